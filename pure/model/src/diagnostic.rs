@@ -1,0 +1,168 @@
+//! What is wrong with users' objects, as data.
+//!
+//! A diagnostic is never an error of the program: the pipeline goes on without the faulty part.
+//! Each [`Code`] is declared once, in a file named `codes.rs` of the crate that reports it, has a
+//! golden case and a line in docs/diagnostics.md (`cargo xtask tidy` checks both).
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use crate::object::{FieldPath, ObjectRef, Provenance};
+
+/// Name of a kind of diagnostic, kebab-case, stable: people grep and mute by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Code(&'static str);
+
+/// How bad it is. Ordered worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The object (or part of it) is not used.
+    Error,
+    /// It is used, but likely not as meant.
+    Warning,
+    /// Worth knowing.
+    Info,
+}
+
+/// A place in an input file; line and column count from 1, columns in characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Location {
+    /// File name as given by the user, `-` for standard input.
+    pub file: Arc<str>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+/// One finding about one field of one object (or of a file).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad.
+    pub severity: Severity,
+    /// Which kind of finding.
+    pub code: Code,
+    /// The object at fault; none for faults of a whole file.
+    pub object: Option<ObjectRef>,
+    /// The field at fault, empty for the whole object.
+    pub path: FieldPath,
+    /// Where it is written; filled in from `object` and `path` by the loader, which has the text.
+    pub location: Option<Location>,
+    /// What is wrong: one sentence, no trailing period.
+    pub message: String,
+    /// What to do about it: one sentence, no trailing period. Never empty.
+    pub help: String,
+}
+
+impl Code {
+    /// Declares a code. `name` is kebab-case.
+    pub const fn new(name: &'static str) -> Self {
+        Self(name)
+    }
+
+    /// The code as users see it.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        })
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+impl Diagnostic {
+    /// A finding about `path` of `object`. `help` says what to do; it must not be empty.
+    pub fn new(
+        severity: Severity,
+        code: Code,
+        object: &ObjectRef,
+        path: impl Into<FieldPath>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity,
+            code,
+            object: Some(object.clone()),
+            path: path.into(),
+            location: None,
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+
+    /// The same, about the place something came from.
+    pub fn at(
+        severity: Severity,
+        code: Code,
+        place: &Provenance,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self::new(severity, code, &place.object, place.field.clone(), message, help)
+    }
+
+    /// A finding about a file, before it is known which object it holds.
+    pub fn in_file(
+        severity: Severity,
+        code: Code,
+        location: Location,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity,
+            code,
+            object: None,
+            path: FieldPath::root(),
+            location: Some(location),
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+
+    /// Whether it keeps its object (or part of it) from being used.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// The shape of `plan -o json` (design contract): absent places are `null`.
+impl Serialize for Diagnostic {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut out = serializer.serialize_struct("Diagnostic", 9)?;
+        out.serialize_field("severity", &self.severity)?;
+        out.serialize_field("code", &self.code)?;
+        out.serialize_field("object", &self.object)?;
+        out.serialize_field("path", &self.path.0)?;
+        out.serialize_field("file", &self.location.as_ref().map(|at| at.file.as_ref()))?;
+        out.serialize_field("line", &self.location.as_ref().map(|at| at.line))?;
+        out.serialize_field("column", &self.location.as_ref().map(|at| at.column))?;
+        out.serialize_field("message", &self.message)?;
+        out.serialize_field("help", &self.help)?;
+        out.end()
+    }
+}

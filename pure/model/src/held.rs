@@ -1,0 +1,19 @@
+//! Which addresses Services already hold: the content of `steelyard.lock`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::object::NamespacedName;
+
+/// What every Service holds. Sorted, so that the lock file is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held(pub BTreeMap<NamespacedName, Holding>);
+
+/// What one Service holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// The addresses, in the order they are shown; one, or one per family.
+    pub addresses: Vec<IpAddr>,
+    /// Name of the pool they came from.
+    pub pool: String,
+}

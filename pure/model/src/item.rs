@@ -1,0 +1,52 @@
+//! One object after lowering: valid by itself, not yet joined with others.
+
+use std::sync::Arc;
+
+use crate::advertisement::L2Advertisement;
+use crate::endpoint::{EndpointSlice, Pod, Workload};
+use crate::node::Node;
+use crate::object::ObjectRef;
+use crate::pool::Pool;
+use crate::route::{IngressClass, RouteSet};
+use crate::selector::Labels;
+use crate::service::Service;
+
+/// What an object became.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// `v1` Service.
+    Service(Service),
+    /// `v1` Pod.
+    Pod(Pod),
+    /// `v1` Node.
+    Node(Node),
+    /// `v1` Namespace.
+    Namespace {
+        /// The object itself.
+        object: Arc<ObjectRef>,
+        /// Its labels, for pools' namespace selectors.
+        labels: Labels,
+    },
+    /// `v1` Secret; its content is read by those who need it, later.
+    Secret {
+        /// The object itself.
+        object: Arc<ObjectRef>,
+    },
+    /// `v1` ConfigMap.
+    ConfigMap {
+        /// The object itself.
+        object: Arc<ObjectRef>,
+    },
+    /// EndpointSlice, or one subset of `v1` Endpoints.
+    EndpointSlice(EndpointSlice),
+    /// Deployment, StatefulSet, DaemonSet.
+    Workload(Workload),
+    /// IPAddressPool.
+    Pool(Pool),
+    /// L2Advertisement.
+    L2Advertisement(L2Advertisement),
+    /// IngressClass.
+    IngressClass(IngressClass),
+    /// Ingress.
+    Routes(RouteSet),
+}

@@ -1,0 +1,39 @@
+//! The validated world: what the dialects make of users' objects, and what everything after them
+//! reads.
+//!
+//! A value of this crate is valid by construction: names are names, addresses are addresses,
+//! ranges have start ≤ end. It knows nothing of YAML, sockets or time. Each element keeps the
+//! object (and field) it came from, so that explanations and diagnostics can point there.
+//!
+//! Words: see ARCHITECTURE.md, "Words".
+
+pub mod advertisement;
+pub mod diagnostic;
+pub mod endpoint;
+pub mod held;
+pub mod item;
+pub mod node;
+pub mod object;
+pub mod pool;
+pub mod route;
+pub mod selector;
+pub mod service;
+pub mod snapshot;
+
+pub use advertisement::{L2Advertisement, PreferredNodes};
+pub use diagnostic::{Code, Diagnostic, Location, Severity};
+pub use endpoint::{Endpoint, EndpointSlice, EndpointState, Host, Pod, SlicePort, Workload};
+pub use held::{Held, Holding};
+pub use item::Item;
+pub use node::Node;
+pub use object::{FieldPath, NamespacedName, ObjectRef, Provenance};
+pub use pool::{AddressRange, Pool, ServiceAllocation};
+pub use route::{
+    Backend, BackendRef, ClassName, HostMatch, IngressClass, PathMatch, PortRef, Refusal, Route,
+    RouteDraft, RouteSet,
+};
+pub use selector::{Labels, Operator, Requirement, Selector};
+pub use service::{
+    Family, FamilyPolicy, Protocol, Service, ServicePort, ServiceType, TargetPort, TrafficPolicy,
+};
+pub use snapshot::{ResolvedPort, ResolvedService, ServedBy, Snapshot};

@@ -1,0 +1,104 @@
+//! Address pools.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::object::{NamespacedName, ObjectRef};
+use crate::selector::{Labels, Selector};
+use crate::service::Family;
+
+/// A valid IPAddressPool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// `namespace/name`; users refer to it by name alone.
+    pub id: NamespacedName,
+    /// The object itself.
+    pub object: Arc<ObjectRef>,
+    /// `metadata.labels`, for advertisements' selectors.
+    pub labels: Labels,
+    /// `spec.addresses` in order, one entry each; never empty.
+    pub ranges: Vec<AddressRange>,
+    /// `spec.autoAssign`: false gives addresses on explicit request only.
+    pub auto_assign: bool,
+    /// `spec.avoidBuggyIPs`: IPv4 addresses that end in .0 or .255 are left out.
+    pub avoid_buggy_ips: bool,
+    /// `spec.serviceAllocation`.
+    pub allocation: Option<ServiceAllocation>,
+}
+
+/// Which Services a pool is for, and how early it is tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceAllocation {
+    /// Lower comes first; 0 (unset) comes last.
+    pub priority: u32,
+    /// Names of namespaces.
+    pub namespaces: Vec<String>,
+    /// Namespaces by label, in addition.
+    pub namespace_selectors: Vec<Selector>,
+    /// Services by label.
+    pub service_selectors: Vec<Selector>,
+}
+
+/// One entry of `spec.addresses`: all addresses from `start` to `end`, both included.
+/// Invariant: one family, `start <= end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AddressRange {
+    start: IpAddr,
+    end: IpAddr,
+}
+
+impl AddressRange {
+    /// The addresses from `start` to `end`; none if the families differ or the order is reversed.
+    pub fn new(start: IpAddr, end: IpAddr) -> Option<Self> {
+        (Family::of(start) == Family::of(end) && start <= end).then_some(Self { start, end })
+    }
+
+    /// First address.
+    pub fn start(&self) -> IpAddr {
+        self.start
+    }
+
+    /// Last address.
+    pub fn end(&self) -> IpAddr {
+        self.end
+    }
+
+    /// Family of all its addresses.
+    pub fn family(&self) -> Family {
+        Family::of(self.start)
+    }
+
+    /// Whether `address` is in it.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        Family::of(address) == self.family() && self.start <= address && address <= self.end
+    }
+
+    /// Whether the two share an address.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.family() == other.family() && self.start <= other.end && other.start <= self.end
+    }
+}
+
+impl fmt::Display for AddressRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.start == self.end {
+            self.start.fmt(f)
+        } else {
+            write!(f, "{}-{}", self.start, self.end)
+        }
+    }
+}
+
+impl Pool {
+    /// Whether `address` belongs to it (left-out addresses do not).
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.ranges.iter().any(|range| range.contains(address)) && !self.leaves_out(address)
+    }
+
+    /// Whether `avoidBuggyIPs` keeps `address` from use.
+    pub fn leaves_out(&self, address: IpAddr) -> bool {
+        let IpAddr::V4(v4) = address else { return false };
+        self.avoid_buggy_ips && matches!(v4.octets()[3], 0 | 255)
+    }
+}

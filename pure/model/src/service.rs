@@ -1,0 +1,170 @@
+//! Services, as far as addresses, forwarding and routing need them.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::endpoint::Host;
+use crate::object::{NamespacedName, ObjectRef};
+use crate::selector::Labels;
+
+/// A valid `v1` Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// `namespace/name`.
+    pub id: NamespacedName,
+    /// The object itself.
+    pub object: Arc<ObjectRef>,
+    /// `metadata.labels`.
+    pub labels: Labels,
+    /// `metadata.annotations`, all of them.
+    pub annotations: Labels,
+    /// `metadata.creationTimestamp` as written (RFC 3339 UTC sorts as text).
+    pub created: Option<String>,
+    /// `spec.type`.
+    pub kind: ServiceType,
+    /// `spec.selector`; empty selects nothing.
+    pub selector: Labels,
+    /// `spec.ports`.
+    pub ports: Vec<ServicePort>,
+    /// `spec.clusterIP: None`.
+    pub headless: bool,
+    /// `spec.clusterIPs` (or `clusterIP`) that are addresses.
+    pub cluster_ips: Vec<IpAddr>,
+    /// `spec.ipFamilies`.
+    pub ip_families: Vec<Family>,
+    /// `spec.ipFamilyPolicy`, where written.
+    pub family_policy: Option<FamilyPolicy>,
+    /// `spec.loadBalancerClass`.
+    pub load_balancer_class: Option<String>,
+    /// `spec.loadBalancerIP`, where it is an address.
+    pub load_balancer_ip: Option<IpAddr>,
+    /// `spec.externalTrafficPolicy`.
+    pub external_traffic_policy: TrafficPolicy,
+    /// `spec.healthCheckNodePort`.
+    pub health_check_node_port: Option<u16>,
+    /// `spec.publishNotReadyAddresses`.
+    pub publish_not_ready: bool,
+    /// Addresses in `status.loadBalancer.ingress`, in order.
+    pub status_addresses: Vec<IpAddr>,
+    /// Annotation `steelyard.dev/gateway`: pins or forbids that the gateway serves it.
+    pub gateway: Option<bool>,
+    /// Annotation `steelyard.dev/endpoints`: things that are not in Kubernetes.
+    pub static_endpoints: Vec<(Host, u16)>,
+}
+
+/// One of `spec.ports`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePort {
+    /// Its name, required by Kubernetes when there are several.
+    pub name: Option<String>,
+    /// Transport.
+    pub protocol: Protocol,
+    /// The port clients use.
+    pub port: u16,
+    /// The port of the pods.
+    pub target: TargetPort,
+    /// `nodePort`, where written.
+    pub node_port: Option<u16>,
+}
+
+/// `spec.type`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServiceType {
+    /// Reachable inside the cluster only.
+    ClusterIp,
+    /// And on a port of every node.
+    NodePort,
+    /// Gets addresses from a pool.
+    LoadBalancer,
+    /// Another DNS name; has no endpoints of its own.
+    ExternalName(String),
+}
+
+/// `targetPort`: a number, or the name of a container port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TargetPort {
+    /// The number.
+    Number(u16),
+    /// Looked up in each pod.
+    Name(String),
+}
+
+/// Transport protocol of a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Protocol {
+    /// TCP, the default.
+    #[default]
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP.
+    Sctp,
+}
+
+/// Address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Family {
+    /// IPv4.
+    #[serde(rename = "IPv4")]
+    V4,
+    /// IPv6.
+    #[serde(rename = "IPv6")]
+    V6,
+}
+
+/// `spec.ipFamilyPolicy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FamilyPolicy {
+    /// One family, the default.
+    SingleStack,
+    /// Two where possible.
+    PreferDualStack,
+    /// Two or none.
+    RequireDualStack,
+}
+
+/// `spec.externalTrafficPolicy`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TrafficPolicy {
+    /// Any endpoint, the default.
+    #[default]
+    Cluster,
+    /// Only endpoints of the node that received the packet.
+    Local,
+}
+
+impl Service {
+    /// Whether it wants an address of its own.
+    pub fn is_load_balancer(&self) -> bool {
+        self.kind == ServiceType::LoadBalancer
+    }
+}
+
+impl Family {
+    /// The family of `address`.
+    pub fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+}
+
+impl std::fmt::Display for Family {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
+    }
+}
+
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
+        })
+    }
+}

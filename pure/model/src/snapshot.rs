@@ -1,0 +1,67 @@
+//! The world after the one join: immutable, ordered, complete.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::advertisement::L2Advertisement;
+use crate::diagnostic::Diagnostic;
+use crate::endpoint::{Endpoint, Workload};
+use crate::node::Node;
+use crate::object::NamespacedName;
+use crate::pool::Pool;
+use crate::route::Route;
+use crate::selector::Labels;
+use crate::service::{Service, ServicePort};
+
+/// Everything the planners read. Lists are sorted by name, whatever the order of the input.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Pools, by name.
+    pub pools: Vec<Pool>,
+    /// L2Advertisements, by name.
+    pub l2_advertisements: Vec<L2Advertisement>,
+    /// Nodes, by name.
+    pub nodes: Vec<Node>,
+    /// Labels of the namespaces that have an object.
+    pub namespaces: BTreeMap<String, Labels>,
+    /// Services with their endpoints.
+    pub services: BTreeMap<NamespacedName, ResolvedService>,
+    /// Workloads, by name: what `demo` and `lab` play.
+    pub workloads: Vec<Workload>,
+    /// Routes, in the order they are tried.
+    pub routes: Vec<Route>,
+    /// What lowering and joining had to say.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A Service with its endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolvedService {
+    /// The Service.
+    pub service: Arc<Service>,
+    /// Its ports, in order of the Service.
+    pub ports: Vec<ResolvedPort>,
+    /// Who takes the traffic to its address.
+    pub served_by: ServedBy,
+}
+
+/// A Service port with its endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolvedPort {
+    /// The port.
+    pub port: ServicePort,
+    /// Its endpoints, sorted, also those that are not ready.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// Who takes the traffic to a Service's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServedBy {
+    /// Our entry points.
+    Gateway,
+    /// L4 forwarding to its endpoints.
+    Forward,
+}
