@@ -1,0 +1,1 @@
+//! Raw objects, exactly as users write them.
