@@ -1,1 +1,65 @@
-fn main() {}
+//! The project's own commands: `cargo xtask test`, `tidy`, `bench NAME`.
+//!
+//! Everything a contributor or CI runs is here; nothing else needs to be installed by hand.
+
+mod bench;
+mod install;
+mod shell;
+mod test;
+mod tidy;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Tests, checks and measurements of Steelyard")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything that must hold: install what is needed, format, lints, tests, licences, tidy
+    Test {
+        /// Only what needs no privileges and no peers: for the edit loop
+        #[arg(long)]
+        fast: bool,
+    },
+    /// Layer edges, sizes, diagnostics and their cases and docs
+    Tidy,
+    /// Measure side by side with the peers and write bench/results/NAME.json
+    Bench {
+        /// Which measurement
+        #[arg(value_parser = ["gateway", "build"])]
+        name: String,
+        /// How many interleaved rounds
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Args::parse().command {
+        Command::Test { fast } => test::run(fast),
+        Command::Tidy => tidy::run(),
+        Command::Bench { name, rounds } => bench::run(&name, rounds),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the root of the repository")
+        .to_owned()
+}

@@ -1,0 +1,66 @@
+//! What the tests need beside Rust: Debian packages, and cargo tools kept by version.
+//!
+//! As root the packages are installed; otherwise it is said what to install, and the tests that
+//! need them list themselves as skipped.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::shell;
+
+/// A program the tests call, and the Debian package that has it.
+const PACKAGES: &[(&str, &str)] = &[
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("conntrack", "conntrack"),
+    ("arping", "arping"),
+    ("ndisc6", "ndisc6"),
+    ("ping", "iputils-ping"),
+    ("curl", "curl"),
+    ("chromium", "chromium"),
+    ("nginx", "nginx-light"),
+    ("haproxy", "haproxy"),
+];
+
+const CARGO_DENY: &str = "0.20.2";
+
+/// Installs the packages whose programs are missing, when we may.
+pub(crate) fn packages() -> Result<()> {
+    let missing: Vec<&str> = PACKAGES
+        .iter()
+        .filter(|(program, _)| !shell::has(program))
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    let is_root = shell::output("id", &["-u"])? == "0";
+    if !is_root || !shell::has("apt-get") {
+        println!("these packages are missing, tests that need them are skipped: {list}");
+        println!("  sudo apt-get install {list}");
+        return Ok(());
+    }
+    let quiet = [("DEBIAN_FRONTEND", "noninteractive"), ("RUNLEVEL", "1")];
+    shell::run("apt-get", &["update", "-qq"], &quiet)?;
+    let mut args = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    args.extend(missing);
+    shell::run("apt-get", &args, &quiet)
+}
+
+/// The path of cargo-deny, built once per version and kept outside `target/`.
+pub(crate) fn cargo_deny() -> Result<PathBuf> {
+    let home = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+        .context("neither XDG_CACHE_HOME nor HOME is set: no place to keep cargo-deny")?;
+    let folder = home.join("steelyard").join(format!("cargo-deny-{CARGO_DENY}"));
+    let program = folder.join("bin/cargo-deny");
+    if !program.is_file() {
+        let root = folder.to_string_lossy().into_owned();
+        let args = ["install", "cargo-deny", "--locked", "--version", CARGO_DENY, "--root", &root];
+        shell::run("cargo", &args, &[])?;
+    }
+    Ok(program)
+}

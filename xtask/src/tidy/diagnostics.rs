@@ -1,0 +1,74 @@
+//! Each diagnostic code has a golden case and a line in docs/diagnostics.md, and the other way.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::{Complaint, SourceFile};
+
+const DOCS: &str = "docs/diagnostics.md";
+const CASES: &str = "tests/golden";
+
+/// Compares what the code declares with the docs and with the expected outputs.
+pub(crate) fn check(root: &Path, sources: &[SourceFile]) -> Result<Vec<Complaint>> {
+    let mut complaints = Vec::new();
+    let mut declared = BTreeSet::new();
+    for source in sources.iter().filter(|source| !source.path.starts_with("xtask")) {
+        for code in codes_in(&source.text) {
+            if !source.path.ends_with("codes.rs") {
+                let place = source.path.display();
+                complaints.push(format!("{place}: code {code:?} belongs into a codes.rs"));
+            }
+            if !declared.insert(code.clone()) {
+                complaints.push(format!("code {code:?} is declared twice"));
+            }
+        }
+    }
+    let docs = std::fs::read_to_string(root.join(DOCS)).context(DOCS)?;
+    let documented = documented(&docs);
+    let covered = covered(&root.join(CASES))?;
+    for code in &declared {
+        if !documented.contains(code) {
+            complaints.push(format!("code {code:?} has no line in {DOCS}"));
+        }
+        if !covered.contains(code) {
+            complaints.push(format!("code {code:?} has no golden case under {CASES}"));
+        }
+    }
+    for code in documented.difference(&declared) {
+        complaints.push(format!("{DOCS} speaks of {code:?}, which nothing reports"));
+    }
+    Ok(complaints)
+}
+
+fn codes_in(text: &str) -> Vec<String> {
+    let mut parts = text.split("Code::new(\"");
+    parts.next();
+    parts.filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
+}
+
+fn documented(docs: &str) -> BTreeSet<String> {
+    let rows = docs.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.filter_map(|row| row.split('`').next()).map(str::to_owned).collect()
+}
+
+/// Codes that appear in an expected output, as `error[code]` or `"code": "code"`.
+fn covered(folder: &Path) -> Result<BTreeSet<String>> {
+    let mut codes = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.is_dir() {
+            codes.extend(covered(&path)?);
+        } else if path.to_string_lossy().contains(".out.") {
+            let text = std::fs::read_to_string(&path)?;
+            for severity in ["error[", "warning[", "info["] {
+                let hits = text.split(severity).skip(1);
+                codes.extend(hits.filter_map(|rest| rest.split(']').next()).map(str::to_owned));
+            }
+            let hits = text.split("\"code\": \"").skip(1);
+            codes.extend(hits.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+        }
+    }
+    Ok(codes)
+}

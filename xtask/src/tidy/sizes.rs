@@ -1,0 +1,70 @@
+//! Files and functions stay readable, and say what they are.
+
+use anyhow::Result;
+
+use super::{Complaint, SourceFile};
+
+/// Lines of a file, tests apart.
+const FILE_LINES: usize = 600;
+/// Lines of a function, signature and braces included.
+const FUNCTION_LINES: usize = 70;
+/// Names that say nothing about what is inside.
+const BANNED: &[&str] =
+    &["manager", "helper", "helpers", "util", "utils", "common", "misc", "data", "info", "base"];
+
+/// Looks at every file.
+pub(crate) fn check(sources: &[SourceFile]) -> Result<Vec<Complaint>> {
+    let mut complaints = Vec::new();
+    for source in sources {
+        let path = source.path.display();
+        if !source.text.starts_with("//!") && !source.text.starts_with("#!") {
+            complaints.push(format!("{path}:1: begins without `//!`: say what the file is"));
+        }
+        let stem = source.path.file_stem().unwrap_or_default().to_string_lossy();
+        if BANNED.contains(&&*stem) {
+            complaints.push(format!("{path}: a file named {stem:?} says nothing about it"));
+        }
+        if is_test(source) {
+            continue;
+        }
+        let lines = source.text.lines().take_while(|line| *line != "#[cfg(test)]").count();
+        if lines > FILE_LINES {
+            complaints.push(format!("{path}: {lines} lines, more than {FILE_LINES}: split it"));
+        }
+        complaints.extend(long_functions(source));
+    }
+    Ok(complaints)
+}
+
+fn is_test(source: &SourceFile) -> bool {
+    source.path.ends_with("tests.rs")
+        || source.path.components().any(|part| part.as_os_str() == "tests")
+}
+
+/// Functions past the limit. Relies on rustfmt: a function ends at the first line that is only
+/// its closing brace, as far in as the line it begins on.
+fn long_functions(source: &SourceFile) -> Vec<Complaint> {
+    let lines: Vec<&str> = source.text.lines().collect();
+    let mut complaints = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let Some(name) = function_name(line) else { continue };
+        let indent = line.len() - line.trim_start().len();
+        let end = format!("{}}}", &line[..indent]);
+        let length = lines[at..].iter().position(|other| *other == end).unwrap_or(0) + 1;
+        if length > FUNCTION_LINES {
+            let path = source.path.display();
+            let limit = format!("{length} lines, more than {FUNCTION_LINES}");
+            complaints.push(format!("{path}:{}: `{name}` has {limit}: split it", at + 1));
+        }
+    }
+    complaints
+}
+
+fn function_name(line: &str) -> Option<&str> {
+    let mut rest = line.trim_start();
+    for word in ["pub(crate) ", "pub(super) ", "pub ", "const ", "async ", "unsafe "] {
+        rest = rest.strip_prefix(word).unwrap_or(rest);
+    }
+    let name = rest.strip_prefix("fn ")?;
+    name.split(['(', '<']).next()
+}
