@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::endpoint::Host;
 use crate::object::{NamespacedName, ObjectRef};
+use crate::route::Refusal;
 use crate::selector::Labels;
 
 /// A valid `v1` Service.
@@ -52,6 +53,9 @@ pub struct Service {
     pub gateway: Option<bool>,
     /// Annotation `steelyard.dev/endpoints`: things that are not in Kubernetes.
     pub static_endpoints: Vec<(Host, u16)>,
+    /// Set when it restricts access in a way we do not honour (`loadBalancerSourceRanges`):
+    /// resolve gives its address no endpoints, so that nothing is forwarded.
+    pub refusal: Option<Refusal>,
 }
 
 /// One of `spec.ports`.
