@@ -15,7 +15,7 @@ use crate::service::Service;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// `v1` Service.
-    Service(Service),
+    Service(Arc<Service>),
     /// `v1` Pod.
     Pod(Pod),
     /// `v1` Node.
