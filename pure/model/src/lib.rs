@@ -19,6 +19,7 @@ pub mod route;
 pub mod selector;
 pub mod service;
 pub mod snapshot;
+pub mod suggest;
 
 pub use advertisement::{L2Advertisement, PreferredNodes};
 pub use diagnostic::{Code, Diagnostic, Location, Severity};

@@ -1,1 +1,3 @@
-//! Placeholder.
+//! From the valid world to what happens: join, then plan.
+
+pub mod resolve;
