@@ -16,4 +16,8 @@ pub struct Holding {
     pub addresses: Vec<IpAddr>,
     /// Name of the pool they came from.
     pub pool: String,
+    /// On what terms it shares them (key, backend, ports) in one line; empty unless it may be
+    /// shared. Only compared: of two Services on one address whose terms no longer agree, the
+    /// one whose terms changed is the one to leave.
+    pub sharing: String,
 }
