@@ -1,0 +1,101 @@
+//! Measurements beside the peers. `cargo xtask bench NAME` builds this in release mode and runs it.
+//!
+//! These machines are noisy: programs that are compared run side by side in one interleaved run,
+//! and what is quoted are medians and ratios.
+
+mod cpu;
+mod gateway;
+mod load;
+mod peer;
+mod results;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "steelyard-bench")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// CPU per proxied request, beside nginx and HAProxy
+    Gateway {
+        /// The release binary to measure
+        #[arg(long)]
+        binary: PathBuf,
+        /// Interleaved rounds
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// Seconds of load per run
+        #[arg(long, default_value_t = 2.0)]
+        seconds: f64,
+        /// Where to write the rows
+        #[arg(long)]
+        output: PathBuf,
+    },
+    /// Load generator and backend in one thread; prints one line of JSON
+    Load(LoadArgs),
+}
+
+/// `load`.
+#[derive(clap::Args)]
+struct LoadArgs {
+    /// What to ask
+    #[arg(long)]
+    target: SocketAddr,
+    /// Also serve answers here
+    #[arg(long)]
+    backend: Option<SocketAddr>,
+    /// Open connections
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// How long
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// Path to ask for: /s answers 128 bytes, /m 16 KiB, /l 1 MiB
+    #[arg(long, default_value = "/s")]
+    path: String,
+    /// Host to ask for
+    #[arg(long, default_value = "app.example.com")]
+    host: String,
+    /// A new connection for each request
+    #[arg(long)]
+    new_connections: bool,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Args::parse().command {
+        Command::Gateway { binary, rounds, seconds, output } => {
+            gateway::run(&gateway::Options { binary, rounds, seconds, output })
+        }
+        Command::Load(args) => load(args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn load(args: LoadArgs) -> anyhow::Result<()> {
+    let report = load::run(&load::Options {
+        target: args.target,
+        backend: args.backend,
+        connections: args.connections,
+        duration: Duration::from_secs_f64(args.seconds),
+        path: args.path,
+        host: args.host,
+        new_connections: args.new_connections,
+    })?;
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(())
+}

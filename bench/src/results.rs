@@ -1,0 +1,71 @@
+//! `bench/results/NAME.json`: rows from which docs/performance.md is made.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+/// One measurement; lower is better in every row.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) unit: &'static str,
+    pub(crate) ours: f64,
+    pub(crate) peer: &'static str,
+    pub(crate) theirs: f64,
+    pub(crate) ratio: f64,
+    /// Bounds `ratio`.
+    pub(crate) goal: f64,
+    pub(crate) rounds: u32,
+}
+
+#[derive(Serialize)]
+struct Results<'a> {
+    commit: String,
+    machine: String,
+    rows: &'a [Row],
+}
+
+/// Writes the rows to `path` and shows them.
+pub(crate) fn write(path: &Path, rows: &[Row]) -> Result<()> {
+    let results = Results { commit: commit(), machine: machine(), rows };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let text = serde_json::to_string_pretty(&results)? + "\n";
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    for row in rows {
+        println!(
+            "{:40} {:9.2} {:10} {:9.2} {:7}  ratio {:.2} (goal {:.2})",
+            row.name, row.ours, row.peer, row.theirs, row.unit, row.ratio, row.goal
+        );
+    }
+    Ok(())
+}
+
+/// The middle of `values`.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn commit() -> String {
+    let output = Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
+    output
+        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// Processor and kernel: what a reader needs to compare.
+fn machine() -> String {
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = kernel.split('-').next().unwrap_or_default().trim().to_owned();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let congestion =
+        std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap_or_default();
+    let model = model.map_or("unknown processor", |(_, model)| model);
+    format!("{cores} × {model}, Linux {release}, {}", congestion.trim())
+}
