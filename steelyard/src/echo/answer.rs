@@ -1,0 +1,160 @@
+//! What the echo server answers: the same facts as text, JSON or a page, whichever the client
+//! likes best.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use super::Identity;
+use super::input::Head;
+use super::page;
+
+/// Who answers whom.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scene<'a> {
+    pub(super) who: &'a Identity,
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+}
+
+/// An answer, ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: &'static str,
+    pub(super) content_type: &'static str,
+    pub(super) replica: String,
+    pub(super) content: String,
+}
+
+/// The facts of an answer; its field names are those of the JSON form.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Facts<'a> {
+    pub(super) name: &'a str,
+    pub(super) replica: u32,
+    pub(super) method: &'a str,
+    pub(super) target: &'a str,
+    pub(super) version: &'a str,
+    pub(super) host: Option<&'a str>,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) body_bytes: u64,
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+    Page,
+}
+
+/// The answer to a datagram.
+pub(super) fn datagram(who: &Identity, peer: SocketAddr, received: &[u8]) -> Vec<u8> {
+    let mut answer =
+        format!("{who}\nname:    {}\nreplica: {}\npeer:    {peer}\n\n", who.name, who.replica)
+            .into_bytes();
+    answer.extend_from_slice(received);
+    answer
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// The answer to a well-formed request.
+    pub(super) fn to(head: &Head, body_bytes: u64, scene: &Scene<'_>) -> Self {
+        let facts = Facts::of(head, body_bytes, scene);
+        let (content_type, content) = match preferred(head.get("accept").unwrap_or_default()) {
+            Form::Text => ("text/plain; charset=utf-8", text(&facts, scene.who)),
+            Form::Json => ("application/json", json(&facts)),
+            Form::Page => ("text/html; charset=utf-8", page::render(&facts, scene.who)),
+        };
+        Self { status: "200 OK", content_type, replica: scene.who.to_string(), content }
+    }
+
+    /// The answer to what is no request.
+    pub(super) fn refusal(reason: &str) -> Self {
+        Self {
+            status: "400 Bad Request",
+            content_type: "text/plain; charset=utf-8",
+            replica: String::new(),
+            content: format!("{reason}\n"),
+        }
+    }
+}
+
+impl<'a> Facts<'a> {
+    fn of(head: &'a Head, body_bytes: u64, scene: &Scene<'a>) -> Self {
+        let mut headers: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in &head.headers {
+            headers
+                .entry(name.to_ascii_lowercase())
+                .and_modify(|all| *all = format!("{all}, {value}"))
+                .or_insert_with(|| value.clone());
+        }
+        Self {
+            name: &scene.who.name,
+            replica: scene.who.replica,
+            method: &head.method,
+            target: &head.target,
+            version: if head.old { "HTTP/1.0" } else { "HTTP/1.1" },
+            host: head.get("host"),
+            headers,
+            body_bytes,
+            peer: scene.peer,
+            local: scene.local,
+        }
+    }
+}
+
+fn json(facts: &Facts<'_>) -> String {
+    let mut text = serde_json::to_string_pretty(facts).expect("strings and numbers serialize");
+    text.push('\n');
+    text
+}
+
+fn text(facts: &Facts<'_>, who: &Identity) -> String {
+    let mut text = format!(
+        "{who}\nname:    {}\nreplica: {}\nrequest: {} {} {}\nhost:    {}\npeer:    {}\nlocal:   {}\n",
+        facts.name,
+        facts.replica,
+        facts.method,
+        facts.target,
+        facts.version,
+        facts.host.unwrap_or("-"),
+        facts.peer,
+        facts.local,
+    );
+    if facts.body_bytes > 0 {
+        text.push_str(&format!("body:    {} bytes\n", facts.body_bytes));
+    }
+    text.push('\n');
+    for (name, value) in &facts.headers {
+        text.push_str(&format!("{name}: {value}\n"));
+    }
+    text
+}
+
+/// The form with the highest weight; the first named wins a tie, and text what is left.
+fn preferred(accept: &str) -> Form {
+    let mut best = (Form::Text, 0.0);
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let form = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+            "text/html" | "application/xhtml+xml" => Form::Page,
+            "application/json" => Form::Json,
+            "text/plain" | "text/*" | "*/*" => Form::Text,
+            _ => continue,
+        };
+        let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, parse_weight);
+        if weight > best.1 {
+            best = (form, weight);
+        }
+    }
+    best.0
+}
+
+fn parse_weight(text: &str) -> f32 {
+    text.parse().unwrap_or(0.0)
+}
