@@ -21,6 +21,8 @@ pub struct RouteSet {
     pub routes: Vec<RouteDraft>,
     /// Secrets it names for TLS, with the place that names them.
     pub tls_secrets: Vec<(NamespacedName, Provenance)>,
+    /// Where it asks for TLS, with or without a Secret.
+    pub tls: Option<Provenance>,
 }
 
 /// A class name and the place it is written.

@@ -56,6 +56,9 @@ pub struct Service {
     /// Set when it restricts access in a way we do not honour (`loadBalancerSourceRanges`):
     /// resolve gives its address no endpoints, so that nothing is forwarded.
     pub refusal: Option<Refusal>,
+    /// Set when an annotation asks for something on the way from a route to it that we do not
+    /// honour (another protocol, a filter): resolve makes such routes answer 503.
+    pub backend_refusal: Option<Refusal>,
 }
 
 /// One of `spec.ports`.

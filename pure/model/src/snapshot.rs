@@ -22,6 +22,9 @@ pub struct Snapshot {
     pub pools: Vec<Pool>,
     /// L2Advertisements, by name.
     pub l2_advertisements: Vec<L2Advertisement>,
+    /// Which of `l2_advertisements` (by index) select a pool, by name, by label or all; a pool
+    /// that none selects is absent. Names are looked up once, here: two pools may share one.
+    pub pool_advertisements: BTreeMap<NamespacedName, Vec<usize>>,
     /// Nodes, by name.
     pub nodes: Vec<Node>,
     /// Labels of the namespaces that have an object.
