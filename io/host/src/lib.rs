@@ -3,6 +3,11 @@
 //! Each module owns one outside resource. This is the only crate that may hold `unsafe`, and each
 //! such block says why it is sound. It decides nothing: who calls it decides.
 
+pub mod conntrack;
 pub mod links;
+mod netlink;
 pub mod netns;
+pub mod nft;
 pub mod packet;
+pub mod rule;
+pub mod sysctl;

@@ -1,0 +1,110 @@
+//! Runs the `nft` program: a batch on its standard input (one transaction), or a listing as JSON.
+//!
+//! It knows nothing of what is in the batch. Why a program and not netlink: the text is documented,
+//! stable across kernels, and what `nft list ruleset` then shows to the user is what was asked for.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+/// The `nft` program of this host.
+#[derive(Clone, Debug)]
+pub struct Nft {
+    program: PathBuf,
+}
+
+/// Why a batch or a listing did not come about. Nothing of a failed batch is in force.
+#[derive(Debug, thiserror::Error)]
+pub enum NftError {
+    /// Not installed.
+    #[error("the program `nft` is not installed")]
+    Missing,
+    /// It could not be run.
+    #[error("cannot run nft: {0}")]
+    Run(#[from] std::io::Error),
+    /// The kernel wants more privileges.
+    #[error("nft may not change the firewall: CAP_NET_ADMIN is missing")]
+    Denied,
+    /// It refused; its own words.
+    #[error("nft refused: {0}")]
+    Refused(String),
+}
+
+impl Nft {
+    /// Looks for the program in `PATH` and in the places where Debian, Fedora and Alpine keep it
+    /// (an ordinary user's `PATH` often lacks them).
+    pub fn find() -> Result<Self, NftError> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path)
+            .chain(["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from))
+            .map(|folder| folder.join("nft"))
+            .find(|program| program.is_file())
+            .map(|program| Self { program })
+            .ok_or(NftError::Missing)
+    }
+
+    /// Runs one batch: all of it takes force at once, or nothing does.
+    pub async fn run(&self, batch: &str) -> Result<(), NftError> {
+        self.call(&["-f", "-"], batch).await.map(drop)
+    }
+
+    /// Runs `nft -j ARGUMENTS` and returns the JSON text.
+    pub async fn json(&self, arguments: &[&str]) -> Result<String, NftError> {
+        let mut all = vec!["-j"];
+        all.extend(arguments);
+        self.call(&all, "").await
+    }
+
+    async fn call(&self, arguments: &[&str], input: &str) -> Result<String, NftError> {
+        let mut child = Command::new(&self.program)
+            .args(arguments)
+            .env("LC_ALL", "C")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut stdin = child.stdin.take().expect("stdin was asked to be piped");
+        let feed = async move {
+            // A program that ends early closes its input; its exit status says why.
+            let _ = stdin.write_all(input.as_bytes()).await;
+        };
+        let ((), output) = tokio::join!(feed, child.wait_with_output());
+        let output = output?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(refusal(&String::from_utf8_lossy(&output.stderr)))
+    }
+}
+
+/// The part of nft's complaint that tells: the lines with `Error:`, few of them.
+fn refusal(stderr: &str) -> NftError {
+    if stderr.contains("Operation not permitted") {
+        return NftError::Denied;
+    }
+    let told: Vec<&str> = stderr.lines().filter(|line| line.contains("Error:")).take(3).collect();
+    let told = if told.is_empty() { stderr.trim().to_owned() } else { told.join("; ") };
+    NftError::Refused(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_is_shortened_to_its_errors() {
+        let table = [
+            ("netlink: Error: cache initialization failed: Operation not permitted\n", "CAP_NET"),
+            ("-:1:1-3: Error: No such file or directory\nlist table\n     ^^^\n", "No such file"),
+            ("killed", "nft refused: killed"),
+        ];
+        for (stderr, want) in table {
+            let said = refusal(stderr).to_string();
+            assert!(said.contains(want), "{stderr:?} gave {said:?}");
+            assert!(!said.contains("^^^"), "{said:?}");
+        }
+    }
+}

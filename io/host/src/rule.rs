@@ -1,0 +1,282 @@
+//! Policy routing: our `ip rule`, the private table it leads to, and where an address would be
+//! routed. Over rtnetlink, so the program `ip` is not needed.
+//!
+//! Invariants: only rules with our priority, mark and table, and only routes of our table, are
+//! ever deleted; so leftovers of a killed process are recognised by these numbers alone.
+
+use std::io;
+use std::net::IpAddr;
+
+use crate::netlink::{self, Netlink, Request, attributes};
+
+/// What our rule says: packets with this mark bit are looked up in this table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarkRule {
+    /// The mark bit; it is its own mask.
+    pub mark: u32,
+    /// Number of the routing table.
+    pub table: u32,
+    /// Order among rules; small is early.
+    pub priority: u32,
+}
+
+/// Rules and routes of the network namespace it was opened in. Calls block, for microseconds.
+#[derive(Debug)]
+pub struct Routing {
+    netlink: Netlink,
+}
+
+/// Where packets to an address go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// It is an address of this host.
+    Local,
+    /// Through an interface.
+    Out {
+        /// A route for this address alone, without a gateway, through a veth: the link of a pod.
+        pod_link: bool,
+    },
+    /// There is no route.
+    Nowhere,
+}
+
+/// What the kernel refused.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action}: {source}")]
+pub struct RoutingError {
+    action: &'static str,
+    source: io::Error,
+}
+
+const FAMILIES: [u8; 2] = [2, 10];
+const NEW_ROUTE: u16 = 24;
+const DELETE_ROUTE: u16 = 25;
+const GET_ROUTE: u16 = 26;
+const NEW_RULE: u16 = 32;
+const DELETE_RULE: u16 = 33;
+const GET_LINK: u16 = 18;
+const ROUTE_DESTINATION: u16 = 1;
+const ROUTE_INTERFACE: u16 = 4;
+const ROUTE_GATEWAY: u16 = 5;
+const ROUTE_MULTIPATH: u16 = 9;
+const ROUTE_TABLE: u16 = 15;
+const ROUTE_VIA: u16 = 18;
+const RULE_PRIORITY: u16 = 6;
+const RULE_MARK: u16 = 10;
+const RULE_TABLE: u16 = 15;
+const RULE_MASK: u16 = 16;
+const LINK_DETAILS: u16 = 18;
+const LINK_KIND: u16 = 1;
+const KIND_UNICAST: u8 = 1;
+const KIND_LOCAL: u8 = 2;
+const SCOPE_UNIVERSE: u8 = 0;
+const SCOPE_HOST: u8 = 254;
+const BY_STATIC: u8 = 4;
+const TO_TABLE: u8 = 1;
+/// `RTM_F_FIB_MATCH`: answer with the table's entry, not with a route made of it.
+const FIB_MATCH: u32 = 0x2000;
+/// Length of `rtmsg` and of `fib_rule_hdr`.
+const ROUTE_HEADER: usize = 12;
+const LINK_HEADER: usize = 16;
+/// The kernel gives `lo` this index in every namespace.
+const LOOPBACK: u32 = 1;
+
+impl Routing {
+    /// Opens a netlink socket in the calling thread's network namespace.
+    pub fn open() -> Result<Self, RoutingError> {
+        let netlink = Netlink::open(libc::NETLINK_ROUTE).map_err(refused("open netlink"))?;
+        Ok(Self { netlink })
+    }
+
+    /// Adds the rule for both families, where it is not there yet. A host without IPv6 gets the
+    /// IPv4 one only.
+    pub fn add_rule(&mut self, rule: MarkRule) -> Result<(), RoutingError> {
+        for family in FAMILIES {
+            let flags = netlink::CREATE | netlink::EXCLUSIVE;
+            match self.netlink.change(rule_request(NEW_RULE, flags, family, rule)) {
+                Err(error) if is(&error, &[libc::EEXIST]) => {}
+                Err(error) if family != FAMILIES[0] && is(&error, NO_FAMILY) => {}
+                outcome => outcome.map_err(refused("add the ip rule"))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the rule, however often it is there; returns how often it was.
+    pub fn delete_rule(&mut self, rule: MarkRule) -> Result<usize, RoutingError> {
+        let mut deleted = 0;
+        for family in FAMILIES {
+            loop {
+                match self.netlink.change(rule_request(DELETE_RULE, 0, family, rule)) {
+                    Ok(()) => deleted += 1,
+                    Err(error) if is(&error, GONE) || is(&error, NO_FAMILY) => break,
+                    Err(error) => return Err(refused("delete the ip rule")(error)),
+                }
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Makes packets to `address` that are looked up in `table` be delivered on this host, where
+    /// it is not so already.
+    pub fn add_local(&mut self, table: u32, address: IpAddr) -> Result<(), RoutingError> {
+        let flags = netlink::CREATE | netlink::REPLACE;
+        let request = local_request(NEW_ROUTE, flags, table, address);
+        self.netlink.change(request).map_err(refused("add a route to the private table"))
+    }
+
+    /// Undoes [`Routing::add_local`], where it is not undone already.
+    pub fn delete_local(&mut self, table: u32, address: IpAddr) -> Result<(), RoutingError> {
+        match self.netlink.change(local_request(DELETE_ROUTE, 0, table, address)) {
+            Err(error) if is(&error, GONE) => Ok(()),
+            outcome => outcome.map_err(refused("delete a route of the private table")),
+        }
+    }
+
+    /// The addresses with a local route in `table`.
+    pub fn locals(&mut self, table: u32) -> Result<Vec<IpAddr>, RoutingError> {
+        let mut found = Vec::new();
+        for family in FAMILIES {
+            let mut header = [0; ROUTE_HEADER];
+            header[0] = family;
+            let request = Request::new(GET_ROUTE, netlink::DUMP, &header);
+            let outcome = self.netlink.ask(request, |_, body| {
+                let route = Route::read(body);
+                if let Some(route) = route
+                    && route.table == table
+                    && route.kind == KIND_LOCAL
+                {
+                    found.extend(route.destination);
+                }
+            });
+            match outcome {
+                Err(error) if is(&error, NO_FAMILY) => {}
+                outcome => outcome.map_err(refused("list routes"))?,
+            }
+        }
+        Ok(found)
+    }
+
+    /// Where packets to `address` go.
+    pub fn path(&mut self, address: IpAddr) -> Result<Path, RoutingError> {
+        let mut header = [0; ROUTE_HEADER];
+        (header[0], header[1]) = family_and_bits(address);
+        header[8..].copy_from_slice(&FIB_MATCH.to_ne_bytes());
+        let request = Request::new(GET_ROUTE, 0, &header).address(ROUTE_DESTINATION, address);
+        let mut answer = None;
+        match self.netlink.ask(request, |_, body| answer = Route::read(body)) {
+            Err(error) if is(&error, UNREACHABLE) => return Ok(Path::Nowhere),
+            outcome => outcome.map_err(refused("look up a route"))?,
+        }
+        let Some(route) = answer else { return Ok(Path::Nowhere) };
+        Ok(match (route.kind, route.interface) {
+            (KIND_LOCAL, _) => Path::Local,
+            (KIND_UNICAST, Some(interface)) => {
+                let alone = route.bits == header[1] && !route.gateway;
+                Path::Out { pod_link: alone && self.is_veth(interface)? }
+            }
+            (KIND_UNICAST, None) => Path::Out { pod_link: false },
+            _ => Path::Nowhere,
+        })
+    }
+
+    fn is_veth(&mut self, interface: u32) -> Result<bool, RoutingError> {
+        let mut header = [0; LINK_HEADER];
+        header[4..8].copy_from_slice(&interface.to_ne_bytes());
+        let mut veth = false;
+        let request = Request::new(GET_LINK, 0, &header);
+        let outcome = self.netlink.ask(request, |_, body| {
+            let parts = attributes(body.get(LINK_HEADER..).unwrap_or_default());
+            veth = parts
+                .filter(|part| part.kind == LINK_DETAILS)
+                .flat_map(|details| attributes(details.value))
+                .any(|detail| detail.kind == LINK_KIND && detail.value.starts_with(b"veth"));
+        });
+        outcome.map_err(refused("look at an interface"))?;
+        Ok(veth)
+    }
+}
+
+impl RoutingError {
+    /// Whether privileges are what is missing.
+    pub fn is_denied(&self) -> bool {
+        is(&self.source, &[libc::EPERM, libc::EACCES])
+    }
+}
+
+const GONE: &[i32] = &[libc::ENOENT, libc::ESRCH, libc::ENODEV];
+const NO_FAMILY: &[i32] = &[libc::EAFNOSUPPORT, libc::EOPNOTSUPP];
+const UNREACHABLE: &[i32] =
+    &[libc::ENETUNREACH, libc::EHOSTUNREACH, libc::EACCES, libc::EINVAL, libc::EAFNOSUPPORT];
+
+fn is(error: &io::Error, codes: &[i32]) -> bool {
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
+fn refused(action: &'static str) -> impl Fn(io::Error) -> RoutingError {
+    move |source| RoutingError { action, source }
+}
+
+fn family_and_bits(address: IpAddr) -> (u8, u8) {
+    if address.is_ipv4() { (FAMILIES[0], 32) } else { (FAMILIES[1], 128) }
+}
+
+fn rule_request(kind: u16, flags: u16, family: u8, rule: MarkRule) -> Request {
+    let mut header = [0; ROUTE_HEADER];
+    header[0] = family;
+    header[7] = TO_TABLE;
+    Request::new(kind, flags, &header)
+        .number(RULE_PRIORITY, rule.priority)
+        .number(RULE_MARK, rule.mark)
+        .number(RULE_MASK, rule.mark)
+        .number(RULE_TABLE, rule.table)
+}
+
+fn local_request(kind: u16, flags: u16, table: u32, address: IpAddr) -> Request {
+    let (family, bits) = family_and_bits(address);
+    let mut header = [0; ROUTE_HEADER];
+    (header[0], header[1]) = (family, bits);
+    (header[5], header[7]) = (BY_STATIC, KIND_LOCAL);
+    header[6] = if address.is_ipv4() { SCOPE_HOST } else { SCOPE_UNIVERSE };
+    Request::new(kind, flags, &header)
+        .address(ROUTE_DESTINATION, address)
+        .number(ROUTE_INTERFACE, LOOPBACK)
+        .number(ROUTE_TABLE, table)
+}
+
+/// What we look at in an entry of a routing table.
+struct Route {
+    bits: u8,
+    kind: u8,
+    table: u32,
+    destination: Option<IpAddr>,
+    interface: Option<u32>,
+    gateway: bool,
+}
+
+impl Route {
+    fn read(body: &[u8]) -> Option<Self> {
+        let header: &[u8; ROUTE_HEADER] = body.first_chunk()?;
+        let mut route = Self {
+            bits: header[1],
+            kind: header[7],
+            table: u32::from(header[4]),
+            destination: None,
+            interface: None,
+            gateway: false,
+        };
+        for attribute in attributes(&body[ROUTE_HEADER..]) {
+            match attribute.kind {
+                ROUTE_DESTINATION => route.destination = netlink::address(attribute.value),
+                ROUTE_INTERFACE => route.interface = netlink::number(attribute.value),
+                ROUTE_TABLE => route.table = netlink::number(attribute.value)?,
+                ROUTE_GATEWAY | ROUTE_VIA | ROUTE_MULTIPATH => route.gateway = true,
+                _ => {}
+            }
+        }
+        Some(route)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+use super::*;
+use crate::netns::{self, Namespace};
+
+const RULE: MarkRule = MarkRule { mark: 0x2000, table: 8192, priority: 50 };
+
+/// A namespace of its own, or none where that is not possible (said on stderr).
+fn namespace(name: &str) -> Option<Namespace> {
+    if let Some(why) = netns::unavailable() {
+        eprintln!("skipped: {why}");
+        return None;
+    }
+    let namespace = Namespace::create(name).unwrap();
+    namespace.ip(&["link", "set", "lo", "up"]).unwrap();
+    Some(namespace)
+}
+
+#[test]
+fn the_rule_and_its_routes_come_and_go() {
+    let Some(here) = namespace("st-rule-a") else { return };
+    let before = (here.ip(&["rule"]).unwrap(), here.ip(&["-6", "rule"]).unwrap());
+    let vips: [IpAddr; 2] = ["10.1.1.100".parse().unwrap(), "fd00::100".parse().unwrap()];
+    here.run(|| {
+        let mut routing = Routing::open().unwrap();
+        for _ in 0..2 {
+            routing.add_rule(RULE).unwrap();
+            for vip in vips {
+                routing.add_local(RULE.table, vip).unwrap();
+            }
+        }
+        assert_eq!(routing.locals(RULE.table).unwrap(), vips);
+    })
+    .unwrap();
+    for (family, vip) in [("-4", "10.1.1.100"), ("-6", "fd00::100")] {
+        let rules = here.ip(&[family, "rule"]).unwrap();
+        assert_eq!(rules.matches("fwmark 0x2000/0x2000 lookup 8192").count(), 1, "{rules}");
+        let routes = here.ip(&[family, "route", "show", "table", "8192"]).unwrap();
+        assert!(routes.starts_with(&format!("local {vip} dev lo")), "{routes}");
+        assert_eq!(routes.trim().lines().count(), 1, "{routes}");
+    }
+    here.run(|| {
+        let mut routing = Routing::open().unwrap();
+        assert_eq!(routing.delete_rule(RULE).unwrap(), 2);
+        assert_eq!(routing.delete_rule(RULE).unwrap(), 0);
+        for vip in vips {
+            routing.delete_local(RULE.table, vip).unwrap();
+            routing.delete_local(RULE.table, vip).unwrap();
+        }
+        assert_eq!(routing.locals(RULE.table).unwrap(), Vec::<IpAddr>::new());
+    })
+    .unwrap();
+    let after = (here.ip(&["rule"]).unwrap(), here.ip(&["-6", "rule"]).unwrap());
+    assert_eq!(after, before);
+}
+
+#[test]
+fn only_our_rule_is_deleted() {
+    let Some(here) = namespace("st-rule-b") else { return };
+    for other in [
+        ["priority", "50", "fwmark", "0x4000/0x4000", "lookup", "8192"],
+        ["priority", "50", "fwmark", "0x2000/0x2000", "lookup", "100"],
+        ["priority", "60", "fwmark", "0x2000/0x2000", "lookup", "8192"],
+    ] {
+        let mut arguments = vec!["rule", "add"];
+        arguments.extend(other);
+        here.ip(&arguments).unwrap();
+    }
+    let before = here.ip(&["rule"]).unwrap();
+    here.run(|| {
+        let mut routing = Routing::open().unwrap();
+        routing.add_rule(RULE).unwrap();
+        assert_eq!(routing.delete_rule(RULE).unwrap(), 2);
+    })
+    .unwrap();
+    assert_eq!(here.ip(&["rule"]).unwrap(), before);
+}
+
+#[test]
+fn a_path_tells_own_addresses_pod_links_and_the_rest() {
+    let (Some(here), Some(pod)) = (namespace("st-rule-c"), namespace("st-rule-d")) else {
+        return;
+    };
+    netns::cable((&here, "pod0"), (&pod, "eth0")).unwrap();
+    for arguments in [
+        &["link", "set", "pod0", "up"][..],
+        &["addr", "add", "10.9.0.1/24", "dev", "pod0"],
+        &["-6", "addr", "add", "fd09::1/64", "dev", "pod0", "nodad"],
+        &["route", "add", "10.244.0.2/32", "dev", "pod0"],
+        &["-6", "route", "add", "fd44::2/128", "dev", "pod0"],
+        &["route", "add", "10.244.0.3/32", "via", "10.9.0.9"],
+        &["link", "add", "br0", "type", "bridge"],
+        &["link", "set", "br0", "up"],
+        &["route", "add", "10.244.0.4/32", "dev", "br0"],
+        &["route", "add", "blackhole", "10.244.0.5/32"],
+    ] {
+        here.ip(arguments).unwrap();
+    }
+    pod.ip(&["link", "set", "eth0", "up"]).unwrap();
+    let table = [
+        ("10.9.0.1", Path::Local),
+        ("127.0.0.1", Path::Local),
+        ("fd09::1", Path::Local),
+        ("10.244.0.2", Path::Out { pod_link: true }),
+        ("fd44::2", Path::Out { pod_link: true }),
+        ("10.244.0.3", Path::Out { pod_link: false }),
+        ("10.244.0.4", Path::Out { pod_link: false }),
+        ("10.244.0.5", Path::Nowhere),
+        ("10.9.0.77", Path::Out { pod_link: false }),
+        ("192.0.2.1", Path::Nowhere),
+        ("2001:db8::1", Path::Nowhere),
+    ];
+    here.run(|| {
+        let mut routing = Routing::open().unwrap();
+        for (address, want) in table {
+            assert_eq!(routing.path(address.parse().unwrap()).unwrap(), want, "{address}");
+        }
+    })
+    .unwrap();
+}
