@@ -1,0 +1,336 @@
+//! Answers for vips on one interface.
+//!
+//! It hears frames, and says who has our vips: ARP replies (RFC 826, RFC 5227), neighbor
+//! advertisements (RFC 4861 §7.2), echo replies. Before first use it asks whether another has the
+//! vip; then it announces it. It owns no socket and no clock: whoever drives it hands in frames and
+//! the time, and sends what [`Responder::poll`] gives.
+//!
+//! Invariants: it answers for a vip only while that vip is announced; it never answers a frame that
+//! is not for us or for everybody; one frame leads to at most one answer.
+
+mod answer;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::{Duration, Instant};
+
+use crate::counters::{Counters, Ignored};
+use crate::rate::Rate;
+use crate::vip::{Change, Claim, Phase, Send, Step, Timing, Vip};
+use crate::wire::{Advertisement, Arp, Body, Frame, Mac, Neighbor, Operation, Solicitation};
+
+/// How a responder behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The interface's own address.
+    pub mac: Mac,
+    /// Waits, and what to do about rivals.
+    pub timing: Timing,
+    /// Whether it answers `ping`.
+    pub echo: bool,
+    /// No echo reply for a packet larger than this, in bytes of IP.
+    pub echo_bytes: usize,
+    /// Echo replies per second, all vips together.
+    pub echo_rate: u32,
+    /// Spreads the retries of machines that start at the same moment.
+    pub seed: u64,
+}
+
+/// What a responder is told.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// A frame came in on the interface. Frames that we sent ourselves do no harm.
+    Frame(&'a [u8]),
+    /// These vips, and no others, are ours to announce on this interface.
+    Vips(&'a BTreeSet<IpAddr>),
+    /// The interface's own address is now this.
+    Mac(Mac),
+    /// Addresses of this host's other interfaces: what they say is not a rival's.
+    Siblings(&'a BTreeSet<Mac>),
+    /// Time passed.
+    Time,
+}
+
+/// What a responder wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send this frame.
+    Transmit(Vec<u8>),
+    /// Listen to this multicast group.
+    Join(Ipv6Addr),
+    /// No longer listen to it.
+    Leave(Ipv6Addr),
+    /// Something happened to a vip.
+    Changed(IpAddr, Change),
+}
+
+/// The machine of one interface. See the module.
+#[derive(Debug)]
+pub struct Responder {
+    config: Config,
+    siblings: BTreeSet<Mac>,
+    vips: BTreeMap<IpAddr, Vip>,
+    /// When which vip wants attention: one entry per vip that does.
+    timers: BTreeSet<(Instant, IpAddr)>,
+    /// Multicast groups listened to, and by how many vips each.
+    groups: BTreeMap<Ipv6Addr, usize>,
+    outputs: VecDeque<Output>,
+    echoes: Rate,
+    counters: BTreeMap<IpAddr, Counters>,
+    ignored: Ignored,
+    random: u64,
+}
+
+impl Config {
+    /// What suits an ordinary LAN.
+    pub fn new(mac: Mac) -> Self {
+        Self {
+            mac,
+            timing: Timing::default(),
+            echo: true,
+            echo_bytes: 9000,
+            echo_rate: 1000,
+            seed: 0,
+        }
+    }
+}
+
+impl Responder {
+    /// A responder without vips: silent until it is given some.
+    pub fn new(config: Config) -> Self {
+        let echoes =
+            Rate::new(Duration::from_secs(1) / config.echo_rate.max(1), config.echo_rate.max(1));
+        // xorshift never leaves zero.
+        let random = config.seed | 1;
+        Self {
+            config,
+            siblings: BTreeSet::new(),
+            vips: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            groups: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            echoes,
+            counters: BTreeMap::new(),
+            ignored: Ignored::default(),
+            random,
+        }
+    }
+
+    /// Takes note of something; what follows from it is had by [`Responder::poll`].
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Frame(bytes) => self.on_frame(now, bytes),
+            Input::Vips(wanted) => self.on_vips(now, wanted),
+            Input::Mac(mac) => self.on_mac(now, mac),
+            Input::Siblings(macs) => self.siblings.clone_from(macs),
+            Input::Time => self.on_time(now),
+        }
+    }
+
+    /// The next thing to do, until none.
+    pub fn poll(&mut self, now: Instant) -> Option<Output> {
+        if self.outputs.is_empty() {
+            self.on_time(now);
+        }
+        self.outputs.pop_front()
+    }
+
+    /// When it wants to be polled again without any input.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Where each vip stands.
+    pub fn phases(&self, now: Instant) -> impl Iterator<Item = (IpAddr, Phase)> {
+        self.vips.iter().map(move |(vip, it)| (*vip, it.phase(now, &self.config.timing)))
+    }
+
+    /// What was counted since the last call, by vip.
+    pub fn take_counters(&mut self) -> BTreeMap<IpAddr, Counters> {
+        std::mem::take(&mut self.counters)
+    }
+
+    /// Frames that were not used since the last call, by reason.
+    pub fn take_ignored(&mut self) -> Ignored {
+        std::mem::take(&mut self.ignored)
+    }
+
+    fn on_vips(&mut self, now: Instant, wanted: &BTreeSet<IpAddr>) {
+        let gone: Vec<IpAddr> =
+            self.vips.keys().filter(|vip| !wanted.contains(vip)).copied().collect();
+        for vip in gone {
+            self.forget(vip);
+        }
+        for vip in wanted.iter().filter(|vip| is_unicast(**vip)) {
+            if !self.vips.contains_key(vip) {
+                self.join(*vip);
+                self.vips.insert(*vip, Vip::new(now));
+                self.timers.insert((now, *vip));
+            }
+        }
+    }
+
+    fn forget(&mut self, vip: IpAddr) {
+        let Some(old) = self.vips.remove(&vip) else { return };
+        if let Some(due) = old.deadline() {
+            self.timers.remove(&(due, vip));
+        }
+        self.leave(vip);
+    }
+
+    fn on_mac(&mut self, now: Instant, mac: Mac) {
+        if mac == self.config.mac {
+            return;
+        }
+        self.config.mac = mac;
+        let all: Vec<IpAddr> = self.vips.keys().copied().collect();
+        for vip in all {
+            self.step(vip, |it, timing| it.on_own_mac(now, timing));
+        }
+    }
+
+    fn on_time(&mut self, now: Instant) {
+        while let Some(&(at, vip)) = self.timers.first()
+            && at <= now
+        {
+            self.step(vip, |it, timing| it.on_time(now, timing));
+        }
+    }
+
+    /// Another machine, `other`, claims `vip`.
+    fn on_claim(&mut self, now: Instant, vip: IpAddr, other: Mac, claim: Claim) {
+        if other == self.config.mac || self.siblings.contains(&other) {
+            return;
+        }
+        if !self.vips.contains_key(&vip) {
+            return;
+        }
+        self.counters.entry(vip).or_default().conflicts += u64::from(claim == Claim::Has);
+        let jitter = Duration::from_millis(self.random() % 1000);
+        self.step(vip, |it, timing| it.on_claim(now, other, claim, jitter, timing));
+    }
+
+    /// Lets one vip take a step, and does what it says. Keeps `timers` true.
+    fn step(&mut self, vip: IpAddr, act: impl FnOnce(&mut Vip, &Timing) -> Step) {
+        let Some(it) = self.vips.get_mut(&vip) else { return };
+        let before = it.deadline();
+        let step = act(it, &self.config.timing);
+        let after = it.deadline();
+        if before != after {
+            if let Some(at) = before {
+                self.timers.remove(&(at, vip));
+            }
+            if let Some(at) = after {
+                self.timers.insert((at, vip));
+            }
+        }
+        match step.send {
+            Some(Send::Probe) => self.probe(vip),
+            Some(Send::Announcement) => self.announce(vip),
+            None => {}
+        }
+        self.outputs.extend(step.change.map(|change| Output::Changed(vip, change)));
+    }
+
+    fn probe(&mut self, vip: IpAddr) {
+        let mac = self.config.mac;
+        match vip {
+            IpAddr::V4(vip) => self.say(Mac::BROADCAST, Body::Arp(Arp::probe(mac, vip))),
+            IpAddr::V6(vip) => {
+                let group = crate::wire::solicited_node(vip);
+                let body = Body::Neighbor {
+                    source: Ipv6Addr::UNSPECIFIED,
+                    destination: group,
+                    message: Neighbor::Solicitation(Solicitation {
+                        target: vip,
+                        source_link: None,
+                    }),
+                };
+                self.say(Mac::of_group(group), body);
+            }
+        }
+    }
+
+    fn announce(&mut self, vip: IpAddr) {
+        let mac = self.config.mac;
+        match vip {
+            IpAddr::V4(address) => {
+                for operation in [Operation::Request, Operation::Reply] {
+                    let arp = Arp::announcement(operation, mac, address);
+                    self.say(Mac::BROADCAST, Body::Arp(arp));
+                }
+                self.counters.entry(vip).or_default().gratuitous += 2;
+            }
+            IpAddr::V6(address) => {
+                let body = advertisement(address, ALL_NODES, mac, false);
+                self.say(Mac::of_group(ALL_NODES), body);
+                self.counters.entry(vip).or_default().gratuitous += 1;
+            }
+        }
+    }
+
+    fn say(&mut self, destination: Mac, body: Body<'_>) {
+        let frame = Frame { source: self.config.mac, destination, body };
+        self.outputs.push_back(Output::Transmit(frame.emit()));
+    }
+
+    fn join(&mut self, vip: IpAddr) {
+        let IpAddr::V6(vip) = vip else { return };
+        let group = crate::wire::solicited_node(vip);
+        let users = self.groups.entry(group).or_default();
+        *users += 1;
+        if *users == 1 {
+            self.outputs.push_back(Output::Join(group));
+        }
+    }
+
+    fn leave(&mut self, vip: IpAddr) {
+        let IpAddr::V6(vip) = vip else { return };
+        let group = crate::wire::solicited_node(vip);
+        let users = self.groups.get_mut(&group).expect("each IPv6 vip joined its group");
+        *users -= 1;
+        if *users == 0 {
+            self.groups.remove(&group);
+            self.outputs.push_back(Output::Leave(group));
+        }
+    }
+
+    /// xorshift64: spreads retries, no more.
+    fn random(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random
+    }
+}
+
+/// Every node on the link (RFC 4291 §2.7.1).
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+
+/// An advertisement of `vip`, sent by it. It always replaces what the listener remembers: after a
+/// vip moved, the old owner's address must not linger.
+fn advertisement(vip: Ipv6Addr, to: Ipv6Addr, mac: Mac, solicited: bool) -> Body<'static> {
+    let message = Advertisement {
+        target: vip,
+        router: false,
+        solicited,
+        replace: true,
+        target_link: Some(mac),
+    };
+    Body::Neighbor { source: vip, destination: to, message: Neighbor::Advertisement(message) }
+}
+
+/// Whether one machine can have this address.
+fn is_unicast(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(it) => !(it.is_multicast() || it.is_broadcast() || first_octet_is_zero(it)),
+        IpAddr::V6(it) => !(it.is_multicast() || it.is_unspecified()),
+    }
+}
+
+/// `0.0.0.0/8` means "this network" (RFC 1122 §3.2.1.3).
+fn first_octet_is_zero(address: Ipv4Addr) -> bool {
+    address.octets()[0] == 0
+}

@@ -1,0 +1,148 @@
+//! A whole Ethernet frame.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::ip::{ICMP, ICMPV6, Ipv4, Ipv6};
+use super::{Arp, Echo, Mac, Malformed, Neighbor, checksum, neighbor, take, take_u16};
+
+const ARP: u16 = 0x0806;
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+
+/// An untagged Ethernet frame that a speaker hears or says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// Who sent it.
+    pub source: Mac,
+    /// Whom it is for.
+    pub destination: Mac,
+    /// What it holds.
+    pub body: Body<'a>,
+}
+
+/// What a frame holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body<'a> {
+    /// ARP.
+    Arp(Arp),
+    /// Neighbor discovery. The hop limit is 255 both ways.
+    Neighbor {
+        /// Whence.
+        source: Ipv6Addr,
+        /// Whither.
+        destination: Ipv6Addr,
+        /// The message.
+        message: Neighbor,
+    },
+    /// A `ping` over IPv4.
+    Echo4 {
+        /// Whence.
+        source: Ipv4Addr,
+        /// Whither.
+        destination: Ipv4Addr,
+        /// The message.
+        echo: Echo<'a>,
+    },
+    /// A `ping` over IPv6.
+    Echo6 {
+        /// Whence.
+        source: Ipv6Addr,
+        /// Whither.
+        destination: Ipv6Addr,
+        /// The message.
+        echo: Echo<'a>,
+    },
+}
+
+impl<'a> Frame<'a> {
+    /// Reads a frame as it came off the wire, without its check sequence.
+    pub fn parse(mut bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let destination = Mac(*take(&mut bytes)?);
+        let source = Mac(*take(&mut bytes)?);
+        let body = match take_u16(&mut bytes)? {
+            ARP => Arp::parse(bytes).map(Body::Arp),
+            IPV4 => parse_ipv4(bytes),
+            IPV6 => parse_ipv6(bytes),
+            _ => Err(Malformed::Foreign),
+        }?;
+        if source.is_station() {
+            Ok(Self { source, destination, body })
+        } else {
+            Err(Malformed::Address)
+        }
+    }
+
+    /// The bytes to send, without padding and check sequence, which the hardware adds.
+    pub fn emit(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(96);
+        out.extend(self.destination.0);
+        out.extend(self.source.0);
+        match &self.body {
+            Body::Arp(arp) => {
+                out.extend(ARP.to_be_bytes());
+                arp.emit(&mut out);
+            }
+            Body::Echo4 { source, destination, echo } => {
+                let mut message = Vec::with_capacity(8 + echo.payload.len());
+                echo.emit_v4(&mut message);
+                let (source, destination) = (*source, *destination);
+                out.extend(IPV4.to_be_bytes());
+                Ipv4 { source, destination, protocol: ICMP, payload: &message }.emit(&mut out);
+            }
+            Body::Echo6 { source, destination, echo } => {
+                let mut message = Vec::with_capacity(8 + echo.payload.len());
+                echo.emit_v6(*source, *destination, &mut message);
+                emit_icmpv6(*source, *destination, 64, &message, &mut out);
+            }
+            Body::Neighbor { source, destination, message: neighbor } => {
+                let mut message = Vec::with_capacity(32);
+                neighbor.emit(*source, *destination, &mut message);
+                emit_icmpv6(*source, *destination, 255, &message, &mut out);
+            }
+        }
+        out
+    }
+}
+
+fn parse_ipv4(packet: &[u8]) -> Result<Body<'_>, Malformed> {
+    let packet = Ipv4::parse(packet)?;
+    if packet.protocol != ICMP {
+        return Err(Malformed::Foreign);
+    }
+    let echo = Echo::parse_v4(packet.payload)?;
+    Ok(Body::Echo4 { source: packet.source, destination: packet.destination, echo })
+}
+
+fn parse_ipv6(packet: &[u8]) -> Result<Body<'_>, Malformed> {
+    let Ipv6 { source, destination, next_header, hop_limit, payload } = Ipv6::parse(packet)?;
+    if next_header != ICMPV6 {
+        return Err(Malformed::Foreign);
+    }
+    if checksum::icmpv6(source, destination, payload) != 0 {
+        return Err(Malformed::Checksum);
+    }
+    match payload.first() {
+        Some(&(neighbor::SOLICITATION | neighbor::ADVERTISEMENT)) if hop_limit != 255 => {
+            Err(Malformed::HopLimit)
+        }
+        Some(&(neighbor::SOLICITATION | neighbor::ADVERTISEMENT)) => {
+            let message = Neighbor::parse(payload, source, destination)?;
+            Ok(Body::Neighbor { source, destination, message })
+        }
+        _ => {
+            let echo = Echo::parse_v6(payload)?;
+            Ok(Body::Echo6 { source, destination, echo })
+        }
+    }
+}
+
+fn emit_icmpv6(
+    source: Ipv6Addr,
+    destination: Ipv6Addr,
+    hop_limit: u8,
+    payload: &[u8],
+    out: &mut Vec<u8>,
+) {
+    out.extend(IPV6.to_be_bytes());
+    Ipv6 { source, destination, next_header: ICMPV6, hop_limit, payload }.emit(out);
+}
