@@ -1,3 +1,37 @@
-//! Raw objects exactly as users write them, with the place of every key and value.
+//! Manifests exactly as users write them, with the place of every key and value.
+//!
+//! [`load`] turns the bytes of one file into [`Object`]s and located diagnostics; it is total and
+//! bounded: whatever the bytes, it ends with values, within [`Limits`]. [`Object::read`] is a
+//! serde deserializer over the kept tree, so that every wrong type and unknown field is reported
+//! with its line and column. [`place`] adds places to the diagnostics of later stages, and
+//! [`render`] prints them with the line and a caret. [`lock`] is the text form of what Services
+//! hold.
+//!
+//! It is not a judge of meaning: which kinds exist, which values make sense, and what refers to
+//! what belongs to the dialects and to the planner. It opens no file.
+//!
+//! YAML is read as the Kubernetes API server reads it where a user would notice: 1.2 syntax, but
+//! plain `yes`, `no`, `on`, `off`, `y`, `n` are booleans, `010` is octal, and `<<` merges.
 
+pub mod codes;
+mod compose;
+mod identity;
 pub mod kinds;
+pub mod lock;
+mod object;
+mod path;
+mod place;
+mod read;
+pub mod render;
+mod source;
+mod suggest;
+mod syntax;
+mod tree;
+
+pub use object::{Loaded, Object, load};
+pub use place::{merge, place};
+pub use read::Read;
+pub use source::{Limits, Source, SourceText};
+
+#[cfg(test)]
+mod tests;

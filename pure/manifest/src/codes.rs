@@ -1,0 +1,30 @@
+//! The diagnostics of this crate.
+
+use steelyard_model::Code;
+
+/// A key is written twice in one mapping, so one of its values would be lost.
+pub const DUPLICATE_KEY: Code = Code::new("duplicate-key");
+/// The same object is defined twice; the first stays.
+pub const DUPLICATE_OBJECT: Code = Code::new("duplicate-object");
+/// A file is unreadable, too large, or not UTF-8 text.
+pub const FILE_UNREADABLE: Code = Code::new("file-unreadable");
+/// A field has the right type but a value that it cannot have.
+pub const INVALID_VALUE: Code = Code::new("invalid-value");
+/// `steelyard.lock` does not say clearly which Service holds which address.
+pub const LOCK_INVALID: Code = Code::new("lock-invalid");
+/// A field that the object needs is absent.
+pub const MISSING_FIELD: Code = Code::new("missing-field");
+/// A document has neither `apiVersion` nor `kind`, or is a tool's configuration file.
+pub const NOT_AN_OBJECT: Code = Code::new("not-an-object");
+/// A document lacks `apiVersion`, `kind` or `metadata.name`.
+pub const OBJECT_INCOMPLETE: Code = Code::new("object-incomplete");
+/// A name or namespace is not one that Kubernetes accepts.
+pub const OBJECT_NAME: Code = Code::new("object-name");
+/// A field that no such object has; it has no effect.
+pub const UNKNOWN_FIELD: Code = Code::new("unknown-field");
+/// A value of one type where another is wanted.
+pub const WRONG_TYPE: Code = Code::new("wrong-type");
+/// The text is not YAML.
+pub const YAML_SYNTAX: Code = Code::new("yaml-syntax");
+/// The YAML is nested too deep, has too many values, or aliases multiply them.
+pub const YAML_TOO_COMPLEX: Code = Code::new("yaml-too-complex");

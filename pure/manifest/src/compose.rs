@@ -1,0 +1,100 @@
+//! From YAML events to trees, one document at a time.
+//!
+//! Not recursive, and bounded: every value, and every repetition of one by an alias, is counted
+//! against the file's budget before it is built. A faulty document costs only itself, where the
+//! text allows finding the next one.
+
+mod builder;
+
+use granit_parser::{Event, Options, Parser, Span, StrInput};
+use steelyard_model::Code;
+
+use crate::source::Limits;
+use crate::syntax;
+use crate::tree::{Mark, Node};
+
+use builder::Builder;
+
+/// Why a document is not a tree.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) mark: Mark,
+    pub(crate) code: Code,
+    pub(crate) message: String,
+    pub(crate) help: String,
+}
+
+/// The documents of one file, in order; empty ones are left out.
+pub(crate) struct Documents<'a> {
+    text: &'a str,
+    parser: Parser<'a, StrInput<'a>>,
+    builder: Builder,
+    over: bool,
+}
+
+impl<'a> Documents<'a> {
+    pub(crate) fn new(text: &'a str, limits: &Limits) -> Self {
+        let options = options(limits);
+        Self {
+            text,
+            parser: Parser::new_from_str_with_options(text, options),
+            builder: Builder::new(limits),
+            over: false,
+        }
+    }
+
+    /// Leaves the rest of a faulty document.
+    fn skip(&mut self) {
+        self.builder.reset();
+        let next = self.parser.proceed_next_document();
+        self.over |= self.builder.is_exhausted() || !matches!(next, Ok(true));
+    }
+
+    fn take(&mut self, event: &Event<'a>, span: Span) -> Result<Option<Node>, Fault> {
+        match event {
+            Event::StreamEnd => self.over = true,
+            Event::DocumentStart(..) => self.builder.reset(),
+            Event::DocumentEnd => return Ok(self.builder.finish()),
+            event => self.builder.push(event, span)?,
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for Documents<'_> {
+    type Item = Result<Node, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.over {
+            let taken = match self.parser.next_event()? {
+                Ok((event, span)) => self.take(&event, span),
+                Err(error) => Err(syntax::fault(&error, self.text)),
+            };
+            match taken {
+                Ok(None) => {}
+                Ok(Some(node)) => return Some(Ok(node)),
+                Err(mut fault) => {
+                    self.skip();
+                    syntax::explain_template(&mut fault, self.text);
+                    return Some(Err(fault));
+                }
+            }
+        }
+        None
+    }
+}
+
+fn options(limits: &Limits) -> Options {
+    let depth = limits.depth;
+    let mut options = granit_parser::options! {
+        flow_nesting_limit: depth,
+        block_nesting_limit: depth,
+    };
+    options.set_emit_comments(false);
+    options
+}
+
+/// Where `span` starts.
+fn mark_of(span: Span) -> Mark {
+    syntax::mark_of(&span.start)
+}

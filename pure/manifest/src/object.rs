@@ -1,0 +1,166 @@
+//! Loading one file into objects.
+
+use std::sync::Arc;
+
+use steelyard_model::{Diagnostic, FieldPath, Location, ObjectRef, Severity};
+
+use crate::compose::{Documents, Fault};
+use crate::identity::{Identity, Inherited, Nameless, identify};
+use crate::path::{Step, steps};
+use crate::source::{Limits, Source};
+use crate::tree::{Mark, Node, Value};
+
+/// One object as written. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// Which object.
+    pub reference: Arc<ObjectRef>,
+    /// Its `apiVersion`, e.g. `metallb.io/v1beta1`.
+    pub api_version: Arc<str>,
+    /// The file it is in, as shown to the user.
+    pub file: Arc<str>,
+    pub(crate) tree: Arc<Node>,
+}
+
+/// What is in one file, or in several after [`crate::merge`].
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The objects, in order of the text.
+    pub objects: Vec<Object>,
+    /// What is wrong with the text; every one has a location.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Some document could not be read as an object: objects that were there before may be
+    /// missing for that reason alone.
+    pub broken: bool,
+}
+
+/// A file on its way to being [`Loaded`].
+struct Loading<'a> {
+    source: &'a Source,
+    limits: &'a Limits,
+    loaded: Loaded,
+}
+
+/// Reads the objects of one file. Total: whatever the bytes, within `limits`.
+pub fn load(source: &Source, limits: &Limits) -> Loaded {
+    let mut loading = Loading { source, limits, loaded: Loaded::default() };
+    match source.decode(limits) {
+        Ok(text) => loading.documents(text),
+        Err(diagnostic) => {
+            loading.loaded.diagnostics.push(*diagnostic);
+            loading.loaded.broken = true;
+        }
+    }
+    loading.loaded
+}
+
+impl Loading<'_> {
+    fn documents(&mut self, text: &str) {
+        for document in Documents::new(text, self.limits) {
+            match document {
+                Ok(node) => self.add(node, &Inherited::default()),
+                Err(fault) => self.fault(fault),
+            }
+            if self.is_hopeless() {
+                self.loaded.broken = true;
+                return;
+            }
+        }
+    }
+
+    /// Adds the object in `node`, or each item when it is a list of objects.
+    fn add(&mut self, node: Node, inherited: &Inherited) {
+        if let Some(inherited) = list_of(&node) {
+            for item in items_of(node) {
+                self.add(item, &inherited);
+            }
+            return;
+        }
+        match identify(&node, inherited) {
+            Ok(Identity { reference, api_version }) => self.loaded.objects.push(Object {
+                reference,
+                api_version,
+                file: self.source.name.clone(),
+                tree: Arc::new(node),
+            }),
+            Err(nameless) => self.nameless(nameless),
+        }
+    }
+
+    fn fault(&mut self, fault: Fault) {
+        let Fault { mark, code, message, help } = fault;
+        let location = self.source.location(mark);
+        let diagnostic = Diagnostic::in_file(Severity::Error, code, location, message, help);
+        self.loaded.diagnostics.push(diagnostic);
+        self.loaded.broken = true;
+    }
+
+    fn nameless(&mut self, nameless: Nameless) {
+        let Nameless { severity, code, mark, path, message, help } = nameless;
+        let location = self.source.location(mark);
+        let mut diagnostic = Diagnostic::in_file(severity, code, location, message, help);
+        diagnostic.path = FieldPath::from(path);
+        self.loaded.broken |= diagnostic.is_error();
+        if !self.is_hopeless() {
+            self.loaded.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// So much is wrong that more of it helps nobody.
+    fn is_hopeless(&self) -> bool {
+        self.loaded.diagnostics.len() >= self.limits.problems
+    }
+}
+
+impl Object {
+    /// Where the value at `path` is written, or the nearest thing above it that is. The object
+    /// as a whole is shown at its name.
+    pub fn locate(&self, path: &FieldPath) -> Location {
+        let mut mark = self.mark();
+        let mut node = &*self.tree;
+        for step in steps(&path.0) {
+            let next = match step {
+                Step::Key(key) => node.get(&key).map(|entry| &entry.node),
+                Step::Index(index) => node.item(index),
+            };
+            let Some(next) = next else { break };
+            (mark, node) = (next.mark, next);
+        }
+        mark.in_file(&self.file)
+    }
+
+    /// The mark of the object as a whole.
+    pub(crate) fn mark(&self) -> Mark {
+        let name = self.tree.get("metadata").and_then(|metadata| metadata.node.get("name"));
+        name.map_or(self.tree.mark, |name| name.node.mark)
+    }
+}
+
+/// Whether `node` is a `List`, or a typed one such as `ServiceList`; and what its items inherit.
+fn list_of(node: &Node) -> Option<Inherited> {
+    let kind = node.get("kind")?.node.text()?.strip_suffix("List")?;
+    if !matches!(node.get("items")?.node.resolved().value, Value::List(_) | Value::Null) {
+        return None;
+    }
+    if kind.is_empty() {
+        return Some(Inherited::default());
+    }
+    let api_version = node.get("apiVersion").and_then(|entry| entry.node.text());
+    Some(Inherited { api_version: api_version.map(Arc::from), kind: Some(Arc::from(kind)) })
+}
+
+fn items_of(node: Node) -> Vec<Node> {
+    let Value::Map(entries) = unshared(node).value else { return Vec::new() };
+    let items = entries.into_iter().find(|entry| &*entry.key == "items");
+    match items.map(|entry| unshared(entry.node).value) {
+        Some(Value::List(items)) => items,
+        _ => Vec::new(),
+    }
+}
+
+fn unshared(node: Node) -> Node {
+    match node.value {
+        Value::Shared(shared) => unshared(Arc::unwrap_or_clone(shared)),
+        _ => node,
+    }
+}

@@ -1,0 +1,63 @@
+//! Several files together: duplicates, and places for the findings of later stages.
+
+use std::collections::BTreeMap;
+
+use steelyard_model::{Diagnostic, FieldPath, ObjectRef, Severity};
+
+use crate::codes;
+use crate::object::{Loaded, Object};
+
+/// Puts files together, in order. Of an object that is there twice, the first stays.
+pub fn merge(loaded: Vec<Loaded>) -> Loaded {
+    let mut merged = Loaded::default();
+    // Foreign kinds may share a name with ours (there is more than one `Service`).
+    let mut first: BTreeMap<(String, ObjectRef), Object> = BTreeMap::new();
+    for file in loaded {
+        merged.broken |= file.broken;
+        merged.diagnostics.extend(file.diagnostics);
+        for object in file.objects {
+            let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
+            let key = (group.to_owned(), (*object.reference).clone());
+            match first.get(&key) {
+                Some(first) => merged.diagnostics.push(duplicate(first, &object)),
+                None => {
+                    first.insert(key, object.clone());
+                    merged.objects.push(object);
+                }
+            }
+        }
+    }
+    merged
+}
+
+fn duplicate(first: &Object, second: &Object) -> Diagnostic {
+    let mut diagnostic = Diagnostic::new(
+        Severity::Error,
+        codes::DUPLICATE_OBJECT,
+        &second.reference,
+        "metadata.name",
+        format!(
+            "{} is already defined at {}; this one is not used",
+            second.reference,
+            first.locate(&FieldPath::root())
+        ),
+        "remove one of the two, or give it another name",
+    );
+    diagnostic.location = Some(second.locate(&diagnostic.path));
+    diagnostic
+}
+
+/// Fills in the location of those that name an object and have none yet.
+pub fn place(diagnostics: &mut [Diagnostic], objects: &[Object]) {
+    if diagnostics.iter().all(|diagnostic| diagnostic.location.is_some()) {
+        return;
+    }
+    let mut by_reference: BTreeMap<&ObjectRef, &Object> = BTreeMap::new();
+    for object in objects {
+        by_reference.entry(&object.reference).or_insert(object);
+    }
+    for diagnostic in diagnostics.iter_mut().filter(|diagnostic| diagnostic.location.is_none()) {
+        let object = diagnostic.object.as_ref().and_then(|object| by_reference.get(object));
+        diagnostic.location = object.map(|object| object.locate(&diagnostic.path));
+    }
+}

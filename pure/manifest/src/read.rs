@@ -1,0 +1,170 @@
+//! Reading an object into a type: a serde deserializer that keeps places.
+//!
+//! serde stops at the first error; a user wants them all. So a value that does not fit is set
+//! aside and the object is read again without it, until nothing new is wrong. The result is a
+//! value only if nothing was.
+//!
+//! Null is absence, as the API server takes it; where text is wanted in a mapping, it is "".
+
+mod cursor;
+mod problem;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use serde::de::DeserializeOwned;
+use steelyard_model::{Diagnostic, Severity};
+
+use crate::codes;
+use crate::object::Object;
+use crate::suggest;
+use crate::tree::{Entry, Node, Value};
+
+use cursor::{Cursor, Trail};
+use problem::{Address, Problem};
+
+/// How many wrong values of one object are looked for.
+const ROUNDS: usize = 20;
+/// How many unknown fields of one object are reported.
+const UNKNOWN: usize = 50;
+
+/// What reading an object gave.
+#[derive(Clone, Debug)]
+pub struct Read<T> {
+    /// The value; none when some field has the wrong type.
+    pub value: Option<T>,
+    /// What is wrong: errors for wrong types, warnings for unknown fields; all located.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The state of reading one object, over all rounds.
+struct Session<'a> {
+    object: &'a Object,
+    /// Whether unknown fields are reported.
+    strict: bool,
+    /// Values that did not fit, and are passed over.
+    set_aside: RefCell<BTreeSet<Address>>,
+    /// Entries reported as unknown, and those reports.
+    unknown: RefCell<(BTreeSet<Address>, Vec<Diagnostic>)>,
+}
+
+impl Object {
+    /// Reads the object as a `T`. A field that `T` does not have is a warning.
+    pub fn read<T: DeserializeOwned>(&self) -> Read<T> {
+        Session::new(self, true).read()
+    }
+
+    /// Reads the object as a `T` that knows only some of its fields: others say nothing.
+    pub fn read_lenient<T: DeserializeOwned>(&self) -> Read<T> {
+        Session::new(self, false).read()
+    }
+}
+
+impl<'a> Session<'a> {
+    fn new(object: &'a Object, strict: bool) -> Self {
+        let (set_aside, unknown) = (RefCell::default(), RefCell::default());
+        Self { object, strict, set_aside, unknown }
+    }
+
+    fn read<T: DeserializeOwned>(self) -> Read<T> {
+        let mut errors = Vec::new();
+        let mut value = None;
+        for _ in 0..ROUNDS {
+            let root = self.object.tree.resolved();
+            match T::deserialize(Cursor::root(&self, root)) {
+                Ok(read) => {
+                    value = Some(read);
+                    break;
+                }
+                Err(error) => {
+                    let mut error = error.settle(root, &Trail::Root);
+                    self.settle_missing(&mut error, root);
+                    let again = error.culprit.is_some_and(|culprit| self.pass_over(culprit));
+                    if !error.after_another {
+                        errors.push(self.diagnostic(error));
+                    }
+                    if !again {
+                        break;
+                    }
+                }
+            }
+        }
+        let (_, unknown) = self.unknown.into_inner();
+        let value = value.filter(|_| errors.is_empty());
+        errors.extend(unknown);
+        Read { value, diagnostics: errors }
+    }
+
+    /// Whether `culprit` was not passed over before.
+    fn pass_over(&self, culprit: Address) -> bool {
+        self.set_aside.borrow_mut().insert(culprit)
+    }
+
+    fn is_set_aside(&self, node: &Node) -> bool {
+        self.set_aside.borrow().contains(&Address::of(node))
+    }
+
+    fn diagnostic(&self, problem: Problem) -> Diagnostic {
+        let Problem { code, path, mark, message, help, .. } = problem;
+        let object = &self.object.reference;
+        let mut diagnostic = Diagnostic::new(Severity::Error, code, object, path, message, help);
+        let mark = mark.unwrap_or_else(|| self.object.mark());
+        diagnostic.location = Some(mark.in_file(&self.object.file));
+        diagnostic
+    }
+
+    /// Reports the field `entry` of the object at `trail`, which has only the fields `known`.
+    fn unknown_field(&self, entry: &Entry, trail: &Trail<'_>, known: &[&'static str]) {
+        let mut unknown = self.unknown.borrow_mut();
+        if unknown.1.len() >= UNKNOWN || !unknown.0.insert(Address::of(&entry.node)) {
+            return;
+        }
+        let key = &*entry.key;
+        let whole = trail.path();
+        let owner = if whole.is_root() {
+            self.object.reference.kind.to_string()
+        } else {
+            format!("`{whole}`")
+        };
+        let mut diagnostic = Diagnostic::new(
+            Severity::Warning,
+            codes::UNKNOWN_FIELD,
+            &self.object.reference,
+            whole.key(key),
+            format!("{owner} has no field `{}`; it is ignored", crate::tree::shortened(key)),
+            help_for_unknown(key, known),
+        );
+        diagnostic.location = Some(entry.mark.in_file(&self.object.file));
+        unknown.1.push(diagnostic);
+    }
+}
+
+fn help_for_unknown(key: &str, known: &[&'static str]) -> String {
+    if let Some(nearest) = suggest::nearest(key, known) {
+        return format!("did you mean `{nearest}`?");
+    }
+    let listed: Vec<String> = known.iter().map(|field| format!("`{field}`")).collect();
+    match listed.len() {
+        0 => "remove it".to_owned(),
+        1..=12 => format!("remove it; the fields here are {}", listed.join(", ")),
+        _ => "remove it, or check its spelling and indentation".to_owned(),
+    }
+}
+
+impl Session<'_> {
+    /// A field may be missing from `node` only because what is written there was set aside.
+    fn settle_missing(&self, problem: &mut Problem, node: &Node) {
+        if problem.missing.take().is_some() && self.any_set_aside(node) {
+            problem.after_another = true;
+        }
+    }
+
+    /// Whether a value right below `node` was set aside.
+    fn any_set_aside(&self, node: &Node) -> bool {
+        match &node.value {
+            Value::Map(entries) => entries.iter().any(|entry| self.is_set_aside(&entry.node)),
+            Value::List(items) => items.iter().any(|item| self.is_set_aside(item)),
+            _ => false,
+        }
+    }
+}

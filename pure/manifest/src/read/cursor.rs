@@ -1,0 +1,362 @@
+//! The deserializer: a place in the tree, and how it was reached.
+
+use std::slice::Iter;
+
+use serde::de::value::StrDeserializer;
+use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::forward_to_deserialize_any;
+use steelyard_model::FieldPath;
+
+use super::Session;
+use super::problem::{Address, Error};
+use crate::tree::{Entry, Node, Plain, Value};
+
+/// A node to deserialize.
+#[derive(Clone, Copy)]
+pub(super) struct Cursor<'t, 'de> {
+    session: &'t Session<'t>,
+    node: &'de Node,
+    trail: &'t Trail<'t>,
+    /// A value of a mapping that is no struct: null is "" where text is wanted.
+    blank: bool,
+}
+
+/// The way from the root, innermost step first; spelled out only for a message.
+#[derive(Clone, Copy)]
+pub(super) enum Trail<'a> {
+    Root,
+    Key(&'a Self, &'a str),
+    Index(&'a Self, usize),
+}
+
+/// The items of a list.
+struct Items<'t, 'de> {
+    of: Cursor<'t, 'de>,
+    items: Iter<'de, Node>,
+    index: usize,
+}
+
+/// The entries of a mapping; of a struct only those it has, `fields`.
+struct Entries<'t, 'de> {
+    of: Cursor<'t, 'de>,
+    entries: Iter<'de, Entry>,
+    fields: Option<&'static [&'static str]>,
+    current: Option<&'de Entry>,
+}
+
+/// What every object has at its top, and every metadata below it, though a type need not read it.
+const TOP: [&str; 4] = ["apiVersion", "kind", "metadata", "status"];
+const METADATA: [&str; 15] = [
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "managedFields",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
+impl Trail<'_> {
+    pub(super) fn path(&self) -> FieldPath {
+        match self {
+            Self::Root => FieldPath::root(),
+            Self::Key(above, key) => above.path().key(key),
+            Self::Index(above, index) => above.path().index(*index),
+        }
+    }
+
+    /// Fields that are fine here whatever the type.
+    fn always(&self) -> &'static [&'static str] {
+        match self {
+            Self::Root => &TOP,
+            Self::Key(Trail::Root, "metadata") => &METADATA,
+            _ => &[],
+        }
+    }
+}
+
+impl<'t, 'de> Cursor<'t, 'de> {
+    pub(super) fn root(session: &'t Session<'t>, node: &'de Node) -> Self {
+        Cursor { session, node, trail: &Trail::Root, blank: false }
+    }
+
+    fn whole(self, low: i128, high: i128) -> Result<i128, Error> {
+        let value = match self.node.scalar() {
+            Some(Plain::Int(value)) => Some(value),
+            Some(Plain::Float(value)) => whole(value),
+            _ => None,
+        };
+        value.filter(|value| (low..=high).contains(value)).ok_or_else(|| {
+            if low == i128::from(i64::MIN) || high > i128::from(u32::MAX) {
+                Error::wants("a whole number")
+            } else {
+                Error::wants(format!("a whole number from {low} to {high}"))
+            }
+        })
+    }
+
+    fn string(self) -> Result<&'de str, Error> {
+        match self.node.scalar() {
+            Some(Plain::Text(text)) => Ok(text),
+            Some(Plain::Null) if self.blank => Ok(""),
+            _ => Err(Error::wants("a string")),
+        }
+    }
+
+    fn entries<V: Visitor<'de>>(
+        self,
+        fields: Option<&'static [&'static str]>,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match &self.node.value {
+            Value::Map(entries) => {
+                let entries = entries.iter();
+                visitor.visit_map(Entries { of: self, entries, fields, current: None })
+            }
+            // Only at the root or in a list; elsewhere null was taken as absent.
+            _ => Err(Error::wants("a mapping")),
+        }
+    }
+
+    /// Deserializes `node`, one step below; a problem gets its place here.
+    fn below<T: DeserializeSeed<'de>>(
+        self,
+        node: &'de Node,
+        trail: &Trail<'_>,
+        blank: bool,
+        seed: T,
+    ) -> Result<T::Value, Error> {
+        let resolved = node.resolved();
+        let cursor = Cursor { session: self.session, node: resolved, trail, blank };
+        seed.deserialize(cursor).map_err(|error| {
+            let mut problem = error.settle(node, trail);
+            self.session.settle_missing(&mut problem, resolved);
+            problem.culprit.get_or_insert_with(|| Address::of(node));
+            problem.into()
+        })
+    }
+}
+
+fn whole(value: f64) -> Option<i128> {
+    // Beyond 2^53 a float is no exact number.
+    let exact = value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0;
+    #[allow(clippy::cast_possible_truncation, reason = "an integer within 2^53")]
+    exact.then_some(value as i128)
+}
+
+macro_rules! whole_numbers {
+    ($($method:ident $visit:ident $type:ty),*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            let value = self.whole(<$type>::MIN.into(), <$type>::MAX.into())?;
+            visitor.$visit(<$type>::try_from(value).expect("checked against the type's range"))
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Cursor<'_, 'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match (&self.node.value, self.node.scalar()) {
+            (Value::Map(_), _) => self.entries(None, visitor),
+            (Value::List(_), _) => self.deserialize_seq(visitor),
+            (_, None | Some(Plain::Null)) => visitor.visit_unit(),
+            (_, Some(Plain::Bool(value))) => visitor.visit_bool(value),
+            (_, Some(Plain::Float(value))) => visitor.visit_f64(value),
+            (_, Some(Plain::Text(text))) => visitor.visit_borrowed_str(text),
+            (_, Some(Plain::Int(value))) => match (u64::try_from(value), i64::try_from(value)) {
+                (Ok(value), _) => visitor.visit_u64(value),
+                (_, Ok(value)) => visitor.visit_i64(value),
+                _ => Err(Error::wants("a whole number of 64 bits")),
+            },
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.node.scalar() {
+            Some(Plain::Bool(value)) => visitor.visit_bool(value),
+            _ => Err(Error::wants("a boolean")),
+        }
+    }
+
+    whole_numbers! {
+        deserialize_i8 visit_i8 i8, deserialize_i16 visit_i16 i16,
+        deserialize_i32 visit_i32 i32, deserialize_i64 visit_i64 i64,
+        deserialize_u8 visit_u8 u8, deserialize_u16 visit_u16 u16,
+        deserialize_u32 visit_u32 u32, deserialize_u64 visit_u64 u64
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.node.scalar() {
+            Some(Plain::Float(value)) => visitor.visit_f64(value),
+            #[allow(clippy::cast_precision_loss, reason = "a float was asked for")]
+            Some(Plain::Int(value)) => visitor.visit_f64(value as f64),
+            _ => Err(Error::wants("a number")),
+        }
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_f64(visitor)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_borrowed_str(self.string()?)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.node.value {
+            Value::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match &self.node.value {
+            Value::List(items) => {
+                visitor.visit_seq(Items { of: self, items: items.iter(), index: 0 })
+            }
+            _ => Err(Error::wants("a list")),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.entries(None, visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.entries(Some(fields), visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let text: StrDeserializer<'_, Error> = self.string()?.into_deserializer();
+        visitor.visit_enum(text)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! { bytes byte_buf unit unit_struct i128 u128 }
+}
+
+impl<'de> SeqAccess<'de> for Items<'_, 'de> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
+        for item in self.items.by_ref() {
+            let trail = Trail::Index(self.of.trail, self.index);
+            self.index += 1;
+            if !self.of.session.is_set_aside(item) {
+                return self.of.below(item, &trail, false, seed).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.items.len())
+    }
+}
+
+impl Entries<'_, '_> {
+    /// Whether the type takes this entry; says so where it does not know it.
+    fn takes(&self, entry: &Entry) -> bool {
+        let session = self.of.session;
+        if session.is_set_aside(&entry.node) {
+            return false;
+        }
+        let Some(fields) = self.fields else { return true };
+        if fields.contains(&&*entry.key) {
+            return !matches!(entry.node.resolved().value, Value::Null);
+        }
+        let always = self.of.trail.always();
+        if session.strict && !always.contains(&&*entry.key) {
+            let mut known: Vec<&'static str> = fields.to_vec();
+            known.extend(always.iter().filter(|field| !fields.contains(field)));
+            session.unknown_field(entry, self.of.trail, &known);
+        }
+        false
+    }
+}
+
+impl<'de> MapAccess<'de> for Entries<'_, 'de> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        self.current = loop {
+            match self.entries.next() {
+                Some(entry) if !self.takes(entry) => {}
+                next => break next,
+            }
+        };
+        match self.current {
+            Some(entry) => seed
+                .deserialize(serde::de::value::BorrowedStrDeserializer::new(&entry.key))
+                .map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
+        let entry = self.current.take().expect("serde asks for a value after its key");
+        let trail = Trail::Key(self.of.trail, &entry.key);
+        self.of.below(&entry.node, &trail, self.fields.is_none(), seed)
+    }
+}

@@ -1,0 +1,158 @@
+//! A file's bytes, and the text in them. Bytes are read elsewhere and handed in.
+
+use std::sync::Arc;
+
+use steelyard_model::{Diagnostic, Location, Severity};
+
+use crate::codes;
+use crate::tree::Mark;
+
+/// A file as it was read.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its name as shown to the user; `-` for standard input.
+    pub name: Arc<str>,
+    /// Its bytes, or why there are none.
+    pub text: SourceText,
+}
+
+/// What reading a file gave.
+#[derive(Clone, Debug)]
+pub enum SourceText {
+    /// The bytes.
+    Bytes(Arc<[u8]>),
+    /// It was not read, because it has this many bytes.
+    TooLarge(u64),
+    /// It could not be read: the operating system's reason.
+    Failed(Arc<str>),
+}
+
+/// Bounds on what is loaded, so that no file can exhaust memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of one file.
+    pub file_bytes: usize,
+    /// Values in one file, those that aliases repeat counted as often as they appear.
+    pub nodes: usize,
+    /// Nesting of mappings and lists.
+    pub depth: usize,
+    /// Documents with a problem, after which the rest of a file is not looked at.
+    pub problems: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { file_bytes: 32 << 20, nodes: 2_000_000, depth: 100, problems: 100 }
+    }
+}
+
+impl Source {
+    /// A file that was read.
+    pub fn new(name: impl Into<Arc<str>>, bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self { name: name.into(), text: SourceText::Bytes(bytes.into()) }
+    }
+
+    /// A file that could not be read.
+    pub fn failed(name: impl Into<Arc<str>>, reason: &str) -> Self {
+        Self { name: name.into(), text: SourceText::Failed(reason.into()) }
+    }
+
+    /// The text as far as it can be shown: without a byte order mark, and with replacement
+    /// characters where it is not UTF-8.
+    pub(crate) fn shown(&self) -> std::borrow::Cow<'_, str> {
+        match &self.text {
+            SourceText::Bytes(bytes) => String::from_utf8_lossy(without_mark(bytes)),
+            SourceText::TooLarge(_) | SourceText::Failed(_) => "".into(),
+        }
+    }
+
+    /// The text, if it is one, within `limits`.
+    pub(crate) fn decode(&self, limits: &Limits) -> Result<&str, Box<Diagnostic>> {
+        let bytes = match &self.text {
+            SourceText::Bytes(bytes) if bytes.len() > limits.file_bytes => {
+                return Err(self.too_large(bytes.len() as u64, limits));
+            }
+            SourceText::Bytes(bytes) => bytes,
+            SourceText::TooLarge(bytes) => return Err(self.too_large(*bytes, limits)),
+            SourceText::Failed(reason) => {
+                let message = format!("{} cannot be read: {reason}", self.name);
+                let help = "check that the path exists and that you may read it";
+                return Err(self.unreadable(Mark::START, message, help));
+            }
+        };
+        self.utf8(bytes)
+    }
+
+    fn utf8<'a>(&self, bytes: &'a [u8]) -> Result<&'a str, Box<Diagnostic>> {
+        if is_utf16(bytes) {
+            let message = "the file is UTF-16, not UTF-8".to_owned();
+            let help = "save it as UTF-8, e.g. `iconv -f UTF-16 -t UTF-8 FILE`";
+            return Err(self.unreadable(Mark::START, message, help));
+        }
+        let bytes = without_mark(bytes);
+        if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+            let message = "the file is binary: it has a NUL byte here".to_owned();
+            let help = "name only YAML or JSON files, unpacked and in UTF-8";
+            return Err(self.unreadable(mark_of(bytes, at), message, help));
+        }
+        std::str::from_utf8(bytes).map_err(|error| {
+            let at = error.valid_up_to();
+            let message = format!("the file is not UTF-8: byte 0x{:02x} here", bytes[at]);
+            let help = "save it as UTF-8, e.g. `iconv -f LATIN1 -t UTF-8 FILE`";
+            self.unreadable(mark_of(bytes, at), message, help)
+        })
+    }
+
+    fn too_large(&self, bytes: u64, limits: &Limits) -> Box<Diagnostic> {
+        let message = format!(
+            "{} has {bytes} bytes, more than the {} that are read from one file",
+            self.name, limits.file_bytes
+        );
+        self.unreadable(Mark::START, message, "split it into several files")
+    }
+
+    fn unreadable(&self, mark: Mark, message: String, help: &str) -> Box<Diagnostic> {
+        let location = mark.in_file(&self.name);
+        let severity = Severity::Error;
+        let code = codes::FILE_UNREADABLE;
+        Box::new(Diagnostic::in_file(severity, code, location, message, help))
+    }
+
+    pub(crate) fn location(&self, mark: Mark) -> Location {
+        mark.in_file(&self.name)
+    }
+}
+
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+/// By its byte order mark, or by a first ASCII character that takes two bytes.
+fn is_utf16(bytes: &[u8]) -> bool {
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        [0, second, 0, fourth, ..] => *second != 0 && *fourth != 0,
+        [first, 0, third, 0, ..] => *first != 0 && *third != 0,
+        _ => false,
+    }
+}
+
+/// Line and column of the byte at `at`; what is before it is UTF-8.
+fn mark_of(bytes: &[u8], at: usize) -> Mark {
+    let before = String::from_utf8_lossy(&bytes[..at]);
+    let mut mark = Mark::START;
+    let mut characters = before.chars().peekable();
+    while let Some(character) = characters.next() {
+        let breaks = match character {
+            '\n' => true,
+            '\r' => characters.peek() != Some(&'\n'),
+            _ => false,
+        };
+        if breaks {
+            mark = Mark { line: mark.line.saturating_add(1), column: 1 };
+        } else {
+            mark.column = mark.column.saturating_add(1);
+        }
+    }
+    mark
+}
