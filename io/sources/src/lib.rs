@@ -1,1 +1,73 @@
-//! Placeholder.
+//! Files and folders of manifests: reading them once, and watching them.
+//!
+//! A path is a file, a folder (recursive; `*.yaml`, `*.yml`, `*.json`, sorted by name) or `-` for
+//! standard input. What cannot be read is not an error here: its [`Source`] carries the reason and
+//! becomes a diagnostic, so that one bad file costs only itself. Only a path that does not exist
+//! is a [`ReadError`].
+//!
+//! It is not a parser: nothing here looks into the bytes.
+//!
+//! Invariants:
+//! - No file beyond the size limit is read, no special file is opened, and folder depth, number of
+//!   files and total size are bounded, so that a link to `/` ends in a sentence.
+//! - The same file reached twice (two paths, a link) is one source.
+//! - Sources come in a fixed order: paths as given, inside a folder by name.
+
+mod shelf;
+mod walk;
+mod watch;
+
+use std::path::{Path, PathBuf};
+
+use steelyard_manifest::Limits;
+pub use steelyard_manifest::Source;
+
+use crate::shelf::Shelf;
+pub use crate::watch::{Watch, watch};
+
+/// Why nothing was read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A path the user named does not exist.
+    #[error("`{}` does not exist; {HELP}", .path.display())]
+    Missing {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// There was no path.
+    #[error("no path is given; {HELP}")]
+    NoPath,
+}
+
+const HELP: &str = "give a file, a folder of *.yaml, *.yml or *.json files, or `-` for standard \
+                    input (relative paths start at the current folder)";
+
+/// Reads everything under `paths`, with the size limit of [`Limits::default`].
+pub fn read(paths: &[PathBuf]) -> Result<Vec<Source>, ReadError> {
+    demand(paths)?;
+    Ok(Shelf::new(Limits::default().file_bytes).read(paths).sources)
+}
+
+/// Checks that there is at least one path and that all of them exist.
+fn demand(paths: &[PathBuf]) -> Result<(), ReadError> {
+    if paths.is_empty() {
+        return Err(ReadError::NoPath);
+    }
+    let missing = |path: &&PathBuf| !is_stdin(path) && is_missing(path);
+    match paths.iter().find(missing) {
+        Some(path) => Err(ReadError::Missing { path: path.clone() }),
+        None => Ok(()),
+    }
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Whether there is nothing at `path`; what exists and cannot be reached is not missing.
+fn is_missing(path: &Path) -> bool {
+    std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,5 @@
+//! On real folders, each test in its own.
+
+mod reading;
+mod scratch;
+mod watching;

@@ -1,0 +1,205 @@
+//! Watching: a thread that waits for the kernel to tell of changes, looks again, and hands over
+//! the whole new set of sources when it differs.
+//!
+//! - A change is looked at a few milliseconds after the last sign of it, so that one save is seen
+//!   once; a file still being written is waited for a little longer, and looked at again when it
+//!   is complete.
+//! - Folders are watched, not files: editors replace files, and a ConfigMap swaps a link.
+//! - The kernel tells nothing of changes made elsewhere (NFS), so everything is looked at every
+//!   [`POLL`] as well; when it cannot watch at all, every [`POLL_ALONE`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use notify::event::{AccessKind, AccessMode, Event, EventKind, ModifyKind};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use steelyard_manifest::{Limits, Source};
+use tokio::sync::mpsc;
+
+use crate::shelf::{Shelf, equal};
+use crate::{ReadError, demand};
+
+/// How often everything is looked at without a sign of change.
+const POLL: Duration = Duration::from_secs(2);
+/// The same, when the kernel cannot tell of changes.
+const POLL_ALONE: Duration = Duration::from_millis(500);
+/// Quiet this long after a sign of change means that it is over.
+const QUIET: Duration = Duration::from_millis(3);
+/// The same, while a file is written and not yet closed.
+const QUIET_OPEN: Duration = Duration::from_millis(25);
+/// A change that never ends is looked at this often.
+const PATIENCE: Duration = Duration::from_millis(30);
+
+/// Changes to watched files. Dropping it ends the watch.
+#[derive(Debug)]
+pub struct Watch {
+    changes: mpsc::Receiver<Vec<Source>>,
+    wake: Sender<Wake>,
+}
+
+/// Reads everything under `paths`, and goes on watching it. No change between the two is missed.
+pub fn watch(paths: &[PathBuf]) -> Result<(Vec<Source>, Watch), ReadError> {
+    demand(paths)?;
+    let (wake, woken) = channel();
+    Ok(start(Watching::new(paths.to_vec(), wake.clone()), wake, woken))
+}
+
+/// What keeps watching, in its own thread.
+pub(crate) struct Watching {
+    pub(crate) watcher: Option<RecommendedWatcher>,
+    paths: Vec<PathBuf>,
+    shelf: Shelf,
+    watched: BTreeMap<PathBuf, (u64, u64)>,
+}
+
+/// Why the thread is woken.
+pub(crate) enum Wake {
+    /// The kernel tells of a change.
+    Event(Event),
+    /// Nobody listens any more.
+    Stop,
+}
+
+pub(crate) fn start(
+    mut watching: Watching,
+    wake: Sender<Wake>,
+    woken: Receiver<Wake>,
+) -> (Vec<Source>, Watch) {
+    let first = watching.look();
+    let last = first.clone();
+    let (changed, changes) = mpsc::channel(1);
+    std::thread::Builder::new()
+        .name("sources".into())
+        .spawn(move || watching.run(last, &woken, &changed))
+        .expect("a thread can be started");
+    (first, Watch { changes, wake })
+}
+
+impl Watch {
+    /// The next full set of sources that differs from the one before. Cancel-safe. A slow reader
+    /// misses sets in between, never the last. None when the watching has ended.
+    pub async fn changed(&mut self) -> Option<Vec<Source>> {
+        self.changes.recv().await
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.wake.send(Wake::Stop);
+    }
+}
+
+impl Watching {
+    pub(crate) fn new(paths: Vec<PathBuf>, wake: Sender<Wake>) -> Self {
+        let tell = move |event: notify::Result<Event>| match event {
+            Ok(event) => drop(wake.send(Wake::Event(event))),
+            Err(error) => tracing::debug!(%error, "watching files"),
+        };
+        let watcher = notify::recommended_watcher(tell)
+            .inspect_err(|error| tracing::warn!(%error, "cannot watch files; polling them instead"))
+            .ok();
+        let shelf = Shelf::new(Limits::default().file_bytes);
+        Self { paths, shelf, watcher, watched: BTreeMap::new() }
+    }
+
+    fn run(
+        &mut self,
+        mut last: Vec<Source>,
+        woken: &Receiver<Wake>,
+        changed: &mpsc::Sender<Vec<Source>>,
+    ) {
+        let poll = if self.watcher.is_some() { POLL } else { POLL_ALONE };
+        while wait(woken, poll) {
+            let sources = self.look();
+            if equal(&sources, &last) {
+                continue;
+            }
+            if changed.blocking_send(sources.clone()).is_err() {
+                return;
+            }
+            last = sources;
+        }
+    }
+
+    /// Reads what changed. Folders are watched before they are read for good, so that nothing
+    /// falls between.
+    fn look(&mut self) -> Vec<Source> {
+        loop {
+            let look = self.shelf.read(&self.paths);
+            if !self.follow(&look.folders) {
+                return look.sources;
+            }
+        }
+    }
+
+    /// Watches exactly `folders`; whether there was a new one.
+    fn follow(&mut self, folders: &BTreeSet<PathBuf>) -> bool {
+        let Some(watcher) = &mut self.watcher else { return false };
+        let identity = |folder: &Path| folder.metadata().map(|found| (found.dev(), found.ino()));
+        let is_gone = |folder: &PathBuf, known: &mut (u64, u64)| {
+            !folders.contains(folder) || identity(folder).ok() != Some(*known)
+        };
+        for (folder, _) in self.watched.extract_if(.., is_gone) {
+            let _ = watcher.unwatch(&folder); // the kernel may have dropped it already
+        }
+        let mut is_new = false;
+        for folder in folders {
+            if self.watched.contains_key(folder) {
+                continue;
+            }
+            let Ok(identity) = identity(folder) else { continue };
+            self.watched.insert(folder.clone(), identity);
+            match watcher.watch(folder, RecursiveMode::NonRecursive) {
+                Ok(()) => is_new = true,
+                Err(error) => tracing::warn!(%error, "cannot watch a folder; polling it instead"),
+            }
+        }
+        is_new
+    }
+}
+
+/// Waits for a change to be over, or until it is time to look anyway; false means stop.
+fn wait(woken: &Receiver<Wake>, poll: Duration) -> bool {
+    let mut open = BTreeSet::new();
+    let mut deadline = Instant::now() + poll;
+    let mut first = None;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true; // also when signs keep coming
+        }
+        match woken.recv_timeout(left) {
+            Err(RecvTimeoutError::Timeout) => return true,
+            Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+            Ok(Wake::Event(event)) if is_change(&event) => {
+                note_writing(&event, &mut open);
+                let now = Instant::now();
+                let quiet = if open.is_empty() { QUIET } else { QUIET_OPEN };
+                deadline = (now + quiet).min(*first.get_or_insert(now) + PATIENCE);
+            }
+            Ok(Wake::Event(_)) => {}
+        }
+    }
+}
+
+/// Whether something may differ after it; our own reading is not such a thing.
+fn is_change(event: &Event) -> bool {
+    match event.kind {
+        EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
+        _ => true,
+    }
+}
+
+/// Keeps in `open` the files that are being written.
+fn note_writing(event: &Event, open: &mut BTreeSet<PathBuf>) {
+    for path in &event.paths {
+        if matches!(event.kind, EventKind::Modify(ModifyKind::Data(_))) {
+            open.insert(path.clone());
+        } else if !matches!(event.kind, EventKind::Modify(ModifyKind::Metadata(_))) {
+            open.remove(path);
+        }
+    }
+}
