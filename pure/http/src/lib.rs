@@ -1,1 +1,30 @@
-//! Placeholder.
+//! HTTP/1 without the sockets: heads, bodies, paths and routes.
+//!
+//! What it is: a strict codec (RFC 9110, RFC 9112) that parses a message once, tells where it
+//! ends, and rewrites its head as a list of edits over the original bytes; and the route table.
+//! What it is not: it reads and writes nothing, keeps no time, and has no opinion on retries.
+//!
+//! Invariants: what could be read in two ways is refused; what is routed is what is forwarded;
+//! input of any content and size ends in a value, never in a panic.
+
+pub mod body;
+pub mod chunked;
+pub mod head;
+pub mod host;
+pub mod path;
+pub mod reject;
+pub mod request;
+pub mod response;
+pub mod table;
+
+#[cfg(test)]
+mod testing;
+
+pub use body::{Body, Fed, Framing};
+pub use chunked::BadChunk;
+pub use head::{MAX_HEADERS, Slots, may_be_complete};
+pub use host::Authority;
+pub use reject::{BadResponse, Reject};
+pub use request::{Hop, RequestHead, client_lines, push_number};
+pub use response::{Asked, Persistence, ResponseHead};
+pub use table::{CompiledRoute, RouteTable};

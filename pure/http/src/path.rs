@@ -1,0 +1,218 @@
+//! The one spelling of a path that is both routed and forwarded (RFC 3986 §6.2.2).
+//!
+//! Percent-encodings of unreserved characters are decoded, others get upper-case digits; bytes
+//! that no URI has are encoded; `//`, `/./` and `/../` are resolved. Reserved characters stay as
+//! they are: `/a%2Fb` is not `/a/b`. Since a backend may think otherwise, an encoded slash that
+//! would make a `..` segment is refused.
+//!
+//! Invariants: normal form is a fixed point, starts with `/`, and has no empty or dot segment.
+
+use std::borrow::Cow;
+
+use crate::reject::Reject;
+
+/// `path` (without query) in normal form; borrowed when it is already.
+pub fn normalize(path: &str) -> Result<Cow<'_, str>, Reject> {
+    if is_normal(path.as_bytes()) {
+        return Ok(Cow::Borrowed(path));
+    }
+    if !path.starts_with('/') {
+        return Err(Reject::Target);
+    }
+    let spelled = respell(path.as_bytes())?;
+    if hides_dot_segment(&spelled) {
+        return Err(Reject::Path);
+    }
+    Ok(Cow::Owned(resolve(&spelled)))
+}
+
+/// The quick answer for nearly every path: nothing to decode, no `//`, no `/.`.
+fn is_normal(path: &[u8]) -> bool {
+    if path.first() != Some(&b'/') {
+        return false;
+    }
+    let mut before = 0;
+    for &byte in path {
+        if !is_plain(byte) || (before == b'/' && (byte == b'/' || byte == b'.')) {
+            return false;
+        }
+        before = byte;
+    }
+    true
+}
+
+fn respell(path: &[u8]) -> Result<String, Reject> {
+    let mut out = String::with_capacity(path.len() + 8);
+    let mut at = 0;
+    while at < path.len() {
+        let byte = path[at];
+        at += 1;
+        if byte == b'%' {
+            let decoded = decode(path.get(at..at + 2).ok_or(Reject::Path)?).ok_or(Reject::Path)?;
+            at += 2;
+            if is_unreserved(decoded) {
+                out.push(char::from(decoded));
+            } else {
+                push_encoded(&mut out, decoded);
+            }
+        } else if is_plain(byte) {
+            out.push(char::from(byte));
+        } else {
+            push_encoded(&mut out, byte);
+        }
+    }
+    Ok(out)
+}
+
+/// Whether a backend that decodes slashes (or takes `\` for one) would see a `..` segment that
+/// is none here.
+fn hides_dot_segment(path: &str) -> bool {
+    if !path.contains("%2F") && !path.contains("%5C") {
+        return false;
+    }
+    path.split('/').filter(|segment| segment.contains('%')).any(|segment| {
+        segment.replace("%5C", "%2F").split("%2F").any(|part| part == ".." || part == "..;")
+    })
+}
+
+/// Removes empty and dot segments. A trailing slash stays; `/a/..` is `/`.
+fn resolve(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(kept.pop()),
+            segment => kept.push(segment),
+        }
+    }
+    let mut out = String::with_capacity(path.len());
+    for segment in &kept {
+        out.push('/');
+        out.push_str(segment);
+    }
+    if kept.is_empty() || path.ends_with('/') {
+        out.push('/');
+    }
+    out
+}
+
+fn decode(digits: &[u8]) -> Option<u8> {
+    let [high, low] = digits else { return None };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    Some(digit(*high)? << 4 | digit(*low)?)
+}
+
+fn push_encoded(out: &mut String, byte: u8) {
+    const DIGITS: [u8; 16] = *b"0123456789ABCDEF";
+    out.push('%');
+    out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+    out.push(char::from(DIGITS[usize::from(byte & 15)]));
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// pchar without the percent sign, the slash, and the brackets that people leave unencoded.
+fn is_plain(byte: u8) -> bool {
+    const PLAIN: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0_u8;
+        while byte < 128 {
+            table[byte as usize] = byte.is_ascii_alphanumeric()
+                || matches!(
+                    byte,
+                    b'-' | b'.'
+                        | b'_'
+                        | b'~'
+                        | b'/'
+                        | b'!'
+                        | b'$'
+                        | b'&'
+                        | b'\''
+                        | b'('
+                        | b')'
+                        | b'*'
+                        | b'+'
+                        | b','
+                        | b';'
+                        | b'='
+                        | b':'
+                        | b'@'
+                        | b'['
+                        | b']'
+                );
+            byte += 1;
+        }
+        table
+    };
+    PLAIN[usize::from(byte)]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn normal_forms() {
+        for (path, expected) in [
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("/a/b/", "/a/b/"),
+            ("//", "/"),
+            ("//a///b", "/a/b"),
+            ("/./a/./b", "/a/b"),
+            ("/a/../b", "/b"),
+            ("/../../a", "/a"),
+            ("/a/..", "/"),
+            ("/a/.", "/a"),
+            ("/a/%2e%2E/b", "/b"),
+            ("/%7euser/%41", "/~user/A"),
+            ("/a%2fb", "/a%2Fb"),
+            ("/a%20b", "/a%20b"),
+            ("/a b", "/a%20b"),
+            ("/é", "/%C3%A9"),
+            ("/a\\b", "/a%5Cb"),
+            ("/...", "/..."),
+            ("/.well-known/x", "/.well-known/x"),
+            ("/a%252e%252e", "/a%252e%252e"),
+            ("/a;b=c/[x]", "/a;b=c/[x]"),
+        ] {
+            assert_eq!(normalize(path).as_deref(), Ok(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn refused() {
+        for path in [
+            "/%",
+            "/%2",
+            "/%zz",
+            "/a/..%2fb",
+            "/..%2F..%2Fetc",
+            "/a%2f..%2fb",
+            "/a%2F..",
+            "/a/%2e%2e%5cb",
+            "/a/..\\b",
+            "/a/%2e.%2f",
+        ] {
+            assert_eq!(normalize(path), Err(Reject::Path), "{path}");
+        }
+        assert_eq!(normalize("a"), Err(Reject::Target));
+    }
+
+    proptest! {
+        #[test]
+        fn normal_form_is_a_fixed_point(path in "/[a-c./%2EeFf5C\\\\é ]{0,24}") {
+            if let Ok(once) = normalize(&path) {
+                let twice = normalize(&once);
+                prop_assert_eq!(twice.as_deref(), Ok(&*once));
+                prop_assert!(once.starts_with('/'));
+                prop_assert!(!once.contains("//"));
+                prop_assert!(once.split('/').all(|segment| segment != "." && segment != ".."));
+            }
+        }
+    }
+}

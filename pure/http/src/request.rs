@@ -1,0 +1,351 @@
+//! Request heads: parsed strictly, rewritten for the next hop.
+//!
+//! RFC 9112 §3, §5, §6, §11: whatever two readers could understand differently is refused. The
+//! path that is routed is the path that is forwarded.
+
+use std::borrow::Cow;
+
+use httparse::{Error, ParserConfig, Request, Status};
+
+use crate::body::Framing;
+use crate::head::{Lines, MAX_HEADERS, Name, Slots, has_token, parse_length};
+use crate::host::Authority;
+use crate::path;
+use crate::reject::Reject;
+
+/// A request head that means one thing only.
+pub struct RequestHead<'h, 'b> {
+    /// As sent; case-sensitive.
+    pub method: &'b str,
+    /// HTTP/1.0 instead of 1.1.
+    pub is_http10: bool,
+    /// In normal form (see [`path::normalize`]); `*` for the whole server.
+    pub path: Cow<'b, str>,
+    /// With its question mark, or empty.
+    pub query: &'b str,
+    /// Whose site is meant.
+    pub authority: Authority<'b>,
+    /// Where the body ends.
+    pub framing: Framing,
+    /// Whether the client wants to go on using the connection.
+    pub keep_alive: bool,
+    /// What it wants to switch to, if anything: the value of Upgrade.
+    pub upgrade: Option<&'b [u8]>,
+    /// How many bytes the head takes.
+    pub len: usize,
+    /// The target was in absolute form: its authority replaces Host.
+    absolute: bool,
+    lines: Lines<'h, 'b>,
+}
+
+/// What the next hop is told about the client.
+#[derive(Clone, Copy, Debug)]
+pub struct Hop<'a> {
+    /// From [`client_lines`]: the same for all requests of a connection.
+    pub client_lines: &'a [u8],
+    /// The client came by TLS.
+    pub tls: bool,
+    /// What to put in Host when the client (of HTTP/1.0) named none.
+    pub fallback_host: &'a str,
+}
+
+/// The lines about the client that do not change during a connection.
+pub fn client_lines(client: std::net::IpAddr, server_name: &str) -> Vec<u8> {
+    format!(
+        "X-Forwarded-For: {client}\r\nX-Forwarded-Server: {server_name}\r\nX-Real-Ip: {client}\r\n"
+    )
+    .into_bytes()
+}
+
+impl<'h, 'b> RequestHead<'h, 'b> {
+    /// The head at the start of `buffer`; `None` when it is not complete yet.
+    pub fn parse(buffer: &'b [u8], slots: &'h mut Slots<'b>) -> Result<Option<Self>, Reject> {
+        let mut request = Request::new(&mut []);
+        let status = ParserConfig::default().parse_request_with_uninit_headers(
+            &mut request,
+            buffer,
+            &mut slots.0,
+        );
+        let len = match status {
+            Ok(Status::Complete(len)) => len,
+            Ok(Status::Partial) => return Ok(None),
+            Err(error) => return Err(reject(error, buffer)),
+        };
+        let (Some(method), Some(target), Some(minor)) =
+            (request.method, request.path, request.version)
+        else {
+            return Err(Reject::Syntax);
+        };
+        let headers: &'h [httparse::Header<'b>] = request.headers;
+        let lines = Lines::new(buffer, headers, len);
+        if !lines.end_in_crlf() || !starts_cleanly(buffer, method) {
+            return Err(Reject::LineEnding);
+        }
+        let mut head = Self {
+            method,
+            is_http10: minor == 0,
+            path: Cow::Borrowed("*"),
+            query: "",
+            authority: Authority::NONE,
+            framing: Framing::None,
+            keep_alive: minor == 1,
+            upgrade: None,
+            len,
+            absolute: false,
+            lines,
+        };
+        head.read_lines()?;
+        head.read_target(target)?;
+        Ok(Some(head))
+    }
+
+    /// The first header line called `name`.
+    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
+        self.lines.get(name)
+    }
+
+    /// Whether `*` is meant: the server, not a resource.
+    pub fn is_asterisk(&self) -> bool {
+        self.path == "*"
+    }
+
+    /// Whether doing it twice is as good as once (RFC 9110 §9.2.2).
+    pub fn is_idempotent(&self) -> bool {
+        matches!(self.method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE")
+    }
+
+    /// Whether the client asks to go on with WebSocket.
+    pub fn is_websocket(&self) -> bool {
+        self.upgrade.is_some_and(|protocol| has_token(protocol, b"websocket"))
+    }
+
+    /// Appends the head for the next hop: without what was for us, with `X-Forwarded-*` as they
+    /// are, everything else as it came.
+    pub fn forward(&self, hop: &Hop<'_>, out: &mut Vec<u8>) {
+        for part in [self.method, " ", &*self.path, self.query, " HTTP/1.1\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        let named = !self.authority.raw.is_empty();
+        if self.absolute || !named {
+            let host = if named { self.authority.raw } else { hop.fallback_host };
+            push_line(out, "Host: ", host.as_bytes());
+        }
+        self.lines.copy_to(out);
+        out.extend_from_slice(hop.client_lines);
+        if named {
+            push_line(out, "X-Forwarded-Host: ", self.authority.raw.as_bytes());
+        }
+        self.push_origin(hop, out);
+        if let Some(protocol) = self.upgrade {
+            push_line(out, "Connection: upgrade\r\nUpgrade: ", protocol);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn push_origin(&self, hop: &Hop<'_>, out: &mut Vec<u8>) {
+        let scheme: &[u8] = match (hop.tls, self.is_websocket()) {
+            (false, false) => b"X-Forwarded-Proto: http\r\n",
+            (false, true) => b"X-Forwarded-Proto: ws\r\n",
+            (true, false) => b"X-Forwarded-Proto: https\r\n",
+            (true, true) => b"X-Forwarded-Proto: wss\r\n",
+        };
+        out.extend_from_slice(scheme);
+        match self.authority.port {
+            None if hop.tls => out.extend_from_slice(b"X-Forwarded-Port: 443\r\n"),
+            None => out.extend_from_slice(b"X-Forwarded-Port: 80\r\n"),
+            Some(port) => {
+                out.extend_from_slice(b"X-Forwarded-Port: ");
+                push_number(out, u64::from(port));
+                out.extend_from_slice(b"\r\n");
+            }
+        }
+    }
+
+    fn read_lines(&mut self) -> Result<(), Reject> {
+        let mut host = None;
+        let mut length = None;
+        let mut coding = None;
+        let mut protocol = None;
+        let mut wants_upgrade = false;
+        for index in 0..self.lines.headers.len() {
+            let header = self.lines.headers[index];
+            match Name::of(header.name.as_bytes()) {
+                Name::Other => {}
+                Name::Host => once(&mut host, header.value, Reject::Host)?,
+                Name::ContentLength => once(&mut length, header.value, Reject::ContentLength)?,
+                Name::TransferEncoding => {
+                    once(&mut coding, header.value, Reject::TransferEncoding)?;
+                }
+                Name::Connection => {
+                    self.lines.cut(index);
+                    self.read_connection(header.value)?;
+                    wants_upgrade |= has_token(header.value, b"upgrade");
+                }
+                Name::Upgrade => {
+                    self.lines.cut(index);
+                    protocol = Some(header.value);
+                }
+                Name::Expect if !self.is_http10 => {}
+                Name::Expect | Name::HopByHop | Name::Forwarded => self.lines.cut(index),
+            }
+        }
+        self.framing = self.read_framing(length, coding)?;
+        if self.framing == Framing::None && wants_upgrade && !self.is_http10 {
+            // HTTP/2 by upgrade would tunnel past all routing.
+            self.upgrade = protocol.filter(|value| !has_token(value, b"h2c"));
+        }
+        match host {
+            Some(value) => self.authority = Authority::parse(value)?,
+            None if self.is_http10 => {}
+            None => return Err(Reject::Host),
+        }
+        Ok(())
+    }
+
+    fn read_connection(&mut self, value: &[u8]) -> Result<(), Reject> {
+        if has_token(value, b"close") {
+            self.keep_alive = false;
+        } else if self.is_http10 && has_token(value, b"keep-alive") {
+            self.keep_alive = true;
+        }
+        self.lines.cut_named(value).map_err(|_| Reject::Connection)
+    }
+
+    fn read_framing(
+        &self,
+        length: Option<&[u8]>,
+        coding: Option<&[u8]>,
+    ) -> Result<Framing, Reject> {
+        match (length, coding) {
+            (None, None) => Ok(Framing::None),
+            (Some(length), None) => match parse_length(length).ok_or(Reject::ContentLength)? {
+                0 => Ok(Framing::None),
+                length => Ok(Framing::Length(length)),
+            },
+            (None, Some(coding)) if self.is_http10 || coding.is_empty() => {
+                Err(Reject::TransferEncoding)
+            }
+            (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
+            (None, Some(coding)) => Err(unknown_coding(coding)),
+            (Some(_), Some(_)) => Err(Reject::TransferEncoding),
+        }
+    }
+
+    fn read_target(&mut self, target: &'b str) -> Result<(), Reject> {
+        if self.method == "CONNECT" {
+            return Err(Reject::Connect);
+        }
+        if target.bytes().any(|byte| byte == b'#') {
+            return Err(Reject::Target);
+        }
+        if target == "*" {
+            return if self.method == "OPTIONS" { Ok(()) } else { Err(Reject::Target) };
+        }
+        let path_and_query = if target.starts_with('/') { target } else { self.absolute(target)? };
+        let end = memchr::memchr(b'?', path_and_query.as_bytes());
+        let (path, query) = path_and_query.split_at(end.unwrap_or(path_and_query.len()));
+        self.query = query;
+        self.path = match (path, self.method) {
+            ("", "OPTIONS") if self.absolute => Cow::Borrowed("*"),
+            ("", _) => Cow::Borrowed("/"),
+            (path, _) => path::normalize(path)?,
+        };
+        Ok(())
+    }
+
+    /// Takes an absolute-form target apart: its authority wins over Host (RFC 9112 §3.2.2).
+    fn absolute(&mut self, target: &'b str) -> Result<&'b str, Reject> {
+        let (scheme, rest) = target.split_once("://").ok_or(Reject::Target)?;
+        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+            return Err(Reject::Target);
+        }
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path_and_query) = rest.split_at(end);
+        self.authority = Authority::parse(authority.as_bytes())?;
+        if self.authority.host.is_empty() {
+            return Err(Reject::Target);
+        }
+        self.absolute = true;
+        for index in 0..self.lines.headers.len() {
+            if Name::of(self.lines.headers[index].name.as_bytes()) == Name::Host {
+                self.lines.cut(index);
+            }
+        }
+        Ok(path_and_query)
+    }
+}
+
+fn once<'b>(slot: &mut Option<&'b [u8]>, value: &'b [u8], again: Reject) -> Result<(), Reject> {
+    if slot.replace(value).is_some() { Err(again) } else { Ok(()) }
+}
+
+/// `gzip, chunked` is well-formed but not for us; `chunked, gzip` has no known end.
+fn unknown_coding(coding: &[u8]) -> Reject {
+    let chunked = |token: &&[u8]| token.eq_ignore_ascii_case(b"chunked");
+    let mut codings = coding.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let last_is_chunked = codings.next_back().as_ref().is_some_and(chunked);
+    let known_form = |token: &[u8]| {
+        !token.is_empty()
+            && !chunked(&token)
+            && token.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+    };
+    if last_is_chunked && codings.all(known_form) {
+        Reject::UnknownCoding
+    } else {
+        Reject::TransferEncoding
+    }
+}
+
+/// Some empty lines before a request are tolerated (RFC 9112 §2.2), whole ones.
+fn starts_cleanly(buffer: &[u8], method: &str) -> bool {
+    let before = method.as_ptr().addr() - buffer.as_ptr().addr();
+    before <= 8 && buffer[..before].chunks(2).all(|pair| pair == b"\r\n")
+}
+
+fn reject(error: Error, buffer: &[u8]) -> Reject {
+    match error {
+        Error::TooManyHeaders => Reject::TooManyHeaders,
+        Error::Version if names_another_version(buffer) => Reject::Version,
+        Error::NewLine => Reject::LineEnding,
+        Error::HeaderName | Error::HeaderValue | Error::Status | Error::Token | Error::Version => {
+            Reject::Syntax
+        }
+    }
+}
+
+/// Whether the first line is fine but for a version we do not speak.
+fn names_another_version(buffer: &[u8]) -> bool {
+    let line = buffer.split(|byte| *byte == b'\r' || *byte == b'\n').find(|line| !line.is_empty());
+    let mut words = line.unwrap_or_default().split(|byte| *byte == b' ');
+    let version = words.nth(2).filter(|_| words.next().is_none());
+    version.is_some_and(|version| {
+        matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit())
+    })
+}
+
+fn push_line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Decimal digits, without an allocation.
+pub fn push_number(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(number % 10).expect("a digit is below 10");
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+const _: () = assert!(MAX_HEADERS <= 128, "which lines are cut is kept in a u128");
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+use super::*;
+use crate::body::Framing;
+
+/// Method, target, host, framing, keep-alive.
+type Gist = (String, String, String, Framing, bool);
+
+fn parse(raw: &[u8]) -> Result<Option<Gist>, Reject> {
+    let mut slots = Slots::default();
+    let head = RequestHead::parse(raw, &mut slots)?;
+    Ok(head.map(|head| {
+        let target = format!("{}{}", head.path, head.query);
+        (head.method.into(), target, head.authority.host.into(), head.framing, head.keep_alive)
+    }))
+}
+
+fn forward(raw: &str) -> String {
+    let mut slots = Slots::default();
+    let head = RequestHead::parse(raw.as_bytes(), &mut slots).unwrap().unwrap();
+    let lines = client_lines([192, 0, 2, 1].into(), "node-1");
+    let hop = Hop { client_lines: &lines, tls: false, fallback_host: "10.0.0.9:80" };
+    let mut out = Vec::new();
+    head.forward(&hop, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn accepted() {
+    for (raw, method, target, host, framing, keep) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/", "a", Framing::None, true),
+        (
+            "\r\nGET /x?y=//z HTTP/1.1\r\nhost:A:80 \r\n\r\n",
+            "GET",
+            "/x?y=//z",
+            "a",
+            Framing::None,
+            true,
+        ),
+        ("GET / HTTP/1.0\r\n\r\n", "GET", "/", "", Framing::None, false),
+        ("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", "GET", "/", "", Framing::None, true),
+        (
+            "GET / HTTP/1.1\r\nHost:\r\nConnection: a, close\r\n\r\n",
+            "GET",
+            "/",
+            "",
+            Framing::None,
+            false,
+        ),
+        (
+            "PUT /a//b/../c HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n",
+            "PUT",
+            "/a/c",
+            "a",
+            Framing::Length(5),
+            true,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n",
+            "POST",
+            "/",
+            "a",
+            Framing::Chunked,
+            true,
+        ),
+        (
+            "GET http://B.c:81/p?q HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET",
+            "/p?q",
+            "b.c",
+            Framing::None,
+            true,
+        ),
+        ("GET https://b?q HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/?q", "b", Framing::None, true),
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS", "*", "a", Framing::None, true),
+        ("OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS", "*", "a", Framing::None, true),
+        ("BREW / HTTP/1.1\r\nHost: a\r\nX_Y: z\r\n\r\n", "BREW", "/", "a", Framing::None, true),
+    ] {
+        let expected = (method.into(), target.into(), host.into(), framing, keep);
+        assert_eq!(parse(raw.as_bytes()), Ok(Some(expected)), "{raw:?}");
+    }
+}
+
+#[test]
+fn refused() {
+    use Reject::*;
+    let h = "Host: a\r\n";
+    for (raw, why) in [
+        ("GET / HTTP/1.1\r\n\r\n".into(), Host),
+        (format!("GET / HTTP/1.1\r\n{h}{h}\r\n"), Host),
+        ("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n".into(), Host),
+        ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n".into(), Host),
+        ("GET / HTTP/1.1\r\nHost: a@b\r\n\r\n".into(), Host),
+        ("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n".into(), Host),
+        (
+            format!("GET / HTTP/1.1\r\n{h}Content-Length: 1\r\nContent-Length: 2\r\n\r\n"),
+            ContentLength,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\n{h}Content-Length: 1\r\nContent-Length: 1\r\n\r\n"),
+            ContentLength,
+        ),
+        (format!("GET / HTTP/1.1\r\n{h}Content-Length: 1, 1\r\n\r\n"), ContentLength),
+        (format!("GET / HTTP/1.1\r\n{h}Content-Length: +1\r\n\r\n"), ContentLength),
+        (format!("GET / HTTP/1.1\r\n{h}Content-Length: -1\r\n\r\n"), ContentLength),
+        (format!("GET / HTTP/1.1\r\n{h}Content-Length: 0x1\r\n\r\n"), ContentLength),
+        (format!("GET / HTTP/1.1\r\n{h}Content-Length:\r\n\r\n"), ContentLength),
+        (
+            format!("GET / HTTP/1.1\r\n{h}Content-Length: 99999999999999999999\r\n\r\n"),
+            ContentLength,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\n{h}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            TransferEncoding,
+        ),
+        (
+            format!(
+                "GET / HTTP/1.1\r\n{h}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
+            ),
+            TransferEncoding,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\n{h}Transfer-Encoding: chunked, chunked\r\n\r\n"),
+            TransferEncoding,
+        ),
+        (
+            format!("GET / HTTP/1.1\r\n{h}Transfer-Encoding: chunked, gzip\r\n\r\n"),
+            TransferEncoding,
+        ),
+        (format!("GET / HTTP/1.1\r\n{h}Transfer-Encoding: xchunked\r\n\r\n"), TransferEncoding),
+        (format!("GET / HTTP/1.1\r\n{h}Transfer-Encoding: \"chunked\"\r\n\r\n"), TransferEncoding),
+        (format!("GET / HTTP/1.1\r\n{h}Transfer-Encoding:\x0bchunked\r\n\r\n"), Syntax),
+        (format!("GET / HTTP/1.1\r\n{h}Transfer-Encoding:\r\n\r\n"), TransferEncoding),
+        (format!("GET / HTTP/1.1\r\n{h}Transfer-Encoding: gzip, chunked\r\n\r\n"), UnknownCoding),
+        ("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".into(), TransferEncoding),
+        (format!("GET / HTTP/1.1\r\n{h}A : b\r\n\r\n"), Syntax),
+        (format!("GET / HTTP/1.1\r\n{h} A: b\r\n\r\n"), Syntax),
+        (format!("GET / HTTP/1.1\r\n{h}A: b\r\n c\r\n\r\n"), Syntax),
+        (format!("GET / HTTP/1.1\r\n{h}A: b\rc\r\n\r\n"), Syntax),
+        (format!("GET / HTTP/1.1\r\n{h}A: b\0c\r\n\r\n"), Syntax),
+        (format!("GET / HTTP/1.1\r\n{h}: b\r\n\r\n"), Syntax),
+        (format!("GET / HTTP/1.1\r\n{h}A\r\n\r\n"), Syntax),
+        ("GET / HTTP/1.1\nHost: a\r\n\r\n".into(), LineEnding),
+        ("GET / HTTP/1.1\r\nHost: a\nB: c\r\n\r\n".into(), LineEnding),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\n".into(), LineEnding),
+        ("GET / HTTP/1.1\r\nHost: a\n\r\n".into(), LineEnding),
+        ("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n".into(), LineEnding),
+        (format!("GET  / HTTP/1.1\r\n{h}\r\n"), Syntax),
+        (format!("GET /a b HTTP/1.1\r\n{h}\r\n"), Syntax),
+        (format!(" GET / HTTP/1.1\r\n{h}\r\n"), Syntax),
+        (format!("GET / HTTP/1.2\r\n{h}\r\n"), Version),
+        (format!("GET / HTTP/2.0\r\n{h}\r\n"), Version),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(), Version),
+        (format!("GET / http/1.1\r\n{h}\r\n"), Syntax),
+        ("GET /\r\n\r\n".into(), Syntax),
+        (format!("GET x HTTP/1.1\r\n{h}\r\n"), Target),
+        (format!("GET * HTTP/1.1\r\n{h}\r\n"), Target),
+        (format!("GET /a#b HTTP/1.1\r\n{h}\r\n"), Target),
+        (format!("GET ftp://a/ HTTP/1.1\r\n{h}\r\n"), Target),
+        (format!("GET http:///x HTTP/1.1\r\n{h}\r\n"), Target),
+        (format!("GET http://u@a/x HTTP/1.1\r\n{h}\r\n"), Host),
+        (format!("GET /%zz HTTP/1.1\r\n{h}\r\n"), Path),
+        (format!("GET /a/..%2fb HTTP/1.1\r\n{h}\r\n"), Path),
+        (format!("CONNECT a:80 HTTP/1.1\r\n{h}\r\n"), Connect),
+        (format!("GET / HTTP/1.1\r\n{h}{}\r\n", "a: b\r\n".repeat(MAX_HEADERS)), TooManyHeaders),
+        (format!("GET / HTTP/1.1\r\n{h}Connection: {}\r\n\r\n", "a,".repeat(99)), Connection),
+    ] {
+        assert_eq!(parse(raw.as_bytes()), Err(why), "{raw:?}");
+    }
+}
+
+#[test]
+fn a_head_in_pieces_is_not_complete_before_its_end() {
+    let raw = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
+    for end in 0..raw.len() {
+        assert_eq!(parse(&raw[..end]), Ok(None), "{end}");
+        assert!(!crate::may_be_complete(&raw[..end], 0));
+        assert!(crate::may_be_complete(raw, end));
+    }
+    assert!(parse(raw).unwrap().is_some());
+}
+
+#[test]
+fn forwarded_as_it_came() {
+    let out = forward("GET /a?b HTTP/1.1\r\nhOST:  a.b:81\r\nX_y:  z \r\nAccept: */*\r\n\r\n");
+    assert_eq!(
+        out,
+        "GET /a?b HTTP/1.1\r\nhOST:  a.b:81\r\nX_y:  z \r\nAccept: */*\r\n\
+         X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Server: node-1\r\nX-Real-Ip: 192.0.2.1\r\n\
+         X-Forwarded-Host: a.b:81\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: 81\r\n\r\n"
+    );
+}
+
+#[test]
+fn what_is_for_us_or_forged_stays_here() {
+    let out = forward(
+        "GET / HTTP/1.1\r\nX-Forwarded-For: 1.2.3.4\r\nx_forwarded_proto: https\r\nHost: a\r\n\
+         Connection: keep-alive, x-custom, host, x-real-ip, content-length\r\nKeep-Alive: 5\r\n\
+         X-Custom: 1\r\nX-Real-IP: 9.9.9.9\r\nTE: trailers\r\nTrailer: t\r\nUpgrade: h2c\r\n\
+         HTTP2-Settings: x\r\nProxy-Authorization: p\r\nX-Forwarded-Extra: kept\r\n\
+         Content-Length: 0\r\n\r\n",
+    );
+    assert_eq!(
+        out,
+        "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Extra: kept\r\nContent-Length: 0\r\n\
+         X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Server: node-1\r\nX-Real-Ip: 192.0.2.1\r\n\
+         X-Forwarded-Host: a\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n\r\n"
+    );
+}
+
+#[test]
+fn hosts_of_absolute_targets_and_of_old_clients() {
+    let out = forward("GET http://B.c/x HTTP/1.1\r\nHost: other\r\n\r\n");
+    assert!(out.starts_with("GET /x HTTP/1.1\r\nHost: B.c\r\nX-Forwarded-For"), "{out}");
+    let out = forward("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n");
+    assert!(out.starts_with("GET / HTTP/1.1\r\nHost: 10.0.0.9:80\r\nX-Forwarded-For"), "{out}");
+    assert!(!out.contains("X-Forwarded-Host") && !out.contains("Expect"), "{out}");
+}
+
+#[test]
+fn upgrades() {
+    let out = forward(
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
+    assert!(out.contains("X-Forwarded-Proto: ws\r\n"), "{out}");
+    assert!(out.ends_with("\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"), "{out}");
+    let body = "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n\r\n";
+    for raw in [body, "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"] {
+        assert!(!forward(raw).to_ascii_lowercase().contains("upgrade"), "{raw}");
+    }
+}
+
+#[test]
+fn numbers() {
+    for number in [0, 7, 10, 65_535, u64::MAX] {
+        let mut out = Vec::new();
+        push_number(&mut out, number);
+        assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
+    }
+}

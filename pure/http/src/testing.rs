@@ -1,0 +1,32 @@
+//! Routes for tests, in one line each.
+
+use std::sync::Arc;
+
+use steelyard_model::{FieldPath, HostMatch, ObjectRef, PathMatch, Provenance, Route};
+
+/// `host` is `*`, `*.suffix` or a name; `path` is a prefix, or exact after `=`.
+pub(crate) fn route(name: &str, host: &str, path: &str) -> Route {
+    Route {
+        name: name.into(),
+        place: Provenance {
+            object: Arc::new(ObjectRef::new("Ingress", "default", name)),
+            field: FieldPath::root(),
+        },
+        host: match host {
+            "*" => HostMatch::Any,
+            host => match host.strip_prefix("*.") {
+                Some(suffix) => HostMatch::Wildcard(suffix.into()),
+                None => HostMatch::Exact(host.into()),
+            },
+        },
+        path: match path.strip_prefix('=') {
+            Some(exact) => PathMatch::Exact(exact.into()),
+            None => PathMatch::Prefix(path.trim_end_matches('/').into()),
+        },
+        entry_points: vec!["web".into()],
+        rule: format!("Host(`{host}`) && PathPrefix(`{path}`)"),
+        priority: 0,
+        backends: Vec::new(),
+        refusal: None,
+    }
+}
