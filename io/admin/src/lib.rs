@@ -1,1 +1,88 @@
-//! Placeholder.
+//! What a running instance tells about itself: a JSON API, an event stream, metrics, health, and
+//! one page for people.
+//!
+//! It is not a control surface: only GET and HEAD, nothing can be changed here. It computes
+//! nothing either; whoever runs it [publishes](Published::publish) a [`View`], and every answer is
+//! a part of the last one.
+//!
+//! Invariants:
+//! - Off loopback nothing but metrics and health is told without the token.
+//! - On loopback a page of another site cannot read it: no CORS, and the Host header must name
+//!   this machine (DNS rebinding).
+//! - It runs in a thread of its own, and connections, streams and waiting are bounded: a slow or
+//!   hostile reader costs others nothing.
+
+mod access;
+mod api;
+mod page;
+mod server;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub use crate::server::{Admin, serve};
+pub use crate::view::{
+    DiagnosticCounts, EndpointCounts, EntryPoint, Happening, Metrics, Overview, Published, View,
+};
+
+/// How the admin interface is reached.
+#[derive(Clone, Debug)]
+pub struct AdminOptions {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// A file whose content (without surrounding white space) is the token. With it, the API
+    /// wants `Authorization: Bearer TOKEN`, also on loopback.
+    pub token_file: Option<PathBuf>,
+}
+
+/// Where it listens unless told otherwise.
+pub const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9180);
+
+impl Default for AdminOptions {
+    fn default() -> Self {
+        Self { listen: DEFAULT_LISTEN, token_file: None }
+    }
+}
+
+/// Why the admin interface did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error(
+        "the admin interface cannot listen on {address}; give another with --admin ADDRESS:PORT"
+    )]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The token file cannot be read.
+    #[error("the admin token file {} cannot be read; --admin-token-file names it", .path.display())]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The token could be guessed.
+    #[error("the admin token in {} has less than {MIN_TOKEN} characters; \
+             make one with `openssl rand -hex 32`", .path.display())]
+    WeakToken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The system gives no thread or event queue.
+    #[error("the admin interface cannot start its thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Characters of a token, at least.
+const MIN_TOKEN: usize = 16;

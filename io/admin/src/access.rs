@@ -1,0 +1,156 @@
+//! Who may ask for what.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+
+use crate::{AdminOptions, MIN_TOKEN, StartError};
+
+/// The rules of one listener.
+#[derive(Debug)]
+pub(crate) struct Access {
+    listen: IpAddr,
+    token: Option<Vec<u8>>,
+}
+
+/// Why a request is not answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The Host header names another machine.
+    ForeignHost,
+    /// There is no token to ask for, so nobody may.
+    MetricsOnly,
+    /// The token is missing or wrong.
+    Token,
+}
+
+/// What kind of thing is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// Metrics and health: everyone may.
+    Public,
+    /// The page's files: they hold no data, and the page asks for the token itself.
+    Page,
+    /// Everything else.
+    Api,
+}
+
+impl Access {
+    /// The rules for `options`, with the token read from its file.
+    pub(crate) fn new(options: &AdminOptions) -> Result<Self, StartError> {
+        let token = options.token_file.as_deref().map(read_token).transpose()?;
+        Ok(Self { listen: options.listen.ip(), token })
+    }
+
+    /// Whether anything but metrics and health is told at all.
+    pub(crate) fn is_public_only(&self) -> bool {
+        self.token.is_none() && !self.listen.is_loopback()
+    }
+
+    /// Whether a request may be answered.
+    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+        if self.listen.is_loopback() && !self.is_own_host(uri, headers) {
+            return Err(Refusal::ForeignHost);
+        }
+        match (Asked::of(uri.path()), &self.token) {
+            (Asked::Public, _) | (Asked::Page, Some(_)) => Ok(()),
+            (Asked::Page | Asked::Api, None) if self.is_public_only() => Err(Refusal::MetricsOnly),
+            (Asked::Page | Asked::Api, None) => Ok(()),
+            (Asked::Api, Some(token)) => match bearer(headers) {
+                Some(given) if equal(given, token) => Ok(()),
+                _ => Err(Refusal::Token),
+            },
+        }
+    }
+
+    /// Whether the request was meant for this machine. A page of `evil.example` whose name was
+    /// made to resolve to 127.0.0.1 still sends its own name here.
+    fn is_own_host(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        if let Some(host) = uri.host() {
+            return self.is_own_name(host);
+        }
+        let mut hosts = headers.get_all(HOST).iter();
+        match (hosts.next().map(HeaderValue::to_str), hosts.next()) {
+            (None, _) => true, // HTTP/1.0: no browser
+            (Some(Ok(host)), None) => self.is_own_name(without_port(host)),
+            _ => false,
+        }
+    }
+
+    fn is_own_name(&self, host: &str) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
+        match bare.parse::<IpAddr>() {
+            Ok(address) => address == self.listen || is_usual_loopback(address),
+            Err(_) => bare == "localhost" || bare.ends_with(".localhost"),
+        }
+    }
+}
+
+impl Asked {
+    fn of(path: &str) -> Self {
+        match path {
+            "/metrics" | "/healthz" | "/readyz" => Self::Public,
+            path if path.starts_with("/api/") || path == "/api" => Self::Api,
+            _ => Self::Page,
+        }
+    }
+}
+
+impl Refusal {
+    /// Status and sentence of the answer.
+    pub(crate) fn answer(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::ForeignHost => (
+                StatusCode::FORBIDDEN,
+                "the Host header names another machine; use localhost or the address listened on",
+            ),
+            Self::MetricsOnly => (
+                StatusCode::FORBIDDEN,
+                "off loopback only /metrics, /healthz and /readyz are told without a token; \
+                 start with --admin-token-file, or listen on 127.0.0.1",
+            ),
+            Self::Token => (
+                StatusCode::UNAUTHORIZED,
+                "send the content of the file given as --admin-token-file as \
+                 `Authorization: Bearer TOKEN`",
+            ),
+        }
+    }
+}
+
+fn read_token(path: &Path) -> Result<Vec<u8>, StartError> {
+    let text = std::fs::read(path)
+        .map_err(|source| StartError::TokenFile { path: path.to_owned(), source })?;
+    let token = text.trim_ascii().to_vec();
+    if token.len() < MIN_TOKEN {
+        return Err(StartError::WeakToken { path: path.to_owned() });
+    }
+    Ok(token)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then_some(token.trim_ascii())
+}
+
+/// Takes as long whatever differs, so that the time tells nothing of the token but its length.
+fn equal(given: &[u8], token: &[u8]) -> bool {
+    let differing =
+        given.iter().zip(token).fold(0, |sum, (a, b)| std::hint::black_box(sum | (a ^ b)));
+    given.len() == token.len() && differing == 0
+}
+
+fn is_usual_loopback(address: IpAddr) -> bool {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+    address == Ipv4Addr::LOCALHOST || address == Ipv6Addr::LOCALHOST
+}
+
+fn without_port(host: &str) -> &str {
+    if host.starts_with('[') {
+        return host.find(']').map_or(host, |end| &host[..=end]);
+    }
+    host.split_once(':').map_or(host, |(name, _)| name)
+}

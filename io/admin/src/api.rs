@@ -1,0 +1,136 @@
+//! Paths and their answers.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::{Value, json};
+
+use crate::access::{Access, Refusal};
+use crate::view::RESOURCES;
+use crate::{Published, page, stream};
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+/// Prometheus' text format.
+const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Headers of every answer: nothing from elsewhere runs in the page, nobody frames it, nothing is
+/// guessed or kept.
+const SECURITY: [(&str, &str); 6] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+];
+
+/// Everything that is answered.
+pub(crate) fn router(published: Arc<Published>, access: Access) -> Router {
+    let streams = stream::Streams::new(published.clone());
+    Router::new()
+        .route("/api/v1/{resource}", get(resource))
+        .route("/metrics", get(metrics))
+        .route("/readyz", get(readyz))
+        .with_state(published)
+        .route("/api/v1/stream", get(stream::stream).with_state(streams))
+        .route("/healthz", get(async || text(StatusCode::OK, "ok\n".to_owned())))
+        .merge(page::router())
+        .fallback(unknown)
+        .method_not_allowed_fallback(read_only)
+        .layer(middleware::from_fn_with_state(Arc::new(access), guard))
+}
+
+/// An answer about the request itself: JSON for the API, else text.
+pub(crate) fn refuse(path: &str, status: StatusCode, message: &str) -> Response {
+    if path.starts_with("/api") {
+        tell(status, &json!({ "error": message }))
+    } else {
+        text(status, format!("{message}\n"))
+    }
+}
+
+async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
+    let mut response = match access.check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refused(request.uri().path(), &refusal),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in SECURITY {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+fn refused(path: &str, refusal: &Refusal) -> Response {
+    let (status, message) = refusal.answer();
+    let mut response = refuse(path, status, message);
+    if *refusal == Refusal::Token {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+async fn resource(State(published): State<Arc<Published>>, Path(name): Path<String>) -> Response {
+    match published.view().resource(&name) {
+        Some(value) => tell(StatusCode::OK, &value),
+        None => unknown_resource(),
+    }
+}
+
+async fn metrics(State(published): State<Arc<Published>>) -> Response {
+    answer(StatusCode::OK, EXPOSITION, published.metrics())
+}
+
+async fn readyz(State(published): State<Arc<Published>>) -> Response {
+    let reasons = &published.view().unready;
+    if reasons.is_empty() {
+        return text(StatusCode::OK, "ok\n".to_owned());
+    }
+    text(StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n")
+}
+
+async fn unknown(uri: Uri) -> Response {
+    if uri.path().starts_with("/api") {
+        return unknown_resource();
+    }
+    refuse(
+        uri.path(),
+        StatusCode::NOT_FOUND,
+        "nothing is here; the page is at /, the API at /api/v1",
+    )
+}
+
+fn unknown_resource() -> Response {
+    let message = format!("no such resource; /api/v1 has {}, stream", RESOURCES.join(", "));
+    tell(StatusCode::NOT_FOUND, &json!({ "error": message }))
+}
+
+async fn read_only(uri: Uri) -> Response {
+    let message = "only GET and HEAD: nothing can be changed here";
+    refuse(uri.path(), StatusCode::METHOD_NOT_ALLOWED, message)
+}
+
+fn tell(status: StatusCode, value: &Value) -> Response {
+    answer(status, JSON, value.to_string())
+}
+
+fn text(status: StatusCode, body: String) -> Response {
+    answer(status, TEXT, body)
+}
+
+fn answer(status: StatusCode, kind: &'static str, body: String) -> Response {
+    (status, [(CONTENT_TYPE, kind)], Body::from(body)).into_response()
+}

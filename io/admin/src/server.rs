@@ -1,0 +1,115 @@
+//! The listener and its thread.
+
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::access::Access;
+use crate::{AdminOptions, Published, StartError, api};
+
+/// Connections at a time, at most; more wait in the kernel.
+const MAX_CONNECTIONS: usize = 256;
+/// A connection without a complete request head for this long is closed.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// A reader that takes nothing for this long is dropped.
+const STUCK_TIMEOUT: Duration = Duration::from_secs(30);
+/// After a failed accept (no more descriptors), try again this much later.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The running admin interface. Dropping it closes the listener and all connections.
+#[derive(Debug)]
+pub struct Admin {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts to answer, in a thread of its own. The listener is open when this returns.
+pub fn serve(options: &AdminOptions, published: Arc<Published>) -> Result<Admin, StartError> {
+    let access = Access::new(options)?;
+    if access.is_public_only() {
+        let address = options.listen;
+        tracing::warn!(%address, "without --admin-token-file only metrics and health are told");
+    }
+    let (listener, address) = listen(options.listen)
+        .map_err(|source| StartError::Bind { address: options.listen, source })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(StartError::Thread)?;
+    let router = api::router(published, access);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let work = move || {
+        runtime.block_on(async {
+            tokio::select! {
+                () = accept(listener, router) => {}
+                _ = stopped => {}
+            }
+        });
+    };
+    let thread =
+        std::thread::Builder::new().name("admin".into()).spawn(work).map_err(StartError::Thread)?;
+    Ok(Admin { address, stop: Some(stop), thread: Some(thread) })
+}
+
+impl Admin {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // a panic there was printed there
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<(StdListener, SocketAddr)> {
+    let listener = StdListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+async fn accept(listener: StdListener, router: Router) {
+    let listener = TcpListener::from_std(listener).expect("a non-blocking listener can be polled");
+    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let permit = free.clone().acquire_owned().await.expect("the semaphore is never closed");
+        match listener.accept().await {
+            Ok((stream, _)) => drop(tokio::spawn(converse(stream, router.clone(), permit))),
+            Err(error) => {
+                tracing::debug!(%error, "accepting an admin connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, router: Router, _permit: OwnedSemaphorePermit) {
+    let socket = SockRef::from(&stream);
+    if let Err(error) = socket.set_tcp_user_timeout(Some(STUCK_TIMEOUT)) {
+        tracing::debug!(%error, "bounding how long a reader may be stuck");
+    }
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "an admin connection ended");
+    }
+}

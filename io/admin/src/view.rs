@@ -1,0 +1,213 @@
+//! What is told: the last published view, and its shapes beyond those of `plan -o json`.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+/// Gives the metrics as Prometheus text when asked.
+pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// One moment of the whole, as it is told. Lists have the shapes of `plan -o json`; more fields
+/// may be added to their rows. The page and `get` also show these, where given:
+/// `services[].ports[]` as `{name, protocol, port, endpoints: [{address, state, node}]}` and
+/// `announcements[].state`.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Number of the Snapshot it was made from.
+    pub generation: u64,
+    /// Why it is not ready; empty means ready.
+    pub unready: Vec<String>,
+    /// See [`Overview`].
+    pub overview: Value,
+    /// As in `plan -o json`.
+    pub services: Value,
+    /// As in `plan -o json`.
+    pub announcements: Value,
+    /// As in `plan -o json`.
+    pub routes: Value,
+    /// As in `plan -o json`.
+    pub peers: Value,
+    /// Other nodes and whether they answer.
+    pub members: Value,
+    /// TLS certificates in use.
+    pub certificates: Value,
+    /// A list of [`Happening`], the newest first.
+    pub events: Value,
+    /// As in `plan -o json`.
+    pub diagnostics: Value,
+    /// The last requests, the newest first.
+    pub requests: Value,
+}
+
+/// The shape of `overview`; `ready`, `reasons` and `generation` are added when it is told.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Overview {
+    /// Of the program.
+    pub version: String,
+    /// This node.
+    pub node: String,
+    /// When it started, in seconds since 1970.
+    pub since: u64,
+    /// What it may do here, for people: `full`, or what is missing.
+    pub privileges: String,
+    /// Addresses given out.
+    pub vips: usize,
+    /// Routes served.
+    pub routes: usize,
+    /// Endpoints of Services with an address or a route.
+    pub endpoints: EndpointCounts,
+    /// Findings by severity.
+    pub diagnostics: DiagnosticCounts,
+    /// Where requests come in.
+    pub entry_points: Vec<EntryPoint>,
+}
+
+/// How many endpoints take traffic.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct EndpointCounts {
+    /// Those that do.
+    pub ready: usize,
+    /// All.
+    pub total: usize,
+}
+
+/// Findings by severity.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct DiagnosticCounts {
+    /// Errors.
+    pub error: usize,
+    /// Warnings.
+    pub warning: usize,
+    /// The rest.
+    pub info: usize,
+}
+
+/// Where requests come in.
+#[derive(Clone, Debug, Serialize)]
+pub struct EntryPoint {
+    /// E.g. `web`.
+    pub name: String,
+    /// Addresses listened on, `IP:port`.
+    pub addresses: Vec<String>,
+}
+
+/// Something that happened, worded as a Kubernetes event.
+#[derive(Clone, Debug, Serialize)]
+pub struct Happening {
+    /// When, in seconds since 1970.
+    pub time: u64,
+    /// `Normal` or `Warning`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// One word, e.g. `IPAllocated`.
+    pub reason: String,
+    /// About what, e.g. `Service/default/web`.
+    pub object: String,
+    /// One sentence.
+    pub message: String,
+}
+
+/// The last published [`View`], for everyone who asks.
+pub struct Published {
+    last: watch::Sender<Arc<View>>,
+    metrics: Metrics,
+}
+
+/// Names of the resources under `/api/v1`.
+pub(crate) const RESOURCES: [&str; 10] = [
+    "overview",
+    "services",
+    "announcements",
+    "routes",
+    "peers",
+    "members",
+    "certificates",
+    "events",
+    "diagnostics",
+    "requests",
+];
+
+/// Before anything is published: nothing, and not ready.
+impl Default for View {
+    fn default() -> Self {
+        let none = || Value::Array(Vec::new());
+        Self {
+            generation: 0,
+            unready: vec!["starting".to_owned()],
+            overview: json!({}),
+            services: none(),
+            announcements: none(),
+            routes: none(),
+            peers: none(),
+            members: none(),
+            certificates: none(),
+            events: none(),
+            diagnostics: none(),
+            requests: none(),
+        }
+    }
+}
+
+impl View {
+    /// A resource as it is told.
+    pub(crate) fn resource(&self, name: &str) -> Option<Value> {
+        let value = match name {
+            "overview" => return Some(self.full_overview()),
+            "services" => &self.services,
+            "announcements" => &self.announcements,
+            "routes" => &self.routes,
+            "peers" => &self.peers,
+            "members" => &self.members,
+            "certificates" => &self.certificates,
+            "events" => &self.events,
+            "diagnostics" => &self.diagnostics,
+            "requests" => &self.requests,
+            _ => return None,
+        };
+        Some(value.clone())
+    }
+
+    fn full_overview(&self) -> Value {
+        let mut overview = self.overview.clone();
+        if let Value::Object(fields) = &mut overview {
+            fields.insert("generation".into(), self.generation.into());
+            fields.insert("ready".into(), self.unready.is_empty().into());
+            fields.insert("reasons".into(), self.unready.clone().into());
+        }
+        overview
+    }
+}
+
+impl Published {
+    /// Nothing yet: not ready.
+    pub fn new(metrics: Metrics) -> Arc<Self> {
+        Arc::new(Self { last: watch::Sender::new(Arc::default()), metrics })
+    }
+
+    /// Replaces the view, and tells everyone who listens to the stream.
+    pub fn publish(&self, view: View) {
+        self.last.send_replace(Arc::new(view));
+    }
+
+    /// The last view.
+    pub fn view(&self) -> Arc<View> {
+        self.last.borrow().clone()
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<View>> {
+        self.last.subscribe()
+    }
+
+    pub(crate) fn metrics(&self) -> String {
+        (self.metrics)()
+    }
+}
+
+impl std::fmt::Debug for Published {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Published").field("generation", &self.view().generation).finish()
+    }
+}
