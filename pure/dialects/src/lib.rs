@@ -1,1 +1,57 @@
-//! Placeholder.
+//! The input languages: one module each, from an object as written to valid items.
+//!
+//! [`lower`] looks at one object alone, so that editing one of thousands lowers one; what needs
+//! two objects (does that Service exist?) is the join's. It returns a value *and* diagnostics:
+//!
+//! - What the API server or MetalLB would refuse is an error, and the object lowers to nothing,
+//!   so that its last good version can stay in force. All of its faults are reported.
+//! - What asks for something we do not do yet lowers all the same, with a diagnostic. If it
+//!   restricts access, what it lowers to is closed: a route that answers 503, never an open one.
+
+mod annotation;
+pub mod codes;
+mod core;
+mod findings;
+mod ingress;
+mod kind;
+mod metallb;
+mod nginx;
+mod selector;
+mod traefik;
+
+use steelyard_manifest::Object;
+use steelyard_model::{Diagnostic, Item};
+
+use crate::findings::Findings;
+
+/// How to read objects.
+#[derive(Clone, Debug)]
+pub struct LowerOptions {
+    /// Prefix of ingress-nginx's annotations, as set by its `--annotations-prefix`.
+    pub nginx_prefix: String,
+}
+
+/// What an object became.
+#[derive(Clone, Debug, Default)]
+pub struct Lowered {
+    /// Valid items; none if the object is not valid or of a kind that is not read.
+    pub items: Vec<Item>,
+    /// What there is to say about it.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Default for LowerOptions {
+    fn default() -> Self {
+        Self { nginx_prefix: "nginx.ingress.kubernetes.io".to_owned() }
+    }
+}
+
+/// Lowers one object. Total: every object, however wrong, ends in items or diagnostics.
+pub fn lower(object: &Object, options: &LowerOptions) -> Lowered {
+    let mut findings = Findings::new(object);
+    let items = kind::lower(object, options, &mut findings);
+    findings.finish(items)
+}
+
+#[cfg(test)]
+mod tests;

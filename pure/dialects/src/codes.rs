@@ -1,0 +1,54 @@
+//! What lowering reports; each has a row in docs/diagnostics.md and a golden case.
+//!
+//! A required field that is absent and a value out of range have the loader's codes.
+
+pub(crate) use steelyard_manifest::codes::{INVALID_VALUE, MISSING_FIELD};
+use steelyard_model::Code;
+
+/// An annotation or field restricts access in a way that is not honoured; what it is about is
+/// closed instead.
+pub const ACCESS_NOT_HONOURED: Code = Code::new("access-not-honoured");
+/// An annotation with a deprecated prefix.
+pub const ANNOTATION_DEPRECATED: Code = Code::new("annotation-deprecated");
+/// A known annotation that changes how requests are served, not honoured yet.
+pub const ANNOTATION_NOT_HONOURED: Code = Code::new("annotation-not-honoured");
+/// An annotation under a prefix we know, with a name nobody reads.
+pub const ANNOTATION_UNKNOWN: Code = Code::new("annotation-unknown");
+/// A known kind in a version that is not read.
+pub const API_VERSION_UNKNOWN: Code = Code::new("api-version-unknown");
+/// The backend wants another protocol than HTTP/1.1 without TLS.
+pub const BACKEND_PROTOCOL_NOT_HONOURED: Code = Code::new("backend-protocol-not-honoured");
+/// A list names the same thing twice.
+pub const ENTRY_DUPLICATE: Code = Code::new("entry-duplicate");
+/// A field asks for something that is not done yet.
+pub const FIELD_NOT_HONOURED: Code = Code::new("field-not-honoured");
+/// `healthCheckNodePort` without `externalTrafficPolicy: Local`.
+pub const HEALTH_CHECK_NODE_PORT_UNUSED: Code = Code::new("health-check-node-port-unused");
+/// A host name of a rule is none.
+pub const HOST_INVALID: Code = Code::new("host-invalid");
+/// A kind steelyard does not read.
+pub const KIND_IGNORED: Code = Code::new("kind-ignored");
+/// A kind steelyard will read, but does not yet.
+pub const KIND_LATER: Code = Code::new("kind-later");
+/// A kind that does not exist, nearly named like one that does.
+pub const KIND_UNKNOWN: Code = Code::new("kind-unknown");
+/// Configuration of MetalLB before its custom resources of today.
+pub const METALLB_LEGACY: Code = Code::new("metallb-legacy");
+/// A path of a rule is none.
+pub const PATH_INVALID: Code = Code::new("path-invalid");
+/// An entry of `spec.addresses` is neither a CIDR nor a range.
+pub const POOL_ADDRESS_INVALID: Code = Code::new("pool-address-invalid");
+/// A pool without addresses.
+pub const POOL_EMPTY: Code = Code::new("pool-empty");
+/// A range whose first address is after its last.
+pub const POOL_RANGE_REVERSED: Code = Code::new("pool-range-reversed");
+/// Two entries of one pool share addresses.
+pub const POOL_SELF_OVERLAP: Code = Code::new("pool-self-overlap");
+/// A backend that is not a Service.
+pub const RESOURCE_BACKEND: Code = Code::new("resource-backend");
+/// A rule that routes nothing.
+pub const RULE_WITHOUT_HTTP: Code = Code::new("rule-without-http");
+/// Operator and values of a selector do not fit.
+pub const SELECTOR_INVALID: Code = Code::new("selector-invalid");
+/// An EndpointSlice that belongs to no Service.
+pub const SLICE_WITHOUT_SERVICE: Code = Code::new("slice-without-service");

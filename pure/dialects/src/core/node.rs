@@ -1,0 +1,42 @@
+//! `v1` Node.
+
+use std::net::IpAddr;
+
+use steelyard_manifest::kinds::core as raw;
+use steelyard_model::{FieldPath, Item, Node};
+
+use crate::findings::Findings;
+
+const EXCLUDED: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
+
+pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
+    let raw: raw::Node = findings.read_lenient()?;
+    let status = raw.status.unwrap_or_default();
+    let labels = raw.metadata.labels.unwrap_or_default();
+    let conditions = status.conditions.unwrap_or_default();
+    let node = Node {
+        name: findings.object().name.clone(),
+        object: findings.object().clone(),
+        excluded: labels.contains_key(EXCLUDED),
+        labels,
+        internal_ips: internal_ips(status.addresses.as_deref().unwrap_or_default(), findings),
+        network_unavailable: conditions.iter().any(|condition| {
+            condition.kind.as_deref() == Some("NetworkUnavailable")
+                && condition.status.as_deref() == Some("True")
+        }),
+    };
+    Some(Item::Node(node))
+}
+
+fn internal_ips(addresses: &[raw::NodeAddress], findings: &mut Findings<'_>) -> Vec<IpAddr> {
+    let path = FieldPath::from("status.addresses");
+    addresses
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| entry.kind.as_deref() == Some("InternalIP"))
+        .filter_map(|(index, entry)| {
+            let path = path.index(index).key("address");
+            findings.address(&path, entry.address.as_deref().unwrap_or_default())
+        })
+        .collect()
+}

@@ -1,0 +1,214 @@
+//! `v1` Service: what the API server takes, and what restricts access in ways we do not honour.
+
+mod ports;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use steelyard_manifest::kinds::service as raw;
+use steelyard_model::{
+    Family, FamilyPolicy, FieldPath, Item, Refusal, Service, ServiceType, Severity, TrafficPolicy,
+};
+
+use crate::findings::Findings;
+use crate::ingress::host;
+use crate::{annotation, codes, traefik};
+
+pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
+    let raw: raw::Service = findings.read()?;
+    let path = FieldPath::from("spec");
+    let Some(spec) = raw.spec else {
+        findings.missing(&path, "add a spec with ports and a selector");
+        return None;
+    };
+    let annotations = raw.metadata.annotations.unwrap_or_default();
+    annotation::check_service(&annotations, findings);
+    let kind = kind(&spec, findings);
+    let headless = spec.cluster_ip.as_deref() == Some("None");
+    let service = Service {
+        id: findings.id(),
+        object: findings.object().clone(),
+        labels: raw.metadata.labels.unwrap_or_default(),
+        created: raw.metadata.creation_timestamp,
+        ports: ports::lower(&spec, kind_needs_ports(&kind, headless), findings),
+        headless,
+        cluster_ips: cluster_ips(&spec, findings),
+        ip_families: families(&spec, findings),
+        family_policy: family_policy(&spec, findings),
+        load_balancer_class: spec.load_balancer_class.clone().filter(|class| !class.is_empty()),
+        load_balancer_ip: requested(&spec, findings),
+        external_traffic_policy: traffic_policy(&spec, findings),
+        health_check_node_port: health_check_port(&spec, findings),
+        publish_not_ready: spec.publish_not_ready_addresses.unwrap_or(false),
+        status_addresses: status_addresses(raw.status.as_ref(), findings),
+        gateway: annotation::gateway(&annotations, findings),
+        static_endpoints: annotation::endpoints(&annotations, findings),
+        refusal: source_ranges(&spec, &kind, findings),
+        backend_refusal: traefik::check_service(&annotations, findings),
+        annotations,
+        kind,
+        selector: spec.selector.clone().unwrap_or_default(),
+    };
+    session_affinity(&spec, &service.kind, findings);
+    Some(Item::Service(Arc::new(service)))
+}
+
+fn kind(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> ServiceType {
+    let path = FieldPath::from("spec");
+    let known = [("ClusterIP", 0), ("NodePort", 1), ("LoadBalancer", 2), ("ExternalName", 3)];
+    let written = spec.kind.as_deref().filter(|kind| !kind.is_empty());
+    match findings.choice(&path.key("type"), written, &known) {
+        Some(1) => ServiceType::NodePort,
+        Some(2) => ServiceType::LoadBalancer,
+        Some(3) => ServiceType::ExternalName(external_name(spec, findings)),
+        _ => ServiceType::ClusterIp,
+    }
+}
+
+fn kind_needs_ports(kind: &ServiceType, headless: bool) -> bool {
+    !headless && !matches!(kind, ServiceType::ExternalName(_))
+}
+
+fn external_name(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> String {
+    let path = FieldPath::from("spec.externalName");
+    let name = spec.external_name.as_deref().unwrap_or_default();
+    let canonical = name.trim_end_matches('.').to_ascii_lowercase();
+    if name.is_empty() {
+        findings.missing(&path, "name the host that the Service stands for");
+    } else if !host::is_name(&canonical) {
+        let message = format!("`{name}` is not a host name");
+        findings.invalid(codes::INVALID_VALUE, &path, message, "write a name such as nas.lan");
+    }
+    canonical
+}
+
+fn cluster_ips(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> Vec<IpAddr> {
+    let path = FieldPath::from("spec");
+    let is_address = |text: &&str| !text.is_empty() && *text != "None";
+    let several = spec.cluster_ips.as_deref().unwrap_or_default();
+    if several.is_empty() {
+        let single = spec.cluster_ip.as_deref().filter(is_address);
+        return single
+            .and_then(|text| findings.address(&path.key("clusterIP"), text))
+            .into_iter()
+            .collect();
+    }
+    let mut addresses = Vec::new();
+    for (index, text) in several.iter().enumerate().filter(|(_, text)| is_address(&text.as_str())) {
+        addresses.extend(findings.address(&path.key("clusterIPs").index(index), text));
+    }
+    addresses
+}
+
+fn families(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> Vec<Family> {
+    let path = FieldPath::from("spec.ipFamilies");
+    let mut families = Vec::new();
+    for (index, text) in spec.ip_families.iter().flatten().enumerate() {
+        let known = [("IPv4", Family::V4), ("IPv6", Family::V6)];
+        let Some(family) = findings.choice(&path.index(index), Some(text), &known) else {
+            continue;
+        };
+        if families.contains(&family) {
+            let message = format!("{family} is listed twice");
+            let path = path.index(index);
+            findings.invalid(codes::ENTRY_DUPLICATE, &path, message, "remove one of the two");
+        }
+        families.push(family);
+    }
+    families
+}
+
+fn family_policy(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> Option<FamilyPolicy> {
+    findings.choice(
+        &FieldPath::from("spec.ipFamilyPolicy"),
+        spec.ip_family_policy.as_deref().filter(|policy| !policy.is_empty()),
+        &[
+            ("SingleStack", FamilyPolicy::SingleStack),
+            ("PreferDualStack", FamilyPolicy::PreferDualStack),
+            ("RequireDualStack", FamilyPolicy::RequireDualStack),
+        ],
+    )
+}
+
+fn requested(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> Option<IpAddr> {
+    let text = spec.load_balancer_ip.as_deref().filter(|text| !text.is_empty())?;
+    findings.address(&FieldPath::from("spec.loadBalancerIP"), text)
+}
+
+fn traffic_policy(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> TrafficPolicy {
+    let known = [("Cluster", TrafficPolicy::Cluster), ("Local", TrafficPolicy::Local)];
+    let written = spec.external_traffic_policy.as_deref().filter(|policy| !policy.is_empty());
+    let path = FieldPath::from("spec.externalTrafficPolicy");
+    findings.choice(&path, written, &known).unwrap_or_default()
+}
+
+fn health_check_port(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> Option<u16> {
+    let path = FieldPath::from("spec.healthCheckNodePort");
+    let number = spec.health_check_node_port.filter(|number| *number != 0)?;
+    let port = findings.port(&path, number)?;
+    if spec.external_traffic_policy.as_deref() != Some("Local") {
+        findings.say(
+            Severity::Warning,
+            codes::HEALTH_CHECK_NODE_PORT_UNUSED,
+            &path,
+            format!("healthCheckNodePort {port} does nothing without externalTrafficPolicy: Local"),
+            "remove it, or set `externalTrafficPolicy: Local`",
+        );
+    }
+    Some(port)
+}
+
+/// Addresses it got from somebody before; names, and what is no address, are nobody's request.
+fn status_addresses(
+    status: Option<&raw::ServiceStatus>,
+    findings: &mut Findings<'_>,
+) -> Vec<IpAddr> {
+    let path = FieldPath::from("status.loadBalancer.ingress");
+    let ingress = status
+        .and_then(|status| status.load_balancer.as_ref())
+        .and_then(|balancer| balancer.ingress.as_deref())
+        .unwrap_or_default();
+    let mut addresses = Vec::new();
+    for (index, entry) in ingress.iter().enumerate() {
+        let Some(text) = entry.ip.as_deref().filter(|text| !text.is_empty()) else { continue };
+        addresses.extend(findings.address(&path.index(index).key("ip"), text));
+    }
+    addresses
+}
+
+/// Who may connect is not enforced yet; so nobody may.
+fn source_ranges(
+    spec: &raw::ServiceSpec,
+    kind: &ServiceType,
+    findings: &mut Findings<'_>,
+) -> Option<Refusal> {
+    let ranges = spec.load_balancer_source_ranges.as_deref().unwrap_or_default();
+    let everybody = ["0.0.0.0/0", "::/0"];
+    let restricts = everybody.iter().any(|all| !ranges.iter().any(|range| range.trim() == *all));
+    if *kind != ServiceType::LoadBalancer || ranges.is_empty() || !restricts {
+        return None;
+    }
+    let path = FieldPath::from("spec.loadBalancerSourceRanges");
+    findings.say(
+        Severity::Error,
+        codes::ACCESS_NOT_HONOURED,
+        &path,
+        "loadBalancerSourceRanges is not honoured yet, so nothing is forwarded from its address",
+        "remove it to let every client in, or restrict access on the network",
+    );
+    let reason = "loadBalancerSourceRanges is not honoured".to_owned();
+    Some(Refusal { reason, place: findings.place(&path) })
+}
+
+fn session_affinity(spec: &raw::ServiceSpec, kind: &ServiceType, findings: &mut Findings<'_>) {
+    if spec.session_affinity.as_deref() != Some("ClientIP") || *kind != ServiceType::LoadBalancer {
+        return;
+    }
+    findings.say(
+        Severity::Warning,
+        codes::FIELD_NOT_HONOURED,
+        &FieldPath::from("spec.sessionAffinity"),
+        "sessionAffinity ClientIP is not honoured yet: connections of a client are spread",
+        "remove it if the application keeps no state per client",
+    );
+}

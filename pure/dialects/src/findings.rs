@@ -1,0 +1,148 @@
+//! Diagnostics of one object while it is lowered.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use steelyard_manifest::Object;
+use steelyard_model::suggest::nearest;
+use steelyard_model::{
+    Code, Diagnostic, FieldPath, Item, NamespacedName, ObjectRef, Protocol, Provenance, Severity,
+};
+
+use crate::{Lowered, codes};
+
+/// Collects what is wrong. After [`Findings::invalid`] the object lowers to nothing, whatever
+/// items are made of the rest of it: lowering goes on only to find its other faults.
+pub(crate) struct Findings<'a> {
+    source: &'a Object,
+    diagnostics: Vec<Diagnostic>,
+    invalid: bool,
+}
+
+impl<'a> Findings<'a> {
+    pub(crate) fn new(source: &'a Object) -> Self {
+        Self { source, diagnostics: Vec::new(), invalid: false }
+    }
+
+    pub(crate) fn finish(self, items: Vec<Item>) -> Lowered {
+        let items = if self.invalid { Vec::new() } else { items };
+        Lowered { items, diagnostics: self.diagnostics }
+    }
+
+    /// The object as written, unknown fields reported. None (and invalid) if a type is wrong.
+    pub(crate) fn read<T: DeserializeOwned>(&mut self) -> Option<T> {
+        let read = self.source.read::<T>();
+        self.take(read)
+    }
+
+    /// The same for kinds of which we name only the fields we read.
+    pub(crate) fn read_lenient<T: DeserializeOwned>(&mut self) -> Option<T> {
+        let read = self.source.read_lenient::<T>();
+        self.take(read)
+    }
+
+    fn take<T>(&mut self, read: steelyard_manifest::Read<T>) -> Option<T> {
+        self.diagnostics.extend(read.diagnostics);
+        self.invalid |= read.value.is_none();
+        read.value
+    }
+
+    pub(crate) fn object(&self) -> &'a Arc<ObjectRef> {
+        &self.source.reference
+    }
+
+    pub(crate) fn id(&self) -> NamespacedName {
+        self.source.reference.id()
+    }
+
+    pub(crate) fn place(&self, path: &FieldPath) -> Provenance {
+        Provenance::new(self.object(), path.clone())
+    }
+
+    /// An error that costs the whole object.
+    pub(crate) fn invalid(
+        &mut self,
+        code: Code,
+        path: &FieldPath,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.invalid = true;
+        self.say(Severity::Error, code, path, message, help);
+    }
+
+    /// A finding that leaves the object in use.
+    pub(crate) fn say(
+        &mut self,
+        severity: Severity,
+        code: Code,
+        path: &FieldPath,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let object = self.object();
+        self.diagnostics.push(Diagnostic::new(severity, code, object, path.clone(), message, help));
+    }
+
+    /// A required field is absent.
+    pub(crate) fn missing(&mut self, path: &FieldPath, help: impl Into<String>) {
+        let message = format!("{path} is missing");
+        self.invalid(codes::MISSING_FIELD, path, message, help);
+    }
+
+    /// A value is not one of a few; `None` for an absent one.
+    pub(crate) fn choice<T: Copy>(
+        &mut self,
+        path: &FieldPath,
+        written: Option<&str>,
+        known: &[(&str, T)],
+    ) -> Option<T> {
+        let written = written?;
+        let found = known.iter().find(|(name, _)| *name == written);
+        if found.is_none() {
+            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+            let help = match nearest(written, names.iter().copied()) {
+                Some(name) => format!("did you mean `{name}`?"),
+                None => format!("use one of {}", names.join(", ")),
+            };
+            let message = format!("`{written}` is not a value of {path}");
+            self.invalid(codes::INVALID_VALUE, path, message, help);
+        }
+        found.map(|(_, value)| *value)
+    }
+
+    /// A port number, if it is one.
+    pub(crate) fn port(&mut self, path: &FieldPath, number: i64) -> Option<u16> {
+        let port = u16::try_from(number).ok().filter(|port| *port != 0);
+        if port.is_none() {
+            self.invalid(
+                codes::INVALID_VALUE,
+                path,
+                format!("{number} is not a port number"),
+                "use a number from 1 to 65535",
+            );
+        }
+        port
+    }
+
+    /// An IP address, if it is one.
+    pub(crate) fn address(&mut self, path: &FieldPath, text: &str) -> Option<IpAddr> {
+        let address = text.trim().parse::<IpAddr>().ok();
+        if address.is_none() {
+            self.invalid(
+                codes::INVALID_VALUE,
+                path,
+                format!("`{text}` is not an IP address"),
+                "write an address such as 192.168.1.240 or fd00::240",
+            );
+        }
+        address.map(|address| address.to_canonical())
+    }
+
+    /// A transport protocol; TCP if absent.
+    pub(crate) fn protocol(&mut self, path: &FieldPath, text: Option<&str>) -> Protocol {
+        let known = [("TCP", Protocol::Tcp), ("UDP", Protocol::Udp), ("SCTP", Protocol::Sctp)];
+        self.choice(path, text, &known).unwrap_or_default()
+    }
+}

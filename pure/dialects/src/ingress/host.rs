@@ -1,0 +1,104 @@
+//! Host names of rules: DNS names in lower case, a wildcard only as the whole first label.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use steelyard_model::HostMatch;
+
+/// Which hosts a rule's `host` is for, or what to write instead.
+pub(crate) fn parse(text: &str) -> Result<HostMatch, String> {
+    if text.is_empty() {
+        return Ok(HostMatch::Any);
+    }
+    if let Some(help) = fault(text) {
+        return Err(help);
+    }
+    Ok(match text.strip_prefix("*.") {
+        Some(suffix) => HostMatch::Wildcard(Arc::from(suffix)),
+        None => HostMatch::Exact(Arc::from(text)),
+    })
+}
+
+fn fault(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    if text == "*" {
+        Some("leave host out to match every host".to_owned())
+    } else if is_name(name) && name.parse::<IpAddr>().is_err() {
+        None
+    } else if name.parse::<IpAddr>().is_ok() {
+        Some("leave host out to match requests to an address".to_owned())
+    } else if !text.is_ascii() {
+        Some("write the name in its ASCII form (xn--…)".to_owned())
+    } else if name.contains('*') {
+        Some("use `*` only as the whole first label, as in *.example.com".to_owned())
+    } else if text.contains("://") {
+        Some("write the host name alone, without scheme and path".to_owned())
+    } else if let Some((host, _)) = text.split_once(':') {
+        Some(format!("leave the port out: {host}"))
+    } else if let Some((host, _)) = text.split_once('/') {
+        Some(format!("write {host} here and the path under http.paths"))
+    } else if let Some(host) = text.strip_suffix('.') {
+        Some(format!("leave the last dot out: {host}"))
+    } else if is_name(lower.strip_prefix("*.").unwrap_or(&lower)) {
+        Some(format!("write it in lower case: {lower}"))
+    } else {
+        Some("use labels of letters, digits and dashes, separated by dots".to_owned())
+    }
+}
+
+/// Whether it is a DNS name as Kubernetes takes it (RFC 1123 §2.1), in lower case.
+pub(crate) fn is_name(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    // A name whose last label is all digits is an address somebody mistyped (RFC 1123 §2.1).
+    let last = text.rsplit('.').next().unwrap_or_default();
+    text.len() <= 253
+        && text.split('.').all(label)
+        && !(text.contains('.') && last.bytes().all(|b| b.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn hosts() {
+        for (text, expected) in [
+            ("test.homelab.local", Ok("test.homelab.local")),
+            ("*.home.example.com", Ok("*.home.example.com")),
+            ("*.local", Ok("*.local")),
+            ("nas", Ok("nas")),
+            ("", Ok("*")),
+            ("*", Err("leave host out")),
+            ("a.*.example.com", Err("first label")),
+            ("*a.example.com", Err("first label")),
+            ("*.*.example.com", Err("first label")),
+            ("10.1.1.100", Err("leave host out")),
+            ("10.1.1.300", Err("labels")),
+            ("fd00::1", Err("leave host out")),
+            ("Test.Local", Err("test.local")),
+            ("*.Test.Local", Err("*.test.local")),
+            ("test.local:80", Err("test.local")),
+            ("http://test.local", Err("scheme")),
+            ("test.local/app", Err("http.paths")),
+            ("test.local.", Err("last dot")),
+            ("tést.local", Err("xn--")),
+            ("a_b.local", Err("labels")),
+            ("-a.local", Err("labels")),
+            ("a..local", Err("labels")),
+        ] {
+            match (parse(text), expected) {
+                (Ok(host), Ok(expected)) => assert_eq!(host.to_string(), expected),
+                (Err(help), Err(expected)) => {
+                    assert!(help.contains(expected), "{text}: {help}");
+                }
+                (result, _) => panic!("{text}: {result:?}"),
+            }
+        }
+    }
+}

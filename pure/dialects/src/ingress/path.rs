@@ -1,0 +1,72 @@
+//! Paths of rules, as the API server takes them. ImplementationSpecific means Prefix, by whole
+//! elements, also where Traefik compares bytes.
+
+use std::sync::Arc;
+
+use steelyard_manifest::kinds::networking as raw;
+use steelyard_model::{FieldPath, PathMatch};
+
+use crate::codes;
+use crate::findings::Findings;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PathType {
+    Exact,
+    Prefix,
+    ImplementationSpecific,
+}
+
+const PATH_TYPES: [(&str, PathType); 3] = [
+    ("Exact", PathType::Exact),
+    ("Prefix", PathType::Prefix),
+    ("ImplementationSpecific", PathType::ImplementationSpecific),
+];
+
+/// What an Exact or Prefix path may not hold: a request never has it after normalisation.
+const NEVER: [&str; 5] = ["//", "/./", "/../", "%2f", "%2F"];
+
+/// Which paths are meant, if the place is in order.
+pub(crate) fn lower(
+    written: &raw::HttpIngressPath,
+    path: &FieldPath,
+    findings: &mut Findings<'_>,
+) -> Option<PathMatch> {
+    if written.path_type.is_none() {
+        findings.missing(
+            &path.key("pathType"),
+            "add `pathType: Prefix` (or Exact, or ImplementationSpecific)",
+        );
+    }
+    let kind = findings.choice(&path.key("pathType"), written.path_type.as_deref(), &PATH_TYPES)?;
+    let text = written.path.as_deref().unwrap_or_default();
+    let path = path.key("path");
+    if text.is_empty() && kind != PathType::ImplementationSpecific {
+        findings.missing(&path, "add a path, such as `path: /`");
+        return None;
+    }
+    if !text.is_empty() && !text.starts_with('/') {
+        let message = format!("path `{text}` does not start with `/`");
+        findings.invalid(codes::PATH_INVALID, &path, message, format!("write /{text}"));
+        return None;
+    }
+    if kind != PathType::ImplementationSpecific {
+        check(text, &path, findings);
+    }
+    Some(match kind {
+        PathType::Exact => PathMatch::Exact(Arc::from(text)),
+        _ => PathMatch::Prefix(Arc::from(text.trim_end_matches('/'))),
+    })
+}
+
+fn check(text: &str, path: &FieldPath, findings: &mut Findings<'_>) {
+    let found = NEVER.iter().copied().find(|never| text.contains(never));
+    let found = found.or_else(|| ["/.", "/.."].into_iter().find(|end| text.ends_with(end)));
+    if let Some(found) = found {
+        findings.invalid(
+            codes::PATH_INVALID,
+            path,
+            format!("path `{text}` contains `{found}`"),
+            "write the path as requests have it, without empty, `.` and `..` elements or %2F",
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! Which module reads an object: by `apiVersion` and `kind`.
+
+use steelyard_manifest::Object;
+use steelyard_model::suggest::{closeness, nearest};
+use steelyard_model::{FieldPath, Item, Severity};
+
+use crate::findings::Findings;
+use crate::{LowerOptions, codes, core, ingress, metallb};
+
+/// A kind we read.
+struct Known {
+    kind: &'static str,
+    api_version: &'static str,
+    lower: Lower,
+}
+
+type Lower = fn(&mut Findings<'_>, &LowerOptions) -> Vec<Item>;
+
+/// A kind, or (with an empty `kind`) a whole group, that a later version reads.
+struct Later {
+    group: &'static str,
+    kind: &'static str,
+    until_then: &'static str,
+}
+
+const KNOWN: [Known; 15] = [
+    known("Service", "v1", |f, _| list(core::service::lower(f))),
+    known("Pod", "v1", |f, _| list(core::pod::lower(f))),
+    known("Node", "v1", |f, _| list(core::node::lower(f))),
+    known("Secret", "v1", |f, _| list(core::secret(f))),
+    known("ConfigMap", "v1", |f, _| list(core::config_map(f))),
+    known("Namespace", "v1", |f, _| list(core::namespace(f))),
+    known("Endpoints", "v1", |f, _| core::slice::endpoints(f)),
+    known("EndpointSlice", "discovery.k8s.io/v1", |f, _| list(core::slice::lower(f))),
+    known("Deployment", "apps/v1", |f, _| list(core::workload::lower(f))),
+    known("StatefulSet", "apps/v1", |f, _| list(core::workload::lower(f))),
+    known("DaemonSet", "apps/v1", |f, _| list(core::workload::lower(f))),
+    known("Ingress", "networking.k8s.io/v1", |f, options| list(ingress::lower(f, options))),
+    known("IngressClass", "networking.k8s.io/v1", |f, _| list(ingress::class(f))),
+    known("IPAddressPool", METALLB, |f, _| list(metallb::pool(f))),
+    known("L2Advertisement", METALLB, |f, _| list(metallb::l2_advertisement(f))),
+];
+const METALLB: &str = "metallb.io/v1beta1";
+
+/// Groups in which an unknown version, or a kind nearly named like ours, is a mistake.
+const OUR_GROUPS: [&str; 6] =
+    ["", "apps", "discovery.k8s.io", "extensions", "networking.k8s.io", "metallb.io"];
+
+const LATER: [Later; 7] = [
+    later("metallb.io", "BGPPeer", "nothing is announced by BGP"),
+    later("metallb.io", "BGPAdvertisement", "nothing is announced by BGP"),
+    later("metallb.io", "BFDProfile", "no BFD session is made"),
+    later("metallb.io", "Community", "nothing is announced by BGP"),
+    later("traefik.io", "", "say the same with an Ingress to have it served"),
+    later("traefik.containo.us", "", "say the same with an Ingress to have it served"),
+    later("gateway.networking.k8s.io", "", "say the same with an Ingress to have it served"),
+];
+
+/// What MetalLB's speakers and controller write.
+const METALLB_STATUS: [&str; 3] = ["ServiceL2Status", "ServiceBGPStatus", "ConfigurationState"];
+
+const fn known(kind: &'static str, api_version: &'static str, lower: Lower) -> Known {
+    Known { kind, api_version, lower }
+}
+
+const fn later(group: &'static str, kind: &'static str, until_then: &'static str) -> Later {
+    Later { group, kind, until_then }
+}
+
+fn list(item: Option<Item>) -> Vec<Item> {
+    item.into_iter().collect()
+}
+
+pub(crate) fn lower(
+    object: &Object,
+    options: &LowerOptions,
+    findings: &mut Findings<'_>,
+) -> Vec<Item> {
+    let kind = &*object.reference.kind;
+    let api_version = &*object.api_version;
+    let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+    let found = KNOWN.iter().find(|known| known.kind == kind);
+    match found {
+        Some(known) if known.api_version == api_version => {
+            return (known.lower)(findings, options);
+        }
+        Some(known) if OUR_GROUPS.contains(&group) && !is_legacy(api_version, kind) => {
+            unknown_version(known, api_version, findings);
+        }
+        _ if is_legacy(api_version, kind) => legacy(api_version, kind, findings),
+        _ => unread(api_version, group, kind, findings),
+    }
+    Vec::new()
+}
+
+fn unknown_version(known: &Known, api_version: &str, findings: &mut Findings<'_>) {
+    let Known { kind, api_version: ours, .. } = known;
+    let help = match *kind {
+        "Ingress" => format!(
+            "use `{ours}`; there a backend is `service: {{name, port: {{number}}}}` and each path \
+             has a pathType"
+        ),
+        _ => format!("use `{ours}`"),
+    };
+    findings.invalid(
+        codes::API_VERSION_UNKNOWN,
+        &FieldPath::from("apiVersion"),
+        format!("{kind} is not read in version `{api_version}`"),
+        help,
+    );
+}
+
+fn is_legacy(api_version: &str, kind: &str) -> bool {
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    api_version == "metallb.io/v1alpha1"
+        || group == "metallb.universe.tf"
+        || (group == "metallb.io" && kind == "AddressPool")
+}
+
+fn legacy(api_version: &str, kind: &str, findings: &mut Findings<'_>) {
+    findings.invalid(
+        codes::METALLB_LEGACY,
+        &FieldPath::from("apiVersion"),
+        format!("{kind} of `{api_version}` is from before MetalLB 0.13 and not read"),
+        format!("write an IPAddressPool and an L2Advertisement of `{METALLB}` instead"),
+    );
+}
+
+/// A kind we do not read: later, mistyped, or somebody else's.
+fn unread(api_version: &str, group: &str, kind: &str, findings: &mut Findings<'_>) {
+    let kind_path = FieldPath::from("kind");
+    let later = LATER
+        .iter()
+        .find(|later| later.group == group && (later.kind.is_empty() || later.kind == kind));
+    if let Some(later) = later {
+        let message = format!("{kind} of `{api_version}` is not read yet");
+        let help = format!("keep it, a later version reads it; until then {}", later.until_then);
+        return findings.say(Severity::Info, codes::KIND_LATER, &kind_path, message, help);
+    }
+    if let Some(known) = mistyped(group, kind) {
+        let message = format!("`{kind}` is not a kind of `{api_version}`");
+        let help = format!("did you mean `{known}`?");
+        return findings.say(Severity::Warning, codes::KIND_UNKNOWN, &kind_path, message, help);
+    }
+    let help = if METALLB_STATUS.contains(&kind) {
+        "remove it from the input: MetalLB writes it as a report, nobody reads it"
+    } else {
+        "nothing needs to change: everything else in the input is used"
+    };
+    let message = format!("{kind} of `{api_version}` is not a kind steelyard reads");
+    findings.say(Severity::Info, codes::KIND_IGNORED, &kind_path, message, help);
+}
+
+/// The kind of `group` that `kind` is a typo of. Only typos count, not names that contain another
+/// (ServiceAccount is a kind of its own).
+fn mistyped(group: &str, kind: &str) -> Option<&'static str> {
+    const MOST_EDITS: usize = 3;
+    let names = KNOWN
+        .iter()
+        .map(|known| (known.api_version, known.kind))
+        .chain(LATER.iter().map(|later| (later.group, later.kind)))
+        .filter(|(place, _)| {
+            place.rsplit_once('/').map_or("", |(group, _)| group) == group
+                || (*place == group && place.contains('.'))
+        })
+        .map(|(_, name)| name)
+        .filter(|name| closeness(kind, name).is_some_and(|edits| edits <= MOST_EDITS));
+    nearest(kind, names)
+}

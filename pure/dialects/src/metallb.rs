@@ -1,0 +1,197 @@
+//! `metallb.io/v1beta1`: IPAddressPool and L2Advertisement, valid when MetalLB takes them.
+//!
+//! Overlaps between pools and references between objects are the join's.
+
+mod addresses;
+
+use std::collections::BTreeSet;
+
+use steelyard_manifest::kinds::metallb as raw;
+use steelyard_model::{
+    AddressRange, FieldPath, Item, L2Advertisement, Labels, Pool, PreferredNodes, ServiceAllocation,
+};
+
+use crate::findings::Findings;
+use crate::{codes, selector};
+
+pub(crate) fn pool(findings: &mut Findings<'_>) -> Option<Item> {
+    let raw: raw::IpAddressPool = findings.read()?;
+    let spec = raw.spec.unwrap_or_default();
+    let pool = Pool {
+        id: findings.id(),
+        object: findings.object().clone(),
+        labels: raw.metadata.labels.unwrap_or_default(),
+        ranges: ranges(spec.addresses.as_deref().unwrap_or_default(), findings),
+        auto_assign: spec.auto_assign.unwrap_or(true),
+        avoid_buggy_ips: spec.avoid_buggy_ips.unwrap_or(false),
+        allocation: spec.service_allocation.map(|written| allocation(&written, findings)),
+    };
+    Some(Item::Pool(pool))
+}
+
+pub(crate) fn l2_advertisement(findings: &mut Findings<'_>) -> Option<Item> {
+    let raw: raw::L2Advertisement = findings.read()?;
+    let spec = raw.spec.unwrap_or_default();
+    let path = FieldPath::from("spec");
+    let pools = spec.ip_address_pools.unwrap_or_default();
+    unique(&pools, &path.key("ipAddressPools"), findings);
+    let mut selectors =
+        |written: Option<&[_]>, name| selector::list(written, &path.key(name), findings);
+    let advertisement = L2Advertisement {
+        pool_selectors: selectors(
+            spec.ip_address_pool_selectors.as_deref(),
+            "ipAddressPoolSelectors",
+        ),
+        node_selectors: selectors(spec.node_selectors.as_deref(), "nodeSelectors"),
+        service_selectors: selectors(spec.service_selectors.as_deref(), "serviceSelectors"),
+        preferred_nodes: preferred(
+            spec.preferred_node_selectors.as_deref().unwrap_or_default(),
+            findings,
+        ),
+        id: findings.id(),
+        object: findings.object().clone(),
+        pools,
+        interfaces: spec.interfaces.unwrap_or_default(),
+    };
+    Some(Item::L2Advertisement(advertisement))
+}
+
+/// Configuration in the ConfigMap that MetalLB read up to 0.12.
+pub(crate) fn legacy_config_map(data: &Labels, findings: &mut Findings<'_>) {
+    let Some(config) = data.get("config") else { return };
+    if &*findings.object().name != "config" || !config.contains("address-pools") {
+        return;
+    }
+    findings.say(
+        steelyard_model::Severity::Error,
+        codes::METALLB_LEGACY,
+        &FieldPath::from("data").key("config"),
+        "this is the ConfigMap that configured MetalLB up to 0.12; its pools are not read",
+        "write one IPAddressPool (metallb.io/v1beta1) per entry of address-pools, and an \
+         L2Advertisement for those with protocol layer2",
+    );
+}
+
+fn ranges(written: &[String], findings: &mut Findings<'_>) -> Vec<AddressRange> {
+    let path = FieldPath::from("spec.addresses");
+    if written.is_empty() {
+        findings.invalid(
+            codes::POOL_EMPTY,
+            &path,
+            "the pool has no addresses",
+            "list CIDRs or ranges, such as 192.168.1.240-192.168.1.250",
+        );
+    }
+    let mut ranges: Vec<(usize, AddressRange)> = Vec::new();
+    for (index, text) in written.iter().enumerate() {
+        match addresses::parse(text) {
+            Ok(range) => ranges.push((index, range)),
+            Err(fault) => {
+                findings.invalid(fault.code, &path.index(index), fault.message, fault.help);
+            }
+        }
+    }
+    report_overlaps(&ranges, &path, findings);
+    ranges.into_iter().map(|(_, range)| range).collect()
+}
+
+/// Reports each entry that shares addresses with one before it in address order.
+fn report_overlaps(
+    ranges: &[(usize, AddressRange)],
+    path: &FieldPath,
+    findings: &mut Findings<'_>,
+) {
+    let mut sorted: Vec<&(usize, AddressRange)> = ranges.iter().collect();
+    sorted.sort_by_key(|(index, range)| (*range, *index));
+    let mut reach: Option<&(usize, AddressRange)> = None;
+    for entry in sorted {
+        if let Some(before) = reach.filter(|before| before.1.overlaps(&entry.1)) {
+            let (early, late) = if before.0 < entry.0 { (before, entry) } else { (entry, before) };
+            findings.invalid(
+                codes::POOL_SELF_OVERLAP,
+                &path.index(late.0),
+                format!("{} shares addresses with {}[{}], {}", late.1, path, early.0, early.1),
+                "remove one of the two, or make them disjoint",
+            );
+        }
+        if reach.is_none_or(|before| {
+            before.1.family() != entry.1.family() || before.1.end() < entry.1.end()
+        }) {
+            reach = Some(entry);
+        }
+    }
+}
+
+fn allocation(written: &raw::ServiceAllocation, findings: &mut Findings<'_>) -> ServiceAllocation {
+    let path = FieldPath::from("spec.serviceAllocation");
+    let priority = written.priority.unwrap_or(0);
+    if u32::try_from(priority).is_err() {
+        findings.invalid(
+            codes::INVALID_VALUE,
+            &path.key("priority"),
+            format!("{priority} is not a priority"),
+            "use a number from 1 (first) up; 0 or none comes last",
+        );
+    }
+    let namespaces = written.namespaces.clone().unwrap_or_default();
+    unique(&namespaces, &path.key("namespaces"), findings);
+    let mut selectors =
+        |written: Option<&[_]>, name| selector::list(written, &path.key(name), findings);
+    ServiceAllocation {
+        priority: u32::try_from(priority).unwrap_or_default(),
+        namespaces,
+        namespace_selectors: selectors(
+            written.namespace_selectors.as_deref(),
+            "namespaceSelectors",
+        ),
+        service_selectors: selectors(written.service_selectors.as_deref(), "serviceSelectors"),
+    }
+}
+
+fn preferred(
+    written: &[raw::PreferredNodeSelector],
+    findings: &mut Findings<'_>,
+) -> Vec<PreferredNodes> {
+    let path = FieldPath::from("spec.preferredNodeSelectors");
+    let mut preferred = Vec::new();
+    for (index, entry) in written.iter().enumerate() {
+        let path = path.index(index);
+        let weight = match entry.weight {
+            None => {
+                findings.missing(&path.key("weight"), "add a weight from 1 to 100");
+                continue;
+            }
+            Some(weight @ 1..=100) => weight,
+            Some(weight) => {
+                findings.invalid(
+                    codes::INVALID_VALUE,
+                    &path.key("weight"),
+                    format!("{weight} is not a weight"),
+                    "use a number from 1 to 100",
+                );
+                continue;
+            }
+        };
+        let Some(preference) = &entry.preference else {
+            findings.missing(&path.key("preference"), "add a label selector for nodes");
+            continue;
+        };
+        preferred.push(PreferredNodes {
+            weight: u32::try_from(weight).expect("1 to 100 fits"),
+            preference: selector::one(preference, &path.key("preference"), findings),
+        });
+    }
+    preferred
+}
+
+/// Reports names that a list holds twice.
+fn unique(names: &[String], path: &FieldPath, findings: &mut Findings<'_>) {
+    let mut seen = BTreeSet::new();
+    for (index, name) in names.iter().enumerate() {
+        if !seen.insert(name) {
+            let message = format!("`{name}` is listed twice");
+            let path = path.index(index);
+            findings.invalid(codes::ENTRY_DUPLICATE, &path, message, "remove one of the two");
+        }
+    }
+}

@@ -1,0 +1,296 @@
+use steelyard_model::PortRef;
+
+use super::*;
+
+const NGINX: &str = "nginx.ingress.kubernetes.io";
+const TRAEFIK: &str = "traefik.ingress.kubernetes.io";
+
+fn ingress(annotations: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\n\
+         metadata: {{name: web, annotations: {{{annotations}}}}}\nspec: {spec}\n"
+    )
+}
+
+fn one_path(host: &str, path: &str) -> String {
+    format!(
+        "{{rules: [{{host: '{host}', http: {{paths: [{{{path}, backend: \
+         {{service: {{name: a, port: {{number: 80}}}}}}}}]}}}}]}}"
+    )
+}
+
+fn routes(lowered: Lowered) -> RouteSet {
+    match lowered.items.into_iter().next() {
+        Some(Item::Routes(routes)) => routes,
+        other => panic!("routes, not {other:?}"),
+    }
+}
+
+#[test]
+fn an_ingress_with_everything() {
+    let spec = "{ingressClassName: traefik, tls: [{hosts: [a.b], secretName: s}, \
+                {secretName: s}, {hosts: [c.d]}], \
+                defaultBackend: {service: {name: d, port: {name: http}}}, \
+                rules: [{host: a.b, http: {paths: [\
+                {path: /api/, pathType: Prefix, backend: {service: {name: a, port: {number: 80}}}}, \
+                {path: /x, pathType: Exact, backend: {service: {name: b, port: {number: 81}}}}]}}, \
+                {host: '*.c.d', http: {paths: [{pathType: ImplementationSpecific, \
+                backend: {service: {name: c, port: {number: 82}}}}]}}]}";
+    let routes = routes(taken(&ingress("", spec), &[]));
+    assert_eq!(routes.class.unwrap().name, "traefik");
+    assert_eq!(routes.tls_secrets.len(), 1);
+    assert_eq!(routes.tls_secrets[0].1.field.0, "spec.tls[0].secretName");
+    let seen: Vec<(&str, String, PathMatch, &str)> = routes
+        .routes
+        .iter()
+        .map(|r| (r.name.as_str(), r.host.to_string(), r.path.clone(), r.place.field.0.as_str()))
+        .collect();
+    let prefix = |path: &str| PathMatch::Prefix(path.into());
+    assert_eq!(
+        seen,
+        [
+            ("default-web-0@ingress", "a.b".into(), prefix("/api"), "spec.rules[0].http.paths[0]"),
+            (
+                "default-web-1@ingress",
+                "a.b".into(),
+                PathMatch::Exact("/x".into()),
+                "spec.rules[0].http.paths[1]"
+            ),
+            ("default-web-2@ingress", "*.c.d".into(), prefix(""), "spec.rules[1].http.paths[0]"),
+            ("default-web-3@ingress", "*".into(), prefix(""), "spec.defaultBackend"),
+        ]
+    );
+    assert_eq!(routes.routes[3].host, HostMatch::Any);
+    let backend = &routes.routes[3].backends[0];
+    assert_eq!(backend.port, PortRef::Name("http".into()));
+    assert_eq!(backend.service.to_string(), "default/d");
+}
+
+#[test]
+fn the_class() {
+    let spec = one_path("a.b", "path: /, pathType: Prefix");
+    let class = |yaml: &str| routes(taken(yaml, &[])).class.map(|class| class.name);
+    assert_eq!(class(&ingress("", &spec)), None);
+    let annotation = "kubernetes.io/ingress.class: nginx";
+    assert_eq!(class(&ingress(annotation, &spec)).as_deref(), Some("nginx"));
+    let both = spec.replacen('{', "{ingressClassName: traefik, ", 1);
+    assert_eq!(class(&ingress(annotation, &both)).as_deref(), Some("traefik"));
+}
+
+#[test]
+fn an_ingress_class() {
+    let class = |spec: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {{name: c, \
+             annotations: {{ingressclass.kubernetes.io/is-default-class: 'true'}}}}\nspec: {spec}\n"
+        )
+    };
+    let yaml = class("{controller: k8s.io/ingress-nginx, parameters: {kind: X}}");
+    let Item::IngressClass(read) = only(lowered(&yaml)) else { panic!("a class") };
+    assert!(read.is_default);
+    assert_eq!(read.controller, "k8s.io/ingress-nginx");
+    refused(&class("{}"), &["error missing-field spec.controller"]);
+}
+
+#[test]
+fn ingresses_that_the_api_server_refuses() {
+    let at = "spec.rules[0].http.paths[0]";
+    for (spec, expected) in [
+        ("{}".to_owned(), vec!["error missing-field spec.rules".to_owned()]),
+        (
+            one_path("Test.Local", "path: api"),
+            vec![
+                "error host-invalid spec.rules[0].host".into(),
+                format!("error missing-field {at}.pathType"),
+            ],
+        ),
+        (
+            one_path("a.*.c", "path: api, pathType: Prefix"),
+            vec![
+                "error host-invalid spec.rules[0].host".into(),
+                format!("error path-invalid {at}.path"),
+            ],
+        ),
+        (
+            one_path("", "path: /a, pathType: prefix"),
+            vec![format!("error invalid-value {at}.pathType")],
+        ),
+        (
+            one_path("", "path: /a//b, pathType: Prefix"),
+            vec![format!("error path-invalid {at}.path")],
+        ),
+        (one_path("", "pathType: Exact"), vec![format!("error missing-field {at}.path")]),
+        (
+            "{rules: [{http: {paths: []}}]}".into(),
+            vec!["error missing-field spec.rules[0].http.paths".into()],
+        ),
+        (
+            "{rules: [{http: {paths: [{path: /, pathType: Prefix}]}}]}".into(),
+            vec![format!("error missing-field {at}.backend")],
+        ),
+        (
+            "{defaultBackend: {service: {name: a}}}".into(),
+            vec!["error missing-field spec.defaultBackend.service.port".into()],
+        ),
+        (
+            "{defaultBackend: {service: {port: {number: 80, name: http}}}}".into(),
+            vec![
+                "error missing-field spec.defaultBackend.service.name".into(),
+                "error invalid-value spec.defaultBackend.service.port".into(),
+            ],
+        ),
+        (
+            "{defaultBackend: {}}".into(),
+            vec!["error missing-field spec.defaultBackend.service".into()],
+        ),
+    ] {
+        let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+        refused(&ingress("", &spec), &expected);
+    }
+}
+
+#[test]
+fn unknown_fields_are_told() {
+    let spec = one_path("a.b", "path: /, pathType: Prefix, servicePort: 80");
+    taken(&ingress("", &spec), &["warning unknown-field spec.rules[0].http.paths[0].servicePort"]);
+}
+
+#[test]
+fn what_routes_nothing() {
+    let lowered =
+        taken(&ingress("", "{rules: [{host: a.b}]}"), &["warning rule-without-http spec.rules[0]"]);
+    assert!(routes(lowered).routes.is_empty());
+    let default = "{rules: [{host: a.b}], \
+                   defaultBackend: {resource: {apiGroup: x, kind: Bucket, name: files}}}";
+    let lowered =
+        taken(&ingress("", default), &["error resource-backend spec.defaultBackend.resource"]);
+    let routes = routes(lowered);
+    assert!(routes.routes.len() == 1 && routes.routes[0].backends.is_empty());
+}
+
+/// Annotation name, value, start of the finding, whether the routes are closed.
+type Case = (&'static str, &'static str, Option<&'static str>, bool);
+
+const CLOSED: Option<&str> = Some("error access-not-honoured");
+const PROTOCOL: Option<&str> = Some("error backend-protocol-not-honoured");
+const WITHOUT: Option<&str> = Some("warning annotation-not-honoured");
+const UNKNOWN: Option<&str> = Some("warning annotation-unknown");
+
+fn check_annotations(class: &str, prefix: &str, cases: &[Case]) {
+    for &(name, value, finding, closed) in cases {
+        let spec = one_path("a.b", "path: /, pathType: Prefix");
+        let spec = spec.replacen('{', &format!("{{{class}"), 1);
+        let yaml = ingress(&format!("{prefix}/{name}: '{value}'"), &spec);
+        let expected =
+            finding.map(|start| format!("{start} metadata.annotations[\"{prefix}/{name}\"]"));
+        let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+        let routes = routes(taken(&yaml, &expected)).routes;
+        let refusal = routes.first().and_then(|route| route.refusal.clone());
+        assert_eq!(refusal.is_some(), closed, "{name}: {value}");
+        if let Some(refusal) = refusal {
+            assert!(refusal.reason.contains(name), "{}", refusal.reason);
+        }
+    }
+}
+
+const OF_NGINX: [Case; 33] = [
+    ("auth-url", "http://auth/", CLOSED, true),
+    ("auth-url", "not a url", CLOSED, true),
+    ("auth-url", "", None, false),
+    ("auth-type", "basic", CLOSED, true),
+    ("auth-tls-secret", "a/b", CLOSED, true),
+    ("auth-tls-verify-client", "off", None, false),
+    ("whitelist-source-range", "10.0.0.0/8", CLOSED, true),
+    ("allowlist-source-range", "0.0.0.0/0, ::/0", None, false),
+    ("denylist-source-range", "junk", CLOSED, true),
+    ("limit-rps", "5", CLOSED, true),
+    ("limit-rps", "many", CLOSED, true),
+    ("limit-rps", "0", None, false),
+    ("force-ssl-redirect", "true", CLOSED, true),
+    ("force-ssl-redirect", "yes", CLOSED, true),
+    ("force-ssl-redirect", "false", None, false),
+    ("enable-global-auth", "true", CLOSED, true),
+    ("enable-global-auth", "false", None, false),
+    ("proxy-ssl-verify", "on", CLOSED, true),
+    ("proxy-body-size", "8m", CLOSED, true),
+    ("proxy-body-size", "0", None, false),
+    ("configuration-snippet", "deny all;", CLOSED, true),
+    ("auth-ulr", "http://auth/", CLOSED, true),
+    ("server-snippets", "deny all;", CLOSED, true),
+    ("white-list-source-range", "10.0.0.0/8", CLOSED, true),
+    ("backend-protocol", "HTTPS", PROTOCOL, true),
+    ("backend-protocol", "GRPC", PROTOCOL, true),
+    ("backend-protocol", "http", None, false),
+    ("ssl-passthrough", "true", PROTOCOL, true),
+    ("proxy-read-timeout", "3600", WITHOUT, false),
+    ("use-regex", "true", WITHOUT, false),
+    ("rewrite-target", "/$1", WITHOUT, false),
+    ("rewrite-target", "/", None, false),
+    ("websocket-services", "a", UNKNOWN, false),
+];
+
+#[test]
+fn annotations_of_nginx() {
+    for class in ["ingressClassName: nginx, ", "", "ingressClassName: internal, "] {
+        check_annotations(class, NGINX, &OF_NGINX);
+    }
+    check_annotations(
+        "ingressClassName: nginx, ",
+        NGINX,
+        &[("rewrite-targt", "/x", UNKNOWN, false)],
+    );
+}
+
+#[test]
+fn annotations_of_one_dialect_mean_nothing_to_the_other() {
+    let cases = [("auth-url", "http://auth/", None, false)];
+    check_annotations("ingressClassName: traefik, ", NGINX, &cases);
+    let cases = [("router.middlewares", "x", None, false)];
+    check_annotations("ingressClassName: nginx, ", TRAEFIK, &cases);
+}
+
+#[test]
+fn annotations_of_traefik() {
+    let cases = [
+        ("router.middlewares", "default-auth@kubernetescrd", CLOSED, true),
+        ("router.midlewares", "default-auth@kubernetescrd", CLOSED, true),
+        ("router.tls", "true", CLOSED, true),
+        ("router.tls", "false", None, false),
+        ("router.tls.options", "default-mtls@kubernetescrd", CLOSED, true),
+        ("router.tls.domains.0.main", "a.b", None, false),
+        ("router.priority", "42", WITHOUT, false),
+        ("router.entrypoints", "web", None, false),
+        ("service.nativelb", "true", UNKNOWN, false),
+        ("frontend.rule.type", "x", UNKNOWN, false),
+    ];
+    for class in ["ingressClassName: traefik, ", ""] {
+        check_annotations(class, TRAEFIK, &cases);
+    }
+}
+
+#[test]
+fn entry_points_by_name() {
+    let spec = one_path("a.b", "path: /, pathType: Prefix");
+    let yaml = ingress(&format!("{TRAEFIK}/router.entrypoints: 'web, internal'"), &spec);
+    assert_eq!(routes(taken(&yaml, &[])).routes[0].entry_points, ["web", "internal"]);
+}
+
+#[test]
+fn a_canary_gets_no_requests() {
+    let spec = one_path("a.b", "path: /, pathType: Prefix");
+    let yaml = ingress(&format!("{NGINX}/canary: 'true'"), &spec);
+    let path = format!("metadata.annotations[\"{NGINX}/canary\"]");
+    let lowered = taken(&yaml, &[&format!("warning annotation-not-honoured {path}")]);
+    assert!(routes(lowered).routes.is_empty());
+}
+
+#[test]
+fn every_restriction_is_reported_and_the_first_is_the_reason() {
+    let spec = one_path("a.b", "path: /, pathType: Prefix");
+    let yaml = ingress(&format!("{NGINX}/auth-url: x, {NGINX}/limit-rps: '1'"), &spec);
+    let at =
+        |name: &str| format!("error access-not-honoured metadata.annotations[\"{NGINX}/{name}\"]");
+    let lowered = taken(&yaml, &[&at("auth-url"), &at("limit-rps")]);
+    let refusal = routes(lowered).routes[0].refusal.clone().unwrap();
+    assert!(refusal.place.field.0.contains("auth-url"));
+}
