@@ -10,4 +10,5 @@ pub mod netns;
 pub mod nft;
 pub mod packet;
 pub mod rule;
+mod socket;
 pub mod sysctl;
