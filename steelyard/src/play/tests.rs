@@ -55,6 +55,7 @@ fn service(namespace: &str, name: &str, app: &str, ports: Vec<ServicePort>) -> S
         gateway: None,
         static_endpoints: Vec::new(),
         refusal: None,
+        backend_refusal: None,
     }
 }
 

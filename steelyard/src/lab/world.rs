@@ -1,0 +1,107 @@
+//! What the manifests come to, as far as the laboratory must know: which address is whose.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use steelyard_model::{HostMatch, NamespacedName, PathMatch, Route, ServedBy, Snapshot};
+
+/// The manifests, joined and planned.
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    /// The joined world.
+    pub(super) snapshot: Snapshot,
+    /// Services of type LoadBalancer, with the addresses they get.
+    pub(super) vips: Vec<Vip>,
+}
+
+/// A Service with its addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Vip {
+    /// The Service.
+    pub(super) service: NamespacedName,
+    /// Its addresses; none while it is pending.
+    pub(super) addresses: Vec<IpAddr>,
+    /// Its ports, `80/TCP`.
+    pub(super) ports: Vec<String>,
+    /// Who takes the traffic.
+    pub(super) by: ServedBy,
+}
+
+impl Vip {
+    /// For people.
+    pub(super) fn served_by(&self) -> &'static str {
+        match self.by {
+            ServedBy::Gateway => "the gateway",
+            ServedBy::Forward => "forwarding",
+        }
+    }
+}
+
+impl World {
+    /// All addresses of Services.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.vips.iter().flat_map(|vip| vip.addresses.iter().copied())
+    }
+
+    /// Whose address it is.
+    pub(super) fn service_of(&self, address: IpAddr) -> String {
+        let vip = self.vips.iter().find(|vip| vip.addresses.contains(&address));
+        vip.map(|vip| vip.service.to_string()).unwrap_or_default()
+    }
+
+    /// Where requests to `host` go: the gateway's addresses when a route names the host, `own`
+    /// addresses of the node when no Service is the gateway's.
+    pub(super) fn vips_of(&self, host: &str, own: &[IpAddr]) -> Vec<IpAddr> {
+        let named = |route: &&Route| route.host != HostMatch::Any && route.host.matches(host);
+        if !self.snapshot.routes.iter().any(|route| named(&route)) {
+            return Vec::new();
+        }
+        let gateway = self.gateway_addresses();
+        if gateway.is_empty() { own.to_vec() } else { gateway }
+    }
+
+    /// URLs worth trying: of routes, then of other Services. `own` is an address of the node,
+    /// where the entry points are when no Service is the gateway's.
+    pub(super) fn urls(&self, own: IpAddr) -> Vec<String> {
+        let at = url(self.gateway_addresses().first().copied().unwrap_or(own));
+        let of_route = |route: &Route| {
+            let host = match &route.host {
+                HostMatch::Exact(host) => host,
+                HostMatch::Any => at.as_str(),
+                HostMatch::Wildcard(_) => return None,
+            };
+            Some(match &route.path {
+                PathMatch::Exact(path) => format!("http://{host}{path}"),
+                PathMatch::Prefix(path) => format!("http://{host}{path}/"),
+            })
+        };
+        let of_service = |vip: &Vip| {
+            let port = vip.ports.iter().find_map(|port| port.strip_suffix("/TCP"))?;
+            Some(format!("http://{}:{port}/", url(*vip.addresses.first()?)))
+        };
+        let forwarded = self.vips.iter().filter(|vip| vip.by == ServedBy::Forward);
+        let routes = self.snapshot.routes.iter().filter_map(of_route);
+        routes.chain(forwarded.filter_map(of_service)).collect()
+    }
+
+    fn gateway_addresses(&self) -> Vec<IpAddr> {
+        let gateway = self.vips.iter().filter(|vip| vip.by == ServedBy::Gateway);
+        gateway.flat_map(|vip| vip.addresses.iter().copied()).collect()
+    }
+}
+
+/// An address as URLs have it.
+fn url(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => format!("[{v6}]"),
+    }
+}
+
+impl World {
+    /// Reads and plans `paths`, addresses held as the lock file says.
+    pub(super) fn read(paths: &[PathBuf], lock: &Path) -> anyhow::Result<Self> {
+        let _ = (paths, lock);
+        anyhow::bail!("not wired yet")
+    }
+}
