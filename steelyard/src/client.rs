@@ -1,0 +1,138 @@
+//! Asks the admin API of a running instance, for `get` and its like.
+//!
+//! One blocking GET per connection, in HTTP/1.0: the answer is then never chunked and ends with
+//! the connection, so that no HTTP library is needed.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+
+/// Where the running instance is.
+#[derive(Args, Clone, Debug)]
+pub struct AdminArgs {
+    /// Where the running instance's admin API listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9180", env = "STEELYARD_ADMIN")]
+    pub admin: String,
+    /// The bearer token that it wants
+    #[arg(long, value_name = "FILE")]
+    pub admin_token_file: Option<PathBuf>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum AskError {
+    /// The token file cannot be read.
+    TokenFile(PathBuf, io::Error),
+    /// Nothing listens there.
+    Unreachable(String, io::Error),
+    /// What listens there does not answer as the admin API does.
+    NotSteelyard(String, String),
+    /// It answers, but not with what was asked for.
+    Refused(u16, String),
+}
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of an answer, at most.
+const MAX_ANSWER: u64 = 256 * 1024 * 1024;
+
+impl AdminArgs {
+    /// The resource `name` of the running instance, e.g. `services`.
+    pub fn ask(&self, name: &str) -> Result<Value, AskError> {
+        let answer = self.exchange(&self.head(&format!("/api/v1/{name}"))?);
+        let answer = answer.map_err(|error| AskError::Unreachable(self.authority(), error))?;
+        let odd = |what: &str| AskError::NotSteelyard(self.authority(), what.to_owned());
+        let (status, body) = parse(&answer).ok_or_else(|| odd("its answer is not HTTP"))?;
+        let value: Value =
+            serde_json::from_slice(body).map_err(|_| odd("its answer is not complete JSON"))?;
+        match (status, value["error"].as_str()) {
+            (200, _) => Ok(value),
+            (status, Some(error)) => Err(AskError::Refused(status, error.to_owned())),
+            (status, None) => Err(odd(&format!("it answers with status {status}"))),
+        }
+    }
+
+    /// `host:port`, without what people paste around it.
+    fn authority(&self) -> String {
+        let address = self.admin.trim_start_matches("http://").trim_end_matches('/');
+        let has_port = address.rsplit_once(':').is_some_and(|(host, port)| {
+            port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']'))
+        });
+        if has_port { address.to_owned() } else { format!("{address}:9180") }
+    }
+
+    fn head(&self, path: &str) -> Result<String, AskError> {
+        let mut head = format!("GET {path} HTTP/1.0\r\nHost: {}\r\n", self.authority());
+        if let Some(file) = &self.admin_token_file {
+            let token = std::fs::read_to_string(file)
+                .map_err(|error| AskError::TokenFile(file.clone(), error))?;
+            head += &format!("Authorization: Bearer {}\r\n", token.trim());
+        }
+        Ok(head + "\r\n")
+    }
+
+    fn exchange(&self, head: &str) -> io::Result<Vec<u8>> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in self.authority().to_socket_addrs()? {
+            let connected = TcpStream::connect_timeout(&address, TIMEOUT);
+            match connected.and_then(|stream| converse(stream, head)) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+}
+
+fn converse(mut stream: TcpStream, head: &str) -> io::Result<Vec<u8>> {
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    stream.write_all(head.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.take(MAX_ANSWER).read_to_end(&mut answer)?;
+    Ok(answer)
+}
+
+/// Status and body.
+fn parse(answer: &[u8]) -> Option<(u16, &[u8])> {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&answer[..end]).ok()?;
+    let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
+    Some((status, &answer[end + 4..]))
+}
+
+impl std::fmt::Display for AskError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TokenFile(path, _) => {
+                write!(f, "the token file {} cannot be read", path.display())
+            }
+            Self::Unreachable(address, _) => write!(
+                f,
+                "nothing answers at {address}: is `steelyard up` running? \
+                 Another address is given with --admin"
+            ),
+            Self::NotSteelyard(address, what) => write!(
+                f,
+                "what listens at {address} is no steelyard admin API ({what}); \
+                 give another address with --admin"
+            ),
+            Self::Refused(401, _) => {
+                f.write_str("it wants its token: give the file with --admin-token-file")
+            }
+            Self::Refused(_, message) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for AskError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::TokenFile(_, source) | Self::Unreachable(_, source) => Some(source),
+            Self::NotSteelyard(..) | Self::Refused(..) => None,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! `steelyard get`: what a running instance does, as tables like kubectl's.
+//!
+//! It shows what the admin API tells and decides nothing; unknown or absent fields show as `-`.
+
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::Output;
+use crate::client::{AdminArgs, AskError};
+use crate::text::wants_color;
+
+/// `steelyard get`.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct GetArgs {
+    /// What to show
+    #[arg(value_enum)]
+    kind: Kind,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Output,
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+/// What can be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// The instance as a whole
+    Overview,
+    /// Services, their addresses and who answers for them
+    #[value(alias = "service", alias = "svc")]
+    Services,
+    /// Who answers for which address
+    #[value(alias = "announcement", alias = "vips", alias = "vip")]
+    Announcements,
+    /// Routes and where they lead
+    #[value(alias = "route", alias = "ingress", alias = "ing")]
+    Routes,
+    /// Endpoints of Services, and whether they take traffic
+    #[value(alias = "endpoint", alias = "ep")]
+    Endpoints,
+    /// What is wrong, and how to mend it
+    #[value(alias = "diagnostic")]
+    Diagnostics,
+    /// What happened
+    #[value(alias = "event", alias = "ev")]
+    Events,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  steelyard get services
+  steelyard get routes --admin 10.1.1.11:9180 --admin-token-file token
+  steelyard get diagnostics -o json | jq '.[].code'
+
+Exit status: 0 shown, 1 no running instance answers, 2 usage.";
+
+/// Nobody answers.
+const UNANSWERED: u8 = 1;
+
+/// Prints what was asked for.
+pub fn run(args: GetArgs) -> anyhow::Result<ExitCode> {
+    match show(&args) {
+        Ok(text) if text.is_empty() => eprintln!("there are none"),
+        Ok(text) => std::io::stdout().write_all(text.as_bytes()).or_else(unless_closed)?,
+        Err(error @ AskError::TokenFile(..)) => return Err(error.into()),
+        Err(error) => {
+            eprintln!("error: {:#}", anyhow::Error::from(error));
+            return Ok(ExitCode::from(UNANSWERED));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A reader that has seen enough (`| head`) is no failure.
+fn unless_closed(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
+}
+
+fn show(args: &GetArgs) -> Result<String, AskError> {
+    let value = args.admin.ask(args.kind.resource())?;
+    if args.output == Output::Json {
+        let shown =
+            if args.kind == Kind::Endpoints { tables::endpoint_rows(&value) } else { value };
+        return Ok(format!("{shown:#}\n"));
+    }
+    let table = match args.kind {
+        Kind::Overview => tables::overview(&value),
+        Kind::Services => tables::services(&value, &args.admin.ask("announcements")?),
+        Kind::Announcements => tables::announcements(&value),
+        Kind::Routes => tables::routes(&value),
+        Kind::Endpoints => tables::endpoints(&value),
+        Kind::Diagnostics => tables::diagnostics(&value),
+        Kind::Events => tables::events(&value, now()),
+    };
+    Ok(if table.is_empty() { String::new() } else { table.render(0, wants_color()) })
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    elapsed.map_or(0, |elapsed| elapsed.as_secs())
+}
+
+impl Kind {
+    /// The resource of the API that it is read from.
+    fn resource(self) -> &'static str {
+        match self {
+            Self::Overview => "overview",
+            Self::Services | Self::Endpoints => "services",
+            Self::Announcements => "announcements",
+            Self::Routes => "routes",
+            Self::Diagnostics => "diagnostics",
+            Self::Events => "events",
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! JSON of the admin API as tables.
+//!
+//! The JSON comes from another process, perhaps of another version: whatever is absent or of
+//! another type shows as `-`, and control characters never reach the terminal.
+
+use serde_json::{Value, json};
+
+use crate::text::{Cell, Style, Table};
+
+const NONE: &str = "-";
+
+/// One line per fact.
+pub(super) fn overview(overview: &Value) -> Table {
+    let mut table = Table::new(&["WHAT", "VALUE"]);
+    let endpoints = &overview["endpoints"];
+    let found = &overview["diagnostics"];
+    let mut row = |name: &str, value: Cell| table.row([name.into(), value]);
+    row("ready", ready(overview));
+    row("node", text(&overview["node"]).into());
+    row("version", text(&overview["version"]).into());
+    row("generation", text(&overview["generation"]).into());
+    row("privileges", text(&overview["privileges"]).into());
+    row("vips", text(&overview["vips"]).into());
+    row("routes", text(&overview["routes"]).into());
+    row("endpoints ready", ratio(endpoints["ready"].as_u64(), endpoints["total"].as_u64()));
+    for severity in ["error", "warning", "info"] {
+        row(&format!("diagnostics: {severity}"), text(&found[severity]).into());
+    }
+    for entry_point in list(&overview["entryPoints"]) {
+        let name = format!("entry point {}", text(&entry_point["name"]));
+        row(&name, joined(&entry_point["addresses"]).into());
+    }
+    table
+}
+
+/// Addresses and who answers for them.
+pub(super) fn services(services: &Value, announcements: &Value) -> Table {
+    let header = ["NAMESPACE", "NAME", "ADDRESS", "POOL", "SERVED BY", "OWNER", "ENDPOINTS", "WHY"];
+    let mut table = Table::new(&header);
+    for service in list(services) {
+        let has_address = !list(&service["addresses"]).is_empty();
+        let address = if has_address {
+            joined(&service["addresses"]).into()
+        } else {
+            Cell::new("<pending>", Style::Bad)
+        };
+        table.row([
+            text(&service["namespace"]).into(),
+            text(&service["name"]).into(),
+            address,
+            text(&service["pool"]).into(),
+            text(&service["servedBy"]).into(),
+            owners(service, announcements).into(),
+            ready_of(service),
+            Cell::new(why(service), Style::Faint),
+        ]);
+    }
+    table
+}
+
+/// Who answers for which address.
+pub(super) fn announcements(announcements: &Value) -> Table {
+    let header = ["ADDRESS", "SERVICE", "PROTOCOL", "OWNER", "STANDBYS", "INTERFACES", "STATE"];
+    let mut table = Table::new(&header);
+    for announcement in list(announcements) {
+        table.row([
+            text(&announcement["address"]).into(),
+            text(&announcement["service"]).into(),
+            text(&announcement["protocol"]).into(),
+            owner(announcement).into(),
+            joined(&announcement["standbys"]).into(),
+            joined(&announcement["interfaces"]).into(),
+            text(&announcement["state"]).into(),
+        ]);
+    }
+    table
+}
+
+/// Where requests go.
+pub(super) fn routes(routes: &Value) -> Table {
+    let mut table = Table::new(&["RULE", "ENTRY POINTS", "BACKEND", "ENDPOINTS", "SOURCE"]);
+    for route in list(routes) {
+        let backends = list(&route["backends"]);
+        let services = backends.iter().map(|backend| text(&backend["service"]));
+        let endpoints: Vec<_> =
+            backends.iter().flat_map(|backend| list(&backend["endpoints"])).map(text).collect();
+        table.row([
+            text(&route["rule"]).into(),
+            joined(&route["entryPoints"]).into(),
+            or_none(services.collect::<Vec<_>>().join(",")).into(),
+            few(&endpoints),
+            text(&route["source"]).into(),
+        ]);
+    }
+    table
+}
+
+/// Endpoints of all Services.
+pub(super) fn endpoints(services: &Value) -> Table {
+    let mut table = Table::new(&["SERVICE", "PORT", "ENDPOINT", "STATE", "NODE"]);
+    for row in list(&endpoint_rows(services)) {
+        table.row([
+            text(&row["service"]).into(),
+            text(&row["port"]).into(),
+            text(&row["address"]).into(),
+            state(&row["state"]),
+            text(&row["node"]).into(),
+        ]);
+    }
+    table
+}
+
+/// The endpoints in `services`, one row each.
+pub(super) fn endpoint_rows(services: &Value) -> Value {
+    let mut rows = Vec::new();
+    for service in list(services) {
+        let name = format!("{}/{}", text(&service["namespace"]), text(&service["name"]));
+        for port in list(&service["ports"]) {
+            let row = |endpoint: &Value| {
+                json!({
+                    "service": name, "port": port["port"], "protocol": port["protocol"],
+                    "address": endpoint["address"], "state": endpoint["state"],
+                    "node": endpoint["node"],
+                })
+            };
+            rows.extend(list(&port["endpoints"]).iter().map(row));
+        }
+    }
+    rows.into()
+}
+
+/// What is wrong, and how to mend it.
+pub(super) fn diagnostics(diagnostics: &Value) -> Table {
+    let mut table = Table::new(&["SEVERITY", "CODE", "OBJECT", "PLACE", "MESSAGE", "HELP"]);
+    for finding in list(diagnostics) {
+        table.row([
+            severity(&finding["severity"]),
+            text(&finding["code"]).into(),
+            text(&finding["object"]).into(),
+            place(finding).into(),
+            text(&finding["message"]).into(),
+            text(&finding["help"]).into(),
+        ]);
+    }
+    table
+}
+
+/// What happened, as of `now` in seconds since 1970.
+pub(super) fn events(events: &Value, now: u64) -> Table {
+    let mut table = Table::new(&["AGE", "TYPE", "REASON", "OBJECT", "MESSAGE"]);
+    for event in list(events) {
+        let age = event["time"].as_f64().map(|time| age(now as f64 - time));
+        let kind = text(&event["type"]);
+        let style = if kind == "Normal" { Style::Plain } else { Style::Careful };
+        table.row([
+            or_none(age.unwrap_or_default()).into(),
+            Cell::new(kind, style),
+            text(&event["reason"]).into(),
+            text(&event["object"]).into(),
+            text(&event["message"]).into(),
+        ]);
+    }
+    table
+}
+
+fn ready(overview: &Value) -> Cell {
+    if overview["ready"].as_bool() == Some(true) {
+        return Cell::new("yes", Style::Good);
+    }
+    Cell::new(format!("no: {}", joined(&overview["reasons"])), Style::Bad)
+}
+
+fn ready_of(service: &Value) -> Cell {
+    let endpoints: Vec<_> =
+        list(&service["ports"]).iter().flat_map(|port| list(&port["endpoints"])).collect();
+    if list(&service["ports"]).is_empty() {
+        return NONE.into();
+    }
+    let ready = endpoints.iter().filter(|endpoint| endpoint["state"] == "ready").count();
+    ratio(Some(ready as u64), Some(endpoints.len() as u64))
+}
+
+fn ratio(ready: Option<u64>, total: Option<u64>) -> Cell {
+    let (Some(ready), Some(total)) = (ready, total) else { return NONE.into() };
+    let style = match ready {
+        0 if total > 0 => Style::Bad,
+        ready if ready < total => Style::Careful,
+        _ => Style::Plain,
+    };
+    Cell::new(format!("{ready}/{total}"), style)
+}
+
+/// The last thing said about a Service.
+fn why(service: &Value) -> String {
+    list(&service["events"]).last().map_or_else(String::new, |event| text(&event["message"]))
+}
+
+fn owners(service: &Value, announcements: &Value) -> String {
+    let name = format!("{}/{}", text(&service["namespace"]), text(&service["name"]));
+    let of_it = |row: &&Value| row["service"].as_str() == Some(&name);
+    let mut owners: Vec<_> = list(announcements).iter().filter(of_it).map(owner).collect();
+    owners.dedup();
+    or_none(owners.join(","))
+}
+
+/// The one owner of a layer 2 address, or all nodes that announce it by BGP.
+fn owner(announcement: &Value) -> String {
+    if announcement["nodes"].is_array() {
+        joined(&announcement["nodes"])
+    } else {
+        text(&announcement["owner"])
+    }
+}
+
+fn place(finding: &Value) -> String {
+    if finding["file"].is_null() {
+        return text(&finding["path"]);
+    }
+    ["file", "line", "column"].map(|field| text(&finding[field])).join(":")
+}
+
+fn severity(severity: &Value) -> Cell {
+    let style = match severity.as_str() {
+        Some("error") => Style::Bad,
+        Some("warning") => Style::Careful,
+        _ => Style::Faint,
+    };
+    Cell::new(text(severity), style)
+}
+
+fn state(state: &Value) -> Cell {
+    let style = if state == "ready" { Style::Good } else { Style::Careful };
+    Cell::new(text(state), style)
+}
+
+/// The first endpoints, and how many more there are.
+fn few(endpoints: &[String]) -> Cell {
+    const SHOWN: usize = 3;
+    match endpoints.len() {
+        0 => Cell::new("none", Style::Bad),
+        count if count > SHOWN => {
+            let rest = count - SHOWN;
+            format!("{} + {rest} more", endpoints[..SHOWN].join(",")).into()
+        }
+        _ => endpoints.join(",").into(),
+    }
+}
+
+/// `12s`, `5m`, `3h`, `2d`, as kubectl shows it.
+fn age(seconds: f64) -> String {
+    let whole = seconds.max(0.0);
+    match whole {
+        _ if whole < 120.0 => format!("{whole:.0}s"),
+        _ if whole < 7200.0 => format!("{:.0}m", (whole / 60.0).floor()),
+        _ if whole < 172_800.0 => format!("{:.0}h", (whole / 3600.0).floor()),
+        _ => format!("{:.0}d", (whole / 86_400.0).floor()),
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn joined(values: &Value) -> String {
+    or_none(list(values).iter().map(text).collect::<Vec<_>>().join(","))
+}
+
+/// A scalar for people, on one line and harmless to a terminal.
+fn text(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.chars().map(printable).collect(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Null | Value::Array(_) | Value::Object(_) => String::new(),
+    };
+    or_none(text)
+}
+
+fn printable(character: char) -> char {
+    if character.is_control() { ' ' } else { character }
+}
+
+fn or_none(text: String) -> String {
+    if text.is_empty() { NONE.to_owned() } else { text }
+}

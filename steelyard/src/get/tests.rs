@@ -1,0 +1,157 @@
+//! Tables from JSON, and asking over a real socket.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
+
+use super::tables;
+use crate::client::{AdminArgs, AskError};
+
+fn services() -> Value {
+    json!([
+        { "namespace": "default", "name": "web", "addresses": ["10.1.1.100", "fd00::1"],
+          "pool": "main", "servedBy": "forward",
+          "events": [{ "type": "Normal", "reason": "IPAllocated", "message": "Assigned IP" }],
+          "ports": [{ "port": 80, "protocol": "TCP", "endpoints": [
+              { "address": "10.0.0.1:8080", "state": "ready", "node": "node-a" },
+              { "address": "10.0.0.2:8080", "state": "notReady", "node": null }] }] },
+        { "namespace": "default", "name": "late", "addresses": [], "pool": null, "servedBy": null,
+          "events": [{ "message": "no pool has\n a free\u{1b}[31m address" }] },
+    ])
+}
+
+#[test]
+fn services_show_address_owner_and_why() {
+    let announcements = json!([
+        { "address": "10.1.1.100", "service": "default/web", "owner": "node-b" },
+        { "address": "fd00::1", "service": "default/web", "owner": "node-b" },
+        { "address": "10.1.1.9", "service": "other/web", "owner": "node-c" },
+    ]);
+    let want = "\
+NAMESPACE  NAME  ADDRESS             POOL  SERVED BY  OWNER   ENDPOINTS  WHY
+default    web   10.1.1.100,fd00::1  main  forward    node-b  1/2        Assigned IP
+default    late  <pending>           -     -          -       -          no pool has  a free [31m address
+";
+    assert_eq!(tables::services(&services(), &announcements).render(0, false), want);
+}
+
+#[test]
+fn endpoints_have_a_row_each() {
+    let want = "\
+SERVICE      PORT  ENDPOINT       STATE     NODE
+default/web  80    10.0.0.1:8080  ready     node-a
+default/web  80    10.0.0.2:8080  notReady  -
+";
+    assert_eq!(tables::endpoints(&services()).render(0, false), want);
+}
+
+#[test]
+fn routes_show_where_they_lead() {
+    let routes = json!([
+        { "rule": "Host(`a.b`)", "entryPoints": ["web", "websecure"], "source": "Ingress/default/x",
+          "backends": [
+              { "service": "default/web:80", "endpoints": ["10.0.0.1:80", "10.0.0.2:80"] },
+              { "service": "default/new:80", "endpoints": ["10.0.0.3:80", "10.0.0.4:80"] }] },
+        { "rule": "PathPrefix(`/`)", "entryPoints": ["web"], "backends": [] },
+    ]);
+    let want = "\
+RULE             ENTRY POINTS   BACKEND                        ENDPOINTS                                     SOURCE
+Host(`a.b`)      web,websecure  default/web:80,default/new:80  10.0.0.1:80,10.0.0.2:80,10.0.0.3:80 + 1 more  Ingress/default/x
+PathPrefix(`/`)  web            -                              none                                          -
+";
+    assert_eq!(tables::routes(&routes).render(0, false), want);
+}
+
+#[test]
+fn announcements_show_owner_or_nodes() {
+    let announcements = json!([
+        { "address": "10.1.1.1", "service": "d/w", "protocol": "layer2", "owner": null,
+          "standbys": ["a", "b"], "interfaces": ["eth0"] },
+        { "address": "10.1.1.2/32", "service": "d/w", "protocol": "bgp", "nodes": ["a", "b"] },
+    ]);
+    let want = "\
+ADDRESS      SERVICE  PROTOCOL  OWNER  STANDBYS  INTERFACES  STATE
+10.1.1.1     d/w      layer2    -      a,b       eth0        -
+10.1.1.2/32  d/w      bgp       a,b    -         -           -
+";
+    assert_eq!(tables::announcements(&announcements).render(0, false), want);
+}
+
+#[test]
+fn diagnostics_show_place_and_help() {
+    let diagnostics = json!([
+        { "severity": "error", "code": "pool-overlap", "object": "IPAddressPool/m/a",
+          "path": "spec.addresses[0]", "file": "p.yaml", "line": 12, "column": 5,
+          "message": "overlaps", "help": "change it" },
+        { "severity": "info", "code": "x", "object": null, "path": "", "file": null,
+          "line": null, "column": null, "message": "m", "help": "h" },
+    ]);
+    let want = "\
+SEVERITY  CODE          OBJECT             PLACE        MESSAGE   HELP
+error     pool-overlap  IPAddressPool/m/a  p.yaml:12:5  overlaps  change it
+info      x             -                  -            m         h
+";
+    assert_eq!(tables::diagnostics(&diagnostics).render(0, false), want);
+}
+
+#[test]
+fn events_have_ages_and_the_overview_its_facts() {
+    let ages = [(5, "5s"), (119, "119s"), (300, "5m"), (10_000, "2h"), (200_000, "2d")];
+    for (seconds, want) in ages {
+        let events = json!([{ "time": 1_000_000, "type": "Normal" }]);
+        let text = tables::events(&events, 1_000_000 + seconds).render(0, false);
+        assert!(text.lines().nth(1).is_some_and(|line| line.starts_with(want)), "{text}");
+    }
+    let overview = json!({ "ready": false, "reasons": ["a", "b"], "vips": 3,
+        "entryPoints": [{ "name": "web", "addresses": ["10.1.1.100:80"] }] });
+    let text = tables::overview(&overview).render(0, false);
+    assert!(text.contains("ready                 no: a,b\n"), "{text}");
+    assert!(text.contains("entry point web       10.1.1.100:80\n"), "{text}");
+}
+
+/// Asks a listener that answers `answer` once; the head it was sent.
+fn ask(answer: &'static str) -> (Result<Value, AskError>, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = format!("http://{}/", listener.local_addr().unwrap());
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        stream.write_all(answer.as_bytes()).unwrap();
+        String::from_utf8(head).unwrap()
+    });
+    let answered = AdminArgs { admin, admin_token_file: None }.ask("services");
+    (answered, answering.join().unwrap())
+}
+
+#[test]
+fn an_answer_is_read() {
+    let (answer, head) = ask("HTTP/1.1 200 OK\r\nx: y\r\n\r\n[1, 2]");
+    assert_eq!(answer.unwrap(), json!([1, 2]));
+    assert!(head.starts_with("GET /api/v1/services HTTP/1.0\r\nHost: 127.0.0.1:"), "{head}");
+}
+
+#[test]
+fn what_goes_wrong_is_said() {
+    let cases = [
+        ("HTTP/1.1 403 Forbidden\r\n\r\n{\"error\": \"only metrics\"}", "only metrics"),
+        ("HTTP/1.1 401 Unauthorized\r\n\r\n{\"error\": \"x\"}", "--admin-token-file"),
+        ("HTTP/1.1 404 Not Found\r\n\r\n{}", "status 404"),
+        ("HTTP/1.1 200 OK\r\n\r\n[1,", "not complete JSON"),
+        ("SSH-2.0-OpenSSH\r\n", "not HTTP"),
+        ("", "not HTTP"),
+    ];
+    for (answer, want) in cases {
+        let error = ask(answer).0.unwrap_err().to_string();
+        assert!(error.contains(want), "{answer:?}: {error}");
+    }
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = AdminArgs { admin: free.to_string(), admin_token_file: None };
+    let error = nobody.ask("services").unwrap_err().to_string();
+    assert!(error.contains("is `steelyard up` running?"), "{error}");
+}
