@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Leads packets for vips to where they are served: to our own listeners, or on to endpoints.
+//!
+//! A vip is never an address of this host. What is *served* here gets a mark in nftables and is
+//! delivered by a private routing table; what is *forwarded* is translated by nftables; a guard
+//! chain takes the rest. Where the kernel cannot be used (no privileges, no `nft`, forwarding off,
+//! another firewall, endpoints on loopback) a forwarder in this process carries the port, and
+//! [`Observed`] says why. It does not announce vips, and does not choose endpoints.
+//!
+//! Who sees which client address: endpoints that are addresses of this host, or at the end of a
+//! link of their own (a route for that address alone through a veth), see the client's. Everyone
+//! else sees ours, because their answers must come back through us. So does an endpoint of the
+//! second kind when the client is one too: it may be the same one.
+//!
+//! Pure parts: `carry` (what travels how), `render` (the nftables text), `firewall` (is there
+//! another one). Limits: without privileges a port listens on loopback; rules made with
+//! iptables-legacy are not seen; a flow through NAT does not survive a change of owner.
+
+mod carry;
+mod desired;
+mod firewall;
+mod forwarder;
+mod journal;
+mod kernel;
+mod observed;
+mod proxy;
+mod render;
+
+pub use desired::{Desired, Forwarded, ForwardedPort, Served, VipPort};
+pub use forwarder::{ForwardOptions, Forwarder, StartError};
+pub use observed::{AtExit, Carried, HostChange, Observed, PortStatus, Why};

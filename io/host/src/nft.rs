@@ -1,4 +1,4 @@
-//! Runs the `nft` program: a batch on its standard input (one transaction), or a listing as JSON.
+//! Runs the `nft` program: a batch on its standard input (one transaction), or a listing.
 //!
 //! It knows nothing of what is in the batch. Why a program and not netlink: the text is documented,
 //! stable across kernels, and what `nft list ruleset` then shows to the user is what was asked for.
@@ -50,10 +50,11 @@ impl Nft {
         self.call(&["-f", "-"], batch).await.map(drop)
     }
 
-    /// Runs `nft -j ARGUMENTS` and returns the JSON text.
-    pub async fn json(&self, arguments: &[&str]) -> Result<String, NftError> {
-        let mut all = vec!["-j"];
-        all.extend(arguments);
+    /// Runs `nft list WHAT` and returns what it prints. Text and not JSON: the text shows the
+    /// rules that iptables made in nft's own words, the JSON leaves their matches out.
+    pub async fn list(&self, what: &[&str]) -> Result<String, NftError> {
+        let mut all = vec!["list"];
+        all.extend(what);
         self.call(&all, "").await
     }
 

@@ -1,0 +1,144 @@
+//! Decides how each port is carried. Pure: what the host is like comes in as [`Facts`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use steelyard_model::{Family, NamespacedName, Protocol};
+
+use crate::desired::{Desired, VipPort};
+use crate::observed::Why;
+
+/// What the host is like, as far as it decides how packets travel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// Why nothing can be done in the kernel; none where it can.
+    pub(crate) no_kernel: Option<Why>,
+    /// Why packets of a family cannot be sent on to other hosts.
+    pub(crate) no_forwarding: BTreeMap<Family, Why>,
+    /// Where the endpoints are.
+    pub(crate) places: BTreeMap<IpAddr, Place>,
+}
+
+/// Where an endpoint is, seen from this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// An address of this host.
+    Here,
+    /// At the other end of a link of its own: its answers come back through us.
+    PodLink,
+    /// Anywhere else: its answers come back through us only if we are whom it answers.
+    OffBox,
+}
+
+/// How every desired port is carried.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Decision {
+    /// In the order they were named.
+    pub(crate) ports: Vec<Decided>,
+    /// Every vip, so that the guard knows it; empty where nothing is done in the kernel.
+    pub(crate) vips: BTreeSet<IpAddr>,
+    /// Endpoints that see the client's own address.
+    pub(crate) direct: BTreeSet<IpAddr>,
+}
+
+/// One port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Decided {
+    pub(crate) key: VipPort,
+    pub(crate) service: Option<NamespacedName>,
+    pub(crate) way: Way,
+}
+
+/// The way a port's packets take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To the gateway's listener.
+    Deliver,
+    /// Translated by nftables.
+    Translate(Vec<SocketAddr>),
+    /// Through this process.
+    InProcess(Vec<SocketAddr>, Why),
+    /// Nowhere.
+    Not(Why),
+}
+
+/// Decides. The first who names a port of a vip has it.
+pub(crate) fn decide(desired: &Desired, facts: &Facts) -> Decision {
+    let mut decision = Decision::default();
+    let mut taken = BTreeSet::new();
+    for served in &desired.served {
+        for &(protocol, port) in &served.listening {
+            let key = VipPort { address: served.address, protocol, port };
+            let way = match &facts.no_kernel {
+                _ if !taken.insert(key) => Way::Not(Why::Taken),
+                Some(why) => Way::Not(why.clone()),
+                None => Way::Deliver,
+            };
+            decision.ports.push(Decided { key, service: None, way });
+        }
+    }
+    for forwarded in &desired.forwarded {
+        for port in &forwarded.ports {
+            let key =
+                VipPort { address: forwarded.address, protocol: port.protocol, port: port.port };
+            let way = if taken.insert(key) {
+                way(key, &port.endpoints, facts)
+            } else {
+                Way::Not(Why::Taken)
+            };
+            let service = Some(forwarded.service.clone());
+            decision.ports.push(Decided { key, service, way });
+        }
+    }
+    if facts.no_kernel.is_none() {
+        decision.vips.extend(desired.served.iter().map(|served| served.address));
+        decision.vips.extend(desired.forwarded.iter().map(|forwarded| forwarded.address));
+        decision.direct = direct(&decision, facts);
+    }
+    decision
+}
+
+fn way(key: VipPort, endpoints: &[SocketAddr], facts: &Facts) -> Way {
+    if key.protocol == Protocol::Sctp {
+        return Way::Not(Why::UnsupportedProtocol);
+    }
+    if endpoints.is_empty() {
+        return Way::Not(Why::NoEndpoints);
+    }
+    let everything: Vec<SocketAddr> = in_order(endpoints.iter().copied());
+    if let Some(why) = &facts.no_kernel {
+        return Way::InProcess(everything, why.clone());
+    }
+    let family = Family::of(key.address);
+    let same = in_order(endpoints.iter().copied().filter(|at| Family::of(at.ip()) == family));
+    if same.is_empty() {
+        return Way::InProcess(everything, Why::OtherFamily);
+    }
+    if let Some(loopback) = same.iter().find(|endpoint| endpoint.ip().is_loopback()) {
+        return Way::InProcess(everything, Why::LoopbackEndpoint(*loopback));
+    }
+    let here = same.iter().all(|at| facts.places.get(&at.ip()) == Some(&Place::Here));
+    match facts.no_forwarding.get(&family) {
+        Some(why) if !here => Way::InProcess(same, why.clone()),
+        _ => Way::Translate(same),
+    }
+}
+
+fn in_order(endpoints: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    endpoints.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn direct(decision: &Decision, facts: &Facts) -> BTreeSet<IpAddr> {
+    let translated = decision.ports.iter().filter_map(|port| match &port.way {
+        Way::Translate(endpoints) => Some(endpoints),
+        _ => None,
+    });
+    translated
+        .flatten()
+        .map(SocketAddr::ip)
+        .filter(|address| facts.places.get(address) == Some(&Place::PodLink))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

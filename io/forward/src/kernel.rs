@@ -1,0 +1,172 @@
+//! What is ours in the kernel: the nftables table, the ip rule, the private routing table. The one
+//! owner of all three.
+//!
+//! Each apply states everything again: others (systemd-networkd, `nft flush ruleset`) do remove
+//! what is not theirs. Leftovers of a killed process are told by table name, mark and numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use steelyard_host::nft::{Nft, NftError};
+use steelyard_host::rule::{MarkRule, Path, Routing, RoutingError};
+use steelyard_host::sysctl;
+use steelyard_model::Family;
+
+use crate::carry::Place;
+use crate::firewall::Table;
+use crate::observed::{AtExit, HostChange, Why};
+use crate::render::{Frame, Ruleset};
+
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    nft: Nft,
+    routing: Routing,
+    frame: Frame,
+    rule: MarkRule,
+    /// What is in force; none where that is unknown.
+    applied: Option<Ruleset>,
+    routes: BTreeSet<IpAddr>,
+}
+
+impl Kernel {
+    /// Removes what an earlier process left, and sets up an empty table and the rule.
+    pub(crate) async fn take(frame: Frame, rule: MarkRule) -> Result<Self, Why> {
+        let nft = Nft::find().map_err(nft_why)?;
+        let routing = Routing::open().map_err(routing_why)?;
+        let routes = BTreeSet::new();
+        let mut kernel = Self { nft, routing, frame, rule, applied: None, routes };
+        kernel.clear().await?;
+        match kernel.apply(Ruleset::default()).await {
+            Ok(()) => Ok(kernel),
+            Err(why) => {
+                kernel.clear().await?;
+                Err(why)
+            }
+        }
+    }
+
+    /// What [`Kernel::take`] and later applies set.
+    pub(crate) fn changes(&self) -> Vec<HostChange> {
+        let MarkRule { mark, table, priority } = self.rule;
+        let changes = [
+            format!("nftables: table inet {}", self.frame.table),
+            format!(
+                "ip rule: priority {priority} fwmark {mark:#x}/{mark:#x} lookup {table}, v4 and v6"
+            ),
+            format!("ip route: table {table}, one local route for each vip served here"),
+        ];
+        changes.map(|what| HostChange { what, at_exit: AtExit::Undone }).into()
+    }
+
+    /// Makes `ruleset` be what is in force. On an error the one before still is.
+    pub(crate) async fn apply(&mut self, ruleset: Ruleset) -> Result<(), Why> {
+        self.routing.add_rule(self.rule).map_err(routing_why)?;
+        for vip in ruleset.served() {
+            self.routing.add_local(self.rule.table, *vip).map_err(routing_why)?;
+            self.routes.insert(*vip);
+        }
+        self.apply_table(&ruleset).await?;
+        let gone: Vec<IpAddr> = self.routes.difference(ruleset.served()).copied().collect();
+        self.applied = Some(ruleset);
+        for vip in gone {
+            self.routing.delete_local(self.rule.table, vip).map_err(routing_why)?;
+            self.routes.remove(&vip);
+        }
+        Ok(())
+    }
+
+    async fn apply_table(&self, ruleset: &Ruleset) -> Result<(), Why> {
+        if let Some(applied) = &self.applied {
+            let batch = ruleset.change(applied, &self.frame);
+            if batch.is_empty() {
+                return Ok(());
+            }
+            match self.nft.run(&batch).await {
+                Ok(()) => return Ok(()),
+                Err(error) => tracing::warn!(%error, "the table is not as we left it; made anew"),
+            }
+        }
+        self.nft.run(&ruleset.replace(&self.frame)).await.map_err(nft_why)
+    }
+
+    /// What is in force.
+    pub(crate) fn applied(&self) -> Option<&Ruleset> {
+        self.applied.as_ref()
+    }
+
+    /// Looks whether our table still stands, and why forwarded packets would not get through.
+    pub(crate) async fn look(&mut self) -> BTreeMap<Family, Why> {
+        let mut obstacles = BTreeMap::new();
+        for (family, setting) in
+            [(Family::V4, "net.ipv4.ip_forward"), (Family::V6, "net.ipv6.conf.all.forwarding")]
+        {
+            if !sysctl::read(setting).is_ok_and(|value| value.as_deref() == Some("1")) {
+                obstacles.insert(family, Why::ForwardingOff(family));
+            }
+        }
+        let chains = match self.nft.list(&["chains"]).await {
+            Ok(chains) => chains,
+            Err(error) => {
+                tracing::warn!(%error, "cannot list the firewall's chains");
+                return obstacles;
+            }
+        };
+        let mut stands = false;
+        for table in Table::parse(&chains) {
+            if table.id() == ("inet", &self.frame.table) {
+                stands = true;
+            } else if table.forwards() {
+                self.look_at(table.id(), &mut obstacles).await;
+            }
+        }
+        if !stands {
+            self.applied = None;
+        }
+        obstacles
+    }
+
+    async fn look_at(&self, (family, name): (&str, &str), obstacles: &mut BTreeMap<Family, Why>) {
+        // A table that vanished since it was listed drops nothing.
+        let text = self.nft.list(&["table", family, name]).await.unwrap_or_default();
+        for (families, chain) in Table::parse(&text).iter().filter_map(Table::drops) {
+            for family in families {
+                let why = Why::FirewallDrops(chain.clone());
+                obstacles.entry(*family).or_insert(why);
+            }
+        }
+    }
+
+    /// Where each of `addresses` is.
+    pub(crate) fn places(&mut self, addresses: &BTreeSet<IpAddr>) -> BTreeMap<IpAddr, Place> {
+        let place = |address: &IpAddr| match self.routing.path(*address) {
+            Ok(Path::Local) => Place::Here,
+            Ok(Path::Out { pod_link: true }) => Place::PodLink,
+            Ok(Path::Out { pod_link: false } | Path::Nowhere) | Err(_) => Place::OffBox,
+        };
+        addresses.iter().map(place).zip(addresses).map(|(place, at)| (*at, place)).collect()
+    }
+
+    /// Removes everything that is ours, whoever made it.
+    pub(crate) async fn clear(&mut self) -> Result<(), Why> {
+        self.applied = None;
+        self.nft.run(&self.frame.delete()).await.map_err(nft_why)?;
+        self.routing.delete_rule(self.rule).map_err(routing_why)?;
+        for vip in self.routing.locals(self.rule.table).map_err(routing_why)? {
+            self.routing.delete_local(self.rule.table, vip).map_err(routing_why)?;
+        }
+        self.routes.clear();
+        Ok(())
+    }
+}
+
+fn nft_why(error: NftError) -> Why {
+    match error {
+        NftError::Missing => Why::NftMissing,
+        NftError::Denied => Why::Denied(error.to_string()),
+        NftError::Run(_) | NftError::Refused(_) => Why::Refused(error.to_string()),
+    }
+}
+
+fn routing_why(error: RoutingError) -> Why {
+    if error.is_denied() { Why::Denied(error.to_string()) } else { Why::Refused(error.to_string()) }
+}

@@ -1,0 +1,174 @@
+//! What came of it: how each port of each vip is carried, and why not better.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use steelyard_model::{Family, NamespacedName};
+
+use crate::desired::VipPort;
+
+/// The state after an apply.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// One per port that was desired, in the order they were named.
+    pub ports: Vec<PortStatus>,
+}
+
+/// How one port is carried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortStatus {
+    /// Which port.
+    pub key: VipPort,
+    /// Whose it is; none for the gateway's own vips.
+    pub service: Option<NamespacedName>,
+    /// How.
+    pub carried: Carried,
+}
+
+/// How packets to a port of a vip travel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// Delivered on this host to the gateway's listener.
+    Delivered,
+    /// Translated in the kernel by nftables.
+    Nftables {
+        /// Over how many endpoints it is spread.
+        endpoints: usize,
+    },
+    /// By a forwarder of this process.
+    InProcess {
+        /// Where it listens: the vip itself, or a loopback port without privileges.
+        listen: SocketAddr,
+        /// Why not in the kernel.
+        why: Why,
+    },
+    /// Not at all.
+    Not {
+        /// Why.
+        why: Why,
+    },
+}
+
+/// Why something is not carried in the best way. [`fmt::Display`] says what is so, [`Why::help`]
+/// what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// There is no usable endpoint.
+    NoEndpoints,
+    /// The process was started without privileges.
+    Unprivileged,
+    /// It has fewer privileges than it takes; what failed.
+    Denied(String),
+    /// The program `nft` is not installed.
+    NftMissing,
+    /// The kernel or nft refused; what it said.
+    Refused(String),
+    /// The host forwards no packets of this family, and `--ip-forward` was not given.
+    ForwardingOff(Family),
+    /// Another firewall drops forwarded packets; its table and chain.
+    FirewallDrops(String),
+    /// This endpoint is on loopback, which packets from outside may not be sent to.
+    LoopbackEndpoint(SocketAddr),
+    /// The endpoints have the other address family.
+    OtherFamily,
+    /// Another Service of the same vip has the port.
+    Taken,
+    /// The protocol is not forwarded.
+    UnsupportedProtocol,
+    /// No socket could be opened; what the system said.
+    Listen(String),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoEndpoints => f.write_str("it has no ready endpoint"),
+            Self::Unprivileged => f.write_str("steelyard runs without privileges"),
+            Self::Denied(what) => write!(f, "steelyard lacks the privilege CAP_NET_ADMIN: {what}"),
+            Self::NftMissing => f.write_str("the program `nft` is not installed"),
+            Self::Refused(what) => write!(f, "the kernel's packet filter refused: {what}"),
+            Self::ForwardingOff(family) => write!(f, "this host forwards no {family} packets"),
+            Self::FirewallDrops(chain) => {
+                write!(f, "another firewall drops forwarded packets: {chain}")
+            }
+            Self::LoopbackEndpoint(endpoint) => {
+                write!(f, "the endpoint {endpoint} is on loopback")
+            }
+            Self::OtherFamily => f.write_str("its endpoints have the other address family"),
+            Self::Taken => f.write_str("another Service has this port of the same address"),
+            Self::UnsupportedProtocol => f.write_str("the protocol SCTP is not forwarded"),
+            Self::Listen(error) => write!(f, "its port cannot be opened: {error}"),
+        }
+    }
+}
+
+impl Why {
+    /// What to do about it: one sentence, no trailing period.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::NoEndpoints => {
+                "start a Pod that its selector matches, or name endpoints in the annotation \
+                 steelyard.dev/endpoints"
+            }
+            Self::Unprivileged | Self::Denied(_) => {
+                "run steelyard as root, or give it the capabilities NET_ADMIN and NET_RAW"
+            }
+            Self::NftMissing => {
+                "install nftables (Debian and Ubuntu: apt-get install nftables; Fedora: dnf \
+                 install nftables; Alpine: apk add nftables) and start steelyard again"
+            }
+            Self::Refused(_) => {
+                "run `nft list ruleset` as root and see whether this kernel has nf_tables with NAT"
+            }
+            Self::ForwardingOff(_) => {
+                "start steelyard with --ip-forward, or turn forwarding on with sysctl, so that the \
+                 kernel forwards and clients are spared a copy"
+            }
+            Self::FirewallDrops(_) => {
+                "let that chain accept translated packets (`ct status dnat accept`; with Docker: \
+                 iptables -I DOCKER-USER -m conntrack --ctstate DNAT -j ACCEPT) if the kernel \
+                 shall forward"
+            }
+            Self::LoopbackEndpoint(_) => {
+                "let the program listen on an address of the host if the kernel shall forward"
+            }
+            Self::OtherFamily => {
+                "give the endpoints addresses of the vip's family if the kernel shall forward"
+            }
+            Self::Taken => "give one of the Services another port or another address",
+            Self::UnsupportedProtocol => "use TCP or UDP",
+            Self::Listen(_) => {
+                "see with `ss -lnp` which program has the port on all addresses, and bind it to \
+                 one address"
+            }
+        }
+    }
+}
+
+/// Something of the host that was changed at start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostChange {
+    /// What, as an administrator would look for it.
+    pub what: String,
+    /// What happens to it at exit.
+    pub at_exit: AtExit,
+}
+
+/// What happens to a [`HostChange`] at exit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtExit {
+    /// Undone; after a kill, by the next start.
+    Undone,
+    /// Left as it is.
+    Left,
+}
+
+impl fmt::Display for HostChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at_exit = match self.at_exit {
+            AtExit::Undone => "undone at exit",
+            AtExit::Left => "left at exit",
+        };
+        write!(f, "{} ({at_exit})", self.what)
+    }
+}

@@ -1,0 +1,229 @@
+//! The forwarder inside this process: what carries a port when the kernel cannot.
+//!
+//! One task per port listens, one per connection (TCP) or client (UDP) copies. It does not know
+//! why it is used. Endpoints may change at any time: TCP connections stay where they are, UDP
+//! clients of an endpoint that is gone are sent to another.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use socket2::{Domain, SockRef, Socket, Type};
+use steelyard_model::Protocol;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::task::JoinHandle;
+
+use crate::desired::VipPort;
+
+mod tcp;
+mod udp;
+
+/// The ports carried in this process.
+#[derive(Debug, Default)]
+pub(crate) struct Proxies {
+    open: BTreeMap<VipPort, Proxy>,
+    /// Closed, but with connections that go on: their packets must still be let in.
+    lingering: Vec<(VipPort, Arc<Rotation>)>,
+}
+
+#[derive(Debug)]
+struct Proxy {
+    listen: SocketAddr,
+    rotation: Arc<Rotation>,
+    task: JoinHandle<()>,
+}
+
+/// Where a port goes, in turn. Each connection or session holds it while it lives.
+#[derive(Debug, Default)]
+struct Rotation {
+    state: Mutex<Turns>,
+}
+
+#[derive(Debug, Default)]
+struct Turns {
+    endpoints: Vec<SocketAddr>,
+    next: usize,
+    generation: u64,
+}
+
+/// Where a port is to be listened on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    /// At the vip itself.
+    Vip,
+    /// On loopback, at a port of an unprivileged process.
+    Loopback,
+}
+
+const BACKLOG: i32 = 4096;
+
+impl Proxies {
+    /// Carries `key` to `endpoints` and returns where it listens.
+    pub(crate) fn carry(
+        &mut self,
+        key: VipPort,
+        at: At,
+        endpoints: &[SocketAddr],
+    ) -> io::Result<SocketAddr> {
+        let listens = self.open.get(&key).map(|proxy| proxy.listen);
+        if listens.is_some_and(|listen| (listen == key.socket()) != (at == At::Vip)) {
+            self.close(key);
+        }
+        if let Some(proxy) = self.open.get(&key) {
+            proxy.rotation.set(endpoints);
+            return Ok(proxy.listen);
+        }
+        let rotation = Arc::new(Rotation::default());
+        rotation.set(endpoints);
+        let proxy = Proxy::start(key, at, rotation)?;
+        let listen = proxy.listen;
+        self.open.insert(key, proxy);
+        Ok(listen)
+    }
+
+    /// Stops listening on what `keep` does not want; connections go on.
+    pub(crate) fn retain(&mut self, keep: impl Fn(VipPort) -> bool) {
+        let gone: Vec<VipPort> = self.open.keys().copied().filter(|key| !keep(*key)).collect();
+        for key in gone {
+            self.close(key);
+        }
+        self.lingering.retain(|(_, rotation)| Arc::strong_count(rotation) > 1);
+    }
+
+    /// Vip ports whose packets must be delivered on this host: those that `keep` wants, and those
+    /// with connections that go on.
+    pub(crate) fn at_vips(&self, keep: impl Fn(VipPort) -> bool) -> Vec<VipPort> {
+        let open = self.open.iter().filter(|(key, proxy)| {
+            proxy.listen == key.socket() && (keep(**key) || proxy.connections() > 0)
+        });
+        let lingering =
+            self.lingering.iter().filter(|(_, rotation)| Arc::strong_count(rotation) > 1);
+        open.map(|(key, _)| *key).chain(lingering.map(|(key, _)| *key)).collect()
+    }
+
+    fn close(&mut self, key: VipPort) {
+        let Some(proxy) = self.open.remove(&key) else { return };
+        proxy.task.abort();
+        if proxy.listen == key.socket() && key.protocol == Protocol::Tcp {
+            self.lingering.push((key, Arc::clone(&proxy.rotation)));
+        }
+    }
+}
+
+impl Drop for Proxies {
+    fn drop(&mut self) {
+        for proxy in self.open.values() {
+            proxy.task.abort();
+        }
+    }
+}
+
+impl Proxy {
+    fn start(key: VipPort, at: At, rotation: Arc<Rotation>) -> io::Result<Self> {
+        let socket = bind(key, at)?;
+        let listen = socket.local_addr()?.as_socket().expect("it was bound to an IP address");
+        let shared = Arc::clone(&rotation);
+        let task = match key.protocol {
+            Protocol::Udp => {
+                let socket = UdpSocket::from_std(socket.into())?;
+                tokio::spawn(udp::run(socket, shared))
+            }
+            _ => {
+                socket.listen(BACKLOG)?;
+                let listener = TcpListener::from_std(socket.into())?;
+                tokio::spawn(tcp::run(listener, shared))
+            }
+        };
+        Ok(Self { listen, rotation, task })
+    }
+
+    /// Each TCP connection holds the rotation; so do this and the listening task.
+    fn connections(&self) -> usize {
+        Arc::strong_count(&self.rotation).saturating_sub(2)
+    }
+}
+
+impl Rotation {
+    fn set(&self, endpoints: &[SocketAddr]) {
+        let mut turns = self.turns();
+        if turns.endpoints != endpoints {
+            turns.endpoints = endpoints.to_vec();
+            turns.generation += 1;
+        }
+    }
+
+    /// All endpoints, whose turn it is first.
+    fn round(&self) -> Vec<SocketAddr> {
+        let mut turns = self.turns();
+        let mut round = turns.endpoints.clone();
+        if !round.is_empty() {
+            let first = turns.next % round.len();
+            turns.next = first + 1;
+            round.rotate_left(first);
+        }
+        round
+    }
+
+    /// The endpoints, and a number that changes with them.
+    fn current(&self) -> (u64, Vec<SocketAddr>) {
+        let turns = self.turns();
+        (turns.generation, turns.endpoints.clone())
+    }
+
+    fn generation(&self) -> u64 {
+        self.turns().generation
+    }
+
+    fn turns(&self) -> std::sync::MutexGuard<'_, Turns> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn bind(key: VipPort, at: At) -> io::Result<Socket> {
+    if at == At::Vip {
+        return bind_to(key.socket(), key.protocol, true);
+    }
+    let loopback: IpAddr = match key.address {
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    // The same port where that is allowed and free, else one that resembles it, else any.
+    let resembling = if key.port < 1024 { key.port + 30_000 } else { key.port };
+    bind_to(SocketAddr::new(loopback, resembling), key.protocol, false)
+        .or_else(|_| bind_to(SocketAddr::new(loopback, 0), key.protocol, false))
+}
+
+fn bind_to(address: SocketAddr, protocol: Protocol, transparent: bool) -> io::Result<Socket> {
+    let kind = if protocol == Protocol::Udp { Type::DGRAM } else { Type::STREAM };
+    let socket = Socket::new(Domain::for_address(address), kind, None)?;
+    socket.set_nonblocking(true)?;
+    if kind == Type::STREAM {
+        socket.set_reuse_address(true)?;
+    }
+    match address {
+        SocketAddr::V4(_) if transparent => socket.set_ip_transparent_v4(true)?,
+        SocketAddr::V6(_) => {
+            socket.set_only_v6(true)?;
+            if transparent {
+                socket.set_ip_transparent_v6(true)?;
+            }
+        }
+        SocketAddr::V4(_) => {}
+    }
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// A dead peer is noticed, and its connection does not stay for ever.
+fn keep_alive(stream: &tokio::net::TcpStream) {
+    let alive = socket2::TcpKeepalive::new()
+        .with_time(std::time::Duration::from_secs(300))
+        .with_interval(std::time::Duration::from_secs(30));
+    // A socket that is already broken says so at the next read.
+    let _ = SockRef::from(stream).set_tcp_keepalive(&alive);
+    let _ = stream.set_nodelay(true);
+}
+
+#[cfg(test)]
+mod tests;

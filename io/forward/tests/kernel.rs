@@ -1,0 +1,436 @@
+//! The data path on the real kernel, in network namespaces.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use steelyard_forward::{AtExit, Carried, Desired, ForwardOptions, Forwarder, Why};
+use steelyard_model::{Family, Protocol};
+
+mod net;
+use net::*;
+
+#[test]
+fn every_way_to_a_vip() {
+    let Some(net) = Net::create("ways") else { return };
+    net.serve_pods();
+    for (vip, own) in [(SERVED4, "10.1.1.11"), (SERVED6, "fd00::11")] {
+        serve(&net.node, "gateway", vip, 80, true);
+        serve(&net.node, "host", own, 80, false);
+    }
+    let forwarder = start(&net, net.options());
+    let observed = apply(&net, &forwarder, &net.everything());
+    let ways: Vec<&Carried> = observed.ports.iter().map(|port| &port.carried).collect();
+    let nftables = &Carried::Nftables { endpoints: 3 };
+    let delivered = &Carried::Delivered;
+    assert_eq!(ways, [delivered, delivered, nftables, nftables, nftables, nftables]);
+
+    let one_connection_each = [
+        ("served v4", SERVED4, 80, "gateway sees 10.1.1.5"),
+        ("served v6", SERVED6, 80, "gateway sees fd00::5"),
+        ("the host's own service on the same port", "10.1.1.11", 80, "host sees 10.1.1.5"),
+        ("the same, v6", "fd00::11", 80, "host sees fd00::5"),
+        ("closed, served v4", SERVED4, 81, "connection refused"),
+        ("closed, served v6", SERVED6, 81, "connection refused"),
+        ("closed, forwarded v4", VIP4, 81, "connection refused"),
+        ("closed, forwarded v6", VIP6, 81, "connection refused"),
+    ];
+    for (what, vip, port, want) in one_connection_each {
+        assert_eq!(ask(&net.client, vip, port), want, "{what}");
+    }
+    for vip in [SERVED4, SERVED6] {
+        let own = if vip.contains(':') { "fd00::11" } else { "10.1.1.11" };
+        assert_eq!(ask(&net.node, vip, 80), format!("gateway sees {own}"), "own client of {vip}");
+        assert_eq!(ask(&net.node, vip, 81), "connection refused", "own client of {vip}");
+    }
+    for (vip, client) in [(VIP4, "10.1.1.5"), (VIP6, "fd00::5")] {
+        let want: BTreeSet<String> = (2..5).map(|n| format!("pod{n} sees {client}")).collect();
+        let tcp: BTreeSet<String> = (0..3).map(|_| ask(&net.client, vip, 80)).collect();
+        assert_eq!(tcp, want, "TCP, client address kept");
+        let udp = || ask_udp(&udp_client(&net.client, vip, 53));
+        assert_eq!((0..3).map(|_| udp()).collect::<BTreeSet<_>>(), want, "UDP");
+        let own: BTreeSet<String> = (0..3).map(|_| name(&ask(&net.node, vip, 80))).collect();
+        assert_eq!(own.len(), 3, "the node's own clients: {own:?}");
+        let pod = &net.pods[0];
+        let hairpin: BTreeSet<String> = (0..3).map(|_| name(&ask(pod, vip, 80))).collect();
+        assert_eq!(hairpin.len(), 3, "a pod as client of its own Service: {hairpin:?}");
+        assert_eq!(ask(&net.node, vip, 81), "connection refused", "own client, closed port");
+    }
+    inside(&net.node, forwarder.remove()).unwrap();
+}
+
+fn name(answer: &str) -> String {
+    answer.split(' ').next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn the_kernel_answers_nobody_for_a_vip() {
+    let Some(net) = Net::create("mute") else { return };
+    let forwarder = start(&net, net.options());
+    apply(&net, &forwarder, &net.everything());
+    for vip in [SERVED4, VIP4] {
+        let output = net.client.output("arping", &["-c", "2", "-w", "1", "-I", "eth0", vip]);
+        let said = String::from_utf8(output.unwrap().stdout).unwrap();
+        assert!(!said.contains("bytes from"), "{said}");
+        let output = net.client.output("ping", &["-c", "1", "-W", "1", vip]).unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains("100% packet loss"), "{said}");
+    }
+    for vip in [SERVED6, VIP6] {
+        let output = net.client.output("ndisc6", &["-1", "-r", "1", "-w", "500", vip, "eth0"]);
+        let said = String::from_utf8(output.unwrap().stdout).unwrap();
+        assert!(said.contains("No response"), "{said}");
+        let output = net.client.output("ping", &["-c", "1", "-W", "1", vip]).unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains("100% packet loss"), "{said}");
+    }
+    // The tools do see what there is.
+    let output = net.client.output("ping", &["-c", "1", "-W", "1", "10.1.1.11"]).unwrap();
+    assert!(output.status.success());
+}
+
+#[test]
+fn an_endpoint_elsewhere_sees_the_node() {
+    let Some(net) = Net::create("far") else { return };
+    for (vip, far, want) in
+        [(VIP4, "10.2.0.2", "far sees 10.2.0.1"), (VIP6, "fd02::2", "far sees fd02::1")]
+    {
+        serve(&net.far, "far", far, 8080, false);
+        let forwarder = start(&net, net.options());
+        let endpoint =
+            format!("{}:8080", if far.contains(':') { format!("[{far}]") } else { far.into() });
+        let ports = vec![port(Protocol::Tcp, 80, vec![endpoint.parse().unwrap()])];
+        let desired = Desired { served: vec![], forwarded: vec![forward(vip, ports)] };
+        let observed = apply(&net, &forwarder, &desired);
+        assert_eq!(*carried(&observed, 0), Carried::Nftables { endpoints: 1 });
+        assert_eq!(ask(&net.client, vip, 80), want, "its answers come back through the node");
+        inside(&net.node, forwarder.remove()).unwrap();
+    }
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    let Some(net) = Net::create("traces") else { return };
+    net.forwarding();
+    let before = net.footprint();
+    let forwarder = start(&net, net.options());
+    assert!(forwarder.changes().iter().all(|change| change.at_exit == AtExit::Undone));
+    assert_eq!(forwarder.changes().len(), 3, "{:?}", forwarder.changes());
+    apply(&net, &forwarder, &net.everything());
+    assert_ne!(net.footprint(), before);
+    assert!(!net.node.ip(&["addr", "show"]).unwrap().contains(SERVED4), "never an address");
+    inside(&net.node, forwarder.remove()).unwrap();
+    assert_same(&net.footprint(), &before, "after remove");
+
+    let forwarder = start(&net, net.options());
+    apply(&net, &forwarder, &net.everything());
+    drop(forwarder);
+    eventually("a dropped forwarder undoes what it set", || net.footprint() == before);
+}
+
+#[test]
+fn forwarding_is_turned_on_when_asked_and_stays() {
+    let Some(net) = Net::create("sysctl") else { return };
+    net.node.set("net.ipv6.conf.eth0.accept_ra", "1").unwrap();
+    net.node.set("net.ipv6.conf.eth1.accept_ra", "0").unwrap();
+    let read = |name: &str| {
+        let output = net.node.output("cat", &[&format!("/proc/sys/net/{name}")]).unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let settings = [
+        ("ipv4/ip_forward", "0", "1"),
+        ("ipv6/conf/all/forwarding", "0", "1"),
+        ("ipv6/conf/eth0/accept_ra", "1", "2"),
+        ("ipv6/conf/eth1/accept_ra", "0", "0"),
+    ];
+    let without = ForwardOptions { ip_forward: false, ..net.options() };
+    inside(&net.node, start(&net, without).remove()).unwrap();
+    for (name, before, _) in settings {
+        assert_eq!(read(name), before, "{name}: not asked for");
+    }
+    let forwarder = start(&net, net.options());
+    let told: Vec<String> = forwarder.changes().iter().map(ToString::to_string).collect();
+    let line = "sysctl net.ipv4.ip_forward = 1, was 0 (left at exit)".to_owned();
+    assert!(told.contains(&line), "{told:#?}");
+    inside(&net.node, forwarder.remove()).unwrap();
+    inside(&net.node, start(&net, net.options()).remove()).unwrap();
+    for (name, _, after) in settings {
+        assert_eq!(read(name), after, "{name}: left on");
+    }
+    let kept = std::fs::read_to_string(net.state.join("sysctl-before.json")).unwrap();
+    for line in ["\"net.ipv4.ip_forward\": \"0\"", "\"net.ipv6.conf.eth0.accept_ra\": \"1\""] {
+        assert!(kept.contains(line), "what it was before: {kept}");
+    }
+    assert!(!kept.contains("eth1"), "{kept}");
+}
+
+/// Not a test: the process that the next one kills.
+#[test]
+#[ignore = "started by another test"]
+fn to_be_killed() {
+    let Ok(state) = std::env::var("FORWARD_STATE") else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let options = ForwardOptions { state_dir: state.into(), ..Default::default() };
+    let forwarder = runtime.block_on(Forwarder::start(options)).unwrap();
+    let served =
+        |vip| steelyard_forward::Served { address: ip(vip), listening: vec![(Protocol::Tcp, 80)] };
+    let desired = Desired { served: vec![served(SERVED4), served(SERVED6)], forwarded: vec![] };
+    runtime.block_on(forwarder.apply(&desired));
+    println!("ready");
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn the_next_start_cleans_up_after_a_kill() {
+    let Some(net) = Net::create("kill") else { return };
+    net.forwarding();
+    let before = net.footprint();
+    let exe = std::env::current_exe().unwrap();
+    let mut child = net
+        .node
+        .command(exe.to_str().unwrap())
+        .args(["--ignored", "--exact", "to_be_killed", "--nocapture"])
+        .env("FORWARD_STATE", &net.state)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let ready = lines.any(|line| line.unwrap().contains("ready"));
+    let taken = inside(&net.node, Forwarder::start(net.options()));
+    let dirty = net.footprint();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(ready);
+    assert!(taken.unwrap_err().to_string().contains("another steelyard"), "one at a time");
+    assert_same(&net.footprint(), &dirty, "a kill undoes nothing");
+    assert!(dirty.contains("local 10.1.1.100") && dirty.contains("local fd00::100"), "{dirty}");
+
+    let forwarder = start(&net, net.options());
+    let routes = net.node.ip(&["-6", "route", "show", "table", "all"]).unwrap();
+    assert!(!routes.contains(SERVED6), "{routes}");
+    inside(&net.node, forwarder.remove()).unwrap();
+    assert_same(&net.footprint(), &before, "after remove");
+}
+
+#[test]
+fn what_others_remove_comes_back() {
+    let Some(net) = Net::create("repair") else { return };
+    let forwarder = start(&net, net.options());
+    let desired = net.everything();
+    apply(&net, &forwarder, &desired);
+    let good = net.footprint();
+    let everything_ours = ["flush", "ruleset"];
+    for (program, arguments) in [
+        ("nft", &["delete", "table", "inet", "steelyard"][..]),
+        ("ip", &["rule", "del", "priority", "50"]),
+        ("ip", &["-6", "route", "flush", "table", "8192"]),
+        ("nft", &everything_ours),
+    ] {
+        net.node.output(program, arguments).unwrap();
+        assert_ne!(net.footprint(), good, "{program} {arguments:?}");
+        if arguments == everything_ours {
+            nft(&net.node, RPFILTER);
+        }
+        apply(&net, &forwarder, &desired);
+        assert_same(&net.footprint(), &good, &format!("{program} {arguments:?}"));
+    }
+}
+
+#[test]
+fn a_thousand_requests_during_changes_lose_nothing() {
+    let Some(net) = Net::create("load") else { return };
+    net.serve_pods();
+    let forwarder = start(&net, net.options());
+    let desired = net.everything();
+    apply(&net, &forwarder, &desired);
+    let stop = AtomicBool::new(false);
+    let applies = std::thread::scope(|scope| {
+        let changing = scope.spawn(|| {
+            let mut applies = 0u16;
+            while !stop.load(Ordering::Relaxed) {
+                let mut other = desired.clone();
+                let kept = 1 + applies % 3;
+                for vip in &mut other.forwarded {
+                    vip.ports[0].endpoints.truncate(kept.into());
+                    let endpoints = vip.ports[0].endpoints.clone();
+                    vip.ports.push(port(Protocol::Tcp, 8000 + kept, endpoints));
+                }
+                if applies % 4 == 3 {
+                    // Not known to the forwarder: it must make the whole table anew.
+                    nft(&net.node, "delete element inet steelyard vips4 { 10.1.1.100 }");
+                    other.served.clear();
+                }
+                apply(&net, &forwarder, &other);
+                applies += 1;
+            }
+            applies
+        });
+        let failed: Vec<String> = (0..500)
+            .flat_map(|_| [ask(&net.client, VIP4, 80), ask(&net.client, VIP6, 80)])
+            .filter(|answer| !answer.starts_with("pod"))
+            .collect();
+        stop.store(true, Ordering::Relaxed);
+        let applies = changing.join().unwrap();
+        assert_eq!(failed, Vec::<String>::new());
+        applies
+    });
+    assert!(applies > 5, "only {applies} changes meanwhile");
+}
+
+#[test]
+fn a_removed_endpoint_gets_nothing_new() {
+    let Some(net) = Net::create("gone") else { return };
+    net.serve_pods();
+    let forwarder = start(&net, net.options());
+    let mut desired = net.everything();
+    apply(&net, &forwarder, &desired);
+    for (vip, index) in [(VIP4, 0), (VIP6, 1)] {
+        let stream = connect(&net.client, vip, 80).unwrap();
+        let there = exchange(&stream).unwrap();
+        let udp = udp_client(&net.client, vip, 53);
+        let answer = ask_udp(&udp);
+        let (tcp_pod, udp_pod) = (name(&there), name(&answer));
+        assert!(udp_pod.starts_with("pod"), "{answer}");
+        let pod = |name: &str| usize::from(name.as_bytes()[3] - b'2');
+        let all = desired.forwarded[index].clone();
+        desired.forwarded[index].ports[0].endpoints.remove(pod(&tcp_pod));
+        desired.forwarded[index].ports[1].endpoints.remove(pod(&udp_pod));
+        apply(&net, &forwarder, &desired);
+        assert_eq!(exchange(&stream).unwrap(), there, "an open connection goes on");
+        for _ in 0..6 {
+            assert_ne!(name(&ask(&net.client, vip, 80)), tcp_pod);
+        }
+        let after = ask_udp(&udp);
+        assert!(after.starts_with("pod") && name(&after) != udp_pod, "{udp_pod} then {after}");
+        desired.forwarded[index] = all;
+    }
+    desired.forwarded.remove(0);
+    apply(&net, &forwarder, &desired);
+    let mut desired = desired.clone();
+    desired.forwarded.push(forward(VIP4, vec![]));
+    apply(&net, &forwarder, &desired);
+    assert_eq!(ask(&net.client, VIP4, 80), "connection refused");
+}
+
+#[test]
+fn in_this_process_when_the_host_does_not_forward() {
+    let Some(net) = Net::create("proxy") else { return };
+    net.serve_pods();
+    let options = ForwardOptions { ip_forward: false, ..net.options() };
+    let forwarder = start(&net, options);
+    let observed = apply(&net, &forwarder, &net.everything());
+    for (index, family) in [(2, Family::V4), (3, Family::V4), (4, Family::V6), (5, Family::V6)] {
+        let status = &observed.ports[index];
+        let want =
+            Carried::InProcess { listen: status.key.socket(), why: Why::ForwardingOff(family) };
+        assert_eq!(status.carried, want);
+    }
+    for vip in [VIP4, VIP6] {
+        let tcp: BTreeSet<String> = (0..3).map(|_| name(&ask(&net.client, vip, 80))).collect();
+        assert_eq!(tcp.len(), 3, "{tcp:?}");
+        let udp = || name(&ask_udp(&udp_client(&net.client, vip, 53)));
+        let udp: BTreeSet<String> = (0..3).map(|_| udp()).collect();
+        assert_eq!(udp, tcp);
+        assert!(ask(&net.node, vip, 80).starts_with("pod"), "own client");
+        assert_eq!(ask(&net.client, vip, 81), "connection refused");
+        let mut stream = connect(&net.client, vip, 80).unwrap();
+        stream.write_all(b"a\nb\n").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut all = String::new();
+        stream.read_to_string(&mut all).unwrap();
+        assert!(all.ends_with("end") && all.lines().count() == 3, "half-closed: {all:?}");
+    }
+
+    // Forwarding comes on: connections that pass through us go on, new ones pass the kernel.
+    let open = connect(&net.client, VIP4, 80).unwrap();
+    let through_us = exchange(&open).unwrap();
+    net.node.set("net.ipv4.ip_forward", "1").unwrap();
+    let observed = apply(&net, &forwarder, &net.everything());
+    assert_eq!(*carried(&observed, 2), Carried::Nftables { endpoints: 3 });
+    assert_eq!(exchange(&open).unwrap(), through_us);
+    assert!(ask(&net.client, VIP4, 80).ends_with("sees 10.1.1.5"));
+    inside(&net.node, forwarder.remove()).unwrap();
+}
+
+#[test]
+fn other_firewalls_and_loopback_are_worked_around() {
+    let Some(net) = Net::create("walls") else { return };
+    net.serve_pods();
+    serve(&net.node, "local", "127.0.0.1", 9000, false);
+    serve(&net.node, "own", "10.1.1.11", 9001, false);
+    nft(
+        &net.node,
+        "table ip filter {\n chain FORWARD {\n type filter hook forward priority 0; policy drop;\n \
+         }\n}\n",
+    );
+    let forwarder = start(&net, net.options());
+    let endpoint = |text: &str| vec![text.parse().unwrap()];
+    let ports = vec![
+        port(Protocol::Tcp, 80, net.endpoints(VIP4, 8080)),
+        port(Protocol::Tcp, 90, endpoint("127.0.0.1:9000")),
+        port(Protocol::Tcp, 91, endpoint("10.1.1.11:9001")),
+        port(Protocol::Tcp, 92, endpoint("[fd44::2]:8080")),
+        port(Protocol::Tcp, 93, vec![]),
+    ];
+    let desired = Desired { served: vec![], forwarded: vec![forward(VIP4, ports)] };
+    let observed = apply(&net, &forwarder, &desired);
+    let listen = |port| std::net::SocketAddr::new(ip(VIP4), port);
+    let chain = "table ip filter chain FORWARD".to_owned();
+    let loopback = Why::LoopbackEndpoint("127.0.0.1:9000".parse().unwrap());
+    let want = [
+        Carried::InProcess { listen: listen(80), why: Why::FirewallDrops(chain) },
+        Carried::InProcess { listen: listen(90), why: loopback },
+        Carried::Nftables { endpoints: 1 },
+        Carried::InProcess { listen: listen(92), why: Why::OtherFamily },
+        Carried::Not { why: Why::NoEndpoints },
+    ];
+    let got: Vec<Carried> = observed.ports.iter().map(|port| port.carried.clone()).collect();
+    assert_eq!(got, want);
+    let answers = [
+        (&net.client, 80, "pod"),
+        (&net.client, 90, "local sees 127.0.0.1"),
+        (&net.client, 91, "own sees 10.1.1.5"),
+        (&net.client, 92, "pod2"),
+        (&net.client, 93, "connection refused"),
+        (&net.node, 90, "local"),
+        (&net.node, 91, "own sees 10.1.1.11"),
+        (&net.node, 93, "connection refused"),
+    ];
+    for (host, port, want) in answers {
+        let answer = ask(host, VIP4, port);
+        assert!(answer.starts_with(want), "port {port} from {}: {answer}", host.name());
+    }
+    inside(&net.node, forwarder.remove()).unwrap();
+}
+
+#[test]
+fn without_privileges_ports_are_on_loopback() {
+    let Some(net) = Net::create("plain") else { return };
+    net.serve_pods();
+    let before = net.footprint();
+    let options = ForwardOptions { privileged: false, ..net.options() };
+    let forwarder = start(&net, options);
+    assert_eq!(forwarder.degraded(), Some(&Why::Unprivileged));
+    assert_eq!(forwarder.changes(), []);
+    let observed = apply(&net, &forwarder, &net.everything());
+    assert_same(&net.footprint(), &before, "after remove");
+    assert_eq!(*carried(&observed, 0), Carried::Not { why: Why::Unprivileged });
+    for (index, udp) in [(2, false), (3, true), (4, false), (5, true)] {
+        let Carried::InProcess { listen, .. } = carried(&observed, index) else {
+            panic!("{:?}", observed.ports[index]);
+        };
+        let address = listen.ip().to_string();
+        let answer = if udp {
+            ask_udp(&udp_client(&net.node, &address, listen.port()))
+        } else {
+            ask(&net.node, &address, listen.port())
+        };
+        assert!(answer.starts_with("pod"), "{:?}: {answer}", observed.ports[index]);
+    }
+    let again = apply(&net, &forwarder, &net.everything());
+    assert_eq!(again, observed, "the same ports again");
+}
