@@ -1,1 +1,23 @@
-//! Placeholder.
+//! What the end-to-end tests are written with: the real binary, folders, requests, laboratories.
+//!
+//! Everything made here undoes itself when dropped, also when a test fails, and every wait is for
+//! a condition and bounded. Traffic stays on loopback or in network namespaces.
+
+pub mod binary;
+pub mod http;
+pub mod lab;
+pub mod process;
+pub mod scratch;
+pub mod wait;
+
+/// Ends the calling test, by name, where it cannot run; see [`lab::unavailable`].
+#[macro_export]
+macro_rules! needs_lab {
+    () => {
+        if let Some(reason) = $crate::lab::unavailable() {
+            let place = std::thread::current().name().unwrap_or_default().to_owned();
+            eprintln!("skipped {place}: {reason}");
+            return Ok(());
+        }
+    };
+}

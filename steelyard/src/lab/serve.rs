@@ -63,15 +63,16 @@ pub(super) fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
         say(&draw::laboratory(topology, world, look));
         say("\n  Ctrl-C ends it and removes everything.\n\n");
         laboratory.claim.publish(&laboratory.state)?;
-        let lost = tokio::select! {
-            () = ends.any() => None,
-            sentence = laboratory.up.ended() => Some(sentence),
-        };
-        laboratory.stop().await;
-        match lost {
-            Some(sentence) => bail!("{sentence}"),
-            None => Ok(ExitCode::SUCCESS),
+        tokio::select! {
+            () = ends.any() => {}
+            // Pulling the plug is what a laboratory is for: everything else stays.
+            sentence = laboratory.up.ended() => {
+                say(&format!("{sentence}; nothing is served now. Ctrl-C ends the laboratory\n"));
+                ends.any().await;
+            }
         }
+        laboratory.stop().await;
+        Ok(ExitCode::SUCCESS)
     })
 }
 

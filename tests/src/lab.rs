@@ -1,0 +1,185 @@
+//! A running `steelyard lab`, and what can be asked of its hosts.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use steelyard_host::netns::{self, Namespace};
+
+use crate::binary;
+use crate::process::{Running, run};
+use crate::wait;
+
+/// What the last line says once everything serves.
+const READY: &str = "Ctrl-C ends it";
+/// How long a datagram may take.
+const DATAGRAM_PATIENCE: Duration = Duration::from_secs(2);
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// A laboratory under a name of its own; ended when dropped.
+#[derive(Debug)]
+pub struct Lab {
+    /// Its name.
+    pub name: String,
+    /// The process that runs it.
+    pub process: Running,
+}
+
+/// Why no laboratory can be built here; none when one can.
+pub fn unavailable() -> Option<String> {
+    if std::env::var_os("STEELYARD_FAST").is_some() {
+        return Some("left out by --fast".to_owned());
+    }
+    netns::unavailable()
+}
+
+impl Lab {
+    /// Starts one on `path`, or on the built-in homelab, and waits until it serves.
+    pub fn start(path: Option<&Path>) -> Result<Self> {
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self::start_named(format!("t{}n{number}", std::process::id()), path)
+    }
+
+    /// The same under a given name.
+    pub fn start_named(name: String, path: Option<&Path>) -> Result<Self> {
+        let mut command = binary::command(["lab", "--name", &name]);
+        command.args(path);
+        let mut process = Running::start(command)?;
+        process.wait_for(READY)?;
+        Ok(Self { name, process })
+    }
+
+    /// Network namespaces that belong to it.
+    pub fn namespaces(&self) -> Vec<String> {
+        let prefix = format!("steelyard-{}-", self.name);
+        netns::list().into_iter().filter(|name| name.starts_with(&prefix)).collect()
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> PathBuf {
+        Path::new("/run/steelyard-lab").join(&self.name)
+    }
+
+    /// `steelyard lab` with these arguments, for this laboratory.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = binary::command(["lab", "--name", &self.name]);
+        command.args(arguments);
+        command
+    }
+
+    /// Runs `steelyard lab` with these arguments; what it prints.
+    pub fn run(&self, arguments: &[&str]) -> Result<String> {
+        run(self.command(arguments))
+    }
+
+    /// Runs a program on a host; its output whatever its status.
+    pub fn on(&self, host: &str, program: &[&str]) -> Result<Output> {
+        let mut command = self.command(&["exec", host]);
+        Ok(command.args(program).output()?)
+    }
+
+    /// Fetches from the client with curl: `STATUS` and the content, behind each other.
+    pub fn curl(&self, arguments: &[&str]) -> Result<(u16, String)> {
+        let mut all =
+            vec!["curl", "-sS", "-g", "-m", "10", "--noproxy", "*", "-w", "\n%{http_code}"];
+        all.extend(arguments);
+        let output = self.on("client", &all)?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "curl {arguments:?}: {errors}");
+        let (content, status) = text.rsplit_once('\n').context("curl says no status")?;
+        Ok((status.parse()?, content.to_owned()))
+    }
+
+    /// The hardware addresses that answer the client for `address`.
+    pub fn who_has(&self, address: IpAddr) -> Result<BTreeSet<String>> {
+        let text = address.to_string();
+        let output = match address {
+            IpAddr::V4(_) => {
+                self.on("client", &["arping", "-c", "3", "-w", "2", "-I", "eth0", &text])?
+            }
+            IpAddr::V6(_) => {
+                self.on("client", &["ndisc6", "-m", "-r", "2", "-w", "500", &text, "eth0"])?
+            }
+        };
+        let output = String::from_utf8_lossy(&output.stdout).to_lowercase();
+        let words = output.split(|c: char| !(c.is_ascii_hexdigit() || c == ':'));
+        let is_mac = |word: &&str| word.len() == 17 && word.matches(':').count() == 5;
+        Ok(words.filter(is_mac).map(str::to_owned).collect())
+    }
+
+    /// The hardware address of a host, as its own kernel tells it.
+    pub fn mac(&self, host: &str) -> Result<String> {
+        let output = self.on(host, &["cat", "/sys/class/net/eth0/address"])?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// What comes back to the client for a datagram, from a socket of its own.
+    pub fn datagram(&self, to: SocketAddr, content: &str) -> Result<String> {
+        let client = Namespace::existing(&format!("steelyard-{}-client", self.name))?;
+        let exchange = || -> std::io::Result<String> {
+            let any: IpAddr = if to.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
+            let socket = UdpSocket::bind((any, 0))?;
+            socket.set_read_timeout(Some(DATAGRAM_PATIENCE))?;
+            socket.connect(to)?;
+            socket.send(content.as_bytes())?;
+            let mut answer = [0; 2048];
+            let length = socket.recv(&mut answer)?;
+            Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+        };
+        Ok(client.run(exchange)??)
+    }
+
+    /// Sends a signal to every process on a node (that is, to `steelyard up`).
+    pub fn signal(&self, node: &str, signal: Signal) -> Result<()> {
+        let namespace = format!("steelyard-{}-node-{node}", self.name);
+        let pids = netns::ip(&["netns", "pids", &namespace])?;
+        ensure!(!pids.trim().is_empty(), "nothing runs on {node}");
+        for pid in pids.split_whitespace() {
+            kill_process(Pid::from_raw(pid.parse()?).context("a process id is positive")?, signal)?;
+        }
+        Ok(())
+    }
+
+    /// Ends it, and checks that nothing is left behind.
+    pub fn stop(mut self) -> Result<()> {
+        let status = self.process.stop()?;
+        ensure!(status.success(), "{status}: {}", self.process.printed());
+        self.check_gone()
+    }
+
+    /// Checks that nothing of it is there.
+    pub fn check_gone(&self) -> Result<()> {
+        ensure!(self.namespaces().is_empty(), "left behind: {:?}", self.namespaces());
+        ensure!(!self.folder().exists(), "left behind: {}", self.folder().display());
+        wait::until("the end of its processes", || processes_of(&self.name).is_empty())
+            .with_context(|| format!("{:?}", processes_of(&self.name)))
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if self.process.is_running() {
+            let _ = self.process.stop();
+        }
+        // Also when it was killed: what is left goes now.
+        let _ = self.command(&["down"]).output();
+    }
+}
+
+/// Command lines that name the laboratory.
+fn processes_of(name: &str) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let lines = entries.flatten().filter_map(|entry| {
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&line).replace('\0', " "))
+    });
+    let own = [format!("/run/steelyard-lab/{name}/"), format!("steelyard-{name}-")];
+    lines.filter(|line| own.iter().any(|part| line.contains(part))).collect()
+}

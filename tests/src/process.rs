@@ -1,0 +1,116 @@
+//! Running processes, with everything they print.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result, bail};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
+
+use crate::wait;
+
+/// A process in the background; killed when dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    printed: Arc<Mutex<String>>,
+}
+
+impl Running {
+    /// Starts `command`, without input.
+    pub fn start(mut command: Command) -> Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
+        let printed = Arc::new(Mutex::new(String::new()));
+        collect(child.stdout.take().context("standard output is piped")?, &printed);
+        collect(child.stderr.take().context("standard error is piped")?, &printed);
+        Ok(Self { child, printed })
+    }
+
+    /// Everything it printed so far, both streams, line by line.
+    pub fn printed(&self) -> String {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until it has printed `part`; fails when it ends before.
+    pub fn wait_for(&mut self, part: &str) -> Result<()> {
+        let mut ended = None;
+        let waited = wait::until(&format!("{part:?}"), || {
+            // Looked at first: what it printed before its end counts.
+            ended = self.child.try_wait().ok().flatten();
+            self.printed().contains(part) || ended.is_some()
+        });
+        if waited.is_err() || !self.printed().contains(part) {
+            bail!("no {part:?} (ended: {ended:?}) in what it printed:\n{}", self.printed());
+        }
+        Ok(())
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Result<Pid> {
+        Pid::from_raw(i32::try_from(self.child.id())?).context("a process id is positive")
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill_process(self.pid()?, signal)?)
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits for its end.
+    pub fn wait_for_end(&mut self) -> Result<ExitStatus> {
+        wait::until_some("the end of a process", || self.child.try_wait().ok().flatten())
+            .with_context(|| self.printed())
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn stop(&mut self) -> Result<ExitStatus> {
+        self.signal(Signal::TERM)?;
+        self.wait_for_end()
+    }
+
+    /// Kills it without a warning, and waits until it is gone.
+    pub fn kill(&mut self) -> Result<()> {
+        self.signal(Signal::KILL)?;
+        self.wait_for_end().map(drop)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- printed by process {}\n{}---", self.child.id(), self.printed());
+        }
+    }
+}
+
+/// Runs `command` to its end; its output as text when it succeeds, an error with all of it else.
+pub fn run(mut command: Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("{command:?}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        bail!("{command:?}: {}\n{text}{errors}", output.status);
+    }
+    Ok(text)
+}
+
+fn collect(stream: impl Read + Send + 'static, printed: &Arc<Mutex<String>>) {
+    let printed = printed.clone();
+    std::thread::spawn(move || {
+        let mut lines = BufReader::new(stream);
+        let mut line = Vec::new();
+        while matches!(lines.read_until(b'\n', &mut line), Ok(length) if length > 0) {
+            let mut printed = printed.lock().unwrap_or_else(PoisonError::into_inner);
+            printed.push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    });
+}

@@ -1,0 +1,299 @@
+//! The whole path as a user walks it: manifests in, a page served on an address of the LAN out.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::{Context, Result, ensure};
+use steelyard_tests::lab::Lab;
+use steelyard_tests::process::Signal;
+use steelyard_tests::scratch::Scratch;
+use steelyard_tests::{binary, needs_lab, wait};
+
+/// Enough requests for every replica to have had its turn, however connections are spread.
+const TRIES: usize = 60;
+
+fn address(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn only(mac: String) -> BTreeSet<String> {
+    BTreeSet::from([mac])
+}
+
+/// The echo server named in a plain text answer, `test-app-1`.
+fn replica(content: &str) -> &str {
+    content.lines().next().unwrap_or_default()
+}
+
+/// Asks until as many different replicas as `wanted` have answered.
+fn replicas(wanted: usize, mut ask: impl FnMut() -> Result<String>) -> Result<BTreeSet<String>> {
+    let mut seen = BTreeSet::new();
+    for _ in 0..TRIES {
+        seen.insert(replica(&ask()?).to_owned());
+        if seen.len() == wanted {
+            break;
+        }
+    }
+    Ok(seen)
+}
+
+fn names(workload: &str, count: usize) -> BTreeSet<String> {
+    (1..=count).map(|index| format!("{workload}-{index}")).collect()
+}
+
+#[test]
+fn the_homelab_is_served() -> Result<()> {
+    needs_lab!();
+    let lab = Lab::start(None)?;
+    the_address_is_answered_for(&lab)?;
+    hosts_and_paths_are_routed(&lab)?;
+    requests_that_no_route_wants_are_told_why(&lab)?;
+    names_work_without_a_hosts_file(&lab)?;
+    the_node_reaches_its_own_addresses(&lab)?;
+    lab.stop()
+}
+
+fn the_address_is_answered_for(lab: &Lab) -> Result<()> {
+    let node = lab.mac("worker-1")?;
+    ensure!(lab.who_has(address("10.1.1.100"))? == only(node), "someone else has 10.1.1.100");
+    ensure!(lab.who_has(address("10.1.1.11"))? == only(lab.mac("worker-1")?), "its own address");
+    ensure!(lab.who_has(address("10.1.1.101"))?.is_empty(), "nobody has 10.1.1.101 yet");
+    let pinged = lab.on("client", &["ping", "-c", "2", "-W", "2", "10.1.1.100"])?;
+    ensure!(pinged.status.success(), "{pinged:?}");
+    let arp = lab.run(&["arp"])?;
+    ensure!(arp.contains("10.1.1.100") && arp.contains("worker-1 ("), "{arp}");
+    Ok(())
+}
+
+fn hosts_and_paths_are_routed(lab: &Lab) -> Result<()> {
+    let test_app = ["-H", "Host: test.homelab.local", "http://10.1.1.100"];
+    let (status, content) = lab.curl(&test_app)?;
+    ensure!(status == 200 && content.contains("name:    test-app"), "{status} {content}");
+    ensure!(content.contains("host:    test.homelab.local"), "the host is kept: {content}");
+    ensure!(content.contains("x-forwarded-for: "), "the client is named: {content}");
+    let seen = replicas(2, || Ok(lab.curl(&test_app)?.1))?;
+    ensure!(seen == names("test-app", 2), "not both replicas: {seen:?}");
+    for (host, workload) in [("grafana", "grafana"), ("prometheus", "prometheus")] {
+        let host = format!("Host: {host}.homelab.local");
+        let (status, content) = lab.curl(&["-H", &host, "http://10.1.1.100/any/path"])?;
+        ensure!(status == 200 && replica(&content) == format!("{workload}-1"), "{host}: {content}");
+    }
+    for (path, workload) in [("/api", "api"), ("/api/users", "api"), ("/web/", "web")] {
+        let (status, content) = lab.curl(&[&format!("http://10.1.1.100{path}")])?;
+        ensure!(status == 200 && replica(&content).starts_with(workload), "{path}: {content}");
+        ensure!(content.contains(&format!("request: GET {path} ")), "{path}: {content}");
+    }
+    Ok(())
+}
+
+fn requests_that_no_route_wants_are_told_why(lab: &Lab) -> Result<()> {
+    let (status, page) = lab.curl(&["http://10.1.1.100/apiary"])?;
+    ensure!(status == 404 && page.contains("/api"), "the nearest rule is shown: {status} {page}");
+    let unknown = ["-H", "Host: nobody.example", "http://10.1.1.100/"];
+    let (status, page) = lab.curl(&unknown)?;
+    ensure!(status == 404 && page.contains("nobody.example"), "{status} {page}");
+    Ok(())
+}
+
+fn names_work_without_a_hosts_file(lab: &Lab) -> Result<()> {
+    let content = lab.run(&["curl", "-sS", "http://test.homelab.local/x"])?;
+    ensure!(content.contains("name:    test-app"), "{content}");
+    let html = lab.run(&["curl", "-sS", "-H", "Accept: text/html", "http://test.homelab.local"])?;
+    ensure!(html.contains("<title>test-app-"), "a browser gets a page: {html}");
+    Ok(())
+}
+
+fn the_node_reaches_its_own_addresses(lab: &Lab) -> Result<()> {
+    let curl = ["curl", "-sS", "-m", "5", "--noproxy", "*", "http://10.1.1.100/api"];
+    let output = lab.on("worker-1", &curl)?;
+    ensure!(String::from_utf8_lossy(&output.stdout).contains("name:    api"), "{output:?}");
+    Ok(())
+}
+
+const DUAL_STACK: &str = r#"
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: both, namespace: metallb-system}
+spec:
+  addresses: [10.1.1.100-10.1.1.150, "fd00:1:1::100-fd00:1:1::1ff"]
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {name: all, namespace: metallb-system}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: traefik, namespace: traefik, annotations: {steelyard.dev/gateway: "true"}}
+spec:
+  type: LoadBalancer
+  ipFamilyPolicy: PreferDualStack
+  selector: {app.kubernetes.io/name: traefik}
+  ports: [{name: web, port: 80, targetPort: web}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: test-app}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: test-app}}
+  template:
+    metadata: {labels: {app: test-app}}
+    spec:
+      containers: [{name: nginx, image: "nginx:alpine", ports: [{containerPort: 80}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: test-app}
+spec:
+  selector: {app: test-app}
+  ports: [{port: 80}]
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: test-app}
+spec:
+  ingressClassName: traefik
+  rules:
+  - host: test.homelab.local
+    http:
+      paths:
+      - {path: /, pathType: Prefix, backend: {service: {name: test-app, port: {number: 80}}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: direct}
+spec:
+  type: LoadBalancer
+  ipFamilyPolicy: PreferDualStack
+  selector: {app: test-app}
+  ports: [{port: 8080, targetPort: 80}]
+"#;
+
+/// Addresses of the gateway and of the forwarded Service.
+const GATEWAY: [&str; 2] = ["10.1.1.101", "fd00:1:1::101"];
+const DIRECT: [&str; 2] = ["10.1.1.100", "fd00:1:1::100"];
+
+fn url(address: &str, port: u16) -> String {
+    format!("http://{}/", SocketAddr::new(self::address(address), port))
+}
+
+#[test]
+fn both_families_are_served_and_silent_with_the_node() -> Result<()> {
+    needs_lab!();
+    let folder = Scratch::new()?;
+    folder.write("all.yaml", DUAL_STACK)?;
+    let lab = Lab::start(Some(folder.path()))?;
+    for at in GATEWAY.into_iter().chain(DIRECT) {
+        let node = only(lab.mac("node-1")?);
+        ensure!(lab.who_has(address(at))? == node, "{at} is not the node's alone");
+        let pinged = lab.on("client", &["ping", "-c", "1", "-W", "2", at])?;
+        ensure!(pinged.status.success(), "{pinged:?}");
+    }
+    for at in GATEWAY {
+        let ask = || Ok(lab.curl(&["-H", "Host: test.homelab.local", &url(at, 80)])?.1);
+        let seen = replicas(2, ask)?;
+        ensure!(seen == names("test-app", 2), "over {at}: {seen:?}");
+    }
+    for at in DIRECT {
+        let seen = replicas(2, || Ok(lab.curl(&[&url(at, 8080)])?.1))?;
+        ensure!(seen == names("test-app", 2), "over {at}: {seen:?}");
+    }
+    let (status, page) = lab.curl(&["-H", "Host: nobody.example", &url(GATEWAY[1], 80)])?;
+    ensure!(status == 404, "{status} {page}");
+    a_stopped_node_is_silent(&lab)?;
+    a_killed_node_is_silent(&lab)?;
+    lab.stop()
+}
+
+fn a_stopped_node_is_silent(lab: &Lab) -> Result<()> {
+    lab.signal("node-1", Signal::STOP)?;
+    nobody_answers(lab)?;
+    lab.signal("node-1", Signal::CONT)?;
+    for at in GATEWAY.into_iter().chain(DIRECT) {
+        wait::until(&format!("an answer for {at}"), || {
+            lab.who_has(address(at)).is_ok_and(|who| !who.is_empty())
+        })?;
+    }
+    Ok(())
+}
+
+fn a_killed_node_is_silent(lab: &Lab) -> Result<()> {
+    lab.signal("node-1", Signal::KILL)?;
+    nobody_answers(lab)
+}
+
+fn nobody_answers(lab: &Lab) -> Result<()> {
+    for at in GATEWAY.into_iter().chain(DIRECT) {
+        let who = lab.who_has(address(at))?;
+        ensure!(who.is_empty(), "{who:?} answers for {at}, though steelyard does not run");
+    }
+    Ok(())
+}
+
+const UDP_SERVICE: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: udp-service}
+spec:
+  type: LoadBalancer
+  selector: {app: nginx}
+  ports: [{name: dns, protocol: UDP, port: 53, targetPort: 5353}]
+";
+
+#[test]
+fn the_first_service_answers_from_all_replicas() -> Result<()> {
+    needs_lab!();
+    let folder = Scratch::copy_of(&binary::example("first-service"))?;
+    folder.write("udp.yaml", UDP_SERVICE)?;
+    let lab = Lab::start(Some(folder.path()))?;
+    ensure!(lab.who_has(address("192.168.1.240"))? == only(lab.mac("node-1")?), "no owner");
+    let seen = replicas(3, || Ok(lab.curl(&["http://192.168.1.240"])?.1))?;
+    ensure!(seen == names("nginx-deployment", 3), "TCP: {seen:?}");
+    let udp: SocketAddr = "192.168.1.241:53".parse()?;
+    let seen = replicas(3, || lab.datagram(udp, "hello"))?;
+    ensure!(seen == names("nginx-deployment", 3), "UDP: {seen:?}");
+    ensure!(lab.datagram(udp, "hello")?.ends_with("hello"), "the content comes back");
+    lab.stop()
+}
+
+#[test]
+fn a_killed_laboratory_leaves_nothing_to_the_next() -> Result<()> {
+    needs_lab!();
+    let mut lab = Lab::start(Some(&binary::example("first-service")))?;
+    lab.process.kill()?;
+    ensure!(!lab.namespaces().is_empty(), "a kill leaves namespaces, else this tests nothing");
+    let name = lab.name.clone();
+    let next = Lab::start_named(name, Some(&binary::example("first-service")))?;
+    ensure!(next.process.printed().contains("removed"), "{}", next.process.printed());
+    let (status, _) = next.curl(&["http://192.168.1.240"])?;
+    ensure!(status == 200, "{status}");
+    next.stop()?;
+    lab.check_gone().context("of the first")
+}
+
+/// Ends a laboratory in the background, also when the test fails.
+struct Down(String);
+
+impl Drop for Down {
+    fn drop(&mut self) {
+        let _ = binary::command(["lab", "--name", &self.0, "down"]).output();
+    }
+}
+
+#[test]
+fn in_the_background_until_told() -> Result<()> {
+    needs_lab!();
+    let name = format!("t{}bg", std::process::id());
+    let _down = Down(name.clone());
+    let path = binary::example("first-service");
+    let mut start = binary::command(["lab", "--name", &name, "--detach"]);
+    start.arg(&path);
+    let drawn = steelyard_tests::process::run(start)?;
+    ensure!(drawn.contains("192.168.1.240") && drawn.contains("node-1 serves"), "{drawn}");
+    let twice = binary::command(["lab", "--name", &name]).output()?;
+    ensure!(String::from_utf8_lossy(&twice.stderr).contains("running already"), "{twice:?}");
+    steelyard_tests::process::run(binary::command(["lab", "--name", &name, "down"]))?;
+    let left = steelyard_host::netns::list();
+    ensure!(!left.iter().any(|it| it.contains(&name)), "left behind: {left:?}");
+    Ok(())
+}
