@@ -1,0 +1,305 @@
+//! Who gets what: requested addresses, requested pools, everybody else, second families.
+
+use std::net::IpAddr;
+
+use steelyard_model::Family;
+
+use super::hold::other;
+use super::{Allocator, Claim};
+use crate::assignment::{Event, Reason};
+use crate::ledger::{Place, Slot};
+use crate::pools::Named;
+use crate::refusal::Refusal;
+use crate::wish::{Families, Request, Standing};
+
+impl Allocator {
+    /// Stages 4 to 7.
+    pub(super) fn give_all(&mut self, active: &[Slot]) {
+        let stage = |claim: &Claim| match (&claim.wish.request, &claim.wish.pool) {
+            (Request::Addresses(_), _) => 0,
+            (_, Some(_)) => 1,
+            (_, None) => 2,
+        };
+        let mut order = active.to_vec();
+        order.sort_by_key(|&slot| stage(self.claim(slot)));
+        for slot in order {
+            self.decide(slot);
+        }
+        for &slot in active {
+            self.add_second(slot);
+        }
+    }
+
+    fn decide(&mut self, slot: Slot) {
+        let claim = self.claim(slot);
+        match &claim.wish.standing {
+            _ if claim.service.is_none() => return,
+            Standing::Foreign | Standing::NotLoadBalancer => return,
+            Standing::Blocked(refusal) => {
+                let refusal = refusal.clone();
+                return self.refuse(slot, refusal);
+            }
+            Standing::Ours => {}
+        }
+        if let Request::Invalid(text) = &claim.wish.request {
+            let message = format!("invalid requested loadbalancer IPs: {text}");
+            let refusal = Refusal::InvalidRequest { text: text.clone() };
+            let claim = self.claim_mut(slot);
+            claim.tell(Event::warning("LoadBalancerFailed", message));
+            claim.refusal = claim.grant.is_none().then_some(refusal);
+            return;
+        }
+        if claim.grant.is_some() {
+            return;
+        }
+        match self.choose(slot) {
+            Ok((places, reason)) => {
+                self.take(slot, places, reason);
+                self.tell_assigned(slot);
+            }
+            Err(refusal) => self.refuse(slot, refusal),
+        }
+    }
+
+    fn refuse(&mut self, slot: Slot, refusal: Refusal) {
+        let claim = self.claim_mut(slot);
+        let event = match &refusal {
+            Refusal::Headless => None,
+            Refusal::NotEnoughClusterIps { .. } => {
+                Some(Event::warning("not enough clusterips", refusal.to_string()))
+            }
+            Refusal::ClusterIpFamilies { .. } => {
+                Some(Event::warning("noclusterIPsIPFamily", refusal.to_string()))
+            }
+            refusal => {
+                let message = format!("Failed to allocate IP for \"{}\": {refusal}", claim.id);
+                Some(Event::warning("AllocationFailed", message))
+            }
+        };
+        if let Some(event) = event {
+            claim.tell(event);
+        }
+        claim.refusal = Some(refusal);
+    }
+
+    fn choose(&mut self, slot: Slot) -> Result<(Vec<Place>, Reason), Refusal> {
+        let wish = &self.claim(slot).wish;
+        if let Request::Addresses(addresses) = &wish.request {
+            let addresses = addresses.clone();
+            return Ok((self.requested(slot, &addresses)?, Reason::Requested));
+        }
+        if let Some(name) = wish.pool.clone() {
+            return Ok((self.in_pool(slot, &name)?, Reason::FirstOfRequestedPool));
+        }
+        self.in_any(slot).ok_or(Refusal::NoneAvailable)
+    }
+
+    fn requested(&self, slot: Slot, addresses: &[IpAddr]) -> Result<Vec<Place>, Refusal> {
+        let claim = self.claim(slot);
+        if !families_match(addresses, claim.wish.families) {
+            return Err(Refusal::WrongFamilies { addresses: addresses.to_vec() });
+        }
+        let places = self.admit(slot, addresses)?;
+        if let Some(name) = &claim.wish.pool
+            && self.pools.named(name, &claim.id.namespace) != Named::Pool(places[0].0)
+        {
+            let (addresses, name) = (addresses.to_vec(), name.clone());
+            return Err(Refusal::OtherPool { addresses, name });
+        }
+        Ok(places)
+    }
+
+    fn in_pool(&mut self, slot: Slot, name: &str) -> Result<Vec<Place>, Refusal> {
+        let claim = self.claim(slot);
+        let index = match self.pools.named(name, &claim.id.namespace) {
+            Named::Pool(index) => index,
+            Named::Unknown => return Err(Refusal::UnknownPool { name: name.to_owned() }),
+            Named::Ambiguous => return Err(Refusal::AmbiguousPool { name: name.to_owned() }),
+        };
+        let pool = self.pools.get(index).pool.id.clone();
+        let service = claim.service.as_ref().expect("absent Services ask for nothing");
+        if self.pools.mismatch(index, service).is_some() {
+            return Err(Refusal::NotForService { pool });
+        }
+        let families = self.settled_families(slot, &[index]);
+        self.in_list(slot, &[index], families).ok_or(Refusal::PoolFull { pool })
+    }
+
+    fn in_any(&mut self, slot: Slot) -> Option<(Vec<Place>, Reason)> {
+        let service = self.claim(slot).service.clone().expect("absent Services ask for nothing");
+        let pinned = self.pools.pinned(&service);
+        let families = self.settled_families(slot, &pinned);
+        if let Some(places) = self.in_list(slot, &pinned, families) {
+            return Some((places, Reason::FirstOfItsPool));
+        }
+        Some((self.in_unpinned(slot, families)?, Reason::FirstFree))
+    }
+
+    /// Where nothing is said: IPv4 if one of `pools`, or of those for everybody unless a single
+    /// pool is asked for, has it; else IPv6.
+    fn settled_families(&self, slot: Slot, pools: &[usize]) -> Families {
+        let wish = &self.claim(slot).wish;
+        if wish.families != Families::Any {
+            return wish.families;
+        }
+        let has_v4 = |index: usize| self.pools.get(index).space(Family::V4).capacity > 0;
+        let any = pools.iter().any(|&index| has_v4(index))
+            || wish.pool.is_none() && self.pools.unpinned().any(has_v4);
+        Families::One(if any { Family::V4 } else { Family::V6 })
+    }
+
+    fn in_list(&mut self, slot: Slot, pools: &[usize], families: Families) -> Option<Vec<Place>> {
+        let mut first =
+            |family| pools.iter().find_map(|&pool| Some(vec![self.first_fit(slot, pool, family)?]));
+        match families {
+            Families::Any => unreachable!("settled before"),
+            Families::One(family) => first(family),
+            Families::Both { required, first: preferred } => {
+                let both = pools.iter().find_map(|&pool| self.both_fit(slot, pool));
+                if both.is_some() || required {
+                    return both;
+                }
+                let mut first = |family| {
+                    pools.iter().find_map(|&pool| Some(vec![self.first_fit(slot, pool, family)?]))
+                };
+                first(preferred).or_else(|| first(other(preferred)))
+            }
+        }
+    }
+
+    /// As [`Self::in_list`] over the pools for everybody, without looking at full ones.
+    fn in_unpinned(&mut self, slot: Slot, families: Families) -> Option<Vec<Place>> {
+        match families {
+            Families::Any => unreachable!("settled before"),
+            Families::One(family) => self.one_unpinned(slot, family),
+            Families::Both { required, first } => {
+                let both = self.both_unpinned(slot);
+                if both.is_some() || required {
+                    return both;
+                }
+                self.one_unpinned(slot, first).or_else(|| self.one_unpinned(slot, other(first)))
+            }
+        }
+    }
+
+    fn one_unpinned(&mut self, slot: Slot, family: Family) -> Option<Vec<Place>> {
+        let mut after = None;
+        while let Some(pool) = self.next_unpinned(slot, family, after) {
+            if let Some(place) = self.first_fit(slot, pool, family) {
+                return Some(vec![place]);
+            }
+            after = Some(pool);
+        }
+        None
+    }
+
+    fn both_unpinned(&mut self, slot: Slot) -> Option<Vec<Place>> {
+        let mut after = None;
+        loop {
+            let v4 = self.next_unpinned(slot, Family::V4, after)?;
+            let v6 = self.next_unpinned(slot, Family::V6, after)?;
+            if v4 != v6 {
+                // The later of the two is the first that could have both.
+                after = v4.max(v6).checked_sub(1);
+                continue;
+            }
+            if let Some(places) = self.both_fit(slot, v4) {
+                return Some(places);
+            }
+            after = Some(v4);
+        }
+    }
+
+    /// The next pool for everybody that may have an address of `family` for this Service: free,
+    /// or shared on its terms.
+    fn next_unpinned(&self, slot: Slot, family: Family, after: Option<usize>) -> Option<usize> {
+        let open = self.pools.next_open(family, after);
+        let terms = &self.claim(slot).wish.terms;
+        let mut sharing = self.ledger.next_pool_sharing(terms, after);
+        while let Some(pool) = sharing.filter(|&pool| !self.pools.is_unpinned(pool)) {
+            sharing = self.ledger.next_pool_sharing(terms, Some(pool));
+        }
+        open.into_iter().chain(sharing).min()
+    }
+
+    fn both_fit(&mut self, slot: Slot, pool: usize) -> Option<Vec<Place>> {
+        let v4 = self.first_fit(slot, pool, Family::V4)?;
+        Some(vec![v4, self.first_fit(slot, pool, Family::V6)?])
+    }
+
+    /// The first address of a pool that the Service may use: free, or shared on its terms.
+    pub(super) fn first_fit(&mut self, slot: Slot, pool: usize, family: Family) -> Option<Place> {
+        let free = self.first_unused(pool, family);
+        let wish = &self.claim(slot).wish;
+        if wish.terms.key.is_empty() {
+            return free;
+        }
+        let (terms, ports) = (wish.terms.clone(), wish.ports.clone());
+        let end = free.unwrap_or((pool, family, (usize::MAX, u128::MAX)));
+        let shareable = self
+            .ledger
+            .shareable(&terms, pool, family, &ports)
+            .take_while(|place| *place < end)
+            .find(|&place| self.may_use(slot, self.pools.address(place)).is_ok());
+        self.ledger.conflict_before(&terms, shareable.unwrap_or(end), &ports);
+        shareable.or(free)
+    }
+
+    fn first_unused(&mut self, pool: usize, family: Family) -> Option<Place> {
+        loop {
+            let place = (pool, family, self.pools.first_free(pool, family)?);
+            if !self.ledger.is_used(self.pools.address(place)) {
+                return Some(place);
+            }
+            // Pools overlap (they should not) and another one gave it away.
+            self.pools.take(place);
+        }
+    }
+
+    /// Gives a Service that prefers two families the one it lacks, from the same pool.
+    fn add_second(&mut self, slot: Slot) {
+        let claim = self.claim(slot);
+        let Some(grant) = claim.grant.as_ref().filter(|grant| grant.places.len() == 1) else {
+            return;
+        };
+        if !claim.wish.prefers_dual {
+            return;
+        }
+        let (held, address, reason) = (grant.places[0], grant.addresses[0], grant.reason.clone());
+        let wants_two = matches!(claim.wish.families, Families::Both { .. });
+        let second = wants_two.then(|| self.first_fit(slot, held.0, other(held.1))).flatten();
+        let event = if let Some(place) = second {
+            self.take(slot, vec![held, place], reason);
+            let added = self.pools.address(place);
+            Event::normal("IPAllocated", format!("Assigned additional IP \"{added}\""))
+        } else {
+            let why = if wants_two {
+                let pool = &self.pools.get(held.0).pool.id.name;
+                format!("pool {pool} has no free {} address beside {address}", other(held.1))
+            } else {
+                format!("the cluster gave the Service {} alone", held.1)
+            };
+            let message = format!("cannot assign additional IP in PreferDualStack: {why}");
+            Event::normal("AdditionalAssignFailed", message)
+        };
+        self.claim_mut(slot).tell(event);
+    }
+}
+
+impl Claim {
+    /// Adds an event, once.
+    pub(super) fn tell(&mut self, event: Event) {
+        if !self.events.contains(&event) {
+            self.events.push(event);
+        }
+    }
+}
+
+/// Whether requested addresses are of exactly the families that the Service has.
+fn families_match(addresses: &[IpAddr], families: Families) -> bool {
+    match families {
+        Families::Any => true,
+        Families::One(family) => matches!(*addresses, [it] if Family::of(it) == family),
+        Families::Both { .. } => addresses.len() == 2,
+    }
+}

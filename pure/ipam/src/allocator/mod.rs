@@ -1,0 +1,454 @@
+//! The allocator: all claims, decided in an order that does not depend on the order of input.
+//!
+//! A run goes through stages, each over all Services by creation time (absent last), then
+//! namespace/name: (1) addresses that a status has, (2) addresses that are held, (3) the missing
+//! half of a pair, (4) requested addresses, (5) requested pools, (6) everybody else, (7) a second
+//! family for those who would like one. From (4) on addresses are only taken, never released, so
+//! whoever fails would fail again: what comes out, handed in as held, comes out again.
+//!
+//! After one change only the changed Service and those that want something are decided anew
+//! ([`Allocator::change`]); where that could differ from a run over everybody, everybody is.
+
+mod give;
+mod hold;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use steelyard_model::{Family, Held, Holding, Labels, NamespacedName, Pool, Service};
+
+use crate::annotation;
+use crate::assignment::{Assignment, Event, PoolUsage, Reason};
+use crate::ledger::{Ledger, Place, Slot};
+use crate::pools::Pools;
+use crate::refusal::Refusal;
+use crate::wish::{Request, Standing, Wish};
+
+/// How to assign.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The `loadBalancerClass` that is ours; none means Services without a class.
+    pub load_balancer_class: Option<String>,
+    /// What becomes of holdings whose Service is not in the input.
+    pub absent: Absent,
+}
+
+/// What becomes of holdings whose Service is not in the input.
+#[derive(Clone, Debug, Default)]
+pub enum Absent {
+    /// They are released: the Service is gone.
+    #[default]
+    Release,
+    /// These are kept: the Service is there, but its object is invalid.
+    Keep(BTreeSet<NamespacedName>),
+    /// All are kept: a file could not be read and nobody knows what was in it.
+    KeepAll,
+}
+
+/// All pools and claims, and who has what.
+#[derive(Clone, Debug)]
+pub struct Allocator {
+    options: Options,
+    pub(crate) pools: Pools,
+    ledger: Ledger,
+    slots: Vec<Option<Claim>>,
+    /// Slots to use again.
+    vacant: Vec<Slot>,
+    index: BTreeMap<NamespacedName, Slot>,
+    /// Decided in the last run, so that events and reasons are those of a change.
+    fresh: Vec<Slot>,
+    /// Want something, so that every change concerns them.
+    unsettled: BTreeSet<Slot>,
+    /// Have other addresses than their status says.
+    stale: BTreeSet<Slot>,
+    /// The Service that just changed, while others stay as they are.
+    changed: Option<Slot>,
+    /// The changed Service may take from those who stay: everybody must be decided anew.
+    disturbed: bool,
+}
+
+/// A Service's part.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(crate) id: NamespacedName,
+    /// None for an absent Service whose holding is kept.
+    pub(crate) service: Option<Arc<Service>>,
+    pub(crate) wish: Wish,
+    /// What it held before.
+    held: Holding,
+    pub(crate) grant: Option<Grant>,
+    pub(crate) refusal: Option<Refusal>,
+    events: Vec<Event>,
+}
+
+/// What a Service was given.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub(crate) addresses: Vec<IpAddr>,
+    /// Where each of them is.
+    places: Vec<Place>,
+    reason: Reason,
+}
+
+impl Allocator {
+    /// Decides everything from scratch.
+    pub fn new(
+        pools: &[Pool],
+        namespaces: &BTreeMap<String, Labels>,
+        services: impl IntoIterator<Item = Arc<Service>>,
+        held: &Held,
+        options: &Options,
+    ) -> Self {
+        let mut allocator = Self {
+            options: options.clone(),
+            pools: Pools::new(pools, namespaces),
+            ledger: Ledger::default(),
+            slots: Vec::new(),
+            vacant: Vec::new(),
+            index: BTreeMap::new(),
+            fresh: Vec::new(),
+            unsettled: BTreeSet::new(),
+            stale: BTreeSet::new(),
+            changed: None,
+            disturbed: false,
+        };
+        for service in services {
+            let holding = held.0.get(&service.id).cloned().unwrap_or_default();
+            allocator.enter(service, holding);
+        }
+        allocator.enter_absent(held);
+        allocator.run((0..allocator.slots.len()).collect());
+        allocator
+    }
+
+    /// A Service is new or changed; the others keep what they have, and what they want is looked
+    /// at again. The same as [`Allocator::new`] with what everybody has now as held.
+    pub fn change(&mut self, service: Arc<Service>) {
+        let holding = self.leave(&service.id);
+        self.settle();
+        self.changed = self.enter(service, holding);
+        self.rerun();
+    }
+
+    /// A Service is gone.
+    pub fn remove(&mut self, id: &NamespacedName) {
+        self.leave(id);
+        self.settle();
+        self.rerun();
+    }
+
+    /// What a Service gets; none unless it is of type LoadBalancer.
+    pub fn assignment(&self, id: &NamespacedName) -> Option<Assignment> {
+        let claim = self.claim(*self.index.get(id)?);
+        claim.service.as_ref().map(|service| self.outcome(claim, service))
+    }
+
+    /// All Services of type LoadBalancer.
+    pub fn services(&self) -> impl Iterator<Item = &NamespacedName> {
+        self.index.iter().filter(|(_, slot)| self.claim(**slot).service.is_some()).map(|(id, _)| id)
+    }
+
+    /// How much of each pool is used, by name.
+    pub fn usage(&self) -> Vec<PoolUsage> {
+        let usage = |state: &crate::pools::PoolState| {
+            let (v4, v6) = (state.space(Family::V4), state.space(Family::V6));
+            PoolUsage {
+                pool: state.pool.id.clone(),
+                assigned_ipv4: v4.assigned,
+                assigned_ipv6: v6.assigned,
+                available_ipv4: v4.available(),
+                available_ipv6: v6.available(),
+            }
+        };
+        self.pools.iter().map(|(_, state)| usage(state)).collect()
+    }
+
+    /// What everybody has now.
+    pub fn held(&self) -> Held {
+        let holding = |(id, slot): (&NamespacedName, &Slot)| {
+            let holding = self.holding(self.claim(*slot));
+            (!holding.addresses.is_empty()).then(|| (id.clone(), holding))
+        };
+        Held(self.index.iter().filter_map(holding).collect())
+    }
+
+    fn outcome(&self, claim: &Claim, service: &Service) -> Assignment {
+        let pending = || match (&claim.wish.standing, &claim.refusal) {
+            (Standing::Foreign, _) => Reason::ForeignClass,
+            (_, Some(refusal)) => Reason::Pending(refusal.clone()),
+            (_, None) => unreachable!("whoever has no address was refused one"),
+        };
+        let pool = claim.pool().map(|pool| self.pools.get(pool).pool.id.clone());
+        let unknown = claim.held.addresses.is_empty()
+            && !service.annotations.contains_key("metallb.io/ip-allocated-from-pool");
+        Assignment {
+            addresses: claim.addresses().to_vec(),
+            pool,
+            reason: claim.grant.as_ref().map_or_else(pending, |grant| grant.reason.clone()),
+            events: claim.events.clone(),
+            status_is_foreign: claim.wish.standing == Standing::Foreign
+                || self.pools.is_empty() && unknown,
+        }
+    }
+
+    fn holding(&self, claim: &Claim) -> Holding {
+        let Some(grant) = &claim.grant else {
+            let kept = claim.service.is_none();
+            return if kept { claim.held.clone() } else { Holding::default() };
+        };
+        if claim.service.is_none() {
+            return claim.held.clone();
+        }
+        let pool = claim.pool().map(|pool| self.pools.get(pool).pool.id.name.to_string());
+        Holding {
+            addresses: grant.addresses.clone(),
+            pool: pool.unwrap_or_default(),
+            sharing: claim.wish.sharing(),
+        }
+    }
+}
+
+/// Who takes part.
+impl Allocator {
+    fn enter(&mut self, service: Arc<Service>, held: Holding) -> Option<Slot> {
+        let wish = Wish::read(&service, self.options.load_balancer_class.as_deref());
+        if wish.standing == Standing::NotLoadBalancer {
+            return None;
+        }
+        let id = service.id.clone();
+        Some(self.place(Claim {
+            id,
+            service: Some(service),
+            wish,
+            held,
+            grant: None,
+            refusal: None,
+            events: Vec::new(),
+        }))
+    }
+
+    fn enter_absent(&mut self, held: &Held) {
+        for (id, holding) in &held.0 {
+            let keep = match &self.options.absent {
+                Absent::Release => false,
+                Absent::Keep(ids) => ids.contains(id),
+                Absent::KeepAll => true,
+            };
+            if keep && !self.index.contains_key(id) {
+                self.place(Claim::absent(id.clone(), holding.clone()));
+            }
+        }
+    }
+
+    fn place(&mut self, claim: Claim) -> Slot {
+        let id = claim.id.clone();
+        if let Some(&former) = self.index.get(&id) {
+            self.slots[former] = Some(claim);
+            return former;
+        }
+        let slot = self.vacant.pop().unwrap_or(self.slots.len());
+        if slot == self.slots.len() {
+            self.slots.push(None);
+        }
+        self.slots[slot] = Some(claim);
+        self.index.insert(id, slot);
+        slot
+    }
+
+    /// Takes a Service out and gives back what it had.
+    fn leave(&mut self, id: &NamespacedName) -> Holding {
+        let Some(slot) = self.index.remove(id) else { return Holding::default() };
+        let holding = self.holding(self.claim(slot));
+        self.give_back(slot);
+        self.slots[slot] = None;
+        self.vacant.push(slot);
+        self.unsettled.remove(&slot);
+        self.stale.remove(&slot);
+        holding
+    }
+
+    pub(crate) fn claim(&self, slot: Slot) -> &Claim {
+        self.slots[slot].as_ref().expect("indexed slots are occupied")
+    }
+
+    fn claim_mut(&mut self, slot: Slot) -> &mut Claim {
+        self.slots[slot].as_mut().expect("indexed slots are occupied")
+    }
+
+    pub(crate) fn find(&self, id: &NamespacedName) -> Option<(Slot, &Claim)> {
+        let &slot = self.index.get(id)?;
+        Some((slot, self.claim(slot)))
+    }
+
+    /// The load balancer class that is ours.
+    pub(crate) fn class(&self) -> Option<&str> {
+        self.options.load_balancer_class.as_deref()
+    }
+
+    /// All claims by name.
+    pub(crate) fn claims(&self) -> impl Iterator<Item = &Claim> {
+        self.index.values().map(|&slot| self.claim(slot))
+    }
+}
+
+/// Runs.
+impl Allocator {
+    /// Makes the last run history: what was given is now held, what happened was told.
+    fn settle(&mut self) {
+        for slot in std::mem::take(&mut self.fresh) {
+            let Some(claim) = &self.slots[slot] else { continue };
+            let held = self.holding(claim);
+            let claim = self.claim_mut(slot);
+            claim.held = held;
+            claim.refusal = None;
+            claim.events.clear();
+            let status = claim.status().to_vec();
+            if let Some(grant) = &mut claim.grant {
+                grant.reason =
+                    if grant.addresses == status { Reason::Status } else { Reason::Held };
+            }
+        }
+    }
+
+    /// Decides the changed Service and those that want something.
+    fn rerun(&mut self) {
+        let mut active: Vec<Slot> = self.unsettled.iter().copied().collect();
+        active.extend(self.changed.filter(|slot| !self.unsettled.contains(slot)));
+        self.disturbed = !self.stale.is_empty();
+        if !self.disturbed {
+            self.run(active);
+        }
+        if self.disturbed {
+            self.rebuild();
+        }
+        self.changed = None;
+    }
+
+    /// Decides everybody, each with what it held before this change.
+    fn rebuild(&mut self) {
+        for slot in self.index.values().copied().collect::<Vec<_>>() {
+            self.give_back(slot);
+            let claim = self.claim_mut(slot);
+            claim.refusal = None;
+            claim.events.clear();
+        }
+        (self.changed, self.disturbed) = (None, false);
+        self.run(self.index.values().copied().collect());
+    }
+
+    fn run(&mut self, mut active: Vec<Slot>) {
+        active.sort_by(|&a, &b| self.claim(a).order().cmp(&self.claim(b).order()));
+        self.hold_all(&active);
+        if self.disturbed {
+            return;
+        }
+        self.give_all(&active);
+        for &slot in &active {
+            self.finish(slot);
+        }
+        self.fresh = active;
+    }
+
+    /// Notes what a decided claim means for later changes.
+    fn finish(&mut self, slot: Slot) {
+        let claim = self.claim_mut(slot);
+        let before = if claim.status().is_empty() { &claim.held.addresses } else { claim.status() };
+        if let Some(service) = claim.service.clone()
+            && claim.addresses() != before
+        {
+            let told = annotation::deprecated(&service)
+                .map(|key| format!("Service uses deprecated annotation {key}"))
+                .map(|message| Event::warning("deprecatedAnnotation", message));
+            claim.events.extend(told);
+        }
+        let wants = claim.wants_something();
+        let stale = claim.grant.is_some()
+            && !claim.status().is_empty()
+            && claim.status() != claim.addresses();
+        set(&mut self.unsettled, slot, wants);
+        set(&mut self.stale, slot, stale);
+    }
+}
+
+/// Giving and taking back.
+impl Allocator {
+    fn take(&mut self, slot: Slot, places: Vec<Place>, reason: Reason) {
+        let addresses: Vec<_> = places.iter().map(|&place| self.pools.address(place)).collect();
+        self.mark(slot, &places, &addresses);
+        self.claim_mut(slot).grant = Some(Grant { addresses, places, reason });
+    }
+
+    fn mark(&mut self, slot: Slot, places: &[Place], addresses: &[IpAddr]) {
+        let claim = self.slots[slot].as_ref().expect("indexed slots are occupied");
+        for (&place, &address) in places.iter().zip(addresses) {
+            self.pools.take(place);
+            self.ledger.take(address, place, slot, &claim.wish.terms, &claim.wish.ports);
+        }
+    }
+
+    fn give_back(&mut self, slot: Slot) {
+        let Some(grant) = self.claim_mut(slot).grant.take() else { return };
+        for (place, address) in grant.places.into_iter().zip(grant.addresses) {
+            if self.ledger.release(address, place, slot) {
+                self.pools.release(place);
+            }
+        }
+    }
+}
+
+impl Claim {
+    fn absent(id: NamespacedName, held: Holding) -> Self {
+        Self {
+            id,
+            service: None,
+            wish: Wish::nothing(),
+            held,
+            grant: None,
+            refusal: None,
+            events: Vec::new(),
+        }
+    }
+
+    /// Its addresses.
+    pub(crate) fn addresses(&self) -> &[IpAddr] {
+        self.grant.as_ref().map_or(&[], |grant| &grant.addresses)
+    }
+
+    fn pool(&self) -> Option<usize> {
+        self.grant.as_ref()?.places.first().map(|place| place.0)
+    }
+
+    fn status(&self) -> &[IpAddr] {
+        self.service.as_ref().map_or(&[], |service| &service.status_addresses)
+    }
+
+    /// Order of claims: by age, absent last, then by name.
+    fn order(&self) -> impl Ord + '_ {
+        let created = self.service.as_ref().and_then(|service| service.created.as_deref());
+        (created.is_none(), created, &self.id)
+    }
+
+    /// Whether its terms are not those under which it got what it held.
+    fn changed_terms(&self) -> bool {
+        !self.held.addresses.is_empty() && self.held.sharing != self.wish.sharing()
+    }
+
+    fn wants_something(&self) -> bool {
+        if self.service.is_none() {
+            return self.addresses().len() < self.held.addresses.len();
+        }
+        let wants_second = self.wish.prefers_dual && self.addresses().len() < 2;
+        let blocked = self.wish.standing != Standing::Ours;
+        let invalid = matches!(self.wish.request, Request::Invalid(_));
+        self.grant.is_none() || wants_second || blocked || invalid
+    }
+}
+
+fn set(set: &mut BTreeSet<Slot>, slot: Slot, member: bool) {
+    if member {
+        set.insert(slot);
+    } else {
+        set.remove(&slot);
+    }
+}

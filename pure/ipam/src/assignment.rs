@@ -1,0 +1,129 @@
+//! What came out: per Service its addresses and why, per pool how much of it is used.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::Serialize;
+use steelyard_model::{Diagnostic, Held, NamespacedName};
+
+use crate::explain::Exclusion;
+use crate::refusal::Refusal;
+
+/// Addresses of all Services.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Assignments {
+    /// Every Service of type LoadBalancer.
+    pub services: BTreeMap<NamespacedName, Assignment>,
+    /// Every pool, by name.
+    pub pools: Vec<PoolUsage>,
+    /// For each Service without an address, why no pool serves it.
+    pub exclusions: BTreeMap<NamespacedName, Vec<Exclusion>>,
+    /// What users should change.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What to hand in next time: holdings of those that have an address, and of absent Services
+    /// that keep theirs.
+    pub held: Held,
+}
+
+/// What one Service gets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assignment {
+    /// Its addresses in order; none, one, or one per family.
+    pub addresses: Vec<IpAddr>,
+    /// The pool they are from.
+    pub pool: Option<NamespacedName>,
+    /// Why these, or why none.
+    pub reason: Reason,
+    /// What to tell about it, in MetalLB's words.
+    pub events: Vec<Event>,
+    /// Its status is not ours to change: another class, or no pools and nothing known of it.
+    pub status_is_foreign: bool,
+}
+
+/// Why a Service has the addresses it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Its status has them.
+    Status,
+    /// It held them.
+    Held,
+    /// It held two and now needs one.
+    KeptOne,
+    /// It asks for these.
+    Requested,
+    /// The first that are free in the pool it asks for.
+    FirstOfRequestedPool,
+    /// The first that are free in a pool meant for it.
+    FirstOfItsPool,
+    /// The first that are free in a pool for everybody.
+    FirstFree,
+    /// It has none.
+    Pending(Refusal),
+    /// It is of another load balancer class and left alone.
+    ForeignClass,
+}
+
+/// Something to tell about a Service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// `Normal` or `Warning`.
+    #[serde(rename = "type")]
+    pub kind: EventKind,
+    /// MetalLB's reason, by which people filter.
+    pub reason: &'static str,
+    /// The text.
+    pub message: String,
+}
+
+/// Types of events that Kubernetes has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum EventKind {
+    /// As it should be.
+    Normal,
+    /// Worth a look.
+    Warning,
+}
+
+/// How much of a pool is used. An address that is shared counts once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PoolUsage {
+    /// The pool.
+    #[serde(serialize_with = "name_only")]
+    #[serde(rename = "name")]
+    pub pool: NamespacedName,
+    /// IPv4 addresses in use.
+    #[serde(rename = "assignedIPv4")]
+    pub assigned_ipv4: u64,
+    /// IPv6 addresses in use.
+    #[serde(rename = "assignedIPv6")]
+    pub assigned_ipv6: u64,
+    /// IPv4 addresses left.
+    #[serde(rename = "availableIPv4")]
+    pub available_ipv4: u64,
+    /// IPv6 addresses left; saturates at `i64::MAX`.
+    #[serde(rename = "availableIPv6")]
+    pub available_ipv6: u64,
+}
+
+fn name_only<S: serde::Serializer>(pool: &NamespacedName, out: S) -> Result<S::Ok, S::Error> {
+    out.serialize_str(&pool.name)
+}
+
+impl Assignment {
+    /// Name of the pool, as the lock and `status` have it.
+    pub fn pool_name(&self) -> Option<&Arc<str>> {
+        self.pool.as_ref().map(|pool| &pool.name)
+    }
+}
+
+impl Event {
+    pub(crate) fn normal(reason: &'static str, message: String) -> Self {
+        Self { kind: EventKind::Normal, reason, message }
+    }
+
+    pub(crate) fn warning(reason: &'static str, message: String) -> Self {
+        Self { kind: EventKind::Warning, reason, message }
+    }
+}

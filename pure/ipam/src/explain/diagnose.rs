@@ -1,0 +1,236 @@
+//! The same for `check`: one diagnostic for each thing to change, at the field to change.
+
+use steelyard_model::suggest::nearest;
+use steelyard_model::{Diagnostic, FieldPath, Service, Severity};
+
+use super::text::taken;
+use super::{Exclusion, Rule};
+use crate::allocator::{Allocator, Claim};
+use crate::annotation;
+use crate::codes;
+use crate::refusal::Refusal;
+use crate::wish::{Families, Request, Standing};
+
+/// How many pools a message goes through.
+const LISTED: usize = 4;
+
+impl Allocator {
+    /// What users should change about `claim`.
+    pub(crate) fn diagnose(&self, claim: &Claim, exclusions: &[Exclusion]) -> Vec<Diagnostic> {
+        let Some(service) = &claim.service else { return Vec::new() };
+        let mut found = Vec::new();
+        if claim.wish.standing == Standing::Foreign {
+            found.push(self.foreign_class(service));
+            return found;
+        }
+        if let Request::Invalid(text) = &claim.wish.request {
+            found.push(invalid_request(claim, service, text));
+        } else if let Some(refusal) = &claim.refusal {
+            found.push(self.refused(claim, service, refusal, exclusions));
+        }
+        found.extend(second_family(claim, service));
+        found.extend(annotation::deprecated(service).map(|key| deprecated(service, key)));
+        found
+    }
+
+    fn foreign_class(&self, service: &Service) -> Diagnostic {
+        let ours = self.class();
+        let path = FieldPath::from("spec.loadBalancerClass");
+        let (message, help) = match (&service.load_balancer_class, ours) {
+            (Some(theirs), _) => (
+                format!("the Service is of load balancer class {theirs:?} and is left alone"),
+                format!("remove the class, or start with --lb-class {theirs}"),
+            ),
+            (None, ours) => (
+                "the Service has no load balancer class and is left alone".to_owned(),
+                format!("set spec.loadBalancerClass: {}", ours.unwrap_or_default()),
+            ),
+        };
+        let object = &service.object;
+        Diagnostic::new(Severity::Info, codes::FOREIGN_CLASS, object, path, message, help)
+    }
+
+    fn refused(
+        &self,
+        claim: &Claim,
+        service: &Service,
+        refusal: &Refusal,
+        exclusions: &[Exclusion],
+    ) -> Diagnostic {
+        let request = claim.wish.request_path.clone();
+        let pool = claim.wish.pool_path.clone();
+        let best = || best(exclusions);
+        let (severity, code, path, message, help) = match refusal {
+            Refusal::OutsidePools { addresses } => {
+                let list: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+                let message = match &*list {
+                    [one] => format!("no pool has {one}, which the Service asks for"),
+                    pair => format!("no single pool has both {}", pair.join(" and ")),
+                };
+                let help = best().map_or_else(no_pools, |it| it.help.clone());
+                (Severity::Error, codes::ADDRESS_OUTSIDE_POOLS, request, message, help)
+            }
+            Refusal::OtherPool { addresses, name } => {
+                let list: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+                let message =
+                    format!("{} is not in pool {name}, which is asked for too", list.join(" and "));
+                let help = format!("request an address of pool {name}, or remove {pool}");
+                (Severity::Error, codes::ADDRESS_OUTSIDE_POOLS, request, message, help)
+            }
+            Refusal::Taken(conflict) => {
+                let (message, help) = taken(conflict);
+                (Severity::Error, codes::ADDRESS_TAKEN, request, message, help)
+            }
+            Refusal::NotForService { pool: id } => {
+                let path = if claim.wish.pool.is_some() { pool } else { request };
+                let excluded = exclusions.iter().find(|it| it.pool == *id);
+                let (message, help) = excluded.map_or_else(
+                    || (refusal.to_string(), "ask for another pool".to_owned()),
+                    |it| (it.message.clone(), it.help.clone()),
+                );
+                (Severity::Error, codes::POOL_NOT_FOR_SERVICE, path, message, help)
+            }
+            Refusal::UnknownPool { name } => {
+                let message = format!("there is no pool {name:?}");
+                (Severity::Error, codes::UNKNOWN_POOL, pool, message, self.known_pools(name))
+            }
+            Refusal::AmbiguousPool { name } => {
+                let message = format!("several namespaces have a pool {name:?}");
+                let help = "give the pools different names".to_owned();
+                (Severity::Error, codes::UNKNOWN_POOL, pool, message, help)
+            }
+            Refusal::WrongFamilies { .. } => {
+                let (message, help) = wrong_families(claim, service);
+                (Severity::Error, codes::REQUEST_FAMILIES, request, message, help)
+            }
+            Refusal::NotEnoughClusterIps { .. } | Refusal::ClusterIpFamilies { .. } => (
+                Severity::Warning,
+                codes::CLUSTER_IP_FAMILIES,
+                "spec.clusterIPs".into(),
+                "the Service gets no address: its cluster addresses are not one of each family \
+                 that it requires"
+                    .to_owned(),
+                "use a dual-stack cluster, or ipFamilyPolicy: PreferDualStack or SingleStack"
+                    .to_owned(),
+            ),
+            Refusal::Headless => (
+                Severity::Warning,
+                codes::NO_ADDRESS,
+                "spec.clusterIP".into(),
+                "the Service gets no address: it is headless".to_owned(),
+                "remove clusterIP: None, or use type: ClusterIP".to_owned(),
+            ),
+            Refusal::InvalidRequest { text } => return invalid_request(claim, service, text),
+            Refusal::NoneAvailable | Refusal::PoolFull { .. } => {
+                let (message, help) = self.none(exclusions);
+                let path = if claim.wish.pool.is_some() { pool } else { "spec.type".into() };
+                (Severity::Warning, codes::NO_ADDRESS, path, message, help)
+            }
+        };
+        Diagnostic::new(severity, code, &service.object, path, message, help)
+    }
+
+    fn none(&self, exclusions: &[Exclusion]) -> (String, String) {
+        if self.pools.is_empty() {
+            return (
+                "the Service gets no address: there is no IPAddressPool".to_owned(),
+                no_pools(),
+            );
+        }
+        let relevant = |it: &&Exclusion| !matches!(it.rule, Rule::OtherPoolRequested { .. });
+        let relevant: Vec<_> = exclusions.iter().filter(relevant).collect();
+        let mut reasons: Vec<_> =
+            relevant.iter().take(LISTED).map(|it| it.message.clone()).collect();
+        match self.pools.count().saturating_sub(exclusions.len() - relevant.len() + LISTED) {
+            0 => {}
+            more => reasons.push(format!("{more} more pools do not serve it either")),
+        }
+        let help = best(exclusions).map_or_else(no_pools, |it| it.help.clone());
+        (format!("the Service gets no address: {}", reasons.join("; ")), help)
+    }
+
+    fn known_pools(&self, name: &str) -> String {
+        if let Some(near) = nearest(name, self.pools.names()) {
+            return format!("did you mean {near}?");
+        }
+        let names: Vec<_> = self.pools.names().take(LISTED).collect();
+        if names.is_empty() {
+            no_pools()
+        } else {
+            format!("name a pool, such as {}", names.join(", "))
+        }
+    }
+}
+
+fn no_pools() -> String {
+    "add an IPAddressPool with addresses of your network, and an L2Advertisement".to_owned()
+}
+
+/// The exclusion that is the least work to undo.
+fn best(exclusions: &[Exclusion]) -> Option<&Exclusion> {
+    exclusions.iter().min_by_key(|exclusion| match exclusion.rule {
+        Rule::Taken(_) => 0,
+        Rule::LeftOut { .. } => 1,
+        Rule::Full { .. } => 2,
+        Rule::NotAutoAssign => 3,
+        Rule::WrongFamilies => 4,
+        Rule::NoFamily { .. } => 5,
+        Rule::Selector => 6,
+        Rule::Namespace => 7,
+        Rule::OutsidePool { .. } => 8,
+        Rule::OtherPoolRequested { .. } => 9,
+    })
+}
+
+fn wrong_families(claim: &Claim, service: &Service) -> (String, String) {
+    let has = match claim.wish.families {
+        Families::One(family) => format!("{family} only"),
+        Families::Any | Families::Both { .. } => "IPv4 and IPv6".to_owned(),
+    };
+    let because = if service.cluster_ips.is_empty() { "ipFamilies" } else { "clusterIPs" };
+    (
+        format!(
+            "the requested addresses do not match the Service's families ({has}, by {because})"
+        ),
+        "request one address for each family that the Service has".to_owned(),
+    )
+}
+
+fn invalid_request(claim: &Claim, service: &Service, text: &str) -> Diagnostic {
+    let kept = if claim.addresses().is_empty() { "" } else { "; it keeps the address it has" };
+    Diagnostic::new(
+        Severity::Error,
+        codes::INVALID_ADDRESS_REQUEST,
+        &service.object,
+        claim.wish.request_path.clone(),
+        format!("the request for addresses is not valid: {text}{kept}"),
+        "write one address, or one IPv4 and one IPv6 address with a comma between them, in one \
+         place",
+    )
+}
+
+fn second_family(claim: &Claim, service: &Service) -> Option<Diagnostic> {
+    let lacks = claim.wish.prefers_dual && claim.addresses().len() == 1;
+    lacks.then(|| {
+        Diagnostic::new(
+            Severity::Info,
+            codes::SECOND_FAMILY_MISSING,
+            &service.object,
+            "spec.ipFamilyPolicy",
+            format!("the Service prefers two families and gets {} alone", claim.addresses()[0]),
+            "add a range of the other family to the same pool, or use ipFamilyPolicy: SingleStack",
+        )
+    })
+}
+
+fn deprecated(service: &Service, key: &str) -> Diagnostic {
+    let name = key.split_once('/').map_or(key, |(_, name)| name);
+    Diagnostic::new(
+        Severity::Info,
+        codes::DEPRECATED_ANNOTATION,
+        &service.object,
+        FieldPath::annotation(key),
+        format!("annotation {key} is deprecated"),
+        format!("use metallb.io/{name}"),
+    )
+}

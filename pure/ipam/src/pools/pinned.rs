@@ -1,0 +1,108 @@
+//! Pools with a serviceAllocation, found for a Service without looking at each of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use steelyard_model::{Labels, Selector, ServiceAllocation};
+
+use super::PoolState;
+
+/// Automatic pools with a serviceAllocation.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pinned {
+    /// Place of each pool by (priority, unset last; index).
+    rank: BTreeMap<usize, usize>,
+    /// Pools that name namespaces, by namespace.
+    by_namespace: BTreeMap<String, Vec<usize>>,
+    /// Pools that select namespaces by label.
+    by_namespace_label: Vec<usize>,
+    /// The latter for a namespace, found once.
+    selected: BTreeMap<Arc<str>, Vec<usize>>,
+    /// Pools for all namespaces whose every Service selector wants a label, by that label.
+    by_label: BTreeMap<(String, String), Vec<usize>>,
+    /// Other pools for all namespaces.
+    anywhere: Vec<usize>,
+}
+
+impl Pinned {
+    /// Sorts the pools into their drawers.
+    pub(super) fn new(all: &[PoolState]) -> Self {
+        let mut pinned = Self::default();
+        let mut order = Vec::new();
+        for (index, state) in all.iter().enumerate() {
+            let Some(allocation) = &state.pool.allocation else { continue };
+            if state.pool.auto_assign {
+                let unset_last = allocation.priority.wrapping_sub(1);
+                order.push((unset_last, index));
+                pinned.file(index, allocation);
+            }
+        }
+        order.sort_unstable();
+        pinned.rank =
+            order.into_iter().enumerate().map(|(rank, (_, index))| (index, rank)).collect();
+        pinned
+    }
+
+    fn file(&mut self, index: usize, allocation: &ServiceAllocation) {
+        let for_all = allocation.namespaces.is_empty() && allocation.namespace_selectors.is_empty();
+        for namespace in &allocation.namespaces {
+            self.by_namespace.entry(namespace.clone()).or_default().push(index);
+        }
+        if !allocation.namespace_selectors.is_empty() {
+            self.by_namespace_label.push(index);
+        }
+        if !for_all {
+            return;
+        }
+        let first_label = |selector: &Selector| {
+            let (key, value) = selector.match_labels.first_key_value()?;
+            Some((key.clone(), value.clone()))
+        };
+        let labels: Option<Vec<_>> = allocation.service_selectors.iter().map(first_label).collect();
+        match labels {
+            Some(labels) if !labels.is_empty() => {
+                for label in labels {
+                    self.by_label.entry(label).or_default().push(index);
+                }
+            }
+            _ => self.anywhere.push(index),
+        }
+    }
+
+    /// The pools for a Service with `labels` in a namespace, in order.
+    pub(super) fn candidates(
+        &mut self,
+        all: &[PoolState],
+        namespace: &Arc<str>,
+        namespace_labels: &Labels,
+        labels: &Labels,
+    ) -> Vec<usize> {
+        let selected = self.selected.entry(namespace.clone()).or_insert_with(|| {
+            let selects = |index: &&usize| {
+                let allocation = all[**index].pool.allocation.as_ref();
+                allocation
+                    .is_some_and(|it| Selector::any(&it.namespace_selectors, namespace_labels))
+            };
+            self.by_namespace_label.iter().filter(selects).copied().collect()
+        });
+        let named = self.by_namespace.get(&**namespace).into_iter().flatten();
+        let labelled = labels.iter().filter_map(|(key, value)| {
+            // Cheap beside the maps: labels are few and short.
+            self.by_label.get(&(key.clone(), value.clone()))
+        });
+        let mut found: Vec<usize> = named
+            .chain(selected.iter())
+            .chain(&self.anywhere)
+            .chain(labelled.flatten())
+            .copied()
+            .filter(|&index| {
+                let allocation = all[index].pool.allocation.as_ref();
+                let selectors = allocation.map_or(&[][..], |it| &it.service_selectors);
+                selectors.is_empty() || Selector::any(selectors, labels)
+            })
+            .collect();
+        found.sort_by_key(|index| self.rank[index]);
+        found.dedup();
+        found
+    }
+}

@@ -1,0 +1,125 @@
+//! Builders, and the shape in which the tables state what comes out.
+
+mod rules;
+mod sharing;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use steelyard_model::{
+    AddressRange, Held, Holding, Labels, NamespacedName, ObjectRef, Pool, Service,
+    ServiceAllocation, ServicePort, ServiceType, TargetPort, TrafficPolicy,
+};
+
+use crate::{Assignments, Options, assign};
+
+/// `a=b,c=d`.
+fn labels(text: &str) -> Labels {
+    let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect()
+}
+
+/// A pool with ranges such as `10.0.0.1-10.0.0.9` or `fd00::1`.
+fn pool(name: &str, ranges: &[&str]) -> Pool {
+    let range = |text: &&str| {
+        let (start, end) = text.split_once('-').unwrap_or((text, text));
+        AddressRange::new(start.parse().unwrap(), end.parse().unwrap()).unwrap()
+    };
+    Pool {
+        id: NamespacedName::new("metallb-system", name),
+        object: ObjectRef::new("IPAddressPool", "metallb-system", name).into(),
+        labels: Labels::new(),
+        ranges: ranges.iter().map(range).collect(),
+        auto_assign: true,
+        avoid_buggy_ips: false,
+        allocation: None,
+    }
+}
+
+fn with_allocation(mut pool: Pool, allocation: ServiceAllocation) -> Pool {
+    pool.allocation = Some(allocation);
+    pool
+}
+
+fn port(port: u16) -> ServicePort {
+    ServicePort {
+        name: None,
+        protocol: steelyard_model::Protocol::Tcp,
+        port,
+        target: TargetPort::Number(port),
+        node_port: None,
+    }
+}
+
+/// A LoadBalancer Service `namespace/name` on TCP 80.
+fn service(id: &str) -> Service {
+    let (namespace, name) = id.split_once('/').unwrap();
+    Service {
+        id: NamespacedName::new(namespace, name),
+        object: ObjectRef::new("Service", namespace, name).into(),
+        labels: Labels::new(),
+        annotations: Labels::new(),
+        created: None,
+        kind: ServiceType::LoadBalancer,
+        selector: Labels::new(),
+        ports: vec![port(80)],
+        headless: false,
+        cluster_ips: Vec::new(),
+        ip_families: Vec::new(),
+        family_policy: None,
+        load_balancer_class: None,
+        load_balancer_ip: None,
+        external_traffic_policy: TrafficPolicy::Cluster,
+        health_check_node_port: None,
+        publish_not_ready: false,
+        status_addresses: Vec::new(),
+        gateway: None,
+        static_endpoints: Vec::new(),
+        refusal: None,
+        backend_refusal: None,
+    }
+}
+
+/// The same with one thing changed.
+fn with(mut service: Service, change: impl FnOnce(&mut Service)) -> Service {
+    change(&mut service);
+    service
+}
+
+fn annotated(id: &str, annotations: &[(&str, &str)]) -> Service {
+    let pairs = annotations.iter().map(|(key, value)| {
+        let prefix = if key.contains('/') { "" } else { "metallb.io/" };
+        (format!("{prefix}{key}"), (*value).to_owned())
+    });
+    with(service(id), |it| it.annotations = pairs.collect())
+}
+
+fn addresses(text: &str) -> Vec<IpAddr> {
+    text.split_whitespace().map(|address| address.parse().unwrap()).collect()
+}
+
+fn held(entries: &[(&str, &str)]) -> Held {
+    let entry = |(id, text): &(&str, &str)| {
+        let (namespace, name) = id.split_once('/').unwrap();
+        let holding = Holding { addresses: addresses(text), ..Holding::default() };
+        (NamespacedName::new(namespace, name), holding)
+    };
+    Held(entries.iter().map(entry).collect())
+}
+
+fn run(pools: &[Pool], services: &[Service], held: &Held) -> Assignments {
+    let services = services.iter().cloned().map(Arc::new);
+    assign(pools, &BTreeMap::new(), services, held, &Options::default())
+}
+
+/// `ns/name: addresses (pool)  reason…` for each Service.
+fn told(out: &Assignments) -> Vec<String> {
+    let line = |(id, it): (&NamespacedName, &crate::Assignment)| {
+        let list: Vec<_> = it.addresses.iter().map(ToString::to_string).collect();
+        let list = if list.is_empty() { "-".to_owned() } else { list.join(" ") };
+        let events: Vec<_> = it.events.iter().map(|event| event.reason).collect();
+        format!("{id}: {list} [{}]", events.join(", "))
+    };
+    out.services.iter().map(line).collect()
+}

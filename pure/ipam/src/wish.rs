@@ -1,0 +1,230 @@
+//! What a Service asks for, read off its spec and annotations.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use steelyard_model::{
+    Family, FamilyPolicy, FieldPath, Protocol, Service, ServiceType, TrafficPolicy,
+};
+
+use crate::annotation::{ADDRESS_POOL, ALLOW_SHARED_IP, LOAD_BALANCER_IPS, annotation};
+use crate::refusal::Refusal;
+
+/// Whether a Service gets addresses here at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It does.
+    Ours,
+    /// Not of type LoadBalancer.
+    NotLoadBalancer,
+    /// Of a load balancer class that is not ours: whatever it holds is another's business.
+    Foreign,
+    /// As it stands it can have none.
+    Blocked(Refusal),
+}
+
+/// Which families the addresses must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Families {
+    /// Nothing is said: IPv4 where a pool has it, else IPv6.
+    Any,
+    /// One address of this family.
+    One(Family),
+    /// One of each; not `required`, one alone will do, preferably of `first`.
+    Both { required: bool, first: Family },
+}
+
+/// Which addresses are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Any will do.
+    Any,
+    /// Exactly these.
+    Addresses(Vec<IpAddr>),
+    /// Something that is no request; what the Service holds stays.
+    Invalid(String),
+}
+
+/// On what terms an address may be shared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Terms {
+    /// Value of `allow-shared-ip`; empty means not at all.
+    pub(crate) key: Arc<str>,
+    /// The selector under externalTrafficPolicy Local, else empty.
+    pub(crate) backend: Arc<str>,
+}
+
+/// Transport and number of each port.
+pub(crate) type Ports = Arc<[(Protocol, u16)]>;
+
+/// All of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    pub(crate) standing: Standing,
+    pub(crate) families: Families,
+    /// ipFamilyPolicy PreferDualStack: a second family is welcome.
+    pub(crate) prefers_dual: bool,
+    pub(crate) request: Request,
+    /// Where the request is written.
+    pub(crate) request_path: FieldPath,
+    /// Pool asked for by name.
+    pub(crate) pool: Option<String>,
+    /// Where that is written.
+    pub(crate) pool_path: FieldPath,
+    pub(crate) terms: Terms,
+    pub(crate) ports: Ports,
+}
+
+impl Wish {
+    /// The wish of nobody.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            standing: Standing::Ours,
+            families: Families::Any,
+            prefers_dual: false,
+            request: Request::Any,
+            request_path: FieldPath::root(),
+            pool: None,
+            pool_path: FieldPath::root(),
+            terms: Terms::default(),
+            ports: Ports::default(),
+        }
+    }
+
+    /// Reads `service`; `class` is the load balancer class that is ours.
+    pub(crate) fn read(service: &Service, class: Option<&str>) -> Self {
+        let (request, request_path) = request(service);
+        let pool = annotation(service, ADDRESS_POOL).filter(|written| !written.value.is_empty());
+        let families = families(service);
+        let standing = standing(service, class, &families);
+        let families = settle(families.unwrap_or(Families::Any), service, &request);
+        let one_is_asked_for =
+            service.cluster_ips.is_empty() && matches!(families, Families::One(_));
+        let prefers_dual = service.family_policy == Some(FamilyPolicy::PreferDualStack);
+        Self {
+            standing,
+            families,
+            prefers_dual: prefers_dual && !one_is_asked_for,
+            request,
+            request_path,
+            pool_path: pool.map_or_else(FieldPath::root, |written| written.path()),
+            pool: pool.map(|written| written.value.to_owned()),
+            terms: terms(service),
+            ports: service.ports.iter().map(|port| (port.protocol, port.port)).collect(),
+        }
+    }
+
+    /// The terms in one line, for [`steelyard_model::Holding::sharing`]; empty without a key.
+    pub(crate) fn sharing(&self) -> String {
+        if self.terms.key.is_empty() {
+            return String::new();
+        }
+        let mut ports: Vec<_> =
+            self.ports.iter().map(|(how, port)| format!("{how}/{port}")).collect();
+        ports.sort();
+        let mut line = format!("key {:?}, ports {}", self.terms.key, ports.join(" "));
+        if !self.terms.backend.is_empty() {
+            line += &format!(", backend {}", self.terms.backend);
+        }
+        line
+    }
+}
+
+fn standing(
+    service: &Service,
+    class: Option<&str>,
+    families: &Result<Families, Refusal>,
+) -> Standing {
+    if service.kind != ServiceType::LoadBalancer {
+        return Standing::NotLoadBalancer;
+    }
+    if service.load_balancer_class.as_deref() != class {
+        return Standing::Foreign;
+    }
+    if service.headless {
+        return Standing::Blocked(Refusal::Headless);
+    }
+    match families {
+        Ok(_) => Standing::Ours,
+        Err(refusal) => Standing::Blocked(refusal.clone()),
+    }
+}
+
+/// Cluster addresses decide; without them ipFamilies and ipFamilyPolicy do.
+fn families(service: &Service) -> Result<Families, Refusal> {
+    let policy = service.family_policy;
+    let requires = policy == Some(FamilyPolicy::RequireDualStack);
+    let both =
+        |first| Families::Both { required: policy != Some(FamilyPolicy::PreferDualStack), first };
+    let first = service.ip_families.first().copied();
+    match *service.cluster_ips.as_slice() {
+        [] if requires || policy == Some(FamilyPolicy::PreferDualStack) => {
+            Ok(both(first.unwrap_or(Family::V4)))
+        }
+        // What the API server infers when two families are named without a policy.
+        [] if policy.is_none() && service.ip_families.len() > 1 => Ok(both(service.ip_families[0])),
+        [] => Ok(first.map_or(Families::Any, Families::One)),
+        [_] if requires => {
+            Err(Refusal::NotEnoughClusterIps { cluster_ips: service.cluster_ips.clone() })
+        }
+        [address] => Ok(Families::One(Family::of(address))),
+        [a, b] if Family::of(a) != Family::of(b) => Ok(both(first.unwrap_or(Family::V4))),
+        _ => Err(Refusal::ClusterIpFamilies { cluster_ips: service.cluster_ips.clone() }),
+    }
+}
+
+/// Where the cluster says nothing, the requested addresses tell the families.
+fn settle(families: Families, service: &Service, request: &Request) -> Families {
+    let Request::Addresses(addresses) = request else { return families };
+    let open = matches!(families, Families::Any | Families::Both { required: false, .. });
+    if !open || !service.cluster_ips.is_empty() {
+        return families;
+    }
+    match **addresses {
+        [address] => Families::One(Family::of(address)),
+        _ => Families::Both { required: true, first: Family::V4 },
+    }
+}
+
+/// spec.loadBalancerIP or the annotation, not both.
+fn request(service: &Service) -> (Request, FieldPath) {
+    let written =
+        annotation(service, LOAD_BALANCER_IPS).filter(|written| !written.value.is_empty());
+    let Some(written) = written else {
+        let request =
+            service.load_balancer_ip.map_or(Request::Any, |it| Request::Addresses(vec![it]));
+        return (request, FieldPath::from("spec.loadBalancerIP"));
+    };
+    let request = if service.load_balancer_ip.is_some() {
+        let key = written.key;
+        Request::Invalid(format!("service can not have both {key} and svc.Spec.LoadBalancerIP"))
+    } else {
+        parse_addresses(written.key, written.value)
+    };
+    (request, written.path())
+}
+
+fn parse_addresses(key: &str, value: &str) -> Request {
+    let parsed: Result<Vec<IpAddr>, _> = value.split(',').map(|part| part.trim().parse()).collect();
+    let Ok(addresses) = parsed else {
+        return Request::Invalid(format!("invalid {key}: {value:?}"));
+    };
+    match *addresses {
+        [a, b] if Family::of(a) == Family::of(b) => {
+            Request::Invalid(format!("\"{a}\" \"{b}\" has the same family"))
+        }
+        [_] | [_, _] => Request::Addresses(addresses),
+        _ => Request::Invalid(format!("more than two addresses {value:?}")),
+    }
+}
+
+fn terms(service: &Service) -> Terms {
+    let key = annotation(service, ALLOW_SHARED_IP).map_or("", |written| written.value);
+    let mut backend = String::new();
+    if service.external_traffic_policy == TrafficPolicy::Local {
+        let pairs: Vec<_> =
+            service.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        backend = pairs.join(",");
+    }
+    Terms { key: key.into(), backend: backend.into() }
+}
