@@ -35,6 +35,10 @@ pub struct Snapshot {
     pub workloads: Vec<Workload>,
     /// Routes, in the order they are tried.
     pub routes: Vec<Route>,
+    /// Where the gateway listens: names and ports. Empty means `web` on 80, `websecure` on 443.
+    pub entry_points: Vec<(String, u16)>,
+    /// The `loadBalancerClass` of Services that are ours; none means those without one.
+    pub load_balancer_class: Option<String>,
     /// What lowering and joining had to say.
     pub diagnostics: Vec<Diagnostic>,
 }
