@@ -8,12 +8,8 @@ pub const DUPLICATE_KEY: Code = Code::new("duplicate-key");
 pub const DUPLICATE_OBJECT: Code = Code::new("duplicate-object");
 /// A file is unreadable, too large, or not UTF-8 text.
 pub const FILE_UNREADABLE: Code = Code::new("file-unreadable");
-/// A field has the right type but a value that it cannot have.
-pub const INVALID_VALUE: Code = Code::new("invalid-value");
 /// `steelyard.lock` does not say clearly which Service holds which address.
 pub const LOCK_INVALID: Code = Code::new("lock-invalid");
-/// A field that the object needs is absent.
-pub const MISSING_FIELD: Code = Code::new("missing-field");
 /// A document has neither `apiVersion` nor `kind`, or is a tool's configuration file.
 pub const NOT_AN_OBJECT: Code = Code::new("not-an-object");
 /// A document lacks `apiVersion`, `kind` or `metadata.name`.
@@ -22,7 +18,7 @@ pub const OBJECT_INCOMPLETE: Code = Code::new("object-incomplete");
 pub const OBJECT_NAME: Code = Code::new("object-name");
 /// A field that no such object has; it has no effect.
 pub const UNKNOWN_FIELD: Code = Code::new("unknown-field");
-/// A value of one type where another is wanted.
+/// A value that the field cannot take: of another type, or none of the words it knows.
 pub const WRONG_TYPE: Code = Code::new("wrong-type");
 /// The text is not YAML.
 pub const YAML_SYNTAX: Code = Code::new("yaml-syntax");

@@ -43,11 +43,12 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// Leaves the rest of a faulty document.
+    /// Leaves the rest of a faulty document, or of the file once the budget is spent.
     fn skip(&mut self) {
         self.builder.reset();
-        let next = self.parser.proceed_next_document();
-        self.over |= self.builder.is_exhausted() || !matches!(next, Ok(true));
+        self.over = self.over
+            || self.builder.is_exhausted()
+            || !matches!(self.parser.proceed_next_document(), Ok(true));
     }
 
     fn take(&mut self, event: &Event<'a>, span: Span) -> Result<Option<Node>, Fault> {
@@ -75,7 +76,7 @@ impl Iterator for Documents<'_> {
                 Ok(Some(node)) => return Some(Ok(node)),
                 Err(mut fault) => {
                     self.skip();
-                    syntax::explain_template(&mut fault, self.text);
+                    syntax::explain_origin(&mut fault, self.text);
                     return Some(Err(fault));
                 }
             }

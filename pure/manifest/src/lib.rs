@@ -15,6 +15,7 @@
 
 pub mod codes;
 mod compose;
+mod exercise;
 mod identity;
 pub mod kinds;
 pub mod lock;
@@ -24,10 +25,11 @@ mod place;
 mod read;
 pub mod render;
 mod source;
-mod suggest;
 mod syntax;
 mod tree;
 
+#[doc(hidden)]
+pub use exercise::exercise;
 pub use object::{Loaded, Object, load};
 pub use place::{merge, place};
 pub use read::Read;

@@ -1,6 +1,8 @@
 //! Several files together: duplicates, and places for the findings of later stages.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+use std::sync::Arc;
 
 use steelyard_model::{Diagnostic, FieldPath, ObjectRef, Severity};
 
@@ -11,18 +13,20 @@ use crate::object::{Loaded, Object};
 pub fn merge(loaded: Vec<Loaded>) -> Loaded {
     let mut merged = Loaded::default();
     // Foreign kinds may share a name with ours (there is more than one `Service`).
-    let mut first: BTreeMap<(String, ObjectRef), Object> = BTreeMap::new();
+    let mut first: BTreeMap<(Arc<ObjectRef>, String), usize> = BTreeMap::new();
     for file in loaded {
         merged.broken |= file.broken;
         merged.diagnostics.extend(file.diagnostics);
         for object in file.objects {
             let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
-            let key = (group.to_owned(), (*object.reference).clone());
-            match first.get(&key) {
-                Some(first) => merged.diagnostics.push(duplicate(first, &object)),
-                None => {
-                    first.insert(key, object.clone());
+            match first.entry((object.reference.clone(), group.to_owned())) {
+                Slot::Vacant(slot) => {
+                    slot.insert(merged.objects.len());
                     merged.objects.push(object);
+                }
+                Slot::Occupied(first) => {
+                    let first = &merged.objects[*first.get()];
+                    merged.diagnostics.push(duplicate(first, &object));
                 }
             }
         }

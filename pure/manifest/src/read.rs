@@ -13,11 +13,10 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
-use steelyard_model::{Diagnostic, Severity};
+use steelyard_model::{Diagnostic, Severity, suggest};
 
 use crate::codes;
 use crate::object::Object;
-use crate::suggest;
 use crate::tree::{Entry, Node, Value};
 
 use cursor::{Cursor, Trail};
@@ -105,9 +104,10 @@ impl<'a> Session<'a> {
     }
 
     fn diagnostic(&self, problem: Problem) -> Diagnostic {
-        let Problem { code, path, mark, message, help, .. } = problem;
+        let Problem { path, mark, message, help, .. } = problem;
         let object = &self.object.reference;
-        let mut diagnostic = Diagnostic::new(Severity::Error, code, object, path, message, help);
+        let mut diagnostic =
+            Diagnostic::new(Severity::Error, codes::WRONG_TYPE, object, path, message, help);
         let mark = mark.unwrap_or_else(|| self.object.mark());
         diagnostic.location = Some(mark.in_file(&self.object.file));
         diagnostic
@@ -140,7 +140,7 @@ impl<'a> Session<'a> {
 }
 
 fn help_for_unknown(key: &str, known: &[&'static str]) -> String {
-    if let Some(nearest) = suggest::nearest(key, known) {
+    if let Some(nearest) = suggest::nearest(key, known.iter().copied()) {
         return format!("did you mean `{nearest}`?");
     }
     let listed: Vec<String> = known.iter().map(|field| format!("`{field}`")).collect();

@@ -32,7 +32,7 @@ pub enum SourceText {
 pub struct Limits {
     /// Bytes of one file.
     pub file_bytes: usize,
-    /// Values in one file, those that aliases repeat counted as often as they appear.
+    /// Keys and values in one file, those that aliases repeat counted as often as they appear.
     pub nodes: usize,
     /// Nesting of mappings and lists.
     pub depth: usize,
@@ -42,7 +42,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { file_bytes: 32 << 20, nodes: 2_000_000, depth: 100, problems: 100 }
+        Self { file_bytes: 32 << 20, nodes: 3_000_000, depth: 100, problems: 100 }
     }
 }
 

@@ -32,13 +32,21 @@ pub(crate) fn fault(error: &ScanError, text: &str) -> Fault {
     Fault { mark, code: codes::YAML_SYNTAX, message, help: help.to_owned() }
 }
 
-/// Help for those who hand over templates of Helm and the like.
-pub(crate) fn explain_template(fault: &mut Fault, text: &str) {
-    let index = usize::try_from(fault.mark.line - 1).unwrap_or(usize::MAX);
-    let templated = text.lines().nth(index).is_some_and(|line| line.contains("{{"));
-    if templated && fault.code == codes::YAML_SYNTAX {
-        fault.help =
-            "this looks like a template: render it first, e.g. with `helm template`".into();
+/// Better help for text that was not meant as YAML: templates of Helm and the like, and what git
+/// leaves in a file when a merge fails.
+pub(crate) fn explain_origin(fault: &mut Fault, text: &str) {
+    if fault.code != codes::YAML_SYNTAX {
+        return;
+    }
+    let before = usize::try_from(fault.mark.line).unwrap_or(usize::MAX).saturating_sub(2);
+    for line in text.lines().skip(before).take(2) {
+        let conflict = ["<<<<<<< ", "=======", ">>>>>>> "].iter().any(|it| line.starts_with(it));
+        if conflict {
+            fault.help = "resolve the merge conflict that git left here".to_owned();
+        } else if line.contains("{{") {
+            fault.help =
+                "this looks like a template: render it first, e.g. with `helm template`".to_owned();
+        }
     }
 }
 
@@ -53,7 +61,7 @@ fn words(error: &ScanError) -> (String, &'static str) {
         E::UnclosedQuotedScalar
         | E::DocumentIndicatorInQuotedScalar
         | E::InvalidQuotedScalarIndent => {
-            ("a quoted text that begins above is not closed", "add the closing quote")
+            ("a quoted text that begins before this place is not closed", "add the closing quote")
         }
         E::UnexpectedEofFlowSequence
         | E::UnexpectedEofFlowMapping
@@ -82,8 +90,17 @@ fn words(error: &ScanError) -> (String, &'static str) {
             "line it up with its neighbours of the same level; lists want `- ` before each item",
         ),
         E::MappingValueNotAllowed | E::InvalidColonPlacement => (
-            "a second `: ` stands here, where a value was expected",
-            "put the value in quotes if the colon belongs to it, else start a new line",
+            "this colon starts a value where none can be",
+            "check the indentation, and that the line above has a space after its colon; quote a \
+             value that contains `: `",
+        ),
+        E::InvalidTrailingSingleQuotedScalar | E::InvalidTrailingDoubleQuotedScalar => (
+            "text follows a closing quote",
+            "put all of the value in the quotes, or add the comma that is missing",
+        ),
+        E::UndeclaredTagHandle => (
+            "text that starts with `!` is a tag, and this one is not declared",
+            "put the value in quotes",
         ),
         E::SimpleKeyExpected | E::InvalidSimpleKey => (
             "a `key: value` was expected here, but there is no colon",
@@ -96,7 +113,7 @@ fn words(error: &ScanError) -> (String, &'static str) {
             "write the backslash twice, or use single quotes",
         ),
         E::UnexpectedCharacter { character } => {
-            let message = format!("a value cannot start with `{}`", character.escape_default());
+            let message = format!("a value cannot start with {character:?}");
             return (message, "put the value in quotes");
         }
         _ => return (error.info(), "correct the YAML here; quotes around the value often help"),

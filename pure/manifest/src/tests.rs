@@ -1,24 +1,28 @@
 //! Tests of the crate as a whole.
 
-use crate::{Limits, Source, load, render};
+mod corpus;
+mod loading;
+mod locking;
+mod properties;
+mod reading;
+mod rendering;
 
-#[test]
-fn smoke() {
-    let text = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  annotations: {a.b/c: 'x'}\nspec:\n  ports:\n  - port: 80\n  clusterIP:\n---\na: [\n---\nkind: X\nx: \"a\n---\nx: {{ .Values.x }}: y\n";
-    let source = Source::new("a.yaml", text.as_bytes());
-    let loaded = load(&source, &Limits::default());
-    println!("{:#?}", loaded.objects);
-    println!("{}", render::text(&loaded.diagnostics, &[source], false));
-    for p in [
-        "",
-        "spec",
-        "spec.ports",
-        "spec.ports[0]",
-        "spec.ports[0].port",
-        "spec.clusterIP",
-        "metadata.annotations[\"a.b/c\"]",
-        "x",
-    ] {
-        println!("{p} {}", loaded.objects[0].locate(&p.into()));
-    }
+use crate::{Limits, Loaded, Source, load};
+
+/// Loads `text` as `a.yaml` within the usual limits.
+fn loaded(text: &[u8]) -> Loaded {
+    load(&Source::new("a.yaml", text), &Limits::default())
+}
+
+/// Objects as `Kind/namespace/name`, then findings as `line:column severity code`, then `broken`.
+fn outcome(text: &[u8]) -> String {
+    let Loaded { objects, diagnostics, broken } = loaded(text);
+    let objects = objects.iter().map(|object| object.reference.to_string());
+    let findings = diagnostics.iter().map(|diagnostic| {
+        let at = diagnostic.location.as_ref().expect("located");
+        assert!(!diagnostic.help.is_empty());
+        format!("{}:{} {} {}", at.line, at.column, diagnostic.severity, diagnostic.code)
+    });
+    let broken = broken.then(|| "broken".to_owned());
+    objects.chain(findings).chain(broken).collect::<Vec<_>>().join("; ")
 }

@@ -100,7 +100,8 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 self.spend(1 + text.len() / TEXT_UNIT, mark)?;
                 let value = scalar(text, *style, tag.as_deref());
-                let at_key = span.is_empty() && matches!(value, Value::Null);
+                let below = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                let at_key = below || (span.is_empty() && matches!(value, Value::Null));
                 let node = Node { mark, value };
                 self.complete(Done { node, height: 0, at_key }, *anchor, 1 + text.len() / TEXT_UNIT)
             }

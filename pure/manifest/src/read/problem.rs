@@ -3,11 +3,9 @@
 use std::fmt;
 
 use serde::de;
-use steelyard_model::{Code, FieldPath};
+use steelyard_model::{FieldPath, suggest};
 
 use super::cursor::Trail;
-use crate::codes;
-use crate::suggest;
 use crate::tree::{Mark, Node, Plain, Value, shortened};
 
 /// Identity of a node in the tree that is being read.
@@ -27,7 +25,7 @@ enum Draft {
 
 #[derive(Debug)]
 enum Complaint {
-    Wants { wanted: String, code: Code, help: Option<String> },
+    Wants(String),
     Variant { written: String, known: &'static [&'static str] },
     Missing(&'static str),
     Other(String),
@@ -36,7 +34,6 @@ enum Complaint {
 /// A reason with its place.
 #[derive(Debug)]
 pub(super) struct Problem {
-    pub(super) code: Code,
     pub(super) path: FieldPath,
     /// None for the object as a whole.
     pub(super) mark: Option<Mark>,
@@ -59,11 +56,7 @@ impl Address {
 impl Error {
     /// The value is not a `wanted`.
     pub(super) fn wants(wanted: impl Into<String>) -> Self {
-        Self::unplaced(Complaint::Wants {
-            wanted: wanted.into(),
-            code: codes::WRONG_TYPE,
-            help: None,
-        })
+        Self::unplaced(Complaint::Wants(wanted.into()))
     }
 
     fn unplaced(complaint: Complaint) -> Self {
@@ -90,33 +83,33 @@ impl Complaint {
         let path = trail.path();
         let subject = if path.is_root() { "the object".to_owned() } else { format!("`{path}`") };
         let mut missing = None;
-        let (code, message, help) = match self {
-            Self::Wants { wanted, code, help } => {
+        let (message, help) = match self {
+            Self::Wants(wanted) => {
                 let message = format!("{subject} wants {wanted}, but this is {}", node.described());
-                (code, message, help.unwrap_or_else(|| help_for(&wanted, node)))
+                (message, help_for(&wanted, node))
             }
             Self::Variant { written, known } => {
                 let message = format!("{subject} cannot be {:?}", shortened(&written));
-                (codes::INVALID_VALUE, message, help_for_variant(&written, known))
+                (message, help_for_variant(&written, known))
             }
             Self::Missing(field) => {
                 missing = Some(field);
                 let message = format!("{subject} lacks the field `{field}`");
-                (codes::MISSING_FIELD, message, format!("add `{field}:`"))
+                (message, format!("add `{field}:`"))
             }
             Self::Other(text) => {
                 let help = "correct the value; see what the message names".to_owned();
-                (codes::INVALID_VALUE, format!("{subject}: {text}"), help)
+                (format!("{subject}: {text}"), help)
             }
         };
         let mark = (!path.is_root()).then_some(node.mark);
         let culprit = None;
-        Problem { code, path, mark, message, help, culprit, missing, after_another: false }
+        Problem { path, mark, message, help, culprit, missing, after_another: false }
     }
 }
 
 fn help_for_variant(written: &str, known: &[&'static str]) -> String {
-    if let Some(nearest) = suggest::nearest(written, known) {
+    if let Some(nearest) = suggest::nearest(written, known.iter().copied()) {
         return format!("did you mean `{nearest}`?");
     }
     let listed: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
@@ -129,7 +122,9 @@ fn help_for(wanted: &str, node: &Node) -> String {
         _ => None,
     };
     match (wanted, text) {
-        ("a string", Some(text)) => format!("put it in quotes: {text:?}"),
+        (wanted, Some(text)) if wanted.contains("a string") => {
+            format!("put it in quotes: {text:?}")
+        }
         ("a boolean", Some(text)) if matches!(Plain::of(&text), Plain::Bool(_)) => {
             format!("remove the quotes: `{text}`")
         }
@@ -166,8 +161,7 @@ impl de::Error for Error {
     }
 
     fn invalid_value(_: de::Unexpected<'_>, wanted: &dyn de::Expected) -> Self {
-        let (wanted, code) = (wanted.to_string(), codes::INVALID_VALUE);
-        Self::unplaced(Complaint::Wants { wanted, code, help: None })
+        Self::wants(wanted.to_string())
     }
 
     fn unknown_variant(written: &str, known: &'static [&'static str]) -> Self {

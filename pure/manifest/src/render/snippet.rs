@@ -117,6 +117,9 @@ fn token_length(line: &str, column: usize) -> usize {
     if matches!(first, '"' | '\'') {
         return quoted_length(first, rest);
     }
+    if first == ':' {
+        return 1;
+    }
     let mut length = 1;
     let mut blanks = 0;
     while let Some(character) = rest.next() {

@@ -1,0 +1,126 @@
+//! Diagnostics as text.
+
+use std::sync::Arc;
+
+use steelyard_model::{Code, Diagnostic, Location, ObjectRef, Severity};
+
+use crate::{Source, render};
+
+const CODE: Code = Code::new("some-code");
+
+fn finding(line: u32, column: u32) -> Diagnostic {
+    let object = ObjectRef::new("Service", "default", "web");
+    let mut finding =
+        Diagnostic::new(Severity::Error, CODE, &object, "spec.type", "it is wrong", "right it");
+    finding.location = Some(Location { file: Arc::from("a.yaml"), line, column });
+    finding
+}
+
+/// The line shown and the line of marks, for a file of one line.
+fn shown(line: &str, column: u32) -> (String, String) {
+    let text =
+        render::text(&[finding(1, column)], &[Source::new("a.yaml", line.as_bytes())], false);
+    let mut lines = text.lines().skip(3).map(str::to_owned);
+    (lines.next().unwrap(), lines.next().unwrap())
+}
+
+#[test]
+fn a_finding_is_shown_with_its_line() {
+    let source =
+        Source::new("a.yaml", "\n\n\n\n\n\n\n\n\nspec:\n  type: LoadBalancr # oh\n".as_bytes());
+    let text = render::text(&[finding(11, 9)], &[source], false);
+    let expected = "\
+error[some-code]: it is wrong
+  --> a.yaml:11:9
+   |
+11 |   type: LoadBalancr # oh
+   |         ^^^^^^^^^^^
+   = object: Service/default/web
+   = field: spec.type
+   = help: right it
+";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn findings_are_apart_and_need_no_place() {
+    let mut bare = finding(1, 1);
+    bare.location = None;
+    bare.object = None;
+    bare.path = "".into();
+    bare.severity = Severity::Info;
+    let text = render::text(&[bare, finding(1, 1)], &[], false);
+    let expected = "\
+info[some-code]: it is wrong
+  = help: right it
+
+error[some-code]: it is wrong
+ --> a.yaml:1:1
+  = object: Service/default/web
+  = field: spec.type
+  = help: right it
+";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn marks_are_under_the_value() {
+    let cases = [
+        ("a: [b, c d, e]", 8, "^^^"),
+        ("a: {b: c}", 5, "^"),
+        ("a: \"b \\\" c\" # d", 4, "^^^^^^^^"),
+        ("a: 'b: c'", 4, "^^^^^^"),
+        ("a: http://b/c#d", 4, "^^^^^^^^^^^^"),
+        ("a:", 1, "^"),
+        ("a: b", 5, "^"),
+        ("a: b", 99, "^"),
+        ("a: 値値", 4, "^^^^"),
+    ];
+    for (line, column, marks) in cases {
+        let (_, under) = shown(line, column);
+        assert_eq!(under.trim_start_matches([' ', '|']), marks, "{line}");
+    }
+}
+
+#[test]
+fn tabs_wide_and_control_characters_keep_the_marks_in_place() {
+    let cases = [
+        ("\tab: c", 6, "1 |     ab: c", "  |         ^"),
+        ("値: c", 4, "1 | 値: c", "  |     ^"),
+        ("\u{1b}[2J: c", 7, "1 | \u{fffd}[2J: c", "  |       ^"),
+    ];
+    for (line, column, text, marks) in cases {
+        assert_eq!(shown(line, column), (text.to_owned(), marks.to_owned()));
+    }
+    let mut finding = finding(1, 1);
+    finding.message = "a\u{1b}[31m\nb\u{202e}".to_owned();
+    let text = render::text(&[finding], &[], false);
+    assert!(text.starts_with("error[some-code]: a\\u{1b}[31m b\\u{202e}\n"), "{text}");
+}
+
+#[test]
+fn long_lines_are_cut_around_the_place() {
+    let line = format!("{}: {}", "k".repeat(500), "v".repeat(5000));
+    for column in [1, 80, 300, 502, 503, 3000, 5502] {
+        let (text, marks) = shown(&line, column);
+        assert!(text.chars().count() < 130 && marks.chars().count() < 130, "{text}");
+        assert!(text.contains('…'));
+    }
+    let (text, marks) = shown(&line, 503);
+    let at = marks.find('^').unwrap() - 4;
+    let shown: Vec<char> = text.chars().skip(4).collect();
+    assert_eq!((shown[at], shown[at - 1]), ('v', ' '));
+}
+
+#[test]
+fn color_is_only_there_when_asked_for() {
+    let source = [Source::new("a.yaml", "a: b".as_bytes())];
+    let plain = render::text(&[finding(1, 4)], &source, false);
+    let colored = render::text(&[finding(1, 4)], &source, true);
+    assert!(!plain.contains('\u{1b}') && colored.contains("\u{1b}[1;31merror[some-code]\u{1b}[0m"));
+    let mut stripped = colored;
+    for code in ["1;31", "1;34", "1", "0"] {
+        stripped = stripped.replace(&format!("\u{1b}[{code}m"), "");
+    }
+    assert_eq!(stripped, plain);
+}
