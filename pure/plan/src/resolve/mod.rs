@@ -2,10 +2,28 @@
 //!
 //! Value and diagnostics, never an error; the same for any order of the items; linear or
 //! n log n in their number. It knows nothing of "this node".
+//!
+//! What it decides: which pools and advertisements count and which belong together, which
+//! Services are the gateway's, where a Service's endpoints come from, and which routes are served
+//! with which backends. A route whose backend is wrong is kept and answers 503, so that its
+//! requests do not end up somewhere else.
+
+pub mod codes;
+mod endpoints;
+mod gateway;
+mod labels;
+mod pools;
+mod routes;
+mod suggestion;
+mod tls;
+mod world;
 
 use std::sync::Arc;
 
-use steelyard_model::{Item, Snapshot};
+use steelyard_model::{Diagnostic, Item, ResolvedPort, ResolvedService, ServedBy, Snapshot};
+
+use endpoints::Resolved;
+use world::World;
 
 /// How to join.
 #[derive(Clone, Debug)]
@@ -44,6 +62,51 @@ impl Default for ResolveOptions {
 
 /// Joins `items`. The diagnostics are those of the join alone; the caller adds what lowering said.
 pub fn resolve(items: &[Arc<Item>], options: &ResolveOptions) -> Snapshot {
-    let _ = (items, options);
-    Snapshot::default()
+    let world = World::new(items);
+    let mut snapshot = Snapshot {
+        nodes: world.nodes(),
+        namespaces: world.namespaces(),
+        workloads: world.workloads(),
+        ..Snapshot::default()
+    };
+    let diagnostics = &mut snapshot.diagnostics;
+    (snapshot.pools, snapshot.l2_advertisements, snapshot.pool_advertisements) =
+        pools::resolve(&world, options, diagnostics);
+    let sets = routes::served_sets(&world, diagnostics);
+    let backends = routes::named_backends(&sets);
+    let resolved = endpoints::resolve(&world, &snapshot.pools, diagnostics);
+    let gateways = gateway::find(&world, &resolved, &backends, options, diagnostics);
+    endpoints::report_silent(&world, &resolved, &gateways, &backends, diagnostics);
+    snapshot.routes = routes::resolve(&world, &sets, &resolved, options, diagnostics);
+    tls::report(&world, &sets, diagnostics);
+    for (id, service) in &world.services {
+        let gateway = gateways.contains(*id);
+        let service = resolved_service(service, &resolved[*id], gateway);
+        snapshot.services.insert((*id).clone(), service);
+    }
+    snapshot.diagnostics.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
+    snapshot
+}
+
+/// A Service that restricts who may connect, which we cannot, leads nowhere: neither to the
+/// gateway nor to endpoints.
+fn resolved_service(
+    service: &Arc<steelyard_model::Service>,
+    resolved: &Resolved,
+    gateway: bool,
+) -> ResolvedService {
+    let closed = service.refusal.is_some();
+    let ports = service.ports.iter().zip(&resolved.endpoints).map(|(port, endpoints)| {
+        let endpoints = if closed { Vec::new() } else { endpoints.clone() };
+        ResolvedPort { port: port.clone(), endpoints }
+    });
+    ResolvedService {
+        service: Arc::clone(service),
+        ports: ports.collect(),
+        served_by: if gateway { ServedBy::Gateway } else { ServedBy::Forward },
+    }
+}
+
+fn sort_key(diagnostic: &Diagnostic) -> impl Ord + '_ {
+    (&diagnostic.object, &diagnostic.path, diagnostic.code, &diagnostic.message)
 }

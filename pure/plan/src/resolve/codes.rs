@@ -1,0 +1,44 @@
+//! What the join reports; each has a row in docs/diagnostics.md and a golden case.
+
+use steelyard_model::Code;
+
+/// A route's backend is a Service of type ExternalName.
+pub const BACKEND_EXTERNAL_NAME: Code = Code::new("backend-external-name");
+/// A route names a port that its Service does not have.
+pub const BACKEND_PORT_MISSING: Code = Code::new("backend-port-missing");
+/// A route names a Service that does not exist.
+pub const BACKEND_SERVICE_MISSING: Code = Code::new("backend-service-missing");
+/// Traefik would speak TLS to this backend, by its port's number or name.
+pub const BACKEND_TLS_NOT_HONOURED: Code = Code::new("backend-tls-not-honoured");
+/// An Ingress of a class that somebody else serves.
+pub const CLASS_NOT_OURS: Code = Code::new("class-not-ours");
+/// Endpoints of an annotation that fit none of the Service's ports, or are not needed.
+pub const ENDPOINTS_ANNOTATION_UNUSED: Code = Code::new("endpoints-annotation-unused");
+/// A route wants an entry point that does not exist.
+pub const ENTRY_POINT_MISSING: Code = Code::new("entry-point-missing");
+/// `steelyard.dev/gateway` on a Service that cannot be the gateway's.
+pub const GATEWAY_ANNOTATION_UNUSED: Code = Code::new("gateway-annotation-unused");
+/// A Service is the gateway's by inference.
+pub const GATEWAY_INFERRED: Code = Code::new("gateway-inferred");
+/// A metallb.io object outside the namespace that counts.
+pub const OUTSIDE_CONFIG_NAMESPACE: Code = Code::new("outside-config-namespace");
+/// A pool is named that does not exist.
+pub const POOL_MISSING: Code = Code::new("pool-missing");
+/// A pool is named that exists in several namespaces.
+pub const POOL_NAME_AMBIGUOUS: Code = Code::new("pool-name-ambiguous");
+/// No advertisement selects a pool.
+pub const POOL_NOT_ANNOUNCED: Code = Code::new("pool-not-announced");
+/// Two pools share addresses.
+pub const POOL_OVERLAP: Code = Code::new("pool-overlap");
+/// Two routes have the same host and path.
+pub const ROUTE_DUPLICATE: Code = Code::new("route-duplicate");
+/// Nothing answers for a Service that something leads to.
+pub const SERVICE_WITHOUT_ENDPOINTS: Code = Code::new("service-without-endpoints");
+/// No pod of a Service has the port that it names.
+pub const TARGET_PORT_MISSING: Code = Code::new("target-port-missing");
+/// TLS is asked for and not served.
+pub const TLS_NOT_SERVED: Code = Code::new("tls-not-served");
+/// A TLS Secret is named that does not exist.
+pub const TLS_SECRET_MISSING: Code = Code::new("tls-secret-missing");
+/// A Service has only workloads that nothing runs here.
+pub const WORKLOAD_NOT_RUN: Code = Code::new("workload-not-run");

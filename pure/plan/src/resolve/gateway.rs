@@ -1,0 +1,115 @@
+//! Which Services are the gateway's: their addresses lead to our entry points.
+//!
+//! By annotation, or by inference: a Service that people have for the controller we replace
+//! names it in its selector or labels, has a port of an entry point, and nothing else answers for
+//! it. `steelyard.dev/gateway: "false"` forbids it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use steelyard_model::{Diagnostic, FieldPath, NamespacedName, Service, Severity};
+
+use super::ResolveOptions;
+use super::codes;
+use super::endpoints::{Resolved, Source};
+use super::world::World;
+
+const ANNOTATION: &str = "steelyard.dev/gateway";
+const NAMES: [&str; 3] = ["traefik", "ingress-nginx", "nginx-ingress"];
+const LABELS: [&str; 2] = ["app.kubernetes.io/name", "app"];
+const PORT_NAMES: [&str; 4] = ["web", "http", "websecure", "https"];
+const PORTS: [u16; 2] = [80, 443];
+
+pub(super) fn find(
+    world: &World<'_>,
+    resolved: &BTreeMap<&NamespacedName, Resolved>,
+    backends: &BTreeSet<&NamespacedName>,
+    options: &ResolveOptions,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> BTreeSet<NamespacedName> {
+    let mut gateways = BTreeSet::new();
+    for (id, service) in &world.services {
+        let able = is_able(service, options);
+        match service.gateway {
+            Some(true) if !able => diagnostics.push(unused(service)),
+            Some(pinned) if pinned && service.refusal.is_none() => {
+                gateways.insert((*id).clone());
+            }
+            Some(_) => {}
+            None => {
+                let unclaimed = able
+                    && options.infer_gateway
+                    && service.refusal.is_none()
+                    && resolved[*id].source == Source::Nothing
+                    && !backends.contains(*id)
+                    && has_entry_port(service, options);
+                let Some((path, name)) = unclaimed.then(|| named(service)).flatten() else {
+                    continue;
+                };
+                if world.workload_index.matching(&id.namespace, &service.selector).next().is_none()
+                {
+                    diagnostics.push(inferred(service, &path, name));
+                    gateways.insert((*id).clone());
+                }
+            }
+        }
+    }
+    gateways
+}
+
+/// Whether it gets an address from us at all.
+fn is_able(service: &Service, options: &ResolveOptions) -> bool {
+    service.is_load_balancer()
+        && !service.headless
+        && service.load_balancer_class == options.load_balancer_class
+}
+
+fn has_entry_port(service: &Service, options: &ResolveOptions) -> bool {
+    service.ports.iter().any(|port| {
+        let entry_point = |name: &str| options.entry_points.iter().any(|entry| entry.name == name);
+        let named = port.name.as_deref();
+        named.is_some_and(|name| PORT_NAMES.contains(&name) || entry_point(name))
+            || PORTS.contains(&port.port)
+            || options.entry_points.iter().any(|entry| entry.port == port.port)
+    })
+}
+
+/// Where it names a controller that we stand in for, and which.
+fn named(service: &Service) -> Option<(FieldPath, &str)> {
+    let places = [("spec.selector", &service.selector), ("metadata.labels", &service.labels)];
+    for (place, labels) in places {
+        for label in LABELS {
+            let name = labels.get(label).map(String::as_str);
+            if let Some(name) = name.filter(|name| NAMES.contains(name)) {
+                return Some((FieldPath::from(place).key(label), name));
+            }
+        }
+    }
+    None
+}
+
+fn inferred(service: &Service, path: &FieldPath, name: &str) -> Diagnostic {
+    Diagnostic::new(
+        Severity::Info,
+        codes::GATEWAY_INFERRED,
+        &service.object,
+        path.clone(),
+        format!("this Service is for {name} and nothing here answers for it: our gateway does"),
+        format!("annotate it with {ANNOTATION}: \"true\" to say so, or \"false\" to forbid it"),
+    )
+}
+
+fn unused(service: &Service) -> Diagnostic {
+    let message = if service.is_load_balancer() && !service.headless {
+        format!("{ANNOTATION} does nothing: the Service's loadBalancerClass is not ours")
+    } else {
+        format!("{ANNOTATION} does nothing: the Service gets no address")
+    };
+    Diagnostic::new(
+        Severity::Warning,
+        codes::GATEWAY_ANNOTATION_UNUSED,
+        &service.object,
+        FieldPath::annotation(ANNOTATION),
+        message,
+        "make it `type: LoadBalancer` without a loadBalancerClass, or remove the annotation",
+    )
+}

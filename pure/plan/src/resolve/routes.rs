@@ -1,0 +1,217 @@
+//! Routes: whose they are, which Services they lead to, and which of two equal ones is served.
+
+mod backend;
+mod rule;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use steelyard_model::{
+    ClassName, Diagnostic, HostMatch, NamespacedName, PathMatch, Provenance, Route, RouteDraft,
+    RouteSet, Severity,
+};
+
+use super::ResolveOptions;
+use super::codes;
+use super::endpoints::Resolved;
+use super::suggestion::Suggester;
+use super::world::World;
+use backend::Join;
+
+/// Whose words an Ingress is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Traefik's, or nobody's in particular: Traefik takes those too.
+    Traefik,
+    /// ingress-nginx's.
+    Nginx,
+    /// Our own.
+    Steelyard,
+}
+
+const CONTROLLERS: [(&str, &str, Class); 3] = [
+    ("traefik", "traefik.io/ingress-controller", Class::Traefik),
+    ("nginx", "k8s.io/ingress-nginx", Class::Nginx),
+    ("steelyard", "steelyard.dev/ingress-controller", Class::Steelyard),
+];
+
+/// The sets that are ours, the oldest first, and whose words they are in.
+pub(super) fn served_sets<'a>(
+    world: &World<'a>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<(&'a RouteSet, Class)> {
+    let mut sets = Vec::new();
+    for set in &world.routes {
+        let Some(class) = &set.class else {
+            sets.push((*set, Class::Traefik));
+            continue;
+        };
+        match class_of(world, class) {
+            Some(found) => sets.push((*set, found)),
+            None => diagnostics.push(not_ours(world, class)),
+        }
+    }
+    sets
+}
+
+/// By the controller of the IngressClass of this name, else by the name.
+fn class_of(world: &World<'_>, class: &ClassName) -> Option<Class> {
+    let object = world.classes.get(class.name.as_str());
+    let found = CONTROLLERS.iter().find(|(name, controller, _)| match object {
+        Some(object) => object.controller == *controller,
+        None => class.name == *name,
+    });
+    found.map(|(_, _, class)| *class)
+}
+
+fn not_ours(world: &World<'_>, class: &ClassName) -> Diagnostic {
+    let message = match world.classes.get(class.name.as_str()) {
+        Some(object) => format!(
+            "class `{}` belongs to {}, so this Ingress is not served here",
+            class.name, object.controller
+        ),
+        None => format!("class `{}` is not ours, so this Ingress is not served here", class.name),
+    };
+    Diagnostic::at(
+        Severity::Info,
+        codes::CLASS_NOT_OURS,
+        &class.place,
+        message,
+        "to have it served use class traefik or nginx, or add an IngressClass of this name whose \
+         controller is traefik.io/ingress-controller or k8s.io/ingress-nginx",
+    )
+}
+
+/// Every Service that a route names.
+pub(super) fn named_backends<'a>(sets: &[(&'a RouteSet, Class)]) -> BTreeSet<&'a NamespacedName> {
+    let routes = sets.iter().flat_map(|(set, _)| &set.routes);
+    routes.flat_map(|route| &route.backends).map(|backend| &backend.service).collect()
+}
+
+/// What already takes requests: entry point, host and path, and who asked for it.
+type Taken<'a> = BTreeMap<(Arc<str>, &'a HostMatch, &'a PathMatch), &'a Provenance>;
+
+/// All routes, in the order they are tried.
+pub(super) fn resolve(
+    world: &World<'_>,
+    sets: &[(&RouteSet, Class)],
+    resolved: &BTreeMap<&NamespacedName, Resolved>,
+    options: &ResolveOptions,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Route> {
+    let entry_points = EntryPoints::new(options);
+    let mut taken = Taken::new();
+    let mut join = Join { world, resolved, suggester: Suggester::new(), diagnostics };
+    let mut routes = Vec::new();
+    for (set, class) in sets {
+        for draft in &set.routes {
+            let wanted = entry_points.of(draft, join.diagnostics);
+            let free = claim(draft, wanted, &mut taken, join.diagnostics);
+            if free.is_empty() {
+                continue;
+            }
+            let (backends, refusal) = join.backends(draft, *class);
+            let rule = rule::text(&draft.host, &draft.path);
+            routes.push(Route {
+                name: Arc::from(draft.name.as_str()),
+                place: draft.place.clone(),
+                host: draft.host.clone(),
+                path: draft.path.clone(),
+                entry_points: free,
+                priority: i64::try_from(rule.len()).expect("rules are short"),
+                rule,
+                backends,
+                refusal,
+            });
+        }
+    }
+    routes.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
+    routes
+}
+
+/// The entry points where no older route has this host and path already.
+fn claim<'a>(
+    draft: &'a RouteDraft,
+    wanted: Vec<Arc<str>>,
+    taken: &mut Taken<'a>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<String> {
+    let mut free = Vec::new();
+    let mut older = None;
+    for entry_point in wanted {
+        let key = (Arc::clone(&entry_point), &draft.host, &draft.path);
+        match taken.get(&key) {
+            Some(place) => older = Some(*place),
+            None => {
+                taken.insert(key, &draft.place);
+                free.push(entry_point.as_ref().to_owned());
+            }
+        }
+    }
+    if let Some(older) = older {
+        diagnostics.push(duplicate(draft, older));
+    }
+    free
+}
+
+fn duplicate(draft: &RouteDraft, older: &Provenance) -> Diagnostic {
+    let rule = rule::text(&draft.host, &draft.path);
+    let owner = if older.object == draft.place.object {
+        format!("{} of this object", older.field)
+    } else {
+        format!("{} ({})", older.object, older.field)
+    };
+    Diagnostic::at(
+        Severity::Error,
+        codes::ROUTE_DUPLICATE,
+        &draft.place,
+        format!("{rule} is routed by {owner} already, which is older and keeps it"),
+        "change host or path of one of the two, or remove it",
+    )
+}
+
+/// Names of entry points.
+struct EntryPoints {
+    all: Vec<Arc<str>>,
+    /// Where a route goes that names none.
+    default: Vec<Arc<str>>,
+}
+
+impl EntryPoints {
+    /// By default routes go to every entry point but `websecure` (or port 443), which is for TLS.
+    fn new(options: &ResolveOptions) -> Self {
+        let named = |entry: &super::EntryPoint| Arc::from(entry.name.as_str());
+        let plain = |entry: &&super::EntryPoint| entry.name != "websecure" && entry.port != 443;
+        let all: Vec<Arc<str>> = options.entry_points.iter().map(named).collect();
+        let default: Vec<Arc<str>> = options.entry_points.iter().filter(plain).map(named).collect();
+        let default = if default.is_empty() { all.clone() } else { default };
+        Self { all, default }
+    }
+
+    /// Those that exist of what a route asks for.
+    fn of(&self, draft: &RouteDraft, diagnostics: &mut Vec<Diagnostic>) -> Vec<Arc<str>> {
+        if draft.entry_points.is_empty() {
+            return self.default.clone();
+        }
+        let mut found: Vec<Arc<str>> = Vec::new();
+        for name in &draft.entry_points {
+            match self.all.iter().find(|known| ***known == **name) {
+                Some(known) if !found.contains(known) => found.push(Arc::clone(known)),
+                Some(_) => {}
+                None => diagnostics.push(self.missing(draft, name)),
+            }
+        }
+        found
+    }
+
+    fn missing(&self, draft: &RouteDraft, name: &str) -> Diagnostic {
+        let known: Vec<&str> = self.all.iter().map(|known| &**known).collect();
+        Diagnostic::at(
+            Severity::Error,
+            codes::ENTRY_POINT_MISSING,
+            &draft.place,
+            format!("there is no entry point `{name}`, so the route is not served there"),
+            format!("use one of {}, or start with --entrypoints.{name}.address", known.join(", ")),
+        )
+    }
+}

@@ -1,0 +1,164 @@
+//! From the Service and port that a route names to endpoints.
+
+use std::collections::BTreeMap;
+
+use steelyard_model::{
+    Backend, BackendRef, Diagnostic, NamespacedName, PortRef, Protocol, Refusal, RouteDraft,
+    Service, ServicePort, ServiceType, Severity,
+};
+
+use super::Class;
+use crate::resolve::codes;
+use crate::resolve::endpoints::Resolved;
+use crate::resolve::suggestion::Suggester;
+use crate::resolve::world::World;
+
+/// What a route is joined with.
+pub(super) struct Join<'a, 'w> {
+    pub(super) world: &'a World<'w>,
+    pub(super) resolved: &'a BTreeMap<&'w NamespacedName, Resolved>,
+    pub(super) suggester: Suggester,
+    pub(super) diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl<'w> Join<'_, 'w> {
+    /// Backends that exist, and why the route answers 503 nevertheless. No backends: 503 as well.
+    pub(super) fn backends(
+        &mut self,
+        draft: &RouteDraft,
+        class: Class,
+    ) -> (Vec<Backend>, Option<Refusal>) {
+        let mut refusal = draft.refusal.clone();
+        let mut backends = Vec::new();
+        for written in &draft.backends {
+            let Some(service) = self.service(written) else { continue };
+            let Some(index) = self.port(written, service) else { continue };
+            let port = &service.ports[index];
+            if class == Class::Traefik && is_tls(port) {
+                self.report_tls(written, port);
+                refusal.get_or_insert_with(|| Refusal {
+                    reason: format!("{} port {} is for TLS", written.service, port.port),
+                    place: written.place.clone(),
+                });
+            }
+            if let Some(closed) = &service.backend_refusal {
+                refusal.get_or_insert_with(|| closed.clone());
+            }
+            backends.push(Backend {
+                service: written.service.clone(),
+                port: port.port,
+                weight: written.weight,
+                endpoints: self.resolved[&written.service].endpoints[index].clone(),
+            });
+        }
+        (backends, refusal)
+    }
+
+    fn service(&mut self, written: &BackendRef) -> Option<&'w Service> {
+        match self.world.services.get(&written.service).copied() {
+            Some(service) => {
+                if let ServiceType::ExternalName(name) = &service.kind {
+                    self.diagnostics.push(Diagnostic::at(
+                        Severity::Error,
+                        codes::BACKEND_EXTERNAL_NAME,
+                        &written.place,
+                        format!(
+                            "Service {} stands for {name} (ExternalName), which is not routed to \
+                             yet: the route answers 503",
+                            written.service
+                        ),
+                        format!(
+                            "use a Service without selector, with the annotation \
+                             steelyard.dev/endpoints: \"{name}:80\""
+                        ),
+                    ));
+                    return None;
+                }
+                Some(service)
+            }
+            None => {
+                self.report_missing_service(written);
+                None
+            }
+        }
+    }
+
+    fn report_missing_service(&mut self, written: &BackendRef) {
+        let NamespacedName { namespace, name } = &written.service;
+        let names = self.world.service_names(namespace);
+        let help = match self.suggester.nearest(name, names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("add the Service to namespace {namespace}, or name another"),
+        };
+        self.diagnostics.push(Diagnostic::at(
+            Severity::Error,
+            codes::BACKEND_SERVICE_MISSING,
+            &written.place,
+            format!("there is no Service `{name}` in namespace {namespace}: the route answers 503"),
+            help,
+        ));
+    }
+
+    /// Index of the port meant; requests travel over TCP.
+    fn port(&mut self, written: &BackendRef, service: &Service) -> Option<usize> {
+        let meant = |port: &ServicePort| match &written.port {
+            PortRef::Number(number) => port.port == *number,
+            PortRef::Name(name) => port.name.as_ref() == Some(name),
+        };
+        let found = service.ports.iter().position(|p| p.protocol == Protocol::Tcp && meant(p));
+        if found.is_none() {
+            self.report_missing_port(written, service);
+        }
+        found
+    }
+
+    fn report_missing_port(&mut self, written: &BackendRef, service: &Service) {
+        let tcp = service.ports.iter().filter(|port| port.protocol == Protocol::Tcp);
+        let described: Vec<String> = tcp
+            .clone()
+            .map(|port| match &port.name {
+                Some(name) => format!("{} ({name})", port.port),
+                None => port.port.to_string(),
+            })
+            .collect();
+        let (what, near) = match &written.port {
+            PortRef::Number(number) => (format!("{number}"), None),
+            PortRef::Name(name) => {
+                let names = tcp.filter_map(|port| port.name.as_deref());
+                (format!("named `{name}`"), self.suggester.nearest(name, names))
+            }
+        };
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if described.is_empty() => "add the port to the Service".to_owned(),
+            None => format!("use one of its ports: {}", described.join(", ")),
+        };
+        self.diagnostics.push(Diagnostic::at(
+            Severity::Error,
+            codes::BACKEND_PORT_MISSING,
+            &written.place,
+            format!("Service {} has no TCP port {what}: the route answers 503", written.service),
+            help,
+        ));
+    }
+
+    fn report_tls(&mut self, written: &BackendRef, port: &ServicePort) {
+        let name = port.name.as_deref().map_or(String::new(), |name| format!(" ({name})"));
+        self.diagnostics.push(Diagnostic::at(
+            Severity::Error,
+            codes::BACKEND_TLS_NOT_HONOURED,
+            &written.place,
+            format!(
+                "port {}{name} of Service {} is for TLS, which is not spoken to backends yet: \
+                 the route answers 503",
+                port.port, written.service
+            ),
+            "name a port that answers plain HTTP",
+        ));
+    }
+}
+
+/// Traefik speaks TLS to a port by its number or name.
+fn is_tls(port: &ServicePort) -> bool {
+    port.port == 443 || port.name.as_deref().is_some_and(|name| name.starts_with("https"))
+}

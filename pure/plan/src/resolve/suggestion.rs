@@ -1,0 +1,33 @@
+//! "Did you mean …" for many mistakes at once, with a bound on the work.
+
+use steelyard_model::suggest::nearest;
+
+/// Suggests names until the work allowed is done: with 100,000 broken routes in one namespace
+/// nobody reads the last suggestion, and each costs a look at every Service.
+pub(super) struct Suggester {
+    left: usize,
+}
+
+impl Suggester {
+    /// Comparisons of two names.
+    const ALLOWED: usize = 1_000_000;
+
+    pub(super) fn new() -> Self {
+        Self { left: Self::ALLOWED }
+    }
+
+    /// The name nearest to `written`.
+    pub(super) fn nearest<'a>(
+        &mut self,
+        written: &str,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Option<&'a str> {
+        let left = &mut self.left;
+        let names = names.take_while(|_| {
+            let more = *left > 0;
+            *left = left.saturating_sub(1);
+            more
+        });
+        nearest(written, names)
+    }
+}
