@@ -1,6 +1,6 @@
 //! A small HTTP/1.1 client on plain sockets: one that no code of the project has a part in.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -52,6 +52,35 @@ pub fn get(address: SocketAddr, host: &str, path: &str) -> Result<Answer> {
     parse(&bytes)
 }
 
+/// A connection that is kept between requests.
+#[derive(Debug)]
+pub struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    /// Connects.
+    pub fn open(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self(BufReader::new(stream)))
+    }
+
+    /// `GET path`, asking for `host`; only answers with a length are understood.
+    pub fn get(&mut self, host: &str, path: &str) -> Result<Answer> {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        self.0.get_mut().write_all(request.as_bytes())?;
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\r\n\r\n") {
+            ensure!(self.0.read_until(b'\n', &mut bytes)? > 0, "the connection ended in a head");
+        }
+        let mut answer = parse_head(&bytes)?;
+        let length = answer.header("content-length").context("an answer without a length")?;
+        let mut body = vec![0; length.parse()?];
+        self.0.read_exact(&mut body)?;
+        answer.body = String::from_utf8_lossy(&body).into_owned();
+        Ok(answer)
+    }
+}
+
 /// A TCP port of 127.0.0.1 that nothing listens on.
 pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
@@ -60,15 +89,19 @@ pub fn free_port() -> Result<u16> {
 /// An answer that ends with its connection. Its length must be what it says.
 fn parse(bytes: &[u8]) -> Result<Answer> {
     let end = bytes.windows(4).position(|part| part == b"\r\n\r\n").context("no head")?;
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let body = String::from_utf8_lossy(&bytes[end + 4..]).into_owned();
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).context("no status")?;
-    let answer = Answer { status, head, body };
+    let (head, body) = bytes.split_at(end + 4);
+    let answer = Answer { body: String::from_utf8_lossy(body).into_owned(), ..parse_head(head)? };
     if let Some(length) = answer.header("content-length") {
         let length: usize = length.parse()?;
-        ensure!(length == bytes.len() - end - 4, "an answer of another length than it says");
+        ensure!(length == body.len(), "an answer of another length than it says");
     }
     Ok(answer)
+}
+
+fn parse_head(bytes: &[u8]) -> Result<Answer> {
+    let head = String::from_utf8_lossy(bytes).trim_end().to_owned();
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).context("no status")?;
+    Ok(Answer { status, head, body: String::new() })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod http;
 pub mod lab;
 pub mod process;
 pub mod scratch;
+pub mod up;
 pub mod wait;
 
 /// Ends the calling test, by name, where it cannot run; see [`lab::unavailable`].

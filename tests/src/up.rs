@@ -1,0 +1,122 @@
+//! A running `steelyard up` without privileges, and backends for it, all on loopback.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::http::{self, Answer};
+use crate::process::Running;
+use crate::{binary, wait};
+
+/// `up` on a folder; killed when dropped.
+#[derive(Debug)]
+pub struct Up {
+    /// The process.
+    pub process: Running,
+    /// Where the entry point `web` is.
+    pub web: SocketAddr,
+    /// Where the admin API is.
+    pub admin: SocketAddr,
+}
+
+/// An echo server that plays one replica of a workload.
+#[derive(Debug)]
+pub struct Backend {
+    /// Where it answers.
+    pub address: SocketAddr,
+    _process: Running,
+}
+
+impl Up {
+    /// Starts it and waits until it is ready.
+    pub fn start(folder: &Path) -> Result<Self> {
+        let (web, admin) = (loopback()?, loopback()?);
+        let mut command = Command::new(binary::steelyard());
+        command.arg("up").arg(folder).args(["--unprivileged", "--log-format", "json"]);
+        command.arg(format!("--admin={admin}"));
+        command.arg(format!("--entrypoints.web.address={web}"));
+        command.arg("--state-dir").arg(folder.join(".state"));
+        let mut up = Self { process: Running::start(command)?, web, admin };
+        let mut alive = true;
+        wait::until("readiness", || {
+            alive = up.process.is_running();
+            !alive || up.is_ready()
+        })
+        .with_context(|| up.process.printed())?;
+        anyhow::ensure!(alive, "it ended: {}", up.process.printed());
+        Ok(up)
+    }
+
+    /// Fetches a page.
+    pub fn get(&self, host: &str, path: &str) -> Result<Answer> {
+        http::get(self.web, host, path)
+    }
+
+    /// Waits until `host` answers with this status.
+    pub fn wait_for(&self, host: &str, status: u16) -> Result<Answer> {
+        let mut last = None;
+        let found = wait::until_some(&format!("{status} from {host}"), || {
+            let answer = self.get(host, "/").ok()?;
+            last = Some(answer.clone());
+            (answer.status == status).then_some(answer)
+        });
+        found.with_context(|| format!("last: {last:?}\n{}", self.process.printed()))
+    }
+
+    /// Reads the admin API.
+    pub fn read(&self, what: &str) -> Result<Value> {
+        let answer = http::get(self.admin, &self.admin.to_string(), &format!("/api/v1/{what}"))?;
+        serde_json::from_str(&answer.body).with_context(|| answer.body.clone())
+    }
+
+    /// The first address of a Service, when it has one.
+    pub fn address_of(&self, service: &str) -> Option<String> {
+        let services = self.read("services").ok()?;
+        // A list, or an object that holds it.
+        let rows = services.as_array().or_else(|| services.get("services")?.as_array())?.clone();
+        let row = rows.into_iter().find(|row| row["name"] == service)?;
+        row["addresses"][0].as_str().map(str::to_owned)
+    }
+
+    fn is_ready(&self) -> bool {
+        let answer = http::get(self.admin, &self.admin.to_string(), "/readyz");
+        answer.is_ok_and(|answer| answer.status == 200)
+    }
+}
+
+impl Backend {
+    /// Starts replica 1 of a workload of this name.
+    pub fn start(name: &str) -> Result<Self> {
+        let address = loopback()?;
+        let command = binary::command(["echo", "--name", name, "--tcp", &address.to_string()]);
+        let process = Running::start(command)?;
+        wait::until("the backend", || http::get(address, "backend", "/").is_ok())?;
+        Ok(Self { address, _process: process })
+    }
+}
+
+/// A free address of loopback.
+fn loopback() -> Result<SocketAddr> {
+    Ok((Ipv4Addr::LOCALHOST, http::free_port()?).into())
+}
+
+/// A Service `name` whose only endpoint is `at`.
+pub fn service(name: &str, at: SocketAddr) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  \
+         annotations: {{steelyard.dev/endpoints: \"{at}\"}}\nspec:\n  ports: [{{port: 80}}]\n"
+    )
+}
+
+/// An Ingress `name` that sends `host` to the Service `service`; `annotations` in flow style.
+pub fn ingress(name: &str, host: &str, service: &str, annotations: &str) -> String {
+    format!(
+        "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: {name}\n  \
+         annotations: {{{annotations}}}\nspec:\n  ingressClassName: nginx\n  rules:\n  \
+         - host: {host}\n    http:\n      paths:\n      - path: /\n        pathType: Prefix\n        \
+         backend: {{service: {{name: {service}, port: {{number: 80}}}}}}\n"
+    )
+}

@@ -1,0 +1,121 @@
+//! `steelyard demo`: one command to a page.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context, Result, ensure};
+use steelyard_tests::process::{Running, Signal};
+use steelyard_tests::{binary, http};
+
+/// A URL as printed, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Url {
+    host: String,
+    port: u16,
+    path: String,
+}
+
+/// A line of the table: a URL, and everything said about it.
+#[derive(Clone, Debug)]
+struct Row {
+    url: Url,
+    line: String,
+}
+
+impl Url {
+    fn parse(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("http://")?;
+        let (authority, path) = match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, "/"),
+        };
+        let (host, port) = authority.rsplit_once(':')?;
+        Some(Self { host: host.to_owned(), port: port.parse().ok()?, path: path.to_owned() })
+    }
+
+    /// Fetches it as a browser would, whose resolver knows `.localhost`.
+    fn get(&self, path: &str) -> Result<http::Answer> {
+        let local = self.host == "127.0.0.1" || self.host.ends_with("localhost");
+        ensure!(local, "{} is not reachable in a browser without further ado", self.host);
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        http::get(at, &format!("{}:{}", self.host, self.port), path)
+    }
+}
+
+/// Starts it, and reads the table.
+fn demo() -> Result<(Running, Vec<Row>)> {
+    let mut demo = Running::start(binary::command(["demo"]))?;
+    demo.wait_for("/web")?;
+    demo.wait_for("test-app")?;
+    let printed = demo.printed();
+    let rows = printed.lines().filter_map(|line| {
+        let url = line.split_whitespace().find_map(Url::parse)?;
+        (!line.contains("admin")).then(|| Row { url, line: line.to_owned() })
+    });
+    let rows: Vec<Row> = rows.collect();
+    Ok((demo, rows))
+}
+
+/// Which workload must answer, by what the row says.
+fn expected(row: &Row) -> Result<&'static str> {
+    [("test-app", "test-app"), ("grafana", "grafana"), ("prometheus", "prometheus")]
+        .into_iter()
+        .chain([("api-service", "api"), ("web-service", "web")])
+        .find_map(|(backend, workload)| row.line.contains(backend).then_some(workload))
+        .with_context(|| format!("no backend is named in {:?}", row.line))
+}
+
+#[test]
+fn every_printed_url_is_served_by_the_backend_beside_it() -> Result<()> {
+    let (mut demo, rows) = demo()?;
+    let mut seen = BTreeSet::new();
+    for row in &rows {
+        let workload = expected(row)?;
+        let answer = row.url.get(&row.url.path)?;
+        ensure!(answer.status == 200 && answer.workload() == workload, "{row:?}: {answer:?}");
+        seen.insert(workload);
+    }
+    let all = ["api", "grafana", "prometheus", "test-app", "web"];
+    ensure!(seen == BTreeSet::from(all), "{seen:?} of\n{}", demo.printed());
+
+    let any = rows.iter().find(|row| row.url.path.starts_with("/api")).context("no /api")?;
+    let answer = any.url.get("/api/users")?;
+    ensure!(answer.status == 200 && answer.workload() == "api", "{answer:?}");
+    let answer = any.url.get("/apiary")?;
+    ensure!(answer.status == 404 && answer.body.contains("/api"), "a helpful page: {answer:?}");
+    let unknown = Url { host: "nobody.localhost".to_owned(), ..any.url.clone() };
+    ensure!(unknown.get("/")?.status == 404, "an unknown host");
+
+    let status = demo.stop()?;
+    ensure!(status.success(), "{status}: {}", demo.printed());
+    Ok(())
+}
+
+#[test]
+fn the_names_of_the_manifests_work_too() -> Result<()> {
+    let (_demo, rows) = demo()?;
+    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, rows.first().context("no rows")?.url.port));
+    let mut replicas = BTreeSet::new();
+    for _ in 0..60 {
+        let answer = http::get(at, "test.homelab.local", "/")?;
+        ensure!(answer.status == 200, "{answer:?}");
+        replicas.insert(answer.replica().to_owned());
+    }
+    ensure!(replicas.len() == 2, "not both replicas: {replicas:?}");
+    Ok(())
+}
+
+#[test]
+fn it_runs_beside_another() -> Result<()> {
+    let (mut first, first_rows) = demo()?;
+    let (mut second, second_rows) = demo()?;
+    let port = |rows: &[Row]| rows.first().map(|row| row.url.port);
+    ensure!(port(&first_rows) != port(&second_rows), "both on {:?}", port(&first_rows));
+    for row in first_rows.iter().chain(&second_rows) {
+        ensure!(row.url.get(&row.url.path)?.status == 200, "{row:?}");
+    }
+    first.signal(Signal::INT)?;
+    ensure!(first.wait_for_end()?.success(), "{}", first.printed());
+    ensure!(second.is_running(), "the other goes on");
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! What `steelyard up` sets on a host, and that it is gone afterwards.
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use steelyard_host::netns::{Namespace, Segment};
+use steelyard_tests::process::Running;
+use steelyard_tests::scratch::Scratch;
+use steelyard_tests::{binary, needs_lab, wait};
+
+/// What could be changed, as the usual tools show it.
+const LOOKS: &[&[&str]] = &[
+    &["nft", "list", "ruleset"],
+    &["ip", "rule"],
+    &["ip", "-6", "rule"],
+    &["ip", "route", "show", "table", "all"],
+    &["ip", "-6", "route", "show", "table", "all"],
+    &["ip", "-o", "addr"],
+    &["sh", "-c", "grep -r . /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/ip_forward"],
+    &["sh", "-c", "grep -r . /proc/sys/net/ipv4/conf/*/src_valid_mark"],
+    &["sh", "-c", "grep -r . /proc/sys/net/ipv6/conf/*/forwarding"],
+];
+
+fn state(node: &Namespace) -> Result<String> {
+    let mut state = String::new();
+    for look in LOOKS {
+        let output = node.output(look[0], &look[1..])?;
+        state += &format!("--- {look:?}\n{}", String::from_utf8_lossy(&output.stdout));
+    }
+    Ok(state)
+}
+
+fn up(node: &Namespace, folder: &Scratch) -> Result<Running> {
+    let mut command: Command = node.command(&binary::steelyard().to_string_lossy());
+    command.arg("up").arg(binary::example("homelab")).args(["--node", "worker-1"]);
+    command.arg("--lock").arg(folder.file("steelyard.lock"));
+    command.arg("--state-dir").arg(folder.file("state"));
+    let up = Running::start(command)?;
+    wait::until("what it sets", || {
+        state(node).is_ok_and(|state| state.contains("steelyard") && state.contains("10.1.1.100"))
+    })
+    .map_err(|error| error.context(up.printed()))?;
+    Ok(up)
+}
+
+#[test]
+fn a_host_is_left_as_it_was_found() -> Result<()> {
+    needs_lab!();
+    let segment = Segment::create(&format!("steelyard-host{}", std::process::id()))?;
+    let node = segment.host("node", &["10.1.1.11/24"])?;
+    let folder = Scratch::new()?;
+    let before = state(&node)?;
+
+    let mut first = up(&node, &folder)?;
+    ensure!(first.stop()?.success(), "{}", first.printed());
+    let after = state(&node)?;
+    ensure!(after == before, "left behind: {after}\ninstead of: {before}");
+
+    let mut killed = up(&node, &folder)?;
+    killed.kill()?;
+    ensure!(state(&node)? != before, "a kill leaves something, else this tests nothing");
+    let mut next = up(&node, &folder)?;
+    ensure!(next.stop()?.success(), "{}", next.printed());
+    let after = state(&node)?;
+    ensure!(after == before, "left behind after a kill: {after}\ninstead of: {before}");
+    Ok(())
+}

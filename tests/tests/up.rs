@@ -1,0 +1,169 @@
+//! `steelyard up` follows a folder: edits, mistakes, and who keeps which address.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use steelyard_tests::http::{self, Connection};
+use steelyard_tests::scratch::Scratch;
+use steelyard_tests::up::{Backend, Up, ingress, service};
+use steelyard_tests::wait;
+
+const REQUESTS: usize = 1000;
+const THREADS: usize = 4;
+
+/// A folder with one application at `app.test`, and its backend.
+fn application() -> Result<(Scratch, Backend)> {
+    let backend = Backend::start("shop")?;
+    let folder = Scratch::new()?;
+    folder.write("service.yaml", &service("shop", backend.address))?;
+    folder.write("app.yaml", &ingress("app", "app.test", "shop", ""))?;
+    Ok((folder, backend))
+}
+
+#[test]
+fn an_edit_during_requests_is_live_and_none_fails() -> Result<()> {
+    let (folder, _backend) = application()?;
+    let up = Up::start(folder.path())?;
+    let sent = AtomicUsize::new(0);
+    let live_at = std::thread::scope(|scope| -> Result<usize> {
+        let clients: Vec<_> = (0..THREADS)
+            .map(|number| {
+                let (sent, web) = (&sent, up.web);
+                scope.spawn(move || send(web, sent, number % 2 == 0))
+            })
+            .collect();
+        wait::until("some requests", || sent.load(Ordering::Relaxed) > REQUESTS / 4)?;
+        folder.write("new.yaml", &ingress("new", "new.test", "shop", ""))?;
+        up.wait_for("new.test", 200)?;
+        let live_at = sent.load(Ordering::Relaxed);
+        for client in clients {
+            client.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        }
+        Ok(live_at)
+    })?;
+    ensure!(live_at < REQUESTS, "the edit was live only after all requests");
+    ensure!(sent.load(Ordering::Relaxed) >= REQUESTS, "not all were sent");
+    Ok(())
+}
+
+/// Sends a share of the requests, on one connection or on one each; all must succeed.
+fn send(web: SocketAddr, sent: &AtomicUsize, keep: bool) -> Result<()> {
+    let mut kept = Connection::open(web)?;
+    for number in 0..REQUESTS / THREADS {
+        let answer = if keep { kept.get("app.test", "/") } else { http::get(web, "app.test", "/") };
+        let answer = answer.with_context(|| format!("request {number}, kept: {keep}"))?;
+        ensure!(answer.status == 200 && answer.workload() == "shop", "{number}: {answer:?}");
+        sent.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+#[test]
+fn an_edit_with_a_mistake_keeps_the_last_good_version() -> Result<()> {
+    let (folder, _backend) = application()?;
+    let up = Up::start(folder.path())?;
+    ensure!(up.get("app.test", "/")?.status == 200, "before the edit");
+    let good = ingress("app", "app.test", "shop", "");
+    for (mistake, bad) in [
+        ("a wrong value", good.replace("pathType: Prefix", "pathType: Prefixed")),
+        ("a wrong type", good.replace("number: 80", "number: eighty")),
+        ("no YAML", good.replace("paths:", "paths: [")),
+    ] {
+        folder.write("app.yaml", &bad)?;
+        // A route beside it shows when the edit has been taken in.
+        let beside = format!("{}.test", mistake.replace(' ', "-"));
+        folder.write("beside.yaml", &ingress("beside", &beside, "shop", ""))?;
+        up.wait_for(&beside, 200)?;
+        let answer = up.get("app.test", "/")?;
+        ensure!(answer.status == 200, "{mistake}: {answer:?}");
+        let said = up.read("diagnostics")?.to_string();
+        ensure!(said.contains("app.yaml") && said.contains("error"), "{mistake}: {said}");
+        ensure!(said.contains("last good"), "{mistake}: it says what is in force: {said}");
+    }
+    folder.write("app.yaml", &good.replace("app.test", "mended.test"))?;
+    up.wait_for("mended.test", 200)?;
+    up.wait_for("app.test", 404)?;
+    wait::until("no complaint", || {
+        up.read("diagnostics").is_ok_and(|said| !said.to_string().contains("last good"))
+    })
+}
+
+const POOL: &str = "
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: pool, namespace: metallb-system}
+spec: {addresses: [192.0.2.100-192.0.2.150]}
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {name: all, namespace: metallb-system}
+";
+
+fn load_balancer(name: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\n\
+         spec: {{type: LoadBalancer, ports: [{{port: 80}}], selector: {{app: {name}}}}}\n"
+    )
+}
+
+fn addresses(up: &Up, names: &[&str]) -> Result<BTreeMap<String, String>> {
+    let address = |name: &&str| {
+        let found = wait::until_some(&format!("an address for {name}"), || up.address_of(name))?;
+        Ok(((*name).to_owned(), found))
+    };
+    names.iter().map(address).collect()
+}
+
+#[test]
+fn nobody_moves_when_services_come_and_go() -> Result<()> {
+    let folder = Scratch::new()?;
+    folder.write("pool.yaml", POOL)?;
+    for name in ["b", "c", "d"] {
+        folder.write(&format!("{name}.yaml"), &load_balancer(name))?;
+    }
+    let mut up = Up::start(folder.path())?;
+    let first = addresses(&up, &["b", "c", "d"])?;
+    ensure!(first["b"] == "192.0.2.100" && first["d"] == "192.0.2.102", "{first:?}");
+
+    folder.remove("b.yaml")?;
+    folder.write("a.yaml", &load_balancer("a"))?;
+    let before = addresses(&up, &["a", "c", "d"])?;
+    ensure!(before["c"] == first["c"] && before["d"] == first["d"], "{first:?} {before:?}");
+    up.process.kill()?;
+
+    // While nobody looks: one more that sorts before all.
+    folder.write("0.yaml", &load_balancer("a0"))?;
+    let again = Up::start(folder.path())?;
+    let mut after = addresses(&again, &["a", "a0", "c", "d"])?;
+    let new = after.remove("a0").context("the new one")?;
+    ensure!(after == before, "moved: {before:?} to {after:?}");
+    ensure!(!before.values().any(|held| *held == new), "{new} was taken already");
+    let lock = std::fs::read_to_string(folder.file("steelyard.lock"))?;
+    ensure!(before.values().all(|held| lock.contains(held.as_str())), "{lock}");
+    Ok(())
+}
+
+#[test]
+fn a_restriction_that_is_not_honoured_never_stands_open() -> Result<()> {
+    let (folder, _backend) = application()?;
+    for (name, annotation) in [
+        ("range", "nginx.ingress.kubernetes.io/whitelist-source-range: 192.0.2.0/24"),
+        ("basic", "nginx.ingress.kubernetes.io/auth-type: basic"),
+        ("login", "nginx.ingress.kubernetes.io/auth-url: \"http://login.test/\""),
+        ("mutual", "nginx.ingress.kubernetes.io/auth-tls-secret: default/ca"),
+    ] {
+        let text = ingress(name, &format!("{name}.test"), "shop", annotation);
+        folder.write(&format!("{name}.yaml"), &text)?;
+    }
+    let up = Up::start(folder.path())?;
+    ensure!(up.get("app.test", "/")?.status == 200, "the open one is open");
+    for name in ["range", "basic", "login", "mutual"] {
+        let answer = up.get(&format!("{name}.test"), "/")?;
+        ensure!(answer.status == 503 && answer.replica().is_empty(), "{name}: {answer:?}");
+        let said = up.read("diagnostics")?.to_string();
+        ensure!(said.contains(&format!("Ingress/default/{name}")), "{name} is explained: {said}");
+    }
+    Ok(())
+}
