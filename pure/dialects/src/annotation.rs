@@ -22,16 +22,14 @@ pub(crate) const GATEWAY: &str = "steelyard.dev/gateway";
 /// Annotation that lists endpoints outside Kubernetes.
 pub(crate) const ENDPOINTS: &str = "steelyard.dev/endpoints";
 
-/// Reports names under MetalLB's prefixes that mean nothing or are deprecated, and unknown names
-/// under ours.
+/// Reports names under MetalLB's prefixes and ours that mean nothing. That a prefix is deprecated
+/// is said where its annotations are used, with the addresses.
 pub(crate) fn check_service(annotations: &Labels, findings: &mut Findings<'_>) {
     for key in annotations.keys() {
         if let Some(name) = key.strip_prefix(METALLB) {
             metallb(key, name, findings);
-        } else if let Some(name) = key.strip_prefix(METALLB_DEPRECATED)
-            && metallb(key, name, findings)
-        {
-            deprecated(key, name, annotations, findings);
+        } else if let Some(name) = key.strip_prefix(METALLB_DEPRECATED) {
+            metallb(key, name, findings);
         }
     }
     check_own(annotations, &["gateway", "endpoints"], findings);
@@ -49,14 +47,12 @@ pub(crate) fn check_own(annotations: &Labels, known: &[&str], findings: &mut Fin
     }
 }
 
-/// Whether MetalLB knows `name`; reported if not.
-fn metallb(key: &str, name: &str, findings: &mut Findings<'_>) -> bool {
-    if METALLB_NAMES.contains(&name) {
-        return true;
+/// Reports `name` if MetalLB does not know it.
+fn metallb(key: &str, name: &str, findings: &mut Findings<'_>) {
+    if !METALLB_NAMES.contains(&name) {
+        let message = format!("MetalLB has no annotation `{key}`; it does nothing");
+        unknown(key, METALLB, name, &METALLB_NAMES, message, findings);
     }
-    let message = format!("MetalLB has no annotation `{key}`; it does nothing");
-    unknown(key, METALLB, name, &METALLB_NAMES, message, findings);
-    false
 }
 
 fn unknown(
@@ -74,20 +70,6 @@ fn unknown(
     };
     let path = FieldPath::annotation(key);
     findings.say(Severity::Warning, codes::ANNOTATION_UNKNOWN, &path, message, help);
-}
-
-fn deprecated(key: &str, name: &str, annotations: &Labels, findings: &mut Findings<'_>) {
-    let new = format!("{METALLB}{name}");
-    let message = match annotations.get(&new) {
-        Some(_) => format!("annotation `{key}` is deprecated and `{new}` is used instead of it"),
-        None => format!("annotation `{key}` is deprecated"),
-    };
-    let help = match annotations.get(&new) {
-        Some(_) => "remove it".to_owned(),
-        None => format!("rename it to `{new}`"),
-    };
-    let path = FieldPath::annotation(key);
-    findings.say(Severity::Info, codes::ANNOTATION_DEPRECATED, &path, message, help);
 }
 
 /// `steelyard.dev/gateway`.

@@ -1,15 +1,10 @@
 //! What lowering reports; each has a row in docs/diagnostics.md and a golden case.
-//!
-//! A required field that is absent and a value out of range have the loader's codes.
 
-pub(crate) use steelyard_manifest::codes::{INVALID_VALUE, MISSING_FIELD};
 use steelyard_model::Code;
 
 /// An annotation or field restricts access in a way that is not honoured; what it is about is
 /// closed instead.
 pub const ACCESS_NOT_HONOURED: Code = Code::new("access-not-honoured");
-/// An annotation with a deprecated prefix.
-pub const ANNOTATION_DEPRECATED: Code = Code::new("annotation-deprecated");
 /// A known annotation that changes how requests are served, not honoured yet.
 pub const ANNOTATION_NOT_HONOURED: Code = Code::new("annotation-not-honoured");
 /// An annotation under a prefix we know, with a name nobody reads.
@@ -26,6 +21,8 @@ pub const FIELD_NOT_HONOURED: Code = Code::new("field-not-honoured");
 pub const HEALTH_CHECK_NODE_PORT_UNUSED: Code = Code::new("health-check-node-port-unused");
 /// A host name of a rule is none.
 pub const HOST_INVALID: Code = Code::new("host-invalid");
+/// A value out of range or not of the known ones.
+pub const INVALID_VALUE: Code = Code::new("invalid-value");
 /// A kind steelyard does not read.
 pub const KIND_IGNORED: Code = Code::new("kind-ignored");
 /// A kind steelyard will read, but does not yet.
@@ -34,6 +31,8 @@ pub const KIND_LATER: Code = Code::new("kind-later");
 pub const KIND_UNKNOWN: Code = Code::new("kind-unknown");
 /// Configuration of MetalLB before its custom resources of today.
 pub const METALLB_LEGACY: Code = Code::new("metallb-legacy");
+/// A required field is absent.
+pub const MISSING_FIELD: Code = Code::new("missing-field");
 /// A path of a rule is none.
 pub const PATH_INVALID: Code = Code::new("path-invalid");
 /// An entry of `spec.addresses` is neither a CIDR nor a range.

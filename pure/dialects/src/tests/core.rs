@@ -109,7 +109,7 @@ fn annotations_of_metallb_and_ours() {
         ("metallb.io/adress-pool: p", vec!["warning annotation-unknown"]),
         ("metallb.io/loadbalancerips: 1.2.3.4", vec!["warning annotation-unknown"]),
         ("metallb.universe.tf/healthCheckNodePort: '1'", vec!["warning annotation-unknown"]),
-        ("metallb.universe.tf/allow-shared-ip: k", vec!["info annotation-deprecated"]),
+        ("metallb.universe.tf/allow-shared-ip: k", vec![]),
         ("steelyard.dev/gatway: 'true'", vec!["warning annotation-unknown"]),
         ("other.io/thing: x", vec![]),
     ] {
