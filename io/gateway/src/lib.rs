@@ -1,1 +1,33 @@
-//! Placeholder.
+//! The gateway: HTTP/1 from entry points to backends.
+//!
+//! What it is: one thread per core, each with its own runtime, listeners (`SO_REUSEPORT`),
+//! upstream connections, buffers and counters; nothing on the path of a request is shared or
+//! locked. The codec, the route table and the pickers are `pure/http` and `pure/balance`; this is
+//! the part with sockets and clocks. What it is not: it reads no manifests and decides no routes.
+//!
+//! Invariants: a new configuration drops no connection; nothing is forwarded that was not parsed;
+//! a waiting connection holds no buffer; what is retried was either never sent or may be repeated.
+
+mod access_log;
+mod answer;
+mod buffers;
+mod connection;
+mod core;
+mod date;
+mod exchange;
+mod exposition;
+mod fault;
+mod gateway;
+mod listen;
+mod live;
+mod metrics;
+mod options;
+mod request;
+mod respond;
+mod stream;
+mod tunnel;
+mod upstream;
+mod worker;
+
+pub use gateway::{Gateway, StartError};
+pub use options::{AccessLog, Bind, GatewayOptions, LogFormat, Timeouts};

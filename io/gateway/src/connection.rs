@@ -1,0 +1,300 @@
+//! A client's connection: one request after the other until somebody has had enough.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use steelyard_http::{client_lines, may_be_complete};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::answer::Answer;
+use crate::buffers::Buffer;
+use crate::core::{Core, Listener};
+use crate::exchange::{Exchange, Trace};
+use crate::fault::Fault;
+use crate::live::RouteState;
+use crate::metrics::{Finished, Labels};
+use crate::request::{Context, Decision, Request};
+use crate::respond::Progress;
+use crate::stream::{Timer, poll_read, read, within, write_all};
+
+/// A connection from a client.
+pub(crate) struct Connection {
+    core: Rc<Core>,
+    listener: Rc<Listener>,
+    stream: TcpStream,
+    /// Header lines about the client, for every request.
+    client_lines: Vec<u8>,
+    timer: Timer,
+    /// Bytes that were read and not used yet.
+    held: Option<Buffer>,
+    /// The rewritten request.
+    out: Vec<u8>,
+    /// Between requests: may be cut off.
+    is_idle: Rc<Cell<bool>>,
+}
+
+/// What comes after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    Next,
+    Close,
+    /// Close, but let the client read the answer first although it has more to send.
+    Linger,
+}
+
+/// How long, and how much, a client may go on sending after it was answered for good.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// Capacity a connection keeps for rewritten requests.
+const KEEP_CAPACITY: usize = 8 * 1024;
+
+impl Connection {
+    pub(crate) fn new(
+        core: Rc<Core>,
+        listener: Rc<Listener>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        is_idle: Rc<Cell<bool>>,
+    ) -> Self {
+        let client_lines = client_lines(peer.ip().to_canonical(), &core.options().server_name);
+        let timer = Timer::new(Instant::now() + core.options().timeouts.head);
+        Self { core, listener, stream, client_lines, timer, held: None, out: Vec::new(), is_idle }
+    }
+
+    /// Serves until the connection ends.
+    pub(crate) async fn serve(mut self) {
+        let mut deadline = Instant::now() + self.core.options().timeouts.head;
+        loop {
+            let after = match self.next(deadline).await {
+                None => return,
+                Some(Decision::Partial) => After::Close,
+                Some(Decision::Proxy(request, route)) => self.proxy(request, &route).await,
+                Some(Decision::Answer(request, answer, fault)) => {
+                    self.answer(request, answer, fault).await
+                }
+                Some(Decision::Reject(reject)) => self.reject(Fault::Rejected(reject)).await,
+            };
+            match after {
+                After::Next if !self.is_closing() => {}
+                After::Next | After::Close => return,
+                After::Linger => return self.linger().await,
+            }
+            if self.out.capacity() > KEEP_CAPACITY {
+                self.out = Vec::new();
+            }
+            deadline = Instant::now() + self.core.options().timeouts.idle;
+        }
+    }
+
+    /// The next request, or `None` when there is none.
+    async fn next(&mut self, mut deadline: Instant) -> Option<Decision> {
+        let mut known = 0;
+        let mut started = None;
+        loop {
+            if let Some(buffer) = &self.held {
+                let at = *started.get_or_insert_with(Instant::now);
+                let worth = known == 0 || buffer.is_full() || may_be_complete(buffer, known);
+                known = buffer.filled;
+                if worth {
+                    match self.decide(at) {
+                        Decision::Partial => {}
+                        decision => return Some(decision),
+                    }
+                }
+                deadline = at + self.core.options().timeouts.head;
+            }
+            let (mut from, _) = self.stream.split();
+            let (pool, held, is_idle) = (&self.core.heads, &mut self.held, &self.is_idle);
+            let reading = poll_fn(|cx| {
+                let polled = poll_read(&mut from, pool, held, cx);
+                is_idle.set(polled.is_pending() && held.is_none());
+                polled
+            });
+            match self.timer.until(deadline, reading).await {
+                Some(Ok(1..)) => {}
+                Some(_) => return None,
+                None if self.held.is_none() => return None,
+                None => {
+                    self.reject(Fault::RequestTimeout).await;
+                    return Some(Decision::Partial);
+                }
+            }
+        }
+    }
+
+    fn decide(&mut self, started: Instant) -> Decision {
+        let context = Context {
+            core: &self.core,
+            listener: &self.listener,
+            client_lines: &self.client_lines,
+            started,
+        };
+        context.decide(&mut self.held, &mut self.out)
+    }
+
+    async fn proxy(&mut self, mut request: Request, route: &RouteState) -> After {
+        let core = self.core.clone();
+        let keep_alive = request.keep_alive && !self.is_closing();
+        let mut exchange = Exchange {
+            core: &core,
+            client: &mut self.stream,
+            held: &mut self.held,
+            out: &self.out,
+            request: &mut request,
+            keep_alive,
+            progress: Progress::default(),
+            trace: Trace::default(),
+        };
+        let outcome = exchange.run(route).await;
+        let (progress, trace) = (exchange.progress, exchange.trace);
+        let after = match outcome {
+            Ok(responded) if responded.switched => After::Close,
+            Ok(_) if !request.body.is_done() => After::Linger,
+            Ok(responded) if responded.closes && self.held.is_some() => After::Linger,
+            Ok(responded) if responded.closes => After::Close,
+            Ok(_) => After::Next,
+            Err(failed) => self.failed(failed.fault, &request, &progress).await,
+        };
+        self.record(&request, Some(route), &progress, &trace);
+        after
+    }
+
+    /// No response, or not all of it.
+    async fn failed(&mut self, fault: Fault, request: &Request, progress: &Progress) -> After {
+        if progress.answered.get() || fault == Fault::ClientGone {
+            if progress.status.get() == 0 {
+                progress.status.set(fault.status());
+            }
+            return After::Close;
+        }
+        progress.status.set(fault.status());
+        let answer = Answer::plain(fault.status(), fault.reason());
+        let can_go_on = request.body.is_done() && request.keep_alive && fault.is_ours();
+        self.send(&answer, request, progress, can_go_on).await
+    }
+
+    async fn answer(&mut self, request: Request, answer: Answer, fault: Option<Fault>) -> After {
+        let _ = fault;
+        let progress = Progress::default();
+        progress.status.set(answer.status);
+        let can_go_on = request.body.is_done() && request.keep_alive;
+        let after = self.send(&answer, &request, &progress, can_go_on).await;
+        self.record(&request, None, &progress, &Trace::default());
+        after
+    }
+
+    async fn send(
+        &mut self,
+        answer: &Answer,
+        request: &Request,
+        progress: &Progress,
+        can_go_on: bool,
+    ) -> After {
+        let close = !can_go_on || self.is_closing();
+        // HTTP/1.0 would need to be told that the connection stays open.
+        let close = close || request.asked.http10;
+        self.out.clear();
+        answer.write(&crate::date::http_date(), request.asked.head, close, &mut self.out);
+        progress.bytes_out.set(answer.body.len() as u64);
+        let stall = self.core.options().timeouts.write;
+        let (_, mut to) = self.stream.split();
+        match write_all(&mut to, &self.out, stall).await {
+            Err(_) => After::Close,
+            Ok(()) if close => After::Linger,
+            Ok(()) => After::Next,
+        }
+    }
+
+    /// What cannot be understood is answered, and that was it.
+    async fn reject(&mut self, fault: Fault) -> After {
+        let answer = Answer::plain(fault.status(), fault.reason());
+        self.out.clear();
+        answer.write(&crate::date::http_date(), false, true, &mut self.out);
+        let stall = self.core.options().timeouts.write;
+        let (_, mut to) = self.stream.split();
+        let sent = write_all(&mut to, &self.out, stall).await;
+        self.count_rejected(fault, answer.body.len());
+        if sent.is_ok() { After::Linger } else { After::Close }
+    }
+
+    /// Closes our side and reads on for a moment: closing with unread bytes would reset the
+    /// connection, and the client might never see the answer.
+    async fn linger(mut self) {
+        self.is_idle.set(true);
+        self.held = None;
+        let (mut from, mut to) = self.stream.split();
+        if to.shutdown().await.is_err() {
+            return;
+        }
+        let mut slot = None;
+        let _ = within(LINGER, async {
+            let mut total = 0;
+            while total < LINGER_BYTES {
+                match read(&mut from, &self.core.heads, &mut slot).await? {
+                    0 => break,
+                    count => total += count,
+                }
+                slot = None;
+            }
+            Ok(())
+        })
+        .await;
+    }
+
+    fn is_closing(&self) -> bool {
+        self.core.draining.get() || self.listener.closing.get()
+    }
+
+    fn record(
+        &self,
+        request: &Request,
+        route: Option<&RouteState>,
+        progress: &Progress,
+        trace: &Trace,
+    ) {
+        let finished = Finished {
+            duration: Instant::now().saturating_duration_since(request.started),
+            bytes_in: request.bytes_in,
+            bytes_out: progress.bytes_out.get(),
+        };
+        let labels = Labels {
+            entry_point: self.listener.entry_point.clone(),
+            router: route.map(|route| route.name.clone()),
+            service: trace.service.clone(),
+            code: progress.status.get(),
+            method: request.method,
+            protocol: request.protocol,
+        };
+        match route {
+            Some(route) => self.core.counters.count_routed(&route.series, &labels, finished),
+            None => self.core.counters.count(labels, finished),
+        }
+    }
+
+    fn count_rejected(&self, fault: Fault, bytes_out: usize) {
+        let labels = Labels {
+            entry_point: Arc::clone(&self.listener.entry_point),
+            router: None,
+            service: None,
+            code: fault.status(),
+            method: "EXTENSION_METHOD",
+            protocol: "http",
+        };
+        let bytes_out = bytes_out as u64;
+        let finished = Finished { duration: Duration::ZERO, bytes_in: 0, bytes_out };
+        self.core.counters.count(labels, finished);
+    }
+}
+
+/// A connection that ends is not counted as open any more.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.listener.open.set(self.listener.open.get() - 1);
+    }
+}

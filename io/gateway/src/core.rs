@@ -1,0 +1,198 @@
+//! What all connections of one core share. Nothing here is touched by another thread, except the
+//! configuration's version, which is read once per request.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::task::AbortHandle;
+
+use crate::access_log::LogBuffer;
+use crate::buffers::BufferPool;
+use crate::fault::Failed;
+use crate::live::{Config, Kept, Live};
+use crate::metrics::Counters;
+use crate::options::GatewayOptions;
+use crate::upstream::Upstreams;
+
+/// Heads, and bodies that come with them: large enough that 16 KiB answers go out in one write.
+const HEAD_BUFFER: usize = 64 * 1024;
+
+/// Bulk transfer wants it large, above all under BBR.
+const BULK_BUFFER: usize = 256 * 1024;
+
+/// A warning for the same reason about the same backend is said once in this time.
+const WARN_EVERY: Duration = Duration::from_secs(10);
+
+/// What all cores share.
+pub(crate) struct Shared {
+    pub(crate) options: GatewayOptions,
+    config: ArcSwap<Config>,
+    /// Grows with every swap.
+    version: AtomicU64,
+}
+
+/// One core.
+pub(crate) struct Core {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) heads: Rc<BufferPool>,
+    pub(crate) bulk: Rc<BufferPool>,
+    /// Rewritten heads are put together here; empty between uses.
+    pub(crate) scratch: Cell<Vec<u8>>,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) kept: Kept,
+    pub(crate) counters: Counters,
+    pub(crate) log: Option<LogBuffer>,
+    pub(crate) connections: RefCell<Registry>,
+    pub(crate) draining: Cell<bool>,
+    live: RefCell<Rc<Live>>,
+    warned: RefCell<HashMap<(&'static str, Arc<str>), Warned>>,
+}
+
+/// When a reason was last said of a backend, and how often it has happened since.
+type Warned = (Option<Instant>, u64);
+
+/// A listener on one core, as its connections see it.
+pub(crate) struct Listener {
+    pub(crate) entry_point: Arc<str>,
+    /// `address:port`, for Host when a client names none.
+    pub(crate) address: String,
+    /// No further requests: connections close after the one they are at.
+    pub(crate) closing: Cell<bool>,
+    pub(crate) open: Rc<Cell<i64>>,
+}
+
+/// The connections of one core: who waits for a request may be cut off without loss.
+#[derive(Default)]
+pub(crate) struct Registry {
+    entries: Vec<Option<Entry>>,
+    free: Vec<usize>,
+}
+
+struct Entry {
+    abort: AbortHandle,
+    is_idle: Rc<Cell<bool>>,
+    listener: Rc<Listener>,
+}
+
+impl Shared {
+    pub(crate) fn new(options: GatewayOptions) -> Arc<Self> {
+        let config = Config { generation: 0, table: steelyard_http::RouteTable::default() };
+        Arc::new(Self {
+            options,
+            config: ArcSwap::from_pointee(config),
+            version: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn swap(&self, config: Config) {
+        self.config.store(Arc::new(config));
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.config.load().generation
+    }
+}
+
+impl Core {
+    pub(crate) fn new(shared: Arc<Shared>, log: Option<LogBuffer>) -> Rc<Self> {
+        let version = shared.version.load(Ordering::Acquire);
+        let live = Live::new(version, shared.config.load_full());
+        Rc::new(Self {
+            shared,
+            heads: BufferPool::new(HEAD_BUFFER, 64),
+            bulk: BufferPool::new(BULK_BUFFER, 16),
+            scratch: Cell::default(),
+            upstreams: Upstreams::default(),
+            kept: Kept::default(),
+            counters: Counters::default(),
+            log,
+            connections: RefCell::default(),
+            draining: Cell::new(false),
+            live: RefCell::new(live),
+            warned: RefCell::default(),
+        })
+    }
+
+    pub(crate) fn options(&self) -> &GatewayOptions {
+        &self.shared.options
+    }
+
+    /// The configuration of now: one atomic load when it has not changed.
+    pub(crate) fn live(&self) -> Rc<Live> {
+        let version = self.shared.version.load(Ordering::Acquire);
+        let mut live = self.live.borrow_mut();
+        if live.version != version {
+            self.kept.prune();
+            *live = Live::new(version, self.shared.config.load_full());
+        }
+        live.clone()
+    }
+
+    /// Says why a backend failed, but not for every request.
+    pub(crate) fn warn(&self, failed: &Failed, backend: &Arc<str>, endpoint: &str) {
+        let reason = failed.fault.reason();
+        let now = Instant::now();
+        let mut warned = self.warned.borrow_mut();
+        let (last, times) = warned.entry((reason, backend.clone())).or_default();
+        *times += 1;
+        if last.is_some_and(|last| now.duration_since(last) < WARN_EVERY) {
+            return;
+        }
+        let times = std::mem::take(times);
+        *last = Some(now);
+        let detail = failed.detail.as_ref().map(ToString::to_string);
+        let detail = detail.unwrap_or_default();
+        tracing::warn!(backend = %backend, endpoint, times, detail, "{reason}");
+    }
+
+    /// Once a second.
+    pub(crate) fn prune(&self, now: Instant) {
+        self.upstreams.prune(now, self.options().timeouts.upstream_idle);
+        let is_recent = |last: Instant| now.duration_since(last) < WARN_EVERY * 6;
+        self.warned.borrow_mut().retain(|_, (last, _)| last.is_some_and(is_recent));
+    }
+}
+
+impl Registry {
+    /// Where the next connection goes; to be filled by [`Registry::insert`].
+    pub(crate) fn reserve(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
+            self.entries.push(None);
+            self.entries.len() - 1
+        })
+    }
+
+    pub(crate) fn insert(
+        &mut self,
+        at: usize,
+        abort: AbortHandle,
+        is_idle: Rc<Cell<bool>>,
+        listener: Rc<Listener>,
+    ) {
+        self.entries[at] = Some(Entry { abort, is_idle, listener });
+    }
+
+    pub(crate) fn remove(&mut self, at: usize) {
+        self.entries[at] = None;
+        self.free.push(at);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.len() == self.free.len()
+    }
+
+    /// Ends connections that wait for a request, all of them or those of a closing listener.
+    pub(crate) fn abort_idle(&self, all: bool) {
+        for entry in self.entries.iter().flatten() {
+            if entry.is_idle.get() && (all || entry.listener.closing.get()) {
+                entry.abort.abort();
+            }
+        }
+    }
+}

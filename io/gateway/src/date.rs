@@ -1,0 +1,89 @@
+//! Dates as HTTP and access logs write them. Always UTC.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A point in time, taken apart in the civil calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Civil {
+    pub(crate) year: i64,
+    /// 1 to 12.
+    pub(crate) month: u8,
+    /// 1 to 31.
+    pub(crate) day: u8,
+    pub(crate) hour: u8,
+    pub(crate) minute: u8,
+    pub(crate) second: u8,
+    /// 0 is Sunday.
+    pub(crate) weekday: u8,
+}
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+
+/// Seconds since 1970 now.
+pub(crate) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Now, as in `Date: Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7).
+pub(crate) fn http_date() -> String {
+    Civil::from_unix(unix_now()).http()
+}
+
+impl Civil {
+    /// From seconds since 1970. Counts in eras of 400 years that begin in March, so that leap
+    /// days come last.
+    pub(crate) fn from_unix(seconds: u64) -> Self {
+        let narrow = |value: i64| u8::try_from(value).expect("fields of a date are small");
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        let (days, rest) = (seconds / 86_400, seconds % 86_400);
+        let shifted = days + 719_468;
+        let era = shifted / 146_097;
+        let day_of_era = shifted % 146_097;
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let from_march = (5 * day_of_year + 2) / 153;
+        let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+        Self {
+            year: year_of_era + era * 400 + i64::from(month <= 2),
+            month: narrow(month),
+            day: narrow(day_of_year - (153 * from_march + 2) / 5 + 1),
+            hour: narrow(rest / 3_600),
+            minute: narrow(rest / 60 % 60),
+            second: narrow(rest % 60),
+            weekday: narrow((days + 4) % 7),
+        }
+    }
+
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`.
+    pub(crate) fn http(&self) -> String {
+        let day = DAYS[usize::from(self.weekday)];
+        let Self { year, hour, minute, second, .. } = self;
+        let (date, month) = (self.day, self.month_name());
+        format!("{day}, {date:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT")
+    }
+
+    pub(crate) fn month_name(&self) -> &'static str {
+        MONTHS[usize::from(self.month) - 1]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        for (seconds, expected) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (1_709_164_799, "Wed, 28 Feb 2024 23:59:59 GMT"),
+            (4_102_444_800, "Fri, 01 Jan 2100 00:00:00 GMT"),
+        ] {
+            assert_eq!(Civil::from_unix(seconds).http(), expected);
+        }
+    }
+}

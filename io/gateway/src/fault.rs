@@ -1,0 +1,114 @@
+//! What can go wrong with a request: its status, the word in logs, and whether to try elsewhere
+//! are functions of this one enum.
+
+use std::io;
+
+use steelyard_http::{BadResponse, Reject};
+
+/// Why a request is not answered by its backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Fault {
+    /// The request is not one.
+    Rejected(Reject),
+    /// Its head or body did not come in time.
+    RequestTimeout,
+    /// The client went away.
+    ClientGone,
+    /// No route matches.
+    NoRoute,
+    /// The route restricts access in a way that is not honoured.
+    Refused,
+    /// No backend of the route has an endpoint.
+    NoEndpoints,
+    /// The endpoint's name has no address.
+    Unresolved,
+    /// The endpoint did not take the connection.
+    Connect,
+    /// The endpoint did not answer to a connection attempt.
+    ConnectTimeout,
+    /// The endpoint closed the connection before, or in the middle of, its response.
+    UpstreamClosed,
+    /// The endpoint did not take the request in time, or did not respond in time.
+    UpstreamTimeout,
+    /// The response is none.
+    BadResponse(BadResponse),
+}
+
+/// A request, or one attempt at it, that failed.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) fault: Fault,
+    /// What the system said, for the log.
+    pub(crate) detail: Option<io::Error>,
+    /// Another attempt may be made: nothing was received, and nothing is done twice by it.
+    pub(crate) retry: bool,
+}
+
+impl Fault {
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            Self::Rejected(reject) => reject.status(),
+            Self::RequestTimeout => 408,
+            Self::ClientGone => 499,
+            Self::NoRoute => 404,
+            Self::Refused | Self::NoEndpoints => 503,
+            Self::Unresolved | Self::Connect | Self::UpstreamClosed | Self::BadResponse(_) => 502,
+            Self::ConnectTimeout | Self::UpstreamTimeout => 504,
+        }
+    }
+
+    /// For people: what happened.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Rejected(reject) => reject.as_str(),
+            Self::RequestTimeout => "the request did not come in time",
+            Self::ClientGone => "the client went away",
+            Self::NoRoute => "no route matches",
+            Self::Refused => "the route restricts access in a way that is not honoured",
+            Self::NoEndpoints => "no endpoint is ready",
+            Self::Unresolved => "the endpoint's name has no address",
+            Self::Connect => "the endpoint does not take connections",
+            Self::ConnectTimeout => "the endpoint does not answer connection attempts",
+            Self::UpstreamClosed => "the endpoint closed the connection",
+            Self::UpstreamTimeout => "the endpoint did not respond in time",
+            Self::BadResponse(bad) => bad.as_str(),
+        }
+    }
+
+    /// Whether the operator should hear of it: what clients do wrong is in the access log only.
+    pub(crate) fn is_ours(self) -> bool {
+        !matches!(self, Self::Rejected(_) | Self::RequestTimeout | Self::ClientGone | Self::NoRoute)
+    }
+}
+
+impl Failed {
+    pub(crate) fn new(fault: Fault) -> Self {
+        Self { fault, detail: None, retry: false }
+    }
+
+    /// The upstream failed with `error`; `retry` if nothing is lost by trying again.
+    pub(crate) fn upstream(error: io::Error, retry: bool) -> Self {
+        let timed_out = error.kind() == io::ErrorKind::TimedOut;
+        let fault = if timed_out { Fault::UpstreamTimeout } else { Fault::UpstreamClosed };
+        Self { fault, detail: Some(error), retry: retry && !timed_out }
+    }
+
+    /// The connection was not made; somebody else may take the request.
+    pub(crate) fn connect(error: io::Error) -> Self {
+        let timed_out = error.kind() == io::ErrorKind::TimedOut;
+        let fault = if timed_out { Fault::ConnectTimeout } else { Fault::Connect };
+        Self { fault, detail: Some(error), retry: true }
+    }
+}
+
+impl From<Reject> for Fault {
+    fn from(reject: Reject) -> Self {
+        Self::Rejected(reject)
+    }
+}
+
+impl From<BadResponse> for Failed {
+    fn from(bad: BadResponse) -> Self {
+        Self::new(Fault::BadResponse(bad))
+    }
+}

@@ -1,0 +1,161 @@
+//! The gateway as others hold it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use steelyard_http::RouteTable;
+
+use crate::core::Shared;
+use crate::date::unix_now;
+use crate::exposition::{self, Reloads};
+use crate::listen;
+use crate::live::Config;
+use crate::metrics::Sample;
+use crate::options::{Bind, GatewayOptions};
+use crate::worker::{Command, Worker};
+
+/// A running gateway. Dropping it stops it at once; see [`Gateway::drain`] for the polite way.
+pub struct Gateway {
+    shared: Arc<Shared>,
+    workers: Mutex<Vec<Worker>>,
+    listening: Mutex<BTreeMap<Bind, SocketAddr>>,
+    reloads: Mutex<Reloads>,
+}
+
+/// The gateway could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No thread for a worker.
+    #[error("cannot start a gateway worker")]
+    Worker(#[source] io::Error),
+}
+
+/// How long a worker may take to answer; it is busy for milliseconds at most.
+const ANSWER: Duration = Duration::from_secs(2);
+
+impl Gateway {
+    /// Starts the workers. Nothing listens and nothing is routed yet.
+    pub fn start(options: GatewayOptions) -> Result<Self, StartError> {
+        let count = match options.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            count => count,
+        };
+        let shared = Shared::new(options);
+        let workers = (0..count)
+            .map(|index| Worker::start(index, shared.clone(), None))
+            .collect::<io::Result<_>>()
+            .map_err(StartError::Worker)?;
+        Ok(Self {
+            shared,
+            workers: Mutex::new(workers),
+            listening: Mutex::default(),
+            reloads: Mutex::default(),
+        })
+    }
+
+    /// Routes by `table` from now on. Requests under way finish as they began.
+    pub fn apply(&self, table: RouteTable, generation: u64) {
+        self.shared.swap(Config { generation, table });
+        let mut reloads = self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+        reloads.total += 1;
+        reloads.last_success = unix_now();
+    }
+
+    /// The generation that was applied last.
+    pub fn generation(&self) -> u64 {
+        self.shared.generation()
+    }
+
+    /// Listens exactly on `binds`: closes what is not among them (requests under way finish),
+    /// opens what is new, tries again what failed before. Returns what became of each, in order.
+    pub fn listen(&self, binds: &[Bind]) -> Vec<(Bind, io::Result<SocketAddr>)> {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<Bind> =
+            listening.keys().filter(|bind| !binds.contains(bind)).cloned().collect();
+        for bind in gone {
+            listening.remove(&bind);
+            close(&workers, &bind);
+        }
+        let mut outcomes = Vec::with_capacity(binds.len());
+        for bind in binds {
+            let outcome = match listening.get(bind) {
+                Some(address) => Ok(*address),
+                None => open(&workers, bind),
+            };
+            if let Ok(address) = outcome {
+                listening.insert(bind.clone(), address);
+            }
+            outcomes.push((bind.clone(), outcome));
+        }
+        outcomes
+    }
+
+    /// Counters in the text format of Prometheus, under Traefik's names.
+    /// A worker that does not answer in time is left out.
+    pub fn metrics(&self) -> String {
+        let (to, samples) = mpsc::channel();
+        let mut expected = 0;
+        {
+            let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+            for worker in workers.iter() {
+                let asked = worker.commands.send(Command::Sample { to: to.clone() });
+                expected += usize::from(asked.is_ok());
+            }
+        }
+        drop(to);
+        let samples: Vec<Sample> =
+            (0..expected).map_while(|_| samples.recv_timeout(ANSWER).ok()).collect();
+        let reloads = *self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+        exposition::render(&samples, reloads)
+    }
+
+    /// Stops accepting, lets requests under way finish until `timeout`, and ends the workers.
+    /// Blocks until then.
+    pub fn drain(&self, timeout: Duration) {
+        let workers: Vec<Worker> = {
+            let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+            workers.drain(..).collect()
+        };
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        for worker in &workers {
+            let _ = worker.commands.send(Command::Drain { timeout });
+        }
+        for worker in workers {
+            drop(worker.commands);
+            let _ = worker.thread.join();
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.drain(Duration::ZERO);
+    }
+}
+
+fn open(workers: &[Worker], bind: &Bind) -> io::Result<SocketAddr> {
+    let (address, listeners) = listen::open(bind, workers.len())?;
+    for (worker, listener) in workers.iter().zip(listeners) {
+        let command = Command::Open { bind: bind.clone(), address, listener };
+        worker.commands.send(command).map_err(|_| io::Error::other("a worker is gone"))?;
+    }
+    Ok(address)
+}
+
+/// Returns when the port is free again.
+fn close(workers: &[Worker], bind: &Bind) {
+    let (done, all_done) = mpsc::channel();
+    for worker in workers {
+        let _ = worker.commands.send(Command::Close { bind: bind.clone(), done: done.clone() });
+    }
+    drop(done);
+    for _ in workers {
+        if all_done.recv_timeout(ANSWER).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Counters of one core. Plain cells: only their own core writes them, and a scrape asks the core
+//! for a copy.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Upper bounds of the duration histogram, in seconds: Traefik's default.
+pub(crate) const BUCKETS: [f64; 4] = [0.1, 0.3, 1.2, 5.0];
+
+/// What tells one series of requests from another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Labels {
+    pub(crate) entry_point: Arc<str>,
+    /// Route and service, where the request got so far.
+    pub(crate) router: Option<Arc<str>>,
+    pub(crate) service: Option<Arc<str>>,
+    pub(crate) code: u16,
+    pub(crate) method: &'static str,
+    pub(crate) protocol: &'static str,
+}
+
+/// Counts of one series.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) requests: u64,
+    /// Per bucket, not cumulative.
+    pub(crate) buckets: [u64; BUCKETS.len()],
+    pub(crate) seconds: f64,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+}
+
+/// All counters of one core.
+#[derive(Default)]
+pub(crate) struct Counters {
+    series: RefCell<HashMap<Labels, Rc<Cell<Totals>>>>,
+    pub(crate) open: RefCell<HashMap<Arc<str>, Rc<Cell<i64>>>>,
+    pub(crate) retries: RefCell<HashMap<Arc<str>, u64>>,
+}
+
+/// The series a route used lately: found without hashing.
+#[derive(Default)]
+pub(crate) struct RouteSeries {
+    recent: RefCell<Vec<(Labels, Rc<Cell<Totals>>)>>,
+}
+
+/// A copy of a core's counters.
+#[derive(Debug, Default)]
+pub(crate) struct Sample {
+    pub(crate) series: Vec<(Labels, Totals)>,
+    pub(crate) open: Vec<(Arc<str>, i64)>,
+    pub(crate) retries: Vec<(Arc<str>, u64)>,
+}
+
+/// One finished request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Finished {
+    pub(crate) duration: Duration,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+}
+
+/// Most series remembered per route; a few codes and methods cover nearly all requests.
+const MAX_RECENT: usize = 8;
+
+impl Counters {
+    /// Counts a request that never got to a route.
+    pub(crate) fn count(&self, labels: Labels, finished: Finished) {
+        finished.add_to(&self.cell(labels));
+    }
+
+    /// Counts a request to a route.
+    pub(crate) fn count_routed(&self, route: &RouteSeries, labels: &Labels, finished: Finished) {
+        let mut recent = route.recent.borrow_mut();
+        if let Some((_, cell)) = recent.iter().find(|(known, _)| labels.is_same_cell(known)) {
+            finished.add_to(cell);
+            return;
+        }
+        let cell = self.cell(labels.clone());
+        finished.add_to(&cell);
+        if recent.len() == MAX_RECENT {
+            recent.remove(0);
+        }
+        recent.push((labels.clone(), cell));
+    }
+
+    /// Another attempt for a request to `service`.
+    pub(crate) fn count_retry(&self, service: &Arc<str>) {
+        *self.retries.borrow_mut().entry(service.clone()).or_default() += 1;
+    }
+
+    /// The gauge of open connections of an entry point.
+    pub(crate) fn open_at(&self, entry_point: &Arc<str>) -> Rc<Cell<i64>> {
+        self.open.borrow_mut().entry(entry_point.clone()).or_default().clone()
+    }
+
+    pub(crate) fn sample(&self) -> Sample {
+        let series = self.series.borrow();
+        let open = self.open.borrow();
+        let retries = self.retries.borrow();
+        Sample {
+            series: series.iter().map(|(labels, cell)| (labels.clone(), cell.get())).collect(),
+            open: open.iter().map(|(name, cell)| (name.clone(), cell.get())).collect(),
+            retries: retries.iter().map(|(name, count)| (name.clone(), *count)).collect(),
+        }
+    }
+
+    fn cell(&self, labels: Labels) -> Rc<Cell<Totals>> {
+        self.series.borrow_mut().entry(labels).or_default().clone()
+    }
+}
+
+impl Labels {
+    /// Equality for labels of the same route and core, where equal names are the same allocation
+    /// nearly always; when they are not, the slow path finds the series all the same.
+    fn is_same_cell(&self, other: &Self) -> bool {
+        let same = |a: &Option<Arc<str>>, b: &Option<Arc<str>>| match (a, b) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        };
+        self.code == other.code
+            && std::ptr::eq(self.method, other.method)
+            && std::ptr::eq(self.protocol, other.protocol)
+            && Arc::ptr_eq(&self.entry_point, &other.entry_point)
+            && same(&self.service, &other.service)
+            && same(&self.router, &other.router)
+    }
+}
+
+impl Finished {
+    fn add_to(self, cell: &Cell<Totals>) {
+        let mut totals = cell.get();
+        let seconds = self.duration.as_secs_f64();
+        totals.requests += 1;
+        totals.seconds += seconds;
+        totals.bytes_in += self.bytes_in;
+        totals.bytes_out += self.bytes_out;
+        if let Some(bucket) = BUCKETS.iter().position(|bound| seconds <= *bound) {
+            totals.buckets[bucket] += 1;
+        }
+        cell.set(totals);
+    }
+}
+
+impl Totals {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.seconds += other.seconds;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        for (bucket, count) in self.buckets.iter_mut().zip(other.buckets) {
+            *bucket += count;
+        }
+    }
+}
+
+/// The method as a label: a closed set, so that clients cannot make series (Traefik's word for
+/// the rest).
+pub(crate) fn method_label(method: &str) -> &'static str {
+    const KNOWN: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"];
+    KNOWN.into_iter().find(|known| *known == method).unwrap_or("EXTENSION_METHOD")
+}

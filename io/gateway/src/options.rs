@@ -1,0 +1,101 @@
+//! What the gateway can be told at start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Settings for the life of a [`crate::Gateway`]. The default is right for users.
+#[derive(Clone, Debug)]
+pub struct GatewayOptions {
+    /// Threads, each with its own listeners, pools and counters; 0 means one per core.
+    pub workers: usize,
+    /// Whether error pages say which rules were nearest.
+    pub error_details: bool,
+    /// Where requests are logged, if anywhere.
+    pub access_log: Option<AccessLog>,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+    /// What `X-Forwarded-Server` says: the host's name.
+    pub server_name: String,
+}
+
+/// Where and how requests are logged.
+#[derive(Clone, Debug)]
+pub struct AccessLog {
+    /// A file, or standard output when there is none.
+    pub path: Option<PathBuf>,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// How access log lines look; both as Traefik writes them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// The Common Log Format and some more fields.
+    #[default]
+    Common,
+    /// One JSON object per line.
+    Json,
+}
+
+/// How long to wait for what. None of them limits a whole request: slow is not stuck.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For a request's head, from its first byte (or from accepting the connection).
+    pub head: Duration,
+    /// For the next request on a connection.
+    pub idle: Duration,
+    /// For the next piece of a request's body.
+    pub request_body: Duration,
+    /// For a client or upstream to take more bytes.
+    pub write: Duration,
+    /// For one attempt to connect to an endpoint.
+    pub connect: Duration,
+    /// For all attempts of one request together.
+    pub connect_all: Duration,
+    /// For an upstream's response head, from the last byte of the request.
+    pub response_head: Option<Duration>,
+    /// How long an idle upstream connection is kept.
+    pub upstream_idle: Duration,
+    /// How long a client that has closed its side while waiting still gets its answer.
+    pub half_closed: Duration,
+}
+
+/// Where to listen, and as which entry point.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bind {
+    /// Name of the entry point.
+    pub entry_point: String,
+    /// Address and port; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// The address need not be the host's own (`IP_TRANSPARENT`).
+    pub transparent: bool,
+}
+
+impl Default for GatewayOptions {
+    fn default() -> Self {
+        Self {
+            workers: 0,
+            error_details: true,
+            access_log: None,
+            timeouts: Timeouts::default(),
+            server_name: "steelyard".into(),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(60),
+            idle: Duration::from_secs(180),
+            request_body: Duration::from_secs(60),
+            write: Duration::from_secs(60),
+            connect: Duration::from_secs(5),
+            connect_all: Duration::from_secs(30),
+            response_head: None,
+            upstream_idle: Duration::from_secs(90),
+            half_closed: Duration::from_secs(10),
+        }
+    }
+}

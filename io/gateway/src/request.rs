@@ -1,0 +1,164 @@
+//! A request on its way: what is left of the head once it is parsed, routed and rewritten.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use steelyard_http::{Asked, Body, Hop, Reject, RequestHead, Slots};
+
+use crate::answer::Answer;
+use crate::buffers::Buffer;
+use crate::core::{Core, Listener};
+use crate::fault::Fault;
+use crate::live::RouteState;
+use crate::metrics::method_label;
+
+/// What the head of a request said, as far as it is needed later.
+pub(crate) struct Request {
+    pub(crate) started: Instant,
+    pub(crate) method: &'static str,
+    pub(crate) protocol: &'static str,
+    pub(crate) asked: Asked,
+    pub(crate) keep_alive: bool,
+    pub(crate) is_idempotent: bool,
+    pub(crate) body: Body,
+    pub(crate) bytes_in: u64,
+}
+
+/// What is to be done about a request.
+pub(crate) enum Decision {
+    /// The head is not complete.
+    Partial,
+    /// A route takes it.
+    Proxy(Request, Rc<RouteState>),
+    /// We answer ourselves.
+    Answer(Request, Answer, Option<Fault>),
+    /// It cannot be understood; the connection ends.
+    Reject(Reject),
+}
+
+/// What a decision depends on, apart from the bytes.
+pub(crate) struct Context<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) listener: &'a Listener,
+    pub(crate) client_lines: &'a [u8],
+    pub(crate) started: Instant,
+}
+
+impl Context<'_> {
+    /// Parses and routes the request at the start of `held`. When a route takes it, `out` is the
+    /// head for the backend with what has come of the body; `held` keeps what follows.
+    pub(crate) fn decide(&self, held: &mut Option<Buffer>, out: &mut Vec<u8>) -> Decision {
+        let Some(buffer) = held else { return Decision::Partial };
+        let mut slots = Slots::default();
+        let head = match RequestHead::parse(buffer, &mut slots) {
+            Ok(Some(head)) => head,
+            Ok(None) if buffer.is_full() => return Decision::Reject(too_large(buffer)),
+            Ok(None) => return Decision::Partial,
+            Err(reject) => return Decision::Reject(reject),
+        };
+        let len = head.len;
+        let mut request = Request::new(&head, self.started);
+        let live = self.core.live();
+        let table = &live.config.table;
+        if head.is_asterisk() {
+            let answer = Answer::plain(200, "");
+            return finish(held, len, request, answer, None);
+        }
+        let found = table.lookup(&self.listener.entry_point, &head.authority.host, &head.path);
+        let Some(route) = found else {
+            let answer = self.not_found(&head);
+            return finish(held, len, request, answer, Some(Fault::NoRoute));
+        };
+        if route.route.refusal.is_some() {
+            let answer = Answer::plain(503, Fault::Refused.reason());
+            return finish(held, len, request, answer, Some(Fault::Refused));
+        }
+        let state = live.route(route, &self.core.kept, &self.core.upstreams);
+        let hop = Hop {
+            client_lines: self.client_lines,
+            tls: false,
+            fallback_host: &self.listener.address,
+        };
+        out.clear();
+        head.forward(&hop, out);
+        match take_body(held, len, &mut request, out) {
+            Ok(()) => Decision::Proxy(request, state),
+            Err(reject) => Decision::Reject(reject),
+        }
+    }
+
+    fn not_found(&self, _head: &RequestHead<'_, '_>) -> Answer {
+        Answer::plain(404, "404 page not found")
+    }
+}
+
+impl Request {
+    fn new(head: &RequestHead<'_, '_>, started: Instant) -> Self {
+        Self {
+            started,
+            method: method_label(head.method),
+            protocol: if head.is_websocket() { "websocket" } else { "http" },
+            asked: Asked {
+                head: head.method == "HEAD",
+                http10: head.is_http10,
+                upgrade: head.upgrade.is_some(),
+            },
+            keep_alive: head.keep_alive,
+            is_idempotent: head.is_idempotent(),
+            body: Body::new(head.framing),
+            bytes_in: 0,
+        }
+    }
+
+    /// Whether it may be sent again: all of it is at hand, and doing it twice does no harm.
+    pub(crate) fn is_replayable(&self) -> bool {
+        self.is_idempotent && self.body.is_done()
+    }
+}
+
+/// Moves what has come of the body behind the head in `out`.
+fn take_body(
+    held: &mut Option<Buffer>,
+    head_len: usize,
+    request: &mut Request,
+    out: &mut Vec<u8>,
+) -> Result<(), Reject> {
+    let Some(buffer) = held else { return Ok(()) };
+    let mut consumed = head_len;
+    if !request.body.is_done() {
+        let rest = &mut buffer[head_len..];
+        let fed = request.body.feed(rest).map_err(|_| Reject::Chunk)?;
+        out.extend_from_slice(&rest[..fed.forward]);
+        out.extend_from_slice(fed.closing);
+        request.bytes_in += fed.consumed as u64;
+        consumed += fed.consumed;
+    }
+    release(held, consumed);
+    Ok(())
+}
+
+fn finish(
+    held: &mut Option<Buffer>,
+    head_len: usize,
+    request: Request,
+    answer: Answer,
+    fault: Option<Fault>,
+) -> Decision {
+    release(held, head_len);
+    Decision::Answer(request, answer, fault)
+}
+
+/// Drops the first `count` bytes, and the buffer with them when nothing is left.
+pub(crate) fn release(held: &mut Option<Buffer>, count: usize) {
+    if let Some(buffer) = held {
+        if buffer.filled == count {
+            *held = None;
+        } else {
+            buffer.consume(count);
+        }
+    }
+}
+
+fn too_large(buffer: &[u8]) -> Reject {
+    if buffer.contains(&b'\n') { Reject::HeadTooLarge } else { Reject::TargetTooLong }
+}

@@ -1,0 +1,134 @@
+//! Connections to endpoints: idle ones are kept per core and address, and checked when taken.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use crate::stream::within;
+
+/// Most idle connections kept per core and address; Traefik's default per host.
+const MAX_IDLE: usize = 200;
+
+/// How long the addresses of a name are believed.
+const NAME_TTL: Duration = Duration::from_secs(5);
+
+/// One address and its idle connections. Identity is the address: it outlives configurations.
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    /// The address as text, for logs.
+    pub(crate) label: Arc<str>,
+    idle: RefCell<Vec<Idle>>,
+}
+
+/// All upstreams of one core, and the names looked up.
+#[derive(Default)]
+pub(crate) struct Upstreams {
+    by_address: RefCell<HashMap<SocketAddr, Rc<Upstream>>>,
+    names: RefCell<HashMap<(Arc<str>, u16), Resolved>>,
+}
+
+struct Idle {
+    stream: TcpStream,
+    since: Instant,
+}
+
+struct Resolved {
+    addresses: Rc<[SocketAddr]>,
+    until: Instant,
+}
+
+impl Upstream {
+    /// A connection that was alive a moment ago, most recently used first.
+    pub(crate) fn checkout(&self) -> Option<TcpStream> {
+        loop {
+            let idle = self.idle.borrow_mut().pop()?;
+            if is_alive(&idle.stream) {
+                return Some(idle.stream);
+            }
+        }
+    }
+
+    /// Keeps a connection for later.
+    pub(crate) fn give_back(&self, stream: TcpStream, now: Instant) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < MAX_IDLE {
+            idle.push(Idle { stream, since: now });
+        }
+    }
+
+    pub(crate) async fn connect(&self, limit: Duration) -> io::Result<TcpStream> {
+        let stream = within(limit, TcpStream::connect(self.address)).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    /// Closes what has been idle since before `limit`, or was closed by the other side.
+    fn prune(&self, now: Instant, limit: Duration) {
+        self.idle.borrow_mut().retain(|idle| {
+            now.saturating_duration_since(idle.since) < limit && is_alive(&idle.stream)
+        });
+    }
+}
+
+/// No bytes and no end: tokio knows without asking the kernel as long as nothing has arrived.
+fn is_alive(stream: &TcpStream) -> bool {
+    let mut byte = [0];
+    matches!(stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+impl Upstreams {
+    pub(crate) fn at(&self, address: SocketAddr) -> Rc<Upstream> {
+        let mut by_address = self.by_address.borrow_mut();
+        let upstream = by_address.entry(address).or_insert_with(|| {
+            let label = address.to_string().into();
+            Rc::new(Upstream { address, label, idle: RefCell::default() })
+        });
+        upstream.clone()
+    }
+
+    /// Addresses of a name. A failing resolver does not take away what was known.
+    pub(crate) async fn resolve(
+        &self,
+        name: &Arc<str>,
+        port: u16,
+        now: Instant,
+        limit: Duration,
+    ) -> io::Result<Rc<[SocketAddr]>> {
+        let key = (name.clone(), port);
+        let known = {
+            let names = self.names.borrow();
+            names.get(&key).map(|known| (known.addresses.clone(), known.until > now))
+        };
+        if let Some((addresses, true)) = known {
+            return Ok(addresses);
+        }
+        let lookup = async { tokio::net::lookup_host((&**name, port)).await.map(Vec::from_iter) };
+        let addresses = match (within(limit, lookup).await, known) {
+            (Ok(found), _) if !found.is_empty() => Rc::from(found),
+            (_, Some((addresses, _))) => addresses,
+            (Ok(_), None) => return Err(io::Error::other("the name has no addresses")),
+            (Err(error), None) => return Err(error),
+        };
+        let resolved = Resolved { addresses: addresses.clone(), until: now + NAME_TTL };
+        self.names.borrow_mut().insert(key, resolved);
+        Ok(addresses)
+    }
+
+    /// Once a second: closes idle connections that are too old or gone, forgets what is unused.
+    pub(crate) fn prune(&self, now: Instant, limit: Duration) {
+        let mut by_address = self.by_address.borrow_mut();
+        for upstream in by_address.values() {
+            upstream.prune(now, limit);
+        }
+        by_address.retain(|_, upstream| {
+            Rc::strong_count(upstream) > 1 || !upstream.idle.borrow().is_empty()
+        });
+        self.names.borrow_mut().retain(|_, known| known.until + NAME_TTL * 60 > now);
+    }
+}

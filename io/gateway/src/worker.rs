@@ -1,0 +1,198 @@
+//! One core's thread: its runtime, its listeners, and what it does once a second.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{AbortHandle, spawn_local};
+
+use crate::access_log::LogBuffer;
+use crate::connection::Connection;
+use crate::core::{Core, Listener, Shared};
+use crate::metrics::Sample;
+use crate::options::Bind;
+
+/// What a worker can be told. `Sender`s are answered when it is done.
+pub(crate) enum Command {
+    Open { bind: Bind, address: SocketAddr, listener: std::net::TcpListener },
+    Close { bind: Bind, done: Sender<()> },
+    Sample { to: Sender<Sample> },
+    Drain { timeout: Duration },
+}
+
+/// A worker's thread and the way to it.
+pub(crate) struct Worker {
+    pub(crate) commands: UnboundedSender<Command>,
+    pub(crate) thread: JoinHandle<()>,
+}
+
+/// Listeners of one core.
+type Listeners = HashMap<Bind, (Rc<Listener>, Rc<TcpListener>, AbortHandle)>;
+
+impl Worker {
+    pub(crate) fn start(
+        index: usize,
+        shared: Arc<Shared>,
+        log: Option<LogBuffer>,
+    ) -> io::Result<Self> {
+        let (commands, receiver) = unbounded_channel();
+        let runtime = move || {
+            Builder::new_current_thread()
+                .enable_all()
+                .max_blocking_threads(4)
+                .build_local(LocalOptions::default())
+        };
+        let thread =
+            std::thread::Builder::new().name(format!("gateway-{index}")).spawn(move || {
+                match runtime() {
+                    Ok(runtime) => runtime.block_on(run(Core::new(shared, log), receiver)),
+                    Err(error) => tracing::error!(%error, "a gateway worker has no runtime"),
+                }
+            })?;
+        Ok(Self { commands, thread })
+    }
+}
+
+async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
+    let mut listeners = Listeners::new();
+    let housekeeping = spawn_local(keep_house(core.clone()));
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::Open { bind, address, listener } => {
+                if let Err(error) = open(&core, &mut listeners, bind, address, listener) {
+                    tracing::error!(%error, %address, "a listener is of no use");
+                }
+            }
+            Command::Close { bind, done } => {
+                close(&core, listeners.remove(&bind));
+                core.connections.borrow().abort_idle(false);
+                let _ = done.send(());
+            }
+            Command::Sample { to } => {
+                let _ = to.send(core.counters.sample());
+            }
+            Command::Drain { timeout } => {
+                drain(&core, &mut listeners, timeout).await;
+                break;
+            }
+        }
+    }
+    housekeeping.abort();
+    core.flush_log();
+}
+
+fn open(
+    core: &Rc<Core>,
+    listeners: &mut Listeners,
+    bind: Bind,
+    address: SocketAddr,
+    listener: std::net::TcpListener,
+) -> io::Result<()> {
+    let entry_point: Arc<str> = bind.entry_point.as_str().into();
+    let state = Rc::new(Listener {
+        open: core.counters.open_at(&entry_point),
+        entry_point,
+        address: address.to_string(),
+        closing: Cell::new(false),
+    });
+    let socket = Rc::new(TcpListener::from_std(listener)?);
+    let accepting = spawn_local(accept_all(core.clone(), state.clone(), socket.clone()));
+    listeners.insert(bind, (state, socket, accepting.abort_handle()));
+    Ok(())
+}
+
+/// Stops accepting, but not before those who are connected already are taken in: closing would
+/// reset them.
+fn close(core: &Rc<Core>, listener: Option<(Rc<Listener>, Rc<TcpListener>, AbortHandle)>) {
+    let Some((state, socket, accepting)) = listener else { return };
+    accepting.abort();
+    while let Some(Ok((stream, peer))) = accept_now(&socket) {
+        take_in(core, &state, stream, peer);
+    }
+    state.closing.set(true);
+}
+
+fn accept_now(socket: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    match socket.poll_accept(&mut cx) {
+        std::task::Poll::Ready(accepted) => Some(accepted),
+        std::task::Poll::Pending => None,
+    }
+}
+
+async fn accept_all(core: Rc<Core>, listener: Rc<Listener>, socket: Rc<TcpListener>) {
+    loop {
+        match socket.accept().await {
+            Ok((stream, peer)) => take_in(&core, &listener, stream, peer),
+            // The client was faster to leave; anything else (no file descriptors) needs a pause.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!(%error, address = listener.address, "cannot accept connections");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+fn take_in(core: &Rc<Core>, listener: &Rc<Listener>, stream: TcpStream, peer: SocketAddr) {
+    let slot = core.connections.borrow_mut().reserve();
+    let is_idle = Rc::new(Cell::new(false));
+    listener.open.set(listener.open.get() + 1);
+    let connection = Connection::new(core.clone(), listener.clone(), stream, peer, is_idle.clone());
+    let place = Place { core: core.clone(), slot };
+    let task = spawn_local(async move {
+        let _place = place;
+        connection.serve().await;
+    });
+    let mut connections = core.connections.borrow_mut();
+    connections.insert(slot, task.abort_handle(), is_idle, listener.clone());
+}
+
+/// A connection's place in the registry, given up however it ends.
+struct Place {
+    core: Rc<Core>,
+    slot: usize,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.core.connections.borrow_mut().remove(self.slot);
+    }
+}
+
+async fn keep_house(core: Rc<Core>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        core.prune(Instant::now());
+        core.flush_log();
+    }
+}
+
+/// Stops accepting, ends who waits for a request, lets the others finish until `timeout`.
+async fn drain(core: &Rc<Core>, listeners: &mut Listeners, timeout: Duration) {
+    let deadline = Instant::now() + timeout;
+    core.draining.set(true);
+    for (_, listener) in listeners.drain() {
+        close(core, Some(listener));
+    }
+    loop {
+        // Those taken in a moment ago get to read what they have been sent.
+        tokio::task::yield_now().await;
+        core.connections.borrow().abort_idle(true);
+        if core.connections.borrow().is_empty() || Instant::now() >= deadline {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

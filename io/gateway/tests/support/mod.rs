@@ -1,0 +1,282 @@
+//! Real sockets for tests: backends that do as they are told, clients that send raw bytes, and
+//! tables of routes. Everything is on loopback and ends with its owner.
+
+#![allow(dead_code, reason = "each test file uses its part of it")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use steelyard_gateway::{Bind, Gateway, GatewayOptions};
+use steelyard_http::RouteTable;
+use steelyard_model::{
+    Backend, Endpoint, EndpointState, FieldPath, Host, HostMatch, NamespacedName, ObjectRef,
+    PathMatch, Provenance, Refusal, Route,
+};
+
+/// No answer takes longer than this, or the test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A route to the endpoints, for every host (`*`) or one, by prefix.
+pub(crate) fn route(name: &str, host: &str, path: &str, endpoints: &[SocketAddr]) -> Route {
+    let endpoint = |address: &SocketAddr| Endpoint {
+        host: Host::Ip(address.ip()),
+        port: address.port(),
+        state: EndpointState::Ready,
+        node: None,
+    };
+    let place = Provenance {
+        object: Arc::new(ObjectRef::new("Ingress", "default", name)),
+        field: FieldPath::root(),
+    };
+    Route {
+        name: format!("default-{name}-0@ingress").into(),
+        place,
+        host: if host == "*" { HostMatch::Any } else { HostMatch::Exact(host.into()) },
+        path: PathMatch::Prefix(path.trim_end_matches('/').into()),
+        entry_points: vec!["web".into()],
+        rule: format!("Host(`{host}`) && PathPrefix(`{path}`)"),
+        priority: 0,
+        backends: vec![Backend {
+            service: NamespacedName::new("default", name),
+            port: 80,
+            weight: 1,
+            endpoints: endpoints.iter().map(endpoint).collect(),
+        }],
+        refusal: None,
+    }
+}
+
+/// The same, but access is restricted in a way that is not honoured.
+pub(crate) fn refused(name: &str, host: &str, path: &str, endpoints: &[SocketAddr]) -> Route {
+    let mut route = route(name, host, path, endpoints);
+    let place = route.place.clone();
+    route.refusal = Some(Refusal { reason: "an annotation".into(), place });
+    route
+}
+
+/// A gateway with one worker on a free port.
+pub(crate) fn gateway(routes: &[Route]) -> (Gateway, SocketAddr) {
+    gateway_with(routes, GatewayOptions { workers: 1, ..GatewayOptions::default() })
+}
+
+/// A gateway with these options on a free port.
+pub(crate) fn gateway_with(routes: &[Route], options: GatewayOptions) -> (Gateway, SocketAddr) {
+    let gateway = Gateway::start(options).unwrap();
+    gateway.apply(RouteTable::compile(routes), 1);
+    let mut outcomes = gateway.listen(&[web(0)]);
+    let address = outcomes.remove(0).1.unwrap();
+    (gateway, address)
+}
+
+/// The entry point `web` on loopback.
+pub(crate) fn web(port: u16) -> Bind {
+    Bind {
+        entry_point: "web".into(),
+        address: (Ipv4Addr::LOCALHOST, port).into(),
+        transparent: false,
+    }
+}
+
+/// An address nobody listens on.
+pub(crate) fn dead() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// A server that hands each connection to a function, each in a thread of its own.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    /// How many connections it took.
+    pub(crate) accepted: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Server {
+    pub(crate) fn start(serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (serve, count, stopped) = (Arc::new(serve), accepted.clone(), stop.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                let Ok(stream) = stream else { return };
+                let index = count.fetch_add(1, Ordering::SeqCst);
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                let serve = serve.clone();
+                std::thread::spawn(move || serve(stream, index));
+            }
+        });
+        Self { address, accepted, stop }
+    }
+
+    /// Answers every request, over and over, with what `answer` makes of it.
+    pub(crate) fn answering(answer: impl Fn(&Received) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::start(move |stream, _| {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut writer = stream;
+            while let Some(request) = Received::read(&mut reader) {
+                if writer.write_all(&answer(&request)).is_err() {
+                    return;
+                }
+            }
+        })
+    }
+
+    /// Answers with its name and what it received.
+    pub(crate) fn echo(name: &'static str) -> Self {
+        Self::answering(move |request| ok(&format!("{name}\n{}\n{}", request.head, request.text())))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+/// A message as it came: head without the empty line, and body with chunks taken apart.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Received {
+    /// The next message; `None` at the end of the connection.
+    pub(crate) fn read(reader: &mut impl BufRead) -> Option<Self> {
+        Self::read_to(reader, false)
+    }
+
+    /// The next response; that to HEAD has no body.
+    pub(crate) fn read_to(reader: &mut impl BufRead, was_head: bool) -> Option<Self> {
+        let mut head = String::new();
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            if line == "\r\n" {
+                break;
+            }
+            head.push_str(&line);
+        }
+        let mut received = Self { head, body: Vec::new() };
+        let status = received.status();
+        let bodiless = was_head || status == 204 || status == 304 || (100..200).contains(&status);
+        if bodiless {
+            return Some(received);
+        }
+        if received.header("transfer-encoding").is_some() {
+            received.read_chunks(reader)?;
+        } else if let Some(length) = received.header("content-length") {
+            received.body = vec![0; length.parse().unwrap()];
+            reader.read_exact(&mut received.body).ok()?;
+        } else if status != 0 {
+            reader.read_to_end(&mut received.body).ok()?;
+        }
+        Some(received)
+    }
+
+    fn read_chunks(&mut self, reader: &mut impl BufRead) -> Option<()> {
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok()?;
+            let size = usize::from_str_radix(line.trim().split(';').next()?, 16).ok()?;
+            let start = self.body.len();
+            self.body.resize(start + size, 0);
+            reader.read_exact(&mut self.body[start..]).ok()?;
+            let mut line = String::new();
+            reader.read_line(&mut line).ok()?;
+            assert_eq!(line, "\r\n", "a chunk (or the body) ends with an empty line");
+            if size == 0 {
+                return Some(());
+            }
+        }
+    }
+
+    /// The status of a response, 0 for a request.
+    pub(crate) fn status(&self) -> u16 {
+        let status = self.head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
+        status.map_or(0, |status| status.parse().unwrap())
+    }
+
+    /// The value of a header line.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
+        let mut found = lines.filter(|(found, _)| found.eq_ignore_ascii_case(name));
+        found.next().map(|(_, value)| value.trim())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The first line of the body: the name of the backend that echoed.
+    pub(crate) fn who(&self) -> String {
+        self.text().lines().next().unwrap_or_default().into()
+    }
+}
+
+/// A connection to the gateway.
+pub(crate) struct Client {
+    pub(crate) reader: BufReader<TcpStream>,
+}
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { reader: BufReader::new(stream) }
+    }
+
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.reader.get_mut().write_all(bytes.as_ref()).unwrap();
+        self
+    }
+
+    pub(crate) fn receive(&mut self) -> Received {
+        Received::read(&mut self.reader).expect("a response")
+    }
+
+    /// A GET on this connection.
+    pub(crate) fn get(&mut self, host: &str, path: &str) -> Received {
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")).receive()
+    }
+
+    /// Whether the other side has closed and nothing more comes.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        let mut byte = [0];
+        match self.reader.read(&mut byte) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+}
+
+/// A GET on a connection of its own.
+pub(crate) fn get(address: SocketAddr, host: &str, path: &str) -> Received {
+    Client::connect(address).get(host, path)
+}
+
+/// A plain response.
+pub(crate) fn ok(body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+/// Waits until `condition` holds.
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
