@@ -37,7 +37,7 @@ impl Kernel {
         let mut kernel = Self { nft, routing, frame, rule, applied: None, routes };
         kernel.clear().await?;
         match kernel.apply(Ruleset::default()).await {
-            Ok(()) => Ok(kernel),
+            Ok(_) => Ok(kernel),
             Err(why) => {
                 kernel.clear().await?;
                 Err(why)
@@ -58,12 +58,16 @@ impl Kernel {
         changes.map(|what| HostChange { what, at_exit: AtExit::Undone }).into()
     }
 
-    /// Makes `ruleset` be what is in force. On an error the one before still is.
-    pub(crate) async fn apply(&mut self, ruleset: Ruleset) -> Result<(), Why> {
+    /// Makes `ruleset` be what is in force. On an error the one before still is. Returns the vips
+    /// that this host cannot be made to take.
+    pub(crate) async fn apply(&mut self, ruleset: Ruleset) -> Result<BTreeMap<IpAddr, Why>, Why> {
+        let mut lost = BTreeMap::new();
         self.routing.add_rule(self.rule).map_err(routing_why)?;
         for vip in ruleset.served() {
-            self.routing.add_local(self.rule.table, *vip).map_err(routing_why)?;
-            self.routes.insert(*vip);
+            match self.routing.add_local(self.rule.table, *vip) {
+                Ok(()) => drop(self.routes.insert(*vip)),
+                Err(error) => drop(lost.insert(*vip, Why::Undeliverable(error.to_string()))),
+            }
         }
         self.apply_table(&ruleset).await?;
         let gone: Vec<IpAddr> = self.routes.difference(ruleset.served()).copied().collect();
@@ -72,7 +76,7 @@ impl Kernel {
             self.routing.delete_local(self.rule.table, vip).map_err(routing_why)?;
             self.routes.remove(&vip);
         }
-        Ok(())
+        Ok(lost)
     }
 
     async fn apply_table(&self, ruleset: &Ruleset) -> Result<(), Why> {

@@ -22,6 +22,7 @@ mod forwarder;
 mod journal;
 mod kernel;
 mod observed;
+mod owner;
 mod proxy;
 mod render;
 

@@ -63,6 +63,8 @@ pub enum Why {
     NftMissing,
     /// The kernel or nft refused; what it said.
     Refused(String),
+    /// Packets to the vip cannot be made to arrive here; what the kernel said.
+    Undeliverable(String),
     /// The host forwards no packets of this family, and `--ip-forward` was not given.
     ForwardingOff(Family),
     /// Another firewall drops forwarded packets; its table and chain.
@@ -87,6 +89,9 @@ impl fmt::Display for Why {
             Self::Denied(what) => write!(f, "steelyard lacks the privilege CAP_NET_ADMIN: {what}"),
             Self::NftMissing => f.write_str("the program `nft` is not installed"),
             Self::Refused(what) => write!(f, "the kernel's packet filter refused: {what}"),
+            Self::Undeliverable(what) => {
+                write!(f, "this host cannot be made to take packets for the address: {what}")
+            }
             Self::ForwardingOff(family) => write!(f, "this host forwards no {family} packets"),
             Self::FirewallDrops(chain) => {
                 write!(f, "another firewall drops forwarded packets: {chain}")
@@ -119,6 +124,10 @@ impl Why {
             }
             Self::Refused(_) => {
                 "run `nft list ruleset` as root and see whether this kernel has nf_tables with NAT"
+            }
+            Self::Undeliverable(_) => {
+                "turn the address family on (for IPv6: sysctl net.ipv6.conf.all.disable_ipv6=0 and \
+                 net.ipv6.conf.lo.disable_ipv6=0), or give the Service no such address"
             }
             Self::ForwardingOff(_) => {
                 "start steelyard with --ip-forward, or turn forwarding on with sysctl, so that the \
@@ -170,5 +179,37 @@ impl fmt::Display for HostChange {
             AtExit::Left => "left at exit",
         };
         write!(f, "{} ({at_exit})", self.what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_says_what_is_so_and_what_to_do() {
+        let text = || "because".to_owned();
+        let endpoint = "127.0.0.1:80".parse().unwrap();
+        let reasons = [
+            Why::NoEndpoints,
+            Why::Unprivileged,
+            Why::Denied(text()),
+            Why::NftMissing,
+            Why::Refused(text()),
+            Why::Undeliverable(text()),
+            Why::ForwardingOff(Family::V6),
+            Why::FirewallDrops(text()),
+            Why::LoopbackEndpoint(endpoint),
+            Why::OtherFamily,
+            Why::Taken,
+            Why::UnsupportedProtocol,
+            Why::Listen(text()),
+        ];
+        for why in reasons {
+            for sentence in [why.to_string(), why.help().to_owned()] {
+                assert!(sentence.len() > 10 && !sentence.ends_with('.'), "{why:?}: {sentence}");
+                assert!(!sentence.contains("  "), "{why:?}: {sentence}");
+            }
+        }
     }
 }

@@ -121,7 +121,7 @@ impl Drop for Proxies {
 
 impl Proxy {
     fn start(key: VipPort, at: At, rotation: Arc<Rotation>) -> io::Result<Self> {
-        let socket = bind(key, at)?;
+        let socket = open(key, at)?;
         let listen = socket.local_addr()?.as_socket().expect("it was bound to an IP address");
         let shared = Arc::clone(&rotation);
         let task = match key.protocol {
@@ -130,7 +130,6 @@ impl Proxy {
                 tokio::spawn(udp::run(socket, shared))
             }
             _ => {
-                socket.listen(BACKLOG)?;
                 let listener = TcpListener::from_std(socket.into())?;
                 tokio::spawn(tcp::run(listener, shared))
             }
@@ -180,9 +179,9 @@ impl Rotation {
     }
 }
 
-fn bind(key: VipPort, at: At) -> io::Result<Socket> {
+fn open(key: VipPort, at: At) -> io::Result<Socket> {
     if at == At::Vip {
-        return bind_to(key.socket(), key.protocol, true);
+        return open_at(key.socket(), key.protocol, true);
     }
     let loopback: IpAddr = match key.address {
         IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
@@ -190,11 +189,11 @@ fn bind(key: VipPort, at: At) -> io::Result<Socket> {
     };
     // The same port where that is allowed and free, else one that resembles it, else any.
     let resembling = if key.port < 1024 { key.port + 30_000 } else { key.port };
-    bind_to(SocketAddr::new(loopback, resembling), key.protocol, false)
-        .or_else(|_| bind_to(SocketAddr::new(loopback, 0), key.protocol, false))
+    open_at(SocketAddr::new(loopback, resembling), key.protocol, false)
+        .or_else(|_| open_at(SocketAddr::new(loopback, 0), key.protocol, false))
 }
 
-fn bind_to(address: SocketAddr, protocol: Protocol, transparent: bool) -> io::Result<Socket> {
+fn open_at(address: SocketAddr, protocol: Protocol, transparent: bool) -> io::Result<Socket> {
     let kind = if protocol == Protocol::Udp { Type::DGRAM } else { Type::STREAM };
     let socket = Socket::new(Domain::for_address(address), kind, None)?;
     socket.set_nonblocking(true)?;
@@ -212,6 +211,10 @@ fn bind_to(address: SocketAddr, protocol: Protocol, transparent: bool) -> io::Re
         SocketAddr::V4(_) => {}
     }
     socket.bind(&address.into())?;
+    if kind == Type::STREAM {
+        // Only now is it known whether the port was free.
+        socket.listen(BACKLOG)?;
+    }
     Ok(socket)
 }
 

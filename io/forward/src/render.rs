@@ -133,9 +133,10 @@ impl Frame {
 }
 
 /// Base chains. Priorities: mangle is -150, dstnat -100; the guard at -90 thus sees a vip only
-/// where nothing translated it. Masquerading leaves `lo` alone: there we are both ends.
-const CHAINS: &str = "\
-  chain mark_in {
+/// where nothing translated it. What connection tracking takes for invalid (a late retransmission)
+/// is not translated either: a reset would break its connection, which is sound.
+/// Masquerading leaves `lo` alone: there we are both ends.
+const CHAINS: &str = "  chain mark_in {
     type filter hook prerouting priority mangle; policy accept;
     ip daddr @served4 meta mark set meta mark or MARK
     ip6 daddr @served6 meta mark set meta mark or MARK
@@ -168,6 +169,7 @@ const CHAINS: &str = "\
   chain guard {
     icmp type { destination-unreachable, time-exceeded, parameter-problem } accept
     icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept
+    ct state invalid drop
     meta l4proto tcp reject with tcp reset
     drop
   }
@@ -183,6 +185,7 @@ const CHAINS: &str = "\
     ip daddr . meta l4proto . th dport @listening4 accept
     ip6 daddr . meta l4proto . th dport @listening6 accept
     meta l4proto != tcp accept
+    ct state invalid accept
     ip daddr @vips4 reject with tcp reset
     ip6 daddr @vips6 reject with tcp reset
   }

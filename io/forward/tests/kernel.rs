@@ -1,12 +1,14 @@
 //! The data path on the real kernel, in network namespaces.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use steelyard_forward::{AtExit, Carried, Desired, ForwardOptions, Forwarder, Why};
+use steelyard_forward::{AtExit, Carried, Desired, ForwardOptions, Forwarder, Served, Why};
 use steelyard_model::{Family, Protocol};
 
 mod net;
@@ -166,22 +168,70 @@ fn forwarding_is_turned_on_when_asked_and_stays() {
     assert!(!kept.contains("eth1"), "{kept}");
 }
 
-/// Not a test: the process that the next one kills.
+/// Not a test: a forwarder in a process of its own, for those below.
 #[test]
-#[ignore = "started by another test"]
-fn to_be_killed() {
+#[ignore = "started by other tests"]
+fn process() {
     let Ok(state) = std::env::var("FORWARD_STATE") else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let options = ForwardOptions { state_dir: state.into(), ..Default::default() };
     let forwarder = runtime.block_on(Forwarder::start(options)).unwrap();
-    let served =
-        |vip| steelyard_forward::Served { address: ip(vip), listening: vec![(Protocol::Tcp, 80)] };
-    let desired = Desired { served: vec![served(SERVED4), served(SERVED6)], forwarded: vec![] };
-    runtime.block_on(forwarder.apply(&desired));
+    println!("degraded: {:?}", forwarder.degraded());
+    let served = |vip| Served { address: ip(vip), listening: vec![(Protocol::Tcp, 80)] };
+    let ports = vec![port(Protocol::Tcp, 80, vec!["10.244.0.2:8080".parse().unwrap()])];
+    let desired = Desired {
+        served: vec![served(SERVED4), served(SERVED6)],
+        forwarded: vec![forward(VIP4, ports)],
+    };
+    println!("{:?}", runtime.block_on(forwarder.apply(&desired)));
     println!("ready");
     loop {
         std::thread::park();
     }
+}
+
+/// [`process`] on the node, until the value is dropped.
+struct Process(std::process::Child);
+
+impl Process {
+    fn start(net: &Net, wrapper: &[&str]) -> Self {
+        let exe = std::env::current_exe().unwrap();
+        let mut line = wrapper.to_vec();
+        line.push(exe.to_str().unwrap());
+        let mut command = net.node.command(line[0]);
+        command
+            .args(&line[1..])
+            .args(["--ignored", "--exact", "process", "--nocapture"])
+            .env("FORWARD_STATE", &net.state)
+            .stdout(Stdio::piped());
+        Self(command.spawn().unwrap())
+    }
+
+    /// What it says until it is ready.
+    fn says(&mut self) -> String {
+        let lines = BufReader::new(self.0.stdout.take().unwrap()).lines();
+        let said: Vec<String> =
+            lines.map_while(Result::ok).take_while(|line| !line.contains("ready")).collect();
+        said.join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn root_without_net_admin_forwards_on_loopback() {
+    let Some(net) = Net::create("caps") else { return };
+    let before = net.footprint();
+    let mut process = Process::start(&net, &["setpriv", "--bounding-set", "-net_admin"]);
+    let said = process.says();
+    assert!(said.contains("degraded: Some(Denied("), "{said}");
+    assert!(said.contains("InProcess { listen: 127.0.0.1:30080, why: Denied("), "{said}");
+    assert_same(&net.footprint(), &before, "nothing set");
 }
 
 #[test]
@@ -189,25 +239,16 @@ fn the_next_start_cleans_up_after_a_kill() {
     let Some(net) = Net::create("kill") else { return };
     net.forwarding();
     let before = net.footprint();
-    let exe = std::env::current_exe().unwrap();
-    let mut child = net
-        .node
-        .command(exe.to_str().unwrap())
-        .args(["--ignored", "--exact", "to_be_killed", "--nocapture"])
-        .env("FORWARD_STATE", &net.state)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let ready = lines.any(|line| line.unwrap().contains("ready"));
+    let mut process = Process::start(&net, &[]);
+    let said = process.says();
     let taken = inside(&net.node, Forwarder::start(net.options()));
     let dirty = net.footprint();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(ready);
+    drop(process);
+    assert!(said.contains("degraded: None"), "{said}");
     assert!(taken.unwrap_err().to_string().contains("another steelyard"), "one at a time");
     assert_same(&net.footprint(), &dirty, "a kill undoes nothing");
     assert!(dirty.contains("local 10.1.1.100") && dirty.contains("local fd00::100"), "{dirty}");
+    assert!(dirty.contains("goto tcp_10.1.1.101_80"), "{dirty}");
 
     let forwarder = start(&net, net.options());
     let routes = net.node.ip(&["-6", "route", "show", "table", "all"]).unwrap();
@@ -433,4 +474,17 @@ fn without_privileges_ports_are_on_loopback() {
     }
     let again = apply(&net, &forwarder, &net.everything());
     assert_eq!(again, observed, "the same ports again");
+}
+
+#[test]
+fn a_vip_the_host_cannot_take_harms_no_other() {
+    let Some(net) = Net::create("nosix") else { return };
+    net.node.set("net.ipv6.conf.lo.disable_ipv6", "1").unwrap();
+    serve(&net.node, "gateway", SERVED4, 80, true);
+    let forwarder = start(&net, net.options());
+    let observed = apply(&net, &forwarder, &net.everything());
+    assert_eq!(*carried(&observed, 0), Carried::Delivered);
+    let six = carried(&observed, 1);
+    assert!(matches!(six, Carried::Not { why: Why::Undeliverable(_) }), "{six:?}");
+    assert_eq!(ask(&net.client, SERVED4, 80), "gateway sees 10.1.1.5");
 }

@@ -76,7 +76,7 @@ impl Netlink {
         }
         self.socket.write_all(&request.emit(self.sequence))?;
         loop {
-            let length = self.socket.read(&mut self.buffer)?;
+            let length = self.read()?;
             let mut rest = &self.buffer[..length];
             while let Some((message, after)) = Message::split(rest) {
                 rest = after;
@@ -88,6 +88,16 @@ impl Netlink {
                     TYPE_ERROR => return status(message.body),
                     kind => each(kind, message.body),
                 }
+            }
+        }
+    }
+
+    /// A read with a time limit is not taken up again by itself after a signal (SIGCHLD, say).
+    fn read(&mut self) -> io::Result<usize> {
+        loop {
+            match self.socket.read(&mut self.buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => return outcome,
             }
         }
     }

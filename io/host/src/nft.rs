@@ -37,8 +37,12 @@ impl Nft {
     /// (an ordinary user's `PATH` often lacks them).
     pub fn find() -> Result<Self, NftError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path)
-            .chain(["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from))
+        let system = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from);
+        Self::find_in(std::env::split_paths(&path).chain(system))
+    }
+
+    fn find_in(folders: impl Iterator<Item = PathBuf>) -> Result<Self, NftError> {
+        folders
             .map(|folder| folder.join("nft"))
             .find(|program| program.is_file())
             .map(|program| Self { program })
@@ -94,6 +98,13 @@ fn refusal(stderr: &str) -> NftError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_without_nft_is_told_so() {
+        let error = Nft::find_in([PathBuf::from("/proc/self")].into_iter()).unwrap_err();
+        assert!(matches!(error, NftError::Missing), "{error}");
+        assert!(error.to_string().contains("`nft` is not installed"));
+    }
 
     #[test]
     fn a_complaint_is_shortened_to_its_errors() {

@@ -1,1 +1,148 @@
-//! Placeholder.
+use std::collections::BTreeSet;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::*;
+
+const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const TCP: VipPort = VipPort { address: VIP, protocol: Protocol::Tcp, port: 80 };
+const UDP: VipPort = VipPort { address: VIP, protocol: Protocol::Udp, port: 53 };
+
+/// Echoes what it gets, after its name; at the end of input says `!`.
+async fn echo(name: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (mut read, mut write) = stream.into_split();
+                write.write_all(name.as_bytes()).await.unwrap();
+                let _ = tokio::io::copy(&mut read, &mut write).await;
+                let _ = write.write_all(b"!").await;
+            });
+        }
+    });
+    address
+}
+
+async fn echo_udp(name: &'static str) -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut buffer = [0; 100];
+        while let Ok((_, from)) = socket.recv_from(&mut buffer).await {
+            socket.send_to(name.as_bytes(), from).await.unwrap();
+        }
+    });
+    address
+}
+
+/// An address where nobody listens.
+async fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+async fn first_byte(at: SocketAddr) -> io::Result<u8> {
+    let mut stream = TcpStream::connect(at).await?;
+    stream.read_u8().await
+}
+
+#[tokio::test]
+async fn connections_take_turns_and_pass_over_the_dead() {
+    let mut proxies = Proxies::default();
+    let endpoints = [echo("a").await, nobody().await, echo("b").await];
+    let at = proxies.carry(TCP, At::Loopback, &endpoints).unwrap();
+    let mut seen = BTreeSet::new();
+    for _ in 0..6 {
+        seen.insert(first_byte(at).await.unwrap());
+    }
+    assert_eq!(seen, BTreeSet::from([b'a', b'b']));
+    assert_eq!(proxies.carry(TCP, At::Loopback, &endpoints[1..2]).unwrap(), at);
+    let refused = first_byte(at).await.unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionReset, "{refused}");
+}
+
+#[tokio::test]
+async fn halves_close_one_by_one_and_nothing_is_lost() {
+    let mut proxies = Proxies::default();
+    let at = proxies.carry(TCP, At::Loopback, &[echo("a").await]).unwrap();
+    let stream = TcpStream::connect(at).await.unwrap();
+    let (mut read, mut write) = stream.into_split();
+    let sent: Vec<u8> = (0..3_000_000u32).map(|n| n.to_le_bytes()[n as usize % 3]).collect();
+    let copy = sent.clone();
+    tokio::spawn(async move {
+        write.write_all(&copy).await.unwrap();
+        write.shutdown().await.unwrap();
+    });
+    let mut got = Vec::new();
+    read.read_to_end(&mut got).await.unwrap();
+    assert_eq!(got.len(), sent.len() + 2);
+    assert!(got[1..=sent.len()] == sent && got.ends_with(b"!"), "the end came after our own");
+}
+
+#[tokio::test]
+async fn a_reset_is_passed_on() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut proxies = Proxies::default();
+    let endpoint = listener.local_addr().unwrap();
+    let at = proxies.carry(TCP, At::Loopback, &[endpoint]).unwrap();
+    let mut client = TcpStream::connect(at).await.unwrap();
+    let (server, _) = listener.accept().await.unwrap();
+    server.set_zero_linger().unwrap();
+    drop(server);
+    let error = client.read_u8().await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_closed_port_keeps_its_connections() {
+    let mut proxies = Proxies::default();
+    let at = proxies.carry(TCP, At::Loopback, &[echo("a").await]).unwrap();
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), b'a');
+    proxies.retain(|_| false);
+    stream.write_all(b"x").await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), b'x');
+    let refused = TcpStream::connect(at).await.unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn a_udp_client_stays_until_its_endpoint_is_gone() {
+    let mut proxies = Proxies::default();
+    let endpoints = [echo_udp("a").await, echo_udp("b").await];
+    let at = proxies.carry(UDP, At::Loopback, &endpoints).unwrap();
+    let ask = async |socket: &UdpSocket| {
+        let mut answer = [0];
+        socket.send(b"?").await.unwrap();
+        socket.recv(&mut answer).await.unwrap();
+        answer[0]
+    };
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        socket.connect(at).await.unwrap();
+        clients.push(socket);
+    }
+    for _ in 0..3 {
+        assert_eq!((ask(&clients[0]).await, ask(&clients[1]).await), (b'a', b'b'));
+    }
+    proxies.carry(UDP, At::Loopback, &endpoints[1..]).unwrap();
+    assert_eq!((ask(&clients[0]).await, ask(&clients[1]).await), (b'b', b'b'));
+}
+
+#[tokio::test]
+async fn two_services_with_one_port_get_two() {
+    let mut proxies = Proxies::default();
+    let endpoint = [echo("a").await];
+    let other = VipPort { address: Ipv4Addr::new(192, 0, 2, 2).into(), ..TCP };
+    let six = VipPort { address: Ipv6Addr::LOCALHOST.into(), ..TCP };
+    let ports: BTreeSet<SocketAddr> =
+        [TCP, other, six].map(|key| proxies.carry(key, At::Loopback, &endpoint).unwrap()).into();
+    assert_eq!(ports.len(), 3);
+    for at in ports {
+        assert!(at.ip().is_loopback());
+        assert_eq!(first_byte(at).await.unwrap(), b'a');
+    }
+}

@@ -274,10 +274,20 @@ pub(crate) fn exchange(mut stream: &TcpStream) -> std::io::Result<String> {
     stream.write_all(b"hello\n")?;
     let mut answer = String::new();
     let mut byte = [0];
-    while stream.read(&mut byte)? == 1 && byte != *b"\n" {
+    while unless_interrupted(|| stream.read(&mut byte))? == 1 && byte != *b"\n" {
         answer.push(byte[0].into());
     }
     Ok(answer)
+}
+
+/// A read with a time limit ends with a signal (a child's end), and is then begun again.
+fn unless_interrupted<T>(mut call: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
 }
 
 /// A connection of its own, one line out, one line back; or the error's kind.
@@ -299,7 +309,8 @@ pub(crate) fn udp_client(host: &Namespace, vip: &str, port: u16) -> UdpSocket {
 
 pub(crate) fn ask_udp(socket: &UdpSocket) -> String {
     let mut buffer = [0; 2048];
-    match socket.send(b"hello").and_then(|_| socket.recv(&mut buffer)) {
+    let answer = socket.send(b"hello");
+    match answer.and_then(|_| unless_interrupted(|| socket.recv(&mut buffer))) {
         Ok(length) => String::from_utf8_lossy(&buffer[..length]).into_owned(),
         Err(error) => error.kind().to_string(),
     }

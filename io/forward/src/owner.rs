@@ -1,0 +1,281 @@
+//! The owner of the data path: looks at the host, decides, opens, writes, closes, forgets; in this
+//! order, so that nothing is led where nobody is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
+use std::net::{IpAddr, SocketAddr};
+
+use steelyard_host::conntrack;
+use steelyard_host::rule::MarkRule;
+use steelyard_model::Protocol;
+use tokio::sync::mpsc;
+
+use crate::carry::{Decided, Decision, Facts, Way, decide};
+use crate::desired::{Desired, VipPort};
+use crate::forwarder::{Ask, ForwardOptions, StartError};
+use crate::journal;
+use crate::kernel::Kernel;
+use crate::observed::{Carried, HostChange, Observed, PortStatus, Why};
+use crate::proxy::{At, Proxies};
+use crate::render::{Frame, Ruleset};
+
+pub(crate) struct Owner {
+    kernel: Option<Kernel>,
+    no_kernel: Option<Why>,
+    /// Why forwarding could not be turned on although it was asked for.
+    no_sysctl: Option<Why>,
+    proxies: Proxies,
+    /// UDP ports, and who may answer for them.
+    answering: BTreeMap<VipPort, BTreeSet<SocketAddr>>,
+    lock: Option<File>,
+}
+
+impl Owner {
+    pub(crate) async fn start(
+        options: &ForwardOptions,
+    ) -> Result<(Self, Vec<HostChange>), StartError> {
+        let mut owner = Self {
+            kernel: None,
+            no_kernel: Some(Why::Unprivileged),
+            no_sysctl: None,
+            proxies: Proxies::default(),
+            answering: BTreeMap::new(),
+            lock: None,
+        };
+        if !options.privileged {
+            return Ok((owner, Vec::new()));
+        }
+        owner.lock = Some(lock(options)?);
+        let frame = Frame { table: options.table.clone(), mark: options.fwmark };
+        let rule = MarkRule {
+            mark: options.fwmark,
+            table: options.route_table,
+            priority: options.rule_priority,
+        };
+        let mut changes = Vec::new();
+        match Kernel::take(frame, rule).await {
+            Ok(kernel) => {
+                changes = kernel.changes();
+                owner.no_kernel = None;
+                owner.kernel = Some(kernel);
+            }
+            Err(why) => owner.no_kernel = Some(why),
+        }
+        if options.ip_forward && owner.kernel.is_some() {
+            match journal::turn_forwarding_on(&options.state_dir) {
+                Ok(set) => changes.extend(set),
+                Err(error) => {
+                    let what = format!("forwarding of packets cannot be turned on: {error}");
+                    owner.no_sysctl = Some(Why::Refused(what));
+                }
+            }
+        }
+        Ok((owner, changes))
+    }
+
+    /// Why the kernel is not used at all, where that is so.
+    pub(crate) fn degraded(&self) -> Option<Why> {
+        self.no_kernel.clone()
+    }
+
+    pub(crate) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Ask>) {
+        while let Some(ask) = inbox.recv().await {
+            match ask {
+                Ask::Apply(desired, answer) => {
+                    let _ = answer.send(self.apply(&desired).await);
+                }
+                Ask::Remove(answer) => {
+                    let outcome = self.remove().await;
+                    let _ = answer.send(outcome);
+                    return;
+                }
+            }
+        }
+        if let Err(why) = self.remove().await {
+            tracing::error!(%why, "what was set on this host could not be undone");
+        }
+    }
+
+    async fn apply(&mut self, desired: &Desired) -> Observed {
+        let facts = self.facts(desired).await;
+        let decision = decide(desired, &facts);
+        let listening = self.open(&decision);
+        let wanted = |key: VipPort| listening.get(&key).is_some_and(Result::is_ok);
+        let mut lost = BTreeMap::new();
+        if let Some(kernel) = &mut self.kernel {
+            let delivered = decision.ports.iter().filter(|port| port.way == Way::Deliver);
+            let local =
+                delivered.map(|port| port.key).chain(self.proxies.at_vips(wanted)).collect();
+            match kernel.apply(Ruleset::new(&decision, local)).await {
+                Ok(undelivered) => lost = undelivered,
+                Err(why) => {
+                    tracing::error!(%why, "the last good rules stay in force");
+                    return as_before(&decision, kernel.applied(), &listening, &why);
+                }
+            }
+        }
+        self.proxies.retain(wanted);
+        self.forget_flows(&decision).await;
+        let ports =
+            decision.ports.into_iter().map(|port| status(port, &listening, &lost)).collect();
+        Observed { ports }
+    }
+
+    async fn facts(&mut self, desired: &Desired) -> Facts {
+        let ports = desired.forwarded.iter().flat_map(|forwarded| &forwarded.ports);
+        let endpoints = ports.flat_map(|port| &port.endpoints).map(SocketAddr::ip);
+        let endpoints: BTreeSet<IpAddr> = endpoints.collect();
+        let (mut no_forwarding, mut places) = (BTreeMap::new(), BTreeMap::new());
+        if let Some(kernel) = &mut self.kernel {
+            no_forwarding = kernel.look().await;
+            places = kernel.places(&endpoints);
+        }
+        if let Some(failed) = &self.no_sysctl {
+            for why in no_forwarding.values_mut() {
+                if matches!(why, Why::ForwardingOff(_)) {
+                    *why = failed.clone();
+                }
+            }
+        }
+        Facts { no_kernel: self.no_kernel.clone(), no_forwarding, places }
+    }
+
+    /// Opens what is carried in this process, before any packet is led there.
+    fn open(&mut self, decision: &Decision) -> BTreeMap<VipPort, Result<SocketAddr, String>> {
+        let at = if self.kernel.is_some() { At::Vip } else { At::Loopback };
+        let mut listening = BTreeMap::new();
+        for port in &decision.ports {
+            if let Way::InProcess(endpoints, _) = &port.way {
+                let opened = self.proxies.carry(port.key, at, endpoints);
+                listening.insert(port.key, opened.map_err(|error| error.to_string()));
+            }
+        }
+        listening
+    }
+
+    /// Makes the kernel forget UDP flows to endpoints that no longer carry their port.
+    async fn forget_flows(&mut self, decision: &Decision) {
+        if self.kernel.is_none() {
+            return;
+        }
+        let udp = decision.ports.iter().filter(|port| port.key.protocol == Protocol::Udp);
+        let now: BTreeMap<VipPort, BTreeSet<SocketAddr>> =
+            udp.map(|port| (port.key, answering(port))).collect();
+        let before = std::mem::replace(&mut self.answering, now.clone());
+        let mut changed = now;
+        for (key, who) in before {
+            if changed.get(&key) == Some(&who) {
+                changed.remove(&key);
+            } else {
+                changed.entry(key).or_default();
+            }
+        }
+        if changed.is_empty() {
+            return;
+        }
+        let stale = move |flow: &conntrack::Flow| {
+            let key = VipPort {
+                address: flow.destination.ip(),
+                protocol: Protocol::Udp,
+                port: flow.destination.port(),
+            };
+            let allowed = changed.get(&key);
+            flow.protocol == conntrack::UDP
+                && allowed.is_some_and(|allowed| !allowed.contains(&flow.answering))
+        };
+        match tokio::task::spawn_blocking(|| conntrack::delete(stale)).await {
+            Ok(Ok(flows)) => tracing::debug!(flows, "stale UDP flows forgotten"),
+            Ok(Err(error)) => tracing::warn!(%error, "stale UDP flows stay until they end"),
+            Err(error) => tracing::error!(%error, "forgetting UDP flows broke off"),
+        }
+    }
+
+    async fn remove(&mut self) -> Result<(), Why> {
+        self.proxies = Proxies::default();
+        let outcome = match &mut self.kernel {
+            Some(kernel) => kernel.clear().await,
+            None => Ok(()),
+        };
+        if let Some(lock) = self.lock.take() {
+            // Closing it would do, but not at once: a child being started has a copy.
+            let _ = lock.unlock();
+        }
+        outcome
+    }
+}
+
+/// Held by this process alone, and let go by the kernel however it ends.
+fn lock(options: &ForwardOptions) -> Result<File, StartError> {
+    let path = options.state_dir.clone();
+    let state = |source| StartError::State { path: path.clone(), source };
+    std::fs::create_dir_all(&options.state_dir).map_err(state)?;
+    let name = options.state_dir.join("forward.lock");
+    let file = File::create(&name).map_err(state)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::Taken(name)),
+        Err(TryLockError::Error(source)) => Err(state(source)),
+    }
+}
+
+/// Who answers for a UDP port: the flows of anyone else are stale.
+fn answering(port: &Decided) -> BTreeSet<SocketAddr> {
+    match &port.way {
+        Way::Translate(endpoints) => endpoints.iter().copied().collect(),
+        Way::Deliver | Way::InProcess(..) => BTreeSet::from([port.key.socket()]),
+        Way::Not(_) => BTreeSet::new(),
+    }
+}
+
+fn status(
+    port: Decided,
+    listening: &BTreeMap<VipPort, Result<SocketAddr, String>>,
+    lost: &BTreeMap<IpAddr, Why>,
+) -> PortStatus {
+    let lost = lost.get(&port.key.address).cloned();
+    let carried = match (port.way, lost) {
+        (Way::Translate(endpoints), _) => Carried::Nftables { endpoints: endpoints.len() },
+        (Way::Not(why), _) | (Way::Deliver | Way::InProcess(..), Some(why)) => Carried::Not { why },
+        (Way::Deliver, None) => Carried::Delivered,
+        (Way::InProcess(_, why), None) => in_process(port.key, why, listening),
+    };
+    PortStatus { key: port.key, service: port.service, carried }
+}
+
+fn in_process(
+    key: VipPort,
+    why: Why,
+    listening: &BTreeMap<VipPort, Result<SocketAddr, String>>,
+) -> Carried {
+    match listening.get(&key) {
+        Some(Ok(listen)) => Carried::InProcess { listen: *listen, why },
+        Some(Err(error)) => Carried::Not { why: Why::Listen(error.clone()) },
+        None => Carried::Not { why },
+    }
+}
+
+/// How ports are carried when the kernel refused the new rules: as before, or not at all.
+fn as_before(
+    decision: &Decision,
+    applied: Option<&Ruleset>,
+    listening: &BTreeMap<VipPort, Result<SocketAddr, String>>,
+    refused: &Why,
+) -> Observed {
+    let carried = |port: &Decided| {
+        let Some(applied) = applied else { return Carried::Not { why: refused.clone() } };
+        if let Some(endpoints) = applied.translated().get(&port.key) {
+            return Carried::Nftables { endpoints: endpoints.len() };
+        }
+        match &port.way {
+            _ if !applied.listening().contains(&port.key) => Carried::Not { why: refused.clone() },
+            Way::InProcess(_, why) => in_process(port.key, why.clone(), listening),
+            _ => Carried::Delivered,
+        }
+    };
+    let ports = decision.ports.iter().map(|port| PortStatus {
+        key: port.key,
+        service: port.service.clone(),
+        carried: carried(port),
+    });
+    Observed { ports: ports.collect() }
+}
