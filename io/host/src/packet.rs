@@ -2,8 +2,7 @@
 //!
 //! A [`PacketSocket`] hears ARP, neighbor solicitations and advertisements, and echo requests
 //! that arrive on its interface, untagged, for this station, a group or everybody. A filter in the
-//! kernel drops all else (see [`filter`](mod@self::filter)'s source), also what this host sends. It
-//! interprets nothing.
+//! kernel drops all else, also what this host sends. It interprets nothing.
 //!
 //! Invariants: nothing is heard before the filter stands; closing the socket leaves nothing
 //! behind, memberships included.
@@ -13,9 +12,10 @@ mod groups;
 #[cfg(test)]
 mod tests;
 
+use std::future::poll_fn;
 use std::io::{self, Read, Write};
 use std::net::Ipv6Addr;
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::io::unix::AsyncFd;
@@ -27,8 +27,6 @@ use crate::socket;
 const PACKET_IGNORE_OUTGOING: i32 = 23;
 /// Room for a burst of questions while the thread waits for its turn.
 const RECEIVE_BUFFER: usize = 512 * 1024;
-/// A frame that the interface does not take within this time is lost, as on any busy network.
-const SEND_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A socket for raw frames on one interface.
 #[derive(Debug)]
@@ -74,15 +72,21 @@ impl PacketSocket {
     }
 
     /// Waits for the next frame; its length. What does not fit into `buffer` is cut off. Nothing
-    /// is lost when the wait is given up.
+    /// is lost when the wait is given up. An interface that goes down says so once, as an error.
     pub async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        poll_fn(|context| self.poll_receive(context, buffer)).await
+    }
+
+    /// The same, for callers that wait for several sockets. Only the last caller is woken.
+    pub fn poll_receive(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         loop {
-            let mut ready = self.socket.readable().await?;
-            match ready.try_io(|socket| socket.get_ref().read(buffer)) {
-                // An interface that goes down says so once; it may come up again.
-                Ok(Err(error)) if error.raw_os_error() == Some(libc::ENETDOWN) => {}
-                Ok(result) => return result,
-                Err(_would_block) => {}
+            let mut ready = ready!(self.socket.poll_read_ready(context))?;
+            if let Ok(result) = ready.try_io(|socket| socket.get_ref().read(buffer)) {
+                return Poll::Ready(result);
             }
         }
     }
@@ -92,15 +96,19 @@ impl PacketSocket {
         self.socket.get_ref().read(buffer).ok()
     }
 
-    /// Sends a frame as it is. Waits a little while the interface is busy.
+    /// Sends a frame as it is, when the interface takes it.
     pub async fn send(&self, frame: &[u8]) -> io::Result<()> {
-        let sent = self.socket.async_io(tokio::io::Interest::WRITABLE, |socket| {
-            let mut socket = socket;
-            socket.write(frame).map(drop)
-        });
-        tokio::time::timeout(SEND_PATIENCE, sent)
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        poll_fn(|context| self.poll_send(context, frame)).await
+    }
+
+    /// The same, for callers that wait for several sockets. Only the last caller is woken.
+    pub fn poll_send(&self, context: &mut Context<'_>, frame: &[u8]) -> Poll<io::Result<()>> {
+        loop {
+            let mut ready = ready!(self.socket.poll_write_ready(context))?;
+            if let Ok(result) = ready.try_io(|socket| socket.get_ref().write(frame)) {
+                return Poll::Ready(result.map(drop));
+            }
+        }
     }
 
     /// Listens to a multicast group, and lets switches and the hardware know.

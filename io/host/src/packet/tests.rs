@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::links;
 use crate::netns::{self, Namespace, Segment};

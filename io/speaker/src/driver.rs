@@ -1,0 +1,340 @@
+//! The thread's one loop: decides which vip is answered for on which interface, and keeps the
+//! responders, the links and whoever listens to us in step.
+//!
+//! Everything is decided anew ([`Driver::reconcile`]) whenever the vips or the interfaces change;
+//! between that, frames and timers go straight to the responders.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant, SystemTime};
+
+use steelyard_host::links::{self, Link, Monitor};
+use steelyard_host::packet::PacketSocket;
+use steelyard_layer2::wire::Mac;
+use steelyard_layer2::{Change, Phase};
+use tokio::sync::{broadcast, watch};
+
+use crate::interface::{self, NoInterface};
+use crate::metrics::Totals;
+use crate::port::{Heard, Port};
+use crate::speaker::{SpeakerOptions, StartError, Vip};
+use crate::status::{EventKind, SpeakerEvent, VipState, VipStatus};
+
+/// Number of the loopback interface in every network namespace.
+const LOOPBACK: u32 = 1;
+/// Everything is looked at again at least this often, should a notification have been lost.
+const RESYNC: Duration = Duration::from_secs(10);
+/// The largest frame that is answered: beyond it nothing of ours is found.
+const BUFFER: usize = 16 * 1024;
+
+/// What the thread and the handle have in common.
+pub(crate) struct Shared {
+    pub(crate) wanted: watch::Receiver<Arc<[Vip]>>,
+    pub(crate) status: watch::Sender<Arc<[VipStatus]>>,
+    pub(crate) events: broadcast::Sender<SpeakerEvent>,
+    pub(crate) totals: Arc<Mutex<Totals>>,
+}
+
+/// The state of the loop.
+pub(crate) struct Driver {
+    options: SpeakerOptions,
+    shared: Shared,
+    monitor: Monitor,
+    /// By number of the interface.
+    ports: BTreeMap<u32, Port>,
+    /// Where each of our vips is answered for.
+    placed: BTreeMap<IpAddr, Placement>,
+    /// What was last told of each.
+    told: BTreeMap<IpAddr, VipStatus>,
+    looked: Instant,
+    /// Something happened that may have changed how a vip stands.
+    stale: bool,
+}
+
+type Placement = Result<Vec<u32>, NoInterface>;
+
+impl Driver {
+    /// Must be called on the thread that will run it, inside its runtime.
+    pub(crate) fn open(options: SpeakerOptions, shared: Shared) -> Result<Self, StartError> {
+        // Told now rather than with the first vip: without raw frames nothing works.
+        drop(PacketSocket::open(LOOPBACK)?);
+        let monitor = Monitor::open()?;
+        links::list()?;
+        Ok(Self {
+            options,
+            shared,
+            monitor,
+            ports: BTreeMap::new(),
+            placed: BTreeMap::new(),
+            told: BTreeMap::new(),
+            looked: Instant::now(),
+            stale: true,
+        })
+    }
+
+    /// Until the handle is dropped.
+    pub(crate) async fn run(mut self) {
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let now = Instant::now();
+            self.work(now);
+            if std::mem::take(&mut self.stale) {
+                self.tell(now);
+            }
+            let due = self.ports.values().filter_map(Port::deadline).min();
+            let resync = self.looked + RESYNC;
+            let wake = due.map_or(resync, |due| due.min(resync));
+            tokio::select! {
+                changed = self.shared.wanted.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.reconcile();
+                }
+                changed = self.monitor.changed() => {
+                    if let Err(error) = changed {
+                        tracing::warn!(%error, "changes of interfaces are noticed late");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                    self.reconcile();
+                }
+                lost = hear(&mut self.ports, &mut buffer) => {
+                    if let Some(index) = lost {
+                        self.lose(index);
+                        self.reconcile();
+                    }
+                }
+                () = tokio::time::sleep_until(wake.into()) => {
+                    if resync <= Instant::now() {
+                        self.reconcile();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does what the responders want done, and counts.
+    fn work(&mut self, now: Instant) {
+        let mut events = Vec::new();
+        let mut totals = self.shared.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        for port in self.ports.values_mut() {
+            let (name, mac) = (port.name.clone(), port.mac);
+            port.work(now, |vip, change| events.push((vip, event(change, name.clone(), mac))));
+            for (vip, counters) in port.responder.take_counters() {
+                totals.vips.entry(vip).or_default().add(&counters);
+            }
+            totals.ignored.add(&port.responder.take_ignored());
+            totals.unsent += std::mem::take(&mut port.unsent);
+        }
+        drop(totals);
+        self.stale |= !events.is_empty();
+        for (vip, kind) in events {
+            self.report(vip, kind);
+        }
+    }
+
+    /// Decides anew which vip is answered for where. Running it twice changes nothing more.
+    fn reconcile(&mut self) {
+        let now = Instant::now();
+        self.looked = now;
+        self.stale = true;
+        let wanted = Arc::clone(&self.shared.wanted.borrow_and_update());
+        let links = match links::list() {
+            Ok(links) => links,
+            Err(error) => return tracing::warn!(%error, "interfaces stay as they were"),
+        };
+        let before = self.announced(now);
+        let mut placed = self.place(&wanted, &links);
+        self.equip(now, &links, &mut placed);
+        let after = self.announced(now);
+        for ((vip, _), interface) in before.into_iter().filter(|it| !after.contains_key(&it.0)) {
+            self.report(vip, EventKind::Withdrawn { interface });
+        }
+        for (vip, placement) in &placed {
+            if let Err(why) = placement
+                && self.placed.get(vip) != Some(placement)
+            {
+                self.report(*vip, EventKind::NoInterface(why.clone()));
+            }
+        }
+        let mut totals = self.shared.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        totals.vips.retain(|vip, _| placed.contains_key(vip));
+        drop(totals);
+        self.placed = placed;
+    }
+
+    fn place(&self, wanted: &[Vip], links: &[Link]) -> BTreeMap<IpAddr, Placement> {
+        let SpeakerOptions { interfaces, exclude, .. } = &self.options;
+        let place = |vip: &Vip| {
+            let current = match self.placed.get(&vip.address) {
+                Some(Ok(current)) => current.as_slice(),
+                _ => &[],
+            };
+            let chosen = interface::choose(links, vip, interfaces, exclude, current);
+            let numbers = |links: Vec<&Link>| links.iter().map(|link| link.index).collect();
+            (vip.address, chosen.map(numbers))
+        };
+        wanted.iter().map(place).collect()
+    }
+
+    /// Opens, tells and closes ports, so that they are as `placed` says. What cannot be opened is
+    /// taken out of it.
+    fn equip(&mut self, now: Instant, links: &[Link], placed: &mut BTreeMap<IpAddr, Placement>) {
+        let mut vips: BTreeMap<u32, BTreeSet<IpAddr>> = BTreeMap::new();
+        for (vip, placement) in placed.iter() {
+            for index in placement.iter().flatten() {
+                vips.entry(*index).or_default().insert(*vip);
+            }
+        }
+        let siblings: BTreeSet<Mac> = links.iter().filter_map(|link| link.mac.map(Mac)).collect();
+        self.ports.retain(|index, _| vips.contains_key(index));
+        for (index, vips) in vips {
+            let link = links.iter().find(|link| link.index == index).expect("chosen among them");
+            match self.port(link) {
+                Ok(port) => port.set(now, link, &siblings, &vips),
+                Err(why) => {
+                    for vip in vips {
+                        refuse(placed.get_mut(&vip).expect("placed there"), index, &why);
+                    }
+                }
+            }
+        }
+    }
+
+    fn port(&mut self, link: &Link) -> Result<&mut Port, NoInterface> {
+        use std::collections::btree_map::Entry;
+        match self.ports.entry(link.index) {
+            Entry::Occupied(port) => Ok(port.into_mut()),
+            Entry::Vacant(place) => {
+                match Port::open(link, self.options.timing, self.options.echo) {
+                    Ok(port) => Ok(place.insert(port)),
+                    Err(error) => {
+                        let cause = std::error::Error::source(&error).map(ToString::to_string);
+                        let error = cause.unwrap_or_else(|| error.to_string());
+                        Err(NoInterface::Refused { interface: link.name.clone(), error })
+                    }
+                }
+            }
+        }
+    }
+
+    /// The interface went down or away, however shortly: what stood there begins anew.
+    fn lose(&mut self, index: u32) {
+        let announced = self.announced(Instant::now());
+        self.ports.remove(&index);
+        for ((vip, _), interface) in announced.into_iter().filter(|it| it.0.1 == index) {
+            self.report(vip, EventKind::Withdrawn { interface });
+        }
+    }
+
+    /// What is answered for: vip and interface, and the interface's name.
+    fn announced(&self, now: Instant) -> BTreeMap<(IpAddr, u32), String> {
+        let of_port = |(index, port): (&u32, &Port)| {
+            let phases = port.responder.phases(now);
+            let announced = phases.filter(|(_, phase)| matches!(phase, Phase::Announced { .. }));
+            announced.map(|(vip, _)| ((vip, *index), port.name.clone())).collect::<Vec<_>>()
+        };
+        self.ports.iter().flat_map(of_port).collect()
+    }
+
+    /// Publishes how the vips stand, if that changed.
+    fn tell(&mut self, now: Instant) {
+        let mut states = self.states(now);
+        let mut told = BTreeMap::new();
+        for (vip, placement) in &self.placed {
+            let unplaced = || match placement {
+                Err(why) => (VipState::NoInterface(why.clone()), Vec::new()),
+                Ok(_) => (VipState::Probing, Vec::new()),
+            };
+            let (state, interfaces) = states.remove(vip).unwrap_or_else(unplaced);
+            let since = match self.told.get(vip) {
+                Some(old) if same(&old.state, &state) && old.interfaces == interfaces => old.since,
+                _ => SystemTime::now(),
+            };
+            told.insert(*vip, VipStatus { address: *vip, state, interfaces, since });
+        }
+        if told != self.told {
+            self.shared.status.send_replace(told.values().cloned().collect());
+            self.told = told;
+        }
+    }
+
+    /// The best state of each vip, and the interfaces on which it has that.
+    fn states(&self, now: Instant) -> BTreeMap<IpAddr, (VipState, Vec<String>)> {
+        let mut states: BTreeMap<IpAddr, (VipState, Vec<String>)> = BTreeMap::new();
+        for port in self.ports.values() {
+            for (vip, phase) in port.responder.phases(now) {
+                let state = state(phase);
+                match states.get_mut(&vip) {
+                    Some((best, names)) if best.rank() == state.rank() => {
+                        names.push(port.name.clone());
+                    }
+                    Some((best, _)) if best.rank() < state.rank() => {}
+                    _ => drop(states.insert(vip, (state, vec![port.name.clone()]))),
+                }
+            }
+        }
+        states
+    }
+
+    fn report(&self, address: IpAddr, kind: EventKind) {
+        let event = SpeakerEvent { at: SystemTime::now(), address, kind };
+        match event.kind.help() {
+            Some(help) if event.kind.is_warning() => tracing::warn!(help, "{event}"),
+            _ => tracing::info!("{event}"),
+        }
+        // Nobody listening is no fault.
+        let _ = self.shared.events.send(event);
+    }
+}
+
+/// Waits until frames came in; the interface that was lost, if one was.
+async fn hear(ports: &mut BTreeMap<u32, Port>, buffer: &mut [u8]) -> Option<u32> {
+    poll_fn(|context| {
+        let mut heard = Poll::Pending;
+        for (index, port) in ports.iter_mut() {
+            match port.poll_hear(context, buffer) {
+                Poll::Pending => {}
+                Poll::Ready(Heard::Something) => heard = Poll::Ready(None),
+                Poll::Ready(Heard::Lost) => return Poll::Ready(Some(*index)),
+            }
+        }
+        heard
+    })
+    .await
+}
+
+/// Takes one interface out of a placement; without any left, it failed for that reason.
+fn refuse(placement: &mut Placement, index: u32, why: &NoInterface) {
+    if let Ok(indexes) = placement {
+        indexes.retain(|it| *it != index);
+        if indexes.is_empty() {
+            *placement = Err(why.clone());
+        }
+    }
+}
+
+fn state(phase: Phase) -> VipState {
+    match phase {
+        Phase::Probing => VipState::Probing,
+        Phase::Announced { rival } => VipState::Announced { rival },
+        Phase::Conflicted { rival } => VipState::Conflict { rival },
+    }
+}
+
+/// Whether two states are the same thing going on.
+fn same(a: &VipState, b: &VipState) -> bool {
+    a.rank() == b.rank()
+}
+
+fn event(change: Change, interface: String, mac: Mac) -> EventKind {
+    match change {
+        Change::Announced => EventKind::Announced { interface, mac },
+        Change::Taken { rival } => EventKind::Taken { interface, rival },
+        Change::Defended { rival } => EventKind::Defended { interface, rival },
+        Change::Yielded { rival } => EventKind::Yielded { interface, rival },
+    }
+}

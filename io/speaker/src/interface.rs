@@ -1,0 +1,239 @@
+//! On which interface is a vip answered for? A function of the interfaces there are.
+//!
+//! By default on the one whose subnet holds the vip; on the named ones where there are names.
+//! Where two have that subnet they are nearly always on the same LAN, and two answers would be a
+//! conflict: the one that has it already goes on, else the first by number.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::IpAddr;
+
+use steelyard_host::links::Link;
+
+use crate::speaker::Vip;
+
+/// Interfaces that are left alone unless they are named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exclude {
+    /// Names that begin so.
+    pub prefixes: Vec<String>,
+    /// Whole names.
+    pub names: Vec<String>,
+}
+
+/// Why an interface cannot be answered on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is the loopback interface.
+    Loopback,
+    /// It is switched off.
+    Down,
+    /// Nothing is plugged in.
+    NoCarrier,
+    /// It is part of a bridge or bond, which is the one to answer on.
+    Enslaved,
+    /// It does not speak ARP over Ethernet: a tunnel, for example.
+    NotEthernet,
+}
+
+/// Why a vip is answered for nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoInterface {
+    /// It is an address of this host itself.
+    OwnAddress {
+        /// The interface that has it.
+        interface: String,
+    },
+    /// No suitable interface has a subnet that holds it.
+    NoSubnet {
+        /// Suitable interfaces with their subnets, as `eth0 10.1.1.5/24`.
+        suitable: Vec<String>,
+    },
+    /// None of the interfaces named for it exists (or is named in both places).
+    Missing {
+        /// The names.
+        named: Vec<String>,
+    },
+    /// None of the interfaces named for it can be used.
+    Unfit {
+        /// Each with its reason.
+        named: Vec<(String, Unfit)>,
+    },
+    /// Its interface cannot be opened.
+    Refused {
+        /// The interface.
+        interface: String,
+        /// What the system said.
+        error: String,
+    },
+}
+
+/// The interfaces to answer on, never none. `current` are those it is answered on now.
+pub(crate) fn choose<'a>(
+    links: &'a [Link],
+    vip: &Vip,
+    named: &[String],
+    exclude: &Exclude,
+    current: &[u32],
+) -> Result<Vec<&'a Link>, NoInterface> {
+    let automatic = |link: &&Link| unfit(link).is_none() && !exclude.matches(&link.name);
+    if let Some(own) = links.iter().filter(automatic).find(|link| link.has(vip.address)) {
+        return Err(NoInterface::OwnAddress { interface: own.name.clone() });
+    }
+    match both(named, &vip.interfaces) {
+        Some(names) => choose_named(links, &names),
+        None => {
+            let suitable: Vec<&Link> = links.iter().filter(automatic).collect();
+            let best = suitable
+                .iter()
+                .filter_map(|link| Some((link.subnet_of(vip.address)?.prefix_len(), *link)))
+                .max_by_key(|(prefix, link)| {
+                    (*prefix, current.contains(&link.index), std::cmp::Reverse(link.index))
+                });
+            best.map(|(_, link)| vec![link])
+                .ok_or_else(|| NoInterface::NoSubnet { suitable: subnets(&suitable) })
+        }
+    }
+}
+
+fn choose_named<'a>(links: &'a [Link], names: &[String]) -> Result<Vec<&'a Link>, NoInterface> {
+    let present: Vec<&Link> = links.iter().filter(|link| names.contains(&link.name)).collect();
+    if present.is_empty() {
+        return Err(NoInterface::Missing { named: names.to_vec() });
+    }
+    let (fit, rest): (Vec<&Link>, Vec<&Link>) =
+        present.into_iter().partition(|link| unfit(link).is_none());
+    if fit.is_empty() {
+        let why = |link: &&Link| Some((link.name.clone(), unfit(link)?));
+        return Err(NoInterface::Unfit { named: rest.iter().filter_map(why).collect() });
+    }
+    Ok(fit)
+}
+
+/// The names that both lists allow, an empty list allowing all; none when both do.
+fn both(ours: &[String], theirs: &[String]) -> Option<Vec<String>> {
+    match (ours, theirs) {
+        ([], []) => None,
+        ([], names) | (names, []) => Some(names.to_vec()),
+        (ours, theirs) => Some(ours.iter().filter(|name| theirs.contains(name)).cloned().collect()),
+    }
+}
+
+fn unfit(link: &Link) -> Option<Unfit> {
+    if link.loopback {
+        Some(Unfit::Loopback)
+    } else if !(link.arp && link.broadcast && link.mac.is_some()) {
+        Some(Unfit::NotEthernet)
+    } else if link.enslaved {
+        Some(Unfit::Enslaved)
+    } else if !link.up {
+        Some(Unfit::Down)
+    } else if !link.carrier {
+        Some(Unfit::NoCarrier)
+    } else {
+        None
+    }
+}
+
+/// `eth0 10.1.1.5/24`, one for each subnet; link-local ones are on every interface and say nothing.
+fn subnets(links: &[&Link]) -> Vec<String> {
+    let is_local = |address: IpAddr| match address {
+        IpAddr::V4(it) => it.is_link_local(),
+        IpAddr::V6(it) => it.is_unicast_link_local(),
+    };
+    let shown = |link: &&Link| -> Vec<String> {
+        let nets = link.addresses.iter().filter(|net| !is_local(net.addr()));
+        nets.map(|net| format!("{} {net}", link.name)).collect()
+    };
+    links.iter().flat_map(shown).collect()
+}
+
+/// MetalLB's defaults: what container runtimes, networks and hypervisors make for themselves.
+impl Default for Exclude {
+    fn default() -> Self {
+        let prefixes = [
+            "docker",
+            "cbr",
+            "dummy",
+            "virbr",
+            "lxcbr",
+            "veth",
+            "cali",
+            "tunl",
+            "flannel",
+            "kube-ipvs",
+            "cni",
+            "nodelocaldns",
+            "lxc",
+        ];
+        Self { prefixes: prefixes.map(str::to_owned).to_vec(), names: vec!["lo".to_owned()] }
+    }
+}
+
+impl Exclude {
+    fn matches(&self, name: &str) -> bool {
+        self.names.iter().any(|it| it == name)
+            || self.prefixes.iter().any(|prefix| name.starts_with(prefix))
+    }
+}
+
+impl NoInterface {
+    /// What to do about it, one sentence.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::OwnAddress { .. } => {
+                "take the address out of the pool, or off the interface: the kernel answers for it"
+            }
+            Self::NoSubnet { .. } => {
+                "use a pool inside the subnet of an interface, or name the interface to answer on"
+            }
+            Self::Missing { .. } => {
+                "correct the names in the L2Advertisement's interfaces or --interface"
+            }
+            Self::Unfit { .. } => {
+                "bring the interface up, or name the bridge or bond that it is part of"
+            }
+            Self::Refused { .. } => "run as root or with the capability CAP_NET_RAW",
+        }
+    }
+}
+
+impl fmt::Display for NoInterface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnAddress { interface } => {
+                write!(f, "it is an address of this host, on {interface}")
+            }
+            Self::NoSubnet { suitable } if suitable.is_empty() => {
+                f.write_str("no suitable network interface is up")
+            }
+            Self::NoSubnet { suitable } => {
+                write!(f, "no interface has a subnet that holds it ({})", suitable.join(", "))
+            }
+            Self::Missing { named } if named.is_empty() => {
+                f.write_str("the interfaces named for it are not among those this node may use")
+            }
+            Self::Missing { named } => write!(f, "there is no interface {}", named.join(" or ")),
+            Self::Unfit { named } => {
+                let each: Vec<String> =
+                    named.iter().map(|(name, why)| format!("{name} {why}")).collect();
+                f.write_str(&each.join(", "))
+            }
+            Self::Refused { interface, error } => write!(f, "{interface} does not open: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Loopback => "is the loopback interface",
+            Self::Down => "is down",
+            Self::NoCarrier => "has no carrier",
+            Self::Enslaved => "is part of a bridge or bond",
+            Self::NotEthernet => "does not speak ARP",
+        })
+    }
+}

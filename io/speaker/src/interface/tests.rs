@@ -1,0 +1,112 @@
+use super::*;
+
+/// `eth0 10.1.1.5/24 fd00::5/64`, after a ` :` words that make it odd. Numbers count from 1.
+fn links(lines: &[&str]) -> Vec<Link> {
+    let link = |(at, line): (usize, &&str)| {
+        // Addresses hold colons themselves, but none behind a space.
+        let (plain, odd) = line.split_once(" :").unwrap_or((line, ""));
+        let mut words = plain.split_whitespace();
+        let is = |word: &str| odd.split_whitespace().any(|it| it == word);
+        Link {
+            index: u32::try_from(at + 1).unwrap(),
+            name: words.next().unwrap().to_owned(),
+            mac: Some([2, 0, 0, 0, 0, u8::try_from(at).unwrap()]),
+            mtu: 1500,
+            up: !is("down"),
+            carrier: !is("unplugged") && !is("down"),
+            broadcast: !is("tunnel"),
+            arp: !is("noarp"),
+            loopback: is("loopback"),
+            enslaved: is("enslaved"),
+            addresses: words.map(|it| it.parse().unwrap()).collect(),
+        }
+    };
+    lines.iter().enumerate().map(link).collect()
+}
+
+/// What is chosen for `vip`, as names, or why nothing is.
+fn chosen(lines: &[&str], vip: &str, ours: &[&str], theirs: &[&str], current: &[u32]) -> String {
+    let names = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+    let vip = Vip { address: vip.parse().unwrap(), interfaces: names(theirs) };
+    let links = links(lines);
+    match choose(&links, &vip, &names(ours), &Exclude::default(), current) {
+        Ok(links) => links.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(" "),
+        Err(why) => {
+            assert!(!why.help().is_empty());
+            format!("none: {why}")
+        }
+    }
+}
+
+const HOST: [&str; 4] =
+    ["lo 127.0.0.1/8 :loopback", "eth0 10.1.1.5/24 fd00::5/64", "docker0 172.17.0.1/16", "wlan0"];
+
+#[test]
+fn the_subnet_decides() {
+    #[rustfmt::skip]
+    let table: &[(&[&str], &str, &str)] = &[
+        (&HOST, "10.1.1.100", "eth0"),
+        (&HOST, "fd00::100", "eth0"),
+        (&HOST, "10.1.2.1", "none: no interface has a subnet that holds it (eth0 10.1.1.5/24, eth0 fd00::5/64)"),
+        (&HOST, "172.17.0.9", "none: no interface has a subnet that holds it (eth0 10.1.1.5/24, eth0 fd00::5/64)"),
+        (&HOST, "10.1.1.5", "none: it is an address of this host, on eth0"),
+        (&HOST, "127.0.0.1", "none: no interface has a subnet that holds it (eth0 10.1.1.5/24, eth0 fd00::5/64)"),
+        (&["eth0 10.0.0.1/8", "eth1 10.1.1.1/24"], "10.1.1.100", "eth1"),
+        (&["eth0 10.1.1.1/24", "eth1 10.1.1.2/24"], "10.1.1.100", "eth0"),
+        (&["eth0 10.1.1.1/24 :down", "eth1 10.1.1.2/24"], "10.1.1.100", "eth1"),
+        (&["eth0 10.1.1.1/24 :unplugged", "eth1 10.1.1.2/24"], "10.1.1.100", "eth1"),
+        (&["eth0 10.1.1.1/24 :enslaved", "br0 10.1.1.2/24"], "10.1.1.100", "br0"),
+        (&["tun0 10.1.1.1/24 :tunnel"], "10.1.1.100", "none: no suitable network interface is up"),
+        (&["eth0 10.1.1.1/24 :noarp"], "10.1.1.100", "none: no suitable network interface is up"),
+        // kube-proxy in IPVS mode puts every vip on an interface of its own: no address of a LAN.
+        (&["eth0 10.1.1.1/24", "kube-ipvs0 10.1.1.100/32 :noarp"], "10.1.1.100", "eth0"),
+    ];
+    for (lines, vip, expected) in table {
+        assert_eq!(chosen(lines, vip, &[], &[], &[]), *expected, "{vip} on {lines:?}");
+    }
+}
+
+#[test]
+fn of_two_equal_ones_the_present_one_stays() {
+    let lines = ["eth0 10.1.1.1/24", "eth1 10.1.1.2/24"];
+    assert_eq!(chosen(&lines, "10.1.1.100", &[], &[], &[2]), "eth1");
+    let better = ["eth0 10.1.1.1/25", "eth1 10.1.1.2/24"];
+    assert_eq!(chosen(&better, "10.1.1.100", &[], &[], &[2]), "eth0", "a longer prefix wins");
+}
+
+#[test]
+fn names_decide_where_there_are_any() {
+    let odd = ["veth0 :", "eth0 10.1.1.5/24", "eth1 :down", "br0 10.2.0.1/24"];
+    #[rustfmt::skip]
+    let table: &[(&[&str], &[&str], &str)] = &[
+        (&["eth0"], &[], "eth0"),
+        (&[], &["eth0"], "eth0"),
+        (&["veth0"], &[], "veth0"), // excluded from the automatic, and without the subnet
+        (&["br0", "eth0"], &[], "eth0 br0"),
+        (&["br0", "eth0"], &["eth0", "eth1"], "eth0"),
+        (&["eth1", "eth0"], &[], "eth0"),
+        (&["eth1"], &[], "none: eth1 is down"),
+        (&["eth9"], &[], "none: there is no interface eth9"),
+        (&["eth0"], &["br0"], "none: the interfaces named for it are not among those this node may use"),
+    ];
+    for (ours, theirs, expected) in table {
+        assert_eq!(chosen(&odd, "10.1.1.100", ours, theirs, &[]), *expected, "{ours:?} {theirs:?}");
+    }
+}
+
+#[test]
+fn an_own_address_is_never_announced_even_by_name() {
+    let reason = "none: it is an address of this host, on eth0";
+    assert_eq!(chosen(&HOST, "10.1.1.5", &["wlan0"], &[], &[]), reason);
+}
+
+#[test]
+fn the_default_list_is_metallbs() {
+    let exclude = Exclude::default();
+    for name in ["lo", "docker0", "veth12ab", "cali9", "flannel.1", "cni0", "kube-ipvs0", "lxc1"] {
+        assert!(exclude.matches(name), "{name}");
+    }
+    for name in ["eth0", "enp3s0", "wlan0", "br0", "bond0", "lon0"] {
+        assert!(!exclude.matches(name), "{name}");
+    }
+}

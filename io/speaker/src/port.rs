@@ -1,0 +1,137 @@
+//! One interface: a responder on a packet socket.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use steelyard_host::links::Link;
+use steelyard_host::packet::{PacketError, PacketSocket};
+use steelyard_layer2::wire::Mac;
+use steelyard_layer2::{Change, Config, Input, Output, Responder, Timing};
+
+/// Frames taken off one socket before others have their turn.
+const BATCH: usize = 64;
+
+/// One interface that is answered on.
+pub(crate) struct Port {
+    pub(crate) name: String,
+    pub(crate) mac: Mac,
+    pub(crate) responder: Responder,
+    socket: PacketSocket,
+    /// A frame that the interface did not take yet. Nothing else is done meanwhile.
+    stuck: Option<Vec<u8>>,
+    /// Frames that it refused for good.
+    pub(crate) unsent: u64,
+}
+
+/// What became of waiting.
+pub(crate) enum Heard {
+    /// Frames came in, or the interface takes some again.
+    Something,
+    /// The interface went down or away: the port is of no use any more.
+    Lost,
+}
+
+impl Port {
+    pub(crate) fn open(link: &Link, timing: Timing, echo: bool) -> Result<Self, PacketError> {
+        let socket = PacketSocket::open(link.index)?;
+        let mac = Mac(link.mac.unwrap_or_default());
+        let mut config = Config::new(mac);
+        config.timing = timing;
+        config.echo = echo;
+        config.echo_bytes = usize::try_from(link.mtu).unwrap_or(usize::MAX);
+        // Machines differ in their addresses, so they differ in when they try again.
+        config.seed = mac.0.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte));
+        let responder = Responder::new(config);
+        Ok(Self { name: link.name.clone(), mac, responder, socket, stuck: None, unsent: 0 })
+    }
+
+    /// Tells it what it is for now.
+    pub(crate) fn set(
+        &mut self,
+        now: Instant,
+        link: &Link,
+        siblings: &BTreeSet<Mac>,
+        vips: &BTreeSet<IpAddr>,
+    ) {
+        self.name.clone_from(&link.name);
+        self.mac = Mac(link.mac.unwrap_or_default());
+        self.responder.handle(now, Input::Mac(self.mac));
+        self.responder.handle(now, Input::Siblings(siblings));
+        self.responder.handle(now, Input::Vips(vips));
+    }
+
+    /// When it wants attention without any frame.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        if self.stuck.is_some() { None } else { self.responder.deadline() }
+    }
+
+    /// Does all that the responder wants done, as far as the interface goes along.
+    pub(crate) fn work(&mut self, now: Instant, mut changed: impl FnMut(IpAddr, Change)) {
+        while self.stuck.is_none()
+            && let Some(output) = self.responder.poll(now)
+        {
+            match output {
+                Output::Transmit(frame) => self.send(frame),
+                Output::Changed(vip, change) => changed(vip, change),
+                Output::Join(group) => self.note("join", group, |it| it.join(group)),
+                Output::Leave(group) => self.note("leave", group, |it| it.leave(group)),
+            }
+        }
+    }
+
+    /// Waits for frames, and hands them to the responder.
+    pub(crate) fn poll_hear(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<Heard> {
+        if let Some(frame) = self.stuck.take() {
+            match self.socket.poll_send(context, &frame) {
+                Poll::Pending => self.stuck = Some(frame),
+                Poll::Ready(Ok(())) => return Poll::Ready(Heard::Something),
+                Poll::Ready(Err(_)) => {
+                    self.unsent += 1;
+                    return Poll::Ready(Heard::Something);
+                }
+            }
+        }
+        let length = match self.socket.poll_receive(context, buffer) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(length)) => length,
+            Poll::Ready(Err(_)) => return Poll::Ready(Heard::Lost),
+        };
+        let now = Instant::now();
+        let mut next = Some(length);
+        for _ in 0..BATCH {
+            let Some(length) = next else { break };
+            self.responder.handle(now, Input::Frame(&buffer[..length]));
+            next = self.socket.try_receive(buffer);
+        }
+        Poll::Ready(Heard::Something)
+    }
+
+    /// Where a group cannot be joined, IPv6 is off on the interface and nobody can be reached by
+    /// it, or only the switch was not told, which may forward all the same. So it is no failure.
+    fn note(
+        &mut self,
+        what: &str,
+        group: Ipv6Addr,
+        act: impl FnOnce(&mut PacketSocket) -> io::Result<()>,
+    ) {
+        if let Err(error) = act(&mut self.socket) {
+            tracing::debug!(interface = self.name, %group, %error, "cannot {what} a group");
+        }
+    }
+
+    fn send(&mut self, frame: Vec<u8>) {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        match self.socket.poll_send(&mut context, &frame) {
+            Poll::Pending => self.stuck = Some(frame),
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => self.unsent += 1,
+        }
+    }
+}

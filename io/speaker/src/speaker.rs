@@ -1,0 +1,159 @@
+//! The handle: starts the thread, tells it which vips are ours, and shows how they stand.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use steelyard_host::links::LinkError;
+use steelyard_host::packet::PacketError;
+use steelyard_layer2::Timing;
+use tokio::sync::{broadcast, watch};
+
+use crate::driver::{Driver, Shared};
+use crate::interface::Exclude;
+use crate::metrics::Totals;
+use crate::status::{SpeakerEvent, VipStatus};
+
+/// A listener that falls behind by more than this loses the oldest events, and is told so.
+const EVENTS: usize = 1024;
+
+/// How a speaker behaves.
+#[derive(Clone, Debug)]
+pub struct SpeakerOptions {
+    /// Interfaces to answer on, by name; empty means automatic.
+    pub interfaces: Vec<String>,
+    /// Interfaces that automatic leaves alone.
+    pub exclude: Exclude,
+    /// Waits, number of probes, and what to do about rivals.
+    pub timing: Timing,
+    /// Whether it answers `ping`. Not where the kernel does (no guard rules stand).
+    pub echo: bool,
+}
+
+/// An address to answer for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Vip {
+    /// The address.
+    pub address: IpAddr,
+    /// Interfaces to answer on, by name; empty means automatic.
+    pub interfaces: Vec<String>,
+}
+
+/// Answers for vips until it is dropped.
+#[derive(Debug)]
+pub struct Speaker {
+    /// Dropping it ends the thread.
+    vips: Option<watch::Sender<Arc<[Vip]>>>,
+    status: watch::Receiver<Arc<[VipStatus]>>,
+    events: broadcast::Sender<SpeakerEvent>,
+    totals: Arc<Mutex<Totals>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Why nothing can be answered here.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No raw frames.
+    #[error("cannot answer for addresses on the LAN")]
+    Packet(#[from] PacketError),
+    /// No interfaces.
+    #[error("cannot answer for addresses on the LAN")]
+    Links(#[from] LinkError),
+    /// No thread, or no runtime for it.
+    #[error("cannot start the speaker's thread")]
+    Thread(#[source] io::Error),
+}
+
+impl Default for SpeakerOptions {
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            exclude: Exclude::default(),
+            timing: Timing::default(),
+            echo: true,
+        }
+    }
+}
+
+impl Speaker {
+    /// Starts without vips, in the network namespace of the calling thread. Returns once it is
+    /// known to work.
+    pub fn start(options: SpeakerOptions) -> Result<Self, StartError> {
+        let (vips, wanted) = watch::channel(Arc::from([]));
+        let (publish, status) = watch::channel(Arc::from([]));
+        let (events, _) = broadcast::channel(EVENTS);
+        let totals = Arc::default();
+        let shared =
+            Shared { wanted, status: publish, events: events.clone(), totals: Arc::clone(&totals) };
+        let (ready, started) = std::sync::mpsc::sync_channel(1);
+        let run = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = match runtime.map_err(StartError::Thread) {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(ready.send(Err(error))),
+            };
+            runtime.block_on(async move {
+                match Driver::open(options, shared) {
+                    Ok(driver) => {
+                        let _ = ready.send(Ok(()));
+                        driver.run().await;
+                    }
+                    Err(error) => drop(ready.send(Err(error))),
+                }
+            });
+        };
+        let thread = std::thread::Builder::new().name("speaker".to_owned()).spawn(run);
+        let thread = Some(thread.map_err(StartError::Thread)?);
+        started.recv().expect("the thread tells how it started")?;
+        Ok(Self { vips: Some(vips), status, events, totals, thread })
+    }
+
+    /// From now on exactly these vips are ours. Those that were already go on undisturbed; those
+    /// no longer named are silent within moments.
+    pub fn set_vips(&self, mut vips: Vec<Vip>) {
+        vips.sort();
+        let vips: Arc<[Vip]> = vips.into();
+        let sender = self.vips.as_ref().expect("present until dropped");
+        sender.send_if_modified(|old| {
+            let changed = *old != vips;
+            *old = vips;
+            changed
+        });
+    }
+
+    /// How each vip stands, by address. Empty until a first [`Speaker::set_vips`] is taken up.
+    pub fn status(&self) -> Vec<VipStatus> {
+        self.status.borrow().to_vec()
+    }
+
+    /// The same, for waiting until it changes.
+    pub fn watch(&self) -> watch::Receiver<Arc<[VipStatus]>> {
+        self.status.clone()
+    }
+
+    /// What happens from now on.
+    pub fn events(&self) -> broadcast::Receiver<SpeakerEvent> {
+        self.events.subscribe()
+    }
+
+    /// Counters in Prometheus' text format.
+    pub fn metrics(&self) -> String {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).render()
+    }
+
+    /// Falls silent and ends. Nothing is said on the network: who knew us finds out.
+    pub fn shutdown(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Speaker {
+    fn drop(&mut self) {
+        self.vips = None;
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has said so already, and is silent as it should be.
+            let _ = thread.join();
+        }
+    }
+}

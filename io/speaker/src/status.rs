@@ -1,0 +1,179 @@
+//! What the speaker tells about each vip: how it stands, and what happened.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use steelyard_layer2::wire::Mac;
+
+use crate::interface::NoInterface;
+
+/// How a vip stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VipStatus {
+    /// The vip.
+    pub address: IpAddr,
+    /// How it stands.
+    pub state: VipState,
+    /// Interfaces on which it is in that state, by name.
+    pub interfaces: Vec<String>,
+    /// Since when.
+    pub since: SystemTime,
+}
+
+/// How a vip stands. Where interfaces differ, the best of them counts, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VipState {
+    /// Answered for.
+    Announced {
+        /// Another machine that claimed it within the last seconds; we kept it.
+        rival: Option<Mac>,
+    },
+    /// Others are being asked whether they have it.
+    Probing,
+    /// Another machine has it; it is asked again every few seconds.
+    Conflict {
+        /// That machine.
+        rival: Mac,
+    },
+    /// There is no interface to answer on.
+    NoInterface(NoInterface),
+}
+
+/// Something that happened to a vip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpeakerEvent {
+    /// When.
+    pub at: SystemTime,
+    /// To which vip.
+    pub address: IpAddr,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// It is answered for from now on.
+    Announced {
+        /// Where.
+        interface: String,
+        /// By which address.
+        mac: Mac,
+    },
+    /// It is no longer answered for on that interface: it is not ours any more, or the interface
+    /// is not.
+    Withdrawn {
+        /// Where.
+        interface: String,
+    },
+    /// Another machine has it: it is not announced.
+    Taken {
+        /// Where.
+        interface: String,
+        /// That machine.
+        rival: Mac,
+    },
+    /// Another machine claims it while we answer for it: we announced it again.
+    Defended {
+        /// Where.
+        interface: String,
+        /// That machine.
+        rival: Mac,
+    },
+    /// Another machine claims it while we answered for it: we stopped.
+    Yielded {
+        /// Where.
+        interface: String,
+        /// That machine.
+        rival: Mac,
+    },
+    /// There is no interface to answer on.
+    NoInterface(NoInterface),
+}
+
+impl VipState {
+    /// One word, as users see it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Announced { .. } => "announced",
+            Self::Probing => "probing",
+            Self::Conflict { .. } => "conflict",
+            Self::NoInterface(_) => "no-interface",
+        }
+    }
+
+    /// Why it is not as it should be, one sentence; none while it is.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Announced { rival: None } | Self::Probing => None,
+            Self::Announced { rival: Some(rival) } => Some(format!("{rival} claims it too")),
+            Self::Conflict { rival } => Some(format!("{rival} has it")),
+            Self::NoInterface(why) => Some(why.to_string()),
+        }
+    }
+
+    /// Best first.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Announced { .. } => 0,
+            Self::Probing => 1,
+            Self::Conflict { .. } => 2,
+            Self::NoInterface(_) => 3,
+        }
+    }
+}
+
+impl EventKind {
+    /// One word, kebab-case, stable.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Announced { .. } => "announced",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::Taken { .. } => "taken",
+            Self::Defended { .. } => "defended",
+            Self::Yielded { .. } => "yielded",
+            Self::NoInterface(_) => "no-interface",
+        }
+    }
+
+    /// Whether somebody should look after it.
+    pub fn is_warning(&self) -> bool {
+        !matches!(self, Self::Announced { .. } | Self::Withdrawn { .. })
+    }
+
+    /// What to do about it, one sentence; none where nothing is to be done.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Announced { .. } | Self::Withdrawn { .. } => None,
+            Self::Taken { .. } | Self::Defended { .. } | Self::Yielded { .. } => Some(
+                "find that machine and give it another address, or take this one out of the pool",
+            ),
+            Self::NoInterface(why) => Some(why.help()),
+        }
+    }
+}
+
+impl fmt::Display for SpeakerEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let vip = self.address;
+        match &self.kind {
+            EventKind::Announced { interface, mac } => {
+                write!(f, "{vip} is announced on {interface} by {mac}")
+            }
+            EventKind::Withdrawn { interface } => {
+                write!(f, "{vip} is no longer announced on {interface}")
+            }
+            EventKind::Taken { interface, rival } => {
+                write!(f, "{vip} is not announced on {interface}: {rival} has it")
+            }
+            EventKind::Defended { interface, rival } => {
+                write!(f, "{rival} on {interface} claims {vip} too: announced again")
+            }
+            EventKind::Yielded { interface, rival } => {
+                write!(f, "{vip} is no longer announced on {interface}: {rival} claims it too")
+            }
+            EventKind::NoInterface(why) => write!(f, "{vip} is announced nowhere: {why}"),
+        }
+    }
+}
