@@ -5,6 +5,7 @@
 //! text allows finding the next one.
 
 mod builder;
+mod mapping;
 
 use granit_parser::{Event, Options, Parser, Span, StrInput};
 use steelyard_model::Code;

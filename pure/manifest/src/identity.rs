@@ -5,6 +5,7 @@ use std::sync::Arc;
 use steelyard_model::{Code, ObjectRef, Severity};
 
 use crate::codes;
+use crate::names::{self, Rule};
 use crate::tree::{Mark, Node, Value};
 
 /// What a document says about itself.
@@ -12,9 +13,11 @@ use crate::tree::{Mark, Node, Value};
 pub(crate) struct Identity {
     pub(crate) reference: Arc<ObjectRef>,
     pub(crate) api_version: Arc<str>,
+    /// Names that will do, but that Kubernetes would refuse.
+    pub(crate) remarks: Vec<Nameless>,
 }
 
-/// Why a document is no object.
+/// Why a document is no object, or a doubtful one.
 #[derive(Debug)]
 pub(crate) struct Nameless {
     pub(crate) severity: Severity,
@@ -48,27 +51,21 @@ pub(crate) fn identify(node: &Node, inherited: &Inherited) -> Result<Identity, N
         (None, None) => return Err(not_an_object(node)),
         (api_version, _) => return Err(half_typed(node, api_version.is_some())),
     };
-    let namespace = nested(node, "namespace")?;
-    let name = match nested(node, "name")? {
-        Some((name, mark)) => {
-            check_name(&kind, &name, mark)?;
-            name
-        }
-        None => return Err(unnamed(node, &api_version, &kind)),
+    let Some((name, mark)) = nested(node, "name")? else {
+        return Err(unnamed(node, &api_version, &kind));
     };
-    let namespace = if is_cluster_scoped(&api_version, &kind) {
-        Arc::from("")
-    } else {
-        match namespace {
-            Some((namespace, mark)) => {
-                check_namespace(&namespace, mark)?;
-                namespace
-            }
-            None => Arc::from("default"),
+    let mut remarks = Vec::new();
+    remarks.extend(names::judge(Rule::of(&kind), "metadata.name", &name, mark)?);
+    let namespace = match nested(node, "namespace")? {
+        _ if is_cluster_scoped(&api_version, &kind) => Arc::from(""),
+        None => Arc::from("default"),
+        Some((namespace, mark)) => {
+            remarks.extend(names::judge(Rule::Label, "metadata.namespace", &namespace, mark)?);
+            namespace
         }
     };
     let reference = Arc::new(ObjectRef { kind, namespace, name });
-    Ok(Identity { reference, api_version })
+    Ok(Identity { reference, api_version, remarks })
 }
 
 /// A string below the root; absent, null and empty are the same.
@@ -211,71 +208,4 @@ fn is_cluster_scoped(api_version: &str, kind: &str) -> bool {
         _ => &[],
     };
     kinds.contains(&kind)
-}
-
-/// Service and Namespace names are DNS labels, most others subdomains (RFC 1123); kinds that
-/// allow more (`system:node` of RBAC) are only kept from breaking paths.
-fn check_name(kind: &str, name: &str, mark: Mark) -> Result<(), Nameless> {
-    let (fine, wanted) = match kind {
-        "Service" | "Namespace" => (is_label(name), LABEL),
-        "ClusterRole" | "ClusterRoleBinding" | "Role" | "RoleBinding" => {
-            (!matches!(name, "." | "..") && !name.contains(['/', '%']), "no `/` and no `%`")
-        }
-        _ => (is_subdomain(name), SUBDOMAIN),
-    };
-    if fine { Ok(()) } else { Err(bad_name("metadata.name", name, wanted, mark)) }
-}
-
-fn check_namespace(name: &str, mark: Mark) -> Result<(), Nameless> {
-    if is_label(name) { Ok(()) } else { Err(bad_name("metadata.namespace", name, LABEL, mark)) }
-}
-
-const LABEL: &str =
-    "up to 63 lower-case letters, digits and `-`, with a letter or digit at both ends";
-const SUBDOMAIN: &str =
-    "up to 253 lower-case letters, digits, `-` and `.`, with a letter or digit at both ends";
-
-pub(crate) fn is_label(name: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    name.len() <= 63
-        && name.bytes().all(inner)
-        && !name.is_empty()
-        && !name.starts_with('-')
-        && !name.ends_with('-')
-}
-
-/// Parts between dots are not limited to 63, as in Kubernetes.
-pub(crate) fn is_subdomain(name: &str) -> bool {
-    let part = |part: &str| {
-        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        !part.is_empty()
-            && part.bytes().all(inner)
-            && !part.starts_with('-')
-            && !part.ends_with('-')
-    };
-    name.len() <= 253 && name.split('.').all(part)
-}
-
-fn bad_name(path: &'static str, name: &str, wanted: &str, mark: Mark) -> Nameless {
-    let better = corrected(name);
-    let help = if is_label(&better) {
-        format!("use {wanted}, e.g. `{better}`")
-    } else {
-        format!("use {wanted}")
-    };
-    let shown = crate::tree::shortened(name);
-    Nameless {
-        severity: Severity::Error,
-        code: codes::OBJECT_NAME,
-        mark,
-        path,
-        message: format!("{shown:?} is not a name that Kubernetes accepts for `{path}`"),
-        help,
-    }
-}
-
-fn corrected(name: &str) -> String {
-    let keep = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let text: String = name.chars().map(keep).take(63).collect();
-    text.trim_matches('-').to_owned()
 }

@@ -19,6 +19,7 @@ mod exercise;
 mod identity;
 pub mod kinds;
 pub mod lock;
+mod names;
 mod object;
 mod path;
 mod place;

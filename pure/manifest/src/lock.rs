@@ -6,7 +6,7 @@
 //!   default/web: {pool: first-pool, addresses: [192.168.1.240]}
 //! ```
 //! Sorted by name, one Service a line, so that a change is a one-line diff. `parse(print(x)) == x`
-//! for every `x` that a plan can hold: names that Kubernetes accepts, one address per family.
+//! for every `x` that a plan can hold: names that the loader accepts, one address per family.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ use steelyard_model::{Diagnostic, Family, FieldPath, Held, Holding, NamespacedNa
 
 use crate::codes;
 use crate::compose::{Documents, Fault};
-use crate::identity::{is_label, is_subdomain};
+use crate::names::is_usable;
 use crate::source::{Limits, Source};
 use crate::tree::{Entry, Mark, Node, Plain, Value};
 
@@ -154,7 +154,7 @@ fn service_name(entry: &Entry, path: &FieldPath) -> Result<NamespacedName, Flaw>
     entry
         .key
         .split_once('/')
-        .filter(|(namespace, name)| is_label(namespace) && is_subdomain(name))
+        .filter(|(namespace, name)| is_usable(namespace) && is_usable(name))
         .map(|(namespace, name)| NamespacedName::new(namespace, name))
         .ok_or_else(|| {
             let key = crate::tree::shortened(&entry.key);

@@ -77,13 +77,14 @@ impl Loading<'_> {
             return;
         }
         match identify(&node, inherited) {
-            Ok(Identity { reference, api_version }) => self.loaded.objects.push(Object {
-                reference,
-                api_version,
-                file: self.source.name.clone(),
-                tree: Arc::new(node),
-            }),
-            Err(nameless) => self.nameless(nameless),
+            Ok(Identity { reference, api_version, remarks }) => {
+                let (file, tree) = (self.source.name.clone(), Arc::new(node));
+                for remark in remarks {
+                    self.nameless(remark, Some(&reference));
+                }
+                self.loaded.objects.push(Object { reference, api_version, file, tree });
+            }
+            Err(nameless) => self.nameless(nameless, None),
         }
     }
 
@@ -95,11 +96,12 @@ impl Loading<'_> {
         self.loaded.broken = true;
     }
 
-    fn nameless(&mut self, nameless: Nameless) {
+    fn nameless(&mut self, nameless: Nameless, object: Option<&ObjectRef>) {
         let Nameless { severity, code, mark, path, message, help } = nameless;
         let location = self.source.location(mark);
         let mut diagnostic = Diagnostic::in_file(severity, code, location, message, help);
         diagnostic.path = FieldPath::from(path);
+        diagnostic.object = object.cloned();
         self.loaded.broken |= diagnostic.is_error();
         if !self.is_hopeless() {
             self.loaded.diagnostics.push(diagnostic);

@@ -6,6 +6,7 @@
 //!
 //! Null is absence, as the API server takes it; where text is wanted in a mapping, it is "".
 
+mod access;
 mod cursor;
 mod problem;
 

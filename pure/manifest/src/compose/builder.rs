@@ -1,17 +1,16 @@
 //! The unfinished tree of one document.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use granit_parser::{Event, ScalarStyle, Span, StructureStyle, Tag};
 
+use super::mapping::OpenMap;
 use super::{Fault, mark_of};
 use crate::codes;
 use crate::source::Limits;
-use crate::tree::{Entry, Mark, Node, Plain, Value};
+use crate::tree::{Mark, Node, Plain, Value};
 
-/// Mappings up to this size are searched for a repeated key, larger ones keep a set.
-const SMALL: usize = 16;
 /// This much text counts as one more value of the budget.
 const TEXT_UNIT: usize = 64;
 
@@ -37,23 +36,6 @@ struct Frame {
 enum Content {
     List(Vec<Node>),
     Map(OpenMap),
-}
-
-#[derive(Default)]
-struct OpenMap {
-    entries: Vec<Entry>,
-    /// Keys of `entries`, once there are many.
-    seen: BTreeSet<Arc<str>>,
-    pending: Pending,
-    merged: Vec<Node>,
-}
-
-#[derive(Default)]
-enum Pending {
-    #[default]
-    Nothing,
-    Key(Arc<str>, Mark),
-    Merge,
 }
 
 struct Anchored {
@@ -127,10 +109,8 @@ impl Builder {
         let spent_before = self.spent;
         self.spend(1, mark)?;
         self.deepen(1, mark)?;
-        if let Some(Frame { content: Content::Map(map), .. }) = self.stack.last()
-            && matches!(map.pending, Pending::Nothing)
-        {
-            return Err(bad_key(mark));
+        if let Some(Frame { content: Content::Map(map), .. }) = self.stack.last() {
+            map.expect_value(mark)?;
         }
         let block = style == StructureStyle::Block;
         self.stack.push(Frame { mark, block, anchor, spent_before, height: 1, content });
@@ -184,7 +164,7 @@ impl Builder {
         frame.height = frame.height.max(done.height + 1);
         match &mut frame.content {
             Content::List(items) => items.push(done.node),
-            Content::Map(map) => map.add(done)?,
+            Content::Map(map) => map.add(done.node, done.at_key)?,
         }
         Ok(())
     }
@@ -214,85 +194,6 @@ impl Builder {
     }
 }
 
-impl OpenMap {
-    fn add(&mut self, mut done: Done) -> Result<(), Fault> {
-        match std::mem::take(&mut self.pending) {
-            Pending::Nothing => self.key(&done.node),
-            Pending::Merge => {
-                self.merged.push(done.node);
-                Ok(())
-            }
-            Pending::Key(key, mark) => {
-                if done.at_key {
-                    done.node.mark = mark;
-                }
-                self.entries.push(Entry { key, mark, node: done.node });
-                Ok(())
-            }
-        }
-    }
-
-    fn key(&mut self, node: &Node) -> Result<(), Fault> {
-        let mark = node.mark;
-        let (text, plain) = match &node.resolved().value {
-            Value::Scalar { text, plain } => (text, *plain),
-            _ => return Err(bad_key(mark)),
-        };
-        if plain && &**text == "<<" {
-            self.pending = Pending::Merge;
-            return Ok(());
-        }
-        let key: Arc<str> = Arc::from(&**text);
-        if self.has(&key) {
-            return Err(duplicate_key(&key, mark, self.mark_of(&key)));
-        }
-        if self.entries.len() == SMALL {
-            self.seen = self.entries.iter().map(|entry| entry.key.clone()).collect();
-        }
-        if self.entries.len() >= SMALL {
-            self.seen.insert(key.clone());
-        }
-        self.pending = Pending::Key(key, mark);
-        Ok(())
-    }
-
-    fn has(&self, key: &Arc<str>) -> bool {
-        if self.entries.len() <= SMALL {
-            self.entries.iter().any(|entry| entry.key == *key)
-        } else {
-            self.seen.contains(key)
-        }
-    }
-
-    fn mark_of(&self, key: &Arc<str>) -> Option<Mark> {
-        self.entries.iter().find(|entry| entry.key == *key).map(|entry| entry.mark)
-    }
-
-    /// The entries, with those of merged mappings that are not set here; the first of them wins.
-    fn close(mut self) -> Result<Vec<Entry>, Fault> {
-        if self.merged.is_empty() {
-            return Ok(self.entries);
-        }
-        let mut keys: BTreeSet<Arc<str>> =
-            self.entries.iter().map(|entry| entry.key.clone()).collect();
-        for merged in std::mem::take(&mut self.merged) {
-            let items = match &merged.resolved().value {
-                Value::Map(_) => std::slice::from_ref(&merged),
-                Value::List(items) => items,
-                _ => return Err(bad_merge(&merged)),
-            };
-            for item in items {
-                let Value::Map(entries) = &item.resolved().value else {
-                    return Err(bad_merge(item));
-                };
-                let new = entries.iter().filter(|entry| keys.insert(entry.key.clone()));
-                self.entries.extend(new.cloned());
-            }
-        }
-        Ok(self.entries)
-    }
-}
-
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
     let string = tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
     let other = tag.and_then(Tag::core_suffix).is_some() && !string;
@@ -303,40 +204,12 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
     Value::Scalar { text: text.into(), plain }
 }
 
-pub(super) fn too_deep(mark: Mark, depth: usize) -> Fault {
+fn too_deep(mark: Mark, depth: usize) -> Fault {
     Fault {
         mark,
         code: codes::YAML_TOO_COMPLEX,
         message: format!("mappings and lists are nested more than {depth} levels deep here"),
         help: "no Kubernetes object is that deep: check the indentation and the brackets"
             .to_owned(),
-    }
-}
-
-fn duplicate_key(key: &str, mark: Mark, first: Option<Mark>) -> Fault {
-    let first = first.map_or(0, |first| first.line);
-    Fault {
-        mark,
-        code: codes::DUPLICATE_KEY,
-        message: format!("the key `{key}` is written twice in this mapping, first in line {first}"),
-        help: "keep one of the two; a `---` line may be missing between two objects".to_owned(),
-    }
-}
-
-fn bad_key(mark: Mark) -> Fault {
-    Fault {
-        mark,
-        code: codes::YAML_SYNTAX,
-        message: "this key is not a word".to_owned(),
-        help: "write keys as plain words, as in `name: web`".to_owned(),
-    }
-}
-
-fn bad_merge(node: &Node) -> Fault {
-    Fault {
-        mark: node.mark,
-        code: codes::YAML_SYNTAX,
-        message: format!("`<<` merges mappings, but this is {}", node.described()),
-        help: "name the anchor of a mapping: `<<: *anchor`".to_owned(),
     }
 }

@@ -1,22 +1,21 @@
 //! The deserializer: a place in the tree, and how it was reached.
 
-use std::slice::Iter;
-
 use serde::de::value::StrDeserializer;
-use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use steelyard_model::FieldPath;
 
 use super::Session;
+use super::access::{Entries, Items};
 use super::problem::{Address, Error};
-use crate::tree::{Entry, Node, Plain, Value};
+use crate::tree::{Node, Plain, Value};
 
 /// A node to deserialize.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'t, 'de> {
-    session: &'t Session<'t>,
+    pub(super) session: &'t Session<'t>,
     node: &'de Node,
-    trail: &'t Trail<'t>,
+    pub(super) trail: &'t Trail<'t>,
     /// A value of a mapping that is no struct: null is "" where text is wanted.
     blank: bool,
 }
@@ -27,21 +26,6 @@ pub(super) enum Trail<'a> {
     Root,
     Key(&'a Self, &'a str),
     Index(&'a Self, usize),
-}
-
-/// The items of a list.
-struct Items<'t, 'de> {
-    of: Cursor<'t, 'de>,
-    items: Iter<'de, Node>,
-    index: usize,
-}
-
-/// The entries of a mapping; of a struct only those it has, `fields`.
-struct Entries<'t, 'de> {
-    of: Cursor<'t, 'de>,
-    entries: Iter<'de, Entry>,
-    fields: Option<&'static [&'static str]>,
-    current: Option<&'de Entry>,
 }
 
 /// What every object has at its top, and every metadata below it, though a type need not read it.
@@ -74,7 +58,7 @@ impl Trail<'_> {
     }
 
     /// Fields that are fine here whatever the type.
-    fn always(&self) -> &'static [&'static str] {
+    pub(super) fn always(&self) -> &'static [&'static str] {
         match self {
             Self::Root => &TOP,
             Self::Key(Trail::Root, "metadata") => &METADATA,
@@ -117,17 +101,14 @@ impl<'t, 'de> Cursor<'t, 'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match &self.node.value {
-            Value::Map(entries) => {
-                let entries = entries.iter();
-                visitor.visit_map(Entries { of: self, entries, fields, current: None })
-            }
+            Value::Map(entries) => visitor.visit_map(Entries::new(self, entries, fields)),
             // Only at the root or in a list; elsewhere null was taken as absent.
             _ => Err(Error::wants("a mapping")),
         }
     }
 
     /// Deserializes `node`, one step below; a problem gets its place here.
-    fn below<T: DeserializeSeed<'de>>(
+    pub(super) fn below<T: DeserializeSeed<'de>>(
         self,
         node: &'de Node,
         trail: &Trail<'_>,
@@ -240,9 +221,7 @@ impl<'de> Deserializer<'de> for Cursor<'_, 'de> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.node.value {
-            Value::List(items) => {
-                visitor.visit_seq(Items { of: self, items: items.iter(), index: 0 })
-            }
+            Value::List(items) => visitor.visit_seq(Items::new(self, items)),
             _ => Err(Error::wants("a list")),
         }
     }
@@ -288,75 +267,4 @@ impl<'de> Deserializer<'de> for Cursor<'_, 'de> {
     }
 
     forward_to_deserialize_any! { bytes byte_buf unit unit_struct i128 u128 }
-}
-
-impl<'de> SeqAccess<'de> for Items<'_, 'de> {
-    type Error = Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Error> {
-        for item in self.items.by_ref() {
-            let trail = Trail::Index(self.of.trail, self.index);
-            self.index += 1;
-            if !self.of.session.is_set_aside(item) {
-                return self.of.below(item, &trail, false, seed).map(Some);
-            }
-        }
-        Ok(None)
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.items.len())
-    }
-}
-
-impl Entries<'_, '_> {
-    /// Whether the type takes this entry; says so where it does not know it.
-    fn takes(&self, entry: &Entry) -> bool {
-        let session = self.of.session;
-        if session.is_set_aside(&entry.node) {
-            return false;
-        }
-        let Some(fields) = self.fields else { return true };
-        if fields.contains(&&*entry.key) {
-            return !matches!(entry.node.resolved().value, Value::Null);
-        }
-        let always = self.of.trail.always();
-        if session.strict && !always.contains(&&*entry.key) {
-            let mut known: Vec<&'static str> = fields.to_vec();
-            known.extend(always.iter().filter(|field| !fields.contains(field)));
-            session.unknown_field(entry, self.of.trail, &known);
-        }
-        false
-    }
-}
-
-impl<'de> MapAccess<'de> for Entries<'_, 'de> {
-    type Error = Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Error> {
-        self.current = loop {
-            match self.entries.next() {
-                Some(entry) if !self.takes(entry) => {}
-                next => break next,
-            }
-        };
-        match self.current {
-            Some(entry) => seed
-                .deserialize(serde::de::value::BorrowedStrDeserializer::new(&entry.key))
-                .map(Some),
-            None => Ok(None),
-        }
-    }
-
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
-        let entry = self.current.take().expect("serde asks for a value after its key");
-        let trail = Trail::Key(self.of.trail, &entry.key);
-        self.of.below(&entry.node, &trail, self.fields.is_none(), seed)
-    }
 }

@@ -90,10 +90,22 @@ const CASES: &[(&str, &str)] = &[
     ("apiVersion: v1\nkind: [Pod]\nmetadata: {name: a}\n", "2:7 error wrong-type; broken"),
     ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: 8080\n", "4:9 error wrong-type; broken"),
     ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: yes\n", "4:9 error wrong-type; broken"),
-    ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: My_Pod\n", "4:9 error object-name; broken"),
-    ("apiVersion: v1\nkind: Service\nmetadata:\n  name: a.b\n", "4:9 error object-name; broken"),
+    (
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: My_Pod\n",
+        "Pod/default/My_Pod; 4:9 warning object-name",
+    ),
+    (
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: a.b\n",
+        "Service/default/a.b; 4:9 warning object-name",
+    ),
     (
         "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  namespace: A\n",
+        "Pod/A/a; 5:14 warning object-name",
+    ),
+    ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: a/b\n", "4:9 error object-name; broken"),
+    ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: ..\n", "4:9 error object-name; broken"),
+    (
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  namespace: a b\n",
         "5:14 error object-name; broken",
     ),
     (

@@ -54,7 +54,7 @@ const WRONG: &[(&str, &str)] = &[
     ("version: 1\nservices: {}\n---\nversion: 1\n", "1:1 the lock file has more than one document"),
     ("[]\n", "1:1 a mapping is expected"),
     ("version: 1\nservices: {a: {}}\n", "2:12 \"a\" is no Service"),
-    ("version: 1\nservices: {a/B: {}}\n", "2:12 \"a/B\" is no Service"),
+    ("version: 1\nservices: {a/B%: {}}\n", "2:12 \"a/B%\" is no Service"),
     ("version: 1\nservices: {a/b: {pool: p}}\n", "2:17 the field `addresses` is missing"),
     ("version: 1\nservices: {a/b: {pool: 5, addresses: [10.0.0.1]}}\n", "2:24 `pool` is text"),
     (

@@ -1,0 +1,110 @@
+//! The items of a list and the entries of a mapping, one after the other.
+
+use std::slice::Iter;
+
+use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
+
+use super::cursor::{Cursor, Trail};
+use super::problem::Error;
+use crate::tree::{Entry, Node, Value};
+
+/// The items of a list.
+pub(super) struct Items<'t, 'de> {
+    of: Cursor<'t, 'de>,
+    items: Iter<'de, Node>,
+    index: usize,
+}
+
+/// The entries of a mapping; of a struct only those it has, `fields`.
+pub(super) struct Entries<'t, 'de> {
+    of: Cursor<'t, 'de>,
+    entries: Iter<'de, Entry>,
+    fields: Option<&'static [&'static str]>,
+    current: Option<&'de Entry>,
+}
+
+impl<'t, 'de> Items<'t, 'de> {
+    pub(super) fn new(of: Cursor<'t, 'de>, items: &'de [Node]) -> Self {
+        Self { of, items: items.iter(), index: 0 }
+    }
+}
+
+impl<'t, 'de> Entries<'t, 'de> {
+    pub(super) fn new(
+        of: Cursor<'t, 'de>,
+        entries: &'de [Entry],
+        fields: Option<&'static [&'static str]>,
+    ) -> Self {
+        Self { of, entries: entries.iter(), fields, current: None }
+    }
+}
+
+impl<'de> SeqAccess<'de> for Items<'_, 'de> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
+        for item in self.items.by_ref() {
+            let trail = Trail::Index(self.of.trail, self.index);
+            self.index += 1;
+            if !self.of.session.is_set_aside(item) {
+                return self.of.below(item, &trail, false, seed).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.items.len())
+    }
+}
+
+impl Entries<'_, '_> {
+    /// Whether the type takes this entry; says so where it does not know it.
+    fn takes(&self, entry: &Entry) -> bool {
+        let session = self.of.session;
+        if session.is_set_aside(&entry.node) {
+            return false;
+        }
+        let Some(fields) = self.fields else { return true };
+        if fields.contains(&&*entry.key) {
+            return !matches!(entry.node.resolved().value, Value::Null);
+        }
+        let always = self.of.trail.always();
+        if session.strict && !always.contains(&&*entry.key) {
+            let mut known: Vec<&'static str> = fields.to_vec();
+            known.extend(always.iter().filter(|field| !fields.contains(field)));
+            session.unknown_field(entry, self.of.trail, &known);
+        }
+        false
+    }
+}
+
+impl<'de> MapAccess<'de> for Entries<'_, 'de> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        self.current = loop {
+            match self.entries.next() {
+                Some(entry) if !self.takes(entry) => {}
+                next => break next,
+            }
+        };
+        match self.current {
+            Some(entry) => seed.deserialize(BorrowedStrDeserializer::new(&entry.key)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
+        let entry = self.current.take().expect("serde asks for a value after its key");
+        let trail = Trail::Key(self.of.trail, &entry.key);
+        self.of.below(&entry.node, &trail, self.fields.is_none(), seed)
+    }
+}
