@@ -1,3 +1,5 @@
+//! How each port is carried, by table.
+
 use super::*;
 use crate::desired::{Forwarded, ForwardedPort, Served};
 

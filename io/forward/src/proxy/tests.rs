@@ -1,3 +1,5 @@
+//! The in-process forwarder on loopback sockets.
+
 use std::collections::BTreeSet;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,3 +1,5 @@
+//! The rules as text (golden files), and changes against replacement on the real kernel.
+
 use std::path::Path;
 
 use proptest::prelude::*;

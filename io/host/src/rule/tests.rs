@@ -1,3 +1,5 @@
+//! Rules, routes and paths in network namespaces.
+
 use super::*;
 use crate::netns::{self, Namespace};
 
