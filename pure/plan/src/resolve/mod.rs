@@ -67,6 +67,8 @@ pub fn resolve(items: &[Arc<Item>], options: &ResolveOptions) -> Snapshot {
         nodes: world.nodes(),
         namespaces: world.namespaces(),
         workloads: world.workloads(),
+        entry_points: options.entry_points.iter().map(|it| (it.name.clone(), it.port)).collect(),
+        load_balancer_class: options.load_balancer_class.clone(),
         ..Snapshot::default()
     };
     let diagnostics = &mut snapshot.diagnostics;
@@ -110,3 +112,6 @@ fn resolved_service(
 fn sort_key(diagnostic: &Diagnostic) -> impl Ord + '_ {
     (&diagnostic.object, &diagnostic.path, diagnostic.code, &diagnostic.message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ pub(super) struct Suggester {
 
 impl Suggester {
     /// Comparisons of two names.
-    const ALLOWED: usize = 1_000_000;
+    const ALLOWED: usize = 200_000;
 
     pub(super) fn new() -> Self {
         Self { left: Self::ALLOWED }

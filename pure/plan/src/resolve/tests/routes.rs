@@ -1,0 +1,192 @@
+use super::*;
+
+const A: &str = "{clusterIP: None, ports: [{name: http, port: 80}, {name: dns, port: 53, \
+                 protocol: UDP}]}";
+
+/// Findings about routes only, not about Services.
+fn of_routes(snapshot: &Snapshot) -> Vec<String> {
+    let mut found = findings(snapshot);
+    found.retain(|line| !line.contains(" Service/"));
+    found
+}
+
+fn names(snapshot: &Snapshot) -> Vec<&str> {
+    snapshot.routes.iter().map(|route| &*route.name).collect()
+}
+
+const BACKEND: &str = "Ingress/default/i spec.rules[0].http.paths[0].backend.service";
+
+#[test]
+fn a_missing_service_or_port_keeps_the_route_without_backends() {
+    let services = service("grafana", A) + &service("other", A);
+    for (to, code, help) in [
+        ("graphana", "backend-service-missing", "did you mean `grafana`?"),
+        ("zzz", "backend-service-missing", "add the Service"),
+        ("grafana:81", "backend-port-missing", "use one of its ports: 80 (http)"),
+        ("grafana:htp", "backend-port-missing", "did you mean `http`?"),
+        ("grafana:53", "backend-port-missing", "80 (http)"),
+        ("grafana:dns", "backend-port-missing", "80 (http)"),
+    ] {
+        let snapshot = joined(&(services.clone() + &ingress("i", "", "", "a.b", "/", to)));
+        assert_eq!(of_routes(&snapshot), [format!("error {code} {BACKEND}")], "{to}");
+        assert!(words(&snapshot, code).contains(help), "{}", words(&snapshot, code));
+        assert!(snapshot.routes.len() == 1 && snapshot.routes[0].backends.is_empty());
+    }
+    let snapshot = joined(&(services + &ingress("i", "", "", "a.b", "/", "grafana:http")));
+    assert_eq!(snapshot.routes[0].backends[0].port, 80);
+}
+
+#[test]
+fn services_of_another_namespace_are_no_backends() {
+    let elsewhere = "---\napiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: x}\n\
+                     spec: {ports: [{port: 80}]}\n";
+    let snapshot = joined(&(ingress("i", "", "", "a.b", "/", "a") + elsewhere));
+    assert!(words(&snapshot, "backend-service-missing").contains("add the Service"));
+}
+
+#[test]
+fn what_is_not_spoken_to_answers_503() {
+    let external = service("a", "{type: ExternalName, externalName: nas.lan}");
+    let snapshot = joined(&(external + &ingress("i", "", "", "a.b", "/", "a")));
+    assert_eq!(of_routes(&snapshot), [format!("error backend-external-name {BACKEND}")]);
+    assert!(snapshot.routes[0].backends.is_empty());
+
+    let tls = service("a", "{ports: [{name: https-x, port: 8443}, {name: plain, port: 80}]}");
+    for (class, to, refused) in [
+        ("", "a:https-x", true),
+        ("ingressClassName: traefik, ", "a:https-x", true),
+        ("ingressClassName: nginx, ", "a:https-x", false),
+        ("", "a:plain", false),
+    ] {
+        let snapshot = joined(&(tls.clone() + &ingress("i", "", class, "a.b", "/", to)));
+        assert_eq!(snapshot.routes[0].refusal.is_some(), refused, "{class}{to}");
+        assert_eq!(of_routes(&snapshot).is_empty(), !refused);
+    }
+
+    let annotation = "traefik.ingress.kubernetes.io/service.serversscheme: https";
+    let annotated = annotated("a", annotation, "{ports: [{port: 80}]}");
+    let snapshot = joined(&(annotated + &ingress("i", "", "", "a.b", "/", "a")));
+    assert!(snapshot.routes[0].refusal.is_some());
+
+    let auth = ", annotations: {nginx.ingress.kubernetes.io/auth-url: 'http://x/'}";
+    let snapshot = joined(&(service("a", A) + &ingress("i", auth, "", "a.b", "/", "a")));
+    let refusal = snapshot.routes[0].refusal.as_ref().unwrap();
+    assert!(refusal.reason.contains("auth-url"), "{}", refusal.reason);
+}
+
+#[test]
+fn of_two_equal_routes_the_older_object_has_it() {
+    let created = |time: &str| format!(", creationTimestamp: '{time}'");
+    let old = created("2024-01-01T00:00:00Z");
+    let new = created("2025-01-01T00:00:00Z");
+    for (first, second, winner) in [
+        ("", "", "default-a-0@ingress"),
+        ("", new.as_str(), "default-b-0@ingress"),
+        (new.as_str(), old.as_str(), "default-b-0@ingress"),
+        (old.as_str(), new.as_str(), "default-a-0@ingress"),
+    ] {
+        let yaml = service("a", A)
+            + &ingress("b", second, "", "a.b", "/x", "a")
+            + &ingress("a", first, "", "a.b", "/x/", "a");
+        let snapshot = joined(&yaml);
+        assert_eq!(names(&snapshot), [winner]);
+        let loser = if winner.contains("-a-") { "b" } else { "a" };
+        let at = format!("Ingress/default/{loser} spec.rules[0].http.paths[0]");
+        assert_eq!(of_routes(&snapshot), [format!("error route-duplicate {at}")]);
+    }
+}
+
+#[test]
+fn equal_only_if_host_path_and_kind_of_path_are() {
+    let yaml = service("a", A)
+        + &ingress("i", "", "", "a.b", "/x", "a")
+        + &ingress("j", "", "", "a.b", "/y", "a")
+        + &ingress("k", "", "", "*.b", "/x", "a")
+        + &ingress("l", "", "", "a.b", "/x", "a").replace("Prefix", "Exact");
+    let snapshot = joined(&yaml);
+    assert_eq!(of_routes(&snapshot), [""; 0]);
+    let order = ["default-l-0", "default-i-0", "default-j-0", "default-k-0"];
+    let order: Vec<String> = order.iter().map(|name| format!("{name}@ingress")).collect();
+    assert_eq!(names(&snapshot), order);
+    let rules: Vec<(&str, i64)> =
+        snapshot.routes.iter().map(|route| (route.rule.as_str(), route.priority)).collect();
+    assert_eq!(rules[0], ("Host(`a.b`) && Path(`/x`)", 25));
+    assert_eq!(rules[3], ("Host(`*.b`) && PathPrefix(`/x`)", 31));
+}
+
+#[test]
+fn equal_routes_on_other_entry_points_are_not_equal() {
+    let on = |names: &str| {
+        format!(", annotations: {{traefik.ingress.kubernetes.io/router.entrypoints: '{names}'}}")
+    };
+    let yaml = service("a", A)
+        + &ingress("i", &on("web"), "", "a.b", "/", "a")
+        + &ingress("j", &on("websecure, web"), "", "a.b", "/", "a");
+    let snapshot = joined(&yaml);
+    assert_eq!(snapshot.routes[1].entry_points, ["websecure"]);
+    assert!(words(&snapshot, "route-duplicate").contains("Ingress/default/i"));
+    let nowhere = joined(&(service("a", A) + &ingress("i", &on("wbe"), "", "a.b", "/", "a")));
+    assert!(nowhere.routes.is_empty());
+    assert!(words(&nowhere, "entry-point-missing").contains("web, websecure"));
+}
+
+#[test]
+fn whose_class_it_is() {
+    let class = |name: &str, controller: &str| {
+        format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: IngressClass\n\
+             metadata: {{name: {name}}}\nspec: {{controller: {controller}}}\n"
+        )
+    };
+    for (name, object, ours) in [
+        ("traefik", String::new(), true),
+        ("nginx", String::new(), true),
+        ("steelyard", String::new(), true),
+        ("haproxy", String::new(), false),
+        ("internal", class("internal", "k8s.io/ingress-nginx"), true),
+        ("internal", class("internal", "traefik.io/ingress-controller"), true),
+        ("internal", class("internal", "haproxy.org/ingress-controller"), false),
+        // F5's controller calls its class nginx as well.
+        ("nginx", class("nginx", "nginx.org/ingress-controller"), false),
+    ] {
+        let spec = format!("ingressClassName: {name}, ");
+        let yaml = service("a", A) + &ingress("i", "", &spec, "a.b", "/", "a") + &object;
+        let snapshot = joined(&yaml);
+        assert_eq!(snapshot.routes.len(), usize::from(ours), "{name} {object}");
+        let info = "info class-not-ours Ingress/default/i spec.ingressClassName".to_owned();
+        assert_eq!(of_routes(&snapshot), if ours { vec![] } else { vec![info] });
+    }
+}
+
+#[test]
+fn default_backends_come_last_and_once() {
+    let default = |name: &str| {
+        format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: {name}}}\n\
+             spec: {{defaultBackend: {{service: {{name: a, port: {{number: 80}}}}}}}}\n"
+        )
+    };
+    let yaml =
+        default("a") + &default("b") + &service("a", A) + &ingress("i", "", "", "", "/x", "a");
+    let snapshot = joined(&yaml);
+    assert_eq!(names(&snapshot), ["default-i-0@ingress", "default-a-0@ingress"]);
+    assert_eq!(snapshot.routes[1].rule, "PathPrefix(`/`)");
+    assert_eq!(
+        of_routes(&snapshot),
+        ["error route-duplicate Ingress/default/b spec.defaultBackend"]
+    );
+}
+
+#[test]
+fn tls_is_said_not_to_be_served() {
+    let secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: a-tls}\n";
+    let tls = |name: &str| format!("tls: [{{hosts: [a.b], secretName: {name}}}], ");
+    let with = |name: &str| {
+        joined(&(service("a", A) + secret + &ingress("i", "", &tls(name), "a.b", "/", "a")))
+    };
+    let not_served = "warning tls-not-served Ingress/default/i spec.tls";
+    assert_eq!(of_routes(&with("a-tls")), [not_served]);
+    let missing = "warning tls-secret-missing Ingress/default/i spec.tls[0].secretName";
+    assert_eq!(of_routes(&with("b-tls")), [not_served, missing]);
+    assert!(words(&with("b-tls"), "tls-secret-missing").contains("did you mean `a-tls`?"));
+}
