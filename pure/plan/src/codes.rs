@@ -1,0 +1,12 @@
+//! Kinds of diagnostics about announcing.
+
+use steelyard_model::Code;
+
+/// Nothing answers behind a Service's address, so nobody announces it.
+pub const NO_READY_ENDPOINT: Code = Code::new("no-ready-endpoint");
+/// No node may announce a Service's address.
+pub const NO_ELIGIBLE_NODE: Code = Code::new("no-eligible-node");
+/// No advertisement of its pool selects a Service.
+pub const NOT_ADVERTISED: Code = Code::new("not-advertised");
+/// A Service may share its address and an advertisement selects Services: not announced.
+pub const SHARED_AND_SELECTED: Code = Code::new("shared-and-selected");

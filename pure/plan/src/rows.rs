@@ -1,0 +1,112 @@
+//! The plan as others read it: exactly the JSON of `plan -o json`, which people script against.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+use steelyard_ipam::Event;
+use steelyard_model::{NamespacedName, ServedBy};
+
+/// A Service of type LoadBalancer that is ours.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceRow {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Its addresses; empty while it is pending.
+    pub addresses: Vec<IpAddr>,
+    /// The pool they are from.
+    pub pool: Option<String>,
+    /// Who takes the traffic; none without an address.
+    pub served_by: Option<ServedBy>,
+    /// What to tell about it.
+    pub events: Vec<Event>,
+}
+
+/// Who answers for an address on the LAN.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AnnouncementRow {
+    /// The address.
+    pub address: IpAddr,
+    /// The Service it is for.
+    pub service: NamespacedName,
+    /// How.
+    pub protocol: Protocol,
+    /// The node that answers; none if no node may.
+    pub owner: Option<String>,
+    /// The nodes that would answer if it did not, in order.
+    pub standbys: Vec<String>,
+    /// The only interfaces on which it is announced; empty means every suitable one.
+    pub interfaces: Vec<String>,
+    /// BGP peers; none on the LAN.
+    pub peers: Vec<String>,
+}
+
+/// How an address is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// ARP and NDP.
+    Layer2,
+}
+
+/// A session with a router. There are none yet.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum PeerRow {}
+
+/// A route.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteRow {
+    /// `default-web-0@ingress`.
+    pub name: String,
+    /// The object that asks for it.
+    pub source: String,
+    /// What is routed.
+    pub kind: RouteKind,
+    /// Entry points by name.
+    pub entry_points: Vec<String>,
+    /// The rule, in Traefik's words.
+    pub rule: String,
+    /// Its priority, as Traefik would set it.
+    pub priority: i64,
+    /// Filters, in order.
+    pub filters: Vec<FilterRow>,
+    /// How TLS ends here; none yet.
+    pub tls: Option<TlsRow>,
+    /// Where requests go.
+    pub backends: Vec<BackendRow>,
+}
+
+/// What is routed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RouteKind {
+    /// Requests.
+    Http,
+}
+
+/// A filter on a route.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FilterRow {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub kind: String,
+}
+
+/// How TLS ends. Nothing does yet.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum TlsRow {}
+
+/// A Service port that a route sends to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BackendRow {
+    /// `namespace/name:port`.
+    pub service: String,
+    /// Share among the route's backends.
+    pub weight: u32,
+    /// The endpoints that are ready.
+    pub endpoints: Vec<String>,
+}
