@@ -10,6 +10,7 @@ mod tests;
 use std::fmt;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use steelyard_host::links::Link;
 
 use crate::speaker::Vip;
@@ -45,6 +46,11 @@ pub enum NoInterface {
     OwnAddress {
         /// The interface that has it.
         interface: String,
+    },
+    /// It is the broadcast address of the interface's subnet: nobody on it asks who has it.
+    Broadcast {
+        /// The interface and its subnet, as `eth0 10.1.1.5/24`.
+        subnet: String,
     },
     /// No suitable interface has a subnet that holds it.
     NoSubnet {
@@ -92,8 +98,13 @@ pub(crate) fn choose<'a>(
                 .max_by_key(|(prefix, link)| {
                     (*prefix, current.contains(&link.index), std::cmp::Reverse(link.index))
                 });
-            best.map(|(_, link)| vec![link])
-                .ok_or_else(|| NoInterface::NoSubnet { suitable: subnets(&suitable) })
+            let Some((_, link)) = best else {
+                return Err(NoInterface::NoSubnet { suitable: subnets(&suitable) });
+            };
+            match link.subnet_of(vip.address).filter(|net| is_broadcast(net, vip.address)) {
+                Some(net) => Err(NoInterface::Broadcast { subnet: format!("{} {net}", link.name) }),
+                None => Ok(vec![link]),
+            }
         }
     }
 }
@@ -135,6 +146,11 @@ fn unfit(link: &Link) -> Option<Unfit> {
     } else {
         None
     }
+}
+
+/// Whether hosts of `net` take `address` for all of them. Point-to-point nets have no such.
+fn is_broadcast(net: &IpNet, address: IpAddr) -> bool {
+    matches!(net, IpNet::V4(four) if four.prefix_len() < 31) && net.broadcast() == address
 }
 
 /// `eth0 10.1.1.5/24`, one for each subnet; link-local ones are on every interface and say nothing.
@@ -186,6 +202,7 @@ impl NoInterface {
             Self::OwnAddress { .. } => {
                 "take the address out of the pool, or off the interface: the kernel answers for it"
             }
+            Self::Broadcast { .. } => "take the last address of the subnet out of the pool",
             Self::NoSubnet { .. } => {
                 "use a pool inside the subnet of an interface, or name the interface to answer on"
             }
@@ -205,6 +222,9 @@ impl fmt::Display for NoInterface {
         match self {
             Self::OwnAddress { interface } => {
                 write!(f, "it is an address of this host, on {interface}")
+            }
+            Self::Broadcast { subnet } => {
+                write!(f, "it is the broadcast address of a subnet ({subnet})")
             }
             Self::NoSubnet { suitable } if suitable.is_empty() => {
                 f.write_str("no suitable network interface is up")

@@ -90,7 +90,11 @@ impl Port {
     ) -> Poll<Heard> {
         if let Some(frame) = self.stuck.take() {
             match self.socket.poll_send(context, &frame) {
-                Poll::Pending => self.stuck = Some(frame),
+                // Nor is anything heard: answers would only pile up.
+                Poll::Pending => {
+                    self.stuck = Some(frame);
+                    return Poll::Pending;
+                }
                 Poll::Ready(Ok(())) => return Poll::Ready(Heard::Something),
                 Poll::Ready(Err(_)) => {
                     self.unsent += 1;

@@ -6,6 +6,7 @@
 //! network can neither make it panic nor make it answer for an address that it was not given.
 
 mod counters;
+pub mod fuzz;
 mod rate;
 mod responder;
 mod vip;

@@ -91,7 +91,7 @@ impl Config {
             timing: Timing::default(),
             echo: true,
             echo_bytes: 9000,
-            echo_rate: 1000,
+            echo_rate: 10_000,
             seed: 0,
         }
     }

@@ -455,7 +455,7 @@ proptest! {
                 prop_assert!(said.len() <= 3, "{:?}", said);
                 for output in &said {
                     let Output::Transmit(bytes) = output else { continue };
-                    let vip = speaks_for(&Frame::parse(bytes).unwrap());
+                    let vip = crate::fuzz::speaks_as(&Frame::parse(bytes).unwrap());
                     prop_assert!(vip.is_some_and(|vip| announced.contains(&vip)), "{:?}", vip);
                 }
             }
@@ -465,16 +465,5 @@ proptest! {
             prop_assert!(it.timers.len() <= wanted.len());
             prop_assert!(it.deadline().is_none_or(|at| is_frame || at > now));
         }
-    }
-}
-
-/// The address that a frame speaks as; none for a probe.
-fn speaks_for(frame: &Frame<'_>) -> Option<IpAddr> {
-    match frame.body {
-        Body::Arp(it) if it.is_probe() => None,
-        Body::Arp(it) => Some(it.sender_ip.into()),
-        Body::Neighbor { source, .. } if source.is_unspecified() => None,
-        Body::Neighbor { source, .. } | Body::Echo6 { source, .. } => Some(source.into()),
-        Body::Echo4 { source, .. } => Some(source.into()),
     }
 }
