@@ -85,9 +85,8 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::thread::panicking() {
-            eprintln!("--- printed by process {}\n{}---", self.child.id(), self.printed());
-        }
+        // Shown only when the test fails.
+        print!("--- printed by process {}\n{}---\n", self.child.id(), self.printed());
     }
 }
 

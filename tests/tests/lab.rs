@@ -16,10 +16,6 @@ fn address(text: &str) -> IpAddr {
     text.parse().expect("an address")
 }
 
-fn only(mac: String) -> BTreeSet<String> {
-    BTreeSet::from([mac])
-}
-
 /// The echo server named in a plain text answer, `test-app-1`.
 fn replica(content: &str) -> &str {
     content.lines().next().unwrap_or_default()
@@ -55,13 +51,21 @@ fn the_homelab_is_served() -> Result<()> {
 
 fn the_address_is_answered_for(lab: &Lab) -> Result<()> {
     let node = lab.mac("worker-1")?;
-    ensure!(lab.who_has(address("10.1.1.100"))? == only(node), "someone else has 10.1.1.100");
-    ensure!(lab.who_has(address("10.1.1.11"))? == only(lab.mac("worker-1")?), "its own address");
-    ensure!(lab.who_has(address("10.1.1.101"))?.is_empty(), "nobody has 10.1.1.101 yet");
+    answers_only(lab, "10.1.1.100", &node)?;
+    answers_only(lab, "10.1.1.11", &node)?;
+    let who = lab.who_has(address("10.1.1.101"))?;
+    ensure!(who.is_empty(), "{who:?} answers for 10.1.1.101, which nobody has");
     let pinged = lab.on("client", &["ping", "-c", "2", "-W", "2", "10.1.1.100"])?;
     ensure!(pinged.status.success(), "{pinged:?}");
     let arp = lab.run(&["arp"])?;
     ensure!(arp.contains("10.1.1.100") && arp.contains("worker-1 ("), "{arp}");
+    Ok(())
+}
+
+/// Checks that `mac` answers for `at`, and nothing else does.
+fn answers_only(lab: &Lab, at: &str, mac: &str) -> Result<()> {
+    let who = lab.who_has(address(at))?;
+    ensure!(who == BTreeSet::from([mac.to_owned()]), "{who:?} answer for {at}, not {mac} alone");
     Ok(())
 }
 
@@ -184,8 +188,7 @@ fn both_families_are_served_and_silent_with_the_node() -> Result<()> {
     folder.write("all.yaml", DUAL_STACK)?;
     let lab = Lab::start(Some(folder.path()))?;
     for at in GATEWAY.into_iter().chain(DIRECT) {
-        let node = only(lab.mac("node-1")?);
-        ensure!(lab.who_has(address(at))? == node, "{at} is not the node's alone");
+        answers_only(&lab, at, &lab.mac("node-1")?)?;
         let pinged = lab.on("client", &["ping", "-c", "1", "-W", "2", at])?;
         ensure!(pinged.status.success(), "{pinged:?}");
     }
@@ -246,7 +249,7 @@ fn the_first_service_answers_from_all_replicas() -> Result<()> {
     let folder = Scratch::copy_of(&binary::example("first-service"))?;
     folder.write("udp.yaml", UDP_SERVICE)?;
     let lab = Lab::start(Some(folder.path()))?;
-    ensure!(lab.who_has(address("192.168.1.240"))? == only(lab.mac("node-1")?), "no owner");
+    answers_only(&lab, "192.168.1.240", &lab.mac("node-1")?)?;
     let seen = replicas(3, || Ok(lab.curl(&["http://192.168.1.240"])?.1))?;
     ensure!(seen == names("nginx-deployment", 3), "TCP: {seen:?}");
     let udp: SocketAddr = "192.168.1.241:53".parse()?;

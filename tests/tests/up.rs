@@ -80,13 +80,13 @@ fn an_edit_with_a_mistake_keeps_the_last_good_version() -> Result<()> {
         ensure!(answer.status == 200, "{mistake}: {answer:?}");
         let said = up.read("diagnostics")?.to_string();
         ensure!(said.contains("app.yaml") && said.contains("error"), "{mistake}: {said}");
-        ensure!(said.contains("last good"), "{mistake}: it says what is in force: {said}");
+        ensure!(said.contains("last-good-kept"), "{mistake}: it says what is in force: {said}");
     }
     folder.write("app.yaml", &good.replace("app.test", "mended.test"))?;
     up.wait_for("mended.test", 200)?;
     up.wait_for("app.test", 404)?;
     wait::until("no complaint", || {
-        up.read("diagnostics").is_ok_and(|said| !said.to_string().contains("last good"))
+        up.read("diagnostics").is_ok_and(|said| !said.to_string().contains("last-good-kept"))
     })
 }
 

@@ -16,7 +16,7 @@ use super::build::Built;
 use super::child::{Child, say};
 use super::draw::{self, Look};
 use super::state::{self, Claim, HostEntry, Role, State};
-use super::topology::{Machine, Pod, Topology};
+use super::topology::{Machine, Pod, Topology, node_count};
 use super::world::World;
 use super::{LabArgs, tools};
 use crate::play::{self, Cast, HOMELAB, Place};
@@ -27,7 +27,7 @@ const ADMIN: &str = "127.0.0.1:9180";
 /// How long everything may take to come up.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 /// How long `up` may take to finish its requests.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
+const STOP_PATIENCE: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_millis(25);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -113,7 +113,7 @@ impl Laboratory {
         let given = manifests(args, claim.folder())?;
         let lock = claim.folder().join("steelyard.lock");
         let world = World::read(std::slice::from_ref(&given), &lock)?;
-        let cast = Cast { nodes: world.snapshot.nodes.len().max(3), most: args.replicas };
+        let cast = Cast { nodes: node_count(&world.snapshot), most: args.replicas };
         for workload in play::curtailed(&world.snapshot, cast) {
             say(&format!(
                 "{}: only {} of {} replicas are played (--replicas)\n",
@@ -274,6 +274,7 @@ fn up_arguments(
     arguments.extend(paths.iter().map(OsString::from));
     arguments.extend(["--node".into(), OsString::from(&topology.nodes[0].name)]);
     arguments.extend(["--lock".into(), OsString::from(lock)]);
+    arguments.extend(["--state-dir".into(), OsString::from(lock.with_file_name("state"))]);
     arguments.extend(["--admin", ADMIN, "--ip-forward"].map(OsString::from));
     arguments.extend(more.iter().cloned());
     arguments

@@ -65,6 +65,11 @@ pub(super) struct Pod {
     pub(super) replica: Replica,
 }
 
+/// How many nodes there will be.
+pub(super) fn node_count(snapshot: &Snapshot) -> usize {
+    if snapshot.nodes.is_empty() { NODES } else { snapshot.nodes.len().min(MOST_NODES) }
+}
+
 impl Topology {
     /// Places nodes, client and pods. `wanted` are the LAN's subnets when they are given, else
     /// they follow from the pools that are announced on the LAN.

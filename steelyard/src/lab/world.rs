@@ -4,6 +4,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use steelyard_model::{HostMatch, NamespacedName, PathMatch, Route, ServedBy, Snapshot};
+use steelyard_plan::{Facts, ServiceRow};
+
+use crate::cli::WorldArgs;
+use crate::{load, lock_file};
 
 /// The manifests, joined and planned.
 #[derive(Clone, Debug)]
@@ -38,6 +42,26 @@ impl Vip {
 }
 
 impl World {
+    /// Reads and plans `paths`, addresses held as the lock file says.
+    pub(super) fn read(paths: &[PathBuf], lock: &Path) -> anyhow::Result<Self> {
+        let (world, _) = load::world(paths, &WorldArgs::default())?;
+        let held = lock_file::read(lock)?.unwrap_or_default();
+        let plan = steelyard_plan::plan(&world.snapshot, &held, &Facts::default());
+        let row = |row: &ServiceRow| {
+            let id = NamespacedName::new(row.namespace.as_str(), row.name.as_str());
+            let resolved = world.snapshot.services.get(&id)?;
+            let ports = resolved.service.ports.iter();
+            Some(Vip {
+                addresses: row.addresses.clone(),
+                ports: ports.map(|port| format!("{}/{}", port.port, port.protocol)).collect(),
+                by: resolved.served_by,
+                service: id,
+            })
+        };
+        let vips = plan.services.iter().filter_map(row).collect();
+        Ok(Self { vips, snapshot: world.snapshot })
+    }
+
     /// All addresses of Services.
     pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
         self.vips.iter().flat_map(|vip| vip.addresses.iter().copied())
@@ -71,8 +95,8 @@ impl World {
                 HostMatch::Wildcard(_) => return None,
             };
             Some(match &route.path {
-                PathMatch::Exact(path) => format!("http://{host}{path}"),
-                PathMatch::Prefix(path) => format!("http://{host}{path}/"),
+                PathMatch::Prefix(path) if path.is_empty() => format!("http://{host}/"),
+                PathMatch::Exact(path) | PathMatch::Prefix(path) => format!("http://{host}{path}"),
             })
         };
         let of_service = |vip: &Vip| {
@@ -95,13 +119,5 @@ fn url(address: IpAddr) -> String {
     match address {
         IpAddr::V4(v4) => v4.to_string(),
         IpAddr::V6(v6) => format!("[{v6}]"),
-    }
-}
-
-impl World {
-    /// Reads and plans `paths`, addresses held as the lock file says.
-    pub(super) fn read(paths: &[PathBuf], lock: &Path) -> anyhow::Result<Self> {
-        let _ = (paths, lock);
-        anyhow::bail!("not wired yet")
     }
 }

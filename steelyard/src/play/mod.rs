@@ -97,9 +97,11 @@ pub fn slices(snapshot: &Snapshot, places: &[Place]) -> Vec<EndpointSlice> {
                 continue;
             }
             let families = [Family::V4, Family::V6];
-            slices.extend(families.iter().filter_map(|&family| {
-                slice(&Target { service, workload, place, family }, slices_name(place, family))
-            }));
+            slices.extend(
+                families
+                    .iter()
+                    .filter_map(|&family| slice(&Target { service, workload, place, family })),
+            );
         }
     }
     slices
@@ -113,12 +115,18 @@ struct Target<'a> {
     family: Family,
 }
 
-fn slices_name(place: &Place, family: Family) -> String {
-    let suffix = if family == Family::V6 { "-v6" } else { "" };
-    format!("{}-{}{suffix}", place.replica.workload.name, place.replica.index)
+/// Workloads of two kinds may share a name: all but Deployments have theirs in it.
+fn slice_name(target: &Target<'_>) -> String {
+    let Replica { workload, kind, index, .. } = &target.place.replica;
+    let kind = match &**kind {
+        "Deployment" => String::new(),
+        kind => format!("-{}", kind.to_lowercase()),
+    };
+    let suffix = if target.family == Family::V6 { "-v6" } else { "" };
+    format!("{}-{}{kind}-{index}{suffix}", target.service.id.name, workload.name)
 }
 
-fn slice(target: &Target<'_>, suffix: String) -> Option<EndpointSlice> {
+fn slice(target: &Target<'_>) -> Option<EndpointSlice> {
     let mut ports = Vec::new();
     let mut host = None;
     for port in &target.service.ports {
@@ -131,9 +139,8 @@ fn slice(target: &Target<'_>, suffix: String) -> Option<EndpointSlice> {
         });
     }
     let id = &target.service.id;
-    let name = format!("{}-{suffix}", id.name);
     Some(EndpointSlice {
-        object: Arc::new(ObjectRef::new("EndpointSlice", id.namespace.clone(), name)),
+        object: Arc::new(ObjectRef::new("EndpointSlice", id.namespace.clone(), slice_name(target))),
         service: id.clone(),
         ports,
         endpoints: vec![(host?, EndpointState::Ready, target.place.node.clone())],
