@@ -140,14 +140,13 @@ impl Connection {
 
     async fn proxy(&mut self, mut request: Request, route: &RouteState) -> After {
         let core = self.core.clone();
-        let keep_alive = request.keep_alive && !self.is_closing();
         let mut exchange = Exchange {
             core: &core,
             client: &mut self.stream,
             held: &mut self.held,
             out: &self.out,
             request: &mut request,
-            keep_alive,
+            listener: &self.listener,
             progress: Progress::default(),
             trace: Trace::default(),
         };
@@ -248,7 +247,7 @@ impl Connection {
     }
 
     fn is_closing(&self) -> bool {
-        self.core.draining.get() || self.listener.closing.get()
+        self.listener.is_closing(&self.core)
     }
 
     fn record(

@@ -159,6 +159,13 @@ impl Core {
     }
 }
 
+impl Listener {
+    /// Whether a connection may go on after the request it is at.
+    pub(crate) fn is_closing(&self, core: &Core) -> bool {
+        self.closing.get() || core.draining.get()
+    }
+}
+
 impl Registry {
     /// Where the next connection goes; to be filled by [`Registry::insert`].
     pub(crate) fn reserve(&mut self) -> usize {

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
 use crate::buffers::Buffer;
-use crate::core::Core;
+use crate::core::{Core, Listener};
 use crate::fault::{Failed, Fault};
 use crate::live::{RouteState, ServiceState, Target};
 use crate::request::{Request, release};
@@ -31,7 +31,7 @@ pub(crate) struct Exchange<'c> {
     /// The rewritten head and what had come of the body.
     pub(crate) out: &'c [u8],
     pub(crate) request: &'c mut Request,
-    pub(crate) keep_alive: bool,
+    pub(crate) listener: &'c Listener,
     pub(crate) progress: Progress,
     pub(crate) trace: Trace,
 }
@@ -151,7 +151,8 @@ impl Exchange<'_> {
         let terms = Terms {
             core,
             asked: self.request.asked,
-            keep_alive: self.keep_alive,
+            listener: self.listener,
+            keep_alive: self.request.keep_alive,
             replayable,
             progress: &self.progress,
         };

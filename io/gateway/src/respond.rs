@@ -8,7 +8,7 @@ use steelyard_http::{Asked, Body, Framing, Persistence, ResponseHead, Slots};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
 use crate::buffers::Buffer;
-use crate::core::Core;
+use crate::core::{Core, Listener};
 use crate::fault::{Failed, Fault};
 use crate::stream::{read, within, write_all, write_both};
 use steelyard_http::BadResponse;
@@ -22,7 +22,8 @@ const COPY_LIMIT: usize = 8 * 1024;
 pub(crate) struct Terms<'a> {
     pub(crate) core: &'a Core,
     pub(crate) asked: Asked,
-    /// Whether the client's connection is to stay open.
+    pub(crate) listener: &'a Listener,
+    /// Whether the client wants its connection to stay open.
     pub(crate) keep_alive: bool,
     /// Nothing is lost if the request is sent again, as long as nothing has been received.
     pub(crate) replayable: bool,
@@ -146,7 +147,8 @@ impl Terms<'_> {
     fn persistence(&self, head: &ResponseHead<'_, '_>) -> Persistence {
         let has_end = head.framing != Framing::UntilClose
             && !(self.asked.http10 && head.framing == Framing::Chunked);
-        match (head.status < 200, self.keep_alive && has_end) {
+        let keep_alive = self.keep_alive && !self.listener.is_closing(self.core);
+        match (head.status < 200, keep_alive && has_end) {
             (true, _) => Persistence::Implied,
             (_, false) => Persistence::Close,
             (_, true) if self.asked.http10 => Persistence::KeepAlive,

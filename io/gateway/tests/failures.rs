@@ -1,0 +1,157 @@
+//! Backends that are not there, go away, or misbehave.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::io::{BufReader, Write};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use steelyard_gateway::{GatewayOptions, Timeouts};
+use support::*;
+
+#[test]
+fn requests_go_round_the_endpoints() {
+    let servers = [Server::echo("one"), Server::echo("two"), Server::echo("three")];
+    let addresses = servers.each_ref().map(|server| server.address);
+    let (_gateway, address) = gateway(&[route("all", "*", "/", &addresses)]);
+    let mut client = Client::connect(address);
+    let who: Vec<String> = (0..6).map(|_| client.get("a", "/").who()).collect();
+    assert_eq!(who[..3], who[3..]);
+    assert_eq!(who.iter().collect::<BTreeSet<_>>().len(), 3);
+}
+
+#[test]
+fn a_failed_connect_tries_another() {
+    let alive = Server::echo("alive");
+    let (gateway, address) =
+        gateway(&[route("some", "*", "/", &[dead(), alive.address, dead(), dead()])]);
+    let mut client = Client::connect(address);
+    for _ in 0..8 {
+        let response =
+            client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc").receive();
+        assert_eq!(response.who(), "alive");
+        assert!(response.text().ends_with("\nabc"));
+    }
+    let metrics = gateway.metrics();
+    let retries = "traefik_service_retries_total{service=\"default-some-80@ingress\"} ";
+    let count = metrics.lines().find_map(|line| line.strip_prefix(retries)).unwrap();
+    assert!(count.parse::<u32>().unwrap() >= 8, "{count}");
+}
+
+#[test]
+fn statuses_when_nobody_answers() {
+    let silent = Server::start(|stream, _| {
+        let mut reader = BufReader::new(stream);
+        while Received::read(&mut reader).is_some() {}
+    });
+    let garbage = Server::answering(|_| b"HTP/1.1 what\r\n\r\n".to_vec());
+    let double = Server::answering(|_| {
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            .to_vec()
+    });
+    let routes = [
+        route("dead", "dead", "/", &[dead(), dead()]),
+        route("none", "none", "/", &[]),
+        refused("refused", "refused", "/", &[silent.address]),
+        route("silent", "silent", "/", &[silent.address]),
+        route("garbage", "garbage", "/", &[garbage.address]),
+        route("double", "double", "/", &[double.address]),
+    ];
+    let response_head = Some(Duration::from_millis(50));
+    let timeouts = Timeouts { response_head, ..Timeouts::default() };
+    let options = GatewayOptions { workers: 1, timeouts, ..GatewayOptions::default() };
+    let (_gateway, address) = gateway_with(&routes, options);
+    let mut client = Client::connect(address);
+    for (host, status) in [
+        ("dead", 502),
+        ("none", 503),
+        ("refused", 503),
+        ("silent", 504),
+        ("garbage", 502),
+        ("double", 502),
+        ("unknown", 404),
+    ] {
+        assert_eq!(client.get(host, "/").status(), status, "{host}");
+    }
+    assert_eq!(garbage.accepted.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_backend_that_dies_before_it_answers() {
+    // Its first connections end without a word; another endpoint has the answer.
+    let dying = Server::start(|stream, _| {
+        let mut reader = BufReader::new(stream);
+        Received::read(&mut reader);
+    });
+    let alive = Server::echo("alive");
+    let (_gateway, address) = gateway(&[route("some", "*", "/", &[dying.address, alive.address])]);
+    let mut client = Client::connect(address);
+    for _ in 0..6 {
+        assert_eq!(client.get("a", "/").who(), "alive");
+    }
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx";
+    let statuses: BTreeSet<u16> = (0..2).map(|_| client.send(post).receive().status()).collect();
+    assert_eq!(statuses, BTreeSet::from([200, 502]), "what may not be repeated is not");
+}
+
+#[test]
+fn a_kept_connection_that_died_is_replaced() {
+    // Each connection serves one request and is closed without notice.
+    let backend = Server::start(|mut stream, _| {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        if Received::read(&mut reader).is_some() {
+            stream.write_all(&ok("once")).unwrap();
+        }
+    });
+    let (_gateway, address) = gateway(&[route("one", "*", "/", &[backend.address])]);
+    let mut client = Client::connect(address);
+    for _ in 0..200 {
+        assert_eq!(client.get("a", "/").who(), "once");
+    }
+}
+
+#[test]
+fn a_backend_that_dies_in_its_answer_ends_the_connection() {
+    let backend = Server::start(|mut stream, index| {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        Received::read(&mut reader).unwrap();
+        let head = match index {
+            0 => "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart",
+            _ => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\npart",
+        };
+        stream.write_all(head.as_bytes()).unwrap();
+    });
+    let (_gateway, address) = gateway(&[route("one", "*", "/", &[backend.address])]);
+    for end in ["\r\n\r\npart", "\r\n\r\n8\r\npart"] {
+        let mut client = Client::connect(address);
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut received = Vec::new();
+        let _ = std::io::Read::read_to_end(&mut client.reader, &mut received);
+        assert!(String::from_utf8(received).unwrap().ends_with(end));
+    }
+}
+
+#[test]
+fn a_request_that_does_not_come_in_time() {
+    let timeouts = Timeouts {
+        head: Duration::from_millis(50),
+        idle: Duration::from_millis(50),
+        request_body: Duration::from_millis(50),
+        ..Timeouts::default()
+    };
+    let backend = Server::echo("one");
+    let options = GatewayOptions { workers: 1, timeouts, ..GatewayOptions::default() };
+    let (_gateway, address) = gateway_with(&[route("one", "*", "/", &[backend.address])], options);
+    assert!(Client::connect(address).is_closed(), "nothing said, nothing answered");
+    let mut client = Client::connect(address);
+    assert_eq!(client.send("GET / HTT").receive().status(), 408);
+    assert!(client.is_closed());
+    let mut client = Client::connect(address);
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\npart");
+    assert_eq!(client.receive().status(), 408);
+    assert!(client.is_closed());
+    let mut client = Client::connect(address);
+    assert_eq!(client.get("a", "/").status(), 200);
+    assert!(client.is_closed(), "idle for too long");
+}

@@ -1,0 +1,164 @@
+//! A gateway's life: new configurations, new addresses, counters, the end.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use steelyard_gateway::GatewayOptions;
+use steelyard_http::RouteTable;
+use support::*;
+
+#[test]
+fn a_thousand_requests_over_a_hundred_configurations() {
+    let (one, two) = (Server::echo("one"), Server::echo("two"));
+    let tables = [one.address, two.address].map(|to| vec![route("app", "*", "/", &[to])]);
+    let (gateway, address) =
+        gateway_with(&tables[0], GatewayOptions { workers: 2, ..GatewayOptions::default() });
+    let stop = Arc::new(AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(move || {
+                    let mut client = Client::connect(address);
+                    (0..250).filter(|_| client.get("a", "/").status() == 200).count()
+                })
+            })
+            .collect();
+        let applying = scope.spawn(|| {
+            let mut generation = 1;
+            while !stop.load(Ordering::SeqCst) || generation < 100 {
+                generation += 1;
+                gateway.apply(RouteTable::compile(&tables[generation % 2]), generation as u64);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let answered: usize = clients.into_iter().map(|client| client.join().unwrap()).sum();
+        stop.store(true, Ordering::SeqCst);
+        applying.join().unwrap();
+        assert_eq!(answered, 1000);
+    });
+    gateway.apply(RouteTable::compile(&tables[1]), 7);
+    assert_eq!(get(address, "a", "/").who(), "two");
+    assert_eq!(gateway.generation(), 7);
+}
+
+#[test]
+fn turns_go_on_over_a_reload() {
+    let servers = [Server::echo("one"), Server::echo("two")];
+    let routes = [route("app", "*", "/", &servers.each_ref().map(|server| server.address))];
+    let (gateway, address) = gateway(&routes);
+    let mut client = Client::connect(address);
+    let mut before = client.get("a", "/").who();
+    for generation in 2..8 {
+        gateway.apply(RouteTable::compile(&routes), generation);
+        let now = client.get("a", "/").who();
+        assert_ne!(now, before, "a reload does not start over with the first endpoint");
+        before = now;
+    }
+}
+
+#[test]
+fn listeners_come_and_go() {
+    let backend = Server::echo("one");
+    let (gateway, first) = gateway_with(
+        &[route("one", "*", "/", &[backend.address])],
+        GatewayOptions { workers: 2, ..GatewayOptions::default() },
+    );
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let outcomes = gateway.listen(&[web(0), web(port)]);
+    assert_eq!(outcomes[0].1.as_ref().unwrap(), &first, "what is open stays as it is");
+    assert_eq!(outcomes[1].1.as_ref().unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+    drop(taken);
+    let mut kept = Client::connect(first);
+    assert_eq!(kept.get("a", "/").status(), 200);
+    let outcomes = gateway.listen(&[web(port)]);
+    assert_eq!(outcomes[0].1.as_ref().unwrap().port(), port, "tried again");
+    assert!(std::net::TcpStream::connect(first).is_err(), "the first is closed");
+    assert!(kept.is_closed(), "and so are its waiting connections");
+    assert_eq!(get(*outcomes[0].1.as_ref().unwrap(), "a", "/").status(), 200);
+}
+
+#[test]
+fn two_gateways_do_not_share_a_port() {
+    let (_first, address) = gateway(&[]);
+    let second = steelyard_gateway::Gateway::start(GatewayOptions::default()).unwrap();
+    let outcomes = second.listen(&[web(address.port())]);
+    assert_eq!(outcomes[0].1.as_ref().unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+}
+
+#[test]
+fn draining_lets_requests_finish() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let backend = Server::answering(move |_| {
+        released.lock().unwrap().recv().unwrap();
+        ok("late")
+    });
+    let (gateway, address) = gateway(&[route("one", "*", "/", &[backend.address])]);
+    let mut busy = Client::connect(address);
+    busy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut idle = Client::connect(address);
+    assert_eq!(idle.send("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n").receive().status(), 200);
+    eventually("the request is under way", || backend.accepted.load(Ordering::SeqCst) == 1);
+    std::thread::scope(|scope| {
+        let draining = scope.spawn(|| gateway.drain(PATIENCE));
+        eventually("it does not listen", || std::net::TcpStream::connect(address).is_err());
+        assert!(idle.is_closed(), "who waits for nothing is sent away");
+        release.send(()).unwrap();
+        let response = busy.receive();
+        assert_eq!(
+            (response.who().as_str(), response.header("connection")),
+            ("late", Some("close"))
+        );
+        assert!(busy.is_closed());
+        draining.join().unwrap();
+    });
+}
+
+#[test]
+fn draining_ends_in_time() {
+    let backend = Server::start(|stream, _| {
+        let mut reader = std::io::BufReader::new(stream);
+        while Received::read(&mut reader).is_some() {}
+    });
+    let (gateway, address) = gateway(&[route("one", "*", "/", &[backend.address])]);
+    let mut stuck = Client::connect(address);
+    stuck.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    eventually("the request is under way", || backend.accepted.load(Ordering::SeqCst) == 1);
+    gateway.drain(Duration::from_millis(50));
+    assert!(stuck.is_closed());
+}
+
+#[test]
+fn requests_are_counted() {
+    let backend = Server::echo("one");
+    let (gateway, address) = gateway(&[route("one", "a", "/", &[backend.address])]);
+    let mut client = Client::connect(address);
+    for _ in 0..3 {
+        client.get("a", "/");
+    }
+    client.get("b", "/");
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello").receive();
+    let expected = [
+        "traefik_entrypoint_requests_total{code=\"200\",entrypoint=\"web\",method=\"GET\",protocol=\"http\"} 3",
+        "traefik_entrypoint_requests_total{code=\"404\",entrypoint=\"web\",method=\"GET\",protocol=\"http\"} 1",
+        "traefik_router_requests_total{code=\"200\",method=\"GET\",protocol=\"http\",router=\"default-one-0@ingress\",service=\"default-one-80@ingress\"} 3",
+        "traefik_service_requests_bytes_total{code=\"200\",method=\"POST\",protocol=\"http\",service=\"default-one-80@ingress\"} 5",
+        "traefik_open_connections{entrypoint=\"web\",protocol=\"TCP\"} 1",
+        "traefik_config_reloads_total 1",
+    ];
+    let mut metrics = String::new();
+    eventually("the last request is counted", || {
+        metrics = gateway.metrics();
+        expected.iter().all(|line| metrics.lines().any(|found| found == *line))
+    });
+    drop(client);
+    eventually("the connection is not counted any more", || {
+        gateway
+            .metrics()
+            .contains("traefik_open_connections{entrypoint=\"web\",protocol=\"TCP\"} 0\n")
+    });
+}
