@@ -1,0 +1,159 @@
+//! Chromium without a window, spoken to in the DevTools protocol over its pipe: JSON messages
+//! that end with a NUL byte, in on descriptor 3 and out on descriptor 4.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::{Value, json};
+use steelyard_tests::scratch::Scratch;
+use steelyard_tests::wait;
+
+const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+const OPTIONS: &str = "--headless --remote-debugging-pipe --disable-gpu --disable-quic \
+    --no-first-run --disable-background-networking --disable-component-update --disable-sync";
+
+/// One page in a browser of its own, which ends with it.
+pub(crate) struct Page {
+    browser: Child,
+    commands: ChildStdin,
+    messages: Receiver<Value>,
+    session: Option<Value>,
+    sent: u64,
+    complaints: Vec<String>,
+    _profile: Scratch,
+}
+
+/// The browser, where there is one.
+pub(crate) fn program() -> Option<PathBuf> {
+    let folders: Vec<_> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
+    let files = NAMES.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    files.into_iter().find(|file| file.is_file())
+}
+
+impl Page {
+    /// Opens `address`.
+    pub(crate) fn open(address: &str) -> Result<Self> {
+        let profile = Scratch::new()?;
+        let mut browser = command(&profile)?.spawn().context("the browser does not start")?;
+        let commands = browser.stdin.take().context("standard input is piped")?;
+        let messages = receive(browser.stdout.take().context("standard output is piped")?);
+        let (session, sent, complaints) = (None, 0, Vec::new());
+        let mut page =
+            Self { browser, commands, messages, session, sent, complaints, _profile: profile };
+        let target = page.call("Target.createTarget", json!({ "url": "about:blank" }))?;
+        let id = &target["targetId"];
+        let attached =
+            page.call("Target.attachToTarget", json!({ "targetId": id, "flatten": true }))?;
+        page.session = Some(attached["sessionId"].clone());
+        page.call("Runtime.enable", json!({}))?;
+        page.call("Log.enable", json!({}))?;
+        page.call("Page.navigate", json!({ "url": address }))?;
+        Ok(page)
+    }
+
+    /// The value of an expression in the page.
+    pub(crate) fn evaluate(&mut self, expression: &str) -> Result<Value> {
+        let parameters = json!({ "expression": expression, "returnByValue": true });
+        let answer = self.call("Runtime.evaluate", parameters)?;
+        ensure!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
+        Ok(answer["result"]["value"].clone())
+    }
+
+    /// Waits until `condition` holds in the page.
+    pub(crate) fn wait_until(&mut self, what: &str, condition: &str) -> Result<()> {
+        let waited =
+            wait::until(what, || self.evaluate(condition).is_ok_and(|value| value == true));
+        waited.with_context(|| match self.evaluate("document.body.innerText") {
+            Ok(text) => format!("the page shows: {text}\ncomplaints: {:?}", self.complaints),
+            Err(error) => format!("{error:#}"),
+        })
+    }
+
+    /// Waits until the part of the page at `selector` shows `text`.
+    pub(crate) fn wait_for(&mut self, selector: &str, text: &str) -> Result<()> {
+        let (selector, quoted) = (json!(selector), json!(text));
+        let shown = format!("document.querySelector({selector})?.innerText?.includes({quoted})");
+        self.wait_until(&format!("{text:?} at {selector}"), &shown)
+    }
+
+    /// Makes it a screen of this size.
+    pub(crate) fn resize(&mut self, width: u32, height: u32) -> Result<()> {
+        let size =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", size).map(drop)
+    }
+
+    /// Errors in scripts, and what the browser refused to load or run.
+    pub(crate) fn complaints(&mut self) -> Result<&[String]> {
+        self.evaluate("0")?; // reads what was said before
+        Ok(&self.complaints)
+    }
+
+    fn call(&mut self, method: &str, parameters: Value) -> Result<Value> {
+        self.sent += 1;
+        let mut message = json!({ "id": self.sent, "method": method, "params": parameters });
+        if let Some(session) = &self.session {
+            message["sessionId"] = session.clone();
+        }
+        self.commands.write_all(format!("{message}\0").as_bytes())?;
+        loop {
+            let message = self.messages.recv_timeout(wait::PATIENCE);
+            let message = message.with_context(|| format!("no answer to {method}"))?;
+            if message["id"] == self.sent {
+                return match &message["error"] {
+                    Value::Null => Ok(message["result"].clone()),
+                    error => Err(anyhow!("{method}: {error}")),
+                };
+            }
+            self.note(&message);
+        }
+    }
+
+    fn note(&mut self, message: &Value) {
+        let parameters = &message["params"];
+        let is_complaint = match message["method"].as_str() {
+            Some("Runtime.exceptionThrown") => true,
+            Some("Log.entryAdded") => parameters["entry"]["level"] == "error",
+            _ => false,
+        };
+        if is_complaint {
+            self.complaints.push(parameters.to_string());
+        }
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        let _ = self.browser.kill();
+        let _ = self.browser.wait();
+    }
+}
+
+/// The shell moves the pipes to where the browser wants them.
+fn command(profile: &Scratch) -> Result<Command> {
+    let sandbox = if rustix::process::geteuid().is_root() { "--no-sandbox" } else { "" };
+    let script = format!(
+        "exec \"$0\" {OPTIONS} {sandbox} --user-data-dir=\"$1\" 3<&0 4>&1 \
+                          </dev/null >/dev/null 2>&1"
+    );
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).arg(program().context("there is no chromium")?);
+    command.arg(profile.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    Ok(command)
+}
+
+fn receive(stream: impl Read + Send + 'static) -> Receiver<Value> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for message in BufReader::new(stream).split(0).map_while(Result::ok) {
+            let Ok(message) = serde_json::from_slice(&message) else { continue };
+            if sender.send(message).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
