@@ -40,15 +40,21 @@ pub(super) fn served_sets<'a>(
     world: &World<'a>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<(&'a RouteSet, Class)> {
+    let default = world.classes.iter().find(|(_, class)| class.is_default);
     let mut sets = Vec::new();
     for set in &world.routes {
-        let Some(class) = &set.class else {
+        // The API server writes the default class into an Ingress without one.
+        let by_default = || {
+            let place = Provenance::new(&set.object, "spec");
+            default.map(|(name, _)| ClassName { name: (*name).to_owned(), place })
+        };
+        let Some(class) = set.class.clone().or_else(by_default) else {
             sets.push((*set, Class::Traefik));
             continue;
         };
-        match class_of(world, class) {
+        match class_of(world, &class) {
             Some(found) => sets.push((*set, found)),
-            None => diagnostics.push(not_ours(world, class)),
+            None => diagnostics.push(not_ours(world, &class)),
         }
     }
     sets

@@ -11,6 +11,7 @@ use super::{EntryPoint, ResolveOptions, resolve};
 
 mod endpoints;
 mod gateway;
+mod golden;
 mod order;
 mod pools;
 mod routes;

@@ -41,7 +41,9 @@ impl<'w> Join<'_, 'w> {
                     place: written.place.clone(),
                 });
             }
-            if let Some(closed) = &service.backend_refusal {
+            // Only Traefik's annotations on a Service close the way to it.
+            if let Some(closed) = service.backend_refusal.as_ref().filter(|_| class != Class::Nginx)
+            {
                 refusal.get_or_insert_with(|| closed.clone());
             }
             backends.push(Backend {

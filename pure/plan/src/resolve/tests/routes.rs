@@ -65,8 +65,10 @@ fn what_is_not_spoken_to_answers_503() {
 
     let annotation = "traefik.ingress.kubernetes.io/service.serversscheme: https";
     let annotated = annotated("a", annotation, "{ports: [{port: 80}]}");
-    let snapshot = joined(&(annotated + &ingress("i", "", "", "a.b", "/", "a")));
-    assert!(snapshot.routes[0].refusal.is_some());
+    for (class, refused) in [("", true), ("ingressClassName: nginx, ", false)] {
+        let yaml = annotated.clone() + &ingress("i", "", class, "a.b", "/", "a");
+        assert_eq!(joined(&yaml).routes[0].refusal.is_some(), refused);
+    }
 
     let auth = ", annotations: {nginx.ingress.kubernetes.io/auth-url: 'http://x/'}";
     let snapshot = joined(&(service("a", A) + &ingress("i", auth, "", "a.b", "/", "a")));
@@ -156,6 +158,23 @@ fn whose_class_it_is() {
         let info = "info class-not-ours Ingress/default/i spec.ingressClassName".to_owned();
         assert_eq!(of_routes(&snapshot), if ours { vec![] } else { vec![info] });
     }
+}
+
+#[test]
+fn the_default_class() {
+    let class = |controller: &str| {
+        format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {{name: main, \
+             annotations: {{ingressclass.kubernetes.io/is-default-class: 'true'}}}}\n\
+             spec: {{controller: {controller}}}\n"
+        )
+    };
+    let yaml = service("a", A) + &ingress("i", "", "", "a.b", "/", "a");
+    let ours = joined(&(class("k8s.io/ingress-nginx") + &yaml));
+    assert_eq!(ours.routes.len(), 1);
+    let foreign = joined(&(class("haproxy.org/ingress-controller") + &yaml));
+    assert_eq!(of_routes(&foreign), ["info class-not-ours Ingress/default/i spec"]);
+    assert!(words(&foreign, "class-not-ours").contains("haproxy.org"));
 }
 
 #[test]
