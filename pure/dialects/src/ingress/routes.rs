@@ -1,0 +1,188 @@
+//! The routes of an Ingress: one per path, and one for its default backend.
+
+use steelyard_manifest::kinds::networking as raw;
+use steelyard_model::{
+    BackendRef, FieldPath, HostMatch, NamespacedName, PathMatch, PortRef, Provenance, RouteDraft,
+    Severity,
+};
+
+use super::{Effects, host, path};
+use crate::codes;
+use crate::findings::Findings;
+
+/// The routes of one Ingress as they are made.
+struct Routes<'a> {
+    spec: &'a raw::IngressSpec,
+    effects: &'a Effects,
+    /// Paths so far, also those that are no routes: the number in a route's name.
+    paths: usize,
+    made: Vec<RouteDraft>,
+}
+
+pub(super) fn lower(
+    spec: &raw::IngressSpec,
+    effects: &Effects,
+    findings: &mut Findings<'_>,
+) -> Vec<RouteDraft> {
+    let path = FieldPath::from("spec.rules");
+    let mut routes = Routes { spec, effects, paths: 0, made: Vec::new() };
+    for (index, rule) in spec.rules.iter().flatten().enumerate() {
+        routes.rule(rule, &path.index(index), findings);
+    }
+    if let Some(written) = &spec.default_backend {
+        routes.default_backend(written, findings);
+    }
+    routes.made
+}
+
+impl Routes<'_> {
+    fn rule(&mut self, rule: &raw::IngressRule, path: &FieldPath, findings: &mut Findings<'_>) {
+        let host = host_of(rule, path, findings);
+        let Some(http) = &rule.http else {
+            if self.spec.default_backend.is_none() {
+                rule_without_http(rule, path, findings);
+            }
+            return;
+        };
+        let paths = path.key("http").key("paths");
+        if http.paths.as_ref().is_none_or(Vec::is_empty) {
+            findings.missing(&paths, "add at least one path with a backend");
+        }
+        for (index, written) in http.paths.iter().flatten().enumerate() {
+            self.path(host.as_ref(), written, &paths.index(index), findings);
+        }
+    }
+
+    fn path(
+        &mut self,
+        host: Option<&HostMatch>,
+        written: &raw::HttpIngressPath,
+        path: &FieldPath,
+        findings: &mut Findings<'_>,
+    ) {
+        let number = self.paths;
+        self.paths += 1;
+        let matched = path::lower(written, path, findings);
+        let Some(backend) = &written.backend else {
+            return findings.missing(&path.key("backend"), "name a Service and its port");
+        };
+        let backends = self::backend(backend, &path.key("backend"), findings);
+        if let (Some(host), Some(matched)) = (host, matched) {
+            let name = route_name(number, findings);
+            self.add(name, (host.clone(), matched), backends, findings.place(path));
+        }
+    }
+
+    fn default_backend(&mut self, written: &raw::IngressBackend, findings: &mut Findings<'_>) {
+        let path = FieldPath::from("spec.defaultBackend");
+        let backends = backend(written, &path, findings);
+        let everything = (HostMatch::Any, PathMatch::Prefix("".into()));
+        let name = route_name(self.paths, findings);
+        self.add(name, everything, backends, findings.place(&path));
+    }
+
+    fn add(
+        &mut self,
+        name: String,
+        (host, path): (HostMatch, PathMatch),
+        backends: Vec<BackendRef>,
+        place: Provenance,
+    ) {
+        let Effects { entry_points, refusal, .. } = self.effects;
+        let (entry_points, refusal) = (entry_points.clone(), refusal.clone());
+        self.made.push(RouteDraft { name, place, host, path, entry_points, backends, refusal });
+    }
+}
+
+fn route_name(number: usize, findings: &Findings<'_>) -> String {
+    let id = findings.id();
+    format!("{}-{}-{number}@ingress", id.namespace, id.name)
+}
+
+fn host_of(
+    rule: &raw::IngressRule,
+    path: &FieldPath,
+    findings: &mut Findings<'_>,
+) -> Option<HostMatch> {
+    let text = rule.host.as_deref().unwrap_or_default();
+    match host::parse(text) {
+        Ok(host) => Some(host),
+        Err(help) => {
+            let message = format!("`{text}` is not a host name that a rule can have");
+            findings.invalid(codes::HOST_INVALID, &path.key("host"), message, help);
+            None
+        }
+    }
+}
+
+fn rule_without_http(rule: &raw::IngressRule, path: &FieldPath, findings: &mut Findings<'_>) {
+    let host = rule.host.as_deref().unwrap_or("every host");
+    findings.say(
+        Severity::Warning,
+        codes::RULE_WITHOUT_HTTP,
+        path,
+        format!(
+            "the rule for {host} has no paths and there is no defaultBackend: it routes nothing"
+        ),
+        "add `http: {paths: […]}` to the rule, or a defaultBackend to the Ingress",
+    );
+}
+
+/// The Service a backend names; none if it names none, so that its route answers 503.
+fn backend(
+    written: &raw::IngressBackend,
+    path: &FieldPath,
+    findings: &mut Findings<'_>,
+) -> Vec<BackendRef> {
+    if let Some(resource) = &written.resource {
+        let kind = resource.kind.as_deref().unwrap_or("an object");
+        let name = resource.name.as_deref().unwrap_or_default();
+        findings.say(
+            Severity::Error,
+            codes::RESOURCE_BACKEND,
+            &path.key("resource"),
+            format!("backend {kind} `{name}` is not a Service; its route answers 503"),
+            "name a Service: `service: {name: …, port: {number: …}}`",
+        );
+        return Vec::new();
+    }
+    let path = path.key("service");
+    let Some(service) = &written.service else {
+        findings.missing(&path, "name a Service: `service: {name: …, port: {number: …}}`");
+        return Vec::new();
+    };
+    let name = service.name.as_deref().unwrap_or_default();
+    if name.is_empty() {
+        findings.missing(&path.key("name"), "name the Service");
+    }
+    let port = port(service.port.as_ref(), &path.key("port"), findings);
+    let service = NamespacedName::new(findings.object().namespace.clone(), name);
+    let place = findings.place(&path);
+    port.map(|port| BackendRef { service, port, weight: 1, place }).into_iter().collect()
+}
+
+fn port(
+    written: Option<&raw::ServiceBackendPort>,
+    path: &FieldPath,
+    findings: &mut Findings<'_>,
+) -> Option<PortRef> {
+    let name = written.and_then(|port| port.name.as_deref()).filter(|name| !name.is_empty());
+    let number = written.and_then(|port| port.number).filter(|number| *number != 0);
+    match (name, number) {
+        (Some(name), None) => Some(PortRef::Name(name.to_owned())),
+        (None, Some(number)) => findings.port(&path.key("number"), number).map(PortRef::Number),
+        (None, None) => {
+            findings.missing(path, "add the Service's port: `port: {number: 80}`");
+            None
+        }
+        (Some(name), Some(number)) => {
+            findings.invalid(
+                codes::INVALID_VALUE,
+                path,
+                format!("the port is given as name `{name}` and as number {number}"),
+                "keep one of the two",
+            );
+            None
+        }
+    }
+}
