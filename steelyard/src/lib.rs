@@ -1,4 +1,20 @@
 //! The program as a library: what its commands are made of. `main.rs` only parses and dispatches.
 
+pub mod check;
+pub mod cli;
+pub mod client;
+pub mod codes;
+pub mod demo;
 pub mod echo;
+pub mod entry_points;
+pub mod get;
+pub mod hosts;
+pub mod lab;
+mod load;
+pub mod lock_file;
+mod logging;
+pub mod pipeline;
+pub mod plan;
 pub mod play;
+pub mod text;
+pub mod up;

@@ -1,1 +1,43 @@
-fn main() {}
+//! The binary: reads the command line and hands over.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use steelyard::cli::{Cli, Command};
+use steelyard::entry_points::StaticOptions;
+
+/// Unreadable input or a wrong command line.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let (fixed, rest) = match StaticOptions::take(std::env::args_os()) {
+        Ok(taken) => taken,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    let outcome = match Cli::parse_from(rest).command {
+        Command::Check(args) => steelyard::check::run(args, fixed),
+        Command::Plan(args) => steelyard::plan::run(args, fixed),
+        Command::Hosts(args) => steelyard::hosts::run(args, fixed),
+        Command::Get(args) => steelyard::get::run(args),
+        Command::Up(args) => steelyard::up::run(args, fixed),
+        Command::Demo(args) => steelyard::demo::run(args, fixed),
+        Command::Lab(args) => steelyard::lab::run(args),
+        Command::Echo(args) => steelyard::echo::run(args),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "steelyard",
+                &mut std::io::stdout(),
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(USAGE)
+    })
+}

@@ -1,0 +1,142 @@
+//! `steelyard demo`: the homelab on this machine, without privileges.
+//!
+//! Its Deployments are played by echo servers on free loopback ports; one table says what to open.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use steelyard_manifest::Source;
+use steelyard_model::{HostMatch, Item, PathMatch, Protocol, Route};
+
+use crate::cli::{DemoArgs, WorldArgs};
+use crate::entry_points::StaticOptions;
+use crate::pipeline::Pipeline;
+use crate::play::{self, Cast, Place, Replica};
+use crate::text::{Cell, Style, Table, wants_color};
+use crate::up::{Engine, Privileges, Settings, Signals, runtime};
+use crate::{echo, load, logging};
+
+/// Ports tried first, since people know them.
+const WEB: u16 = 8080;
+const CAST: Cast = Cast { nodes: 1, most: 5 };
+
+/// Runs the command.
+///
+/// # Errors
+/// When not even a free port is to be had.
+pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
+    let mut serve = args.serve;
+    if serve.log_level == "info" {
+        // The table is the message.
+        "warn".clone_into(&mut serve.log_level);
+    }
+    logging::start(serve.log_format, &serve.log_level)?;
+    let web = args.port.unwrap_or_else(|| free_or_any(WEB));
+    serve.admin.set_port(free_or_any(serve.admin.port()));
+    let settings = Settings {
+        lock: None,
+        privileges: Privileges::None { why: "demo needs none".to_owned() },
+        interfaces: Vec::new(),
+        fwmark: 0,
+        ip_forward: false,
+        state_dir: std::env::temp_dir(),
+        serve,
+        world: WorldArgs { fixed, ..WorldArgs::default() },
+        ports: (web, 0),
+        localhost_names: true,
+    };
+    runtime()?.block_on(play(settings))
+}
+
+async fn play(settings: Settings) -> Result<ExitCode> {
+    let mut signals = Signals::new()?;
+    let sources = homelab();
+    let snapshot = Pipeline::new(load::resolve_options(&settings.world, load::PORTS))
+        .update(&sources)
+        .snapshot;
+    let mut places = Vec::new();
+    let mut servers = Vec::new();
+    for replica in play::replicas(&snapshot, CAST) {
+        let (place, server) = start(replica).await?;
+        places.push(place);
+        servers.push(server);
+    }
+    let drain = Duration::from_secs(settings.serve.drain);
+    let mut engine = Engine::start(settings).await?;
+    let slices = play::slices(&snapshot, &places);
+    engine.set_own(slices.into_iter().map(Item::EndpointSlice).collect());
+    engine.take(&sources).await?;
+    println!("{}", welcome(&engine));
+    let why = signals.stop().await;
+    tracing::info!("{why}");
+    engine.stop(drain).await;
+    drop(servers);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The built-in manifests.
+fn homelab() -> Vec<Source> {
+    play::HOMELAB.iter().map(|(name, text)| Source::new(*name, text.as_bytes())).collect()
+}
+
+/// `wanted`, or a free port when somebody has that.
+fn free_or_any(wanted: u16) -> u16 {
+    let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port))?.local_addr();
+    bind(wanted).or_else(|_: std::io::Error| bind(0)).map_or(wanted, |address| address.port())
+}
+
+/// Plays `replica` on free loopback ports.
+async fn start(replica: Replica) -> Result<(Place, echo::Echo)> {
+    let who = echo::Identity { name: replica.workload.name.to_string(), replica: replica.index };
+    let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let of = |wanted| replica.ports.iter().filter(move |(protocol, _)| *protocol == wanted);
+    let tcp = vec![free; of(Protocol::Tcp).count()];
+    let udp = vec![free; of(Protocol::Udp).count()];
+    let server = echo::Echo::start(&who, &tcp, &udp).await.context("no free loopback port")?;
+    let answers = of(Protocol::Tcp).zip(&server.tcp).chain(of(Protocol::Udp).zip(&server.udp));
+    let ports: BTreeMap<_, _> = answers.map(|(port, address)| (*port, vec![*address])).collect();
+    Ok((Place { replica, node: None, ports }, server))
+}
+
+/// What to open, and what is behind it.
+fn welcome(engine: &Engine) -> String {
+    let color = wants_color();
+    let mut table = Table::new(&["OPEN", "ROUTE", "BACKEND", "REPLICAS"]);
+    let port = engine.web_port().unwrap_or(WEB);
+    for route in engine.routes() {
+        let Some(url) = url(route, port) else { continue };
+        for backend in &route.backends {
+            let ready = backend.endpoints.iter().filter(|endpoint| endpoint.is_ready()).count();
+            table.row([
+                Cell::new(&url, Style::Good),
+                route.rule.as_str().into(),
+                format!("{}:{}", backend.service, backend.port).into(),
+                ready.to_string().into(),
+            ]);
+        }
+    }
+    let heading = Style::Heading.paint("A homelab, its Deployments played by echo servers", color);
+    let admin = Style::Good.paint(&format!("http://{}/", engine.admin_address()), color);
+    format!(
+        "{heading}\n\n{}\nThe same, live, with addresses and diagnostics: {admin}\n\
+         Each URL opens in a browser, and with curl. Ctrl-C ends it.",
+        table.render(2, color)
+    )
+}
+
+/// The address of `route` that a browser can look up by itself.
+fn url(route: &Route, port: u16) -> Option<String> {
+    let host = match &route.host {
+        HostMatch::Exact(host) if host.ends_with(".localhost") => host.as_ref(),
+        HostMatch::Any => "localhost",
+        HostMatch::Exact(_) | HostMatch::Wildcard(_) => return None,
+    };
+    let path = match &route.path {
+        PathMatch::Prefix(path) if path.is_empty() => "/",
+        PathMatch::Exact(path) | PathMatch::Prefix(path) => path,
+    };
+    Some(format!("http://{host}:{port}{path}"))
+}

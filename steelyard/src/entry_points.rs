@@ -1,0 +1,173 @@
+//! Traefik's static options on our command line: `--entrypoints.web.address=:80` and the like.
+//!
+//! They have dots and free names in them, which a declared option cannot have, so they are taken
+//! out of the arguments first. Names are compared without case, as Traefik does.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
+
+use steelyard_plan::resolve::EntryPoint;
+
+/// The static options found on the command line, names in lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StaticOptions(BTreeMap<String, String>);
+
+/// An `address` as Traefik writes it: `[HOST]:PORT[/tcp]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenAddress {
+    /// The host; none is every address of this machine.
+    pub host: Option<IpAddr>,
+    /// The port.
+    pub port: u16,
+}
+
+/// Options that are understood; `*` is a name of the user's choice.
+const KNOWN: &[&str] =
+    &["entrypoints.*.address", "accesslog", "accesslog.filepath", "accesslog.format"];
+
+impl StaticOptions {
+    /// Splits `arguments` into the static options and the rest.
+    ///
+    /// # Errors
+    /// A sentence that names an option that is not understood, or its bad value.
+    pub fn take(
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<(Self, Vec<OsString>), String> {
+        let mut options = Self::default();
+        let mut rest = Vec::new();
+        let mut arguments = arguments.into_iter().peekable();
+        while let Some(argument) = arguments.next() {
+            let Some((name, value)) = static_option(&argument) else {
+                rest.push(argument);
+                continue;
+            };
+            let is_value = |next: &OsString| !next.to_string_lossy().starts_with('-');
+            let value = match value {
+                Some(value) => value,
+                None if name != "accesslog" => arguments
+                    .next_if(is_value)
+                    .map(|next| next.to_string_lossy().into_owned())
+                    .ok_or_else(|| format!("--{name} wants a value: --{name}=VALUE"))?,
+                None => "true".to_owned(),
+            };
+            check(&name, &value)?;
+            options.0.insert(name, value);
+        }
+        Ok((options, rest))
+    }
+
+    /// The address of the entry point `name`, where it is set.
+    pub fn address(&self, name: &str) -> Option<ListenAddress> {
+        let value = self.0.get(&format!("entrypoints.{name}.address"))?;
+        Some(parse_address(value).expect("checked when it was taken"))
+    }
+
+    /// Every entry point: `web` and `websecure` unless moved, and those of the user's own.
+    /// `fallback` gives the ports of the first two.
+    pub fn entry_points(&self, fallback: (u16, u16)) -> Vec<EntryPoint> {
+        let mut ports = BTreeMap::from([("web", fallback.0), ("websecure", fallback.1)]);
+        for (name, value) in &self.0 {
+            if let Some(name) = entry_point_name(name) {
+                ports.insert(name, parse_address(value).expect("checked when taken").port);
+            }
+        }
+        let entry_point = |(name, port): (&str, u16)| EntryPoint { name: name.to_owned(), port };
+        ports.into_iter().map(entry_point).collect()
+    }
+
+    /// Whether requests are logged.
+    pub fn access_log(&self) -> bool {
+        let named = ["accesslog.filepath", "accesslog.format"].iter().any(|name| self.has(name));
+        self.0.get("accesslog").map_or(named, |value| value == "true")
+    }
+
+    /// The file requests are logged to; none is standard output.
+    pub fn access_log_path(&self) -> Option<&str> {
+        self.0.get("accesslog.filepath").map(String::as_str)
+    }
+
+    /// Whether requests are logged as JSON.
+    pub fn access_log_is_json(&self) -> bool {
+        self.0.get("accesslog.format").is_some_and(|format| format == "json")
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+}
+
+/// The name (lower case) and value of a static option, if `argument` is one.
+fn static_option(argument: &OsString) -> Option<(String, Option<String>)> {
+    let text = argument.to_str()?.strip_prefix("--")?;
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (text, None),
+    };
+    let name = name.to_ascii_lowercase();
+    (name.contains('.') || name == "accesslog").then_some((name, value))
+}
+
+fn entry_point_name(option: &str) -> Option<&str> {
+    option.strip_prefix("entrypoints.")?.strip_suffix(".address")
+}
+
+fn check(name: &str, value: &str) -> Result<(), String> {
+    if entry_point_name(name).is_some_and(|name| !name.is_empty() && !name.contains('.')) {
+        return parse_address(value).map(drop).map_err(|error| format!("--{name}: {error}"));
+    }
+    match (name, value) {
+        ("accesslog", "true" | "false") | ("accesslog.format", "common" | "json") => Ok(()),
+        ("accesslog", _) => Err(format!("--accesslog wants true or false, not {value:?}")),
+        ("accesslog.format", _) => {
+            Err(format!("--accesslog.format wants common or json, not {value:?}"))
+        }
+        ("accesslog.filepath", _) => Ok(()),
+        _ => Err(format!("--{name} is not an option; known are --{}", KNOWN.join(", --"))),
+    }
+}
+
+fn parse_address(text: &str) -> Result<ListenAddress, String> {
+    let wrong = || format!("{text:?} is not an address: write :80 or 192.0.2.1:80 or [::1]:80");
+    let plain = text.strip_suffix("/tcp").unwrap_or(text);
+    if let Some(port) = plain.strip_prefix(':') {
+        return Ok(ListenAddress { host: None, port: port.parse().map_err(|_| wrong())? });
+    }
+    let address: SocketAddr = plain.parse().map_err(|_| wrong())?;
+    Ok(ListenAddress { host: Some(address.ip()), port: address.port() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(line: &str) -> Result<(StaticOptions, Vec<OsString>), String> {
+        StaticOptions::take(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn options_are_taken_and_the_rest_stays() {
+        let (options, rest) =
+            take("up dir --entryPoints.web.address=:8000 -o json --accesslog --entrypoints.x.address [::1]:9 a")
+                .unwrap();
+        assert_eq!(rest, ["up", "dir", "-o", "json", "a"]);
+        assert!(options.access_log());
+        let ports =
+            options.entry_points((80, 443)).into_iter().map(|point| (point.name, point.port));
+        let expected = [("web", 8000), ("websecure", 443), ("x", 9)];
+        assert!(ports.eq(expected.map(|(name, port)| (name.to_owned(), port))));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        for (line, part) in [
+            ("up --entrypoints.web.address=80", "not an address"),
+            ("up --entrypoints.web.address", "wants a value"),
+            ("up --providers.docker=true", "not an option"),
+            ("up --accesslog.format=xml", "common or json"),
+        ] {
+            let error = take(line).unwrap_err();
+            assert!(error.contains(part), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! `steelyard hosts`: /etc/hosts lines.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::cli::HostsArgs;
+use crate::entry_points::StaticOptions;
+use crate::{load, plan, text};
+
+/// Where names point to when no Service is the gateway's: the entry points listen on this host.
+const THIS_HOST: &str = "127.0.0.1";
+
+/// Runs the command.
+///
+/// # Errors
+/// When a path or the lock file cannot be read.
+pub fn run(mut args: HostsArgs, fixed: StaticOptions) -> Result<ExitCode> {
+    args.world.fixed = fixed;
+    let held = plan::held(args.lock.as_deref())?;
+    let (world, _) = load::world(&args.paths, &args.world)?;
+    let (snapshot, plan) = plan::of(world, &held, &plan::facts(&args.world));
+    print!("{}", text::hosts(&snapshot, &plan, THIS_HOST));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,56 @@
+//! What `check`, `plan` and `hosts` share: paths in, world out.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use steelyard_manifest::Source;
+use steelyard_model::Diagnostic;
+use steelyard_plan::resolve::ResolveOptions;
+
+use crate::cli::WorldArgs;
+use crate::pipeline::{Pipeline, World};
+
+/// Ports of `web` and `websecure` unless moved.
+pub(crate) const PORTS: (u16, u16) = (80, 443);
+
+/// How the world is joined, by the command line.
+pub(crate) fn resolve_options(args: &WorldArgs, ports: (u16, u16)) -> ResolveOptions {
+    ResolveOptions {
+        config_namespace: args.config_namespace.clone(),
+        load_balancer_class: args.lb_class.clone(),
+        entry_points: args.fixed.entry_points(ports),
+        ..ResolveOptions::default()
+    }
+}
+
+/// Reads everything under `paths` once.
+///
+/// # Errors
+/// When a path does not exist.
+pub(crate) fn world(paths: &[PathBuf], args: &WorldArgs) -> Result<(World, Vec<Source>)> {
+    let sources = steelyard_sources::read(paths)?;
+    let world = Pipeline::new(resolve_options(args, PORTS)).update(&sources);
+    Ok((world, sources))
+}
+
+/// Exit status by what was found: 0 without errors, 1 with, 2 when a file could not be read.
+pub(crate) fn status(diagnostics: &[Diagnostic]) -> ExitCode {
+    if diagnostics.iter().any(|found| found.code == steelyard_manifest::codes::FILE_UNREADABLE) {
+        return ExitCode::from(2);
+    }
+    u8::from(diagnostics.iter().any(Diagnostic::is_error)).into()
+}
+
+/// The name of this node: as given, else the host's name.
+pub(crate) fn node_name(args: &WorldArgs) -> String {
+    args.node.clone().unwrap_or_else(host_name)
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
+}

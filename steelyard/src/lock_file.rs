@@ -1,0 +1,89 @@
+//! `steelyard.lock` on disk: its one writer.
+//!
+//! Replaced atomically (a temporary file beside it, synced, renamed, the folder synced), so that a
+//! kill at any moment leaves the old file or the new one, never a part.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use steelyard_manifest::lock;
+use steelyard_model::{Diagnostic, Held};
+
+/// What the file at `path` says; nothing when there is no file yet.
+///
+/// # Errors
+/// When it cannot be read, or (the inner diagnostic) is not a lock file: then nothing may be
+/// planned, since addresses would move.
+pub fn read(path: &Path) -> Result<Result<Held, Box<Diagnostic>>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(lock::parse(path.to_string_lossy().as_ref(), &text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Ok(Held::default())),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// Writes `held` to `path`, unless that is what stands there.
+///
+/// # Errors
+/// When the folder does not let us.
+pub fn write(path: &Path, held: &Held) -> Result<()> {
+    let text = lock::print(held);
+    if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    replace(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    // A committed lock may be a symbolic link into another folder: replace what it points to.
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let temporary = temporary_beside(&path);
+    let mut file = File::create(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, &path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+}
+
+/// A hidden name in the same folder; the same each time, so that a kill leaves at most one.
+fn temporary_beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use steelyard_model::{Holding, NamespacedName};
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_an_absent_file_is_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("steelyard.lock");
+        assert_eq!(read(&path).unwrap().unwrap(), Held::default());
+        let addresses = vec!["10.0.0.1".parse().unwrap()];
+        let holding = Holding { addresses, pool: "a".into(), ..Holding::default() };
+        let held = Held(BTreeMap::from([(NamespacedName::new("default", "web"), holding)]));
+        write(&path, &held).unwrap();
+        assert_eq!(read(&path).unwrap().unwrap(), held);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_a_diagnostic_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("steelyard.lock");
+        std::fs::write(&path, "services: 7\n").unwrap();
+        let diagnostic = read(&path).unwrap().unwrap_err();
+        assert!(diagnostic.location.is_some(), "{diagnostic:?}");
+    }
+}

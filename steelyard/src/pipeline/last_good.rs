@@ -1,0 +1,131 @@
+//! Last good versions: an edit with a mistake changes nothing but what is said about it.
+//!
+//! A version that asks for something that is not honoured is not a mistake in this sense: it is
+//! taken at once, so that a restriction it adds closes its routes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use steelyard_manifest::Object;
+use steelyard_model::{Diagnostic, Item, ObjectRef, Severity};
+
+use steelyard_plan::Absent;
+
+use super::{Key, LoweredObject, key};
+use crate::codes;
+
+/// The objects as they are written now.
+pub(super) struct Current {
+    pub(super) objects: BTreeMap<Key, Arc<LoweredObject>>,
+    /// Files that could not be read to their end: what is missing in them is not gone.
+    pub(super) broken: Vec<Arc<str>>,
+}
+
+/// For each object the version that counts.
+pub(super) struct Chosen {
+    objects: BTreeMap<Key, Arc<LoweredObject>>,
+    /// What to say about versions that were not taken.
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+/// The version of each object that was last in force without a mistake.
+#[derive(Default)]
+pub(super) struct LastGood(BTreeMap<Key, Arc<LoweredObject>>);
+
+impl Current {
+    pub(super) fn objects(&self) -> Vec<Object> {
+        self.objects.values().map(|lowered| lowered.object.clone()).collect()
+    }
+
+    /// Services whose objects cannot be used; all, when a file could not be read to its end.
+    pub(super) fn absent(&self) -> Absent {
+        if !self.broken.is_empty() {
+            return Absent::KeepAll;
+        }
+        let services = self
+            .objects
+            .values()
+            .filter(|lowered| is_faulty(lowered) && &*lowered.object.reference.kind == "Service");
+        Absent::Keep(services.map(|lowered| lowered.object.reference.id()).collect())
+    }
+}
+
+impl LastGood {
+    /// Picks the new version of each object, or its last good one where the new has a mistake.
+    pub(super) fn choose(&self, current: &Current) -> Chosen {
+        let mut chosen = Chosen { objects: current.objects.clone(), diagnostics: Vec::new() };
+        for (key, good) in &self.0 {
+            match current.objects.get(key) {
+                Some(now) if is_faulty(now) => chosen.keep(good),
+                None if current.broken.contains(&good.object.file) => chosen.keep(good),
+                _ => {}
+            }
+        }
+        chosen
+    }
+
+    fn of(&self, object: &ObjectRef) -> Option<&Arc<LoweredObject>> {
+        self.0.iter().find_map(|((_, reference), good)| (**reference == *object).then_some(good))
+    }
+}
+
+impl Chosen {
+    pub(super) fn items(&self) -> impl Iterator<Item = Arc<Item>> {
+        self.objects.values().flat_map(|lowered| lowered.items.iter().cloned())
+    }
+
+    /// Puts back the last good version of objects that the join refused as a whole. Whether there
+    /// were any.
+    pub(super) fn take_back(&mut self, last: &LastGood, joined: &[Diagnostic]) -> bool {
+        let refused: Vec<Arc<LoweredObject>> = joined
+            .iter()
+            .filter(|diagnostic| refuses_object(diagnostic))
+            .filter_map(|diagnostic| last.of(diagnostic.object.as_ref()?))
+            .filter(|good| !self.holds(good))
+            .cloned()
+            .collect();
+        refused.iter().for_each(|good| self.keep(good));
+        !refused.is_empty()
+    }
+
+    /// What is good now, for the next change: objects that are not there any more are forgotten.
+    pub(super) fn remember(self, joined: &[Diagnostic]) -> LastGood {
+        let refused: Vec<&ObjectRef> = joined
+            .iter()
+            .filter(|diagnostic| refuses_object(diagnostic))
+            .filter_map(|diagnostic| diagnostic.object.as_ref())
+            .collect();
+        let good = self.objects.into_iter().filter(|((_, reference), lowered)| {
+            !is_faulty(lowered) && !refused.contains(&&**reference)
+        });
+        LastGood(good.collect())
+    }
+
+    fn holds(&self, good: &Arc<LoweredObject>) -> bool {
+        let now = self.objects.get(&key(&good.object));
+        now.is_some_and(|now| Arc::ptr_eq(now, good))
+    }
+
+    fn keep(&mut self, good: &Arc<LoweredObject>) {
+        let reference = &good.object.reference;
+        self.diagnostics.push(Diagnostic::new(
+            Severity::Warning,
+            codes::LAST_GOOD_KEPT,
+            reference,
+            "",
+            format!("{reference} has a mistake, so its version before this edit stays in force"),
+            "mend what is said about it; the new version is taken as soon as it is right",
+        ));
+        self.objects.insert(key(&good.object), good.clone());
+    }
+}
+
+/// Whether lowering refused the object as a whole.
+fn is_faulty(lowered: &LoweredObject) -> bool {
+    lowered.items.is_empty() && lowered.diagnostics.iter().any(Diagnostic::is_error)
+}
+
+/// Findings of the join after which an object does not count at all.
+fn refuses_object(diagnostic: &Diagnostic) -> bool {
+    diagnostic.is_error() && diagnostic.code == steelyard_plan::resolve::codes::POOL_OVERLAP
+}

@@ -1,0 +1,70 @@
+//! `steelyard plan`: what would come of manifests.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use steelyard_manifest::{Source, render};
+use steelyard_model::{Held, Snapshot};
+use steelyard_plan::{Facts, Plan};
+
+use crate::cli::{Output, PlanArgs, WorldArgs};
+use crate::entry_points::StaticOptions;
+use crate::pipeline::World;
+use crate::{check, load, lock_file, text};
+
+/// Runs the command.
+///
+/// # Errors
+/// When a path or the lock file cannot be read, or the lock cannot be written.
+pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
+    args.world.fixed = fixed;
+    let held = held(args.lock.as_deref())?;
+    let (world, sources) = load::world(&args.paths, &args.world)?;
+    let facts = Facts {
+        compat_election: args.compat_election,
+        ignore_exclude_lb: args.ignore_exclude_lb,
+        ..facts(&args.world)
+    };
+    let (snapshot, plan) = of(world, &held, &facts);
+    if let Some(lock) = args.lock.filter(|_| args.write_lock) {
+        lock_file::write(&lock, &plan.held)?;
+    }
+    match args.output {
+        Output::Json => println!("{}", serde_json::to_string_pretty(&plan)?),
+        Output::Text => print!("{}", page(&snapshot, &plan, &sources)),
+    }
+    Ok(load::status(&plan.diagnostics))
+}
+
+/// What a world comes to.
+pub(crate) fn of(world: World, held: &Held, facts: &Facts) -> (Snapshot, Plan) {
+    let facts = Facts { absent: world.absent.clone(), ..facts.clone() };
+    let mut plan = steelyard_plan::plan(&world.snapshot, held, &facts);
+    world.place(&mut plan.diagnostics);
+    (world.snapshot, plan)
+}
+
+/// What is known of this node offline: its name, and that all nodes are alive.
+pub(crate) fn facts(args: &WorldArgs) -> Facts {
+    Facts { node: load::node_name(args), ..Facts::default() }
+}
+
+/// What the lock file says; nothing without one.
+pub(crate) fn held(lock: Option<&Path>) -> Result<Held> {
+    let Some(path) = lock else { return Ok(Held::default()) };
+    match lock_file::read(path)? {
+        Ok(held) => Ok(held),
+        Err(diagnostic) => {
+            let bytes = std::fs::read(path).unwrap_or_default();
+            let source = Source::new(path.to_string_lossy().as_ref(), bytes);
+            eprint!("{}", render::text(&[*diagnostic], &[source], false));
+            bail!("nothing is planned, since addresses would move")
+        }
+    }
+}
+
+fn page(snapshot: &Snapshot, plan: &Plan, sources: &[Source]) -> String {
+    let color = text::wants_color();
+    text::plan(snapshot, plan, color) + &check::report(&plan.diagnostics, sources, color)
+}

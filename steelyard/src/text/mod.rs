@@ -1,0 +1,47 @@
+//! Text for people: aligned columns, and colour on a terminal only.
+
+mod plan;
+mod table;
+
+use std::io::IsTerminal;
+
+pub(crate) use plan::{addresses, routes};
+pub use plan::{hosts, plan};
+pub use table::{Cell, Table};
+
+/// How a piece of text is set off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// As it is.
+    Plain,
+    /// A heading.
+    Heading,
+    /// Something that works.
+    Good,
+    /// Something to look at.
+    Careful,
+    /// Something that does not work.
+    Bad,
+    /// Less important.
+    Faint,
+}
+
+/// Whether text goes to a terminal, and colours are wanted there (<https://no-color.org>).
+pub fn wants_color() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+impl Style {
+    /// `text` in this style, or as it is without colour.
+    pub fn paint(self, text: &str, color: bool) -> String {
+        let code = match self {
+            Self::Plain => return text.to_owned(),
+            Self::Heading => "1",
+            Self::Good => "32",
+            Self::Careful => "33",
+            Self::Bad => "31",
+            Self::Faint => "2",
+        };
+        if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}

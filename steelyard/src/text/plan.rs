@@ -1,0 +1,180 @@
+//! A plan as text: what would happen, and why.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use steelyard_model::{Backend, HostMatch, NamespacedName, PathMatch, Route, Snapshot};
+use steelyard_plan::{AnnouncementRow, Plan, ServiceRow};
+
+use super::{Cell, Style, Table};
+
+/// All sections that have something to say; diagnostics are printed apart.
+pub fn plan(snapshot: &Snapshot, plan: &Plan, color: bool) -> String {
+    let mut out = String::new();
+    let mut section = |name: &str, table: Table| {
+        if !table.is_empty() {
+            out += &Style::Heading.paint(name, color);
+            let _ = write!(out, "\n{}\n", table.render(2, color));
+        }
+    };
+    section("ADDRESSES", addresses(plan));
+    section("ANNOUNCEMENTS", announcements(&plan.announcements));
+    section("POOLS", pools(plan));
+    section("ROUTES", routes(&snapshot.routes));
+    out
+}
+
+/// Services and their addresses.
+pub(crate) fn addresses(plan: &Plan) -> Table {
+    let mut table = Table::new(&["SERVICE", "ADDRESS", "SERVED BY", "WHY"]);
+    for row in &plan.services {
+        let id = NamespacedName::new(row.namespace.as_str(), row.name.as_str());
+        let why = plan.explanations.get(&id).and_then(|said| said.first());
+        let served_by = row.served_by.map_or("", |by| match by {
+            steelyard_model::ServedBy::Gateway => "gateway",
+            steelyard_model::ServedBy::Forward => "forward",
+        });
+        let why = why.cloned().unwrap_or_default();
+        table.row([id.to_string().into(), address(row), served_by.into(), why.into()]);
+    }
+    table
+}
+
+fn address(row: &ServiceRow) -> Cell {
+    if row.addresses.is_empty() {
+        return Cell::new("pending", Style::Bad);
+    }
+    let addresses: Vec<String> = row.addresses.iter().map(ToString::to_string).collect();
+    Cell::new(addresses.join(", "), Style::Good)
+}
+
+fn announcements(rows: &[AnnouncementRow]) -> Table {
+    let mut table = Table::new(&["ADDRESS", "SERVICE", "OWNER", "STANDBYS", "INTERFACES"]);
+    for row in rows {
+        let owner = match &row.owner {
+            Some(owner) => owner.into(),
+            None => Cell::new("nobody", Style::Careful),
+        };
+        let interfaces = if row.interfaces.is_empty() {
+            Cell::new("by subnet", Style::Faint)
+        } else {
+            row.interfaces.join(", ").into()
+        };
+        table.row([
+            row.address.to_string().into(),
+            row.service.to_string().into(),
+            owner,
+            row.standbys.join(", ").into(),
+            interfaces,
+        ]);
+    }
+    table
+}
+
+fn pools(plan: &Plan) -> Table {
+    let mut table = Table::new(&["POOL", "IPV4 USED", "FREE", "IPV6 USED", "FREE"]);
+    let free = |used: u64, free: u64| match (used, free) {
+        (0, 0) => "-".into(),
+        (_, 0) => Cell::new("0", Style::Careful),
+        (_, 9_223_372_036_854_775_807..) => "many".into(),
+        (_, free) => Cell::from(free.to_string()),
+    };
+    let used = |used: u64, free: u64| match (used, free) {
+        (0, 0) => "-".to_owned(),
+        (used, _) => used.to_string(),
+    };
+    for pool in &plan.pools {
+        table.row([
+            pool.pool.name.to_string().into(),
+            used(pool.assigned_ipv4, pool.available_ipv4).into(),
+            free(pool.assigned_ipv4, pool.available_ipv4),
+            used(pool.assigned_ipv6, pool.available_ipv6).into(),
+            free(pool.assigned_ipv6, pool.available_ipv6),
+        ]);
+    }
+    table
+}
+
+/// Routes in the order they are tried.
+pub(crate) fn routes(routes: &[Route]) -> Table {
+    let mut table = Table::new(&["HOST", "PATH", "BACKEND", "ENDPOINTS", "FROM"]);
+    for route in routes {
+        let host: Cell = match &route.host {
+            HostMatch::Any => Cell::new("any", Style::Faint),
+            host => host.to_string().into(),
+        };
+        let (backend, endpoints) = target(route);
+        table.row([
+            host,
+            path(&route.path).into(),
+            backend,
+            endpoints,
+            route.place.to_string().into(),
+        ]);
+    }
+    table
+}
+
+/// `/api/*` below and at a path, `=/login` for exactly one.
+fn path(path: &PathMatch) -> String {
+    match path {
+        PathMatch::Exact(path) => format!("={path}"),
+        PathMatch::Prefix(path) => format!("{path}/*"),
+    }
+}
+
+fn target(route: &Route) -> (Cell, Cell) {
+    let names: Vec<String> = route.backends.iter().map(name).collect();
+    let backend = names.join(", ");
+    if let Some(refusal) = &route.refusal {
+        let why = format!("503: {}", refusal.reason);
+        return (backend.into(), Cell::new(why, Style::Bad));
+    }
+    let all = || route.backends.iter().flat_map(|backend| &backend.endpoints);
+    let ready = all().filter(|endpoint| endpoint.is_ready()).count();
+    let total = all().count();
+    let endpoints = match (ready, total) {
+        (0, 0) => Cell::new("none", Style::Careful),
+        (0, _) => Cell::new(format!("none of {total} ready"), Style::Bad),
+        (ready, total) if ready == total => Cell::new(format!("{ready} ready"), Style::Good),
+        (ready, total) => Cell::new(format!("{ready} of {total} ready"), Style::Careful),
+    };
+    (backend.into(), endpoints)
+}
+
+fn name(backend: &Backend) -> String {
+    format!("{}:{}", backend.service, backend.port)
+}
+
+/// `/etc/hosts` lines: for every address the host names that are served there.
+pub fn hosts(snapshot: &Snapshot, plan: &Plan, fallback: &str) -> String {
+    let mut addresses: Vec<String> = gateway_addresses(plan);
+    if addresses.is_empty() {
+        addresses.push(fallback.to_owned());
+    }
+    let mut names: Vec<&str> = Vec::new();
+    let mut wildcards: BTreeMap<&str, ()> = BTreeMap::new();
+    for route in &snapshot.routes {
+        match &route.host {
+            HostMatch::Exact(host) => names.push(host),
+            HostMatch::Wildcard(suffix) => drop(wildcards.insert(suffix, ())),
+            HostMatch::Any => {}
+        }
+    }
+    names.sort_unstable();
+    names.dedup();
+    let mut out = String::new();
+    for address in addresses.iter().filter(|_| !names.is_empty()) {
+        let _ = writeln!(out, "{address} {}", names.join(" "));
+    }
+    for suffix in wildcards.keys() {
+        let _ = writeln!(out, "# *.{suffix}: /etc/hosts knows no wildcards; name each host");
+    }
+    out
+}
+
+fn gateway_addresses(plan: &Plan) -> Vec<String> {
+    let gateway = |row: &&ServiceRow| row.served_by == Some(steelyard_model::ServedBy::Gateway);
+    let rows = plan.services.iter().filter(gateway);
+    rows.flat_map(|row| &row.addresses).map(ToString::to_string).collect()
+}

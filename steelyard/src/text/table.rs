@@ -1,0 +1,101 @@
+//! Tables with aligned columns, two spaces apart.
+
+use std::fmt::Write;
+
+use super::Style;
+
+/// One cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    text: String,
+    style: Style,
+}
+
+/// Rows under a header line.
+#[derive(Clone, Debug)]
+pub struct Table {
+    header: Vec<String>,
+    rows: Vec<Vec<Cell>>,
+}
+
+impl Cell {
+    /// A cell in a style.
+    pub fn new(text: impl Into<String>, style: Style) -> Self {
+        Self { text: text.into(), style }
+    }
+
+    /// Its text, without style.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn width(&self) -> usize {
+        self.text.chars().count()
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::new(text, Style::Plain)
+    }
+}
+
+impl Table {
+    /// A table with these column names.
+    pub fn new(header: &[&str]) -> Self {
+        Self { header: header.iter().map(|name| (*name).to_owned()).collect(), rows: Vec::new() }
+    }
+
+    /// Adds a row; it has as many cells as the header.
+    pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
+        assert_eq!(N, self.header.len(), "a row fills every column");
+        self.rows.push(cells.into());
+    }
+
+    /// Whether it has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The lines of the table, each behind `indent` spaces, without trailing blanks.
+    pub fn render(&self, indent: usize, color: bool) -> String {
+        let header: Vec<Cell> =
+            self.header.iter().map(|name| Cell::new(name, Style::Faint)).collect();
+        let mut out = String::new();
+        for row in std::iter::once(&header).chain(&self.rows) {
+            let _ = write!(out, "{:indent$}", "");
+            let last = row.iter().rposition(|cell| !cell.text.is_empty()).unwrap_or(0);
+            for (column, cell) in row.iter().enumerate().take(last + 1) {
+                out += &cell.style.paint(&cell.text, color);
+                if column < last {
+                    let pad = self.width(column) - cell.width() + 2;
+                    let _ = write!(out, "{:pad$}", "");
+                }
+            }
+            out.push('\n');
+        }
+        out
+    }
+
+    fn width(&self, column: usize) -> usize {
+        let cells = self.rows.iter().map(|row| row[column].width());
+        cells.chain([self.header[column].chars().count()]).max().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_lines_end_with_text() {
+        let mut table = Table::new(&["NAME", "PORT", "WHY"]);
+        table.row(["a".into(), "80".into(), "".into()]);
+        table.row(["longer".into(), Cell::new("8080", Style::Good), "new".into()]);
+        assert_eq!(
+            table.render(2, false),
+            "  NAME    PORT  WHY\n  a       80\n  longer  8080  new\n"
+        );
+        assert!(table.render(0, true).contains("\x1b[32m8080\x1b[0m  new"));
+    }
+}

@@ -1,0 +1,85 @@
+//! Where entry points listen.
+//!
+//! `websecure` does not listen yet: it would answer in plain text where TLS is expected.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use steelyard_gateway::{Bind, Gateway};
+use steelyard_model::Protocol;
+use steelyard_plan::Plan;
+
+use crate::entry_points::StaticOptions;
+
+const SECURE: &str = "websecure";
+
+/// On the gateway's vips: none of them is a local address.
+pub(super) fn on_vips(plan: &Plan) -> Vec<Bind> {
+    let mut binds = Vec::new();
+    for vip in &plan.node.serve {
+        for (protocol, port, entry_point) in &vip.ports {
+            if *protocol == Protocol::Tcp && entry_point != SECURE {
+                let address = SocketAddr::new(vip.address, *port);
+                binds.push(Bind { entry_point: entry_point.clone(), address, transparent: true });
+            }
+        }
+    }
+    binds
+}
+
+/// On every address of this machine, unless an entry point says otherwise.
+pub(super) fn on_host(fixed: &StaticOptions, web: u16) -> Vec<Bind> {
+    let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+    on(fixed, web, everywhere, everywhere)
+}
+
+/// On loopback only, unless an entry point says otherwise.
+pub(super) fn on_loopback(fixed: &StaticOptions, web: u16) -> Vec<Bind> {
+    let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+    on(fixed, web, loopback, everywhere)
+}
+
+/// Default entry points on `hosts`; those that the user placed without a host on `placed`.
+fn on(fixed: &StaticOptions, web: u16, hosts: [IpAddr; 2], placed: [IpAddr; 2]) -> Vec<Bind> {
+    let mut binds = Vec::new();
+    for entry_point in fixed.entry_points((web, 0)) {
+        if entry_point.name == SECURE {
+            continue;
+        }
+        let addresses = match fixed.address(&entry_point.name) {
+            Some(given) => given.host.map_or_else(|| placed.to_vec(), |host| vec![host]),
+            None => hosts.to_vec(),
+        };
+        binds.extend(addresses.into_iter().map(|host| Bind {
+            entry_point: entry_point.name.clone(),
+            address: SocketAddr::new(host, entry_point.port),
+            transparent: false,
+        }));
+    }
+    binds
+}
+
+/// Opens and closes listeners until they are `wanted`. A machine without IPv6 is no failure as
+/// long as IPv4 listens.
+pub(super) fn listen(
+    gateway: &Gateway,
+    wanted: &[Bind],
+) -> Vec<(Bind, Result<SocketAddr, String>)> {
+    let outcome = gateway.listen(wanted);
+    let works = outcome.iter().any(|(_, result)| result.is_ok());
+    let no_ipv6 = |bind: &Bind, error: &std::io::Error| {
+        let missing = [libc_code::EADDRNOTAVAIL, libc_code::EAFNOSUPPORT];
+        bind.address.is_ipv6() && error.raw_os_error().is_some_and(|code| missing.contains(&code))
+    };
+    outcome
+        .into_iter()
+        .filter(|(bind, result)| !(works && result.as_ref().is_err_and(|e| no_ipv6(bind, e))))
+        .map(|(bind, result)| (bind, result.map_err(|error| error.to_string())))
+        .collect()
+}
+
+/// errno(3), the same on every Linux we build for.
+mod libc_code {
+    pub(super) const EAFNOSUPPORT: i32 = 97;
+    pub(super) const EADDRNOTAVAIL: i32 = 99;
+}

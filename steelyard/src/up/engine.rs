@@ -1,0 +1,260 @@
+//! One change through all stages: sources → world → plan → lock → applied → published.
+//!
+//! What happens to be wrong never stops it: the data path keeps its last good plan.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use steelyard_manifest::Source;
+use steelyard_model::{Held, Item, Node, ObjectRef, Severity, Snapshot};
+use steelyard_plan::{EventKind, Facts, Plan};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::Settings;
+use super::apply::Applied;
+use super::history::History;
+use super::names::Names;
+use super::parts::Parts;
+use crate::pipeline::Pipeline;
+use crate::{load, lock_file, plan};
+
+/// The running whole.
+pub(crate) struct Engine {
+    pub(super) settings: Settings,
+    pub(super) parts: Parts,
+    pipeline: Pipeline,
+    held: Held,
+    pub(super) names: Names,
+    pub(super) history: History,
+    pub(super) current: Option<Current>,
+    pub(super) started: u64,
+    ticks: u32,
+}
+
+/// After so many ticks the plan is applied again: it repairs what others removed.
+const REPAIR: u32 = 5;
+
+/// What is in force.
+pub(super) struct Current {
+    pub(super) node: String,
+    pub(super) generation: u64,
+    pub(super) snapshot: Snapshot,
+    pub(super) plan: Plan,
+    pub(super) applied: Applied,
+    /// From the change seen to everything applied.
+    pub(super) took: Duration,
+}
+
+impl Engine {
+    /// Starts all parts; nothing is served yet.
+    pub(crate) async fn start(settings: Settings) -> Result<Self> {
+        let held = match &settings.lock {
+            Some(path) => lock_file::read(path)?.map_err(|found| {
+                anyhow::anyhow!(
+                    "{}: {}; {}",
+                    found.location.as_ref().map(ToString::to_string).unwrap_or_default(),
+                    found.message,
+                    found.help
+                )
+            })?,
+            None => Held::default(),
+        };
+        let parts = Parts::start(&settings).await?;
+        let pipeline = Pipeline::new(load::resolve_options(&settings.world, load::PORTS));
+        Ok(Self {
+            settings,
+            parts,
+            pipeline,
+            held,
+            names: Names::default(),
+            history: History::default(),
+            current: None,
+            started: super::history::now(),
+            ticks: 0,
+        })
+    }
+
+    /// Adds items that do not come from files.
+    pub(crate) fn set_own(&mut self, items: Vec<Item>) {
+        self.pipeline.set_own(items);
+    }
+
+    /// Takes the complete set of files through all stages.
+    ///
+    /// # Errors
+    /// When the lock file cannot be written: then nothing new may be announced.
+    pub(crate) async fn take(&mut self, sources: &[Source]) -> Result<()> {
+        let seen = Instant::now();
+        let mut world = self.pipeline.update(sources);
+        let facts = self.facts(&mut world.snapshot);
+        if self.settings.localhost_names {
+            add_localhost_names(&mut world.snapshot);
+        }
+        let generation = world.generation;
+        let (snapshot, plan) = plan::of(world, &self.held, &facts);
+        if let Some(path) = &self.settings.lock {
+            lock_file::write(path, &plan.held)?;
+        }
+        self.held.clone_from(&plan.held);
+        self.tell(&plan);
+        let endpoints = plan.node.forward.iter().flat_map(|vip| &vip.ports);
+        self.names.refresh(endpoints.flat_map(|port| &port.endpoints)).await;
+        let applied = self.apply(&snapshot, &plan, generation).await;
+        let took = seen.elapsed();
+        tracing::info!(generation, took_ms = took.as_millis(), "in force");
+        self.current =
+            Some(Current { node: facts.node, generation, snapshot, plan, applied, took });
+        self.publish();
+        Ok(())
+    }
+
+    /// Who this node is, and which nodes answer. A machine that is no Node object stands beside
+    /// them: it can own what is not tied to labels.
+    fn facts(&self, snapshot: &mut Snapshot) -> Facts {
+        let own = self.parts.addresses();
+        let named = load::node_name(&self.settings.world);
+        let by_name = snapshot.nodes.iter().find(|node| *node.name == *named);
+        let by_address = || {
+            let holds = |node: &&Node| node.internal_ips.iter().any(|ip| own.contains(ip));
+            snapshot.nodes.iter().find(holds)
+        };
+        let node = by_name.or_else(by_address).map_or(named, |node| node.name.to_string());
+        if !snapshot.nodes.is_empty() && snapshot.nodes.iter().all(|known| *known.name != *node) {
+            snapshot.nodes.push(stranger(&node, own));
+        }
+        Facts { alive: Some([node.clone()].into()), node, ..Facts::default() }
+    }
+
+    /// Notes what changed for Services, and logs what is wrong, once.
+    fn tell(&mut self, plan: &Plan) {
+        let before: BTreeMap<String, String> = match &self.current {
+            Some(current) => current.plan.services.iter().map(outcome).collect(),
+            None => BTreeMap::new(),
+        };
+        for service in &plan.services {
+            let (name, now) = outcome(service);
+            if before.get(&name) == Some(&now) {
+                continue;
+            }
+            for event in &service.events {
+                let object = format!("Service/{name}");
+                let normal = event.kind == EventKind::Normal;
+                self.history.note(normal, event.reason, &object, &event.message);
+            }
+        }
+        let known = self.current.as_ref().map(|current| &current.plan.diagnostics);
+        for found in &plan.diagnostics {
+            if known.is_some_and(|known| known.contains(found)) {
+                continue;
+            }
+            let at = found.location.as_ref().map(ToString::to_string).unwrap_or_default();
+            match found.severity {
+                Severity::Error => tracing::error!(code = %found.code, %at, "{}", found.message),
+                Severity::Warning => tracing::warn!(code = %found.code, %at, "{}", found.message),
+                Severity::Info => tracing::debug!(code = %found.code, %at, "{}", found.message),
+            }
+        }
+    }
+
+    /// Waits until the speaker has something to tell, and notes it. Never, without a speaker.
+    pub(crate) async fn spoken(&mut self) {
+        let Some(events) = &mut self.parts.spoken else { return std::future::pending().await };
+        match events.recv().await {
+            Ok(event) => {
+                let object = format!("Vip/{}", event.address);
+                let normal = !event.kind.is_warning();
+                let help = event.kind.help().map(|help| format!("; {help}")).unwrap_or_default();
+                self.history.note(normal, event.kind.as_str(), &object, &format!("{event}{help}"));
+            }
+            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "too many events at once"),
+            Err(RecvError::Closed) => self.parts.spoken = None,
+        }
+    }
+
+    /// Looks names up again, and repairs what others removed.
+    pub(crate) async fn tick(&mut self) {
+        let Some(current) = self.current.take() else { return };
+        let endpoints = current.plan.node.forward.iter().flat_map(|vip| &vip.ports);
+        let changed = self.names.refresh(endpoints.flat_map(|port| &port.endpoints)).await;
+        let Current { node, generation, snapshot, plan, mut applied, took } = current;
+        self.ticks = self.ticks.wrapping_add(1);
+        if changed || self.ticks % REPAIR == 0 {
+            applied = self.apply(&snapshot, &plan, generation).await;
+        }
+        self.current = Some(Current { node, generation, snapshot, plan, applied, took });
+        if changed {
+            self.publish();
+        }
+    }
+
+    /// Routes in force, in the order they are tried.
+    pub(crate) fn routes(&self) -> &[steelyard_model::Route] {
+        self.current.as_ref().map_or(&[], |current| &current.snapshot.routes)
+    }
+
+    /// The name of this node.
+    pub(super) fn node(&self) -> String {
+        self.current.as_ref().map_or_else(String::new, |current| current.node.clone())
+    }
+
+    /// The port the entry point `web` listens on.
+    pub(crate) fn web_port(&self) -> Option<u16> {
+        let listeners = &self.current.as_ref()?.applied.listeners;
+        let web = listeners.iter().filter(|(bind, _)| bind.entry_point == "web");
+        web.filter_map(|(_, outcome)| Some(outcome.as_ref().ok()?.port())).next()
+    }
+
+    /// Where the admin page is.
+    pub(crate) fn admin_address(&self) -> std::net::SocketAddr {
+        self.parts.admin.address()
+    }
+
+    /// Opens log files again, after they were moved away.
+    pub(crate) fn reopen_logs(&self) {
+        tracing::info!(generation = self.parts.gateway.generation(), "log files are opened again");
+    }
+
+    /// Withdraws, finishes requests, and undoes what was set on the host.
+    pub(crate) async fn stop(self, drain: Duration) {
+        self.parts.stop(drain).await;
+    }
+}
+
+/// A Service's name, and what came of it in one line.
+fn outcome(service: &steelyard_plan::ServiceRow) -> (String, String) {
+    let name = format!("{}/{}", service.namespace, service.name);
+    (name, format!("{:?} {:?} {:?}", service.addresses, service.pool, service.events))
+}
+
+fn stranger(name: &str, addresses: Vec<std::net::IpAddr>) -> Node {
+    Node {
+        name: name.into(),
+        object: Arc::new(ObjectRef::new("Node", "", name)),
+        labels: BTreeMap::new(),
+        internal_ips: addresses,
+        network_unavailable: false,
+        excluded: false,
+    }
+}
+
+/// For each route to `x.local` one to `x.localhost`, which browsers look up by themselves
+/// (RFC 6761 §6.3).
+fn add_localhost_names(snapshot: &mut Snapshot) {
+    use steelyard_model::HostMatch;
+    let twins: Vec<_> = snapshot
+        .routes
+        .iter()
+        .filter_map(|route| {
+            let HostMatch::Exact(host) = &route.host else { return None };
+            let name = host.strip_suffix(".local")?;
+            let mut twin = route.clone();
+            twin.host = HostMatch::Exact(format!("{name}.localhost").into());
+            twin.rule = twin.rule.replace(&**host, &format!("{name}.localhost"));
+            Some(twin)
+        })
+        .collect();
+    snapshot.routes.extend(twins);
+    snapshot.routes.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
+}

@@ -1,0 +1,107 @@
+//! The live summary on a terminal: what is served where, and the last log lines.
+//!
+//! It is shown on the terminal's other screen, which is left at the end (also by a panic, through
+//! `Drop`), so that nothing of the user's own text is lost.
+
+use std::collections::VecDeque;
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::engine::Engine;
+use crate::cli::{LogFormat, ServeArgs};
+use crate::text::{Style, wants_color};
+
+/// How many log lines are shown.
+const LINES: usize = 8;
+const OTHER_SCREEN: &str = "\x1b[?1049h\x1b[?25l";
+const OWN_SCREEN: &str = "\x1b[?25h\x1b[?1049l";
+const HOME: &str = "\x1b[H";
+const CLEAR_LINE: &str = "\x1b[K";
+const CLEAR_REST: &str = "\x1b[J";
+
+/// The summary; dropping it gives the terminal back.
+pub(super) struct Live {
+    log: LastLines,
+}
+
+/// The last log lines, for the foot of the summary.
+#[derive(Clone, Default)]
+struct LastLines(Arc<Mutex<VecDeque<String>>>);
+
+impl Live {
+    /// Takes the terminal over, if there is one and nobody asked for logs.
+    pub(super) fn start(args: &ServeArgs) -> Result<Option<Self>> {
+        let wanted = args.log_format == LogFormat::Text
+            && std::io::stdout().is_terminal()
+            && std::io::stderr().is_terminal();
+        if !wanted {
+            return Ok(None);
+        }
+        let log = LastLines::default();
+        let filter = EnvFilter::try_new(&args.log_level)?;
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_target(false)
+            .with_ansi(wants_color())
+            .with_writer(log.clone())
+            .init();
+        print!("{OTHER_SCREEN}");
+        Ok(Some(Self { log }))
+    }
+
+    /// Draws the summary as it is now.
+    pub(super) fn draw(&self, engine: &Engine) {
+        let mut page = super::view::summary(engine, wants_color());
+        page += &Style::Heading.paint("\nLOG\n", wants_color());
+        for line in self.log.0.lock().unwrap_or_else(|broken| broken.into_inner()).iter() {
+            page += line;
+        }
+        let mut out = String::from(HOME);
+        for line in page.lines() {
+            out += line;
+            out += CLEAR_LINE;
+            out.push_str("\r\n");
+        }
+        out += CLEAR_REST;
+        // A terminal that is gone ends us by SIGHUP; nothing else to do about it here.
+        let _ = std::io::stdout().write_all(out.as_bytes());
+        let _ = std::io::stdout().flush();
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        print!("{OWN_SCREEN}");
+        let _ = std::io::stdout().flush();
+        for line in self.log.0.lock().unwrap_or_else(|broken| broken.into_inner()).iter() {
+            eprint!("{line}");
+        }
+    }
+}
+
+impl Write for LastLines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut lines = self.0.lock().unwrap_or_else(|broken| broken.into_inner());
+        lines.push_back(String::from_utf8_lossy(bytes).into_owned());
+        while lines.len() > LINES {
+            lines.pop_front();
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for LastLines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}

@@ -1,0 +1,177 @@
+//! `steelyard up`: every role in one process, fed by a folder of manifests.
+//!
+//! This page wires; [`engine`] takes one change through all stages, [`apply`] keeps their order.
+
+mod apply;
+mod binds;
+mod engine;
+mod history;
+mod live;
+mod names;
+mod parts;
+mod privileges;
+mod view;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use steelyard_manifest::Source;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cli::{ServeArgs, UpArgs, WorldArgs};
+use crate::entry_points::StaticOptions;
+use crate::{load, logging};
+
+pub(crate) use engine::Engine;
+use live::Live;
+pub(crate) use privileges::Privileges;
+
+/// How often counters on the terminal and looked-up names are refreshed.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What an [`Engine`] is told at start.
+pub(crate) struct Settings {
+    /// Where assignments are kept; none keeps them in memory only.
+    pub(crate) lock: Option<PathBuf>,
+    pub(crate) privileges: Privileges,
+    /// Interfaces to answer on; empty is by subnet.
+    pub(crate) interfaces: Vec<String>,
+    pub(crate) fwmark: u32,
+    pub(crate) ip_forward: bool,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) serve: ServeArgs,
+    pub(crate) world: WorldArgs,
+    /// Ports of `web` and `websecure` unless moved.
+    pub(crate) ports: (u16, u16),
+    /// Answer for `x.localhost` where a route is for `x.local`.
+    pub(crate) localhost_names: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When something that `up` cannot do without is not to be had.
+pub fn run(mut args: UpArgs, fixed: StaticOptions) -> Result<ExitCode> {
+    args.world.fixed = fixed;
+    let paths = args.paths.clone();
+    let settings = settings(args);
+    let live = Live::start(&settings.serve)?;
+    if live.is_none() {
+        logging::start(settings.serve.log_format, &settings.serve.log_level)?;
+    }
+    runtime()?.block_on(serve(&paths, settings, live))
+}
+
+fn settings(args: UpArgs) -> Settings {
+    let privileges = if args.unprivileged {
+        Privileges::None { why: "--unprivileged was given".to_owned() }
+    } else {
+        Privileges::detect()
+    };
+    let ports = if privileges.is_full() { load::PORTS } else { (8080, 8443) };
+    Settings {
+        lock: Some(args.lock.unwrap_or_else(|| lock_beside(&args.paths))),
+        privileges,
+        interfaces: args.interface,
+        fwmark: args.fwmark,
+        ip_forward: args.ip_forward,
+        state_dir: args.state_dir,
+        serve: args.serve,
+        world: args.world,
+        ports,
+        localhost_names: false,
+    }
+}
+
+/// `steelyard.lock` in the first folder, or beside the first file.
+fn lock_beside(paths: &[PathBuf]) -> PathBuf {
+    let first = paths.first().map_or(Path::new("."), PathBuf::as_path);
+    let folder = if first.is_dir() { first } else { first.parent().unwrap_or(Path::new(".")) };
+    folder.join("steelyard.lock")
+}
+
+/// The runtime of everything but the gateway, which has its own per core.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")
+}
+
+/// Something the main loop answers to.
+enum Event {
+    Sources(Option<Vec<Source>>),
+    Speaker,
+    Tick,
+    Reopen,
+    Stop(&'static str),
+}
+
+async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Result<ExitCode> {
+    let mut signals = Signals::new()?;
+    let (sources, mut watch) = steelyard_sources::watch(paths)?;
+    let drain = Duration::from_secs(settings.serve.drain);
+    let mut engine = Engine::start(settings).await?;
+    engine.take(&sources).await?;
+    let mut tick = tokio::time::interval(TICK);
+    let why = loop {
+        let event = tokio::select! {
+            sources = watch.changed() => Event::Sources(sources),
+            () = engine.spoken() => Event::Speaker,
+            _ = tick.tick() => Event::Tick,
+            event = signals.next() => event,
+        };
+        match event {
+            Event::Sources(Some(sources)) => engine.take(&sources).await?,
+            Event::Sources(None) => break "the watch of the manifests ended",
+            Event::Speaker => engine.publish(),
+            Event::Tick => engine.tick().await,
+            Event::Reopen => engine.reopen_logs(),
+            Event::Stop(why) => break why,
+        }
+        if let Some(live) = &live {
+            live.draw(&engine);
+        }
+    };
+    drop(live);
+    tracing::info!("{why}: finishing requests for up to {} s", drain.as_secs());
+    engine.stop(drain).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The signals that mean something to us.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    reopen: Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> Result<Self> {
+        let open = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            interrupt: open(SignalKind::interrupt())?,
+            terminate: open(SignalKind::terminate())?,
+            hangup: open(SignalKind::hangup())?,
+            reopen: open(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// Waits until we are asked to end, and says why.
+    pub(crate) async fn stop(&mut self) -> &'static str {
+        loop {
+            if let Event::Stop(why) = self.next().await {
+                return why;
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Event {
+        tokio::select! {
+            _ = self.interrupt.recv() => Event::Stop("interrupted"),
+            _ = self.terminate.recv() => Event::Stop("asked to end"),
+            _ = self.hangup.recv() => Event::Stop("the terminal is gone"),
+            _ = self.reopen.recv() => Event::Reopen,
+        }
+    }
+}

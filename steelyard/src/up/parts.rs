@@ -1,0 +1,108 @@
+//! The parts that do: each owns one kind of outside resource.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use steelyard_admin::{Admin, AdminOptions, Published};
+use steelyard_forward::{ForwardOptions, Forwarder};
+use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat};
+use steelyard_host::links;
+use steelyard_speaker::{Speaker, SpeakerEvent, SpeakerOptions};
+use tokio::sync::broadcast;
+
+use super::Settings;
+
+/// All of them.
+pub(super) struct Parts {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) forwarder: Forwarder,
+    /// None without privileges: then nothing is answered for.
+    pub(super) speaker: Option<Arc<Speaker>>,
+    pub(super) spoken: Option<broadcast::Receiver<SpeakerEvent>>,
+    pub(super) published: Arc<Published>,
+    pub(super) admin: Admin,
+}
+
+impl Parts {
+    /// Starts them, least dangerous first.
+    pub(super) async fn start(settings: &Settings) -> Result<Self> {
+        let gateway = Arc::new(Gateway::start(gateway_options(settings))?);
+        let forwarder = Forwarder::start(forward_options(settings)).await?;
+        for change in forwarder.changes() {
+            tracing::info!("set on this host: {change}");
+        }
+        if let Some(why) = forwarder.degraded().filter(|_| settings.privileges.is_full()) {
+            tracing::warn!("the kernel does not forward: {why}; {}", why.help());
+        }
+        let speaker = settings.privileges.is_full().then(|| speaker(settings)).transpose()?;
+        let speaker = speaker.map(Arc::new);
+        let (counted, speaks) = (gateway.clone(), speaker.as_ref().map(Arc::downgrade));
+        let published = Published::new(Arc::new(move || {
+            let speaker = speaks.as_ref().and_then(std::sync::Weak::upgrade);
+            counted.metrics() + &speaker.map_or_else(String::new, |speaker| speaker.metrics())
+        }));
+        let options = AdminOptions {
+            listen: settings.serve.admin,
+            token_file: settings.serve.admin_token_file.clone(),
+        };
+        let admin = steelyard_admin::serve(&options, published.clone())?;
+        let spoken = speaker.as_ref().map(|speaker| speaker.events());
+        Ok(Self { gateway, forwarder, speaker, spoken, published, admin })
+    }
+
+    /// Addresses of this machine.
+    pub(super) fn addresses(&self) -> Vec<IpAddr> {
+        let links = links::list().unwrap_or_else(|error| {
+            tracing::warn!(%error, "this machine's addresses are unknown");
+            Vec::new()
+        });
+        links.iter().flat_map(|link| &link.addresses).map(|net| net.addr()).collect()
+    }
+
+    /// Silence first, then the last requests, then the host as it was.
+    pub(super) async fn stop(self, drain: Duration) {
+        drop(self.speaker);
+        let gateway = self.gateway.clone();
+        let drained = tokio::task::spawn_blocking(move || gateway.drain(drain)).await;
+        if drained.is_err() {
+            tracing::error!("draining broke off");
+        }
+        if let Err(why) = self.forwarder.remove().await {
+            tracing::error!(%why, "what was set on this host could not be undone");
+        }
+        drop(self.admin);
+    }
+}
+
+fn speaker(settings: &Settings) -> Result<Speaker> {
+    let options =
+        SpeakerOptions { interfaces: settings.interfaces.clone(), ..SpeakerOptions::default() };
+    Speaker::start(options).context("cannot answer for addresses")
+}
+
+fn gateway_options(settings: &Settings) -> GatewayOptions {
+    let fixed = &settings.world.fixed;
+    let access_log = fixed.access_log().then(|| AccessLog {
+        path: fixed.access_log_path().map(Into::into),
+        format: if fixed.access_log_is_json() { LogFormat::Json } else { LogFormat::Common },
+    });
+    GatewayOptions {
+        workers: settings.serve.workers.map_or(0, usize::from),
+        error_details: settings.serve.error_details,
+        access_log,
+        server_name: crate::load::node_name(&settings.world),
+        ..GatewayOptions::default()
+    }
+}
+
+fn forward_options(settings: &Settings) -> ForwardOptions {
+    ForwardOptions {
+        fwmark: settings.fwmark,
+        ip_forward: settings.ip_forward,
+        privileged: settings.privileges.is_full(),
+        state_dir: settings.state_dir.clone(),
+        ..ForwardOptions::default()
+    }
+}

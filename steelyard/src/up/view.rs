@@ -1,0 +1,225 @@
+//! What a running instance tells: the admin API's view, and the summary on a terminal.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+use steelyard_admin::{DiagnosticCounts, EndpointCounts, EntryPoint, Overview, View};
+use steelyard_forward::{Carried, PortStatus};
+use steelyard_model::{Endpoint, EndpointState, NamespacedName, ResolvedService, Severity};
+use steelyard_speaker::{VipState, VipStatus};
+
+use super::engine::{Current, Engine};
+use super::privileges::Privileges;
+use crate::text::{self, Cell, Style, Table};
+
+impl Engine {
+    /// Tells everyone what is in force now.
+    pub(super) fn publish(&self) {
+        let Some(current) = &self.current else { return };
+        let rows = serde_json::to_value(&current.plan).expect("a plan is always JSON");
+        let vips = self.parts.speaker.as_ref().map(|speaker| speaker.status());
+        self.parts.published.publish(View {
+            generation: current.generation,
+            unready: self.unready(current, vips.as_deref()),
+            overview: serde_json::to_value(self.overview(current)).expect("always JSON"),
+            services: services(current, rows["services"].clone()),
+            announcements: announcements(rows["announcements"].clone(), vips.as_deref()),
+            routes: rows["routes"].clone(),
+            peers: rows["peers"].clone(),
+            members: json!([]),
+            certificates: json!([]),
+            events: serde_json::to_value(self.history.all()).expect("always JSON"),
+            diagnostics: rows["diagnostics"].clone(),
+            requests: json!([]),
+        });
+    }
+
+    fn overview(&self, current: &Current) -> Overview {
+        let severity = |wanted| {
+            current.plan.diagnostics.iter().filter(|found| found.severity == wanted).count()
+        };
+        let mut entry_points: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (bind, outcome) in &current.applied.listeners {
+            let addresses = entry_points.entry(&bind.entry_point).or_default();
+            addresses.extend(outcome.as_ref().ok().map(ToString::to_string));
+        }
+        Overview {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            node: self.node(),
+            since: self.started,
+            privileges: match &self.settings.privileges {
+                Privileges::Full => "full".to_owned(),
+                Privileges::None { why } => why.clone(),
+            },
+            vips: current.plan.services.iter().map(|row| row.addresses.len()).sum(),
+            routes: current.snapshot.routes.len(),
+            endpoints: endpoint_counts(current),
+            diagnostics: DiagnosticCounts {
+                error: severity(Severity::Error),
+                warning: severity(Severity::Warning),
+                info: severity(Severity::Info),
+            },
+            entry_points: entry_points
+                .into_iter()
+                .map(|(name, addresses)| EntryPoint { name: name.to_owned(), addresses })
+                .collect(),
+        }
+    }
+
+    /// Ready means: configured, listening, and announcing what it should.
+    fn unready(&self, current: &Current, vips: Option<&[VipStatus]>) -> Vec<String> {
+        let mut reasons = Vec::new();
+        for (bind, outcome) in &current.applied.listeners {
+            if let Err(error) = outcome {
+                reasons.push(format!(
+                    "{} cannot listen on {}: {error}",
+                    bind.entry_point, bind.address
+                ));
+            }
+        }
+        for announce in current.plan.node.announce.iter().filter(|_| vips.is_some()) {
+            let status = vips.into_iter().flatten().find(|vip| vip.address == announce.address);
+            match status.map(|status| &status.state) {
+                Some(VipState::Announced { .. }) => {}
+                Some(state) => {
+                    let why = state.reason().unwrap_or_else(|| state.as_str().to_owned());
+                    reasons.push(format!("{} is not announced: {why}", announce.address));
+                }
+                None => reasons.push(format!("{} is not announced yet", announce.address)),
+            }
+        }
+        reasons
+    }
+}
+
+/// The page of the live summary.
+pub(super) fn summary(engine: &Engine, color: bool) -> String {
+    let Some(current) = &engine.current else { return String::new() };
+    let privileges = match &engine.settings.privileges {
+        Privileges::Full => String::new(),
+        Privileges::None { why } => format!(", loopback only ({why})"),
+    };
+    let mut out = Style::Heading.paint(&format!("steelyard on {}", engine.node()), color);
+    let _ = write!(
+        out,
+        "{privileges}: generation {} in force after {:.1} ms; http://{}/\n\n",
+        current.generation,
+        current.took.as_secs_f64() * 1000.0,
+        engine.admin_address(),
+    );
+    let mut section = |name: &str, table: Table| {
+        if !table.is_empty() {
+            out += &Style::Heading.paint(name, color);
+            let _ = write!(out, "\n{}\n", table.render(2, color));
+        }
+    };
+    section("ADDRESSES", text::addresses(&current.plan));
+    section("REACHED AT", reached(current));
+    section("ROUTES", text::routes(&current.snapshot.routes));
+    let errors = current.plan.diagnostics.iter().filter(|found| found.is_error()).count();
+    if errors > 0 {
+        let line = format!("{errors} errors: steelyard get diagnostics\n");
+        out += &Style::Bad.paint(&line, color);
+    }
+    out
+}
+
+/// Where things are really reached: entry points, and forwarded ports with how they are carried.
+fn reached(current: &Current) -> Table {
+    let mut table = Table::new(&["WHAT", "AT", "HOW"]);
+    for (bind, outcome) in &current.applied.listeners {
+        let (at, how): (Cell, Cell) = match outcome {
+            Ok(address) => (address.to_string().into(), "gateway".into()),
+            Err(error) => (bind.address.to_string().into(), Cell::new(error.as_str(), Style::Bad)),
+        };
+        table.row([format!("entry point {}", bind.entry_point).into(), at, how]);
+    }
+    for status in &current.applied.forwarded.ports {
+        if let Some(service) = &status.service {
+            let (at, how) = carried(status);
+            table.row([service.to_string().into(), at.into(), how]);
+        }
+    }
+    table
+}
+
+fn carried(status: &PortStatus) -> (String, Cell) {
+    match &status.carried {
+        Carried::Delivered => (status.key.to_string(), "gateway".into()),
+        Carried::Nftables { endpoints } => {
+            (status.key.to_string(), format!("nftables, {endpoints} endpoints").into())
+        }
+        Carried::InProcess { listen, why } => {
+            (format!("{listen}/{}", status.key.protocol), format!("in process: {why}").into())
+        }
+        Carried::Not { why } => {
+            (status.key.to_string(), Cell::new(format!("not carried: {why}"), Style::Careful))
+        }
+    }
+}
+
+/// Service rows with what is behind them, and why they have their addresses.
+fn services(current: &Current, mut rows: Value) -> Value {
+    for (row, plan) in rows.as_array_mut().into_iter().flatten().zip(&current.plan.services) {
+        let id = NamespacedName::new(plan.namespace.as_str(), plan.name.as_str());
+        row["why"] = json!(current.plan.explanations.get(&id));
+        if let Some(resolved) = current.snapshot.services.get(&id) {
+            row["ports"] = ports(resolved, &current.applied.forwarded.ports);
+        }
+    }
+    rows
+}
+
+fn ports(resolved: &ResolvedService, carried_ports: &[PortStatus]) -> Value {
+    let id = &resolved.service.id;
+    let rows = resolved.ports.iter().map(|port| {
+        let status = carried_ports.iter().filter(|status| {
+            status.service.as_ref() == Some(id)
+                && status.key.port == port.port.port
+                && status.key.protocol == port.port.protocol
+        });
+        let reached: Vec<Value> = status
+            .map(|status| {
+                let (at, how) = carried(status);
+                json!({"at": at, "how": how.text()})
+            })
+            .collect();
+        json!({
+            "name": port.port.name,
+            "protocol": port.port.protocol,
+            "port": port.port.port,
+            "reached": reached,
+            "endpoints": port.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
+        })
+    });
+    rows.collect()
+}
+
+fn endpoint(endpoint: &Endpoint) -> Value {
+    let state = match endpoint.state {
+        EndpointState::Ready => "ready",
+        EndpointState::Terminating => "terminating",
+        EndpointState::NotReady => "not ready",
+    };
+    json!({"address": endpoint.to_string(), "state": state, "node": endpoint.node.as_deref()})
+}
+
+fn announcements(mut rows: Value, vips: Option<&[VipStatus]>) -> Value {
+    for row in rows.as_array_mut().into_iter().flatten() {
+        let address = row["address"].as_str().unwrap_or_default().to_owned();
+        let status = vips.into_iter().flatten().find(|vip| vip.address.to_string() == address);
+        if let Some(status) = status {
+            let reason = status.state.reason().map(|why| format!(": {why}")).unwrap_or_default();
+            row["state"] = json!(format!("{}{reason}", status.state.as_str()));
+        }
+    }
+    rows
+}
+
+fn endpoint_counts(current: &Current) -> EndpointCounts {
+    let ports = current.snapshot.services.values().flat_map(|service| &service.ports);
+    let endpoints: Vec<&Endpoint> = ports.flat_map(|port| &port.endpoints).collect();
+    let ready = endpoints.iter().filter(|endpoint| endpoint.is_ready()).count();
+    EndpointCounts { ready, total: endpoints.len() }
+}

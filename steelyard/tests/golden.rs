@@ -1,0 +1,101 @@
+//! Golden cases: `tests/golden/{check,plan}/NAME.in.yaml` (or a folder `NAME.in`) against what the
+//! commands print. `UPDATE=1 cargo test -p steelyard --test golden` rewrites the expectations.
+//!
+//! `check` cases compare `NAME.out.txt`; `plan` cases `NAME.out.txt` and `NAME.out.json`. A case
+//! may bring a `NAME.lock`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[test]
+fn check() {
+    run("check", &[("txt", &[])]);
+}
+
+#[test]
+fn plan() {
+    run("plan", &[("txt", &[]), ("json", &["-o", "json"])]);
+}
+
+/// The examples plan what their README says.
+#[test]
+fn examples() {
+    let mut wrong = Vec::new();
+    for folder in entries(&root().join("examples")).into_iter().filter(|path| path.is_dir()) {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let place = format!("examples/{name}");
+        for (suffix, options) in [("txt", &[][..]), ("json", &["-o", "json"][..])] {
+            let expected = root().join(format!("tests/golden/examples/{name}.out.{suffix}"));
+            compare(&command("plan", &place, None, options), &expected, &mut wrong);
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+fn run(command_name: &str, outputs: &[(&str, &[&str])]) {
+    let folder = root().join("tests/golden").join(command_name);
+    let mut wrong = Vec::new();
+    for input in entries(&folder) {
+        let file = input.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some((name, _)) = file.split_once(".in") else { continue };
+        let place = format!("tests/golden/{command_name}/{file}");
+        let lock = folder.join(format!("{name}.lock"));
+        let lock = lock.is_file().then(|| format!("tests/golden/{command_name}/{name}.lock"));
+        for (suffix, options) in outputs {
+            let expected = folder.join(format!("{name}.out.{suffix}"));
+            let actual = command(command_name, &place, lock.as_deref(), options);
+            compare(&actual, &expected, &mut wrong);
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// What the command prints, and its exit status.
+fn command(name: &str, place: &str, lock: Option<&str>, options: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_steelyard"));
+    command.current_dir(root()).args([name, place, "--node", "node-1"]).args(options);
+    if let Some(lock) = lock {
+        command.args(["--lock", lock]);
+    }
+    let output = command.output().expect("the binary starts");
+    let text = String::from_utf8(output.stdout).expect("it prints text");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if options.contains(&"json") {
+        return text;
+    }
+    format!("{text}{errors}exit status {}\n", output.status.code().unwrap_or(-1))
+}
+
+fn compare(actual: &str, expected: &Path, wrong: &mut Vec<String>) {
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(expected.parent().expect("a file is in a folder")).unwrap();
+        return std::fs::write(expected, actual).unwrap();
+    }
+    let wanted = std::fs::read_to_string(expected).unwrap_or_default();
+    if wanted != actual {
+        let name = expected.strip_prefix(root()).unwrap_or(expected).display();
+        wrong.push(format!("=== {name}: {}", first_difference(&wanted, actual)));
+    }
+}
+
+fn first_difference(wanted: &str, actual: &str) -> String {
+    let pairs = wanted.lines().zip(actual.lines()).enumerate();
+    let different = pairs.into_iter().find(|(_, (wanted, actual))| wanted != actual);
+    match different {
+        Some((at, (wanted, actual))) => {
+            format!("line {}\n  expected {wanted}\n  actual   {actual}", at + 1)
+        }
+        None => format!("{} lines, expected {}", actual.lines().count(), wanted.lines().count()),
+    }
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the folder is there");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_owned()
+}
