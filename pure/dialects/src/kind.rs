@@ -46,15 +46,20 @@ const METALLB: &str = "metallb.io/v1beta1";
 const OUR_GROUPS: [&str; 6] =
     ["", "apps", "discovery.k8s.io", "extensions", "networking.k8s.io", "metallb.io"];
 
-const LATER: [Later; 7] = [
+const LATER: [Later; 10] = [
     later("metallb.io", "BGPPeer", "nothing is announced by BGP"),
     later("metallb.io", "BGPAdvertisement", "nothing is announced by BGP"),
     later("metallb.io", "BFDProfile", "no BFD session is made"),
     later("metallb.io", "Community", "nothing is announced by BGP"),
-    later("traefik.io", "", "say the same with an Ingress to have it served"),
-    later("traefik.containo.us", "", "say the same with an Ingress to have it served"),
-    later("gateway.networking.k8s.io", "", "say the same with an Ingress to have it served"),
+    later("traefik.io", "IngressRoute", AS_INGRESS),
+    later("traefik.io", "", "it has no effect"),
+    later("traefik.containo.us", "IngressRoute", AS_INGRESS),
+    later("traefik.containo.us", "", "it has no effect"),
+    later("gateway.networking.k8s.io", "HTTPRoute", AS_INGRESS),
+    later("gateway.networking.k8s.io", "", "it has no effect"),
 ];
+
+const AS_INGRESS: &str = "say the same with an Ingress to have it served";
 
 /// What MetalLB's speakers and controller write.
 const METALLB_STATUS: [&str; 3] = ["ServiceL2Status", "ServiceBGPStatus", "ConfigurationState"];
