@@ -171,7 +171,9 @@ fn duplicate(draft: &RouteDraft, older: &Provenance) -> Diagnostic {
         Severity::Error,
         codes::ROUTE_DUPLICATE,
         &draft.place,
-        format!("{rule} is routed by {owner} already, which is older and keeps it"),
+        format!(
+            "{rule} is routed by {owner} already; that is older, or first by name, and keeps it"
+        ),
         "change host or path of one of the two, or remove it",
     )
 }

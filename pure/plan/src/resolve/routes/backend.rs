@@ -1,10 +1,11 @@
 //! From the Service and port that a route names to endpoints.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use steelyard_model::{
-    Backend, BackendRef, Diagnostic, NamespacedName, PortRef, Protocol, Refusal, RouteDraft,
-    Service, ServicePort, ServiceType, Severity,
+    Backend, BackendRef, Diagnostic, NamespacedName, PortRef, Protocol, Provenance, Refusal,
+    RouteDraft, Service, ServicePort, ServiceType, Severity,
 };
 
 use super::Class;
@@ -63,7 +64,7 @@ impl<'w> Join<'_, 'w> {
                     self.diagnostics.push(Diagnostic::at(
                         Severity::Error,
                         codes::BACKEND_EXTERNAL_NAME,
-                        &written.place,
+                        &field(&written.place, "name"),
                         format!(
                             "Service {} stands for {name} (ExternalName), which is not routed to \
                              yet: the route answers 503",
@@ -95,7 +96,7 @@ impl<'w> Join<'_, 'w> {
         self.diagnostics.push(Diagnostic::at(
             Severity::Error,
             codes::BACKEND_SERVICE_MISSING,
-            &written.place,
+            &field(&written.place, "name"),
             format!("there is no Service `{name}` in namespace {namespace}: the route answers 503"),
             help,
         ));
@@ -138,7 +139,7 @@ impl<'w> Join<'_, 'w> {
         self.diagnostics.push(Diagnostic::at(
             Severity::Error,
             codes::BACKEND_PORT_MISSING,
-            &written.place,
+            &field(&written.place, "port"),
             format!("Service {} has no TCP port {what}: the route answers 503", written.service),
             help,
         ));
@@ -149,7 +150,7 @@ impl<'w> Join<'_, 'w> {
         self.diagnostics.push(Diagnostic::at(
             Severity::Error,
             codes::BACKEND_TLS_NOT_HONOURED,
-            &written.place,
+            &field(&written.place, "port"),
             format!(
                 "port {}{name} of Service {} is for TLS, which is not spoken to backends yet: \
                  the route answers 503",
@@ -158,6 +159,11 @@ impl<'w> Join<'_, 'w> {
             "name a port that answers plain HTTP",
         ));
     }
+}
+
+/// The part of a named backend that is wrong.
+fn field(place: &Provenance, key: &str) -> Provenance {
+    Provenance { object: Arc::clone(&place.object), field: place.field.key(key) }
 }
 
 /// Traefik speaks TLS to a port by its number or name.

@@ -28,7 +28,8 @@ fn a_missing_service_or_port_keeps_the_route_without_backends() {
         ("grafana:dns", "backend-port-missing", "80 (http)"),
     ] {
         let snapshot = joined(&(services.clone() + &ingress("i", "", "", "a.b", "/", to)));
-        assert_eq!(of_routes(&snapshot), [format!("error {code} {BACKEND}")], "{to}");
+        let field = if code.contains("port") { "port" } else { "name" };
+        assert_eq!(of_routes(&snapshot), [format!("error {code} {BACKEND}.{field}")], "{to}");
         assert!(words(&snapshot, code).contains(help), "{}", words(&snapshot, code));
         assert!(snapshot.routes.len() == 1 && snapshot.routes[0].backends.is_empty());
     }
@@ -48,7 +49,7 @@ fn services_of_another_namespace_are_no_backends() {
 fn what_is_not_spoken_to_answers_503() {
     let external = service("a", "{type: ExternalName, externalName: nas.lan}");
     let snapshot = joined(&(external + &ingress("i", "", "", "a.b", "/", "a")));
-    assert_eq!(of_routes(&snapshot), [format!("error backend-external-name {BACKEND}")]);
+    assert_eq!(of_routes(&snapshot), [format!("error backend-external-name {BACKEND}.name")]);
     assert!(snapshot.routes[0].backends.is_empty());
 
     let tls = service("a", "{ports: [{name: https-x, port: 8443}, {name: plain, port: 80}]}");
