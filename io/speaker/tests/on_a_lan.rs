@@ -8,7 +8,7 @@ use std::io::Read;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use lan::{Lan, NOBODY, Wish, eventually, vip};
+use lan::{Lan, NOBODY, Wish, eventually, next, vip};
 use steelyard_host::netns::Namespace;
 use steelyard_speaker::{
     ConflictPolicy, EventKind, Mac, NoInterface, Speaker, SpeakerOptions, VipState,
@@ -25,19 +25,23 @@ fn a_client_gets_one_answer_by_every_tool() {
     lan.announced(&speaker, &[VIP4, VIP6]);
 
     let node = lan.mac(&lan.node);
-    assert_eq!(lan.arping(VIP4, Wish::Several), [node; 3]);
-    assert_eq!(lan.ndisc6(VIP6), [node]);
+    let answers = lan.arping(VIP4, Wish::Several);
+    assert!(
+        (1..=3).contains(&answers.len()) && answers.iter().all(|it| *it == node),
+        "{answers:?}"
+    );
+    assert_eq!(lan.ndisc6(VIP6, Wish::One), [node]);
     assert!(lan.arping_as_probe(VIP4), "an address-less asker is told too");
     for vip in [VIP4, VIP6] {
         assert!(lan.ping(vip), "{vip}");
     }
     assert_eq!(lan.arping("10.1.1.101", Wish::None), NOBODY, "silent about what is not ours");
-    assert_eq!(lan.ndisc6("fd00::101"), NOBODY);
+    assert_eq!(lan.ndisc6("fd00::101", Wish::None), NOBODY);
 
     for vip in [VIP4, VIP6] {
         assert!(counted(&speaker, "metallb_layer2_requests_received", vip) > 0, "{vip}");
         assert!(counted(&speaker, "metallb_layer2_responses_sent", vip) > 0, "{vip}");
-        assert_eq!(counted(&speaker, "steelyard_layer2_echo_replies_total", vip), 2, "{vip}");
+        assert!(counted(&speaker, "steelyard_layer2_echo_replies_total", vip) > 0, "{vip}");
         assert_eq!(counted(&speaker, "steelyard_layer2_conflicts_total", vip), 0, "{vip}");
     }
 }
@@ -95,7 +99,7 @@ fn what_another_has_is_not_announced_until_it_is_free() {
         status.len() == 2 && status.iter().all(|it| it.state == VipState::Conflict { rival })
     });
     for _ in 0..2 {
-        let event = events.blocking_recv().unwrap();
+        let event = next(&mut events);
         let interface = "eth0".to_owned();
         assert_eq!(event.kind, EventKind::Taken { interface, rival }, "{event}");
         assert!(event.kind.help().is_some());
@@ -108,9 +112,47 @@ fn what_another_has_is_not_announced_until_it_is_free() {
     lan.announced(&speaker, &[VIP4, VIP6]);
     assert_eq!(lan.arping(VIP4, Wish::One), [lan.mac(&lan.node)]);
     assert!(
-        matches!(events.blocking_recv().unwrap().kind, EventKind::Announced { .. }),
+        matches!(next(&mut events).kind, EventKind::Announced { .. }),
         "told once, however often it was asked again"
     );
+}
+
+/// Nothing tells the two of each other but the LAN.
+#[test]
+fn of_two_speakers_one_announces() {
+    let Some(lan) = Lan::new("two", "of_two_speakers_one_announces") else { return };
+    let mut options = SpeakerOptions::default();
+    options.timing.retry = Duration::from_millis(50);
+    let here = lan.speaker(options.clone());
+    let there = lan.rival.run(|| Speaker::start(options)).unwrap().unwrap();
+    for speaker in [&here, &there] {
+        speaker.set_vips(vec![vip(VIP4), vip(VIP6)]);
+    }
+    let states = |address: &str| -> Vec<&str> {
+        let both = here.status().into_iter().chain(there.status());
+        let of_vip = both.filter(|it| it.address.to_string() == address);
+        let mut states: Vec<&str> = of_vip.map(|it| it.state.as_str()).collect();
+        states.sort_unstable();
+        states
+    };
+    for address in [VIP4, VIP6] {
+        eventually("one announces, the other does not", || {
+            states(address) == ["announced", "conflict"]
+        });
+    }
+    let answers = lan.arping(VIP4, Wish::Several);
+    assert!(
+        (1..=3).contains(&answers.len()) && answers.iter().all(|it| *it == answers[0]),
+        "{answers:?}"
+    );
+    assert_eq!(lan.ndisc6(VIP6, Wish::One).len(), 1);
+    for address in [VIP4, VIP6] {
+        assert_eq!(states(address), ["announced", "conflict"], "and so it stays");
+    }
+
+    // The one that goes leaves the field to the other.
+    here.shutdown();
+    lan.announced(&there, &[VIP4, VIP6]);
 }
 
 #[test]
@@ -136,12 +178,12 @@ fn a_claim_on_what_we_announce_is_defended() {
     let mut events = speaker.events();
     speaker.set_vips(vec![vip(VIP4)]);
     lan.announced(&speaker, &[VIP4]);
-    events.blocking_recv().unwrap();
+    next(&mut events);
     assert!(lan.ping(VIP4), "the client knows it");
 
     lan.claim(VIP4);
     let (interface, rival) = ("eth0".to_owned(), Mac(lan.mac(&lan.rival)));
-    assert_eq!(events.blocking_recv().unwrap().kind, EventKind::Defended { interface, rival });
+    assert_eq!(next(&mut events).kind, EventKind::Defended { interface, rival });
     let status = &speaker.status()[0];
     assert_eq!(status.state, VipState::Announced { rival: Some(rival) });
     assert_eq!(lan.arping(VIP4, Wish::One), [lan.mac(&lan.node)]);
@@ -159,9 +201,9 @@ fn by_policy_a_claimed_vip_is_given_up() {
     let mut events = speaker.events();
     speaker.set_vips(vec![vip(VIP4)]);
     lan.announced(&speaker, &[VIP4]);
-    events.blocking_recv().unwrap();
+    next(&mut events);
     lan.claim(VIP4);
-    assert!(matches!(events.blocking_recv().unwrap().kind, EventKind::Yielded { .. }));
+    assert!(matches!(next(&mut events).kind, EventKind::Yielded { .. }));
     assert_eq!(lan.arping(VIP4, Wish::None), NOBODY);
 }
 
@@ -179,7 +221,7 @@ fn interfaces_are_followed_as_they_come_and_go() {
     };
     let nowhere = |address: &str| matches!(state(address), Some(VipState::NoInterface(_)));
     assert!(nowhere(far));
-    let first = events.blocking_recv().unwrap();
+    let first = next(&mut events);
     assert!(matches!(first.kind, EventKind::NoInterface(NoInterface::NoSubnet { .. })), "{first}");
     assert!(first.to_string().contains("eth0 10.1.1.11/24"), "{first}");
 
@@ -232,7 +274,7 @@ fn vips_taken_away_are_silent_and_the_rest_undisturbed() {
     let mut events = speaker.events();
     speaker.set_vips(vec![vip("10.1.1.102"), vip(VIP4)]);
     speaker.set_vips(vec![vip(VIP4)]);
-    let event = events.blocking_recv().unwrap();
+    let event = next(&mut events);
     assert_eq!(event.address.to_string(), "10.1.1.102");
     assert!(matches!(event.kind, EventKind::Withdrawn { .. }), "{event}");
     assert_eq!(lan.arping("10.1.1.102", Wish::None), NOBODY);
@@ -257,7 +299,7 @@ fn a_snooping_switch_lets_questions_through() {
         let output = lan.segment.switch().output("bridge", &["mdb", "show"]).unwrap();
         String::from_utf8_lossy(&output.stdout).contains("ff02::1:ff00:100")
     });
-    assert_eq!(lan.ndisc6(VIP6), [lan.mac(&lan.node)]);
+    assert_eq!(lan.ndisc6(VIP6, Wish::One), [lan.mac(&lan.node)]);
     assert!(counted(&speaker, "metallb_layer2_responses_sent", VIP6) > 0);
 }
 
@@ -277,7 +319,7 @@ fn hundreds_of_vips_are_all_announced_and_answered() {
     });
     let node = lan.mac(&lan.node);
     assert_eq!(lan.arping("10.1.9.248", Wish::One), [node]);
-    assert_eq!(lan.ndisc6("fd00::9:257"), [node]);
+    assert_eq!(lan.ndisc6("fd00::9:257", Wish::One), [node]);
     let sent: u64 = speaker
         .metrics()
         .lines()
@@ -331,10 +373,10 @@ fn killed_or_stopped_nobody_answers() {
     let node = lan.mac(&lan.node);
     let process = Process::start(&lan.node, &format!("{VIP4} {VIP6}"));
     eventually("it answers", || lan.arping(VIP4, Wish::One) == [node]);
-    eventually("it answers", || lan.ndisc6(VIP6) == [node]);
+    eventually("it answers", || lan.ndisc6(VIP6, Wish::One) == [node]);
     let silent = |why: &str| {
         assert_eq!(lan.arping(VIP4, Wish::None), NOBODY, "{why}");
-        assert_eq!(lan.ndisc6(VIP6), NOBODY, "{why}");
+        assert_eq!(lan.ndisc6(VIP6, Wish::None), NOBODY, "{why}");
         assert!(!lan.ping(VIP4), "{why}");
     };
     process.signal("STOP");

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use steelyard_host::links;
 use steelyard_host::netns::{self, Namespace, Segment};
-use steelyard_speaker::{Speaker, SpeakerOptions, Vip};
+use steelyard_speaker::{Speaker, SpeakerEvent, SpeakerOptions, Vip};
+use tokio::sync::broadcast::Receiver;
 
 /// Programs that the tests run, and the Debian packages that have them.
 const TOOLS: [(&str, &str); 3] =
@@ -42,6 +43,16 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "never: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// The next event, which must come.
+pub(crate) fn next(events: &mut Receiver<SpeakerEvent>) -> SpeakerEvent {
+    let mut next = None;
+    eventually("an event", || {
+        next = events.try_recv().ok();
+        next.is_some()
+    });
+    next.unwrap()
 }
 
 impl Lan {
@@ -106,33 +117,39 @@ impl Lan {
     pub(crate) fn arping(&self, address: &str, wish: Wish) -> Vec<[u8; 6]> {
         let (count, wait) = match wish {
             Wish::None | Wish::One => ("1", "0.7"),
-            Wish::Several => ("3", "0.2"),
+            Wish::Several => ("3", "0.4"),
         };
         let arguments = ["-r", "-c", count, "-W", wait, "-i", "eth0", address];
-        macs(&self.client.output("arping", &arguments).unwrap().stdout)
+        self.asked(wish, "arping", &arguments)
     }
 
-    /// Whether an answer comes to the client asking from 0.0.0.0, as before taking an address.
+    /// Whether the node answers the client that asks from 0.0.0.0, as before taking an address.
     pub(crate) fn arping_as_probe(&self, address: &str) -> bool {
         let arguments = ["-0", "-r", "-c", "1", "-W", "0.7", "-i", "eth0", address];
-        macs(&self.client.output("arping", &arguments).unwrap().stdout) == [self.mac(&self.node)]
+        self.asked(Wish::One, "arping", &arguments) == [self.mac(&self.node)]
     }
 
     /// Who answers the client's `ndisc6` within the time, each once: it takes announcements for
     /// answers.
-    pub(crate) fn ndisc6(&self, address: &str) -> Vec<[u8; 6]> {
+    pub(crate) fn ndisc6(&self, address: &str, wish: Wish) -> Vec<[u8; 6]> {
         let arguments = ["-q", "-m", "-n", "-r", "1", "-w", "700", address, "eth0"];
-        let mut macs = macs(&self.client.output("ndisc6", &arguments).unwrap().stdout);
+        let mut macs = self.asked(wish, "ndisc6", &arguments);
         macs.sort_unstable();
         macs.dedup();
         macs
     }
 
+    /// Runs a tool that prints who answered. A machine under load may need a second try.
+    fn asked(&self, wish: Wish, tool: &str, arguments: &[&str]) -> Vec<[u8; 6]> {
+        let tries = if wish == Wish::None { 1 } else { 10 };
+        let ask = |_| macs(&self.client.output(tool, arguments).unwrap().stdout);
+        (0..tries).map(ask).find(|macs| !macs.is_empty()).unwrap_or_default()
+    }
+
+    /// Whether any of a few pings is answered.
     pub(crate) fn ping(&self, address: &str) -> bool {
-        let arguments = ["-n", "-c", "2", "-i", "0.2", "-W", "1", address];
-        let output = self.client.output("ping", &arguments).unwrap();
-        output.status.success()
-            && String::from_utf8_lossy(&output.stdout).contains(" 0% packet loss")
+        let arguments = ["-n", "-q", "-c", "2", "-i", "0.2", "-W", "1", address];
+        self.client.output("ping", &arguments).unwrap().status.success()
     }
 
     /// The rival announces an address without having it.
