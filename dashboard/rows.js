@@ -13,15 +13,15 @@ export function vipRows({ services, announcements, diagnostics, overview }) {
     if (!addresses.length && !list(service.events).length) return []; // does not ask for one
     const row = (address) => {
       const told = byAddress.get(`${id} ${bare(address ?? "")}`) ?? [];
-      const status = vipState(address, told);
+      const status = vipState(address, told, overview ?? {});
       return finish([
         [address ? { text: address, kind: "mono strong" } : { text: "pending", kind: "faint" }],
         [name(service.namespace, service.name)],
         [service.pool ?? dash()],
-        [servedBy(service.servedBy)],
+        [servedBy(service.servedBy), ...reached(service)],
         owner(told, overview?.node),
-        [{ text: status.text, kind: `pill ${status.kind}` }],
-        why(service, findings.get(`Service/${id}`) ?? []),
+        [{ text: status.text, kind: `pill ${status.kind}`, title: status.title }],
+        why(service, status, findings.get(`Service/${id}`) ?? []),
       ]);
     };
     return addresses.length ? addresses.map(row) : [row(null)];
@@ -55,9 +55,10 @@ export function endpointRows({ services, routes }) {
     }
   }
   for (const backend of list(routes).flatMap((route) => list(route.backends))) {
-    for (const address of list(backend.endpoints)) {
-      const key = `${backend.service} ${address}`;
-      if (!rows.has(key)) rows.set(key, { label: backend.service, address, state: "ready" });
+    const usable = list(backend.endpoints).map((address) => ({ address, state: "ready" }));
+    for (const one of [...list(backend.states), ...usable]) {
+      const key = `${backend.service} ${one.address}`;
+      if (!rows.has(key)) rows.set(key, { label: backend.service, ...one });
     }
   }
   return [...rows.values()].map(({ label, address, state, node }) => finish([
@@ -94,18 +95,32 @@ export function eventRows({ events }, now = Date.now() / 1000) {
   ]));
 }
 
-function vipState(address, told) {
+/** `state` is a word, with `: why` behind it when it is not as it should be. */
+function vipState(address, told, overview) {
   if (!address) return { text: "no address", kind: "bad" };
   if (!told.length) return { text: "not announced", kind: "careful" };
   const { state } = told[0];
-  if (state) return { text: spaced(state), kind: stateKind(state) };
+  if (state) {
+    const [word, ...reason] = state.split(": ");
+    return { text: spaced(word), kind: stateKind(word), reason: reason.join(": ") };
+  }
+  if (overview.privileges && overview.privileges !== "full") {
+    return { text: "only here", kind: "careful", title: `not announced: ${overview.privileges}` };
+  }
   const owned = told.some((one) => one.owner || list(one.nodes).length);
   return owned ? { text: "announced", kind: "good" } : { text: "nobody answers", kind: "bad" };
 }
 
 function stateKind(state) {
   if (["ready", "announced"].includes(state)) return "good";
-  return ["conflict", "nobody", "failed"].includes(state) ? "bad" : "careful";
+  return ["conflict", "no-interface"].includes(state) ? "bad" : "careful";
+}
+
+/** Where its ports are really reached, and how packets get there. */
+function reached(service) {
+  return list(service.ports).flatMap((port) => list(port.reached)).map(({ at, how }) => ({
+    parts: [{ text: at, kind: "mono" }, ` ${how}`], kind: "block faint small",
+  }));
 }
 
 function severityKind(severity) {
@@ -127,11 +142,13 @@ function owner(told, self) {
   return parts;
 }
 
-/** The worst finding about a Service, and the last thing that was said of it. */
-function why(service, findings) {
+/** What keeps it from working, why it is as it is, and the worst finding about it. */
+function why(service, status, findings) {
   const parts = [];
+  if (status.reason) parts.push({ text: status.reason, kind: `block ${status.kind === "bad" ? "bad" : "careful"}` });
   const said = list(service.events).at(-1);
-  if (said) parts.push({ text: said.message ?? said.reason, kind: "block" });
+  const sentences = list(service.why).length ? service.why : [said?.message ?? said?.reason].filter(Boolean);
+  sentences.forEach((text, index) => parts.push({ text, kind: index ? "block faint small" : "block" }));
   const worst = [...findings].sort((a, b) => (RANK[a.severity] ?? 3) - (RANK[b.severity] ?? 3))[0];
   if (worst && worst.severity !== "info") {
     parts.push({ text: worst.message, kind: `block ${severityKind(worst.severity)}`, href: "#diagnostics" });
@@ -184,7 +201,8 @@ function endpointStates(services) {
 
 function endpointChips(backends, states) {
   const parts = backends.flatMap((backend) => {
-    const known = states.get(backend.service) ?? new Map();
+    const told = list(backend.states).map((one) => [one.address, one.state]);
+    const known = told.length ? new Map(told) : states.get(backend.service) ?? new Map();
     const addresses = new Set([...list(backend.endpoints), ...known.keys()]);
     return [...addresses].map((address) => {
       const state = known.get(address) ?? "ready";
@@ -209,7 +227,7 @@ function place(one) {
 
 /** `notReady` for people. */
 function spaced(state) {
-  return String(state ?? "unknown").replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
+  return String(state ?? "unknown").replace(/([a-z])([A-Z])/g, "$1 $2").replaceAll("-", " ").toLowerCase();
 }
 
 function age(seconds) {

@@ -53,8 +53,9 @@ fn view(generation: u64, started: u64) -> View {
 const UNREADY: &str = "10.1.1.102 is not announced: no interface has a subnet that holds it";
 
 fn layer2(address: &str, service: &str, owner: Option<&str>, standbys: &[&str]) -> Value {
+    let state = owner.is_none().then_some("conflict: 52:54:00:12:34:56 has it");
     json!({ "address": address, "service": service, "protocol": "layer2", "owner": owner,
-            "standbys": standbys, "interfaces": [], "peers": [] })
+            "standbys": standbys, "interfaces": [], "peers": [], "state": state })
 }
 
 fn services() -> Value {
@@ -67,6 +68,8 @@ fn services() -> Value {
         { "namespace": "default", "name": "nginx-service", "addresses": ["10.1.1.101"],
           "pool": "homelab-pool", "servedBy": "forward",
           "events": assigned("Assigned IP [\"10.1.1.101\"]"),
+          "why": ["kept 10.1.1.101 of homelab-pool, held since the last start",
+                  "worker-3 answers: it has the fewest addresses of 3 eligible nodes"],
           "ports": [port(80, &[("10.244.1.7:80", "ready", "worker-1"),
               ("10.244.2.9:80", "ready", "worker-2"), ("10.244.3.4:80", "terminating", "worker-3")])] },
         { "namespace": "data", "name": "postgres-external", "addresses": ["10.1.1.102"],
@@ -87,7 +90,8 @@ fn services() -> Value {
 
 fn port(number: u16, endpoints: &[(&str, &str, &str)]) -> Value {
     let endpoint = |(address, state, node): &(&str, &str, &str)| json!({ "address": address, "state": state, "node": node });
-    json!({ "name": null, "protocol": "TCP", "port": number,
+    let reached = json!([{ "at": format!("10.1.1.101:{number}"), "how": "nftables, 3 endpoints" }]);
+    json!({ "name": null, "protocol": "TCP", "port": number, "reached": reached,
             "endpoints": endpoints.iter().map(endpoint).collect::<Vec<_>>() })
 }
 

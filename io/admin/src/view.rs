@@ -11,8 +11,12 @@ pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// One moment of the whole, as it is told. Lists have the shapes of `plan -o json`; more fields
 /// may be added to their rows. The page and `get` also show these, where given:
-/// `services[].ports[]` as `{name, protocol, port, endpoints: [{address, state, node}]}` and
-/// `announcements[].state`.
+///
+/// - `services[].why`: sentences;
+/// - `services[].ports[]`: `{name, protocol, port, reached: [{at, how}], endpoints: [ENDPOINT]}`
+///   where an endpoint is `{address, state, node}`, its state `ready`, `terminating`, `not ready`;
+/// - `routes[].backends[].states[]`: all its endpoints, in the same form;
+/// - `announcements[].state`: a word, with `: why` behind it when it is not as it should be.
 #[derive(Clone, Debug)]
 pub struct View {
     /// Number of the Snapshot it was made from.

@@ -190,9 +190,10 @@ fn ratio(ready: Option<u64>, total: Option<u64>) -> Cell {
     Cell::new(format!("{ready}/{total}"), style)
 }
 
-/// The last thing said about a Service.
+/// The first reason, else the last thing said about a Service.
 fn why(service: &Value) -> String {
-    list(&service["events"]).last().map_or_else(String::new, |event| text(&event["message"]))
+    let said = list(&service["events"]).last().map(|event| &event["message"]);
+    list(&service["why"]).first().or(said).map_or_else(String::new, text)
 }
 
 fn owners(service: &Value, announcements: &Value) -> String {

@@ -13,6 +13,7 @@ fn services() -> Value {
         { "namespace": "default", "name": "web", "addresses": ["10.1.1.100", "fd00::1"],
           "pool": "main", "servedBy": "forward",
           "events": [{ "type": "Normal", "reason": "IPAllocated", "message": "Assigned IP" }],
+          "why": ["held since before", "owned by node-b"],
           "ports": [{ "port": 80, "protocol": "TCP", "endpoints": [
               { "address": "10.0.0.1:8080", "state": "ready", "node": "node-a" },
               { "address": "10.0.0.2:8080", "state": "notReady", "node": null }] }] },
@@ -30,7 +31,7 @@ fn services_show_address_owner_and_why() {
     ]);
     let want = "\
 NAMESPACE  NAME  ADDRESS             POOL  SERVED BY  OWNER   ENDPOINTS  WHY
-default    web   10.1.1.100,fd00::1  main  forward    node-b  1/2        Assigned IP
+default    web   10.1.1.100,fd00::1  main  forward    node-b  1/2        held since before
 default    late  <pending>           -     -          -       -          no pool has  a free [31m address
 ";
     assert_eq!(tables::services(&services(), &announcements).render(0, false), want);
