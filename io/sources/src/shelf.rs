@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use steelyard_manifest::{Source, SourceText};
 
-use crate::walk::{Found, Walk};
+use crate::walk::{Found, Walk, is_manifest};
 
 /// All files together, at most.
 const MAX_TOTAL: u64 = 256 * 1024 * 1024;
@@ -73,6 +73,11 @@ impl Shelf {
         }
         self.last.clone_from(&look.sources);
         look
+    }
+
+    /// Whether it makes a difference what is written to the file at `real`.
+    pub(crate) fn minds(&self, real: &Path) -> bool {
+        is_manifest(real) || self.files.contains_key(real)
     }
 
     fn attempt(&mut self, paths: &[PathBuf]) -> Look {

@@ -163,7 +163,7 @@ impl Walk {
 }
 
 /// A manifest by its name. `steelyard.lock` is none.
-fn is_manifest(path: &Path) -> bool {
+pub(crate) fn is_manifest(path: &Path) -> bool {
     let extension = path.extension().and_then(OsStr::to_str);
     matches!(extension, Some("yaml" | "yml" | "json"))
 }

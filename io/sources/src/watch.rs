@@ -112,7 +112,7 @@ impl Watching {
         changed: &mpsc::Sender<Vec<Source>>,
     ) {
         let poll = if self.watcher.is_some() { POLL } else { POLL_ALONE };
-        while wait(woken, poll) {
+        while wait(woken, poll, &self.shelf) {
             let sources = self.look();
             if equal(&sources, &last) {
                 continue;
@@ -162,7 +162,7 @@ impl Watching {
 }
 
 /// Waits for a change to be over, or until it is time to look anyway; false means stop.
-fn wait(woken: &Receiver<Wake>, poll: Duration) -> bool {
+fn wait(woken: &Receiver<Wake>, poll: Duration, shelf: &Shelf) -> bool {
     let mut open = BTreeSet::new();
     let mut deadline = Instant::now() + poll;
     let mut first = None;
@@ -174,7 +174,7 @@ fn wait(woken: &Receiver<Wake>, poll: Duration) -> bool {
         match woken.recv_timeout(left) {
             Err(RecvTimeoutError::Timeout) => return true,
             Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
-            Ok(Wake::Event(event)) if is_change(&event) => {
+            Ok(Wake::Event(event)) if is_change(&event, shelf) => {
                 note_writing(&event, &mut open);
                 let now = Instant::now();
                 let quiet = if open.is_empty() { QUIET } else { QUIET_OPEN };
@@ -185,10 +185,13 @@ fn wait(woken: &Receiver<Wake>, poll: Duration) -> bool {
     }
 }
 
-/// Whether something may differ after it; our own reading is not such a thing.
-fn is_change(event: &Event) -> bool {
+/// Whether something may differ after it: not our own reading, nor a log being written beside.
+fn is_change(event: &Event, shelf: &Shelf) -> bool {
+    let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
     match event.kind {
-        EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
+        EventKind::Modify(ModifyKind::Data(_)) => event.paths.iter().any(|path| shelf.minds(path)),
+        kind if kind == written => event.paths.iter().any(|path| shelf.minds(path)),
+        EventKind::Access(_) => false,
         _ => true,
     }
 }

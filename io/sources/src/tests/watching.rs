@@ -230,3 +230,18 @@ async fn without_the_kernels_help_changes_are_polled() {
     scratch.write("a.yaml", "2");
     seen.until(&["a.yaml=2"]).await;
 }
+
+/// A link may lead to a file of any name, and a file may be named whatever its name.
+#[tokio::test]
+async fn odd_names_are_watched_where_they_were_asked_for() {
+    let scratch = Scratch::new();
+    let named = scratch.write("named.conf", "1");
+    scratch.write("outside/odd.txt", "1");
+    fs::create_dir(scratch.join("conf")).unwrap();
+    scratch.link("../outside/odd.txt", "conf/a.yaml");
+    let mut seen = Seen::new(&scratch, &[named, scratch.join("conf")]);
+    scratch.write("outside/odd.txt", "2");
+    seen.until(&["named.conf=1", "conf/a.yaml=2"]).await;
+    scratch.write("named.conf", "2");
+    seen.until(&["named.conf=2", "conf/a.yaml=2"]).await;
+}
