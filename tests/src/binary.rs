@@ -6,17 +6,19 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
 
-static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+/// A failure is kept too: one build tells it, not one per test.
+static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
 
 /// Its file: `STEELYARD_BIN` where that is set, else built beside the tests.
+///
+/// # Panics
+/// When it does not build.
 pub fn steelyard() -> &'static Path {
-    PROGRAM.get_or_init(|| {
-        let found = match std::env::var_os("STEELYARD_BIN") {
-            Some(path) => Ok(PathBuf::from(path)),
-            None => build(),
-        };
-        found.expect("the program can be built")
-    })
+    let found = PROGRAM.get_or_init(|| match std::env::var_os("STEELYARD_BIN") {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => build().map_err(|error| format!("{error:#}")),
+    });
+    found.as_ref().expect("the program can be built")
 }
 
 /// A command of it.

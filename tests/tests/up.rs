@@ -73,7 +73,7 @@ fn an_edit_with_a_mistake_keeps_the_last_good_version() -> Result<()> {
     ] {
         folder.write("app.yaml", &bad)?;
         // A route beside it shows when the edit has been taken in.
-        let beside = format!("{}.test", mistake.replace(' ', "-"));
+        let beside = format!("{}.test", mistake.to_lowercase().replace(' ', "-"));
         folder.write("beside.yaml", &ingress("beside", &beside, "shop", ""))?;
         up.wait_for(&beside, 200)?;
         let answer = up.get("app.test", "/")?;
