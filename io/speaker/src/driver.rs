@@ -121,8 +121,9 @@ impl Driver {
         let mut events = Vec::new();
         let mut totals = self.shared.totals.lock().unwrap_or_else(PoisonError::into_inner);
         for port in self.ports.values_mut() {
-            let (name, mac) = (port.name.clone(), port.mac);
-            port.work(now, |vip, change| events.push((vip, event(change, name.clone(), mac))));
+            for (vip, change) in port.work(now) {
+                events.push((vip, event(change, port.name.clone(), port.mac)));
+            }
             for (vip, counters) in port.responder.take_counters() {
                 totals.vips.entry(vip).or_default().add(&counters);
             }

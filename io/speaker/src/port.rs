@@ -68,18 +68,20 @@ impl Port {
         if self.stuck.is_some() { None } else { self.responder.deadline() }
     }
 
-    /// Does all that the responder wants done, as far as the interface goes along.
-    pub(crate) fn work(&mut self, now: Instant, mut changed: impl FnMut(IpAddr, Change)) {
+    /// Does all that the responder wants done, as far as the interface goes along; what happened.
+    pub(crate) fn work(&mut self, now: Instant) -> Vec<(IpAddr, Change)> {
+        let mut changes = Vec::new();
         while self.stuck.is_none()
             && let Some(output) = self.responder.poll(now)
         {
             match output {
                 Output::Transmit(frame) => self.send(frame),
-                Output::Changed(vip, change) => changed(vip, change),
+                Output::Changed(vip, change) => changes.push((vip, change)),
                 Output::Join(group) => self.note("join", group, |it| it.join(group)),
                 Output::Leave(group) => self.note("leave", group, |it| it.leave(group)),
             }
         }
+        changes
     }
 
     /// Waits for frames, and hands them to the responder.

@@ -232,6 +232,11 @@ fn interfaces_are_followed_as_they_come_and_go() {
     eventually("down", || nowhere(VIP4) && nowhere(far));
     lan.node.ip(&["link", "set", "eth0", "up"]).unwrap();
     lan.announced(&speaker, &[VIP4, far]);
+    let plug = |state| lan.segment.switch().ip(&["link", "set", "port1", state]).unwrap();
+    plug("down");
+    eventually("unplugged", || nowhere(VIP4) && nowhere(far));
+    plug("up");
+    lan.announced(&speaker, &[VIP4, far]);
     lan.node.ip(&["link", "del", "eth0"]).unwrap();
     eventually("gone", || nowhere(VIP4) && nowhere(far));
     lan.segment.plug(&lan.node, "eth0").unwrap();
