@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use steelyard_manifest::{Source, render};
-use steelyard_model::{Diagnostic, Severity};
+use steelyard_model::{Diagnostic, Held, Severity};
 
 use crate::cli::{CheckArgs, Output};
 use crate::entry_points::StaticOptions;
-use crate::{load, text};
+use crate::{load, plan, text};
 
 /// Runs the command.
 ///
@@ -17,7 +17,8 @@ use crate::{load, text};
 pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
     let (world, sources) = load::world(&args.paths, &args.world)?;
-    let diagnostics = world.snapshot.diagnostics;
+    let (_, plan) = plan::of(world, &Held::default(), &plan::facts(&args.world));
+    let diagnostics = plan.diagnostics;
     match args.output {
         Output::Json => println!("{:#}", serde_json::json!({ "diagnostics": diagnostics })),
         Output::Text => print!("{}", report(&diagnostics, &sources, text::wants_color())),

@@ -2,7 +2,7 @@
 //! commands print. `UPDATE=1 cargo test -p steelyard --test golden` rewrites the expectations.
 //!
 //! `check` cases compare `NAME.out.txt`; `plan` cases `NAME.out.txt` and `NAME.out.json`. A case
-//! may bring a `NAME.lock`.
+//! may bring a `NAME.lock`, and begin with a line `# options: --lb-class c` of further options.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,6 +54,7 @@ fn run(command_name: &str, outputs: &[(&str, &[&str])]) {
 fn command(name: &str, place: &str, lock: Option<&str>, options: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_steelyard"));
     command.current_dir(root()).args([name, place, "--node", "node-1"]).args(options);
+    command.args(further_options(&root().join(place)));
     if let Some(lock) = lock {
         command.args(["--lock", lock]);
     }
@@ -64,6 +65,14 @@ fn command(name: &str, place: &str, lock: Option<&str>, options: &[&str]) -> Str
         return text;
     }
     format!("{text}{errors}exit status {}\n", output.status.code().unwrap_or(-1))
+}
+
+/// What the first line of a case asks for.
+fn further_options(input: &Path) -> Vec<String> {
+    let bytes = std::fs::read(input).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let line = text.lines().next().and_then(|line| line.strip_prefix("# options: "));
+    line.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
 fn compare(actual: &str, expected: &Path, wrong: &mut Vec<String>) {

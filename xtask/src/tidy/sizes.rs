@@ -17,15 +17,15 @@ pub(crate) fn check(sources: &[SourceFile]) -> Result<Vec<Complaint>> {
     let mut complaints = Vec::new();
     for source in sources {
         let path = source.path.display();
-        if !source.text.starts_with("//!") && !source.text.starts_with("#!") {
-            complaints.push(format!("{path}:1: begins without `//!`: say what the file is"));
-        }
         let stem = source.path.file_stem().unwrap_or_default().to_string_lossy();
         if BANNED.contains(&&*stem) {
             complaints.push(format!("{path}: a file named {stem:?} says nothing about it"));
         }
         if is_test(source) {
             continue;
+        }
+        if !source.text.starts_with("//!") && !source.text.starts_with("#!") {
+            complaints.push(format!("{path}:1: begins without `//!`: say what the file is"));
         }
         let lines = source.text.lines().take_while(|line| *line != "#[cfg(test)]").count();
         if lines > FILE_LINES {
@@ -36,7 +36,7 @@ pub(crate) fn check(sources: &[SourceFile]) -> Result<Vec<Complaint>> {
     Ok(complaints)
 }
 
-fn is_test(source: &SourceFile) -> bool {
+pub(super) fn is_test(source: &SourceFile) -> bool {
     source.path.ends_with("tests.rs")
         || source.path.components().any(|part| part.as_os_str() == "tests")
 }
