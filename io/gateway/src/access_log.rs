@@ -1,13 +1,137 @@
-//! The access log.
+//! The access log: one line per request, as Traefik writes them.
+//!
+//! A core collects lines in its own buffer and hands them to one writer thread, at the latest
+//! after a second. The writer may block (a slow disk, a stopped terminal); the cores never do:
+//! when it is too far behind, lines are dropped and counted.
+
+mod lines;
+mod writer;
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use steelyard_http::RequestHead;
 
 use crate::core::Core;
+use crate::options::LogFormat;
+pub(crate) use writer::{Lines, Writer};
 
 /// Lines of one core, on their way to the writer.
-pub(crate) struct LogBuffer;
+pub(crate) struct LogBuffer {
+    format: LogFormat,
+    bytes: RefCell<Vec<u8>>,
+    to: Lines,
+    /// Requests of all cores so far.
+    count: Arc<AtomicU64>,
+    /// The second that was formatted last, and how it looks.
+    second: Cell<u64>,
+    stamp: RefCell<String>,
+}
+
+/// What the log says of a request, kept from its head. Reused from request to request.
+#[derive(Debug, Default)]
+pub(crate) struct Note {
+    method: String,
+    /// Path and query.
+    target: String,
+    host: String,
+    http10: bool,
+    referer: Vec<u8>,
+    user_agent: Vec<u8>,
+}
+
+/// A request that is over.
+pub(crate) struct Entry<'a> {
+    pub(crate) note: &'a Note,
+    pub(crate) client: SocketAddr,
+    pub(crate) entry_point: &'a str,
+    pub(crate) status: u16,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) duration: Duration,
+    /// The part of it that the endpoint took.
+    pub(crate) origin: Duration,
+    pub(crate) router: Option<&'a str>,
+    pub(crate) service: Option<&'a str>,
+    pub(crate) endpoint: Option<&'a str>,
+    pub(crate) retries: u32,
+}
+
+/// Buffers of this size are handed over at once.
+const FLUSH_AT: usize = 64 * 1024;
+
+impl LogBuffer {
+    pub(crate) fn new(format: LogFormat, to: Lines, count: Arc<AtomicU64>) -> Self {
+        Self {
+            format,
+            bytes: RefCell::default(),
+            to,
+            count,
+            second: Cell::new(0),
+            stamp: RefCell::default(),
+        }
+    }
+
+    /// Adds a line.
+    pub(crate) fn write(&self, entry: &Entry<'_>) {
+        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut bytes = self.bytes.borrow_mut();
+        match self.format {
+            LogFormat::Common => entry.common(&mut bytes, &self.stamp(), count),
+            LogFormat::Json => entry.json(&mut bytes, count),
+        }
+        if bytes.len() >= FLUSH_AT {
+            self.to.send(std::mem::take(&mut bytes));
+        }
+    }
+
+    fn stamp(&self) -> std::cell::Ref<'_, String> {
+        let now = crate::date::unix_now();
+        if self.second.replace(now) != now {
+            *self.stamp.borrow_mut() = crate::date::Civil::from_unix(now).log();
+        }
+        self.stamp.borrow()
+    }
+
+    fn flush(&self) {
+        let mut bytes = self.bytes.borrow_mut();
+        if !bytes.is_empty() {
+            self.to.send(std::mem::take(&mut bytes));
+        }
+    }
+}
+
+impl Note {
+    /// Keeps what the log needs of `head`.
+    pub(crate) fn take(&mut self, head: &RequestHead<'_, '_>) {
+        self.clear();
+        self.method.push_str(head.method);
+        self.target.push_str(&head.path);
+        self.target.push_str(head.query);
+        self.host.push_str(head.authority.raw);
+        self.http10 = head.is_http10;
+        self.referer.extend_from_slice(head.header("referer").unwrap_or_default());
+        self.user_agent.extend_from_slice(head.header("user-agent").unwrap_or_default());
+    }
+
+    /// Forgets the request before.
+    pub(crate) fn clear(&mut self) {
+        for text in [&mut self.method, &mut self.target, &mut self.host] {
+            text.clear();
+        }
+        self.referer.clear();
+        self.user_agent.clear();
+    }
+}
 
 impl Core {
     /// Hands the lines to the writer.
     pub(crate) fn flush_log(&self) {
-        let _ = &self.log;
+        if let Some(log) = &self.log {
+            log.flush();
+        }
     }
 }

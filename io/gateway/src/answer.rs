@@ -1,20 +1,59 @@
 //! Answers of the gateway itself.
 
-use steelyard_http::push_number;
+use steelyard_http::{Page, RequestHead, RouteTable, near_lines, push_number, wants_html};
+
+use crate::fault::Fault;
 
 /// An answer that no backend gave.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
-    pub(crate) body: String,
+    content_type: &'static str,
+    body: String,
 }
 
+/// Characters of a path that a page repeats.
+const LONGEST_SHOWN: usize = 200;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+
 impl Answer {
-    /// A status and one line of text.
-    pub(crate) fn plain(status: u16, text: &str) -> Self {
-        let body = if text.is_empty() { String::new() } else { format!("{text}\n") };
-        Self { status, content_type: "text/plain; charset=utf-8", body }
+    /// 200 and nothing else.
+    pub(crate) fn empty() -> Self {
+        Self { status: 200, content_type: TEXT, body: String::new() }
+    }
+
+    /// What went wrong, in one line.
+    pub(crate) fn fault(fault: Fault, html: bool) -> Self {
+        let status = fault.status();
+        let summary = fault.reason().to_owned();
+        let page = Page { status, reason: reason(status), summary, details: Vec::new() };
+        Self::page(&page, html)
+    }
+
+    /// No route matches; `table` is given when the client may know which rules were nearest.
+    pub(crate) fn not_found(
+        head: &RequestHead<'_, '_>,
+        entry_point: &str,
+        table: Option<&RouteTable>,
+    ) -> Self {
+        let (host, path) = (&head.authority.host, &head.path);
+        let mut summary = Fault::NoRoute.reason().to_owned();
+        let mut details = Vec::new();
+        if let Some(table) = table {
+            let named = if host.is_empty() { "no host" } else { host };
+            let short: String = path.chars().take(LONGEST_SHOWN).collect();
+            summary = format!("{summary} {} {short} on {named}", head.method);
+            details = near_lines(&table.nearest(entry_point, host, path), entry_point);
+        }
+        let page = Page { status: 404, reason: reason(404), summary, details };
+        Self::page(&page, wants_html(head.header("accept")))
+    }
+
+    /// Bytes of the body.
+    pub(crate) fn len(&self) -> usize {
+        self.body.len()
     }
 
     /// Appends the whole response.
@@ -37,10 +76,15 @@ impl Answer {
             out.extend_from_slice(self.body.as_bytes());
         }
     }
+
+    fn page(page: &Page<'_>, html: bool) -> Self {
+        let (content_type, body) = if html { (HTML, page.html()) } else { (TEXT, page.text()) };
+        Self { status: page.status, content_type, body }
+    }
 }
 
 /// The reason phrase of the statuses we answer with.
-pub(crate) fn reason(status: u16) -> &'static str {
+fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         400 => "Bad Request",

@@ -4,13 +4,13 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use steelyard_http::{client_lines, may_be_complete};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use crate::access_log::{Entry, Note};
 use crate::answer::Answer;
 use crate::buffers::Buffer;
 use crate::core::{Core, Listener};
@@ -34,6 +34,9 @@ pub(crate) struct Connection {
     held: Option<Buffer>,
     /// The rewritten request.
     out: Vec<u8>,
+    /// For the access log; empty without one.
+    note: Note,
+    peer: SocketAddr,
     /// Between requests: may be cut off.
     is_idle: Rc<Cell<bool>>,
 }
@@ -64,7 +67,18 @@ impl Connection {
     ) -> Self {
         let client_lines = client_lines(peer.ip().to_canonical(), &core.options().server_name);
         let timer = Timer::new(Instant::now() + core.options().timeouts.head);
-        Self { core, listener, stream, client_lines, timer, held: None, out: Vec::new(), is_idle }
+        Self {
+            core,
+            listener,
+            stream,
+            client_lines,
+            timer,
+            held: None,
+            out: Vec::new(),
+            note: Note::default(),
+            peer,
+            is_idle,
+        }
     }
 
     /// Serves until the connection ends.
@@ -75,8 +89,8 @@ impl Connection {
                 None => return,
                 Some(Decision::Partial) => After::Close,
                 Some(Decision::Proxy(request, route)) => self.proxy(request, &route).await,
-                Some(Decision::Answer(request, answer, fault)) => {
-                    self.answer(request, answer, fault).await
+                Some(Decision::Answer(request, answer, route)) => {
+                    self.answer(&request, &answer, route.as_deref()).await
                 }
                 Some(Decision::Reject(reject)) => self.reject(Fault::Rejected(reject)).await,
             };
@@ -135,7 +149,7 @@ impl Connection {
             client_lines: &self.client_lines,
             started,
         };
-        context.decide(&mut self.held, &mut self.out)
+        context.decide(&mut self.held, &mut self.out, &mut self.note)
     }
 
     async fn proxy(&mut self, mut request: Request, route: &RouteState) -> After {
@@ -173,18 +187,22 @@ impl Connection {
             return After::Close;
         }
         progress.status.set(fault.status());
-        let answer = Answer::plain(fault.status(), fault.reason());
+        let answer = Answer::fault(fault, request.wants_html);
         let can_go_on = request.body.is_done() && request.keep_alive && fault.is_ours();
         self.send(&answer, request, progress, can_go_on).await
     }
 
-    async fn answer(&mut self, request: Request, answer: Answer, fault: Option<Fault>) -> After {
-        let _ = fault;
+    async fn answer(
+        &mut self,
+        request: &Request,
+        answer: &Answer,
+        route: Option<&RouteState>,
+    ) -> After {
         let progress = Progress::default();
         progress.status.set(answer.status);
         let can_go_on = request.body.is_done() && request.keep_alive;
-        let after = self.send(&answer, &request, &progress, can_go_on).await;
-        self.record(&request, None, &progress, &Trace::default());
+        let after = self.send(answer, request, &progress, can_go_on).await;
+        self.record(request, route, &progress, &Trace::default());
         after
     }
 
@@ -200,7 +218,7 @@ impl Connection {
         let close = close || request.asked.http10;
         self.out.clear();
         answer.write(&crate::date::http_date(), request.asked.head, close, &mut self.out);
-        progress.bytes_out.set(answer.body.len() as u64);
+        progress.bytes_out.set(answer.len() as u64);
         let stall = self.core.options().timeouts.write;
         let (_, mut to) = self.stream.split();
         match write_all(&mut to, &self.out, stall).await {
@@ -212,13 +230,13 @@ impl Connection {
 
     /// What cannot be understood is answered, and that was it.
     async fn reject(&mut self, fault: Fault) -> After {
-        let answer = Answer::plain(fault.status(), fault.reason());
+        let answer = Answer::fault(fault, false);
         self.out.clear();
         answer.write(&crate::date::http_date(), false, true, &mut self.out);
         let stall = self.core.options().timeouts.write;
         let (_, mut to) = self.stream.split();
         let sent = write_all(&mut to, &self.out, stall).await;
-        self.count_rejected(fault, answer.body.len());
+        self.record_rejected(fault, answer.len() as u64);
         if sent.is_ok() { After::Linger } else { After::Close }
     }
 
@@ -270,24 +288,45 @@ impl Connection {
             method: request.method,
             protocol: request.protocol,
         };
+        self.log(&labels, finished, trace);
         match route {
             Some(route) => self.core.counters.count_routed(&route.series, &labels, finished),
             None => self.core.counters.count(labels, finished),
         }
     }
 
-    fn count_rejected(&self, fault: Fault, bytes_out: usize) {
+    /// What could not be understood counts as well, without method and route.
+    fn record_rejected(&mut self, fault: Fault, bytes_out: u64) {
         let labels = Labels {
-            entry_point: Arc::clone(&self.listener.entry_point),
+            entry_point: self.listener.entry_point.clone(),
             router: None,
             service: None,
             code: fault.status(),
             method: "EXTENSION_METHOD",
             protocol: "http",
         };
-        let bytes_out = bytes_out as u64;
         let finished = Finished { duration: Duration::ZERO, bytes_in: 0, bytes_out };
+        self.note.clear();
+        self.log(&labels, finished, &Trace::default());
         self.core.counters.count(labels, finished);
+    }
+
+    fn log(&self, labels: &Labels, finished: Finished, trace: &Trace) {
+        let Some(log) = &self.core.log else { return };
+        log.write(&Entry {
+            note: &self.note,
+            client: self.peer,
+            entry_point: &labels.entry_point,
+            status: labels.code,
+            bytes_in: finished.bytes_in,
+            bytes_out: finished.bytes_out,
+            duration: finished.duration,
+            origin: trace.sent.map(|sent| sent.elapsed()).unwrap_or_default(),
+            router: labels.router.as_deref(),
+            service: labels.service.as_deref(),
+            endpoint: trace.endpoint.as_deref(),
+            retries: trace.retries,
+        });
     }
 }
 

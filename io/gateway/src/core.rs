@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 
 use crate::access_log::LogBuffer;
 use crate::buffers::BufferPool;
-use crate::fault::Failed;
+use crate::fault::{Failed, Fault};
 use crate::live::{Config, Kept, Live};
 use crate::metrics::Counters;
 use crate::options::GatewayOptions;
@@ -137,18 +137,31 @@ impl Core {
     /// Says why a backend failed, but not for every request.
     pub(crate) fn warn(&self, failed: &Failed, backend: &Arc<str>, endpoint: &str) {
         let reason = failed.fault.reason();
+        if let Some(times) = self.is_worth_saying(reason, backend) {
+            let detail = failed.detail.as_ref().map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(%backend, endpoint, times, detail, "{reason}");
+        }
+    }
+
+    /// Says that a route answers 503 on purpose, but not for every request.
+    pub(crate) fn refused(&self, route: &Arc<str>, setting: &str) {
+        let reason = Fault::Refused.reason();
+        if let Some(times) = self.is_worth_saying(reason, route) {
+            tracing::warn!(%route, setting, times, "{reason}");
+        }
+    }
+
+    /// How often it happened since it was said last, when it is time to say it again.
+    fn is_worth_saying(&self, reason: &'static str, about: &Arc<str>) -> Option<u64> {
         let now = Instant::now();
         let mut warned = self.warned.borrow_mut();
-        let (last, times) = warned.entry((reason, backend.clone())).or_default();
+        let (last, times) = warned.entry((reason, about.clone())).or_default();
         *times += 1;
         if last.is_some_and(|last| now.duration_since(last) < WARN_EVERY) {
-            return;
+            return None;
         }
-        let times = std::mem::take(times);
         *last = Some(now);
-        let detail = failed.detail.as_ref().map(ToString::to_string);
-        let detail = detail.unwrap_or_default();
-        tracing::warn!(backend = %backend, endpoint, times, detail, "{reason}");
+        Some(std::mem::take(times))
     }
 
     /// Once a second.

@@ -65,7 +65,20 @@ impl Civil {
         format!("{day}, {date:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT")
     }
 
-    pub(crate) fn month_name(&self) -> &'static str {
+    /// `06/Nov/1994:08:49:37 +0000`.
+    pub(crate) fn log(&self) -> String {
+        let Self { year, day, hour, minute, second, .. } = self;
+        let month = self.month_name();
+        format!("{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} +0000")
+    }
+
+    /// `1994-11-06T08:49:37.000000000Z`.
+    pub(crate) fn rfc3339(&self, nanoseconds: u32) -> String {
+        let Self { year, month, day, hour, minute, second, .. } = self;
+        format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z")
+    }
+
+    fn month_name(&self) -> &'static str {
         MONTHS[usize::from(self.month) - 1]
     }
 }

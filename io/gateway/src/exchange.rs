@@ -42,6 +42,8 @@ pub(crate) struct Trace {
     pub(crate) service: Option<Arc<str>>,
     pub(crate) endpoint: Option<Arc<str>>,
     pub(crate) retries: u32,
+    /// When the request was sent to the endpoint; known when it is logged.
+    pub(crate) sent: Option<Instant>,
 }
 
 impl Exchange<'_> {
@@ -145,6 +147,7 @@ impl Exchange<'_> {
         let (mut from, mut to) = stream.split();
         let (mut client_from, mut client_to) = self.client.split();
         let replayable = self.request.is_replayable();
+        self.trace.sent = core.log.as_ref().map(|_| Instant::now());
         write_all(&mut to, self.out, core.options().timeouts.write)
             .await
             .map_err(|(error, taken)| Failed::upstream(error, taken == 0 || replayable))?;

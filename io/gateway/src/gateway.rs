@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use steelyard_http::RouteTable;
 
+use crate::access_log::{LogBuffer, Writer};
 use crate::core::Shared;
 use crate::date::unix_now;
 use crate::exposition::{self, Reloads};
@@ -23,6 +25,7 @@ pub struct Gateway {
     workers: Mutex<Vec<Worker>>,
     listening: Mutex<BTreeMap<Bind, SocketAddr>>,
     reloads: Mutex<Reloads>,
+    log: Mutex<Option<Writer>>,
 }
 
 /// The gateway could not start.
@@ -31,6 +34,9 @@ pub enum StartError {
     /// No thread for a worker.
     #[error("cannot start a gateway worker")]
     Worker(#[source] io::Error),
+    /// The access log cannot be written.
+    #[error("cannot open the access log")]
+    AccessLog(#[source] io::Error),
 }
 
 /// How long a worker may take to answer; it is busy for milliseconds at most.
@@ -43,9 +49,19 @@ impl Gateway {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
+        let writer = match &options.access_log {
+            Some(log) => Some(Writer::start(log.path.as_deref()).map_err(StartError::AccessLog)?),
+            None => None,
+        };
+        let format = options.access_log.as_ref().map(|log| log.format).unwrap_or_default();
         let shared = Shared::new(options);
+        let requests = Arc::<AtomicU64>::default();
+        let log = || {
+            let lines = writer.as_ref()?.lines.clone();
+            Some(LogBuffer::new(format, lines, requests.clone()))
+        };
         let workers = (0..count)
-            .map(|index| Worker::start(index, shared.clone(), None))
+            .map(|index| Worker::start(index, shared.clone(), log()))
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
         Ok(Self {
@@ -53,6 +69,7 @@ impl Gateway {
             workers: Mutex::new(workers),
             listening: Mutex::default(),
             reloads: Mutex::default(),
+            log: Mutex::new(writer),
         })
     }
 
@@ -113,6 +130,14 @@ impl Gateway {
         exposition::render(&samples, reloads)
     }
 
+    /// Opens the access log's file again, after log rotation has moved it away.
+    pub fn reopen_log(&self) {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writer) = &*log {
+            writer.lines.reopen();
+        }
+    }
+
     /// Stops accepting, lets requests under way finish until `timeout`, and ends the workers.
     /// Blocks until then.
     pub fn drain(&self, timeout: Duration) {
@@ -127,6 +152,11 @@ impl Gateway {
         for worker in workers {
             drop(worker.commands);
             let _ = worker.thread.join();
+        }
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Writer { lines, thread }) = log {
+            drop(lines);
+            let _ = thread.join();
         }
     }
 }

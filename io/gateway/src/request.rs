@@ -3,8 +3,9 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use steelyard_http::{Asked, Body, Hop, Reject, RequestHead, Slots};
+use steelyard_http::{Asked, Body, Hop, Reject, RequestHead, Slots, wants_html};
 
+use crate::access_log::Note;
 use crate::answer::Answer;
 use crate::buffers::Buffer;
 use crate::core::{Core, Listener};
@@ -20,6 +21,8 @@ pub(crate) struct Request {
     pub(crate) asked: Asked,
     pub(crate) keep_alive: bool,
     pub(crate) is_idempotent: bool,
+    /// The client is a browser: error pages are for people.
+    pub(crate) wants_html: bool,
     pub(crate) body: Body,
     pub(crate) bytes_in: u64,
 }
@@ -30,8 +33,8 @@ pub(crate) enum Decision {
     Partial,
     /// A route takes it.
     Proxy(Request, Rc<RouteState>),
-    /// We answer ourselves.
-    Answer(Request, Answer, Option<Fault>),
+    /// We answer ourselves, perhaps for a route that refuses.
+    Answer(Request, Answer, Option<Rc<RouteState>>),
     /// It cannot be understood; the connection ends.
     Reject(Reject),
 }
@@ -47,7 +50,12 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     /// Parses and routes the request at the start of `held`. When a route takes it, `out` is the
     /// head for the backend with what has come of the body; `held` keeps what follows.
-    pub(crate) fn decide(&self, held: &mut Option<Buffer>, out: &mut Vec<u8>) -> Decision {
+    pub(crate) fn decide(
+        &self,
+        held: &mut Option<Buffer>,
+        out: &mut Vec<u8>,
+        note: &mut Note,
+    ) -> Decision {
         let Some(buffer) = held else { return Decision::Partial };
         let mut slots = Slots::default();
         let head = match RequestHead::parse(buffer, &mut slots) {
@@ -57,23 +65,28 @@ impl Context<'_> {
             Err(reject) => return Decision::Reject(reject),
         };
         let len = head.len;
+        if self.core.log.is_some() {
+            note.take(&head);
+        }
         let mut request = Request::new(&head, self.started);
         let live = self.core.live();
         let table = &live.config.table;
         if head.is_asterisk() {
-            let answer = Answer::plain(200, "");
+            let answer = Answer::empty();
             return finish(held, len, request, answer, None);
         }
-        let found = table.lookup(&self.listener.entry_point, &head.authority.host, &head.path);
-        let Some(route) = found else {
-            let answer = self.not_found(&head);
-            return finish(held, len, request, answer, Some(Fault::NoRoute));
+        let entry_point = &self.listener.entry_point;
+        let Some(route) = table.lookup(entry_point, &head.authority.host, &head.path) else {
+            let table = Some(table).filter(|_| self.core.options().error_details);
+            let answer = Answer::not_found(&head, entry_point, table);
+            return finish(held, len, request, answer, None);
         };
-        if route.route.refusal.is_some() {
-            let answer = Answer::plain(503, Fault::Refused.reason());
-            return finish(held, len, request, answer, Some(Fault::Refused));
-        }
         let state = live.route(route, &self.core.kept, &self.core.upstreams);
+        if let Some(refusal) = &route.route.refusal {
+            self.core.refused(&state.name, &refusal.reason);
+            let answer = Answer::fault(Fault::Refused, request.wants_html);
+            return finish(held, len, request, answer, Some(state));
+        }
         let hop = Hop {
             client_lines: self.client_lines,
             tls: false,
@@ -85,10 +98,6 @@ impl Context<'_> {
             Ok(()) => Decision::Proxy(request, state),
             Err(reject) => Decision::Reject(reject),
         }
-    }
-
-    fn not_found(&self, _head: &RequestHead<'_, '_>) -> Answer {
-        Answer::plain(404, "404 page not found")
     }
 }
 
@@ -105,6 +114,7 @@ impl Request {
             },
             keep_alive: head.keep_alive,
             is_idempotent: head.is_idempotent(),
+            wants_html: wants_html(head.header("accept")),
             body: Body::new(head.framing),
             bytes_in: 0,
         }
@@ -142,10 +152,10 @@ fn finish(
     head_len: usize,
     request: Request,
     answer: Answer,
-    fault: Option<Fault>,
+    route: Option<Rc<RouteState>>,
 ) -> Decision {
     release(held, head_len);
-    Decision::Answer(request, answer, fault)
+    Decision::Answer(request, answer, route)
 }
 
 /// Drops the first `count` bytes, and the buffer with them when nothing is left.

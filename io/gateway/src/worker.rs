@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{AbortHandle, spawn_local};
+use tokio::task::spawn_local;
 
 use crate::access_log::LogBuffer;
 use crate::connection::Connection;
@@ -36,7 +36,10 @@ pub(crate) struct Worker {
 }
 
 /// Listeners of one core.
-type Listeners = HashMap<Bind, (Rc<Listener>, Rc<TcpListener>, AbortHandle)>;
+type Listeners = HashMap<Bind, Accepting>;
+
+/// A listener, its socket, and the task that accepts from it.
+type Accepting = (Rc<Listener>, Rc<TcpListener>, tokio::task::JoinHandle<()>);
 
 impl Worker {
     pub(crate) fn start(
@@ -73,7 +76,9 @@ async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
                 }
             }
             Command::Close { bind, done } => {
-                close(&core, listeners.remove(&bind));
+                if let Some(listener) = listeners.remove(&bind) {
+                    close(&core, listener).await;
+                }
                 core.connections.borrow().abort_idle(false);
                 let _ = done.send(());
             }
@@ -106,15 +111,15 @@ fn open(
     });
     let socket = Rc::new(TcpListener::from_std(listener)?);
     let accepting = spawn_local(accept_all(core.clone(), state.clone(), socket.clone()));
-    listeners.insert(bind, (state, socket, accepting.abort_handle()));
+    listeners.insert(bind, (state, socket, accepting));
     Ok(())
 }
 
 /// Stops accepting, but not before those who are connected already are taken in: closing would
-/// reset them.
-fn close(core: &Rc<Core>, listener: Option<(Rc<Listener>, Rc<TcpListener>, AbortHandle)>) {
-    let Some((state, socket, accepting)) = listener else { return };
+/// reset them. The socket is closed when this is done.
+async fn close(core: &Rc<Core>, (state, socket, accepting): Accepting) {
     accepting.abort();
+    let _ = accepting.await;
     while let Some(Ok((stream, peer))) = accept_now(&socket) {
         take_in(core, &state, stream, peer);
     }
@@ -184,7 +189,7 @@ async fn drain(core: &Rc<Core>, listeners: &mut Listeners, timeout: Duration) {
     let deadline = Instant::now() + timeout;
     core.draining.set(true);
     for (_, listener) in listeners.drain() {
-        close(core, Some(listener));
+        close(core, listener).await;
     }
     loop {
         // Those taken in a moment ago get to read what they have been sent.

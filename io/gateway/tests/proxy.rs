@@ -182,9 +182,7 @@ fn interim_responses_and_expectations() {
     });
     let (_gateway, address) = gateway(&[route("one", "*", "/", &[backend.address])]);
     let mut client = Client::connect(address);
-    client.send(
-        "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
-    );
+    client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
     assert_eq!(client.receive().status(), 103);
     assert_eq!(client.receive().status(), 100);
     let response = client.send("hello").receive();
@@ -196,9 +194,7 @@ fn an_early_answer_ends_an_upload() {
     let backend = Server::start(|mut stream, _| {
         let mut head = [0; 16];
         stream.read_exact(&mut head).unwrap();
-        stream
-            .write_all(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno")
-            .unwrap();
+        stream.write_all(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno").unwrap();
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
     });
@@ -214,7 +210,8 @@ fn a_slow_client_gets_its_answer() {
     let backend = Server::echo("one");
     let (_gateway, address) = gateway(&[route("one", "*", "/", &[backend.address])]);
     let mut client = Client::connect(address);
-    let raw = "POST /slow HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let raw =
+        "POST /slow HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
     for byte in raw.as_bytes() {
         client.send([*byte]);
         std::thread::yield_now();

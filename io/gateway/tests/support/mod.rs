@@ -81,10 +81,14 @@ pub(crate) fn web(port: u16) -> Bind {
     }
 }
 
-/// An address nobody listens on.
+/// An address nobody listens on, and nobody else gets while the test runs.
 pub(crate) fn dead() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+    socket.bind(&any.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    std::mem::forget(socket);
+    address
 }
 
 /// A server that hands each connection to a function, each in a thread of its own.

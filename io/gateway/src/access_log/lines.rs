@@ -1,0 +1,244 @@
+//! How a line looks.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{Entry, Note};
+use crate::date::Civil;
+
+/// Writes fields of a JSON object.
+struct Fields<'o> {
+    out: &'o mut Vec<u8>,
+}
+
+impl Entry<'_> {
+    /// `<client> - - [<date>] "<request>" <status> <bytes> "<referer>" "<user agent>" <count>
+    /// "<router>" "<url>" <milliseconds>ms`.
+    pub(super) fn common(&self, out: &mut Vec<u8>, stamp: &str, count: u64) {
+        let note = self.note;
+        let client = self.client.ip().to_canonical();
+        let _ = write!(out, "{client} - - [{stamp}] \"");
+        if note.method.is_empty() {
+            out.push(b'-');
+        } else {
+            quote(note.method.as_bytes(), out);
+            out.push(b' ');
+            quote(note.target.as_bytes(), out);
+            let _ = write!(out, " {}", note.protocol());
+        }
+        let _ = write!(out, "\" {} {} \"", self.status, self.bytes_out);
+        or_dash(&note.referer, out);
+        out.extend_from_slice(b"\" \"");
+        or_dash(&note.user_agent, out);
+        let _ = write!(out, "\" {count} \"");
+        or_dash(self.router.unwrap_or_default().as_bytes(), out);
+        out.extend_from_slice(b"\" \"");
+        match self.endpoint {
+            Some(endpoint) => {
+                let _ = write!(out, "http://{endpoint}");
+            }
+            None => out.push(b'-'),
+        }
+        let _ = writeln!(out, "\" {}ms", self.duration.as_millis());
+    }
+
+    /// One object, with Traefik's names of fields.
+    pub(super) fn json(&self, out: &mut Vec<u8>, count: u64) {
+        let note = self.note;
+        let client = SocketAddr::new(self.client.ip().to_canonical(), self.client.port());
+        let (host, port) = split_port(&note.host);
+        out.push(b'{');
+        let mut fields = Fields { out };
+        fields.text("ClientAddr", &client.to_string());
+        fields.text("ClientHost", &client.ip().to_string());
+        fields.text("ClientPort", &client.port().to_string());
+        fields.text("ClientUsername", "-");
+        fields.number("DownstreamContentSize", self.bytes_out);
+        fields.number("DownstreamStatus", u64::from(self.status));
+        fields.number("Duration", nanoseconds(self.duration));
+        fields.number("OriginContentSize", self.bytes_out);
+        fields.number("OriginDuration", nanoseconds(self.origin));
+        fields.number("OriginStatus", u64::from(self.endpoint.map_or(0, |_| self.status)));
+        fields.number("Overhead", nanoseconds(self.duration.saturating_sub(self.origin)));
+        fields.text("RequestAddr", &note.host);
+        fields.number("RequestContentSize", self.bytes_in);
+        fields.number("RequestCount", count);
+        fields.text("RequestHost", host);
+        fields.text("RequestMethod", &note.method);
+        fields.text("RequestPath", &note.target);
+        fields.text("RequestPort", port);
+        fields.text("RequestProtocol", note.protocol());
+        fields.text("RequestScheme", "http");
+        fields.number("RetryAttempts", u64::from(self.retries));
+        fields.optional("RouterName", self.router);
+        fields.optional("ServiceAddr", self.endpoint);
+        fields.optional("ServiceName", self.service);
+        let url = self.endpoint.map(|endpoint| format!("http://{endpoint}"));
+        fields.optional("ServiceURL", url.as_deref());
+        let start = SystemTime::now().checked_sub(self.duration).unwrap_or(UNIX_EPOCH);
+        let start = rfc3339(start);
+        fields.text("StartLocal", &start);
+        fields.text("StartUTC", &start);
+        fields.text("entryPointName", self.entry_point);
+        fields.text("level", "info");
+        fields.text("msg", "");
+        fields.optional("request_Referer", text(&note.referer).as_deref());
+        fields.optional("request_User-Agent", text(&note.user_agent).as_deref());
+        fields.text("time", &rfc3339(SystemTime::now()));
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+impl Note {
+    fn protocol(&self) -> &'static str {
+        if self.http10 { "HTTP/1.0" } else { "HTTP/1.1" }
+    }
+}
+
+impl Fields<'_> {
+    fn text(&mut self, name: &str, value: &str) {
+        self.name(name);
+        self.out.push(b'"');
+        for byte in value.bytes() {
+            match byte {
+                b'"' | b'\\' => self.out.extend_from_slice(&[b'\\', byte]),
+                0..=31 | 127 => {
+                    let _ = write!(self.out, "\\u{byte:04x}");
+                }
+                byte => self.out.push(byte),
+            }
+        }
+        self.out.push(b'"');
+    }
+
+    fn optional(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.text(name, value);
+        }
+    }
+
+    fn number(&mut self, name: &str, value: u64) {
+        self.name(name);
+        let _ = write!(self.out, "{value}");
+    }
+
+    fn name(&mut self, name: &str) {
+        if self.out.last() != Some(&b'{') {
+            self.out.push(b',');
+        }
+        let _ = write!(self.out, "\"{name}\":");
+    }
+}
+
+/// A missing value is a dash.
+fn or_dash(value: &[u8], out: &mut Vec<u8>) {
+    if value.is_empty() {
+        out.push(b'-');
+    } else {
+        quote(value, out);
+    }
+}
+
+/// What would end the quotes or the line, or confuse a terminal, is escaped.
+fn quote(value: &[u8], out: &mut Vec<u8>) {
+    for &byte in value {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b' '..=b'~' => out.push(byte),
+            byte => {
+                let _ = write!(out, "\\x{byte:02x}");
+            }
+        }
+    }
+}
+
+fn text(value: &[u8]) -> Option<String> {
+    if value.is_empty() { None } else { Some(String::from_utf8_lossy(value).into_owned()) }
+}
+
+fn split_port(host: &str) -> (&str, &str) {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, port),
+        _ => (host, "-"),
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Civil::from_unix(since.as_secs()).rfc3339(since.subsec_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(note: &Note) -> Entry<'_> {
+        Entry {
+            note,
+            client: "192.0.2.1:999".parse().unwrap(),
+            entry_point: "web",
+            status: 200,
+            bytes_in: 1,
+            bytes_out: 2,
+            duration: Duration::from_micros(3500),
+            origin: Duration::from_micros(3000),
+            router: Some("r@ingress"),
+            service: Some("s@ingress"),
+            endpoint: Some("10.0.0.1:80"),
+            retries: 1,
+        }
+    }
+
+    fn note() -> Note {
+        Note {
+            method: "GET".into(),
+            target: "/a\"b".into(),
+            host: "a.b:81".into(),
+            http10: false,
+            referer: Vec::new(),
+            user_agent: b"x\"\n\xff".to_vec(),
+        }
+    }
+
+    #[test]
+    fn common_lines() {
+        let mut out = Vec::new();
+        entry(&note()).common(&mut out, "21/Nov/2026:10:00:00 +0000", 7);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "192.0.2.1 - - [21/Nov/2026:10:00:00 +0000] \"GET /a\\\"b HTTP/1.1\" 200 2 \"-\" \
+             \"x\\\"\\x0a\\xff\" 7 \"r@ingress\" \"http://10.0.0.1:80\" 3ms\n"
+        );
+        let note = Note::default();
+        let mut out = Vec::new();
+        Entry { router: None, endpoint: None, ..entry(&note) }.common(&mut out, "s", 8);
+        let line = String::from_utf8(out).unwrap();
+        assert_eq!(line, "192.0.2.1 - - [s] \"-\" 200 2 \"-\" \"-\" 8 \"-\" \"-\" 3ms\n");
+    }
+
+    #[test]
+    fn json_lines() {
+        let mut out = Vec::new();
+        entry(&note()).json(&mut out, 7);
+        let line = String::from_utf8(out).unwrap();
+        for part in [
+            "{\"ClientAddr\":\"192.0.2.1:999\",",
+            "\"Duration\":3500000,",
+            "\"Overhead\":500000,",
+            "\"RequestHost\":\"a.b\",",
+            "\"RequestPath\":\"/a\\\"b\",",
+            "\"RequestPort\":\"81\",",
+            "\"RetryAttempts\":1,",
+            "\"ServiceURL\":\"http://10.0.0.1:80\",",
+            "\"request_User-Agent\":\"x\\\"\\u000a\u{fffd}\"",
+        ] {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+        assert!(line.ends_with("}\n") && line.lines().count() == 1);
+    }
+}

@@ -1,0 +1,86 @@
+//! A real nginx as the backend: its keep-alive, its chunks, its ranges.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use support::*;
+
+/// nginx in a folder of its own, gone with its owner.
+struct Nginx {
+    process: Child,
+    folder: PathBuf,
+    address: SocketAddr,
+}
+
+impl Nginx {
+    fn start() -> Option<Self> {
+        let program = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"];
+        let program = program.into_iter().find(|path| Path::new(path).exists())?;
+        let folder = std::env::temp_dir().join(format!("steelyard-nginx-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("www")).unwrap();
+        let large: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+        std::fs::write(folder.join("www/large"), large).unwrap();
+        std::fs::write(folder.join("www/small.txt"), "small\n".repeat(400)).unwrap();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|name| format!("{name}_temp_path {}/{name};", folder.display()))
+            .concat();
+        let conf = format!(
+            "daemon off; worker_processes 1; pid {0}/pid; error_log {0}/error.log;\n\
+             events {{ }}\nhttp {{ access_log off; {temporary} gzip on; gzip_min_length 1; \
+             types {{ text/plain txt; }} gzip_types text/plain; keepalive_requests 3;\n\
+             server {{ listen {address}; root {0}/www; }} }}\n",
+            folder.display()
+        );
+        std::fs::write(folder.join("nginx.conf"), conf).unwrap();
+        let process = Command::new(program)
+            .args(["-p".as_ref(), folder.as_os_str(), "-c".as_ref()])
+            .arg(folder.join("nginx.conf"))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        eventually("nginx listens", || TcpStream::connect(address).is_ok());
+        Some(Self { process, folder, address })
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // The master takes its worker with it on SIGTERM, not on SIGKILL.
+        let _ = Command::new("kill").arg(self.process.id().to_string()).status();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[test]
+fn a_real_backend() {
+    let Some(nginx) = Nginx::start() else {
+        eprintln!("skipped: nginx is not installed");
+        return;
+    };
+    let (_gateway, address) = gateway(&[route("nginx", "*", "/", &[nginx.address])]);
+    let mut client = Client::connect(address);
+    for _ in 0..10 {
+        let large = client.get("a", "/large");
+        assert_eq!((large.status(), large.body.len()), (200, 3_000_000));
+        assert!(large.body.iter().enumerate().all(|(n, byte)| usize::from(*byte) == n % 251));
+        assert_eq!(large.header("connection"), None, "its own connection is not the client's");
+        let zipped = client
+            .send("GET /small.txt HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n")
+            .receive();
+        assert_eq!(zipped.header("transfer-encoding"), Some("chunked"));
+        assert!(zipped.body.starts_with(&[0x1f, 0x8b]));
+        let range =
+            client.send("GET /large HTTP/1.1\r\nHost: a\r\nRange: bytes=10-19\r\n\r\n").receive();
+        assert_eq!((range.status(), range.body.len()), (206, 10));
+        assert_eq!(client.get("a", "/missing").status(), 404);
+    }
+}
