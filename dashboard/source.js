@@ -31,10 +31,15 @@ export function follow(on) {
   let retry = RETRY_FIRST;
   const run = async () => {
     for (;;) {
+      const used = token.get();
       try {
         await listen(() => { retry = RETRY_FIRST; on.state("live"); loader.wish(); });
       } catch (error) {
-        if (error instanceof Unauthorized) { on.login(); await loader.authorized(); continue; }
+        if (error instanceof Unauthorized) {
+          on.login();
+          if (used === token.get()) await loader.authorized(); // else there is another to try
+          continue;
+        }
       }
       on.state("offline");
       await sleep(retry * (0.75 + Math.random() / 2));

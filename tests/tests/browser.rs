@@ -41,6 +41,7 @@ struct Instance {
     folder: Scratch,
     web: SocketAddr,
     admin: SocketAddr,
+    token: Option<&'static str>,
     process: Option<Running>,
 }
 
@@ -53,7 +54,7 @@ impl Instance {
         folder.write("shop.yaml", &service("shop", backend.address))?;
         folder.write("route.yaml", &ingress("shop", "shop.test", "shop", ""))?;
         let (web, admin) = (loopback()?, loopback()?);
-        let mut instance = Self { folder, web, admin, process: None };
+        let mut instance = Self { folder, web, admin, token: None, process: None };
         instance.restart()?;
         Ok((instance, backend))
     }
@@ -64,6 +65,10 @@ impl Instance {
         command.arg(self.folder.path()).arg("--state-dir").arg(self.folder.file(".state"));
         command.arg(format!("--admin={}", self.admin));
         command.arg(format!("--entrypoints.web.address={}", self.web));
+        if let Some(token) = self.token {
+            self.folder.write("token", token)?;
+            command.arg("--admin-token-file").arg(self.folder.file("token"));
+        }
         let process = self.process.insert(Running::start(command)?);
         wait::until("the admin page", || http::get(self.admin, "localhost", "/").is_ok())
             .with_context(|| process.printed())
@@ -165,4 +170,24 @@ fn it_fits_a_phone_and_a_desk() -> Result<()> {
         ensure!(wide.as_u64() <= Some(u64::from(width)), "{wide} wide at {width}");
     }
     Ok(())
+}
+
+#[test]
+fn the_page_asks_for_the_token() -> Result<()> {
+    needs_browser!();
+    let (mut instance, _backend) = Instance::start()?;
+    instance.token = Some("0123456789abcdef0123456789abcdef");
+    instance.restart()?;
+    let mut page = instance.page()?;
+    page.wait_for("#login", "asks for its admin token")?;
+    ensure!(page.evaluate("document.body.innerText.includes('192.0.2.10')")? == false, "told");
+    for token in ["a wrong one", "0123456789abcdef0123456789abcdef"] {
+        page.wait_for("#live", "locked")?;
+        page.evaluate(&format!(
+            "document.querySelector('#token').value = '{token}'; \
+             document.querySelector('#login').requestSubmit()"
+        ))?;
+    }
+    page.wait_for("#vips", "192.0.2.10")?;
+    page.wait_until("the form to vanish", "document.querySelector('#login').hidden")
 }
