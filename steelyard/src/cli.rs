@@ -72,6 +72,7 @@ pub enum Command {
         /// Which shell
         shell: Shell,
     },
+    /// One replica that answers with what it was asked; `lab` runs these
     #[command(hide = true)]
     Echo(crate::echo::EchoArgs),
 }

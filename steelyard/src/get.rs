@@ -68,7 +68,7 @@ const UNANSWERED: u8 = 1;
 /// Prints what was asked for.
 pub fn run(args: GetArgs) -> anyhow::Result<ExitCode> {
     match show(&args) {
-        Ok(text) if text.is_empty() => eprintln!("there are none"),
+        Ok(text) if text.is_empty() => eprintln!("there are no {}", args.kind.name()),
         Ok(text) => std::io::stdout().write_all(text.as_bytes()).or_else(unless_closed)?,
         Err(error @ AskError::TokenFile(..)) => return Err(error.into()),
         Err(error) => {
@@ -87,8 +87,10 @@ fn unless_closed(error: std::io::Error) -> std::io::Result<()> {
 fn show(args: &GetArgs) -> Result<String, AskError> {
     let value = args.admin.ask(args.kind.resource())?;
     if args.output == Output::Json {
-        let shown =
-            if args.kind == Kind::Endpoints { tables::endpoint_rows(&value) } else { value };
+        let shown = match args.kind {
+            Kind::Endpoints => tables::endpoint_rows(&value, &args.admin.ask("routes")?),
+            _ => value,
+        };
         return Ok(format!("{shown:#}\n"));
     }
     let table = match args.kind {
@@ -96,7 +98,7 @@ fn show(args: &GetArgs) -> Result<String, AskError> {
         Kind::Services => tables::services(&value, &args.admin.ask("announcements")?),
         Kind::Announcements => tables::announcements(&value),
         Kind::Routes => tables::routes(&value),
-        Kind::Endpoints => tables::endpoints(&value),
+        Kind::Endpoints => tables::endpoints(&value, &args.admin.ask("routes")?),
         Kind::Diagnostics => tables::diagnostics(&value),
         Kind::Events => tables::events(&value, now()),
     };
@@ -110,6 +112,11 @@ fn now() -> u64 {
 }
 
 impl Kind {
+    /// As it is asked for.
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
     /// The resource of the API that it is read from.
     fn resource(self) -> &'static str {
         match self {

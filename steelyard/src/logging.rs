@@ -8,7 +8,7 @@ use crate::cli::LogFormat;
 ///
 /// # Errors
 /// When `level` is not a filter.
-pub fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
+pub(crate) fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(level)
         .map_err(|error| anyhow::anyhow!("--log-level {level:?} is not a filter: {error}"))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -4,6 +4,8 @@
 //! `check` cases compare `NAME.out.txt`; `plan` cases `NAME.out.txt` and `NAME.out.json`. A case
 //! may bring a `NAME.lock`, and begin with a line `# options: --lb-class c` of further options.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -3,6 +3,8 @@
 //! The JSON comes from another process, perhaps of another version: whatever is absent or of
 //! another type shows as `-`, and control characters never reach the terminal.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::text::{Cell, Style, Table};
@@ -95,13 +97,12 @@ pub(super) fn routes(routes: &Value) -> Table {
     table
 }
 
-/// Endpoints of all Services.
-pub(super) fn endpoints(services: &Value) -> Table {
-    let mut table = Table::new(&["SERVICE", "PORT", "ENDPOINT", "STATE", "NODE"]);
-    for row in list(&endpoint_rows(services)) {
+/// Endpoints of all Services and routes.
+pub(super) fn endpoints(services: &Value, routes: &Value) -> Table {
+    let mut table = Table::new(&["SERVICE", "ENDPOINT", "STATE", "NODE"]);
+    for row in list(&endpoint_rows(services, routes)) {
         table.row([
             text(&row["service"]).into(),
-            text(&row["port"]).into(),
             text(&row["address"]).into(),
             state(&row["state"]),
             text(&row["node"]).into(),
@@ -110,23 +111,32 @@ pub(super) fn endpoints(services: &Value) -> Table {
     table
 }
 
-/// The endpoints in `services`, one row each.
-pub(super) fn endpoint_rows(services: &Value) -> Value {
-    let mut rows = Vec::new();
+/// The endpoints in `services` and `routes`, each once, by Service and port. Where only usable
+/// ones are told, they are ready.
+pub(super) fn endpoint_rows(services: &Value, routes: &Value) -> Value {
+    let mut rows = BTreeMap::new();
+    let mut add = |service: &str, address: &Value, state: &Value, node: &Value| {
+        let row = json!({ "service": service, "address": address, "state": state, "node": node });
+        rows.entry((service.to_owned(), text(address))).or_insert(row);
+    };
     for service in list(services) {
-        let name = format!("{}/{}", text(&service["namespace"]), text(&service["name"]));
         for port in list(&service["ports"]) {
-            let row = |endpoint: &Value| {
-                json!({
-                    "service": name, "port": port["port"], "protocol": port["protocol"],
-                    "address": endpoint["address"], "state": endpoint["state"],
-                    "node": endpoint["node"],
-                })
-            };
-            rows.extend(list(&port["endpoints"]).iter().map(row));
+            let name = format!("{}:{}", id(service), text(&port["port"]));
+            for endpoint in list(&port["endpoints"]) {
+                add(&name, &endpoint["address"], &endpoint["state"], &endpoint["node"]);
+            }
         }
     }
-    rows.into()
+    for backend in list(routes).iter().flat_map(|route| list(&route["backends"])) {
+        let name = text(&backend["service"]);
+        for endpoint in list(&backend["states"]) {
+            add(&name, &endpoint["address"], &endpoint["state"], &endpoint["node"]);
+        }
+        for address in list(&backend["endpoints"]) {
+            add(&name, address, &json!("ready"), &Value::Null);
+        }
+    }
+    rows.into_values().collect()
 }
 
 /// What is wrong, and how to mend it.
@@ -173,8 +183,8 @@ fn ready(overview: &Value) -> Cell {
 fn ready_of(service: &Value) -> Cell {
     let endpoints: Vec<_> =
         list(&service["ports"]).iter().flat_map(|port| list(&port["endpoints"])).collect();
-    if list(&service["ports"]).is_empty() {
-        return NONE.into();
+    if endpoints.is_empty() && service["servedBy"] != "forward" {
+        return NONE.into(); // the gateway's: its routes have them
     }
     let ready = endpoints.iter().filter(|endpoint| endpoint["state"] == "ready").count();
     ratio(Some(ready as u64), Some(endpoints.len() as u64))
@@ -197,7 +207,7 @@ fn why(service: &Value) -> String {
 }
 
 fn owners(service: &Value, announcements: &Value) -> String {
-    let name = format!("{}/{}", text(&service["namespace"]), text(&service["name"]));
+    let name = id(service);
     let of_it = |row: &&Value| row["service"].as_str() == Some(&name);
     let mut owners: Vec<_> = list(announcements).iter().filter(of_it).map(owner).collect();
     owners.dedup();
@@ -211,6 +221,10 @@ fn owner(announcement: &Value) -> String {
     } else {
         text(&announcement["owner"])
     }
+}
+
+fn id(service: &Value) -> String {
+    format!("{}/{}", text(&service["namespace"]), text(&service["name"]))
 }
 
 fn place(finding: &Value) -> String {

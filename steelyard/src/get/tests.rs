@@ -39,12 +39,22 @@ default    late  <pending>           -     -          -       -          no pool
 
 #[test]
 fn endpoints_have_a_row_each() {
+    let routes = json!([
+        { "backends": [{ "service": "default/web:80", "endpoints": ["10.0.0.1:8080"] }] },
+        { "backends": [{ "service": "default/api:80", "endpoints": ["10.0.0.9:80"] }] },
+        { "backends": [{ "service": "default/new:80", "endpoints": ["10.0.0.7:80"], "states": [
+            { "address": "10.0.0.7:80", "state": "ready", "node": "node-b" },
+            { "address": "10.0.0.8:80", "state": "terminating", "node": null }] }] },
+    ]);
     let want = "\
-SERVICE      PORT  ENDPOINT       STATE     NODE
-default/web  80    10.0.0.1:8080  ready     node-a
-default/web  80    10.0.0.2:8080  notReady  -
+SERVICE         ENDPOINT       STATE        NODE
+default/api:80  10.0.0.9:80    ready        -
+default/new:80  10.0.0.7:80    ready        node-b
+default/new:80  10.0.0.8:80    terminating  -
+default/web:80  10.0.0.1:8080  ready        node-a
+default/web:80  10.0.0.2:8080  notReady     -
 ";
-    assert_eq!(tables::endpoints(&services()).render(0, false), want);
+    assert_eq!(tables::endpoints(&services(), &routes).render(0, false), want);
 }
 
 #[test]

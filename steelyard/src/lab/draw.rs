@@ -194,7 +194,7 @@ fn tries(topology: &Topology, world: &World, look: Look<'_>) -> String {
     let mut commands: Vec<String> =
         world.urls(own).into_iter().take(MOST_URLS).map(|url| format!("curl {url}")).collect();
     commands.push("arp".to_owned());
-    commands.extend(world.addresses().next().map(|at| format!("exec client ping -c 1 {at}")));
+    commands.extend(world.answering().map(|at| format!("exec client ping -c 1 {at}")));
     commands.push(format!("exec {serving} {program} get services"));
     let mut text =
         format!("{:MARGIN$}{}", "", Style::Heading.paint("Try in another terminal", color));

@@ -151,6 +151,7 @@ fn the_drawing_is_aligned() {
         addresses: vec!["10.1.1.100".parse().unwrap()],
         ports: vec!["80/TCP".to_owned()],
         by: ServedBy::Gateway,
+        answers: true,
     };
     let look = Look { color: false, program: "steelyard" };
     let drawn = draw::laboratory(&made, &World { snapshot, vips: vec![vip] }, look);

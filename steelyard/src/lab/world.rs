@@ -29,6 +29,8 @@ pub(super) struct Vip {
     pub(super) ports: Vec<String>,
     /// Who takes the traffic.
     pub(super) by: ServedBy,
+    /// Whether there is anything to take it.
+    pub(super) answers: bool,
 }
 
 impl Vip {
@@ -51,7 +53,9 @@ impl World {
             let id = NamespacedName::new(row.namespace.as_str(), row.name.as_str());
             let resolved = world.snapshot.services.get(&id)?;
             let ports = resolved.service.ports.iter();
+            let reached = resolved.ports.iter().any(|port| !port.endpoints.is_empty());
             Some(Vip {
+                answers: reached || resolved.served_by == ServedBy::Gateway,
                 addresses: row.addresses.clone(),
                 ports: ports.map(|port| format!("{}/{}", port.port, port.protocol)).collect(),
                 by: resolved.served_by,
@@ -65,6 +69,12 @@ impl World {
     /// All addresses of Services.
     pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
         self.vips.iter().flat_map(|vip| vip.addresses.iter().copied())
+    }
+
+    /// An address behind which something answers.
+    pub(super) fn answering(&self) -> Option<IpAddr> {
+        let answering = self.vips.iter().filter(|vip| vip.answers);
+        answering.flat_map(|vip| vip.addresses.iter().copied()).next()
     }
 
     /// Whose address it is.
@@ -101,9 +111,11 @@ impl World {
         };
         let of_service = |vip: &Vip| {
             let port = vip.ports.iter().find_map(|port| port.strip_suffix("/TCP"))?;
-            Some(format!("http://{}:{port}/", url(*vip.addresses.first()?)))
+            let port = if port == "80" { String::new() } else { format!(":{port}") };
+            Some(format!("http://{}{port}/", url(*vip.addresses.first()?)))
         };
-        let forwarded = self.vips.iter().filter(|vip| vip.by == ServedBy::Forward);
+        let forwarded = |vip: &&Vip| vip.by == ServedBy::Forward && vip.answers;
+        let forwarded = self.vips.iter().filter(forwarded);
         let routes = self.snapshot.routes.iter().filter_map(of_route);
         routes.chain(forwarded.filter_map(of_service)).collect()
     }

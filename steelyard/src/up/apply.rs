@@ -2,6 +2,7 @@
 //! for, then announced. So nothing is announced before it works.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use steelyard_forward::{Desired, Forwarded, ForwardedPort, Observed, Served};
 use steelyard_gateway::Bind;
@@ -12,6 +13,9 @@ use steelyard_speaker::Vip;
 
 use super::binds;
 use super::engine::Engine;
+
+/// How long the speaker may take to fall silent; it takes well under a millisecond.
+const WITHDRAWN: Duration = Duration::from_millis(200);
 
 /// What came of a plan.
 pub(super) struct Applied {
@@ -28,7 +32,7 @@ impl Engine {
         generation: u64,
     ) -> Applied {
         let vips = vips(plan);
-        self.withdraw(&vips);
+        self.withdraw(&vips).await;
         let routes = RouteTable::compile(&snapshot.routes);
         self.parts.gateway.apply(routes, generation);
         let wanted = self.binds(snapshot, plan);
@@ -46,12 +50,21 @@ impl Engine {
         Applied { listeners, forwarded }
     }
 
-    /// Stops answering for what is not wanted any more.
-    fn withdraw(&mut self, wanted: &[Vip]) {
-        let Some(current) = &self.current else { return };
-        let stay = vips(&current.plan).into_iter().filter(|vip| wanted.contains(vip)).collect();
-        if let Some(speaker) = &self.parts.speaker {
-            speaker.set_vips(stay);
+    /// Stops answering for what is not wanted any more, and waits until that is so.
+    async fn withdraw(&mut self, wanted: &[Vip]) {
+        let (Some(current), Some(speaker)) = (&self.current, &self.parts.speaker) else { return };
+        let (stay, gone): (Vec<Vip>, Vec<Vip>) =
+            vips(&current.plan).into_iter().partition(|vip| wanted.contains(vip));
+        if gone.is_empty() {
+            return;
+        }
+        let mut status = speaker.watch();
+        speaker.set_vips(stay);
+        let silent = status.wait_for(|vips| {
+            vips.iter().all(|vip| gone.iter().all(|gone| gone.address != vip.address))
+        });
+        if tokio::time::timeout(WITHDRAWN, silent).await.is_err() {
+            tracing::warn!("the speaker is slow to withdraw");
         }
     }
 

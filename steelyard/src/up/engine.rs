@@ -180,7 +180,7 @@ impl Engine {
         let changed = self.names.refresh(endpoints.flat_map(|port| &port.endpoints)).await;
         let Current { node, generation, snapshot, plan, mut applied, took } = current;
         self.ticks = self.ticks.wrapping_add(1);
-        if changed || self.ticks % REPAIR == 0 {
+        if changed || self.ticks.is_multiple_of(REPAIR) {
             applied = self.apply(&snapshot, &plan, generation).await;
         }
         self.current = Some(Current { node, generation, snapshot, plan, applied, took });

@@ -87,8 +87,9 @@ fn settings(args: UpArgs) -> Settings {
 
 /// `steelyard.lock` in the first folder, or beside the first file.
 fn lock_beside(paths: &[PathBuf]) -> PathBuf {
-    let first = paths.first().map_or(Path::new("."), PathBuf::as_path);
-    let folder = if first.is_dir() { first } else { first.parent().unwrap_or(Path::new(".")) };
+    let here = Path::new(".");
+    let first = paths.first().map_or(here, PathBuf::as_path);
+    let folder = if first.is_dir() { first } else { first.parent().unwrap_or(here) };
     folder.join("steelyard.lock")
 }
 

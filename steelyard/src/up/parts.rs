@@ -36,7 +36,9 @@ impl Parts {
         if let Some(why) = forwarder.degraded().filter(|_| settings.privileges.is_full()) {
             tracing::warn!("the kernel does not forward: {why}; {}", why.help());
         }
-        let speaker = settings.privileges.is_full().then(|| speaker(settings)).transpose()?;
+        // Without the guard rules the kernel may answer echo requests itself.
+        let echo = forwarder.degraded().is_none();
+        let speaker = settings.privileges.is_full().then(|| speaker(settings, echo)).transpose()?;
         let speaker = speaker.map(Arc::new);
         let (counted, speaks) = (gateway.clone(), speaker.as_ref().map(Arc::downgrade));
         let published = Published::new(Arc::new(move || {
@@ -76,9 +78,9 @@ impl Parts {
     }
 }
 
-fn speaker(settings: &Settings) -> Result<Speaker> {
-    let options =
-        SpeakerOptions { interfaces: settings.interfaces.clone(), ..SpeakerOptions::default() };
+fn speaker(settings: &Settings, echo: bool) -> Result<Speaker> {
+    let interfaces = settings.interfaces.clone();
+    let options = SpeakerOptions { interfaces, echo, ..SpeakerOptions::default() };
     Speaker::start(options).context("cannot answer for addresses")
 }
 
