@@ -9,6 +9,7 @@
 
 pub mod body;
 pub mod chunked;
+pub mod exercise;
 pub mod head;
 pub mod host;
 pub mod nearest;
@@ -24,6 +25,7 @@ mod testing;
 
 pub use body::{Body, Fed, Framing};
 pub use chunked::BadChunk;
+pub use exercise::exercise;
 pub use head::{MAX_HEADERS, Slots, may_be_complete};
 pub use host::Authority;
 pub use nearest::{Near, WhyNot};
