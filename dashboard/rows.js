@@ -105,7 +105,8 @@ function vipState(address, told, overview) {
     return { text: spaced(word), kind: stateKind(word), reason: reason.join(": ") };
   }
   if (overview.privileges && overview.privileges !== "full") {
-    return { text: "only here", kind: "careful", title: `not announced: ${overview.privileges}` };
+    const reason = "only served on loopback: the LAN is not told of it without privileges";
+    return { text: "not announced", kind: "careful", title: overview.privileges, reason };
   }
   const owned = told.some((one) => one.owner || list(one.nodes).length);
   return owned ? { text: "announced", kind: "good" } : { text: "nobody answers", kind: "bad" };
