@@ -171,7 +171,12 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             let header = self.lines.headers[index];
             match Name::of(header.name.as_bytes()) {
                 Name::Other => {}
-                Name::Host => once(&mut host, header.value, Reject::Host)?,
+                Name::Host => {
+                    once(&mut host, header.value, Reject::Host)?;
+                    if header.value.is_empty() {
+                        self.lines.cut(index);
+                    }
+                }
                 Name::ContentLength => once(&mut length, header.value, Reject::ContentLength)?,
                 Name::TransferEncoding => {
                     once(&mut coding, header.value, Reject::TransferEncoding)?;

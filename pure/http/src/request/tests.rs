@@ -210,6 +210,10 @@ fn what_is_for_us_or_forged_stays_here() {
 fn hosts_of_absolute_targets_and_of_old_clients() {
     let out = forward("GET http://B.c/x HTTP/1.1\r\nHost: other\r\n\r\n");
     assert!(out.starts_with("GET /x HTTP/1.1\r\nHost: B.c\r\nX-Forwarded-For"), "{out}");
+    for raw in ["GET / HTTP/1.0\r\nHost:\r\n\r\n", "GET / HTTP/1.1\r\nHost: \r\n\r\n"] {
+        let out = forward(raw);
+        assert!(out.starts_with("GET / HTTP/1.1\r\nHost: 10.0.0.9:80\r\nX-Forwarded-F"), "{out}");
+    }
     let out = forward("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n");
     assert!(out.starts_with("GET / HTTP/1.1\r\nHost: 10.0.0.9:80\r\nX-Forwarded-For"), "{out}");
     assert!(!out.contains("X-Forwarded-Host") && !out.contains("Expect"), "{out}");
