@@ -9,6 +9,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use steelyard::pipeline::Pipeline;
+use steelyard_manifest::{Source, render};
+
 #[test]
 fn check() {
     run("check", &[("txt", &[])]);
@@ -17,6 +20,26 @@ fn check() {
 #[test]
 fn plan() {
     run("plan", &[("txt", &[]), ("json", &["-o", "json"])]);
+}
+
+/// An edit: `NAME.before.yaml` is in force when `NAME.in.yaml` takes its place.
+#[test]
+fn edit() {
+    let folder = root().join("tests/golden/edit");
+    let mut wrong = Vec::new();
+    for input in entries(&folder) {
+        let name = input.to_string_lossy().into_owned();
+        let Some(name) = name.strip_suffix(".in.yaml") else { continue };
+        let source =
+            |suffix| Source::new("app.yaml", std::fs::read(format!("{name}.{suffix}")).unwrap());
+        let after = source("in.yaml");
+        let mut pipeline = Pipeline::default();
+        pipeline.update(&[source("before.yaml")]);
+        let world = pipeline.update(std::slice::from_ref(&after));
+        let said = render::text(&world.snapshot.diagnostics, &[after], false);
+        compare(&said, &PathBuf::from(format!("{name}.out.txt")), &mut wrong);
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 /// The examples plan what their README says.

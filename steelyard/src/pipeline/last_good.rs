@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steelyard_manifest::Object;
-use steelyard_model::{Diagnostic, Item, ObjectRef, Severity};
+use steelyard_model::{Diagnostic, Item, Location, ObjectRef, Severity};
 
 use steelyard_plan::Absent;
 
@@ -108,15 +108,23 @@ impl Chosen {
 
     fn keep(&mut self, good: &Arc<LoweredObject>) {
         let reference = &good.object.reference;
-        self.diagnostics.push(Diagnostic::new(
+        let key = key(&good.object);
+        let is_there = self.objects.contains_key(&key);
+        let what = if is_there { "it has a mistake" } else { "its file has a mistake" };
+        let mut diagnostic = Diagnostic::new(
             Severity::Warning,
             codes::LAST_GOOD_KEPT,
             reference,
             "",
-            format!("{reference} has a mistake, so its version before this edit stays in force"),
+            format!("{what}, so the version of {reference} before this edit stays in force"),
             "mend what is said about it; the new version is taken as soon as it is right",
-        ));
-        self.objects.insert(key(&good.object), good.clone());
+        );
+        if !is_there {
+            diagnostic.location =
+                Some(Location { file: good.object.file.clone(), line: 1, column: 1 });
+        }
+        self.diagnostics.push(diagnostic);
+        self.objects.insert(key, good.clone());
     }
 }
 

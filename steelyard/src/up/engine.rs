@@ -10,6 +10,7 @@ use anyhow::Result;
 use steelyard_manifest::Source;
 use steelyard_model::{Held, Item, Node, ObjectRef, Severity, Snapshot};
 use steelyard_plan::{EventKind, Facts, Plan};
+use steelyard_speaker::SpeakerEvent;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Settings;
@@ -31,6 +32,12 @@ pub(crate) struct Engine {
     pub(super) current: Option<Current>,
     pub(super) started: u64,
     ticks: u32,
+}
+
+/// Something that happened by itself.
+pub(crate) enum News {
+    Spoken(Result<SpeakerEvent, RecvError>),
+    Names,
 }
 
 /// After so many ticks the plan is applied again: it repairs what others removed.
@@ -99,8 +106,7 @@ impl Engine {
         }
         self.held.clone_from(&plan.held);
         self.tell(&plan);
-        let endpoints = plan.node.forward.iter().flat_map(|vip| &vip.ports);
-        self.names.refresh(endpoints.flat_map(|port| &port.endpoints)).await;
+        self.ask_names(&plan);
         let applied = self.apply(&snapshot, &plan, generation).await;
         let took = seen.elapsed();
         tracing::info!(generation, took_ms = took.as_millis(), "in force");
@@ -158,35 +164,64 @@ impl Engine {
         }
     }
 
-    /// Waits until the speaker has something to tell, and notes it. Never, without a speaker.
-    pub(crate) async fn spoken(&mut self) {
-        let Some(events) = &mut self.parts.spoken else { return std::future::pending().await };
-        match events.recv().await {
-            Ok(event) => {
+    /// Waits until something happened by itself: the speaker has news, or a name has another
+    /// address.
+    pub(crate) async fn news(&mut self) -> News {
+        let spoken = async {
+            match &mut self.parts.spoken {
+                Some(events) => events.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            event = spoken => News::Spoken(event),
+            () = self.names.changed() => News::Names,
+        }
+    }
+
+    /// Answers to news.
+    pub(crate) async fn hear(&mut self, news: News) {
+        match news {
+            News::Names => return self.apply_again().await,
+            News::Spoken(Ok(event)) => {
                 let object = format!("Vip/{}", event.address);
                 let normal = !event.kind.is_warning();
                 let help = event.kind.help().map(|help| format!("; {help}")).unwrap_or_default();
                 self.history.note(normal, event.kind.as_str(), &object, &format!("{event}{help}"));
             }
-            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "too many events at once"),
-            Err(RecvError::Closed) => self.parts.spoken = None,
+            News::Spoken(Err(RecvError::Lagged(missed))) => {
+                tracing::warn!(missed, "too many events at once");
+            }
+            News::Spoken(Err(RecvError::Closed)) => {
+                self.parts.spoken = None;
+                tracing::error!("the speaker ended: nothing is answered for");
+            }
+        }
+        self.publish();
+    }
+
+    /// Looks names up again where it is time, and repairs what others removed.
+    pub(crate) async fn tick(&mut self) {
+        self.ticks = self.ticks.wrapping_add(1);
+        let Some(current) = self.current.take() else { return };
+        self.ask_names(&current.plan);
+        self.current = Some(current);
+        if self.ticks.is_multiple_of(REPAIR) {
+            self.apply_again().await;
         }
     }
 
-    /// Looks names up again, and repairs what others removed.
-    pub(crate) async fn tick(&mut self) {
-        let Some(current) = self.current.take() else { return };
-        let endpoints = current.plan.node.forward.iter().flat_map(|vip| &vip.ports);
-        let changed = self.names.refresh(endpoints.flat_map(|port| &port.endpoints)).await;
-        let Current { node, generation, snapshot, plan, mut applied, took } = current;
-        self.ticks = self.ticks.wrapping_add(1);
-        if changed || self.ticks.is_multiple_of(REPAIR) {
-            applied = self.apply(&snapshot, &plan, generation).await;
-        }
-        self.current = Some(Current { node, generation, snapshot, plan, applied, took });
-        if changed {
-            self.publish();
-        }
+    /// Applies what is in force once more.
+    async fn apply_again(&mut self) {
+        let Some(mut current) = self.current.take() else { return };
+        current.applied = self.apply(&current.snapshot, &current.plan, current.generation).await;
+        self.current = Some(current);
+        self.publish();
+    }
+
+    fn ask_names(&mut self, plan: &Plan) {
+        let ports = plan.node.forward.iter().flat_map(|vip| &vip.ports);
+        self.names.ask(ports.flat_map(|port| &port.endpoints));
     }
 
     /// Routes in force, in the order they are tried.

@@ -25,6 +25,7 @@ use crate::entry_points::StaticOptions;
 use crate::{load, logging};
 
 pub(crate) use engine::Engine;
+use engine::News;
 use live::Live;
 pub(crate) use privileges::Privileges;
 
@@ -101,7 +102,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
 /// Something the main loop answers to.
 enum Event {
     Sources(Option<Vec<Source>>),
-    Speaker,
+    News(News),
     Tick,
     Reopen,
     Stop(&'static str),
@@ -117,14 +118,14 @@ async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Res
     let why = loop {
         let event = tokio::select! {
             sources = watch.changed() => Event::Sources(sources),
-            () = engine.spoken() => Event::Speaker,
+            news = engine.news() => Event::News(news),
             _ = tick.tick() => Event::Tick,
             event = signals.next() => event,
         };
         match event {
             Event::Sources(Some(sources)) => engine.take(&sources).await?,
             Event::Sources(None) => break "the watch of the manifests ended",
-            Event::Speaker => engine.publish(),
+            Event::News(news) => engine.hear(news).await,
             Event::Tick => engine.tick().await,
             Event::Reopen => engine.reopen_logs(),
             Event::Stop(why) => break why,
