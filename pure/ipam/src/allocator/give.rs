@@ -266,7 +266,9 @@ impl Allocator {
             return;
         }
         let (held, address, reason) = (grant.places[0], grant.addresses[0], grant.reason.clone());
-        let wants_two = matches!(claim.wish.families, Families::Both { .. });
+        let two = matches!(claim.wish.families, Families::Both { .. });
+        let asks = matches!(claim.wish.request, Request::Addresses(_));
+        let wants_two = two && !asks;
         let second = wants_two.then(|| self.first_fit(slot, held.0, other(held.1))).flatten();
         let event = if let Some(place) = second {
             self.take(slot, vec![held, place], reason);
@@ -276,6 +278,8 @@ impl Allocator {
             let why = if wants_two {
                 let pool = &self.pools.get(held.0).pool.id.name;
                 format!("pool {pool} has no free {} address beside {address}", other(held.1))
+            } else if asks {
+                format!("the Service asks for {address} alone")
             } else {
                 format!("the cluster gave the Service {} alone", held.1)
             };

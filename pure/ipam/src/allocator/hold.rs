@@ -30,72 +30,136 @@ impl Allocator {
     /// Stages 1 and 2 (what statuses say, what is held) and 3 (the other half of a pair).
     pub(super) fn hold_all(&mut self, active: &[Slot]) {
         let mut order = active.to_vec();
-        // Who changed its terms of sharing gives way to who did not.
-        order.sort_by_key(|&slot| self.claim(slot).changed_terms());
-        let mut halves = Vec::new();
+        // Who changed its terms of sharing gives way to who did not; a status that says something
+        // else than what was given last to one that is confirmed by it.
+        order.sort_by_key(|&slot| {
+            let claim = self.claim(slot);
+            let confirmed = claim.status().iter().any(|it| claim.held.addresses.contains(it));
+            (claim.changed_terms(), !confirmed)
+        });
         for from in [Reason::Status, Reason::Held] {
             for &slot in &order {
-                let claim = self.claim(slot);
-                let ours = claim.wish.standing == Standing::Ours && claim.service.is_some();
-                let by_status = from == Reason::Status;
-                let said = if by_status { claim.status() } else { &claim.held.addresses };
-                if claim.grant.is_none() && ours && !said.is_empty() {
-                    let said = said.to_vec();
-                    halves.extend(self.hold(slot, &said, from.clone()).then_some(slot));
+                for said in self.said(slot, &from) {
+                    self.hold(slot, &said, from.clone());
                 }
             }
         }
-        for &slot in &order {
+        for &slot in active {
             self.reserve(slot);
+            for said in
+                self.said(slot, &Reason::Status).into_iter().chain(self.said(slot, &Reason::Held))
+            {
+                self.complete(slot, &said);
+            }
         }
-        halves.sort_by(|&a, &b| self.claim(a).order().cmp(&self.claim(b).order()));
-        for slot in halves {
-            self.complete(slot);
+        for &slot in active {
+            self.account(slot);
         }
     }
 
-    /// Lets a Service keep `said` if it may. True if the other family is still missing.
-    fn hold(&mut self, slot: Slot, said: &[IpAddr], from: Reason) -> bool {
-        let fit = fit(said, self.claim(slot).wish.families);
-        let one = if let Fit::One(address) = fit { vec![address] } else { Vec::new() };
-        let addresses = match fit {
-            Fit::Whole | Fit::Half => said,
-            Fit::One(_) => &one,
-            Fit::Not => return false,
-            Fit::Unclear => {
-                let said = Quoted(said);
-                let message = format!("Failed to retrieve LBIPs IPFamily for {said}");
-                self.claim_mut(slot).tell(Event::warning("nolbIPsIPFamily", message));
-                return false;
-            }
+    /// What a Service is said to have; nothing once it has something. Where it holds more than
+    /// its status says, the status is from before it got the rest.
+    fn said(&self, slot: Slot, from: &Reason) -> Vec<Vec<IpAddr>> {
+        let claim = self.claim(slot);
+        let (status, held) = (claim.status(), &claim.held.addresses);
+        let ours = claim.wish.standing == Standing::Ours && claim.service.is_some();
+        if !ours || claim.grant.is_some() {
+            return Vec::new();
+        }
+        let grown = held.len() > status.len()
+            && status.iter().all(|it| held.contains(it))
+            && matches!(fit(held, claim.wish.families), Fit::Whole);
+        let lists: &[&[IpAddr]] = match from {
+            Reason::Status if status.is_empty() => &[],
+            Reason::Status if grown => &[held, status],
+            Reason::Status => &[status],
+            _ => &[held],
         };
+        lists.iter().filter(|list| !list.is_empty()).map(|list| list.to_vec()).collect()
+    }
+
+    /// Lets a Service keep `said`, or the part of it that it needs, if it may.
+    fn hold(&mut self, slot: Slot, said: &[IpAddr], from: Reason) {
+        let claim = self.claim(slot);
+        let one;
+        let addresses = match fit(said, claim.wish.families) {
+            _ if claim.grant.is_some() => return,
+            Fit::Whole => said,
+            Fit::One(address) => {
+                one = [address];
+                &one
+            }
+            Fit::Half | Fit::Not | Fit::Unclear => return,
+        };
+        let kept_one = addresses.len() < said.len() && claim.held.addresses != addresses;
         match self.admit(slot, addresses) {
-            Err(refusal) => self.clear(slot, &refusal),
             Ok(places) if self.as_asked(slot, addresses, places[0].0) => {
-                self.claim_mut(slot).events.clear();
-                let kept_one = matches!(fit, Fit::One(_));
                 self.take(slot, places, if kept_one { Reason::KeptOne } else { from });
                 if kept_one {
                     self.tell_assigned(slot);
                 }
-                return matches!(fit, Fit::Half);
             }
-            Ok(_) => {}
+            // It may have a better claim than who has the address now.
+            Err(Refusal::Taken(_)) if self.changed == Some(slot) => self.disturbed = true,
+            Ok(_) | Err(_) => {}
         }
-        false
     }
 
-    fn clear(&mut self, slot: Slot, refusal: &Refusal) {
-        if self.changed == Some(slot) && matches!(refusal, Refusal::Taken(_)) {
-            self.disturbed = true;
+    /// Gives a Service that requires two families and is said to have one the other, from the
+    /// same pool.
+    fn complete(&mut self, slot: Slot, said: &[IpAddr]) {
+        let claim = self.claim(slot);
+        let asks = matches!(claim.wish.request, Request::Addresses(_));
+        let half = matches!(fit(said, claim.wish.families), Fit::Half);
+        if claim.grant.is_some() || asks || !half {
+            return;
+        }
+        let Ok(places) = self.admit(slot, said) else { return };
+        let (pool, family, _) = places[0];
+        if !self.as_asked(slot, said, pool) {
+            return;
+        }
+        let Some(place) = self.first_fit(slot, pool, other(family)) else { return };
+        let both = if family == Family::V4 { [places[0], place] } else { [place, places[0]] };
+        self.take(slot, both.into(), Reason::FirstOfItsPool);
+        self.tell_assigned(slot);
+    }
+
+    /// Tells a Service that could keep nothing why. Only now is it clear who keeps what.
+    fn account(&mut self, slot: Slot) {
+        let mut events = Vec::new();
+        for from in [Reason::Status, Reason::Held] {
+            let by_status = from == Reason::Status;
+            for said in self.said(slot, &from) {
+                events.extend(self.why_not_kept(slot, &said, by_status));
+            }
         }
         let claim = self.claim_mut(slot);
+        events.into_iter().for_each(|event| claim.tell(event));
+    }
+
+    fn why_not_kept(&self, slot: Slot, said: &[IpAddr], by_status: bool) -> Option<Event> {
+        let claim = self.claim(slot);
+        let one;
+        let addresses = match fit(said, claim.wish.families) {
+            Fit::Whole | Fit::Half => said,
+            Fit::One(address) => {
+                one = [address];
+                &one
+            }
+            Fit::Not => return None,
+            Fit::Unclear => {
+                let message = format!("Failed to retrieve LBIPs IPFamily for {}", Quoted(said));
+                return by_status.then(|| Event::warning("nolbIPsIPFamily", message));
+            }
+        };
+        let refusal = self.admit(slot, addresses).err()?;
         let message = format!(
             "current IP for \"{}\" not allowed by config, will attempt for new IP assignment: \
              {refusal}",
             claim.id
         );
-        claim.tell(Event::normal("ClearAssignment", message));
+        Some(Event::normal("ClearAssignment", message))
     }
 
     /// Whether held addresses are what the Service asks for now.
@@ -166,20 +230,6 @@ impl Allocator {
         };
         let places: Vec<_> = claim.held.addresses.iter().filter_map(place).collect();
         self.take(slot, places, Reason::Held);
-    }
-
-    /// Gives a Service that requires two families the one it lacks, from the same pool; else
-    /// takes back what it has.
-    fn complete(&mut self, slot: Slot) {
-        let held = self.claim(slot).grant.as_ref().expect("halves are held").places[0];
-        let (pool, family, _) = held;
-        let Some(place) = self.first_fit(slot, pool, other(family)) else {
-            return self.give_back(slot);
-        };
-        let reason = Reason::FirstOfItsPool;
-        let places = if family == Family::V4 { vec![held, place] } else { vec![place, held] };
-        self.take(slot, places, reason);
-        self.tell_assigned(slot);
     }
 
     pub(super) fn tell_assigned(&mut self, slot: Slot) {

@@ -1,7 +1,9 @@
 //! The same for `check`: one diagnostic for each thing to change, at the field to change.
 
+use std::net::IpAddr;
+
 use steelyard_model::suggest::nearest;
-use steelyard_model::{Diagnostic, FieldPath, Service, Severity};
+use steelyard_model::{Code, Diagnostic, FieldPath, Service, Severity};
 
 use super::text::taken;
 use super::{Exclusion, Rule};
@@ -13,6 +15,8 @@ use crate::wish::{Families, Request, Standing};
 
 /// How many pools a message goes through.
 const LISTED: usize = 4;
+const HOW_TO_REQUEST: &str =
+    "write one address, or one IPv4 and one IPv6 address with a comma between them, in one place";
 
 impl Allocator {
     /// What users should change about `claim`.
@@ -57,56 +61,47 @@ impl Allocator {
         refusal: &Refusal,
         exclusions: &[Exclusion],
     ) -> Diagnostic {
-        let request = claim.wish.request_path.clone();
-        let pool = claim.wish.pool_path.clone();
-        let best = || best(exclusions);
-        let (severity, code, path, message, help) = match refusal {
+        let (severity, code) = kind(refusal);
+        let path = place(claim, refusal);
+        let (message, help) = self.words(claim, service, refusal, exclusions);
+        Diagnostic::new(severity, code, &service.object, path, message, help)
+    }
+
+    /// What is wrong, and what to do.
+    fn words(
+        &self,
+        claim: &Claim,
+        service: &Service,
+        refusal: &Refusal,
+        exclusions: &[Exclusion],
+    ) -> (String, String) {
+        match refusal {
             Refusal::OutsidePools { addresses } => {
-                let list: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-                let message = match &*list {
-                    [one] => format!("no pool has {one}, which the Service asks for"),
-                    pair => format!("no single pool has both {}", pair.join(" and ")),
+                let message = match **addresses {
+                    [a, b] => format!("no single pool has both {a} and {b}"),
+                    _ => format!("no pool has {}, which the Service asks for", listed(addresses)),
                 };
-                let help = best().map_or_else(no_pools, |it| it.help.clone());
-                (Severity::Error, codes::ADDRESS_OUTSIDE_POOLS, request, message, help)
+                (message, best(exclusions).map_or_else(no_pools, |it| it.help.clone()))
             }
-            Refusal::OtherPool { addresses, name } => {
-                let list: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-                let message =
-                    format!("{} is not in pool {name}, which is asked for too", list.join(" and "));
-                let help = format!("request an address of pool {name}, or remove {pool}");
-                (Severity::Error, codes::ADDRESS_OUTSIDE_POOLS, request, message, help)
-            }
-            Refusal::Taken(conflict) => {
-                let (message, help) = taken(conflict);
-                (Severity::Error, codes::ADDRESS_TAKEN, request, message, help)
-            }
-            Refusal::NotForService { pool: id } => {
-                let path = if claim.wish.pool.is_some() { pool } else { request };
-                let excluded = exclusions.iter().find(|it| it.pool == *id);
-                let (message, help) = excluded.map_or_else(
-                    || (refusal.to_string(), "ask for another pool".to_owned()),
-                    |it| (it.message.clone(), it.help.clone()),
-                );
-                (Severity::Error, codes::POOL_NOT_FOR_SERVICE, path, message, help)
+            Refusal::OtherPool { addresses, name } => (
+                format!("{} is not in pool {name}, which is asked for too", listed(addresses)),
+                format!("request an address of {name}, or remove {}", claim.wish.pool_path),
+            ),
+            Refusal::Taken(conflict) => taken(conflict),
+            Refusal::NotForService { pool } => {
+                let excluded = exclusions.iter().find(|it| it.pool == *pool);
+                let unknown = || (refusal.to_string(), "ask for another pool".to_owned());
+                excluded.map_or_else(unknown, |it| (it.message.clone(), it.help.clone()))
             }
             Refusal::UnknownPool { name } => {
-                let message = format!("there is no pool {name:?}");
-                (Severity::Error, codes::UNKNOWN_POOL, pool, message, self.known_pools(name))
+                (format!("there is no pool {name:?}"), self.known_pools(name))
             }
-            Refusal::AmbiguousPool { name } => {
-                let message = format!("several namespaces have a pool {name:?}");
-                let help = "give the pools different names".to_owned();
-                (Severity::Error, codes::UNKNOWN_POOL, pool, message, help)
-            }
-            Refusal::WrongFamilies { .. } => {
-                let (message, help) = wrong_families(claim, service);
-                (Severity::Error, codes::REQUEST_FAMILIES, request, message, help)
-            }
+            Refusal::AmbiguousPool { name } => (
+                format!("several namespaces have a pool {name:?}"),
+                "give the pools different names".to_owned(),
+            ),
+            Refusal::WrongFamilies { .. } => wrong_families(claim, service),
             Refusal::NotEnoughClusterIps { .. } | Refusal::ClusterIpFamilies { .. } => (
-                Severity::Warning,
-                codes::CLUSTER_IP_FAMILIES,
-                "spec.clusterIPs".into(),
                 "the Service gets no address: its cluster addresses are not one of each family \
                  that it requires"
                     .to_owned(),
@@ -114,20 +109,12 @@ impl Allocator {
                     .to_owned(),
             ),
             Refusal::Headless => (
-                Severity::Warning,
-                codes::NO_ADDRESS,
-                "spec.clusterIP".into(),
                 "the Service gets no address: it is headless".to_owned(),
                 "remove clusterIP: None, or use type: ClusterIP".to_owned(),
             ),
-            Refusal::InvalidRequest { text } => return invalid_request(claim, service, text),
-            Refusal::NoneAvailable | Refusal::PoolFull { .. } => {
-                let (message, help) = self.none(exclusions);
-                let path = if claim.wish.pool.is_some() { pool } else { "spec.type".into() };
-                (Severity::Warning, codes::NO_ADDRESS, path, message, help)
-            }
-        };
-        Diagnostic::new(severity, code, &service.object, path, message, help)
+            Refusal::InvalidRequest { text } => (text.clone(), HOW_TO_REQUEST.to_owned()),
+            Refusal::NoneAvailable | Refusal::PoolFull { .. } => self.none(exclusions),
+        }
     }
 
     fn none(&self, exclusions: &[Exclusion]) -> (String, String) {
@@ -160,6 +147,49 @@ impl Allocator {
             format!("name a pool, such as {}", names.join(", "))
         }
     }
+}
+
+fn kind(refusal: &Refusal) -> (Severity, Code) {
+    match refusal {
+        Refusal::OutsidePools { .. } | Refusal::OtherPool { .. } => {
+            (Severity::Error, codes::ADDRESS_OUTSIDE_POOLS)
+        }
+        Refusal::Taken(_) => (Severity::Error, codes::ADDRESS_TAKEN),
+        Refusal::NotForService { .. } => (Severity::Error, codes::POOL_NOT_FOR_SERVICE),
+        Refusal::UnknownPool { .. } | Refusal::AmbiguousPool { .. } => {
+            (Severity::Error, codes::UNKNOWN_POOL)
+        }
+        Refusal::WrongFamilies { .. } => (Severity::Error, codes::REQUEST_FAMILIES),
+        Refusal::InvalidRequest { .. } => (Severity::Error, codes::INVALID_ADDRESS_REQUEST),
+        Refusal::NotEnoughClusterIps { .. } | Refusal::ClusterIpFamilies { .. } => {
+            (Severity::Warning, codes::CLUSTER_IP_FAMILIES)
+        }
+        Refusal::Headless | Refusal::NoneAvailable | Refusal::PoolFull { .. } => {
+            (Severity::Warning, codes::NO_ADDRESS)
+        }
+    }
+}
+
+/// The field to change.
+fn place(claim: &Claim, refusal: &Refusal) -> FieldPath {
+    let wish = &claim.wish;
+    let asks_for_pool = wish.pool.is_some();
+    match refusal {
+        Refusal::UnknownPool { .. } | Refusal::AmbiguousPool { .. } => wish.pool_path.clone(),
+        Refusal::NotForService { .. } | Refusal::PoolFull { .. } if asks_for_pool => {
+            wish.pool_path.clone()
+        }
+        Refusal::NotEnoughClusterIps { .. } | Refusal::ClusterIpFamilies { .. } => {
+            "spec.clusterIPs".into()
+        }
+        Refusal::Headless => "spec.clusterIP".into(),
+        Refusal::NoneAvailable | Refusal::PoolFull { .. } => "spec.type".into(),
+        _ => wish.request_path.clone(),
+    }
+}
+
+fn listed(addresses: &[IpAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
 }
 
 fn no_pools() -> String {
@@ -204,8 +234,7 @@ fn invalid_request(claim: &Claim, service: &Service, text: &str) -> Diagnostic {
         &service.object,
         claim.wish.request_path.clone(),
         format!("the request for addresses is not valid: {text}{kept}"),
-        "write one address, or one IPv4 and one IPv6 address with a comma between them, in one \
-         place",
+        HOW_TO_REQUEST,
     )
 }
 

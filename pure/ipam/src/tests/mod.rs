@@ -1,6 +1,8 @@
 //! Builders, and the shape in which the tables state what comes out.
 
+mod properties;
 mod rules;
+mod scale;
 mod sharing;
 
 use std::collections::BTreeMap;

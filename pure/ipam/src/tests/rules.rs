@@ -268,7 +268,8 @@ fn families() {
     let all = [v4.clone(), v6.clone(), dual.clone()];
     let only_v6 = [v6.clone()];
     let apart = [v4, v6];
-    let table: &[(&[Pool], &str, &[Family], Option<FamilyPolicy>, &str)] = &[
+    type Row<'a> = (&'a [Pool], &'a str, &'a [Family], Option<FamilyPolicy>, &'a str);
+    let table: &[Row] = &[
         (&all, "", &[], None, "10.1.0.1 [IPAllocated]"),
         (&only_v6, "", &[], None, "fd00::1 [IPAllocated]"),
         (&only_v6, "", &[f4], None, "- [AllocationFailed]"),

@@ -1,0 +1,386 @@
+//! What holds for every input: small worlds, crowded so that everything collides.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use steelyard_model::{
+    Family, FamilyPolicy, Held, Holding, NamespacedName, Pool, Selector, Service,
+    ServiceAllocation, TrafficPolicy,
+};
+
+use super::{addresses, annotated, labels, pool, port, service, with_allocation};
+use crate::wish::{Families, Request, Standing, Wish};
+use crate::{Allocator, Assignment, Assignments, EventKind, Options, assign};
+
+/// A world: pools, Services, what they hold.
+#[derive(Clone)]
+struct World {
+    pools: Vec<Pool>,
+    services: Vec<Service>,
+    held: Held,
+}
+
+/// Short enough to read when a property fails.
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for pool in &self.pools {
+            let ranges: Vec<_> = pool.ranges.iter().map(ToString::to_string).collect();
+            let (auto, avoid) = (pool.auto_assign, pool.avoid_buggy_ips);
+            writeln!(
+                f,
+                "{} {ranges:?} auto={auto} avoid={avoid} {:?}",
+                pool.id.name, pool.allocation
+            )?;
+        }
+        self.services.iter().try_for_each(|it| writeln!(f, "{}", short(it)))?;
+        for (id, held) in &self.held.0 {
+            writeln!(f, "{id} held {:?}", held.addresses)?;
+        }
+        Ok(())
+    }
+}
+
+/// A Service comes or changes, or (none) goes.
+#[derive(Clone)]
+struct Change(Option<Service>);
+
+impl std::fmt::Debug for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.as_ref().map_or_else(|| "gone".to_owned(), short))
+    }
+}
+
+fn short(it: &Service) -> String {
+    let wish = Wish::read(it, None);
+    format!(
+        "{} {:?} {:?} pool={:?} {:?} {:?} status={:?} created={:?} {:?}",
+        it.id,
+        wish.request,
+        wish.families,
+        wish.pool,
+        wish.terms,
+        wish.ports,
+        it.status_addresses,
+        it.created,
+        it.labels
+    )
+}
+
+const ADDRESSES: [&str; 9] = [
+    "10.0.0.1",
+    "10.0.0.2",
+    "10.0.1.0",
+    "10.0.1.1",
+    "10.0.2.1",
+    "fd00::1",
+    "fd00::2",
+    "fd00:1::1",
+    "192.0.2.1",
+];
+const PAIRS: [&str; 3] = ["10.0.0.1 fd00::1", "fd00::2 10.0.0.2", "10.0.0.1 fd00:1::1"];
+const NAMES: [&str; 8] = ["x/a", "x/b", "x/c", "x/d", "y/a", "y/b", "y/c", "y/d"];
+
+fn pools() -> impl Strategy<Value = Vec<Pool>> {
+    let menu = vec![
+        pool("dual", &["10.0.0.1-10.0.0.2", "fd00::1-fd00::2"]),
+        pool("four", &["10.0.1.0-10.0.1.1"]),
+        pool("six", &["fd00:1::1"]),
+        pool("spare", &["10.0.2.1", "10.0.2.3"]),
+    ];
+    let restricted = (any::<bool>(), any::<bool>(), 0u32..3, 0usize..5);
+    let pools = subsequence(menu, 0..=4);
+    (pools, prop::collection::vec(restricted, 4)).prop_map(|(pools, marks)| {
+        pools.into_iter().zip(marks).map(|(pool, marks)| restrict(pool, marks)).collect()
+    })
+}
+
+fn restrict(mut pool: Pool, (auto, avoid, priority, whom): (bool, bool, u32, usize)) -> Pool {
+    pool.auto_assign = auto || whom > 2;
+    pool.avoid_buggy_ips = avoid;
+    let red = Selector { match_labels: labels("team=red"), expressions: vec![] };
+    let allocation = match whom {
+        0 => ServiceAllocation { priority, namespaces: vec!["x".into()], ..Default::default() },
+        1 => ServiceAllocation { priority, service_selectors: vec![red], ..Default::default() },
+        2 => ServiceAllocation { priority, ..Default::default() },
+        _ => return pool,
+    };
+    with_allocation(pool, allocation)
+}
+
+/// One in four has a request, a pool, a status; half of them may share.
+fn a_service() -> impl Strategy<Value = Service> {
+    let said = (0usize..4, select(&ADDRESSES[..]), select(&PAIRS[..]));
+    let asked_pool = select(vec!["", "", "", "dual", "four", "nope"]);
+    let key = select(vec!["", "", "k", "l"]);
+    let status = (0usize..12, select(&ADDRESSES[..]), select(&PAIRS[..]));
+    let cluster = select(vec!["", "", "10.96.0.1", "fd96::1", "10.96.0.1 fd96::1"]);
+    let policy = select(vec![
+        None,
+        Some(FamilyPolicy::SingleStack),
+        Some(FamilyPolicy::PreferDualStack),
+        Some(FamilyPolicy::RequireDualStack),
+    ]);
+    let marks = (any::<bool>(), any::<bool>(), 0u8..3, subsequence(vec![80, 81], 1..=2));
+    (said, asked_pool, key, status, cluster, policy, marks).prop_map(
+        |(said, asked_pool, key, status, cluster, policy, (red, local, age, ports))| {
+            let request = match said {
+                (0, one, _) => one.to_owned(),
+                (1, _, pair) if red => pair.replace(' ', ","),
+                (1, ..) => "nonsense".to_owned(),
+                _ => String::new(),
+            };
+            let mut it = annotated(
+                "x/a",
+                &[
+                    ("loadBalancerIPs", &request),
+                    ("address-pool", asked_pool),
+                    ("allow-shared-ip", key),
+                ],
+            );
+            it.status_addresses = match status {
+                (0 | 1, one, _) => addresses(one),
+                (2, _, pair) => addresses(pair),
+                _ => Vec::new(),
+            };
+            it.cluster_ips = addresses(cluster);
+            it.family_policy = policy;
+            it.labels = labels(if red { "team=red" } else { "" });
+            it.selector = labels(if red { "app=a" } else { "app=b" });
+            if local {
+                it.external_traffic_policy = TrafficPolicy::Local;
+            }
+            it.created =
+                [None, Some("2023".to_owned()), Some("2024".to_owned())][usize::from(age)].clone();
+            it.ports = ports.into_iter().map(port).collect();
+            it
+        },
+    )
+}
+
+fn named(mut it: Service, id: &str) -> Service {
+    let plain = service(id);
+    (it.id, it.object) = (plain.id, plain.object);
+    it
+}
+
+fn world() -> impl Strategy<Value = World> {
+    let names = subsequence(NAMES.to_vec(), 0..=8);
+    let services = prop::collection::vec(a_service(), 8);
+    let holding = (0usize..4, select(&ADDRESSES[..]), select(&PAIRS[..]));
+    let held = prop::collection::vec(holding, 8);
+    (pools(), names, services, held).prop_map(|(pools, names, services, held)| {
+        let holding = |(id, (kind, one, pair)): (&str, (usize, &str, &str))| {
+            let text = match kind {
+                0 => one,
+                1 => pair,
+                _ => return None,
+            };
+            let holding = Holding { addresses: addresses(text), ..Holding::default() };
+            Some((service(id).id, holding))
+        };
+        World {
+            pools,
+            services: names.into_iter().zip(services).map(|(id, it)| named(it, id)).collect(),
+            held: Held(NAMES.into_iter().zip(held).filter_map(holding).collect()),
+        }
+    })
+}
+
+fn solve(world: &World) -> Assignments {
+    super::run(&world.pools, &world.services, &world.held)
+}
+
+/// The rule, plainly: who may be on one address.
+fn may_share(a: &Wish, b: &Wish) -> bool {
+    !a.terms.key.is_empty()
+        && a.terms == b.terms
+        && a.ports.iter().all(|port| !b.ports.contains(port))
+}
+
+/// Whether `wish` could have `address` beside everybody in `out`.
+fn is_open(address: IpAddr, wish: &Wish, others: &[(&Assignment, Wish)]) -> bool {
+    let on_it = others.iter().filter(|(it, _)| it.addresses.contains(&address));
+    on_it.into_iter().all(|(_, other)| may_share(wish, other))
+}
+
+/// Whether anything could be given to a pending Service, by looking everywhere.
+fn could_be_served(world: &World, it: &Service, out: &Assignments) -> bool {
+    let wish = Wish::read(it, None);
+    if wish.standing != Standing::Ours {
+        return false;
+    }
+    let others: Vec<_> = world
+        .services
+        .iter()
+        .filter(|other| other.id != it.id)
+        .map(|other| (&out.services[&other.id], Wish::read(other, None)))
+        .collect();
+    let open = |pool: &Pool, family: Family| -> BTreeSet<IpAddr> {
+        let all = ADDRESSES.iter().chain(&["10.0.2.3"]).map(|text| text.parse::<IpAddr>().unwrap());
+        let inside =
+            all.filter(|address| pool.contains(*address) && Family::of(*address) == family);
+        inside.filter(|address| is_open(*address, &wish, &others)).collect()
+    };
+    world.pools.iter().filter(|pool| is_for(pool, it, &wish)).any(|pool| {
+        let (v4, v6) = (open(pool, Family::V4), open(pool, Family::V6));
+        let enough = |asked: Option<&[IpAddr]>| match (asked, wish.families) {
+            (Some([one]), Families::Any) => v4.contains(one) || v6.contains(one),
+            (Some([one]), Families::One(family)) => {
+                Family::of(*one) == family && (v4.contains(one) || v6.contains(one))
+            }
+            (Some([a, b]), Families::Both { .. }) => {
+                v4.union(&v6).filter(|address| [a, b].contains(address)).count() == 2
+            }
+            (Some(_), _) => false,
+            // Without a word IPv6 is given only where there is no IPv4 at all.
+            (None, Families::Any) => !v4.is_empty(),
+            (None, Families::One(Family::V4)) => !v4.is_empty(),
+            (None, Families::One(Family::V6)) => !v6.is_empty(),
+            (None, Families::Both { required: true, .. }) => !v4.is_empty() && !v6.is_empty(),
+            (None, Families::Both { .. }) => !v4.is_empty() || !v6.is_empty(),
+        };
+        match &wish.request {
+            Request::Addresses(asked) => enough(Some(asked)),
+            Request::Any => enough(None),
+            Request::Invalid(_) => false,
+        }
+    })
+}
+
+fn is_for(pool: &Pool, it: &Service, wish: &Wish) -> bool {
+    let allocation = pool.allocation.clone().unwrap_or_default();
+    let namespace = allocation.namespaces.is_empty()
+        || allocation.namespaces.iter().any(|name| **name == *it.id.namespace);
+    let selectors = &allocation.service_selectors;
+    let selected = selectors.is_empty() || Selector::any(selectors, &it.labels);
+    let asked = wish.pool.as_deref().is_none_or(|name| *name == *pool.id.name);
+    let explicit = wish.pool.is_some() || matches!(wish.request, Request::Addresses(_));
+    namespace && selected && asked && (explicit || pool.auto_assign)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_address_is_given_twice_unless_it_is_shared(world in world()) {
+        let out = solve(&world);
+        for (n, a) in world.services.iter().enumerate() {
+            for b in &world.services[n + 1..] {
+                let (has_a, has_b) = (&out.services[&a.id], &out.services[&b.id]);
+                if has_a.addresses.iter().any(|address| has_b.addresses.contains(address)) {
+                    prop_assert!(may_share(&Wish::read(a, None), &Wish::read(b, None)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_order_of_input_gives_the_same(
+        (world, shuffled) in world().prop_flat_map(|world| {
+            let (pools, services) = (world.pools.clone(), world.services.clone());
+            let shuffled = (Just(pools).prop_shuffle(), Just(services).prop_shuffle());
+            (Just(world), shuffled)
+        })
+    ) {
+        let out = super::run(&shuffled.0, &shuffled.1, &world.held);
+        prop_assert_eq!(out, solve(&world));
+    }
+
+    #[test]
+    fn what_comes_out_handed_in_as_held_comes_out_again(world in world()) {
+        let first = solve(&world);
+        let again = solve(&World { held: first.held.clone(), ..world });
+        prop_assert_eq!(&first.held, &again.held);
+        for (id, it) in &again.services {
+            prop_assert_eq!(&it.addresses, &first.services[id].addresses);
+            prop_assert_eq!(&it.pool, &first.services[id].pool);
+            let moved = it.events.iter().any(|event| event.reason == "IPAllocated");
+            prop_assert!(!moved, "{:?}", it);
+        }
+    }
+
+    #[test]
+    fn nobody_who_could_be_served_is_left_pending(world in world()) {
+        let out = solve(&world);
+        for it in &world.services {
+            if out.services[&it.id].addresses.is_empty() {
+                prop_assert!(!could_be_served(&world, it, &out), "{} {:?}", it.id, out);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_moves_without_an_event(world in world()) {
+        let out = solve(&world);
+        for it in &world.services {
+            let now = &out.services[&it.id];
+            let before: Vec<&[IpAddr]> = [Some(&it.status_addresses), world.held.0.get(&it.id).map(|held| &held.addresses)]
+                .into_iter()
+                .flatten()
+                .map(Vec::as_slice)
+                .collect();
+            if before.iter().any(|before| *before == now.addresses) {
+                continue;
+            }
+            let told = now.events.iter().any(|event| {
+                event.kind == EventKind::Warning || event.reason == "IPAllocated"
+            });
+            prop_assert!(told || now.addresses.is_empty() && before.iter().all(|it| it.is_empty()), "{:?}", now);
+        }
+    }
+
+    #[test]
+    fn one_change_after_the_other_equals_everything_from_scratch(
+        world in world(),
+        changes in prop::collection::vec((select(&NAMES[..]), prop::option::weighted(0.8, a_service()).prop_map(Change)), 1..6),
+    ) {
+        let mut services: BTreeMap<NamespacedName, Arc<Service>> =
+            world.services.iter().map(|it| (it.id.clone(), Arc::new(it.clone()))).collect();
+        let scratch = |services: &BTreeMap<_, Arc<Service>>, held: &Held| {
+            let services = services.values().cloned();
+            Allocator::new(&world.pools, &BTreeMap::new(), services, held, &Options::default())
+        };
+        let mut allocator = scratch(&services, &world.held);
+        for (id, Change(change)) in changes {
+            let held = allocator.held();
+            let id = service(id).id;
+            match change {
+                Some(changed) => {
+                    let changed = Arc::new(named(changed, &id.to_string()));
+                    services.insert(id, changed.clone());
+                    allocator.change(changed);
+                }
+                None => {
+                    services.remove(&id);
+                    allocator.remove(&id);
+                }
+            }
+            let (one, all) = (allocator.assignments(), scratch(&services, &held).assignments());
+            prop_assert!(one == all, "{:#?}\nfrom scratch {:#?}", super::told(&one), super::told(&all));
+        }
+    }
+
+    #[test]
+    fn everybody_without_an_address_is_told_why(world in world()) {
+        let out = solve(&world);
+        for (id, it) in &out.services {
+            let told = out.diagnostics.iter().any(|found| found.object.as_ref().is_some_and(|object| object.id() == *id));
+            prop_assert!(told || !it.addresses.is_empty());
+        }
+        prop_assert!(out.diagnostics.iter().all(|found| !found.help.is_empty() && !found.message.is_empty()));
+    }
+}
+
+#[test]
+fn pools_that_overlap_give_nothing_twice() {
+    let pools = [pool("a", &["10.0.0.1-10.0.0.3"]), pool("b", &["10.0.0.2-10.0.0.4"])];
+    let services = NAMES.map(|id| Arc::new(service(id)));
+    let none = Held::default();
+    let out = assign(&pools, &BTreeMap::new(), services, &none, &Options::default());
+    let given: Vec<_> = out.services.values().flat_map(|it| &it.addresses).collect();
+    let distinct: BTreeSet<_> = given.iter().collect();
+    assert_eq!((given.len(), distinct.len()), (4, 4));
+}
