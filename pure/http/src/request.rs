@@ -251,7 +251,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         let (path, query) = path_and_query.split_at(end.unwrap_or(path_and_query.len()));
         self.query = query;
         self.path = match (path, self.method) {
-            ("", "OPTIONS") if self.absolute => Cow::Borrowed("*"),
+            ("", "OPTIONS") if self.absolute && query.is_empty() => Cow::Borrowed("*"),
             ("", _) => Cow::Borrowed("/"),
             (path, _) => path::normalize(path)?,
         };
