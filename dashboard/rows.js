@@ -104,12 +104,13 @@ function vipState(address, told, overview) {
     const [word, ...reason] = state.split(": ");
     return { text: spaced(word), kind: stateKind(word), reason: reason.join(": ") };
   }
+  const owned = told.some((one) => one.owner || list(one.nodes).length);
+  if (!owned) return { text: "nobody answers", kind: "bad" };
   if (overview.privileges && overview.privileges !== "full") {
     const reason = "only served on loopback: the LAN is not told of it without privileges";
     return { text: "not announced", kind: "careful", title: overview.privileges, reason };
   }
-  const owned = told.some((one) => one.owner || list(one.nodes).length);
-  return owned ? { text: "announced", kind: "good" } : { text: "nobody answers", kind: "bad" };
+  return { text: "announced", kind: "good" };
 }
 
 function stateKind(state) {
