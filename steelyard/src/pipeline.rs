@@ -112,6 +112,7 @@ impl Pipeline {
     fn join(&mut self) -> World {
         let (current, mut diagnostics) = self.current();
         let mut chosen = self.last_good.choose(&current);
+        self.resolve.established = self.last_good.unchanged_pools(&chosen);
         let mut snapshot = self.resolve(chosen.items());
         if chosen.take_back(&self.last_good, &snapshot.diagnostics) {
             snapshot = self.resolve(chosen.items());

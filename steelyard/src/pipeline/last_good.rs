@@ -3,11 +3,11 @@
 //! A version that asks for something that is not honoured is not a mistake in this sense: it is
 //! taken at once, so that a restriction it adds closes its routes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use steelyard_manifest::Object;
-use steelyard_model::{Diagnostic, Item, Location, ObjectRef, Severity};
+use steelyard_model::{Diagnostic, Item, Location, NamespacedName, ObjectRef, Severity};
 
 use steelyard_plan::Absent;
 
@@ -62,6 +62,19 @@ impl LastGood {
             }
         }
         chosen
+    }
+
+    /// Pools that stay as they are: what is new has to give way to them.
+    pub(super) fn unchanged_pools(&self, chosen: &Chosen) -> BTreeSet<NamespacedName> {
+        let same = |(key, good): &(&Key, &Arc<LoweredObject>)| {
+            chosen.objects.get(*key).is_some_and(|now| now.items == good.items)
+        };
+        let items = self.0.iter().filter(same).flat_map(|(_, good)| &good.items);
+        let pools = items.filter_map(|item| match &**item {
+            Item::Pool(pool) => Some(pool.id.clone()),
+            _ => None,
+        });
+        pools.collect()
     }
 
     fn of(&self, object: &ObjectRef) -> Option<&Arc<LoweredObject>> {

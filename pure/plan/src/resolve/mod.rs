@@ -18,9 +18,12 @@ mod suggestion;
 mod tls;
 mod world;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use steelyard_model::{Diagnostic, Item, ResolvedPort, ResolvedService, ServedBy, Snapshot};
+use steelyard_model::{
+    Diagnostic, Item, NamespacedName, ResolvedPort, ResolvedService, ServedBy, Snapshot,
+};
 
 use endpoints::Resolved;
 use world::World;
@@ -36,6 +39,8 @@ pub struct ResolveOptions {
     pub load_balancer_class: Option<String>,
     /// Where the gateway listens.
     pub entry_points: Vec<EntryPoint>,
+    /// Pools in force as they are written: of two that overlap, another one loses.
+    pub established: BTreeSet<NamespacedName>,
 }
 
 /// A port the gateway listens on.
@@ -56,6 +61,7 @@ impl Default for ResolveOptions {
             config_namespace: None,
             load_balancer_class: None,
             entry_points: vec![entry_point("web", 80), entry_point("websecure", 443)],
+            established: BTreeSet::new(),
         }
     }
 }

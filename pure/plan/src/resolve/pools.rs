@@ -1,7 +1,8 @@
 //! Pools and advertisements: which count, and which advertisements select which pools.
 //!
 //! Pools that share addresses cannot both be used. MetalLB then takes nothing of the whole
-//! configuration; here only the pool that comes later by namespace and name is left out.
+//! configuration; here only one pool is left out: the one that is new or changed, else the one
+//! that comes later by namespace and name.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -33,11 +34,13 @@ pub(super) fn resolve(
         inside
     };
     let pools = world.pools.values().filter(|pool| counts(&pool.object));
-    let pools: Vec<&Pool> = pools.copied().collect();
+    let mut pools: Vec<&Pool> = pools.copied().collect();
     let ads = world.advertisements.values().filter(|ad| counts(&ad.object));
     let ads: Vec<L2Advertisement> = ads.map(|ad| (*ad).clone()).collect();
     let selections = select(&pools, &ads, diagnostics);
-    let pools = disjoint(&pools, diagnostics);
+    pools.sort_by_key(|pool| !options.established.contains(&pool.id));
+    let mut pools = disjoint(&pools, diagnostics);
+    pools.sort_by(|a, b| a.id.cmp(&b.id));
     let mut of_kept = Selections::new();
     for pool in &pools {
         match selections.get(&pool.id) {
