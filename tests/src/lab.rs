@@ -102,7 +102,7 @@ impl Lab {
         let text = address.to_string();
         let output = match address {
             IpAddr::V4(_) => {
-                self.on("client", &["arping", "-c", "3", "-w", "2", "-I", "eth0", &text])?
+                self.on("client", &["arping", "-c", "2", "-w", "1", "-I", "eth0", &text])?
             }
             IpAddr::V6(_) => {
                 self.on("client", &["ndisc6", "-m", "-r", "2", "-w", "500", &text, "eth0"])?

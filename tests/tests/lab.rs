@@ -45,7 +45,8 @@ fn the_homelab_is_served() -> Result<()> {
     hosts_and_paths_are_routed(&lab)?;
     requests_that_no_route_wants_are_told_why(&lab)?;
     names_work_without_a_hosts_file(&lab)?;
-    the_node_reaches_its_own_addresses(&lab)?;
+    a_node_reaches(&lab, "worker-1", "http://10.1.1.100/api", "api")?;
+    a_closed_port_is_refused(&lab, "10.1.1.100")?;
     lab.stop()
 }
 
@@ -107,10 +108,20 @@ fn names_work_without_a_hosts_file(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-fn the_node_reaches_its_own_addresses(lab: &Lab) -> Result<()> {
-    let curl = ["curl", "-sS", "-m", "5", "--noproxy", "*", "http://10.1.1.100/api"];
-    let output = lab.on("worker-1", &curl)?;
-    ensure!(String::from_utf8_lossy(&output.stdout).contains("name:    api"), "{output:?}");
+/// Also the node's own programs are clients of the addresses it serves.
+fn a_node_reaches(lab: &Lab, node: &str, url: &str, workload: &str) -> Result<()> {
+    let output = lab.on(node, &["curl", "-sS", "-m", "5", "--noproxy", "*", url])?;
+    let content = String::from_utf8_lossy(&output.stdout);
+    ensure!(content.contains(&format!("name:    {workload}\n")), "{output:?}");
+    Ok(())
+}
+
+/// Nothing listens on port 81: a reset, at once, rather than silence.
+fn a_closed_port_is_refused(lab: &Lab, at: &str) -> Result<()> {
+    const COULD_NOT_CONNECT: i32 = 7;
+    let url = url(at, 81);
+    let output = lab.on("client", &["curl", "-sS", "-g", "-m", "10", "--noproxy", "*", &url])?;
+    ensure!(output.status.code() == Some(COULD_NOT_CONNECT), "{url}: {output:?}");
     Ok(())
 }
 
@@ -203,6 +214,9 @@ fn both_families_are_served_and_silent_with_the_node() -> Result<()> {
     }
     let (status, page) = lab.curl(&["-H", "Host: nobody.example", &url(GATEWAY[1], 80)])?;
     ensure!(status == 404, "{status} {page}");
+    for at in GATEWAY.into_iter().chain(DIRECT) {
+        a_closed_port_is_refused(&lab, at)?;
+    }
     a_stopped_node_is_silent(&lab)?;
     a_killed_node_is_silent(&lab)?;
     lab.stop()
@@ -256,6 +270,8 @@ fn the_first_service_answers_from_all_replicas() -> Result<()> {
     let seen = replicas(3, || lab.datagram(udp, "hello"))?;
     ensure!(seen == names("nginx-deployment", 3), "UDP: {seen:?}");
     ensure!(lab.datagram(udp, "hello")?.ends_with("hello"), "the content comes back");
+    a_node_reaches(&lab, "node-1", "http://192.168.1.240", "nginx-deployment")?;
+    a_closed_port_is_refused(&lab, "192.168.1.240")?;
     lab.stop()
 }
 
