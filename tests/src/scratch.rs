@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
+use crate::wait;
+
 /// A folder of its own for one test; removed when dropped.
 #[derive(Debug)]
 pub struct Scratch {
@@ -62,6 +64,10 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.path);
+        // A process that was told to end may still be writing.
+        let _ = wait::until("an empty folder", || {
+            let gone = std::fs::remove_dir_all(&self.path);
+            gone.is_ok() || !self.path.exists()
+        });
     }
 }
