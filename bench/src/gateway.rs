@@ -78,7 +78,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let outcome = measure(options, &folder);
     std::fs::remove_dir_all(&folder)?;
-    results::write(&options.output, &outcome?)
+    results::write(&options.output, outcome?)
 }
 
 fn measure(options: &Options, folder: &std::path::Path) -> Result<Vec<Row>> {
@@ -144,11 +144,11 @@ fn generate(proxy: &Proxy, load: &Load, seconds: f64) -> Result<Report> {
 
 fn rows_of(load: &Load, samples: [Vec<f64>; 3], rounds: u32) -> Vec<Row> {
     let [ours, nginx, haproxy] = samples.map(median);
-    let row = |peer, theirs, goal| Row {
+    let row = |peer: &str, theirs, goal| Row {
         name: load.name.to_owned(),
-        unit: "µs CPU",
+        unit: "µs CPU".to_owned(),
         ours,
-        peer,
+        peer: peer.to_owned(),
         theirs,
         ratio: ours / theirs,
         goal,

@@ -6,6 +6,7 @@
 mod cpu;
 mod gateway;
 mod load;
+mod page;
 mod peer;
 mod results;
 

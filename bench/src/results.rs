@@ -4,15 +4,17 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::page;
 
 /// One measurement; lower is better in every row.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) name: String,
-    pub(crate) unit: &'static str,
+    pub(crate) unit: String,
     pub(crate) ours: f64,
-    pub(crate) peer: &'static str,
+    pub(crate) peer: String,
     pub(crate) theirs: f64,
     pub(crate) ratio: f64,
     /// Bounds `ratio`.
@@ -20,28 +22,32 @@ pub(crate) struct Row {
     pub(crate) rounds: u32,
 }
 
-#[derive(Serialize)]
-struct Results<'a> {
-    commit: String,
-    machine: String,
-    rows: &'a [Row],
+/// A whole file of rows.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Results {
+    /// The commit that was measured.
+    pub(crate) commit: String,
+    /// What it ran on.
+    pub(crate) machine: String,
+    pub(crate) rows: Vec<Row>,
 }
 
 /// Writes the rows to `path` and shows them.
-pub(crate) fn write(path: &Path, rows: &[Row]) -> Result<()> {
+pub(crate) fn write(path: &Path, rows: Vec<Row>) -> Result<()> {
     let results = Results { commit: commit(), machine: machine(), rows };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     let text = serde_json::to_string_pretty(&results)? + "\n";
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    for row in rows {
+    for row in &results.rows {
         println!(
             "{:40} {:9.2} {:10} {:9.2} {:7}  ratio {:.2} (goal {:.2})",
             row.name, row.ours, row.peer, row.theirs, row.unit, row.ratio, row.goal
         );
     }
-    Ok(())
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    page::write(folder, Path::new("docs/performance.md"))
 }
 
 /// The middle of `values`.
