@@ -187,7 +187,7 @@ impl Engine {
                 let object = format!("Vip/{}", event.address);
                 let normal = !event.kind.is_warning();
                 let help = event.kind.help().map(|help| format!("; {help}")).unwrap_or_default();
-                self.history.note(normal, event.kind.as_str(), &object, &format!("{event}{help}"));
+                self.history.keep(normal, event.kind.as_str(), &object, &format!("{event}{help}"));
             }
             News::Spoken(Err(RecvError::Lagged(missed))) => {
                 tracing::warn!(missed, "too many events at once");

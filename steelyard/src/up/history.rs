@@ -13,13 +13,18 @@ const KEPT: usize = 200;
 pub(super) struct History(VecDeque<Happening>);
 
 impl History {
-    /// Notes and logs that `reason` happened to `object`. `normal` tells news from trouble.
+    /// Logs and keeps that `reason` happened to `object`. `normal` tells news from trouble.
     pub(super) fn note(&mut self, normal: bool, reason: &str, object: &str, message: &str) {
         if normal {
             tracing::info!(reason, object, "{message}");
         } else {
             tracing::warn!(reason, object, "{message}");
         }
+        self.keep(normal, reason, object, message);
+    }
+
+    /// Keeps what was logged elsewhere.
+    pub(super) fn keep(&mut self, normal: bool, reason: &str, object: &str, message: &str) {
         self.0.push_front(Happening {
             time: now(),
             kind: if normal { "Normal" } else { "Warning" }.to_owned(),
