@@ -25,7 +25,7 @@ impl Engine {
             overview: serde_json::to_value(self.overview(current)).expect("always JSON"),
             services: services(current, rows["services"].clone()),
             announcements: announcements(rows["announcements"].clone(), vips.as_deref()),
-            routes: rows["routes"].clone(),
+            routes: routes(current, rows["routes"].clone()),
             peers: rows["peers"].clone(),
             members: json!([]),
             certificates: json!([]),
@@ -167,6 +167,19 @@ fn services(current: &Current, mut rows: Value) -> Value {
         if let Some(resolved) = current.snapshot.services.get(&id) {
             row["ports"] = ports(resolved, &current.applied.forwarded.ports);
         }
+    }
+    rows
+}
+
+/// Route rows with the state of every endpoint, also of those that take no traffic.
+fn routes(current: &Current, mut rows: Value) -> Value {
+    let rows_and_routes = rows.as_array_mut().into_iter().flatten().zip(&current.snapshot.routes);
+    for (row, route) in rows_and_routes {
+        let backends = row["backends"].as_array_mut().into_iter().flatten();
+        for (row, backend) in backends.zip(&route.backends) {
+            row["states"] = backend.endpoints.iter().map(endpoint).collect();
+        }
+        row["refused"] = json!(route.refusal.as_ref().map(|refusal| &refusal.reason));
     }
     rows
 }
