@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use steelyard_manifest::Source;
 use steelyard_model::{HostMatch, Item, PathMatch, Protocol, Route};
 
@@ -21,6 +21,8 @@ use crate::{echo, load, logging};
 
 /// Ports tried first, since people know them.
 const WEB: u16 = 8080;
+/// How often another port is tried when somebody was faster.
+const ATTEMPTS: usize = 20;
 const CAST: Cast = Cast { nodes: 1, most: 5 };
 
 /// Runs the command.
@@ -34,8 +36,11 @@ pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
         "warn".clone_into(&mut serve.log_level);
     }
     logging::start(serve.log_format, &serve.log_level)?;
-    let web = args.port.unwrap_or_else(|| free_or_any(WEB));
-    serve.admin.set_port(free_or_any(serve.admin.port()));
+    let web = match args.port {
+        Some(port) => port,
+        None => TcpListener::bind((Ipv4Addr::LOCALHOST, WEB))
+            .map_or_else(|_| free_port(), |_| Ok(WEB))?,
+    };
     let settings = Settings {
         lock: None,
         privileges: Privileges::None { why: "demo needs none".to_owned() },
@@ -46,12 +51,12 @@ pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
         serve,
         world: WorldArgs { fixed, ..WorldArgs::default() },
         ports: (web, 0),
-        localhost_names: true,
+        is_demo: true,
     };
-    runtime()?.block_on(play(settings))
+    runtime()?.block_on(play(settings, args.port.is_none()))
 }
 
-async fn play(settings: Settings) -> Result<ExitCode> {
+async fn play(settings: Settings, any_port: bool) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
     let sources = homelab();
     let snapshot = Pipeline::new(load::resolve_options(&settings.world, load::PORTS))
@@ -69,7 +74,13 @@ async fn play(settings: Settings) -> Result<ExitCode> {
     let slices = play::slices(&snapshot, &places);
     engine.set_own(slices.into_iter().map(Item::EndpointSlice).collect());
     engine.take(&sources).await?;
-    println!("{}", welcome(&engine));
+    for _ in 0..ATTEMPTS {
+        if any_port && engine.web_port().is_none() {
+            engine.move_web(free_port()?).await;
+        }
+    }
+    let Some(port) = engine.web_port() else { bail!("the entry point `web` cannot listen") };
+    println!("{}", welcome(&engine, port));
     let why = signals.stop().await;
     tracing::info!("{why}");
     engine.stop(drain).await;
@@ -82,10 +93,9 @@ fn homelab() -> Vec<Source> {
     play::HOMELAB.iter().map(|(name, text)| Source::new(*name, text.as_bytes())).collect()
 }
 
-/// `wanted`, or a free port when somebody has that.
-fn free_or_any(wanted: u16) -> u16 {
-    let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port))?.local_addr();
-    bind(wanted).or_else(|_: std::io::Error| bind(0)).map_or(wanted, |address| address.port())
+/// A port that nobody listened on a moment ago.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// Plays `replica` on free loopback ports.
@@ -102,10 +112,9 @@ async fn start(replica: Replica) -> Result<(Place, echo::Echo)> {
 }
 
 /// What to open, and what is behind it.
-fn welcome(engine: &Engine) -> String {
+fn welcome(engine: &Engine, port: u16) -> String {
     let color = wants_color();
     let mut table = Table::new(&["OPEN", "ROUTE", "BACKEND", "REPLICAS"]);
-    let port = engine.web_port().unwrap_or(WEB);
     for route in engine.routes() {
         let Some(url) = url(route, port) else { continue };
         for backend in &route.backends {

@@ -36,7 +36,11 @@ pub(crate) struct Engine {
 
 /// Something that happened by itself.
 pub(crate) enum News {
+    /// The speaker tells what happened.
     Spoken(Result<SpeakerEvent, RecvError>),
+    /// How vips stand has changed.
+    Status,
+    /// A name has another address.
     Names,
 }
 
@@ -96,7 +100,7 @@ impl Engine {
         let seen = Instant::now();
         let mut world = self.pipeline.update(sources);
         let facts = self.facts(&mut world.snapshot);
-        if self.settings.localhost_names {
+        if self.settings.is_demo {
             add_localhost_names(&mut world.snapshot);
         }
         let generation = world.generation;
@@ -173,8 +177,15 @@ impl Engine {
                 None => std::future::pending().await,
             }
         };
+        let status = async {
+            let Some(status) = &mut self.parts.status else { return std::future::pending().await };
+            if status.changed().await.is_err() {
+                std::future::pending().await
+            }
+        };
         tokio::select! {
             event = spoken => News::Spoken(event),
+            () = status => News::Status,
             () = self.names.changed() => News::Names,
         }
     }
@@ -183,6 +194,7 @@ impl Engine {
     pub(crate) async fn hear(&mut self, news: News) {
         match news {
             News::Names => return self.apply_again().await,
+            News::Status => {}
             News::Spoken(Ok(event)) => {
                 let object = format!("Vip/{}", event.address);
                 let normal = !event.kind.is_warning();
@@ -239,6 +251,12 @@ impl Engine {
         let listeners = &self.current.as_ref()?.applied.listeners;
         let web = listeners.iter().filter(|(bind, _)| bind.entry_point == "web");
         web.filter_map(|(_, outcome)| Some(outcome.as_ref().ok()?.port())).next()
+    }
+
+    /// Lets the entry point `web` listen on another port.
+    pub(crate) async fn move_web(&mut self, port: u16) {
+        self.settings.ports.0 = port;
+        self.apply_again().await;
     }
 
     /// Where the admin page is.

@@ -46,8 +46,9 @@ pub(crate) struct Settings {
     pub(crate) world: WorldArgs,
     /// Ports of `web` and `websecure` unless moved.
     pub(crate) ports: (u16, u16),
-    /// Answer for `x.localhost` where a route is for `x.local`.
-    pub(crate) localhost_names: bool,
+    /// Answer for `x.localhost` where a route is for `x.local`, and let the admin page have a free
+    /// port where its own is taken.
+    pub(crate) is_demo: bool,
 }
 
 /// Runs the command.
@@ -82,7 +83,7 @@ fn settings(args: UpArgs) -> Settings {
         serve: args.serve,
         world: args.world,
         ports,
-        localhost_names: false,
+        is_demo: false,
     }
 }
 

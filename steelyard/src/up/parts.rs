@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use steelyard_admin::{Admin, AdminOptions, Published};
+use steelyard_admin::{Admin, AdminOptions, Published, StartError};
 use steelyard_forward::{ForwardOptions, Forwarder};
 use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat};
 use steelyard_host::links;
-use steelyard_speaker::{Speaker, SpeakerEvent, SpeakerOptions};
-use tokio::sync::broadcast;
+use steelyard_speaker::{Speaker, SpeakerEvent, SpeakerOptions, VipStatus};
+use tokio::sync::{broadcast, watch};
 
 use super::Settings;
 
@@ -21,6 +21,7 @@ pub(super) struct Parts {
     /// None without privileges: then nothing is answered for.
     pub(super) speaker: Option<Arc<Speaker>>,
     pub(super) spoken: Option<broadcast::Receiver<SpeakerEvent>>,
+    pub(super) status: Option<watch::Receiver<Arc<[VipStatus]>>>,
     pub(super) published: Arc<Published>,
     pub(super) admin: Admin,
 }
@@ -45,13 +46,10 @@ impl Parts {
             let speaker = speaks.as_ref().and_then(std::sync::Weak::upgrade);
             counted.metrics() + &speaker.map_or_else(String::new, |speaker| speaker.metrics())
         }));
-        let options = AdminOptions {
-            listen: settings.serve.admin,
-            token_file: settings.serve.admin_token_file.clone(),
-        };
-        let admin = steelyard_admin::serve(&options, published.clone())?;
+        let admin = admin(settings, &published)?;
         let spoken = speaker.as_ref().map(|speaker| speaker.events());
-        Ok(Self { gateway, forwarder, speaker, spoken, published, admin })
+        let status = speaker.as_ref().map(|speaker| speaker.watch());
+        Ok(Self { gateway, forwarder, speaker, spoken, status, published, admin })
     }
 
     /// Addresses of this machine.
@@ -76,6 +74,19 @@ impl Parts {
         }
         drop(self.admin);
     }
+}
+
+fn admin(settings: &Settings, published: &Arc<Published>) -> Result<Admin, StartError> {
+    let mut options = AdminOptions {
+        listen: settings.serve.admin,
+        token_file: settings.serve.admin_token_file.clone(),
+    };
+    let mut admin = steelyard_admin::serve(&options, published.clone());
+    if settings.is_demo && matches!(admin, Err(StartError::Bind { .. })) {
+        options.listen.set_port(0);
+        admin = steelyard_admin::serve(&options, published.clone());
+    }
+    admin
 }
 
 fn speaker(settings: &Settings, echo: bool) -> Result<Speaker> {
