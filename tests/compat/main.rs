@@ -1,0 +1,99 @@
+//! Other people's cases: what MetalLB's own tests expect of allocation and election, read in
+//! place from beside the repository, run through the real stages. No case is copied or known by
+//! name here; where we differ on purpose, `differences.yaml` names the case and the reason.
+//!
+//! Where the cases are absent the test says so and passes.
+
+mod allocation;
+mod differences;
+mod election;
+mod world;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// A case: a folder with `case.json` and manifests.
+struct Case {
+    /// `allocator/assignment`.
+    name: String,
+    folder: PathBuf,
+    content: Value,
+}
+
+impl Case {
+    fn kind(&self) -> &str {
+        self.content["kind"].as_str().unwrap_or_default()
+    }
+
+    fn manifest(&self, name: &str) -> String {
+        let path = self.folder.join(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+}
+
+/// All cases of the suites, by name; none where the folder is absent.
+fn cases(suites: &[&str]) -> Vec<Case> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/compat/metallb");
+    if !root.is_dir() {
+        println!("skipped: {} is not there", root.display());
+        return Vec::new();
+    }
+    let mut cases = Vec::new();
+    for suite in suites {
+        let folders = std::fs::read_dir(root.join(suite)).expect("a suite is a folder");
+        for folder in folders {
+            let folder = folder.expect("a readable folder").path();
+            let text = std::fs::read_to_string(folder.join("case.json")).expect("case.json");
+            let slug = folder.file_name().expect("a name").to_string_lossy();
+            let content = serde_json::from_str(&text).expect("case.json is JSON");
+            cases.push(Case { name: format!("{suite}/{slug}"), folder: folder.clone(), content });
+        }
+    }
+    cases.sort_by(|a, b| a.name.cmp(&b.name));
+    cases
+}
+
+/// Runs `check` on each case of one of `kinds`; what it returns is what did not hold.
+fn run(suites: &[&str], kinds: &[&str], check: impl Fn(&Case) -> Vec<String>) {
+    let known = differences::read();
+    let (mut ran, mut wrong) = (0, Vec::new());
+    for case in cases(suites).into_iter().filter(|case| kinds.contains(&case.kind())) {
+        ran += 1;
+        let failures = check(&case);
+        match known.get(&case.name) {
+            None => wrong.extend(failures.into_iter().map(|it| format!("{}: {it}", case.name))),
+            Some(_) if failures.is_empty() => {
+                wrong.push(format!("{}: listed in differences.yaml, but holds", case.name));
+            }
+            Some(_) => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {ran} cases:\n{}", wrong.len(), wrong.join("\n"));
+    println!("{ran} cases hold");
+}
+
+#[test]
+fn allocation() {
+    run(&["allocator", "controller"], &["allocation-steps", "controller-steps"], allocation::steps);
+}
+
+#[test]
+fn capacity() {
+    run(&["allocator"], &["pool-capacity"], allocation::capacity);
+}
+
+#[test]
+fn load_balancer_class() {
+    run(&["controller"], &["lb-class"], allocation::class);
+}
+
+#[test]
+fn owners() {
+    run(&["speaker-l2"], &["l2-steps"], election::steps);
+}
+
+#[test]
+fn order_of_candidates() {
+    run(&["speaker-l2"], &["l2-order", "l2-election-table"], election::order);
+}
