@@ -214,11 +214,11 @@ async fn watch(
             Err(Failed::new(Fault::ClientGone))
         }
         Ok(_) => Ok(()),
-        Err(error) => Err(Failed { fault: Fault::ClientGone, detail: Some(error), retry: false }),
+        Err(error) => Err(Failed::client(error)),
     }
 }
 
-/// The rest of a request's body. When upstream takes no more, its response says why.
+/// The rest of a request's body. When upstream has closed its side, its response says why.
 async fn upload(
     core: &Core,
     client: &mut ReadHalf<'_>,
@@ -235,17 +235,22 @@ async fn upload(
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                 return Err(Failed::new(Fault::RequestTimeout));
             }
-            Err(error) => {
-                return Err(Failed { fault: Fault::ClientGone, detail: Some(error), retry: false });
-            }
+            Err(error) => return Err(Failed::client(error)),
         }
         let Some(buffer) = &mut slot else { continue };
         let fed =
             request.body.feed(buffer).map_err(|_| Failed::new(Fault::Rejected(Reject::Chunk)))?;
         request.bytes_in += fed.consumed as u64;
-        let sent = write_all(to, &buffer[..fed.forward], timeouts.write).await;
-        if sent.is_err() || write_all(to, fed.closing, timeouts.write).await.is_err() {
-            return Ok(());
+        let mut sent = write_all(to, &buffer[..fed.forward], timeouts.write).await;
+        if sent.is_ok() {
+            sent = write_all(to, fed.closing, timeouts.write).await;
+        }
+        match sent {
+            Ok(()) => {}
+            Err((error, _)) if error.kind() == std::io::ErrorKind::TimedOut => {
+                return Err(Failed::upstream(error, false));
+            }
+            Err(_) => return Ok(()),
         }
         release(&mut slot, fed.consumed);
     }

@@ -93,6 +93,11 @@ impl Failed {
         Self { fault, detail: Some(error), retry: retry && !timed_out }
     }
 
+    /// The client's connection failed with `error`.
+    pub(crate) fn client(error: io::Error) -> Self {
+        Self { fault: Fault::ClientGone, detail: Some(error), retry: false }
+    }
+
     /// The connection was not made; somebody else may take the request.
     pub(crate) fn connect(error: io::Error) -> Self {
         let timed_out = error.kind() == io::ErrorKind::TimedOut;

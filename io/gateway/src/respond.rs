@@ -4,14 +4,13 @@ use std::cell::Cell;
 use std::io;
 use std::time::{Duration, Instant};
 
-use steelyard_http::{Asked, Body, Framing, Persistence, ResponseHead, Slots};
+use steelyard_http::{Asked, BadResponse, Body, Framing, Persistence, ResponseHead, Slots};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
 use crate::buffers::Buffer;
 use crate::core::{Core, Listener};
-use crate::fault::{Failed, Fault};
-use crate::stream::{read, within, write_all, write_both};
-use steelyard_http::BadResponse;
+use crate::fault::Failed;
+use crate::stream::{read, within, write_all, write_both, write_last};
 
 /// Heads with at most this much body behind them are put together and sent in one piece;
 /// more goes out as two slices.
@@ -192,7 +191,14 @@ impl Terms<'_> {
         self.progress.answered.set(true);
         self.progress.bytes_out.set(fed.forward as u64);
         let (start, end) = (facts.len, facts.len + fed.forward);
-        if facts.verbatim && fed.closing.is_empty() {
+        let is_last = facts.persistence == Persistence::Close
+            && facts.body.is_done()
+            && fed.forward + fed.closing.len() <= COPY_LIMIT;
+        if is_last {
+            head.extend_from_slice(&buffer[start..end]);
+            head.extend_from_slice(fed.closing);
+            write_last(to, head, self.stall()).await.map_err(client_gone)?;
+        } else if facts.verbatim && fed.closing.is_empty() {
             self.send(to, &buffer[..end]).await?;
         } else {
             if facts.verbatim {
@@ -268,7 +274,7 @@ impl Terms<'_> {
 }
 
 fn client_gone((error, _): (io::Error, usize)) -> Failed {
-    Failed { fault: Fault::ClientGone, detail: Some(error), retry: false }
+    Failed::client(error)
 }
 
 /// Time since the request came in.

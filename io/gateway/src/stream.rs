@@ -8,7 +8,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::Sleep;
 
@@ -95,6 +97,21 @@ pub(crate) async fn write_both(
     } else {
         write_all(to, &second[count - first.len()..], stall).await
     }
+}
+
+/// Writes the last bytes of a connection that is closed right after: the kernel holds back what is
+/// not a full segment, so that the FIN travels with it.
+pub(crate) async fn write_last(
+    to: &mut WriteHalf<'_>,
+    bytes: &[u8],
+    stall: Duration,
+) -> Result<(), (io::Error, usize)> {
+    /// `MSG_MORE | MSG_NOSIGNAL` of Linux.
+    const MORE: i32 = 0x8000 | 0x4000;
+    let stream: &TcpStream = to.as_ref();
+    let send = || SockRef::from(stream).send_with_flags(bytes, MORE);
+    let count = stream.try_io(Interest::WRITABLE, send).unwrap_or(0);
+    write_all(to, &bytes[count..], stall).await
 }
 
 /// `future`'s output, or `TimedOut` after `limit`.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use steelyard_gateway::GatewayOptions;
+use steelyard_gateway::{Bind, GatewayOptions};
 use steelyard_http::RouteTable;
 use support::*;
 
@@ -79,6 +79,27 @@ fn listeners_come_and_go() {
     assert!(std::net::TcpStream::connect(first).is_err(), "the first is closed");
     assert!(kept.is_closed(), "and so are its waiting connections");
     assert_eq!(get(*outcomes[0].1.as_ref().unwrap(), "a", "/").status(), 200);
+}
+
+#[test]
+fn both_families_and_foreign_addresses() {
+    let backend = Server::echo("one");
+    let (gateway, _) = gateway(&[route("one", "*", "/", &[backend.address])]);
+    let at = |address: &str, transparent| Bind {
+        entry_point: "web".into(),
+        address: address.parse().unwrap(),
+        transparent,
+    };
+    let binds = [at("[::1]:0", false), at("203.0.113.7:0", true), at("203.0.113.7:0", false)];
+    let outcomes = gateway.listen(&binds);
+    let text = get(*outcomes[0].1.as_ref().unwrap(), "[::1]:81", "/").text();
+    assert!(text.contains("X-Forwarded-For: ::1\r\n"), "{text}");
+    // Without privileges the kernel refuses the option.
+    if let Err(error) = &outcomes[1].1 {
+        assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+    }
+    let error = outcomes[2].1.as_ref().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrNotAvailable, "not the host's own");
 }
 
 #[test]
