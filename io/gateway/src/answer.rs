@@ -48,7 +48,7 @@ impl Answer {
             details = near_lines(&table.nearest(entry_point, host, path), entry_point);
         }
         let page = Page { status: 404, reason: reason(404), summary, details };
-        Self::page(&page, wants_html(head.header("accept")))
+        Self::page(&page, wants_html(head.accept))
     }
 
     /// Bytes of the body.

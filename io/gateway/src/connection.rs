@@ -17,7 +17,7 @@ use crate::core::{Core, Listener};
 use crate::exchange::{Exchange, Trace};
 use crate::fault::Fault;
 use crate::live::RouteState;
-use crate::metrics::{Finished, Labels};
+use crate::metrics::{Finished, LabelsRef};
 use crate::request::{Context, Decision, Request};
 use crate::respond::Progress;
 use crate::stream::{Timer, poll_read, read, within, write_all};
@@ -37,6 +37,8 @@ pub(crate) struct Connection {
     /// For the access log; empty without one.
     note: Note,
     peer: SocketAddr,
+    /// When the last request was over.
+    ended: Instant,
     /// Between requests: may be cut off.
     is_idle: Rc<Cell<bool>>,
 }
@@ -66,7 +68,8 @@ impl Connection {
         is_idle: Rc<Cell<bool>>,
     ) -> Self {
         let client_lines = client_lines(peer.ip().to_canonical(), &core.options().server_name);
-        let timer = Timer::new(Instant::now() + core.options().timeouts.head);
+        let now = Instant::now();
+        let timer = Timer::new(now + core.options().timeouts.head);
         Self {
             core,
             listener,
@@ -77,13 +80,14 @@ impl Connection {
             out: Vec::new(),
             note: Note::default(),
             peer,
+            ended: now,
             is_idle,
         }
     }
 
     /// Serves until the connection ends.
     pub(crate) async fn serve(mut self) {
-        let mut deadline = Instant::now() + self.core.options().timeouts.head;
+        let mut deadline = self.ended + self.core.options().timeouts.head;
         loop {
             let after = match self.next(deadline).await {
                 None => return,
@@ -102,7 +106,7 @@ impl Connection {
             if self.out.capacity() > KEEP_CAPACITY {
                 self.out = Vec::new();
             }
-            deadline = Instant::now() + self.core.options().timeouts.idle;
+            deadline = self.ended + self.core.options().timeouts.idle;
         }
     }
 
@@ -269,21 +273,23 @@ impl Connection {
     }
 
     fn record(
-        &self,
+        &mut self,
         request: &Request,
         route: Option<&RouteState>,
         progress: &Progress,
         trace: &Trace,
     ) {
+        self.ended = Instant::now();
         let finished = Finished {
-            duration: Instant::now().saturating_duration_since(request.started),
+            duration: self.ended.saturating_duration_since(request.started),
             bytes_in: request.bytes_in,
             bytes_out: progress.bytes_out.get(),
         };
-        let labels = Labels {
-            entry_point: self.listener.entry_point.clone(),
-            router: route.map(|route| route.name.clone()),
-            service: trace.service.clone(),
+        let service = route.zip(trace.service).map(|(route, index)| &route.services[index].name);
+        let labels = LabelsRef {
+            entry_point: &self.listener.entry_point,
+            router: route.map(|route| &route.name),
+            service,
             code: progress.status.get(),
             method: request.method,
             protocol: request.protocol,
@@ -291,14 +297,14 @@ impl Connection {
         self.log(&labels, finished, trace);
         match route {
             Some(route) => self.core.counters.count_routed(&route.series, &labels, finished),
-            None => self.core.counters.count(labels, finished),
+            None => self.core.counters.count(&labels, finished),
         }
     }
 
     /// What could not be understood counts as well, without method and route.
     fn record_rejected(&mut self, fault: Fault, bytes_out: u64) {
-        let labels = Labels {
-            entry_point: self.listener.entry_point.clone(),
+        let labels = LabelsRef {
+            entry_point: &self.listener.entry_point,
             router: None,
             service: None,
             code: fault.status(),
@@ -308,23 +314,23 @@ impl Connection {
         let finished = Finished { duration: Duration::ZERO, bytes_in: 0, bytes_out };
         self.note.clear();
         self.log(&labels, finished, &Trace::default());
-        self.core.counters.count(labels, finished);
+        self.core.counters.count(&labels, finished);
     }
 
-    fn log(&self, labels: &Labels, finished: Finished, trace: &Trace) {
+    fn log(&self, labels: &LabelsRef<'_>, finished: Finished, trace: &Trace) {
         let Some(log) = &self.core.log else { return };
         log.write(&Entry {
             note: &self.note,
             client: self.peer,
-            entry_point: &labels.entry_point,
+            entry_point: labels.entry_point,
             status: labels.code,
             bytes_in: finished.bytes_in,
             bytes_out: finished.bytes_out,
             duration: finished.duration,
             origin: trace.sent.map(|sent| sent.elapsed()).unwrap_or_default(),
-            router: labels.router.as_deref(),
-            service: labels.service.as_deref(),
-            endpoint: trace.endpoint.as_deref(),
+            router: labels.router.map(|name| &**name),
+            service: labels.service.map(|name| &**name),
+            endpoint: trace.endpoint.as_ref().map(|upstream| &*upstream.label),
             retries: trace.retries,
         });
     }

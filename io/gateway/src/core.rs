@@ -49,6 +49,8 @@ pub(crate) struct Core {
     pub(crate) log: Option<LogBuffer>,
     pub(crate) connections: RefCell<Registry>,
     pub(crate) draining: Cell<bool>,
+    /// The time, at most a second ago: good enough for what is kept for minutes.
+    pub(crate) tick: Cell<Instant>,
     live: RefCell<Rc<Live>>,
     warned: RefCell<HashMap<(&'static str, Arc<str>), Warned>>,
 }
@@ -114,6 +116,7 @@ impl Core {
             log,
             connections: RefCell::default(),
             draining: Cell::new(false),
+            tick: Cell::new(Instant::now()),
             live: RefCell::new(live),
             warned: RefCell::default(),
         })
@@ -166,6 +169,7 @@ impl Core {
 
     /// Once a second.
     pub(crate) fn prune(&self, now: Instant) {
+        self.tick.set(now);
         self.upstreams.prune(now, self.options().timeouts.upstream_idle);
         let is_recent = |last: Instant| now.duration_since(last) < WARN_EVERY * 6;
         self.warned.borrow_mut().retain(|_, (last, _)| last.is_some_and(is_recent));

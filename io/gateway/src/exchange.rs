@@ -4,7 +4,6 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
@@ -39,8 +38,9 @@ pub(crate) struct Exchange<'c> {
 /// Where a request went, for the log.
 #[derive(Default)]
 pub(crate) struct Trace {
-    pub(crate) service: Option<Arc<str>>,
-    pub(crate) endpoint: Option<Arc<str>>,
+    /// Index among the services of the route.
+    pub(crate) service: Option<usize>,
+    pub(crate) endpoint: Option<Rc<Upstream>>,
     pub(crate) retries: u32,
     /// When the request was sent to the endpoint; known when it is logged.
     pub(crate) sent: Option<Instant>,
@@ -49,12 +49,13 @@ pub(crate) struct Trace {
 impl Exchange<'_> {
     /// Tries the route's endpoints until one answers.
     pub(crate) async fn run(&mut self, route: &RouteState) -> Result<Responded, Failed> {
-        let Some(service) = route.pick().map(|index| &route.services[index]) else {
+        let Some(picked) = route.pick() else {
             let failed = Failed::new(Fault::NoEndpoints);
             self.core.warn(&failed, &route.name, "");
             return Err(failed);
         };
-        self.trace.service = Some(service.name.clone());
+        let service = &route.services[picked];
+        self.trace.service = Some(picked);
         let mut last = Failed::new(Fault::NoEndpoints);
         let limit = self.core.options().timeouts.connect_all;
         for (attempt, index) in service.turns.attempts(service.targets.len()).enumerate() {
@@ -108,7 +109,7 @@ impl Exchange<'_> {
         service: &ServiceState,
         upstream: &Rc<Upstream>,
     ) -> Result<Responded, Failed> {
-        self.trace.endpoint = Some(upstream.label.clone());
+        self.trace.endpoint = Some(upstream.clone());
         if let Some(stream) = upstream.checkout() {
             match self.over(stream, upstream).await {
                 // It may have been closed in the moment it was taken: a fresh one tells.
@@ -170,7 +171,7 @@ impl Exchange<'_> {
         if responded.switched {
             tunnel(core, self.client, stream, self.held.take(), &self.progress).await;
         } else if responded.reuse && self.request.body.is_done() {
-            upstream.give_back(stream, Instant::now());
+            upstream.give_back(stream, core.tick.get());
         }
         Ok(responded)
     }

@@ -22,6 +22,17 @@ pub(crate) struct Labels {
     pub(crate) protocol: &'static str,
 }
 
+/// The same, borrowed: a request that is counted leaves no trace in reference counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LabelsRef<'a> {
+    pub(crate) entry_point: &'a Arc<str>,
+    pub(crate) router: Option<&'a Arc<str>>,
+    pub(crate) service: Option<&'a Arc<str>>,
+    pub(crate) code: u16,
+    pub(crate) method: &'static str,
+    pub(crate) protocol: &'static str,
+}
+
 /// Counts of one series.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
@@ -68,23 +79,29 @@ const MAX_RECENT: usize = 8;
 
 impl Counters {
     /// Counts a request that never got to a route.
-    pub(crate) fn count(&self, labels: Labels, finished: Finished) {
-        finished.add_to(&self.cell(labels));
+    pub(crate) fn count(&self, labels: &LabelsRef<'_>, finished: Finished) {
+        finished.add_to(&self.cell(labels.owned()));
     }
 
     /// Counts a request to a route.
-    pub(crate) fn count_routed(&self, route: &RouteSeries, labels: &Labels, finished: Finished) {
+    pub(crate) fn count_routed(
+        &self,
+        route: &RouteSeries,
+        labels: &LabelsRef<'_>,
+        finished: Finished,
+    ) {
         let mut recent = route.recent.borrow_mut();
         if let Some((_, cell)) = recent.iter().find(|(known, _)| labels.is_same_cell(known)) {
             finished.add_to(cell);
             return;
         }
-        let cell = self.cell(labels.clone());
+        let owned = labels.owned();
+        let cell = self.cell(owned.clone());
         finished.add_to(&cell);
         if recent.len() == MAX_RECENT {
             recent.remove(0);
         }
-        recent.push((labels.clone(), cell));
+        recent.push((owned, cell));
     }
 
     /// Another attempt for a request to `service`.
@@ -113,11 +130,22 @@ impl Counters {
     }
 }
 
-impl Labels {
+impl LabelsRef<'_> {
+    fn owned(self) -> Labels {
+        Labels {
+            entry_point: self.entry_point.clone(),
+            router: self.router.cloned(),
+            service: self.service.cloned(),
+            code: self.code,
+            method: self.method,
+            protocol: self.protocol,
+        }
+    }
+
     /// Equality for labels of the same route and core, where equal names are the same allocation
     /// nearly always; when they are not, the slow path finds the series all the same.
-    fn is_same_cell(&self, other: &Self) -> bool {
-        let same = |a: &Option<Arc<str>>, b: &Option<Arc<str>>| match (a, b) {
+    fn is_same_cell(&self, other: &Labels) -> bool {
+        let same = |a: Option<&Arc<str>>, b: Option<&Arc<str>>| match (a, b) {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),
             (None, None) => true,
             _ => false,
@@ -125,9 +153,9 @@ impl Labels {
         self.code == other.code
             && std::ptr::eq(self.method, other.method)
             && std::ptr::eq(self.protocol, other.protocol)
-            && Arc::ptr_eq(&self.entry_point, &other.entry_point)
-            && same(&self.service, &other.service)
-            && same(&self.router, &other.router)
+            && Arc::ptr_eq(self.entry_point, &other.entry_point)
+            && same(self.service, other.service.as_ref())
+            && same(self.router, other.router.as_ref())
     }
 }
 

@@ -114,7 +114,7 @@ impl Request {
             },
             keep_alive: head.keep_alive,
             is_idempotent: head.is_idempotent(),
-            wants_html: wants_html(head.header("accept")),
+            wants_html: wants_html(head.accept),
             body: Body::new(head.framing),
             bytes_in: 0,
         }

@@ -23,8 +23,8 @@ pub(crate) struct Timer {
     armed: Instant,
 }
 
-/// Waits for bytes and reads them behind those in `slot`; takes a buffer for that only once there
-/// are some. 0 means the other side has closed.
+/// Waits for bytes and reads them behind those in `slot`, which is empty again while there are
+/// none. 0 means the other side has closed.
 pub(crate) async fn read(
     from: &mut ReadHalf<'_>,
     pool: &Rc<BufferPool>,
@@ -39,16 +39,13 @@ pub(crate) fn poll_read(
     slot: &mut Option<Buffer>,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
-    if slot.is_none() {
-        ready!(from.as_ref().poll_read_ready(cx))?;
-    }
+    // Taking a buffer and giving it back when nothing is there is cheaper than asking first.
     let buffer = slot.get_or_insert_with(|| pool.take());
     let mut room = ReadBuf::new(buffer.room());
     let outcome = Pin::new(from).poll_read(cx, &mut room);
     let count = room.filled().len();
     buffer.filled += count;
-    let is_empty = buffer.filled == 0;
-    if is_empty {
+    if buffer.filled == 0 {
         *slot = None;
     }
     outcome.map_ok(|()| count)

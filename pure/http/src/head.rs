@@ -32,6 +32,7 @@ pub(crate) enum Name {
     TransferEncoding,
     Upgrade,
     Expect,
+    Accept,
     /// Meant for this hop only (RFC 9110 §7.6.1).
     HopByHop,
     /// `X-Forwarded-*` and the like, also spelled with underscores: only we may say these.
@@ -132,6 +133,7 @@ impl Name {
             2 if is(b"te") => Self::HopByHop,
             4 if is(b"host") => Self::Host,
             6 if is(b"expect") => Self::Expect,
+            6 if is(b"accept") => Self::Accept,
             7 if is(b"upgrade") => Self::Upgrade,
             7 if is(b"trailer") => Self::HopByHop,
             10 if is(b"connection") => Self::Connection,

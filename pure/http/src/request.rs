@@ -31,6 +31,8 @@ pub struct RequestHead<'h, 'b> {
     pub keep_alive: bool,
     /// What it wants to switch to, if anything: the value of Upgrade.
     pub upgrade: Option<&'b [u8]>,
+    /// The first Accept line.
+    pub accept: Option<&'b [u8]>,
     /// How many bytes the head takes.
     pub len: usize,
     /// The target was in absolute form: its authority replaces Host.
@@ -90,6 +92,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             framing: Framing::None,
             keep_alive: minor == 1,
             upgrade: None,
+            accept: None,
             len,
             absolute: false,
             lines,
@@ -171,6 +174,9 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             let header = self.lines.headers[index];
             match Name::of(header.name.as_bytes()) {
                 Name::Other => {}
+                Name::Accept => {
+                    self.accept.get_or_insert(header.value);
+                }
                 Name::Host => {
                     once(&mut host, header.value, Reject::Host)?;
                     if header.value.is_empty() {

@@ -42,6 +42,8 @@ pub(crate) struct EntryPointTable {
 pub(crate) struct HostTable {
     pub(crate) exact: Map<usize>,
     pub(crate) prefixes: Map<usize>,
+    /// The prefix `/`, which most hosts have and nothing else.
+    root: Option<usize>,
     /// Length of the longest prefix: longer candidates need not be hashed.
     longest: usize,
 }
@@ -123,6 +125,7 @@ impl EntryPointTable {
         };
         match &route.path {
             PathMatch::Exact(path) => paths.exact.entry(path.clone()).or_insert(index),
+            PathMatch::Prefix(prefix) if prefix.is_empty() => paths.root.get_or_insert(index),
             PathMatch::Prefix(prefix) => {
                 paths.longest = paths.longest.max(prefix.len());
                 paths.prefixes.entry(prefix.clone()).or_insert(index)
@@ -138,8 +141,9 @@ impl HostTable {
         {
             return Some(*found);
         }
+        let root = || self.root.filter(|_| path.is_empty() || path.starts_with('/'));
         if self.prefixes.is_empty() {
-            return None;
+            return root();
         }
         if path.len() <= self.longest
             && let Some(found) = self.prefixes.get(path)
@@ -155,7 +159,7 @@ impl HostTable {
             }
             end = slash;
         }
-        None
+        root()
     }
 }
 
