@@ -61,6 +61,8 @@ pub enum Command {
     /// Say what would come of manifests: addresses, announcements, routes
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArgs),
+    /// Say why an object is treated as it is
+    Explain(crate::explain::ExplainArgs),
     /// Print /etc/hosts lines for every host name in the routes
     #[command(after_help = HOSTS_EXAMPLES)]
     Hosts(HostsArgs),
@@ -100,8 +102,11 @@ Examples:
   steelyard plan manifests/
   steelyard plan manifests/ --lock steelyard.lock --write-lock
   steelyard plan manifests/ -o json | jq '.services[] | {name, addresses}'
+  steelyard plan --diff old/ new/         what an edit would move: for a check in CI
+  git archive main manifests | tar x -C /tmp && steelyard plan --diff /tmp/manifests manifests
 
-Exit status: 0 no errors, 1 errors, 2 unreadable input or usage.";
+Exit status: 0 no errors, 1 errors, 2 unreadable input or usage. With --diff: 3 when an address in
+use would move, else 0.";
 
 const HOSTS_EXAMPLES: &str = "\
 Examples:
@@ -160,6 +165,9 @@ pub struct PlanArgs {
     /// Write what comes of it back to the lock file
     #[arg(long, requires = "lock")]
     pub write_lock: bool,
+    /// Compare two paths: what NEW moves where OLD is in force
+    #[arg(long, conflicts_with = "write_lock")]
+    pub diff: bool,
     /// Choose owners in MetalLB's order
     #[arg(long)]
     pub compat_election: bool,

@@ -11,7 +11,7 @@ use steelyard_plan::{Facts, Plan};
 use crate::cli::{Output, PlanArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
 use crate::pipeline::World;
-use crate::{check, load, lock_file, text};
+use crate::{check, diff, load, lock_file, text};
 
 /// Runs the command.
 ///
@@ -19,14 +19,12 @@ use crate::{check, load, lock_file, text};
 /// When a path or the lock file cannot be read, or the lock cannot be written.
 pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
+    if args.diff {
+        return diff::run(&args);
+    }
     let held = held(args.lock.as_deref())?;
     let (world, sources) = load::world(&args.paths, &args.world)?;
-    let facts = Facts {
-        compat_election: args.compat_election,
-        ignore_exclude_lb: args.ignore_exclude_lb,
-        ..facts(&args.world)
-    };
-    let (snapshot, plan) = of(world, &held, &facts);
+    let (snapshot, plan) = of(world, &held, &facts_of(&args));
     if let Some(lock) = args.lock.filter(|_| args.write_lock) {
         lock_file::write(&lock, &plan.held)?;
     }
@@ -48,6 +46,15 @@ pub(crate) fn of(world: World, held: &Held, facts: &Facts) -> (Snapshot, Plan) {
 /// What is known of this node offline: its name, and that all nodes are alive.
 pub(crate) fn facts(args: &WorldArgs) -> Facts {
     Facts { node: load::node_name(args), ..Facts::default() }
+}
+
+/// The same, as the options of `plan` change it.
+pub(crate) fn facts_of(args: &PlanArgs) -> Facts {
+    Facts {
+        compat_election: args.compat_election,
+        ignore_exclude_lb: args.ignore_exclude_lb,
+        ..facts(&args.world)
+    }
 }
 
 /// What the lock file says; nothing without one.

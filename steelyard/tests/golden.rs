@@ -12,6 +12,8 @@ use std::process::Command;
 use steelyard::pipeline::Pipeline;
 use steelyard_manifest::{Source, render};
 
+const BINARY: &str = env!("CARGO_BIN_EXE_steelyard");
+
 #[test]
 fn check() {
     run("check", &[("txt", &[])]);
@@ -20,6 +22,21 @@ fn check() {
 #[test]
 fn plan() {
     run("plan", &[("txt", &[]), ("json", &["-o", "json"])]);
+}
+
+/// A command line each: `NAME.cmd` against what it prints.
+#[test]
+fn commands() {
+    let folder = root().join("tests/golden/commands");
+    let mut wrong = Vec::new();
+    for input in entries(&folder) {
+        let name = input.to_string_lossy().into_owned();
+        let Some(name) = name.strip_suffix(".cmd") else { continue };
+        let line = std::fs::read_to_string(&input).unwrap();
+        let actual = printed(Command::new(BINARY).args(line.split_whitespace()));
+        compare(&actual, &PathBuf::from(format!("{name}.out.txt")), &mut wrong);
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 /// An edit: `NAME.before.yaml` is in force when `NAME.in.yaml` takes its place.
@@ -77,18 +94,24 @@ fn run(command_name: &str, outputs: &[(&str, &[&str])]) {
 
 /// What the command prints, and its exit status.
 fn command(name: &str, place: &str, lock: Option<&str>, options: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_steelyard"));
-    command.current_dir(root()).args([name, place, "--node", "node-1"]).args(options);
+    let mut command = Command::new(BINARY);
+    command.args([name, place, "--node", "node-1"]).args(options);
     command.args(further_options(&root().join(place)));
     if let Some(lock) = lock {
         command.args(["--lock", lock]);
     }
-    let output = command.output().expect("the binary starts");
+    let text = printed(&mut command);
+    match text.rsplit_once("exit status") {
+        Some((json, _)) if options.contains(&"json") => json.to_owned(),
+        _ => text,
+    }
+}
+
+/// Output, errors and exit status of `command`, run in the root of the repository.
+fn printed(command: &mut Command) -> String {
+    let output = command.current_dir(root()).output().expect("the binary starts");
     let text = String::from_utf8(output.stdout).expect("it prints text");
     let errors = String::from_utf8_lossy(&output.stderr);
-    if options.contains(&"json") {
-        return text;
-    }
     format!("{text}{errors}exit status {}\n", output.status.code().unwrap_or(-1))
 }
 

@@ -28,6 +28,7 @@ pub(crate) use engine::Engine;
 use engine::News;
 use live::Live;
 pub(crate) use privileges::Privileges;
+pub(crate) use view::explain_services;
 
 /// How often counters on the terminal and looked-up names are refreshed.
 const TICK: Duration = Duration::from_secs(1);

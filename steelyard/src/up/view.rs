@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use steelyard_admin::{DiagnosticCounts, EndpointCounts, EntryPoint, Overview, View};
 use steelyard_forward::{Carried, PortStatus};
 use steelyard_model::{Endpoint, EndpointState, NamespacedName, ResolvedService, Severity};
+use steelyard_plan::Plan;
 use steelyard_speaker::{VipState, VipStatus};
 
 use super::engine::{Current, Engine};
@@ -159,11 +160,19 @@ fn carried(status: &PortStatus) -> (String, Cell) {
     }
 }
 
+/// Adds to each row of `plan`'s Services why it has its addresses or none.
+pub(crate) fn explain_services(rows: &mut Value, plan: &Plan) {
+    for (row, service) in rows.as_array_mut().into_iter().flatten().zip(&plan.services) {
+        let id = NamespacedName::new(service.namespace.as_str(), service.name.as_str());
+        row["why"] = json!(plan.explanations.get(&id));
+    }
+}
+
 /// Service rows with what is behind them, and why they have their addresses.
 fn services(current: &Current, mut rows: Value) -> Value {
+    explain_services(&mut rows, &current.plan);
     for (row, plan) in rows.as_array_mut().into_iter().flatten().zip(&current.plan.services) {
         let id = NamespacedName::new(plan.namespace.as_str(), plan.name.as_str());
-        row["why"] = json!(current.plan.explanations.get(&id));
         if let Some(resolved) = current.snapshot.services.get(&id) {
             row["ports"] = ports(resolved, &current.applied.forwarded.ports);
         }

@@ -1,0 +1,302 @@
+//! `steelyard explain KIND/NS/NAME`: why an object is treated as it is.
+//!
+//! With paths it plans them; without, it asks a running instance. Both give the same rows, so the
+//! text is made in one place.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::cli::{Output, WorldArgs};
+use crate::client::AdminArgs;
+use crate::entry_points::StaticOptions;
+use crate::text::{Style, wants_color};
+use crate::{load, plan, up};
+
+/// `steelyard explain`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ExplainArgs {
+    /// Which object: KIND/NAMESPACE/NAME, or KIND/NAME in namespace default
+    #[arg(value_name = "OBJECT")]
+    object: String,
+    /// Manifests to plan; without, a running instance is asked
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Output,
+    /// Which Service has which address already
+    #[arg(long, value_name = "FILE", requires = "paths")]
+    lock: Option<PathBuf>,
+    #[command(flatten)]
+    world: WorldArgs,
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  steelyard explain service/default/nginx manifests/
+  steelyard explain svc/nginx                             (of a running instance)
+  steelyard explain ingress/default/web manifests/
+  steelyard explain ipaddresspool/metallb-system/lan manifests/
+
+Exit status: 0 explained, 1 no such object or nobody answers, 2 unreadable input or usage.";
+
+/// Short names that kubectl knows too.
+const SHORT: &[(&str, &str)] = &[
+    ("svc", "service"),
+    ("services", "service"),
+    ("ing", "ingress"),
+    ("pool", "ipaddresspool"),
+    ("ipaddresspools", "ipaddresspool"),
+];
+
+/// The rows an explanation is made of.
+struct Rows {
+    services: Value,
+    announcements: Value,
+    pools: Value,
+    routes: Value,
+    diagnostics: Value,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When a path cannot be read, or the object is not named as one.
+pub fn run(mut args: ExplainArgs, fixed: StaticOptions) -> Result<ExitCode> {
+    args.world.fixed = fixed;
+    let wanted = Wanted::parse(&args.object)?;
+    let rows = if args.paths.is_empty() {
+        match live(&args.admin) {
+            Ok(rows) => rows,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                return Ok(ExitCode::from(1));
+            }
+        }
+    } else {
+        offline(&args)?
+    };
+    let found = rows.about(&wanted);
+    if found.is_empty() {
+        eprintln!("error: there is nothing to tell about {wanted}; is it spelt right?");
+        return Ok(ExitCode::from(1));
+    }
+    match args.output {
+        Output::Json => println!("{:#}", found.to_json()),
+        Output::Text => print!("{}", found.text(&wanted, wants_color())),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn live(admin: &AdminArgs) -> Result<Rows> {
+    Ok(Rows {
+        services: admin.ask("services")?,
+        announcements: admin.ask("announcements")?,
+        pools: json!([]),
+        routes: admin.ask("routes")?,
+        diagnostics: admin.ask("diagnostics")?,
+    })
+}
+
+fn offline(args: &ExplainArgs) -> Result<Rows> {
+    let held = plan::held(args.lock.as_deref())?;
+    let (world, _) = load::world(&args.paths, &args.world)?;
+    let (_, planned) = plan::of(world, &held, &plan::facts(&args.world));
+    let mut rows = serde_json::to_value(&planned)?;
+    up::explain_services(&mut rows["services"], &planned);
+    let mut take = |name: &str| rows[name].take();
+    Ok(Rows {
+        services: take("services"),
+        announcements: take("announcements"),
+        pools: take("pools"),
+        routes: take("routes"),
+        diagnostics: take("diagnostics"),
+    })
+}
+
+/// The object that was asked for; kind in lower case.
+struct Wanted {
+    kind: String,
+    namespace: String,
+    name: String,
+}
+
+impl Wanted {
+    fn parse(text: &str) -> Result<Self> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let (kind, namespace, name) = match parts[..] {
+            [kind, namespace, name] => (kind, namespace, name),
+            [kind, name] => (kind, "default", name),
+            _ => bail!("{text:?} names no object: write KIND/NAMESPACE/NAME"),
+        };
+        let kind = kind.to_ascii_lowercase();
+        let long = SHORT.iter().find(|(short, _)| *short == kind).map(|(_, long)| *long);
+        Ok(Self {
+            kind: long.unwrap_or(&kind).to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+
+    /// Whether `reference`, as rows write it (`Service/default/web`), is this object.
+    fn is(&self, reference: &Value) -> bool {
+        let Some(reference) = reference.as_str() else { return false };
+        let parts: Vec<&str> = reference.split('/').collect();
+        match parts[..] {
+            [kind, namespace, name] => {
+                kind.eq_ignore_ascii_case(&self.kind)
+                    && namespace == self.namespace
+                    && name == self.name
+            }
+            [kind, name] => kind.eq_ignore_ascii_case(&self.kind) && name == self.name,
+            _ => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+/// The rows that speak of one object.
+#[derive(Default)]
+struct Found {
+    services: Vec<Value>,
+    announcements: Vec<Value>,
+    pools: Vec<Value>,
+    routes: Vec<Value>,
+    diagnostics: Vec<Value>,
+}
+
+impl Rows {
+    fn about(&self, wanted: &Wanted) -> Found {
+        let pick = |rows: &Value, test: &dyn Fn(&Value) -> bool| -> Vec<Value> {
+            rows.as_array().into_iter().flatten().filter(|row| test(row)).cloned().collect()
+        };
+        let id = format!("{}/{}", wanted.namespace, wanted.name);
+        let is_service = wanted.kind == "service";
+        let is_row = |row: &Value| {
+            row["namespace"] == *wanted.namespace && row["name"] == *wanted.name && is_service
+        };
+        let uses = |row: &Value| {
+            let backends = row["backends"].as_array().into_iter().flatten();
+            let mut names = backends.filter_map(|backend| backend["service"].as_str());
+            is_service && names.any(|name| name.starts_with(&format!("{id}:")))
+        };
+        let is_pool = |row: &Value| wanted.kind == "ipaddresspool" && row["name"] == *wanted.name;
+        let from_pool = |row: &Value| {
+            wanted.kind == "ipaddresspool" && row["pool"] == *wanted.name || is_row(row)
+        };
+        Found {
+            services: pick(&self.services, &from_pool),
+            announcements: pick(&self.announcements, &|row| is_service && row["service"] == *id),
+            pools: pick(&self.pools, &is_pool),
+            routes: pick(&self.routes, &|row| wanted.is(&row["source"]) || uses(row)),
+            diagnostics: pick(&self.diagnostics, &|row| wanted.is(&row["object"])),
+        }
+    }
+}
+
+impl Found {
+    fn is_empty(&self) -> bool {
+        let all = [&self.services, &self.pools, &self.routes, &self.diagnostics];
+        all.iter().all(|rows| rows.is_empty())
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "services": self.services,
+            "announcements": self.announcements,
+            "pools": self.pools,
+            "routes": self.routes,
+            "diagnostics": self.diagnostics,
+        })
+    }
+
+    fn text(&self, wanted: &Wanted, color: bool) -> String {
+        let mut out = Style::Heading.paint(&wanted.to_string(), color) + "\n";
+        for row in &self.pools {
+            let _ = writeln!(
+                out,
+                "  in use: {} IPv4, {} IPv6; free: {} IPv4, {} IPv6",
+                row["assignedIPv4"],
+                row["assignedIPv6"],
+                row["availableIPv4"],
+                row["availableIPv6"]
+            );
+        }
+        for row in &self.services {
+            service(&mut out, row, color);
+        }
+        for row in &self.routes {
+            let _ = writeln!(out, "  route {}: {}", words(&row["name"]), words(&row["rule"]));
+            for backend in row["backends"].as_array().into_iter().flatten() {
+                let endpoints = list(&backend["endpoints"]);
+                let endpoints = if endpoints.is_empty() { "no ready endpoint" } else { &endpoints };
+                let _ = writeln!(out, "    to {}: {endpoints}", words(&backend["service"]));
+            }
+        }
+        for row in &self.diagnostics {
+            diagnostic(&mut out, row, color);
+        }
+        out
+    }
+}
+
+fn service(out: &mut String, row: &Value, color: bool) {
+    let addresses = list(&row["addresses"]);
+    let line = if addresses.is_empty() {
+        Style::Bad.paint("pending", color)
+    } else {
+        let pool = words(&row["pool"]);
+        format!(
+            "{}, pool {pool}, {}",
+            Style::Good.paint(&addresses, color),
+            words(&row["servedBy"])
+        )
+    };
+    let name = format!("{}/{}", words(&row["namespace"]), words(&row["name"]));
+    let _ = writeln!(out, "  {name}: {line}");
+    for why in row["why"].as_array().into_iter().flatten() {
+        let _ = writeln!(out, "    {}", words(why));
+    }
+    for event in row["events"].as_array().into_iter().flatten() {
+        let (kind, reason) = (words(&event["type"]), words(&event["reason"]));
+        let _ = writeln!(out, "    {kind} {reason}: {}", words(&event["message"]));
+    }
+}
+
+fn diagnostic(out: &mut String, row: &Value, color: bool) {
+    let style = match words(&row["severity"]).as_str() {
+        "error" => Style::Bad,
+        "warning" => Style::Careful,
+        _ => Style::Faint,
+    };
+    let head = format!("{}[{}]", words(&row["severity"]), words(&row["code"]));
+    let at = match row["file"].as_str() {
+        Some(file) => format!(" ({file}:{}:{})", row["line"], row["column"]),
+        None => String::new(),
+    };
+    let _ = writeln!(out, "  {}: {}{at}", style.paint(&head, color), words(&row["message"]));
+    let _ = writeln!(out, "    help: {}", words(&row["help"]));
+}
+
+/// A value as plain words.
+fn words(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn list(value: &Value) -> String {
+    let items: Vec<String> = value.as_array().into_iter().flatten().map(words).collect();
+    items.join(", ")
+}

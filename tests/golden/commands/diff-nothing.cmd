@@ -1,0 +1,1 @@
+plan --diff examples/homelab examples/homelab

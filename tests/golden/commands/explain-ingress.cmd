@@ -1,0 +1,1 @@
+explain ingress/default/test-app examples/homelab --node node-1

@@ -1,0 +1,1 @@
+explain nobody examples/first-service

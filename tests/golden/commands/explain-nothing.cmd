@@ -1,0 +1,1 @@
+explain service/default/nobody examples/first-service

@@ -1,0 +1,1 @@
+explain service/monitoring/prometheus-server examples/nginx-homelab --node node-1

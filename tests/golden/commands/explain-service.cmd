@@ -1,0 +1,1 @@
+explain svc/traefik/traefik examples/homelab --node node-1

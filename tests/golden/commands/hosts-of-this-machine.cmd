@@ -1,0 +1,1 @@
+hosts examples/nginx-homelab

@@ -1,0 +1,1 @@
+up examples/homelab --providers.docker=true
