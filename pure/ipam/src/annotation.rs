@@ -26,6 +26,9 @@ pub struct Annotation<'a> {
 /// The annotation `name` (without prefix) of `service`. The `metallb.io/` form wins when its key
 /// is present, even with an empty value; else the `metallb.universe.tf/` form counts.
 pub fn annotation<'a>(service: &'a Service, name: &str) -> Option<Annotation<'a>> {
+    if service.annotations.is_empty() {
+        return None;
+    }
     [PREFIX, DEPRECATED_PREFIX].into_iter().find_map(|prefix| {
         let (key, value) = service.annotations.get_key_value(&format!("{prefix}{name}"))?;
         Some(Annotation { key, value })

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use steelyard_ipam::{Assignment, Assignments, Reason};
-use steelyard_model::{Diagnostic, NamespacedName, ResolvedService, Severity, Snapshot};
+use steelyard_model::{
+    Code, Diagnostic, FieldPath, NamespacedName, ResolvedService, Severity, Snapshot,
+};
 
 use crate::codes;
 use crate::layer2::{Layer2, Obstacle};
@@ -82,7 +84,7 @@ fn hindered(obstacle: Obstacle) -> (&'static str, &'static str) {
              node.kubernetes.io/exclude-from-external-load-balancers",
         ),
         Obstacle::NoEndpoint => (
-            "no endpoint of it is ready, so nobody announces its address",
+            "no endpoint of the Service is ready, so nobody announces its address",
             "add an EndpointSlice with a ready endpoint, or annotate it with \
              steelyard.dev/endpoints: HOST:PORT",
         ),
@@ -99,33 +101,33 @@ fn has_endpoint(service: &ResolvedService) -> bool {
 }
 
 /// What keeps addresses from being announced. Pools that nobody advertises are reported where
-/// pools and advertisements are joined.
+/// pools and advertisements are joined, and so are Services without any endpoint.
 pub(crate) fn diagnostics(snapshot: &Snapshot, layer2: &Layer2<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (id, outlook) in &layer2.outlooks {
-        let Some(resolved) = snapshot.services.get(id) else { continue };
-        let service = &resolved.service;
-        let (severity, code, path) = match outlook.obstacle {
-            None | Some(Obstacle::PoolNotAdvertised) => continue,
-            // That there is none at all is reported where endpoints are joined.
-            Some(Obstacle::NoEndpoint) if !has_endpoint(resolved) => continue,
-            Some(Obstacle::NoNode) if layer2.nodes.are_down(outlook.advertisements()) => continue,
-            Some(Obstacle::NotAdvertised) => {
-                (Severity::Warning, codes::NOT_ADVERTISED, "metadata.labels")
-            }
-            Some(Obstacle::SharedAndSelected) => {
-                (Severity::Warning, codes::SHARED_AND_SELECTED, "metadata.annotations")
-            }
-            Some(Obstacle::NoNode) => (Severity::Warning, codes::NO_ELIGIBLE_NODE, ""),
-            Some(Obstacle::NoLocalEndpoint) => {
-                (Severity::Warning, codes::NO_ELIGIBLE_NODE, "spec.externalTrafficPolicy")
-            }
-            Some(Obstacle::NoEndpoint) => {
-                (Severity::Warning, codes::NO_READY_ENDPOINT, "spec.selector")
-            }
+        let (Some(resolved), Some(obstacle)) = (snapshot.services.get(id), outlook.obstacle) else {
+            continue;
         };
-        let (message, help) = hindered(outlook.obstacle.expect("matched above"));
-        found.push(Diagnostic::new(severity, code, &service.object, path, message, help));
+        let for_now =
+            obstacle == Obstacle::NoNode && layer2.nodes.are_down(outlook.advertisements());
+        let told = obstacle == Obstacle::NoEndpoint && !has_endpoint(resolved);
+        let Some((code, path)) = place(obstacle).filter(|_| !for_now && !told) else { continue };
+        let object = &resolved.service.object;
+        let (message, help) = hindered(obstacle);
+        found.push(Diagnostic::new(Severity::Warning, code, object, path, message, help));
     }
     found
+}
+
+/// Which kind of finding, and the field to change.
+fn place(obstacle: Obstacle) -> Option<(Code, FieldPath)> {
+    let shared = || FieldPath::annotation("metallb.io/allow-shared-ip");
+    Some(match obstacle {
+        Obstacle::PoolNotAdvertised => return None,
+        Obstacle::NotAdvertised => (codes::NOT_ADVERTISED, "metadata.labels".into()),
+        Obstacle::SharedAndSelected => (codes::SHARED_AND_SELECTED, shared()),
+        Obstacle::NoNode => (codes::NO_ELIGIBLE_NODE, FieldPath::root()),
+        Obstacle::NoLocalEndpoint => (codes::NO_ELIGIBLE_NODE, "spec.externalTrafficPolicy".into()),
+        Obstacle::NoEndpoint => (codes::NO_READY_ENDPOINT, "spec.selector".into()),
+    })
 }

@@ -15,6 +15,8 @@ pub mod resolve;
 mod routes;
 mod rows;
 mod sha256;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -32,7 +32,7 @@ impl Allocator {
         let mut order = active.to_vec();
         // Who changed its terms of sharing gives way to who did not; a status that says something
         // else than what was given last to one that is confirmed by it.
-        order.sort_by_key(|&slot| {
+        order.sort_by_cached_key(|&slot| {
             let claim = self.claim(slot);
             let confirmed = claim.status().iter().any(|it| claim.held.addresses.contains(it));
             (claim.changed_terms(), !confirmed)

@@ -197,8 +197,11 @@ impl Pools {
     /// Automatic pools with a serviceAllocation that is for `service`: by priority, then name.
     pub(crate) fn pinned(&mut self, service: &Service) -> Vec<usize> {
         let namespace = &service.id.namespace;
-        let labels = self.namespace_labels(namespace);
-        self.pinned.candidates(&self.all, namespace, &labels, &service.labels)
+        if !self.pinned.knows(namespace) {
+            let labels = self.namespace_labels(namespace);
+            self.pinned.learn(&self.all, namespace, &labels);
+        }
+        self.pinned.candidates(&self.all, namespace, &service.labels)
     }
 
     /// Whether a pool's serviceAllocation lets `service` use it.

@@ -69,29 +69,39 @@ impl Pinned {
         }
     }
 
-    /// The pools for a Service with `labels` in a namespace, in order.
+    /// Whether [`Self::learn`] was called for a namespace, or need not be.
+    pub(super) fn knows(&self, namespace: &str) -> bool {
+        self.by_namespace_label.is_empty() || self.selected.contains_key(namespace)
+    }
+
+    /// Finds the pools that select a namespace by its labels.
+    pub(super) fn learn(&mut self, all: &[PoolState], namespace: &Arc<str>, labels: &Labels) {
+        let selects = |index: &&usize| {
+            let allocation = all[**index].pool.allocation.as_ref();
+            allocation.is_some_and(|it| Selector::any(&it.namespace_selectors, labels))
+        };
+        let selecting = self.by_namespace_label.iter().filter(selects).copied().collect();
+        self.selected.insert(namespace.clone(), selecting);
+    }
+
+    /// The pools for a Service with `labels` in a namespace that is known, in order.
     pub(super) fn candidates(
-        &mut self,
+        &self,
         all: &[PoolState],
         namespace: &Arc<str>,
-        namespace_labels: &Labels,
         labels: &Labels,
     ) -> Vec<usize> {
-        let selected = self.selected.entry(namespace.clone()).or_insert_with(|| {
-            let selects = |index: &&usize| {
-                let allocation = all[**index].pool.allocation.as_ref();
-                allocation
-                    .is_some_and(|it| Selector::any(&it.namespace_selectors, namespace_labels))
-            };
-            self.by_namespace_label.iter().filter(selects).copied().collect()
-        });
+        if self.rank.is_empty() {
+            return Vec::new();
+        }
         let named = self.by_namespace.get(&**namespace).into_iter().flatten();
-        let labelled = labels.iter().filter_map(|(key, value)| {
+        let filed = labels.iter().filter(|_| !self.by_label.is_empty());
+        let labelled = filed.filter_map(|(key, value)| {
             // Cheap beside the maps: labels are few and short.
             self.by_label.get(&(key.clone(), value.clone()))
         });
         let mut found: Vec<usize> = named
-            .chain(selected.iter())
+            .chain(self.selected.get(namespace).into_iter().flatten())
             .chain(&self.anywhere)
             .chain(labelled.flatten())
             .copied()

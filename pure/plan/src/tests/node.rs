@@ -1,0 +1,83 @@
+//! What one node serves and forwards.
+
+use steelyard_model::Protocol;
+
+use super::{POOL, facts, file, node, planned, service, slice};
+
+fn gateway(ports: &str) -> String {
+    format!(
+        "apiVersion: v1
+kind: Service
+metadata: {{name: gateway, annotations: {{steelyard.dev/gateway: 'true'}}}}
+spec: {{type: LoadBalancer, ports: [{ports}]}}"
+    )
+}
+
+#[test]
+fn the_gateways_ports_are_entry_points_by_name_or_number() {
+    for (ports, expected) in [
+        ("{name: web, port: 80}, {name: websecure, port: 443}", vec![(80, "web")]),
+        ("{name: http, port: 8080}", vec![(8080, "web")]),
+        ("{port: 80}", vec![(80, "web")]),
+        ("{name: https, port: 80}", vec![]),
+        ("{name: other, port: 9000}", vec![]),
+        ("{name: web, port: 80, protocol: UDP}", vec![]),
+    ] {
+        let plan = planned(&file(&[POOL, &gateway(ports)]), &facts("here"));
+        let [serve] = plan.node.serve.as_slice() else { panic!("{:?}", plan.node) };
+        let expected: Vec<_> = expected
+            .into_iter()
+            .map(|(port, name)| (Protocol::Tcp, port, name.to_owned()))
+            .collect();
+        assert_eq!(serve.ports, expected, "{ports}");
+        assert_eq!(plan.node.announce.len(), 1, "our own listener serves");
+        assert!(plan.node.forward.is_empty());
+    }
+}
+
+#[test]
+fn forwarded_to_endpoints_that_take_traffic() {
+    let leaving = "ready: false, serving: true, terminating: true";
+    let local = ", externalTrafficPolicy: Local";
+    for (spec, endpoints, expected) in [
+        (
+            "",
+            vec![("10.0.0.1", "a", "ready: true"), ("10.0.0.2", "b", leaving)],
+            vec!["10.0.0.1:8080"],
+        ),
+        (
+            "",
+            vec![("10.0.0.1", "a", "ready: false"), ("10.0.0.2", "b", leaving)],
+            vec!["10.0.0.2:8080"],
+        ),
+        (
+            local,
+            vec![("10.0.0.1", "a", "ready: true"), ("10.0.0.2", "b", "ready: true")],
+            vec!["10.0.0.1:8080"],
+        ),
+        (local, vec![("10.0.0.2", "b", "ready: true")], vec![]),
+        ("", vec![("10.0.0.1", "a", "ready: false")], vec![]),
+    ] {
+        let yaml = file(&[
+            POOL,
+            &node("a", ""),
+            &node("b", ""),
+            &service("web", spec),
+            &slice("web", &endpoints),
+        ]);
+        let plan = planned(&yaml, &facts("a"));
+        let [forward] = plan.node.forward.as_slice() else { panic!("{:?}", plan.node) };
+        let got: Vec<_> = forward.ports[0].endpoints.iter().map(ToString::to_string).collect();
+        assert_eq!(got, expected, "{spec} {endpoints:?}");
+        assert_eq!((forward.ports[0].protocol, forward.ports[0].port), (Protocol::Tcp, 80));
+    }
+}
+
+#[test]
+fn a_pending_service_is_neither() {
+    let plan = planned(&service("web", ""), &facts("here"));
+    assert_eq!(plan.node, crate::NodePlan::default());
+    assert_eq!(plan.services[0].served_by, None);
+    let why = &plan.explanations.values().next().unwrap()[0];
+    assert!(why.starts_with("pending"), "{why}");
+}
