@@ -13,10 +13,14 @@ pub const ANNOTATION_UNKNOWN: Code = Code::new("annotation-unknown");
 pub const API_VERSION_UNKNOWN: Code = Code::new("api-version-unknown");
 /// The backend wants another protocol than HTTP/1.1 without TLS.
 pub const BACKEND_PROTOCOL_NOT_HONOURED: Code = Code::new("backend-protocol-not-honoured");
+/// A BGP community that cannot be one.
+pub const COMMUNITY_INVALID: Code = Code::new("community-invalid");
 /// A list names the same thing twice.
 pub const ENTRY_DUPLICATE: Code = Code::new("entry-duplicate");
 /// A field asks for something that is not done yet.
 pub const FIELD_NOT_HONOURED: Code = Code::new("field-not-honoured");
+/// Fields that exclude each other.
+pub const FIELDS_EXCLUSIVE: Code = Code::new("fields-exclusive");
 /// `healthCheckNodePort` without `externalTrafficPolicy: Local`.
 pub const HEALTH_CHECK_NODE_PORT_UNUSED: Code = Code::new("health-check-node-port-unused");
 /// A host name of a rule is none.

@@ -2,6 +2,7 @@
 
 pub(crate) mod node;
 pub(crate) mod pod;
+pub(crate) mod secret;
 pub(crate) mod service;
 pub(crate) mod slice;
 pub(crate) mod workload;
@@ -11,11 +12,6 @@ use steelyard_model::Item;
 
 use crate::findings::Findings;
 use crate::metallb;
-
-pub(crate) fn secret(findings: &mut Findings<'_>) -> Option<Item> {
-    findings.read_lenient::<raw::Secret>()?;
-    Some(Item::Secret { object: findings.object().clone() })
-}
 
 pub(crate) fn config_map(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::ConfigMap = findings.read_lenient()?;

@@ -1,6 +1,7 @@
 //! Diagnostics of one object while it is lowered.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -124,6 +125,33 @@ impl<'a> Findings<'a> {
             );
         }
         port
+    }
+
+    /// A number within `range`; none (and invalid) if it is outside, or absent.
+    pub(crate) fn within<T: TryFrom<i64>>(
+        &mut self,
+        path: &FieldPath,
+        written: Option<i64>,
+        range: RangeInclusive<i64>,
+    ) -> Option<T> {
+        let number = written?;
+        if !range.contains(&number) {
+            let message = format!("{number} is out of range for {path}");
+            let help = format!("use a number from {} to {}", range.start(), range.end());
+            self.invalid(codes::INVALID_VALUE, path, message, help);
+            return None;
+        }
+        T::try_from(number).ok()
+    }
+
+    /// Two fields that exclude each other are both there.
+    pub(crate) fn exclusive(&mut self, path: &FieldPath, other: &FieldPath) {
+        self.invalid(
+            codes::FIELDS_EXCLUSIVE,
+            path,
+            format!("{path} and {other} exclude each other"),
+            "remove one of the two",
+        );
     }
 
     /// An IP address, if it is one.

@@ -23,11 +23,11 @@ struct Later {
     until_then: &'static str,
 }
 
-const KNOWN: [Known; 15] = [
+const KNOWN: [Known; 20] = [
     known("Service", "v1", |f, _| list(core::service::lower(f))),
     known("Pod", "v1", |f, _| list(core::pod::lower(f))),
     known("Node", "v1", |f, _| list(core::node::lower(f))),
-    known("Secret", "v1", |f, _| list(core::secret(f))),
+    known("Secret", "v1", |f, _| list(core::secret::lower(f))),
     known("ConfigMap", "v1", |f, _| list(core::config_map(f))),
     known("Namespace", "v1", |f, _| list(core::namespace(f))),
     known("Endpoints", "v1", |f, _| core::slice::endpoints(f)),
@@ -39,6 +39,11 @@ const KNOWN: [Known; 15] = [
     known("IngressClass", "networking.k8s.io/v1", |f, _| list(ingress::class(f))),
     known("IPAddressPool", METALLB, |f, _| list(metallb::pool(f))),
     known("L2Advertisement", METALLB, |f, _| list(metallb::l2_advertisement(f))),
+    known("BGPAdvertisement", METALLB, |f, _| list(metallb::bgp_advertisement::lower(f))),
+    known("BGPPeer", "metallb.io/v1beta2", |f, _| list(metallb::bgp_peer::lower(f))),
+    known("BGPPeer", METALLB, |f, _| list(metallb::bgp_peer::lower_v1beta1(f))),
+    known("BFDProfile", METALLB, |f, _| list(metallb::bfd_profile::lower(f))),
+    known("Community", METALLB, |f, _| list(metallb::bgp_advertisement::aliases(f))),
 ];
 const METALLB: &str = "metallb.io/v1beta1";
 
@@ -46,11 +51,7 @@ const METALLB: &str = "metallb.io/v1beta1";
 const OUR_GROUPS: [&str; 6] =
     ["", "apps", "discovery.k8s.io", "extensions", "networking.k8s.io", "metallb.io"];
 
-const LATER: [Later; 10] = [
-    later("metallb.io", "BGPPeer", "nothing is announced by BGP"),
-    later("metallb.io", "BGPAdvertisement", "nothing is announced by BGP"),
-    later("metallb.io", "BFDProfile", "no BFD session is made"),
-    later("metallb.io", "Community", "nothing is announced by BGP"),
+const LATER: [Later; 6] = [
     later("traefik.io", "IngressRoute", AS_INGRESS),
     later("traefik.io", "", "it has no effect"),
     later("traefik.containo.us", "IngressRoute", AS_INGRESS),
@@ -84,11 +85,11 @@ pub(crate) fn lower(
     let kind = &*object.reference.kind;
     let api_version = &*object.api_version;
     let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-    let found = KNOWN.iter().find(|known| known.kind == kind);
-    match found {
-        Some(known) if known.api_version == api_version => {
-            return (known.lower)(findings, options);
-        }
+    let mut of_kind = KNOWN.iter().filter(|known| known.kind == kind);
+    if let Some(known) = of_kind.clone().find(|known| known.api_version == api_version) {
+        return (known.lower)(findings, options);
+    }
+    match of_kind.next() {
         Some(known) if OUR_GROUPS.contains(&group) && !is_legacy(api_version, kind) => {
             unknown_version(known, api_version, findings);
         }

@@ -11,6 +11,7 @@
 mod annotation;
 pub mod codes;
 mod core;
+mod duration;
 mod findings;
 mod ingress;
 mod kind;

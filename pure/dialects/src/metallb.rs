@@ -1,8 +1,12 @@
-//! `metallb.io/v1beta1`: IPAddressPool and L2Advertisement, valid when MetalLB takes them.
+//! `metallb.io`: valid when MetalLB takes it in any of its modes. IPAddressPool and L2Advertisement
+//! are here, the kinds of BGP below.
 //!
 //! Overlaps between pools and references between objects are the join's.
 
 mod addresses;
+pub(crate) mod bfd_profile;
+pub(crate) mod bgp_advertisement;
+pub(crate) mod bgp_peer;
 
 use std::collections::BTreeSet;
 

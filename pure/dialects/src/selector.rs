@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use steelyard_manifest::kinds::{LabelSelector, LabelSelectorRequirement};
-use steelyard_model::{FieldPath, Operator, Requirement, Selector};
+use steelyard_model::{FieldPath, Labels, Operator, Requirement, Selector};
 
 use crate::codes;
 use crate::findings::Findings;
@@ -37,10 +37,10 @@ pub(crate) fn list(
 /// One selector; all of its requirements hold.
 pub(crate) fn one(
     written: &LabelSelector,
-    path: &FieldPath,
+    owner: &FieldPath,
     findings: &mut Findings<'_>,
 ) -> Selector {
-    let path = path.key("matchExpressions");
+    let path = owner.key("matchExpressions");
     let mut expressions: Vec<Requirement> = Vec::new();
     let written_expressions = written.match_expressions.as_deref().unwrap_or_default();
     for (index, expression) in written_expressions.iter().enumerate() {
@@ -52,7 +52,63 @@ pub(crate) fn one(
         }
         expressions.push(requirement);
     }
-    Selector { match_labels: written.match_labels.clone().unwrap_or_default(), expressions }
+    let match_labels = written.match_labels.clone().unwrap_or_default();
+    check_labels(&match_labels, &owner.key("matchLabels"), findings);
+    Selector { match_labels, expressions }
+}
+
+fn check_labels(labels: &Labels, path: &FieldPath, findings: &mut Findings<'_>) {
+    for (key, value) in labels {
+        let path = path.key(key);
+        check_key(key, &path, findings);
+        check_value(value, &path, findings);
+    }
+}
+
+/// A label key is `name` or `prefix/name`: the prefix a DNS name, the name up to 63 characters.
+fn check_key(key: &str, path: &FieldPath, findings: &mut Findings<'_>) {
+    let (prefix, name) = match key.split_once('/') {
+        Some((prefix, name)) => (Some(prefix), name),
+        None => (None, key),
+    };
+    let label = |part: &str| {
+        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !part.is_empty()
+            && part.bytes().all(inner)
+            && !part.starts_with('-')
+            && !part.ends_with('-')
+    };
+    let is_prefix = |prefix: &str| prefix.len() <= 253 && prefix.split('.').all(label);
+    if !prefix.is_none_or(is_prefix) || name.is_empty() || !is_label_text(name) {
+        findings.invalid(
+            codes::SELECTOR_INVALID,
+            path,
+            format!("`{key}` is not the key of a label"),
+            "write name or prefix/name: letters, digits, `-`, `_` and `.`, up to 63",
+        );
+    }
+}
+
+fn check_value(value: &str, path: &FieldPath, findings: &mut Findings<'_>) {
+    if !is_label_text(value) {
+        findings.invalid(
+            codes::SELECTOR_INVALID,
+            path,
+            format!("`{value}` is not the value of a label"),
+            "use letters, digits, `-`, `_` and `.`, up to 63, with a letter or digit at both ends",
+        );
+    }
+}
+
+/// Up to 63 letters, digits, `-`, `_` and `.`, not at the ends; also nothing.
+fn is_label_text(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let outer = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    bytes.len() <= 63
+        && bytes.iter().copied().all(inner)
+        && outer(bytes.first())
+        && outer(bytes.last())
 }
 
 fn requirement(
@@ -63,6 +119,9 @@ fn requirement(
     let key = written.key.clone().filter(|key| !key.is_empty());
     if key.is_none() {
         findings.missing(&path.key("key"), "name the label to look at");
+    }
+    if let Some(key) = &key {
+        check_key(key, &path.key("key"), findings);
     }
     if written.operator.is_none() {
         findings.missing(&path.key("operator"), "use one of In, NotIn, Exists, DoesNotExist");
@@ -99,6 +158,7 @@ fn check_values(
     }
     let mut seen = BTreeSet::new();
     for (index, value) in values.iter().enumerate() {
+        check_value(value, &path.index(index), findings);
         if !seen.insert(value) {
             let message = format!("value `{value}` is listed twice");
             let path = path.index(index);

@@ -9,6 +9,7 @@ use steelyard_model::{HostMatch, Item, PathMatch, RouteSet, Severity};
 
 use crate::{LowerOptions, Lowered, lower};
 
+mod bgp;
 mod core;
 mod ingress;
 mod metallb;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use crate::advertisement::L2Advertisement;
+use crate::bgp::{BfdProfile, BgpAdvertisement, BgpPeer, CommunityAliases};
 use crate::endpoint::{EndpointSlice, Pod, Workload};
 use crate::node::Node;
 use crate::object::ObjectRef;
 use crate::pool::Pool;
 use crate::route::{IngressClass, RouteSet};
+use crate::secret::Secret;
 use crate::selector::Labels;
 use crate::service::Service;
 
@@ -27,11 +29,8 @@ pub enum Item {
         /// Its labels, for pools' namespace selectors.
         labels: Labels,
     },
-    /// `v1` Secret; its content is read by those who need it, later.
-    Secret {
-        /// The object itself.
-        object: Arc<ObjectRef>,
-    },
+    /// `v1` Secret.
+    Secret(Secret),
     /// `v1` ConfigMap.
     ConfigMap {
         /// The object itself.
@@ -45,6 +44,14 @@ pub enum Item {
     Pool(Pool),
     /// L2Advertisement.
     L2Advertisement(L2Advertisement),
+    /// BGPAdvertisement.
+    BgpAdvertisement(BgpAdvertisement),
+    /// BGPPeer, of either version.
+    BgpPeer(BgpPeer),
+    /// BFDProfile.
+    BfdProfile(BfdProfile),
+    /// Community.
+    Communities(CommunityAliases),
     /// IngressClass.
     IngressClass(IngressClass),
     /// Ingress.

@@ -8,6 +8,8 @@
 //! Words: see ARCHITECTURE.md, "Words".
 
 pub mod advertisement;
+pub mod bgp;
+pub mod community;
 pub mod diagnostic;
 pub mod endpoint;
 pub mod held;
@@ -16,12 +18,15 @@ pub mod node;
 pub mod object;
 pub mod pool;
 pub mod route;
+pub mod secret;
 pub mod selector;
 pub mod service;
 pub mod snapshot;
 pub mod suggest;
 
 pub use advertisement::{L2Advertisement, PreferredNodes};
+pub use bgp::{BfdProfile, Bgp, BgpAdvertisement, BgpPeer, CommunityAliases};
+pub use community::Community;
 pub use diagnostic::{Code, Diagnostic, Location, Severity};
 pub use endpoint::{Endpoint, EndpointSlice, EndpointState, Host, Pod, SlicePort, Workload};
 pub use held::{Held, Holding};
@@ -33,6 +38,7 @@ pub use route::{
     Backend, BackendRef, ClassName, HostMatch, IngressClass, PathMatch, PortRef, Refusal, Route,
     RouteDraft, RouteSet,
 };
+pub use secret::{Secret, SecretValue};
 pub use selector::{Labels, Operator, Requirement, Selector};
 pub use service::{
     Family, FamilyPolicy, Protocol, Service, ServicePort, ServiceType, TargetPort, TrafficPolicy,

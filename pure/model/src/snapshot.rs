@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::advertisement::L2Advertisement;
+use crate::bgp::Bgp;
 use crate::diagnostic::Diagnostic;
 use crate::endpoint::{Endpoint, Workload};
 use crate::node::Node;
@@ -25,6 +26,8 @@ pub struct Snapshot {
     /// Which of `l2_advertisements` (by index) select a pool, by name, by label or all; a pool
     /// that none selects is absent. Names are looked up once, here: two pools may share one.
     pub pool_advertisements: BTreeMap<NamespacedName, Vec<usize>>,
+    /// Advertisements to routers, and the routers.
+    pub bgp: Bgp,
     /// Nodes, by name.
     pub nodes: Vec<Node>,
     /// Labels of the namespaces that have an object.

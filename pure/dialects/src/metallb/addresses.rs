@@ -1,5 +1,5 @@
 //! One entry of `spec.addresses`, read as MetalLB reads it: `10.0.0.0/24` (host bits are masked
-//! off) or `10.0.0.1-10.0.0.9`. A single address is written `/32`, `/128` or `a-a`.
+//! off) or `10.0.0.1 - 10.0.0.9`, where blanks do not matter. A single address is written `/32`, `/128` or `a-a`.
 //!
 //! IPv4-mapped IPv6 (`::ffff:10.0.0.1`) is the IPv4 address it maps, as in Go.
 
@@ -20,9 +20,11 @@ pub(crate) struct Fault {
 
 /// Reads one entry.
 pub(crate) fn parse(text: &str) -> Result<AddressRange, Fault> {
-    let text = text.trim();
     match text.split_once('-') {
         Some((start, end)) => range(text, start.trim(), end.trim()),
+        None if text != text.trim() => {
+            Err(invalid(format!("`{text}` has blanks around it"), format!("write {}", text.trim())))
+        }
         None => cidr(text),
     }
 }
@@ -130,6 +132,7 @@ mod tests {
             ("10.0.0.01/24", "pool-address-invalid", "write"),
             ("10.0.0.1-10.0.0.2-10.0.0.3", "pool-address-invalid", "in full"),
             ("::ffff:0:0/90", "pool-address-invalid", "IPv4 network"),
+            (" 10.0.0.0/8", "pool-address-invalid", "write 10.0.0.0/8"),
             ("", "pool-address-invalid", "write"),
             ("pool", "pool-address-invalid", "write"),
             ("10.0.0.0/+24", "pool-address-invalid", "prefix length"),

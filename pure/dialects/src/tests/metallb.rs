@@ -130,7 +130,6 @@ fn preferences_out_of_range() {
 #[test]
 fn kinds_that_are_not_read() {
     for (api_version, kind, expected) in [
-        ("metallb.io/v1beta2", "BGPPeer", "info kind-later kind"),
         ("traefik.io/v1alpha1", "IngressRoute", "info kind-later kind"),
         ("gateway.networking.k8s.io/v1", "HTTPRoute", "info kind-later kind"),
         ("metallb.io/v1beta1", "ServiceL2Status", "info kind-ignored kind"),
@@ -142,6 +141,8 @@ fn kinds_that_are_not_read() {
         ("metallb.io/v1beta1", "IPAdressPool", "warning kind-unknown kind"),
         ("metallb.io/v1beta1", "BGPPeers", "warning kind-unknown kind"),
         ("v1", "service", "warning kind-unknown kind"),
+        ("metallb.io/v1", "BGPPeer", "error api-version-unknown apiVersion"),
+        ("metallb.io/v1beta2", "Community", "error api-version-unknown apiVersion"),
         ("metallb.io/v1", "IPAddressPool", "error api-version-unknown apiVersion"),
         ("extensions/v1beta1", "Ingress", "error api-version-unknown apiVersion"),
         ("networking.k8s.io/v1beta1", "Ingress", "error api-version-unknown apiVersion"),

@@ -120,12 +120,19 @@ pub struct NodeAddress {
     pub address: Option<String>,
 }
 
-/// `v1` Secret: only that it exists; its content is never read here.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// `v1` Secret.
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Secret {
     /// Name.
     pub metadata: ObjectMeta,
+    /// `Opaque`, `kubernetes.io/tls`, …
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Values in base64.
+    pub data: Option<BTreeMap<String, Option<String>>>,
+    /// Values as they are; they win over `data`.
+    pub string_data: Option<BTreeMap<String, Option<String>>>,
 }
 
 /// `v1` ConfigMap.

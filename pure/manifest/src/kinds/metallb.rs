@@ -1,6 +1,13 @@
-//! `metallb.io/v1beta1`: IPAddressPool and L2Advertisement, with every field they have.
+//! `metallb.io`: every kind that users write, with every field it has.
+
+mod bgp;
 
 use serde::Deserialize;
+
+pub use bgp::{
+    BfdProfile, BfdProfileSpec, BgpAdvertisement, BgpAdvertisementSpec, BgpPeer, BgpPeerSpec,
+    BgpPeerSpecV1Beta1, BgpPeerV1Beta1, Community, CommunityAlias, CommunitySpec, SecretReference,
+};
 
 use super::meta::{Ignored, LabelSelector, ObjectMeta};
 

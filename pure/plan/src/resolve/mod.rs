@@ -8,10 +8,12 @@
 //! with which backends. A route whose backend is wrong is kept and answers 503, so that its
 //! requests do not end up somewhere else.
 
+mod bgp;
 pub mod codes;
 mod endpoints;
 mod gateway;
 mod labels;
+mod names;
 mod pools;
 mod routes;
 mod suggestion;
@@ -68,18 +70,22 @@ impl Default for ResolveOptions {
 
 /// Joins `items`. The diagnostics are those of the join alone; the caller adds what lowering said.
 pub fn resolve(items: &[Arc<Item>], options: &ResolveOptions) -> Snapshot {
-    let world = World::new(items);
+    let mut diagnostics = Vec::new();
+    let mut world = World::new(items);
+    if let Some(namespace) = &options.config_namespace {
+        world.restrict(namespace, &mut diagnostics);
+    }
     let mut snapshot = Snapshot {
         nodes: world.nodes(),
         namespaces: world.namespaces(),
         workloads: world.workloads(),
         entry_points: options.entry_points.iter().map(|it| (it.name.clone(), it.port)).collect(),
         load_balancer_class: options.load_balancer_class.clone(),
+        diagnostics,
         ..Snapshot::default()
     };
+    announcing(&world, options, &mut snapshot);
     let diagnostics = &mut snapshot.diagnostics;
-    (snapshot.pools, snapshot.l2_advertisements, snapshot.pool_advertisements) =
-        pools::resolve(&world, options, diagnostics);
     let sets = routes::served_sets(&world, diagnostics);
     let backends = routes::named_backends(&sets);
     let resolved = endpoints::resolve(&world, &snapshot.pools, diagnostics);
@@ -94,6 +100,25 @@ pub fn resolve(items: &[Arc<Item>], options: &ResolveOptions) -> Snapshot {
     }
     snapshot.diagnostics.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
     snapshot
+}
+
+/// Pools, and what is announced of them to whom.
+fn announcing(world: &World<'_>, options: &ResolveOptions, snapshot: &mut Snapshot) {
+    let diagnostics = &mut snapshot.diagnostics;
+    let nodes = &snapshot.nodes;
+    let pools = pools::resolve(world, options, diagnostics);
+    let ads = world.advertisements.values().map(|ad| pools::Selecting {
+        object: &ad.object,
+        names: &ad.pools,
+        pool_selectors: &ad.pool_selectors,
+        node_selectors: &ad.node_selectors,
+    });
+    let mut layer2 = pools::select(world, ads, nodes, diagnostics);
+    layer2.retain(|id, _| pools.binary_search_by(|pool| pool.id.cmp(id)).is_ok());
+    let bgp = bgp::resolve(world, &pools, nodes, diagnostics);
+    pools::report_silent(&pools, [&layer2, &bgp.pool_advertisements], diagnostics);
+    snapshot.l2_advertisements = world.advertisements.values().map(|ad| (*ad).clone()).collect();
+    (snapshot.pools, snapshot.pool_advertisements, snapshot.bgp) = (pools, layer2, bgp);
 }
 
 /// A Service that restricts who may connect, which we cannot, leads nowhere: neither to the

@@ -8,58 +8,108 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use steelyard_model::{
-    AddressRange, Diagnostic, FieldPath, L2Advertisement, NamespacedName, ObjectRef, Pool,
-    Selector, Severity,
+    AddressRange, Diagnostic, FieldPath, NamespacedName, Node, ObjectRef, Pool, Selector, Severity,
 };
 
 use super::ResolveOptions;
 use super::codes;
+use super::names::{Meant, Names};
 use super::suggestion::Suggester;
 use super::world::World;
 
 /// By pool, the indices of the advertisements that select it.
-type Selections = BTreeMap<NamespacedName, Vec<usize>>;
+pub(super) type Selections = BTreeMap<NamespacedName, Vec<usize>>;
 
+/// What an advertisement of either protocol selects.
+pub(super) struct Selecting<'a> {
+    pub(super) object: &'a ObjectRef,
+    pub(super) names: &'a [String],
+    pub(super) pool_selectors: &'a [Selector],
+    pub(super) node_selectors: &'a [Selector],
+}
+
+/// The pools that share no address with one that counts more.
 pub(super) fn resolve(
     world: &World<'_>,
     options: &ResolveOptions,
     diagnostics: &mut Vec<Diagnostic>,
-) -> (Vec<Pool>, Vec<L2Advertisement>, Selections) {
-    let mut counts = |object: &ObjectRef| {
-        let Some(namespace) = &options.config_namespace else { return true };
-        let inside = *object.namespace == **namespace;
-        if !inside {
-            diagnostics.push(outside(object, namespace));
-        }
-        inside
-    };
-    let pools = world.pools.values().filter(|pool| counts(&pool.object));
-    let mut pools: Vec<&Pool> = pools.copied().collect();
-    let ads = world.advertisements.values().filter(|ad| counts(&ad.object));
-    let ads: Vec<L2Advertisement> = ads.map(|ad| (*ad).clone()).collect();
-    let selections = select(&pools, &ads, diagnostics);
+) -> Vec<Pool> {
+    let mut pools: Vec<&Pool> = world.pools.values().copied().collect();
     pools.sort_by_key(|pool| !options.established.contains(&pool.id));
     let mut pools = disjoint(&pools, diagnostics);
     pools.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut of_kept = Selections::new();
-    for pool in &pools {
-        match selections.get(&pool.id) {
-            Some(ads) => _ = of_kept.insert(pool.id.clone(), ads.clone()),
-            None => diagnostics.push(not_announced(pool)),
-        }
-    }
-    (pools, ads, of_kept)
+    pools
 }
 
-fn outside(object: &ObjectRef, namespace: &str) -> Diagnostic {
-    Diagnostic::new(
-        Severity::Info,
-        codes::OUTSIDE_CONFIG_NAMESPACE,
+/// Reports pools that nobody answers for.
+pub(super) fn report_silent(
+    pools: &[Pool],
+    selections: [&Selections; 2],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let silent = |pool: &&Pool| selections.iter().all(|by_pool| !by_pool.contains_key(&pool.id));
+    diagnostics.extend(pools.iter().filter(silent).map(not_announced));
+}
+
+/// Which advertisements select which pools: by name, by label, or all where neither is said.
+pub(super) fn select<'a>(
+    world: &World<'a>,
+    ads: impl Iterator<Item = Selecting<'a>>,
+    nodes: &[Node],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Selections {
+    let pools: Vec<&Pool> = world.pools.values().copied().collect();
+    let names = Names::new(pools.iter().map(|pool| (&pool.id, *pool)));
+    let mut suggester = Suggester::new();
+    let mut selections = Selections::new();
+    for (index, ad) in ads.enumerate() {
+        let all = ad.names.is_empty() && ad.pool_selectors.is_empty();
+        let by_label =
+            pools.iter().filter(|pool| all || Selector::any(ad.pool_selectors, &pool.labels));
+        let mut selected: Vec<&NamespacedName> = by_label.map(|pool| &pool.id).collect();
+        for (position, name) in ad.names.iter().enumerate() {
+            let path = FieldPath::from("spec.ipAddressPools").index(position);
+            match names.look_up(name, &ad.object.namespace) {
+                Meant::One(pool) => selected.push(&pool.id),
+                Meant::Several(pools) => diagnostics.push(ambiguous(ad.object, &path, name, pools)),
+                Meant::Nothing => {
+                    let near = suggester.nearest(name, names.all());
+                    diagnostics.push(missing(ad.object, &path, name, near));
+                }
+            }
+        }
+        selected.sort();
+        selected.dedup();
+        if selected.is_empty() && ad.names.is_empty() {
+            diagnostics.push(without_pool(&ad));
+        }
+        report_no_node(ad.object, ad.node_selectors, nodes, diagnostics);
+        for id in selected {
+            selections.entry(id.clone()).or_default().push(index);
+        }
+    }
+    selections
+}
+
+/// Reports selectors that select none of the nodes there are.
+pub(super) fn report_no_node(
+    object: &ObjectRef,
+    selectors: &[Selector],
+    nodes: &[Node],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let selected = |node: &Node| Selector::any(selectors, &node.labels);
+    if selectors.is_empty() || nodes.is_empty() || nodes.iter().any(selected) {
+        return;
+    }
+    diagnostics.push(Diagnostic::new(
+        Severity::Warning,
+        codes::SELECTS_NO_NODE,
         object,
-        "metadata.namespace",
-        format!("{object} is not read: only namespace {namespace} counts"),
-        format!("move it to namespace {namespace}, or change --config-namespace"),
-    )
+        "spec.nodeSelectors",
+        format!("{object} selects none of the {} nodes", nodes.len()),
+        "correct its nodeSelectors, or the labels of the nodes",
+    ));
 }
 
 /// The pools that share no address with an earlier one that counts.
@@ -113,88 +163,41 @@ fn not_announced(pool: &Pool) -> Diagnostic {
         &pool.object,
         FieldPath::root(),
         format!(
-            "no L2Advertisement selects pool {}: its addresses are given out, but nobody \
-                 answers for them",
+            "no L2Advertisement or BGPAdvertisement selects pool {}: its addresses are given out, \
+             but nobody answers for them",
             pool.id.name
         ),
         format!("add an L2Advertisement with `ipAddressPools: [{}]`", pool.id.name),
     )
 }
 
-/// Which advertisements select which pools: by name, by label, or all where neither is said.
-fn select<'a>(
-    pools: &[&'a Pool],
-    ads: &[L2Advertisement],
-    diagnostics: &mut Vec<Diagnostic>,
-) -> BTreeMap<&'a NamespacedName, Vec<usize>> {
-    let mut by_name: BTreeMap<&str, Vec<&Pool>> = BTreeMap::new();
-    for pool in pools {
-        by_name.entry(&pool.id.name).or_default().push(pool);
-    }
-    let mut selections: BTreeMap<&NamespacedName, Vec<usize>> = BTreeMap::new();
-    let mut suggester = Suggester::new();
-    for (index, ad) in ads.iter().enumerate() {
-        let all = ad.pools.is_empty() && ad.pool_selectors.is_empty();
-        let by_label =
-            pools.iter().filter(|pool| all || Selector::any(&ad.pool_selectors, &pool.labels));
-        let mut selected: Vec<&NamespacedName> = by_label.map(|pool| &pool.id).collect();
-        for (position, name) in ad.pools.iter().enumerate() {
-            let path = FieldPath::from("spec.ipAddressPools").index(position);
-            let candidates = by_name.get(name.as_str()).map_or(&[][..], Vec::as_slice);
-            match named(ad, candidates) {
-                Some(pool) => selected.push(&pool.id),
-                None if candidates.is_empty() => {
-                    let known = by_name.keys().copied();
-                    let near = suggester.nearest(name, known);
-                    diagnostics.push(missing(ad, &path, name, near));
-                }
-                None => diagnostics.push(ambiguous(ad, &path, name, candidates)),
-            }
-        }
-        selected.sort();
-        selected.dedup();
-        for id in selected {
-            selections.entry(id).or_default().push(index);
-        }
-    }
-    selections
-}
-
-/// The pool in the advertisement's own namespace, else the only one there is.
-fn named<'a>(ad: &L2Advertisement, candidates: &[&'a Pool]) -> Option<&'a Pool> {
-    let own = candidates.iter().find(|pool| pool.id.namespace == ad.id.namespace);
-    match (own, candidates) {
-        (Some(own), _) => Some(own),
-        (None, [only]) => Some(only),
-        (None, _) => None,
-    }
-}
-
-fn missing(ad: &L2Advertisement, path: &FieldPath, name: &str, near: Option<&str>) -> Diagnostic {
+fn missing(object: &ObjectRef, path: &FieldPath, name: &str, near: Option<&str>) -> Diagnostic {
     let help = match near {
         Some(near) => format!("did you mean `{near}`?"),
         None => "name an IPAddressPool, or add one of this name".to_owned(),
     };
     let message = format!("there is no IPAddressPool named `{name}`");
-    Diagnostic::new(Severity::Warning, codes::POOL_MISSING, &ad.object, path.clone(), message, help)
+    Diagnostic::new(Severity::Warning, codes::POOL_MISSING, object, path.clone(), message, help)
+}
+
+/// The advertisement's selectors fit no pool, or there is none.
+fn without_pool(ad: &Selecting<'_>) -> Diagnostic {
+    let (path, help) = if ad.pool_selectors.is_empty() {
+        ("", "add an IPAddressPool")
+    } else {
+        ("spec.ipAddressPoolSelectors", "correct its selectors, or the labels of the pools")
+    };
+    let message = format!("{} selects no IPAddressPool, so it has no effect", ad.object);
+    Diagnostic::new(Severity::Warning, codes::SELECTS_NO_POOL, ad.object, path, message, help)
 }
 
 fn ambiguous(
-    ad: &L2Advertisement,
+    object: &ObjectRef,
     path: &FieldPath,
     name: &str,
-    candidates: &[&Pool],
+    pools: &[(&str, &Pool)],
 ) -> Diagnostic {
-    let places: Vec<&str> = candidates.iter().map(|pool| &*pool.id.namespace).collect();
-    Diagnostic::new(
-        Severity::Error,
-        codes::POOL_NAME_AMBIGUOUS,
-        &ad.object,
-        path.clone(),
-        format!(
-            "there is an IPAddressPool `{name}` in each of the namespaces {}",
-            places.join(", ")
-        ),
-        "move the L2Advertisement to the namespace of the pool it means, or rename a pool",
-    )
+    let mut diagnostic = super::names::ambiguous(object, path, ("IPAddressPool", name), pools);
+    diagnostic.code = codes::POOL_NAME_AMBIGUOUS;
+    diagnostic
 }

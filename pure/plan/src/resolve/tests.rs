@@ -142,7 +142,9 @@ fn the_examples() {
         (
             "production-bgp",
             vec![
-                "pool-not-announced IPAddressPool/metallb-system/production-pool",
+                "peer-missing BGPAdvertisement/metallb-system/bgp-advertisement spec.peers[0]",
+                "peer-missing BGPAdvertisement/metallb-system/bgp-advertisement spec.peers[1]",
+                "peer-unused BGPPeer/metallb-system/router1",
                 "service-without-endpoints Service/default/nginx-service spec.selector",
             ],
             vec!["ingress-nginx/nginx-ingress"],

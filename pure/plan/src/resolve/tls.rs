@@ -24,11 +24,14 @@ pub(super) fn report(
         }
         for (secret, place) in &set.tls_secrets {
             let (namespace, name) = (&*secret.namespace, &*secret.name);
-            if world.secrets.contains(&(namespace, name)) {
+            if world.secrets.contains_key(&(namespace, name)) {
                 continue;
             }
             let names = world.secrets.range((namespace, "")..);
-            let names = names.take_while(|(other, _)| *other == namespace).map(|(_, name)| *name);
+            let names = names
+                .map(|(id, _)| *id)
+                .take_while(|(other, _)| *other == namespace)
+                .map(|(_, name)| name);
             let help = match suggester.nearest(name, names) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("add a Secret `{name}` of type kubernetes.io/tls to {namespace}"),

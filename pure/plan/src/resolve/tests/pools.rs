@@ -108,8 +108,8 @@ fn only_the_config_namespace_counts() {
     assert_eq!(
         findings(&snapshot),
         [
-            "info outside-config-namespace IPAddressPool/o/b metadata.namespace",
-            "info outside-config-namespace L2Advertisement/o/ad metadata.namespace",
+            "error outside-config-namespace IPAddressPool/o/b metadata.namespace",
+            "error outside-config-namespace L2Advertisement/o/ad metadata.namespace",
         ]
     );
 }
