@@ -266,7 +266,7 @@ impl Engine {
 
     /// Opens log files again, after they were moved away.
     pub(crate) fn reopen_logs(&self) {
-        tracing::info!(generation = self.parts.gateway.generation(), "log files are opened again");
+        self.parts.gateway.reopen_log();
     }
 
     /// Withdraws, finishes requests, and undoes what was set on the host.
