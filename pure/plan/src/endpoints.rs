@@ -1,5 +1,7 @@
 //! Which endpoints of a Service take traffic, and where they are.
 
+use std::collections::BTreeSet;
+
 use steelyard_model::{Endpoint, EndpointState, ResolvedPort, ResolvedService};
 
 /// Whether an endpoint answers: ready, or on its way out and still serving.
@@ -10,6 +12,11 @@ pub(crate) fn serves(endpoint: &Endpoint) -> bool {
 /// The endpoints of a Service that answer.
 pub(crate) fn serving(service: &ResolvedService) -> impl Iterator<Item = &Endpoint> {
     service.ports.iter().flat_map(|port| &port.endpoints).filter(|endpoint| serves(endpoint))
+}
+
+/// The nodes where endpoints of a Service answer; none for one that nobody placed.
+pub(crate) fn serving_places(service: &ResolvedService) -> BTreeSet<Option<&str>> {
+    serving(service).map(|endpoint| endpoint.node.as_deref()).collect()
 }
 
 /// The endpoints of a port to send to, of those that `here` admits: the ready ones; where none

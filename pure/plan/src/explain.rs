@@ -3,33 +3,41 @@
 use std::collections::BTreeMap;
 
 use steelyard_ipam::{Assignment, Assignments, Reason};
-use steelyard_model::{
-    Code, Diagnostic, FieldPath, NamespacedName, ResolvedService, Severity, Snapshot,
-};
+use steelyard_model::{Diagnostic, NamespacedName, ObjectRef, ResolvedService, Severity, Snapshot};
 
+use crate::bgp::{Bgp, Reach};
 use crate::codes;
-use crate::layer2::{Layer2, Obstacle};
-use crate::rows::AnnouncementRow;
+use crate::layer2::{Layer2, Outlook};
+use crate::obstacle::Obstacle;
+use crate::rows::{BgpRow, Layer2Row};
+
+const LAYER2: &str = "L2Advertisement";
+const BGP: &str = "BGPAdvertisement";
 
 /// Sentences per Service, without periods.
 pub(crate) fn explanations(
     assignments: &Assignments,
     layer2: &Layer2<'_>,
+    bgp: &Bgp,
 ) -> BTreeMap<NamespacedName, Vec<String>> {
-    let mut rows: BTreeMap<&NamespacedName, Vec<&AnnouncementRow>> = BTreeMap::new();
+    let mut rows: BTreeMap<&NamespacedName, Vec<String>> = BTreeMap::new();
     for row in &layer2.rows {
-        rows.entry(&row.service).or_default().push(row);
+        rows.entry(&row.service).or_default().push(announced(row));
     }
-    let explain = |(id, assignment): (&NamespacedName, &Assignment)| {
+    for row in &bgp.rows {
+        rows.entry(&row.service).or_default().push(routed(row));
+    }
+    let mut explain = |(id, assignment): (&NamespacedName, &Assignment)| {
         let mut said = vec![reason(assignment)];
         let excluded = assignments.exclusions.get(id).into_iter().flatten();
         said.extend(excluded.map(|it| format!("{}: {}", it.message, it.help)));
-        said.extend(rows.get(id).into_iter().flatten().map(|row| announced(row)));
-        let obstacle = layer2.outlooks.get(id).and_then(|outlook| outlook.obstacle);
-        said.extend(obstacle.map(|obstacle| hindered(obstacle).0.to_owned()));
+        said.extend(rows.remove(id).into_iter().flatten());
+        let outlook = layer2.outlooks.get(id);
+        let hindrance = outlook.and_then(|outlook| hindrance(outlook, bgp.reaches.get(id)));
+        said.extend(hindrance.map(|(obstacle, kind)| obstacle.words(kind).0));
         (id.clone(), said)
     };
-    assignments.services.iter().map(explain).collect()
+    assignments.services.iter().map(&mut explain).collect()
 }
 
 fn reason(assignment: &Assignment) -> String {
@@ -49,7 +57,7 @@ fn reason(assignment: &Assignment) -> String {
     }
 }
 
-fn announced(row: &AnnouncementRow) -> String {
+fn announced(row: &Layer2Row) -> String {
     let Some(owner) = &row.owner else { return format!("{} is not announced", row.address) };
     let mut line = format!("{} is announced by {owner}", row.address);
     if !row.interfaces.is_empty() {
@@ -61,73 +69,71 @@ fn announced(row: &AnnouncementRow) -> String {
     line
 }
 
-/// What stands in the way, and what to do.
-fn hindered(obstacle: Obstacle) -> (&'static str, &'static str) {
-    match obstacle {
-        Obstacle::PoolNotAdvertised => (
-            "no L2Advertisement selects the pool of its address",
-            "add an L2Advertisement whose ipAddressPools names the pool",
-        ),
-        Obstacle::NotAdvertised => (
-            "the L2Advertisements of its pool select other Services",
-            "give the Service the labels that spec.serviceSelectors of an L2Advertisement wants",
-        ),
-        Obstacle::SharedAndSelected => (
-            "its address may be shared and an L2Advertisement selects Services, so that part of \
-             the sharers could be left out",
-            "remove the allow-shared-ip annotation, or spec.serviceSelectors of the L2Advertisement",
-        ),
-        Obstacle::NoNode => (
-            "no node may announce it: those that its L2Advertisements select are excluded, \
-             without network, or there are none",
-            "select other nodes in spec.nodeSelectors of the L2Advertisement, or remove the label \
-             node.kubernetes.io/exclude-from-external-load-balancers",
-        ),
-        Obstacle::NoEndpoint => (
-            "no endpoint of the Service is ready, so nobody announces its address",
-            "add an EndpointSlice with a ready endpoint, or annotate it with \
-             steelyard.dev/endpoints: HOST:PORT",
-        ),
-        Obstacle::NoLocalEndpoint => (
-            "externalTrafficPolicy is Local and no endpoint is on a node that may announce it",
-            "use externalTrafficPolicy: Cluster, or run an endpoint on a node that the \
-             L2Advertisement selects",
-        ),
+fn routed(row: &BgpRow) -> String {
+    if row.nodes.is_empty() || row.peers.is_empty() {
+        return format!("{} is not announced to any router", row.address);
     }
+    let (nodes, peers) = (row.nodes.join(", "), row.peers.join(", "));
+    format!("{} is announced by {nodes} to {peers}", row.address)
 }
 
 fn has_endpoint(service: &ResolvedService) -> bool {
     service.ports.iter().any(|port| !port.endpoints.is_empty())
 }
 
-/// What keeps addresses from being announced. Pools that nobody advertises are reported where
-/// pools and advertisements are joined, and so are Services without any endpoint.
-pub(crate) fn diagnostics(snapshot: &Snapshot, layer2: &Layer2<'_>) -> Vec<Diagnostic> {
+/// What keeps addresses from being announced, by either protocol. Pools that nobody advertises are
+/// reported where pools and advertisements are joined, and so are Services without any endpoint.
+pub(crate) fn diagnostics(snapshot: &Snapshot, layer2: &Layer2<'_>, bgp: &Bgp) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (id, outlook) in &layer2.outlooks {
-        let (Some(resolved), Some(obstacle)) = (snapshot.services.get(id), outlook.obstacle) else {
+        let Some(resolved) = snapshot.services.get(id) else { continue };
+        let object = &resolved.service.object;
+        if let Some((early, late)) = bgp.reaches.get(id).and_then(|reach| reach.contradiction) {
+            found.push(contradiction(snapshot, object, early, late));
             continue;
-        };
+        }
+        let Some((obstacle, kind)) = hindrance(outlook, bgp.reaches.get(id)) else { continue };
         let for_now =
             obstacle == Obstacle::NoNode && layer2.nodes.are_down(outlook.advertisements());
         let told = obstacle == Obstacle::NoEndpoint && !has_endpoint(resolved);
-        let Some((code, path)) = place(obstacle).filter(|_| !for_now && !told) else { continue };
-        let object = &resolved.service.object;
-        let (message, help) = hindered(obstacle);
+        let Some((code, path)) = obstacle.place().filter(|_| !for_now && !told) else { continue };
+        let (message, help) = obstacle.words(kind);
         found.push(Diagnostic::new(Severity::Warning, code, object, path, message, help));
     }
     found
 }
 
-/// Which kind of finding, and the field to change.
-fn place(obstacle: Obstacle) -> Option<(Code, FieldPath)> {
-    let shared = || FieldPath::annotation("metallb.io/allow-shared-ip");
-    Some(match obstacle {
-        Obstacle::PoolNotAdvertised => return None,
-        Obstacle::NotAdvertised => (codes::NOT_ADVERTISED, "metadata.labels".into()),
-        Obstacle::SharedAndSelected => (codes::SHARED_AND_SELECTED, shared()),
-        Obstacle::NoNode => (codes::NO_ELIGIBLE_NODE, FieldPath::root()),
-        Obstacle::NoLocalEndpoint => (codes::NO_ELIGIBLE_NODE, "spec.externalTrafficPolicy".into()),
-        Obstacle::NoEndpoint => (codes::NO_READY_ENDPOINT, "spec.selector".into()),
-    })
+/// Why neither protocol announces a Service; of two reasons the one that is nearer to success.
+fn hindrance(outlook: &Outlook, reach: Option<&Reach>) -> Option<(Obstacle, &'static str)> {
+    let lan = outlook.obstacle?;
+    let routed = match reach {
+        Some(reach) => reach.obstacle?,
+        None => Obstacle::PoolNotAdvertised,
+    };
+    match (lan, routed) {
+        (Obstacle::PoolNotAdvertised, Obstacle::PoolNotAdvertised) => Some((lan, LAYER2)),
+        (Obstacle::PoolNotAdvertised, _) => Some((routed, BGP)),
+        _ => Some((lan, LAYER2)),
+    }
+}
+
+fn contradiction(snapshot: &Snapshot, object: &ObjectRef, early: usize, late: usize) -> Diagnostic {
+    let name = |index: usize| {
+        let ad = &snapshot.bgp.advertisements[index].advertisement;
+        format!("{} (localPref {})", ad.id.name, ad.local_pref)
+    };
+    let (_, help) = Obstacle::Contradiction.words(BGP);
+    Diagnostic::new(
+        Severity::Warning,
+        codes::ADVERTISEMENTS_CONTRADICT,
+        object,
+        "metadata.labels",
+        format!(
+            "BGPAdvertisements {} and {} both select it and tell the same peers, so nodes that \
+             both select do not announce it",
+            name(early),
+            name(late)
+        ),
+        help,
+    )
 }

@@ -15,9 +15,10 @@ use steelyard_model::{
 
 use crate::Facts;
 use crate::election::{Candidate, Election, Rule};
-use crate::endpoints::serving;
+use crate::endpoints::{serving, serving_places};
 use crate::nodes::Nodes;
-use crate::rows::{AnnouncementRow, Protocol};
+use crate::obstacle::Obstacle;
+use crate::rows::{Layer2Row, Protocol};
 
 /// What becomes of a Service's addresses on the LAN.
 pub(crate) struct Outlook {
@@ -31,30 +32,13 @@ pub(crate) struct Outlook {
     pub(crate) obstacle: Option<Obstacle>,
 }
 
-/// Why nobody answers for an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Obstacle {
-    /// No advertisement selects the pool.
-    PoolNotAdvertised,
-    /// None of those that select the pool selects the Service.
-    NotAdvertised,
-    /// The Service may share its address, and an advertisement selects Services.
-    SharedAndSelected,
-    /// No node that is selected may.
-    NoNode,
-    /// Nobody serves.
-    NoEndpoint,
-    /// Nobody serves on a node that may.
-    NoLocalEndpoint,
-}
-
 /// All of it.
 pub(crate) struct Layer2<'a> {
     snapshot: &'a Snapshot,
     facts: &'a Facts,
     pub(crate) nodes: Nodes<'a>,
     pub(crate) outlooks: BTreeMap<NamespacedName, Outlook>,
-    pub(crate) rows: Vec<AnnouncementRow>,
+    pub(crate) rows: Vec<Layer2Row>,
 }
 
 impl<'a> Layer2<'a> {
@@ -131,14 +115,11 @@ impl<'a> Layer2<'a> {
         if resolved.served_by == ServedBy::Gateway {
             return candidates.to_vec();
         }
-        let places: BTreeSet<Option<&str>> =
-            serving(resolved).map(|endpoint| endpoint.node.as_deref()).collect();
+        let places = serving_places(resolved);
         if resolved.service.external_traffic_policy == TrafficPolicy::Cluster {
             return if places.is_empty() { Vec::new() } else { candidates.to_vec() };
         }
-        // With one node that nobody described, what is not said to be elsewhere is here.
-        let anywhere = self.nodes.assumed && places.contains(&None);
-        let here = |it: &&Candidate| anywhere || places.contains(&Some(self.nodes.name(it.node)));
+        let here = |it: &&Candidate| self.nodes.is_among(it.node, &places);
         candidates.iter().filter(here).copied().collect()
     }
 
@@ -187,10 +168,10 @@ impl<'a> Layer2<'a> {
         if common.is_empty() { own.clone() } else { common }
     }
 
-    fn row(&self, address: IpAddr, id: &NamespacedName, order: &[usize]) -> AnnouncementRow {
+    fn row(&self, address: IpAddr, id: &NamespacedName, order: &[usize]) -> Layer2Row {
         let mut names = order.iter().map(|&node| self.nodes.name(node).to_owned());
         let advertisements = &self.outlooks[id].advertisements;
-        AnnouncementRow {
+        Layer2Row {
             address,
             service: id.clone(),
             protocol: Protocol::Layer2,

@@ -4,6 +4,7 @@
 //! about this node. Its value serialises to exactly the JSON of `plan -o json`; what that contract
 //! has no field for ([`NodePlan`], explanations, the next holdings) stays beside it.
 
+mod bgp;
 pub mod codes;
 mod election;
 mod endpoints;
@@ -11,6 +12,7 @@ mod explain;
 mod layer2;
 mod node_plan;
 mod nodes;
+mod obstacle;
 pub mod resolve;
 mod routes;
 mod rows;
@@ -26,8 +28,8 @@ use steelyard_model::{Diagnostic, Held, NamespacedName, Snapshot};
 
 pub use node_plan::{Announce, Forward, ForwardPort, NodePlan, Serve};
 pub use rows::{
-    AnnouncementRow, BackendRow, FilterRow, PeerRow, Protocol, RouteKind, RouteRow, ServiceRow,
-    TlsRow,
+    AdvertisedRow, AnnouncementRow, BackendRow, BgpRow, FilterRow, Layer2Row, PeerRow, Protocol,
+    RouteKind, RouteRow, ServiceRow, TlsRow,
 };
 pub use steelyard_ipam::{Absent, Event, EventKind, Exclusion, PoolUsage};
 
@@ -51,7 +53,7 @@ pub struct Facts {
 pub struct Plan {
     /// LoadBalancer Services that are ours, by name.
     pub services: Vec<ServiceRow>,
-    /// Who answers for which address, by Service.
+    /// Who announces which address, by Service.
     pub announcements: Vec<AnnouncementRow>,
     /// How much of each pool is used.
     pub pools: Vec<PoolUsage>,
@@ -79,22 +81,31 @@ pub struct Plan {
 pub fn plan(snapshot: &Snapshot, held: &Held, facts: &Facts) -> Plan {
     let assignments = assignments(snapshot, held, facts);
     let layer2 = layer2::Layer2::new(snapshot, facts, &assignments);
+    let bgp = bgp::plan(snapshot, &layer2.nodes, &assignments);
     let mut diagnostics = snapshot.diagnostics.clone();
-    diagnostics.extend(explain::diagnostics(snapshot, &layer2));
+    diagnostics.extend(explain::diagnostics(snapshot, &layer2, &bgp));
     diagnostics.extend(assignments.diagnostics.iter().cloned());
     sort(&mut diagnostics);
     Plan {
         services: services(snapshot, &assignments),
-        node: NodePlan::new(snapshot, facts, &assignments, &layer2),
-        explanations: explain::explanations(&assignments, &layer2),
-        announcements: layer2.rows,
+        node: NodePlan::new(snapshot, facts, &assignments, &layer2, &bgp),
+        explanations: explain::explanations(&assignments, &layer2, &bgp),
+        announcements: announcements(layer2.rows, bgp.rows),
         routes: routes::rows(&snapshot.routes),
         pools: assignments.pools,
         held: assignments.held,
         exclusions: assignments.exclusions,
-        peers: Vec::new(),
+        peers: bgp.peers,
         diagnostics,
     }
+}
+
+/// By Service, those on the LAN first.
+fn announcements(layer2: Vec<Layer2Row>, bgp: Vec<BgpRow>) -> Vec<AnnouncementRow> {
+    let layer2 = layer2.into_iter().map(AnnouncementRow::Layer2);
+    let mut rows: Vec<_> = layer2.chain(bgp.into_iter().map(AnnouncementRow::Bgp)).collect();
+    rows.sort_by(|a, b| a.service().cmp(b.service()));
+    rows
 }
 
 /// Sorts diagnostics for people: by file, line and column where known, then worst first, then by

@@ -10,6 +10,7 @@ use steelyard_model::{
 };
 
 use crate::Facts;
+use crate::bgp::Bgp;
 use crate::endpoints::usable;
 use crate::layer2::Layer2;
 
@@ -82,11 +83,15 @@ impl NodePlan {
         facts: &Facts,
         assignments: &Assignments,
         layer2: &Layer2<'_>,
+        bgp: &Bgp,
     ) -> Self {
         let mut plan = Self { announce: announce(layer2, &facts.node), ..Self::default() };
         for (id, assignment) in &assignments.services {
             let Some(resolved) = snapshot.services.get(id) else { continue };
-            if !layer2.concerns(id, &facts.node) {
+            let by_bgp = bgp.reaches.get(id).is_some_and(|reach| {
+                reach.could.iter().any(|node| layer2.nodes.name(*node) == facts.node)
+            });
+            if !by_bgp && !layer2.concerns(id, &facts.node) {
                 continue;
             }
             for &address in &assignment.addresses {

@@ -1,6 +1,6 @@
 //! The nodes, and which of them an advertisement lets answer for a Service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use steelyard_model::{Labels, Selector, Snapshot};
@@ -58,6 +58,28 @@ impl<'a> Nodes<'a> {
 
     pub(crate) fn name(&self, node: usize) -> &str {
         &self.list[node].name
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.list.len()
+    }
+
+    /// What keeps a node from announcing anything.
+    pub(crate) fn bar(&self, node: usize) -> Option<Bar> {
+        self.list[node].bar
+    }
+
+    /// Nodes that any of `selectors` selects; all without selectors. In order.
+    pub(crate) fn matching(&self, selectors: &[Selector]) -> impl Iterator<Item = usize> {
+        let selected =
+            |view: &NodeView| selectors.is_empty() || Selector::any(selectors, &view.labels);
+        self.list.iter().enumerate().filter(move |(_, view)| selected(view)).map(|(node, _)| node)
+    }
+
+    /// Whether a node is one of `places`. With one node that nobody described, what is not said
+    /// to be elsewhere is here.
+    pub(crate) fn is_among(&self, node: usize, places: &BTreeSet<Option<&str>>) -> bool {
+        (self.assumed && places.contains(&None)) || places.contains(&Some(self.name(node)))
     }
 
     /// Whether the only obstacle at some node that an advertisement selects is that it does not

@@ -24,9 +24,19 @@ pub struct ServiceRow {
     pub events: Vec<Event>,
 }
 
+/// Who announces an address.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum AnnouncementRow {
+    /// On the LAN.
+    Layer2(Layer2Row),
+    /// To routers.
+    Bgp(BgpRow),
+}
+
 /// Who answers for an address on the LAN.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct AnnouncementRow {
+pub struct Layer2Row {
     /// The address.
     pub address: IpAddr,
     /// The Service it is for.
@@ -43,17 +53,72 @@ pub struct AnnouncementRow {
     pub peers: Vec<String>,
 }
 
+/// A prefix that nodes announce to routers for a Service.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BgpRow {
+    /// The prefix, `203.0.113.4/32`.
+    pub address: String,
+    /// The Service it is for.
+    pub service: NamespacedName,
+    /// How.
+    pub protocol: Protocol,
+    /// The nodes that announce it; none if no node may.
+    pub nodes: Vec<String>,
+    /// The peers that hear of it, from some of the nodes at least.
+    pub peers: Vec<String>,
+    /// LOCAL_PREF; 0 if none is asked for.
+    pub local_pref: u32,
+    /// Communities, in order of their texts.
+    pub communities: Vec<String>,
+}
+
 /// How an address is announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// ARP and NDP.
     Layer2,
+    /// Routes.
+    Bgp,
 }
 
-/// A session with a router. There are none yet.
+/// A session of a node with a router, and what goes over it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub enum PeerRow {}
+pub struct PeerRow {
+    /// The node.
+    pub node: String,
+    /// Name of the BGPPeer.
+    pub peer: String,
+    /// The router's address, or the interface it is behind.
+    pub address: String,
+    /// Routes, by prefix.
+    pub routes: Vec<AdvertisedRow>,
+}
+
+/// A route as a router is told.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdvertisedRow {
+    /// The prefix.
+    pub prefix: String,
+    /// LOCAL_PREF; 0 if none is asked for.
+    pub local_pref: u32,
+    /// Communities, in order of their texts.
+    pub communities: Vec<String>,
+    /// The Services it is for.
+    pub services: Vec<NamespacedName>,
+}
+
+impl AnnouncementRow {
+    /// The Service it is for.
+    pub fn service(&self) -> &NamespacedName {
+        match self {
+            Self::Layer2(row) => &row.service,
+            Self::Bgp(row) => &row.service,
+        }
+    }
+}
 
 /// A route.
 #[derive(Clone, Debug, PartialEq, Serialize)]

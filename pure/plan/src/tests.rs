@@ -7,9 +7,10 @@ use steelyard_manifest::{Limits, Source, load};
 use steelyard_model::Held;
 
 use crate::resolve::{ResolveOptions, resolve};
-use crate::{Facts, Plan, plan};
+use crate::{AnnouncementRow, Facts, Layer2Row, Plan, plan};
 
 mod announce;
+mod bgp;
 mod json;
 mod node;
 
@@ -76,9 +77,17 @@ endpoints: [{}]",
     )
 }
 
+fn layer2(plan: &Plan) -> Vec<&Layer2Row> {
+    let of_lan = plan.announcements.iter().filter_map(|row| match row {
+        AnnouncementRow::Layer2(row) => Some(row),
+        AnnouncementRow::Bgp(_) => None,
+    });
+    of_lan.collect()
+}
+
 /// `address service owner[ then standbys][ on interfaces]` of each announcement.
 fn announcements(plan: &Plan) -> Vec<String> {
-    let line = |row: &crate::AnnouncementRow| {
+    let line = |row: &Layer2Row| {
         let mut line = format!("{} {} ", row.address, row.service);
         line += row.owner.as_deref().unwrap_or("nobody");
         if !row.standbys.is_empty() {
@@ -89,7 +98,7 @@ fn announcements(plan: &Plan) -> Vec<String> {
         }
         line
     };
-    plan.announcements.iter().map(line).collect()
+    layer2(plan).into_iter().map(line).collect()
 }
 
 /// Codes of what is said about `service`.

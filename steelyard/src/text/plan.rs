@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use steelyard_model::{Backend, HostMatch, NamespacedName, PathMatch, Route, Snapshot};
-use steelyard_plan::{AnnouncementRow, Plan, ServiceRow};
+use steelyard_plan::{AnnouncementRow, BgpRow, Layer2Row, Plan, ServiceRow};
 
 use super::{Cell, Style, Table};
 
@@ -18,7 +18,8 @@ pub fn plan(snapshot: &Snapshot, plan: &Plan, color: bool) -> String {
         }
     };
     section("ADDRESSES", addresses(plan));
-    section("ANNOUNCEMENTS", announcements(&plan.announcements));
+    section("ANNOUNCEMENTS", layer2(&plan.announcements));
+    section("ROUTES TO ROUTERS", bgp(&plan.announcements));
     section("POOLS", pools(plan));
     section("ROUTES", routes(&snapshot.routes));
     out
@@ -48,24 +49,54 @@ fn address(row: &ServiceRow) -> Cell {
     Cell::new(addresses.join(", "), Style::Good)
 }
 
-fn announcements(rows: &[AnnouncementRow]) -> Table {
+fn layer2(rows: &[AnnouncementRow]) -> Table {
     let mut table = Table::new(&["ADDRESS", "SERVICE", "OWNER", "STANDBYS", "INTERFACES"]);
-    for row in rows {
-        let owner = match &row.owner {
+    let of_lan = rows.iter().filter_map(|row| match row {
+        AnnouncementRow::Layer2(row) => Some(row),
+        AnnouncementRow::Bgp(_) => None,
+    });
+    for Layer2Row { address, service, owner, standbys, interfaces, .. } in of_lan {
+        let owner = match owner {
             Some(owner) => owner.into(),
             None => Cell::new("nobody", Style::Careful),
         };
-        let interfaces = if row.interfaces.is_empty() {
+        let interfaces = if interfaces.is_empty() {
             Cell::new("by subnet", Style::Faint)
         } else {
-            row.interfaces.join(", ").into()
+            interfaces.join(", ").into()
         };
         table.row([
-            row.address.to_string().into(),
-            row.service.to_string().into(),
+            address.to_string().into(),
+            service.to_string().into(),
             owner,
-            row.standbys.join(", ").into(),
+            standbys.join(", ").into(),
             interfaces,
+        ]);
+    }
+    table
+}
+
+fn bgp(rows: &[AnnouncementRow]) -> Table {
+    let mut table =
+        Table::new(&["PREFIX", "SERVICE", "NODES", "PEERS", "LOCAL PREF", "COMMUNITIES"]);
+    let routed = rows.iter().filter_map(|row| match row {
+        AnnouncementRow::Bgp(row) => Some(row),
+        AnnouncementRow::Layer2(_) => None,
+    });
+    let names = |names: &[String]| match names {
+        [] => Cell::new("nobody", Style::Careful),
+        names => names.join(", ").into(),
+    };
+    for BgpRow { address, service, nodes, peers, local_pref, communities, .. } in routed {
+        let local_pref = if *local_pref == 0 { "-".to_owned() } else { local_pref.to_string() };
+        let communities = if communities.is_empty() { "-".into() } else { communities.join(", ") };
+        table.row([
+            address.clone().into(),
+            service.to_string().into(),
+            names(nodes),
+            names(peers),
+            local_pref.into(),
+            communities.into(),
         ]);
     }
     table

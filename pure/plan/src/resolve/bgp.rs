@@ -32,12 +32,13 @@ struct Candidate<'a> {
     refused: bool,
 }
 
+/// Also which advertisements select which pools, those that are left out included.
 pub(super) fn resolve(
     world: &World<'_>,
     pools: &[Pool],
     nodes: &[Node],
     diagnostics: &mut Vec<Diagnostic>,
-) -> Bgp {
+) -> (Bgp, Selections) {
     let ads = world.bgp_advertisements.values().map(|ad| Selecting {
         object: &ad.object,
         names: &ad.pools,
@@ -51,7 +52,7 @@ pub(super) fn resolve(
     let echoed = peers::told_of_ipv6(&candidates, &selections, pools);
     let peers = peers::resolve(world, &echoed, diagnostics);
     report_unused(&peers, &candidates, &selections, nodes, diagnostics);
-    kept(candidates, peers, selections, pools)
+    (kept(candidates, peers, &selections, pools), selections)
 }
 
 fn candidates<'a>(world: &World<'a>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Candidate<'a>> {
@@ -169,7 +170,7 @@ fn report_unused(
 fn kept(
     candidates: Vec<Candidate<'_>>,
     peers: Vec<JoinedPeer>,
-    selections: Selections,
+    selections: &Selections,
     pools: &[Pool],
 ) -> Bgp {
     let mut places = Vec::new();
@@ -187,10 +188,10 @@ fn kept(
     }
     let mut pool_advertisements = Selections::new();
     for (id, selected) in selections {
-        let kept: Vec<usize> = selected.into_iter().filter_map(|index| places[index]).collect();
-        let counts = pools.binary_search_by(|pool| pool.id.cmp(&id)).is_ok();
+        let kept: Vec<usize> = selected.iter().filter_map(|index| places[*index]).collect();
+        let counts = pools.binary_search_by(|pool| pool.id.cmp(id)).is_ok();
         if counts && !kept.is_empty() {
-            pool_advertisements.insert(id, kept);
+            pool_advertisements.insert(id.clone(), kept);
         }
     }
     Bgp { advertisements, peers, pool_advertisements }

@@ -115,8 +115,8 @@ fn announcing(world: &World<'_>, options: &ResolveOptions, snapshot: &mut Snapsh
     });
     let mut layer2 = pools::select(world, ads, nodes, diagnostics);
     layer2.retain(|id, _| pools.binary_search_by(|pool| pool.id.cmp(id)).is_ok());
-    let bgp = bgp::resolve(world, &pools, nodes, diagnostics);
-    pools::report_silent(&pools, [&layer2, &bgp.pool_advertisements], diagnostics);
+    let (bgp, routed) = bgp::resolve(world, &pools, nodes, diagnostics);
+    pools::report_silent(&pools, [&layer2, &routed], diagnostics);
     snapshot.l2_advertisements = world.advertisements.values().map(|ad| (*ad).clone()).collect();
     (snapshot.pools, snapshot.pool_advertisements, snapshot.bgp) = (pools, layer2, bgp);
 }

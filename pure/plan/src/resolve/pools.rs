@@ -107,7 +107,7 @@ pub(super) fn report_no_node(
         codes::SELECTS_NO_NODE,
         object,
         "spec.nodeSelectors",
-        format!("{object} selects none of the {} nodes", nodes.len()),
+        format!("{object} selects none of the nodes"),
         "correct its nodeSelectors, or the labels of the nodes",
     ));
 }

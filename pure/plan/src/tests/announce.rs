@@ -1,6 +1,6 @@
 //! Eligibility and owners.
 
-use super::{POOL, announcements, codes, facts, file, node, planned, service, slice};
+use super::{POOL, announcements, codes, facts, file, layer2, node, planned, service, slice};
 use crate::Facts;
 
 const READY: &str = "ready: true";
@@ -70,7 +70,7 @@ fn who_may() {
 fn excluded_nodes_may_where_the_label_is_ignored() {
     let yaml = three(POOL, "", &[("10.0.0.1", "a", READY)]);
     let facts = Facts { ignore_exclude_lb: true, ..facts("a") };
-    assert_eq!(planned(&yaml, &facts).announcements[0].standbys.len(), 2);
+    assert_eq!(layer2(&planned(&yaml, &facts))[0].standbys.len(), 2);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn services_that_share_an_address_have_one_owner() {
         &slice("two", &[("10.0.0.1", "a", READY)]),
     ]);
     let plan = planned(&yaml, &facts("a"));
-    let [one, two] = plan.announcements.as_slice() else { panic!("{:?}", plan.announcements) };
+    let [one, two] = layer2(&plan)[..] else { panic!("{:?}", plan.announcements) };
     assert_eq!((one.address, &one.owner), (two.address, &two.owner));
     let announced: usize =
         ["a", "b"].map(|node| planned(&yaml, &facts(node)).node.announce.len()).iter().sum();

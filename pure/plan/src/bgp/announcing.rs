@@ -1,0 +1,62 @@
+//! Which nodes announce a Service under which advertisements, and where those contradict.
+
+use std::collections::BTreeSet;
+
+use steelyard_model::BgpAdvertisement;
+use steelyard_model::service::Family;
+
+use super::Planning;
+
+/// One advertisement at work.
+pub(super) struct Announcing {
+    /// By index.
+    pub(super) advertisement: usize,
+    /// Nodes that announce; sorted.
+    pub(super) nodes: Vec<usize>,
+}
+
+pub(super) struct Found {
+    pub(super) announcing: Vec<Announcing>,
+    /// Two advertisements that contradict each other on some node that serves.
+    pub(super) contradiction: Option<(usize, usize)>,
+}
+
+/// What becomes of `advertisements` (by index) on nodes where the Service is served.
+pub(super) fn announcing(
+    planning: &Planning<'_>,
+    advertisements: &[usize],
+    serving: &[usize],
+    families: &[Family],
+) -> Found {
+    let of = |index: usize| &planning.snapshot.bgp.advertisements[index].advertisement;
+    let mut contradiction = None;
+    let mut silent: BTreeSet<usize> = BTreeSet::new();
+    for (position, &late) in advertisements.iter().enumerate() {
+        for &early in &advertisements[..position] {
+            if !contradict(of(early), of(late), families) {
+                continue;
+            }
+            let both = planning.selected[late]
+                .iter()
+                .filter(|node| planning.selected[early].contains(node) && serving.contains(node));
+            let before = silent.len();
+            silent.extend(both);
+            if silent.len() > before {
+                contradiction = contradiction.or(Some((early, late)));
+            }
+        }
+    }
+    let nodes = |advertisement: usize| {
+        let selected = planning.selected[advertisement].iter().copied();
+        let serves = |node: &usize| serving.binary_search(node).is_ok() && !silent.contains(node);
+        Announcing { advertisement, nodes: selected.filter(serves).collect() }
+    };
+    Found { announcing: advertisements.iter().map(|index| nodes(*index)).collect(), contradiction }
+}
+
+/// Whether both tell the same peers the same prefixes, and prefer them differently.
+fn contradict(a: &BgpAdvertisement, b: &BgpAdvertisement, families: &[Family]) -> bool {
+    a.local_pref != b.local_pref
+        && families.iter().any(|family| a.length(*family) == b.length(*family))
+        && a.shares_peers(b)
+}
