@@ -1,0 +1,38 @@
+//! Who is alive on a network segment, and which node owns which vip there, without a socket.
+//!
+//! One [`Segment`] is one node's part on one segment. Told of datagrams, answers to probes and the
+//! time, it says what to send, for which vips to answer, and when to fall silent. It finds its
+//! peers by multicast hellos, hears by sealed heartbeats who is there, and keeps [`Claim`]s: each
+//! vip has one owner, known standbys, and an epoch that grows with every change.
+//!
+//! It owns no socket, clock, file or randomness: time, an epoch, a salt and a seed are arguments,
+//! so the same machine runs on real segments and in simulations (`sim`). It neither chooses who
+//! may own a vip nor answers ARP.
+//!
+//! Promises, and the rule that keeps each:
+//! - *Connected nodes agree on one owner.* Claims are ordered, and everybody passes on the best
+//!   one it knows; who knows a better one than its own falls silent at once.
+//! - *No vip without owner* while a node may own it: each candidate acts after its turn.
+//! - *Nothing moves without a cause.* An owner stays owner; who comes back takes nothing.
+//! - *Not known, not answered.* Who starts, was asleep or sees too few listens and is silent.
+
+mod claim;
+mod config;
+mod event;
+pub mod fuzz;
+mod id;
+mod ownership;
+mod roster;
+mod seal;
+mod segment;
+#[cfg(test)]
+mod sim;
+mod swim;
+mod wire;
+
+pub use claim::{Claim, STANDBYS};
+pub use config::{Candidate, Config, Policy, Timing};
+pub use event::{Cause, Event, Input, Loss, Mac, Output};
+pub use id::NodeId;
+pub use seal::{Key, Keyring, MAX_DATAGRAM, Refused};
+pub use segment::{MemberStatus, Segment, VipStatus};

@@ -1,0 +1,360 @@
+//! Which node owns which vip: the claims known, and what this node does about each vip.
+//!
+//! ```text
+//!             a present node owns it                     nobody answers the probes
+//!  Bystander ◄──────────────────────── Vacant ──► Probing ─────────────► Owner
+//!      │  its owner is gone, our turn is ▲   ▲         │                   │
+//!      │  to be waited for               │   └─────────┘ somebody answers: │
+//!      └─────────────────────────────────┘               again after the   │
+//!      ▲                                                 dead time         │
+//!      └───────────────────────────────────────────────────────────────────┘
+//!        a better claim is heard; handed over; given up; silenced
+//! ```
+//!
+//! Invariant: only `Owner` answers; entering it says [`Output::Own`], leaving it
+//! [`Output::Silence`] (or [`Output::Fence`] for all at once).
+
+mod handover;
+mod order;
+mod review;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use self::handover::Handing;
+pub(crate) use self::order::numbered;
+use crate::claim::{Claim, Table};
+use crate::config::{Config, Policy, Timing};
+use crate::event::{Cause, Event, Loss, Mac, Output};
+use crate::id::NodeId;
+
+/// Everything about vips.
+#[derive(Debug)]
+pub(crate) struct Ownership {
+    me: NodeId,
+    timing: Timing,
+    policy: Policy,
+    balance: bool,
+    /// Beyond a full mesh: standbys are few, so that heartbeats are.
+    pub(crate) few_standbys: bool,
+    pub(crate) table: Table,
+    vips: BTreeMap<IpAddr, Vip>,
+    timers: BTreeSet<(Instant, IpAddr)>,
+    /// To be looked at again.
+    stale: BTreeSet<IpAddr>,
+    all_stale: bool,
+    /// Whether this node may answer for anything.
+    awake: bool,
+    /// Whether this node gives everything away.
+    leaving: bool,
+    /// Claims that others do not know yet.
+    pub(crate) news: BTreeSet<IpAddr>,
+    /// Nodes to whom an offer is to be sent at once.
+    pub(crate) urgent: BTreeSet<NodeId>,
+    /// To be done before anything is sent.
+    pub(crate) before: VecDeque<Output>,
+    /// To be done after that.
+    pub(crate) after: VecDeque<Output>,
+    /// What happened.
+    pub(crate) happened: Vec<Happening>,
+    /// A rule that tests break on purpose.
+    #[cfg(test)]
+    pub(crate) broken: Option<crate::sim::Broken>,
+}
+
+/// An event whose nodes are not named yet.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    Event(Event),
+    Owner { vip: IpAddr, owner: Option<NodeId>, before: Option<NodeId>, epoch: u64 },
+}
+
+/// A vip of this segment.
+#[derive(Debug)]
+struct Vip {
+    candidates: Vec<(NodeId, u32)>,
+    role: Role,
+    timer: Option<Instant>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Role {
+    Bystander,
+    Vacant(Vacancy),
+    Probing { vacancy: Vacancy, sent: u32, next: Instant, answered: Option<Mac> },
+    Owner(Tenure),
+}
+
+/// Nobody owns it, and we may.
+#[derive(Clone, Debug)]
+pub(crate) struct Vacancy {
+    since: Instant,
+    cause: Cause,
+    /// Who takes it: the first of them who is able.
+    order: Vec<NodeId>,
+    /// Who answered for it all the same, and when we ask again.
+    refused: Option<(Mac, Instant)>,
+}
+
+/// We own it.
+#[derive(Debug)]
+pub(crate) struct Tenure {
+    epoch: u64,
+    handing: Option<Handing>,
+    /// When we last announced it against somebody.
+    insisted: Option<Instant>,
+    defended: Option<Instant>,
+}
+
+impl Ownership {
+    pub(crate) fn new(me: NodeId, config: &Config) -> Self {
+        Self {
+            me,
+            timing: config.timing,
+            policy: config.policy,
+            balance: config.balance,
+            few_standbys: false,
+            table: Table::new(config.kept.clone()),
+            vips: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            stale: BTreeSet::new(),
+            all_stale: false,
+            awake: false,
+            leaving: false,
+            news: BTreeSet::new(),
+            urgent: BTreeSet::new(),
+            before: VecDeque::new(),
+            after: VecDeque::new(),
+            happened: Vec::new(),
+            #[cfg(test)]
+            broken: None,
+        }
+    }
+
+    /// Whether we answer for it.
+    pub(crate) fn owns(&self, vip: IpAddr) -> bool {
+        self.vips.get(&vip).is_some_and(|it| matches!(it.role, Role::Owner(_)))
+    }
+
+    pub(crate) fn owns_any(&self) -> bool {
+        self.vips.values().any(|it| matches!(it.role, Role::Owner(_)))
+    }
+
+    /// Vips of the segment, and what we do about each.
+    pub(crate) fn roles(&self) -> impl Iterator<Item = (IpAddr, &Role)> {
+        self.vips.iter().map(|(vip, it)| (*vip, &it.role))
+    }
+
+    pub(crate) fn set_vips(&mut self, wanted: &BTreeMap<IpAddr, Vec<(NodeId, u32)>>) {
+        let gone = self.vips.keys().filter(|vip| !wanted.contains_key(vip));
+        for vip in gone.copied().collect::<Vec<_>>() {
+            if self.owns(vip) {
+                self.release(vip, Loss::Removed);
+            }
+            self.set_timer(vip, None);
+            self.vips.remove(&vip);
+            self.stale.remove(&vip);
+        }
+        for (vip, candidates) in wanted {
+            let it = self.vips.entry(*vip).or_insert_with(|| Vip {
+                candidates: Vec::new(),
+                role: Role::Bystander,
+                timer: None,
+            });
+            if it.candidates != *candidates {
+                it.candidates.clone_from(candidates);
+                self.stale.insert(*vip);
+            }
+        }
+    }
+
+    /// Everything is to be looked at again.
+    pub(crate) fn touch_all(&mut self) {
+        self.all_stale = true;
+    }
+
+    pub(crate) fn wake(&mut self) {
+        self.awake = true;
+        self.touch_all();
+    }
+
+    /// Falls silent everywhere. What was ours stays ours unless somebody takes it.
+    pub(crate) fn sleep(&mut self, fence: bool) {
+        self.awake = false;
+        if fence {
+            self.before.push_back(Output::Fence);
+        }
+        for vip in self.vips.keys().copied().collect::<Vec<_>>() {
+            if self.owns(vip) {
+                self.lose(vip, Loss::Silent);
+            }
+            self.set_role(vip, Role::Bystander);
+            self.set_timer(vip, None);
+        }
+    }
+
+    pub(crate) fn leave(&mut self) {
+        self.leaving = true;
+        self.touch_all();
+    }
+
+    /// Takes in a claim that `from` told us.
+    pub(crate) fn merge(&mut self, now: Instant, from: NodeId, vip: IpAddr, claim: Claim) {
+        let known = self.table.get(vip).cloned();
+        if known.as_ref() == Some(&claim) {
+            return;
+        }
+        if !self.accept(vip, claim.clone()) {
+            let lower = known.as_ref().is_some_and(|known| known.beats(&claim));
+            if lower && from == claim.owner && !claim.released {
+                self.insist(now, vip);
+            }
+            return;
+        }
+        let it = self.vips.get_mut(&vip);
+        if let Some(Role::Owner(tenure)) = it.map(|it| &mut it.role) {
+            if claim.owner != self.me {
+                #[cfg(test)]
+                if self.broken == Some(crate::sim::Broken::NoYield) {
+                    return;
+                }
+                let handed = tenure.handing.as_ref().is_some_and(|it| it.to == Some(claim.owner));
+                let offered = handed && claim.epoch == tenure.epoch + 1;
+                let loss = if offered { Loss::HandedOver } else { Loss::Yielded };
+                self.lose(vip, loss(claim.owner));
+            } else if claim.epoch != tenure.epoch {
+                // We had it in an earlier life, and others remember: go on above that.
+                self.claim(vip);
+            }
+        }
+        self.stale.insert(vip);
+    }
+
+    /// Changes what is believed, if the claim is better; whether it is.
+    fn accept(&mut self, vip: IpAddr, claim: Claim) -> bool {
+        let before = self.table.get(vip).filter(|it| !it.released).map(|it| it.owner);
+        let (epoch, owner_of) = (claim.epoch, claim.owner);
+        let owner = (!claim.released).then_some(owner_of);
+        if !self.table.merge(vip, claim) {
+            return false;
+        }
+        if self.table.remember(vip, epoch) {
+            self.before.push_back(Output::Keep { vip, epoch });
+        }
+        // What others claim they tell themselves; who missed it is told once digests differ.
+        if owner_of == self.me {
+            self.news.insert(vip);
+        }
+        if owner != before {
+            self.happened.push(Happening::Owner { vip, owner, before, epoch });
+        }
+        true
+    }
+
+    /// Somebody goes on with a claim that ours beats: those who believed it are told again.
+    fn insist(&mut self, now: Instant, vip: IpAddr) {
+        self.news.insert(vip);
+        let Some(Role::Owner(tenure)) = self.vips.get_mut(&vip).map(|it| &mut it.role) else {
+            return;
+        };
+        if tenure.insisted.is_none_or(|at| now >= at + Duration::from_secs(1)) {
+            tenure.insisted = Some(now);
+            self.after.push_back(Output::Announce(vip));
+        }
+    }
+
+    /// Claims the next epoch for ourselves.
+    fn claim(&mut self, vip: IpAddr) -> u64 {
+        let epoch = self.table.next_epoch(vip);
+        let standbys = self.table.get(vip).map(|it| it.standbys.clone()).unwrap_or_default();
+        let standbys = standbys.into_iter().filter(|it| *it != self.me).collect();
+        let claim = Claim { epoch, owner: self.me, revision: 0, released: false, standbys };
+        self.accept(vip, claim);
+        if let Some(Role::Owner(tenure)) = self.vips.get_mut(&vip).map(|it| &mut it.role) {
+            tenure.epoch = epoch;
+        }
+        self.stale.insert(vip);
+        epoch
+    }
+
+    fn take(&mut self, now: Instant, vip: IpAddr, cause: Cause, since: Instant) {
+        let epoch = self.claim(vip);
+        let tenure = Tenure { epoch, handing: None, insisted: None, defended: None };
+        self.set_role(vip, Role::Owner(tenure));
+        self.set_timer(vip, None);
+        self.after.push_back(Output::Own(vip));
+        let after = now.saturating_duration_since(since);
+        self.happened.push(Happening::Event(Event::Took { vip, cause, after }));
+    }
+
+    /// Stops answering for a vip.
+    fn lose(&mut self, vip: IpAddr, cause: Loss) {
+        self.before.push_back(Output::Silence(vip));
+        self.set_role(vip, Role::Bystander);
+        self.set_timer(vip, None);
+        self.stale.insert(vip);
+        self.happened.push(Happening::Event(Event::Lost { vip, cause }));
+    }
+
+    /// Stops answering for a vip, and says that whoever may can have it.
+    fn release(&mut self, vip: IpAddr, cause: Loss) {
+        self.lose(vip, cause);
+        self.disown(vip);
+    }
+
+    /// Tells that a claim in our name does not hold.
+    fn disown(&mut self, vip: IpAddr) {
+        let Some(claim) = self.table.get(vip) else { return };
+        if claim.owner == self.me && !claim.released {
+            let revision = claim.revision.saturating_add(1);
+            let claim = Claim { revision, released: true, ..claim.clone() };
+            self.accept(vip, claim);
+        }
+    }
+
+    /// Somebody answered a probe.
+    pub(crate) fn answered(&mut self, vip: IpAddr, by: Mac) {
+        if let Some(Role::Probing { answered, .. }) = self.vips.get_mut(&vip).map(|it| &mut it.role)
+        {
+            #[cfg(test)]
+            if self.broken == Some(crate::sim::Broken::DeafProbe) {
+                return;
+            }
+            *answered = Some(by);
+        }
+    }
+
+    /// A machine that is none of us claims our vip.
+    pub(crate) fn rival(&mut self, now: Instant, vip: IpAddr, by: Mac) {
+        let Some(Role::Owner(tenure)) = self.vips.get_mut(&vip).map(|it| &mut it.role) else {
+            return;
+        };
+        if self.policy == Policy::Withdraw {
+            return self.release(vip, Loss::Withdrawn(by));
+        }
+        if tenure.defended.is_none_or(|at| now >= at + self.timing.defend) {
+            tenure.defended = Some(now);
+            self.after.push_back(Output::Announce(vip));
+            self.happened.push(Happening::Event(Event::Defended { vip, by }));
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    fn set_role(&mut self, vip: IpAddr, role: Role) {
+        if let Some(it) = self.vips.get_mut(&vip) {
+            it.role = role;
+        }
+    }
+
+    fn set_timer(&mut self, vip: IpAddr, at: Option<Instant>) {
+        let Some(it) = self.vips.get_mut(&vip) else { return };
+        if let Some(old) = std::mem::replace(&mut it.timer, at) {
+            self.timers.remove(&(old, vip));
+        }
+        self.timers.extend(at.map(|at| (at, vip)));
+    }
+}

@@ -1,0 +1,129 @@
+//! A vip given away by an owner that is well: it stops, may not own it any more, or has too many.
+//!
+//! The owner offers it to one node after the other, and answers for it until it hears that node's
+//! claim. A node that is offered a vip claims it without a probe: the owner would answer.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use super::{Ownership, Role};
+use crate::event::{Cause, Loss};
+use crate::id::NodeId;
+use crate::roster::Roster;
+
+/// To whom a vip is offered.
+#[derive(Clone, Debug)]
+pub(super) struct Handing {
+    pub(super) to: Option<NodeId>,
+    since: Instant,
+    tried: BTreeSet<NodeId>,
+    /// We may as well keep it.
+    optional: bool,
+}
+
+impl Ownership {
+    /// Offers a vip of ours to the next who may have it; without any, gives it up.
+    pub(super) fn hand_over(&mut self, now: Instant, vip: IpAddr, roster: &Roster) {
+        let dead = self.timing.dead();
+        let leaving = self.leaving;
+        let me = self.me;
+        let Some(it) = self.vips.get_mut(&vip) else { return };
+        let candidate = it.candidates.iter().any(|(node, _)| *node == me);
+        let Role::Owner(tenure) = &mut it.role else { return };
+        let mut handing = tenure.handing.take().unwrap_or_else(|| Handing {
+            to: None,
+            since: now,
+            tried: BTreeSet::from([me]),
+            optional: false,
+        });
+        handing.optional &= candidate && !leaving;
+        let due = handing.since + dead;
+        let waits = handing.to.is_some_and(|to| roster.able(to)) && now < due;
+        if waits {
+            tenure.handing = Some(handing);
+            return self.set_timer(vip, Some(due));
+        }
+        handing.tried.extend(handing.to);
+        let next = if handing.optional { None } else { self.successor(vip, &handing, roster) };
+        let Some(next) = next else {
+            if !handing.optional {
+                self.release(vip, Loss::Released);
+            }
+            return;
+        };
+        self.offer(now, vip, Handing { to: Some(next), since: now, ..handing });
+    }
+
+    fn offer(&mut self, now: Instant, vip: IpAddr, handing: Handing) {
+        let Some(Role::Owner(tenure)) = self.vips.get_mut(&vip).map(|it| &mut it.role) else {
+            return;
+        };
+        self.urgent.extend(handing.to);
+        tenure.handing = Some(handing);
+        self.set_timer(vip, Some(now + self.timing.dead()));
+    }
+
+    fn successor(&self, vip: IpAddr, handing: &Handing, roster: &Roster) -> Option<NodeId> {
+        let load = self.load(roster);
+        let order = self.succession(vip, self.table.get(vip), &load);
+        order.into_iter().find(|node| roster.able(*node) && !handing.tried.contains(node))
+    }
+
+    /// What `node` is offered, with the epochs of our claims.
+    pub(crate) fn offers(&self, node: NodeId) -> Vec<(IpAddr, u64)> {
+        let offered = self.vips.iter().filter_map(|(vip, it)| match &it.role {
+            Role::Owner(tenure) if tenure.handing.as_ref()?.to == Some(node) => {
+                Some((*vip, tenure.epoch))
+            }
+            _ => None,
+        });
+        offered.collect()
+    }
+
+    /// `from` offers us a vip that it owns by `epoch`.
+    pub(crate) fn offered(&mut self, now: Instant, from: NodeId, vip: IpAddr, epoch: u64) {
+        let Some(it) = self.vips.get(&vip) else { return };
+        let candidate = it.candidates.iter().any(|(node, _)| *node == self.me);
+        let ready = self.awake && !self.leaving && candidate;
+        let known = self.table.get(vip);
+        let theirs = known.is_some_and(|it| it.owner == from && it.epoch == epoch && !it.released);
+        if ready && theirs && !matches!(it.role, Role::Owner(_)) {
+            self.take(now, vip, Cause::Handover, now);
+        }
+    }
+
+    /// Gives up what nobody took.
+    pub(crate) fn release_all(&mut self) {
+        for vip in self.vips.keys().copied().collect::<Vec<_>>() {
+            if self.owns(vip) {
+                self.release(vip, Loss::Released);
+            }
+        }
+    }
+
+    /// Spreads vips anew: to better scores, and away from who has two more than another. Every
+    /// node works out the same moves, and makes those of its own vips.
+    pub(crate) fn rebalance(&mut self, now: Instant, roster: &Roster) {
+        let mut load = self.load(roster);
+        for vip in self.vips.keys().copied().collect::<Vec<_>>() {
+            let Some(claim) = self.table.get(vip).filter(|it| !it.released) else { continue };
+            let owner = claim.owner;
+            let able = |node: &NodeId| roster.able(*node);
+            let Some(best) = self.ranked(vip, &load).into_iter().find(able) else { continue };
+            let candidates = &self.vips[&vip].candidates;
+            let score = |node| candidates.iter().find(|(it, _)| *it == node).map(|it| it.1);
+            let better = score(best) > score(owner);
+            if best == owner || (!better && load.of(owner) < load.of(best) + 2) {
+                continue;
+            }
+            load.remove(owner);
+            load.add(best);
+            if self.owns(vip) {
+                let tried = BTreeSet::from([self.me]);
+                let handing = Handing { to: Some(best), since: now, tried, optional: true };
+                self.offer(now, vip, handing);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Who comes first: scores, then the fewest vips, then chance that is the same everywhere.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::{Ownership, Role};
+use crate::claim::{Claim, STANDBYS};
+use crate::config::Candidate;
+use crate::id::{NodeId, halves, mix};
+use crate::roster::Roster;
+
+/// How many vips each node has, or is about to have.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Load(BTreeMap<NodeId, usize>);
+
+impl Load {
+    pub(super) fn of(&self, node: NodeId) -> usize {
+        self.0.get(&node).copied().unwrap_or(0)
+    }
+
+    pub(super) fn add(&mut self, node: NodeId) {
+        *self.0.entry(node).or_default() += 1;
+    }
+
+    pub(super) fn remove(&mut self, node: NodeId) {
+        let count = self.0.entry(node).or_default();
+        *count = count.saturating_sub(1);
+    }
+}
+
+/// Candidates by number.
+pub(crate) fn numbered(candidates: &[Candidate]) -> Vec<(NodeId, u32)> {
+    candidates.iter().map(|it| (NodeId::of(&it.name), it.score)).collect()
+}
+
+impl Ownership {
+    /// Vips per node, as claimed; vacant ones count for whose turn it is.
+    pub(super) fn load(&self, roster: &Roster) -> Load {
+        let mut load = Load::default();
+        for (vip, it) in &self.vips {
+            let node = match &it.role {
+                Role::Vacant(vacancy) | Role::Probing { vacancy, .. } => {
+                    vacancy.order.iter().copied().find(|node| roster.able(*node))
+                }
+                _ => self.table.get(*vip).filter(|it| !it.released).map(|it| it.owner),
+            };
+            node.into_iter().for_each(|node| load.add(node));
+        }
+        load
+    }
+
+    /// Candidates for `vip`, best first.
+    pub(super) fn ranked(&self, vip: IpAddr, load: &Load) -> Vec<NodeId> {
+        let Some(it) = self.vips.get(&vip) else { return Vec::new() };
+        let mut ranked: Vec<(usize, (NodeId, u32))> =
+            it.candidates.iter().copied().enumerate().collect();
+        if self.balance {
+            ranked.sort_by_key(|(_, (node, score))| {
+                (Reverse(*score), load.of(*node), chance(*node, vip))
+            });
+        }
+        ranked.into_iter().map(|(_, (node, _))| node).collect()
+    }
+
+    /// In which order candidates take `vip`, whose last claim was `claim`: its owner, should it be
+    /// back; its standbys; all others.
+    pub(super) fn succession(
+        &self,
+        vip: IpAddr,
+        claim: Option<&Claim>,
+        load: &Load,
+    ) -> Vec<NodeId> {
+        let Some(it) = self.vips.get(&vip) else { return Vec::new() };
+        let allowed: BTreeSet<NodeId> = it.candidates.iter().map(|(node, _)| *node).collect();
+        let owner = claim.filter(|it| !it.released).map(|it| it.owner);
+        let standbys = claim.map(|it| it.standbys.clone()).unwrap_or_default();
+        let mut order: Vec<NodeId> = Vec::new();
+        for node in owner.into_iter().chain(standbys).chain(self.ranked(vip, load)) {
+            if allowed.contains(&node) && !order.contains(&node) {
+                order.push(node);
+            }
+        }
+        order
+    }
+
+    /// The standbys that a vip of ours is to have: those it has, as long as they are able; then
+    /// who has least to do.
+    pub(super) fn standbys(&self, vip: IpAddr, roster: &Roster, load: &mut Load) -> Vec<NodeId> {
+        let Some(it) = self.vips.get(&vip) else { return Vec::new() };
+        let able = |node: &NodeId| *node != self.me && roster.able(*node);
+        let candidate = |node: &NodeId| it.candidates.iter().any(|(known, _)| known == node);
+        let now = self.table.get(vip).map(|it| it.standbys.as_slice()).unwrap_or_default();
+        let mut chosen: Vec<NodeId> =
+            now.iter().copied().filter(|it| able(it) && candidate(it)).collect();
+        let pool = if self.few_standbys { self.pool() } else { BTreeSet::new() };
+        let mut rest: Vec<NodeId> = self.ranked(vip, load);
+        rest.retain(|it| able(it) && !chosen.contains(it));
+        if pool.len() >= STANDBYS * 2 && rest.iter().any(|it| pool.contains(it)) {
+            rest.retain(|it| pool.contains(it));
+        }
+        chosen.extend(rest);
+        chosen.truncate(STANDBYS);
+        if chosen.first() != now.first() {
+            now.first().into_iter().for_each(|node| load.remove(*node));
+            chosen.first().into_iter().for_each(|node| load.add(*node));
+        }
+        chosen
+    }
+
+    /// Nodes that are standbys of ours already.
+    fn pool(&self) -> BTreeSet<NodeId> {
+        let ours = self.table.iter().filter(|(_, claim)| claim.owner == self.me && !claim.released);
+        ours.flat_map(|(_, claim)| claim.standbys.iter().copied()).collect()
+    }
+
+    /// What each node would have to do more, did we stop now.
+    pub(super) fn standby_load(&self, roster: &Roster) -> Load {
+        let mut load = self.load(roster);
+        for (vip, it) in &self.vips {
+            if matches!(it.role, Role::Owner(_)) {
+                let first = self.table.get(*vip).and_then(|claim| claim.standbys.first());
+                first.into_iter().for_each(|node| load.add(*node));
+            }
+        }
+        load
+    }
+}
+
+/// The same on every node, different for each vip.
+fn chance(node: NodeId, vip: IpAddr) -> u64 {
+    let [high, low] = halves(vip);
+    mix(node.bits() ^ mix(high.rotate_left(1) ^ low))
+}

@@ -1,0 +1,346 @@
+//! The other nodes of the segment: where they are, when they were last heard, and what follows.
+//!
+//! A node is *present* while it was heard within the dead time, by us or by somebody whom we hear:
+//! heartbeats tell whom their sender hears, and how long ago. So one lost datagram, or a cut between
+//! two nodes that others bridge, moves nothing. Hearsay tells only of direct hearing: it cannot go
+//! round in circles.
+//!
+//! A node is *established* once a datagram of it named our own session: then it is no recording,
+//! and both ways were open.
+//!
+//! Beyond a full mesh not everybody is heard all the time: there SWIM's word counts for those from
+//! whom we want no heartbeats.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::id::NodeId;
+use crate::wire::{Beat, Echo, Heard, MAX_HEARD, State, micros, millis};
+
+/// Nodes remembered at most.
+const MAX_PEERS: usize = 1024;
+/// A node that was not heard for so long is forgotten.
+const MEMORY: Duration = Duration::from_secs(600);
+
+/// All other nodes.
+#[derive(Debug)]
+pub(crate) struct Roster {
+    pub(crate) me: NodeId,
+    pub(crate) peers: BTreeMap<NodeId, Peer>,
+    /// Whether SWIM's word counts.
+    pub(crate) swim: bool,
+    /// Somebody came, went or changed since this was last cleared.
+    pub(crate) changed: bool,
+    dead: Duration,
+    /// How long a hello counts beyond a full mesh.
+    pub(crate) greeting: Duration,
+    /// How long a node must have said that it hears nobody before that is believed.
+    deaf: Duration,
+    /// Nobody is missed before: our own timer ran late.
+    hold: Option<Instant>,
+    /// When somebody's absence may be noticed.
+    check: Option<Instant>,
+}
+
+/// What became of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passage {
+    Came,
+    Missing,
+    Left,
+}
+
+/// Another node.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// Not known of whom only others told.
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) epoch: u64,
+    pub(crate) tag: u32,
+    pub(crate) state: State,
+    pub(crate) established: bool,
+    pub(crate) present: bool,
+    /// Present, but hears nobody: what it says of itself is old.
+    pub(crate) deaf: bool,
+    /// When any good datagram of it came.
+    pub(crate) seen: Instant,
+    /// When it was last heard by ourselves, established.
+    pub(crate) direct: Option<Instant>,
+    /// The same, by anybody.
+    evidence: Option<Instant>,
+    alone: Option<Instant>,
+    /// What it said last, and when that came.
+    last: Option<(u32, Instant)>,
+    pub(crate) rtt: Option<Duration>,
+    /// It wants heartbeats until then.
+    pub(crate) wants: Option<Instant>,
+    /// We want heartbeats of it, since then. Only beyond a full mesh.
+    pub(crate) wanted: Option<Instant>,
+    /// When it last said hello.
+    pub(crate) greeted: Option<Instant>,
+    /// It was missed, and nothing of it came since.
+    pub(crate) missed: bool,
+    /// SWIM says that it is up.
+    pub(crate) up: bool,
+    pub(crate) digest: u64,
+    /// Since when it believes other claims than we do.
+    pub(crate) differs: Option<Instant>,
+    /// Claims to send, and how often still.
+    pub(crate) pending: BTreeMap<IpAddr, u8>,
+    pub(crate) replied: Option<Instant>,
+}
+
+impl Roster {
+    pub(crate) fn new(me: NodeId, dead: Duration, interval: Duration) -> Self {
+        Self {
+            me,
+            peers: BTreeMap::new(),
+            swim: false,
+            changed: false,
+            dead,
+            greeting: dead,
+            deaf: dead + interval * 2,
+            hold: None,
+            check: None,
+        }
+    }
+
+    /// The node by that number, made if there is room for it.
+    pub(crate) fn entry(&mut self, now: Instant, id: NodeId) -> Option<&mut Peer> {
+        if id == self.me || (self.peers.len() >= MAX_PEERS && !self.peers.contains_key(&id)) {
+            return None;
+        }
+        Some(self.peers.entry(id).or_insert_with(|| Peer::new(now)))
+    }
+
+    /// Who answers for what it owns and may be given more.
+    pub(crate) fn able(&self, id: NodeId) -> bool {
+        let able = |it: &Peer| it.present && it.state == State::Up && !it.deaf;
+        id == self.me || self.peers.get(&id).is_some_and(able)
+    }
+
+    /// Who will soon be able.
+    pub(crate) fn starting(&self, id: NodeId) -> bool {
+        self.peers.get(&id).is_some_and(|it| it.present && it.state == State::Starting)
+    }
+
+    /// Who answers for what it owns.
+    pub(crate) fn serves(&self, id: NodeId) -> bool {
+        let serves =
+            |it: &Peer| it.present && matches!(it.state, State::Up | State::Leaving) && !it.deaf;
+        self.peers.get(&id).is_some_and(serves)
+    }
+
+    /// Nodes heard by ourselves, without us.
+    pub(crate) fn heard_directly(&self, now: Instant) -> usize {
+        self.peers.values().filter(|it| it.is_fresh(now, self.dead)).count()
+    }
+
+    /// Whether somebody was heard within `time` with whom we never spoke.
+    pub(crate) fn has_strangers(&self, now: Instant, time: Duration) -> bool {
+        let strange = |it: &Peer| it.address.is_some() && !it.established;
+        self.peers.values().any(|it| strange(it) && now < it.seen + time)
+    }
+
+    /// Takes note of a heartbeat by an established node.
+    pub(crate) fn hear(&mut self, now: Instant, from: NodeId, beat: &Beat) {
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        if peer.state != State::Gone && peer.state != beat.state {
+            peer.state = beat.state;
+            self.changed = true;
+        }
+        peer.direct = Some(now);
+        peer.evidence = Some(now);
+        peer.digest = beat.digest;
+        peer.alone = beat.alone.then(|| peer.alone.unwrap_or(now));
+        peer.wants = beat.wants.then(|| now + self.dead * 2);
+        for heard in &beat.heard {
+            self.hear_of(now, heard);
+        }
+        self.check_at(now);
+    }
+
+    fn hear_of(&mut self, now: Instant, heard: &Heard) {
+        let age = Duration::from_millis(u64::from(heard.age));
+        let Some(at) = now.checked_sub(age).filter(|_| age < self.dead) else { return };
+        let Some(peer) = self.entry(now, heard.node) else { return };
+        if heard.epoch < peer.epoch {
+            return;
+        }
+        if heard.epoch > peer.epoch {
+            peer.restarted(heard.epoch, 0);
+        }
+        let newer = peer.evidence.is_none_or(|known| at > known);
+        if newer {
+            peer.evidence = Some(at);
+            peer.missed = false;
+        }
+        let changes = newer && peer.state != State::Gone && peer.state != heard.state;
+        if changes {
+            peer.state = heard.state;
+        }
+        self.changed |= changes;
+        // It may have been absent.
+        self.check = self.check.map(|check| check.min(now));
+    }
+
+    /// Whom we hear ourselves, most recently heard first.
+    pub(crate) fn tell(&self, now: Instant, except: NodeId) -> Vec<Heard> {
+        let told = self.peers.iter().filter(|(id, it)| **id != except && it.established);
+        let mut heard: Vec<Heard> = told
+            .filter(|(_, it)| it.is_fresh(now, self.dead) || it.state == State::Gone)
+            .filter_map(|(id, it)| {
+                let age = millis(now.saturating_duration_since(it.direct?));
+                Some(Heard { node: *id, epoch: it.epoch, state: it.state, age })
+            })
+            .collect();
+        heard.sort_by_key(|heard| heard.age);
+        heard.truncate(MAX_HEARD);
+        heard
+    }
+
+    /// Our own timer ran late: what others sent meanwhile was not read yet.
+    pub(crate) fn hold(&mut self, until: Instant) {
+        self.hold = Some(until);
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.check
+    }
+
+    /// Something changed that [`Roster::review`] is to see.
+    pub(crate) fn check_at(&mut self, at: Instant) {
+        self.check = Some(self.check.map_or(at, |check| check.min(at)));
+    }
+
+    /// Notices who came and who went.
+    pub(crate) fn review(&mut self, now: Instant, mut tell: impl FnMut(NodeId, Passage)) {
+        if self.check.is_none_or(|check| now < check) {
+            return;
+        }
+        let holding = self.hold.is_some_and(|hold| now < hold);
+        let mut check: Option<Instant> = self.hold.filter(|_| holding);
+        for (id, peer) in &mut self.peers {
+            let greeting = self.swim.then_some(self.greeting);
+            let ends = peer.presence_ends(now, self.dead, greeting);
+            let present = ends.is_some() || (holding && peer.present && peer.state != State::Gone);
+            let deaf = peer.alone.map(|since| since + self.deaf).filter(|_| present);
+            let was = (peer.present, peer.deaf);
+            (peer.present, peer.deaf) = (present, deaf.is_some_and(|at| now >= at));
+            self.changed |= was != (peer.present, peer.deaf);
+            if was.0 != present {
+                peer.missed |= !present;
+                tell(*id, peer.passage());
+            }
+            let due = [ends.flatten(), deaf.filter(|at| now < *at)];
+            check = due.into_iter().flatten().chain(check).min();
+        }
+        self.peers.retain(|_, it| it.present || now < it.seen + MEMORY);
+        self.check = check;
+    }
+}
+
+impl Peer {
+    fn new(now: Instant) -> Self {
+        Self {
+            name: None,
+            address: None,
+            epoch: 0,
+            tag: 0,
+            state: State::Starting,
+            established: false,
+            present: false,
+            deaf: false,
+            seen: now,
+            direct: None,
+            evidence: None,
+            alone: None,
+            last: None,
+            rtt: None,
+            wants: None,
+            wanted: None,
+            greeted: None,
+            missed: false,
+            up: false,
+            digest: 0,
+            differs: None,
+            pending: BTreeMap::new(),
+            replied: None,
+        }
+    }
+
+    /// It started anew: nothing that it said before holds.
+    pub(crate) fn restarted(&mut self, epoch: u64, tag: u32) {
+        self.epoch = epoch;
+        self.tag = tag;
+        self.established = false;
+        self.direct = None;
+        self.evidence = None;
+        self.alone = None;
+        self.last = None;
+        self.wants = None;
+        self.up = false;
+        self.differs = None;
+        self.state = State::Starting;
+    }
+
+    /// Whether we heard it ourselves within `dead`.
+    pub(crate) fn is_fresh(&self, now: Instant, dead: Duration) -> bool {
+        self.direct.is_some_and(|at| now < at + dead) && self.state != State::Gone
+    }
+
+    /// None if it is not present; else when that must be looked at again, if ever. `greeting` is
+    /// how long a hello counts, where not everybody sends heartbeats to everybody.
+    fn presence_ends(
+        &self,
+        now: Instant,
+        dead: Duration,
+        greeting: Option<Duration>,
+    ) -> Option<Option<Instant>> {
+        if self.state == State::Gone {
+            return None;
+        }
+        let heard = self.evidence.map(|at| at + dead).filter(|end| now < *end);
+        let Some(greeting) = greeting.filter(|_| !self.missed) else { return heard.map(Some) };
+        let greeted = self.greeted.map(|at| at + greeting).filter(|end| now < *end);
+        if !self.up && greeted.is_none() {
+            return heard.map(Some);
+        }
+        match self.wanted {
+            None if self.up => Some(None),
+            None => Some(heard.max(greeted)),
+            // Its heartbeats are only on their way.
+            Some(since) => heard.max(Some(since + dead).filter(|end| now < *end)).map(Some),
+        }
+    }
+
+    fn passage(&self) -> Passage {
+        match (self.present, self.state) {
+            (true, _) => Passage::Came,
+            (false, State::Gone) => Passage::Left,
+            (false, _) => Passage::Missing,
+        }
+    }
+
+    /// Takes note of when a datagram was sent, and of the way it tells about.
+    pub(crate) fn time(&mut self, now: Instant, beat: &Beat, clock: u32) {
+        self.last = Some((beat.sent, now));
+        let Some(echo) = beat.echo.filter(|_| self.established) else { return };
+        let there_and_back = Duration::from_millis(u64::from(clock.wrapping_sub(echo.sent)));
+        let held = Duration::from_micros(u64::from(echo.held));
+        // Anything longer is a count that wrapped around.
+        if there_and_back < Duration::from_secs(10) {
+            self.rtt = Some(there_and_back.saturating_sub(held));
+        }
+    }
+
+    /// What shows it that we heard it.
+    pub(crate) fn echo(&self, now: Instant) -> Option<Echo> {
+        let (sent, at) = self.last?;
+        let held = micros(now.saturating_duration_since(at));
+        Some(Echo { epoch: self.epoch, tag: self.tag, sent, held })
+    }
+}

@@ -1,0 +1,387 @@
+//! One node's part on one segment: the machine that callers drive.
+//!
+//! ```text
+//!              heard for two dead times              enough nodes
+//!  Listening ───────────────────────────► Up ◄────────────────────► NoQuorum
+//!      ▲                                  │ │
+//!      │ timer late by the dead time, or  │ │ Leave
+//!      └──────────────────────────────────┘ └──► Leaving ──► Gone
+//!        the interface was gone
+//! ```
+//!
+//! Whoever drives it keeps an order, or a node that was stopped answers once more before it knows
+//! better: first the time ([`Segment::poll`]), then datagrams, then frames. The time it is told
+//! must go on while the machine sleeps (`CLOCK_BOOTTIME`).
+
+mod receive;
+mod send;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use self::status::{MemberStatus, VipStatus};
+use crate::config::{Config, Timing};
+use crate::event::{Event, Input, Output};
+use crate::id::NodeId;
+use crate::ownership::{Happening, Ownership, numbered};
+use crate::roster::{Passage, Roster};
+use crate::seal::{Opener, Refused, Sealer, Session};
+use crate::swim::Swim;
+use crate::wire::State;
+
+/// A leaver that could not give everything away by then gives it up.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// The machine. See the module.
+#[derive(Debug)]
+pub struct Segment {
+    name: Arc<str>,
+    me: NodeId,
+    timing: Timing,
+    mesh: usize,
+    quorum: Option<usize>,
+    seed: u64,
+    start: Instant,
+    sealer: Sealer,
+    opener: Opener,
+    roster: Roster,
+    ownership: Ownership,
+    swim: Option<Swim>,
+    phase: Phase,
+    link: bool,
+    last_tick: Instant,
+    next_tick: Instant,
+    next_hello: Instant,
+    targets: Vec<SocketAddr>,
+    names: BTreeMap<NodeId, Arc<str>>,
+    rebalance: u64,
+    name_taken: Option<Instant>,
+    outputs: VecDeque<Output>,
+    refused: BTreeMap<Refused, u64>,
+    random: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Listening { until: Instant, fenced: bool },
+    Up,
+    NoQuorum,
+    Leaving { since: Instant },
+    Gone,
+}
+
+impl Segment {
+    /// A node that just started: it listens first.
+    pub fn new(now: Instant, config: &Config) -> Self {
+        let me = NodeId::of(&config.name);
+        let timing = config.timing;
+        let session = Session { epoch: config.epoch, salt: config.salt };
+        let until = now + timing.dead() * 2;
+        Self {
+            name: Arc::clone(&config.name),
+            me,
+            timing,
+            mesh: config.mesh,
+            quorum: config.quorum,
+            seed: config.seed,
+            start: now,
+            sealer: Sealer::new(config.keys.clone(), session),
+            opener: Opener::new(config.keys.clone()),
+            roster: Roster::new(me, timing.dead(), timing.interval),
+            ownership: Ownership::new(me, config),
+            swim: None,
+            phase: Phase::Listening { until, fenced: false },
+            link: true,
+            last_tick: now,
+            next_tick: now,
+            next_hello: now,
+            targets: Vec::new(),
+            names: BTreeMap::from([(me, Arc::clone(&config.name))]),
+            rebalance: 0,
+            name_taken: None,
+            outputs: VecDeque::new(),
+            refused: BTreeMap::new(),
+            // xorshift never leaves zero.
+            random: config.seed | 1,
+        }
+    }
+
+    /// Takes note of something; what follows from it is had by [`Segment::poll`].
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        if self.phase == Phase::Gone {
+            return;
+        }
+        let late = self.notice_sleep(now);
+        match input {
+            // What was received before the machine slept tells of a world that is gone.
+            Input::Datagram { .. } | Input::Answered { .. } | Input::Rival { .. } if late => {}
+            Input::Datagram { from, bytes } => self.receive(now, from, bytes),
+            Input::Vips(vips) => self.set_vips(vips),
+            Input::Peers(peers) => self.targets = peers.to_vec(),
+            Input::Keys(keys) => {
+                self.sealer.set_keys(keys.clone());
+                self.opener.set_keys(keys.clone());
+            }
+            Input::Answered { vip, by } => self.ownership.answered(vip, by),
+            Input::Rival { vip, by } => self.ownership.rival(now, vip, by),
+            Input::Link(up) => self.set_link(now, up),
+            Input::Leave => self.leave(now),
+            Input::Rebalance => {
+                self.rebalance += 1;
+                self.ownership.rebalance(now, &self.roster);
+                self.beat_all(now);
+            }
+            Input::Time => {}
+        }
+        self.settle(now);
+    }
+
+    /// The next thing to do, until none.
+    pub fn poll(&mut self, now: Instant) -> Option<Output> {
+        if self.outputs.is_empty() && self.deadline().is_some_and(|at| at <= now) {
+            self.notice_sleep(now);
+            self.settle(now);
+        }
+        self.outputs.pop_front()
+    }
+
+    /// When it wants to be polled again without any input.
+    pub fn deadline(&self) -> Option<Instant> {
+        if self.phase == Phase::Gone {
+            return None;
+        }
+        let swim = self.swim.as_ref().and_then(Swim::deadline);
+        let due = [self.roster.deadline(), self.ownership.deadline(), swim];
+        due.into_iter().flatten().chain([self.next_tick]).min()
+    }
+
+    fn set_vips(&mut self, vips: &BTreeMap<std::net::IpAddr, Vec<crate::Candidate>>) {
+        for candidate in vips.values().flatten() {
+            let id = NodeId::of(&candidate.name);
+            self.names.entry(id).or_insert_with(|| Arc::clone(&candidate.name));
+        }
+        let numbered = vips.iter().map(|(vip, candidates)| (*vip, numbered(candidates))).collect();
+        self.ownership.set_vips(&numbered);
+    }
+
+    fn set_link(&mut self, now: Instant, up: bool) {
+        if self.link == up {
+            return;
+        }
+        self.link = up;
+        if !matches!(self.phase, Phase::Leaving { .. }) {
+            self.ownership.sleep(false);
+            self.listen(now);
+        }
+    }
+
+    fn leave(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Gone | Phase::Leaving { .. } => {}
+            Phase::Up => {
+                self.phase = Phase::Leaving { since: now };
+                self.ownership.leave();
+            }
+            // Nothing is ours.
+            Phase::Listening { .. } | Phase::NoQuorum => self.go(now),
+        }
+    }
+
+    /// Says farewell.
+    fn go(&mut self, now: Instant) {
+        self.ownership.release_all();
+        self.drain(now);
+        self.phase = Phase::Gone;
+        // Twice, in case one is lost: else we are missed for the dead time.
+        self.beat_all(now);
+        self.beat_all(now);
+        self.outputs.push_back(Output::Left);
+    }
+
+    /// Whether we were asleep for so long that others took us for dead. Then we are silent, and
+    /// listen.
+    fn notice_sleep(&mut self, now: Instant) -> bool {
+        let slept = now.saturating_duration_since(self.last_tick);
+        if slept >= self.timing.interval + self.timing.interval / 2 {
+            self.roster.hold(now + self.timing.interval);
+        }
+        if slept < self.timing.dead() {
+            return false;
+        }
+        self.last_tick = now;
+        self.next_tick = now;
+        #[cfg(test)]
+        if self.ownership.broken == Some(crate::sim::Broken::NoFence) {
+            return false;
+        }
+        if !matches!(self.phase, Phase::Leaving { .. } | Phase::Gone) {
+            self.outputs.push_back(Output::Event(Event::Fenced(slept)));
+            self.ownership.sleep(true);
+            self.listen(now);
+        }
+        true
+    }
+
+    fn listen(&mut self, now: Instant) {
+        let until = now + self.timing.dead() * 2;
+        let fenced = !matches!(self.phase, Phase::Listening { fenced: false, .. });
+        self.phase = Phase::Listening { until, fenced };
+    }
+
+    /// All that follows from what was taken note of.
+    fn settle(&mut self, now: Instant) {
+        if self.phase == Phase::Gone {
+            return;
+        }
+        if now >= self.next_tick {
+            self.tick(now);
+        }
+        self.run_swim(now);
+        let mut passages = Vec::new();
+        self.roster.review(now, |node, passage| passages.push((node, passage)));
+        for (node, passage) in passages {
+            let name = self.name(node);
+            self.outputs.push_back(Output::Event(match passage {
+                Passage::Came => Event::MemberUp(name),
+                Passage::Missing => Event::MemberDown(name),
+                Passage::Left => Event::MemberLeft(name),
+            }));
+        }
+        if std::mem::take(&mut self.roster.changed) {
+            self.ownership.touch_all();
+        }
+        self.advance(now);
+        self.ownership.review(now, &self.roster);
+        if let Phase::Leaving { since } = self.phase
+            && (!self.ownership.owns_any() || now >= since + LEAVE)
+        {
+            return self.go(now);
+        }
+        self.drain(now);
+    }
+
+    fn advance(&mut self, now: Instant) {
+        let quorum = self.quorum.map(|of| (self.roster.heard_directly(now) + 1, of));
+        let enough = quorum.is_none_or(|(heard, of)| heard > of / 2);
+        match self.phase {
+            // Whoever is heard, but was not spoken with, may own anything.
+            Phase::Listening { until, .. }
+                if self.link
+                    && now >= until
+                    && !self.roster.has_strangers(now, self.timing.hello * 2) =>
+            {
+                self.phase = Phase::NoQuorum;
+                if enough {
+                    self.wake();
+                }
+            }
+            Phase::NoQuorum if enough => self.wake(),
+            Phase::Up if !enough => {
+                self.phase = Phase::NoQuorum;
+                self.ownership.sleep(false);
+                let (heard, of) = quorum.expect("missing only where one is asked for");
+                self.outputs.push_back(Output::Event(Event::NoQuorum { heard, of }));
+            }
+            _ => {}
+        }
+    }
+
+    fn wake(&mut self) {
+        self.phase = Phase::Up;
+        self.ownership.wake();
+        self.outputs.push_back(Output::Event(Event::Awake));
+    }
+
+    /// What vips want done, in the order that [`Output`]s have: kept before told, told before
+    /// answered.
+    fn drain(&mut self, now: Instant) {
+        self.outputs.append(&mut self.ownership.before);
+        self.publish(now);
+        self.outputs.append(&mut self.ownership.after);
+        for happening in std::mem::take(&mut self.ownership.happened) {
+            let event = match happening {
+                Happening::Event(event) => event,
+                Happening::Owner { vip, owner, before, epoch } => {
+                    let (owner, before) = (owner.map(|it| self.name(it)), before);
+                    Event::Owner { vip, owner, before: before.map(|it| self.name(it)), epoch }
+                }
+            };
+            self.outputs.push_back(Output::Event(event));
+        }
+    }
+
+    /// The name of a node, or its number as long as that is not known.
+    fn name(&self, node: NodeId) -> Arc<str> {
+        let known = self.roster.peers.get(&node).and_then(|it| it.name.as_ref());
+        let known = known.or_else(|| self.names.get(&node));
+        known.map_or_else(|| node.to_string().into(), Arc::clone)
+    }
+
+    fn run_swim(&mut self, now: Instant) {
+        let Some(swim) = &mut self.swim else { return };
+        swim.on_time(now);
+        while let Some((node, up)) = swim.poll_change() {
+            if let Some(peer) = self.roster.peers.get_mut(&node) {
+                peer.up = up;
+                self.roster.check_at(now);
+            }
+        }
+        self.send_swim();
+    }
+
+    fn state(&self) -> State {
+        match self.phase {
+            Phase::Listening { fenced: false, .. } => State::Starting,
+            Phase::Listening { .. } => State::Fenced,
+            Phase::Up => State::Up,
+            Phase::NoQuorum => State::NoQuorum,
+            Phase::Leaving { .. } => State::Leaving,
+            Phase::Gone => State::Gone,
+        }
+    }
+
+    /// Milliseconds since the start, as sent.
+    fn clock(&self, now: Instant) -> u32 {
+        let millis = now.saturating_duration_since(self.start).as_millis() & u128::from(u32::MAX);
+        u32::try_from(millis).expect("masked")
+    }
+
+    /// xorshift64: picks whom to compare claims with, no more.
+    fn random(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random
+    }
+
+    /// Too many for a full mesh, or few enough again.
+    fn choose_mode(&mut self) {
+        let known = self.roster.peers.values().filter(|it| it.address.is_some()).count() + 1;
+        let swim = known > self.mesh;
+        if swim == self.roster.swim {
+            return;
+        }
+        self.roster.swim = swim;
+        self.ownership.few_standbys = swim;
+        let nodes = u32::try_from(known).unwrap_or(u32::MAX);
+        let id = self.swim_id();
+        self.swim = swim.then(|| Swim::new(id, nodes, self.seed));
+        self.roster.peers.values_mut().for_each(|peer| {
+            peer.up = false;
+            peer.wanted = None;
+        });
+    }
+}
+
+#[cfg(test)]
+impl Segment {
+    /// Breaks a rule, so that a test can see that it is noticed.
+    pub(crate) fn break_rule(&mut self, rule: Option<crate::sim::Broken>) {
+        self.ownership.broken = rule;
+    }
+}

@@ -1,0 +1,239 @@
+//! One run: a world made up, things going wrong in it, and the promises held against it.
+
+use std::time::Duration;
+
+use super::Broken;
+use super::checks;
+use super::world::{World, vip};
+use crate::{Input, Timing};
+
+/// What goes wrong, or is done, in a round.
+#[derive(Clone, Debug)]
+enum Act {
+    Kill(usize),
+    Boot(usize, bool),
+    Stop(usize, Duration),
+    Suspend(usize, Duration),
+    Cut(usize, usize),
+    CutOneWay(usize, usize),
+    Isolate(usize),
+    Split,
+    MuteAll,
+    Heal,
+    Leave(usize),
+    Unplug(usize, Duration),
+    Rebalance,
+    Withdraw(u8, usize),
+    Quiet,
+}
+
+/// What happened, or why it must not.
+pub(super) fn run(seed: u64, broken: Option<Broken>, verbose: bool) -> Result<String, String> {
+    let mut world = make(seed);
+    world.broken = broken;
+    world.verbose = verbose;
+    let failed = |world: &World, why: String| {
+        let tail: Vec<&str> = world.story.lines().rev().take(60).collect();
+        let tail: Vec<&str> = tail.into_iter().rev().collect();
+        format!("seed {seed}: {why}\n{}", tail.join("\n"))
+    };
+    first_start(&mut world).map_err(|why| failed(&world, why))?;
+    for _ in 0..world.chance.within(3..9) {
+        round(&mut world).map_err(|why| failed(&world, why))?;
+    }
+    recover(&mut world).map_err(|why| failed(&world, why))?;
+    Ok(format!("{} datagrams\n{}", world.sent, world.story))
+}
+
+fn make(seed: u64) -> World {
+    let mut chance = super::chance::Chance::new(!seed);
+    let nodes = match chance.below(20) {
+        0 => 17 + chance.below(34),
+        1..=3 => 7 + chance.below(10),
+        _ => 2 + chance.below(5),
+    };
+    let mut world = World::new(seed, nodes);
+    world.loss = *chance.pick(&[0, 0, 0, 10, 50]);
+    world.delay = Duration::from_millis(*chance.pick(&[1, 2, 5]));
+    if chance.permille(300) && world.loss < 50 {
+        world.timing = Timing::fast();
+    }
+    if nodes >= 3 && chance.permille(150) {
+        world.quorum = Some(nodes);
+    }
+    world.with_vips(u8::try_from(1 + chance.below(6)).expect("few"));
+    world
+}
+
+/// After this long all is settled again: listening, spoken with everybody, everybody's turn.
+fn settle_time(world: &World) -> Duration {
+    let swim = world.hosts.len() > world.mesh;
+    world.timing.dead() * 8 + Duration::from_secs(if swim { 14 } else { 4 })
+}
+
+fn settled(world: &mut World) -> Result<(), String> {
+    let time = settle_time(world);
+    world.run_for(time);
+    if let Some(why) = world.complaints.first() {
+        return Err(why.clone());
+    }
+    checks::one_owner(world)?;
+    checks::every_vip_owned(world)?;
+    checks::only_who_may(world)
+}
+
+fn first_start(world: &mut World) -> Result<(), String> {
+    let together = world.chance.permille(500);
+    for n in 0..world.hosts.len() {
+        world.boot(n, false);
+        let gap = if together { world.chance.millis(0..50) } else { world.chance.millis(0..1500) };
+        world.run_for(gap);
+    }
+    settled(world)?;
+    if together && world.loss == 0 {
+        checks::spread(world)?;
+    }
+    world.taken.clear();
+    Ok(())
+}
+
+fn round(world: &mut World) -> Result<(), String> {
+    let quiet_network = world.loss < 50;
+    let before = checks::owners(world);
+    let act = choose(world);
+    let moves = perform(world, &act);
+    settled(world)?;
+    if quiet_network {
+        checks::no_flapping(world, moves)?;
+    }
+    let after = checks::owners(world);
+    let changes_nothing = matches!(act, Act::Boot(..) | Act::MuteAll | Act::Quiet);
+    let kept = before.iter().all(|(vip, nodes)| after.get(vip) == Some(nodes));
+    if changes_nothing && quiet_network && !kept {
+        return Err(format!("{act:?} moved something: {before:?} became {after:?}"));
+    }
+    world.taken.clear();
+    world.run_for(Duration::from_secs(1));
+    if quiet_network && !world.taken.is_empty() {
+        return Err(format!("moved for no reason: {:?}", world.taken));
+    }
+    if matches!(act, Act::MuteAll) {
+        world.links.clear();
+        settled(world)?;
+    }
+    world.taken.clear();
+    Ok(())
+}
+
+fn choose(world: &mut World) -> Act {
+    let nodes = world.hosts.len();
+    let n = world.chance.below(nodes);
+    let other = (n + 1 + world.chance.below(nodes - 1)) % nodes;
+    let time = world.chance.millis(50..4000);
+    if world.hosts[n].machine.is_none() {
+        return Act::Boot(n, world.chance.permille(200));
+    }
+    let whole = world.links.values().all(|link| !link.cut);
+    match world.chance.below(16) {
+        0..=2 => Act::Kill(n),
+        3 | 4 => Act::Stop(n, time),
+        5 => Act::Suspend(n, time),
+        6 => Act::Cut(n, other),
+        7 => Act::CutOneWay(n, other),
+        8 => Act::Isolate(n),
+        9 => Act::Split,
+        // Who hears nobody cannot know more than the LAN tells: this one comes alone.
+        10 if whole && world.loss == 0 && world.quorum.is_none() => Act::MuteAll,
+        11 => Act::Leave(n),
+        12 => Act::Unplug(n, time),
+        13 => Act::Rebalance,
+        14 => Act::Withdraw(u8::try_from(world.chance.below(world.vips.len())).expect("few"), n),
+        15 => Act::Quiet,
+        _ => Act::Heal,
+    }
+}
+
+/// Does it; how often a vip may move for it.
+fn perform(world: &mut World, act: &Act) -> usize {
+    world.note(|| format!("--- {act:?}"));
+    let nodes = world.hosts.len();
+    match act {
+        Act::Kill(n) => world.crash(*n),
+        Act::Boot(n, lost) => world.boot(*n, *lost),
+        Act::Stop(n, time) | Act::Suspend(n, time) => {
+            world.pause(*n, matches!(act, Act::Suspend(..)));
+            world.run_for(*time);
+            world.resume(*n);
+        }
+        Act::Cut(a, b) => {
+            world.link(*a, *b).cut = true;
+            world.link(*b, *a).cut = true;
+        }
+        Act::CutOneWay(a, b) => world.link(*a, *b).cut = true,
+        Act::Isolate(n) => {
+            for other in (0..nodes).filter(|other| other != n) {
+                world.link(*n, other).cut = true;
+                world.link(other, *n).cut = true;
+            }
+        }
+        Act::Split => {
+            let side: Vec<bool> = (0..nodes).map(|_| world.chance.permille(500)).collect();
+            for a in 0..nodes {
+                for b in (0..nodes).filter(|b| side[a] != side[*b]) {
+                    world.link(a, b).cut = true;
+                }
+            }
+            return nodes.min(4);
+        }
+        Act::MuteAll => {
+            for a in 0..nodes {
+                for b in 0..nodes {
+                    world.link(a, b).mute = true;
+                }
+            }
+        }
+        Act::Heal => world.links.clear(),
+        Act::Leave(n) => world.tell(*n, Input::Leave),
+        Act::Unplug(n, time) => {
+            world.tell(*n, Input::Link(false));
+            world.run_for(*time);
+            world.tell(*n, Input::Link(true));
+        }
+        Act::Rebalance => {
+            let n = world.chance.below(nodes);
+            world.tell(n, Input::Rebalance);
+        }
+        Act::Withdraw(which, n) => {
+            let name = world.hosts[*n].name.clone();
+            if let Some(candidates) = world.vips.get_mut(&vip(*which))
+                && candidates.len() > 1
+            {
+                candidates.retain(|it| *it.name != *name);
+            }
+            world.tell_vips();
+        }
+        Act::Quiet => return 0,
+    }
+    3
+}
+
+/// All is well again: one group, everybody there.
+fn recover(world: &mut World) -> Result<(), String> {
+    world.note(|| "--- all is well again".to_owned());
+    world.links.clear();
+    for n in 0..world.hosts.len() {
+        world.resume(n);
+        world.boot(n, false);
+    }
+    settled(world)?;
+    let groups = checks::groups(world);
+    if groups.len() != 1 {
+        return Err(format!("not one group: {groups:?}"));
+    }
+    world.taken.clear();
+    world.run_for(Duration::from_secs(2));
+    if world.loss < 50 && !world.taken.is_empty() {
+        return Err(format!("moved for no reason: {:?}", world.taken));
+    }
+    Ok(())
+}

@@ -1,0 +1,414 @@
+//! A segment with its hosts: what is sent arrives, late, twice over, or never.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use super::chance::Chance;
+use super::{Broken, start};
+use crate::{Candidate, Config, Event, Input, Key, Keyring, Output, Segment, Timing};
+
+/// What a socket's buffer holds while its host sleeps.
+const BUFFER: usize = 400;
+
+pub(super) struct World {
+    pub(super) now: Instant,
+    pub(super) chance: Chance,
+    pub(super) hosts: Vec<Host>,
+    /// By sender and receiver.
+    pub(super) links: BTreeMap<(usize, usize), Link>,
+    /// Datagrams lost, in a thousand.
+    pub(super) loss: u64,
+    pub(super) delay: Duration,
+    pub(super) timing: Timing,
+    pub(super) quorum: Option<usize>,
+    pub(super) mesh: usize,
+    pub(super) vips: BTreeMap<IpAddr, Vec<Candidate>>,
+    /// Vips for which a machine answers that is none of ours.
+    pub(super) squatted: BTreeSet<IpAddr>,
+    pub(super) broken: Option<Broken>,
+    /// Who took what, since this was last cleared.
+    pub(super) taken: Vec<(Instant, usize, IpAddr)>,
+    pub(super) refused: usize,
+    /// What went wrong on the way.
+    pub(super) complaints: Vec<String>,
+    pub(super) story: String,
+    pub(super) verbose: bool,
+    pub(super) sent: u64,
+    events: BinaryHeap<Reverse<(Instant, u64, Happens)>>,
+    count: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Link {
+    /// Nothing gets through.
+    pub(super) cut: bool,
+    /// Frames do, our datagrams do not.
+    pub(super) mute: bool,
+}
+
+pub(super) struct Host {
+    pub(super) name: String,
+    pub(super) machine: Option<Segment>,
+    pub(super) answers: BTreeSet<IpAddr>,
+    /// On disk.
+    kept: BTreeMap<IpAddr, u64>,
+    epoch: u64,
+    pub(super) paused: Option<Paused>,
+    /// How much its clock is behind.
+    lag: Duration,
+    queue: Vec<(SocketAddr, Vec<u8>)>,
+    wake: Option<Instant>,
+    /// Highest epoch told of each vip.
+    told: BTreeMap<IpAddr, u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paused {
+    since: Instant,
+    /// Its clock stands still as well.
+    clock: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Happens {
+    Wake(usize),
+    Datagram { from: usize, to: usize, bytes: Vec<u8> },
+    Probe { from: usize, to: usize, vip: IpAddr },
+    Answer { from: usize, to: usize, vip: IpAddr },
+}
+
+impl World {
+    pub(super) fn new(seed: u64, nodes: usize) -> Self {
+        let host = |n: usize| Host {
+            name: format!("node-{n}"),
+            machine: None,
+            answers: BTreeSet::new(),
+            kept: BTreeMap::new(),
+            epoch: 100,
+            paused: None,
+            lag: Duration::ZERO,
+            queue: Vec::new(),
+            wake: None,
+            told: BTreeMap::new(),
+        };
+        Self {
+            now: start(),
+            chance: Chance::new(seed),
+            hosts: (0..nodes).map(host).collect(),
+            links: BTreeMap::new(),
+            loss: 0,
+            delay: Duration::from_millis(2),
+            timing: Timing::default(),
+            quorum: None,
+            mesh: 16,
+            vips: BTreeMap::new(),
+            squatted: BTreeSet::new(),
+            broken: None,
+            taken: Vec::new(),
+            refused: 0,
+            complaints: Vec::new(),
+            story: String::new(),
+            verbose: false,
+            sent: 0,
+            events: BinaryHeap::new(),
+            count: 0,
+        }
+    }
+
+    /// Vips that every node may own.
+    pub(super) fn with_vips(&mut self, count: u8) {
+        let all: Vec<Candidate> = self
+            .hosts
+            .iter()
+            .map(|host| Candidate { name: host.name.as_str().into(), score: 0 })
+            .collect();
+        self.vips = (0..count).map(|n| (vip(n), all.clone())).collect();
+    }
+
+    pub(super) fn note(&mut self, text: impl FnOnce() -> String) {
+        let at = (self.now - start()).as_secs_f64();
+        let text = text();
+        if self.verbose {
+            println!("{at:9.4} {text}");
+        }
+        let _ = writeln!(self.story, "{at:9.4} {text}");
+    }
+
+    pub(super) fn boot(&mut self, n: usize, lost: bool) {
+        self.note(|| format!("start node-{n}{}", if lost { " without what it kept" } else { "" }));
+        let host = &mut self.hosts[n];
+        if host.machine.is_some() {
+            return;
+        }
+        host.told.clear();
+        if lost {
+            host.kept.clear();
+            host.epoch = 1;
+        }
+        host.epoch += 1;
+        host.lag = Duration::ZERO;
+        host.paused = None;
+        let mut salt = [0; 16];
+        salt[..8].copy_from_slice(&self.chance.next().to_be_bytes());
+        let config = Config {
+            epoch: host.epoch,
+            salt,
+            seed: self.chance.next(),
+            kept: host.kept.clone(),
+            timing: self.timing,
+            mesh: self.mesh,
+            quorum: self.quorum,
+            ..Config::new(&host.name, Keyring::new(Key::new([1; 32])))
+        };
+        let mut machine = Segment::new(self.now, &config);
+        machine.break_rule(self.broken);
+        machine.handle(self.now, Input::Vips(&self.vips));
+        host.machine = Some(machine);
+        self.settle(n);
+    }
+
+    pub(super) fn crash(&mut self, n: usize) {
+        self.note(|| format!("kill node-{n}"));
+        let host = &mut self.hosts[n];
+        host.machine = None;
+        host.paused = None;
+        host.answers.clear();
+        host.queue.clear();
+    }
+
+    pub(super) fn pause(&mut self, n: usize, clock: bool) {
+        let what = if clock { "suspend" } else { "stop" };
+        self.note(|| format!("{what} node-{n}"));
+        let host = &mut self.hosts[n];
+        if host.machine.is_some() && host.paused.is_none() {
+            host.paused = Some(Paused { since: self.now, clock });
+        }
+    }
+
+    /// In the order that whoever drives the machine keeps: the time, datagrams, frames.
+    pub(super) fn resume(&mut self, n: usize) {
+        let Some(paused) = self.hosts[n].paused.take() else { return };
+        let slept = self.now - paused.since;
+        self.note(|| format!("continue node-{n} after {slept:?}"));
+        if paused.clock {
+            self.hosts[n].lag += slept;
+        }
+        self.settle(n);
+        if !paused.clock && slept > self.timing.dead() + Duration::from_millis(100) {
+            let stale = self.hosts[n].answers.clone();
+            let others = self.hosts.iter().filter(|it| it.name != self.hosts[n].name);
+            let elsewhere: BTreeSet<IpAddr> = others.flat_map(|it| it.answers.clone()).collect();
+            if let Some(vip) = stale.intersection(&elsewhere).next() {
+                self.complaints.push(format!("node-{n} wakes and answers for {vip}"));
+            }
+        }
+        for (from, bytes) in std::mem::take(&mut self.hosts[n].queue) {
+            self.tell(n, Input::Datagram { from, bytes: &bytes });
+        }
+    }
+
+    pub(super) fn tell(&mut self, n: usize, input: Input<'_>) {
+        let now = self.now;
+        let host = &mut self.hosts[n];
+        let Some(machine) = host.machine.as_mut().filter(|_| host.paused.is_none()) else { return };
+        machine.handle(now - host.lag, input);
+        self.settle(n);
+    }
+
+    pub(super) fn tell_vips(&mut self) {
+        let vips = self.vips.clone();
+        for n in 0..self.hosts.len() {
+            self.tell(n, Input::Vips(&vips));
+        }
+    }
+
+    pub(super) fn link(&mut self, from: usize, to: usize) -> &mut Link {
+        self.links.entry((from, to)).or_default()
+    }
+
+    fn passes(&mut self, from: usize, to: usize, datagram: bool) -> bool {
+        let link = self.links.get(&(from, to)).copied().unwrap_or_default();
+        let lost = self.loss > 0 && self.chance.permille(self.loss);
+        let kept = link.cut || (datagram && link.mute);
+        !kept && !lost && from != to
+    }
+
+    fn after(&mut self, wait: Duration, what: Happens) {
+        self.count += 1;
+        self.events.push(Reverse((self.now + wait, self.count, what)));
+    }
+
+    /// How long something is on its way; now and then much longer, so that it is overtaken.
+    fn way(&mut self) -> Duration {
+        let most = u64::try_from(self.delay.as_micros()).expect("short");
+        let way = Duration::from_micros(self.chance.within(50..most.max(51)));
+        if self.loss > 0 && self.chance.permille(10) { way + self.delay * 20 } else { way }
+    }
+
+    pub(super) fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(Reverse((at, _, _))) = self.events.peek()
+            && *at <= end
+        {
+            let Some(Reverse((at, _, what))) = self.events.pop() else { break };
+            self.now = at;
+            self.happen(what);
+        }
+        self.now = end;
+    }
+
+    fn happen(&mut self, what: Happens) {
+        match what {
+            Happens::Wake(n) => {
+                self.hosts[n].wake = None;
+                self.settle(n);
+            }
+            Happens::Datagram { from, to, bytes } => {
+                let from = address(from);
+                let host = &mut self.hosts[to];
+                if host.paused.is_some() {
+                    if host.queue.len() < BUFFER {
+                        host.queue.push((from, bytes));
+                    }
+                    return;
+                }
+                self.tell(to, Input::Datagram { from, bytes: &bytes });
+            }
+            Happens::Probe { from, to, vip } => {
+                let host = &self.hosts[to];
+                if host.paused.is_none()
+                    && host.answers.contains(&vip)
+                    && self.passes(to, from, false)
+                {
+                    let way = self.way();
+                    self.after(way, Happens::Answer { from: to, to: from, vip });
+                }
+            }
+            Happens::Answer { from, to, vip } => {
+                let by = [2, 0, 0, 0, 0, u8::try_from(from % 256).expect("a byte")];
+                self.tell(to, Input::Answered { vip, by });
+            }
+        }
+    }
+
+    /// Does all that a machine wants done.
+    fn settle(&mut self, n: usize) {
+        let host = &mut self.hosts[n];
+        if host.paused.is_some() {
+            return;
+        }
+        let local = self.now - host.lag;
+        let mut outputs = Vec::new();
+        let Some(machine) = &mut host.machine else { return };
+        while let Some(output) = machine.poll(local) {
+            outputs.push(output);
+        }
+        let due = machine.deadline().map(|at| at + host.lag);
+        for output in outputs {
+            self.perform(n, output);
+        }
+        let host = &mut self.hosts[n];
+        if let Some(due) = due
+            && host.wake.is_none_or(|wake| due < wake)
+        {
+            host.wake = Some(due);
+            let wait = due.saturating_duration_since(self.now);
+            self.after(wait, Happens::Wake(n));
+        }
+    }
+
+    fn perform(&mut self, n: usize, output: Output) {
+        match output {
+            Output::Send { to, bytes } => {
+                let to = number(to);
+                self.send(n, to, bytes);
+            }
+            Output::Multicast(bytes) => {
+                for to in 0..self.hosts.len() {
+                    self.send(n, to, bytes.clone());
+                }
+            }
+            Output::Probe(vip) => {
+                if self.squatted.contains(&vip) {
+                    let way = self.way();
+                    self.after(way, Happens::Answer { from: 250, to: n, vip });
+                }
+                for to in 0..self.hosts.len() {
+                    if self.passes(n, to, false) {
+                        let way = self.way();
+                        self.after(way, Happens::Probe { from: n, to, vip });
+                    }
+                }
+            }
+            Output::Own(vip) => {
+                self.note(|| format!("node-{n} answers for {vip}"));
+                self.hosts[n].answers.insert(vip);
+                self.taken.push((self.now, n, vip));
+            }
+            Output::Silence(vip) => {
+                self.note(|| format!("node-{n} is silent for {vip}"));
+                self.hosts[n].answers.remove(&vip);
+            }
+            Output::Fence => {
+                self.hosts[n].answers.clear();
+                self.hosts[n].queue.clear();
+            }
+            Output::Keep { vip, epoch } => self.keep(n, vip, epoch),
+            Output::Left => {
+                self.note(|| format!("node-{n} left"));
+                self.hosts[n].machine = None;
+            }
+            Output::Event(event) => self.witness(n, &event),
+            Output::Announce(_) => {}
+        }
+    }
+
+    fn keep(&mut self, n: usize, vip: IpAddr, epoch: u64) {
+        let old = self.hosts[n].kept.insert(vip, epoch);
+        if old.is_some_and(|old| epoch <= old) {
+            self.complaints.push(format!("node-{n} keeps epoch {epoch} of {vip} after {old:?}"));
+        }
+    }
+
+    fn witness(&mut self, n: usize, event: &Event) {
+        self.note(|| format!("node-{n}: {event:?}"));
+        if let Event::Owner { vip, epoch, .. } = event {
+            let told = self.hosts[n].told.insert(*vip, *epoch);
+            if told.is_some_and(|told| *epoch < told) {
+                self.complaints.push(format!("node-{n} goes back to epoch {epoch} of {vip}"));
+            }
+        }
+        self.refused += usize::from(matches!(event, Event::Refused { .. }));
+    }
+
+    fn send(&mut self, from: usize, to: usize, bytes: Vec<u8>) {
+        self.sent += 1;
+        if self.passes(from, to, true) {
+            if self.loss > 0 && self.chance.permille(5) {
+                let way = self.way();
+                self.after(way, Happens::Datagram { from, to, bytes: bytes.clone() });
+            }
+            let way = self.way();
+            self.after(way, Happens::Datagram { from, to, bytes });
+        }
+    }
+}
+
+pub(super) fn vip(n: u8) -> IpAddr {
+    [10, 0, 1, n].into()
+}
+
+fn address(n: usize) -> SocketAddr {
+    let n = u8::try_from(n + 1).expect("fewer than 255 nodes");
+    SocketAddr::from(([10, 0, 0, n], 7946))
+}
+
+fn number(address: SocketAddr) -> usize {
+    match address.ip() {
+        IpAddr::V4(it) => usize::from(it.octets()[3]) - 1,
+        IpAddr::V6(_) => unreachable!("addresses here are IPv4"),
+    }
+}
