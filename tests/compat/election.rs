@@ -129,3 +129,33 @@ spec: {{type: LoadBalancer, ports: [{{port: 80}}]}}
 {nodes}"
     )
 }
+
+/// How many endpoints of a slice take traffic.
+pub(crate) fn serving(case: &Case) -> Vec<String> {
+    let mut world = World::new(&Value::Null);
+    for file in case.content["files"].as_array().expect("files") {
+        world.apply(&case.manifest(file.as_str().expect("a name")));
+    }
+    world.apply(
+        "apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: pool, namespace: metallb-system}
+spec: {addresses: [10.0.0.1/32]}
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {name: all, namespace: metallb-system}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: test, namespace: default}
+spec: {type: LoadBalancer, ports: [{name: http, port: 80}]}
+",
+    );
+    let owner = world.plan()["announcements"][0]["owner"].is_string();
+    let expected = case.content["expected"]["usable_endpoints"].as_u64();
+    if owner == (expected != Some(0)) {
+        return Vec::new();
+    }
+    vec![format!("announced: {owner}")]
+}

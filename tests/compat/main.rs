@@ -1,12 +1,14 @@
-//! Other people's cases: what MetalLB's own tests expect of allocation and election, read in
-//! place from beside the repository, run through the real stages. No case is copied or known by
+//! Other people's cases: what MetalLB's own tests expect, read in place from beside the repository, run through the real stages. No case is copied or known by
 //! name here; where we differ on purpose, `differences.yaml` names the case and the reason.
 //!
 //! Where the cases are absent the test says so and passes.
 
 mod allocation;
+mod config;
 mod differences;
 mod election;
+mod normal;
+mod routers;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -32,9 +34,13 @@ impl Case {
     }
 }
 
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/compat/metallb")
+}
+
 /// All cases of the suites, by name; none where the folder is absent.
 fn cases(suites: &[&str]) -> Vec<Case> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/compat/metallb");
+    let root = root();
     if !root.is_dir() {
         println!("skipped: {} is not there", root.display());
         return Vec::new();
@@ -96,4 +102,80 @@ fn owners() {
 #[test]
 fn order_of_candidates() {
     run(&["speaker-l2"], &["l2-order", "l2-election-table"], election::order);
+}
+
+#[test]
+fn endpoints_that_serve() {
+    run(&["speaker-l2"], &["endpoint-serving"], election::serving);
+}
+
+#[test]
+fn what_is_accepted() {
+    run(&["config"], &["config-parse", "config-mode"], config::parse);
+    run(&["config"], &["admission"], config::admission);
+    run(&["config"], &["admission-normalize"], config::normalize);
+    run(&["config"], &["configuration-condition"], config::condition);
+    run(&["config"], &["node-scope"], config::node_scope);
+}
+
+#[test]
+fn communities() {
+    run(&["config"], &["community-parse", "community-order", "community-print"], config::community);
+}
+
+#[test]
+fn what_routers_are_told() {
+    run(&["speaker-bgp"], &["bgp-steps"], routers::steps);
+    run(&["speaker-bgp"], &["session-password"], routers::password);
+}
+
+/// Suites that tests here read, and the kinds of cases they run; others are listed as differences.
+#[test]
+fn every_kind_is_run_or_listed() {
+    let ran = [
+        "admission",
+        "admission-normalize",
+        "allocation-steps",
+        "bgp-steps",
+        "community-order",
+        "community-parse",
+        "community-print",
+        "config-mode",
+        "config-parse",
+        "configuration-condition",
+        "controller-steps",
+        "endpoint-serving",
+        "l2-election-table",
+        "l2-order",
+        "l2-steps",
+        "lb-class",
+        "node-scope",
+        "pool-capacity",
+        "session-password",
+    ];
+    let known = differences::read();
+    let suites = ["allocator", "config", "controller", "speaker-bgp", "speaker-l2"];
+    for case in cases(&suites) {
+        let kind = case.kind();
+        let listed = known.contains_key(&format!("kind/{kind}"));
+        assert!(ran.contains(&kind) != listed, "{}: kind {kind}", case.name);
+    }
+}
+
+/// MetalLB's sample manifests: each loads, and a cluster takes it.
+#[test]
+fn samples() {
+    let folder = root().join("samples");
+    if !folder.is_dir() {
+        return println!("skipped: {} is not there", folder.display());
+    }
+    let mut wrong = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("a readable folder").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).expect("text");
+        wrong.extend(config::lowers(&name, &text));
+        wrong.extend(config::sample(&name, text));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

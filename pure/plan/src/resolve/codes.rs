@@ -70,3 +70,11 @@ pub const TLS_NOT_SERVED: Code = Code::new("tls-not-served");
 pub const TLS_SECRET_MISSING: Code = Code::new("tls-secret-missing");
 /// A Service has only workloads that nothing runs here.
 pub const WORKLOAD_NOT_RUN: Code = Code::new("workload-not-run");
+
+/// Findings that another object would heal by appearing: MetalLB's admission lets them pass, so
+/// that objects may come in any order.
+pub const APPEARS_LATER: [Code; 3] =
+    [BFD_PROFILE_MISSING, COMMUNITY_UNKNOWN, PASSWORD_SECRET_MISSING];
+
+/// Findings about an object together with one that it names; admission looks at neither.
+pub const BY_REFERENCE: [Code; 2] = [BFD_ECHO_IPV6, PASSWORD_SECRET_INVALID];
