@@ -48,7 +48,9 @@ pub(crate) fn identify(node: &Node, inherited: &Inherited) -> Result<Identity, N
     let kind = string(node, "kind")?.or_else(|| inherited.kind.clone());
     let (api_version, kind) = match (api_version, kind) {
         (Some(api_version), Some(kind)) => (api_version, kind),
-        (None, None) => return Err(not_an_object(node)),
+        (None, kind) if kind.is_none() || node.get("metadata").is_none() => {
+            return Err(not_an_object(node));
+        }
         (api_version, _) => return Err(half_typed(node, api_version.is_some())),
     };
     let Some((name, mark)) = nested(node, "name")? else {
@@ -138,9 +140,11 @@ fn not_an_object(node: &Node) -> Nameless {
         code: codes::NOT_AN_OBJECT,
         mark: node.mark,
         path: "",
-        message: "this document has neither `apiVersion` nor `kind`, so it is no Kubernetes \
-                  object, and is skipped"
-            .to_owned(),
+        message: format!(
+            "this document has neither `apiVersion` nor {}, so it is no Kubernetes object, and is \
+             skipped",
+            if node.get("kind").is_none() { "`kind`" } else { "`metadata`" }
+        ),
         help: "add both if it is meant as an object, else keep it out of the folder".to_owned(),
     }
 }
