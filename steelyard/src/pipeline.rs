@@ -125,6 +125,7 @@ impl Pipeline {
         let mut world = World { generation, snapshot, absent, objects: current.objects() };
         let mut diagnostics = std::mem::take(&mut world.snapshot.diagnostics);
         world.place(&mut diagnostics);
+        diagnostics.dedup();
         world.snapshot.diagnostics = diagnostics;
         world
     }

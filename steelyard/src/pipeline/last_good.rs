@@ -10,6 +10,7 @@ use steelyard_manifest::Object;
 use steelyard_model::{Diagnostic, Item, Location, NamespacedName, ObjectRef, Severity};
 
 use steelyard_plan::Absent;
+use steelyard_plan::resolve::codes as codes_of_join;
 
 use super::{Key, LoweredObject, key};
 use crate::codes;
@@ -90,14 +91,20 @@ impl Chosen {
     /// Puts back the last good version of objects that the join refused as a whole. Whether there
     /// were any.
     pub(super) fn take_back(&mut self, last: &LastGood, joined: &[Diagnostic]) -> bool {
-        let refused: Vec<Arc<LoweredObject>> = joined
+        let refused: Vec<(&Diagnostic, Arc<LoweredObject>)> = joined
             .iter()
             .filter(|diagnostic| refuses_object(diagnostic))
-            .filter_map(|diagnostic| last.of(diagnostic.object.as_ref()?))
-            .filter(|good| !self.holds(good))
-            .cloned()
+            .filter_map(|diagnostic| Some((diagnostic, last.of(diagnostic.object.as_ref()?)?)))
+            .filter(|(_, good)| !self.holds(good))
+            .map(|(diagnostic, good)| (diagnostic, good.clone()))
             .collect();
-        refused.iter().for_each(|good| self.keep(good));
+        for (diagnostic, good) in &refused {
+            // The join that follows does not see the mistake any more.
+            self.diagnostics.push((*diagnostic).clone());
+            if !self.holds(good) {
+                self.keep(good);
+            }
+        }
         !refused.is_empty()
     }
 
@@ -148,5 +155,5 @@ fn is_faulty(lowered: &LoweredObject) -> bool {
 
 /// Findings of the join after which an object does not count at all.
 fn refuses_object(diagnostic: &Diagnostic) -> bool {
-    diagnostic.is_error() && diagnostic.code == steelyard_plan::resolve::codes::POOL_OVERLAP
+    diagnostic.is_error() && codes_of_join::REFUSE_OBJECT.contains(&diagnostic.code)
 }

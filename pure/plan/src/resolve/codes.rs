@@ -78,3 +78,15 @@ pub const APPEARS_LATER: [Code; 3] =
 
 /// Findings about an object together with one that it names; admission looks at neither.
 pub const BY_REFERENCE: [Code; 2] = [BFD_ECHO_IPV6, PASSWORD_SECRET_INVALID];
+
+/// Errors after which an object does not count at all.
+pub const REFUSE_OBJECT: [Code; 8] = [
+    AGGREGATION_BEYOND_POOL,
+    BFD_ECHO_IPV6,
+    BFD_PROFILE_MISSING,
+    COMMUNITY_UNKNOWN,
+    LOCAL_PREF_CONFLICT,
+    PASSWORD_SECRET_INVALID,
+    PASSWORD_SECRET_MISSING,
+    POOL_OVERLAP,
+];

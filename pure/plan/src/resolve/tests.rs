@@ -9,6 +9,7 @@ use steelyard_model::{Item, Route, ServedBy, Severity, Snapshot};
 
 use super::{EntryPoint, ResolveOptions, resolve};
 
+mod bgp;
 mod endpoints;
 mod gateway;
 mod golden;

@@ -28,6 +28,15 @@ fn any_order() {
              spec: {{addresses: [10.7.0.0/24]}}\n"
         );
     }
+    yaml += "---\napiVersion: v1\nkind: Node\nmetadata: {name: node-z}\n";
+    for (name, pref) in [("a", 100), ("b", 200), ("c", 300)] {
+        yaml += &format!(
+            "---\napiVersion: metallb.io/v1beta1\nkind: BGPAdvertisement\nmetadata: {{name: \
+             {name}}}\nspec: {{localPref: {pref}, communities: [vpn]}}\n---\napiVersion: \
+             metallb.io/v1beta1\nkind: Community\nmetadata: {{name: {name}}}\nspec: \
+             {{communities: [{{name: vpn, value: '1:{pref}'}}]}}\n"
+        );
+    }
     yaml += "---\napiVersion: v1\nkind: Endpoints\nmetadata: {name: grafana, namespace: \
              monitoring}\nsubsets: [{addresses: [{ip: 10.1.0.1}], ports: [{name: service, port: \
              1}]}, {addresses: [{ip: 10.1.0.2}], ports: [{name: service, port: 2}]}]\n";
@@ -36,6 +45,8 @@ fn any_order() {
     let expected = resolve(&items, &ResolveOptions::default());
     assert!(expected.diagnostics.iter().any(|d| d.code.as_str() == "route-duplicate"));
     assert!(expected.diagnostics.iter().any(|d| d.code.as_str() == "pool-overlap"));
+    assert!(expected.diagnostics.iter().any(|d| d.code.as_str() == "local-pref-conflict"));
+    assert!(expected.diagnostics.iter().any(|d| d.code.as_str() == "community-alias-duplicate"));
     for seed in 0..20 {
         let snapshot = resolve(&shuffled(items.clone(), seed), &ResolveOptions::default());
         assert!(snapshot == expected, "seed {seed}");
