@@ -15,7 +15,7 @@ use crate::metallb;
 
 pub(crate) fn config_map(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::ConfigMap = findings.read_lenient()?;
-    metallb::legacy_config_map(&raw.data.unwrap_or_default(), findings);
+    metallb::config_map(&raw.data.unwrap_or_default(), findings);
     Some(Item::ConfigMap { object: findings.object().clone() })
 }
 

@@ -60,8 +60,22 @@ pub(crate) fn l2_advertisement(findings: &mut Findings<'_>) -> Option<Item> {
     Some(Item::L2Advertisement(advertisement))
 }
 
+/// ConfigMaps that MetalLB reads or once read.
+pub(crate) fn config_map(data: &Labels, findings: &mut Findings<'_>) {
+    if &*findings.object().name == "bgpextras" && data.contains_key("extras") {
+        findings.say(
+            steelyard_model::Severity::Warning,
+            codes::FIELD_NOT_HONOURED,
+            &FieldPath::from("data").key("extras"),
+            "raw configuration for FRR has no effect: routers are spoken to without FRR",
+            "say the same with BGPPeers and BGPAdvertisements where they can",
+        );
+    }
+    legacy_config_map(data, findings);
+}
+
 /// Configuration in the ConfigMap that MetalLB read up to 0.12.
-pub(crate) fn legacy_config_map(data: &Labels, findings: &mut Findings<'_>) {
+fn legacy_config_map(data: &Labels, findings: &mut Findings<'_>) {
     let Some(config) = data.get("config") else { return };
     if &*findings.object().name != "config" || !config.contains("address-pools") {
         return;

@@ -165,4 +165,7 @@ fn the_config_map_of_old() {
     };
     taken(&config_map("config"), &["error metallb-legacy data.config"]);
     taken(&config_map("something"), &[]);
+    let extras = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bgpextras}\n\
+                  data: {extras: 'router bgp 64512'}\n";
+    taken(extras, &["warning field-not-honoured data.extras"]);
 }
