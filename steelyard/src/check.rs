@@ -28,6 +28,9 @@ pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
 
 /// The diagnostics with their lines, and a count.
 pub(crate) fn report(diagnostics: &[Diagnostic], sources: &[Source], color: bool) -> String {
+    if sources.is_empty() {
+        return "nothing was read: there is no *.yaml, *.yml or *.json file\n".to_owned();
+    }
     let mut out = render::text(diagnostics, sources, color);
     if !out.is_empty() {
         out.push('\n');

@@ -87,7 +87,9 @@ Examples:
   sudo steelyard up manifests/ --entrypoints.web.address=:8000 --accesslog=true
 
 Traefik's static options are taken as they come: --entrypoints.NAME.address=[HOST]:PORT,
---accesslog, --accesslog.filepath, --accesslog.format.";
+--accesslog, --accesslog.filepath, --accesslog.format. SIGUSR1 opens the access log again.
+
+Exit status: 0 ended by a signal, 2 could not serve.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -159,7 +161,7 @@ pub struct PlanArgs {
     /// How to print
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Output,
-    /// Which Service has which address already
+    /// Which Service has which address already; a missing file says nothing
     #[arg(long, value_name = "FILE")]
     pub lock: Option<PathBuf>,
     /// Write what comes of it back to the lock file
@@ -201,7 +203,8 @@ pub(crate) struct WorldArgs {
     #[arg(long, value_name = "CLASS")]
     pub(crate) lb_class: Option<String>,
     /// Name of this node [default: the host's name]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME",
+          value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) node: Option<String>,
     /// Traefik's static options; taken from the command line before the rest is read.
     #[arg(skip)]
@@ -252,7 +255,8 @@ pub struct DemoArgs {
 #[derive(Args, Clone)]
 pub(crate) struct ServeArgs {
     /// Where the admin page and API listen
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9180", env = "STEELYARD_ADMIN")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9180", env = "STEELYARD_ADMIN",
+          value_parser = parse_listen)]
     pub(crate) admin: std::net::SocketAddr,
     /// Bearer token that the admin API wants when it is not on loopback
     #[arg(long, value_name = "FILE")]
@@ -272,6 +276,11 @@ pub(crate) struct ServeArgs {
     /// What is logged: error, warn, info, debug, or per part (info,steelyard_gateway=debug)
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "STEELYARD_LOG")]
     pub(crate) log_level: String,
+}
+
+fn parse_listen(text: &str) -> Result<std::net::SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write 127.0.0.1:9180 or [::1]:9180; port 0 is any free one".to_owned())
 }
 
 fn parse_mark(text: &str) -> Result<u32, String> {

@@ -3,6 +3,9 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use steelyard_manifest::codes::FILE_UNREADABLE;
+use steelyard_manifest::render;
+use steelyard_model::Diagnostic;
 
 use crate::cli::HostsArgs;
 use crate::entry_points::StaticOptions;
@@ -18,8 +21,12 @@ const THIS_HOST: &str = "127.0.0.1";
 pub fn run(mut args: HostsArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
     let held = plan::held(args.lock.as_deref())?;
-    let (world, _) = load::world(&args.paths, &args.world)?;
+    let (world, sources) = load::world(&args.paths, &args.world)?;
     let (snapshot, plan) = plan::of(world, &held, &plan::facts(&args.world));
     print!("{}", text::hosts(&snapshot, &plan, THIS_HOST));
-    Ok(ExitCode::SUCCESS)
+    // Standard output is for /etc/hosts alone.
+    let unreadable: Vec<Diagnostic> =
+        plan.diagnostics.into_iter().filter(|found| found.code == FILE_UNREADABLE).collect();
+    eprint!("{}", render::text(&unreadable, &sources, false));
+    Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

@@ -15,7 +15,10 @@ pub(crate) fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
     match format {
         LogFormat::Text => lines
             .with_target(false)
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .with_ansi(
+                std::io::IsTerminal::is_terminal(&std::io::stderr())
+                    && std::env::var_os("NO_COLOR").is_none(),
+            )
             .init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }

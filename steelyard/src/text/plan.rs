@@ -31,11 +31,13 @@ pub(crate) fn addresses(plan: &Plan) -> Table {
     for row in &plan.services {
         let id = NamespacedName::new(row.namespace.as_str(), row.name.as_str());
         let why = plan.explanations.get(&id).and_then(|said| said.first());
+        // The column before says so already.
+        let why = why.map(|why| why.strip_prefix("pending: ").unwrap_or(why).to_owned());
         let served_by = row.served_by.map_or("", |by| match by {
             steelyard_model::ServedBy::Gateway => "gateway",
             steelyard_model::ServedBy::Forward => "forward",
         });
-        let why = why.cloned().unwrap_or_default();
+        let why = why.unwrap_or_default();
         table.row([id.to_string().into(), address(row), served_by.into(), why.into()]);
     }
     table

@@ -113,7 +113,11 @@ impl Engine {
         self.ask_names(&plan);
         let applied = self.apply(&snapshot, &plan, generation).await;
         let took = seen.elapsed();
-        tracing::info!(generation, took_ms = took.as_millis(), "in force");
+        tracing::info!(
+            generation,
+            took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "in force"
+        );
         self.current =
             Some(Current { node: facts.node, generation, snapshot, plan, applied, took });
         self.publish();

@@ -120,7 +120,8 @@ pub(super) fn summary(engine: &Engine, color: bool) -> String {
     section("ROUTES", text::routes(&current.snapshot.routes));
     let errors = current.plan.diagnostics.iter().filter(|found| found.is_error()).count();
     if errors > 0 {
-        let line = format!("{errors} errors: steelyard get diagnostics\n");
+        let plural = if errors == 1 { "" } else { "s" };
+        let line = format!("{errors} error{plural}: steelyard get diagnostics\n");
         out += &Style::Bad.paint(&line, color);
     }
     out
@@ -149,7 +150,8 @@ fn carried(status: &PortStatus) -> (String, Cell) {
     match &status.carried {
         Carried::Delivered => (status.key.to_string(), "gateway".into()),
         Carried::Nftables { endpoints } => {
-            (status.key.to_string(), format!("nftables, {endpoints} endpoints").into())
+            let plural = if *endpoints == 1 { "" } else { "s" };
+            (status.key.to_string(), format!("nftables, {endpoints} endpoint{plural}").into())
         }
         Carried::InProcess { listen, why } => {
             (format!("{listen}/{}", status.key.protocol), format!("in process: {why}").into())
