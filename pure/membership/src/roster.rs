@@ -8,8 +8,8 @@
 //! A node is *established* once a datagram of it named our own session: then it is no recording,
 //! and both ways were open.
 //!
-//! Beyond a full mesh not everybody is heard all the time: there SWIM's word counts for those from
-//! whom we want no heartbeats.
+//! Beyond a full mesh not everybody is heard all the time: there a node from whom we want no
+//! heartbeats is present as long as it says hello, unless SWIM says that it is down.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -72,6 +72,8 @@ pub(crate) struct Peer {
     /// The same, by anybody.
     evidence: Option<Instant>,
     alone: Option<Instant>,
+    /// When it last heard us, as it says.
+    mutual: Option<Instant>,
     /// What it said last, and when that came.
     last: Option<(u32, Instant)>,
     pub(crate) rtt: Option<Duration>,
@@ -83,8 +85,8 @@ pub(crate) struct Peer {
     pub(crate) greeted: Option<Instant>,
     /// It was missed, and nothing of it came since.
     pub(crate) missed: bool,
-    /// SWIM says that it is up.
-    pub(crate) up: bool,
+    /// SWIM says that it is down.
+    pub(crate) down: bool,
     pub(crate) digest: u64,
     /// Since when it believes other claims than we do.
     pub(crate) differs: Option<Instant>,
@@ -139,6 +141,16 @@ impl Roster {
         self.peers.values().filter(|it| it.is_fresh(now, self.dead)).count()
     }
 
+    /// Nodes that count for a quorum, without us: they and we hear each other; beyond a full mesh,
+    /// they are present.
+    pub(crate) fn heard(&self, now: Instant) -> usize {
+        if self.swim {
+            return self.peers.values().filter(|it| it.present && it.established).count();
+        }
+        let mutual = |it: &&Peer| it.mutual.is_some_and(|at| now < at + self.dead);
+        self.peers.values().filter(|it| it.is_fresh(now, self.dead)).filter(mutual).count()
+    }
+
     /// Whether somebody was heard within `time` with whom we never spoke.
     pub(crate) fn has_strangers(&self, now: Instant, time: Duration) -> bool {
         let strange = |it: &Peer| it.address.is_some() && !it.established;
@@ -155,6 +167,8 @@ impl Roster {
         peer.direct = Some(now);
         peer.evidence = Some(now);
         peer.digest = beat.digest;
+        let held = beat.echo.map(|it| Duration::from_micros(u64::from(it.held)));
+        peer.mutual = held.and_then(|held| now.checked_sub(held)).max(peer.mutual);
         peer.alone = beat.alone.then(|| peer.alone.unwrap_or(now));
         peer.wants = beat.wants.then(|| now + self.dead * 2);
         for heard in &beat.heard {
@@ -235,7 +249,7 @@ impl Roster {
                 peer.missed |= !present;
                 tell(*id, peer.passage());
             }
-            let due = [ends.flatten(), deaf.filter(|at| now < *at)];
+            let due = [ends, deaf.filter(|at| now < *at)];
             check = due.into_iter().flatten().chain(check).min();
         }
         self.peers.retain(|_, it| it.present || now < it.seen + MEMORY);
@@ -258,13 +272,14 @@ impl Peer {
             direct: None,
             evidence: None,
             alone: None,
+            mutual: None,
             last: None,
             rtt: None,
             wants: None,
             wanted: None,
             greeted: None,
             missed: false,
-            up: false,
+            down: false,
             digest: 0,
             differs: None,
             pending: BTreeMap::new(),
@@ -280,9 +295,10 @@ impl Peer {
         self.direct = None;
         self.evidence = None;
         self.alone = None;
+        self.mutual = None;
         self.last = None;
         self.wants = None;
-        self.up = false;
+        self.down = false;
         self.differs = None;
         self.state = State::Starting;
     }
@@ -292,29 +308,25 @@ impl Peer {
         self.direct.is_some_and(|at| now < at + dead) && self.state != State::Gone
     }
 
-    /// None if it is not present; else when that must be looked at again, if ever. `greeting` is
-    /// how long a hello counts, where not everybody sends heartbeats to everybody.
+    /// Until when it is present, if it is. `greeting` is how long a hello counts, where not
+    /// everybody sends heartbeats to everybody; from whom we want some, they are on their way.
     fn presence_ends(
         &self,
         now: Instant,
         dead: Duration,
         greeting: Option<Duration>,
-    ) -> Option<Option<Instant>> {
+    ) -> Option<Instant> {
         if self.state == State::Gone {
             return None;
         }
         let heard = self.evidence.map(|at| at + dead).filter(|end| now < *end);
-        let Some(greeting) = greeting.filter(|_| !self.missed) else { return heard.map(Some) };
-        let greeted = self.greeted.map(|at| at + greeting).filter(|end| now < *end);
-        if !self.up && greeted.is_none() {
-            return heard.map(Some);
-        }
-        match self.wanted {
-            None if self.up => Some(None),
-            None => Some(heard.max(greeted)),
-            // Its heartbeats are only on their way.
-            Some(since) => heard.max(Some(since + dead).filter(|end| now < *end)).map(Some),
-        }
+        let Some(greeting) = greeting.filter(|_| !self.missed) else { return heard };
+        let greeted = self.greeted.map(|at| at + greeting).filter(|end| now < *end && !self.down);
+        let coarse = match self.wanted {
+            Some(since) => greeted.map(|_| since + dead).filter(|end| now < *end),
+            None => greeted,
+        };
+        heard.max(coarse)
     }
 
     fn passage(&self) -> Passage {

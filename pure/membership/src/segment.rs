@@ -266,7 +266,7 @@ impl Segment {
     }
 
     fn advance(&mut self, now: Instant) {
-        let quorum = self.quorum.map(|of| (self.roster.heard_directly(now) + 1, of));
+        let quorum = self.quorum.map(|of| (self.roster.heard(now) + 1, of));
         let enough = quorum.is_none_or(|(heard, of)| heard > of / 2);
         match self.phase {
             // Whoever is heard, but was not spoken with, may own anything.
@@ -293,6 +293,7 @@ impl Segment {
 
     fn wake(&mut self) {
         self.phase = Phase::Up;
+        self.next_hello = self.next_tick;
         self.ownership.wake();
         self.outputs.push_back(Output::Event(Event::Awake));
     }
@@ -327,7 +328,7 @@ impl Segment {
         swim.on_time(now);
         while let Some((node, up)) = swim.poll_change() {
             if let Some(peer) = self.roster.peers.get_mut(&node) {
-                peer.up = up;
+                peer.down = !up;
                 self.roster.check_at(now);
             }
         }
@@ -372,7 +373,7 @@ impl Segment {
         let id = self.swim_id();
         self.swim = swim.then(|| Swim::new(id, nodes, self.seed));
         self.roster.peers.values_mut().for_each(|peer| {
-            peer.up = false;
+            peer.down = false;
             peer.wanted = None;
         });
     }

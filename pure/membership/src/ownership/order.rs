@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::review::is_ahead;
 use super::{Ownership, Role};
 use crate::claim::{Claim, STANDBYS};
 use crate::config::Candidate;
@@ -41,7 +42,8 @@ impl Ownership {
         for (vip, it) in &self.vips {
             let node = match &it.role {
                 Role::Vacant(vacancy) | Role::Probing { vacancy, .. } => {
-                    vacancy.order.iter().copied().find(|node| roster.able(*node))
+                    let claim = self.table.get(*vip);
+                    vacancy.order.iter().copied().find(|it| is_ahead(*it, claim, roster))
                 }
                 _ => self.table.get(*vip).filter(|it| !it.released).map(|it| it.owner),
             };

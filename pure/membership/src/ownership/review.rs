@@ -82,7 +82,8 @@ impl Ownership {
             Role::Bystander | Role::Owner(_) => {
                 let load = pass.load.get_or_insert_with(|| self.load(roster));
                 let order = self.succession(vip, claim.as_ref(), load);
-                order.iter().find(|it| roster.able(**it)).into_iter().for_each(|it| load.add(*it));
+                let first = order.iter().find(|it| is_ahead(**it, claim.as_ref(), roster));
+                first.into_iter().for_each(|it| load.add(*it));
                 let cause = cause(claim.as_ref(), self.me);
                 let vacancy = Vacancy { since: now, cause, order, refused: None };
                 self.wait(now, vip, vacancy, claim.as_ref(), roster);
@@ -104,10 +105,8 @@ impl Ownership {
         let new = candidates.iter().map(|(node, _)| *node);
         let new: Vec<_> = new.filter(|node| !vacancy.order.contains(node)).collect();
         vacancy.order.extend(new);
-        // Who starts does not know of a vacancy yet; but all may be starting together.
-        let first = claim.is_none();
         let ahead = vacancy.order.iter().take_while(|node| **node != self.me);
-        let ahead = ahead.filter(|it| roster.able(**it) || (first && roster.starting(**it)));
+        let ahead = ahead.filter(|it| is_ahead(**it, claim, roster));
         let turns = u32::try_from(ahead.count()).unwrap_or(u32::MAX);
         let mut due = vacancy.since + self.timing.dead().saturating_mul(turns);
         if let Some((_, again)) = vacancy.refused {
@@ -159,6 +158,12 @@ impl Ownership {
             self.accept(vip, claim);
         }
     }
+}
+
+/// Whether a node that comes before us is waited for. Who only starts is not, but where nobody had
+/// the vip before: then all may be starting together.
+pub(super) fn is_ahead(node: crate::NodeId, claim: Option<&Claim>, roster: &Roster) -> bool {
+    roster.able(node) || (claim.is_none() && roster.starting(node))
 }
 
 fn cause(claim: Option<&Claim>, me: crate::NodeId) -> Cause {

@@ -10,7 +10,7 @@ use crate::id::NodeId;
 use crate::roster::Peer;
 use crate::seal::{Opened, Refused};
 use crate::swim::Id;
-use crate::wire::{Beat, Body, Message};
+use crate::wire::{Beat, Body, Message, State};
 
 /// A node that has our name is spoken of no more often.
 const NAME_TAKEN: Duration = Duration::from_secs(60);
@@ -71,6 +71,12 @@ impl Segment {
         peer.time(now, beat, clock);
         peer.greeted = Some(now);
         let (established, id) = (peer.established, Id::new(sender, peer.epoch));
+        let changes = established && peer.state != State::Gone && peer.state != beat.state;
+        if changes {
+            peer.state = beat.state;
+            self.roster.changed = true;
+        }
+        self.roster.check_at(now);
         if !established {
             self.reply(now, sender);
         }
