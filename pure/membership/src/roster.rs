@@ -93,6 +93,8 @@ pub(crate) struct Peer {
     /// Claims to send, and how often still.
     pub(crate) pending: BTreeMap<IpAddr, u8>,
     pub(crate) replied: Option<Instant>,
+    /// When our claims were last told to it unheard.
+    pub(crate) repeated: Option<Instant>,
 }
 
 impl Roster {
@@ -147,7 +149,8 @@ impl Roster {
         if self.swim {
             return self.peers.values().filter(|it| it.present && it.established).count();
         }
-        let mutual = |it: &&Peer| it.mutual.is_some_and(|at| now < at + self.dead);
+        // What they say of us is one heartbeat old, and may be lost as well.
+        let mutual = |it: &&Peer| it.mutual.is_some_and(|at| now < at + self.dead * 2);
         self.peers.values().filter(|it| it.is_fresh(now, self.dead)).filter(mutual).count()
     }
 
@@ -284,6 +287,7 @@ impl Peer {
             differs: None,
             pending: BTreeMap::new(),
             replied: None,
+            repeated: None,
         }
     }
 

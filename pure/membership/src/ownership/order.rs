@@ -102,7 +102,11 @@ impl Ownership {
             rest.retain(|it| pool.contains(it));
         }
         chosen.extend(rest);
+        let score = |node: &NodeId| it.candidates.iter().find(|(known, _)| known == node);
+        let score = |node: &NodeId| score(node).map_or(0, |(_, score)| *score);
+        chosen.sort_by_key(|node| Reverse(score(node)));
         chosen.truncate(STANDBYS);
+        even_out(&mut chosen, score, load);
         if chosen.first() != now.first() {
             now.first().into_iter().for_each(|node| load.remove(*node));
             chosen.first().into_iter().for_each(|node| load.add(*node));
@@ -126,6 +130,17 @@ impl Ownership {
             }
         }
         load
+    }
+}
+
+/// Puts another first that is preferred as much and has clearly less to do: nothing moves by it.
+fn even_out(standbys: &mut [NodeId], score: impl Fn(&NodeId) -> u32, load: &Load) {
+    let [first, rest @ ..] = standbys else { return };
+    let alike = rest.iter_mut().filter(|it| score(it) == score(first));
+    if let Some(least) = alike.min_by_key(|it| load.of(**it))
+        && load.of(*first) >= load.of(*least) + 2
+    {
+        std::mem::swap(first, least);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Phase, Segment};
 use crate::event::Output;
@@ -16,6 +16,8 @@ const BURST: usize = 32;
 const TELL: u8 = 2;
 /// Beyond a full mesh, claims are compared with so many others in each interval.
 const COMPARE: usize = 2;
+/// Beyond a full mesh, who is not heard is spoken to for so long.
+const MISSING: Duration = Duration::from_secs(60);
 
 impl Segment {
     /// The heartbeat of all that goes on.
@@ -30,6 +32,7 @@ impl Segment {
             self.want(now);
         }
         for node in self.partners(now) {
+            self.repeat(now, node);
             self.beat(now, node);
         }
         if now >= self.next_hello {
@@ -40,7 +43,7 @@ impl Segment {
     fn hello(&mut self, now: Instant) {
         // Twenty hellos a second on the segment at most, but for those who start.
         let many = self.roster.peers.len().try_into().unwrap_or(u32::MAX);
-        let spread = std::time::Duration::from_millis(50) * many;
+        let spread = Duration::from_millis(50) * many;
         let starting = matches!(self.phase, Phase::Listening { .. });
         let wait = if starting { self.timing.hello / 4 } else { self.timing.hello.max(spread) };
         self.next_hello = now + wait;
@@ -63,13 +66,28 @@ impl Segment {
         let wanting = reachable
             .clone()
             .filter(|(_, it)| it.wanted.is_some() || it.wants.is_some_and(|until| now < until));
-        let mut partners: BTreeSet<NodeId> = wanting.map(|(id, _)| *id).collect();
+        let missing = reachable.clone().filter(|(_, it)| !it.present && now < it.seen + MISSING);
+        let mut partners: BTreeSet<NodeId> = wanting.chain(missing).map(|(id, _)| *id).collect();
         let present: Vec<NodeId> = reachable.filter(|it| it.1.present).map(|it| *it.0).collect();
         for _ in 0..COMPARE.min(present.len()) {
             let pick = self.random() % u64::try_from(present.len()).expect("64 bits");
             partners.extend(present.get(usize::try_from(pick).expect("less than the length")));
         }
         partners
+    }
+
+    /// Who is not heard may hear us all the same, and go on with a claim that ours beats.
+    fn repeat(&mut self, now: Instant, node: NodeId) {
+        let Some(peer) = self.roster.peers.get_mut(&node) else { return };
+        let due = peer.repeated.is_none_or(|at| now >= at + self.timing.dead());
+        if !peer.present && peer.established && due {
+            peer.repeated = Some(now);
+            let ours = self.ownership.table.iter().filter(|(_, claim)| claim.owner == self.me);
+            let ours: Vec<IpAddr> = ours.map(|(vip, _)| vip).collect();
+            for vip in ours {
+                peer.pending.entry(vip).or_insert(1);
+            }
+        }
     }
 
     /// Beyond a full mesh: owners and their standbys hear each other.
@@ -102,7 +120,7 @@ impl Segment {
         let mut to = std::mem::take(&mut self.ownership.urgent);
         if !news.is_empty() {
             let told = self.roster.peers.iter_mut();
-            for (id, peer) in told.filter(|(_, it)| it.present && it.established) {
+            for (id, peer) in told.filter(|(_, it)| it.established) {
                 peer.pending.extend(news.iter().map(|vip| (*vip, TELL)));
                 to.insert(*id);
             }

@@ -1,1 +1,154 @@
+//! One machine, told by hand what a forger or a stranger would say. How several get along is the
+//! simulation's.
 
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use super::*;
+use crate::sim::start;
+use crate::wire::{Beat, Body, Echo, Message};
+use crate::{Candidate, Key, Keyring};
+
+const PEER: ([u8; 4], u16) = ([10, 0, 0, 2], 7946);
+
+fn keys() -> Keyring {
+    Keyring::new(Key::new([1; 32]))
+}
+
+fn config() -> Config {
+    Config { epoch: 50, ..Config::new("a", keys()) }
+}
+
+fn machine() -> Segment {
+    let mut machine = Segment::new(start(), &config());
+    let candidate = |name: &str| Candidate { name: name.into(), score: 0 };
+    let vips: BTreeMap<IpAddr, _> =
+        BTreeMap::from([([10, 0, 0, 100].into(), vec![candidate("a"), candidate("b")])]);
+    machine.handle(start(), Input::Vips(&vips));
+    machine
+}
+
+fn outputs(machine: &mut Segment, now: Instant) -> Vec<Output> {
+    std::iter::from_fn(|| machine.poll(now)).collect()
+}
+
+/// Lets time pass as it does, and says what was wanted meanwhile.
+fn pass(machine: &mut Segment, now: &mut Instant, time: Duration) -> Vec<Output> {
+    let end = *now + time;
+    let mut all = outputs(machine, *now);
+    while let Some(at) = machine.deadline().filter(|at| *at <= end) {
+        *now = at;
+        all.extend(outputs(machine, *now));
+    }
+    *now = end;
+    all
+}
+
+fn said(machine: &mut Segment, now: Instant, sealer: &mut Sealer, body: Body) -> Vec<Output> {
+    let message = Message { sender: "b".to_owned(), body };
+    let bytes = sealer.seal(&message.encode());
+    machine.handle(now, Input::Datagram { from: PEER.into(), bytes: &bytes });
+    outputs(machine, now)
+}
+
+fn peer(epoch: u64) -> Sealer {
+    Sealer::new(keys(), Session { epoch, salt: [7; 16] })
+}
+
+fn beat(echo: Option<(u64, u32)>) -> Body {
+    let echo = echo.map(|(epoch, tag)| Echo { epoch, tag, sent: 0, held: 0 });
+    Body::Beat(Beat { state: State::Up, echo, ..Beat::default() })
+}
+
+fn has_up(outputs: &[Output]) -> bool {
+    outputs.iter().any(|it| matches!(it, Output::Event(Event::MemberUp(_))))
+}
+
+#[test]
+fn alone_it_listens_probes_and_owns() {
+    let (mut machine, mut now) = (machine(), start());
+    let vip: IpAddr = [10, 0, 0, 100].into();
+    let listening = pass(&mut machine, &mut now, Duration::from_millis(999));
+    assert!(listening.iter().all(|it| matches!(it, Output::Multicast(_))), "{listening:?}");
+    let then = pass(&mut machine, &mut now, Duration::from_millis(100));
+    let order: Vec<_> =
+        then.iter().filter(|it| !matches!(it, Output::Multicast(_) | Output::Event(_))).collect();
+    let probe = Output::Probe(vip);
+    assert_eq!(order, [&probe, &probe, &Output::Keep { vip, epoch: 1 }, &Output::Own(vip)]);
+}
+
+#[test]
+fn a_recording_does_not_make_a_node_alive() {
+    let (mut machine, now) = (machine(), start());
+    let mut peer = peer(1);
+    assert!(!has_up(&said(&mut machine, now, &mut peer, beat(None))), "names nobody");
+    let other = said(&mut machine, now, &mut peer, beat(Some((49, 0))));
+    assert!(!has_up(&other), "names an earlier start of ours");
+    assert!(has_up(&said(&mut machine, now, &mut peer, beat(Some((50, 0))))));
+}
+
+#[test]
+fn who_is_remembered_as_later_becomes_later() {
+    let (mut machine, now) = (machine(), start());
+    let mut peer = peer(1);
+    said(&mut machine, now, &mut peer, beat(Some((70, 5))));
+    assert_eq!(machine.sealer.session().epoch, 71);
+    assert!(has_up(&said(&mut machine, now, &mut peer, beat(Some((71, 0))))));
+}
+
+#[test]
+fn a_namesake_is_reported_and_not_believed() {
+    let (mut machine, now) = (machine(), start());
+    let message = Message { sender: "a".to_owned(), body: Body::Hello(Beat::default()) };
+    for (epoch, reported) in [(49, false), (50, false), (51, true), (52, false)] {
+        let bytes = Sealer::new(keys(), Session { epoch, salt: [0; 16] }).seal(&message.encode());
+        let from = SocketAddr::from(PEER);
+        machine.handle(now, Input::Datagram { from, bytes: &bytes });
+        let event = Output::Event(Event::NameTaken(from));
+        assert_eq!(outputs(&mut machine, now).contains(&event), reported, "epoch {epoch}");
+    }
+    assert_eq!(machine.members(now).len(), 1);
+}
+
+#[test]
+fn what_is_refused_is_counted() {
+    let (mut machine, now) = (machine(), start());
+    let stranger = Keyring::new(Key::new([2; 32]));
+    let session = Session { epoch: 1, salt: [0; 16] };
+    let mut peer = peer(1);
+    let good = peer.seal(&Message { sender: "b".to_owned(), body: beat(None) }.encode());
+    let mut bent = good.clone();
+    bent[60] ^= 1;
+    let mut versioned = good.clone();
+    versioned[3] = 9;
+    let nonsense = peer.seal(b"nonsense");
+    let unknown = Sealer::new(stranger, session).seal(b"x");
+    for bytes in [&good, &good, &bent, &versioned, &nonsense, &unknown, &vec![0; 10]] {
+        machine.handle(now, Input::Datagram { from: PEER.into(), bytes });
+    }
+    let counted: Vec<_> = machine.take_refused().into_iter().collect();
+    let each = [
+        Refused::Foreign,
+        Refused::Version,
+        Refused::UnknownKey,
+        Refused::Forged,
+        Refused::Malformed,
+        Refused::Replayed,
+    ];
+    assert_eq!(counted, each.map(|why| (why, 1)));
+}
+
+#[test]
+fn who_hears_a_stranger_waits_to_be_spoken_with() {
+    let (mut machine, mut now) = (machine(), start());
+    let mut peer = peer(1);
+    let mut all = Vec::new();
+    for _ in 0..20 {
+        all.extend(said(&mut machine, now, &mut peer, Body::Hello(Beat::default())));
+        all.extend(pass(&mut machine, &mut now, Duration::from_millis(300)));
+    }
+    let silent = |it: &Output| matches!(it, Output::Send { .. } | Output::Multicast(_));
+    assert!(all.iter().all(silent), "it may own anything: {all:?}");
+    let then = pass(&mut machine, &mut now, Duration::from_secs(4));
+    assert!(then.contains(&Output::Own([10, 0, 0, 100].into())), "it is not there any more");
+}

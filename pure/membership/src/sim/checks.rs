@@ -71,7 +71,10 @@ pub(super) fn every_vip_owned(world: &World) -> Result<(), String> {
             };
             group.iter().all(cut)
         });
-        if !quorum || !closed {
+        // With a quorum, who does not reach enough of them directly is silent.
+        let pairs = group.iter().flat_map(|a| group.iter().map(move |b| (*a, *b)));
+        let whole = || pairs.clone().all(|it| !world.links.get(&it).is_some_and(|link| link.cut));
+        if !quorum || !closed || (world.quorum.is_some() && !whole()) {
             continue;
         }
         for (vip, candidates) in &world.vips {

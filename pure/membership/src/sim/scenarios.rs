@@ -1,1 +1,209 @@
-//! x
+//! What must happen in the cases that people ask about, one by one.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::checks::{one_owner, owners};
+use super::world::{World, vip};
+use crate::{Input, Timing};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Nodes that settled, all started together.
+fn settled(nodes: usize, vips: u8) -> World {
+    let mut world = World::new(1, nodes);
+    world.with_vips(vips);
+    boot(&mut world);
+    world
+}
+
+fn boot(world: &mut World) {
+    for n in 0..world.hosts.len() {
+        world.boot(n, false);
+    }
+    world.run_for(SECOND * 3);
+    world.taken.clear();
+}
+
+fn owner(world: &World, vip: IpAddr) -> Option<usize> {
+    let owners = owners(world).remove(&vip).unwrap_or_default();
+    assert!(owners.len() <= 1, "{owners:?} answer for {vip}");
+    owners.into_iter().next()
+}
+
+/// How long nobody answered for the first vip from now on.
+fn outage(world: &mut World) -> Duration {
+    let began = world.now;
+    while owner(world, vip(0)).is_none() {
+        world.run_for(Duration::from_millis(1));
+        assert!(world.now < began + SECOND * 10, "nobody takes over");
+    }
+    world.now - began
+}
+
+#[test]
+fn a_crash_is_over_within_the_dead_time_and_the_probes() {
+    for (timing, most) in [(Timing::default(), 560), (Timing::fast(), 210)] {
+        let mut world = World::new(1, 3);
+        world.timing = timing;
+        world.with_vips(1);
+        boot(&mut world);
+        let old = owner(&world, vip(0)).unwrap();
+        world.crash(old);
+        let outage = outage(&mut world);
+        assert!(outage <= Duration::from_millis(most), "{outage:?}");
+        let new = owner(&world, vip(0)).unwrap();
+        world.boot(old, false);
+        world.run_for(SECOND * 5);
+        assert_eq!(owner(&world, vip(0)), Some(new), "who comes back takes nothing");
+    }
+}
+
+#[test]
+fn a_crash_among_fifty_is_over_as_soon() {
+    let mut world = settled(50, 3);
+    world.run_for(SECOND * 20);
+    world.crash(owner(&world, vip(0)).unwrap());
+    let outage = outage(&mut world);
+    assert!(outage <= Duration::from_millis(560), "{outage:?}");
+}
+
+#[test]
+fn a_leave_leaves_no_gap() {
+    let mut world = settled(3, 4);
+    let old = owner(&world, vip(0)).unwrap();
+    world.tell(old, Input::Leave);
+    while world.hosts[old].machine.is_some() {
+        let answered: BTreeSet<IpAddr> = owners(&world).into_keys().collect();
+        assert_eq!(answered.len(), 4, "every vip is answered for at any moment");
+        world.run_for(Duration::from_micros(100));
+    }
+    world.run_for(SECOND);
+    assert_eq!(owners(&world).len(), 4);
+    one_owner(&world).unwrap();
+}
+
+#[test]
+fn cut_heartbeats_move_nothing_while_the_lan_answers() {
+    let mut world = settled(3, 3);
+    let before = owners(&world);
+    for a in 0..3 {
+        for b in 0..3 {
+            world.link(a, b).mute = true;
+        }
+    }
+    world.run_for(SECOND * 20);
+    assert_eq!(owners(&world), before);
+    assert!(world.refused >= 3, "and it is told");
+}
+
+#[test]
+fn an_owner_that_hears_nobody_is_replaced() {
+    for nodes in [2, 3] {
+        let mut world = settled(nodes, 1);
+        let old = owner(&world, vip(0)).unwrap();
+        for other in (0..nodes).filter(|other| *other != old) {
+            world.link(other, old).cut = true;
+        }
+        world.run_for(SECOND * 5);
+        let owners = owners(&world).remove(&vip(0)).unwrap();
+        assert!(owners.iter().any(|n| *n != old), "somebody whom the LAN reaches");
+        world.links.clear();
+        world.run_for(SECOND * 3);
+        assert!(owner(&world, vip(0)).is_some_and(|now| now != old));
+    }
+}
+
+#[test]
+fn an_owner_that_nobody_hears_is_replaced_and_yields() {
+    let mut world = settled(3, 1);
+    let old = owner(&world, vip(0)).unwrap();
+    for other in (0..3).filter(|other| *other != old) {
+        world.link(old, other).cut = true;
+    }
+    world.run_for(SECOND * 2);
+    let new = owner(&world, vip(0)).unwrap();
+    assert_ne!(new, old);
+    world.links.clear();
+    world.run_for(SECOND * 3);
+    assert_eq!(owner(&world, vip(0)), Some(new));
+}
+
+#[test]
+fn the_second_standby_follows_a_first_that_fell_with_the_owner() {
+    let mut world = settled(4, 1);
+    let old = owner(&world, vip(0)).unwrap();
+    let machine = world.hosts[old].machine.as_ref().unwrap();
+    let standby = machine.vips()[0].standbys[0].to_string();
+    let first = world.hosts.iter().position(|host| host.name == standby).unwrap();
+    world.crash(old);
+    world.crash(first);
+    assert!(outage(&mut world) <= Duration::from_millis(560));
+}
+
+#[test]
+fn an_address_that_a_stranger_has_is_not_taken() {
+    let mut world = World::new(1, 2);
+    world.with_vips(1);
+    world.squatted.insert(vip(0));
+    boot(&mut world);
+    world.run_for(SECOND * 5);
+    assert_eq!(owner(&world, vip(0)), None);
+    assert!((1..=2).contains(&world.refused), "told once by each: {}", world.refused);
+    world.squatted.clear();
+    world.run_for(SECOND * 2);
+    assert!(owner(&world, vip(0)).is_some());
+}
+
+#[test]
+fn a_minority_is_silent_where_a_quorum_is_asked_for() {
+    let mut world = World::new(1, 3);
+    world.quorum = Some(3);
+    world.with_vips(3);
+    boot(&mut world);
+    let old = owner(&world, vip(0)).unwrap();
+    for other in (0..3).filter(|other| *other != old) {
+        world.link(old, other).cut = true;
+        world.link(other, old).cut = true;
+    }
+    world.run_for(SECOND * 2);
+    assert!(world.hosts[old].answers.is_empty());
+    assert_eq!(owners(&world).len(), 3, "the others answer for all");
+}
+
+#[test]
+fn a_thousand_vips_move_together() {
+    let mut world = World::new(1, 3);
+    world.with_vips(200);
+    let all = world.vips.values().next().unwrap().clone();
+    for n in 0..800_u16 {
+        let [high, low] = n.to_be_bytes();
+        world.vips.insert([10, 0, 8 + high, low].into(), all.clone());
+    }
+    boot(&mut world);
+    world.run_for(SECOND * 2);
+    assert_eq!(owners(&world).len(), 1000);
+    world.crash(0);
+    world.run_for(Duration::from_millis(700));
+    assert_eq!(owners(&world).len(), 1000);
+    one_owner(&world).unwrap();
+    let counts: Vec<usize> = [1, 2].map(|n| world.hosts[n].answers.len()).to_vec();
+    assert!(counts.iter().all(|count| (450..=550).contains(count)), "spread: {counts:?}");
+}
+
+#[test]
+fn owners_are_spread_anew_only_when_asked() {
+    let mut world = World::new(1, 3);
+    world.with_vips(9);
+    world.boot(0, false);
+    world.run_for(SECOND * 3);
+    world.boot(1, false);
+    world.boot(2, false);
+    world.run_for(SECOND * 3);
+    assert_eq!(world.hosts[0].answers.len(), 9, "who comes later takes nothing");
+    world.tell(2, Input::Rebalance);
+    world.run_for(SECOND);
+    let counts: Vec<usize> = world.hosts.iter().map(|host| host.answers.len()).collect();
+    assert_eq!(counts, [3, 3, 3]);
+}
