@@ -150,6 +150,27 @@ fn nobody_moves_when_services_come_and_go() -> Result<()> {
 }
 
 #[test]
+fn what_cannot_be_noted_is_not_announced_and_costs_nothing_else() -> Result<()> {
+    let (folder, _backend) = application()?;
+    folder.write("pool.yaml", POOL)?;
+    let up = Up::start(folder.path())?;
+    // What the lock is written to before it takes the place of the old one.
+    let obstacle = folder.file(".steelyard.lock.new");
+    std::fs::create_dir(&obstacle)?;
+    folder.write("b.yaml", &load_balancer("b"))?;
+    wait::until("a reason", || {
+        up.read("overview").is_ok_and(|told| told["reasons"].to_string().contains("lock file"))
+    })?;
+    ensure!(up.address_of("b").is_none(), "an address that nobody would remember");
+    ensure!(up.get("app.test", "/")?.status == 200, "what was in force still is");
+
+    std::fs::remove_dir(&obstacle)?;
+    addresses(&up, &["b"])?;
+    ensure!(std::fs::read_to_string(folder.file("steelyard.lock"))?.contains("default/b"));
+    Ok(())
+}
+
+#[test]
 fn a_restriction_that_is_not_honoured_never_stands_open() -> Result<()> {
     let (folder, _backend) = application()?;
     for (name, annotation) in [

@@ -32,6 +32,8 @@ pub(crate) struct Engine {
     pub(super) current: Option<Current>,
     pub(super) started: u64,
     ticks: u32,
+    /// An edit that waits for the lock file to be writable.
+    pub(super) unwritten: Option<Vec<Source>>,
 }
 
 /// Something that happened by itself.
@@ -84,6 +86,7 @@ impl Engine {
             current: None,
             started: super::history::now(),
             ticks: 0,
+            unwritten: None,
         })
     }
 
@@ -95,7 +98,8 @@ impl Engine {
     /// Takes the complete set of files through all stages.
     ///
     /// # Errors
-    /// When the lock file cannot be written: then nothing new may be announced.
+    /// When the lock file cannot be written at the start. Later, what is in force stays in force,
+    /// nothing new is announced, and it is tried again.
     pub(crate) async fn take(&mut self, sources: &[Source]) -> Result<()> {
         let seen = Instant::now();
         let mut world = self.pipeline.update(sources);
@@ -105,8 +109,16 @@ impl Engine {
         }
         let generation = world.generation;
         let (snapshot, plan) = plan::of(world, &self.held, &facts);
-        if let Some(path) = &self.settings.lock {
-            lock_file::write(path, &plan.held)?;
+        self.unwritten = None;
+        if let Err(error) = self.write_lock(&plan.held) {
+            if self.current.is_none() {
+                return Err(error);
+            }
+            let message = format!("{error:#}: the edit waits until it can be written");
+            self.history.note(false, "LockNotWritten", "File/steelyard.lock", &message);
+            self.unwritten = Some(sources.to_vec());
+            self.publish();
+            return Ok(());
         }
         self.held.clone_from(&plan.held);
         self.tell(&plan);
@@ -222,9 +234,20 @@ impl Engine {
         let Some(current) = self.current.take() else { return };
         self.ask_names(&current.plan);
         self.current = Some(current);
-        if self.ticks.is_multiple_of(REPAIR) {
-            self.apply_again().await;
+        if !self.ticks.is_multiple_of(REPAIR) {
+            return;
         }
+        self.apply_again().await;
+        // Somebody may have removed it. When it cannot be written, the next edit says so.
+        let _ = self.write_lock(&self.held);
+        if let Some(sources) = self.unwritten.take() {
+            // Only the start fails for want of the lock.
+            let _ = self.take(&sources).await;
+        }
+    }
+
+    fn write_lock(&self, held: &Held) -> Result<()> {
+        self.settings.lock.as_ref().map_or(Ok(()), |path| lock_file::write(path, held))
     }
 
     /// Applies what is in force once more.

@@ -20,7 +20,7 @@ use anyhow::{Context, Result};
 use steelyard_manifest::Source;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::{ServeArgs, UpArgs, WorldArgs};
+use crate::cli::{LogFormat, ServeArgs, UpArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
 use crate::{load, logging};
 
@@ -114,6 +114,8 @@ async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Res
     let mut signals = Signals::new()?;
     let (sources, mut watch) = steelyard_sources::watch(paths)?;
     let drain = Duration::from_secs(settings.serve.drain);
+    let is_text = settings.serve.log_format == LogFormat::Text;
+    let mut told = String::new();
     let mut engine = Engine::start(settings).await?;
     engine.take(&sources).await?;
     let mut tick = tokio::time::interval(TICK);
@@ -132,14 +134,24 @@ async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Res
             Event::Reopen => engine.reopen_logs(),
             Event::Stop(why) => break why,
         }
-        if let Some(live) = &live {
-            live.draw(&engine);
+        match &live {
+            Some(live) => live.draw(&engine),
+            None if is_text => print_changed(view::loopback(&engine), &mut told),
+            None => {}
         }
     };
     drop(live);
     tracing::info!("{why}: finishing requests for up to {} s", drain.as_secs());
     engine.stop(drain).await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints `now` unless it was the last that was `told`.
+fn print_changed(now: String, told: &mut String) {
+    if now != *told {
+        println!("\n{now}");
+        *told = now;
+    }
 }
 
 /// The signals that mean something to us.

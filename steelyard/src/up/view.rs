@@ -12,7 +12,7 @@ use steelyard_speaker::{VipState, VipStatus};
 
 use super::engine::{Current, Engine};
 use super::privileges::Privileges;
-use crate::text::{self, Cell, Style, Table};
+use crate::text::{self, Cell, Style, Table, wants_color};
 
 impl Engine {
     /// Tells everyone what is in force now.
@@ -71,6 +71,9 @@ impl Engine {
     /// Ready means: configured, listening, and announcing what it should.
     fn unready(&self, current: &Current, vips: Option<&[VipStatus]>) -> Vec<String> {
         let mut reasons = Vec::new();
+        if self.unwritten.is_some() {
+            reasons.push("an edit waits: the lock file cannot be written".to_owned());
+        }
         for (bind, outcome) in &current.applied.listeners {
             if let Err(error) = outcome {
                 reasons.push(format!(
@@ -125,6 +128,14 @@ pub(super) fn summary(engine: &Engine, color: bool) -> String {
         out += &Style::Bad.paint(&line, color);
     }
     out
+}
+
+/// The same for a terminal that shows logs; empty where things are reached at their own addresses.
+pub(super) fn loopback(engine: &Engine) -> String {
+    let Some(current) = engine.current.as_ref().filter(|_| engine.parts.speaker.is_none()) else {
+        return String::new();
+    };
+    reached(current).render(0, wants_color())
 }
 
 /// Where things are really reached: entry points, and forwarded ports with how they are carried.
