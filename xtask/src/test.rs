@@ -4,6 +4,9 @@ use anyhow::Result;
 
 use crate::{install, shell, tidy};
 
+/// Runs of the simulation of whole segments, when everything is tested.
+const SIMULATIONS: &str = "10000";
+
 /// Runs everything; `fast` leaves out what needs privileges, peers or a browser.
 pub(crate) fn run(fast: bool) -> Result<()> {
     if !fast {
@@ -21,7 +24,8 @@ pub(crate) fn run(fast: bool) -> Result<()> {
         );
     }
     shell::run("cargo", &["build", "--locked"], &[])?;
-    shell::run("cargo", &["test", "--workspace", "--locked", "--no-fail-fast"], &[])?;
+    let everything = ["test", "--workspace", "--locked", "--no-fail-fast"];
+    shell::run("cargo", &everything, &[("STEELYARD_SIM_RUNS", SIMULATIONS)])?;
     let deny = install::cargo_deny()?;
     let check = ["check", "bans", "licenses", "sources"];
     shell::run(&deny.to_string_lossy(), &check, &[])

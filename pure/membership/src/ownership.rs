@@ -105,6 +105,8 @@ pub(crate) struct Tenure {
     /// When we last announced it against somebody.
     insisted: Option<Instant>,
     defended: Option<Instant>,
+    /// Who claims it, and when that is answered.
+    contested: Option<(Instant, Mac)>,
 }
 
 impl Ownership {
@@ -280,7 +282,8 @@ impl Ownership {
 
     fn take(&mut self, now: Instant, vip: IpAddr, cause: Cause, since: Instant) {
         let epoch = self.claim(vip);
-        let tenure = Tenure { epoch, handing: None, insisted: None, defended: None };
+        let tenure =
+            Tenure { epoch, handing: None, insisted: None, defended: None, contested: None };
         self.set_role(vip, Role::Owner(tenure));
         self.set_timer(vip, None);
         self.after.push_back(Output::Own(vip));
@@ -333,10 +336,29 @@ impl Ownership {
         if self.policy == Policy::Withdraw {
             return self.release(vip, Loss::Withdrawn(by));
         }
-        if tenure.defended.is_none_or(|at| now >= at + self.timing.defend) {
-            tenure.defended = Some(now);
-            self.after.push_back(Output::Announce(vip));
-            self.happened.push(Happening::Event(Event::Defended { vip, by }));
+        let due = tenure.defended.is_none_or(|at| now >= at + self.timing.defend);
+        if due && tenure.contested.is_none() && tenure.handing.is_none() {
+            // It may be one of us whose better claim is on its way.
+            let at = now + self.timing.interval;
+            tenure.contested = Some((at, by));
+            self.set_timer(vip, Some(at));
+        }
+    }
+
+    /// Announces once more what another machine claims.
+    fn defend(&mut self, now: Instant, vip: IpAddr) {
+        let Some(Role::Owner(tenure)) = self.vips.get_mut(&vip).map(|it| &mut it.role) else {
+            return;
+        };
+        match tenure.contested {
+            Some((at, by)) if now >= at => {
+                tenure.contested = None;
+                tenure.defended = Some(now);
+                self.after.push_back(Output::Announce(vip));
+                self.happened.push(Happening::Event(Event::Defended { vip, by }));
+            }
+            Some((at, _)) => self.set_timer(vip, Some(at)),
+            None => {}
         }
     }
 

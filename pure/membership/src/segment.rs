@@ -120,6 +120,8 @@ impl Segment {
         match input {
             // What was received before the machine slept tells of a world that is gone.
             Input::Datagram { .. } | Input::Answered { .. } | Input::Rival { .. } if late => {}
+            // It was on its way when the cable was pulled.
+            Input::Datagram { .. } if !self.link => {}
             Input::Datagram { from, bytes } => self.receive(now, from, bytes),
             Input::Vips(vips) => self.set_vips(vips),
             Input::Peers(peers) => self.targets = peers.to_vec(),

@@ -48,7 +48,10 @@ impl Ownership {
             Role::Owner(tenure) if tenure.handing.is_some() || !eligible => {
                 self.hand_over(now, vip, roster);
             }
-            Role::Owner(_) => self.tend_standbys(vip, roster, pass),
+            Role::Owner(_) => {
+                self.defend(now, vip);
+                self.tend_standbys(vip, roster, pass);
+            }
             _ if !eligible => {
                 self.stand_by(vip);
                 self.disown(vip);

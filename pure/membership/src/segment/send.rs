@@ -130,7 +130,8 @@ impl Segment {
 
     /// Sends a heartbeat, and with it what this node is to know; in several datagrams if need be.
     pub(super) fn beat(&mut self, now: Instant, node: NodeId) {
-        let Some(to) = self.roster.peers.get(&node).and_then(|it| it.address) else { return };
+        let to = self.roster.peers.get(&node).and_then(|it| it.address).filter(|_| self.link);
+        let Some(to) = to else { return };
         let plain = self.plain_beat(now, node);
         let mut offers = self.ownership.offers(node).into_iter().peekable();
         for _ in 0..BURST {

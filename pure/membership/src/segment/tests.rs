@@ -152,3 +152,29 @@ fn who_hears_a_stranger_waits_to_be_spoken_with() {
     let then = pass(&mut machine, &mut now, Duration::from_secs(4));
     assert!(then.contains(&Output::Own([10, 0, 0, 100].into())), "it is not there any more");
 }
+
+#[test]
+fn a_rival_is_told_once_in_a_while_or_let_be() {
+    let vip: IpAddr = [10, 0, 0, 100].into();
+    let rival = Input::Rival { vip, by: [9; 6] };
+    let (mut machine, mut now) = (machine(), start());
+    pass(&mut machine, &mut now, Duration::from_secs(2));
+    for (wait, defended) in [(1, true), (12, false), (1, true)] {
+        machine.handle(now, rival.clone());
+        let all = pass(&mut machine, &mut now, Duration::from_secs(wait));
+        assert_eq!(all.contains(&Output::Announce(vip)), defended, "after {wait} s");
+    }
+    let withdraw = Config { policy: crate::Policy::Withdraw, ..config() };
+    let mut other = Segment::new(now, &withdraw);
+    let candidates = vec![Candidate { name: "a".into(), score: 0 }];
+    other.handle(now, Input::Vips(&BTreeMap::from([(vip, candidates)])));
+    pass(&mut other, &mut now, Duration::from_secs(2));
+    other.handle(now, rival);
+    assert!(outputs(&mut other, now).contains(&Output::Silence(vip)));
+    for _ in 0..3 {
+        let all = pass(&mut other, &mut now, Duration::from_millis(10));
+        assert!(!all.contains(&Output::Own(vip)));
+        other.handle(now, Input::Answered { vip, by: [9; 6] });
+        pass(&mut other, &mut now, Duration::from_millis(495));
+    }
+}
