@@ -8,6 +8,7 @@ mod bgp;
 pub mod codes;
 mod election;
 mod endpoints;
+mod exercise;
 mod explain;
 mod layer2;
 mod node_plan;
@@ -26,6 +27,8 @@ use serde::Serialize;
 use steelyard_ipam::{Assignments, Options, assign};
 use steelyard_model::{Diagnostic, Held, NamespacedName, Snapshot};
 
+#[doc(hidden)]
+pub use exercise::exercise;
 pub use node_plan::{Announce, Forward, ForwardPort, NodePlan, Serve};
 pub use rows::{
     AdvertisedRow, AnnouncementRow, BackendRow, BgpRow, FilterRow, Layer2Row, PeerRow, Protocol,

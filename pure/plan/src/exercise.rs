@@ -1,0 +1,126 @@
+//! Any bytes as a small crowded world, joined and planned, with what must hold afterwards.
+//! Fuzzing and the corpus share it.
+
+mod world;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use steelyard_model::{Family, Item, NamespacedName, ObjectRef, Service, Snapshot};
+
+use crate::resolve::{ResolveOptions, resolve};
+use crate::{AnnouncementRow, Facts, Plan, plan};
+use world::World;
+
+/// Plans the world that `bytes` describe.
+///
+/// # Panics
+///
+/// When an invariant of the planner does not hold; no bytes may cause that.
+pub fn exercise(bytes: &[u8]) {
+    let World { items, held, node } = World::read(bytes);
+    let snapshot = resolve(&items, &ResolveOptions::default());
+    let facts = Facts { node, ..Facts::default() };
+    let first = plan(&snapshot, &held, &facts);
+    check(&snapshot, &first);
+    let again = plan(&snapshot, &first.held, &facts);
+    assert_eq!(addresses(&first), addresses(&again), "planned again, addresses stay");
+    assert_eq!(first.held, again.held, "what is held is a fixed point");
+    let reversed: Vec<Arc<Item>> = items.into_iter().rev().collect();
+    let other = plan(&resolve(&reversed, &ResolveOptions::default()), &held, &facts);
+    assert_eq!(format!("{first:?}"), format!("{other:?}"), "the order of input does not count");
+}
+
+/// Who has which addresses.
+fn addresses(plan: &Plan) -> BTreeMap<NamespacedName, Vec<IpAddr>> {
+    let named = |row: &crate::ServiceRow| {
+        (NamespacedName::new(&*row.namespace, &*row.name), row.addresses.clone())
+    };
+    plan.services.iter().map(named).collect()
+}
+
+fn check(snapshot: &Snapshot, plan: &Plan) {
+    let given = addresses(plan);
+    for (id, addresses) in &given {
+        let service = &snapshot.services[id].service;
+        check_addresses(snapshot, plan, service, addresses);
+        let others = given.iter().filter(|(other, _)| *other > id);
+        for (other, _) in
+            others.filter(|(_, theirs)| theirs.iter().any(|it| addresses.contains(it)))
+        {
+            let other = &snapshot.services[other].service;
+            assert!(may_share(service, other), "{id} and {} share an address", other.id);
+        }
+    }
+    for found in &plan.diagnostics {
+        assert!(!found.message.is_empty() && !found.help.is_empty(), "{found:?}");
+    }
+    for row in &plan.announcements {
+        let AnnouncementRow::Layer2(row) = row else { continue };
+        let known = given.values().flatten().any(|address| *address == row.address);
+        assert!(known, "{} is announced and nobody has it", row.address);
+    }
+}
+
+/// One address, or one of each family, all in one pool; or a word on why there is none.
+fn check_addresses(snapshot: &Snapshot, plan: &Plan, service: &Service, addresses: &[IpAddr]) {
+    match addresses {
+        [] => {
+            let about = |object: &ObjectRef| *object == *service.object;
+            let told = plan.diagnostics.iter().any(|it| it.object.as_ref().is_some_and(about));
+            assert!(told, "{} is pending and nobody says why", service.id);
+        }
+        [_] => {}
+        [a, b] => assert!(Family::of(*a) != Family::of(*b), "{addresses:?}"),
+        _ => panic!("{} has {addresses:?}", service.id),
+    }
+    let in_one = |pool: &steelyard_model::Pool| addresses.iter().all(|it| pool.contains(*it));
+    assert!(addresses.is_empty() || snapshot.pools.iter().any(in_one), "{addresses:?}");
+}
+
+/// The rule, plainly: the same key, the same policy, no port in common.
+fn may_share(a: &Service, b: &Service) -> bool {
+    let key = |it: &Service| it.annotations.get("metallb.io/allow-shared-ip").cloned();
+    let ports = |it: &Service| -> Vec<_> {
+        it.ports.iter().map(|port| (port.protocol, port.port)).collect()
+    };
+    key(a).is_some_and(|key| !key.is_empty())
+        && key(a) == key(b)
+        && a.external_traffic_policy == b.external_traffic_policy
+        && ports(a).iter().all(|port| !ports(b).contains(port))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// Replays the fuzz corpus.
+    #[test]
+    fn the_fuzz_corpus_holds() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/planner");
+        let files = std::fs::read_dir(&folder).expect("the corpus folder is committed");
+        let mut count = 0;
+        for file in files {
+            super::exercise(&std::fs::read(file.unwrap().path()).unwrap());
+            count += 1;
+        }
+        assert!(count >= 10, "the corpus has only {count} files");
+    }
+
+    /// A few thousand worlds from a fixed seed.
+    #[test]
+    fn worlds_from_a_seed_hold() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        for _ in 0..2_000 {
+            let mut bytes = [0; 160];
+            for byte in &mut bytes {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                *byte = state.to_be_bytes()[0];
+            }
+            super::exercise(&bytes);
+        }
+    }
+}
