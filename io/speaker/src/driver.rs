@@ -335,7 +335,9 @@ fn event(change: Change, interface: String, mac: Mac) -> EventKind {
     match change {
         Change::Announced => EventKind::Announced { interface, mac },
         Change::Taken { rival } => EventKind::Taken { interface, rival },
-        Change::Defended { rival } => EventKind::Defended { interface, rival },
+        Change::Defended { rival } | Change::Contested { rival } => {
+            EventKind::Defended { interface, rival }
+        }
         Change::Yielded { rival } => EventKind::Yielded { interface, rival },
     }
 }

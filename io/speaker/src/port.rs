@@ -78,6 +78,7 @@ impl Port {
                 Output::Transmit(frame) => self.send(frame),
                 Output::Changed(vip, change) => changes.push((vip, change)),
                 Output::Join(group) => self.note("join", group, |it| it.join(group)),
+                Output::Answered(..) => {}
                 Output::Leave(group) => self.note("leave", group, |it| it.leave(group)),
             }
         }

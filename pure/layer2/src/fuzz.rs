@@ -20,7 +20,7 @@ pub fn play(mut now: Instant, mut story: &[u8]) {
     let mut wanted = BTreeSet::new();
     while let [act, amount, rest @ ..] = story {
         story = rest;
-        match act % 8 {
+        match act % 11 {
             0 => {
                 wanted = vips(*amount);
                 responder.handle(now, Input::Vips(&wanted));
@@ -28,6 +28,12 @@ pub fn play(mut now: Instant, mut story: &[u8]) {
             1 => now += Duration::from_millis(u64::from(*amount) * 20),
             2 => responder.handle(now, Input::Mac(MACS[usize::from(amount & 1)])),
             3 => responder.handle(now, Input::Siblings(&BTreeSet::from(MACS))),
+            8 => {
+                wanted = vips(*amount);
+                responder.handle(now, Input::Cleared(&wanted));
+            }
+            9 => vips(*amount).iter().for_each(|vip| responder.handle(now, Input::Probe(*vip))),
+            10 => vips(*amount).iter().for_each(|it| responder.handle(now, Input::Announce(*it))),
             _ => {
                 let Some((frame, rest)) = story.split_at_checked(usize::from(*amount)) else {
                     return;

@@ -45,6 +45,13 @@ pub enum Input<'a> {
     Frame(&'a [u8]),
     /// These vips, and no others, are ours to announce on this interface.
     Vips(&'a BTreeSet<IpAddr>),
+    /// The same, where somebody made sure already that nobody else has them: those that are new
+    /// are announced at once.
+    Cleared(&'a BTreeSet<IpAddr>),
+    /// Ask once who has this address, which is not ours; who answers soon is told.
+    Probe(IpAddr),
+    /// Announce this vip of ours anew.
+    Announce(IpAddr),
     /// The interface's own address is now this.
     Mac(Mac),
     /// Addresses of this host's other interfaces: what they say is not a rival's.
@@ -64,6 +71,8 @@ pub enum Output {
     Leave(Ipv6Addr),
     /// Something happened to a vip.
     Changed(IpAddr, Change),
+    /// This machine has an address that was probed for.
+    Answered(IpAddr, Mac),
 }
 
 /// The machine of one interface. See the module.
@@ -77,6 +86,8 @@ pub struct Responder {
     /// Multicast groups listened to, and by how many vips each.
     groups: BTreeMap<Ipv6Addr, usize>,
     outputs: VecDeque<Output>,
+    /// Addresses that were probed for, and until when answers are told.
+    probed: BTreeMap<IpAddr, Instant>,
     echoes: Rate,
     counters: BTreeMap<IpAddr, Counters>,
     ignored: Ignored,
@@ -111,6 +122,7 @@ impl Responder {
             timers: BTreeSet::new(),
             groups: BTreeMap::new(),
             outputs: VecDeque::new(),
+            probed: BTreeMap::new(),
             echoes,
             counters: BTreeMap::new(),
             ignored: Ignored::default(),
@@ -122,7 +134,14 @@ impl Responder {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Frame(bytes) => self.on_frame(now, bytes),
-            Input::Vips(wanted) => self.on_vips(now, wanted),
+            Input::Vips(wanted) => self.on_vips(wanted, || Vip::new(now), now),
+            Input::Cleared(wanted) => {
+                let timing = self.config.timing;
+                self.on_vips(wanted, || Vip::cleared(now, &timing), now);
+                self.on_time(now);
+            }
+            Input::Probe(vip) => self.on_probe(now, vip),
+            Input::Announce(vip) => self.step(vip, |it, timing| it.on_own_mac(now, timing)),
             Input::Mac(mac) => self.on_mac(now, mac),
             Input::Siblings(macs) => self.siblings.clone_from(macs),
             Input::Time => self.on_time(now),
@@ -157,7 +176,7 @@ impl Responder {
         std::mem::take(&mut self.ignored)
     }
 
-    fn on_vips(&mut self, now: Instant, wanted: &BTreeSet<IpAddr>) {
+    fn on_vips(&mut self, wanted: &BTreeSet<IpAddr>, new: impl Fn() -> Vip, now: Instant) {
         let gone: Vec<IpAddr> =
             self.vips.keys().filter(|vip| !wanted.contains(vip)).copied().collect();
         for vip in gone {
@@ -166,9 +185,17 @@ impl Responder {
         for vip in wanted.iter().filter(|vip| is_unicast(**vip)) {
             if !self.vips.contains_key(vip) {
                 self.join(*vip);
-                self.vips.insert(*vip, Vip::new(now));
+                self.vips.insert(*vip, new());
                 self.timers.insert((now, *vip));
             }
+        }
+    }
+
+    fn on_probe(&mut self, now: Instant, vip: IpAddr) {
+        if is_unicast(vip) && !self.vips.contains_key(&vip) {
+            self.probed.retain(|_, until| now < *until);
+            self.probed.insert(vip, now + ANSWER);
+            self.probe(vip);
         }
     }
 
@@ -203,6 +230,9 @@ impl Responder {
     fn on_claim(&mut self, now: Instant, vip: IpAddr, other: Mac, claim: Claim) {
         if other == self.config.mac || self.siblings.contains(&other) {
             return;
+        }
+        if claim == Claim::Has && self.probed.get(&vip).is_some_and(|until| now < *until) {
+            self.outputs.push_back(Output::Answered(vip, other));
         }
         if !self.vips.contains_key(&vip) {
             return;
@@ -305,6 +335,9 @@ impl Responder {
         self.random
     }
 }
+
+/// How long answers to a probe are waited for; whoever asked may give up earlier.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// Every node on the link (RFC 4291 §2.7.1).
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);

@@ -21,6 +21,9 @@ use std::time::Instant;
 
 use crate::wire::Mac;
 
+/// Between two reports of a rival.
+const REPORT: Duration = Duration::from_secs(1);
+
 /// How long vips wait, and what they do about a rival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
@@ -48,6 +51,8 @@ pub enum ConflictPolicy {
     Defend,
     /// Give it up, and probe for it later (a).
     Withdraw,
+    /// Only tell: somebody else decides.
+    Report,
 }
 
 /// What another machine does with our vip.
@@ -93,6 +98,11 @@ pub enum Change {
     },
     /// Another machine claims it while we announce it: we gave it up.
     Yielded {
+        /// That machine.
+        rival: Mac,
+    },
+    /// Another machine claims it while we announce it: somebody else decides what to do.
+    Contested {
         /// That machine.
         rival: Mac,
     },
@@ -153,6 +163,11 @@ impl Vip {
     /// A vip that is ours to announce, if nobody else has it. Its first step is due at `now`.
     pub(crate) fn new(now: Instant) -> Self {
         Self { state: State::Probing { sent: 0, next: now, known: None } }
+    }
+
+    /// A vip that nobody else has, as somebody made sure. Its first step announces it.
+    pub(crate) fn cleared(now: Instant, timing: &Timing) -> Self {
+        Self { state: State::Probing { sent: timing.probes, next: now, known: None } }
     }
 
     /// Whether we answer for it.
@@ -239,11 +254,16 @@ impl Vip {
                 Step { send: None, change: Some(Change::Yielded { rival: other }) }
             }
             State::Announced { first, next, rival } => {
-                if rival.is_some_and(|it| now < it.defended + timing.defend_interval) {
+                let told = timing.policy == ConflictPolicy::Report;
+                let wait = if told { REPORT } else { timing.defend_interval };
+                if rival.is_some_and(|it| now < it.defended + wait) {
                     return Step::default();
                 }
                 let rival = Some(Rival { mac: other, defended: now });
                 self.state = State::Announced { first, next, rival };
+                if told {
+                    return Step { send: None, change: Some(Change::Contested { rival: other }) };
+                }
                 let change = Some(Change::Defended { rival: other });
                 Step { send: Some(Send::Announcement), change }
             }

@@ -57,7 +57,7 @@ impl Responder {
     /// Who speaks as a vip, in a question or an answer, claims it; who asks for it without an
     /// address of its own probes it; everybody else who asks is told.
     fn on_arp(&mut self, now: Instant, arp: Arp) -> Result<(), Unused> {
-        if self.knows(arp.sender_ip.into()) {
+        if self.listens_for(arp.sender_ip.into()) {
             self.on_claim(now, arp.sender_ip.into(), arp.sender_mac, Claim::Has);
             return Ok(());
         }
@@ -115,7 +115,7 @@ impl Responder {
         advertisement: Advertisement,
     ) -> Result<(), Unused> {
         let vip = IpAddr::V6(advertisement.target);
-        if !self.knows(vip) {
+        if !self.listens_for(vip) {
             return Err(Unused::OtherAddress);
         }
         let other = advertisement.target_link.unwrap_or(sender);
@@ -164,6 +164,11 @@ impl Responder {
 
     fn knows(&self, address: IpAddr) -> bool {
         self.vips.contains_key(&address)
+    }
+
+    /// Whether it matters who has it.
+    fn listens_for(&self, address: IpAddr) -> bool {
+        self.knows(address) || self.probed.contains_key(&address)
     }
 
     fn answers(&self, vip: IpAddr) -> bool {

@@ -467,3 +467,54 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_cleared_is_announced_at_once() {
+    let mut responder = Responder::new(Config::new(US));
+    responder.handle(start(), Input::Cleared(&vips(&[VIP4.into(), VIP6.into()])));
+    let said = drain(&mut responder, start());
+    let announced = |vip: IpAddr| said.contains(&Output::Changed(vip, Change::Announced));
+    assert!(announced(VIP4.into()) && announced(VIP6.into()), "{said:?}");
+    assert_eq!(said.iter().filter(|it| matches!(it, Output::Transmit(_))).count(), 3);
+    drain(&mut responder, later());
+    responder.handle(later(), Input::Announce(VIP4.into()));
+    assert_eq!(drain(&mut responder, later()).len(), 2, "a request and a reply");
+}
+
+#[test]
+fn a_probe_asks_once_and_tells_who_answers() {
+    let mut responder = Responder::new(Config::new(US));
+    for vip in [VIP4.into(), VIP6.into()] {
+        responder.handle(start(), Input::Probe(vip));
+        let said = drain(&mut responder, start());
+        assert!(matches!(said.as_slice(), [Output::Transmit(_)]), "{said:?}");
+    }
+    let answer = |mac| {
+        let operation = Operation::Reply;
+        let arp = Arp { operation, ..arp(mac, VIP4, Ipv4Addr::UNSPECIFIED) };
+        arp_frame(Mac::BROADCAST, arp)
+    };
+    responder.handle(start(), Input::Frame(&answer(RIVAL)));
+    assert_eq!(drain(&mut responder, start()), [Output::Answered(VIP4.into(), RIVAL)]);
+    let body = advertisement(VIP6, ALL_NODES, RIVAL, false);
+    let frame = Frame { source: RIVAL, destination: Mac::of_group(ALL_NODES), body }.emit();
+    responder.handle(start(), Input::Frame(&frame));
+    assert_eq!(drain(&mut responder, start()), [Output::Answered(VIP6.into(), RIVAL)]);
+    responder.handle(start(), Input::Frame(&arp_frame(Mac::BROADCAST, arp(CLIENT, CLIENT4, VIP4))));
+    responder.handle(later(), Input::Frame(&answer(RIVAL)));
+    assert_eq!(drain(&mut responder, later()), [], "who asks has it not; later is too late");
+}
+
+#[test]
+fn a_rival_is_only_reported_where_somebody_else_decides() {
+    let mut config = Config::new(US);
+    config.timing.policy = ConflictPolicy::Report;
+    let mut responder = announced_with(config);
+    let claim = arp_frame(Mac::BROADCAST, arp(RIVAL, VIP4, VIP4));
+    for (wait, told) in [(0, 1), (0, 0), (1500, 1)] {
+        let now = later() + ms(wait);
+        responder.handle(now, Input::Frame(&claim));
+        let contested = Output::Changed(VIP4.into(), Change::Contested { rival: RIVAL });
+        assert_eq!(drain(&mut responder, now), vec![contested; told]);
+    }
+}

@@ -158,6 +158,7 @@ fn every_state_takes_every_input() {
                 Change::Taken { .. } => "Taken",
                 Change::Defended { .. } => "Defended",
                 Change::Yielded { .. } => "Yielded",
+                Change::Contested { .. } => "Contested",
             });
             let after = match vip.phase(now, &defend) {
                 Phase::Probing => "Probing".to_owned(),

@@ -90,7 +90,7 @@ fn first_start(world: &mut World) -> Result<(), String> {
         world.run_for(gap);
     }
     settled(world)?;
-    if together && world.loss == 0 {
+    if together && world.loss == 0 && world.hosts.len() <= world.mesh {
         checks::spread(world)?;
     }
     world.taken.clear();
