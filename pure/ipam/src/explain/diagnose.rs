@@ -120,7 +120,7 @@ impl Allocator {
     fn none(&self, exclusions: &[Exclusion]) -> (String, String) {
         if self.pools.is_empty() {
             return (
-                "the Service gets no address: there is no IPAddressPool".to_owned(),
+                "the Service gets no address: there is no valid IPAddressPool".to_owned(),
                 no_pools(),
             );
         }
@@ -193,7 +193,9 @@ fn listed(addresses: &[IpAddr]) -> String {
 }
 
 fn no_pools() -> String {
-    "add an IPAddressPool with addresses of your network, and an L2Advertisement".to_owned()
+    "add an IPAddressPool with addresses of your network, and an L2Advertisement; or mend what is \
+     reported about yours"
+        .to_owned()
 }
 
 /// The exclusion that is the least work to undo.
