@@ -36,7 +36,13 @@ impl Engine {
         let routes = RouteTable::compile(&snapshot.routes);
         self.parts.gateway.apply(routes, generation);
         let wanted = self.binds(snapshot, plan);
-        let listeners = binds::listen(&self.parts.gateway, &wanted);
+        let mut listeners = binds::listen(&self.parts.gateway, &wanted);
+        let mut forwarded = self.forward(plan, &listeners).await;
+        if listeners.iter().any(|(_, outcome)| outcome.is_err()) {
+            // The forwarder had the port until now, where a Service became the gateway's.
+            listeners = binds::listen(&self.parts.gateway, &wanted);
+            forwarded = self.forward(plan, &listeners).await;
+        }
         for (bind, outcome) in &listeners {
             if let Err(error) = outcome {
                 let object = format!("EntryPoint/{}", bind.entry_point);
@@ -44,10 +50,16 @@ impl Engine {
                 self.history.note(false, "ListenFailed", &object, &message);
             }
         }
-        let desired = self.desired(plan, &listeners);
-        let forwarded = self.parts.forwarder.apply(&desired).await;
         self.announce(vips);
         Applied { listeners, forwarded }
+    }
+
+    async fn forward(
+        &self,
+        plan: &Plan,
+        listeners: &[(Bind, Result<SocketAddr, String>)],
+    ) -> Observed {
+        self.parts.forwarder.apply(&self.desired(plan, listeners)).await
     }
 
     /// Stops answering for what is not wanted any more, and waits until that is so.
