@@ -20,8 +20,10 @@ pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let (_, plan) = plan::of(world, &Held::default(), &plan::facts(&args.world));
     let diagnostics = plan.diagnostics;
     match args.output {
-        Output::Json => println!("{:#}", serde_json::json!({ "diagnostics": diagnostics })),
-        Output::Text => print!("{}", report(&diagnostics, &sources, text::wants_color())),
+        Output::Json => {
+            text::put(&format!("{:#}\n", serde_json::json!({ "diagnostics": diagnostics })))?
+        }
+        Output::Text => text::put(&report(&diagnostics, &sources, text::wants_color()))?,
     }
     Ok(load::status(&diagnostics))
 }

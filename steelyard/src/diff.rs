@@ -13,7 +13,7 @@ use steelyard_model::{Held, NamespacedName};
 use steelyard_plan::{Plan, RouteRow};
 
 use crate::cli::{Output, PlanArgs};
-use crate::text::{Cell, Style, Table, wants_color};
+use crate::text::{self, Cell, Style, Table, wants_color};
 use crate::{load, plan};
 
 /// An address in use would move.
@@ -56,8 +56,8 @@ pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode> {
     let new = planned(args, new, &old.held)?;
     let changes = changes(&old, &new);
     match args.output {
-        Output::Json => println!("{:#}", serde_json::json!({ "changes": changes })),
-        Output::Text => print!("{}", page(&changes)),
+        Output::Json => text::put(&format!("{:#}\n", serde_json::json!({ "changes": changes })))?,
+        Output::Text => text::put(&page(&changes))?,
     }
     let moves = changes.iter().any(|change| change.what == "service" && takes_away(change, &new));
     Ok(if moves { ExitCode::from(MOVES) } else { ExitCode::SUCCESS })

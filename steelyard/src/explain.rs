@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::cli::{Output, WorldArgs};
 use crate::client::AdminArgs;
 use crate::entry_points::StaticOptions;
-use crate::text::{Style, wants_color};
+use crate::text::{self, Style, wants_color};
 use crate::{load, plan, up};
 
 /// `steelyard explain`.
@@ -90,8 +90,8 @@ pub fn run(mut args: ExplainArgs, fixed: StaticOptions) -> Result<ExitCode> {
         return Ok(ExitCode::from(1));
     }
     match args.output {
-        Output::Json => println!("{:#}", found.to_json()),
-        Output::Text => print!("{}", found.text(&wanted, wants_color())),
+        Output::Json => text::put(&format!("{:#}\n", found.to_json()))?,
+        Output::Text => text::put(&found.text(&wanted, wants_color()))?,
     }
     Ok(ExitCode::SUCCESS)
 }

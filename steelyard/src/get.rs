@@ -6,14 +6,13 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
 use crate::cli::Output;
 use crate::client::{AdminArgs, AskError};
-use crate::text::wants_color;
+use crate::text::{put, wants_color};
 
 /// `steelyard get`.
 #[derive(Args, Debug)]
@@ -69,7 +68,7 @@ const UNANSWERED: u8 = 1;
 pub fn run(args: GetArgs) -> anyhow::Result<ExitCode> {
     match show(&args) {
         Ok(text) if text.is_empty() => eprintln!("there are no {}", args.kind.name()),
-        Ok(text) => std::io::stdout().write_all(text.as_bytes()).or_else(unless_closed)?,
+        Ok(text) => put(&text)?,
         Err(error @ AskError::TokenFile(..)) => return Err(error.into()),
         Err(error) => {
             eprintln!("error: {:#}", anyhow::Error::from(error));
@@ -77,11 +76,6 @@ pub fn run(args: GetArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A reader that has seen enough (`| head`) is no failure.
-fn unless_closed(error: std::io::Error) -> std::io::Result<()> {
-    if error.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
 
 fn show(args: &GetArgs) -> Result<String, AskError> {

@@ -23,7 +23,7 @@ pub fn run(mut args: HostsArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let held = plan::held(args.lock.as_deref())?;
     let (world, sources) = load::world(&args.paths, &args.world)?;
     let (snapshot, plan) = plan::of(world, &held, &plan::facts(&args.world));
-    print!("{}", text::hosts(&snapshot, &plan, THIS_HOST));
+    text::put(&text::hosts(&snapshot, &plan, THIS_HOST))?;
     // Standard output is for /etc/hosts alone.
     let unreadable: Vec<Diagnostic> =
         plan.diagnostics.into_iter().filter(|found| found.code == FILE_UNREADABLE).collect();

@@ -28,13 +28,9 @@ fn main() -> ExitCode {
         Command::Lab(args) => steelyard::lab::run(args),
         Command::Echo(args) => steelyard::echo::run(args),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "steelyard",
-                &mut std::io::stdout(),
-            );
-            Ok(ExitCode::SUCCESS)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "steelyard", &mut script);
+            steelyard::text::put(&String::from_utf8_lossy(&script)).map(|()| ExitCode::SUCCESS)
         }
     };
     outcome.unwrap_or_else(|error| {

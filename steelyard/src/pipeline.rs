@@ -55,9 +55,21 @@ pub struct World {
     /// Services that are there but cannot be read: they keep what they hold.
     pub absent: Absent,
     objects: Vec<Object>,
+    /// Some file could not be read to its end.
+    is_broken: bool,
 }
 
 impl World {
+    /// Whether there is, or may be, a pool of this name that cannot be used for a mistake: what
+    /// Services hold of it is not up for grabs.
+    pub fn may_return(&self, pool: &str) -> bool {
+        let named = |object: &Object| {
+            &*object.reference.kind == "IPAddressPool" && *object.reference.name == *pool
+        };
+        let is_used = self.snapshot.pools.iter().any(|used| *used.id.name == *pool);
+        !is_used && (self.is_broken || self.objects.iter().any(named))
+    }
+
     /// Adds places to diagnostics, and puts them in order.
     pub fn place(&self, diagnostics: &mut [Diagnostic]) {
         place(diagnostics, &self.objects);
@@ -122,7 +134,9 @@ impl Pipeline {
         diagnostics.append(&mut snapshot.diagnostics);
         snapshot.diagnostics = diagnostics;
         let (generation, absent) = (self.generation, current.absent());
-        let mut world = World { generation, snapshot, absent, objects: current.objects() };
+        let is_broken = !current.broken.is_empty();
+        let objects = current.objects();
+        let mut world = World { generation, snapshot, absent, objects, is_broken };
         let mut diagnostics = std::mem::take(&mut world.snapshot.diagnostics);
         world.place(&mut diagnostics);
         diagnostics.dedup();

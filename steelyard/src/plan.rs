@@ -29,8 +29,8 @@ pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
         lock_file::write(&lock, &plan.held)?;
     }
     match args.output {
-        Output::Json => println!("{}", serde_json::to_string_pretty(&plan)?),
-        Output::Text => print!("{}", page(&snapshot, &plan, &sources)),
+        Output::Json => text::put(&(serde_json::to_string_pretty(&plan)? + "\n"))?,
+        Output::Text => text::put(&page(&snapshot, &plan, &sources))?,
     }
     Ok(load::status(&plan.diagnostics))
 }
@@ -40,6 +40,9 @@ pub(crate) fn of(world: World, held: &Held, facts: &Facts) -> (Snapshot, Plan) {
     let facts = Facts { absent: world.absent.clone(), ..facts.clone() };
     let mut plan = steelyard_plan::plan(&world.snapshot, held, &facts);
     world.place(&mut plan.diagnostics);
+    for (id, holding) in held.0.iter().filter(|(_, holding)| world.may_return(&holding.pool)) {
+        plan.held.0.entry(id.clone()).or_insert_with(|| holding.clone());
+    }
     (world.snapshot, plan)
 }
 
@@ -60,6 +63,9 @@ pub(crate) fn facts_of(args: &PlanArgs) -> Facts {
 /// What the lock file says; nothing without one.
 pub(crate) fn held(lock: Option<&Path>) -> Result<Held> {
     let Some(path) = lock else { return Ok(Held::default()) };
+    if !path.exists() {
+        eprintln!("note: {} is not there: planned as if nobody held an address", path.display());
+    }
     match lock_file::read(path)? {
         Ok(held) => Ok(held),
         Err(diagnostic) => {

@@ -39,6 +39,9 @@ pub enum StartError {
     /// Another one is at work.
     #[error("another steelyard forwards on this host: it holds {}", .0.display())]
     Taken(PathBuf),
+    /// Another one, with another state folder, is at work.
+    #[error("another steelyard forwards on this host: it has the nftables table {0}")]
+    TableTaken(String),
     /// No place for what must outlive the process.
     #[error("cannot write to the state folder {}", .path.display())]
     State {

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::net::{IpAddr, SocketAddr};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{self as unix, UnixDatagram};
 
 use steelyard_host::conntrack;
 use steelyard_host::rule::MarkRule;
@@ -27,7 +29,7 @@ pub(crate) struct Owner {
     proxies: Proxies,
     /// UDP ports, and who may answer for them.
     answering: BTreeMap<VipPort, BTreeSet<SocketAddr>>,
-    lock: Option<File>,
+    lock: Option<(File, UnixDatagram)>,
 }
 
 impl Owner {
@@ -45,7 +47,7 @@ impl Owner {
         if !options.privileged {
             return Ok((owner, Vec::new()));
         }
-        owner.lock = Some(lock(options)?);
+        owner.lock = Some((lock(options)?, claim(&options.table)?));
         let frame = Frame { table: options.table.clone(), mark: options.fwmark };
         let rule = MarkRule {
             mark: options.fwmark,
@@ -196,12 +198,20 @@ impl Owner {
             Some(kernel) => kernel.clear().await,
             None => Ok(()),
         };
-        if let Some(lock) = self.lock.take() {
+        if let Some((lock, _claim)) = self.lock.take() {
             // Closing it would do, but not at once: a child being started has a copy.
             let _ = lock.unlock();
         }
         outcome
     }
+}
+
+/// Two folders on one host would still mean one table. Abstract names belong to the network
+/// namespace, as the table does, and are let go by the kernel however we end.
+fn claim(table: &str) -> Result<UnixDatagram, StartError> {
+    let name = unix::SocketAddr::from_abstract_name(format!("steelyard-forward-{table}"));
+    let claimed = name.and_then(|name| UnixDatagram::bind_addr(&name));
+    claimed.map_err(|_| StartError::TableTaken(table.to_owned()))
 }
 
 /// Held by this process alone, and let go by the kernel however it ends.

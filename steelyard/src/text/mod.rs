@@ -3,7 +3,9 @@
 mod plan;
 mod table;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+
+use anyhow::Context;
 
 pub(crate) use plan::{addresses, routes};
 pub use plan::{hosts, plan};
@@ -29,6 +31,21 @@ pub enum Style {
 /// Whether text goes to a terminal, and colours are wanted there (<https://no-color.org>).
 pub fn wants_color() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Writes results to standard output. A reader that has seen enough (`| head`) is no failure.
+///
+/// # Errors
+/// When it cannot be written, as on a full disk.
+pub fn put(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Style {

@@ -1,10 +1,11 @@
 //! Applying a plan, in order: what goes is withdrawn first; what comes is forwarded, then listened
 //! for, then announced. So nothing is announced before it works.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use steelyard_forward::{Desired, Forwarded, ForwardedPort, Observed, Served};
+use steelyard_forward::{Carried, Desired, Forwarded, ForwardedPort, Observed, Served};
 use steelyard_gateway::Bind;
 use steelyard_http::RouteTable;
 use steelyard_model::{Protocol, Snapshot};
@@ -22,6 +23,8 @@ pub(super) struct Applied {
     /// Entry points, and where they listen or why not.
     pub(super) listeners: Vec<(Bind, Result<SocketAddr, String>)>,
     pub(super) forwarded: Observed,
+    /// Vips that are ours but not announced, since nothing behind them works; and why.
+    pub(super) idle: Vec<(IpAddr, String)>,
 }
 
 impl Engine {
@@ -43,15 +46,10 @@ impl Engine {
             listeners = binds::listen(&self.parts.gateway, &wanted);
             forwarded = self.forward(plan, &listeners).await;
         }
-        for (bind, outcome) in &listeners {
-            if let Err(error) = outcome {
-                let object = format!("EntryPoint/{}", bind.entry_point);
-                let message = format!("cannot listen on {}: {error}", bind.address);
-                self.history.note(false, "ListenFailed", &object, &message);
-            }
-        }
-        self.announce(vips);
-        Applied { listeners, forwarded }
+        self.tell_failures(&listeners);
+        let (working, idle) = partition(vips, &forwarded);
+        self.announce(working);
+        Applied { listeners, forwarded, idle }
     }
 
     async fn forward(
@@ -60,6 +58,23 @@ impl Engine {
         listeners: &[(Bind, Result<SocketAddr, String>)],
     ) -> Observed {
         self.parts.forwarder.apply(&self.desired(plan, listeners)).await
+    }
+
+    /// Notes listeners that fail, once each.
+    fn tell_failures(&mut self, listeners: &[(Bind, Result<SocketAddr, String>)]) {
+        let failed = listeners.iter().filter_map(|(bind, outcome)| {
+            outcome.as_ref().err().map(|error| (bind.clone(), error.clone()))
+        });
+        let failed: BTreeMap<Bind, String> = failed.collect();
+        for (bind, error) in failed.iter().filter(|(bind, _)| !self.failing.contains_key(bind)) {
+            let object = format!("EntryPoint/{}", bind.entry_point);
+            let message = format!(
+                "cannot listen on {}: {error}; `ss -ltnp` shows who does: bind that to one address",
+                bind.address
+            );
+            self.history.note(false, "ListenFailed", &object, &message);
+        }
+        self.failing = failed;
     }
 
     /// Stops answering for what is not wanted any more, and waits until that is so.
@@ -123,6 +138,35 @@ impl Engine {
         }
         vips
     }
+}
+
+/// Vips behind which something works, and the rest with the reason: a vip that leads nowhere is
+/// better left to silence, so that clients fail at once.
+fn partition(vips: Vec<Vip>, observed: &Observed) -> (Vec<Vip>, Vec<(IpAddr, String)>) {
+    let works = |address: IpAddr| {
+        observed.ports.iter().any(|port| {
+            port.key.address == address
+                && match &port.carried {
+                    Carried::Delivered | Carried::Nftables { .. } => true,
+                    Carried::InProcess { listen, .. } => listen.ip() == address,
+                    Carried::Not { .. } => false,
+                }
+        })
+    };
+    let (working, idle): (Vec<Vip>, Vec<Vip>) =
+        vips.into_iter().partition(|vip| works(vip.address));
+    let idle = idle.into_iter().map(|vip| (vip.address, reason(vip.address, observed)));
+    (working, idle.collect())
+}
+
+fn reason(address: IpAddr, observed: &Observed) -> String {
+    let mut ports = observed.ports.iter().filter(|port| port.key.address == address);
+    ports
+        .find_map(|port| match &port.carried {
+            Carried::Not { why } | Carried::InProcess { why, .. } => Some(why.to_string()),
+            Carried::Delivered | Carried::Nftables { .. } => None,
+        })
+        .unwrap_or_else(|| "nothing listens for it".to_owned())
 }
 
 fn vips(plan: &Plan) -> Vec<Vip> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use steelyard_gateway::Bind;
 use steelyard_manifest::Source;
 use steelyard_model::{Held, Item, Node, ObjectRef, Severity, Snapshot};
 use steelyard_plan::{EventKind, Facts, Plan};
@@ -32,6 +33,8 @@ pub(crate) struct Engine {
     pub(super) current: Option<Current>,
     pub(super) started: u64,
     ticks: u32,
+    /// Listeners that failed last time, and why: told once.
+    pub(super) failing: BTreeMap<Bind, String>,
     /// An edit that waits for the lock file to be writable.
     pub(super) unwritten: Option<Vec<Source>>,
 }
@@ -86,6 +89,7 @@ impl Engine {
             current: None,
             started: super::history::now(),
             ticks: 0,
+            failing: BTreeMap::new(),
             unwritten: None,
         })
     }

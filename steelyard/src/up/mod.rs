@@ -18,9 +18,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use steelyard_manifest::Source;
+use steelyard_sources::Watch;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::{LogFormat, ServeArgs, UpArgs, WorldArgs};
+use crate::cli::{ServeArgs, UpArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
 use crate::{load, logging};
 
@@ -112,14 +113,31 @@ enum Event {
 
 async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
-    let (sources, mut watch) = steelyard_sources::watch(paths)?;
+    let (sources, watch) = steelyard_sources::watch(paths)?;
     let drain = Duration::from_secs(settings.serve.drain);
-    let is_text = settings.serve.log_format == LogFormat::Text;
-    let mut told = String::new();
     let mut engine = Engine::start(settings).await?;
-    engine.take(&sources).await?;
+    let outcome = follow(&mut engine, &sources, watch, &mut signals, live).await;
+    let why = match &outcome {
+        Ok(why) => *why,
+        Err(_) => "cannot go on",
+    };
+    tracing::info!("{why}: finishing requests for up to {} s", drain.as_secs());
+    engine.stop(drain).await;
+    outcome.map(|_| ExitCode::SUCCESS)
+}
+
+/// The main loop: takes what comes until it is told to end, and says why.
+async fn follow(
+    engine: &mut Engine,
+    sources: &[Source],
+    mut watch: Watch,
+    signals: &mut Signals,
+    live: Option<Live>,
+) -> Result<&'static str> {
+    engine.take(sources).await?;
+    let mut told = String::new();
     let mut tick = tokio::time::interval(TICK);
-    let why = loop {
+    loop {
         let event = tokio::select! {
             sources = watch.changed() => Event::Sources(sources),
             news = engine.news() => Event::News(news),
@@ -128,22 +146,17 @@ async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Res
         };
         match event {
             Event::Sources(Some(sources)) => engine.take(&sources).await?,
-            Event::Sources(None) => break "the watch of the manifests ended",
+            Event::Sources(None) => return Ok("the watch of the manifests ended"),
             Event::News(news) => engine.hear(news).await,
             Event::Tick => engine.tick().await,
             Event::Reopen => engine.reopen_logs(),
-            Event::Stop(why) => break why,
+            Event::Stop(why) => return Ok(why),
         }
         match &live {
-            Some(live) => live.draw(&engine),
-            None if is_text => print_changed(view::loopback(&engine), &mut told),
-            None => {}
+            Some(live) => live.draw(engine),
+            None => print_changed(view::loopback(engine), &mut told),
         }
-    };
-    drop(live);
-    tracing::info!("{why}: finishing requests for up to {} s", drain.as_secs());
-    engine.stop(drain).await;
-    Ok(ExitCode::SUCCESS)
+    }
 }
 
 /// Prints `now` unless it was the last that was `told`.

@@ -1,7 +1,7 @@
 //! The parts that do: each owns one kind of outside resource.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -30,6 +30,13 @@ impl Parts {
     /// Starts them, least dangerous first.
     pub(super) async fn start(settings: &Settings) -> Result<Self> {
         let gateway = Arc::new(Gateway::start(gateway_options(settings))?);
+        let (speaks, counted) = (Arc::new(OnceLock::<Weak<Speaker>>::new()), gateway.clone());
+        let counts = speaks.clone();
+        let published = Published::new(Arc::new(move || {
+            let speaker = counts.get().and_then(Weak::upgrade);
+            counted.metrics() + &speaker.map_or_else(String::new, |speaker| speaker.metrics())
+        }));
+        let admin = admin(settings, &published)?;
         let forwarder = Forwarder::start(forward_options(settings)).await?;
         for change in forwarder.changes() {
             tracing::info!("set on this host: {change}");
@@ -39,14 +46,17 @@ impl Parts {
         }
         // Without the guard rules the kernel may answer echo requests itself.
         let echo = forwarder.degraded().is_none();
-        let speaker = settings.privileges.is_full().then(|| speaker(settings, echo)).transpose()?;
-        let speaker = speaker.map(Arc::new);
-        let (counted, speaks) = (gateway.clone(), speaker.as_ref().map(Arc::downgrade));
-        let published = Published::new(Arc::new(move || {
-            let speaker = speaks.as_ref().and_then(std::sync::Weak::upgrade);
-            counted.metrics() + &speaker.map_or_else(String::new, |speaker| speaker.metrics())
-        }));
-        let admin = admin(settings, &published)?;
+        let speaker = settings.privileges.is_full().then(|| speaker(settings, echo)).transpose();
+        let speaker = match speaker {
+            Ok(speaker) => speaker.map(Arc::new),
+            Err(error) => {
+                undo(forwarder).await;
+                return Err(error);
+            }
+        };
+        if let Some(speaker) = &speaker {
+            let _ = speaks.set(Arc::downgrade(speaker));
+        }
         let spoken = speaker.as_ref().map(|speaker| speaker.events());
         let status = speaker.as_ref().map(|speaker| speaker.watch());
         Ok(Self { gateway, forwarder, speaker, spoken, status, published, admin })
@@ -69,10 +79,15 @@ impl Parts {
         if drained.is_err() {
             tracing::error!("draining broke off");
         }
-        if let Err(why) = self.forwarder.remove().await {
-            tracing::error!(%why, "what was set on this host could not be undone");
-        }
+        undo(self.forwarder).await;
         drop(self.admin);
+    }
+}
+
+/// The host as it was.
+async fn undo(forwarder: Forwarder) {
+    if let Err(why) = forwarder.remove().await {
+        tracing::error!(%why, "what was set on this host could not be undone");
     }
 }
 

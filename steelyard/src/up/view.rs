@@ -12,6 +12,7 @@ use steelyard_speaker::{VipState, VipStatus};
 
 use super::engine::{Current, Engine};
 use super::privileges::Privileges;
+use crate::cli::LogFormat;
 use crate::text::{self, Cell, Style, Table, wants_color};
 
 impl Engine {
@@ -83,6 +84,11 @@ impl Engine {
             }
         }
         for announce in current.plan.node.announce.iter().filter(|_| vips.is_some()) {
+            if let Some(idle) = current.applied.idle.iter().find(|idle| idle.0 == announce.address)
+            {
+                reasons.push(format!("{} is not announced: {}", idle.0, idle.1));
+                continue;
+            }
             let status = vips.into_iter().flatten().find(|vip| vip.address == announce.address);
             match status.map(|status| &status.state) {
                 Some(VipState::Announced { .. }) => {}
@@ -132,9 +138,9 @@ pub(super) fn summary(engine: &Engine, color: bool) -> String {
 
 /// The same for a terminal that shows logs; empty where things are reached at their own addresses.
 pub(super) fn loopback(engine: &Engine) -> String {
-    let Some(current) = engine.current.as_ref().filter(|_| engine.parts.speaker.is_none()) else {
-        return String::new();
-    };
+    let is_text = engine.settings.serve.log_format == LogFormat::Text;
+    let shown = |_: &&Current| is_text && engine.parts.speaker.is_none();
+    let Some(current) = engine.current.as_ref().filter(shown) else { return String::new() };
     reached(current).render(0, wants_color())
 }
 
