@@ -3,7 +3,9 @@
 //! Each module owns one outside resource. This is the only crate that may hold `unsafe`, and each
 //! such block says why it is sound. It decides nothing: who calls it decides.
 
+pub mod clock;
 pub mod conntrack;
+pub mod datagram;
 pub mod links;
 mod netlink;
 pub mod netns;
