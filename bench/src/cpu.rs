@@ -4,6 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
+use anyhow::Result;
+
+/// CPU time used so far by the calling thread: what it would take on an idle machine.
+pub(crate) fn of_this_thread() -> Result<Duration> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let first = text.split(' ').next().unwrap_or_default();
+    Ok(Duration::from_nanos(first.parse()?))
+}
+
 /// CPU time used so far by `root` and all its descendants (`/proc/PID/task/TID/schedstat`).
 pub(crate) fn of_tree(root: u32) -> Duration {
     let children = children();

@@ -144,15 +144,8 @@ fn generate(proxy: &Proxy, load: &Load, seconds: f64) -> Result<Report> {
 
 fn rows_of(load: &Load, samples: [Vec<f64>; 3], rounds: u32) -> Vec<Row> {
     let [ours, nginx, haproxy] = samples.map(median);
-    let row = |peer: &str, theirs, goal| Row {
-        name: load.name.to_owned(),
-        unit: "µs CPU".to_owned(),
-        ours,
-        peer: peer.to_owned(),
-        theirs,
-        ratio: ours / theirs,
-        goal,
-        rounds,
+    let row = |peer, theirs, goal| {
+        Row::alone(load.name, "µs CPU", ours, goal, rounds).beside(peer, theirs)
     };
     vec![row("nginx", nginx, load.goals.0), row("haproxy", haproxy, load.goals.1)]
 }

@@ -8,6 +8,7 @@ mod gateway;
 mod load;
 mod page;
 mod peer;
+mod plan;
 mod results;
 
 use std::net::SocketAddr;
@@ -40,6 +41,20 @@ enum Command {
         /// Where to write the rows
         #[arg(long)]
         output: PathBuf,
+    },
+    /// Addresses for thousands of Services
+    Plan {
+        /// Rounds over all cases
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// Where to write the rows
+        #[arg(long)]
+        output: PathBuf,
+    },
+    /// One case of `plan`, once; prints one line of JSON
+    PlanCase {
+        /// Which
+        case: plan::Case,
     },
     /// Load generator and backend in one thread; prints one line of JSON
     Load(LoadArgs),
@@ -76,6 +91,8 @@ fn main() -> ExitCode {
         Command::Gateway { binary, rounds, seconds, output } => {
             gateway::run(&gateway::Options { binary, rounds, seconds, output })
         }
+        Command::Plan { rounds, output } => plan::run(&plan::Options { rounds, output }),
+        Command::PlanCase { case } => plan_case(case),
         Command::Load(args) => load(args),
     };
     match outcome {
@@ -85,6 +102,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn plan_case(case: plan::Case) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(&case.run()?)?);
+    Ok(())
 }
 
 fn load(args: LoadArgs) -> anyhow::Result<()> {

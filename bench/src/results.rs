@@ -1,5 +1,6 @@
 //! `bench/results/NAME.json`: rows from which docs/performance.md is made.
 
+use std::fmt;
 use std::path::Path;
 use std::process::Command;
 
@@ -14,12 +15,20 @@ pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) unit: String,
     pub(crate) ours: f64,
+    /// What it is compared with, if with anything.
+    #[serde(flatten)]
+    pub(crate) beside: Option<Beside>,
+    /// Bounds the ratio where there is one, else `ours`.
+    pub(crate) goal: f64,
+    pub(crate) rounds: u32,
+}
+
+/// The other side of a comparison.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Beside {
     pub(crate) peer: String,
     pub(crate) theirs: f64,
     pub(crate) ratio: f64,
-    /// Bounds `ratio`.
-    pub(crate) goal: f64,
-    pub(crate) rounds: u32,
 }
 
 /// A whole file of rows.
@@ -32,6 +41,30 @@ pub(crate) struct Results {
     pub(crate) rows: Vec<Row>,
 }
 
+impl Row {
+    /// A row without a peer.
+    pub(crate) fn alone(name: &str, unit: &str, ours: f64, goal: f64, rounds: u32) -> Self {
+        let (name, unit) = (name.to_owned(), unit.to_owned());
+        Self { name, unit, ours, beside: None, goal, rounds }
+    }
+
+    /// The same beside `peer`, which needed `theirs`: now the goal bounds the ratio.
+    pub(crate) fn beside(self, peer: &str, theirs: f64) -> Self {
+        let beside = Beside { peer: peer.to_owned(), theirs, ratio: self.ours / theirs };
+        Self { beside: Some(beside), ..self }
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:60} {:9.2} {:7}", self.name, self.ours, self.unit)?;
+        if let Some(beside) = &self.beside {
+            write!(f, " {:10} {:9.2}  ratio {:.2}", beside.peer, beside.theirs, beside.ratio)?;
+        }
+        write!(f, " (goal {:.2})", self.goal)
+    }
+}
+
 /// Writes the rows to `path` and shows them.
 pub(crate) fn write(path: &Path, rows: Vec<Row>) -> Result<()> {
     let results = Results { commit: commit(), machine: machine(), rows };
@@ -41,10 +74,7 @@ pub(crate) fn write(path: &Path, rows: Vec<Row>) -> Result<()> {
     let text = serde_json::to_string_pretty(&results)? + "\n";
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     for row in &results.rows {
-        println!(
-            "{:40} {:9.2} {:10} {:9.2} {:7}  ratio {:.2} (goal {:.2})",
-            row.name, row.ours, row.peer, row.theirs, row.unit, row.ratio, row.goal
-        );
+        println!("{row}");
     }
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     page::write(folder, Path::new("docs/performance.md"))

@@ -4,15 +4,28 @@ use anyhow::Result;
 
 use crate::{install, shell};
 
+/// What can be measured.
+pub(crate) const NAMES: [&str; 2] = ["gateway", "plan"];
+
+/// Those that compare with other programs, or run ours as a user would.
+const BESIDE_PEERS: &[&str] = &["gateway"];
+
 /// Runs the measurement `name` over `rounds` and writes `bench/results/NAME.json`.
 pub(crate) fn run(name: &str, rounds: u32) -> Result<()> {
-    install::packages()?;
-    let build = ["build", "--release", "--locked", "-p", "steelyard", "-p", "steelyard-bench"];
+    let beside_peers = BESIDE_PEERS.contains(&name);
+    let mut build = vec!["build", "--release", "--locked", "-p", "steelyard-bench"];
+    if beside_peers {
+        install::packages()?;
+        build.extend(["-p", "steelyard"]);
+    }
     shell::run("cargo", &build, &[])?;
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
     let rounds = rounds.to_string();
     let output = format!("bench/results/{name}.json");
     let binary = format!("{target}/release/steelyard");
-    let args = [name, "--binary", &binary, "--rounds", &rounds, "--output", &output];
+    let mut args = vec![name, "--rounds", &rounds, "--output", &output];
+    if beside_peers {
+        args.extend(["--binary", &binary]);
+    }
     shell::run(&format!("{target}/release/steelyard-bench"), &args, &[])
 }

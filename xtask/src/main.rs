@@ -33,7 +33,7 @@ enum Command {
     /// Measure side by side with the peers and write bench/results/NAME.json
     Bench {
         /// Which measurement
-        #[arg(value_parser = ["gateway"])]
+        #[arg(value_parser = bench::NAMES)]
         name: String,
         /// How many interleaved rounds
         #[arg(long, default_value_t = 5)]

@@ -1,0 +1,99 @@
+//! `bench plan`: from loaded objects to addresses, for thousands of Services.
+//!
+//! Every case runs in a process of its own, so that its peak memory is its own; rounds go over all
+//! cases. Inputs are YAML through the real loader.
+
+mod cases;
+mod worlds;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::results::{Row, median, write};
+
+pub(crate) use cases::{Case, Sample};
+
+/// What to measure.
+pub(crate) struct Options {
+    pub(crate) rounds: u32,
+    pub(crate) output: PathBuf,
+}
+
+/// Medians over the rounds, by case.
+struct Medians {
+    rounds: u32,
+    samples: BTreeMap<Case, Vec<Sample>>,
+}
+
+/// Runs all cases and writes the rows.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let mut medians = Medians { rounds: options.rounds, samples: BTreeMap::new() };
+    for _ in 0..options.rounds {
+        for &case in Case::ALL {
+            let sample = in_child(case)?;
+            eprintln!("{case:?}: {:.3} ms, {:.1} MiB", sample.milliseconds, sample.peak_mebibytes);
+            medians.samples.entry(case).or_default().push(sample);
+        }
+    }
+    write(&options.output, medians.rows())
+}
+
+fn in_child(case: Case) -> Result<Sample> {
+    let name = serde_json::to_value(case)?;
+    let name = name.as_str().context("a case is written as its name")?.to_owned();
+    let output = Command::new(std::env::current_exe()?).args(["plan-case", &name]).output()?;
+    if !output.status.success() {
+        bail!("{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+impl Medians {
+    fn rows(&self) -> Vec<Row> {
+        let ms = |case| self.of(case, |it| it.milliseconds);
+        let row =
+            |name: &str, unit: &str, ours, goal| Row::alone(name, unit, ours, goal, self.rounds);
+        let memory = self.of(Case::Sixteen, |it| it.peak_mebibytes);
+        let full =
+            row("a /16 is full, one more asks: address decided", "µs", ms(Case::Full) * 1e3, 5.0);
+        let six =
+            row("250 Services, IPv6 /64: addresses decided", "µs", ms(Case::SixtyFour) * 1e3, 1.25);
+        vec![
+            row("10,000 Services, a /16: from loaded objects", "ms", ms(Case::Sixteen), 300.0),
+            row("10,000 Services, a /16: memory", "MiB", memory, 150.0),
+            row(
+                "one of 10,000 Services changes: address decided",
+                "µs",
+                ms(Case::Change) * 1e3,
+                5000.0,
+            ),
+            row(
+                "one of 10,000 Services changes: everything planned again",
+                "ms",
+                ms(Case::Edit),
+                5.0,
+            ),
+            full.beside("an empty /16", ms(Case::Empty) * 1e3),
+            six.beside("a /24", ms(Case::TwentyFour) * 1e3),
+            row(
+                "1,000 pools for all × 10,000 Services: from loaded objects",
+                "ms",
+                ms(Case::PoolsForAll),
+                1000.0,
+            ),
+            row(
+                "1,000 pools, each for some, × 10,000 Services: from loaded objects",
+                "ms",
+                ms(Case::PoolsForSome),
+                1000.0,
+            ),
+        ]
+    }
+
+    fn of(&self, case: Case, figure: impl Fn(&Sample) -> f64) -> f64 {
+        median(self.samples[&case].iter().map(figure).collect())
+    }
+}

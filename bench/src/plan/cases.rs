@@ -1,0 +1,191 @@
+//! What is timed, each in a process of its own.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use steelyard::pipeline::Pipeline;
+use steelyard_dialects::{LowerOptions, lower};
+use steelyard_ipam::{Allocator, Options};
+use steelyard_manifest::{Loaded, merge};
+use steelyard_model::{Held, Item, Pool, Service};
+use steelyard_plan::resolve::{ResolveOptions, resolve};
+use steelyard_plan::{Facts, Plan, plan};
+
+use crate::cpu;
+
+use super::worlds::{loaded, pool, service, source, sources, thousand_pools};
+
+/// A case by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Case {
+    /// 10,000 Services from a /16
+    Sixteen,
+    /// One of them changes; the allocator keeps the rest
+    Change,
+    /// One of them changes in its file, and everything is planned again
+    Edit,
+    /// 65,536 Services have a /16, one more asks
+    Full,
+    /// One asks an empty /16
+    Empty,
+    /// 250 Services from an IPv6 /64
+    SixtyFour,
+    /// 250 Services from a /24
+    TwentyFour,
+    /// 10,000 Services from 1,000 pools for everybody
+    PoolsForAll,
+    /// 10,000 Services from 1,000 pools, each for those with a label
+    PoolsForSome,
+}
+
+/// What one run of a case took.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Sample {
+    pub(crate) milliseconds: f64,
+    pub(crate) peak_mebibytes: f64,
+}
+
+const SERVICES: usize = 10_000;
+const SIXTEEN: &str = "10.0.0.0/16";
+
+/// Decisions per run where one alone is too short for the clock.
+const REPEATED: u32 = 200;
+
+impl Case {
+    pub(crate) const ALL: &[Self] = &[
+        Self::Sixteen,
+        Self::Change,
+        Self::Edit,
+        Self::Full,
+        Self::Empty,
+        Self::SixtyFour,
+        Self::TwentyFour,
+        Self::PoolsForAll,
+        Self::PoolsForSome,
+    ];
+
+    /// Runs it once.
+    pub(crate) fn run(self) -> Result<Sample> {
+        let took = match self {
+            Self::Sixteen => planned(&pool("home", SIXTEEN, ""), SERVICES)?,
+            Self::Change => changed(SERVICES, false)?,
+            Self::Edit => edited()?,
+            Self::Full => changed(65_536, true)?,
+            Self::Empty => changed(0, true)?,
+            Self::SixtyFour => assigned(&pool("six", "\"fd00:0:0:1::/64\"", ""))?,
+            Self::TwentyFour => assigned(&pool("four", "10.0.0.0/24", ""))?,
+            Self::PoolsForAll => planned(&thousand_pools(|_| String::new()), SERVICES)?,
+            Self::PoolsForSome => planned(&thousand_pools(for_some), SERVICES)?,
+        };
+        Ok(Sample { milliseconds: took.as_secs_f64() * 1e3, peak_mebibytes: peak()? })
+    }
+}
+
+fn for_some(n: usize) -> String {
+    format!(", serviceAllocation: {{serviceSelectors: [{{matchLabels: {{pool: p{n}}}}}]}}")
+}
+
+/// From loaded objects to the plan.
+fn planned(pools: &str, count: usize) -> Result<Duration> {
+    let sources = sources(pools, count);
+    let loaded = loaded(&sources);
+    let start = cpu::of_this_thread()?;
+    let snapshot = resolve(&items(loaded), &ResolveOptions::default());
+    let plan = plan(&snapshot, &Held::default(), &Facts::default());
+    let took = cpu::of_this_thread()? - start;
+    ensure!(served(&plan) == count, "{} of {count} have an address", served(&plan));
+    Ok(took)
+}
+
+/// One Service of `count` changes (or, `further`, one more asks); everybody else is known.
+fn changed(count: usize, further: bool) -> Result<Duration> {
+    let items = items(loaded(&sources(&pool("home", SIXTEEN, ""), count + 1)));
+    let (pools, mut services) = pools_and_services(&items);
+    let mut last = services.pop().context("there is one Service at least")?;
+    let known = if further { services } else { [services, vec![last.clone()]].concat() };
+    let mut allocator = allocator(&pools, known);
+    // The first change also makes everybody's address a held one.
+    allocator.change(last.clone());
+    if further {
+        allocator.remove(&last.id);
+    }
+    let mut took = Duration::ZERO;
+    for n in 0..REPEATED {
+        Arc::make_mut(&mut last).ports[0].port = 1_000 + u16::try_from(n).context("few")?;
+        let change = last.clone();
+        let start = Instant::now();
+        allocator.change(change);
+        black_box(allocator.assignment(&last.id));
+        took += start.elapsed();
+        if further {
+            allocator.remove(&last.id);
+        }
+    }
+    Ok(took / REPEATED)
+}
+
+/// One file of many is edited: what a running instance does then, short of carrying it out.
+fn edited() -> Result<Duration> {
+    let mut sources = sources(&pool("home", SIXTEEN, ""), SERVICES);
+    let mut pipeline = Pipeline::default();
+    let world = pipeline.update(&sources);
+    let held = plan(&world.snapshot, &Held::default(), &Facts::default()).held;
+    sources.push(source("zz.yaml", &service(SERVICES, 80)));
+    pipeline.update(&sources);
+    sources.pop();
+    sources.push(source("zz.yaml", &service(SERVICES, 81)));
+    let start = cpu::of_this_thread()?;
+    let world = pipeline.update(&sources);
+    let plan = plan(&world.snapshot, &held, &Facts::default());
+    let took = cpu::of_this_thread()? - start;
+    ensure!(served(&plan) == SERVICES + 1, "everybody has an address");
+    Ok(took)
+}
+
+/// 250 Services get addresses of one pool.
+fn assigned(pools: &str) -> Result<Duration> {
+    let items = items(loaded(&sources(pools, 250)));
+    let (pools, services) = pools_and_services(&items);
+    let mut took = Duration::ZERO;
+    for _ in 0..REPEATED {
+        let start = Instant::now();
+        let allocator = black_box(allocator(&pools, services.clone()));
+        took += start.elapsed();
+        ensure!(allocator.held().0.len() == 250, "everybody has an address");
+    }
+    Ok(took / REPEATED)
+}
+
+fn allocator(pools: &[Pool], services: Vec<Arc<Service>>) -> Allocator {
+    Allocator::new(pools, &BTreeMap::new(), services, &Held::default(), &Options::default())
+}
+
+fn items(loaded: Vec<Loaded>) -> Vec<Arc<Item>> {
+    let options = LowerOptions::default();
+    let objects = merge(loaded).objects;
+    objects.iter().flat_map(|it| lower(it, &options).items).map(Arc::new).collect()
+}
+
+fn pools_and_services(items: &[Arc<Item>]) -> (Vec<Pool>, Vec<Arc<Service>>) {
+    let snapshot = resolve(items, &ResolveOptions::default());
+    let services = snapshot.services.into_values().map(|it| it.service).collect();
+    (snapshot.pools, services)
+}
+
+fn served(plan: &Plan) -> usize {
+    plan.services.iter().filter(|row| !row.addresses.is_empty()).count()
+}
+
+/// The most memory this process had so far, in MiB.
+fn peak() -> Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|line| line.split_whitespace().next()).context("VmHWM")?;
+    Ok(number.parse::<f64>()? / 1024.0)
+}

@@ -1,0 +1,71 @@
+//! Worlds to plan, as the YAML of many files.
+
+use std::fmt::Write;
+
+use steelyard_manifest::{Limits, Loaded, Source, load};
+
+/// Objects in one file, as a repository of manifests would have them.
+const IN_A_FILE: usize = 10;
+
+/// What the addresses are announced by.
+const ADVERTISEMENT: &str = "---\napiVersion: metallb.io/v1beta1\nkind: L2Advertisement\n\
+                             metadata: {name: all, namespace: metallb-system}\n";
+
+/// A pool `name` with `addresses`; `spec` goes on after them.
+pub(super) fn pool(name: &str, addresses: &str, spec: &str) -> String {
+    format!(
+        "---\napiVersion: metallb.io/v1beta1\nkind: IPAddressPool\n\
+         metadata: {{name: {name}, namespace: metallb-system}}\n\
+         spec: {{addresses: [{addresses}]{spec}}}\n"
+    )
+}
+
+/// The `n`th Service, with an endpoint; `port` is what an edit changes.
+pub(super) fn service(n: usize, port: u16) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: app-{n:05}\n  \
+         namespace: team-{}\n  labels: {{app.kubernetes.io/name: app-{n:05}, pool: p{}}}\n  \
+         annotations:\n    steelyard.dev/endpoints: 10.{}.{}.{}:8080\nspec:\n  \
+         type: LoadBalancer\n  selector: {{app.kubernetes.io/name: app-{n:05}}}\n  ports:\n  \
+         - {{name: http, port: {port}, targetPort: 8080}}\n",
+        n % 20,
+        n % 1_000,
+        200 + n / 62_500,
+        n / 250 % 250,
+        n % 250 + 1
+    )
+}
+
+/// A pool per line of ten addresses each, 1,000 in all; `spec` makes the rest of the `n`th.
+pub(super) fn thousand_pools(spec: impl Fn(usize) -> String) -> String {
+    let one = |n: usize| {
+        let start = n * 16;
+        let (third, fourth) = (start / 256, start % 256);
+        let addresses = format!("10.0.{third}.{fourth}-10.0.{third}.{}", fourth + 15);
+        pool(&format!("p{n}"), &addresses, &spec(n))
+    };
+    (0..1_000).map(one).collect()
+}
+
+/// `pools` and `count` Services as files.
+pub(super) fn sources(pools: &str, count: usize) -> Vec<Source> {
+    let mut files = vec![source("pools.yaml", &(pools.to_owned() + ADVERTISEMENT))];
+    for first in (0..count).step_by(IN_A_FILE) {
+        let mut text = String::new();
+        for n in first..count.min(first + IN_A_FILE) {
+            let _ = write!(text, "{}", service(n, 80));
+        }
+        files.push(source(&format!("apps-{first:05}.yaml"), &text));
+    }
+    files
+}
+
+/// A file.
+pub(super) fn source(name: &str, text: &str) -> Source {
+    Source::new(name, text.as_bytes())
+}
+
+/// The files parsed.
+pub(super) fn loaded(sources: &[Source]) -> Vec<Loaded> {
+    sources.iter().map(|source| load(source, &Limits::default())).collect()
+}
