@@ -9,7 +9,7 @@ use steelyard_forward::{Carried, Desired, Forwarded, ForwardedPort, Observed, Se
 use steelyard_gateway::Bind;
 use steelyard_http::RouteTable;
 use steelyard_model::{Protocol, Snapshot};
-use steelyard_plan::Plan;
+use steelyard_plan::{NodePlan, Plan};
 use steelyard_speaker::Vip;
 
 use super::binds;
@@ -19,6 +19,7 @@ use super::engine::Engine;
 const WITHDRAWN: Duration = Duration::from_millis(200);
 
 /// What came of a plan.
+#[derive(PartialEq)]
 pub(super) struct Applied {
     /// Entry points, and where they listen or why not.
     pub(super) listeners: Vec<(Bind, Result<SocketAddr, String>)>,
@@ -36,28 +37,34 @@ impl Engine {
     ) -> Applied {
         let vips = vips(plan);
         self.withdraw(&vips).await;
-        let routes = RouteTable::compile(&snapshot.routes);
-        self.parts.gateway.apply(routes, generation);
-        let wanted = self.binds(snapshot, plan);
+        if self.parts.gateway.generation() != generation {
+            self.parts.gateway.apply(RouteTable::compile(&snapshot.routes), generation);
+        }
+        let own = self.parts.addresses();
+        let node = without(&plan.node, &own);
+        let wanted = self.binds(snapshot, &node);
         let mut listeners = binds::listen(&self.parts.gateway, &wanted);
-        let mut forwarded = self.forward(plan, &listeners).await;
+        let mut forwarded = self.forward(&node, &listeners).await;
         if listeners.iter().any(|(_, outcome)| outcome.is_err()) {
             // The forwarder had the port until now, where a Service became the gateway's.
             listeners = binds::listen(&self.parts.gateway, &wanted);
-            forwarded = self.forward(plan, &listeners).await;
+            forwarded = self.forward(&node, &listeners).await;
         }
         self.tell_failures(&listeners);
-        let (working, idle) = partition(vips, &forwarded);
+        let (working, mut idle) = partition(vips, &forwarded);
+        for (_, why) in idle.iter_mut().filter(|(address, _)| own.contains(address)) {
+            "it is an address of this machine; take it out of the pool".clone_into(why);
+        }
         self.announce(working);
         Applied { listeners, forwarded, idle }
     }
 
     async fn forward(
         &self,
-        plan: &Plan,
+        node: &NodePlan,
         listeners: &[(Bind, Result<SocketAddr, String>)],
     ) -> Observed {
-        self.parts.forwarder.apply(&self.desired(plan, listeners)).await
+        self.parts.forwarder.apply(&self.desired(node, listeners)).await
     }
 
     /// Notes listeners that fail, once each.
@@ -101,17 +108,21 @@ impl Engine {
         }
     }
 
-    fn desired(&self, plan: &Plan, listeners: &[(Bind, Result<SocketAddr, String>)]) -> Desired {
+    fn desired(
+        &self,
+        node: &NodePlan,
+        listeners: &[(Bind, Result<SocketAddr, String>)],
+    ) -> Desired {
         let listening_on = |address: IpAddr| {
             let ours = listeners.iter().filter(|(bind, outcome)| {
                 outcome.is_ok() && bind.transparent && bind.address.ip() == address
             });
             ours.map(|(bind, _)| (Protocol::Tcp, bind.address.port())).collect()
         };
-        let served = plan.node.serve.iter().filter(|_| self.parts.speaker.is_some());
+        let served = node.serve.iter().filter(|_| self.parts.speaker.is_some());
         let served =
             served.map(|vip| Served { address: vip.address, listening: listening_on(vip.address) });
-        let forwarded = plan.node.forward.iter().map(|vip| Forwarded {
+        let forwarded = node.forward.iter().map(|vip| Forwarded {
             address: vip.address,
             service: vip.service.clone(),
             ports: vip
@@ -127,17 +138,26 @@ impl Engine {
         Desired { served: served.collect(), forwarded: forwarded.collect() }
     }
 
-    fn binds(&self, snapshot: &Snapshot, plan: &Plan) -> Vec<Bind> {
+    fn binds(&self, snapshot: &Snapshot, node: &NodePlan) -> Vec<Bind> {
         let fixed = &self.settings.world.fixed;
         if self.parts.speaker.is_none() {
             return binds::on_loopback(fixed, self.settings.ports.0);
         }
-        let vips = binds::on_vips(plan);
+        let vips = binds::on_vips(node);
         if vips.is_empty() && !snapshot.routes.is_empty() {
             return binds::on_host(fixed, self.settings.ports.0);
         }
         vips
     }
+}
+
+/// The part of `node` that is not about this machine's `own` addresses. What reaches such an
+/// address is the machine's business: a guard before it would lock its owner out.
+fn without(node: &NodePlan, own: &[IpAddr]) -> NodePlan {
+    let mut node = node.clone();
+    node.serve.retain(|vip| !own.contains(&vip.address));
+    node.forward.retain(|vip| !own.contains(&vip.address));
+    node
 }
 
 /// Vips behind which something works, and the rest with the reason: a vip that leads nowhere is
@@ -172,4 +192,29 @@ fn reason(address: IpAddr, observed: &Observed) -> String {
 fn vips(plan: &Plan) -> Vec<Vip> {
     let announce = plan.node.announce.iter();
     announce.map(|vip| Vip { address: vip.address, interfaces: vip.interfaces.clone() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use steelyard_model::NamespacedName;
+    use steelyard_plan::{Forward, Serve};
+
+    use super::*;
+
+    #[test]
+    fn an_address_of_the_machine_is_left_to_the_machine() {
+        let vip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let service = NamespacedName::new("default", "web");
+        let serve = |text| Serve { address: vip(text), service: service.clone(), ports: vec![] };
+        let forward =
+            |text| Forward { address: vip(text), service: service.clone(), ports: vec![] };
+        let node = NodePlan {
+            serve: vec![serve("10.0.0.1"), serve("10.0.0.2")],
+            forward: vec![forward("10.0.0.1"), forward("fd00::2")],
+            ..NodePlan::default()
+        };
+        let left = without(&node, &[vip("10.0.0.1"), vip("127.0.0.1")]);
+        assert_eq!(left.serve, [serve("10.0.0.2")]);
+        assert_eq!(left.forward, [forward("fd00::2")]);
+    }
 }

@@ -6,16 +6,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use steelyard_gateway::{Bind, Gateway};
 use steelyard_model::Protocol;
-use steelyard_plan::Plan;
+use steelyard_plan::NodePlan;
 
 use crate::entry_points::StaticOptions;
 
 const SECURE: &str = "websecure";
 
 /// On the gateway's vips: none of them is a local address.
-pub(super) fn on_vips(plan: &Plan) -> Vec<Bind> {
+pub(super) fn on_vips(node: &NodePlan) -> Vec<Bind> {
     let mut binds = Vec::new();
-    for vip in &plan.node.serve {
+    for vip in &node.serve {
         for (protocol, port, entry_point) in &vip.ports {
             if *protocol == Protocol::Tcp && entry_point != SECURE {
                 let address = SocketAddr::new(vip.address, *port);

@@ -257,9 +257,13 @@ impl Engine {
     /// Applies what is in force once more.
     async fn apply_again(&mut self) {
         let Some(mut current) = self.current.take() else { return };
-        current.applied = self.apply(&current.snapshot, &current.plan, current.generation).await;
+        let applied = self.apply(&current.snapshot, &current.plan, current.generation).await;
+        let news = applied != current.applied;
+        current.applied = applied;
         self.current = Some(current);
-        self.publish();
+        if news {
+            self.publish();
+        }
     }
 
     fn ask_names(&mut self, plan: &Plan) {
