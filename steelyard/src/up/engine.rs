@@ -32,7 +32,7 @@ pub(crate) struct Engine {
     pub(super) history: History,
     pub(super) current: Option<Current>,
     pub(super) started: u64,
-    ticks: u32,
+    next_repair: Instant,
     /// Listeners that failed last time, and why: told once.
     pub(super) failing: BTreeMap<Bind, String>,
     /// An edit that waits for the lock file to be writable.
@@ -49,8 +49,10 @@ pub(crate) enum News {
     Names,
 }
 
-/// After so many ticks the plan is applied again: it repairs what others removed.
-const REPAIR: u32 = 5;
+/// The plan is applied again this long after the last time: it repairs what others removed.
+const REPAIR: Duration = Duration::from_secs(5);
+/// With many Services it takes a while, so it is also this many times as rare as it is long.
+const RARITY: u32 = 50;
 
 /// What is in force.
 pub(super) struct Current {
@@ -88,7 +90,7 @@ impl Engine {
             history: History::default(),
             current: None,
             started: super::history::now(),
-            ticks: 0,
+            next_repair: Instant::now() + REPAIR,
             failing: BTreeMap::new(),
             unwritten: None,
         })
@@ -234,14 +236,15 @@ impl Engine {
 
     /// Looks names up again where it is time, and repairs what others removed.
     pub(crate) async fn tick(&mut self) {
-        self.ticks = self.ticks.wrapping_add(1);
         let Some(current) = self.current.take() else { return };
         self.ask_names(&current.plan);
         self.current = Some(current);
-        if !self.ticks.is_multiple_of(REPAIR) {
+        let begun = Instant::now();
+        if begun < self.next_repair {
             return;
         }
         self.apply_again().await;
+        self.next_repair = Instant::now() + REPAIR.max(begun.elapsed() * RARITY);
         // Somebody may have removed it. When it cannot be written, the next edit says so.
         let _ = self.write_lock(&self.held);
         if let Some(sources) = self.unwritten.take() {
