@@ -15,12 +15,7 @@ pub(crate) fn steps(case: &Case) -> Vec<String> {
     let mut before = Ingress::new();
     let mut wrong = Vec::new();
     for step in case.content["steps"].as_array().expect("steps") {
-        for named in step["delete"].as_array().into_iter().flatten() {
-            world.delete(named);
-        }
-        if let Some(manifest) = step["apply"].as_str() {
-            world.apply(&case.manifest(manifest));
-        }
+        world.step(case, step);
         let plan = world.plan();
         let now = ingress(&plan);
         let title = step["title"].as_str().unwrap_or_default();

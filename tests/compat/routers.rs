@@ -13,12 +13,7 @@ pub(crate) fn steps(case: &Case) -> Vec<String> {
     let mut world = World::new(&case.content["settings"]);
     let mut wrong = Vec::new();
     for step in case.content["steps"].as_array().expect("steps") {
-        for named in step["delete"].as_array().into_iter().flatten() {
-            world.delete(named);
-        }
-        if let Some(manifest) = step["apply"].as_str() {
-            world.apply(&case.manifest(manifest));
-        }
+        world.step(case, step);
         let plan = world.plan();
         let expect = &step["expect"];
         let title = step["title"].as_str().unwrap_or_default();

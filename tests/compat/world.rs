@@ -11,6 +11,8 @@ use steelyard_model::{Held, ObjectRef};
 use steelyard_plan::resolve::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, Plan, plan};
 
+use super::Case;
+
 /// The objects there are, and what Services hold.
 #[derive(Default)]
 pub(crate) struct World {
@@ -33,6 +35,16 @@ impl World {
         Self { class: class.map(str::to_owned), facts, ..Self::default() }
     }
 
+    /// What a step changes: first its deletions, then its manifest.
+    pub(crate) fn step(&mut self, case: &Case, step: &Value) {
+        for named in step["delete"].as_array().into_iter().flatten() {
+            self.delete(named);
+        }
+        if let Some(manifest) = step["apply"].as_str() {
+            self.apply(&case.manifest(manifest));
+        }
+    }
+
     /// Creates or replaces all objects of a manifest.
     pub(crate) fn apply(&mut self, manifest: &str) {
         let source = Source::new("case.yaml", manifest.as_bytes());
@@ -44,7 +56,7 @@ impl World {
     }
 
     /// Takes an object out, named as a step's `delete` does.
-    pub(crate) fn delete(&mut self, named: &Value) {
+    fn delete(&mut self, named: &Value) {
         let field = |key: &str| named[key].as_str().unwrap_or_default();
         self.objects.remove(&ObjectRef::new(field("kind"), field("namespace"), field("name")));
     }
