@@ -39,14 +39,22 @@ pub(crate) struct Layer2<'a> {
     pub(crate) nodes: Nodes<'a>,
     pub(crate) outlooks: BTreeMap<NamespacedName, Outlook>,
     pub(crate) rows: Vec<Layer2Row>,
+    /// Per address and Service: the nodes that may own it, best first, with their scores.
+    pub(crate) contests: BTreeMap<(IpAddr, NamespacedName), Vec<Candidate>>,
 }
 
 impl<'a> Layer2<'a> {
     /// Decides for all Services with an address.
     pub(crate) fn new(snapshot: &'a Snapshot, facts: &'a Facts, assignments: &Assignments) -> Self {
         let nodes = Nodes::new(snapshot, facts);
-        let mut layer2 =
-            Self { snapshot, facts, nodes, outlooks: BTreeMap::new(), rows: Vec::new() };
+        let mut layer2 = Self {
+            snapshot,
+            facts,
+            nodes,
+            outlooks: BTreeMap::new(),
+            rows: Vec::new(),
+            contests: BTreeMap::new(),
+        };
         for (id, assignment) in &assignments.services {
             let resolved = snapshot.services.get(id).filter(|_| !assignment.addresses.is_empty());
             if let Some(resolved) = resolved {
@@ -146,6 +154,9 @@ impl<'a> Layer2<'a> {
                 };
                 let order = election.order(&candidates, key);
                 owners.extend(order.first().copied());
+                let score = |node: &usize| candidates.iter().find(|it| it.node == *node).copied();
+                let contest = order.iter().filter_map(score).collect();
+                self.contests.insert((address, id.clone()), contest);
                 if !outlook.advertisements.is_empty() {
                     rows.push(self.row(address, id, &order));
                 }
@@ -180,6 +191,12 @@ impl<'a> Layer2<'a> {
             interfaces: self.nodes.interfaces(advertisements, order.first().copied()),
             peers: Vec::new(),
         }
+    }
+
+    /// The only interfaces on which `node` would announce a Service; empty means every suitable
+    /// one.
+    pub(crate) fn interfaces(&self, id: &NamespacedName, node: usize) -> Vec<String> {
+        self.nodes.interfaces(&self.outlooks[id].advertisements, Some(node))
     }
 
     /// Whether this node could answer for a Service, did somebody serve; also where nobody

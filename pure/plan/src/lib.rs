@@ -29,7 +29,7 @@ use steelyard_model::{Diagnostic, Held, NamespacedName, Snapshot};
 
 #[doc(hidden)]
 pub use exercise::exercise;
-pub use node_plan::{Announce, Forward, ForwardPort, NodePlan, Serve};
+pub use node_plan::{Announce, Forward, ForwardPort, NodePlan, Serve, Share};
 pub use rows::{
     AdvertisedRow, AnnouncementRow, BackendRow, BgpRow, FilterRow, Layer2Row, PeerRow, Protocol,
     RouteKind, RouteRow, ServiceRow, TlsRow,

@@ -26,6 +26,8 @@ const ALIASES: [(&str, &str); 2] = [("http", "web"), ("https", SECURE)];
 pub struct NodePlan {
     /// Addresses it answers for on the LAN.
     pub announce: Vec<Announce>,
+    /// Addresses that it may answer for, where nodes settle among themselves which one does.
+    pub share: Vec<Share>,
     /// Addresses of the gateway.
     pub serve: Vec<Serve>,
     /// Addresses forwarded to endpoints.
@@ -41,6 +43,17 @@ pub struct Announce {
     pub service: NamespacedName,
     /// The only interfaces; empty means every suitable one.
     pub interfaces: Vec<String>,
+}
+
+/// An address that this node may answer for, as others may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The address; each is there once.
+    pub address: IpAddr,
+    /// The only interfaces; empty means every suitable one.
+    pub interfaces: Vec<String>,
+    /// Nodes that may, best first, with their scores.
+    pub candidates: Vec<(String, u32)>,
 }
 
 /// An address at which our entry points are reached.
@@ -85,7 +98,11 @@ impl NodePlan {
         layer2: &Layer2<'_>,
         bgp: &Bgp,
     ) -> Self {
-        let mut plan = Self { announce: announce(layer2, &facts.node), ..Self::default() };
+        let mut plan = Self {
+            announce: announce(layer2, &facts.node),
+            share: share(layer2, &facts.node),
+            ..Self::default()
+        };
         for (id, assignment) in &assignments.services {
             let Some(resolved) = snapshot.services.get(id) else { continue };
             let by_bgp = bgp.reaches.get(id).is_some_and(|reach| {
@@ -114,16 +131,36 @@ fn announce(layer2: &Layer2<'_>, node: &str) -> Vec<Announce> {
         let (address, service) = (row.address, row.service.clone());
         let interfaces = row.interfaces.clone();
         if let Some(known) = vips.get_mut(&address) {
-            // Any interface for one of the sharers is any interface for the address.
-            if known.interfaces.is_empty() || interfaces.is_empty() {
-                known.interfaces.clear();
-            } else {
-                let both: BTreeSet<_> = known.interfaces.drain(..).chain(interfaces).collect();
-                known.interfaces.extend(both);
-            }
+            widen(&mut known.interfaces, interfaces);
         } else {
             vips.insert(address, Announce { address, service, interfaces });
         }
+    }
+    vips.into_values().collect()
+}
+
+/// Any interface for one of those that share an address is any interface for the address.
+fn widen(known: &mut Vec<String>, more: Vec<String>) {
+    if known.is_empty() || more.is_empty() {
+        known.clear();
+    } else {
+        let both: BTreeSet<_> = known.drain(..).chain(more).collect();
+        known.extend(both);
+    }
+}
+
+fn share(layer2: &Layer2<'_>, node: &str) -> Vec<Share> {
+    let mut vips: BTreeMap<IpAddr, Share> = BTreeMap::new();
+    for ((address, id), contest) in &layer2.contests {
+        let name = |index: usize| layer2.nodes.name(index);
+        let Some(own) = contest.iter().find(|it| name(it.node) == node) else { continue };
+        let interfaces = layer2.interfaces(id, own.node);
+        if let Some(known) = vips.get_mut(address) {
+            widen(&mut known.interfaces, interfaces);
+            continue;
+        }
+        let candidates = contest.iter().map(|it| (name(it.node).to_owned(), it.score)).collect();
+        vips.insert(*address, Share { address: *address, interfaces, candidates });
     }
     vips.into_values().collect()
 }

@@ -158,5 +158,7 @@ fn the_same_seen_from_every_node() {
     assert_eq!(plans[0].announcements, plans[2].announcements);
     for plan in &plans {
         assert_eq!(plan.node.announce.len(), 3, "nine vips are spread over three nodes");
+        assert_eq!(plan.node.share.len(), 9, "each may own any");
+        assert_eq!(plan.node.share, plans[0].node.share, "by the same rules");
     }
 }
