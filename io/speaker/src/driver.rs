@@ -4,6 +4,8 @@
 //! Everything is decided anew ([`Driver::reconcile`]) whenever the vips or the interfaces change;
 //! between that, frames and timers go straight to the responders.
 
+mod sharing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -11,17 +13,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
+use steelyard_host::clock;
 use steelyard_host::links::{self, Link, Monitor};
 use steelyard_host::packet::PacketSocket;
 use steelyard_layer2::wire::Mac;
-use steelyard_layer2::{Change, Phase};
-use tokio::sync::{broadcast, watch};
+use steelyard_layer2::{Change, ConflictPolicy, Input, Phase};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::interface::{self, NoInterface};
 use crate::metrics::Totals;
-use crate::port::{Heard, Port};
-use crate::speaker::{SpeakerOptions, StartError, Vip};
-use crate::status::{EventKind, SpeakerEvent, VipState, VipStatus};
+use crate::port::{Happened, Heard, Port};
+use crate::speaker::{Command, SpeakerOptions, StartError, Vip};
+use crate::status::{EventKind, Sharing, SpeakerEvent, VipState, VipStatus};
+use sharing::Shares;
 
 /// Number of the loopback interface in every network namespace.
 const LOOPBACK: u32 = 1;
@@ -36,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) status: watch::Sender<Arc<[VipStatus]>>,
     pub(crate) events: broadcast::Sender<SpeakerEvent>,
     pub(crate) totals: Arc<Mutex<Totals>>,
+    pub(crate) sharing: watch::Sender<Arc<Sharing>>,
+    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
 }
 
 /// The state of the loop.
@@ -45,6 +51,8 @@ pub(crate) struct Driver {
     monitor: Monitor,
     /// By number of the interface.
     ports: BTreeMap<u32, Port>,
+    /// With whom vips are shared; none has them all to itself.
+    shares: Option<Shares>,
     /// Where each of our vips is answered for.
     placed: BTreeMap<IpAddr, Placement>,
     /// What was last told of each.
@@ -58,19 +66,25 @@ type Placement = Result<Vec<u32>, NoInterface>;
 
 impl Driver {
     /// Must be called on the thread that will run it, inside its runtime.
-    pub(crate) fn open(options: SpeakerOptions, shared: Shared) -> Result<Self, StartError> {
+    pub(crate) fn open(mut options: SpeakerOptions, shared: Shared) -> Result<Self, StartError> {
         // Told now rather than with the first vip: without raw frames nothing works.
         drop(PacketSocket::open(LOOPBACK)?);
         let monitor = Monitor::open()?;
         links::list()?;
+        let shares = options.membership.as_ref().map(Shares::begin).transpose()?;
+        if shares.is_some() {
+            // Whether a vip is kept against a rival is for its owners to say.
+            options.timing.policy = ConflictPolicy::Report;
+        }
         Ok(Self {
+            shares,
             options,
             shared,
             monitor,
             ports: BTreeMap::new(),
             placed: BTreeMap::new(),
             told: BTreeMap::new(),
-            looked: Instant::now(),
+            looked: clock::now(),
             stale: true,
         })
     }
@@ -79,14 +93,14 @@ impl Driver {
     pub(crate) async fn run(mut self) {
         let mut buffer = vec![0; BUFFER];
         loop {
-            let now = Instant::now();
+            let now = clock::now();
+            self.share(now);
             self.work(now);
             if std::mem::take(&mut self.stale) {
                 self.tell(now);
             }
-            let due = self.ports.values().filter_map(Port::deadline).min();
-            let resync = self.looked + RESYNC;
-            let wake = due.map_or(resync, |due| due.min(resync));
+            self.shares.iter_mut().for_each(Shares::release);
+            let wake = self.deadline().saturating_duration_since(clock::now());
             tokio::select! {
                 changed = self.shared.wanted.changed() => {
                     if changed.is_err() {
@@ -101,14 +115,15 @@ impl Driver {
                     }
                     self.reconcile();
                 }
-                lost = hear(&mut self.ports, &mut buffer) => {
+                Some(command) = self.shared.commands.recv() => self.obey(command),
+                lost = hear(&mut self.ports, &mut self.shares, &mut buffer) => {
                     if let Some(index) = lost {
                         self.lose(index);
                         self.reconcile();
                     }
                 }
-                () = tokio::time::sleep_until(wake.into()) => {
-                    if resync <= Instant::now() {
+                () = tokio::time::sleep(wake) => {
+                    if self.looked + RESYNC <= clock::now() {
                         self.reconcile();
                     }
                 }
@@ -116,13 +131,24 @@ impl Driver {
         }
     }
 
+    /// When something is to be done without anything coming in.
+    fn deadline(&self) -> Instant {
+        let ports = self.ports.values().filter_map(Port::deadline);
+        let shares = self.shares.iter().filter_map(Shares::deadline);
+        ports.chain(shares).fold(self.looked + RESYNC, Instant::min)
+    }
+
     /// Does what the responders want done, and counts.
     fn work(&mut self, now: Instant) {
         let mut events = Vec::new();
         let mut totals = self.shared.totals.lock().unwrap_or_else(PoisonError::into_inner);
-        for port in self.ports.values_mut() {
-            for (vip, change) in port.work(now) {
-                events.push((vip, event(change, port.name.clone(), port.mac)));
+        for (index, port) in &mut self.ports {
+            for (vip, happened) in port.work(now) {
+                if let Some(shares) = &mut self.shares {
+                    shares.hear(now, *index, vip, &happened);
+                }
+                let name = port.name.clone();
+                events.extend(event(happened, name, port.mac).map(|event| (vip, event)));
             }
             for (vip, counters) in port.responder.take_counters() {
                 totals.vips.entry(vip).or_default().add(&counters);
@@ -139,7 +165,7 @@ impl Driver {
 
     /// Decides anew which vip is answered for where. Running it twice changes nothing more.
     fn reconcile(&mut self) {
-        let now = Instant::now();
+        let now = clock::now();
         self.looked = now;
         self.stale = true;
         let wanted = Arc::clone(&self.shared.wanted.borrow_and_update());
@@ -149,7 +175,10 @@ impl Driver {
         };
         let before = self.announced(now);
         let mut placed = self.place(&wanted, &links);
+        self.share_out(now, &wanted, &links, &placed);
         self.equip(now, &links, &mut placed);
+        // What a port was opened for may be waiting.
+        self.share(now);
         let after = self.announced(now);
         for ((vip, _), interface) in before.into_iter().filter(|it| !after.contains_key(&it.0)) {
             self.report(vip, EventKind::Withdrawn { interface });
@@ -194,8 +223,12 @@ impl Driver {
         self.ports.retain(|index, _| vips.contains_key(index));
         for (index, vips) in vips {
             let link = links.iter().find(|link| link.index == index).expect("chosen among them");
+            let owned = self.shares.as_ref().map(|shares| shares.owned(index));
             match self.port(link) {
-                Ok(port) => port.set(now, link, &siblings, &vips),
+                Ok(port) => {
+                    let vips = owned.as_ref().map_or(Input::Vips(&vips), Input::Cleared);
+                    port.set(now, link, &siblings, vips);
+                }
                 Err(why) => {
                     for vip in vips {
                         refuse(placed.get_mut(&vip).expect("placed there"), index, &why);
@@ -224,8 +257,11 @@ impl Driver {
 
     /// The interface went down or away, however shortly: what stood there begins anew.
     fn lose(&mut self, index: u32) {
-        let announced = self.announced(Instant::now());
+        let announced = self.announced(clock::now());
         self.ports.remove(&index);
+        if let Some(shares) = &mut self.shares {
+            shares.lose(clock::now(), index);
+        }
         for ((vip, _), interface) in announced.into_iter().filter(|it| it.0.1 == index) {
             self.report(vip, EventKind::Withdrawn { interface });
         }
@@ -248,7 +284,7 @@ impl Driver {
         for (vip, placement) in &self.placed {
             let unplaced = || match placement {
                 Err(why) => (VipState::NoInterface(why.clone()), Vec::new()),
-                Ok(_) => (VipState::Probing, Vec::new()),
+                Ok(indexes) => (self.elsewhere(*vip, indexes), Vec::new()),
             };
             let (state, interfaces) = states.remove(vip).unwrap_or_else(unplaced);
             let since = match self.told.get(vip) {
@@ -281,8 +317,8 @@ impl Driver {
         states
     }
 
-    fn report(&self, address: IpAddr, kind: EventKind) {
-        let event = SpeakerEvent { at: SystemTime::now(), address, kind };
+    fn report(&self, address: impl Into<Option<IpAddr>>, kind: EventKind) {
+        let event = SpeakerEvent { at: SystemTime::now(), address: address.into(), kind };
         match event.kind.help() {
             Some(help) if event.kind.is_warning() => tracing::warn!(help, "{event}"),
             _ => tracing::info!("{event}"),
@@ -292,9 +328,17 @@ impl Driver {
     }
 }
 
-/// Waits until frames came in; the interface that was lost, if one was.
-async fn hear(ports: &mut BTreeMap<u32, Port>, buffer: &mut [u8]) -> Option<u32> {
+/// Waits until something came in; the interface that was lost, if one was. Frames have to wait for
+/// what other nodes say, and for what is due: who was stopped may own nothing any more.
+async fn hear(
+    ports: &mut BTreeMap<u32, Port>,
+    shares: &mut Option<Shares>,
+    buffer: &mut [u8],
+) -> Option<u32> {
     poll_fn(|context| {
+        if shares.as_mut().is_some_and(|it| it.poll_hear(clock::now(), context, buffer)) {
+            return Poll::Ready(None);
+        }
         let mut heard = Poll::Pending;
         for (index, port) in ports.iter_mut() {
             match port.poll_hear(context, buffer) {
@@ -331,13 +375,14 @@ fn same(a: &VipState, b: &VipState) -> bool {
     a.rank() == b.rank()
 }
 
-fn event(change: Change, interface: String, mac: Mac) -> EventKind {
-    match change {
+fn event(happened: Happened, interface: String, mac: Mac) -> Option<EventKind> {
+    let Happened::Changed(change) = happened else { return None };
+    Some(match change {
         Change::Announced => EventKind::Announced { interface, mac },
         Change::Taken { rival } => EventKind::Taken { interface, rival },
-        Change::Defended { rival } | Change::Contested { rival } => {
-            EventKind::Defended { interface, rival }
-        }
+        Change::Defended { rival } => EventKind::Defended { interface, rival },
         Change::Yielded { rival } => EventKind::Yielded { interface, rival },
-    }
+        // Told by the owners, once they decided.
+        Change::Contested { .. } => return None,
+    })
 }

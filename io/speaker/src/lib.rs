@@ -2,21 +2,28 @@
 //! interface, driven on raw sockets by a thread of its own, so that nothing else this program does
 //! delays an answer.
 //!
-//! It is told which vips are ours and decides only on which interfaces; it delivers no packets and
+//! Several nodes may share vips: a [`steelyard_membership::Segment`] per interface then says which
+//! of them this node owns, and the responder answers for those.
+//!
+//! It is told which vips are ours, or may be, and decides only on which interfaces; it delivers no packets and
 //! sets nothing on the host: when the process is killed or stopped, nothing answers any more.
 //!
 //! Invariants: level-triggered (the same vips told twice change nothing; after every change of
 //! interfaces everything is decided anew); a vip is announced only after nobody answered for it.
 
 mod driver;
+mod group;
 mod interface;
+mod membership;
 mod metrics;
 mod port;
 mod speaker;
 mod status;
 
 pub use interface::{Exclude, NoInterface, Unfit};
+pub use membership::{Membership, PORT};
 pub use speaker::{Speaker, SpeakerOptions, StartError, Vip};
-pub use status::{EventKind, SpeakerEvent, VipState, VipStatus};
+pub use status::{EventKind, Member, Ownership, Sharing, SpeakerEvent, VipState, VipStatus};
 pub use steelyard_layer2::wire::Mac;
 pub use steelyard_layer2::{ConflictPolicy, Timing};
+pub use steelyard_membership::{Event as SharedEvent, Key, Keyring, Policy, Timing as Heartbeat};

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use steelyard_host::clock;
 use steelyard_host::links::Link;
 use steelyard_host::packet::{PacketError, PacketSocket};
 use steelyard_layer2::wire::Mac;
@@ -24,6 +25,13 @@ pub(crate) struct Port {
     stuck: Option<Vec<u8>>,
     /// Frames that it refused for good.
     pub(crate) unsent: u64,
+}
+
+/// What happened to a vip.
+pub(crate) enum Happened {
+    Changed(Change),
+    /// A machine answered a probe.
+    Answered(Mac),
 }
 
 /// What became of waiting.
@@ -54,13 +62,13 @@ impl Port {
         now: Instant,
         link: &Link,
         siblings: &BTreeSet<Mac>,
-        vips: &BTreeSet<IpAddr>,
+        vips: Input<'_>,
     ) {
         self.name.clone_from(&link.name);
         self.mac = Mac(link.mac.unwrap_or_default());
         self.responder.handle(now, Input::Mac(self.mac));
         self.responder.handle(now, Input::Siblings(siblings));
-        self.responder.handle(now, Input::Vips(vips));
+        self.responder.handle(now, vips);
     }
 
     /// When it wants attention without any frame.
@@ -69,20 +77,20 @@ impl Port {
     }
 
     /// Does all that the responder wants done, as far as the interface goes along; what happened.
-    pub(crate) fn work(&mut self, now: Instant) -> Vec<(IpAddr, Change)> {
-        let mut changes = Vec::new();
+    pub(crate) fn work(&mut self, now: Instant) -> Vec<(IpAddr, Happened)> {
+        let mut happened = Vec::new();
         while self.stuck.is_none()
             && let Some(output) = self.responder.poll(now)
         {
             match output {
                 Output::Transmit(frame) => self.send(frame),
-                Output::Changed(vip, change) => changes.push((vip, change)),
+                Output::Changed(vip, change) => happened.push((vip, Happened::Changed(change))),
                 Output::Join(group) => self.note("join", group, |it| it.join(group)),
-                Output::Answered(..) => {}
+                Output::Answered(vip, by) => happened.push((vip, Happened::Answered(by))),
                 Output::Leave(group) => self.note("leave", group, |it| it.leave(group)),
             }
         }
-        changes
+        happened
     }
 
     /// Waits for frames, and hands them to the responder.
@@ -110,7 +118,7 @@ impl Port {
             Poll::Ready(Ok(length)) => length,
             Poll::Ready(Err(_)) => return Poll::Ready(Heard::Lost),
         };
-        let now = Instant::now();
+        let now = clock::now();
         let mut next = Some(length);
         for _ in 0..BATCH {
             let Some(length) = next else { break };
@@ -118,6 +126,23 @@ impl Port {
             next = self.socket.try_receive(buffer);
         }
         Poll::Ready(Heard::Something)
+    }
+
+    /// Drops all that has come and was not taken, and all that was to be said about it.
+    pub(crate) fn drain(&mut self, now: Instant) {
+        let mut buffer = [0; 1];
+        // No more than the buffer in the kernel can hold.
+        for _ in 0..1 << 16 {
+            if self.socket.try_receive(&mut buffer).is_none() {
+                break;
+            }
+        }
+        self.stuck = None;
+        while let Some(output) = self.responder.poll(now) {
+            if let Output::Leave(group) = output {
+                self.note("leave", group, |it| it.leave(group));
+            }
+        }
     }
 
     /// Where a group cannot be joined, IPv6 is off on the interface and nobody can be reached by

@@ -4,17 +4,22 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use steelyard_host::links::LinkError;
 use steelyard_host::packet::PacketError;
 use steelyard_layer2::Timing;
-use tokio::sync::{broadcast, watch};
+use steelyard_membership::Keyring;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::driver::{Driver, Shared};
 use crate::interface::Exclude;
+use crate::membership::Membership;
 use crate::metrics::Totals;
-use crate::status::{SpeakerEvent, VipStatus};
+use crate::status::{Sharing, SpeakerEvent, VipStatus};
 
+/// A machine that cannot give everything away says so before that.
+const LEAVE: Duration = Duration::from_secs(3);
 /// A listener that falls behind by more than this loses the oldest events, and is told so.
 const EVENTS: usize = 1024;
 
@@ -29,6 +34,16 @@ pub struct SpeakerOptions {
     pub timing: Timing,
     /// Whether it answers `ping`. Not where the kernel does (no guard rules stand).
     pub echo: bool,
+    /// With whom vips are shared; none answers for all of them.
+    pub membership: Option<Membership>,
+}
+
+/// Something to do at once.
+pub(crate) enum Command {
+    /// Give everything away; then say so.
+    Leave(oneshot::Sender<()>),
+    Rebalance,
+    Keys(Keyring),
 }
 
 /// An address to answer for.
@@ -38,6 +53,9 @@ pub struct Vip {
     pub address: IpAddr,
     /// Interfaces to answer on, by name; empty means automatic.
     pub interfaces: Vec<String>,
+    /// Nodes that may own it, with how much each is preferred; the same on every node, in the same
+    /// order. Without a membership this node owns it, whatever stands here.
+    pub candidates: Vec<(String, u32)>,
 }
 
 /// Answers for vips until it is dropped.
@@ -48,6 +66,8 @@ pub struct Speaker {
     status: watch::Receiver<Arc<[VipStatus]>>,
     events: broadcast::Sender<SpeakerEvent>,
     totals: Arc<Mutex<Totals>>,
+    sharing: watch::Receiver<Arc<Sharing>>,
+    commands: mpsc::UnboundedSender<Command>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -60,6 +80,9 @@ pub enum StartError {
     /// No interfaces.
     #[error("cannot answer for addresses on the LAN")]
     Links(#[from] LinkError),
+    /// Nothing can be kept for the next start.
+    #[error("cannot keep what the next start needs")]
+    Keep(#[source] io::Error),
     /// No thread, or no runtime for it.
     #[error("cannot start the speaker's thread")]
     Thread(#[source] io::Error),
@@ -72,6 +95,7 @@ impl Default for SpeakerOptions {
             exclude: Exclude::default(),
             timing: Timing::default(),
             echo: true,
+            membership: None,
         }
     }
 }
@@ -84,8 +108,16 @@ impl Speaker {
         let (publish, status) = watch::channel(Arc::from([]));
         let (events, _) = broadcast::channel(EVENTS);
         let totals = Arc::default();
-        let shared =
-            Shared { wanted, status: publish, events: events.clone(), totals: Arc::clone(&totals) };
+        let (share, sharing) = watch::channel(Arc::default());
+        let (commands, obeyed) = mpsc::unbounded_channel();
+        let shared = Shared {
+            wanted,
+            status: publish,
+            events: events.clone(),
+            totals: Arc::clone(&totals),
+            sharing: share,
+            commands: obeyed,
+        };
         let (ready, started) = std::sync::mpsc::sync_channel(1);
         let run = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -106,7 +138,7 @@ impl Speaker {
         let thread = std::thread::Builder::new().name("speaker".to_owned()).spawn(run);
         let thread = Some(thread.map_err(StartError::Thread)?);
         started.recv().expect("the thread tells how it started")?;
-        Ok(Self { vips: Some(vips), status, events, totals, thread })
+        Ok(Self { vips: Some(vips), status, events, totals, sharing, commands, thread })
     }
 
     /// From now on exactly these vips are ours. Those that were already go on undisturbed; those
@@ -140,6 +172,32 @@ impl Speaker {
     /// Counters in Prometheus' text format.
     pub fn metrics(&self) -> String {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner).render()
+    }
+
+    /// The other nodes, and who owns what, for waiting until it changes. Empty without a
+    /// membership.
+    pub fn sharing(&self) -> watch::Receiver<Arc<Sharing>> {
+        self.sharing.clone()
+    }
+
+    /// Gives all vips to other nodes, as far as there are any that may have them, and answers
+    /// until they do; returns once that is so, after three seconds at most. Then this node has none.
+    pub async fn leave(&self) {
+        let (done, left) = oneshot::channel();
+        if self.commands.send(Command::Leave(done)).is_ok() {
+            // The thread ended: then nothing is answered for.
+            let _ = tokio::time::timeout(LEAVE, left).await;
+        }
+    }
+
+    /// Spreads vips anew over all nodes.
+    pub fn rebalance(&self) {
+        let _ = self.commands.send(Command::Rebalance);
+    }
+
+    /// From now on these keys are good.
+    pub fn set_keys(&self, keys: Keyring) {
+        let _ = self.commands.send(Command::Keys(keys));
     }
 
     /// Falls silent and ends. Nothing is said on the network: who knew us finds out.

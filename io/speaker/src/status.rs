@@ -1,12 +1,17 @@
 //! What the speaker tells about each vip: how it stands, and what happened.
 
+mod sharing;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
 use steelyard_layer2::wire::Mac;
+use steelyard_membership::Event;
 
 use crate::interface::NoInterface;
+
+pub use self::sharing::{Member, Ownership, Sharing};
 
 /// How a vip stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,17 +41,22 @@ pub enum VipState {
         /// That machine.
         rival: Mac,
     },
+    /// Another node answers for it, or is to.
+    Elsewhere {
+        /// That node, as far as is known.
+        owner: Option<String>,
+    },
     /// There is no interface to answer on.
     NoInterface(NoInterface),
 }
 
-/// Something that happened to a vip.
+/// Something that happened to a vip, or among the nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpeakerEvent {
     /// When.
     pub at: SystemTime,
-    /// To which vip.
-    pub address: IpAddr,
+    /// To which vip; none where it concerns a node.
+    pub address: Option<IpAddr>,
     /// What.
     pub kind: EventKind,
 }
@@ -90,6 +100,13 @@ pub enum EventKind {
     },
     /// There is no interface to answer on.
     NoInterface(NoInterface),
+    /// Something among the nodes that share vips.
+    Shared {
+        /// Where.
+        interface: String,
+        /// What.
+        event: Event,
+    },
 }
 
 impl VipState {
@@ -99,6 +116,7 @@ impl VipState {
             Self::Announced { .. } => "announced",
             Self::Probing => "probing",
             Self::Conflict { .. } => "conflict",
+            Self::Elsewhere { .. } => "standby",
             Self::NoInterface(_) => "no-interface",
         }
     }
@@ -107,6 +125,8 @@ impl VipState {
     pub fn reason(&self) -> Option<String> {
         match self {
             Self::Announced { rival: None } | Self::Probing => None,
+            Self::Elsewhere { owner: Some(_) } => None,
+            Self::Elsewhere { owner: None } => Some("no node owns it yet".to_owned()),
             Self::Announced { rival: Some(rival) } => Some(format!("{rival} claims it too")),
             Self::Conflict { rival } => Some(format!("{rival} has it")),
             Self::NoInterface(why) => Some(why.to_string()),
@@ -119,7 +139,8 @@ impl VipState {
             Self::Announced { .. } => 0,
             Self::Probing => 1,
             Self::Conflict { .. } => 2,
-            Self::NoInterface(_) => 3,
+            Self::Elsewhere { .. } => 3,
+            Self::NoInterface(_) => 4,
         }
     }
 }
@@ -134,12 +155,17 @@ impl EventKind {
             Self::Defended { .. } => "defended",
             Self::Yielded { .. } => "yielded",
             Self::NoInterface(_) => "no-interface",
+            Self::Shared { event, .. } => sharing::word(event),
         }
     }
 
     /// Whether somebody should look after it.
     pub fn is_warning(&self) -> bool {
-        !matches!(self, Self::Announced { .. } | Self::Withdrawn { .. })
+        match self {
+            Self::Announced { .. } | Self::Withdrawn { .. } => false,
+            Self::Shared { event, .. } => sharing::is_warning(event),
+            _ => true,
+        }
     }
 
     /// What to do about it, one sentence; none where nothing is to be done.
@@ -150,13 +176,14 @@ impl EventKind {
                 "find that machine and give it another address, or take this one out of the pool",
             ),
             Self::NoInterface(why) => Some(why.help()),
+            Self::Shared { event, .. } => sharing::help(event),
         }
     }
 }
 
 impl fmt::Display for SpeakerEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let vip = self.address;
+        let vip = self.address.map_or_else(String::new, |vip| vip.to_string());
         match &self.kind {
             EventKind::Announced { interface, mac } => {
                 write!(f, "{vip} is announced on {interface} by {mac}")
@@ -174,6 +201,7 @@ impl fmt::Display for SpeakerEvent {
                 write!(f, "{vip} is no longer announced on {interface}: {rival} claims it too")
             }
             EventKind::NoInterface(why) => write!(f, "{vip} is announced nowhere: {why}"),
+            EventKind::Shared { interface, event } => sharing::say(f, interface, event),
         }
     }
 }

@@ -191,7 +191,13 @@ fn reason(address: IpAddr, observed: &Observed) -> String {
 
 fn vips(plan: &Plan) -> Vec<Vip> {
     let announce = plan.node.announce.iter();
-    announce.map(|vip| Vip { address: vip.address, interfaces: vip.interfaces.clone() }).collect()
+    announce
+        .map(|vip| Vip {
+            address: vip.address,
+            interfaces: vip.interfaces.clone(),
+            candidates: Vec::new(),
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -218,7 +218,10 @@ impl Engine {
             News::Names => return self.apply_again().await,
             News::Status => {}
             News::Spoken(Ok(event)) => {
-                let object = format!("Vip/{}", event.address);
+                let object = match event.address {
+                    Some(vip) => format!("Vip/{vip}"),
+                    None => format!("Node/{}", self.node()),
+                };
                 let normal = !event.kind.is_warning();
                 let help = event.kind.help().map(|help| format!("; {help}")).unwrap_or_default();
                 self.history.keep(normal, event.kind.as_str(), &object, &format!("{event}{help}"));

@@ -27,7 +27,8 @@ fn links(lines: &[&str]) -> Vec<Link> {
 /// What is chosen for `vip`, as names, or why nothing is.
 fn chosen(lines: &[&str], vip: &str, ours: &[&str], theirs: &[&str], current: &[u32]) -> String {
     let names = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
-    let vip = Vip { address: vip.parse().unwrap(), interfaces: names(theirs) };
+    let vip =
+        Vip { address: vip.parse().unwrap(), interfaces: names(theirs), candidates: Vec::new() };
     let links = links(lines);
     match choose(&links, &vip, &names(ours), &Exclude::default(), current) {
         Ok(links) => links.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(" "),

@@ -1,5 +1,7 @@
 //! A LAN of three hosts, and the tools by which people look at one.
 
+mod several_nodes;
+
 use std::time::{Duration, Instant};
 
 use steelyard_host::links;
@@ -33,7 +35,7 @@ pub(crate) const NOBODY: [[u8; 6]; 0] = [];
 
 /// An address to answer for, interface automatic.
 pub(crate) fn vip(address: &str) -> Vip {
-    Vip { address: address.parse().unwrap(), interfaces: Vec::new() }
+    Vip { address: address.parse().unwrap(), interfaces: Vec::new(), candidates: Vec::new() }
 }
 
 /// Waits until it is so; fails after a long time.

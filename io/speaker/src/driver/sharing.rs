@@ -1,0 +1,268 @@
+//! The driver's side of vips that several nodes share: a [`Group`] per interface.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::task::Context;
+use std::time::{Duration, Instant};
+
+use steelyard_host::links::Link;
+use steelyard_layer2::Change;
+use steelyard_membership::{Candidate, Config, Event, Input, Segment};
+use tokio::sync::oneshot;
+
+use super::{Driver, Placement};
+use crate::group::{Group, Wish};
+use crate::membership::{Kept, Membership};
+use crate::port::Happened;
+use crate::speaker::{Command, StartError, Vip};
+use crate::status::{EventKind, Member, Ownership, Sharing, VipState};
+
+/// Round trips and the like are told anew so often.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// All groups, and what they have in common.
+pub(super) struct Shares {
+    membership: Membership,
+    config: Config,
+    kept: Kept,
+    unwritten: bool,
+    /// By number of the interface.
+    groups: BTreeMap<u32, Group>,
+    /// Who waits until we left.
+    leaving: Vec<oneshot::Sender<()>>,
+    has_left: bool,
+    told: Option<Instant>,
+}
+
+impl Shares {
+    pub(super) fn begin(membership: &Membership) -> Result<Self, StartError> {
+        let (config, kept) = membership.begin().map_err(StartError::Keep)?;
+        Ok(Self {
+            membership: membership.clone(),
+            config,
+            kept,
+            unwritten: false,
+            groups: BTreeMap::new(),
+            leaving: Vec::new(),
+            has_left: false,
+            told: None,
+        })
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let groups = self.groups.values().filter_map(|it| it.segment.deadline());
+        groups.chain(self.told.map(|at| at + REFRESH)).min()
+    }
+
+    /// What we answer for on an interface.
+    pub(super) fn owned(&self, index: u32) -> BTreeSet<IpAddr> {
+        self.groups.get(&index).map(|it| it.owned.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn lose(&mut self, now: Instant, index: u32) {
+        if let Some(group) = self.groups.get_mut(&index) {
+            group.lose(now);
+        }
+    }
+
+    /// What a port heard about a vip.
+    pub(super) fn hear(&mut self, now: Instant, index: u32, vip: IpAddr, happened: &Happened) {
+        let Some(group) = self.groups.get_mut(&index) else { return };
+        match happened {
+            Happened::Answered(by) => group.segment.handle(now, Input::Answered { vip, by: by.0 }),
+            Happened::Changed(Change::Contested { rival }) => {
+                group.segment.handle(now, Input::Rival { vip, by: rival.0 });
+            }
+            Happened::Changed(_) => {}
+        }
+    }
+
+    /// Whether anything is to be done before frames are looked at: something is due, or other
+    /// nodes said something.
+    pub(super) fn poll_hear(
+        &mut self,
+        now: Instant,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> bool {
+        let mut groups = self.groups.values_mut();
+        if groups.any(|group| group.segment.deadline().is_some_and(|at| at <= now)) {
+            return true;
+        }
+        let mut heard = false;
+        for group in self.groups.values_mut() {
+            heard |= group.poll_hear(now, context, buffer);
+        }
+        heard
+    }
+
+    /// Tells those that wait until we left, once we did; what is announced must be told before.
+    pub(super) fn release(&mut self) {
+        if self.leaving.is_empty() || !self.groups.values().all(|group| group.left) {
+            return;
+        }
+        self.has_left = true;
+        for done in self.leaving.drain(..) {
+            // Whoever waited may have given up.
+            let _ = done.send(());
+        }
+    }
+
+    fn write(&mut self) {
+        let Some(path) = self.membership.kept.clone().filter(|_| self.unwritten) else { return };
+        self.unwritten = false;
+        let kept = self.kept.clone();
+        // Others know the epoch as well: it is not worth a silence while the disk is slow.
+        drop(tokio::task::spawn_blocking(move || {
+            if let Err(error) = kept.write(&path) {
+                tracing::warn!(%error, "epochs are not kept in {}", path.display());
+            }
+        }));
+    }
+
+    fn sharing(&self, now: Instant) -> Sharing {
+        let mut sharing = Sharing::default();
+        for group in self.groups.values() {
+            let interface = || group.name.clone();
+            sharing.members.extend(group.segment.members(now).into_iter().map(|it| Member {
+                interface: interface(),
+                name: it.name.to_string(),
+                address: it.address,
+                state: it.state,
+                this: it.this,
+                round_trip: it.round_trip,
+            }));
+            sharing.vips.extend(group.segment.vips().into_iter().map(|it| Ownership {
+                address: it.vip,
+                interface: interface(),
+                owner: it.owner.map(|name| name.to_string()),
+                epoch: it.epoch,
+                since: group.since.get(&it.vip).copied(),
+                standbys: it.standbys.iter().map(ToString::to_string).collect(),
+                role: it.role,
+            }));
+        }
+        sharing
+    }
+
+    fn peers(&self) -> Vec<SocketAddr> {
+        self.membership.peers.clone()
+    }
+}
+
+impl Driver {
+    /// Does what the groups want done.
+    pub(super) fn share(&mut self, now: Instant) {
+        let Some(shares) = &mut self.shares else { return };
+        let mut told = Vec::new();
+        for (index, group) in &mut shares.groups {
+            for wish in group.work(now, self.ports.get_mut(index)) {
+                match wish {
+                    Wish::Keep(vip, epoch) => {
+                        shares.kept.epochs.insert(vip, epoch);
+                        shares.unwritten = true;
+                    }
+                    Wish::Tell(event) => told.push((group.name.clone(), event)),
+                }
+            }
+        }
+        shares.write();
+        let due = shares.told.is_none_or(|at| now >= at + REFRESH);
+        if due || !told.is_empty() {
+            shares.told = Some(now);
+            let sharing = Arc::new(shares.sharing(now));
+            self.stale |= !told.is_empty();
+            self.shared.sharing.send_if_modified(|old| {
+                let changed = *old != sharing;
+                *old = sharing;
+                changed
+            });
+        }
+        for (interface, event) in told {
+            let vip = match &event {
+                Event::Owner { vip, .. }
+                | Event::Took { vip, .. }
+                | Event::Lost { vip, .. }
+                | Event::Refused { vip, .. }
+                | Event::Defended { vip, .. } => Some(*vip),
+                _ => None,
+            };
+            self.report(vip, EventKind::Shared { interface, event });
+        }
+    }
+
+    /// Tells each group which vips are on its interface.
+    pub(super) fn share_out(
+        &mut self,
+        now: Instant,
+        wanted: &[Vip],
+        links: &[Link],
+        placed: &BTreeMap<IpAddr, Placement>,
+    ) {
+        let Some(shares) = &mut self.shares else { return };
+        let mut vips: BTreeMap<u32, BTreeMap<IpAddr, Vec<Candidate>>> = BTreeMap::new();
+        for vip in wanted {
+            let candidate = |(name, score): &(String, u32)| Candidate {
+                name: name.as_str().into(),
+                score: *score,
+            };
+            let candidates: Vec<_> = vip.candidates.iter().map(candidate).collect();
+            for index in placed.get(&vip.address).into_iter().flatten().flatten() {
+                vips.entry(*index).or_default().insert(vip.address, candidates.clone());
+            }
+        }
+        shares.groups.retain(|index, _| links.iter().any(|link| link.index == *index));
+        let peers = shares.peers();
+        for link in links {
+            let vips = vips.remove(&link.index).unwrap_or_default();
+            if vips.is_empty() && !shares.groups.contains_key(&link.index) {
+                continue;
+            }
+            if shares.has_left {
+                return;
+            }
+            let config = &shares.config;
+            let group =
+                shares.groups.entry(link.index).or_insert_with(|| Group::new(now, link, config));
+            group.set(now, link, &vips, &peers);
+        }
+    }
+
+    /// How a vip stands that this node does not answer for.
+    pub(super) fn elsewhere(&self, vip: IpAddr, indexes: &[u32]) -> VipState {
+        let Some(shares) = &self.shares else { return VipState::Probing };
+        let groups = indexes.iter().filter_map(|index| shares.groups.get(index));
+        let owner = groups.flat_map(|group| group.segment.vips()).find(|it| it.vip == vip);
+        VipState::Elsewhere { owner: owner.and_then(|it| it.owner).map(|it| it.to_string()) }
+    }
+
+    pub(super) fn obey(&mut self, command: Command) {
+        let now = steelyard_host::clock::now();
+        let Some(shares) = &mut self.shares else {
+            // Nobody to leave anything to.
+            if let Command::Leave(done) = command {
+                let _ = done.send(());
+            }
+            return;
+        };
+        let all = |groups: &mut BTreeMap<u32, Group>, input: Input<'_>| {
+            groups.values_mut().for_each(|it: &mut Group| tell(&mut it.segment, now, &input));
+        };
+        match command {
+            Command::Leave(done) => {
+                shares.leaving.push(done);
+                all(&mut shares.groups, Input::Leave);
+            }
+            Command::Rebalance => all(&mut shares.groups, Input::Rebalance),
+            Command::Keys(keys) => {
+                shares.config.keys = keys.clone();
+                all(&mut shares.groups, Input::Keys(&keys));
+            }
+        }
+    }
+}
+
+fn tell(segment: &mut Segment, now: Instant, input: &Input<'_>) {
+    segment.handle(now, input.clone());
+}

@@ -1,0 +1,149 @@
+//! One interface shared with other nodes: a [`Segment`]'s machine on its sockets.
+//!
+//! It keeps the order that the machine asks for: the time first, then datagrams; frames are the
+//! port's, and come last.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::task::{Context, Poll};
+use std::time::{Instant, SystemTime};
+
+use steelyard_host::datagram::SegmentSocket;
+use steelyard_host::links::Link;
+use steelyard_layer2::Input as Asked;
+use steelyard_membership::{Candidate, Config, Event, Input, Output, Segment};
+
+use crate::membership::PORT;
+use crate::port::Port;
+
+/// Datagrams taken off the socket before others have their turn.
+const BATCH: usize = 64;
+
+/// One interface.
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) segment: Segment,
+    socket: Option<SegmentSocket>,
+    /// What we answer for here.
+    pub(crate) owned: BTreeSet<IpAddr>,
+    /// Since when vips have the owner that they have.
+    pub(crate) since: BTreeMap<IpAddr, SystemTime>,
+    pub(crate) left: bool,
+}
+
+/// What a group wants of the one that drives it.
+pub(crate) enum Wish {
+    Keep(IpAddr, u64),
+    Tell(Event),
+}
+
+impl Group {
+    pub(crate) fn new(now: Instant, link: &Link, config: &Config) -> Self {
+        Self {
+            name: link.name.clone(),
+            segment: Segment::new(now, config),
+            socket: None,
+            owned: BTreeSet::new(),
+            since: BTreeMap::new(),
+            left: false,
+        }
+    }
+
+    /// Tells it how things are.
+    pub(crate) fn set(
+        &mut self,
+        now: Instant,
+        link: &Link,
+        vips: &BTreeMap<IpAddr, Vec<Candidate>>,
+        peers: &[SocketAddr],
+    ) {
+        self.name.clone_from(&link.name);
+        self.segment.handle(now, Input::Link(link.up && link.carrier));
+        if self.socket.is_none() && link.up {
+            match SegmentSocket::open(&link.name, link.index, PORT) {
+                Ok(socket) => self.socket = Some(socket),
+                Err(error) => {
+                    let why = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::warn!(why, "{error}: nodes there are not found");
+                }
+            }
+        }
+        let here = |peer: &&SocketAddr| link.subnet_of(peer.ip()).is_some();
+        let peers: Vec<SocketAddr> = peers.iter().filter(here).copied().collect();
+        self.segment.handle(now, Input::Peers(&peers));
+        self.segment.handle(now, Input::Vips(vips));
+    }
+
+    /// The interface is gone.
+    pub(crate) fn lose(&mut self, now: Instant) {
+        self.socket = None;
+        self.segment.handle(now, Input::Link(false));
+    }
+
+    /// Does all that the machine wants done. Without a port nothing is asked or answered.
+    pub(crate) fn work(&mut self, now: Instant, mut port: Option<&mut Port>) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        while let Some(output) = self.segment.poll(now) {
+            let port = port.as_deref_mut();
+            match output {
+                Output::Send { to, bytes } => {
+                    // Lost, as it may be on its way.
+                    let _ = self.socket.as_ref().map(|socket| socket.send(to, &bytes));
+                }
+                Output::Multicast(bytes) => {
+                    self.socket.as_ref().map(|socket| socket.send_to_all(&bytes));
+                }
+                Output::Probe(vip) => ask(port, now, Asked::Probe(vip)),
+                Output::Announce(vip) => ask(port, now, Asked::Announce(vip)),
+                Output::Own(vip) => {
+                    self.owned.insert(vip);
+                    ask(port, now, Asked::Cleared(&self.owned));
+                }
+                Output::Silence(vip) => {
+                    self.owned.remove(&vip);
+                    ask(port, now, Asked::Cleared(&self.owned));
+                }
+                Output::Fence => {
+                    self.owned.clear();
+                    self.socket.as_ref().map(SegmentSocket::drain);
+                    if let Some(port) = port {
+                        port.responder.handle(now, Asked::Cleared(&self.owned));
+                        port.drain(now);
+                    }
+                }
+                Output::Keep { vip, epoch } => wishes.push(Wish::Keep(vip, epoch)),
+                Output::Left => self.left = true,
+                Output::Event(event) => {
+                    if let Event::Owner { vip, .. } = &event {
+                        self.since.insert(*vip, SystemTime::now());
+                    }
+                    wishes.push(Wish::Tell(event));
+                }
+            }
+        }
+        wishes
+    }
+
+    /// Hands in datagrams that came; whether any did.
+    pub(crate) fn poll_hear(
+        &mut self,
+        now: Instant,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> bool {
+        let Some(socket) = &self.socket else { return false };
+        for count in 0..BATCH {
+            let Poll::Ready((length, from)) = socket.poll_receive(context, buffer) else {
+                return count > 0;
+            };
+            self.segment.handle(now, Input::Datagram { from, bytes: &buffer[..length] });
+        }
+        true
+    }
+}
+
+fn ask(port: Option<&mut Port>, now: Instant, what: Asked<'_>) {
+    if let Some(port) = port {
+        port.responder.handle(now, what);
+    }
+}

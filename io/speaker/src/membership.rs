@@ -1,0 +1,140 @@
+//! What this node needs to share vips with others: its name, keys, peers, and what it keeps on
+//! disk between starts.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Read};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use steelyard_membership::{Config, Keyring, Policy, Timing};
+
+/// UDP port of heartbeats.
+pub const PORT: u16 = 9181;
+
+/// How this node shares vips with others.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    /// Its name, different from every other node's.
+    pub name: String,
+    /// What seals the heartbeats.
+    pub keys: Keyring,
+    /// Nodes that are looked for besides by multicast.
+    pub peers: Vec<SocketAddr>,
+    /// Where epochs are kept; none keeps them in memory.
+    pub kept: Option<PathBuf>,
+    /// Waits.
+    pub timing: Timing,
+    /// With this many nodes configured, only a side with more than half of them answers.
+    pub quorum: Option<usize>,
+    /// What to do about a machine that is none of ours and claims a vip.
+    pub policy: Policy,
+}
+
+/// What is kept: this node's last start, and the highest epoch of each vip.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) start: u64,
+    pub(crate) epochs: BTreeMap<IpAddr, u64>,
+}
+
+impl Membership {
+    /// What suits a LAN of a few nodes.
+    pub fn new(name: &str, keys: Keyring) -> Self {
+        Self {
+            name: name.to_owned(),
+            keys,
+            peers: Vec::new(),
+            kept: None,
+            timing: Timing::default(),
+            quorum: None,
+            policy: Policy::default(),
+        }
+    }
+
+    /// What a machine of this start is made with, and what was kept, this start included.
+    pub(crate) fn begin(&self) -> io::Result<(Config, Kept)> {
+        let mut kept = match &self.kept {
+            Some(path) => Kept::read(path),
+            None => Kept::default(),
+        };
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let clock = u64::try_from(since.as_millis()).unwrap_or_default();
+        kept.start = clock.max(kept.start.saturating_add(1));
+        if let Some(path) = &self.kept {
+            kept.write(path)?;
+        }
+        let mut random = [0; 24];
+        std::fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
+        let (salt, seed) = random.split_at(16);
+        let config = Config {
+            epoch: kept.start,
+            salt: salt.try_into().expect("16 bytes"),
+            seed: u64::from_be_bytes(seed.try_into().expect("8 bytes")),
+            kept: kept.epochs.clone(),
+            timing: self.timing,
+            quorum: self.quorum,
+            policy: self.policy,
+            ..Config::new(&self.name, self.keys.clone())
+        };
+        Ok((config, kept))
+    }
+}
+
+impl Kept {
+    /// What the file says. Lines that make no sense are left out: peers know better.
+    fn read(path: &Path) -> Self {
+        let mut kept = Self::default();
+        for line in std::fs::read_to_string(path).unwrap_or_default().lines() {
+            let Some((key, value)) = line.split_once(' ') else { continue };
+            let Ok(value) = value.trim().parse() else { continue };
+            match key.parse() {
+                Ok(vip) => drop(kept.epochs.insert(vip, value)),
+                Err(_) if key == "start" => kept.start = value,
+                Err(_) => {}
+            }
+        }
+        kept
+    }
+
+    /// Replaces the file.
+    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
+        let mut text = format!("start {}\n", self.start);
+        for (vip, epoch) in &self.epochs {
+            writeln!(text, "{vip} {epoch}").expect("strings take all");
+        }
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let new = path.with_extension("new");
+        let mut file = std::fs::File::create(&new)?;
+        io::Write::write_all(&mut file, text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_again_and_each_start_is_later() {
+        let folder = std::env::temp_dir().join(format!("sy-kept-{}", std::process::id()));
+        let path = folder.join("epochs");
+        let keys = Keyring::new(steelyard_membership::Key::new([1; 32]));
+        let membership = Membership { kept: Some(path.clone()), ..Membership::new("a", keys) };
+        let (first, mut kept) = membership.begin().unwrap();
+        kept.epochs.insert([10, 0, 0, 1].into(), 7);
+        kept.epochs.insert("fd00::1".parse().unwrap(), 8);
+        kept.write(&path).unwrap();
+        let (second, again) = membership.begin().unwrap();
+        assert_eq!(second.kept, kept.epochs);
+        assert!(second.epoch > first.epoch && again.start == second.epoch);
+        assert_ne!(first.salt, second.salt);
+        std::fs::write(&path, "nonsense\nstart x\n10.0.0.1 9\n").unwrap();
+        assert_eq!(Kept::read(&path).epochs.len(), 1);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

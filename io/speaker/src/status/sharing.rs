@@ -1,0 +1,165 @@
+//! What there is to tell of nodes that share vips.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, SystemTime};
+
+use steelyard_layer2::wire::Mac;
+use steelyard_membership::{Cause, Event, Loss};
+
+/// The nodes, and who owns what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sharing {
+    /// Nodes, by interface, this one first.
+    pub members: Vec<Member>,
+    /// Vips, by interface.
+    pub vips: Vec<Ownership>,
+}
+
+/// A node on one interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Our interface.
+    pub interface: String,
+    /// Its name.
+    pub name: String,
+    /// Where it is; none for this node.
+    pub address: Option<SocketAddr>,
+    /// `up`, `starting`, `listening`, `no-quorum`, `leaving`, `gone` or `missing`.
+    pub state: &'static str,
+    /// Whether it is this node.
+    pub this: bool,
+    /// There and back.
+    pub round_trip: Option<Duration>,
+}
+
+/// Who owns a vip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ownership {
+    /// The vip.
+    pub address: IpAddr,
+    /// Our interface.
+    pub interface: String,
+    /// That node.
+    pub owner: Option<String>,
+    /// How many owners there were.
+    pub epoch: u64,
+    /// Since when, as seen from here.
+    pub since: Option<SystemTime>,
+    /// Who takes over, first one first.
+    pub standbys: Vec<String>,
+    /// What this node does about it: `owner`, `standing-by`, `waiting` or `probing`.
+    pub role: &'static str,
+}
+
+/// One word, kebab-case, stable.
+pub(super) fn word(event: &Event) -> &'static str {
+    match event {
+        Event::MemberUp(_) => "member-up",
+        Event::MemberDown(_) => "member-down",
+        Event::MemberLeft(_) => "member-left",
+        Event::NameTaken(_) => "name-taken",
+        Event::Owner { .. } => "owner",
+        Event::Took { .. } => "took-over",
+        Event::Lost { .. } => "gave-up",
+        Event::Refused { .. } => "not-taken-over",
+        Event::Defended { .. } => "defended",
+        Event::Fenced(_) => "fenced",
+        Event::Awake => "awake",
+        Event::NoQuorum { .. } => "no-quorum",
+    }
+}
+
+/// Whether somebody should look after it.
+pub(super) fn is_warning(event: &Event) -> bool {
+    match event {
+        Event::MemberDown(_)
+        | Event::NameTaken(_)
+        | Event::Refused { .. }
+        | Event::Defended { .. }
+        | Event::Fenced(_)
+        | Event::NoQuorum { .. } => true,
+        Event::Took { cause, .. } => *cause == Cause::Failover,
+        Event::Lost { cause, .. } => {
+            matches!(cause, Loss::Silent | Loss::Withdrawn(_) | Loss::Released)
+        }
+        Event::MemberUp(_) | Event::MemberLeft(_) | Event::Owner { .. } | Event::Awake => false,
+    }
+}
+
+/// What to do about it; none where nothing is to be done.
+pub(super) fn help(event: &Event) -> Option<&'static str> {
+    match event {
+        Event::NameTaken(_) => Some("give one of the two another name with --node"),
+        Event::Refused { .. } => Some(
+            "if that machine is one of the nodes, see why its heartbeats do not come through \
+             (UDP port 9181); else give it another address",
+        ),
+        Event::Defended { .. } => {
+            Some("find that machine and give it another address, or take this one out of the pool")
+        }
+        Event::Fenced(_) => Some(
+            "this machine was stopped or suspended, or has too little processor time for a node \
+             that others rely on",
+        ),
+        Event::NoQuorum { .. } => Some("bring other nodes back, or mend the network between them"),
+        _ => None,
+    }
+}
+
+/// One sentence.
+pub(super) fn say(f: &mut fmt::Formatter<'_>, interface: &str, event: &Event) -> fmt::Result {
+    match event {
+        Event::MemberUp(node) => write!(f, "{node} is heard on {interface}"),
+        Event::MemberDown(node) => write!(f, "{node} is not heard on {interface} any more"),
+        Event::MemberLeft(node) => write!(f, "{node} left"),
+        Event::NameTaken(address) => write!(f, "{address} on {interface} has this node's name"),
+        Event::Owner { vip, owner: Some(owner), before: None, .. } => {
+            write!(f, "{vip} is owned by {owner}")
+        }
+        Event::Owner { vip, owner: Some(owner), before: Some(before), .. } => {
+            write!(f, "{vip} is owned by {owner}, no longer by {before}")
+        }
+        Event::Owner { vip, owner: None, .. } => write!(f, "{vip} is owned by nobody"),
+        Event::Took { vip, cause, after } => {
+            let after = after.as_millis();
+            write!(f, "{vip} is ours after {after} ms: {}", why_taken(*cause))
+        }
+        Event::Lost { vip, cause } => write!(f, "{vip} is ours no longer: {}", why_lost(*cause)),
+        Event::Refused { vip, by } => {
+            write!(f, "{vip} has no owner, but {} on {interface} answers for it", Mac(*by))
+        }
+        Event::Defended { vip, by } => {
+            write!(f, "{} on {interface} claims {vip} too: announced again", Mac(*by))
+        }
+        Event::Fenced(slept) => {
+            let slept = slept.as_millis();
+            write!(f, "this node was asleep for {slept} ms: silent on {interface} for now")
+        }
+        Event::Awake => write!(f, "this node answers for what it owns on {interface}"),
+        Event::NoQuorum { heard, of } => {
+            write!(f, "only {heard} of {of} nodes hear each other on {interface}: silent")
+        }
+    }
+}
+
+fn why_taken(cause: Cause) -> &'static str {
+    match cause {
+        Cause::First => "nobody had it",
+        Cause::Failover => "its owner is not heard",
+        Cause::Released => "its owner gave it up",
+        Cause::Handover => "its owner handed it over",
+        Cause::Resumed => "it was ours before",
+    }
+}
+
+fn why_lost(cause: Loss) -> &'static str {
+    match cause {
+        Loss::HandedOver(_) => "handed over",
+        Loss::Yielded(_) => "another node has the later claim",
+        Loss::Released => "this node may not have it, and no other takes it",
+        Loss::Withdrawn(_) => "another machine claims it",
+        Loss::Silent => "this node cannot know whether it still is",
+        Loss::Removed => "it is no address of this segment any more",
+    }
+}
