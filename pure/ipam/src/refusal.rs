@@ -50,6 +50,8 @@ pub enum Refusal {
         /// The pool asked for.
         name: String,
     },
+    /// Another node decides who gets what, and has not yet.
+    NotHeld,
     /// It has no cluster address by choice.
     Headless,
     /// What is written is not a request for addresses.
@@ -130,6 +132,7 @@ impl fmt::Display for Refusal {
                 "requested loadBalancer IP(s) {} is not compatible with requested address pool {name}",
                 Quoted(addresses)
             ),
+            Self::NotHeld => f.write_str("steelyard.lock has no address for it yet"),
             Self::Headless => f.write_str("headless Services have no address"),
             Self::InvalidRequest { text } => f.write_str(text),
             Self::NotEnoughClusterIps { cluster_ips } => {

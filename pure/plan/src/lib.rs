@@ -49,6 +49,8 @@ pub struct Facts {
     pub compat_election: bool,
     /// What becomes of holdings whose Service is not in the Snapshot.
     pub absent: Absent,
+    /// Whether only addresses that are held are given: another node decides about the others.
+    pub held_only: bool,
 }
 
 /// What happens, everywhere and on this node.
@@ -125,6 +127,7 @@ fn assignments(snapshot: &Snapshot, held: &Held, facts: &Facts) -> Assignments {
     let options = Options {
         load_balancer_class: snapshot.load_balancer_class.clone(),
         absent: facts.absent.clone(),
+        held_only: facts.held_only,
     };
     let services = snapshot.services.values().map(|resolved| resolved.service.clone());
     let wanting = services.filter(|service| service.is_load_balancer());

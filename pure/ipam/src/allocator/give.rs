@@ -25,6 +25,9 @@ impl Allocator {
         for slot in order {
             self.decide(slot);
         }
+        if self.options.held_only {
+            return;
+        }
         for &slot in active {
             self.add_second(slot);
         }
@@ -53,6 +56,7 @@ impl Allocator {
             return;
         }
         match self.choose(slot) {
+            Ok(_) if self.options.held_only => self.refuse(slot, Refusal::NotHeld),
             Ok((places, reason)) => {
                 self.take(slot, places, reason);
                 self.tell_assigned(slot);

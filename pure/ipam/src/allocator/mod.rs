@@ -32,6 +32,8 @@ pub struct Options {
     pub load_balancer_class: Option<String>,
     /// What becomes of holdings whose Service is not in the input.
     pub absent: Absent,
+    /// Whether nothing is given that is not held: somebody else decides that.
+    pub held_only: bool,
 }
 
 /// What becomes of holdings whose Service is not in the input.

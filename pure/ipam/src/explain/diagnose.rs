@@ -108,6 +108,12 @@ impl Allocator {
                 "use a dual-stack cluster, or ipFamilyPolicy: PreferDualStack or SingleStack"
                     .to_owned(),
             ),
+            Refusal::NotHeld => (
+                "the Service gets no address yet: steelyard.lock has none for it".to_owned(),
+                "the node that was started with --lock-writer writes it: see that it runs and \
+                 that its steelyard.lock gets here"
+                    .to_owned(),
+            ),
             Refusal::Headless => (
                 "the Service gets no address: it is headless".to_owned(),
                 "remove clusterIP: None, or use type: ClusterIP".to_owned(),
@@ -164,9 +170,10 @@ fn kind(refusal: &Refusal) -> (Severity, Code) {
         Refusal::NotEnoughClusterIps { .. } | Refusal::ClusterIpFamilies { .. } => {
             (Severity::Warning, codes::CLUSTER_IP_FAMILIES)
         }
-        Refusal::Headless | Refusal::NoneAvailable | Refusal::PoolFull { .. } => {
-            (Severity::Warning, codes::NO_ADDRESS)
-        }
+        Refusal::NotHeld
+        | Refusal::Headless
+        | Refusal::NoneAvailable
+        | Refusal::PoolFull { .. } => (Severity::Warning, codes::NO_ADDRESS),
     }
 }
 
@@ -183,7 +190,7 @@ fn place(claim: &Claim, refusal: &Refusal) -> FieldPath {
             "spec.clusterIPs".into()
         }
         Refusal::Headless => "spec.clusterIP".into(),
-        Refusal::NoneAvailable | Refusal::PoolFull { .. } => "spec.type".into(),
+        Refusal::NotHeld | Refusal::NoneAvailable | Refusal::PoolFull { .. } => "spec.type".into(),
         _ => wish.request_path.clone(),
     }
 }

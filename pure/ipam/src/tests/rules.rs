@@ -477,3 +477,14 @@ fn counts_are_of_addresses_and_saturate() {
     assert_eq!((usage.assigned_ipv4, usage.available_ipv4), (2, 254));
     assert_eq!((usage.assigned_ipv6, usage.available_ipv6), (0, i64::MAX as u64));
 }
+
+#[test]
+fn what_is_not_held_is_not_given_where_somebody_else_decides() {
+    let pools = [pool("a", &["10.0.0.1-10.0.0.9"])];
+    let was = held(&[("x/a", "10.0.0.1")]);
+    let options = Options { held_only: true, ..Options::default() };
+    let services = [service("x/a"), service("x/b")].map(Arc::new);
+    let out = assign(&pools, &BTreeMap::new(), services, &was, &options);
+    assert_eq!(told(&out), ["x/a: 10.0.0.1 []", "x/b: - [AllocationFailed]"]);
+    assert!(out.diagnostics[0].help.contains("--lock-writer"), "{:?}", out.diagnostics);
+}
