@@ -68,6 +68,8 @@ pub enum Command {
     Hosts(HostsArgs),
     /// Show what a running instance does
     Get(crate::get::GetArgs),
+    /// Make the key that several machines share
+    Key(crate::key::KeyArgs),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETION_EXAMPLES)]
     Completions {
@@ -84,6 +86,8 @@ Examples:
   sudo steelyard up manifests/            real addresses, answered for on the LAN
   steelyard up manifests/                 without privileges: loopback ports, shown in a table
   sudo steelyard up manifests/ --interface eth0 --lock /var/lib/steelyard/steelyard.lock
+  sudo steelyard up manifests/ --peer 10.1.1.12 --key-file cluster.key --lock-writer
+                                          one of several machines with the same manifests
   sudo steelyard up manifests/ --entrypoints.web.address=:8000 --accesslog=true
 
 Traefik's static options are taken as they come: --entrypoints.NAME.address=[HOST]:PORT,
@@ -235,6 +239,8 @@ pub struct UpArgs {
     /// Where what must outlive a kill is noted
     #[arg(long, value_name = "DIR", default_value = "/var/lib/steelyard")]
     pub state_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) sharing: crate::up::SharingArgs,
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
     #[command(flatten)]

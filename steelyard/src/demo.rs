@@ -51,6 +51,7 @@ pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
         serve,
         world: WorldArgs { fixed, ..WorldArgs::default() },
         ports: (web, 0),
+        sharing: None,
         is_demo: true,
     };
     runtime()?.block_on(play(settings, args.port.is_none()))
@@ -73,7 +74,7 @@ async fn play(settings: Settings, any_port: bool) -> Result<ExitCode> {
     let mut engine = Engine::start(settings).await?;
     let slices = play::slices(&snapshot, &places);
     engine.set_own(slices.into_iter().map(Item::EndpointSlice).collect());
-    engine.take(&sources).await?;
+    engine.take(sources).await?;
     for _ in 0..ATTEMPTS {
         if any_port && engine.web_port().is_none() {
             engine.move_web(free_port()?).await;

@@ -11,6 +11,7 @@ pub mod entry_points;
 pub mod explain;
 pub mod get;
 pub mod hosts;
+pub mod key;
 pub mod lab;
 mod load;
 pub mod lock_file;

@@ -5,8 +5,9 @@
 //! Several nodes may share vips: a [`steelyard_membership::Segment`] per interface then says which
 //! of them this node owns, and the responder answers for those.
 //!
-//! It is told which vips are ours, or may be, and decides only on which interfaces; it delivers no packets and
-//! sets nothing on the host: when the process is killed or stopped, nothing answers any more.
+//! It is told which vips are ours, or may be, and decides only on which interfaces; it delivers no
+//! packets and sets nothing on the host: when the process is killed or stopped, nothing answers
+//! any more.
 //!
 //! Invariants: level-triggered (the same vips told twice change nothing; after every change of
 //! interfaces everything is decided anew); a vip is announced only after nobody answered for it.

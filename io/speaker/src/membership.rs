@@ -30,6 +30,8 @@ pub struct Membership {
     pub quorum: Option<usize>,
     /// What to do about a machine that is none of ours and claims a vip.
     pub policy: Policy,
+    /// Whether a first owner is the one with the fewest vips; otherwise candidates come as listed.
+    pub balance: bool,
 }
 
 /// What is kept: this node's last start, and the highest epoch of each vip.
@@ -50,6 +52,7 @@ impl Membership {
             timing: Timing::default(),
             quorum: None,
             policy: Policy::default(),
+            balance: true,
         }
     }
 
@@ -76,6 +79,7 @@ impl Membership {
             timing: self.timing,
             quorum: self.quorum,
             policy: self.policy,
+            balance: self.balance,
             ..Config::new(&self.name, self.keys.clone())
         };
         Ok((config, kept))

@@ -9,7 +9,7 @@ use steelyard_forward::{Carried, Desired, Forwarded, ForwardedPort, Observed, Se
 use steelyard_gateway::Bind;
 use steelyard_http::RouteTable;
 use steelyard_model::{Protocol, Snapshot};
-use steelyard_plan::{NodePlan, Plan};
+use steelyard_plan::{Announce, NodePlan, Plan, Share};
 use steelyard_speaker::Vip;
 
 use super::binds;
@@ -35,7 +35,7 @@ impl Engine {
         plan: &Plan,
         generation: u64,
     ) -> Applied {
-        let vips = vips(plan);
+        let vips = self.vips(plan);
         self.withdraw(&vips).await;
         if self.parts.gateway.generation() != generation {
             self.parts.gateway.apply(RouteTable::compile(&snapshot.routes), generation);
@@ -87,19 +87,41 @@ impl Engine {
     /// Stops answering for what is not wanted any more, and waits until that is so.
     async fn withdraw(&mut self, wanted: &[Vip]) {
         let (Some(current), Some(speaker)) = (&self.current, &self.parts.speaker) else { return };
-        let (stay, gone): (Vec<Vip>, Vec<Vip>) =
-            vips(&current.plan).into_iter().partition(|vip| wanted.contains(vip));
+        let place = |vip: &Vip| (vip.address, vip.interfaces.clone());
+        let before = self.vips(&current.plan);
+        let before: BTreeMap<_, _> = before.iter().map(place).collect();
+        let stays = |vip: &&Vip| before.get(&vip.address) == Some(&vip.interfaces);
+        let stay: Vec<Vip> = wanted.iter().filter(stays).cloned().collect();
+        let mut gone = before;
+        gone.retain(|address, _| stay.iter().all(|vip| vip.address != *address));
         if gone.is_empty() {
             return;
         }
         let mut status = speaker.watch();
         speaker.set_vips(stay);
-        let silent = status.wait_for(|vips| {
-            vips.iter().all(|vip| gone.iter().all(|gone| gone.address != vip.address))
-        });
+        let silent =
+            status.wait_for(|vips| vips.iter().all(|vip| !gone.contains_key(&vip.address)));
         if tokio::time::timeout(WITHDRAWN, silent).await.is_err() {
             tracing::warn!("the speaker is slow to withdraw");
         }
+    }
+
+    /// What this node answers for, or may, where several settle that among themselves.
+    pub(super) fn vips(&self, plan: &Plan) -> Vec<Vip> {
+        if self.settings.sharing.is_none() {
+            let alone = |vip: &Announce| Vip {
+                address: vip.address,
+                interfaces: vip.interfaces.clone(),
+                candidates: Vec::new(),
+            };
+            return plan.node.announce.iter().map(alone).collect();
+        }
+        let shared = |vip: &Share| Vip {
+            address: vip.address,
+            interfaces: vip.interfaces.clone(),
+            candidates: vip.candidates.clone(),
+        };
+        plan.node.share.iter().map(shared).collect()
     }
 
     fn announce(&self, vips: Vec<Vip>) {
@@ -187,17 +209,6 @@ fn reason(address: IpAddr, observed: &Observed) -> String {
             Carried::Delivered | Carried::Nftables { .. } => None,
         })
         .unwrap_or_else(|| "nothing listens for it".to_owned())
-}
-
-fn vips(plan: &Plan) -> Vec<Vip> {
-    let announce = plan.node.announce.iter();
-    announce
-        .map(|vip| Vip {
-            address: vip.address,
-            interfaces: vip.interfaces.clone(),
-            candidates: Vec::new(),
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! What happens to be wrong never stops it: the data path keeps its last good plan.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use super::apply::Applied;
 use super::history::History;
 use super::names::Names;
 use super::parts::Parts;
+use super::sharing::{self, Others};
 use crate::pipeline::Pipeline;
 use crate::{load, lock_file, plan};
 
@@ -35,8 +37,11 @@ pub(crate) struct Engine {
     next_repair: Instant,
     /// Listeners that failed last time, and why: told once.
     pub(super) failing: BTreeMap<Bind, String>,
-    /// An edit that waits for the lock file to be writable.
-    pub(super) unwritten: Option<Vec<Source>>,
+    /// The files as last seen.
+    sources: Vec<Source>,
+    /// The last edit waits for the lock file to be writable.
+    pub(super) is_waiting: bool,
+    others: Others,
 }
 
 /// Something that happened by itself.
@@ -45,6 +50,8 @@ pub(crate) enum News {
     Spoken(Result<SpeakerEvent, RecvError>),
     /// How vips stand has changed.
     Status,
+    /// Other machines, or who owns what, have changed.
+    Shared,
     /// A name has another address.
     Names,
 }
@@ -92,7 +99,9 @@ impl Engine {
             started: super::history::now(),
             next_repair: Instant::now() + REPAIR,
             failing: BTreeMap::new(),
-            unwritten: None,
+            sources: Vec::new(),
+            is_waiting: false,
+            others: Others::new(),
         })
     }
 
@@ -106,27 +115,35 @@ impl Engine {
     /// # Errors
     /// When the lock file cannot be written at the start. Later, what is in force stays in force,
     /// nothing new is announced, and it is tried again.
-    pub(crate) async fn take(&mut self, sources: &[Source]) -> Result<()> {
+    pub(crate) async fn take(&mut self, sources: Vec<Source>) -> Result<()> {
+        self.sources = sources;
+        self.take_again().await
+    }
+
+    async fn take_again(&mut self) -> Result<()> {
         let seen = Instant::now();
-        let mut world = self.pipeline.update(sources);
+        self.follow_lock();
+        let mut world = self.pipeline.update(&self.sources);
         let facts = self.facts(&mut world.snapshot);
         if self.settings.is_demo {
             add_localhost_names(&mut world.snapshot);
         }
         let generation = world.generation;
         let (snapshot, plan) = plan::of(world, &self.held, &facts);
-        self.unwritten = None;
+        self.is_waiting = false;
         if let Err(error) = self.write_lock(&plan.held) {
             if self.current.is_none() {
                 return Err(error);
             }
             let message = format!("{error:#}: the edit waits until it can be written");
             self.history.note(false, "LockNotWritten", "File/steelyard.lock", &message);
-            self.unwritten = Some(sources.to_vec());
+            self.is_waiting = true;
             self.publish();
             return Ok(());
         }
-        self.held.clone_from(&plan.held);
+        if !self.follows() {
+            self.held.clone_from(&plan.held);
+        }
         self.tell(&plan);
         self.ask_names(&plan);
         let applied = self.apply(&snapshot, &plan, generation).await;
@@ -147,16 +164,23 @@ impl Engine {
     fn facts(&self, snapshot: &mut Snapshot) -> Facts {
         let own = self.parts.addresses();
         let named = load::node_name(&self.settings.world);
-        let by_name = snapshot.nodes.iter().find(|node| *node.name == *named);
-        let by_address = || {
-            let holds = |node: &&Node| node.internal_ips.iter().any(|ip| own.contains(ip));
-            snapshot.nodes.iter().find(holds)
+        let Some(sharing) = &self.settings.sharing else {
+            let node = known_as(&named, &own, snapshot).unwrap_or(named);
+            if !snapshot.nodes.is_empty() {
+                stand_beside(snapshot, &node, own);
+            }
+            return Facts { alive: Some([node.clone()].into()), node, ..Facts::default() };
         };
-        let node = by_name.or_else(by_address).map_or(named, |node| node.name.to_string());
-        if !snapshot.nodes.is_empty() && snapshot.nodes.iter().all(|known| *known.name != *node) {
-            snapshot.nodes.push(stranger(&node, own));
+        stand_beside(snapshot, &named, own);
+        for (other, addresses) in &self.others {
+            stand_beside(snapshot, other, addresses.clone());
         }
-        Facts { alive: Some([node.clone()].into()), node, ..Facts::default() }
+        Facts {
+            node: named,
+            held_only: !sharing.lock_writer,
+            compat_election: sharing.compat_election,
+            ..Facts::default()
+        }
     }
 
     /// Notes what changed for Services, and logs what is wrong, once.
@@ -205,9 +229,16 @@ impl Engine {
                 std::future::pending().await
             }
         };
+        let shared = async {
+            let Some(shared) = &mut self.parts.shared else { return std::future::pending().await };
+            if shared.changed().await.is_err() {
+                std::future::pending().await
+            }
+        };
         tokio::select! {
             event = spoken => News::Spoken(event),
             () = status => News::Status,
+            () = shared => News::Shared,
             () = self.names.changed() => News::Names,
         }
     }
@@ -217,6 +248,7 @@ impl Engine {
         match news {
             News::Names => return self.apply_again().await,
             News::Status => {}
+            News::Shared => self.meet().await,
             News::Spoken(Ok(event)) => {
                 let object = match event.address {
                     Some(vip) => format!("Vip/{vip}"),
@@ -237,27 +269,86 @@ impl Engine {
         self.publish();
     }
 
-    /// Looks names up again where it is time, and repairs what others removed.
+    /// Looks names up again where it is time, follows what other machines and people change, and
+    /// repairs what others removed.
     pub(crate) async fn tick(&mut self) {
         let Some(current) = self.current.take() else { return };
         self.ask_names(&current.plan);
         self.current = Some(current);
-        let begun = Instant::now();
-        if begun < self.next_repair {
-            return;
+        self.follow_keys();
+        if self.follow_lock() {
+            // Only the start fails for want of the lock.
+            let _ = self.take_again().await;
         }
+        if self.next_repair <= Instant::now() {
+            self.repair().await;
+        }
+    }
+
+    async fn repair(&mut self) {
+        let begun = Instant::now();
         self.apply_again().await;
         self.next_repair = Instant::now() + REPAIR.max(begun.elapsed() * RARITY);
         // Somebody may have removed it. When it cannot be written, the next edit says so.
         let _ = self.write_lock(&self.held);
-        if let Some(sources) = self.unwritten.take() {
+        if self.is_waiting {
             // Only the start fails for want of the lock.
-            let _ = self.take(&sources).await;
+            let _ = self.take_again().await;
+        }
+    }
+
+    fn follow_keys(&mut self) {
+        let Some(sharing) = &mut self.settings.sharing else { return };
+        if sharing.has_new_keys() {
+            tracing::info!("the key file has a new key: {:?}", sharing.membership.keys);
+            let keys = sharing.membership.keys.clone();
+            self.parts.speaker.iter().for_each(|speaker| speaker.set_keys(keys.clone()));
+        }
+    }
+
+    /// Machines that were never heard before may own vips as well.
+    async fn meet(&mut self) {
+        let Some(shared) = &mut self.parts.shared else { return };
+        let shared = Arc::clone(&shared.borrow_and_update());
+        if sharing::meet(&mut self.others, &shared) && self.current.is_some() {
+            // Only the start fails for want of the lock.
+            let _ = self.take_again().await;
+        }
+    }
+
+    /// Whether another machine writes the lock file.
+    fn follows(&self) -> bool {
+        self.settings.sharing.as_ref().is_some_and(|sharing| !sharing.lock_writer)
+    }
+
+    /// Reads what the lock's writer wrote; whether that is something new.
+    fn follow_lock(&mut self) -> bool {
+        let Some(path) = self.settings.lock.as_ref().filter(|_| self.follows()) else {
+            return false;
+        };
+        match lock_file::read(path) {
+            Ok(Ok(held)) if held != self.held => {
+                self.held = held;
+                true
+            }
+            Ok(Ok(_)) => false,
+            // Half of it may have come over the network.
+            Ok(Err(found)) => {
+                tracing::warn!("{}: the lock of before stays in force", found.message);
+                false
+            }
+            Err(error) => {
+                tracing::warn!("{error:#}: the lock of before stays in force");
+                false
+            }
         }
     }
 
     fn write_lock(&self, held: &Held) -> Result<()> {
-        self.settings.lock.as_ref().map_or(Ok(()), |path| lock_file::write(path, held))
+        match self.settings.lock.as_ref().filter(|_| !self.follows()) {
+            Some(path) => lock_file::write(path, held),
+            None => Ok(()),
+        }
     }
 
     /// Applies what is in force once more.
@@ -322,7 +413,24 @@ fn outcome(service: &steelyard_plan::ServiceRow) -> (String, String) {
     (name, format!("{:?} {:?} {:?}", service.addresses, service.pool, service.events))
 }
 
-fn stranger(name: &str, addresses: Vec<std::net::IpAddr>) -> Node {
+/// What the Node object is called that is this machine.
+fn known_as(named: &str, own: &[IpAddr], snapshot: &Snapshot) -> Option<String> {
+    let by_name = snapshot.nodes.iter().find(|node| *node.name == *named);
+    let by_address = || {
+        let holds = |node: &&Node| node.internal_ips.iter().any(|ip| own.contains(ip));
+        snapshot.nodes.iter().find(holds)
+    };
+    by_name.or_else(by_address).map(|node| node.name.to_string())
+}
+
+/// Adds a node of this name, unless there is one.
+fn stand_beside(snapshot: &mut Snapshot, name: &str, addresses: Vec<IpAddr>) {
+    if snapshot.nodes.iter().all(|known| *known.name != *name) {
+        snapshot.nodes.push(stranger(name, addresses));
+    }
+}
+
+fn stranger(name: &str, addresses: Vec<IpAddr>) -> Node {
     Node {
         name: name.into(),
         object: Arc::new(ObjectRef::new("Node", "", name)),

@@ -10,6 +10,7 @@ mod live;
 mod names;
 mod parts;
 mod privileges;
+mod sharing;
 mod view;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +30,8 @@ pub(crate) use engine::Engine;
 use engine::News;
 use live::Live;
 pub(crate) use privileges::Privileges;
+use sharing::Sharing;
+pub(crate) use sharing::SharingArgs;
 pub(crate) use view::explain_services;
 
 /// How often counters on the terminal and looked-up names are refreshed.
@@ -44,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) fwmark: u32,
     pub(crate) ip_forward: bool,
     pub(crate) state_dir: PathBuf,
+    /// With which machines addresses are shared; none serves all of them here.
+    pub(crate) sharing: Option<Sharing>,
     pub(crate) serve: ServeArgs,
     pub(crate) world: WorldArgs,
     /// Ports of `web` and `websecure` unless moved.
@@ -60,7 +65,7 @@ pub(crate) struct Settings {
 pub fn run(mut args: UpArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
     let paths = args.paths.clone();
-    let settings = settings(args);
+    let settings = settings(args)?;
     let live = Live::start(&settings.serve)?;
     if live.is_none() {
         logging::start(settings.serve.log_format, &settings.serve.log_level)?;
@@ -68,14 +73,18 @@ pub fn run(mut args: UpArgs, fixed: StaticOptions) -> Result<ExitCode> {
     runtime()?.block_on(serve(&paths, settings, live))
 }
 
-fn settings(args: UpArgs) -> Settings {
+fn settings(args: UpArgs) -> Result<Settings> {
     let privileges = if args.unprivileged {
         Privileges::None { why: "--unprivileged was given".to_owned() }
     } else {
         Privileges::detect()
     };
     let ports = if privileges.is_full() { load::PORTS } else { (8080, 8443) };
-    Settings {
+    let sharing = args.sharing.read()?;
+    if let (Some(_), Privileges::None { why }) = (&sharing, &privileges) {
+        anyhow::bail!("addresses are shared only by those who can answer for them: {why}");
+    }
+    Ok(Settings {
         lock: Some(args.lock.unwrap_or_else(|| lock_beside(&args.paths))),
         privileges,
         interfaces: args.interface,
@@ -85,8 +94,9 @@ fn settings(args: UpArgs) -> Settings {
         serve: args.serve,
         world: args.world,
         ports,
+        sharing,
         is_demo: false,
-    }
+    })
 }
 
 /// `steelyard.lock` in the first folder, or beside the first file.
@@ -116,7 +126,7 @@ async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Res
     let (sources, watch) = steelyard_sources::watch(paths)?;
     let drain = Duration::from_secs(settings.serve.drain);
     let mut engine = Engine::start(settings).await?;
-    let outcome = follow(&mut engine, &sources, watch, &mut signals, live).await;
+    let outcome = follow(&mut engine, sources, watch, &mut signals, live).await;
     let why = match &outcome {
         Ok(why) => *why,
         Err(_) => "cannot go on",
@@ -129,7 +139,7 @@ async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Res
 /// The main loop: takes what comes until it is told to end, and says why.
 async fn follow(
     engine: &mut Engine,
-    sources: &[Source],
+    sources: Vec<Source>,
     mut watch: Watch,
     signals: &mut Signals,
     live: Option<Live>,
@@ -145,7 +155,7 @@ async fn follow(
             event = signals.next() => event,
         };
         match event {
-            Event::Sources(Some(sources)) => engine.take(&sources).await?,
+            Event::Sources(Some(sources)) => engine.take(sources).await?,
             Event::Sources(None) => return Ok("the watch of the manifests ended"),
             Event::News(news) => engine.hear(news).await,
             Event::Tick => engine.tick().await,

@@ -9,10 +9,16 @@ use steelyard_admin::{Admin, AdminOptions, Published, StartError};
 use steelyard_forward::{ForwardOptions, Forwarder};
 use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat};
 use steelyard_host::links;
-use steelyard_speaker::{Speaker, SpeakerEvent, SpeakerOptions, VipStatus};
+use steelyard_speaker::{
+    Membership, Sharing, Speaker, SpeakerEvent, SpeakerOptions, VipState, VipStatus,
+};
 use tokio::sync::{broadcast, watch};
 
 use super::Settings;
+
+/// How long those are served that have not heard of a handover: well over the time that a client
+/// takes to ask again whose address it is.
+const STRAGGLERS: Duration = Duration::from_secs(5);
 
 /// All of them.
 pub(super) struct Parts {
@@ -22,6 +28,8 @@ pub(super) struct Parts {
     pub(super) speaker: Option<Arc<Speaker>>,
     pub(super) spoken: Option<broadcast::Receiver<SpeakerEvent>>,
     pub(super) status: Option<watch::Receiver<Arc<[VipStatus]>>>,
+    /// The other machines, and who owns what.
+    pub(super) shared: Option<watch::Receiver<Arc<Sharing>>>,
     pub(super) published: Arc<Published>,
     pub(super) admin: Admin,
 }
@@ -59,7 +67,8 @@ impl Parts {
         }
         let spoken = speaker.as_ref().map(|speaker| speaker.events());
         let status = speaker.as_ref().map(|speaker| speaker.watch());
-        Ok(Self { gateway, forwarder, speaker, spoken, status, published, admin })
+        let shared = speaker.as_ref().map(|speaker| speaker.sharing());
+        Ok(Self { gateway, forwarder, speaker, spoken, status, shared, published, admin })
     }
 
     /// Addresses of this machine.
@@ -71,8 +80,15 @@ impl Parts {
         links.iter().flat_map(|link| &link.addresses).map(|net| net.addr()).collect()
     }
 
-    /// Silence first, then the last requests, then the host as it was.
+    /// Others take over first, and those who have not heard of it are served for a while; then
+    /// silence, the last requests, and the host as it was.
     pub(super) async fn stop(self, drain: Duration) {
+        if let Some(speaker) = &self.speaker
+            && gives_away(speaker).await
+        {
+            tracing::info!("handed over: serving stragglers for {} s", STRAGGLERS.as_secs());
+            tokio::time::sleep(STRAGGLERS).await;
+        }
         drop(self.speaker);
         let gateway = self.gateway.clone();
         let drained = tokio::task::spawn_blocking(move || gateway.drain(drain)).await;
@@ -82,6 +98,22 @@ impl Parts {
         undo(self.forwarder).await;
         drop(self.admin);
     }
+}
+
+/// Hands all vips over; whether others have them now.
+async fn gives_away(speaker: &Speaker) -> bool {
+    let owned = |status: &[VipStatus]| -> Vec<IpAddr> {
+        let ours = status.iter().filter(|vip| matches!(vip.state, VipState::Announced { .. }));
+        ours.map(|vip| vip.address).collect()
+    };
+    let before = owned(&speaker.status());
+    speaker.leave().await;
+    let sharing = speaker.sharing();
+    let sharing = sharing.borrow();
+    let is_other =
+        |owner: &String| sharing.members.iter().any(|member| !member.this && member.name == *owner);
+    let mut taken = sharing.vips.iter().filter(|vip| vip.owner.as_ref().is_some_and(is_other));
+    taken.any(|vip| before.contains(&vip.address))
 }
 
 /// The host as it was.
@@ -106,7 +138,12 @@ fn admin(settings: &Settings, published: &Arc<Published>) -> Result<Admin, Start
 
 fn speaker(settings: &Settings, echo: bool) -> Result<Speaker> {
     let interfaces = settings.interfaces.clone();
-    let options = SpeakerOptions { interfaces, echo, ..SpeakerOptions::default() };
+    let membership = settings.sharing.as_ref().map(|sharing| Membership {
+        name: crate::load::node_name(&settings.world),
+        kept: Some(settings.state_dir.join("epochs")),
+        ..sharing.membership.clone()
+    });
+    let options = SpeakerOptions { interfaces, echo, membership, ..SpeakerOptions::default() };
     Speaker::start(options).context("cannot answer for addresses")
 }
 

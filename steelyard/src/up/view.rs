@@ -72,7 +72,7 @@ impl Engine {
     /// Ready means: configured, listening, and announcing what it should.
     fn unready(&self, current: &Current, vips: Option<&[VipStatus]>) -> Vec<String> {
         let mut reasons = Vec::new();
-        if self.unwritten.is_some() {
+        if self.is_waiting {
             reasons.push("an edit waits: the lock file cannot be written".to_owned());
         }
         for (bind, outcome) in &current.applied.listeners {
@@ -83,20 +83,20 @@ impl Engine {
                 ));
             }
         }
-        for announce in current.plan.node.announce.iter().filter(|_| vips.is_some()) {
-            if let Some(idle) = current.applied.idle.iter().find(|idle| idle.0 == announce.address)
-            {
-                reasons.push(format!("{} is not announced: {}", idle.0, idle.1));
+        for vip in self.vips(&current.plan).iter().filter(|_| vips.is_some()) {
+            let address = vip.address;
+            if let Some(idle) = current.applied.idle.iter().find(|idle| idle.0 == address) {
+                reasons.push(format!("{address} is not announced: {}", idle.1));
                 continue;
             }
-            let status = vips.into_iter().flatten().find(|vip| vip.address == announce.address);
+            let status = vips.into_iter().flatten().find(|vip| vip.address == address);
             match status.map(|status| &status.state) {
-                Some(VipState::Announced { .. }) => {}
+                Some(VipState::Announced { .. } | VipState::Elsewhere { owner: Some(_) }) => {}
                 Some(state) => {
                     let why = state.reason().unwrap_or_else(|| state.as_str().to_owned());
-                    reasons.push(format!("{} is not announced: {why}", announce.address));
+                    reasons.push(format!("{address} is not announced: {why}"));
                 }
-                None => reasons.push(format!("{} is not announced yet", announce.address)),
+                None => reasons.push(format!("{address} is not announced yet")),
             }
         }
         reasons
