@@ -13,11 +13,9 @@ use crate::refusal::{Conflict, Quoted, Refusal};
 use crate::wish::{Families, Request, Standing};
 
 /// How addresses fit the families that a Service must have.
-enum Fit {
-    /// They do.
-    Whole,
-    /// This one does.
-    One(IpAddr),
+enum Fit<'a> {
+    /// These do: all, or the one that is needed.
+    These(&'a [IpAddr]),
     /// One is missing.
     Half,
     /// They do not.
@@ -33,19 +31,19 @@ impl Allocator {
         // Who changed its terms of sharing gives way to who did not; a status that says something
         // else than what was given last to one that is confirmed by it.
         order.sort_by_cached_key(|&slot| {
-            let claim = self.claim(slot);
-            let confirmed = claim.status().iter().any(|it| claim.held.addresses.contains(it));
-            (claim.changed_terms(), !confirmed)
+            (self.claim(slot).changed_terms(), !self.is_confirmed(slot))
         });
         for from in [Reason::Status, Reason::Held] {
             for &slot in &order {
                 for said in self.said(slot, &from) {
-                    self.hold(slot, &said, from.clone());
+                    self.hold(slot, &said);
                 }
             }
         }
         for &slot in active {
             self.reserve(slot);
+        }
+        for &slot in active {
             for said in
                 self.said(slot, &Reason::Status).into_iter().chain(self.said(slot, &Reason::Held))
             {
@@ -55,6 +53,16 @@ impl Allocator {
         for &slot in active {
             self.account(slot);
         }
+    }
+
+    /// Whether what a Service would keep by its status is what it was given last.
+    fn is_confirmed(&self, slot: Slot) -> bool {
+        let claim = self.claim(slot);
+        let said = self.said(slot, &Reason::Status);
+        let Some(Fit::These(kept)) = said.first().map(|said| fit(said, claim.wish.families)) else {
+            return false;
+        };
+        kept.iter().all(|address| claim.held.addresses.contains(address))
     }
 
     /// What a Service is said to have; nothing once it has something. Where it holds more than
@@ -68,7 +76,7 @@ impl Allocator {
         }
         let grown = held.len() > status.len()
             && status.iter().all(|it| held.contains(it))
-            && matches!(fit(held, claim.wish.families), Fit::Whole);
+            && matches!(fit(held, claim.wish.families), Fit::These(kept) if kept.len() == held.len());
         let lists: &[&[IpAddr]] = match from {
             Reason::Status if status.is_empty() => &[],
             Reason::Status if grown => &[held, status],
@@ -79,22 +87,17 @@ impl Allocator {
     }
 
     /// Lets a Service keep `said`, or the part of it that it needs, if it may.
-    fn hold(&mut self, slot: Slot, said: &[IpAddr], from: Reason) {
+    fn hold(&mut self, slot: Slot, said: &[IpAddr]) {
         let claim = self.claim(slot);
-        let one;
-        let addresses = match fit(said, claim.wish.families) {
-            _ if claim.grant.is_some() => return,
-            Fit::Whole => said,
-            Fit::One(address) => {
-                one = [address];
-                &one
-            }
-            Fit::Half | Fit::Not | Fit::Unclear => return,
-        };
+        let Fit::These(addresses) = fit(said, claim.wish.families) else { return };
+        if claim.grant.is_some() {
+            return;
+        }
         let kept_one = addresses.len() < said.len() && claim.held.addresses != addresses;
+        let reason = if kept_one { Reason::KeptOne } else { claim.reason_to_keep(addresses) };
         match self.admit(slot, addresses) {
             Ok(places) if self.as_asked(slot, addresses, places[0].0) => {
-                self.take(slot, places, if kept_one { Reason::KeptOne } else { from });
+                self.take(slot, places, reason);
                 if kept_one {
                     self.tell_assigned(slot);
                 }
@@ -140,13 +143,9 @@ impl Allocator {
 
     fn why_not_kept(&self, slot: Slot, said: &[IpAddr], by_status: bool) -> Option<Event> {
         let claim = self.claim(slot);
-        let one;
         let addresses = match fit(said, claim.wish.families) {
-            Fit::Whole | Fit::Half => said,
-            Fit::One(address) => {
-                one = [address];
-                &one
-            }
+            Fit::These(addresses) => addresses,
+            Fit::Half => said,
             Fit::Not => return None,
             Fit::Unclear => {
                 let message = format!("Failed to retrieve LBIPs IPFamily for {}", Quoted(said));
@@ -220,10 +219,11 @@ impl Allocator {
 
     /// Keeps the addresses of an absent Service from others, as far as nobody uses them.
     fn reserve(&mut self, slot: Slot) {
-        let claim = self.claim(slot);
-        if claim.service.is_some() || claim.grant.is_some() {
+        if self.claim(slot).service.is_some() {
             return;
         }
+        self.give_back(slot);
+        let claim = self.claim(slot);
         let place = |address: &IpAddr| {
             let places = self.pools.locate(&[*address])?;
             (!self.ledger.is_used(*address)).then(|| places[0])
@@ -247,16 +247,17 @@ pub(super) fn other(family: Family) -> Family {
     }
 }
 
-fn fit(addresses: &[IpAddr], families: Families) -> Fit {
+fn fit(addresses: &[IpAddr], families: Families) -> Fit<'_> {
+    let of = |family: Family| {
+        let is_of = |address: &&IpAddr| Family::of(**address) == family;
+        addresses.iter().find(is_of).map_or(Fit::Not, |it| Fit::These(std::slice::from_ref(it)))
+    };
     match (addresses, families) {
         ([a, b], _) if Family::of(*a) == Family::of(*b) => Fit::Unclear,
-        ([_], Families::Any | Families::Both { required: false, .. }) => Fit::Whole,
         ([_], Families::Both { required: true, .. }) => Fit::Half,
-        ([_, _], Families::Both { .. }) => Fit::Whole,
-        (&[address], Families::One(family)) if Family::of(address) == family => Fit::Whole,
-        ([_], Families::One(_)) => Fit::Not,
-        (&[a, b], Families::One(family)) => Fit::One(if Family::of(a) == family { a } else { b }),
-        (&[a, b], Families::Any) => Fit::One(if a.is_ipv4() { a } else { b }),
+        ([_, _], Families::Any) => of(Family::V4),
+        ([_], Families::Any) | ([_] | [_, _], Families::Both { .. }) => Fit::These(addresses),
+        ([_] | [_, _], Families::One(family)) => of(family),
         _ => Fit::Unclear,
     }
 }

@@ -4,7 +4,11 @@
 //! namespace/name: (1) addresses that a status has, (2) addresses that are held, (3) the missing
 //! half of a pair, (4) requested addresses, (5) requested pools, (6) everybody else, (7) a second
 //! family for those who would like one. From (4) on addresses are only taken, never released, so
-//! whoever fails would fail again: what comes out, handed in as held, comes out again.
+//! whoever fails would fail again. Within (1), those whose status is what they hold come first.
+//!
+//! What comes out, handed in as held, comes out again: a status that was kept is what is held, so
+//! it comes first and is kept; other statuses failed because of those, and fail again; then
+//! everything else that is held is free, and nothing more is to be had.
 //!
 //! After one change only the changed Service and those that want something are decided anew
 //! ([`Allocator::change`]); where that could differ from a run over everybody, everybody is.
@@ -58,12 +62,14 @@ pub struct Allocator {
     /// Slots to use again.
     vacant: Vec<Slot>,
     index: BTreeMap<NamespacedName, Slot>,
-    /// Decided in the last run, so that events and reasons are those of a change.
-    fresh: Vec<Slot>,
+    /// Number of the last run. Who was decided in an earlier one is history: what was given is
+    /// held, and what happened was told.
+    run: u64,
     /// Want something, so that every change concerns them.
     unsettled: BTreeSet<Slot>,
-    /// Have other addresses than their status says.
-    stale: BTreeSet<Slot>,
+    /// Addresses that a status has and its Service does not: who gives one back may be followed
+    /// by somebody with a better claim than those who have the rest.
+    missed: BTreeSet<(IpAddr, Slot)>,
     /// The Service that just changed, while others stay as they are.
     changed: Option<Slot>,
     /// The changed Service may take from those who stay: everybody must be decided anew.
@@ -77,7 +83,9 @@ pub(crate) struct Claim {
     /// None for an absent Service whose holding is kept.
     pub(crate) service: Option<Arc<Service>>,
     pub(crate) wish: Wish,
-    /// What it held before.
+    /// The run in which it was last decided.
+    run: u64,
+    /// What it held before that run.
     held: Holding,
     pub(crate) grant: Option<Grant>,
     pub(crate) refusal: Option<Refusal>,
@@ -109,9 +117,9 @@ impl Allocator {
             slots: Vec::new(),
             vacant: Vec::new(),
             index: BTreeMap::new(),
-            fresh: Vec::new(),
+            run: 0,
             unsettled: BTreeSet::new(),
-            stale: BTreeSet::new(),
+            missed: BTreeSet::new(),
             changed: None,
             disturbed: false,
         };
@@ -120,24 +128,24 @@ impl Allocator {
             allocator.enter(service, holding);
         }
         allocator.enter_absent(held);
-        allocator.run((0..allocator.slots.len()).collect());
+        allocator.decide_all((0..allocator.slots.len()).collect());
         allocator
     }
 
     /// A Service is new or changed; the others keep what they have, and what they want is looked
     /// at again. The same as [`Allocator::new`] with what everybody has now as held.
     pub fn change(&mut self, service: Arc<Service>) {
+        self.run += 1;
         let holding = self.leave(&service.id);
-        self.settle();
         self.changed = self.enter(service, holding);
-        self.rerun();
+        self.decide_again();
     }
 
     /// A Service is gone.
     pub fn remove(&mut self, id: &NamespacedName) {
+        self.run += 1;
         self.leave(id);
-        self.settle();
-        self.rerun();
+        self.decide_again();
     }
 
     /// What a Service gets; none unless it is of type LoadBalancer.
@@ -181,14 +189,18 @@ impl Allocator {
             (_, Some(refusal)) => Reason::Pending(refusal.clone()),
             (_, None) => unreachable!("whoever has no address was refused one"),
         };
+        let reason = |grant: &Grant| {
+            let kept = || claim.reason_to_keep(&grant.addresses);
+            if self.is_history(claim) { kept() } else { grant.reason.clone() }
+        };
         let pool = claim.pool().map(|pool| self.pools.get(pool).pool.id.clone());
         let unknown = claim.held.addresses.is_empty()
             && !service.annotations.contains_key("metallb.io/ip-allocated-from-pool");
         Assignment {
             addresses: claim.addresses().to_vec(),
             pool,
-            reason: claim.grant.as_ref().map_or_else(pending, |grant| grant.reason.clone()),
-            events: claim.events.clone(),
+            reason: claim.grant.as_ref().map_or_else(pending, reason),
+            events: if self.is_history(claim) { Vec::new() } else { claim.events.clone() },
             status_is_foreign: claim.wish.standing == Standing::Foreign
                 || self.pools.is_empty() && unknown,
         }
@@ -223,6 +235,7 @@ impl Allocator {
             id,
             service: Some(service),
             wish,
+            run: self.run,
             held,
             grant: None,
             refusal: None,
@@ -238,7 +251,7 @@ impl Allocator {
                 Absent::KeepAll => true,
             };
             if keep && !self.index.contains_key(id) {
-                self.place(Claim::absent(id.clone(), holding.clone()));
+                self.place(Claim::absent(id.clone(), holding.clone(), self.run));
             }
         }
     }
@@ -261,12 +274,14 @@ impl Allocator {
     /// Takes a Service out and gives back what it had.
     fn leave(&mut self, id: &NamespacedName) -> Holding {
         let Some(slot) = self.index.remove(id) else { return Holding::default() };
-        let holding = self.holding(self.claim(slot));
+        let claim = self.claim(slot);
+        let (holding, status) = (self.holding(claim), claim.status().to_vec());
+        status.into_iter().for_each(|address| set(&mut self.missed, (address, slot), false));
+        self.disturbed = holding.addresses.iter().any(|&address| self.is_missed(address));
         self.give_back(slot);
         self.slots[slot] = None;
         self.vacant.push(slot);
         self.unsettled.remove(&slot);
-        self.stale.remove(&slot);
         holding
     }
 
@@ -296,30 +311,33 @@ impl Allocator {
 
 /// Runs.
 impl Allocator {
-    /// Makes the last run history: what was given is now held, what happened was told.
-    fn settle(&mut self) {
-        for slot in std::mem::take(&mut self.fresh) {
-            let Some(claim) = &self.slots[slot] else { continue };
-            let held = self.holding(claim);
-            let claim = self.claim_mut(slot);
-            claim.held = held;
-            claim.refusal = None;
-            claim.events.clear();
-            let status = claim.status().to_vec();
-            if let Some(grant) = &mut claim.grant {
-                grant.reason =
-                    if grant.addresses == status { Reason::Status } else { Reason::Held };
-            }
+    fn is_history(&self, claim: &Claim) -> bool {
+        claim.run < self.run
+    }
+
+    /// Makes what was decided in an earlier run history, before it is decided again.
+    fn settle(&mut self, slot: Slot) {
+        let claim = self.claim(slot);
+        if !self.is_history(claim) {
+            return;
+        }
+        let (run, held) = (self.run, self.holding(claim));
+        let claim = self.claim_mut(slot);
+        (claim.run, claim.held, claim.refusal) = (run, held, None);
+        claim.events.clear();
+        if let Some(mut grant) = claim.grant.take() {
+            grant.reason = claim.reason_to_keep(&grant.addresses);
+            claim.grant = Some(grant);
         }
     }
 
-    /// Decides the changed Service and those that want something.
-    fn rerun(&mut self) {
-        let mut active: Vec<Slot> = self.unsettled.iter().copied().collect();
-        active.extend(self.changed.filter(|slot| !self.unsettled.contains(slot)));
-        self.disturbed = !self.stale.is_empty();
+    /// Decides the changed Service and those that want something; everybody where that could
+    /// come out differently.
+    fn decide_again(&mut self) {
         if !self.disturbed {
-            self.run(active);
+            let mut active: Vec<Slot> = self.unsettled.iter().copied().collect();
+            active.extend(self.changed.filter(|slot| !self.unsettled.contains(slot)));
+            self.decide_all(active);
         }
         if self.disturbed {
             self.rebuild();
@@ -329,27 +347,31 @@ impl Allocator {
 
     /// Decides everybody, each with what it held before this change.
     fn rebuild(&mut self) {
-        for slot in self.index.values().copied().collect::<Vec<_>>() {
+        let everybody: Vec<Slot> = self.index.values().copied().collect();
+        for &slot in &everybody {
+            self.settle(slot);
             self.give_back(slot);
             let claim = self.claim_mut(slot);
             claim.refusal = None;
             claim.events.clear();
         }
         (self.changed, self.disturbed) = (None, false);
-        self.run(self.index.values().copied().collect());
+        self.decide_all(everybody);
     }
 
-    fn run(&mut self, mut active: Vec<Slot>) {
+    fn decide_all(&mut self, mut active: Vec<Slot>) {
         active.sort_by(|&a, &b| self.claim(a).order().cmp(&self.claim(b).order()));
+        for &slot in &active {
+            self.settle(slot);
+        }
         self.hold_all(&active);
         if self.disturbed {
             return;
         }
         self.give_all(&active);
-        for &slot in &active {
+        for slot in active {
             self.finish(slot);
         }
-        self.fresh = active;
     }
 
     /// Notes what a decided claim means for later changes.
@@ -365,11 +387,17 @@ impl Allocator {
             claim.events.extend(told);
         }
         let wants = claim.wants_something();
-        let stale = claim.grant.is_some()
-            && !claim.status().is_empty()
-            && claim.status() != claim.addresses();
+        let missing = |address: &IpAddr| (*address, !claim.addresses().contains(address));
+        let status: Vec<_> = claim.status().iter().map(missing).collect();
         set(&mut self.unsettled, slot, wants);
-        set(&mut self.stale, slot, stale);
+        for (address, missing) in status {
+            set(&mut self.missed, (address, slot), missing);
+        }
+    }
+
+    /// Whether a status has `address` in vain.
+    fn is_missed(&self, address: IpAddr) -> bool {
+        self.missed.range((address, 0)..=(address, Slot::MAX)).next().is_some()
     }
 }
 
@@ -400,11 +428,12 @@ impl Allocator {
 }
 
 impl Claim {
-    fn absent(id: NamespacedName, held: Holding) -> Self {
+    fn absent(id: NamespacedName, held: Holding, run: u64) -> Self {
         Self {
             id,
             service: None,
             wish: Wish::nothing(),
+            run,
             held,
             grant: None,
             refusal: None,
@@ -423,6 +452,12 @@ impl Claim {
 
     fn status(&self) -> &[IpAddr] {
         self.service.as_ref().map_or(&[], |service| &service.status_addresses)
+    }
+
+    /// Why it has `addresses` if it had them before.
+    fn reason_to_keep(&self, addresses: &[IpAddr]) -> Reason {
+        let in_status = addresses.iter().all(|it| self.status().contains(it));
+        if in_status { Reason::Status } else { Reason::Held }
     }
 
     /// Order of claims: by age, absent last, then by name.
@@ -447,10 +482,10 @@ impl Claim {
     }
 }
 
-fn set(set: &mut BTreeSet<Slot>, slot: Slot, member: bool) {
+fn set<T: Ord>(set: &mut BTreeSet<T>, item: T, member: bool) {
     if member {
-        set.insert(slot);
+        set.insert(item);
     } else {
-        set.remove(&slot);
+        set.remove(&item);
     }
 }

@@ -387,6 +387,32 @@ fn statuses_come_first_and_bad_ones_do_not_undo_what_is_held() {
 }
 
 #[test]
+fn a_status_that_failed_fails_again_once_half_of_it_is_held() {
+    let pools = [pool("dual", &["10.0.0.1-10.0.0.2", "fd00::1-fd00::2"])];
+    let services = [
+        with(service("default/a"), |it| {
+            it.family_policy = Some(FamilyPolicy::PreferDualStack);
+            it.status_addresses = addresses("10.0.0.1 fd00::1");
+            it.created = Some("2024".to_owned());
+        }),
+        with(service("default/b"), |it| {
+            it.status_addresses = addresses("10.0.0.1");
+            it.created = Some("2025".to_owned());
+        }),
+    ];
+    // The status of the younger is confirmed; the older then finds its IPv6 address free.
+    let before = held(&[("default/b", "10.0.0.1")]);
+    let out = run(&pools, &services, &before);
+    assert_eq!(
+        told(&out),
+        ["default/a: 10.0.0.2 fd00::1 [ClearAssignment, IPAllocated]", "default/b: 10.0.0.1 []"]
+    );
+    let again = run(&pools, &services, &out.held);
+    assert_eq!(told(&again), ["default/a: 10.0.0.2 fd00::1 []", "default/b: 10.0.0.1 []"]);
+    assert_eq!(again.held, out.held);
+}
+
+#[test]
 fn an_absent_service_keeps_what_it_holds_where_its_object_is_only_invalid() {
     let pools = [pool("a", &["10.0.0.1-10.0.0.9"])];
     let was = held(&[("x/gone", "10.0.0.1"), ("x/broken", "10.0.0.2")]);
