@@ -22,7 +22,7 @@ pub struct Counters {
 pub enum Unused {
     /// It is not one of the frames we understand.
     Malformed(Malformed),
-    /// We sent it ourselves.
+    /// We sent it ourselves, on this interface or another.
     OwnFrame,
     /// It is for another station.
     OtherStation,
@@ -34,7 +34,7 @@ pub enum Unused {
     BadSender,
     /// A ping larger than we answer.
     TooLarge,
-    /// More pings than we answer.
+    /// More pings, or checks for duplicates, than we answer.
     TooOften,
 }
 

@@ -7,6 +7,7 @@
 
 mod counters;
 pub mod fuzz;
+mod pace;
 mod rate;
 mod responder;
 mod vip;

@@ -9,6 +9,7 @@
 //! is not for us or for everybody; one frame leads to at most one answer.
 
 mod answer;
+mod say;
 #[cfg(test)]
 mod tests;
 
@@ -17,9 +18,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use crate::counters::{Counters, Ignored};
+use crate::pace::Pace;
 use crate::rate::Rate;
 use crate::vip::{Change, Claim, Phase, Send, Step, Timing, Vip};
-use crate::wire::{Advertisement, Arp, Body, Frame, Mac, Neighbor, Operation, Solicitation};
+use crate::wire::Mac;
 
 /// How a responder behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,10 @@ pub struct Config {
     pub echo_bytes: usize,
     /// Echo replies per second, all vips together.
     pub echo_rate: u32,
+    /// Announcement frames per second, all vips together. Answers do not wait for them.
+    pub announce_rate: u32,
+    /// Vips per second that begin to be probed.
+    pub start_rate: u32,
     /// Spreads the retries of machines that start at the same moment.
     pub seed: u64,
 }
@@ -89,6 +95,11 @@ pub struct Responder {
     /// Addresses that were probed for, and until when answers are told.
     probed: BTreeMap<IpAddr, Instant>,
     echoes: Rate,
+    /// Answers to all nodes, for askers without an address.
+    to_all: Rate,
+    /// Vips that begin to be probed.
+    starts: Rate,
+    announcements: Pace,
     counters: BTreeMap<IpAddr, Counters>,
     ignored: Ignored,
     random: u64,
@@ -103,6 +114,8 @@ impl Config {
             echo: true,
             echo_bytes: 9000,
             echo_rate: 10_000,
+            announce_rate: 5000,
+            start_rate: 1000,
             seed: 0,
         }
     }
@@ -111,8 +124,11 @@ impl Config {
 impl Responder {
     /// A responder without vips: silent until it is given some.
     pub fn new(config: Config) -> Self {
-        let echoes =
-            Rate::new(Duration::from_secs(1) / config.echo_rate.max(1), config.echo_rate.max(1));
+        let per_second = |count: u32| Duration::from_secs(1) / count.max(1);
+        let echoes = Rate::new(per_second(config.echo_rate), config.echo_rate.max(1));
+        let to_all = Rate::new(per_second(TO_ALL), TO_ALL);
+        let starts = Rate::new(per_second(config.start_rate), START_BURST);
+        let announcements = Pace::new(config.announce_rate);
         // xorshift never leaves zero.
         let random = config.seed | 1;
         Self {
@@ -124,6 +140,9 @@ impl Responder {
             outputs: VecDeque::new(),
             probed: BTreeMap::new(),
             echoes,
+            to_all,
+            starts,
+            announcements,
             counters: BTreeMap::new(),
             ignored: Ignored::default(),
             random,
@@ -134,16 +153,19 @@ impl Responder {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Frame(bytes) => self.on_frame(now, bytes),
-            Input::Vips(wanted) => self.on_vips(wanted, || Vip::new(now), now),
+            Input::Vips(wanted) => self.on_vips(wanted, |it| it.unsure_vip(now)),
             Input::Cleared(wanted) => {
-                let timing = self.config.timing;
-                self.on_vips(wanted, || Vip::cleared(now, &timing), now);
+                self.on_vips(wanted, |it| it.cleared_vip(now));
                 self.on_time(now);
             }
             Input::Probe(vip) => self.on_probe(now, vip),
             Input::Announce(vip) => self.step(vip, |it, timing| it.on_own_mac(now, timing)),
             Input::Mac(mac) => self.on_mac(now, mac),
-            Input::Siblings(macs) => self.siblings.clone_from(macs),
+            Input::Siblings(macs) => {
+                // A virtual router's address is another host's as well.
+                let own = macs.iter().filter(|mac| !mac.is_virtual_router());
+                self.siblings = own.copied().collect();
+            }
             Input::Time => self.on_time(now),
         }
     }
@@ -153,12 +175,17 @@ impl Responder {
         if self.outputs.is_empty() {
             self.on_time(now);
         }
+        // Answers go before announcements.
+        if self.outputs.is_empty() {
+            self.announce_next(now);
+        }
         self.outputs.pop_front()
     }
 
     /// When it wants to be polled again without any input.
     pub fn deadline(&self) -> Option<Instant> {
-        self.timers.first().map(|(at, _)| *at)
+        let timer = self.timers.first().map(|(at, _)| *at);
+        timer.into_iter().chain(self.announcements.deadline()).min()
     }
 
     /// Where each vip stands.
@@ -176,7 +203,8 @@ impl Responder {
         std::mem::take(&mut self.ignored)
     }
 
-    fn on_vips(&mut self, wanted: &BTreeSet<IpAddr>, new: impl Fn() -> Vip, now: Instant) {
+    /// `new` makes a vip and says when its first step is due.
+    fn on_vips(&mut self, wanted: &BTreeSet<IpAddr>, new: impl Fn(&mut Self) -> (Instant, Vip)) {
         let gone: Vec<IpAddr> =
             self.vips.keys().filter(|vip| !wanted.contains(vip)).copied().collect();
         for vip in gone {
@@ -185,10 +213,22 @@ impl Responder {
         for vip in wanted.iter().filter(|vip| is_unicast(**vip)) {
             if !self.vips.contains_key(vip) {
                 self.join(*vip);
-                self.vips.insert(*vip, new());
-                self.timers.insert((now, *vip));
+                let (first, it) = new(self);
+                self.vips.insert(*vip, it);
+                self.timers.insert((first, *vip));
             }
         }
+    }
+
+    /// Many that begin do so one after the other: their probes are broadcasts too.
+    fn unsure_vip(&mut self, now: Instant) -> (Instant, Vip) {
+        let (first, random) = (self.starts.reserve(now), self.random());
+        (first, Vip::new(first, &self.config.timing, random))
+    }
+
+    fn cleared_vip(&mut self, now: Instant) -> (Instant, Vip) {
+        let random = self.random();
+        (now, Vip::cleared(now, &self.config.timing, random))
     }
 
     fn on_probe(&mut self, now: Instant, vip: IpAddr) {
@@ -258,52 +298,15 @@ impl Responder {
         }
         match step.send {
             Some(Send::Probe) => self.probe(vip),
-            Some(Send::Announcement) => self.announce(vip),
+            Some(Send::Announcement) => self.announcements.push(vip, true),
+            Some(Send::Repetition) => self.announcements.push(vip, false),
+            Some(Send::Refresh) => {
+                self.announcements.push(vip, false);
+                self.probe(vip);
+            }
             None => {}
         }
         self.outputs.extend(step.change.map(|change| Output::Changed(vip, change)));
-    }
-
-    fn probe(&mut self, vip: IpAddr) {
-        let mac = self.config.mac;
-        match vip {
-            IpAddr::V4(vip) => self.say(Mac::BROADCAST, Body::Arp(Arp::probe(mac, vip))),
-            IpAddr::V6(vip) => {
-                let group = crate::wire::solicited_node(vip);
-                let body = Body::Neighbor {
-                    source: Ipv6Addr::UNSPECIFIED,
-                    destination: group,
-                    message: Neighbor::Solicitation(Solicitation {
-                        target: vip,
-                        source_link: None,
-                    }),
-                };
-                self.say(Mac::of_group(group), body);
-            }
-        }
-    }
-
-    fn announce(&mut self, vip: IpAddr) {
-        let mac = self.config.mac;
-        match vip {
-            IpAddr::V4(address) => {
-                for operation in [Operation::Request, Operation::Reply] {
-                    let arp = Arp::announcement(operation, mac, address);
-                    self.say(Mac::BROADCAST, Body::Arp(arp));
-                }
-                self.counters.entry(vip).or_default().gratuitous += 2;
-            }
-            IpAddr::V6(address) => {
-                let body = advertisement(address, ALL_NODES, mac, false);
-                self.say(Mac::of_group(ALL_NODES), body);
-                self.counters.entry(vip).or_default().gratuitous += 1;
-            }
-        }
-    }
-
-    fn say(&mut self, destination: Mac, body: Body<'_>) {
-        let frame = Frame { source: self.config.mac, destination, body };
-        self.outputs.push_back(Output::Transmit(frame.emit()));
     }
 
     fn join(&mut self, vip: IpAddr) {
@@ -339,21 +342,10 @@ impl Responder {
 /// How long answers to a probe are waited for; whoever asked may give up earlier.
 const ANSWER: Duration = Duration::from_secs(1);
 
-/// Every node on the link (RFC 4291 §2.7.1).
-const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-
-/// An advertisement of `vip`, sent by it. It always replaces what the listener remembers: after a
-/// vip moved, the old owner's address must not linger.
-fn advertisement(vip: Ipv6Addr, to: Ipv6Addr, mac: Mac, solicited: bool) -> Body<'static> {
-    let message = Advertisement {
-        target: vip,
-        router: false,
-        solicited,
-        replace: true,
-        target_link: Some(mac),
-    };
-    Body::Neighbor { source: vip, destination: to, message: Neighbor::Advertisement(message) }
-}
+/// Answers to all nodes in a second.
+const TO_ALL: u32 = 100;
+/// Vips that begin to be probed at once.
+const START_BURST: u32 = 50;
 
 /// Whether one machine can have this address.
 fn is_unicast(address: IpAddr) -> bool {

@@ -4,14 +4,17 @@
 //!            nobody answers the probes
 //!  Probing ────────────────────────────► Announced ──┐ another claims it, policy `defend`:
 //!     ▲ │                                    │   ▲───┘ one announcement per DEFEND_INTERVAL
-//!     │ │ another claims or probes it        │ another claims it, policy `withdraw`
-//!     │ ▼                                    ▼
+//!     │ │ another claims or probes it        │ another claims it: policy `withdraw`, or so soon
+//!     │ ▼                                    ▼ after the probes that it is a late answer to them
 //!     └─────────────────── Conflicted ◄──────┘
 //!       retry time is over
 //! ```
 //!
 //! Probing follows RFC 5227 §2.1.1 (and RFC 4862 §5.4 for IPv6) in shape, with shorter waits: a
-//! vip that moves must answer again within a fraction of a second. It knows no frames: the
+//! vip that moves must answer again within a fraction of a second. Machines that are slower than
+//! that (asleep on Wi-Fi) are believed afterwards. While a vip is announced, it is announced and
+//! probed for now and then: tables that were set wrong are set right, and a machine that took the
+//! address without a word is found. It knows no frames: the
 //! [`responder`](crate::responder) turns its [`Step`]s into ARP or neighbor discovery.
 //!
 //! Invariant: only `Announced` may answer.
@@ -35,8 +38,13 @@ pub struct Timing {
     pub retry: Duration,
     /// Between two announcements.
     pub announce_interval: Duration,
-    /// No announcement later than this after the first.
+    /// No such announcement later than this after the first.
     pub announce_span: Duration,
+    /// After those, it is announced once and probed for about this often; zero is never.
+    pub refresh: Duration,
+    /// A claim that comes no later than this after the first announcement is a late answer to the
+    /// probes: the other was there before, and has the vip.
+    pub doubt: Duration,
     /// At most one defence in this time (RFC 5227 §1.1, DEFEND_INTERVAL).
     pub defend_interval: Duration,
     /// What to do when another claims a vip that we announce.
@@ -119,21 +127,30 @@ pub(crate) struct Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Send {
     Probe,
+    /// The LAN does not know it yet, or something wrong.
     Announcement,
+    /// It was said before; some may have missed it.
+    Repetition,
+    /// A repetition and a probe.
+    Refresh,
 }
 
 /// One vip on one interface.
 #[derive(Clone, Debug)]
 pub(crate) struct Vip {
     state: State,
+    /// Somebody else made sure that nobody has it.
+    is_cleared: bool,
+    /// It is refreshed so much more often than others, lest all are refreshed at once.
+    lead: Duration,
 }
 
 #[derive(Clone, Debug)]
 enum State {
     /// `sent` probes are out; the next thing happens at `next`. `known` is who had it last time.
     Probing { sent: u32, next: Instant, known: Option<Mac> },
-    /// Announcements go on until `next` is none.
-    Announced { first: Instant, next: Option<Instant>, rival: Option<Rival> },
+    /// The next announcement is due at `next`. Claims before `doubted` are late answers.
+    Announced { first: Instant, next: Option<Instant>, rival: Option<Rival>, doubted: Instant },
     /// Another has it.
     Conflicted { rival: Mac, retry: Instant },
 }
@@ -153,6 +170,8 @@ impl Default for Timing {
             retry: Duration::from_secs(4),
             announce_interval: Duration::from_millis(1100),
             announce_span: Duration::from_secs(5),
+            refresh: Duration::from_secs(120),
+            doubt: Duration::from_secs(2),
             defend_interval: Duration::from_secs(10),
             policy: ConflictPolicy::default(),
         }
@@ -160,14 +179,17 @@ impl Default for Timing {
 }
 
 impl Vip {
-    /// A vip that is ours to announce, if nobody else has it. Its first step is due at `now`.
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { state: State::Probing { sent: 0, next: now, known: None } }
+    /// A vip that is ours to announce, if nobody else has it. Its first step is due at `next`.
+    /// `random` spreads its refreshes.
+    pub(crate) fn new(next: Instant, timing: &Timing, random: u64) -> Self {
+        let lead = timing.refresh / 4 * u32::try_from(random % 100).expect("small") / 100;
+        Self { state: State::Probing { sent: 0, next, known: None }, is_cleared: false, lead }
     }
 
     /// A vip that nobody else has, as somebody made sure. Its first step announces it.
-    pub(crate) fn cleared(now: Instant, timing: &Timing) -> Self {
-        Self { state: State::Probing { sent: timing.probes, next: now, known: None } }
+    pub(crate) fn cleared(next: Instant, timing: &Timing, random: u64) -> Self {
+        let state = State::Probing { sent: timing.probes, next, known: None };
+        Self { state, is_cleared: true, ..Self::new(next, timing, random) }
     }
 
     /// Whether we answer for it.
@@ -209,16 +231,20 @@ impl Vip {
                 Step { send: Some(Send::Probe), change: None }
             }
             State::Probing { .. } => {
-                self.announce(now, None, timing);
+                let is_sure = self.is_cleared || timing.probes == 0;
+                let doubted = if is_sure { now } else { now + timing.doubt };
+                self.announce(now, None, doubted, timing);
                 Step { send: Some(Send::Announcement), change: Some(Change::Announced) }
             }
-            State::Announced { first, rival, .. } => {
-                let next = Some(now + timing.announce_interval)
-                    .filter(|next| *next <= first + timing.announce_span);
-                self.state = State::Announced { first, next, rival };
-                Step { send: Some(Send::Announcement), change: None }
+            State::Announced { first, rival, doubted, .. } => {
+                let repeats = now <= first + timing.announce_span;
+                let send = if repeats { Send::Repetition } else { Send::Refresh };
+                let next = self.next(now, first, timing);
+                self.state = State::Announced { first, next, rival, doubted };
+                Step { send: Some(send), change: None }
             }
             State::Conflicted { rival, .. } => {
+                self.is_cleared = false;
                 self.state = State::Probing { sent: 0, next: now, known: Some(rival) };
                 self.on_time(now, timing)
             }
@@ -249,18 +275,20 @@ impl Vip {
             }
             // Who only asks gets an answer like everybody: that keeps it off the address.
             State::Announced { .. } if claim == Claim::Probes => Step::default(),
-            State::Announced { .. } if timing.policy == ConflictPolicy::Withdraw => {
+            State::Announced { doubted, .. }
+                if timing.policy == ConflictPolicy::Withdraw || now < doubted =>
+            {
                 self.state = State::Conflicted { rival: other, retry };
                 Step { send: None, change: Some(Change::Yielded { rival: other }) }
             }
-            State::Announced { first, next, rival } => {
+            State::Announced { first, next, rival, doubted } => {
                 let told = timing.policy == ConflictPolicy::Report;
                 let wait = if told { REPORT } else { timing.defend_interval };
                 if rival.is_some_and(|it| now < it.defended + wait) {
                     return Step::default();
                 }
                 let rival = Some(Rival { mac: other, defended: now });
-                self.state = State::Announced { first, next, rival };
+                self.state = State::Announced { first, next, rival, doubted };
                 if told {
                     return Step { send: None, change: Some(Change::Contested { rival: other }) };
                 }
@@ -273,12 +301,12 @@ impl Vip {
     /// Our own link-layer address changed: what others remember is wrong.
     pub(crate) fn on_own_mac(&mut self, now: Instant, timing: &Timing) -> Step {
         match self.state {
-            State::Announced { rival, .. } => {
-                self.announce(now, rival, timing);
+            State::Announced { rival, doubted, .. } => {
+                self.announce(now, rival, doubted, timing);
                 Step { send: Some(Send::Announcement), change: None }
             }
-            State::Probing { known, .. } => {
-                self.state = State::Probing { sent: 0, next: now, known };
+            State::Probing { next, known, .. } => {
+                self.state = State::Probing { sent: 0, next, known };
                 Step::default()
             }
             State::Conflicted { .. } => Step::default(),
@@ -286,11 +314,18 @@ impl Vip {
     }
 
     /// Enters `Announced`, the first announcement being sent by the caller.
-    fn announce(&mut self, now: Instant, rival: Option<Rival>, timing: &Timing) {
-        let next = Some(timing.announce_interval)
-            .filter(|interval| *interval <= timing.announce_span)
-            .map(|interval| now + interval);
-        self.state = State::Announced { first: now, next, rival };
+    fn announce(&mut self, now: Instant, rival: Option<Rival>, doubted: Instant, timing: &Timing) {
+        let next = self.next(now, now, timing);
+        self.state = State::Announced { first: now, next, rival, doubted };
+    }
+
+    /// When a vip announced now, and first at `first`, is announced next.
+    fn next(&self, now: Instant, first: Instant, timing: &Timing) -> Option<Instant> {
+        let repeated = now + timing.announce_interval;
+        if repeated <= first + timing.announce_span {
+            return Some(repeated);
+        }
+        Some(now + timing.refresh - self.lead).filter(|_| timing.refresh > Duration::ZERO)
     }
 }
 

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Instant;
 
-use super::{ALL_NODES, Responder, advertisement, is_unicast};
+use super::say::{ALL_NODES, advertisement};
+use super::{Responder, is_unicast};
 use crate::counters::Unused;
 use crate::vip::{Claim, Vip};
 use crate::wire::{
@@ -22,7 +23,8 @@ impl Responder {
 
     fn hear(&mut self, now: Instant, bytes: &[u8]) -> Result<(), Unused> {
         let frame = Frame::parse(bytes).map_err(Unused::Malformed)?;
-        if frame.source == self.config.mac {
+        // What this host itself wants to know, it does not ask the LAN.
+        if frame.source == self.config.mac || self.siblings.contains(&frame.source) {
             return Err(Unused::OwnFrame);
         }
         let for_us = frame.destination == self.config.mac;
@@ -99,6 +101,9 @@ impl Responder {
         self.asked(vip)?;
         let mac = self.config.mac;
         if source.is_unspecified() {
+            if !self.to_all.allow(now) {
+                return Err(Unused::TooOften);
+            }
             let body = advertisement(target, ALL_NODES, mac, false);
             self.reply(vip, Mac::of_group(ALL_NODES), body);
         } else {
@@ -175,7 +180,7 @@ impl Responder {
         self.vips.get(&vip).is_some_and(Vip::answers)
     }
 
-    fn count(&mut self, vip: IpAddr) -> &mut crate::counters::Counters {
+    pub(super) fn count(&mut self, vip: IpAddr) -> &mut crate::counters::Counters {
         self.counters.entry(vip).or_default()
     }
 }

@@ -1,9 +1,12 @@
 use proptest::prelude::*;
 
+use super::say::{ALL_NODES, advertisement};
 use super::*;
 use crate::tests::start;
 use crate::vip::ConflictPolicy;
-use crate::wire::{Direction, Echo};
+use crate::wire::{
+    Advertisement, Arp, Body, Direction, Echo, Frame, Neighbor, Operation, Solicitation,
+};
 
 const US: Mac = Mac([2, 0, 0, 0, 0, 1]);
 const CLIENT: Mac = Mac([2, 0, 0, 0, 0, 5]);
@@ -47,7 +50,7 @@ fn announced_with(config: Config) -> Responder {
     let mut responder = Responder::new(config);
     responder.handle(start(), Input::Vips(&vips(&[VIP4.into(), VIP6.into()])));
     pass(&mut responder, 10_000);
-    assert_eq!(responder.deadline(), None);
+    assert!(responder.deadline() > Some(start() + ms(60_000)), "but refreshes");
     responder
 }
 
@@ -135,11 +138,11 @@ fn a_vip_is_probed_then_announced() {
         probe6,
         probe4,
         probe6,
-        "ff:ff:ff:ff:ff:ff arp request 10.1.1.100 -> 10.1.1.100 00:00:00:00:00:00",
-        "ff:ff:ff:ff:ff:ff arp reply 10.1.1.100 -> 10.1.1.100 ff:ff:ff:ff:ff:ff",
         "Changed(10.1.1.100, Announced)",
-        "33:33:00:00:00:01 na fd00::100 -> ff02::1 S=false O=true",
         "Changed(fd00::100, Announced)",
+        "ff:ff:ff:ff:ff:ff arp request 10.1.1.100 -> 10.1.1.100 00:00:00:00:00:00",
+        "33:33:00:00:00:01 na fd00::100 -> ff02::1 S=false O=true",
+        "ff:ff:ff:ff:ff:ff arp reply 10.1.1.100 -> 10.1.1.100 ff:ff:ff:ff:ff:ff",
     ];
     assert_eq!(log, expected);
 
@@ -368,6 +371,84 @@ fn a_new_mac_is_announced() {
     }
     assert!(it.deadline().is_some(), "and again");
 }
+
+/// A thousand vips, at the start and after a failover: answered for at once in the second case,
+/// and no more frames in any millisecond than a small switch takes.
+#[test]
+fn a_thousand_vips_do_not_burst() {
+    let many: BTreeSet<IpAddr> =
+        (0..1000).map(|n| Ipv4Addr::from_bits(0x0a01_0400 + n).into()).collect();
+    for (is_cleared, announced_within, told_within) in [(false, 1100, 1400), (true, 0, 200)] {
+        let mut it = Responder::new(Config::new(US));
+        let input = if is_cleared { Input::Cleared(&many) } else { Input::Vips(&many) };
+        it.handle(start(), input);
+        let mut by_time: BTreeMap<Instant, usize> = BTreeMap::new();
+        let (mut announced, mut told) = (BTreeMap::new(), BTreeMap::new());
+        let mut now = start();
+        while now <= start() + ms(6000) {
+            for output in drain(&mut it, now) {
+                match output {
+                    Output::Changed(vip, Change::Announced) => drop(announced.insert(vip, now)),
+                    Output::Transmit(bytes) => {
+                        *by_time.entry(now).or_default() += 1;
+                        let vip = crate::fuzz::speaks_as(&Frame::parse(&bytes).unwrap());
+                        if let Some(vip) = vip {
+                            told.entry(vip).or_insert(now);
+                        }
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            now = it.deadline().unwrap();
+        }
+        let last = |times: &BTreeMap<IpAddr, Instant>| times.values().max().copied().unwrap();
+        assert_eq!((announced.len(), told.len()), (1000, 1000));
+        assert!(last(&announced) <= start() + ms(announced_within));
+        assert!(last(&told) <= start() + ms(told_within), "{:?}", last(&told) - start());
+        // Of the three things that are paced, each may burst once in a while.
+        let worst = by_time.values().max().unwrap();
+        assert!(*worst <= 200, "{worst} frames at one moment");
+        assert_eq!(it.take_counters().values().map(|it| it.gratuitous).sum::<u64>(), 10_000);
+    }
+}
+
+/// A machine that took the address without a word is found by the probe that goes with a refresh.
+#[test]
+fn a_refresh_asks_who_else_has_it() {
+    let mut it = announced();
+    let log: Vec<String> = pass(&mut it, 130_000).iter().map(shown).collect();
+    let probe = "ff:ff:ff:ff:ff:ff arp request 0.0.0.0 -> 10.1.1.100 00:00:00:00:00:00";
+    assert_eq!(log.iter().filter(|line| *line == probe).count(), 1, "{log:?}");
+    assert_eq!(log.len(), 5, "two probes, three announcements: {log:?}");
+    let operation = Operation::Reply;
+    let answer = Arp { operation, ..arp(RIVAL, VIP4, Ipv4Addr::UNSPECIFIED) };
+    it.handle(start() + ms(130_000), Input::Frame(&arp_frame(US, answer)));
+    let said = drain(&mut it, start() + ms(130_000));
+    assert!(said.contains(&Output::Changed(VIP4.into(), Change::Defended { rival: RIVAL })));
+}
+
+#[test]
+fn checks_for_duplicates_are_answered_only_so_often() {
+    let mut it = announced();
+    let check = solicit(Ipv6Addr::UNSPECIFIED, true, VIP6, None);
+    let answered = (0..1000).filter(|_| !say(&mut it, &check).is_empty()).count();
+    assert_eq!(answered, 100);
+    assert!(!say(&mut it, &solicit(CLIENT6, true, VIP6, None)).is_empty(), "others are told");
+}
+
+/// They arrive where two interfaces are on one LAN.
+#[test]
+fn what_our_other_interfaces_ask_is_not_answered() {
+    let virtual_router = Mac([0, 0, 0x5e, 0, 1, 7]);
+    let mut it = announced();
+    it.handle(later(), Input::Siblings(&BTreeSet::from([RIVAL, virtual_router])));
+    let ask = |mac| arp_frame(Mac::BROADCAST, arp(mac, CLIENT4, VIP4));
+    assert_eq!(say(&mut it, &ask(RIVAL)), NOTHING);
+    assert_eq!(say(&mut it, &ask(virtual_router)).len(), 1, "several hosts have that address");
+    assert_eq!(say(&mut it, &ask(CLIENT)).len(), 1);
+}
+
+const NOTHING: [&str; 0] = [];
 
 #[test]
 fn pings_are_answered_only_so_often() {

@@ -29,35 +29,41 @@ fn announcement(change: Option<Change>) -> Step {
     Step { send: Some(Send::Announcement), change }
 }
 
+fn repetition() -> Step {
+    Step { send: Some(Send::Repetition), change: None }
+}
+
 #[test]
 fn a_free_vip_is_probed_twice_and_announced_five_times() {
     let timing = Timing::default();
-    let mut vip = Vip::new(start());
+    let mut vip = Vip::new(start(), &timing, 0);
     let expected = vec![
         (0, probe()),
         (25, probe()),
         (50, announcement(Some(Change::Announced))),
-        (1150, announcement(None)),
-        (2250, announcement(None)),
-        (3350, announcement(None)),
-        (4450, announcement(None)),
+        (1150, repetition()),
+        (2250, repetition()),
+        (3350, repetition()),
+        (4450, repetition()),
     ];
     assert_eq!(run(&mut vip, &timing, 60_000), expected);
-    assert_eq!(vip.deadline(), None);
+    let refresh = Step { send: Some(Send::Refresh), change: None };
+    assert_eq!(run(&mut vip, &timing, 250_000), [(124_450, refresh), (244_450, refresh)]);
     assert_eq!(vip.phase(start() + ms(9000), &timing), Phase::Announced { rival: None });
 }
 
 #[test]
 fn without_probes_it_is_announced_at_once() {
-    let timing = Timing { probes: 0, announce_span: ms(0), ..Timing::default() };
-    let mut vip = Vip::new(start());
+    let (announce_span, refresh) = (ms(0), ms(0));
+    let timing = Timing { probes: 0, announce_span, refresh, ..Timing::default() };
+    let mut vip = Vip::new(start(), &timing, 0);
     assert_eq!(run(&mut vip, &timing, 99), vec![(0, announcement(Some(Change::Announced)))]);
 }
 
 #[test]
 fn a_taken_vip_is_told_once_and_tried_again() {
     let timing = Timing::default();
-    let mut vip = Vip::new(start());
+    let mut vip = Vip::new(start(), &timing, 0);
     run(&mut vip, &timing, 25);
     let at = |time| start() + ms(time);
     let step = vip.on_claim(at(30), OTHER, Claim::Has, ms(500), &timing);
@@ -78,14 +84,14 @@ fn a_taken_vip_is_told_once_and_tried_again() {
 #[test]
 fn two_that_probe_at_once_both_stand_back() {
     let timing = Timing::default();
-    let mut vip = Vip::new(start());
+    let mut vip = Vip::new(start(), &timing, 0);
     run(&mut vip, &timing, 0);
     let step = vip.on_claim(start() + ms(3), OTHER, Claim::Probes, ms(7), &timing);
     assert_eq!(step.change, Some(Change::Taken { rival: OTHER }));
 }
 
 fn announced(timing: &Timing) -> Vip {
-    let mut vip = Vip::new(start());
+    let mut vip = Vip::new(start(), timing, 0);
     run(&mut vip, timing, 60_000);
     assert!(vip.answers());
     vip
@@ -120,13 +126,34 @@ fn by_policy_it_is_given_up() {
     assert_eq!(log.last().unwrap().1.change, Some(Change::Announced), "taken up again when free");
 }
 
+/// Machines that sleep answer late: they had it first all the same.
+#[test]
+fn a_late_answer_is_an_answer() {
+    let timing = Timing::default();
+    for (at, yields) in [(51, true), (2049, true), (2050, false)] {
+        let mut vip = Vip::new(start(), &timing, 0);
+        run(&mut vip, &timing, 50);
+        let step = vip.on_claim(start() + ms(at), OTHER, Claim::Has, ms(0), &timing);
+        let change = if yields {
+            Change::Yielded { rival: OTHER }
+        } else {
+            Change::Defended { rival: OTHER }
+        };
+        assert_eq!((step.change, vip.answers()), (Some(change), !yields), "at {at}");
+    }
+    let mut sure = Vip::cleared(start(), &timing, 0);
+    run(&mut sure, &timing, 0);
+    sure.on_claim(start() + ms(1), OTHER, Claim::Has, ms(0), &timing);
+    assert!(sure.answers(), "somebody made sure before");
+}
+
 /// Every state × every input: what is sent, what changes, where it goes.
 #[test]
 fn every_state_takes_every_input() {
     let defend = Timing::default();
     let withdraw = Timing { policy: ConflictPolicy::Withdraw, ..defend };
     let probing = || {
-        let mut vip = Vip::new(start());
+        let mut vip = Vip::new(start(), &defend, 0);
         vip.on_time(start(), &defend);
         vip
     };

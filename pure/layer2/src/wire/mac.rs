@@ -24,6 +24,11 @@ impl Mac {
         self.0[0] & 1 == 1
     }
 
+    /// Whether it belongs to a virtual router (RFC 9568 §7.3): several hosts have it at once.
+    pub fn is_virtual_router(self) -> bool {
+        matches!(self.0, [0, 0, 0x5e, 0, 1 | 2, _])
+    }
+
     /// Whether one station can have it.
     pub fn is_station(self) -> bool {
         !self.is_group() && self != Self::ZERO

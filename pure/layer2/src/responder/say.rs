@@ -1,0 +1,81 @@
+//! What a responder says unasked: probes and announcements.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Instant;
+
+use super::{Output, Responder};
+use crate::pace::{Announcement, Form};
+use crate::wire::{Advertisement, Arp, Body, Frame, Mac, Neighbor, Operation, Solicitation};
+
+/// Every node on the link (RFC 4291 §2.7.1).
+pub(super) const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+
+impl Responder {
+    pub(super) fn probe(&mut self, vip: IpAddr) {
+        let mac = self.config.mac;
+        match vip {
+            IpAddr::V4(vip) => self.say(Mac::BROADCAST, Body::Arp(Arp::probe(mac, vip))),
+            IpAddr::V6(vip) => {
+                let group = crate::wire::solicited_node(vip);
+                let body = Body::Neighbor {
+                    source: Ipv6Addr::UNSPECIFIED,
+                    destination: group,
+                    message: Neighbor::Solicitation(Solicitation {
+                        target: vip,
+                        source_link: None,
+                    }),
+                };
+                self.say(Mac::of_group(group), body);
+            }
+        }
+    }
+
+    /// Sends the announcement whose turn it is, if there is one.
+    pub(super) fn announce_next(&mut self, now: Instant) {
+        let vips = &self.vips;
+        let answers = |vip: IpAddr| vips.get(&vip).is_some_and(crate::vip::Vip::answers);
+        let Some(Announcement { vip, form }) = self.announcements.pop(now, answers) else {
+            return;
+        };
+        let mac = self.config.mac;
+        match vip {
+            IpAddr::V4(address) => {
+                // The one that RFC 5227 §2.3 names goes first.
+                let operation = match form {
+                    Form::First => Operation::Request,
+                    Form::Second => Operation::Reply,
+                };
+                let arp = Arp::announcement(operation, mac, address);
+                self.say(Mac::BROADCAST, Body::Arp(arp));
+            }
+            IpAddr::V6(address) => {
+                let body = advertisement(address, ALL_NODES, mac, false);
+                self.say(Mac::of_group(ALL_NODES), body);
+            }
+        }
+        self.count(vip).gratuitous += 1;
+    }
+
+    pub(super) fn say(&mut self, destination: Mac, body: Body<'_>) {
+        let frame = Frame { source: self.config.mac, destination, body };
+        self.outputs.push_back(Output::Transmit(frame.emit()));
+    }
+}
+
+/// An advertisement of `vip`, sent by it. It always replaces what the listener remembers: after a
+/// vip moved, the old owner's address must not linger.
+pub(super) fn advertisement(
+    vip: Ipv6Addr,
+    to: Ipv6Addr,
+    mac: Mac,
+    solicited: bool,
+) -> Body<'static> {
+    let message = Advertisement {
+        target: vip,
+        router: false,
+        solicited,
+        replace: true,
+        target_link: Some(mac),
+    };
+    Body::Neighbor { source: vip, destination: to, message: Neighbor::Advertisement(message) }
+}
