@@ -1,23 +1,24 @@
-//! Network interfaces and their addresses: what there is now, and when to look again.
+//! Network interfaces, their addresses and the routers behind them: what there is now, and when to
+//! look again.
 //!
-//! Level-triggered: [`Monitor::changed`] says only that something changed, [`list`] says what is.
-//! So a notification lost in a storm costs nothing. Over rtnetlink; both belong to the namespace
-//! of the thread that calls.
-#![allow(unsafe_code, reason = "libc's netlink address has private padding")]
-
+//! Level-triggered: [`Monitor::changed`] says little more than that something changed, [`list`] and
+//! [`gateways()`] say what is. So a notification lost in a storm costs nothing. Over rtnetlink; all
+//! belong to the namespace of the thread that calls.
+mod gateways;
+mod monitor;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use tokio::io::unix::AsyncFd;
 
 use crate::netlink::{self, Netlink, Request, attributes, number};
-use crate::socket;
+
+pub use self::gateways::{Gateway, gateways};
+pub use self::monitor::{Changes, Monitor};
 
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +33,12 @@ pub struct Link {
     pub mtu: u32,
     /// Switched on.
     pub up: bool,
-    /// Able to carry frames right now: its cable is plugged in.
+    /// Able to carry frames right now: its cable is plugged in, and it is not dormant.
     pub carrier: bool,
+    /// Plugged in, but something must happen first, as signing in to the network (IEEE 802.1X).
+    pub dormant: bool,
+    /// How often its cable was plugged in or out, wrapping.
+    pub carrier_changes: u32,
     /// Knows broadcast.
     pub broadcast: bool,
     /// Speaks ARP.
@@ -43,15 +48,11 @@ pub struct Link {
     /// Part of a bridge, bond or the like, which takes its frames. A VRF's part is none: it keeps
     /// its own addresses.
     pub enslaved: bool,
+    /// The bridge, bond or VRF that it is part of, by number.
+    pub master: Option<u32>,
     /// Its addresses, each with the prefix of its subnet. Without those that turned out to be
     /// duplicates.
     pub addresses: Vec<IpNet>,
-}
-
-/// Tells when interfaces or addresses changed.
-#[derive(Debug)]
-pub struct Monitor {
-    socket: AsyncFd<Socket>,
 }
 
 /// Why interfaces cannot be listed or watched.
@@ -60,10 +61,16 @@ pub enum LinkError {
     /// The kernel refused the list.
     #[error("cannot list network interfaces")]
     List(#[source] io::Error),
+    /// The kernel refused the list of routes.
+    #[error("cannot list default gateways")]
+    Gateways(#[source] io::Error),
     /// The kernel refused notifications.
     #[error("cannot watch network interfaces")]
     Watch(#[source] io::Error),
 }
+
+/// What the kernel tells of interfaces in files.
+const SYSFS: &str = "/sys/class/net";
 
 // linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h
 const RTM_NEWLINK: u16 = 16;
@@ -74,7 +81,10 @@ const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_MASTER: u16 = 10;
+const IFLA_OPERSTATE: u16 = 16;
+const IF_OPER_DORMANT: u8 = 5;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_CARRIER_CHANGES: u16 = 35;
 const IFLA_INFO_SLAVE_KIND: u16 = 4;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
@@ -103,37 +113,10 @@ pub fn list() -> Result<Vec<Link>, LinkError> {
     dump().map_err(LinkError::List)
 }
 
-impl Monitor {
-    /// Starts to watch. Must be called on a thread that runs a tokio runtime.
-    pub fn open() -> Result<Self, LinkError> {
-        let open = || -> io::Result<Self> {
-            let protocol = Some(Protocol::from(libc::NETLINK_ROUTE));
-            let kind = Type::RAW.nonblocking();
-            let socket = Socket::new(Domain::from(libc::AF_NETLINK), kind, protocol)?;
-            socket.bind(&changes())?;
-            Ok(Self { socket: socket::register(socket)? })
-        };
-        open().map_err(LinkError::Watch)
-    }
-
-    /// Waits until something changed since the last call (or since [`Monitor::open`]). Changes
-    /// that follow each other at once count as one. Nothing is lost when the wait is given up.
-    pub async fn changed(&self) -> Result<(), LinkError> {
-        let mut ready = self.socket.readable().await.map_err(LinkError::Watch)?;
-        let mut buffer = [0; 8192];
-        loop {
-            match self.socket.get_ref().read(&mut buffer) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // More changes than fit: all the more reason to look.
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
-                Err(error) => return Err(LinkError::Watch(error)),
-            }
-        }
-        ready.clear_ready();
-        Ok(())
-    }
+/// Whether the interface of that name is a Wi-Fi station or access point.
+pub fn is_wireless(name: &str) -> bool {
+    // A name is no path: `..` is no interface.
+    !name.contains('/') && std::path::Path::new(SYSFS).join(name).join("phy80211").exists()
 }
 
 impl Link {
@@ -149,16 +132,6 @@ impl Link {
     }
 }
 
-/// The address of those who want to know of changes to links and addresses.
-fn changes() -> SockAddr {
-    let groups = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
-    // SAFETY: no field of it is a reference or an enum; all zeros is a valid value.
-    let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
-    address.nl_family = u16::try_from(libc::AF_NETLINK).expect("families are small");
-    address.nl_groups = groups.cast_unsigned();
-    socket::address(address)
-}
-
 /// An `ifinfomsg` with its attributes.
 fn read_link(body: &[u8]) -> Option<Link> {
     let (header, rest) = body.split_at_checked(16)?;
@@ -170,10 +143,13 @@ fn read_link(body: &[u8]) -> Option<Link> {
         mtu: 0,
         up: flags & libc::IFF_UP != 0,
         carrier: flags & libc::IFF_RUNNING != 0,
+        dormant: false,
+        carrier_changes: 0,
         broadcast: flags & libc::IFF_BROADCAST != 0,
         arp: flags & libc::IFF_NOARP == 0,
         loopback: flags & libc::IFF_LOOPBACK != 0,
         enslaved: false,
+        master: None,
         addresses: Vec::new(),
     };
     let mut in_vrf = false;
@@ -182,7 +158,9 @@ fn read_link(body: &[u8]) -> Option<Link> {
             IFLA_IFNAME => link.name = text(attribute.value),
             IFLA_ADDRESS => link.mac = attribute.value.try_into().ok(),
             IFLA_MTU => link.mtu = number(attribute.value)?,
-            IFLA_MASTER => link.enslaved = true,
+            IFLA_MASTER => link.master = number(attribute.value).filter(|index| *index > 0),
+            IFLA_OPERSTATE => link.dormant = attribute.value == [IF_OPER_DORMANT],
+            IFLA_CARRIER_CHANGES => link.carrier_changes = number(attribute.value)?,
             IFLA_LINKINFO => {
                 let mut kinds = attributes(attribute.value);
                 in_vrf = kinds
@@ -191,7 +169,7 @@ fn read_link(body: &[u8]) -> Option<Link> {
             _ => {}
         }
     }
-    link.enslaved &= !in_vrf;
+    link.enslaved = link.master.is_some() && !in_vrf;
     Some(link)
 }
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::socket;
+
 /// A socket to one of the kernel's netlink families, in the namespace of the thread that opens it.
 #[derive(Debug)]
 pub(crate) struct Netlink {
@@ -44,6 +46,8 @@ const ACKNOWLEDGE: u16 = 4;
 const TYPE_ERROR: u16 = 2;
 const TYPE_DONE: u16 = 3;
 const TYPE_MASK: u16 = 0x3fff;
+/// linux/netlink.h, since Linux 4.20.
+const GET_STRICT_CHK: i32 = 12;
 const HEADER: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The kernel never makes a datagram of a dump longer.
@@ -56,6 +60,11 @@ impl Netlink {
         let socket = Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, protocol)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         Ok(Self { socket, sequence: 0, buffer: vec![0; BUFFER] })
+    }
+
+    /// Has the kernel apply what the fixed header of a dump asks for, where it knows how to.
+    pub(crate) fn filter_in_kernel(&self) {
+        let _ = socket::set_option(&self.socket, libc::SOL_NETLINK, GET_STRICT_CHK, &1_i32);
     }
 
     /// Sends `request` and waits for the kernel's acknowledgement.
@@ -163,6 +172,15 @@ impl<'a> Message<'a> {
         let next = length.checked_next_multiple_of(4)?.min(bytes.len());
         Some((Self { kind, sequence, body }, &bytes[next..]))
     }
+}
+
+/// Type and body of the messages in `bytes`, up to the first that is cut short.
+pub(crate) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let (message, rest) = Message::split(bytes)?;
+        bytes = rest;
+        Some((message.kind, message.body))
+    })
 }
 
 /// The attributes in `bytes`, up to the first that is cut short.

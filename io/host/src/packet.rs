@@ -111,6 +111,13 @@ impl PacketSocket {
         }
     }
 
+    /// Has the hardware let in frames for other stations too, as long as this socket lives; they
+    /// are not heard. The firmware of some Wi-Fi cards holds back broadcasts otherwise: it answers
+    /// ARP itself, for addresses that it knows.
+    pub fn lift_hardware_filter(&self) -> io::Result<()> {
+        self.groups.lift_hardware_filter(self.socket.get_ref())
+    }
+
     /// Listens to a multicast group, and lets switches and the hardware know.
     pub fn join(&mut self, group: Ipv6Addr) -> io::Result<()> {
         self.groups.join(self.socket.get_ref(), group)

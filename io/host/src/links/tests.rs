@@ -51,7 +51,7 @@ fn interfaces_are_told_as_they_are() {
     assert!(br0.has(ip("10.1.1.5")) && !br0.has(ip("10.1.1.100")));
 
     let port = link("port");
-    assert!(port.enslaved && port.carrier);
+    assert!(port.enslaved && port.carrier && port.master == Some(br0.index));
     assert_eq!(port.mac, Some([2, 0, 0, 0, 0, 1]));
     assert_eq!(link("far").mtu, 1400);
     assert!(link("far").has(ip("10.2.0.1")), "its own end, not the peer's");
@@ -66,10 +66,12 @@ fn changes_are_noticed() {
     let host = Namespace::create(&unique("monitor")).unwrap();
     let changes = [
         "link add va type veth peer name vb",
+        "link set vb up",
         "link set va up",
         "addr add 10.1.1.5/24 dev va",
         "addr add fd00::5/64 dev va nodad",
         "link set va address 02:00:00:00:00:07",
+        "route add default via 10.1.1.1 dev va",
         "addr del 10.1.1.5/24 dev va",
         "link del va",
     ];
@@ -88,11 +90,122 @@ fn changes_are_noticed() {
     host.run(run).unwrap();
 }
 
+/// Routes to some places come and go with containers; nobody needs to look then.
+#[test]
+fn routes_to_some_places_are_passed_over() {
+    if let Some(reason) = netns::unavailable() {
+        return eprintln!("skipped: routes_to_some_places: {reason}");
+    }
+    let host = Namespace::create(&unique("routes")).unwrap();
+    let watch = async || {
+        let ip = |line: &str| drop(host.ip(&line.split(' ').collect::<Vec<_>>()).unwrap());
+        let monitor = Monitor::open().unwrap();
+        for n in 1..=20 {
+            ip(&format!("route add 10.9.{n}.0/24 dev lo"));
+        }
+        let soon = Duration::from_millis(50);
+        assert!(tokio::time::timeout(soon, monitor.changed()).await.is_err());
+        ip("route add default dev lo");
+        tokio::time::timeout(Duration::from_secs(10), monitor.changed()).await.unwrap().unwrap();
+    };
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(watch());
+    };
+    host.run(run).unwrap();
+}
+
+#[test]
+fn default_gateways_are_told() {
+    if let Some(reason) = netns::unavailable() {
+        return eprintln!("skipped: default_gateways_are_told: {reason}");
+    }
+    let host = Namespace::create(&unique("gateways")).unwrap();
+    let ip = |line: &str| drop(host.ip(&line.split(' ').collect::<Vec<_>>()).unwrap());
+    assert_eq!(host.run(gateways).unwrap().unwrap(), []);
+    for line in [
+        "link add va type veth peer name vb",
+        "link set vb up",
+        "link set va up",
+        "addr add 10.1.1.5/24 dev va",
+        "addr add fd00::5/64 dev va nodad",
+        "route add 10.9.0.0/16 via 10.1.1.9",
+        "route add default via 10.1.1.8 table 77",
+        "route add default dev va metric 900",
+        "-6 route add default via fd00::1",
+        "route add default metric 5 nexthop via 10.1.1.1 dev va nexthop via 10.1.1.2 dev va",
+        "route add default metric 6 via inet6 fd00::3 dev va",
+    ] {
+        ip(line);
+    }
+    let found = host.run(gateways).unwrap().unwrap();
+    let va = host.run(list).unwrap().unwrap().iter().find(|it| it.name == "va").unwrap().index;
+    assert!(found.iter().all(|it| it.link == Some(va)), "{found:?}");
+    let addresses: Vec<String> = found.iter().map(|it| it.address.to_string()).collect();
+    assert_eq!(addresses, ["10.1.1.1", "10.1.1.2", "fd00::1", "fd00::3"]);
+}
+
+/// Networks with sign-in (IEEE 802.1X) hold an interface back like this.
+#[test]
+fn a_dormant_interface_is_told_from_an_unplugged_one() {
+    if let Some(reason) = netns::unavailable() {
+        return eprintln!("skipped: a_dormant_interface: {reason}");
+    }
+    let host = Namespace::create(&unique("dormant")).unwrap();
+    let look = |line: &str| {
+        host.ip(&line.split(' ').collect::<Vec<_>>()).unwrap();
+        let links = host.run(list).unwrap().unwrap();
+        let it = links.into_iter().find(|it| it.name == "va").unwrap();
+        (it.carrier, it.dormant, it.carrier_changes)
+    };
+    look("link add va type veth peer name vb");
+    look("link set va up");
+    let (carrier, dormant, before) = look("link set vb up");
+    assert!(carrier && !dormant);
+    look("link set vb down");
+    let (.., after) = look("link set vb up");
+    assert_eq!(after, before + 2, "out and in");
+    look("link set va mode dormant");
+    look("link set vb down");
+    let (carrier, dormant, _) = look("link set vb up");
+    assert!(!carrier && dormant);
+    let (carrier, dormant, _) = look("link set va state UP");
+    assert!(carrier && !dormant);
+}
+
+/// As bonds and virtual machines' cards say it; none of them is here to be asked.
+#[test]
+fn interfaces_that_moved_are_told() {
+    let message = |kind: u16, event: u32| {
+        let mut body = vec![0; 4];
+        body.extend(7_u32.to_ne_bytes());
+        body.resize(16, 0);
+        body.extend([8_u16.to_ne_bytes(), 44_u16.to_ne_bytes()].concat());
+        body.extend(event.to_ne_bytes());
+        let mut bytes = u32::try_from(16 + body.len()).unwrap().to_ne_bytes().to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.resize(16, 0);
+        [bytes, body].concat()
+    };
+    let all = [message(16, 1), message(16, 4), message(16, 3), message(17, 4)].concat();
+    for (range, expected) in
+        [(0..40, vec![]), (40..80, vec![7]), (80..120, vec![7]), (0..160, vec![7])]
+    {
+        let mut changes = Changes::default();
+        assert!(monitor::note(&all[range], &mut changes));
+        assert_eq!(changes.moved.into_iter().collect::<Vec<_>>(), expected);
+    }
+    for length in 0..all.len() {
+        monitor::note(&all[..length], &mut Changes::default());
+    }
+}
+
 #[test]
 fn cut_messages_never_panic() {
     let body: Vec<u8> = (0..200).map(|n| u8::try_from(n % 7).unwrap()).collect();
     for length in 0..body.len() {
         let _ = read_link(&body[..length]);
         let _ = read_address(&body[..length]);
+        gateways::read(&body[..length], &mut Vec::new());
     }
 }

@@ -47,6 +47,17 @@ impl Groups {
         socket::set_option(socket, libc::SOL_PACKET, name, &self.hardware(group))
     }
 
+    pub(super) fn lift_hardware_filter(&self, socket: &Socket) -> io::Result<()> {
+        let everything = libc::packet_mreq {
+            mr_ifindex: self.index.cast_signed(),
+            mr_type: u16::try_from(libc::PACKET_MR_PROMISC).expect("types are small"),
+            mr_alen: 0,
+            mr_address: [0; 8],
+        };
+        let name = libc::PACKET_ADD_MEMBERSHIP;
+        socket::set_option(socket, libc::SOL_PACKET, name, &everything)
+    }
+
     /// Has membership reports sent, by the last reporter or, when it is full, by a new one.
     fn report(&mut self, group: Ipv6Addr) -> io::Result<usize> {
         if let Some(last) = self.reporters.last()

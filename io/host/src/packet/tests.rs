@@ -177,6 +177,28 @@ fn groups_are_joined_however_many_and_left_with_the_socket() {
 }
 
 #[test]
+fn a_lifted_filter_is_back_with_the_socket_gone() {
+    if let Some(reason) = netns::unavailable() {
+        return eprintln!("skipped: a_lifted_filter: {reason}");
+    }
+    let segment = Segment::create(&unique("lift")).unwrap();
+    let host = segment.host("a", &[]).unwrap();
+    let lifted = || host.ip(&["-d", "link", "show", "eth0"]).unwrap().contains("promiscuity 1");
+    inside(&host, async || {
+        let socket = PacketSocket::open(eth0()).unwrap();
+        assert!(!lifted());
+        socket.lift_hardware_filter().unwrap();
+        assert!(lifted());
+        drop(socket);
+        let end = std::time::Instant::now() + TIMEOUT;
+        while lifted() {
+            assert!(std::time::Instant::now() < end, "left behind");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+}
+
+#[test]
 fn an_interface_that_is_not_there_is_an_error() {
     if netns::unavailable().is_some() {
         return eprintln!("skipped: an_interface_that_is_not_there: not root");
