@@ -14,13 +14,14 @@ use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use steelyard_host::clock;
-use steelyard_host::links::{self, Link, Monitor};
+use steelyard_host::links::{self, Changes, Gateway, Link, Monitor};
 use steelyard_host::packet::PacketSocket;
 use steelyard_layer2::wire::Mac;
 use steelyard_layer2::{Change, ConflictPolicy, Input, Phase};
 use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::interface::{self, NoInterface};
+use crate::interface::{self, Host, NoInterface};
+use crate::log::Log;
 use crate::metrics::Totals;
 use crate::port::{Happened, Heard, Port};
 use crate::speaker::{Command, SpeakerOptions, StartError, Vip};
@@ -55,6 +56,11 @@ pub(crate) struct Driver {
     shares: Option<Shares>,
     /// Where each of our vips is answered for.
     placed: BTreeMap<IpAddr, Placement>,
+    /// As last seen.
+    gateways: Vec<Gateway>,
+    /// How often the cables of what is part of an interface were in or out, by the interface.
+    parts: BTreeMap<u32, u32>,
+    log: Log,
     /// What was last told of each.
     told: BTreeMap<IpAddr, VipStatus>,
     looked: Instant,
@@ -83,6 +89,9 @@ impl Driver {
             monitor,
             ports: BTreeMap::new(),
             placed: BTreeMap::new(),
+            gateways: Vec::new(),
+            parts: BTreeMap::new(),
+            log: Log::default(),
             told: BTreeMap::new(),
             looked: clock::now(),
             stale: true,
@@ -99,6 +108,7 @@ impl Driver {
             if std::mem::take(&mut self.stale) {
                 self.tell(now);
             }
+            self.log.write(now);
             self.shares.iter_mut().for_each(Shares::release);
             let wake = self.deadline().saturating_duration_since(clock::now());
             tokio::select! {
@@ -109,11 +119,16 @@ impl Driver {
                     self.reconcile();
                 }
                 changed = self.monitor.changed() => {
-                    if let Err(error) = changed {
-                        tracing::warn!(%error, "changes of interfaces are noticed late");
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                    }
+                    let changes = match changed {
+                        Ok(changes) => changes,
+                        Err(error) => {
+                            tracing::warn!(%error, "changes of interfaces are noticed late");
+                            tokio::time::sleep(Duration::from_millis(100)).await;
+                            Changes::default()
+                        }
+                    };
                     self.reconcile();
+                    self.announce_again(&changes.moved);
                 }
                 Some(command) = self.shared.commands.recv() => self.obey(command),
                 lost = hear(&mut self.ports, &mut self.shares, &mut buffer) => {
@@ -135,7 +150,8 @@ impl Driver {
     fn deadline(&self) -> Instant {
         let ports = self.ports.values().filter_map(Port::deadline);
         let shares = self.shares.iter().filter_map(Shares::deadline);
-        ports.chain(shares).fold(self.looked + RESYNC, Instant::min)
+        let log = self.log.deadline();
+        ports.chain(shares).chain(log).fold(self.looked + RESYNC, Instant::min)
     }
 
     /// Does what the responders want done, and counts.
@@ -173,6 +189,11 @@ impl Driver {
             Ok(links) => links,
             Err(error) => return tracing::warn!(%error, "interfaces stay as they were"),
         };
+        match links::gateways() {
+            Ok(gateways) => self.gateways = gateways,
+            Err(error) => tracing::warn!(%error, "gateways are taken to be as they were"),
+        }
+        self.notice_cables(&links);
         let before = self.announced(now);
         let mut placed = self.place(&wanted, &links);
         self.share_out(now, &wanted, &links, &placed);
@@ -183,17 +204,47 @@ impl Driver {
         for ((vip, _), interface) in before.into_iter().filter(|it| !after.contains_key(&it.0)) {
             self.report(vip, EventKind::Withdrawn { interface });
         }
-        for (vip, placement) in &placed {
-            if let Err(why) = placement
-                && self.placed.get(vip) != Some(placement)
-            {
-                self.report(*vip, EventKind::NoInterface(why.clone()));
-            }
+        let is_news =
+            |(vip, placement): &(&IpAddr, &Placement)| self.placed.get(vip) != Some(placement);
+        let refused: Vec<(IpAddr, NoInterface)> = placed
+            .iter()
+            .filter(is_news)
+            .filter_map(|(vip, placement)| Some((*vip, placement.as_ref().err()?.clone())))
+            .collect();
+        for (vip, why) in refused {
+            self.report(vip, EventKind::NoInterface(why));
         }
         let mut totals = self.shared.totals.lock().unwrap_or_else(PoisonError::into_inner);
         totals.vips.retain(|vip, _| placed.contains_key(vip));
         drop(totals);
         self.placed = placed;
+    }
+
+    /// A cable that was out and is in again may be in another LAN: what stood there begins anew.
+    /// Where it is one of several, as of a bridge or bond, the LAN is told where we are now.
+    fn notice_cables(&mut self, links: &[Link]) {
+        let is_other =
+            |link: &&Link| self.ports.get(&link.index).is_some_and(|port| port.was_unplugged(link));
+        let others: Vec<u32> = links.iter().filter(is_other).map(|link| link.index).collect();
+        others.into_iter().for_each(|index| self.lose(index));
+        let mut parts: BTreeMap<u32, u32> = BTreeMap::new();
+        for link in links.iter().filter(|link| link.enslaved) {
+            let changes = parts.entry(link.master.unwrap_or_default()).or_default();
+            *changes = changes.wrapping_add(link.carrier_changes);
+        }
+        let before = std::mem::replace(&mut self.parts, parts);
+        let moved = self
+            .parts
+            .iter()
+            .filter(|(index, changes)| before.get(index).is_some_and(|before| before != *changes));
+        let moved: BTreeSet<u32> = moved.map(|(index, _)| *index).collect();
+        self.announce_again(&moved);
+    }
+
+    fn announce_again(&mut self, interfaces: &BTreeSet<u32>) {
+        for (_, port) in self.ports.iter_mut().filter(|(index, _)| interfaces.contains(index)) {
+            port.announce_again(clock::now());
+        }
     }
 
     fn place(&self, wanted: &[Vip], links: &[Link]) -> BTreeMap<IpAddr, Placement> {
@@ -203,7 +254,8 @@ impl Driver {
                 Some(Ok(current)) => current.as_slice(),
                 _ => &[],
             };
-            let chosen = interface::choose(links, vip, interfaces, exclude, current);
+            let host = Host { links, gateways: &self.gateways };
+            let chosen = interface::choose(host, vip, interfaces, exclude, current);
             let numbers = |links: Vec<&Link>| links.iter().map(|link| link.index).collect();
             (vip.address, chosen.map(numbers))
         };
@@ -317,12 +369,9 @@ impl Driver {
         states
     }
 
-    fn report(&self, address: impl Into<Option<IpAddr>>, kind: EventKind) {
+    fn report(&mut self, address: impl Into<Option<IpAddr>>, kind: EventKind) {
         let event = SpeakerEvent { at: SystemTime::now(), address: address.into(), kind };
-        match event.kind.help() {
-            Some(help) if event.kind.is_warning() => tracing::warn!(help, "{event}"),
-            _ => tracing::info!("{event}"),
-        }
+        self.log.take(&event);
         // Nobody listening is no fault.
         let _ = self.shared.events.send(event);
     }

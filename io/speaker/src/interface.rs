@@ -11,9 +11,16 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use steelyard_host::links::Link;
+use steelyard_host::links::{Gateway, Link};
 
 use crate::speaker::Vip;
+
+/// What there is to choose from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Host<'a> {
+    pub(crate) links: &'a [Link],
+    pub(crate) gateways: &'a [Gateway],
+}
 
 /// Interfaces that are left alone unless they are named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +40,8 @@ pub enum Unfit {
     Down,
     /// Nothing is plugged in.
     NoCarrier,
+    /// It is plugged in and waits for something, as signing in to the network.
+    Dormant,
     /// It is part of a bridge or bond, which is the one to answer on.
     Enslaved,
     /// It does not speak ARP over Ethernet: a tunnel, for example.
@@ -46,6 +55,11 @@ pub enum NoInterface {
     OwnAddress {
         /// The interface that has it.
         interface: String,
+    },
+    /// It is the address of the router that everything beyond goes through.
+    Gateway {
+        /// The interface that leads to it, where the route says.
+        interface: Option<String>,
     },
     /// It is the broadcast address of the interface's subnet: nobody on it asks who has it.
     Broadcast {
@@ -78,35 +92,55 @@ pub enum NoInterface {
 
 /// The interfaces to answer on, never none. `current` are those it is answered on now.
 pub(crate) fn choose<'a>(
-    links: &'a [Link],
+    host: Host<'a>,
     vip: &Vip,
     named: &[String],
     exclude: &Exclude,
     current: &[u32],
 ) -> Result<Vec<&'a Link>, NoInterface> {
-    let automatic = |link: &&Link| unfit(link).is_none() && !exclude.matches(&link.name);
-    if let Some(own) = links.iter().filter(automatic).find(|link| link.has(vip.address)) {
+    let links = host.links;
+    if let Some(own) = links.iter().find(|link| is_own(link, vip.address)) {
         return Err(NoInterface::OwnAddress { interface: own.name.clone() });
     }
-    match both(named, &vip.interfaces) {
-        Some(names) => choose_named(links, &names),
-        None => {
-            let suitable: Vec<&Link> = links.iter().filter(automatic).collect();
-            let best = suitable
-                .iter()
-                .filter_map(|link| Some((link.subnet_of(vip.address)?.prefix_len(), *link)))
-                .max_by_key(|(prefix, link)| {
-                    (*prefix, current.contains(&link.index), std::cmp::Reverse(link.index))
-                });
-            let Some((_, link)) = best else {
-                return Err(NoInterface::NoSubnet { suitable: subnets(&suitable) });
-            };
-            match link.subnet_of(vip.address).filter(|net| is_broadcast(net, vip.address)) {
-                Some(net) => Err(NoInterface::Broadcast { subnet: format!("{} {net}", link.name) }),
-                None => Ok(vec![link]),
-            }
-        }
+    if let Some(gateway) = host.gateways.iter().find(|it| it.address == vip.address) {
+        let link = links.iter().find(|link| Some(link.index) == gateway.link);
+        return Err(NoInterface::Gateway { interface: link.map(|link| link.name.clone()) });
     }
+    let chosen = match both(named, &vip.interfaces) {
+        Some(names) => choose_named(links, &names)?,
+        None => vec![choose_by_subnet(links, vip.address, exclude, current)?],
+    };
+    let broadcast = |link: &&Link| {
+        let net = link.subnet_of(vip.address).filter(|net| is_broadcast(net, vip.address))?;
+        Some(format!("{} {net}", link.name))
+    };
+    match chosen.iter().find_map(broadcast) {
+        Some(subnet) => Err(NoInterface::Broadcast { subnet }),
+        None => Ok(chosen),
+    }
+}
+
+/// Whatever the interface: the kernel answers on all of them for an address of any. But what
+/// kube-proxy gathers on an interface of its own are the vips themselves.
+fn is_own(link: &Link, address: IpAddr) -> bool {
+    link.has(address) && !link.name.starts_with(IPVS)
+}
+
+fn choose_by_subnet<'a>(
+    links: &'a [Link],
+    vip: IpAddr,
+    exclude: &Exclude,
+    current: &[u32],
+) -> Result<&'a Link, NoInterface> {
+    let is_suitable = |link: &&Link| unfit(link).is_none() && !exclude.matches(&link.name);
+    let suitable: Vec<&Link> = links.iter().filter(is_suitable).collect();
+    let best = suitable
+        .iter()
+        .filter_map(|link| Some((link.subnet_of(vip)?.prefix_len(), *link)))
+        .max_by_key(|(prefix, link)| {
+            (*prefix, current.contains(&link.index), std::cmp::Reverse(link.index))
+        });
+    best.map(|(_, link)| link).ok_or_else(|| NoInterface::NoSubnet { suitable: subnets(&suitable) })
 }
 
 fn choose_named<'a>(links: &'a [Link], names: &[String]) -> Result<Vec<&'a Link>, NoInterface> {
@@ -141,6 +175,8 @@ fn unfit(link: &Link) -> Option<Unfit> {
         Some(Unfit::Enslaved)
     } else if !link.up {
         Some(Unfit::Down)
+    } else if link.dormant {
+        Some(Unfit::Dormant)
     } else if !link.carrier {
         Some(Unfit::NoCarrier)
     } else {
@@ -165,6 +201,9 @@ fn subnets(links: &[&Link]) -> Vec<String> {
     };
     links.iter().flat_map(shown).collect()
 }
+
+/// How the interface begins on which kube-proxy in IPVS mode gathers the vips of all nodes.
+const IPVS: &str = "kube-ipvs";
 
 /// MetalLB's defaults: what container runtimes, networks and hypervisors make for themselves.
 impl Default for Exclude {
@@ -202,12 +241,16 @@ impl NoInterface {
             Self::OwnAddress { .. } => {
                 "take the address out of the pool, or off the interface: the kernel answers for it"
             }
+            Self::Gateway { .. } => "take the address out of the pool: the router answers for it",
             Self::Broadcast { .. } => "take the last address of the subnet out of the pool",
             Self::NoSubnet { .. } => {
                 "use a pool inside the subnet of an interface, or name the interface to answer on"
             }
             Self::Missing { .. } => {
                 "correct the names in the L2Advertisement's interfaces or --interface"
+            }
+            Self::Unfit { named } if named.iter().any(|(_, why)| *why == Unfit::Dormant) => {
+                "sign the interface in to its network (802.1X, Wi-Fi), or name another"
             }
             Self::Unfit { .. } => {
                 "bring the interface up, or name the bridge or bond that it is part of"
@@ -222,6 +265,12 @@ impl fmt::Display for NoInterface {
         match self {
             Self::OwnAddress { interface } => {
                 write!(f, "it is an address of this host, on {interface}")
+            }
+            Self::Gateway { interface: Some(interface) } => {
+                write!(f, "it is the address of the default gateway, on {interface}")
+            }
+            Self::Gateway { interface: None } => {
+                f.write_str("it is the address of the default gateway")
             }
             Self::Broadcast { subnet } => {
                 write!(f, "it is the broadcast address of a subnet ({subnet})")
@@ -252,6 +301,7 @@ impl fmt::Display for Unfit {
             Self::Loopback => "is the loopback interface",
             Self::Down => "is down",
             Self::NoCarrier => "has no carrier",
+            Self::Dormant => "is dormant",
             Self::Enslaved => "is part of a bridge or bond",
             Self::NotEthernet => "does not speak ARP",
         })

@@ -15,6 +15,7 @@
 mod driver;
 mod group;
 mod interface;
+mod log;
 mod membership;
 mod metrics;
 mod port;

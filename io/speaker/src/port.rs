@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use steelyard_host::clock;
-use steelyard_host::links::Link;
+use steelyard_host::links::{self, Link};
 use steelyard_host::packet::{PacketError, PacketSocket};
 use steelyard_layer2::wire::Mac;
-use steelyard_layer2::{Change, Config, Input, Output, Responder, Timing};
+use steelyard_layer2::{Change, Config, Input, Output, Phase, Responder, Timing};
 
 /// Frames taken off one socket before others have their turn.
 const BATCH: usize = 64;
@@ -21,6 +21,8 @@ pub(crate) struct Port {
     pub(crate) mac: Mac,
     pub(crate) responder: Responder,
     socket: PacketSocket,
+    /// How often its cable was in or out when it was opened.
+    carrier_changes: u32,
     /// A frame that the interface did not take yet. Nothing else is done meanwhile.
     stuck: Option<Vec<u8>>,
     /// Frames that it refused for good.
@@ -45,6 +47,11 @@ pub(crate) enum Heard {
 impl Port {
     pub(crate) fn open(link: &Link, timing: Timing, echo: bool) -> Result<Self, PacketError> {
         let socket = PacketSocket::open(link.index)?;
+        if links::is_wireless(&link.name)
+            && let Err(error) = socket.lift_hardware_filter()
+        {
+            tracing::warn!(interface = link.name, %error, "the card may hold back questions");
+        }
         let mac = Mac(link.mac.unwrap_or_default());
         let mut config = Config::new(mac);
         config.timing = timing;
@@ -53,7 +60,23 @@ impl Port {
         // Machines differ in their addresses, so they differ in when they try again.
         config.seed = mac.0.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte));
         let responder = Responder::new(config);
-        Ok(Self { name: link.name.clone(), mac, responder, socket, stuck: None, unsent: 0 })
+        let (name, carrier_changes) = (link.name.clone(), link.carrier_changes);
+        Ok(Self { name, mac, responder, socket, carrier_changes, stuck: None, unsent: 0 })
+    }
+
+    /// Whether its cable was out since it was opened, however shortly: it may be in another LAN.
+    pub(crate) fn was_unplugged(&self, link: &Link) -> bool {
+        self.carrier_changes != link.carrier_changes
+    }
+
+    /// Tells the LAN again where all is that it answers for.
+    pub(crate) fn announce_again(&mut self, now: Instant) {
+        let phases = self.responder.phases(now);
+        let announced = phases.filter(|(_, phase)| matches!(phase, Phase::Announced { .. }));
+        let announced: Vec<IpAddr> = announced.map(|(vip, _)| vip).collect();
+        for vip in announced {
+            self.responder.handle(now, Input::Announce(vip));
+        }
     }
 
     /// Tells it what it is for now.

@@ -21,7 +21,8 @@ use crate::status::{Sharing, SpeakerEvent, VipStatus};
 /// A machine that cannot give everything away says so before that.
 const LEAVE: Duration = Duration::from_secs(3);
 /// A listener that falls behind by more than this loses the oldest events, and is told so.
-const EVENTS: usize = 1024;
+/// A thousand vips that move at once are three events each.
+const EVENTS: usize = 4096;
 
 /// How a speaker behaves.
 #[derive(Clone, Debug)]

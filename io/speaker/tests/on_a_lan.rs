@@ -174,7 +174,10 @@ fn who_checks_for_duplicates_finds_us() {
 #[test]
 fn a_claim_on_what_we_announce_is_defended() {
     let Some(lan) = Lan::new("defend", "a_claim_on_what_we_announce_is_defended") else { return };
-    let speaker = lan.speaker(SpeakerOptions::default());
+    let mut options = SpeakerOptions::default();
+    // Else a claim that comes so soon is a late answer to the probes.
+    options.timing.doubt = Duration::ZERO;
+    let speaker = lan.speaker(options);
     let mut events = speaker.events();
     speaker.set_vips(vec![vip(VIP4)]);
     lan.announced(&speaker, &[VIP4]);

@@ -13,11 +13,14 @@ fn links(lines: &[&str]) -> Vec<Link> {
             mac: Some([2, 0, 0, 0, 0, u8::try_from(at).unwrap()]),
             mtu: 1500,
             up: !is("down"),
-            carrier: !is("unplugged") && !is("down"),
+            carrier: !is("unplugged") && !is("down") && !is("dormant"),
             broadcast: !is("tunnel"),
             arp: !is("noarp"),
             loopback: is("loopback"),
+            dormant: is("dormant"),
+            carrier_changes: 0,
             enslaved: is("enslaved"),
+            master: None,
             addresses: words.map(|it| it.parse().unwrap()).collect(),
         }
     };
@@ -30,7 +33,11 @@ fn chosen(lines: &[&str], vip: &str, ours: &[&str], theirs: &[&str], current: &[
     let vip =
         Vip { address: vip.parse().unwrap(), interfaces: names(theirs), candidates: Vec::new() };
     let links = links(lines);
-    match choose(&links, &vip, &names(ours), &Exclude::default(), current) {
+    let gateway = |address: &str, link| Gateway { address: address.parse().unwrap(), link };
+    let gateways =
+        [gateway("10.1.1.1", Some(2)), gateway("fd00::1", None), gateway("10.1.1.2", Some(99))];
+    let host = Host { links: &links, gateways: &gateways };
+    match choose(host, &vip, &names(ours), &Exclude::default(), current) {
         Ok(links) => links.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(" "),
         Err(why) => {
             assert!(!why.help().is_empty());
@@ -51,11 +58,18 @@ fn the_subnet_decides() {
         (&HOST, "10.1.2.1", "none: no interface has a subnet that holds it (eth0 10.1.1.5/24, eth0 fd00::5/64)"),
         (&HOST, "172.17.0.9", "none: no interface has a subnet that holds it (eth0 10.1.1.5/24, eth0 fd00::5/64)"),
         (&HOST, "10.1.1.5", "none: it is an address of this host, on eth0"),
+        (&HOST, "172.17.0.1", "none: it is an address of this host, on docker0"),
+        (&HOST, "10.1.1.1", "none: it is the address of the default gateway, on eth0"),
+        (&HOST, "10.1.1.2", "none: it is the address of the default gateway"),
+        (&HOST, "fd00::1", "none: it is the address of the default gateway"),
         (&HOST, "10.1.1.255", "none: it is the broadcast address of a subnet (eth0 10.1.1.5/24)"),
         (&HOST, "10.1.1.0", "eth0"),
         (&["eth0 10.1.1.4/31"], "10.1.1.5", "eth0"),
-        (&HOST, "127.0.0.1", "none: no interface has a subnet that holds it (eth0 10.1.1.5/24, eth0 fd00::5/64)"),
+        (&HOST, "127.0.0.1", "none: it is an address of this host, on lo"),
+        (&["eth0 10.1.1.4/24", "lo 127.0.0.1/8 10.1.1.9/32 :loopback"], "10.1.1.9", "none: it is an address of this host, on lo"),
+        (&["eth0 10.1.1.4/24", "eth1 10.1.1.9/24 :down"], "10.1.1.9", "none: it is an address of this host, on eth1"),
         (&["eth0 10.0.0.1/8", "eth1 10.1.1.1/24"], "10.1.1.100", "eth1"),
+        (&["eth0 10.1.1.1/24 :dormant", "eth1 10.1.1.2/24"], "10.1.1.100", "eth1"),
         (&["eth0 10.1.1.1/24", "eth1 10.1.1.2/24"], "10.1.1.100", "eth0"),
         (&["eth0 10.1.1.1/24 :down", "eth1 10.1.1.2/24"], "10.1.1.100", "eth1"),
         (&["eth0 10.1.1.1/24 :unplugged", "eth1 10.1.1.2/24"], "10.1.1.100", "eth1"),
@@ -80,7 +94,7 @@ fn of_two_equal_ones_the_present_one_stays() {
 
 #[test]
 fn names_decide_where_there_are_any() {
-    let odd = ["veth0 :", "eth0 10.1.1.5/24", "eth1 :down", "br0 10.2.0.1/24"];
+    let odd = ["veth0 :", "eth0 10.1.1.5/24", "eth1 :down", "br0 10.2.0.1/24", "wlan0 :dormant"];
     #[rustfmt::skip]
     let table: &[(&[&str], &[&str], &str)] = &[
         (&["eth0"], &[], "eth0"),
@@ -90,6 +104,7 @@ fn names_decide_where_there_are_any() {
         (&["br0", "eth0"], &["eth0", "eth1"], "eth0"),
         (&["eth1", "eth0"], &[], "eth0"),
         (&["eth1"], &[], "none: eth1 is down"),
+        (&["wlan0"], &[], "none: wlan0 is dormant"),
         (&["eth9"], &[], "none: there is no interface eth9"),
         (&["eth0"], &["br0"], "none: the interfaces named for it are not among those this node may use"),
     ];
@@ -99,9 +114,11 @@ fn names_decide_where_there_are_any() {
 }
 
 #[test]
-fn an_own_address_is_never_announced_even_by_name() {
+fn what_cannot_be_announced_is_not_even_by_name() {
     let reason = "none: it is an address of this host, on eth0";
     assert_eq!(chosen(&HOST, "10.1.1.5", &["wlan0"], &[], &[]), reason);
+    let reason = "none: it is the broadcast address of a subnet (eth0 10.1.1.5/24)";
+    assert_eq!(chosen(&HOST, "10.1.1.255", &["wlan0", "eth0"], &[], &[]), reason);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A LAN of three hosts, and the tools by which people look at one.
 
+mod interfaces;
 mod several_nodes;
 
 use std::time::{Duration, Instant};
@@ -106,8 +107,12 @@ impl Lan {
     }
 
     pub(crate) fn mac(&self, host: &Namespace) -> [u8; 6] {
+        self.mac_of(host, "eth0")
+    }
+
+    pub(crate) fn mac_of(&self, host: &Namespace, interface: &str) -> [u8; 6] {
         let links = host.run(links::list).unwrap().unwrap();
-        links.iter().find(|link| link.name == "eth0").unwrap().mac.unwrap()
+        links.iter().find(|link| link.name == interface).unwrap().mac.unwrap()
     }
 
     pub(crate) fn mac_text(&self, host: &Namespace) -> String {
@@ -123,6 +128,12 @@ impl Lan {
         };
         let arguments = ["-r", "-c", count, "-W", wait, "-i", "eth0", address];
         self.asked(wish, "arping", &arguments)
+    }
+
+    /// Who answers another host's `arping`, which is tried once.
+    pub(crate) fn arping_from(&self, host: &Namespace, address: &str) -> Vec<[u8; 6]> {
+        let arguments = ["-r", "-c", "1", "-W", "0.7", "-i", "eth0", address];
+        macs(&host.output("arping", &arguments).unwrap().stdout)
     }
 
     /// Whether the node answers the client that asks from 0.0.0.0, as before taking an address.
