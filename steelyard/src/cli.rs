@@ -68,6 +68,8 @@ pub enum Command {
     Hosts(HostsArgs),
     /// Show what a running instance does
     Get(crate::get::GetArgs),
+    /// Spread addresses anew over the machines that share them
+    Rebalance(crate::rebalance::RebalanceArgs),
     /// Make the key that several machines share
     Key(crate::key::KeyArgs),
     /// Print a completion script for a shell

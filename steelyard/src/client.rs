@@ -1,6 +1,6 @@
 //! Asks the admin API of a running instance, for `get` and its like.
 //!
-//! One blocking GET per connection, in HTTP/1.0: the answer is then never chunked and ends with
+//! One blocking request per connection, in HTTP/1.0: the answer is then never chunked and ends with
 //! the connection, so that no HTTP library is needed.
 
 use std::io::{self, Read, Write};
@@ -42,14 +42,23 @@ const MAX_ANSWER: u64 = 256 * 1024 * 1024;
 impl AdminArgs {
     /// The resource `name` of the running instance, e.g. `services`.
     pub fn ask(&self, name: &str) -> Result<Value, AskError> {
-        let answer = self.exchange(&self.head(&format!("/api/v1/{name}"))?);
+        self.send("GET", name)
+    }
+
+    /// Orders the running instance to do something, e.g. `rebalance`.
+    pub fn order(&self, name: &str) -> Result<Value, AskError> {
+        self.send("POST", name)
+    }
+
+    fn send(&self, method: &str, name: &str) -> Result<Value, AskError> {
+        let answer = self.exchange(&self.head(method, &format!("/api/v1/{name}"))?);
         let answer = answer.map_err(|error| AskError::Unreachable(self.authority(), error))?;
         let odd = |what: &str| AskError::NotSteelyard(self.authority(), what.to_owned());
         let (status, body) = parse(&answer).ok_or_else(|| odd("its answer is not HTTP"))?;
         let value: Value =
             serde_json::from_slice(body).map_err(|_| odd("its answer is not complete JSON"))?;
         match (status, value["error"].as_str()) {
-            (200, _) => Ok(value),
+            (200 | 202, _) => Ok(value),
             (status, Some(error)) => Err(AskError::Refused(status, error.to_owned())),
             (status, None) => Err(odd(&format!("it answers with status {status}"))),
         }
@@ -64,8 +73,11 @@ impl AdminArgs {
         if has_port { address.to_owned() } else { format!("{address}:9180") }
     }
 
-    fn head(&self, path: &str) -> Result<String, AskError> {
-        let mut head = format!("GET {path} HTTP/1.0\r\nHost: {}\r\n", self.authority());
+    fn head(&self, method: &str, path: &str) -> Result<String, AskError> {
+        let mut head = format!("{method} {path} HTTP/1.0\r\nHost: {}\r\n", self.authority());
+        if method == "POST" {
+            head += "Content-Length: 0\r\n";
+        }
         if let Some(file) = &self.admin_token_file {
             let token = std::fs::read_to_string(file)
                 .map_err(|error| AskError::TokenFile(file.clone(), error))?;

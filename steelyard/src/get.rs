@@ -39,6 +39,12 @@ enum Kind {
     /// Who answers for which address
     #[value(alias = "announcement", alias = "vips", alias = "vip")]
     Announcements,
+    /// Who owns which address, since when and why
+    #[value(alias = "owner")]
+    Owners,
+    /// Machines that share addresses, and whether they are heard
+    #[value(alias = "member", alias = "nodes")]
+    Members,
     /// Routes and where they lead
     #[value(alias = "route", alias = "ingress", alias = "ing")]
     Routes,
@@ -56,6 +62,7 @@ enum Kind {
 const EXAMPLES: &str = "\
 Examples:
   steelyard get services
+  steelyard get owners                    who answers for which address, since when and why
   steelyard get routes --admin 10.1.1.11:9180 --admin-token-file token
   steelyard get diagnostics -o json | jq '.[].code'
 
@@ -91,6 +98,8 @@ fn show(args: &GetArgs) -> Result<String, AskError> {
         Kind::Overview => tables::overview(&value),
         Kind::Services => tables::services(&value, &args.admin.ask("announcements")?),
         Kind::Announcements => tables::announcements(&value),
+        Kind::Owners => tables::owned(&value, now()),
+        Kind::Members => tables::members(&value),
         Kind::Routes => tables::routes(&value),
         Kind::Endpoints => tables::endpoints(&value, &args.admin.ask("routes")?),
         Kind::Diagnostics => tables::diagnostics(&value),
@@ -116,7 +125,8 @@ impl Kind {
         match self {
             Self::Overview => "overview",
             Self::Services | Self::Endpoints => "services",
-            Self::Announcements => "announcements",
+            Self::Announcements | Self::Owners => "announcements",
+            Self::Members => "members",
             Self::Routes => "routes",
             Self::Diagnostics => "diagnostics",
             Self::Events => "events",

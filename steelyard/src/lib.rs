@@ -19,5 +19,6 @@ mod logging;
 pub mod pipeline;
 pub mod plan;
 pub mod play;
+pub mod rebalance;
 pub mod text;
 pub mod up;

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Up(args) => steelyard::up::run(args, fixed),
         Command::Demo(args) => steelyard::demo::run(args, fixed),
         Command::Lab(args) => steelyard::lab::run(args),
+        Command::Rebalance(args) => steelyard::rebalance::run(args),
         Command::Key(args) => steelyard::key::run(args),
         Command::Echo(args) => steelyard::echo::run(args),
         Command::Completions { shell } => {

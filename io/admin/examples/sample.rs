@@ -9,7 +9,7 @@ use steelyard_admin::{AdminOptions, Published, View, serve};
 
 fn main() {
     let is_empty = std::env::args().any(|argument| argument == "empty");
-    let published = Published::new(Arc::new(|| "sample_up 1\n".to_owned()));
+    let published = Published::new(Arc::new(|| "sample_up 1\n".to_owned()), Arc::new(|| false));
     let admin = serve(&AdminOptions::default(), published.clone()).expect("the port is free");
     println!("http://{}/", admin.address());
     let started = now();

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
-use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use crate::access::{Access, Refusal};
@@ -41,6 +41,7 @@ pub(crate) fn router(published: Arc<Published>, access: Access) -> Router {
     let streams = stream::Streams::new(published.clone());
     Router::new()
         .route("/api/v1/{resource}", get(resource))
+        .route("/api/v1/rebalance", post(rebalance))
         .route("/metrics", get(metrics))
         .route("/readyz", get(readyz))
         .with_state(published)
@@ -90,6 +91,21 @@ async fn resource(State(published): State<Arc<Published>>, Path(name): Path<Stri
     }
 }
 
+/// A page of another site can post here from a browser, but not without saying where it is from.
+async fn rebalance(State(published): State<Arc<Published>>, headers: HeaderMap) -> Response {
+    let refused = |status, message: &str| tell(status, &json!({ "error": message }));
+    let own =
+        headers.get(HOST).and_then(|host| host.to_str().ok()).map(|it| format!("http://{it}"));
+    let from = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default().to_owned());
+    if from.is_some() && from != own {
+        return refused(StatusCode::FORBIDDEN, "orders are not taken from other sites' pages");
+    }
+    if published.rebalance() {
+        return tell(StatusCode::ACCEPTED, &json!({}));
+    }
+    refused(StatusCode::CONFLICT, "this instance shares its addresses with no other")
+}
+
 async fn metrics(State(published): State<Arc<Published>>) -> Response {
     answer(StatusCode::OK, EXPOSITION, published.metrics())
 }
@@ -119,7 +135,7 @@ fn unknown_resource() -> Response {
 }
 
 async fn read_only(uri: Uri) -> Response {
-    let message = "only GET and HEAD: nothing can be changed here";
+    let message = "only GET and HEAD, and POST /api/v1/rebalance";
     refuse(uri.path(), StatusCode::METHOD_NOT_ALLOWED, message)
 }
 

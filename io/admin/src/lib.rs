@@ -26,7 +26,8 @@ use std::path::PathBuf;
 
 pub use crate::server::{Admin, serve};
 pub use crate::view::{
-    DiagnosticCounts, EndpointCounts, EntryPoint, Happening, Metrics, Overview, Published, View,
+    DiagnosticCounts, EndpointCounts, EntryPoint, Happening, Metrics, Overview, Published,
+    Rebalance, View,
 };
 
 /// How the admin interface is reached.

@@ -32,7 +32,7 @@ struct TokenFile(PathBuf);
 
 impl Served {
     fn new(listen: &str, token: Option<&TokenFile>) -> Self {
-        let published = Published::new(Arc::new(|| "up 1\n".to_owned()));
+        let published = Published::new(Arc::new(|| "up 1\n".to_owned()), Arc::new(|| true));
         let token_file = token.map(|file| file.0.clone());
         let options = AdminOptions { listen: listen.parse().unwrap(), token_file };
         let admin = serve(&options, published.clone()).unwrap();
@@ -390,7 +390,7 @@ fn stopping_closes_everything_at_once() {
 
 #[test]
 fn what_keeps_it_from_starting_is_said() {
-    let published = Published::new(Arc::new(String::new));
+    let published = Published::new(Arc::new(String::new), Arc::new(|| false));
     let start = |listen: SocketAddr, token_file: Option<PathBuf>| {
         serve(&AdminOptions { listen, token_file }, published.clone()).unwrap_err()
     };
@@ -401,4 +401,21 @@ fn what_keeps_it_from_starting_is_said() {
     assert!(matches!(start(any, Some("/nowhere".into())), StartError::TokenFile { .. }));
     let weak = TokenFile::new("short\n");
     assert!(matches!(start(any, Some(weak.0.clone())), StartError::WeakToken { .. }));
+}
+
+#[test]
+fn orders_are_taken_from_the_own_page_and_from_programs_only() {
+    let served = Served::loopback();
+    let host = served.address();
+    let post = |more: &str| {
+        served
+            .raw(&format!("POST /api/v1/rebalance HTTP/1.1\nHost: {host}{more}\nContent-Length: 0"))
+    };
+    assert_eq!(post("").status, 202);
+    assert_eq!(post(&format!("\nOrigin: http://{host}")).status, 202);
+    for foreign in ["http://evil.example", "null", "https://127.0.0.1"] {
+        assert_eq!(post(&format!("\nOrigin: {foreign}")).status, 403, "{foreign}");
+    }
+    let get = served.raw(&format!("GET /api/v1/rebalance HTTP/1.1\nHost: {host}"));
+    assert_eq!(get.status, 405);
 }

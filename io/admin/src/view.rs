@@ -9,6 +9,9 @@ use tokio::sync::watch;
 /// Gives the metrics as Prometheus text when asked.
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// Spreads vips anew over all nodes; false where there are no others.
+pub type Rebalance = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// One moment of the whole, as it is told. Lists have the shapes of `plan -o json`; more fields
 /// may be added to their rows. The page and `get` also show these, where given:
 ///
@@ -16,7 +19,10 @@ pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 /// - `services[].ports[]`: `{name, protocol, port, reached: [{at, how}], endpoints: [ENDPOINT]}`
 ///   where an endpoint is `{address, state, node}`, its state `ready`, `terminating`, `not ready`;
 /// - `routes[].backends[].states[]`: all its endpoints, in the same form;
-/// - `announcements[].state`: a word, with `: why` behind it when it is not as it should be.
+/// - `announcements[].state`: a word, with `: why` behind it when it is not as it should be;
+/// - of addresses that nodes share: `announcements[].{epoch, since, role, reason}`, the time in
+///   seconds since 1970, and `owner` and `standbys` as the nodes agreed;
+/// - `members[]`: `{node, interface, address, state, self, roundTripMs, lastHeardMs}`.
 #[derive(Clone, Debug)]
 pub struct View {
     /// Number of the Snapshot it was made from.
@@ -118,6 +124,7 @@ pub struct Happening {
 pub struct Published {
     last: watch::Sender<Arc<View>>,
     metrics: Metrics,
+    rebalance: Rebalance,
 }
 
 /// Names of the resources under `/api/v1`.
@@ -187,8 +194,8 @@ impl View {
 
 impl Published {
     /// Nothing yet: not ready.
-    pub fn new(metrics: Metrics) -> Arc<Self> {
-        Arc::new(Self { last: watch::Sender::new(Arc::default()), metrics })
+    pub fn new(metrics: Metrics, rebalance: Rebalance) -> Arc<Self> {
+        Arc::new(Self { last: watch::Sender::new(Arc::default()), metrics, rebalance })
     }
 
     /// Replaces the view, and tells everyone who listens to the stream.
@@ -207,6 +214,10 @@ impl Published {
 
     pub(crate) fn metrics(&self) -> String {
         (self.metrics)()
+    }
+
+    pub(crate) fn rebalance(&self) -> bool {
+        (self.rebalance)()
     }
 }
 

@@ -15,6 +15,7 @@ use steelyard_membership::{Candidate, Config, Event, Input, Output, Segment};
 
 use crate::membership::PORT;
 use crate::port::Port;
+use crate::status::sharing;
 
 /// Datagrams taken off the socket before others have their turn.
 const BATCH: usize = 64;
@@ -26,8 +27,8 @@ pub(crate) struct Group {
     socket: Option<SegmentSocket>,
     /// What we answer for here.
     pub(crate) owned: BTreeSet<IpAddr>,
-    /// Since when vips have the owner that they have.
-    pub(crate) since: BTreeMap<IpAddr, SystemTime>,
+    /// Since when vips have the owner that they have, and why.
+    pub(crate) since: BTreeMap<IpAddr, (SystemTime, String)>,
     pub(crate) left: bool,
 }
 
@@ -114,8 +115,8 @@ impl Group {
                 Output::Keep { vip, epoch } => wishes.push(Wish::Keep(vip, epoch)),
                 Output::Left => self.left = true,
                 Output::Event(event) => {
-                    if let Event::Owner { vip, .. } = &event {
-                        self.since.insert(*vip, SystemTime::now());
+                    if let Some((vip, why)) = sharing::why_owned(&event) {
+                        self.since.insert(vip, (SystemTime::now(), why));
                     }
                     wishes.push(Wish::Tell(event));
                 }

@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use steelyard_layer2::{Counters, Ignored};
+use steelyard_membership::Refused;
+
+use crate::status::Sharing;
 
 /// What was counted since the start, vips that are ours now.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +17,20 @@ pub(crate) struct Totals {
     pub(crate) ignored: Ignored,
     /// Frames that an interface did not take.
     pub(crate) unsent: u64,
+    /// None where no other node shares vips.
+    pub(crate) shared: Option<Shared>,
+}
+
+/// What was counted among the nodes that share vips.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shared {
+    /// Vips that this node took from owners that were not heard any more.
+    pub(crate) failovers: u64,
+    /// How long those were without an owner, together.
+    pub(crate) failover_time: Duration,
+    /// Times that a machine which is no member had one of the vips.
+    pub(crate) conflicts: u64,
+    pub(crate) refused: BTreeMap<Refused, u64>,
 }
 
 type Column = (&'static str, &'static str, fn(&Counters) -> u64);
@@ -52,12 +70,72 @@ impl Totals {
         let name = "steelyard_layer2_unsent_frames_total";
         header(&mut out, name, "Frames that an interface did not take");
         writeln!(out, "{name} {}", self.unsent).expect("strings take all");
+        if let Some(shared) = &self.shared {
+            shared.render(&mut out);
+        }
         out
     }
 }
 
+impl Shared {
+    fn render(&self, out: &mut String) {
+        let name = "steelyard_failovers_total";
+        header(out, name, "Addresses taken over from nodes that were not heard any more");
+        writeln!(out, "{name} {}", self.failovers).expect("strings take all");
+        let name = "steelyard_failover_seconds";
+        let seconds = self.failover_time.as_secs_f64();
+        writeln!(
+            out,
+            "# HELP {name} From the owner's last heartbeat due to the announcement by this node\n\
+             # TYPE {name} summary\n{name}_sum {seconds}\n{name}_count {}",
+            self.failovers
+        )
+        .expect("strings take all");
+        let name = "steelyard_vip_conflicts_total";
+        header(out, name, "Times that a machine which is no member had one of the addresses");
+        writeln!(out, "{name} {}", self.conflicts).expect("strings take all");
+        let name = "steelyard_heartbeats_refused_total";
+        header(out, name, "Datagrams on the port of heartbeats that were not taken, by reason");
+        for why in Refused::ALL {
+            let count = self.refused.get(&why).copied().unwrap_or_default();
+            line(out, name, &format!("reason=\"{}\"", why.as_str()), count);
+        }
+    }
+}
+
+/// Round trips and owners as they stand.
+pub(crate) fn render_sharing(sharing: &Sharing) -> String {
+    let mut out = String::new();
+    if sharing.members.is_empty() {
+        return out;
+    }
+    let name = "steelyard_heartbeat_rtt_seconds";
+    gauge(&mut out, name, "Round trip of heartbeats");
+    for member in &sharing.members {
+        if let Some(round_trip) = member.round_trip {
+            let labels = format!("peer=\"{}\",interface=\"{}\"", member.name, member.interface);
+            writeln!(out, "{name}{{{labels}}} {}", round_trip.as_secs_f64())
+                .expect("strings take all");
+        }
+    }
+    let name = "steelyard_vip_owner";
+    gauge(&mut out, name, "1 for the node that owns the address, as this node knows");
+    for vip in &sharing.vips {
+        if let Some(owner) = &vip.owner {
+            let (ip, interface) = (vip.address, &vip.interface);
+            let labels = format!("ip=\"{ip}\",node=\"{owner}\",interface=\"{interface}\"");
+            line(&mut out, name, &labels, 1);
+        }
+    }
+    out
+}
+
 fn header(out: &mut String, name: &str, help: &str) {
     writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter").expect("strings take all");
+}
+
+fn gauge(out: &mut String, name: &str, help: &str) {
+    writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge").expect("strings take all");
 }
 
 fn line(out: &mut String, name: &str, label: &str, value: u64) {

@@ -15,7 +15,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::driver::{Driver, Shared};
 use crate::interface::Exclude;
 use crate::membership::Membership;
-use crate::metrics::Totals;
+use crate::metrics::{Totals, render_sharing};
 use crate::status::{Sharing, SpeakerEvent, VipStatus};
 
 /// A machine that cannot give everything away says so before that.
@@ -172,7 +172,8 @@ impl Speaker {
 
     /// Counters in Prometheus' text format.
     pub fn metrics(&self) -> String {
-        self.totals.lock().unwrap_or_else(PoisonError::into_inner).render()
+        let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner).render();
+        totals + &render_sharing(&self.sharing.borrow())
     }
 
     /// The other nodes, and who owns what, for waiting until it changes. Empty without a

@@ -1,6 +1,6 @@
 //! What the speaker tells about each vip: how it stands, and what happened.
 
-mod sharing;
+pub(crate) mod sharing;
 
 use std::fmt;
 use std::net::IpAddr;

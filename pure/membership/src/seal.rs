@@ -81,6 +81,34 @@ pub enum Refused {
     TooMany,
 }
 
+impl Refused {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Foreign,
+        Self::Version,
+        Self::UnknownKey,
+        Self::Forged,
+        Self::Malformed,
+        Self::Stale,
+        Self::Replayed,
+        Self::TooMany,
+    ];
+
+    /// One word, kebab-case, stable.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Foreign => "foreign",
+            Self::Version => "version",
+            Self::UnknownKey => "unknown-key",
+            Self::Forged => "forged",
+            Self::Malformed => "malformed",
+            Self::Stale => "stale",
+            Self::Replayed => "replayed",
+            Self::TooMany => "too-many-senders",
+        }
+    }
+}
+
 /// Seals what this node sends.
 pub(crate) struct Sealer {
     session: Session,

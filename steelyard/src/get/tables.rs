@@ -78,6 +78,50 @@ pub(super) fn announcements(announcements: &Value) -> Table {
     table
 }
 
+/// Who owns which address of the LAN, as of `now` in seconds since 1970.
+pub(super) fn owned(announcements: &Value, now: u64) -> Table {
+    let mut table = Table::new(&["ADDRESS", "OWNER", "SINCE", "EPOCH", "STANDBYS", "WHY", "HERE"]);
+    for row in list(announcements).iter().filter(|row| row["protocol"] == "layer2") {
+        let since = row["since"].as_f64().map(|since| age(now as f64 - since));
+        let owner = match &row["owner"] {
+            Value::Null => Cell::new("<nobody>", Style::Bad),
+            owner => text(owner).into(),
+        };
+        table.row([
+            text(&row["address"]).into(),
+            owner,
+            or_none(since.unwrap_or_default()).into(),
+            text(&row["epoch"]).into(),
+            joined(&row["standbys"]).into(),
+            text(&row["reason"]).into(),
+            text(&row["state"]).into(),
+        ]);
+    }
+    table
+}
+
+/// Machines that share addresses.
+pub(super) fn members(members: &Value) -> Table {
+    let header = ["NODE", "INTERFACE", "ADDRESS", "STATE", "ROUND TRIP", "HEARD"];
+    let mut table = Table::new(&header);
+    for member in list(members) {
+        let is_self = member["self"].as_bool() == Some(true);
+        let milliseconds = |field: &str| member[field].as_f64().map(|it| format!("{it:.1} ms"));
+        let heard = milliseconds("lastHeardMs").map(|it| it + " ago");
+        let state = text(&member["state"]);
+        let style = if state == "up" { Style::Plain } else { Style::Careful };
+        table.row([
+            text(&member["node"]).into(),
+            text(&member["interface"]).into(),
+            if is_self { "this machine".into() } else { text(&member["address"]).into() },
+            Cell::new(state, style),
+            or_none(milliseconds("roundTripMs").unwrap_or_default()).into(),
+            or_none(heard.unwrap_or_default()).into(),
+        ]);
+    }
+    table
+}
+
 /// Where requests go.
 pub(super) fn routes(routes: &Value) -> Table {
     let mut table = Table::new(&["RULE", "ENTRY POINTS", "BACKEND", "ENDPOINTS", "SOURCE"]);

@@ -166,3 +166,34 @@ fn what_goes_wrong_is_said() {
     let error = nobody.ask("services").unwrap_err().to_string();
     assert!(error.contains("is `steelyard up` running?"), "{error}");
 }
+
+#[test]
+fn owners_say_since_when_and_why() {
+    let announcements = json!([
+        { "address": "10.1.1.1", "protocol": "layer2", "owner": "a", "standbys": ["b", "c"],
+          "epoch": 7, "since": 940, "reason": "after b", "role": "owner", "state": "announced" },
+        { "address": "10.1.1.2", "protocol": "layer2", "owner": null, "standbys": [] },
+        { "address": "10.1.1.3/32", "protocol": "bgp", "nodes": ["a"] },
+    ]);
+    let want = "\
+ADDRESS   OWNER     SINCE  EPOCH  STANDBYS  WHY      HERE
+10.1.1.1  a         60s    7      b,c       after b  announced
+10.1.1.2  <nobody>  -      -      -         -        -
+";
+    assert_eq!(tables::owned(&announcements, 1000).render(0, false), want);
+}
+
+#[test]
+fn members_say_whether_they_are_heard() {
+    let members = json!([
+        { "node": "a", "interface": "eth0", "address": null, "state": "up", "self": true },
+        { "node": "b", "interface": "eth0", "address": "10.1.1.12:9181", "state": "missing",
+          "self": false, "roundTripMs": 0.25, "lastHeardMs": 1500.0 },
+    ]);
+    let want = "\
+NODE  INTERFACE  ADDRESS         STATE    ROUND TRIP  HEARD
+a     eth0       this machine    up       -           -
+b     eth0       10.1.1.12:9181  missing  0.2 ms      1500.0 ms ago
+";
+    assert_eq!(tables::members(&members).render(0, false), want);
+}

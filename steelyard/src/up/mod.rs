@@ -10,6 +10,7 @@ mod live;
 mod names;
 mod parts;
 mod privileges;
+mod shared;
 mod sharing;
 mod view;
 

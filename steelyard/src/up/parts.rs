@@ -39,11 +39,17 @@ impl Parts {
     pub(super) async fn start(settings: &Settings) -> Result<Self> {
         let gateway = Arc::new(Gateway::start(gateway_options(settings))?);
         let (speaks, counted) = (Arc::new(OnceLock::<Weak<Speaker>>::new()), gateway.clone());
-        let counts = speaks.clone();
-        let published = Published::new(Arc::new(move || {
+        let (counts, spreads) = (speaks.clone(), speaks.clone());
+        let metrics = Arc::new(move || {
             let speaker = counts.get().and_then(Weak::upgrade);
             counted.metrics() + &speaker.map_or_else(String::new, |speaker| speaker.metrics())
-        }));
+        });
+        let shares = settings.sharing.is_some();
+        let rebalance = Arc::new(move || {
+            let speaker = spreads.get().and_then(Weak::upgrade).filter(|_| shares);
+            speaker.inspect(|speaker| speaker.rebalance()).is_some()
+        });
+        let published = Published::new(metrics, rebalance);
         let admin = admin(settings, &published)?;
         let forwarder = Forwarder::start(forward_options(settings)).await?;
         for change in forwarder.changes() {

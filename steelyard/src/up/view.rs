@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use steelyard_admin::{DiagnosticCounts, EndpointCounts, EntryPoint, Overview, View};
 use steelyard_forward::{Carried, PortStatus};
 use steelyard_model::{Endpoint, EndpointState, NamespacedName, ResolvedService, Severity};
 use steelyard_plan::Plan;
-use steelyard_speaker::{VipState, VipStatus};
+use steelyard_speaker::{Sharing, VipState, VipStatus};
 
 use super::engine::{Current, Engine};
 use super::privileges::Privileges;
+use super::shared;
 use crate::cli::LogFormat;
 use crate::text::{self, Cell, Style, Table, wants_color};
 
@@ -21,15 +23,20 @@ impl Engine {
         let Some(current) = &self.current else { return };
         let rows = serde_json::to_value(&current.plan).expect("a plan is always JSON");
         let vips = self.parts.speaker.as_ref().map(|speaker| speaker.status());
+        let sharing = self.parts.shared.as_ref().map(|it| Arc::clone(&it.borrow()));
         self.parts.published.publish(View {
             generation: current.generation,
             unready: self.unready(current, vips.as_deref()),
             overview: serde_json::to_value(self.overview(current)).expect("always JSON"),
             services: services(current, rows["services"].clone()),
-            announcements: announcements(rows["announcements"].clone(), vips.as_deref()),
+            announcements: announcements(
+                rows["announcements"].clone(),
+                vips.as_deref(),
+                sharing.as_deref(),
+            ),
             routes: routes(current, rows["routes"].clone()),
             peers: rows["peers"].clone(),
-            members: json!([]),
+            members: sharing.as_deref().map_or_else(|| json!([]), shared::members),
             certificates: json!([]),
             events: serde_json::to_value(self.history.all()).expect("always JSON"),
             diagnostics: rows["diagnostics"].clone(),
@@ -246,13 +253,16 @@ fn endpoint(endpoint: &Endpoint) -> Value {
     json!({"address": endpoint.to_string(), "state": state, "node": endpoint.node.as_deref()})
 }
 
-fn announcements(mut rows: Value, vips: Option<&[VipStatus]>) -> Value {
+fn announcements(mut rows: Value, vips: Option<&[VipStatus]>, sharing: Option<&Sharing>) -> Value {
     for row in rows.as_array_mut().into_iter().flatten() {
         let address = row["address"].as_str().unwrap_or_default().to_owned();
         let status = vips.into_iter().flatten().find(|vip| vip.address.to_string() == address);
         if let Some(status) = status {
             let reason = status.state.reason().map(|why| format!(": {why}")).unwrap_or_default();
             row["state"] = json!(format!("{}{reason}", status.state.as_str()));
+        }
+        if let Some(sharing) = sharing.filter(|_| row["protocol"] == "layer2") {
+            shared::agreed(row, sharing);
         }
     }
     rows

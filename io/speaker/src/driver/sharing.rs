@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::task::Context;
 use std::time::{Duration, Instant};
 
 use steelyard_host::links::Link;
 use steelyard_layer2::Change;
-use steelyard_membership::{Candidate, Config, Event, Input, Segment};
+use steelyard_membership::{Candidate, Cause, Config, Event, Input, Segment};
 use tokio::sync::oneshot;
 
 use super::{Driver, Placement};
 use crate::group::{Group, Wish};
 use crate::membership::{Kept, Membership};
+use crate::metrics::Totals;
 use crate::port::Happened;
 use crate::speaker::{Command, StartError, Vip};
 use crate::status::{EventKind, Member, Ownership, Sharing, VipState};
@@ -109,6 +110,25 @@ impl Shares {
         }
     }
 
+    /// Counts what metrics tell.
+    fn count(&mut self, told: &[(String, Event)], totals: &mut Totals) {
+        let shared = totals.shared.get_or_insert_default();
+        for (_, event) in told {
+            match event {
+                // Its owner was silent for the dead time before that.
+                Event::Took { cause: Cause::Failover, after, .. } => {
+                    shared.failovers += 1;
+                    shared.failover_time += *after + self.config.timing.dead();
+                }
+                Event::Defended { .. } | Event::Refused { .. } => shared.conflicts += 1,
+                _ => {}
+            }
+        }
+        for (why, count) in self.groups.values_mut().flat_map(|it| it.segment.take_refused()) {
+            *shared.refused.entry(why).or_default() += count;
+        }
+    }
+
     fn write(&mut self) {
         let Some(path) = self.membership.kept.clone().filter(|_| self.unwritten) else { return };
         self.unwritten = false;
@@ -132,13 +152,15 @@ impl Shares {
                 state: it.state,
                 this: it.this,
                 round_trip: it.round_trip,
+                heard: it.heard,
             }));
             sharing.vips.extend(group.segment.vips().into_iter().map(|it| Ownership {
                 address: it.vip,
                 interface: interface(),
                 owner: it.owner.map(|name| name.to_string()),
                 epoch: it.epoch,
-                since: group.since.get(&it.vip).copied(),
+                since: group.since.get(&it.vip).map(|since| since.0),
+                why: group.since.get(&it.vip).map(|since| since.1.clone()),
                 standbys: it.standbys.iter().map(ToString::to_string).collect(),
                 role: it.role,
             }));
@@ -168,6 +190,7 @@ impl Driver {
             }
         }
         shares.write();
+        shares.count(&told, &mut self.shared.totals.lock().unwrap_or_else(PoisonError::into_inner));
         let due = shares.told.is_none_or(|at| now >= at + REFRESH);
         if due || !told.is_empty() {
             shares.told = Some(now);

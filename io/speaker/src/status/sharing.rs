@@ -31,6 +31,8 @@ pub struct Member {
     pub this: bool,
     /// There and back.
     pub round_trip: Option<Duration>,
+    /// Since it was last heard by this node.
+    pub heard: Option<Duration>,
 }
 
 /// Who owns a vip.
@@ -46,6 +48,8 @@ pub struct Ownership {
     pub epoch: u64,
     /// Since when, as seen from here.
     pub since: Option<SystemTime>,
+    /// Why it is the owner; none while there is no owner.
+    pub why: Option<String>,
     /// Who takes over, first one first.
     pub standbys: Vec<String>,
     /// What this node does about it: `owner`, `standing-by`, `waiting` or `probing`.
@@ -67,6 +71,16 @@ pub(super) fn word(event: &Event) -> &'static str {
         Event::Fenced(_) => "fenced",
         Event::Awake => "awake",
         Event::NoQuorum { .. } => "no-quorum",
+    }
+}
+
+/// Whose owner changed with an event, and why that is the owner now.
+pub(crate) fn why_owned(event: &Event) -> Option<(IpAddr, String)> {
+    match event {
+        Event::Owner { vip, before: Some(before), .. } => Some((*vip, format!("after {before}"))),
+        Event::Owner { vip, before: None, .. } => Some((*vip, "nobody had it".to_owned())),
+        Event::Took { vip, cause, .. } => Some((*vip, why_taken(*cause).to_owned())),
+        _ => None,
     }
 }
 

@@ -1,0 +1,36 @@
+//! `steelyard rebalance`: nodes that share addresses spread them anew.
+//!
+//! Nothing moves by itself when a node comes back; this is how it does.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::client::{AdminArgs, AskError};
+
+/// `steelyard rebalance`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Each address that moves is handed over: its new owner answers before the old one falls silent.
+Connections through the old owner break, as at any change of owner.
+
+Exit status: 0 begun, 1 no running instance does it, 2 usage.")]
+pub struct RebalanceArgs {
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the token file cannot be read.
+pub fn run(args: RebalanceArgs) -> anyhow::Result<ExitCode> {
+    match args.admin.order("rebalance") {
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(error @ AskError::TokenFile(..)) => Err(error.into()),
+        Err(error) => {
+            eprintln!("error: {:#}", anyhow::Error::from(error));
+            Ok(ExitCode::from(1))
+        }
+    }
+}
