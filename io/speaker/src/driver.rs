@@ -32,6 +32,9 @@ use sharing::Shares;
 const LOOPBACK: u32 = 1;
 /// Everything is looked at again at least this often, should a notification have been lost.
 const RESYNC: Duration = Duration::from_secs(10);
+/// So many vips are told about all at once, and then no more often than each [`PAUSE`].
+const MANY: usize = 100;
+const PAUSE: Duration = Duration::from_millis(20);
 /// The largest frame that is answered: beyond it nothing of ours is found.
 const BUFFER: usize = 16 * 1024;
 
@@ -63,6 +66,7 @@ pub(crate) struct Driver {
     log: Log,
     /// What was last told of each.
     told: BTreeMap<IpAddr, VipStatus>,
+    told_at: Instant,
     looked: Instant,
     /// Something happened that may have changed how a vip stands.
     stale: bool,
@@ -93,6 +97,7 @@ impl Driver {
             parts: BTreeMap::new(),
             log: Log::default(),
             told: BTreeMap::new(),
+            told_at: clock::now(),
             looked: clock::now(),
             stale: true,
         })
@@ -105,11 +110,14 @@ impl Driver {
             let now = clock::now();
             self.share(now);
             self.work(now);
-            if std::mem::take(&mut self.stale) {
+            if self.stale && self.tell_at() <= now {
+                self.stale = false;
                 self.tell(now);
             }
             self.log.write(now);
-            self.shares.iter_mut().for_each(Shares::release);
+            if !self.stale {
+                self.shares.iter_mut().for_each(Shares::release);
+            }
             let wake = self.deadline().saturating_duration_since(clock::now());
             tokio::select! {
                 changed = self.shared.wanted.changed() => {
@@ -150,8 +158,15 @@ impl Driver {
     fn deadline(&self) -> Instant {
         let ports = self.ports.values().filter_map(Port::deadline);
         let shares = self.shares.iter().filter_map(Shares::deadline);
-        let log = self.log.deadline();
-        ports.chain(shares).chain(log).fold(self.looked + RESYNC, Instant::min)
+        let telling = self.stale.then(|| self.tell_at());
+        let own = telling.into_iter().chain(self.log.deadline());
+        ports.chain(shares).chain(own).fold(self.looked + RESYNC, Instant::min)
+    }
+
+    /// When it may be told how the vips stand. Of many that change one after the other, not each
+    /// is worth telling about all.
+    fn tell_at(&self) -> Instant {
+        self.told_at + if self.told.len() < MANY { Duration::ZERO } else { PAUSE }
     }
 
     /// Does what the responders want done, and counts.
@@ -331,6 +346,7 @@ impl Driver {
 
     /// Publishes how the vips stand, if that changed.
     fn tell(&mut self, now: Instant) {
+        self.told_at = now;
         let mut states = self.states(now);
         let mut told = BTreeMap::new();
         for (vip, placement) in &self.placed {
