@@ -27,6 +27,16 @@ impl<'a, T> LabelIndex<'a, T> {
         }
     }
 
+    /// Values that the label `key` has in `namespace`, each once.
+    pub(super) fn values<'s>(
+        &'s self,
+        namespace: &'s str,
+        key: &'s str,
+    ) -> impl Iterator<Item = &'a str> + 's {
+        let from = self.by_label.range((namespace, key, "")..).map(|(label, _)| *label);
+        from.take_while(move |label| (label.0, label.1) == (namespace, key)).map(|label| label.2)
+    }
+
     /// Those in `namespace` that have all labels of `selector`, in the order they were added. An
     /// empty selector selects nothing, as for a Service.
     pub(super) fn matching<'s>(

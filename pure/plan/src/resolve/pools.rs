@@ -174,16 +174,17 @@ fn not_announced(pool: &Pool) -> Diagnostic {
 fn missing(object: &ObjectRef, path: &FieldPath, name: &str, near: Option<&str>) -> Diagnostic {
     let help = match near {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "name an IPAddressPool, or add one of this name".to_owned(),
+        None => "name an IPAddressPool, add one of this name, or mend what is reported about it"
+            .to_owned(),
     };
-    let message = format!("there is no IPAddressPool named `{name}`");
+    let message = format!("there is no valid IPAddressPool named `{name}`");
     Diagnostic::new(Severity::Warning, codes::POOL_MISSING, object, path.clone(), message, help)
 }
 
 /// The advertisement's selectors fit no pool, or there is none.
 fn without_pool(ad: &Selecting<'_>) -> Diagnostic {
     let (path, help) = if ad.pool_selectors.is_empty() {
-        ("", "add an IPAddressPool")
+        ("", "add an IPAddressPool, or mend what is reported about yours")
     } else {
         ("spec.ipAddressPoolSelectors", "correct its selectors, or the labels of the pools")
     };

@@ -22,12 +22,13 @@ impl Suggester {
         written: &str,
         names: impl Iterator<Item = &'a str>,
     ) -> Option<&'a str> {
-        let left = &mut self.left;
-        let names = names.take_while(|_| {
-            let more = *left > 0;
-            *left = left.saturating_sub(1);
-            more
-        });
-        nearest(written, names)
+        nearest(written, names.take_while(|_| self.may_look()))
+    }
+
+    /// Whether one more name may be looked at.
+    pub(super) fn may_look(&mut self) -> bool {
+        let more = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        more
     }
 }

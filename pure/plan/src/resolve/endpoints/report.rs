@@ -10,6 +10,7 @@ use steelyard_model::{
 
 use super::{Resolved, Source};
 use crate::resolve::codes;
+use crate::resolve::suggestion::Suggester;
 use crate::resolve::world::World;
 
 const ANNOTATION: &str = "steelyard.dev/endpoints";
@@ -101,6 +102,7 @@ pub(in crate::resolve) fn report_silent(
     backends: &BTreeSet<&NamespacedName>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
+    let mut suggester = Suggester::new();
     for (id, service) in &world.services {
         let resolved = &resolved[*id];
         let has_address = service.is_load_balancer() && !gateways.contains(*id);
@@ -120,7 +122,13 @@ pub(in crate::resolve) fn report_silent(
         }
         match (resolved.source, workloads.first()) {
             (Source::Nothing, Some(workload)) => diagnostics.push(not_run(service, workload)),
-            (source, _) => diagnostics.push(without_endpoints(service, source)),
+            (source, _) => {
+                let mut found = without_endpoints(service, source);
+                if let Some(near) = meant_label(world, service, &mut suggester) {
+                    found.help = format!("did you mean `{near}`?");
+                }
+                diagnostics.push(found);
+            }
         }
     }
 }
@@ -149,6 +157,19 @@ fn not_run(service: &Service, workload: &Workload) -> Diagnostic {
              with where it runs; `demo` and `lab` play it"
         ),
     )
+}
+
+/// For a selector that selects nothing: the label of a pod or workload that is nearly one of its.
+fn meant_label(world: &World<'_>, service: &Service, suggester: &mut Suggester) -> Option<String> {
+    let namespace = &service.id.namespace;
+    service.selector.iter().find_map(|(key, value)| {
+        let pods = world.pods.values(namespace, key);
+        let known: Vec<&str> = pods.chain(world.workload_index.values(namespace, key)).collect();
+        if known.contains(&value.as_str()) {
+            return None;
+        }
+        Some(format!("{key}: {}", suggester.nearest(value, known.into_iter())?))
+    })
 }
 
 fn without_endpoints(service: &Service, source: Source) -> Diagnostic {

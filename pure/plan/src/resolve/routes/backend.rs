@@ -91,7 +91,13 @@ impl<'w> Join<'_, 'w> {
         let names = self.world.service_names(namespace);
         let help = match self.suggester.nearest(name, names) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("add the Service to namespace {namespace}, or name another"),
+            None => match self.namespace_with(name) {
+                Some(other) => format!(
+                    "namespace {other} has a Service of this name: move one of the two to the \
+                     other's namespace"
+                ),
+                None => format!("add the Service to namespace {namespace}, or name another"),
+            },
         };
         self.diagnostics.push(Diagnostic::at(
             Severity::Error,
@@ -100,6 +106,13 @@ impl<'w> Join<'_, 'w> {
             format!("there is no Service `{name}` in namespace {namespace}: the route answers 503"),
             help,
         ));
+    }
+
+    /// The first namespace that has a Service `name`.
+    fn namespace_with(&mut self, name: &str) -> Option<&'w str> {
+        let services = self.world.services.keys();
+        let mut ids = services.take_while(|_| self.suggester.may_look());
+        ids.find(|id| *id.name == *name).map(|id| &*id.namespace)
     }
 
     /// Index of the port meant; requests travel over TCP.
