@@ -127,7 +127,6 @@ impl Allocator {
         match taken {
             Some(conflict) => Rule::Taken(conflict),
             None if !requested.is_empty() => Rule::WrongFamilies,
-            None if wish.pool.is_none() && !state.pool.auto_assign => Rule::NotAutoAssign,
             None => self.lack(slot, claim, index, state),
         }
     }
@@ -152,6 +151,9 @@ impl Allocator {
             && required
         {
             return Rule::NoFamily { family };
+        }
+        if claim.wish.pool.is_none() && !state.pool.auto_assign {
+            return Rule::NotAutoAssign;
         }
         let full = |family: &&Family| !absent(family) && !state.space(**family).is_open();
         let family = needed.iter().find(full).copied().unwrap_or(needed[0]);
