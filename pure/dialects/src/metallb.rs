@@ -142,21 +142,12 @@ fn report_overlaps(
 
 fn allocation(written: &raw::ServiceAllocation, findings: &mut Findings<'_>) -> ServiceAllocation {
     let path = FieldPath::from("spec.serviceAllocation");
-    let priority = written.priority.unwrap_or(0);
-    if u32::try_from(priority).is_err() {
-        findings.invalid(
-            codes::INVALID_VALUE,
-            &path.key("priority"),
-            format!("{priority} is not a priority"),
-            "use a number from 1 (first) up; 0 or none comes last",
-        );
-    }
     let namespaces = written.namespaces.clone().unwrap_or_default();
     unique(&namespaces, &path.key("namespaces"), findings);
     let mut selectors =
         |written: Option<&[_]>, name| selector::list(written, &path.key(name), findings);
     ServiceAllocation {
-        priority: u32::try_from(priority).unwrap_or_default(),
+        priority: written.priority.unwrap_or(0),
         namespaces,
         namespace_selectors: selectors(
             written.namespace_selectors.as_deref(),

@@ -30,8 +30,8 @@ pub struct Pool {
 /// Which Services a pool is for, and how early it is tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceAllocation {
-    /// Lower comes first; 0 (unset) comes last.
-    pub priority: u32,
+    /// Lower comes first, negative ones too; 0 (unset) comes last.
+    pub priority: i64,
     /// Names of namespaces.
     pub namespaces: Vec<String>,
     /// Namespaces by label, in addition.

@@ -32,14 +32,14 @@ impl Pinned {
         for (index, state) in all.iter().enumerate() {
             let Some(allocation) = &state.pool.allocation else { continue };
             if state.pool.auto_assign {
-                let unset_last = allocation.priority.wrapping_sub(1);
-                order.push((unset_last, index));
+                let unset = allocation.priority == 0;
+                order.push((unset, allocation.priority, index));
                 pinned.file(index, allocation);
             }
         }
         order.sort_unstable();
         pinned.rank =
-            order.into_iter().enumerate().map(|(rank, (_, index))| (index, rank)).collect();
+            order.into_iter().enumerate().map(|(rank, (.., index))| (index, rank)).collect();
         pinned
     }
 

@@ -96,14 +96,14 @@ fn pools() -> impl Strategy<Value = Vec<Pool>> {
         pool("six", &["fd00:1::1"]),
         pool("spare", &["10.0.2.1", "10.0.2.3"]),
     ];
-    let restricted = (any::<bool>(), any::<bool>(), 0u32..3, 0usize..5);
+    let restricted = (any::<bool>(), any::<bool>(), -1i64..3, 0usize..5);
     let pools = subsequence(menu, 0..=4);
     (pools, prop::collection::vec(restricted, 4)).prop_map(|(pools, marks)| {
         pools.into_iter().zip(marks).map(|(pool, marks)| restrict(pool, marks)).collect()
     })
 }
 
-fn restrict(mut pool: Pool, (auto, avoid, priority, whom): (bool, bool, u32, usize)) -> Pool {
+fn restrict(mut pool: Pool, (auto, avoid, priority, whom): (bool, bool, i64, usize)) -> Pool {
     pool.auto_assign = auto || whom > 2;
     pool.avoid_buggy_ips = avoid;
     let red = Selector { match_labels: labels("team=red"), expressions: vec![] };

@@ -10,12 +10,12 @@ use steelyard_model::{
 use super::{addresses, annotated, held, labels, pool, run, service, told, with, with_allocation};
 use crate::{Absent, EventKind, Options, Reason, Refusal, Rule, assign};
 
-fn for_namespaces(names: &[&str], priority: u32) -> ServiceAllocation {
+fn for_namespaces(names: &[&str], priority: i64) -> ServiceAllocation {
     let namespaces = names.iter().map(|&name| name.to_owned()).collect();
     ServiceAllocation { priority, namespaces, ..Default::default() }
 }
 
-fn for_labels(text: &str, priority: u32) -> ServiceAllocation {
+fn for_labels(text: &str, priority: i64) -> ServiceAllocation {
     let service_selectors = vec![Selector { match_labels: labels(text), expressions: vec![] }];
     ServiceAllocation { priority, service_selectors, ..Default::default() }
 }
@@ -163,7 +163,7 @@ fn pinned_pools_by_priority_then_name_then_pools_for_everybody() {
         with_allocation(pool("late", &["10.0.1.1"]), for_namespaces(&["shop"], 0)),
         with_allocation(pool("b", &["10.0.2.1"]), for_namespaces(&["shop", "x"], 5)),
         with_allocation(pool("c", &["10.0.3.1"]), for_labels("team=red", 5)),
-        with_allocation(pool("first", &["10.0.4.1"]), for_labels("team=red", 1)),
+        with_allocation(pool("first", &["10.0.4.1"]), for_labels("team=red", -1)),
         Pool {
             auto_assign: false,
             ..with_allocation(pool("manual", &["10.0.5.1"]), for_namespaces(&["shop"], 1))

@@ -111,7 +111,7 @@ impl Choices<'_> {
     fn allocation(&mut self) -> ServiceAllocation {
         let namespaces = if self.one_in(2) { vec!["x".to_owned()] } else { Vec::new() };
         ServiceAllocation {
-            priority: u32::from(self.one_in(2)),
+            priority: i64::from(self.one_in(2)),
             namespaces,
             namespace_selectors: self.selectors(),
             service_selectors: self.selectors(),
