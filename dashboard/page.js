@@ -2,11 +2,11 @@
 // Data only ever becomes text nodes, never markup.
 
 import { follow } from "./source.js";
-import { diagnosticRows, endpointRows, eventRows, routeRows, vipRows } from "./rows.js";
+import { diagnosticRows, endpointRows, eventRows, memberRows, routeRows, vipRows } from "./rows.js";
 
 const MOST_ROWS = 300;
 const EMPTY = {
-  overview: {}, services: [], announcements: [], routes: [], diagnostics: [], events: [],
+  overview: {}, services: [], announcements: [], routes: [], members: [], diagnostics: [], events: [],
 };
 const SEVERITIES = ["error", "warning", "info"];
 
@@ -28,6 +28,11 @@ const SECTIONS = {
     columns: ["Service", "Endpoint", "State", "Node"],
     rows: (world) => endpointRows(world),
     empty: "No endpoints. They come of EndpointSlices, Pods, or the annotation steelyard.dev/endpoints.",
+  },
+  members: {
+    columns: ["Node", "Interface", "Address", "State", "Round trip", "Owns"],
+    rows: (world) => memberRows(world),
+    empty: "This machine shares its addresses with no other: `steelyard up --peer` does.",
   },
   diagnostics: {
     columns: ["Severity", "What", "Object", "Where"],

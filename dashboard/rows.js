@@ -69,6 +69,19 @@ export function endpointRows({ services, routes }) {
   ]));
 }
 
+/** One row per node and interface, with what it owns there. */
+export function memberRows({ members, announcements }) {
+  const owned = group(list(announcements).filter((one) => one.owner), (one) => one.owner);
+  return list(members).map((one) => finish([
+    [{ text: one.self ? `${one.node} (here)` : one.node, kind: "strong" }],
+    [one.interface ?? dash()],
+    [one.address ? { text: one.address, kind: "mono" } : dash()],
+    [{ text: spaced(one.state), kind: `pill ${one.state === "up" ? "good" : "careful"}` }],
+    [Number.isFinite(one.roundTripMs) ? `${one.roundTripMs.toFixed(1)} ms` : dash()],
+    addressesOf(owned.get(one.node)),
+  ]));
+}
+
 /** One row per finding, worst first. */
 export function diagnosticRows({ diagnostics }) {
   const rank = (one) => RANK[one.severity] ?? 3;
@@ -114,7 +127,7 @@ function vipState(address, told, overview) {
 }
 
 function stateKind(state) {
-  if (["ready", "announced"].includes(state)) return "good";
+  if (["ready", "announced", "standby"].includes(state)) return "good";
   return ["conflict", "no-interface"].includes(state) ? "bad" : "careful";
 }
 
@@ -140,6 +153,11 @@ function owner(told, self) {
   const parts = nodes.map((node) => ({
     text: node === self ? `${node} (here)` : node, kind: "block",
   }));
+  const [first] = told;
+  if (first?.since && first.reason) {
+    const since = age(Date.now() / 1000 - first.since);
+    parts.push({ text: `${since}: ${first.reason}`, kind: "block faint small" });
+  }
   if (standbys.length) parts.push({ text: `then ${standbys.join(", ")}`, kind: "block faint small" });
   return parts;
 }
@@ -212,6 +230,10 @@ function endpointChips(backends, states) {
     });
   });
   return parts.length ? parts : [{ text: "none", kind: "pill bad" }];
+}
+
+function addressesOf(announcements) {
+  return chips([...new Set(list(announcements).map((one) => bare(one.address)))]);
 }
 
 function chips(values) {

@@ -1,7 +1,7 @@
 // Where the page gets its data: the JSON API, and the stream that says when to ask again.
 // It knows nothing of how things are shown.
 
-const RESOURCES = ["overview", "services", "announcements", "routes", "diagnostics", "events"];
+const RESOURCES = ["overview", "services", "announcements", "routes", "members", "diagnostics", "events"];
 const RETRY_FIRST = 500;
 const RETRY_MOST = 8000;
 const BETWEEN_LOADS = 300;

@@ -19,8 +19,8 @@ use crate::port::Happened;
 use crate::speaker::{Command, StartError, Vip};
 use crate::status::{EventKind, Member, Ownership, Sharing, VipState};
 
-/// Round trips and the like are told anew so often.
-const REFRESH: Duration = Duration::from_secs(1);
+/// Round trips and the like are told anew so often; what happens is told at once.
+const REFRESH: Duration = Duration::from_secs(5);
 
 /// All groups, and what they have in common.
 pub(super) struct Shares {
