@@ -59,8 +59,6 @@ fn temporary_beside(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use steelyard_model::{Holding, NamespacedName};
 
     use super::*;
@@ -72,7 +70,7 @@ mod tests {
         assert_eq!(read(&path).unwrap().unwrap(), Held::default());
         let addresses = vec!["10.0.0.1".parse().unwrap()];
         let holding = Holding { addresses, pool: "a".into(), ..Holding::default() };
-        let held = Held(BTreeMap::from([(NamespacedName::new("default", "web"), holding)]));
+        let held = Held([(NamespacedName::new("default", "web"), holding)].into_iter().collect());
         write(&path, &held).unwrap();
         assert_eq!(read(&path).unwrap().unwrap(), held);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

@@ -25,7 +25,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use steelyard_model::{Held, Labels, Pool, Service};
+use steelyard_model::{Diagnostic, Held, Labels, NamespacedName, Pool, Service};
 
 pub use allocator::{Absent, Allocator, Options};
 pub use annotation::{ADDRESS_POOL, ALLOW_SHARED_IP, Annotation, LOAD_BALANCER_IPS, annotation};
@@ -35,7 +35,7 @@ pub use refusal::{Conflict, Disagreement, Refusal};
 
 /// So many exclusions at most are worked out ahead; beyond, [`Allocator::exclusions`] has them
 /// one Service at a time.
-const EXCLUSIONS: usize = 200_000;
+pub const EXCLUSIONS: usize = 200_000;
 
 /// Decides who gets which address. `namespaces` are the labels of known namespaces, `held` what
 /// came out last time.
@@ -49,24 +49,42 @@ pub fn assign(
     Allocator::new(pools, namespaces, services, held, options).assignments()
 }
 
+/// All there is to say about one Service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// What it gets.
+    pub assignment: Assignment,
+    /// Without an address: why no pool serves it.
+    pub exclusions: Vec<Exclusion>,
+    /// What users should change.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
 impl Allocator {
     /// Everything at once.
     pub fn assignments(&self) -> Assignments {
         let mut out = Assignments { pools: self.usage(), held: self.held(), ..Default::default() };
         let mut left = EXCLUSIONS;
-        for claim in self.claims() {
-            let Some(assignment) = self.assignment(&claim.id) else { continue };
-            let mut excluded = Vec::new();
-            if assignment.addresses.is_empty() && left > 0 {
-                excluded = self.exclusions(&claim.id);
-                left = left.saturating_sub(excluded.len());
+        for id in self.services() {
+            let Some(report) = self.report(id, left > 0) else { continue };
+            left = left.saturating_sub(report.exclusions.len());
+            out.diagnostics.extend(report.diagnostics);
+            if !report.exclusions.is_empty() {
+                out.exclusions.insert(id.clone(), report.exclusions);
             }
-            out.diagnostics.extend(self.diagnose(claim, &excluded));
-            if !excluded.is_empty() {
-                out.exclusions.insert(claim.id.clone(), excluded);
-            }
-            out.services.insert(claim.id.clone(), assignment);
+            out.services.insert(id.clone(), report.assignment);
         }
         out
+    }
+
+    /// One Service; `excluded` asks also for why no pool serves it, which costs as much as there
+    /// are pools. None unless it is of type LoadBalancer.
+    pub fn report(&self, id: &NamespacedName, excluded: bool) -> Option<Report> {
+        let (_, claim) = self.find(id)?;
+        let assignment = self.assignment(id)?;
+        let pending = assignment.addresses.is_empty();
+        let exclusions = if pending && excluded { self.exclusions(id) } else { Vec::new() };
+        let diagnostics = self.diagnose(claim, &exclusions);
+        Some(Report { assignment, exclusions, diagnostics })
     }
 }

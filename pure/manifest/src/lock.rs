@@ -61,7 +61,7 @@ pub fn print(held: &Held) -> String {
         return out;
     }
     out.push_str("services:\n");
-    for (service, holding) in &held.0 {
+    for (service, holding) in held.0.iter() {
         let addresses: Vec<String> =
             holding.addresses.iter().map(|address| written(&address.to_string())).collect();
         let sharing = match &*holding.sharing {
@@ -147,7 +147,7 @@ fn held(root: &Node) -> Result<Held, Flaw> {
         let path = path.key(&entry.key);
         held.insert(service_name(entry, &path)?, holding(&entry.node, &path)?);
     }
-    Ok(Held(held))
+    Ok(Held(held.into_iter().collect()))
 }
 
 fn service_name(entry: &Entry, path: &FieldPath) -> Result<NamespacedName, Flaw> {

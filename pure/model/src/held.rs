@@ -1,13 +1,13 @@
 //! Which addresses Services already hold: the content of `steelyard.lock`.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::object::NamespacedName;
+use crate::sorted::Sorted;
 
 /// What every Service holds. Sorted, so that the lock file is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held(pub BTreeMap<NamespacedName, Holding>);
+pub struct Held(pub Sorted<NamespacedName, Holding>);
 
 /// What one Service holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -22,6 +22,7 @@ pub mod secret;
 pub mod selector;
 pub mod service;
 pub mod snapshot;
+pub mod sorted;
 pub mod suggest;
 
 pub use advertisement::{L2Advertisement, PreferredNodes};
@@ -44,3 +45,4 @@ pub use service::{
     Family, FamilyPolicy, Protocol, Service, ServicePort, ServiceType, TargetPort, TrafficPolicy,
 };
 pub use snapshot::{ResolvedPort, ResolvedService, ServedBy, Snapshot};
+pub use sorted::Sorted;

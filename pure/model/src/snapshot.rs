@@ -15,29 +15,31 @@ use crate::pool::Pool;
 use crate::route::Route;
 use crate::selector::Labels;
 use crate::service::{Service, ServicePort};
+use crate::sorted::Sorted;
 
-/// Everything the planners read. Lists are sorted by name, whatever the order of the input.
+/// Everything the planners read. Lists are sorted by name, whatever the order of the input. Cheap
+/// to clone; what an edit does not concern is shared with the Snapshot before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Pools, by name.
-    pub pools: Vec<Pool>,
+    pub pools: Arc<Vec<Pool>>,
     /// L2Advertisements, by name.
-    pub l2_advertisements: Vec<L2Advertisement>,
+    pub l2_advertisements: Arc<Vec<L2Advertisement>>,
     /// Which of `l2_advertisements` (by index) select a pool, by name, by label or all; a pool
     /// that none selects is absent. Names are looked up once, here: two pools may share one.
-    pub pool_advertisements: BTreeMap<NamespacedName, Vec<usize>>,
+    pub pool_advertisements: Arc<BTreeMap<NamespacedName, Vec<usize>>>,
     /// Advertisements to routers, and the routers.
-    pub bgp: Bgp,
+    pub bgp: Arc<Bgp>,
     /// Nodes, by name.
-    pub nodes: Vec<Node>,
+    pub nodes: Arc<Vec<Node>>,
     /// Labels of the namespaces that have an object.
-    pub namespaces: BTreeMap<String, Labels>,
+    pub namespaces: Arc<BTreeMap<String, Labels>>,
     /// Services with their endpoints.
-    pub services: BTreeMap<NamespacedName, ResolvedService>,
+    pub services: Sorted<NamespacedName, ResolvedService>,
     /// Workloads, by name: what `demo` and `lab` play.
-    pub workloads: Vec<Workload>,
+    pub workloads: Arc<Vec<Workload>>,
     /// Routes, in the order they are tried.
-    pub routes: Vec<Route>,
+    pub routes: Arc<Vec<Route>>,
     /// Where the gateway listens: names and ports. Empty means `web` on 80, `websecure` on 443.
     pub entry_points: Vec<(String, u16)>,
     /// The `loadBalancerClass` of Services that are ours; none means those without one.

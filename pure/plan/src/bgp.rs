@@ -7,108 +7,98 @@
 //! each other in LOCAL_PREF, that node announces none of them.
 //!
 //! Routes to one prefix become one: communities of all, the highest LOCAL_PREF, all Services.
+//!
+//! As on the LAN, what is decided is kept, and after a change only what it concerns is looked at.
 
 mod announcing;
 mod sessions;
 
-use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
-use steelyard_ipam::Assignments;
+use steelyard_ipam::Assignment;
 use steelyard_model::service::Family;
-use steelyard_model::{
-    NamespacedName, ResolvedService, Selector, ServedBy, Snapshot, TrafficPolicy,
-};
+use steelyard_model::{NamespacedName, ResolvedService, Selector, ServedBy, TrafficPolicy};
 
 use crate::endpoints::{serving, serving_places};
-use crate::nodes::Nodes;
 use crate::obstacle::Obstacle;
-use crate::rows::{BgpRow, PeerRow};
+use crate::rows::{BgpRow, PeerRow, Protocol};
+use crate::scene::Scene;
 use announcing::{Announcing, announcing};
-use sessions::Sessions;
+use sessions::{Prefix, Sessions, Word};
 
 /// What becomes of a Service's addresses by BGP.
 #[derive(Debug, Default)]
 pub(crate) struct Reach {
-    /// Advertisements that select it, by index.
-    pub(crate) advertisements: Vec<usize>,
     /// Nodes that could announce it, did somebody serve there.
-    pub(crate) could: Vec<usize>,
+    could: Vec<usize>,
     /// Why no node does.
     pub(crate) obstacle: Option<Obstacle>,
     /// Two advertisements that contradict each other somewhere.
     pub(crate) contradiction: Option<(usize, usize)>,
-}
-
-/// All of it.
-#[derive(Default)]
-pub(crate) struct Bgp {
-    pub(crate) reaches: BTreeMap<NamespacedName, Reach>,
     pub(crate) rows: Vec<BgpRow>,
-    pub(crate) peers: Vec<PeerRow>,
+    /// What it lets nodes tell their peers.
+    words: Vec<Word>,
 }
 
-struct Planning<'a> {
-    snapshot: &'a Snapshot,
-    nodes: &'a Nodes<'a>,
+/// Every session, and what goes over it.
+#[derive(Debug)]
+pub(crate) struct Bgp {
     /// Nodes that may announce, by advertisement.
-    selected: Vec<Rc<[usize]>>,
-    sessions: Sessions<'a>,
-    rows: Vec<BgpRow>,
+    selected: Vec<Arc<[usize]>>,
+    sessions: Sessions,
 }
 
-/// Decides for all Services with an address.
-pub(crate) fn plan(snapshot: &Snapshot, nodes: &Nodes<'_>, assignments: &Assignments) -> Bgp {
-    let may = |selectors: &[Selector]| -> Rc<[usize]> {
-        nodes.matching(selectors).filter(|node| nodes.bar(*node).is_none()).collect()
-    };
-    let ads = &snapshot.bgp.advertisements;
-    let mut planning = Planning {
-        snapshot,
-        nodes,
-        selected: ads.iter().map(|ad| may(&ad.advertisement.node_selectors)).collect(),
-        sessions: Sessions::new(snapshot, nodes),
-        rows: Vec::new(),
-    };
-    let mut reaches = BTreeMap::new();
-    for (id, assignment) in &assignments.services {
-        let resolved = snapshot.services.get(id).filter(|_| !assignment.addresses.is_empty());
-        let (Some(resolved), Some(pool)) = (resolved, &assignment.pool) else { continue };
-        let of_pool = snapshot.bgp.pool_advertisements.get(pool).map_or(&[][..], Vec::as_slice);
-        let (reach, announcing) = planning.reach(resolved, of_pool, &assignment.addresses);
-        for &address in &assignment.addresses {
-            planning.announce(id, address, &announcing);
+impl Bgp {
+    /// Nobody announces anything yet.
+    pub(crate) fn new(scene: &Scene<'_>) -> Self {
+        let may = |selectors: &[Selector]| -> Arc<[usize]> {
+            let matching = scene.nodes.matching(selectors);
+            matching.filter(|node| scene.nodes.bar(*node).is_none()).collect()
+        };
+        let ads = scene.snapshot.bgp.advertisements.iter();
+        Self {
+            selected: ads.map(|ad| may(&ad.advertisement.node_selectors)).collect(),
+            sessions: Sessions::new(scene),
         }
-        reaches.insert(id.clone(), reach);
     }
-    Bgp { reaches, rows: planning.rows, peers: planning.sessions.rows() }
-}
 
-impl Planning<'_> {
-    fn reach(
+    /// What becomes of a Service that has addresses.
+    pub(crate) fn reach(
         &self,
+        scene: &Scene<'_>,
         resolved: &ResolvedService,
-        of_pool: &[usize],
-        addresses: &[std::net::IpAddr],
-    ) -> (Reach, Vec<Announcing>) {
+        assignment: &Assignment,
+    ) -> Reach {
+        let bgp = &scene.snapshot.bgp;
+        let of_pool = assignment.pool.as_ref().and_then(|pool| bgp.pool_advertisements.get(pool));
+        let of_pool = of_pool.map_or(&[][..], Vec::as_slice);
         let selects = |index: &usize| {
-            let selectors =
-                &self.snapshot.bgp.advertisements[*index].advertisement.service_selectors;
+            let selectors = &bgp.advertisements[*index].advertisement.service_selectors;
             selectors.is_empty() || Selector::any(selectors, &resolved.service.labels)
         };
         let advertisements: Vec<usize> = of_pool.iter().copied().filter(selects).collect();
-        let mut reach = Reach { advertisements, ..Reach::default() };
-        if reach.advertisements.is_empty() {
+        if advertisements.is_empty() {
             let none = of_pool.is_empty();
-            reach.obstacle =
-                Some(if none { Obstacle::PoolNotAdvertised } else { Obstacle::NotAdvertised });
-            return (reach, Vec::new());
+            let obstacle = if none { Obstacle::PoolNotAdvertised } else { Obstacle::NotAdvertised };
+            return Reach { obstacle: Some(obstacle), ..Reach::default() };
         }
-        let may = reach.advertisements.iter().flat_map(|index| self.selected[*index].iter());
+        self.reach_by(scene, resolved, assignment, &advertisements)
+    }
+
+    /// The same where advertisements select it.
+    fn reach_by(
+        &self,
+        scene: &Scene<'_>,
+        resolved: &ResolvedService,
+        assignment: &Assignment,
+        advertisements: &[usize],
+    ) -> Reach {
+        let mut reach = Reach::default();
+        let may = advertisements.iter().flat_map(|index| self.selected[*index].iter());
         reach.could = may.copied().collect();
         reach.could.sort_unstable();
         reach.could.dedup();
-        let serving_nodes = self.with_endpoints(resolved, &reach.could);
+        let serving_nodes = with_endpoints(scene, resolved, &reach.could);
         reach.obstacle = if reach.could.is_empty() {
             Some(Obstacle::NoNode)
         } else if !serving_nodes.is_empty() {
@@ -118,46 +108,89 @@ impl Planning<'_> {
         } else {
             Some(Obstacle::NoLocalEndpoint)
         };
-        let families: Vec<Family> = addresses.iter().map(|address| Family::of(*address)).collect();
-        let found = announcing(self, &reach.advertisements, &serving_nodes, &families);
+        let families: Vec<Family> =
+            assignment.addresses.iter().map(|address| Family::of(*address)).collect();
+        let ads = (scene.snapshot, &self.selected[..]);
+        let found = announcing(ads, advertisements, &serving_nodes, &families);
         reach.contradiction = found.contradiction;
         let nowhere = found.announcing.iter().all(|it| it.nodes.is_empty());
         if reach.obstacle.is_none() && nowhere {
             reach.obstacle = Some(Obstacle::Contradiction);
         }
-        (reach, found.announcing)
+        for &address in &assignment.addresses {
+            self.announce(scene, &resolved.service.id, address, &found.announcing, &mut reach);
+        }
+        reach
     }
 
-    /// Those of `nodes` where somebody serves.
-    fn with_endpoints(&self, resolved: &ResolvedService, nodes: &[usize]) -> Vec<usize> {
-        if resolved.served_by == ServedBy::Gateway {
-            return nodes.to_vec();
-        }
-        let places = serving_places(resolved);
-        if resolved.service.external_traffic_policy == TrafficPolicy::Cluster {
-            return if places.is_empty() { Vec::new() } else { nodes.to_vec() };
-        }
-        let here = |node: &&usize| self.nodes.is_among(**node, &places);
-        nodes.iter().filter(here).copied().collect()
-    }
-
-    /// Tells the routers of one address.
-    fn announce(&mut self, id: &NamespacedName, address: std::net::IpAddr, found: &[Announcing]) {
+    /// What routers hear of one address.
+    fn announce(
+        &self,
+        scene: &Scene<'_>,
+        id: &NamespacedName,
+        address: std::net::IpAddr,
+        found: &[Announcing],
+        reach: &mut Reach,
+    ) {
         for Announcing { advertisement, nodes } in found {
-            let joined = &self.snapshot.bgp.advertisements[*advertisement];
-            let prefix = sessions::Prefix::new(address, &joined.advertisement);
-            let peers = self.sessions.tell(joined, nodes, prefix, id);
-            let row = BgpRow {
+            let joined = &scene.snapshot.bgp.advertisements[*advertisement];
+            let prefix = Prefix::new(address, &joined.advertisement);
+            let words = self.sessions.words(scene, *advertisement, nodes, prefix);
+            let peer = |word: &Word| scene.snapshot.bgp.peers[word.peer].peer.id.name.to_string();
+            let mut peers: Vec<String> = words.iter().map(peer).collect();
+            peers.sort();
+            peers.dedup();
+            reach.words.extend(words);
+            reach.add(BgpRow {
                 address: prefix.to_string(),
                 service: id.clone(),
-                protocol: crate::rows::Protocol::Bgp,
-                nodes: nodes.iter().map(|node| self.nodes.name(*node).to_owned()).collect(),
+                protocol: Protocol::Bgp,
+                nodes: nodes.iter().map(|node| scene.nodes.name(*node).to_owned()).collect(),
                 peers,
                 local_pref: joined.advertisement.local_pref,
                 communities: joined.communities.iter().map(ToString::to_string).collect(),
-            };
-            self.add(row);
+            });
         }
+    }
+
+    /// Puts what a Service lets nodes tell in the place of what it did before.
+    pub(crate) fn replace(
+        &mut self,
+        id: &NamespacedName,
+        before: Option<&Reach>,
+        now: Option<&Reach>,
+    ) {
+        for word in before.iter().flat_map(|reach| &reach.words) {
+            self.sessions.take_back(word, id);
+        }
+        for word in now.iter().flat_map(|reach| &reach.words) {
+            self.sessions.tell(word, id);
+        }
+    }
+
+    /// Brings `rows`, one per session, up to date.
+    pub(crate) fn report(&mut self, scene: &Scene<'_>, rows: &mut Vec<PeerRow>) {
+        self.sessions.report(scene, rows);
+    }
+}
+
+/// Those of `nodes` where somebody serves.
+fn with_endpoints(scene: &Scene<'_>, resolved: &ResolvedService, nodes: &[usize]) -> Vec<usize> {
+    if resolved.served_by == ServedBy::Gateway {
+        return nodes.to_vec();
+    }
+    let places = serving_places(resolved);
+    if resolved.service.external_traffic_policy == TrafficPolicy::Cluster {
+        return if places.is_empty() { Vec::new() } else { nodes.to_vec() };
+    }
+    let here = |node: &&usize| scene.nodes.is_among(**node, &places);
+    nodes.iter().filter(here).copied().collect()
+}
+
+impl Reach {
+    /// Whether this node could announce the Service, did somebody serve.
+    pub(crate) fn concerns_this_node(&self, scene: &Scene<'_>) -> bool {
+        self.could.iter().any(|node| scene.is_this_node(*node))
     }
 
     /// Rows that differ in nothing but their peers are one.
@@ -166,8 +199,7 @@ impl Planning<'_> {
             (&other.address, &other.nodes, other.local_pref, &other.communities)
                 == (&row.address, &row.nodes, row.local_pref, &row.communities)
         };
-        let of_service = self.rows.iter_mut().rev().take_while(|it| it.service == row.service);
-        match of_service.into_iter().find(same) {
+        match self.rows.iter_mut().rev().find(same) {
             Some(known) => {
                 known.peers.extend(row.peers);
                 known.peers.sort();

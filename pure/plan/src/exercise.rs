@@ -37,7 +37,7 @@ fn addresses(plan: &Plan) -> BTreeMap<NamespacedName, Vec<IpAddr>> {
     let named = |row: &crate::ServiceRow| {
         (NamespacedName::new(&*row.namespace, &*row.name), row.addresses.clone())
     };
-    plan.services.iter().map(named).collect()
+    plan.services.values().map(named).collect()
 }
 
 fn check(snapshot: &Snapshot, plan: &Plan) {
@@ -56,7 +56,7 @@ fn check(snapshot: &Snapshot, plan: &Plan) {
     for found in &plan.diagnostics {
         assert!(!found.message.is_empty() && !found.help.is_empty(), "{found:?}");
     }
-    for row in &plan.announcements {
+    for row in plan.announcements.values() {
         let AnnouncementRow::Layer2(row) = row else { continue };
         let known = given.values().flatten().any(|address| *address == row.address);
         assert!(known, "{} is announced and nobody has it", row.address);

@@ -1,43 +1,34 @@
 //! Why, in sentences: for each Service why it has its addresses or none, and who announces them.
 
-use std::collections::BTreeMap;
+use steelyard_ipam::{Assignment, Exclusion, Reason};
+use steelyard_model::{Diagnostic, ObjectRef, ResolvedService, Severity, Snapshot};
 
-use steelyard_ipam::{Assignment, Assignments, Reason};
-use steelyard_model::{Diagnostic, NamespacedName, ObjectRef, ResolvedService, Severity, Snapshot};
-
-use crate::bgp::{Bgp, Reach};
+use crate::bgp::Reach;
 use crate::codes;
-use crate::layer2::{Layer2, Outlook};
+use crate::layer2::Outlook;
 use crate::obstacle::Obstacle;
-use crate::rows::{BgpRow, Layer2Row};
+use crate::rows::{AnnouncementRow, BgpRow, Layer2Row};
+use crate::scene::Scene;
 
 const LAYER2: &str = "L2Advertisement";
 const BGP: &str = "BGPAdvertisement";
 
-/// Sentences per Service, without periods.
-pub(crate) fn explanations(
-    assignments: &Assignments,
-    layer2: &Layer2<'_>,
-    bgp: &Bgp,
-) -> BTreeMap<NamespacedName, Vec<String>> {
-    let mut rows: BTreeMap<&NamespacedName, Vec<String>> = BTreeMap::new();
-    for row in &layer2.rows {
-        rows.entry(&row.service).or_default().push(announced(row));
-    }
-    for row in &bgp.rows {
-        rows.entry(&row.service).or_default().push(routed(row));
-    }
-    let mut explain = |(id, assignment): (&NamespacedName, &Assignment)| {
-        let mut said = vec![reason(assignment)];
-        let excluded = assignments.exclusions.get(id).into_iter().flatten();
-        said.extend(excluded.map(|it| format!("{}: {}", it.message, it.help)));
-        said.extend(rows.remove(id).into_iter().flatten());
-        let outlook = layer2.outlooks.get(id);
-        let hindrance = outlook.and_then(|outlook| hindrance(outlook, bgp.reaches.get(id)));
-        said.extend(hindrance.map(|(obstacle, kind)| obstacle.words(kind).0));
-        (id.clone(), said)
-    };
-    assignments.services.iter().map(&mut explain).collect()
+/// Sentences about a Service, without periods; `rows` are those that announce it.
+pub(crate) fn sentences(
+    assignment: &Assignment,
+    exclusions: &[Exclusion],
+    rows: &[AnnouncementRow],
+    announcing: Option<(&Outlook, &Reach)>,
+) -> Vec<String> {
+    let mut said = vec![reason(assignment)];
+    said.extend(exclusions.iter().map(|it| format!("{}: {}", it.message, it.help)));
+    said.extend(rows.iter().map(|row| match row {
+        AnnouncementRow::Layer2(row) => announced(row),
+        AnnouncementRow::Bgp(row) => routed(row),
+    }));
+    let hindrance = announcing.and_then(|(outlook, reach)| hindrance(outlook, reach));
+    said.extend(hindrance.map(|(obstacle, kind)| obstacle.words(kind).0));
+    said
 }
 
 fn reason(assignment: &Assignment) -> String {
@@ -81,35 +72,30 @@ fn has_endpoint(service: &ResolvedService) -> bool {
     service.ports.iter().any(|port| !port.endpoints.is_empty())
 }
 
-/// What keeps addresses from being announced, by either protocol. Pools that nobody advertises are
-/// reported where pools and advertisements are joined, and so are Services without any endpoint.
-pub(crate) fn diagnostics(snapshot: &Snapshot, layer2: &Layer2<'_>, bgp: &Bgp) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    for (id, outlook) in &layer2.outlooks {
-        let Some(resolved) = snapshot.services.get(id) else { continue };
-        let object = &resolved.service.object;
-        if let Some((early, late)) = bgp.reaches.get(id).and_then(|reach| reach.contradiction) {
-            found.push(contradiction(snapshot, object, early, late));
-            continue;
-        }
-        let Some((obstacle, kind)) = hindrance(outlook, bgp.reaches.get(id)) else { continue };
-        let for_now =
-            obstacle == Obstacle::NoNode && layer2.nodes.are_down(outlook.advertisements());
-        let told = obstacle == Obstacle::NoEndpoint && !has_endpoint(resolved);
-        let Some((code, path)) = obstacle.place().filter(|_| !for_now && !told) else { continue };
-        let (message, help) = obstacle.words(kind);
-        found.push(Diagnostic::new(Severity::Warning, code, object, path, message, help));
+/// What keeps a Service's addresses from being announced, by either protocol. Pools that nobody
+/// advertises are reported where pools and advertisements are joined, and so are Services without
+/// any endpoint.
+pub(crate) fn diagnostic(
+    scene: &Scene<'_>,
+    resolved: &ResolvedService,
+    outlook: &Outlook,
+    reach: &Reach,
+) -> Option<Diagnostic> {
+    let object = &resolved.service.object;
+    if let Some((early, late)) = reach.contradiction {
+        return Some(contradiction(scene.snapshot, object, early, late));
     }
-    found
+    let (obstacle, kind) = hindrance(outlook, reach)?;
+    let for_now = obstacle == Obstacle::NoNode && scene.nodes.are_down(outlook.advertisements());
+    let told = obstacle == Obstacle::NoEndpoint && !has_endpoint(resolved);
+    let (code, path) = obstacle.place().filter(|_| !for_now && !told)?;
+    let (message, help) = obstacle.words(kind);
+    Some(Diagnostic::new(Severity::Warning, code, object, path, message, help))
 }
 
 /// Why neither protocol announces a Service; of two reasons the one that is nearer to success.
-fn hindrance(outlook: &Outlook, reach: Option<&Reach>) -> Option<(Obstacle, &'static str)> {
-    let lan = outlook.obstacle?;
-    let routed = match reach {
-        Some(reach) => reach.obstacle?,
-        None => Obstacle::PoolNotAdvertised,
-    };
+fn hindrance(outlook: &Outlook, reach: &Reach) -> Option<(Obstacle, &'static str)> {
+    let (lan, routed) = (outlook.obstacle?, reach.obstacle?);
     match (lan, routed) {
         (Obstacle::PoolNotAdvertised, Obstacle::PoolNotAdvertised) => Some((lan, LAYER2)),
         (Obstacle::PoolNotAdvertised, _) => Some((routed, BGP)),

@@ -2,7 +2,8 @@
 //!
 //! `plan` is a pure function of the Snapshot, of what Services hold already and of a few facts
 //! about this node. Its value serialises to exactly the JSON of `plan -o json`; what that contract
-//! has no field for ([`NodePlan`], explanations, the next holdings) stays beside it.
+//! has no field for ([`NodePlan`], explanations, the next holdings) stays beside it. [`Planner`]
+//! is the same function for somebody who plans again and again.
 
 mod bgp;
 pub mod codes;
@@ -14,22 +15,25 @@ mod layer2;
 mod node_plan;
 mod nodes;
 mod obstacle;
+mod planner;
 pub mod resolve;
 mod routes;
 mod rows;
+mod scene;
 mod sha256;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Serialize;
-use steelyard_ipam::{Assignments, Options, assign};
-use steelyard_model::{Diagnostic, Held, NamespacedName, Snapshot};
+use steelyard_model::{Diagnostic, Held, NamespacedName, Snapshot, Sorted};
 
 #[doc(hidden)]
 pub use exercise::exercise;
 pub use node_plan::{Announce, Forward, ForwardPort, NodePlan, Serve, Share};
+pub use planner::Planner;
 pub use rows::{
     AdvertisedRow, AnnouncementRow, BackendRow, BgpRow, FilterRow, Layer2Row, PeerRow, Protocol,
     RouteKind, RouteRow, ServiceRow, TlsRow,
@@ -37,7 +41,7 @@ pub use rows::{
 pub use steelyard_ipam::{Absent, Event, EventKind, Exclusion, PoolUsage};
 
 /// What is known on this node beyond the manifests.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// Name of this node.
     pub node: String,
@@ -53,19 +57,22 @@ pub struct Facts {
     pub held_only: bool,
 }
 
-/// What happens, everywhere and on this node.
+/// What happens, everywhere and on this node. Cheap to clone; what a change did not concern is
+/// shared with the plan before it.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Plan {
     /// LoadBalancer Services that are ours, by name.
-    pub services: Vec<ServiceRow>,
-    /// Who announces which address, by Service.
-    pub announcements: Vec<AnnouncementRow>,
+    #[serde(serialize_with = "Sorted::list_values")]
+    pub services: Sorted<NamespacedName, ServiceRow>,
+    /// Who announces which address, by Service; those on the LAN first.
+    #[serde(serialize_with = "Sorted::list_values")]
+    pub announcements: Sorted<(NamespacedName, usize), AnnouncementRow>,
     /// How much of each pool is used.
     pub pools: Vec<PoolUsage>,
     /// Sessions with routers.
     pub peers: Vec<PeerRow>,
     /// Routes, in the order they are tried.
-    pub routes: Vec<RouteRow>,
+    pub routes: Arc<Vec<RouteRow>>,
     /// What is wrong, or worth knowing; sorted as [`sort`] does.
     pub diagnostics: Vec<Diagnostic>,
     /// What Services hold now.
@@ -76,41 +83,15 @@ pub struct Plan {
     pub node: NodePlan,
     /// Per Service, in sentences: why its addresses, why none, who announces them.
     #[serde(skip)]
-    pub explanations: BTreeMap<NamespacedName, Vec<String>>,
+    pub explanations: Sorted<NamespacedName, Vec<String>>,
     /// Per Service without an address: why no pool serves it.
     #[serde(skip)]
-    pub exclusions: BTreeMap<NamespacedName, Vec<Exclusion>>,
+    pub exclusions: Sorted<NamespacedName, Vec<Exclusion>>,
 }
 
 /// Plans. `held` is what came out last time (the lock).
 pub fn plan(snapshot: &Snapshot, held: &Held, facts: &Facts) -> Plan {
-    let assignments = assignments(snapshot, held, facts);
-    let layer2 = layer2::Layer2::new(snapshot, facts, &assignments);
-    let bgp = bgp::plan(snapshot, &layer2.nodes, &assignments);
-    let mut diagnostics = snapshot.diagnostics.clone();
-    diagnostics.extend(explain::diagnostics(snapshot, &layer2, &bgp));
-    diagnostics.extend(assignments.diagnostics.iter().cloned());
-    sort(&mut diagnostics);
-    Plan {
-        services: services(snapshot, &assignments),
-        node: NodePlan::new(snapshot, facts, &assignments, &layer2, &bgp),
-        explanations: explain::explanations(&assignments, &layer2, &bgp),
-        announcements: announcements(layer2.rows, bgp.rows),
-        routes: routes::rows(&snapshot.routes),
-        pools: assignments.pools,
-        held: assignments.held,
-        exclusions: assignments.exclusions,
-        peers: bgp.peers,
-        diagnostics,
-    }
-}
-
-/// By Service, those on the LAN first.
-fn announcements(layer2: Vec<Layer2Row>, bgp: Vec<BgpRow>) -> Vec<AnnouncementRow> {
-    let layer2 = layer2.into_iter().map(AnnouncementRow::Layer2);
-    let mut rows: Vec<_> = layer2.chain(bgp.into_iter().map(AnnouncementRow::Bgp)).collect();
-    rows.sort_by(|a, b| a.service().cmp(b.service()));
-    rows
+    Planner::default().plan(snapshot, held, facts)
 }
 
 /// Sorts diagnostics for people: by file, line and column where known, then worst first, then by
@@ -121,36 +102,6 @@ pub fn sort(diagnostics: &mut [Diagnostic]) {
         (place, it.severity, it.object.clone(), it.path.clone(), it.code, it.message.clone())
     };
     diagnostics.sort_by_cached_key(key);
-}
-
-fn assignments(snapshot: &Snapshot, held: &Held, facts: &Facts) -> Assignments {
-    let options = Options {
-        load_balancer_class: snapshot.load_balancer_class.clone(),
-        absent: facts.absent.clone(),
-        held_only: facts.held_only,
-    };
-    let services = snapshot.services.values().map(|resolved| resolved.service.clone());
-    let wanting = services.filter(|service| service.is_load_balancer());
-    assign(&snapshot.pools, &snapshot.namespaces, wanting, held, &options)
-}
-
-fn services(snapshot: &Snapshot, assignments: &Assignments) -> Vec<ServiceRow> {
-    let row = |(id, assignment): (&NamespacedName, &steelyard_ipam::Assignment)| {
-        if assignment.reason == steelyard_ipam::Reason::ForeignClass {
-            return None;
-        }
-        let served_by = || snapshot.services.get(id).map(|it| it.served_by);
-        let served_by = if assignment.addresses.is_empty() { None } else { served_by() };
-        Some(ServiceRow {
-            namespace: id.namespace.to_string(),
-            name: id.name.to_string(),
-            addresses: assignment.addresses.clone(),
-            pool: assignment.pool_name().map(ToString::to_string),
-            served_by,
-            events: assignment.events.clone(),
-        })
-    };
-    assignments.services.iter().filter_map(row).collect()
 }
 
 impl Facts {

@@ -1,18 +1,17 @@
 //! What one node does: announce, serve, forward.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use steelyard_ipam::Assignments;
 use steelyard_model::{
-    Endpoint, NamespacedName, Protocol, ResolvedService, ServedBy, ServicePort, Snapshot,
+    Endpoint, NamespacedName, Protocol, ResolvedService, ServicePort, Snapshot, Sorted,
     TrafficPolicy,
 };
 
-use crate::Facts;
-use crate::bgp::Bgp;
+use crate::election::Candidate;
 use crate::endpoints::usable;
-use crate::layer2::Layer2;
+use crate::layer2::{Layer2, Moved};
+use crate::scene::Scene;
 
 /// The entry point that ends TLS: not served before there are certificates.
 const SECURE: &str = "websecure";
@@ -21,17 +20,17 @@ const DEFAULT_ENTRY_POINTS: [(&str, u16); 2] = [("web", 80), (SECURE, 443)];
 /// Names that ports have for an entry point, besides its own.
 const ALIASES: [(&str, &str); 2] = [("http", "web"), ("https", SECURE)];
 
-/// What this node does.
+/// What this node does. What is per Service has the position of the address as second key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodePlan {
     /// Addresses it answers for on the LAN.
-    pub announce: Vec<Announce>,
+    pub announce: Sorted<IpAddr, Announce>,
     /// Addresses that it may answer for, where nodes settle among themselves which one does.
-    pub share: Vec<Share>,
+    pub share: Sorted<IpAddr, Share>,
     /// Addresses of the gateway.
-    pub serve: Vec<Serve>,
+    pub serve: Sorted<(NamespacedName, usize), Serve>,
     /// Addresses forwarded to endpoints.
-    pub forward: Vec<Forward>,
+    pub forward: Sorted<(NamespacedName, usize), Forward>,
 }
 
 /// An address this node answers for.
@@ -90,53 +89,45 @@ pub struct ForwardPort {
 }
 
 impl NodePlan {
-    /// The part of the node that `facts` names.
-    pub(crate) fn new(
-        snapshot: &Snapshot,
-        facts: &Facts,
-        assignments: &Assignments,
-        layer2: &Layer2<'_>,
-        bgp: &Bgp,
-    ) -> Self {
-        let mut plan = Self {
-            announce: announce(layer2, &facts.node),
-            share: share(layer2, &facts.node),
-            ..Self::default()
-        };
-        for (id, assignment) in &assignments.services {
-            let Some(resolved) = snapshot.services.get(id) else { continue };
-            let by_bgp = bgp.reaches.get(id).is_some_and(|reach| {
-                reach.could.iter().any(|node| layer2.nodes.name(*node) == facts.node)
-            });
-            if !by_bgp && !layer2.concerns(id, &facts.node) {
-                continue;
-            }
-            for &address in &assignment.addresses {
-                match resolved.served_by {
-                    ServedBy::Gateway => plan.serve.push(serve(snapshot, resolved, address)),
-                    ServedBy::Forward => {
-                        let ports = forwarded(resolved, facts, layer2.nodes.assumed);
-                        plan.forward.push(Forward { address, service: id.clone(), ports });
-                    }
-                }
-            }
-        }
-        plan
+    /// Brings the part of addresses that `moved` up to date.
+    pub(crate) fn update(&mut self, scene: &Scene<'_>, layer2: &Layer2, moved: &Moved) {
+        let addresses = || moved.addresses.iter().copied();
+        self.announce.change(addresses().map(|it| (it, announce(scene, layer2, it))));
+        self.share.change(addresses().map(|it| (it, share(scene, layer2, it))));
     }
 }
 
-fn announce(layer2: &Layer2<'_>, node: &str) -> Vec<Announce> {
-    let mut vips: BTreeMap<IpAddr, Announce> = BTreeMap::new();
-    for row in layer2.rows.iter().filter(|row| row.owner.as_deref() == Some(node)) {
-        let (address, service) = (row.address, row.service.clone());
-        let interfaces = row.interfaces.clone();
-        if let Some(known) = vips.get_mut(&address) {
-            widen(&mut known.interfaces, interfaces);
-        } else {
-            vips.insert(address, Announce { address, service, interfaces });
+fn announce(scene: &Scene<'_>, layer2: &Layer2, address: IpAddr) -> Option<Announce> {
+    let mut announce: Option<Announce> = None;
+    for sharer in &layer2.vip(address)?.sharers {
+        let owner = sharer.order.first().filter(|it| scene.is_this_node(it.node));
+        let Some(owner) = owner.filter(|_| !sharer.advertisements.is_empty()) else { continue };
+        let interfaces = scene.nodes.interfaces(&sharer.advertisements, Some(owner.node));
+        match &mut announce {
+            Some(known) => widen(&mut known.interfaces, interfaces),
+            None => {
+                announce = Some(Announce { address, service: sharer.id.clone(), interfaces });
+            }
         }
     }
-    vips.into_values().collect()
+    announce
+}
+
+fn share(scene: &Scene<'_>, layer2: &Layer2, address: IpAddr) -> Option<Share> {
+    let mut share: Option<Share> = None;
+    for sharer in &layer2.vip(address)?.sharers {
+        let own = sharer.order.iter().find(|it| scene.is_this_node(it.node));
+        let Some(own) = own else { continue };
+        let interfaces = scene.nodes.interfaces(&sharer.advertisements, Some(own.node));
+        if let Some(known) = &mut share {
+            widen(&mut known.interfaces, interfaces);
+            continue;
+        }
+        let named = |it: &Candidate| (scene.nodes.name(it.node).to_owned(), it.score);
+        let candidates = sharer.order.iter().map(named).collect();
+        share = Some(Share { address, interfaces, candidates });
+    }
+    share
 }
 
 /// Any interface for one of those that share an address is any interface for the address.
@@ -149,23 +140,8 @@ fn widen(known: &mut Vec<String>, more: Vec<String>) {
     }
 }
 
-fn share(layer2: &Layer2<'_>, node: &str) -> Vec<Share> {
-    let mut vips: BTreeMap<IpAddr, Share> = BTreeMap::new();
-    for ((address, id), contest) in &layer2.contests {
-        let name = |index: usize| layer2.nodes.name(index);
-        let Some(own) = contest.iter().find(|it| name(it.node) == node) else { continue };
-        let interfaces = layer2.interfaces(id, own.node);
-        if let Some(known) = vips.get_mut(address) {
-            widen(&mut known.interfaces, interfaces);
-            continue;
-        }
-        let candidates = contest.iter().map(|it| (name(it.node).to_owned(), it.score)).collect();
-        vips.insert(*address, Share { address: *address, interfaces, candidates });
-    }
-    vips.into_values().collect()
-}
-
-fn serve(snapshot: &Snapshot, resolved: &ResolvedService, address: IpAddr) -> Serve {
+/// What the gateway does at an address of a Service.
+pub(crate) fn serve(snapshot: &Snapshot, resolved: &ResolvedService, address: IpAddr) -> Serve {
     let ports = resolved.service.ports.iter().filter_map(|port| {
         let name = entry_point(snapshot, port)?;
         (name != SECURE).then(|| (port.protocol, port.port, name.to_owned()))
@@ -195,17 +171,19 @@ fn entry_point<'a>(snapshot: &'a Snapshot, port: &ServicePort) -> Option<&'a str
         .map(|(name, _)| name)
 }
 
-fn forwarded(resolved: &ResolvedService, facts: &Facts, assumed: bool) -> Vec<ForwardPort> {
+/// What is forwarded from an address of a Service.
+pub(crate) fn forward(scene: &Scene<'_>, resolved: &ResolvedService, address: IpAddr) -> Forward {
     let local_only = resolved.service.external_traffic_policy == TrafficPolicy::Local;
     let here = |endpoint: &Endpoint| match endpoint.node.as_deref() {
         _ if !local_only => true,
-        Some(node) => node == facts.node,
-        None => assumed,
+        Some(node) => node == scene.facts.node,
+        None => scene.nodes.assumed,
     };
     let port = |port: &steelyard_model::ResolvedPort| ForwardPort {
         protocol: port.port.protocol,
         port: port.port.port,
         endpoints: usable(port, here),
     };
-    resolved.ports.iter().map(port).collect()
+    let ports = resolved.ports.iter().map(port).collect();
+    Forward { address, service: resolved.service.id.clone(), ports }
 }

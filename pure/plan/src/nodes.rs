@@ -1,7 +1,7 @@
 //! The nodes, and which of them an advertisement lets answer for a Service.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use steelyard_model::{Labels, Selector, Snapshot};
 
@@ -18,7 +18,7 @@ pub(crate) struct Nodes<'a> {
     /// Whether there is no Node object.
     pub(crate) assumed: bool,
     /// Candidates of each set of advertisements, worked out once.
-    selected: BTreeMap<Vec<usize>, Rc<[Candidate]>>,
+    selected: BTreeMap<Vec<usize>, Arc<[Candidate]>>,
 }
 
 struct NodeView {
@@ -50,10 +50,6 @@ impl<'a> Nodes<'a> {
             list.push(NodeView { name, labels, bar });
         }
         Self { list, snapshot, assumed, selected: BTreeMap::new() }
-    }
-
-    pub(crate) fn names(&self) -> Vec<&str> {
-        self.list.iter().map(|node| &*node.name).collect()
     }
 
     pub(crate) fn name(&self, node: usize) -> &str {
@@ -91,7 +87,7 @@ impl<'a> Nodes<'a> {
     }
 
     /// Nodes that may answer under one of these advertisements, with the sum of their scores.
-    pub(crate) fn candidates(&mut self, advertisements: &[usize]) -> Rc<[Candidate]> {
+    pub(crate) fn candidates(&mut self, advertisements: &[usize]) -> Arc<[Candidate]> {
         if let Some(known) = self.selected.get(advertisements) {
             return known.clone();
         }
@@ -104,7 +100,7 @@ impl<'a> Nodes<'a> {
             let score = selecting.iter().map(|&index| self.score(index, view)).sum();
             (!selecting.is_empty()).then_some(Candidate { node, score })
         };
-        let found: Rc<[Candidate]> = self.list.iter().enumerate().filter_map(candidate).collect();
+        let found: Arc<[Candidate]> = self.list.iter().enumerate().filter_map(candidate).collect();
         self.selected.insert(advertisements.to_vec(), found.clone());
         found
     }

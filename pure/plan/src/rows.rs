@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 use steelyard_ipam::Event;
-use steelyard_model::{NamespacedName, ServedBy};
+use steelyard_model::{NamespacedName, ServedBy, Sorted};
 
 /// A Service of type LoadBalancer that is ours.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -92,8 +92,9 @@ pub struct PeerRow {
     pub peer: String,
     /// The router's address, or the interface it is behind.
     pub address: String,
-    /// Routes, by prefix.
-    pub routes: Vec<AdvertisedRow>,
+    /// Routes, by prefix: network and length.
+    #[serde(serialize_with = "Sorted::list_values")]
+    pub routes: Sorted<(IpAddr, u8), AdvertisedRow>,
 }
 
 /// A route as a router is told.

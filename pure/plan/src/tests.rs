@@ -78,7 +78,7 @@ endpoints: [{}]",
 }
 
 fn layer2(plan: &Plan) -> Vec<&Layer2Row> {
-    let of_lan = plan.announcements.iter().filter_map(|row| match row {
+    let of_lan = plan.announcements.values().filter_map(|row| match row {
         AnnouncementRow::Layer2(row) => Some(row),
         AnnouncementRow::Bgp(_) => None,
     });

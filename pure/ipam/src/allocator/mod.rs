@@ -41,7 +41,7 @@ pub struct Options {
 }
 
 /// What becomes of holdings whose Service is not in the input.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Absent {
     /// They are released: the Service is gone.
     #[default]
@@ -65,6 +65,8 @@ pub struct Allocator {
     /// Number of the last run. Who was decided in an earlier one is history: what was given is
     /// held, and what happened was told.
     run: u64,
+    /// Who was decided in the last run.
+    decided: Vec<Slot>,
     /// Want something, so that every change concerns them.
     unsettled: BTreeSet<Slot>,
     /// Addresses that a status has and its Service does not: who gives one back may be followed
@@ -118,6 +120,7 @@ impl Allocator {
             vacant: Vec::new(),
             index: BTreeMap::new(),
             run: 0,
+            decided: Vec::new(),
             unsettled: BTreeSet::new(),
             missed: BTreeSet::new(),
             changed: None,
@@ -148,6 +151,25 @@ impl Allocator {
         self.decide_again();
     }
 
+    /// Nothing changed; what is wanted is looked at again, and what happened is history. The same
+    /// as [`Allocator::new`] with what everybody has now as held.
+    pub fn again(&mut self) {
+        self.run += 1;
+        self.decide_again();
+    }
+
+    /// The Services that the last run decided: of all others everything is as it was before it,
+    /// but for those that the run before it decided.
+    pub fn decided(&self) -> impl Iterator<Item = &NamespacedName> {
+        self.decided.iter().filter_map(|&slot| Some(&self.slots[slot].as_ref()?.id))
+    }
+
+    /// What a Service holds now; nothing without an address.
+    pub fn holding_of(&self, id: &NamespacedName) -> Option<Holding> {
+        let holding = self.holding(self.claim(*self.index.get(id)?));
+        (!holding.addresses.is_empty()).then_some(holding)
+    }
+
     /// What a Service gets; none unless it is of type LoadBalancer.
     pub fn assignment(&self, id: &NamespacedName) -> Option<Assignment> {
         let claim = self.claim(*self.index.get(id)?);
@@ -176,11 +198,8 @@ impl Allocator {
 
     /// What everybody has now.
     pub fn held(&self) -> Held {
-        let holding = |(id, slot): (&NamespacedName, &Slot)| {
-            let holding = self.holding(self.claim(*slot));
-            (!holding.addresses.is_empty()).then(|| (id.clone(), holding))
-        };
-        Held(self.index.iter().filter_map(holding).collect())
+        let holding = |id: &NamespacedName| Some((id.clone(), self.holding_of(id)?));
+        Held(self.index.keys().filter_map(holding).collect())
     }
 
     fn outcome(&self, claim: &Claim, service: &Service) -> Assignment {
@@ -244,7 +263,7 @@ impl Allocator {
     }
 
     fn enter_absent(&mut self, held: &Held) {
-        for (id, holding) in &held.0 {
+        for (id, holding) in held.0.iter() {
             let keep = match &self.options.absent {
                 Absent::Release => false,
                 Absent::Keep(ids) => ids.contains(id),
@@ -301,11 +320,6 @@ impl Allocator {
     /// The load balancer class that is ours.
     pub(crate) fn class(&self) -> Option<&str> {
         self.options.load_balancer_class.as_deref()
-    }
-
-    /// All claims by name.
-    pub(crate) fn claims(&self) -> impl Iterator<Item = &Claim> {
-        self.index.values().map(|&slot| self.claim(slot))
     }
 }
 
@@ -369,9 +383,10 @@ impl Allocator {
             return;
         }
         self.give_all(&active);
-        for slot in active {
+        for &slot in &active {
             self.finish(slot);
         }
+        self.decided = active;
     }
 
     /// Notes what a decided claim means for later changes.

@@ -37,7 +37,7 @@ impl std::fmt::Debug for World {
             )?;
         }
         self.services.iter().try_for_each(|it| writeln!(f, "{}", short(it)))?;
-        for (id, held) in &self.held.0 {
+        for (id, held) in self.held.0.iter() {
             writeln!(f, "{id} held {:?}", held.addresses)?;
         }
         Ok(())

@@ -1,11 +1,10 @@
 //! Which nodes announce a Service under which advertisements, and where those contradict.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use steelyard_model::BgpAdvertisement;
 use steelyard_model::service::Family;
-
-use super::Planning;
+use steelyard_model::{BgpAdvertisement, Snapshot};
 
 /// One advertisement at work.
 pub(super) struct Announcing {
@@ -21,14 +20,15 @@ pub(super) struct Found {
     pub(super) contradiction: Option<(usize, usize)>,
 }
 
-/// What becomes of `advertisements` (by index) on nodes where the Service is served.
+/// What becomes of `advertisements` (by index) on nodes where the Service is served; `selected`
+/// are the nodes that may announce, by advertisement.
 pub(super) fn announcing(
-    planning: &Planning<'_>,
+    (snapshot, selected): (&Snapshot, &[Arc<[usize]>]),
     advertisements: &[usize],
     serving: &[usize],
     families: &[Family],
 ) -> Found {
-    let of = |index: usize| &planning.snapshot.bgp.advertisements[index].advertisement;
+    let of = |index: usize| &snapshot.bgp.advertisements[index].advertisement;
     let mut contradiction = None;
     let mut silent: BTreeSet<usize> = BTreeSet::new();
     for (position, &late) in advertisements.iter().enumerate() {
@@ -36,9 +36,9 @@ pub(super) fn announcing(
             if !contradict(of(early), of(late), families) {
                 continue;
             }
-            let both = planning.selected[late]
+            let both = selected[late]
                 .iter()
-                .filter(|node| planning.selected[early].contains(node) && serving.contains(node));
+                .filter(|node| selected[early].contains(node) && serving.contains(node));
             let before = silent.len();
             silent.extend(both);
             if silent.len() > before {
@@ -47,9 +47,9 @@ pub(super) fn announcing(
         }
     }
     let nodes = |advertisement: usize| {
-        let selected = planning.selected[advertisement].iter().copied();
+        let those = selected[advertisement].iter().copied();
         let serves = |node: &usize| serving.binary_search(node).is_ok() && !silent.contains(node);
-        Announcing { advertisement, nodes: selected.filter(serves).collect() }
+        Announcing { advertisement, nodes: those.filter(serves).collect() }
     };
     Found { announcing: advertisements.iter().map(|index| nodes(*index)).collect(), contradiction }
 }

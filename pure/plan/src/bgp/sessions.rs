@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::rc::Rc;
 
-use steelyard_model::bgp::JoinedAdvertisement;
 use steelyard_model::service::Family;
-use steelyard_model::{BgpAdvertisement, Community, NamespacedName, Snapshot};
+use steelyard_model::{BgpAdvertisement, NamespacedName, Snapshot};
 
-use crate::nodes::Nodes;
 use crate::rows::{AdvertisedRow, PeerRow};
+use crate::scene::Scene;
 
 /// A network and its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,94 +17,121 @@ pub(super) struct Prefix {
     length: u8,
 }
 
+/// What a node may tell a peer, because of an advertisement; all by index.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Word {
+    pub(super) node: usize,
+    pub(super) peer: usize,
+    advertisement: usize,
+    prefix: Prefix,
+}
+
 /// Sessions by node and peer; both by index.
-pub(super) struct Sessions<'a> {
-    snapshot: &'a Snapshot,
-    nodes: &'a Nodes<'a>,
-    /// By peer, whether each node talks to it.
-    opened: Vec<Vec<bool>>,
-    /// Nodes with equal routes to a peer would share this; most have their own.
-    routes: BTreeMap<(usize, usize), BTreeMap<Prefix, Told>>,
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    /// Each with its place among the rows.
+    opened: BTreeMap<(usize, usize), usize>,
+    routes: Vec<BTreeMap<Prefix, Told>>,
+    /// What changed since it was last reported: session, prefix.
+    changed: BTreeSet<(usize, Prefix)>,
 }
 
-/// What a router is told of a prefix.
-#[derive(Default)]
-struct Told {
-    local_pref: u32,
-    communities: BTreeSet<Community>,
-    services: BTreeSet<Rc<NamespacedName>>,
-}
+/// Who lets a router be told of a prefix: Service and advertisement.
+type Told = Vec<(NamespacedName, usize)>;
 
-impl<'a> Sessions<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, nodes: &'a Nodes<'a>) -> Self {
-        let mut opened = Vec::new();
-        let mut routes = BTreeMap::new();
-        for (peer, joined) in snapshot.bgp.peers.iter().enumerate() {
-            let mut by_node = vec![false; nodes.count()];
-            for node in nodes.matching(&joined.peer.node_selectors) {
-                by_node[node] = true;
-                routes.insert((node, peer), BTreeMap::new());
-            }
-            opened.push(by_node);
+impl Sessions {
+    /// Every session that is open, with nothing told.
+    pub(super) fn new(scene: &Scene<'_>) -> Self {
+        let mut opened = BTreeMap::new();
+        for (peer, joined) in scene.snapshot.bgp.peers.iter().enumerate() {
+            let nodes = scene.nodes.matching(&joined.peer.node_selectors);
+            opened.extend(nodes.map(|node| ((node, peer), 0)));
         }
-        Self { snapshot, nodes, opened, routes }
+        opened.values_mut().enumerate().for_each(|(place, session)| *session = place);
+        let routes = vec![BTreeMap::new(); opened.len()];
+        Self { opened, routes, changed: BTreeSet::new() }
     }
 
-    /// Lets `nodes` tell the peers of an advertisement of a prefix. Names of the peers that hear
-    /// of it from any of them.
-    pub(super) fn tell(
-        &mut self,
-        joined: &JoinedAdvertisement,
+    /// What `nodes` may tell the peers of an advertisement of a prefix.
+    pub(super) fn words(
+        &self,
+        scene: &Scene<'_>,
+        advertisement: usize,
         nodes: &[usize],
         prefix: Prefix,
-        service: &NamespacedName,
-    ) -> Vec<String> {
-        let service = Rc::new(service.clone());
-        let mut names = BTreeSet::new();
-        for &index in &joined.peers {
-            let peer = &self.snapshot.bgp.peers[index].peer;
-            if !peer.carries(Family::of(prefix.network)) {
+    ) -> Vec<Word> {
+        let bgp = &scene.snapshot.bgp;
+        let mut words = Vec::new();
+        for &peer in &bgp.advertisements[advertisement].peers {
+            if !bgp.peers[peer].peer.carries(Family::of(prefix.network)) {
                 continue;
             }
-            for &node in nodes.iter().filter(|node| self.opened[index][**node]) {
-                names.insert(peer.id.name.to_string());
-                let routes = self.routes.get_mut(&(node, index)).expect("opened sessions");
-                let told = routes.entry(prefix).or_default();
-                told.local_pref = told.local_pref.max(joined.advertisement.local_pref);
-                told.communities.extend(&joined.communities);
-                told.services.insert(service.clone());
-            }
+            let open = nodes.iter().filter(|node| self.opened.contains_key(&(**node, peer)));
+            words.extend(open.map(|&node| Word { node, peer, advertisement, prefix }));
         }
-        names.into_iter().collect()
+        words
     }
 
-    /// One row per session, by node and peer.
-    pub(super) fn rows(self) -> Vec<PeerRow> {
-        let row = |((node, peer), routes): ((usize, usize), BTreeMap<Prefix, Told>)| {
-            let peer = &self.snapshot.bgp.peers[peer].peer;
-            PeerRow {
-                node: self.nodes.name(node).to_owned(),
-                peer: peer.id.name.to_string(),
-                address: peer.neighbor.to_string(),
-                routes: routes.into_iter().map(|(prefix, told)| told.row(prefix)).collect(),
-            }
-        };
-        self.routes.into_iter().map(row).collect()
+    /// Lets a node tell a peer something for `service`.
+    pub(super) fn tell(&mut self, word: &Word, service: &NamespacedName) {
+        let session = self.opened[&(word.node, word.peer)];
+        let told = self.routes[session].entry(word.prefix).or_default();
+        told.push((service.clone(), word.advertisement));
+        self.changed.insert((session, word.prefix));
+    }
+
+    /// Takes back what a node told a peer for `service`.
+    pub(super) fn take_back(&mut self, word: &Word, service: &NamespacedName) {
+        let session = self.opened[&(word.node, word.peer)];
+        let routes = &mut self.routes[session];
+        let told = routes.get_mut(&word.prefix).expect("it was told");
+        let one = told.iter().position(|(by, ad)| (by, *ad) == (service, word.advertisement));
+        told.swap_remove(one.expect("it was told"));
+        if told.is_empty() {
+            routes.remove(&word.prefix);
+        }
+        self.changed.insert((session, word.prefix));
+    }
+
+    /// Brings the rows, one per session by node and peer, up to date.
+    pub(super) fn report(&mut self, scene: &Scene<'_>, rows: &mut Vec<PeerRow>) {
+        if rows.len() != self.opened.len() {
+            *rows = self.opened.keys().map(|&(node, peer)| row(scene, node, peer)).collect();
+        }
+        let mut changes = vec![Vec::new(); rows.len()];
+        for (session, prefix) in std::mem::take(&mut self.changed) {
+            let told = self.routes[session].get(&prefix);
+            let route = told.map(|told| advertised(scene.snapshot, prefix, told));
+            changes[session].push(((prefix.network, prefix.length), route));
+        }
+        for (row, changes) in rows.iter_mut().zip(changes) {
+            row.routes.change(changes);
+        }
     }
 }
 
-impl Told {
-    fn row(self, prefix: Prefix) -> AdvertisedRow {
-        let mut communities: Vec<String> =
-            self.communities.iter().map(ToString::to_string).collect();
-        communities.sort();
-        AdvertisedRow {
-            prefix: prefix.to_string(),
-            local_pref: self.local_pref,
-            communities,
-            services: self.services.iter().map(|id| NamespacedName::clone(id)).collect(),
-        }
+fn row(scene: &Scene<'_>, node: usize, peer: usize) -> PeerRow {
+    let peer = &scene.snapshot.bgp.peers[peer].peer;
+    PeerRow {
+        node: scene.nodes.name(node).to_owned(),
+        peer: peer.id.name.to_string(),
+        address: peer.neighbor.to_string(),
+        routes: Default::default(),
     }
+}
+
+/// The route to a prefix, as all that let it be told make it.
+fn advertised(snapshot: &Snapshot, prefix: Prefix, told: &Told) -> AdvertisedRow {
+    let ads: BTreeSet<usize> = told.iter().map(|(_, ad)| *ad).collect();
+    let ads = || ads.iter().map(|ad| &snapshot.bgp.advertisements[*ad]);
+    let communities: BTreeSet<_> = ads().flat_map(|ad| &ad.communities).collect();
+    let mut communities: Vec<String> = communities.iter().map(ToString::to_string).collect();
+    communities.sort();
+    let mut services: Vec<NamespacedName> = told.iter().map(|(by, _)| by.clone()).collect();
+    services.sort();
+    services.dedup();
+    let local_pref = ads().map(|ad| ad.advertisement.local_pref).max().unwrap_or_default();
+    AdvertisedRow { prefix: prefix.to_string(), local_pref, communities, services }
 }
 
 impl Prefix {

@@ -24,7 +24,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use steelyard_model::{
-    Diagnostic, Item, NamespacedName, ResolvedPort, ResolvedService, ServedBy, Snapshot,
+    Diagnostic, Item, L2Advertisement, NamespacedName, ResolvedPort, ResolvedService, ServedBy,
+    Snapshot,
 };
 
 use endpoints::Resolved;
@@ -76,9 +77,9 @@ pub fn resolve(items: &[Arc<Item>], options: &ResolveOptions) -> Snapshot {
         world.restrict(namespace, &mut diagnostics);
     }
     let mut snapshot = Snapshot {
-        nodes: world.nodes(),
-        namespaces: world.namespaces(),
-        workloads: world.workloads(),
+        nodes: world.nodes().into(),
+        namespaces: world.namespaces().into(),
+        workloads: world.workloads().into(),
         entry_points: options.entry_points.iter().map(|it| (it.name.clone(), it.port)).collect(),
         load_balancer_class: options.load_balancer_class.clone(),
         diagnostics,
@@ -91,13 +92,12 @@ pub fn resolve(items: &[Arc<Item>], options: &ResolveOptions) -> Snapshot {
     let resolved = endpoints::resolve(&world, &snapshot.pools, diagnostics);
     let gateways = gateway::find(&world, &resolved, &backends, options, diagnostics);
     endpoints::report_silent(&world, &resolved, &gateways, &backends, diagnostics);
-    snapshot.routes = routes::resolve(&world, &sets, &resolved, options, diagnostics);
+    snapshot.routes = routes::resolve(&world, &sets, &resolved, options, diagnostics).into();
     tls::report(&world, &sets, diagnostics);
-    for (id, service) in &world.services {
-        let gateway = gateways.contains(*id);
-        let service = resolved_service(service, &resolved[*id], gateway);
-        snapshot.services.insert((*id).clone(), service);
-    }
+    let services = world.services.iter().zip(resolved.values()).map(|((id, service), resolved)| {
+        ((*id).clone(), resolved_service(service, resolved, gateways.contains(*id)))
+    });
+    snapshot.services = services.collect();
     snapshot.diagnostics.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
     snapshot
 }
@@ -117,8 +117,10 @@ fn announcing(world: &World<'_>, options: &ResolveOptions, snapshot: &mut Snapsh
     layer2.retain(|id, _| pools.binary_search_by(|pool| pool.id.cmp(id)).is_ok());
     let (bgp, routed) = bgp::resolve(world, &pools, nodes, diagnostics);
     pools::report_silent(&pools, [&layer2, &routed], diagnostics);
-    snapshot.l2_advertisements = world.advertisements.values().map(|ad| (*ad).clone()).collect();
-    (snapshot.pools, snapshot.pool_advertisements, snapshot.bgp) = (pools, layer2, bgp);
+    let ads: Vec<L2Advertisement> = world.advertisements.values().map(|ad| (*ad).clone()).collect();
+    snapshot.l2_advertisements = ads.into();
+    snapshot.pools = pools.into();
+    (snapshot.pool_advertisements, snapshot.bgp) = (layer2.into(), bgp.into());
 }
 
 /// A Service that restricts who may connect, which we cannot, leads nowhere: neither to the

@@ -60,7 +60,11 @@ fn who_may() {
         // Whichever of equal nodes the hash puts first: the order is checked elsewhere.
         let turned = expected.replace("a then b", "b then a");
         assert!(got == [expected.clone()] || got == [turned], "{got:?} {expected} {advertised}");
-        assert_eq!(plan.services[0].addresses.len(), 1, "an address is given all the same");
+        assert_eq!(
+            plan.services.values().next().unwrap().addresses.len(),
+            1,
+            "an address is given all the same"
+        );
         let hindered = got[0].ends_with("nobody");
         assert_eq!(hindered, !codes(&plan, "default/web").is_empty(), "{:?}", plan.diagnostics);
     }
@@ -94,7 +98,7 @@ fn no_node_objects_no_advertisement() {
     let unadvertised: Vec<_> = unadvertised.map(|(_, document)| document).collect();
     let plan = planned(&unadvertised.join("---\n"), &facts("here"));
     assert_eq!(announcements(&plan), [""; 0]);
-    assert_eq!(plan.services[0].addresses.len(), 1);
+    assert_eq!(plan.services.values().next().unwrap().addresses.len(), 1);
 }
 
 #[test]

@@ -44,14 +44,14 @@ fn sessions(plan: &Plan) -> Vec<String> {
             let communities = it.communities.join("+");
             format!("{} {} [{communities}] {}", it.prefix, it.local_pref, services.join("+"))
         };
-        let routes: Vec<_> = row.routes.iter().map(route).collect();
+        let routes: Vec<_> = row.routes.values().map(route).collect();
         format!("{} {}: {}", row.node, row.peer, routes.join(", ")).trim_end().to_owned()
     };
     plan.peers.iter().map(session).collect()
 }
 
 fn rows(plan: &Plan) -> Vec<&BgpRow> {
-    let routed = plan.announcements.iter().filter_map(|row| match row {
+    let routed = plan.announcements.values().filter_map(|row| match row {
         AnnouncementRow::Bgp(row) => Some(row),
         AnnouncementRow::Layer2(_) => None,
     });
@@ -100,7 +100,7 @@ fn one_row_as_json() {
         &facts("node-a"),
     );
     assert_eq!(
-        serde_json::to_string(&plan.announcements).unwrap(),
+        serde_json::to_string(&plan.announcements.values().collect::<Vec<_>>()).unwrap(),
         r#"[{"address":"203.0.113.0/32","service":"default/web","protocol":"bgp","nodes":["node-a","node-b"],"peers":["r1"],"localPref":0,"communities":["1:2"]}]"#
     );
     assert_eq!(

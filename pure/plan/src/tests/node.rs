@@ -24,7 +24,9 @@ fn the_gateways_ports_are_entry_points_by_name_or_number() {
         ("{name: web, port: 80, protocol: UDP}", vec![]),
     ] {
         let plan = planned(&file(&[POOL, &gateway(ports)]), &facts("here"));
-        let [serve] = plan.node.serve.as_slice() else { panic!("{:?}", plan.node) };
+        let [serve] = plan.node.serve.values().collect::<Vec<_>>()[..] else {
+            panic!("{:?}", plan.node)
+        };
         let expected: Vec<_> = expected
             .into_iter()
             .map(|(port, name)| (Protocol::Tcp, port, name.to_owned()))
@@ -66,7 +68,9 @@ fn forwarded_to_endpoints_that_take_traffic() {
             &slice("web", &endpoints),
         ]);
         let plan = planned(&yaml, &facts("a"));
-        let [forward] = plan.node.forward.as_slice() else { panic!("{:?}", plan.node) };
+        let [forward] = plan.node.forward.values().collect::<Vec<_>>()[..] else {
+            panic!("{:?}", plan.node)
+        };
         let got: Vec<_> = forward.ports[0].endpoints.iter().map(ToString::to_string).collect();
         assert_eq!(got, expected, "{spec} {endpoints:?}");
         assert_eq!((forward.ports[0].protocol, forward.ports[0].port), (Protocol::Tcp, 80));
@@ -77,7 +81,7 @@ fn forwarded_to_endpoints_that_take_traffic() {
 fn a_pending_service_is_neither() {
     let plan = planned(&service("web", ""), &facts("here"));
     assert_eq!(plan.node, crate::NodePlan::default());
-    assert_eq!(plan.services[0].served_by, None);
+    assert_eq!(plan.services.values().next().unwrap().served_by, None);
     let why = &plan.explanations.values().next().unwrap()[0];
     assert!(why.starts_with("pending"), "{why}");
 }

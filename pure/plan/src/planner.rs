@@ -1,0 +1,191 @@
+//! Planning again and again: what an edit does not concern is kept.
+//!
+//! From scratch means that nothing is kept and every Service is new; after a change the same code
+//! runs over the Services that the change concerns. So the two cannot differ in what they do with
+//! a Service, only in which ones they look at, which is decided here:
+//!
+//! - those whose object, endpoints or server differ from the last Snapshot;
+//! - those whose assignment comes out different, and those that wait for one;
+//! - those on addresses whose election turned out differently.
+//!
+//! When anything else differs from last time (pools, advertisements, nodes, facts, or if somebody
+//! else changed what is held) everything is planned from scratch. Nobody has to say what changed:
+//! the inputs are compared, which is quick where they share memory.
+
+mod made;
+mod piece;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use steelyard_ipam::{Absent, Allocator, EXCLUSIONS, Options};
+use steelyard_model::{Held, NamespacedName, Service, Snapshot};
+
+use crate::scene::Scene;
+use crate::{Facts, Plan, routes};
+use made::Made;
+
+/// The planner and its last plan.
+#[derive(Debug, Default)]
+pub struct Planner {
+    last: Option<Last>,
+}
+
+/// A plan, what it was made of, and what the next one can be made of.
+#[derive(Debug)]
+struct Last {
+    snapshot: Snapshot,
+    facts: Facts,
+    allocator: Allocator,
+    made: Made,
+}
+
+impl Planner {
+    /// Plans, exactly as [`crate::plan`] does.
+    pub fn plan(&mut self, snapshot: &Snapshot, held: &Held, facts: &Facts) -> Plan {
+        let kept = self.last.take().filter(|last| last.fits(snapshot, held, facts));
+        let last = match kept.and_then(|last| last.after(snapshot)) {
+            Some(last) => last,
+            None => Last::from_scratch(snapshot, held, facts),
+        };
+        self.last.insert(last).made.plan.clone()
+    }
+
+    /// Does ahead what the next plan would otherwise begin with: what was just told as news is
+    /// history by then.
+    pub fn look_ahead(&mut self) {
+        let ahead = |last: Last| {
+            let snapshot = last.snapshot.clone();
+            last.after(&snapshot)
+        };
+        self.last = self.last.take().and_then(ahead);
+    }
+}
+
+impl Last {
+    fn from_scratch(snapshot: &Snapshot, held: &Held, facts: &Facts) -> Self {
+        let mut scene = Scene::new(snapshot, facts);
+        let allocator = allocator(snapshot, held, facts);
+        let mut made = Made::nothing(&scene);
+        made.plan.held = allocator.held();
+        made.plan.routes = routes::rows(&snapshot.routes).into();
+        let touched: Vec<NamespacedName> = allocator.services().cloned().collect();
+        made.decide(&mut scene, &allocator, &touched, EXCLUSIONS);
+        Self { snapshot: snapshot.clone(), facts: facts.clone(), allocator, made }
+    }
+
+    /// Whether all is as it was, but for Services, routes and what is said about them.
+    fn fits(&self, snapshot: &Snapshot, held: &Held, facts: &Facts) -> bool {
+        // Everything is named, so that nobody forgets what comes to be.
+        let Snapshot {
+            pools,
+            l2_advertisements,
+            pool_advertisements,
+            bgp,
+            nodes,
+            namespaces,
+            services: _,
+            workloads: _,
+            routes: _,
+            entry_points,
+            load_balancer_class,
+            diagnostics: _,
+        } = &self.snapshot;
+        *facts == self.facts
+            && *held == self.made.plan.held
+            && *pools == snapshot.pools
+            && *l2_advertisements == snapshot.l2_advertisements
+            && *pool_advertisements == snapshot.pool_advertisements
+            && *bgp == snapshot.bgp
+            && *nodes == snapshot.nodes
+            && *namespaces == snapshot.namespaces
+            && *entry_points == snapshot.entry_points
+            && *load_balancer_class == snapshot.load_balancer_class
+    }
+
+    /// The plan after a change of Services; none where only a plan from scratch is right.
+    fn after(mut self, snapshot: &Snapshot) -> Option<Self> {
+        let before = std::mem::replace(&mut self.snapshot, snapshot.clone());
+        let differing = snapshot.services.differing(&before.services);
+        let mut touched: BTreeSet<NamespacedName> = differing.into_iter().cloned().collect();
+        let concerned = self.reassign(&before, &touched);
+        touched.extend(concerned.into_iter().filter(|id| self.comes_out_different(id)));
+        let plan = &mut self.made.plan;
+        if before.routes != snapshot.routes {
+            plan.routes = routes::rows(&snapshot.routes).into();
+        }
+        let touched: Vec<NamespacedName> = touched.into_iter().collect();
+        plan.held.0.change(touched.iter().map(|id| (id.clone(), self.allocator.holding_of(id))));
+        let others = plan.exclusions.iter().filter(|(id, _)| touched.binary_search(id).is_err());
+        let others: usize = others.map(|(_, exclusions)| exclusions.len()).sum();
+        let left = EXCLUSIONS.checked_sub(others)?;
+        let mut scene = Scene::new(&self.snapshot, &self.facts);
+        let left = self.made.decide(&mut scene, &self.allocator, &touched, left);
+        // Where not all can be explained, which ones are depends on all.
+        (left > 0).then_some(self)
+    }
+
+    /// Lets the allocator take the change of `differing` Services in. All Services for which
+    /// something else may have come out.
+    fn reassign(
+        &mut self,
+        before: &Snapshot,
+        differing: &BTreeSet<NamespacedName>,
+    ) -> BTreeSet<NamespacedName> {
+        let wishes: Vec<(&NamespacedName, Option<Arc<Service>>)> = differing
+            .iter()
+            .map(|id| (id, wanting(&self.snapshot, id)))
+            .filter(|(id, wish)| wanting(before, id) != *wish)
+            .collect();
+        let mut concerned: BTreeSet<NamespacedName> = self.allocator.decided().cloned().collect();
+        match &wishes[..] {
+            _ if self.keeps_for_absent() => concerned = self.reassign_all(),
+            [] => self.allocator.again(),
+            [(_, Some(service))] => self.allocator.change(service.clone()),
+            [(id, None)] => self.allocator.remove(id),
+            _ => concerned = self.reassign_all(),
+        }
+        concerned.extend(self.allocator.decided().cloned());
+        concerned
+    }
+
+    /// Decides about all Services together. All that there are or were.
+    fn reassign_all(&mut self) -> BTreeSet<NamespacedName> {
+        self.allocator = allocator(&self.snapshot, &self.made.plan.held, &self.facts);
+        self.made.plan.held = self.allocator.held();
+        self.made.pieces.keys().cloned().collect()
+    }
+
+    /// Whether what absent Services hold may be kept.
+    fn keeps_for_absent(&self) -> bool {
+        match &self.facts.absent {
+            Absent::Release => false,
+            Absent::Keep(services) => !services.is_empty(),
+            Absent::KeepAll => true,
+        }
+    }
+
+    fn comes_out_different(&self, id: &NamespacedName) -> bool {
+        let Some(piece) = self.made.pieces.get(id) else { return true };
+        // What a Service without an address is told depends on all others.
+        let told = !piece.found.is_empty() || piece.assignment.addresses.is_empty();
+        told || self.allocator.assignment(id).as_ref() != Some(&piece.assignment)
+    }
+}
+
+/// The part of a Service that wants an address.
+fn wanting(snapshot: &Snapshot, id: &NamespacedName) -> Option<Arc<Service>> {
+    let service = &snapshot.services.get(id)?.service;
+    service.is_load_balancer().then(|| service.clone())
+}
+
+fn allocator(snapshot: &Snapshot, held: &Held, facts: &Facts) -> Allocator {
+    let options = Options {
+        load_balancer_class: snapshot.load_balancer_class.clone(),
+        absent: facts.absent.clone(),
+        held_only: facts.held_only,
+    };
+    let services = snapshot.services.values().map(|resolved| resolved.service.clone());
+    let wanting = services.filter(|service| service.is_load_balancer());
+    Allocator::new(&snapshot.pools, &snapshot.namespaces, wanting, held, &options)
+}

@@ -1,0 +1,136 @@
+//! A plan with all that it was put together from, so that a part can be replaced.
+
+use std::collections::BTreeMap;
+
+use steelyard_ipam::Allocator;
+use steelyard_model::NamespacedName;
+
+use super::piece::{Cut, Piece};
+use crate::bgp::Bgp;
+use crate::layer2::{Layer2, Moved};
+use crate::scene::Scene;
+use crate::{Plan, explain, sort};
+
+/// Pieces, and what becomes of them together.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) pieces: BTreeMap<NamespacedName, Piece>,
+    layer2: Layer2,
+    bgp: Bgp,
+    pub(super) plan: Plan,
+}
+
+impl Made {
+    pub(super) fn nothing(scene: &Scene<'_>) -> Self {
+        Self {
+            pieces: BTreeMap::new(),
+            layer2: Layer2::default(),
+            bgp: Bgp::new(scene),
+            plan: Plan::default(),
+        }
+    }
+
+    /// Plans for the Services `touched`, which are or were there, and ascend; of exclusions up to
+    /// about `left`. What is left then.
+    pub(super) fn decide(
+        &mut self,
+        scene: &mut Scene<'_>,
+        allocator: &Allocator,
+        touched: &[NamespacedName],
+        mut left: usize,
+    ) -> usize {
+        let mut cuts = Vec::with_capacity(touched.len());
+        for id in touched {
+            let cut = Cut::new(scene, (allocator, &self.bgp), id, left > 0);
+            left = left.saturating_sub(cut.as_ref().map_or(0, |cut| cut.exclusions.len()));
+            cuts.push((id.clone(), cut));
+        }
+        let moved = self.put(scene, cuts);
+        self.plan.pools = allocator.usage();
+        self.plan.node.update(scene, &self.layer2, &moved);
+        self.bgp.report(scene, &mut self.plan.peers);
+        let mut announced = touched.to_vec();
+        announced.extend(self.layer2.services_on(&moved).cloned());
+        announced.sort();
+        announced.dedup();
+        self.announce(scene, &announced);
+        let found = self.pieces.values().flat_map(|piece| &piece.found);
+        self.plan.diagnostics = scene.snapshot.diagnostics.iter().chain(found).cloned().collect();
+        sort(&mut self.plan.diagnostics);
+        left
+    }
+
+    /// Puts pieces in the place of those before, and elects.
+    fn put(&mut self, scene: &Scene<'_>, cuts: Vec<(NamespacedName, Option<Cut>)>) -> Moved {
+        let mut moved = Moved::default();
+        let (mut services, mut exclusions) = (Vec::new(), Vec::new());
+        let (mut served, mut forwarded) = (Vec::new(), Vec::new());
+        let mut pieces = Vec::new();
+        for (id, cut) in cuts {
+            let before = self.pieces.get(&id);
+            let (piece, excluded, row, here) = match cut {
+                Some(cut) => {
+                    (Some(cut.piece), cut.exclusions, cut.row, (cut.served, cut.forwarded))
+                }
+                None => (None, Vec::new(), None, Default::default()),
+            };
+            let (old, new) =
+                (before.and_then(Piece::announcing), piece.as_ref().and_then(Piece::announcing));
+            self.layer2.replace(&id, old.map(|it| it.0), new.map(|it| it.0), &mut moved);
+            self.bgp.replace(&id, old.map(|it| it.1), new.map(|it| it.1));
+            for (position, serve) in here.0.into_iter().enumerate() {
+                served.push(((id.clone(), position), serve));
+            }
+            for (position, forward) in here.1.into_iter().enumerate() {
+                forwarded.push(((id.clone(), position), forward));
+            }
+            exclusions.push((id.clone(), (!excluded.is_empty()).then_some(excluded)));
+            services.push((id.clone(), row));
+            pieces.push((id, piece));
+        }
+        self.plan.services.change(services);
+        self.plan.exclusions.change(exclusions);
+        self.plan.node.serve.change(served);
+        self.plan.node.forward.change(forwarded);
+        self.keep(pieces);
+        self.layer2.elect(scene, &mut moved);
+        moved
+    }
+
+    fn keep(&mut self, pieces: Vec<(NamespacedName, Option<Piece>)>) {
+        if self.pieces.is_empty() {
+            let there = pieces.into_iter().filter_map(|(id, piece)| Some((id, piece?)));
+            self.pieces = there.collect();
+            return;
+        }
+        for (id, piece) in pieces {
+            match piece {
+                Some(piece) => _ = self.pieces.insert(id, piece),
+                None => _ = self.pieces.remove(&id),
+            }
+        }
+    }
+
+    /// Who announces `services`, in rows and in words.
+    fn announce(&mut self, scene: &Scene<'_>, services: &[NamespacedName]) {
+        let (mut rows, mut said) = (Vec::new(), Vec::new());
+        for id in services {
+            let piece = self.pieces.get(id);
+            let of_service = piece.map_or_else(Vec::new, |it| it.rows(scene, id, &self.layer2));
+            let excluded = self.plan.exclusions.get(id).map_or(&[][..], Vec::as_slice);
+            let words = piece.map(|piece| {
+                let announcing = piece.announcing();
+                explain::sentences(&piece.assignment, excluded, &of_service, announcing)
+            });
+            said.push((id.clone(), words));
+            let first_gone = (id.clone(), of_service.len());
+            let now = of_service.into_iter().enumerate();
+            rows.extend(now.map(|(position, row)| ((id.clone(), position), Some(row))));
+            let gone = self.plan.announcements.starting_at(&first_gone);
+            let gone = gone.map(|(key, _)| key).take_while(|(of, _)| of == id);
+            rows.extend(gone.map(|key| (key.clone(), None)));
+        }
+        self.plan.announcements.change(rows);
+        self.plan.explanations.change(said);
+    }
+}

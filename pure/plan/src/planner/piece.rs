@@ -1,0 +1,103 @@
+//! What is decided for one Service alone, kept until something about it changes.
+
+use steelyard_ipam::{Allocator, Assignment, Reason};
+use steelyard_model::{Diagnostic, NamespacedName, ResolvedService, ServedBy};
+
+use crate::bgp::{Bgp, Reach};
+use crate::layer2::{Layer2, Outlook, outlook};
+use crate::node_plan::{forward, serve};
+use crate::rows::{AnnouncementRow, ServiceRow};
+use crate::scene::Scene;
+use crate::{Exclusion, Forward, Serve, explain};
+
+/// A LoadBalancer Service.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) assignment: Assignment,
+    /// With an address: what becomes of it, on the LAN and by BGP.
+    announcing: Option<(Outlook, Reach)>,
+    /// What there is to say about it.
+    pub(super) found: Vec<Diagnostic>,
+}
+
+/// A piece, with what is not kept in it.
+pub(super) struct Cut {
+    pub(super) piece: Piece,
+    pub(super) exclusions: Vec<Exclusion>,
+    pub(super) row: Option<ServiceRow>,
+    /// What this node does at each of its addresses.
+    pub(super) served: [Option<Serve>; 2],
+    pub(super) forwarded: [Option<Forward>; 2],
+}
+
+impl Cut {
+    /// Decides for the Service `id`; none unless it is of type LoadBalancer. `excluded` asks also
+    /// for why no pool serves it.
+    pub(super) fn new(
+        scene: &mut Scene<'_>,
+        (allocator, bgp): (&Allocator, &Bgp),
+        id: &NamespacedName,
+        excluded: bool,
+    ) -> Option<Self> {
+        let report = allocator.report(id, excluded)?;
+        let (assignment, mut found) = (report.assignment, report.diagnostics);
+        let resolved = scene.snapshot.services.get(id).expect("the allocator knows only these");
+        let row = service_row(resolved, &assignment);
+        let (mut served, mut forwarded) = ([None, None], [None, None]);
+        let mut announcing = None;
+        if !assignment.addresses.is_empty() {
+            let outlook = outlook(scene, resolved, &assignment);
+            let routed = bgp.reach(scene, resolved, &assignment);
+            found.extend(explain::diagnostic(scene, resolved, &outlook, &routed));
+            if outlook.concerns_this_node(scene) || routed.concerns_this_node(scene) {
+                for (position, &address) in assignment.addresses.iter().enumerate() {
+                    match resolved.served_by {
+                        ServedBy::Gateway => {
+                            served[position] = Some(serve(scene.snapshot, resolved, address));
+                        }
+                        ServedBy::Forward => {
+                            forwarded[position] = Some(forward(scene, resolved, address));
+                        }
+                    }
+                }
+            }
+            announcing = Some((outlook, routed));
+        }
+        let piece = Piece { assignment, announcing, found };
+        Some(Self { piece, exclusions: report.exclusions, row, served, forwarded })
+    }
+}
+
+impl Piece {
+    /// What becomes of its addresses, on the LAN and by BGP.
+    pub(super) fn announcing(&self) -> Option<(&Outlook, &Reach)> {
+        self.announcing.as_ref().map(|(outlook, reach)| (outlook, reach))
+    }
+
+    /// Who announces its addresses.
+    pub(super) fn rows(
+        &self,
+        scene: &Scene<'_>,
+        id: &NamespacedName,
+        layer2: &Layer2,
+    ) -> Vec<AnnouncementRow> {
+        let Some((outlook, reach)) = &self.announcing else { return Vec::new() };
+        let lan = layer2.rows(scene, id, outlook).into_iter().map(AnnouncementRow::Layer2);
+        lan.chain(reach.rows.iter().cloned().map(AnnouncementRow::Bgp)).collect()
+    }
+}
+
+fn service_row(resolved: &ResolvedService, assignment: &Assignment) -> Option<ServiceRow> {
+    if assignment.reason == Reason::ForeignClass {
+        return None;
+    }
+    let id = &resolved.service.id;
+    Some(ServiceRow {
+        namespace: id.namespace.to_string(),
+        name: id.name.to_string(),
+        addresses: assignment.addresses.clone(),
+        pool: assignment.pool_name().map(ToString::to_string),
+        served_by: (!assignment.addresses.is_empty()).then_some(resolved.served_by),
+        events: assignment.events.clone(),
+    })
+}
