@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
-use steelyard_model::{Held, NamespacedName};
+use steelyard_model::Held;
 use steelyard_plan::{Plan, RouteRow};
 
 use crate::cli::{Output, PlanArgs};
@@ -70,9 +70,7 @@ fn planned(args: &PlanArgs, path: &PathBuf, held: &Held) -> Result<Plan> {
 
 /// Whether clients of a Service that stays would find nothing at its old address.
 fn takes_away(change: &Change, new: &Plan) -> bool {
-    let stays = new.services.iter().any(|row| {
-        NamespacedName::new(row.namespace.as_str(), row.name.as_str()).to_string() == change.name
-    });
+    let stays = new.services.keys().any(|id| id.to_string() == change.name);
     stays && change.from.iter().any(|address| !change.to.contains(address))
 }
 
@@ -111,7 +109,7 @@ fn addresses(plan: &Plan) -> BTreeMap<String, Vec<String>> {
         let addresses = row.addresses.iter().map(ToString::to_string).collect();
         (format!("{}/{}", row.namespace, row.name), addresses)
     };
-    plan.services.iter().map(row).collect()
+    plan.services.values().map(row).collect()
 }
 
 fn routes(plan: &Plan) -> BTreeMap<String, Vec<String>> {

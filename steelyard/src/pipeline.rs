@@ -181,6 +181,9 @@ fn key(object: &Object) -> Key {
     (group.to_owned(), object.reference.clone())
 }
 
+#[cfg(test)]
+mod tests;
+
 fn same_text(a: &SourceText, b: &SourceText) -> bool {
     match (a, b) {
         (SourceText::Bytes(a), SourceText::Bytes(b)) => Arc::ptr_eq(a, b) || a == b,

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use steelyard_manifest::{Source, render};
-use steelyard_model::{Held, Snapshot};
-use steelyard_plan::{Facts, Plan};
+use steelyard_model::{Held, NamespacedName, Snapshot};
+use steelyard_plan::{Facts, Plan, Planner};
 
 use crate::cli::{Output, PlanArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
@@ -37,11 +37,22 @@ pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
 
 /// What a world comes to.
 pub(crate) fn of(world: World, held: &Held, facts: &Facts) -> (Snapshot, Plan) {
+    again(&mut Planner::default(), world, held, facts)
+}
+
+/// The same, by a planner that keeps what did not change.
+pub fn again(planner: &mut Planner, world: World, held: &Held, facts: &Facts) -> (Snapshot, Plan) {
     let facts = Facts { absent: world.absent.clone(), ..facts.clone() };
-    let mut plan = steelyard_plan::plan(&world.snapshot, held, &facts);
+    let mut plan = planner.plan(&world.snapshot, held, &facts);
     world.place(&mut plan.diagnostics);
-    for (id, holding) in held.0.iter().filter(|(_, holding)| world.may_return(&holding.pool)) {
-        plan.held.0.entry(id.clone()).or_insert_with(|| holding.clone());
+    let lost = |id: &&NamespacedName| held.0.contains_key(*id) && !plan.held.0.contains_key(*id);
+    let lost = held.0.differing(&plan.held.0).into_iter().filter(lost);
+    let lost: Vec<NamespacedName> = lost.cloned().collect();
+    for (id, holding) in lost.iter().map(|id| (id, &held.0[id])) {
+        if !world.may_return(&holding.pool) {
+            continue;
+        }
+        plan.held.0.insert(id.clone(), holding.clone());
     }
     (world.snapshot, plan)
 }

@@ -41,7 +41,7 @@ fn owners(world: &mut World, expect: &Value) -> Vec<String> {
         world.facts.node.clone_from(node);
         let announced = world.planned().node.announce;
         for (service, expected) in services.as_object().into_iter().flatten() {
-            let does = announced.iter().any(|vip| vip.service.to_string() == *service);
+            let does = announced.values().any(|vip| vip.service.to_string() == *service);
             if expected["announce"] != json!(does) {
                 wrong.push(format!("{node} announces {service}: {does}"));
             }

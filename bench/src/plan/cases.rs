@@ -169,12 +169,12 @@ fn items(loaded: Vec<Loaded>) -> Vec<Arc<Item>> {
 
 fn pools_and_services(items: &[Arc<Item>]) -> (Vec<Pool>, Vec<Arc<Service>>) {
     let snapshot = resolve(items, &ResolveOptions::default());
-    let services = snapshot.services.into_values().map(|it| it.service).collect();
-    (snapshot.pools, services)
+    let services = snapshot.services.values().map(|it| it.service.clone()).collect();
+    (Arc::unwrap_or_clone(snapshot.pools), services)
 }
 
 fn served(plan: &Plan) -> usize {
-    plan.services.iter().filter(|row| !row.addresses.is_empty()).count()
+    plan.services.values().filter(|row| !row.addresses.is_empty()).count()
 }
 
 /// The most memory this process had so far, in MiB.

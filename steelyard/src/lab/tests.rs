@@ -42,7 +42,7 @@ fn pool(name: &str, ranges: &[(&str, &str)]) -> Pool {
 }
 
 fn world(pools: Vec<Pool>, nodes: Vec<Node>) -> Snapshot {
-    Snapshot { pools, nodes, ..Snapshot::default() }
+    Snapshot { pools: pools.into(), nodes: nodes.into(), ..Snapshot::default() }
 }
 
 fn replicas(names: &[(&str, u32)]) -> Vec<Replica> {

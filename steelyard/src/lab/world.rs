@@ -62,7 +62,7 @@ impl World {
                 service: id,
             })
         };
-        let vips = plan.services.iter().filter_map(row).collect();
+        let vips = plan.services.values().filter_map(row).collect();
         Ok(Self { vips, snapshot: world.snapshot })
     }
 

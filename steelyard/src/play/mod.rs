@@ -63,7 +63,7 @@ pub struct Place {
 /// The replicas of all workloads that a Service selects, by workload and index.
 pub fn replicas(snapshot: &Snapshot, cast: Cast) -> Vec<Replica> {
     let mut replicas = Vec::new();
-    for workload in &snapshot.workloads {
+    for workload in snapshot.workloads.iter() {
         let ports = pod_ports(snapshot, workload);
         if ports.is_empty() {
             continue;

@@ -66,7 +66,7 @@ fn world(workloads: Vec<Workload>, services: Vec<Service>) -> Snapshot {
         (id, ResolvedService { service: Arc::new(service), ports: Vec::new(), served_by })
     };
     Snapshot {
-        workloads,
+        workloads: workloads.into(),
         services: services.into_iter().map(resolved).collect(),
         ..Snapshot::default()
     }

@@ -18,8 +18,8 @@ pub fn plan(snapshot: &Snapshot, plan: &Plan, color: bool) -> String {
         }
     };
     section("ADDRESSES", addresses(plan));
-    section("ANNOUNCEMENTS", layer2(&plan.announcements));
-    section("ROUTES TO ROUTERS", bgp(&plan.announcements));
+    section("ANNOUNCEMENTS", layer2(plan));
+    section("ROUTES TO ROUTERS", bgp(plan));
     section("POOLS", pools(plan));
     section("ROUTES", routes(&snapshot.routes));
     out
@@ -28,7 +28,7 @@ pub fn plan(snapshot: &Snapshot, plan: &Plan, color: bool) -> String {
 /// Services and their addresses.
 pub(crate) fn addresses(plan: &Plan) -> Table {
     let mut table = Table::new(&["SERVICE", "ADDRESS", "SERVED BY", "WHY"]);
-    for row in &plan.services {
+    for row in plan.services.values() {
         let id = NamespacedName::new(row.namespace.as_str(), row.name.as_str());
         let why = plan.explanations.get(&id).and_then(|said| said.first());
         // The column before says so already.
@@ -51,9 +51,9 @@ fn address(row: &ServiceRow) -> Cell {
     Cell::new(addresses.join(", "), Style::Good)
 }
 
-fn layer2(rows: &[AnnouncementRow]) -> Table {
+fn layer2(plan: &Plan) -> Table {
     let mut table = Table::new(&["ADDRESS", "SERVICE", "OWNER", "STANDBYS", "INTERFACES"]);
-    let of_lan = rows.iter().filter_map(|row| match row {
+    let of_lan = plan.announcements.values().filter_map(|row| match row {
         AnnouncementRow::Layer2(row) => Some(row),
         AnnouncementRow::Bgp(_) => None,
     });
@@ -78,10 +78,10 @@ fn layer2(rows: &[AnnouncementRow]) -> Table {
     table
 }
 
-fn bgp(rows: &[AnnouncementRow]) -> Table {
+fn bgp(plan: &Plan) -> Table {
     let mut table =
         Table::new(&["PREFIX", "SERVICE", "NODES", "PEERS", "LOCAL PREF", "COMMUNITIES"]);
-    let routed = rows.iter().filter_map(|row| match row {
+    let routed = plan.announcements.values().filter_map(|row| match row {
         AnnouncementRow::Bgp(row) => Some(row),
         AnnouncementRow::Layer2(_) => None,
     });
@@ -187,7 +187,7 @@ pub fn hosts(snapshot: &Snapshot, plan: &Plan, fallback: &str) -> String {
     }
     let mut names: Vec<&str> = Vec::new();
     let mut wildcards: BTreeMap<&str, ()> = BTreeMap::new();
-    for route in &snapshot.routes {
+    for route in snapshot.routes.iter() {
         match &route.host {
             HostMatch::Exact(host) => names.push(host),
             HostMatch::Wildcard(suffix) => drop(wildcards.insert(suffix, ())),
@@ -208,6 +208,6 @@ pub fn hosts(snapshot: &Snapshot, plan: &Plan, fallback: &str) -> String {
 
 fn gateway_addresses(plan: &Plan) -> Vec<String> {
     let gateway = |row: &&ServiceRow| row.served_by == Some(steelyard_model::ServedBy::Gateway);
-    let rows = plan.services.iter().filter(gateway);
+    let rows = plan.services.values().filter(gateway);
     rows.flat_map(|row| &row.addresses).map(ToString::to_string).collect()
 }

@@ -114,14 +114,14 @@ impl Engine {
                 interfaces: vip.interfaces.clone(),
                 candidates: Vec::new(),
             };
-            return plan.node.announce.iter().map(alone).collect();
+            return plan.node.announce.values().map(alone).collect();
         }
         let shared = |vip: &Share| Vip {
             address: vip.address,
             interfaces: vip.interfaces.clone(),
             candidates: vip.candidates.clone(),
         };
-        plan.node.share.iter().map(shared).collect()
+        plan.node.share.values().map(shared).collect()
     }
 
     fn announce(&self, vips: Vec<Vip>) {
@@ -141,10 +141,10 @@ impl Engine {
             });
             ours.map(|(bind, _)| (Protocol::Tcp, bind.address.port())).collect()
         };
-        let served = node.serve.iter().filter(|_| self.parts.speaker.is_some());
+        let served = node.serve.values().filter(|_| self.parts.speaker.is_some());
         let served =
             served.map(|vip| Served { address: vip.address, listening: listening_on(vip.address) });
-        let forwarded = node.forward.iter().map(|vip| Forwarded {
+        let forwarded = node.forward.values().map(|vip| Forwarded {
             address: vip.address,
             service: vip.service.clone(),
             ports: vip
@@ -177,8 +177,8 @@ impl Engine {
 /// address is the machine's business: a guard before it would lock its owner out.
 fn without(node: &NodePlan, own: &[IpAddr]) -> NodePlan {
     let mut node = node.clone();
-    node.serve.retain(|vip| !own.contains(&vip.address));
-    node.forward.retain(|vip| !own.contains(&vip.address));
+    node.serve.retain(|_, vip| !own.contains(&vip.address));
+    node.forward.retain(|_, vip| !own.contains(&vip.address));
     node
 }
 
@@ -226,12 +226,20 @@ mod tests {
         let forward =
             |text| Forward { address: vip(text), service: service.clone(), ports: vec![] };
         let node = NodePlan {
-            serve: vec![serve("10.0.0.1"), serve("10.0.0.2")],
-            forward: vec![forward("10.0.0.1"), forward("fd00::2")],
+            serve: [serve("10.0.0.1"), serve("10.0.0.2")]
+                .into_iter()
+                .enumerate()
+                .map(|(at, it)| ((service.clone(), at), it))
+                .collect(),
+            forward: [forward("10.0.0.1"), forward("fd00::2")]
+                .into_iter()
+                .enumerate()
+                .map(|(at, it)| ((service.clone(), at), it))
+                .collect(),
             ..NodePlan::default()
         };
         let left = without(&node, &[vip("10.0.0.1"), vip("127.0.0.1")]);
-        assert_eq!(left.serve, [serve("10.0.0.2")]);
-        assert_eq!(left.forward, [forward("fd00::2")]);
+        assert!(left.serve.values().eq([&serve("10.0.0.2")]));
+        assert!(left.forward.values().eq([&forward("fd00::2")]));
     }
 }

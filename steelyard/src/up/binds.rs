@@ -15,7 +15,7 @@ const SECURE: &str = "websecure";
 /// On the gateway's vips: none of them is a local address.
 pub(super) fn on_vips(node: &NodePlan) -> Vec<Bind> {
     let mut binds = Vec::new();
-    for vip in &node.serve {
+    for vip in node.serve.values() {
         for (protocol, port, entry_point) in &vip.ports {
             if *protocol == Protocol::Tcp && entry_point != SECURE {
                 let address = SocketAddr::new(vip.address, *port);

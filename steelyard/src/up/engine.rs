@@ -11,7 +11,7 @@ use anyhow::Result;
 use steelyard_gateway::Bind;
 use steelyard_manifest::Source;
 use steelyard_model::{Held, Item, Node, ObjectRef, Severity, Snapshot};
-use steelyard_plan::{EventKind, Facts, Plan};
+use steelyard_plan::{EventKind, Facts, Plan, Planner};
 use steelyard_speaker::SpeakerEvent;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -29,6 +29,7 @@ pub(crate) struct Engine {
     pub(super) settings: Settings,
     pub(super) parts: Parts,
     pipeline: Pipeline,
+    planner: Planner,
     held: Held,
     pub(super) names: Names,
     pub(super) history: History,
@@ -92,6 +93,7 @@ impl Engine {
             settings,
             parts,
             pipeline,
+            planner: Planner::default(),
             held,
             names: Names::default(),
             history: History::default(),
@@ -129,7 +131,7 @@ impl Engine {
             add_localhost_names(&mut world.snapshot);
         }
         let generation = world.generation;
-        let (snapshot, plan) = plan::of(world, &self.held, &facts);
+        let (snapshot, plan) = plan::again(&mut self.planner, world, &self.held, &facts);
         self.is_waiting = false;
         if let Err(error) = self.write_lock(&plan.held) {
             if self.current.is_none() {
@@ -156,6 +158,7 @@ impl Engine {
         self.current =
             Some(Current { node: facts.node, generation, snapshot, plan, applied, took });
         self.publish();
+        self.planner.look_ahead();
         Ok(())
     }
 
@@ -186,10 +189,10 @@ impl Engine {
     /// Notes what changed for Services, and logs what is wrong, once.
     fn tell(&mut self, plan: &Plan) {
         let before: BTreeMap<String, String> = match &self.current {
-            Some(current) => current.plan.services.iter().map(outcome).collect(),
+            Some(current) => current.plan.services.values().map(outcome).collect(),
             None => BTreeMap::new(),
         };
-        for service in &plan.services {
+        for service in plan.services.values() {
             let (name, now) = outcome(service);
             if before.get(&name) == Some(&now) {
                 continue;
@@ -364,7 +367,7 @@ impl Engine {
     }
 
     fn ask_names(&mut self, plan: &Plan) {
-        let ports = plan.node.forward.iter().flat_map(|vip| &vip.ports);
+        let ports = plan.node.forward.values().flat_map(|vip| &vip.ports);
         self.names.ask(ports.flat_map(|port| &port.endpoints));
     }
 
@@ -426,7 +429,7 @@ fn known_as(named: &str, own: &[IpAddr], snapshot: &Snapshot) -> Option<String> 
 /// Adds a node of this name, unless there is one.
 fn stand_beside(snapshot: &mut Snapshot, name: &str, addresses: Vec<IpAddr>) {
     if snapshot.nodes.iter().all(|known| *known.name != *name) {
-        snapshot.nodes.push(stranger(name, addresses));
+        Arc::make_mut(&mut snapshot.nodes).push(stranger(name, addresses));
     }
 }
 
@@ -457,6 +460,7 @@ fn add_localhost_names(snapshot: &mut Snapshot) {
             Some(twin)
         })
         .collect();
-    snapshot.routes.extend(twins);
-    snapshot.routes.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
+    let routes = Arc::make_mut(&mut snapshot.routes);
+    routes.extend(twins);
+    routes.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
 }

@@ -61,7 +61,7 @@ impl Engine {
                 Privileges::Full => "full".to_owned(),
                 Privileges::None { why } => why.clone(),
             },
-            vips: current.plan.services.iter().map(|row| row.addresses.len()).sum(),
+            vips: current.plan.services.values().map(|row| row.addresses.len()).sum(),
             routes: current.snapshot.routes.len(),
             endpoints: endpoint_counts(current),
             diagnostics: DiagnosticCounts {
@@ -188,7 +188,7 @@ fn carried(status: &PortStatus) -> (String, Cell) {
 
 /// Adds to each row of `plan`'s Services why it has its addresses or none.
 pub(crate) fn explain_services(rows: &mut Value, plan: &Plan) {
-    for (row, service) in rows.as_array_mut().into_iter().flatten().zip(&plan.services) {
+    for (row, service) in rows.as_array_mut().into_iter().flatten().zip(plan.services.values()) {
         let id = NamespacedName::new(service.namespace.as_str(), service.name.as_str());
         row["why"] = json!(plan.explanations.get(&id));
     }
@@ -197,7 +197,8 @@ pub(crate) fn explain_services(rows: &mut Value, plan: &Plan) {
 /// Service rows with what is behind them, and why they have their addresses.
 fn services(current: &Current, mut rows: Value) -> Value {
     explain_services(&mut rows, &current.plan);
-    for (row, plan) in rows.as_array_mut().into_iter().flatten().zip(&current.plan.services) {
+    for (row, plan) in rows.as_array_mut().into_iter().flatten().zip(current.plan.services.values())
+    {
         let id = NamespacedName::new(plan.namespace.as_str(), plan.name.as_str());
         if let Some(resolved) = current.snapshot.services.get(&id) {
             row["ports"] = ports(resolved, &current.applied.forwarded.ports);
@@ -208,7 +209,7 @@ fn services(current: &Current, mut rows: Value) -> Value {
 
 /// Route rows with the state of every endpoint, also of those that take no traffic.
 fn routes(current: &Current, mut rows: Value) -> Value {
-    let rows_and_routes = rows.as_array_mut().into_iter().flatten().zip(&current.snapshot.routes);
+    let rows_and_routes = rows.as_array_mut().into_iter().flatten().zip(&*current.snapshot.routes);
     for (row, route) in rows_and_routes {
         let backends = row["backends"].as_array_mut().into_iter().flatten();
         for (row, backend) in backends.zip(&route.backends) {
