@@ -13,15 +13,15 @@ const FILES: [(&str, &[&str]); 19] = [
         "pool-a",
         &[
             "{apiVersion: metallb.io/v1beta1, kind: IPAddressPool, metadata: {name: a, labels: {l: x}}, \
-         spec: {addresses: [10.0.0.1-10.0.0.3, 'fd00::1-fd00::2']}}",
+         spec: {addresses: [10.0.0.0/30, 'fd00::1-fd00::2']}}",
             "{apiVersion: metallb.io/v1beta1, kind: IPAddressPool, metadata: {name: a}, \
-         spec: {addresses: [10.0.0.1-10.0.0.2]}}",
+         spec: {addresses: [10.0.0.0/30]}}",
         ],
     ),
     (
         "pool-b",
         &["{apiVersion: metallb.io/v1beta1, kind: IPAddressPool, metadata: {name: b}, \
-         spec: {addresses: [10.0.1.0/31], serviceAllocation: {serviceSelectors: \
+         spec: {addresses: [10.0.1.0/30], serviceAllocation: {serviceSelectors: \
          [{matchLabels: {team: red}}]}}}"],
     ),
     (
