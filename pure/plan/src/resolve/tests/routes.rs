@@ -42,7 +42,10 @@ fn services_of_another_namespace_are_no_backends() {
     let elsewhere = "---\napiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: x}\n\
                      spec: {ports: [{port: 80}]}\n";
     let snapshot = joined(&(ingress("i", "", "", "a.b", "/", "a") + elsewhere));
-    assert!(words(&snapshot, "backend-service-missing").contains("namespace x has a Service of this name"));
+    assert!(
+        words(&snapshot, "backend-service-missing")
+            .contains("namespace x has a Service of this name")
+    );
 }
 
 #[test]
