@@ -25,6 +25,20 @@ pub(super) fn addressed(argument: &OsStr) -> Option<(String, u16)> {
     named.then(|| (host.to_ascii_lowercase(), port))
 }
 
+/// Host and port of a URL as they stand there, without scheme and user.
+pub(super) fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    authority.rsplit('@').next().unwrap_or(authority)
+}
+
+/// Path and query of a URL.
+pub(super) fn path(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.find('/').map_or("/", |at| &rest[at..]);
+    path.split('#').next().unwrap_or(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +59,17 @@ mod tests {
             ("ftp://a.b/", None),
         ] {
             assert_eq!(read(argument).as_deref(), expected, "{argument}");
+        }
+    }
+
+    #[test]
+    fn parts_of_urls() {
+        for (url, expected) in [
+            ("http://a.b/x?y#z", ("a.b", "/x?y")),
+            ("http://[fd00::1]:8080", ("[fd00::1]:8080", "/")),
+            ("u:p@10.0.0.1/a/b", ("10.0.0.1", "/a/b")),
+        ] {
+            assert_eq!((authority(url), path(url)), expected, "{url}");
         }
     }
 }

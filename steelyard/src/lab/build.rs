@@ -1,6 +1,7 @@
 //! Builds a [`Topology`] out of network namespaces, and takes it down.
 //!
-//! The LAN is a bridge in a namespace of its own; client and nodes are plugged into it by `eth0`.
+//! The LAN is a bridge in a namespace of its own; client, router and nodes are plugged into it by
+//! `eth0`. Behind the router (`outside` on its side) is the visitor; it is everybody's default way.
 //! The pod network is a router namespace with a cable to every node (`pods` on the node's side)
 //! and one to every pod, all point-to-point, so that a pod is reached from each node and nothing
 //! is set in the namespace the program was started in. All names begin with `steelyard-LAB-`.
@@ -13,6 +14,10 @@ use steelyard_host::netns::{self, Namespace, NetnsError, Segment, cable};
 
 use super::topology::{Machine, Pod, Topology};
 
+/// Name of everybody's interface on the LAN.
+const LAN_SIDE: &str = "eth0";
+/// Name of the router's interface towards the visitor.
+const OUTSIDE: &str = "outside";
 /// Name of a node's interface towards the pods.
 const POD_SIDE: &str = "pods";
 
@@ -21,13 +26,19 @@ const POD_SIDE: &str = "pods";
 pub(super) struct Built {
     /// The client.
     pub(super) client: Namespace,
+    /// The router.
+    pub(super) router: Namespace,
+    /// The visitor behind it.
+    pub(super) visitor: Namespace,
     /// The nodes, in the order of the topology.
     pub(super) nodes: Vec<Namespace>,
+    /// The bridge's port of each node.
+    pub(super) ports: Vec<String>,
     /// The pods, in the order of the topology.
     pub(super) pods: Vec<Namespace>,
     /// Connects pods and nodes.
-    router: Namespace,
-    _segment: Segment,
+    pod_router: Namespace,
+    segment: Segment,
 }
 
 /// What all namespaces of the laboratory `lab` begin with.
@@ -57,40 +68,60 @@ pub(super) fn sweep(lab: &str) -> anyhow::Result<usize> {
 impl Built {
     /// Builds everything; what was built is deleted again when a step fails.
     pub(super) fn new(lab: &str, topology: &Topology) -> anyhow::Result<Self> {
-        let segment =
-            Segment::create(&format!("steelyard-{lab}")).context("cannot make the LAN")?;
-        let client = machine(&segment, "client", &topology.client)?;
-        let router = router(lab, topology).context("cannot make the pod network's router")?;
-        let mut built =
-            Self { client, nodes: Vec::new(), pods: Vec::new(), router, _segment: segment };
+        let name = format!("steelyard-{lab}");
+        let segment = Segment::create(&name).context("cannot make the LAN")?;
+        let (client, _) = plug(&segment, &format!("{name}-client"), &topology.client)?;
+        default_way(&client, &topology.router.addresses)?;
+        let (router, visitor) = router(&name, &segment, topology).context("the router")?;
+        let pod_router =
+            pod_router(lab, topology).context("cannot make the pod network's router")?;
+        let mut built = Self {
+            client,
+            router,
+            visitor,
+            nodes: Vec::new(),
+            ports: Vec::new(),
+            pods: Vec::new(),
+            pod_router,
+            segment,
+        };
         for (index, node) in topology.nodes.iter().enumerate() {
-            built.add_node(topology, node, index).context(node.name.clone())?;
+            built.add_node(&name, topology, node, index).context(node.name.clone())?;
         }
         for (index, pod) in topology.pods.iter().enumerate() {
             built.add_pod(lab, topology, pod, index).context(pod.name.clone())?;
         }
-        built.default_routes(topology).context("cannot route from the pods to the LAN")?;
+        built.pods_way(topology).context("cannot route from the pods to the LAN")?;
         Ok(built)
+    }
+
+    /// The namespace of the LAN's bridge.
+    pub(super) fn switch(&self) -> &Namespace {
+        self.segment.switch()
     }
 
     fn add_node(
         &mut self,
+        name: &str,
         topology: &Topology,
         node: &Machine,
         index: usize,
     ) -> anyhow::Result<()> {
-        let namespace = machine(&self._segment, &format!("node-{}", node.name), node)?;
+        let namespace = format!("{name}-node-{}", node.name);
+        let (namespace, plugged) = plug(&self.segment, &namespace, node)?;
+        default_way(&namespace, &topology.router.addresses)?;
         let port = format!("node{}", index + 1);
-        cable((&namespace, POD_SIDE), (&self.router, &port))?;
+        cable((&namespace, POD_SIDE), (&self.pod_router, &port))?;
         let gateways = gateways(topology);
         for (address, (network, gateway)) in
             node.pod_side.iter().zip(topology.pod_networks.iter().zip(gateways))
         {
-            point_to_point(&self.router, (&gateway, &port), address)?;
+            point_to_point(&self.pod_router, (&gateway, &port), address)?;
             point_to_point(&namespace, (address, POD_SIDE), &gateway)?;
             route(&namespace, &network.to_string(), &gateway, Some(address))?;
         }
         self.nodes.push(namespace);
+        self.ports.push(plugged);
         Ok(())
     }
 
@@ -103,9 +134,9 @@ impl Built {
     ) -> anyhow::Result<()> {
         let namespace = Namespace::create(&format!("{}pod-{}", prefix(lab), pod.name))?;
         let port = format!("pod{}", index + 1);
-        cable((&namespace, "eth0"), (&self.router, &port))?;
+        cable((&namespace, "eth0"), (&self.pod_router, &port))?;
         for (address, gateway) in pod.addresses.iter().zip(gateways(topology)) {
-            point_to_point(&self.router, (&gateway, &port), address)?;
+            point_to_point(&self.pod_router, (&gateway, &port), address)?;
             point_to_point(&namespace, (address, "eth0"), &gateway)?;
             route(&namespace, "default", &gateway, None)?;
         }
@@ -113,32 +144,84 @@ impl Built {
         Ok(())
     }
 
-    /// Packets from pods to the LAN leave by the node that serves.
-    fn default_routes(&self, topology: &Topology) -> Result<(), NetnsError> {
-        let Some(serving) = topology.nodes.first() else { return Ok(()) };
-        for address in &serving.pod_side {
-            route(&self.router, "default", address, None)?;
+    /// Packets from pods to the LAN leave by the first node.
+    fn pods_way(&self, topology: &Topology) -> Result<(), NetnsError> {
+        let Some(first) = topology.nodes.first() else { return Ok(()) };
+        for address in &first.pod_side {
+            route(&self.pod_router, "default", address, None)?;
         }
         Ok(())
     }
 }
 
-/// A host on the LAN.
-fn machine(segment: &Segment, name: &str, machine: &Machine) -> Result<Namespace, NetnsError> {
-    let addresses: Vec<String> = machine.addresses.iter().map(IpNet::to_string).collect();
-    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
-    let host = segment.host(name, &addresses)?;
-    host.ip(&["link", "set", "eth0", "address", &machine.mac])?;
-    Ok(host)
+/// Makes a host, plugs it into the LAN, and tells the bridge's port.
+fn plug(
+    segment: &Segment,
+    name: &str,
+    machine: &Machine,
+) -> Result<(Namespace, String), NetnsError> {
+    let host = Namespace::create(name)?;
+    let port = segment.plug(&host, LAN_SIDE)?;
+    host.ip(&["link", "set", LAN_SIDE, "address", &machine.mac])?;
+    add_addresses(&host, LAN_SIDE, &machine.addresses)?;
+    Ok((host, port))
 }
 
-fn router(lab: &str, topology: &Topology) -> Result<Namespace, NetnsError> {
+fn add_addresses(
+    host: &Namespace,
+    interface: &str,
+    addresses: &[IpNet],
+) -> Result<(), NetnsError> {
+    for address in addresses {
+        let text = address.to_string();
+        let mut add = vec!["addr", "add", &text, "dev", interface];
+        if address.addr().is_ipv6() {
+            add.push("nodad");
+        }
+        host.ip(&add)?;
+    }
+    Ok(())
+}
+
+/// By the first router of each family.
+fn default_way(host: &Namespace, routers: &[IpNet]) -> Result<(), NetnsError> {
+    for v6 in [false, true] {
+        if let Some(router) = routers.iter().find(|net| net.addr().is_ipv6() == v6) {
+            route(host, "default", &router.addr(), None)?;
+        }
+    }
+    Ok(())
+}
+
+/// The router of the LAN, and the visitor behind it.
+fn router(
+    name: &str,
+    segment: &Segment,
+    topology: &Topology,
+) -> Result<(Namespace, Namespace), NetnsError> {
+    let (router, _) = plug(segment, &format!("{name}-router"), &topology.router)?;
+    forwards(&router, topology)?;
+    let visitor = Namespace::create(&format!("{name}-visitor"))?;
+    cable((&visitor, LAN_SIDE), (&router, OUTSIDE))?;
+    visitor.ip(&["link", "set", LAN_SIDE, "address", &topology.visitor.mac])?;
+    add_addresses(&router, OUTSIDE, &topology.outside)?;
+    add_addresses(&visitor, LAN_SIDE, &topology.visitor.addresses)?;
+    default_way(&visitor, &topology.outside)?;
+    Ok((router, visitor))
+}
+
+fn pod_router(lab: &str, topology: &Topology) -> Result<Namespace, NetnsError> {
     let router = Namespace::create(&format!("{}pods", prefix(lab)))?;
+    forwards(&router, topology)?;
+    Ok(router)
+}
+
+fn forwards(router: &Namespace, topology: &Topology) -> Result<(), NetnsError> {
     router.set("net.ipv4.ip_forward", "1")?;
     if topology.is_dual_stack() {
         router.set("net.ipv6.conf.all.forwarding", "1")?;
     }
-    Ok(router)
+    Ok(())
 }
 
 /// The router's address in each pod network, the same on all of its cables.

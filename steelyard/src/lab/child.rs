@@ -4,7 +4,6 @@
 //! ends them in order; and the kernel kills them when the laboratory dies by any other way.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -13,6 +12,7 @@ use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
+use super::console::Console;
 use crate::text::Style;
 
 /// A running process; killed when dropped.
@@ -30,12 +30,13 @@ pub(super) fn inside(namespace: &str, command: &[OsString]) -> anyhow::Result<Ex
 }
 
 impl Child {
-    /// Runs this program with `arguments` in `namespace`; each line it prints is printed behind
+    /// Runs this program with `arguments` in `namespace`; each line it prints is said behind
     /// `name`.
     pub(super) fn start<S: AsRef<OsStr>>(
         name: &str,
         namespace: &str,
         arguments: &[S],
+        console: &Console,
     ) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot find this program's file")?;
         let mut command = tokio::process::Command::new(&program);
@@ -44,10 +45,10 @@ impl Child {
         let mut process =
             command.process_group(0).kill_on_drop(true).spawn().with_context(|| name.to_owned())?;
         if let Some(output) = process.stdout.take() {
-            tokio::spawn(relay(name.to_owned(), output));
+            tokio::spawn(relay(name.to_owned(), output, console.clone()));
         }
         if let Some(output) = process.stderr.take() {
-            tokio::spawn(relay(name.to_owned(), output));
+            tokio::spawn(relay(name.to_owned(), output, console.clone()));
         }
         Ok(Self { name: name.to_owned(), process })
     }
@@ -60,12 +61,32 @@ impl Child {
         }
     }
 
-    /// Asks it to end, and kills it after `patience`.
-    pub(super) async fn stop(mut self, patience: Duration) {
+    /// Its end, as a sentence, if it has ended.
+    pub(super) fn has_ended(&mut self) -> Option<String> {
+        match self.process.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(status.to_string()),
+            Err(error) => Some(format!("it is lost: {error}")),
+        }
+    }
+
+    /// Sends a signal, unless it has ended.
+    pub(super) fn signal(&self, signal: Signal) {
+        // Not waited for yet, so the number is still its own.
         let pid = self.process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid {
-            let _ = kill_process(pid, Signal::TERM);
+            let _ = kill_process(pid, signal);
         }
+    }
+
+    /// Kills it, and waits until it is gone.
+    pub(super) async fn kill(&mut self) {
+        let _ = self.process.kill().await;
+    }
+
+    /// Asks it to end, and kills it after `patience`.
+    pub(super) async fn stop(mut self, patience: Duration) {
+        self.signal(Signal::TERM);
         if tokio::time::timeout(patience, self.process.wait()).await.is_err() {
             eprintln!("{} does not end by itself and is killed", self.name);
             let _ = self.process.kill().await;
@@ -73,16 +94,10 @@ impl Child {
     }
 }
 
-async fn relay(name: String, output: impl AsyncRead + Unpin) {
-    let color = crate::text::wants_color();
+async fn relay(name: String, output: impl AsyncRead + Unpin, console: Console) {
+    let prefix = Style::Faint.paint(&format!("{name} |"), console.color());
     let mut lines = BufReader::new(output).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        say(&format!("{} {line}\n", Style::Faint.paint(&format!("{name} |"), color)));
+        console.say(&format!("{prefix} {line}\n"));
     }
-}
-
-/// Prints, whether or not anyone still reads: a closed pipe is no reason to leave hosts behind.
-pub(super) fn say(text: &str) {
-    let mut output = std::io::stdout().lock();
-    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
 }

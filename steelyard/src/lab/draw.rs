@@ -1,17 +1,25 @@
-//! The laboratory as a drawing: LAN, hosts, pods, addresses, and what to try.
+//! The laboratory as a drawing: hosts on their wires, what each node answers for, what to try.
 
+use std::collections::BTreeMap;
+
+use super::nodes::Life;
 use super::topology::{Machine, Pod, Topology};
-use super::world::World;
+use super::view::{NodeView, View, VipView};
+use super::world::{Vip, World};
 use crate::text::{Cell, Style, Table};
 
-/// Blanks between two boxes.
-const GAP: usize = 2;
 /// Blanks before everything.
 const MARGIN: usize = 2;
-/// Boxes beside each other; more hosts are listed instead.
-const MOST_BOXES: usize = 5;
+/// With more nodes than this, each gets one line and the client's and router's details go.
+const MOST_DETAILED: usize = 8;
 /// URLs to try.
-const MOST_URLS: usize = 8;
+const MOST_URLS: usize = 5;
+/// Addresses in the table; a screen holds no more.
+const MOST_VIPS: usize = 12;
+/// Pods in the table.
+const MOST_PODS: usize = 24;
+/// Columns from which on hardware addresses are shown.
+const WIDE: usize = 100;
 
 /// How it is printed.
 #[derive(Clone, Copy, Debug)]
@@ -20,131 +28,146 @@ pub(super) struct Look<'a> {
     pub(super) color: bool,
     /// How this program was called.
     pub(super) program: &'a str,
+    /// Columns there are.
+    pub(super) columns: usize,
 }
 
 /// Everything, ready to print.
-pub(super) fn laboratory(topology: &Topology, world: &World, look: Look<'_>) -> String {
-    let color = look.color;
-    let mut text = String::from("\n");
-    text += &network(topology, color);
+pub(super) fn laboratory(
+    topology: &Topology,
+    world: &World,
+    view: &View,
+    look: Look<'_>,
+) -> String {
+    let mut text = network(topology, view, look);
     text += "\n";
-    text += &pods(&topology.pods, topology, color);
-    text += "\n";
-    text += &addresses(world, color);
+    text += &addresses(world, view, look);
     text += "\n";
     text += &tries(topology, world, look);
-    text
+    text += "\n";
+    text + &pods(&topology.pods, topology, look.color)
 }
 
-/// A box of text lines; the first is set off.
-struct Box {
-    lines: Vec<String>,
-    style: Style,
-    on_pod_network: bool,
-}
-
-fn network(topology: &Topology, color: bool) -> String {
-    if topology.nodes.len() >= MOST_BOXES {
-        return list(topology, color);
-    }
-    let mut boxes = vec![machine(&topology.client, "asks", Style::Plain)];
-    for (index, node) in topology.nodes.iter().enumerate() {
-        let (does, style) = if index == 0 { ("serves", Style::Good) } else { ("", Style::Plain) };
-        boxes.push(machine(node, does, style));
-    }
-    let height = boxes.iter().map(|it| it.lines.len()).max().unwrap_or(0);
-    for it in &mut boxes {
-        it.lines.resize(height, String::new());
-    }
-    let lan: Vec<String> = topology.lan.iter().map(ToString::to_string).collect();
-    let mut text = wire(&boxes, |_| true, ['┌', '┬'], &format!("LAN {}", lan.join(", ")), color);
-    text += &row(&boxes, |it| format!("┌{}┐", with_stub(it.width() + 2, '┴')));
-    for line in 0..height {
-        text += &row(&boxes, |it| {
-            let style = if line == 0 { it.style } else { Style::Plain };
-            let pad = " ".repeat(it.width() - width(&it.lines[line]));
-            format!("│ {}{pad} │", style.paint(&it.lines[line], color))
-        });
-    }
-    text += &row(&boxes, |it| {
-        let stub = if it.on_pod_network { '┬' } else { '─' };
-        format!("└{}┘", with_stub(it.width() + 2, stub))
-    });
-    let pods: Vec<String> = topology.pod_networks.iter().map(ToString::to_string).collect();
-    text + &wire(
-        &boxes,
-        |it| it.on_pod_network,
-        ['└', '┴'],
-        &format!("pods {}", pods.join(", ")),
-        color,
-    )
-}
-
-/// The hosts when there are too many to draw.
-fn list(topology: &Topology, color: bool) -> String {
-    let mut table = Table::new(&["HOST", "ADDRESSES", "MAC"]);
-    for host in std::iter::once(&topology.client).chain(&topology.nodes) {
-        let addresses: Vec<String> =
-            host.addresses.iter().map(|it| it.addr().to_string()).collect();
-        table.row([host.name.clone().into(), addresses.join(", ").into(), host.mac.clone().into()]);
-    }
-    table.render(MARGIN, color)
-}
-
-fn machine(host: &Machine, does: &str, style: Style) -> Box {
-    let mut lines = vec![format!("{} {does}", host.name).trim_end().to_owned()];
-    lines.extend(host.addresses.iter().map(|address| address.addr().to_string()));
-    lines.push(host.mac.clone());
-    Box { lines, style, on_pod_network: !host.pod_side.is_empty() }
-}
-
-impl Box {
-    /// Of its text.
-    fn width(&self) -> usize {
-        self.lines.iter().map(|line| width(line)).max().unwrap_or(0)
-    }
-}
-
-/// A line from the first box chosen by `on`, joining all of them, and its name.
-fn wire(
-    boxes: &[Box],
-    on: impl Fn(&Box) -> bool,
-    [corner, joins]: [char; 2],
-    name: &str,
-    color: bool,
-) -> String {
-    let (mut line, mut drawing) = (String::new(), ' ');
-    for (index, it) in boxes.iter().enumerate() {
-        let (width, last) = (it.width() + 4, index + 1 == boxes.len());
-        line.extend(std::iter::repeat_n(drawing, width / 2));
-        let stub = match (on(it), drawing) {
-            (true, ' ') => corner,
-            (true, _) => joins,
-            (false, _) => drawing,
-        };
-        if on(it) {
-            drawing = '─';
+/// Who is plugged in where, and which addresses each node answers for.
+pub(super) fn network(topology: &Topology, view: &View, look: Look<'_>) -> String {
+    let detailed = topology.nodes.len() <= MOST_DETAILED;
+    let mut lines = vec![Style::Heading.paint(&format!("LAN {}", nets(&topology.lan)), look.color)];
+    lines.push(" │".to_owned());
+    let width = topology.nodes.iter().map(|node| width(&node.name)).max().unwrap_or(0).max(7);
+    lines.push(format!(" ├── {:width$}  {}", "client", faint(&place(&topology.client, look), look)));
+    lines.push(format!(" ├── {:width$}  {}", "router", faint(&place(&topology.router, look), look)));
+    let outside = format!("{} ── visitor  {}", nets(&topology.outside), hosts(&topology.visitor));
+    lines.push(format!(" │    └── {}", faint(&outside, look)));
+    lines.push(" │".to_owned());
+    for (index, (node, seen)) in topology.nodes.iter().zip(&view.nodes).enumerate() {
+        let last = index + 1 == topology.nodes.len();
+        lines.push(format!(" {} {}", stub(last, seen), state(seen, &view.held(&node.name), width, look)));
+        if detailed {
+            let rail = if last { ' ' } else { '│' };
+            let place = faint(&place(node, look), look);
+            lines.push(format!(" {rail}   {:width$}  {place}", ""));
         }
-        line.push(stub);
-        let rest = if last { GAP } else { width - width / 2 - 1 + GAP };
-        line.extend(std::iter::repeat_n(drawing, rest));
     }
-    format!("{:MARGIN$}{line} {}\n", "", Style::Heading.paint(name, color))
+    lines.into_iter().map(|line| format!("{:MARGIN$}{}\n", "", line.trim_end())).collect()
 }
 
-/// `width` times a horizontal line, with a stub in the middle.
-fn with_stub(width: usize, stub: char) -> String {
-    let left = width / 2;
-    format!("{}{stub}{}", "─".repeat(left), "─".repeat(width - left - 1))
+/// The way from the LAN to a node; a pulled plug leaves a gap.
+fn stub(last: bool, node: &NodeView) -> String {
+    let corner = if last { '└' } else { '├' };
+    let wire = if node.faults.unplugged { "╴ " } else { "──" };
+    format!("{corner}{wire}")
 }
 
-fn row(boxes: &[Box], part: impl Fn(&Box) -> String) -> String {
-    let parts: Vec<String> = boxes.iter().map(part).collect();
-    format!("{:MARGIN$}{}\n", "", parts.join(&" ".repeat(GAP)))
+/// A node's name, how it is, and what it answers for.
+fn state(node: &NodeView, held: &[std::net::IpAddr], width: usize, look: Look<'_>) -> String {
+    let faults = node.faults.words();
+    let (word, style) = match (node.life, node.ready) {
+        (Life::Running, true) => ("serves", Style::Good),
+        (Life::Running, false) => ("is not ready", Style::Careful),
+        (Life::Leaving | Life::Returning | Life::Left, _) => (node.life.words(), Style::Careful),
+        (life, _) => (life.words(), Style::Bad),
+    };
+    let style = if faults.is_empty() { style } else { Style::Bad };
+    let word = if faults.is_empty() { word.to_owned() } else { format!("{word}, {faults}") };
+    let shown: Vec<String> = held.iter().take(3).map(ToString::to_string).collect();
+    let more = if held.len() > 3 { format!(" and {} more", held.len() - 3) } else { String::new() };
+    let arrow = if held.is_empty() { String::new() } else { format!("◀ {}{more}", shown.join(" ")) };
+    let pad = " ".repeat(8_usize.saturating_sub(self::width(&word)));
+    let word = style.paint(&word, look.color);
+    format!("{:width$}  {word}{pad}  {}", node.name, Style::Good.paint(&arrow, look.color))
+}
+
+/// Addresses of a host, and its hardware address where there is room.
+fn place(host: &Machine, look: Look<'_>) -> String {
+    let mac = if look.columns >= WIDE { format!("  {}", host.mac) } else { String::new() };
+    format!("{}{mac}", hosts(host))
+}
+
+fn hosts(host: &Machine) -> String {
+    let addresses: Vec<String> = host.addresses.iter().map(|net| net.addr().to_string()).collect();
+    addresses.join("  ")
+}
+
+fn nets(nets: &[ipnet::IpNet]) -> String {
+    let nets: Vec<String> = nets.iter().map(|net| net.trunc().to_string()).collect();
+    nets.join(", ")
+}
+
+fn faint(text: &str, look: Look<'_>) -> String {
+    Style::Faint.paint(text, look.color)
 }
 
 fn width(text: &str) -> usize {
     text.chars().count()
+}
+
+/// Every address: whose it is, who answers for it and who is next.
+pub(super) fn addresses(world: &World, view: &View, look: Look<'_>) -> String {
+    let ports: BTreeMap<String, &Vip> =
+        world.vips.iter().map(|vip| (vip.service.to_string(), vip)).collect();
+    let header = ["ADDRESS", "SERVICE", "PORTS", "ANSWERED BY", "EPOCH", "SINCE", "NEXT"];
+    let mut table = Table::new(&header);
+    for vip in view.vips.iter().take(MOST_VIPS) {
+        let ports = ports.get(&vip.service).map(|it| it.ports.join(" ")).unwrap_or_default();
+        let [who, epoch, since, next] = owned(vip);
+        let service = vip.service.clone().into();
+        table.row([vip.address.to_string().into(), service, ports.into(), who, epoch, since, next]);
+    }
+    let nothing = || ["", "", "", ""].map(Cell::from);
+    for vip in world.vips.iter().filter(|vip| vip.addresses.is_empty()) {
+        let [who, epoch, since, next] = nothing();
+        let address = Cell::new("none", Style::Careful);
+        let service = vip.service.to_string().into();
+        table.row([address, service, vip.ports.join(" ").into(), who, epoch, since, next]);
+    }
+    if table.is_empty() {
+        return format!("{:MARGIN$}no Service of type LoadBalancer has an address\n", "");
+    }
+    let more = view.vips.len().saturating_sub(MOST_VIPS);
+    let more = if more > 0 { format!("{:MARGIN$}… and {more} more: lab show\n", "") } else { String::new() };
+    table.render(MARGIN, look.color) + &more
+}
+
+/// Owners, epoch, since when, who is next.
+fn owned(vip: &VipView) -> [Cell; 4] {
+    let names: Vec<&str> = vip.owners.iter().map(|owner| owner.node.as_str()).collect();
+    let who = match &names[..] {
+        [] => Cell::new("nobody", Style::Bad),
+        [one] => Cell::new(*one, Style::Good),
+        several => Cell::new(several.join(" and "), Style::Bad),
+    };
+    let epochs = vip.owners.iter().filter_map(|owner| owner.epoch);
+    let epochs: Vec<String> = epochs.map(|epoch| epoch.to_string()).collect();
+    let first = vip.owners.first();
+    let since = first.and_then(|owner| owner.since.as_deref()).map(time).unwrap_or_default();
+    let next = first.map(|owner| owner.standbys.join(" ")).unwrap_or_default();
+    [who, epochs.join(" ").into(), since.into(), next.into()]
+}
+
+/// The time of day in an RFC 3339 timestamp.
+fn time(timestamp: &str) -> String {
+    let time = timestamp.split_once('T').map_or(timestamp, |(_, time)| time);
+    time.split(['.', 'Z', '+']).next().unwrap_or(time).to_owned()
 }
 
 fn pods(pods: &[Pod], topology: &Topology, color: bool) -> String {
@@ -152,7 +175,7 @@ fn pods(pods: &[Pod], topology: &Topology, color: bool) -> String {
         return format!("{:MARGIN$}no workload is behind a Service, so nothing is played\n", "");
     }
     let mut table = Table::new(&["POD", "ADDRESS", "PORTS", "NODE"]);
-    for pod in pods {
+    for pod in pods.iter().take(MOST_PODS) {
         let addresses: Vec<String> = pod.addresses.iter().map(ToString::to_string).collect();
         let ports: Vec<String> =
             pod.replica.ports.iter().map(|(protocol, port)| format!("{port}/{protocol}")).collect();
@@ -163,39 +186,26 @@ fn pods(pods: &[Pod], topology: &Topology, color: bool) -> String {
             topology.nodes[pod.node].name.clone().into(),
         ]);
     }
-    table.render(MARGIN, color)
-}
-
-fn addresses(world: &World, color: bool) -> String {
-    let mut table = Table::new(&["SERVICE", "ADDRESS", "PORTS", "SERVED BY"]);
-    for vip in &world.vips {
-        let addresses: Vec<String> = vip.addresses.iter().map(ToString::to_string).collect();
-        let address = match addresses.is_empty() {
-            true => Cell::new("none", Style::Careful),
-            false => Cell::new(addresses.join(", "), Style::Good),
-        };
-        table.row([
-            vip.service.to_string().into(),
-            address,
-            vip.ports.join(" ").into(),
-            vip.served_by().into(),
-        ]);
-    }
-    if table.is_empty() {
-        return format!("{:MARGIN$}no Service is of type LoadBalancer\n", "");
-    }
-    table.render(MARGIN, color)
+    let more = pods.len().saturating_sub(MOST_PODS);
+    let more = if more > 0 { format!("{:MARGIN$}… and {more} more\n", "") } else { String::new() };
+    table.render(MARGIN, color) + &more
 }
 
 fn tries(topology: &Topology, world: &World, look: Look<'_>) -> String {
-    let Look { color, program } = look;
-    let serving = &topology.nodes[0].name;
-    let own = topology.nodes[0].addresses[0].addr();
+    let Look { color, program, .. } = look;
+    let first = &topology.nodes[0];
+    let own = first.addresses[0].addr();
+    let urls = world.urls(own);
     let mut commands: Vec<String> =
-        world.urls(own).into_iter().take(MOST_URLS).map(|url| format!("curl {url}")).collect();
+        urls.iter().take(MOST_URLS).map(|url| format!("curl {url}")).collect();
     commands.push("arp".to_owned());
-    commands.extend(world.answering().map(|at| format!("exec client ping -c 1 {at}")));
-    commands.push(format!("exec {serving} {program} get services"));
+    commands.extend(world.answering().next().map(|at| format!("exec client ping -c 1 {at}")));
+    commands.push(format!("exec {} {program} get services", first.name));
+    if topology.nodes.len() > 1 && world.answering().next().is_some() {
+        commands.push("watch          # then, in a third terminal:".to_owned());
+        let all = "kill | stop | cont | cut | loss | leave | heal";
+        commands.push(format!("kill {:9} # {all}", first.name));
+    }
     let mut text =
         format!("{:MARGIN$}{}", "", Style::Heading.paint("Try in another terminal", color));
     for command in commands {

@@ -1,24 +1,41 @@
 //! `steelyard lab`: a homelab's network on one machine, in network namespaces.
 //!
-//! A client and the nodes on one LAN, every replica of the manifests' workloads played by an echo
-//! server in a namespace of its own, and `steelyard up` serving on the first node: what is seen
-//! is the real thing, ARP and all. Nothing is set in the namespace it was started in, and nothing
-//! is left behind; what a killed laboratory left is removed by the next one.
+//! A client, a router and the nodes on one LAN, a visitor behind the router, every replica of the
+//! manifests' workloads played by an echo server in a namespace of its own, and `steelyard up` on
+//! every node, sharing the addresses: what is seen is the real thing, ARP and all. Nothing is set
+//! in the namespace it was started in, and nothing is left behind; what a killed laboratory left
+//! is removed by the next one.
 //!
 //! It is not a cluster: there is no Kubernetes, and replicas do not follow edits of the manifests
 //! (routes, Services and pools do).
+//!
+//! How it hangs together: [`topology`] (pure) says who is where, [`build`] makes the namespaces,
+//! [`start`] the processes; [`serve`] then goes round: it carries out [`order`]s of other
+//! terminals on [`nodes`] and [`wire`]s, joins that with what [`eyes`] see into a [`view`], and
+//! [`draw`]s it. [`watch`] is the client's side, and knows none of that. Programs drive it by its
+//! commands: `lab --detach`, `lab show -o json`, `lab kill …`, `lab watch -o json`, `lab exec`;
+//! steelyard-tests' `Lab` wraps them for tests and measurements.
 
 mod addressed;
 mod arp;
 mod attach;
 mod build;
 mod child;
+mod console;
 mod draw;
+mod eyes;
+mod nodes;
+mod order;
 mod serve;
+mod show;
+mod start;
 mod state;
 mod subnet;
 mod tools;
 mod topology;
+mod view;
+mod watch;
+mod wire;
 mod world;
 
 #[cfg(test)]
@@ -28,8 +45,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use ipnet::IpNet;
+
+use self::order::{Only, Order};
+pub use self::watch::WatchArgs;
+use crate::cli::Output;
 
 /// `steelyard lab`.
 #[derive(Args, Debug)]
@@ -39,9 +60,12 @@ pub struct LabArgs {
     #[arg(value_name = "PATH")]
     pub path: Option<PathBuf>,
     /// Name of the laboratory; several can run side by side
-    #[arg(long, value_name = "NAME", default_value = "lab", env = "STEELYARD_LAB")]
+    #[arg(long, value_name = "NAME", default_value = NAME, env = "STEELYARD_LAB")]
     #[arg(value_parser = lab_name)]
     pub name: String,
+    /// Nodes [default: those of the manifests, else 3]
+    #[arg(long, value_name = "N")]
+    pub nodes: Option<usize>,
     /// Subnet of the LAN, one per family [default: what fits around the pools]
     #[arg(long, value_name = "CIDR")]
     pub subnet: Vec<IpNet>,
@@ -51,7 +75,10 @@ pub struct LabArgs {
     /// Run in the background: `steelyard lab down` ends it
     #[arg(long)]
     pub detach: bool,
-    /// Further options for `steelyard up` on the serving node
+    /// What `--detach` starts.
+    #[arg(long, hide = true)]
+    pub background: bool,
+    /// Further options for `steelyard up` on every node
     #[arg(last = true, value_name = "OPTION")]
     pub up: Vec<OsString>,
     /// What to do with the running laboratory.
@@ -71,7 +98,69 @@ pub enum LabCommand {
     },
     /// Ask from the client who answers for each address
     Arp,
-    /// Run a command on a host: `client`, a node or a pod
+    /// Send a request every few milliseconds, and tell how long there was no answer
+    Watch(WatchArgs),
+    /// Draw it once more: its hosts, and who answers for what
+    Show {
+        /// Text for people, or JSON for programs
+        #[arg(long, short, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+        output: Output,
+    },
+    /// Kill a node's `steelyard up` at once (SIGKILL)
+    Kill {
+        /// The node
+        node: String,
+    },
+    /// Stop a node's `steelyard up` in its tracks (SIGSTOP): it holds everything, does nothing
+    Stop {
+        /// The node
+        node: String,
+    },
+    /// Let a stopped node go on (SIGCONT)
+    Cont {
+        /// The node
+        node: String,
+    },
+    /// Let a node hand over what it owns, and end (SIGTERM)
+    Leave {
+        /// The node
+        node: String,
+    },
+    /// Pull nodes' plugs, or only drop some of what passes
+    #[command(after_help = CUT_EXAMPLES)]
+    Cut {
+        /// The nodes, each from everybody
+        #[arg(required = true, value_name = "NODE")]
+        nodes: Vec<String>,
+        /// Drop one direction only: what comes in to the node, or what goes out
+        #[arg(long, value_enum, value_name = "WAY")]
+        one_way: Option<Way>,
+        /// Drop heartbeats only (UDP 9181); the rest of the LAN is intact
+        #[arg(long, conflicts_with = "one_way")]
+        heartbeats: bool,
+    },
+    /// Let these nodes hear only each other, and the others (with client and router) only
+    /// themselves
+    Partition {
+        /// The nodes on the far side
+        #[arg(required = true, value_name = "NODE")]
+        nodes: Vec<String>,
+    },
+    /// Lose some of the frames of a node, in and out
+    Loss {
+        /// The node
+        node: String,
+        /// Of all frames; 0 ends it
+        #[arg(value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+        percent: u8,
+    },
+    /// Undo everything that was done to nodes: wires, stops, and those that ended start again
+    Heal {
+        /// The nodes [default: all]
+        #[arg(value_name = "NODE")]
+        nodes: Vec<String>,
+    },
+    /// Run a command on a host: `client`, `router`, `visitor`, a node or a pod
     #[command(after_help = "Example:\n  sudo steelyard lab exec client ping -c 1 10.1.1.100")]
     Exec {
         /// The host, as drawn
@@ -93,6 +182,25 @@ pub enum LabCommand {
     },
 }
 
+/// A direction of a wire, as seen from the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Way {
+    /// What comes in
+    In,
+    /// What goes out
+    Out,
+}
+
+/// Name of the laboratory unless another is given.
+const NAME: &str = "lab";
+
+const CUT_EXAMPLES: &str = "\
+Examples:
+  sudo steelyard lab cut worker-1                  carrier lost, as by a pulled plug
+  sudo steelyard lab cut worker-1 --one-way out    it hears, and is not heard
+  sudo steelyard lab cut worker-1 --heartbeats     the others think it dead; it is not
+  sudo steelyard lab heal";
+
 const EXAMPLES: &str = "\
 Examples:
   sudo steelyard lab                      the built-in homelab; Ctrl-C ends it
@@ -100,6 +208,9 @@ Examples:
   sudo steelyard lab curl http://test.homelab.local     from another terminal
   sudo steelyard lab arp
   sudo steelyard lab exec client ping -c 1 10.1.1.100
+  sudo steelyard lab watch                requests every 10 ms; then, from a third terminal,
+  sudo steelyard lab kill worker-1        pull the plug and see how long nobody answered
+  sudo steelyard lab heal
 
 Edits of the manifests are live, as with `up`.";
 
@@ -116,10 +227,40 @@ pub fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
         Some(LabCommand::Arp) => arp::run(&args.name),
         Some(LabCommand::Exec { host, command }) => attach::exec(&args.name, host, command),
         Some(LabCommand::Down) => attach::down(&args.name),
+        Some(LabCommand::Watch(watch)) => watch::run(&args.name, watch),
+        Some(LabCommand::Show { output }) => show::run(&args.name, *output),
         Some(LabCommand::Inside { namespace, command }) => child::inside(namespace, command),
+        Some(command) => {
+            let order = order(command).expect("every other command is an order");
+            order::give(&args.name, &order)
+        }
         None if args.detach => serve::detach(&args),
         None => serve::run(&args),
     }
+}
+
+/// What a command tells the running laboratory; none for commands that tell it nothing.
+fn order(command: &LabCommand) -> Option<Order> {
+    let one = |node: &String| node.clone();
+    Some(match command {
+        LabCommand::Kill { node } => Order::Kill { node: one(node) },
+        LabCommand::Stop { node } => Order::Stop { node: one(node) },
+        LabCommand::Cont { node } => Order::Cont { node: one(node) },
+        LabCommand::Leave { node } => Order::Leave { node: one(node) },
+        LabCommand::Cut { nodes, one_way, heartbeats } => {
+            let only = match (one_way, heartbeats) {
+                (Some(Way::In), _) => Only::In,
+                (Some(Way::Out), _) => Only::Out,
+                (None, true) => Only::Heartbeats,
+                (None, false) => Only::Everything,
+            };
+            Order::Cut { nodes: nodes.clone(), only }
+        }
+        LabCommand::Partition { nodes } => Order::Partition { nodes: nodes.clone() },
+        LabCommand::Loss { node, percent } => Order::Loss { node: one(node), percent: *percent },
+        LabCommand::Heal { nodes } => Order::Heal { nodes: nodes.clone() },
+        _ => return None,
+    })
 }
 
 /// Names of laboratories are parts of names of namespaces, split at `-`.

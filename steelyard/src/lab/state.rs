@@ -34,11 +34,13 @@ pub(super) struct Claim {
 pub(super) struct State {
     /// The process that runs it.
     pub(super) pid: i32,
+    /// Its folder.
+    pub(super) folder: PathBuf,
     /// Everything `up` reads.
     pub(super) paths: Vec<PathBuf>,
     /// The lock `up` keeps.
     pub(super) lock: PathBuf,
-    /// All hosts: client, nodes (the first serves), pods.
+    /// All hosts: client, router, visitor, nodes, pods.
     pub(super) hosts: Vec<HostEntry>,
 }
 
@@ -63,6 +65,10 @@ pub(super) struct HostEntry {
 pub(super) enum Role {
     /// Where requests come from.
     Client,
+    /// Between the LAN and the visitor.
+    Router,
+    /// Where requests from another subnet come from.
+    Visitor,
     /// May answer for addresses.
     Node,
     /// Plays a replica.

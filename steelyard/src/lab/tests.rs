@@ -11,7 +11,7 @@ use steelyard_model::{
 use super::build::{self, Built};
 use super::draw::{self, Look};
 use super::lab_name;
-use super::topology::Topology;
+use super::topology::{Topology, node_count};
 use super::world::{Vip, World};
 use crate::play::Replica;
 
@@ -56,7 +56,8 @@ fn replicas(names: &[(&str, u32)]) -> Vec<Replica> {
 }
 
 fn topology(snapshot: &Snapshot, names: &[(&str, u32)]) -> Topology {
-    Topology::new(snapshot, replicas(names), &[]).unwrap()
+    let nodes = node_count(snapshot, None).unwrap();
+    Topology::new(snapshot, nodes, replicas(names), &[]).unwrap()
 }
 
 /// `name address address…` of the client and every node.
@@ -125,7 +126,7 @@ fn pods_keep_off_the_lan_and_their_names_apart() {
     twins[2].workload.namespace = "shop".into();
     twins[2].kind = "StatefulSet".into();
     let pools = vec![pool("p", &[("10.244.7.100", "10.244.7.150")])];
-    let made = Topology::new(&world(pools, Vec::new()), twins, &[]).unwrap();
+    let made = Topology::new(&world(pools, Vec::new()), 3, twins, &[]).unwrap();
     let names: Vec<_> = made.pods.iter().map(|pod| pod.name.as_str()).collect();
     assert_eq!(names, ["web-1", "shop.web-1", "shop.web.statefulset-1"]);
     assert_eq!(made.pods[0].addresses[0].to_string(), "10.245.1.2");
@@ -135,7 +136,7 @@ fn pods_keep_off_the_lan_and_their_names_apart() {
 fn a_subnet_full_of_pools_is_an_error_that_says_what_to_give() {
     let pools = vec![pool("p", &[("10.0.0.0", "10.0.0.255")])];
     let subnet: IpNet = "10.0.0.0/24".parse().unwrap();
-    let error = Topology::new(&world(pools, Vec::new()), Vec::new(), &[subnet]).unwrap_err();
+    let error = Topology::new(&world(pools, Vec::new()), 3, Vec::new(), &[subnet]).unwrap_err();
     assert!(error.to_string().contains("--subnet"), "{error}");
 }
 

@@ -1,7 +1,7 @@
 //! Who is where in the laboratory: computed whole before anything is built.
 //!
-//! One LAN with a client and the nodes, and behind every node the same pod network, on which each
-//! replica has an address of its own. Pure.
+//! One LAN with a client, a router and the nodes; behind the router another subnet with a visitor;
+//! behind every node the same pod network, on which each replica has an address of its own. Pure.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -21,6 +21,10 @@ const MOST_NODES: usize = 200;
 const MOST_PODS: usize = 250;
 /// Where the LAN is when there is no pool.
 const LAN: &str = "10.1.1.0/24";
+/// Networks behind the router, for documentation (RFC 5737); the first off the LAN is used.
+const OUTSIDE_V4: [[u8; 3]; 3] = [[198, 51, 100], [203, 0, 113], [192, 0, 2]];
+/// The same for IPv6 (RFC 3849).
+const OUTSIDE_V6: [u16; 8] = [0x2001, 0xdb8, 0x51, 0, 0, 0, 0, 0];
 /// Pod networks, the first that does not overlap the LAN is used.
 const POD_NETWORKS_V4: [[u8; 2]; 3] = [[10, 244], [10, 245], [172, 30]];
 
@@ -31,7 +35,13 @@ pub(super) struct Topology {
     pub(super) lan: Vec<IpNet>,
     /// Where requests come from.
     pub(super) client: Machine,
-    /// The nodes; the first serves.
+    /// What the visitor, and its requests, come through.
+    pub(super) router: Machine,
+    /// Addresses of the router on the other side.
+    pub(super) outside: Vec<IpNet>,
+    /// Where requests from another subnet come from.
+    pub(super) visitor: Machine,
+    /// The nodes; the first writes the lock.
     pub(super) nodes: Vec<Machine>,
     /// Networks of the pods: IPv4, and IPv6 when the LAN has it.
     pub(super) pod_networks: Vec<IpNet>,
@@ -39,16 +49,16 @@ pub(super) struct Topology {
     pub(super) pods: Vec<Pod>,
 }
 
-/// A host on the LAN.
+/// A host on the LAN, or behind its router.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Machine {
     /// Its name.
     pub(super) name: String,
-    /// Its addresses on the LAN, with the subnet's prefix length.
+    /// Its addresses, with the subnet's prefix length.
     pub(super) addresses: Vec<IpNet>,
     /// Its address on the wire.
     pub(super) mac: String,
-    /// Its addresses on the pod network; the client has none.
+    /// Its addresses on the pod network; only nodes have some.
     pub(super) pod_side: Vec<IpAddr>,
 }
 
@@ -65,16 +75,28 @@ pub(super) struct Pod {
     pub(super) replica: Replica,
 }
 
-/// How many nodes there will be.
-pub(super) fn node_count(snapshot: &Snapshot) -> usize {
-    if snapshot.nodes.is_empty() { NODES } else { snapshot.nodes.len().min(MOST_NODES) }
+/// How many nodes there will be, when so many are `wanted`.
+pub(super) fn node_count(snapshot: &Snapshot, wanted: Option<usize>) -> anyhow::Result<usize> {
+    let named = snapshot.nodes.len();
+    match wanted {
+        Some(0) => bail!("a laboratory has at least one node: give --nodes 1 or more"),
+        Some(more) if more > MOST_NODES => bail!("a laboratory has at most {MOST_NODES} nodes"),
+        Some(more) if named > 0 && more > named => bail!(
+            "the manifests name {named} nodes, and only those may answer for addresses; \
+             add Node objects, or give --nodes {named} or fewer"
+        ),
+        Some(count) => Ok(count),
+        None if named == 0 => Ok(NODES),
+        None => Ok(named.min(MOST_NODES)),
+    }
 }
 
 impl Topology {
-    /// Places nodes, client and pods. `wanted` are the LAN's subnets when they are given, else
-    /// they follow from the pools that are announced on the LAN.
+    /// Places `nodes` nodes, the hosts around them and the pods. `wanted` are the LAN's subnets
+    /// when they are given, else they follow from the pools that are announced on the LAN.
     pub(super) fn new(
         snapshot: &Snapshot,
+        nodes: usize,
         replicas: Vec<Replica>,
         wanted: &[IpNet],
     ) -> anyhow::Result<Self> {
@@ -84,20 +106,31 @@ impl Topology {
         let mut taken = ranges;
         let own = snapshot.nodes.iter().flat_map(|node| &node.internal_ips);
         taken.extend(own.map(|&address| subnet::single(address)));
-        let mut nodes = machines(snapshot, &lan, &mut taken)?;
+        let router = gateway(&lan, &mut taken)?;
+        let mut nodes = machines(snapshot, nodes, &lan, &mut taken)?;
         for (index, node) in nodes.iter_mut().enumerate() {
             node.pod_side = pod_addresses(&pod_networks, index, 1);
         }
-        let addresses = pick(&lan, &[], &mut taken)?;
-        let mac = "02:00:00:00:01:00".to_owned();
-        let client = Machine { name: "client".to_owned(), addresses, mac, pod_side: Vec::new() };
+        let client = Machine::beside("client", 0, pick(&lan, &[], &mut taken)?);
+        let behind = outside(&lan);
+        let visitor = behind.iter().map(|net| host_of(net, 2)).collect();
+        let visitor = Machine::beside("visitor", 2, visitor);
+        let outside = behind.iter().map(|net| host_of(net, 1)).collect();
         let pods = pods(replicas, nodes.len(), &pod_networks)?;
-        Ok(Self { lan, client, nodes, pod_networks, pods })
+        Ok(Self { lan, client, router, outside, visitor, nodes, pod_networks, pods })
     }
 
     /// Whether IPv6 is spoken.
     pub(super) fn is_dual_stack(&self) -> bool {
         self.pod_networks.len() > 1
+    }
+}
+
+impl Machine {
+    /// A host that is no node.
+    fn beside(name: &str, number: u8, addresses: Vec<IpNet>) -> Self {
+        let mac = format!("02:00:00:00:01:{number:02x}");
+        Self { name: name.to_owned(), addresses, mac, pod_side: Vec::new() }
     }
 }
 
@@ -127,16 +160,44 @@ fn lan_subnets(snapshot: &Snapshot, ranges: &[AddressRange]) -> Vec<IpNet> {
     lan
 }
 
-/// The nodes of the manifests, else three of our own.
+/// The router: the first address of each subnet, as is usual, unless a pool or a node has it.
+fn gateway(lan: &[IpNet], taken: &mut Vec<AddressRange>) -> anyhow::Result<Machine> {
+    let usual: Vec<IpAddr> = lan.iter().map(|net| host_of(net, 1).addr()).collect();
+    let free = |address: &IpAddr| !taken.iter().any(|range| range.contains(*address));
+    let usual: Vec<IpAddr> = usual.into_iter().filter(free).collect();
+    Ok(Machine::beside("router", 1, pick(lan, &usual, taken)?))
+}
+
+/// The networks behind the router, one per family of the LAN.
+fn outside(lan: &[IpNet]) -> Vec<IpNet> {
+    let apart = |other: &IpNet| !lan.iter().any(|net| net.contains(other) || other.contains(net));
+    let v4 = OUTSIDE_V4.map(|[a, b, c]| subnet::of(IpAddr::from([a, b, c, 0]), 24));
+    let v4 = lan.iter().any(|net| net.network().is_ipv4()).then_some(v4).into_iter().flatten();
+    let v6 = lan.iter().any(|net| net.network().is_ipv6());
+    let v6 = v6.then(|| subnet::of(IpAddr::from(OUTSIDE_V6), 64));
+    v4.filter(apart).take(1).chain(v6.filter(apart)).collect()
+}
+
+/// The `number`th address of a network, with its prefix length.
+fn host_of(network: &IpNet, number: u8) -> IpNet {
+    let address = match network.network() {
+        IpAddr::V4(v4) => IpAddr::from((u32::from(v4) + u32::from(number)).to_be_bytes()),
+        IpAddr::V6(v6) => IpAddr::from((u128::from(v6) + u128::from(number)).to_be_bytes()),
+    };
+    IpNet::new(address, network.prefix_len()).expect("a prefix of the same family")
+}
+
+/// The first `count` nodes of the manifests, else as many of our own.
 fn machines(
     snapshot: &Snapshot,
+    count: usize,
     lan: &[IpNet],
     taken: &mut Vec<AddressRange>,
 ) -> anyhow::Result<Vec<Machine>> {
     let named = snapshot.nodes.iter().map(|node| (node.name.to_string(), &*node.internal_ips));
-    let mut wanted: Vec<(String, &[IpAddr])> = named.take(MOST_NODES).collect();
+    let mut wanted: Vec<(String, &[IpAddr])> = named.take(count).collect();
     if wanted.is_empty() {
-        wanted = (1..=NODES).map(|number| (format!("node-{number}"), &[][..])).collect();
+        wanted = (1..=count).map(|number| (format!("node-{number}"), &[][..])).collect();
     }
     let machine = |(index, (name, own)): (usize, (String, &[IpAddr]))| {
         let addresses = pick(lan, own, taken)?;
@@ -159,8 +220,8 @@ fn pick(
             None => match subnet::free(*net, taken).next() {
                 Some(address) => address,
                 None => bail!(
-                    "the pools leave no address of {net} for the nodes and the client; \
-                               give a wider subnet with --subnet"
+                    "the pools leave no address of {net} for the nodes and the hosts beside \
+                               them; give a wider subnet with --subnet"
                 ),
             },
         };

@@ -71,10 +71,10 @@ impl World {
         self.vips.iter().flat_map(|vip| vip.addresses.iter().copied())
     }
 
-    /// An address behind which something answers.
-    pub(super) fn answering(&self) -> Option<IpAddr> {
+    /// Addresses behind which something answers.
+    pub(super) fn answering(&self) -> impl Iterator<Item = IpAddr> + '_ {
         let answering = self.vips.iter().filter(|vip| vip.answers);
-        answering.flat_map(|vip| vip.addresses.iter().copied()).next()
+        answering.flat_map(|vip| vip.addresses.iter().copied())
     }
 
     /// Whose address it is.

@@ -1,6 +1,7 @@
 //! Text for people: aligned columns, and colour on a terminal only.
 
 mod plan;
+mod screen;
 mod table;
 
 use std::io::{IsTerminal, Write};
@@ -8,6 +9,7 @@ use std::io::{IsTerminal, Write};
 use anyhow::Context;
 
 pub(crate) use plan::{addresses, routes};
+pub(crate) use screen::{Screen, size};
 pub use plan::{hosts, plan};
 pub use table::{Cell, Table};
 

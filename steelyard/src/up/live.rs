@@ -1,7 +1,6 @@
 //! The live summary on a terminal: what is served where, and the last log lines.
 //!
-//! It is shown on the terminal's other screen, which is left at the end (also by a panic, through
-//! `Drop`), so that nothing of the user's own text is lost.
+//! At the end the log lines are printed once more, below the user's own text.
 
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
@@ -13,18 +12,14 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::engine::Engine;
 use crate::cli::{LogFormat, ServeArgs};
-use crate::text::{Style, wants_color};
+use crate::text::{Screen, Style, wants_color};
 
 /// How many log lines are shown.
 const LINES: usize = 8;
-const OTHER_SCREEN: &str = "\x1b[?1049h\x1b[?25l";
-const OWN_SCREEN: &str = "\x1b[?25h\x1b[?1049l";
-const HOME: &str = "\x1b[H";
-const CLEAR_LINE: &str = "\x1b[K";
-const CLEAR_REST: &str = "\x1b[J";
 
 /// The summary; dropping it gives the terminal back.
 pub(super) struct Live {
+    screen: Screen,
     log: LastLines,
 }
 
@@ -49,8 +44,7 @@ impl Live {
             .with_ansi(wants_color())
             .with_writer(log.clone())
             .init();
-        print!("{OTHER_SCREEN}");
-        Ok(Some(Self { log }))
+        Ok(Some(Self { screen: Screen::open(), log }))
     }
 
     /// Draws the summary as it is now.
@@ -60,76 +54,17 @@ impl Live {
             log += line;
         }
         let page = super::view::summary(engine, wants_color());
-        let out = HOME.to_owned() + &screen(&page, &log, size()) + CLEAR_REST;
-        // A terminal that is gone ends us by SIGHUP; nothing else to do about it here.
-        let _ = std::io::stdout().write_all(out.as_bytes());
-        let _ = std::io::stdout().flush();
+        self.screen.draw(&page, &log, "steelyard get services");
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        print!("{OWN_SCREEN}");
-        let _ = std::io::stdout().flush();
+        self.screen.close();
         for line in self.log.0.lock().unwrap_or_else(|broken| broken.into_inner()).iter() {
             eprint!("{line}");
         }
     }
-}
-
-/// Rows and columns of the terminal; none where it does not tell.
-fn size() -> Option<(usize, usize)> {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-    Some((size.ws_row.into(), size.ws_col.into())).filter(|(rows, columns)| rows * columns > 0)
-}
-
-/// `page` and, at its foot, `log`, as much of both as fits: no line is wrapped, so that the top
-/// stays where it is.
-fn screen(page: &str, log: &str, size: Option<(usize, usize)>) -> String {
-    let (rows, columns) = size.unwrap_or((usize::MAX, usize::MAX));
-    let log: Vec<&str> = log.lines().collect();
-    let page: Vec<&str> = page.lines().collect();
-    let room = rows.saturating_sub(log.len() + 2);
-    let mut lines: Vec<String> = page.iter().take(room).map(|line| cut(line, columns)).collect();
-    if page.len() > room {
-        let more = format!("… {} more lines: steelyard get services", page.len() - room);
-        lines.push(cut(&more, columns));
-    } else {
-        lines.push(String::new());
-    }
-    lines.extend(log.iter().map(|line| cut(line, columns)));
-    lines.truncate(rows);
-    lines.join(&format!("{CLEAR_LINE}\r\n")) + CLEAR_LINE
-}
-
-/// The first `columns` characters of `line`, colours not counted.
-fn cut(line: &str, columns: usize) -> String {
-    let visible = |text: &str| text.chars().count();
-    let mut out = String::new();
-    let mut left = columns;
-    let mut painted = false;
-    for (index, part) in line.split('\x1b').enumerate() {
-        let (code, text) = match part.find('m').filter(|_| index > 0) {
-            Some(end) => part.split_at(end + 1),
-            None => ("", part),
-        };
-        if !code.is_empty() {
-            out.push('\x1b');
-            out += code;
-            painted = code != "[0m";
-        }
-        if visible(text) > left {
-            out.extend(text.chars().take(left.saturating_sub(1)));
-            out.push('…');
-            if painted {
-                out += "\x1b[0m";
-            }
-            return out;
-        }
-        out += text;
-        left -= visible(text);
-    }
-    out
 }
 
 impl Write for LastLines {
@@ -152,39 +87,5 @@ impl<'a> MakeWriter<'a> for LastLines {
 
     fn make_writer(&'a self) -> Self {
         self.clone()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_cut_and_colours_closed() {
-        let table = [
-            ("short", 10, "short"),
-            ("exactly", 7, "exactly"),
-            ("too long", 5, "too …"),
-            ("a \x1b[32mgreen\x1b[0m b", 9, "a \x1b[32mgreen\x1b[0m b"),
-            ("a \x1b[32mgreen\x1b[0m b", 5, "a \x1b[32mgr…\x1b[0m"),
-            ("\x1b[1mhead\x1b[0m tail", 6, "\x1b[1mhead\x1b[0m …"),
-        ];
-        for (line, columns, expected) in table {
-            assert_eq!(cut(line, columns), expected, "{line:?} in {columns}");
-        }
-    }
-
-    #[test]
-    fn a_small_terminal_shows_the_top_and_the_log() {
-        let page = "1\n2\n3\n4\n5\n6\n";
-        let of = |rows| -> Vec<String> {
-            let text = screen(page, "LOG\na\n", Some((rows, 80)));
-            text.split("\r\n").map(|line| line.replace(CLEAR_LINE, "")).collect()
-        };
-        assert_eq!(of(20).join(" "), "1 2 3 4 5 6  LOG a");
-        assert_eq!(of(7)[..3], ["1", "2", "3"]);
-        assert!(of(7)[3].starts_with("… 3 more lines"), "{:?}", of(7));
-        assert_eq!(of(7)[4..], ["LOG", "a"]);
-        assert_eq!(of(1).len(), 1);
     }
 }
