@@ -1,4 +1,10 @@
 //! A running `steelyard lab`, and what can be asked of its hosts.
+//!
+//! [`Lab::start_with`] builds the topology and starts every node; [`Lab::run`] gives orders
+//! (`&["kill", "node-1"]`, `stop`, `cont`, `leave`, `cut`, `partition`, `loss`, `heal`);
+//! [`Lab::show`] tells who answers for what; [`Lab::command`]`(&["watch", "-o", "json"])` is the
+//! request loop, a line of JSON for each outage. Other programs run in the same topology by
+//! [`Lab::on`]. Measurements use the same.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -42,14 +48,19 @@ pub fn unavailable() -> Option<String> {
 impl Lab {
     /// Starts one on `path`, or on the built-in homelab, and waits until it serves.
     pub fn start(path: Option<&Path>) -> Result<Self> {
+        Self::start_with(path, &[])
+    }
+
+    /// The same with further options of `steelyard lab`.
+    pub fn start_with(path: Option<&Path>, options: &[&str]) -> Result<Self> {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        Self::start_named(format!("t{}n{number}", std::process::id()), path)
+        Self::start_named(format!("t{}n{number}", std::process::id()), path, options)
     }
 
     /// The same under a given name.
-    pub fn start_named(name: String, path: Option<&Path>) -> Result<Self> {
+    pub fn start_named(name: String, path: Option<&Path>, options: &[&str]) -> Result<Self> {
         let mut command = binary::command(["lab", "--name", &name]);
-        command.args(path);
+        command.args(path).args(options);
         let mut process = Running::start(command)?;
         process.wait_for(READY)?;
         Ok(Self { name, process })
@@ -76,6 +87,12 @@ impl Lab {
     /// Runs `steelyard lab` with these arguments; what it prints.
     pub fn run(&self, arguments: &[&str]) -> Result<String> {
         run(self.command(arguments))
+    }
+
+    /// How things are, as `lab show -o json` tells: `nodes` (`name`, `life`, `ready`, `faults`) and
+    /// `vips` (`address`, `service`, `owners`: the nodes that answer for it).
+    pub fn show(&self) -> Result<serde_json::Value> {
+        Ok(serde_json::from_str(&self.run(&["show", "-o", "json"])?)?)
     }
 
     /// Runs a program on a host; its output whatever its status.

@@ -4,6 +4,7 @@
 //! a condition and bounded. Traffic stays on loopback or in network namespaces.
 
 pub mod binary;
+pub mod capture;
 pub mod http;
 pub mod lab;
 pub mod process;

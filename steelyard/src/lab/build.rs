@@ -167,11 +167,7 @@ fn plug(
     Ok((host, port))
 }
 
-fn add_addresses(
-    host: &Namespace,
-    interface: &str,
-    addresses: &[IpNet],
-) -> Result<(), NetnsError> {
+fn add_addresses(host: &Namespace, interface: &str, addresses: &[IpNet]) -> Result<(), NetnsError> {
     for address in addresses {
         let text = address.to_string();
         let mut add = vec!["addr", "add", &text, "dev", interface];

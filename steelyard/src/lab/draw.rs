@@ -28,6 +28,8 @@ pub(super) struct Look<'a> {
     pub(super) color: bool,
     /// How this program was called.
     pub(super) program: &'a str,
+    /// ` --name NAME`, where the laboratory has another name than usual.
+    pub(super) named: &'a str,
     /// Columns there are.
     pub(super) columns: usize,
 }
@@ -54,14 +56,26 @@ pub(super) fn network(topology: &Topology, view: &View, look: Look<'_>) -> Strin
     let mut lines = vec![Style::Heading.paint(&format!("LAN {}", nets(&topology.lan)), look.color)];
     lines.push(" │".to_owned());
     let width = topology.nodes.iter().map(|node| width(&node.name)).max().unwrap_or(0).max(7);
-    lines.push(format!(" ├── {:width$}  {}", "client", faint(&place(&topology.client, look), look)));
-    lines.push(format!(" ├── {:width$}  {}", "router", faint(&place(&topology.router, look), look)));
+    lines.push(format!(
+        " ├── {:width$}  {}",
+        "client",
+        faint(&place(&topology.client, look), look)
+    ));
+    lines.push(format!(
+        " ├── {:width$}  {}",
+        "router",
+        faint(&place(&topology.router, look), look)
+    ));
     let outside = format!("{} ── visitor  {}", nets(&topology.outside), hosts(&topology.visitor));
     lines.push(format!(" │    └── {}", faint(&outside, look)));
     lines.push(" │".to_owned());
     for (index, (node, seen)) in topology.nodes.iter().zip(&view.nodes).enumerate() {
         let last = index + 1 == topology.nodes.len();
-        lines.push(format!(" {} {}", stub(last, seen), state(seen, &view.held(&node.name), width, look)));
+        lines.push(format!(
+            " {} {}",
+            stub(last, seen),
+            state(seen, &view.held(&node.name), width, look)
+        ));
         if detailed {
             let rail = if last { ' ' } else { '│' };
             let place = faint(&place(node, look), look);
@@ -91,7 +105,8 @@ fn state(node: &NodeView, held: &[std::net::IpAddr], width: usize, look: Look<'_
     let word = if faults.is_empty() { word.to_owned() } else { format!("{word}, {faults}") };
     let shown: Vec<String> = held.iter().take(3).map(ToString::to_string).collect();
     let more = if held.len() > 3 { format!(" and {} more", held.len() - 3) } else { String::new() };
-    let arrow = if held.is_empty() { String::new() } else { format!("◀ {}{more}", shown.join(" ")) };
+    let arrow =
+        if held.is_empty() { String::new() } else { format!("◀ {}{more}", shown.join(" ")) };
     let pad = " ".repeat(8_usize.saturating_sub(self::width(&word)));
     let word = style.paint(&word, look.color);
     format!("{:width$}  {word}{pad}  {}", node.name, Style::Good.paint(&arrow, look.color))
@@ -144,7 +159,11 @@ pub(super) fn addresses(world: &World, view: &View, look: Look<'_>) -> String {
         return format!("{:MARGIN$}no Service of type LoadBalancer has an address\n", "");
     }
     let more = view.vips.len().saturating_sub(MOST_VIPS);
-    let more = if more > 0 { format!("{:MARGIN$}… and {more} more: lab show\n", "") } else { String::new() };
+    let more = if more > 0 {
+        format!("{:MARGIN$}… and {more} more: lab show\n", "")
+    } else {
+        String::new()
+    };
     table.render(MARGIN, look.color) + &more
 }
 
@@ -187,12 +206,13 @@ fn pods(pods: &[Pod], topology: &Topology, color: bool) -> String {
         ]);
     }
     let more = pods.len().saturating_sub(MOST_PODS);
-    let more = if more > 0 { format!("{:MARGIN$}… and {more} more\n", "") } else { String::new() };
+    let more =
+        if more > 0 { format!("{:MARGIN$}… and {more} more\n", "") } else { String::new() };
     table.render(MARGIN, color) + &more
 }
 
 fn tries(topology: &Topology, world: &World, look: Look<'_>) -> String {
-    let Look { color, program, .. } = look;
+    let Look { color, program, named, .. } = look;
     let first = &topology.nodes[0];
     let own = first.addresses[0].addr();
     let urls = world.urls(own);
@@ -209,7 +229,7 @@ fn tries(topology: &Topology, world: &World, look: Look<'_>) -> String {
     let mut text =
         format!("{:MARGIN$}{}", "", Style::Heading.paint("Try in another terminal", color));
     for command in commands {
-        text += &format!("\n{:MARGIN$}  sudo {program} lab {command}", "");
+        text += &format!("\n{:MARGIN$}  sudo {program} lab{named} {command}", "");
     }
     text + "\n"
 }

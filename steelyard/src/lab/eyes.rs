@@ -42,13 +42,13 @@ pub(super) struct Told {
     pub(super) vips: BTreeMap<IpAddr, Claimed>,
 }
 
-/// What it says of an address.
+/// What it says of an address. What it *does* counts (`state`), not whom it believes the owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Claimed {
     /// The Service.
     pub(super) service: String,
-    /// The node that answers for it.
-    pub(super) owner: Option<String>,
+    /// Whether this node answers for it.
+    pub(super) is_held: bool,
     /// How many owners there were; none where nodes do not share.
     pub(super) epoch: Option<u64>,
     /// Since when.
@@ -87,7 +87,8 @@ impl Eyes {
 
     /// The last answer of each node; none where it gave none.
     pub(super) fn seen(&self) -> Vec<Option<Told>> {
-        let told = |it: &Mutex<_>| Option::clone(&it.lock().unwrap_or_else(PoisonError::into_inner));
+        let told =
+            |it: &Mutex<_>| Option::clone(&it.lock().unwrap_or_else(PoisonError::into_inner));
         self.seen.iter().map(told).collect()
     }
 }
@@ -123,7 +124,7 @@ fn claimed(row: &Value) -> Option<(IpAddr, Claimed)> {
     let standbys = row["standbys"].as_array().into_iter().flatten();
     let claimed = Claimed {
         service: text("service").unwrap_or_default(),
-        owner: text("owner"),
+        is_held: row["state"].as_str().is_some_and(|state| state.starts_with("announced")),
         epoch: row["epoch"].as_u64(),
         since: text("since"),
         reason: text("reason"),
@@ -141,10 +142,10 @@ mod tests {
     #[test]
     fn rows_of_layer_2_are_read_and_others_left_out() {
         let row = json!({"address": "10.1.1.100", "service": "a/b", "protocol": "layer2",
-            "owner": "n1", "epoch": 3, "standbys": ["n2", "n3"]});
+            "owner": "n1", "state": "announced", "epoch": 3, "standbys": ["n2", "n3"]});
         let (address, claimed) = claimed(&row).unwrap();
         assert_eq!(address.to_string(), "10.1.1.100");
-        assert_eq!((claimed.owner.as_deref(), claimed.epoch), (Some("n1"), Some(3)));
+        assert_eq!((claimed.is_held, claimed.epoch), (true, Some(3)));
         assert_eq!(claimed.standbys, ["n2", "n3"]);
         assert!(super::claimed(&json!({"address": "10.0.0.0/24", "protocol": "bgp"})).is_none());
     }

@@ -119,7 +119,9 @@ pub(super) fn give(lab: &str, order: &Order) -> anyhow::Result<ExitCode> {
     match ask(lab, order)? {
         Answer::Done(sentence) => println!("{sentence}"),
         Answer::Refused(sentence) => anyhow::bail!(sentence),
-        Answer::Seen(_) | Answer::Drawn(_) => anyhow::bail!("the laboratory answers something else"),
+        Answer::Seen(_) | Answer::Drawn(_) => {
+            anyhow::bail!("the laboratory answers something else")
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

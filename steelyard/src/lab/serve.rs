@@ -88,8 +88,8 @@ async fn answer(laboratory: &mut Laboratory, order: &Order, console: &Console) -
     match *order {
         Order::Show => return Answer::Seen(view),
         Order::Draw { color, columns } => {
-            let look = Look { color, columns, program: &program() };
-            let Laboratory { topology, world, .. } = laboratory;
+            let Laboratory { topology, world, named, .. } = laboratory;
+            let look = Look { color, columns, program: &program(), named };
             return Answer::Drawn(draw::laboratory(topology, world, &view, look));
         }
         _ => {}
@@ -105,8 +105,9 @@ async fn answer(laboratory: &mut Laboratory, order: &Order, console: &Console) -
 
 fn page(laboratory: &Laboratory, view: &View, console: &Console) -> String {
     let program = program();
-    let look = Look { color: console.color(), program: &program, columns: console.columns() };
-    draw::laboratory(&laboratory.topology, &laboratory.world, view, look)
+    let Laboratory { topology, world, named, .. } = laboratory;
+    let (color, columns) = (console.color(), console.columns());
+    draw::laboratory(topology, world, view, Look { color, program: &program, named, columns })
 }
 
 /// How this program was called.
@@ -115,7 +116,7 @@ fn program() -> String {
 }
 
 /// How the laboratory is named on a command line.
-fn named(args: &LabArgs) -> String {
+pub(super) fn named(args: &LabArgs) -> String {
     if args.name == super::NAME { String::new() } else { format!(" --name {}", args.name) }
 }
 

@@ -18,6 +18,7 @@ use super::console::Console;
 use super::eyes::{ADMIN, Eyes};
 use super::nodes::{Node, Nodes};
 use super::order::{self, Pending};
+use super::serve::named;
 use super::state::{Claim, HostEntry, Role, State};
 use super::topology::{Machine, Pod, Topology, node_count};
 use super::view::View;
@@ -47,6 +48,8 @@ pub(super) struct Laboratory {
     pub(super) topology: Topology,
     /// What the manifests came to.
     pub(super) world: World,
+    /// How it is named on a command line.
+    pub(super) named: String,
     claim: Claim,
     state: State,
 }
@@ -80,8 +83,9 @@ impl Laboratory {
         let eyes = Eyes::open(&built.nodes)?;
         let orders = order::listen(claim.folder())?;
         let state = published(paths, lock, &topology, &built, &claim)?;
+        let named = named(args);
         let mut laboratory =
-            Self { nodes, eyes, orders, echoes, built, topology, world, claim, state };
+            Self { nodes, eyes, orders, echoes, built, topology, world, named, claim, state };
         laboratory.settle(console).await?;
         laboratory.world = World::read(&laboratory.state.paths, &laboratory.state.lock)?;
         Ok(laboratory)

@@ -11,7 +11,10 @@ use steelyard_model::{
 use super::build::{self, Built};
 use super::draw::{self, Look};
 use super::lab_name;
+use super::nodes::Life;
 use super::topology::{Topology, node_count};
+use super::view::{NodeView, Owner, View, VipView};
+use super::wire::Faults;
 use super::world::{Vip, World};
 use crate::play::Replica;
 
@@ -154,27 +157,52 @@ fn the_drawing_is_aligned() {
         by: ServedBy::Gateway,
         answers: true,
     };
-    let look = Look { color: false, program: "steelyard" };
-    let drawn = draw::laboratory(&made, &World { snapshot, vips: vec![vip] }, look);
-    let expected = "
-            ┌──────────────────────┬──────────────────────┬── LAN 10.1.1.0/24
-  ┌─────────┴─────────┐  ┌─────────┴─────────┐  ┌─────────┴─────────┐
-  │ client asks       │  │ worker-1 serves   │  │ worker-2          │
-  │ 10.1.1.2          │  │ 10.1.1.11         │  │ 10.1.1.12         │
-  │ 02:00:00:00:01:00 │  │ 02:00:00:00:00:01 │  │ 02:00:00:00:00:02 │
-  └───────────────────┘  └─────────┬─────────┘  └─────────┬─────────┘
-                                   └──────────────────────┴── pods 10.244.0.0/16
+    let seen = |name: &str, faults| NodeView {
+        name: name.to_owned(),
+        life: Life::Running,
+        ready: true,
+        faults,
+    };
+    let cut = Faults { unplugged: true, ..Faults::default() };
+    let owner = Owner {
+        node: "worker-1".to_owned(),
+        epoch: Some(3),
+        since: Some("2026-01-02T10:11:12.345Z".to_owned()),
+        reason: None,
+        standbys: vec!["worker-2".to_owned()],
+    };
+    let shown = VipView {
+        address: vip.addresses[0],
+        service: vip.service.to_string(),
+        owners: vec![owner],
+    };
+    let nodes = vec![seen("worker-1", Faults::default()), seen("worker-2", cut)];
+    let view = View { nodes, vips: vec![shown] };
+    let look = Look { color: false, program: "steelyard", named: "", columns: 80 };
+    let drawn = draw::laboratory(&made, &World { snapshot, vips: vec![vip] }, &view, look);
+    let expected = "  LAN 10.1.1.0/24
+   │
+   ├── client    10.1.1.2
+   ├── router    10.1.1.1
+   │    └── 198.51.100.0/24 ── visitor  198.51.100.2
+   │
+   ├── worker-1  serves    ◀ 10.1.1.100
+   │             10.1.1.11
+   └╴  worker-2  serves, cut
+                 10.1.1.12
 
-  POD         ADDRESS     PORTS   NODE
-  test-app-1  10.244.1.2  80/TCP  worker-1
-
-  SERVICE          ADDRESS     PORTS   SERVED BY
-  traefik/traefik  10.1.1.100  80/TCP  the gateway
+  ADDRESS     SERVICE          PORTS   ANSWERED BY  EPOCH  SINCE     NEXT
+  10.1.1.100  traefik/traefik  80/TCP  worker-1     3      10:11:12  worker-2
 
   Try in another terminal
     sudo steelyard lab arp
     sudo steelyard lab exec client ping -c 1 10.1.1.100
     sudo steelyard lab exec worker-1 steelyard get services
+    sudo steelyard lab watch          # then, in a third terminal:
+    sudo steelyard lab kill worker-1  # kill | stop | cont | cut | loss | leave | heal
+
+  POD         ADDRESS     PORTS   NODE
+  test-app-1  10.244.1.2  80/TCP  worker-1
 ";
     assert_eq!(drawn, expected);
 }
@@ -202,6 +230,10 @@ fn built_hosts_reach_each_other_and_nothing_is_left() {
         for address in &node.addresses {
             ping(&built.client, &address.addr().to_string());
         }
+    }
+    for address in &made.visitor.addresses {
+        ping(&built.client, &address.addr().to_string());
+        ping(&built.nodes[2], &address.addr().to_string());
     }
     for node in &built.nodes {
         for address in made.pods.iter().flat_map(|pod| &pod.addresses) {

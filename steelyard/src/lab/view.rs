@@ -80,14 +80,15 @@ impl View {
                 let service = claimed.service.clone();
                 let vip = VipView { address, service, owners: Vec::new() };
                 let vip = vips.entry(address).or_insert(vip);
-                if claimed.owner.as_ref() == Some(&node.name) {
+                if claimed.is_held {
                     let claimed = claimed.clone();
+                    let others = |standby: &String| *standby != node.name;
                     vip.owners.push(Owner {
                         node: node.name.clone(),
                         epoch: claimed.epoch,
                         since: claimed.since,
                         reason: claimed.reason,
-                        standbys: claimed.standbys,
+                        standbys: claimed.standbys.into_iter().filter(others).collect(),
                     });
                 }
             }

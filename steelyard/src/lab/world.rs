@@ -33,16 +33,6 @@ pub(super) struct Vip {
     pub(super) answers: bool,
 }
 
-impl Vip {
-    /// For people.
-    pub(super) fn served_by(&self) -> &'static str {
-        match self.by {
-            ServedBy::Gateway => "the gateway",
-            ServedBy::Forward => "forwarding",
-        }
-    }
-}
-
 impl World {
     /// Reads and plans `paths`, addresses held as the lock file says.
     pub(super) fn read(paths: &[PathBuf], lock: &Path) -> anyhow::Result<Self> {

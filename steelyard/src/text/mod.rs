@@ -9,8 +9,8 @@ use std::io::{IsTerminal, Write};
 use anyhow::Context;
 
 pub(crate) use plan::{addresses, routes};
-pub(crate) use screen::{Screen, size};
 pub use plan::{hosts, plan};
+pub(crate) use screen::{Screen, size};
 pub use table::{Cell, Table};
 
 /// How a piece of text is set off.

@@ -132,7 +132,10 @@ mod tests {
         let totals = meter.totals();
         assert_eq!((totals.requests, totals.unanswered, totals.outages), (7, 3, 1));
         assert_eq!(totals.longest, Duration::from_millis(31));
-        assert_eq!((totals.median, totals.p99), (Duration::from_millis(1), Duration::from_millis(1)));
+        assert_eq!(
+            (totals.median, totals.p99),
+            (Duration::from_millis(1), Duration::from_millis(1))
+        );
     }
 
     #[test]

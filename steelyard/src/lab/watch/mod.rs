@@ -116,12 +116,13 @@ pub(super) fn run(lab: &str, args: &WatchArgs) -> anyhow::Result<ExitCode> {
 fn target(url: Option<&str>, state: &State, world: &World) -> anyhow::Result<Target> {
     let own: Vec<IpAddr> = state.first(Role::Node)?.addresses.clone();
     let first = own.first().copied().context("the state file names no addresses")?;
-    let url = match url {
-        Some(url) => url.to_owned(),
-        None => world.urls(first).into_iter().next().context(
-            "no Service of the laboratory answers requests: give it one, or name a URL",
-        )?,
-    };
+    let url =
+        match url {
+            Some(url) => url.to_owned(),
+            None => world.urls(first).into_iter().next().context(
+                "no Service of the laboratory answers requests: give it one, or name a URL",
+            )?,
+        };
     if url.starts_with("https://") {
         bail!("{url}: `lab watch` speaks plain HTTP; give an http:// URL");
     }

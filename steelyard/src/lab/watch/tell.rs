@@ -82,7 +82,9 @@ impl Teller {
             return;
         }
         let now = match open {
-            Some(open) => Style::Bad.paint(&format!("no answer for {:.0} ms", ms(open)), self.color),
+            Some(open) => {
+                Style::Bad.paint(&format!("no answer for {:.0} ms", ms(open)), self.color)
+            }
             None => {
                 let owner = owner.unwrap_or("?");
                 format!("answered by {}", Style::Good.paint(owner, self.color))
