@@ -94,9 +94,8 @@ fn claim(frame: &[u8]) -> Option<(IpAddr, String)> {
         let address = Ipv4Addr::from(address);
         return (!address.is_unspecified()).then_some((address.into(), mac(frame.get(22..28)?)));
     }
-    let is_advertisement = kind == IPV6
-        && frame.get(20) == Some(&ICMPV6)
-        && frame.get(54) == Some(&ADVERTISEMENT);
+    let is_advertisement =
+        kind == IPV6 && frame.get(20) == Some(&ICMPV6) && frame.get(54) == Some(&ADVERTISEMENT);
     let target: [u8; 16] = frame.get(62..78)?.try_into().ok()?;
     is_advertisement.then_some((Ipv6Addr::from(target).into(), mac(frame.get(6..12)?)))
 }

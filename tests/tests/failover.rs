@@ -45,15 +45,16 @@ spec:
   selector: {app: test-app}
   ports: [{port: 80}]
 "#;
-const SECOND: &str = "
+/// The gateway's, because replicas behind a Service are played only when it is there at the start.
+const SECOND: &str = r#"
 apiVersion: v1
 kind: Service
-metadata: {name: second}
+metadata: {name: second, annotations: {steelyard.dev/gateway: "true"}}
 spec:
   type: LoadBalancer
-  selector: {app: test-app}
-  ports: [{port: 80}]
-";
+  selector: {app.kubernetes.io/name: traefik}
+  ports: [{name: web, port: 80, targetPort: web}]
+"#;
 const VIPS: [&str; 2] = ["10.1.1.100", "fd00:1:1::100"];
 
 fn address(text: &str) -> IpAddr {
@@ -162,19 +163,21 @@ fn a_dead_or_cut_owner_is_replaced_and_takes_nothing_back() -> Result<()> {
     let owners = run.settle(&[])?;
     // Each of these takes the owner away as the client sees it.
     let mut owner = first(&owners);
-    for fault in [
-        &["kill"][..],
-        &["stop"],
-        &["cut"],
-        &["cut", "--one-way", "out"],
-        &["partition"],
-    ] {
+    for fault in [&["kill"][..], &["stop"], &["cut"], &["cut", "--one-way", "out"]] {
         let order: Vec<&str> = fault.iter().copied().chain([owner.as_str()]).collect();
         run.lab.run(&order)?;
         let after = run.settle(&[&owner]).with_context(|| format!("{order:?}"))?;
         run.rejoin(&owner, &after).with_context(|| format!("after {order:?}"))?;
         owner = first(&after);
     }
+    // Apart, each side has an owner; together again, the later claim wins. For what the lone node
+    // had, that is the other side's; what it had not it has claimed, later than its owner.
+    run.lab.run(&["partition", &owner])?;
+    let apart = run.settle(&[&owner])?;
+    run.lab.run(&["heal"])?;
+    run.wait_for_calm(&owner)?;
+    let healed = run.settle(&[])?;
+    ensure!(first(&healed) == first(&apart), "the earlier claim won: {apart:?}, {healed:?}");
     run.nobody_spoke_out_of_turn()?;
     run.lab.stop()
 }
@@ -241,7 +244,7 @@ fn two_boxes_follow_one_folder_and_one_survives() -> Result<()> {
         })?;
     }
     let (status, _) = lab.curl(&[&format!("http://{second}/")])?;
-    ensure!(status == 200, "{status}");
+    ensure!(status == 404, "the gateway answers, and has no route: {status}");
     lab.stop()
 }
 
