@@ -178,15 +178,14 @@ fn owned(vip: &VipView) -> [Cell; 4] {
     let epochs = vip.owners.iter().filter_map(|owner| owner.epoch);
     let epochs: Vec<String> = epochs.map(|epoch| epoch.to_string()).collect();
     let first = vip.owners.first();
-    let since = first.and_then(|owner| owner.since.as_deref()).map(time).unwrap_or_default();
+    let since = first.and_then(|owner| owner.since).map(time).unwrap_or_default();
     let next = first.map(|owner| owner.standbys.join(" ")).unwrap_or_default();
     [who, epochs.join(" ").into(), since.into(), next.into()]
 }
 
-/// The time of day in an RFC 3339 timestamp.
-fn time(timestamp: &str) -> String {
-    let time = timestamp.split_once('T').map_or(timestamp, |(_, time)| time);
-    time.split(['.', 'Z', '+']).next().unwrap_or(time).to_owned()
+/// The time of day, UTC.
+fn time(since: u64) -> String {
+    format!("{:02}:{:02}:{:02}", since / 3600 % 24, since / 60 % 60, since % 60)
 }
 
 fn pods(pods: &[Pod], topology: &Topology, color: bool) -> String {

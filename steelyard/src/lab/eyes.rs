@@ -51,8 +51,8 @@ pub(super) struct Claimed {
     pub(super) is_held: bool,
     /// How many owners there were; none where nodes do not share.
     pub(super) epoch: Option<u64>,
-    /// Since when.
-    pub(super) since: Option<String>,
+    /// Since when, in seconds since 1970.
+    pub(super) since: Option<u64>,
     /// Why it has it.
     pub(super) reason: Option<String>,
     /// Who takes over, first one first.
@@ -126,7 +126,7 @@ fn claimed(row: &Value) -> Option<(IpAddr, Claimed)> {
         service: text("service").unwrap_or_default(),
         is_held: row["state"].as_str().is_some_and(|state| state.starts_with("announced")),
         epoch: row["epoch"].as_u64(),
-        since: text("since"),
+        since: row["since"].as_u64(),
         reason: text("reason"),
         standbys: standbys.filter_map(|name| name.as_str().map(str::to_owned)).collect(),
     };

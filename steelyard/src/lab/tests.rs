@@ -167,7 +167,7 @@ fn the_drawing_is_aligned() {
     let owner = Owner {
         node: "worker-1".to_owned(),
         epoch: Some(3),
-        since: Some("2026-01-02T10:11:12.345Z".to_owned()),
+        since: Some(36_672),
         reason: None,
         standbys: vec!["worker-2".to_owned()],
     };

@@ -53,8 +53,8 @@ pub(super) struct Owner {
     pub(super) node: String,
     /// How many owners there were; none where nodes do not share.
     pub(super) epoch: Option<u64>,
-    /// Since when.
-    pub(super) since: Option<String>,
+    /// Since when, in seconds since 1970.
+    pub(super) since: Option<u64>,
     /// Why it has it.
     pub(super) reason: Option<String>,
     /// Who takes over, first one first.
