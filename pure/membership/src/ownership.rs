@@ -44,6 +44,8 @@ pub(crate) struct Ownership {
     /// To be looked at again.
     stale: BTreeSet<IpAddr>,
     all_stale: bool,
+    /// Vips that are offered to others; what is no longer offered may still be among them.
+    offered: BTreeSet<IpAddr>,
     /// Whether this node may answer for anything.
     awake: bool,
     /// Whether this node gives everything away.
@@ -122,6 +124,7 @@ impl Ownership {
             timers: BTreeSet::new(),
             stale: BTreeSet::new(),
             all_stale: false,
+            offered: BTreeSet::new(),
             awake: false,
             leaving: false,
             news: BTreeSet::new(),
@@ -367,6 +370,7 @@ impl Ownership {
     }
 
     fn set_role(&mut self, vip: IpAddr, role: Role) {
+        self.offered.remove(&vip);
         if let Some(it) = self.vips.get_mut(&vip) {
             it.role = role;
         }

@@ -138,9 +138,9 @@ impl Roster {
         self.peers.get(&id).is_some_and(serves)
     }
 
-    /// Nodes heard by ourselves, without us.
-    pub(crate) fn heard_directly(&self, now: Instant) -> usize {
-        self.peers.values().filter(|it| it.is_fresh(now, self.dead)).count()
+    /// Whether we hear no other node ourselves.
+    pub(crate) fn hears_nobody(&self, now: Instant) -> bool {
+        !self.peers.values().any(|it| it.is_fresh(now, self.dead))
     }
 
     /// Nodes that count for a quorum, without us: they and we hear each other; beyond a full mesh,
@@ -163,6 +163,7 @@ impl Roster {
     /// Takes note of a heartbeat by an established node.
     pub(crate) fn hear(&mut self, now: Instant, from: NodeId, beat: &Beat) {
         let Some(peer) = self.peers.get_mut(&from) else { return };
+        let as_before = peer.present && !peer.deaf && !beat.alone && peer.state == beat.state;
         if peer.state != State::Gone && peer.state != beat.state {
             peer.state = beat.state;
             self.changed = true;
@@ -177,7 +178,10 @@ impl Roster {
         for heard in &beat.heard {
             self.hear_of(now, heard);
         }
-        self.check_at(now);
+        // Else its absence can only be later than what is to be checked already.
+        if !as_before {
+            self.check_at(now);
+        }
     }
 
     fn hear_of(&mut self, now: Instant, heard: &Heard) {
@@ -187,7 +191,8 @@ impl Roster {
         if heard.epoch < peer.epoch {
             return;
         }
-        if heard.epoch > peer.epoch {
+        let restarted = heard.epoch > peer.epoch;
+        if restarted {
             peer.restarted(heard.epoch, 0);
         }
         let newer = peer.evidence.is_none_or(|known| at > known);
@@ -199,14 +204,17 @@ impl Roster {
         if changes {
             peer.state = heard.state;
         }
+        let matters = restarted || changes || !peer.present;
         self.changed |= changes;
-        // It may have been absent.
-        self.check = self.check.map(|check| check.min(now));
+        if matters {
+            self.check_at(now);
+        }
     }
 
-    /// Whom we hear ourselves, most recently heard first.
-    pub(crate) fn tell(&self, now: Instant, except: NodeId) -> Vec<Heard> {
-        let told = self.peers.iter().filter(|(id, it)| **id != except && it.established);
+    /// Whom we hear ourselves, most recently heard first: one more than a heartbeat has room for,
+    /// as nobody is told of itself.
+    pub(crate) fn tell(&self, now: Instant) -> Vec<Heard> {
+        let told = self.peers.iter().filter(|(_, it)| it.established);
         let mut heard: Vec<Heard> = told
             .filter(|(_, it)| it.is_fresh(now, self.dead) || it.state == State::Gone)
             .filter_map(|(id, it)| {
@@ -215,7 +223,7 @@ impl Roster {
             })
             .collect();
         heard.sort_by_key(|heard| heard.age);
-        heard.truncate(MAX_HEARD);
+        heard.truncate(MAX_HEARD + 1);
         heard
     }
 
@@ -350,6 +358,16 @@ impl Peer {
         // Anything longer is a count that wrapped around.
         if there_and_back < Duration::from_secs(10) {
             self.rtt = Some(there_and_back.saturating_sub(held));
+        }
+    }
+
+    /// A claim was sent to it once more.
+    pub(crate) fn told(&mut self, vip: IpAddr) {
+        if let Some(times) = self.pending.get_mut(&vip) {
+            *times -= 1;
+            if *times == 0 {
+                self.pending.remove(&vip);
+            }
         }
     }
 

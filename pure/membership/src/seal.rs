@@ -209,12 +209,18 @@ impl Sealer {
     pub(crate) fn seal(&mut self, content: &[u8]) -> Vec<u8> {
         self.counter += 1;
         let header = header(self.ring.newest.id, self.session, self.counter);
-        let mut sealed = content.to_vec();
-        self.key
-            .seal_in_place_append_tag(nonce(self.counter), Aad::from(header), &mut sealed)
+        let mut datagram = Vec::with_capacity(HEADER + content.len() + AES_256_GCM.tag_len());
+        datagram.extend_from_slice(&header);
+        datagram.extend_from_slice(content);
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(
+                nonce(self.counter),
+                Aad::from(header),
+                &mut datagram[HEADER..],
+            )
             .expect("a datagram is far below what GCM can seal");
-        let mut datagram = header.to_vec();
-        datagram.append(&mut sealed);
+        datagram.extend_from_slice(tag.as_ref());
         datagram
     }
 }

@@ -373,7 +373,8 @@ impl Segment {
         self.ownership.few_standbys = swim;
         let nodes = u32::try_from(known).unwrap_or(u32::MAX);
         let id = self.swim_id();
-        self.swim = swim.then(|| Swim::new(id, nodes, self.seed));
+        let packet = self.room() - 64;
+        self.swim = swim.then(|| Swim::new(id, nodes, packet, self.seed));
         self.roster.peers.values_mut().for_each(|peer| {
             peer.down = false;
             peer.wanted = None;

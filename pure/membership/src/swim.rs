@@ -15,9 +15,6 @@ use rand::rngs::SmallRng;
 
 use crate::id::NodeId;
 
-/// Room for the seal, and for the name of the sender.
-const PACKET: usize = 1200;
-
 /// The membership machine of one node.
 pub(crate) struct Swim {
     foca: Foca<Id, Codec, SmallRng, foca::NoCustomBroadcast>,
@@ -73,10 +70,11 @@ impl Identity for Id {
 }
 
 impl Swim {
-    pub(crate) fn new(id: Id, nodes: u32, seed: u64) -> Self {
+    /// `nodes` is about how many there are, `packet` the most bytes of a message.
+    pub(crate) fn new(id: Id, nodes: u32, packet: usize, seed: u64) -> Self {
         let nodes = NonZeroU32::new(nodes).unwrap_or(NonZeroU32::MIN);
         let config = Config {
-            max_packet_size: PACKET.try_into().expect("more than zero"),
+            max_packet_size: packet.try_into().expect("more than zero"),
             notify_down_members: true,
             ..Config::new_lan(nodes)
         };

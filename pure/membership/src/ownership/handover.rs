@@ -61,6 +61,7 @@ impl Ownership {
         };
         self.urgent.extend(handing.to);
         tenure.handing = Some(handing);
+        self.offered.insert(vip);
         self.set_timer(vip, Some(now + self.timing.dead()));
     }
 
@@ -72,13 +73,13 @@ impl Ownership {
 
     /// What `node` is offered, with the epochs of our claims.
     pub(crate) fn offers(&self, node: NodeId) -> Vec<(IpAddr, u64)> {
-        let offered = self.vips.iter().filter_map(|(vip, it)| match &it.role {
+        let offer = |vip: &IpAddr| match &self.vips.get(vip)?.role {
             Role::Owner(tenure) if tenure.handing.as_ref()?.to == Some(node) => {
                 Some((*vip, tenure.epoch))
             }
             _ => None,
-        });
-        offered.collect()
+        };
+        self.offered.iter().filter_map(offer).collect()
     }
 
     /// `from` offers us a vip that it owns by `epoch`.

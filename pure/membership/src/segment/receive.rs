@@ -140,7 +140,7 @@ impl Segment {
             peer.pending = table.iter().map(|(vip, _)| (vip, 1)).collect();
         }
         if met && !peer.pending.is_empty() {
-            self.beat(now, sender);
+            self.beat(now, [sender]);
         }
     }
 
@@ -158,7 +158,7 @@ impl Segment {
         let Some(peer) = self.roster.peers.get_mut(&to) else { return };
         if peer.replied.is_none_or(|at| now >= at + REPLY) {
             peer.replied = Some(now);
-            self.beat(now, to);
+            self.beat(now, [to]);
         }
     }
 

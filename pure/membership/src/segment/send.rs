@@ -1,14 +1,16 @@
 //! What goes out to other nodes.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::{Phase, Segment};
 use crate::event::Output;
 use crate::id::NodeId;
+use crate::roster::Peer;
 use crate::swim::Id;
-use crate::wire::{BUDGET, Beat, Body, Message, claim_size};
+use crate::wire::{BUDGET, Beat, Body, MAX_HEARD, Message, OFFER, claim_size};
 
 /// Datagrams to one node at once, at most.
 const BURST: usize = 32;
@@ -31,10 +33,9 @@ impl Segment {
         if self.roster.swim {
             self.want(now);
         }
-        for node in self.partners(now) {
-            self.repeat(now, node);
-            self.beat(now, node);
-        }
+        let partners = self.partners(now);
+        partners.iter().for_each(|node| self.repeat(now, *node));
+        self.beat(now, partners);
         if now >= self.next_hello {
             self.hello(now);
         }
@@ -111,7 +112,7 @@ impl Segment {
 
     pub(super) fn beat_all(&mut self, now: Instant) {
         let all: Vec<NodeId> = self.roster.peers.keys().copied().collect();
-        all.into_iter().for_each(|node| self.beat(now, node));
+        self.beat(now, all);
     }
 
     /// Tells others at once what changed here.
@@ -125,95 +126,113 @@ impl Segment {
                 to.insert(*id);
             }
         }
-        to.into_iter().for_each(|node| self.beat(now, node));
+        self.beat(now, to);
     }
 
-    /// Sends a heartbeat, and with it what this node is to know; in several datagrams if need be.
-    pub(super) fn beat(&mut self, now: Instant, node: NodeId) {
-        let to = self.roster.peers.get(&node).and_then(|it| it.address).filter(|_| self.link);
-        let Some(to) = to else { return };
-        let plain = self.plain_beat(now, node);
-        let mut offers = self.ownership.offers(node).into_iter().peekable();
+    /// Sends heartbeats, and with each what that node is to know; in several datagrams if need be.
+    pub(super) fn beat(&mut self, now: Instant, nodes: impl IntoIterator<Item = NodeId>) {
+        let mut nodes = nodes.into_iter().peekable();
+        if !self.link || nodes.peek().is_none() {
+            return;
+        }
+        let to_all = self.beat_to_all(now);
+        nodes.for_each(|node| self.beat_to(now, node, &to_all));
+    }
+
+    fn beat_to(&mut self, now: Instant, node: NodeId, to_all: &Beat) {
+        let Some(peer) = self.roster.peers.get(&node) else { return };
+        let Some(to) = peer.address else { return };
+        let mut plain = Beat {
+            wants: !self.roster.swim || peer.wanted.is_some(),
+            echo: peer.echo(now),
+            ..to_all.clone()
+        };
+        plain.heard.retain(|heard| heard.node != node);
+        plain.heard.truncate(MAX_HEARD);
+        let mut offers = VecDeque::from(self.ownership.offers(node));
+        let mut claims = self.roster.peers.get(&node).map(pending).unwrap_or_default();
         for _ in 0..BURST {
             let mut beat = plain.clone();
-            while beat.size() < BUDGET
-                && beat.offers.len() < 40
-                && let Some(offer) = offers.next()
+            while beat.size() + OFFER <= self.room()
+                && let Some(offer) = offers.pop_front()
             {
                 beat.offers.push(offer);
             }
-            self.fill(node, &mut beat);
-            let more = offers.peek().is_some() || beat.size() + 64 > BUDGET;
-            let message = Message { sender: self.name.to_string(), body: Body::Beat(beat) };
-            let bytes = self.sealer.seal(&message.encode());
-            self.outputs.push_back(Output::Send { to, bytes });
-            if !more {
+            self.fill(node, &mut beat, &mut claims);
+            self.send(to, Body::Beat(beat));
+            if offers.is_empty() && claims.is_empty() {
                 break;
             }
         }
     }
 
-    fn plain_beat(&self, now: Instant, node: NodeId) -> Beat {
-        let peer = self.roster.peers.get(&node);
+    fn send(&mut self, to: SocketAddr, body: Body) {
+        let message = Message { sender: self.name.to_string(), body };
+        let bytes = self.sealer.seal(&message.encode());
+        self.outputs.push_back(Output::Send { to, bytes });
+    }
+
+    /// Bytes of a datagram beside our name.
+    pub(super) fn room(&self) -> usize {
+        BUDGET - self.name.len()
+    }
+
+    /// What a heartbeat says to whomever it goes.
+    fn beat_to_all(&self, now: Instant) -> Beat {
+        let heard = self.roster.tell(now);
         Beat {
             state: self.state(),
-            wants: !self.roster.swim || peer.is_some_and(|it| it.wanted.is_some()),
-            alone: !self.roster.swim && self.roster.heard_directly(now) == 0,
+            alone: !self.roster.swim && self.roster.hears_nobody(now),
             sent: self.clock(now),
-            echo: peer.and_then(|it| it.echo(now)),
             digest: self.ownership.table.digest(),
             rebalance: self.rebalance,
-            heard: self.roster.tell(now, node),
+            heard,
             ..Beat::default()
         }
     }
 
     /// Adds claims that the node does not know, as many as have room.
-    fn fill(&mut self, node: NodeId, beat: &mut Beat) {
-        let Some(peer) = self.roster.peers.get_mut(&node).filter(|it| it.established) else {
-            return;
-        };
-        let mut size = beat.size();
-        let mut told: Vec<IpAddr> = Vec::new();
-        // What was told least often comes first, so that a long list is not begun over and over.
-        let mut pending: Vec<(IpAddr, u8)> = peer.pending.iter().map(|(a, b)| (*a, *b)).collect();
-        pending.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
-        for (vip, _) in pending {
-            let Some(claim) = self.ownership.table.get(vip) else {
-                told.push(vip);
-                continue;
-            };
-            size += claim_size(claim);
-            if size > BUDGET || beat.claims.len() >= 100 {
+    fn fill(&mut self, node: NodeId, beat: &mut Beat, claims: &mut VecDeque<IpAddr>) {
+        let mut room = self.room().saturating_sub(beat.size());
+        let Some(peer) = self.roster.peers.get_mut(&node) else { return };
+        while let Some(vip) = claims.front() {
+            let claim = self.ownership.table.get(*vip);
+            let size = claim.map_or(0, claim_size);
+            if size > room {
                 break;
             }
-            beat.claims.push((vip, claim.clone()));
-            told.push(vip);
-        }
-        for vip in told {
-            if let Some(times) = peer.pending.get_mut(&vip) {
-                *times -= 1;
-                if *times == 0 {
-                    peer.pending.remove(&vip);
-                }
-            }
+            room -= size;
+            beat.claims.extend(claim.map(|claim| (*vip, claim.clone())));
+            peer.told(*vip);
+            claims.pop_front();
         }
     }
 
     pub(super) fn send_swim(&mut self) {
         let Some(swim) = &mut self.swim else { return };
+        let mut sends = Vec::new();
         while let Some((node, bytes)) = swim.poll_send() {
             let address = self.roster.peers.get(&node).filter(|it| it.established);
             if let Some(to) = address.and_then(|it| it.address) {
-                let message = Message { sender: self.name.to_string(), body: Body::Swim(bytes) };
-                let bytes = self.sealer.seal(&message.encode());
-                self.outputs.push_back(Output::Send { to, bytes });
+                sends.push((to, bytes));
             }
         }
+        sends.into_iter().for_each(|(to, bytes)| self.send(to, Body::Swim(bytes)));
     }
 
     /// A number by which SWIM knows a node's start.
     pub(super) fn swim_id(&self) -> Id {
         Id::new(self.me, self.sealer.session().epoch)
     }
+}
+
+/// Claims that a node is to be told, the least often told first: a long list is not begun over and
+/// over.
+fn pending(peer: &Peer) -> VecDeque<IpAddr> {
+    if !peer.established {
+        return VecDeque::new();
+    }
+    let mut pending: Vec<(&IpAddr, &u8)> = peer.pending.iter().collect();
+    pending.sort_by_key(|(_, times)| Reverse(**times));
+    pending.into_iter().map(|(vip, _)| *vip).collect()
 }

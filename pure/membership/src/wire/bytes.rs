@@ -11,7 +11,6 @@ const V6: u8 = 6;
 pub(super) struct Reader<'a>(&'a [u8]);
 
 /// What is written so far.
-#[derive(Default)]
 pub(super) struct Writer(Vec<u8>);
 
 impl<'a> Reader<'a> {
@@ -63,6 +62,10 @@ impl<'a> Reader<'a> {
 }
 
 impl Writer {
+    pub(super) fn with_room(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     pub(super) fn finish(self) -> Vec<u8> {
         self.0
     }
