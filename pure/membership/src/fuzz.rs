@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use crate::seal::{Sealer, Session};
+use crate::seal::{Sealer, Session, Under};
 use crate::wire::Message;
 use crate::{Candidate, Config, Input, Key, Keyring, Output, Segment};
 
@@ -37,7 +37,7 @@ pub fn play(mut now: Instant, mut story: &[u8]) {
                     return;
                 };
                 story = rest;
-                let sealed = sealer.seal(bytes);
+                let sealed = sealer.seal(Under::Newest, bytes);
                 let bytes = if kind == 8 { bytes } else { &sealed };
                 segment.handle(now, Input::Datagram { from, bytes });
             }

@@ -28,6 +28,10 @@ use crate::claim::{Claim, Table};
 use crate::config::{Config, Policy, Timing};
 use crate::event::{Cause, Event, Loss, Mac, Output};
 use crate::id::NodeId;
+use crate::wire::claim_size;
+
+/// How often a claim that was given up is told.
+const CONCEDE: u8 = 3;
 
 /// Everything about vips.
 #[derive(Debug)]
@@ -44,6 +48,9 @@ pub(crate) struct Ownership {
     /// To be looked at again.
     stale: BTreeSet<IpAddr>,
     all_stale: bool,
+    /// Claims of ours that we gave up for a better one, whose owner may not know that there were
+    /// two; and how often it is still told.
+    conceded: BTreeMap<IpAddr, (Claim, NodeId, u8)>,
     /// Vips that are offered to others; what is no longer offered may still be among them.
     offered: BTreeSet<IpAddr>,
     /// Whether this node may answer for anything.
@@ -78,6 +85,9 @@ struct Vip {
     candidates: Vec<(NodeId, u32)>,
     role: Role,
     timer: Option<Instant>,
+    /// To whom we let it, and until when it is not asked for again: that machine's frames may
+    /// reach us where ours do not reach it.
+    let_be: Option<(Mac, Instant)>,
 }
 
 #[derive(Debug)]
@@ -124,6 +134,7 @@ impl Ownership {
             timers: BTreeSet::new(),
             stale: BTreeSet::new(),
             all_stale: false,
+            conceded: BTreeMap::new(),
             offered: BTreeSet::new(),
             awake: false,
             leaving: false,
@@ -159,6 +170,7 @@ impl Ownership {
             }
             self.set_timer(vip, None);
             self.vips.remove(&vip);
+            self.conceded.remove(&vip);
             self.stale.remove(&vip);
         }
         for (vip, candidates) in wanted {
@@ -166,6 +178,7 @@ impl Ownership {
                 candidates: Vec::new(),
                 role: Role::Bystander,
                 timer: None,
+                let_be: None,
             });
             if it.candidates != *candidates {
                 it.candidates.clone_from(candidates);
@@ -226,14 +239,45 @@ impl Ownership {
                 }
                 let handed = tenure.handing.as_ref().is_some_and(|it| it.to == Some(claim.owner));
                 let offered = handed && claim.epoch == tenure.epoch + 1;
-                let loss = if offered { Loss::HandedOver } else { Loss::Yielded };
-                self.lose(vip, loss(claim.owner));
+                if offered {
+                    self.lose(vip, Loss::HandedOver(claim.owner));
+                } else {
+                    self.lose(vip, Loss::Yielded(claim.owner));
+                    self.concede(vip, known, claim.owner);
+                }
             } else if claim.epoch != tenure.epoch {
                 // We had it in an earlier life, and others remember: go on above that.
                 self.claim(vip);
             }
         }
         self.stale.insert(vip);
+    }
+
+    /// Tells who beat our claim that there was one: its neighbours' memory may be of us.
+    fn concede(&mut self, vip: IpAddr, claim: Option<Claim>, to: NodeId) {
+        #[cfg(test)]
+        if self.broken == Some(crate::sim::Broken::NoConcession) {
+            return;
+        }
+        if let Some(claim) = claim.filter(|it| it.owner == self.me) {
+            self.conceded.insert(vip, (claim, to, CONCEDE));
+            self.urgent.insert(to);
+        }
+    }
+
+    /// Claims of ours that `node` beat, as many as have room.
+    pub(crate) fn concessions(&mut self, node: NodeId, mut room: usize) -> Vec<(IpAddr, Claim)> {
+        let mut told = Vec::new();
+        self.conceded.retain(|vip, (claim, to, times)| {
+            let size = claim_size(claim);
+            if *to == node && size <= room {
+                room -= size;
+                *times -= 1;
+                told.push((*vip, claim.clone()));
+            }
+            *times > 0
+        });
+        told
     }
 
     /// Changes what is believed, if the claim is better; whether it is.
@@ -263,6 +307,8 @@ impl Ownership {
         let Some(Role::Owner(tenure)) = self.vips.get_mut(&vip).map(|it| &mut it.role) else {
             return;
         };
+        // Whoever claimed it on the LAN was one of us.
+        tenure.contested = None;
         if tenure.insisted.is_none_or(|at| now >= at + Duration::from_secs(1)) {
             tenure.insisted = Some(now);
             self.after.push_back(Output::Announce(vip));
@@ -284,6 +330,7 @@ impl Ownership {
     }
 
     fn take(&mut self, now: Instant, vip: IpAddr, cause: Cause, since: Instant) {
+        self.conceded.remove(&vip);
         let epoch = self.claim(vip);
         let tenure =
             Tenure { epoch, handing: None, insisted: None, defended: None, contested: None };
@@ -336,20 +383,17 @@ impl Ownership {
         let Some(Role::Owner(tenure)) = self.vips.get_mut(&vip).map(|it| &mut it.role) else {
             return;
         };
-        if self.policy == Policy::Withdraw {
-            return self.release(vip, Loss::Withdrawn(by));
-        }
         let due = tenure.defended.is_none_or(|at| now >= at + self.timing.defend);
         if due && tenure.contested.is_none() && tenure.handing.is_none() {
-            // It may be one of us whose better claim is on its way.
+            // It may be one of us, whose claim is on its way.
             let at = now + self.timing.interval;
             tenure.contested = Some((at, by));
             self.set_timer(vip, Some(at));
         }
     }
 
-    /// Announces once more what another machine claims.
-    fn defend(&mut self, now: Instant, vip: IpAddr) {
+    /// Announces once more what another machine claims, or gives it up.
+    fn answer_rival(&mut self, now: Instant, vip: IpAddr) {
         let Some(Role::Owner(tenure)) = self.vips.get_mut(&vip).map(|it| &mut it.role) else {
             return;
         };
@@ -357,6 +401,13 @@ impl Ownership {
             Some((at, by)) if now >= at => {
                 tenure.contested = None;
                 tenure.defended = Some(now);
+                if self.policy == Policy::Withdraw {
+                    self.release(vip, Loss::Withdrawn(by));
+                    if let Some(it) = self.vips.get_mut(&vip) {
+                        it.let_be = Some((by, now + self.timing.defend));
+                    }
+                    return;
+                }
                 self.after.push_back(Output::Announce(vip));
                 self.happened.push(Happening::Event(Event::Defended { vip, by }));
             }

@@ -61,6 +61,8 @@ pub(crate) struct Peer {
     pub(crate) epoch: u64,
     pub(crate) tag: u32,
     pub(crate) state: State,
+    /// It was seen to use our newest key.
+    pub(crate) newest_key: bool,
     pub(crate) established: bool,
     pub(crate) present: bool,
     /// Present, but hears nobody: what it says of itself is old.
@@ -276,6 +278,7 @@ impl Peer {
             epoch: 0,
             tag: 0,
             state: State::Starting,
+            newest_key: false,
             established: false,
             present: false,
             deaf: false,
@@ -303,6 +306,7 @@ impl Peer {
     pub(crate) fn restarted(&mut self, epoch: u64, tag: u32) {
         self.epoch = epoch;
         self.tag = tag;
+        self.newest_key = false;
         self.established = false;
         self.direct = None;
         self.evidence = None;

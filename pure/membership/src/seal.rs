@@ -14,8 +14,11 @@
 //! ([`window`]); that a datagram is no older than the receiver's own start is not known here, but
 //! by what is in it (see [`Segment`](crate::Segment)).
 //!
-//! Two keys may be known at once: everything is sealed with the newest, and opened with either.
+//! Two keys may be known at once, and both open. A node that has the newer one first must not be
+//! cut off from those who do not have it yet: hellos go out once under each key, and a node is
+//! spoken to under the newest once it was seen to use that itself ([`Opened::newest`]).
 
+mod cipher;
 mod window;
 
 #[cfg(test)]
@@ -24,9 +27,9 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{digest, hmac};
 
+use self::cipher::{Cipher, TAG};
 use self::window::Window;
 use crate::id::NodeId;
 
@@ -36,6 +39,8 @@ const MAGIC: [u8; 4] = *b"SYM\x01";
 const HEADER: usize = 40;
 /// Senders remembered at most.
 const MAX_SENDERS: usize = 1024;
+#[cfg(test)]
+const CLEAR: [u8; 4] = *b"none";
 
 /// A cluster's key.
 #[derive(Clone, PartialEq, Eq)]
@@ -47,9 +52,9 @@ pub struct Key {
 /// The keys that are good now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keyring {
-    /// Seals.
+    /// Seals what goes to nodes that have it.
     pub newest: Key,
-    /// Still opens, while a new key makes its way.
+    /// Still opens, and seals what goes to nodes that were not seen to have the newest.
     pub older: Option<Key>,
 }
 
@@ -113,15 +118,25 @@ impl Refused {
 pub(crate) struct Sealer {
     session: Session,
     ring: Keyring,
-    key: LessSafeKey,
+    newest: Cipher,
+    older: Option<Cipher>,
+    /// Of both keys: receivers see one sequence.
     counter: u64,
+}
+
+/// Under which of two keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Under {
+    Newest,
+    /// The newest where there is no other.
+    Older,
 }
 
 /// Opens what others sent.
 pub(crate) struct Opener {
     ring: Keyring,
     /// Keys of sessions from which a good datagram came.
-    sessions: BTreeMap<([u8; 4], Session), LessSafeKey>,
+    sessions: BTreeMap<([u8; 4], Session), Cipher>,
     senders: BTreeMap<NodeId, (Session, Window)>,
 }
 
@@ -129,9 +144,11 @@ pub(crate) struct Opener {
 pub(crate) struct Opened {
     pub(crate) session: Session,
     pub(crate) content: Vec<u8>,
+    /// Whether it is sealed under our newest key.
+    pub(crate) newest: bool,
     key: [u8; 4],
     counter: u64,
-    fresh: Option<LessSafeKey>,
+    fresh: Option<Cipher>,
 }
 
 impl Key {
@@ -144,14 +161,25 @@ impl Key {
         Self { secret, id }
     }
 
-    fn of_session(&self, session: Session) -> LessSafeKey {
+    fn of_session(&self, session: Session) -> Cipher {
+        #[cfg(test)]
+        if self.id == CLEAR {
+            return Cipher::Clear;
+        }
         let secret = hmac::Key::new(hmac::HMAC_SHA256, &self.secret);
         let mut context = hmac::Context::with_key(&secret);
         context.update(b"steelyard membership session");
         context.update(&session.epoch.to_be_bytes());
         context.update(&session.salt);
-        let key = UnboundKey::new(&AES_256_GCM, context.sign().as_ref());
-        LessSafeKey::new(key.expect("HMAC-SHA-256 gives the 32 bytes of an AES-256 key"))
+        Cipher::new(context.sign().as_ref())
+    }
+}
+
+#[cfg(test)]
+impl Key {
+    /// Seals nothing: most simulations need no secrecy, and are faster without.
+    pub(crate) fn clear() -> Self {
+        Self { secret: [0; 32], id: CLEAR }
     }
 }
 
@@ -188,17 +216,25 @@ impl Session {
 
 impl Sealer {
     pub(crate) fn new(ring: Keyring, session: Session) -> Self {
-        let key = ring.newest.of_session(session);
-        Self { session, ring, key, counter: 0 }
+        let newest = ring.newest.of_session(session);
+        let older = ring.older.as_ref().map(|key| key.of_session(session));
+        Self { session, ring, newest, older, counter: 0 }
     }
 
     pub(crate) fn session(&self) -> Session {
         self.session
     }
 
-    /// From now on seals with these keys' newest.
-    pub(crate) fn set_keys(&mut self, ring: Keyring) {
+    /// From now on seals with these keys; whether the newest is another than before.
+    pub(crate) fn set_keys(&mut self, ring: Keyring) -> bool {
+        let another = ring.newest != self.ring.newest;
         *self = Self { counter: self.counter, ..Self::new(ring, self.session) };
+        another
+    }
+
+    /// Whether a new key makes its way.
+    pub(crate) fn has_two(&self) -> bool {
+        self.older.is_some()
     }
 
     /// Begins a later session of the same start.
@@ -206,21 +242,19 @@ impl Sealer {
         *self = Self::new(self.ring.clone(), Session { epoch, ..self.session });
     }
 
-    pub(crate) fn seal(&mut self, content: &[u8]) -> Vec<u8> {
+    pub(crate) fn seal(&mut self, under: Under, content: &[u8]) -> Vec<u8> {
+        let older = self.ring.older.as_ref().zip(self.older.as_ref());
+        let (key, of_session) = match older.filter(|_| under == Under::Older) {
+            Some(older) => older,
+            None => (&self.ring.newest, &self.newest),
+        };
         self.counter += 1;
-        let header = header(self.ring.newest.id, self.session, self.counter);
-        let mut datagram = Vec::with_capacity(HEADER + content.len() + AES_256_GCM.tag_len());
+        let header = header(key.id, self.session, self.counter);
+        let mut datagram = Vec::with_capacity(HEADER + content.len() + TAG);
         datagram.extend_from_slice(&header);
         datagram.extend_from_slice(content);
-        let tag = self
-            .key
-            .seal_in_place_separate_tag(
-                nonce(self.counter),
-                Aad::from(header),
-                &mut datagram[HEADER..],
-            )
-            .expect("a datagram is far below what GCM can seal");
-        datagram.extend_from_slice(tag.as_ref());
+        let tag = of_session.seal(self.counter, &header, &mut datagram[HEADER..]);
+        datagram.extend_from_slice(&tag);
         datagram
     }
 }
@@ -255,13 +289,10 @@ impl Opener {
         let fresh = known.is_none().then(|| key.of_session(session));
         let key = known.or(fresh.as_ref()).expect("one of the two is there");
         let mut content = sealed.to_vec();
-        let header: [u8; HEADER] = part(header);
-        let length = key
-            .open_in_place(nonce(counter), Aad::from(header), &mut content)
-            .map_err(|_| Refused::Forged)?
-            .len();
+        let length = key.open(counter, header, &mut content).ok_or(Refused::Forged)?;
         content.truncate(length);
-        Ok(Opened { session, content, key: id, counter, fresh })
+        let newest = id == self.ring.newest.id;
+        Ok(Opened { session, content, newest, key: id, counter, fresh })
     }
 
     /// Takes note of a datagram of `sender`, if it is new.
@@ -313,12 +344,6 @@ fn header(key: [u8; 4], session: Session, counter: u64) -> [u8; HEADER] {
     header[16..32].copy_from_slice(&session.salt);
     header[32..].copy_from_slice(&counter.to_be_bytes());
     header
-}
-
-fn nonce(counter: u64) -> Nonce {
-    let mut nonce = [0; 12];
-    nonce[4..].copy_from_slice(&counter.to_be_bytes());
-    Nonce::assume_unique_for_key(nonce)
 }
 
 fn part<const N: usize>(bytes: &[u8]) -> [u8; N] {

@@ -30,7 +30,7 @@ use crate::event::{Event, Input, Output};
 use crate::id::NodeId;
 use crate::ownership::{Happening, Ownership, numbered};
 use crate::roster::{Passage, Roster};
-use crate::seal::{Opener, Refused, Sealer, Session};
+use crate::seal::{Keyring, Opener, Refused, Sealer, Session};
 use crate::swim::Swim;
 use crate::wire::State;
 
@@ -125,10 +125,7 @@ impl Segment {
             Input::Datagram { from, bytes } => self.receive(now, from, bytes),
             Input::Vips(vips) => self.set_vips(vips),
             Input::Peers(peers) => self.targets = peers.to_vec(),
-            Input::Keys(keys) => {
-                self.sealer.set_keys(keys.clone());
-                self.opener.set_keys(keys.clone());
-            }
+            Input::Keys(keys) => self.set_keys(now, keys),
             Input::Answered { vip, by } => self.ownership.answered(vip, by),
             Input::Rival { vip, by } => self.ownership.rival(now, vip, by),
             Input::Link(up) => self.set_link(now, up),
@@ -169,6 +166,16 @@ impl Segment {
         }
         let numbered = vips.iter().map(|(vip, candidates)| (*vip, numbered(candidates))).collect();
         self.ownership.set_vips(&numbered);
+    }
+
+    fn set_keys(&mut self, now: Instant, keys: &Keyring) {
+        self.opener.set_keys(keys.clone());
+        if self.sealer.set_keys(keys.clone()) {
+            self.roster.peers.values_mut().for_each(|peer| peer.newest_key = false);
+            // Those who have it already learn that we do.
+            self.next_hello = now;
+            self.next_tick = now;
+        }
     }
 
     fn set_link(&mut self, now: Instant, up: bool) {

@@ -49,8 +49,10 @@ impl Ownership {
                 self.hand_over(now, vip, roster);
             }
             Role::Owner(_) => {
-                self.defend(now, vip);
-                self.tend_standbys(vip, roster, pass);
+                self.answer_rival(now, vip);
+                if self.owns(vip) {
+                    self.tend_standbys(vip, roster, pass);
+                }
             }
             _ if !eligible => {
                 self.stand_by(vip);
@@ -77,6 +79,7 @@ impl Ownership {
     fn seek(&mut self, now: Instant, vip: IpAddr, roster: &Roster, pass: &mut Pass) {
         let claim = self.table.get(vip).cloned();
         let Some(it) = self.vips.get_mut(&vip) else { return };
+        let refused = it.let_be.filter(|(_, until)| now < *until);
         match std::mem::replace(&mut it.role, Role::Bystander) {
             Role::Vacant(vacancy) => self.wait(now, vip, vacancy, claim.as_ref(), roster),
             Role::Probing { vacancy, sent, next, answered } => {
@@ -88,7 +91,7 @@ impl Ownership {
                 let first = order.iter().find(|it| is_ahead(**it, claim.as_ref(), roster));
                 first.into_iter().for_each(|it| load.add(*it));
                 let cause = cause(claim.as_ref(), self.me);
-                let vacancy = Vacancy { since: now, cause, order, refused: None };
+                let vacancy = Vacancy { since: now, cause, order, refused };
                 self.wait(now, vip, vacancy, claim.as_ref(), roster);
             }
         }

@@ -24,7 +24,7 @@ fn take(opener: &mut Opener, datagram: &[u8], sender: &str) -> Result<Vec<u8>, R
 #[test]
 fn what_is_sealed_opens_once() {
     let (mut sealer, mut opener) = (sealer(1, 5), opener(1));
-    let (first, second) = (sealer.seal(b"one"), sealer.seal(b"two"));
+    let (first, second) = (sealer.seal(Under::Newest, b"one"), sealer.seal(Under::Newest, b"two"));
     assert_eq!(take(&mut opener, &second, "a"), Ok(b"two".to_vec()));
     assert_eq!(take(&mut opener, &first, "a"), Ok(b"one".to_vec()), "overtaken");
     for datagram in [first, second] {
@@ -34,17 +34,18 @@ fn what_is_sealed_opens_once() {
 
 #[test]
 fn nobody_reads_the_content() {
-    let sealed = sealer(1, 5).seal(b"the owner of the vip");
+    let sealed = sealer(1, 5).seal(Under::Newest, b"the owner of the vip");
     assert!(!sealed.windows(5).any(|it| it == b"owner"));
-    assert_ne!(sealed, sealer(1, 6).seal(b"the owner of the vip"));
+    assert_ne!(sealed, sealer(1, 6).seal(Under::Newest, b"the owner of the vip"));
 }
 
 #[test]
 fn another_start_ends_the_one_before() {
     let (mut old, mut new, mut opener) = (sealer(1, 5), sealer(1, 6), opener(1));
-    let (before, recorded) = (old.seal(b"before"), old.seal(b"recorded"));
+    let (before, recorded) =
+        (old.seal(Under::Newest, b"before"), old.seal(Under::Newest, b"recorded"));
     assert!(take(&mut opener, &before, "a").is_ok());
-    assert!(take(&mut opener, &new.seal(b"after"), "a").is_ok());
+    assert!(take(&mut opener, &new.seal(Under::Newest, b"after"), "a").is_ok());
     assert_eq!(take(&mut opener, &recorded, "a"), Err(Refused::Stale));
     assert!(take(&mut opener, &recorded, "b").is_ok(), "each sender has its own");
 }
@@ -56,20 +57,23 @@ fn keys_change_one_after_the_other() {
     let mut early = opener(1);
     let mut late = Opener::new(both.clone());
     let mut sender = sealer(1, 5);
-    assert!(take(&mut late, &sender.seal(b"old"), "a").is_ok());
+    assert!(take(&mut late, &sender.seal(Under::Newest, b"old"), "a").is_ok());
     sender.set_keys(both);
-    let sealed = sender.seal(b"new");
+    let sealed = sender.seal(Under::Newest, b"new");
     assert_eq!(take(&mut early, &sealed, "a"), Err(Refused::UnknownKey));
     early.set_keys(Keyring { newest: old.clone(), older: Some(new.clone()) });
     assert!(take(&mut early, &sealed, "a").is_ok(), "known, though not used yet");
     late.set_keys(Keyring::new(new));
     assert!(take(&mut late, &sealed, "a").is_ok());
-    assert_eq!(take(&mut late, &sealer(1, 6).seal(b"x"), "a"), Err(Refused::UnknownKey));
+    assert_eq!(
+        take(&mut late, &sealer(1, 6).seal(Under::Newest, b"x"), "a"),
+        Err(Refused::UnknownKey)
+    );
 }
 
 #[test]
 fn a_wrong_key_by_the_right_name_is_a_forgery() {
-    let mut sealed = sealer(2, 5).seal(b"mine");
+    let mut sealed = sealer(2, 5).seal(Under::Newest, b"mine");
     sealed[4..8].copy_from_slice(&key(1).id);
     assert_eq!(take(&mut opener(1), &sealed, "a"), Err(Refused::Forged));
 }
@@ -77,7 +81,7 @@ fn a_wrong_key_by_the_right_name_is_a_forgery() {
 proptest! {
     #[test]
     fn no_byte_can_be_changed(at in any::<usize>(), flip in 1..=255_u8) {
-        let mut sealed = sealer(1, 5).seal(b"some content");
+        let mut sealed = sealer(1, 5).seal(Under::Newest, b"some content");
         let at = at % sealed.len();
         sealed[at] ^= flip;
         prop_assert!(take(&mut opener(1), &sealed, "a").is_err());

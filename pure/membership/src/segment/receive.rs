@@ -42,6 +42,7 @@ impl Segment {
             peer.restarted(session.epoch, session.tag());
         }
         peer.tag = session.tag();
+        peer.newest_key |= opened.newest;
         peer.name.get_or_insert_with(|| Arc::from(message.sender));
         peer.address = Some(from);
         peer.seen = now;

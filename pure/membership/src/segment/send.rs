@@ -9,6 +9,7 @@ use super::{Phase, Segment};
 use crate::event::Output;
 use crate::id::NodeId;
 use crate::roster::Peer;
+use crate::seal::Under;
 use crate::swim::Id;
 use crate::wire::{BUDGET, Beat, Body, MAX_HEARD, Message, OFFER, claim_size};
 
@@ -51,11 +52,15 @@ impl Segment {
         self.roster.greeting = self.timing.hello.max(spread) * 4;
         let beat = Beat { state: self.state(), sent: self.clock(now), ..Beat::default() };
         let message = Message { sender: self.name.to_string(), body: Body::Hello(beat) };
-        let bytes = self.sealer.seal(&message.encode());
-        for to in &self.targets {
-            self.outputs.push_back(Output::Send { to: *to, bytes: bytes.clone() });
+        let message = message.encode();
+        let older = self.sealer.has_two().then_some(Under::Older);
+        for under in older.into_iter().chain([Under::Newest]) {
+            let bytes = self.sealer.seal(under, &message);
+            for to in &self.targets {
+                self.outputs.push_back(Output::Send { to: *to, bytes: bytes.clone() });
+            }
+            self.outputs.push_back(Output::Multicast(bytes));
         }
-        self.outputs.push_back(Output::Multicast(bytes));
     }
 
     /// To whom heartbeats go now.
@@ -142,6 +147,7 @@ impl Segment {
     fn beat_to(&mut self, now: Instant, node: NodeId, to_all: &Beat) {
         let Some(peer) = self.roster.peers.get(&node) else { return };
         let Some(to) = peer.address else { return };
+        let (under, established) = (under(peer), peer.established);
         let mut plain = Beat {
             wants: !self.roster.swim || peer.wanted.is_some(),
             echo: peer.echo(now),
@@ -158,17 +164,21 @@ impl Segment {
             {
                 beat.offers.push(offer);
             }
+            if established {
+                let room = self.room().saturating_sub(beat.size());
+                beat.claims = self.ownership.concessions(node, room);
+            }
             self.fill(node, &mut beat, &mut claims);
-            self.send(to, Body::Beat(beat));
+            self.send(to, under, Body::Beat(beat));
             if offers.is_empty() && claims.is_empty() {
                 break;
             }
         }
     }
 
-    fn send(&mut self, to: SocketAddr, body: Body) {
+    fn send(&mut self, to: SocketAddr, under: Under, body: Body) {
         let message = Message { sender: self.name.to_string(), body };
-        let bytes = self.sealer.seal(&message.encode());
+        let bytes = self.sealer.seal(under, &message.encode());
         self.outputs.push_back(Output::Send { to, bytes });
     }
 
@@ -212,12 +222,11 @@ impl Segment {
         let Some(swim) = &mut self.swim else { return };
         let mut sends = Vec::new();
         while let Some((node, bytes)) = swim.poll_send() {
-            let address = self.roster.peers.get(&node).filter(|it| it.established);
-            if let Some(to) = address.and_then(|it| it.address) {
-                sends.push((to, bytes));
-            }
+            let peer = self.roster.peers.get(&node).filter(|it| it.established);
+            let to = peer.and_then(|it| Some((it.address?, under(it))));
+            sends.extend(to.map(|(to, under)| (to, under, bytes)));
         }
-        sends.into_iter().for_each(|(to, bytes)| self.send(to, Body::Swim(bytes)));
+        sends.into_iter().for_each(|(to, under, bytes)| self.send(to, under, Body::Swim(bytes)));
     }
 
     /// A number by which SWIM knows a node's start.
@@ -235,4 +244,9 @@ fn pending(peer: &Peer) -> VecDeque<IpAddr> {
     let mut pending: Vec<(&IpAddr, &u8)> = peer.pending.iter().collect();
     pending.sort_by_key(|(_, times)| Reverse(**times));
     pending.into_iter().map(|(vip, _)| *vip).collect()
+}
+
+/// What a node was seen to use is what it can open.
+fn under(peer: &Peer) -> Under {
+    if peer.newest_key { Under::Newest } else { Under::Older }
 }

@@ -110,6 +110,24 @@ pub(super) fn only_who_may(world: &World) -> Result<(), String> {
     Ok(())
 }
 
+/// Where the network is whole, every client knows the owner: whoever won announced it last.
+pub(super) fn clients_follow(world: &World) -> Result<(), String> {
+    if world.loss > 0 || world.links.values().any(|link| link.cut) {
+        return Ok(());
+    }
+    for (vip, nodes) in owners(world) {
+        for (n, host) in world.hosts.iter().enumerate() {
+            let believed = host.beside.get(&vip);
+            if believed.is_some_and(|it| !nodes.contains(it)) {
+                return Err(format!(
+                    "{vip} is {nodes:?}'s, and a client beside node-{n} asks {believed:?}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Vips are spread: no node has two more than another. Only after a start of all at once.
 pub(super) fn spread(world: &World) -> Result<(), String> {
     let mut counts: BTreeMap<usize, usize> =

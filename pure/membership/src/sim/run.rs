@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::Broken;
+use super::chance::Chance;
 use super::checks;
 use super::world::{World, vip};
-use crate::{Input, Timing};
+use crate::{Input, Key, Timing};
 
 /// What goes wrong, or is done, in a round.
 #[derive(Clone, Debug)]
@@ -24,7 +25,29 @@ enum Act {
     Unplug(usize, Duration),
     Rebalance,
     Withdraw(u8, usize),
+    Rotate,
     Quiet,
+}
+
+impl Act {
+    /// Whether two owners at once are not to be had by it, not even for a moment.
+    fn is_calm(&self) -> bool {
+        matches!(
+            self,
+            Self::Kill(_)
+                | Self::Boot(..)
+                | Self::Leave(_)
+                | Self::Rebalance
+                | Self::Withdraw(..)
+                | Self::Rotate
+                | Self::Quiet
+        )
+    }
+
+    /// Whether anything may move for it, in a network that is whole.
+    fn moves_nothing(&self) -> bool {
+        matches!(self, Self::MuteAll | Self::Quiet | Self::Rotate | Self::Boot(..))
+    }
 }
 
 /// What happened, or why it must not.
@@ -53,6 +76,9 @@ fn make(seed: u64) -> World {
         _ => 2 + chance.below(5),
     };
     let mut world = World::new(seed, nodes);
+    if !seed.is_multiple_of(4) {
+        world.seal_with(Key::clear());
+    }
     world.loss = *chance.pick(&[0, 0, 0, 10, 50]);
     world.delay = Duration::from_millis(*chance.pick(&[1, 2, 5]));
     if chance.permille(300) && world.loss < 50 {
@@ -62,7 +88,22 @@ fn make(seed: u64) -> World {
         world.quorum = Some(nodes);
     }
     world.with_vips(u8::try_from(1 + chance.below(6)).expect("few"));
+    if chance.permille(200) {
+        prefer(&mut world, &mut chance);
+    }
     world
+}
+
+/// Not every node may own every vip, and some are preferred.
+fn prefer(world: &mut World, chance: &mut Chance) {
+    for candidates in world.vips.values_mut() {
+        let sure = chance.below(candidates.len());
+        let mut n = 0..;
+        candidates.retain(|_| n.next() == Some(sure) || chance.permille(600));
+        for candidate in candidates {
+            candidate.score = u32::try_from(chance.below(3)).expect("small");
+        }
+    }
 }
 
 /// After this long all is settled again: listening, spoken with everybody, everybody's turn.
@@ -83,43 +124,65 @@ fn settled(world: &mut World) -> Result<(), String> {
 }
 
 fn first_start(world: &mut World) -> Result<(), String> {
+    let nodes = world.hosts.len();
     let together = world.chance.permille(500);
-    for n in 0..world.hosts.len() {
+    // Together: all are heard before it is anybody's turn.
+    let dead = u64::try_from(world.timing.dead().as_millis()).expect("short");
+    let most = if together { dead / u64::try_from(nodes).expect("few") } else { 1500 };
+    world.calm = world.loss == 0;
+    for n in 0..nodes {
         world.boot(n, false);
-        let gap = if together { world.chance.millis(0..50) } else { world.chance.millis(0..1500) };
+        let gap = world.chance.millis(0..most.max(1));
         world.run_for(gap);
     }
     settled(world)?;
-    if together && world.loss == 0 && world.hosts.len() <= world.mesh {
+    let alike = world.vips.values().flatten().all(|it| it.score == 0);
+    if together && world.loss == 0 && alike {
         checks::spread(world)?;
     }
     world.taken.clear();
     Ok(())
 }
 
+fn is_whole(world: &World) -> bool {
+    world.links.values().all(|link| !link.cut)
+}
+
 fn round(world: &mut World) -> Result<(), String> {
-    let quiet_network = world.loss < 50;
+    // Where a quorum is asked for, a few losses in a row silence who has just enough.
+    let quiet_network = world.loss < 50 && (world.loss == 0 || world.quorum.is_none());
+    world.let_clients_ask();
     let before = checks::owners(world);
-    let act = choose(world);
-    let moves = perform(world, &act);
+    let mut whole = is_whole(world);
+    let mut acts = vec![choose(world)];
+    world.calm = whole && world.loss == 0 && acts[0].is_calm();
+    let mut moves = perform(world, &acts[0]);
+    if world.chance.permille(250) && !matches!(acts[0], Act::MuteAll) {
+        let gap = world.chance.millis(0..1500);
+        world.run_for(gap);
+        let second = choose(world);
+        if !matches!(second, Act::MuteAll) {
+            world.calm &= is_whole(world) && second.is_calm();
+            moves += perform(world, &second);
+            acts.push(second);
+        }
+    }
+    whole &= is_whole(world);
     settled(world)?;
     if quiet_network {
         checks::no_flapping(world, moves)?;
     }
     let after = checks::owners(world);
-    let whole = world.links.values().all(|link| !link.cut);
-    let changes_nothing =
-        matches!(act, Act::MuteAll | Act::Quiet) || (whole && matches!(act, Act::Boot(..)));
     let kept = before.iter().all(|(vip, nodes)| after.get(vip) == Some(nodes));
-    if changes_nothing && quiet_network && !kept {
-        return Err(format!("{act:?} moved something: {before:?} became {after:?}"));
+    if whole && acts.iter().all(Act::moves_nothing) && quiet_network && !kept {
+        return Err(format!("{acts:?} moved something: {before:?} became {after:?}"));
     }
     world.taken.clear();
     world.run_for(Duration::from_secs(1));
     if quiet_network && !world.taken.is_empty() {
         return Err(format!("moved for no reason: {:?}", world.taken));
     }
-    if matches!(act, Act::MuteAll) {
+    if acts.iter().any(|act| matches!(act, Act::MuteAll)) {
         world.links.clear();
         settled(world)?;
     }
@@ -135,8 +198,11 @@ fn choose(world: &mut World) -> Act {
     if world.hosts[n].machine.is_none() {
         return Act::Boot(n, world.chance.permille(200));
     }
-    let whole = world.links.values().all(|link| !link.cut);
-    match world.chance.below(16) {
+    let whole = is_whole(world);
+    if !whole && world.chance.permille(200) {
+        return Act::Heal;
+    }
+    match world.chance.below(17) {
         0..=2 => Act::Kill(n),
         3 | 4 => Act::Stop(n, time),
         5 => Act::Suspend(n, time),
@@ -151,6 +217,7 @@ fn choose(world: &mut World) -> Act {
         13 => Act::Rebalance,
         14 => Act::Withdraw(u8::try_from(world.chance.below(world.vips.len())).expect("few"), n),
         15 => Act::Quiet,
+        16 => Act::Rotate,
         _ => Act::Heal,
     }
 }
@@ -214,6 +281,7 @@ fn perform(world: &mut World, act: &Act) -> usize {
             }
             world.tell_vips();
         }
+        Act::Rotate => world.rotate(),
         Act::Quiet => return 0,
     }
     3
@@ -222,6 +290,7 @@ fn perform(world: &mut World, act: &Act) -> usize {
 /// All is well again: one group, everybody there.
 fn recover(world: &mut World) -> Result<(), String> {
     world.note(|| "--- all is well again".to_owned());
+    world.calm = false;
     world.links.clear();
     for n in 0..world.hosts.len() {
         world.resume(n);

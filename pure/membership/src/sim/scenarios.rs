@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::checks::{one_owner, owners};
+use super::Broken;
+use super::checks::{clients_follow, one_owner, owners};
 use super::world::{World, vip};
 use crate::{Input, Timing};
 
@@ -128,6 +129,37 @@ fn an_owner_that_nobody_hears_is_replaced_and_yields() {
     world.links.clear();
     world.run_for(SECOND * 3);
     assert_eq!(owner(&world, vip(0)), Some(new));
+}
+
+#[test]
+fn who_wins_when_a_cut_heals_announces_again() {
+    for (broken, follow) in [(None, true), (Some(Broken::NoConcession), false)] {
+        let mut world = World::new(1, 4);
+        world.broken = broken;
+        world.with_vips(6);
+        boot(&mut world);
+        for (a, b) in [(0, 2), (0, 3), (1, 2), (1, 3)] {
+            world.link(a, b).cut = true;
+            world.link(b, a).cut = true;
+        }
+        world.run_for(SECOND * 10);
+        world.let_clients_ask();
+        world.links.clear();
+        world.run_for(SECOND * 5);
+        one_owner(&world).unwrap();
+        assert_eq!(clients_follow(&world).is_ok(), follow, "{broken:?}");
+    }
+}
+
+#[test]
+fn a_new_key_makes_its_way_and_nothing_moves() {
+    let mut world = settled(4, 4);
+    let before = owners(&world);
+    for _ in 0..3 {
+        world.rotate();
+        assert_eq!(owners(&world), before);
+    }
+    assert!(world.taken.is_empty() && !world.story.contains("MemberDown"), "{}", world.story);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::chance::Chance;
+use super::lan::Frame;
 use super::{Broken, start};
 use crate::{Candidate, Config, Event, Input, Key, Keyring, Output, Segment, Timing};
 
@@ -24,6 +25,7 @@ pub(super) struct World {
     pub(super) delay: Duration,
     pub(super) timing: Timing,
     pub(super) quorum: Option<usize>,
+    pub(super) keys: Keyring,
     pub(super) mesh: usize,
     pub(super) vips: BTreeMap<IpAddr, Vec<Candidate>>,
     /// Vips for which a machine answers that is none of ours.
@@ -32,6 +34,8 @@ pub(super) struct World {
     /// Who took what, since this was last cleared.
     pub(super) taken: Vec<(Instant, usize, IpAddr)>,
     pub(super) refused: usize,
+    /// The network is whole, loses nothing, and nobody sleeps: there are never two owners.
+    pub(super) calm: bool,
     /// What went wrong on the way.
     pub(super) complaints: Vec<String>,
     pub(super) story: String,
@@ -53,6 +57,9 @@ pub(super) struct Host {
     pub(super) name: String,
     pub(super) machine: Option<Segment>,
     pub(super) answers: BTreeSet<IpAddr>,
+    /// Whom a client that stands beside it takes for the owner of a vip.
+    pub(super) beside: BTreeMap<IpAddr, usize>,
+    keys: Keyring,
     /// On disk.
     kept: BTreeMap<IpAddr, u64>,
     epoch: u64,
@@ -73,19 +80,41 @@ pub(super) struct Paused {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Happens {
+pub(super) enum Happens {
     Wake(usize),
-    Datagram { from: usize, to: usize, bytes: Vec<u8> },
-    Probe { from: usize, to: usize, vip: IpAddr },
-    Answer { from: usize, to: usize, vip: IpAddr },
+    Datagram {
+        from: usize,
+        to: usize,
+        bytes: Vec<u8>,
+    },
+    Frame {
+        from: usize,
+        to: usize,
+        vip: IpAddr,
+        frame: Frame,
+    },
+    /// A vip's announcement is repeated, so often still.
+    Announcing {
+        from: usize,
+        vip: IpAddr,
+        left: u8,
+    },
+    /// By now all know who took it.
+    Sole {
+        owner: usize,
+        vip: IpAddr,
+    },
 }
 
 impl World {
     pub(super) fn new(seed: u64, nodes: usize) -> Self {
+        let keys = Keyring::new(Key::new([1; 32]));
         let host = |n: usize| Host {
             name: format!("node-{n}"),
             machine: None,
             answers: BTreeSet::new(),
+            beside: BTreeMap::new(),
+            keys: keys.clone(),
             kept: BTreeMap::new(),
             epoch: 100,
             paused: None,
@@ -103,12 +132,14 @@ impl World {
             delay: Duration::from_millis(2),
             timing: Timing::default(),
             quorum: None,
+            keys: keys.clone(),
             mesh: 16,
             vips: BTreeMap::new(),
             squatted: BTreeSet::new(),
             broken: None,
             taken: Vec::new(),
             refused: 0,
+            calm: false,
             complaints: Vec::new(),
             story: String::new(),
             verbose: false,
@@ -161,7 +192,7 @@ impl World {
             timing: self.timing,
             mesh: self.mesh,
             quorum: self.quorum,
-            ..Config::new(&host.name, Keyring::new(Key::new([1; 32])))
+            ..Config::new(&host.name, host.keys.clone())
         };
         let mut machine = Segment::new(self.now, &config);
         machine.break_rule(self.broken);
@@ -177,6 +208,8 @@ impl World {
         host.paused = None;
         host.answers.clear();
         host.queue.clear();
+        // What answers nothing is soon asked for anew.
+        self.hosts.iter_mut().for_each(|it| it.beside.retain(|_, owner| *owner != n));
     }
 
     pub(super) fn pause(&mut self, n: usize, clock: bool) {
@@ -229,20 +262,20 @@ impl World {
         self.links.entry((from, to)).or_default()
     }
 
-    fn passes(&mut self, from: usize, to: usize, datagram: bool) -> bool {
+    pub(super) fn passes(&mut self, from: usize, to: usize, datagram: bool) -> bool {
         let link = self.links.get(&(from, to)).copied().unwrap_or_default();
         let lost = self.loss > 0 && self.chance.permille(self.loss);
         let kept = link.cut || (datagram && link.mute);
         !kept && !lost && from != to
     }
 
-    fn after(&mut self, wait: Duration, what: Happens) {
+    pub(super) fn after(&mut self, wait: Duration, what: Happens) {
         self.count += 1;
         self.events.push(Reverse((self.now + wait, self.count, what)));
     }
 
     /// How long something is on its way; now and then much longer, so that it is overtaken.
-    fn way(&mut self) -> Duration {
+    pub(super) fn way(&mut self) -> Duration {
         let most = u64::try_from(self.delay.as_micros()).expect("short");
         let way = Duration::from_micros(self.chance.within(50..most.max(51)));
         if self.loss > 0 && self.chance.permille(10) { way + self.delay * 20 } else { way }
@@ -277,20 +310,32 @@ impl World {
                 }
                 self.tell(to, Input::Datagram { from, bytes: &bytes });
             }
-            Happens::Probe { from, to, vip } => {
-                let host = &self.hosts[to];
-                if host.paused.is_none()
-                    && host.answers.contains(&vip)
-                    && self.passes(to, from, false)
-                {
-                    let way = self.way();
-                    self.after(way, Happens::Answer { from: to, to: from, vip });
-                }
-            }
-            Happens::Answer { from, to, vip } => {
-                let by = [2, 0, 0, 0, 0, u8::try_from(from % 256).expect("a byte")];
-                self.tell(to, Input::Answered { vip, by });
-            }
+            Happens::Frame { from, to, vip, frame } => self.hear(from, to, vip, frame),
+            Happens::Announcing { from, vip, left } => self.announce(from, vip, left),
+            Happens::Sole { owner, vip } => self.check_sole(owner, vip),
+        }
+    }
+
+    pub(super) fn seal_with(&mut self, key: Key) {
+        self.keys = Keyring::new(key);
+        self.hosts.iter_mut().for_each(|host| host.keys = self.keys.clone());
+    }
+
+    /// A new key makes its way from node to node; the one before the last is forgotten.
+    pub(super) fn rotate(&mut self) {
+        let mut secret = [0; 32];
+        secret[..8].copy_from_slice(&self.chance.next().to_be_bytes());
+        let older = Some(self.keys.newest.clone());
+        self.keys = Keyring { newest: Key::new(secret), older };
+        let first = self.chance.below(self.hosts.len());
+        for n in 0..self.hosts.len() {
+            let n = (n + first) % self.hosts.len();
+            self.note(|| format!("node-{n} has a new key"));
+            let keys = self.keys.clone();
+            self.hosts[n].keys = keys.clone();
+            self.tell(n, Input::Keys(&keys));
+            let gap = self.chance.millis(0..2000);
+            self.run_for(gap);
         }
     }
 
@@ -331,22 +376,12 @@ impl World {
                     self.send(n, to, bytes.clone());
                 }
             }
-            Output::Probe(vip) => {
-                if self.squatted.contains(&vip) {
-                    let way = self.way();
-                    self.after(way, Happens::Answer { from: 250, to: n, vip });
-                }
-                for to in 0..self.hosts.len() {
-                    if self.passes(n, to, false) {
-                        let way = self.way();
-                        self.after(way, Happens::Probe { from: n, to, vip });
-                    }
-                }
-            }
+            Output::Probe(vip) => self.probe(n, vip),
             Output::Own(vip) => {
                 self.note(|| format!("node-{n} answers for {vip}"));
                 self.hosts[n].answers.insert(vip);
                 self.taken.push((self.now, n, vip));
+                self.begin_announcing(n, vip);
             }
             Output::Silence(vip) => {
                 self.note(|| format!("node-{n} is silent for {vip}"));
@@ -362,7 +397,7 @@ impl World {
                 self.hosts[n].machine = None;
             }
             Output::Event(event) => self.witness(n, &event),
-            Output::Announce(_) => {}
+            Output::Announce(vip) => self.begin_announcing(n, vip),
         }
     }
 
