@@ -255,10 +255,6 @@ impl Ownership {
 
     /// Tells who beat our claim that there was one: its neighbours' memory may be of us.
     fn concede(&mut self, vip: IpAddr, claim: Option<Claim>, to: NodeId) {
-        #[cfg(test)]
-        if self.broken == Some(crate::sim::Broken::NoConcession) {
-            return;
-        }
         if let Some(claim) = claim.filter(|it| it.owner == self.me) {
             self.conceded.insert(vip, (claim, to, CONCEDE));
             self.urgent.insert(to);

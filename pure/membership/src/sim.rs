@@ -37,8 +37,6 @@ pub(crate) enum Broken {
     DeafProbe,
     /// Who was asleep goes on as if nothing had been.
     NoFence,
-    /// Who yields does not tell who won.
-    NoConcession,
 }
 
 /// How to see a run that failed once more.
