@@ -68,13 +68,11 @@ impl Membership {
         if let Some(path) = &self.kept {
             kept.write(path)?;
         }
-        let mut random = [0; 24];
-        std::fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
-        let (salt, seed) = random.split_at(16);
+        let (salt, seed) = (random()?, random()?);
         let config = Config {
             epoch: kept.start,
-            salt: salt.try_into().expect("16 bytes"),
-            seed: u64::from_be_bytes(seed.try_into().expect("8 bytes")),
+            salt,
+            seed: u64::from_be_bytes(seed),
             kept: kept.epochs.clone(),
             timing: self.timing,
             quorum: self.quorum,
@@ -84,6 +82,13 @@ impl Membership {
         };
         Ok((config, kept))
     }
+}
+
+/// Fresh randomness.
+pub(crate) fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
 impl Kept {

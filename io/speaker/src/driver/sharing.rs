@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{Driver, Placement};
 use crate::group::{Group, Wish};
-use crate::membership::{Kept, Membership};
+use crate::membership::{self, Kept, Membership};
 use crate::metrics::Totals;
 use crate::port::Happened;
 use crate::speaker::{Command, StartError, Vip};
@@ -96,6 +96,24 @@ impl Shares {
             heard |= group.poll_hear(now, context, buffer);
         }
         heard
+    }
+
+    /// Begins a group on an interface; whether it could. Each is a start of its own, with a salt
+    /// and an epoch of its own: machines count their datagrams from one, so that two under the
+    /// same session would seal two texts with one nonce.
+    fn open(&mut self, now: Instant, link: &Link) -> bool {
+        match membership::random() {
+            Ok(salt) => self.config.salt = salt,
+            Err(error) => {
+                tracing::error!(%error, "no randomness: nothing is shared on {}", link.name);
+                return false;
+            }
+        }
+        self.config.epoch += 1;
+        self.kept.start = self.config.epoch;
+        self.unwritten = true;
+        self.groups.insert(link.index, Group::new(now, link, &self.config));
+        true
     }
 
     /// Tells those that wait until we left, once we did; what is announced must be told before.
@@ -245,9 +263,10 @@ impl Driver {
             if shares.has_left {
                 return;
             }
-            let config = &shares.config;
-            let group =
-                shares.groups.entry(link.index).or_insert_with(|| Group::new(now, link, config));
+            if !shares.groups.contains_key(&link.index) && !shares.open(now, link) {
+                continue;
+            }
+            let group = shares.groups.get_mut(&link.index).expect("there, or just opened");
             group.set(now, link, &vips, &peers);
         }
     }
@@ -288,4 +307,28 @@ impl Driver {
 
 fn tell(segment: &mut Segment, now: Instant, input: &Input<'_>) {
     segment.handle(now, input.clone());
+}
+
+#[cfg(test)]
+mod tests {
+    use steelyard_host::{clock, links};
+    use steelyard_membership::{Key, Keyring};
+
+    use super::*;
+
+    #[test]
+    fn each_group_is_a_start_of_its_own() {
+        let keys = Keyring::new(Key::new([1; 32]));
+        let mut shares = Shares::begin(&Membership::new("a", keys)).unwrap();
+        let link = links::list().unwrap().remove(0);
+        let mut sessions = BTreeSet::new();
+        for _ in 0..3 {
+            assert!(shares.open(clock::now(), &link));
+            sessions.insert((shares.config.epoch, shares.config.salt));
+            assert_eq!(shares.kept.start, shares.config.epoch);
+        }
+        let epochs: BTreeSet<u64> = sessions.iter().map(|it| it.0).collect();
+        let salts: BTreeSet<[u8; 16]> = sessions.iter().map(|it| it.1).collect();
+        assert_eq!((epochs.len(), salts.len()), (3, 3));
+    }
 }
