@@ -14,7 +14,7 @@ use steelyard_ipam::{Allocator, Options};
 use steelyard_manifest::{Loaded, merge};
 use steelyard_model::{Held, Item, Pool, Service};
 use steelyard_plan::resolve::{ResolveOptions, resolve};
-use steelyard_plan::{Facts, Plan, plan};
+use steelyard_plan::{Facts, Plan, Planner, plan};
 
 use crate::cpu;
 
@@ -128,16 +128,17 @@ fn changed(count: usize, further: bool) -> Result<Duration> {
 /// One file of many is edited: what a running instance does then, short of carrying it out.
 fn edited() -> Result<Duration> {
     let mut sources = sources(&pool("home", SIXTEEN, ""), SERVICES);
-    let mut pipeline = Pipeline::default();
+    let (mut pipeline, mut planner) = (Pipeline::default(), Planner::default());
+    let facts = Facts::default();
     let world = pipeline.update(&sources);
-    let held = plan(&world.snapshot, &Held::default(), &Facts::default()).held;
+    let held = planner.plan(&world.snapshot, &Held::default(), &facts).held;
     sources.push(source("zz.yaml", &service(SERVICES, 80)));
-    pipeline.update(&sources);
+    let held = planner.plan(&pipeline.update(&sources).snapshot, &held, &facts).held;
     sources.pop();
     sources.push(source("zz.yaml", &service(SERVICES, 81)));
     let start = cpu::of_this_thread()?;
     let world = pipeline.update(&sources);
-    let plan = plan(&world.snapshot, &held, &Facts::default());
+    let plan = planner.plan(&world.snapshot, &held, &facts);
     let took = cpu::of_this_thread()? - start;
     ensure!(served(&plan) == SERVICES + 1, "everybody has an address");
     Ok(took)
