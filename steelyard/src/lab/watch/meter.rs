@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::ticker::Outcome;
+use super::ticker::{Fate, Outcome};
 
 /// A time without answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,34 @@ pub(super) struct Outage {
     /// When the next one was.
     pub(super) to: Instant,
     /// Requests that were not answered.
-    pub(super) unanswered: u64,
+    pub(super) unanswered: Unanswered,
+}
+
+/// Requests without an answer in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Unanswered {
+    /// Had no connection: refused, or not there by the deadline.
+    pub(super) failed: u64,
+    /// Had one that broke.
+    pub(super) broken: u64,
+    /// Had one, and no answer by the deadline.
+    pub(super) late: u64,
+}
+
+impl Unanswered {
+    /// All of them.
+    pub(super) const fn total(self) -> u64 {
+        self.failed + self.broken + self.late
+    }
+
+    const fn count(&mut self, fate: Fate) {
+        match fate {
+            Fate::Answered => {}
+            Fate::Failed => self.failed += 1,
+            Fate::Broken => self.broken += 1,
+            Fate::Late => self.late += 1,
+        }
+    }
 }
 
 impl Outage {
@@ -31,9 +58,9 @@ pub(super) struct Meter {
     /// The next to be judged.
     next: u64,
     /// Since when, and how many requests were not answered.
-    open: Option<(Instant, u64)>,
+    open: Option<(Instant, Unanswered)>,
     outages: Vec<Outage>,
-    unanswered: u64,
+    unanswered: Unanswered,
     latencies: Vec<Duration>,
 }
 
@@ -43,7 +70,7 @@ pub(super) struct Totals {
     /// Requests judged.
     pub(super) requests: u64,
     /// Of these not answered.
-    pub(super) unanswered: u64,
+    pub(super) unanswered: Unanswered,
     /// Times without answers that are over.
     pub(super) outages: usize,
     /// The longest of them.
@@ -90,10 +117,11 @@ impl Meter {
     }
 
     fn judge(&mut self, outcome: Outcome) {
-        if !outcome.is_answered {
-            self.unanswered += 1;
-            let (_, count) = self.open.get_or_insert((outcome.started, 0));
-            *count += 1;
+        if outcome.fate != Fate::Answered {
+            self.unanswered.count(outcome.fate);
+            let (_, counts) =
+                self.open.get_or_insert_with(|| (outcome.started, Unanswered::default()));
+            counts.count(outcome.fate);
             return;
         }
         self.latencies.push(outcome.ended - outcome.started);
@@ -107,31 +135,37 @@ impl Meter {
 mod tests {
     use super::*;
 
-    /// Requests every 10 ms from a start: for each whether it is answered; answers take 1 ms, the
-    /// others are given up after 100 ms.
-    fn outcomes(start: Instant, answered: &[bool]) -> Vec<Outcome> {
-        let outcome = |(number, &is_answered): (u64, &bool)| {
+    /// Requests every 10 ms from a start; those without an answer are known after 100 ms, others
+    /// after 1 ms.
+    fn outcomes(start: Instant, fates: &[Fate]) -> Vec<Outcome> {
+        let outcome = |(number, &fate): (u64, &Fate)| {
             let started = start + Duration::from_millis(number * 10);
-            let took = Duration::from_millis(if is_answered { 1 } else { 100 });
-            Outcome { number, started, ended: started + took, is_answered }
+            let took = Duration::from_millis(if fate == Fate::Answered { 1 } else { 100 });
+            Outcome { number, started, ended: started + took, fate }
         };
-        (0..).zip(answered).map(outcome).collect()
+        (0..).zip(fates).map(outcome).collect()
     }
 
     #[test]
     fn an_outage_lasts_until_the_next_answer_and_is_told_once_all_before_it_are_known() {
+        use Fate::{Answered, Broken, Failed, Late};
         let start = Instant::now();
-        let mut all = outcomes(start, &[true, true, false, false, false, true, true]);
+        let mut all = outcomes(
+            start,
+            &[Answered, Answered, Broken, Late, Failed, Failed, Answered, Answered],
+        );
         // As they become known: answers first, the unanswered at their deadline.
         all.sort_by_key(|outcome| outcome.ended);
         let mut meter = Meter::default();
         let found: Vec<Outage> = all.into_iter().flat_map(|it| meter.take(it)).collect();
         let from = start + Duration::from_millis(20);
-        let to = start + Duration::from_millis(51);
-        assert_eq!(found, [Outage { from, to, unanswered: 3 }]);
+        let to = start + Duration::from_millis(61);
+        let unanswered = Unanswered { failed: 2, broken: 1, late: 1 };
+        assert_eq!(found, [Outage { from, to, unanswered }]);
         let totals = meter.totals();
-        assert_eq!((totals.requests, totals.unanswered, totals.outages), (7, 3, 1));
-        assert_eq!(totals.longest, Duration::from_millis(31));
+        assert_eq!((totals.requests, totals.unanswered, totals.outages), (8, unanswered, 1));
+        assert_eq!(unanswered.total(), 4);
+        assert_eq!(totals.longest, Duration::from_millis(41));
         assert_eq!(
             (totals.median, totals.p99),
             (Duration::from_millis(1), Duration::from_millis(1))
@@ -142,7 +176,7 @@ mod tests {
     fn an_outage_that_goes_on_is_open() {
         let start = Instant::now();
         let mut meter = Meter::default();
-        for outcome in outcomes(start, &[true, false, false]) {
+        for outcome in outcomes(start, &[Fate::Answered, Fate::Late, Fate::Failed]) {
             assert_eq!(meter.take(outcome), []);
         }
         assert_eq!(meter.open_since(), Some(start + Duration::from_millis(10)));

@@ -43,7 +43,7 @@ pub struct WatchArgs {
     #[arg(long, value_name = "MS", default_value_t = 10,
           value_parser = clap::value_parser!(u64).range(1..=60_000))]
     every: u64,
-    /// Milliseconds after which a request counts as unanswered
+    /// Milliseconds after which a request is given up: as failed without a connection, else as late
     #[arg(long, value_name = "MS", default_value_t = 500,
           value_parser = clap::value_parser!(u64).range(1..=60_000))]
     deadline: u64,
@@ -69,7 +69,12 @@ const EXAMPLES: &str = "\
 Examples:
   sudo steelyard lab watch                              then, elsewhere: lab kill worker-1
   sudo steelyard lab watch http://test.homelab.local/
-  sudo steelyard lab watch --from visitor -o json | tee outages.jsonl";
+  sudo steelyard lab watch --from visitor -o json | tee outages.jsonl
+
+An outage lasts from the start of the first request without an answer to the next answer.
+A request without one \"failed\" when it had no connection (refused, or not there by the deadline),
+is \"broken\" when its connection was reset, closed early or answered 5xx, and \"late\" when it had
+a connection and no answer by the deadline.";
 
 impl From {
     const fn name(self) -> &'static str {
@@ -182,7 +187,8 @@ async fn watch(
             () = &mut ticking => {}
         }
     }
-    teller.end(seen.meter.totals(), started.elapsed());
+    let open = seen.meter.open_since().map(|since| since.elapsed());
+    teller.end(seen.meter.totals(), open, started.elapsed());
     Ok(())
 }
 

@@ -1,11 +1,12 @@
 //! What `lab watch` prints: a line for what happened and, on a terminal, one that goes on changing.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::meter::{Outage, Totals};
+use super::meter::{Outage, Totals, Unanswered};
 use super::ticker::{Pace, Target};
 use crate::cli::Output;
 use crate::lab::console::print;
@@ -40,7 +41,7 @@ impl Teller {
     pub(super) fn begin(&self, target: &Target, pace: Pace, from: &str) {
         let Target { address, host, path } = target;
         let text = format!(
-            "{from} asks {address} for {host}{path} every {} ms; unanswered after {} ms. Ctrl-C ends it",
+            "{from} asks {address} for {host}{path} every {} ms; late after {} ms. Ctrl-C ends it",
             pace.every.as_millis(),
             pace.deadline.as_millis()
         );
@@ -55,17 +56,19 @@ impl Teller {
     pub(super) fn outage(&self, outage: &Outage, to: SystemTime, who: &Move) {
         let length = outage.length();
         let text = format!(
-            "{}  outage of {:.0} ms, {} unanswered{}",
+            "{}  outage of {:.0} ms, {} unanswered{}{}",
             clock(to),
             ms(length),
-            requests(outage.unanswered),
+            requests(outage.unanswered.total()),
+            kinds(outage.unanswered),
             who.words()
         );
         let since = to.duration_since(UNIX_EPOCH).unwrap_or_default();
         let event = json!({
-            "event": "outage", "ms": ms(length), "unanswered": outage.unanswered,
-            "until": since.as_secs_f64(), "before": who.before, "after": who.after,
+            "event": "outage", "ms": ms(length), "until": since.as_secs_f64(),
+            "before": who.before, "after": who.after,
         });
+        let event = with(event, outage.unanswered);
         self.line(&text, Style::Bad, event);
     }
 
@@ -92,33 +95,40 @@ impl Teller {
         };
         let Totals { requests, unanswered, .. } = totals;
         print(&format!(
-            "\r\x1b[K{now}   {requests} requests, {unanswered} unanswered, median {:.1} ms",
+            "\r\x1b[K{now}   {requests} requests, {} unanswered{}, median {:.1} ms",
+            unanswered.total(),
+            kinds(unanswered),
             ms(totals.median)
         ));
     }
 
     /// Everything, at the end.
-    pub(super) fn end(&self, totals: Totals, after: Duration) {
-        let answered = totals.requests - totals.unanswered;
-        let outages = match totals.outages {
+    pub(super) fn end(&self, totals: Totals, open: Option<Duration>, after: Duration) {
+        let answered = totals.requests - totals.unanswered.total();
+        let mut outages = match totals.outages {
             0 => "no outage".to_owned(),
             1 => format!("1 outage of {:.0} ms", ms(totals.longest)),
             count => format!("{count} outages, the longest {:.0} ms", ms(totals.longest)),
         };
+        if let Some(open) = open {
+            let _ = write!(outages, ", and none for the last {:.0} ms", ms(open));
+        }
         let text = format!(
-            "{} in {:.1} s: {answered} answered (median {:.1} ms, 99 % within {:.1} ms), {} not; {outages}",
+            "{} in {:.1} s: {answered} answered (median {:.1} ms, 99 % within {:.1} ms), {} not{}; {outages}",
             requests(totals.requests),
             after.as_secs_f64(),
             ms(totals.median),
             ms(totals.p99),
-            totals.unanswered
+            totals.unanswered.total(),
+            kinds(totals.unanswered)
         );
         let event = json!({
             "event": "summary", "requests": totals.requests, "answered": answered,
-            "unanswered": totals.unanswered, "outages": totals.outages,
-            "longestMs": ms(totals.longest), "medianMs": ms(totals.median),
+            "outages": totals.outages, "longestMs": ms(totals.longest),
+            "openMs": open.map(ms), "medianMs": ms(totals.median),
             "p99Ms": ms(totals.p99), "seconds": after.as_secs_f64(),
         });
+        let event = with(event, totals.unanswered);
         self.line(&text, Style::Plain, event);
     }
 
@@ -144,6 +154,26 @@ impl Move {
 
 fn requests(count: u64) -> String {
     if count == 1 { "1 request".to_owned() } else { format!("{count} requests") }
+}
+
+/// ` (2 failed, 1 broken)`; nothing where there are none.
+fn kinds(Unanswered { failed, broken, late }: Unanswered) -> String {
+    let kinds = [(failed, "failed"), (broken, "broken"), (late, "late")];
+    let some: Vec<String> = kinds
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, kind)| format!("{count} {kind}"))
+        .collect();
+    if some.is_empty() { String::new() } else { format!(" ({})", some.join(", ")) }
+}
+
+/// An event with what was not answered: `unanswered` is the sum of the others.
+fn with(mut event: Value, unanswered: Unanswered) -> Value {
+    event["unanswered"] = unanswered.total().into();
+    event["failed"] = unanswered.failed.into();
+    event["broken"] = unanswered.broken.into();
+    event["late"] = unanswered.late.into();
+    event
 }
 
 /// Milliseconds, to a tenth.
@@ -173,6 +203,12 @@ mod tests {
         assert_eq!(words(Some("a"), Some("a")), "; a all along");
         assert_eq!(words(None, Some("b")), "; now b");
         assert_eq!(words(Some("a"), None), "");
+    }
+
+    #[test]
+    fn words_for_what_was_not_answered() {
+        assert_eq!(kinds(Unanswered::default()), "");
+        assert_eq!(kinds(Unanswered { failed: 12, broken: 0, late: 3 }), " (12 failed, 3 late)");
     }
 
     #[test]

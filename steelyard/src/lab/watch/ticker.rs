@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::timeout_at;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -26,7 +27,7 @@ pub(super) struct Target {
 pub(super) struct Pace {
     /// Between the starts of two requests.
     pub(super) every: Duration,
-    /// What is not answered by then counts as unanswered.
+    /// What is not answered by then is given up.
     pub(super) deadline: Duration,
 }
 
@@ -39,8 +40,21 @@ pub(super) struct Outcome {
     pub(super) started: Instant,
     /// When it was answered or given up.
     pub(super) ended: Instant,
-    /// Whether it was answered, with a status below 500.
-    pub(super) is_answered: bool,
+    /// What came of it.
+    pub(super) fate: Fate,
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Answered in time, with a status below 500.
+    Answered,
+    /// No connection: refused, unreachable, or not there by the deadline.
+    Failed,
+    /// Connected, and then reset, closed before a whole head, or answered with 500 or above.
+    Broken,
+    /// Connected, and neither answered nor closed by the deadline.
+    Late,
 }
 
 /// Starts requests for ever, in the namespace of the calling thread; sends what becomes of them,
@@ -61,21 +75,30 @@ pub(super) async fn tick(target: Target, pace: Pace, outcomes: mpsc::UnboundedSe
                 let (request, outcomes) = (request.clone(), outcomes.clone());
                 tokio::task::spawn_local(async move {
                     let started = Instant::now();
-                    let asked = ask(target.address, &request);
-                    let status = tokio::time::timeout(pace.deadline, asked).await;
-                    let is_answered = matches!(status, Ok(Ok(status)) if status < 500);
+                    let fate = ask(target.address, &request, started + pace.deadline).await;
                     let ended = Instant::now();
                     // Who does not listen any more is ending.
-                    let _ = outcomes.send(Outcome { number, started, ended, is_answered });
+                    let _ = outcomes.send(Outcome { number, started, ended, fate });
                 });
             }
         })
         .await;
 }
 
+async fn ask(address: SocketAddr, request: &str, deadline: Instant) -> Fate {
+    let deadline = deadline.into();
+    let Ok(Ok(stream)) = timeout_at(deadline, TcpStream::connect(address)).await else {
+        return Fate::Failed;
+    };
+    match timeout_at(deadline, exchange(stream, request)).await {
+        Ok(Ok(status)) if status < 500 => Fate::Answered,
+        Ok(_) => Fate::Broken,
+        Err(_) => Fate::Late,
+    }
+}
+
 /// Status of the answer; its content is read too, so that closing resets nothing.
-async fn ask(address: SocketAddr, request: &str) -> std::io::Result<u16> {
-    let mut stream = TcpStream::connect(address).await?;
+async fn exchange(mut stream: TcpStream, request: &str) -> std::io::Result<u16> {
     stream.set_nodelay(true)?;
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
