@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
-use std::io::{Read, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -49,7 +49,7 @@ const OTHERS: u32 = 0o006;
 /// # Errors
 /// When the file is there already (or, to rotate, is not), or cannot be written.
 pub fn run(args: KeyArgs) -> Result<ExitCode> {
-    let fresh = random()?;
+    let fresh = fresh()?;
     if args.rotate {
         let older = read_lines(&args.file)?.remove(0);
         let new = args.file.with_extension("new");
@@ -110,10 +110,8 @@ fn bytes(line: &str) -> Option<[u8; 32]> {
     (digits.len() == DIGITS).then(|| pairs.try_into().ok())?
 }
 
-fn random() -> Result<String> {
-    let mut secret = [0; DIGITS / 2];
-    let random = std::fs::File::open("/dev/urandom").and_then(|mut it| it.read_exact(&mut secret));
-    random.context("no randomness")?;
+fn fresh() -> Result<String> {
+    let secret: [u8; DIGITS / 2] = steelyard_host::random::bytes().context("no randomness")?;
     Ok(secret.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("strings take all");
         text

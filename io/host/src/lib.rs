@@ -11,6 +11,7 @@ mod netlink;
 pub mod netns;
 pub mod nft;
 pub mod packet;
+pub mod random;
 pub mod rule;
 mod socket;
 pub mod sysctl;

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, Read};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use steelyard_host::random;
 use steelyard_membership::{Config, Keyring, Policy, Timing};
 
 /// UDP port of heartbeats.
@@ -68,7 +69,7 @@ impl Membership {
         if let Some(path) = &self.kept {
             kept.write(path)?;
         }
-        let (salt, seed) = (random()?, random()?);
+        let (salt, seed) = (random::bytes()?, random::bytes()?);
         let config = Config {
             epoch: kept.start,
             salt,
@@ -82,13 +83,6 @@ impl Membership {
         };
         Ok((config, kept))
     }
-}
-
-/// Fresh randomness.
-pub(crate) fn random<const N: usize>() -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes)
 }
 
 impl Kept {

@@ -112,8 +112,9 @@ pub(crate) fn render_sharing(sharing: &Sharing) -> String {
     let name = "steelyard_heartbeat_rtt_seconds";
     gauge(&mut out, name, "Round trip of heartbeats");
     for member in &sharing.members {
-        if let Some(round_trip) = member.round_trip {
-            let labels = format!("peer=\"{}\",interface=\"{}\"", member.name, member.interface);
+        if let Some(round_trip) = member.status.round_trip {
+            let (name, interface) = (&member.status.name, &member.interface);
+            let labels = format!("peer=\"{name}\",interface=\"{interface}\"");
             writeln!(out, "{name}{{{labels}}} {}", round_trip.as_secs_f64())
                 .expect("strings take all");
         }
@@ -121,8 +122,8 @@ pub(crate) fn render_sharing(sharing: &Sharing) -> String {
     let name = "steelyard_vip_owner";
     gauge(&mut out, name, "1 for the node that owns the address, as this node knows");
     for vip in &sharing.vips {
-        if let Some(owner) = &vip.owner {
-            let (ip, interface) = (vip.address, &vip.interface);
+        if let Some(owner) = &vip.status.owner {
+            let (ip, interface) = (vip.status.vip, &vip.interface);
             let labels = format!("ip=\"{ip}\",node=\"{owner}\",interface=\"{interface}\"");
             line(&mut out, name, &labels, 1);
         }

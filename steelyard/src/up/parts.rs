@@ -1,5 +1,6 @@
 //! The parts that do: each owns one kind of outside resource.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -108,7 +109,7 @@ impl Parts {
 
 /// Hands all vips over; whether others have them now.
 async fn gives_away(speaker: &Speaker) -> bool {
-    let owned = |status: &[VipStatus]| -> Vec<IpAddr> {
+    let owned = |status: &[VipStatus]| -> BTreeSet<IpAddr> {
         let ours = status.iter().filter(|vip| matches!(vip.state, VipState::Announced { .. }));
         ours.map(|vip| vip.address).collect()
     };
@@ -116,10 +117,12 @@ async fn gives_away(speaker: &Speaker) -> bool {
     speaker.leave().await;
     let sharing = speaker.sharing();
     let sharing = sharing.borrow();
-    let is_other =
-        |owner: &String| sharing.members.iter().any(|member| !member.this && member.name == *owner);
-    let mut taken = sharing.vips.iter().filter(|vip| vip.owner.as_ref().is_some_and(is_other));
-    taken.any(|vip| before.contains(&vip.address))
+    let others = sharing.members.iter().map(|member| &member.status).filter(|it| !it.this);
+    let others: BTreeSet<&str> = others.map(|it| &*it.name).collect();
+    let is_other = |owner: &Arc<str>| others.contains(&**owner);
+    let vips = sharing.vips.iter().map(|it| &it.status);
+    let mut taken = vips.filter(|it| it.owner.as_ref().is_some_and(is_other));
+    taken.any(|it| before.contains(&it.vip))
 }
 
 /// The host as it was.

@@ -144,8 +144,8 @@ pub(super) type Others = BTreeMap<String, Vec<IpAddr>>;
 /// Adds the machines that the speaker hears; whether there is one more.
 pub(super) fn meet(others: &mut Others, heard: &steelyard_speaker::Sharing) -> bool {
     let before = others.len();
-    for member in heard.members.iter().filter(|it| !it.this) {
-        let addresses = others.entry(member.name.clone()).or_default();
+    for member in heard.members.iter().map(|it| &it.status).filter(|it| !it.this) {
+        let addresses = others.entry(member.name.to_string()).or_default();
         let address = member.address.map(|it| it.ip());
         addresses.extend(address.filter(|it| !addresses.contains(it)));
     }

@@ -1,19 +1,20 @@
 //! The driver's side of vips that several nodes share: a [`Group`] per interface.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 use std::task::Context;
 use std::time::{Duration, Instant};
 
 use steelyard_host::links::Link;
+use steelyard_host::random;
 use steelyard_layer2::Change;
-use steelyard_membership::{Candidate, Cause, Config, Event, Input, Segment};
+use steelyard_membership::{Candidate, Cause, Config, Event, Input};
 use tokio::sync::oneshot;
 
 use super::{Driver, Placement};
 use crate::group::{Group, Wish};
-use crate::membership::{self, Kept, Membership};
+use crate::membership::{Kept, Membership};
 use crate::metrics::Totals;
 use crate::port::Happened;
 use crate::speaker::{Command, StartError, Vip};
@@ -102,7 +103,7 @@ impl Shares {
     /// and an epoch of its own: machines count their datagrams from one, so that two under the
     /// same session would seal two texts with one nonce.
     fn open(&mut self, now: Instant, link: &Link) -> bool {
-        match membership::random() {
+        match random::bytes() {
             Ok(salt) => self.config.salt = salt,
             Err(error) => {
                 tracing::error!(%error, "no randomness: nothing is shared on {}", link.name);
@@ -163,31 +164,27 @@ impl Shares {
         let mut sharing = Sharing::default();
         for group in self.groups.values() {
             let interface = || group.name.clone();
-            sharing.members.extend(group.segment.members(now).into_iter().map(|it| Member {
-                interface: interface(),
-                name: it.name.to_string(),
-                address: it.address,
-                state: it.state,
-                this: it.this,
-                round_trip: it.round_trip,
-                heard: it.heard,
-            }));
+            sharing.members.extend(
+                group
+                    .segment
+                    .members(now)
+                    .into_iter()
+                    .map(|it| Member { interface: interface(), status: it }),
+            );
             sharing.vips.extend(group.segment.vips().into_iter().map(|it| Ownership {
-                address: it.vip,
                 interface: interface(),
-                owner: it.owner.map(|name| name.to_string()),
-                epoch: it.epoch,
                 since: group.since.get(&it.vip).map(|since| since.0),
                 why: group.since.get(&it.vip).map(|since| since.1.clone()),
-                standbys: it.standbys.iter().map(ToString::to_string).collect(),
-                role: it.role,
+                status: it,
             }));
         }
         sharing
     }
 
-    fn peers(&self) -> Vec<SocketAddr> {
-        self.membership.peers.clone()
+    fn tell_all(&mut self, now: Instant, input: &Input<'_>) {
+        for group in self.groups.values_mut() {
+            group.segment.handle(now, input.clone());
+        }
     }
 }
 
@@ -254,7 +251,6 @@ impl Driver {
             }
         }
         shares.groups.retain(|index, _| links.iter().any(|link| link.index == *index));
-        let peers = shares.peers();
         for link in links {
             let vips = vips.remove(&link.index).unwrap_or_default();
             if vips.is_empty() && !shares.groups.contains_key(&link.index) {
@@ -267,16 +263,16 @@ impl Driver {
                 continue;
             }
             let group = shares.groups.get_mut(&link.index).expect("there, or just opened");
-            group.set(now, link, &vips, &peers);
+            group.set(now, link, &vips, &shares.membership.peers);
         }
     }
 
     /// How a vip stands that this node does not answer for.
     pub(super) fn elsewhere(&self, vip: IpAddr, indexes: &[u32]) -> VipState {
         let Some(shares) = &self.shares else { return VipState::Probing };
-        let groups = indexes.iter().filter_map(|index| shares.groups.get(index));
-        let owner = groups.flat_map(|group| group.segment.vips()).find(|it| it.vip == vip);
-        VipState::Elsewhere { owner: owner.and_then(|it| it.owner).map(|it| it.to_string()) }
+        let mut groups = indexes.iter().filter_map(|index| shares.groups.get(index));
+        let owner = groups.find_map(|group| group.segment.owner(vip));
+        VipState::Elsewhere { owner: owner.map(|it| it.to_string()) }
     }
 
     pub(super) fn obey(&mut self, command: Command) {
@@ -288,25 +284,18 @@ impl Driver {
             }
             return;
         };
-        let all = |groups: &mut BTreeMap<u32, Group>, input: Input<'_>| {
-            groups.values_mut().for_each(|it: &mut Group| tell(&mut it.segment, now, &input));
-        };
         match command {
             Command::Leave(done) => {
                 shares.leaving.push(done);
-                all(&mut shares.groups, Input::Leave);
+                shares.tell_all(now, &Input::Leave);
             }
-            Command::Rebalance => all(&mut shares.groups, Input::Rebalance),
+            Command::Rebalance => shares.tell_all(now, &Input::Rebalance),
             Command::Keys(keys) => {
-                shares.config.keys = keys.clone();
-                all(&mut shares.groups, Input::Keys(&keys));
+                shares.tell_all(now, &Input::Keys(&keys));
+                shares.config.keys = keys;
             }
         }
     }
-}
-
-fn tell(segment: &mut Segment, now: Instant, input: &Input<'_>) {
-    segment.handle(now, input.clone());
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! What there is to tell of nodes that share vips.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, SystemTime};
+use std::net::IpAddr;
+use std::time::SystemTime;
 
 use steelyard_layer2::wire::Mac;
-use steelyard_membership::{Cause, Event, Loss};
+use steelyard_membership::{Cause, Event, Loss, MemberStatus, VipStatus};
 
 /// The nodes, and who owns what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,39 +21,21 @@ pub struct Sharing {
 pub struct Member {
     /// Our interface.
     pub interface: String,
-    /// Its name.
-    pub name: String,
-    /// Where it is; none for this node.
-    pub address: Option<SocketAddr>,
-    /// `up`, `starting`, `listening`, `no-quorum`, `leaving`, `gone` or `missing`.
-    pub state: &'static str,
-    /// Whether it is this node.
-    pub this: bool,
-    /// There and back.
-    pub round_trip: Option<Duration>,
-    /// Since it was last heard by this node.
-    pub heard: Option<Duration>,
+    /// How it stands.
+    pub status: MemberStatus,
 }
 
 /// Who owns a vip.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ownership {
-    /// The vip.
-    pub address: IpAddr,
     /// Our interface.
     pub interface: String,
-    /// That node.
-    pub owner: Option<String>,
-    /// How many owners there were.
-    pub epoch: u64,
-    /// Since when, as seen from here.
+    /// The vip, its owner, and what this node does about it.
+    pub status: VipStatus,
+    /// Since when that is the owner, as seen from here.
     pub since: Option<SystemTime>,
-    /// Why it is the owner; none while there is no owner.
+    /// Why it is; of one that owns it no longer, why it did.
     pub why: Option<String>,
-    /// Who takes over, first one first.
-    pub standbys: Vec<String>,
-    /// What this node does about it: `owner`, `standing-by`, `waiting` or `probing`.
-    pub role: &'static str,
 }
 
 /// One word, kebab-case, stable.

@@ -53,7 +53,7 @@ impl Nodes {
     fn members(&self, n: usize) -> usize {
         let Some(speaker) = &self.speakers[n] else { return 0 };
         let sharing = speaker.sharing().borrow().clone();
-        sharing.members.iter().filter(|it| it.state == "up").count()
+        sharing.members.iter().filter(|it| it.status.state == "up").count()
     }
 
     /// Who announces a vip, as far as they say.

@@ -71,11 +71,10 @@ impl Segment {
     pub fn vips(&self) -> Vec<VipStatus> {
         let status = |(vip, role): (IpAddr, &Role)| {
             let claim = self.ownership.table.get(vip);
-            let owner = claim.filter(|it| !it.released).map(|it| self.name(it.owner));
             let standbys = claim.map(|it| it.standbys.as_slice()).unwrap_or_default();
             VipStatus {
                 vip,
-                owner,
+                owner: self.owner(vip),
                 epoch: claim.map_or(0, |it| it.epoch),
                 standbys: standbys.iter().map(|it| self.name(*it)).collect(),
                 role: match role {
@@ -87,6 +86,12 @@ impl Segment {
             }
         };
         self.ownership.roles().map(status).collect()
+    }
+
+    /// Who owns a vip, as far as this node knows.
+    pub fn owner(&self, vip: IpAddr) -> Option<Arc<str>> {
+        let claim = self.ownership.table.get(vip).filter(|it| !it.released)?;
+        Some(self.name(claim.owner))
     }
 
     /// Whether this node answers for a vip.
