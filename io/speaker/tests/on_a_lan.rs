@@ -20,9 +20,7 @@ const VIP6: &str = "fd00::100";
 #[test]
 fn a_client_gets_one_answer_by_every_tool() {
     let Some(lan) = Lan::new("ask", "a_client_gets_one_answer") else { return };
-    let speaker = lan.speaker(SpeakerOptions::default());
-    speaker.set_vips(vec![vip(VIP4), vip(VIP6)]);
-    lan.announced(&speaker, &[VIP4, VIP6]);
+    let (speaker, _) = lan.announcing(SpeakerOptions::default(), &[VIP4, VIP6]);
 
     let node = lan.mac(&lan.node);
     let answers = lan.arping(VIP4, Wish::Several);
@@ -58,9 +56,7 @@ fn counted(speaker: &Speaker, name: &str, vip: &str) -> u64 {
 #[test]
 fn kernels_keep_us_as_a_neighbor() {
     let Some(lan) = Lan::new("nud", "kernels_keep_us_as_a_neighbor") else { return };
-    let speaker = lan.speaker(SpeakerOptions::default());
-    speaker.set_vips(vec![vip(VIP4), vip(VIP6)]);
-    lan.announced(&speaker, &[VIP4, VIP6]);
+    let (_speaker, _) = lan.announcing(SpeakerOptions::default(), &[VIP4, VIP6]);
     for family in ["ipv4", "ipv6"] {
         let set = |key: &str, value| {
             lan.client.set(&format!("net.{family}.neigh.eth0.{key}"), value).unwrap();
@@ -158,9 +154,7 @@ fn of_two_speakers_one_announces() {
 #[test]
 fn who_checks_for_duplicates_finds_us() {
     let Some(lan) = Lan::new("dad", "who_checks_for_duplicates_finds_us") else { return };
-    let speaker = lan.speaker(SpeakerOptions::default());
-    speaker.set_vips(vec![vip(VIP6)]);
-    lan.announced(&speaker, &[VIP6]);
+    let (speaker, _) = lan.announcing(SpeakerOptions::default(), &[VIP6]);
     for scope in ["all", "eth0"] {
         lan.rival.set(&format!("net.ipv6.conf.{scope}.accept_dad"), "1").unwrap();
     }
@@ -177,11 +171,7 @@ fn a_claim_on_what_we_announce_is_defended() {
     let mut options = SpeakerOptions::default();
     // Else a claim that comes so soon is a late answer to the probes.
     options.timing.doubt = Duration::ZERO;
-    let speaker = lan.speaker(options);
-    let mut events = speaker.events();
-    speaker.set_vips(vec![vip(VIP4)]);
-    lan.announced(&speaker, &[VIP4]);
-    next(&mut events);
+    let (speaker, mut events) = lan.announcing(options, &[VIP4]);
     assert!(lan.ping(VIP4), "the client knows it");
 
     lan.claim(VIP4);
@@ -200,11 +190,7 @@ fn by_policy_a_claimed_vip_is_given_up() {
     let Some(lan) = Lan::new("yield", "by_policy_a_claimed_vip_is_given_up") else { return };
     let mut options = SpeakerOptions::default();
     options.timing.policy = ConflictPolicy::Withdraw;
-    let speaker = lan.speaker(options);
-    let mut events = speaker.events();
-    speaker.set_vips(vec![vip(VIP4)]);
-    lan.announced(&speaker, &[VIP4]);
-    next(&mut events);
+    let (_speaker, mut events) = lan.announcing(options, &[VIP4]);
     lan.claim(VIP4);
     assert!(matches!(next(&mut events).kind, EventKind::Yielded { .. }));
     assert_eq!(lan.arping(VIP4, Wish::None), NOBODY);
@@ -259,9 +245,7 @@ fn interfaces_are_followed_as_they_come_and_go() {
 #[test]
 fn a_new_mac_reaches_clients_that_do_not_ask() {
     let Some(lan) = Lan::new("mac", "a_new_mac_reaches_clients") else { return };
-    let speaker = lan.speaker(SpeakerOptions::default());
-    speaker.set_vips(vec![vip(VIP4), vip(VIP6)]);
-    lan.announced(&speaker, &[VIP4, VIP6]);
+    let (_speaker, _) = lan.announcing(SpeakerOptions::default(), &[VIP4, VIP6]);
     assert!(lan.ping(VIP4) && lan.ping(VIP6));
     let mac = "02:00:00:00:77:77";
     lan.node.ip(&["link", "set", "eth0", "address", mac]).unwrap();
@@ -276,10 +260,7 @@ fn a_new_mac_reaches_clients_that_do_not_ask() {
 #[test]
 fn vips_taken_away_are_silent_and_the_rest_undisturbed() {
     let Some(lan) = Lan::new("set", "vips_taken_away_are_silent") else { return };
-    let speaker = lan.speaker(SpeakerOptions::default());
-    speaker.set_vips(vec![vip(VIP4), vip("10.1.1.102")]);
-    lan.announced(&speaker, &[VIP4, "10.1.1.102"]);
-    let mut events = speaker.events();
+    let (speaker, mut events) = lan.announcing(SpeakerOptions::default(), &[VIP4, "10.1.1.102"]);
     speaker.set_vips(vec![vip("10.1.1.102"), vip(VIP4)]);
     speaker.set_vips(vec![vip(VIP4)]);
     let event = next(&mut events);
@@ -300,9 +281,7 @@ fn a_snooping_switch_lets_questions_through() {
     let bridge = ["link", "set", "br0", "type", "bridge", "mcast_snooping", "1"];
     let querier = ["mcast_querier", "1", "mcast_startup_query_interval", "10"];
     lan.segment.switch().ip(&[&bridge[..], &querier].concat()).unwrap();
-    let speaker = lan.speaker(SpeakerOptions::default());
-    speaker.set_vips(vec![vip(VIP6)]);
-    lan.announced(&speaker, &[VIP6]);
+    let (speaker, _) = lan.announcing(SpeakerOptions::default(), &[VIP6]);
     eventually("the switch knows the group", || {
         let output = lan.segment.switch().output("bridge", &["mdb", "show"]).unwrap();
         String::from_utf8_lossy(&output.stdout).contains("ff02::1:ff00:100")

@@ -58,9 +58,7 @@ fn an_own_address_is_given_up_as_soon_as_it_is_one() {
 #[test]
 fn the_routers_address_is_never_announced() {
     let Some(lan) = Lan::new("router", "the_routers_address_is_never_announced") else { return };
-    let speaker = lan.speaker(SpeakerOptions::default());
-    speaker.set_vips(vec![vip(VIP4), vip(VIP6)]);
-    lan.announced(&speaker, &[VIP4, VIP6]);
+    let (speaker, _) = lan.announcing(SpeakerOptions::default(), &[VIP4, VIP6]);
     for (family, address) in [("-4", VIP4), ("-6", VIP6)] {
         lan.node.ip(&[family, "route", "add", "default", "via", address, "dev", "eth0"]).unwrap();
         let why = NoInterface::Gateway { interface: Some("eth0".to_owned()) };
@@ -87,9 +85,7 @@ fn of_several_interfaces_in_one_subnet_one_answers() {
     lan.node.ip(&on_top).unwrap();
     lan.node.ip(&["addr", "add", "10.1.1.14/24", "dev", "mac0"]).unwrap();
     lan.node.ip(&["link", "set", "mac0", "up"]).unwrap();
-    let speaker = lan.speaker(SpeakerOptions::default());
-    speaker.set_vips(vec![vip(VIP4)]);
-    lan.announced(&speaker, &[VIP4]);
+    let (speaker, _) = lan.announcing(SpeakerOptions::default(), &[VIP4]);
     let answers = lan.arping(VIP4, Wish::Several);
     assert!((1..=3).contains(&answers.len()), "{answers:?}");
     assert!(answers.iter().all(|it| *it == lan.mac(&lan.node)), "{answers:?}");
@@ -148,11 +144,7 @@ fn the_same_subnet_on_two_bridges() {
 #[test]
 fn a_cable_that_was_out_is_announced_on_again() {
     let Some(lan) = Lan::new("cable", "a_cable_that_was_out") else { return };
-    let speaker = lan.speaker(SpeakerOptions::default());
-    let mut events = speaker.events();
-    speaker.set_vips(vec![vip(VIP4)]);
-    lan.announced(&speaker, &[VIP4]);
-    assert!(matches!(next(&mut events).kind, EventKind::Announced { .. }));
+    let (speaker, mut events) = lan.announcing(SpeakerOptions::default(), &[VIP4]);
     for state in ["down", "up"] {
         lan.segment.switch().ip(&["link", "set", "port1", state]).unwrap();
     }
@@ -205,11 +197,7 @@ fn a_late_answer_is_believed() {
     let mut options = SpeakerOptions::default();
     // However slow this machine is.
     options.timing.doubt = Duration::from_secs(60);
-    let speaker = lan.speaker(options);
-    let mut events = speaker.events();
-    speaker.set_vips(vec![vip(VIP4)]);
-    lan.announced(&speaker, &[VIP4]);
-    next(&mut events);
+    let (_speaker, mut events) = lan.announcing(options, &[VIP4]);
     lan.claim(VIP4);
     assert!(matches!(next(&mut events).kind, EventKind::Yielded { .. }));
 }
@@ -222,12 +210,7 @@ fn a_silent_rival_is_found() {
     options.timing.doubt = Duration::ZERO;
     options.timing.announce_span = Duration::ZERO;
     options.timing.refresh = Duration::from_millis(300);
-    let speaker = lan.speaker(options);
-    let mut events = speaker.events();
-    speaker.set_vips(vec![vip(VIP4), vip(VIP6)]);
-    lan.announced(&speaker, &[VIP4, VIP6]);
-    next(&mut events);
-    next(&mut events);
+    let (_speaker, mut events) = lan.announcing(options, &[VIP4, VIP6]);
     lan.add(&lan.rival, "10.1.1.100/24");
     let found = next(&mut events);
     assert!(matches!(found.kind, EventKind::Defended { .. }), "{found}");

@@ -86,6 +86,19 @@ impl Lan {
         self.node.run(|| Speaker::start(options)).unwrap().unwrap()
     }
 
+    /// A speaker on the node that announces `vips`, and what happens from then on.
+    pub(crate) fn announcing(
+        &self,
+        options: SpeakerOptions,
+        vips: &[&str],
+    ) -> (Speaker, Receiver<SpeakerEvent>) {
+        let speaker = self.speaker(options);
+        speaker.set_vips(vips.iter().map(|it| vip(it)).collect());
+        self.announced(&speaker, vips);
+        let events = speaker.events();
+        (speaker, events)
+    }
+
     pub(crate) fn announced(&self, speaker: &Speaker, vips: &[&str]) {
         eventually(&format!("{vips:?} announced"), || {
             let status = speaker.status();
