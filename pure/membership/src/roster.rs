@@ -85,6 +85,8 @@ pub(crate) struct Peer {
     pub(crate) wanted: Option<Instant>,
     /// When it last said hello.
     pub(crate) greeted: Option<Instant>,
+    /// Number and source of that datagram; none once it was heard by the other family as well.
+    pub(crate) hello: Option<(u64, SocketAddr)>,
     /// It was missed, and nothing of it came since.
     pub(crate) missed: bool,
     /// SWIM says that it is down.
@@ -299,6 +301,7 @@ impl Peer {
             pending: BTreeMap::new(),
             replied: None,
             repeated: None,
+            hello: None,
         }
     }
 

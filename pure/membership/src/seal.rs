@@ -146,8 +146,8 @@ pub(crate) struct Opened {
     pub(crate) content: Vec<u8>,
     /// Whether it is sealed under our newest key.
     pub(crate) newest: bool,
+    pub(crate) counter: u64,
     key: [u8; 4],
-    counter: u64,
     fresh: Option<Cipher>,
 }
 

@@ -32,7 +32,10 @@ impl Segment {
             self.namesake(now, from, &message, &opened);
             return Ok(());
         }
-        self.opener.admit(sender, &mut opened)?;
+        if let Err(why) = self.opener.admit(sender, &mut opened) {
+            let is_twin = why == Refused::Replayed && self.is_twin(sender, from, &message, &opened);
+            return if is_twin { Ok(()) } else { Err(why) };
+        }
         let peer = self.roster.entry(now, sender).ok_or(Refused::TooMany)?;
         if peer.name.as_deref().is_some_and(|name| *name != *message.sender) {
             return Err(Refused::TooMany);
@@ -47,12 +50,31 @@ impl Segment {
         peer.address = Some(from);
         peer.seen = now;
         peer.missed = false;
+        if matches!(message.body, Body::Hello(_)) {
+            peer.hello = Some((opened.counter, from));
+        }
         match message.body {
             Body::Hello(beat) => self.on_hello(now, sender, &beat),
             Body::Beat(beat) => self.on_beat(now, sender, beat),
             Body::Swim(bytes) => self.on_swim(now, sender, &bytes)?,
         }
         Ok(())
+    }
+
+    /// A hello goes to the groups of both families, and is heard by both. The second one is no
+    /// replay, once.
+    fn is_twin(
+        &mut self,
+        sender: NodeId,
+        from: SocketAddr,
+        message: &Message,
+        opened: &Opened,
+    ) -> bool {
+        let Some(peer) = self.roster.peers.get_mut(&sender) else { return false };
+        let other_family = |(counter, before): &mut (u64, SocketAddr)| {
+            *counter == opened.counter && before.is_ipv4() != from.is_ipv4()
+        };
+        matches!(message.body, Body::Hello(_)) && peer.hello.take_if(other_family).is_some()
     }
 
     /// Our own hello came back, or somebody has our name.

@@ -141,6 +141,32 @@ fn what_is_refused_is_counted() {
     assert_eq!(counted, each.map(|why| (why, 1)));
 }
 
+/// Each hello goes to the groups of both families.
+#[test]
+fn a_hello_heard_by_both_families_is_no_replay() {
+    let (mut machine, now) = (machine(), start());
+    let hello = Message { sender: "b".to_owned(), body: Body::Hello(Beat::default()) };
+    let mut peer = peer(1);
+    let [first, second] = [(); 2].map(|()| peer.seal(Under::Newest, &hello.encode()));
+    let (v4, v6) = (SocketAddr::from(PEER), "[fe80::2]:9181".parse().unwrap());
+    let mut replayed = |from, bytes: &[u8]| {
+        machine.handle(now, Input::Datagram { from, bytes });
+        machine.take_refused().remove(&Refused::Replayed).unwrap_or_default()
+    };
+    for (from, bytes, expected) in [
+        (v4, &first, 0),
+        (v6, &first, 0),
+        (v6, &first, 1),
+        (v6, &second, 0),
+        (v6, &second, 1),
+        (v4, &second, 0),
+        (v4, &second, 1),
+        (v6, &first, 1),
+    ] {
+        assert_eq!(replayed(from, bytes), expected, "{from}");
+    }
+}
+
 #[test]
 fn who_hears_a_stranger_waits_to_be_spoken_with() {
     let (mut machine, mut now) = (machine(), start());
