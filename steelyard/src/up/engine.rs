@@ -119,12 +119,12 @@ impl Engine {
     /// nothing new is announced, and it is tried again.
     pub(crate) async fn take(&mut self, sources: Vec<Source>) -> Result<()> {
         self.sources = sources;
+        self.follow_lock();
         self.take_again().await
     }
 
     async fn take_again(&mut self) -> Result<()> {
         let seen = Instant::now();
-        self.follow_lock();
         let mut world = self.pipeline.update(&self.sources);
         let facts = self.facts(&mut world.snapshot);
         if self.settings.is_demo {
