@@ -5,12 +5,12 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::Result;
+use rustix::time::{ClockId, clock_gettime};
 
 /// CPU time used so far by the calling thread: what it would take on an idle machine.
 pub(crate) fn of_this_thread() -> Result<Duration> {
-    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
-    let first = text.split(' ').next().unwrap_or_default();
-    Ok(Duration::from_nanos(first.parse()?))
+    // What schedstat says of who is running is as old as the last tick.
+    Ok(clock_gettime(ClockId::ThreadCPUTime).try_into()?)
 }
 
 /// CPU time used so far by `root` and all its descendants (`/proc/PID/task/TID/schedstat`).

@@ -5,6 +5,7 @@
 
 mod cpu;
 mod gateway;
+mod heartbeat;
 mod load;
 mod page;
 mod peer;
@@ -51,6 +52,8 @@ enum Command {
         #[arg(long)]
         output: PathBuf,
     },
+    /// Idle cost of heartbeats; prints the rows
+    Heartbeat,
     /// One case of `plan`, once; prints one line of JSON
     PlanCase {
         /// Which
@@ -92,6 +95,10 @@ fn main() -> ExitCode {
             gateway::run(&gateway::Options { binary, rounds, seconds, output })
         }
         Command::Plan { rounds, output } => plan::run(&plan::Options { rounds, output }),
+        Command::Heartbeat => {
+            heartbeat::rows().iter().for_each(|row| println!("{row}"));
+            Ok(())
+        }
         Command::PlanCase { case } => plan_case(case),
         Command::Load(args) => load(args),
     };
