@@ -23,6 +23,7 @@ pub mod selector;
 pub mod service;
 pub mod snapshot;
 pub mod sorted;
+pub mod status;
 pub mod suggest;
 
 pub use advertisement::{L2Advertisement, PreferredNodes};
@@ -42,7 +43,8 @@ pub use route::{
 pub use secret::{Secret, SecretValue};
 pub use selector::{Labels, Operator, Requirement, Selector};
 pub use service::{
-    Family, FamilyPolicy, Protocol, Service, ServicePort, ServiceType, TargetPort, TrafficPolicy,
+    Families, Family, FamilyPolicy, Protocol, Service, ServicePort, ServiceType, TargetPort,
+    TrafficPolicy,
 };
 pub use snapshot::{ResolvedPort, ResolvedService, ServedBy, Snapshot};
 pub use sorted::Sorted;

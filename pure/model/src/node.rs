@@ -22,3 +22,12 @@ pub struct Node {
     /// Labelled `node.kubernetes.io/exclude-from-external-load-balancers`.
     pub excluded: bool,
 }
+
+impl Node {
+    /// Whether it matters to anyone here that the node changed from `self` to `new`. Much of a
+    /// Node changes all the time (heartbeats, images); of `new` only what is kept of it counts.
+    /// Cordoning alone does not: a node that takes no new pods still answers.
+    pub fn matters(&self, new: &Self) -> bool {
+        self != new
+    }
+}

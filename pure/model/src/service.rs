@@ -122,6 +122,15 @@ pub enum Family {
     V6,
 }
 
+/// Families of the addresses that a Service has, or may have: one address, or one of each family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Families {
+    /// One address.
+    One(Family),
+    /// Two addresses.
+    Both,
+}
+
 /// `spec.ipFamilyPolicy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FamilyPolicy {
@@ -154,6 +163,18 @@ impl Family {
     /// The family of `address`.
     pub fn of(address: IpAddr) -> Self {
         if address.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+}
+
+impl Families {
+    /// The families of `addresses`; none where they are not addresses that a Service may have
+    /// together: none at all, several of one family, more than two.
+    pub fn of(addresses: &[IpAddr]) -> Option<Self> {
+        match *addresses {
+            [address] => Some(Self::One(Family::of(address))),
+            [a, b] if Family::of(a) != Family::of(b) => Some(Self::Both),
+            _ => None,
+        }
     }
 }
 

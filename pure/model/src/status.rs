@@ -1,0 +1,72 @@
+//! The objects of `metallb.io` that tell what is done, for tools that read MetalLB's: content,
+//! labels and names, and what has to be written so that a cluster shows what is true.
+//!
+//! Field names, labels, reasons and lifecycle are MetalLB's (`v1beta1`). Nothing here talks to an
+//! API server: whoever does lists what is there, asks [`reconcile`] and writes. Times are text
+//! (RFC 3339, UTC) and handed in.
+
+mod configuration;
+mod pool;
+mod service;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use crate::selector::Labels;
+
+pub use configuration::{
+    Component, Condition, ConditionStatus, ConfigurationState, Verdict, condition,
+};
+pub use pool::PoolStatus;
+pub use service::{
+    InterfaceName, NODE_LABEL, SERVICE_NAME_LABEL, SERVICE_NAMESPACE_LABEL, ServiceBgpStatus,
+    ServiceL2Status, ServiceStatus, reconcile,
+};
+
+/// An object that reports, as far as it is ours to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report<S> {
+    /// Its name; none before an API server made one of the prefix.
+    pub name: Option<String>,
+    /// Namespace: the one that the configuration is in, not the Service's.
+    pub namespace: String,
+    /// `metadata.labels`.
+    pub labels: Labels,
+    /// Pods in `metadata.ownerReferences`: with the last of them goes the object.
+    pub owners: BTreeSet<Owner>,
+    /// `status`; none on an object whose status nobody has written yet.
+    pub status: Option<S>,
+}
+
+/// A pod that owns an object, as `ownerReferences` has it (`apiVersion: v1`, `kind: Pod`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// Name of the pod.
+    pub name: String,
+    /// `metadata.uid` of the pod.
+    pub uid: String,
+}
+
+/// Something to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write<S> {
+    /// A new object. API servers drop a `status` at creation: it is written after it.
+    Create(Report<S>),
+    /// An object that is there: its labels, its owners and its `status`.
+    Update(Report<S>),
+    /// An object that has to go; one that is gone already is no fault.
+    Delete {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl<S> Report<S> {
+    /// The label `key`, empty where it has none.
+    fn label(&self, key: &str) -> &str {
+        self.labels.get(key).map_or("", String::as_str)
+    }
+}
