@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use steelyard_model::{
-    Family, FamilyPolicy, FieldPath, Protocol, Service, ServiceType, TrafficPolicy,
+    self as model, Family, FamilyPolicy, FieldPath, Protocol, Service, ServiceType, TrafficPolicy,
 };
 
 use crate::annotation::{ADDRESS_POOL, ALLOW_SHARED_IP, LOAD_BALANCER_IPS, annotation};
@@ -167,9 +167,11 @@ fn families(service: &Service) -> Result<Families, Refusal> {
         [_] if requires => {
             Err(Refusal::NotEnoughClusterIps { cluster_ips: service.cluster_ips.clone() })
         }
-        [address] => Ok(Families::One(Family::of(address))),
-        [a, b] if Family::of(a) != Family::of(b) => Ok(both(first.unwrap_or(Family::V4))),
-        _ => Err(Refusal::ClusterIpFamilies { cluster_ips: service.cluster_ips.clone() }),
+        _ => match model::Families::of(&service.cluster_ips) {
+            Some(model::Families::One(family)) => Ok(Families::One(family)),
+            Some(model::Families::Both) => Ok(both(first.unwrap_or(Family::V4))),
+            None => Err(Refusal::ClusterIpFamilies { cluster_ips: service.cluster_ips.clone() }),
+        },
     }
 }
 
@@ -209,11 +211,11 @@ fn parse_addresses(key: &str, value: &str) -> Request {
     let Ok(addresses) = parsed else {
         return Request::Invalid(format!("invalid {key}: {value:?}"));
     };
+    if model::Families::of(&addresses).is_some() {
+        return Request::Addresses(addresses);
+    }
     match *addresses {
-        [a, b] if Family::of(a) == Family::of(b) => {
-            Request::Invalid(format!("\"{a}\" \"{b}\" has the same family"))
-        }
-        [_] | [_, _] => Request::Addresses(addresses),
+        [a, b] => Request::Invalid(format!("\"{a}\" \"{b}\" has the same family")),
         _ => Request::Invalid(format!("more than two addresses {value:?}")),
     }
 }

@@ -21,6 +21,7 @@ mod routes;
 mod rows;
 mod scene;
 mod sha256;
+pub mod statuses;
 #[cfg(test)]
 mod tests;
 

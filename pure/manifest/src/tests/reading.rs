@@ -283,3 +283,25 @@ fn plain_scalars() {
         assert_eq!(Plain::of(text), *expected, "{text}");
     }
 }
+
+#[test]
+fn a_peer_in_the_other_version() {
+    use crate::kinds::metallb::{BgpPeer, BgpPeerSpec, BgpPeerSpecV1Beta1, BgpPeerV1Beta1};
+    let shared = "myASN: 1, peerASN: 2, peerAddress: 10.0.0.1, sourceAddress: 10.0.0.2, \
+                  holdTime: 90s, keepaliveTime: 30s, routerID: 10.0.0.2, password: secret, \
+                  bfdProfile: fast, ebgpMultiHop: true, nodeSelectors: [{matchLabels: {a: b}}]";
+    let spec = |more: &str| format!("spec: {{{shared}{more}}}");
+    let object = |more: &str| {
+        let text =
+            format!("apiVersion: a/v1\nkind: BGPPeer\nmetadata: {{name: p}}\n{}", spec(more));
+        loaded(text.as_bytes()).objects.remove(0)
+    };
+    let new =
+        |more: &str| object(more).read::<BgpPeer>().value.and_then(|it| it.spec).expect("a peer");
+    let old = object(", peerPort: 0").read::<BgpPeerV1Beta1>();
+    let old = old.value.and_then(|it| it.spec).expect("a peer");
+    assert_eq!(BgpPeerSpec::from(old), new(""), "port 0 is the usual one");
+    let lost = ", vrf: red, localASN: 3, connectTime: 10s, passwordSecret: {name: a}";
+    let down = BgpPeerSpecV1Beta1::from(new(lost));
+    assert_eq!(BgpPeerSpec::from(down), new(""), "v1beta1 cannot say the rest");
+}

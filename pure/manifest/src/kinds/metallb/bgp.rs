@@ -56,7 +56,7 @@ pub struct BgpPeer {
 }
 
 /// `spec` of a BGPPeer of `v1beta2`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BgpPeerSpec {
     /// Our AS number.
@@ -110,7 +110,7 @@ pub struct BgpPeerSpec {
 }
 
 /// A Secret by name.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SecretReference {
     /// Name.
@@ -133,7 +133,7 @@ pub struct BgpPeerV1Beta1 {
 }
 
 /// `spec` of a BGPPeer of `v1beta1`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BgpPeerSpecV1Beta1 {
     /// Our AS number.
@@ -183,6 +183,26 @@ impl From<BgpPeerSpecV1Beta1> for BgpPeerSpec {
             bfd_profile: old.bfd_profile,
             ebgp_multi_hop: old.ebgp_multi_hop,
             ..Self::default()
+        }
+    }
+}
+
+/// As much of `v1beta2` as `v1beta1` can say; the rest is lost. No Secret becomes a password.
+impl From<BgpPeerSpec> for BgpPeerSpecV1Beta1 {
+    fn from(new: BgpPeerSpec) -> Self {
+        Self {
+            my_asn: new.my_asn,
+            peer_asn: new.peer_asn,
+            peer_address: new.peer_address,
+            source_address: new.source_address,
+            peer_port: new.peer_port,
+            hold_time: new.hold_time,
+            keepalive_time: new.keepalive_time,
+            router_id: new.router_id,
+            node_selectors: new.node_selectors,
+            password: new.password,
+            bfd_profile: new.bfd_profile,
+            ebgp_multi_hop: new.ebgp_multi_hop,
         }
     }
 }
