@@ -1,8 +1,10 @@
 //! Which Service gets which address, step by step.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use steelyard_model::{Families, Family};
 
 use super::Case;
 use super::world::World;
@@ -120,6 +122,24 @@ pub(crate) fn class(case: &Case) -> Vec<String> {
     let handled = !of_files(case)["services"].as_array().expect("services").is_empty();
     let expected = case.content["expected"]["handled"] == true;
     if handled == expected { Vec::new() } else { vec![format!("handled: {handled}")] }
+}
+
+/// The families of a list of addresses, or of one prefix.
+pub(crate) fn families(case: &Case) -> Vec<String> {
+    let (input, expected) = (&case.content["input"], &case.content["expected"]);
+    let one = ["address", "cidr"].into_iter().filter_map(|key| input[key].as_str());
+    let texts = one.map(str::to_owned).chain(strings(&input["addresses"]));
+    let address = |text: String| text.split('/').next().and_then(|it| it.parse::<IpAddr>().ok());
+    let addresses: Option<Vec<IpAddr>> = texts.map(address).collect();
+    let families = addresses.and_then(|all| Families::of(&all));
+    let name = match families {
+        Some(Families::One(Family::V4)) => "ipv4",
+        Some(Families::One(Family::V6)) => "ipv6",
+        Some(Families::Both) => "dual",
+        None => "unknown",
+    };
+    let refused = expected.get("error").is_none_or(|it| *it == json!(families.is_none()));
+    if expected["family"] == name && refused { Vec::new() } else { vec![format!("got {name}")] }
 }
 
 fn of_files(case: &Case) -> Value {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_manifest::{Limits, Object, Source, load, merge};
 use steelyard_model::community::CommunityFault;
+use steelyard_model::status::{self, Component};
 use steelyard_model::{Code, Community, Diagnostic, Held, Item, Selector, Snapshot};
 use steelyard_plan::resolve::codes::{APPEARS_LATER, BY_REFERENCE};
 use steelyard_plan::resolve::{ResolveOptions, resolve};
@@ -138,16 +139,33 @@ pub(crate) fn normalize(case: &Case) -> Vec<String> {
     vec![format!("{} / {}", input.told(), judged.told())]
 }
 
-/// `configuration-condition`: whether what a reconciler reads is valid.
+/// `configuration-condition`: what each component says of what it reads.
 pub(crate) fn condition(case: &Case) -> Vec<String> {
-    let accepted = checked(&texts(case), None).errors.is_empty();
+    let errors = checked(&texts(case), None).errors;
+    let speaker = Component::Speaker { node: "node-1" };
+    let said = [Component::Controller, speaker].map(|it| status::condition(it, &errors, "now"));
+    let said = said.map(|it| json!({ "type": it.kind, "status": it.status, "reason": it.reason }));
     let mut wrong = Vec::new();
     for condition in case.content["expected"]["conditions"].as_array().expect("conditions") {
-        if condition["status"] != json!(if accepted { "True" } else { "False" }) {
-            wrong.push(format!("{condition}: accepted is {accepted}"));
+        let same = |it: &&Value| {
+            ["type", "status", "reason"].iter().all(|key| it[*key] == condition[*key])
+        };
+        if !said.iter().any(|it| same(&it)) {
+            wrong.push(format!("{condition}: got {said:?}"));
         }
     }
     wrong
+}
+
+/// Whether it matters that a Node changed.
+pub(crate) fn node_change(case: &Case) -> Vec<String> {
+    let read = |name: &str| {
+        let snapshot = checked(&[case.manifest(name)], None).snapshot;
+        snapshot.nodes.first().cloned().expect("a Node")
+    };
+    let matters = read("old.yaml").matters(&read("new.yaml"));
+    let expected = case.content["expected"]["triggers_resync"] == json!(true);
+    if matters == expected { Vec::new() } else { vec![format!("matters: {matters}")] }
 }
 
 /// Which peers or advertisements concern a node.

@@ -5,10 +5,12 @@
 
 mod allocation;
 mod config;
+mod conversion;
 mod differences;
 mod election;
 mod normal;
 mod routers;
+mod statuses;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -90,6 +92,29 @@ fn capacity() {
 }
 
 #[test]
+fn families_of_addresses() {
+    run(&["allocator"], &["address-family"], allocation::families);
+}
+
+#[test]
+fn changes_of_nodes() {
+    run(&["controller"], &["node-change"], config::node_change);
+}
+
+#[test]
+fn reports() {
+    run(&["config"], &["configuration-state"], statuses::configuration);
+    run(&["speaker-l2"], &["l2-status-steps"], statuses::on_the_lan);
+    run(&["speaker-bgp"], &["bgp-status-steps"], statuses::to_routers);
+    run(&["allocator", "controller"], &["pool-status-steps"], statuses::of_pool);
+}
+
+#[test]
+fn versions_of_peers() {
+    run(&["config"], &["bgppeer-conversion"], conversion::bgp_peer);
+}
+
+#[test]
 fn load_balancer_class() {
     run(&["controller"], &["lb-class"], allocation::class);
 }
@@ -133,24 +158,31 @@ fn what_routers_are_told() {
 #[test]
 fn every_kind_is_run_or_listed() {
     let ran = [
+        "address-family",
         "admission",
         "admission-normalize",
         "allocation-steps",
+        "bgp-status-steps",
         "bgp-steps",
+        "bgppeer-conversion",
         "community-order",
         "community-parse",
         "community-print",
         "config-mode",
         "config-parse",
         "configuration-condition",
+        "configuration-state",
         "controller-steps",
         "endpoint-serving",
         "l2-election-table",
         "l2-order",
+        "l2-status-steps",
         "l2-steps",
         "lb-class",
+        "node-change",
         "node-scope",
         "pool-capacity",
+        "pool-status-steps",
         "session-password",
     ];
     let known = differences::read();

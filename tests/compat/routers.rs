@@ -1,9 +1,10 @@
 //! What each node tells each router, step by step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use steelyard_model::bgp::{JoinedPassword, Password};
+use steelyard_plan::{Plan, statuses};
 
 use super::Case;
 use super::config::{checked, texts};
@@ -24,7 +25,7 @@ pub(crate) fn steps(case: &Case) -> Vec<String> {
         }
         for (node, services) in expect["service_bgp_status_peers"].as_object().into_iter().flatten()
         {
-            told(&plan, node, services, &mut found);
+            told(&world.planned(), node, services, &mut found);
         }
         wrong.extend(found.into_iter().map(|it| format!("{title}: {it}")));
     }
@@ -72,16 +73,12 @@ fn decisions(plan: &Value, node: &str, expected: &Value, wrong: &mut Vec<String>
     }
 }
 
-/// The peers that a node tells of a Service.
-fn told(plan: &Value, node: &str, services: &Value, wrong: &mut Vec<String>) {
+/// The peers that a node reports for a Service.
+fn told(plan: &Plan, node: &str, services: &Value, wrong: &mut Vec<String>) {
+    let statuses = statuses::to_routers(plan, node);
     for (service, expected) in services.as_object().into_iter().flatten() {
-        let of_service = |row: &&Value| {
-            let mut routes = row["routes"].as_array().expect("routes").iter();
-            routes.any(|it| it["services"].as_array().expect("services").contains(&json!(service)))
-        };
-        let peers = of_node(plan, node).filter(of_service).map(|row| &row["peer"]);
-        let peers: BTreeSet<String> =
-            peers.filter_map(|it| it.as_str().map(str::to_owned)).collect();
+        let found = statuses.iter().find(|(id, _)| id.to_string() == **service);
+        let peers = found.map(|(_, status)| status.peers.clone()).unwrap_or_default();
         if json!(peers) != *expected {
             wrong.push(format!("{node} tells of {service}: {peers:?}, expected {expected}"));
         }
