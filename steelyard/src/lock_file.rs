@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -23,6 +24,22 @@ pub fn read(path: &Path) -> Result<Result<Held, Box<Diagnostic>>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Ok(Held::default())),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
+}
+
+/// Tells one state of a file from another without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    inode: u64,
+    length: u64,
+    /// When it was last written, and when anything about it last changed: seconds and nanoseconds.
+    times: [(i64, i64); 2],
+}
+
+/// The state that the file at `path` is in; none while there is none.
+pub fn stamp(path: &Path) -> Option<Stamp> {
+    let it = std::fs::metadata(path).ok()?;
+    let times = [(it.mtime(), it.mtime_nsec()), (it.ctime(), it.ctime_nsec())];
+    Some(Stamp { inode: it.ino(), length: it.len(), times })
 }
 
 /// Writes `held` to `path`, unless that is what stands there.

@@ -24,9 +24,10 @@ fn now() -> u64 {
 }
 
 fn view(generation: u64, started: u64) -> View {
+    let unready = if generation % 8 == 7 { vec![UNREADY.to_owned()] } else { Vec::new() };
     View {
         generation,
-        unready: if generation % 8 == 7 { vec![UNREADY.to_owned()] } else { Vec::new() },
+        unready: unready.into(),
         overview: json!({
             "version": "0.1.0", "node": "worker-1", "since": started, "privileges": "full",
             "vips": 4, "routes": 6, "endpoints": { "ready": 9, "total": 11 },
@@ -35,17 +36,19 @@ fn view(generation: u64, started: u64) -> View {
                 { "name": "web", "addresses": ["10.1.1.100:80", "[fd00:1::100]:80"] },
                 { "name": "websecure", "addresses": ["10.1.1.100:443"] },
             ],
-        }),
-        services: services(),
+        })
+        .into(),
+        services: services().into(),
         announcements: json!([
             layer2("10.1.1.100", "traefik/traefik", Some("worker-1"), &["worker-2", "worker-3"]),
             layer2("fd00:1::100", "traefik/traefik", Some("worker-1"), &["worker-2"]),
             layer2("10.1.1.101", "default/nginx-service", Some("worker-3"), &["worker-1"]),
             layer2("10.1.1.102", "data/postgres-external", None, &[]),
-        ]),
-        routes: routes(),
-        events: events(generation),
-        diagnostics: diagnostics(),
+        ])
+        .into(),
+        routes: routes().into(),
+        events: events(generation).into(),
+        diagnostics: diagnostics().into(),
         ..View::default()
     }
 }

@@ -111,7 +111,7 @@ async fn metrics(State(published): State<Arc<Published>>) -> Response {
 }
 
 async fn readyz(State(published): State<Arc<Published>>) -> Response {
-    let reasons = &published.view().unready;
+    let reasons = Vec::clone(&published.view().unready);
     if reasons.is_empty() {
         return text(StatusCode::OK, "ok\n".to_owned());
     }

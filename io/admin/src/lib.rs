@@ -14,6 +14,7 @@
 
 mod access;
 mod api;
+mod lazy;
 mod page;
 mod server;
 mod stream;
@@ -24,6 +25,7 @@ mod view;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use crate::lazy::Lazy;
 pub use crate::server::{Admin, serve};
 pub use crate::view::{
     DiagnosticCounts, EndpointCounts, EntryPoint, Happening, Metrics, Overview, Published,

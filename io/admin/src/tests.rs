@@ -131,9 +131,10 @@ fn view(generation: u64) -> View {
         Overview { version: "1.2.3".into(), node: "node-a".into(), ..Overview::default() };
     View {
         generation,
-        unready: Vec::new(),
-        overview: serde_json::to_value(overview).unwrap(),
-        services: json!([{ "namespace": "default", "name": "web", "addresses": ["192.0.2.1"] }]),
+        unready: Vec::new().into(),
+        overview: serde_json::to_value(overview).unwrap().into(),
+        services: json!([{ "namespace": "default", "name": "web", "addresses": ["192.0.2.1"] }])
+            .into(),
         ..View::default()
     }
 }
@@ -206,7 +207,7 @@ fn every_resource_is_told_as_published() {
         assert!(if name == "overview" { value.is_object() } else { value == json!([]) }, "{name}");
     }
     let mut published = view(7);
-    published.unready = vec!["10.0.0.1 is not announced".into()];
+    published.unready = vec!["10.0.0.1 is not announced".into()].into();
     served.published.publish(published);
     assert_eq!(served.get("/api/v1/services").json()[0]["addresses"], json!(["192.0.2.1"]));
     let overview = served.get("/api/v1/overview").json();
@@ -226,7 +227,7 @@ fn ready_says_why_not() {
     assert_eq!(served.get("/healthz").status, 200);
     let starting = served.get("/readyz");
     assert_eq!((starting.status, starting.body.as_str()), (503, "starting\n"));
-    served.published.publish(View { unready: vec!["a".into(), "b".into()], ..view(1) });
+    served.published.publish(View { unready: vec!["a".into(), "b".into()].into(), ..view(1) });
     assert_eq!(served.get("/readyz").body, "a\nb\n");
     served.published.publish(view(2));
     assert_eq!(served.get("/readyz").status, 200);
@@ -331,7 +332,7 @@ fn the_stream_tells_each_publication_and_the_state_at_first() {
         assert_eq!(next_event(reader), json!({ "generation": 1, "ready": true }));
     }
     for generation in 2..5 {
-        served.published.publish(View { unready: vec!["x".into()], ..view(generation) });
+        served.published.publish(View { unready: vec!["x".into()].into(), ..view(generation) });
         for reader in &mut readers {
             let want = json!({ "generation": generation, "ready": false });
             assert_eq!(next_event(reader), want);

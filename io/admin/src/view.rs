@@ -6,13 +6,15 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::lazy::Lazy;
+
 /// Gives the metrics as Prometheus text when asked.
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// Spreads vips anew over all nodes; false where there are no others.
 pub type Rebalance = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// One moment of the whole, as it is told. Lists have the shapes of `plan -o json`; more fields
+/// One moment of the whole, as it is told; what it consists of is made when somebody asks. Lists have the shapes of `plan -o json`; more fields
 /// may be added to their rows. The page and `get` also show these, where given:
 ///
 /// - `services[].why`: sentences;
@@ -28,27 +30,27 @@ pub struct View {
     /// Number of the Snapshot it was made from.
     pub generation: u64,
     /// Why it is not ready; empty means ready.
-    pub unready: Vec<String>,
+    pub unready: Lazy<Vec<String>>,
     /// See [`Overview`].
-    pub overview: Value,
+    pub overview: Lazy<Value>,
     /// As in `plan -o json`.
-    pub services: Value,
+    pub services: Lazy<Value>,
     /// As in `plan -o json`.
-    pub announcements: Value,
+    pub announcements: Lazy<Value>,
     /// As in `plan -o json`.
-    pub routes: Value,
+    pub routes: Lazy<Value>,
     /// As in `plan -o json`.
-    pub peers: Value,
+    pub peers: Lazy<Value>,
     /// Other nodes and whether they answer.
-    pub members: Value,
+    pub members: Lazy<Value>,
     /// TLS certificates in use.
-    pub certificates: Value,
+    pub certificates: Lazy<Value>,
     /// A list of [`Happening`], the newest first.
-    pub events: Value,
+    pub events: Lazy<Value>,
     /// As in `plan -o json`.
-    pub diagnostics: Value,
+    pub diagnostics: Lazy<Value>,
     /// The last requests, the newest first.
-    pub requests: Value,
+    pub requests: Lazy<Value>,
 }
 
 /// The shape of `overview`; `ready`, `reasons` and `generation` are added when it is told.
@@ -144,11 +146,11 @@ pub(crate) const RESOURCES: [&str; 10] = [
 /// Before anything is published: nothing, and not ready.
 impl Default for View {
     fn default() -> Self {
-        let none = || Value::Array(Vec::new());
+        let none = || Lazy::from(Value::Array(Vec::new()));
         Self {
             generation: 0,
-            unready: vec!["starting".to_owned()],
-            overview: json!({}),
+            unready: vec!["starting".to_owned()].into(),
+            overview: json!({}).into(),
             services: none(),
             announcements: none(),
             routes: none(),
@@ -164,9 +166,9 @@ impl Default for View {
 
 impl View {
     /// A resource as it is told.
-    pub(crate) fn resource(&self, name: &str) -> Option<Value> {
+    pub(crate) fn resource(&self, name: &str) -> Option<Lazy<Value>> {
         let value = match name {
-            "overview" => return Some(self.full_overview()),
+            "overview" => return Some(self.full_overview().into()),
             "services" => &self.services,
             "announcements" => &self.announcements,
             "routes" => &self.routes,
@@ -182,11 +184,11 @@ impl View {
     }
 
     fn full_overview(&self) -> Value {
-        let mut overview = self.overview.clone();
+        let mut overview = Value::clone(&self.overview);
         if let Value::Object(fields) = &mut overview {
             fields.insert("generation".into(), self.generation.into());
             fields.insert("ready".into(), self.unready.is_empty().into());
-            fields.insert("reasons".into(), self.unready.clone().into());
+            fields.insert("reasons".into(), Vec::clone(&self.unready).into());
         }
         overview
     }

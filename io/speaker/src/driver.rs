@@ -40,7 +40,7 @@ const BUFFER: usize = 16 * 1024;
 
 /// What the thread and the handle have in common.
 pub(crate) struct Shared {
-    pub(crate) wanted: watch::Receiver<Arc<[Vip]>>,
+    pub(crate) wanted: watch::Receiver<Arc<[Arc<Vip>]>>,
     pub(crate) status: watch::Sender<Arc<[VipStatus]>>,
     pub(crate) events: broadcast::Sender<SpeakerEvent>,
     pub(crate) totals: Arc<Mutex<Totals>>,
@@ -262,9 +262,9 @@ impl Driver {
         }
     }
 
-    fn place(&self, wanted: &[Vip], links: &[Link]) -> BTreeMap<IpAddr, Placement> {
+    fn place(&self, wanted: &[Arc<Vip>], links: &[Link]) -> BTreeMap<IpAddr, Placement> {
         let SpeakerOptions { interfaces, exclude, .. } = &self.options;
-        let place = |vip: &Vip| {
+        let place = |vip: &Arc<Vip>| {
             let current = match self.placed.get(&vip.address) {
                 Some(Ok(current)) => current.as_slice(),
                 _ => &[],

@@ -63,7 +63,7 @@ pub struct Vip {
 #[derive(Debug)]
 pub struct Speaker {
     /// Dropping it ends the thread.
-    vips: Option<watch::Sender<Arc<[Vip]>>>,
+    vips: Option<watch::Sender<Arc<[Arc<Vip>]>>>,
     status: watch::Receiver<Arc<[VipStatus]>>,
     events: broadcast::Sender<SpeakerEvent>,
     totals: Arc<Mutex<Totals>>,
@@ -105,7 +105,7 @@ impl Speaker {
     /// Starts without vips, in the network namespace of the calling thread. Returns once it is
     /// known to work.
     pub fn start(options: SpeakerOptions) -> Result<Self, StartError> {
-        let (vips, wanted) = watch::channel(Arc::from([]));
+        let (vips, wanted) = watch::channel(Arc::default());
         let (publish, status) = watch::channel(Arc::from([]));
         let (events, _) = broadcast::channel(EVENTS);
         let totals = Arc::default();
@@ -144,9 +144,10 @@ impl Speaker {
 
     /// From now on exactly these vips are ours. Those that were already go on undisturbed; those
     /// no longer named are silent within moments.
-    pub fn set_vips(&self, mut vips: Vec<Vip>) {
+    pub fn set_vips(&self, vips: impl IntoIterator<Item = impl Into<Arc<Vip>>>) {
+        let mut vips: Vec<Arc<Vip>> = vips.into_iter().map(Into::into).collect();
         vips.sort();
-        let vips: Arc<[Vip]> = vips.into();
+        let vips: Arc<[Arc<Vip>]> = vips.into();
         let sender = self.vips.as_ref().expect("present until dropped");
         sender.send_if_modified(|old| {
             let changed = *old != vips;

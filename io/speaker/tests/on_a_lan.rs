@@ -299,7 +299,7 @@ fn hundreds_of_vips_are_all_announced_and_answered() {
         .collect();
     lan.add(&lan.node, "10.1.9.253/16");
     lan.add(&lan.client, "10.1.9.254/16");
-    speaker.set_vips(all.iter().map(|it| vip(it)).collect());
+    speaker.set_vips(all.iter().map(|it| vip(it)));
     eventually("all announced", || {
         let status = speaker.status();
         status.len() == 425 && status.iter().all(|it| it.state.as_str() == "announced")
@@ -323,7 +323,7 @@ fn hundreds_of_vips_are_all_announced_and_answered() {
 fn answering_process() {
     let Ok(vips) = std::env::var("ANSWER_FOR") else { return };
     let speaker = Speaker::start(SpeakerOptions::default()).unwrap();
-    speaker.set_vips(vips.split(' ').map(vip).collect());
+    speaker.set_vips(vips.split(' ').map(vip));
     // Ends with the test that started it, also when that is killed.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }

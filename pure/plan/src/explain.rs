@@ -23,7 +23,7 @@ pub(crate) fn sentences(
     let mut said = vec![reason(assignment)];
     said.extend(exclusions.iter().map(|it| format!("{}: {}", it.message, it.help)));
     said.extend(rows.iter().map(|row| match row {
-        AnnouncementRow::Layer2(row) => announced(row),
+        AnnouncementRow::Layer2(row) => row.sentence(),
         AnnouncementRow::Bgp(row) => routed(row),
     }));
     let hindrance = announcing.and_then(|(outlook, reach)| hindrance(outlook, reach));
@@ -48,16 +48,19 @@ fn reason(assignment: &Assignment) -> String {
     }
 }
 
-fn announced(row: &Layer2Row) -> String {
-    let Some(owner) = &row.owner else { return format!("{} is not announced", row.address) };
-    let mut line = format!("{} is announced by {owner}", row.address);
-    if !row.interfaces.is_empty() {
-        line += &format!(" on {}", row.interfaces.join(", "));
+impl Layer2Row {
+    /// Who announces the address, and who would next: one sentence, no trailing period.
+    pub fn sentence(&self) -> String {
+        let Some(owner) = &self.owner else { return format!("{} is not announced", self.address) };
+        let mut line = format!("{} is announced by {owner}", self.address);
+        if !self.interfaces.is_empty() {
+            line += &format!(" on {}", self.interfaces.join(", "));
+        }
+        if !self.standbys.is_empty() {
+            line += &format!(", then {}", self.standbys.join(", "));
+        }
+        line
     }
-    if !row.standbys.is_empty() {
-        line += &format!(", then {}", row.standbys.join(", "));
-    }
-    line
 }
 
 fn routed(row: &BgpRow) -> String {

@@ -1,31 +1,57 @@
 //! Applying a plan, in order: what goes is withdrawn first; what comes is forwarded, then listened
 //! for, then announced. So nothing is announced before it works.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use steelyard_forward::{Carried, Desired, Forwarded, ForwardedPort, Observed, Served};
+use steelyard_forward::{Carried, Desired, Forwarded, ForwardedPort, Observed, Served, Why};
 use steelyard_gateway::Bind;
 use steelyard_http::RouteTable;
-use steelyard_model::{Protocol, Snapshot};
-use steelyard_plan::{Announce, NodePlan, Plan, Share};
-use steelyard_speaker::Vip;
+use steelyard_model::{NamespacedName, Protocol, Route, Snapshot, Sorted};
+use steelyard_plan::{Forward, NodePlan, Plan, Serve};
 
 use super::binds;
 use super::engine::Engine;
+use super::vips::Vips;
 
 /// How long the speaker may take to fall silent; it takes well under a millisecond.
 const WITHDRAWN: Duration = Duration::from_millis(200);
 
+/// Entry points, and where they listen or why not.
+type Listeners = Vec<(Bind, Result<SocketAddr, String>)>;
+
 /// What came of a plan.
-#[derive(PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Applied {
-    /// Entry points, and where they listen or why not.
-    pub(super) listeners: Vec<(Bind, Result<SocketAddr, String>)>,
-    pub(super) forwarded: Observed,
+    pub(super) listeners: Listeners,
+    pub(super) forwarded: Arc<Observed>,
     /// Vips that are ours but not announced, since nothing behind them works; and why.
-    pub(super) idle: Vec<(IpAddr, String)>,
+    pub(super) idle: Arc<BTreeMap<IpAddr, String>>,
+}
+
+/// What was applied last. What comes to the same is left as it is, until it is forgotten.
+#[derive(Default)]
+pub(super) struct Last {
+    routes: Option<Arc<Vec<Route>>>,
+    carried: Option<Carrying>,
+    applied: Applied,
+}
+
+/// What the forwarder was asked for, and what came of it.
+struct Carrying {
+    serve: Sorted<(NamespacedName, usize), Serve>,
+    forward: Sorted<(NamespacedName, usize), Forward>,
+    listeners: Listeners,
+    observed: Arc<Observed>,
+}
+
+impl Last {
+    /// Everything is looked at again: others may have changed it.
+    pub(super) fn forget(&mut self) {
+        self.carried = None;
+    }
 }
 
 impl Engine {
@@ -35,13 +61,11 @@ impl Engine {
         plan: &Plan,
         generation: u64,
     ) -> Applied {
-        let vips = self.vips(plan);
-        self.withdraw(&vips).await;
-        if self.parts.gateway.generation() != generation {
-            self.parts.gateway.apply(RouteTable::compile(&snapshot.routes), generation);
-        }
-        let own = self.parts.addresses();
-        let node = without(&plan.node, &own);
+        let before = self.vips.clone();
+        let moved = self.vips.follow(&plan.node, self.settings.sharing.is_some());
+        self.withdraw(&before, moved).await;
+        self.route(&snapshot.routes, generation);
+        let node = without(&plan.node, self.parts.addresses());
         let wanted = self.binds(snapshot, &node);
         let mut listeners = binds::listen(&self.parts.gateway, &wanted);
         let mut forwarded = self.forward(&node, &listeners).await;
@@ -51,24 +75,40 @@ impl Engine {
             forwarded = self.forward(&node, &listeners).await;
         }
         self.tell_failures(&listeners);
-        let (working, mut idle) = partition(vips, &forwarded);
-        for (_, why) in idle.iter_mut().filter(|(address, _)| own.contains(address)) {
-            "it is an address of this machine; take it out of the pool".clone_into(why);
-        }
-        self.announce(working);
-        Applied { listeners, forwarded, idle }
+        let idle = Arc::new(self.idle(&forwarded));
+        self.announce(|vip| !idle.contains_key(vip));
+        let applied = Applied { listeners, forwarded, idle };
+        self.last.applied = applied.clone();
+        applied
     }
 
-    async fn forward(
-        &self,
-        node: &NodePlan,
-        listeners: &[(Bind, Result<SocketAddr, String>)],
-    ) -> Observed {
-        self.parts.forwarder.apply(&self.desired(node, listeners)).await
+    fn route(&mut self, routes: &Arc<Vec<Route>>, generation: u64) {
+        let is_same = |last: &Arc<Vec<Route>>| Arc::ptr_eq(last, routes) || last == routes;
+        if !self.last.routes.as_ref().is_some_and(is_same) {
+            self.parts.gateway.apply(RouteTable::compile(routes), generation);
+        }
+        self.last.routes = Some(Arc::clone(routes));
+    }
+
+    async fn forward(&mut self, node: &NodePlan, listeners: &Listeners) -> Arc<Observed> {
+        let is_same = |last: &Carrying| {
+            last.serve == node.serve && last.forward == node.forward && last.listeners == *listeners
+        };
+        if let Some(last) = self.last.carried.as_ref().filter(|last| is_same(last)) {
+            return Arc::clone(&last.observed);
+        }
+        let observed = Arc::new(self.parts.forwarder.apply(&self.desired(node, listeners)).await);
+        self.last.carried = Some(Carrying {
+            serve: node.serve.clone(),
+            forward: node.forward.clone(),
+            listeners: listeners.clone(),
+            observed: Arc::clone(&observed),
+        });
+        observed
     }
 
     /// Notes listeners that fail, once each.
-    fn tell_failures(&mut self, listeners: &[(Bind, Result<SocketAddr, String>)]) {
+    fn tell_failures(&mut self, listeners: &Listeners) {
         let failed = listeners.iter().filter_map(|(bind, outcome)| {
             outcome.as_ref().err().map(|error| (bind.clone(), error.clone()))
         });
@@ -85,65 +125,56 @@ impl Engine {
     }
 
     /// Stops answering for what is not wanted any more, and waits until that is so.
-    async fn withdraw(&mut self, wanted: &[Vip]) {
-        let (Some(current), Some(speaker)) = (&self.current, &self.parts.speaker) else { return };
-        let place = |vip: &Vip| (vip.address, vip.interfaces.clone());
-        let before = self.vips(&current.plan);
-        let before: BTreeMap<_, _> = before.iter().map(place).collect();
-        let stays = |vip: &&Vip| before.get(&vip.address) == Some(&vip.interfaces);
-        let stay: Vec<Vip> = wanted.iter().filter(stays).cloned().collect();
-        let mut gone = before;
-        gone.retain(|address, _| stay.iter().all(|vip| vip.address != *address));
-        if gone.is_empty() {
+    async fn withdraw(&mut self, before: &Vips, gone: Vec<IpAddr>) {
+        let Some(speaker) = self.parts.speaker.as_ref().filter(|_| !gone.is_empty()) else {
             return;
-        }
+        };
         let mut status = speaker.watch();
-        speaker.set_vips(stay);
-        let silent =
-            status.wait_for(|vips| vips.iter().all(|vip| !gone.contains_key(&vip.address)));
+        let gone: BTreeSet<IpAddr> = gone.into_iter().collect();
+        let idle = &self.last.applied.idle;
+        speaker.set_vips(before.filtered(|vip| !gone.contains(vip) && !idle.contains_key(vip)));
+        let silent = status.wait_for(|vips| vips.iter().all(|vip| !gone.contains(&vip.address)));
         if tokio::time::timeout(WITHDRAWN, silent).await.is_err() {
             tracing::warn!("the speaker is slow to withdraw");
         }
     }
 
-    /// What this node answers for, or may, where several settle that among themselves.
-    pub(super) fn vips(&self, plan: &Plan) -> Vec<Vip> {
-        if self.settings.sharing.is_none() {
-            let alone = |vip: &Announce| Vip {
-                address: vip.address,
-                interfaces: vip.interfaces.clone(),
-                candidates: Vec::new(),
-            };
-            return plan.node.announce.values().map(alone).collect();
-        }
-        let shared = |vip: &Share| Vip {
-            address: vip.address,
-            interfaces: vip.interfaces.clone(),
-            candidates: vip.candidates.clone(),
-        };
-        plan.node.share.values().map(shared).collect()
-    }
-
-    fn announce(&self, vips: Vec<Vip>) {
+    fn announce(&self, is_wanted: impl Fn(&IpAddr) -> bool) {
         if let Some(speaker) = &self.parts.speaker {
-            speaker.set_vips(vips);
+            speaker.set_vips(self.vips.filtered(is_wanted));
         }
     }
 
-    fn desired(
-        &self,
-        node: &NodePlan,
-        listeners: &[(Bind, Result<SocketAddr, String>)],
-    ) -> Desired {
-        let listening_on = |address: IpAddr| {
-            let ours = listeners.iter().filter(|(bind, outcome)| {
-                outcome.is_ok() && bind.transparent && bind.address.ip() == address
-            });
-            ours.map(|(bind, _)| (Protocol::Tcp, bind.address.port())).collect()
+    /// Vips behind which nothing works, with the reason: a vip that leads nowhere is better left
+    /// to silence, so that clients fail at once.
+    fn idle(&self, observed: &Observed) -> BTreeMap<IpAddr, String> {
+        let own: BTreeSet<&IpAddr> = self.parts.addresses().iter().collect();
+        let hindered = hindrances(observed);
+        let why = |vip: IpAddr| {
+            let why = match hindered.get(&vip) {
+                Some(None) => return None,
+                _ if own.contains(&vip) => {
+                    "it is an address of this machine; take it out of the pool".to_owned()
+                }
+                Some(Some(why)) => why.to_string(),
+                None => "nothing listens for it".to_owned(),
+            };
+            Some((vip, why))
         };
+        self.vips.addresses().filter_map(why).collect()
+    }
+
+    fn desired(&self, node: &NodePlan, listeners: &Listeners) -> Desired {
+        let mut ours: BTreeMap<IpAddr, Vec<(Protocol, u16)>> = BTreeMap::new();
+        for (bind, _) in listeners.iter().filter(|it| it.1.is_ok() && it.0.transparent) {
+            let ports = ours.entry(bind.address.ip()).or_default();
+            ports.push((Protocol::Tcp, bind.address.port()));
+        }
         let served = node.serve.values().filter(|_| self.parts.speaker.is_some());
-        let served =
-            served.map(|vip| Served { address: vip.address, listening: listening_on(vip.address) });
+        let served = served.map(|vip| Served {
+            address: vip.address,
+            listening: ours.get(&vip.address).cloned().unwrap_or_default(),
+        });
         let forwarded = node.forward.values().map(|vip| Forwarded {
             address: vip.address,
             service: vip.service.clone(),
@@ -182,40 +213,24 @@ fn without(node: &NodePlan, own: &[IpAddr]) -> NodePlan {
     node
 }
 
-/// Vips behind which something works, and the rest with the reason: a vip that leads nowhere is
-/// better left to silence, so that clients fail at once.
-fn partition(vips: Vec<Vip>, observed: &Observed) -> (Vec<Vip>, Vec<(IpAddr, String)>) {
-    let works = |address: IpAddr| {
-        observed.ports.iter().any(|port| {
-            port.key.address == address
-                && match &port.carried {
-                    Carried::Delivered | Carried::Nftables { .. } => true,
-                    Carried::InProcess { listen, .. } => listen.ip() == address,
-                    Carried::Not { .. } => false,
-                }
-        })
-    };
-    let (working, idle): (Vec<Vip>, Vec<Vip>) =
-        vips.into_iter().partition(|vip| works(vip.address));
-    let idle = idle.into_iter().map(|vip| (vip.address, reason(vip.address, observed)));
-    (working, idle.collect())
-}
-
-fn reason(address: IpAddr, observed: &Observed) -> String {
-    let mut ports = observed.ports.iter().filter(|port| port.key.address == address);
-    ports
-        .find_map(|port| match &port.carried {
-            Carried::Not { why } | Carried::InProcess { why, .. } => Some(why.to_string()),
+/// For each vip that has ports none where one of them works, else why one does not.
+fn hindrances(observed: &Observed) -> HashMap<IpAddr, Option<&Why>> {
+    let mut hindered: HashMap<IpAddr, Option<&Why>> = HashMap::with_capacity(observed.ports.len());
+    for port in &observed.ports {
+        let address = port.key.address;
+        let why = match &port.carried {
             Carried::Delivered | Carried::Nftables { .. } => None,
-        })
-        .unwrap_or_else(|| "nothing listens for it".to_owned())
+            Carried::InProcess { listen, .. } if listen.ip() == address => None,
+            Carried::InProcess { why, .. } | Carried::Not { why } => Some(why),
+        };
+        let known = hindered.entry(address).or_insert(why);
+        *known = known.and(why).and(*known);
+    }
+    hindered
 }
 
 #[cfg(test)]
 mod tests {
-    use steelyard_model::NamespacedName;
-    use steelyard_plan::{Forward, Serve};
-
     use super::*;
 
     #[test]

@@ -2,25 +2,28 @@
 //!
 //! What happens to be wrong never stops it: the data path keeps its last good plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use steelyard_gateway::Bind;
+use steelyard_host::links::LinkError;
 use steelyard_manifest::Source;
-use steelyard_model::{Held, Item, Node, ObjectRef, Severity, Snapshot};
-use steelyard_plan::{EventKind, Facts, Plan, Planner};
+use steelyard_model::{Diagnostic, Held, Item, Node, ObjectRef, Severity, Snapshot};
+use steelyard_plan::{EventKind, Facts, Plan, Planner, ServiceRow};
 use steelyard_speaker::SpeakerEvent;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Settings;
-use super::apply::Applied;
+use super::apply::{Applied, Last};
 use super::history::History;
 use super::names::Names;
 use super::parts::Parts;
 use super::sharing::{self, Others};
+use super::vips::Vips;
+use crate::lock_file::Stamp;
 use crate::pipeline::Pipeline;
 use crate::{load, lock_file, plan};
 
@@ -33,13 +36,17 @@ pub(crate) struct Engine {
     held: Held,
     pub(super) names: Names,
     pub(super) history: History,
-    pub(super) current: Option<Current>,
+    pub(super) current: Option<Arc<Current>>,
+    pub(super) vips: Vips,
+    pub(super) last: Last,
     pub(super) started: u64,
     next_repair: Instant,
     /// Listeners that failed last time, and why: told once.
     pub(super) failing: BTreeMap<Bind, String>,
     /// The files as last seen.
     sources: Vec<Source>,
+    /// The lock file, as we left it or as it was when we last read it.
+    lock: Option<Stamp>,
     /// The last edit waits for the lock file to be writable.
     pub(super) is_waiting: bool,
     others: Others,
@@ -55,6 +62,8 @@ pub(crate) enum News {
     Shared,
     /// A name has another address.
     Names,
+    /// Interfaces or their addresses have changed, or are no longer told about.
+    Links(Result<(), LinkError>),
 }
 
 /// The plan is applied again this long after the last time: it repairs what others removed.
@@ -63,11 +72,12 @@ const REPAIR: Duration = Duration::from_secs(5);
 const RARITY: u32 = 50;
 
 /// What is in force.
+#[derive(Clone)]
 pub(super) struct Current {
     pub(super) node: String,
     pub(super) generation: u64,
-    pub(super) snapshot: Snapshot,
-    pub(super) plan: Plan,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) plan: Arc<Plan>,
     pub(super) applied: Applied,
     /// From the change seen to everything applied.
     pub(super) took: Duration,
@@ -98,10 +108,13 @@ impl Engine {
             names: Names::default(),
             history: History::default(),
             current: None,
+            vips: Vips::default(),
+            last: Last::default(),
             started: super::history::now(),
             next_repair: Instant::now() + REPAIR,
             failing: BTreeMap::new(),
             sources: Vec::new(),
+            lock: None,
             is_waiting: false,
             others: Others::new(),
         })
@@ -131,7 +144,9 @@ impl Engine {
             add_localhost_names(&mut world.snapshot);
         }
         let generation = world.generation;
+        let read = seen.elapsed();
         let (snapshot, plan) = plan::again(&mut self.planner, world, &self.held, &facts);
+        let planned = Instant::now();
         self.is_waiting = false;
         if let Err(error) = self.write_lock(&plan.held) {
             if self.current.is_none() {
@@ -155,9 +170,12 @@ impl Engine {
             took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "in force"
         );
-        self.current =
-            Some(Current { node: facts.node, generation, snapshot, plan, applied, took });
+        let (snapshot, plan) = (Arc::new(snapshot), Arc::new(plan));
+        let current = Current { node: facts.node, generation, snapshot, plan, applied, took };
+        self.current = Some(Arc::new(current));
         self.publish();
+        let (plan, then) = (planned - seen - read, planned.elapsed());
+        tracing::debug!(generation, ?read, ?plan, ?then, "an edit took");
         self.planner.look_ahead();
         Ok(())
     }
@@ -165,7 +183,7 @@ impl Engine {
     /// Who this node is, and which nodes answer. A machine that is no Node object stands beside
     /// them: it can own what is not tied to labels.
     fn facts(&self, snapshot: &mut Snapshot) -> Facts {
-        let own = self.parts.addresses();
+        let own = self.parts.addresses().to_vec();
         let named = load::node_name(&self.settings.world);
         let Some(sharing) = &self.settings.sharing else {
             let node = known_as(&named, &own, snapshot).unwrap_or(named);
@@ -188,26 +206,24 @@ impl Engine {
 
     /// Notes what changed for Services, and logs what is wrong, once.
     fn tell(&mut self, plan: &Plan) {
-        let before: BTreeMap<String, String> = match &self.current {
-            Some(current) => current.plan.services.values().map(outcome).collect(),
-            None => BTreeMap::new(),
-        };
-        for service in plan.services.values() {
-            let (name, now) = outcome(service);
-            if before.get(&name) == Some(&now) {
+        let before = self.current.as_ref().map(|it| Arc::clone(&it.plan)).unwrap_or_default();
+        for id in plan.services.differing(&before.services) {
+            let Some(service) = plan.services.get(id) else { continue };
+            if before.services.get(id).is_some_and(|before| outcome(before) == outcome(service)) {
                 continue;
             }
             for event in &service.events {
-                let object = format!("Service/{name}");
+                let object = format!("Service/{id}");
                 let normal = event.kind == EventKind::Normal;
                 self.history.note(normal, event.reason, &object, &event.message);
             }
         }
-        let known = self.current.as_ref().map(|current| &current.plan.diagnostics);
-        for found in &plan.diagnostics {
-            if known.is_some_and(|known| known.contains(found)) {
-                continue;
-            }
+        let identity = |it: &Diagnostic| (it.code, it.object.clone(), it.message.clone());
+        let known: BTreeSet<_> = match before.diagnostics == plan.diagnostics {
+            true => return,
+            false => before.diagnostics.iter().map(identity).collect(),
+        };
+        for found in plan.diagnostics.iter().filter(|it| !known.contains(&identity(it))) {
             let at = found.location.as_ref().map(ToString::to_string).unwrap_or_default();
             match found.severity {
                 Severity::Error => tracing::error!(code = %found.code, %at, "{}", found.message),
@@ -238,11 +254,18 @@ impl Engine {
                 std::future::pending().await
             }
         };
+        let links = async {
+            match &self.parts.links {
+                Some(links) => links.changed().await.map(drop),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
+            () = self.names.changed() => News::Names,
+            links = links => News::Links(links),
             event = spoken => News::Spoken(event),
             () = status => News::Status,
             () = shared => News::Shared,
-            () = self.names.changed() => News::Names,
         }
     }
 
@@ -250,6 +273,7 @@ impl Engine {
     pub(crate) async fn hear(&mut self, news: News) {
         match news {
             News::Names => return self.apply_again().await,
+            News::Links(told) => return self.look(told).await,
             News::Status => {}
             News::Shared => self.meet().await,
             News::Spoken(Ok(event)) => {
@@ -275,9 +299,8 @@ impl Engine {
     /// Looks names up again where it is time, follows what other machines and people change, and
     /// repairs what others removed.
     pub(crate) async fn tick(&mut self) {
-        let Some(current) = self.current.take() else { return };
+        let Some(current) = self.current.clone() else { return };
         self.ask_names(&current.plan);
-        self.current = Some(current);
         self.follow_keys();
         if self.follow_lock() {
             // Only the start fails for want of the lock.
@@ -290,11 +313,24 @@ impl Engine {
 
     async fn repair(&mut self) {
         let begun = Instant::now();
+        self.look(Ok(())).await;
         self.apply_again().await;
         self.next_repair = Instant::now() + REPAIR.max(begun.elapsed() * RARITY);
         // Somebody may have removed it. When it cannot be written, the next edit says so.
-        let _ = self.write_lock(&self.held);
+        let _ = self.write_lock(&self.held.clone());
         if self.is_waiting {
+            // Only the start fails for want of the lock.
+            let _ = self.take_again().await;
+        }
+    }
+
+    /// Looks at this machine's addresses: a vip that became one of them is the machine's.
+    async fn look(&mut self, told: Result<(), LinkError>) {
+        if let Err(error) = told {
+            tracing::warn!(%error, "changes of addresses are noticed late");
+            self.parts.links = None;
+        }
+        if self.parts.look() && self.current.is_some() {
             // Only the start fails for want of the lock.
             let _ = self.take_again().await;
         }
@@ -329,12 +365,17 @@ impl Engine {
         let Some(path) = self.settings.lock.as_ref().filter(|_| self.follows()) else {
             return false;
         };
+        let stamp = lock_file::stamp(path);
+        if stamp.is_some() && stamp == self.lock {
+            return false;
+        }
         match lock_file::read(path) {
-            Ok(Ok(held)) if held != self.held => {
+            Ok(Ok(held)) => {
+                self.lock = stamp;
+                let is_news = held != self.held;
                 self.held = held;
-                true
+                is_news
             }
-            Ok(Ok(_)) => false,
             // Half of it may have come over the network.
             Ok(Err(found)) => {
                 tracing::warn!("{}: the lock of before stays in force", found.message);
@@ -347,21 +388,27 @@ impl Engine {
         }
     }
 
-    fn write_lock(&self, held: &Held) -> Result<()> {
-        match self.settings.lock.as_ref().filter(|_| !self.follows()) {
-            Some(path) => lock_file::write(path, held),
-            None => Ok(()),
+    /// Writes `held`, unless it is what we wrote and the file is as we left it.
+    fn write_lock(&mut self, held: &Held) -> Result<()> {
+        let Some(path) = self.settings.lock.as_ref().filter(|_| !self.follows()) else {
+            return Ok(());
+        };
+        let is_ours = self.lock.is_some() && self.lock == lock_file::stamp(path);
+        if !is_ours || *held != self.held {
+            self.lock = None;
+            lock_file::write(path, held)?;
+            self.lock = lock_file::stamp(path);
         }
+        Ok(())
     }
 
     /// Applies what is in force once more.
     async fn apply_again(&mut self) {
-        let Some(mut current) = self.current.take() else { return };
+        let Some(current) = self.current.clone() else { return };
+        self.last.forget();
         let applied = self.apply(&current.snapshot, &current.plan, current.generation).await;
-        let news = applied != current.applied;
-        current.applied = applied;
-        self.current = Some(current);
-        if news {
+        if applied != current.applied {
+            self.current = Some(Arc::new(Current { applied, ..Current::clone(&current) }));
             self.publish();
         }
     }
@@ -410,10 +457,9 @@ impl Engine {
     }
 }
 
-/// A Service's name, and what came of it in one line.
-fn outcome(service: &steelyard_plan::ServiceRow) -> (String, String) {
-    let name = format!("{}/{}", service.namespace, service.name);
-    (name, format!("{:?} {:?} {:?}", service.addresses, service.pool, service.events))
+/// What came of a Service.
+fn outcome(service: &ServiceRow) -> impl PartialEq {
+    (&service.addresses, &service.pool, &service.events)
 }
 
 /// What the Node object is called that is this machine.

@@ -1,6 +1,7 @@
 //! What happened, newest first: told by the admin API, and logged once.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use steelyard_admin::Happening;
@@ -10,7 +11,7 @@ const KEPT: usize = 200;
 
 /// The last happenings.
 #[derive(Debug, Default)]
-pub(super) struct History(VecDeque<Happening>);
+pub(super) struct History(VecDeque<Arc<Happening>>);
 
 impl History {
     /// Logs and keeps that `reason` happened to `object`. `normal` tells news from trouble.
@@ -25,23 +26,58 @@ impl History {
 
     /// Keeps what was logged elsewhere.
     pub(super) fn keep(&mut self, normal: bool, reason: &str, object: &str, message: &str) {
-        self.0.push_front(Happening {
+        self.0.push_front(Arc::new(Happening {
             time: now(),
             kind: if normal { "Normal" } else { "Warning" }.to_owned(),
             reason: reason.to_owned(),
             object: object.to_owned(),
             message: message.to_owned(),
-        });
+        }));
         self.0.truncate(KEPT);
     }
 
     /// All that is kept.
-    pub(super) fn all(&self) -> &VecDeque<Happening> {
-        &self.0
+    pub(super) fn all(&self) -> Vec<Arc<Happening>> {
+        self.0.iter().cloned().collect()
     }
+}
+
+/// `2026-11-21 15:04:05 UTC`, of seconds since 1970.
+pub(super) fn date(seconds: u64) -> String {
+    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
+    // Years begin in March here, so that the leap day comes last.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = era * 400 + year + later;
+    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
 /// Seconds since 1970.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_as_the_calendar_says() {
+        for (seconds, expected) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_399, "2000-02-28 23:59:59 UTC"),
+            (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (951_868_800, "2000-03-01 00:00:00 UTC"),
+            (1_735_689_599, "2024-12-31 23:59:59 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+        ] {
+            assert_eq!(date(seconds), expected);
+        }
+    }
 }

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use tracing_subscriber::EnvFilter;
@@ -16,11 +17,15 @@ use crate::text::{Screen, Style, wants_color};
 
 /// How many log lines are shown.
 const LINES: usize = 8;
+/// It is drawn no more often: many vips may move one after the other.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The summary; dropping it gives the terminal back.
 pub(super) struct Live {
     screen: Screen,
     log: LastLines,
+    drawn: Option<Instant>,
+    due: Option<Instant>,
 }
 
 /// The last log lines, for the foot of the summary.
@@ -44,16 +49,31 @@ impl Live {
             .with_ansi(wants_color())
             .with_writer(log.clone())
             .init();
-        Ok(Some(Self { screen: Screen::open(), log }))
+        Ok(Some(Self { screen: Screen::open(), log, drawn: None, due: None }))
     }
 
-    /// Draws the summary as it is now.
-    pub(super) fn draw(&self, engine: &Engine) {
+    /// When a change is to be drawn that came too soon after the one before.
+    pub(super) async fn due(&self) {
+        match self.due {
+            Some(at) => tokio::time::sleep_until(at.into()).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Draws the summary as it is now, or leaves that for [`Live::due`].
+    pub(super) fn draw(&mut self, engine: &Engine) {
+        let now = Instant::now();
+        let next = self.drawn.map(|at| at + PAUSE).filter(|at| *at > now);
+        if next.is_some() {
+            self.due = next;
+            return;
+        }
+        (self.drawn, self.due) = (Some(now), None);
         let mut log = Style::Heading.paint("LOG\n", wants_color());
         for line in self.log.0.lock().unwrap_or_else(|broken| broken.into_inner()).iter() {
             log += line;
         }
-        let page = super::view::summary(engine, wants_color());
+        let page = super::summary::summary(engine, wants_color());
         self.screen.draw(&page, &log, "steelyard get services");
     }
 }

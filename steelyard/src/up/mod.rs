@@ -12,7 +12,9 @@ mod parts;
 mod privileges;
 mod shared;
 mod sharing;
+mod summary;
 mod view;
+mod vips;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -118,6 +120,8 @@ enum Event {
     Sources(Option<Vec<Source>>),
     News(News),
     Tick,
+    /// Something is to be drawn.
+    Draw,
     Reopen,
     Stop(&'static str),
 }
@@ -143,13 +147,20 @@ async fn follow(
     sources: Vec<Source>,
     mut watch: Watch,
     signals: &mut Signals,
-    live: Option<Live>,
+    mut live: Option<Live>,
 ) -> Result<&'static str> {
     engine.take(sources).await?;
     let mut told = String::new();
     let mut tick = tokio::time::interval(TICK);
     loop {
+        let due = async {
+            match &live {
+                Some(live) => live.due().await,
+                None => std::future::pending().await,
+            }
+        };
         let event = tokio::select! {
+            () = due => Event::Draw,
             sources = watch.changed() => Event::Sources(sources),
             news = engine.news() => Event::News(news),
             _ = tick.tick() => Event::Tick,
@@ -160,12 +171,13 @@ async fn follow(
             Event::Sources(None) => return Ok("the watch of the manifests ended"),
             Event::News(news) => engine.hear(news).await,
             Event::Tick => engine.tick().await,
+            Event::Draw => {}
             Event::Reopen => engine.reopen_logs(),
             Event::Stop(why) => return Ok(why),
         }
-        match &live {
+        match &mut live {
             Some(live) => live.draw(engine),
-            None => print_changed(view::loopback(engine), &mut told),
+            None => print_changed(summary::loopback(engine), &mut told),
         }
     }
 }

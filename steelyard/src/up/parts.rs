@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use steelyard_admin::{Admin, AdminOptions, Published, StartError};
 use steelyard_forward::{ForwardOptions, Forwarder};
 use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat};
-use steelyard_host::links;
+use steelyard_host::links::{self, Monitor};
 use steelyard_speaker::{
     Membership, Sharing, Speaker, SpeakerEvent, SpeakerOptions, VipState, VipStatus,
 };
@@ -31,6 +31,10 @@ pub(super) struct Parts {
     pub(super) status: Option<watch::Receiver<Arc<[VipStatus]>>>,
     /// The other machines, and who owns what.
     pub(super) shared: Option<watch::Receiver<Arc<Sharing>>>,
+    /// Tells when interfaces or their addresses change; none where the kernel does not say.
+    pub(super) links: Option<Monitor>,
+    /// Addresses of this machine, as last seen.
+    own: Vec<IpAddr>,
     pub(super) published: Arc<Published>,
     pub(super) admin: Admin,
 }
@@ -75,16 +79,46 @@ impl Parts {
         let spoken = speaker.as_ref().map(|speaker| speaker.events());
         let status = speaker.as_ref().map(|speaker| speaker.watch());
         let shared = speaker.as_ref().map(|speaker| speaker.sharing());
-        Ok(Self { gateway, forwarder, speaker, spoken, status, shared, published, admin })
+        let links = Monitor::open()
+            .inspect_err(|error| tracing::warn!(%error, "changes of addresses are noticed late"))
+            .ok();
+        let own = Vec::new();
+        let mut parts = Self {
+            gateway,
+            forwarder,
+            speaker,
+            spoken,
+            status,
+            shared,
+            links,
+            own,
+            published,
+            admin,
+        };
+        parts.look();
+        Ok(parts)
     }
 
     /// Addresses of this machine.
-    pub(super) fn addresses(&self) -> Vec<IpAddr> {
-        let links = links::list().unwrap_or_else(|error| {
-            tracing::warn!(%error, "this machine's addresses are unknown");
-            Vec::new()
-        });
-        links.iter().flat_map(|link| &link.addresses).map(|net| net.addr()).collect()
+    pub(super) fn addresses(&self) -> &[IpAddr] {
+        &self.own
+    }
+
+    /// Looks at the addresses of this machine; whether they are others than before.
+    pub(super) fn look(&mut self) -> bool {
+        let links = match links::list() {
+            Ok(links) => links,
+            Err(error) => {
+                tracing::warn!(%error, "this machine's addresses are taken to be as they were");
+                return false;
+            }
+        };
+        let mut own: Vec<IpAddr> =
+            links.iter().flat_map(|link| &link.addresses).map(|net| net.addr()).collect();
+        own.sort_unstable();
+        let changed = own != self.own;
+        self.own = own;
+        changed
     }
 
     /// Others take over first, and those who have not heard of it are served for a while; then

@@ -1,69 +1,105 @@
-//! What a running instance tells: the admin API's view, and the summary on a terminal.
+//! What a running instance tells through the admin API.
+//!
+//! Nothing is made before somebody asks ([`Lazy`]): publishing costs a few pointers, however many
+//! vips there are. What is made is of one moment ([`Moment`]).
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use steelyard_admin::{DiagnosticCounts, EndpointCounts, EntryPoint, Overview, View};
+use steelyard_admin::{
+    DiagnosticCounts, EndpointCounts, EntryPoint, Happening, Lazy, Overview, View,
+};
 use steelyard_forward::{Carried, PortStatus};
-use steelyard_model::{Endpoint, EndpointState, NamespacedName, ResolvedService, Severity};
-use steelyard_plan::Plan;
+use steelyard_model::{
+    Endpoint, EndpointState, NamespacedName, Protocol, ResolvedService, Severity,
+};
+use steelyard_plan::{AnnouncementRow, Plan};
 use steelyard_speaker::{Sharing, VipState, VipStatus};
 
 use super::engine::{Current, Engine};
 use super::privileges::Privileges;
-use super::shared;
-use crate::cli::LogFormat;
-use crate::text::{self, Cell, Style, Table, wants_color};
+use super::shared::{self, Owners};
+use super::vips::Vips;
+use crate::text::{Cell, Style};
+
+/// All that there is to tell, as it is at one moment.
+struct Moment {
+    current: Arc<Current>,
+    is_waiting: bool,
+    privileges: Privileges,
+    started: u64,
+    vips: Vips,
+    /// How they stand, by address; none where nothing is answered for.
+    stands: Option<Arc<[VipStatus]>>,
+    /// Where several machines settle who has which.
+    sharing: Option<Arc<Sharing>>,
+    events: Vec<Arc<Happening>>,
+}
 
 impl Engine {
     /// Tells everyone what is in force now.
     pub(super) fn publish(&self) {
         let Some(current) = &self.current else { return };
-        let rows = serde_json::to_value(&current.plan).expect("a plan is always JSON");
-        let vips = self.parts.speaker.as_ref().map(|speaker| speaker.status());
-        let sharing = self.parts.shared.as_ref().map(|it| Arc::clone(&it.borrow()));
-        self.parts.published.publish(View {
-            generation: current.generation,
-            unready: self.unready(current, vips.as_deref()),
-            overview: serde_json::to_value(self.overview(current)).expect("always JSON"),
-            services: services(current, rows["services"].clone()),
-            announcements: announcements(
-                rows["announcements"].clone(),
-                vips.as_deref(),
-                sharing.as_deref(),
-            ),
-            routes: routes(current, rows["routes"].clone()),
-            peers: rows["peers"].clone(),
-            members: sharing.as_deref().map_or_else(|| json!([]), shared::members),
-            certificates: json!([]),
-            events: serde_json::to_value(self.history.all()).expect("always JSON"),
-            diagnostics: rows["diagnostics"].clone(),
-            requests: json!([]),
+        let sharing = self.parts.shared.as_ref().filter(|_| self.settings.sharing.is_some());
+        let moment = Arc::new(Moment {
+            current: Arc::clone(current),
+            is_waiting: self.is_waiting,
+            privileges: self.settings.privileges.clone(),
+            started: self.started,
+            vips: self.vips.clone(),
+            stands: self.parts.status.as_ref().map(|it| Arc::clone(&it.borrow())),
+            sharing: sharing.map(|it| Arc::clone(&it.borrow())),
+            events: self.history.all(),
         });
+        self.parts.published.publish(moment.view());
+    }
+}
+
+impl Moment {
+    fn view(self: &Arc<Self>) -> View {
+        let told = |tell: fn(&Self) -> Value| {
+            let moment = Arc::clone(self);
+            Lazy::new(move || tell(&moment))
+        };
+        let moment = Arc::clone(self);
+        View {
+            generation: self.current.generation,
+            unready: Lazy::new(move || moment.unready()),
+            overview: told(|it| rows(it.overview())),
+            services: told(Self::services),
+            announcements: told(Self::announcements),
+            routes: told(Self::routes),
+            peers: told(|it| rows(&it.current.plan.peers)),
+            members: told(|it| it.sharing.as_deref().map_or_else(|| json!([]), shared::members)),
+            certificates: json!([]).into(),
+            events: told(|it| it.events.iter().map(|it| rows(&**it)).collect()),
+            diagnostics: told(|it| rows(&it.current.plan.diagnostics)),
+            requests: json!([]).into(),
+        }
     }
 
-    fn overview(&self, current: &Current) -> Overview {
-        let severity = |wanted| {
-            current.plan.diagnostics.iter().filter(|found| found.severity == wanted).count()
-        };
+    fn overview(&self) -> Overview {
+        let Current { plan, snapshot, applied, node, .. } = &*self.current;
+        let severity =
+            |wanted| plan.diagnostics.iter().filter(|found| found.severity == wanted).count();
         let mut entry_points: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for (bind, outcome) in &current.applied.listeners {
+        for (bind, outcome) in &applied.listeners {
             let addresses = entry_points.entry(&bind.entry_point).or_default();
             addresses.extend(outcome.as_ref().ok().map(ToString::to_string));
         }
         Overview {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            node: self.node(),
+            node: node.clone(),
             since: self.started,
-            privileges: match &self.settings.privileges {
+            privileges: match &self.privileges {
                 Privileges::Full => "full".to_owned(),
                 Privileges::None { why } => why.clone(),
             },
-            vips: current.plan.services.values().map(|row| row.addresses.len()).sum(),
-            routes: current.snapshot.routes.len(),
-            endpoints: endpoint_counts(current),
+            vips: plan.services.values().map(|row| row.addresses.len()).sum(),
+            routes: snapshot.routes.len(),
+            endpoints: endpoint_counts(&self.current),
             diagnostics: DiagnosticCounts {
                 error: severity(Severity::Error),
                 warning: severity(Severity::Warning),
@@ -77,100 +113,135 @@ impl Engine {
     }
 
     /// Ready means: configured, listening, and announcing what it should.
-    fn unready(&self, current: &Current, vips: Option<&[VipStatus]>) -> Vec<String> {
+    fn unready(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         if self.is_waiting {
             reasons.push("an edit waits: the lock file cannot be written".to_owned());
         }
-        for (bind, outcome) in &current.applied.listeners {
+        let applied = &self.current.applied;
+        for (bind, outcome) in &applied.listeners {
             if let Err(error) = outcome {
-                reasons.push(format!(
-                    "{} cannot listen on {}: {error}",
-                    bind.entry_point, bind.address
-                ));
+                let (entry_point, address) = (&bind.entry_point, bind.address);
+                reasons.push(format!("{entry_point} cannot listen on {address}: {error}"));
             }
         }
-        for vip in self.vips(&current.plan).iter().filter(|_| vips.is_some()) {
-            let address = vip.address;
-            if let Some(idle) = current.applied.idle.iter().find(|idle| idle.0 == address) {
-                reasons.push(format!("{address} is not announced: {}", idle.1));
-                continue;
-            }
-            let status = vips.into_iter().flatten().find(|vip| vip.address == address);
-            match status.map(|status| &status.state) {
-                Some(VipState::Announced { .. } | VipState::Elsewhere { owner: Some(_) }) => {}
-                Some(state) => {
-                    let why = state.reason().unwrap_or_else(|| state.as_str().to_owned());
-                    reasons.push(format!("{address} is not announced: {why}"));
-                }
-                None => reasons.push(format!("{address} is not announced yet")),
-            }
-        }
+        let Some(stands) = &self.stands else { return reasons };
+        let silent = self.vips.addresses().filter_map(|address| {
+            let why = match applied.idle.get(&address) {
+                Some(why) => format!(": {why}"),
+                None => silence(stand(stands, address))?,
+            };
+            Some(format!("{address} is not announced{why}"))
+        });
+        reasons.extend(silent);
         reasons
     }
-}
 
-/// The page of the live summary.
-pub(super) fn summary(engine: &Engine, color: bool) -> String {
-    let Some(current) = &engine.current else { return String::new() };
-    let privileges = match &engine.settings.privileges {
-        Privileges::Full => String::new(),
-        Privileges::None { why } => format!(", loopback only ({why})"),
-    };
-    let mut out = Style::Heading.paint(&format!("steelyard on {}", engine.node()), color);
-    let _ = write!(
-        out,
-        "{privileges}: generation {} in force after {:.1} ms; http://{}/\n\n",
-        current.generation,
-        current.took.as_secs_f64() * 1000.0,
-        engine.admin_address(),
-    );
-    let mut section = |name: &str, table: Table| {
-        if !table.is_empty() {
-            out += &Style::Heading.paint(name, color);
-            let _ = write!(out, "\n{}\n", table.render(2, color));
+    /// Service rows with what is behind them, and why they have their addresses.
+    fn services(&self) -> Value {
+        let Current { plan, snapshot, applied, .. } = &*self.current;
+        let mut carried: HashMap<_, Vec<&PortStatus>> = HashMap::new();
+        for port in &applied.forwarded.ports {
+            let Some(service) = &port.service else { continue };
+            carried.entry((service, port.key.protocol, port.key.port)).or_default().push(port);
         }
-    };
-    section("ADDRESSES", text::addresses(&current.plan));
-    section("REACHED AT", reached(current));
-    section("ROUTES", text::routes(&current.snapshot.routes));
-    let errors = current.plan.diagnostics.iter().filter(|found| found.is_error()).count();
-    if errors > 0 {
-        let plural = if errors == 1 { "" } else { "s" };
-        let line = format!("{errors} error{plural}: steelyard get diagnostics\n");
-        out += &Style::Bad.paint(&line, color);
-    }
-    out
-}
-
-/// The same for a terminal that shows logs; empty where things are reached at their own addresses.
-pub(super) fn loopback(engine: &Engine) -> String {
-    let is_text = engine.settings.serve.log_format == LogFormat::Text;
-    let shown = |_: &&Current| is_text && engine.parts.speaker.is_none();
-    let Some(current) = engine.current.as_ref().filter(shown) else { return String::new() };
-    reached(current).render(0, wants_color())
-}
-
-/// Where things are really reached: entry points, and forwarded ports with how they are carried.
-fn reached(current: &Current) -> Table {
-    let mut table = Table::new(&["WHAT", "AT", "HOW"]);
-    for (bind, outcome) in &current.applied.listeners {
-        let (at, how): (Cell, Cell) = match outcome {
-            Ok(address) => (address.to_string().into(), "gateway".into()),
-            Err(error) => (bind.address.to_string().into(), Cell::new(error.as_str(), Style::Bad)),
+        let owners = self.sharing.as_deref().map(Owners::of);
+        let row = |(id, service)| {
+            let mut row = rows(service);
+            row["why"] = json!(why(plan, id, owners.as_ref()));
+            if let Some(resolved) = snapshot.services.get(id) {
+                row["ports"] = ports(resolved, &carried);
+            }
+            row
         };
-        table.row([format!("entry point {}", bind.entry_point).into(), at, how]);
+        plan.services.iter().map(row).collect()
     }
-    for status in &current.applied.forwarded.ports {
-        if let Some(service) = &status.service {
-            let (at, how) = carried(status);
-            table.row([service.to_string().into(), at.into(), how]);
+
+    /// Route rows with the state of every endpoint, also of those that take no traffic.
+    fn routes(&self) -> Value {
+        let Current { plan, snapshot, .. } = &*self.current;
+        let mut told = rows(&*plan.routes);
+        let rows_and_routes = told.as_array_mut().into_iter().flatten().zip(&*snapshot.routes);
+        for (row, route) in rows_and_routes {
+            let backends = row["backends"].as_array_mut().into_iter().flatten();
+            for (row, backend) in backends.zip(&route.backends) {
+                row["states"] = backend.endpoints.iter().map(endpoint).collect();
+            }
+            row["refused"] = json!(route.refusal.as_ref().map(|refusal| &refusal.reason));
         }
+        told
     }
-    table
+
+    /// Announcement rows with how they stand here, and who owns them as the nodes agreed.
+    fn announcements(&self) -> Value {
+        let owners = self.sharing.as_deref().map(Owners::of);
+        let row = |announcement: &AnnouncementRow| {
+            let mut row = rows(announcement);
+            let AnnouncementRow::Layer2(planned) = announcement else { return row };
+            let stands = self.stands.as_deref().and_then(|it| stand(it, planned.address));
+            if let Some(state) = stands.map(|it| &it.state) {
+                let reason = state.reason().map(|why| format!(": {why}")).unwrap_or_default();
+                row["state"] = json!(format!("{}{reason}", state.as_str()));
+            }
+            if let Some(owners) = &owners {
+                owners.tell(planned.address, &mut row);
+            }
+            row
+        };
+        self.current.plan.announcements.values().map(row).collect()
+    }
 }
 
-fn carried(status: &PortStatus) -> (String, Cell) {
+fn rows(told: impl serde::Serialize) -> Value {
+    serde_json::to_value(told).expect("a plan is always JSON")
+}
+
+/// How a vip stands.
+fn stand(stands: &[VipStatus], vip: IpAddr) -> Option<&VipStatus> {
+    stands.binary_search_by_key(&vip, |it| it.address).ok().map(|at| &stands[at])
+}
+
+/// Why a vip is not announced, where one should think that it is.
+fn silence(stand: Option<&VipStatus>) -> Option<String> {
+    let Some(VipStatus { state, .. }) = stand else { return Some(" yet".to_owned()) };
+    match state {
+        VipState::Announced { .. } | VipState::Elsewhere { owner: Some(_) } => None,
+        VipState::Probing
+        | VipState::Conflict { .. }
+        | VipState::Elsewhere { owner: None }
+        | VipState::NoInterface(_) => {
+            let why = state.reason().unwrap_or_else(|| state.as_str().to_owned());
+            Some(format!(": {why}"))
+        }
+    }
+}
+
+/// Why a Service has its addresses or none, and who announces them: the nodes' word, where they
+/// settle that among themselves, in the place of the plan's.
+fn why(plan: &Plan, id: &NamespacedName, owners: Option<&Owners<'_>>) -> Vec<String> {
+    let mut why = plan.explanations.get(id).cloned().unwrap_or_default();
+    let Some(owners) = owners else { return why };
+    let first = (id.clone(), 0);
+    let announced = plan.announcements.starting_at(&first);
+    for (_, row) in announced.take_while(|((service, _), _)| service == id) {
+        let AnnouncementRow::Layer2(row) = row else { continue };
+        let planned = row.sentence();
+        if let Some(said) = why.iter_mut().find(|it| **it == planned) {
+            *said = owners.sentence(row);
+        }
+    }
+    why
+}
+
+/// Adds to each row of `plan`'s Services why it has its addresses or none.
+pub(crate) fn explain_services(rows: &mut Value, plan: &Plan) {
+    for (row, id) in rows.as_array_mut().into_iter().flatten().zip(plan.services.keys()) {
+        row["why"] = json!(why(plan, id, None));
+    }
+}
+
+/// Where a port is reached, and how it is carried.
+pub(super) fn carried(status: &PortStatus) -> (String, Cell) {
     match &status.carried {
         Carried::Delivered => (status.key.to_string(), "gateway".into()),
         Carried::Nftables { endpoints } => {
@@ -186,59 +257,21 @@ fn carried(status: &PortStatus) -> (String, Cell) {
     }
 }
 
-/// Adds to each row of `plan`'s Services why it has its addresses or none.
-pub(crate) fn explain_services(rows: &mut Value, plan: &Plan) {
-    for (row, service) in rows.as_array_mut().into_iter().flatten().zip(plan.services.values()) {
-        let id = NamespacedName::new(service.namespace.as_str(), service.name.as_str());
-        row["why"] = json!(plan.explanations.get(&id));
-    }
-}
-
-/// Service rows with what is behind them, and why they have their addresses.
-fn services(current: &Current, mut rows: Value) -> Value {
-    explain_services(&mut rows, &current.plan);
-    for (row, plan) in rows.as_array_mut().into_iter().flatten().zip(current.plan.services.values())
-    {
-        let id = NamespacedName::new(plan.namespace.as_str(), plan.name.as_str());
-        if let Some(resolved) = current.snapshot.services.get(&id) {
-            row["ports"] = ports(resolved, &current.applied.forwarded.ports);
-        }
-    }
-    rows
-}
-
-/// Route rows with the state of every endpoint, also of those that take no traffic.
-fn routes(current: &Current, mut rows: Value) -> Value {
-    let rows_and_routes = rows.as_array_mut().into_iter().flatten().zip(&*current.snapshot.routes);
-    for (row, route) in rows_and_routes {
-        let backends = row["backends"].as_array_mut().into_iter().flatten();
-        for (row, backend) in backends.zip(&route.backends) {
-            row["states"] = backend.endpoints.iter().map(endpoint).collect();
-        }
-        row["refused"] = json!(route.refusal.as_ref().map(|refusal| &refusal.reason));
-    }
-    rows
-}
-
-fn ports(resolved: &ResolvedService, carried_ports: &[PortStatus]) -> Value {
-    let id = &resolved.service.id;
+fn ports(
+    resolved: &ResolvedService,
+    carried_ports: &HashMap<(&NamespacedName, Protocol, u16), Vec<&PortStatus>>,
+) -> Value {
     let rows = resolved.ports.iter().map(|port| {
-        let status = carried_ports.iter().filter(|status| {
-            status.service.as_ref() == Some(id)
-                && status.key.port == port.port.port
-                && status.key.protocol == port.port.protocol
+        let key = (&resolved.service.id, port.port.protocol, port.port.port);
+        let reached = carried_ports.get(&key).into_iter().flatten().map(|status| {
+            let (at, how) = carried(status);
+            json!({"at": at, "how": how.text()})
         });
-        let reached: Vec<Value> = status
-            .map(|status| {
-                let (at, how) = carried(status);
-                json!({"at": at, "how": how.text()})
-            })
-            .collect();
         json!({
             "name": port.port.name,
             "protocol": port.port.protocol,
             "port": port.port.port,
-            "reached": reached,
+            "reached": reached.collect::<Vec<_>>(),
             "endpoints": port.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
         })
     });
@@ -252,21 +285,6 @@ fn endpoint(endpoint: &Endpoint) -> Value {
         EndpointState::NotReady => "not ready",
     };
     json!({"address": endpoint.to_string(), "state": state, "node": endpoint.node.as_deref()})
-}
-
-fn announcements(mut rows: Value, vips: Option<&[VipStatus]>, sharing: Option<&Sharing>) -> Value {
-    for row in rows.as_array_mut().into_iter().flatten() {
-        let address = row["address"].as_str().unwrap_or_default().to_owned();
-        let status = vips.into_iter().flatten().find(|vip| vip.address.to_string() == address);
-        if let Some(status) = status {
-            let reason = status.state.reason().map(|why| format!(": {why}")).unwrap_or_default();
-            row["state"] = json!(format!("{}{reason}", status.state.as_str()));
-        }
-        if let Some(sharing) = sharing.filter(|_| row["protocol"] == "layer2") {
-            shared::agreed(row, sharing);
-        }
-    }
-    rows
 }
 
 fn endpoint_counts(current: &Current) -> EndpointCounts {

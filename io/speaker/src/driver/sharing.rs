@@ -234,7 +234,7 @@ impl Driver {
     pub(super) fn share_out(
         &mut self,
         now: Instant,
-        wanted: &[Vip],
+        wanted: &[Arc<Vip>],
         links: &[Link],
         placed: &BTreeMap<IpAddr, Placement>,
     ) {

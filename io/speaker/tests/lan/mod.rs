@@ -93,7 +93,7 @@ impl Lan {
         vips: &[&str],
     ) -> (Speaker, Receiver<SpeakerEvent>) {
         let speaker = self.speaker(options);
-        speaker.set_vips(vips.iter().map(|it| vip(it)).collect());
+        speaker.set_vips(vips.iter().map(|it| vip(it)));
         self.announced(&speaker, vips);
         let events = speaker.events();
         (speaker, events)

@@ -45,7 +45,7 @@ impl Nodes {
             interfaces: Vec::new(),
             candidates: candidates.clone(),
         };
-        speaker.set_vips(VIPS.map(vip).to_vec());
+        speaker.set_vips(VIPS.map(vip));
         self.speakers[n] = Some(speaker);
     }
 
