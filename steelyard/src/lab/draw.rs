@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::nodes::Life;
 use super::topology::{Machine, Pod, Topology};
 use super::view::{NodeView, View, VipView};
+use super::wire::Faults;
 use super::world::{Vip, World};
 use crate::text::{Cell, Style, Table};
 
@@ -20,6 +21,8 @@ const MOST_VIPS: usize = 12;
 const MOST_PODS: usize = 24;
 /// Columns from which on hardware addresses are shown.
 const WIDE: usize = 100;
+/// What the table of addresses does without when there are few columns, first one first.
+const DISPENSABLE: [&str; 3] = ["PORTS", "SINCE", "EPOCH"];
 
 /// How it is printed.
 #[derive(Clone, Copy, Debug)]
@@ -32,57 +35,74 @@ pub(super) struct Look<'a> {
     pub(super) named: &'a str,
     /// Columns there are.
     pub(super) columns: usize,
+    /// Lines there are; what does not fit is said in fewer words, or cut by who prints it.
+    pub(super) rows: usize,
 }
 
-/// Everything, ready to print.
+/// Everything, ready to print, what matters most first.
 pub(super) fn laboratory(
     topology: &Topology,
     world: &World,
     view: &View,
     look: Look<'_>,
 ) -> String {
-    let mut text = network(topology, view, look);
-    text += "\n";
-    text += &addresses(world, view, look);
-    text += "\n";
-    text += &tries(topology, world, look);
-    text += "\n";
-    text + &pods(&topology.pods, topology, look.color)
+    let addresses = addresses(world, view, look);
+    let rows = look.rows.saturating_sub(addresses.lines().count() + 1);
+    let parts = [
+        network(topology, view, Look { rows, ..look }),
+        addresses,
+        tries(topology, world, look),
+        pods(&topology.pods, topology, look.color),
+    ];
+    parts.join("\n")
 }
 
 /// Who is plugged in where, and which addresses each node answers for.
 pub(super) fn network(topology: &Topology, view: &View, look: Look<'_>) -> String {
-    let detailed = topology.nodes.len() <= MOST_DETAILED;
-    let mut lines = vec![Style::Heading.paint(&format!("LAN {}", nets(&topology.lan)), look.color)];
-    lines.push(" │".to_owned());
     let width = topology.nodes.iter().map(|node| width(&node.name)).max().unwrap_or(0).max(7);
-    lines.push(format!(
-        " ├── {:width$}  {}",
-        "client",
-        faint(&place(&topology.client, look), look)
-    ));
-    lines.push(format!(
-        " ├── {:width$}  {}",
-        "router",
-        faint(&place(&topology.router, look), look)
-    ));
-    let outside = format!("{} ── visitor  {}", nets(&topology.outside), hosts(&topology.visitor));
-    lines.push(format!(" │    └── {}", faint(&outside, look)));
-    lines.push(" │".to_owned());
-    for (index, (node, seen)) in topology.nodes.iter().zip(&view.nodes).enumerate() {
-        let last = index + 1 == topology.nodes.len();
-        lines.push(format!(
-            " {} {}",
-            stub(last, seen),
-            state(seen, &view.held(&node.name), width, look)
-        ));
+    let mut lines = surroundings(topology, width, look);
+    let room = look.rows.saturating_sub(lines.len());
+    let detailed = topology.nodes.len() <= MOST_DETAILED.min(room / 2);
+    let is_told = |seen: &NodeView| topology.nodes.len() <= room || !is_idle(seen, view);
+    let told: Vec<(&Machine, &NodeView)> =
+        topology.nodes.iter().zip(&view.nodes).filter(|(_, seen)| is_told(seen)).collect();
+    let untold = topology.nodes.len() - told.len();
+    for (index, (node, seen)) in told.iter().enumerate() {
+        let last = index + 1 == told.len() && untold == 0;
+        let state = state(seen, &view.held(&node.name), width, look);
+        lines.push(format!(" {} {state}", stub(last, seen)));
         if detailed {
             let rail = if last { ' ' } else { '│' };
             let place = faint(&place(node, look), look);
             lines.push(format!(" {rail}   {:width$}  {place}", ""));
         }
     }
+    if untold > 0 {
+        lines.push(format!(" └── {}", faint(&format!("… {untold} more nodes, ready"), look)));
+    }
     lines.into_iter().map(|line| format!("{:MARGIN$}{}\n", "", line.trim_end())).collect()
+}
+
+/// The LAN, and who is on it besides the nodes.
+fn surroundings(topology: &Topology, width: usize, look: Look<'_>) -> Vec<String> {
+    let host = |name: &str, host: &Machine| {
+        format!(" ├── {name:width$}  {}", faint(&place(host, look), look))
+    };
+    let outside = format!("{} ── visitor  {}", nets(&topology.outside), hosts(&topology.visitor));
+    vec![
+        Style::Heading.paint(&format!("LAN {}", nets(&topology.lan)), look.color),
+        " │".to_owned(),
+        host("client", &topology.client),
+        host("router", &topology.router),
+        format!(" │    └── {}", faint(&outside, look)),
+        " │".to_owned(),
+    ]
+}
+
+/// Whether there is nothing to tell of a node but that it is there.
+fn is_idle(seen: &NodeView, view: &View) -> bool {
+    let is_well = seen.life == Life::Running && seen.ready && seen.faults == Faults::default();
+    is_well && view.held(&seen.name).is_empty()
 }
 
 /// The way from the LAN to a node; a pulled plug leaves a gap.
@@ -160,10 +180,11 @@ pub(super) fn addresses(world: &World, view: &View, look: Look<'_>) -> String {
     }
     let more = view.vips.len().saturating_sub(MOST_VIPS);
     let more = if more > 0 {
-        format!("{:MARGIN$}… and {more} more: lab show\n", "")
+        format!("{:MARGIN$}… and {more} more: lab show -o json\n", "")
     } else {
         String::new()
     };
+    table.narrow(look.columns.saturating_sub(MARGIN), &DISPENSABLE);
     table.render(MARGIN, look.color) + &more
 }
 
@@ -222,8 +243,8 @@ fn tries(topology: &Topology, world: &World, look: Look<'_>) -> String {
     commands.push(format!("exec {} {program} get services", first.name));
     if topology.nodes.len() > 1 && world.answering().next().is_some() {
         commands.push("watch          # then, in a third terminal:".to_owned());
-        let all = "kill | stop | cont | cut | loss | leave | heal";
-        commands.push(format!("kill {:9} # {all}", first.name));
+        commands.push(format!("kill {:9} # or stop, cut, loss, leave", first.name));
+        commands.push("heal".to_owned());
     }
     let mut text =
         format!("{:MARGIN$}{}", "", Style::Heading.paint("Try in another terminal", color));

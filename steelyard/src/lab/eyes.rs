@@ -5,8 +5,7 @@
 //! count: only [`super::view`] joins what is said with what is known of the processes.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,9 +21,6 @@ pub(super) const ADMIN: &str = "127.0.0.1:9180";
 const PAUSE: Duration = Duration::from_millis(200);
 /// The same per node, when there are many.
 const PAUSE_EACH: Duration = Duration::from_millis(25);
-
-/// How long a node may take to say whether it is ready.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Threads that ask; they end when it is dropped, each after the answer it waits for.
 #[derive(Debug)]
@@ -103,19 +99,9 @@ impl Drop for Eyes {
 fn ask() -> Option<Told> {
     let admin = AdminArgs { admin: ADMIN.to_owned(), admin_token_file: None };
     let announcements = admin.ask("announcements").ok()?;
-    let ready = is_ready().unwrap_or(false);
+    let ready = admin.ask("overview").is_ok_and(|overview| overview["ready"] == true);
     let rows = announcements.as_array()?;
     Some(Told { ready, vips: rows.iter().filter_map(claimed).collect() })
-}
-
-fn is_ready() -> io::Result<bool> {
-    let address: SocketAddr = ADMIN.parse().expect("an address and a port");
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.0 200"))
 }
 
 fn claimed(row: &Value) -> Option<(IpAddr, Claimed)> {

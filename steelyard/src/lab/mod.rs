@@ -45,10 +45,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use ipnet::IpNet;
 
-use self::order::{Only, Order};
+pub use self::order::{Order, Way};
 pub use self::watch::WatchArgs;
 use crate::cli::Output;
 
@@ -106,60 +106,9 @@ pub enum LabCommand {
         #[arg(long, short, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
         output: Output,
     },
-    /// Kill a node's `steelyard up` at once (SIGKILL)
-    Kill {
-        /// The node
-        node: String,
-    },
-    /// Stop a node's `steelyard up` in its tracks (SIGSTOP): it holds everything, does nothing
-    Stop {
-        /// The node
-        node: String,
-    },
-    /// Let a stopped node go on (SIGCONT)
-    Cont {
-        /// The node
-        node: String,
-    },
-    /// Let a node hand over what it owns, and end (SIGTERM)
-    Leave {
-        /// The node
-        node: String,
-    },
-    /// Pull nodes' plugs, or only drop some of what passes
-    #[command(after_help = CUT_EXAMPLES)]
-    Cut {
-        /// The nodes, each from everybody
-        #[arg(required = true, value_name = "NODE")]
-        nodes: Vec<String>,
-        /// Drop one direction only: what comes in to the node, or what goes out
-        #[arg(long, value_enum, value_name = "WAY")]
-        one_way: Option<Way>,
-        /// Drop heartbeats only (UDP 9181); the rest of the LAN is intact
-        #[arg(long, conflicts_with = "one_way")]
-        heartbeats: bool,
-    },
-    /// Let these nodes hear only each other, and the others (with client and router) only
-    /// themselves
-    Partition {
-        /// The nodes on the far side
-        #[arg(required = true, value_name = "NODE")]
-        nodes: Vec<String>,
-    },
-    /// Lose some of the frames of a node, in and out
-    Loss {
-        /// The node
-        node: String,
-        /// Of all frames; 0 ends it
-        #[arg(value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
-        percent: u8,
-    },
-    /// Undo everything that was done to nodes: wires, stops, and those that ended start again
-    Heal {
-        /// The nodes [default: all]
-        #[arg(value_name = "NODE")]
-        nodes: Vec<String>,
-    },
+    /// What is done to nodes.
+    #[command(flatten)]
+    Order(Order),
     /// Run a command on a host: `client`, `router`, `visitor`, a node or a pod
     #[command(after_help = "Example:\n  sudo steelyard lab exec client ping -c 1 10.1.1.100")]
     Exec {
@@ -182,24 +131,8 @@ pub enum LabCommand {
     },
 }
 
-/// A direction of a wire, as seen from the node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Way {
-    /// What comes in
-    In,
-    /// What goes out
-    Out,
-}
-
 /// Name of the laboratory unless another is given.
 const NAME: &str = "lab";
-
-const CUT_EXAMPLES: &str = "\
-Examples:
-  sudo steelyard lab cut worker-1                  carrier lost, as by a pulled plug
-  sudo steelyard lab cut worker-1 --one-way out    it hears, and is not heard
-  sudo steelyard lab cut worker-1 --heartbeats     the others think it dead; it is not
-  sudo steelyard lab heal";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -230,37 +163,10 @@ pub fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
         Some(LabCommand::Watch(watch)) => watch::run(&args.name, watch),
         Some(LabCommand::Show { output }) => show::run(&args.name, *output),
         Some(LabCommand::Inside { namespace, command }) => child::inside(namespace, command),
-        Some(command) => {
-            let order = order(command).expect("every other command is an order");
-            order::give(&args.name, &order)
-        }
+        Some(LabCommand::Order(order)) => order::give(&args.name, order),
         None if args.detach => serve::detach(&args),
         None => serve::run(&args),
     }
-}
-
-/// What a command tells the running laboratory; none for commands that tell it nothing.
-fn order(command: &LabCommand) -> Option<Order> {
-    let one = |node: &String| node.clone();
-    Some(match command {
-        LabCommand::Kill { node } => Order::Kill { node: one(node) },
-        LabCommand::Stop { node } => Order::Stop { node: one(node) },
-        LabCommand::Cont { node } => Order::Cont { node: one(node) },
-        LabCommand::Leave { node } => Order::Leave { node: one(node) },
-        LabCommand::Cut { nodes, one_way, heartbeats } => {
-            let only = match (one_way, heartbeats) {
-                (Some(Way::In), _) => Only::In,
-                (Some(Way::Out), _) => Only::Out,
-                (None, true) => Only::Heartbeats,
-                (None, false) => Only::Everything,
-            };
-            Order::Cut { nodes: nodes.clone(), only }
-        }
-        LabCommand::Partition { nodes } => Order::Partition { nodes: nodes.clone() },
-        LabCommand::Loss { node, percent } => Order::Loss { node: one(node), percent: *percent },
-        LabCommand::Heal { nodes } => Order::Heal { nodes: nodes.clone() },
-        _ => return None,
-    })
 }
 
 /// Names of laboratories are parts of names of namespaces, split at `-`.

@@ -13,7 +13,7 @@ use steelyard_host::netns::Namespace;
 
 use super::child::Child;
 use super::console::Console;
-use super::order::{Only, Order};
+use super::order::{Order, Way};
 use super::wire::{self, Faults};
 
 /// All nodes, in the order of the topology.
@@ -180,11 +180,12 @@ impl Nodes {
             Order::Stop { node } => self.stop(node),
             Order::Cont { node } => self.cont(node),
             Order::Leave { node } => self.leave(node),
-            Order::Cut { nodes, only } => self.cut(nodes, *only),
+            Order::Cut { nodes, one_way, heartbeats } => {
+                self.cut(nodes, Cut::new(*one_way, *heartbeats))
+            }
             Order::Loss { node, percent } => self.lose(node, *percent),
             Order::Partition { nodes } => self.partition(nodes),
             Order::Heal { nodes } => self.heal(nodes),
-            Order::Show | Order::Draw { .. } => anyhow::bail!("nothing is done by looking"),
         }
     }
 
@@ -221,34 +222,16 @@ impl Nodes {
         Ok(format!("{name} hands over and leaves"))
     }
 
-    fn cut(&mut self, names: &[String], only: Only) -> anyhow::Result<String> {
+    fn cut(&mut self, names: &[String], cut: Cut) -> anyhow::Result<String> {
         for name in names {
-            let faults = &self.node(name)?.faults;
-            let already = match only {
-                Only::Everything => faults.unplugged,
-                Only::In => faults.deaf,
-                Only::Out => faults.mute,
-                Only::Heartbeats => faults.heartless,
-            };
-            anyhow::ensure!(!already, "{name} is cut so already; `lab heal {name}` mends it");
+            let is_cut = *cut.of(&mut self.node(name)?.faults);
+            anyhow::ensure!(!is_cut, "{name} is cut so already; `lab heal {name}` mends it");
         }
         for name in names {
-            let faults = &mut self.node(name)?.faults;
-            match only {
-                Only::Everything => faults.unplugged = true,
-                Only::In => faults.deaf = true,
-                Only::Out => faults.mute = true,
-                Only::Heartbeats => faults.heartless = true,
-            }
+            *cut.of(&mut self.node(name)?.faults) = true;
         }
         self.rewire()?;
-        let what = match only {
-            Only::Everything => "cut off",
-            Only::In => "deaf: nothing gets in",
-            Only::Out => "mute: nothing gets out",
-            Only::Heartbeats => "without heartbeats; all else passes",
-        };
-        Ok(format!("{} {} {what}", names.join(", "), are(names.len())))
+        Ok(format!("{} {} {}", names.join(", "), are(names.len()), cut.words()))
     }
 
     fn lose(&mut self, name: &str, percent: u8) -> anyhow::Result<String> {
@@ -313,6 +296,43 @@ impl Nodes {
         let life = is(node.life);
         anyhow::ensure!(node.life.is_alive(), "{name} {life}; `lab heal {name}` starts it again");
         Ok(node)
+    }
+}
+
+/// What of a wire is cut.
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    Everything,
+    One(Way),
+    Heartbeats,
+}
+
+impl Cut {
+    const fn new(one_way: Option<Way>, heartbeats: bool) -> Self {
+        match (one_way, heartbeats) {
+            (Some(way), _) => Self::One(way),
+            (None, true) => Self::Heartbeats,
+            (None, false) => Self::Everything,
+        }
+    }
+
+    /// Whether a wire is cut so.
+    const fn of(self, faults: &mut Faults) -> &mut bool {
+        match self {
+            Self::Everything => &mut faults.unplugged,
+            Self::One(Way::In) => &mut faults.deaf,
+            Self::One(Way::Out) => &mut faults.mute,
+            Self::Heartbeats => &mut faults.heartless,
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Everything => "cut off",
+            Self::One(Way::In) => "deaf: nothing gets in",
+            Self::One(Way::Out) => "mute: nothing gets out",
+            Self::Heartbeats => "without heartbeats; all else passes",
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::{Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
@@ -19,54 +20,89 @@ use super::view::View;
 /// How long an order may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+const CUT_EXAMPLES: &str = "\
+Examples:
+  sudo steelyard lab cut worker-1                  carrier lost, as by a pulled plug
+  sudo steelyard lab cut worker-1 --one-way out    it hears, and is not heard
+  sudo steelyard lab cut worker-1 --heartbeats     the others think it dead; it is not
+  sudo steelyard lab heal";
+
+/// What can be done to the nodes.
+#[derive(Subcommand, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Order {
-    /// Kill its `steelyard up`.
+pub enum Order {
+    /// Kill a node's `steelyard up` at once (SIGKILL)
     Kill {
-        /// Which one.
+        /// The node
         node: String,
     },
-    /// Stop it, as a suspended or overloaded machine is.
+    /// Stop a node's `steelyard up` in its tracks (SIGSTOP): it holds everything, does nothing
     Stop {
-        /// Which one.
+        /// The node
         node: String,
     },
-    /// Let it go on.
+    /// Let a stopped node go on (SIGCONT)
     Cont {
-        /// Which one.
+        /// The node
         node: String,
     },
-    /// Let it hand over and end.
+    /// Let a node hand over what it owns, and end (SIGTERM)
     Leave {
-        /// Which one.
+        /// The node
         node: String,
     },
-    /// Cut wires.
+    /// Pull nodes' plugs, or only drop some of what passes
+    #[command(after_help = CUT_EXAMPLES)]
     Cut {
-        /// Each of these from everybody.
+        /// The nodes, each from everybody
+        #[arg(required = true, value_name = "NODE")]
         nodes: Vec<String>,
-        /// What is cut.
-        only: Only,
+        /// Drop one direction only: what comes in to the node, or what goes out
+        #[arg(long, value_enum, value_name = "WAY")]
+        one_way: Option<Way>,
+        /// Drop heartbeats only (UDP 9181); the rest of the LAN is intact
+        #[arg(long, conflicts_with = "one_way")]
+        heartbeats: bool,
     },
-    /// Let a wire lose frames.
+    /// Let these nodes hear only each other, and the others (with client and router) only
+    /// themselves
+    Partition {
+        /// The nodes on the far side
+        #[arg(required = true, value_name = "NODE")]
+        nodes: Vec<String>,
+    },
+    /// Lose some of the frames of a node, in and out
     Loss {
-        /// Which one.
+        /// The node
         node: String,
-        /// Of all frames.
+        /// Of all frames; 0 ends it
+        #[arg(value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
         percent: u8,
     },
-    /// Let these hear only each other.
-    Partition {
-        /// One side.
-        nodes: Vec<String>,
-    },
-    /// Undo everything that was done to these; to all when empty.
+    /// Undo everything that was done to nodes: wires, stops, and those that ended start again
     Heal {
-        /// Which ones.
+        /// The nodes [default: all]
+        #[arg(value_name = "NODE")]
         nodes: Vec<String>,
     },
+}
+
+/// A direction of a wire, as seen from the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// What comes in
+    In,
+    /// What goes out
+    Out,
+}
+
+/// What is asked of a running laboratory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Request {
+    /// Do this.
+    Do(Order),
     /// Tell how things are.
     Show,
     /// The same as a drawing.
@@ -76,20 +112,6 @@ pub(super) enum Order {
         /// For so many columns.
         columns: usize,
     },
-}
-
-/// What of a wire is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Only {
-    /// The plug is pulled.
-    Everything,
-    /// What comes to the node.
-    In,
-    /// What the node sends.
-    Out,
-    /// Heartbeats, both ways.
-    Heartbeats,
 }
 
 /// What comes back.
@@ -106,8 +128,8 @@ pub(super) enum Answer {
     Drawn(String),
 }
 
-/// An order that waits to be carried out.
-pub(super) type Pending = (Order, oneshot::Sender<Answer>);
+/// A request that waits to be answered.
+pub(super) type Pending = (Request, oneshot::Sender<Answer>);
 
 /// Where a laboratory listens.
 fn socket(folder: &Path) -> PathBuf {
@@ -116,7 +138,7 @@ fn socket(folder: &Path) -> PathBuf {
 
 /// Gives an order to the laboratory of this name and prints what it says.
 pub(super) fn give(lab: &str, order: &Order) -> anyhow::Result<ExitCode> {
-    match ask(lab, order)? {
+    match ask(lab, &Request::Do(order.clone()))? {
         Answer::Done(sentence) => println!("{sentence}"),
         Answer::Refused(sentence) => anyhow::bail!(sentence),
         Answer::Seen(_) | Answer::Drawn(_) => {
@@ -126,13 +148,13 @@ pub(super) fn give(lab: &str, order: &Order) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Gives an order to the laboratory of this name; what it answers.
-pub(super) fn ask(lab: &str, order: &Order) -> anyhow::Result<Answer> {
+/// Asks the laboratory of this name; what it answers.
+pub(super) fn ask(lab: &str, request: &Request) -> anyhow::Result<Answer> {
     let state = State::attach(lab)?;
     let mut stream = UnixStream::connect(socket(&state.folder))
         .context("the laboratory does not listen; end it with `sudo steelyard lab down`")?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(format!("{}\n", serde_json::to_string(order)?).as_bytes())?;
+    stream.write_all(format!("{}\n", serde_json::to_string(request)?).as_bytes())?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).context("the laboratory does not answer")?;
     serde_json::from_str(&line).context("the laboratory is of another version; restart it")
@@ -160,12 +182,12 @@ async fn serve(
     let mut line = String::new();
     tokio::io::BufReader::new(reader).read_line(&mut line).await?;
     let answer = match serde_json::from_str(&line) {
-        Ok(order) => {
+        Ok(request) => {
             let (reply, answer) = oneshot::channel();
-            pending.send((order, reply)).await?;
+            pending.send((request, reply)).await?;
             answer.await?
         }
-        Err(error) => Answer::Refused(format!("that is no order: {error}")),
+        Err(error) => Answer::Refused(format!("it does not understand this: {error}")),
     };
     let text = format!("{}\n", serde_json::to_string(&answer)?);
     writer.write_all(text.as_bytes()).await?;

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::console::{Console, print};
 use super::draw::{self, Look};
-use super::order::{Answer, Order};
+use super::order::{Answer, Request};
 use super::start::Laboratory;
 use super::state::{self, State};
 use super::view::View;
@@ -59,13 +59,13 @@ pub(super) fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
 async fn follow(laboratory: &mut Laboratory, console: &Console, end: &str) {
     let mut tick = tokio::time::interval(TICK);
     let mut shown = laboratory.view();
-    let mut drawn_columns = 0;
+    let mut drawn_in = (0, 0);
     loop {
         tokio::select! {
             _ = tick.tick() => {}
-            Some((order, reply)) = laboratory.orders.recv() => {
+            Some((request, reply)) = laboratory.requests.recv() => {
                 // Who asked may have gone.
-                let _ = reply.send(answer(laboratory, &order, console).await);
+                let _ = reply.send(answer(laboratory, request, console).await);
             }
         }
         for sentence in laboratory.nodes.look() {
@@ -75,26 +75,24 @@ async fn follow(laboratory: &mut Laboratory, console: &Console, end: &str) {
         for line in view.changes(&shown) {
             console.say(&format!("{line}\n"));
         }
-        let columns = console.columns();
-        if view != shown || columns != drawn_columns || console.is_stale() {
+        let room = console.room();
+        if view != shown || room != drawn_in || console.is_stale() {
             console.draw(&format!("{}\n  {end}\n", page(laboratory, &view, console)));
-            (shown, drawn_columns) = (view, columns);
+            (shown, drawn_in) = (view, room);
         }
     }
 }
 
-async fn answer(laboratory: &mut Laboratory, order: &Order, console: &Console) -> Answer {
-    let view = laboratory.view();
-    match *order {
-        Order::Show => return Answer::Seen(view),
-        Order::Draw { color, columns } => {
-            let Laboratory { topology, world, named, .. } = laboratory;
-            let look = Look { color, columns, program: &program(), named };
-            return Answer::Drawn(draw::laboratory(topology, world, &view, look));
+async fn answer(laboratory: &mut Laboratory, request: Request, console: &Console) -> Answer {
+    let order = match request {
+        Request::Show => return Answer::Seen(laboratory.view()),
+        Request::Draw { color, columns } => {
+            let view = laboratory.view();
+            return Answer::Drawn(drawing(laboratory, &view, color, (usize::MAX, columns)));
         }
-        _ => {}
-    }
-    match laboratory.nodes.take(order).await {
+        Request::Do(order) => order,
+    };
+    match laboratory.nodes.take(&order).await {
         Ok(sentence) => {
             console.say(&format!("{sentence}\n"));
             Answer::Done(sentence)
@@ -104,10 +102,19 @@ async fn answer(laboratory: &mut Laboratory, order: &Order, console: &Console) -
 }
 
 fn page(laboratory: &Laboratory, view: &View, console: &Console) -> String {
-    let program = program();
+    drawing(laboratory, view, console.color(), console.room())
+}
+
+/// In so many rows and columns.
+fn drawing(
+    laboratory: &Laboratory,
+    view: &View,
+    color: bool,
+    (rows, columns): (usize, usize),
+) -> String {
     let Laboratory { topology, world, named, .. } = laboratory;
-    let (color, columns) = (console.color(), console.columns());
-    draw::laboratory(topology, world, view, Look { color, program: &program, named, columns })
+    let look = Look { color, columns, rows, program: &program(), named };
+    draw::laboratory(topology, world, view, look)
 }
 
 /// How this program was called.

@@ -3,17 +3,17 @@
 use std::process::ExitCode;
 
 use super::console::Console;
-use super::order::{self, Answer, Order};
+use super::order::{self, Answer, Request};
 use crate::cli::Output;
 
 /// Prints how things are in the laboratory of this name.
 pub(super) fn run(lab: &str, output: Output) -> anyhow::Result<ExitCode> {
     let console = Console::new();
-    let order = match output {
-        Output::Json => Order::Show,
-        Output::Text => Order::Draw { color: console.color(), columns: console.columns() },
+    let request = match output {
+        Output::Json => Request::Show,
+        Output::Text => Request::Draw { color: console.color(), columns: console.columns() },
     };
-    let text = match order::ask(lab, &order)? {
+    let text = match order::ask(lab, &request)? {
         Answer::Seen(view) => serde_json::to_string_pretty(&view)? + "\n",
         Answer::Drawn(drawing) => format!("\n{drawing}\n"),
         Answer::Done(sentence) | Answer::Refused(sentence) => anyhow::bail!(sentence),

@@ -41,7 +41,7 @@ pub(super) struct Laboratory {
     /// What they say.
     pub(super) eyes: Eyes,
     /// What other terminals want.
-    pub(super) orders: tokio::sync::mpsc::Receiver<Pending>,
+    pub(super) requests: tokio::sync::mpsc::Receiver<Pending>,
     echoes: Vec<Child>,
     built: Built,
     /// Who is where.
@@ -81,11 +81,11 @@ impl Laboratory {
         let nodes = hosts.map(|((it, host), (port, up))| Node::new(&it.name, host, port, up));
         let nodes = Nodes::start(nodes.collect(), built.switch(), console)?;
         let eyes = Eyes::open(&built.nodes)?;
-        let orders = order::listen(claim.folder())?;
+        let requests = order::listen(claim.folder())?;
         let state = published(paths, lock, &topology, &built, &claim)?;
         let named = named(args);
         let mut laboratory =
-            Self { nodes, eyes, orders, echoes, built, topology, world, named, claim, state };
+            Self { nodes, eyes, requests, echoes, built, topology, world, named, claim, state };
         laboratory.settle(console).await?;
         laboratory.world = World::read(&laboratory.state.paths, &laboratory.state.lock)?;
         Ok(laboratory)

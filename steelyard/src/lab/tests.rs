@@ -178,7 +178,7 @@ fn the_drawing_is_aligned() {
     };
     let nodes = vec![seen("worker-1", Faults::default()), seen("worker-2", cut)];
     let view = View { nodes, vips: vec![shown] };
-    let look = Look { color: false, program: "steelyard", named: "", columns: 80 };
+    let look = Look { color: false, program: "steelyard", named: "", columns: 80, rows: 99 };
     let drawn = draw::laboratory(&made, &World { snapshot, vips: vec![vip] }, &view, look);
     let expected = "  LAN 10.1.1.0/24
    │
@@ -199,12 +199,36 @@ fn the_drawing_is_aligned() {
     sudo steelyard lab exec client ping -c 1 10.1.1.100
     sudo steelyard lab exec worker-1 steelyard get services
     sudo steelyard lab watch          # then, in a third terminal:
-    sudo steelyard lab kill worker-1  # kill | stop | cont | cut | loss | leave | heal
+    sudo steelyard lab kill worker-1  # or stop, cut, loss, leave
+    sudo steelyard lab heal
 
   POD         ADDRESS     PORTS   NODE
   test-app-1  10.244.1.2  80/TCP  worker-1
 ";
     assert_eq!(drawn, expected);
+}
+
+#[test]
+fn a_low_screen_tells_of_nodes_that_matter() {
+    let nodes: Vec<Node> =
+        (1..=20).map(|n| node(&format!("n{n}"), &[&format!("10.1.1.{}", n + 10)])).collect();
+    let pools = vec![pool("p", &[("10.1.1.100", "10.1.1.150")])];
+    let made = topology(&world(pools, nodes), &[]);
+    let seen = |node: &super::topology::Machine| NodeView {
+        name: node.name.clone(),
+        life: if node.name == "n7" { Life::Killed } else { Life::Running },
+        ready: node.name != "n7",
+        faults: Faults::default(),
+    };
+    let view = View { nodes: made.nodes.iter().map(seen).collect(), vips: Vec::new() };
+    let network = |rows| {
+        let look = Look { color: false, program: "steelyard", named: "", columns: 80, rows };
+        draw::network(&made, &view, look)
+    };
+    let low = network(20);
+    let told: Vec<&str> = low.lines().skip(6).collect();
+    assert_eq!(told, ["   ├── n7       killed", "   └── … 19 more nodes, ready"]);
+    assert_eq!(network(26).lines().count(), 26);
 }
 
 #[test]

@@ -57,6 +57,18 @@ impl Table {
         self.rows.is_empty()
     }
 
+    /// Leaves out columns, in this order, until the table is no wider than `columns` characters.
+    pub fn narrow(&mut self, columns: usize, dispensable: &[&str]) {
+        for name in dispensable {
+            if self.total_width() <= columns {
+                return;
+            }
+            let Some(at) = self.header.iter().position(|it| it == name) else { continue };
+            self.header.remove(at);
+            self.rows.iter_mut().for_each(|row| drop(row.remove(at)));
+        }
+    }
+
     /// The lines of the table, each behind `indent` spaces, without trailing blanks.
     pub fn render(&self, indent: usize, color: bool) -> String {
         let header: Vec<Cell> =
@@ -75,6 +87,12 @@ impl Table {
             out.push('\n');
         }
         out
+    }
+
+    fn total_width(&self) -> usize {
+        let columns = self.header.len();
+        let gaps = 2 * columns.saturating_sub(1);
+        (0..columns).map(|column| self.width(column)).sum::<usize>() + gaps
     }
 
     fn width(&self, column: usize) -> usize {
@@ -97,5 +115,21 @@ mod tests {
             "  NAME    PORT  WHY\n  a       80\n  longer  8080  new\n"
         );
         assert!(table.render(0, true).contains("\x1b[32m8080\x1b[0m  new"));
+    }
+
+    #[test]
+    fn columns_go_in_order_until_the_rest_fits() {
+        for (columns, expected) in [
+            (19, "NAME    PORT  WHY\nlonger  8080  new\n"),
+            (17, "NAME    PORT  WHY\nlonger  8080  new\n"),
+            (16, "NAME    WHY\nlonger  new\n"),
+            (10, "NAME\nlonger\n"),
+            (1, "NAME\nlonger\n"),
+        ] {
+            let mut table = Table::new(&["NAME", "PORT", "WHY"]);
+            table.row(["longer".into(), "8080".into(), "new".into()]);
+            table.narrow(columns, &["PORT", "ABSENT", "WHY"]);
+            assert_eq!(table.render(0, false), expected, "{columns}");
+        }
     }
 }
