@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use steelyard_host::random;
@@ -85,6 +86,36 @@ impl Membership {
     }
 }
 
+/// Writes what is kept on threads that may block, one at a time; what is older than what was
+/// written is left out, in whichever order they come to it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Keeper {
+    /// How often it was told to write.
+    orders: u64,
+    /// The last that was carried out.
+    written: Arc<Mutex<u64>>,
+}
+
+impl Keeper {
+    /// A writing that may be carried out anywhere, later.
+    pub(crate) fn order(
+        &mut self,
+        kept: &Kept,
+        path: PathBuf,
+    ) -> impl FnOnce() -> io::Result<()> + Send + use<> {
+        self.orders += 1;
+        let (order, written, kept) = (self.orders, Arc::clone(&self.written), kept.clone());
+        move || {
+            let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
+            if *written > order {
+                return Ok(());
+            }
+            *written = order;
+            kept.write(&path)
+        }
+    }
+}
+
 impl Kept {
     /// What the file says. Lines that make no sense are left out: peers know better.
     fn read(path: &Path) -> Self {
@@ -136,6 +167,19 @@ mod tests {
         assert_eq!(second.kept, kept.epochs);
         assert!(second.epoch > first.epoch && again.start == second.epoch);
         assert_ne!(first.salt, second.salt);
+        // As threads come to it: the older one later, and all at the same time.
+        let mut keeper = Keeper::default();
+        let mut order = |epoch| {
+            kept.epochs.insert([10, 0, 0, 1].into(), epoch);
+            keeper.order(&kept, path.clone())
+        };
+        let (older, newer) = (order(9), order(10));
+        newer().unwrap();
+        older().unwrap();
+        assert_eq!(Kept::read(&path).epochs[&IpAddr::from([10, 0, 0, 1])], 10);
+        let many: Vec<_> = (11..=40).map(|epoch| std::thread::spawn(order(epoch))).collect();
+        many.into_iter().for_each(|thread| thread.join().unwrap().unwrap());
+        assert_eq!(Kept::read(&path).epochs[&IpAddr::from([10, 0, 0, 1])], 40);
         std::fs::write(&path, "nonsense\nstart x\n10.0.0.1 9\n").unwrap();
         assert_eq!(Kept::read(&path).epochs.len(), 1);
         std::fs::remove_dir_all(folder).unwrap();

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::{Driver, Placement};
 use crate::group::{Group, Wish};
-use crate::membership::{Kept, Membership};
+use crate::membership::{Keeper, Kept, Membership};
 use crate::metrics::Totals;
 use crate::port::Happened;
 use crate::speaker::{Command, StartError, Vip};
@@ -28,6 +28,7 @@ pub(super) struct Shares {
     membership: Membership,
     config: Config,
     kept: Kept,
+    keeper: Keeper,
     unwritten: bool,
     /// By number of the interface.
     groups: BTreeMap<u32, Group>,
@@ -44,6 +45,7 @@ impl Shares {
             membership: membership.clone(),
             config,
             kept,
+            keeper: Keeper::default(),
             unwritten: false,
             groups: BTreeMap::new(),
             leaving: Vec::new(),
@@ -151,10 +153,10 @@ impl Shares {
     fn write(&mut self) {
         let Some(path) = self.membership.kept.clone().filter(|_| self.unwritten) else { return };
         self.unwritten = false;
-        let kept = self.kept.clone();
+        let write = self.keeper.order(&self.kept, path.clone());
         // Others know the epoch as well: it is not worth a silence while the disk is slow.
         drop(tokio::task::spawn_blocking(move || {
-            if let Err(error) = kept.write(&path) {
+            if let Err(error) = write() {
                 tracing::warn!(%error, "epochs are not kept in {}", path.display());
             }
         }));
@@ -218,6 +220,11 @@ impl Driver {
             });
         }
         for (interface, event) in told {
+            // Written before the first frame that says so, and never put together with others: so
+            // that what is captured on a wire can be held against it.
+            if let Event::Owner { vip, owner: Some(owner), epoch, .. } = &event {
+                tracing::debug!(%vip, epoch, %owner, "claim");
+            }
             let vip = match &event {
                 Event::Owner { vip, .. }
                 | Event::Took { vip, .. }
