@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use steelyard_host::netns::Namespace;
@@ -30,8 +30,10 @@ pub(super) struct Eyes {
 }
 
 /// What one node says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Told {
+    /// When it was asked.
+    pub(super) asked: Instant,
     /// It is configured, listening, and announcing what it should.
     pub(super) ready: bool,
     /// The addresses that it knows of.
@@ -97,11 +99,12 @@ impl Drop for Eyes {
 
 /// Asks the node whose namespace the thread is in.
 fn ask() -> Option<Told> {
+    let asked = Instant::now();
     let admin = AdminArgs { admin: ADMIN.to_owned(), admin_token_file: None };
     let announcements = admin.ask("announcements").ok()?;
     let ready = admin.ask("overview").is_ok_and(|overview| overview["ready"] == true);
     let rows = announcements.as_array()?;
-    Some(Told { ready, vips: rows.iter().filter_map(claimed).collect() })
+    Some(Told { asked, ready, vips: rows.iter().filter_map(claimed).collect() })
 }
 
 fn claimed(row: &Value) -> Option<(IpAddr, Claimed)> {

@@ -5,6 +5,7 @@
 //! is asked of the nodes themselves ([`super::eyes`]).
 
 use std::ffi::OsString;
+use std::time::Instant;
 
 use anyhow::Context;
 use rustix::process::Signal;
@@ -34,6 +35,8 @@ pub(super) struct Node {
     pub(super) name: String,
     /// Whether its `steelyard up` runs.
     pub(super) life: Life,
+    /// When it was last started or let go on: what it said before that is out of date.
+    pub(super) awake: Instant,
     /// What is wrong with its wire.
     pub(super) faults: Faults,
     /// Its network namespace.
@@ -95,6 +98,7 @@ impl Node {
         Self {
             name: name.to_owned(),
             life: Life::Left,
+            awake: Instant::now(),
             faults: Faults::default(),
             namespace: namespace.name().to_owned(),
             port: port.to_owned(),
@@ -106,8 +110,19 @@ impl Node {
     /// Starts `steelyard up`.
     fn start(&mut self, console: &Console) -> anyhow::Result<()> {
         self.up = Some(Child::start(&self.name, &self.namespace, &self.arguments, console)?);
-        self.life = Life::Running;
+        self.runs();
         Ok(())
+    }
+
+    /// Lets it go on.
+    fn wake(&mut self) {
+        self.signal(Signal::CONT);
+        self.runs();
+    }
+
+    fn runs(&mut self) {
+        self.life = Life::Running;
+        self.awake = Instant::now();
     }
 
     /// Its end as a sentence, once, when it has ended; starts it again when it is to come back.
@@ -209,8 +224,7 @@ impl Nodes {
     fn cont(&mut self, name: &str) -> anyhow::Result<String> {
         let node = self.alive(name)?;
         anyhow::ensure!(node.life == Life::Stopped, "{name} is not stopped; `lab stop {name}` is");
-        node.signal(Signal::CONT);
-        node.life = Life::Running;
+        node.wake();
         Ok(format!("{name} goes on"))
     }
 
@@ -266,10 +280,7 @@ impl Nodes {
             match node.life {
                 Life::Running | Life::Returning => {}
                 Life::Leaving => node.life = Life::Returning,
-                Life::Stopped => {
-                    node.signal(Signal::CONT);
-                    node.life = Life::Running;
-                }
+                Life::Stopped => node.wake(),
                 Life::Left | Life::Killed | Life::Ended => node.start(&console)?,
             }
         }

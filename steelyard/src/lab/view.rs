@@ -67,9 +67,9 @@ impl View {
         let mut view = Self::default();
         let mut vips: BTreeMap<IpAddr, VipView> = BTreeMap::new();
         for (node, told) in nodes.zip(told) {
-            // What was said before a stop is no longer so.
+            // What was said before a stop is no longer so, and after it neither.
             let speaks = matches!(node.life, Life::Running | Life::Leaving | Life::Returning);
-            let told = told.as_ref().filter(|_| speaks);
+            let told = told.as_ref().filter(|told| speaks && told.asked > node.awake);
             view.nodes.push(NodeView {
                 name: node.name.clone(),
                 life: node.life,
