@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use steelyard_host::links;
@@ -22,10 +22,21 @@ const IPV6: [u8; 2] = [0x86, 0xdd];
 const ICMPV6: u8 = 58;
 const ADVERTISEMENT: u8 = 136;
 
+/// A frame that said so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// When it was read.
+    pub at: SystemTime,
+    /// The address.
+    pub address: IpAddr,
+    /// The hardware address that is to be believed to have it.
+    pub mac: String,
+}
+
 /// Listens until it is dropped.
 #[derive(Debug)]
 pub struct Capture {
-    heard: Arc<Mutex<Vec<(IpAddr, String)>>>,
+    heard: Arc<Mutex<Vec<Frame>>>,
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<()>>>,
 }
@@ -44,13 +55,9 @@ impl Capture {
         Ok(capture)
     }
 
-    /// The hardware addresses that claimed `address`, each change once.
-    pub fn claimants(&self, address: IpAddr) -> Vec<String> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        let macs = heard.iter().filter(|(claimed, _)| *claimed == address);
-        let mut macs: Vec<String> = macs.map(|(_, mac)| mac.clone()).collect();
-        macs.dedup();
-        macs
+    /// All that was heard so far, in order.
+    pub fn heard(&self) -> Vec<Frame> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -63,11 +70,26 @@ impl Drop for Capture {
     }
 }
 
-fn listen(
-    heard: &Mutex<Vec<(IpAddr, String)>>,
-    is_over: &AtomicBool,
-    ready: &mpsc::Sender<()>,
-) -> Result<()> {
+/// Says once on the `eth0` of a namespace that `address` is there (a gratuitous ARP request), as a
+/// host would that knows no better.
+pub fn claim_by_arp(namespace: &str, address: Ipv4Addr) -> Result<()> {
+    Namespace::existing(namespace)?.run(|| {
+        let links = links::list()?;
+        let link = links.iter().find(|link| link.name == "eth0").context("no eth0")?;
+        let own = link.mac.context("eth0 has no hardware address")?;
+        let fixed = [0, 1, 8, 0, 6, 4, 0, 1];
+        let address = address.octets();
+        let parts: [&[u8]; 8] = [&[0xff; 6], &own, &ARP, &fixed, &own, &address, &[0; 6], &address];
+        let frame = parts.concat();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let socket = PacketSocket::open(link.index)?;
+            Ok(std::future::poll_fn(|context| socket.poll_send(context, &frame)).await?)
+        })
+    })?
+}
+
+fn listen(heard: &Mutex<Vec<Frame>>, is_over: &AtomicBool, ready: &mpsc::Sender<()>) -> Result<()> {
     let links = links::list()?;
     let link = links.iter().find(|link| link.name == "eth0").context("no eth0")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -78,8 +100,9 @@ fn listen(
         while !is_over.load(Ordering::Relaxed) {
             let received = tokio::time::timeout(GLANCE, socket.receive(&mut frame)).await;
             let Ok(Ok(length)) = received else { continue };
-            if let Some(claim) = claim(&frame[..length]) {
-                heard.lock().unwrap_or_else(PoisonError::into_inner).push(claim);
+            if let Some((address, mac)) = claim(&frame[..length]) {
+                let frame = Frame { at: SystemTime::now(), address, mac };
+                heard.lock().unwrap_or_else(PoisonError::into_inner).push(frame);
             }
         }
         Ok(())

@@ -53,22 +53,42 @@ impl Lab {
 
     /// The same with further options of `steelyard lab`.
     pub fn start_with(path: Option<&Path>, options: &[&str]) -> Result<Self> {
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        Self::start_named(format!("t{}n{number}", std::process::id()), path, options)
+        Self::start_named(free_name(), path, options)
+    }
+
+    /// The same before whatever else this machine has to do, builds and other tests: a node that
+    /// is kept waiting for half a second falls silent, as it should, and its addresses move.
+    pub fn start_first(path: &Path, options: &[&str]) -> Result<Self> {
+        let mut command = Command::new("chrt");
+        command.args(["--rr", "1"]).arg(binary::steelyard());
+        Self::launch(command, free_name(), Some(path), options)
     }
 
     /// The same under a given name.
     pub fn start_named(name: String, path: Option<&Path>, options: &[&str]) -> Result<Self> {
-        let mut command = binary::command(["lab", "--name", &name]);
-        command.args(path).args(options);
+        Self::launch(Command::new(binary::steelyard()), name, path, options)
+    }
+
+    fn launch(
+        mut command: Command,
+        name: String,
+        path: Option<&Path>,
+        options: &[&str],
+    ) -> Result<Self> {
+        command.args(["lab", "--name", &name]).args(path).args(options);
         let mut process = Running::start(command)?;
         process.wait_for(READY)?;
         Ok(Self { name, process })
     }
 
+    /// Name of the network namespace of one of its parts: `client`, `switch`, `node-NODE`.
+    pub fn namespace(&self, part: &str) -> String {
+        format!("steelyard-{}-{part}", self.name)
+    }
+
     /// Network namespaces that belong to it.
     pub fn namespaces(&self) -> Vec<String> {
-        let prefix = format!("steelyard-{}-", self.name);
+        let prefix = self.namespace("");
         netns::list().into_iter().filter(|name| name.starts_with(&prefix)).collect()
     }
 
@@ -188,6 +208,10 @@ impl Drop for Lab {
         // Also when it was killed: what is left goes now.
         let _ = self.command(&["down"]).output();
     }
+}
+
+fn free_name() -> String {
+    format!("t{}n{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Command lines that name the laboratory.

@@ -5,10 +5,14 @@
 
 pub mod binary;
 pub mod capture;
+pub mod claims;
 pub mod http;
 pub mod lab;
+pub mod manifests;
 pub mod process;
+pub mod run;
 pub mod scratch;
+pub mod turns;
 pub mod up;
 pub mod wait;
 

@@ -10,18 +10,7 @@ use chromium::Page;
 use steelyard_tests::process::Running;
 use steelyard_tests::scratch::Scratch;
 use steelyard_tests::up::{Backend, ingress, service};
-use steelyard_tests::{binary, http, wait};
-
-const POOLS: &str = "\
-apiVersion: metallb.io/v1beta1
-kind: IPAddressPool
-metadata: {name: lan, namespace: metallb-system}
-spec: {addresses: [192.0.2.10-192.0.2.20]}
----
-apiVersion: metallb.io/v1beta1
-kind: L2Advertisement
-metadata: {name: lan, namespace: metallb-system}
-";
+use steelyard_tests::{binary, http, manifests, wait};
 
 /// A Service that wants an address, with a field nobody knows.
 const LAN_SERVICE: &str = "\
@@ -49,7 +38,7 @@ impl Instance {
     fn start() -> Result<(Self, Backend)> {
         let backend = Backend::start("shop")?;
         let folder = Scratch::new()?;
-        folder.write("pools.yaml", POOLS)?;
+        folder.write("pools.yaml", &manifests::pool("192.0.2.10-192.0.2.20"))?;
         folder.write("lan.yaml", LAN_SERVICE)?;
         folder.write("shop.yaml", &service("shop", backend.address))?;
         folder.write("route.yaml", &ingress("shop", "shop.test", "shop", ""))?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use steelyard_tests::lab::Lab;
 use steelyard_tests::process::Signal;
 use steelyard_tests::scratch::Scratch;
-use steelyard_tests::{binary, needs_lab, wait};
+use steelyard_tests::{binary, manifests, needs_lab, wait};
 
 /// Enough requests for every replica to have had its turn, however connections are spread.
 const TRIES: usize = 60;
@@ -134,50 +134,24 @@ fn a_node_reaches(lab: &Lab, node: &str, url: &str, workload: &str) -> Result<()
 /// Nothing listens on port 81: a reset, at once, rather than silence.
 fn a_closed_port_is_refused(lab: &Lab, at: &str) -> Result<()> {
     const COULD_NOT_CONNECT: i32 = 7;
-    let url = url(at, 81);
+    let url = manifests::url(at, 81);
     let output = lab.on("client", &["curl", "-sS", "-g", "-m", "10", "--noproxy", "*", &url])?;
     ensure!(output.status.code() == Some(COULD_NOT_CONNECT), "{url}: {output:?}");
     Ok(())
 }
 
-const DUAL_STACK: &str = r#"
-apiVersion: metallb.io/v1beta1
-kind: IPAddressPool
-metadata: {name: both, namespace: metallb-system}
-spec:
-  addresses: [10.1.1.100-10.1.1.150, "fd00:1:1::100-fd00:1:1::1ff"]
----
-apiVersion: metallb.io/v1beta1
-kind: L2Advertisement
-metadata: {name: all, namespace: metallb-system}
----
-apiVersion: v1
-kind: Service
-metadata: {name: traefik, namespace: traefik, annotations: {steelyard.dev/gateway: "true"}}
-spec:
-  type: LoadBalancer
-  ipFamilyPolicy: PreferDualStack
-  selector: {app.kubernetes.io/name: traefik}
-  ports: [{name: web, port: 80, targetPort: web}]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: test-app}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: test-app}}
-  template:
-    metadata: {labels: {app: test-app}}
-    spec:
-      containers: [{name: nginx, image: "nginx:alpine", ports: [{containerPort: 80}]}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: test-app}
-spec:
-  selector: {app: test-app}
-  ports: [{port: 80}]
----
+/// The gateway and a forwarded Service, each with an address of either family.
+fn dual_stack() -> String {
+    manifests::all(&[
+        &manifests::pool(manifests::BOTH_FAMILIES),
+        &manifests::gateway("traefik"),
+        &manifests::deployment("test-app", 2),
+        &manifests::load_balancer("direct", "test-app", 8080),
+        ROUTE,
+    ])
+}
+
+const ROUTE: &str = "
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: {name: test-app}
@@ -187,31 +161,18 @@ spec:
   - host: test.homelab.local
     http:
       paths:
-      - {path: /, pathType: Prefix, backend: {service: {name: test-app, port: {number: 80}}}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: direct}
-spec:
-  type: LoadBalancer
-  ipFamilyPolicy: PreferDualStack
-  selector: {app: test-app}
-  ports: [{port: 8080, targetPort: 80}]
-"#;
+      - {path: /, pathType: Prefix, backend: {service: {name: direct, port: {number: 8080}}}}
+";
 
 /// Addresses of the gateway and of the forwarded Service.
 const GATEWAY: [&str; 2] = ["10.1.1.101", "fd00:1:1::101"];
 const DIRECT: [&str; 2] = ["10.1.1.100", "fd00:1:1::100"];
 
-fn url(address: &str, port: u16) -> String {
-    format!("http://{}/", SocketAddr::new(self::address(address), port))
-}
-
 #[test]
 fn both_families_are_served_and_silent_with_the_node() -> Result<()> {
     needs_lab!();
     let folder = Scratch::new()?;
-    folder.write("all.yaml", DUAL_STACK)?;
+    folder.write("all.yaml", &dual_stack())?;
     // With more nodes, another would answer for a silent one.
     let lab = Lab::start_with(Some(folder.path()), &["--nodes", "1"])?;
     for at in GATEWAY.into_iter().chain(DIRECT) {
@@ -220,15 +181,16 @@ fn both_families_are_served_and_silent_with_the_node() -> Result<()> {
         ensure!(pinged.status.success(), "{pinged:?}");
     }
     for at in GATEWAY {
-        let ask = || Ok(lab.curl(&["-H", "Host: test.homelab.local", &url(at, 80)])?.1);
+        let ask = || Ok(lab.curl(&["-H", "Host: test.homelab.local", &manifests::url(at, 80)])?.1);
         let seen = replicas(2, ask)?;
         ensure!(seen == names("test-app", 2), "over {at}: {seen:?}");
     }
     for at in DIRECT {
-        let seen = replicas(2, || Ok(lab.curl(&[&url(at, 8080)])?.1))?;
+        let seen = replicas(2, || Ok(lab.curl(&[&manifests::url(at, 8080)])?.1))?;
         ensure!(seen == names("test-app", 2), "over {at}: {seen:?}");
     }
-    let (status, page) = lab.curl(&["-H", "Host: nobody.example", &url(GATEWAY[1], 80)])?;
+    let (status, page) =
+        lab.curl(&["-H", "Host: nobody.example", &manifests::url(GATEWAY[1], 80)])?;
     ensure!(status == 404, "{status} {page}");
     for at in GATEWAY.into_iter().chain(DIRECT) {
         a_closed_port_is_refused(&lab, at)?;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use steelyard_tests::http::{self, Connection};
 use steelyard_tests::scratch::Scratch;
 use steelyard_tests::up::{Backend, Up, ingress, service};
-use steelyard_tests::wait;
+use steelyard_tests::{manifests, wait};
 
 const REQUESTS: usize = 1000;
 const THREADS: usize = 4;
@@ -94,22 +94,10 @@ fn an_edit_with_a_mistake_keeps_the_last_good_version() -> Result<()> {
     })
 }
 
-const POOL: &str = "
-apiVersion: metallb.io/v1beta1
-kind: IPAddressPool
-metadata: {name: pool, namespace: metallb-system}
-spec: {addresses: [192.0.2.100-192.0.2.150]}
----
-apiVersion: metallb.io/v1beta1
-kind: L2Advertisement
-metadata: {name: all, namespace: metallb-system}
-";
+const POOL: &str = "192.0.2.100-192.0.2.150";
 
 fn load_balancer(name: &str) -> String {
-    format!(
-        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\n\
-         spec: {{type: LoadBalancer, ports: [{{port: 80}}], selector: {{app: {name}}}}}\n"
-    )
+    manifests::load_balancer(name, name, 80)
 }
 
 fn addresses(up: &Up, names: &[&str]) -> Result<BTreeMap<String, String>> {
@@ -123,7 +111,7 @@ fn addresses(up: &Up, names: &[&str]) -> Result<BTreeMap<String, String>> {
 #[test]
 fn nobody_moves_when_services_come_and_go() -> Result<()> {
     let folder = Scratch::new()?;
-    folder.write("pool.yaml", POOL)?;
+    folder.write("pool.yaml", &manifests::pool(POOL))?;
     for name in ["b", "c", "d"] {
         folder.write(&format!("{name}.yaml"), &load_balancer(name))?;
     }
@@ -152,7 +140,7 @@ fn nobody_moves_when_services_come_and_go() -> Result<()> {
 #[test]
 fn what_cannot_be_noted_is_not_announced_and_costs_nothing_else() -> Result<()> {
     let (folder, _backend) = application()?;
-    folder.write("pool.yaml", POOL)?;
+    folder.write("pool.yaml", &manifests::pool(POOL))?;
     let up = Up::start(folder.path())?;
     // What the lock is written to before it takes the place of the old one.
     let obstacle = folder.file(".steelyard.lock.new");
