@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::desired::Desired;
 use crate::observed::{HostChange, Observed, Why};
 use crate::owner::Owner;
+use crate::passing::Passing;
 
 /// What a forwarder may do, and under which names.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct ForwardOptions {
     pub rule_priority: u32,
     /// Whether to turn on the forwarding of packets.
     pub ip_forward: bool,
+    /// Whether vips are shared with other nodes, so that their owners change: [`Passing`] works.
+    pub shared: bool,
     /// Whether the kernel may be touched at all.
     pub privileged: bool,
     /// Where what must outlive the process is kept.
@@ -62,6 +65,7 @@ pub struct Forwarder {
     asks: mpsc::UnboundedSender<Ask>,
     changes: Vec<HostChange>,
     degraded: Option<Why>,
+    passing: Passing,
 }
 
 /// What the handle asks of the owner.
@@ -79,6 +83,7 @@ impl Default for ForwardOptions {
             route_table: 8192,
             rule_priority: 50,
             ip_forward: false,
+            shared: false,
             privileged: true,
             state_dir: PathBuf::from("/var/lib/steelyard"),
         }
@@ -100,7 +105,7 @@ impl Forwarder {
                 runtime.block_on(async {
                     match Owner::start(&options).await {
                         Ok((owner, changes)) => {
-                            let _ = started.send(Ok((changes, owner.degraded())));
+                            let _ = started.send(Ok((changes, owner.degraded(), owner.passing())));
                             owner.run(inbox).await;
                         }
                         Err(error) => drop(started.send(Err(error))),
@@ -108,8 +113,9 @@ impl Forwarder {
                 });
             })
             .map_err(StartError::Thread)?;
-        let (changes, degraded) = ready.await.expect("the owner answers before it ends")?;
-        Ok(Self { asks, changes, degraded })
+        let (changes, degraded, passing) =
+            ready.await.expect("the owner answers before it ends")?;
+        Ok(Self { asks, changes, degraded, passing })
     }
 
     /// What was changed on this host, to be shown to the user.
@@ -120,6 +126,11 @@ impl Forwarder {
     /// Why the kernel is not used at all, where that is so.
     pub fn degraded(&self) -> Option<&Why> {
         self.degraded.as_ref()
+    }
+
+    /// Which vips have flows at former owners.
+    pub fn passing(&self) -> Passing {
+        self.passing.clone()
     }
 
     /// Makes `desired` so, and tells what came of it. May be repeated at any time: it repairs what

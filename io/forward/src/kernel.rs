@@ -15,6 +15,7 @@ use steelyard_model::Family;
 use crate::carry::Place;
 use crate::firewall::Table;
 use crate::observed::{AtExit, HostChange, Why};
+use crate::passing::{self, Passing};
 use crate::render::{Frame, Ruleset};
 
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Kernel {
     /// What is in force; none where that is unknown.
     applied: Option<Ruleset>,
     routes: BTreeSet<IpAddr>,
+    /// None where no other node shares our vips, or the kernel cannot pass packets on.
+    passing: Option<Passing>,
 }
 
 impl Kernel {
@@ -34,7 +37,7 @@ impl Kernel {
         let nft = Nft::find().map_err(nft_why)?;
         let routing = Routing::open().map_err(routing_why)?;
         let routes = BTreeSet::new();
-        let mut kernel = Self { nft, routing, frame, rule, applied: None, routes };
+        let mut kernel = Self { nft, routing, frame, rule, applied: None, routes, passing: None };
         kernel.clear().await?;
         match kernel.apply(Ruleset::default()).await {
             Ok(_) => Ok(kernel),
@@ -45,11 +48,24 @@ impl Kernel {
         }
     }
 
+    /// Has packets of flows that began at former owners passed to them, as `passing` says.
+    pub(crate) async fn pass(&mut self, passing: &Passing) -> Result<(), Why> {
+        self.nft.run(&passing::tables(&self.frame.table)).await.map_err(nft_why)?;
+        passing.begin(&self.frame.table).map_err(|error| Why::Refused(error.to_string()))?;
+        self.passing = Some(passing.clone());
+        Ok(())
+    }
+
     /// What [`Kernel::take`] and later applies set.
     pub(crate) fn changes(&self) -> Vec<HostChange> {
         let MarkRule { mark, table, priority } = self.rule;
+        let name = &self.frame.table;
+        let passes = match self.passing {
+            Some(_) => format!(", ip {name}, ip6 {name}"),
+            None => String::new(),
+        };
         let changes = [
-            format!("nftables: table inet {}", self.frame.table),
+            format!("nftables: table inet {name}{passes}"),
             format!(
                 "ip rule: priority {priority} fwmark {mark:#x}/{mark:#x} lookup {table}, v4 and v6"
             ),
@@ -115,16 +131,25 @@ impl Kernel {
                 return obstacles;
             }
         };
-        let mut stands = false;
+        let (mut stands, mut pass) = (false, 0);
         for table in Table::parse(&chains) {
             if table.id() == ("inet", &self.frame.table) {
                 stands = true;
+            } else if table.id() == ("ip", &self.frame.table)
+                || table.id() == ("ip6", &self.frame.table)
+            {
+                pass += 1;
             } else if table.forwards() {
                 self.look_at(table.id(), &mut obstacles).await;
             }
         }
         if !stands {
             self.applied = None;
+        }
+        if let Some(passing) = self.passing.clone().filter(|_| pass < 2)
+            && let Err(why) = self.pass(&passing).await
+        {
+            tracing::warn!(%why, "flows that began at a former owner may break");
         }
         obstacles
     }
@@ -153,7 +178,9 @@ impl Kernel {
     /// Removes everything that is ours, whoever made it.
     pub(crate) async fn clear(&mut self) -> Result<(), Why> {
         self.applied = None;
-        self.nft.run(&self.frame.delete()).await.map_err(nft_why)?;
+        self.passing.take().iter().for_each(Passing::end);
+        let batch = self.frame.delete() + &passing::delete(&self.frame.table);
+        self.nft.run(&batch).await.map_err(nft_why)?;
         self.routing.delete_rule(self.rule).map_err(routing_why)?;
         for vip in self.routing.locals(self.rule.table).map_err(routing_why)? {
             self.routing.delete_local(self.rule.table, vip).map_err(routing_why)?;

@@ -13,7 +13,7 @@
 //!
 //! Pure parts: `carry` (what travels how), `render` (the nftables text), `firewall` (is there
 //! another one). Limits: without privileges a port listens on loopback; rules made with
-//! iptables-legacy are not seen; a flow through NAT does not survive a change of owner.
+//! iptables-legacy are not seen; a flow survives a planned change of owner ([`Passing`]), no other.
 
 mod carry;
 mod desired;
@@ -23,9 +23,11 @@ mod journal;
 mod kernel;
 mod observed;
 mod owner;
+mod passing;
 mod proxy;
 mod render;
 
 pub use desired::{Desired, Forwarded, ForwardedPort, Served, VipPort};
 pub use forwarder::{ForwardOptions, Forwarder, StartError};
 pub use observed::{AtExit, Carried, HostChange, Observed, PortStatus, Why};
+pub use passing::{Pass, Passing};

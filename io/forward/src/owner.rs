@@ -18,6 +18,7 @@ use crate::forwarder::{Ask, ForwardOptions, StartError};
 use crate::journal;
 use crate::kernel::Kernel;
 use crate::observed::{Carried, HostChange, Observed, PortStatus, Why};
+use crate::passing::Passing;
 use crate::proxy::{At, Proxies};
 use crate::render::{Frame, Ruleset};
 
@@ -26,6 +27,7 @@ pub(crate) struct Owner {
     no_kernel: Option<Why>,
     /// Why forwarding could not be turned on although it was asked for.
     no_sysctl: Option<Why>,
+    passing: Passing,
     proxies: Proxies,
     /// UDP ports, and who may answer for them.
     answering: BTreeMap<VipPort, BTreeSet<SocketAddr>>,
@@ -40,6 +42,7 @@ impl Owner {
             kernel: None,
             no_kernel: Some(Why::Unprivileged),
             no_sysctl: None,
+            passing: Passing::default(),
             proxies: Proxies::default(),
             answering: BTreeMap::new(),
             lock: None,
@@ -56,7 +59,12 @@ impl Owner {
         };
         let mut changes = Vec::new();
         match Kernel::take(frame, rule).await {
-            Ok(kernel) => {
+            Ok(mut kernel) => {
+                if options.shared
+                    && let Err(why) = kernel.pass(&owner.passing).await
+                {
+                    tracing::warn!(%why, "flows break when their vip gets another owner");
+                }
                 changes = kernel.changes();
                 owner.no_kernel = None;
                 owner.kernel = Some(kernel);
@@ -78,6 +86,10 @@ impl Owner {
     /// Why the kernel is not used at all, where that is so.
     pub(crate) fn degraded(&self) -> Option<Why> {
         self.no_kernel.clone()
+    }
+
+    pub(crate) fn passing(&self) -> Passing {
+        self.passing.clone()
     }
 
     pub(crate) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Ask>) {

@@ -12,6 +12,7 @@ use steelyard_model::{Family, Protocol};
 
 use crate::carry::{Decision, Way};
 use crate::desired::VipPort;
+use crate::passing;
 
 /// What the table holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,7 +127,8 @@ impl Frame {
             let _ = writeln!(text, "  set listening{suffix} {{ {key}; }}");
             let _ = writeln!(text, "  map ports{suffix} {{ {key} : verdict; }}");
         }
-        text.push_str(&CHAINS.replace("MARK", &format!("{mark:#x}")));
+        let passed = passing::going_out("accept");
+        text.push_str(&CHAINS.replace("MARK", &format!("{mark:#x}")).replace("PASSED", &passed));
         text.push_str("}\n");
         text
     }
@@ -143,6 +145,7 @@ const CHAINS: &str = "  chain mark_in {
   }
   chain mark_out {
     type route hook output priority mangle; policy accept;
+    PASSED
     ip daddr @served4 meta mark set meta mark or MARK
     ip6 daddr @served6 meta mark set meta mark or MARK
   }
@@ -182,6 +185,7 @@ const CHAINS: &str = "  chain mark_in {
   }
   chain guard_out {
     type filter hook output priority -90; policy accept;
+    PASSED
     ip daddr . meta l4proto . th dport @listening4 accept
     ip6 daddr . meta l4proto . th dport @listening6 accept
     meta l4proto != tcp accept

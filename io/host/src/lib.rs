@@ -10,6 +10,7 @@ pub mod links;
 mod netlink;
 pub mod netns;
 pub mod nft;
+pub mod nft_set;
 pub mod packet;
 pub mod random;
 pub mod rule;

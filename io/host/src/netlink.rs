@@ -67,6 +67,11 @@ impl Netlink {
         let _ = socket::set_option(&self.socket, libc::SOL_NETLINK, GET_STRICT_CHK, &1_i32);
     }
 
+    /// Lets requests be as long as this, where the privileges suffice.
+    pub(crate) fn send_at_once(&self, bytes: i32) {
+        let _ = socket::set_option(&self.socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, &bytes);
+    }
+
     /// Sends `request` and waits for the kernel's acknowledgement.
     pub(crate) fn change(&mut self, request: Request) -> io::Result<()> {
         self.ask(request, |_, _| {})
@@ -96,6 +101,46 @@ impl Netlink {
                     TYPE_DONE => return Ok(()),
                     TYPE_ERROR => return status(message.body),
                     kind => each(kind, message.body),
+                }
+            }
+        }
+    }
+
+    /// Sends all of `requests` as one, `last` behind them, and waits until the kernel has answered
+    /// for the last of `requests`. For families that take several as one transaction.
+    pub(crate) fn change_all(&mut self, requests: Vec<Request>, last: Request) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        let count = requests.len();
+        for (at, mut request) in requests.into_iter().enumerate() {
+            self.sequence = self.sequence.wrapping_add(1);
+            if at + 1 == count {
+                request.flags |= ACKNOWLEDGE;
+            }
+            let request = request.emit(self.sequence);
+            bytes.extend(&request);
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+        }
+        bytes.extend(last.emit(self.sequence.wrapping_add(1)));
+        let first = self.sequence.wrapping_sub(u32::try_from(count).expect("few") - 1);
+        self.socket.write_all(&bytes)?;
+        let waited_for = self.sequence;
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut outcome = Ok(());
+        loop {
+            let length = self.read()?;
+            let mut rest = &self.buffer[..length];
+            while let Some((message, after)) = Message::split(rest) {
+                rest = after;
+                let ours = message.sequence.wrapping_sub(first) <= waited_for.wrapping_sub(first);
+                if !ours || message.kind != TYPE_ERROR {
+                    continue;
+                }
+                if outcome.is_ok() {
+                    outcome = status(message.body);
+                }
+                // A batch that is refused as a whole is answered for by its first message.
+                if message.sequence == waited_for || message.sequence == first {
+                    return outcome;
                 }
             }
         }
@@ -142,6 +187,11 @@ impl Request {
     pub(crate) fn raw(mut self, attributes: &[u8]) -> Self {
         self.payload.extend(attributes);
         self
+    }
+
+    /// What it says behind its header.
+    pub(crate) fn into_payload(self) -> Vec<u8> {
+        self.payload
     }
 
     fn emit(&self, sequence: u32) -> Vec<u8> {

@@ -122,6 +122,7 @@ impl Driver {
             tokio::select! {
                 changed = self.shared.wanted.changed() => {
                     if changed.is_err() {
+                        self.shares.iter_mut().for_each(|it| it.stop(clock::now()));
                         return;
                     }
                     self.reconcile();

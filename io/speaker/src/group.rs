@@ -13,6 +13,7 @@ use steelyard_host::links::Link;
 use steelyard_layer2::Input as Asked;
 use steelyard_membership::{Candidate, Config, Event, Input, Output, Segment};
 
+use crate::former::{Formers, Pending};
 use crate::membership::PORT;
 use crate::port::Port;
 use crate::status::sharing;
@@ -22,6 +23,7 @@ const BATCH: usize = 64;
 
 /// One interface.
 pub(crate) struct Group {
+    link: u32,
     pub(crate) name: String,
     pub(crate) segment: Segment,
     socket: Option<SegmentSocket>,
@@ -41,6 +43,7 @@ pub(crate) enum Wish {
 impl Group {
     pub(crate) fn new(now: Instant, link: &Link, config: &Config) -> Self {
         Self {
+            link: link.index,
             name: link.name.clone(),
             segment: Segment::new(now, config),
             socket: None,
@@ -72,7 +75,14 @@ impl Group {
         let here = |peer: &&SocketAddr| link.subnet_of(peer.ip()).is_some();
         let peers: Vec<SocketAddr> = peers.iter().filter(here).copied().collect();
         self.segment.handle(now, Input::Peers(&peers));
+        self.segment.handle(now, Input::Addresses(&addresses(link)));
         self.segment.handle(now, Input::Vips(vips));
+    }
+
+    /// This node stops: the others are told.
+    pub(crate) fn stop(&mut self, now: Instant) {
+        self.segment.handle(now, Input::Stop);
+        self.work(now, None, None);
     }
 
     /// The interface is gone.
@@ -82,9 +92,17 @@ impl Group {
     }
 
     /// Does all that the machine wants done. Without a port nothing is asked or answered.
-    pub(crate) fn work(&mut self, now: Instant, mut port: Option<&mut Port>) -> Vec<Wish> {
-        let mut wishes = Vec::new();
-        while let Some(output) = self.segment.poll(now) {
+    pub(crate) fn work(
+        &mut self,
+        now: Instant,
+        mut port: Option<&mut Port>,
+        formers: Option<&dyn Formers>,
+    ) -> Vec<Wish> {
+        let (mut wishes, mut pending) = (Vec::new(), Pending::default());
+        loop {
+            let output = self.segment.poll(now);
+            pending.take(output.as_ref(), self.link, formers);
+            let Some(output) = output else { break };
             let port = port.as_deref_mut();
             match output {
                 Output::Send { to, bytes } => {
@@ -114,6 +132,7 @@ impl Group {
                 }
                 Output::Keep { vip, epoch } => wishes.push(Wish::Keep(vip, epoch)),
                 Output::Left => self.left = true,
+                Output::Pass { .. } | Output::Forget(_) => {}
                 Output::Event(event) => {
                     if let Some((vip, why)) = sharing::why_owned(&event) {
                         self.since.insert(vip, (SystemTime::now(), why));
@@ -141,6 +160,16 @@ impl Group {
         }
         true
     }
+}
+
+/// Where packets from others on the segment reach this host. Of IPv6, what has nothing to do with
+/// which subnets there are.
+fn addresses(link: &Link) -> Vec<IpAddr> {
+    let all = || link.addresses.iter().map(|net| net.addr());
+    let four = all().find(|it| it.is_ipv4());
+    let local = |it: &IpAddr| matches!(it, IpAddr::V6(it) if it.is_unicast_link_local());
+    let six = all().find(local).or_else(|| all().find(|it| it.is_ipv6()));
+    four.into_iter().chain(six).collect()
 }
 
 fn ask(port: Option<&mut Port>, now: Instant, what: Asked<'_>) {

@@ -13,6 +13,7 @@
 //! interfaces everything is decided anew); a vip is announced only after nobody answered for it.
 
 mod driver;
+mod former;
 mod group;
 mod interface;
 mod log;
@@ -22,6 +23,7 @@ mod port;
 mod speaker;
 mod status;
 
+pub use former::{Former, Formers};
 pub use interface::{Exclude, NoInterface, Unfit};
 pub use membership::{Membership, PORT};
 pub use speaker::{Speaker, SpeakerOptions, StartError, Vip};

@@ -13,6 +13,7 @@ use steelyard_membership::Keyring;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::driver::{Driver, Shared};
+use crate::former::Formers;
 use crate::interface::Exclude;
 use crate::membership::Membership;
 use crate::metrics::{Totals, render_sharing};
@@ -37,6 +38,8 @@ pub struct SpeakerOptions {
     pub echo: bool,
     /// With whom vips are shared; none answers for all of them.
     pub membership: Option<Membership>,
+    /// Handles packets of flows that began at former owners; without, they break.
+    pub formers: Option<Arc<dyn Formers>>,
 }
 
 /// Something to do at once.
@@ -97,6 +100,7 @@ impl Default for SpeakerOptions {
             timing: Timing::default(),
             echo: true,
             membership: None,
+            formers: None,
         }
     }
 }
@@ -184,7 +188,8 @@ impl Speaker {
     }
 
     /// Gives all vips to other nodes, as far as there are any that may have them, and answers
-    /// until they do; returns once that is so, after three seconds at most. Then this node has none.
+    /// until they do; returns once that is so, after three seconds at most. Then this node has none,
+    /// and others pass it the packets of its flows until it is dropped.
     pub async fn leave(&self) {
         let (done, left) = oneshot::channel();
         if self.commands.send(Command::Leave(done)).is_ok() {
@@ -203,7 +208,7 @@ impl Speaker {
         let _ = self.commands.send(Command::Keys(keys));
     }
 
-    /// Falls silent and ends. Nothing is said on the network: who knew us finds out.
+    /// Falls silent and ends. Nodes that share vips with this one are told; nobody else is.
     pub fn shutdown(self) {
         drop(self);
     }

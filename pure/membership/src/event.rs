@@ -43,10 +43,15 @@ pub enum Input<'a> {
         /// Who.
         by: Mac,
     },
+    /// Where on the segment this node takes packets of flows that it has: one address of each
+    /// family at most.
+    Addresses(&'a [IpAddr]),
     /// Whether the interface carries frames.
     Link(bool),
-    /// This node is about to stop.
+    /// This node is about to stop: it gives everything away, and goes on with the flows it has.
     Leave,
+    /// It stops now.
+    Stop,
     /// Owners are to be spread anew, on all nodes.
     Rebalance,
     /// Time passed.
@@ -67,6 +72,16 @@ pub enum Output {
     Multicast(Vec<u8>),
     /// Ask on the LAN who has this vip, once.
     Probe(IpAddr),
+    /// From now on pass packets of flows that are not known here to this address on the segment:
+    /// the vip's owner hands it over, and has flows. It comes before anybody is told.
+    Pass {
+        /// The vip.
+        vip: IpAddr,
+        /// The former owner's address, of the same family.
+        to: IpAddr,
+    },
+    /// Pass no packet of this vip on any more: that node is gone.
+    Forget(IpAddr),
     /// From now on answer for this vip, and announce it. No further question is needed.
     Own(IpAddr),
     /// Announce this vip, which is ours already, once more.
@@ -83,7 +98,8 @@ pub enum Output {
         /// The highest epoch known.
         epoch: u64,
     },
-    /// All that was ours is in other hands, or nobody takes it: this node may stop.
+    /// All that was ours is in other hands, or nobody takes it: this node may stop, once its flows
+    /// have ended.
     Left,
     /// Something happened.
     Event(Event),

@@ -53,6 +53,9 @@ pub(crate) struct Ownership {
     conceded: BTreeMap<IpAddr, (Claim, NodeId, u8)>,
     /// Vips that are offered to others; what is no longer offered may still be among them.
     offered: BTreeSet<IpAddr>,
+    /// Who handed us which vip, by which start of its, and may still have flows of it. It stays
+    /// when we hand the vip on: packets come back along the chain of owners.
+    formers: BTreeMap<IpAddr, (NodeId, u64)>,
     /// Whether this node may answer for anything.
     awake: bool,
     /// Whether this node gives everything away.
@@ -136,6 +139,7 @@ impl Ownership {
             all_stale: false,
             conceded: BTreeMap::new(),
             offered: BTreeSet::new(),
+            formers: BTreeMap::new(),
             awake: false,
             leaving: false,
             news: BTreeSet::new(),
@@ -170,6 +174,7 @@ impl Ownership {
             }
             self.set_timer(vip, None);
             self.vips.remove(&vip);
+            self.forget_former(vip);
             self.conceded.remove(&vip);
             self.stale.remove(&vip);
         }
@@ -327,6 +332,10 @@ impl Ownership {
 
     fn take(&mut self, now: Instant, vip: IpAddr, cause: Cause, since: Instant) {
         self.conceded.remove(&vip);
+        if cause != Cause::Handover {
+            // Whoever had it last has no flows any more, or nobody knows who that was.
+            self.forget_former(vip);
+        }
         let epoch = self.claim(vip);
         let tenure =
             Tenure { epoch, handing: None, insisted: None, defended: None, contested: None };

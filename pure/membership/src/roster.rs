@@ -142,6 +142,11 @@ impl Roster {
         self.peers.get(&id).is_some_and(serves)
     }
 
+    /// Who is still there by the same start, with the flows that it has.
+    pub(crate) fn carries(&self, id: NodeId, start: u64) -> bool {
+        self.peers.get(&id).is_some_and(|it| it.present && it.epoch == start)
+    }
+
     /// Whether we hear no other node ourselves.
     pub(crate) fn hears_nobody(&self, now: Instant) -> bool {
         !self.peers.values().any(|it| it.is_fresh(now, self.dead))

@@ -4,7 +4,7 @@
 //!              heard for two dead times              enough nodes
 //!  Listening ───────────────────────────► Up ◄────────────────────► NoQuorum
 //!      ▲                                  │ │
-//!      │ timer late by the dead time, or  │ │ Leave
+//!      │ timer late by the dead time, or  │ │ Leave      Stop
 //!      └──────────────────────────────────┘ └──► Leaving ──► Gone
 //!        the interface was gone
 //! ```
@@ -20,7 +20,7 @@ mod status;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,8 @@ pub struct Segment {
     next_tick: Instant,
     next_hello: Instant,
     targets: Vec<SocketAddr>,
+    /// Where packets of our flows are taken.
+    addresses: Vec<IpAddr>,
     names: BTreeMap<NodeId, Arc<str>>,
     rebalance: u64,
     name_taken: Option<Instant>,
@@ -68,10 +70,17 @@ pub struct Segment {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    Listening { until: Instant, fenced: bool },
+    Listening {
+        until: Instant,
+        fenced: bool,
+    },
     Up,
     NoQuorum,
-    Leaving { since: Instant },
+    /// `left`: it may stop.
+    Leaving {
+        since: Instant,
+        left: bool,
+    },
     Gone,
 }
 
@@ -101,6 +110,7 @@ impl Segment {
             next_tick: now,
             next_hello: now,
             targets: Vec::new(),
+            addresses: Vec::new(),
             names: BTreeMap::from([(me, Arc::clone(&config.name))]),
             rebalance: 0,
             name_taken: None,
@@ -128,8 +138,10 @@ impl Segment {
             Input::Keys(keys) => self.set_keys(now, keys),
             Input::Answered { vip, by } => self.ownership.answered(vip, by),
             Input::Rival { vip, by } => self.ownership.rival(now, vip, by),
+            Input::Addresses(all) => self.set_addresses(all),
             Input::Link(up) => self.set_link(now, up),
             Input::Leave => self.leave(now),
+            Input::Stop => return self.go(now),
             Input::Rebalance => {
                 self.rebalance += 1;
                 self.ownership.rebalance(now, &self.roster);
@@ -159,13 +171,19 @@ impl Segment {
         due.into_iter().flatten().chain([self.next_tick]).min()
     }
 
-    fn set_vips(&mut self, vips: &BTreeMap<std::net::IpAddr, Vec<crate::Candidate>>) {
+    fn set_vips(&mut self, vips: &BTreeMap<IpAddr, Vec<crate::Candidate>>) {
         for candidate in vips.values().flatten() {
             let id = NodeId::of(&candidate.name);
             self.names.entry(id).or_insert_with(|| Arc::clone(&candidate.name));
         }
         let numbered = vips.iter().map(|(vip, candidates)| (*vip, numbered(candidates))).collect();
         self.ownership.set_vips(&numbered);
+    }
+
+    fn set_addresses(&mut self, all: &[IpAddr]) {
+        let four = all.iter().find(|it| it.is_ipv4());
+        let six = all.iter().find(|it| it.is_ipv6());
+        self.addresses = four.into_iter().chain(six).copied().collect();
     }
 
     fn set_keys(&mut self, now: Instant, keys: &Keyring) {
@@ -193,7 +211,7 @@ impl Segment {
         match self.phase {
             Phase::Gone | Phase::Leaving { .. } => {}
             Phase::Up => {
-                self.phase = Phase::Leaving { since: now };
+                self.phase = Phase::Leaving { since: now, left: false };
                 self.ownership.leave();
             }
             // Nothing is ours.
@@ -203,13 +221,16 @@ impl Segment {
 
     /// Says farewell.
     fn go(&mut self, now: Instant) {
+        let told = matches!(self.phase, Phase::Leaving { left: true, .. });
         self.ownership.release_all();
         self.drain(now);
         self.phase = Phase::Gone;
         // Twice, in case one is lost: else we are missed for the dead time.
         self.beat_all(now);
         self.beat_all(now);
-        self.outputs.push_back(Output::Left);
+        if !told {
+            self.outputs.push_back(Output::Left);
+        }
     }
 
     /// Whether we were asleep for so long that others took us for dead. Then we are silent, and
@@ -263,15 +284,22 @@ impl Segment {
         }
         if std::mem::take(&mut self.roster.changed) {
             self.ownership.touch_all();
+            self.ownership.forget_gone(&self.roster);
         }
         self.advance(now);
         self.ownership.review(now, &self.roster);
-        if let Phase::Leaving { since } = self.phase
-            && (!self.ownership.owns_any() || now >= since + LEAVE)
-        {
-            return self.go(now);
+        let late = matches!(self.phase, Phase::Leaving { since, .. } if now >= since + LEAVE);
+        if late {
+            self.ownership.release_all();
         }
         self.drain(now);
+        if let Phase::Leaving { left, .. } = &mut self.phase
+            && !*left
+            && !self.ownership.owns_any()
+        {
+            *left = true;
+            self.outputs.push_back(Output::Left);
+        }
     }
 
     fn advance(&mut self, now: Instant) {

@@ -24,6 +24,8 @@ pub(crate) const MAX_NAME: usize = 253;
 /// Nodes that a heartbeat tells of.
 pub(crate) const MAX_HEARD: usize = 24;
 
+/// Addresses told with offers.
+pub(crate) const MAX_ADDRESSES: usize = 2;
 /// Bytes of an offer, at most.
 pub(crate) const OFFER: usize = 17 + 8;
 
@@ -83,6 +85,9 @@ pub(crate) struct Beat {
     pub(crate) heard: Vec<Heard>,
     /// Vips that the receiver is to take over, with the epoch of the sender's claim.
     pub(crate) offers: Vec<(IpAddr, u64)>,
+    /// Where packets of their older flows are taken, one of each family at most. Told with offers
+    /// only.
+    pub(crate) addresses: Vec<IpAddr>,
     pub(crate) claims: Vec<(IpAddr, Claim)>,
 }
 
@@ -181,6 +186,10 @@ impl Beat {
             out.address(*vip);
             out.u64(*epoch);
         }
+        if !self.offers.is_empty() {
+            out.count(self.addresses.len());
+            self.addresses.iter().for_each(|address| out.address(*address));
+        }
         out.count(self.claims.len());
         for (vip, claim) in &self.claims {
             out.address(*vip);
@@ -215,6 +224,13 @@ impl Beat {
         for _ in 0..reader.u8()? {
             beat.offers.push((reader.address()?, reader.u64()?));
         }
+        let addresses = if beat.offers.is_empty() { 0 } else { usize::from(reader.u8()?) };
+        if addresses > MAX_ADDRESSES {
+            return Err(Malformed);
+        }
+        for _ in 0..addresses {
+            beat.addresses.push(reader.address()?);
+        }
         for _ in 0..reader.u8()? {
             beat.claims.push((reader.address()?, decode_claim(reader)?));
         }
@@ -224,7 +240,8 @@ impl Beat {
     /// Bytes that it takes, at most.
     pub(crate) fn size(&self) -> usize {
         let claims: usize = self.claims.iter().map(|(_, claim)| claim_size(claim)).sum();
-        64 + self.heard.len() * 19 + self.offers.len() * OFFER + claims
+        let addresses = 1 + MAX_ADDRESSES * 17;
+        64 + addresses + self.heard.len() * 19 + self.offers.len() * OFFER + claims
     }
 }
 

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use steelyard_admin::{Admin, AdminOptions, Published, StartError};
-use steelyard_forward::{ForwardOptions, Forwarder};
+use steelyard_forward::{ForwardOptions, Forwarder, Pass, Passing};
 use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat};
 use steelyard_host::links::{self, Monitor};
 use steelyard_speaker::{
-    Membership, Sharing, Speaker, SpeakerEvent, SpeakerOptions, VipState, VipStatus,
+    Former, Formers, Membership, Sharing, Speaker, SpeakerEvent, SpeakerOptions, VipState,
+    VipStatus,
 };
 use tokio::sync::{broadcast, watch};
 
@@ -65,7 +66,9 @@ impl Parts {
         }
         // Without the guard rules the kernel may answer echo requests itself.
         let echo = forwarder.degraded().is_none();
-        let speaker = settings.privileges.is_full().then(|| speaker(settings, echo)).transpose();
+        let formers = Arc::new(Passes(forwarder.passing()));
+        let speaker = || speaker(settings, echo, formers);
+        let speaker = settings.privileges.is_full().then(speaker).transpose();
         let speaker = match speaker {
             Ok(speaker) => speaker.map(Arc::new),
             Err(error) => {
@@ -123,21 +126,39 @@ impl Parts {
 
     /// Others take over first, and those who have not heard of it are served for a while; then
     /// silence, the last requests, and the host as it was.
-    pub(super) async fn stop(self, drain: Duration) {
-        if let Some(speaker) = &self.speaker
-            && gives_away(speaker).await
-        {
+    pub(super) async fn stop(mut self, drain: Duration) {
+        let speaker = match self.speaker.take() {
+            Some(speaker) => gives_away(&speaker).await.then_some(speaker),
+            None => None,
+        };
+        if speaker.is_some() {
             tracing::info!("handed over: serving stragglers for {} s", STRAGGLERS.as_secs());
             tokio::time::sleep(STRAGGLERS).await;
         }
-        drop(self.speaker);
         let gateway = self.gateway.clone();
         let drained = tokio::task::spawn_blocking(move || gateway.drain(drain)).await;
         if drained.is_err() {
             tracing::error!("draining broke off");
         }
+        // Others pass us packets of our flows until they hear from us that we stop.
+        drop(speaker);
         undo(self.forwarder).await;
         drop(self.admin);
+    }
+}
+
+/// Has the forwarder pass packets as the speaker says.
+#[derive(Debug)]
+struct Passes(Passing);
+
+impl Formers for Passes {
+    fn pass(&self, all: &[Former]) {
+        let pass = |it: &Former| Pass { vip: it.vip, to: it.address, link: it.link };
+        self.0.pass(&all.iter().map(pass).collect::<Vec<_>>());
+    }
+
+    fn forget(&self, vips: &[IpAddr]) {
+        self.0.forget(vips);
     }
 }
 
@@ -179,14 +200,16 @@ fn admin(settings: &Settings, published: &Arc<Published>) -> Result<Admin, Start
     admin
 }
 
-fn speaker(settings: &Settings, echo: bool) -> Result<Speaker> {
+fn speaker(settings: &Settings, echo: bool, formers: Arc<dyn Formers>) -> Result<Speaker> {
     let interfaces = settings.interfaces.clone();
     let membership = settings.sharing.as_ref().map(|sharing| Membership {
         name: crate::load::node_name(&settings.world),
         kept: Some(settings.state_dir.join("epochs")),
         ..sharing.membership.clone()
     });
-    let options = SpeakerOptions { interfaces, echo, membership, ..SpeakerOptions::default() };
+    let formers = Some(formers);
+    let options =
+        SpeakerOptions { interfaces, echo, membership, formers, ..SpeakerOptions::default() };
     Speaker::start(options).context("cannot answer for addresses")
 }
 
@@ -209,6 +232,7 @@ fn forward_options(settings: &Settings) -> ForwardOptions {
     ForwardOptions {
         fwmark: settings.fwmark,
         ip_forward: settings.ip_forward,
+        shared: settings.sharing.is_some(),
         privileged: settings.privileges.is_full(),
         state_dir: settings.state_dir.clone(),
         ..ForwardOptions::default()

@@ -119,6 +119,11 @@ impl Shares {
         true
     }
 
+    /// This node stops now.
+    pub(super) fn stop(&mut self, now: Instant) {
+        self.groups.values_mut().for_each(|group| group.stop(now));
+    }
+
     /// Tells those that wait until we left, once we did; what is announced must be told before.
     pub(super) fn release(&mut self) {
         if self.leaving.is_empty() || !self.groups.values().all(|group| group.left) {
@@ -196,7 +201,8 @@ impl Driver {
         let Some(shares) = &mut self.shares else { return };
         let mut told = Vec::new();
         for (index, group) in &mut shares.groups {
-            for wish in group.work(now, self.ports.get_mut(index)) {
+            let formers = self.options.formers.as_deref();
+            for wish in group.work(now, self.ports.get_mut(index), formers) {
                 match wish {
                     Wish::Keep(vip, epoch) => {
                         shares.kept.epochs.insert(vip, epoch);

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::{Ownership, Role};
-use crate::event::{Cause, Loss};
+use crate::event::{Cause, Loss, Output};
 use crate::id::NodeId;
 use crate::roster::Roster;
 
@@ -82,15 +82,44 @@ impl Ownership {
         self.offered.iter().filter_map(offer).collect()
     }
 
-    /// `from` offers us a vip that it owns by `epoch`.
-    pub(crate) fn offered(&mut self, now: Instant, from: NodeId, vip: IpAddr, epoch: u64) {
+    /// `from` offers us a vip that it owns by `epoch`, and takes packets of its flows at one of
+    /// `addresses`.
+    pub(crate) fn offered(
+        &mut self,
+        now: Instant,
+        (from, start): (NodeId, u64),
+        (vip, epoch): (IpAddr, u64),
+        addresses: &[IpAddr],
+    ) {
         let Some(it) = self.vips.get(&vip) else { return };
         let candidate = it.candidates.iter().any(|(node, _)| *node == self.me);
         let ready = self.awake && !self.leaving && candidate;
         let known = self.table.get(vip);
         let theirs = known.is_some_and(|it| it.owner == from && it.epoch == epoch && !it.released);
         if ready && theirs && !matches!(it.role, Role::Owner(_)) {
+            let same = |to: &&IpAddr| to.is_ipv4() == vip.is_ipv4();
+            match addresses.iter().find(same) {
+                Some(to) => {
+                    self.formers.insert(vip, (from, start));
+                    self.before.push_back(Output::Pass { vip, to: *to });
+                }
+                None => self.forget_former(vip),
+            }
             self.take(now, vip, Cause::Handover, now);
+        }
+    }
+
+    /// No packets are passed to who is gone.
+    pub(crate) fn forget_gone(&mut self, roster: &Roster) {
+        let gone = self.formers.iter().filter(|(_, (node, start))| !roster.carries(*node, *start));
+        for vip in gone.map(|(vip, _)| *vip).collect::<Vec<_>>() {
+            self.forget_former(vip);
+        }
+    }
+
+    pub(super) fn forget_former(&mut self, vip: IpAddr) {
+        if self.formers.remove(&vip).is_some() {
+            self.before.push_back(Output::Forget(vip));
         }
     }
 

@@ -134,8 +134,9 @@ impl Segment {
         for (vip, claim) in std::mem::take(&mut beat.claims) {
             self.ownership.merge(now, sender, vip, claim);
         }
-        for (vip, epoch) in &beat.offers {
-            self.ownership.offered(now, sender, *vip, *epoch);
+        let start = self.roster.peers.get(&sender).map_or(0, |peer| peer.epoch);
+        for offer in &beat.offers {
+            self.ownership.offered(now, (sender, start), *offer, &beat.addresses);
         }
         if beat.rebalance > self.rebalance {
             // Who starts takes over the count; only who was there when it grew acts on it.

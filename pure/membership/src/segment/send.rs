@@ -163,6 +163,7 @@ impl Segment {
                 && let Some(offer) = offers.pop_front()
             {
                 beat.offers.push(offer);
+                beat.addresses.clone_from(&self.addresses);
             }
             if established {
                 let room = self.room().saturating_sub(beat.size());

@@ -212,3 +212,79 @@ fn a_rival_is_told_once_in_a_while_or_let_be() {
         pass(&mut other, &mut now, Duration::from_millis(490));
     }
 }
+
+/// "b" owns the vip and is heard for long enough that "a" may take part.
+fn beside_an_owner() -> (Segment, Instant, Sealer) {
+    let (mut machine, mut now, mut peer) = (machine(), start(), peer(1));
+    for _ in 0..12 {
+        now += Duration::from_millis(100);
+        let Body::Beat(mut beat) = beat(Some((50, 0))) else { unreachable!("a beat") };
+        beat.claims = vec![(VIP.into(), claim_of("b"))];
+        said(&mut machine, now, &mut peer, Body::Beat(beat));
+    }
+    assert_eq!(machine.state(), State::Up);
+    assert!(!machine.owns(VIP.into()));
+    (machine, now, peer)
+}
+
+fn claim_of(owner: &str) -> crate::Claim {
+    let owner = NodeId::of(owner);
+    crate::Claim { epoch: 1, owner, revision: 0, released: false, standbys: Vec::new() }
+}
+
+fn offer(machine: &mut Segment, now: Instant, peer: &mut Sealer) -> Vec<Output> {
+    let Body::Beat(mut beat) = beat(Some((50, 0))) else { unreachable!("a beat") };
+    beat.state = State::Leaving;
+    beat.offers = vec![(VIP.into(), 1)];
+    beat.addresses = vec![[0xfe80, 0, 0, 0, 0, 0, 0, 2].into(), [10, 0, 0, 2].into()];
+    said(machine, now, peer, Body::Beat(beat))
+}
+
+const VIP: [u8; 4] = [10, 0, 0, 100];
+
+#[test]
+fn flows_are_passed_before_anybody_is_told() {
+    let (mut machine, now, mut peer) = beside_an_owner();
+    let vip: IpAddr = VIP.into();
+    let told = offer(&mut machine, now, &mut peer);
+    let place = |wanted: fn(&Output) -> bool| told.iter().position(wanted).unwrap();
+    assert_eq!(told[0], Output::Pass { vip, to: [10, 0, 0, 2].into() }, "{told:?}");
+    let sent = place(|it| matches!(it, Output::Send { .. }));
+    assert!(sent < place(|it| matches!(it, Output::Own(_))), "{told:?}");
+}
+
+#[test]
+fn who_is_gone_is_passed_nothing() {
+    let vip: IpAddr = VIP.into();
+    let forgets = |outputs: &[Output]| outputs.contains(&Output::Forget(vip));
+    // Silent; said farewell; started anew.
+    let (mut machine, mut now, mut peer) = beside_an_owner();
+    offer(&mut machine, now, &mut peer);
+    assert!(!forgets(&pass(&mut machine, &mut now, Duration::from_millis(400))));
+    assert!(forgets(&pass(&mut machine, &mut now, Duration::from_millis(200))));
+    let (mut machine, now, mut peer) = beside_an_owner();
+    offer(&mut machine, now, &mut peer);
+    let Body::Beat(mut farewell) = beat(Some((50, 0))) else { unreachable!("a beat") };
+    farewell.state = State::Gone;
+    assert!(forgets(&said(&mut machine, now, &mut peer, Body::Beat(farewell))));
+    let (mut machine, now, mut before) = beside_an_owner();
+    let mut again = self::peer(2);
+    offer(&mut machine, now, &mut before);
+    assert!(forgets(&said(&mut machine, now, &mut again, beat(Some((50, 0))))));
+}
+
+#[test]
+fn who_leaves_is_heard_until_it_stops() {
+    let (mut machine, mut now, mut peer) = beside_an_owner();
+    machine.handle(now, Input::Leave);
+    let left = outputs(&mut machine, now);
+    assert_eq!(left.iter().filter(|it| **it == Output::Left).count(), 1, "owns nothing: {left:?}");
+    said(&mut machine, now, &mut peer, beat(Some((50, 0))));
+    let later = pass(&mut machine, &mut now, Duration::from_secs(3));
+    assert!(later.iter().any(|it| matches!(it, Output::Send { .. })), "goes on");
+    assert!(!later.contains(&Output::Left), "once");
+    assert_eq!(machine.state(), State::Leaving);
+    machine.handle(now, Input::Stop);
+    assert!(!outputs(&mut machine, now).contains(&Output::Left));
+    assert_eq!((machine.state(), machine.deadline()), (State::Gone, None));
+}

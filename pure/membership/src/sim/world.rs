@@ -394,9 +394,11 @@ impl World {
             Output::Keep { vip, epoch } => self.keep(n, vip, epoch),
             Output::Left => {
                 self.note(|| format!("node-{n} left"));
+                self.tell(n, Input::Stop);
                 self.hosts[n].machine = None;
             }
             Output::Event(event) => self.witness(n, &event),
+            Output::Pass { .. } | Output::Forget(_) => {}
             Output::Announce(vip) => self.begin_announcing(n, vip),
         }
     }

@@ -14,6 +14,7 @@ fn beat() -> Beat {
         rebalance: 4,
         heard: vec![Heard { node, epoch: 3, state: State::Leaving, age: 2 }],
         offers: vec![([10, 0, 0, 1].into(), 1)],
+        addresses: vec![[10, 0, 0, 2].into(), [0xfe80, 0, 0, 0, 0, 0, 0, 2].into()],
         claims: vec![(
             "fd00::1".parse().unwrap(),
             Claim { epoch: 1, owner: node, revision: 2, released: true, standbys: vec![node; 3] },

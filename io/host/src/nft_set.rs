@@ -1,0 +1,198 @@
+//! Replaces what is in named nftables sets and maps, over netlink: far faster than starting `nft`,
+//! for what must be in force before the next packet.
+//!
+//! It makes no tables, sets or rules: the text of those is [`nft`](crate::nft)'s. One batch is one
+//! transaction: all of it takes force at once, or nothing does. Message layout:
+//! linux/netfilter/nf_tables.h; numbers in it are big-endian.
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use steelyard_model::Family;
+
+use crate::netlink::{Netlink, Request};
+
+/// A way to the kernel's packet filter, in the namespace of the thread that opens it.
+#[derive(Debug)]
+pub struct Sets {
+    netlink: Netlink,
+}
+
+/// What one set or map is to hold from now on, and nothing else.
+#[derive(Clone, Debug)]
+pub struct Filling<'a> {
+    /// Of the table: `ip` or `ip6`.
+    pub family: Family,
+    /// The table's name.
+    pub table: &'a str,
+    /// The set's name.
+    pub set: &'a str,
+    /// Its elements, which end by themselves after a time.
+    pub elements: Vec<(IpAddr, Value, Duration)>,
+}
+
+/// What an address is mapped to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Nothing: the set is no map.
+    None,
+    /// An address.
+    Address(IpAddr),
+    /// An interface, by number.
+    Link(u32),
+}
+
+const SUBSYSTEM: u16 = 10;
+const BATCH_BEGIN: u16 = 16;
+const BATCH_END: u16 = 17;
+const NEW_ELEMENTS: u16 = (SUBSYSTEM << 8) | 12;
+const DELETE_ELEMENTS: u16 = (SUBSYSTEM << 8) | 14;
+const NESTED: u16 = 0x8000;
+const LIST_TABLE: u16 = 1;
+const LIST_SET: u16 = 2;
+const LIST_ELEMENTS: u16 = 3;
+const ELEMENT: u16 = 1;
+const ELEMENT_KEY: u16 = 1;
+const ELEMENT_VALUE: u16 = 2;
+const ELEMENT_TIMEOUT: u16 = 4;
+const VALUE: u16 = 1;
+/// Elements of one message: their list is an attribute, which holds less than 64 KiB.
+const AT_ONCE: usize = 500;
+/// Bytes of the largest batch: a batch is one datagram.
+const BATCH: i32 = 4 * 1024 * 1024;
+
+impl Sets {
+    /// Opens it.
+    pub fn open() -> io::Result<Self> {
+        let netlink = Netlink::open(libc::NETLINK_NETFILTER)?;
+        netlink.send_at_once(BATCH);
+        Ok(Self { netlink })
+    }
+
+    /// Makes each set hold what is said. Blocks, for a fraction of a millisecond; wants
+    /// CAP_NET_ADMIN.
+    pub fn fill(&mut self, fillings: &[Filling<'_>]) -> io::Result<()> {
+        if fillings.is_empty() {
+            return Ok(());
+        }
+        let edge = |kind| Request::new(kind, 0, &header(0, SUBSYSTEM));
+        let mut batch = vec![edge(BATCH_BEGIN)];
+        for filling in fillings {
+            // Without elements it means all of them.
+            batch.push(filling.request(DELETE_ELEMENTS, 0));
+            for elements in filling.elements.chunks(AT_ONCE) {
+                let list: Vec<u8> = elements.iter().flat_map(element).collect();
+                let request = filling.request(NEW_ELEMENTS, crate::netlink::CREATE);
+                batch.push(request.attribute(NESTED | LIST_ELEMENTS, &list));
+            }
+        }
+        let last = edge(BATCH_END);
+        self.netlink.change_all(batch, last)
+    }
+}
+
+impl Filling<'_> {
+    fn request(&self, kind: u16, flags: u16) -> Request {
+        let family = match self.family {
+            Family::V4 => 2,
+            Family::V6 => 10,
+        };
+        Request::new(kind, flags, &header(family, 0))
+            .attribute(LIST_TABLE, &text(self.table))
+            .attribute(LIST_SET, &text(self.set))
+    }
+}
+
+/// `nfgenmsg`
+fn header(family: u8, resource: u16) -> [u8; 4] {
+    let [high, low] = resource.to_be_bytes();
+    [family, 0, high, low]
+}
+
+fn text(name: &str) -> Vec<u8> {
+    let mut bytes = name.as_bytes().to_vec();
+    bytes.push(0);
+    bytes
+}
+
+fn element((key, value, time): &(IpAddr, Value, Duration)) -> Vec<u8> {
+    let nested = |kind: u16, bytes: &[u8]| {
+        Request::new(0, 0, &[]).attribute(NESTED | kind, &attribute(VALUE, bytes)).into_payload()
+    };
+    let mut parts = nested(ELEMENT_KEY, &octets(*key));
+    match value {
+        Value::None => {}
+        Value::Address(address) => parts.extend(nested(ELEMENT_VALUE, &octets(*address))),
+        Value::Link(number) => parts.extend(nested(ELEMENT_VALUE, &number.to_ne_bytes())),
+    }
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
+    parts.extend(attribute(ELEMENT_TIMEOUT, &millis.to_be_bytes()));
+    attribute(NESTED | ELEMENT, &parts)
+}
+
+fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    Request::new(0, 0, &[]).attribute(kind, value).into_payload()
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(four) => four.octets().to_vec(),
+        IpAddr::V6(six) => six.octets().to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netns::{self, Namespace};
+
+    const TABLE: &str = "table ip t {
+  set one { type ipv4_addr; flags timeout; }
+  map two { type ipv4_addr : ipv4_addr; flags timeout; }
+  map three { type ipv4_addr : iface_index; flags timeout; }
+}
+";
+
+    fn filling<'a>(set: &'a str, elements: &[(IpAddr, Value)]) -> Filling<'a> {
+        let hour = Duration::from_secs(3600);
+        let elements = elements.iter().map(|(key, value)| (*key, *value, hour)).collect();
+        Filling { family: Family::V4, table: "t", set, elements }
+    }
+
+    #[test]
+    fn sets_hold_what_was_said_last() {
+        if let Some(why) = netns::unavailable() {
+            return eprintln!("skipped: {why}");
+        }
+        let namespace = Namespace::create("host-sets").unwrap();
+        let make = namespace.output("nft", &[TABLE]).unwrap();
+        assert!(make.status.success(), "{make:?}");
+        let (key, to) = ("10.0.0.100".parse().unwrap(), "10.0.0.2".parse().unwrap());
+        let many: Vec<_> = (0..1200_u32)
+            .map(|n| (IpAddr::from((0x0a00_0000 + n).to_be_bytes()), Value::None))
+            .collect();
+        namespace
+            .run(|| {
+                let mut sets = Sets::open().unwrap();
+                sets.fill(&[filling("one", &many)]).unwrap();
+                sets.fill(&[
+                    filling("one", &[(key, Value::None)]),
+                    filling("two", &[(key, Value::Address(to))]),
+                    filling("three", &[(key, Value::Link(1))]),
+                ])
+                .unwrap();
+                // All of it or nothing.
+                let refused = sets.fill(&[filling("one", &[]), filling("missing", &[])]);
+                assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::NotFound);
+            })
+            .unwrap();
+        let listed = namespace.output("nft", &["list", "table", "ip", "t"]).unwrap();
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        for (times, part) in
+            [(3, "10.0.0.100 timeout 1h"), (1, " : 10.0.0.2"), (1, ": \"lo\""), (0, "10.0.4.")]
+        {
+            assert_eq!(listed.matches(part).count(), times, "{part}: {listed}");
+        }
+    }
+}
