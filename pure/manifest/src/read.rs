@@ -8,6 +8,7 @@
 
 mod access;
 mod cursor;
+mod misplaced;
 mod problem;
 
 use std::cell::RefCell;
@@ -21,12 +22,15 @@ use crate::object::Object;
 use crate::tree::{Entry, Node, Value};
 
 use cursor::{Cursor, Trail};
+use misplaced::Stray;
 use problem::{Address, Problem};
 
 /// How many wrong values of one object are looked for.
 const ROUNDS: usize = 20;
 /// How many unknown fields of one object are reported.
 const UNKNOWN: usize = 50;
+/// Of how many of them it is tried out where they belong.
+const HOMES: usize = 10;
 
 /// What reading an object gave.
 #[derive(Clone, Debug)]
@@ -44,8 +48,14 @@ struct Session<'a> {
     strict: bool,
     /// Values that did not fit, and are passed over.
     set_aside: RefCell<BTreeSet<Address>>,
-    /// Entries reported as unknown, and those reports.
-    unknown: RefCell<(BTreeSet<Address>, Vec<Diagnostic>)>,
+    unknown: RefCell<Unknown>,
+}
+
+/// Entries that the type does not have: each is reported once.
+#[derive(Default)]
+struct Unknown {
+    seen: BTreeSet<Address>,
+    reports: Vec<(Diagnostic, Stray)>,
 }
 
 impl Object {
@@ -89,9 +99,13 @@ impl<'a> Session<'a> {
                 }
             }
         }
-        let (_, unknown) = self.unknown.into_inner();
+        let unknown = self.unknown.into_inner().reports;
         let value = value.filter(|_| errors.is_empty());
-        errors.extend(unknown);
+        for (index, (mut diagnostic, stray)) in unknown.into_iter().enumerate() {
+            let home = || if index < HOMES { stray.home::<T>(self.object) } else { None };
+            diagnostic.help = help_for_unknown(&stray, home);
+            errors.push(diagnostic);
+        }
         Read { value, diagnostics: errors }
     }
 
@@ -117,7 +131,7 @@ impl<'a> Session<'a> {
     /// Reports the field `entry` of the object at `trail`, which has only the fields `known`.
     fn unknown_field(&self, entry: &Entry, trail: &Trail<'_>, known: &[&'static str]) {
         let mut unknown = self.unknown.borrow_mut();
-        if unknown.1.len() >= UNKNOWN || !unknown.0.insert(Address::of(&entry.node)) {
+        if unknown.reports.len() >= UNKNOWN || !unknown.seen.insert(Address::of(&entry.node)) {
             return;
         }
         let key = &*entry.key;
@@ -133,16 +147,22 @@ impl<'a> Session<'a> {
             &self.object.reference,
             whole.key(key),
             format!("{owner} has no field `{}`; it is ignored", crate::tree::shortened(key)),
-            help_for_unknown(key, known),
+            String::new(),
         );
         diagnostic.location = Some(entry.mark.in_file(&self.object.file));
-        unknown.1.push(diagnostic);
+        let stray = Stray::new(whole, entry, known);
+        unknown.reports.push((diagnostic, stray));
     }
 }
 
-fn help_for_unknown(key: &str, known: &[&'static str]) -> String {
-    if let Some(nearest) = suggest::nearest(key, known.iter().copied()) {
+/// A typo, a slip of indentation, or nothing of the kind.
+fn help_for_unknown(stray: &Stray, home: impl FnOnce() -> Option<String>) -> String {
+    let known = &stray.known;
+    if let Some(nearest) = suggest::nearest(stray.key(), known.iter().copied()) {
         return format!("did you mean `{nearest}`?");
+    }
+    if let Some(home) = home() {
+        return home;
     }
     let listed: Vec<String> = known.iter().map(|field| format!("`{field}`")).collect();
     match listed.len() {
