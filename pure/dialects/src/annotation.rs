@@ -17,6 +17,8 @@ const STEELYARD: &str = "steelyard.dev/";
 const METALLB_NAMES: [&str; 4] =
     ["address-pool", "loadBalancerIPs", "allow-shared-ip", "ip-allocated-from-pool"];
 
+const OWN_NAMES: [&str; 2] = ["gateway", "endpoints"];
+
 /// Annotation that pins or forbids that the gateway serves a Service.
 pub(crate) const GATEWAY: &str = "steelyard.dev/gateway";
 /// Annotation that lists endpoints outside Kubernetes.
@@ -32,7 +34,27 @@ pub(crate) fn check_service(annotations: &Labels, findings: &mut Findings<'_>) {
             metallb(key, name, findings);
         }
     }
-    check_own(annotations, &["gateway", "endpoints"], findings);
+    check_own(annotations, &OWN_NAMES, findings);
+}
+
+/// Whether `key` is, or is meant to be, an annotation that MetalLB or we read on Services.
+pub(crate) fn is_for_services(key: &str) -> bool {
+    let metallb = key.strip_prefix(METALLB).or_else(|| key.strip_prefix(METALLB_DEPRECATED));
+    metallb.is_some_and(|name| nearest(name, METALLB_NAMES).is_some())
+        || key.strip_prefix(STEELYARD).is_some_and(|name| nearest(name, OWN_NAMES).is_some())
+}
+
+/// Reports MetalLB's annotations on an object that is no Service: they are read there only.
+pub(crate) fn check_elsewhere(annotations: &Labels, findings: &mut Findings<'_>) {
+    let is_metallb =
+        |key: &&String| key.starts_with(METALLB) || key.starts_with(METALLB_DEPRECATED);
+    for key in annotations.keys().filter(is_metallb) {
+        let kind = findings.object().kind.clone();
+        let message = format!("annotation `{key}` means nothing on objects of kind {kind}");
+        let path = FieldPath::annotation(key);
+        let help = "write it on the Service that gets the address";
+        findings.say(Severity::Warning, codes::ANNOTATION_UNKNOWN, &path, message, help);
+    }
 }
 
 /// Reports names under our prefix that are none of `known`.

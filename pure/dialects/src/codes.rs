@@ -5,6 +5,8 @@ use steelyard_model::Code;
 /// An annotation or field restricts access in a way that is not honoured; what it is about is
 /// closed instead.
 pub const ACCESS_NOT_HONOURED: Code = Code::new("access-not-honoured");
+/// An annotation that was written as a label.
+pub const ANNOTATION_AS_LABEL: Code = Code::new("annotation-as-label");
 /// A known annotation that changes how requests are served, not honoured yet.
 pub const ANNOTATION_NOT_HONOURED: Code = Code::new("annotation-not-honoured");
 /// An annotation under a prefix we know, with a name nobody reads.
@@ -33,6 +35,8 @@ pub const KIND_IGNORED: Code = Code::new("kind-ignored");
 pub const KIND_LATER: Code = Code::new("kind-later");
 /// A kind that does not exist, nearly named like one that does.
 pub const KIND_UNKNOWN: Code = Code::new("kind-unknown");
+/// A label that was written as an annotation.
+pub const LABEL_AS_ANNOTATION: Code = Code::new("label-as-annotation");
 /// Configuration of MetalLB before its custom resources of today.
 pub const METALLB_LEGACY: Code = Code::new("metallb-legacy");
 /// A required field is absent.

@@ -16,9 +16,9 @@ use steelyard_model::{
 };
 
 use crate::findings::Findings;
-use crate::{LowerOptions, annotation, nginx, traefik};
+use crate::{LowerOptions, annotation, nginx, swapped, traefik};
 
-const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
+pub(crate) const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
 
 /// What annotations do to the routes of an Ingress.
@@ -53,6 +53,8 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
     let path = FieldPath::from("spec");
     let annotations = raw.metadata.annotations.unwrap_or_default();
     let spec = raw.spec.unwrap_or_default();
+    let labels = raw.metadata.labels.unwrap_or_default();
+    swapped::labels_of_ingress(&labels, &annotations, &options.nginx_prefix, findings);
     if spec.rules.as_ref().is_none_or(Vec::is_empty) && spec.default_backend.is_none() {
         findings.missing(&path.key("rules"), "add rules, or a defaultBackend");
     }
@@ -101,6 +103,7 @@ fn effects(
     let class = class.map(|class| class.name.as_str());
     let mut effects = Effects::default();
     annotation::check_own(annotations, &[], findings);
+    annotation::check_elsewhere(annotations, findings);
     if class != Some("traefik") {
         nginx::apply(annotations, &paths_of(spec), &mut effects, findings, options);
     }

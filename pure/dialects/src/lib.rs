@@ -18,6 +18,7 @@ mod kind;
 mod metallb;
 mod nginx;
 mod selector;
+mod swapped;
 mod traefik;
 
 use steelyard_manifest::Object;

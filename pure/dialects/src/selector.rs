@@ -15,7 +15,8 @@ const OPERATORS: [(&str, Operator); 4] = [
     ("DoesNotExist", Operator::DoesNotExist),
 ];
 
-/// A list of selectors, any of which may hold. Doubled ones are refused, as MetalLB does.
+/// A list of selectors, any of which may hold. Doubled ones are refused, as MetalLB does, whatever
+/// the order of values.
 pub(crate) fn list(
     written: Option<&[LabelSelector]>,
     path: &FieldPath,
@@ -25,7 +26,7 @@ pub(crate) fn list(
     let mut selectors = Vec::new();
     for (index, selector) in written.unwrap_or_default().iter().enumerate() {
         let path = path.index(index);
-        if !seen.insert(selector) {
+        if !seen.insert(in_order(selector)) {
             let message = format!("{path} repeats an earlier selector");
             findings.invalid(codes::ENTRY_DUPLICATE, &path, message, "remove one of the two");
         }
@@ -46,7 +47,7 @@ pub(crate) fn one(
     for (index, expression) in written_expressions.iter().enumerate() {
         let path = path.index(index);
         let Some(requirement) = requirement(expression, &path, findings) else { continue };
-        if expressions.contains(&requirement) {
+        if expressions.iter().any(|other| is_same(other, &requirement)) {
             let message = format!("{path} repeats an earlier expression");
             findings.invalid(codes::ENTRY_DUPLICATE, &path, message, "remove one of the two");
         }
@@ -55,6 +56,21 @@ pub(crate) fn one(
     let match_labels = written.match_labels.clone().unwrap_or_default();
     check_labels(&match_labels, &owner.key("matchLabels"), findings);
     Selector { match_labels, expressions }
+}
+
+/// The selector with the values of each expression sorted.
+fn in_order(selector: &LabelSelector) -> LabelSelector {
+    let mut selector = selector.clone();
+    for expression in selector.match_expressions.iter_mut().flatten() {
+        expression.values.iter_mut().for_each(|values| values.sort());
+    }
+    selector
+}
+
+/// Whether two requirements are one, whatever the order of values.
+fn is_same(a: &Requirement, b: &Requirement) -> bool {
+    let values = |it: &Requirement| it.values.iter().cloned().collect::<BTreeSet<_>>();
+    (&a.key, a.operator) == (&b.key, b.operator) && values(a) == values(b)
 }
 
 fn check_labels(labels: &Labels, path: &FieldPath, findings: &mut Findings<'_>) {

@@ -11,7 +11,7 @@ use crate::findings::Findings;
 use crate::ingress::Effects;
 use crate::nginx::{close, not_honoured, refuse};
 
-const PREFIX: &str = "traefik.ingress.kubernetes.io/";
+pub(crate) const PREFIX: &str = "traefik.ingress.kubernetes.io/";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Miss {

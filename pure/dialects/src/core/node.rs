@@ -6,6 +6,7 @@ use steelyard_manifest::kinds::core as raw;
 use steelyard_model::{FieldPath, Item, Node};
 
 use crate::findings::Findings;
+use crate::swapped;
 
 const EXCLUDED: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 
@@ -13,6 +14,8 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::Node = findings.read_lenient()?;
     let status = raw.status.unwrap_or_default();
     let labels = raw.metadata.labels.unwrap_or_default();
+    let annotations = raw.metadata.annotations.unwrap_or_default();
+    swapped::label_as_annotation(EXCLUDED, &annotations, findings);
     let conditions = status.conditions.unwrap_or_default();
     let node = Node {
         name: findings.object().name.clone(),

@@ -12,7 +12,7 @@ use steelyard_model::{
 
 use crate::findings::Findings;
 use crate::ingress::host;
-use crate::{annotation, codes, traefik};
+use crate::{annotation, codes, swapped, traefik};
 
 pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::Service = findings.read()?;
@@ -22,13 +22,15 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
         return None;
     };
     let annotations = raw.metadata.annotations.unwrap_or_default();
+    let labels = raw.metadata.labels.unwrap_or_default();
     annotation::check_service(&annotations, findings);
+    swapped::labels_of_service(&labels, &annotations, findings);
     let kind = kind(&spec, findings);
     let headless = spec.cluster_ip.as_deref() == Some("None");
     let service = Service {
         id: findings.id(),
         object: findings.object().clone(),
-        labels: raw.metadata.labels.unwrap_or_default(),
+        labels,
         created: raw.metadata.creation_timestamp,
         ports: ports::lower(&spec, kind_needs_ports(&kind, headless), findings),
         headless,

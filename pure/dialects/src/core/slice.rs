@@ -10,6 +10,7 @@ use steelyard_model::{
 
 use crate::codes;
 use crate::findings::Findings;
+use crate::swapped;
 
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 
@@ -19,6 +20,8 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::EndpointSlice = findings.read_lenient()?;
     let labels = raw.metadata.labels.unwrap_or_default();
     let Some(service) = labels.get(SERVICE_LABEL).filter(|name| !name.is_empty()) else {
+        let annotations = raw.metadata.annotations.unwrap_or_default();
+        swapped::label_as_annotation(SERVICE_LABEL, &annotations, findings);
         findings.say(
             Severity::Warning,
             codes::SLICE_WITHOUT_SERVICE,

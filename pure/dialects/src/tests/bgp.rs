@@ -72,6 +72,16 @@ fn advertisements_that_metallb_refuses() {
             "{nodeSelectors: [{matchLabels: {a: b}}, {matchLabels: {a: b}}]}",
             vec!["error entry-duplicate spec.nodeSelectors[1]"],
         ),
+        (
+            "{nodeSelectors: [{matchExpressions: [{key: a, operator: In, values: [b, c]}, \
+             {key: a, operator: In, values: [c, b]}]}]}",
+            vec!["error entry-duplicate spec.nodeSelectors[0].matchExpressions[1]"],
+        ),
+        (
+            "{nodeSelectors: [{matchExpressions: [{key: a, operator: In, values: [b, c]}]}, \
+             {matchExpressions: [{key: a, operator: In, values: [c, b]}]}]}",
+            vec!["error entry-duplicate spec.nodeSelectors[1]"],
+        ),
     ] {
         refused(&advertisement(spec), &expected);
     }

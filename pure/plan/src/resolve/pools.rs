@@ -174,10 +174,9 @@ fn not_announced(pool: &Pool) -> Diagnostic {
 fn missing(object: &ObjectRef, path: &FieldPath, name: &str, near: Option<&str>) -> Diagnostic {
     let help = match near {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "name an IPAddressPool, add one of this name, or mend what is reported about it"
-            .to_owned(),
+        None => "name an IPAddressPool that is there, or add one of this name".to_owned(),
     };
-    let message = format!("there is no valid IPAddressPool named `{name}`");
+    let message = format!("there is no IPAddressPool named `{name}`");
     Diagnostic::new(Severity::Warning, codes::POOL_MISSING, object, path.clone(), message, help)
 }
 
