@@ -8,7 +8,7 @@ use steelyard_model::{Diagnostic, Held, Severity};
 
 use crate::cli::{CheckArgs, Output};
 use crate::entry_points::StaticOptions;
-use crate::{load, plan, text};
+use crate::{consequence, load, plan, text};
 
 /// Runs the command.
 ///
@@ -18,7 +18,8 @@ pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
     let (world, sources) = load::world(&args.paths, &args.world)?;
     let (_, plan) = plan::of(world, &Held::default(), &plan::facts(&args.world));
-    let diagnostics = plan.diagnostics;
+    let mut diagnostics = plan.diagnostics;
+    consequence::explain(&mut diagnostics);
     match args.output {
         Output::Json => {
             text::put(&format!("{:#}\n", serde_json::json!({ "diagnostics": diagnostics })))?

@@ -15,7 +15,7 @@ use crate::cli::{Output, WorldArgs};
 use crate::client::AdminArgs;
 use crate::entry_points::StaticOptions;
 use crate::text::{self, Style, wants_color};
-use crate::{load, plan, up};
+use crate::{consequence, load, plan, up};
 
 /// `steelyard explain`.
 #[derive(Args)]
@@ -109,7 +109,8 @@ fn live(admin: &AdminArgs) -> Result<Rows> {
 fn offline(args: &ExplainArgs) -> Result<Rows> {
     let held = plan::held(args.lock.as_deref())?;
     let (world, _) = load::world(&args.paths, &args.world)?;
-    let (_, planned) = plan::of(world, &held, &plan::facts(&args.world));
+    let (_, mut planned) = plan::of(world, &held, &plan::facts(&args.world));
+    consequence::explain(&mut planned.diagnostics);
     let mut rows = serde_json::to_value(&planned)?;
     up::explain_services(&mut rows["services"], &planned);
     let mut take = |name: &str| rows[name].take();

@@ -4,6 +4,7 @@ pub mod check;
 pub mod cli;
 pub mod client;
 pub mod codes;
+mod consequence;
 pub mod demo;
 mod diff;
 pub mod echo;

@@ -11,7 +11,7 @@ use steelyard_plan::{Facts, Plan, Planner};
 use crate::cli::{Output, PlanArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
 use crate::pipeline::World;
-use crate::{check, diff, load, lock_file, text};
+use crate::{check, consequence, diff, load, lock_file, text};
 
 /// Runs the command.
 ///
@@ -24,7 +24,8 @@ pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
     }
     let held = held(args.lock.as_deref())?;
     let (world, sources) = load::world(&args.paths, &args.world)?;
-    let (snapshot, plan) = of(world, &held, &facts_of(&args));
+    let (snapshot, mut plan) = of(world, &held, &facts_of(&args));
+    consequence::explain(&mut plan.diagnostics);
     if let Some(lock) = args.lock.filter(|_| args.write_lock) {
         lock_file::write(&lock, &plan.held)?;
     }

@@ -22,6 +22,7 @@ use super::engine::{Current, Engine};
 use super::privileges::Privileges;
 use super::shared::{self, Owners};
 use super::vips::Vips;
+use crate::consequence;
 use crate::text::{Cell, Style};
 
 /// All that there is to tell, as it is at one moment.
@@ -75,9 +76,15 @@ impl Moment {
             members: told(|it| it.sharing.as_deref().map_or_else(|| json!([]), shared::members)),
             certificates: json!([]).into(),
             events: told(|it| it.events.iter().map(|it| rows(&**it)).collect()),
-            diagnostics: told(|it| rows(&it.current.plan.diagnostics)),
+            diagnostics: told(Self::diagnostics),
             requests: json!([]).into(),
         }
+    }
+
+    fn diagnostics(&self) -> Value {
+        let mut diagnostics = self.current.plan.diagnostics.clone();
+        consequence::explain(&mut diagnostics);
+        rows(diagnostics)
     }
 
     fn overview(&self) -> Overview {
