@@ -21,6 +21,11 @@ pub fn steelyard() -> &'static Path {
     found.as_ref().expect("the program can be built")
 }
 
+/// Takes this file instead of looking for one; heeded before the first use.
+pub fn use_program(file: &Path) {
+    let _ = PROGRAM.set(Ok(file.to_owned()));
+}
+
 /// A command of it.
 pub fn command<const N: usize>(arguments: [&str; N]) -> Command {
     let mut command = Command::new(steelyard());

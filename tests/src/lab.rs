@@ -159,7 +159,7 @@ impl Lab {
 
     /// What comes back to the client for a datagram, from a socket of its own.
     pub fn datagram(&self, to: SocketAddr, content: &str) -> Result<String> {
-        let client = Namespace::existing(&format!("steelyard-{}-client", self.name))?;
+        let client = Namespace::existing(&self.namespace("client"))?;
         let exchange = || -> std::io::Result<String> {
             let any: IpAddr = if to.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
             let socket = UdpSocket::bind((any, 0))?;
@@ -175,7 +175,7 @@ impl Lab {
 
     /// Sends a signal to every process on a node (that is, to `steelyard up`).
     pub fn signal(&self, node: &str, signal: Signal) -> Result<()> {
-        let namespace = format!("steelyard-{}-node-{node}", self.name);
+        let namespace = self.namespace(&format!("node-{node}"));
         let pids = netns::ip(&["netns", "pids", &namespace])?;
         ensure!(!pids.trim().is_empty(), "nothing runs on {node}");
         for pid in pids.split_whitespace() {

@@ -15,6 +15,7 @@ use crate::wait;
 pub struct Running {
     child: Child,
     printed: Arc<Mutex<String>>,
+    is_hushed: bool,
 }
 
 impl Running {
@@ -25,12 +26,17 @@ impl Running {
         let printed = Arc::new(Mutex::new(String::new()));
         collect(child.stdout.take().context("standard output is piped")?, &printed);
         collect(child.stderr.take().context("standard error is piped")?, &printed);
-        Ok(Self { child, printed })
+        Ok(Self { child, printed, is_hushed: false })
     }
 
     /// Everything it printed so far, both streams, line by line.
     pub fn printed(&self) -> String {
         self.printed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What it printed is not shown at its end.
+    pub fn hush(&mut self) {
+        self.is_hushed = true;
     }
 
     /// Waits until it has printed `part`; fails when it ends before.
@@ -85,6 +91,9 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if self.is_hushed {
+            return;
+        }
         // Shown only when the test fails.
         print!("--- printed by process {}\n{}---\n", self.child.id(), self.printed());
     }

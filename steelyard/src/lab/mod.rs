@@ -34,7 +34,7 @@ mod subnet;
 mod tools;
 mod topology;
 mod view;
-mod watch;
+pub mod watch;
 mod wire;
 mod world;
 
@@ -49,7 +49,6 @@ use clap::{Args, Subcommand};
 use ipnet::IpNet;
 
 pub use self::order::{Order, Way};
-pub use self::watch::WatchArgs;
 use crate::cli::Output;
 
 /// `steelyard lab`.
@@ -99,7 +98,7 @@ pub enum LabCommand {
     /// Ask from the client who answers for each address
     Arp,
     /// Send a request every few milliseconds, and tell how long there was no answer
-    Watch(WatchArgs),
+    Watch(watch::WatchArgs),
     /// Draw it once more: its hosts, and who answers for what
     Show {
         /// Text for people, or JSON for programs

@@ -1,4 +1,6 @@
 //! `lab watch`: a request every few milliseconds, and how long there was no answer.
+//!
+//! Its client ([`tick`]) is also that of the measurements.
 
 mod meter;
 mod owner;
@@ -18,7 +20,7 @@ use tokio::sync::mpsc;
 use self::meter::Meter;
 use self::owner::Owners;
 use self::tell::{Move, Teller};
-use self::ticker::{Pace, Target};
+pub use self::ticker::{Fate, Outcome, Pace, Target, tick};
 use super::addressed::{self, addressed};
 use super::state::{Role, State};
 use super::world::World;

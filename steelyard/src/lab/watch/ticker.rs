@@ -13,40 +13,40 @@ use tokio::time::timeout_at;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
-pub(super) struct Target {
+pub struct Target {
     /// Where.
-    pub(super) address: SocketAddr,
+    pub address: SocketAddr,
     /// Value of the `Host` field.
-    pub(super) host: String,
+    pub host: String,
     /// Path and query.
-    pub(super) path: String,
+    pub path: String,
 }
 
 /// How often, and for how long at most.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub struct Pace {
     /// Between the starts of two requests.
-    pub(super) every: Duration,
+    pub every: Duration,
     /// What is not answered by then is given up.
-    pub(super) deadline: Duration,
+    pub deadline: Duration,
 }
 
 /// What became of one request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Outcome {
+pub struct Outcome {
     /// Counted from 0, in the order of the starts.
-    pub(super) number: u64,
+    pub number: u64,
     /// When it was begun.
-    pub(super) started: Instant,
+    pub started: Instant,
     /// When it was answered or given up.
-    pub(super) ended: Instant,
+    pub ended: Instant,
     /// What came of it.
-    pub(super) fate: Fate,
+    pub fate: Fate,
 }
 
 /// What came of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub enum Fate {
     /// Answered in time, with a status below 500.
     Answered,
     /// No connection: refused, unreachable, or not there by the deadline.
@@ -59,7 +59,7 @@ pub(super) enum Fate {
 
 /// Starts requests for ever, in the namespace of the calling thread; sends what becomes of them,
 /// as it becomes known.
-pub(super) async fn tick(target: Target, pace: Pace, outcomes: mpsc::UnboundedSender<Outcome>) {
+pub async fn tick(target: Target, pace: Pace, outcomes: mpsc::UnboundedSender<Outcome>) {
     let mut interval = tokio::time::interval(pace.every);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let request = format!(
