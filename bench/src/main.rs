@@ -4,8 +4,10 @@
 //! and what is quoted are medians and ratios.
 
 mod cpu;
+mod failover;
 mod gateway;
 mod heartbeat;
+mod interrupt;
 mod load;
 mod page;
 mod peer;
@@ -13,7 +15,7 @@ mod plan;
 mod results;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -48,6 +50,24 @@ enum Command {
         /// Rounds over all cases
         #[arg(long, default_value_t = 5)]
         rounds: u32,
+        /// Where to write the rows
+        #[arg(long)]
+        output: PathBuf,
+    },
+    /// How long a client gets no answer when a node goes, beside keepalived; as root
+    Failover {
+        /// The release binary to measure
+        #[arg(long)]
+        binary: PathBuf,
+        /// Rounds of each act, for each that is compared
+        #[arg(long, default_value_t = 200)]
+        rounds: u32,
+        /// Laboratories at once
+        #[arg(long, default_value_t = 5)]
+        labs: u32,
+        /// Only these acts; for trying, nothing is written
+        #[arg(long, value_enum)]
+        only: Vec<failover::Act>,
         /// Where to write the rows
         #[arg(long)]
         output: PathBuf,
@@ -93,8 +113,15 @@ fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Gateway { binary, rounds, seconds, output } => {
             gateway::run(&gateway::Options { binary, rounds, seconds, output })
+                .and_then(|()| page())
         }
-        Command::Plan { rounds, output } => plan::run(&plan::Options { rounds, output }),
+        Command::Plan { rounds, output } => {
+            plan::run(&plan::Options { rounds, output }).and_then(|()| page())
+        }
+        Command::Failover { binary, rounds, labs, only, output } => {
+            let options = failover::Options { binary, rounds, labs, only };
+            failover(&options, &output)
+        }
         Command::Heartbeat => {
             heartbeat::rows().iter().for_each(|row| println!("{row}"));
             Ok(())
@@ -109,6 +136,24 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Makes the page from all that was measured.
+fn page() -> anyhow::Result<()> {
+    page::write(Path::new("bench/results"), Path::new("docs/performance.md"))
+}
+
+/// What was measured is written also where something is missing; the page says what.
+fn failover(options: &failover::Options, output: &Path) -> anyhow::Result<()> {
+    let (mut rows, notes) = failover::run(options)?;
+    if !options.only.is_empty() {
+        rows.iter().for_each(|row| println!("{row}"));
+        notes.iter().for_each(|note| println!("{note}"));
+        return Ok(());
+    }
+    rows.extend(heartbeat::rows());
+    results::write_with_notes(output, rows, notes)?;
+    page()
 }
 
 fn plan_case(case: plan::Case) -> anyhow::Result<()> {

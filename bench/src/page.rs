@@ -20,6 +20,23 @@ This page is written by `cargo xtask bench`; edit `bench/src/page.rs` instead.
 /// What each measurement is, by name.
 const ABOUT: &[(&str, &str)] = &[
     (
+        "failover",
+        "How long a client gets no answer when the node that has the address goes: [failover.md]\
+         (failover.md) says how it works. The client is in a network namespace of its own in \
+         `steelyard lab` with three nodes, and begins a request each 5 ms, each on a new \
+         connection, given up after 300 ms. *Outage* is from the act to the end of the first answer \
+         of which all later requests of the round were answered too; *p50* and *p99* are over the \
+         rounds. *Crash*: SIGKILL to every process of the node, the service too; *SIGSTOP* to the \
+         same; *link down*: carrier lost; *planned leave*: SIGTERM to who announces. A round ends \
+         when another node has the address and 40 requests in a row were answered; the next begins \
+         when the struck node is a settled member again. Steelyard's heartbeats are each 100 ms, \
+         5 may be missing (its default), or 50 ms and 3. keepalived is Debian's, in the same \
+         laboratory: VRRP adverts each 1 s (the least of VRRP 2), priorities 150, 100 and 50, \
+         `nopreempt`, nginx on each node. Several laboratories stand side by side on one machine. \
+         *Heartbeats* are the machines' own cost while nothing happens, in one process over \
+         virtual time, without sockets and kernel; bytes are UDP payload.",
+    ),
+    (
         "gateway",
         "CPU time of the whole proxy per proxied HTTP/1.1 request, at saturation: the proxy with \
          one worker on core 0, load generator and backend in one thread on core 1, all on \
@@ -81,6 +98,12 @@ fn section(name: &str, results: &Results) -> String {
             "| {} | {} | {:.2} |{peer} {:.2} | {} |",
             row.name, row.unit, row.ours, row.goal, row.rounds
         );
+    }
+    for note in &results.notes {
+        let _ = write!(out, "\n- {note}");
+    }
+    if !results.notes.is_empty() {
+        out.push('\n');
     }
     out
 }

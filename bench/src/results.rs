@@ -7,8 +7,6 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::page;
-
 /// One measurement; lower is better in every row.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
@@ -39,6 +37,9 @@ pub(crate) struct Results {
     /// What it ran on.
     pub(crate) machine: String,
     pub(crate) rows: Vec<Row>,
+    /// What has to be said beside them, as sentences: what is missing, for example.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<String>,
 }
 
 impl Row {
@@ -67,7 +68,12 @@ impl fmt::Display for Row {
 
 /// Writes the rows to `path` and shows them.
 pub(crate) fn write(path: &Path, rows: Vec<Row>) -> Result<()> {
-    let results = Results { commit: commit(), machine: machine(), rows };
+    write_with_notes(path, rows, Vec::new())
+}
+
+/// The same, with what has to be said beside them.
+pub(crate) fn write_with_notes(path: &Path, rows: Vec<Row>, notes: Vec<String>) -> Result<()> {
+    let results = Results { commit: commit(), machine: machine(), rows, notes };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -76,8 +82,10 @@ pub(crate) fn write(path: &Path, rows: Vec<Row>) -> Result<()> {
     for row in &results.rows {
         println!("{row}");
     }
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    page::write(folder, Path::new("docs/performance.md"))
+    for note in &results.notes {
+        println!("{note}");
+    }
+    Ok(())
 }
 
 /// The middle of `values`.

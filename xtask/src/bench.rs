@@ -5,13 +5,13 @@ use anyhow::Result;
 use crate::{install, shell};
 
 /// What can be measured.
-pub(crate) const NAMES: [&str; 2] = ["gateway", "plan"];
+pub(crate) const NAMES: [&str; 3] = ["failover", "gateway", "plan"];
 
 /// Those that compare with other programs, or run ours as a user would.
-const BESIDE_PEERS: &[&str] = &["gateway"];
+const BESIDE_PEERS: &[&str] = &["failover", "gateway"];
 
-/// Runs the measurement `name` over `rounds` and writes `bench/results/NAME.json`.
-pub(crate) fn run(name: &str, rounds: u32) -> Result<()> {
+/// Runs the measurement `name` with its own options and writes `bench/results/NAME.json`.
+pub(crate) fn run(name: &str, options: &[String]) -> Result<()> {
     let beside_peers = BESIDE_PEERS.contains(&name);
     let mut build = vec!["build", "--release", "--locked", "-p", "steelyard-bench"];
     if beside_peers {
@@ -20,12 +20,12 @@ pub(crate) fn run(name: &str, rounds: u32) -> Result<()> {
     }
     shell::run("cargo", &build, &[])?;
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    let rounds = rounds.to_string();
     let output = format!("bench/results/{name}.json");
     let binary = format!("{target}/release/steelyard");
-    let mut args = vec![name, "--rounds", &rounds, "--output", &output];
+    let mut args = vec![name, "--output", &output];
     if beside_peers {
         args.extend(["--binary", &binary]);
     }
+    args.extend(options.iter().map(String::as_str));
     shell::run(&format!("{target}/release/steelyard-bench"), &args, &[])
 }

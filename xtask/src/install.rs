@@ -21,6 +21,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("chromium", "chromium"),
     ("nginx", "nginx-light"),
     ("haproxy", "haproxy"),
+    ("keepalived", "keepalived"),
 ];
 
 const CARGO_DENY: &str = "0.20.2";

@@ -35,9 +35,9 @@ enum Command {
         /// Which measurement
         #[arg(value_parser = bench::NAMES)]
         name: String,
-        /// How many interleaved rounds
-        #[arg(long, default_value_t = 5)]
-        rounds: u32,
+        /// Its own options, for example `--rounds 20`
+        #[arg(value_name = "OPTION", trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
     },
 }
 
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Test { fast } => test::run(fast),
         Command::Tidy => tidy::run(),
-        Command::Bench { name, rounds } => bench::run(&name, rounds),
+        Command::Bench { name, options } => bench::run(&name, &options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
