@@ -61,6 +61,10 @@ impl Medians {
             row("a /16 is full, one more asks: address decided", "µs", ms(Case::Full) * 1e3, 5.0);
         let six =
             row("250 Services, IPv6 /64: addresses decided", "µs", ms(Case::SixtyFour) * 1e3, 1.25);
+        let again = |what: &str, case| {
+            let name = format!("one of 10,000 Services {what}: everything planned again");
+            row(&name, "ms", ms(case), 5.0)
+        };
         vec![
             row("10,000 Services, a /16: from loaded objects", "ms", ms(Case::Sixteen), 300.0),
             row("10,000 Services, a /16: memory", "MiB", memory, 150.0),
@@ -70,12 +74,9 @@ impl Medians {
                 ms(Case::Change) * 1e3,
                 5000.0,
             ),
-            row(
-                "one of 10,000 Services changes: everything planned again",
-                "ms",
-                ms(Case::Edit),
-                5.0,
-            ),
+            again("changes", Case::Edit),
+            again("changes, of 100 in its file", Case::EditOfHundred),
+            again("comes, to 100 in its file", Case::Come),
             full.beside("an empty /16", ms(Case::Empty) * 1e3),
             six.beside("a /24", ms(Case::TwentyFour) * 1e3),
             row(

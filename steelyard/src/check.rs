@@ -24,7 +24,10 @@ pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
         Output::Json => {
             text::put(&format!("{:#}\n", serde_json::json!({ "diagnostics": diagnostics })))?
         }
-        Output::Text => text::put(&report(&diagnostics, &sources, text::wants_color()))?,
+        Output::Text => {
+            let found: Vec<Diagnostic> = diagnostics.iter().cloned().collect();
+            text::put(&report(&found, &sources, text::wants_color()))?;
+        }
     }
     Ok(load::status(&diagnostics))
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -73,7 +74,7 @@ async fn play(settings: Settings, any_port: bool) -> Result<ExitCode> {
     let drain = Duration::from_secs(settings.serve.drain);
     let mut engine = Engine::start(settings).await?;
     let slices = play::slices(&snapshot, &places);
-    engine.set_own(slices.into_iter().map(Item::EndpointSlice).collect());
+    engine.set_own(slices.into_iter().map(|it| Item::EndpointSlice(Arc::new(it))).collect());
     engine.take(sources).await?;
     for _ in 0..ATTEMPTS {
         if any_port && engine.web_port().is_none() {

@@ -25,8 +25,8 @@ pub fn run(mut args: HostsArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let (snapshot, plan) = plan::of(world, &held, &plan::facts(&args.world));
     text::put(&text::hosts(&snapshot, &plan, THIS_HOST))?;
     // Standard output is for /etc/hosts alone.
-    let unreadable: Vec<Diagnostic> =
-        plan.diagnostics.into_iter().filter(|found| found.code == FILE_UNREADABLE).collect();
+    let unreadable = plan.diagnostics.iter().filter(|found| found.code == FILE_UNREADABLE);
+    let unreadable: Vec<Diagnostic> = unreadable.cloned().collect();
     eprint!("{}", render::text(&unreadable, &sources, false));
     Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

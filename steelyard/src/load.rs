@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use steelyard_manifest::Source;
-use steelyard_model::Diagnostic;
+use steelyard_model::{Diagnostic, Diagnostics};
 use steelyard_plan::resolve::ResolveOptions;
 
 use crate::cli::WorldArgs;
@@ -35,7 +35,7 @@ pub(crate) fn world(paths: &[PathBuf], args: &WorldArgs) -> Result<(World, Vec<S
 }
 
 /// Exit status by what was found: 0 without errors, 1 with, 2 when a file could not be read.
-pub(crate) fn status(diagnostics: &[Diagnostic]) -> ExitCode {
+pub(crate) fn status(diagnostics: &Diagnostics) -> ExitCode {
     if diagnostics.iter().any(|found| found.code == steelyard_manifest::codes::FILE_UNREADABLE) {
         return ExitCode::from(2);
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use steelyard_manifest::{Source, render};
-use steelyard_model::{Held, NamespacedName, Snapshot};
+use steelyard_model::{Diagnostic, Held, NamespacedName, Snapshot};
 use steelyard_plan::{Facts, Plan, Planner};
 
 use crate::cli::{Output, PlanArgs, WorldArgs};
@@ -91,5 +91,6 @@ pub(crate) fn held(lock: Option<&Path>) -> Result<Held> {
 
 fn page(snapshot: &Snapshot, plan: &Plan, sources: &[Source]) -> String {
     let color = text::wants_color();
-    text::plan(snapshot, plan, color) + &check::report(&plan.diagnostics, sources, color)
+    let found: Vec<Diagnostic> = plan.diagnostics.iter().cloned().collect();
+    text::plan(snapshot, plan, color) + &check::report(&found, sources, color)
 }

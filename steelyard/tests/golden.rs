@@ -11,6 +11,7 @@ use std::process::Command;
 
 use steelyard::pipeline::Pipeline;
 use steelyard_manifest::{Source, render};
+use steelyard_model::Diagnostic;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_steelyard");
 
@@ -53,7 +54,8 @@ fn edit() {
         let mut pipeline = Pipeline::default();
         pipeline.update(&[source("before.yaml")]);
         let world = pipeline.update(std::slice::from_ref(&after));
-        let said = render::text(&world.snapshot.diagnostics, &[after], false);
+        let found: Vec<Diagnostic> = world.snapshot.diagnostics.iter().cloned().collect();
+        let said = render::text(&found, &[after], false);
         compare(&said, &PathBuf::from(format!("{name}.out.txt")), &mut wrong);
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));

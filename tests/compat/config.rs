@@ -63,7 +63,7 @@ fn checked_objects(
     let config_namespace = config_namespace.map(str::to_owned);
     let snapshot = resolve(&items, &ResolveOptions { config_namespace, ..Default::default() });
     let facts = Facts { node: "node-1".into(), ..Facts::default() };
-    diagnostics.extend(plan(&snapshot, &Held::default(), &facts).diagnostics);
+    diagnostics.extend(plan(&snapshot, &Held::default(), &facts).diagnostics.iter().cloned());
     diagnostics.retain(Diagnostic::is_error);
     Checked { snapshot, errors: diagnostics }
 }

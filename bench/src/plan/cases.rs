@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use steelyard::pipeline::Pipeline;
+use steelyard::plan::again;
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_ipam::{Allocator, Options};
 use steelyard_manifest::{Loaded, merge};
@@ -30,6 +31,10 @@ pub(crate) enum Case {
     Change,
     /// One of them changes in its file, and everything is planned again
     Edit,
+    /// The same, in a file with 100 of them
+    EditOfHundred,
+    /// One more comes into such a file
+    Come,
     /// 65,536 Services have a /16, one more asks
     Full,
     /// One asks an empty /16
@@ -62,6 +67,8 @@ impl Case {
         Self::Sixteen,
         Self::Change,
         Self::Edit,
+        Self::EditOfHundred,
+        Self::Come,
         Self::Full,
         Self::Empty,
         Self::SixtyFour,
@@ -75,7 +82,9 @@ impl Case {
         let took = match self {
             Self::Sixteen => planned(&pool("home", SIXTEEN, ""), SERVICES)?,
             Self::Change => changed(SERVICES, false)?,
-            Self::Edit => edited()?,
+            Self::Edit => edited(1, false)?,
+            Self::EditOfHundred => edited(100, false)?,
+            Self::Come => edited(100, true)?,
             Self::Full => changed(65_536, true)?,
             Self::Empty => changed(0, true)?,
             Self::SixtyFour => assigned(&pool("six", "\"fd00:0:0:1::/64\"", ""))?,
@@ -93,7 +102,7 @@ fn for_some(n: usize) -> String {
 
 /// From loaded objects to the plan.
 fn planned(pools: &str, count: usize) -> Result<Duration> {
-    let sources = sources(pools, count);
+    let sources = sources(pools, count, 10);
     let loaded = loaded(&sources);
     let start = cpu::of_this_thread()?;
     let snapshot = resolve(&items(loaded), &ResolveOptions::default());
@@ -105,7 +114,7 @@ fn planned(pools: &str, count: usize) -> Result<Duration> {
 
 /// One Service of `count` changes (or, `further`, one more asks); everybody else is known.
 fn changed(count: usize, further: bool) -> Result<Duration> {
-    let items = items(loaded(&sources(&pool("home", SIXTEEN, ""), count + 1)));
+    let items = items(loaded(&sources(&pool("home", SIXTEEN, ""), count + 1, 10)));
     let (pools, mut services) = pools_and_services(&items);
     let mut last = services.pop().context("there is one Service at least")?;
     let known = if further { services } else { [services, vec![last.clone()]].concat() };
@@ -115,38 +124,41 @@ fn changed(count: usize, further: bool) -> Result<Duration> {
         Arc::make_mut(&mut last).ports[0].port = 1_000 + u16::try_from(n).context("few")?;
         let change = last.clone();
         let start = Instant::now();
-        allocator.change(change);
+        allocator.change([(last.id.clone(), Some(change))]);
         black_box(allocator.assignment(&last.id));
         took += start.elapsed();
         if further {
-            allocator.remove(&last.id);
+            allocator.change([(last.id.clone(), None)]);
         }
     }
     Ok(took / REPEATED)
 }
 
-/// One file of many is edited: what a running instance does then, short of carrying it out.
-fn edited() -> Result<Duration> {
-    let mut sources = sources(&pool("home", SIXTEEN, ""), SERVICES);
+/// One Service changes (or, `further`, comes) in one of many files with `in_a_file` Services each:
+/// what a running instance does then, short of carrying it out.
+fn edited(in_a_file: usize, further: bool) -> Result<Duration> {
+    let mut sources = sources(&pool("home", SIXTEEN, ""), SERVICES, in_a_file);
     let (mut pipeline, mut planner) = (Pipeline::default(), Planner::default());
     let facts = Facts::default();
-    let world = pipeline.update(&sources);
-    let held = planner.plan(&world.snapshot, &Held::default(), &facts).held;
-    sources.push(source("zz.yaml", &service(SERVICES, 80)));
-    let held = planner.plan(&pipeline.update(&sources).snapshot, &held, &facts).held;
-    sources.pop();
-    sources.push(source("zz.yaml", &service(SERVICES, 81)));
+    let (_, plan) = again(&mut planner, pipeline.update(&sources), &Held::default(), &facts);
+    planner.look_ahead();
+    let edited = sources.len() / 2;
+    let first = (edited - 1) * in_a_file;
+    let mut text: String = (first + 1..first + in_a_file).map(|n| service(n, 80)).collect();
+    text += &service(first, if further { 80 } else { 81 });
+    text += &if further { service(SERVICES, 80) } else { String::new() };
+    sources[edited] = source(&sources[edited].name, &text);
     let start = cpu::of_this_thread()?;
-    let world = pipeline.update(&sources);
-    let plan = planner.plan(&world.snapshot, &held, &facts);
+    let (_, plan) = again(&mut planner, pipeline.update(&sources), &plan.held, &facts);
     let took = cpu::of_this_thread()? - start;
-    ensure!(served(&plan) == SERVICES + 1, "everybody has an address");
+    let wanted = SERVICES + usize::from(further);
+    ensure!(served(&plan) == wanted, "{} of {wanted} have an address", served(&plan));
     Ok(took)
 }
 
 /// 250 Services get addresses of one pool.
 fn assigned(pools: &str) -> Result<Duration> {
-    let items = items(loaded(&sources(pools, 250)));
+    let items = items(loaded(&sources(pools, 250, 10)));
     let (pools, services) = pools_and_services(&items);
     let mut took = Duration::ZERO;
     for _ in 0..REPEATED {

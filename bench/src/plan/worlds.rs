@@ -1,11 +1,6 @@
 //! Worlds to plan, as the YAML of many files.
 
-use std::fmt::Write;
-
 use steelyard_manifest::{Limits, Loaded, Source, load};
-
-/// Objects in one file, as a repository of manifests would have them.
-const IN_A_FILE: usize = 10;
 
 /// What the addresses are announced by.
 const ADVERTISEMENT: &str = "---\napiVersion: metallb.io/v1beta1\nkind: L2Advertisement\n\
@@ -47,14 +42,11 @@ pub(super) fn thousand_pools(spec: impl Fn(usize) -> String) -> String {
     (0..1_000).map(one).collect()
 }
 
-/// `pools` and `count` Services as files.
-pub(super) fn sources(pools: &str, count: usize) -> Vec<Source> {
+/// `pools` and `count` Services as files, `in_a_file` Services each.
+pub(super) fn sources(pools: &str, count: usize, in_a_file: usize) -> Vec<Source> {
     let mut files = vec![source("pools.yaml", &(pools.to_owned() + ADVERTISEMENT))];
-    for first in (0..count).step_by(IN_A_FILE) {
-        let mut text = String::new();
-        for n in first..count.min(first + IN_A_FILE) {
-            let _ = write!(text, "{}", service(n, 80));
-        }
+    for first in (0..count).step_by(in_a_file) {
+        let text: String = (first..count.min(first + in_a_file)).map(|n| service(n, 80)).collect();
         files.push(source(&format!("apps-{first:05}.yaml"), &text));
     }
     files

@@ -115,6 +115,11 @@ impl Loading<'_> {
 }
 
 impl Object {
+    /// The group of its `apiVersion`; empty for the core group.
+    pub fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
     /// Where the value at `path` is written, or the nearest thing above it that is. The object
     /// as a whole is shown at its name.
     pub fn locate(&self, path: &FieldPath) -> Location {

@@ -18,8 +18,7 @@ pub fn merge(loaded: Vec<Loaded>) -> Loaded {
         merged.broken |= file.broken;
         merged.diagnostics.extend(file.diagnostics);
         for object in file.objects {
-            let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
-            match first.entry((object.reference.clone(), group.to_owned())) {
+            match first.entry((object.reference.clone(), object.group().to_owned())) {
                 Slot::Vacant(slot) => {
                     slot.insert(merged.objects.len());
                     merged.objects.push(object);

@@ -4,6 +4,7 @@
 //! Each [`Code`] is declared once, in a file named `codes.rs` of the crate that reports it, has a
 //! golden case and a line in docs/diagnostics.md (`cargo xtask tidy` checks both).
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -143,9 +144,30 @@ impl Diagnostic {
         }
     }
 
+    /// What it is about, and what it says.
+    fn subject(&self) -> impl Ord + '_ {
+        (&self.object, &self.path, self.code, &self.message, &self.help)
+    }
+
     /// Whether it keeps its object (or part of it) from being used.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
+    }
+}
+
+/// The order people read them in: by file, line and column where known, then worst first, then by
+/// object, path and code.
+impl Ord for Diagnostic {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let place = (self.location.is_none(), &self.location, self.severity);
+        let others = (other.location.is_none(), &other.location, other.severity);
+        place.cmp(&others).then_with(|| self.subject().cmp(&other.subject()))
+    }
+}
+
+impl PartialOrd for Diagnostic {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

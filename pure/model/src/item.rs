@@ -19,7 +19,7 @@ pub enum Item {
     /// `v1` Service.
     Service(Arc<Service>),
     /// `v1` Pod.
-    Pod(Pod),
+    Pod(Arc<Pod>),
     /// `v1` Node.
     Node(Node),
     /// `v1` Namespace.
@@ -37,9 +37,9 @@ pub enum Item {
         object: Arc<ObjectRef>,
     },
     /// EndpointSlice, or one subset of `v1` Endpoints.
-    EndpointSlice(EndpointSlice),
+    EndpointSlice(Arc<EndpointSlice>),
     /// Deployment, StatefulSet, DaemonSet.
-    Workload(Workload),
+    Workload(Arc<Workload>),
     /// IPAddressPool.
     Pool(Pool),
     /// L2Advertisement.

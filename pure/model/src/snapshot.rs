@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::advertisement::L2Advertisement;
 use crate::bgp::Bgp;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostics::Diagnostics;
 use crate::endpoint::{Endpoint, Workload};
 use crate::node::Node;
 use crate::object::NamespacedName;
@@ -45,7 +45,7 @@ pub struct Snapshot {
     /// The `loadBalancerClass` of Services that are ours; none means those without one.
     pub load_balancer_class: Option<String>,
     /// What lowering and joining had to say.
-    pub diagnostics: Vec<Diagnostic>,
+    pub diagnostics: Diagnostics,
 }
 
 /// A Service with its endpoints.

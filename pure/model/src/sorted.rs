@@ -18,6 +18,8 @@ use serde::{Serialize, Serializer};
 
 /// Entries in a chunk, at most.
 const CHUNK: usize = 64;
+/// Changes are few as long as there are this many entries for each.
+const FEW: usize = 8;
 
 /// A sorted map, cheap to clone.
 pub struct Sorted<K, V> {
@@ -45,7 +47,10 @@ impl<K: Ord, V> Sorted<K, V> {
     }
 
     /// The entries from `key` on, in order.
-    pub fn starting_at<Q: Ord + ?Sized>(&self, key: &Q) -> impl Iterator<Item = (&K, &V)>
+    pub fn starting_at<'a, Q: Ord + ?Sized>(
+        &'a self,
+        key: &Q,
+    ) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, Q, K, V>
     where
         K: Borrow<Q>,
     {
@@ -153,13 +158,12 @@ impl<K: Ord + Clone, V: Clone> Sorted<K, V> {
     }
 
     /// Sets (or, with none, takes out) the value at each key; of a key that is there twice the
-    /// last counts. Meant for few changes, and for all at once.
+    /// last counts. Where much changes, it is all made anew.
     pub fn change(&mut self, changes: impl IntoIterator<Item = (K, Option<V>)>) {
-        if self.is_empty() {
-            let mut changes: Vec<(K, Option<V>)> = changes.into_iter().collect();
+        let mut changes: Vec<(K, Option<V>)> = changes.into_iter().collect();
+        if changes.len() * FEW > self.len() {
             put_in_order(&mut changes);
-            let there = changes.into_iter().filter_map(|(key, value)| Some((key, value?)));
-            *self = Self::cut(there);
+            *self = self.merged(changes);
             return;
         }
         for (key, value) in changes {
@@ -168,6 +172,21 @@ impl<K: Ord + Clone, V: Clone> Sorted<K, V> {
                 None => _ = self.remove(&key),
             }
         }
+    }
+
+    /// All entries, with `changes`, whose keys ascend strictly.
+    fn merged(&self, changes: Vec<(K, Option<V>)>) -> Self {
+        let mut kept = self.iter().peekable();
+        let mut entries = Vec::with_capacity(self.len + changes.len());
+        for (key, value) in changes {
+            while let Some((known, value)) = kept.next_if(|(known, _)| **known < key) {
+                entries.push((known.clone(), value.clone()));
+            }
+            kept.next_if(|(known, _)| **known == key);
+            entries.extend(value.map(|value| (key, value)));
+        }
+        entries.extend(kept.map(|(key, value)| (key.clone(), value.clone())));
+        Self::cut(entries)
     }
 
     /// Keeps only entries that `keep` wants.

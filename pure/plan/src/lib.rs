@@ -29,7 +29,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Serialize;
-use steelyard_model::{Diagnostic, Held, NamespacedName, Snapshot, Sorted};
+use steelyard_model::{Diagnostics, Held, NamespacedName, Snapshot, Sorted};
 
 #[doc(hidden)]
 pub use exercise::exercise;
@@ -74,8 +74,8 @@ pub struct Plan {
     pub peers: Vec<PeerRow>,
     /// Routes, in the order they are tried.
     pub routes: Arc<Vec<RouteRow>>,
-    /// What is wrong, or worth knowing; sorted as [`sort`] does.
-    pub diagnostics: Vec<Diagnostic>,
+    /// What is wrong, or worth knowing.
+    pub diagnostics: Diagnostics,
     /// What Services hold now.
     #[serde(skip)]
     pub held: Held,
@@ -93,16 +93,6 @@ pub struct Plan {
 /// Plans. `held` is what came out last time (the lock).
 pub fn plan(snapshot: &Snapshot, held: &Held, facts: &Facts) -> Plan {
     Planner::default().plan(snapshot, held, facts)
-}
-
-/// Sorts diagnostics for people: by file, line and column where known, then worst first, then by
-/// object, path and code.
-pub fn sort(diagnostics: &mut [Diagnostic]) {
-    let key = |it: &Diagnostic| {
-        let place = (it.location.is_none(), it.location.clone());
-        (place, it.severity, it.object.clone(), it.path.clone(), it.code, it.message.clone())
-    };
-    diagnostics.sort_by_cached_key(key);
 }
 
 impl Facts {

@@ -132,19 +132,14 @@ impl Last {
         before: &Snapshot,
         differing: &BTreeSet<NamespacedName>,
     ) -> BTreeSet<NamespacedName> {
-        let wishes: Vec<(&NamespacedName, Option<Arc<Service>>)> = differing
-            .iter()
-            .map(|id| (id, wanting(&self.snapshot, id)))
-            .filter(|(id, wish)| wanting(before, id) != *wish)
-            .collect();
-        let mut concerned: BTreeSet<NamespacedName> = self.allocator.decided().cloned().collect();
-        match &wishes[..] {
-            _ if self.keeps_for_absent() => concerned = self.reassign_all(),
-            [] => self.allocator.again(),
-            [(_, Some(service))] => self.allocator.change(service.clone()),
-            [(id, None)] => self.allocator.remove(id),
-            _ => concerned = self.reassign_all(),
+        let wishes = differing.iter().map(|id| (id.clone(), wanting(&self.snapshot, id)));
+        let wishes = wishes.filter(|(id, wish)| wanting(before, id) != *wish);
+        let wishes: Vec<(NamespacedName, Option<Arc<Service>>)> = wishes.collect();
+        if wishes.iter().any(|(id, wish)| wish.is_none() && self.keeps_for_absent(id)) {
+            return self.reassign_all();
         }
+        let mut concerned: BTreeSet<NamespacedName> = self.allocator.decided().cloned().collect();
+        self.allocator.change(wishes);
         concerned.extend(self.allocator.decided().cloned());
         concerned
     }
@@ -156,11 +151,11 @@ impl Last {
         self.made.pieces.keys().cloned().collect()
     }
 
-    /// Whether what absent Services hold may be kept.
-    fn keeps_for_absent(&self) -> bool {
+    /// Whether a Service keeps what it holds when it is not there.
+    fn keeps_for_absent(&self, id: &NamespacedName) -> bool {
         match &self.facts.absent {
             Absent::Release => false,
-            Absent::Keep(services) => !services.is_empty(),
+            Absent::Keep(services) => services.contains(id),
             Absent::KeepAll => true,
         }
     }
@@ -168,7 +163,7 @@ impl Last {
     fn comes_out_different(&self, id: &NamespacedName) -> bool {
         let Some(piece) = self.made.pieces.get(id) else { return true };
         // What a Service without an address is told depends on all others.
-        let told = !piece.found.is_empty() || piece.assignment.addresses.is_empty();
+        let told = self.made.found.contains_key(id) || piece.assignment.addresses.is_empty();
         told || self.allocator.assignment(id).as_ref() != Some(&piece.assignment)
     }
 }

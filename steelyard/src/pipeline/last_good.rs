@@ -3,51 +3,44 @@
 //! A version that asks for something that is not honoured is not a mistake in this sense: it is
 //! taken at once, so that a restriction it adds closes its routes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use steelyard_manifest::Object;
 use steelyard_model::{Diagnostic, Item, Location, NamespacedName, ObjectRef, Severity};
 
 use steelyard_plan::Absent;
 use steelyard_plan::resolve::codes as codes_of_join;
 
-use super::{Key, LoweredObject, key};
+use super::joined::Changes;
+use super::objects::{Key, LoweredObject, Objects};
 use crate::codes;
 
 /// The objects as they are written now.
 pub(super) struct Current {
-    pub(super) objects: BTreeMap<Key, Arc<LoweredObject>>,
+    pub(super) objects: Objects,
     /// Files that could not be read to their end: what is missing in them is not gone.
     pub(super) broken: Vec<Arc<str>>,
 }
 
 /// For each object the version that counts.
 pub(super) struct Chosen {
-    objects: BTreeMap<Key, Arc<LoweredObject>>,
+    objects: Objects,
     /// What to say about versions that were not taken.
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
 /// The version of each object that was last in force without a mistake.
 #[derive(Default)]
-pub(super) struct LastGood(BTreeMap<Key, Arc<LoweredObject>>);
+pub(super) struct LastGood(Objects);
 
 impl Current {
-    pub(super) fn objects(&self) -> Vec<Object> {
-        self.objects.values().map(|lowered| lowered.object.clone()).collect()
-    }
-
     /// Services whose objects cannot be used; all, when a file could not be read to its end.
     pub(super) fn absent(&self) -> Absent {
         if !self.broken.is_empty() {
             return Absent::KeepAll;
         }
-        let services = self
-            .objects
-            .values()
-            .filter(|lowered| is_faulty(lowered) && &*lowered.object.reference.kind == "Service");
-        Absent::Keep(services.map(|lowered| lowered.object.reference.id()).collect())
+        let services = self.objects.of_kind("Service").filter(|(_, lowered)| lowered.is_faulty());
+        Absent::Keep(services.map(|(key, _)| key.reference.id()).collect())
     }
 }
 
@@ -55,9 +48,9 @@ impl LastGood {
     /// Picks the new version of each object, or its last good one where the new has a mistake.
     pub(super) fn choose(&self, current: &Current) -> Chosen {
         let mut chosen = Chosen { objects: current.objects.clone(), diagnostics: Vec::new() };
-        for (key, good) in &self.0 {
+        for (key, good) in self.0.iter() {
             match current.objects.get(key) {
-                Some(now) if is_faulty(now) => chosen.keep(good),
+                Some(now) if now.is_faulty() => chosen.keep(good),
                 None if current.broken.contains(&good.object.file) => chosen.keep(good),
                 _ => {}
             }
@@ -68,9 +61,10 @@ impl LastGood {
     /// Pools that stay as they are: what is new has to give way to them.
     pub(super) fn unchanged_pools(&self, chosen: &Chosen) -> BTreeSet<NamespacedName> {
         let same = |(key, good): &(&Key, &Arc<LoweredObject>)| {
-            chosen.objects.get(*key).is_some_and(|now| now.items == good.items)
+            chosen.objects.get(key).is_some_and(|now| now.items == good.items)
         };
-        let items = self.0.iter().filter(same).flat_map(|(_, good)| &good.items);
+        let pools = self.0.of_kind("IPAddressPool").filter(same);
+        let items = pools.flat_map(|(_, good)| &good.items);
         let pools = items.filter_map(|item| match &**item {
             Item::Pool(pool) => Some(pool.id.clone()),
             _ => None,
@@ -79,7 +73,12 @@ impl LastGood {
     }
 
     fn of(&self, object: &ObjectRef) -> Option<&Arc<LoweredObject>> {
-        self.0.iter().find_map(|((_, reference), good)| (**reference == *object).then_some(good))
+        self.0.named(object).next().map(|(_, good)| good)
+    }
+
+    /// Takes in an edit without mistakes.
+    pub(super) fn change(&mut self, changes: Changes) {
+        self.0.change(changes);
     }
 }
 
@@ -115,21 +114,24 @@ impl Chosen {
             .filter(|diagnostic| refuses_object(diagnostic))
             .filter_map(|diagnostic| diagnostic.object.as_ref())
             .collect();
-        let good = self.objects.into_iter().filter(|((_, reference), lowered)| {
-            !is_faulty(lowered) && !refused.contains(&&**reference)
+        let unfit = self.objects.iter().filter(|(key, lowered)| {
+            lowered.is_faulty() || refused.contains(&&*key.reference)
         });
-        LastGood(good.collect())
+        let unfit: Changes = unfit.map(|(key, _)| (key.clone(), None)).collect();
+        let mut good = self.objects;
+        good.change(unfit);
+        LastGood(good)
     }
 
     fn holds(&self, good: &Arc<LoweredObject>) -> bool {
-        let now = self.objects.get(&key(&good.object));
+        let now = self.objects.get(&Key::of(&good.object));
         now.is_some_and(|now| Arc::ptr_eq(now, good))
     }
 
     fn keep(&mut self, good: &Arc<LoweredObject>) {
         let reference = &good.object.reference;
-        let key = key(&good.object);
-        let is_there = self.objects.contains_key(&key);
+        let key = Key::of(&good.object);
+        let is_there = self.objects.get(&key).is_some();
         let what = if is_there { "it has a mistake" } else { "its file has a mistake" };
         let mut diagnostic = Diagnostic::new(
             Severity::Warning,
@@ -144,16 +146,11 @@ impl Chosen {
                 Some(Location { file: good.object.file.clone(), line: 1, column: 1 });
         }
         self.diagnostics.push(diagnostic);
-        self.objects.insert(key, good.clone());
+        self.objects.change([(key, Some(good.clone()))]);
     }
 }
 
-/// Whether lowering refused the object as a whole.
-fn is_faulty(lowered: &LoweredObject) -> bool {
-    lowered.items.is_empty() && lowered.diagnostics.iter().any(Diagnostic::is_error)
-}
-
 /// Findings of the join after which an object does not count at all.
-fn refuses_object(diagnostic: &Diagnostic) -> bool {
+pub(super) fn refuses_object(diagnostic: &Diagnostic) -> bool {
     diagnostic.is_error() && codes_of_join::REFUSE_OBJECT.contains(&diagnostic.code)
 }

@@ -1,5 +1,6 @@
 //! After any sequence of edits everything is as if it were read, joined and planned from scratch.
-//! The edits are such that no older version stays in force.
+//! Where older versions stay in force, scratch is a pipeline that knows the same history and joins
+//! everything each time.
 
 use steelyard_model::Held;
 use steelyard_plan::{Facts, Plan, Planner};
@@ -8,7 +9,7 @@ use super::*;
 use crate::plan;
 
 /// What may be in a file: nothing, or one of these.
-const FILES: [(&str, &[&str]); 19] = [
+const FILES: [(&str, &[&str]); 23] = [
     (
         "pool-a",
         &[
@@ -140,7 +141,70 @@ const FILES: [(&str, &[&str]); 19] = [
          ports: [{port: 81}]}}",
         ],
     ),
+    ("here", MOVING),
+    ("there", MOVING),
+    (
+        "namesake",
+        &["{apiVersion: serving.knative.dev/v1, kind: Service, metadata: {name: one}}",
+        "{apiVersion: a.example/v1, kind: Service, metadata: {name: five}}"],
+    ),
+    // Of many kinds, none of which are announced or routed to.
+    (
+        "mixed",
+        &[
+            "{apiVersion: metallb.io/v1beta1, kind: IPAddressPool, metadata: {name: c}, spec: \
+         {addresses: [10.0.9.0/31], autoAssign: false}}\n---\n{apiVersion: v1, kind: Service, metadata: \
+         {name: seven}, spec: {type: LoadBalancer, selector: {app: onne}, ports: [{port: 80}]}}\n---\n\
+         {apiVersion: v1, kind: Service, metadata: {name: eight}, spec: {type: LoadBalancer, \
+         selector: {app: traefk}, ports: [{port: 80}]}}",
+            "# Everything is elsewhere.\n\n{apiVersion: v1, kind: Service, metadata: {name: seven, \
+         annotations: {metallb.io/address-pool: c}}, spec: {type: LoadBalancer, selector: {app: one}, \
+         ports: [{port: 80, targetPort: htp}]}}\n---\n{apiVersion: metallb.io/v1beta1, kind: \
+         IPAddressPool, metadata: {name: c}, spec: {addresses: [10.0.9.0/31], autoAssign: false}}",
+            "{apiVersion: metallb.io/v1beta1, kind: IPAddressPool, metadata: {name: c}, spec: \
+         {addresses: [10.0.9.0/31], autoAssign: false}}\n---\n{apiVersion: v1, kind: Service, metadata: \
+         {name: seven, labels: {x: z}}, spec: {type: LoadBalancer, selector: {app: onne}, ports: \
+         [{port: 82}]}}",
+        ],
+    ),
 ];
+
+const MOVING: &[&str] = &[
+    "{apiVersion: v1, kind: Service, metadata: {name: five}, spec: {type: LoadBalancer, \
+     ports: [{port: 80}]}}",
+    "{apiVersion: v1, kind: Service, metadata: {name: five}, spec: {type: LoadBalancer, \
+     ports: [{port: 80}]}}\n---\n{apiVersion: v1, kind: Service, metadata: {name: six, annotations: \
+     {metallb.io/loadBalancerIPs: 10.0.0.0}}, spec: {type: LoadBalancer, ports: [{port: 80}]}}",
+    "{apiVersion: v1, kind: Service, metadata: {name: six}, spec: {type: LoadBalancer, \
+     ports: [{port: 80}]}}",
+];
+
+/// What is wrong in a file at times; its last good version stays in force then.
+const FAULTS: [(&str, &[&str]); 6] = [
+    (
+        "pool-a",
+        &["{apiVersion: metallb.io/v1beta1, kind: IPAddressPool, metadata: {name: a}, spec: \
+         {addresses: [10.0.0.9-10.0.0.1]}}"],
+    ),
+    (
+        "pool-b",
+        &["{apiVersion: metallb.io/v1beta1, kind: IPAddressPool, metadata: {name: b}, spec: \
+         {addresses: [10.0.0.0/30]}}"],
+    ),
+    (
+        "one",
+        &["{apiVersion: v1, kind: Service, metadata: {name: one}, spec: {type: LoadBalancer, \
+         ports: [{port: 99999}]}}"],
+    ),
+    (
+        "slice-one",
+        &["{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: one-1, \
+         labels: {kubernetes.io/service-name: one}}, endpoints: [{addresses: [nonsense]}]}"],
+    ),
+    ("several", &["{apiVersion: v1, kind: Service, metadata: {name: three"]),
+    ("here", &["- what is this"]),
+];
+
 
 const SERVICES_ONE: &[&str] = &[
     "{apiVersion: v1, kind: Service, metadata: {name: one}, spec: {type: LoadBalancer, \
@@ -178,55 +242,116 @@ impl Numbers {
     }
 }
 
-fn source((name, variants): &(&str, &[&str]), chosen: usize) -> Option<Source> {
-    let text = variants.get(chosen.checked_sub(1)?)?;
-    Some(Source::new(format!("{name}.yaml"), text.as_bytes()))
+/// Files of which each edit chooses what is in them.
+struct Folder {
+    files: Vec<(&'static str, Vec<&'static str>)>,
+    /// Nothing, or which variant, from 1.
+    chosen: Vec<usize>,
+    numbers: Numbers,
+}
+
+impl Folder {
+    fn new(seed: u64, faults: &[(&str, &[&'static str])]) -> Self {
+        let mut numbers = Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let of = |name| faults.iter().find(|(faulty, _)| *faulty == name);
+        let files: Vec<_> = FILES
+            .iter()
+            .map(|(name, variants)| {
+                let faulty = of(*name).map_or(&[][..], |(_, faulty)| *faulty);
+                (*name, [*variants, faulty].concat())
+            })
+            .collect();
+        // Mostly a world in which Services get addresses, and nodes contend for them.
+        let chosen = files.iter().map(|(_, variants)| match numbers.below(5) {
+            0 => numbers.below(variants.len() + 1),
+            _ => 1,
+        });
+        Self { chosen: chosen.collect(), files, numbers }
+    }
+
+    fn sources(&self) -> Vec<Source> {
+        let source = |((name, variants), chosen): (&(&str, Vec<&str>), &usize)| {
+            let text = variants.get(chosen.checked_sub(1)?)?;
+            Some(Source::new(format!("{name}.yaml"), text.as_bytes()))
+        };
+        self.files.iter().zip(&self.chosen).filter_map(source).collect()
+    }
+
+    /// Mostly Services and what belongs to them, one file at a time.
+    fn edit(&mut self) {
+        let several = if self.numbers.below(4) == 0 { self.numbers.below(4) } else { 0 };
+        for _ in 0..=several {
+            let of_services = [9, 10, 11, 12, 13, 14, 18, 19, 20, 22];
+            let file = match self.numbers.below(7) {
+                0 => self.numbers.below(self.files.len()),
+                1 => {
+                    let (here, there) = (19, 20);
+                    self.chosen.swap(here, there);
+                    continue;
+                }
+                _ => of_services[self.numbers.below(of_services.len())],
+            };
+            self.chosen[file] = self.numbers.below(self.files[file].1.len() + 1);
+        }
+    }
 }
 
 /// All of a plan and of what it was made from.
-fn shown(generation: u64, (snapshot, plan): &(Snapshot, Plan)) -> String {
-    format!("{generation}\n{snapshot:#?}\n{plan:#?}")
+fn shown(world: World, planner: &mut Planner, held: &Held) -> (String, Snapshot, Plan) {
+    let facts = Facts { node: "n1".into(), ..Facts::default() };
+    let made_of = format!("{}\n{:?}", world.generation, world.absent);
+    let (snapshot, plan) = plan::again(planner, world, held, &facts);
+    (format!("{made_of}\n{snapshot:#?}\n{plan:#?}"), snapshot, plan)
+}
+
+/// Edits a folder and compares with `scratch`; how often the join was not made anew.
+fn check(seed: u64, mut folder: Folder, mut scratch: impl FnMut(&[Source]) -> World) -> usize {
+    let (mut pipeline, mut planner) = (Pipeline::default(), Planner::default());
+    let mut held = Held::default();
+    let mut before: Option<Snapshot> = None;
+    let mut kept = 0;
+    let mut chosen = Vec::new();
+    for step in 1..=40 {
+        let sources = folder.sources();
+        let (after, snapshot, _) = shown(pipeline.update(&sources), &mut planner, &held);
+        let world = World { generation: step, ..scratch(&sources) };
+        let (expected, _, plan) = shown(world, &mut Planner::default(), &held);
+        held.clone_from(&plan.held);
+        assert!(
+            after == expected,
+            "seed {seed}, step {step}, {chosen:?} → {:?}: {}",
+            folder.chosen,
+            first_difference(&after, &expected)
+        );
+        kept += usize::from(before.is_some_and(|it| Arc::ptr_eq(&it.pools, &snapshot.pools)));
+        before = Some(snapshot);
+        if folder.numbers.below(3) == 0 {
+            planner.look_ahead();
+        }
+        chosen.clone_from(&folder.chosen);
+        folder.edit();
+    }
+    kept
 }
 
 #[test]
 fn an_edit_comes_to_the_same_as_from_scratch() {
-    for seed in 1..=30_u64 {
-        let mut numbers = Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let facts = Facts { node: "n1".into(), ..Facts::default() };
-        let (mut pipeline, mut planner) = (Pipeline::default(), Planner::default());
-        // Mostly a world in which Services get addresses, and nodes contend for them.
-        let mut chosen = FILES.map(|(_, variants)| match numbers.below(5) {
-            0 => numbers.below(variants.len() + 1),
-            _ => 1,
-        });
-        let mut held = Held::default();
-        for step in 1..=40 {
-            let sources: Vec<Source> = FILES
-                .iter()
-                .zip(chosen)
-                .filter_map(|(file, chosen)| source(file, chosen))
-                .collect();
-            let world = pipeline.update(&sources);
-            let after = plan::again(&mut planner, world, &held, &facts);
-            let scratch = plan::of(Pipeline::default().update(&sources), &held, &facts);
-            held.clone_from(&scratch.1.held);
-            let (after, scratch) = (shown(step, &after), shown(step, &scratch));
-            assert!(
-                after == scratch,
-                "seed {seed}, step {step}: {}",
-                first_difference(&after, &scratch)
-            );
-            if numbers.below(3) == 0 {
-                planner.look_ahead();
-            }
-            // Mostly Services and what belongs to them, one at a time.
-            for _ in 0..1 + numbers.below(8) / 7 {
-                let file =
-                    if numbers.below(6) > 0 { 9 + numbers.below(6) } else { numbers.below(19) };
-                chosen[file] = numbers.below(FILES[file].1.len() + 1);
-            }
-        }
-    }
+    let scratch = |sources: &[Source]| Pipeline::default().update(sources);
+    let kept: usize = (1..=30).map(|seed| check(seed, Folder::new(seed, &[]), scratch)).sum();
+    assert!(kept > 30 * 40 / 4, "{kept} of 1,200 edits were joined alone");
+}
+
+#[test]
+fn with_mistakes_an_edit_comes_to_the_same_as_from_scratch() {
+    let seeds = (101..=115).map(|seed| {
+        let mut pipeline = Pipeline::default();
+        check(seed, Folder::new(seed, &FAULTS), |sources| {
+            pipeline.joined = None;
+            pipeline.update(sources)
+        })
+    });
+    let kept: usize = seeds.sum();
+    assert!(kept > 15 * 40 / 20, "{kept} of 600 edits were joined alone");
 }
 
 fn first_difference(one: &str, other: &str) -> String {

@@ -31,7 +31,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
         node: spec.node_name.map(Arc::from),
         named_ports: named_ports(ports),
     };
-    Some(Item::Pod(pod))
+    Some(Item::Pod(Arc::new(pod)))
 }
 
 /// Container ports of a pod, with their names; sidecars (init containers that stay) included.

@@ -46,12 +46,12 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
         let node = endpoint.node_name.as_deref().map(Arc::from);
         endpoints.extend(host.map(|host| (host, state(endpoint.conditions.as_ref()), node)));
     }
-    Some(Item::EndpointSlice(EndpointSlice {
+    Some(Item::EndpointSlice(Arc::new(EndpointSlice {
         object: findings.object().clone(),
         service: NamespacedName::new(findings.object().namespace.clone(), service.as_str()),
         ports: ports(raw.ports.as_deref(), &FieldPath::from("ports"), findings),
         endpoints,
-    }))
+    })))
 }
 
 pub(crate) fn endpoints(findings: &mut Findings<'_>) -> Vec<Item> {
@@ -60,7 +60,8 @@ pub(crate) fn endpoints(findings: &mut Findings<'_>) -> Vec<Item> {
     let subsets = raw.subsets.unwrap_or_default();
     let mut items = Vec::new();
     for (index, written) in subsets.iter().enumerate() {
-        items.push(Item::EndpointSlice(subset(written, &path.index(index), findings)));
+        let subset = subset(written, &path.index(index), findings);
+        items.push(Item::EndpointSlice(Arc::new(subset)));
     }
     items
 }

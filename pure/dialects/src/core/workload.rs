@@ -1,5 +1,7 @@
 //! `apps/v1` Deployment, StatefulSet, DaemonSet: what would run pods.
 
+use std::sync::Arc;
+
 use steelyard_manifest::kinds::apps as raw;
 use steelyard_model::{FieldPath, Item, Workload};
 
@@ -28,5 +30,5 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
         replicas: u32::try_from(replicas).unwrap_or_default(),
         ports: pod::ports(&template.spec.unwrap_or_default(), findings),
     };
-    Some(Item::Workload(workload))
+    Some(Item::Workload(Arc::new(workload)))
 }

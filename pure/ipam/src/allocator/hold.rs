@@ -103,7 +103,7 @@ impl Allocator {
                 }
             }
             // It may have a better claim than who has the address now.
-            Err(Refusal::Taken(_)) if self.changed == Some(slot) => self.disturbed = true,
+            Err(Refusal::Taken(_)) if self.changed.contains(&slot) => self.disturbed = true,
             Ok(_) | Err(_) => {}
         }
     }

@@ -10,7 +10,7 @@
 //! it comes first and is kept; other statuses failed because of those, and fail again; then
 //! everything else that is held is free, and nothing more is to be had.
 //!
-//! After one change only the changed Service and those that want something are decided anew
+//! After a change only the changed Services and those that want something are decided anew
 //! ([`Allocator::change`]); where that could differ from a run over everybody, everybody is.
 
 mod give;
@@ -72,9 +72,9 @@ pub struct Allocator {
     /// Addresses that a status has and its Service does not: who gives one back may be followed
     /// by somebody with a better claim than those who have the rest.
     missed: BTreeSet<(IpAddr, Slot)>,
-    /// The Service that just changed, while others stay as they are.
-    changed: Option<Slot>,
-    /// The changed Service may take from those who stay: everybody must be decided anew.
+    /// The Services that just changed, while others stay as they are.
+    changed: BTreeSet<Slot>,
+    /// A changed Service may take from those who stay: everybody must be decided anew.
     disturbed: bool,
 }
 
@@ -123,7 +123,7 @@ impl Allocator {
             decided: Vec::new(),
             unsettled: BTreeSet::new(),
             missed: BTreeSet::new(),
-            changed: None,
+            changed: BTreeSet::new(),
             disturbed: false,
         };
         for service in services {
@@ -135,26 +135,20 @@ impl Allocator {
         allocator
     }
 
-    /// A Service is new or changed; the others keep what they have, and what they want is looked
-    /// at again. The same as [`Allocator::new`] with what everybody has now as held.
-    pub fn change(&mut self, service: Arc<Service>) {
+    /// Some Services are new or changed, or (none) gone; the others keep what they have, and what
+    /// is wanted is looked at again. The same as [`Allocator::new`] with what everybody has now as
+    /// held. Without changes only what happened becomes history.
+    pub fn change(
+        &mut self,
+        services: impl IntoIterator<Item = (NamespacedName, Option<Arc<Service>>)>,
+    ) {
         self.run += 1;
-        let holding = self.leave(&service.id);
-        self.changed = self.enter(service, holding);
-        self.decide_again();
-    }
-
-    /// A Service is gone.
-    pub fn remove(&mut self, id: &NamespacedName) {
-        self.run += 1;
-        self.leave(id);
-        self.decide_again();
-    }
-
-    /// Nothing changed; what is wanted is looked at again, and what happened is history. The same
-    /// as [`Allocator::new`] with what everybody has now as held.
-    pub fn again(&mut self) {
-        self.run += 1;
+        let change = |(id, service): (NamespacedName, _)| (self.leave(&id), service);
+        let left: Vec<(Holding, Option<Arc<Service>>)> = services.into_iter().map(change).collect();
+        for (holding, service) in left {
+            let entered = service.and_then(|service| self.enter(service, holding));
+            self.changed.extend(entered);
+        }
         self.decide_again();
     }
 
@@ -290,13 +284,13 @@ impl Allocator {
         slot
     }
 
-    /// Takes a Service out and gives back what it had.
+    /// Takes a Service out and gives back what it had. Its slot may be another's from then on.
     fn leave(&mut self, id: &NamespacedName) -> Holding {
         let Some(slot) = self.index.remove(id) else { return Holding::default() };
         let claim = self.claim(slot);
         let (holding, status) = (self.holding(claim), claim.status().to_vec());
         status.into_iter().for_each(|address| set(&mut self.missed, (address, slot), false));
-        self.disturbed = holding.addresses.iter().any(|&address| self.is_missed(address));
+        self.disturbed |= holding.addresses.iter().any(|&address| self.is_missed(address));
         self.give_back(slot);
         self.slots[slot] = None;
         self.vacant.push(slot);
@@ -345,18 +339,16 @@ impl Allocator {
         }
     }
 
-    /// Decides the changed Service and those that want something; everybody where that could
+    /// Decides the changed Services and those that want something; everybody where that could
     /// come out differently.
     fn decide_again(&mut self) {
         if !self.disturbed {
-            let mut active: Vec<Slot> = self.unsettled.iter().copied().collect();
-            active.extend(self.changed.filter(|slot| !self.unsettled.contains(slot)));
-            self.decide_all(active);
+            self.decide_all(self.unsettled.union(&self.changed).copied().collect());
         }
         if self.disturbed {
             self.rebuild();
         }
-        self.changed = None;
+        self.changed.clear();
     }
 
     /// Decides everybody, each with what it held before this change.
@@ -369,7 +361,8 @@ impl Allocator {
             claim.refusal = None;
             claim.events.clear();
         }
-        (self.changed, self.disturbed) = (None, false);
+        self.changed.clear();
+        self.disturbed = false;
         self.decide_all(everybody);
     }
 

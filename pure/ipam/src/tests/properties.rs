@@ -44,14 +44,21 @@ impl std::fmt::Debug for World {
     }
 }
 
-/// A Service comes or changes, or (none) goes.
+/// Services that come or change, or (none) go, at once.
 #[derive(Clone)]
-struct Change(Option<Service>);
+struct Edit(BTreeMap<NamespacedName, Option<Arc<Service>>>);
 
-impl std::fmt::Debug for Change {
+impl std::fmt::Debug for Edit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.as_ref().map_or_else(|| "gone".to_owned(), short))
+        let shown = |it: &Option<Arc<Service>>| it.as_deref().map_or("gone".to_owned(), short);
+        f.debug_map().entries(self.0.iter().map(|(id, it)| (id.to_string(), shown(it)))).finish()
     }
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let change = (select(&NAMES[..]), prop::option::weighted(0.8, a_service()));
+    let change = change.prop_map(|(id, it)| (service(id).id, it.map(|it| Arc::new(named(it, id)))));
+    prop::collection::vec(change, 1..4).prop_map(|changes| Edit(changes.into_iter().collect()))
 }
 
 fn short(it: &Service) -> String {
@@ -357,10 +364,10 @@ proptest! {
     }
 
     #[test]
-    fn one_change_after_the_other_equals_everything_from_scratch(
+    fn one_edit_after_the_other_equals_everything_from_scratch(
         world in world(),
         keep_absent in any::<bool>(),
-        changes in prop::collection::vec((select(&NAMES[..]), prop::option::weighted(0.8, a_service()).prop_map(Change)), 1..6),
+        edits in prop::collection::vec(edit(), 1..6),
     ) {
         let mut services: BTreeMap<NamespacedName, Arc<Service>> =
             world.services.iter().map(|it| (it.id.clone(), Arc::new(it.clone()))).collect();
@@ -372,21 +379,16 @@ proptest! {
             Allocator::new(&world.pools, &BTreeMap::new(), services, held, &options)
         };
         let mut allocator = scratch(&services, &world.held, &absent);
-        for (id, Change(change)) in changes {
+        for Edit(edit) in edits {
             let held = allocator.held();
-            let id = service(id).id;
-            absent.remove(&id);
-            match change {
-                Some(changed) => {
-                    let changed = Arc::new(named(changed, &id.to_string()));
-                    services.insert(id, changed.clone());
-                    allocator.change(changed);
-                }
-                None => {
-                    services.remove(&id);
-                    allocator.remove(&id);
+            for (id, changed) in &edit {
+                absent.remove(id);
+                match changed {
+                    Some(changed) => _ = services.insert(id.clone(), changed.clone()),
+                    None => _ = services.remove(id),
                 }
             }
+            allocator.change(edit);
             let (one, all) = (allocator.assignments(), scratch(&services, &held, &absent).assignments());
             prop_assert!(one == all, "{:#?}\nfrom scratch {:#?}", super::told(&one), super::told(&all));
         }

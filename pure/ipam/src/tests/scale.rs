@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use steelyard_model::{Held, Pool, Selector, ServiceAllocation};
+use steelyard_model::{Held, NamespacedName, Service, Pool, Selector, ServiceAllocation};
 
 use super::{annotated, labels, pool, port, service, with, with_allocation};
 use crate::{Allocator, Options, Reason, Refusal};
@@ -17,20 +17,27 @@ fn allocator(pools: &[Pool], count: usize, key: &str) -> Allocator {
     Allocator::new(pools, &BTreeMap::new(), services, &Held::default(), &Options::default())
 }
 
+fn come(id: &str) -> (NamespacedName, Option<Arc<Service>>) {
+    (service(id).id, Some(Arc::new(service(id))))
+}
+
+fn gone(id: &str) -> (NamespacedName, Option<Arc<Service>>) {
+    (service(id).id, None)
+}
+
 #[test]
 fn a_full_pool_says_so() {
     let mut it = allocator(&[pool("a", &["10.0.0.0-10.0.255.255"])], 65_536, "");
     for n in 0..1_000 {
         let id = format!("default/z{n}");
-        it.change(Arc::new(service(&id)));
+        it.change([come(&id)]);
         let assignment = it.assignment(&service(&id).id).unwrap();
         assert_eq!(assignment.reason, Reason::Pending(Refusal::NoneAvailable));
-        it.remove(&service(&id).id);
+        it.change([gone(&id)]);
     }
     let usage = &it.usage()[0];
     assert_eq!((usage.assigned_ipv4, usage.available_ipv4), (65_536, 0));
-    it.remove(&service("default/s00300").id);
-    it.change(Arc::new(service("default/z")));
+    it.change([gone("default/s00300"), come("default/z")]);
     let got = it.assignment(&service("default/z").id).unwrap();
     assert_eq!(got.addresses[0].to_string(), "10.0.1.44");
 }

@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 
 use steelyard_ipam::Allocator;
-use steelyard_model::NamespacedName;
+use steelyard_model::{Diagnostic, NamespacedName};
 
 use super::piece::{Cut, Piece};
 use crate::bgp::Bgp;
 use crate::layer2::{Layer2, Moved};
 use crate::scene::Scene;
-use crate::{Plan, explain, sort};
+use crate::{Plan, explain};
 
 /// Pieces, and what becomes of them together.
 #[derive(Debug)]
 pub(super) struct Made {
     pub(super) pieces: BTreeMap<NamespacedName, Piece>,
+    /// What there is to say about each, where there is something.
+    pub(super) found: BTreeMap<NamespacedName, Vec<Diagnostic>>,
     layer2: Layer2,
     bgp: Bgp,
     pub(super) plan: Plan,
@@ -24,6 +26,7 @@ impl Made {
     pub(super) fn nothing(scene: &Scene<'_>) -> Self {
         Self {
             pieces: BTreeMap::new(),
+            found: BTreeMap::new(),
             layer2: Layer2::default(),
             bgp: Bgp::new(scene),
             plan: Plan::default(),
@@ -54,9 +57,8 @@ impl Made {
         announced.sort();
         announced.dedup();
         self.announce(scene, &announced);
-        let found = self.pieces.values().flat_map(|piece| &piece.found);
-        self.plan.diagnostics = scene.snapshot.diagnostics.iter().chain(found).cloned().collect();
-        sort(&mut self.plan.diagnostics);
+        self.plan.diagnostics.clone_from(&scene.snapshot.diagnostics);
+        self.plan.diagnostics.extend(self.found.values().flatten().cloned());
         left
     }
 
@@ -68,11 +70,12 @@ impl Made {
         let mut pieces = Vec::new();
         for (id, cut) in cuts {
             let before = self.pieces.get(&id);
-            let (piece, excluded, row, here) = match cut {
+            let (piece, excluded, found, row, here) = match cut {
                 Some(cut) => {
-                    (Some(cut.piece), cut.exclusions, cut.row, (cut.served, cut.forwarded))
+                    let here = (cut.served, cut.forwarded);
+                    (Some(cut.piece), cut.exclusions, cut.found, cut.row, here)
                 }
-                None => (None, Vec::new(), None, Default::default()),
+                None => (None, Vec::new(), Vec::new(), None, Default::default()),
             };
             let (old, new) =
                 (before.and_then(Piece::announcing), piece.as_ref().and_then(Piece::announcing));
@@ -83,6 +86,11 @@ impl Made {
             }
             for (position, forward) in here.1.into_iter().enumerate() {
                 forwarded.push(((id.clone(), position), forward));
+            }
+            if found.is_empty() {
+                self.found.remove(&id);
+            } else {
+                self.found.insert(id.clone(), found);
             }
             exclusions.push((id.clone(), (!excluded.is_empty()).then_some(excluded)));
             services.push((id.clone(), row));

@@ -16,14 +16,14 @@ pub(super) struct Piece {
     pub(super) assignment: Assignment,
     /// With an address: what becomes of it, on the LAN and by BGP.
     announcing: Option<(Outlook, Reach)>,
-    /// What there is to say about it.
-    pub(super) found: Vec<Diagnostic>,
 }
 
 /// A piece, with what is not kept in it.
 pub(super) struct Cut {
     pub(super) piece: Piece,
     pub(super) exclusions: Vec<Exclusion>,
+    /// What there is to say about it.
+    pub(super) found: Vec<Diagnostic>,
     pub(super) row: Option<ServiceRow>,
     /// What this node does at each of its addresses.
     pub(super) served: [Option<Serve>; 2],
@@ -63,8 +63,8 @@ impl Cut {
             }
             announcing = Some((outlook, routed));
         }
-        let piece = Piece { assignment, announcing, found };
-        Some(Self { piece, exclusions: report.exclusions, row, served, forwarded })
+        let piece = Piece { assignment, announcing };
+        Some(Self { piece, exclusions: report.exclusions, found, row, served, forwarded })
     }
 }
 

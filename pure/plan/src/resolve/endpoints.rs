@@ -6,15 +6,15 @@
 
 mod report;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use steelyard_model::{
-    Diagnostic, Endpoint, EndpointSlice, EndpointState, Family, Host, NamespacedName, Pod, Pool,
-    Service, ServicePort, TargetPort,
+    Diagnostic, Endpoint, EndpointSlice, EndpointState, Family, Host, Pod, Pool, Service,
+    ServicePort, TargetPort,
 };
 
-use super::world::World;
+use super::backing::Backing;
 
 pub(super) use report::report_silent;
 
@@ -24,6 +24,13 @@ pub(super) struct Resolved {
     pub(super) endpoints: Vec<Vec<Endpoint>>,
     /// Where they come from.
     pub(super) source: Source,
+}
+
+impl Resolved {
+    /// Whether any port has an endpoint.
+    pub(super) fn has_endpoints(&self) -> bool {
+        self.endpoints.iter().any(|endpoints| !endpoints.is_empty())
+    }
 }
 
 /// What says where a Service's endpoints are.
@@ -39,42 +46,29 @@ pub(super) enum Source {
     Nothing,
 }
 
-pub(super) fn resolve<'a>(
-    world: &World<'a>,
-    pools: &[Pool],
-    diagnostics: &mut Vec<Diagnostic>,
-) -> BTreeMap<&'a NamespacedName, Resolved> {
-    let primary = primary_family(pools);
-    let mut resolved = BTreeMap::new();
-    for (id, service) in &world.services {
-        resolved.insert(*id, of_service(world, service, primary, diagnostics));
-    }
-    resolved
-}
-
 /// The family of a Service that says nothing: IPv4, or what the pools have.
-fn primary_family(pools: &[Pool]) -> Family {
+pub(super) fn primary_family(pools: &[Pool]) -> Family {
     let mut families = pools.iter().flat_map(|pool| &pool.ranges).map(|range| range.family());
     let only_v6 = !pools.is_empty() && families.all(|family| family == Family::V6);
     if only_v6 { Family::V6 } else { Family::V4 }
 }
 
-fn of_service(
-    world: &World<'_>,
+/// The endpoints of one Service; `primary` is the family of those that say nothing.
+pub(super) fn of_service(
+    backing: &Backing,
     service: &Service,
     primary: Family,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Resolved {
-    let slices = world.slices.get(&service.id).or_else(|| world.endpoints.get(&service.id));
     let per_port = |of_port: &dyn Fn(&ServicePort) -> Vec<Endpoint>| {
         service.ports.iter().map(|port| sorted(of_port(port))).collect()
     };
-    if let Some(slices) = slices {
+    if let Some(slices) = backing.slices(&service.id) {
         let endpoints = per_port(&|port| from_slices(slices, port));
         report::unused_annotation(service, "its EndpointSlices", diagnostics);
         return Resolved { endpoints, source: Source::Slices };
     }
-    let pods = world.pods.matching(&service.id.namespace, &service.selector);
+    let pods = backing.pods.matching(&service.id.namespace, &service.selector);
     let pods: Vec<&Pod> = pods.collect();
     if !pods.is_empty() {
         let families = families(service, primary);
@@ -98,7 +92,7 @@ fn sorted(mut endpoints: Vec<Endpoint>) -> Vec<Endpoint> {
     endpoints
 }
 
-fn from_slices(slices: &[&EndpointSlice], port: &ServicePort) -> Vec<Endpoint> {
+fn from_slices(slices: &[Arc<EndpointSlice>], port: &ServicePort) -> Vec<Endpoint> {
     let name = port.name.as_deref().unwrap_or_default();
     let mut endpoints = Vec::new();
     for slice in slices {

@@ -4,14 +4,12 @@
 //! names it in its selector or labels, has a port of an entry point, and nothing else answers for
 //! it. `steelyard.dev/gateway: "false"` forbids it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use steelyard_model::{Diagnostic, FieldPath, NamespacedName, Service, Severity};
+use steelyard_model::{Diagnostic, FieldPath, Service, Severity};
 
 use super::ResolveOptions;
+use super::backing::Backing;
 use super::codes;
 use super::endpoints::{Resolved, Source};
-use super::world::World;
 
 const ANNOTATION: &str = "steelyard.dev/gateway";
 const NAMES: [&str; 3] = ["traefik", "ingress-nginx", "nginx-ingress"];
@@ -19,41 +17,37 @@ const LABELS: [&str; 2] = ["app.kubernetes.io/name", "app"];
 const PORT_NAMES: [&str; 4] = ["web", "http", "websecure", "https"];
 const PORTS: [u16; 2] = [80, 443];
 
-pub(super) fn find(
-    world: &World<'_>,
-    resolved: &BTreeMap<&NamespacedName, Resolved>,
-    backends: &BTreeSet<&NamespacedName>,
+/// Whether a Service is the gateway's; `is_backend` if a route leads to it.
+pub(super) fn serves(
+    backing: &Backing,
+    service: &Service,
+    resolved: &Resolved,
+    is_backend: bool,
     options: &ResolveOptions,
     diagnostics: &mut Vec<Diagnostic>,
-) -> BTreeSet<NamespacedName> {
-    let mut gateways = BTreeSet::new();
-    for (id, service) in &world.services {
-        let able = is_able(service, options);
-        match service.gateway {
-            Some(true) if !able => diagnostics.push(unused(service)),
-            Some(pinned) if pinned && service.refusal.is_none() => {
-                gateways.insert((*id).clone());
-            }
-            Some(_) => {}
-            None => {
-                let unclaimed = able
-                    && options.infer_gateway
-                    && service.refusal.is_none()
-                    && resolved[*id].source == Source::Nothing
-                    && !backends.contains(*id)
-                    && has_entry_port(service, options);
-                let Some((path, name)) = unclaimed.then(|| named(service)).flatten() else {
-                    continue;
-                };
-                if world.workload_index.matching(&id.namespace, &service.selector).next().is_none()
-                {
-                    diagnostics.push(inferred(service, &path, name));
-                    gateways.insert((*id).clone());
-                }
-            }
+) -> bool {
+    let able = is_able(service, options);
+    match service.gateway {
+        Some(true) if !able => {
+            diagnostics.push(unused(service));
+            return false;
         }
+        Some(pinned) => return pinned && service.refusal.is_none(),
+        None => {}
     }
-    gateways
+    let unclaimed = able
+        && options.infer_gateway
+        && service.refusal.is_none()
+        && resolved.source == Source::Nothing
+        && !is_backend
+        && has_entry_port(service, options);
+    let Some((path, name)) = unclaimed.then(|| named(service)).flatten() else { return false };
+    let mut workloads = backing.workloads.matching(&service.id.namespace, &service.selector);
+    let inferable = workloads.next().is_none();
+    if inferable {
+        diagnostics.push(inferred(service, &path, name));
+    }
+    inferable
 }
 
 /// Whether it gets an address from us at all.

@@ -8,6 +8,7 @@
 //! with which backends. A route whose backend is wrong is kept and answers 503, so that its
 //! requests do not end up somewhere else.
 
+mod backing;
 mod bgp;
 pub mod codes;
 mod endpoints;
@@ -15,6 +16,7 @@ mod gateway;
 mod labels;
 mod names;
 mod pools;
+mod resolver;
 mod routes;
 mod suggestion;
 mod tls;
@@ -23,12 +25,9 @@ mod world;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use steelyard_model::{
-    Diagnostic, Item, L2Advertisement, NamespacedName, ResolvedPort, ResolvedService, ServedBy,
-    Snapshot,
-};
+use steelyard_model::{Diagnostic, Item, L2Advertisement, NamespacedName, Snapshot};
 
-use endpoints::Resolved;
+pub use resolver::{Resolver, Retold};
 use world::World;
 
 /// How to join.
@@ -71,40 +70,19 @@ impl Default for ResolveOptions {
 
 /// Joins `items`. The diagnostics are those of the join alone; the caller adds what lowering said.
 pub fn resolve(items: &[Arc<Item>], options: &ResolveOptions) -> Snapshot {
-    let mut diagnostics = Vec::new();
-    let mut world = World::new(items);
-    if let Some(namespace) = &options.config_namespace {
-        world.restrict(namespace, &mut diagnostics);
-    }
-    let mut snapshot = Snapshot {
-        nodes: world.nodes().into(),
-        namespaces: world.namespaces().into(),
-        workloads: world.workloads().into(),
-        entry_points: options.entry_points.iter().map(|it| (it.name.clone(), it.port)).collect(),
-        load_balancer_class: options.load_balancer_class.clone(),
-        diagnostics,
-        ..Snapshot::default()
-    };
-    announcing(&world, options, &mut snapshot);
-    let diagnostics = &mut snapshot.diagnostics;
-    let sets = routes::served_sets(&world, diagnostics);
-    let backends = routes::named_backends(&sets);
-    let resolved = endpoints::resolve(&world, &snapshot.pools, diagnostics);
-    let gateways = gateway::find(&world, &resolved, &backends, options, diagnostics);
-    endpoints::report_silent(&world, &resolved, &gateways, &backends, diagnostics);
-    snapshot.routes = routes::resolve(&world, &sets, &resolved, options, diagnostics).into();
-    tls::report(&world, &sets, diagnostics);
-    let services = world.services.iter().zip(resolved.values()).map(|((id, service), resolved)| {
-        ((*id).clone(), resolved_service(service, resolved, gateways.contains(*id)))
-    });
-    snapshot.services = services.collect();
-    snapshot.diagnostics.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
+    let (resolver, diagnostics) = Resolver::new(items, options);
+    let mut snapshot = resolver.snapshot;
+    snapshot.diagnostics = diagnostics.into_iter().collect();
     snapshot
 }
 
 /// Pools, and what is announced of them to whom.
-fn announcing(world: &World<'_>, options: &ResolveOptions, snapshot: &mut Snapshot) {
-    let diagnostics = &mut snapshot.diagnostics;
+fn announcing(
+    world: &World<'_>,
+    options: &ResolveOptions,
+    snapshot: &mut Snapshot,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let nodes = &snapshot.nodes;
     let pools = pools::resolve(world, options, diagnostics);
     let ads = world.advertisements.values().map(|ad| pools::Selecting {
@@ -121,29 +99,6 @@ fn announcing(world: &World<'_>, options: &ResolveOptions, snapshot: &mut Snapsh
     snapshot.l2_advertisements = ads.into();
     snapshot.pools = pools.into();
     (snapshot.pool_advertisements, snapshot.bgp) = (layer2.into(), bgp.into());
-}
-
-/// A Service that restricts who may connect, which we cannot, leads nowhere: neither to the
-/// gateway nor to endpoints.
-fn resolved_service(
-    service: &Arc<steelyard_model::Service>,
-    resolved: &Resolved,
-    gateway: bool,
-) -> ResolvedService {
-    let closed = service.refusal.is_some();
-    let ports = service.ports.iter().zip(&resolved.endpoints).map(|(port, endpoints)| {
-        let endpoints = if closed { Vec::new() } else { endpoints.clone() };
-        ResolvedPort { port: port.clone(), endpoints }
-    });
-    ResolvedService {
-        service: Arc::clone(service),
-        ports: ports.collect(),
-        served_by: if gateway { ServedBy::Gateway } else { ServedBy::Forward },
-    }
-}
-
-fn sort_key(diagnostic: &Diagnostic) -> impl Ord + '_ {
-    (&diagnostic.object, &diagnostic.path, diagnostic.code, &diagnostic.message)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use steelyard_model::{
 };
 
 use super::ResolveOptions;
+use super::backing::Backing;
 use super::codes;
 use super::endpoints::Resolved;
 use super::suggestion::Suggester;
@@ -97,17 +98,17 @@ pub(super) fn named_backends<'a>(sets: &[(&'a RouteSet, Class)]) -> BTreeSet<&'a
 /// What already takes requests: entry point, host and path, and who asked for it.
 type Taken<'a> = BTreeMap<(Arc<str>, &'a HostMatch, &'a PathMatch), &'a Provenance>;
 
-/// All routes, in the order they are tried.
+/// All routes, in the order they are tried; `resolved` are the Services that they name.
 pub(super) fn resolve(
-    world: &World<'_>,
+    backing: &Backing,
     sets: &[(&RouteSet, Class)],
-    resolved: &BTreeMap<&NamespacedName, Resolved>,
+    resolved: &BTreeMap<NamespacedName, Resolved>,
     options: &ResolveOptions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Route> {
     let entry_points = EntryPoints::new(options);
     let mut taken = Taken::new();
-    let mut join = Join { world, resolved, suggester: Suggester::new(), diagnostics };
+    let mut join = Join { backing, resolved, suggester: Suggester::new(), diagnostics };
     let mut routes = Vec::new();
     for (set, class) in sets {
         for draft in &set.routes {

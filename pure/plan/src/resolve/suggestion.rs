@@ -4,6 +4,7 @@ use steelyard_model::suggest::nearest;
 
 /// Suggests names until the work allowed is done: with 100,000 broken routes in one namespace
 /// nobody reads the last suggestion, and each costs a look at every Service.
+#[derive(Debug)]
 pub(super) struct Suggester {
     left: usize,
 }
@@ -30,5 +31,10 @@ impl Suggester {
         let more = self.left > 0;
         self.left = self.left.saturating_sub(1);
         more
+    }
+
+    /// Whether some suggestion may be missing for want of work allowed.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.left == 0
     }
 }

@@ -47,6 +47,11 @@ fn findings(snapshot: &Snapshot) -> Vec<String> {
     snapshot.diagnostics.iter().map(line).collect()
 }
 
+/// What is told first.
+fn first(snapshot: &Snapshot) -> &steelyard_model::Diagnostic {
+    snapshot.diagnostics.iter().next().expect("there is something to tell")
+}
+
 /// Message and help of the only finding with `code`.
 fn words(snapshot: &Snapshot, code: &str) -> String {
     let mut found = snapshot.diagnostics.iter().filter(|d| d.code.as_str() == code);

@@ -1,32 +1,26 @@
-//! The items by what they are, sorted: the same for any order of the input.
+//! The items by what they are, sorted: the same for any order of the input. Services and what
+//! backs them are apart ([`super::backing`]): only they can change alone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steelyard_model::{
-    BfdProfile, BgpAdvertisement, BgpPeer, CommunityAliases, Diagnostic, EndpointSlice,
-    IngressClass, Item, L2Advertisement, Labels, NamespacedName, Node, ObjectRef, Pod, Pool,
-    RouteSet, Secret, Service, Severity, Workload,
+    BfdProfile, BgpAdvertisement, BgpPeer, CommunityAliases, Diagnostic, IngressClass, Item,
+    L2Advertisement, Labels, NamespacedName, Node, ObjectRef, Pool, RouteSet, Secret, Severity,
+    Workload,
 };
 
 use super::codes;
-use super::labels::LabelIndex;
 
-/// All items, ready to be looked up.
+/// All items but those of Services, ready to be looked up.
+#[derive(Default)]
 pub(super) struct World<'a> {
-    pub(super) services: BTreeMap<&'a NamespacedName, &'a Arc<Service>>,
     pub(super) pools: BTreeMap<&'a NamespacedName, &'a Pool>,
     pub(super) advertisements: BTreeMap<&'a NamespacedName, &'a L2Advertisement>,
     pub(super) bgp_advertisements: BTreeMap<&'a NamespacedName, &'a BgpAdvertisement>,
     pub(super) bgp_peers: BTreeMap<&'a NamespacedName, &'a BgpPeer>,
     pub(super) bfd_profiles: BTreeMap<&'a NamespacedName, &'a BfdProfile>,
     pub(super) communities: BTreeMap<&'a NamespacedName, &'a CommunityAliases>,
-    pub(super) pods: LabelIndex<'a, Pod>,
-    pub(super) workload_index: LabelIndex<'a, Workload>,
-    /// Of EndpointSlice objects, by Service.
-    pub(super) slices: BTreeMap<&'a NamespacedName, Vec<&'a EndpointSlice>>,
-    /// Of Endpoints objects, by Service.
-    pub(super) endpoints: BTreeMap<&'a NamespacedName, Vec<&'a EndpointSlice>>,
     pub(super) classes: BTreeMap<&'a str, &'a IngressClass>,
     /// Sets of routes: the oldest object first, then by namespace and name.
     pub(super) routes: Vec<&'a RouteSet>,
@@ -39,25 +33,7 @@ pub(super) struct World<'a> {
 
 impl<'a> World<'a> {
     pub(super) fn new(items: &'a [Arc<Item>]) -> Self {
-        let mut world = World {
-            services: BTreeMap::new(),
-            pools: BTreeMap::new(),
-            advertisements: BTreeMap::new(),
-            bgp_advertisements: BTreeMap::new(),
-            bgp_peers: BTreeMap::new(),
-            bfd_profiles: BTreeMap::new(),
-            communities: BTreeMap::new(),
-            pods: LabelIndex::default(),
-            workload_index: LabelIndex::default(),
-            slices: BTreeMap::new(),
-            endpoints: BTreeMap::new(),
-            classes: BTreeMap::new(),
-            routes: Vec::new(),
-            secrets: BTreeMap::new(),
-            nodes: BTreeMap::new(),
-            namespaces: BTreeMap::new(),
-            workloads: Vec::new(),
-        };
+        let mut world = Self::default();
         for item in items {
             world.add(item);
         }
@@ -68,8 +44,7 @@ impl<'a> World<'a> {
 
     fn add(&mut self, item: &'a Item) {
         match item {
-            Item::Service(service) => _ = self.services.insert(&service.id, service),
-            Item::Pod(pod) => self.pods.add(&pod.id.namespace, &pod.labels, pod),
+            Item::Service(_) | Item::Pod(_) | Item::EndpointSlice(_) => {}
             Item::Node(node) => _ = self.nodes.insert(&node.name, node),
             Item::Namespace { object, labels } => _ = self.namespaces.insert(&object.name, labels),
             Item::Secret(secret) => {
@@ -77,17 +52,7 @@ impl<'a> World<'a> {
                 self.secrets.insert(id, secret);
             }
             Item::ConfigMap { .. } => {}
-            Item::EndpointSlice(slice) => {
-                let of_kind = match &*slice.object.kind {
-                    "Endpoints" => &mut self.endpoints,
-                    _ => &mut self.slices,
-                };
-                of_kind.entry(&slice.service).or_default().push(slice);
-            }
-            Item::Workload(workload) => {
-                self.workloads.push(workload);
-                self.workload_index.add(&workload.id.namespace, &workload.labels, workload);
-            }
+            Item::Workload(workload) => self.workloads.push(workload),
             Item::Pool(pool) => _ = self.pools.insert(&pool.id, pool),
             Item::L2Advertisement(ad) => _ = self.advertisements.insert(&ad.id, ad),
             Item::BgpAdvertisement(ad) => _ = self.bgp_advertisements.insert(&ad.id, ad),
@@ -129,17 +94,6 @@ impl<'a> World<'a> {
 
     pub(super) fn workloads(&self) -> Vec<Workload> {
         self.workloads.iter().map(|workload| (*workload).clone()).collect()
-    }
-
-    /// Names of the Services of a namespace.
-    pub(super) fn service_names(&self, namespace: &str) -> impl Iterator<Item = &'a str> {
-        let start = NamespacedName::new(namespace, "");
-        let namespace = namespace.to_owned();
-        self.services
-            .range::<NamespacedName, _>(start..)
-            .map(|(id, _)| *id)
-            .take_while(move |id| *id.namespace == *namespace)
-            .map(|id| &*id.name)
     }
 }
 

@@ -1,17 +1,16 @@
 //! What there is to say about a Service's endpoints.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use steelyard_model::suggest::nearest;
 use steelyard_model::{
-    Diagnostic, FieldPath, NamespacedName, Pod, Service, ServiceType, Severity, TargetPort,
-    Workload,
+    Diagnostic, FieldPath, Pod, Service, ServiceType, Severity, TargetPort, Workload,
 };
 
 use super::{Resolved, Source};
+use crate::resolve::backing::Backing;
 use crate::resolve::codes;
 use crate::resolve::suggestion::Suggester;
-use crate::resolve::world::World;
 
 const ANNOTATION: &str = "steelyard.dev/endpoints";
 
@@ -94,41 +93,37 @@ fn annotation(service: &Service, message: String, help: &str) -> Diagnostic {
     Diagnostic::new(Severity::Warning, code, &service.object, path, message, help)
 }
 
-/// Services that something leads to (an address or a route) and nothing answers for.
+/// A Service that nothing answers for; one that something leads to (an address or a route) is
+/// `wanted`.
 pub(in crate::resolve) fn report_silent(
-    world: &World<'_>,
-    resolved: &BTreeMap<&NamespacedName, Resolved>,
-    gateways: &BTreeSet<NamespacedName>,
-    backends: &BTreeSet<&NamespacedName>,
+    backing: &Backing,
+    service: &Service,
+    resolved: &Resolved,
+    wanted: bool,
+    suggester: &mut Suggester,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let mut suggester = Suggester::new();
-    for (id, service) in &world.services {
-        let resolved = &resolved[*id];
-        let has_address = service.is_load_balancer() && !gateways.contains(*id);
-        let of_interest = has_address || backends.contains(*id);
-        let external = matches!(service.kind, ServiceType::ExternalName(_));
-        if external || resolved.endpoints.iter().any(|endpoints| !endpoints.is_empty()) {
-            continue;
-        }
-        let workloads = world.workload_index.matching(&id.namespace, &service.selector);
-        let mut workloads: Vec<&Workload> = workloads.collect();
-        workloads.sort_by_key(|workload| (&workload.id, &workload.object.kind));
-        if resolved.source == Source::Nothing {
-            workload_ports(service, &workloads, diagnostics);
-        }
-        if !of_interest {
-            continue;
-        }
-        match (resolved.source, workloads.first()) {
-            (Source::Nothing, Some(workload)) => diagnostics.push(not_run(service, workload)),
-            (source, _) => {
-                let mut found = without_endpoints(service, source);
-                if let Some(near) = meant_label(world, service, &mut suggester) {
-                    found.help = format!("did you mean `{near}`?");
-                }
-                diagnostics.push(found);
+    let external = matches!(service.kind, ServiceType::ExternalName(_));
+    if external || resolved.has_endpoints() {
+        return;
+    }
+    let workloads = backing.workloads.matching(&service.id.namespace, &service.selector);
+    let mut workloads: Vec<&Workload> = workloads.collect();
+    workloads.sort_by_key(|workload| (&workload.id, &workload.object.kind));
+    if resolved.source == Source::Nothing {
+        workload_ports(service, &workloads, diagnostics);
+    }
+    if !wanted {
+        return;
+    }
+    match (resolved.source, workloads.first()) {
+        (Source::Nothing, Some(workload)) => diagnostics.push(not_run(service, workload)),
+        (source, _) => {
+            let mut found = without_endpoints(service, source);
+            if let Some(near) = meant_label(backing, service, suggester) {
+                found.help = format!("did you mean `{near}`?");
             }
+            diagnostics.push(found);
         }
     }
 }
@@ -160,11 +155,15 @@ fn not_run(service: &Service, workload: &Workload) -> Diagnostic {
 }
 
 /// For a selector that selects nothing: the label of a pod or workload that is nearly one of its.
-fn meant_label(world: &World<'_>, service: &Service, suggester: &mut Suggester) -> Option<String> {
+fn meant_label(
+    backing: &Backing,
+    service: &Service,
+    suggester: &mut Suggester,
+) -> Option<String> {
     let namespace = &service.id.namespace;
     service.selector.iter().find_map(|(key, value)| {
-        let pods = world.pods.values(namespace, key);
-        let known: Vec<&str> = pods.chain(world.workload_index.values(namespace, key)).collect();
+        let pods = backing.pods.values(namespace, key);
+        let known: Vec<&str> = pods.chain(backing.workloads.values(namespace, key)).collect();
         if known.contains(&value.as_str()) {
             return None;
         }

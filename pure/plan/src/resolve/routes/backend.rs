@@ -9,20 +9,20 @@ use steelyard_model::{
 };
 
 use super::Class;
+use crate::resolve::backing::Backing;
 use crate::resolve::codes;
 use crate::resolve::endpoints::Resolved;
 use crate::resolve::suggestion::Suggester;
-use crate::resolve::world::World;
 
 /// What a route is joined with.
-pub(super) struct Join<'a, 'w> {
-    pub(super) world: &'a World<'w>,
-    pub(super) resolved: &'a BTreeMap<&'w NamespacedName, Resolved>,
+pub(super) struct Join<'a> {
+    pub(super) backing: &'a Backing,
+    pub(super) resolved: &'a BTreeMap<NamespacedName, Resolved>,
     pub(super) suggester: Suggester,
     pub(super) diagnostics: &'a mut Vec<Diagnostic>,
 }
 
-impl<'w> Join<'_, 'w> {
+impl<'a> Join<'a> {
     /// Backends that exist, and why the route answers 503 nevertheless. No backends: 503 as well.
     pub(super) fn backends(
         &mut self,
@@ -57,8 +57,8 @@ impl<'w> Join<'_, 'w> {
         (backends, refusal)
     }
 
-    fn service(&mut self, written: &BackendRef) -> Option<&'w Service> {
-        match self.world.services.get(&written.service).copied() {
+    fn service(&mut self, written: &BackendRef) -> Option<&'a Service> {
+        match self.backing.services.get(&written.service) {
             Some(service) => {
                 if let ServiceType::ExternalName(name) = &service.kind {
                     self.diagnostics.push(Diagnostic::at(
@@ -88,7 +88,7 @@ impl<'w> Join<'_, 'w> {
 
     fn report_missing_service(&mut self, written: &BackendRef) {
         let NamespacedName { namespace, name } = &written.service;
-        let names = self.world.service_names(namespace);
+        let names = self.backing.services_in(namespace).map(|(id, _)| &*id.name);
         let help = match self.suggester.nearest(name, names) {
             Some(near) => format!("did you mean `{near}`?"),
             None => match self.namespace_with(name) {
@@ -109,8 +109,8 @@ impl<'w> Join<'_, 'w> {
     }
 
     /// The first namespace that has a Service `name`.
-    fn namespace_with(&mut self, name: &str) -> Option<&'w str> {
-        let services = self.world.services.keys();
+    fn namespace_with(&mut self, name: &str) -> Option<&'a str> {
+        let services = self.backing.services.keys();
         let mut ids = services.take_while(|_| self.suggester.may_look());
         ids.find(|id| *id.name == *name).map(|id| &*id.namespace)
     }

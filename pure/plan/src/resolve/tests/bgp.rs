@@ -87,7 +87,7 @@ fn an_advertisement_with_an_unknown_community_is_left_out() {
             "error community-unknown BGPAdvertisement/x/unclear spec.communities[0]",
         ]
     );
-    assert!(snapshot.diagnostics[0].help.contains("65535:65281"));
+    assert!(first(&snapshot).help.contains("65535:65281"));
 }
 
 #[test]

@@ -76,9 +76,9 @@ fn many() {
                     Arc::new(Item::Service(Arc::new(service)))
                 }
                 Item::Pod(pod) => {
-                    let mut pod = pod.clone();
+                    let mut pod = (**pod).clone();
                     pod.labels.insert("app".into(), app.clone());
-                    Arc::new(Item::Pod(pod))
+                    Arc::new(Item::Pod(Arc::new(pod)))
                 }
                 Item::Routes(set) => {
                     let mut set = set.clone();

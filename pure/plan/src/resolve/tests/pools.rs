@@ -48,7 +48,7 @@ fn of_two_pools_that_overlap_the_later_one_is_not_used() {
             "error pool-overlap IPAddressPool/o/a spec.addresses[2]",
         ]
     );
-    assert!(snapshot.diagnostics[0].message.contains("IPAddressPool/m/a"));
+    assert!(first(&snapshot).message.contains("IPAddressPool/m/a"));
     assert_eq!(selections(&snapshot), ["m/a: m/all", "z/fits: m/all"]);
 }
 

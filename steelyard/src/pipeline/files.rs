@@ -1,0 +1,119 @@
+//! The files as last read, in the order given: of two objects with one name the first counts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use steelyard_dialects::{LowerOptions, lower};
+use steelyard_manifest::{Limits, Loaded, Object, Source, SourceText, load};
+use steelyard_model::Diagnostic;
+
+use super::objects::{Key, LoweredObject};
+
+/// How files are understood.
+#[derive(Default)]
+pub(super) struct Reading {
+    pub(super) lower: LowerOptions,
+    pub(super) limits: Limits,
+}
+
+/// A file as last read. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct File {
+    pub(super) source: Source,
+    pub(super) content: Arc<Content>,
+}
+
+/// What is in a file.
+pub(super) struct Content {
+    pub(super) loaded: Loaded,
+    /// What each object became; of two with one name the first.
+    pub(super) lowered: BTreeMap<Key, Arc<LoweredObject>>,
+}
+
+/// What differs between the files and those of before.
+#[derive(Default)]
+pub(super) struct Edit {
+    /// Files that are not there any more, and former versions of those that changed.
+    pub(super) gone: Vec<File>,
+    /// Files that are new or changed.
+    pub(super) come: Vec<File>,
+    /// Whether files that did not change come in another order.
+    pub(super) is_reordered: bool,
+}
+
+impl Reading {
+    fn read(&self, source: &Source) -> File {
+        let loaded = load(source, &self.limits);
+        let mut lowered = BTreeMap::new();
+        for object in &loaded.objects {
+            lowered.entry(Key::of(object)).or_insert_with(|| Arc::new(self.lower(object)));
+        }
+        File { source: source.clone(), content: Arc::new(Content { loaded, lowered }) }
+    }
+
+    fn lower(&self, object: &Object) -> LoweredObject {
+        let lowered = lower(object, &self.lower);
+        let items = lowered.items.into_iter().map(Arc::new).collect();
+        LoweredObject { object: object.clone(), items, diagnostics: lowered.diagnostics }
+    }
+
+    /// Makes `files` those of `sources`, reading only what changed.
+    pub(super) fn update(&self, files: &mut Vec<File>, sources: &[Source]) -> Edit {
+        let same = |(file, source): &(&File, &Source)| file.is_of(source);
+        let head = files.iter().zip(sources).take_while(same).count();
+        let (old, new) = (&files[head..], &sources[head..]);
+        let tail = old.iter().rev().zip(new.iter().rev()).take_while(same).count();
+        let (old, new) = (head..files.len() - tail, &new[..new.len() - tail]);
+        let mut edit = Edit::default();
+        let mut before: BTreeMap<Arc<str>, (usize, File)> = BTreeMap::new();
+        for (position, file) in files[old.clone()].iter().enumerate() {
+            before.insert(file.source.name.clone(), (position, file.clone()));
+        }
+        let mut last = 0;
+        let now: Vec<File> = new
+            .iter()
+            .map(|source| match before.remove(&source.name) {
+                Some((position, file)) if file.is_of(source) => {
+                    edit.is_reordered |= position < last;
+                    last = position;
+                    file
+                }
+                changed => {
+                    edit.gone.extend(changed.map(|(_, file)| file));
+                    let file = self.read(source);
+                    edit.come.push(file.clone());
+                    file
+                }
+            })
+            .collect();
+        edit.gone.extend(before.into_values().map(|(_, file)| file));
+        files.splice(old, now);
+        edit
+    }
+}
+
+impl Content {
+    /// What reading and lowering have to say.
+    pub(super) fn said(&self) -> impl Iterator<Item = Diagnostic> {
+        let of_objects = self.lowered.values().flat_map(|lowered| &lowered.diagnostics);
+        self.loaded.diagnostics.iter().chain(of_objects).cloned()
+    }
+}
+
+impl File {
+    /// Whether it is what `source` says.
+    fn is_of(&self, source: &Source) -> bool {
+        let same_text = match (&self.source.text, &source.text) {
+            (SourceText::Bytes(a), SourceText::Bytes(b)) => Arc::ptr_eq(a, b) || a == b,
+            _ => false,
+        };
+        same_text && self.source.name == source.name
+    }
+}
+
+impl Edit {
+    /// All versions of files that it concerns.
+    pub(super) fn files(&self) -> impl Iterator<Item = &File> {
+        self.gone.iter().chain(&self.come)
+    }
+}
