@@ -51,8 +51,11 @@ const ABOUT: &[(&str, &str)] = &[
          object validated, all joined, addresses assigned, announcements, routes and diagnostics. \
          Its memory is the peak of the whole process (VmHWM), YAML text included. *Address \
          decided* is the decision alone, by the allocator that keeps the state of all others; \
-         *everything planned again* is what a running instance does after an edit: it reads the \
-         one changed file, joins and plans all.",
+         *everything planned again* is what a running instance does after an edit, from the text \
+         of the one changed file to the whole plan, diagnostics included: it reads this file, and \
+         joins and plans what the Service concerns (an edit of pools, nodes, routes or of Services \
+         that routes lead to is joined from scratch). There is a file for each Service, where \
+         nothing else is said.",
     ),
 ];
 

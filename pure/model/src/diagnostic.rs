@@ -144,6 +144,11 @@ impl Diagnostic {
         }
     }
 
+    /// The file it is placed in.
+    pub(crate) fn file(&self) -> Option<&str> {
+        self.location.as_ref().map(|location| &*location.file)
+    }
+
     /// What it is about, and what it says.
     fn subject(&self) -> impl Ord + '_ {
         (&self.object, &self.path, self.code, &self.message, &self.help)

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::diagnostic::{Code, Diagnostic, Location, Severity};
-use crate::object::FieldPath;
+use crate::diagnostic::Diagnostic;
 use crate::sorted::Sorted;
 
 /// A sorted set of diagnostics, cheap to clone.
@@ -43,22 +42,16 @@ impl Diagnostics {
     }
 
     /// Those in a file.
-    pub fn in_file<'a>(&'a self, file: &'a Arc<str>) -> impl Iterator<Item = &'a Diagnostic> {
-        let of_file = |found: &&Diagnostic| found.location.as_ref().is_some_and(|it| it.file == *file);
-        let location = Location { file: file.clone(), line: 0, column: 0 };
-        self.from(&before_all_at(Some(location))).take_while(of_file)
+    pub fn in_file<'a>(&'a self, file: &'a str) -> impl Iterator<Item = &'a Diagnostic> {
+        let before = move |found: &Arc<Diagnostic>| found.file().is_some_and(|it| it < file);
+        let rest = self.0.starting_after(before).map(|(found, ())| &**found);
+        rest.take_while(move |found| found.file() == Some(file))
     }
 
     /// Those of which nobody knows where they are written.
     pub fn nowhere(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.from(&before_all_at(None))
-    }
-
-    fn from<'a>(
-        &'a self,
-        first: &Diagnostic,
-    ) -> impl Iterator<Item = &'a Diagnostic> + use<'a> {
-        self.0.starting_at(first).map(|(found, ())| &**found)
+        let placed = |found: &Arc<Diagnostic>| found.location.is_some();
+        self.0.starting_after(placed).map(|(found, ())| &**found)
     }
 
     /// Takes `gone` out, then `come` in.
@@ -69,19 +62,6 @@ impl Diagnostics {
     ) {
         let gone = gone.into_iter().map(|found| (Arc::new(found), None));
         self.0.change(gone.chain(come.into_iter().map(|found| (Arc::new(found), Some(())))));
-    }
-}
-
-/// Not more than any diagnostic at `location` or after it.
-fn before_all_at(location: Option<Location>) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Error,
-        code: Code::new(""),
-        object: None,
-        path: FieldPath::root(),
-        location,
-        message: String::new(),
-        help: String::new(),
     }
 }
 
@@ -111,3 +91,6 @@ impl Serialize for Diagnostics {
         serializer.collect_seq(self.iter())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,13 +54,31 @@ impl<K: Ord, V> Sorted<K, V> {
     where
         K: Borrow<Q>,
     {
-        let first = self.chunk_of(key).unwrap_or(0);
-        let rest = self.chunks[first..].iter().flat_map(|chunk| chunk.iter());
-        let before = self
-            .chunks
-            .get(first)
-            .map_or(0, |chunk| chunk.partition_point(|(known, _)| known.borrow() < key));
-        rest.skip(before).map(|(key, value)| (key, value))
+        let first = self.first_after(|known| known.borrow() < key);
+        self.entries_from(first)
+    }
+
+    /// The entries after those `before` a place, in order; `before` holds for the first few keys,
+    /// and for no other.
+    pub fn starting_after<'a, P: Fn(&K) -> bool>(
+        &'a self,
+        before: P,
+    ) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, P, K, V> {
+        let first = self.first_after(before);
+        self.entries_from(first)
+    }
+
+    /// Chunk, and place in it, of the first entry that is not `before`.
+    fn first_after(&self, before: impl Fn(&K) -> bool) -> (usize, usize) {
+        let after = self.chunks.partition_point(|chunk| before(&chunk[0].0));
+        let chunk = after.saturating_sub(1);
+        let entries = self.chunks.get(chunk);
+        (chunk, entries.map_or(0, |chunk| chunk.partition_point(|(key, _)| before(key))))
+    }
+
+    fn entries_from(&self, (chunk, entry): (usize, usize)) -> impl Iterator<Item = (&K, &V)> {
+        let rest = self.chunks[chunk.min(self.chunks.len())..].iter();
+        rest.flat_map(|chunk| chunk.iter()).skip(entry).map(|(key, value)| (key, value))
     }
 
     /// Keys at which `self` and `other` differ: there in one only, or with another value.

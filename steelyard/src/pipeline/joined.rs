@@ -65,10 +65,12 @@ impl Joined {
         if !gone.iter().chain(&come).all(is_plain) {
             return None;
         }
-        let (resolver, retold) = self.resolver.after(&without(&gone, &come), &without(&come, &gone))?;
+        let (resolver, retold) =
+            self.resolver.after(&without(&gone, &come), &without(&come, &gone))?;
         self.resolver = resolver;
         let former = self.objects.clone();
-        let left = gone.keys().filter(|key| !come.contains_key(*key)).map(|key| ((*key).clone(), None));
+        let left =
+            gone.keys().filter(|key| !come.contains_key(*key)).map(|key| ((*key).clone(), None));
         let there = come.iter().map(|(key, lowered)| ((*key).clone(), Some((*lowered).clone())));
         let changes: Changes = left.chain(there).collect();
         self.objects.change(changes.iter().cloned());
@@ -146,7 +148,8 @@ impl Said {
         };
         let moved = stay.into_iter().map(|found| Diagnostic { location: None, ..found });
         let come_joined = moved.chain(services.into_values().flatten()).map(placed).collect();
-        let come_written = edit.come.iter().flat_map(|file| file.content.said()).map(placed).collect();
+        let come_written =
+            edit.come.iter().flat_map(|file| file.content.said()).map(placed).collect();
         self.replace(gone_written, come_written, gone_joined, come_joined);
     }
 

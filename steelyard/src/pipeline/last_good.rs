@@ -114,9 +114,10 @@ impl Chosen {
             .filter(|diagnostic| refuses_object(diagnostic))
             .filter_map(|diagnostic| diagnostic.object.as_ref())
             .collect();
-        let unfit = self.objects.iter().filter(|(key, lowered)| {
-            lowered.is_faulty() || refused.contains(&&*key.reference)
-        });
+        let unfit = self
+            .objects
+            .iter()
+            .filter(|(key, lowered)| lowered.is_faulty() || refused.contains(&&*key.reference));
         let unfit: Changes = unfit.map(|(key, _)| (key.clone(), None)).collect();
         let mut good = self.objects;
         good.change(unfit);

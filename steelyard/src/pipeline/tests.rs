@@ -145,8 +145,10 @@ const FILES: [(&str, &[&str]); 23] = [
     ("there", MOVING),
     (
         "namesake",
-        &["{apiVersion: serving.knative.dev/v1, kind: Service, metadata: {name: one}}",
-        "{apiVersion: a.example/v1, kind: Service, metadata: {name: five}}"],
+        &[
+            "{apiVersion: serving.knative.dev/v1, kind: Service, metadata: {name: one}}",
+            "{apiVersion: a.example/v1, kind: Service, metadata: {name: five}}",
+        ],
     ),
     // Of many kinds, none of which are announced or routed to.
     (
@@ -204,7 +206,6 @@ const FAULTS: [(&str, &[&str]); 6] = [
     ("several", &["{apiVersion: v1, kind: Service, metadata: {name: three"]),
     ("here", &["- what is this"]),
 ];
-
 
 const SERVICES_ONE: &[&str] = &[
     "{apiVersion: v1, kind: Service, metadata: {name: one}, spec: {type: LoadBalancer, \

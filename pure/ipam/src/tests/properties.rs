@@ -50,7 +50,8 @@ struct Edit(BTreeMap<NamespacedName, Option<Arc<Service>>>);
 
 impl std::fmt::Debug for Edit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shown = |it: &Option<Arc<Service>>| it.as_deref().map_or("gone".to_owned(), short);
+        let shown =
+            |it: &Option<Arc<Service>>| it.as_deref().map_or_else(|| "gone".to_owned(), short);
         f.debug_map().entries(self.0.iter().map(|(id, it)| (id.to_string(), shown(it)))).finish()
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use steelyard_model::{Held, NamespacedName, Service, Pool, Selector, ServiceAllocation};
+use steelyard_model::{Held, NamespacedName, Pool, Selector, Service, ServiceAllocation};
 
 use super::{annotated, labels, pool, port, service, with, with_allocation};
 use crate::{Allocator, Options, Reason, Refusal};

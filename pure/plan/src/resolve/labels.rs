@@ -72,7 +72,8 @@ impl<T: Labelled + PartialEq> LabelIndex<T> {
         key: &str,
     ) -> impl Iterator<Item = &'s str> + 's {
         let start = line(key, "");
-        let from = self.by_label.range((namespace.clone(), start.clone())..).map(|(label, _)| label);
+        let from =
+            self.by_label.range((namespace.clone(), start.clone())..).map(|(label, _)| label);
         from.map_while(move |(place, label)| {
             label.strip_prefix(start.as_str()).filter(|_| place == namespace)
         })

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use steelyard_model::selector::is_subset;
 use steelyard_model::{
-    Diagnostic, Family, Item, NamespacedName, Pod, ResolvedPort, ResolvedService, ServedBy, Service,
-    Snapshot,
+    Diagnostic, Family, Item, NamespacedName, Pod, ResolvedPort, ResolvedService, ServedBy,
+    Service, Snapshot,
 };
 
 use super::backing::Backing;
@@ -55,7 +55,11 @@ impl Resolver {
             nodes: world.nodes().into(),
             namespaces: world.namespaces().into(),
             workloads: world.workloads().into(),
-            entry_points: options.entry_points.iter().map(|it| (it.name.clone(), it.port)).collect(),
+            entry_points: options
+                .entry_points
+                .iter()
+                .map(|it| (it.name.clone(), it.port))
+                .collect(),
             load_balancer_class: options.load_balancer_class.clone(),
             ..Snapshot::default()
         };

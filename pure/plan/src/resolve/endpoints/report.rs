@@ -155,11 +155,7 @@ fn not_run(service: &Service, workload: &Workload) -> Diagnostic {
 }
 
 /// For a selector that selects nothing: the label of a pod or workload that is nearly one of its.
-fn meant_label(
-    backing: &Backing,
-    service: &Service,
-    suggester: &mut Suggester,
-) -> Option<String> {
+fn meant_label(backing: &Backing, service: &Service, suggester: &mut Suggester) -> Option<String> {
     let namespace = &service.id.namespace;
     service.selector.iter().find_map(|(key, value)| {
         let pods = backing.pods.values(namespace, key);
