@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use steelyard_dialects::codes as of_objects;
 use steelyard_ipam::codes as of_addresses;
 use steelyard_model::suggest::closeness;
-use steelyard_model::{Code, Diagnostic, Location, ObjectRef};
+use steelyard_model::{Code, Diagnostic, Diagnostics, Location, ObjectRef};
 use steelyard_plan::resolve::codes as of_join;
 
 const POOL: &str = "IPAddressPool";
@@ -38,12 +38,15 @@ struct Mistakes {
 
 /// Says of findings that follow from another one which that is. Whoever is said to be missing
 /// counts for nothing, so a mistake of his is why.
-pub(crate) fn explain(diagnostics: &mut [Diagnostic]) {
-    if !diagnostics.iter().any(is_consequence) {
+pub(crate) fn explain(diagnostics: &mut Diagnostics) {
+    let consequences: Vec<Diagnostic> =
+        diagnostics.iter().filter(|it| is_consequence(it)).cloned().collect();
+    if consequences.is_empty() {
         return;
     }
     let mistakes = Mistakes::among(diagnostics);
-    for found in diagnostics.iter_mut().filter(|it| is_consequence(it)) {
+    let mut explained = consequences.clone();
+    for found in &mut explained {
         if let Some((object, place)) = mistakes.behind(found) {
             if !found.message.contains("there is no valid ") {
                 found.message = found.message.replacen("there is no ", "there is no valid ", 1);
@@ -53,6 +56,7 @@ pub(crate) fn explain(diagnostics: &mut [Diagnostic]) {
             found.help = format!("mend what is wrong at {place} first: it may be in that file");
         }
     }
+    diagnostics.change(consequences, explained);
 }
 
 fn is_consequence(found: &Diagnostic) -> bool {
@@ -71,7 +75,7 @@ fn no_pool(found: &Diagnostic) -> bool {
 }
 
 impl Mistakes {
-    fn among(diagnostics: &[Diagnostic]) -> Self {
+    fn among(diagnostics: &Diagnostics) -> Self {
         let mut mistakes = Self::default();
         for found in diagnostics {
             let Some(place) = &found.location else { continue };
