@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::{install, shell, tidy};
 
 /// Runs of the simulation of whole segments, when everything is tested.
-const SIMULATIONS: &str = "1000";
+const SIMULATIONS: &str = "10000";
 
 /// Runs everything; `fast` leaves out what needs privileges, peers or a browser.
 pub(crate) fn run(fast: bool) -> Result<()> {

@@ -11,7 +11,8 @@ use crate::id::{NodeId, halves, mix};
 
 /// Standbys named in a claim.
 pub const STANDBYS: usize = 3;
-/// Vips remembered at most: what comes from the network is bounded.
+/// Beyond so many, only claims of vips that are configured here are taken in: what comes from the
+/// network is bounded.
 const MAX_VIPS: usize = 4096;
 /// Epochs beyond this are nobody's honest count.
 pub(crate) const MAX_EPOCH: u64 = 1 << 62;
@@ -75,10 +76,11 @@ impl Table {
         self.digest
     }
 
-    /// Takes over a claim if it beats what is known; whether it did.
-    pub(crate) fn merge(&mut self, vip: IpAddr, claim: Claim) -> bool {
+    /// Takes over a claim if it beats what is known; whether it did. There is always room for a vip
+    /// that is `configured` here.
+    pub(crate) fn merge(&mut self, vip: IpAddr, claim: Claim, configured: bool) -> bool {
         let known = self.claims.get(&vip);
-        let room = known.is_some() || self.claims.len() < MAX_VIPS;
+        let room = configured || known.is_some() || self.claims.len() < MAX_VIPS;
         if !room || claim.epoch > MAX_EPOCH || known.is_some_and(|known| !claim.beats(known)) {
             return false;
         }
@@ -138,8 +140,8 @@ mod tests {
         let (mut there, mut back) = (Table::default(), Table::default());
         for vip in vips {
             for n in 0..claims.len() {
-                there.merge(vip, claims[n].clone());
-                back.merge(vip, claims[claims.len() - 1 - n].clone());
+                there.merge(vip, claims[n].clone(), true);
+                back.merge(vip, claims[claims.len() - 1 - n].clone(), true);
             }
             assert_eq!(there.get(vip), Some(&claims[2]));
         }
@@ -148,12 +150,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_configured_has_room_always() {
+        let vip = |n: u16| IpAddr::from([10, 0, n.to_be_bytes()[0], n.to_be_bytes()[1]]);
+        let mut table = Table::default();
+        for n in 0..5000 {
+            table.merge(vip(n), claim(1, 1, 0), false);
+        }
+        assert_eq!(table.iter().count(), MAX_VIPS);
+        assert!(table.merge(vip(5000), claim(1, 1, 0), true));
+        assert!(table.merge(vip(0), claim(2, 1, 0), false), "known already");
+        assert!(!table.merge(vip(5001), claim(1, 1, 0), false));
+    }
+
+    #[test]
     fn new_epochs_are_above_everything_known() {
         let vip: IpAddr = [10, 0, 0, 1].into();
         let mut table = Table::new(BTreeMap::from([(vip, 7)]));
         assert_eq!(table.next_epoch(vip), 8);
-        assert!(!table.merge(vip, claim(u64::MAX, 1, 0)), "a count that never was");
-        assert!(table.merge(vip, claim(9, 1, 0)));
+        assert!(!table.merge(vip, claim(u64::MAX, 1, 0), true), "a count that never was");
+        assert!(table.merge(vip, claim(9, 1, 0), true));
         assert_eq!(table.next_epoch(vip), 10);
         assert!(table.remember(vip, 9) && !table.remember(vip, 9));
     }

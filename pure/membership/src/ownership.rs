@@ -56,6 +56,8 @@ pub(crate) struct Ownership {
     /// Who handed us which vip, by which start of its, and may still have flows of it. It stays
     /// when we hand the vip on: packets come back along the chain of owners.
     formers: BTreeMap<IpAddr, (NodeId, u64)>,
+    /// When all that is ours is announced once more.
+    announce: Option<Instant>,
     /// Whether this node may answer for anything.
     awake: bool,
     /// Whether this node gives everything away.
@@ -140,6 +142,7 @@ impl Ownership {
             conceded: BTreeMap::new(),
             offered: BTreeSet::new(),
             formers: BTreeMap::new(),
+            announce: None,
             awake: false,
             leaving: false,
             news: BTreeSet::new(),
@@ -244,6 +247,10 @@ impl Ownership {
                 }
                 let handed = tenure.handing.as_ref().is_some_and(|it| it.to == Some(claim.owner));
                 let offered = handed && claim.epoch == tenure.epoch + 1;
+                #[cfg(test)]
+                if offered && self.broken == Some(crate::sim::Broken::BothAnswer) {
+                    return;
+                }
                 if offered {
                     self.lose(vip, Loss::HandedOver(claim.owner));
                 } else {
@@ -286,7 +293,7 @@ impl Ownership {
         let before = self.table.get(vip).filter(|it| !it.released).map(|it| it.owner);
         let (epoch, owner_of) = (claim.epoch, claim.owner);
         let owner = (!claim.released).then_some(owner_of);
-        if !self.table.merge(vip, claim) {
+        if !self.table.merge(vip, claim, self.vips.contains_key(&vip)) {
             return false;
         }
         if self.table.remember(vip, epoch) {
@@ -310,6 +317,10 @@ impl Ownership {
         };
         // Whoever claimed it on the LAN was one of us.
         tenure.contested = None;
+        #[cfg(test)]
+        if self.broken == Some(crate::sim::Broken::SilentWinner) {
+            return;
+        }
         if tenure.insisted.is_none_or(|at| now >= at + Duration::from_secs(1)) {
             tenure.insisted = Some(now);
             self.after.push_back(Output::Announce(vip));
@@ -319,6 +330,8 @@ impl Ownership {
     /// Claims the next epoch for ourselves.
     fn claim(&mut self, vip: IpAddr) -> u64 {
         let epoch = self.table.next_epoch(vip);
+        #[cfg(test)]
+        let epoch = epoch - u64::from(self.broken == Some(crate::sim::Broken::SameEpoch));
         let standbys = self.table.get(vip).map(|it| it.standbys.clone()).unwrap_or_default();
         let standbys = standbys.into_iter().filter(|it| *it != self.me).collect();
         let claim = Claim { epoch, owner: self.me, revision: 0, released: false, standbys };
@@ -421,8 +434,31 @@ impl Ownership {
         }
     }
 
+    /// Some may have heard others announce, and not us: they are told at `at`.
+    pub(crate) fn announce_all(&mut self, at: Instant) {
+        self.announce.get_or_insert(at);
+    }
+
+    /// Announces what is ours once more, if that is due.
+    fn announce_due(&mut self, now: Instant) {
+        if self.announce.is_none_or(|at| now < at) {
+            return;
+        }
+        self.announce = None;
+        #[cfg(test)]
+        if self.broken == Some(crate::sim::Broken::SilentWinner) {
+            return;
+        }
+        for (vip, it) in &mut self.vips {
+            if let Role::Owner(tenure) = &mut it.role {
+                tenure.insisted = Some(now);
+                self.after.push_back(Output::Announce(*vip));
+            }
+        }
+    }
+
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.timers.first().map(|(at, _)| *at)
+        self.timers.first().map(|(at, _)| *at).into_iter().chain(self.announce).min()
     }
 
     fn set_role(&mut self, vip: IpAddr, role: Role) {

@@ -33,6 +33,8 @@ pub(crate) struct Roster {
     pub(crate) swim: bool,
     /// Somebody came, went or changed since this was last cleared.
     pub(crate) changed: bool,
+    /// A way to a node opened that may have been cut, since this was last cleared.
+    pub(crate) healed: bool,
     dead: Duration,
     /// How long a hello counts beyond a full mesh.
     pub(crate) greeting: Duration,
@@ -76,6 +78,10 @@ pub(crate) struct Peer {
     alone: Option<Instant>,
     /// When it last heard us, as it says.
     mutual: Option<Instant>,
+    /// It and we heard each other until then.
+    open: Option<Instant>,
+    /// It was missed since it started.
+    lapsed: bool,
     /// What it said last, and when that came.
     last: Option<(u32, Instant)>,
     pub(crate) rtt: Option<Duration>,
@@ -108,6 +114,7 @@ impl Roster {
             peers: BTreeMap::new(),
             swim: false,
             changed: false,
+            healed: false,
             dead,
             greeting: dead,
             deaf: dead + interval * 2,
@@ -118,8 +125,14 @@ impl Roster {
 
     /// The node by that number, made if there is room for it.
     pub(crate) fn entry(&mut self, now: Instant, id: NodeId) -> Option<&mut Peer> {
-        if id == self.me || (self.peers.len() >= MAX_PEERS && !self.peers.contains_key(&id)) {
+        if id == self.me {
             return None;
+        }
+        if self.peers.len() >= MAX_PEERS && !self.peers.contains_key(&id) {
+            // Who is not there makes room: the one who was silent for the longest time.
+            let absent = self.peers.iter().filter(|(_, it)| !it.present);
+            let oldest = absent.min_by_key(|(_, it)| it.seen).map(|(id, _)| *id)?;
+            self.peers.remove(&oldest);
         }
         Some(self.peers.entry(id).or_insert_with(|| Peer::new(now)))
     }
@@ -182,6 +195,7 @@ impl Roster {
         peer.digest = beat.digest;
         let held = beat.echo.map(|it| Duration::from_micros(u64::from(it.held)));
         peer.mutual = held.and_then(|held| now.checked_sub(held)).max(peer.mutual);
+        self.healed |= peer.opens(now, self.dead) && !self.swim;
         peer.alone = beat.alone.then(|| peer.alone.unwrap_or(now));
         peer.wants = beat.wants.then(|| now + self.dead * 2);
         for heard in &beat.heard {
@@ -195,7 +209,8 @@ impl Roster {
 
     fn hear_of(&mut self, now: Instant, heard: &Heard) {
         let age = Duration::from_millis(u64::from(heard.age));
-        let Some(at) = now.checked_sub(age).filter(|_| age < self.dead) else { return };
+        let dead = self.dead;
+        let Some(at) = now.checked_sub(age).filter(|_| age < dead) else { return };
         let Some(peer) = self.entry(now, heard.node) else { return };
         if heard.epoch < peer.epoch {
             return;
@@ -209,7 +224,11 @@ impl Roster {
             peer.evidence = Some(at);
             peer.missed = false;
         }
-        let changes = newer && peer.state != State::Gone && peer.state != heard.state;
+        // What we hear ourselves is not older than what others tell of it, whatever age that has
+        // in milliseconds: else an old state goes round and round. Only nobody comes back from the
+        // last one.
+        let believed = heard.state == State::Gone || !peer.is_fresh(now, dead);
+        let changes = newer && believed && peer.state != State::Gone && peer.state != heard.state;
         if changes {
             peer.state = heard.state;
         }
@@ -267,6 +286,9 @@ impl Roster {
             self.changed |= was != (peer.present, peer.deaf);
             if was.0 != present {
                 peer.missed |= !present;
+                // Beyond a full mesh only that tells of ways that open again.
+                self.healed |= present && peer.lapsed && self.swim;
+                peer.lapsed |= !present;
                 tell(*id, peer.passage());
             }
             let due = [ends, deaf.filter(|at| now < *at)];
@@ -294,6 +316,8 @@ impl Peer {
             evidence: None,
             alone: None,
             mutual: None,
+            open: None,
+            lapsed: false,
             last: None,
             rtt: None,
             wants: None,
@@ -320,6 +344,8 @@ impl Peer {
         self.evidence = None;
         self.alone = None;
         self.mutual = None;
+        self.open = None;
+        self.lapsed = false;
         self.last = None;
         self.wants = None;
         self.down = false;
@@ -351,6 +377,17 @@ impl Peer {
             None => greeted,
         };
         heard.max(coarse)
+    }
+
+    /// Takes note of whether it and we hear each other; true if we did not until now, and it did not
+    /// only just start: its neighbours may know another owner than ours.
+    fn opens(&mut self, now: Instant, dead: Duration) -> bool {
+        let until = self.mutual.map(|at| at + dead * 2).filter(|until| now < *until);
+        let Some(until) = until else { return false };
+        match self.open.replace(until) {
+            Some(before) => now >= before,
+            None => self.state != State::Starting,
+        }
     }
 
     fn passage(&self) -> Passage {

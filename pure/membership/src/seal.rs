@@ -37,7 +37,8 @@ use crate::id::NodeId;
 pub const MAX_DATAGRAM: usize = 2048;
 const MAGIC: [u8; 4] = *b"SYM\x01";
 const HEADER: usize = 40;
-/// Senders remembered at most.
+/// Senders remembered at most. Only who has the key is one; then who was silent for the longest
+/// time makes room.
 const MAX_SENDERS: usize = 1024;
 #[cfg(test)]
 const CLEAR: [u8; 4] = *b"none";
@@ -137,7 +138,17 @@ pub(crate) struct Opener {
     ring: Keyring,
     /// Keys of sessions from which a good datagram came.
     sessions: BTreeMap<([u8; 4], Session), Cipher>,
-    senders: BTreeMap<NodeId, (Session, Window)>,
+    senders: BTreeMap<NodeId, Sender>,
+    /// Good datagrams so far: a clock for who was silent how long.
+    admitted: u64,
+}
+
+/// What is known of who sends.
+struct Sender {
+    session: Session,
+    window: Window,
+    /// Of [`Opener::admitted`], when it was last heard.
+    heard: u64,
 }
 
 /// A datagram whose seal is good, before its sender is known.
@@ -261,7 +272,7 @@ impl Sealer {
 
 impl Opener {
     pub(crate) fn new(ring: Keyring) -> Self {
-        Self { ring, sessions: BTreeMap::new(), senders: BTreeMap::new() }
+        Self { ring, sessions: BTreeMap::new(), senders: BTreeMap::new(), admitted: 0 }
     }
 
     pub(crate) fn set_keys(&mut self, ring: Keyring) {
@@ -298,10 +309,16 @@ impl Opener {
     /// Takes note of a datagram of `sender`, if it is new.
     pub(crate) fn admit(&mut self, sender: NodeId, opened: &mut Opened) -> Result<(), Refused> {
         if self.senders.len() >= MAX_SENDERS && !self.senders.contains_key(&sender) {
-            return Err(Refused::TooMany);
+            self.forget_one();
         }
-        let (session, window) =
-            self.senders.entry(sender).or_insert_with(|| (opened.session, Window::default()));
+        self.admitted += 1;
+        let heard = self.admitted;
+        let Sender { session, window, heard: last } =
+            self.senders.entry(sender).or_insert_with(|| Sender {
+                session: opened.session,
+                window: Window::default(),
+                heard,
+            });
         if opened.session.epoch < session.epoch {
             return Err(Refused::Stale);
         }
@@ -317,10 +334,20 @@ impl Opener {
         if !window.take(opened.counter) {
             return Err(Refused::Replayed);
         }
+        *last = heard;
         if let Some(key) = opened.fresh.take() {
             self.sessions.insert((opened.key, opened.session), key);
         }
         Ok(())
+    }
+
+    /// Forgets who was silent for the longest time. Should a recording of it be played afterwards,
+    /// that does not name our session, and is not believed.
+    fn forget_one(&mut self) {
+        let silent = self.senders.iter().min_by_key(|(_, it)| it.heard).map(|(node, _)| *node);
+        if let Some(sender) = silent.and_then(|node| self.senders.remove(&node)) {
+            self.sessions.retain(|(_, known), _| *known != sender.session);
+        }
     }
 }
 

@@ -286,6 +286,10 @@ impl Segment {
             self.ownership.touch_all();
             self.ownership.forget_gone(&self.roster);
         }
+        if std::mem::take(&mut self.roster.healed) {
+            // By then who has the worse claim is silent.
+            self.ownership.announce_all(now + self.timing.interval * 2);
+        }
         self.advance(now);
         self.ownership.review(now, &self.roster);
         let late = matches!(self.phase, Phase::Leaving { since, .. } if now >= since + LEAVE);

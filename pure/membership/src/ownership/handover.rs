@@ -144,7 +144,8 @@ impl Ownership {
             let candidates = &self.vips[&vip].candidates;
             let score = |node| candidates.iter().find(|(it, _)| *it == node).map(|it| it.1);
             let better = score(best) > score(owner);
-            if best == owner || (!better && load.of(owner) < load.of(best) + 2) {
+            let even = self.balance && !better && load.of(owner) < load.of(best) + 2;
+            if best == owner || even {
                 continue;
             }
             load.remove(owner);

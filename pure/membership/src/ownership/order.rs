@@ -91,6 +91,11 @@ impl Ownership {
     pub(super) fn standbys(&self, vip: IpAddr, roster: &Roster, load: &mut Load) -> Vec<NodeId> {
         let Some(it) = self.vips.get(&vip) else { return Vec::new() };
         let able = |node: &NodeId| *node != self.me && roster.able(*node);
+        if !self.balance {
+            // As listed, whoever came first or has least to do.
+            let listed = it.candidates.iter().map(|(node, _)| *node);
+            return listed.filter(able).take(STANDBYS).collect();
+        }
         let candidate = |node: &NodeId| it.candidates.iter().any(|(known, _)| known == node);
         let now = self.table.get(vip).map(|it| it.standbys.as_slice()).unwrap_or_default();
         let mut chosen: Vec<NodeId> =

@@ -78,6 +78,27 @@ fn a_wrong_key_by_the_right_name_is_a_forgery() {
     assert_eq!(take(&mut opener(1), &sealed, "a"), Err(Refused::Forged));
 }
 
+#[test]
+fn there_is_always_room_for_one_who_has_the_key() {
+    let mut opener = opener(1);
+    let most = u64::try_from(MAX_SENDERS).unwrap();
+    for n in 0..most {
+        let datagram = sealer(1, 1000 + n).seal(Under::Newest, b"x");
+        assert!(take(&mut opener, &datagram, &format!("node-{n}")).is_ok());
+        if n > 0 {
+            let again = sealer(1, 1_000_000 + n).seal(Under::Newest, b"x");
+            assert!(take(&mut opener, &again, "node-0").is_ok(), "heard all the time");
+        }
+    }
+    assert!(take(&mut opener, &sealer(1, 5).seal(Under::Newest, b"x"), "one more").is_ok());
+    assert_eq!(opener.senders.len(), MAX_SENDERS);
+    assert!(opener.sessions.len() <= MAX_SENDERS);
+    assert!(opener.senders.contains_key(&NodeId::of("node-0")), "who was heard stays");
+    assert!(!opener.senders.contains_key(&NodeId::of("node-1")), "who was silent makes room");
+    let back = sealer(1, 2_000_000).seal(Under::Newest, b"x");
+    assert!(take(&mut opener, &back, "node-1").is_ok(), "and is taken when it comes back");
+}
+
 proptest! {
     #[test]
     fn no_byte_can_be_changed(at in any::<usize>(), flip in 1..=255_u8) {

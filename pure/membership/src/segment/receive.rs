@@ -47,7 +47,10 @@ impl Segment {
         peer.tag = session.tag();
         peer.newest_key |= opened.newest;
         peer.name.get_or_insert_with(|| Arc::from(message.sender));
-        peer.address = Some(from);
+        // What was sent to others, and is sent to us again from elsewhere, must not lead us there.
+        if !peer.established {
+            peer.address = Some(from);
+        }
         peer.seen = now;
         peer.missed = false;
         if matches!(message.body, Body::Hello(_)) {
@@ -55,7 +58,7 @@ impl Segment {
         }
         match message.body {
             Body::Hello(beat) => self.on_hello(now, sender, &beat),
-            Body::Beat(beat) => self.on_beat(now, sender, beat),
+            Body::Beat(beat) => self.on_beat(now, from, sender, beat),
             Body::Swim(bytes) => self.on_swim(now, sender, &bytes)?,
         }
         Ok(())
@@ -108,7 +111,7 @@ impl Segment {
         }
     }
 
-    fn on_beat(&mut self, now: Instant, sender: NodeId, beat: Beat) {
+    fn on_beat(&mut self, now: Instant, from: SocketAddr, sender: NodeId, beat: Beat) {
         let ours = self.sealer.session();
         let clock = self.clock(now);
         let knows_me = beat.echo.is_some_and(|it| it.epoch == ours.epoch && it.tag == ours.tag());
@@ -121,6 +124,7 @@ impl Segment {
             // It may be a recording; if it is not, what we answer makes the next one good.
             return self.reply(now, sender);
         }
+        peer.address = Some(from);
         let met = !peer.established || !peer.present;
         if !std::mem::replace(&mut peer.established, true) {
             self.reply(now, sender);

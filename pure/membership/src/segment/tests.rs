@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::*;
 use crate::seal::Under;
 use crate::sim::start;
-use crate::wire::{Beat, Body, Echo, Message};
+use crate::wire::{Beat, Body, Echo, Heard, Message};
 use crate::{Candidate, Key, Keyring};
 
 const PEER: ([u8; 4], u16) = ([10, 0, 0, 2], 7946);
@@ -180,6 +180,47 @@ fn who_hears_a_stranger_waits_to_be_spoken_with() {
     assert!(all.iter().all(silent), "it may own anything: {all:?}");
     let then = pass(&mut machine, &mut now, Duration::from_secs(4));
     assert!(then.contains(&Output::Own([10, 0, 0, 100].into())), "it is not there any more");
+}
+
+#[test]
+fn what_was_sent_to_another_leads_nowhere() {
+    let (mut machine, mut now) = (machine(), start());
+    let mut peer = peer(1);
+    said(&mut machine, now, &mut peer, beat(Some((50, 0))));
+    let stray = Message { sender: "b".to_owned(), body: beat(Some((7, 7))) };
+    let bytes = peer.seal(Under::Newest, &stray.encode());
+    let elsewhere = SocketAddr::from(([10, 0, 0, 66], 7946));
+    machine.handle(now, Input::Datagram { from: elsewhere, bytes: &bytes });
+    let all = pass(&mut machine, &mut now, Duration::from_millis(300));
+    let led = |it: &Output| matches!(it, Output::Send { to, .. } if *to == elsewhere);
+    assert!(!all.iter().any(led), "{all:?}");
+    said(&mut machine, now, &mut peer, beat(Some((50, 0))));
+    let bytes = peer.seal(
+        Under::Newest,
+        &Message { sender: "b".to_owned(), body: beat(Some((50, 0))) }.encode(),
+    );
+    machine.handle(now, Input::Datagram { from: elsewhere, bytes: &bytes });
+    assert!(pass(&mut machine, &mut now, Duration::from_millis(300)).iter().any(led), "it moved");
+}
+
+#[test]
+fn what_is_heard_is_not_undone_by_hearsay() {
+    let (mut machine, mut now) = (machine(), start());
+    let (mut b, c) = (peer(1), NodeId::of("c"));
+    let mut third = Sealer::new(keys(), Session { epoch: 1, salt: [8; 16] });
+    let Body::Beat(good) = beat(Some((50, 0))) else { unreachable!() };
+    let up = Beat { state: State::Up, ..good.clone() };
+    let message = Message { sender: "c".to_owned(), body: Body::Beat(up) };
+    let bytes = third.seal(Under::Newest, &message.encode());
+    machine.handle(now, Input::Datagram { from: ([10, 0, 0, 3], 7946).into(), bytes: &bytes });
+    for (state, expected) in
+        [(State::Starting, State::Up), (State::Gone, State::Gone), (State::Up, State::Gone)]
+    {
+        now += Duration::from_millis(1);
+        let heard = vec![Heard { node: c, epoch: 1, state, age: 0 }];
+        said(&mut machine, now, &mut b, Body::Beat(Beat { heard, ..good.clone() }));
+        assert_eq!(machine.roster.peers[&c].state, expected, "told {state:?}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::world::World;
 use crate::NodeId;
@@ -140,6 +141,17 @@ pub(super) fn spread(world: &World) -> Result<(), String> {
         Some((least, most)) if most - least > 1 => Err(format!("not spread: {counts:?}")),
         _ => Ok(()),
     }
+}
+
+/// What is sent stays few, whatever happens: nobody answers an answer.
+pub(super) fn few_datagrams(world: &World, sent: u64, time: Duration) -> Result<(), String> {
+    let nodes = u64::try_from(world.hosts.len()).expect("few");
+    let beats = u64::try_from(time.as_millis() / world.timing.interval.as_millis()).expect("few");
+    let most = nodes * nodes * beats * 2 + nodes * nodes * nodes * 20;
+    if sent > most {
+        return Err(format!("{sent} datagrams were sent, and {most} are many"));
+    }
+    Ok(())
 }
 
 /// Within a round nothing goes to and fro.

@@ -30,6 +30,22 @@ impl World {
         self.broadcast(from, vip, Frame::Probe);
     }
 
+    /// A machine that is none of ours has this vip, from now on until it is no longer among those.
+    pub(super) fn squat(&mut self, vip: IpAddr) {
+        self.squatted.insert(vip);
+        self.squatting(vip);
+    }
+
+    pub(super) fn squatting(&mut self, vip: IpAddr) {
+        if !self.squatted.contains(&vip) {
+            return;
+        }
+        for to in 0..self.hosts.len() {
+            self.put(STRANGER, to, vip, Frame::Announcement);
+        }
+        self.after(AGAIN, Happens::Squatting(vip));
+    }
+
     pub(super) fn begin_announcing(&mut self, from: usize, vip: IpAddr) {
         self.announce(from, vip, REPEATS);
         self.after(TOLD, Happens::Sole { owner: from, vip });
@@ -52,23 +68,32 @@ impl World {
         for to in 0..self.hosts.len() {
             if self.passes(from, to, false) {
                 self.put(from, to, vip, frame);
-            } else if frame == Frame::Announcement && self.link(from, to).cut {
-                // What it remembers leads nowhere: it asks again.
-                self.hosts[to].beside.remove(&vip);
             }
         }
     }
 
-    /// Clients that do not know an owner get an answer of one that they reach.
+    /// Some clients find out that whom they remember does not answer; all that know no owner get an
+    /// answer of one that they reach.
     pub(super) fn let_clients_ask(&mut self) {
         for (vip, nodes) in super::checks::owners(self) {
             for to in 0..self.hosts.len() {
-                let reached = nodes.iter().find(|from| **from == to || !self.is_cut(**from, to));
+                let reached = |from: &usize| *from == to || !self.is_cut(*from, to);
+                let believed = self.hosts[to].beside.get(&vip);
+                let silent = believed.is_some_and(|it| !nodes.contains(it) || !reached(it));
+                let reached = nodes.iter().find(|from| reached(from)).copied();
+                if silent && self.chance.permille(500) {
+                    self.hosts[to].beside.remove(&vip);
+                }
                 if let Some(from) = reached.filter(|_| !self.hosts[to].beside.contains_key(&vip)) {
-                    self.hosts[to].beside.insert(vip, *from);
+                    self.hosts[to].beside.insert(vip, from);
                 }
             }
         }
+    }
+
+    /// Who is gone for good answers nothing, and is soon asked for anew.
+    pub(super) fn forget(&mut self, gone: usize) {
+        self.hosts.iter_mut().for_each(|it| it.beside.retain(|_, owner| *owner != gone));
     }
 
     fn is_cut(&self, from: usize, to: usize) -> bool {
@@ -91,7 +116,9 @@ impl World {
             Frame::Probe => {}
             Frame::Answer => self.tell(to, Input::Answered { vip, by }),
             Frame::Announcement => {
-                self.hosts[to].beside.insert(vip, from);
+                if from != STRANGER {
+                    self.hosts[to].beside.insert(vip, from);
+                }
                 if answers {
                     self.tell(to, Input::Rival { vip, by });
                 }

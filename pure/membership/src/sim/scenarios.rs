@@ -145,6 +145,56 @@ fn who_wins_when_a_cut_heals_announces_again() {
     clients_follow(&world).unwrap();
 }
 
+/// The one who is left over says nothing of itself: its claim is released, or its start another.
+#[test]
+fn whoever_was_behind_a_cut_is_told_who_owns() {
+    for restart in [false, true] {
+        let mut world = settled(2, 1);
+        let old = owner(&world, vip(0)).unwrap();
+        let new = 1 - old;
+        for (a, b) in [(old, new), (new, old)] {
+            world.link(a, b).cut = true;
+        }
+        world.run_for(SECOND * 3);
+        let name = world.hosts[old].name.clone();
+        world.vips.get_mut(&vip(0)).unwrap().retain(|it| *it.name != *name);
+        world.tell_vips();
+        if restart {
+            world.crash(new);
+            world.boot(new, false);
+        }
+        world.run_for(SECOND * 5);
+        assert_eq!(world.hosts[old].beside.get(&vip(0)), Some(&old), "who is silent by now");
+        world.links.clear();
+        world.run_for(SECOND * 2);
+        assert_eq!(owner(&world, vip(0)), Some(new));
+        clients_follow(&world).unwrap();
+    }
+}
+
+#[test]
+fn candidates_in_order_take_over_in_order() {
+    let mut world = World::new(1, 4);
+    world.balance = false;
+    world.with_vips(3);
+    for candidates in world.vips.values_mut() {
+        candidates
+            .sort_by_key(|it| [2, 0, 3, 1].iter().position(|n| it.name.ends_with(&n.to_string())));
+    }
+    boot(&mut world);
+    let all = |world: &World, n: usize| owners(world).values().all(|it| *it == BTreeSet::from([n]));
+    assert!(all(&world, 2), "{:?}", owners(&world));
+    world.crash(2);
+    world.run_for(SECOND);
+    assert!(all(&world, 0), "{:?}", owners(&world));
+    world.boot(2, false);
+    world.run_for(SECOND * 3);
+    assert!(all(&world, 0), "who comes back takes nothing");
+    world.tell(0, Input::Rebalance);
+    world.run_for(SECOND);
+    assert!(all(&world, 2), "but is given it when asked: {:?}", owners(&world));
+}
+
 #[test]
 fn a_new_key_makes_its_way_and_nothing_moves() {
     let mut world = settled(4, 4);

@@ -9,10 +9,14 @@ use std::time::{Duration, Instant};
 use super::chance::Chance;
 use super::lan::Frame;
 use super::{Broken, start};
-use crate::{Candidate, Config, Event, Input, Key, Keyring, Output, Segment, Timing};
+use crate::{Candidate, Config, Event, Input, Key, Keyring, Output, Policy, Segment, Timing};
 
 /// What a socket's buffer holds while its host sleeps.
 const BUFFER: usize = 400;
+/// What happens in a run at most, of everything that a node sends each other node.
+const MOST: u64 = 200_000;
+/// What a machine wants done at once, at most.
+const AT_ONCE: usize = 100_000;
 
 pub(super) struct World {
     pub(super) now: Instant,
@@ -25,6 +29,8 @@ pub(super) struct World {
     pub(super) delay: Duration,
     pub(super) timing: Timing,
     pub(super) quorum: Option<usize>,
+    pub(super) policy: Policy,
+    pub(super) balance: bool,
     pub(super) keys: Keyring,
     pub(super) mesh: usize,
     pub(super) vips: BTreeMap<IpAddr, Vec<Candidate>>,
@@ -43,6 +49,9 @@ pub(super) struct World {
     pub(super) sent: u64,
     events: BinaryHeap<Reverse<(Instant, u64, Happens)>>,
     count: u64,
+    /// How much happened so far, and how much may.
+    happened: u64,
+    most: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +79,8 @@ pub(super) struct Host {
     wake: Option<Instant>,
     /// Highest epoch told of each vip.
     told: BTreeMap<IpAddr, u64>,
+    /// Highest epoch of each vip that it claimed, or had kept when it started.
+    claimed: BTreeMap<IpAddr, u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +110,8 @@ pub(super) enum Happens {
         vip: IpAddr,
         left: u8,
     },
+    /// A machine that is none of ours announces a vip, as long as it has it.
+    Squatting(IpAddr),
     /// By now all know who took it.
     Sole {
         owner: usize,
@@ -122,6 +135,7 @@ impl World {
             queue: Vec::new(),
             wake: None,
             told: BTreeMap::new(),
+            claimed: BTreeMap::new(),
         };
         Self {
             now: start(),
@@ -132,6 +146,8 @@ impl World {
             delay: Duration::from_millis(2),
             timing: Timing::default(),
             quorum: None,
+            policy: Policy::Defend,
+            balance: true,
             keys: keys.clone(),
             mesh: 16,
             vips: BTreeMap::new(),
@@ -146,6 +162,8 @@ impl World {
             sent: 0,
             events: BinaryHeap::new(),
             count: 0,
+            happened: 0,
+            most: MOST * u64::try_from(nodes).expect("few"),
         }
     }
 
@@ -179,19 +197,25 @@ impl World {
             host.kept.clear();
             host.epoch = 1;
         }
+        host.claimed.clone_from(&host.kept);
+        // That a way to its neighbours was cut meanwhile, nobody of ours was there to notice.
+        host.beside.clear();
         host.epoch += 1;
         host.lag = Duration::ZERO;
         host.paused = None;
+        let forgotten = self.broken == Some(Broken::ForgottenEpochs);
         let mut salt = [0; 16];
         salt[..8].copy_from_slice(&self.chance.next().to_be_bytes());
         let config = Config {
             epoch: host.epoch,
             salt,
             seed: self.chance.next(),
-            kept: host.kept.clone(),
+            kept: if forgotten { BTreeMap::new() } else { host.kept.clone() },
             timing: self.timing,
             mesh: self.mesh,
             quorum: self.quorum,
+            policy: self.policy,
+            balance: self.balance,
             ..Config::new(&host.name, host.keys.clone())
         };
         let mut machine = Segment::new(self.now, &config);
@@ -208,8 +232,7 @@ impl World {
         host.paused = None;
         host.answers.clear();
         host.queue.clear();
-        // What answers nothing is soon asked for anew.
-        self.hosts.iter_mut().for_each(|it| it.beside.retain(|_, owner| *owner != n));
+        self.forget(n);
     }
 
     pub(super) fn pause(&mut self, n: usize, clock: bool) {
@@ -289,6 +312,11 @@ impl World {
             let Some(Reverse((at, _, what))) = self.events.pop() else { break };
             self.now = at;
             self.happen(what);
+            self.happened += 1;
+            if self.happened > self.most {
+                self.complaints.push("it does not come to rest".to_owned());
+                break;
+            }
         }
         self.now = end;
     }
@@ -312,6 +340,7 @@ impl World {
             }
             Happens::Frame { from, to, vip, frame } => self.hear(from, to, vip, frame),
             Happens::Announcing { from, vip, left } => self.announce(from, vip, left),
+            Happens::Squatting(vip) => self.squatting(vip),
             Happens::Sole { owner, vip } => self.check_sole(owner, vip),
         }
     }
@@ -350,6 +379,7 @@ impl World {
         let Some(machine) = &mut host.machine else { return };
         while let Some(output) = machine.poll(local) {
             outputs.push(output);
+            assert!(outputs.len() < AT_ONCE, "node-{n} never comes to an end");
         }
         let due = machine.deadline().map(|at| at + host.lag);
         for output in outputs {
@@ -396,6 +426,7 @@ impl World {
                 self.note(|| format!("node-{n} left"));
                 self.tell(n, Input::Stop);
                 self.hosts[n].machine = None;
+                self.forget(n);
             }
             Output::Event(event) => self.witness(n, &event),
             Output::Pass { .. } | Output::Forget(_) => {}
@@ -418,7 +449,23 @@ impl World {
                 self.complaints.push(format!("node-{n} goes back to epoch {epoch} of {vip}"));
             }
         }
+        if let Event::Took { vip, .. } = event {
+            self.check_claim(n, *vip);
+        }
         self.refused += usize::from(matches!(event, Event::Refused { .. }));
+    }
+
+    /// A node's own claims go up, also over a restart.
+    fn check_claim(&mut self, n: usize, vip: IpAddr) {
+        let claims = self.hosts[n].machine.iter().flat_map(Segment::vips);
+        let Some(epoch) = claims.filter(|it| it.vip == vip).map(|it| it.epoch).next() else {
+            return;
+        };
+        let before = self.hosts[n].claimed.insert(vip, epoch);
+        if before.is_some_and(|before| epoch <= before) {
+            self.complaints
+                .push(format!("node-{n} claims epoch {epoch} of {vip} after {before:?}"));
+        }
     }
 
     fn send(&mut self, from: usize, to: usize, bytes: Vec<u8>) {
