@@ -2,13 +2,14 @@
 //! found. Ends in a panic where a promise of [`Responder`] is broken.
 //!
 //! A story is a sequence of acts: one byte says which, one how much, and the bytes that belong to
-//! it follow. What is cut short ends the story.
+//! it follow. What is cut short ends the story. Frames come as they are, or with the ICMPv6 checksum
+//! that they need: nobody finds one by chance.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-use crate::wire::{Body, Frame, Mac};
+use crate::wire::{Body, Frame, Mac, checksum};
 use crate::{Config, Input, Output, Phase, Responder};
 
 /// The responder's own address, and a sibling's.
@@ -20,7 +21,7 @@ pub fn play(mut now: Instant, mut story: &[u8]) {
     let mut wanted = BTreeSet::new();
     while let [act, amount, rest @ ..] = story {
         story = rest;
-        match act % 11 {
+        match act % 12 {
             0 => {
                 wanted = vips(*amount);
                 responder.handle(now, Input::Vips(&wanted));
@@ -34,12 +35,13 @@ pub fn play(mut now: Instant, mut story: &[u8]) {
             }
             9 => vips(*amount).iter().for_each(|vip| responder.handle(now, Input::Probe(*vip))),
             10 => vips(*amount).iter().for_each(|it| responder.handle(now, Input::Announce(*it))),
-            _ => {
+            kind => {
                 let Some((frame, rest)) = story.split_at_checked(usize::from(*amount)) else {
                     return;
                 };
                 story = rest;
-                responder.handle(now, Input::Frame(frame));
+                let mended = (kind == 11).then(|| mended(frame));
+                responder.handle(now, Input::Frame(mended.as_deref().unwrap_or(frame)));
             }
         }
         settle(&mut responder, now, &wanted);
@@ -54,6 +56,21 @@ fn vips(bits: u8) -> BTreeSet<IpAddr> {
         _ => IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, u16::from(bit))),
     })
     .collect()
+}
+
+/// The frame with the checksum that it needs, if it carries ICMPv6 right behind an IPv6 header.
+fn mended(frame: &[u8]) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    let address = |bytes: &[u8]| Some(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?));
+    let ends = frame.get(22..38).and_then(address).zip(frame.get(38..54).and_then(address));
+    if let Some((source, destination)) = ends
+        && let Some(message) = frame.get_mut(54..).filter(|message| message.len() >= 4)
+    {
+        message[2..4].fill(0);
+        let checksum = checksum::icmpv6(source, destination, message);
+        message[2..4].copy_from_slice(&checksum.to_be_bytes());
+    }
+    frame
 }
 
 fn settle(responder: &mut Responder, now: Instant, wanted: &BTreeSet<IpAddr>) {
@@ -89,10 +106,21 @@ pub(crate) fn speaks_as(frame: &Frame<'_>) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::tests::start;
+
+    #[test]
+    fn the_fuzz_corpus_holds() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/layer2");
+        let files = std::fs::read_dir(&folder).expect("the corpus folder is committed");
+        let stories = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        let count = stories.map(|story| play(start(), &story)).count();
+        assert!(count >= 12, "the corpus has only {count} files");
+    }
 
     proptest! {
         #[test]

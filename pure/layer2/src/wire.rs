@@ -6,7 +6,7 @@
 //! the frame. Writing then reading gives the same value back.
 
 mod arp;
-mod checksum;
+pub(crate) mod checksum;
 mod echo;
 mod frame;
 mod ip;

@@ -15,7 +15,7 @@ use crate::{Candidate, Config, Input, Key, Keyring, Output, Segment};
 
 /// Plays `story` to a machine whose time begins at `now`.
 pub fn play(mut now: Instant, mut story: &[u8]) {
-    let keys = Keyring::new(Key::new([7; 32]));
+    let keys = rotated(0);
     let mut segment = Segment::new(now, &Config::new("a", keys.clone()));
     let mut sealer = Sealer::new(keys, Session { epoch: 1, salt: [9; 16] });
     let from = SocketAddr::from(([10, 0, 0, 2], 7946));
@@ -23,7 +23,7 @@ pub fn play(mut now: Instant, mut story: &[u8]) {
     while let [act, amount, rest @ ..] = story {
         story = rest;
         let vip = address(amount % 4);
-        match act % 10 {
+        match act % 13 {
             0 => now += Duration::from_millis(u64::from(*amount)),
             1 => now += Duration::from_millis(u64::from(*amount) * 10),
             2 => segment.handle(now, Input::Vips(&vips(*amount))),
@@ -32,6 +32,9 @@ pub fn play(mut now: Instant, mut story: &[u8]) {
             5 => segment.handle(now, Input::Link(amount & 1 != 0)),
             6 => segment.handle(now, Input::Rebalance),
             7 => segment.handle(now, if *amount == 0 { Input::Leave } else { Input::Time }),
+            10 => segment.handle(now, if *amount == 0 { Input::Stop } else { Input::Time }),
+            11 => segment.handle(now, Input::Addresses(&[address(*amount)])),
+            12 => segment.handle(now, Input::Keys(&rotated(*amount))),
             kind => {
                 let Some((bytes, rest)) = story.split_at_checked(usize::from(*amount)) else {
                     return;
@@ -54,7 +57,16 @@ pub fn content(bytes: &[u8]) {
 }
 
 fn address(n: u8) -> IpAddr {
-    Ipv4Addr::new(10, 0, 0, 100 + n).into()
+    Ipv4Addr::new(10, 0, 0, 100 + n % 100).into()
+}
+
+/// A newer key beside the one that others have, or that one alone.
+fn rotated(n: u8) -> Keyring {
+    let known = Key::new([7; 32]);
+    match n % 4 {
+        0 => Keyring::new(known),
+        n => Keyring { newest: Key::new([n; 32]), older: Some(known) },
+    }
 }
 
 /// Which of four vips there are, and whether each may be ours.
@@ -86,15 +98,34 @@ fn settle(segment: &mut Segment, now: Instant, owned: &mut BTreeSet<IpAddr>) {
     let vips = segment.vips();
     assert!(owned.iter().all(|it| segment.owns(*it)), "told what it owns");
     assert_eq!(vips.iter().filter(|it| it.role == "owner").count(), owned.len());
+    assert!(segment.members(now).len() <= 1025, "what is remembered has an end");
     assert!(segment.deadline().is_none_or(|at| at > now), "what was due is done");
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::sim::start;
+
+    #[test]
+    fn the_fuzz_corpus_holds() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/membership");
+        let files = std::fs::read_dir(&folder).expect("the corpus folder is committed");
+        let (mut count, mut understood) = (0, 0);
+        for file in files {
+            let story = std::fs::read(file.unwrap().path()).unwrap();
+            content(&story);
+            play(start(), &story);
+            count += 1;
+            understood += usize::from(Message::decode(&story).is_ok());
+        }
+        assert!(count >= 20, "the corpus has only {count} files");
+        assert!(understood >= 3, "only {understood} are of today's form: make them anew");
+    }
 
     proptest! {
         #[test]

@@ -8,7 +8,7 @@ pub(super) fn internet(parts: &[&[u8]]) -> u16 {
 }
 
 /// The same over an ICMPv6 message with its pseudo-header (RFC 8200 §8.1).
-pub(super) fn icmpv6(source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> u16 {
+pub(crate) fn icmpv6(source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> u16 {
     let length = u64::try_from(message.len()).expect("a frame's length fits 64 bits");
     let pseudo = sum(&source.octets()) + sum(&destination.octets()) + length + 58;
     fold(pseudo + sum(message))
