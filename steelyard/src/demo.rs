@@ -116,14 +116,13 @@ async fn start(replica: Replica) -> Result<(Place, echo::Echo)> {
 /// What to open, and what is behind it.
 fn welcome(engine: &Engine, port: u16) -> String {
     let color = wants_color();
-    let mut table = Table::new(&["OPEN", "ROUTE", "BACKEND", "REPLICAS"]);
+    let mut table = Table::new(&["OPEN", "BACKEND", "REPLICAS"]);
     for route in engine.routes() {
         let Some(url) = url(route, port) else { continue };
         for backend in &route.backends {
             let ready = backend.endpoints.iter().filter(|endpoint| endpoint.is_ready()).count();
             table.row([
                 Cell::new(&url, Style::Good),
-                route.rule.as_str().into(),
                 format!("{}:{}", backend.service, backend.port).into(),
                 ready.to_string().into(),
             ]);

@@ -65,3 +65,24 @@ fn a_host_is_left_as_it_was_found() -> Result<()> {
     ensure!(after == before, "left behind after a kill: {after}\ninstead of: {before}");
     Ok(())
 }
+
+/// What reaches an address of the machine is the machine's: nothing of ours stands before it.
+#[test]
+fn a_vip_that_becomes_the_machines_own_is_let_go_and_taken_again() -> Result<()> {
+    needs_lab!();
+    let segment = Segment::create(&format!("steelyard-own{}", std::process::id()))?;
+    let node = segment.host("node", &["10.1.1.11/24"])?;
+    let folder = Scratch::new()?;
+    let mut up = up(&node, &folder)?;
+    let is_ours = || {
+        let rules = node.output("nft", &["list", "table", "inet", "steelyard"]);
+        rules.is_ok_and(|it| String::from_utf8_lossy(&it.stdout).contains("10.1.1.100"))
+    };
+    ensure!(is_ours(), "else this tests nothing");
+    node.ip(&["addr", "add", "10.1.1.100/32", "dev", "lo"])?;
+    wait::until("it is the machine's", || !is_ours())?;
+    node.ip(&["addr", "del", "10.1.1.100/32", "dev", "lo"])?;
+    wait::until("it is served again", is_ours)?;
+    ensure!(up.stop()?.success(), "{}", up.printed());
+    Ok(())
+}

@@ -232,6 +232,8 @@ fn ready_says_why_not() {
     served.published.publish(view(2));
     assert_eq!(served.get("/readyz").status, 200);
     assert_eq!(served.get("/metrics").body, "up 1\n");
+    served.published.publish(View { gauges: "now 2\n".to_owned().into(), ..view(3) });
+    assert_eq!(served.get("/metrics").body, "up 1\nnow 2\n");
 }
 
 #[test]

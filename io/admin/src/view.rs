@@ -51,6 +51,8 @@ pub struct View {
     pub diagnostics: Lazy<Value>,
     /// The last requests, the newest first.
     pub requests: Lazy<Value>,
+    /// More metrics as Prometheus text: those that are true of this moment.
+    pub gauges: Lazy<String>,
 }
 
 /// The shape of `overview`; `ready`, `reasons` and `generation` are added when it is told.
@@ -160,6 +162,7 @@ impl Default for View {
             events: none(),
             diagnostics: none(),
             requests: none(),
+            gauges: String::new().into(),
         }
     }
 }
@@ -215,7 +218,7 @@ impl Published {
     }
 
     pub(crate) fn metrics(&self) -> String {
-        (self.metrics)()
+        (self.metrics)() + &self.view().gauges
     }
 
     pub(crate) fn rebalance(&self) -> bool {

@@ -1,8 +1,9 @@
 //! The gateway as others hold it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
@@ -35,8 +36,14 @@ pub enum StartError {
     #[error("cannot start a gateway worker")]
     Worker(#[source] io::Error),
     /// The access log cannot be written.
-    #[error("cannot open the access log")]
-    AccessLog(#[source] io::Error),
+    #[error("cannot open the access log{}", at(.path.as_deref()))]
+    AccessLog {
+        /// Its file; none is standard output.
+        path: Option<PathBuf>,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
 }
 
 /// How long a worker may take to answer; it is busy for milliseconds at most.
@@ -50,7 +57,10 @@ impl Gateway {
             count => count,
         };
         let writer = match &options.access_log {
-            Some(log) => Some(Writer::start(log.path.as_deref()).map_err(StartError::AccessLog)?),
+            Some(log) => Some(
+                Writer::start(log.path.as_deref())
+                    .map_err(|source| StartError::AccessLog { path: log.path.clone(), source })?,
+            ),
             None => None,
         };
         let format = options.access_log.as_ref().map(|log| log.format).unwrap_or_default();
@@ -91,8 +101,9 @@ impl Gateway {
     pub fn listen(&self, binds: &[Bind]) -> Vec<(Bind, io::Result<SocketAddr>)> {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted: BTreeSet<&Bind> = binds.iter().collect();
         let gone: Vec<Bind> =
-            listening.keys().filter(|bind| !binds.contains(bind)).cloned().collect();
+            listening.keys().filter(|bind| !wanted.contains(bind)).cloned().collect();
         for bind in gone {
             listening.remove(&bind);
             close(&workers, &bind);
@@ -165,6 +176,10 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.drain(Duration::ZERO);
     }
+}
+
+fn at(path: Option<&Path>) -> String {
+    path.map_or_else(String::new, |path| format!(" {}", path.display()))
 }
 
 fn open(workers: &[Worker], bind: &Bind) -> io::Result<SocketAddr> {

@@ -3,6 +3,8 @@
 //! It keeps the order that the machine asks for: the time first, then datagrams; frames are the
 //! port's, and come last.
 
+mod moved;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
@@ -11,12 +13,13 @@ use std::time::{Instant, SystemTime};
 use steelyard_host::datagram::SegmentSocket;
 use steelyard_host::links::Link;
 use steelyard_layer2::Input as Asked;
-use steelyard_membership::{Candidate, Config, Event, Input, Output, Segment};
+use steelyard_membership::{Candidate, Config, Event, Input, Output, Segment, Timing};
 
 use crate::former::{Formers, Pending};
 use crate::membership::PORT;
 use crate::port::Port;
-use crate::status::sharing;
+use crate::status::OwnerChange;
+use moved::Moved;
 
 /// Datagrams taken off the socket before others have their turn.
 const BATCH: usize = 64;
@@ -31,6 +34,7 @@ pub(crate) struct Group {
     pub(crate) owned: BTreeSet<IpAddr>,
     /// Since when vips have the owner that they have, and why.
     pub(crate) since: BTreeMap<IpAddr, (SystemTime, String)>,
+    timing: Timing,
     pub(crate) left: bool,
 }
 
@@ -38,6 +42,7 @@ pub(crate) struct Group {
 pub(crate) enum Wish {
     Keep(IpAddr, u64),
     Tell(Event),
+    Moved(IpAddr, OwnerChange),
 }
 
 impl Group {
@@ -49,6 +54,7 @@ impl Group {
             socket: None,
             owned: BTreeSet::new(),
             since: BTreeMap::new(),
+            timing: config.timing,
             left: false,
         }
     }
@@ -99,6 +105,7 @@ impl Group {
         formers: Option<&dyn Formers>,
     ) -> Vec<Wish> {
         let (mut wishes, mut pending) = (Vec::new(), Pending::default());
+        let mut moved = Moved::default();
         loop {
             let output = self.segment.poll(now);
             pending.take(output.as_ref(), self.link, formers);
@@ -134,12 +141,13 @@ impl Group {
                 Output::Left => self.left = true,
                 Output::Pass { .. } | Output::Forget(_) => {}
                 Output::Event(event) => {
-                    if let Some((vip, why)) = sharing::why_owned(&event) {
-                        self.since.insert(vip, (SystemTime::now(), why));
-                    }
-                    wishes.push(Wish::Tell(event));
+                    wishes.extend(moved.take(now, self, event).map(Wish::Tell));
                 }
             }
+        }
+        for (vip, change) in moved.changes {
+            self.since.insert(vip, (SystemTime::now(), change.why.clone()));
+            wishes.push(Wish::Moved(vip, change));
         }
         wishes
     }

@@ -27,7 +27,12 @@ pub use former::{Former, Formers};
 pub use interface::{Exclude, NoInterface, Unfit};
 pub use membership::{Membership, PORT};
 pub use speaker::{Speaker, SpeakerOptions, StartError, Vip};
-pub use status::{EventKind, Member, Ownership, Sharing, SpeakerEvent, VipState, VipStatus};
+pub use status::{
+    EventKind, Member, OwnerChange, Ownership, Sharing, SpeakerEvent, VipState, VipStatus,
+};
 pub use steelyard_layer2::wire::Mac;
 pub use steelyard_layer2::{ConflictPolicy, Timing};
-pub use steelyard_membership::{Event as SharedEvent, Key, Keyring, Policy, Timing as Heartbeat};
+pub use steelyard_membership::{
+    Cause, Event as SharedEvent, Key, Keyring, MemberStatus, Policy, Timing as Heartbeat,
+    VipStatus as Claimed,
+};

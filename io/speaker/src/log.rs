@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::status::SpeakerEvent;
+use crate::status::{EventKind, SpeakerEvent};
 
 /// So often is the count of lines begun anew.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -39,7 +39,10 @@ impl Log {
     pub(crate) fn take(&mut self, event: &SpeakerEvent) {
         let text = event.to_string();
         let Some(address) = event.address else { return self.held.push(Held::new(event, text)) };
-        let cause = text.replacen(&address.to_string(), "", 1);
+        let cause = match &event.kind {
+            EventKind::Owner { change, .. } => change.gist(),
+            _ => text.replacen(&address.to_string(), "", 1),
+        };
         match self.held.iter_mut().rev().find(|held| held.cause == cause) {
             Some(held) => held.more = Some((held.more.map_or(1, |it| it.0 + 1), address)),
             None => self.held.push(Held { cause, ..Held::new(event, text) }),
@@ -96,7 +99,6 @@ mod tests {
 
     use super::*;
     use crate::interface::NoInterface;
-    use crate::status::EventKind;
 
     fn event(n: u8, kind: EventKind) -> SpeakerEvent {
         SpeakerEvent { at: SystemTime::now(), address: Some([10, 1, 1, n].into()), kind }

@@ -11,7 +11,7 @@ use steelyard_membership::Event;
 
 use crate::interface::NoInterface;
 
-pub use self::sharing::{Member, Ownership, Sharing};
+pub use self::sharing::{Member, OwnerChange, Ownership, Sharing};
 
 /// How a vip stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +100,14 @@ pub enum EventKind {
     },
     /// There is no interface to answer on.
     NoInterface(NoInterface),
-    /// Something among the nodes that share vips.
+    /// Of the nodes that share it, another one answers for it now.
+    Owner {
+        /// Where.
+        interface: String,
+        /// Who, instead of whom, and why.
+        change: OwnerChange,
+    },
+    /// Something else among the nodes that share vips.
     Shared {
         /// Where.
         interface: String,
@@ -155,6 +162,7 @@ impl EventKind {
             Self::Defended { .. } => "defended",
             Self::Yielded { .. } => "yielded",
             Self::NoInterface(_) => "no-interface",
+            Self::Owner { change, .. } => change.word(),
             Self::Shared { event, .. } => sharing::word(event),
         }
     }
@@ -163,6 +171,7 @@ impl EventKind {
     pub fn is_warning(&self) -> bool {
         match self {
             Self::Announced { .. } | Self::Withdrawn { .. } => false,
+            Self::Owner { change, .. } => change.silence.is_some(),
             Self::Shared { event, .. } => sharing::is_warning(event),
             _ => true,
         }
@@ -171,7 +180,7 @@ impl EventKind {
     /// What to do about it, one sentence; none where nothing is to be done.
     pub fn help(&self) -> Option<&'static str> {
         match self {
-            Self::Announced { .. } | Self::Withdrawn { .. } => None,
+            Self::Announced { .. } | Self::Withdrawn { .. } | Self::Owner { .. } => None,
             Self::Taken { .. } | Self::Defended { .. } | Self::Yielded { .. } => Some(
                 "find that machine and give it another address, or take this one out of the pool",
             ),
@@ -201,6 +210,7 @@ impl fmt::Display for SpeakerEvent {
                 write!(f, "{vip} is no longer announced on {interface}: {rival} claims it too")
             }
             EventKind::NoInterface(why) => write!(f, "{vip} is announced nowhere: {why}"),
+            EventKind::Owner { change, .. } => change.say(f, &vip),
             EventKind::Shared { interface, event } => sharing::say(f, interface, event),
         }
     }

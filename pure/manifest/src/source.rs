@@ -105,8 +105,10 @@ impl Source {
 
     fn too_large(&self, bytes: u64, limits: &Limits) -> Box<Diagnostic> {
         let message = format!(
-            "{} has {bytes} bytes, more than the {} that are read from one file",
-            self.name, limits.file_bytes
+            "{} has {}, more than the {} that are read from one file",
+            self.name,
+            size(bytes),
+            size(limits.file_bytes as u64)
         );
         self.unreadable(Mark::START, message, "split it into several files")
     }
@@ -120,6 +122,16 @@ impl Source {
 
     pub(crate) fn location(&self, mark: Mark) -> Location {
         mark.in_file(&self.name)
+    }
+}
+
+/// `104.9 MiB`; of what is less than that, bytes.
+fn size(bytes: u64) -> String {
+    const MIB: u64 = 1 << 20;
+    match bytes {
+        0..MIB => format!("{bytes} bytes"),
+        _ if bytes.is_multiple_of(MIB) => format!("{} MiB", bytes / MIB),
+        _ => format!("{}.{} MiB", bytes / MIB, bytes % MIB * 10 / MIB),
     }
 }
 

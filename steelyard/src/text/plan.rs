@@ -52,20 +52,21 @@ fn address(row: &ServiceRow) -> Cell {
 }
 
 fn layer2(plan: &Plan) -> Table {
-    let mut table = Table::new(&["ADDRESS", "SERVICE", "OWNER", "STANDBYS", "INTERFACES"]);
+    let header = ["ADDRESS", "SERVICE", "OWNER", "STANDBYS", "INTERFACES / WHY NOBODY"];
+    let mut table = Table::new(&header);
     let of_lan = plan.announcements.values().filter_map(|row| match row {
         AnnouncementRow::Layer2(row) => Some(row),
         AnnouncementRow::Bgp(_) => None,
     });
     for Layer2Row { address, service, owner, standbys, interfaces, .. } in of_lan {
+        let interfaces = match (owner, interfaces.is_empty()) {
+            (None, _) => Cell::new(why_nobody(plan, service), Style::Careful),
+            (_, true) => Cell::new("by subnet", Style::Faint),
+            (_, false) => interfaces.join(", ").into(),
+        };
         let owner = match owner {
             Some(owner) => owner.into(),
             None => Cell::new("nobody", Style::Careful),
-        };
-        let interfaces = if interfaces.is_empty() {
-            Cell::new("by subnet", Style::Faint)
-        } else {
-            interfaces.join(", ").into()
         };
         table.row([
             address.to_string().into(),
@@ -76,6 +77,16 @@ fn layer2(plan: &Plan) -> Table {
         ]);
     }
     table
+}
+
+/// Why nobody announces a Service, in short: what is behind the comma stands in its explanation.
+fn why_nobody<'a>(plan: &'a Plan, service: &NamespacedName) -> &'a str {
+    let about_rows =
+        |it: &&String| it.contains(" is announced ") || it.contains(" is not announced");
+    let said = plan.explanations.get(service).and_then(|said| said.last());
+    let why = said.filter(|it| !about_rows(it)).map_or("", |it| it.as_str());
+    let end = why.find([',', ':']).unwrap_or(why.len());
+    &why[..end]
 }
 
 fn bgp(plan: &Plan) -> Table {

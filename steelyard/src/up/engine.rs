@@ -428,11 +428,14 @@ impl Engine {
         self.current.as_ref().map_or_else(String::new, |current| current.node.clone())
     }
 
-    /// The port the entry point `web` listens on.
+    /// The port the entry point `web` listens on; none while it cannot listen on each address it
+    /// should: somebody else has the port there.
     pub(crate) fn web_port(&self) -> Option<u16> {
         let listeners = &self.current.as_ref()?.applied.listeners;
         let web = listeners.iter().filter(|(bind, _)| bind.entry_point == "web");
-        web.filter_map(|(_, outcome)| Some(outcome.as_ref().ok()?.port())).next()
+        let ports: Option<Vec<u16>> =
+            web.map(|(_, outcome)| Some(outcome.as_ref().ok()?.port())).collect();
+        ports?.first().copied()
     }
 
     /// Lets the entry point `web` listen on another port.

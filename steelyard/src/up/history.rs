@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use steelyard_admin::Happening;
 
 /// How many happenings are kept.
-const KEPT: usize = 200;
+const KEPT: usize = 500;
 
 /// The last happenings.
 #[derive(Debug, Default)]

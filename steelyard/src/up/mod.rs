@@ -129,6 +129,11 @@ enum Event {
 async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
     let (sources, watch) = steelyard_sources::watch(paths)?;
+    if sources.is_empty() {
+        let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+        let paths = paths.join(", ");
+        tracing::warn!("{paths} has no manifests (*.yaml, *.yml, *.json): waiting for some");
+    }
     let drain = Duration::from_secs(settings.serve.drain);
     let mut engine = Engine::start(settings).await?;
     let outcome = follow(&mut engine, sources, watch, &mut signals, live).await;

@@ -82,3 +82,70 @@ fn since(vip: &Ownership) -> Option<u64> {
     let since = vip.since?.duration_since(UNIX_EPOCH).ok()?;
     Some(since.as_secs())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use steelyard_model::NamespacedName;
+    use steelyard_plan::Protocol;
+
+    use super::*;
+
+    fn vip(address: &str, owner: Option<&str>, interface: &str) -> Ownership {
+        let since = SystemTime::UNIX_EPOCH + Duration::from_secs(86_400);
+        Ownership {
+            interface: interface.to_owned(),
+            status: steelyard_speaker::Claimed {
+                vip: address.parse().unwrap(),
+                owner: owner.map(Into::into),
+                epoch: 3,
+                standbys: vec!["c".into()],
+                role: "standing-by",
+            },
+            since: Some(since),
+            why: Some("a was not heard".to_owned()),
+        }
+    }
+
+    #[test]
+    fn rows_and_sentences_tell_the_owner_that_the_nodes_agreed_on() {
+        let vips = vec![
+            vip("10.0.0.1", None, "eth0"),
+            vip("10.0.0.1", Some("b"), "eth1"),
+            vip("10.0.0.2", None, "eth0"),
+        ];
+        let sharing = Sharing { members: Vec::new(), vips };
+        let owners = Owners::of(&sharing);
+        let planned = |address: &str| Layer2Row {
+            address: address.parse().unwrap(),
+            service: NamespacedName::new("default", "web"),
+            protocol: Protocol::Layer2,
+            owner: Some("a".to_owned()),
+            standbys: vec!["b".to_owned(), "c".to_owned()],
+            interfaces: Vec::new(),
+            peers: Vec::new(),
+        };
+        let told = |address: &str| {
+            let row = planned(address);
+            let mut told = serde_json::to_value(&row).unwrap();
+            owners.tell(row.address, &mut told);
+            (owners.sentence(&row), told)
+        };
+        let (sentence, row) = told("10.0.0.1");
+        assert_eq!(
+            sentence,
+            "10.0.0.1 is announced by b, then c; epoch 3 since 1970-01-02 00:00:00 UTC: a was not \
+             heard"
+        );
+        let expected = json!(["b", ["c"], 3, 86_400, "a was not heard"]);
+        let got = ["owner", "standbys", "epoch", "since", "reason"].map(|it| row[it].clone());
+        assert_eq!(json!(got), expected);
+        let (sentence, row) = told("10.0.0.2");
+        assert_eq!(sentence, "10.0.0.2 is not announced");
+        assert_eq!((&row["owner"], &row["reason"]), (&Value::Null, &Value::Null));
+        let (sentence, row) = told("10.0.0.9");
+        assert_eq!(sentence, "10.0.0.9 is not announced, as far as this node knows");
+        assert_eq!((&row["owner"], &row["standbys"]), (&Value::Null, &json!([])));
+    }
+}

@@ -4,6 +4,7 @@
 //! vips there are. What is made is of one moment ([`Moment`]).
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -64,7 +65,7 @@ impl Moment {
             let moment = Arc::clone(self);
             Lazy::new(move || tell(&moment))
         };
-        let moment = Arc::clone(self);
+        let (moment, announcing) = (Arc::clone(self), Arc::clone(self));
         View {
             generation: self.current.generation,
             unready: Lazy::new(move || moment.unready()),
@@ -78,6 +79,7 @@ impl Moment {
             events: told(|it| it.events.iter().map(|it| rows(&**it)).collect()),
             diagnostics: told(Self::diagnostics),
             requests: json!([]).into(),
+            gauges: Lazy::new(move || announcing.gauges()),
         }
     }
 
@@ -142,6 +144,27 @@ impl Moment {
         });
         reasons.extend(silent);
         reasons
+    }
+
+    /// What this node answers for now, under MetalLB's name.
+    fn gauges(&self) -> String {
+        let name = "metallb_speaker_announced";
+        let mut out = format!(
+            "# HELP {name} Addresses of Services that this node announces\n# TYPE {name} gauge\n"
+        );
+        let stands = self.stands.as_deref().unwrap_or_default();
+        for row in self.current.plan.announcements.values() {
+            let AnnouncementRow::Layer2(row) = row else { continue };
+            let state = stand(stands, row.address).map(|it| &it.state);
+            if matches!(state, Some(VipState::Announced { .. })) {
+                let (ip, service, node) = (row.address, &row.service, &self.current.node);
+                let labels = format!(
+                    "service=\"{service}\",protocol=\"layer2\",node=\"{node}\",ip=\"{ip}\""
+                );
+                writeln!(out, "{name}{{{labels}}} 1").expect("strings take all");
+            }
+        }
+        out
     }
 
     /// Service rows with what is behind them, and why they have their addresses.

@@ -137,16 +137,19 @@ impl Shares {
     }
 
     /// Counts what metrics tell.
-    fn count(&mut self, told: &[(String, Event)], totals: &mut Totals) {
+    fn count(&mut self, told: &[(Option<IpAddr>, EventKind)], totals: &mut Totals) {
         let shared = totals.shared.get_or_insert_default();
-        for (_, event) in told {
-            match event {
-                // Its owner was silent for the dead time before that.
-                Event::Took { cause: Cause::Failover, after, .. } => {
+        for (_, kind) in told {
+            match kind {
+                EventKind::Owner { change, .. } if change.cause == Some(Cause::Failover) => {
                     shared.failovers += 1;
-                    shared.failover_time += *after + self.config.timing.dead();
+                    shared.failover_time += change.silence.unwrap_or_default();
                 }
-                Event::Defended { .. } | Event::Refused { .. } => shared.conflicts += 1,
+                EventKind::Shared {
+                    event: Event::Defended { .. } | Event::Refused { .. }, ..
+                } => {
+                    shared.conflicts += 1;
+                }
                 _ => {}
             }
         }
@@ -208,7 +211,14 @@ impl Driver {
                         shares.kept.epochs.insert(vip, epoch);
                         shares.unwritten = true;
                     }
-                    Wish::Tell(event) => told.push((group.name.clone(), event)),
+                    Wish::Moved(vip, change) => {
+                        let interface = group.name.clone();
+                        told.push((Some(vip), EventKind::Owner { interface, change }));
+                    }
+                    Wish::Tell(event) => {
+                        let (vip, interface) = (vip_of(&event), group.name.clone());
+                        told.push((vip, EventKind::Shared { interface, event }));
+                    }
                 }
             }
         }
@@ -225,21 +235,15 @@ impl Driver {
                 changed
             });
         }
-        for (interface, event) in told {
+        for (vip, kind) in told {
             // Written before the first frame that says so, and never put together with others: so
             // that what is captured on a wire can be held against it.
-            if let Event::Owner { vip, owner: Some(owner), epoch, .. } = &event {
-                tracing::debug!(%vip, epoch, %owner, "claim");
+            if let (Some(vip), EventKind::Owner { change, .. }) = (vip, &kind)
+                && let Some(owner) = &change.owner
+            {
+                tracing::debug!(%vip, epoch = change.epoch, %owner, "claim");
             }
-            let vip = match &event {
-                Event::Owner { vip, .. }
-                | Event::Took { vip, .. }
-                | Event::Lost { vip, .. }
-                | Event::Refused { vip, .. }
-                | Event::Defended { vip, .. } => Some(*vip),
-                _ => None,
-            };
-            self.report(vip, EventKind::Shared { interface, event });
+            self.report(vip, kind);
         }
     }
 
@@ -308,6 +312,18 @@ impl Driver {
                 shares.config.keys = keys;
             }
         }
+    }
+}
+
+/// Which vip an event is about; none where it concerns a node.
+fn vip_of(event: &Event) -> Option<IpAddr> {
+    match event {
+        Event::Owner { vip, .. }
+        | Event::Took { vip, .. }
+        | Event::Lost { vip, .. }
+        | Event::Refused { vip, .. }
+        | Event::Defended { vip, .. } => Some(*vip),
+        _ => None,
     }
 }
 

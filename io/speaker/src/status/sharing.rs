@@ -1,8 +1,8 @@
 //! What there is to tell of nodes that share vips.
 
 use std::fmt;
-use std::net::IpAddr;
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use steelyard_layer2::wire::Mac;
 use steelyard_membership::{Cause, Event, Loss, MemberStatus, VipStatus};
@@ -38,6 +38,65 @@ pub struct Ownership {
     pub why: Option<String>,
 }
 
+/// A vip has another owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnerChange {
+    /// The new one; none after it was given up.
+    pub owner: Option<Arc<str>>,
+    /// The one before.
+    pub before: Option<Arc<str>>,
+    /// Of the claim.
+    pub epoch: u64,
+    /// Why, as far as this node knows.
+    pub why: String,
+    /// Why this node took it; none where another did.
+    pub cause: Option<Cause>,
+    /// How long nobody answered, as far as this node knows.
+    pub silence: Option<Duration>,
+}
+
+impl OwnerChange {
+    /// What there is to say without addresses, numbers and times: the same for all vips that share
+    /// a fate.
+    pub(crate) fn gist(&self) -> String {
+        format!("{:?} {:?} {}", self.owner, self.before, self.why)
+    }
+
+    /// One word, kebab-case, stable.
+    pub(super) fn word(&self) -> &'static str {
+        match self.cause {
+            Some(_) => "took-over",
+            None => "owner",
+        }
+    }
+
+    /// One sentence.
+    pub(super) fn say(&self, f: &mut fmt::Formatter<'_>, vip: &str) -> fmt::Result {
+        let owner = self.owner.as_deref().unwrap_or("nobody");
+        write!(f, "{vip} is owned by {owner} (epoch {})", self.epoch)?;
+        if let Some(before) = &self.before {
+            write!(f, ", no longer by {before}")?;
+        }
+        write!(f, ": {}", self.why)?;
+        match self.silence {
+            Some(silence) => write!(f, "; nobody answered for {} ms", silence.as_millis()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why this node has a vip, that was `before`'s.
+pub(crate) fn why_taken(cause: Cause, before: Option<&str>) -> String {
+    let before = before.unwrap_or("its owner");
+    match cause {
+        Cause::First => "nobody had it".to_owned(),
+        Cause::Failover => format!("{before} was not heard"),
+        Cause::Released => format!("{before} gave it up"),
+        Cause::Handover => format!("{before} handed it over"),
+        Cause::Resumed => "it was this node's before".to_owned(),
+    }
+}
+
 /// One word, kebab-case, stable.
 pub(super) fn word(event: &Event) -> &'static str {
     match event {
@@ -53,16 +112,6 @@ pub(super) fn word(event: &Event) -> &'static str {
         Event::Fenced(_) => "fenced",
         Event::Awake => "awake",
         Event::NoQuorum { .. } => "no-quorum",
-    }
-}
-
-/// Whose owner changed with an event, and why that is the owner now.
-pub(crate) fn why_owned(event: &Event) -> Option<(IpAddr, String)> {
-    match event {
-        Event::Owner { vip, before: Some(before), .. } => Some((*vip, format!("after {before}"))),
-        Event::Owner { vip, before: None, .. } => Some((*vip, "nobody had it".to_owned())),
-        Event::Took { vip, cause, .. } => Some((*vip, why_taken(*cause).to_owned())),
-        _ => None,
     }
 }
 
@@ -119,7 +168,7 @@ pub(super) fn say(f: &mut fmt::Formatter<'_>, interface: &str, event: &Event) ->
         Event::Owner { vip, owner: None, .. } => write!(f, "{vip} is owned by nobody"),
         Event::Took { vip, cause, after } => {
             let after = after.as_millis();
-            write!(f, "{vip} is ours after {after} ms: {}", why_taken(*cause))
+            write!(f, "{vip} is ours after {after} ms: {}", why_taken(*cause, None))
         }
         Event::Lost { vip, cause } => write!(f, "{vip} is ours no longer: {}", why_lost(*cause)),
         Event::Refused { vip, by } => {
@@ -139,17 +188,7 @@ pub(super) fn say(f: &mut fmt::Formatter<'_>, interface: &str, event: &Event) ->
     }
 }
 
-fn why_taken(cause: Cause) -> &'static str {
-    match cause {
-        Cause::First => "nobody had it",
-        Cause::Failover => "its owner is not heard",
-        Cause::Released => "its owner gave it up",
-        Cause::Handover => "its owner handed it over",
-        Cause::Resumed => "it was ours before",
-    }
-}
-
-fn why_lost(cause: Loss) -> &'static str {
+pub(crate) fn why_lost(cause: Loss) -> &'static str {
     match cause {
         Loss::HandedOver(_) => "handed over",
         Loss::Yielded(_) => "another node has the later claim",

@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use steelyard_host::netns::Namespace;
-use steelyard_speaker::{Key, Keyring, Membership, Speaker, SpeakerOptions, Vip};
+use steelyard_speaker::{
+    Cause, EventKind, Key, Keyring, Membership, OwnerChange, Speaker, SpeakerEvent, SpeakerOptions,
+    Vip,
+};
+use tokio::sync::broadcast::Receiver;
 
 use super::{Lan, Wish, eventually};
 
@@ -98,6 +102,25 @@ impl Nodes {
     }
 }
 
+/// The one event that tells of another owner of a vip.
+fn change_of(events: &mut Receiver<SpeakerEvent>, vip: &str) -> (SpeakerEvent, OwnerChange) {
+    let mut found = Vec::new();
+    eventually("an event of its new owner", || {
+        while let Ok(event) = events.try_recv() {
+            let is_of_vip = event.address.is_some_and(|it| it.to_string() == vip);
+            match &event.kind {
+                EventKind::Owner { change, .. } if is_of_vip => {
+                    found.push((event.clone(), change.clone()));
+                }
+                _ => {}
+            }
+        }
+        !found.is_empty()
+    });
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
 #[test]
 fn one_of_three_answers_and_another_once_it_is_dead() {
     let Some(mut nodes) = Nodes::new("three", "one_of_three_answers") else { return };
@@ -107,8 +130,21 @@ fn one_of_three_answers_and_another_once_it_is_dead() {
 
     let dead = nodes.owner(VIPS[0]);
     nodes.speakers[dead] = None;
+    let alive: Vec<usize> = (0..3).filter(|n| *n != dead).collect();
+    let mut events: Vec<_> =
+        nodes.speakers.iter().flatten().map(|speaker| speaker.events()).collect();
     eventually("the others take over", || nodes.settled());
     nodes.each_is_answered_by_its_owner();
+    let taker = nodes.owner(VIPS[0]);
+    for (n, events) in alive.into_iter().zip(&mut events) {
+        let (event, change) = change_of(events, VIPS[0]);
+        let by = |name: usize| Some(format!("node-{name}"));
+        assert_eq!(change.owner.as_deref().map(str::to_owned), by(taker), "{event}");
+        assert_eq!(change.before.as_deref().map(str::to_owned), by(dead), "{event}");
+        assert_eq!(change.cause, (n == taker).then_some(Cause::Failover), "{event}");
+        assert!(change.silence.is_some() && event.kind.is_warning(), "{event}");
+        assert_eq!(change.why, format!("node-{dead} was not heard"), "{event}");
+    }
 
     let before = VIPS.map(|vip| nodes.owner(vip));
     nodes.start(dead);

@@ -171,7 +171,10 @@ fn unreadable_and_large_files_are_named() {
     let message = &load(&failed, &Limits::default()).diagnostics[0].message;
     assert_eq!(message, "a.yaml cannot be read: permission denied");
     let unread = Source { name: "a.yaml".into(), text: SourceText::TooLarge(100 << 20) };
-    assert!(load(&unread, &Limits::default()).broken);
+    let loaded = load(&unread, &Limits::default());
+    assert!(loaded.broken);
+    let message = &loaded.diagnostics[0].message;
+    assert!(message.starts_with("a.yaml has 100 MiB, more than the "), "{message}");
     let limits = Limits { file_bytes: 10, ..Limits::default() };
     let large = load(&Source::new("a.yaml", SERVICE.as_bytes()), &limits);
     assert_eq!(large.diagnostics[0].code, crate::codes::FILE_UNREADABLE);

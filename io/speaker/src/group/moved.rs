@@ -1,0 +1,72 @@
+//! Changes of owners, each as one thing to tell: the machine says who owns a vip now, and then why,
+//! if this node had a part in it; else it is told from how the former owner is heard.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use steelyard_membership::{Cause, Event, MemberStatus};
+
+use super::Group;
+use crate::status::{OwnerChange, sharing};
+
+/// Those of one moment.
+#[derive(Default)]
+pub(super) struct Moved {
+    pub(super) changes: BTreeMap<IpAddr, OwnerChange>,
+    /// As they were when it was first asked.
+    members: Option<Vec<MemberStatus>>,
+}
+
+impl Moved {
+    /// Takes an event in, or gives it back.
+    pub(super) fn take(&mut self, now: Instant, group: &Group, event: Event) -> Option<Event> {
+        match event {
+            Event::Owner { vip, owner, before, epoch } => {
+                let (why, silence) = self.guess(now, group, owner.is_some(), before.as_deref());
+                let cause = None;
+                let change = OwnerChange { owner, before, epoch, why, cause, silence };
+                self.changes.insert(vip, change);
+                None
+            }
+            Event::Took { vip, cause, after } => {
+                let Some(change) = self.changes.get_mut(&vip) else { return Some(event) };
+                change.why = sharing::why_taken(cause, change.before.as_deref());
+                change.cause = Some(cause);
+                // Its owner was silent for the dead time before that.
+                let failover = cause == Cause::Failover;
+                change.silence = failover.then(|| after + group.timing.dead());
+                None
+            }
+            Event::Lost { vip, cause } => {
+                let Some(change) = self.changes.get_mut(&vip) else { return Some(event) };
+                sharing::why_lost(cause).clone_into(&mut change.why);
+                change.silence = None;
+                None
+            }
+            other => Some(other),
+        }
+    }
+
+    fn guess(
+        &mut self,
+        now: Instant,
+        group: &Group,
+        is_owned: bool,
+        before: Option<&str>,
+    ) -> (String, Option<Duration>) {
+        let Some(before) = before else { return ("nobody had it".to_owned(), None) };
+        if !is_owned {
+            return (format!("{before} gave it up"), None);
+        }
+        let members = self.members.get_or_insert_with(|| group.segment.members(now));
+        let Some(it) = members.iter().find(|it| *it.name == *before) else {
+            return (format!("{before} is not known"), None);
+        };
+        let silence = it.heard.filter(|heard| !it.this && *heard > group.timing.interval * 2);
+        match silence {
+            Some(_) => (format!("{before} was not heard"), silence),
+            None => (format!("{before} handed it over, or had the earlier claim"), None),
+        }
+    }
+}
