@@ -7,6 +7,7 @@ mod moved;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Instant, SystemTime};
 
@@ -34,6 +35,8 @@ pub(crate) struct Group {
     pub(crate) owned: BTreeSet<IpAddr>,
     /// Since when vips have the owner that they have, and why.
     pub(crate) since: BTreeMap<IpAddr, (SystemTime, String)>,
+    /// Whose vips were that have no owner now.
+    given_up: BTreeMap<IpAddr, Arc<str>>,
     timing: Timing,
     pub(crate) left: bool,
 }
@@ -54,6 +57,7 @@ impl Group {
             socket: None,
             owned: BTreeSet::new(),
             since: BTreeMap::new(),
+            given_up: BTreeMap::new(),
             timing: config.timing,
             left: false,
         }

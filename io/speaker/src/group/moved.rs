@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use steelyard_membership::{Cause, Event, MemberStatus};
@@ -20,10 +21,21 @@ pub(super) struct Moved {
 
 impl Moved {
     /// Takes an event in, or gives it back.
-    pub(super) fn take(&mut self, now: Instant, group: &Group, event: Event) -> Option<Event> {
+    pub(super) fn take(&mut self, now: Instant, group: &mut Group, event: Event) -> Option<Event> {
         match event {
-            Event::Owner { vip, owner, before, epoch } => {
-                let (why, silence) = self.guess(now, group, owner.is_some(), before.as_deref());
+            Event::Owner { vip, owner, mut before, epoch } => {
+                let (why, silence) = match group.given_up.remove(&vip).filter(|_| before.is_none())
+                {
+                    Some(former) => {
+                        let why = format!("{former} gave it up");
+                        before = Some(former);
+                        (why, None)
+                    }
+                    None => self.guess(now, group, owner.is_some(), before.as_deref()),
+                };
+                if let (None, Some(former)) = (&owner, &before) {
+                    group.given_up.insert(vip, Arc::clone(former));
+                }
                 let cause = None;
                 let change = OwnerChange { owner, before, epoch, why, cause, silence };
                 self.changes.insert(vip, change);
