@@ -47,8 +47,9 @@ impl Segment {
         peer.tag = session.tag();
         peer.newest_key |= opened.newest;
         peer.name.get_or_insert_with(|| Arc::from(message.sender));
-        // What was sent to others, and is sent to us again from elsewhere, must not lead us there.
-        if !peer.established {
+        // What was sent to others, and is sent to us again from elsewhere, must not lead us there,
+        // as long as the node itself is heard.
+        if !peer.established || !peer.is_fresh(now, self.timing.dead()) {
             peer.address = Some(from);
         }
         peer.seen = now;

@@ -201,6 +201,15 @@ fn what_was_sent_to_another_leads_nowhere() {
     );
     machine.handle(now, Input::Datagram { from: elsewhere, bytes: &bytes });
     assert!(pass(&mut machine, &mut now, Duration::from_millis(300)).iter().any(led), "it moved");
+    let mut there = |from: SocketAddr, wait| {
+        pass(&mut machine, &mut now, Duration::from_millis(wait));
+        let hello = Message { sender: "b".to_owned(), body: Body::Hello(Beat::default()) };
+        let bytes = peer.seal(Under::Newest, &hello.encode());
+        machine.handle(now, Input::Datagram { from, bytes: &bytes });
+        machine.members(now)[1].address
+    };
+    assert_eq!(there(PEER.into(), 0), Some(elsewhere), "it is heard there");
+    assert_eq!(there(PEER.into(), 600), Some(PEER.into()), "it is not heard there any more");
 }
 
 #[test]

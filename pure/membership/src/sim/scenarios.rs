@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::Broken;
 use super::checks::{clients_follow, one_owner, owners};
 use super::world::{World, vip};
 use crate::{Input, Timing};
@@ -84,18 +85,37 @@ fn a_leave_leaves_no_gap() {
     one_owner(&world).unwrap();
 }
 
+/// Frames get through, datagrams do not.
+fn mute(world: &mut World) {
+    for a in 0..world.hosts.len() {
+        for b in 0..world.hosts.len() {
+            world.link(a, b).mute = true;
+        }
+    }
+}
+
 #[test]
 fn cut_heartbeats_move_nothing_while_the_lan_answers() {
     let mut world = settled(3, 3);
     let before = owners(&world);
-    for a in 0..3 {
-        for b in 0..3 {
-            world.link(a, b).mute = true;
-        }
-    }
+    mute(&mut world);
     world.run_for(SECOND * 20);
     assert_eq!(owners(&world), before);
     assert!(world.refused >= 3, "and it is told");
+}
+
+#[test]
+fn without_probes_cut_heartbeats_would_make_second_owners() {
+    let mut world = settled(3, 3);
+    world.broken = Some(Broken::NoProbe);
+    for n in 0..3 {
+        world.crash(n);
+    }
+    boot(&mut world);
+    one_owner(&world).unwrap();
+    mute(&mut world);
+    world.run_for(SECOND * 20);
+    assert!(one_owner(&world).is_err());
 }
 
 #[test]
