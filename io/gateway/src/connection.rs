@@ -1,9 +1,9 @@
 //! A client's connection: one request after the other until somebody has had enough.
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use steelyard_http::{client_lines, may_be_complete};
@@ -21,6 +21,7 @@ use crate::metrics::{Finished, LabelsRef};
 use crate::request::{Context, Decision, Request};
 use crate::respond::Progress;
 use crate::stream::{Timer, poll_read, read, within, write_all};
+use crate::waiting::Waiting;
 
 /// A connection from a client.
 pub(crate) struct Connection {
@@ -39,8 +40,7 @@ pub(crate) struct Connection {
     peer: SocketAddr,
     /// When the last request was over.
     ended: Instant,
-    /// Between requests: may be cut off.
-    is_idle: Rc<Cell<bool>>,
+    waiting: Rc<Waiting>,
 }
 
 /// What comes after a request.
@@ -54,6 +54,7 @@ enum After {
 
 /// How long, and how much, a client may go on sending after it was answered for good.
 const LINGER: Duration = Duration::from_secs(2);
+const LINGER_AT_END: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
 
 /// Capacity a connection keeps for rewritten requests.
@@ -65,7 +66,7 @@ impl Connection {
         listener: Rc<Listener>,
         stream: TcpStream,
         peer: SocketAddr,
-        is_idle: Rc<Cell<bool>>,
+        waiting: Rc<Waiting>,
     ) -> Self {
         let client_lines = client_lines(peer.ip().to_canonical(), &core.options().server_name);
         let now = Instant::now();
@@ -81,7 +82,7 @@ impl Connection {
             note: Note::default(),
             peer,
             ended: now,
-            is_idle,
+            waiting,
         }
     }
 
@@ -90,6 +91,7 @@ impl Connection {
         let mut deadline = self.ended + self.core.options().timeouts.head;
         loop {
             let after = match self.next(deadline).await {
+                None if self.waiting.is_retired() => return self.linger().await,
                 None => return,
                 Some(Decision::Partial) => After::Close,
                 Some(Decision::Proxy(request, route)) => self.proxy(request, &route).await,
@@ -99,8 +101,9 @@ impl Connection {
                 Some(Decision::Reject(reject)) => self.reject(Fault::Rejected(reject)).await,
             };
             match after {
-                After::Next if !self.is_closing() => {}
-                After::Next | After::Close => return,
+                // When nothing more is to be served, its next answer says so, or it is retired.
+                After::Next => {}
+                After::Close => return,
                 After::Linger => return self.linger().await,
             }
             if self.out.capacity() > KEEP_CAPACITY {
@@ -128,10 +131,15 @@ impl Connection {
                 deadline = at + self.core.options().timeouts.head;
             }
             let (mut from, _) = self.stream.split();
-            let (pool, held, is_idle) = (&self.core.heads, &mut self.held, &self.is_idle);
+            let (pool, held, waiting) = (&self.core.heads, &mut self.held, &self.waiting);
+            let closing = &self.listener.closing;
             let reading = poll_fn(|cx| {
                 let polled = poll_read(&mut from, pool, held, cx);
-                is_idle.set(polled.is_pending() && held.is_none());
+                if polled.is_ready() || held.is_some() {
+                    waiting.go_on();
+                } else if waiting.wait(cx, closing.get()) {
+                    return Poll::Ready(Ok(0));
+                }
                 polled
             });
             match self.timer.until(deadline, reading).await {
@@ -247,14 +255,14 @@ impl Connection {
     /// Closes our side and reads on for a moment: closing with unread bytes would reset the
     /// connection, and the client might never see the answer.
     async fn linger(mut self) {
-        self.is_idle.set(true);
         self.held = None;
         let (mut from, mut to) = self.stream.split();
         if to.shutdown().await.is_err() {
             return;
         }
         let mut slot = None;
-        let _ = within(LINGER, async {
+        let patience = if self.core.draining.get() { LINGER_AT_END } else { LINGER };
+        let _ = within(patience, async {
             let mut total = 0;
             while total < LINGER_BYTES {
                 match read(&mut from, &self.core.heads, &mut slot).await? {

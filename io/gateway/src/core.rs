@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::task::AbortHandle;
 
 use crate::access_log::LogBuffer;
 use crate::buffers::BufferPool;
@@ -18,6 +17,7 @@ use crate::live::{Config, Kept, Live};
 use crate::metrics::Counters;
 use crate::options::GatewayOptions;
 use crate::upstream::Upstreams;
+use crate::waiting::Registry;
 
 /// Heads, and bodies that come with them: large enough that 16 KiB answers go out in one write.
 const HEAD_BUFFER: usize = 64 * 1024;
@@ -66,19 +66,6 @@ pub(crate) struct Listener {
     /// No further requests: connections close after the one they are at.
     pub(crate) closing: Cell<bool>,
     pub(crate) open: Rc<Cell<i64>>,
-}
-
-/// The connections of one core: who waits for a request may be cut off without loss.
-#[derive(Default)]
-pub(crate) struct Registry {
-    entries: Vec<Option<Entry>>,
-    free: Vec<usize>,
-}
-
-struct Entry {
-    abort: AbortHandle,
-    is_idle: Rc<Cell<bool>>,
-    listener: Rc<Listener>,
 }
 
 impl Shared {
@@ -180,43 +167,5 @@ impl Listener {
     /// Whether a connection may go on after the request it is at.
     pub(crate) fn is_closing(&self, core: &Core) -> bool {
         self.closing.get() || core.draining.get()
-    }
-}
-
-impl Registry {
-    /// Where the next connection goes; to be filled by [`Registry::insert`].
-    pub(crate) fn reserve(&mut self) -> usize {
-        self.free.pop().unwrap_or_else(|| {
-            self.entries.push(None);
-            self.entries.len() - 1
-        })
-    }
-
-    pub(crate) fn insert(
-        &mut self,
-        at: usize,
-        abort: AbortHandle,
-        is_idle: Rc<Cell<bool>>,
-        listener: Rc<Listener>,
-    ) {
-        self.entries[at] = Some(Entry { abort, is_idle, listener });
-    }
-
-    pub(crate) fn remove(&mut self, at: usize) {
-        self.entries[at] = None;
-        self.free.push(at);
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.len() == self.free.len()
-    }
-
-    /// Ends connections that wait for a request, all of them or those of a closing listener.
-    pub(crate) fn abort_idle(&self, all: bool) {
-        for entry in self.entries.iter().flatten() {
-            if entry.is_idle.get() && (all || entry.listener.closing.get()) {
-                entry.abort.abort();
-            }
-        }
     }
 }

@@ -149,6 +149,15 @@ impl Gateway {
         }
     }
 
+    /// From now on each answer ends its connection; new ones are still accepted. For when another
+    /// gateway takes over.
+    pub fn wind_down(&self) {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        for worker in workers.iter() {
+            let _ = worker.commands.send(Command::WindDown);
+        }
+    }
+
     /// Stops accepting, lets requests under way finish until `timeout`, and ends the workers.
     /// Blocks until then.
     pub fn drain(&self, timeout: Duration) {

@@ -27,6 +27,7 @@ mod respond;
 mod stream;
 mod tunnel;
 mod upstream;
+mod waiting;
 mod worker;
 
 pub use gateway::{Gateway, StartError};

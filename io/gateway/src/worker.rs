@@ -20,12 +20,18 @@ use crate::connection::Connection;
 use crate::core::{Core, Listener, Shared};
 use crate::metrics::Sample;
 use crate::options::Bind;
+use crate::waiting::Waiting;
+
+/// How long who waits for a request may still make one while the core drains: a client that is busy
+/// learns from the answer that it has to connect anew.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// What a worker can be told. `Sender`s are answered when it is done.
 pub(crate) enum Command {
     Open { bind: Bind, address: SocketAddr, listener: std::net::TcpListener },
     Close { bind: Bind, done: Sender<()> },
     Sample { to: Sender<Sample> },
+    WindDown,
     Drain { timeout: Duration },
 }
 
@@ -77,14 +83,17 @@ async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
             }
             Command::Close { bind, done } => {
                 if let Some(listener) = listeners.remove(&bind) {
+                    let closing = listener.0.clone();
                     close(&core, listener).await;
+                    closing.closing.set(true);
                 }
-                core.connections.borrow().abort_idle(false);
+                core.connections.borrow().retire(false);
                 let _ = done.send(());
             }
             Command::Sample { to } => {
                 let _ = to.send(core.counters.sample());
             }
+            Command::WindDown => core.draining.set(true),
             Command::Drain { timeout } => {
                 drain(&core, &mut listeners, timeout).await;
                 break;
@@ -123,7 +132,6 @@ async fn close(core: &Rc<Core>, (state, socket, accepting): Accepting) {
     while let Some(Ok((stream, peer))) = accept_now(&socket) {
         take_in(core, &state, stream, peer);
     }
-    state.closing.set(true);
 }
 
 fn accept_now(socket: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
@@ -149,17 +157,15 @@ async fn accept_all(core: Rc<Core>, listener: Rc<Listener>, socket: Rc<TcpListen
 }
 
 fn take_in(core: &Rc<Core>, listener: &Rc<Listener>, stream: TcpStream, peer: SocketAddr) {
-    let slot = core.connections.borrow_mut().reserve();
-    let is_idle = Rc::new(Cell::new(false));
+    let waiting = Rc::new(Waiting::default());
+    let slot = core.connections.borrow_mut().insert(waiting.clone(), listener.clone());
     listener.open.set(listener.open.get() + 1);
-    let connection = Connection::new(core.clone(), listener.clone(), stream, peer, is_idle.clone());
+    let connection = Connection::new(core.clone(), listener.clone(), stream, peer, waiting);
     let place = Place { core: core.clone(), slot };
-    let task = spawn_local(async move {
+    spawn_local(async move {
         let _place = place;
         connection.serve().await;
     });
-    let mut connections = core.connections.borrow_mut();
-    connections.insert(slot, task.abort_handle(), is_idle, listener.clone());
 }
 
 /// A connection's place in the registry, given up however it ends.
@@ -184,18 +190,23 @@ async fn keep_house(core: Rc<Core>) {
     }
 }
 
-/// Stops accepting, ends who waits for a request, lets the others finish until `timeout`.
+/// Stops accepting, and lets requests finish until `timeout`. Clients learn of it by their next
+/// answer; who asks nothing for a while is ended.
 async fn drain(core: &Rc<Core>, listeners: &mut Listeners, timeout: Duration) {
     let deadline = Instant::now() + timeout;
     core.draining.set(true);
     for (_, listener) in listeners.drain() {
         close(core, listener).await;
     }
+    let patient = Instant::now() + GRACE.min(timeout / 4);
     loop {
         // Those taken in a moment ago get to read what they have been sent.
         tokio::task::yield_now().await;
-        core.connections.borrow().abort_idle(true);
-        if core.connections.borrow().is_empty() || Instant::now() >= deadline {
+        let now = Instant::now();
+        if now >= patient {
+            core.connections.borrow().retire(true);
+        }
+        if core.connections.borrow().is_empty() || now >= deadline {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -2,11 +2,13 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use steelyard_gateway::{Bind, GatewayOptions};
+use steelyard_gateway::{Bind, Gateway, GatewayOptions};
 use steelyard_http::RouteTable;
 use support::*;
 
@@ -136,6 +138,64 @@ fn draining_lets_requests_finish() {
         );
         assert!(busy.is_closed());
         draining.join().unwrap();
+    });
+}
+
+/// Sixteen clients ask on and on, each at its own pace, while `end` happens. All learn of the end
+/// from an answer, and lose no request by it.
+fn all_are_told(end: impl FnOnce(&Gateway, SocketAddr)) {
+    let backend = Server::echo("one");
+    let options = GatewayOptions { workers: 2, ..GatewayOptions::default() };
+    let (gateway, address) = gateway_with(&[route("one", "*", "/", &[backend.address])], options);
+    let begun = std::sync::Barrier::new(17);
+    std::thread::scope(|scope| {
+        for pace in 0..16 {
+            let begun = &begun;
+            scope.spawn(move || {
+                let mut client = Client::connect(address);
+                assert_eq!(client.get("a", "/").status(), 200);
+                begun.wait();
+                loop {
+                    let answer = client.get("a", "/");
+                    assert_eq!(answer.status(), 200);
+                    if answer.header("connection") == Some("close") {
+                        break;
+                    }
+                    std::thread::sleep(Duration::from_millis(pace));
+                }
+                assert!(client.is_closed());
+            });
+        }
+        begun.wait();
+        end(&gateway, address);
+    });
+}
+
+#[test]
+fn who_is_busy_is_told_and_not_cut_off() {
+    all_are_told(|gateway, _| gateway.drain(PATIENCE));
+    all_are_told(|gateway, address| {
+        gateway.wind_down();
+        eventually("answers end their connections", || {
+            get(address, "a", "/").header("connection") == Some("close")
+        });
+    });
+}
+
+#[test]
+fn who_is_idle_is_sent_away_without_a_reset() {
+    let (gateway, address) = gateway(&[]);
+    let mut idle = std::net::TcpStream::connect(address).unwrap();
+    idle.set_read_timeout(Some(PATIENCE)).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| gateway.drain(PATIENCE));
+        assert_eq!(idle.read(&mut [0]).unwrap(), 0, "our side is closed");
+        // What was on its way when we closed is read: no reset comes back.
+        for _ in 0..10 {
+            idle.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            assert_eq!(idle.read(&mut [0]).unwrap(), 0);
+        }
+        drop(idle);
     });
 }
 

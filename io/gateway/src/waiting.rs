@@ -1,0 +1,87 @@
+//! A connection between two requests, and how it is ended without loss.
+//!
+//! Closing a connection while its client writes resets it, and the client cannot know whether its
+//! request was taken. So who waits for a request is first told with its next answer
+//! (`Connection: close`); who has none is *retired*: our side is closed, and what the client still
+//! says is read until it closes too, or for a while.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+use crate::core::Listener;
+
+/// Where one connection stands, as its task and its core see it.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    is_idle: Cell<bool>,
+    is_retired: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// The connections of one core.
+#[derive(Default)]
+pub(crate) struct Registry {
+    entries: Vec<Option<(Rc<Waiting>, Rc<Listener>)>>,
+    free: Vec<usize>,
+}
+
+impl Waiting {
+    /// The connection waits for a request, of which nothing came; whether it shall not. `retire`:
+    /// nobody says so later.
+    pub(crate) fn wait(&self, cx: &Context<'_>, retire: bool) -> bool {
+        self.is_retired.set(self.is_retired.get() || retire);
+        self.is_idle.set(true);
+        let mut waker = self.waker.borrow_mut();
+        if waker.as_ref().is_none_or(|known| !known.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        self.is_retired.get()
+    }
+
+    /// The connection does not wait any more.
+    pub(crate) fn go_on(&self) {
+        self.is_idle.set(false);
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.is_retired.get()
+    }
+
+    fn retire(&self) {
+        if self.is_idle.get() && !self.is_retired.replace(true) {
+            self.waker.borrow().iter().for_each(Waker::wake_by_ref);
+        }
+    }
+}
+
+impl Registry {
+    /// A place for a connection.
+    pub(crate) fn insert(&mut self, waiting: Rc<Waiting>, listener: Rc<Listener>) -> usize {
+        let entry = Some((waiting, listener));
+        if let Some(at) = self.free.pop() {
+            self.entries[at] = entry;
+            return at;
+        }
+        self.entries.push(entry);
+        self.entries.len() - 1
+    }
+
+    pub(crate) fn remove(&mut self, at: usize) {
+        self.entries[at] = None;
+        self.free.push(at);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.len() == self.free.len()
+    }
+
+    /// Ends connections that wait for a request, all of them or those of closing listeners.
+    pub(crate) fn retire(&self, all: bool) {
+        for (waiting, listener) in self.entries.iter().flatten() {
+            if all || listener.closing.get() {
+                waiting.retire();
+            }
+        }
+    }
+}
