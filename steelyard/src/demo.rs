@@ -85,7 +85,7 @@ async fn play(settings: Settings, any_port: bool) -> Result<ExitCode> {
     println!("{}", welcome(&engine, port));
     let why = signals.stop().await;
     tracing::info!("{why}");
-    engine.stop(drain).await;
+    engine.stop(drain, signals.again()).await;
     drop(servers);
     Ok(ExitCode::SUCCESS)
 }

@@ -12,7 +12,7 @@ use crate::client::{AdminArgs, AskError};
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Each address that moves is handed over: its new owner answers before the old one falls silent.
-Connections through the old owner break, as at any change of owner.
+Connections through the old owner go on there: the new one passes their packets to it.
 
 Exit status: 0 begun, 1 no running instance does it, 2 usage.")]
 pub struct RebalanceArgs {

@@ -72,6 +72,7 @@ pub struct Forwarder {
 #[derive(Debug)]
 pub(crate) enum Ask {
     Apply(Desired, oneshot::Sender<Observed>),
+    Flows(oneshot::Sender<usize>),
     Remove(oneshot::Sender<Result<(), Why>>),
 }
 
@@ -138,6 +139,14 @@ impl Forwarder {
     pub async fn apply(&self, desired: &Desired) -> Observed {
         let (answer, done) = oneshot::channel();
         self.asks.send(Ask::Apply(desired.clone(), answer)).expect("the owner runs while we do");
+        done.await.expect("the owner answers every ask")
+    }
+
+    /// How many TCP connections are carried on to endpoints right now. They break with
+    /// [`Forwarder::remove`].
+    pub async fn flows(&self) -> usize {
+        let (answer, done) = oneshot::channel();
+        self.asks.send(Ask::Flows(answer)).expect("the owner runs while we do");
         done.await.expect("the owner answers every ask")
     }
 

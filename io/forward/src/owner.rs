@@ -98,6 +98,9 @@ impl Owner {
                 Ask::Apply(desired, answer) => {
                     let _ = answer.send(self.apply(&desired).await);
                 }
+                Ask::Flows(answer) => {
+                    let _ = answer.send(self.flows().await);
+                }
                 Ask::Remove(answer) => {
                     let outcome = self.remove().await;
                     let _ = answer.send(outcome);
@@ -202,6 +205,27 @@ impl Owner {
             Ok(Err(error)) => tracing::warn!(%error, "stale UDP flows stay until they end"),
             Err(error) => tracing::error!(%error, "forgetting UDP flows broke off"),
         }
+    }
+
+    async fn flows(&self) -> usize {
+        let applied = self.kernel.as_ref().and_then(Kernel::applied);
+        let translated: BTreeSet<SocketAddr> = applied
+            .into_iter()
+            .flat_map(|ruleset| ruleset.translated().keys())
+            .filter(|key| key.protocol == Protocol::Tcp)
+            .map(|key| key.socket())
+            .collect();
+        if translated.is_empty() {
+            return self.proxies.connections();
+        }
+        let ours = move |flow: &conntrack::Flow| {
+            flow.protocol == conntrack::TCP
+                && flow.is_open
+                && translated.contains(&flow.destination)
+        };
+        let counted = tokio::task::spawn_blocking(|| conntrack::count(ours)).await;
+        // What cannot be counted is not waited for.
+        self.proxies.connections() + counted.map_or(0, |count| count.unwrap_or(0))
     }
 
     async fn remove(&mut self) -> Result<(), Why> {

@@ -102,6 +102,14 @@ impl Proxies {
         open.map(|(key, _)| *key).chain(lingering.map(|(key, _)| *key)).collect()
     }
 
+    /// TCP connections that go on.
+    pub(crate) fn connections(&self) -> usize {
+        let open = self.open.iter().filter(|(key, _)| key.protocol == Protocol::Tcp);
+        let open: usize = open.map(|(_, proxy)| proxy.connections()).sum();
+        let lingering = self.lingering.iter();
+        open + lingering.map(|(_, it)| Arc::strong_count(it).saturating_sub(1)).sum::<usize>()
+    }
+
     fn close(&mut self, key: VipPort) {
         let Some(proxy) = self.open.remove(&key) else { return };
         proxy.task.abort();

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     config: ArcSwap<Config>,
     /// Grows with every swap.
     version: AtomicU64,
+    /// Draining ends now.
+    pub(crate) hurry: AtomicBool,
 }
 
 /// One core.
@@ -75,6 +77,7 @@ impl Shared {
             options,
             config: ArcSwap::from_pointee(config),
             version: AtomicU64::new(0),
+            hurry: AtomicBool::new(false),
         })
     }
 

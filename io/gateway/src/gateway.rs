@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -156,6 +156,11 @@ impl Gateway {
         for worker in workers.iter() {
             let _ = worker.commands.send(Command::WindDown);
         }
+    }
+
+    /// Ends a [`Gateway::drain`] that goes on, or comes later.
+    pub fn hurry(&self) {
+        self.shared.hurry.store(true, Ordering::Relaxed);
     }
 
     /// Stops accepting, lets requests under way finish until `timeout`, and ends the workers.

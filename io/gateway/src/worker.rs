@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -206,7 +207,8 @@ async fn drain(core: &Rc<Core>, listeners: &mut Listeners, timeout: Duration) {
         if now >= patient {
             core.connections.borrow().retire(true);
         }
-        if core.connections.borrow().is_empty() || now >= deadline {
+        let late = now >= deadline || core.shared.hurry.load(Ordering::Relaxed);
+        if late || core.connections.borrow().is_empty() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;

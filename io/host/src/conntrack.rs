@@ -1,6 +1,6 @@
-//! Forgets entries of the kernel's connection tracking table, over netlink (ctnetlink).
+//! Counts and forgets entries of the kernel's connection tracking table, over netlink (ctnetlink).
 //!
-//! Needed for UDP only: a client that keeps its source port is otherwise sent to the endpoint its
+//! Forgetting is needed for UDP only: a client that keeps its source port is otherwise sent to the endpoint its
 //! first datagram went to for as long as it keeps sending, also when that endpoint is gone.
 //! What the kernel sends is read with bounds checks; what cannot be read is passed over.
 
@@ -20,18 +20,39 @@ pub struct Flow {
     pub destination: SocketAddr,
     /// Who answers: the endpoint, or `destination` where nothing is translated.
     pub answering: SocketAddr,
+    /// Of TCP: both sides may still speak, or one of them.
+    pub is_open: bool,
 }
 
 /// IP protocol number of UDP.
 pub const UDP: u8 = 17;
+/// IP protocol number of TCP.
+pub const TCP: u8 = 6;
 
 const FAMILY_HEADER: usize = 4;
 const GET: u16 = (1 << 8) | 1;
 const DELETE: u16 = (1 << 8) | 2;
 const TUPLE_ORIGINAL: u16 = 1;
 const TUPLE_REPLY: u16 = 2;
+const PROTOCOL: u16 = 4;
+/// From the SYN's answer to the first end of both: linux/netfilter/nf_conntrack_tcp.h.
+const OPEN: std::ops::RangeInclusive<u8> = 2..=5;
 const ID: u16 = 12;
 const ZONE: u16 = 18;
+
+/// How many flows `wanted` picks. Blocks; wants CAP_NET_ADMIN.
+pub fn count(wanted: impl Fn(&Flow) -> bool) -> io::Result<usize> {
+    let mut netlink = Netlink::open(libc::NETLINK_NETFILTER)?;
+    let mut count = 0;
+    for family in [2, 10] {
+        let request = Request::new(GET, netlink::DUMP, &[family, 0, 0, 0]);
+        netlink.ask(request, |_, body| {
+            let entry = parse(body.get(FAMILY_HEADER..).unwrap_or_default());
+            count += usize::from(entry.is_some_and(|(flow, _)| wanted(&flow)));
+        })?;
+    }
+    Ok(count)
+}
 
 /// Deletes the flows that `doomed` picks and returns how many went. Blocks; wants CAP_NET_ADMIN.
 pub fn delete(doomed: impl Fn(&Flow) -> bool) -> io::Result<usize> {
@@ -59,10 +80,12 @@ pub fn delete(doomed: impl Fn(&Flow) -> bool) -> io::Result<usize> {
 /// The flow, and the attributes that name it in a delete request.
 fn parse(body: &[u8]) -> Option<(Flow, Vec<u8>)> {
     let (mut original, mut reply, mut name) = (None, None, Vec::new());
+    let mut is_open = false;
     for attribute in attributes(body) {
         match attribute.kind {
             TUPLE_ORIGINAL => original = tuple(attribute.value),
             TUPLE_REPLY => reply = tuple(attribute.value),
+            PROTOCOL => is_open = tcp_state(attribute.value).is_some_and(|it| OPEN.contains(&it)),
             _ => {}
         }
         if matches!(attribute.kind, TUPLE_ORIGINAL | ID | ZONE) {
@@ -71,7 +94,13 @@ fn parse(body: &[u8]) -> Option<(Flow, Vec<u8>)> {
     }
     let (protocol, client, destination) = original?;
     let (_, answering, _) = reply?;
-    Some((Flow { protocol, client, destination, answering }, name))
+    Some((Flow { protocol, client, destination, answering, is_open }, name))
+}
+
+fn tcp_state(bytes: &[u8]) -> Option<u8> {
+    let tcp = attributes(bytes).find(|part| part.kind == 1)?;
+    let state = attributes(tcp.value).find(|part| part.kind == 1)?;
+    state.value.first().copied()
 }
 
 /// Protocol, source and destination of one direction.
@@ -123,6 +152,7 @@ mod tests {
             direction(TUPLE_REPLY, [10, 1, 0, 2], 5353, [10, 0, 0, 11], 4000),
             attribute(3, &[0, 0, 0, 8]),
             attribute(ID, &[1, 2, 3, 4]),
+            attribute(0x8000 | PROTOCOL, &attribute(0x8001, &attribute(1, &[3]))),
         ]
         .concat()
     }
@@ -131,6 +161,7 @@ mod tests {
     fn a_translated_flow_is_read() {
         let (flow, name) = parse(&entry()).unwrap();
         assert_eq!(flow.protocol, UDP);
+        assert!(flow.is_open);
         assert_eq!(flow.client, "10.0.0.5:4000".parse().unwrap());
         assert_eq!(flow.destination, "10.0.0.100:53".parse().unwrap());
         assert_eq!(flow.answering, "10.1.0.2:5353".parse().unwrap());

@@ -454,9 +454,10 @@ impl Engine {
         self.parts.gateway.reopen_log();
     }
 
-    /// Withdraws, finishes requests, and undoes what was set on the host.
-    pub(crate) async fn stop(self, drain: Duration) {
-        self.parts.stop(drain).await;
+    /// Withdraws, finishes requests, and undoes what was set on the host. Waits for nobody once
+    /// `again` is over.
+    pub(crate) async fn stop(self, drain: Duration, again: impl Future<Output = ()>) {
+        self.parts.stop(drain, again).await;
     }
 }
 

@@ -142,7 +142,7 @@ async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Res
         Err(_) => "cannot go on",
     };
     tracing::info!("{why}: finishing requests for up to {} s", drain.as_secs());
-    engine.stop(drain).await;
+    engine.stop(drain, signals.again()).await;
     outcome.map(|_| ExitCode::SUCCESS)
 }
 
@@ -221,6 +221,11 @@ impl Signals {
                 return why;
             }
         }
+    }
+
+    /// The same, when it does not matter why.
+    pub(crate) async fn again(&mut self) {
+        self.stop().await;
     }
 
     async fn next(&mut self) -> Event {

@@ -21,6 +21,8 @@ use super::Settings;
 /// How long those are served that have not heard of a handover: well over the time that a client
 /// takes to ask again whose address it is.
 const STRAGGLERS: Duration = Duration::from_secs(5);
+/// How often it is looked whether connections have ended.
+const GLANCE: Duration = Duration::from_millis(200);
 
 /// All of them.
 pub(super) struct Parts {
@@ -125,25 +127,64 @@ impl Parts {
     }
 
     /// Others take over first, and those who have not heard of it are served for a while; then
-    /// silence, the last requests, and the host as it was.
-    pub(super) async fn stop(mut self, drain: Duration) {
-        let speaker = match self.speaker.take() {
-            Some(speaker) => gives_away(&speaker).await.then_some(speaker),
-            None => None,
-        };
-        if speaker.is_some() {
-            tracing::info!("handed over: serving stragglers for {} s", STRAGGLERS.as_secs());
-            tokio::time::sleep(STRAGGLERS).await;
+    /// silence, the last requests, and the host as it was. Waits for nobody once `again` is over.
+    pub(super) async fn stop(self, drain: Duration, again: impl Future<Output = ()>) {
+        let (hurry, hurried) = watch::channel(false);
+        let gateway = self.gateway.clone();
+        let mut ending = std::pin::pin!(self.end(drain, hurried));
+        tokio::select! {
+            () = &mut ending => return,
+            () = again => {}
         }
+        tracing::info!("asked again: what is under way breaks off");
+        gateway.hurry();
+        hurry.send_replace(true);
+        ending.await;
+    }
+
+    async fn end(mut self, drain: Duration, mut hurried: watch::Receiver<bool>) {
+        let mut speaker = self.speaker.take();
+        if let Some(speaks) = &speaker {
+            if or_hurried(&mut hurried, gives_away(speaks)).await == Some(true) {
+                tracing::info!("handed over: serving stragglers for {} s", STRAGGLERS.as_secs());
+                self.gateway.wind_down();
+                or_hurried(&mut hurried, tokio::time::sleep(STRAGGLERS)).await;
+            }
+            // Others pass us packets of our flows until they hear from us that we stop. A machine
+            // that is alone falls silent first.
+            speaker = speaker.filter(|it| !it.sharing().borrow().members.is_empty());
+        }
+        let until = tokio::time::Instant::now() + drain;
         let gateway = self.gateway.clone();
         let drained = tokio::task::spawn_blocking(move || gateway.drain(drain)).await;
         if drained.is_err() {
             tracing::error!("draining broke off");
         }
-        // Others pass us packets of our flows until they hear from us that we stop.
+        if speaker.is_some() {
+            let flows = tokio::time::timeout_at(until, end_of_flows(&self.forwarder));
+            or_hurried(&mut hurried, flows).await;
+        }
         drop(speaker);
         undo(self.forwarder).await;
         drop(self.admin);
+    }
+}
+
+/// What comes of `work`, unless it is broken off.
+async fn or_hurried<T>(
+    hurried: &mut watch::Receiver<bool>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::select! {
+        outcome = work => Some(outcome),
+        _ = hurried.wait_for(|it| *it) => None,
+    }
+}
+
+/// Waits until the last connection that is carried on to an endpoint has ended.
+async fn end_of_flows(forwarder: &Forwarder) {
+    while forwarder.flows().await > 0 {
+        tokio::time::sleep(GLANCE).await;
     }
 }
 
