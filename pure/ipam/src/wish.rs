@@ -192,23 +192,30 @@ fn settle(families: Families, service: &Service, request: &Request) -> Families 
 fn request(service: &Service) -> (Request, FieldPath) {
     let written =
         annotation(service, LOAD_BALANCER_IPS).filter(|written| !written.value.is_empty());
-    let Some(written) = written else {
-        let request =
-            service.load_balancer_ip.map_or(Request::Any, |it| Request::Addresses(vec![it]));
-        return (request, FieldPath::from("spec.loadBalancerIP"));
-    };
-    let request = if service.load_balancer_ip.is_some() {
-        let key = written.key;
-        Request::Invalid(format!("service can not have both {key} and svc.Spec.LoadBalancerIP"))
-    } else {
-        parse_addresses(written.key, written.value)
-    };
-    (request, written.path())
+    let path = FieldPath::from("spec.loadBalancerIP");
+    match (written, &service.load_balancer_ip) {
+        (None, None) => (Request::Any, path),
+        (None, Some(text)) => {
+            let invalid = || Request::Invalid(format!("invalid {path} {text:?}"));
+            let request = address(text).map(|it| Request::Addresses(vec![it]));
+            (request.unwrap_or_else(invalid), path)
+        }
+        (Some(written), None) => (parse_addresses(written.key, written.value), written.path()),
+        (Some(written), Some(_)) => {
+            let key = written.key;
+            let text = format!("service can not have both {key} and svc.Spec.LoadBalancerIP");
+            (Request::Invalid(text), written.path())
+        }
+    }
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    text.trim().parse().ok().map(|address: IpAddr| address.to_canonical())
 }
 
 fn parse_addresses(key: &str, value: &str) -> Request {
-    let parsed: Result<Vec<IpAddr>, _> = value.split(',').map(|part| part.trim().parse()).collect();
-    let Ok(addresses) = parsed else {
+    let parsed: Option<Vec<IpAddr>> = value.split(',').map(address).collect();
+    let Some(addresses) = parsed else {
         return Request::Invalid(format!("invalid {key}: {value:?}"));
     };
     if model::Families::of(&addresses).is_some() {

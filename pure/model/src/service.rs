@@ -39,8 +39,9 @@ pub struct Service {
     pub family_policy: Option<FamilyPolicy>,
     /// `spec.loadBalancerClass`.
     pub load_balancer_class: Option<String>,
-    /// `spec.loadBalancerIP`, where it is an address.
-    pub load_balancer_ip: Option<IpAddr>,
+    /// `spec.loadBalancerIP` as written: no API server looks at it, and what it says is judged with
+    /// the annotation that says the same.
+    pub load_balancer_ip: Option<String>,
     /// `spec.externalTrafficPolicy`.
     pub external_traffic_policy: TrafficPolicy,
     /// `spec.healthCheckNodePort`.

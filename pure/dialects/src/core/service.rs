@@ -38,7 +38,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
         ip_families: families(&spec, findings),
         family_policy: family_policy(&spec, findings),
         load_balancer_class: spec.load_balancer_class.clone().filter(|class| !class.is_empty()),
-        load_balancer_ip: requested(&spec, findings),
+        load_balancer_ip: spec.load_balancer_ip.clone().filter(|text| !text.is_empty()),
         external_traffic_policy: traffic_policy(&spec, findings),
         health_check_node_port: health_check_port(&spec, findings),
         publish_not_ready: spec.publish_not_ready_addresses.unwrap_or(false),
@@ -130,11 +130,6 @@ fn family_policy(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> Option
             ("RequireDualStack", FamilyPolicy::RequireDualStack),
         ],
     )
-}
-
-fn requested(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> Option<IpAddr> {
-    let text = spec.load_balancer_ip.as_deref().filter(|text| !text.is_empty())?;
-    findings.address(&FieldPath::from("spec.loadBalancerIP"), text)
 }
 
 fn traffic_policy(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> TrafficPolicy {

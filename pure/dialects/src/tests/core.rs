@@ -73,11 +73,10 @@ fn services_that_the_api_server_refuses() {
             ],
         ),
         (
-            "{type: LoadBalancer, loadBalancerIP: 10.0.0.256, clusterIPs: [x], \
+            "{type: LoadBalancer, loadBalancerIP: a.lan, clusterIPs: [x], \
               ipFamilies: [ipv4], ipFamilyPolicy: Dual, externalTrafficPolicy: local, \
               ports: [{port: 80}]}",
             vec![
-                "error invalid-value spec.loadBalancerIP",
                 "error invalid-value spec.clusterIPs[0]",
                 "error invalid-value spec.ipFamilies[0]",
                 "error invalid-value spec.ipFamilyPolicy",

@@ -100,7 +100,7 @@ fn a_request_that_cannot_be_met_releases_what_was_held_an_invalid_one_keeps_it()
         assert_eq!(told(&run(&pools, &services, &was)), [expected], "{request:?}");
     }
     let both = with(annotated("default/a", &[("loadBalancerIPs", "10.0.0.2")]), |it| {
-        it.load_balancer_ip = Some("10.0.0.2".parse().unwrap());
+        it.load_balancer_ip = Some("10.0.0.2".to_owned());
     });
     assert_eq!(fresh(&pools, &[both]), ["default/a: - [LoadBalancerFailed]"]);
 }
@@ -108,10 +108,14 @@ fn a_request_that_cannot_be_met_releases_what_was_held_an_invalid_one_keeps_it()
 #[test]
 fn spec_load_balancer_ip_is_a_request() {
     let pools = [pool("a", &["10.0.0.1-10.0.0.4"])];
-    let wants = with(service("default/a"), |it| {
-        it.load_balancer_ip = Some("10.0.0.3".parse().unwrap());
-    });
-    assert_eq!(fresh(&pools, &[wants]), ["default/a: 10.0.0.3 [IPAllocated]"]);
+    for (text, expected) in [
+        ("10.0.0.3", "default/a: 10.0.0.3 [IPAllocated]"),
+        ("::ffff:10.0.0.3", "default/a: 10.0.0.3 [IPAllocated]"),
+        ("the third one", "default/a: - [LoadBalancerFailed]"),
+    ] {
+        let wants = with(service("default/a"), |it| it.load_balancer_ip = Some(text.to_owned()));
+        assert_eq!(fresh(&pools, &[wants]), [expected]);
+    }
 }
 
 #[test]

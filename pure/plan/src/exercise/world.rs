@@ -168,7 +168,7 @@ impl Choices<'_> {
             ip_families: Vec::new(),
             family_policy: self.one_of(&policies),
             load_balancer_class: self.one_in(20).then(|| "other".to_owned()),
-            load_balancer_ip: self.one_in(6).then(|| parsed(self.one_of(&ADDRESSES))),
+            load_balancer_ip: self.one_in(6).then(|| self.one_of(&ADDRESSES).to_owned()),
             external_traffic_policy: if local {
                 TrafficPolicy::Local
             } else {
