@@ -82,6 +82,9 @@ fn network(text: &str) -> Option<IpNet> {
 }
 
 fn cidr_help(text: &str) -> String {
+    if text.contains(',') {
+        return "write each on a line of its own, after `- `".to_owned();
+    }
     let (address, length) = text.split_once('/').unwrap_or((text, ""));
     match address.parse::<IpAddr>() {
         Ok(IpAddr::V4(_)) => {

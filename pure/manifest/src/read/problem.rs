@@ -86,7 +86,8 @@ impl Complaint {
         let (message, help) = match self {
             Self::Wants(wanted) => {
                 let message = format!("{subject} wants {wanted}, but this is {}", node.described());
-                (message, help_for(&wanted, node))
+                let help = slip(&path, node).unwrap_or_else(|| help_for(&wanted, node));
+                (message, help)
             }
             Self::Variant { written, known } => {
                 let message = format!("{subject} cannot be {:?}", shortened(&written));
@@ -114,6 +115,26 @@ fn help_for_variant(written: &str, known: &[&'static str]) -> String {
     }
     let listed: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
     format!("write one of {}", listed.join(", "))
+}
+
+/// What to write where many write the same wrong thing.
+fn slip(path: &FieldPath, node: &Node) -> Option<String> {
+    let key = path.0.rsplit('.').next().unwrap_or_default();
+    match (key, &node.resolved().value) {
+        ("matchLabels", Value::Map(_)) => {
+            Some("leave `matchLabels:` out: the labels go where it is".to_owned())
+        }
+        ("holdTime" | "keepaliveTime" | "connectTime", Value::Scalar { text, .. }) => {
+            Some(format!("write it with a unit: {}s", shortened(text)))
+        }
+        ("port", Value::Scalar { text, plain: true }) if path.0.ends_with(".service.port") => {
+            Some(match Plain::of(text) {
+                Plain::Int(_) => format!("write `port: {{number: {}}}`", shortened(text)),
+                _ => format!("write `port: {{name: {}}}`", shortened(text)),
+            })
+        }
+        _ => None,
+    }
 }
 
 fn help_for(wanted: &str, node: &Node) -> String {

@@ -6,6 +6,7 @@ mod rule;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use steelyard_model::suggest::closeness;
 use steelyard_model::{
     ClassName, Diagnostic, HostMatch, NamespacedName, PathMatch, Provenance, Route, RouteDraft,
     RouteSet, Severity,
@@ -79,14 +80,24 @@ fn not_ours(world: &World<'_>, class: &ClassName) -> Diagnostic {
         ),
         None => format!("class `{}` is not ours, so this Ingress is not served here", class.name),
     };
-    Diagnostic::at(
-        Severity::Info,
-        codes::CLASS_NOT_OURS,
-        &class.place,
-        message,
-        "to have it served use class traefik or nginx, or add an IngressClass of this name whose \
-         controller is traefik.io/ingress-controller or k8s.io/ingress-nginx",
-    )
+    let is_known = world.classes.contains_key(class.name.as_str());
+    let meant = ["traefik", "nginx"].into_iter().find(|ours| is_typo(&class.name, ours));
+    let (severity, help) = match meant.filter(|_| !is_known) {
+        Some(meant) => (Severity::Warning, format!("did you mean `{meant}`?")),
+        None => (
+            Severity::Info,
+            "to have it served use class traefik or nginx, or add an IngressClass of this name \
+             whose controller is traefik.io/ingress-controller or k8s.io/ingress-nginx"
+                .to_owned(),
+        ),
+    };
+    Diagnostic::at(severity, codes::CLASS_NOT_OURS, &class.place, message, help)
+}
+
+/// Whether `written` is but a letter or two away from `name`; a class may well be named after
+/// another.
+fn is_typo(written: &str, name: &str) -> bool {
+    closeness(written, name).is_some_and(|edits| edits <= 2)
 }
 
 /// Every Service that a route names.
