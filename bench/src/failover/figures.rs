@@ -110,7 +110,7 @@ fn notes_on(name: &str, rounds: &[Round], wanted: u32) -> Vec<String> {
     let lost: u32 = rounds.iter().map(|round| round.at_return).sum();
     if lost > 0 {
         notes.push(format!(
-            "{name}: {lost} requests in all were not answered while the node came back."
+            "{name}: while the node came back, {lost} requests in all were not answered."
         ));
     }
     notes
