@@ -176,9 +176,11 @@ impl Roster {
         self.peers.values().filter(|it| it.is_fresh(now, self.dead)).filter(mutual).count()
     }
 
-    /// Whether somebody was heard within `time` with whom we never spoke.
+    /// Whether somebody was heard within `time` with whom neither we spoke, nor anybody whom we hear:
+    /// of what that one owns we may know nothing.
     pub(crate) fn has_strangers(&self, now: Instant, time: Duration) -> bool {
-        let strange = |it: &Peer| it.address.is_some() && !it.established;
+        let told_of = |it: &Peer| it.evidence.is_some_and(|at| now < at + self.dead);
+        let strange = |it: &Peer| it.address.is_some() && !it.established && !told_of(it);
         self.peers.values().any(|it| strange(it) && now < it.seen + time)
     }
 

@@ -7,7 +7,7 @@ use super::Broken;
 use super::chance::Chance;
 use super::checks;
 use super::world::{World, vip};
-use crate::{Input, Key, Policy, Timing};
+use crate::{Candidate, Input, Key, Policy, Timing};
 
 /// What goes wrong, or is done, in a round.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ fn make(seed: u64) -> World {
     if nodes >= 3 && chance.permille(150) {
         world.quorum = Some(nodes);
     }
-    if chance.permille(300) {
+    if chance.permille(150) {
         world.policy = Policy::Withdraw;
     }
     world.with_vips(u8::try_from(1 + chance.below(6)).expect("few"));
@@ -121,7 +121,10 @@ fn prefer(world: &mut World, chance: &mut Chance) {
 /// After this long all is settled again: listening, spoken with everybody, everybody's turn.
 fn settle_time(world: &World) -> Duration {
     let swim = world.hosts.len() > world.mesh;
-    world.timing.dead() * 8 + Duration::from_secs(if swim { 14 } else { 4 })
+    // Who let a vip to one of us, whose heartbeats do not come, asks for it again after that.
+    let withdraws = world.policy == Policy::Withdraw;
+    let let_be = if withdraws { world.timing.defend } else { Duration::ZERO };
+    world.timing.dead() * 8 + Duration::from_secs(if swim { 14 } else { 4 }) + let_be
 }
 
 fn settled(world: &mut World) -> Result<(), String> {
@@ -151,7 +154,8 @@ fn first_start(world: &mut World) -> Result<(), String> {
         world.run_for(gap);
     }
     settled(world)?;
-    let alike = world.vips.values().flatten().all(|it| it.score == 0);
+    let alike = |it: &Vec<Candidate>| it.len() == nodes && it.iter().all(|it| it.score == 0);
+    let alike = world.vips.values().all(alike);
     if together && world.loss == 0 && alike {
         checks::spread(world)?;
     }

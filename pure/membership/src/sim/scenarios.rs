@@ -136,6 +136,20 @@ fn an_owner_that_hears_nobody_is_replaced() {
 }
 
 #[test]
+fn who_starts_need_not_be_heard_by_all() {
+    let mut world = World::new(1, 3);
+    world.with_vips(1);
+    world.vips.get_mut(&vip(0)).unwrap().retain(|it| &*it.name == "node-1");
+    world.link(1, 0).cut = true;
+    world.boot(0, false);
+    world.boot(2, false);
+    world.run_for(SECOND * 3);
+    world.boot(1, false);
+    world.run_for(SECOND * 3);
+    assert_eq!(owner(&world, vip(0)), Some(1), "it hears node-0, and node-2 tells of that");
+}
+
+#[test]
 fn an_owner_that_nobody_hears_is_replaced_and_yields() {
     let mut world = settled(3, 1);
     let old = owner(&world, vip(0)).unwrap();
