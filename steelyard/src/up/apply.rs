@@ -75,8 +75,15 @@ impl Engine {
             forwarded = self.forward(&node, &listeners).await;
         }
         self.tell_failures(&listeners);
-        let idle = Arc::new(self.idle(&forwarded));
-        self.announce(|vip| !idle.contains_key(vip));
+        let is_same = self.vips == before && Arc::ptr_eq(&forwarded, &self.last.applied.forwarded);
+        let idle = match is_same {
+            true => Arc::clone(&self.last.applied.idle),
+            false => {
+                let idle = Arc::new(self.idle(&forwarded));
+                self.announce(|vip| !idle.contains_key(vip));
+                idle
+            }
+        };
         let applied = Applied { listeners, forwarded, idle };
         self.last.applied = applied.clone();
         applied

@@ -11,7 +11,7 @@ use steelyard_plan::{Announce, NodePlan, Share};
 use steelyard_speaker::Vip;
 
 /// Those of the last plan.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Vips {
     /// All of them, also those behind which nothing works.
     all: Sorted<IpAddr, Arc<Vip>>,
