@@ -12,7 +12,7 @@ use steelyard::pipeline::Pipeline;
 use steelyard::plan::again;
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_ipam::{Allocator, Options};
-use steelyard_manifest::{Loaded, merge};
+use steelyard_manifest::{Object, merge};
 use steelyard_model::{Held, Item, Pool, Service};
 use steelyard_plan::resolve::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, Plan, Planner, plan};
@@ -105,7 +105,9 @@ fn planned(pools: &str, count: usize) -> Result<Duration> {
     let sources = sources(pools, count, 10);
     let loaded = loaded(&sources);
     let start = cpu::of_this_thread()?;
-    let snapshot = resolve(&items(loaded), &ResolveOptions::default());
+    // A running instance keeps the objects: that they are freed here is not part of it.
+    let objects = merge(loaded).objects;
+    let snapshot = resolve(&items(&objects), &ResolveOptions::default());
     let plan = plan(&snapshot, &Held::default(), &Facts::default());
     let took = cpu::of_this_thread()? - start;
     ensure!(served(&plan) == count, "{} of {count} have an address", served(&plan));
@@ -114,7 +116,8 @@ fn planned(pools: &str, count: usize) -> Result<Duration> {
 
 /// One Service of `count` changes (or, `further`, one more asks); everybody else is known.
 fn changed(count: usize, further: bool) -> Result<Duration> {
-    let items = items(loaded(&sources(&pool("home", SIXTEEN, ""), count + 1, 10)));
+    let sources = sources(&pool("home", SIXTEEN, ""), count + 1, 10);
+    let items = items(&merge(loaded(&sources)).objects);
     let (pools, mut services) = pools_and_services(&items);
     let mut last = services.pop().context("there is one Service at least")?;
     let known = if further { services } else { [services, vec![last.clone()]].concat() };
@@ -158,7 +161,7 @@ fn edited(in_a_file: usize, further: bool) -> Result<Duration> {
 
 /// 250 Services get addresses of one pool.
 fn assigned(pools: &str) -> Result<Duration> {
-    let items = items(loaded(&sources(pools, 250, 10)));
+    let items = items(&merge(loaded(&sources(pools, 250, 10))).objects);
     let (pools, services) = pools_and_services(&items);
     let mut took = Duration::ZERO;
     for _ in 0..REPEATED {
@@ -174,9 +177,8 @@ fn allocator(pools: &[Pool], services: Vec<Arc<Service>>) -> Allocator {
     Allocator::new(pools, &BTreeMap::new(), services, &Held::default(), &Options::default())
 }
 
-fn items(loaded: Vec<Loaded>) -> Vec<Arc<Item>> {
+fn items(objects: &[Object]) -> Vec<Arc<Item>> {
     let options = LowerOptions::default();
-    let objects = merge(loaded).objects;
     objects.iter().flat_map(|it| lower(it, &options).items).map(Arc::new).collect()
 }
 

@@ -26,21 +26,22 @@ pub struct Annotation<'a> {
 /// The annotation `name` (without prefix) of `service`. The `metallb.io/` form wins when its key
 /// is present, even with an empty value; else the `metallb.universe.tf/` form counts.
 pub fn annotation<'a>(service: &'a Service, name: &str) -> Option<Annotation<'a>> {
-    if service.annotations.is_empty() {
-        return None;
-    }
-    [PREFIX, DEPRECATED_PREFIX].into_iter().find_map(|prefix| {
-        let (key, value) = service.annotations.get_key_value(&format!("{prefix}{name}"))?;
-        Some(Annotation { key, value })
-    })
+    let mut prefixes = [PREFIX, DEPRECATED_PREFIX].into_iter();
+    prefixes.find_map(|prefix| prefixed(service, prefix, name))
 }
 
 /// Keys with the older prefix among those that allocation reads.
 pub(crate) fn deprecated(service: &Service) -> impl Iterator<Item = &str> {
-    [ADDRESS_POOL, LOAD_BALANCER_IPS, ALLOW_SHARED_IP].into_iter().filter_map(|name| {
-        let (key, _) = service.annotations.get_key_value(&format!("{DEPRECATED_PREFIX}{name}"))?;
-        Some(key.as_str())
-    })
+    let names = [ADDRESS_POOL, LOAD_BALANCER_IPS, ALLOW_SHARED_IP].into_iter();
+    let written = names.filter_map(|name| prefixed(service, DEPRECATED_PREFIX, name));
+    written.map(|annotation| annotation.key)
+}
+
+fn prefixed<'a>(service: &'a Service, prefix: &str, name: &str) -> Option<Annotation<'a>> {
+    // Services have few annotations: looking at all is quicker than making a key to look up.
+    let mut written = service.annotations.iter();
+    let (key, value) = written.find(|(key, _)| key.strip_prefix(prefix) == Some(name))?;
+    Some(Annotation { key, value })
 }
 
 impl Annotation<'_> {

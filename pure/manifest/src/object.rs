@@ -10,8 +10,8 @@ use crate::path::{Step, steps};
 use crate::source::{Limits, Source};
 use crate::tree::{Mark, Node, Value};
 
-/// One object as written. Cheap to clone.
-#[derive(Clone, Debug)]
+/// One object as written; equal if also written at the same place. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
     /// Which object.
     pub reference: Arc<ObjectRef>,

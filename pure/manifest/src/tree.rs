@@ -16,13 +16,13 @@ pub(crate) struct Mark {
 }
 
 /// A value and where it starts. An empty value, or a block below its key, starts at the key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Node {
     pub(crate) mark: Mark,
     pub(crate) value: Value,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
     Null,
     /// `plain` is without quotes, and so perhaps not a string.
@@ -37,7 +37,7 @@ pub(crate) enum Value {
 }
 
 /// One `key: value` of a mapping. Keys are unique within it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) key: Arc<str>,
     pub(crate) mark: Mark,

@@ -43,6 +43,8 @@ pub(crate) struct Outlook {
 #[derive(Debug, Default)]
 pub(crate) struct Layer2 {
     vips: BTreeMap<IpAddr, Vip>,
+    /// Those that more than one node may own: only there it counts who owns how many.
+    contested: BTreeSet<IpAddr>,
 }
 
 /// What an update changed.
@@ -71,6 +73,7 @@ impl Layer2 {
                 self.vips.remove(&address);
             }
             moved.addresses.insert(address);
+            self.note_contest(address);
         }
         let Some(now) = now else { return };
         for &address in &now.addresses {
@@ -83,6 +86,15 @@ impl Layer2 {
                 order: Arc::default(),
             });
             moved.addresses.insert(address);
+            self.note_contest(address);
+        }
+    }
+
+    fn note_contest(&mut self, address: IpAddr) {
+        if self.vips.get(&address).is_some_and(Vip::is_contested) {
+            self.contested.insert(address);
+        } else {
+            self.contested.remove(&address);
         }
     }
 

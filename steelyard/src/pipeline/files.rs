@@ -42,11 +42,17 @@ pub(super) struct Edit {
 }
 
 impl Reading {
-    fn read(&self, source: &Source) -> File {
+    /// Reads a file; objects that stand in its former version as they do now are not lowered again.
+    fn read(&self, source: &Source, former: Option<&File>) -> File {
         let loaded = load(source, &self.limits);
-        let mut lowered = BTreeMap::new();
+        let mut lowered: BTreeMap<Key, Arc<LoweredObject>> = BTreeMap::new();
         for object in &loaded.objects {
-            lowered.entry(Key::of(object)).or_insert_with(|| Arc::new(self.lower(object)));
+            let key = Key::of(object);
+            let known = former.and_then(|former| former.content.lowered.get(&key));
+            let known = known.filter(|known| known.object == *object).cloned();
+            lowered
+                .entry(key)
+                .or_insert_with(|| known.unwrap_or_else(|| Arc::new(self.lower(object))));
         }
         File { source: source.clone(), content: Arc::new(Content { loaded, lowered }) }
     }
@@ -79,8 +85,9 @@ impl Reading {
                     file
                 }
                 changed => {
-                    edit.gone.extend(changed.map(|(_, file)| file));
-                    let file = self.read(source);
+                    let former = changed.map(|(_, file)| file);
+                    let file = self.read(source, former.as_ref());
+                    edit.gone.extend(former);
                     edit.come.push(file.clone());
                     file
                 }

@@ -1,7 +1,8 @@
 //! The election, held address by address so that Services that share one have one owner.
 //!
 //! Owners are counted in order of addresses, so a vip that comes or goes may turn the election of
-//! every later one: it is held again as a whole. What is costly, the hashes, is kept.
+//! every later one: it is held again as a whole, unless nothing is contested. What is costly, the
+//! hashes, is kept.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -49,7 +50,16 @@ impl Layer2 {
             }
             return;
         }
-        let mut election = Election::new(scene.nodes.count());
+        let nodes = scene.nodes.count();
+        if self.contested.is_empty() {
+            for &address in &moved.addresses {
+                if let Some(vip) = self.vips.get_mut(&address) {
+                    vip.elect(scene, &mut Election::new(nodes), address);
+                }
+            }
+            return;
+        }
+        let mut election = Election::new(nodes);
         for (&address, vip) in &mut self.vips {
             if vip.elect(scene, &mut election, address) {
                 moved.addresses.insert(address);
@@ -72,6 +82,11 @@ impl Vip {
     pub(super) fn order_of(&self, id: &NamespacedName) -> &[Candidate] {
         let own = self.sharers.iter().find(|known| known.id == *id);
         &own.expect("an outlook's addresses are vips").order
+    }
+
+    /// Whether somebody on it may have one of several nodes.
+    pub(super) fn is_contested(&self) -> bool {
+        self.sharers.iter().any(|sharer| sharer.eligible.len() > 1)
     }
 
     /// Whether any order changed.
