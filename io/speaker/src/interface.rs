@@ -76,7 +76,7 @@ pub enum NoInterface {
         /// The names.
         named: Vec<String>,
     },
-    /// None of the interfaces named for it can be used.
+    /// None of the interfaces named for it, or whose subnet holds it, can be used.
     Unfit {
         /// Each with its reason.
         named: Vec<(String, Unfit)>,
@@ -140,7 +140,15 @@ fn choose_by_subnet<'a>(
         .max_by_key(|(prefix, link)| {
             (*prefix, current.contains(&link.index), std::cmp::Reverse(link.index))
         });
-    best.map(|(_, link)| link).ok_or_else(|| NoInterface::NoSubnet { suitable: subnets(&suitable) })
+    best.map(|(_, link)| link).ok_or_else(|| {
+        let would = links.iter().filter(|link| !exclude.matches(&link.name));
+        let would = would.filter(|link| link.subnet_of(vip).is_some());
+        let named: Vec<_> = would.filter_map(|it| Some((it.name.clone(), unfit(it)?))).collect();
+        match named.is_empty() {
+            true => NoInterface::NoSubnet { suitable: subnets(&suitable) },
+            false => NoInterface::Unfit { named },
+        }
+    })
 }
 
 fn choose_named<'a>(links: &'a [Link], names: &[String]) -> Result<Vec<&'a Link>, NoInterface> {
@@ -251,6 +259,9 @@ impl NoInterface {
             }
             Self::Unfit { named } if named.iter().any(|(_, why)| *why == Unfit::Dormant) => {
                 "sign the interface in to its network (802.1X, Wi-Fi), or name another"
+            }
+            Self::Unfit { named } if named.iter().any(|(_, why)| *why == Unfit::NoCarrier) => {
+                "plug the cable in, see what is at its other end, or name another interface"
             }
             Self::Unfit { .. } => {
                 "bring the interface up, or name the bridge or bond that it is part of"

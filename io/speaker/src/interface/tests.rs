@@ -57,6 +57,8 @@ fn the_subnet_decides() {
         (&HOST, "fd00::100", "eth0"),
         (&HOST, "10.1.2.1", "none: no interface has a subnet that holds it (eth0 10.1.1.5/24, eth0 fd00::5/64)"),
         (&HOST, "172.17.0.9", "none: no interface has a subnet that holds it (eth0 10.1.1.5/24, eth0 fd00::5/64)"),
+        (&["eth0 10.1.1.5/24 :unplugged", "eth1 10.9.0.5/24"], "10.1.1.100", "none: eth0 has no carrier"),
+        (&["eth0 10.1.1.5/24 :down", "eth1 10.9.0.5/24"], "10.9.0.100", "eth1"),
         (&HOST, "10.1.1.5", "none: it is an address of this host, on eth0"),
         (&HOST, "172.17.0.1", "none: it is an address of this host, on docker0"),
         (&HOST, "10.1.1.1", "none: it is the address of the default gateway, on eth0"),
@@ -74,8 +76,8 @@ fn the_subnet_decides() {
         (&["eth0 10.1.1.1/24 :down", "eth1 10.1.1.2/24"], "10.1.1.100", "eth1"),
         (&["eth0 10.1.1.1/24 :unplugged", "eth1 10.1.1.2/24"], "10.1.1.100", "eth1"),
         (&["eth0 10.1.1.1/24 :enslaved", "br0 10.1.1.2/24"], "10.1.1.100", "br0"),
-        (&["tun0 10.1.1.1/24 :tunnel"], "10.1.1.100", "none: no suitable network interface is up"),
-        (&["eth0 10.1.1.1/24 :noarp"], "10.1.1.100", "none: no suitable network interface is up"),
+        (&["tun0 10.1.1.1/24 :tunnel"], "10.1.1.100", "none: tun0 does not speak ARP"),
+        (&["eth0 10.1.1.1/24 :noarp"], "10.9.1.100", "none: no suitable network interface is up"),
         // kube-proxy in IPVS mode puts every vip on an interface of its own: no address of a LAN.
         (&["eth0 10.1.1.1/24", "kube-ipvs0 10.1.1.100/32 :noarp"], "10.1.1.100", "eth0"),
     ];
