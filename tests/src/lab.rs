@@ -136,19 +136,12 @@ impl Lab {
 
     /// The hardware addresses that answer the client for `address`.
     pub fn who_has(&self, address: IpAddr) -> Result<BTreeSet<String>> {
-        let text = address.to_string();
-        let output = match address {
-            IpAddr::V4(_) => {
-                self.on("client", &["arping", "-c", "2", "-w", "1", "-I", "eth0", &text])?
-            }
-            IpAddr::V6(_) => {
-                self.on("client", &["ndisc6", "-m", "-r", "2", "-w", "500", &text, "eth0"])?
-            }
-        };
-        let output = String::from_utf8_lossy(&output.stdout).to_lowercase();
-        let words = output.split(|c: char| !(c.is_ascii_hexdigit() || c == ':'));
-        let is_mac = |word: &&str| word.len() == 17 && word.matches(':').count() == 5;
-        Ok(words.filter(is_mac).map(str::to_owned).collect())
+        self.who_tells("client", address)
+    }
+
+    /// The hardware addresses that answer a host for `address`.
+    pub fn who_tells(&self, host: &str, address: IpAddr) -> Result<BTreeSet<String>> {
+        who_has(&Namespace::existing(&self.namespace(host))?, address)
     }
 
     /// The hardware address of a host, as its own kernel tells it.
@@ -208,6 +201,19 @@ impl Drop for Lab {
         // Also when it was killed: what is left goes now.
         let _ = self.command(&["down"]).output();
     }
+}
+
+/// The hardware addresses that answer a host for `address` on its `eth0`.
+pub fn who_has(host: &Namespace, address: IpAddr) -> Result<BTreeSet<String>> {
+    let text = address.to_string();
+    let output = match address {
+        IpAddr::V4(_) => host.output("arping", &["-c", "2", "-w", "1", "-I", "eth0", &text])?,
+        IpAddr::V6(_) => host.output("ndisc6", &["-m", "-r", "2", "-w", "500", &text, "eth0"])?,
+    };
+    let output = String::from_utf8_lossy(&output.stdout).to_lowercase();
+    let words = output.split(|c: char| !(c.is_ascii_hexdigit() || c == ':'));
+    let is_mac = |word: &&str| word.len() == 17 && word.matches(':').count() == 5;
+    Ok(words.filter(is_mac).map(str::to_owned).collect())
 }
 
 fn free_name() -> String {

@@ -51,6 +51,12 @@ pub fn gateway(name: &str) -> String {
     )
 }
 
+/// The same, wanting these addresses (of each family one, with a comma between).
+pub fn gateway_at(name: &str, addresses: &str) -> String {
+    let wants = format!("metallb.io/loadBalancerIPs: \"{addresses}\", steelyard.dev/gateway");
+    gateway(name).replacen("steelyard.dev/gateway", &wants, 1)
+}
+
 /// The page at an address and port.
 ///
 /// # Panics

@@ -144,10 +144,11 @@ impl Run {
         self.end_despite(None)
     }
 
-    /// The same where one node could hear nobody, and so could not know better.
-    pub fn end_despite(self, deaf: Option<&str>) -> Result<()> {
+    /// The same but for one host: a node that could hear nobody and so could not know better, or
+    /// whose address it was before.
+    pub fn end_despite(self, excused: Option<&str>) -> Result<()> {
         let mut wrong = self.out_of_turn()?;
-        let excused = deaf.map(|node| format!(" heard: {node} speaks "));
+        let excused = excused.map(|host| format!(" heard: {host} speaks "));
         wrong.retain(|it| excused.as_ref().is_none_or(|excused| !it.contains(excused)));
         ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
         drop(self.captures);

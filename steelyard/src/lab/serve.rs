@@ -75,6 +75,9 @@ async fn follow(laboratory: &mut Laboratory, console: &Console, end: &str) {
         for line in view.changes(&shown) {
             console.say(&format!("{line}\n"));
         }
+        if view.addresses() != shown.addresses() {
+            laboratory.read_again();
+        }
         let room = console.room();
         if view != shown || room != drawn_in || console.is_stale() {
             console.draw(&format!("{}\n  {end}\n", page(laboratory, &view, console)));

@@ -87,8 +87,15 @@ impl Laboratory {
         let mut laboratory =
             Self { nodes, eyes, requests, echoes, built, topology, world, named, claim, state };
         laboratory.settle(console).await?;
-        laboratory.world = World::read(&laboratory.state.paths, &laboratory.state.lock)?;
+        laboratory.read_again();
         Ok(laboratory)
+    }
+
+    /// Follows edits of the manifests; what cannot be read leaves things as they are.
+    pub(super) fn read_again(&mut self) {
+        if let Ok(world) = World::read(&self.state.paths, &self.state.lock) {
+            self.world = world;
+        }
     }
 
     /// Lets other commands attach.

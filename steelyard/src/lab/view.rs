@@ -111,6 +111,11 @@ impl View {
         self.vips.iter().filter(holds).map(|vip| vip.address).collect()
     }
 
+    /// All addresses, ascending.
+    pub(super) fn addresses(&self) -> Vec<IpAddr> {
+        self.vips.iter().map(|vip| vip.address).collect()
+    }
+
     /// What is different from `before`, a sentence each.
     pub(super) fn changes(&self, before: &Self) -> Vec<String> {
         let mut lines = Vec::new();
