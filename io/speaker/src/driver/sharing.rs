@@ -12,7 +12,7 @@ use steelyard_layer2::Change;
 use steelyard_membership::{Candidate, Cause, Config, Event, Input};
 use tokio::sync::oneshot;
 
-use super::{Driver, Placement};
+use super::{Driver, MANY, Placement};
 use crate::group::{Group, Wish};
 use crate::membership::{Keeper, Kept, Membership};
 use crate::metrics::Totals;
@@ -22,6 +22,9 @@ use crate::status::{EventKind, Member, Ownership, Sharing, VipState};
 
 /// Round trips and the like are told anew so often; what happens is told at once.
 const REFRESH: Duration = Duration::from_secs(5);
+/// With few vips it is looked so often whether anything else became different, as who is ready to
+/// take over.
+const GLANCE: Duration = Duration::from_millis(500);
 
 /// All groups, and what they have in common.
 pub(super) struct Shares {
@@ -36,6 +39,7 @@ pub(super) struct Shares {
     leaving: Vec<oneshot::Sender<()>>,
     has_left: bool,
     told: Option<Instant>,
+    looked: Option<Instant>,
 }
 
 impl Shares {
@@ -51,12 +55,20 @@ impl Shares {
             leaving: Vec::new(),
             has_left: false,
             told: None,
+            looked: None,
         })
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         let groups = self.groups.values().filter_map(|it| it.segment.deadline());
-        groups.chain(self.told.map(|at| at + REFRESH)).min()
+        let told = self.told.map(|at| at + REFRESH);
+        groups.chain(told).chain(self.looked.map(|at| at + self.glance())).min()
+    }
+
+    /// Between two looks at all vips.
+    fn glance(&self) -> Duration {
+        let vips: usize = self.groups.values().map(|group| group.since.len()).sum();
+        if vips < MANY { GLANCE } else { REFRESH }
     }
 
     /// What we answer for on an interface.
@@ -224,16 +236,21 @@ impl Driver {
         }
         shares.write();
         shares.count(&told, &mut self.shared.totals.lock().unwrap_or_else(PoisonError::into_inner));
-        let due = shares.told.is_none_or(|at| now >= at + REFRESH);
-        if due || !told.is_empty() {
-            shares.told = Some(now);
+        let due = shares.told.is_none_or(|at| now >= at + REFRESH) || !told.is_empty();
+        if due || shares.looked.is_none_or(|at| now >= at + shares.glance()) {
+            shares.looked = Some(now);
             let sharing = Arc::new(shares.sharing(now));
             self.stale |= !told.is_empty();
-            self.shared.sharing.send_if_modified(|old| {
-                let changed = *old != sharing;
-                *old = sharing;
+            let changed = self.shared.sharing.send_if_modified(|old| {
+                let changed = if due { *old != sharing } else { !old.is_much_like(&sharing) };
+                if changed {
+                    *old = sharing;
+                }
                 changed
             });
+            if due || changed {
+                shares.told = Some(now);
+            }
         }
         for (vip, kind) in told {
             // Written before the first frame that says so, and never put together with others: so

@@ -38,6 +38,18 @@ pub struct Ownership {
     pub why: Option<String>,
 }
 
+impl Sharing {
+    /// Whether nothing is different but round trips and times.
+    pub(crate) fn is_much_like(&self, other: &Self) -> bool {
+        let essence = |member: &Member| {
+            let it = &member.status;
+            (member.interface.clone(), it.name.clone(), it.address, it.state)
+        };
+        self.vips == other.vips
+            && self.members.iter().map(essence).eq(other.members.iter().map(essence))
+    }
+}
+
 /// A vip has another owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnerChange {
