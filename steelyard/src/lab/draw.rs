@@ -162,7 +162,8 @@ pub(super) fn addresses(world: &World, view: &View, look: Look<'_>) -> String {
         world.vips.iter().map(|vip| (vip.service.to_string(), vip)).collect();
     let header = ["ADDRESS", "SERVICE", "PORTS", "ANSWERED BY", "EPOCH", "SINCE", "NEXT"];
     let mut table = Table::new(&header);
-    for vip in view.vips.iter().take(MOST_VIPS) {
+    let vips = all_vips(world, view);
+    for vip in vips.iter().take(MOST_VIPS) {
         let ports = ports.get(&vip.service).map(|it| it.ports.join(" ")).unwrap_or_default();
         let [who, epoch, since, next] = owned(vip);
         let service = vip.service.clone().into();
@@ -178,7 +179,7 @@ pub(super) fn addresses(world: &World, view: &View, look: Look<'_>) -> String {
     if table.is_empty() {
         return format!("{:MARGIN$}no Service of type LoadBalancer has an address\n", "");
     }
-    let more = view.vips.len().saturating_sub(MOST_VIPS);
+    let more = vips.len().saturating_sub(MOST_VIPS);
     let more = if more > 0 {
         format!("{:MARGIN$}… and {more} more: lab show -o json\n", "")
     } else {
@@ -186,6 +187,20 @@ pub(super) fn addresses(world: &World, view: &View, look: Look<'_>) -> String {
     };
     table.narrow(look.columns.saturating_sub(MARGIN), &DISPENSABLE);
     table.render(MARGIN, look.color) + &more
+}
+
+/// What the nodes tell of; where none is left to tell, what the manifests come to.
+fn all_vips(world: &World, view: &View) -> Vec<VipView> {
+    if !view.vips.is_empty() {
+        return view.vips.clone();
+    }
+    let of = |vip: &Vip| {
+        let service = vip.service.to_string();
+        let nobodys =
+            move |&address| VipView { address, service: service.clone(), owners: Vec::new() };
+        vip.addresses.iter().map(nobodys).collect::<Vec<_>>()
+    };
+    world.vips.iter().flat_map(of).collect()
 }
 
 /// Owners, epoch, since when, who is next.

@@ -42,7 +42,7 @@ mod world;
 mod tests;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -163,9 +163,27 @@ pub fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
         Some(LabCommand::Show { output }) => show::run(&args.name, *output),
         Some(LabCommand::Inside { namespace, command }) => child::inside(namespace, command),
         Some(LabCommand::Order(order)) => order::give(&args.name, order),
-        None if args.detach => serve::detach(&args),
-        None => serve::run(&args),
+        None => {
+            args.path.as_deref().map_or(Ok(()), require_manifests)?;
+            if args.detach { serve::detach(&args) } else { serve::run(&args) }
+        }
     }
+}
+
+/// What is no file may be a misspelt command.
+fn require_manifests(path: &Path) -> anyhow::Result<()> {
+    let is_there = path.as_os_str() == "-" || path.exists();
+    anyhow::ensure!(
+        is_there,
+        "{} is neither a file nor a folder, nor a command; `steelyard lab --help` lists those",
+        path.display()
+    );
+    Ok(())
+}
+
+/// How the laboratory of this name is told from others on a command line.
+fn named(lab: &str) -> String {
+    if lab == NAME { String::new() } else { format!(" --name {lab}") }
 }
 
 /// Names of laboratories are parts of names of namespaces, split at `-`.

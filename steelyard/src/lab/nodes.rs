@@ -114,6 +114,11 @@ impl Node {
         Ok(())
     }
 
+    /// Whether there is nothing to heal.
+    fn is_well(&self) -> bool {
+        self.life == Life::Running && self.faults == Faults::default()
+    }
+
     /// Lets it go on.
     fn wake(&mut self) {
         self.signal(Signal::CONT);
@@ -138,7 +143,7 @@ impl Node {
         }
         Some(match before {
             Life::Leaving | Life::Returning => format!("{name} has left"),
-            _ => format!("{name} ended by itself ({status}); `lab heal {name}` starts it again"),
+            _ => format!("{name} ended by itself ({status}): see what it printed"),
         })
     }
 
@@ -215,7 +220,10 @@ impl Nodes {
 
     fn stop(&mut self, name: &str) -> anyhow::Result<String> {
         let node = self.alive(name)?;
-        anyhow::ensure!(node.life != Life::Stopped, "{name} is stopped already; `lab cont {name}`");
+        anyhow::ensure!(
+            node.life != Life::Stopped,
+            "{name} is stopped already; `lab cont {name}` lets it go on"
+        );
         node.signal(Signal::STOP);
         node.life = Life::Stopped;
         Ok(format!("{name} is stopped; `lab cont {name}` lets it go on"))
@@ -223,14 +231,18 @@ impl Nodes {
 
     fn cont(&mut self, name: &str) -> anyhow::Result<String> {
         let node = self.alive(name)?;
-        anyhow::ensure!(node.life == Life::Stopped, "{name} is not stopped; `lab stop {name}` is");
+        anyhow::ensure!(node.life == Life::Stopped, "{name} is not stopped, it {}", is(node.life));
         node.wake();
         Ok(format!("{name} goes on"))
     }
 
     fn leave(&mut self, name: &str) -> anyhow::Result<String> {
         let node = self.alive(name)?;
-        anyhow::ensure!(node.life == Life::Running, "{name} {}; it cannot leave", is(node.life));
+        anyhow::ensure!(!node.life.is_leaving(), "{name} is leaving already");
+        anyhow::ensure!(
+            node.life != Life::Stopped,
+            "{name} is stopped, and does nothing; `lab cont {name}` lets it go on"
+        );
         node.signal(Signal::TERM);
         node.life = Life::Leaving;
         Ok(format!("{name} hands over and leaves"))
@@ -272,6 +284,9 @@ impl Nodes {
         let names = if names.is_empty() { &all[..] } else { names };
         for name in names {
             self.node(name)?;
+        }
+        if self.nodes.iter().filter(|node| names.contains(&node.name)).all(Node::is_well) {
+            return Ok(format!("nothing was wrong with {}", names.join(", ")));
         }
         for name in names {
             let console = self.console.clone();

@@ -13,7 +13,7 @@ use super::order::{Answer, Request};
 use super::start::Laboratory;
 use super::state::{self, State};
 use super::view::View;
-use super::{LabArgs, tools};
+use super::{LabArgs, named, tools};
 
 /// Between two looks at the nodes.
 const TICK: Duration = Duration::from_millis(50);
@@ -37,7 +37,7 @@ pub(super) fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
         };
         let end = match args.background {
             false => "Ctrl-C ends it and removes everything.".to_owned(),
-            true => format!("`sudo {} lab{} down` ends it.", program(), named(args)),
+            true => format!("`sudo {} lab{} down` ends it.", program(), named(&args.name)),
         };
         if args.background || !console.take_over() {
             let page = page(&laboratory, &laboratory.view(), &console);
@@ -125,11 +125,6 @@ fn program() -> String {
     std::env::args().next().unwrap_or_else(|| "steelyard".to_owned())
 }
 
-/// How the laboratory is named on a command line.
-pub(super) fn named(args: &LabArgs) -> String {
-    if args.name == super::NAME { String::new() } else { format!(" --name {}", args.name) }
-}
-
 /// Starts it in the background, and returns when it serves.
 pub(super) fn detach(args: &LabArgs) -> anyhow::Result<ExitCode> {
     tools::require_programs()?;
@@ -137,7 +132,7 @@ pub(super) fn detach(args: &LabArgs) -> anyhow::Result<ExitCode> {
         bail!(
             "a laboratory named {:?} is running; end it with `sudo steelyard lab{} down`",
             args.name,
-            named(args)
+            named(&args.name)
         );
     }
     let (path, log) = state::create_log(&args.name)?;

@@ -18,7 +18,6 @@ use super::console::Console;
 use super::eyes::{ADMIN, Eyes};
 use super::nodes::{Node, Nodes};
 use super::order::{self, Pending};
-use super::serve::named;
 use super::state::{Claim, HostEntry, Role, State};
 use super::topology::{Machine, Pod, Topology, node_count};
 use super::view::View;
@@ -83,7 +82,7 @@ impl Laboratory {
         let eyes = Eyes::open(&built.nodes)?;
         let requests = order::listen(claim.folder())?;
         let state = published(paths, lock, &topology, &built, &claim)?;
-        let named = named(args);
+        let named = super::named(&args.name);
         let mut laboratory =
             Self { nodes, eyes, requests, echoes, built, topology, world, named, claim, state };
         laboratory.settle(console).await?;

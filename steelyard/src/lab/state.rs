@@ -86,7 +86,8 @@ impl Claim {
             let pid = State::read(name).map_or_else(|_| "?".to_owned(), |it| it.pid.to_string());
             bail!(
                 "a laboratory named {name:?} is running already (process {pid}); end it with \
-                 `sudo steelyard lab down`, or give this one another --name"
+                 `sudo steelyard lab{} down`, or give this one another --name",
+                super::named(name)
             );
         }
         let folder = folder(name);
@@ -135,7 +136,10 @@ impl State {
     /// The running laboratory of this name.
     pub(super) fn attach(name: &str) -> anyhow::Result<Self> {
         if !is_claimed(name) {
-            bail!("no laboratory named {name:?} is running; start one with `sudo steelyard lab`");
+            bail!(
+                "no laboratory named {name:?} is running; start one with `sudo steelyard lab{}`",
+                super::named(name)
+            );
         }
         Self::read(name).context("the laboratory is still starting; try again in a moment")
     }
