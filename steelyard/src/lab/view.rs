@@ -94,7 +94,20 @@ impl View {
             }
         }
         view.vips = vips.into_values().collect();
+        view.forget_handed_over();
         view
+    }
+
+    /// A node that leaves goes on telling, while it serves stragglers, what it had before.
+    fn forget_handed_over(&mut self) {
+        let leaves = |node: &NodeView| matches!(node.life, Life::Leaving | Life::Returning);
+        let leaving: BTreeSet<&str> =
+            self.nodes.iter().filter(|node| leaves(node)).map(|node| node.name.as_str()).collect();
+        for vip in &mut self.vips {
+            let highest = vip.owners.iter().map(|owner| owner.epoch).max();
+            vip.owners
+                .retain(|it| Some(it.epoch) == highest || !leaving.contains(it.node.as_str()));
+        }
     }
 
     /// Whether every node is ready, and every address of `wanted` has one owner.
