@@ -61,9 +61,12 @@ struct Entry {
 const LONGEST: Duration = Duration::from_secs(3600);
 /// How often a packet is passed on.
 const HOPS: u8 = 3;
-/// The TTL of a packet that may not be passed on any more. Counted down to it, and far from what
-/// TTLs are usually.
-const SPENT: u8 = 101;
+/// The TTL of a packet that may not be passed on any more. Counted down to it. Systems begin at 64,
+/// 128 or 255, and nobody is 60 hops away: packets of the network itself have other ones.
+const SPENT: u8 = 161;
+/// The same for packets that fit to no flow, but may be of one that ended here under the same
+/// ports: where they are not known either they are dropped, since a reset may hit a sound flow.
+const DOUBTFUL_SPENT: u8 = 171;
 
 impl Passing {
     /// From now on these are passed, and where they went before does not count. Takes effect
@@ -145,6 +148,7 @@ pub(crate) fn tables(table: &str) -> String {
         let (address, ttl) =
             if family == "ip" { ("ipv4_addr", "ip ttl") } else { ("ipv6_addr", "ip6 hoplimit") };
         let (first, most) = (SPENT + 1, SPENT + HOPS);
+        let (doubtful_first, doubtful_most) = (DOUBTFUL_SPENT + 1, DOUBTFUL_SPENT + HOPS);
         // Writing to a String cannot fail.
         let _ = write!(
             text,
@@ -154,15 +158,22 @@ pub(crate) fn tables(table: &str) -> String {
   map link {{ type {address} : iface_index; flags timeout; }}
   chain pass {{
     type filter hook prerouting priority -155; policy accept;
-    {family} daddr @passed {ttl} != {SPENT} jump pass_unknown
+    {family} daddr @passed {ttl} != {{ {SPENT}, {DOUBTFUL_SPENT} }} jump pass_unknown
   }}
   chain pass_unknown {{
-    ct state new tcp flags & (syn | rst) == 0 goto pass_on
-    ct state invalid tcp flags & syn == 0 tcp flags & (fin | rst) != 0 goto pass_on
-    ct state invalid {errors} goto pass_on
+    ct state new tcp flags & (syn | rst) == 0 goto pass_sure
+    ct state invalid tcp flags & syn == 0 goto pass_doubtful
+    ct state invalid {errors} goto pass_sure
+  }}
+  chain pass_sure {{
+    {ttl} != {{ {first}-{most}, {doubtful_first}-{doubtful_most} }} {ttl} set {most}
+    goto pass_on
+  }}
+  chain pass_doubtful {{
+    {ttl} != {doubtful_first}-{doubtful_most} {ttl} set {doubtful_most}
+    goto pass_on
   }}
   chain pass_on {{
-    {ttl} != {first}-{most} {ttl} set {most}
     dup to {family} daddr map @former device {family} daddr map @link
     drop
   }}
@@ -183,8 +194,20 @@ pub(crate) fn delete(table: &str) -> String {
 /// go out. Connection tracking has not seen them, and they have a TTL out of the count.
 pub(crate) fn going_out(rule: &str) -> String {
     let last = SPENT + HOPS - 1;
+    let doubtful = DOUBTFUL_SPENT + HOPS - 1;
+    let counts = format!("{{ {SPENT}-{last}, {DOUBTFUL_SPENT}-{doubtful} }}");
     format!(
-        "ct state untracked ip ttl {SPENT}-{last} {rule}
-    ct state untracked ip6 hoplimit {SPENT}-{last} {rule}"
+        "ct state untracked ip ttl {counts} {rule}
+    ct state untracked ip6 hoplimit {counts} {rule}"
+    )
+}
+
+/// What was passed to this host in doubt, and is of no flow that is known here.
+pub(crate) fn in_doubt(rule: &str) -> String {
+    let last = DOUBTFUL_SPENT + HOPS - 1;
+    let unknown = "ct state { new, invalid } tcp flags & syn == 0";
+    format!(
+        "ip daddr @vips4 ip ttl {DOUBTFUL_SPENT}-{last} {unknown} {rule}
+    ip6 daddr @vips6 ip6 hoplimit {DOUBTFUL_SPENT}-{last} {unknown} {rule}"
     )
 }

@@ -127,8 +127,13 @@ impl Frame {
             let _ = writeln!(text, "  set listening{suffix} {{ {key}; }}");
             let _ = writeln!(text, "  map ports{suffix} {{ {key} : verdict; }}");
         }
-        let passed = passing::going_out("accept");
-        text.push_str(&CHAINS.replace("MARK", &format!("{mark:#x}")).replace("PASSED", &passed));
+        let (passed, doubtful) = (passing::going_out("accept"), passing::in_doubt("drop"));
+        text.push_str(
+            &CHAINS
+                .replace("MARK", &format!("{mark:#x}"))
+                .replace("PASSED", &passed)
+                .replace("DOUBTFUL", &doubtful),
+        );
         text.push_str("}\n");
         text
     }
@@ -140,6 +145,7 @@ impl Frame {
 /// Masquerading leaves `lo` alone: there we are both ends.
 const CHAINS: &str = "  chain mark_in {
     type filter hook prerouting priority mangle; policy accept;
+    DOUBTFUL
     ip daddr @served4 meta mark set meta mark or MARK
     ip6 daddr @served6 meta mark set meta mark or MARK
   }

@@ -204,6 +204,23 @@ fn what_nobody_knows_is_reset_and_does_not_go_round() {
     assert!((1..=4).contains(&packets), "one packet came by {packets} times");
 }
 
+/// A client that uses a port again whose last connection ended at the new owner a moment ago.
+#[test]
+fn a_flow_goes_on_where_an_earlier_one_of_the_same_port_ended() {
+    let Some(lan) = Lan::create("again") else { return };
+    lan.client.set("net.ipv4.ip_local_port_range", "40000 40000").unwrap();
+    lan.client.set("net.ipv4.tcp_max_tw_buckets", "0").unwrap();
+    lan.own(1);
+    for (_, mut stream, _) in lan.flows() {
+        stream.shutdown(Shutdown::Write).unwrap();
+        stream.read_to_string(&mut String::new()).unwrap();
+    }
+    lan.own(0);
+    let flows = lan.flows();
+    lan.hand_over(0, 1);
+    go_on(&flows, "handed over");
+}
+
 #[test]
 fn nothing_is_passed_to_who_is_forgotten() {
     let Some(lan) = Lan::create("forget") else { return };
