@@ -117,7 +117,7 @@ pub(super) fn clients_follow(world: &World) -> Result<(), String> {
         return Ok(());
     }
     for (vip, nodes) in owners(world) {
-        // That a way to its neighbours is open again, nobody notices behind whom no node of ours is.
+        // That a way to its neighbours opened, nobody notices behind whom no node of ours is.
         let there = world.hosts.iter().enumerate().filter(|(_, host)| host.machine.is_some());
         for (n, host) in there {
             let believed = host.beside.get(&vip);
