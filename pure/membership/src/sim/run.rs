@@ -57,6 +57,9 @@ impl Act {
 /// How often a vip may move in a round for no other reason than that datagrams were lost, where
 /// that is possible.
 const BY_CHANCE: usize = 2;
+/// How often more a vip may move where owners that do not hear each other are rivals to each
+/// other, and let go of what the other has: each takes it again when it is free.
+const AS_RIVALS: usize = 2;
 
 /// What happened, or why it must not.
 pub(super) fn run(seed: u64, broken: Option<Broken>, verbose: bool) -> Result<String, String> {
@@ -188,6 +191,9 @@ fn round(world: &mut World) -> Result<(), String> {
         }
     }
     whole &= is_whole(world);
+    if !whole && world.policy == Policy::Withdraw {
+        moves += AS_RIVALS;
+    }
     settled(world)?;
     checks::no_flapping(world, moves + by_chance)?;
     let after = checks::owners(world);
