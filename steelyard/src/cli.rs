@@ -232,7 +232,8 @@ pub struct UpArgs {
     /// Do not answer for addresses: serve on loopback ports, as without privileges
     #[arg(long)]
     pub unprivileged: bool,
-    /// Let this machine forward packets, so that other machines' endpoints are reached in the kernel
+    /// Let this machine forward packets, so that other machines' endpoints are reached in the
+    /// kernel
     #[arg(long)]
     pub ip_forward: bool,
     /// The mark bit for packets to addresses served here

@@ -1,5 +1,6 @@
-//! Other people's cases: what MetalLB's own tests expect, read in place from beside the repository, run through the real stages. No case is copied or known by
-//! name here; where we differ on purpose, `differences.yaml` names the case and the reason.
+//! Other people's cases: what MetalLB's own tests expect, read in place from beside the repository,
+//! run through the real stages. No case is copied or known by name here; where we differ on
+//! purpose, `differences.yaml` names the case and the reason.
 //!
 //! Where the cases are absent the test says so and passes.
 

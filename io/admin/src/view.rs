@@ -14,8 +14,9 @@ pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 /// Spreads vips anew over all nodes; false where there are no others.
 pub type Rebalance = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// One moment of the whole, as it is told; what it consists of is made when somebody asks. Lists have the shapes of `plan -o json`; more fields
-/// may be added to their rows. The page and `get` also show these, where given:
+/// One moment of the whole, as it is told; what it consists of is made when somebody asks. Lists
+/// have the shapes of `plan -o json`; more fields may be added to their rows. The page and `get`
+/// also show these, where given:
 ///
 /// - `services[].why`: sentences;
 /// - `services[].ports[]`: `{name, protocol, port, reached: [{at, how}], endpoints: [ENDPOINT]}`

@@ -1,8 +1,8 @@
 //! Counts and forgets entries of the kernel's connection tracking table, over netlink (ctnetlink).
 //!
-//! Forgetting is needed for UDP only: a client that keeps its source port is otherwise sent to the endpoint its
-//! first datagram went to for as long as it keeps sending, also when that endpoint is gone.
-//! What the kernel sends is read with bounds checks; what cannot be read is passed over.
+//! Forgetting is needed for UDP only: a client that keeps its source port is otherwise sent to the
+//! endpoint its first datagram went to for as long as it keeps sending, also when that endpoint is
+//! gone. What the kernel sends is read with bounds checks; what cannot be read is passed over.
 
 use std::io;
 use std::net::SocketAddr;

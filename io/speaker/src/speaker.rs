@@ -188,8 +188,8 @@ impl Speaker {
     }
 
     /// Gives all vips to other nodes, as far as there are any that may have them, and answers
-    /// until they do; returns once that is so, after three seconds at most. Then this node has none,
-    /// and others pass it the packets of its flows until it is dropped.
+    /// until they do; returns once that is so, after three seconds at most. Then this node has
+    /// none, and others pass it the packets of its flows until it is dropped.
     pub async fn leave(&self) {
         let (done, left) = oneshot::channel();
         if self.commands.send(Command::Leave(done)).is_ok() {

@@ -2,8 +2,8 @@
 //! found. Ends in a panic where a promise of [`Responder`] is broken.
 //!
 //! A story is a sequence of acts: one byte says which, one how much, and the bytes that belong to
-//! it follow. What is cut short ends the story. Frames come as they are, or with the ICMPv6 checksum
-//! that they need: nobody finds one by chance.
+//! it follow. What is cut short ends the story. Frames come as they are, or with the ICMPv6
+//! checksum that they need: nobody finds one by chance.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,9 +1,9 @@
 //! The other nodes of the segment: where they are, when they were last heard, and what follows.
 //!
 //! A node is *present* while it was heard within the dead time, by us or by somebody whom we hear:
-//! heartbeats tell whom their sender hears, and how long ago. So one lost datagram, or a cut between
-//! two nodes that others bridge, moves nothing. Hearsay tells only of direct hearing: it cannot go
-//! round in circles.
+//! heartbeats tell whom their sender hears, and how long ago. So one lost datagram, or a cut
+//! between two nodes that others bridge, moves nothing. Hearsay tells only of direct hearing: it
+//! cannot go round in circles.
 //!
 //! A node is *established* once a datagram of it named our own session: then it is no recording,
 //! and both ways were open.
@@ -176,8 +176,8 @@ impl Roster {
         self.peers.values().filter(|it| it.is_fresh(now, self.dead)).filter(mutual).count()
     }
 
-    /// Whether somebody was heard within `time` with whom neither we spoke, nor anybody whom we hear:
-    /// of what that one owns we may know nothing.
+    /// Whether somebody was heard within `time` with whom neither we spoke, nor anybody whom we
+    /// hear: of what that one owns we may know nothing.
     pub(crate) fn has_strangers(&self, now: Instant, time: Duration) -> bool {
         let told_of = |it: &Peer| it.evidence.is_some_and(|at| now < at + self.dead);
         let strange = |it: &Peer| it.address.is_some() && !it.established && !told_of(it);
@@ -381,8 +381,8 @@ impl Peer {
         heard.max(coarse)
     }
 
-    /// Takes note of whether it and we hear each other; true if we did not until now, and it did not
-    /// only just start: its neighbours may know another owner than ours.
+    /// Takes note of whether it and we hear each other; true if we did not until now, and it did
+    /// not only just start: its neighbours may know another owner than ours.
     fn opens(&mut self, now: Instant, dead: Duration) -> bool {
         let until = self.mutual.map(|at| at + dead * 2).filter(|until| now < *until);
         let Some(until) = until else { return false };

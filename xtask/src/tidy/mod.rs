@@ -1,7 +1,7 @@
 //! `cargo xtask tidy`: the rules of form that a compiler does not check.
 //!
 //! - layers: `pure/` depends on nothing of `io/`; `io/` crates meet only in `steelyard/`
-//! - sizes: files and functions stay small enough to read
+//! - sizes: files, functions and comments stay small enough to read
 //! - names: no file is called after nothing in particular
 //! - diagnostics: each code has a golden case and a line in docs/diagnostics.md
 

@@ -8,6 +8,8 @@ use super::{Complaint, SourceFile};
 const FILE_LINES: usize = 600;
 /// Lines of a function, signature and braces included.
 const FUNCTION_LINES: usize = 70;
+/// Columns of a comment, which rustfmt leaves as it is.
+const COLUMNS: usize = 100;
 /// Names that say nothing about what is inside.
 const BANNED: &[&str] =
     &["manager", "helper", "helpers", "util", "utils", "common", "misc", "data", "info", "base"];
@@ -21,6 +23,7 @@ pub(crate) fn check(sources: &[SourceFile]) -> Result<Vec<Complaint>> {
         if BANNED.contains(&&*stem) {
             complaints.push(format!("{path}: a file named {stem:?} says nothing about it"));
         }
+        complaints.extend(wide_comments(source));
         if is_test(source) {
             continue;
         }
@@ -39,6 +42,14 @@ pub(crate) fn check(sources: &[SourceFile]) -> Result<Vec<Complaint>> {
 pub(super) fn is_test(source: &SourceFile) -> bool {
     source.path.ends_with("tests.rs")
         || source.path.components().any(|part| part.as_os_str() == "tests")
+}
+
+fn wide_comments(source: &SourceFile) -> impl Iterator<Item = Complaint> {
+    let is_wide =
+        |line: &str| line.trim_start().starts_with("//") && line.chars().count() > COLUMNS;
+    let wide = source.text.lines().zip(1..).filter(move |(line, _)| is_wide(line));
+    let path = source.path.display();
+    wide.map(move |(_, at)| format!("{path}:{at}: a comment of more than {COLUMNS} columns"))
 }
 
 /// Functions past the limit. Relies on rustfmt: a function ends at the first line that is only

@@ -1,5 +1,6 @@
 //! One entry of `spec.addresses`, read as MetalLB reads it: `10.0.0.0/24` (host bits are masked
-//! off) or `10.0.0.1 - 10.0.0.9`, where blanks do not matter. A single address is written `/32`, `/128` or `a-a`.
+//! off) or `10.0.0.1 - 10.0.0.9`, where blanks do not matter. A single address is written `/32`,
+//! `/128` or `a-a`.
 //!
 //! IPv4-mapped IPv6 (`::ffff:10.0.0.1`) is the IPv4 address it maps, as in Go.
 
