@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
+use steelyard_model::status::PoolStatus;
 use steelyard_model::{Diagnostic, Held, NamespacedName};
 
 use crate::explain::Exclusion;
@@ -85,7 +86,7 @@ pub enum EventKind {
     Warning,
 }
 
-/// How much of a pool is used. An address that is shared counts once.
+/// How much of a pool is used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PoolUsage {
@@ -93,18 +94,9 @@ pub struct PoolUsage {
     #[serde(serialize_with = "name_only")]
     #[serde(rename = "name")]
     pub pool: NamespacedName,
-    /// IPv4 addresses in use.
-    #[serde(rename = "assignedIPv4")]
-    pub assigned_ipv4: u64,
-    /// IPv6 addresses in use.
-    #[serde(rename = "assignedIPv6")]
-    pub assigned_ipv6: u64,
-    /// IPv4 addresses left.
-    #[serde(rename = "availableIPv4")]
-    pub available_ipv4: u64,
-    /// IPv6 addresses left; saturates at `i64::MAX`.
-    #[serde(rename = "availableIPv6")]
-    pub available_ipv6: u64,
+    /// The counters, as a pool's status has them.
+    #[serde(flatten)]
+    pub status: PoolStatus,
 }
 
 fn name_only<S: serde::Serializer>(pool: &NamespacedName, out: S) -> Result<S::Ok, S::Error> {

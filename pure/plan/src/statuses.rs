@@ -1,13 +1,12 @@
-//! What a node reports about Services, from a plan: content of ServiceL2Status, ServiceBGPStatus
-//! and of IPAddressPools' status. Which of them have to be written is the model's
+//! What a node reports about Services, from a plan: content of ServiceL2Status and
+//! ServiceBGPStatus. Which of them have to be written is the model's
 //! ([`steelyard_model::status::reconcile`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use steelyard_ipam::PoolUsage;
 use steelyard_model::NamespacedName;
-use steelyard_model::status::{PoolStatus, ServiceBgpStatus, ServiceL2Status};
+use steelyard_model::status::{ServiceBgpStatus, ServiceL2Status};
 
 use crate::{AnnouncementRow, Plan};
 
@@ -47,14 +46,4 @@ pub fn to_routers(plan: &Plan, node: &str) -> BTreeMap<NamespacedName, ServiceBg
         (service.clone(), ServiceBgpStatus::new(node, service, peers))
     };
     peers.into_iter().map(status).collect()
-}
-
-/// How much of a pool is used.
-pub fn of_pool(usage: &PoolUsage) -> PoolStatus {
-    PoolStatus {
-        assigned_ipv4: usage.assigned_ipv4,
-        assigned_ipv6: usage.assigned_ipv6,
-        available_ipv4: usage.available_ipv4,
-        available_ipv6: usage.available_ipv6,
-    }
 }

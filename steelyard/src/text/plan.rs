@@ -128,12 +128,13 @@ fn pools(plan: &Plan) -> Table {
         (used, _) => used.to_string(),
     };
     for pool in &plan.pools {
+        let status = pool.status;
         table.row([
             pool.pool.name.to_string().into(),
-            used(pool.assigned_ipv4, pool.available_ipv4).into(),
-            free(pool.assigned_ipv4, pool.available_ipv4),
-            used(pool.assigned_ipv6, pool.available_ipv6).into(),
-            free(pool.assigned_ipv6, pool.available_ipv6),
+            used(status.assigned_ipv4, status.available_ipv4).into(),
+            free(status.assigned_ipv4, status.available_ipv4),
+            used(status.assigned_ipv6, status.available_ipv6).into(),
+            free(status.assigned_ipv6, status.available_ipv6),
         ]);
     }
     table

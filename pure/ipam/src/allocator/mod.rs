@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use steelyard_model::status::PoolStatus;
 use steelyard_model::{Family, Held, Holding, Labels, NamespacedName, Pool, Service};
 
 use crate::annotation;
@@ -179,13 +180,13 @@ impl Allocator {
     pub fn usage(&self) -> Vec<PoolUsage> {
         let usage = |state: &crate::pools::PoolState| {
             let (v4, v6) = (state.space(Family::V4), state.space(Family::V6));
-            PoolUsage {
-                pool: state.pool.id.clone(),
+            let status = PoolStatus {
                 assigned_ipv4: v4.assigned,
                 assigned_ipv6: v6.assigned,
                 available_ipv4: v4.available(),
                 available_ipv6: v6.available(),
-            }
+            };
+            PoolUsage { pool: state.pool.id.clone(), status }
         };
         self.pools.iter().map(|(_, state)| usage(state)).collect()
     }

@@ -503,7 +503,7 @@ fn counts_are_of_addresses_and_saturate() {
     };
     let out =
         run(&pools, &[shared("x/a", 80), shared("x/b", 81), service("x/c")], &Held::default());
-    let usage = &out.pools[0];
+    let usage = out.pools[0].status;
     assert_eq!((usage.assigned_ipv4, usage.available_ipv4), (2, 254));
     assert_eq!((usage.assigned_ipv6, usage.available_ipv6), (0, i64::MAX as u64));
 }

@@ -35,7 +35,7 @@ fn a_full_pool_says_so() {
         assert_eq!(assignment.reason, Reason::Pending(Refusal::NoneAvailable));
         it.change([gone(&id)]);
     }
-    let usage = &it.usage()[0];
+    let usage = it.usage()[0].status;
     assert_eq!((usage.assigned_ipv4, usage.available_ipv4), (65_536, 0));
     it.change([gone("default/s00300"), come("default/z")]);
     let got = it.assignment(&service("default/z").id).unwrap();
@@ -45,7 +45,7 @@ fn a_full_pool_says_so() {
 #[test]
 fn many_who_would_share_and_cannot() {
     let it = allocator(&[pool("a", &["fd00::-fd00::ffff:ffff:ffff:ffff"])], 10_000, "k");
-    assert_eq!(it.usage()[0].assigned_ipv6, 10_000);
+    assert_eq!(it.usage()[0].status.assigned_ipv6, 10_000);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn many_pools() {
         with_allocation(one(n), allocation)
     };
     let for_all: Vec<_> = (0..1_000).map(one).collect();
-    assert_eq!(allocator(&for_all, 9_500, "").usage()[999].assigned_ipv4, 9);
+    assert_eq!(allocator(&for_all, 9_500, "").usage()[999].status.assigned_ipv4, 9);
     let for_some: Vec<_> = (0..1_000).map(pinned).collect();
     let services = (0..10_000).map(|n| {
         let it = service(&format!("default/s{n:05}"));
@@ -70,5 +70,5 @@ fn many_pools() {
     });
     let none = Held::default();
     let it = Allocator::new(&for_some, &BTreeMap::new(), services, &none, &Options::default());
-    assert!(it.usage().iter().all(|pool| pool.assigned_ipv4 == 9));
+    assert!(it.usage().iter().all(|pool| pool.status.assigned_ipv4 == 9));
 }

@@ -1,7 +1,7 @@
 //! What a node reports about Services.
 
 use super::{facts, file, layer2, node, planned, service, slice};
-use crate::statuses::{of_pool, on_the_lan, to_routers};
+use crate::statuses::{on_the_lan, to_routers};
 
 fn on(node: &str, interface: &str) -> String {
     format!(
@@ -78,6 +78,6 @@ metadata: {name: all, namespace: m}";
 #[test]
 fn a_pool_reports_what_is_used() {
     let plan = planned(&file(&[POOL, &service("web", "")]), &facts("a"));
-    let status = of_pool(&plan.pools[0]);
+    let status = plan.pools[0].status;
     assert_eq!((status.assigned_ipv4, status.available_ipv4), (1, 9));
 }
