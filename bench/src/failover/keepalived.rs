@@ -136,6 +136,10 @@ impl Site for Keepalived {
         wait("the end of keepalived", || self.nodes[index].keepalived.0.try_wait().ok()?)?;
         if act == Act::Crash {
             empty(&self.lab, node)?;
+            // Another process may have the number by now that a killed one left there.
+            for what in ["pid", "vrrp-pid"] {
+                let _ = std::fs::remove_file(self.folder.file(&format!("{node}.{what}")));
+            }
             self.nodes[index].nginx = self.nginx(node)?;
         }
         self.nodes[index].keepalived = self.keepalived(node)?;
