@@ -62,8 +62,8 @@ impl World {
     /// Adds places to diagnostics that have none.
     pub fn place(&self, diagnostics: &mut Diagnostics) {
         let unplaced: Vec<Diagnostic> = diagnostics.nowhere().cloned().collect();
-        let mut placed = unplaced.clone();
-        placed.iter_mut().for_each(|found| self.objects.place(found));
+        let placed: Vec<Diagnostic> =
+            unplaced.iter().cloned().map(|found| self.objects.placed(found)).collect();
         diagnostics.change(unplaced, placed);
     }
 }

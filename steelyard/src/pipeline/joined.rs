@@ -107,10 +107,7 @@ impl Said {
         joined: Vec<Diagnostic>,
         objects: &Objects,
     ) -> Self {
-        let placed = |mut found: Diagnostic| {
-            objects.place(&mut found);
-            found
-        };
+        let placed = |found| objects.placed(found);
         let (written, joined): (Diagnostics, Diagnostics) =
             (written.into_iter().map(placed).collect(), joined.into_iter().map(placed).collect());
         let mut all = written.clone();
@@ -142,10 +139,7 @@ impl Said {
                 gone_joined.extend(self.joined.in_file(file).filter(about).cloned());
             }
         }
-        let placed = |mut found: Diagnostic| {
-            objects.place(&mut found);
-            found
-        };
+        let placed = |found| objects.placed(found);
         let moved = stay.into_iter().map(|found| Diagnostic { location: None, ..found });
         let come_joined = moved.chain(services.into_values().flatten()).map(placed).collect();
         let come_written =

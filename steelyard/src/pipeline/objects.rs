@@ -74,14 +74,15 @@ impl Objects {
         self.0.change(changes);
     }
 
-    /// Says where it is written, if that is known.
-    pub(super) fn place(&self, found: &mut Diagnostic) {
-        if found.location.is_some() {
-            return;
+    /// The same with the place where it is written, if that is known.
+    pub(super) fn placed(&self, mut found: Diagnostic) -> Diagnostic {
+        if found.location.is_none()
+            && let Some(reference) = &found.object
+        {
+            let object = self.named(reference).next().map(|(_, lowered)| &lowered.object);
+            found.location = object.map(|object| object.locate(&found.path));
         }
-        let Some(reference) = &found.object else { return };
-        let object = self.named(reference).next().map(|(_, lowered)| &lowered.object);
-        found.location = object.map(|object| object.locate(&found.path));
+        found
     }
 }
 
