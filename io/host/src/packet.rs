@@ -1,8 +1,8 @@
 //! Raw frames of one interface: those that concern who has which address, and pings.
 //!
-//! A [`PacketSocket`] hears ARP, neighbor solicitations and advertisements, and echo requests
-//! that arrive on its interface, untagged, for this station, a group or everybody. A filter in the
-//! kernel drops all else, also what this host sends. It interprets nothing.
+//! A [`PacketSocket`] hears ARP, neighbor solicitations and advertisements, echo requests and
+//! pieces of ICMP that arrive on its interface, untagged, for this station, a group or everybody. A
+//! filter in the kernel drops all else, also what this host sends. It interprets nothing.
 //!
 //! Invariants: nothing is heard before the filter stands; closing the socket leaves nothing
 //! behind, memberships included.

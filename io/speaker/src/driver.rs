@@ -36,7 +36,7 @@ const RESYNC: Duration = Duration::from_secs(10);
 const MANY: usize = 100;
 const PAUSE: Duration = Duration::from_millis(20);
 /// The largest frame that is answered: beyond it nothing of ours is found.
-const BUFFER: usize = 16 * 1024;
+const BUFFER: usize = 66 * 1024;
 
 /// What the thread and the handle have in common.
 pub(crate) struct Shared {

@@ -44,6 +44,25 @@ fn a_client_gets_one_answer_by_every_tool() {
     }
 }
 
+/// Every size that a frame carries, with and without leave to cut it, and those that no frame does.
+#[test]
+fn pings_of_every_size_are_answered() {
+    let Some(lan) = Lan::new("sizes", "pings_of_every_size") else { return };
+    let (_speaker, _) = lan.announcing(SpeakerOptions::default(), &[VIP4, VIP6]);
+    for (vip, header) in [(VIP4, 28), (VIP6, 48)] {
+        let sizes = [0, 1, 56, 1399, 1500 - header - 1, 1500 - header];
+        let whole = sizes.map(|size| (size, "do"));
+        let beyond = [1501 - header, 2000, 8192, 65_507].map(|size| (size, "dont"));
+        for (size, cut) in whole.into_iter().chain(beyond) {
+            let size = size.to_string();
+            let arguments = ["-c", "1", "-W", "5", "-M", cut, "-s", &size, vip];
+            let output = lan.client.output("ping", &arguments).unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && !said.contains("wrong"), "{vip} {size}: {said}");
+        }
+    }
+}
+
 /// The value of a counter of one vip.
 fn counted(speaker: &Speaker, name: &str, vip: &str) -> u64 {
     let start = format!("{name}{{ip=\"{vip}\"}} ");

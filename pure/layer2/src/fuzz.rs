@@ -100,7 +100,8 @@ pub(crate) fn speaks_as(frame: &Frame<'_>) -> Option<IpAddr> {
         Body::Arp(it) => Some(it.sender_ip.into()),
         Body::Neighbor { source, .. } if source.is_unspecified() => None,
         Body::Neighbor { source, .. } | Body::Echo6 { source, .. } => Some(source.into()),
-        Body::Echo4 { source, .. } => Some(source.into()),
+        Body::Piece6 { source, .. } => Some(source.into()),
+        Body::Echo4 { source, .. } | Body::Piece4 { source, .. } => Some(source.into()),
     }
 }
 

@@ -9,6 +9,7 @@ mod counters;
 pub mod fuzz;
 mod pace;
 mod rate;
+mod reassembly;
 mod responder;
 mod vip;
 pub mod wire;

@@ -6,9 +6,11 @@
 //! the time, and sends what [`Responder::poll`] gives.
 //!
 //! Invariants: it answers for a vip only while that vip is announced; it never answers a frame that
-//! is not for us or for everybody; one frame leads to at most one answer.
+//! is not for us or for everybody; one frame leads to at most one answer, and the last piece of a
+//! ping to at most as many as there were pieces.
 
 mod answer;
+mod ping;
 mod say;
 #[cfg(test)]
 mod tests;
@@ -20,6 +22,7 @@ use std::time::{Duration, Instant};
 use crate::counters::{Counters, Ignored};
 use crate::pace::Pace;
 use crate::rate::Rate;
+use crate::reassembly::Reassembly;
 use crate::vip::{Change, Claim, Phase, Send, Step, Timing, Vip};
 use crate::wire::Mac;
 
@@ -32,9 +35,9 @@ pub struct Config {
     pub timing: Timing,
     /// Whether it answers `ping`.
     pub echo: bool,
-    /// No echo reply for a packet larger than this, in bytes of IP.
+    /// No frame of an echo reply is larger than this, in bytes of IP.
     pub echo_bytes: usize,
-    /// Echo replies per second, all vips together.
+    /// Echo replies per second, all vips together; pieces count each.
     pub echo_rate: u32,
     /// Announcement frames per second, all vips together. Answers do not wait for them.
     pub announce_rate: u32,
@@ -95,6 +98,8 @@ pub struct Responder {
     /// Addresses that were probed for, and until when answers are told.
     probed: BTreeMap<IpAddr, Instant>,
     echoes: Rate,
+    /// Pings that come in pieces.
+    pieces: Reassembly,
     /// Answers to all nodes, for askers without an address.
     to_all: Rate,
     /// Vips that begin to be probed.
@@ -140,6 +145,7 @@ impl Responder {
             outputs: VecDeque::new(),
             probed: BTreeMap::new(),
             echoes,
+            pieces: Reassembly::default(),
             to_all,
             starts,
             announcements,

@@ -1,5 +1,6 @@
 //! Frames as bytes and as values: Ethernet, ARP (RFC 826), IPv4 and IPv6 headers, ICMP and ICMPv6
-//! echo (RFC 792, RFC 4443), neighbor solicitation and advertisement (RFC 4861).
+//! echo (RFC 792, RFC 4443) whole and in pieces, neighbor solicitation and advertisement
+//! (RFC 4861).
 //!
 //! Only what a speaker hears and says; everything else is [`Malformed::Foreign`]. Reading checks
 //! all that the RFCs demand (lengths, checksums, hop limit 255), never panics and never reads past
@@ -12,6 +13,7 @@ mod frame;
 mod ip;
 mod mac;
 mod neighbor;
+mod piece;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -21,6 +23,7 @@ pub use frame::{Body, Frame};
 pub use ip::solicited_node;
 pub use mac::Mac;
 pub use neighbor::{Advertisement, Neighbor, Solicitation};
+pub use piece::Piece;
 
 /// Why a frame is not one that we can use. Counted by reason, never answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,7 +38,7 @@ pub enum Malformed {
     Checksum,
     /// Neighbor discovery from beyond the link: the hop limit is not 255 (RFC 4861 §7.1).
     HopLimit,
-    /// A piece of a larger packet.
+    /// A piece that cannot be one of a larger packet.
     Fragment,
     /// Addresses that such a message may not come from or go to.
     Address,

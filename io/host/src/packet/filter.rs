@@ -63,18 +63,23 @@ fn lines() -> Vec<Line> {
         Branch(JUMP_EQUAL, 0x0806, To("take"), Next),
         Branch(JUMP_EQUAL, 0x86dd, To("ipv6"), Next),
         Branch(JUMP_EQUAL, 0x0800, Next, drop),
-        // IPv4: ICMP, not a fragment, echo request.
+        // IPv4: ICMP; echo request, or a piece that does not say what it is of.
         Do(LOAD_BYTE, 23),
         Branch(JUMP_EQUAL, 1, Next, drop),
         Do(LOAD_HALF, 20),
-        Branch(JUMP_ANY_BIT, 0x3fff, drop, Next),
+        Branch(JUMP_ANY_BIT, 0x1fff, To("take"), Next),
         Do(LOAD_X_HEADER, 14),
         Do(LOAD_BYTE_X, 14),
         Branch(JUMP_EQUAL, 8, To("take"), drop),
-        // IPv6: ICMPv6; echo request, neighbor solicitation, neighbor advertisement.
+        // IPv6: ICMPv6; echo request, neighbor solicitation, neighbor advertisement. A piece's
+        // own header says what it is of where the others have their type.
         Label("ipv6"),
         Do(LOAD_BYTE, 20),
-        Branch(JUMP_EQUAL, 58, Next, drop),
+        Branch(JUMP_EQUAL, 58, To("icmpv6"), Next),
+        Branch(JUMP_EQUAL, 44, Next, drop),
+        Do(LOAD_BYTE, 54),
+        Branch(JUMP_EQUAL, 58, To("take"), drop),
+        Label("icmpv6"),
         Do(LOAD_BYTE, 54),
         Branch(JUMP_EQUAL, 135, To("take"), Next),
         Branch(JUMP_EQUAL, 136, To("take"), Next),

@@ -3,16 +3,11 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Instant;
 
+use super::Responder;
 use super::say::{ALL_NODES, advertisement};
-use super::{Responder, is_unicast};
 use crate::counters::Unused;
 use crate::vip::{Claim, Vip};
-use crate::wire::{
-    Advertisement, Arp, Body, Direction, Echo, Frame, Mac, Neighbor, Operation, Solicitation,
-};
-
-/// Bytes of an IP header and an echo header: what a payload adds to.
-const ECHO_HEADERS: usize = 48;
+use crate::wire::{Advertisement, Arp, Body, Frame, Mac, Neighbor, Operation, Solicitation};
 
 impl Responder {
     pub(super) fn on_frame(&mut self, now: Instant, bytes: &[u8]) {
@@ -38,21 +33,8 @@ impl Responder {
                 Neighbor::Advertisement(it) => self.on_advertisement(now, frame.source, it),
             },
             // A ping to everybody is nobody's in particular.
-            Body::Echo4 { .. } | Body::Echo6 { .. } if !for_us => Err(Unused::OtherStation),
-            Body::Echo4 { source, destination, echo } => {
-                let (vip, from) = (IpAddr::V4(destination), IpAddr::V4(source));
-                let echo = self.admit(now, vip, from, &echo)?;
-                let body = Body::Echo4 { source: destination, destination: source, echo };
-                self.reply(vip, frame.source, body);
-                Ok(())
-            }
-            Body::Echo6 { source, destination, echo } => {
-                let (vip, from) = (IpAddr::V6(destination), IpAddr::V6(source));
-                let echo = self.admit(now, vip, from, &echo)?;
-                let body = Body::Echo6 { source: destination, destination: source, echo };
-                self.reply(vip, frame.source, body);
-                Ok(())
-            }
+            _ if !for_us => Err(Unused::OtherStation),
+            body => self.on_ping(now, frame.source, body),
         }
     }
 
@@ -128,46 +110,18 @@ impl Responder {
         Ok(())
     }
 
-    /// Whether a ping is answered, and with what.
-    fn admit<'a>(
-        &mut self,
-        now: Instant,
-        vip: IpAddr,
-        from: IpAddr,
-        echo: &Echo<'a>,
-    ) -> Result<Echo<'a>, Unused> {
-        if !self.config.echo || echo.direction != Direction::Request || !self.knows(vip) {
-            return Err(Unused::OtherAddress);
-        }
-        if !self.answers(vip) {
-            return Err(Unused::NotAnnounced);
-        }
-        // Replies to a forged sender must not become a storm, nor go to ourselves.
-        if !is_unicast(from) || from.is_loopback() || self.knows(from) {
-            return Err(Unused::BadSender);
-        }
-        if echo.payload.len() + ECHO_HEADERS > self.config.echo_bytes {
-            return Err(Unused::TooLarge);
-        }
-        if !self.echoes.allow(now) {
-            return Err(Unused::TooOften);
-        }
-        self.count(vip).echoes += 1;
-        Ok(echo.answer())
-    }
-
     /// Counts a question for a vip; answers go on only while it is announced.
     fn asked(&mut self, vip: IpAddr) -> Result<(), Unused> {
         self.count(vip).requests += 1;
         if self.answers(vip) { Ok(()) } else { Err(Unused::NotAnnounced) }
     }
 
-    fn reply(&mut self, vip: IpAddr, to: Mac, body: Body<'_>) {
+    pub(super) fn reply(&mut self, vip: IpAddr, to: Mac, body: Body<'_>) {
         debug_assert!(self.answers(vip), "only announced vips answer");
         self.say(to, body);
     }
 
-    fn knows(&self, address: IpAddr) -> bool {
+    pub(super) fn knows(&self, address: IpAddr) -> bool {
         self.vips.contains_key(&address)
     }
 
@@ -176,7 +130,7 @@ impl Responder {
         self.knows(address) || self.probed.contains_key(&address)
     }
 
-    fn answers(&self, vip: IpAddr) -> bool {
+    pub(super) fn answers(&self, vip: IpAddr) -> bool {
         self.vips.get(&vip).is_some_and(Vip::answers)
     }
 

@@ -1,3 +1,5 @@
+mod ping;
+
 use proptest::prelude::*;
 
 use super::say::{ALL_NODES, advertisement};
@@ -120,6 +122,9 @@ fn shown(output: &Output) -> String {
         }
         Body::Echo6 { source, destination, echo } => {
             format!("echo {source} -> {destination} {:?}", String::from_utf8_lossy(echo.payload))
+        }
+        Body::Piece4 { piece: it, .. } | Body::Piece6 { piece: it, .. } => {
+            format!("piece {} {}+{} {}", it.identification, it.offset, it.bytes.len(), it.more)
         }
     };
     format!("{} {what}", frame.destination)
@@ -449,25 +454,6 @@ fn what_our_other_interfaces_ask_is_not_answered() {
 }
 
 const NOTHING: [&str; 0] = [];
-
-#[test]
-fn pings_are_answered_only_so_often() {
-    let mut config = Config::new(US);
-    config.echo_rate = 5;
-    let mut it = announced_with(config);
-    let ping = ping4(US, CLIENT4, VIP4, b"");
-    let answered = (0..100).filter(|_| !say(&mut it, &ping).is_empty()).count();
-    assert_eq!(answered, 5);
-}
-
-#[test]
-fn without_echo_pings_are_left_alone() {
-    let mut config = Config::new(US);
-    config.echo = false;
-    let mut it = announced_with(config);
-    assert!(say(&mut it, &ping4(US, CLIENT4, VIP4, b"")).is_empty());
-    assert!(say(&mut it, &ping6(CLIENT6, VIP6)).is_empty());
-}
 
 /// An input of any kind, about few enough addresses that they meet.
 #[derive(Clone, Debug)]

@@ -34,7 +34,7 @@ impl<'a> Echo<'a> {
     }
 
     /// Reads the message of an IPv4 packet.
-    pub(super) fn parse_v4(message: &'a [u8]) -> Result<Self, Malformed> {
+    pub(crate) fn parse_v4(message: &'a [u8]) -> Result<Self, Malformed> {
         if checksum::internet(&[message]) != 0 {
             return Err(Malformed::Checksum);
         }
@@ -54,13 +54,25 @@ impl<'a> Echo<'a> {
         })
     }
 
-    pub(super) fn emit_v4(&self, out: &mut Vec<u8>) {
+    /// Reads the message of an IPv6 packet.
+    pub(crate) fn parse_checked_v6(
+        source: Ipv6Addr,
+        destination: Ipv6Addr,
+        message: &'a [u8],
+    ) -> Result<Self, Malformed> {
+        if checksum::icmpv6(source, destination, message) != 0 {
+            return Err(Malformed::Checksum);
+        }
+        Self::parse_v6(message)
+    }
+
+    pub(crate) fn emit_v4(&self, out: &mut Vec<u8>) {
         let start = self.emit(out, if self.direction == Direction::Request { 8 } else { 0 });
         let checksum = checksum::internet(&[&out[start..]]);
         out[start + 2..start + 4].copy_from_slice(&checksum.to_be_bytes());
     }
 
-    pub(super) fn emit_v6(&self, source: Ipv6Addr, destination: Ipv6Addr, out: &mut Vec<u8>) {
+    pub(crate) fn emit_v6(&self, source: Ipv6Addr, destination: Ipv6Addr, out: &mut Vec<u8>) {
         let start = self.emit(out, if self.direction == Direction::Request { 128 } else { 129 });
         let checksum = checksum::icmpv6(source, destination, &out[start..]);
         out[start + 2..start + 4].copy_from_slice(&checksum.to_be_bytes());

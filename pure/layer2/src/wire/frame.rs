@@ -2,8 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::ip::{ICMP, ICMPV6, Ipv4, Ipv6};
-use super::{Arp, Echo, Mac, Malformed, Neighbor, checksum, neighbor, take, take_u16};
+use super::ip::{FRAGMENT, ICMP, ICMPV6, Ipv4, Ipv6, Payload};
+use super::{Arp, Echo, Mac, Malformed, Neighbor, Piece, checksum, neighbor, take, take_u16};
 
 const ARP: u16 = 0x0806;
 const IPV4: u16 = 0x0800;
@@ -52,6 +52,24 @@ pub enum Body<'a> {
         /// The message.
         echo: Echo<'a>,
     },
+    /// A piece of ICMP over IPv4.
+    Piece4 {
+        /// Whence.
+        source: Ipv4Addr,
+        /// Whither.
+        destination: Ipv4Addr,
+        /// The piece.
+        piece: Piece<'a>,
+    },
+    /// A piece of ICMPv6.
+    Piece6 {
+        /// Whence.
+        source: Ipv6Addr,
+        /// Whither.
+        destination: Ipv6Addr,
+        /// The piece.
+        piece: Piece<'a>,
+    },
 }
 
 impl<'a> Frame<'a> {
@@ -85,9 +103,16 @@ impl<'a> Frame<'a> {
             Body::Echo4 { source, destination, echo } => {
                 let mut message = Vec::with_capacity(8 + echo.payload.len());
                 echo.emit_v4(&mut message);
+                emit_icmp(*source, *destination, Payload::Whole(&message), &mut out);
+            }
+            Body::Piece4 { source, destination, piece } => {
+                emit_icmp(*source, *destination, Payload::Piece(*piece), &mut out);
+            }
+            Body::Piece6 { source, destination, piece } => {
                 let (source, destination) = (*source, *destination);
-                out.extend(IPV4.to_be_bytes());
-                Ipv4 { source, destination, protocol: ICMP, payload: &message }.emit(&mut out);
+                let (next_header, payload) = (FRAGMENT, &*piece.emit_v6(ICMPV6));
+                out.extend(IPV6.to_be_bytes());
+                Ipv6 { source, destination, next_header, hop_limit: 64, payload }.emit(&mut out);
             }
             Body::Echo6 { source, destination, echo } => {
                 let mut message = Vec::with_capacity(8 + echo.payload.len());
@@ -109,12 +134,24 @@ fn parse_ipv4(packet: &[u8]) -> Result<Body<'_>, Malformed> {
     if packet.protocol != ICMP {
         return Err(Malformed::Foreign);
     }
-    let echo = Echo::parse_v4(packet.payload)?;
-    Ok(Body::Echo4 { source: packet.source, destination: packet.destination, echo })
+    let (source, destination) = (packet.source, packet.destination);
+    Ok(match packet.payload {
+        Payload::Whole(message) => {
+            Body::Echo4 { source, destination, echo: Echo::parse_v4(message)? }
+        }
+        Payload::Piece(piece) => Body::Piece4 { source, destination, piece: piece.check()? },
+    })
 }
 
 fn parse_ipv6(packet: &[u8]) -> Result<Body<'_>, Malformed> {
     let Ipv6 { source, destination, next_header, hop_limit, payload } = Ipv6::parse(packet)?;
+    if next_header == FRAGMENT {
+        let (next_header, piece) = Piece::parse_v6(payload)?;
+        if next_header != ICMPV6 {
+            return Err(Malformed::Foreign);
+        }
+        return Ok(Body::Piece6 { source, destination, piece: piece.check()? });
+    }
     if next_header != ICMPV6 {
         return Err(Malformed::Foreign);
     }
@@ -134,6 +171,11 @@ fn parse_ipv6(packet: &[u8]) -> Result<Body<'_>, Malformed> {
             Ok(Body::Echo6 { source, destination, echo })
         }
     }
+}
+
+fn emit_icmp(source: Ipv4Addr, destination: Ipv4Addr, payload: Payload<'_>, out: &mut Vec<u8>) {
+    out.extend(IPV4.to_be_bytes());
+    Ipv4 { source, destination, protocol: ICMP, payload }.emit(out);
 }
 
 fn emit_icmpv6(

@@ -2,20 +2,29 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Malformed, checksum, take, take_u16};
+use super::{Malformed, Piece, checksum, take, take_u16};
 
 /// Protocol number of ICMP.
 pub(super) const ICMP: u8 = 1;
 /// Next header number of ICMPv6.
 pub(super) const ICMPV6: u8 = 58;
+/// Next header number of the header that a piece has.
+pub(super) const FRAGMENT: u8 = 44;
 
-/// A whole IPv4 packet. Options are read over and never written.
+/// An IPv4 packet or a piece of one. Options are read over and never written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ipv4<'a> {
     pub(super) source: Ipv4Addr,
     pub(super) destination: Ipv4Addr,
     pub(super) protocol: u8,
-    pub(super) payload: &'a [u8],
+    pub(super) payload: Payload<'a>,
+}
+
+/// What an IPv4 packet holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Payload<'a> {
+    Whole(&'a [u8]),
+    Piece(Piece<'a>),
 }
 
 /// An IPv6 packet without extension headers.
@@ -49,26 +58,35 @@ impl<'a> Ipv4<'a> {
         if checksum::internet(&[head]) != 0 {
             return Err(Malformed::Checksum);
         }
-        let _identification = take_u16(&mut rest)?;
-        let more_fragments_or_offset = take_u16(&mut rest)? & 0x3fff;
-        if more_fragments_or_offset != 0 {
-            return Err(Malformed::Fragment);
-        }
+        let identification = u32::from(take_u16(&mut rest)?);
+        let place = take_u16(&mut rest)?;
         let [_time_to_live, protocol, _, _] = *take::<4>(&mut rest)?;
         Ok(Self {
             source: Ipv4Addr::from(*take::<4>(&mut rest)?),
             destination: Ipv4Addr::from(*take::<4>(&mut rest)?),
             protocol,
-            payload,
+            payload: match place & 0x3fff {
+                0 => Payload::Whole(payload),
+                _ => {
+                    let (offset, more) = ((place & 0x1fff) << 3, place & 0x2000 != 0);
+                    Payload::Piece(Piece { identification, offset, more, bytes: payload })
+                }
+            },
         })
     }
 
     pub(super) fn emit(&self, out: &mut Vec<u8>) {
-        let total = u16::try_from(20 + self.payload.len()).expect("one frame's worth of payload");
+        let (identification, place, payload) = match &self.payload {
+            // Don't fragment; then the identification says nothing (RFC 6864 §4.1).
+            Payload::Whole(payload) => (0, 0x4000, *payload),
+            Payload::Piece(piece) => (piece.identification, piece.place_v4(), piece.bytes),
+        };
+        let total = u16::try_from(20 + payload.len()).expect("one frame's worth of payload");
         let mut header = [0; 20];
         header[0] = 0x45;
         header[2..4].copy_from_slice(&total.to_be_bytes());
-        header[6] = 0x40; // don't fragment
+        header[4..6].copy_from_slice(&identification.to_be_bytes()[2..]);
+        header[6..8].copy_from_slice(&place.to_be_bytes());
         header[8] = 64;
         header[9] = self.protocol;
         header[12..16].copy_from_slice(&self.source.octets());
@@ -76,7 +94,7 @@ impl<'a> Ipv4<'a> {
         let checksum = checksum::internet(&[&header]);
         header[10..12].copy_from_slice(&checksum.to_be_bytes());
         out.extend(header);
-        out.extend(self.payload);
+        out.extend(payload);
     }
 }
 
@@ -106,5 +124,25 @@ impl<'a> Ipv6<'a> {
         out.extend(self.source.octets());
         out.extend(self.destination.octets());
         out.extend(self.payload);
+    }
+}
+
+impl<'a> Piece<'a> {
+    /// Reads the payload of an IPv6 packet whose next header is [`FRAGMENT`], and the number of
+    /// the header behind it.
+    pub(super) fn parse_v6(mut payload: &'a [u8]) -> Result<(u8, Self), Malformed> {
+        let [next_header, _] = *take::<2>(&mut payload)?;
+        let place = take_u16(&mut payload)?;
+        let identification = u32::from_be_bytes(*take::<4>(&mut payload)?);
+        let (offset, more) = (place & !7, place & 1 != 0);
+        Ok((next_header, Self { identification, offset, more, bytes: payload }))
+    }
+
+    pub(super) fn emit_v6(&self, next_header: u8) -> Vec<u8> {
+        let mut out = vec![next_header, 0];
+        out.extend(self.place_v6().to_be_bytes());
+        out.extend(self.identification.to_be_bytes());
+        out.extend(self.bytes);
+        out
     }
 }

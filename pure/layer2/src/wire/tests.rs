@@ -128,7 +128,7 @@ fn changed_fields_are_told_apart() {
 
 /// Headers with right checksums and wrong content.
 #[test]
-fn fragments_and_codes_are_refused() {
+fn pieces_are_told_and_codes_refused() {
     let fragment = |flags: [u8; 2]| {
         let mut bytes = known()[2].1.clone();
         bytes[20..22].copy_from_slice(&flags);
@@ -139,8 +139,14 @@ fn fragments_and_codes_are_refused() {
     };
     assert!(Frame::parse(&fragment([0x40, 0])).is_ok());
     assert!(Frame::parse(&fragment([0, 0])).is_ok());
-    assert_eq!(Frame::parse(&fragment([0x20, 0])), Err(Malformed::Fragment), "the first");
-    assert_eq!(Frame::parse(&fragment([0, 9])), Err(Malformed::Fragment), "a later one");
+    let refused = Err(Malformed::Fragment);
+    assert_eq!(Frame::parse(&fragment([0x20, 0])), refused, "twelve bytes, and more follow");
+    assert_eq!(Frame::parse(&fragment([0x1f, 0xff])), Err(Malformed::Fragment), "too long");
+    let bytes = fragment([0, 9]);
+    let Ok(Frame { body: Body::Piece4 { piece, .. }, .. }) = Frame::parse(&bytes) else {
+        panic!("a later one");
+    };
+    assert_eq!((piece.offset, piece.more, piece.bytes.len()), (72, false, 12));
 
     let mut coded = known()[2].1.clone();
     coded[35] = 1;
@@ -262,6 +268,21 @@ fn neighbor() -> impl Strategy<Value = Body<'static>> {
 pub(crate) fn frame() -> impl Strategy<Value = Frame<'static>> {
     let payload = proptest::collection::vec(any::<u8>(), 0..200)
         .prop_map(|bytes| -> &'static [u8] { bytes.leak() });
+    let piece = (any::<bool>(), any::<u32>(), 1..8000_u16, payload.clone()).prop_map(
+        |(v6, number, turn, bytes)| {
+            let (more, eights) = (number & 1 == 0, bytes.len() / 8 * 8);
+            let bytes = if more && eights > 0 { &bytes[..eights] } else { b"12345678" };
+            let piece = |identification| Piece { identification, offset: turn * 8, more, bytes };
+            let v4 = |last| Ipv4Addr::new(10, 1, 1, last);
+            let [source, destination] = [v4(1), v4(2)].map(|it| it.to_ipv6_mapped());
+            if v6 {
+                Body::Piece6 { source, destination, piece: piece(number) }
+            } else {
+                let piece = piece(number & 0xffff);
+                Body::Piece4 { source: v4(1), destination: v4(2), piece }
+            }
+        },
+    );
     let echo = (any::<bool>(), any::<[u8; 4]>(), any::<[u16; 2]>(), payload).prop_map(
         |(v6, ends, [identifier, sequence], payload)| {
             let direction = if sequence & 1 == 0 { Direction::Request } else { Direction::Reply };
@@ -276,7 +297,7 @@ pub(crate) fn frame() -> impl Strategy<Value = Frame<'static>> {
             }
         },
     );
-    (station(), any::<[u8; 6]>(), prop_oneof![arp(), neighbor(), echo]).prop_map(
+    (station(), any::<[u8; 6]>(), prop_oneof![arp(), neighbor(), echo, piece]).prop_map(
         |(source, destination, body)| Frame { source, destination: Mac(destination), body },
     )
 }
