@@ -237,11 +237,15 @@ pub struct UpArgs {
     #[arg(long)]
     pub ip_forward: bool,
     /// The mark bit for packets to addresses served here
-    #[arg(long, value_name = "BIT", default_value = "0x2000", value_parser = parse_mark)]
-    pub fwmark: u32,
+    /// [default: 0x2000]
+    #[arg(long, value_name = "BIT", value_parser = parse_mark)]
+    pub fwmark: Option<u32>,
     /// Where what must outlive a kill is noted
     #[arg(long, value_name = "DIR", default_value = "/var/lib/steelyard")]
     pub state_dir: PathBuf,
+    /// What to do where a foreign machine claims one of our addresses [default: defend]
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub(crate) vip_conflict: Option<crate::up::Conflict>,
     #[command(flatten)]
     pub(crate) sharing: crate::up::SharingArgs,
     #[command(flatten)]

@@ -49,6 +49,7 @@ pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
         fwmark: 0,
         ip_forward: false,
         state_dir: std::env::temp_dir(),
+        conflict: crate::up::Conflict::default(),
         serve,
         world: WorldArgs { fixed, ..WorldArgs::default() },
         ports: (web, 0),

@@ -34,11 +34,13 @@ use engine::News;
 use live::Live;
 pub(crate) use privileges::Privileges;
 use sharing::Sharing;
-pub(crate) use sharing::SharingArgs;
+pub(crate) use sharing::{Conflict, SharingArgs};
 pub(crate) use view::explain_services;
 
 /// How often counters on the terminal and looked-up names are refreshed.
 const TICK: Duration = Duration::from_secs(1);
+/// The mark bit unless another is named.
+const FWMARK: u32 = 0x2000;
 
 /// What an [`Engine`] is told at start.
 pub(crate) struct Settings {
@@ -50,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) fwmark: u32,
     pub(crate) ip_forward: bool,
     pub(crate) state_dir: PathBuf,
+    /// What to do where a foreign machine claims one of our addresses.
+    pub(crate) conflict: Conflict,
     /// With which machines addresses are shared; none serves all of them here.
     pub(crate) sharing: Option<Sharing>,
     pub(crate) serve: ServeArgs,
@@ -83,7 +87,11 @@ fn settings(args: UpArgs) -> Result<Settings> {
         Privileges::detect()
     };
     let ports = if privileges.is_full() { load::PORTS } else { (8080, 8443) };
-    let sharing = args.sharing.read()?;
+    if let (Privileges::None { why }, Some(option)) = (&privileges, needs_privileges(&args)) {
+        anyhow::bail!("{option} has an effect only where addresses are answered for: {why}");
+    }
+    let conflict = args.vip_conflict.unwrap_or_default();
+    let sharing = args.sharing.read(conflict)?;
     if let (Some(_), Privileges::None { why }) = (&sharing, &privileges) {
         anyhow::bail!("addresses are shared only by those who can answer for them: {why}");
     }
@@ -91,15 +99,27 @@ fn settings(args: UpArgs) -> Result<Settings> {
         lock: Some(args.lock.unwrap_or_else(|| lock_beside(&args.paths))),
         privileges,
         interfaces: args.interface,
-        fwmark: args.fwmark,
+        fwmark: args.fwmark.unwrap_or(FWMARK),
         ip_forward: args.ip_forward,
         state_dir: args.state_dir,
+        conflict,
         serve: args.serve,
         world: args.world,
         ports,
         sharing,
         is_demo: false,
     })
+}
+
+/// An option that was given and that nothing comes of without privileges.
+fn needs_privileges(args: &UpArgs) -> Option<&'static str> {
+    let given = [
+        (!args.interface.is_empty(), "--interface"),
+        (args.ip_forward, "--ip-forward"),
+        (args.fwmark.is_some(), "--fwmark"),
+        (args.vip_conflict.is_some(), "--vip-conflict"),
+    ];
+    given.into_iter().find(|(is_given, _)| *is_given).map(|(_, option)| option)
 }
 
 /// `steelyard.lock` in the first folder, or beside the first file.

@@ -11,12 +11,12 @@ use steelyard_forward::{ForwardOptions, Forwarder, Pass, Passing};
 use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat};
 use steelyard_host::links::{self, Monitor};
 use steelyard_speaker::{
-    Former, Formers, Membership, Sharing, Speaker, SpeakerEvent, SpeakerOptions, VipState,
-    VipStatus,
+    ConflictPolicy, Former, Formers, Membership, Sharing, Speaker, SpeakerEvent, SpeakerOptions,
+    VipState, VipStatus,
 };
 use tokio::sync::{broadcast, watch};
 
-use super::Settings;
+use super::{Conflict, Settings};
 
 /// How long those are served that have not heard of a handover: well over the time that a client
 /// takes to ask again whose address it is.
@@ -249,8 +249,12 @@ fn speaker(settings: &Settings, echo: bool, formers: Arc<dyn Formers>) -> Result
         ..sharing.membership.clone()
     });
     let formers = Some(formers);
-    let options =
+    let mut options =
         SpeakerOptions { interfaces, echo, membership, formers, ..SpeakerOptions::default() };
+    options.timing.policy = match settings.conflict {
+        Conflict::Defend => ConflictPolicy::Defend,
+        Conflict::Withdraw => ConflictPolicy::Withdraw,
+    };
     Speaker::start(options).context("cannot answer for addresses")
 }
 

@@ -28,17 +28,12 @@ pub(crate) struct SharingArgs {
     /// hear each other
     #[arg(long)]
     require_quorum: bool,
-    /// Time between two heartbeats, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 100,
-          value_parser = clap::value_parser!(u64).range(20..=10_000))]
-    heartbeat: u64,
-    /// Heartbeats that are missing before a machine counts as dead
-    #[arg(long, value_name = "N", default_value_t = 5,
-          value_parser = clap::value_parser!(u32).range(2..=100))]
-    missed_heartbeats: u32,
-    /// What to do where a foreign machine claims one of our addresses
-    #[arg(long, value_enum, default_value_t, value_name = "POLICY")]
-    vip_conflict: Conflict,
+    /// Time between two heartbeats, in milliseconds [default: 100]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(20..=10_000))]
+    heartbeat: Option<u64>,
+    /// Heartbeats that are missing before a machine counts as dead [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100))]
+    missed_heartbeats: Option<u32>,
     /// Choose first owners in MetalLB's order
     #[arg(long)]
     compat_election: bool,
@@ -46,7 +41,7 @@ pub(crate) struct SharingArgs {
 
 /// What to do where a foreign machine claims one of our addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Conflict {
+pub(crate) enum Conflict {
     /// Announce it once more, and keep it
     #[default]
     Defend,
@@ -67,16 +62,18 @@ pub(crate) struct Sharing {
 }
 
 impl SharingArgs {
-    /// What was asked for; none on a single machine.
-    pub(super) fn read(self) -> Result<Option<Sharing>> {
+    /// What was asked for; none on a single machine, where none of it would have an effect.
+    pub(super) fn read(self, conflict: Conflict) -> Result<Option<Sharing>> {
+        let asked = self.asked();
         let Some(key_file) = self.key_file else {
-            if self.peer.is_empty() && !self.lock_writer && !self.require_quorum {
-                return Ok(None);
-            }
-            bail!(
-                "several machines need a key that seals what they tell each other: \
-                 `steelyard key FILE` makes one, --key-file FILE names it on each of them"
-            );
+            return match asked {
+                None => Ok(None),
+                Some(option) => bail!(
+                    "{option} is for several machines, and these need a key that seals what they \
+                     tell each other: `steelyard key FILE` makes one, --key-file FILE names it on \
+                     each of them, --peer ADDR the others"
+                ),
+            };
         };
         if self.require_quorum && self.peer.len() < 2 {
             bail!(
@@ -84,12 +81,13 @@ impl SharingArgs {
                  neither could go on without the other"
             );
         }
+        let standard = Heartbeat::default();
         let timing = Heartbeat {
-            interval: Duration::from_millis(self.heartbeat),
-            misses: self.missed_heartbeats,
-            ..Heartbeat::default()
+            interval: self.heartbeat.map_or(standard.interval, Duration::from_millis),
+            misses: self.missed_heartbeats.unwrap_or(standard.misses),
+            ..standard
         };
-        let policy = match self.vip_conflict {
+        let policy = match conflict {
             Conflict::Defend => Policy::Defend,
             Conflict::Withdraw => Policy::Withdraw,
         };
@@ -112,6 +110,19 @@ impl SharingArgs {
             membership,
             changed,
         }))
+    }
+
+    /// An option that was given and has an effect among several machines only.
+    fn asked(&self) -> Option<&'static str> {
+        let given = [
+            (!self.peer.is_empty(), "--peer"),
+            (self.lock_writer, "--lock-writer"),
+            (self.require_quorum, "--require-quorum"),
+            (self.heartbeat.is_some(), "--heartbeat"),
+            (self.missed_heartbeats.is_some(), "--missed-heartbeats"),
+            (self.compat_election, "--compat-election"),
+        ];
+        given.into_iter().find(|(is_given, _)| *is_given).map(|(_, option)| option)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The driver's side of vips that several nodes share: a [`Group`] per interface.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError};
 use std::task::Context;
 use std::time::{Duration, Instant};
@@ -111,6 +111,13 @@ impl Shares {
             heard |= group.poll_hear(now, context, buffer);
         }
         heard
+    }
+
+    /// Whether a subnet of an interface, which can carry heartbeats, holds the address of a peer.
+    fn meets_peers(&self, link: &Link) -> bool {
+        let here = |peer: &SocketAddr| link.subnet_of(peer.ip()).is_some();
+        let carries = link.up && !link.loopback && !link.enslaved;
+        carries && self.membership.peers.iter().any(here)
     }
 
     /// Begins a group on an interface; whether it could. Each is a start of its own, with a salt
@@ -287,7 +294,10 @@ impl Driver {
         shares.groups.retain(|index, _| links.iter().any(|link| link.index == *index));
         for link in links {
             let vips = vips.remove(&link.index).unwrap_or_default();
-            if vips.is_empty() && !shares.groups.contains_key(&link.index) {
+            // Where the others are, we are one of them, whether or not we may answer for anything:
+            // they count us.
+            let is_theirs = shares.meets_peers(link);
+            if vips.is_empty() && !is_theirs && !shares.groups.contains_key(&link.index) {
                 continue;
             }
             if shares.has_left {
