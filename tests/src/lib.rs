@@ -8,6 +8,7 @@ pub mod capture;
 pub mod claims;
 pub mod http;
 pub mod lab;
+pub mod machine;
 pub mod manifests;
 pub mod process;
 pub mod run;

@@ -69,10 +69,8 @@ fn the_routers_and_the_nodes_own_addresses_are_refused() -> Result<()> {
         let steelyard = steelyard_tests::binary::steelyard().to_string_lossy();
         let shown = run.lab.on("node-1", &[&steelyard, "get", "overview"]);
         shown.is_ok_and(|it| {
-            String::from_utf8_lossy(&it.stdout).contains(&format!(
-                "{} is not announced: it is an address of this machine",
-                node[0]
-            ))
+            String::from_utf8_lossy(&it.stdout)
+                .contains(&format!("{} is not announced: it is an address of this host", node[0]))
         })
     })?;
     for address in router {

@@ -140,6 +140,16 @@ impl VipState {
         }
     }
 
+    /// Whether this node answers for it.
+    pub fn is_announced(&self) -> bool {
+        matches!(self, Self::Announced { .. })
+    }
+
+    /// Whether another node is known to answer for it.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Elsewhere { owner: Some(_) })
+    }
+
     /// Best first.
     pub(crate) fn rank(&self) -> u8 {
         match self {

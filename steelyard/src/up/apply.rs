@@ -14,6 +14,8 @@ use steelyard_plan::{Forward, NodePlan, Plan, Serve};
 
 use super::binds;
 use super::engine::Engine;
+use super::standing::Idle;
+use super::view::is_gateway;
 use super::vips::Vips;
 
 /// How long the speaker may take to fall silent; it takes well under a millisecond.
@@ -28,7 +30,7 @@ pub(super) struct Applied {
     pub(super) listeners: Listeners,
     pub(super) forwarded: Arc<Observed>,
     /// Vips that are ours but not announced, since nothing behind them works; and why.
-    pub(super) idle: Arc<BTreeMap<IpAddr, String>>,
+    pub(super) idle: Arc<BTreeMap<IpAddr, Idle>>,
 }
 
 /// What was applied last. What comes to the same is left as it is, until it is forgotten.
@@ -152,21 +154,16 @@ impl Engine {
         }
     }
 
-    /// Vips behind which nothing works, with the reason: a vip that leads nowhere is better left
-    /// to silence, so that clients fail at once.
-    fn idle(&self, observed: &Observed) -> BTreeMap<IpAddr, String> {
+    /// Vips behind which nothing works. An address of the machine is not among them: of that the
+    /// speaker knows more.
+    fn idle(&self, observed: &Observed) -> BTreeMap<IpAddr, Idle> {
         let own: BTreeSet<&IpAddr> = self.parts.addresses().iter().collect();
         let hindered = hindrances(observed);
-        let why = |vip: IpAddr| {
-            let why = match hindered.get(&vip) {
-                Some(None) => return None,
-                _ if own.contains(&vip) => {
-                    "it is an address of this machine; take it out of the pool".to_owned()
-                }
-                Some(Some(why)) => why.to_string(),
-                None => "nothing listens for it".to_owned(),
-            };
-            Some((vip, why))
+        let why = |vip: IpAddr| match hindered.get(&vip) {
+            Some(None) => None,
+            _ if own.contains(&vip) => None,
+            Some(Some(why)) => Some((vip, Idle::NotCarried((*why).clone()))),
+            None => Some((vip, Idle::NothingListens)),
         };
         self.vips.addresses().filter_map(why).collect()
     }
@@ -203,11 +200,16 @@ impl Engine {
         if self.parts.speaker.is_none() {
             return binds::on_loopback(fixed, self.settings.ports.0);
         }
-        let vips = binds::on_vips(node);
-        if vips.is_empty() && !snapshot.routes.is_empty() {
-            return binds::on_host(fixed, self.settings.ports.0);
+        // Where the gateway has a Service, nothing listens but its address: not while it has none,
+        // nor where that turned out to be the machine's own.
+        if snapshot.services.values().any(is_gateway) {
+            return binds::on_vips(node);
         }
-        vips
+        if snapshot.routes.is_empty() {
+            Vec::new()
+        } else {
+            binds::on_host(fixed, self.settings.ports.0)
+        }
     }
 }
 

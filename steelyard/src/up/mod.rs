@@ -12,7 +12,9 @@ mod parts;
 mod privileges;
 mod shared;
 mod sharing;
+mod standing;
 mod summary;
+mod unready;
 mod view;
 mod vips;
 

@@ -14,7 +14,7 @@ use steelyard_admin::{
 };
 use steelyard_forward::{Carried, PortStatus};
 use steelyard_model::{
-    Endpoint, EndpointState, NamespacedName, Protocol, ResolvedService, Severity,
+    Endpoint, EndpointState, NamespacedName, Protocol, ResolvedService, ServedBy, Severity,
 };
 use steelyard_plan::{AnnouncementRow, Plan};
 use steelyard_speaker::{Sharing, VipState, VipStatus};
@@ -22,6 +22,8 @@ use steelyard_speaker::{Sharing, VipState, VipStatus};
 use super::engine::{Current, Engine};
 use super::privileges::Privileges;
 use super::shared::{self, Owners};
+use super::standing::Standing;
+use super::unready::Unready;
 use super::vips::Vips;
 use crate::consequence;
 use crate::text::{Cell, Style};
@@ -68,7 +70,7 @@ impl Moment {
         let (moment, announcing) = (Arc::clone(self), Arc::clone(self));
         View {
             generation: self.current.generation,
-            unready: Lazy::new(move || moment.unready()),
+            unready: Lazy::new(move || moment.unready().iter().map(ToString::to_string).collect()),
             overview: told(|it| rows(it.overview())),
             services: told(Self::services),
             announcements: told(Self::announcements),
@@ -122,28 +124,37 @@ impl Moment {
     }
 
     /// Ready means: configured, listening, and announcing what it should.
-    fn unready(&self) -> Vec<String> {
+    fn unready(&self) -> Vec<Unready> {
         let mut reasons = Vec::new();
         if self.is_waiting {
-            reasons.push("an edit waits: the lock file cannot be written".to_owned());
+            reasons.push(Unready::EditWaits);
         }
-        let applied = &self.current.applied;
+        let Current { applied, plan, snapshot, .. } = &*self.current;
         for (bind, outcome) in &applied.listeners {
             if let Err(error) = outcome {
-                let (entry_point, address) = (&bind.entry_point, bind.address);
-                reasons.push(format!("{entry_point} cannot listen on {address}: {error}"));
+                let (entry_point, address) = (bind.entry_point.clone(), bind.address);
+                reasons.push(Unready::NotListening { entry_point, address, error: error.clone() });
             }
         }
-        let Some(stands) = &self.stands else { return reasons };
-        let silent = self.vips.addresses().filter_map(|address| {
-            let why = match applied.idle.get(&address) {
-                Some(why) => format!(": {why}"),
-                None => silence(stand(stands, address))?,
-            };
-            Some(format!("{address} is not announced{why}"))
-        });
-        reasons.extend(silent);
+        if self.stands.is_none() {
+            return reasons;
+        }
+        let pending = plan.services.iter().filter(|(_, row)| row.addresses.is_empty());
+        let pending = pending.filter(|(id, _)| snapshot.services.get(id).is_some_and(is_gateway));
+        reasons.extend(pending.map(|(id, _)| {
+            let why = plan.explanations.get(id).and_then(|why| why.first().cloned());
+            Unready::NoAddress { service: id.clone(), why }
+        }));
+        let standings = self.vips.addresses().filter_map(|vip| Some((vip, self.standing(vip)?)));
+        let silent = standings.filter(|(_, standing)| !standing.is_answered());
+        reasons.extend(silent.map(|(vip, standing)| Unready::NotAnnounced { vip, standing }));
         reasons
+    }
+
+    /// How one of this node's vips stands; none where nothing is answered for.
+    fn standing(&self, vip: IpAddr) -> Option<Standing> {
+        let told = self.stands.as_deref()?;
+        Some(Standing::of(vip, &self.current.applied.idle, told))
     }
 
     /// What this node answers for now, under MetalLB's name.
@@ -208,10 +219,10 @@ impl Moment {
         let row = |announcement: &AnnouncementRow| {
             let mut row = rows(announcement);
             let AnnouncementRow::Layer2(planned) = announcement else { return row };
-            let stands = self.stands.as_deref().and_then(|it| stand(it, planned.address));
-            if let Some(state) = stands.map(|it| &it.state) {
-                let reason = state.reason().map(|why| format!(": {why}")).unwrap_or_default();
-                row["state"] = json!(format!("{}{reason}", state.as_str()));
+            if self.vips.contains(planned.address)
+                && let Some(standing) = self.standing(planned.address)
+            {
+                row["state"] = json!(standing.to_string());
             }
             if let Some(owners) = &owners {
                 owners.tell(planned.address, &mut row);
@@ -222,28 +233,18 @@ impl Moment {
     }
 }
 
+/// Whether our entry points are reached by a Service.
+pub(super) fn is_gateway(service: &ResolvedService) -> bool {
+    service.served_by == ServedBy::Gateway && service.service.is_load_balancer()
+}
+
 fn rows(told: impl serde::Serialize) -> Value {
     serde_json::to_value(told).expect("a plan is always JSON")
 }
 
-/// How a vip stands.
+/// How the speaker says that a vip stands.
 fn stand(stands: &[VipStatus], vip: IpAddr) -> Option<&VipStatus> {
     stands.binary_search_by_key(&vip, |it| it.address).ok().map(|at| &stands[at])
-}
-
-/// Why a vip is not announced, where one should think that it is.
-fn silence(stand: Option<&VipStatus>) -> Option<String> {
-    let Some(VipStatus { state, .. }) = stand else { return Some(" yet".to_owned()) };
-    match state {
-        VipState::Announced { .. } | VipState::Elsewhere { owner: Some(_) } => None,
-        VipState::Probing
-        | VipState::Conflict { .. }
-        | VipState::Elsewhere { owner: None }
-        | VipState::NoInterface(_) => {
-            let why = state.reason().unwrap_or_else(|| state.as_str().to_owned());
-            Some(format!(": {why}"))
-        }
-    }
 }
 
 /// Why a Service has its addresses or none, and who announces them: the nodes' word, where they

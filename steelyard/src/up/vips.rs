@@ -49,6 +49,11 @@ impl Vips {
         wanted.map(|(_, vip)| Arc::clone(vip)).collect()
     }
 
+    /// Whether it is one of them.
+    pub(super) fn contains(&self, vip: IpAddr) -> bool {
+        self.all.contains_key(&vip)
+    }
+
     /// All of them, in order.
     pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.all.keys().copied()

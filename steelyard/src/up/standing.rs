@@ -1,0 +1,116 @@
+//! How a vip stands on this node: what the log, `get`, `explain`, the page and `/readyz` tell.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use steelyard_forward::Why;
+use steelyard_speaker::{VipState, VipStatus};
+
+/// How a vip stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// As the speaker says.
+    Told(VipState),
+    /// It is ours, and nothing behind it works: it is better left to silence, so that clients fail
+    /// at once.
+    Idle(Idle),
+    /// The speaker has not taken it up yet.
+    New,
+}
+
+/// Why nothing works behind a vip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Idle {
+    /// None of its ports has a listener.
+    NothingListens,
+    /// No port of it is carried; why one of them is not.
+    NotCarried(Why),
+}
+
+impl Standing {
+    /// How `vip` stands, one of this node's.
+    pub(super) fn of(vip: IpAddr, idle: &BTreeMap<IpAddr, Idle>, told: &[VipStatus]) -> Self {
+        if let Some(idle) = idle.get(&vip) {
+            return Self::Idle(idle.clone());
+        }
+        let known = told.binary_search_by_key(&vip, |it| it.address);
+        known.map_or(Self::New, |at| Self::Told(told[at].state.clone()))
+    }
+
+    /// One word, as users see it.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Told(state) => state.as_str(),
+            Self::Idle(_) => "idle",
+            Self::New => "new",
+        }
+    }
+
+    /// Why it is not as it should be, one sentence; none while it is, or where time will do.
+    pub(super) fn reason(&self) -> Option<String> {
+        match self {
+            Self::Told(state) => state.reason(),
+            Self::Idle(why) => Some(why.to_string()),
+            Self::New => None,
+        }
+    }
+
+    /// Whether somebody answers for it: this node, or another one that shares it.
+    pub(super) fn is_answered(&self) -> bool {
+        let answered = [VipState::is_announced, VipState::is_elsewhere];
+        matches!(self, Self::Told(state) if answered.iter().any(|is_so| is_so(state)))
+    }
+}
+
+/// `conflict: 02:00:00:00:00:01 has it`
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())?;
+        self.reason().iter().try_for_each(|why| write!(f, ": {why}"))
+    }
+}
+
+impl fmt::Display for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NothingListens => f.write_str("nothing listens for it"),
+            Self::NotCarried(why) => write!(f, "{why}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn what_is_idle_comes_before_what_the_speaker_says() {
+        let vip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let status = |text: &str, state| VipStatus {
+            address: vip(text),
+            state,
+            interfaces: Vec::new(),
+            since: SystemTime::UNIX_EPOCH,
+        };
+        let told = [
+            status("10.0.0.1", VipState::Announced { rival: None }),
+            status("10.0.0.2", VipState::Elsewhere { owner: None }),
+            status("10.0.0.3", VipState::Elsewhere { owner: Some("b".to_owned()) }),
+        ];
+        let idle = BTreeMap::from([(vip("10.0.0.4"), Idle::NotCarried(Why::NoEndpoints))]);
+        for (address, text, is_answered) in [
+            ("10.0.0.1", "announced", true),
+            ("10.0.0.2", "standby: no node owns it yet", false),
+            ("10.0.0.3", "standby", true),
+            ("10.0.0.4", "idle: it has no ready endpoint", false),
+            ("10.0.0.5", "new", false),
+        ] {
+            let standing = Standing::of(vip(address), &idle, &told);
+            assert_eq!(standing.to_string(), text);
+            assert_eq!(standing.is_answered(), is_answered, "{text}");
+        }
+    }
+}

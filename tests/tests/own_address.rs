@@ -1,0 +1,81 @@
+//! Where the gateway's Service has no address that can be served, nothing listens, and `/readyz`
+//! says why.
+
+use anyhow::{Result, ensure};
+use steelyard_tests::machine::{MACHINE, Machine, ask, serve};
+use steelyard_tests::up::ingress;
+use steelyard_tests::{binary, manifests, needs_lab, process, wait};
+
+const ROUTE: &str = "---\napiVersion: v1\nkind: Service\nmetadata: {name: app, annotations: \
+                     {steelyard.dev/endpoints: \"10.1.1.1:80\"}}\nspec: {ports: [{port: 80}]}\n";
+
+/// A gateway, a route, and nothing of port 80 on the machine's own addresses.
+fn machine(name: &str, parts: &[&str]) -> Result<Machine> {
+    let machine = Machine::new(name)?;
+    let route = ROUTE.to_owned() + &ingress("app", "app.test", "app", "");
+    machine.folder.write("route.yaml", &route)?;
+    machine.folder.write("all.yaml", &manifests::all(parts))?;
+    Ok(machine)
+}
+
+/// The machine's port 80 is free for another server, which answers.
+fn port_is_the_machines(machine: &Machine) -> Result<()> {
+    let listeners = machine.listeners()?;
+    ensure!(!listeners.contains(":80 "), "{listeners}");
+    let _own = serve(&machine.node, "TCP:80", "own")?;
+    for address in [MACHINE[0].to_owned(), format!("[{}]", MACHINE[1])] {
+        let said = ask(&machine.router, &format!("TCP:{address}:80"));
+        ensure!(said.contains("own"), "{address}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn without_an_address_nothing_listens() -> Result<()> {
+    needs_lab!();
+    let machine = machine("none", &[&manifests::gateway("web")])?;
+    let mut up = machine.up(&[])?;
+    machine.says("the gateway's Service default/web has no address: pending: ")?;
+    port_is_the_machines(&machine)?;
+    // With a pool it is served there.
+    machine.folder.write("pool.yaml", &manifests::pool(manifests::BOTH_FAMILIES))?;
+    machine.ready(&up)?;
+    // Without a Service that is the gateway's, the entry point is everywhere.
+    machine.folder.write("all.yaml", "")?;
+    wait::until("entry points on the host", || {
+        machine.listeners().is_ok_and(|it| it.contains("0.0.0.0:80 "))
+    })?;
+    ensure!(up.stop()?.success(), "{}", up.printed());
+    Ok(())
+}
+
+#[test]
+fn at_an_address_of_the_machine_nothing_listens() -> Result<()> {
+    needs_lab!();
+    let wanted = MACHINE.join(",");
+    let pool = manifests::pool(&MACHINE.map(|it| format!("\"{it}-{it}\"")).join(", "));
+    let machine = machine("self", &[&pool, &manifests::gateway_at("web", &wanted)])?;
+    let _up = machine.up(&[])?;
+    for address in MACHINE {
+        let why = "it is an address of this host, on eth0";
+        machine.says(&format!("{address} is not announced: {why}"))?;
+    }
+    port_is_the_machines(&machine)
+}
+
+#[test]
+fn before_the_lock_comes_a_second_machine_listens_nowhere() -> Result<()> {
+    needs_lab!();
+    let pool = manifests::pool(manifests::BOTH_FAMILIES);
+    let machine = machine("second", &[&pool, &manifests::gateway("web")])?;
+    let key = machine.file("key");
+    let mut make = binary::command(["key"]);
+    make.arg(&key);
+    process::run(make)?;
+    let key = key.to_string_lossy();
+    let mut up = machine.up(&["--peer", "10.1.1.12", "--key-file", &key])?;
+    machine.says("the gateway's Service default/web has no address: pending: ")?;
+    port_is_the_machines(&machine)?;
+    ensure!(up.stop()?.success(), "{}", up.printed());
+    Ok(())
+}
