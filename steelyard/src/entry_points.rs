@@ -72,8 +72,7 @@ impl StaticOptions {
                 ports.insert(name, parse_address(value).expect("checked when taken").port);
             }
         }
-        let entry_point = |(name, port): (&str, u16)| EntryPoint { name: name.to_owned(), port };
-        ports.into_iter().map(entry_point).collect()
+        ports.into_iter().map(|(name, port)| EntryPoint::new(name, port)).collect()
     }
 
     /// Whether requests are logged.

@@ -1,5 +1,7 @@
 //! Annotations of Services under MetalLB's and our own prefixes.
 
+mod foreign;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -34,6 +36,7 @@ pub(crate) fn check_service(annotations: &Labels, findings: &mut Findings<'_>) {
             metallb(key, name, findings);
         }
     }
+    foreign::check(annotations, findings);
     check_own(annotations, &OWN_NAMES, findings);
 }
 

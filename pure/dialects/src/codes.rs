@@ -7,6 +7,8 @@ use steelyard_model::Code;
 pub const ACCESS_NOT_HONOURED: Code = Code::new("access-not-honoured");
 /// An annotation that was written as a label.
 pub const ANNOTATION_AS_LABEL: Code = Code::new("annotation-as-label");
+/// An annotation of another load balancer, for what we know by another name.
+pub const ANNOTATION_FOREIGN: Code = Code::new("annotation-foreign");
 /// A known annotation that changes how requests are served, not honoured yet.
 pub const ANNOTATION_NOT_HONOURED: Code = Code::new("annotation-not-honoured");
 /// An annotation under a prefix we know, with a name nobody reads.
@@ -43,8 +45,14 @@ pub const METALLB_LEGACY: Code = Code::new("metallb-legacy");
 pub const MISSING_FIELD: Code = Code::new("missing-field");
 /// A path of a rule is none.
 pub const PATH_INVALID: Code = Code::new("path-invalid");
+/// A path that is a regular expression, where paths are compared letter by letter.
+pub const PATH_REGEX: Code = Code::new("path-regex");
+/// A path that no request has.
+pub const PATH_UNREACHABLE: Code = Code::new("path-unreachable");
 /// An entry of `spec.addresses` is neither a CIDR nor a range.
 pub const POOL_ADDRESS_INVALID: Code = Code::new("pool-address-invalid");
+/// A CIDR with host bits set: the whole network is the pool's.
+pub const POOL_HOST_BITS: Code = Code::new("pool-host-bits");
 /// A pool without addresses.
 pub const POOL_EMPTY: Code = Code::new("pool-empty");
 /// A range whose first address is after its last.

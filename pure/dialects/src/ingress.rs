@@ -28,6 +28,8 @@ pub(crate) struct Effects {
     pub(crate) refusal: Option<Refusal>,
     /// Entry points by name, empty for the default ones.
     pub(crate) entry_points: Vec<String>,
+    /// The annotation by which ingress-nginx takes the paths for regular expressions.
+    pub(crate) regex: Option<String>,
     /// Its routes only stand in for others (a canary) and are not served.
     pub(crate) unserved: bool,
 }
@@ -105,6 +107,7 @@ fn effects(
     annotation::check_own(annotations, &[], findings);
     annotation::check_elsewhere(annotations, findings);
     if class != Some("traefik") {
+        effects.regex = nginx::regex(annotations, options);
         nginx::apply(annotations, &paths_of(spec), &mut effects, findings, options);
     }
     if class != Some("nginx") {

@@ -103,7 +103,10 @@ fn ranges(written: &[String], findings: &mut Findings<'_>) -> Vec<AddressRange> 
     let mut ranges: Vec<(usize, AddressRange)> = Vec::new();
     for (index, text) in written.iter().enumerate() {
         match addresses::parse(text) {
-            Ok(range) => ranges.push((index, range)),
+            Ok(range) => {
+                host_bits(text, &range, &path.index(index), findings);
+                ranges.push((index, range));
+            }
             Err(fault) => {
                 findings.invalid(fault.code, &path.index(index), fault.message, fault.help);
             }
@@ -111,6 +114,28 @@ fn ranges(written: &[String], findings: &mut Findings<'_>) -> Vec<AddressRange> 
     }
     report_overlaps(&ranges, &path, findings);
     ranges.into_iter().map(|(_, range)| range).collect()
+}
+
+/// Reports an address with the length of its network: the pool has the whole network, where its
+/// author most likely meant a part of it.
+fn host_bits(text: &str, range: &AddressRange, path: &FieldPath, findings: &mut Findings<'_>) {
+    let Some((address, net)) = addresses::host_bits(text) else { return };
+    let full = if address.is_ipv4() { 32 } else { 128 };
+    let last = addresses::some_after(address, range.end());
+    findings.say(
+        steelyard_model::Severity::Warning,
+        codes::POOL_HOST_BITS,
+        path,
+        format!(
+            "{text} is all of {net}, {} to {}: also the router and every host in it",
+            range.start(),
+            range.end()
+        ),
+        format!(
+            "write {address}/{full} for the one address, {address}-{last} for a range from it on, or \
+             {net} if nothing else has an address there"
+        ),
+    );
 }
 
 /// Reports each entry that shares addresses with one before it in address order.

@@ -41,6 +41,19 @@ fn changes_nothing(name: &str, value: &str, paths: &[&str]) -> bool {
     name == "rewrite-target" && !paths.is_empty() && paths.iter().all(|path| *path == value)
 }
 
+/// The annotation by which paths are regular expressions: `use-regex`, or a rewrite.
+pub(crate) fn regex(annotations: &Labels, options: &LowerOptions) -> Option<String> {
+    let on = |(name, off): (&str, fn(&str) -> bool)| {
+        let key = format!("{}/{name}", options.nginx_prefix);
+        let value = annotations.get(&key)?.trim();
+        (!value.is_empty() && !off(value)).then_some(key)
+    };
+    let is_off = |value: &str| !matches!(value, "true" | "True" | "TRUE" | "t" | "T" | "1");
+    [("use-regex", is_off as fn(&str) -> bool), ("rewrite-target", |_| false)]
+        .into_iter()
+        .find_map(on)
+}
+
 fn known_annotation(
     known: &Annotation,
     key: &str,

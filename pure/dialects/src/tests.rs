@@ -98,7 +98,7 @@ fn the_examples() {
         closed("auth-url"),
         closed("auth-signin"),
         closed("auth-response-headers"),
-        closed("force-ssl-redirect"),
+        format!("nginx-homelab annotation-not-honoured [\"{nginx}/force-ssl-redirect\"]"),
         closed("auth-type"),
         closed("auth-secret"),
         closed("whitelist-source-range"),

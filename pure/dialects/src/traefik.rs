@@ -21,7 +21,8 @@ enum Miss {
     Security,
     /// We would speak another protocol than the backend.
     Protocol,
-    /// Requests are served otherwise than asked for.
+    /// Requests are served otherwise than asked for. TLS itself is here, its options are not: they
+    /// may ask for client certificates.
     Functional,
     /// Nobody sees a difference.
     Cosmetic,
@@ -36,8 +37,8 @@ const ON_INGRESS: [Annotation; 13] = [
     ("router.priority", Miss::Functional, "0"),
     ("router.rulesyntax", Miss::Functional, "v3"),
     ("router.pathmatcher", Miss::Functional, "pathprefix"),
-    ("router.tls", Miss::Security, "false"),
-    ("router.tls.certresolver", Miss::Security, ""),
+    ("router.tls", Miss::Functional, "false"),
+    ("router.tls.certresolver", Miss::Functional, ""),
     ("router.tls.options", Miss::Security, ""),
     ("router.tls.domains", Miss::Cosmetic, ""),
     ("router.observability.accesslogs", Miss::Cosmetic, ""),

@@ -86,8 +86,8 @@ pub enum ServiceType {
     NodePort,
     /// Gets addresses from a pool.
     LoadBalancer,
-    /// Another DNS name; has no endpoints of its own.
-    ExternalName(String),
+    /// Another name, or an address; has no endpoints of its own.
+    ExternalName(Host),
 }
 
 /// `targetPort`: a number, or the name of a container port.
@@ -157,6 +157,14 @@ impl Service {
     /// Whether it wants an address of its own.
     pub fn is_load_balancer(&self) -> bool {
         self.kind == ServiceType::LoadBalancer
+    }
+
+    /// The Service of the cluster whose name an ExternalName is: `web.apps.svc.cluster.local`.
+    pub fn stands_for(&self) -> Option<NamespacedName> {
+        let ServiceType::ExternalName(Host::Name(name)) = &self.kind else { return None };
+        let name = name.strip_suffix(".cluster.local").unwrap_or(name).strip_suffix(".svc")?;
+        let (service, namespace) = name.split_once('.')?;
+        (!namespace.contains('.')).then(|| NamespacedName::new(namespace, service))
     }
 }
 

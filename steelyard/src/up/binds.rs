@@ -43,7 +43,7 @@ pub(super) fn on_loopback(fixed: &StaticOptions, web: u16) -> Vec<Bind> {
 fn on(fixed: &StaticOptions, web: u16, hosts: [IpAddr; 2], placed: [IpAddr; 2]) -> Vec<Bind> {
     let mut binds = Vec::new();
     for entry_point in fixed.entry_points((web, 0)) {
-        if entry_point.name == SECURE {
+        if entry_point.is_secure {
             continue;
         }
         let addresses = match fixed.address(&entry_point.name) {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use steelyard_manifest::kinds::service as raw;
 use steelyard_model::{
-    Family, FamilyPolicy, FieldPath, Item, Refusal, Service, ServiceType, Severity, TrafficPolicy,
+    Family, FamilyPolicy, FieldPath, Host, Item, Refusal, Service, ServiceType, Severity,
+    TrafficPolicy,
 };
 
 use crate::findings::Findings;
@@ -52,6 +53,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
         selector: spec.selector.clone().unwrap_or_default(),
     };
     session_affinity(&spec, &service.kind, findings);
+    external_ips(&spec, findings);
     Some(Item::Service(Arc::new(service)))
 }
 
@@ -71,17 +73,22 @@ fn kind_needs_ports(kind: &ServiceType, headless: bool) -> bool {
     !headless && !matches!(kind, ServiceType::ExternalName(_))
 }
 
-fn external_name(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> String {
+/// A name, as Kubernetes wants it, or an address, as it lets pass.
+fn external_name(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> Host {
     let path = FieldPath::from("spec.externalName");
     let name = spec.external_name.as_deref().unwrap_or_default();
     let canonical = name.trim_end_matches('.').to_ascii_lowercase();
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return Host::Ip(address.to_canonical());
+    }
     if name.is_empty() {
         findings.missing(&path, "name the host that the Service stands for");
     } else if !host::is_name(&canonical) {
-        let message = format!("`{name}` is not a host name");
-        findings.invalid(codes::INVALID_VALUE, &path, message, "write a name such as nas.lan");
+        let message = format!("`{name}` is neither a host name nor an address");
+        let help = "write a name such as nas.lan, or an address, without scheme, port and path";
+        findings.invalid(codes::INVALID_VALUE, &path, message, help);
     }
-    canonical
+    Host::Name(canonical.into())
 }
 
 fn cluster_ips(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> Vec<IpAddr> {
@@ -207,5 +214,21 @@ fn session_affinity(spec: &raw::ServiceSpec, kind: &ServiceType, findings: &mut 
         &FieldPath::from("spec.sessionAffinity"),
         "sessionAffinity ClientIP is not honoured yet: connections of a client are spread",
         "remove it if the application keeps no state per client",
+    );
+}
+
+/// Addresses that nobody checks and nobody announces; ours are requested.
+fn external_ips(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) {
+    let addresses = spec.external_ips.as_deref().unwrap_or_default();
+    let Some(first) = addresses.first() else { return };
+    findings.say(
+        Severity::Warning,
+        codes::FIELD_NOT_HONOURED,
+        &FieldPath::from("spec.externalIPs"),
+        format!("externalIPs is not honoured: nothing answers for {}", addresses.join(", ")),
+        format!(
+            "request the address instead: `type: LoadBalancer`, the annotation \
+             metallb.io/loadBalancerIPs: \"{first}\", and an IPAddressPool that has it"
+        ),
     );
 }

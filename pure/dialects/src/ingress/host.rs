@@ -26,7 +26,7 @@ fn fault(text: &str) -> Option<String> {
         Some("leave host out to match every host".to_owned())
     } else if is_name(name) && name.parse::<IpAddr>().is_err() {
         None
-    } else if name.parse::<IpAddr>().is_ok() {
+    } else if address(name) {
         Some("leave host out to match requests to an address".to_owned())
     } else if !text.is_ascii() {
         Some("write the name in its ASCII form (xn--…)".to_owned())
@@ -45,6 +45,13 @@ fn fault(text: &str) -> Option<String> {
     } else {
         Some("use labels of letters, digits and dashes, separated by dots".to_owned())
     }
+}
+
+/// Whether it is an address, also in brackets and with a port.
+fn address(text: &str) -> bool {
+    let inner = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let bare = inner.map_or(text, |(address, _)| address);
+    bare.parse::<IpAddr>().is_ok() || text.parse::<std::net::SocketAddr>().is_ok()
 }
 
 /// Whether it is a DNS name as Kubernetes takes it (RFC 1123 §2.1), in lower case.
@@ -81,6 +88,9 @@ mod tests {
             ("10.1.1.100", Err("leave host out")),
             ("10.1.1.300", Err("labels")),
             ("fd00::1", Err("leave host out")),
+            ("[::1]", Err("leave host out")),
+            ("[fd00::1]:8080", Err("leave host out")),
+            ("10.1.1.100:8080", Err("leave host out")),
             ("Test.Local", Err("test.local")),
             ("*.Test.Local", Err("*.test.local")),
             ("test.local:80", Err("test.local")),

@@ -1,6 +1,8 @@
 //! Paths of rules, as the API server takes them. ImplementationSpecific means Prefix, by whole
 //! elements, also where Traefik compares bytes.
 
+mod reach;
+
 use std::sync::Arc;
 
 use steelyard_manifest::kinds::networking as raw;
@@ -25,10 +27,12 @@ const PATH_TYPES: [(&str, PathType); 3] = [
 /// What an Exact or Prefix path may not hold: a request never has it after normalisation.
 const NEVER: [&str; 5] = ["//", "/./", "/../", "%2f", "%2F"];
 
-/// Which paths are meant, if the place is in order.
+/// Which paths are meant, if the place is in order. `regex` is the annotation by which
+/// ingress-nginx takes paths for regular expressions.
 pub(crate) fn lower(
     written: &raw::HttpIngressPath,
     path: &FieldPath,
+    regex: Option<&str>,
     findings: &mut Findings<'_>,
 ) -> Option<PathMatch> {
     if written.path_type.is_none() {
@@ -46,11 +50,16 @@ pub(crate) fn lower(
     }
     if !text.is_empty() && !text.starts_with('/') {
         let message = format!("path `{text}` does not start with `/`");
-        findings.invalid(codes::PATH_INVALID, &path, message, format!("write /{text}"));
+        let help = match reach::as_regex(text) {
+            Some(plain) => plain.help(),
+            None => format!("write /{text}"),
+        };
+        findings.invalid(codes::PATH_INVALID, &path, message, help);
         return None;
     }
-    if kind != PathType::ImplementationSpecific {
-        check(text, &path, findings);
+    let is_refused = kind != PathType::ImplementationSpecific && never(text, &path, findings);
+    if !is_refused && !text.is_empty() {
+        reach::check(text, regex, &path, findings);
     }
     Some(match kind {
         PathType::Exact => PathMatch::Exact(Arc::from(text)),
@@ -58,7 +67,8 @@ pub(crate) fn lower(
     })
 }
 
-fn check(text: &str, path: &FieldPath, findings: &mut Findings<'_>) {
+/// Whether the API server would refuse the path; reports it.
+fn never(text: &str, path: &FieldPath, findings: &mut Findings<'_>) -> bool {
     let found = NEVER.iter().copied().find(|never| text.contains(never));
     let found = found.or_else(|| ["/.", "/.."].into_iter().find(|end| text.ends_with(end)));
     if let Some(found) = found {
@@ -69,4 +79,5 @@ fn check(text: &str, path: &FieldPath, findings: &mut Findings<'_>) {
             "write the path as requests have it, without empty, `.` and `..` elements or %2F",
         );
     }
+    found.is_some()
 }

@@ -62,7 +62,7 @@ impl Routes<'_> {
     ) {
         let number = self.paths;
         self.paths += 1;
-        let matched = path::lower(written, path, findings);
+        let matched = path::lower(written, path, self.effects.regex.as_deref(), findings);
         let Some(backend) = &written.backend else {
             return findings.missing(&path.key("backend"), "name a Service and its port");
         };

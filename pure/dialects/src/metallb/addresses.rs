@@ -75,6 +75,26 @@ fn cidr(text: &str) -> Result<AddressRange, Fault> {
     })
 }
 
+/// The address and the network of a CIDR that names a host: `192.168.1.240/24`.
+pub(crate) fn host_bits(text: &str) -> Option<(IpAddr, IpNet)> {
+    let net = network(text)?;
+    (net.addr() != net.network()).then(|| (net.addr(), net.trunc()))
+}
+
+/// Ten addresses after `first`, for an example; before `end`, which is often for broadcasts.
+pub(crate) fn some_after(first: IpAddr, end: IpAddr) -> IpAddr {
+    match (first, end) {
+        (IpAddr::V4(first), IpAddr::V4(end)) => {
+            let last = u32::from(first).saturating_add(10).min(u32::from(end).saturating_sub(1));
+            IpAddr::V4(last.max(u32::from(first)).into())
+        }
+        (IpAddr::V6(first), IpAddr::V6(end)) => {
+            IpAddr::V6(u128::from(first).saturating_add(16).min(u128::from(end)).into())
+        }
+        _ => first,
+    }
+}
+
 /// Stricter than `IpNet`'s own reading: octets with a leading zero are nobody's address.
 fn network(text: &str) -> Option<IpNet> {
     let (address, length) = text.split_once('/')?;

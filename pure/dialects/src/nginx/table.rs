@@ -17,7 +17,8 @@ pub(super) enum Miss {
     Security,
     /// We would speak another protocol than the backend: the routes must be closed.
     Protocol,
-    /// Requests are served otherwise than asked for. Those about CORS and cookies that we do not
+    /// Requests are served otherwise than asked for; nobody comes in who should not: limits of
+    /// sizes and what is asked of TLS are here. Those about CORS and cookies that we do not
     /// set are here: without the headers, browsers refuse what they would allow.
     Functional,
     /// Nobody sees a difference, or only in speed.
@@ -124,7 +125,7 @@ pub(super) const ALL: [Annotation; 138] = [
     cosmetic("enable-rewrite-log", &[]),
     functional("fastcgi-index", &[]),
     functional("fastcgi-params-configmap", &[]),
-    security("force-ssl-redirect", &["false"]),
+    functional("force-ssl-redirect", &["false"]),
     functional("from-to-www-redirect", &["false"]),
     cosmetic("http2-push-preload", &[]),
     functional("limit-allowlist", &[]),
@@ -146,7 +147,7 @@ pub(super) const ALL: [Annotation; 138] = [
     functional("permanent-redirect", &[]),
     functional("permanent-redirect-code", &[]),
     functional("preserve-trailing-slash", &["false"]),
-    security("proxy-body-size", &["0"]),
+    functional("proxy-body-size", &["0"]),
     functional("proxy-buffer-size", &[]),
     cosmetic("proxy-buffering", &[]),
     cosmetic("proxy-buffers-number", &[]),
@@ -164,13 +165,13 @@ pub(super) const ALL: [Annotation; 138] = [
     functional("proxy-redirect-to", &["off"]),
     cosmetic("proxy-request-buffering", &[]),
     functional("proxy-send-timeout", &[]),
-    security("proxy-ssl-ciphers", &[]),
-    security("proxy-ssl-name", &[]),
-    security("proxy-ssl-protocols", &[]),
+    functional("proxy-ssl-ciphers", &[]),
+    functional("proxy-ssl-name", &[]),
+    functional("proxy-ssl-protocols", &[]),
     security("proxy-ssl-secret", &[]),
     functional("proxy-ssl-server-name", &["off"]),
-    security("proxy-ssl-verify", &["off"]),
-    security("proxy-ssl-verify-depth", &[]),
+    functional("proxy-ssl-verify", &["off"]),
+    functional("proxy-ssl-verify-depth", &[]),
     functional("relative-redirects", &["false"]),
     functional("rewrite-target", &[]),
     security("satisfy", &["all"]),
@@ -186,7 +187,7 @@ pub(super) const ALL: [Annotation; 138] = [
     functional("session-cookie-path", &[]),
     functional("session-cookie-samesite", &[]),
     functional("session-cookie-secure", &[]),
-    security("ssl-ciphers", &[]),
+    functional("ssl-ciphers", &[]),
     protocol("ssl-passthrough", &["false"]),
     cosmetic("ssl-prefer-server-ciphers", &[]),
     functional("ssl-redirect", &["false"]),

@@ -24,7 +24,7 @@ fn a_service_with_everything() {
                 loadBalancerIP: 10.0.0.1, externalTrafficPolicy: Local, \
                 healthCheckNodePort: 30001, publishNotReadyAddresses: true, \
                 allocateLoadBalancerNodePorts: false, internalTrafficPolicy: Cluster, \
-                sessionAffinity: None, trafficDistribution: PreferClose, externalIPs: [1.2.3.4], \
+                sessionAffinity: None, trafficDistribution: PreferClose, externalIPs: [], \
                 ports: [{name: http, port: 80, targetPort: web, nodePort: 30080, appProtocol: h}, \
                 {name: dns, protocol: UDP, port: 53}]}";
     let status = "status: {loadBalancer: {ingress: [{ip: 10.0.0.1, ipMode: VIP}, {hostname: h}]}}";
@@ -40,6 +40,30 @@ fn a_service_with_everything() {
     assert_eq!(service.static_endpoints.len(), 2);
     assert_eq!(service.created.as_deref(), Some("2024-01-01T00:00:00Z"));
     assert!(service.publish_not_ready && !service.headless && service.refusal.is_none());
+}
+
+#[test]
+fn a_service_of_another_load_balancer() {
+    let foreign = "warning annotation-foreign metadata.annotations";
+    for (annotation, help) in [
+        ("io.cilium/lb-ipam-ips: '10.0.0.1'", "metallb.io/loadBalancerIPs: \"10.0.0.1\""),
+        ("lbipam.cilium.io/sharing-key: a", "metallb.io/allow-shared-ip: \"a\""),
+        ("kube-vip.io/loadbalancerIPs: '10.0.0.1'", "metallb.io/loadBalancerIPs: \"10.0.0.1\""),
+        ("kube-vip.io/loadbalancerIPs: '0.0.0.0'", "not by DHCP"),
+        ("purelb.io/service-group: lan", "metallb.io/address-pool: \"lan\""),
+    ] {
+        let key = annotation.split_once(": ").unwrap().0;
+        let metadata = format!(", annotations: {{{annotation}}}");
+        let yaml = service(&metadata, "{type: LoadBalancer, ports: [{port: 80}]}");
+        let lowered = taken(&yaml, &[&format!("{foreign}[\"{key}\"]")]);
+        assert!(lowered.diagnostics[0].help.contains(help), "{}", lowered.diagnostics[0].help);
+    }
+    // Who has moved already keeps the old words beside ours.
+    let metadata = ", annotations: {io.cilium/lb-ipam-ips: '10.0.0.1', \
+                    metallb.io/loadBalancerIPs: '10.0.0.1'}";
+    taken(&service(metadata, "{ports: [{port: 80}]}"), &[]);
+    let external = service("", "{ports: [{port: 80}], externalIPs: [10.0.0.1]}");
+    taken(&external, &["warning field-not-honoured spec.externalIPs"]);
 }
 
 #[test]
@@ -98,7 +122,10 @@ fn what_needs_no_ports() {
     taken(&service("", "{clusterIP: None, selector: {a: b}}"), &[]);
     let external = taken(&service("", "{type: ExternalName, externalName: NAS.lan.}"), &[]);
     let external = lowered_service(external);
-    assert_eq!(external.kind, ServiceType::ExternalName("nas.lan".into()));
+    assert_eq!(
+        external.kind,
+        ServiceType::ExternalName(steelyard_model::Host::Name("nas.lan".into()))
+    );
 }
 
 #[test]

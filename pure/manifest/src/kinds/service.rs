@@ -59,8 +59,9 @@ pub struct ServiceSpec {
     /// `None` or `ClientIP`.
     pub session_affinity: Option<String>,
     allocate_load_balancer_node_ports: Ignored,
+    /// Addresses that the cluster's nodes would take traffic for.
     #[serde(rename = "externalIPs")]
-    external_ips: Ignored,
+    pub external_ips: Option<Vec<String>>,
     internal_traffic_policy: Ignored,
     session_affinity_config: Ignored,
     topology_keys: Ignored,

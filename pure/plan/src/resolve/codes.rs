@@ -4,7 +4,7 @@ use steelyard_model::Code;
 
 /// A BGP prefix would be larger than what the pool holds.
 pub const AGGREGATION_BEYOND_POOL: Code = Code::new("aggregation-beyond-pool");
-/// A route's backend is a Service of type ExternalName.
+/// A route's backend is an ExternalName for a Service that is not there.
 pub const BACKEND_EXTERNAL_NAME: Code = Code::new("backend-external-name");
 /// A route names a port that its Service does not have.
 pub const BACKEND_PORT_MISSING: Code = Code::new("backend-port-missing");
@@ -28,6 +28,8 @@ pub const COMMUNITY_UNKNOWN: Code = Code::new("community-unknown");
 pub const ENDPOINTS_ANNOTATION_UNUSED: Code = Code::new("endpoints-annotation-unused");
 /// A route wants an entry point that does not exist.
 pub const ENTRY_POINT_MISSING: Code = Code::new("entry-point-missing");
+/// Routes only on entry points where nothing listens.
+pub const ENTRY_POINT_SILENT: Code = Code::new("entry-point-silent");
 /// `steelyard.dev/gateway` on a Service that cannot be the gateway's.
 pub const GATEWAY_ANNOTATION_UNUSED: Code = Code::new("gateway-annotation-unused");
 /// A Service is the gateway's by inference.

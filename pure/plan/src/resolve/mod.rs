@@ -52,17 +52,27 @@ pub struct EntryPoint {
     pub name: String,
     /// Its port, 80.
     pub port: u16,
+    /// Whether it is for TLS: nothing listens there yet, since it would answer in plain text.
+    pub is_secure: bool,
+}
+
+impl EntryPoint {
+    /// An entry point; `websecure` is the one for TLS.
+    pub fn new(name: impl Into<String>, port: u16) -> Self {
+        let name = name.into();
+        let is_secure = name == "websecure";
+        Self { name, port, is_secure }
+    }
 }
 
 /// What `plan` assumes: `web` on 80, `websecure` on 443, the gateway's Service inferred.
 impl Default for ResolveOptions {
     fn default() -> Self {
-        let entry_point = |name: &str, port| EntryPoint { name: name.to_owned(), port };
         Self {
             infer_gateway: true,
             config_namespace: None,
             load_balancer_class: None,
-            entry_points: vec![entry_point("web", 80), entry_point("websecure", 443)],
+            entry_points: vec![EntryPoint::new("web", 80), EntryPoint::new("websecure", 443)],
             established: BTreeSet::new(),
         }
     }

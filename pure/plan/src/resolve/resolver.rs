@@ -31,7 +31,7 @@ use super::{ResolveOptions, announcing, gateway, routes, tls};
 pub struct Resolver {
     options: ResolveOptions,
     backing: Backing,
-    /// Services that routes name.
+    /// Services that routes name, and those that an ExternalName among them stands for.
     backends: BTreeSet<NamespacedName>,
     /// The family of a Service that says nothing.
     primary: Family,
@@ -65,10 +65,15 @@ impl Resolver {
         };
         announcing(&world, options, &mut snapshot, &mut diagnostics);
         let sets = routes::served_sets(&world, &mut diagnostics);
+        let backing = Backing::new(items);
+        let mut backends: BTreeSet<NamespacedName> =
+            routes::named_backends(&sets).into_iter().cloned().collect();
+        let of_aliases = backends.iter().filter_map(|id| backing.services.get(id)?.stands_for());
+        backends.extend(of_aliases.collect::<Vec<_>>());
         let mut resolver = Self {
             options: options.clone(),
-            backing: Backing::new(items),
-            backends: routes::named_backends(&sets).into_iter().cloned().collect(),
+            backing,
+            backends,
             primary: endpoints::primary_family(&snapshot.pools),
             suggester: Suggester::new(),
             snapshot,

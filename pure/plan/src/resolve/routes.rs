@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use steelyard_model::suggest::closeness;
 use steelyard_model::{
-    ClassName, Diagnostic, HostMatch, NamespacedName, PathMatch, Provenance, Route, RouteDraft,
-    RouteSet, Severity,
+    ClassName, Diagnostic, FieldPath, HostMatch, NamespacedName, PathMatch, Provenance, Route,
+    RouteDraft, RouteSet, Severity,
 };
 
 use super::ResolveOptions;
@@ -30,6 +30,9 @@ pub(super) enum Class {
     /// Our own.
     Steelyard,
 }
+
+/// The annotation that names entry points.
+const ENTRY_POINTS: &str = "traefik.ingress.kubernetes.io/router.entrypoints";
 
 const CONTROLLERS: [(&str, &str, Class); 3] = [
     ("traefik", "traefik.io/ingress-controller", Class::Traefik),
@@ -122,8 +125,9 @@ pub(super) fn resolve(
     let mut join = Join { backing, resolved, suggester: Suggester::new(), diagnostics };
     let mut routes = Vec::new();
     for (set, class) in sets {
+        entry_points.judge(set, join.diagnostics);
         for draft in &set.routes {
-            let wanted = entry_points.of(draft, join.diagnostics);
+            let wanted = entry_points.of(draft);
             let free = claim(draft, wanted, &mut taken, join.diagnostics);
             if free.is_empty() {
                 continue;
@@ -195,43 +199,75 @@ struct EntryPoints {
     all: Vec<Arc<str>>,
     /// Where a route goes that names none.
     default: Vec<Arc<str>>,
+    /// Those for TLS, where nothing listens yet.
+    secure: Vec<Arc<str>>,
 }
 
 impl EntryPoints {
     /// By default routes go to every entry point but `websecure` (or port 443), which is for TLS.
     fn new(options: &ResolveOptions) -> Self {
         let named = |entry: &super::EntryPoint| Arc::from(entry.name.as_str());
-        let plain = |entry: &&super::EntryPoint| entry.name != "websecure" && entry.port != 443;
+        let secure = |entry: &&super::EntryPoint| entry.is_secure;
+        let plain = |entry: &&super::EntryPoint| !entry.is_secure && entry.port != 443;
         let all: Vec<Arc<str>> = options.entry_points.iter().map(named).collect();
         let default: Vec<Arc<str>> = options.entry_points.iter().filter(plain).map(named).collect();
         let default = if default.is_empty() { all.clone() } else { default };
-        Self { all, default }
+        let secure = options.entry_points.iter().filter(secure).map(named).collect();
+        Self { all, default, secure }
     }
 
     /// Those that exist of what a route asks for.
-    fn of(&self, draft: &RouteDraft, diagnostics: &mut Vec<Diagnostic>) -> Vec<Arc<str>> {
+    fn of(&self, draft: &RouteDraft) -> Vec<Arc<str>> {
         if draft.entry_points.is_empty() {
             return self.default.clone();
         }
         let mut found: Vec<Arc<str>> = Vec::new();
         for name in &draft.entry_points {
-            match self.all.iter().find(|known| ***known == **name) {
-                Some(known) if !found.contains(known) => found.push(Arc::clone(known)),
-                Some(_) => {}
-                None => diagnostics.push(self.missing(draft, name)),
+            let known = self.all.iter().find(|known| ***known == **name);
+            if let Some(known) = known.filter(|known| !found.contains(known)) {
+                found.push(Arc::clone(known));
             }
         }
         found
     }
 
-    fn missing(&self, draft: &RouteDraft, name: &str) -> Diagnostic {
+    /// Says of an object whose routes are not served where it asks for; all of them ask alike.
+    fn judge(&self, set: &RouteSet, diagnostics: &mut Vec<Diagnostic>) {
+        let Some(draft) = set.routes.first() else { return };
+        let place = Provenance::new(&set.object, FieldPath::annotation(ENTRY_POINTS));
+        let missing =
+            draft.entry_points.iter().filter(|name| !self.all.iter().any(|it| **it == ***name));
+        diagnostics.extend(missing.map(|name| self.missing(&place, name)));
+        let found = self.of(draft);
+        if !found.is_empty() && found.iter().all(|name| self.secure.contains(name)) {
+            diagnostics.push(self.silent(&place, &found));
+        }
+    }
+
+    fn missing(&self, place: &Provenance, name: &str) -> Diagnostic {
         let known: Vec<&str> = self.all.iter().map(|known| &**known).collect();
         Diagnostic::at(
             Severity::Error,
             codes::ENTRY_POINT_MISSING,
-            &draft.place,
-            format!("there is no entry point `{name}`, so the route is not served there"),
+            place,
+            format!("there is no entry point `{name}`, so the routes are not served there"),
             format!("use one of {}, or start with --entrypoints.{name}.address", known.join(", ")),
+        )
+    }
+
+    fn silent(&self, place: &Provenance, found: &[Arc<str>]) -> Diagnostic {
+        let plain = self.all.iter().find(|name| !self.secure.contains(name));
+        let plain = plain.map_or("web", |name| &**name);
+        let found = found.join(", ");
+        Diagnostic::at(
+            Severity::Warning,
+            codes::ENTRY_POINT_SILENT,
+            place,
+            format!(
+                "{found} is for TLS, which is not served yet: nothing listens there, so nobody \
+                 reaches these routes"
+            ),
+            format!("write `{plain},{found}` to serve them in plain HTTP until then"),
         )
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steelyard_model::{
-    Backend, BackendRef, Diagnostic, NamespacedName, PortRef, Protocol, Provenance, Refusal,
-    RouteDraft, Service, ServicePort, ServiceType, Severity,
+    Backend, BackendRef, Diagnostic, Endpoint, EndpointState, NamespacedName, PortRef, Protocol,
+    Provenance, Refusal, RouteDraft, Service, ServicePort, ServiceType, Severity, TargetPort,
 };
 
 use super::Class;
@@ -33,10 +33,9 @@ impl<'a> Join<'a> {
         let mut backends = Vec::new();
         for written in &draft.backends {
             let Some(service) = self.service(written) else { continue };
-            let Some(index) = self.port(written, service) else { continue };
-            let port = &service.ports[index];
-            if class == Class::Traefik && is_tls(port) {
-                self.report_tls(written, port);
+            let Some((port, endpoints)) = self.target(written, service, class) else { continue };
+            if class == Class::Traefik && is_tls(&port) {
+                self.report_tls(written, &port);
                 refusal.get_or_insert_with(|| Refusal {
                     reason: format!("{} port {} is for TLS", written.service, port.port),
                     place: written.place.clone(),
@@ -51,7 +50,7 @@ impl<'a> Join<'a> {
                 service: written.service.clone(),
                 port: port.port,
                 weight: written.weight,
-                endpoints: self.resolved[&written.service].endpoints[index].clone(),
+                endpoints,
             });
         }
         (backends, refusal)
@@ -59,31 +58,98 @@ impl<'a> Join<'a> {
 
     fn service(&mut self, written: &BackendRef) -> Option<&'a Service> {
         match self.backing.services.get(&written.service) {
-            Some(service) => {
-                if let ServiceType::ExternalName(name) = &service.kind {
-                    self.diagnostics.push(Diagnostic::at(
-                        Severity::Error,
-                        codes::BACKEND_EXTERNAL_NAME,
-                        &field(&written.place, "name"),
-                        format!(
-                            "Service {} stands for {name} (ExternalName), which is not routed to \
-                             yet: the route answers 503",
-                            written.service
-                        ),
-                        format!(
-                            "use a Service without selector, with the annotation \
-                             steelyard.dev/endpoints: \"{name}:80\""
-                        ),
-                    ));
-                    return None;
-                }
-                Some(service)
-            }
+            Some(service) => Some(service),
             None => {
                 self.report_missing_service(written);
                 None
             }
         }
+    }
+
+    /// The port that is meant, and what answers for it.
+    fn target(
+        &mut self,
+        written: &BackendRef,
+        service: &'a Service,
+        class: Class,
+    ) -> Option<(ServicePort, Vec<Endpoint>)> {
+        let ServiceType::ExternalName(host) = &service.kind else {
+            let index = self.port(written, service)?;
+            let endpoints = self.resolved[&written.service].endpoints[index].clone();
+            return Some((service.ports[index].clone(), endpoints));
+        };
+        let port = self.external_port(written, service)?;
+        // Traefik asks at the port of the Service, ingress-nginx at its targetPort.
+        let number = match port.target {
+            TargetPort::Number(number) if class != Class::Traefik => number,
+            _ => port.port,
+        };
+        let endpoints = match service.stands_for() {
+            Some(other) => self.of_alias(written, &other, number)?,
+            None => {
+                let (host, state) = (host.clone(), EndpointState::Ready);
+                vec![Endpoint { host, port: number, state, node: None }]
+            }
+        };
+        Some((port, endpoints))
+    }
+
+    /// An ExternalName needs no ports: the number that a route names is the one at the other end.
+    fn external_port(&mut self, written: &BackendRef, service: &Service) -> Option<ServicePort> {
+        match (position(written, service), &written.port) {
+            (Some(index), _) => Some(service.ports[index].clone()),
+            (None, PortRef::Number(number)) => Some(ServicePort {
+                name: None,
+                protocol: Protocol::Tcp,
+                port: *number,
+                target: TargetPort::Number(*number),
+                node_port: None,
+            }),
+            (None, PortRef::Name(_)) => {
+                self.report_missing_port(written, service);
+                None
+            }
+        }
+    }
+
+    /// The endpoints of the Service that an ExternalName stands for; there is no DNS of the cluster
+    /// to ask for its name.
+    fn of_alias(
+        &mut self,
+        written: &BackendRef,
+        other: &NamespacedName,
+        number: u16,
+    ) -> Option<Vec<Endpoint>> {
+        let port = |service: &Arc<Service>| {
+            service.ports.iter().position(|it| it.port == number && it.protocol == Protocol::Tcp)
+        };
+        let service = self.backing.services.get(other);
+        let is_name = service.is_some_and(|it| matches!(it.kind, ServiceType::ExternalName(_)));
+        let (lacks, help) = match service {
+            None => ("is not there".to_owned(), format!("add Service {other}, or name another")),
+            Some(_) if is_name => (
+                "is an ExternalName too".to_owned(),
+                format!("name what {other} stands for in {}", written.service),
+            ),
+            Some(service) => match port(service) {
+                Some(index) => return Some(self.resolved[other].endpoints[index].clone()),
+                None => (
+                    format!("has no TCP port {number}"),
+                    format!("name a port of Service {other}, whose cluster name this is"),
+                ),
+            },
+        };
+        self.diagnostics.push(Diagnostic::at(
+            Severity::Error,
+            codes::BACKEND_EXTERNAL_NAME,
+            &field(&written.place, "name"),
+            format!(
+                "Service {} stands for Service {other}, which {lacks}: the route answers 503",
+                written.service
+            ),
+            help,
+        ));
+        None
     }
 
     fn report_missing_service(&mut self, written: &BackendRef) {
@@ -117,11 +183,7 @@ impl<'a> Join<'a> {
 
     /// Index of the port meant; requests travel over TCP.
     fn port(&mut self, written: &BackendRef, service: &Service) -> Option<usize> {
-        let meant = |port: &ServicePort| match &written.port {
-            PortRef::Number(number) => port.port == *number,
-            PortRef::Name(name) => port.name.as_ref() == Some(name),
-        };
-        let found = service.ports.iter().position(|p| p.protocol == Protocol::Tcp && meant(p));
+        let found = position(written, service);
         if found.is_none() {
             self.report_missing_port(written, service);
         }
@@ -172,6 +234,15 @@ impl<'a> Join<'a> {
             "name a port that answers plain HTTP",
         ));
     }
+}
+
+/// Index of the port that is named.
+fn position(written: &BackendRef, service: &Service) -> Option<usize> {
+    let meant = |port: &ServicePort| match &written.port {
+        PortRef::Number(number) => port.port == *number,
+        PortRef::Name(name) => port.name.as_ref() == Some(name),
+    };
+    service.ports.iter().position(|port| port.protocol == Protocol::Tcp && meant(port))
 }
 
 /// The part of a named backend that is wrong.

@@ -94,6 +94,6 @@ fn options_decide_too() {
     let odd = format!("{{{TRAEFIK}, ports: [{{name: extra, port: 7000}}]}}");
     assert_eq!(gateways(&joined(&service("lb", &odd))), [""; 0]);
     let mut options = ResolveOptions::default();
-    options.entry_points.push(EntryPoint { name: "extra".into(), port: 9 });
+    options.entry_points.push(EntryPoint::new("extra", 9));
     assert_eq!(gateways(&resolve(&items(&service("lb", &odd)), &options)), ["default/lb"]);
 }

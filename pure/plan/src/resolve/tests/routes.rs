@@ -49,12 +49,68 @@ fn services_of_another_namespace_are_no_backends() {
 }
 
 #[test]
-fn what_is_not_spoken_to_answers_503() {
-    let external = service("a", "{type: ExternalName, externalName: nas.lan}");
-    let snapshot = joined(&(external + &ingress("i", "", "", "a.b", "/", "a")));
-    assert_eq!(of_routes(&snapshot), [format!("error backend-external-name {BACKEND}.name")]);
-    assert!(snapshot.routes[0].backends.is_empty());
+fn an_external_name_is_a_backend() {
+    let nginx = "ingressClassName: nginx, ";
+    for (class, name, ports, to, endpoint) in [
+        ("", "nas.lan", "", "a:8123", "nas.lan:8123"),
+        ("", "192.168.20.75", "ports: [{name: web, port: 8006}]", "a:web", "192.168.20.75:8006"),
+        ("", "nas.lan", "ports: [{port: 80, targetPort: 5000}]", "a:80", "nas.lan:80"),
+        (nginx, "nas.lan", "ports: [{port: 80, targetPort: 5000}]", "a:80", "nas.lan:5000"),
+        (nginx, "nas.lan", "ports: [{port: 80}]", "a:8123", "nas.lan:8123"),
+        ("", "b.x.svc.cluster.local", "", "a:81", "10.0.0.7:8080"),
+        ("", "b.x.svc", "ports: [{name: web, port: 81}]", "a:web", "10.0.0.7:8080"),
+    ] {
+        let spec = format!("{{type: ExternalName, externalName: {name}, {ports}}}");
+        let yaml = service("a", &spec) + OTHER + &ingress("i", "", class, "a.b", "/", to);
+        let snapshot = joined(&yaml);
+        assert_eq!(of_routes(&snapshot), [""; 0], "{name} {to}");
+        let endpoints = &snapshot.routes[0].backends[0].endpoints;
+        let endpoints: Vec<String> = endpoints.iter().map(ToString::to_string).collect();
+        assert_eq!(endpoints, [endpoint], "{name} {to}");
+    }
+}
 
+/// A Service of another namespace, with an endpoint.
+const OTHER: &str = "---\napiVersion: v1\nkind: Service\n\
+                     metadata: {name: b, namespace: x, annotations: \
+                     {steelyard.dev/endpoints: '10.0.0.7:8080'}}\nspec: {ports: [{port: 81}]}\n";
+
+#[test]
+fn an_external_name_for_nothing_answers_503() {
+    for (name, to, code) in [
+        ("c.x.svc.cluster.local", "a:81", "backend-external-name"),
+        ("b.x.svc.cluster.local", "a:80", "backend-external-name"),
+        ("a.default.svc", "a:80", "backend-external-name"),
+        ("nas.lan", "a:web", "backend-port-missing"),
+    ] {
+        let spec = format!("{{type: ExternalName, externalName: {name}}}");
+        let yaml = service("a", &spec) + OTHER + &ingress("i", "", "", "a.b", "/", to);
+        let snapshot = joined(&yaml);
+        let field = if code.contains("port") { "port" } else { "name" };
+        assert_eq!(of_routes(&snapshot), [format!("error {code} {BACKEND}.{field}")], "{name}");
+        assert!(snapshot.routes[0].backends.is_empty());
+    }
+}
+
+#[test]
+fn routes_for_tls_alone_are_reached_by_nobody() {
+    let on = |names: &str| {
+        let key = "traefik.ingress.kubernetes.io/router.entrypoints";
+        let annotations = format!(", annotations: {{{key}: '{names}'}}");
+        joined(&(service("a", A) + &ingress("i", &annotations, "", "a.b", "/", "a")))
+    };
+    let place = "Ingress/default/i metadata.annotations\
+                 [\"traefik.ingress.kubernetes.io/router.entrypoints\"]";
+    let silent = on("websecure");
+    assert_eq!(of_routes(&silent), [format!("warning entry-point-silent {place}")]);
+    assert!(words(&silent, "entry-point-silent").contains("web,websecure"));
+    assert_eq!(of_routes(&on("web, websecure")), [""; 0]);
+    assert_eq!(of_routes(&on("")), [""; 0]);
+    assert_eq!(of_routes(&on("web, w")), [format!("error entry-point-missing {place}")]);
+}
+
+#[test]
+fn what_is_not_spoken_to_answers_503() {
     let tls = service("a", "{ports: [{name: https-x, port: 8443}, {name: plain, port: 80}]}");
     for (class, to, refused) in [
         ("", "a:https-x", true),
