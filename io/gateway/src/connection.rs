@@ -6,7 +6,10 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use steelyard_http::{client_lines, may_be_complete};
+use socket2::SockRef;
+use steelyard_http::{
+    After, Exchange, Limits, Terms, client_lines, empty_lines, may_be_complete, release,
+};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -14,12 +17,12 @@ use crate::access_log::{Entry, Note};
 use crate::answer::Answer;
 use crate::buffers::Buffer;
 use crate::core::{Core, Listener};
-use crate::exchange::{Exchange, Trace};
+use crate::drive::Place;
+use crate::exchange::{Dispatch, Done, Trace};
 use crate::fault::Fault;
 use crate::live::RouteState;
 use crate::metrics::{Finished, LabelsRef};
 use crate::request::{Context, Decision, Request};
-use crate::respond::Progress;
 use crate::stream::{Timer, poll_read, read, within, write_all};
 use crate::waiting::Waiting;
 
@@ -43,19 +46,22 @@ pub(crate) struct Connection {
     waiting: Rc<Waiting>,
 }
 
-/// What comes after a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum After {
-    Next,
-    Close,
-    /// Close, but let the client read the answer first although it has more to send.
-    Linger,
+/// What a request came to, as it is counted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    /// 0: nothing was said.
+    status: u16,
+    /// Bytes of the answer's body.
+    bytes_out: u64,
 }
 
-/// How long, and how much, a client may go on sending after it was answered for good.
+/// How long a client that was answered for good may be silent, and how long it may go on sending.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_AT_END: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 1024 * 1024;
+const LINGER_TOTAL: Duration = Duration::from_secs(30);
+
+/// Bytes of empty lines tolerated before a request.
+const MAX_BLANK: usize = 8;
 
 /// Capacity a connection keeps for rewritten requests.
 const KEEP_CAPACITY: usize = 8 * 1024;
@@ -93,7 +99,7 @@ impl Connection {
             let after = match self.next(deadline).await {
                 None if self.waiting.is_retired() => return self.linger().await,
                 None => return,
-                Some(Decision::Partial) => After::Close,
+                Some(Decision::Partial) => self.reject(Fault::RequestTimeout).await,
                 Some(Decision::Proxy(request, route)) => self.proxy(request, &route).await,
                 Some(Decision::Answer(request, answer, route)) => {
                     self.answer(&request, &answer, route.as_deref()).await
@@ -105,6 +111,7 @@ impl Connection {
                 After::Next => {}
                 After::Close => return,
                 After::Linger => return self.linger().await,
+                After::Reset => return self.reset(),
             }
             if self.out.capacity() > KEEP_CAPACITY {
                 self.out = Vec::new();
@@ -113,11 +120,15 @@ impl Connection {
         }
     }
 
-    /// The next request, or `None` when there is none.
+    /// The next request, a part of one that did not come in time, or `None` when there is none.
     async fn next(&mut self, mut deadline: Instant) -> Option<Decision> {
         let mut known = 0;
+        let mut blank = 0;
         let mut started = None;
         loop {
+            if started.is_none() {
+                blank += self.skip_empty_lines(MAX_BLANK - blank);
+            }
             if let Some(buffer) = &self.held {
                 let at = *started.get_or_insert_with(Instant::now);
                 let worth = known == 0 || buffer.is_full() || may_be_complete(buffer, known);
@@ -146,12 +157,17 @@ impl Connection {
                 Some(Ok(1..)) => {}
                 Some(_) => return None,
                 None if self.held.is_none() => return None,
-                None => {
-                    self.reject(Fault::RequestTimeout).await;
-                    return Some(Decision::Partial);
-                }
+                None => return Some(Decision::Partial),
             }
         }
+    }
+
+    /// Empty lines before a request are no request (RFC 9112 §2.2): who sends one behind a body
+    /// waits for the next request all the same.
+    fn skip_empty_lines(&mut self, most: usize) -> usize {
+        let count = self.held.as_ref().map_or(0, |buffer| empty_lines(buffer).min(most));
+        release(&mut self.held, count);
+        count
     }
 
     fn decide(&mut self, started: Instant) -> Decision {
@@ -166,42 +182,46 @@ impl Connection {
 
     async fn proxy(&mut self, mut request: Request, route: &RouteState) -> After {
         let core = self.core.clone();
-        let mut exchange = Exchange {
-            core: &core,
+        let limits = Limits::from(&core.options().timeouts);
+        let (held, scratch) = (self.held.take(), core.scratch.take());
+        let terms = Terms::from(&request);
+        let exchange = Exchange::new(terms, limits, &self.out, request.body, held, scratch);
+        let place = Place { core: &core, listener: &self.listener, timer: &mut self.timer };
+        let mut dispatch = Dispatch {
+            place,
             client: &mut self.stream,
-            held: &mut self.held,
-            out: &self.out,
-            request: &mut request,
-            listener: &self.listener,
-            progress: Progress::default(),
+            exchange,
+            started: request.started,
             trace: Trace::default(),
         };
-        let outcome = exchange.run(route).await;
-        let (progress, trace) = (exchange.progress, exchange.trace);
-        let after = match outcome {
-            Ok(responded) if responded.switched => After::Close,
-            Ok(_) if !request.body.is_done() => After::Linger,
-            Ok(responded) if responded.closes && self.held.is_some() => After::Linger,
-            Ok(responded) if responded.closes => After::Close,
-            Ok(_) => After::Next,
-            Err(failed) => self.failed(failed.fault, &request, &progress).await,
-        };
-        self.record(&request, Some(route), &progress, &trace);
+        let done = dispatch.run(route).await;
+        let Dispatch { exchange, trace, .. } = dispatch;
+        let (came, bytes_out) = exchange.bytes();
+        request.bytes_in += came;
+        let told = Told { status: exchange.status(), bytes_out };
+        let (held, scratch) = exchange.into_parts();
+        self.held = held;
+        core.scratch.set(scratch);
+        let (after, told) = self.conclude(done, told, &request).await;
+        self.record(&request, Some(route), told, &trace);
         after
     }
 
-    /// No response, or not all of it.
-    async fn failed(&mut self, fault: Fault, request: &Request, progress: &Progress) -> After {
-        if progress.answered.get() || fault == Fault::ClientGone {
-            if progress.status.get() == 0 {
-                progress.status.set(fault.status());
+    /// Says what is to be said, and what was.
+    async fn conclude(&mut self, done: Done, told: Told, request: &Request) -> (After, Told) {
+        match done {
+            Done::Passed(after) => (after, told),
+            Done::Tunnelled(bytes) => {
+                (After::Close, Told { bytes_out: told.bytes_out + bytes, ..told })
             }
-            return After::Close;
+            Done::Answer(fault, stays) => {
+                self.send(&Answer::fault(fault, request.wants_html), request, stays).await
+            }
+            Done::Cut(fault, after) => {
+                let status = if told.status == 0 { fault.status() } else { told.status };
+                (after, Told { status, ..told })
+            }
         }
-        progress.status.set(fault.status());
-        let answer = Answer::fault(fault, request.wants_html);
-        let can_go_on = request.body.is_done() && request.keep_alive && fault.is_ours();
-        self.send(&answer, request, progress, can_go_on).await
     }
 
     async fn answer(
@@ -210,33 +230,25 @@ impl Connection {
         answer: &Answer,
         route: Option<&RouteState>,
     ) -> After {
-        let progress = Progress::default();
-        progress.status.set(answer.status);
-        let can_go_on = request.body.is_done() && request.keep_alive;
-        let after = self.send(answer, request, &progress, can_go_on).await;
-        self.record(request, route, &progress, &Trace::default());
+        let stays = request.body.is_done() && request.keep_alive;
+        let (after, told) = self.send(answer, request, stays).await;
+        self.record(request, route, told, &Trace::default());
         after
     }
 
-    async fn send(
-        &mut self,
-        answer: &Answer,
-        request: &Request,
-        progress: &Progress,
-        can_go_on: bool,
-    ) -> After {
-        let close = !can_go_on || self.is_closing();
+    async fn send(&mut self, answer: &Answer, request: &Request, stays: bool) -> (After, Told) {
+        let close = !stays || self.is_closing();
         // HTTP/1.0 would need to be told that the connection stays open.
         let close = close || request.asked.http10;
         self.out.clear();
         answer.write(&crate::date::http_date(), request.asked.head, close, &mut self.out);
-        progress.bytes_out.set(answer.len() as u64);
+        let told = Told { status: answer.status, bytes_out: answer.len() as u64 };
         let stall = self.core.options().timeouts.write;
         let (_, mut to) = self.stream.split();
         match write_all(&mut to, &self.out, stall).await {
-            Err(_) => After::Close,
-            Ok(()) if close => After::Linger,
-            Ok(()) => After::Next,
+            Err(_) => (After::Close, told),
+            Ok(()) if close => (After::Linger, told),
+            Ok(()) => (After::Next, told),
         }
     }
 
@@ -262,13 +274,8 @@ impl Connection {
         }
         let mut slot = None;
         let patience = if self.core.draining.get() { LINGER_AT_END } else { LINGER };
-        let _ = within(patience, async {
-            let mut total = 0;
-            while total < LINGER_BYTES {
-                match read(&mut from, &self.core.heads, &mut slot).await? {
-                    0 => break,
-                    count => total += count,
-                }
+        let _ = within(LINGER_TOTAL, async {
+            while within(patience, read(&mut from, &self.core.bulk, &mut slot)).await? > 0 {
                 slot = None;
             }
             Ok(())
@@ -276,29 +283,28 @@ impl Connection {
         .await;
     }
 
+    /// Ends the connection so that nobody takes it for the end of what was said.
+    fn reset(self) {
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
     fn is_closing(&self) -> bool {
         self.listener.is_closing(&self.core)
     }
 
-    fn record(
-        &mut self,
-        request: &Request,
-        route: Option<&RouteState>,
-        progress: &Progress,
-        trace: &Trace,
-    ) {
+    fn record(&mut self, request: &Request, route: Option<&RouteState>, told: Told, trace: &Trace) {
         self.ended = Instant::now();
         let finished = Finished {
             duration: self.ended.saturating_duration_since(request.started),
             bytes_in: request.bytes_in,
-            bytes_out: progress.bytes_out.get(),
+            bytes_out: told.bytes_out,
         };
         let service = route.zip(trace.service).map(|(route, index)| &route.services[index].name);
         let labels = LabelsRef {
             entry_point: &self.listener.entry_point,
             router: route.map(|route| &route.name),
             service,
-            code: progress.status.get(),
+            code: told.status,
             method: request.method,
             protocol: request.protocol,
         };

@@ -1,37 +1,27 @@
-//! One request and its response: an endpoint is picked, a connection taken or made, and another
+//! One request at its backends: an endpoint is picked, a connection taken or made, and another
 //! one tried where that loses nothing.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::io;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Instant;
 
-use steelyard_http::Reject;
+use steelyard_http::{After, Break, Limits, Terms, Verdict};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
 
-use crate::buffers::Buffer;
-use crate::core::{Core, Listener};
+use crate::drive::{Exchange, Place};
 use crate::fault::{Failed, Fault};
 use crate::live::{RouteState, ServiceState, Target};
-use crate::request::{Request, release};
-use crate::respond::{Progress, Responded, Terms, respond, since};
-use crate::stream::{read, within, write_all};
+use crate::options::Timeouts;
+use crate::request::Request;
 use crate::tunnel::tunnel;
 use crate::upstream::Upstream;
 
 /// One request at its backends.
-pub(crate) struct Exchange<'c> {
-    pub(crate) core: &'c Core,
+pub(crate) struct Dispatch<'c, 'r> {
+    pub(crate) place: Place<'c>,
     pub(crate) client: &'c mut TcpStream,
-    /// What the client has sent beyond this request.
-    pub(crate) held: &'c mut Option<Buffer>,
-    /// The rewritten head and what had come of the body.
-    pub(crate) out: &'c [u8],
-    pub(crate) request: &'c mut Request,
-    pub(crate) listener: &'c Listener,
-    pub(crate) progress: Progress,
+    pub(crate) exchange: Exchange<'r>,
+    pub(crate) started: Instant,
     pub(crate) trace: Trace,
 }
 
@@ -46,215 +36,177 @@ pub(crate) struct Trace {
     pub(crate) sent: Option<Instant>,
 }
 
-impl Exchange<'_> {
+/// What became of a request.
+#[derive(Debug)]
+pub(crate) enum Done {
+    /// It was answered, and the client's connection goes on or ends so.
+    Passed(After),
+    /// It became a tunnel, which has ended; so many bytes went to the client.
+    Tunnelled(u64),
+    /// The client is to be told; its connection may stay open afterwards.
+    Answer(Fault, bool),
+    /// Nothing can be said any more.
+    Cut(Fault, After),
+}
+
+/// An attempt that is over: the request's end, or why another one may be made.
+type Attempt = Result<Done, Failed>;
+
+impl Dispatch<'_, '_> {
     /// Tries the route's endpoints until one answers.
-    pub(crate) async fn run(&mut self, route: &RouteState) -> Result<Responded, Failed> {
+    pub(crate) async fn run(&mut self, route: &RouteState) -> Done {
+        let core = self.place.core;
         let Some(picked) = route.pick() else {
             let failed = Failed::new(Fault::NoEndpoints);
-            self.core.warn(&failed, &route.name, "");
-            return Err(failed);
+            core.warn(&failed, &route.name, "");
+            return Done::Answer(failed.fault, self.exchange.may_stay());
         };
         let service = &route.services[picked];
         self.trace.service = Some(picked);
         let mut last = Failed::new(Fault::NoEndpoints);
-        let limit = self.core.options().timeouts.connect_all;
+        let limit = core.options().timeouts.connect_all;
         for (attempt, index) in service.turns.attempts(service.targets.len()).enumerate() {
             if attempt > 0 {
-                if since(self.request.started) > limit {
+                if since(self.started) > limit {
                     break;
                 }
                 self.trace.retries += 1;
-                self.core.counters.count_retry(&service.name);
+                core.counters.count_retry(&service.name);
             }
             match self.at_target(service, &service.targets[index]).await {
-                Err(failed) if failed.retry => last = failed,
-                outcome => return outcome,
+                Err(failed) => last = failed,
+                Ok(done) => return done,
             }
         }
-        last.retry = false;
-        Err(last)
+        Done::Answer(last.fault, self.exchange.may_stay())
     }
 
-    async fn at_target(
-        &mut self,
-        service: &ServiceState,
-        target: &Target,
-    ) -> Result<Responded, Failed> {
+    async fn at_target(&mut self, service: &ServiceState, target: &Target) -> Attempt {
         let (name, port) = match target {
             Target::Address(upstream) => return self.at(service, upstream).await,
             Target::Name(name, port) => (name, *port),
         };
-        let core = self.core;
+        let core = self.place.core;
         let limit = core.options().timeouts.connect;
         let addresses = match core.upstreams.resolve(name, port, Instant::now(), limit).await {
             Ok(addresses) => addresses,
             Err(error) => {
-                let failed = Failed { fault: Fault::Unresolved, detail: Some(error), retry: true };
+                let failed = Failed { fault: Fault::Unresolved, detail: Some(error) };
                 core.warn(&failed, &service.name, name);
                 return Err(failed);
             }
         };
-        let mut last = Failed { fault: Fault::Unresolved, detail: None, retry: true };
+        let mut last = Failed::new(Fault::Unresolved);
         for address in addresses.iter() {
             match self.at(service, &core.upstreams.at(*address)).await {
-                Err(failed) if failed.retry => last = failed,
-                outcome => return outcome,
+                Err(failed) => last = failed,
+                done => return done,
             }
         }
         Err(last)
     }
 
-    async fn at(
-        &mut self,
-        service: &ServiceState,
-        upstream: &Rc<Upstream>,
-    ) -> Result<Responded, Failed> {
+    async fn at(&mut self, service: &ServiceState, upstream: &Rc<Upstream>) -> Attempt {
         self.trace.endpoint = Some(upstream.clone());
-        if let Some(stream) = upstream.checkout() {
-            match self.over(stream, upstream).await {
-                // It may have been closed in the moment it was taken: a fresh one tells.
-                Err(failed) if failed.retry => {}
-                outcome => return self.warned(service, upstream, outcome),
+        if let Some(connection) = upstream.checkout() {
+            // It may have been closed in the moment it was taken: a fresh one tells.
+            if let Ok(done) = self.over(connection.into_inner(), service, upstream).await {
+                return Ok(done);
             }
         }
-        let outcome = match upstream.connect(self.core.options().timeouts.connect).await {
-            Ok(stream) => self.over(stream, upstream).await,
+        let core = self.place.core;
+        let attempt = match upstream.connect(core.options().timeouts.connect).await {
+            Ok(stream) => self.over(stream, service, upstream).await,
             Err(error) => Err(Failed::connect(error)),
         };
-        self.warned(service, upstream, outcome)
-    }
-
-    fn warned(
-        &self,
-        service: &ServiceState,
-        upstream: &Upstream,
-        outcome: Result<Responded, Failed>,
-    ) -> Result<Responded, Failed> {
-        if let Err(failed) = &outcome
-            && failed.fault.is_ours()
-        {
-            self.core.warn(failed, &service.name, &upstream.label);
+        if let Err(failed) = &attempt {
+            core.warn(failed, &service.name, &upstream.label);
         }
-        outcome
+        attempt
     }
 
     /// Sends the request over `stream` and passes the response on.
     async fn over(
         &mut self,
         mut stream: TcpStream,
+        service: &ServiceState,
         upstream: &Upstream,
-    ) -> Result<Responded, Failed> {
-        let core = self.core;
-        let (mut from, mut to) = stream.split();
-        let (mut client_from, mut client_to) = self.client.split();
-        let replayable = self.request.is_replayable();
+    ) -> Attempt {
+        let core = self.place.core;
         self.trace.sent = core.log.as_ref().map(|_| Instant::now());
-        write_all(&mut to, self.out, core.options().timeouts.write)
-            .await
-            .map_err(|(error, taken)| Failed::upstream(error, taken == 0 || replayable))?;
-        let terms = Terms {
-            core,
-            asked: self.request.asked,
-            listener: self.listener,
-            keep_alive: self.request.keep_alive,
-            replayable,
-            progress: &self.progress,
+        self.exchange.begin();
+        let said = self.place.drive(&mut self.exchange, self.client, &mut stream).await;
+        let verdict = self.exchange.verdict();
+        if verdict == Verdict::Switched {
+            let ahead = self.exchange.take_ahead();
+            return Ok(Done::Tunnelled(tunnel(core, self.client, stream, ahead).await));
+        }
+        if let Some(clean) = self.exchange.settle(stream) {
+            upstream.give_back(clean, core.tick.get());
+        }
+        let done = match verdict {
+            Verdict::Passed(after) => return Ok(Done::Passed(after)),
+            Verdict::Switched => return Ok(Done::Passed(After::Close)),
+            Verdict::Retry(why) => return Err(Failed { fault: why.into(), detail: said }),
+            Verdict::Answer { why, stays } => Done::Answer(why.into(), stays),
+            Verdict::Cut(why, after) => Done::Cut(why.into(), after),
         };
-        let responding = respond(terms, &mut from, &mut client_to);
-        let responded = if self.request.body.is_done() {
-            let watching = watch(core, &mut client_from, self.held);
-            alongside(responding, watching).await?
-        } else {
-            let uploading = upload(core, &mut client_from, self.held, &mut to, self.request);
-            alongside(responding, uploading).await?
-        };
-        if responded.switched {
-            tunnel(core, self.client, stream, self.held.take(), &self.progress).await;
-        } else if responded.reuse && self.request.body.is_done() {
-            upstream.give_back(stream, core.tick.get());
+        self.warn(&done, said, service, upstream);
+        Ok(done)
+    }
+
+    fn warn(
+        &self,
+        done: &Done,
+        said: Option<io::Error>,
+        service: &ServiceState,
+        upstream: &Upstream,
+    ) {
+        if let Done::Answer(fault, _) | Done::Cut(fault, _) = done
+            && fault.is_ours()
+        {
+            let failed = Failed { fault: *fault, detail: said };
+            self.place.core.warn(&failed, &service.name, &upstream.label);
         }
-        Ok(responded)
     }
 }
 
-/// `main`'s outcome, unless `side` fails first. `side` may end well before `main` does.
-async fn alongside<T>(
-    main: impl Future<Output = Result<T, Failed>>,
-    side: impl Future<Output = Result<(), Failed>>,
-) -> Result<T, Failed> {
-    let (mut main, mut side) = (pin!(main), pin!(side));
-    let mut side_ended = false;
-    poll_fn(|cx| {
-        if let Poll::Ready(outcome) = main.as_mut().poll(cx) {
-            return Poll::Ready(outcome);
+impl From<&Request> for Terms {
+    fn from(request: &Request) -> Self {
+        Self {
+            asked: request.asked,
+            keep_alive: request.keep_alive,
+            idempotent: request.is_idempotent,
+            expects: request.expects,
         }
-        if !side_ended && let Poll::Ready(outcome) = side.as_mut().poll(cx) {
-            side_ended = true;
-            if let Err(failed) = outcome {
-                return Poll::Ready(Err(failed));
-            }
-        }
-        Poll::Pending
-    })
-    .await
-}
-
-/// Notices a client that goes away while it waits. One that has only closed its side gets some
-/// time for its answer; a request sent ahead is kept.
-async fn watch(
-    core: &Core,
-    client: &mut ReadHalf<'_>,
-    held: &mut Option<Buffer>,
-) -> Result<(), Failed> {
-    if held.is_some() {
-        return Ok(());
-    }
-    match read(client, &core.heads, held).await {
-        Ok(0) => {
-            tokio::time::sleep(core.options().timeouts.half_closed).await;
-            Err(Failed::new(Fault::ClientGone))
-        }
-        Ok(_) => Ok(()),
-        Err(error) => Err(Failed::client(error)),
     }
 }
 
-/// The rest of a request's body. When upstream has closed its side, its response says why.
-async fn upload(
-    core: &Core,
-    client: &mut ReadHalf<'_>,
-    held: &mut Option<Buffer>,
-    to: &mut WriteHalf<'_>,
-    request: &mut Request,
-) -> Result<(), Failed> {
-    let timeouts = &core.options().timeouts;
-    let mut slot = None;
-    while !request.body.is_done() {
-        match within(timeouts.request_body, read(client, &core.bulk, &mut slot)).await {
-            Ok(0) => return Err(Failed::new(Fault::ClientGone)),
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-                return Err(Failed::new(Fault::RequestTimeout));
-            }
-            Err(error) => return Err(Failed::client(error)),
+impl From<&Timeouts> for Limits {
+    fn from(timeouts: &Timeouts) -> Self {
+        Self {
+            request_body: timeouts.request_body,
+            write: timeouts.write,
+            response_head: timeouts.response_head,
+            half_closed: timeouts.half_closed,
         }
-        let Some(buffer) = &mut slot else { continue };
-        let fed =
-            request.body.feed(buffer).map_err(|_| Failed::new(Fault::Rejected(Reject::Chunk)))?;
-        request.bytes_in += fed.consumed as u64;
-        let mut sent = write_all(to, &buffer[..fed.forward], timeouts.write).await;
-        if sent.is_ok() {
-            sent = write_all(to, fed.closing, timeouts.write).await;
-        }
-        match sent {
-            Ok(()) => {}
-            Err((error, _)) if error.kind() == std::io::ErrorKind::TimedOut => {
-                return Err(Failed::upstream(error, false));
-            }
-            Err(_) => return Ok(()),
-        }
-        release(&mut slot, fed.consumed);
     }
-    *held = slot;
-    watch(core, client, held).await
+}
+
+impl From<Break> for Fault {
+    fn from(why: Break) -> Self {
+        match why {
+            Break::ClientGone => Self::ClientGone,
+            Break::RequestTimeout => Self::RequestTimeout,
+            Break::Rejected(reject) => Self::Rejected(reject),
+            Break::EndpointClosed => Self::UpstreamClosed,
+            Break::EndpointTimeout => Self::UpstreamTimeout,
+            Break::BadResponse(bad) => Self::BadResponse(bad),
+        }
+    }
+}
+
+/// Time since the request came in.
+fn since(started: Instant) -> std::time::Duration {
+    Instant::now().saturating_duration_since(started)
 }

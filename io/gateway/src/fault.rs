@@ -40,8 +40,6 @@ pub(crate) struct Failed {
     pub(crate) fault: Fault,
     /// What the system said, for the log.
     pub(crate) detail: Option<io::Error>,
-    /// Another attempt may be made: nothing was received, and nothing is done twice by it.
-    pub(crate) retry: bool,
 }
 
 impl Fault {
@@ -83,37 +81,19 @@ impl Fault {
 
 impl Failed {
     pub(crate) fn new(fault: Fault) -> Self {
-        Self { fault, detail: None, retry: false }
-    }
-
-    /// The upstream failed with `error`; `retry` if nothing is lost by trying again.
-    pub(crate) fn upstream(error: io::Error, retry: bool) -> Self {
-        let timed_out = error.kind() == io::ErrorKind::TimedOut;
-        let fault = if timed_out { Fault::UpstreamTimeout } else { Fault::UpstreamClosed };
-        Self { fault, detail: Some(error), retry: retry && !timed_out }
-    }
-
-    /// The client's connection failed with `error`.
-    pub(crate) fn client(error: io::Error) -> Self {
-        Self { fault: Fault::ClientGone, detail: Some(error), retry: false }
+        Self { fault, detail: None }
     }
 
     /// The connection was not made; somebody else may take the request.
     pub(crate) fn connect(error: io::Error) -> Self {
         let timed_out = error.kind() == io::ErrorKind::TimedOut;
         let fault = if timed_out { Fault::ConnectTimeout } else { Fault::Connect };
-        Self { fault, detail: Some(error), retry: true }
+        Self { fault, detail: Some(error) }
     }
 }
 
 impl From<Reject> for Fault {
     fn from(reject: Reject) -> Self {
         Self::Rejected(reject)
-    }
-}
-
-impl From<BadResponse> for Failed {
-    fn from(bad: BadResponse) -> Self {
-        Self::new(Fault::BadResponse(bad))
     }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use steelyard_http::{Asked, Body, Hop, Reject, RequestHead, Slots, wants_html};
+use steelyard_http::{Asked, Body, Hop, Reject, RequestHead, Slots, release, wants_html};
 
 use crate::access_log::Note;
 use crate::answer::Answer;
@@ -21,6 +21,8 @@ pub(crate) struct Request {
     pub(crate) asked: Asked,
     pub(crate) keep_alive: bool,
     pub(crate) is_idempotent: bool,
+    /// The endpoint is asked for a 100 before the body.
+    pub(crate) expects: bool,
     /// The client is a browser: error pages are for people.
     pub(crate) wants_html: bool,
     pub(crate) body: Body,
@@ -114,15 +116,11 @@ impl Request {
             },
             keep_alive: head.keep_alive,
             is_idempotent: head.is_idempotent(),
+            expects: !head.is_http10 && head.header("expect").is_some(),
             wants_html: wants_html(head.accept),
             body: Body::new(head.framing),
             bytes_in: 0,
         }
-    }
-
-    /// Whether it may be sent again: all of it is at hand, and doing it twice does no harm.
-    pub(crate) fn is_replayable(&self) -> bool {
-        self.is_idempotent && self.body.is_done()
     }
 }
 
@@ -156,17 +154,6 @@ fn finish(
 ) -> Decision {
     release(held, head_len);
     Decision::Answer(request, answer, route)
-}
-
-/// Drops the first `count` bytes, and the buffer with them when nothing is left.
-pub(crate) fn release(held: &mut Option<Buffer>, count: usize) {
-    if let Some(buffer) = held {
-        if buffer.filled == count {
-            *held = None;
-        } else {
-            buffer.consume(count);
-        }
-    }
 }
 
 fn too_large(buffer: &[u8]) -> Reject {

@@ -8,9 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::Sleep;
 
@@ -74,43 +72,6 @@ pub(crate) async fn write_all(
     Ok(())
 }
 
-/// Writes `first` and then `second`, in one system call where the socket takes them.
-pub(crate) async fn write_both(
-    to: &mut WriteHalf<'_>,
-    first: &[u8],
-    second: &[u8],
-    stall: Duration,
-) -> Result<(), (io::Error, usize)> {
-    let slices = [io::IoSlice::new(first), io::IoSlice::new(second)];
-    let mut write = pin!(poll_fn(|cx| Pin::new(&mut *to).poll_write_vectored(cx, &slices)));
-    let outcome = match poll_once(write.as_mut()).await {
-        Some(outcome) => outcome,
-        None => within(stall, write).await,
-    };
-    let count = outcome.map_err(|error| (error, 0))?;
-    if count < first.len() {
-        write_all(to, &first[count..], stall).await?;
-        write_all(to, second, stall).await
-    } else {
-        write_all(to, &second[count - first.len()..], stall).await
-    }
-}
-
-/// Writes the last bytes of a connection that is closed right after: the kernel holds back what is
-/// not a full segment, so that the FIN travels with it.
-pub(crate) async fn write_last(
-    to: &mut WriteHalf<'_>,
-    bytes: &[u8],
-    stall: Duration,
-) -> Result<(), (io::Error, usize)> {
-    /// `MSG_MORE | MSG_NOSIGNAL` of Linux.
-    const MORE: i32 = 0x8000 | 0x4000;
-    let stream: &TcpStream = to.as_ref();
-    let send = || SockRef::from(stream).send_with_flags(bytes, MORE);
-    let count = stream.try_io(Interest::WRITABLE, send).unwrap_or(0);
-    write_all(to, &bytes[count..], stall).await
-}
-
 /// `future`'s output, or `TimedOut` after `limit`.
 pub(crate) async fn within<T>(
     limit: Duration,
@@ -151,7 +112,8 @@ impl Timer {
         .await
     }
 
-    fn poll_late(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when `deadline` has come.
+    pub(crate) fn poll_late(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
         if deadline < self.armed {
             self.arm(deadline);
         }

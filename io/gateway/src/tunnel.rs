@@ -10,30 +10,30 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 
 use crate::buffers::Buffer;
 use crate::core::Core;
-use crate::respond::Progress;
 use crate::stream::{read, write_all};
 
 /// Carries bytes between `client` and `upstream`; `ahead` is what the client had sent already.
+/// Returns how many bytes went to the client.
 pub(crate) async fn tunnel(
     core: &Core,
     client: &mut TcpStream,
     mut upstream: TcpStream,
     ahead: Option<Buffer>,
-    progress: &Progress,
-) {
+) -> u64 {
     let stall = core.options().timeouts.write;
     let (mut client_from, mut client_to) = client.split();
     let (mut from, mut to) = upstream.split();
-    let up = Cell::new(0);
+    let (up, down) = (Cell::new(0), Cell::new(0));
     let forth = async {
         if let Some(ahead) = ahead {
             write_all(&mut to, &ahead, stall).await.map_err(|(error, _)| error)?;
         }
         pump(core, &mut client_from, &mut to, &up, stall).await
     };
-    let back = pump(core, &mut from, &mut client_to, &progress.bytes_out, stall);
+    let back = pump(core, &mut from, &mut client_to, &down, stall);
     // An error on either side ends both; a proper end lets the other side finish.
     let _ = tokio::try_join!(forth, back);
+    down.get()
 }
 
 async fn pump(

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use steelyard_http::Clean;
 use tokio::net::TcpStream;
 
 use crate::stream::within;
@@ -34,7 +35,7 @@ pub(crate) struct Upstreams {
 }
 
 struct Idle {
-    stream: TcpStream,
+    connection: Clean<TcpStream>,
     since: Instant,
 }
 
@@ -45,20 +46,20 @@ struct Resolved {
 
 impl Upstream {
     /// A connection that was alive a moment ago, most recently used first.
-    pub(crate) fn checkout(&self) -> Option<TcpStream> {
+    pub(crate) fn checkout(&self) -> Option<Clean<TcpStream>> {
         loop {
             let idle = self.idle.borrow_mut().pop()?;
-            if is_alive(&idle.stream) {
-                return Some(idle.stream);
+            if is_alive(idle.connection.get()) {
+                return Some(idle.connection);
             }
         }
     }
 
-    /// Keeps a connection for later.
-    pub(crate) fn give_back(&self, stream: TcpStream, now: Instant) {
+    /// Keeps a connection for later. What an exchange left unclean cannot be given back.
+    pub(crate) fn give_back(&self, connection: Clean<TcpStream>, now: Instant) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < MAX_IDLE {
-            idle.push(Idle { stream, since: now });
+            idle.push(Idle { connection, since: now });
         }
     }
 
@@ -71,7 +72,7 @@ impl Upstream {
     /// Closes what has been idle since before `limit`, or was closed by the other side.
     fn prune(&self, now: Instant, limit: Duration) {
         self.idle.borrow_mut().retain(|idle| {
-            now.saturating_duration_since(idle.since) < limit && is_alive(&idle.stream)
+            now.saturating_duration_since(idle.since) < limit && is_alive(idle.connection.get())
         });
     }
 }

@@ -1,14 +1,16 @@
 //! HTTP/1 without the sockets: heads, bodies, paths and routes.
 //!
 //! What it is: a strict codec (RFC 9110, RFC 9112) that parses a message once, tells where it
-//! ends, and rewrites its head as a list of edits over the original bytes; and the route table.
-//! What it is not: it reads and writes nothing, keeps no time, and has no opinion on retries.
+//! ends, and rewrites its head as a list of edits over the original bytes; the machine of an
+//! exchange, which decides what is read, written, repeated and reused; and the route table.
+//! What it is not: it reads and writes nothing and keeps no time.
 //!
 //! Invariants: what could be read in two ways is refused; what is routed is what is forwarded;
 //! input of any content and size ends in a value, never in a panic.
 
 pub mod body;
 pub mod chunked;
+pub mod exchange;
 pub mod exercise;
 pub mod head;
 pub mod host;
@@ -25,12 +27,15 @@ mod testing;
 
 pub use body::{Body, Fed, Framing};
 pub use chunked::BadChunk;
+pub use exchange::{
+    After, Break, Clean, Exchange, Held, Limits, Reuse, Seen, Terms, Verdict, Watch, release,
+};
 pub use exercise::exercise;
 pub use head::{MAX_HEADERS, Slots, may_be_complete};
 pub use host::Authority;
 pub use nearest::{Near, WhyNot};
 pub use page::{Page, near_lines, wants_html};
 pub use reject::{BadResponse, Reject};
-pub use request::{Hop, RequestHead, client_lines, push_number};
+pub use request::{Hop, RequestHead, client_lines, empty_lines, push_number};
 pub use response::{Asked, Persistence, ResponseHead};
 pub use table::{CompiledRoute, RouteTable};

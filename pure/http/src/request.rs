@@ -307,6 +307,11 @@ fn unknown_coding(coding: &[u8]) -> Reject {
     }
 }
 
+/// How many bytes at the start of `buffer` are whole empty lines.
+pub fn empty_lines(buffer: &[u8]) -> usize {
+    2 * buffer.chunks(2).take_while(|pair| *pair == b"\r\n").count()
+}
+
 /// Some empty lines before a request are tolerated (RFC 9112 §2.2), whole ones.
 fn starts_cleanly(buffer: &[u8], method: &str) -> bool {
     let before = method.as_ptr().addr() - buffer.as_ptr().addr();

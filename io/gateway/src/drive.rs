@@ -1,0 +1,247 @@
+//! Drives the machine of an exchange over two sockets.
+//!
+//! One flat loop: what can be written is written, what is wanted is read, until neither moves; then
+//! the machine says how long to wait at most. Nothing is decided here.
+
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use socket2::SockRef;
+use steelyard_http::{Held, Watch};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::net::tcp::ReadHalf;
+
+use crate::buffers::{Buffer, BufferPool};
+use crate::core::{Core, Listener};
+use crate::stream::{Timer, poll_read};
+
+/// A request and its response, over buffers of a core.
+pub(crate) type Exchange<'r> = steelyard_http::Exchange<'r, Buffer>;
+
+/// Where an exchange takes place.
+pub(crate) struct Place<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) listener: &'a Listener,
+    pub(crate) timer: &'a mut Timer,
+}
+
+/// The sockets of an exchange.
+struct Sockets<'s> {
+    client: &'s TcpStream,
+    endpoint: &'s TcpStream,
+    from_client: ReadHalf<'s>,
+    from_endpoint: ReadHalf<'s>,
+    /// What a socket said last, for the log.
+    said: Option<io::Error>,
+}
+
+impl Held for Buffer {
+    fn consume(&mut self, count: usize) {
+        Self::consume(self, count);
+    }
+
+    fn is_full(&self) -> bool {
+        Self::is_full(self)
+    }
+}
+
+impl Place<'_> {
+    /// Goes on until the exchange is over. What a socket said on the way comes along.
+    pub(crate) async fn drive(
+        &mut self,
+        exchange: &mut Exchange<'_>,
+        client: &mut TcpStream,
+        endpoint: &mut TcpStream,
+    ) -> Option<io::Error> {
+        let (from_client, to_client) = client.split();
+        let (from_endpoint, to_endpoint) = endpoint.split();
+        let mut sockets = Sockets {
+            client: to_client.as_ref(),
+            endpoint: to_endpoint.as_ref(),
+            from_client,
+            from_endpoint,
+            said: None,
+        };
+        let client = sockets.client;
+        let mut watching = std::pin::pin!(None);
+        let mut watched = Watch::Bytes;
+        std::future::poll_fn(|cx| {
+            loop {
+                sockets.go_on(self, exchange, cx);
+                if exchange.is_over() {
+                    return Poll::Ready(());
+                }
+                let watch = exchange.watch();
+                if watch != watched {
+                    watched = watch;
+                    watching.set(interest(watch).map(|interest| client.ready(interest)));
+                }
+                if let Some(readiness) = watching.as_mut().as_pin_mut()
+                    && let Poll::Ready(readiness) = readiness.poll(cx)
+                {
+                    watching.set(None);
+                    // Closed and broken both ways is no half-closed connection.
+                    let ended = readiness.is_ok_and(|it| !it.is_error() && !it.is_write_closed());
+                    if ended {
+                        exchange.client_ended()
+                    } else {
+                        exchange.client_broke()
+                    }
+                    continue;
+                }
+                if !exchange.is_limited() {
+                    return Poll::Pending;
+                }
+                if let Some(deadline) = exchange.wait(Instant::now())
+                    && self.timer.poll_late(deadline, cx).is_pending()
+                {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await;
+        sockets.said
+    }
+}
+
+/// What to wait for where bytes are left alone. Priority alone never comes, but an end with it.
+fn interest(watch: Watch) -> Option<Interest> {
+    match watch {
+        Watch::Bytes => None,
+        Watch::End => Some(Interest::PRIORITY | Interest::ERROR),
+        Watch::Break => Some(Interest::ERROR),
+    }
+}
+
+impl Sockets<'_> {
+    /// Writes and reads until neither is possible.
+    fn go_on(&mut self, place: &Place<'_>, exchange: &mut Exchange<'_>, cx: &mut Context<'_>) {
+        loop {
+            self.write_endpoint(exchange, cx);
+            self.write_client(exchange, cx);
+            let moved = self.read_endpoint(place, exchange, cx)
+                || self.read_client(place.core, exchange, cx);
+            if !moved || exchange.is_over() {
+                return;
+            }
+        }
+    }
+
+    fn write_endpoint(&mut self, exchange: &mut Exchange<'_>, cx: &mut Context<'_>) {
+        while let Some(written) = poll_write(self.endpoint, exchange.to_endpoint(), false, cx) {
+            match written {
+                Ok(count) => exchange.wrote_to_endpoint(count),
+                Err(error) => {
+                    self.said = Some(error);
+                    exchange.endpoint_refuses();
+                }
+            }
+        }
+    }
+
+    fn write_client(&mut self, exchange: &mut Exchange<'_>, cx: &mut Context<'_>) {
+        let last = exchange.is_last();
+        while let Some(written) = poll_write(self.client, exchange.to_client(), last, cx) {
+            match written {
+                Ok(count) => exchange.wrote_to_client(count),
+                Err(error) => {
+                    self.said = Some(error);
+                    exchange.client_broke();
+                }
+            }
+        }
+    }
+
+    /// Whether anything came.
+    fn read_endpoint(
+        &mut self,
+        place: &Place<'_>,
+        exchange: &mut Exchange<'_>,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        if !exchange.reads_endpoint() {
+            return false;
+        }
+        let pool = pool(place.core, exchange.endpoint_sends_body());
+        match poll_read(&mut self.from_endpoint, pool, exchange.endpoint_slot(), cx) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(0)) => exchange.endpoint_ended(),
+            Poll::Ready(Ok(_)) => {
+                if place.listener.is_closing(place.core) {
+                    exchange.close_client();
+                }
+                exchange.endpoint_sent();
+            }
+            Poll::Ready(Err(error)) => {
+                self.said = Some(error);
+                exchange.endpoint_broke();
+            }
+        }
+        true
+    }
+
+    /// Whether anything came.
+    fn read_client(
+        &mut self,
+        core: &Core,
+        exchange: &mut Exchange<'_>,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        if exchange.is_over() || exchange.watch() != Watch::Bytes {
+            return false;
+        }
+        let pool = pool(core, exchange.client_sends_body());
+        match poll_read(&mut self.from_client, pool, exchange.client_slot(), cx) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(0)) => exchange.client_ended(),
+            Poll::Ready(Ok(_)) => exchange.client_sent(),
+            Poll::Ready(Err(error)) => {
+                self.said = Some(error);
+                exchange.client_broke();
+            }
+        }
+        true
+    }
+}
+
+fn pool(core: &Core, is_body: bool) -> &Rc<BufferPool> {
+    if is_body { &core.bulk } else { &core.heads }
+}
+
+/// Writes some of `slices`, in one system call; `None` when there are none or there is no room.
+/// The `last` bytes of a connection that is closed right after are held back by the kernel while
+/// they are not a full segment, so that the FIN travels with them.
+fn poll_write(
+    to: &TcpStream,
+    slices: [&[u8]; 3],
+    last: bool,
+    cx: &mut Context<'_>,
+) -> Option<io::Result<usize>> {
+    /// `MSG_MORE | MSG_NOSIGNAL` of Linux.
+    const MORE: i32 = 0x8000 | 0x4000;
+    let mut filled = slices.iter().filter(|slice| !slice.is_empty());
+    let first = filled.next()?;
+    let alone = filled.next().is_none();
+    loop {
+        let written = match (alone, last) {
+            (true, false) => to.try_write(first),
+            (true, true) => {
+                to.try_io(Interest::WRITABLE, || SockRef::from(to).send_with_flags(first, MORE))
+            }
+            (false, _) => to.try_write_vectored(&slices.map(io::IoSlice::new)),
+        };
+        match written {
+            Ok(0) => return Some(Err(io::ErrorKind::WriteZero.into())),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            written => return Some(written),
+        }
+        match to.poll_write_ready(cx) {
+            Poll::Pending => return None,
+            Poll::Ready(Err(error)) => return Some(Err(error)),
+            Poll::Ready(Ok(())) => {}
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! One exchange: a request from a client to an endpoint, and its response back.
+//!
+//! What it is: the machine that decides everything about it: what is written to whom and when who
+//! is read, what the client hears about its connection, when an attempt may be repeated, how long
+//! who may take, and what becomes of both connections. What it is not: it picks no endpoint and
+//! touches no socket; who drives it reports what sockets did (`wrote_…`, `…_sent`, `…_ended`) and
+//! asks what to do next.
+//!
+//! Invariants: what was not reported counts as not done; an endpoint's connection is given back by
+//! [`Exchange::settle`] alone; what the client sent beyond the request is never lost while its
+//! connection stays; every exchange comes to a [`Verdict`].
+
+mod download;
+mod limits;
+mod passage;
+mod reuse;
+mod upload;
+
+use std::time::Instant;
+
+use self::download::{Download, Reading, Stage};
+use self::limits::{Wait, Waits};
+use self::upload::Upload;
+use crate::body::Body;
+use crate::reject::{BadResponse, Reject};
+use crate::response::{Asked, Persistence};
+pub use limits::Limits;
+pub use passage::{Held, release};
+pub use reuse::{Clean, Reuse, Seen};
+
+/// One request and its response, over one attempt or several.
+pub struct Exchange<'r, B> {
+    terms: Terms,
+    upload: Upload<'r, B>,
+    download: Download<B>,
+    reuse: Reuse,
+    waits: Waits,
+    /// The client has closed its side: it waits for its answer and says nothing more.
+    half_closed: bool,
+    /// The client's connection is to end with this exchange.
+    closing: bool,
+    broken: Option<Break>,
+}
+
+/// What the head of a request says about its exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// What the response's meaning depends on.
+    pub asked: Asked,
+    /// The client wants its connection to stay open.
+    pub keep_alive: bool,
+    /// Doing it twice is as good as once.
+    pub idempotent: bool,
+    /// The endpoint is asked for a 100 (RFC 9110 §10.1.1).
+    pub expects: bool,
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Break {
+    /// The client went away, or takes no more.
+    ClientGone,
+    /// The client does not go on with its body.
+    RequestTimeout,
+    /// The client's body is none.
+    Rejected(Reject),
+    /// The endpoint closed the connection, or it broke.
+    EndpointClosed,
+    /// The endpoint takes no more, or does not respond in time.
+    EndpointTimeout,
+    /// The response is none.
+    BadResponse(BadResponse),
+}
+
+/// What is to be noticed about the client's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// Its next bytes.
+    Bytes,
+    /// That it closes its side, or breaks; its bytes stay where they are.
+    End,
+    /// That it breaks.
+    Break,
+}
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The response was passed on.
+    Passed(After),
+    /// Both connections are a tunnel now.
+    Switched,
+    /// Another connection may be tried; without one the client gets an answer.
+    Retry(Break),
+    /// The client is to be told.
+    Answer {
+        /// What.
+        why: Break,
+        /// Its connection may stay open afterwards.
+        stays: bool,
+    },
+    /// Nothing can be said any more.
+    Cut(Break, After),
+}
+
+/// What becomes of a client's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// It waits for the next request.
+    Next,
+    /// It is closed.
+    Close,
+    /// Our side is closed, and what the client still sends is read for a moment: closing with
+    /// unread bytes resets the connection, and the client might never see its answer.
+    Linger,
+    /// It is reset: an orderly end would look like the end of the response.
+    Reset,
+}
+
+impl<'r, B: Held> Exchange<'r, B> {
+    /// `opening` is the head for the endpoint with what had come of the body, which `body` has
+    /// followed; `held` is what the client sent beyond that. `scratch` is memory.
+    pub fn new(
+        terms: Terms,
+        limits: Limits,
+        opening: &'r [u8],
+        body: Body,
+        held: Option<B>,
+        scratch: Vec<u8>,
+    ) -> Self {
+        Self {
+            terms,
+            upload: Upload::new(opening, body, held),
+            download: Download::new(scratch),
+            reuse: Reuse::new(terms.expects),
+            waits: Waits::new(limits),
+            half_closed: false,
+            closing: false,
+            broken: None,
+        }
+    }
+
+    /// Begins an attempt, on a connection nothing was written to.
+    pub fn begin(&mut self) {
+        self.broken = None;
+        self.reuse = Reuse::new(self.terms.expects);
+        self.waits.forget_all();
+        self.upload.begin(&mut self.reuse);
+    }
+
+    /// The client's connection is to end with this exchange.
+    pub fn close_client(&mut self) {
+        self.closing = true;
+    }
+
+    /// What the endpoint is to get now.
+    pub fn to_endpoint(&self) -> [&[u8]; 3] {
+        if self.is_over() { [b""; 3] } else { self.upload.pending() }
+    }
+
+    /// The endpoint's socket took so many bytes.
+    pub fn wrote_to_endpoint(&mut self, count: usize) {
+        self.waits.forget(Wait::EndpointTakes);
+        self.upload.wrote(count, &mut self.reuse);
+    }
+
+    /// The endpoint's socket takes no more. Its response says why, if there is one.
+    pub fn endpoint_refuses(&mut self) {
+        self.reuse.see(Seen::Broken);
+        self.upload.refuse();
+    }
+
+    /// What the client is to get now.
+    pub fn to_client(&self) -> [&[u8]; 3] {
+        if self.is_over() { [b""; 3] } else { self.download.pending() }
+    }
+
+    /// Whether that is the last the client gets on its connection.
+    pub fn is_last(&self) -> bool {
+        self.download.is_last()
+    }
+
+    /// The client's socket took so many bytes.
+    pub fn wrote_to_client(&mut self, count: usize) {
+        self.waits.forget(Wait::ClientTakes);
+        self.waits.forget(Wait::Silence);
+        let read = self.download.wrote(count, self.reading(), &mut self.reuse);
+        self.note(read);
+    }
+
+    /// What is to be noticed about the client.
+    pub fn watch(&self) -> Watch {
+        match (self.half_closed, self.upload.reads()) {
+            (false, true) => Watch::Bytes,
+            (false, false) if self.upload.is_read() => Watch::End,
+            _ => Watch::Break,
+        }
+    }
+
+    /// Whether what the client sends next is a piece of a body, and probably large.
+    pub fn client_sends_body(&self) -> bool {
+        !self.upload.is_read()
+    }
+
+    /// Where the client's next bytes go.
+    pub fn client_slot(&mut self) -> &mut Option<B> {
+        self.upload.slot()
+    }
+
+    /// The client's slot has more bytes.
+    pub fn client_sent(&mut self) {
+        self.waits.forget(Wait::ClientSends);
+        if self.upload.received(&mut self.reuse).is_err() {
+            self.fail(Break::Rejected(Reject::Chunk));
+        }
+    }
+
+    /// The client has closed its side. Who asked for all it wants still gets its answer.
+    pub fn client_ended(&mut self) {
+        self.half_closed = true;
+        if !self.upload.is_read() {
+            self.fail(Break::ClientGone);
+        }
+    }
+
+    /// The client's connection broke.
+    pub fn client_broke(&mut self) {
+        self.fail(Break::ClientGone);
+    }
+
+    /// Whether the endpoint is to be read.
+    pub fn reads_endpoint(&self) -> bool {
+        !self.is_over() && self.download.reads()
+    }
+
+    /// Whether what it sends next is a piece of a body, and probably large.
+    pub fn endpoint_sends_body(&self) -> bool {
+        self.download.stage == Stage::Body
+    }
+
+    /// Where the endpoint's next bytes go.
+    pub fn endpoint_slot(&mut self) -> &mut Option<B> {
+        self.download.slot()
+    }
+
+    /// The endpoint's slot has more bytes.
+    pub fn endpoint_sent(&mut self) {
+        self.waits.forget(Wait::EndpointSpeaks);
+        self.waits.forget(Wait::Silence);
+        let read = self.download.received(self.reading(), &mut self.reuse);
+        self.note(read);
+    }
+
+    /// The endpoint has closed its side.
+    pub fn endpoint_ended(&mut self) {
+        if !self.download.ended(&mut self.reuse) {
+            self.fail(Break::EndpointClosed);
+        }
+    }
+
+    /// The endpoint's connection broke.
+    pub fn endpoint_broke(&mut self) {
+        self.fail(Break::EndpointClosed);
+    }
+
+    /// Whether anything is limited in time now; if so, [`Exchange::wait`] is to be asked.
+    pub fn is_limited(&self) -> bool {
+        Wait::ALL.into_iter().any(|wait| self.limit_counts(wait))
+    }
+
+    /// Nothing can be done at `now`: until when to wait at most. What took too long by then is the
+    /// end of the exchange.
+    pub fn wait(&mut self, now: Instant) -> Option<Instant> {
+        let mut first = None;
+        for wait in Wait::ALL {
+            if !self.limit_counts(wait) {
+                self.waits.forget(wait);
+                continue;
+            }
+            let Some(until) = self.waits.until(wait, now) else { continue };
+            if until <= now {
+                self.fail(wait.is_over());
+                return None;
+            }
+            first = Some(first.map_or(until, |first: Instant| first.min(until)));
+        }
+        first
+    }
+
+    /// Whether it has come to an end.
+    pub fn is_over(&self) -> bool {
+        self.broken.is_some() || matches!(self.download.stage, Stage::Whole | Stage::Switched)
+    }
+
+    /// How it ended. One that has not is cut off.
+    pub fn verdict(&self) -> Verdict {
+        match (self.broken, self.download.stage) {
+            (None, Stage::Whole) => Verdict::Passed(self.after()),
+            (None, Stage::Switched) => Verdict::Switched,
+            (broken, _) => self.failure(broken.unwrap_or(Break::ClientGone)),
+        }
+    }
+
+    /// The endpoint's connection, if another exchange may follow on it.
+    pub fn settle<S>(&mut self, connection: S) -> Option<Clean<S>> {
+        let reuse = std::mem::replace(&mut self.reuse, Reuse::new(false));
+        reuse.settle(connection)
+    }
+
+    /// Whether the client's connection may stay open after an answer that no endpoint gave.
+    pub fn may_stay(&self) -> bool {
+        self.terms.keep_alive && self.upload.is_read()
+    }
+
+    /// Status of the final response, 0 before it came.
+    pub fn status(&self) -> u16 {
+        self.download.status
+    }
+
+    /// Bytes of the request's body that came during the exchange, and of the response's body.
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.upload.count, self.download.count)
+    }
+
+    /// What the client sent ahead of a tunnel.
+    pub fn take_ahead(&mut self) -> Option<B> {
+        self.upload.slot().take()
+    }
+
+    /// What the client sent beyond the request, and the memory.
+    pub fn into_parts(self) -> (Option<B>, Vec<u8>) {
+        (self.upload.into_held(), self.download.into_scratch())
+    }
+
+    fn reading(&self) -> Reading {
+        // Who has not read all of the request when its answer begins does not know whether it will.
+        let stays = self.terms.keep_alive && !self.closing && self.upload.is_read();
+        Reading { asked: self.terms.asked, stays }
+    }
+
+    fn note(&mut self, read: Result<(), BadResponse>) {
+        if let Err(bad) = read {
+            self.fail(Break::BadResponse(bad));
+        }
+    }
+
+    /// The first reason counts.
+    fn fail(&mut self, why: Break) {
+        if !self.is_over() {
+            self.reuse.see(Seen::Broken);
+            self.broken = Some(why);
+        }
+    }
+
+    fn after(&self) -> After {
+        match self.download.persistence {
+            _ if !self.upload.is_read() => After::Linger,
+            Persistence::Implied | Persistence::KeepAlive => After::Next,
+            // It knows that nothing follows, and sends nothing more.
+            Persistence::Close if !self.terms.keep_alive => self.unless_held(),
+            Persistence::Close => After::Linger,
+        }
+    }
+
+    fn unless_held(&self) -> After {
+        if self.upload.reads() { After::Close } else { After::Linger }
+    }
+
+    fn failure(&self, why: Break) -> Verdict {
+        let final_head = self.download.status != 0;
+        let within_interim = self.download.stage == Stage::Interim;
+        if why == Break::ClientGone {
+            Verdict::Cut(why, After::Close)
+        } else if final_head || within_interim {
+            let is_told = self.download.has_end;
+            Verdict::Cut(why, if is_told { After::Close } else { After::Reset })
+        } else if why == Break::EndpointClosed
+            && !self.download.begun
+            && self.upload.may_repeat(self.terms.idempotent)
+        {
+            Verdict::Retry(why)
+        } else {
+            let ours = !matches!(why, Break::RequestTimeout | Break::Rejected(_));
+            Verdict::Answer { why, stays: ours && self.may_stay() }
+        }
+    }
+
+    fn limit_counts(&self, wait: Wait) -> bool {
+        let head = self.download.stage == Stage::Head;
+        match wait {
+            Wait::EndpointTakes => self.upload.is_busy(),
+            Wait::ClientTakes => self.download.is_busy(),
+            Wait::ClientSends => !self.upload.is_read() && self.upload.reads(),
+            Wait::EndpointSpeaks => {
+                head && self.upload.is_written() && self.waits.limits().response_head.is_some()
+            }
+            // A connection that is broken one way says soon that it is the other way too.
+            Wait::EndpointEnds => head && self.upload.is_refused(),
+            Wait::Silence => self.half_closed,
+        }
+    }
+}

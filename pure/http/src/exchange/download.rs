@@ -1,0 +1,249 @@
+//! The way back: a response from an endpoint to the client.
+
+use super::passage::{Held, Passage, release};
+use super::reuse::{Reuse, Seen};
+use crate::body::{Body, Framing};
+use crate::head::Slots;
+use crate::reject::BadResponse;
+use crate::response::{Asked, Persistence, ResponseHead};
+
+/// Heads with at most this much body behind them are put together and sent in one piece;
+/// more goes out as several slices.
+const COPY_LIMIT: usize = 8 * 1024;
+
+/// A response on its way.
+pub(super) struct Download<B> {
+    pub(super) stage: Stage,
+    slot: Option<B>,
+    /// A rewritten head, and how much of it was written.
+    head: Vec<u8>,
+    sent: usize,
+    passage: Passage,
+    body: Body,
+    /// Of the final response, 0 before.
+    pub(super) status: u16,
+    pub(super) persistence: Persistence,
+    /// The endpoint's connection may stay open, as far as its head goes.
+    persistent: bool,
+    /// Whether the client can tell an end from a break.
+    pub(super) has_end: bool,
+    /// Bytes of the body for the client.
+    pub(super) count: u64,
+    /// Something came from an endpoint: the request was taken.
+    pub(super) begun: bool,
+}
+
+/// How far a response has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// A head is awaited.
+    Head,
+    /// An interim response is passed on.
+    Interim,
+    /// The final response is passed on.
+    Body,
+    /// The end of the body was read; what is left of it is passed on.
+    Ending,
+    /// All of it was passed on.
+    Whole,
+    /// The head of a 101 is passed on.
+    Switching,
+    /// Both sides have switched protocols.
+    Switched,
+}
+
+/// What a response is read by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    pub(super) asked: Asked,
+    /// The client's connection may stay open.
+    pub(super) stays: bool,
+}
+
+impl<B: Held> Download<B> {
+    /// `scratch` is memory for heads.
+    pub(super) fn new(scratch: Vec<u8>) -> Self {
+        Self {
+            stage: Stage::Head,
+            slot: None,
+            head: scratch,
+            sent: 0,
+            passage: Passage::default(),
+            body: Body::new(Framing::None),
+            status: 0,
+            persistence: Persistence::Close,
+            persistent: false,
+            has_end: true,
+            count: 0,
+            begun: false,
+        }
+    }
+
+    /// What the client is to get now.
+    pub(super) fn pending(&self) -> [&[u8]; 3] {
+        let [piece, closing] = self.passage.slices(self.slot.as_deref());
+        [&self.head[self.sent..], piece, closing]
+    }
+
+    /// Whether something is to be written.
+    pub(super) fn is_busy(&self) -> bool {
+        self.sent < self.head.len() || self.passage.len() > 0
+    }
+
+    /// Whether what is to be written now is the last of the client's connection.
+    pub(super) fn is_last(&self) -> bool {
+        self.persistence == Persistence::Close && self.stage == Stage::Ending
+    }
+
+    pub(super) fn wrote(&mut self, count: usize, reading: Reading, reuse: &mut Reuse) -> Read {
+        let first = count.min(self.head.len() - self.sent);
+        self.sent += first;
+        self.passage.wrote(count - first);
+        self.go_on(reading, reuse)
+    }
+
+    /// Whether bytes from the endpoint can be taken.
+    pub(super) fn reads(&self) -> bool {
+        matches!(self.stage, Stage::Head | Stage::Body) && !self.is_busy()
+    }
+
+    /// Where bytes from the endpoint go.
+    pub(super) fn slot(&mut self) -> &mut Option<B> {
+        &mut self.slot
+    }
+
+    /// The slot has more bytes.
+    pub(super) fn received(&mut self, reading: Reading, reuse: &mut Reuse) -> Read {
+        self.begun = true;
+        match self.stage {
+            Stage::Head => self.read_head(reading, reuse)?,
+            _ => self.read_body(0, false, reuse)?,
+        }
+        self.go_on(reading, reuse)
+    }
+
+    /// The endpoint has closed its side; whether that is a proper end.
+    pub(super) fn ended(&mut self, reuse: &mut Reuse) -> bool {
+        let proper = self.stage == Stage::Body && self.body.ends_with_connection();
+        if proper {
+            reuse.see(Seen::Broken);
+            self.stage = Stage::Whole;
+        }
+        proper
+    }
+
+    /// The memory for heads.
+    pub(super) fn into_scratch(mut self) -> Vec<u8> {
+        self.head.clear();
+        self.head
+    }
+
+    /// What comes next when all is written: several heads may have come at once.
+    fn go_on(&mut self, reading: Reading, reuse: &mut Reuse) -> Read {
+        while !self.is_busy() {
+            let before = self.stage;
+            let consumed = self.passage.consumed();
+            self.head.clear();
+            (self.sent, self.passage) = (0, Passage::default());
+            match self.stage {
+                Stage::Head | Stage::Whole | Stage::Switched => return Ok(()),
+                Stage::Body => {
+                    release(&mut self.slot, consumed);
+                    return Ok(());
+                }
+                Stage::Interim => {
+                    release(&mut self.slot, consumed);
+                    self.stage = Stage::Head;
+                    self.read_head(reading, reuse)?;
+                }
+                Stage::Ending => (self.slot, self.stage) = (None, Stage::Whole),
+                Stage::Switching => (self.slot, self.stage) = (None, Stage::Switched),
+            }
+            debug_assert!(before != self.stage || self.is_busy(), "it comes to an end");
+        }
+        Ok(())
+    }
+
+    fn read_head(&mut self, reading: Reading, reuse: &mut Reuse) -> Read {
+        let Some(buffer) = &self.slot else { return Ok(()) };
+        let mut slots = Slots::default();
+        let Some(head) = ResponseHead::parse(buffer, &mut slots, reading.asked)? else {
+            return if buffer.is_full() { Err(BadResponse::HeadTooLarge) } else { Ok(()) };
+        };
+        let (asked, len) = (reading.asked, head.len);
+        if head.is_interim() {
+            let verbatim = head.is_verbatim(Persistence::Implied);
+            if !verbatim && !asked.http10 {
+                head.forward(Persistence::Implied, &mut self.head);
+            }
+            if head.status == 100 {
+                reuse.see(Seen::Continue);
+            }
+            self.stage = Stage::Interim;
+            // Clients of HTTP/1.0 know none.
+            self.passage = Passage::head(len, verbatim && !asked.http10);
+            return Ok(());
+        }
+        let persistence = reading.persistence(&head);
+        let verbatim = head.is_verbatim(persistence);
+        if !verbatim {
+            head.forward(persistence, &mut self.head);
+        }
+        (self.status, self.persistent) = (head.status, head.keep_alive);
+        (self.persistence, self.has_end) = (persistence, reading.has_end(&head));
+        let switches = head.is_switch();
+        // What follows the head of a 101 is the tunnel's.
+        let framing = if switches { Framing::UntilClose } else { head.framing };
+        self.body = if asked.http10 { Body::without_chunks } else { Body::new }(framing);
+        self.stage = if switches { Stage::Switching } else { Stage::Body };
+        self.read_body(len, verbatim, reuse)?;
+        self.join();
+        Ok(())
+    }
+
+    /// The slot has bytes of the body from `start` on, behind a head that is written as it came or
+    /// was rewritten.
+    fn read_body(&mut self, start: usize, verbatim: bool, reuse: &mut Reuse) -> Read {
+        let Some(buffer) = self.slot.as_mut() else { return Ok(()) };
+        let fed = self.body.feed(&mut buffer[start..]).map_err(|_| BadResponse::Chunk)?;
+        let over = buffer.len() - start - fed.consumed;
+        self.count += fed.forward as u64;
+        self.passage = Passage::new(fed, start, verbatim);
+        if self.stage == Stage::Switching {
+            reuse.see(Seen::Broken);
+        } else if self.body.is_done() {
+            self.stage = Stage::Ending;
+            reuse.see(Seen::ResponseEnds { persistent: self.persistent, over });
+        }
+        Ok(())
+    }
+
+    /// A rewritten head, and a short body behind it, are one piece.
+    fn join(&mut self) {
+        if !self.head.is_empty() && self.passage.len() <= COPY_LIMIT {
+            for slice in self.passage.slices(self.slot.as_deref()) {
+                self.head.extend_from_slice(slice);
+            }
+            self.passage.wrote(self.passage.len());
+        }
+    }
+}
+
+/// Reading a response may show that it is none.
+pub(super) type Read = Result<(), BadResponse>;
+
+impl Reading {
+    fn has_end(&self, head: &ResponseHead<'_, '_>) -> bool {
+        head.framing != Framing::UntilClose
+            && !(self.asked.http10 && head.framing == Framing::Chunked)
+    }
+
+    fn persistence(&self, head: &ResponseHead<'_, '_>) -> Persistence {
+        match (head.is_switch(), self.stays && self.has_end(head)) {
+            (true, _) => Persistence::Implied,
+            (_, false) => Persistence::Close,
+            (_, true) if self.asked.http10 => Persistence::KeepAlive,
+            (_, true) => Persistence::Implied,
+        }
+    }
+}

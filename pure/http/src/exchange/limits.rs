@@ -1,0 +1,86 @@
+//! How long what may take within an exchange. Nothing limits a whole one: slow is not stuck.
+
+use std::time::{Duration, Instant};
+
+use super::Break;
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For the next piece of a request's body.
+    pub request_body: Duration,
+    /// For a client or endpoint to take more bytes.
+    pub write: Duration,
+    /// For a response's head, from the last byte of the request.
+    pub response_head: Option<Duration>,
+    /// For the next bytes to a client that has closed its side.
+    pub half_closed: Duration,
+}
+
+/// What may take too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    EndpointTakes,
+    ClientTakes,
+    ClientSends,
+    EndpointSpeaks,
+    EndpointEnds,
+    Silence,
+}
+
+/// Since when each of them is waited for.
+pub(super) struct Waits {
+    limits: Limits,
+    since: [Option<Instant>; Wait::ALL.len()],
+}
+
+impl Wait {
+    pub(super) const ALL: [Self; 6] = [
+        Self::EndpointTakes,
+        Self::ClientTakes,
+        Self::ClientSends,
+        Self::EndpointSpeaks,
+        Self::EndpointEnds,
+        Self::Silence,
+    ];
+
+    /// What it means that it took too long.
+    pub(super) fn is_over(self) -> Break {
+        match self {
+            Self::EndpointTakes | Self::EndpointSpeaks => Break::EndpointTimeout,
+            Self::EndpointEnds => Break::EndpointClosed,
+            Self::ClientSends => Break::RequestTimeout,
+            Self::ClientTakes | Self::Silence => Break::ClientGone,
+        }
+    }
+}
+
+impl Waits {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, since: [None; Wait::ALL.len()] }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Something moved, or it is not waited for.
+    pub(super) fn forget(&mut self, wait: Wait) {
+        self.since[wait as usize] = None;
+    }
+
+    pub(super) fn forget_all(&mut self) {
+        self.since = [None; Wait::ALL.len()];
+    }
+
+    /// Until when it may take, if it is limited: counted from when it was first waited for.
+    pub(super) fn until(&mut self, wait: Wait, now: Instant) -> Option<Instant> {
+        let limit = match wait {
+            Wait::EndpointTakes | Wait::ClientTakes | Wait::EndpointEnds => self.limits.write,
+            Wait::ClientSends => self.limits.request_body,
+            Wait::EndpointSpeaks => self.limits.response_head?,
+            Wait::Silence => self.limits.half_closed,
+        };
+        Some(*self.since[wait as usize].get_or_insert(now) + limit)
+    }
+}

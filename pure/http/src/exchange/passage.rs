@@ -1,0 +1,72 @@
+//! Bytes of one buffer on their way to the other side.
+
+use std::ops::DerefMut;
+
+use crate::body::Fed;
+
+/// A buffer on loan: its bytes are those that were read and not used yet.
+pub trait Held: DerefMut<Target = [u8]> {
+    /// Forgets the first `count` bytes.
+    fn consume(&mut self, count: usize);
+
+    /// Whether nothing more fits in.
+    fn is_full(&self) -> bool;
+}
+
+/// What is to be written of a buffer, what goes behind it, and what of it is used up then.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Passage {
+    at: usize,
+    end: usize,
+    consumed: usize,
+    closing: &'static [u8],
+}
+
+impl Passage {
+    /// What became of bytes that begin at `start` of their buffer. With `head`, those before are
+    /// written too.
+    pub(super) fn new(fed: Fed, start: usize, head: bool) -> Self {
+        Self {
+            at: if head { 0 } else { start },
+            end: start + fed.forward,
+            consumed: start + fed.consumed,
+            closing: fed.closing,
+        }
+    }
+
+    /// The first `len` bytes, which are used up then.
+    pub(super) fn head(len: usize, written: bool) -> Self {
+        Self { at: if written { 0 } else { len }, end: len, consumed: len, closing: b"" }
+    }
+
+    pub(super) fn slices<'a>(&self, buffer: Option<&'a [u8]>) -> [&'a [u8]; 2] {
+        [buffer.map_or(&b""[..], |bytes| &bytes[self.at..self.end]), self.closing]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.end - self.at + self.closing.len()
+    }
+
+    /// So many bytes are written.
+    pub(super) fn wrote(&mut self, count: usize) {
+        let first = count.min(self.end - self.at);
+        self.at += first;
+        self.closing = &self.closing[(count - first).min(self.closing.len())..];
+    }
+
+    /// Bytes of the buffer that are used up when all is written, or given up.
+    pub(super) fn consumed(&self) -> usize {
+        self.consumed
+    }
+}
+
+/// Drops the first `count` bytes, and the buffer with them when nothing is left.
+pub fn release<B: Held>(slot: &mut Option<B>, count: usize) {
+    if let Some(buffer) = slot {
+        if buffer.len() == count {
+            *slot = None;
+        } else {
+            buffer.consume(count);
+        }
+    }
+}
