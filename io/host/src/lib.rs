@@ -11,6 +11,7 @@ mod netlink;
 pub mod netns;
 pub mod nft;
 pub mod nft_set;
+pub mod nft_watch;
 pub mod packet;
 pub mod random;
 pub mod rule;

@@ -16,6 +16,8 @@ use crate::socket;
 pub(crate) struct Netlink {
     socket: Socket,
     sequence: u32,
+    /// By which others know this socket, once something came back.
+    port: Option<u32>,
     buffer: Vec<u8>,
 }
 
@@ -59,7 +61,7 @@ impl Netlink {
         let protocol = Some(Protocol::from(protocol));
         let socket = Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, protocol)?;
         socket.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self { socket, sequence: 0, buffer: vec![0; BUFFER] })
+        Ok(Self { socket, sequence: 0, port: None, buffer: vec![0; BUFFER] })
     }
 
     /// Has the kernel apply what the fixed header of a dump asks for, where it knows how to.
@@ -70,6 +72,11 @@ impl Netlink {
     /// Lets requests be as long as this, where the privileges suffice.
     pub(crate) fn send_at_once(&self, bytes: i32) {
         let _ = socket::set_option(&self.socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, &bytes);
+    }
+
+    /// The port that others see its changes come from; none before the first.
+    pub(crate) fn port(&self) -> Option<u32> {
+        self.port
     }
 
     /// Sends `request` and waits for the kernel's acknowledgement.
@@ -135,6 +142,7 @@ impl Netlink {
                 if !ours || message.kind != TYPE_ERROR {
                     continue;
                 }
+                self.port = Some(message.port);
                 if outcome.is_ok() {
                     outcome = status(message.body);
                 }
@@ -210,6 +218,7 @@ impl Request {
 struct Message<'a> {
     kind: u16,
     sequence: u32,
+    port: u32,
     body: &'a [u8],
 }
 
@@ -218,18 +227,24 @@ impl<'a> Message<'a> {
         let length = number(bytes)? as usize;
         let kind = short(bytes.get(4..)?)?;
         let sequence = number(bytes.get(8..)?)?;
+        let port = number(bytes.get(12..)?)?;
         let body = bytes.get(HEADER..length)?;
         let next = length.checked_next_multiple_of(4)?.min(bytes.len());
-        Some((Self { kind, sequence, body }, &bytes[next..]))
+        Some((Self { kind, sequence, port, body }, &bytes[next..]))
     }
 }
 
 /// Type and body of the messages in `bytes`, up to the first that is cut short.
-pub(crate) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(crate) fn messages(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    events(bytes).map(|(kind, _, body)| (kind, body))
+}
+
+/// The same with the port of who asked for what is told.
+pub(crate) fn events(mut bytes: &[u8]) -> impl Iterator<Item = (u16, u32, &[u8])> {
     std::iter::from_fn(move || {
         let (message, rest) = Message::split(bytes)?;
         bytes = rest;
-        Some((message.kind, message.body))
+        Some((message.kind, message.port, message.body))
     })
 }
 

@@ -49,9 +49,16 @@ impl Nft {
             .ok_or(NftError::Missing)
     }
 
-    /// Runs one batch: all of it takes force at once, or nothing does.
-    pub async fn run(&self, batch: &str) -> Result<(), NftError> {
-        self.call(&["-f", "-"], batch).await.map(drop)
+    /// Runs one batch: all of it takes force at once, or nothing does. `ran` is told the netlink
+    /// port that the changes come from: what the kernel gives a program is its number.
+    pub async fn run(&self, batch: &str, ran: impl FnOnce(u32)) -> Result<(), NftError> {
+        self.call(&["-f", "-"], batch, ran).await.map(drop)
+    }
+
+    /// Everything but the elements of named sets, which may be many: `nft --terse list ruleset`.
+    /// (For less than everything nft 1.0 reads all elements, terse or not.)
+    pub async fn ruleset(&self) -> Result<String, NftError> {
+        self.call(&["--terse", "list", "ruleset"], "", |_| {}).await
     }
 
     /// Runs `nft list WHAT` and returns what it prints. Text and not JSON: the text shows the
@@ -59,10 +66,15 @@ impl Nft {
     pub async fn list(&self, what: &[&str]) -> Result<String, NftError> {
         let mut all = vec!["list"];
         all.extend(what);
-        self.call(&all, "").await
+        self.call(&all, "", |_| {}).await
     }
 
-    async fn call(&self, arguments: &[&str], input: &str) -> Result<String, NftError> {
+    async fn call(
+        &self,
+        arguments: &[&str],
+        input: &str,
+        ran: impl FnOnce(u32),
+    ) -> Result<String, NftError> {
         let mut child = Command::new(&self.program)
             .args(arguments)
             .env("LC_ALL", "C")
@@ -71,12 +83,14 @@ impl Nft {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
+        let child_id = child.id();
         let mut stdin = child.stdin.take().expect("stdin was asked to be piped");
         let feed = async move {
             // A program that ends early closes its input; its exit status says why.
             let _ = stdin.write_all(input.as_bytes()).await;
         };
         let ((), output) = tokio::join!(feed, child.wait_with_output());
+        child_id.map(ran);
         let output = output?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

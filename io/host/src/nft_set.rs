@@ -70,6 +70,11 @@ impl Sets {
         Ok(Self { netlink })
     }
 
+    /// The netlink port that its changes come from; none before the first.
+    pub fn port(&self) -> Option<u32> {
+        self.netlink.port()
+    }
+
     /// Makes each set hold what is said. Blocks, for a fraction of a millisecond; wants
     /// CAP_NET_ADMIN.
     pub fn fill(&mut self, fillings: &[Filling<'_>]) -> io::Result<()> {
