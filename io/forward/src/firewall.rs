@@ -64,11 +64,6 @@ impl Table {
         (&self.family, &self.name)
     }
 
-    /// Whether any chain of it sees forwarded packets.
-    pub(crate) fn forwards(&self) -> bool {
-        self.chains.values().any(|chain| chain.forward)
-    }
-
     /// Families whose translated packets it drops, and the chain that does.
     pub(crate) fn drops(&self) -> Option<(&'static [Family], String)> {
         let families: &[Family] = match self.family.as_str() {
@@ -190,7 +185,6 @@ mod tests {
         assert_eq!(named[0].1, "table ip filter chain FORWARD");
         let input = filter("ip", "drop", "").replace("hook forward", "hook input");
         assert_eq!(drops(&input), []);
-        assert!(!Table::parse(&input)[0].forwards());
     }
 
     #[test]

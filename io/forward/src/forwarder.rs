@@ -6,7 +6,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::desired::Desired;
 use crate::observed::{HostChange, Observed, Why};
@@ -66,6 +66,7 @@ pub struct Forwarder {
     changes: Vec<HostChange>,
     degraded: Option<Why>,
     passing: Passing,
+    stirred: watch::Receiver<()>,
 }
 
 /// What the handle asks of the owner.
@@ -106,7 +107,9 @@ impl Forwarder {
                 runtime.block_on(async {
                     match Owner::start(&options).await {
                         Ok((owner, changes)) => {
-                            let _ = started.send(Ok((changes, owner.degraded(), owner.passing())));
+                            let (degraded, passing) = (owner.degraded(), owner.passing());
+                            let stirred = owner.stirred();
+                            let _ = started.send(Ok((changes, degraded, passing, stirred)));
                             owner.run(inbox).await;
                         }
                         Err(error) => drop(started.send(Err(error))),
@@ -114,9 +117,9 @@ impl Forwarder {
                 });
             })
             .map_err(StartError::Thread)?;
-        let (changes, degraded, passing) =
+        let (changes, degraded, passing, stirred) =
             ready.await.expect("the owner answers before it ends")?;
-        Ok(Self { asks, changes, degraded, passing })
+        Ok(Self { asks, changes, degraded, passing, stirred })
     }
 
     /// What was changed on this host, to be shown to the user.
@@ -132,6 +135,12 @@ impl Forwarder {
     /// Which vips have flows at former owners.
     pub fn passing(&self) -> Passing {
         self.passing.clone()
+    }
+
+    /// Tells when another program changed something in the kernel's packet filter: applying again
+    /// may come to something else. What it changed of ours is set again without being asked.
+    pub fn stirred(&self) -> watch::Receiver<()> {
+        self.stirred.clone()
     }
 
     /// Makes `desired` so, and tells what came of it. May be repeated at any time: it repairs what

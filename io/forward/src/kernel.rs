@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use steelyard_host::nft::{Nft, NftError};
+use steelyard_host::nft::NftError;
 use steelyard_host::rule::{MarkRule, Path, Routing, RoutingError};
 use steelyard_host::sysctl;
 use steelyard_model::Family;
 
 use crate::carry::Place;
+use crate::filter::Filter;
 use crate::firewall::Table;
 use crate::observed::{AtExit, HostChange, Why};
 use crate::passing::{self, Passing};
@@ -20,7 +21,7 @@ use crate::render::{Frame, Ruleset};
 
 #[derive(Debug)]
 pub(crate) struct Kernel {
-    nft: Nft,
+    filter: Filter,
     routing: Routing,
     frame: Frame,
     rule: MarkRule,
@@ -34,10 +35,11 @@ pub(crate) struct Kernel {
 impl Kernel {
     /// Removes what an earlier process left, and sets up an empty table and the rule.
     pub(crate) async fn take(frame: Frame, rule: MarkRule) -> Result<Self, Why> {
-        let nft = Nft::find().map_err(nft_why)?;
+        let filter = Filter::open(&frame.table).map_err(nft_why)?;
         let routing = Routing::open().map_err(routing_why)?;
         let routes = BTreeSet::new();
-        let mut kernel = Self { nft, routing, frame, rule, applied: None, routes, passing: None };
+        let mut kernel =
+            Self { filter, routing, frame, rule, applied: None, routes, passing: None };
         kernel.clear().await?;
         match kernel.apply(Ruleset::default()).await {
             Ok(_) => Ok(kernel),
@@ -50,8 +52,10 @@ impl Kernel {
 
     /// Has packets of flows that began at former owners passed to them, as `passing` says.
     pub(crate) async fn pass(&mut self, passing: &Passing) -> Result<(), Why> {
-        self.nft.run(&passing::tables(&self.frame.table)).await.map_err(nft_why)?;
-        passing.begin(&self.frame.table).map_err(|error| Why::Refused(error.to_string()))?;
+        self.filter.run(&passing::tables(&self.frame.table)).await.map_err(nft_why)?;
+        let begun = passing.begin(&self.frame.table);
+        let port = begun.map_err(|error| Why::Refused(error.to_string()))?;
+        port.into_iter().for_each(|port| self.filter.is_own(port));
         self.passing = Some(passing.clone());
         Ok(())
     }
@@ -95,18 +99,18 @@ impl Kernel {
         Ok(lost)
     }
 
-    async fn apply_table(&self, ruleset: &Ruleset) -> Result<(), Why> {
+    async fn apply_table(&mut self, ruleset: &Ruleset) -> Result<(), Why> {
         if let Some(applied) = &self.applied {
             let batch = ruleset.change(applied, &self.frame);
             if batch.is_empty() {
                 return Ok(());
             }
-            match self.nft.run(&batch).await {
+            match self.filter.run(&batch).await {
                 Ok(()) => return Ok(()),
                 Err(error) => tracing::warn!(%error, "the table is not as we left it; made anew"),
             }
         }
-        self.nft.run(&ruleset.replace(&self.frame)).await.map_err(nft_why)
+        self.filter.run(&ruleset.replace(&self.frame)).await.map_err(nft_why)
     }
 
     /// What is in force.
@@ -114,7 +118,8 @@ impl Kernel {
         self.applied.as_ref()
     }
 
-    /// Looks whether our table still stands, and why forwarded packets would not get through.
+    /// Looks whether our tables are as we left them, and why forwarded packets would not get
+    /// through.
     pub(crate) async fn look(&mut self) -> BTreeMap<Family, Why> {
         let mut obstacles = BTreeMap::new();
         for (family, setting) in
@@ -124,45 +129,36 @@ impl Kernel {
                 obstacles.insert(family, Why::ForwardingOff(family));
             }
         }
-        let chains = match self.nft.list(&["chains"]).await {
-            Ok(chains) => chains,
-            Err(error) => {
-                tracing::warn!(%error, "cannot list the firewall's chains");
-                return obstacles;
-            }
-        };
-        let (mut stands, mut pass) = (false, 0);
-        for table in Table::parse(&chains) {
-            if table.id() == ("inet", &self.frame.table) {
-                stands = true;
-            } else if table.id() == ("ip", &self.frame.table)
-                || table.id() == ("ip6", &self.frame.table)
-            {
-                pass += 1;
-            } else if table.forwards() {
-                self.look_at(table.id(), &mut obstacles).await;
-            }
-        }
-        if !stands {
+        self.look_at_others(&mut obstacles).await;
+        if self.filter.is_touched() {
             self.applied = None;
-        }
-        if let Some(passing) = self.passing.clone().filter(|_| pass < 2)
-            && let Err(why) = self.pass(&passing).await
-        {
-            tracing::warn!(%why, "flows that began at a former owner may break");
+            if let Some(passing) = self.passing.clone()
+                && let Err(why) = self.pass(&passing).await
+            {
+                tracing::warn!(%why, "flows that began at a former owner may break");
+            }
         }
         obstacles
     }
 
-    async fn look_at(&self, (family, name): (&str, &str), obstacles: &mut BTreeMap<Family, Why>) {
-        // A table that vanished since it was listed drops nothing.
-        let text = self.nft.list(&["table", family, name]).await.unwrap_or_default();
-        for (families, chain) in Table::parse(&text).iter().filter_map(Table::drops) {
+    async fn look_at_others(&mut self, obstacles: &mut BTreeMap<Family, Why>) {
+        let ruleset = match self.filter.ruleset().await {
+            Ok(ruleset) => ruleset,
+            Err(error) => return tracing::warn!(%error, "cannot list the firewall's rules"),
+        };
+        let tables = Table::parse(ruleset);
+        let others = tables.iter().filter(|table| table.id().1 != self.frame.table);
+        for (families, chain) in others.filter_map(Table::drops) {
             for family in families {
                 let why = Why::FirewallDrops(chain.clone());
                 obstacles.entry(*family).or_insert(why);
             }
         }
+    }
+
+    /// Waits until others did something to the packet filter; whether to our tables.
+    pub(crate) async fn stirred(&mut self) -> bool {
+        self.filter.stirred().await
     }
 
     /// Where each of `addresses` is.
@@ -180,7 +176,7 @@ impl Kernel {
         self.applied = None;
         self.passing.take().iter().for_each(Passing::end);
         let batch = self.frame.delete() + &passing::delete(&self.frame.table);
-        self.nft.run(&batch).await.map_err(nft_why)?;
+        self.filter.run(&batch).await.map_err(nft_why)?;
         self.routing.delete_rule(self.rule).map_err(routing_why)?;
         for vip in self.routing.locals(self.rule.table).map_err(routing_why)? {
             self.routing.delete_local(self.rule.table, vip).map_err(routing_why)?;

@@ -17,6 +17,7 @@
 
 mod carry;
 mod desired;
+mod filter;
 mod firewall;
 mod forwarder;
 mod journal;

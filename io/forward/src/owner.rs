@@ -6,11 +6,13 @@ use std::fs::{File, TryLockError};
 use std::net::{IpAddr, SocketAddr};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{self as unix, UnixDatagram};
+use std::time::Duration;
 
 use steelyard_host::conntrack;
 use steelyard_host::rule::MarkRule;
 use steelyard_model::Protocol;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::carry::{Decided, Decision, Facts, Way, decide};
 use crate::desired::{Desired, VipPort};
@@ -32,7 +34,24 @@ pub(crate) struct Owner {
     /// UDP ports, and who may answer for them.
     answering: BTreeMap<VipPort, BTreeSet<SocketAddr>>,
     lock: Option<(File, UnixDatagram)>,
+    /// As last asked for.
+    desired: Desired,
+    mending: Mending,
+    /// Told when others did something to the packet filter.
+    stirred: watch::Sender<()>,
 }
+
+/// When our tables are set again after others changed them.
+#[derive(Debug, Default)]
+struct Mending {
+    due: Option<Instant>,
+    last: Option<Instant>,
+}
+
+/// Whoever restores a ruleset does so in several steps.
+const SETTLE: Duration = Duration::from_millis(50);
+/// Between two repairs: a program that fights with us does not get all our time.
+const PAUSE: Duration = Duration::from_millis(300);
 
 impl Owner {
     pub(crate) async fn start(
@@ -46,6 +65,9 @@ impl Owner {
             proxies: Proxies::default(),
             answering: BTreeMap::new(),
             lock: None,
+            desired: Desired::default(),
+            mending: Mending::default(),
+            stirred: watch::Sender::default(),
         };
         if !options.privileged {
             return Ok((owner, Vec::new()));
@@ -92,8 +114,20 @@ impl Owner {
         self.passing.clone()
     }
 
+    pub(crate) fn stirred(&self) -> watch::Receiver<()> {
+        self.stirred.subscribe()
+    }
+
     pub(crate) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Ask>) {
-        while let Some(ask) = inbox.recv().await {
+        loop {
+            let ask = tokio::select! {
+                ask = inbox.recv() => ask,
+                () = stirred(&mut self.kernel, &mut self.mending, &self.stirred) => {
+                    self.apply(&self.desired.clone()).await;
+                    continue;
+                }
+            };
+            let Some(ask) = ask else { break };
             match ask {
                 Ask::Apply(desired, answer) => {
                     let _ = answer.send(self.apply(&desired).await);
@@ -114,6 +148,8 @@ impl Owner {
     }
 
     async fn apply(&mut self, desired: &Desired) -> Observed {
+        self.desired.clone_from(desired);
+        self.mending.done(Instant::now());
         let facts = self.facts(desired).await;
         let decision = decide(desired, &facts);
         let listening = self.open(&decision);
@@ -239,6 +275,41 @@ impl Owner {
             let _ = lock.unlock();
         }
         outcome
+    }
+}
+
+impl Mending {
+    /// Our tables were changed.
+    fn ask(&mut self, now: Instant) {
+        let earliest = self.last.map_or(now, |last| last + PAUSE);
+        let due = earliest.max(now + SETTLE);
+        self.due = Some(self.due.map_or(due, |before| before.min(due)));
+    }
+
+    fn done(&mut self, now: Instant) {
+        (self.due, self.last) = (None, Some(now));
+    }
+}
+
+/// Waits until it is time to set our tables again, and tells `news` of what others do.
+async fn stirred(kernel: &mut Option<Kernel>, mending: &mut Mending, news: &watch::Sender<()>) {
+    let Some(kernel) = kernel else { return std::future::pending().await };
+    loop {
+        let due = async {
+            match mending.due {
+                Some(due) => tokio::time::sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = due => return,
+            ours = kernel.stirred() => {
+                if ours {
+                    mending.ask(Instant::now());
+                }
+                news.send_replace(());
+            }
+        }
     }
 }
 

@@ -85,12 +85,15 @@ impl Passing {
     }
 
     /// There are tables of this name from now on.
-    pub(crate) fn begin(&self, table: &str) -> io::Result<()> {
+    ///
+    /// Returns the port of netlink that it writes through.
+    pub(crate) fn begin(&self, table: &str) -> io::Result<Option<u32>> {
         let sets = Some(Sets::open()?);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.sets = sets;
         state.table = table.to_owned();
-        state.write()
+        state.write()?;
+        Ok(state.sets.as_ref().and_then(Sets::port))
     }
 
     /// The tables are about to go.

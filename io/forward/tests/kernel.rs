@@ -8,7 +8,7 @@ use std::net::Shutdown;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use steelyard_forward::{AtExit, Carried, Desired, ForwardOptions, Forwarder, Served, Why};
+use steelyard_forward::{AtExit, Carried, Desired, ForwardOptions, Forwarder, Pass, Served, Why};
 use steelyard_model::{Family, Protocol};
 
 mod net;
@@ -279,6 +279,70 @@ fn what_others_remove_comes_back() {
         apply(&net, &forwarder, &desired);
         assert_same(&net.footprint(), &good, &format!("{program} {arguments:?}"));
     }
+}
+
+/// A forwarder that shares its vips, and what it set.
+fn shared(net: &Net) -> (Forwarder, String) {
+    let forwarder = start(net, ForwardOptions { shared: true, ..net.options() });
+    apply(net, &forwarder, &net.everything());
+    (forwarder, net.footprint())
+}
+
+#[test]
+fn what_others_do_to_our_tables_is_undone_without_being_asked() {
+    let Some(net) = Net::create("mend") else { return };
+    let (_forwarder, good) = shared(&net);
+    let saved = std::env::temp_dir().join(format!("fw-mend-{}.nft", std::process::id()));
+    let ruleset = net.node.output("nft", &["list", "ruleset"]).unwrap().stdout;
+    // As `nft list ruleset > /etc/nftables.conf` keeps it, but from before there was a vip.
+    let older = String::from_utf8(ruleset).unwrap().replace("10.1.1.101", "10.1.1.99");
+    std::fs::write(&saved, format!("flush ruleset\n{older}")).unwrap();
+    let restored = saved.to_str().unwrap();
+    for tampering in [
+        &["-f", restored][..],
+        &["flush", "map", "inet", "steelyard", "ports4"],
+        &["flush", "set", "inet", "steelyard", "vips6"],
+        &["flush", "chain", "inet", "steelyard", "guard_in"],
+        &["flush", "table", "inet", "steelyard"],
+        &["delete", "table", "ip", "steelyard"],
+        &["insert", "rule", "inet", "steelyard", "translate", "drop"],
+        &["delete", "element", "inet", "steelyard", "vips4", "{", "10.1.1.101", "}"],
+    ] {
+        let output = net.node.output("nft", tampering).unwrap();
+        assert!(output.status.success(), "{output:?}");
+        eventually(&format!("{tampering:?} is undone"), || {
+            sorted(&net.footprint()) == sorted(&good)
+        });
+    }
+    let _ = std::fs::remove_file(&saved);
+}
+
+/// Tables that were made anew stand behind the others.
+fn sorted(footprint: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = footprint.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn what_others_do_elsewhere_is_told_and_what_we_do_is_not() {
+    let Some(net) = Net::create("stir") else { return };
+    let (forwarder, good) = shared(&net);
+    let mut stirred = forwarder.stirred();
+    stirred.mark_unchanged();
+    let pass = Pass { vip: ip(VIP4), to: ip("10.1.1.12"), link: 1 };
+    for vips in [1, 2] {
+        let mut fewer = net.everything();
+        fewer.forwarded.truncate(vips);
+        apply(&net, &forwarder, &fewer);
+        forwarder.passing().pass(&[pass]);
+        forwarder.passing().forget(&[pass.vip]);
+    }
+    assert!(!stirred.has_changed().unwrap(), "our own changes");
+    nft(&net.node, "add table ip other\n");
+    eventually("it is told", || stirred.has_changed().unwrap());
+    nft(&net.node, "delete table ip other\n");
+    assert_same(&net.footprint(), &good, "nothing of ours changed");
 }
 
 #[test]

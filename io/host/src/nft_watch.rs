@@ -38,6 +38,17 @@ pub struct Strangers {
     pub lost: bool,
 }
 
+impl Strangers {
+    /// Adds what they did later.
+    pub fn merge(&mut self, later: Self) {
+        self.changed |= later.changed;
+        self.lost |= later.lost;
+        if let Some(programs) = later.touched {
+            self.touched.get_or_insert_default().extend(programs);
+        }
+    }
+}
+
 const SUBSYSTEM: u16 = 10;
 const NEW_GENERATION: u16 = (SUBSYSTEM << 8) | 15;
 /// In messages about tables, chains, rules, sets, elements and objects alike.

@@ -62,6 +62,8 @@ pub(crate) enum News {
     Shared,
     /// A name has another address.
     Names,
+    /// Another program changed the kernel's packet filter.
+    Filter,
     /// Interfaces or their addresses have changed, or are no longer told about.
     Links(Result<(), LinkError>),
 }
@@ -260,7 +262,14 @@ impl Engine {
                 None => std::future::pending().await,
             }
         };
+        let stirred = &mut self.parts.stirred;
+        let filter = async {
+            if stirred.changed().await.is_err() {
+                std::future::pending().await
+            }
+        };
         tokio::select! {
+            () = filter => News::Filter,
             () = self.names.changed() => News::Names,
             links = links => News::Links(links),
             event = spoken => News::Spoken(event),
@@ -274,6 +283,8 @@ impl Engine {
         match news {
             News::Names => return self.apply_again().await,
             News::Links(told) => return self.look(told).await,
+            // At the next tick: such changes come in swarms.
+            News::Filter => return self.next_repair = Instant::now(),
             News::Status => {}
             News::Shared => self.meet().await,
             News::Spoken(Ok(event)) => {

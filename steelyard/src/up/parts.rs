@@ -34,6 +34,8 @@ pub(super) struct Parts {
     pub(super) status: Option<watch::Receiver<Arc<[VipStatus]>>>,
     /// The other machines, and who owns what.
     pub(super) shared: Option<watch::Receiver<Arc<Sharing>>>,
+    /// Tells when another program changed the kernel's packet filter.
+    pub(super) stirred: watch::Receiver<()>,
     /// Tells when interfaces or their addresses change; none where the kernel does not say.
     pub(super) links: Option<Monitor>,
     /// Addresses of this machine, as last seen.
@@ -87,7 +89,7 @@ impl Parts {
         let links = Monitor::open()
             .inspect_err(|error| tracing::warn!(%error, "changes of addresses are noticed late"))
             .ok();
-        let own = Vec::new();
+        let (own, stirred) = (Vec::new(), forwarder.stirred());
         let mut parts = Self {
             gateway,
             forwarder,
@@ -95,6 +97,7 @@ impl Parts {
             spoken,
             status,
             shared,
+            stirred,
             links,
             own,
             published,

@@ -1,0 +1,138 @@
+//! The kernel's packet filter: our writes to it, and what others do to it.
+//!
+//! Nobody but us has business in our tables. So any change of theirs that is not ours (a saved
+//! ruleset that is restored, a flushed map, chain or table) means that they are not as we left
+//! them, whatever is in them now.
+
+use std::time::{Duration, Instant};
+
+use steelyard_host::nft::{Nft, NftError};
+use steelyard_host::nft_watch::{NftWatch, Strangers};
+
+#[derive(Debug)]
+pub(crate) struct Filter {
+    nft: Nft,
+    /// None where the kernel does not tell: then everything is looked at each time.
+    watch: Option<NftWatch>,
+    /// What others did and was not seen to yet.
+    seen: Strangers,
+    /// Everything but the elements of sets, as last listed; none when others changed something.
+    ruleset: Option<String>,
+    told: Told,
+}
+
+/// Keeps a program that fights with us from filling the log.
+#[derive(Debug, Default)]
+struct Told {
+    last: Option<Instant>,
+    untold: u32,
+}
+
+/// Repairs are told at most this often.
+const TELL: Duration = Duration::from_secs(1);
+
+impl Filter {
+    pub(crate) fn open(table: &str) -> Result<Self, NftError> {
+        let nft = Nft::find()?;
+        let watch = NftWatch::open(table)
+            .inspect_err(|error| tracing::debug!(%error, "changes to nftables are noticed late"))
+            .ok();
+        let seen = Strangers::default();
+        Ok(Self { nft, watch, seen, ruleset: None, told: Told::default() })
+    }
+
+    /// Runs a batch of ours.
+    pub(crate) async fn run(&mut self, batch: &str) -> Result<(), NftError> {
+        let mut port = None;
+        let outcome = self.nft.run(batch, |it| port = Some(it)).await;
+        if let (Some(port), Some(watch)) = (port, &mut self.watch) {
+            watch.is_own(port);
+            self.read();
+        }
+        if let (Some(port), Some(watch)) = (port, &mut self.watch) {
+            watch.is_anybodys(port);
+        }
+        outcome
+    }
+
+    /// What comes through this port of netlink is ours from now on.
+    pub(crate) fn is_own(&mut self, port: u32) {
+        self.watch.iter_mut().for_each(|watch| watch.is_own(port));
+    }
+
+    /// Waits until others did something; whether they did it to our tables. What they did is
+    /// kept, so nothing is lost when the wait is given up.
+    pub(crate) async fn stirred(&mut self) -> bool {
+        loop {
+            let readable = match &self.watch {
+                Some(watch) => watch.readable().await,
+                None => std::future::pending().await,
+            };
+            if let Err(error) = readable {
+                tracing::warn!(%error, "changes to nftables are noticed late");
+                self.watch = None;
+                continue;
+            }
+            let before = std::mem::take(&mut self.seen);
+            self.read();
+            let news = std::mem::replace(&mut self.seen, before);
+            let (changed, ours) = (news.changed, news.touched.is_some() || news.lost);
+            self.seen.merge(news);
+            if changed {
+                return ours;
+            }
+        }
+    }
+
+    /// Whether our tables may not be as we left them. Asked again it says what happened since.
+    pub(crate) fn is_touched(&mut self) -> bool {
+        self.read();
+        let seen = std::mem::take(&mut self.seen);
+        if let Some(programs) = &seen.touched {
+            let programs: Vec<&str> = programs.iter().map(String::as_str).collect();
+            self.told.tell(&programs.join(", "));
+        }
+        self.watch.is_none() || seen.lost || seen.touched.is_some()
+    }
+
+    /// Everything but the elements of named sets, as it is now.
+    pub(crate) async fn ruleset(&mut self) -> Result<&str, NftError> {
+        self.read();
+        if self.ruleset.is_none() || self.watch.is_none() {
+            self.ruleset = Some(self.nft.ruleset().await?);
+        }
+        Ok(self.ruleset.as_deref().unwrap_or_default())
+    }
+
+    fn read(&mut self) {
+        let Some(watch) = &mut self.watch else { return };
+        match watch.read() {
+            Ok(strangers) => {
+                if strangers.changed {
+                    self.ruleset = None;
+                }
+                self.seen.merge(strangers);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "changes to nftables are noticed late");
+                self.watch = None;
+            }
+        }
+    }
+}
+
+impl Told {
+    fn tell(&mut self, programs: &str) {
+        let now = Instant::now();
+        if self.last.is_some_and(|last| now < last + TELL) {
+            self.untold += 1;
+            return;
+        }
+        let before = match std::mem::take(&mut self.untold) {
+            0 => String::new(),
+            times => format!(" (and {times} times before)"),
+        };
+        tracing::warn!("{programs} changed our nftables tables{before}: they are set again");
+        self.last = Some(now);
+    }
+}
