@@ -131,7 +131,8 @@ impl Core {
     pub(crate) fn warn(&self, failed: &Failed, backend: &Arc<str>, endpoint: &str) {
         let reason = failed.fault.reason();
         if let Some(times) = self.is_worth_saying(reason, backend) {
-            let detail = failed.detail.as_ref().map(ToString::to_string).unwrap_or_default();
+            // Escaped already, where it is somebody else's text.
+            let detail = failed.detail.as_ref().map(tracing::field::display);
             tracing::warn!(%backend, endpoint, times, detail, "{reason}");
         }
     }

@@ -1,7 +1,6 @@
 //! One request at its backends: an endpoint is picked, a connection taken or made, and another
 //! one tried where that loses nothing.
 
-use std::io;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -9,7 +8,7 @@ use steelyard_http::{After, Break, Limits, Terms, Verdict};
 use tokio::net::TcpStream;
 
 use crate::drive::{Exchange, Place};
-use crate::fault::{Failed, Fault};
+use crate::fault::{Detail, Failed, Fault};
 use crate::live::{RouteState, ServiceState, Target};
 use crate::options::Timeouts;
 use crate::request::Request;
@@ -91,7 +90,7 @@ impl Dispatch<'_, '_> {
         let addresses = match core.upstreams.resolve(name, port, Instant::now(), limit).await {
             Ok(addresses) => addresses,
             Err(error) => {
-                let failed = Failed { fault: Fault::Unresolved, detail: Some(error) };
+                let failed = Failed { fault: Fault::Unresolved, detail: Some(error.into()) };
                 core.warn(&failed, &service.name, name);
                 return Err(failed);
             }
@@ -136,6 +135,8 @@ impl Dispatch<'_, '_> {
         self.trace.sent = core.log.as_ref().map(|_| Instant::now());
         self.exchange.begin();
         let said = self.place.drive(&mut self.exchange, self.client, &mut stream).await;
+        let line = self.exchange.to_blame().map(Detail::Line);
+        let detail = line.or_else(|| said.map(Detail::from));
         let verdict = self.exchange.verdict();
         if verdict == Verdict::Switched {
             let ahead = self.exchange.take_ahead();
@@ -147,25 +148,25 @@ impl Dispatch<'_, '_> {
         let done = match verdict {
             Verdict::Passed(after) => return Ok(Done::Passed(after)),
             Verdict::Switched => return Ok(Done::Passed(After::Close)),
-            Verdict::Retry(why) => return Err(Failed { fault: why.into(), detail: said }),
+            Verdict::Retry(why) => return Err(Failed { fault: why.into(), detail }),
             Verdict::Answer { why, stays } => Done::Answer(why.into(), stays),
             Verdict::Cut(why, after) => Done::Cut(why.into(), after),
         };
-        self.warn(&done, said, service, upstream);
+        self.warn(&done, detail, service, upstream);
         Ok(done)
     }
 
     fn warn(
         &self,
         done: &Done,
-        said: Option<io::Error>,
+        detail: Option<Detail>,
         service: &ServiceState,
         upstream: &Upstream,
     ) {
         if let Done::Answer(fault, _) | Done::Cut(fault, _) = done
             && fault.is_ours()
         {
-            let failed = Failed { fault: *fault, detail: said };
+            let failed = Failed { fault: *fault, detail };
             self.place.core.warn(&failed, &service.name, &upstream.label);
         }
     }

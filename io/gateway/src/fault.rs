@@ -3,7 +3,7 @@
 
 use std::io;
 
-use steelyard_http::{BadResponse, Reject};
+use steelyard_http::{BadResponse, Excerpt, Reject};
 
 /// Why a request is not answered by its backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,8 +38,19 @@ pub(crate) enum Fault {
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) fault: Fault,
-    /// What the system said, for the log.
-    pub(crate) detail: Option<io::Error>,
+    /// More of it, for the log.
+    pub(crate) detail: Option<Detail>,
+}
+
+/// What is known of a failure beside its kind.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Detail {
+    /// What the system said.
+    #[error(transparent)]
+    System(#[from] io::Error),
+    /// What is wrong with a response, as it came.
+    #[error("the line {0}")]
+    Line(Excerpt),
 }
 
 impl Fault {
@@ -88,7 +99,7 @@ impl Failed {
     pub(crate) fn connect(error: io::Error) -> Self {
         let timed_out = error.kind() == io::ErrorKind::TimedOut;
         let fault = if timed_out { Fault::ConnectTimeout } else { Fault::Connect };
-        Self { fault, detail: Some(error) }
+        Self { fault, detail: Some(error.into()) }
     }
 }
 

@@ -112,7 +112,7 @@ impl Request {
             asked: Asked {
                 head: head.method == "HEAD",
                 http10: head.is_http10,
-                upgrade: head.upgrade.is_some(),
+                upgrade: head.upgrade,
             },
             keep_alive: head.keep_alive,
             is_idempotent: head.is_idempotent(),

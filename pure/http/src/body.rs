@@ -1,9 +1,16 @@
-//! Where a body ends, and which of its bytes go on (RFC 9112 §6).
+//! Where a body ends, and how it goes on to the next hop (RFC 9112 §6).
 //!
-//! Bytes are forwarded as they came, with one exception: trailers are dropped. For HTTP/1.0
-//! clients the chunks are taken apart.
+//! Payload is never touched. Framing is written canonically: chunk sizes without leading zeros,
+//! padding or extensions, and no trailers. For HTTP/1.0 clients chunks are taken apart; what ends
+//! with the endpoint's connection is put into chunks for everybody else, since a connection that
+//! breaks looks like one that ends.
+//!
+//! A canonical body is forwarded as the bytes that came: what is dropped moves the rest of a piece
+//! to the front, in place.
 
-use crate::chunked::{BadChunk, Chunked, Part};
+use std::ops::Deref;
+
+use crate::chunked::{BadChunk, Chunked, LAST_CHUNK, Part};
 
 /// How the end of a body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,41 +36,53 @@ pub struct Body {
 pub struct Fed {
     /// How many, from the first, belong to this body. The rest is the next message.
     pub consumed: usize,
+    /// To be sent before them: the size line of a chunk that we make.
+    pub opening: Opening,
     /// How many, from the first, are to be forwarded.
     pub forward: usize,
-    /// To be sent after them: what closes a body whose trailers were dropped.
+    /// To be sent after them.
     pub closing: &'static [u8],
+}
+
+/// The size line of a chunk, or nothing.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// Sixteen digits and the line end.
+    bytes: [u8; 18],
+    len: u8,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Length(u64),
-    Chunked {
-        chunks: Chunked,
-        trailers: bool,
-    },
-    /// Chunks are taken apart in place: what is forwarded is payload only.
+    /// Chunks are forwarded as chunks.
+    Chunked(Chunked),
+    /// Chunks are taken apart: what is forwarded is payload only.
     Plain(Chunked),
     UntilClose,
+    /// What comes until the connection closes is put into chunks.
+    IntoChunks,
 }
 
 impl Body {
-    /// A body framed so, forwarded with its framing.
+    /// A request's body, or what follows a switch of protocols: it keeps its framing.
     pub fn new(framing: Framing) -> Self {
         Self {
             kind: match framing {
                 Framing::None => Kind::Length(0),
                 Framing::Length(length) => Kind::Length(length),
-                Framing::Chunked => Kind::Chunked { chunks: Chunked::default(), trailers: false },
+                Framing::Chunked => Kind::Chunked(Chunked::strict()),
                 Framing::UntilClose => Kind::UntilClose,
             },
         }
     }
 
-    /// The same, but chunks are taken apart: for clients that know none.
-    pub fn without_chunks(framing: Framing) -> Self {
+    /// An answer's body, for a client of HTTP/1.0 or of HTTP/1.1.
+    pub fn answer(framing: Framing, http10: bool) -> Self {
         match framing {
-            Framing::Chunked => Self { kind: Kind::Plain(Chunked::default()) },
+            Framing::Chunked if http10 => Self { kind: Kind::Plain(Chunked::padded()) },
+            Framing::Chunked => Self { kind: Kind::Chunked(Chunked::padded()) },
+            Framing::UntilClose if !http10 => Self { kind: Kind::IntoChunks },
             framing => Self::new(framing),
         }
     }
@@ -72,55 +91,107 @@ impl Body {
     pub fn is_done(&self) -> bool {
         match &self.kind {
             Kind::Length(left) => *left == 0,
-            Kind::Chunked { chunks, .. } | Kind::Plain(chunks) => chunks.is_done(),
-            Kind::UntilClose => false,
+            Kind::Chunked(chunks) | Kind::Plain(chunks) => chunks.is_done(),
+            Kind::UntilClose | Kind::IntoChunks => false,
         }
     }
 
-    /// Whether the end of the connection is a proper end at this point.
-    pub fn ends_with_connection(&self) -> bool {
-        matches!(self.kind, Kind::UntilClose)
+    /// What the next hop gets when the connection ends at this point and that is a proper end;
+    /// `None` when something is missing.
+    pub fn end(&self) -> Option<&'static [u8]> {
+        match &self.kind {
+            Kind::UntilClose => Some(b""),
+            Kind::IntoChunks => Some(LAST_CHUNK),
+            Kind::Length(_) | Kind::Chunked(_) | Kind::Plain(_) => self.is_done().then_some(b""),
+        }
     }
 
-    /// Takes the next bytes. Chunks that are taken apart move to the front of `bytes`.
+    /// Takes the next bytes. What is forwarded of them is at the front of `bytes` afterwards.
     pub fn feed(&mut self, bytes: &mut [u8]) -> Result<Fed, BadChunk> {
         match &mut self.kind {
             Kind::Length(left) => {
                 let run = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                 *left -= run as u64;
-                Ok(Fed { consumed: run, forward: run, closing: b"" })
+                Ok(Fed::whole(run))
             }
-            Kind::UntilClose => {
-                Ok(Fed { consumed: bytes.len(), forward: bytes.len(), closing: b"" })
+            Kind::UntilClose => Ok(Fed::whole(bytes.len())),
+            Kind::IntoChunks if bytes.is_empty() => Ok(Fed::whole(0)),
+            Kind::IntoChunks => {
+                let opening = Opening::of(bytes.len());
+                Ok(Fed { opening, closing: b"\r\n", ..Fed::whole(bytes.len()) })
             }
-            Kind::Chunked { chunks, trailers } => feed_chunks(chunks, trailers, bytes),
-            Kind::Plain(chunks) => take_apart(chunks, bytes),
+            Kind::Chunked(chunks) => feed_chunks(chunks, bytes),
+            Kind::Plain(chunks) => keep(chunks, bytes, |part| part == Part::Payload),
         }
     }
 }
 
-fn feed_chunks(chunks: &mut Chunked, trailers: &mut bool, bytes: &[u8]) -> Result<Fed, BadChunk> {
-    let mut fed = Fed { consumed: 0, forward: 0, closing: b"" };
-    while fed.consumed < bytes.len() && !chunks.is_done() {
-        let (part, run) = chunks.step(&bytes[fed.consumed..])?;
-        fed.consumed += run;
-        *trailers |= part == Part::Trailer;
-        if !*trailers {
-            fed.forward = fed.consumed;
-        }
+impl Fed {
+    fn whole(count: usize) -> Self {
+        Self { consumed: count, opening: Opening::default(), forward: count, closing: b"" }
     }
-    if chunks.is_done() && *trailers {
-        fed.closing = b"\r\n";
+}
+
+impl Opening {
+    fn of(mut size: usize) -> Self {
+        const DIGITS: [u8; 16] = *b"0123456789abcdef";
+        let mut opening = Self::default();
+        let digits = size.checked_ilog2().unwrap_or(0) / 4 + 1;
+        for at in (0..digits as usize).rev() {
+            opening.bytes[at] = DIGITS[size % 16];
+            size /= 16;
+        }
+        opening.len = u8::try_from(digits).expect("sixteen at most") + 2;
+        opening.bytes[digits as usize..][..2].copy_from_slice(b"\r\n");
+        opening
+    }
+}
+
+impl Deref for Opening {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl std::fmt::Debug for Opening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.escape_ascii())
+    }
+}
+
+/// Nothing of the last chunk goes on before all of it has come; then it is written anew, in its
+/// own place where that is large enough, as it is unless it came in pieces.
+fn feed_chunks(chunks: &mut Chunked, bytes: &mut [u8]) -> Result<Fed, BadChunk> {
+    let mut fed = keep(chunks, bytes, |part| part != Part::Dropped)?;
+    if chunks.is_done() {
+        match bytes[fed.forward..fed.consumed].first_chunk_mut() {
+            Some(place) => {
+                *place = *LAST_CHUNK;
+                fed.forward += LAST_CHUNK.len();
+            }
+            None => fed.closing = LAST_CHUNK,
+        }
     }
     Ok(fed)
 }
 
-fn take_apart(chunks: &mut Chunked, bytes: &mut [u8]) -> Result<Fed, BadChunk> {
-    let mut fed = Fed { consumed: 0, forward: 0, closing: b"" };
+/// Moves the parts that go on to the front.
+fn keep(
+    chunks: &mut Chunked,
+    bytes: &mut [u8],
+    goes_on: impl Fn(Part) -> bool,
+) -> Result<Fed, BadChunk> {
+    let mut fed = Fed::whole(0);
     while fed.consumed < bytes.len() && !chunks.is_done() {
-        let (part, run) = chunks.step(&bytes[fed.consumed..])?;
-        if part == Part::Payload {
-            bytes.copy_within(fed.consumed..fed.consumed + run, fed.forward);
+        let (part, run) = chunks
+            .step(&bytes[fed.consumed..])
+            .map_err(|bad| BadChunk { at: fed.consumed + bad.at })?;
+        if goes_on(part) {
+            if fed.forward < fed.consumed {
+                bytes.copy_within(fed.consumed..fed.consumed + run, fed.forward);
+            }
             fed.forward += run;
         }
         fed.consumed += run;

@@ -1,8 +1,12 @@
 //! Chunked bodies, strictly (RFC 9112 §7.1).
 //!
 //! Sizes are bounded, every line ends in CR LF, extensions and trailers have a budget. It splits
-//! the bytes into payload, framing and trailers; it copies nothing and never looks back, so the
-//! pieces may come in any sizes.
+//! the bytes into payload, the framing that goes on, and what stays here: leading zeros, padding,
+//! extensions, trailers, and the last chunk, which is written anew ([`LAST_CHUNK`]) once the body
+//! is complete. It copies nothing and never looks back, so the pieces may come in any sizes.
+
+/// How a chunked body ends, as we write it.
+pub const LAST_CHUNK: &[u8; 5] = b"0\r\n\r\n";
 
 /// Where in a chunked body we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,8 +14,10 @@ pub struct Chunked {
     state: State,
     /// Size of the chunk being read, then what is left of it.
     left: u64,
-    /// Bytes that extensions and trailers may still take.
+    /// Bytes that extensions, padding and trailers may still take.
     budget: u32,
+    /// Sizes may have blanks behind them: old servers pad them, and it has one meaning only.
+    padding: bool,
 }
 
 /// What a run of bytes is.
@@ -19,23 +25,25 @@ pub struct Chunked {
 pub enum Part {
     /// Bytes of the message.
     Payload,
-    /// Sizes and line ends.
+    /// Sizes and line ends that are forwarded, each a piece of the one canonical spelling.
     Framing,
-    /// Trailer lines, which are not forwarded.
-    Trailer,
-    /// The last line end; nothing of this body follows.
-    End,
+    /// What is not forwarded.
+    Dropped,
 }
 
 /// The bytes are not a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadChunk;
+pub struct BadChunk {
+    /// Index of the first byte that cannot be, in what was given last.
+    pub at: usize,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Size {
         digits: u8,
     },
+    Padding,
     Extension,
     SizeLf,
     Payload,
@@ -45,25 +53,29 @@ enum State {
     Line,
     Trailer,
     TrailerLf,
-    /// After the CR of the empty line; `trailers` tells whether some came before.
+    /// After the CR of the empty line.
     EndLf,
     Done,
 }
 
-/// Together for extensions and trailers of one body: nobody legitimate needs more, and without
-/// a bound one-byte chunks with long extensions are a cheap attack.
+/// Together for extensions, padding and trailers of one body: nobody legitimate needs more, and
+/// without a bound one-byte chunks with long extensions are a cheap attack.
 const BUDGET: u32 = 16 * 1024;
 
 /// Fifteen hex digits: sizes below 2^60 cannot overflow.
 const MAX_DIGITS: u8 = 15;
 
-impl Default for Chunked {
-    fn default() -> Self {
-        Self { state: State::Size { digits: 0 }, left: 0, budget: BUDGET }
-    }
-}
-
 impl Chunked {
+    /// As clients must write it.
+    pub fn strict() -> Self {
+        Self { state: State::Size { digits: 0 }, left: 0, budget: BUDGET, padding: false }
+    }
+
+    /// As endpoints may write it: sizes may be padded.
+    pub fn padded() -> Self {
+        Self { padding: true, ..Self::strict() }
+    }
+
     /// What the first bytes of `input` are, and how many of them. `input` must not be empty, and
     /// [`Chunked::is_done`] must be false.
     pub fn step(&mut self, input: &[u8]) -> Result<(Part, usize), BadChunk> {
@@ -80,7 +92,7 @@ impl Chunked {
             if self.part(byte) != part {
                 return Ok((part, index));
             }
-            self.state = self.next(byte)?;
+            self.state = self.next(byte).ok_or(BadChunk { at: index })?;
             if matches!(self.state, State::Done | State::Payload) {
                 return Ok((part, index + 1));
             }
@@ -93,49 +105,59 @@ impl Chunked {
         self.state == State::Done
     }
 
-    /// What `byte` is when it comes next.
+    /// What `byte` is when it comes next. While a size is read `left` is what it is so far, so
+    /// only zeros have come while it is 0.
     fn part(&self, byte: u8) -> Part {
-        match self.state {
-            State::Trailer | State::TrailerLf => Part::Trailer,
-            State::Line if byte != b'\r' => Part::Trailer,
-            State::Line | State::EndLf | State::Done => Part::End,
-            _ => Part::Framing,
-        }
+        let goes_on = match self.state {
+            State::Size { .. } if byte.is_ascii_hexdigit() => self.left > 0 || byte != b'0',
+            State::Size { .. } | State::Padding | State::Extension => {
+                self.left > 0 && byte == b'\r'
+            }
+            State::SizeLf => self.left > 0,
+            State::PayloadCr | State::PayloadLf => true,
+            _ => false,
+        };
+        if goes_on { Part::Framing } else { Part::Dropped }
     }
 
-    fn next(&mut self, byte: u8) -> Result<State, BadChunk> {
+    fn next(&mut self, byte: u8) -> Option<State> {
         match (self.state, byte) {
             (State::Size { digits }, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F')
                 if digits < MAX_DIGITS =>
             {
-                let value = char::from(byte).to_digit(16).ok_or(BadChunk)?;
+                let value = char::from(byte).to_digit(16)?;
                 self.left = self.left * 16 + u64::from(value);
-                Ok(State::Size { digits: digits + 1 })
+                Some(State::Size { digits: digits + 1 })
             }
-            (State::Size { digits: 1.. }, b';') => Ok(State::Extension),
-            (State::Size { digits: 1.. } | State::Extension, b'\r') => Ok(State::SizeLf),
+            (State::Size { digits: 1.. } | State::Padding, b' ' | b'\t') if self.padding => {
+                self.spend(byte, State::Padding)
+            }
+            (State::Size { digits: 1.. } | State::Padding, b';') => Some(State::Extension),
+            (State::Size { digits: 1.. } | State::Padding | State::Extension, b'\r') => {
+                Some(State::SizeLf)
+            }
             (State::Extension, byte) => self.spend(byte, State::Extension),
-            (State::SizeLf, b'\n') if self.left == 0 => Ok(State::Line),
-            (State::SizeLf, b'\n') => Ok(State::Payload),
-            (State::PayloadCr, b'\r') => Ok(State::PayloadLf),
-            (State::PayloadLf, b'\n') => Ok(State::Size { digits: 0 }),
-            (State::Line, b'\r') => Ok(State::EndLf),
-            (State::Line, b' ' | b'\t') => Err(BadChunk),
+            (State::SizeLf, b'\n') if self.left == 0 => Some(State::Line),
+            (State::SizeLf, b'\n') => Some(State::Payload),
+            (State::PayloadCr, b'\r') => Some(State::PayloadLf),
+            (State::PayloadLf, b'\n') => Some(State::Size { digits: 0 }),
+            (State::Line, b'\r') => Some(State::EndLf),
+            (State::Line, b' ' | b'\t') => None,
             (State::Line | State::Trailer, byte) if byte != b'\r' => {
                 self.spend(byte, State::Trailer)
             }
-            (State::Trailer, _) => Ok(State::TrailerLf),
-            (State::TrailerLf, b'\n') => Ok(State::Line),
-            (State::EndLf, b'\n') => Ok(State::Done),
-            _ => Err(BadChunk),
+            (State::Trailer, _) => Some(State::TrailerLf),
+            (State::TrailerLf, b'\n') => Some(State::Line),
+            (State::EndLf, b'\n') => Some(State::Done),
+            _ => None,
         }
     }
 
-    fn spend(&mut self, byte: u8, state: State) -> Result<State, BadChunk> {
+    fn spend(&mut self, byte: u8, state: State) -> Option<State> {
         if byte.is_ascii_control() && byte != b'\t' {
-            return Err(BadChunk);
+            return None;
         }
-        self.budget = self.budget.checked_sub(1).ok_or(BadChunk)?;
-        Ok(state)
+        self.budget = self.budget.checked_sub(1)?;
+        Some(state)
     }
 }

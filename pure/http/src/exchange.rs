@@ -22,6 +22,7 @@ use self::download::{Download, Reading, Stage};
 use self::limits::{Wait, Waits};
 use self::upload::Upload;
 use crate::body::Body;
+use crate::excerpt::Excerpt;
 use crate::reject::{BadResponse, Reject};
 use crate::response::{Asked, Persistence};
 pub use limits::Limits;
@@ -317,6 +318,11 @@ impl<'r, B: Held> Exchange<'r, B> {
         self.download.status
     }
 
+    /// The line of the response that made it none, as far as it is one line.
+    pub fn to_blame(&self) -> Option<Excerpt> {
+        self.download.to_blame
+    }
+
     /// Bytes of the request's body that came during the exchange, and of the response's body.
     pub fn bytes(&self) -> (u64, u64) {
         (self.upload.count, self.download.count)
@@ -372,8 +378,7 @@ impl<'r, B: Held> Exchange<'r, B> {
         if why == Break::ClientGone {
             Verdict::Cut(why, After::Close)
         } else if final_head || within_interim {
-            let is_told = self.download.has_end;
-            Verdict::Cut(why, if is_told { After::Close } else { After::Reset })
+            Verdict::Cut(why, After::Reset)
         } else if why == Break::EndpointClosed
             && !self.download.begun
             && self.upload.may_repeat(self.terms.idempotent)

@@ -1,17 +1,24 @@
 //! What request and response heads have in common: header lines as slices of the original bytes.
 //!
 //! A head is rewritten by leaving lines out and adding others at the end; what stays is copied as
-//! it came. Which lines go is one bit per line, so nothing is allocated.
+//! it came, unless its lines are not spelled as everybody reads them. Which lines go is one bit
+//! per line, so nothing is allocated.
 
 use std::mem::MaybeUninit;
 
 use httparse::Header;
 
-/// Most header lines of one head.
-pub const MAX_HEADERS: usize = 100;
+use crate::body::Framing;
+use crate::name::Name;
+
+/// Most header lines of a request.
+pub const MAX_REQUEST_LINES: usize = 100;
+
+/// Most header lines of a response: nobody attacks us with them, and some send many.
+pub const MAX_RESPONSE_LINES: usize = 256;
 
 /// Room for the header lines of one head; lives on the stack, uninitialised.
-pub struct Slots<'b>(pub(crate) [MaybeUninit<Header<'b>>; MAX_HEADERS]);
+pub struct Slots<'b>(pub(crate) [MaybeUninit<Header<'b>>; MAX_RESPONSE_LINES]);
 
 /// Header lines and which of them are left out.
 #[derive(Clone, Copy)]
@@ -20,44 +27,40 @@ pub(crate) struct Lines<'h, 'b> {
     pub(crate) headers: &'h [Header<'b>],
     /// Length of the head with its empty line.
     pub(crate) len: usize,
-    cut: u128,
+    cut: [u64; MAX_RESPONSE_LINES / 64],
 }
 
-/// Names that need a look. Everything else is forwarded as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Name {
-    Host,
-    Connection,
-    ContentLength,
-    TransferEncoding,
-    Upgrade,
-    Expect,
-    Accept,
-    /// Meant for this hop only (RFC 9110 §7.6.1).
-    HopByHop,
-    /// `X-Forwarded-*` and the like, also spelled with underscores: only we may say these.
-    Forwarded,
-    Other,
+/// What all Connection lines of a head say together (RFC 9110 §7.6.1).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Connection {
+    pub(crate) close: bool,
+    pub(crate) keep_alive: bool,
+    pub(crate) upgrade: bool,
+    /// How many other headers are named.
+    names: usize,
 }
+
+/// A Connection header that is an attack or a mistake.
+pub(crate) struct TooManyNames;
 
 impl Default for Slots<'_> {
     fn default() -> Self {
-        Self([const { MaybeUninit::uninit() }; MAX_HEADERS])
+        Self([const { MaybeUninit::uninit() }; MAX_RESPONSE_LINES])
     }
 }
 
 impl<'h, 'b> Lines<'h, 'b> {
     pub(crate) fn new(buffer: &'b [u8], headers: &'h [Header<'b>], len: usize) -> Self {
-        Self { buffer, headers, len, cut: 0 }
+        Self { buffer, headers, len, cut: Default::default() }
     }
 
     pub(crate) fn cut(&mut self, index: usize) {
-        self.cut |= 1 << index;
+        self.cut[index / 64] |= 1 << (index % 64);
     }
 
     /// Whether every line stays.
     pub(crate) fn is_whole(&self) -> bool {
-        self.cut == 0
+        self.cut.iter().all(|word| *word == 0)
     }
 
     /// The first line called `name`, in any case.
@@ -73,6 +76,27 @@ impl<'h, 'b> Lines<'h, 'b> {
         self.headers.iter().all(|header| ends(self.offset(header)))
             && ends(self.len)
             && ends(self.len - 2)
+    }
+
+    /// Whether every name is followed by its colon, as RFC 9112 §5.1 has it.
+    pub(crate) fn have_colons(&self) -> bool {
+        let colon = |header: &Header<'b>| self.buffer[self.offset(header) + header.name.len()];
+        self.headers.iter().all(|header| colon(header) == b':')
+    }
+
+    /// Whether a line is spelled as we would write it, so that it may stay where it is.
+    pub(crate) fn is_canonical(&self, index: usize, value: &[u8]) -> bool {
+        let header = &self.headers[index];
+        let rest = &self.buffer[self.offset(header) + header.name.len()..self.len];
+        let rest = rest.strip_prefix(b": ").and_then(|rest| rest.strip_prefix(value));
+        rest.is_some_and(|rest| rest.starts_with(b"\r\n"))
+    }
+
+    /// Whether a Content-Length line, whose value is a length, is spelled as we would write it.
+    pub(crate) fn is_canonical_length(&self, index: usize) -> bool {
+        let value = self.headers[index].value;
+        let is_number = value.iter().all(u8::is_ascii_digit);
+        is_number && (value.len() == 1 || value[0] != b'0') && self.is_canonical(index, value)
     }
 
     /// Appends the lines that stay, as they came.
@@ -92,29 +116,41 @@ impl<'h, 'b> Lines<'h, 'b> {
         }
     }
 
-    /// Leaves out the lines that `Connection` names, except those that frame or route the message:
-    /// nobody may remove these from the next hop's view (RFC 9110 §7.6.1).
-    pub(crate) fn cut_named(&mut self, value: &[u8]) -> Result<(), TooManyNames> {
-        const MAX_NAMES: usize = 32;
-        for (count, token) in tokens(value).enumerate() {
-            if count >= MAX_NAMES {
-                return Err(TooManyNames);
-            }
-            if is_any(token, &[b"close", b"keep-alive", b"upgrade"]) {
-                continue;
-            }
-            for index in 0..self.headers.len() {
-                let name = self.headers[index].name.as_bytes();
-                if name.eq_ignore_ascii_case(token) && is_removable(Name::of(name)) {
-                    self.cut(index);
+    /// Appends the lines that stay, each spelled anew: they came in a spelling that is read in
+    /// one way only, but not by everybody.
+    pub(crate) fn respell_to(&self, out: &mut Vec<u8>) {
+        for (index, header) in self.headers.iter().enumerate() {
+            if !self.is_cut(index) {
+                for part in [header.name.as_bytes(), b": ", header.value, b"\r\n"] {
+                    out.extend_from_slice(part);
                 }
             }
         }
-        Ok(())
+    }
+
+    /// Leaves out the lines that Connection names, except those that frame or route the message:
+    /// nobody may remove these from the next hop's view (RFC 9110 §7.6.1). The number of names
+    /// is bounded, whatever the number of lines they are spread over.
+    pub(crate) fn cut_named(&mut self, connection: &Connection) {
+        if connection.names == 0 {
+            return;
+        }
+        let headers = self.headers;
+        let is_connection = |name: &str| name.eq_ignore_ascii_case("connection");
+        for line in headers.iter().filter(|header| is_connection(header.name)) {
+            for token in tokens(line.value).filter(|token| !is_option(token)) {
+                for (index, header) in headers.iter().enumerate() {
+                    let name = header.name.as_bytes();
+                    if name.eq_ignore_ascii_case(token) && is_removable(Name::of(name)) {
+                        self.cut(index);
+                    }
+                }
+            }
+        }
     }
 
     fn is_cut(&self, index: usize) -> bool {
-        self.cut & (1 << index) != 0
+        self.cut[index / 64] & (1 << (index % 64)) != 0
     }
 
     fn offset(&self, header: &Header<'b>) -> usize {
@@ -122,55 +158,26 @@ impl<'h, 'b> Lines<'h, 'b> {
     }
 }
 
-/// A Connection header that is an attack or a mistake.
-pub(crate) struct TooManyNames;
-
-impl Name {
-    /// Lengths first: most names are done after one comparison.
-    pub(crate) fn of(name: &[u8]) -> Self {
-        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
-        match name.len() {
-            2 if is(b"te") => Self::HopByHop,
-            4 if is(b"host") => Self::Host,
-            6 if is(b"expect") => Self::Expect,
-            6 if is(b"accept") => Self::Accept,
-            7 if is(b"upgrade") => Self::Upgrade,
-            7 if is(b"trailer") => Self::HopByHop,
-            10 if is(b"connection") => Self::Connection,
-            10 if is(b"keep-alive") => Self::HopByHop,
-            14 if is(b"content-length") => Self::ContentLength,
-            14 if is(b"http2-settings") => Self::HopByHop,
-            16 if is(b"proxy-connection") => Self::HopByHop,
-            17 if is(b"transfer-encoding") => Self::TransferEncoding,
-            18 if is(b"proxy-authenticate") => Self::HopByHop,
-            19 if is(b"proxy-authorization") => Self::HopByHop,
-            _ if matches!(name, [b'x' | b'X', b'-' | b'_', ..]) => Self::of_extension(name),
-            _ => Self::Other,
+impl Connection {
+    /// Takes in another line.
+    pub(crate) fn read(&mut self, value: &[u8]) -> Result<(), TooManyNames> {
+        const MAX_NAMES: usize = 32;
+        for token in tokens(value) {
+            let is = |option: &[u8]| token.eq_ignore_ascii_case(option);
+            self.close |= is(b"close");
+            self.keep_alive |= is(b"keep-alive");
+            self.upgrade |= is(b"upgrade");
+            if !is_option(token) {
+                self.names += 1;
+            }
         }
+        if self.names > MAX_NAMES { Err(TooManyNames) } else { Ok(()) }
     }
+}
 
-    fn of_extension(name: &[u8]) -> Self {
-        const FORWARDED: [&[u8]; 11] = [
-            b"x-forwarded-for",
-            b"x-forwarded-proto",
-            b"x-forwarded-host",
-            b"x-forwarded-port",
-            b"x-forwarded-server",
-            b"x-forwarded-uri",
-            b"x-forwarded-method",
-            b"x-forwarded-prefix",
-            b"x-forwarded-tls-client-cert",
-            b"x-forwarded-tls-client-cert-info",
-            b"x-real-ip",
-        ];
-        let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-        let same = |other: &[u8]| name.iter().map(|byte| fold(*byte)).eq(other.iter().copied());
-        if FORWARDED.iter().any(|known| known.len() == name.len() && same(known)) {
-            Self::Forwarded
-        } else {
-            Self::Other
-        }
-    }
+/// What Connection can say that is no header's name.
+fn is_option(token: &[u8]) -> bool {
+    is_any(token, &[b"close", b"keep-alive", b"upgrade"])
 }
 
 fn is_removable(name: Name) -> bool {
@@ -182,12 +189,36 @@ pub(crate) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
 }
 
-pub(crate) fn has_token(value: &[u8], token: &[u8]) -> bool {
-    tokens(value).any(|found| found.eq_ignore_ascii_case(token))
-}
-
 pub(crate) fn is_any(token: &[u8], known: &[&[u8]]) -> bool {
     known.iter().any(|known| token.eq_ignore_ascii_case(known))
+}
+
+/// Appends the line that says where the body ends; `None` says nothing.
+pub(crate) fn push_framing(framing: Option<Framing>, out: &mut Vec<u8>) {
+    match framing {
+        Some(Framing::Length(length)) => {
+            out.extend_from_slice(b"Content-Length: ");
+            push_number(out, length);
+            out.extend_from_slice(b"\r\n");
+        }
+        Some(Framing::Chunked) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        Some(Framing::None | Framing::UntilClose) | None => {}
+    }
+}
+
+/// Decimal digits, without an allocation.
+pub fn push_number(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(number % 10).expect("a digit is below 10");
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
 }
 
 /// Only digits, and few enough not to overflow (RFC 9110 §8.6).

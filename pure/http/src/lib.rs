@@ -8,12 +8,15 @@
 //! Invariants: what could be read in two ways is refused; what is routed is what is forwarded;
 //! input of any content and size ends in a value, never in a panic.
 
+pub mod blame;
 pub mod body;
 pub mod chunked;
+pub mod excerpt;
 pub mod exchange;
 pub mod exercise;
 pub mod head;
 pub mod host;
+mod name;
 pub mod nearest;
 pub mod page;
 pub mod path;
@@ -21,21 +24,25 @@ pub mod reject;
 pub mod request;
 pub mod response;
 pub mod table;
+pub mod upgrade;
 
 #[cfg(test)]
 mod testing;
 
-pub use body::{Body, Fed, Framing};
+pub use blame::blame;
+pub use body::{Body, Fed, Framing, Opening};
 pub use chunked::BadChunk;
+pub use excerpt::Excerpt;
 pub use exchange::{
     After, Break, Clean, Exchange, Held, Limits, Reuse, Seen, Terms, Verdict, Watch, release,
 };
 pub use exercise::exercise;
-pub use head::{MAX_HEADERS, Slots, may_be_complete};
+pub use head::{MAX_REQUEST_LINES, MAX_RESPONSE_LINES, Slots, may_be_complete, push_number};
 pub use host::Authority;
 pub use nearest::{Near, WhyNot};
 pub use page::{Page, near_lines, wants_html};
 pub use reject::{BadResponse, Reject};
-pub use request::{Hop, RequestHead, client_lines, empty_lines, push_number};
+pub use request::{Hop, RequestHead, client_lines, empty_lines};
 pub use response::{Asked, Persistence, ResponseHead};
 pub use table::{CompiledRoute, RouteTable};
+pub use upgrade::Upgrades;

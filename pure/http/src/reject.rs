@@ -42,16 +42,20 @@ pub enum Reject {
 /// What is wrong with an upstream's response; the client gets 502.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BadResponse {
-    /// Not an HTTP/1 response head, or bare LF.
+    /// Not an HTTP/1 response head.
     Syntax,
     /// Content-Length is no number, or two that differ, or beside Transfer-Encoding.
     ContentLength,
     /// Transfer-Encoding other than exactly `chunked`.
     TransferEncoding,
-    /// 101 that nobody asked for.
+    /// 101 that nobody asked for, or to what nobody asked for.
     Upgrade,
-    /// The head is larger than the limit, or has too many lines.
+    /// A Connection header with more names than anybody needs.
+    Connection,
+    /// The head is larger than the limit.
     HeadTooLarge,
+    /// More header lines than the limit.
+    TooManyLines,
     /// A body that is not in chunks as announced.
     Chunk,
 }
@@ -105,8 +109,10 @@ impl BadResponse {
             Self::Syntax => "malformed response head",
             Self::ContentLength => "ambiguous Content-Length in the response",
             Self::TransferEncoding => "ambiguous Transfer-Encoding in the response",
-            Self::Upgrade => "101 without a request to upgrade",
+            Self::Upgrade => "101 to what the request did not ask for",
+            Self::Connection => "too many names in Connection of the response",
             Self::HeadTooLarge => "response head too large",
+            Self::TooManyLines => "too many header lines in the response",
             Self::Chunk => "malformed chunked response body",
         }
     }

@@ -8,10 +8,14 @@ use std::borrow::Cow;
 use httparse::{Error, ParserConfig, Request, Status};
 
 use crate::body::Framing;
-use crate::head::{Lines, MAX_HEADERS, Name, Slots, has_token, parse_length};
+use crate::head::{
+    Connection, Lines, MAX_REQUEST_LINES, Slots, parse_length, push_framing, push_number,
+};
 use crate::host::Authority;
+use crate::name::Name;
 use crate::path;
 use crate::reject::Reject;
+use crate::upgrade::Upgrades;
 
 /// A request head that means one thing only.
 pub struct RequestHead<'h, 'b> {
@@ -29,14 +33,16 @@ pub struct RequestHead<'h, 'b> {
     pub framing: Framing,
     /// Whether the client wants to go on using the connection.
     pub keep_alive: bool,
-    /// What it wants to switch to, if anything: the value of Upgrade.
-    pub upgrade: Option<&'b [u8]>,
+    /// What it wants to switch to, of what may pass.
+    pub upgrade: Upgrades,
     /// The first Accept line.
     pub accept: Option<&'b [u8]>,
     /// How many bytes the head takes.
     pub len: usize,
     /// The target was in absolute form: its authority replaces Host.
     absolute: bool,
+    /// The line about the body that is left out and written anew.
+    restated: Option<Framing>,
     lines: Lines<'h, 'b>,
 }
 
@@ -66,7 +72,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         let status = ParserConfig::default().parse_request_with_uninit_headers(
             &mut request,
             buffer,
-            &mut slots.0,
+            &mut slots.0[..MAX_REQUEST_LINES],
         );
         let len = match status {
             Ok(Status::Complete(len)) => len,
@@ -91,10 +97,11 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             authority: Authority::NONE,
             framing: Framing::None,
             keep_alive: minor == 1,
-            upgrade: None,
+            upgrade: Upgrades::NONE,
             accept: None,
             len,
             absolute: false,
+            restated: None,
             lines,
         };
         head.read_lines()?;
@@ -119,7 +126,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
 
     /// Whether the client asks to go on with WebSocket.
     pub fn is_websocket(&self) -> bool {
-        self.upgrade.is_some_and(|protocol| has_token(protocol, b"websocket"))
+        self.upgrade.has(Upgrades::WEBSOCKET)
     }
 
     /// Appends the head for the next hop: without what was for us, with `X-Forwarded-*` as they
@@ -134,14 +141,13 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             push_line(out, "Host: ", host.as_bytes());
         }
         self.lines.copy_to(out);
+        push_framing(self.restated, out);
         out.extend_from_slice(hop.client_lines);
         if named {
             push_line(out, "X-Forwarded-Host: ", self.authority.raw.as_bytes());
         }
         self.push_origin(hop, out);
-        if let Some(protocol) = self.upgrade {
-            push_line(out, "Connection: upgrade\r\nUpgrade: ", protocol);
-        }
+        self.upgrade.push_lines(out);
         out.extend_from_slice(b"\r\n");
     }
 
@@ -168,12 +174,12 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         let mut host = None;
         let mut length = None;
         let mut coding = None;
-        let mut protocol = None;
-        let mut wants_upgrade = false;
+        let mut offered = Upgrades::NONE;
+        let mut connection = Connection::default();
         for index in 0..self.lines.headers.len() {
             let header = self.lines.headers[index];
             match Name::of(header.name.as_bytes()) {
-                Name::Other => {}
+                Name::Other | Name::CdnLoop => {}
                 Name::Accept => {
                     self.accept.get_or_insert(header.value);
                 }
@@ -183,27 +189,31 @@ impl<'h, 'b> RequestHead<'h, 'b> {
                         self.lines.cut(index);
                     }
                 }
-                Name::ContentLength => once(&mut length, header.value, Reject::ContentLength)?,
+                Name::ContentLength => {
+                    once(&mut length, (header.value, index), Reject::ContentLength)?;
+                }
                 Name::TransferEncoding => {
+                    self.lines.cut(index);
                     once(&mut coding, header.value, Reject::TransferEncoding)?;
                 }
                 Name::Connection => {
                     self.lines.cut(index);
-                    self.read_connection(header.value)?;
-                    wants_upgrade |= has_token(header.value, b"upgrade");
+                    connection.read(header.value).map_err(|_| Reject::Connection)?;
                 }
                 Name::Upgrade => {
                     self.lines.cut(index);
-                    protocol = Some(header.value);
+                    offered.add_known(header.value);
                 }
                 Name::Expect if !self.is_http10 => {}
-                Name::Expect | Name::HopByHop | Name::Forwarded => self.lines.cut(index),
+                Name::Expect | Name::HopByHop | Name::Forwarded | Name::Shadow => {
+                    self.lines.cut(index);
+                }
             }
         }
+        self.read_connection(connection);
         self.framing = self.read_framing(length, coding)?;
-        if self.framing == Framing::None && wants_upgrade && !self.is_http10 {
-            // HTTP/2 by upgrade would tunnel past all routing.
-            self.upgrade = protocol.filter(|value| !has_token(value, b"h2c"));
+        if self.framing == Framing::None && connection.upgrade && !self.is_http10 {
+            self.upgrade = offered;
         }
         match host {
             Some(value) => self.authority = Authority::parse(value)?,
@@ -213,30 +223,37 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         Ok(())
     }
 
-    fn read_connection(&mut self, value: &[u8]) -> Result<(), Reject> {
-        if has_token(value, b"close") {
+    fn read_connection(&mut self, connection: Connection) {
+        if connection.close {
             self.keep_alive = false;
-        } else if self.is_http10 && has_token(value, b"keep-alive") {
+        } else if self.is_http10 && connection.keep_alive {
             self.keep_alive = true;
         }
-        self.lines.cut_named(value).map_err(|_| Reject::Connection)
+        self.lines.cut_named(&connection);
     }
 
     fn read_framing(
-        &self,
-        length: Option<&[u8]>,
+        &mut self,
+        length: Option<(&[u8], usize)>,
         coding: Option<&[u8]>,
     ) -> Result<Framing, Reject> {
         match (length, coding) {
             (None, None) => Ok(Framing::None),
-            (Some(length), None) => match parse_length(length).ok_or(Reject::ContentLength)? {
-                0 => Ok(Framing::None),
-                length => Ok(Framing::Length(length)),
-            },
+            (Some((value, index)), None) => {
+                let length = parse_length(value).ok_or(Reject::ContentLength)?;
+                if !self.lines.is_canonical_length(index) {
+                    self.lines.cut(index);
+                    self.restated = Some(Framing::Length(length));
+                }
+                Ok(if length == 0 { Framing::None } else { Framing::Length(length) })
+            }
             (None, Some(coding)) if self.is_http10 || coding.is_empty() => {
                 Err(Reject::TransferEncoding)
             }
-            (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
+            (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => {
+                self.restated = Some(Framing::Chunked);
+                Ok(Framing::Chunked)
+            }
             (None, Some(coding)) => Err(unknown_coding(coding)),
             (Some(_), Some(_)) => Err(Reject::TransferEncoding),
         }
@@ -286,7 +303,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     }
 }
 
-fn once<'b>(slot: &mut Option<&'b [u8]>, value: &'b [u8], again: Reject) -> Result<(), Reject> {
+fn once<T>(slot: &mut Option<T>, value: T, again: Reject) -> Result<(), Reject> {
     if slot.replace(value).is_some() { Err(again) } else { Ok(()) }
 }
 
@@ -345,23 +362,6 @@ fn push_line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }
-
-/// Decimal digits, without an allocation.
-pub fn push_number(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0_u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(number % 10).expect("a digit is below 10");
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
-}
-
-const _: () = assert!(MAX_HEADERS <= 128, "which lines are cut is kept in a u128");
 
 #[cfg(test)]
 mod tests;

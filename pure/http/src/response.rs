@@ -1,11 +1,16 @@
-//! Response heads: parsed strictly, forwarded as they came wherever possible.
+//! Response heads: what has one meaning is taken, and written canonically.
+//!
+//! Endpoints are ours, and some are old: blanks before a colon and bare LF are read by every
+//! client in the same way (RFC 9112 §2.2, §5.1). Framing is not: there what could be read in two
+//! ways is refused. A head in canonical spelling is forwarded as the bytes that came.
 
 use httparse::{Error, ParserConfig, Response, Status};
 
 use crate::body::Framing;
-use crate::head::{Lines, Name, Slots, has_token, parse_length};
+use crate::head::{Connection, Lines, Slots, parse_length, push_framing, push_number, tokens};
+use crate::name::Name;
 use crate::reject::BadResponse;
-use crate::request::push_number;
+use crate::upgrade::Upgrades;
 
 /// A response head that means one thing only.
 pub struct ResponseHead<'h, 'b> {
@@ -19,7 +24,12 @@ pub struct ResponseHead<'h, 'b> {
     pub len: usize,
     reason: &'b str,
     is_http10: bool,
-    upgrade: Option<&'b [u8]>,
+    /// What the connection switches to.
+    upgrade: Upgrades,
+    /// The line about the body that has to be written anew.
+    restated: Option<Framing>,
+    /// Every line is spelled as everybody reads it.
+    is_plain: bool,
     lines: Lines<'h, 'b>,
 }
 
@@ -30,8 +40,8 @@ pub struct Asked {
     pub head: bool,
     /// The client speaks HTTP/1.0: it knows no chunks.
     pub http10: bool,
-    /// It asked to switch protocols.
-    pub upgrade: bool,
+    /// The protocols it asked to switch to.
+    pub upgrade: Upgrades,
 }
 
 /// What the client is told about its connection.
@@ -53,15 +63,12 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
         asked: Asked,
     ) -> Result<Option<Self>, BadResponse> {
         let mut response = Response::new(&mut []);
-        let status = ParserConfig::default().parse_response_with_uninit_headers(
-            &mut response,
-            buffer,
-            &mut slots.0,
-        );
+        let status =
+            lenient().parse_response_with_uninit_headers(&mut response, buffer, &mut slots.0);
         let len = match status {
             Ok(Status::Complete(len)) => len,
             Ok(Status::Partial) => return Ok(None),
-            Err(Error::TooManyHeaders) => return Err(BadResponse::HeadTooLarge),
+            Err(Error::TooManyHeaders) => return Err(BadResponse::TooManyLines),
             Err(_) => return Err(BadResponse::Syntax),
         };
         let (Some(status), Some(minor)) = (response.code, response.version) else {
@@ -75,13 +82,19 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
             len,
             reason: response.reason.unwrap_or_default(),
             is_http10: minor == 0,
-            upgrade: None,
+            upgrade: Upgrades::NONE,
+            restated: None,
+            is_plain: false,
             lines: Lines::new(buffer, headers, len),
         };
         let begins_here = buffer.starts_with(b"HTTP/1.");
-        if status < 100 || !begins_here || !head.lines.end_in_crlf() {
+        if status < 100 || !begins_here {
             return Err(BadResponse::Syntax);
         }
+        // A blank follows the status, also when no reason does (RFC 9112 §4).
+        head.is_plain = buffer.get("HTTP/1.1 200".len()) == Some(&b' ')
+            && head.lines.end_in_crlf()
+            && head.lines.have_colons();
         head.read_lines(asked)?;
         Ok(Some(head))
     }
@@ -103,7 +116,11 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
 
     /// Whether the client may get the head's bytes as they are.
     pub fn is_verbatim(&self, persistence: Persistence) -> bool {
-        self.lines.is_whole() && !self.is_http10 && persistence == Persistence::Implied
+        self.lines.is_whole()
+            && self.is_plain
+            && self.restated.is_none()
+            && !self.is_http10
+            && persistence == Persistence::Implied
     }
 
     /// Appends the head for the client: without what was for us.
@@ -113,11 +130,14 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
         out.push(b' ');
         out.extend_from_slice(self.reason.as_bytes());
         out.extend_from_slice(b"\r\n");
-        self.lines.copy_to(out);
-        if let Some(protocol) = self.upgrade {
-            out.extend_from_slice(b"Connection: upgrade\r\nUpgrade: ");
-            out.extend_from_slice(protocol);
-            out.extend_from_slice(b"\r\n");
+        if self.is_plain {
+            self.lines.copy_to(out);
+        } else {
+            self.lines.respell_to(out);
+        }
+        push_framing(self.restated, out);
+        if self.is_switch() {
+            self.upgrade.push_lines(out);
         } else {
             out.extend_from_slice(persistence.line());
         }
@@ -126,30 +146,37 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
 
     fn read_lines(&mut self, asked: Asked) -> Result<(), BadResponse> {
         let mut length = None;
-        let mut chunked = false;
-        let mut coding_line = None;
+        let mut coding = None;
+        let mut connection = Connection::default();
         for index in 0..self.lines.headers.len() {
             let header = self.lines.headers[index];
             match Name::of(header.name.as_bytes()) {
                 Name::ContentLength => {
-                    let value = parse_length(header.value).ok_or(BadResponse::ContentLength)?;
-                    if length.replace(value).is_some_and(|earlier| earlier != value) {
-                        return Err(BadResponse::ContentLength);
-                    } else if has_earlier(&self.lines, index, Name::ContentLength) {
-                        self.lines.cut(index);
+                    let value = parse_same(header.value).ok_or(BadResponse::ContentLength)?;
+                    match length {
+                        None => length = Some((value, index)),
+                        Some((earlier, _)) if earlier == value => self.lines.cut(index),
+                        Some(_) => return Err(BadResponse::ContentLength),
                     }
                 }
                 Name::TransferEncoding => {
-                    if chunked || !header.value.eq_ignore_ascii_case(b"chunked") {
+                    if coding.is_some() || !header.value.eq_ignore_ascii_case(b"chunked") {
                         return Err(BadResponse::TransferEncoding);
                     }
-                    chunked = true;
-                    coding_line = Some(index);
+                    coding = Some(index);
                 }
-                Name::Connection => self.read_connection(index, header.value)?,
-                Name::Upgrade if self.is_switch() => {
+                Name::Connection => {
                     self.lines.cut(index);
-                    self.upgrade = Some(header.value);
+                    connection.read(header.value).map_err(|_| BadResponse::Connection)?;
+                }
+                Name::Upgrade => {
+                    self.lines.cut(index);
+                    if self.is_switch() {
+                        let again = !self.upgrade.is_empty();
+                        self.upgrade = Upgrades::one(header.value)
+                            .filter(|_| !again)
+                            .ok_or(BadResponse::Upgrade)?;
+                    }
                 }
                 // Proxy-Authenticate of an origin is passed on: the client may be talking to it.
                 Name::HopByHop if !header.name.eq_ignore_ascii_case("proxy-authenticate") => {
@@ -158,21 +185,32 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
                 _ => {}
             }
         }
-        self.read_framing(asked, length, chunked)?;
-        if let Some(index) = coding_line.filter(|_| asked.http10 || self.is_bodiless()) {
-            self.lines.cut(index);
-        }
+        self.read_connection(connection);
+        self.read_switch(asked)?;
+        self.read_framing(asked, length.map(|(length, _)| length), coding.is_some())?;
+        self.restate(asked, length, coding);
         Ok(())
     }
 
-    fn read_connection(&mut self, index: usize, value: &[u8]) -> Result<(), BadResponse> {
-        self.lines.cut(index);
-        if has_token(value, b"close") {
+    fn read_connection(&mut self, connection: Connection) {
+        if connection.close {
             self.keep_alive = false;
-        } else if self.is_http10 && has_token(value, b"keep-alive") {
+        } else if self.is_http10 && connection.keep_alive {
             self.keep_alive = true;
         }
-        self.lines.cut_named(value).map_err(|_| BadResponse::Syntax)
+        self.lines.cut_named(&connection);
+    }
+
+    /// A switch is to what was asked for; where that was one protocol, it need not be repeated.
+    fn read_switch(&mut self, asked: Asked) -> Result<(), BadResponse> {
+        if !self.is_switch() {
+            return Ok(());
+        }
+        if self.upgrade.is_empty() && asked.upgrade.is_one() {
+            self.upgrade = asked.upgrade;
+        }
+        let agreed = !self.upgrade.is_empty() && asked.upgrade.has(self.upgrade);
+        if agreed { Ok(()) } else { Err(BadResponse::Upgrade) }
     }
 
     /// RFC 9112 §6.3, with nothing left to interpretation.
@@ -182,9 +220,6 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
         length: Option<u64>,
         chunked: bool,
     ) -> Result<(), BadResponse> {
-        if self.is_switch() && !asked.upgrade {
-            return Err(BadResponse::Upgrade);
-        }
         if chunked && self.is_http10 {
             return Err(BadResponse::TransferEncoding);
         }
@@ -196,10 +231,40 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
             Some(length) => Framing::Length(length),
             None => Framing::UntilClose,
         };
-        if self.framing == Framing::UntilClose {
+        let announces_body = chunked || length.is_some_and(|length| length > 0);
+        if self.framing == Framing::UntilClose || (self.is_bodiless() && announces_body) {
+            // Who announces a body that cannot be may send it.
             self.keep_alive = false;
         }
         Ok(())
+    }
+
+    /// What the client is told of the body: one line at most, none where there never is a body
+    /// (RFC 9110 §8.6, RFC 9112 §6.1). A line that says just that in canonical spelling stays.
+    fn restate(&mut self, asked: Asked, length: Option<(u64, usize)>, coding: Option<usize>) {
+        let stated = match (length, coding) {
+            _ if self.is_bodiless() => None,
+            (_, Some(_)) => Some(Framing::Chunked),
+            (Some((length, _)), None) => Some(Framing::Length(length)),
+            (None, None) if self.framing == Framing::UntilClose => Some(Framing::Chunked),
+            (None, None) => None,
+        };
+        let stated = stated.filter(|stated| !(asked.http10 && *stated == Framing::Chunked));
+        let mut stays = false;
+        if let Some((_, index)) = length {
+            stays =
+                matches!(stated, Some(Framing::Length(_))) && self.lines.is_canonical_length(index);
+            if !stays {
+                self.lines.cut(index);
+            }
+        }
+        if let Some(index) = coding {
+            stays = stated == Some(Framing::Chunked) && self.lines.is_canonical(index, b"chunked");
+            if !stays {
+                self.lines.cut(index);
+            }
+        }
+        self.restated = stated.filter(|_| !stays);
     }
 
     /// Statuses that never have a body, nor a word about its framing.
@@ -219,8 +284,21 @@ impl Persistence {
     }
 }
 
-fn has_earlier(lines: &Lines<'_, '_>, index: usize, name: Name) -> bool {
-    lines.headers[..index].iter().any(|header| Name::of(header.name.as_bytes()) == name)
+/// How response heads are read.
+pub(crate) fn lenient() -> ParserConfig {
+    let mut config = ParserConfig::default();
+    config.allow_spaces_after_header_name_in_responses(true);
+    config
+}
+
+/// A length, also when the same one is given several times (RFC 9110 §8.6).
+fn parse_same(value: &[u8]) -> Option<u64> {
+    if let Some(length) = parse_length(value) {
+        return Some(length);
+    }
+    let mut lengths = tokens(value).map(parse_length);
+    let first = lengths.next()??;
+    lengths.all(|length| length == Some(first)).then_some(first)
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use super::passage::{Held, Passage, release};
 use super::reuse::{Reuse, Seen};
+use crate::blame::blame;
 use crate::body::{Body, Framing};
+use crate::excerpt::Excerpt;
 use crate::head::Slots;
 use crate::reject::BadResponse;
 use crate::response::{Asked, Persistence, ResponseHead};
@@ -25,12 +27,12 @@ pub(super) struct Download<B> {
     pub(super) persistence: Persistence,
     /// The endpoint's connection may stay open, as far as its head goes.
     persistent: bool,
-    /// Whether the client can tell an end from a break.
-    pub(super) has_end: bool,
     /// Bytes of the body for the client.
     pub(super) count: u64,
     /// Something came from an endpoint: the request was taken.
     pub(super) begun: bool,
+    /// The line that makes it no response.
+    pub(super) to_blame: Option<Excerpt>,
 }
 
 /// How far a response has come.
@@ -73,9 +75,9 @@ impl<B: Held> Download<B> {
             status: 0,
             persistence: Persistence::Close,
             persistent: false,
-            has_end: true,
             count: 0,
             begun: false,
+            to_blame: None,
         }
     }
 
@@ -124,12 +126,13 @@ impl<B: Held> Download<B> {
 
     /// The endpoint has closed its side; whether that is a proper end.
     pub(super) fn ended(&mut self, reuse: &mut Reuse) -> bool {
-        let proper = self.stage == Stage::Body && self.body.ends_with_connection();
-        if proper {
-            reuse.see(Seen::Broken);
-            self.stage = Stage::Whole;
-        }
-        proper
+        let Some(end) = self.body.end().filter(|_| self.stage == Stage::Body) else {
+            return false;
+        };
+        reuse.see(Seen::Broken);
+        self.head.extend_from_slice(end);
+        self.stage = if end.is_empty() { Stage::Whole } else { Stage::Ending };
+        true
     }
 
     /// The memory for heads.
@@ -167,7 +170,9 @@ impl<B: Held> Download<B> {
     fn read_head(&mut self, reading: Reading, reuse: &mut Reuse) -> Read {
         let Some(buffer) = &self.slot else { return Ok(()) };
         let mut slots = Slots::default();
-        let Some(head) = ResponseHead::parse(buffer, &mut slots, reading.asked)? else {
+        let parsed = ResponseHead::parse(buffer, &mut slots, reading.asked)
+            .inspect_err(|bad| self.to_blame = blame(buffer, *bad));
+        let Some(head) = parsed? else {
             return if buffer.is_full() { Err(BadResponse::HeadTooLarge) } else { Ok(()) };
         };
         let (asked, len) = (reading.asked, head.len);
@@ -190,11 +195,13 @@ impl<B: Held> Download<B> {
             head.forward(persistence, &mut self.head);
         }
         (self.status, self.persistent) = (head.status, head.keep_alive);
-        (self.persistence, self.has_end) = (persistence, reading.has_end(&head));
+        self.persistence = persistence;
         let switches = head.is_switch();
         // What follows the head of a 101 is the tunnel's.
-        let framing = if switches { Framing::UntilClose } else { head.framing };
-        self.body = if asked.http10 { Body::without_chunks } else { Body::new }(framing);
+        self.body = match switches {
+            true => Body::new(Framing::UntilClose),
+            false => Body::answer(head.framing, asked.http10),
+        };
         self.stage = if switches { Stage::Switching } else { Stage::Body };
         self.read_body(len, verbatim, reuse)?;
         self.join();
@@ -205,7 +212,11 @@ impl<B: Held> Download<B> {
     /// was rewritten.
     fn read_body(&mut self, start: usize, verbatim: bool, reuse: &mut Reuse) -> Read {
         let Some(buffer) = self.slot.as_mut() else { return Ok(()) };
-        let fed = self.body.feed(&mut buffer[start..]).map_err(|_| BadResponse::Chunk)?;
+        let fed = self.body.feed(&mut buffer[start..]).map_err(|bad| {
+            self.to_blame = Some(Excerpt::line(&buffer[start + bad.at..]));
+            BadResponse::Chunk
+        })?;
+        self.head.extend_from_slice(&fed.opening);
         let over = buffer.len() - start - fed.consumed;
         self.count += fed.forward as u64;
         self.passage = Passage::new(fed, start, verbatim);
@@ -234,8 +245,8 @@ pub(super) type Read = Result<(), BadResponse>;
 
 impl Reading {
     fn has_end(&self, head: &ResponseHead<'_, '_>) -> bool {
-        head.framing != Framing::UntilClose
-            && !(self.asked.http10 && head.framing == Framing::Chunked)
+        let is_measured = !matches!(head.framing, Framing::UntilClose | Framing::Chunked);
+        is_measured || !self.asked.http10
     }
 
     fn persistence(&self, head: &ResponseHead<'_, '_>) -> Persistence {

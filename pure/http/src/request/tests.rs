@@ -160,8 +160,12 @@ fn refused() {
         (format!("GET /%zz HTTP/1.1\r\n{h}\r\n"), Path),
         (format!("GET /a/..%2fb HTTP/1.1\r\n{h}\r\n"), Path),
         (format!("CONNECT a:80 HTTP/1.1\r\n{h}\r\n"), Connect),
-        (format!("GET / HTTP/1.1\r\n{h}{}\r\n", "a: b\r\n".repeat(MAX_HEADERS)), TooManyHeaders),
-        (format!("GET / HTTP/1.1\r\n{h}Connection: {}\r\n\r\n", "a,".repeat(99)), Connection),
+        (
+            format!("GET / HTTP/1.1\r\n{h}{}\r\n", "a: b\r\n".repeat(MAX_REQUEST_LINES)),
+            TooManyHeaders,
+        ),
+        (format!("GET / HTTP/1.1\r\n{h}Connection: {}\r\n\r\n", "a,".repeat(33)), Connection),
+        (format!("GET / HTTP/1.1\r\n{h}{}\r\n", "Connection: a\r\n".repeat(33)), Connection),
     ] {
         assert_eq!(parse(raw.as_bytes()), Err(why), "{raw:?}");
     }
@@ -195,6 +199,8 @@ fn what_is_for_us_or_forged_stays_here() {
         "GET / HTTP/1.1\r\nX-Forwarded-For: 1.2.3.4\r\nx_forwarded_proto: https\r\nHost: a\r\n\
          Connection: keep-alive, x-custom, host, x-real-ip, content-length\r\nKeep-Alive: 5\r\n\
          X-Custom: 1\r\nX-Real-IP: 9.9.9.9\r\nTE: trailers\r\nTrailer: t\r\nUpgrade: h2c\r\n\
+         Proxy: http://evil\r\nForwarded: for=1.2.3.4\r\ncontent_length: 5\r\n\
+         Transfer_Encoding: chunked\r\nkeep_alive: 5\r\n\
          HTTP2-Settings: x\r\nProxy-Authorization: p\r\nX-Forwarded-Extra: kept\r\n\
          Content-Length: 0\r\n\r\n",
     );
@@ -230,6 +236,40 @@ fn upgrades() {
     for raw in [body, "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"] {
         assert!(!forward(raw).to_ascii_lowercase().contains("upgrade"), "{raw}");
     }
+}
+
+/// Lines that frame the body are never copied unless they are as we write them.
+#[test]
+fn framing_is_canonical() {
+    for (line, written) in [
+        ("Content-Length: 5", "Content-Length: 5\r\nA: b\r\n"),
+        ("content-length: 5", "content-length: 5\r\nA: b\r\n"),
+        ("Content-Length:5", "A: b\r\nContent-Length: 5\r\n"),
+        ("Content-Length:\t 5 ", "A: b\r\nContent-Length: 5\r\n"),
+        ("Content-Length: 005", "A: b\r\nContent-Length: 5\r\n"),
+        ("Content-Length: 00", "A: b\r\nContent-Length: 0\r\n"),
+        ("Content-Length: 0", "Content-Length: 0\r\nA: b\r\n"),
+        ("transfer-encoding:  CHUNKED ", "A: b\r\nTransfer-Encoding: chunked\r\n"),
+    ] {
+        let out = forward(&format!("POST / HTTP/1.1\r\nHost: a\r\n{line}\r\nA: b\r\n\r\n"));
+        let expected = format!("POST / HTTP/1.1\r\nHost: a\r\n{written}X-Forwarded-For");
+        assert!(out.starts_with(&expected), "{line}: {out}");
+    }
+}
+
+/// What Connection names is left out, at a cost that has a bound.
+#[test]
+fn names_in_connection_are_counted_over_all_lines() {
+    let named = |count: usize| {
+        let lines: String = (0..count).map(|n| format!("Connection: x-{n}, close\r\n")).collect();
+        format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}X-0: y\r\nX-31: y\r\nX-40: z\r\n\r\n")
+    };
+    let out = forward(&named(32));
+    assert!(out.starts_with("GET / HTTP/1.1\r\nHost: a\r\nX-40: z\r\nX-Forwarded-For"), "{out}");
+    assert_eq!(parse(named(33).as_bytes()), Err(Reject::Connection));
+    let options = "close, keep-alive, ".repeat(1_000);
+    let raw = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: {options}\r\n\r\n");
+    assert!(parse(raw.as_bytes()).is_ok(), "options are no names");
 }
 
 #[test]

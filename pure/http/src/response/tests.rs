@@ -1,6 +1,6 @@
 use super::*;
 
-const PLAIN: Asked = Asked { head: false, http10: false, upgrade: false };
+const PLAIN: Asked = Asked { head: false, http10: false, upgrade: Upgrades::NONE };
 
 fn parse(raw: &str, asked: Asked) -> Result<Option<(u16, Framing, bool)>, BadResponse> {
     let mut slots = Slots::default();
@@ -66,7 +66,9 @@ fn refused() {
     use BadResponse::*;
     for (raw, why) in [
         ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", ContentLength),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 3, 3\r\n\r\n", ContentLength),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 3, 4\r\n\r\n", ContentLength),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 3,\r\nContent-Length: 4\r\n\r\n", ContentLength),
+        ("HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\n", ContentLength),
         ("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", ContentLength),
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -81,11 +83,11 @@ fn refused() {
         ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", Upgrade),
         ("HTTP/1.1 099 Low\r\n\r\n", Syntax),
         ("HTTP/2.0 200 OK\r\n\r\n", Syntax),
-        ("HTTP/1.1 200 OK\nA: b\r\n\r\n", Syntax),
-        ("HTTP/1.1 200 OK\r\nA: b\n\r\n", Syntax),
+        ("HTTP/1.1 200 OK\r\nA: b\rC: d\r\n\r\n", Syntax),
         ("\r\nHTTP/1.1 200 OK\r\nA: b\r\n\r\n", Syntax),
         ("HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", Syntax),
-        ("HTTP/1.1 200 OK\r\nA : b\r\n\r\n", Syntax),
+        ("HTTP/1.1 200 OK\r\nA b: c\r\n\r\n", Syntax),
+        ("HTTP/1.1 200 OK\r\n A: b\r\n\r\n", Syntax),
         ("ICY 200 OK\r\n\r\n", Syntax),
     ] {
         assert_eq!(parse(raw, PLAIN), Err(why), "{raw:?}");
@@ -122,9 +124,103 @@ fn forwarded() {
     );
     let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nA: b\r\n\r\n";
     assert_eq!(
-        forward(switch, Asked { upgrade: true, ..PLAIN }, Persistence::Implied),
+        forward(switch, Asked { upgrade: Upgrades::WEBSOCKET, ..PLAIN }, Persistence::Implied),
         "HTTP/1.1 101 Switching Protocols\r\nA: b\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
     );
+}
+
+/// One meaning, an unusual spelling: taken, and written as everybody reads it.
+#[test]
+fn unusual_spellings() {
+    let many = "A: b\r\n".repeat(250);
+    for (raw, written) in [
+        ("X-Id : 7\r\nContent-Length: 2\r\n\r\n", "X-Id: 7\r\nContent-Length: 2\r\n\r\n"),
+        ("A\t : b\nContent-Length : 2\n\n", "A: b\r\nContent-Length: 2\r\n\r\n"),
+        ("A: b\r\nContent-Length: 2\n\n", "A: b\r\nContent-Length: 2\r\n\r\n"),
+        ("Content-Length: 2\r\n\n", "Content-Length: 2\r\n\r\n"),
+        ("Content-Length:2\r\nA: b\r\n\r\n", "A: b\r\nContent-Length: 2\r\n\r\n"),
+        ("Content-Length: 002\r\n\r\n", "Content-Length: 2\r\n\r\n"),
+        ("Content-Length: 2, 2\r\n\r\n", "Content-Length: 2\r\n\r\n"),
+        ("Transfer-Encoding:Chunked\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n"),
+        (&format!("{many}Content-Length: 2\r\n\r\n"), "verbatim"),
+        ("A: b\r\n\r\n", "A: b\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        ("Upgrade: h2,h2c\r\nContent-Length: 2\r\n\r\n", "Content-Length: 2\r\n\r\n"),
+    ] {
+        let out = forward(&format!("HTTP/1.1 200 OK\r\n{raw}"), PLAIN, Persistence::Implied);
+        let line = if written == "verbatim" { "" } else { "HTTP/1.1 200 OK\r\n" };
+        assert_eq!(out, format!("{line}{written}"), "{raw:?}");
+    }
+    let no_reason = "HTTP/1.1 200\nContent-Length: 2\n\n";
+    assert_eq!(
+        forward(no_reason, PLAIN, Persistence::Implied),
+        "HTTP/1.1 200 \r\nContent-Length: 2\r\n\r\n"
+    );
+    let too_many = format!("HTTP/1.1 200 OK\r\n{many}{many}\r\n");
+    assert_eq!(parse(&too_many, PLAIN), Err(BadResponse::TooManyLines));
+}
+
+/// No word about a body where there is none, one at most where there would be one.
+#[test]
+fn words_about_the_body() {
+    let head = Asked { head: true, ..PLAIN };
+    let old = Asked { http10: true, ..PLAIN };
+    let both = "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n";
+    for (status, lines, asked, written) in [
+        ("204 No", "Content-Length: 5\r\n", PLAIN, ""),
+        ("204 No", "Transfer-Encoding: chunked\r\n", PLAIN, ""),
+        ("103 Hints", "Content-Length: 0\r\n", PLAIN, ""),
+        ("200 OK", both, head, "Transfer-Encoding: chunked\r\n"),
+        ("304 No", both, PLAIN, "Transfer-Encoding: chunked\r\n"),
+        ("200 OK", both, Asked { head: true, ..old }, ""),
+        ("304 No", "Content-Length: 05\r\n", PLAIN, "Content-Length: 5\r\n"),
+        ("200 OK", "", old, "verbatim"),
+        ("200 OK", "", head, "verbatim"),
+    ] {
+        let raw = format!("HTTP/1.1 {status}\r\n{lines}\r\n");
+        let out = forward(&raw, asked, Persistence::Implied);
+        if written == "verbatim" {
+            assert_eq!(out, written, "{raw:?}");
+        } else {
+            assert_eq!(out, format!("HTTP/1.1 {status}\r\n{written}\r\n"), "{raw:?}");
+        }
+    }
+    for lines in ["Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"] {
+        let raw = format!("HTTP/1.1 204 No\r\n{lines}\r\n");
+        let reuse = parse(&raw, PLAIN).unwrap().unwrap().2;
+        assert!(!reuse, "what is announced may come: {lines:?}");
+    }
+}
+
+#[test]
+fn a_switch_is_to_what_was_asked_for() {
+    let switch = |lines: &str, upgrade| {
+        let raw = format!("HTTP/1.1 101 Switching\r\n{lines}\r\n");
+        let mut slots = Slots::default();
+        let head = ResponseHead::parse(raw.as_bytes(), &mut slots, Asked { upgrade, ..PLAIN });
+        head.map(|head| {
+            let mut out = Vec::new();
+            head.unwrap().forward(Persistence::Implied, &mut out);
+            String::from_utf8(out).unwrap()
+        })
+    };
+    let websocket =
+        Ok("HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n".into());
+    let line = "Upgrade: WebSocket\r\nContent-Length: 0\r\n";
+    assert_eq!(switch(line, Upgrades::WEBSOCKET), websocket);
+    assert_eq!(switch("", Upgrades::WEBSOCKET), websocket);
+    let mut two = Upgrades::WEBSOCKET;
+    two.add_known(b"tcp");
+    assert_eq!(switch(line, two), websocket);
+    for (lines, upgrade) in [
+        (line, Upgrades::NONE),
+        ("", two),
+        ("Upgrade: tcp\r\n", Upgrades::WEBSOCKET),
+        ("Upgrade: h2c\r\n", Upgrades::WEBSOCKET),
+        ("Upgrade: websocket, tcp\r\n", two),
+        ("Upgrade: websocket\r\nUpgrade: websocket\r\n", Upgrades::WEBSOCKET),
+    ] {
+        assert_eq!(switch(lines, upgrade), Err(BadResponse::Upgrade), "{lines:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,111 @@
+//! Names of headers that mean something to a gateway.
+
+/// Names that need a look. Everything else is forwarded as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    Host,
+    Connection,
+    ContentLength,
+    TransferEncoding,
+    Upgrade,
+    Expect,
+    Accept,
+    /// Meant for this hop only (RFC 9110 §7.6.1).
+    HopByHop,
+    /// `X-Forwarded-*` and the like: only a gateway may say these. `Proxy` too, which CGI would
+    /// take for a setting of the server (`HTTP_PROXY`).
+    Forwarded,
+    /// Whom the request has passed (RFC 8586).
+    CdnLoop,
+    /// Any of these spelled with underscores. Many servers (CGI, WSGI, PHP) read it as the name
+    /// with hyphens, and it would speak beside or instead of what we say.
+    Shadow,
+    Other,
+}
+
+impl Name {
+    /// Lengths first: most names are done after one comparison.
+    pub(crate) fn of(name: &[u8]) -> Self {
+        let known = Self::folded(name);
+        if known != Self::Other && name.contains(&b'_') { Self::Shadow } else { known }
+    }
+
+    fn folded(name: &[u8]) -> Self {
+        let is = |other: &[u8]| is_folded(name, other);
+        match name.len() {
+            2 if is(b"te") => Self::HopByHop,
+            4 if is(b"host") => Self::Host,
+            5 if is(b"proxy") => Self::Forwarded,
+            6 if is(b"expect") => Self::Expect,
+            6 if is(b"accept") => Self::Accept,
+            7 if is(b"upgrade") => Self::Upgrade,
+            7 if is(b"trailer") => Self::HopByHop,
+            8 if is(b"cdn-loop") => Self::CdnLoop,
+            9 if is(b"forwarded") => Self::Forwarded,
+            10 if is(b"connection") => Self::Connection,
+            10 if is(b"keep-alive") => Self::HopByHop,
+            14 if is(b"content-length") => Self::ContentLength,
+            14 if is(b"http2-settings") => Self::HopByHop,
+            16 if is(b"proxy-connection") => Self::HopByHop,
+            17 if is(b"transfer-encoding") => Self::TransferEncoding,
+            18 if is(b"proxy-authenticate") => Self::HopByHop,
+            19 if is(b"proxy-authorization") => Self::HopByHop,
+            _ if matches!(name, [b'x' | b'X', b'-' | b'_', ..]) => Self::of_extension(name),
+            _ => Self::Other,
+        }
+    }
+
+    fn of_extension(name: &[u8]) -> Self {
+        const FORWARDED: [&[u8]; 11] = [
+            b"x-forwarded-for",
+            b"x-forwarded-proto",
+            b"x-forwarded-host",
+            b"x-forwarded-port",
+            b"x-forwarded-server",
+            b"x-forwarded-uri",
+            b"x-forwarded-method",
+            b"x-forwarded-prefix",
+            b"x-forwarded-tls-client-cert",
+            b"x-forwarded-tls-client-cert-info",
+            b"x-real-ip",
+        ];
+        let known = |other: &&[u8]| other.len() == name.len() && is_folded(name, other);
+        if FORWARDED.iter().any(known) { Self::Forwarded } else { Self::Other }
+    }
+}
+
+/// Whether `name` is `other`, of the same length, but for case and underscores.
+fn is_folded(name: &[u8], other: &[u8]) -> bool {
+    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    name.iter().zip(other).all(|(byte, known)| fold(*byte) == *known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_their_shadows() {
+        for (name, expected) in [
+            ("HOST", Name::Host),
+            ("content-LENGTH", Name::ContentLength),
+            ("content_length", Name::Shadow),
+            ("Transfer_Encoding", Name::Shadow),
+            ("keep_alive", Name::Shadow),
+            ("proxy_connection", Name::Shadow),
+            ("http2_settings", Name::Shadow),
+            ("cdn_loop", Name::Shadow),
+            ("X-Forwarded-For", Name::Forwarded),
+            ("x_forwarded-for", Name::Shadow),
+            ("X_REAL_IP", Name::Shadow),
+            ("Proxy", Name::Forwarded),
+            ("Forwarded", Name::Forwarded),
+            ("proxies", Name::Other),
+            ("x_custom", Name::Other),
+            ("content_lengths", Name::Other),
+            ("x-forwarded-extra", Name::Other),
+        ] {
+            assert_eq!(Name::of(name.as_bytes()), expected, "{name}");
+        }
+    }
+}
