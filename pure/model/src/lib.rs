@@ -19,6 +19,7 @@ pub mod node;
 pub mod object;
 pub mod pool;
 pub mod route;
+pub mod routing;
 pub mod secret;
 pub mod selector;
 pub mod service;

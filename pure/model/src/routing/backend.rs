@@ -1,0 +1,292 @@
+//! Where requests end: a tree, whose leaves answer and whose inner nodes choose.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::endpoint::Endpoint;
+use crate::object::{NamespacedName, Provenance};
+use crate::routing::filter::Use;
+use crate::routing::id::{BackendId, EndpointSetId, TransportId};
+use crate::routing::pattern::Expression;
+
+/// A backend with its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendNode {
+    /// Its name: the object and place that define it.
+    pub id: BackendId,
+    /// The part of an object that asks for it.
+    pub place: Option<Provenance>,
+    /// What it does.
+    pub backend: Backend,
+}
+
+/// What a backend does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// Sends to one of a set of endpoints.
+    Endpoints(Endpoints),
+    /// Answers by itself.
+    Answer(FixedAnswer),
+    /// A service of the program itself.
+    Internal(Internal),
+    /// Answers that it must not serve: the one place where what restricts and cannot be honoured
+    /// ends.
+    Refused {
+        /// The status: 503 unless the dialect's own word is another (500 for an invalid
+        /// backendRef).
+        status: u16,
+        /// Why.
+        why: RefusalReason,
+    },
+    /// Shares requests by weight.
+    Weighted {
+        /// Among these; an edge of weight 0 takes none.
+        edges: Vec<Edge>,
+        /// Who was here before goes the same way.
+        sticky: Option<Sticky>,
+    },
+    /// Sends to one and copies to others, whose answers are dropped.
+    Mirror {
+        /// Who answers.
+        main: Edge,
+        /// Who gets copies, and of how many requests in a hundred.
+        copies: Vec<(Edge, u8)>,
+        /// Whether bodies are copied, and up to which size; a larger one is not copied at all.
+        body: CopiedBody,
+    },
+    /// Sends to the second when the first cannot.
+    Failover {
+        /// The first.
+        primary: Edge,
+        /// The second.
+        fallback: Edge,
+        /// Statuses of the first by which the second is asked, beside none being ready; ranges.
+        statuses: Vec<(u16, u16)>,
+        /// Largest body, in bytes, that is kept for asking again; none is any.
+        replay: Option<u64>,
+    },
+    /// Chooses by the client's address, so that few move when one goes (highest random weight).
+    Rendezvous {
+        /// Among these.
+        edges: Vec<Edge>,
+    },
+    /// Sends those who ask for it, or a share, to the new one.
+    Canary {
+        /// The present one.
+        main: Edge,
+        /// The new one.
+        canary: Edge,
+        /// Who goes there.
+        by: CanaryChoice,
+        /// Who was sent to the canary once.
+        affinity: CanaryAffinity,
+    },
+}
+
+/// Endpoints, and how one of them is chosen and spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Which.
+    pub set: EndpointSetId,
+    /// How one is chosen.
+    pub algorithm: Algorithm,
+    /// Who was here before goes the same way.
+    pub sticky: Option<Sticky>,
+    /// How endpoints are tried; none waits for failures only.
+    pub health: Option<HealthCheck>,
+    /// How it is spoken to.
+    pub transport: TransportId,
+    /// The Host sent on: the client's, or this one.
+    pub host_header: Option<Arc<str>>,
+    /// Most requests at one endpoint at a time.
+    pub in_flight: Option<u32>,
+}
+
+/// How an endpoint is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Algorithm {
+    /// One after the other, by weight.
+    #[default]
+    RoundRobin,
+    /// The less busy of two drawn at random.
+    TwoChoices,
+    /// The least busy.
+    Least,
+    /// The one that answers soonest.
+    LeastTime,
+    /// By hash of the client's address.
+    Rendezvous,
+}
+
+/// One way on from an inner backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// Where to.
+    pub backend: BackendId,
+    /// Its share.
+    pub weight: u32,
+    /// What requests on it pass.
+    pub uses: Vec<Use>,
+}
+
+/// A cookie that leads back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sticky {
+    /// Its name.
+    pub cookie: Arc<str>,
+    /// Its attributes, as they are written: `Path`, `Domain`, `Max-Age`, `SameSite`, …
+    pub attributes: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+/// How endpoints are tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// Path that is asked for; none only connects.
+    pub path: Option<Arc<str>>,
+    /// How often.
+    pub interval: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// The status that is good; none is 200 to 399.
+    pub status: Option<u16>,
+}
+
+/// An answer made here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FixedAnswer {
+    /// Status.
+    pub status: u16,
+    /// Headers.
+    pub headers: Vec<(Arc<str>, Arc<str>)>,
+    /// Body.
+    pub body: Arc<str>,
+}
+
+/// A service of the program itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Internal {
+    /// `api@internal`.
+    Api,
+    /// `dashboard@internal`.
+    Dashboard,
+    /// `ping@internal`.
+    Ping,
+    /// `prometheus@internal`.
+    Prometheus,
+    /// `noop@internal`.
+    Noop,
+    /// Tokens of certificate challenges.
+    Challenge,
+}
+
+/// Whether mirrored requests have their body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopiedBody {
+    /// They have none.
+    Without,
+    /// They have it, unless it is larger than so many bytes.
+    UpTo(Option<u64>),
+}
+
+/// Who goes to a canary: the first of these that decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CanaryChoice {
+    /// A header by its lower-case name, and which of its values ask for the canary.
+    pub header: Option<(Arc<str>, CanaryValue)>,
+    /// A cookie: `always` and `never`.
+    pub cookie: Option<Arc<str>>,
+    /// So many of so many.
+    pub weight: (u32, u32),
+}
+
+/// Which values of a header ask for the canary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CanaryValue {
+    /// `always` does, `never` forbids, others leave it open.
+    AlwaysOrNever,
+    /// This one does, others leave it open.
+    Exact(Arc<str>),
+    /// Those that match do, others leave it open.
+    Regex(Expression),
+}
+
+/// What a session cookie means to a canary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CanaryAffinity {
+    /// Who was there stays there.
+    #[default]
+    Sticky,
+    /// Each request is decided anew.
+    Legacy,
+}
+
+/// Endpoints: all that churns, once, however many backends look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointSet {
+    /// Its name.
+    pub id: EndpointSetId,
+    /// Where its endpoints come from.
+    pub origin: EndpointOrigin,
+    /// Sorted, also those that are not ready, each with its share.
+    pub endpoints: Vec<(Endpoint, u32)>,
+}
+
+/// Where endpoints come from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EndpointOrigin {
+    /// A port of a Service.
+    Service(NamespacedName, u16),
+    /// Written as they are: ExternalName, the file provider, URLs of filters.
+    Literal(Provenance),
+    /// The addresses of a DNS name.
+    Name(Arc<str>, u16),
+}
+
+/// Why a route answers that it must not serve.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RefusalReason {
+    /// A setting that restricts access is not honoured, or cannot be read: its place.
+    Restriction(Provenance),
+    /// A filter cannot be built: its place.
+    Filter(Provenance),
+    /// What is named does not exist or may not be named: the place that names it.
+    Reference(Provenance),
+    /// TLS policies of one host disagree, and one of them asks for clients' certificates.
+    TlsPolicies(Arc<str>),
+}
+
+impl Backend {
+    /// The ways on from it; none from a leaf.
+    pub fn edges(&self) -> Vec<&Edge> {
+        match self {
+            Self::Endpoints(_) | Self::Answer(_) | Self::Internal(_) | Self::Refused { .. } => {
+                Vec::new()
+            }
+            Self::Weighted { edges, .. } | Self::Rendezvous { edges } => edges.iter().collect(),
+            Self::Mirror { main, copies, .. } => {
+                std::iter::once(main).chain(copies.iter().map(|(edge, _)| edge)).collect()
+            }
+            Self::Failover { primary, fallback, .. } => vec![primary, fallback],
+            Self::Canary { main, canary, .. } => vec![main, canary],
+        }
+    }
+}
+
+impl fmt::Display for RefusalReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Restriction(place) => {
+                write!(f, "{} {} restricts access and is not honoured", place.object, place.field.0)
+            }
+            Self::Filter(place) => {
+                write!(f, "{} {} cannot be built", place.object, place.field.0)
+            }
+            Self::Reference(place) => {
+                write!(f, "{} {} leads to nothing", place.object, place.field.0)
+            }
+            Self::TlsPolicies(host) => write!(f, "TLS policies of {host} disagree"),
+        }
+    }
+}

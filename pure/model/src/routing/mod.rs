@@ -1,0 +1,21 @@
+//! One routing model for every language: what each dialect makes of its objects, and all that the
+//! gateway serves by.
+//!
+//! Every noun has an id, remembers the place it came from, and is shared between generations.
+//! What churns (endpoints) stands apart from what does not; what refers to another names its id.
+//! A rank is data that the dialect writes; a setting that restricts and cannot be honoured ends
+//! as [`backend::Backend::Refused`], the one place where it may.
+
+pub mod backend;
+pub mod entry_point;
+pub mod filter;
+pub mod id;
+pub mod listener;
+pub mod matcher;
+pub mod pattern;
+pub mod rank;
+pub mod route;
+pub mod rule;
+pub mod subject;
+pub mod text;
+pub mod transport;

@@ -1,0 +1,181 @@
+//! Hosts, paths and regular expressions that rules compare with.
+
+use std::fmt;
+use std::sync::Arc;
+
+use regex::Regex;
+
+/// Memory of one compiled expression, in bytes: what a hostile one may cost.
+const EXPRESSION_LIMIT: usize = 1 << 20;
+
+/// Which hosts are meant. Names are lower case, without port and trailing dot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HostPattern {
+    /// Exactly this name.
+    Exact(Arc<str>),
+    /// One label before this suffix: `Label("b.c")` matches `a.b.c` only (Ingress, Traefik).
+    Label(Arc<str>),
+    /// One or more labels before this suffix (Gateway API).
+    Labels(Arc<str>),
+    /// Every host, also none.
+    Any,
+}
+
+/// In which form a pattern reads the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PathForm {
+    /// Normal form: reserved characters stay encoded, so `/a%2Fb` is not `/a/b`.
+    Normal,
+    /// Decoded whole and resolved, as nginx's `$uri`.
+    Decoded,
+}
+
+/// Which paths are meant, in which form; case-sensitive unless an expression says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PathPattern {
+    /// The form that is compared.
+    pub form: PathForm,
+    /// How it is compared.
+    pub shape: PathShape,
+}
+
+/// How a path is compared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PathShape {
+    /// Exactly this path.
+    Exact(Arc<str>),
+    /// This path and all below it, by whole elements; kept without a trailing slash, so `/` is
+    /// the empty string.
+    Elements(Arc<str>),
+    /// All paths that begin with these bytes.
+    Bytes(Arc<str>),
+    /// All paths in which this expression is found.
+    Regex(Expression),
+}
+
+/// A regular expression in RE2's language; equal when written alike.
+#[derive(Clone)]
+pub struct Expression {
+    source: Arc<str>,
+    compiled: Regex,
+}
+
+/// Why a regular expression cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadPattern {
+    /// It does not parse; the parser's own words.
+    Syntax(String),
+    /// Compiled it would take more memory than one expression may.
+    TooLarge,
+}
+
+impl HostPattern {
+    /// Whether `host` is meant.
+    pub fn matches(&self, host: &str) -> bool {
+        match self {
+            Self::Exact(name) => **name == *host,
+            Self::Label(suffix) => host
+                .split_once('.')
+                .is_some_and(|(label, rest)| !label.is_empty() && *rest == **suffix),
+            Self::Labels(suffix) => host
+                .strip_suffix(&**suffix)
+                .and_then(|rest| rest.strip_suffix('.'))
+                .is_some_and(|labels| !labels.is_empty()),
+            Self::Any => true,
+        }
+    }
+}
+
+impl PathPattern {
+    /// A pattern over the normal form.
+    pub fn normal(shape: PathShape) -> Self {
+        Self { form: PathForm::Normal, shape }
+    }
+
+    /// A pattern over the decoded form.
+    pub fn decoded(shape: PathShape) -> Self {
+        Self { form: PathForm::Decoded, shape }
+    }
+}
+
+impl PathShape {
+    /// The prefix `path` by whole elements, however many slashes it ends with.
+    pub fn elements(path: &str) -> Self {
+        Self::Elements(path.trim_end_matches('/').into())
+    }
+
+    /// Whether `path` is meant.
+    pub fn matches(&self, path: &str) -> bool {
+        match self {
+            Self::Exact(exact) => **exact == *path,
+            Self::Elements(prefix) => path
+                .strip_prefix(&**prefix)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+            Self::Bytes(prefix) => path.starts_with(&**prefix),
+            Self::Regex(expression) => expression.is_found_in(path),
+        }
+    }
+}
+
+impl Expression {
+    /// Compiles `source`.
+    pub fn new(source: &str) -> Result<Self, BadPattern> {
+        let built = regex::RegexBuilder::new(source).size_limit(EXPRESSION_LIMIT).build();
+        match built {
+            Ok(compiled) => Ok(Self { source: source.into(), compiled }),
+            Err(regex::Error::CompiledTooBig(_)) => Err(BadPattern::TooLarge),
+            Err(error) => Err(BadPattern::Syntax(error.to_string())),
+        }
+    }
+
+    /// As it was written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether it matches anywhere in `text`.
+    pub fn is_found_in(&self, text: &str) -> bool {
+        self.compiled.is_match(text)
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}/", self.source)
+    }
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Expression {}
+
+impl PartialOrd for Expression {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Expression {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.source.cmp(&other.source)
+    }
+}
+
+impl std::hash::Hash for Expression {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.source.hash(state);
+    }
+}
+
+impl fmt::Display for BadPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax(words) => f.write_str(words),
+            Self::TooLarge => f.write_str("the expression is too large"),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Routes: which requests and connections go where.
+
+use std::time::Duration;
+
+use crate::object::Provenance;
+use crate::routing::filter::Use;
+use crate::routing::id::{BackendId, ListenerId, RouteId, TlsPolicyId};
+use crate::routing::rank::Rank;
+use crate::routing::rule::Rule;
+
+/// A route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// `default-web-0@ingress`.
+    pub id: RouteId,
+    /// The part of an object that asks for it.
+    pub place: Provenance,
+    /// What it is for.
+    pub kind: RouteKind,
+    /// Where it is tried; none for one that only a parent leads to.
+    pub listeners: Vec<ListenerId>,
+    /// Its place in the order.
+    pub rank: Rank,
+    /// What must hold.
+    pub rule: Rule,
+    /// What its requests pass, outermost first.
+    pub uses: Vec<Use>,
+    /// Where they go.
+    pub to: Destination,
+    /// How long things may take.
+    pub timeouts: RouteTimeouts,
+    /// Which spelling of the path is sent on.
+    pub forwarded_path: ForwardedPath,
+    /// The TLS policy that handshakes for its hosts are held by; none is the listener's.
+    pub tls_policy: Option<TlsPolicyId>,
+}
+
+/// What a route is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RouteKind {
+    /// HTTP requests.
+    Http,
+    /// gRPC calls: HTTP whose own answers are gRPC statuses.
+    Grpc,
+    /// TCP connections, TLS or plain.
+    Tcp,
+    /// UDP sessions.
+    Udp,
+}
+
+/// Where a route leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// To a backend.
+    Backend(BackendId),
+    /// To routes that are asked after its own uses were passed (Traefik's parents). Where none of
+    /// them matches, the answer is 404.
+    Routes(Vec<RouteId>),
+}
+
+/// How long things may take; none means without limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteTimeouts {
+    /// From the request's head to the answer's end.
+    pub total: Option<Duration>,
+    /// One attempt at one endpoint.
+    pub attempt: Option<Duration>,
+    /// Connecting.
+    pub connect: Option<Duration>,
+    /// Between two reads from the endpoint.
+    pub idle_read: Option<Duration>,
+    /// Between two writes to the endpoint.
+    pub idle_send: Option<Duration>,
+}
+
+/// Which spelling of a path is sent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ForwardedPath {
+    /// As it was asked for (nginx, unless rewritten).
+    Asked,
+    /// In normal form (Traefik's `sanitizePath`).
+    Normal,
+}
