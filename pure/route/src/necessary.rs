@@ -1,0 +1,95 @@
+//! What must be so for a rule to hold, as far as it can be looked up: hosts and path prefixes.
+//!
+//! It may say less than the rule (then more candidates are tried), never more.
+
+use std::sync::Arc;
+
+use crate::candidate::Indexed;
+use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::pattern::{HostPattern, PathForm, PathPattern, PathShape};
+use steelyard_model::routing::rule::Rule;
+
+/// Most places of the table that one rule may take; a rule of more is found by its hosts alone,
+/// or without an index.
+const MAX_PLACES: usize = 64;
+
+/// A place among hosts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum HostKey {
+    Exact(Arc<str>),
+    /// A wildcard of one or of many labels.
+    Suffix(Arc<str>),
+    Any,
+}
+
+/// A place among the paths of a host.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum PathKey {
+    Exact(PathForm, Arc<str>),
+    Elements(PathForm, Arc<str>),
+    Bytes(PathForm, Arc<str>),
+    Any,
+}
+
+/// The places at which a rule has to be looked for. Never empty, unless the rule cannot hold.
+pub(crate) fn places(rule: &Rule, indexed: Indexed) -> Vec<(HostKey, PathKey)> {
+    let hosts = named_hosts(rule, indexed).map(|patterns| patterns.iter().map(host_key).collect());
+    let hosts: Vec<HostKey> = hosts.unwrap_or_else(|| vec![HostKey::Any]);
+    let paths = keys(rule, &path_key).unwrap_or_else(|| vec![PathKey::Any]);
+    let paths = if hosts.len() * paths.len() > MAX_PLACES { vec![PathKey::Any] } else { paths };
+    hosts.iter().flat_map(|host| paths.iter().map(|path| (host.clone(), path.clone()))).collect()
+}
+
+/// The hosts, or server names, of which one is necessary; none where a rule is for every host.
+pub(crate) fn named_hosts(rule: &Rule, indexed: Indexed) -> Option<Vec<HostPattern>> {
+    keys(rule, &|matcher| match (matcher, indexed) {
+        (Matcher::Host(HostPattern::Any) | Matcher::Sni(HostPattern::Any), _) => None,
+        (Matcher::Host(pattern), Indexed::Host) | (Matcher::Sni(pattern), Indexed::Sni) => {
+            Some(pattern.clone())
+        }
+        _ => None,
+    })
+}
+
+/// One of these must hold; none when nothing is known.
+fn keys<K: PartialEq>(rule: &Rule, of: &impl Fn(&Matcher) -> Option<K>) -> Option<Vec<K>> {
+    match rule {
+        Rule::One(matcher) => of(matcher).map(|key| vec![key]),
+        Rule::All(rules) => rules.iter().filter_map(|rule| keys(rule, of)).min_by_key(Vec::len),
+        Rule::Any(rules) => {
+            let mut all = Vec::new();
+            for rule in rules {
+                for key in keys(rule, of)? {
+                    if !all.contains(&key) {
+                        all.push(key);
+                    }
+                }
+                if all.len() > MAX_PLACES {
+                    return None;
+                }
+            }
+            Some(all)
+        }
+        Rule::Not(_) => None,
+    }
+}
+
+fn host_key(pattern: &HostPattern) -> HostKey {
+    match pattern {
+        HostPattern::Exact(name) => HostKey::Exact(name.clone()),
+        HostPattern::Label(suffix) | HostPattern::Labels(suffix) => HostKey::Suffix(suffix.clone()),
+        HostPattern::Any => HostKey::Any,
+    }
+}
+
+fn path_key(matcher: &Matcher) -> Option<PathKey> {
+    let Matcher::Path(PathPattern { form, shape }) = matcher else { return None };
+    match shape {
+        PathShape::Exact(path) => Some(PathKey::Exact(*form, path.clone())),
+        PathShape::Elements(prefix) if prefix.is_empty() => None,
+        PathShape::Elements(prefix) => Some(PathKey::Elements(*form, prefix.clone())),
+        PathShape::Bytes(prefix) if prefix.len() <= 1 => None,
+        PathShape::Bytes(prefix) => Some(PathKey::Bytes(*form, prefix.clone())),
+        PathShape::Regex(_) => None,
+    }
+}

@@ -1,0 +1,199 @@
+//! The paths of one host.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+
+use crate::candidate::Candidate;
+use crate::necessary::PathKey;
+use crate::table::slot::Slot;
+use steelyard_model::routing::pattern::PathForm;
+use steelyard_model::routing::subject::Subject;
+
+/// Keys come from configuration, so a fixed hasher is safe: clients cannot insert.
+pub(crate) type Map<V> = HashMap<Arc<str>, V, BuildHasherDefault<DefaultHasher>>;
+
+/// Candidates of one host by the path that they need.
+#[derive(Debug)]
+pub(crate) struct Paths<T> {
+    normal: Prefixes<T>,
+    /// Rare: only nginx reads paths decoded.
+    decoded: Option<Box<Prefixes<T>>>,
+    /// Those that name no path that can be looked up.
+    any: Slot<T>,
+}
+
+/// Candidates by paths of one form.
+#[derive(Debug)]
+struct Prefixes<T> {
+    exact: Map<Slot<T>>,
+    elements: Map<Slot<T>>,
+    bytes: Map<Slot<T>>,
+    /// No prefix by elements is longer; a bound, which removals leave as it is.
+    longest: usize,
+    /// Lengths that prefixes by bytes have, ascending, each with how many of them.
+    lengths: Vec<(usize, usize)>,
+}
+
+impl<T: Candidate> Paths<T> {
+    pub(crate) fn insert(&mut self, path: &PathKey, candidate: &Arc<T>) {
+        match path {
+            PathKey::Any => self.any.insert(candidate),
+            PathKey::Exact(form, path) => {
+                self.form_mut(*form).exact.entry(path.clone()).or_default().insert(candidate);
+            }
+            PathKey::Elements(form, prefix) => {
+                let form = self.form_mut(*form);
+                form.longest = form.longest.max(prefix.len());
+                form.elements.entry(prefix.clone()).or_default().insert(candidate);
+            }
+            PathKey::Bytes(form, prefix) => self.form_mut(*form).insert_bytes(prefix, candidate),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, path: &PathKey, candidate: &T) {
+        match path {
+            PathKey::Any => {
+                self.any.remove(candidate);
+            }
+            PathKey::Exact(form, path) => {
+                take(&mut self.form_mut(*form).exact, path, candidate);
+            }
+            PathKey::Elements(form, prefix) => {
+                take(&mut self.form_mut(*form).elements, prefix, candidate);
+            }
+            PathKey::Bytes(form, prefix) => self.form_mut(*form).remove_bytes(prefix, candidate),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        let decoded = self.decoded.as_ref().is_none_or(|decoded| decoded.is_empty());
+        self.any.is_empty() && self.normal.is_empty() && decoded
+    }
+
+    /// Shows each place at which a route for the path of `subject` may stand.
+    pub(crate) fn visit<'t>(&'t self, subject: &impl Subject, see: &mut impl FnMut(&'t Slot<T>)) {
+        self.normal.visit(subject.path(PathForm::Normal), see);
+        if let Some(decoded) = &self.decoded {
+            decoded.visit(subject.path(PathForm::Decoded), see);
+        }
+        if !self.any.is_empty() {
+            see(&self.any);
+        }
+    }
+
+    fn form_mut(&mut self, form: PathForm) -> &mut Prefixes<T> {
+        match form {
+            PathForm::Normal => &mut self.normal,
+            PathForm::Decoded => self.decoded.get_or_insert_default(),
+        }
+    }
+}
+
+impl<T: Candidate> Prefixes<T> {
+    fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.elements.is_empty() && self.bytes.is_empty()
+    }
+
+    fn insert_bytes(&mut self, prefix: &Arc<str>, candidate: &Arc<T>) {
+        let length = prefix.len();
+        match self.lengths.binary_search_by_key(&length, |(length, _)| *length) {
+            Ok(at) => self.lengths[at].1 += 1,
+            Err(at) => self.lengths.insert(at, (length, 1)),
+        }
+        self.bytes.entry(prefix.clone()).or_default().insert(candidate);
+    }
+
+    fn remove_bytes(&mut self, prefix: &str, candidate: &T) {
+        if !take(&mut self.bytes, prefix, candidate) {
+            return;
+        }
+        let known = self.lengths.binary_search_by_key(&prefix.len(), |(length, _)| *length);
+        if let Ok(at) = known {
+            self.lengths[at].1 -= 1;
+            if self.lengths[at].1 == 0 {
+                self.lengths.remove(at);
+            }
+        }
+    }
+
+    fn visit<'t>(&'t self, path: &str, see: &mut impl FnMut(&'t Slot<T>)) {
+        if !self.exact.is_empty()
+            && let Some(slot) = self.exact.get(path)
+        {
+            see(slot);
+        }
+        if !self.elements.is_empty() {
+            self.visit_elements(path, see);
+        }
+        for (length, _) in self.lengths.iter().rev() {
+            if let Some(prefix) = path.get(..*length)
+                && let Some(slot) = self.bytes.get(prefix)
+            {
+                see(slot);
+            }
+        }
+    }
+
+    /// A prefix ends before a slash or with the path: these places from the right, but none
+    /// beyond the longest prefix, so that a path of many elements costs no more than the routes
+    /// warrant.
+    fn visit_elements<'t>(&'t self, path: &str, see: &mut impl FnMut(&'t Slot<T>)) {
+        if path.len() <= self.longest
+            && let Some(slot) = self.elements.get(path)
+        {
+            see(slot);
+        }
+        let mut end = path.len().min(self.longest.saturating_add(1));
+        while let Some(slash) = memchr::memrchr(b'/', &path.as_bytes()[..end]) {
+            if slash > 0
+                && let Some(slot) = self.elements.get(&path[..slash])
+            {
+                see(slot);
+            }
+            end = slash;
+        }
+    }
+}
+
+/// Takes a candidate out of its slot, and an empty slot out of the map; whether it was there.
+fn take<T: Candidate>(map: &mut Map<Slot<T>>, key: &str, candidate: &T) -> bool {
+    let Some(slot) = map.get_mut(key) else { return false };
+    let was_there = slot.remove(candidate);
+    if slot.is_empty() {
+        map.remove(key);
+    }
+    was_there
+}
+
+impl<T> Default for Paths<T> {
+    fn default() -> Self {
+        Self { normal: Prefixes::default(), decoded: None, any: Slot::default() }
+    }
+}
+
+impl<T> Clone for Paths<T> {
+    fn clone(&self) -> Self {
+        let (normal, decoded) = (self.normal.clone(), self.decoded.clone());
+        Self { normal, decoded, any: self.any.clone() }
+    }
+}
+
+impl<T> Default for Prefixes<T> {
+    fn default() -> Self {
+        let (exact, elements, bytes) = (Map::default(), Map::default(), Map::default());
+        Self { exact, elements, bytes, longest: 0, lengths: Vec::new() }
+    }
+}
+
+impl<T> Clone for Prefixes<T> {
+    fn clone(&self) -> Self {
+        Self {
+            exact: self.exact.clone(),
+            elements: self.elements.clone(),
+            bytes: self.bytes.clone(),
+            longest: self.longest,
+            lengths: self.lengths.clone(),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What class nginx says.
+
+use std::cmp::Reverse;
+
+use steelyard_model::routing::backend::{
+    Backend, CanaryAffinity, CanaryChoice, CanaryValue, RefusalReason,
+};
+use steelyard_model::routing::filter::{Filter, Redirection};
+use steelyard_model::routing::rank::PathSpecificity;
+use steelyard_model::routing::route::{ForwardedPath, Route};
+use steelyard_model::routing::rule::Rule;
+
+use crate::ask::get;
+use crate::build::*;
+
+/// A location of a host in regex mode: ranked by the length of its text alone.
+fn regex_location(id: &str, name: &str, path: &str) -> Route {
+    let mut made = route(id, "web", all(vec![host(name), location(path)]));
+    let length = u16::try_from(path.len()).expect("a short path");
+    made.rank.specific.path = PathSpecificity::Length(Reverse(length));
+    made.rank.specific.spelling = Reverse(Some(path.into()));
+    made.forwarded_path = ForwardedPath::Asked;
+    made
+}
+
+/// The own `/` of a host.
+fn own_root(id: &str, name: &str) -> Route {
+    let mut made = route(id, "web", all(vec![host(name), prefix("/")]));
+    made.rank.specific.is_fallback = true;
+    made
+}
+
+#[test]
+fn one_regex_makes_all_locations_of_its_host_expressions_by_length() {
+    // `/foo` of another Ingress is one too: it matches `/FOObar`.
+    let world = Draft::new()
+        .route(regex_location("rewritten", "a.lan", "/something(/|$)(.*)"))
+        .route(regex_location("prefix", "a.lan", "/foo"))
+        .route(regex_location("longer", "a.lan", "/foo/[a-z]+"))
+        .route(route("other-host", "web", all(vec![host("b.lan"), prefix("/foo")])))
+        .world();
+    world.check("web", &get("a.lan", "/FOObar"), "prefix");
+    world.check("web", &get("a.lan", "/foo/x"), "longer");
+    world.check("web", &get("a.lan", "/something/else"), "rewritten");
+    world.check("web", &get("b.lan", "/foobar"), "none");
+}
+
+#[test]
+fn locations_of_one_length_go_by_their_text_the_greater_first() {
+    let world = Draft::new()
+        .route(regex_location("first", "a.lan", "/[a-b]"))
+        .route(regex_location("second", "a.lan", "/[a-c]"))
+        .world();
+    world.check("web", &get("a.lan", "/a"), "second");
+}
+
+#[test]
+fn a_host_never_falls_through_to_another() {
+    let world = Draft::new()
+        .route(route("app", "web", all(vec![host("a.b.lan"), prefix("/app")])))
+        .route(own_root("own", "a.b.lan"))
+        .route(route("wildcard", "web", all(vec![host("*.b.lan"), prefix("/")])))
+        .backend("own", answer(404))
+        .world();
+    world.check("web", &get("a.b.lan", "/app"), "app");
+    world.check("web", &get("a.b.lan", "/else"), "own");
+    world.check("web", &get("x.b.lan", "/else"), "wildcard");
+}
+
+#[test]
+fn canaries_choose_by_header_cookie_and_weight_and_keep_who_was_there() {
+    let canary = Backend::Canary {
+        main: edge("main", 1),
+        canary: edge("new", 1),
+        by: CanaryChoice {
+            header: Some(("x-canary".into(), CanaryValue::Regex(regex("^be")))),
+            cookie: Some("canary".into()),
+            weight: (20, 100),
+        },
+        affinity: CanaryAffinity::Sticky,
+    };
+    let world =
+        Draft::new().route(route("app", "web", host("a.lan"))).backend("app", canary).world();
+    assert_eq!(world.edges("app"), ["1×main", "1×new"]);
+    let Backend::Canary { by, affinity, .. } = &world.backends["app"] else { panic!("a canary") };
+    assert_eq!((by.weight, *affinity), ((20, 100), CanaryAffinity::Sticky));
+}
+
+#[test]
+fn aliases_are_hosts_of_the_same_locations() {
+    let rule = Rule::Any(vec![
+        host("a.lan"),
+        Rule::One(steelyard_model::routing::matcher::Matcher::HostRegex(regex(
+            "^alias[0-9]+\\.lan$",
+        ))),
+    ]);
+    let world = Draft::new().route(route("app", "web", all(vec![rule, prefix("/")]))).world();
+    world.check("web", &get("a.lan", "/"), "app");
+    world.check("web", &get("alias7.lan", "/"), "app");
+    world.check("web", &get("alias.lan", "/"), "none");
+}
+
+#[test]
+fn the_www_sibling_and_plain_http_are_redirected() {
+    let to_host = Filter::Redirect(Redirection {
+        scheme: None,
+        host: Some("a.lan".into()),
+        port: None,
+        path: None,
+        status: 308,
+    });
+    let to_https = Filter::Redirect(Redirection {
+        scheme: Some("https".into()),
+        host: None,
+        port: None,
+        path: None,
+        status: 308,
+    });
+    let app = |listener: &str, id: &str| route(id, listener, host("a.lan"));
+    let world = Draft::new()
+        .filter("to-host", to_host)
+        .filter("to-https", to_https)
+        .route(Route { uses: uses(&["to-host"]), ..route("www", "web", host("www.a.lan")) })
+        .route(Route { uses: uses(&["to-https"]), ..app("web", "plain") })
+        .route(app("websecure", "secure"))
+        .world();
+    let passes =
+        |entry_point: &str, probe| world.ask(entry_point, &probe).expect("it is served").uses;
+    assert_eq!(passes("web", get("www.a.lan", "/")), ["to-host"]);
+    assert_eq!(passes("web", get("a.lan", "/")), ["to-https"]);
+    assert!(passes("websecure", get("a.lan", "/").over_tls()).is_empty());
+}
+
+#[test]
+fn satisfy_any_and_exemptions_are_filters_of_filters() {
+    let world = Draft::new()
+        .filter("lan", Filter::AllowAddresses(vec!["10.0.0.0/8".parse().expect("a range")], 403))
+        .filter("password", Filter::BasicAuth(vec!["admin:hash".into()].into()))
+        .filter("either", Filter::AnyOf(vec!["lan".into(), "password".into()]))
+        .filter(
+            "unless-challenge",
+            Filter::When(prefix("/.well-known/acme-challenge").negated(), "either".into()),
+        )
+        .route(Route { uses: uses(&["unless-challenge"]), ..route("app", "web", host("a.lan")) })
+        .world();
+    let Filter::When(rule, inner) = &world.filters["unless-challenge"] else { panic!("when") };
+    assert!(rule.holds(&get("a.lan", "/")));
+    assert!(!rule.holds(&get("a.lan", "/.well-known/acme-challenge/x")));
+    let Filter::AnyOf(filters) = &world.filters[inner.as_str()] else { panic!("any of") };
+    assert_eq!(filters.len(), 2);
+}
+
+#[test]
+fn error_pages_come_from_a_backend_of_their_own() {
+    let pages = Filter::ErrorPages(vec![(404, 404), (500, 503)], "pages".into());
+    let world = Draft::new()
+        .filter("errors", pages)
+        .backend("pages", pool("default/pages:80"))
+        .route(Route { uses: uses(&["errors"]), ..route("app", "web", host("a.lan")) })
+        .world();
+    let Filter::ErrorPages(statuses, backend) = &world.filters["errors"] else { panic!("pages") };
+    assert_eq!(statuses, &[(404, 404), (500, 503)]);
+    assert!(world.backends.contains_key(backend.as_str()));
+}
+
+#[test]
+fn what_restricts_and_is_not_honoured_is_refused_in_one_place() {
+    let why = RefusalReason::Restriction(place("app"));
+    let world = Draft::new()
+        .route(route("app", "web", host("a.lan")))
+        .backend("app", Backend::Refused { status: 503, why })
+        .world();
+    world.check("web", &get("a.lan", "/"), "app");
+    assert!(matches!(world.backends["app"], Backend::Refused { status: 503, .. }));
+}
