@@ -24,7 +24,10 @@ const PACKAGES: &[(&str, &str)] = &[
     ("keepalived", "keepalived"),
 ];
 
-const CARGO_DENY: &str = "0.20.2";
+/// Licences, bans and sources of dependencies.
+pub(crate) const CARGO_DENY: (&str, &str) = ("cargo-deny", "0.20.2");
+/// Changes the code and looks whether a test fails.
+pub(crate) const CARGO_MUTANTS: (&str, &str) = ("cargo-mutants", "27.1.0");
 
 /// Installs the packages whose programs are missing, when we may.
 pub(crate) fn packages() -> Result<()> {
@@ -50,17 +53,19 @@ pub(crate) fn packages() -> Result<()> {
     shell::run("apt-get", &args, &quiet)
 }
 
-/// The path of cargo-deny, built once per version and kept outside `target/`.
-pub(crate) fn cargo_deny() -> Result<PathBuf> {
+/// The path of a cargo tool, built once per version and kept outside `target/`.
+pub(crate) fn cargo_tool((name, version): (&str, &str)) -> Result<PathBuf> {
     let home = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
-        .context("neither XDG_CACHE_HOME nor HOME is set: no place to keep cargo-deny")?;
-    let folder = home.join("steelyard").join(format!("cargo-deny-{CARGO_DENY}"));
-    let program = folder.join("bin/cargo-deny");
+        .with_context(|| {
+            format!("neither XDG_CACHE_HOME nor HOME is set: where to keep {name}?")
+        })?;
+    let folder = home.join("steelyard").join(format!("{name}-{version}"));
+    let program = folder.join("bin").join(name);
     if !program.is_file() {
         let root = folder.to_string_lossy().into_owned();
-        let args = ["install", "cargo-deny", "--locked", "--version", CARGO_DENY, "--root", &root];
+        let args = ["install", name, "--locked", "--version", version, "--root", &root];
         shell::run("cargo", &args, &[])?;
     }
     Ok(program)

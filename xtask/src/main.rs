@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask test`, `tidy`, `bench NAME`.
+//! The project's own commands: `cargo xtask test`, `tidy`, `mutants CRATE`, `bench NAME`.
 //!
 //! Everything a contributor or CI runs is here; nothing else needs to be installed by hand.
 
 mod bench;
 mod install;
+mod mutants;
 mod shell;
 mod test;
 mod tidy;
@@ -30,6 +31,15 @@ enum Command {
     },
     /// Layer edges, sizes, diagnostics and their cases and docs
     Tidy,
+    /// Changes of a crate's code that no test of it notices; needs an hour for a large one
+    Mutants {
+        /// Its folder in pure/ or io/, for example `http`
+        #[arg(value_name = "CRATE")]
+        name: String,
+        /// Options of cargo-mutants, for example `--file src/table.rs`
+        #[arg(value_name = "OPTION", trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Measure side by side with the peers and write bench/results/NAME.json
     Bench {
         /// Which measurement
@@ -45,6 +55,7 @@ fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Test { fast } => test::run(fast),
         Command::Tidy => tidy::run(),
+        Command::Mutants { name, options } => mutants::run(&name, &options),
         Command::Bench { name, options } => bench::run(&name, &options),
     };
     match outcome {

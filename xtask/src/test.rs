@@ -26,7 +26,7 @@ pub(crate) fn run(fast: bool) -> Result<()> {
     shell::run("cargo", &["build", "--locked"], &[])?;
     let everything = ["test", "--workspace", "--locked", "--no-fail-fast"];
     shell::run("cargo", &everything, &[("STEELYARD_SIM_RUNS", SIMULATIONS)])?;
-    let deny = install::cargo_deny()?;
+    let deny = install::cargo_tool(install::CARGO_DENY)?;
     let check = ["check", "bans", "licenses", "sources"];
     shell::run(&deny.to_string_lossy(), &check, &[])
 }
