@@ -2,14 +2,13 @@
 
 use steelyard_model::{Endpoint, EndpointState};
 
-/// The ready ones; when none is ready, those on their way out, which still answer. Never those
-/// that are not ready.
+/// The ready ones; when none is ready, those that answer all the same. Never those that do not.
 pub fn eligible(endpoints: &[Endpoint]) -> Vec<&Endpoint> {
-    let of = |state: EndpointState| -> Vec<&Endpoint> {
-        endpoints.iter().filter(|endpoint| endpoint.state == state).collect()
+    let those = |wanted: fn(EndpointState) -> bool| -> Vec<&Endpoint> {
+        endpoints.iter().filter(|endpoint| wanted(endpoint.state)).collect()
     };
-    let ready = of(EndpointState::Ready);
-    if ready.is_empty() { of(EndpointState::Terminating) } else { ready }
+    let ready = those(|state| state == EndpointState::Ready);
+    if ready.is_empty() { those(EndpointState::is_last_resort) } else { ready }
 }
 
 #[cfg(test)]
@@ -27,11 +26,12 @@ mod tests {
     }
 
     #[test]
-    fn ready_before_terminating() {
-        use EndpointState::{NotReady, Ready, Terminating};
-        let all = [endpoint(1, Ready), endpoint(2, Terminating), endpoint(3, NotReady)];
+    fn ready_before_others_that_answer() {
+        use EndpointState::{NotReady, Ready, Serving, Terminating};
+        let states = [Ready, Terminating, Serving, NotReady];
+        let all: Vec<_> = (1..).zip(states).map(|(port, state)| endpoint(port, state)).collect();
         assert_eq!(ports(&all), [1]);
-        assert_eq!(ports(&all[1..]), [2]);
-        assert_eq!(ports(&all[2..]), [0_u16; 0]);
+        assert_eq!(ports(&all[1..]), [2, 3]);
+        assert_eq!(ports(&all[3..]), [0_u16; 0]);
     }
 }

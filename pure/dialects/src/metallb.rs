@@ -21,11 +21,13 @@ use crate::{codes, selector};
 pub(crate) fn pool(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::IpAddressPool = findings.read()?;
     let spec = raw.spec.unwrap_or_default();
+    let written = spec.addresses.unwrap_or_default();
     let pool = Pool {
         id: findings.id(),
         object: findings.object().clone(),
         labels: raw.metadata.labels.unwrap_or_default(),
-        ranges: ranges(spec.addresses.as_deref().unwrap_or_default(), findings),
+        ranges: ranges(&written, findings),
+        mapped: addresses::mapped(&written),
         auto_assign: spec.auto_assign.unwrap_or(true),
         avoid_buggy_ips: spec.avoid_buggy_ips.unwrap_or(false),
         allocation: spec.service_allocation.map(|written| allocation(&written, findings)),
@@ -212,7 +214,12 @@ fn preferred(
         };
         preferred.push(PreferredNodes {
             weight: u32::try_from(weight).expect("1 to 100 fits"),
-            preference: selector::one(preference, &path.key("preference"), findings),
+            preference: selector::one(
+                preference,
+                &path.key("preference"),
+                selector::Repeats::Taken,
+                findings,
+            ),
         });
     }
     preferred

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use steelyard_manifest::kinds::{LabelSelector, LabelSelectorRequirement};
-use steelyard_model::{FieldPath, Labels, Operator, Requirement, Selector};
+use steelyard_model::{FieldPath, Labels, Operator, Requirement, Selector, Severity};
 
 use crate::codes;
 use crate::findings::Findings;
@@ -27,18 +27,39 @@ pub(crate) fn list(
     for (index, selector) in written.unwrap_or_default().iter().enumerate() {
         let path = path.index(index);
         if !seen.insert(in_order(selector)) {
-            let message = format!("{path} repeats an earlier selector");
-            findings.invalid(codes::ENTRY_DUPLICATE, &path, message, "remove one of the two");
+            Repeats::Refused.found(&path, "an earlier selector", findings);
         }
-        selectors.push(one(selector, &path, findings));
+        selectors.push(one(selector, &path, Repeats::Refused, findings));
     }
     selectors
+}
+
+/// What becomes of a selector that says something twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeats {
+    /// MetalLB refuses it.
+    Refused,
+    /// MetalLB takes it.
+    Taken,
+}
+
+impl Repeats {
+    fn found(self, path: &FieldPath, what: &str, findings: &mut Findings<'_>) {
+        let (message, help) = (format!("{path} repeats {what}"), "remove one of the two");
+        match self {
+            Self::Refused => findings.invalid(codes::ENTRY_DUPLICATE, path, message, help),
+            Self::Taken => {
+                findings.say(Severity::Warning, codes::ENTRY_DUPLICATE, path, message, help);
+            }
+        }
+    }
 }
 
 /// One selector; all of its requirements hold.
 pub(crate) fn one(
     written: &LabelSelector,
     owner: &FieldPath,
+    repeats: Repeats,
     findings: &mut Findings<'_>,
 ) -> Selector {
     let path = owner.key("matchExpressions");
@@ -46,10 +67,11 @@ pub(crate) fn one(
     let written_expressions = written.match_expressions.as_deref().unwrap_or_default();
     for (index, expression) in written_expressions.iter().enumerate() {
         let path = path.index(index);
-        let Some(requirement) = requirement(expression, &path, findings) else { continue };
+        let Some(requirement) = requirement(expression, &path, repeats, findings) else {
+            continue;
+        };
         if expressions.iter().any(|other| is_same(other, &requirement)) {
-            let message = format!("{path} repeats an earlier expression");
-            findings.invalid(codes::ENTRY_DUPLICATE, &path, message, "remove one of the two");
+            repeats.found(&path, "an earlier expression", findings);
         }
         expressions.push(requirement);
     }
@@ -130,6 +152,7 @@ fn is_label_text(text: &str) -> bool {
 fn requirement(
     written: &LabelSelectorRequirement,
     path: &FieldPath,
+    repeats: Repeats,
     findings: &mut Findings<'_>,
 ) -> Option<Requirement> {
     let key = written.key.clone().filter(|key| !key.is_empty());
@@ -145,7 +168,12 @@ fn requirement(
     let operator =
         findings.choice(&path.key("operator"), written.operator.as_deref(), &OPERATORS)?;
     let values = written.values.clone().unwrap_or_default();
-    check_values(operator, &values, &path.key("values"), findings);
+    let path = path.key("values");
+    check_values(operator, &values, &path, findings);
+    let mut seen = BTreeSet::new();
+    for (index, value) in values.iter().enumerate().filter(|(_, value)| !seen.insert(*value)) {
+        repeats.found(&path.index(index), &format!("the value `{value}`"), findings);
+    }
     Some(Requirement { key: key?, operator, values })
 }
 
@@ -172,13 +200,7 @@ fn check_values(
             "remove `values`, or use In or NotIn",
         );
     }
-    let mut seen = BTreeSet::new();
     for (index, value) in values.iter().enumerate() {
         check_value(value, &path.index(index), findings);
-        if !seen.insert(value) {
-            let message = format!("value `{value}` is listed twice");
-            let path = path.index(index);
-            findings.invalid(codes::ENTRY_DUPLICATE, &path, message, "remove one of the two");
-        }
     }
 }

@@ -14,6 +14,9 @@ pub const LOAD_BALANCER_IPS: &str = "loadBalancerIPs";
 /// Name of the annotation that allows an address to be shared.
 pub const ALLOW_SHARED_IP: &str = "allow-shared-ip";
 
+/// The annotation that notes the pool of a Service's addresses; only ever under this prefix.
+pub(crate) const ALLOCATED_FROM: &str = "metallb.io/ip-allocated-from-pool";
+
 /// An annotation as it is written on a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Annotation<'a> {
@@ -31,10 +34,18 @@ pub fn annotation<'a>(service: &'a Service, name: &str) -> Option<Annotation<'a>
 }
 
 /// Keys with the older prefix among those that allocation reads.
+pub(crate) fn deprecated_requests(service: &Service) -> impl Iterator<Item = &str> {
+    let read = |key: &&str| {
+        let name = key.strip_prefix(DEPRECATED_PREFIX);
+        name.is_some_and(|name| [ADDRESS_POOL, LOAD_BALANCER_IPS, ALLOW_SHARED_IP].contains(&name))
+    };
+    deprecated(service).filter(read)
+}
+
+/// Keys with the older prefix, whether they mean something or not.
 pub(crate) fn deprecated(service: &Service) -> impl Iterator<Item = &str> {
-    let names = [ADDRESS_POOL, LOAD_BALANCER_IPS, ALLOW_SHARED_IP].into_iter();
-    let written = names.filter_map(|name| prefixed(service, DEPRECATED_PREFIX, name));
-    written.map(|annotation| annotation.key)
+    let keys = service.annotations.keys();
+    keys.map(String::as_str).filter(|key| key.starts_with(DEPRECATED_PREFIX))
 }
 
 fn prefixed<'a>(service: &'a Service, prefix: &str, name: &str) -> Option<Annotation<'a>> {

@@ -137,16 +137,15 @@ impl Ledger {
         })
     }
 
-    /// All places of `pool` and `family` used on these terms, in order.
-    pub(crate) fn sharing(
-        &self,
-        terms: &Terms,
-        pool: usize,
-        family: Family,
-    ) -> impl Iterator<Item = Place> {
+    /// A place of `pool` and `family` used under this key: on these terms if there is one, else
+    /// by others that only have the key in common.
+    pub(crate) fn under_key(&self, terms: &Terms, pool: usize, family: Family) -> Option<Place> {
         let (from, to) = ((pool, family, (0, 0)), (pool, family, (usize::MAX, u128::MAX)));
-        let shared = self.shared.get(terms).into_iter();
-        shared.flat_map(move |shared| shared.places.range(from..=to).copied())
+        let first = |shared: &SharedAddresses| shared.places.range(from..=to).next().copied();
+        let key = Terms { key: terms.key.clone(), backend: "".into() };
+        let with_key = self.shared.range(key..).take_while(|(it, _)| it.key == terms.key);
+        let mut any = with_key.filter(|_| !terms.key.is_empty()).map(|(_, shared)| shared);
+        self.shared.get(terms).and_then(first).or_else(|| any.find_map(first))
     }
 
     /// Remembers that all shared places before `place` conflict with `ports`.
@@ -184,5 +183,7 @@ fn disagreement(theirs: &Terms, ours: &Terms) -> Option<Disagreement> {
         let (theirs, ours) = (theirs.key.to_string(), ours.key.to_string());
         return Some(Disagreement::Key { theirs, ours });
     }
-    (theirs.backend != ours.backend).then_some(Disagreement::Backend)
+    let (theirs, ours) = (&*theirs.backend, &*ours.backend);
+    let differ = || Disagreement::Backend { theirs: theirs.to_owned(), ours: ours.to_owned() };
+    (theirs != ours).then(differ)
 }

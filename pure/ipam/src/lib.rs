@@ -31,7 +31,7 @@ pub use allocator::{Absent, Allocator, Options};
 pub use annotation::{ADDRESS_POOL, ALLOW_SHARED_IP, Annotation, LOAD_BALANCER_IPS, annotation};
 pub use assignment::{Assignment, Assignments, Event, EventKind, PoolUsage, Reason};
 pub use explain::{Exclusion, Rule, selector_text};
-pub use refusal::{Conflict, Disagreement, Refusal};
+pub use refusal::{BadRequest, Conflict, Disagreement, Refusal};
 
 /// So many exclusions at most are worked out ahead; beyond, [`Allocator::exclusions`] has them
 /// one Service at a time.

@@ -35,6 +35,8 @@ pub enum Refusal {
     PoolFull {
         /// The pool.
         pool: NamespacedName,
+        /// Whether one of each family is wanted.
+        dual: bool,
     },
     /// No pool has a free address for it.
     NoneAvailable,
@@ -55,10 +57,7 @@ pub enum Refusal {
     /// It has no cluster address by choice.
     Headless,
     /// What is written is not a request for addresses.
-    InvalidRequest {
-        /// What is wrong.
-        text: String,
-    },
+    InvalidRequest(BadRequest),
     /// It requires two families and the cluster gave it one.
     NotEnoughClusterIps {
         /// What the cluster gave it.
@@ -69,6 +68,35 @@ pub enum Refusal {
         /// What the cluster gave it.
         cluster_ips: Vec<IpAddr>,
     },
+}
+
+/// What is written where addresses are asked for, and is no request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadRequest {
+    /// Both the annotation and the field ask.
+    Twice,
+    /// The field holds no address.
+    Field(String),
+    /// The annotation holds something that is no address.
+    List(String),
+    /// The annotation holds addresses that no Service can have together.
+    Families(Vec<IpAddr>),
+}
+
+/// As MetalLB names the annotation, whatever its prefix.
+const LISTED: &str = "metallb.io/loadBalancerIPs";
+
+impl fmt::Display for BadRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Twice => {
+                write!(f, "service can not have both {LISTED} and svc.Spec.LoadBalancerIP")
+            }
+            Self::Field(text) => write!(f, "invalid spec.loadBalancerIP {text:?}"),
+            Self::List(text) => write!(f, "invalid {LISTED}: {text:?}"),
+            Self::Families(addresses) => NoFamilies(addresses).fmt(f),
+        }
+    }
 }
 
 /// Who has an address, and why it cannot be shared.
@@ -102,7 +130,12 @@ pub enum Disagreement {
         ours: String,
     },
     /// Their traffic policies or, under Local, their selectors differ.
-    Backend,
+    Backend {
+        /// Selector under Local of the one that has it, empty under Cluster.
+        theirs: String,
+        /// The same of the one that wants it.
+        ours: String,
+    },
     /// Both use this port.
     Port(Protocol, u16),
 }
@@ -120,7 +153,10 @@ impl fmt::Display for Refusal {
             Self::UnknownPool { name } | Self::AmbiguousPool { name } => {
                 write!(f, "unknown pool {name:?}")
             }
-            Self::PoolFull { pool } => write!(f, "no available IPs in pool {}", pool.name),
+            Self::PoolFull { pool, dual } => {
+                let whose = if *dual { " for dual IPFamily" } else { "" };
+                write!(f, "no available IPs in pool {}{whose}", pool.name)
+            }
             Self::NoneAvailable => f.write_str("no available IPs"),
             Self::WrongFamilies { addresses } => write!(
                 f,
@@ -134,15 +170,13 @@ impl fmt::Display for Refusal {
             ),
             Self::NotHeld => f.write_str("steelyard.lock has no address for it yet"),
             Self::Headless => f.write_str("headless Services have no address"),
-            Self::InvalidRequest { text } => f.write_str(text),
+            Self::InvalidRequest(bad) => bad.fmt(f),
             Self::NotEnoughClusterIps { cluster_ips } => {
                 let list: Vec<_> = cluster_ips.iter().map(ToString::to_string).collect();
                 let list = list.join(" ");
                 write!(f, "Service requires dual stack but not enough clusterips [{list}]")
             }
-            Self::ClusterIpFamilies { cluster_ips } => {
-                write!(f, "Failed to retrieve ClusterIPs IPFamily for {}", Quoted(cluster_ips))
-            }
+            Self::ClusterIpFamilies { cluster_ips } => NoFamilies(cluster_ips).fmt(f),
         }
     }
 }
@@ -159,6 +193,19 @@ impl fmt::Display for Conflict {
             self.service,
             others.join(",")
         )
+    }
+}
+
+/// Why addresses tell no families.
+pub(crate) struct NoFamilies<'a>(pub(crate) &'a [IpAddr]);
+
+impl fmt::Display for NoFamilies<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addresses = Quoted(self.0);
+        match self.0.len() {
+            2 => write!(f, "IPFamilyForAddresses: same address family {addresses}"),
+            count => write!(f, "IPFamilyForAddresses: invalid ips length {count} {addresses}"),
+        }
     }
 }
 

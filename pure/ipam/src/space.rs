@@ -4,7 +4,7 @@
 //! and .255 before numbering), so "first free" is a look at one [`Intervals`]. A /64 costs what a
 //! /24 costs; a full range is answered without looking at its addresses.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use steelyard_model::{AddressRange, Family, Pool};
@@ -22,7 +22,10 @@ pub(crate) type Position = (usize, u128);
 /// All addresses of a family in a pool.
 #[derive(Clone, Debug)]
 pub(crate) struct Space {
+    /// One for each entry as written; then those of network addresses, which come last.
     ranges: Vec<RangeSpace>,
+    /// Which of `ranges` has the network address of an entry, by entry.
+    networks: BTreeMap<usize, usize>,
     /// Ranges that have a free address.
     open: BTreeSet<usize>,
     /// Addresses in use.
@@ -51,25 +54,31 @@ struct Numbering {
 impl Space {
     /// Everything free.
     pub(crate) fn new(pool: &Pool, family: Family) -> Self {
-        let ranges: Vec<_> = pool
-            .ranges
-            .iter()
-            .filter(|range| range.family() == family)
-            .map(|range| RangeSpace {
-                numbering: Numbering::new(range, pool.avoid_buggy_ips),
-                used: Intervals::default(),
-            })
-            .collect();
+        let mut ranges = Vec::new();
+        let mut networks = Vec::new();
+        let written = pool.ranges.iter().filter(|range| range.family() == family);
+        for (entry, range) in written.enumerate() {
+            let (network, rest) = without_network(range);
+            ranges.push(RangeSpace::new(&rest, pool.avoid_buggy_ips));
+            networks.extend(network.map(|it| (entry, it)));
+        }
+        let at_the_end = |(entry, range)| {
+            ranges.push(RangeSpace::new(&range, pool.avoid_buggy_ips));
+            (entry, ranges.len() - 1)
+        };
+        let networks = networks.into_iter().map(at_the_end).collect();
         let has_some = |(_, range): &(usize, &RangeSpace)| range.numbering.last.is_some();
         let open = ranges.iter().enumerate().filter(has_some).map(|(index, _)| index).collect();
         let capacity = ranges.iter().fold(0, |sum: u64, range| sum.saturating_add(range.size()));
         let endless = i64::MAX.unsigned_abs();
-        Self { ranges, open, assigned: 0, capacity: capacity.min(endless) }
+        Self { ranges, networks, open, assigned: 0, capacity: capacity.min(endless) }
     }
 
-    /// The place of `address` in a range; none if it is not there or left out.
-    pub(crate) fn position(&self, range: usize, address: IpAddr) -> Option<Position> {
-        Some((range, self.ranges[range].numbering.number(address)?))
+    /// The place of `address` in an entry; none if it is not there or left out.
+    pub(crate) fn position(&self, entry: usize, address: IpAddr) -> Option<Position> {
+        let network = self.networks.get(&entry).copied();
+        let number = |range: usize| Some((range, self.ranges[range].numbering.number(address)?));
+        number(entry).or_else(|| number(network?))
     }
 
     /// The address at a position of this space.
@@ -77,7 +86,8 @@ impl Space {
         self.ranges[range].numbering.address(number)
     }
 
-    /// The first free address: ranges as written, within a range lowest first.
+    /// The first free address: ranges as written, within a range lowest first; a network address
+    /// only where nothing else is free.
     pub(crate) fn first_free(&self) -> Option<Position> {
         let &range = self.open.first()?;
         let number = self.ranges[range].first_free().expect("open ranges have a free address");
@@ -114,7 +124,26 @@ impl Space {
     }
 }
 
+/// An IPv4 entry that begins with an address ending in .0 very likely begins with that of a
+/// network, which hosts and routers treat as no host's: that address, and the rest. In an entry of
+/// one or two addresses it is like any other (RFC 3021).
+fn without_network(range: &AddressRange) -> (Option<AddressRange>, AddressRange) {
+    let (start, end) = (to_number(range.start()), to_number(range.end()));
+    if range.family() != Family::V4 || start % 256 != 0 || end - start < 2 {
+        return (None, *range);
+    }
+    let part = |from, to| {
+        let address = |number| from_number(Family::V4, number);
+        AddressRange::new(address(from), address(to)).expect("in order, as the whole is")
+    };
+    (Some(part(start, start)), part(start + 1, end))
+}
+
 impl RangeSpace {
+    fn new(range: &AddressRange, avoid_buggy: bool) -> Self {
+        Self { numbering: Numbering::new(range, avoid_buggy), used: Intervals::default() }
+    }
+
     fn first_free(&self) -> Option<u128> {
         self.used.first_absent(self.numbering.last?)
     }

@@ -8,7 +8,7 @@ use steelyard_model::{
 };
 
 use crate::annotation::{ADDRESS_POOL, ALLOW_SHARED_IP, LOAD_BALANCER_IPS, annotation};
-use crate::refusal::Refusal;
+use crate::refusal::{BadRequest, Refusal};
 
 /// Whether a Service gets addresses here at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(crate) enum Request {
     /// Exactly these.
     Addresses(Vec<IpAddr>),
     /// Something that is no request; what the Service holds stays.
-    Invalid(String),
+    Invalid(BadRequest),
 }
 
 /// On what terms an address may be shared.
@@ -196,16 +196,12 @@ fn request(service: &Service) -> (Request, FieldPath) {
     match (written, &service.load_balancer_ip) {
         (None, None) => (Request::Any, path),
         (None, Some(text)) => {
-            let invalid = || Request::Invalid(format!("invalid {path} {text:?}"));
+            let invalid = || Request::Invalid(BadRequest::Field(text.clone()));
             let request = address(text).map(|it| Request::Addresses(vec![it]));
             (request.unwrap_or_else(invalid), path)
         }
-        (Some(written), None) => (parse_addresses(written.key, written.value), written.path()),
-        (Some(written), Some(_)) => {
-            let key = written.key;
-            let text = format!("service can not have both {key} and svc.Spec.LoadBalancerIP");
-            (Request::Invalid(text), written.path())
-        }
+        (Some(written), None) => (parse_addresses(written.value), written.path()),
+        (Some(written), Some(_)) => (Request::Invalid(BadRequest::Twice), written.path()),
     }
 }
 
@@ -213,18 +209,15 @@ fn address(text: &str) -> Option<IpAddr> {
     text.trim().parse().ok().map(|address: IpAddr| address.to_canonical())
 }
 
-fn parse_addresses(key: &str, value: &str) -> Request {
+fn parse_addresses(value: &str) -> Request {
     let parsed: Option<Vec<IpAddr>> = value.split(',').map(address).collect();
     let Some(addresses) = parsed else {
-        return Request::Invalid(format!("invalid {key}: {value:?}"));
+        return Request::Invalid(BadRequest::List(value.to_owned()));
     };
     if model::Families::of(&addresses).is_some() {
         return Request::Addresses(addresses);
     }
-    match *addresses {
-        [a, b] => Request::Invalid(format!("\"{a}\" \"{b}\" has the same family")),
-        _ => Request::Invalid(format!("more than two addresses {value:?}")),
-    }
+    Request::Invalid(BadRequest::Families(addresses))
 }
 
 fn terms(service: &Service) -> Terms {

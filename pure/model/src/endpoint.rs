@@ -27,6 +27,8 @@ pub struct Endpoint {
 pub enum EndpointState {
     /// Takes new connections.
     Ready,
+    /// Not ready but answering: used when nothing is ready.
+    Serving,
     /// On its way out but still answering: used when nothing is ready.
     Terminating,
     /// Takes none.
@@ -98,6 +100,18 @@ pub struct Workload {
     pub replicas: u32,
     /// Container ports of the template: name (where given), protocol, number.
     pub ports: Vec<(Option<String>, Protocol, u16)>,
+}
+
+impl EndpointState {
+    /// Whether it answers.
+    pub fn serves(self) -> bool {
+        self != Self::NotReady
+    }
+
+    /// Whether it is used only when nothing is ready.
+    pub fn is_last_resort(self) -> bool {
+        matches!(self, Self::Serving | Self::Terminating)
+    }
 }
 
 impl Endpoint {

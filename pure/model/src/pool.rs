@@ -19,6 +19,9 @@ pub struct Pool {
     pub labels: Labels,
     /// `spec.addresses` in order, one entry each; never empty.
     pub ranges: Vec<AddressRange>,
+    /// Those of `ranges`, by index, that are written as a CIDR of IPv4-mapped IPv6
+    /// (`::ffff:10.0.0.0/120`): MetalLB compares that length with those of IPv4 prefixes.
+    pub mapped: Vec<usize>,
     /// `spec.autoAssign`: false gives addresses on explicit request only.
     pub auto_assign: bool,
     /// `spec.avoidBuggyIPs`: IPv4 addresses that end in .0 or .255 are left out.

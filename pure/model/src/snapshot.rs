@@ -1,6 +1,6 @@
 //! The world after the one join: immutable, ordered, complete.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -48,6 +48,14 @@ pub struct Snapshot {
     pub diagnostics: Diagnostics,
 }
 
+impl Snapshot {
+    /// The pool of this name.
+    pub fn pool(&self, id: &NamespacedName) -> Option<&Pool> {
+        let place = self.pools.binary_search_by(|pool| pool.id.cmp(id)).ok()?;
+        Some(&self.pools[place])
+    }
+}
+
 /// A Service with its endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolvedService {
@@ -55,6 +63,9 @@ pub struct ResolvedService {
     pub service: Arc<Service>,
     /// Its ports, in order of the Service.
     pub ports: Vec<ResolvedPort>,
+    /// Nodes where endpoints answer, on whatever port; none for endpoints that nobody placed. What
+    /// decides who announces an address, as with MetalLB, which does not look at ports.
+    pub places: BTreeSet<Option<Arc<str>>>,
     /// Who takes the traffic to its address.
     pub served_by: ServedBy,
 }

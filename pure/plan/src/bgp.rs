@@ -4,7 +4,8 @@
 //! node, the node answers itself, is not excluded and has a network, and somebody serves: any
 //! endpoint under externalTrafficPolicy Cluster, one on that node under Local, our own listener
 //! for a vip of the gateway. Where advertisements that select the Service on a node contradict
-//! each other in LOCAL_PREF, that node announces none of them.
+//! each other in LOCAL_PREF, that node announces none of them. As with MetalLB that is judged by
+//! the families of the pool, whichever the Service has an address of.
 //!
 //! Routes to one prefix become one: communities of all, the highest LOCAL_PREF, all Services.
 //!
@@ -13,13 +14,14 @@
 mod announcing;
 mod sessions;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use steelyard_ipam::Assignment;
 use steelyard_model::service::Family;
 use steelyard_model::{NamespacedName, ResolvedService, Selector, ServedBy, TrafficPolicy};
 
-use crate::endpoints::{serving, serving_places};
+use crate::endpoints::places;
 use crate::obstacle::Obstacle;
 use crate::rows::{BgpRow, PeerRow, Protocol};
 use crate::scene::Scene;
@@ -103,13 +105,14 @@ impl Bgp {
             Some(Obstacle::NoNode)
         } else if !serving_nodes.is_empty() {
             None
-        } else if serving(resolved).next().is_none() {
+        } else if resolved.places.is_empty() {
             Some(Obstacle::NoEndpoint)
         } else {
             Some(Obstacle::NoLocalEndpoint)
         };
-        let families: Vec<Family> =
-            assignment.addresses.iter().map(|address| Family::of(*address)).collect();
+        let pool = assignment.pool.as_ref().and_then(|id| scene.snapshot.pool(id));
+        let ranges = pool.map_or(&[][..], |pool| &pool.ranges);
+        let families: BTreeSet<Family> = ranges.iter().map(|range| range.family()).collect();
         let ads = (scene.snapshot, &self.selected[..]);
         let found = announcing(ads, advertisements, &serving_nodes, &families);
         reach.contradiction = found.contradiction;
@@ -179,7 +182,7 @@ fn with_endpoints(scene: &Scene<'_>, resolved: &ResolvedService, nodes: &[usize]
     if resolved.served_by == ServedBy::Gateway {
         return nodes.to_vec();
     }
-    let places = serving_places(resolved);
+    let places = places(resolved);
     if resolved.service.external_traffic_policy == TrafficPolicy::Cluster {
         return if places.is_empty() { Vec::new() } else { nodes.to_vec() };
     }

@@ -18,7 +18,7 @@ use steelyard_ipam::{ALLOW_SHARED_IP, Assignment, annotation};
 use steelyard_model::{NamespacedName, ResolvedService, Selector, ServedBy, TrafficPolicy};
 
 use crate::election::Candidate;
-use crate::endpoints::{serving, serving_places};
+use crate::endpoints::places;
 use crate::obstacle::Obstacle;
 use crate::rows::{Layer2Row, Protocol};
 use crate::scene::Scene;
@@ -164,7 +164,7 @@ pub(crate) fn outlook(
     if outlook.eligible.is_empty() {
         outlook.obstacle = Some(if outlook.could.is_empty() {
             Obstacle::NoNode
-        } else if serving(resolved).next().is_none() {
+        } else if resolved.places.is_empty() {
             Obstacle::NoEndpoint
         } else {
             Obstacle::NoLocalEndpoint
@@ -211,10 +211,10 @@ fn with_endpoints(
         return candidates.clone();
     }
     if resolved.service.external_traffic_policy == TrafficPolicy::Cluster {
-        let any = serving(resolved).next().is_some();
+        let any = !resolved.places.is_empty();
         return if any { candidates.clone() } else { Arc::default() };
     }
-    let places = serving_places(resolved);
+    let places = places(resolved);
     let here = |it: &&Candidate| scene.nodes.is_among(it.node, &places);
     candidates.iter().filter(here).copied().collect()
 }

@@ -38,6 +38,7 @@ fn pool(name: &str, ranges: &[(&str, &str)]) -> Pool {
         object: Arc::new(ObjectRef::new("IPAddressPool", "metallb-system", name)),
         labels: Default::default(),
         ranges: ranges.iter().map(range).collect(),
+        mapped: Vec::new(),
         auto_assign: true,
         avoid_buggy_ips: false,
         allocation: None,

@@ -1,6 +1,6 @@
 //! A small world by hand: what is run, and what comes of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -63,7 +63,8 @@ fn world(workloads: Vec<Workload>, services: Vec<Service>) -> Snapshot {
     let resolved = |service: Service| {
         let served_by = ServedBy::Forward;
         let id = service.id.clone();
-        (id, ResolvedService { service: Arc::new(service), ports: Vec::new(), served_by })
+        let (ports, places) = (Vec::new(), BTreeSet::new());
+        (id, ResolvedService { service: Arc::new(service), ports, places, served_by })
     };
     Snapshot {
         workloads: workloads.into(),

@@ -312,6 +312,7 @@ fn ports(
 fn endpoint(endpoint: &Endpoint) -> Value {
     let state = match endpoint.state {
         EndpointState::Ready => "ready",
+        EndpointState::Serving => "serving",
         EndpointState::Terminating => "terminating",
         EndpointState::NotReady => "not ready",
     };

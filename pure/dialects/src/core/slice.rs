@@ -107,14 +107,16 @@ fn ports(
     ports
 }
 
-/// An absent `ready` is yes, an absent `serving` is what `ready` is.
+/// An absent `ready` is yes, an absent `serving` is what `ready` is. One of the two is enough to
+/// answer.
 fn state(conditions: Option<&raw::EndpointConditions>) -> EndpointState {
     let ready = conditions.and_then(|conditions| conditions.ready).unwrap_or(true);
     let serving = conditions.and_then(|conditions| conditions.serving).unwrap_or(ready);
     let terminating = conditions.and_then(|conditions| conditions.terminating).unwrap_or(false);
-    match (ready, serving && terminating) {
-        (_, true) => EndpointState::Terminating,
-        (true, false) => EndpointState::Ready,
+    match (ready, serving) {
+        (_, true) if terminating => EndpointState::Terminating,
+        (true, _) => EndpointState::Ready,
+        (false, true) => EndpointState::Serving,
         (false, false) => EndpointState::NotReady,
     }
 }

@@ -30,6 +30,15 @@ pub(crate) fn parse(text: &str) -> Result<AddressRange, Fault> {
     }
 }
 
+/// Which entries are CIDRs of IPv4-mapped IPv6. All entries must be valid.
+pub(crate) fn mapped(written: &[String]) -> Vec<usize> {
+    let is_mapped = |text: &str| {
+        let net = network(text);
+        net.is_some_and(|net| net.addr().is_ipv6() && net.network().to_canonical().is_ipv4())
+    };
+    (0..written.len()).filter(|index| is_mapped(&written[*index])).collect()
+}
+
 fn range(text: &str, start: &str, end: &str) -> Result<AddressRange, Fault> {
     let address = |side: &str| {
         side.parse::<IpAddr>().map(|address| address.to_canonical()).map_err(|_| {

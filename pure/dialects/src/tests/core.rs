@@ -266,13 +266,15 @@ fn slices_and_endpoints() {
              addressType: IPv4\nports: [{{name: web, port: 8080}}, {{}}]\n\
              endpoints: [{{addresses: [10.0.0.1]}}, {{addresses: [10.0.0.2], conditions: \
              {{ready: false, serving: true, terminating: true}}}}, {{addresses: [10.0.0.3], \
-             conditions: {{ready: false}}, nodeName: n1}}]\n"
+             conditions: {{ready: false}}, nodeName: n1}}, {{addresses: [10.0.0.4], conditions: {{ready: false, \
+             serving: true}}}}, {{addresses: [10.0.0.5], conditions: {{serving: false}}}}]\n"
         )
     };
     let labelled = slice(", labels: {kubernetes.io/service-name: a}");
     let Item::EndpointSlice(read) = only(lowered(&labelled)) else { panic!("a slice") };
     let states: Vec<EndpointState> = read.endpoints.iter().map(|(_, state, _)| *state).collect();
-    let expected = [EndpointState::Ready, EndpointState::Terminating, EndpointState::NotReady];
+    use EndpointState::{NotReady, Ready, Serving, Terminating};
+    let expected = [Ready, Terminating, NotReady, Serving, Ready];
     assert_eq!(states, expected);
     assert_eq!(read.service.to_string(), "default/a");
     assert_eq!((read.ports[0].port, read.ports[1].port), (Some(8080), None));

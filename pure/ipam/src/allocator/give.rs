@@ -9,7 +9,7 @@ use super::{Allocator, Claim};
 use crate::assignment::{Event, Reason};
 use crate::ledger::{Place, Slot};
 use crate::pools::Named;
-use crate::refusal::Refusal;
+use crate::refusal::{Quoted, Refusal};
 use crate::wish::{Families, Request, Standing};
 
 impl Allocator {
@@ -44,13 +44,13 @@ impl Allocator {
             }
             Standing::Ours => {}
         }
-        if let Request::Invalid(text) = &claim.wish.request {
-            let message = format!("invalid requested loadbalancer IPs: {text}");
-            let refusal = Refusal::InvalidRequest { text: text.clone() };
-            let claim = self.claim_mut(slot);
-            claim.tell(Event::warning("LoadBalancerFailed", message));
-            claim.refusal = claim.grant.is_none().then_some(refusal);
-            return;
+        if let Request::Invalid(bad) = &claim.wish.request {
+            let refusal = Refusal::InvalidRequest(bad.clone());
+            if claim.grant.is_none() {
+                return self.refuse(slot, refusal);
+            }
+            let message = format!("invalid requested loadbalancer IPs: {bad}");
+            return self.claim_mut(slot).tell(Event::warning("LoadBalancerFailed", message));
         }
         if claim.grant.is_some() {
             return;
@@ -72,8 +72,12 @@ impl Allocator {
             Refusal::NotEnoughClusterIps { .. } => {
                 Some(Event::warning("not enough clusterips", refusal.to_string()))
             }
-            Refusal::ClusterIpFamilies { .. } => {
-                Some(Event::warning("noclusterIPsIPFamily", refusal.to_string()))
+            // Else it is like any other reason why none is allocated.
+            Refusal::ClusterIpFamilies { cluster_ips } if claim.had_addresses() => {
+                let (list, first) = (Quoted(cluster_ips), cluster_ips[0]);
+                let message =
+                    format!("Failed to retrieve ClusterIPs IPFamily for {list} {first}: {refusal}");
+                Some(Event::warning("noclusterIPsIPFamily", message))
             }
             refusal => {
                 let message = format!("Failed to allocate IP for \"{}\": {refusal}", claim.id);
@@ -126,7 +130,8 @@ impl Allocator {
             return Err(Refusal::NotForService { pool });
         }
         let families = self.settled_families(slot, &[index]);
-        self.in_list(slot, &[index], families).ok_or(Refusal::PoolFull { pool })
+        let dual = matches!(families, Families::Both { .. });
+        self.in_list(slot, &[index], families).ok_or(Refusal::PoolFull { pool, dual })
     }
 
     fn in_any(&mut self, slot: Slot) -> Option<(Vec<Place>, Reason)> {
@@ -295,6 +300,11 @@ impl Allocator {
 }
 
 impl Claim {
+    /// Whether it had addresses before.
+    fn had_addresses(&self) -> bool {
+        !self.held.addresses.is_empty() || !self.status().is_empty()
+    }
+
     /// Adds an event, once.
     pub(super) fn tell(&mut self, event: Event) {
         if !self.events.contains(&event) {

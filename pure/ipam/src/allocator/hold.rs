@@ -1,4 +1,4 @@
-//! Who keeps what: the addresses of statuses, then those held, checked against pools, families,
+//! Who keeps what: the addresses held, then those of statuses, checked against pools, families,
 //! sharing and requests as they are now.
 
 use std::net::IpAddr;
@@ -9,8 +9,20 @@ use super::{Allocator, Claim};
 use crate::assignment::{Event, Reason};
 use crate::ledger::{Place, Slot};
 use crate::pools::Named;
-use crate::refusal::{Conflict, Quoted, Refusal};
+use crate::refusal::{Conflict, NoFamilies, Quoted, Refusal};
 use crate::wish::{Families, Request, Standing};
+
+/// What says that a Service has addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// What came out last time.
+    ByState,
+    /// Its own status; in a file it may be old, or copied from another Service.
+    ByStatus,
+}
+
+/// The first that can be kept counts.
+const SAID: [Said; 2] = [Said::ByState, Said::ByStatus];
 
 /// How addresses fit the families that a Service must have.
 enum Fit<'a> {
@@ -25,29 +37,23 @@ enum Fit<'a> {
 }
 
 impl Allocator {
-    /// Stages 1 and 2 (what statuses say, what is held) and 3 (the other half of a pair).
+    /// Stages 1 and 2 (what is held, what statuses say) and 3 (the other half of a pair).
     pub(super) fn hold_all(&mut self, active: &[Slot]) {
         let mut order = active.to_vec();
-        // Who changed its terms of sharing gives way to who did not; a status that says something
-        // else than what was given last to one that is confirmed by it.
-        order.sort_by_cached_key(|&slot| {
-            (self.claim(slot).changed_terms(), !self.is_confirmed(slot))
-        });
-        for from in [Reason::Status, Reason::Held] {
-            for &slot in &order {
-                for said in self.said(slot, &from) {
-                    self.hold(slot, &said);
-                }
-            }
+        // Who changed its terms of sharing gives way to who did not.
+        order.sort_by_cached_key(|&slot| self.claim(slot).changed_terms());
+        for &slot in &order {
+            self.hold(slot, Said::ByState);
         }
         for &slot in active {
             self.reserve(slot);
         }
+        for &slot in &order {
+            self.hold(slot, Said::ByStatus);
+        }
         for &slot in active {
-            for said in
-                self.said(slot, &Reason::Status).into_iter().chain(self.said(slot, &Reason::Held))
-            {
-                self.complete(slot, &said);
+            for from in SAID {
+                self.complete(slot, from);
             }
         }
         for &slot in active {
@@ -55,44 +61,25 @@ impl Allocator {
         }
     }
 
-    /// Whether what a Service would keep by its status is what it was given last.
-    fn is_confirmed(&self, slot: Slot) -> bool {
+    /// What a Service is said to have; nothing once it has something.
+    fn said(&self, slot: Slot, from: Said) -> Option<Vec<IpAddr>> {
         let claim = self.claim(slot);
-        let said = self.said(slot, &Reason::Status);
-        let Some(Fit::These(kept)) = said.first().map(|said| fit(said, claim.wish.families)) else {
-            return false;
-        };
-        kept.iter().all(|address| claim.held.addresses.contains(address))
-    }
-
-    /// What a Service is said to have; nothing once it has something. Where it holds more than
-    /// its status says, the status is from before it got the rest.
-    fn said(&self, slot: Slot, from: &Reason) -> Vec<Vec<IpAddr>> {
-        let claim = self.claim(slot);
-        let (status, held) = (claim.status(), &claim.held.addresses);
         let ours = claim.wish.standing == Standing::Ours && claim.service.is_some();
         if !ours || claim.grant.is_some() {
-            return Vec::new();
+            return None;
         }
-        let grown = held.len() > status.len()
-            && status.iter().all(|it| held.contains(it))
-            && matches!(fit(held, claim.wish.families), Fit::These(kept) if kept.len() == held.len());
-        let lists: &[&[IpAddr]] = match from {
-            Reason::Status if status.is_empty() => &[],
-            Reason::Status if grown => &[held, status],
-            Reason::Status => &[status],
-            _ => &[held],
+        let addresses = match from {
+            Said::ByState => &claim.held.addresses,
+            Said::ByStatus => claim.status(),
         };
-        lists.iter().filter(|list| !list.is_empty()).map(|list| list.to_vec()).collect()
+        (!addresses.is_empty()).then(|| addresses.to_vec())
     }
 
-    /// Lets a Service keep `said`, or the part of it that it needs, if it may.
-    fn hold(&mut self, slot: Slot, said: &[IpAddr]) {
+    /// Lets a Service keep what it is said to have, or the part of it that it needs, if it may.
+    fn hold(&mut self, slot: Slot, from: Said) {
         let claim = self.claim(slot);
-        let Fit::These(addresses) = fit(said, claim.wish.families) else { return };
-        if claim.grant.is_some() {
-            return;
-        }
+        let Some(said) = self.said(slot, from) else { return };
+        let Fit::These(addresses) = fit(&said, claim.wish.families) else { return };
         let kept_one = addresses.len() < said.len() && claim.held.addresses != addresses;
         let reason = if kept_one { Reason::KeptOne } else { claim.reason_to_keep(addresses) };
         match self.admit(slot, addresses) {
@@ -103,23 +90,25 @@ impl Allocator {
                 }
             }
             // It may have a better claim than who has the address now.
-            Err(Refusal::Taken(_)) if self.changed.contains(&slot) => self.disturbed = true,
+            Err(Refusal::Taken(_)) if from == Said::ByState && self.changed.contains(&slot) => {
+                self.disturbed = true;
+            }
             Ok(_) | Err(_) => {}
         }
     }
 
     /// Gives a Service that requires two families and is said to have one the other, from the
     /// same pool.
-    fn complete(&mut self, slot: Slot, said: &[IpAddr]) {
+    fn complete(&mut self, slot: Slot, from: Said) {
         let claim = self.claim(slot);
+        let Some(said) = self.said(slot, from) else { return };
         let asks = matches!(claim.wish.request, Request::Addresses(_));
-        let half = matches!(fit(said, claim.wish.families), Fit::Half);
-        if claim.grant.is_some() || asks || !half {
+        if asks || !matches!(fit(&said, claim.wish.families), Fit::Half) {
             return;
         }
-        let Ok(places) = self.admit(slot, said) else { return };
+        let Ok(places) = self.admit(slot, &said) else { return };
         let (pool, family, _) = places[0];
-        if !self.as_asked(slot, said, pool) {
+        if !self.as_asked(slot, &said, pool) {
             return;
         }
         let Some(place) = self.first_fit(slot, pool, other(family)) else { return };
@@ -130,25 +119,23 @@ impl Allocator {
 
     /// Tells a Service that could keep nothing why. Only now is it clear who keeps what.
     fn account(&mut self, slot: Slot) {
-        let mut events = Vec::new();
-        for from in [Reason::Status, Reason::Held] {
-            let by_status = from == Reason::Status;
-            for said in self.said(slot, &from) {
-                events.extend(self.why_not_kept(slot, &said, by_status));
-            }
-        }
+        let why = |from| self.why_not_kept(slot, &self.said(slot, from)?, from);
+        let events: Vec<Event> = SAID.into_iter().filter_map(why).collect();
         let claim = self.claim_mut(slot);
         events.into_iter().for_each(|event| claim.tell(event));
     }
 
-    fn why_not_kept(&self, slot: Slot, said: &[IpAddr], by_status: bool) -> Option<Event> {
+    fn why_not_kept(&self, slot: Slot, said: &[IpAddr], from: Said) -> Option<Event> {
         let claim = self.claim(slot);
         let addresses = match fit(said, claim.wish.families) {
             Fit::These(addresses) => addresses,
             Fit::Half => said,
             Fit::Not => return None,
             Fit::Unclear => {
-                let message = format!("Failed to retrieve LBIPs IPFamily for {}", Quoted(said));
+                let why = NoFamilies(said);
+                let list = Quoted(said);
+                let message = format!("Failed to retrieve LBIPs IPFamily for {list}: {why}");
+                let by_status = from == Said::ByStatus;
                 return by_status.then(|| Event::warning("nolbIPsIPFamily", message));
             }
         };
@@ -213,8 +200,8 @@ impl Allocator {
         pool: usize,
         family: Family,
     ) -> Option<Box<Conflict>> {
-        let mut places = self.ledger.sharing(&claim.wish.terms, pool, family);
-        self.may_use(slot, self.pools.address(places.next()?)).err()
+        let place = self.ledger.under_key(&claim.wish.terms, pool, family)?;
+        self.may_use(slot, self.pools.address(place)).err()
     }
 
     /// Keeps the addresses of an absent Service from others, as far as nobody uses them.

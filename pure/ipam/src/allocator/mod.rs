@@ -1,14 +1,14 @@
 //! The allocator: all claims, decided in an order that does not depend on the order of input.
 //!
 //! A run goes through stages, each over all Services by creation time (absent last), then
-//! namespace/name: (1) addresses that a status has, (2) addresses that are held, (3) the missing
+//! namespace/name: (1) addresses that are held, (2) addresses that a status has, (3) the missing
 //! half of a pair, (4) requested addresses, (5) requested pools, (6) everybody else, (7) a second
 //! family for those who would like one. From (4) on addresses are only taken, never released, so
-//! whoever fails would fail again. Within (1), those whose status is what they hold come first.
+//! whoever fails would fail again. A status counts where nothing is held: in a file it may be old,
+//! or somebody else's that was copied with the rest.
 //!
-//! What comes out, handed in as held, comes out again: a status that was kept is what is held, so
-//! it comes first and is kept; other statuses failed because of those, and fail again; then
-//! everything else that is held is free, and nothing more is to be had.
+//! What comes out, handed in as held, comes out again: it is held, so it comes first and is kept,
+//! and nothing more is to be had.
 //!
 //! After a change only the changed Services and those that want something are decided anew
 //! ([`Allocator::change`]); where that could differ from a run over everybody, everybody is.
@@ -70,9 +70,6 @@ pub struct Allocator {
     decided: Vec<Slot>,
     /// Want something, so that every change concerns them.
     unsettled: BTreeSet<Slot>,
-    /// Addresses that a status has and its Service does not: who gives one back may be followed
-    /// by somebody with a better claim than those who have the rest.
-    missed: BTreeSet<(IpAddr, Slot)>,
     /// The Services that just changed, while others stay as they are.
     changed: BTreeSet<Slot>,
     /// A changed Service may take from those who stay: everybody must be decided anew.
@@ -123,7 +120,6 @@ impl Allocator {
             run: 0,
             decided: Vec::new(),
             unsettled: BTreeSet::new(),
-            missed: BTreeSet::new(),
             changed: BTreeSet::new(),
             disturbed: false,
         };
@@ -209,7 +205,7 @@ impl Allocator {
         };
         let pool = claim.pool().map(|pool| self.pools.get(pool).pool.id.clone());
         let unknown = claim.held.addresses.is_empty()
-            && !service.annotations.contains_key("metallb.io/ip-allocated-from-pool");
+            && !service.annotations.contains_key(annotation::ALLOCATED_FROM);
         Assignment {
             addresses: claim.addresses().to_vec(),
             pool,
@@ -288,10 +284,7 @@ impl Allocator {
     /// Takes a Service out and gives back what it had. Its slot may be another's from then on.
     fn leave(&mut self, id: &NamespacedName) -> Holding {
         let Some(slot) = self.index.remove(id) else { return Holding::default() };
-        let claim = self.claim(slot);
-        let (holding, status) = (self.holding(claim), claim.status().to_vec());
-        status.into_iter().for_each(|address| set(&mut self.missed, (address, slot), false));
-        self.disturbed |= holding.addresses.iter().any(|&address| self.is_missed(address));
+        let holding = self.holding(self.claim(slot));
         self.give_back(slot);
         self.slots[slot] = None;
         self.vacant.push(slot);
@@ -385,28 +378,21 @@ impl Allocator {
 
     /// Notes what a decided claim means for later changes.
     fn finish(&mut self, slot: Slot) {
+        let pool = self.claim(slot).pool().map(|pool| self.pools.get(pool).pool.id.name.clone());
         let claim = self.claim_mut(slot);
-        let before = if claim.status().is_empty() { &claim.held.addresses } else { claim.status() };
         if let Some(service) = claim.service.clone()
-            && claim.addresses() != before
+            && claim.object_changes(&service, pool.as_deref())
         {
             let told = annotation::deprecated(&service)
                 .map(|key| format!("Service uses deprecated annotation {key}"))
                 .map(|message| Event::warning("deprecatedAnnotation", message));
             claim.events.extend(told);
         }
-        let wants = claim.wants_something();
-        let missing = |address: &IpAddr| (*address, !claim.addresses().contains(address));
-        let status: Vec<_> = claim.status().iter().map(missing).collect();
-        set(&mut self.unsettled, slot, wants);
-        for (address, missing) in status {
-            set(&mut self.missed, (address, slot), missing);
+        if claim.wants_something() {
+            self.unsettled.insert(slot);
+        } else {
+            self.unsettled.remove(&slot);
         }
-    }
-
-    /// Whether a status has `address` in vain.
-    fn is_missed(&self, address: IpAddr) -> bool {
-        self.missed.range((address, 0)..=(address, Slot::MAX)).next().is_some()
     }
 }
 
@@ -463,6 +449,16 @@ impl Claim {
         self.service.as_ref().map_or(&[], |service| &service.status_addresses)
     }
 
+    /// Whether its object needs to be written to tell what it has: MetalLB speaks of deprecated
+    /// annotations only then.
+    fn object_changes(&self, service: &Service, pool: Option<&str>) -> bool {
+        if self.status().is_empty() {
+            return *self.addresses() != *self.held.addresses;
+        }
+        let noted = service.annotations.get(annotation::ALLOCATED_FROM).map(String::as_str);
+        self.addresses() != self.status() || noted != pool
+    }
+
     /// Why it has `addresses` if it had them before.
     fn reason_to_keep(&self, addresses: &[IpAddr]) -> Reason {
         let in_status = addresses.iter().all(|it| self.status().contains(it));
@@ -488,13 +484,5 @@ impl Claim {
         let blocked = self.wish.standing != Standing::Ours;
         let invalid = matches!(self.wish.request, Request::Invalid(_));
         self.grant.is_none() || wants_second || blocked || invalid
-    }
-}
-
-fn set<T: Ord>(set: &mut BTreeSet<T>, item: T, member: bool) {
-    if member {
-        set.insert(item);
-    } else {
-        set.remove(&item);
     }
 }

@@ -10,7 +10,7 @@ use super::{Exclusion, Rule};
 use crate::allocator::{Allocator, Claim};
 use crate::annotation;
 use crate::codes;
-use crate::refusal::Refusal;
+use crate::refusal::{BadRequest, Refusal};
 use crate::wish::{Families, Request, Standing};
 
 /// How many pools a message goes through.
@@ -27,13 +27,13 @@ impl Allocator {
             found.push(self.foreign_class(service));
             return found;
         }
-        if let Request::Invalid(text) = &claim.wish.request {
-            found.push(invalid_request(claim, service, text));
+        if let Request::Invalid(bad) = &claim.wish.request {
+            found.push(invalid_request(claim, service, bad));
         } else if let Some(refusal) = &claim.refusal {
             found.push(self.refused(claim, service, refusal, exclusions));
         }
         found.extend(second_family(claim, service));
-        found.extend(annotation::deprecated(service).map(|key| deprecated(service, key)));
+        found.extend(annotation::deprecated_requests(service).map(|key| deprecated(service, key)));
         found
     }
 
@@ -118,7 +118,7 @@ impl Allocator {
                 "the Service gets no address: it is headless".to_owned(),
                 "remove clusterIP: None, or use type: ClusterIP".to_owned(),
             ),
-            Refusal::InvalidRequest { text } => (text.clone(), HOW_TO_REQUEST.to_owned()),
+            Refusal::InvalidRequest(bad) => (plain(bad), HOW_TO_REQUEST.to_owned()),
             Refusal::NoneAvailable | Refusal::PoolFull { .. } => self.none(exclusions),
         }
     }
@@ -166,7 +166,7 @@ fn kind(refusal: &Refusal) -> (Severity, Code) {
             (Severity::Error, codes::UNKNOWN_POOL)
         }
         Refusal::WrongFamilies { .. } => (Severity::Error, codes::REQUEST_FAMILIES),
-        Refusal::InvalidRequest { .. } => (Severity::Error, codes::INVALID_ADDRESS_REQUEST),
+        Refusal::InvalidRequest(_) => (Severity::Error, codes::INVALID_ADDRESS_REQUEST),
         Refusal::NotEnoughClusterIps { .. } | Refusal::ClusterIpFamilies { .. } => {
             (Severity::Warning, codes::CLUSTER_IP_FAMILIES)
         }
@@ -235,7 +235,19 @@ fn wrong_families(claim: &Claim, service: &Service) -> (String, String) {
     )
 }
 
-fn invalid_request(claim: &Claim, service: &Service, text: &str) -> Diagnostic {
+/// What is wrong with a request, in fewer of MetalLB's words.
+fn plain(bad: &BadRequest) -> String {
+    match bad {
+        BadRequest::Families(addresses) => match **addresses {
+            [a, b] => format!("{a} and {b} are of one family"),
+            _ => format!("{} are more than two addresses", listed(addresses)),
+        },
+        bad => bad.to_string(),
+    }
+}
+
+fn invalid_request(claim: &Claim, service: &Service, bad: &BadRequest) -> Diagnostic {
+    let text = plain(bad);
     let kept = if claim.addresses().is_empty() { "" } else { "; it keeps the address it has" };
     Diagnostic::new(
         Severity::Error,

@@ -80,12 +80,24 @@ fn selector(pool: &Pool) -> (String, String) {
 
 fn full(pool: &Pool, family: Family, sharing: Option<&Conflict>) -> (String, String) {
     let name = &pool.id.name;
-    let mut message = format!("pool {name} has no free {family} address");
-    if let Some(conflict) = sharing {
-        message += &format!(" and {}", taken(conflict).0);
+    let message = format!("pool {name} has no free {family} address");
+    let Some(conflict) = sharing else {
+        let help = format!("add a range to spec.addresses of pool {name}, or remove a Service");
+        return (message, help);
+    };
+    let (why, help) = taken(conflict);
+    (
+        format!("{message} and {why}"),
+        format!("{help}; or add a range to spec.addresses of pool {name}"),
+    )
+}
+
+/// A traffic policy by the terms that it makes: the selector under Local, nothing under Cluster.
+fn policy(backend: &str) -> String {
+    match backend {
+        "" => "Cluster".to_owned(),
+        selector => format!("Local with the selector {selector}"),
     }
-    let help = format!("add a range to spec.addresses of pool {name}, or remove a Service");
-    (message, help)
 }
 
 /// Who has an address, on what one disagrees, what to do.
@@ -109,9 +121,13 @@ pub(super) fn taken(conflict: &Conflict) -> (String, String) {
             format!("whose sharing key is {theirs:?}, not {ours:?}"),
             "use the same metallb.io/allow-shared-ip on both".to_owned(),
         ),
-        Disagreement::Backend => (
-            "whose externalTrafficPolicy, or selector under Local, differs".to_owned(),
-            "use externalTrafficPolicy: Cluster on both, or Local with equal selectors".to_owned(),
+        Disagreement::Backend { theirs, ours } => (
+            format!(
+                "whose externalTrafficPolicy is {}, while here it is {}",
+                policy(theirs),
+                policy(ours)
+            ),
+            "use externalTrafficPolicy: Cluster on all, or Local with equal selectors".to_owned(),
         ),
         Disagreement::Port(protocol, port) => (
             format!("which uses port {protocol}/{port} too"),

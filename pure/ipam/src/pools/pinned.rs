@@ -10,7 +10,7 @@ use super::PoolState;
 /// Automatic pools with a serviceAllocation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pinned {
-    /// Place of each pool by (priority, unset last; index).
+    /// Place of each pool by priority, unset last, then as MetalLB breaks ties.
     rank: BTreeMap<usize, usize>,
     /// Pools that name namespaces, by namespace.
     by_namespace: BTreeMap<String, Vec<usize>>,
@@ -24,6 +24,22 @@ pub(super) struct Pinned {
     anywhere: Vec<usize>,
 }
 
+/// Unset or not, priority, and which of two equals comes first.
+type Rank = (bool, i64, bool);
+
+/// Pools without a priority that select Services: MetalLB tries the last by name first.
+const UNRANKED_BY_LABEL: Rank = (true, 0, false);
+
+/// Of equal priorities MetalLB tries pools that name namespaces before those that only select
+/// Services; without a priority it is the other way about, by the way it sorts.
+fn rank(allocation: &ServiceAllocation) -> Rank {
+    let unset = allocation.priority == 0;
+    let any_namespace =
+        allocation.namespaces.is_empty() && allocation.namespace_selectors.is_empty();
+    let any_service = allocation.service_selectors.is_empty() && !any_namespace;
+    (unset, allocation.priority, if unset { any_service } else { any_namespace })
+}
+
 impl Pinned {
     /// Sorts the pools into their drawers.
     pub(super) fn new(all: &[PoolState]) -> Self {
@@ -32,14 +48,17 @@ impl Pinned {
         for (index, state) in all.iter().enumerate() {
             let Some(allocation) = &state.pool.allocation else { continue };
             if state.pool.auto_assign {
-                let unset = allocation.priority == 0;
-                order.push((unset, allocation.priority, index));
+                order.push((rank(allocation), index));
                 pinned.file(index, allocation);
             }
         }
-        order.sort_unstable();
+        // Pools of one rank by name; those that select Services without a priority against it.
+        order.sort_unstable_by_key(|&(rank, index)| {
+            let index = index.cast_signed();
+            (rank, if rank == UNRANKED_BY_LABEL { -index } else { index })
+        });
         pinned.rank =
-            order.into_iter().enumerate().map(|(rank, (.., index))| (index, rank)).collect();
+            order.into_iter().enumerate().map(|(rank, (_, index))| (index, rank)).collect();
         pinned
     }
 

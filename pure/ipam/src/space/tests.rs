@@ -13,6 +13,7 @@ fn pool(ranges: &[(&str, &str)], avoid_buggy_ips: bool) -> Pool {
         object: ObjectRef::new("IPAddressPool", "metallb-system", "pool").into(),
         labels: Default::default(),
         ranges: ranges.iter().map(range).collect(),
+        mapped: Vec::new(),
         auto_assign: true,
         avoid_buggy_ips,
         allocation: None,

@@ -33,6 +33,7 @@ fn pool(name: &str, ranges: &[&str]) -> Pool {
         object: ObjectRef::new("IPAddressPool", "metallb-system", name).into(),
         labels: Labels::new(),
         ranges: ranges.iter().map(range).collect(),
+        mapped: Vec::new(),
         auto_assign: true,
         avoid_buggy_ips: false,
         allocation: None,

@@ -102,7 +102,7 @@ fn a_request_that_cannot_be_met_releases_what_was_held_an_invalid_one_keeps_it()
     let both = with(annotated("default/a", &[("loadBalancerIPs", "10.0.0.2")]), |it| {
         it.load_balancer_ip = Some("10.0.0.2".to_owned());
     });
-    assert_eq!(fresh(&pools, &[both]), ["default/a: - [LoadBalancerFailed]"]);
+    assert_eq!(fresh(&pools, &[both]), ["default/a: - [AllocationFailed]"]);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn spec_load_balancer_ip_is_a_request() {
     for (text, expected) in [
         ("10.0.0.3", "default/a: 10.0.0.3 [IPAllocated]"),
         ("::ffff:10.0.0.3", "default/a: 10.0.0.3 [IPAllocated]"),
-        ("the third one", "default/a: - [LoadBalancerFailed]"),
+        ("the third one", "default/a: - [AllocationFailed]"),
     ] {
         let wants = with(service("default/a"), |it| it.load_balancer_ip = Some(text.to_owned()));
         assert_eq!(fresh(&pools, &[wants]), [expected]);
@@ -290,7 +290,7 @@ fn families() {
         (&only_v6, "", &[f4, f6], prefer, "fd00::1 [IPAllocated, AdditionalAssignFailed]"),
         (&all, "10.96.0.1", &[], prefer, "10.1.0.1 [IPAllocated, AdditionalAssignFailed]"),
         (&all, "10.96.0.1", &[], require, "- [not enough clusterips]"),
-        (&all, "10.96.0.1 10.96.0.2", &[], None, "- [noclusterIPsIPFamily]"),
+        (&all, "10.96.0.1 10.96.0.2", &[], None, "- [AllocationFailed]"),
     ];
     for (pools, cluster, families, policy, expected) in table {
         let it = with(service("x/a"), |it| {
@@ -354,7 +354,7 @@ fn pools_that_go_shrink_or_change_hands() {
     let was = held(&[("x/a", "10.0.0.5")]);
     for (pools, expected) in [
         (vec![pool("renamed", &["10.0.0.0-10.0.0.9"])], "10.0.0.5 []"),
-        (vec![pool("a", &["10.0.0.0-10.0.0.4"])], "10.0.0.0 [ClearAssignment, IPAllocated]"),
+        (vec![pool("a", &["10.0.0.0-10.0.0.4"])], "10.0.0.1 [ClearAssignment, IPAllocated]"),
         (vec![pool("b", &["10.0.1.0"])], "10.0.1.0 [ClearAssignment, IPAllocated]"),
         (vec![], "- [ClearAssignment, AllocationFailed]"),
         (
@@ -372,10 +372,12 @@ fn pools_that_go_shrink_or_change_hands() {
 }
 
 #[test]
-fn statuses_come_first_and_bad_ones_do_not_undo_what_is_held() {
+fn what_is_held_comes_first_then_statuses() {
     let pools = [pool("a", &["10.0.0.1-10.0.0.9"])];
     for (status, was, expected) in [
-        ("10.0.0.3", "10.0.0.4", "10.0.0.3 []"),
+        ("10.0.0.3", "", "10.0.0.3 []"),
+        ("10.0.0.3", "10.0.0.4", "10.0.0.4 []"),
+        ("10.0.0.3", "10.9.0.4", "10.0.0.3 []"),
         ("10.9.0.3", "10.0.0.4", "10.0.0.4 []"),
         ("10.9.0.3", "", "10.0.0.1 [ClearAssignment, IPAllocated]"),
         ("10.0.0.3 10.0.0.4", "", "10.0.0.1 [nolbIPsIPFamily, IPAllocated]"),
@@ -404,7 +406,7 @@ fn a_status_that_failed_fails_again_once_half_of_it_is_held() {
             it.created = Some("2025".to_owned());
         }),
     ];
-    // The status of the younger is confirmed; the older then finds its IPv6 address free.
+    // The younger holds its address; the older then finds its IPv6 address free.
     let before = held(&[("default/b", "10.0.0.1")]);
     let out = run(&pools, &services, &before);
     assert_eq!(

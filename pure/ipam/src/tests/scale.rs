@@ -39,7 +39,7 @@ fn a_full_pool_says_so() {
     assert_eq!((usage.assigned_ipv4, usage.available_ipv4), (65_536, 0));
     it.change([gone("default/s00300"), come("default/z")]);
     let got = it.assignment(&service("default/z").id).unwrap();
-    assert_eq!(got.addresses[0].to_string(), "10.0.1.44");
+    assert_eq!(got.addresses[0].to_string(), "10.0.1.45");
 }
 
 #[test]

@@ -21,12 +21,12 @@ pub(super) struct Found {
 }
 
 /// What becomes of `advertisements` (by index) on nodes where the Service is served; `selected`
-/// are the nodes that may announce, by advertisement.
+/// are the nodes that may announce, by advertisement; `families` those of the pool.
 pub(super) fn announcing(
     (snapshot, selected): (&Snapshot, &[Arc<[usize]>]),
     advertisements: &[usize],
     serving: &[usize],
-    families: &[Family],
+    families: &BTreeSet<Family>,
 ) -> Found {
     let of = |index: usize| &snapshot.bgp.advertisements[index].advertisement;
     let mut contradiction = None;
@@ -55,7 +55,7 @@ pub(super) fn announcing(
 }
 
 /// Whether both tell the same peers the same prefixes, and prefer them differently.
-fn contradict(a: &BgpAdvertisement, b: &BgpAdvertisement, families: &[Family]) -> bool {
+fn contradict(a: &BgpAdvertisement, b: &BgpAdvertisement, families: &BTreeSet<Family>) -> bool {
     a.local_pref != b.local_pref
         && families.iter().any(|family| a.length(*family) == b.length(*family))
         && a.shares_peers(b)

@@ -102,6 +102,7 @@ impl Choices<'_> {
             object: ObjectRef::new("IPAddressPool", "metallb-system", name).into(),
             labels: self.team(),
             ranges: self.one_of(&RANGES).iter().map(range).collect(),
+            mapped: Vec::new(),
             auto_assign: !self.one_in(4),
             avoid_buggy_ips: self.one_in(3),
             allocation: self.one_in(3).then(|| self.allocation()),

@@ -6,6 +6,7 @@
 
 mod report;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -22,11 +23,19 @@ pub(super) use report::report_silent;
 pub(super) struct Resolved {
     /// Per port, in order of the Service; sorted, also those that are not ready.
     pub(super) endpoints: Vec<Vec<Endpoint>>,
+    /// Nodes where one answers; of slices those of other ports count too.
+    pub(super) places: BTreeSet<Option<Arc<str>>>,
     /// Where they come from.
     pub(super) source: Source,
 }
 
 impl Resolved {
+    fn of(endpoints: Vec<Vec<Endpoint>>, source: Source) -> Self {
+        let serving = endpoints.iter().flatten().filter(|endpoint| endpoint.state.serves());
+        let places = serving.map(|endpoint| endpoint.node.clone()).collect();
+        Self { endpoints, places, source }
+    }
+
     /// Whether any port has an endpoint.
     pub(super) fn has_endpoints(&self) -> bool {
         self.endpoints.iter().any(|endpoints| !endpoints.is_empty())
@@ -66,7 +75,10 @@ pub(super) fn of_service(
     if let Some(slices) = backing.slices(&service.id) {
         let endpoints = per_port(&|port| from_slices(slices, port));
         report::unused_annotation(service, "its EndpointSlices", diagnostics);
-        return Resolved { endpoints, source: Source::Slices };
+        let all = slices.iter().flat_map(|slice| &slice.endpoints);
+        let serving = all.filter(|(_, state, _)| state.serves());
+        let places = serving.map(|(.., node)| node.clone()).collect();
+        return Resolved { endpoints, places, source: Source::Slices };
     }
     let pods = backing.pods.matching(&service.id.namespace, &service.selector);
     let pods: Vec<&Pod> = pods.collect();
@@ -75,14 +87,14 @@ pub(super) fn of_service(
         let endpoints = per_port(&|port| from_pods(&pods, port, service, &families));
         report::missing_target_ports(service, &pods, diagnostics);
         report::unused_annotation(service, "the Pods its selector matches", diagnostics);
-        return Resolved { endpoints, source: Source::Pods };
+        return Resolved::of(endpoints, Source::Pods);
     }
     if !service.static_endpoints.is_empty() {
         let endpoints = per_port(&|port| from_annotation(service, port));
         report::unmatched_annotation(service, diagnostics);
-        return Resolved { endpoints, source: Source::Annotation };
+        return Resolved::of(endpoints, Source::Annotation);
     }
-    Resolved { endpoints: vec![Vec::new(); service.ports.len()], source: Source::Nothing }
+    Resolved::of(vec![Vec::new(); service.ports.len()], Source::Nothing)
 }
 
 /// Each address and port once, by its best state.

@@ -202,9 +202,11 @@ fn resolved_service(
         let endpoints = if closed { Vec::new() } else { endpoints.clone() };
         ResolvedPort { port: port.clone(), endpoints }
     });
+    let places = if closed { BTreeSet::new() } else { resolved.places.clone() };
     ResolvedService {
         service: Arc::clone(service),
         ports: ports.collect(),
+        places,
         served_by: if is_gateway { ServedBy::Gateway } else { ServedBy::Forward },
     }
 }

@@ -72,7 +72,7 @@ fn every_node_tells_every_peer() {
         ]),
         &facts("node-a"),
     );
-    let route = "203.0.113.0/32 100 [65000:1+65000:2+large:1:2:3] default/web";
+    let route = "203.0.113.1/32 100 [65000:1+65000:2+large:1:2:3] default/web";
     assert_eq!(
         sessions(&plan),
         [
@@ -82,7 +82,7 @@ fn every_node_tells_every_peer() {
         ]
     );
     let [row] = rows(&plan)[..] else { panic!("{:?}", plan.announcements) };
-    assert_eq!((&*row.address, row.local_pref), ("203.0.113.0/32", 100));
+    assert_eq!((&*row.address, row.local_pref), ("203.0.113.1/32", 100));
     assert_eq!(
         (row.nodes.join(" "), row.peers.join(" ")),
         ("node-a node-b".into(), "r1 r2".into())
@@ -101,11 +101,11 @@ fn one_row_as_json() {
     );
     assert_eq!(
         serde_json::to_string(&plan.announcements.values().collect::<Vec<_>>()).unwrap(),
-        r#"[{"address":"203.0.113.0/32","service":"default/web","protocol":"bgp","nodes":["node-a","node-b"],"peers":["r1"],"localPref":0,"communities":["1:2"]}]"#
+        r#"[{"address":"203.0.113.1/32","service":"default/web","protocol":"bgp","nodes":["node-a","node-b"],"peers":["r1"],"localPref":0,"communities":["1:2"]}]"#
     );
     assert_eq!(
         serde_json::to_string(&plan.peers[0]).unwrap(),
-        r#"{"node":"node-a","peer":"r1","address":"10.0.0.254","routes":[{"prefix":"203.0.113.0/32","localPref":0,"communities":["1:2"],"services":["default/web"]}]}"#
+        r#"{"node":"node-a","peer":"r1","address":"10.0.0.254","routes":[{"prefix":"203.0.113.1/32","localPref":0,"communities":["1:2"],"services":["default/web"]}]}"#
     );
 }
 
@@ -169,7 +169,7 @@ fn services_in_one_aggregate_are_one_route() {
         &facts("node-a"),
     );
     let wide = "203.0.113.0/24 0 [1:1] default/web+default/www";
-    let exact = "203.0.113.0/32 0 [2:2] default/web, 203.0.113.1/32 0 [2:2] default/www";
+    let exact = "203.0.113.1/32 0 [2:2] default/web, 203.0.113.2/32 0 [2:2] default/www";
     assert_eq!(
         sessions(&plan),
         [format!("node-a r1: {wide}, {exact}"), format!("node-a r2: {wide}")]
@@ -188,21 +188,21 @@ fn routes_to_one_prefix_are_one() {
         ]),
         &facts("node-a"),
     );
-    assert_eq!(sessions(&plan), ["node-a r1: 203.0.113.0/32 7 [1:1+2:2] default/web"]);
+    assert_eq!(sessions(&plan), ["node-a r1: 203.0.113.1/32 7 [1:1+2:2] default/web"]);
 }
 
 #[test]
 fn where_advertisements_contradict_nobody_announces() {
     let only_a = "localPref: 1, nodeSelectors: [{matchLabels: {rack: a}}], serviceSelectors: [{}]";
     for (first, second, expected) in [
-        (only_a, "localPref: 2", vec!["node-a r1:", "node-b r1: 203.0.113.0/32 2 [] default/web"]),
+        (only_a, "localPref: 2", vec!["node-a r1:", "node-b r1: 203.0.113.1/32 2 [] default/web"]),
         ("localPref: 1, serviceSelectors: [{}]", "localPref: 2", vec!["node-a r1:", "node-b r1:"]),
         (
             "localPref: 1, aggregationLength: 24",
             "localPref: 2",
             vec![
-                "node-a r1: 203.0.113.0/24 1 [] default/web, 203.0.113.0/32 2 [] default/web",
-                "node-b r1: 203.0.113.0/24 1 [] default/web, 203.0.113.0/32 2 [] default/web",
+                "node-a r1: 203.0.113.0/24 1 [] default/web, 203.0.113.1/32 2 [] default/web",
+                "node-b r1: 203.0.113.0/24 1 [] default/web, 203.0.113.1/32 2 [] default/web",
             ],
         ),
     ] {
@@ -235,7 +235,7 @@ fn a_session_carries_its_family_or_both() {
         ]),
         &facts("node-a"),
     );
-    let (four, six) = ("203.0.113.0/32 0 [] default/web", "2001:db8::/128 0 [] default/web");
+    let (four, six) = ("203.0.113.1/32 0 [] default/web", "2001:db8::/128 0 [] default/web");
     assert_eq!(
         sessions(&plan),
         [

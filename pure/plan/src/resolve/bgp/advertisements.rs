@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use steelyard_model::service::Family;
-use steelyard_model::{BgpAdvertisement, Diagnostic, FieldPath, Node, Pool, Selector, Severity};
+use steelyard_model::{
+    AddressRange, BgpAdvertisement, Diagnostic, FieldPath, Node, Pool, Selector, Severity,
+};
 
 use super::Candidate;
 use crate::resolve::codes;
@@ -29,7 +31,10 @@ pub(super) fn refuse_small_pools(
 }
 
 fn too_short(advertisement: &BgpAdvertisement, pool: &Pool) -> Option<Diagnostic> {
-    pool.ranges.iter().find_map(|range| {
+    pool.ranges.iter().enumerate().find_map(|(index, range)| {
+        if pool.mapped.contains(&index) {
+            return Some(mapped(advertisement, pool, range));
+        }
         let length = advertisement.length(range.family());
         let largest = range.prefixes().into_iter().map(|(_, length)| length).min()?;
         let field = match range.family() {
@@ -51,6 +56,22 @@ fn too_short(advertisement: &BgpAdvertisement, pool: &Pool) -> Option<Diagnostic
             )
         })
     })
+}
+
+/// No length of an IPv4 prefix is as long as that of a block in IPv6 notation.
+fn mapped(advertisement: &BgpAdvertisement, pool: &Pool, range: &AddressRange) -> Diagnostic {
+    Diagnostic::new(
+        Severity::Error,
+        codes::AGGREGATION_BEYOND_POOL,
+        &advertisement.object,
+        "spec.aggregationLength",
+        format!(
+            "pool {} has {range} as a CIDR of IPv4-mapped IPv6, whose length no IPv4 prefix \
+             reaches, so {} is not used",
+            pool.id.name, advertisement.object
+        ),
+        format!("write {range} in the pool"),
+    )
 }
 
 /// Refuses the later of two advertisements that tell the same peers the same routes with

@@ -169,7 +169,12 @@ fn meant_label(backing: &Backing, service: &Service, suggester: &mut Suggester) 
 
 fn without_endpoints(service: &Service, source: Source) -> Diagnostic {
     let (path, message) = match source {
-        Source::Slices => ("", "the EndpointSlices of this Service have none of its ports".into()),
+        Source::Slices => (
+            "",
+            "the EndpointSlices of this Service have none of its ports with a number, so nothing \
+             is forwarded"
+                .to_owned(),
+        ),
         Source::Pods => ("spec.selector", "the pods of this Service have no address yet".into()),
         Source::Annotation => ("", format!("no endpoint of {ANNOTATION} fits a port")),
         Source::Nothing if service.selector.is_empty() => {
