@@ -47,6 +47,11 @@ pub(crate) fn is_for_services(key: &str) -> bool {
         || key.strip_prefix(STEELYARD).is_some_and(|name| nearest(name, OWN_NAMES).is_some())
 }
 
+/// Whether `key` has a prefix under which all names are ours to judge.
+pub(crate) fn has_known_prefix(key: &str) -> bool {
+    [METALLB, METALLB_DEPRECATED, STEELYARD].iter().any(|prefix| key.starts_with(prefix))
+}
+
 /// Reports MetalLB's annotations on an object that is no Service: they are read there only.
 pub(crate) fn check_elsewhere(annotations: &Labels, findings: &mut Findings<'_>) {
     let is_metallb =

@@ -73,6 +73,12 @@ impl<'a> Findings<'a> {
         self.say(Severity::Error, code, path, message, help);
     }
 
+    /// An error, found already, that costs the whole object.
+    pub(crate) fn refuse(&mut self, found: Diagnostic) {
+        self.invalid = true;
+        self.diagnostics.push(found);
+    }
+
     /// A finding that leaves the object in use.
     pub(crate) fn say(
         &mut self,

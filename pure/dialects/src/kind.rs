@@ -5,7 +5,7 @@ use steelyard_model::suggest::{closeness, nearest};
 use steelyard_model::{FieldPath, Item, Severity};
 
 use crate::findings::Findings;
-use crate::{LowerOptions, codes, core, ingress, metallb};
+use crate::{LowerOptions, codes, core, heed, ingress, metallb};
 
 /// A kind we read.
 struct Known {
@@ -87,6 +87,10 @@ pub(crate) fn lower(
     let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
     let mut of_kind = KNOWN.iter().filter(|known| known.kind == kind);
     if let Some(known) = of_kind.clone().find(|known| known.api_version == api_version) {
+        if let Some(unfit) = heed::unfit(object, options) {
+            findings.refuse(unfit);
+            return Vec::new();
+        }
         return (known.lower)(findings, options);
     }
     match of_kind.next() {

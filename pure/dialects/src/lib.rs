@@ -13,6 +13,7 @@ pub mod codes;
 mod core;
 mod duration;
 mod findings;
+mod heed;
 mod ingress;
 mod kind;
 mod metallb;

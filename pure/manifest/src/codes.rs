@@ -10,8 +10,12 @@ pub const DUPLICATE_OBJECT: Code = Code::new("duplicate-object");
 pub const FILE_UNREADABLE: Code = Code::new("file-unreadable");
 /// `steelyard.lock` does not say clearly which Service holds which address.
 pub const LOCK_INVALID: Code = Code::new("lock-invalid");
+/// A character that only looks like the one that is meant.
+pub const LOOKALIKE_CHARACTER: Code = Code::new("lookalike-character");
 /// A document has neither `apiVersion` nor `kind`, or is a tool's configuration file.
 pub const NOT_AN_OBJECT: Code = Code::new("not-an-object");
+/// A template that nobody has rendered.
+pub const NOT_RENDERED: Code = Code::new("not-rendered");
 /// A document lacks `apiVersion`, `kind` or `metadata.name`.
 pub const OBJECT_INCOMPLETE: Code = Code::new("object-incomplete");
 /// A name or namespace is not one that Kubernetes accepts.

@@ -6,10 +6,12 @@
 
 mod builder;
 mod mapping;
+mod stream;
 
 use granit_parser::{Event, Options, Parser, Span, StrInput};
 use steelyard_model::Code;
 
+use crate::codes;
 use crate::source::Limits;
 use crate::syntax;
 use crate::tree::{Mark, Node};
@@ -27,21 +29,45 @@ pub(crate) struct Fault {
 
 /// The documents of one file, in order; empty ones are left out.
 pub(crate) struct Documents<'a> {
+    file: &'a str,
+    /// The text that is left after `parser` is through.
+    rest: &'a str,
     text: &'a str,
+    /// Where `text` begins.
+    start: Mark,
+    limits: Limits,
     parser: Parser<'a, StrInput<'a>>,
     builder: Builder,
     over: bool,
 }
 
 impl<'a> Documents<'a> {
-    pub(crate) fn new(text: &'a str, limits: &Limits) -> Self {
-        let options = options(limits);
+    /// The documents of `text`, which is called `file`.
+    pub(crate) fn new(text: &'a str, file: &'a str, limits: &Limits) -> Self {
+        let (text, rest) = stream::split(text);
         Self {
+            file,
+            rest,
             text,
-            parser: Parser::new_from_str_with_options(text, options),
+            start: Mark::START,
+            limits: *limits,
+            parser: Parser::new_from_str_with_options(text, options(limits)),
             builder: Builder::new(limits),
             over: false,
         }
+    }
+
+    /// Goes on with the next value of a JSON stream, if there is one.
+    fn next_value(&mut self) -> bool {
+        if self.rest.is_empty() || self.builder.is_exhausted() {
+            return false;
+        }
+        self.start = stream::advance(self.start, self.text);
+        (self.text, self.rest) = stream::split(self.rest);
+        self.parser = Parser::new_from_str_with_options(self.text, options(&self.limits));
+        self.builder.reset();
+        self.over = false;
+        true
     }
 
     /// Leaves the rest of a faulty document, or of the file once the budget is spent.
@@ -67,6 +93,27 @@ impl Iterator for Documents<'_> {
     type Item = Result<Node, Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let mut found = self.next_document();
+            match &mut found {
+                None if self.next_value() => {}
+                Some(Ok(node)) => {
+                    stream::shift(node, self.start);
+                    return found;
+                }
+                Some(Err(fault)) => {
+                    fault.mark = fault.mark.after(self.start);
+                    return found;
+                }
+                None => return None,
+            }
+        }
+    }
+}
+
+impl Documents<'_> {
+    /// The next document of `text`.
+    fn next_document(&mut self) -> Option<Result<Node, Fault>> {
         while !self.over {
             let taken = match self.parser.next_event()? {
                 Ok((event, span)) => self.take(&event, span),
@@ -77,7 +124,11 @@ impl Iterator for Documents<'_> {
                 Ok(Some(node)) => return Some(Ok(node)),
                 Err(mut fault) => {
                     self.skip();
-                    syntax::explain_origin(&mut fault, self.text);
+                    syntax::explain_origin(&mut fault, self.text, self.file);
+                    // What follows in a template is no better.
+                    if fault.code == codes::NOT_RENDERED {
+                        (self.over, self.rest) = (true, "");
+                    }
                     return Some(Err(fault));
                 }
             }

@@ -1,12 +1,15 @@
 //! Which object a document is: apiVersion, kind, namespace and name.
 
+mod foreign;
+
 use std::sync::Arc;
 
 use steelyard_model::{Code, ObjectRef, Severity};
 
 use crate::codes;
 use crate::names::{self, Rule};
-use crate::tree::{Mark, Node, Value};
+use crate::tree::{Entry, Lead, Mark, Node, Value};
+use crate::unfit::{self, Heed, Unfit};
 
 /// What a document says about itself.
 #[derive(Debug)]
@@ -35,39 +38,117 @@ pub(crate) struct Inherited {
     pub(crate) kind: Option<Arc<str>>,
 }
 
-/// Reads the identity of the object in `node`.
-pub(crate) fn identify(node: &Node, inherited: &Inherited) -> Result<Identity, Nameless> {
-    if !matches!(node.resolved().value, Value::Map(_)) {
-        return Err(incomplete(
-            node.mark,
-            format!("a Kubernetes object is expected here, but this is {}", node.described()),
-            "start it with `apiVersion:`, `kind:` and `metadata:`; separate objects with `---`",
-        ));
+/// Reads the identity of the object in `node`, which stands in `file`.
+pub(crate) fn identify(
+    node: &Node,
+    inherited: &Inherited,
+    file: &str,
+) -> Result<Identity, Nameless> {
+    let Value::Map(entries) = &node.resolved().value else {
+        return Err(no_mapping(node));
+    };
+    if let Some(disguised) = disguised(entries, &["apiVersion", "kind", "metadata"], file) {
+        return Err(disguised);
     }
     let api_version = string(node, "apiVersion")?.or_else(|| inherited.api_version.clone());
     let kind = string(node, "kind")?.or_else(|| inherited.kind.clone());
     let (api_version, kind) = match (api_version, kind) {
         (Some(api_version), Some(kind)) => (api_version, kind),
         (None, kind) if kind.is_none() || node.get("metadata").is_none() => {
-            return Err(not_an_object(node));
+            return Err(not_an_object(node, kind.as_deref()));
+        }
+        (Some(_), _) if foreign::is_chart(node) => {
+            return Err(foreign::skipped(node, "a Helm chart"));
         }
         (api_version, _) => return Err(half_typed(node, api_version.is_some())),
     };
+    let shown = kind.clone();
+    named(node, api_version.clone(), kind, file).map_err(|mut nameless| {
+        // What is indented with other blanks than spaces is a key of the document.
+        let strange = entries.iter().find_map(|entry| {
+            let unfit = unfit::judge(&entry.key, Heed::All, file)?;
+            Some(not_as_it_seems(unfit, "", entry.mark, entry.lead))
+        });
+        nameless = strange.unwrap_or(nameless);
+        // Of what nobody reads, nobody needs the name.
+        if !foreign::is_read(&api_version) && nameless.severity == Severity::Error {
+            let message = format!("a {shown} of `{api_version}` is not read; it is skipped");
+            let skipped = foreign::skipped(node, "");
+            nameless = Nameless { mark: nameless.mark, message, ..skipped };
+        }
+        nameless
+    })
+}
+
+/// The name and namespace of an object of `kind`.
+fn named(
+    node: &Node,
+    api_version: Arc<str>,
+    kind: Arc<str>,
+    file: &str,
+) -> Result<Identity, Nameless> {
+    if let Some(Value::Map(entries)) = node.get("metadata").map(|it| &it.node.resolved().value)
+        && let Some(disguised) = disguised(entries, &["name", "namespace"], file)
+    {
+        return Err(disguised);
+    }
     let Some((name, mark)) = nested(node, "name")? else {
         return Err(unnamed(node, &api_version, &kind));
     };
     let mut remarks = Vec::new();
-    remarks.extend(names::judge(Rule::of(&kind), "metadata.name", &name, mark)?);
+    remarks.extend(judged(Rule::of(&kind), "metadata.name", &name, mark, file)?);
     let namespace = match nested(node, "namespace")? {
         _ if is_cluster_scoped(&api_version, &kind) => Arc::from(""),
         None => Arc::from("default"),
         Some((namespace, mark)) => {
-            remarks.extend(names::judge(Rule::Label, "metadata.namespace", &namespace, mark)?);
+            remarks.extend(judged(Rule::Label, "metadata.namespace", &namespace, mark, file)?);
             namespace
         }
     };
+    if !foreign::is_read(&api_version) {
+        remarks.clear();
+    }
     let reference = Arc::new(ObjectRef { kind, namespace, name });
     Ok(Identity { reference, api_version, remarks })
+}
+
+/// As [`names::judge`]; a name that is not what it seems is told what it is.
+fn judged(
+    rule: Rule,
+    path: &'static str,
+    name: &str,
+    mark: Mark,
+    file: &str,
+) -> Result<Option<Nameless>, Nameless> {
+    let judged = names::judge(rule, path, name, mark);
+    match unfit::judge(name, Heed::All, file) {
+        Some(unfit) if judged.is_err() => Err(not_as_it_seems(unfit, path, mark, None)),
+        _ => judged,
+    }
+}
+
+/// One of `keys`, or the text below it, with a character that only looks like the one that is
+/// meant: without it the document would be another, or none.
+fn disguised(entries: &[Entry], keys: &[&str], file: &str) -> Option<Nameless> {
+    entries.iter().find_map(|entry| {
+        let key = unfit::corrected(&entry.key);
+        if !keys.contains(&key.trim()) {
+            return None;
+        }
+        if let Some(unfit) = unfit::judge(&entry.key, Heed::All, file) {
+            return Some(not_as_it_seems(unfit, "", entry.mark, entry.lead));
+        }
+        // Names are judged by rules of their own.
+        let text = entry.node.text().filter(|_| matches!(&*key, "apiVersion" | "kind"))?;
+        let unfit = unfit::judge(text, Heed::All, file)?;
+        Some(not_as_it_seems(unfit, "", entry.node.mark, entry.node.lead()))
+    })
+}
+
+fn not_as_it_seems(unfit: Unfit, path: &'static str, mark: Mark, lead: Lead) -> Nameless {
+    let Unfit { code, message, help, at } = unfit;
+    let mark = unfit::place(mark, lead, at);
+    Nameless { severity: Severity::Error, code, mark, path, message, help }
 }
 
 /// A string below the root; absent, null and empty are the same.
@@ -134,7 +215,33 @@ fn incomplete(mark: Mark, message: String, help: &str) -> Nameless {
     }
 }
 
-fn not_an_object(node: &Node) -> Nameless {
+/// A document that is no mapping: of other tools, unless it holds objects.
+fn no_mapping(node: &Node) -> Nameless {
+    if let Value::List(items) = &node.resolved().value {
+        let is_object =
+            |item: &Node| item.get("kind").is_some() || item.get("apiVersion").is_some();
+        if !items.iter().any(is_object) {
+            return foreign::skipped(node, foreign::tool(node).unwrap_or("a list"));
+        }
+    }
+    incomplete(
+        node.mark,
+        format!("a Kubernetes object is expected here, but this is {}", node.described()),
+        "start it with `apiVersion:`, `kind:` and `metadata:`; separate objects with `---`",
+    )
+}
+
+/// A mapping without an `apiVersion`. What has `metadata` or `spec`, or a kind that is read, was
+/// meant as an object.
+fn not_an_object(node: &Node, kind: Option<&str>) -> Nameless {
+    let is_meant = ["metadata", "spec"].iter().any(|key| node.get(key).is_some());
+    if kind.is_some_and(foreign::is_kind_read) {
+        return half_typed(node, false);
+    }
+    if !is_meant {
+        let what = foreign::tool(node).unwrap_or("a document without `apiVersion`");
+        return foreign::skipped(node, what);
+    }
     Nameless {
         severity: Severity::Warning,
         code: codes::NOT_AN_OBJECT,
@@ -143,7 +250,7 @@ fn not_an_object(node: &Node) -> Nameless {
         message: format!(
             "this document has neither `apiVersion` nor {}, so it is no Kubernetes object, and is \
              skipped",
-            if node.get("kind").is_none() { "`kind`" } else { "`metadata`" }
+            if kind.is_none() { "`kind`" } else { "`metadata`" }
         ),
         help: "add both if it is meant as an object, else keep it out of the folder".to_owned(),
     }
@@ -162,15 +269,11 @@ fn half_typed(node: &Node, has_version: bool) -> Nameless {
 
 fn unnamed(node: &Node, api_version: &str, kind: &str) -> Nameless {
     let mark = |key: &str| node.get(key).map(|entry| entry.node.mark);
-    if is_tool_config(api_version) && node.get("metadata").is_none() {
-        return Nameless {
-            severity: Severity::Info,
-            code: codes::NOT_AN_OBJECT,
-            mark: mark("kind").unwrap_or(node.mark),
-            path: "",
-            message: format!("a {kind} is the configuration of a tool, and is skipped"),
-            help: "nothing to do; or keep it out of the folder".to_owned(),
-        };
+    if foreign::is_tool_config(api_version) && node.get("metadata").is_none() {
+        let mut skipped = foreign::skipped(node, "the configuration of a tool");
+        skipped.mark = mark("kind").unwrap_or(node.mark);
+        skipped.message = format!("a {kind} is the configuration of a tool, and is skipped");
+        return skipped;
     }
     let generated =
         node.get("metadata").is_some_and(|entry| entry.node.get("generateName").is_some());
@@ -180,16 +283,6 @@ fn unnamed(node: &Node, api_version: &str, kind: &str) -> Nameless {
         return incomplete(mark, message, "give it a `metadata.name`: only a server can make one");
     }
     incomplete(mark, format!("this {kind} has no `metadata.name`"), "add `name:` below `metadata:`")
-}
-
-/// Files that live beside manifests and name a kind without being objects.
-fn is_tool_config(api_version: &str) -> bool {
-    let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    group.ends_with(".config.k8s.io")
-        || matches!(
-            group,
-            "kubeadm.k8s.io" | "kind.x-k8s.io" | "k3d.io" | "skaffold" | "ctlptl.dev"
-        )
 }
 
 /// Kinds without a namespace; of groups this program reads, and the usual company in manifests.

@@ -28,6 +28,7 @@ pub mod render;
 mod source;
 mod syntax;
 mod tree;
+mod unfit;
 
 #[doc(hidden)]
 pub use exercise::exercise;
@@ -35,6 +36,7 @@ pub use object::{Loaded, Object, load};
 pub use place::{merge, place};
 pub use read::Read;
 pub use source::{Limits, Source, SourceText};
+pub use unfit::Heed;
 
 #[cfg(test)]
 mod tests;

@@ -35,7 +35,7 @@ pub fn parse(name: impl Into<Arc<str>>, text: &str) -> Result<Held, Box<Diagnost
     let source = Source::new(name, text.as_bytes());
     let limits = Limits::default();
     let held = source.decode(&limits).and_then(|text| {
-        let mut documents = Documents::new(text, &limits);
+        let mut documents = Documents::new(text, "", &limits);
         let first = documents.next().transpose().map_err(|fault| flaw(fault).placed(&source))?;
         match (first, documents.next()) {
             // An empty file is what a crash of another program leaves behind: not "no Services".

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use steelyard_model::{Diagnostic, FieldPath, Location, ObjectRef, Severity};
 
+use crate::codes;
 use crate::compose::{Documents, Fault};
 use crate::identity::{Identity, Inherited, Nameless, identify};
 use crate::path::{Step, steps};
 use crate::source::{Limits, Source};
 use crate::tree::{Mark, Node, Value};
+use crate::unfit::{self, Unfit};
 
 /// One object as written; equal if also written at the same place. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,11 @@ pub struct Loaded {
     pub broken: bool,
 }
 
+/// Words without which no text is a manifest.
+const MANIFEST: [&str; 2] = ["apiVersion", "kind"];
+/// Bytes of a text that may be but the beginning of one.
+const SHORT: usize = 64;
+
 /// A file on its way to being [`Loaded`].
 struct Loading<'a> {
     source: &'a Source,
@@ -56,10 +63,15 @@ pub fn load(source: &Source, limits: &Limits) -> Loaded {
 
 impl Loading<'_> {
     fn documents(&mut self, text: &str) {
-        for document in Documents::new(text, self.limits) {
+        if let Some((line, unfit)) = unfit::ytt(text, &self.source.name) {
+            let mark = Mark { line, column: 1 };
+            let Unfit { code, message, help, .. } = unfit;
+            return self.fault(Fault { mark, code, message, help }, text);
+        }
+        for document in Documents::new(text, &self.source.name, self.limits) {
             match document {
                 Ok(node) => self.add(node, &Inherited::default()),
-                Err(fault) => self.fault(fault),
+                Err(fault) => self.fault(fault, text),
             }
             if self.is_hopeless() {
                 self.loaded.broken = true;
@@ -76,7 +88,7 @@ impl Loading<'_> {
             }
             return;
         }
-        match identify(&node, inherited) {
+        match identify(&node, inherited, &self.source.name) {
             Ok(Identity { reference, api_version, remarks }) => {
                 let (file, tree) = (self.source.name.clone(), Arc::new(node));
                 for remark in remarks {
@@ -88,12 +100,20 @@ impl Loading<'_> {
         }
     }
 
-    fn fault(&mut self, fault: Fault) {
+    /// A fault in a file that is somebody else's costs nothing here.
+    fn fault(&mut self, fault: Fault, text: &str) {
         let Fault { mark, code, message, help } = fault;
         let location = self.source.location(mark);
-        let diagnostic = Diagnostic::in_file(Severity::Error, code, location, message, help);
+        let is_manifest = text.len() < SHORT
+            || code == codes::YAML_TOO_COMPLEX
+            || MANIFEST.iter().any(|word| text.contains(word));
+        let diagnostic = if is_manifest {
+            Diagnostic::in_file(Severity::Error, code, location, message, help)
+        } else {
+            foreign_text(location)
+        };
         self.loaded.diagnostics.push(diagnostic);
-        self.loaded.broken = true;
+        self.loaded.broken |= is_manifest;
     }
 
     fn nameless(&mut self, nameless: Nameless, object: Option<&ObjectRef>) {
@@ -141,6 +161,14 @@ impl Object {
         let name = self.tree.get("metadata").and_then(|metadata| metadata.node.get("name"));
         name.map_or(self.tree.mark, |name| name.node.mark)
     }
+}
+
+/// A file that is no YAML, and in which nothing looks like an object.
+fn foreign_text(location: Location) -> Diagnostic {
+    let message = "nothing in this file says that it is a Kubernetes object, and here it is no YAML \
+                   any more; it is skipped";
+    let help = "nothing needs to change; or keep it out of the folder";
+    Diagnostic::in_file(Severity::Info, codes::NOT_AN_OBJECT, location, message, help)
 }
 
 /// Whether `node` is a `List`, or a typed one such as `ServiceList`; and what its items inherit.

@@ -125,6 +125,11 @@ impl Source {
     }
 }
 
+/// The lines of `text`, which end as in YAML: by LF, CR LF or a lone CR.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
+}
+
 /// `104.9 MiB`; of what is less than that, bytes.
 fn size(bytes: u64) -> String {
     const MIB: u64 = 1 << 20;

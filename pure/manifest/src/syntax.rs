@@ -4,7 +4,9 @@ use granit_parser::{ErrorKind, Marker, ScanError};
 
 use crate::codes;
 use crate::compose::Fault;
+use crate::source;
 use crate::tree::Mark;
+use crate::unfit;
 
 /// Parser positions as marks.
 pub(crate) fn mark_of(marker: &Marker) -> Mark {
@@ -32,21 +34,21 @@ pub(crate) fn fault(error: &ScanError, text: &str) -> Fault {
     Fault { mark, code: codes::YAML_SYNTAX, message, help: help.to_owned() }
 }
 
-/// Better help for text that was not meant as YAML: templates of Helm and the like, and what git
-/// leaves in a file when a merge fails.
-pub(crate) fn explain_origin(fault: &mut Fault, text: &str) {
-    if fault.code != codes::YAML_SYNTAX {
+/// Better words for text that was not meant as YAML: templates, characters that only look like
+/// those of YAML, and what git leaves in a file when a merge fails.
+pub(crate) fn explain_origin(fault: &mut Fault, text: &str, file: &str) {
+    if fault.code == codes::YAML_TOO_COMPLEX {
         return;
     }
     let before = usize::try_from(fault.mark.line).unwrap_or(usize::MAX).saturating_sub(2);
-    for line in text.lines().skip(before).take(2) {
-        let conflict = ["<<<<<<< ", "=======", ">>>>>>> "].iter().any(|it| line.starts_with(it));
-        if conflict {
-            fault.help = "resolve the merge conflict that git left here".to_owned();
-        } else if line.contains("{{") {
-            fault.help =
-                "this looks like a template: render it first, e.g. with `helm template`".to_owned();
-        }
+    let lines = || source::lines(text).skip(before).take(2);
+    let conflict = ["<<<<<<< ", "=======", ">>>>>>> "];
+    if lines().any(|line| conflict.iter().any(|it| line.starts_with(it))) {
+        fault.help = "resolve the merge conflict that git left here".to_owned();
+    } else if let Some((index, unfit)) = unfit::judge_lines(lines(), file) {
+        let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+        fault.mark = Mark { line: number(before + index + 1), column: number(unfit.at + 1) };
+        (fault.code, fault.message, fault.help) = (unfit.code, unfit.message, unfit.help);
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) enum Value {
     Scalar {
         text: Box<str>,
         plain: bool,
+        lead: Lead,
     },
     List(Vec<Node>),
     Map(Vec<Entry>),
@@ -36,11 +37,17 @@ pub(crate) enum Value {
     Shared(Arc<Node>),
 }
 
+/// How many characters are between a mark and the text that stands there as it is: an opening
+/// quote, or nothing. None where the text is written in several pieces, or with escapes.
+pub(crate) type Lead = Option<u8>;
+
 /// One `key: value` of a mapping. Keys are unique within it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) key: Arc<str>,
     pub(crate) mark: Mark,
+    /// Of the key.
+    pub(crate) lead: Lead,
     pub(crate) node: Node,
 }
 
@@ -56,6 +63,15 @@ pub(crate) enum Plain<'a> {
 
 impl Mark {
     pub(crate) const START: Self = Self { line: 1, column: 1 };
+
+    /// This place in a text that begins at `start`.
+    pub(crate) fn after(self, start: Self) -> Self {
+        let column = if self.line == 1 { start.column - 1 } else { 0 };
+        Self {
+            line: self.line.saturating_add(start.line - 1),
+            column: self.column.saturating_add(column),
+        }
+    }
 
     pub(crate) fn in_file(self, file: &Arc<str>) -> Location {
         Location { file: file.clone(), line: self.line, column: self.column }
@@ -92,8 +108,16 @@ impl Node {
     pub(crate) fn scalar(&self) -> Option<Plain<'_>> {
         match &self.resolved().value {
             Value::Null => Some(Plain::Null),
-            Value::Scalar { text, plain: false } => Some(Plain::Text(text)),
-            Value::Scalar { text, plain: true } => Some(Plain::of(text)),
+            Value::Scalar { text, plain: false, .. } => Some(Plain::Text(text)),
+            Value::Scalar { text, plain: true, .. } => Some(Plain::of(text)),
+            _ => None,
+        }
+    }
+
+    /// Of a scalar.
+    pub(crate) fn lead(&self) -> Lead {
+        match &self.resolved().value {
+            Value::Scalar { lead, .. } => *lead,
             _ => None,
         }
     }

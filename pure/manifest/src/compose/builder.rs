@@ -9,7 +9,7 @@ use super::mapping::OpenMap;
 use super::{Fault, mark_of};
 use crate::codes;
 use crate::source::Limits;
-use crate::tree::{Mark, Node, Plain, Value};
+use crate::tree::{Lead, Mark, Node, Plain, Value};
 
 /// This much text counts as one more value of the budget.
 const TEXT_UNIT: usize = 64;
@@ -81,7 +81,7 @@ impl Builder {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.spend(1 + text.len() / TEXT_UNIT, mark)?;
-                let value = scalar(text, *style, tag.as_deref());
+                let value = scalar(text, *style, tag.as_deref(), lead(text, *style, span));
                 let below = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                 let at_key = below || (span.is_empty() && matches!(value, Value::Null));
                 let node = Node { mark, value };
@@ -194,14 +194,25 @@ impl Builder {
     }
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, lead: Lead) -> Value {
     let string = tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
     let other = tag.and_then(Tag::core_suffix).is_some() && !string;
     let plain = (style == ScalarStyle::Plain && !string) || other;
     if plain && Plain::of(text) == Plain::Null {
         return Value::Null;
     }
-    Value::Scalar { text: text.into(), plain }
+    Value::Scalar { text: text.into(), plain, lead }
+}
+
+fn lead(text: &str, style: ScalarStyle, span: Span) -> Lead {
+    let lead = match style {
+        ScalarStyle::Plain => 0,
+        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => 1,
+        ScalarStyle::Literal | ScalarStyle::Folded => return None,
+    };
+    let length = span.end.col().checked_sub(span.start.col())?;
+    let is_as_it_is = text.chars().count() + 2 * usize::from(lead) == length;
+    (is_as_it_is && span.start.line() == span.end.line()).then_some(lead)
 }
 
 fn too_deep(mark: Mark, depth: usize) -> Fault {

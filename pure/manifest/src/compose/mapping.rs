@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Fault;
 use crate::codes;
-use crate::tree::{Entry, Mark, Node, Value};
+use crate::tree::{Entry, Lead, Mark, Node, Value};
 
 /// Mappings up to this size are searched for a repeated key, larger ones keep a set.
 const SMALL: usize = 16;
@@ -23,7 +23,7 @@ pub(super) struct OpenMap {
 enum Pending {
     #[default]
     Nothing,
-    Key(Arc<str>, Mark),
+    Key(Arc<str>, Mark, Lead),
     Merge,
 }
 
@@ -41,11 +41,11 @@ impl OpenMap {
                 self.merged.push(node);
                 Ok(())
             }
-            Pending::Key(key, mark) => {
+            Pending::Key(key, mark, lead) => {
                 if at_key {
                     node.mark = mark;
                 }
-                self.entries.push(Entry { key, mark, node });
+                self.entries.push(Entry { key, mark, lead, node });
                 Ok(())
             }
         }
@@ -53,8 +53,8 @@ impl OpenMap {
 
     fn key(&mut self, node: &Node) -> Result<(), Fault> {
         let mark = node.mark;
-        let (text, plain) = match &node.resolved().value {
-            Value::Scalar { text, plain } => (text, *plain),
+        let (text, plain, lead) = match &node.resolved().value {
+            Value::Scalar { text, plain, lead } => (text, *plain, *lead),
             _ => return Err(bad_key(mark)),
         };
         if plain && &**text == "<<" {
@@ -71,7 +71,7 @@ impl OpenMap {
         if self.entries.len() >= SMALL {
             self.seen.insert(key.clone());
         }
-        self.pending = Pending::Key(key, mark);
+        self.pending = Pending::Key(key, mark, lead);
         Ok(())
     }
 

@@ -102,5 +102,5 @@ fn node(value: Value) -> Node {
 }
 
 fn entry(key: &str, node: Node) -> Entry {
-    Entry { key: Arc::from(key), mark: Mark::START, node }
+    Entry { key: Arc::from(key), mark: Mark::START, lead: None, node }
 }

@@ -127,7 +127,7 @@ fn slip(path: &FieldPath, node: &Node) -> Option<String> {
         ("holdTime" | "keepaliveTime" | "connectTime", Value::Scalar { text, .. }) => {
             Some(format!("write it with a unit: {}s", shortened(text)))
         }
-        ("port", Value::Scalar { text, plain: true }) if path.0.ends_with(".service.port") => {
+        ("port", Value::Scalar { text, plain: true, .. }) if path.0.ends_with(".service.port") => {
             Some(match Plain::of(text) {
                 Plain::Int(_) => format!("write `port: {{number: {}}}`", shortened(text)),
                 _ => format!("write `port: {{name: {}}}`", shortened(text)),
