@@ -12,7 +12,7 @@ pub(crate) struct Answer {
     body: String,
 }
 
-/// Characters of a path that a page repeats.
+/// Characters that a page repeats of anything it did not make.
 const LONGEST_SHOWN: usize = 200;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -43,9 +43,9 @@ impl Answer {
         let mut details = Vec::new();
         if let Some(table) = table {
             let named = if host.is_empty() { "no host" } else { host };
-            let short: String = path.chars().take(LONGEST_SHOWN).collect();
-            summary = format!("{summary} {} {short} on {named}", head.method);
-            details = near_lines(&table.nearest(entry_point, host, path), entry_point);
+            let [method, path, named] = [head.method, &**path, named].map(shortened);
+            summary = format!("{summary} {method} {path} on {named}");
+            details = near_lines(&table.nearest(entry_point, host, &head.path), entry_point);
         }
         let page = Page { status: 404, reason: reason(404), summary, details };
         Self::page(&page, wants_html(head.accept))
@@ -81,6 +81,10 @@ impl Answer {
         let (content_type, body) = if html { (HTML, page.html()) } else { (TEXT, page.text()) };
         Self { status: page.status, content_type, body }
     }
+}
+
+fn shortened(text: &str) -> &str {
+    text.char_indices().nth(LONGEST_SHOWN).map_or(text, |(at, _)| &text[..at])
 }
 
 /// The reason phrase of the statuses we answer with.

@@ -48,6 +48,31 @@ fn a_404_says_which_rules_were_nearest() {
     assert!(!response.text().contains("<b>"));
 }
 
+/// What a page costs does not depend on what was asked for, nor on how many rules there are.
+#[test]
+fn pages_have_a_bound() {
+    let rules: Vec<_> = (0..600)
+        .map(|n| route(&format!("r{n}"), &format!("service-{n:03}.local"), "/api", &[dead()]))
+        .collect();
+    let (_gateway, address) = gateway(&rules);
+    let long = "x".repeat(20_000);
+    let mut client = Client::connect(address);
+    for (method, host, path) in [
+        ("GET", "service-12.local", "/"),
+        (&*long, "service-123.local", &*long),
+        ("GET", &*long, "/"),
+        ("GET", "service-599.local", "/x/y/z"),
+    ] {
+        client.send(format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        let response = client.receive();
+        assert_eq!(response.status(), 404);
+        assert!(response.body.len() < 4_096, "{}", response.text());
+    }
+    // Also for a rule far beyond those that come first.
+    assert!(get(address, "service-599.local", "/").text().contains("the path is not below"));
+    assert!(get(address, "servic-599.local", "/api").text().contains("(default-r599-0@ingress)"));
+}
+
 #[test]
 fn details_can_be_kept_back() {
     let options = GatewayOptions { workers: 1, error_details: false, ..GatewayOptions::default() };

@@ -16,6 +16,7 @@ pub mod exchange;
 pub mod exercise;
 pub mod head;
 pub mod host;
+mod hosts;
 mod name;
 pub mod nearest;
 pub mod page;

@@ -1,20 +1,27 @@
 //! Why no route matches: the rules that were nearest, each with the reason it lost. Data for the
 //! 404 page and for explanations.
 //!
-//! A flood of requests that match nothing must not cost much, so only so many routes are looked
-//! at, in order of precedence.
+//! Requests that match nothing come in floods, and what is done for each has a constant bound: the
+//! tables say which rules can be near, however many others there are, and of a host's rules only
+//! so many are looked at.
 
 use std::fmt;
 
 use steelyard_model::{HostMatch, PathMatch, Route, suggest};
 
-use crate::table::RouteTable;
+use crate::table::{HostTable, RouteTable};
 
 /// Most rules that are named.
 const MAX_RULES: usize = 5;
 
-/// Most routes that are looked at.
-const MAX_LOOKED_AT: usize = 512;
+/// Most rules of one host that are looked at, of each kind of path.
+const MAX_OF_HOST: usize = 32;
+
+/// Most entry points that are looked at.
+const MAX_ENTRY_POINTS: usize = 8;
+
+/// Most labels before a wildcard's suffix that are recognised as too many.
+const MAX_LABELS: usize = 8;
 
 /// A rule that was near, and why it does not match.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +83,9 @@ impl WhyNot {
         Some(match wanted {
             PathMatch::Prefix(prefix) if path.starts_with(&**prefix) => Self::PathElement,
             PathMatch::Prefix(prefix) => {
-                let folded = PathMatch::Prefix(prefix.to_ascii_lowercase().into());
-                if folded.matches(&path.to_ascii_lowercase()) {
+                let same = path.get(..prefix.len()).filter(|it| it.eq_ignore_ascii_case(prefix));
+                let rest = same.map(|_| &path[prefix.len()..]);
+                if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
                     Self::PathCase
                 } else {
                     Self::PathPrefix
@@ -124,41 +132,59 @@ impl RouteTable {
     /// The rules nearest to a request that no route matches, nearest first. For a host that has
     /// routes these are its own; otherwise those of the host with the most similar name.
     pub fn nearest(&self, entry_point: &str, host: &str, path: &str) -> Vec<Near<'_>> {
-        let looked_at = || self.routes().iter().take(MAX_LOOKED_AT).map(|compiled| &compiled.route);
-        let mut near: Vec<Near<'_>> = looked_at()
-            .filter_map(|route| {
-                let why = WhyNot::explain(route, entry_point, host, path)?;
-                let is_near = match why {
-                    WhyNot::Host => false,
-                    WhyNot::EntryPoint => route.host.matches(host) && route.path.matches(path),
-                    _ => true,
-                };
-                is_near.then_some(Near { route, why })
-            })
-            .collect();
+        let explained =
+            |route| Some(Near { route, why: WhyNot::explain(route, entry_point, host, path)? });
+        let mut near: Vec<Near<'_>> =
+            self.of_host(entry_point, host, path).into_iter().filter_map(explained).collect();
         if near.is_empty() {
-            let names = looked_at().filter_map(|route| match &route.host {
-                HostMatch::Exact(name) => Some(&**name),
-                HostMatch::Wildcard(_) | HostMatch::Any => None,
-            });
-            let meant = suggest::nearest(host, names);
-            let of_host = looked_at().filter(|route| match &route.host {
-                HostMatch::Exact(name) => meant == Some(&**name),
-                HostMatch::Wildcard(_) | HostMatch::Any => false,
-            });
-            near = of_host.map(|route| Near { route, why: WhyNot::Host }).collect();
+            near = self.of_similar(entry_point, host).into_iter().filter_map(explained).collect();
         }
         near.sort_by_key(|near| {
-            let shared = shared_elements(&near.route.path, path);
+            let shared = shared_bytes(&near.route.path, path);
             (near.why.distance(), std::cmp::Reverse(shared))
         });
         near.truncate(MAX_RULES);
         near
     }
+
+    /// Rules for the host itself, or nearly.
+    fn of_host(&self, entry_point: &str, host: &str, path: &str) -> Vec<&Route> {
+        let mut found = Vec::new();
+        if let Some(table) = self.entry_point(entry_point) {
+            let suffixes = std::iter::successors(Some(host), |host| Some(host.split_once('.')?.1));
+            let wildcards =
+                suffixes.skip(1).take(MAX_LABELS).filter_map(|rest| table.wildcard.get(rest));
+            for rules in table.exact.get(host).into_iter().chain(wildcards).chain([&table.any]) {
+                found.extend(self.some_of(rules));
+            }
+        }
+        let elsewhere = self.entry_points().filter(|name| *name != entry_point);
+        let elsewhere = elsewhere.take(MAX_ENTRY_POINTS);
+        found.extend(elsewhere.filter_map(|name| Some(&self.lookup(name, host, path)?.route)));
+        found
+    }
+
+    /// Rules for the host whose name is the most similar.
+    fn of_similar(&self, entry_point: &str, host: &str) -> Vec<&Route> {
+        let meant = suggest::nearest(host, self.similar_hosts(host));
+        let tables = self.entry_point(entry_point).zip(meant);
+        let rules = tables.and_then(|(table, meant)| table.exact.get(meant));
+        rules.map(|rules| self.some_of(rules).collect()).unwrap_or_default()
+    }
+
+    /// Some rules of a host, all if they are few, in order of precedence.
+    fn some_of(&self, rules: &HostTable) -> impl Iterator<Item = &Route> {
+        let exact = rules.exact.values().take(MAX_OF_HOST);
+        let mut found: Vec<usize> =
+            exact.chain(rules.prefixes.values().take(MAX_OF_HOST)).copied().collect();
+        found.extend(rules.root);
+        found.sort_unstable();
+        found.into_iter().map(|index| &self.routes()[index].route)
+    }
 }
 
 /// How many bytes the wanted and the actual path have in common at the start.
-fn shared_elements(wanted: &PathMatch, path: &str) -> usize {
+fn shared_bytes(wanted: &PathMatch, path: &str) -> usize {
     let (PathMatch::Exact(wanted) | PathMatch::Prefix(wanted)) = wanted;
     wanted.bytes().zip(path.bytes()).take_while(|(a, b)| a == b).count()
 }
@@ -195,6 +221,33 @@ mod tests {
         assert_eq!(first("a.b.wild.local", "/"), expect("wild", WildcardDepth));
         assert_eq!(first("s.local", "/"), expect("secure", EntryPoint));
         assert_eq!(first("else.where.example", "/"), None);
+    }
+
+    /// However many routes there are, so many are looked at and no more.
+    #[test]
+    fn the_cost_has_a_bound() {
+        let mut routes: Vec<Route> = (0..3_000)
+            .map(|n| route(&format!("h{n}"), &format!("service-{n:04}.apps.local"), "/x"))
+            .collect();
+        routes.extend((0..3_000).map(|n| route(&format!("p{n}"), "many.local", &format!("/{n}"))));
+        routes.extend((0..3_000).map(|n| route(&format!("e{n}"), "many.local", &format!("=/{n}"))));
+        routes.extend((0..3_000).map(|n| route(&format!("w{n}"), &format!("*.{n}.local"), "/x")));
+        let table = RouteTable::compile(&routes);
+        let long = format!("{}local", "a.".repeat(30_000));
+        for host in
+            ["many.local", "manu.local", "service-01x4.apps.local", "a.b.7.local", &long, ""]
+        {
+            assert!(table.of_host("web", host, "/zz").len() <= 4 * MAX_OF_HOST, "{host}");
+            assert!(table.of_similar("web", host).len() <= 3 * MAX_OF_HOST, "{host}");
+            assert!(table.similar_hosts(host).count() <= 64, "{host}");
+            assert!(table.nearest("web", host, "/zz").len() <= MAX_RULES, "{host}");
+        }
+        for host in ["service-0123.apps.local", "sevice-0123.apps.local", "service-0123.app.local"]
+        {
+            let near = table.nearest("web", host, "/y");
+            let found = near.first().map(|near| near.route.host.to_string());
+            assert_eq!(found.as_deref(), Some("service-0123.apps.local"), "{host}");
+        }
     }
 
     #[test]

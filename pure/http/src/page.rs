@@ -5,6 +5,9 @@ use std::fmt::Write;
 use crate::head::tokens;
 use crate::nearest::{Near, WhyNot};
 
+/// Characters of a rule that are shown.
+const LONGEST_RULE: usize = 300;
+
 /// An error page, in parts.
 #[derive(Clone, Debug)]
 pub struct Page<'a> {
@@ -34,9 +37,13 @@ pub fn near_lines(near: &[Near<'_>], entry_point: &str) -> Vec<String> {
             }
             why => why.to_string(),
         };
-        format!("{}: {why} ({})", near.route.rule, near.route.name)
+        format!("{}: {why} ({})", shortened(&near.route.rule), near.route.name)
     };
     near.iter().map(line).collect()
+}
+
+fn shortened(text: &str) -> &str {
+    text.char_indices().nth(LONGEST_RULE).map_or(text, |(at, _)| &text[..at])
 }
 
 impl Page<'_> {

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use steelyard_model::{HostMatch, PathMatch, Route};
 
+use crate::hosts::Hosts;
+
 /// Keys come from configuration, so a fixed hasher is safe: clients cannot insert.
 pub(crate) type Map<V> = HashMap<Arc<str>, V, BuildHasherDefault<DefaultHasher>>;
 
@@ -19,6 +21,7 @@ pub(crate) type Map<V> = HashMap<Arc<str>, V, BuildHasherDefault<DefaultHasher>>
 pub struct RouteTable {
     routes: Vec<CompiledRoute>,
     entry_points: Vec<(Box<str>, EntryPointTable)>,
+    hosts: Hosts,
 }
 
 /// A route and its place in the table, which stays the same for the table's life.
@@ -43,7 +46,7 @@ pub(crate) struct HostTable {
     pub(crate) exact: Map<usize>,
     pub(crate) prefixes: Map<usize>,
     /// The prefix `/`, which most hosts have and nothing else.
-    root: Option<usize>,
+    pub(crate) root: Option<usize>,
     /// Length of the longest prefix: longer candidates need not be hashed.
     longest: usize,
 }
@@ -61,6 +64,8 @@ impl RouteTable {
             }
             table.routes.push(CompiledRoute { index, route: route.clone() });
         }
+        let exact = table.entry_points.iter().flat_map(|(_, entry_point)| entry_point.exact.keys());
+        table.hosts = Hosts::new(exact.cloned());
         table
     }
 
@@ -90,6 +95,15 @@ impl RouteTable {
             .or_else(|| table.wildcard_of(host).and_then(|paths| paths.lookup(path)))
             .or_else(|| table.any.lookup(path))?;
         self.routes.get(found)
+    }
+
+    /// Hosts with routes of their own whose names may be meant by `host`: a constant number.
+    pub(crate) fn similar_hosts(&self, host: &str) -> impl Iterator<Item = &str> {
+        self.hosts.around(host)
+    }
+
+    pub(crate) fn entry_points(&self) -> impl Iterator<Item = &str> {
+        self.entry_points.iter().map(|(name, _)| &**name)
     }
 
     pub(crate) fn entry_point(&self, name: &str) -> Option<&EntryPointTable> {

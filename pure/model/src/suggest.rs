@@ -10,50 +10,76 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
     Some(best)
 }
 
+/// Longest name that is compared; longer ones are no typos.
+const LONGEST: usize = 64;
+
+/// Most edits that are still a typo.
+const MAX_EDITS: usize = 3;
+
 /// How near two names are, smaller is nearer; none if neither can be meant for the other.
-/// The letters' case does not count. Total over all input and bounded by the product of lengths,
-/// which is cut off at 64 characters.
+/// The letters' case does not count. Total over all input; it allocates nothing and gives up as
+/// soon as there are too many edits, so that it may run on behalf of anybody's request.
 pub fn closeness(written: &str, name: &str) -> Option<usize> {
-    const LONGEST: usize = 64;
     if written.is_empty() || written.len() > LONGEST || name.len() > LONGEST {
         return None;
     }
-    let written = written.to_ascii_lowercase();
-    let name = name.to_ascii_lowercase();
-    let allowed = (written.len().max(name.len()) / 3).clamp(1, 3);
-    if written.len().abs_diff(name.len()) <= allowed {
-        let distance = distance(written.as_bytes(), name.as_bytes());
-        if distance <= allowed {
-            return Some(distance);
-        }
+    let (mut written_bytes, mut name_bytes) = ([0; LONGEST], [0; LONGEST]);
+    let written = lower(written, &mut written_bytes);
+    let name = lower(name, &mut name_bytes);
+    let allowed = (written.len().max(name.len()) / 3).clamp(1, MAX_EDITS);
+    if let Some(edits) = edits(written, name, allowed) {
+        return Some(edits);
     }
-    let (short, long) =
-        if written.len() < name.len() { (&written, &name) } else { (&name, &written) };
+    let (short, long) = if written.len() < name.len() { (written, name) } else { (name, written) };
     // `grafana` for `grafana-svc`: far in letters, near in meaning, worse than any typo.
-    (short.len() >= 4 && long.contains(short.as_str())).then_some(LONGEST + long.len())
+    let is_part = short.len() >= 4 && long.windows(short.len()).any(|part| part == short);
+    is_part.then_some(LONGEST + long.len())
 }
 
-/// Edits (insert, delete, replace, swap of neighbours) from one to the other.
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
+fn lower<'b>(text: &str, room: &'b mut [u8; LONGEST]) -> &'b [u8] {
+    let room = &mut room[..text.len()];
+    room.copy_from_slice(text.as_bytes());
+    room.make_ascii_lowercase();
+    room
+}
+
+/// Edits (insert, delete, replace, swap of neighbours) from one to the other, if they are at most
+/// `allowed`. Both have at most [`LONGEST`] bytes.
+fn edits(a: &[u8], b: &[u8], allowed: usize) -> Option<usize> {
+    if a.len().abs_diff(b.len()) > allowed {
+        return None;
+    }
+    // Only cells near the diagonal can be few edits away; those around them count as far.
+    let mut rows = [[MAX_EDITS + 1; LONGEST + 2]; 3];
+    let [mut before, mut last, mut row] = rows.each_mut();
+    for (j, cell) in last[..=allowed].iter_mut().enumerate() {
+        *cell = j;
+    }
     for (i, &x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, &y) in b.iter().enumerate() {
+        let band = i.saturating_sub(allowed)..b.len().min(i + allowed + 1);
+        row[band.start] = if band.start == 0 { i + 1 } else { MAX_EDITS + 1 };
+        let mut least = row[band.start];
+        for j in band {
+            let y = b[j];
             let mut cost = (last[j] + usize::from(x != y)).min(last[j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && x == b[j - 1] && y == a[i - 1] {
                 cost = cost.min(before[j - 1] + 1);
             }
-            row.push(cost);
+            row[j + 1] = cost;
+            least = least.min(cost);
         }
-        before = std::mem::replace(&mut last, row);
+        // No row is better than the one above it, and a swap from two rows above costs one.
+        if least > allowed {
+            return None;
+        }
+        (before, last, row) = (last, row, before);
     }
-    last[b.len()]
+    Some(last[b.len()]).filter(|edits| *edits <= allowed)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{distance, nearest};
+    use super::{LONGEST, MAX_EDITS, closeness, edits, nearest};
 
     #[test]
     fn distances() {
@@ -63,8 +89,57 @@ mod tests {
             ("addreses", "addresses", 1),
             ("auth-ulr", "auth-url", 1),
             ("kitten", "sitting", 3),
+            ("abcdef", "badcfe", 3),
+            ("grafana.lan", "grafnaa.lan", 1),
         ] {
-            assert_eq!(distance(a.as_bytes(), b.as_bytes()), expected, "{a} {b}");
+            for allowed in 0..=MAX_EDITS {
+                let found = edits(a.as_bytes(), b.as_bytes(), allowed);
+                assert_eq!(found, Some(expected).filter(|it| *it <= allowed), "{a} {b}");
+            }
+        }
+    }
+
+    /// All pairs of short names, against the plain definition.
+    #[test]
+    fn as_the_whole_table_has_it() {
+        fn plain(a: &[u8], b: &[u8]) -> usize {
+            let mut table = vec![vec![0; b.len() + 1]; a.len() + 1];
+            for i in 0..=a.len() {
+                for j in 0..=b.len() {
+                    if i == 0 || j == 0 {
+                        table[i][j] = i + j;
+                        continue;
+                    }
+                    let change = table[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                    table[i][j] = change.min(table[i - 1][j] + 1).min(table[i][j - 1] + 1);
+                    if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                        table[i][j] = table[i][j].min(table[i - 2][j - 2] + 1);
+                    }
+                }
+            }
+            table[a.len()][b.len()]
+        }
+        let mut names = vec![Vec::new()];
+        for at in 0..121 {
+            let name: Vec<u8> = names[at].clone();
+            names.extend(b"abc".map(|letter| [&name[..], &[letter]].concat()));
+        }
+        for a in &names {
+            for b in names.iter().step_by(7) {
+                for allowed in 0..=MAX_EDITS {
+                    let expected = Some(plain(a, b)).filter(|it| *it <= allowed);
+                    assert_eq!(edits(a, b, allowed), expected, "{a:?} {b:?} {allowed}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_length_is_fine() {
+        for len in [0, 1, LONGEST - 1, LONGEST, LONGEST + 1, 1000] {
+            let (a, b) = ("a".repeat(len), "ä".repeat(len / 2));
+            assert_eq!(closeness(&a, &a), (1..=LONGEST).contains(&len).then_some(0));
+            let _ = closeness(&a, &b);
         }
     }
 
