@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use steelyard_manifest::Source;
+use steelyard_manifest::{Sight, Source};
 use steelyard_model::{HostMatch, Item, PathMatch, Protocol, Route};
 
 use crate::cli::{DemoArgs, WorldArgs};
@@ -76,7 +76,7 @@ async fn play(settings: Settings, any_port: bool) -> Result<ExitCode> {
     let mut engine = Engine::start(settings).await?;
     let slices = play::slices(&snapshot, &places);
     engine.set_own(slices.into_iter().map(|it| Item::EndpointSlice(Arc::new(it))).collect());
-    engine.take(sources).await?;
+    engine.take(Sight::complete(sources)).await?;
     for _ in 0..ATTEMPTS {
         if any_port && engine.web_port().is_none() {
             engine.move_web(free_port()?).await;

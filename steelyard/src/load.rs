@@ -29,7 +29,7 @@ pub(crate) fn resolve_options(args: &WorldArgs, ports: (u16, u16)) -> ResolveOpt
 /// # Errors
 /// When a path does not exist.
 pub(crate) fn world(paths: &[PathBuf], args: &WorldArgs) -> Result<(World, Vec<Source>)> {
-    let sources = steelyard_sources::read(paths)?;
+    let sources = steelyard_sources::read(paths)?.into_sources();
     let world = Pipeline::new(resolve_options(args, PORTS)).update(&sources);
     Ok((world, sources))
 }

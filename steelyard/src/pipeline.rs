@@ -6,6 +6,7 @@
 //! `check` and `plan` start with an empty one.
 
 mod files;
+mod front;
 mod joined;
 mod last_good;
 mod objects;
@@ -13,13 +14,15 @@ mod objects;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use steelyard_manifest::{Source, codes, merge};
+use steelyard_manifest::{Sight, Source, codes, merge};
 use steelyard_model::{Diagnostic, Diagnostics, Item, Snapshot};
 use steelyard_plan::Absent;
 use steelyard_plan::resolve::{ResolveOptions, Resolver};
 
 use files::{File, Reading};
+use front::Front;
 use joined::{Joined, Said};
 use last_good::{Current, LastGood, refuses_object};
 use objects::Objects;
@@ -29,6 +32,7 @@ use objects::Objects;
 pub struct Pipeline {
     resolve: ResolveOptions,
     reading: Reading,
+    front: Front,
     files: Vec<File>,
     /// Items that come from this program, not from files (endpoints of played replicas).
     own: Vec<Arc<Item>>,
@@ -45,6 +49,8 @@ pub struct World {
     pub snapshot: Snapshot,
     /// Services that are there but cannot be read: they keep what they hold.
     pub absent: Absent,
+    /// When losses will be believed that are not yet: then the same sight comes to something else.
+    pub due: Option<Instant>,
     objects: Objects,
     /// Some file could not be read to its end.
     is_broken: bool,
@@ -80,6 +86,19 @@ impl Pipeline {
         self.joined = None;
     }
 
+    /// Services hold addresses: before the first manifest is seen, that there is none is not taken
+    /// as an answer.
+    pub fn expect_manifests(&mut self) {
+        self.front.expects = true;
+    }
+
+    /// Takes in what stands after a look at `now`: what could not be seen is not gone, and a loss
+    /// is believed when it has stood for a moment.
+    pub fn follow(&mut self, sight: &Sight, now: Instant) -> World {
+        let settled = self.front.settle(sight, &self.files, &mut self.reading, now);
+        World { due: settled.due, ..self.update(&settled.sources) }
+    }
+
     /// Takes `sources` as the complete set of files, reading only what changed, and joins them.
     pub fn update(&mut self, sources: &[Source]) -> World {
         self.generation += 1;
@@ -98,6 +117,7 @@ impl Pipeline {
             generation: self.generation,
             snapshot,
             absent: joined.absent.clone(),
+            due: None,
             objects: joined.objects.clone(),
             is_broken: joined.is_broken,
         }

@@ -8,9 +8,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use steelyard::pipeline::Pipeline;
-use steelyard_manifest::{Source, render};
+use steelyard_manifest::{Sight, Source, render};
 use steelyard_model::Diagnostic;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_steelyard");
@@ -52,8 +53,9 @@ fn edit() {
             |suffix| Source::new("app.yaml", std::fs::read(format!("{name}.{suffix}")).unwrap());
         let after = source("in.yaml");
         let mut pipeline = Pipeline::default();
-        pipeline.update(&[source("before.yaml")]);
-        let world = pipeline.update(std::slice::from_ref(&after));
+        let now = Instant::now();
+        pipeline.follow(&Sight::complete(vec![source("before.yaml")]), now);
+        let world = pipeline.follow(&Sight::complete(vec![after.clone()]), now);
         let found: Vec<Diagnostic> = world.snapshot.diagnostics.iter().cloned().collect();
         let said = render::text(&found, &[after], false);
         compare(&said, &PathBuf::from(format!("{name}.out.txt")), &mut wrong);

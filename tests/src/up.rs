@@ -1,5 +1,6 @@
 //! A running `steelyard up` without privileges, and backends for it, all on loopback.
 
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
@@ -33,21 +34,34 @@ pub struct Backend {
 impl Up {
     /// Starts it and waits until it is ready.
     pub fn start(folder: &Path) -> Result<Self> {
+        let state = folder.join(".state");
+        let mut up = Self::launch(&[], folder, &["--state-dir".as_ref(), state.as_os_str()])?;
+        up.wait_until_ready()?;
+        Ok(up)
+    }
+
+    /// Starts it through another command (`prlimit`, `setpriv`), with these options as well.
+    pub fn launch(by: &[&str], folder: &Path, options: &[&OsStr]) -> Result<Self> {
         let (web, admin) = (loopback()?, loopback()?);
-        let mut command = Command::new(binary::steelyard());
-        command.arg("up").arg(folder).args(["--unprivileged", "--log-format", "json"]);
+        let mut words = by.iter().map(OsStr::new).chain([binary::steelyard().as_os_str()]);
+        let mut command = Command::new(words.next().context("there is a command")?);
+        command.args(words).arg("up").arg(folder).args(["--unprivileged", "--log-format", "json"]);
         command.arg(format!("--admin={admin}"));
         command.arg(format!("--entrypoints.web.address={web}"));
-        command.arg("--state-dir").arg(folder.join(".state"));
-        let mut up = Self { process: Running::start(command)?, web, admin };
+        command.args(options);
+        Ok(Self { process: Running::start(command)?, web, admin })
+    }
+
+    /// Waits until it is ready; fails when it ends.
+    pub fn wait_until_ready(&mut self) -> Result<()> {
         let mut alive = true;
         wait::until("readiness", || {
-            alive = up.process.is_running();
-            !alive || up.is_ready()
+            alive = self.process.is_running();
+            !alive || self.is_ready()
         })
-        .with_context(|| up.process.printed())?;
-        anyhow::ensure!(alive, "it ended: {}", up.process.printed());
-        Ok(up)
+        .with_context(|| self.process.printed())?;
+        anyhow::ensure!(alive, "it ended: {}", self.process.printed());
+        Ok(())
     }
 
     /// Fetches a page.
@@ -81,9 +95,25 @@ impl Up {
         row["addresses"][0].as_str().map(str::to_owned)
     }
 
-    fn is_ready(&self) -> bool {
-        let answer = http::get(self.admin, &self.admin.to_string(), "/readyz");
-        answer.is_ok_and(|answer| answer.status == 200)
+    /// What `/readyz` says: nothing when it is ready.
+    pub fn unready(&self) -> Result<Option<String>> {
+        let answer = http::get(self.admin, &self.admin.to_string(), "/readyz")?;
+        Ok((answer.status != 200).then_some(answer.body))
+    }
+
+    /// Waits until `/readyz` gives a reason with this in it.
+    pub fn wait_for_reason(&self, part: &str) -> Result<()> {
+        let mut last = None;
+        wait::until(&format!("a reason: {part}"), || {
+            last = self.unready().ok().flatten();
+            last.as_ref().is_some_and(|reasons| reasons.contains(part))
+        })
+        .with_context(|| format!("last: {last:?}\n{}", self.process.printed()))
+    }
+
+    /// Whether `/readyz` says so.
+    pub fn is_ready(&self) -> bool {
+        self.unready().is_ok_and(|reasons| reasons.is_none())
     }
 }
 

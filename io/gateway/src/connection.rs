@@ -74,7 +74,8 @@ impl Connection {
         peer: SocketAddr,
         waiting: Rc<Waiting>,
     ) -> Self {
-        let client_lines = client_lines(peer.ip().to_canonical(), &core.options().server_name);
+        let ip = peer.ip().to_canonical();
+        let client_lines = client_lines(ip, &core.options().server_name, &core.shared.pseudonym);
         let now = Instant::now();
         let timer = Timer::new(now + core.options().timeouts.head);
         Self {

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     config: ArcSwap<Config>,
     /// Grows with every swap.
     version: AtomicU64,
+    /// What this gateway calls itself in CDN-Loop, unlike any other.
+    pub(crate) pseudonym: String,
     /// Draining ends now.
     pub(crate) hurry: AtomicBool,
 }
@@ -77,6 +80,7 @@ impl Shared {
             options,
             config: ArcSwap::from_pointee(config),
             version: AtomicU64::new(0),
+            pseudonym: pseudonym(),
             hurry: AtomicBool::new(false),
         })
     }
@@ -89,6 +93,11 @@ impl Shared {
     pub(crate) fn generation(&self) -> u64 {
         self.config.load().generation
     }
+}
+
+/// Random, so that of two gateways in a circle each knows its own.
+fn pseudonym() -> String {
+    format!("steelyard-{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 
 impl Core {
@@ -145,6 +154,14 @@ impl Core {
         }
     }
 
+    /// Says that a route leads back here, but not for every request.
+    pub(crate) fn looped(&self, route: &Arc<str>) {
+        let reason = Fault::Loop.reason();
+        if let Some(times) = self.is_worth_saying(reason, route) {
+            tracing::warn!(%route, times, "{reason}");
+        }
+    }
+
     /// How often it happened since it was said last, when it is time to say it again.
     fn is_worth_saying(&self, reason: &'static str, about: &Arc<str>) -> Option<u64> {
         let now = Instant::now();
@@ -158,12 +175,13 @@ impl Core {
         Some(std::mem::take(times))
     }
 
-    /// Once a second.
-    pub(crate) fn prune(&self, now: Instant) {
+    /// Once a second. Returns how many bytes of buffers were given up.
+    pub(crate) fn prune(&self, now: Instant) -> usize {
         self.tick.set(now);
         self.upstreams.prune(now, self.options().timeouts.upstream_idle);
         let is_recent = |last: Instant| now.duration_since(last) < WARN_EVERY * 6;
         self.warned.borrow_mut().retain(|_, (last, _)| last.is_some_and(is_recent));
+        self.heads.trim() + self.bulk.trim()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use crate::metrics::{BUCKETS, Labels, Sample, Totals};
+use crate::metrics::{BUCKETS, Labels, Sample, Totals, code_text};
 
 /// What is known of configurations.
 #[derive(Clone, Copy, Debug, Default)]
@@ -146,13 +146,6 @@ fn with_request<'l>(
     all.extend(more);
     all.sort_unstable();
     all
-}
-
-/// Codes as text, without allocating: there are only so many.
-fn code_text(code: u16) -> &'static str {
-    static TEXT: std::sync::LazyLock<Vec<String>> =
-        std::sync::LazyLock::new(|| (0..1000).map(|code: u16| code.to_string()).collect());
-    TEXT.get(usize::from(code)).map_or("0", String::as_str)
 }
 
 fn head(out: &mut String, name: &str, kind: &str, help: &str) {

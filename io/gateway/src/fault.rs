@@ -18,6 +18,8 @@ pub(crate) enum Fault {
     NoRoute,
     /// The route restricts access in a way that is not honoured.
     Refused,
+    /// The request has been here before, often enough.
+    Loop,
     /// No backend of the route has an endpoint.
     NoEndpoints,
     /// The endpoint's name has no address.
@@ -60,6 +62,7 @@ impl Fault {
             Self::RequestTimeout => 408,
             Self::ClientGone => 499,
             Self::NoRoute => 404,
+            Self::Loop => 508,
             Self::Refused | Self::NoEndpoints => 503,
             Self::Unresolved | Self::Connect | Self::UpstreamClosed | Self::BadResponse(_) => 502,
             Self::ConnectTimeout | Self::UpstreamTimeout => 504,
@@ -74,6 +77,7 @@ impl Fault {
             Self::ClientGone => "the client went away",
             Self::NoRoute => "no route matches",
             Self::Refused => "the route restricts access in a way that is not honoured",
+            Self::Loop => "the route leads back to this gateway",
             Self::NoEndpoints => "no endpoint is ready",
             Self::Unresolved => "the endpoint's name has no address",
             Self::Connect => "the endpoint does not take connections",

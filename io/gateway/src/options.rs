@@ -17,6 +17,9 @@ pub struct GatewayOptions {
     pub timeouts: Timeouts,
     /// What `X-Forwarded-Server` says: the host's name.
     pub server_name: String,
+    /// Called when much memory has become free that was needed for a burst; on a thread where it
+    /// may take its time.
+    pub return_memory: fn(),
 }
 
 /// Where and how requests are logged.
@@ -80,6 +83,7 @@ impl Default for GatewayOptions {
             access_log: None,
             timeouts: Timeouts::default(),
             server_name: "steelyard".into(),
+            return_memory: || {},
         }
     }
 }

@@ -49,6 +49,10 @@ pub(crate) struct Context<'a> {
     pub(crate) started: Instant,
 }
 
+/// How often a request may pass this gateway. Once more than once is no circle yet: a cache or a
+/// login behind it may send requests on through it.
+const MAX_PASSES: usize = 3;
+
 impl Context<'_> {
     /// Parses and routes the request at the start of `held`. When a route takes it, `out` is the
     /// head for the backend with what has come of the body; `held` keeps what follows.
@@ -87,6 +91,11 @@ impl Context<'_> {
         if let Some(refusal) = &route.route.refusal {
             self.core.refused(&state.name, &refusal.reason);
             let answer = Answer::fault(Fault::Refused, request.wants_html);
+            return finish(held, len, request, answer, Some(state));
+        }
+        if head.passes(&self.core.shared.pseudonym) >= MAX_PASSES {
+            self.core.looped(&state.name);
+            let answer = Answer::fault(Fault::Loop, request.wants_html);
             return finish(held, len, request, answer, Some(state));
         }
         let hop = Hop {

@@ -45,6 +45,8 @@ pub(crate) fn poll_read(
     buffer.filled += count;
     if buffer.filled == 0 {
         *slot = None;
+    } else if outcome.is_pending() {
+        buffer.park();
     }
     outcome.map_ok(|()| count)
 }

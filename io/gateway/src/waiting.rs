@@ -24,7 +24,12 @@ pub(crate) struct Waiting {
 pub(crate) struct Registry {
     entries: Vec<Option<(Rc<Waiting>, Rc<Listener>)>>,
     free: Vec<usize>,
+    /// The most there were since they became few.
+    peak: usize,
 }
+
+/// A burst of fewer connections is none.
+const MANY: usize = 256;
 
 impl Waiting {
     /// The connection waits for a request, of which nothing came; whether it shall not. `retire`:
@@ -59,6 +64,7 @@ impl Registry {
     /// A place for a connection.
     pub(crate) fn insert(&mut self, waiting: Rc<Waiting>, listener: Rc<Listener>) -> usize {
         let entry = Some((waiting, listener));
+        self.peak = self.peak.max(self.len() + 1);
         if let Some(at) = self.free.pop() {
             self.entries[at] = entry;
             return at;
@@ -73,7 +79,22 @@ impl Registry {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.len() == self.free.len()
+        self.len() == 0
+    }
+
+    /// How many connections there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    /// Whether many connections have become half as many: memory that only they needed can be
+    /// returned.
+    pub(crate) fn burst_is_over(&mut self) -> bool {
+        let is_over = self.peak >= MANY && self.len() <= self.peak / 2;
+        if is_over {
+            self.peak = self.len();
+        }
+        is_over
     }
 
     /// Ends connections that wait for a request, all of them or those of closing listeners.
@@ -83,5 +104,34 @@ impl Registry {
                 waiting.retire();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_over_when_half_of_it_is_gone() {
+        let listener = Rc::new(Listener {
+            entry_point: "web".into(),
+            address: String::new(),
+            closing: Cell::new(false),
+            open: Rc::default(),
+        });
+        let mut registry = Registry::default();
+        let mut places = Vec::new();
+        let counts = [255, 0, 1000, 900, 501, 500, 400, 250, 249, 120, 60, 0, 300, 0];
+        let over: Vec<usize> = counts
+            .into_iter()
+            .filter(|count| {
+                while places.len() < *count {
+                    places.push(registry.insert(Rc::default(), listener.clone()));
+                }
+                places.drain(count..).for_each(|place| registry.remove(place));
+                registry.burst_is_over()
+            })
+            .collect();
+        assert_eq!(over, [500, 250, 0]);
     }
 }

@@ -27,6 +27,9 @@ use crate::waiting::Waiting;
 /// learns from the answer that it has to connect anew.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// Bytes of buffers given up at once that are worth telling the system.
+const WORTH_RETURNING: usize = 1024 * 1024;
+
 /// What a worker can be told. `Sender`s are answered when it is done.
 pub(crate) enum Command {
     Open { bind: Bind, address: SocketAddr, listener: std::net::TcpListener },
@@ -186,8 +189,14 @@ async fn keep_house(core: Rc<Core>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        core.prune(Instant::now());
+        let freed = core.prune(Instant::now());
         core.flush_log();
+        let burst_is_over = core.connections.borrow_mut().burst_is_over();
+        if burst_is_over || freed >= WORTH_RETURNING {
+            // That takes milliseconds, which requests need not wait for.
+            let return_memory = core.options().return_memory;
+            tokio::task::spawn_blocking(return_memory);
+        }
     }
 }
 

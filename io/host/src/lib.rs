@@ -7,6 +7,7 @@ pub mod clock;
 pub mod conntrack;
 pub mod datagram;
 pub mod links;
+pub mod memory;
 mod netlink;
 pub mod netns;
 pub mod nft;

@@ -1,9 +1,9 @@
 //! Files and folders of manifests: reading them once, and watching them.
 //!
 //! A path is a file, a folder (recursive; `*.yaml`, `*.yml`, `*.json`, sorted by name) or `-` for
-//! standard input. What cannot be read is not an error here: its [`Source`] carries the reason and
-//! becomes a diagnostic, so that one bad file costs only itself. Only a path that does not exist
-//! is a [`ReadError`].
+//! standard input. What cannot be read is not an error here: its [`Source`] carries the reason, and
+//! what cannot even be listed is [`steelyard_manifest::Unseen`]; both become diagnostics, so that
+//! one bad file costs only itself. Only a path that never existed is a [`ReadError`].
 //!
 //! It is not a parser: nothing here looks into the bytes.
 //!
@@ -11,6 +11,9 @@
 //! - No file beyond the size limit is read, no special file is opened, and folder depth, number of
 //!   files and total size are bounded, so that a link to `/` ends in a sentence.
 //! - The same file reached twice (two paths, a link) is one source.
+//! - A file is absent from a sight only when its folder was listed to the end without it, or the
+//!   sight says that it may be there all the same. Nothing is remembered here for anybody: what to
+//!   make of an incomplete sight is decided elsewhere.
 //! - Sources come in a fixed order: paths as given, inside a folder by name.
 
 mod shelf;
@@ -20,7 +23,7 @@ mod watch;
 use std::path::{Path, PathBuf};
 
 use steelyard_manifest::Limits;
-pub use steelyard_manifest::Source;
+pub use steelyard_manifest::{Sight, Source};
 
 use crate::shelf::Shelf;
 pub use crate::watch::{Watch, watch};
@@ -43,9 +46,9 @@ const HELP: &str = "give a file, a folder of *.yaml, *.yml or *.json files, or `
                     input (relative paths start at the current folder)";
 
 /// Reads everything under `paths`, with the size limit of [`Limits::default`].
-pub fn read(paths: &[PathBuf]) -> Result<Vec<Source>, ReadError> {
+pub fn read(paths: &[PathBuf]) -> Result<Sight, ReadError> {
     demand(paths)?;
-    Ok(Shelf::new(Limits::default().file_bytes).read(paths).sources)
+    Ok(Shelf::new(Limits::default().file_bytes).read(paths).sight)
 }
 
 /// Checks that there is at least one path and that all of them exist.

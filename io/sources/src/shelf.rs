@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use steelyard_manifest::{Source, SourceText};
+use steelyard_manifest::{Blindness, Extent, Sight, Source, SourceText, Unseen};
 
-use crate::walk::{Found, Walk, is_manifest};
+use crate::walk::{Found, Walk, failed, is_manifest};
 
 /// All files together, at most.
 const MAX_TOTAL: u64 = 256 * 1024 * 1024;
@@ -27,14 +27,15 @@ pub(crate) struct Shelf {
     limit: u64,
     files: BTreeMap<PathBuf, Kept>,
     stdin: Option<Source>,
-    last: Vec<Source>,
+    /// The mounts that folders were on when there last was a manifest in them.
+    homes: BTreeMap<Arc<str>, Option<u64>>,
 }
 
 /// One look at everything.
 #[derive(Debug)]
 pub(crate) struct Look {
-    /// All sources, in order.
-    pub(crate) sources: Vec<Source>,
+    /// What was seen, and what not.
+    pub(crate) sight: Sight,
     /// Folders whose content decides what is found.
     pub(crate) folders: BTreeSet<PathBuf>,
     torn: bool,
@@ -59,7 +60,7 @@ impl Shelf {
     /// An empty shelf that refuses files of more than `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-        Self { limit, files: BTreeMap::new(), stdin: None, last: Vec::new() }
+        Self { limit, files: BTreeMap::new(), stdin: None, homes: BTreeMap::new() }
     }
 
     /// Reads what changed under `paths`.
@@ -71,7 +72,6 @@ impl Shelf {
             }
             look = self.attempt(paths);
         }
-        self.last.clone_from(&look.sources);
         look
     }
 
@@ -81,81 +81,87 @@ impl Shelf {
     }
 
     fn attempt(&mut self, paths: &[PathBuf]) -> Look {
-        let walk = Walk::under(paths);
+        let mut walk = Walk::under(paths);
         let earlier = std::mem::take(&mut self.files);
-        let mut sources = Vec::with_capacity(walk.found.len());
-        let mut torn = walk.torn;
+        let mut sight = Sight { unseen: std::mem::take(&mut walk.unseen), ..Sight::default() };
         let mut total = 0;
-        for found in walk.found {
-            match found {
-                Found::Stdin => sources.push(self.stdin()),
-                Found::File { name, real } => {
-                    let Some(kept) = self.file(&real, earlier.get(&real), total) else {
-                        torn = true;
-                        continue;
-                    };
+        for found in std::mem::take(&mut walk.found) {
+            let (name, real) = match found {
+                Found::Stdin => {
+                    sight.sources.push(self.stdin());
+                    continue;
+                }
+                Found::File { name, real } => (name, real),
+            };
+            match self.file(&real, earlier.get(&real), total) {
+                Ok(kept) => {
                     total += length(&kept.text);
-                    sources.push(Source { name, text: kept.text.clone() });
+                    sight.sources.push(Source { name, text: kept.text.clone() });
                     self.files.insert(real, kept);
                 }
-                Found::Gone { name } => sources.extend(self.gone(name)),
-                Found::Fault { name, reason } => sources.push(Source::failed(name, &reason)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => walk.torn = true,
+                Err(error) => match failed(&name, &error) {
+                    Unseen { extent: Extent::Below, .. } => {
+                        sight.sources.push(Source::failed(name, &error.to_string()));
+                    }
+                    rest => {
+                        sight.unseen.push(rest);
+                        break;
+                    }
+                },
             }
         }
-        Look { sources, folders: walk.folders, torn }
+        self.compare_homes(&walk, &mut sight);
+        Look { sight, folders: walk.folders, torn: walk.torn }
+    }
+
+    /// A folder that is empty, on another mount than when it held manifests, says nothing of them;
+    /// nor does a link to where it was.
+    fn compare_homes(&mut self, walk: &Walk, sight: &mut Sight) {
+        for listed in &walk.listed {
+            if listed.holds {
+                self.homes.insert(listed.name.clone(), listed.mount);
+            } else if self.homes.get(&listed.name).is_some_and(|home| *home != listed.mount) {
+                let (name, extent) = (listed.name.clone(), Extent::Below);
+                sight.unseen.push(Unseen { name, extent, why: Blindness::Unmounted });
+            }
+        }
+        let known = walk.dangling.iter().filter(|it| self.homes.contains_key(&it.name));
+        sight.unseen.extend(known.cloned());
+        let named = walk.listed.iter().filter(|listed| listed.is_named);
+        sight.folders = named.map(|listed| listed.name.clone()).collect();
     }
 
     /// Standard input; it can be read once only.
     fn stdin(&mut self) -> Source {
         let limit = self.limit;
-        let read = || Source { name: "-".into(), text: content(io::stdin().lock(), limit) };
-        self.stdin.get_or_insert_with(read).clone()
+        let failed = |error: io::Error| SourceText::Failed(error.to_string().into());
+        let read = || content(io::stdin().lock(), limit).unwrap_or_else(failed);
+        let text = || Source { name: "-".into(), text: read() };
+        self.stdin.get_or_insert_with(text).clone()
     }
 
-    /// A path the user named has vanished: that is a fault of its own, and what it last held stays
-    /// (a folder being replaced, a share that is unmounted, must not take everything down).
-    fn gone(&self, name: Arc<str>) -> Vec<Source> {
-        let root = Path::new(&*name);
-        let below =
-            |source: &&Source| *source.name != *name && Path::new(&*source.name).starts_with(root);
-        let mut sources: Vec<_> = self.last.iter().filter(below).cloned().collect();
-        sources.push(Source::failed(
-            name,
-            "it does not exist any more; what it last held stays in use",
-        ));
-        sources
-    }
-
-    /// The file at `real`, read again only when it may have changed; none when it is not there.
-    fn file(&self, real: &Path, earlier: Option<&Kept>, total: u64) -> Option<Kept> {
-        let is = |text| Some(Kept { stamp: None, text });
-        let fault = |reason: String| is(SourceText::Failed(reason.into()));
-        let metadata = match real.metadata() {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-            Err(error) => return fault(error.to_string()),
-        };
+    /// The file at `real`, read again only when it may have changed.
+    fn file(&self, real: &Path, earlier: Option<&Kept>, total: u64) -> io::Result<Kept> {
+        let is = |text| Ok(Kept { stamp: None, text });
+        let metadata = real.metadata()?;
         if let Some(kind) = special(&metadata) {
-            return fault(format!("it is {kind}, not a file"));
+            return Err(io::Error::other(format!("it is {kind}, not a file")));
         }
         if metadata.len() > self.limit {
             return is(SourceText::TooLarge(metadata.len()));
         }
         if total + metadata.len() > MAX_TOTAL {
-            return fault("it is left out: all files together exceed 256 MiB".to_owned());
+            let why = "it is left out: all files together exceed 256 MiB";
+            return is(SourceText::Failed(why.into()));
         }
         let stamp = Stamp::of(&metadata);
         if let Some(kept) = earlier.filter(|kept| kept.stamp == Some(stamp)) {
-            return Some(Kept { stamp: kept.stamp, text: kept.text.clone() });
+            return Ok(Kept { stamp: kept.stamp, text: kept.text.clone() });
         }
-        let text = match open(real) {
-            Ok(file) => content(file, self.limit),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-            Err(error) => SourceText::Failed(error.to_string().into()),
-        };
-        let text = share(text, earlier);
+        let text = share(content(open(real)?, self.limit)?, earlier);
         let settled = is_settled(&metadata) && matches!(text, SourceText::Bytes(_));
-        Some(Kept { stamp: settled.then_some(stamp), text })
+        Ok(Kept { stamp: settled.then_some(stamp), text })
     }
 }
 
@@ -170,21 +176,6 @@ impl Stamp {
     }
 }
 
-/// Whether nothing differs between two sets of sources.
-pub(crate) fn equal(one: &[Source], other: &[Source]) -> bool {
-    let equal = |(a, b): (&Source, &Source)| a.name == b.name && same(&a.text, &b.text);
-    one.len() == other.len() && one.iter().zip(other).all(equal)
-}
-
-fn same(one: &SourceText, other: &SourceText) -> bool {
-    match (one, other) {
-        (SourceText::Bytes(a), SourceText::Bytes(b)) => Arc::ptr_eq(a, b) || a == b,
-        (SourceText::TooLarge(a), SourceText::TooLarge(b)) => a == b,
-        (SourceText::Failed(a), SourceText::Failed(b)) => a == b,
-        _ => false,
-    }
-}
-
 fn length(text: &SourceText) -> u64 {
     if let SourceText::Bytes(bytes) = text { bytes.len() as u64 } else { 0 }
 }
@@ -192,7 +183,7 @@ fn length(text: &SourceText) -> u64 {
 /// The same bytes as before are the same `Arc` as before.
 fn share(text: SourceText, earlier: Option<&Kept>) -> SourceText {
     match earlier {
-        Some(kept) if same(&kept.text, &text) => kept.text.clone(),
+        Some(kept) if kept.text == text => kept.text.clone(),
         _ => text,
     }
 }
@@ -223,11 +214,10 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Reads to the end, or says that there is too much.
-fn content(from: impl Read, limit: u64) -> SourceText {
+fn content(from: impl Read, limit: u64) -> io::Result<SourceText> {
     let mut bytes = Vec::new();
-    match from.take(limit + 1).read_to_end(&mut bytes) {
-        Ok(_) if bytes.len() as u64 > limit => SourceText::TooLarge(bytes.len() as u64),
-        Ok(_) => SourceText::Bytes(bytes.into()),
-        Err(error) => SourceText::Failed(error.to_string().into()),
-    }
+    from.take(limit + 1).read_to_end(&mut bytes)?;
+    let length = bytes.len() as u64;
+    let is_too_large = length > limit;
+    Ok(if is_too_large { SourceText::TooLarge(length) } else { SourceText::Bytes(bytes.into()) })
 }

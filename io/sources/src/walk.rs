@@ -4,11 +4,14 @@
 //! once, which ends loops.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use steelyard_manifest::{Blindness, Extent, Unseen};
 
 use crate::{is_missing, is_stdin};
 
@@ -27,10 +30,30 @@ pub(crate) struct Walk {
     /// Real folders whose content decides what is found: those walked, and those that hold a file
     /// or a given path.
     pub(crate) folders: BTreeSet<PathBuf>,
+    /// What could not be listed.
+    pub(crate) unseen: Vec<Unseen>,
+    /// Folders that were listed, also those in folders.
+    pub(crate) listed: Vec<Listed>,
+    /// Links that lead nowhere now. They matter where they led to a folder before.
+    pub(crate) dangling: Vec<Unseen>,
     /// Something vanished while it was looked at.
     pub(crate) torn: bool,
     seen: BTreeSet<PathBuf>,
     entries: usize,
+    is_full: bool,
+}
+
+/// A folder that was listed.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    /// Its name for people.
+    pub(crate) name: Arc<str>,
+    /// Whether the user named it.
+    pub(crate) is_named: bool,
+    /// The mount that it is on, where the kernel tells.
+    pub(crate) mount: Option<u64>,
+    /// Whether there is a manifest in it, or deeper.
+    pub(crate) holds: bool,
 }
 
 /// One thing found.
@@ -44,18 +67,6 @@ pub(crate) enum Found {
         name: Arc<str>,
         /// Where it really is, links followed.
         real: PathBuf,
-    },
-    /// A path the user named is not there now.
-    Gone {
-        /// The path as given.
-        name: Arc<str>,
-    },
-    /// Something that could not be listed.
-    Fault {
-        /// The file or folder.
-        name: Arc<str>,
-        /// Why.
-        reason: String,
     },
 }
 
@@ -80,7 +91,7 @@ impl Walk {
         match fs::canonicalize(path) {
             Ok(real) if real.is_dir() => self.folder(&plain(path), real, 0),
             Ok(real) => self.file(path, real),
-            Err(_) if is_missing(path) => self.found.push(Found::Gone { name: shown(path) }),
+            Err(_) if is_missing(path) => self.blind(path, Blindness::Vanished),
             Err(error) => self.fault(path, &error),
         }
     }
@@ -98,37 +109,51 @@ impl Walk {
             return;
         }
         if depth > MAX_DEPTH {
-            return self.refuse(path, format!("it is more than {MAX_DEPTH} folders deep"));
+            return self.blind(path, Blindness::TooDeep(MAX_DEPTH));
         }
         self.folders.insert(real.clone());
-        let mut names = Vec::new();
-        match fs::read_dir(&real) {
-            Ok(entries) => names.extend(entries.flatten().map(|entry| entry.file_name())),
-            Err(error) if error.kind() == ErrorKind::NotFound => return self.torn = true,
+        let names = match listing(&real) {
+            Ok(names) => names,
+            Err(error) if error.kind() == ErrorKind::NotFound && depth > 0 => {
+                return self.torn = true;
+            }
             Err(error) => return self.fault(path, &error),
-        }
-        names.sort_unstable();
+        };
+        let before = self.found.len();
         for name in names {
             self.entries += 1;
-            if self.is_full() {
-                return self.refuse(
-                    path,
-                    format!("it holds more than {MAX_FILES} manifests; the rest is left out"),
-                );
+            if self.found.len() >= MAX_FILES || self.entries > MAX_ENTRIES {
+                self.fill(path);
+                break;
             }
-            if !is_hidden(&name) {
-                self.entry(&path.join(&name), &real.join(&name), depth);
+            if is_hidden(&name) {
+                continue;
+            }
+            if let Err(error) = self.entry(&path.join(&name), &real.join(&name), depth) {
+                // It may be listed, but not entered: the same holds for all that is in it.
+                self.fault(path, &error);
+                break;
             }
         }
+        let (name, is_named, mount) = (shown(path), depth == 0, mount(&real));
+        self.listed.push(Listed { name, is_named, mount, holds: self.found.len() > before });
     }
 
-    fn entry(&mut self, path: &Path, real: &Path, depth: usize) {
-        let Ok(kind) = fs::symlink_metadata(real) else { return self.torn = true };
+    fn entry(&mut self, path: &Path, real: &Path, depth: usize) -> io::Result<()> {
+        let kind = match fs::symlink_metadata(real) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.torn = true;
+                return Ok(());
+            }
+            kind => kind?,
+        };
         let (real, is_folder) = if kind.is_symlink() {
             match fs::canonicalize(real) {
                 Ok(real) => (real.clone(), real.is_dir()),
-                Err(error) if is_manifest(path) => return self.fault(path, &error),
-                Err(_) => return,
+                Err(error) => {
+                    self.leads_nowhere(path, &error);
+                    return Ok(());
+                }
             }
         } else {
             (real.to_owned(), kind.is_dir())
@@ -138,6 +163,7 @@ impl Walk {
         } else if is_manifest(path) {
             self.file(path, real);
         }
+        Ok(())
     }
 
     fn file(&mut self, path: &Path, real: PathBuf) {
@@ -148,18 +174,56 @@ impl Walk {
         self.found.push(Found::File { name: shown(path), real });
     }
 
-    fn is_full(&self) -> bool {
-        self.found.len() >= MAX_FILES || self.entries > MAX_ENTRIES
+    /// Nothing more is looked at.
+    fn fill(&mut self, path: &Path) {
+        if !std::mem::replace(&mut self.is_full, true) {
+            let why = Blindness::TooMany(MAX_FILES);
+            self.unseen.push(Unseen { name: shown(path), extent: Extent::Rest, why });
+        }
     }
 
-    fn fault(&mut self, path: &Path, error: &std::io::Error) {
+    fn fault(&mut self, path: &Path, error: &io::Error) {
         self.torn |= error.kind() == ErrorKind::NotFound;
-        self.found.push(Found::Fault { name: shown(path), reason: error.to_string() });
+        let unseen = failed(&shown(path), error);
+        self.unseen.push(unseen);
     }
 
-    fn refuse(&mut self, path: &Path, reason: String) {
-        self.found.push(Found::Fault { name: shown(path), reason });
+    fn leads_nowhere(&mut self, path: &Path, error: &io::Error) {
+        if is_manifest(path) {
+            self.fault(path, error);
+        } else {
+            self.dangling.push(failed(&shown(path), error));
+        }
     }
+
+    fn blind(&mut self, path: &Path, why: Blindness) {
+        self.unseen.push(Unseen { name: shown(path), extent: Extent::Below, why });
+    }
+}
+
+/// A place that cannot be looked at for this reason. Where this process, or the machine, has run
+/// out of something, the rest cannot be looked at either.
+pub(crate) fn failed(name: &Arc<str>, error: &io::Error) -> Unseen {
+    let is_want = matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS)
+    );
+    let extent = if is_want { Extent::Rest } else { Extent::Below };
+    Unseen { name: name.clone(), extent, why: Blindness::Failed(error.to_string().into()) }
+}
+
+/// The names in a folder, sorted. One that fails midway was not seen at all.
+fn listing(folder: &Path) -> io::Result<Vec<OsString>> {
+    let names = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name()));
+    let mut names: Vec<OsString> = names.take(MAX_ENTRIES + 1).collect::<io::Result<_>>()?;
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// The mount that a folder is on; older kernels do not say.
+fn mount(folder: &Path) -> Option<u64> {
+    let told = statx(CWD, folder, AtFlags::empty(), StatxFlags::MNT_ID).ok()?;
+    (told.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(told.stx_mnt_id)
 }
 
 /// A manifest by its name. `steelyard.lock` is none.

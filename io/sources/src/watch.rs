@@ -1,5 +1,5 @@
 //! Watching: a thread that waits for the kernel to tell of changes, looks again, and hands over
-//! the whole new set of sources when it differs.
+//! the whole new sight when it differs.
 //!
 //! - A change is looked at a few milliseconds after the last sign of it, so that one save is seen
 //!   once; a file still being written is waited for a little longer, and looked at again when it
@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, Event, EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use steelyard_manifest::{Limits, Source};
+use steelyard_manifest::{Limits, Sight};
 use tokio::sync::mpsc;
 
-use crate::shelf::{Shelf, equal};
+use crate::shelf::Shelf;
 use crate::{ReadError, demand};
 
 /// How often everything is looked at without a sign of change.
@@ -36,12 +36,12 @@ const PATIENCE: Duration = Duration::from_millis(30);
 /// Changes to watched files. Dropping it ends the watch.
 #[derive(Debug)]
 pub struct Watch {
-    changes: mpsc::Receiver<Vec<Source>>,
+    changes: mpsc::Receiver<Sight>,
     wake: Sender<Wake>,
 }
 
 /// Reads everything under `paths`, and goes on watching it. No change between the two is missed.
-pub fn watch(paths: &[PathBuf]) -> Result<(Vec<Source>, Watch), ReadError> {
+pub fn watch(paths: &[PathBuf]) -> Result<(Sight, Watch), ReadError> {
     demand(paths)?;
     let (wake, woken) = channel();
     Ok(start(Watching::new(paths.to_vec(), wake.clone()), wake, woken))
@@ -67,7 +67,7 @@ pub(crate) fn start(
     mut watching: Watching,
     wake: Sender<Wake>,
     woken: Receiver<Wake>,
-) -> (Vec<Source>, Watch) {
+) -> (Sight, Watch) {
     let first = watching.look();
     let last = first.clone();
     let (changed, changes) = mpsc::channel(1);
@@ -79,9 +79,9 @@ pub(crate) fn start(
 }
 
 impl Watch {
-    /// The next full set of sources that differs from the one before. Cancel-safe. A slow reader
-    /// misses sets in between, never the last. None when the watching has ended.
-    pub async fn changed(&mut self) -> Option<Vec<Source>> {
+    /// The next sight of everything that differs from the one before. Cancel-safe. A slow reader
+    /// misses those in between, never the last. None when the watching has ended.
+    pub async fn changed(&mut self) -> Option<Sight> {
         self.changes.recv().await
     }
 }
@@ -105,32 +105,27 @@ impl Watching {
         Self { paths, shelf, watcher, watched: BTreeMap::new() }
     }
 
-    fn run(
-        &mut self,
-        mut last: Vec<Source>,
-        woken: &Receiver<Wake>,
-        changed: &mpsc::Sender<Vec<Source>>,
-    ) {
+    fn run(&mut self, mut last: Sight, woken: &Receiver<Wake>, changed: &mpsc::Sender<Sight>) {
         let poll = if self.watcher.is_some() { POLL } else { POLL_ALONE };
         while wait(woken, poll, &self.shelf) {
-            let sources = self.look();
-            if equal(&sources, &last) {
+            let sight = self.look();
+            if sight == last {
                 continue;
             }
-            if changed.blocking_send(sources.clone()).is_err() {
+            if changed.blocking_send(sight.clone()).is_err() {
                 return;
             }
-            last = sources;
+            last = sight;
         }
     }
 
     /// Reads what changed. Folders are watched before they are read for good, so that nothing
     /// falls between.
-    fn look(&mut self) -> Vec<Source> {
+    fn look(&mut self) -> Sight {
         loop {
             let look = self.shelf.read(&self.paths);
             if !self.follow(&look.folders) {
-                return look.sources;
+                return look.sight;
             }
         }
     }

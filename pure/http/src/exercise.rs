@@ -31,7 +31,7 @@ fn request(bytes: &[u8]) {
     let mut slots = Slots::default();
     let Ok(Some(head)) = RequestHead::parse(bytes, &mut slots) else { return };
     assert!(head.len <= bytes.len(), "a head ends within its bytes");
-    let lines = client_lines([192, 0, 2, 1].into(), "node");
+    let lines = client_lines([192, 0, 2, 1].into(), "node", "gateway-1");
     let hop = Hop { client_lines: &lines, tls: false, fallback_host: "192.0.2.2:80" };
     let mut out = Vec::new();
     head.forward(&hop, &mut out);

@@ -181,7 +181,14 @@ fn is_option(token: &[u8]) -> bool {
 }
 
 fn is_removable(name: Name) -> bool {
-    !matches!(name, Name::Host | Name::ContentLength | Name::TransferEncoding | Name::Connection)
+    !matches!(
+        name,
+        Name::Host
+            | Name::ContentLength
+            | Name::TransferEncoding
+            | Name::Connection
+            | Name::CdnLoop
+    )
 }
 
 /// The elements of a comma-separated list, without the empty ones.

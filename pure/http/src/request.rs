@@ -9,7 +9,7 @@ use httparse::{Error, ParserConfig, Request, Status};
 
 use crate::body::Framing;
 use crate::head::{
-    Connection, Lines, MAX_REQUEST_LINES, Slots, parse_length, push_framing, push_number,
+    Connection, Lines, MAX_REQUEST_LINES, Slots, parse_length, push_framing, push_number, tokens,
 };
 use crate::host::Authority;
 use crate::name::Name;
@@ -41,6 +41,8 @@ pub struct RequestHead<'h, 'b> {
     pub len: usize,
     /// The target was in absolute form: its authority replaces Host.
     absolute: bool,
+    /// CDN-Loop says whom it has passed.
+    has_passed: bool,
     /// The line about the body that is left out and written anew.
     restated: Option<Framing>,
     lines: Lines<'h, 'b>,
@@ -57,10 +59,13 @@ pub struct Hop<'a> {
     pub fallback_host: &'a str,
 }
 
-/// The lines about the client that do not change during a connection.
-pub fn client_lines(client: std::net::IpAddr, server_name: &str) -> Vec<u8> {
+/// The lines about client and gateway that do not change during a connection. `pseudonym` says
+/// that the request has passed here (RFC 8586); `Via` would say the same, but servers take it as a
+/// reason to do less: nginx compresses nothing for who comes with it.
+pub fn client_lines(client: std::net::IpAddr, server_name: &str, pseudonym: &str) -> Vec<u8> {
     format!(
-        "X-Forwarded-For: {client}\r\nX-Forwarded-Server: {server_name}\r\nX-Real-Ip: {client}\r\n"
+        "X-Forwarded-For: {client}\r\nX-Forwarded-Server: {server_name}\r\n\
+         X-Real-Ip: {client}\r\nCDN-Loop: {pseudonym}\r\n"
     )
     .into_bytes()
 }
@@ -101,6 +106,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             accept: None,
             len,
             absolute: false,
+            has_passed: false,
             restated: None,
             lines,
         };
@@ -112,6 +118,21 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     /// The first header line called `name`.
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
         self.lines.get(name)
+    }
+
+    /// How often the request has passed a gateway called `pseudonym` (RFC 8586 §2). The lines are
+    /// passed on: nobody may remove them.
+    pub fn passes(&self, pseudonym: &str) -> usize {
+        if !self.has_passed {
+            return 0;
+        }
+        let is_loop =
+            |header: &&httparse::Header<'b>| Name::of(header.name.as_bytes()) == Name::CdnLoop;
+        let passed = self.lines.headers.iter().filter(is_loop).flat_map(|line| tokens(line.value));
+        let name = |token: &'b [u8]| {
+            token.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end()
+        };
+        passed.filter(|token| name(token) == pseudonym.as_bytes()).count()
     }
 
     /// Whether `*` is meant: the server, not a resource.
@@ -179,7 +200,8 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         for index in 0..self.lines.headers.len() {
             let header = self.lines.headers[index];
             match Name::of(header.name.as_bytes()) {
-                Name::Other | Name::CdnLoop => {}
+                Name::Other => {}
+                Name::CdnLoop => self.has_passed = true,
                 Name::Accept => {
                     self.accept.get_or_insert(header.value);
                 }

@@ -6,6 +6,8 @@ use steelyard_model::Code;
 pub const DUPLICATE_KEY: Code = Code::new("duplicate-key");
 /// The same object is defined twice; the first stays.
 pub const DUPLICATE_OBJECT: Code = Code::new("duplicate-object");
+/// A file or folder has lost what it held, and that is not believed yet.
+pub const FILE_LAPSED: Code = Code::new("file-lapsed");
 /// A file is unreadable, too large, or not UTF-8 text.
 pub const FILE_UNREADABLE: Code = Code::new("file-unreadable");
 /// `steelyard.lock` does not say clearly which Service holds which address.

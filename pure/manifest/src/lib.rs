@@ -25,6 +25,7 @@ mod path;
 mod place;
 mod read;
 pub mod render;
+mod sight;
 mod source;
 mod syntax;
 mod tree;
@@ -35,7 +36,8 @@ pub use exercise::exercise;
 pub use object::{Loaded, Object, load};
 pub use place::{merge, place};
 pub use read::Read;
-pub use source::{Limits, Source, SourceText};
+pub use sight::{Blindness, Extent, Sight, Unseen, is_under};
+pub use source::{Lapse, Limits, Source, SourceText};
 pub use unfit::Heed;
 
 #[cfg(test)]

@@ -51,6 +51,10 @@ struct Loading<'a> {
 /// Reads the objects of one file. Total: whatever the bytes, within `limits`.
 pub fn load(source: &Source, limits: &Limits) -> Loaded {
     let mut loading = Loading { source, limits, loaded: Loaded::default() };
+    if let Some(lapse) = source.lapse(limits) {
+        loading.loaded.diagnostics.push(*lapse);
+        loading.loaded.broken = true;
+    }
     match source.decode(limits) {
         Ok(text) => loading.documents(text),
         Err(diagnostic) => {

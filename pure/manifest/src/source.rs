@@ -8,7 +8,7 @@ use crate::codes;
 use crate::tree::Mark;
 
 /// A file as it was read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// Its name as shown to the user; `-` for standard input.
     pub name: Arc<str>,
@@ -17,7 +17,7 @@ pub struct Source {
 }
 
 /// What reading a file gave.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceText {
     /// The bytes.
     Bytes(Arc<[u8]>),
@@ -25,6 +25,23 @@ pub enum SourceText {
     TooLarge(u64),
     /// It could not be read: the operating system's reason.
     Failed(Arc<str>),
+    /// The bytes of before, since those of now are not to be had, or not to be trusted yet.
+    Kept(Arc<[u8]>, Lapse),
+}
+
+/// Why the bytes of before stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lapse {
+    /// It cannot be read: the operating system's reason.
+    Failed(Arc<str>),
+    /// It has this many bytes now.
+    TooLarge(u64),
+    /// It has nothing in it any more; believed when that stays so.
+    Emptied,
+    /// It has nothing in it yet, while Services hold addresses.
+    NothingYet,
+    /// It ends earlier than before, as a file that is being saved; believed when that stays so.
+    EndsEarly,
 }
 
 /// Bounds on what is loaded, so that no file can exhaust memory.
@@ -61,7 +78,9 @@ impl Source {
     /// characters where it is not UTF-8.
     pub(crate) fn shown(&self) -> std::borrow::Cow<'_, str> {
         match &self.text {
-            SourceText::Bytes(bytes) => String::from_utf8_lossy(without_mark(bytes)),
+            SourceText::Bytes(bytes) | SourceText::Kept(bytes, _) => {
+                String::from_utf8_lossy(without_mark(bytes))
+            }
             SourceText::TooLarge(_) | SourceText::Failed(_) => "".into(),
         }
     }
@@ -72,15 +91,44 @@ impl Source {
             SourceText::Bytes(bytes) if bytes.len() > limits.file_bytes => {
                 return Err(self.too_large(bytes.len() as u64, limits));
             }
-            SourceText::Bytes(bytes) => bytes,
+            SourceText::Bytes(bytes) | SourceText::Kept(bytes, _) => bytes,
             SourceText::TooLarge(bytes) => return Err(self.too_large(*bytes, limits)),
-            SourceText::Failed(reason) => {
-                let message = format!("{} cannot be read: {reason}", self.name);
-                let help = "check that the path exists and that you may read it";
-                return Err(self.unreadable(Mark::START, message, help));
-            }
+            SourceText::Failed(reason) => return Err(self.failure(reason)),
         };
         self.utf8(bytes)
+    }
+
+    /// What is to be said where bytes of before stand.
+    pub(crate) fn lapse(&self, limits: &Limits) -> Option<Box<Diagnostic>> {
+        let SourceText::Kept(_, lapse) = &self.text else { return None };
+        let (message, help) = match lapse {
+            Lapse::Failed(reason) => return Some(self.failure(reason)),
+            Lapse::TooLarge(bytes) => return Some(self.too_large(*bytes, limits)),
+            Lapse::Emptied => (
+                format!("{} has nothing in it any more; what it held stays for now", self.name),
+                "nothing needs to change if that is meant: what it held goes when it stays so",
+            ),
+            Lapse::NothingYet => (
+                format!(
+                    "{} has no manifests, and Services hold addresses: they keep them",
+                    self.name
+                ),
+                "mount or fill it; if no Service shall hold an address, delete the lock file",
+            ),
+            Lapse::EndsEarly => (
+                format!("{} ends earlier than before; what it held stays for now", self.name),
+                "nothing needs to change if that is meant: it is taken when it stays so",
+            ),
+        };
+        let location = Mark::START.in_file(&self.name);
+        let code = codes::FILE_LAPSED;
+        Some(Box::new(Diagnostic::in_file(Severity::Warning, code, location, message, help)))
+    }
+
+    fn failure(&self, reason: &str) -> Box<Diagnostic> {
+        let message = format!("{} cannot be read: {reason}", self.name);
+        let help = "check that the path exists and that you may read it; `up` keeps what it held";
+        self.unreadable(Mark::START, message, help)
     }
 
     fn utf8<'a>(&self, bytes: &'a [u8]) -> Result<&'a str, Box<Diagnostic>> {

@@ -14,6 +14,8 @@ use super::objects::{Key, LoweredObject};
 pub(super) struct Reading {
     pub(super) lower: LowerOptions,
     pub(super) limits: Limits,
+    /// Files that were read for a decision about them, until the next update.
+    ahead: BTreeMap<Arc<str>, File>,
 }
 
 /// A file as last read. Cheap to clone.
@@ -42,8 +44,18 @@ pub(super) struct Edit {
 }
 
 impl Reading {
+    /// Reads a file that may be taken in by the next update.
+    pub(super) fn look_ahead(&mut self, source: &Source, former: Option<&File>) -> File {
+        let file = self.read(source, former);
+        self.ahead.insert(source.name.clone(), file.clone());
+        file
+    }
+
     /// Reads a file; objects that stand in its former version as they do now are not lowered again.
     fn read(&self, source: &Source, former: Option<&File>) -> File {
+        if let Some(known) = self.ahead.get(&source.name).filter(|file| file.is_of(source)) {
+            return known.clone();
+        }
         let loaded = load(source, &self.limits);
         let mut lowered: BTreeMap<Key, Arc<LoweredObject>> = BTreeMap::new();
         for object in &loaded.objects {
@@ -64,7 +76,7 @@ impl Reading {
     }
 
     /// Makes `files` those of `sources`, reading only what changed.
-    pub(super) fn update(&self, files: &mut Vec<File>, sources: &[Source]) -> Edit {
+    pub(super) fn update(&mut self, files: &mut Vec<File>, sources: &[Source]) -> Edit {
         let same = |(file, source): &(&File, &Source)| file.is_of(source);
         let head = files.iter().zip(sources).take_while(same).count();
         let (old, new) = (&files[head..], &sources[head..]);
@@ -95,11 +107,17 @@ impl Reading {
             .collect();
         edit.gone.extend(before.into_values().map(|(_, file)| file));
         files.splice(old, now);
+        self.ahead.clear();
         edit
     }
 }
 
 impl Content {
+    /// Whether there is no object in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.loaded.objects.is_empty()
+    }
+
     /// What reading and lowering have to say.
     pub(super) fn said(&self) -> impl Iterator<Item = Diagnostic> {
         let of_objects = self.lowered.values().flat_map(|lowered| &lowered.diagnostics);
@@ -108,13 +126,19 @@ impl Content {
 }
 
 impl File {
+    /// Its bytes, also where they are those of before; none where it only stands for a place.
+    pub(super) fn bytes(&self) -> Option<&Arc<[u8]>> {
+        match &self.source.text {
+            SourceText::Kept(bytes, _) if bytes.is_empty() => None,
+            SourceText::Bytes(bytes) | SourceText::Kept(bytes, _) => Some(bytes),
+            SourceText::TooLarge(_) | SourceText::Failed(_) => None,
+        }
+    }
+
     /// Whether it is what `source` says.
     fn is_of(&self, source: &Source) -> bool {
-        let same_text = match (&self.source.text, &source.text) {
-            (SourceText::Bytes(a), SourceText::Bytes(b)) => Arc::ptr_eq(a, b) || a == b,
-            _ => false,
-        };
-        same_text && self.source.name == source.name
+        let is_read = matches!(source.text, SourceText::Bytes(_) | SourceText::Kept(..));
+        is_read && self.source == *source
     }
 }
 

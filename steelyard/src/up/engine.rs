@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use steelyard_gateway::Bind;
 use steelyard_host::links::LinkError;
-use steelyard_manifest::Source;
+use steelyard_manifest::Sight;
 use steelyard_model::{Diagnostic, Held, Item, Node, ObjectRef, Severity, Snapshot};
 use steelyard_plan::{EventKind, Facts, Plan, Planner, ServiceRow};
 use steelyard_speaker::SpeakerEvent;
@@ -43,12 +43,16 @@ pub(crate) struct Engine {
     next_repair: Instant,
     /// Listeners that failed last time, and why: told once.
     pub(super) failing: BTreeMap<Bind, String>,
-    /// The files as last seen.
-    sources: Vec<Source>,
+    /// What was last seen of the files.
+    sight: Sight,
+    /// When what was seen comes to something else: a loss is believed then.
+    due: Option<Instant>,
     /// The lock file, as we left it or as it was when we last read it.
     lock: Option<Stamp>,
     /// The last edit waits for the lock file to be writable.
     pub(super) is_waiting: bool,
+    /// Why the lock file is not followed; the one of before stays in force. Told once.
+    pub(super) lock_trouble: Option<String>,
     others: Others,
 }
 
@@ -100,7 +104,10 @@ impl Engine {
             None => Held::default(),
         };
         let parts = Parts::start(&settings).await?;
-        let pipeline = Pipeline::new(load::resolve_options(&settings.world, load::PORTS));
+        let mut pipeline = Pipeline::new(load::resolve_options(&settings.world, load::PORTS));
+        if !held.0.is_empty() {
+            pipeline.expect_manifests();
+        }
         Ok(Self {
             settings,
             parts,
@@ -115,9 +122,11 @@ impl Engine {
             started: super::history::now(),
             next_repair: Instant::now() + REPAIR,
             failing: BTreeMap::new(),
-            sources: Vec::new(),
+            sight: Sight::default(),
+            due: None,
             lock: None,
             is_waiting: false,
+            lock_trouble: None,
             others: Others::new(),
         })
     }
@@ -127,20 +136,24 @@ impl Engine {
         self.pipeline.set_own(items);
     }
 
-    /// Takes the complete set of files through all stages.
+    /// Takes what was seen of the files through all stages.
     ///
     /// # Errors
     /// When the lock file cannot be written at the start. Later, what is in force stays in force,
     /// nothing new is announced, and it is tried again.
-    pub(crate) async fn take(&mut self, sources: Vec<Source>) -> Result<()> {
-        self.sources = sources;
+    pub(crate) async fn take(&mut self, sight: Sight) -> Result<()> {
+        self.sight = sight;
         self.follow_lock();
         self.take_again().await
     }
 
     async fn take_again(&mut self) -> Result<()> {
         let seen = Instant::now();
-        let mut world = self.pipeline.update(&self.sources);
+        if let Err(error) = self.recall_lock() {
+            return self.wait_for_lock(error);
+        }
+        let mut world = self.pipeline.follow(&self.sight, seen);
+        self.due = world.due;
         let facts = self.facts(&mut world.snapshot);
         if self.settings.is_demo {
             add_localhost_names(&mut world.snapshot);
@@ -151,14 +164,7 @@ impl Engine {
         let planned = Instant::now();
         self.is_waiting = false;
         if let Err(error) = self.write_lock(&plan.held) {
-            if self.current.is_none() {
-                return Err(error);
-            }
-            let message = format!("{error:#}: the edit waits until it can be written");
-            self.history.note(false, "LockNotWritten", "File/steelyard.lock", &message);
-            self.is_waiting = true;
-            self.publish();
-            return Ok(());
+            return self.wait_for_lock(error);
         }
         if !self.follows() {
             self.held.clone_from(&plan.held);
@@ -179,6 +185,18 @@ impl Engine {
         let (plan, then) = (planned - seen - read, planned.elapsed());
         tracing::debug!(generation, ?read, ?plan, ?then, "an edit took");
         self.planner.look_ahead();
+        Ok(())
+    }
+
+    /// What is in force stays in force until the lock file is as it should be.
+    fn wait_for_lock(&mut self, error: anyhow::Error) -> Result<()> {
+        if self.current.is_none() {
+            return Err(error);
+        }
+        let message = format!("{error:#}: the edit waits until that is mended");
+        self.history.note(false, "LockNotWritten", "File/steelyard.lock", &message);
+        self.is_waiting = true;
+        self.publish();
         Ok(())
     }
 
@@ -313,7 +331,8 @@ impl Engine {
         let Some(current) = self.current.clone() else { return };
         self.ask_names(&current.plan);
         self.follow_keys();
-        if self.follow_lock() {
+        let is_due = self.due.is_some_and(|due| due <= Instant::now());
+        if self.follow_lock() || is_due {
             // Only the start fails for want of the lock.
             let _ = self.take_again().await;
         }
@@ -380,23 +399,38 @@ impl Engine {
         if stamp.is_some() && stamp == self.lock {
             return false;
         }
-        match lock_file::read(path) {
+        let trouble = match lock_file::read(path) {
+            Ok(Ok(_)) if stamp.is_none() && !self.held.0.is_empty() => "it is not there".to_owned(),
             Ok(Ok(held)) => {
-                self.lock = stamp;
+                (self.lock, self.lock_trouble) = (stamp, None);
                 let is_news = held != self.held;
                 self.held = held;
-                is_news
+                return is_news;
             }
             // Half of it may have come over the network.
-            Ok(Err(found)) => {
-                tracing::warn!("{}: the lock of before stays in force", found.message);
-                false
-            }
-            Err(error) => {
-                tracing::warn!("{error:#}: the lock of before stays in force");
-                false
-            }
+            Ok(Err(found)) => found.message.clone(),
+            Err(error) => format!("{error:#}"),
+        };
+        let trouble = format!("{}: {trouble}; the lock of before stays in force", path.display());
+        if self.lock_trouble.as_ref() != Some(&trouble) {
+            tracing::warn!("{trouble}");
+            self.lock_trouble = Some(trouble);
+            self.publish();
         }
+        false
+    }
+
+    /// A lock file that came after the start, with the share it is on, says who has what, as long
+    /// as nobody holds anything by ours.
+    fn recall_lock(&mut self) -> Result<()> {
+        let is_open = self.held.0.is_empty() && !self.follows();
+        let Some(path) = self.settings.lock.as_ref().filter(|_| is_open) else { return Ok(()) };
+        let stamp = lock_file::stamp(path);
+        if stamp.is_none() || stamp == self.lock {
+            return Ok(());
+        }
+        self.held = lock_file::read(path)?.map_err(|found| anyhow::anyhow!("{}", found.message))?;
+        Ok(())
     }
 
     /// Writes `held`, unless it is what we wrote and the file is as we left it.

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use steelyard_manifest::Source;
+use steelyard_manifest::Sight;
 use steelyard_sources::Watch;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -139,7 +139,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
 
 /// Something the main loop answers to.
 enum Event {
-    Sources(Option<Vec<Source>>),
+    Sources(Option<Sight>),
     News(News),
     Tick,
     /// Something is to be drawn.
@@ -150,15 +150,15 @@ enum Event {
 
 async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
-    let (sources, watch) = steelyard_sources::watch(paths)?;
-    if sources.is_empty() {
+    let (sight, watch) = steelyard_sources::watch(paths)?;
+    if sight.sources.is_empty() {
         let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
         let paths = paths.join(", ");
         tracing::warn!("{paths} has no manifests (*.yaml, *.yml, *.json): waiting for some");
     }
     let drain = Duration::from_secs(settings.serve.drain);
     let mut engine = Engine::start(settings).await?;
-    let outcome = follow(&mut engine, sources, watch, &mut signals, live).await;
+    let outcome = follow(&mut engine, sight, watch, &mut signals, live).await;
     let why = match &outcome {
         Ok(why) => *why,
         Err(_) => "cannot go on",
@@ -171,12 +171,12 @@ async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Res
 /// The main loop: takes what comes until it is told to end, and says why.
 async fn follow(
     engine: &mut Engine,
-    sources: Vec<Source>,
+    sight: Sight,
     mut watch: Watch,
     signals: &mut Signals,
     mut live: Option<Live>,
 ) -> Result<&'static str> {
-    engine.take(sources).await?;
+    engine.take(sight).await?;
     let mut told = String::new();
     let mut tick = tokio::time::interval(TICK);
     loop {
@@ -188,13 +188,13 @@ async fn follow(
         };
         let event = tokio::select! {
             () = due => Event::Draw,
-            sources = watch.changed() => Event::Sources(sources),
+            sight = watch.changed() => Event::Sources(sight),
             news = engine.news() => Event::News(news),
             _ = tick.tick() => Event::Tick,
             event = signals.next() => event,
         };
         match event {
-            Event::Sources(Some(sources)) => engine.take(sources).await?,
+            Event::Sources(Some(sight)) => engine.take(sight).await?,
             Event::Sources(None) => return Ok("the watch of the manifests ended"),
             Event::News(news) => engine.hear(news).await,
             Event::Tick => engine.tick().await,

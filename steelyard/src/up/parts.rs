@@ -272,6 +272,7 @@ fn gateway_options(settings: &Settings) -> GatewayOptions {
         error_details: settings.serve.error_details,
         access_log,
         server_name: crate::load::node_name(&settings.world),
+        return_memory: steelyard_host::memory::give_back,
         ..GatewayOptions::default()
     }
 }

@@ -5,7 +5,9 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use steelyard_model::NamespacedName;
+use steelyard_manifest::codes;
+use steelyard_model::{Diagnostic, NamespacedName};
+use steelyard_plan::Plan;
 
 use super::standing::Standing;
 
@@ -14,6 +16,12 @@ use super::standing::Standing;
 pub(super) enum Unready {
     /// An edit is not in force, since the lock file cannot be written.
     EditWaits,
+    /// The lock file that another machine writes cannot be followed, and why.
+    LockNotFollowed(String),
+    /// Manifests cannot be read, or are missed: what the diagnostic says.
+    Unread(String),
+    /// So many more places cannot be read.
+    MoreUnread(usize),
     /// An entry point has no listener where it should.
     NotListening {
         /// Its name.
@@ -43,6 +51,8 @@ impl fmt::Display for Unready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EditWaits => f.write_str("an edit waits: the lock file cannot be written"),
+            Self::LockNotFollowed(why) | Self::Unread(why) => f.write_str(why),
+            Self::MoreUnread(count) => write!(f, "{count} more places cannot be read"),
             Self::NotListening { entry_point, address, error } => {
                 write!(f, "{entry_point} cannot listen on {address}: {error}")
             }
@@ -56,4 +66,18 @@ impl fmt::Display for Unready {
             },
         }
     }
+}
+
+/// Reasons of one kind that are given, at most.
+const MOST: usize = 5;
+
+/// What of the manifests cannot be read, or is not believed to be gone: the view is incomplete.
+pub(super) fn unread(plan: &Plan) -> impl Iterator<Item = Unready> {
+    let is_unread =
+        |found: &&Diagnostic| [codes::FILE_UNREADABLE, codes::FILE_LAPSED].contains(&found.code);
+    let count = plan.diagnostics.iter().filter(is_unread).count();
+    let first = plan.diagnostics.iter().filter(is_unread).take(MOST);
+    let first = first.map(|found| Unready::Unread(found.message.clone()));
+    let more = count.checked_sub(MOST).filter(|more| *more > 0).map(Unready::MoreUnread);
+    first.chain(more)
 }

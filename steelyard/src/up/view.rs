@@ -23,7 +23,7 @@ use super::engine::{Current, Engine};
 use super::privileges::Privileges;
 use super::shared::{self, Owners};
 use super::standing::Standing;
-use super::unready::Unready;
+use super::unready::{self, Unready};
 use super::vips::Vips;
 use crate::consequence;
 use crate::text::{Cell, Style};
@@ -32,6 +32,7 @@ use crate::text::{Cell, Style};
 struct Moment {
     current: Arc<Current>,
     is_waiting: bool,
+    lock_trouble: Option<String>,
     privileges: Privileges,
     started: u64,
     vips: Vips,
@@ -50,6 +51,7 @@ impl Engine {
         let moment = Arc::new(Moment {
             current: Arc::clone(current),
             is_waiting: self.is_waiting,
+            lock_trouble: self.lock_trouble.clone(),
             privileges: self.settings.privileges.clone(),
             started: self.started,
             vips: self.vips.clone(),
@@ -130,6 +132,8 @@ impl Moment {
             reasons.push(Unready::EditWaits);
         }
         let Current { applied, plan, snapshot, .. } = &*self.current;
+        reasons.extend(self.lock_trouble.clone().map(Unready::LockNotFollowed));
+        reasons.extend(unready::unread(plan));
         for (bind, outcome) in &applied.listeners {
             if let Err(error) = outcome {
                 let (entry_point, address) = (bind.entry_point.clone(), bind.address);

@@ -57,10 +57,10 @@ fn links_are_followed_and_loops_end() {
     scratch.link("loop.yaml", "conf/loop.yaml");
     scratch.link("nowhere", "conf/nowhere.yaml");
     let lines = scratch.lines(&read(&[scratch.join("conf")]).unwrap());
-    assert_eq!(lines[0], "conf/all/outside/a.yaml=a");
-    assert!(lines[1].starts_with("conf/loop.yaml!"), "{lines:?}");
-    assert!(lines[2].starts_with("conf/nowhere.yaml!No such file"), "{lines:?}");
-    assert_eq!(lines[3..], ["conf/sub/b.yaml=b"]);
+    assert_eq!(lines[..2], ["conf/all/outside/a.yaml=a", "conf/sub/b.yaml=b"]);
+    assert!(lines[2].starts_with("conf/loop.yaml!"), "{lines:?}");
+    assert!(lines[3].starts_with("conf/nowhere.yaml!No such file"), "{lines:?}");
+    assert_eq!(lines.len(), 4);
 }
 
 #[test]
@@ -124,4 +124,42 @@ fn a_missing_path_is_an_error_that_says_what_to_give() {
     let text = error.to_string();
     assert!(text.starts_with("`/nowhere/at-all` does not exist; give a file, a folder"), "{text}");
     assert!(matches!(read(&[]), Err(ReadError::NoPath)));
+}
+
+#[test]
+fn a_folder_too_deep_hides_only_what_is_in_it() {
+    let scratch = Scratch::new();
+    let deep = "d/".repeat(40);
+    scratch.write(&format!("{deep}a.yaml"), "x");
+    scratch.write("b.yaml", "x");
+    let lines = scratch.lines(&read(&[scratch.path().into()]).unwrap());
+    let shallow = "d/".repeat(33);
+    let shallow = shallow.trim_end_matches('/');
+    assert_eq!(lines, ["b.yaml=x", &format!("{shallow}!it is more than 32 folders deep")]);
+}
+
+/// As another user than root, to whom nothing is forbidden.
+#[test]
+fn a_folder_that_may_not_be_listed_or_entered_is_not_seen() {
+    use rustix::fs::Uid;
+    let scratch = Scratch::new();
+    scratch.write("conf/a.yaml", "x");
+    scratch.write("conf/deep/b.yaml", "x");
+    let conf = scratch.join("conf");
+    let become_user = |uid| rustix::thread::set_thread_res_uid(Uid::ROOT, uid, Uid::ROOT);
+    for mode in [0o000, 0o444, 0o111] {
+        fs::set_permissions(&conf, fs::Permissions::from_mode(mode)).unwrap();
+        // Of this thread alone. Who may not is another user already.
+        let _ = become_user(Uid::from_raw(65_534));
+        let sight = read(std::slice::from_ref(&conf)).unwrap();
+        let _ = become_user(Uid::ROOT);
+        fs::set_permissions(&conf, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(sight.sources.is_empty(), "{mode:o}: {sight:?}");
+        for file in ["a.yaml", "deep/b.yaml"] {
+            let file = conf.join(file).display().to_string();
+            assert!(sight.may_hide(&file), "{mode:o}: {sight:?}");
+        }
+        let said: Vec<String> = sight.unseen.iter().map(|it| it.why.to_string()).collect();
+        assert!(said.iter().all(|it| it.starts_with("Permission denied")), "{mode:o}: {said:?}");
+    }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use steelyard_manifest::{Source, SourceText};
+use steelyard_manifest::{Sight, Source, SourceText};
 
 /// The folder.
 pub(crate) struct Scratch(PathBuf);
@@ -39,9 +39,10 @@ impl Scratch {
         std::os::unix::fs::symlink(target, self.join(name)).unwrap();
     }
 
-    /// The sources as `name=text` lines, names relative to the folder.
-    pub(crate) fn lines(&self, sources: &[Source]) -> Vec<String> {
-        sources.iter().map(|source| self.line(source)).collect()
+    /// What was seen as `name=text` lines and what was not as `name!why`, names relative to the
+    /// folder.
+    pub(crate) fn lines(&self, sight: &Sight) -> Vec<String> {
+        sight.clone().into_sources().iter().map(|source| self.line(source)).collect()
     }
 
     fn line(&self, source: &Source) -> String {
@@ -66,5 +67,6 @@ fn text(source: &Source) -> Result<String, String> {
         SourceText::Bytes(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
         SourceText::TooLarge(bytes) => Err(format!("{bytes} bytes")),
         SourceText::Failed(reason) => Err(reason.to_string()),
+        SourceText::Kept(..) => unreachable!("nothing is remembered here"),
     }
 }

@@ -16,7 +16,7 @@ fn parse(raw: &[u8]) -> Result<Option<Gist>, Reject> {
 fn forward(raw: &str) -> String {
     let mut slots = Slots::default();
     let head = RequestHead::parse(raw.as_bytes(), &mut slots).unwrap().unwrap();
-    let lines = client_lines([192, 0, 2, 1].into(), "node-1");
+    let lines = client_lines([192, 0, 2, 1].into(), "node-1", "gw-1");
     let hop = Hop { client_lines: &lines, tls: false, fallback_host: "10.0.0.9:80" };
     let mut out = Vec::new();
     head.forward(&hop, &mut out);
@@ -189,6 +189,7 @@ fn forwarded_as_it_came() {
         out,
         "GET /a?b HTTP/1.1\r\nhOST:  a.b:81\r\nX_y:  z \r\nAccept: */*\r\n\
          X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Server: node-1\r\nX-Real-Ip: 192.0.2.1\r\n\
+         CDN-Loop: gw-1\r\n\
          X-Forwarded-Host: a.b:81\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: 81\r\n\r\n"
     );
 }
@@ -208,6 +209,7 @@ fn what_is_for_us_or_forged_stays_here() {
         out,
         "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Extra: kept\r\nContent-Length: 0\r\n\
          X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Server: node-1\r\nX-Real-Ip: 192.0.2.1\r\n\
+         CDN-Loop: gw-1\r\n\
          X-Forwarded-Host: a\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n\r\n"
     );
 }
@@ -270,6 +272,27 @@ fn names_in_connection_are_counted_over_all_lines() {
     let options = "close, keep-alive, ".repeat(1_000);
     let raw = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: {options}\r\n\r\n");
     assert!(parse(raw.as_bytes()).is_ok(), "options are no names");
+}
+
+#[test]
+fn whom_a_request_has_passed() {
+    for (lines, passes) in [
+        ("", 0),
+        ("CDN-Loop: gw-1\r\n", 1),
+        ("cdn-loop: other, gw-1; v=1 ,gw-1\r\nCDN-Loop: gw-1;x, gw-12\r\n", 3),
+        ("CDN-Loop: gw-1x, x; gw-1\r\ncdn_loop: gw-1\r\n", 0),
+        // The line itself stays.
+        ("Connection: cdn-loop\r\nCDN-Loop: gw-1\r\n", 1),
+    ] {
+        let raw = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+        let mut slots = Slots::default();
+        let head = RequestHead::parse(raw.as_bytes(), &mut slots).unwrap().unwrap();
+        assert_eq!(head.passes("gw-1"), passes, "{lines}");
+        let hop = forward(&raw);
+        let mut slots = Slots::default();
+        let next = RequestHead::parse(hop.as_bytes(), &mut slots).unwrap().unwrap();
+        assert_eq!(next.passes("gw-1"), passes + 1, "{lines}");
+    }
 }
 
 #[test]

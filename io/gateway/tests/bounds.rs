@@ -1,0 +1,123 @@
+//! What one request, or one burst of clients, can use.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use steelyard_gateway::GatewayOptions;
+use steelyard_http::RouteTable;
+use support::*;
+
+fn open_connections(gateway: &steelyard_gateway::Gateway) -> usize {
+    let metrics = gateway.metrics();
+    let line = metrics.lines().find(|line| line.starts_with("traefik_open_connections{"));
+    line.and_then(|line| line.rsplit(' ').next()).unwrap().parse().unwrap()
+}
+
+/// A request to a route that leads back goes round a few times, not until nothing is left.
+#[test]
+fn a_route_to_oneself_ends() {
+    let (gateway, address) = gateway(&[]);
+    let mut itself = route("itself", "*", "/", &[address]);
+    let again = itself.backends[0].endpoints[0].clone();
+    itself.backends[0].endpoints.push(again);
+    gateway.apply(RouteTable::compile(&[itself]), 2);
+    let mut client = Client::connect(address);
+    for _ in 0..5 {
+        let response = client.get("a", "/");
+        assert_eq!(response.status(), 508);
+        assert!(response.text().contains("leads back to this gateway"), "{}", response.text());
+    }
+    assert!(open_connections(&gateway) <= 8);
+}
+
+#[test]
+fn a_circle_of_two_gateways_ends() {
+    let ((one, first), (two, second)) = (gateway(&[]), gateway(&[]));
+    one.apply(RouteTable::compile(&[route("two", "*", "/", &[second])]), 2);
+    two.apply(RouteTable::compile(&[route("one", "*", "/", &[first])]), 2);
+    assert_eq!(get(first, "a", "/").status(), 508);
+    let upload = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n";
+    assert_eq!(Client::connect(first).send(upload).receive().status(), 508);
+    assert!(open_connections(&one) + open_connections(&two) <= 16);
+}
+
+/// A cache behind the gateway may fetch through it what it does not have.
+#[test]
+fn once_more_is_no_circle() {
+    let backend = Server::echo("one");
+    let (gateway, address) = gateway(&[]);
+    let cache = Server::answering(move |request| {
+        let passed = request.header("cdn-loop").unwrap_or_default();
+        let raw = format!("GET /x HTTP/1.1\r\nHost: origin\r\nCDN-Loop: {passed}\r\n\r\n");
+        ok(&Client::connect(address).send(raw).receive().text())
+    });
+    gateway.apply(
+        RouteTable::compile(&[
+            route("cache", "site", "/", &[cache.address]),
+            route("origin", "origin", "/", &[backend.address]),
+        ]),
+        2,
+    );
+    let response = get(address, "site", "/");
+    assert_eq!((response.status(), &*response.who()), (200, "one"));
+    let passed = response.text().lines().filter(|line| line.starts_with("CDN-Loop: ")).count();
+    assert_eq!(passed, 2);
+}
+
+/// An endpoint that answers with every code there is makes a bounded number of series.
+#[test]
+fn codes_are_no_way_to_make_series() {
+    let backend = Server::answering(|request| {
+        let code = request.head.split(['/', ' ']).nth(2).unwrap();
+        let body = if code.starts_with('1') || code == "204" || code == "304" { "" } else { "x" };
+        let length = if body.is_empty() { "" } else { "Content-Length: 1\r\n" };
+        format!("HTTP/1.1 {code} X\r\n{length}\r\n{body}").into_bytes()
+    });
+    let (gateway, address) = gateway(&[route("codes", "*", "/", &[backend.address])]);
+    let mut client = Client::connect(address);
+    for code in 200..=999 {
+        assert_eq!(client.get("a", &format!("/{code}")).status(), code);
+    }
+    let metrics = gateway.metrics();
+    let is_series = |line: &&str| line.starts_with("traefik_router_requests_total{");
+    let series: Vec<&str> = metrics.lines().filter(is_series).collect();
+    assert!(series.len() < 120, "{}", series.len());
+    let of_class = |line: &&str| line.contains("code=\"7xx\"") && line.ends_with(" 100");
+    assert!(series.iter().any(of_class), "{series:?}");
+}
+
+static RETURNED: AtomicUsize = AtomicUsize::new(0);
+
+/// Heads that are never finished take what they are long, and what a burst took is returned.
+#[test]
+fn memory_after_a_burst_is_returned() {
+    let count_returned = || {
+        RETURNED.fetch_add(1, Ordering::SeqCst);
+    };
+    let options =
+        GatewayOptions { workers: 1, return_memory: count_returned, ..GatewayOptions::default() };
+    let backend = Server::echo("one");
+    let (gateway, address) = gateway_with(&[route("one", "*", "/", &[backend.address])], options);
+    let half = |n: usize| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET /{n} HTTP/1.1\r\nHost: a\r\n").unwrap();
+        stream
+    };
+    let mut streams: Vec<TcpStream> = (0..400).map(half).collect();
+    eventually("all are connected", || open_connections(&gateway) == 400);
+    // Those that go on are served: nothing of a head that waited is lost.
+    for (n, stream) in streams.iter_mut().enumerate().step_by(50) {
+        stream.write_all(b"X: y\r\n\r\n").unwrap();
+        let mut reader = std::io::BufReader::new(stream.try_clone().unwrap());
+        let text = Received::read(&mut reader).unwrap().text();
+        assert!(text.contains(&format!("GET /{n} HTTP/1.1\r\nHost: a\r\nX: y\r\n")), "{text}");
+    }
+    assert_eq!(RETURNED.load(Ordering::SeqCst), 0);
+    drop(streams);
+    eventually("the burst is noticed", || RETURNED.load(Ordering::SeqCst) > 0);
+}
