@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use steelyard_model::{Family, NamespacedName, Protocol};
 
-use crate::desired::{Desired, VipPort};
+use crate::desired::{Desired, Listening, VipPort};
 use crate::observed::Why;
 
 /// What the host is like, as far as it decides how packets travel.
@@ -52,8 +52,8 @@ pub(crate) struct Decided {
 /// The way a port's packets take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// To the gateway's listener.
-    Deliver,
+    /// To the gateway's listener, which is at this port.
+    Deliver(u16),
     /// Translated by nftables.
     Translate(Vec<SocketAddr>),
     /// Through this process.
@@ -67,12 +67,12 @@ pub(crate) fn decide(desired: &Desired, facts: &Facts) -> Decision {
     let mut decision = Decision::default();
     let mut taken = BTreeSet::new();
     for served in &desired.served {
-        for &(protocol, port) in &served.listening {
+        for &Listening { protocol, port, at } in &served.listening {
             let key = VipPort { address: served.address, protocol, port };
             let way = match &facts.no_kernel {
                 _ if !taken.insert(key) => Way::Not(Why::Taken),
                 Some(why) => Way::Not(why.clone()),
-                None => Way::Deliver,
+                None => Way::Deliver(at),
             };
             decision.ports.push(Decided { key, service: None, way });
         }

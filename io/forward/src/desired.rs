@@ -18,8 +18,19 @@ pub struct Desired {
 pub struct Served {
     /// The vip.
     pub address: IpAddr,
-    /// Ports somebody (the gateway) listens on with `IP_TRANSPARENT`.
-    pub listening: Vec<(Protocol, u16)>,
+    /// Ports somebody (the gateway) listens for with `IP_TRANSPARENT`.
+    pub listening: Vec<Listening>,
+}
+
+/// A port of a vip that somebody listens for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Transport.
+    pub protocol: Protocol,
+    /// The port clients use.
+    pub port: u16,
+    /// The port at the vip that the listener is bound to: packets are led there.
+    pub at: u16,
 }
 
 /// A vip of another Service.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::desired::Desired;
+use crate::intake::Intake;
 use crate::observed::{HostChange, Observed, Why};
 use crate::owner::Owner;
 use crate::passing::Passing;
@@ -65,8 +66,20 @@ pub struct Forwarder {
     asks: mpsc::UnboundedSender<Ask>,
     changes: Vec<HostChange>,
     degraded: Option<Why>,
+    leads: bool,
     passing: Passing,
     stirred: watch::Receiver<()>,
+    intake: Intake,
+}
+
+/// What there is at the start.
+struct Begun {
+    changes: Vec<HostChange>,
+    degraded: Option<Why>,
+    leads: bool,
+    passing: Passing,
+    stirred: watch::Receiver<()>,
+    intake: Intake,
 }
 
 /// What the handle asks of the owner.
@@ -107,9 +120,14 @@ impl Forwarder {
                 runtime.block_on(async {
                     match Owner::start(&options).await {
                         Ok((owner, changes)) => {
-                            let (degraded, passing) = (owner.degraded(), owner.passing());
-                            let stirred = owner.stirred();
-                            let _ = started.send(Ok((changes, degraded, passing, stirred)));
+                            let _ = started.send(Ok(Begun {
+                                changes,
+                                degraded: owner.degraded(),
+                                leads: owner.leads(),
+                                passing: owner.passing(),
+                                stirred: owner.stirred(),
+                                intake: owner.intake(),
+                            }));
                             owner.run(inbox).await;
                         }
                         Err(error) => drop(started.send(Err(error))),
@@ -117,9 +135,9 @@ impl Forwarder {
                 });
             })
             .map_err(StartError::Thread)?;
-        let (changes, degraded, passing, stirred) =
-            ready.await.expect("the owner answers before it ends")?;
-        Ok(Self { asks, changes, degraded, passing, stirred })
+        let begun = ready.await.expect("the owner answers before it ends")?;
+        let Begun { changes, degraded, leads, passing, stirred, intake } = begun;
+        Ok(Self { asks, changes, degraded, leads, passing, stirred, intake })
     }
 
     /// What was changed on this host, to be shown to the user.
@@ -130,6 +148,17 @@ impl Forwarder {
     /// Why the kernel is not used at all, where that is so.
     pub fn degraded(&self) -> Option<&Why> {
         self.degraded.as_ref()
+    }
+
+    /// Whether packets are led to listeners at other ports than the one asked for; else a listener
+    /// has to have that port of the vip, and nobody can listen on it at all addresses.
+    pub fn leads(&self) -> bool {
+        self.leads
+    }
+
+    /// Which vips packets are taken in for: none, before it is told of some.
+    pub fn intake(&self) -> Intake {
+        self.intake.clone()
     }
 
     /// Which vips have flows at former owners.

@@ -15,6 +15,7 @@ use steelyard_model::Family;
 use crate::carry::Place;
 use crate::filter::Filter;
 use crate::firewall::Table;
+use crate::intake::Intake;
 use crate::observed::{AtExit, HostChange, Why};
 use crate::passing::{self, Passing};
 use crate::render::{Frame, Ruleset};
@@ -28,19 +29,25 @@ pub(crate) struct Kernel {
     /// What is in force; none where that is unknown.
     applied: Option<Ruleset>,
     routes: BTreeSet<IpAddr>,
+    intake: Intake,
     /// None where no other node shares our vips, or the kernel cannot pass packets on.
     passing: Option<Passing>,
 }
 
 impl Kernel {
     /// Removes what an earlier process left, and sets up an empty table and the rule.
-    pub(crate) async fn take(frame: Frame, rule: MarkRule) -> Result<Self, Why> {
+    pub(crate) async fn take(frame: Frame, rule: MarkRule, intake: Intake) -> Result<Self, Why> {
         let filter = Filter::open(&frame.table).map_err(nft_why)?;
         let routing = Routing::open().map_err(routing_why)?;
         let routes = BTreeSet::new();
-        let mut kernel =
-            Self { filter, routing, frame, rule, applied: None, routes, passing: None };
+        let (applied, passing) = (None, None);
+        let mut kernel = Self { filter, routing, frame, rule, applied, routes, intake, passing };
         kernel.clear().await?;
+        if kernel.apply(Ruleset::default()).await.is_ok() {
+            return Ok(kernel);
+        }
+        // Not every kernel has all that leading takes.
+        kernel.frame.leads = false;
         match kernel.apply(Ruleset::default()).await {
             Ok(_) => Ok(kernel),
             Err(why) => {
@@ -48,6 +55,11 @@ impl Kernel {
                 Err(why)
             }
         }
+    }
+
+    /// Whether packets can be led to listeners at other ports than the one asked for.
+    pub(crate) fn leads(&self) -> bool {
+        self.frame.leads
     }
 
     /// Has packets of flows that began at former owners passed to them, as `passing` says.
@@ -110,7 +122,14 @@ impl Kernel {
                 Err(error) => tracing::warn!(%error, "the table is not as we left it; made anew"),
             }
         }
-        self.filter.run(&ruleset.replace(&self.frame)).await.map_err(nft_why)
+        let table = &self.frame.table;
+        let batch = ruleset.replace(&self.frame) + &self.intake.elements(table);
+        self.filter.run(&batch).await.map_err(nft_why)?;
+        // Vips may have come or gone meanwhile.
+        let begun = self.intake.begin(table);
+        let port = begun.map_err(|error| Why::Refused(error.to_string()))?;
+        port.into_iter().for_each(|port| self.filter.is_own(port));
+        Ok(())
     }
 
     /// What is in force.
@@ -175,6 +194,7 @@ impl Kernel {
     pub(crate) async fn clear(&mut self) -> Result<(), Why> {
         self.applied = None;
         self.passing.take().iter().for_each(Passing::end);
+        self.intake.end();
         let batch = self.frame.delete() + &passing::delete(&self.frame.table);
         self.filter.run(&batch).await.map_err(nft_why)?;
         self.routing.delete_rule(self.rule).map_err(routing_why)?;

@@ -1,8 +1,10 @@
 //! Leads packets for vips to where they are served: to our own listeners, or on to endpoints.
 //!
-//! A vip is never an address of this host. What is *served* here gets a mark in nftables and is
-//! delivered by a private routing table; what is *forwarded* is translated by nftables; a guard
-//! chain takes the rest. Where the kernel cannot be used (no privileges, no `nft`, forwarding off,
+//! A vip is never an address of this host. What is *served* here gets a mark in nftables, is
+//! delivered by a private routing table, and is led to a listener at a port of its own (tproxy),
+//! so that the vip's port stays free for the host's own servers; what is *forwarded* is translated
+//! by nftables; a guard chain takes the rest. All of that is only for vips that are ours at the
+//! moment ([`Intake`]). Where the kernel cannot be used (no privileges, no `nft`, forwarding off,
 //! another firewall, endpoints on loopback) a forwarder in this process carries the port, and
 //! [`Observed`] says why. It does not announce vips, and does not choose endpoints.
 //!
@@ -20,6 +22,7 @@ mod desired;
 mod filter;
 mod firewall;
 mod forwarder;
+mod intake;
 mod journal;
 mod kernel;
 mod observed;
@@ -28,7 +31,8 @@ mod passing;
 mod proxy;
 mod render;
 
-pub use desired::{Desired, Forwarded, ForwardedPort, Served, VipPort};
+pub use desired::{Desired, Forwarded, ForwardedPort, Listening, Served, VipPort};
 pub use forwarder::{ForwardOptions, Forwarder, StartError};
+pub use intake::Intake;
 pub use observed::{AtExit, Carried, HostChange, Observed, PortStatus, Why};
 pub use passing::{Pass, Passing};

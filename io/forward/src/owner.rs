@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::carry::{Decided, Decision, Facts, Way, decide};
 use crate::desired::{Desired, VipPort};
 use crate::forwarder::{Ask, ForwardOptions, StartError};
+use crate::intake::Intake;
 use crate::journal;
 use crate::kernel::Kernel;
 use crate::observed::{Carried, HostChange, Observed, PortStatus, Why};
@@ -30,6 +31,7 @@ pub(crate) struct Owner {
     /// Why forwarding could not be turned on although it was asked for.
     no_sysctl: Option<Why>,
     passing: Passing,
+    intake: Intake,
     proxies: Proxies,
     /// UDP ports, and who may answer for them.
     answering: BTreeMap<VipPort, BTreeSet<SocketAddr>>,
@@ -62,6 +64,7 @@ impl Owner {
             no_kernel: Some(Why::Unprivileged),
             no_sysctl: None,
             passing: Passing::default(),
+            intake: Intake::default(),
             proxies: Proxies::default(),
             answering: BTreeMap::new(),
             lock: None,
@@ -73,14 +76,14 @@ impl Owner {
             return Ok((owner, Vec::new()));
         }
         owner.lock = Some((lock(options)?, claim(&options.table)?));
-        let frame = Frame { table: options.table.clone(), mark: options.fwmark };
+        let frame = Frame { table: options.table.clone(), mark: options.fwmark, leads: true };
         let rule = MarkRule {
             mark: options.fwmark,
             table: options.route_table,
             priority: options.rule_priority,
         };
         let mut changes = Vec::new();
-        match Kernel::take(frame, rule).await {
+        match Kernel::take(frame, rule, owner.intake.clone()).await {
             Ok(mut kernel) => {
                 if options.shared
                     && let Err(why) = kernel.pass(&owner.passing).await
@@ -110,12 +113,21 @@ impl Owner {
         self.no_kernel.clone()
     }
 
+    /// Whether packets are led to listeners at other ports than the one asked for.
+    pub(crate) fn leads(&self) -> bool {
+        self.kernel.as_ref().is_some_and(Kernel::leads)
+    }
+
     pub(crate) fn passing(&self) -> Passing {
         self.passing.clone()
     }
 
     pub(crate) fn stirred(&self) -> watch::Receiver<()> {
         self.stirred.subscribe()
+    }
+
+    pub(crate) fn intake(&self) -> Intake {
+        self.intake.clone()
     }
 
     pub(crate) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Ask>) {
@@ -156,9 +168,11 @@ impl Owner {
         let wanted = |key: VipPort| listening.get(&key).is_some_and(Result::is_ok);
         let mut lost = BTreeMap::new();
         if let Some(kernel) = &mut self.kernel {
-            let delivered = decision.ports.iter().filter(|port| port.way == Way::Deliver);
-            let local =
-                delivered.map(|port| port.key).chain(self.proxies.at_vips(wanted)).collect();
+            let delivered = decision.ports.iter().filter_map(|port| match port.way {
+                Way::Deliver(at) => Some((port.key, at)),
+                _ => None,
+            });
+            let local = delivered.chain(self.proxies.at_vips(wanted)).collect();
             match kernel.apply(Ruleset::new(&decision, local)).await {
                 Ok(undelivered) => lost = undelivered,
                 Err(why) => {
@@ -195,7 +209,11 @@ impl Owner {
 
     /// Opens what is carried in this process, before any packet is led there.
     fn open(&mut self, decision: &Decision) -> BTreeMap<VipPort, Result<SocketAddr, String>> {
-        let at = if self.kernel.is_some() { At::Vip } else { At::Loopback };
+        let at = match &self.kernel {
+            Some(kernel) if kernel.leads() => At::Led,
+            Some(_) => At::Vip,
+            None => At::Loopback,
+        };
         let mut listening = BTreeMap::new();
         for port in &decision.ports {
             if let Way::InProcess(endpoints, _) = &port.way {
@@ -339,7 +357,7 @@ fn lock(options: &ForwardOptions) -> Result<File, StartError> {
 fn answering(port: &Decided) -> BTreeSet<SocketAddr> {
     match &port.way {
         Way::Translate(endpoints) => endpoints.iter().copied().collect(),
-        Way::Deliver | Way::InProcess(..) => BTreeSet::from([port.key.socket()]),
+        Way::Deliver(_) | Way::InProcess(..) => BTreeSet::from([port.key.socket()]),
         Way::Not(_) => BTreeSet::new(),
     }
 }
@@ -352,8 +370,10 @@ fn status(
     let lost = lost.get(&port.key.address).cloned();
     let carried = match (port.way, lost) {
         (Way::Translate(endpoints), _) => Carried::Nftables { endpoints: endpoints.len() },
-        (Way::Not(why), _) | (Way::Deliver | Way::InProcess(..), Some(why)) => Carried::Not { why },
-        (Way::Deliver, None) => Carried::Delivered,
+        (Way::Not(why), _) | (Way::Deliver(_) | Way::InProcess(..), Some(why)) => {
+            Carried::Not { why }
+        }
+        (Way::Deliver(_), None) => Carried::Delivered,
         (Way::InProcess(_, why), None) => in_process(port.key, why, listening),
     };
     PortStatus { key: port.key, service: port.service, carried }
@@ -384,7 +404,9 @@ fn as_before(
             return Carried::Nftables { endpoints: endpoints.len() };
         }
         match &port.way {
-            _ if !applied.listening().contains(&port.key) => Carried::Not { why: refused.clone() },
+            _ if !applied.listening().contains_key(&port.key) => {
+                Carried::Not { why: refused.clone() }
+            }
             Way::InProcess(_, why) => in_process(port.key, why.clone(), listening),
             _ => Carried::Delivered,
         }

@@ -123,10 +123,11 @@ impl State {
             };
             let same = self.entries.iter().filter(same);
             let all = |value: fn(&Entry) -> Value| {
-                same.clone().map(|(vip, entry)| (*vip, value(entry), entry.until - now)).collect()
+                let until = |entry: &Entry| Some(entry.until - now);
+                same.clone().map(|(vip, entry)| (*vip, value(entry), until(entry))).collect()
             };
             let table = &self.table;
-            let filling = |set, elements| Filling { family, table, set, elements };
+            let filling = |set, elements| Filling { family: family.into(), table, set, elements };
             fillings.push(filling("passed", all(|_| Value::None)));
             fillings.push(filling("former", all(|entry| Value::Address(entry.to))));
             fillings.push(filling("link", all(|entry| Value::Link(entry.link))));

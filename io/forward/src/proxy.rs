@@ -29,6 +29,7 @@ pub(crate) struct Proxies {
 
 #[derive(Debug)]
 struct Proxy {
+    at: At,
     listen: SocketAddr,
     rotation: Arc<Rotation>,
     task: JoinHandle<()>,
@@ -52,6 +53,8 @@ struct Turns {
 pub(crate) enum At {
     /// At the vip itself.
     Vip,
+    /// At another port of the vip, where its packets are led: the port stays free for others.
+    Led,
     /// On loopback, at a port of an unprivileged process.
     Loopback,
 }
@@ -66,20 +69,19 @@ impl Proxies {
         at: At,
         endpoints: &[SocketAddr],
     ) -> io::Result<SocketAddr> {
-        let listens = self.open.get(&key).map(|proxy| proxy.listen);
-        if listens.is_some_and(|listen| (listen == key.socket()) != (at == At::Vip)) {
+        if self.open.get(&key).is_some_and(|proxy| proxy.at != at) {
             self.close(key);
         }
         if let Some(proxy) = self.open.get(&key) {
             proxy.rotation.set(endpoints);
-            return Ok(proxy.listen);
+            return Ok(proxy.reached(key));
         }
         let rotation = Arc::new(Rotation::default());
         rotation.set(endpoints);
         let proxy = Proxy::start(key, at, rotation)?;
-        let listen = proxy.listen;
+        let reached = proxy.reached(key);
         self.open.insert(key, proxy);
-        Ok(listen)
+        Ok(reached)
     }
 
     /// Stops listening on what `keep` does not want; connections go on.
@@ -91,15 +93,17 @@ impl Proxies {
         self.lingering.retain(|(_, rotation)| Arc::strong_count(rotation) > 1);
     }
 
-    /// Vip ports whose packets must be delivered on this host: those that `keep` wants, and those
-    /// with connections that go on.
-    pub(crate) fn at_vips(&self, keep: impl Fn(VipPort) -> bool) -> Vec<VipPort> {
+    /// Vip ports whose packets must be delivered on this host, and the port where that is: those
+    /// that `keep` wants, and those with connections that go on.
+    pub(crate) fn at_vips(&self, keep: impl Fn(VipPort) -> bool) -> Vec<(VipPort, u16)> {
         let open = self.open.iter().filter(|(key, proxy)| {
-            proxy.listen == key.socket() && (keep(**key) || proxy.connections() > 0)
+            proxy.at != At::Loopback && (keep(**key) || proxy.connections() > 0)
         });
         let lingering =
             self.lingering.iter().filter(|(_, rotation)| Arc::strong_count(rotation) > 1);
-        open.map(|(key, _)| *key).chain(lingering.map(|(key, _)| *key)).collect()
+        // Of one that is open again the later entry counts.
+        let lingering = lingering.map(|(key, _)| (*key, key.port));
+        lingering.chain(open.map(|(key, proxy)| (*key, proxy.listen.port()))).collect()
     }
 
     /// TCP connections that go on.
@@ -113,7 +117,7 @@ impl Proxies {
     fn close(&mut self, key: VipPort) {
         let Some(proxy) = self.open.remove(&key) else { return };
         proxy.task.abort();
-        if proxy.listen == key.socket() && key.protocol == Protocol::Tcp {
+        if proxy.at != At::Loopback && key.protocol == Protocol::Tcp {
             self.lingering.push((key, Arc::clone(&proxy.rotation)));
         }
     }
@@ -142,7 +146,12 @@ impl Proxy {
                 tokio::spawn(tcp::run(listener, shared))
             }
         };
-        Ok(Self { listen, rotation, task })
+        Ok(Self { at, listen, rotation, task })
+    }
+
+    /// Where clients reach it.
+    fn reached(&self, key: VipPort) -> SocketAddr {
+        if self.at == At::Loopback { self.listen } else { key.socket() }
     }
 
     /// Each TCP connection holds the rotation; so do this and the listening task.
@@ -188,8 +197,10 @@ impl Rotation {
 }
 
 fn open(key: VipPort, at: At) -> io::Result<Socket> {
-    if at == At::Vip {
-        return open_at(key.socket(), key.protocol, true);
+    match at {
+        At::Vip => return open_at(key.socket(), key.protocol, true),
+        At::Led => return open_at(SocketAddr::new(key.address, 0), key.protocol, true),
+        At::Loopback => {}
     }
     let loopback: IpAddr = match key.address {
         IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

@@ -23,30 +23,33 @@ pub(crate) struct Ruleset {
     vips: BTreeSet<IpAddr>,
     /// Endpoints that see the client's own address; all others see ours.
     direct: BTreeSet<IpAddr>,
-    /// Ports a transparent listener takes.
-    listening: BTreeSet<VipPort>,
+    /// Ports a transparent listener takes, and the port at the vip where it is.
+    listening: BTreeMap<VipPort, u16>,
     /// Ports that are translated, and to what.
     translated: BTreeMap<VipPort, Vec<SocketAddr>>,
 }
 
-/// Name of the table and the mark bit.
+/// What stays as it is while the table stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) table: String,
+    /// The mark bit.
     pub(crate) mark: u32,
+    /// Whether the kernel can lead packets to listeners at other ports (`nft_tproxy`).
+    pub(crate) leads: bool,
 }
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 impl Ruleset {
     /// The table for `decision`. `listening` are the ports that somebody really listens on.
-    pub(crate) fn new(decision: &Decision, listening: BTreeSet<VipPort>) -> Self {
+    pub(crate) fn new(decision: &Decision, listening: BTreeMap<VipPort, u16>) -> Self {
         let translated = decision.ports.iter().filter_map(|port| match &port.way {
             Way::Translate(endpoints) => Some((port.key, endpoints.clone())),
             _ => None,
         });
         Self {
-            served: listening.iter().map(|key| key.address).collect(),
+            served: listening.keys().map(|key| key.address).collect(),
             vips: decision.vips.clone(),
             direct: decision.direct.clone(),
             translated: translated.collect(),
@@ -64,8 +67,8 @@ impl Ruleset {
         &self.translated
     }
 
-    /// Ports a transparent listener takes.
-    pub(crate) fn listening(&self) -> &BTreeSet<VipPort> {
+    /// Ports a transparent listener takes, and where it is.
+    pub(crate) fn listening(&self) -> &BTreeMap<VipPort, u16> {
         &self.listening
     }
 
@@ -88,11 +91,19 @@ impl Ruleset {
             batch.set(family, "served", &of(&old.served), &of(&self.served));
             batch.set(family, "vips", &of(&old.vips), &of(&self.vips));
             batch.set(family, "direct", &of(&old.direct), &of(&self.direct));
-            let keys = |all: &BTreeSet<VipPort>| -> BTreeSet<String> {
-                let same = all.iter().filter(|key| Family::of(key.address) == family);
+            let keys = |all: &BTreeMap<VipPort, u16>| -> BTreeSet<String> {
+                let same = all.keys().filter(|key| Family::of(key.address) == family);
                 same.map(|key| element(*key)).collect()
             };
             batch.set(family, "listening", &keys(&old.listening), &keys(&self.listening));
+            for (name, pairs) in [("led", led as Pairs), ("answers", answers as Pairs)] {
+                batch.map(
+                    family,
+                    name,
+                    &pairs(&old.listening, family),
+                    &pairs(&self.listening, family),
+                );
+            }
         }
         for key in old.translated.keys().filter(|key| !self.translated.contains_key(key)) {
             batch.close(*key);
@@ -120,16 +131,23 @@ impl Frame {
         let mark = self.mark;
         let mut text = format!("table inet {} {{\n", self.table);
         for (suffix, kind) in [("4", "ipv4_addr"), ("6", "ipv6_addr")] {
+            let key = format!("type {kind} . inet_proto . inet_service");
+            let _ = writeln!(text, "  set live{suffix} {{ type {kind}; flags timeout; }}");
             for name in ["served", "vips", "direct"] {
                 let _ = writeln!(text, "  set {name}{suffix} {{ type {kind}; }}");
             }
-            let key = format!("type {kind} . inet_proto . inet_service");
+            let _ = writeln!(text, "  map led{suffix} {{ {key} : inet_service; }}");
+            let port = format!("type {kind} . inet_service : inet_service");
+            let _ = writeln!(text, "  map answers{suffix} {{ {port}; }}");
             let _ = writeln!(text, "  set listening{suffix} {{ {key}; }}");
             let _ = writeln!(text, "  map ports{suffix} {{ {key} : verdict; }}");
         }
         let (passed, doubtful) = (passing::going_out("accept"), passing::in_doubt("drop"));
+        let lead = if self.leads { LEAD } else { "" };
         text.push_str(
             &CHAINS
+                .replace("    LEAD\n", lead)
+                .replace("BEGUN", BEGUN)
                 .replace("MARK", &format!("{mark:#x}"))
                 .replace("PASSED", &passed)
                 .replace("DOUBTFUL", &doubtful),
@@ -143,21 +161,47 @@ impl Frame {
 /// where nothing translated it. What connection tracking takes for invalid (a late retransmission)
 /// is not translated either: a reset would break its connection, which is sound.
 /// Masquerading leaves `lo` alone: there we are both ends.
-const CHAINS: &str = "  chain mark_in {
+///
+/// Nothing is done about a vip that is not live (intake.rs), but for flows that began while it was:
+/// those of listeners are known by the mark of their connection, translated ones by connection
+/// tracking itself. Datagrams are not: which of them are of one flow nobody can tell.
+///
+/// A listener is bound to another port of the vip. TCP sockets made by it have the port that the
+/// client asked for all the same (tproxy); datagrams get it on their way out, before connection
+/// tracking (raw is -300) takes them for a flow of their own.
+const CHAINS: &str = "  chain deliver {
+    meta mark set meta mark or MARK
+    ct mark set ct mark or MARK
+    LEAD
+  }
+  chain mark_in {
     type filter hook prerouting priority mangle; policy accept;
     DOUBTFUL
-    ip daddr @served4 meta mark set meta mark or MARK
-    ip6 daddr @served6 meta mark set meta mark or MARK
+    ip daddr @served4 BEGUN meta mark set meta mark or MARK return
+    ip6 daddr @served6 BEGUN meta mark set meta mark or MARK return
+    ip daddr @live4 ip daddr @served4 goto deliver
+    ip6 daddr @live6 ip6 daddr @served6 goto deliver
+  }
+  chain deliver_out {
+    meta mark set meta mark or MARK
+    ct mark set ct mark or MARK
   }
   chain mark_out {
     type route hook output priority mangle; policy accept;
     PASSED
-    ip daddr @served4 meta mark set meta mark or MARK
-    ip6 daddr @served6 meta mark set meta mark or MARK
+    ip daddr @served4 BEGUN meta mark set meta mark or MARK return
+    ip6 daddr @served6 BEGUN meta mark set meta mark or MARK return
+    ip daddr @live4 ip daddr @served4 goto deliver_out
+    ip6 daddr @live6 ip6 daddr @served6 goto deliver_out
+  }
+  chain answer_out {
+    type filter hook output priority raw; policy accept;
+    udp sport set ip saddr . udp sport map @answers4
+    udp sport set ip6 saddr . udp sport map @answers6
   }
   chain translate {
-    ip daddr . meta l4proto . th dport vmap @ports4
-    ip6 daddr . meta l4proto . th dport vmap @ports6
+    ip daddr @live4 ip daddr . meta l4proto . th dport vmap @ports4
+    ip6 daddr @live6 ip6 daddr . meta l4proto . th dport vmap @ports6
   }
   chain translate_in {
     type nat hook prerouting priority dstnat; policy accept;
@@ -170,10 +214,10 @@ const CHAINS: &str = "  chain mark_in {
   chain masquerade_out {
     type nat hook postrouting priority srcnat; policy accept;
     oif \"lo\" accept
-    ct status dnat ct original ip daddr @vips4 ip daddr != @direct4 masquerade
-    ct status dnat ct original ip daddr @vips4 ip saddr @direct4 masquerade
-    ct status dnat ct original ip6 daddr @vips6 ip6 daddr != @direct6 masquerade
-    ct status dnat ct original ip6 daddr @vips6 ip6 saddr @direct6 masquerade
+    ct status dnat ct original ip daddr @live4 ip daddr != @direct4 masquerade
+    ct status dnat ct original ip daddr @live4 ip saddr @direct4 masquerade
+    ct status dnat ct original ip6 daddr @live6 ip6 daddr != @direct6 masquerade
+    ct status dnat ct original ip6 daddr @live6 ip6 saddr @direct6 masquerade
   }
   chain guard {
     icmp type { destination-unreachable, time-exceeded, parameter-problem } accept
@@ -186,8 +230,8 @@ const CHAINS: &str = "  chain mark_in {
     type filter hook prerouting priority -90; policy accept;
     ip daddr . meta l4proto . th dport @listening4 accept
     ip6 daddr . meta l4proto . th dport @listening6 accept
-    ip daddr @vips4 goto guard
-    ip6 daddr @vips6 goto guard
+    ip daddr @live4 goto guard
+    ip6 daddr @live6 goto guard
   }
   chain guard_out {
     type filter hook output priority -90; policy accept;
@@ -196,10 +240,41 @@ const CHAINS: &str = "  chain mark_in {
     ip6 daddr . meta l4proto . th dport @listening6 accept
     meta l4proto != tcp accept
     ct state invalid accept
-    ip daddr @vips4 reject with tcp reset
-    ip6 daddr @vips6 reject with tcp reset
+    ip daddr @live4 reject with tcp reset
+    ip6 daddr @live6 reject with tcp reset
   }
 ";
+
+/// Packets of a flow that began while its vip was live, and errors about it.
+const BEGUN: &str = "meta l4proto != udp ct state { established, related } ct direction original \
+                     ct mark and MARK == MARK";
+
+/// Without a listener there the packet goes on to the vip's own port.
+const LEAD: &str = "    meta l4proto { tcp, udp } \
+tproxy ip to ip daddr:ip daddr . meta l4proto . th dport map @led4
+    meta l4proto { tcp, udp } \
+tproxy ip6 to ip6 daddr:ip6 daddr . meta l4proto . th dport map @led6
+";
+
+/// Pairs that a map is to hold, by key.
+type Pairs = fn(&BTreeMap<VipPort, u16>, Family) -> BTreeMap<String, String>;
+
+/// Where packets to a port go.
+fn led(listening: &BTreeMap<VipPort, u16>, family: Family) -> BTreeMap<String, String> {
+    let led = listening.iter().filter(|(key, at)| key.port != **at);
+    let same = led.filter(|(key, _)| Family::of(key.address) == family);
+    same.map(|(key, at)| (element(*key), at.to_string())).collect()
+}
+
+/// As which port a listener answers.
+fn answers(listening: &BTreeMap<VipPort, u16>, family: Family) -> BTreeMap<String, String> {
+    let led = listening.iter().filter(|(key, at)| key.port != **at);
+    let same = led.filter(|(key, _)| Family::of(key.address) == family);
+    let datagrams = same.filter(|(key, _)| key.protocol == Protocol::Udp);
+    let pair =
+        |(key, at): (&VipPort, &u16)| (format!("{} . {at}", key.address), key.port.to_string());
+    datagrams.map(pair).collect()
+}
 
 struct Batch<'a> {
     text: String,
@@ -220,6 +295,26 @@ impl Batch<'_> {
             if !elements.is_empty() {
                 self.line(verb, &format!("element {name} {{ {} }}", elements.join(", ")));
             }
+        }
+    }
+
+    fn map(
+        &mut self,
+        family: Family,
+        name: &str,
+        old: &BTreeMap<String, String>,
+        new: &BTreeMap<String, String>,
+    ) {
+        let name = format!("{name}{}", suffix(family));
+        let gone = old.iter().filter(|(key, value)| new.get(*key) != Some(value));
+        let gone: Vec<&str> = gone.map(|(key, _)| key.as_str()).collect();
+        let come = new.iter().filter(|(key, value)| old.get(*key) != Some(value));
+        let come: Vec<String> = come.map(|(key, value)| format!("{key} : {value}")).collect();
+        if !gone.is_empty() {
+            self.line("delete", &format!("element {name} {{ {} }}", gone.join(", ")));
+        }
+        if !come.is_empty() {
+            self.line("add", &format!("element {name} {{ {} }}", come.join(", ")));
         }
     }
 

@@ -177,13 +177,14 @@ fn process() {
     let options = ForwardOptions { state_dir: state.into(), ..Default::default() };
     let forwarder = runtime.block_on(Forwarder::start(options)).unwrap();
     println!("degraded: {:?}", forwarder.degraded());
-    let served = |vip| Served { address: ip(vip), listening: vec![(Protocol::Tcp, 80)] };
+    let served = |vip| Served { address: ip(vip), listening: vec![LISTENING] };
     let ports = vec![port(Protocol::Tcp, 80, vec!["10.244.0.2:8080".parse().unwrap()])];
     let desired = Desired {
         served: vec![served(SERVED4), served(SERVED6)],
         forwarded: vec![forward(VIP4, ports)],
     };
     println!("{:?}", runtime.block_on(forwarder.apply(&desired)));
+    forwarder.intake().open(&[SERVED4, SERVED6, VIP4].map(ip));
     println!("ready");
     loop {
         std::thread::park();

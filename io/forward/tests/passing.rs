@@ -53,8 +53,12 @@ impl Lan {
         Some(Self { client, nodes, state, _pod: pod, _segment: segment })
     }
 
-    /// Has the client send to `node`.
+    /// Has the client send to `node`, and it alone take new flows in.
     fn own(&self, node: usize) {
+        for (number, it) in self.nodes.iter().enumerate() {
+            let (intake, vips) = (it.forwarder.intake(), VIPS.map(ip));
+            if number == node { intake.open(&vips) } else { intake.close(&vips) }
+        }
         let links = self.nodes[node].host.ip(&["link", "show", "eth0"]).unwrap();
         let mac = links.split("link/ether ").nth(1).unwrap().split(' ').next().unwrap();
         for vip in VIPS {
@@ -122,7 +126,7 @@ impl Node {
     }
 
     fn apply(&self) {
-        let served = |vip| Served { address: ip(vip), listening: vec![(Protocol::Tcp, 80)] };
+        let served = |vip| Served { address: ip(vip), listening: vec![LISTENING] };
         let to = |vip, endpoint: &str| {
             forward(vip, vec![port(Protocol::Tcp, 80, vec![endpoint.parse().unwrap()])])
         };

@@ -17,7 +17,7 @@ use crate::exposition::{self, Reloads};
 use crate::listen;
 use crate::live::Config;
 use crate::metrics::Sample;
-use crate::options::{Bind, GatewayOptions};
+use crate::options::{Bind, Binding, GatewayOptions};
 use crate::worker::{Command, Worker};
 
 /// A running gateway. Dropping it stops it at once; see [`Gateway::drain`] for the polite way.
@@ -97,7 +97,8 @@ impl Gateway {
     }
 
     /// Listens exactly on `binds`: closes what is not among them (requests under way finish),
-    /// opens what is new, tries again what failed before. Returns what became of each, in order.
+    /// opens what is new, tries again what failed before. Returns what became of each, in order,
+    /// with what its socket is bound to.
     pub fn listen(&self, binds: &[Bind]) -> Vec<(Bind, io::Result<SocketAddr>)> {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
@@ -199,7 +200,8 @@ fn at(path: Option<&Path>) -> String {
 fn open(workers: &[Worker], bind: &Bind) -> io::Result<SocketAddr> {
     let (address, listeners) = listen::open(bind, workers.len())?;
     for (worker, listener) in workers.iter().zip(listeners) {
-        let command = Command::Open { bind: bind.clone(), address, listener };
+        let reached = if bind.binding == Binding::Led { bind.address } else { address };
+        let command = Command::Open { bind: bind.clone(), address: reached, listener };
         worker.commands.send(command).map_err(|_| io::Error::other("a worker is gone"))?;
     }
     Ok(address)

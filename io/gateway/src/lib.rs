@@ -31,4 +31,4 @@ mod waiting;
 mod worker;
 
 pub use gateway::{Gateway, StartError};
-pub use options::{AccessLog, Bind, GatewayOptions, LogFormat, Timeouts};
+pub use options::{AccessLog, Bind, Binding, GatewayOptions, LogFormat, Timeouts};

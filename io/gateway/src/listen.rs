@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::options::Bind;
+use crate::options::{Bind, Binding};
 
 /// As long a queue as the kernel allows (it cuts this to `somaxconn`).
 const BACKLOG: i32 = 65_535;
@@ -17,7 +17,7 @@ const BACKLOG: i32 = 65_535;
 /// Only then may ours join it. Ours are closed before their address is bound again.
 pub(crate) fn open(bind: &Bind, count: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
     let first = unbound(bind)?;
-    listen(&first, bind.address)?;
+    listen(&first, bind.socket())?;
     first.set_reuse_port(true)?;
     let first = TcpListener::from(first);
     let address = first.local_addr()?;
@@ -45,7 +45,7 @@ fn unbound(bind: &Bind) -> io::Result<Socket> {
     if bind.address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    if bind.transparent {
+    if bind.binding != Binding::Host {
         match bind.address {
             SocketAddr::V4(_) => socket.set_ip_transparent_v4(true)?,
             SocketAddr::V6(_) => socket.set_ip_transparent_v6(true)?,
@@ -64,7 +64,7 @@ mod tests {
 
     fn bind(port: u16) -> Bind {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Bind { entry_point: "web".to_owned(), address, transparent: false }
+        Bind { entry_point: "web".to_owned(), address, binding: Binding::Host }
     }
 
     /// As when two processes find the port free at the same moment.

@@ -71,8 +71,28 @@ pub struct Bind {
     pub entry_point: String,
     /// Address and port; port 0 takes a free one.
     pub address: SocketAddr,
+    /// How it is bound.
+    pub binding: Binding,
+}
+
+/// How a listener is bound to its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Binding {
+    /// As everybody does: the address is the host's own, or stands for all of them.
+    Host,
     /// The address need not be the host's own (`IP_TRANSPARENT`).
-    pub transparent: bool,
+    Vip,
+    /// The same, at a free port: whoever leads packets here leads them to that one. So the port is
+    /// left to those who listen on all addresses of the host.
+    Led,
+}
+
+impl Bind {
+    /// What the socket is bound to.
+    pub(crate) fn socket(&self) -> SocketAddr {
+        let port = if self.binding == Binding::Led { 0 } else { self.address.port() };
+        SocketAddr::new(self.address.ip(), port)
+    }
 }
 
 impl Default for GatewayOptions {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use steelyard_gateway::{Bind, Gateway, GatewayOptions};
+use steelyard_gateway::{Bind, Binding, Gateway, GatewayOptions};
 use steelyard_http::RouteTable;
 use support::*;
 
@@ -87,12 +87,16 @@ fn listeners_come_and_go() {
 fn both_families_and_foreign_addresses() {
     let backend = Server::echo("one");
     let (gateway, _) = gateway(&[route("one", "*", "/", &[backend.address])]);
-    let at = |address: &str, transparent| Bind {
+    let at = |address: &str, binding| Bind {
         entry_point: "web".into(),
         address: address.parse().unwrap(),
-        transparent,
+        binding,
     };
-    let binds = [at("[::1]:0", false), at("203.0.113.7:0", true), at("203.0.113.7:0", false)];
+    let binds = [
+        at("[::1]:0", Binding::Host),
+        at("203.0.113.7:0", Binding::Vip),
+        at("203.0.113.7:0", Binding::Host),
+    ];
     let outcomes = gateway.listen(&binds);
     let text = get(*outcomes[0].1.as_ref().unwrap(), "[::1]:81", "/").text();
     assert!(text.contains("X-Forwarded-For: ::1\r\n"), "{text}");

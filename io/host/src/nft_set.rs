@@ -22,14 +22,47 @@ pub struct Sets {
 /// What one set or map is to hold from now on, and nothing else.
 #[derive(Clone, Debug)]
 pub struct Filling<'a> {
-    /// Of the table: `ip` or `ip6`.
-    pub family: Family,
+    /// Of the table.
+    pub family: TableFamily,
     /// The table's name.
     pub table: &'a str,
     /// The set's name.
     pub set: &'a str,
-    /// Its elements, which end by themselves after a time.
-    pub elements: Vec<(IpAddr, Value, Duration)>,
+    /// Its elements; those with a time end by themselves after it.
+    pub elements: Vec<(IpAddr, Value, Option<Duration>)>,
+}
+
+/// What becomes of some addresses in one set; others stay as they are.
+#[derive(Clone, Debug)]
+pub struct Change<'a> {
+    /// Of the table.
+    pub family: TableFamily,
+    /// The table's name.
+    pub table: &'a str,
+    /// The set's name.
+    pub set: &'a str,
+    /// The addresses, and for how long they are in it; none takes them out.
+    pub elements: Vec<(IpAddr, Option<Stay>)>,
+}
+
+/// How long an address is in a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stay {
+    /// Until it is taken out.
+    Open,
+    /// Until then, unless it is taken out before.
+    For(Duration),
+}
+
+/// Which packets a table sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableFamily {
+    /// IPv4 and IPv6: `inet`.
+    Inet,
+    /// IPv4: `ip`.
+    Ip,
+    /// IPv6: `ip6`.
+    Ip6,
 }
 
 /// What an address is mapped to.
@@ -81,7 +114,6 @@ impl Sets {
         if fillings.is_empty() {
             return Ok(());
         }
-        let edge = |kind| Request::new(kind, 0, &header(0, SUBSYSTEM));
         let mut batch = vec![edge(BATCH_BEGIN)];
         for filling in fillings {
             // Without elements it means all of them.
@@ -92,21 +124,81 @@ impl Sets {
                 batch.push(request.attribute(NESTED | LIST_ELEMENTS, &list));
             }
         }
-        let last = edge(BATCH_END);
-        self.netlink.change_all(batch, last)
+        self.netlink.change_all(batch, edge(BATCH_END))
+    }
+
+    /// Changes what is in sets. Blocks, for a fraction of a millisecond.
+    pub fn change(&mut self, changes: &[Change<'_>]) -> io::Result<()> {
+        let mut batch = vec![edge(BATCH_BEGIN)];
+        for change in changes {
+            for elements in change.elements.chunks(AT_ONCE) {
+                batch.extend(change.requests(elements));
+            }
+        }
+        if batch.len() == 1 {
+            return Ok(());
+        }
+        self.netlink.change_all(batch, edge(BATCH_END))
     }
 }
 
 impl Filling<'_> {
     fn request(&self, kind: u16, flags: u16) -> Request {
-        let family = match self.family {
-            Family::V4 => 2,
-            Family::V6 => 10,
-        };
-        Request::new(kind, flags, &header(family, 0))
-            .attribute(LIST_TABLE, &text(self.table))
-            .attribute(LIST_SET, &text(self.set))
+        request(kind, flags, self.family, self.table, self.set)
     }
+}
+
+impl Change<'_> {
+    /// Whether an element is there is not known, and to delete none is an error, as it is to add
+    /// one with another time: so each is added, deleted, and added as it is to be.
+    fn requests(&self, elements: &[(IpAddr, Option<Stay>)]) -> Vec<Request> {
+        let time = |stay: Stay| match stay {
+            Stay::Open => None,
+            Stay::For(time) => Some(time),
+        };
+        let all = elements.iter().map(|(key, _)| (*key, Value::None, None));
+        let kept =
+            elements.iter().filter_map(|(key, stay)| Some((*key, Value::None, time((*stay)?))));
+        let (all, kept): (Vec<_>, Vec<_>) = (all.collect(), kept.collect());
+        let mut requests = Vec::new();
+        for (kind, flags, elements) in [
+            (NEW_ELEMENTS, crate::netlink::CREATE, &all),
+            (DELETE_ELEMENTS, 0, &all),
+            (NEW_ELEMENTS, crate::netlink::CREATE, &kept),
+        ] {
+            // A deletion without elements would mean all of them.
+            if !elements.is_empty() {
+                let list: Vec<u8> = elements.iter().flat_map(element).collect();
+                let request = request(kind, flags, self.family, self.table, self.set);
+                requests.push(request.attribute(NESTED | LIST_ELEMENTS, &list));
+            }
+        }
+        requests
+    }
+}
+
+impl From<Family> for TableFamily {
+    fn from(family: Family) -> Self {
+        match family {
+            Family::V4 => Self::Ip,
+            Family::V6 => Self::Ip6,
+        }
+    }
+}
+
+fn request(kind: u16, flags: u16, family: TableFamily, table: &str, set: &str) -> Request {
+    let family = match family {
+        TableFamily::Inet => 1,
+        TableFamily::Ip => 2,
+        TableFamily::Ip6 => 10,
+    };
+    Request::new(kind, flags, &header(family, 0))
+        .attribute(LIST_TABLE, &text(table))
+        .attribute(LIST_SET, &text(set))
+}
+
+fn edge(kind: u16) -> Request {
+    Request::new(kind, 0, &header(0, SUBSYSTEM))
 }
 
 /// `nfgenmsg`
@@ -121,7 +213,7 @@ fn text(name: &str) -> Vec<u8> {
     bytes
 }
 
-fn element((key, value, time): &(IpAddr, Value, Duration)) -> Vec<u8> {
+fn element((key, value, time): &(IpAddr, Value, Option<Duration>)) -> Vec<u8> {
     let nested = |kind: u16, bytes: &[u8]| {
         Request::new(0, 0, &[]).attribute(NESTED | kind, &attribute(VALUE, bytes)).into_payload()
     };
@@ -131,8 +223,10 @@ fn element((key, value, time): &(IpAddr, Value, Duration)) -> Vec<u8> {
         Value::Address(address) => parts.extend(nested(ELEMENT_VALUE, &octets(*address))),
         Value::Link(number) => parts.extend(nested(ELEMENT_VALUE, &number.to_ne_bytes())),
     }
-    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
-    parts.extend(attribute(ELEMENT_TIMEOUT, &millis.to_be_bytes()));
+    if let Some(time) = time {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
+        parts.extend(attribute(ELEMENT_TIMEOUT, &millis.to_be_bytes()));
+    }
     attribute(NESTED | ELEMENT, &parts)
 }
 
@@ -157,12 +251,48 @@ mod tests {
   map two { type ipv4_addr : ipv4_addr; flags timeout; }
   map three { type ipv4_addr : iface_index; flags timeout; }
 }
+table inet t {
+  set four { type ipv4_addr; flags timeout; }
+}
 ";
 
     fn filling<'a>(set: &'a str, elements: &[(IpAddr, Value)]) -> Filling<'a> {
-        let hour = Duration::from_secs(3600);
+        let hour = Some(Duration::from_secs(3600));
         let elements = elements.iter().map(|(key, value)| (*key, *value, hour)).collect();
-        Filling { family: Family::V4, table: "t", set, elements }
+        Filling { family: TableFamily::Ip, table: "t", set, elements }
+    }
+
+    #[test]
+    fn an_address_comes_stays_and_goes_whatever_was_before() {
+        if let Some(why) = netns::unavailable() {
+            return eprintln!("skipped: {why}");
+        }
+        let namespace = Namespace::create("host-change").unwrap();
+        let make = namespace.output("nft", &[TABLE]).unwrap();
+        assert!(make.status.success(), "{make:?}");
+        let change = |elements: &[(&str, Option<Stay>)]| {
+            let elements = elements.iter().map(|(key, stay)| (key.parse().unwrap(), *stay));
+            let elements = elements.collect();
+            let change = Change { family: TableFamily::Inet, table: "t", set: "four", elements };
+            let changed = namespace.run(|| Sets::open().unwrap().change(&[change])).unwrap();
+            changed.unwrap();
+            let list = namespace.output("nft", &["list", "set", "inet", "t", "four"]).unwrap();
+            String::from_utf8(list.stdout).unwrap()
+        };
+        let minute = Stay::For(Duration::from_secs(60));
+        for _ in 0..2 {
+            let shown = change(&[("10.0.0.1", Some(Stay::Open)), ("10.0.0.2", Some(minute))]);
+            assert!(shown.contains("10.0.0.1,"), "{shown}");
+            assert!(shown.contains("10.0.0.2 timeout 1m"), "{shown}");
+        }
+        let shown = change(&[("10.0.0.1", Some(minute)), ("10.0.0.2", Some(Stay::Open))]);
+        assert!(shown.contains("10.0.0.1 timeout 1m"), "{shown}");
+        for _ in 0..2 {
+            let shown = change(&[("10.0.0.1", None), ("10.0.0.3", None)]);
+            assert!(shown.contains("{ 10.0.0.2 }"), "{shown}");
+        }
+        let shown = change(&[]);
+        assert!(shown.contains("{ 10.0.0.2 }"), "{shown}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use steelyard_layer2::wire::Mac;
 use steelyard_layer2::{Change, ConflictPolicy, Input, Phase};
 use tokio::sync::{broadcast, mpsc, watch};
 
+use crate::gate::Keeper;
 use crate::interface::{self, Host, NoInterface};
 use crate::log::Log;
 use crate::metrics::Totals;
@@ -63,6 +64,9 @@ pub(crate) struct Driver {
     gateways: Vec<Gateway>,
     /// How often the cables of what is part of an interface were in or out, by the interface.
     parts: BTreeMap<u32, u32>,
+    gate: Option<Keeper>,
+    /// Vips that no other host on any network of this one can have.
+    nowhere: BTreeSet<IpAddr>,
     log: Log,
     /// What was last told of each.
     told: BTreeMap<IpAddr, VipStatus>,
@@ -86,6 +90,7 @@ impl Driver {
             // Whether a vip is kept against a rival is for its owners to say.
             options.timing.policy = ConflictPolicy::Report;
         }
+        let gate = options.gate.clone().map(Keeper::new);
         Ok(Self {
             shares,
             options,
@@ -95,6 +100,8 @@ impl Driver {
             placed: BTreeMap::new(),
             gateways: Vec::new(),
             parts: BTreeMap::new(),
+            gate,
+            nowhere: BTreeSet::new(),
             log: Log::default(),
             told: BTreeMap::new(),
             told_at: clock::now(),
@@ -172,6 +179,7 @@ impl Driver {
 
     /// Does what the responders want done, and counts.
     fn work(&mut self, now: Instant) {
+        self.keep_gate(now);
         let mut events = Vec::new();
         let mut totals = self.shared.totals.lock().unwrap_or_else(PoisonError::into_inner);
         for (index, port) in &mut self.ports {
@@ -193,6 +201,25 @@ impl Driver {
         for (vip, kind) in events {
             self.report(vip, kind);
         }
+    }
+
+    /// Has packets for vips taken in, as far as they are ours now. What is about to be announced
+    /// is announced by the responders already; their frames are not sent yet.
+    fn keep_gate(&mut self, now: Instant) {
+        let Some(gate) = &mut self.gate else { return };
+        for port in self.ports.values_mut() {
+            port.responder.handle(now, Input::Time);
+        }
+        let seen = self.ports.iter().map(|(index, port)| (*index, port.responder.turns()));
+        if !gate.notices(seen.collect()) {
+            return;
+        }
+        let mut open: BTreeSet<IpAddr> =
+            self.announced(now).into_keys().map(|(vip, _)| vip).collect();
+        open.extend(&self.nowhere);
+        let mut gate = self.gate.take();
+        gate.iter_mut().for_each(|gate| gate.keep(open.clone(), |vip| self.is_handed_over(vip)));
+        self.gate = gate;
     }
 
     /// Decides anew which vip is answered for where. Running it twice changes nothing more.
@@ -233,7 +260,13 @@ impl Driver {
         let mut totals = self.shared.totals.lock().unwrap_or_else(PoisonError::into_inner);
         totals.vips.retain(|vip, _| placed.contains_key(vip));
         drop(totals);
+        self.nowhere = match self.shares {
+            // What others can have, and with whom that is settled, is not known to be ours.
+            Some(_) => BTreeSet::new(),
+            None => interface::nowhere(&links, &placed),
+        };
         self.placed = placed;
+        self.gate.iter_mut().for_each(|gate| gate.stale = true);
     }
 
     /// A cable that was out and is in again may be in another LAN: what stood there begins anew.

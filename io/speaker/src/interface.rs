@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -118,6 +119,24 @@ pub(crate) fn choose<'a>(
         Some(subnet) => Err(NoInterface::Broadcast { subnet }),
         None => Ok(chosen),
     }
+}
+
+/// Of vips that are announced nowhere those that no other host can have: no network that this one
+/// is connected to holds them. So what comes for them was sent here on purpose, by a router or by
+/// this host itself.
+pub(crate) fn nowhere(
+    links: &[Link],
+    placed: &BTreeMap<IpAddr, Result<Vec<u32>, NoInterface>>,
+) -> BTreeSet<IpAddr> {
+    let is_connected = |vip: IpAddr| {
+        let live = links.iter().filter(|link| !link.loopback && link.up && link.carrier);
+        live.into_iter().any(|link| link.subnet_of(vip).is_some())
+    };
+    let is_free = |why: &NoInterface| {
+        !matches!(why, NoInterface::OwnAddress { .. } | NoInterface::Gateway { .. })
+    };
+    let unplaced = placed.iter().filter_map(|(vip, it)| Some((*vip, it.as_ref().err()?)));
+    unplaced.filter(|(vip, why)| is_free(why) && !is_connected(*vip)).map(|(vip, _)| vip).collect()
 }
 
 /// Whatever the interface: the kernel answers on all of them for an address of any. But what

@@ -14,6 +14,7 @@
 
 mod driver;
 mod former;
+mod gate;
 mod group;
 mod interface;
 mod log;
@@ -24,6 +25,7 @@ mod speaker;
 mod status;
 
 pub use former::{Former, Formers};
+pub use gate::Gate;
 pub use interface::{Exclude, NoInterface, Unfit};
 pub use membership::{Membership, PORT};
 pub use speaker::{Speaker, SpeakerOptions, StartError, Vip};

@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::driver::{Driver, Shared};
 use crate::former::Formers;
+use crate::gate::Gate;
 use crate::interface::Exclude;
 use crate::membership::Membership;
 use crate::metrics::{Totals, render_sharing};
@@ -40,6 +41,8 @@ pub struct SpeakerOptions {
     pub membership: Option<Membership>,
     /// Handles packets of flows that began at former owners; without, they break.
     pub formers: Option<Arc<dyn Formers>>,
+    /// Handles packets for vips.
+    pub gate: Option<Arc<dyn Gate>>,
 }
 
 /// Something to do at once.
@@ -101,6 +104,7 @@ impl Default for SpeakerOptions {
             echo: true,
             membership: None,
             formers: None,
+            gate: None,
         }
     }
 }

@@ -108,6 +108,8 @@ pub struct Responder {
     counters: BTreeMap<IpAddr, Counters>,
     ignored: Ignored,
     random: u64,
+    /// How often a vip came, went or changed its phase.
+    turns: u64,
 }
 
 impl Config {
@@ -152,6 +154,7 @@ impl Responder {
             counters: BTreeMap::new(),
             ignored: Ignored::default(),
             random,
+            turns: 0,
         }
     }
 
@@ -199,6 +202,11 @@ impl Responder {
         self.vips.iter().map(move |(vip, it)| (*vip, it.phase(now, &self.config.timing)))
     }
 
+    /// A number that is another one whenever a vip came, went or is in another phase.
+    pub fn turns(&self) -> u64 {
+        self.turns
+    }
+
     /// What was counted since the last call, by vip.
     pub fn take_counters(&mut self) -> BTreeMap<IpAddr, Counters> {
         std::mem::take(&mut self.counters)
@@ -221,6 +229,7 @@ impl Responder {
                 self.join(*vip);
                 let (first, it) = new(self);
                 self.vips.insert(*vip, it);
+                self.turns += 1;
                 self.timers.insert((first, *vip));
             }
         }
@@ -247,6 +256,7 @@ impl Responder {
 
     fn forget(&mut self, vip: IpAddr) {
         let Some(old) = self.vips.remove(&vip) else { return };
+        self.turns += 1;
         if let Some(due) = old.deadline() {
             self.timers.remove(&(due, vip));
         }
@@ -312,6 +322,7 @@ impl Responder {
             }
             None => {}
         }
+        self.turns += u64::from(step.change.is_some());
         self.outputs.extend(step.change.map(|change| Output::Changed(vip, change)));
     }
 

@@ -6,8 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use steelyard_forward::{Carried, Desired, Forwarded, ForwardedPort, Observed, Served, Why};
-use steelyard_gateway::Bind;
+use steelyard_forward::{
+    Carried, Desired, Forwarded, ForwardedPort, Listening, Observed, Served, Why,
+};
+use steelyard_gateway::{Bind, Binding};
 use steelyard_http::RouteTable;
 use steelyard_model::{NamespacedName, Protocol, Route, Snapshot, Sorted};
 use steelyard_plan::{Forward, NodePlan, Plan, Serve};
@@ -169,10 +171,12 @@ impl Engine {
     }
 
     fn desired(&self, node: &NodePlan, listeners: &Listeners) -> Desired {
-        let mut ours: BTreeMap<IpAddr, Vec<(Protocol, u16)>> = BTreeMap::new();
-        for (bind, _) in listeners.iter().filter(|it| it.1.is_ok() && it.0.transparent) {
+        let mut ours: BTreeMap<IpAddr, Vec<Listening>> = BTreeMap::new();
+        for (bind, outcome) in listeners.iter().filter(|it| it.0.binding != Binding::Host) {
+            let Ok(socket) = outcome else { continue };
+            let (protocol, port, at) = (Protocol::Tcp, bind.address.port(), socket.port());
             let ports = ours.entry(bind.address.ip()).or_default();
-            ports.push((Protocol::Tcp, bind.address.port()));
+            ports.push(Listening { protocol, port, at });
         }
         let served = node.serve.values().filter(|_| self.parts.speaker.is_some());
         let served = served.map(|vip| Served {
@@ -203,7 +207,8 @@ impl Engine {
         // Where the gateway has a Service, nothing listens but its address: not while it has none,
         // nor where that turned out to be the machine's own.
         if snapshot.services.values().any(is_gateway) {
-            return binds::on_vips(node);
+            let leads = self.parts.forwarder.leads();
+            return binds::on_vips(node, if leads { Binding::Led } else { Binding::Vip });
         }
         if snapshot.routes.is_empty() {
             Vec::new()

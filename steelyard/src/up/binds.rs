@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use steelyard_gateway::{Bind, Gateway};
+use steelyard_gateway::{Bind, Binding, Gateway};
 use steelyard_model::Protocol;
 use steelyard_plan::NodePlan;
 
@@ -13,13 +13,13 @@ use crate::entry_points::StaticOptions;
 const SECURE: &str = "websecure";
 
 /// On the gateway's vips: none of them is a local address.
-pub(super) fn on_vips(node: &NodePlan) -> Vec<Bind> {
+pub(super) fn on_vips(node: &NodePlan, binding: Binding) -> Vec<Bind> {
     let mut binds = Vec::new();
     for vip in node.serve.values() {
         for (protocol, port, entry_point) in &vip.ports {
             if *protocol == Protocol::Tcp && entry_point != SECURE {
                 let address = SocketAddr::new(vip.address, *port);
-                binds.push(Bind { entry_point: entry_point.clone(), address, transparent: true });
+                binds.push(Bind { entry_point: entry_point.clone(), address, binding });
             }
         }
     }
@@ -53,10 +53,18 @@ fn on(fixed: &StaticOptions, web: u16, hosts: [IpAddr; 2], placed: [IpAddr; 2]) 
         binds.extend(addresses.into_iter().map(|host| Bind {
             entry_point: entry_point.name.clone(),
             address: SocketAddr::new(host, entry_point.port),
-            transparent: false,
+            binding: Binding::Host,
         }));
     }
     binds
+}
+
+/// Where clients reach a listener whose socket is bound to `socket`.
+pub(super) fn reached(bind: &Bind, socket: SocketAddr) -> SocketAddr {
+    match bind.binding {
+        Binding::Host => socket,
+        Binding::Vip | Binding::Led => bind.address,
+    }
 }
 
 /// Opens and closes listeners until they are `wanted`. A machine without IPv6 is no failure as

@@ -18,6 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::Settings;
 use super::apply::{Applied, Last};
+use super::binds;
 use super::history::History;
 use super::names::Names;
 use super::parts::Parts;
@@ -479,7 +480,7 @@ impl Engine {
         let listeners = &self.current.as_ref()?.applied.listeners;
         let web = listeners.iter().filter(|(bind, _)| bind.entry_point == "web");
         let ports: Option<Vec<u16>> =
-            web.map(|(_, outcome)| Some(outcome.as_ref().ok()?.port())).collect();
+            web.map(|(bind, at)| Some(binds::reached(bind, *at.as_ref().ok()?).port())).collect();
         ports?.first().copied()
     }
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use steelyard_admin::{Admin, AdminOptions, Published, StartError};
-use steelyard_forward::{ForwardOptions, Forwarder, Pass, Passing};
+use steelyard_forward::{ForwardOptions, Forwarder, Intake, Pass, Passing};
 use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat};
 use steelyard_host::links::{self, Monitor};
 use steelyard_speaker::{
-    ConflictPolicy, Former, Formers, Membership, Sharing, Speaker, SpeakerEvent, SpeakerOptions,
-    VipState, VipStatus,
+    ConflictPolicy, Former, Formers, Gate, Membership, Sharing, Speaker, SpeakerEvent,
+    SpeakerOptions, VipState, VipStatus,
 };
 use tokio::sync::{broadcast, watch};
 
@@ -71,7 +71,8 @@ impl Parts {
         // Without the guard rules the kernel may answer echo requests itself.
         let echo = forwarder.degraded().is_none();
         let formers = Arc::new(Passes(forwarder.passing()));
-        let speaker = || speaker(settings, echo, formers);
+        let gate = Arc::new(Takes(forwarder.intake()));
+        let speaker = || speaker(settings, echo, formers, gate);
         let speaker = settings.privileges.is_full().then(speaker).transpose();
         let speaker = match speaker {
             Ok(speaker) => speaker.map(Arc::new),
@@ -206,6 +207,24 @@ impl Formers for Passes {
     }
 }
 
+/// Has the forwarder take packets in as the speaker says.
+#[derive(Debug)]
+struct Takes(Intake);
+
+impl Gate for Takes {
+    fn open(&self, vips: &[IpAddr]) {
+        self.0.open(vips);
+    }
+
+    fn close(&self, vips: &[IpAddr]) {
+        self.0.close(vips);
+    }
+
+    fn hand_over(&self, vips: &[IpAddr]) {
+        self.0.linger(vips);
+    }
+}
+
 /// Hands all vips over; whether others have them now.
 async fn gives_away(speaker: &Speaker) -> bool {
     let owned = |status: &[VipStatus]| -> BTreeSet<IpAddr> {
@@ -244,16 +263,21 @@ fn admin(settings: &Settings, published: &Arc<Published>) -> Result<Admin, Start
     admin
 }
 
-fn speaker(settings: &Settings, echo: bool, formers: Arc<dyn Formers>) -> Result<Speaker> {
+fn speaker(
+    settings: &Settings,
+    echo: bool,
+    formers: Arc<dyn Formers>,
+    gate: Arc<dyn Gate>,
+) -> Result<Speaker> {
     let interfaces = settings.interfaces.clone();
     let membership = settings.sharing.as_ref().map(|sharing| Membership {
         name: crate::load::node_name(&settings.world),
         kept: Some(settings.state_dir.join("epochs")),
         ..sharing.membership.clone()
     });
-    let formers = Some(formers);
+    let (formers, gate) = (Some(formers), Some(gate));
     let mut options =
-        SpeakerOptions { interfaces, echo, membership, formers, ..SpeakerOptions::default() };
+        SpeakerOptions { interfaces, echo, membership, formers, gate, ..SpeakerOptions::default() };
     options.timing.policy = match settings.conflict {
         Conflict::Defend => ConflictPolicy::Defend,
         Conflict::Withdraw => ConflictPolicy::Withdraw,

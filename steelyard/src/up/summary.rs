@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::binds;
 use super::engine::{Current, Engine};
 use super::privileges::Privileges;
 use super::view::carried;
@@ -54,7 +55,7 @@ fn reached(current: &Current) -> Table {
     let mut table = Table::new(&["WHAT", "AT", "HOW"]);
     for (bind, outcome) in &current.applied.listeners {
         let (at, how): (Cell, Cell) = match outcome {
-            Ok(address) => (address.to_string().into(), "gateway".into()),
+            Ok(socket) => (binds::reached(bind, *socket).to_string().into(), "gateway".into()),
             Err(error) => (bind.address.to_string().into(), Cell::new(error.as_str(), Style::Bad)),
         };
         table.row([format!("entry point {}", bind.entry_point).into(), at, how]);

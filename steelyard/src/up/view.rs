@@ -19,6 +19,7 @@ use steelyard_model::{
 use steelyard_plan::{AnnouncementRow, Plan};
 use steelyard_speaker::{Sharing, VipState, VipStatus};
 
+use super::binds;
 use super::engine::{Current, Engine};
 use super::privileges::Privileges;
 use super::shared::{self, Owners};
@@ -100,7 +101,8 @@ impl Moment {
         let mut entry_points: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (bind, outcome) in &applied.listeners {
             let addresses = entry_points.entry(&bind.entry_point).or_default();
-            addresses.extend(outcome.as_ref().ok().map(ToString::to_string));
+            let socket = outcome.as_ref().ok();
+            addresses.extend(socket.map(|it| binds::reached(bind, *it).to_string()));
         }
         Overview {
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -3,6 +3,8 @@
 use super::*;
 use crate::desired::{Forwarded, ForwardedPort, Served};
 
+const LISTENING: Listening = Listening { protocol: Protocol::Tcp, port: 80, at: 8080 };
+
 fn facts() -> Facts {
     let place = |address: &str, place| (address.parse().unwrap(), place);
     Facts {
@@ -89,10 +91,10 @@ fn only_translated_pod_links_see_the_client() {
 fn the_first_who_names_a_port_has_it() {
     let vip = "10.0.0.100".parse().unwrap();
     let mut desired = one("10.0.0.100", Protocol::Tcp, &["10.244.0.2:80"]);
-    desired.served.push(Served { address: vip, listening: vec![(Protocol::Tcp, 80)] });
+    desired.served.push(Served { address: vip, listening: vec![LISTENING] });
     let ways: Vec<Way> =
         decide(&desired, &facts()).ports.into_iter().map(|port| port.way).collect();
-    assert_eq!(ways, [Way::Deliver, Way::Not(Why::Taken)]);
+    assert_eq!(ways, [Way::Deliver(8080), Way::Not(Why::Taken)]);
     desired.forwarded[0].ports[0].protocol = Protocol::Udp;
     let decision = decide(&desired, &facts());
     assert!(
@@ -106,7 +108,7 @@ fn the_first_who_names_a_port_has_it() {
 fn without_the_kernel_there_is_nothing_to_guard() {
     let mut desired = one("10.0.0.100", Protocol::Tcp, &["10.244.0.2:80"]);
     let address = "10.0.0.101".parse().unwrap();
-    desired.served.push(Served { address, listening: vec![(Protocol::Tcp, 80)] });
+    desired.served.push(Served { address, listening: vec![LISTENING] });
     let facts = Facts { no_kernel: Some(Why::Unprivileged), ..facts() };
     let decision = decide(&desired, &facts);
     assert_eq!(decision.ports[0].way, Way::Not(Why::Unprivileged));

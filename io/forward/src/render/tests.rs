@@ -10,7 +10,7 @@ use steelyard_host::nft::Nft;
 use super::*;
 
 fn frame() -> Frame {
-    Frame { table: "steelyard".to_owned(), mark: 0x2000 }
+    Frame { table: "steelyard".to_owned(), mark: 0x2000, leads: true }
 }
 
 fn key(text: &str) -> VipPort {
@@ -21,14 +21,17 @@ fn key(text: &str) -> VipPort {
 }
 
 fn ruleset(listening: &[&str], translated: &[(&str, &[&str])], direct: &[&str]) -> Ruleset {
-    let listening: BTreeSet<VipPort> = listening.iter().map(|text| key(text)).collect();
+    // At a port that follows from the one asked for, so that some are led and some are not.
+    let at = |key: VipPort| if key.port == 443 { 443 } else { key.port + 40_000 };
+    let listening: Vec<VipPort> = listening.iter().map(|text| key(text)).collect();
+    let listening: BTreeMap<VipPort, u16> = listening.iter().map(|it| (*it, at(*it))).collect();
     let translated: BTreeMap<VipPort, Vec<SocketAddr>> = translated
         .iter()
         .map(|(text, endpoints)| {
             (key(text), endpoints.iter().map(|at| at.parse().unwrap()).collect())
         })
         .collect();
-    let served: BTreeSet<IpAddr> = listening.iter().map(|key| key.address).collect();
+    let served: BTreeSet<IpAddr> = listening.keys().map(|key| key.address).collect();
     let vips = translated.keys().map(|key| key.address).chain(served.iter().copied()).collect();
     let direct = direct.iter().map(|text| text.parse().unwrap()).collect();
     Ruleset { served, vips, direct, listening, translated }
@@ -60,7 +63,7 @@ fn before() -> Ruleset {
 
 fn after() -> Ruleset {
     ruleset(
-        &["tcp 10.1.1.100:80", "tcp 10.1.1.100:443"],
+        &["tcp 10.1.1.100:80", "tcp 10.1.1.100:443", "udp 10.1.1.100:53"],
         &[
             ("tcp 10.1.1.101:80", &["10.244.0.3:8080"]),
             ("tcp [fd00::101]:80", &["[fd44::2]:8080", "[fd44::3]:8080"]),
@@ -83,7 +86,7 @@ fn only_what_differs_is_touched() {
 
 #[test]
 fn name_and_mark_are_taken_from_the_frame() {
-    let other = Frame { table: "other".to_owned(), mark: 0x40 };
+    let other = Frame { table: "other".to_owned(), mark: 0x40, leads: true };
     let text = before().replace(&other);
     assert!(!text.contains("steelyard") && !text.contains("0x2000"), "{text}");
     assert!(text.contains("inet other") && text.contains("0x40"), "{text}");
@@ -114,12 +117,12 @@ fn any_ruleset() -> impl Strategy<Value = Ruleset> {
         protocol: if udp { Protocol::Udp } else { Protocol::Tcp },
         port,
     });
-    let listening = prop::collection::btree_set(ports.clone(), 0..4);
+    let listening = prop::collection::btree_map(ports.clone(), 80u16..83, 0..4);
     let endpoints = prop::collection::btree_set(1u8..5, 1..4);
     let translated = prop::collection::btree_map(ports, endpoints, 0..5);
     let direct = prop::collection::btree_set(1u8..5, 0..3);
     (listening, translated, direct).prop_map(|(listening, translated, direct)| {
-        let served: BTreeSet<IpAddr> = listening.iter().map(|key| key.address).collect();
+        let served: BTreeSet<IpAddr> = listening.keys().map(|key| key.address).collect();
         let translated: BTreeMap<VipPort, Vec<SocketAddr>> = translated
             .into_iter()
             .map(|(key, endpoints)| (key, endpoints.iter().map(|n| endpoint(key, *n)).collect()))

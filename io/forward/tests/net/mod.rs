@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use steelyard_forward::{
-    Carried, Desired, ForwardOptions, Forwarded, ForwardedPort, Forwarder, Observed, Served,
+    Carried, Desired, ForwardOptions, Forwarded, ForwardedPort, Forwarder, Listening, Observed,
+    Served,
 };
 use steelyard_host::netns::{self, Namespace};
 use steelyard_model::{NamespacedName, Protocol};
@@ -25,6 +26,8 @@ pub(crate) const RPFILTER: &str = "table ip6 rpfilter {
   }
 }
 ";
+/// A listener that has the port itself.
+pub(crate) const LISTENING: Listening = Listening { protocol: Protocol::Tcp, port: 80, at: 80 };
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Net {
@@ -117,7 +120,7 @@ impl Net {
 
     /// Both vips of each kind, with TCP 80 and UDP 53 to all pods.
     pub(crate) fn everything(&self) -> Desired {
-        let served = |vip| Served { address: ip(vip), listening: vec![(Protocol::Tcp, 80)] };
+        let served = |vip| Served { address: ip(vip), listening: vec![LISTENING] };
         let forwarded = |vip| {
             let ports = vec![
                 port(Protocol::Tcp, 80, self.endpoints(vip, 8080)),
@@ -204,8 +207,13 @@ pub(crate) fn start(net: &Net, options: ForwardOptions) -> Forwarder {
     inside(&net.node, Forwarder::start(options)).unwrap()
 }
 
+/// Everything that is desired is also this node's at once.
 pub(crate) fn apply(net: &Net, forwarder: &Forwarder, desired: &Desired) -> Observed {
-    inside(&net.node, forwarder.apply(desired))
+    let observed = inside(&net.node, forwarder.apply(desired));
+    let served = desired.served.iter().map(|it| it.address);
+    let vips: Vec<IpAddr> = served.chain(desired.forwarded.iter().map(|it| it.address)).collect();
+    net.node.run(|| forwarder.intake().open(&vips)).unwrap();
+    observed
 }
 
 /// How the one port of the one forwarded vip is carried.
@@ -331,9 +339,9 @@ pub(crate) fn assert_same(now: &str, want: &str, what: &str) {
 
 /// Waits until `condition` holds, bounded.
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + 2 * PATIENCE;
     while !condition() {
-        assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
+        assert!(Instant::now() < end, "not in time: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use steelyard_gateway::{Bind, Gateway, GatewayOptions};
+use steelyard_gateway::{Bind, Binding, Gateway, GatewayOptions};
 use steelyard_http::RouteTable;
 use steelyard_model::{
     Backend, Endpoint, EndpointState, FieldPath, Host, HostMatch, NamespacedName, ObjectRef,
@@ -77,7 +77,7 @@ pub(crate) fn web(port: u16) -> Bind {
     Bind {
         entry_point: "web".into(),
         address: (Ipv4Addr::LOCALHOST, port).into(),
-        transparent: false,
+        binding: Binding::Host,
     }
 }
 

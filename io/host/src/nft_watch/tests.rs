@@ -70,10 +70,13 @@ fn what_we_do_ourselves_is_not_told() {
         watch.is_anybodys(port.unwrap());
         let mut sets = Sets::open().unwrap();
         for n in 1..3 {
-            let elements =
-                vec![(format!("10.0.0.{n}").parse().unwrap(), Value::None, Duration::from_secs(9))];
+            let elements = vec![(
+                format!("10.0.0.{n}").parse().unwrap(),
+                Value::None,
+                Some(Duration::from_secs(9)),
+            )];
             let (family, table, set) = (Family::V4, "ours", "passed");
-            sets.fill(&[Filling { family, table, set, elements }]).unwrap();
+            sets.fill(&[Filling { family: family.into(), table, set, elements }]).unwrap();
             watch.is_own(sets.port().unwrap());
             assert_eq!(watch.read().unwrap(), Strangers::default());
         }

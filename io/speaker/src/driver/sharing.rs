@@ -319,6 +319,13 @@ impl Driver {
         VipState::Elsewhere { owner: owner.map(|it| it.to_string()) }
     }
 
+    /// Whether a vip that was ours is another node's now.
+    pub(super) fn is_handed_over(&self, vip: IpAddr) -> bool {
+        let Some(shares) = &self.shares else { return false };
+        let mut owners = shares.groups.values().filter_map(|group| group.segment.owner(vip));
+        owners.any(|owner| *owner != *shares.membership.name)
+    }
+
     pub(super) fn obey(&mut self, command: Command) {
         let now = steelyard_host::clock::now();
         let Some(shares) = &mut self.shares else {

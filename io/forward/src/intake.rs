@@ -1,0 +1,136 @@
+//! Which vips this host takes packets for, at this moment.
+//!
+//! Rules for a vip are made ready beforehand, wherever it may come to be ours, and lie idle: only
+//! packets to what is in these two sets (`live4`, `live6`) are touched. An address that another
+//! machine has, or that nobody knows the owner of, is reached as if we were not here, from this
+//! host too. So a takeover costs one message to the kernel, before the first announcement, and
+//! losing a vip likewise.
+//!
+//! Flows that began here stay here: `ct mark` knows them (render.rs). What is handed over to
+//! another node is taken in for [`LINGER`] more: not every client has heard of it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use steelyard_host::nft_set::{Change, Filling, Sets, Stay, TableFamily, Value};
+use steelyard_model::Family;
+
+/// Says which vips are taken in. Its clones are the same; for any thread of the network namespace
+/// that the forwarder is in. Where the kernel is not used it does nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Intake {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// None while there is no table.
+    sets: Option<Sets>,
+    table: String,
+    /// Until when; none is until it is closed.
+    live: BTreeMap<IpAddr, Option<Instant>>,
+}
+
+/// Well over the time that a client takes to ask again whose address it is.
+const LINGER: Duration = Duration::from_secs(6);
+
+impl Intake {
+    /// From now on packets to these are taken in. In force before it returns, within a fraction of
+    /// a millisecond.
+    pub fn open(&self, vips: &[IpAddr]) {
+        self.change(vips, Some(Stay::Open));
+    }
+
+    /// From now on packets to these are left to whoever has them.
+    pub fn close(&self, vips: &[IpAddr]) {
+        self.change(vips, None);
+    }
+
+    /// Another node has these now: they are closed soon.
+    pub fn linger(&self, vips: &[IpAddr]) {
+        self.change(vips, Some(Stay::For(LINGER)));
+    }
+
+    /// There is a table of this name from now on. Returns the port of netlink that it writes
+    /// through.
+    pub(crate) fn begin(&self, table: &str) -> io::Result<Option<u32>> {
+        let sets = Some(Sets::open()?);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.sets = sets;
+        state.table = table.to_owned();
+        state.fill()?;
+        Ok(state.sets.as_ref().and_then(Sets::port))
+    }
+
+    /// The table is about to go.
+    pub(crate) fn end(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).sets = None;
+    }
+
+    /// What a table that is made anew has to hold, as a batch: what is open loses no packet.
+    pub(crate) fn elements(&self, table: &str) -> String {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = String::new();
+        for (vip, _) in state.live.iter().filter(|(_, until)| until.is_none()) {
+            let set = set(Family::of(*vip));
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "add element inet {table} {set} {{ {vip} }}");
+        }
+        text
+    }
+
+    fn change(&self, vips: &[IpAddr], stay: Option<Stay>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = state.change(vips, stay) {
+            tracing::warn!(%error, "packets for {vips:?} go where they went before");
+        }
+    }
+}
+
+impl State {
+    fn change(&mut self, vips: &[IpAddr], stay: Option<Stay>) -> io::Result<()> {
+        let now = Instant::now();
+        self.live.retain(|_, until| until.is_none_or(|until| now < until));
+        for vip in vips {
+            match stay {
+                None => drop(self.live.remove(vip)),
+                Some(Stay::Open) => drop(self.live.insert(*vip, None)),
+                Some(Stay::For(time)) => drop(self.live.insert(*vip, Some(now + time))),
+            }
+        }
+        let Some(sets) = &mut self.sets else { return Ok(()) };
+        let changes = FAMILIES.map(|family| {
+            let same = vips.iter().filter(|vip| Family::of(**vip) == family);
+            let elements = same.map(|vip| (*vip, stay)).collect();
+            Change { family: TableFamily::Inet, table: &self.table, set: set(family), elements }
+        });
+        sets.change(&changes)
+    }
+
+    /// States all of it, whatever is there.
+    fn fill(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        self.live.retain(|_, until| until.is_none_or(|until| now < until));
+        let Some(sets) = &mut self.sets else { return Ok(()) };
+        let fillings = FAMILIES.map(|family| {
+            let same = self.live.iter().filter(|(vip, _)| Family::of(**vip) == family);
+            let elements = same.map(|(vip, until)| (*vip, Value::None, until.map(|it| it - now)));
+            let elements = elements.collect();
+            Filling { family: TableFamily::Inet, table: &self.table, set: set(family), elements }
+        });
+        sets.fill(&fillings)
+    }
+}
+
+const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+
+fn set(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "live4",
+        Family::V6 => "live6",
+    }
+}
