@@ -3,7 +3,7 @@
 //! They have dots and free names in them, which a declared option cannot have, so they are taken
 //! out of the arguments first. Names are compared without case, as Traefik does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 
@@ -23,8 +23,19 @@ pub struct ListenAddress {
 }
 
 /// Options that are understood; `*` is a name of the user's choice.
-const KNOWN: &[&str] =
-    &["entrypoints.*.address", "accesslog", "accesslog.filepath", "accesslog.format"];
+const KNOWN: &[&str] = &[
+    "entrypoints.*.address",
+    "entrypoints.*.http.sanitizepath",
+    "accesslog",
+    "accesslog.filepath",
+    "accesslog.format",
+];
+
+const ADDRESS: &str = ".address";
+const SANITIZE_PATH: &str = ".http.sanitizepath";
+
+/// Entry points that are there by themselves.
+const OWN: [&str; 2] = ["web", "websecure"];
 
 impl StaticOptions {
     /// Splits `arguments` into the static options and the rest.
@@ -45,7 +56,7 @@ impl StaticOptions {
             let is_value = |next: &OsString| !next.to_string_lossy().starts_with('-');
             let value = match value {
                 Some(value) => value,
-                None if name != "accesslog" => arguments
+                None if !is_switch(&name) => arguments
                     .next_if(is_value)
                     .map(|next| next.to_string_lossy().into_owned())
                     .ok_or_else(|| format!("--{name} wants a value: --{name}=VALUE"))?,
@@ -54,7 +65,29 @@ impl StaticOptions {
             check(&name, &value)?;
             options.0.insert(name, value);
         }
+        options.check_entry_points()?;
         Ok((options, rest))
+    }
+
+    /// An entry point is there by itself, or has an address.
+    fn check_entry_points(&self) -> Result<(), String> {
+        let named = self.0.keys().filter_map(|option| entry_point_name(option, SANITIZE_PATH));
+        for name in named {
+            if !OWN.contains(&name) && self.address(name).is_none() {
+                return Err(format!(
+                    "--entrypoints.{name}{SANITIZE_PATH}: there is no entry point {name:?}; \
+                     --entrypoints.{name}.address makes one"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Entry points that forward paths with the empty and dot segments they came with.
+    pub fn unresolved_paths(&self) -> BTreeSet<String> {
+        let off = self.0.iter().filter(|(_, value)| *value == "false");
+        let names = off.filter_map(|(option, _)| entry_point_name(option, SANITIZE_PATH));
+        names.map(str::to_owned).collect()
     }
 
     /// The address of the entry point `name`, where it is set.
@@ -68,7 +101,7 @@ impl StaticOptions {
     pub fn entry_points(&self, fallback: (u16, u16)) -> Vec<EntryPoint> {
         let mut ports = BTreeMap::from([("web", fallback.0), ("websecure", fallback.1)]);
         for (name, value) in &self.0 {
-            if let Some(name) = entry_point_name(name) {
+            if let Some(name) = entry_point_name(name, ADDRESS) {
                 ports.insert(name, parse_address(value).expect("checked when taken").port);
             }
         }
@@ -107,17 +140,25 @@ fn static_option(argument: &OsString) -> Option<(String, Option<String>)> {
     (name.contains('.') || name == "accesslog").then_some((name, value))
 }
 
-fn entry_point_name(option: &str) -> Option<&str> {
-    option.strip_prefix("entrypoints.")?.strip_suffix(".address")
+/// Whether an option without a value means `true`.
+fn is_switch(option: &str) -> bool {
+    option == "accesslog" || entry_point_name(option, SANITIZE_PATH).is_some()
+}
+
+/// The entry point that `option` sets something of.
+fn entry_point_name<'o>(option: &'o str, of: &str) -> Option<&'o str> {
+    let name = option.strip_prefix("entrypoints.")?.strip_suffix(of)?;
+    (!name.is_empty() && !name.contains('.')).then_some(name)
 }
 
 fn check(name: &str, value: &str) -> Result<(), String> {
-    if entry_point_name(name).is_some_and(|name| !name.is_empty() && !name.contains('.')) {
+    if entry_point_name(name, ADDRESS).is_some() {
         return parse_address(value).map(drop).map_err(|error| format!("--{name}: {error}"));
     }
     match (name, value) {
-        ("accesslog", "true" | "false") | ("accesslog.format", "common" | "json") => Ok(()),
-        ("accesslog", _) => Err(format!("--accesslog wants true or false, not {value:?}")),
+        ("accesslog.format", "common" | "json") => Ok(()),
+        (_, "true" | "false") if is_switch(name) => Ok(()),
+        _ if is_switch(name) => Err(format!("--{name} wants true or false, not {value:?}")),
         ("accesslog.format", _) => {
             Err(format!("--accesslog.format wants common or json, not {value:?}"))
         }
@@ -158,12 +199,31 @@ mod tests {
     }
 
     #[test]
+    fn paths_are_sanitized_unless_told_otherwise() {
+        for (line, names) in [
+            ("up", &[][..]),
+            ("up --entryPoints.web.http.sanitizePath", &[]),
+            ("up --entryPoints.web.http.sanitizePath=true", &[]),
+            ("up --entryPoints.web.http.sanitizePath=false", &["web"]),
+            ("up --entrypoints.a.http.sanitizepath=false --entrypoints.a.address=:8081", &["a"]),
+        ] {
+            let (options, rest) = take(line).unwrap();
+            assert_eq!(rest, ["up"], "{line}");
+            assert!(options.unresolved_paths().iter().eq(names), "{line}");
+        }
+    }
+
+    #[test]
     fn what_is_not_understood_is_named() {
         for (line, part) in [
             ("up --entrypoints.web.address=80", "not an address"),
             ("up --entrypoints.web.address", "wants a value"),
             ("up --providers.docker=true", "not an option"),
             ("up --accesslog.format=xml", "common or json"),
+            ("up --accesslog=maybe", "true or false"),
+            ("up --entrypoints.web.http.sanitizePath=no", "true or false"),
+            ("up --entrypoints.mine.http.sanitizePath=false", "no entry point"),
+            ("up --entrypoints.a.b.http.sanitizePath=false", "not an option"),
         ] {
             let error = take(line).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use steelyard_http::Spelling;
 
 use crate::access_log::LogBuffer;
 use crate::buffers::BufferPool;
@@ -68,6 +69,8 @@ pub(crate) struct Listener {
     pub(crate) entry_point: Arc<str>,
     /// `address:port`, for Host when a client names none.
     pub(crate) address: String,
+    /// In which spelling paths are forwarded, unless their route says so.
+    pub(crate) path: Spelling,
     /// No further requests: connections close after the one they are at.
     pub(crate) closing: Cell<bool>,
     pub(crate) open: Rc<Cell<i64>>,

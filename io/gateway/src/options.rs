@@ -1,5 +1,6 @@
 //! What the gateway can be told at start.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,9 @@ pub struct GatewayOptions {
     pub access_log: Option<AccessLog>,
     /// How long to wait for what.
     pub timeouts: Timeouts,
+    /// Entry points that forward empty and dot segments of paths as they came: Traefik's
+    /// `http.sanitizePath: false`.
+    pub unresolved_paths: BTreeSet<String>,
     /// What `X-Forwarded-Server` says: the host's name.
     pub server_name: String,
     /// Called when much memory has become free that was needed for a burst; on a thread where it
@@ -102,6 +106,7 @@ impl Default for GatewayOptions {
             error_details: true,
             access_log: None,
             timeouts: Timeouts::default(),
+            unresolved_paths: BTreeSet::new(),
             server_name: "steelyard".into(),
             return_memory: || {},
         }

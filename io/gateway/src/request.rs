@@ -3,7 +3,8 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use steelyard_http::{Asked, Body, Hop, Reject, RequestHead, Slots, release, wants_html};
+use steelyard_http::{Asked, Body, Hop, Reject, RequestHead, Slots, Spelling, release, wants_html};
+use steelyard_model::ForwardedPath;
 
 use crate::access_log::Note;
 use crate::answer::Answer;
@@ -102,6 +103,10 @@ impl Context<'_> {
             client_lines: self.client_lines,
             tls: false,
             fallback_host: &self.listener.address,
+            path: match route.route.forwarded_path {
+                ForwardedPath::ByEntryPoint => self.listener.path,
+                ForwardedPath::AsAsked => Spelling::AsAsked,
+            },
         };
         out.clear();
         head.forward(&hop, out);

@@ -116,6 +116,7 @@ mod tests {
         let listener = Rc::new(Listener {
             entry_point: "web".into(),
             address: String::new(),
+            path: steelyard_http::Spelling::Normal,
             closing: Cell::new(false),
             open: Rc::default(),
         });

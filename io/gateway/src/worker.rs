@@ -11,6 +11,7 @@ use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use steelyard_http::Spelling;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -116,7 +117,9 @@ fn open(
     listener: std::net::TcpListener,
 ) -> io::Result<()> {
     let entry_point: Arc<str> = bind.entry_point.as_str().into();
+    let keeps_segments = core.options().unresolved_paths.contains(&bind.entry_point);
     let state = Rc::new(Listener {
+        path: if keeps_segments { Spelling::Unresolved } else { Spelling::Normal },
         open: core.counters.open_at(&entry_point),
         entry_point,
         address: address.to_string(),

@@ -4,7 +4,7 @@
 use crate::blame::blame;
 use crate::body::{Body, Framing};
 use crate::head::Slots;
-use crate::path;
+use crate::path::{self, Spelling};
 use crate::reject::Reject;
 use crate::request::{Hop, RequestHead, client_lines};
 use crate::response::{Asked, Persistence, ResponseHead};
@@ -31,8 +31,14 @@ fn request(bytes: &[u8]) {
     let mut slots = Slots::default();
     let Ok(Some(head)) = RequestHead::parse(bytes, &mut slots) else { return };
     assert!(head.len <= bytes.len(), "a head ends within its bytes");
+    for path in [Spelling::Normal, Spelling::Unresolved, Spelling::AsAsked] {
+        forwarded(&head, path);
+    }
+}
+
+fn forwarded(head: &RequestHead<'_, '_>, path: Spelling) {
     let lines = client_lines([192, 0, 2, 1].into(), "node", "gateway-1");
-    let hop = Hop { client_lines: &lines, tls: false, fallback_host: "192.0.2.2:80" };
+    let hop = Hop { client_lines: &lines, tls: false, fallback_host: "192.0.2.2:80", path };
     let mut out = Vec::new();
     head.forward(&hop, &mut out);
     let mut slots = Slots::default();
@@ -45,7 +51,7 @@ fn request(bytes: &[u8]) {
     };
     assert_eq!(again.len, out.len(), "nothing follows a forwarded head");
     assert_eq!(again.method, head.method);
-    assert_eq!((&again.path, again.query), (&head.path, head.query), "what is routed is forwarded");
+    assert_eq!((&again.path, again.query), (&head.path, head.query), "what is routed is meant");
     assert_eq!(again.framing, head.framing, "the body ends in the same place");
     match again.framing {
         Framing::Chunked => assert_eq!(again.header("transfer-encoding"), Some(&b"chunked"[..])),

@@ -5,7 +5,7 @@
 //! exchange, which decides what is read, written, repeated and reused; and the route table.
 //! What it is not: it reads and writes nothing and keeps no time.
 //!
-//! Invariants: what could be read in two ways is refused; what is routed is what is forwarded;
+//! Invariants: what could be read in two ways is refused; what is routed means what is forwarded;
 //! input of any content and size ends in a value, never in a panic.
 
 pub mod blame;
@@ -42,6 +42,7 @@ pub use head::{MAX_REQUEST_LINES, MAX_RESPONSE_LINES, Slots, may_be_complete, pu
 pub use host::Authority;
 pub use nearest::{Near, WhyNot};
 pub use page::{Page, near_lines, wants_html};
+pub use path::Spelling;
 pub use reject::{BadResponse, Reject};
 pub use request::{Hop, RequestHead, client_lines, empty_lines};
 pub use response::{Asked, Persistence, ResponseHead};

@@ -1,15 +1,29 @@
-//! The one spelling of a path that is both routed and forwarded (RFC 3986 §6.2.2).
+//! The one spelling of a path in which it is matched (RFC 3986 §6.2.2), and those in which it may
+//! be forwarded.
 //!
 //! Percent-encodings of unreserved characters are decoded, others get upper-case digits; bytes
 //! that no URI has are encoded; `//`, `/./` and `/../` are resolved. Reserved characters stay as
-//! they are: `/a%2Fb` is not `/a/b`. Since a backend may think otherwise, an encoded slash that
-//! would make a `..` segment is refused.
+//! they are: `/a%2Fb` is not `/a/b`. What some servers take for more is refused: an encoded slash
+//! that would make a `..` segment, parameters behind dots (`..;`), an encoded NUL.
 //!
-//! Invariants: normal form is a fixed point, starts with `/`, and has no empty or dot segment.
+//! Invariants: normal form is a fixed point, starts with `/`, and has no empty or dot segment;
+//! every spelling of a path has the same normal form.
 
 use std::borrow::Cow;
 
 use crate::reject::Reject;
+
+/// In which spelling a path is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// In normal form.
+    Normal,
+    /// Percent-encodings as in normal form, empty and dot segments as they came: Traefik without
+    /// `sanitizePath`.
+    Unresolved,
+    /// As it came.
+    AsAsked,
+}
 
 /// `path` (without query) in normal form; borrowed when it is already.
 pub fn normalize(path: &str) -> Result<Cow<'_, str>, Reject> {
@@ -20,10 +34,20 @@ pub fn normalize(path: &str) -> Result<Cow<'_, str>, Reject> {
         return Err(Reject::Target);
     }
     let spelled = respell(path.as_bytes())?;
-    if hides_dot_segment(&spelled) {
+    if hides_meaning(&spelled) {
         return Err(Reject::Path);
     }
     Ok(Cow::Owned(resolve(&spelled)))
+}
+
+/// `asked`, whose normal form is `normal`, in another spelling. Allocates only where it must.
+pub(crate) fn spell<'p>(asked: &'p str, normal: &'p str, spelling: Spelling) -> Cow<'p, str> {
+    match spelling {
+        Spelling::Normal => Cow::Borrowed(normal),
+        Spelling::AsAsked => Cow::Borrowed(asked),
+        Spelling::Unresolved if asked == normal => Cow::Borrowed(normal),
+        Spelling::Unresolved => respell(asked.as_bytes()).map_or(Cow::Borrowed(normal), Cow::Owned),
+    }
 }
 
 /// The quick answer for nearly every path: nothing to decode, no `//`, no `/.`.
@@ -64,21 +88,28 @@ fn respell(path: &[u8]) -> Result<String, Reject> {
     Ok(out)
 }
 
-/// Whether a backend that decodes slashes (or takes `\` for one) would see a `..` segment that
-/// is none here.
-fn hides_dot_segment(path: &str) -> bool {
-    if !path.contains("%2F") && !path.contains("%5C") {
-        return false;
-    }
-    path.split('/').filter(|segment| segment.contains('%')).any(|segment| {
-        segment.replace("%5C", "%2F").split("%2F").any(|part| part == ".." || part == "..;")
-    })
+/// Whether some server sees another path here: one that decodes slashes (or takes `\` for one) or
+/// cuts off parameters sees a dot segment that is none for us, one written in C ends at a NUL.
+fn hides_meaning(path: &str) -> bool {
+    let hides_dots = |segment: &str| {
+        let segment = segment.replace("%5C", "%2F").replace("%3B", ";");
+        let mut parts = segment.split("%2F");
+        let is_whole = parts.clone().count() == 1;
+        parts.any(|part| match part.split_once(';') {
+            Some((name, _)) => matches!(name, "." | ".."),
+            None => part == ".." && !is_whole,
+        })
+    };
+    path.contains("%00") || path.split('/').filter(|it| it.contains(['%', ';'])).any(hides_dots)
 }
 
-/// Removes empty and dot segments. A trailing slash stays; `/a/..` is `/`.
+/// Removes empty and dot segments. What ends in a slash or a dot segment is a folder and ends in a
+/// slash (RFC 3986 §5.2.4): `/a/b/..` is `/a/`.
 fn resolve(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
+    let mut is_folder = true;
     for segment in path.split('/') {
+        is_folder = matches!(segment, "" | "." | "..");
         match segment {
             "" | "." => {}
             ".." => drop(kept.pop()),
@@ -90,7 +121,7 @@ fn resolve(path: &str) -> String {
         out.push('/');
         out.push_str(segment);
     }
-    if kept.is_empty() || path.ends_with('/') {
+    if is_folder {
         out.push('/');
     }
     out
@@ -167,7 +198,14 @@ mod tests {
             ("/a/../b", "/b"),
             ("/../../a", "/a"),
             ("/a/..", "/"),
-            ("/a/.", "/a"),
+            ("/api/x/..", "/api/"),
+            ("/api/x/../", "/api/"),
+            ("/a/.", "/a/"),
+            ("/a/%2e", "/a/"),
+            ("/a/../..", "/"),
+            ("/a/b;v=1/../c", "/a/c"),
+            ("/.well-known;x", "/.well-known;x"),
+            ("/a..;x/b", "/a..;x/b"),
             ("/a/%2e%2E/b", "/b"),
             ("/%7euser/%41", "/~user/A"),
             ("/a%2fb", "/a%2Fb"),
@@ -197,15 +235,55 @@ mod tests {
             "/a/%2e%2e%5cb",
             "/a/..\\b",
             "/a/%2e.%2f",
+            "/a/..;/b",
+            "/a/..;x=y/b",
+            "/..;",
+            "/a/.;/b",
+            "/a/%2e%2e;/b",
+            "/a/..%3b/b",
+            "/a/..%3B%2Fb",
+            "/a%2f..;x%2fb",
+            "/a%00",
+            "/%00/b",
+            "/a/..%00/b",
         ] {
             assert_eq!(normalize(path), Err(Reject::Path), "{path}");
         }
         assert_eq!(normalize("a"), Err(Reject::Target));
     }
 
+    #[test]
+    fn spellings() {
+        for (asked, unresolved, normal) in [
+            ("/a/b", "/a/b", "/a/b"),
+            ("/a//b", "/a//b", "/a/b"),
+            ("/%7Euser", "/~user", "/~user"),
+            ("/a%2fb/./", "/a%2Fb/./", "/a%2Fb/"),
+            (
+                "/x/300x200/https://b.c/a.png",
+                "/x/300x200/https://b.c/a.png",
+                "/x/300x200/https:/b.c/a.png",
+            ),
+            ("/a/../b", "/a/../b", "/b"),
+            ("/é", "/%C3%A9", "/%C3%A9"),
+        ] {
+            let form = normalize(asked).unwrap();
+            assert_eq!(form, normal);
+            for (spelling, expected) in [
+                (Spelling::AsAsked, asked),
+                (Spelling::Unresolved, unresolved),
+                (Spelling::Normal, normal),
+            ] {
+                let spelled = spell(asked, &form, spelling);
+                assert_eq!(spelled, expected, "{asked} {spelling:?}");
+                assert_eq!(normalize(&spelled).as_deref(), Ok(normal), "{asked} {spelling:?}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
-        fn normal_form_is_a_fixed_point(path in "/[a-c./%2EeFf5C\\\\é ]{0,24}") {
+        fn normal_form_is_a_fixed_point(path in "/[a-c./;%2EeFf53BbC0\\\\é ]{0,24}") {
             if let Ok(once) = normalize(&path) {
                 let twice = normalize(&once);
                 prop_assert_eq!(twice.as_deref(), Ok(&*once));

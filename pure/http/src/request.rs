@@ -1,7 +1,7 @@
 //! Request heads: parsed strictly, rewritten for the next hop.
 //!
 //! RFC 9112 §3, §5, §6, §11: whatever two readers could understand differently is refused. The
-//! path that is routed is the path that is forwarded.
+//! path that is routed is the normal form of the path that is forwarded.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::head::{
 };
 use crate::host::Authority;
 use crate::name::Name;
-use crate::path;
+use crate::path::{self, Spelling};
 use crate::reject::Reject;
 use crate::upgrade::Upgrades;
 
@@ -25,6 +25,8 @@ pub struct RequestHead<'h, 'b> {
     pub is_http10: bool,
     /// In normal form (see [`path::normalize`]); `*` for the whole server.
     pub path: Cow<'b, str>,
+    /// The same as it came.
+    asked: &'b str,
     /// With its question mark, or empty.
     pub query: &'b str,
     /// Whose site is meant.
@@ -57,6 +59,8 @@ pub struct Hop<'a> {
     pub tls: bool,
     /// What to put in Host when the client (of HTTP/1.0) named none.
     pub fallback_host: &'a str,
+    /// In which spelling the path goes on.
+    pub path: Spelling,
 }
 
 /// The lines about client and gateway that do not change during a connection. `pseudonym` says
@@ -98,6 +102,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             method,
             is_http10: minor == 0,
             path: Cow::Borrowed("*"),
+            asked: "*",
             query: "",
             authority: Authority::NONE,
             framing: Framing::None,
@@ -153,7 +158,8 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     /// Appends the head for the next hop: without what was for us, with `X-Forwarded-*` as they
     /// are, everything else as it came.
     pub fn forward(&self, hop: &Hop<'_>, out: &mut Vec<u8>) {
-        for part in [self.method, " ", &*self.path, self.query, " HTTP/1.1\r\n"] {
+        let path = path::spell(self.asked, &self.path, hop.path);
+        for part in [self.method, " ", &*path, self.query, " HTTP/1.1\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
         let named = !self.authority.raw.is_empty();
@@ -295,11 +301,12 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         let end = memchr::memchr(b'?', path_and_query.as_bytes());
         let (path, query) = path_and_query.split_at(end.unwrap_or(path_and_query.len()));
         self.query = query;
-        self.path = match (path, self.method) {
-            ("", "OPTIONS") if self.absolute && query.is_empty() => Cow::Borrowed("*"),
-            ("", _) => Cow::Borrowed("/"),
-            (path, _) => path::normalize(path)?,
+        self.asked = match (path, self.method) {
+            ("", "OPTIONS") if self.absolute && query.is_empty() => return Ok(()),
+            ("", _) => "/",
+            (path, _) => path,
         };
+        self.path = path::normalize(self.asked)?;
         Ok(())
     }
 

@@ -106,6 +106,16 @@ pub enum PathMatch {
     Prefix(Arc<str>),
 }
 
+/// In which spelling a path is forwarded. It is matched in normal form in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ForwardedPath {
+    /// As the entry point says: Traefik's `http.sanitizePath`.
+    #[default]
+    ByEntryPoint,
+    /// As the client asked for it: nginx, where nothing is rewritten.
+    AsAsked,
+}
+
 /// A route, ready to serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -124,6 +134,8 @@ pub struct Route {
     /// Traefik's default priority: the length of the rule in bytes. For show; see
     /// [`Route::precedence`] for the order.
     pub priority: i64,
+    /// In which spelling the path goes on.
+    pub forwarded_path: ForwardedPath,
     /// Where requests go; empty answers 503.
     pub backends: Vec<Backend>,
     /// Answers 503, whatever the backends.

@@ -295,6 +295,7 @@ fn gateway_options(settings: &Settings) -> GatewayOptions {
         workers: settings.serve.workers.map_or(0, usize::from),
         error_details: settings.serve.error_details,
         access_log,
+        unresolved_paths: fixed.unresolved_paths(),
         server_name: crate::load::node_name(&settings.world),
         return_memory: steelyard_host::memory::give_back,
         ..GatewayOptions::default()

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use steelyard_gateway::{Bind, Binding, Gateway, GatewayOptions};
 use steelyard_http::RouteTable;
 use steelyard_model::{
-    Backend, Endpoint, EndpointState, FieldPath, Host, HostMatch, NamespacedName, ObjectRef,
-    PathMatch, Provenance, Refusal, Route,
+    Backend, Endpoint, EndpointState, FieldPath, ForwardedPath, Host, HostMatch, NamespacedName,
+    ObjectRef, PathMatch, Provenance, Refusal, Route,
 };
 
 /// No answer takes longer than this, or the test fails.
@@ -40,6 +40,7 @@ pub(crate) fn route(name: &str, host: &str, path: &str, endpoints: &[SocketAddr]
         entry_points: vec!["web".into()],
         rule: format!("Host(`{host}`) && PathPrefix(`{path}`)"),
         priority: 0,
+        forwarded_path: ForwardedPath::ByEntryPoint,
         backends: vec![Backend {
             service: NamespacedName::new("default", name),
             port: 80,

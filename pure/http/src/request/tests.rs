@@ -14,10 +14,14 @@ fn parse(raw: &[u8]) -> Result<Option<Gist>, Reject> {
 }
 
 fn forward(raw: &str) -> String {
+    forward_spelled(raw, Spelling::Normal)
+}
+
+fn forward_spelled(raw: &str, path: Spelling) -> String {
     let mut slots = Slots::default();
     let head = RequestHead::parse(raw.as_bytes(), &mut slots).unwrap().unwrap();
     let lines = client_lines([192, 0, 2, 1].into(), "node-1", "gw-1");
-    let hop = Hop { client_lines: &lines, tls: false, fallback_host: "10.0.0.9:80" };
+    let hop = Hop { client_lines: &lines, tls: false, fallback_host: "10.0.0.9:80", path };
     let mut out = Vec::new();
     head.forward(&hop, &mut out);
     String::from_utf8(out).unwrap()
@@ -292,6 +296,25 @@ fn whom_a_request_has_passed() {
         let mut slots = Slots::default();
         let next = RequestHead::parse(hop.as_bytes(), &mut slots).unwrap().unwrap();
         assert_eq!(next.passes("gw-1"), passes + 1, "{lines}");
+    }
+}
+
+#[test]
+fn the_path_goes_on_as_the_route_wants_it() {
+    for (target, asked, unresolved, normal) in [
+        ("/a//b/../%7Ec?d=//", "/a//b/../%7Ec?d=//", "/a//b/../~c?d=//", "/a/~c?d=//"),
+        ("http://b/a//b", "/a//b", "/a//b", "/a/b"),
+        ("http://b?x", "/?x", "/?x", "/?x"),
+    ] {
+        let raw = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        for (spelling, expected) in [
+            (Spelling::AsAsked, asked),
+            (Spelling::Unresolved, unresolved),
+            (Spelling::Normal, normal),
+        ] {
+            let out = forward_spelled(&raw, spelling);
+            assert!(out.starts_with(&format!("GET {expected} HTTP/1.1\r\n")), "{target}: {out}");
+        }
     }
 }
 

@@ -100,6 +100,7 @@ fn arbitrary_route() -> impl Strategy<Value = Route> {
         },
         rule: String::new(),
         priority: 0,
+        forwarded_path: steelyard_model::ForwardedPath::ByEntryPoint,
         backends: Vec::new(),
         refusal: None,
     })

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use steelyard_model::suggest::closeness;
 use steelyard_model::{
-    ClassName, Diagnostic, FieldPath, HostMatch, NamespacedName, PathMatch, Provenance, Route,
-    RouteDraft, RouteSet, Severity,
+    ClassName, Diagnostic, FieldPath, ForwardedPath, HostMatch, NamespacedName, PathMatch,
+    Provenance, Route, RouteDraft, RouteSet, Severity,
 };
 
 use super::ResolveOptions;
@@ -142,6 +142,10 @@ pub(super) fn resolve(
                 entry_points: free,
                 priority: i64::try_from(rule.len()).expect("rules are short"),
                 rule,
+                forwarded_path: match class {
+                    Class::Nginx => ForwardedPath::AsAsked,
+                    Class::Traefik | Class::Steelyard => ForwardedPath::ByEntryPoint,
+                },
                 backends,
                 refusal,
             });

@@ -269,3 +269,15 @@ fn tls_is_said_not_to_be_served() {
     assert_eq!(of_routes(&with("b-tls")), [not_served, missing]);
     assert!(words(&with("b-tls"), "tls-secret-missing").contains("did you mean `a-tls`?"));
 }
+
+/// nginx forwards what was asked for, Traefik what its entry point makes of it.
+#[test]
+fn the_class_says_which_path_is_forwarded() {
+    use steelyard_model::ForwardedPath::{AsAsked, ByEntryPoint};
+    for (class, expected) in [("", ByEntryPoint), ("traefik", ByEntryPoint), ("nginx", AsAsked)] {
+        let spec =
+            if class.is_empty() { "".into() } else { format!("ingressClassName: {class}, ") };
+        let snapshot = joined(&(service("a", A) + &ingress("i", "", &spec, "a.b", "/", "a:80")));
+        assert_eq!(snapshot.routes[0].forwarded_path, expected, "{class}");
+    }
+}

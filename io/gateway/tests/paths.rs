@@ -1,0 +1,75 @@
+//! Which path is matched, and which is forwarded.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use steelyard_gateway::GatewayOptions;
+use steelyard_model::ForwardedPath;
+use support::*;
+
+/// As asked; what an entry point without `sanitizePath` forwards; what others do.
+const PATHS: [(&str, &str, &str); 6] = [
+    (
+        "/unsafe/300x200/https://example.com/a.png?u=//",
+        "/unsafe/300x200/https://example.com/a.png?u=//",
+        "/unsafe/300x200/https:/example.com/a.png?u=//",
+    ),
+    ("/a//b", "/a//b", "/a/b"),
+    ("/%7Euser", "/~user", "/~user"),
+    ("/a%2fb", "/a%2Fb", "/a%2Fb"),
+    ("/x/../a", "/x/../a", "/a"),
+    ("/a/x/..", "/a/x/..", "/a/"),
+];
+
+/// The target that the endpoint got.
+fn target(client: &mut Client, host: &str, path: &str) -> String {
+    let text = client.get(host, path).text();
+    text.lines().nth(1).and_then(|line| line.split(' ').nth(1)).unwrap_or(&text).into()
+}
+
+#[test]
+fn the_path_forwarded_is_the_one_the_route_wants() {
+    let backend = Server::echo("one");
+    let mut as_asked = route("nginx", "nginx", "/", &[backend.address]);
+    as_asked.forwarded_path = ForwardedPath::AsAsked;
+    let routes = [as_asked, route("traefik", "traefik", "/", &[backend.address])];
+    for sanitize in [true, false] {
+        let unresolved_paths = if sanitize { [].into() } else { ["web".to_owned()].into() };
+        let options = GatewayOptions { workers: 1, unresolved_paths, ..GatewayOptions::default() };
+        let (_gateway, address) = gateway_with(&routes, options);
+        let mut client = Client::connect(address);
+        for (asked, unresolved, normal) in PATHS {
+            assert_eq!(target(&mut client, "nginx", asked), asked);
+            let expected = if sanitize { normal } else { unresolved };
+            assert_eq!(target(&mut client, "traefik", asked), expected, "{sanitize}");
+        }
+    }
+}
+
+/// No spelling of a path gets around the route that is for it.
+#[test]
+fn the_path_matched_is_normal_however_it_is_forwarded() {
+    let backend = Server::echo("open");
+    let mut open = route("open", "*", "/", &[backend.address]);
+    open.forwarded_path = ForwardedPath::AsAsked;
+    let routes = [open, refused("closed", "*", "/admin", &[backend.address])];
+    let unresolved_paths = ["web".to_owned()].into();
+    let options = GatewayOptions { workers: 1, unresolved_paths, ..GatewayOptions::default() };
+    let (_gateway, address) = gateway_with(&routes, options);
+    for (path, status) in [
+        ("/x", 200),
+        ("/admin", 503),
+        ("//admin", 503),
+        ("/x/../admin/y", 503),
+        ("/./admin", 503),
+        ("/%61dmin", 503),
+        ("/x/..;/admin", 400),
+        ("/admin;/..;/x", 400),
+        ("/x/%2e%2e;a=b/admin", 400),
+        ("/x/..%2fadmin", 400),
+        ("/x%00", 400),
+    ] {
+        assert_eq!(get(address, "a", path).status(), status, "{path}");
+    }
+}
