@@ -1,5 +1,7 @@
 //! `steelyard check`: what is wrong with manifests.
 
+mod digest;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -7,8 +9,13 @@ use steelyard_manifest::{Source, render};
 use steelyard_model::{Diagnostic, Held, Severity};
 
 use crate::cli::{CheckArgs, Output};
+use crate::dump::Lacking;
 use crate::entry_points::StaticOptions;
 use crate::{consequence, load, plan, text};
+
+/// From so many findings on it is said how to see the errors alone.
+const MANY: usize = 20;
+const HINT: &str = "the errors alone: --severity error\n";
 
 /// Runs the command.
 ///
@@ -17,35 +24,53 @@ use crate::{consequence, load, plan, text};
 pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
     let (world, sources) = load::world(&args.paths, &args.world)?;
+    let (is_empty, lacking) = (world.is_empty(), Lacking::of(&world));
     let (_, plan) = plan::of(world, &Held::default(), &plan::facts(&args.world));
     let mut diagnostics = plan.diagnostics;
+    lacking.tell(&mut diagnostics);
     consequence::explain(&mut diagnostics);
+    let least = args.severity.into();
+    let found: Vec<Diagnostic> = diagnostics.iter().cloned().collect();
     match args.output {
         Output::Json => {
-            text::put(&format!("{:#}\n", serde_json::json!({ "diagnostics": diagnostics })))?
+            let shown: Vec<&Diagnostic> =
+                found.iter().filter(|found| found.severity <= least).collect();
+            text::put(&format!("{:#}\n", serde_json::json!({ "diagnostics": shown })))?
         }
+        Output::Text if is_empty && found.is_empty() && !sources.is_empty() => {}
         Output::Text => {
-            let found: Vec<Diagnostic> = diagnostics.iter().cloned().collect();
-            text::put(&report(&found, &sources, text::wants_color()))?;
+            let report = report(&found, &sources, least, text::wants_color());
+            let is_lost = found.len() >= MANY && least > Severity::Error;
+            let hint = if is_lost && found.iter().any(Diagnostic::is_error) { HINT } else { "" };
+            text::put(&(report + hint))?;
         }
     }
-    Ok(load::status(&diagnostics))
+    Ok(load::status(&diagnostics, is_empty))
 }
 
-/// The diagnostics with their lines, and a count.
-pub(crate) fn report(diagnostics: &[Diagnostic], sources: &[Source], color: bool) -> String {
+/// The diagnostics of at `least` this severity with their lines, and a count of all.
+pub(crate) fn report(
+    diagnostics: &[Diagnostic],
+    sources: &[Source],
+    least: Severity,
+    color: bool,
+) -> String {
     if sources.is_empty() {
         return "nothing was read: there is no *.yaml, *.yml or *.json file\n".to_owned();
     }
-    let mut out = render::text(diagnostics, sources, color);
+    let (shown, hidden): (Vec<Diagnostic>, Vec<Diagnostic>) =
+        diagnostics.iter().cloned().partition(|found| found.severity <= least);
+    let mut out = render::text(&digest::of(&shown), sources, color);
     if !out.is_empty() {
         out.push('\n');
     }
-    out + &summary(diagnostics) + "\n"
+    let summary = summary(&shown).unwrap_or_else(|| "nothing to complain about".to_owned());
+    let hidden = self::summary(&hidden).map_or(String::new(), |it| format!(" ({it} not shown)"));
+    format!("{out}{summary}{hidden}\n")
 }
 
-/// `2 errors, 1 warning, 3 notes`.
-fn summary(diagnostics: &[Diagnostic]) -> String {
+/// `2 errors, 1 warning, 3 notes`; none where nothing was found.
+fn summary(diagnostics: &[Diagnostic]) -> Option<String> {
     let count = |severity, name: &str| {
         let count = diagnostics.iter().filter(|found| found.severity == severity).count();
         match count {
@@ -60,5 +85,5 @@ fn summary(diagnostics: &[Diagnostic]) -> String {
         count(Severity::Info, "note"),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    if parts.is_empty() { "nothing to complain about".to_owned() } else { parts.join(", ") }
+    (!parts.is_empty()).then(|| parts.join(", "))
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use steelyard_model::Severity;
 
 use crate::entry_points::StaticOptions;
 
@@ -42,8 +43,8 @@ Examples:
                                           which addresses, announcements and routes come of them
   sudo steelyard up manifests/            serve them, and follow every edit
   steelyard get services                  what the running instance does
-  kubectl get svc,ingress,ipaddresspools -A -o yaml | steelyard plan -
-                                          what would come of a cluster's objects";
+  kubectl get … -o yaml | steelyard check -
+                                          the same of a cluster's objects: see `check --help`";
 
 /// One command each.
 #[derive(Subcommand)]
@@ -101,10 +102,16 @@ Exit status: 0 ended by a signal, 2 could not serve.";
 const CHECK_EXAMPLES: &str = "\
 Examples:
   steelyard check manifests/
-  kubectl get ingress -A -o yaml | steelyard check -
+  steelyard check manifests/ --severity error
   steelyard check manifests/ -o json | jq '.diagnostics[].code'
+  kustomize build overlays/home | steelyard check -
+  helm template charts/web | steelyard check -
 
-Exit status: 0 no errors, 1 errors, 2 unreadable input or usage.";
+A cluster's objects, all that counts of them (without MetalLB: up to namespaces):
+  kubectl get services,endpointslices,ingresses,ingressclasses,nodes,namespaces,ipaddresspools,\
+l2advertisements,bgpadvertisements,bgppeers,bfdprofiles,communities -A -o yaml | steelyard check -
+
+Exit status: 0 no errors, 1 errors, 2 unreadable input, no object in it, or usage.";
 
 const PLAN_EXAMPLES: &str = "\
 Examples:
@@ -114,8 +121,8 @@ Examples:
   steelyard plan --diff old/ new/         what an edit would move: for a check in CI
   git archive main manifests | tar x -C /tmp && steelyard plan --diff /tmp/manifests manifests
 
-Exit status: 0 no errors, 1 errors, 2 unreadable input or usage. With --diff: 3 when an address in
-use would move, else 0.";
+Exit status: 0 no errors, 1 errors, 2 unreadable input, no object in it, or usage. With --diff: 3
+when a Service would lose an address or its announcement, else 0.";
 
 const HOSTS_EXAMPLES: &str = "\
 Examples:
@@ -134,6 +141,28 @@ pub enum Output {
     Text,
     /// For programs: stable shapes
     Json,
+}
+
+/// How bad findings are at least that are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// What keeps something from being used
+    Error,
+    /// And what is likely not as meant
+    Warning,
+    /// And what is worth knowing
+    #[default]
+    Info,
+}
+
+impl From<Level> for Severity {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Error => Self::Error,
+            Level::Warning => Self::Warning,
+            Level::Info => Self::Info,
+        }
+    }
 }
 
 /// How logs are written.
@@ -155,6 +184,9 @@ pub struct CheckArgs {
     /// How to print
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Output,
+    /// Show what is at least this bad
+    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
+    pub severity: Level,
     #[command(flatten)]
     pub(crate) world: WorldArgs,
 }

@@ -2,5 +2,7 @@
 
 use steelyard_model::Code;
 
+/// The objects of a cluster, without some that say where things are.
+pub const DUMP_INCOMPLETE: Code = Code::new("dump-incomplete");
 /// A faulty edit: the version before it stays in force.
 pub const LAST_GOOD_KEPT: Code = Code::new("last-good-kept");

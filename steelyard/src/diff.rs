@@ -10,24 +10,24 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use serde::Serialize;
 use steelyard_model::Held;
-use steelyard_plan::{Plan, RouteRow};
+use steelyard_plan::{AnnouncementRow, Plan, RouteRow};
 
 use crate::cli::{Output, PlanArgs};
 use crate::text::{self, Cell, Style, Table, wants_color};
 use crate::{load, plan};
 
-/// An address in use would move.
+/// A Service would lose an address, or its announcement.
 const MOVES: u8 = 3;
 
 /// One difference.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Change {
-    /// `service` or `route`.
+    /// `service`, `announcement` or `route`.
     what: &'static str,
-    /// Which: `namespace/name`, or the route's rule.
+    /// Which: `namespace/name` of a Service, or the route's rule.
     name: String,
     change: Kind,
-    /// Addresses, or backends, before and after.
+    /// Addresses, how they are announced, or backends, before and after.
     from: Vec<String>,
     to: Vec<String>,
 }
@@ -39,7 +39,11 @@ enum Kind {
     Moves,
     /// It had none.
     Appears,
-    /// It has none any more.
+    /// It keeps what it has, and has more.
+    Gains,
+    /// It stays, and has less than before, or nothing.
+    Loses,
+    /// It is gone.
     Disappears,
 }
 
@@ -59,8 +63,7 @@ pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode> {
         Output::Json => text::put(&format!("{:#}\n", serde_json::json!({ "changes": changes })))?,
         Output::Text => text::put(&page(&changes))?,
     }
-    let moves = changes.iter().any(|change| change.what == "service" && takes_away(change, &new));
-    Ok(if moves { ExitCode::from(MOVES) } else { ExitCode::SUCCESS })
+    Ok(if changes.iter().any(takes_away) { ExitCode::from(MOVES) } else { ExitCode::SUCCESS })
 }
 
 fn planned(args: &PlanArgs, path: &PathBuf, held: &Held) -> Result<Plan> {
@@ -69,13 +72,20 @@ fn planned(args: &PlanArgs, path: &PathBuf, held: &Held) -> Result<Plan> {
 }
 
 /// Whether clients of a Service that stays would find nothing at its old address.
-fn takes_away(change: &Change, new: &Plan) -> bool {
-    let stays = new.services.keys().any(|id| id.to_string() == change.name);
-    stays && change.from.iter().any(|address| !change.to.contains(address))
+fn takes_away(change: &Change) -> bool {
+    match change.what {
+        "service" => matches!(change.change, Kind::Moves | Kind::Loses),
+        "announcement" => change.change == Kind::Loses,
+        _ => false,
+    }
 }
 
 fn changes(old: &Plan, new: &Plan) -> Vec<Change> {
-    let mut changes = compare("service", &addresses(old), &addresses(new));
+    let (before, after) = (addresses(old), addresses(new));
+    let mut changes = compare("service", &before, &after);
+    // Where the addresses change, so does what is announced.
+    let announced = compare("announcement", &announced(old), &announced(new));
+    changes.extend(announced.into_iter().filter(|it| before.get(&it.name) == after.get(&it.name)));
     changes.extend(compare("route", &routes(old), &routes(new)));
     changes
 }
@@ -88,16 +98,19 @@ fn compare(
     let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
     names.sort();
     names.dedup();
-    let of = |side: &BTreeMap<String, Vec<String>>, name: &String| {
-        side.get(name).cloned().unwrap_or_default()
-    };
     let change = |name: &String| {
-        let (from, to) = (of(old, name), of(new, name));
-        let change = match (from.is_empty(), to.is_empty()) {
-            _ if from == to => return None,
-            (true, _) => Kind::Appears,
-            (_, true) => Kind::Disappears,
-            _ => Kind::Moves,
+        let stays = new.contains_key(name);
+        let from = old.get(name).cloned().unwrap_or_default();
+        let to = new.get(name).cloned().unwrap_or_default();
+        let loses = from.iter().any(|one| !to.contains(one));
+        let gains = to.iter().any(|one| !from.contains(one));
+        let change = match (loses, gains) {
+            (false, false) => return None,
+            _ if from.is_empty() => Kind::Appears,
+            _ if !stays => Kind::Disappears,
+            (true, true) => Kind::Moves,
+            (true, false) => Kind::Loses,
+            (false, true) => Kind::Gains,
         };
         Some(Change { what, name: name.clone(), change, from, to })
     };
@@ -110,6 +123,24 @@ fn addresses(plan: &Plan) -> BTreeMap<String, Vec<String>> {
         (format!("{}/{}", row.namespace, row.name), addresses)
     };
     plan.services.values().map(row).collect()
+}
+
+/// How the addresses of each Service are announced, as far as some node does.
+fn announced(plan: &Plan) -> BTreeMap<String, Vec<String>> {
+    let services = plan.services.values().map(|row| format!("{}/{}", row.namespace, row.name));
+    let mut announced: BTreeMap<String, Vec<String>> =
+        services.map(|service| (service, Vec::new())).collect();
+    for row in plan.announcements.values() {
+        let how = match row {
+            AnnouncementRow::Layer2(row) if row.owner.is_some() => {
+                format!("{} by ARP/NDP", row.address)
+            }
+            AnnouncementRow::Bgp(row) if !row.nodes.is_empty() => format!("{} by BGP", row.address),
+            _ => continue,
+        };
+        announced.entry(row.service().to_string()).or_default().push(how);
+    }
+    announced
 }
 
 fn routes(plan: &Plan) -> BTreeMap<String, Vec<String>> {
@@ -129,6 +160,8 @@ fn page(changes: &[Change]) -> String {
         let (word, style) = match change.change {
             Kind::Moves => ("moves", Style::Careful),
             Kind::Appears => ("appears", Style::Good),
+            Kind::Gains => ("gains", Style::Good),
+            Kind::Loses => ("loses", Style::Bad),
             Kind::Disappears => ("disappears", Style::Bad),
         };
         table.row([

@@ -7,6 +7,7 @@ pub mod codes;
 mod consequence;
 pub mod demo;
 mod diff;
+pub mod dump;
 pub mod echo;
 pub mod entry_points;
 pub mod explain;

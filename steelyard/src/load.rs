@@ -34,12 +34,18 @@ pub(crate) fn world(paths: &[PathBuf], args: &WorldArgs) -> Result<(World, Vec<S
     Ok((world, sources))
 }
 
-/// Exit status by what was found: 0 without errors, 1 with, 2 when a file could not be read.
-pub(crate) fn status(diagnostics: &Diagnostics) -> ExitCode {
+/// Exit status by what was found: 0 without errors, 1 with, 2 when a file could not be read, or
+/// there was nothing to judge.
+pub(crate) fn status(diagnostics: &Diagnostics, is_empty: bool) -> ExitCode {
+    let has_errors = diagnostics.iter().any(Diagnostic::is_error);
+    if is_empty && !has_errors {
+        eprintln!("error: there is no Kubernetes object in the input");
+        return ExitCode::from(2);
+    }
     if diagnostics.iter().any(|found| found.code == steelyard_manifest::codes::FILE_UNREADABLE) {
         return ExitCode::from(2);
     }
-    u8::from(diagnostics.iter().any(Diagnostic::is_error)).into()
+    u8::from(has_errors).into()
 }
 
 /// The name of this node: as given, else the host's name.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use steelyard_manifest::{Sight, Source, codes, merge};
-use steelyard_model::{Diagnostic, Diagnostics, Item, Snapshot};
+use steelyard_model::{Diagnostic, Diagnostics, FieldPath, Item, Location, Snapshot};
 use steelyard_plan::Absent;
 use steelyard_plan::resolve::{ResolveOptions, Resolver};
 
@@ -63,6 +63,23 @@ impl World {
         let is_used = self.snapshot.pools.iter().any(|used| *used.id.name == *pool);
         let mut pools = self.objects.of_kind("IPAddressPool");
         !is_used && (self.is_broken || pools.any(|(key, _)| *key.reference.name == *pool))
+    }
+
+    /// Whether there is no object at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.objects.values().next().is_none()
+    }
+
+    /// Whether there is an object of this kind.
+    pub(crate) fn has_kind(&self, kind: &str) -> bool {
+        self.objects.of_kind(kind).next().is_some()
+    }
+
+    /// Where the first object is that was taken from a cluster, if any was.
+    pub(crate) fn place_in_cluster(&self) -> Option<Location> {
+        let mut objects = self.objects.values().map(|lowered| &lowered.object);
+        let first = objects.find(|object| object.is_from_cluster())?;
+        Some(first.locate(&FieldPath::root()))
     }
 
     /// Adds places to diagnostics that have none.

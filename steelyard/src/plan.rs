@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use steelyard_manifest::{Source, render};
-use steelyard_model::{Diagnostic, Held, NamespacedName, Snapshot};
+use steelyard_model::{Diagnostic, Held, NamespacedName, Severity, Snapshot};
 use steelyard_plan::{Facts, Plan, Planner};
 
 use crate::cli::{Output, PlanArgs, WorldArgs};
+use crate::dump::Lacking;
 use crate::entry_points::StaticOptions;
 use crate::pipeline::World;
 use crate::{check, consequence, diff, load, lock_file, text};
@@ -24,16 +25,19 @@ pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
     }
     let held = held(args.lock.as_deref())?;
     let (world, sources) = load::world(&args.paths, &args.world)?;
+    let (is_empty, lacking) = (world.is_empty(), Lacking::of(&world));
     let (snapshot, mut plan) = of(world, &held, &facts_of(&args));
+    lacking.tell(&mut plan.diagnostics);
     consequence::explain(&mut plan.diagnostics);
-    if let Some(lock) = args.lock.filter(|_| args.write_lock) {
+    if let Some(lock) = args.lock.filter(|_| args.write_lock && !is_empty) {
         lock_file::write(&lock, &plan.held)?;
     }
     match args.output {
         Output::Json => text::put(&(serde_json::to_string_pretty(&plan)? + "\n"))?,
+        Output::Text if is_empty && plan.diagnostics.is_empty() && !sources.is_empty() => {}
         Output::Text => text::put(&page(&snapshot, &plan, &sources))?,
     }
-    Ok(load::status(&plan.diagnostics))
+    Ok(load::status(&plan.diagnostics, is_empty))
 }
 
 /// What a world comes to.
@@ -92,5 +96,5 @@ pub(crate) fn held(lock: Option<&Path>) -> Result<Held> {
 fn page(snapshot: &Snapshot, plan: &Plan, sources: &[Source]) -> String {
     let color = text::wants_color();
     let found: Vec<Diagnostic> = plan.diagnostics.iter().cloned().collect();
-    text::plan(snapshot, plan, color) + &check::report(&found, sources, color)
+    text::plan(snapshot, plan, color) + &check::report(&found, sources, Severity::Info, color)
 }

@@ -65,6 +65,11 @@ const AS_INGRESS: &str = "say the same with an Ingress to have it served";
 /// What MetalLB's speakers and controller write.
 const METALLB_STATUS: [&str; 3] = ["ServiceL2Status", "ServiceBGPStatus", "ConfigurationState"];
 
+/// The kinds that are read.
+pub(crate) fn all() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().map(|known| known.kind)
+}
+
 const fn known(kind: &'static str, api_version: &'static str, lower: Lower) -> Known {
     Known { kind, api_version, lower }
 }

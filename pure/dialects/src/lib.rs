@@ -49,6 +49,11 @@ impl Default for LowerOptions {
     }
 }
 
+/// The kinds that are read, each as often as it has versions.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    kind::all()
+}
+
 /// Lowers one object. Total: every object, however wrong, ends in items or diagnostics.
 pub fn lower(object: &Object, options: &LowerOptions) -> Lowered {
     let mut findings = Findings::new(object);

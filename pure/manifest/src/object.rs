@@ -144,6 +144,11 @@ impl Object {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
+    /// Whether it was taken from a cluster: only an API server gives objects a `uid`.
+    pub fn is_from_cluster(&self) -> bool {
+        self.tree.get("metadata").is_some_and(|metadata| metadata.node.get("uid").is_some())
+    }
+
     /// Where the value at `path` is written, or the nearest thing above it that is. The object
     /// as a whole is shown at its name.
     pub fn locate(&self, path: &FieldPath) -> Location {

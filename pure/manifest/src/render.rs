@@ -15,6 +15,8 @@ use snippet::{Lines, Snippet};
 
 /// All `diagnostics`, in their order, each with its line from `sources` where there is one.
 pub fn text(diagnostics: &[Diagnostic], sources: &[Source], color: bool) -> String {
+    let named = sources.iter().rev().map(|source| (&*source.name, source));
+    let sources = named.collect();
     let mut page = Page { sources, lines: BTreeMap::new(), color, out: String::new() };
     for diagnostic in diagnostics {
         page.add(diagnostic);
@@ -23,7 +25,8 @@ pub fn text(diagnostics: &[Diagnostic], sources: &[Source], color: bool) -> Stri
 }
 
 struct Page<'a> {
-    sources: &'a [Source],
+    /// By name; of those with one name the first.
+    sources: BTreeMap<&'a str, &'a Source>,
     /// The lines of the files that were needed so far.
     lines: BTreeMap<&'a str, Option<Lines<'a>>>,
     color: bool,
@@ -104,11 +107,8 @@ impl<'a> Page<'a> {
     }
 
     fn lines_of(&mut self, file: &'a str) -> Option<&Lines<'a>> {
-        let sources = self.sources;
-        let find = || {
-            let source = sources.iter().find(|source| *source.name == *file);
-            source.map(|source| Lines::of(source.shown()))
-        };
+        let sources = &self.sources;
+        let find = || sources.get(file).map(|source| Lines::of(source.shown()));
         self.lines.entry(file).or_insert_with(find).as_ref()
     }
 }

@@ -57,6 +57,45 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it: one sentence, no trailing period. Never empty.
     pub help: String,
+    /// What it misses. Not told; where that is there with a mistake, the advice is to mend it.
+    pub missing: Option<Box<Missing>>,
+}
+
+/// What a finding says is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its namespace, where only that one will do.
+    pub namespace: Option<Arc<str>>,
+    /// Its name; none where any of the kind would do.
+    pub name: Option<Arc<str>>,
+    /// Whether something is there that is named nearly alike, and the help says so.
+    pub is_alike: bool,
+}
+
+impl Missing {
+    /// Something of `kind` named `name`, in whatever namespace.
+    pub fn named(kind: &'static str, name: &str) -> Self {
+        Self { kind, namespace: None, name: Some(name.into()), is_alike: false }
+    }
+
+    /// Anything of `kind`.
+    pub fn any(kind: &'static str) -> Self {
+        Self { kind, namespace: None, name: None, is_alike: false }
+    }
+
+    /// In this namespace only.
+    #[must_use]
+    pub fn within(self, namespace: &str) -> Self {
+        Self { namespace: Some(namespace.into()), ..self }
+    }
+
+    /// Whether the help names something nearly alike.
+    #[must_use]
+    pub fn alike(self, is_alike: bool) -> Self {
+        Self { is_alike, ..self }
+    }
 }
 
 impl Code {
@@ -111,7 +150,14 @@ impl Diagnostic {
             location: None,
             message: message.into(),
             help: help.into(),
+            missing: None,
         }
+    }
+
+    /// The same with what it misses.
+    #[must_use]
+    pub fn missing(self, missing: Missing) -> Self {
+        Self { missing: Some(Box::new(missing)), ..self }
     }
 
     /// The same, about the place something came from.
@@ -141,6 +187,7 @@ impl Diagnostic {
             location: Some(location),
             message: message.into(),
             help: help.into(),
+            missing: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use steelyard_model::suggest::nearest;
-use steelyard_model::{Code, Diagnostic, FieldPath, Service, Severity};
+use steelyard_model::{Code, Diagnostic, FieldPath, Missing, Service, Severity};
 
 use super::text::taken;
 use super::{Exclusion, Rule};
@@ -15,6 +15,8 @@ use crate::wish::{Families, Request, Standing};
 
 /// How many pools a message goes through.
 const LISTED: usize = 4;
+/// How many names are compared with one that nobody has.
+const LOOKED_AT: usize = 1_000;
 const HOW_TO_REQUEST: &str =
     "write one address, or one IPv4 and one IPv6 address with a comma between them, in one place";
 
@@ -64,7 +66,30 @@ impl Allocator {
         let (severity, code) = kind(refusal);
         let path = place(claim, refusal);
         let (message, help) = self.words(claim, service, refusal, exclusions);
-        Diagnostic::new(severity, code, &service.object, path, message, help)
+        let mut found = Diagnostic::new(severity, code, &service.object, path, message, help);
+        if let Some(missing) = self.missing(refusal) {
+            found = found.missing(missing);
+        }
+        found
+    }
+
+    /// The pool that would be the answer.
+    fn missing(&self, refusal: &Refusal) -> Option<Missing> {
+        match refusal {
+            Refusal::UnknownPool { name } => {
+                let is_alike = self.nearest(name).is_some();
+                Some(Missing::named("IPAddressPool", name).alike(is_alike))
+            }
+            Refusal::NoneAvailable | Refusal::PoolFull { .. } if self.pools.is_empty() => {
+                Some(Missing::any("IPAddressPool"))
+            }
+            _ => None,
+        }
+    }
+
+    /// The pool that is named nearly so, among those that there is time to look at.
+    fn nearest(&self, name: &str) -> Option<&str> {
+        nearest(name, self.pools.names().take(LOOKED_AT))
     }
 
     /// What is wrong, and what to do.
@@ -143,7 +168,7 @@ impl Allocator {
     }
 
     fn known_pools(&self, name: &str) -> String {
-        if let Some(near) = nearest(name, self.pools.names()) {
+        if let Some(near) = self.nearest(name) {
             return format!("did you mean {near}?");
         }
         let names: Vec<_> = self.pools.names().take(LISTED).collect();

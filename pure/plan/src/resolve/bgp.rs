@@ -14,7 +14,8 @@ use std::collections::BTreeSet;
 
 use steelyard_model::bgp::{JoinedAdvertisement, JoinedPeer};
 use steelyard_model::{
-    Bgp, BgpAdvertisement, BgpPeer, Diagnostic, FieldPath, NamespacedName, Node, Pool, Severity,
+    Bgp, BgpAdvertisement, BgpPeer, Diagnostic, FieldPath, Missing, NamespacedName, Node, Pool,
+    Severity,
 };
 
 use super::codes;
@@ -83,7 +84,8 @@ fn named_peers<'a>(
         let message = format!("there is no BGPPeer, so {object} tells nobody");
         let help = "add a BGPPeer for each router";
         let (severity, code) = (Severity::Warning, codes::PEER_MISSING);
-        diagnostics.push(Diagnostic::new(severity, code, object, "", message, help));
+        let found = Diagnostic::new(severity, code, object, "", message, help);
+        diagnostics.push(found.missing(Missing::any("BGPPeer")));
     }
     if advertisement.peers.is_empty() {
         return world.bgp_peers.values().copied().collect();
@@ -125,7 +127,9 @@ fn missing_peer(
     };
     let message = format!("there is no BGPPeer named `{name}`, so nothing is announced to it");
     let (severity, code) = (Severity::Warning, codes::PEER_MISSING);
+    let missing = Missing::named("BGPPeer", name).alike(near.is_some() || at_address.is_some());
     Diagnostic::new(severity, code, &advertisement.object, path.clone(), message, help)
+        .missing(missing)
 }
 
 /// Peers that are told nothing, whatever Services there are, and that no node talks to.

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use steelyard_model::{
-    AddressRange, Diagnostic, FieldPath, NamespacedName, Node, ObjectRef, Pool, Selector, Severity,
+    AddressRange, Diagnostic, FieldPath, Missing, NamespacedName, Node, ObjectRef, Pool, Selector,
+    Severity,
 };
 
 use super::ResolveOptions;
@@ -177,7 +178,9 @@ fn missing(object: &ObjectRef, path: &FieldPath, name: &str, near: Option<&str>)
         None => "name an IPAddressPool that is there, or add one of this name".to_owned(),
     };
     let message = format!("there is no IPAddressPool named `{name}`");
+    let missing = Missing::named("IPAddressPool", name).alike(near.is_some());
     Diagnostic::new(Severity::Warning, codes::POOL_MISSING, object, path.clone(), message, help)
+        .missing(missing)
 }
 
 /// The advertisement's selectors fit no pool, or there is none.
@@ -188,7 +191,9 @@ fn without_pool(ad: &Selecting<'_>) -> Diagnostic {
         ("spec.ipAddressPoolSelectors", "correct its selectors, or the labels of the pools")
     };
     let message = format!("{} selects no IPAddressPool, so it has no effect", ad.object);
-    Diagnostic::new(Severity::Warning, codes::SELECTS_NO_POOL, ad.object, path, message, help)
+    let found =
+        Diagnostic::new(Severity::Warning, codes::SELECTS_NO_POOL, ad.object, path, message, help);
+    if path.is_empty() { found.missing(Missing::any("IPAddressPool")) } else { found }
 }
 
 fn ambiguous(

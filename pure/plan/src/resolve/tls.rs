@@ -1,6 +1,6 @@
 //! What Ingresses ask for in `spec.tls`, and what becomes of it: TLS is not served yet.
 
-use steelyard_model::{Diagnostic, RouteSet, Severity};
+use steelyard_model::{Diagnostic, Missing, RouteSet, Severity};
 
 use super::codes;
 use super::suggestion::Suggester;
@@ -32,18 +32,16 @@ pub(super) fn report(
                 .map(|(id, _)| *id)
                 .take_while(|(other, _)| *other == namespace)
                 .map(|(_, name)| name);
-            let help = match suggester.nearest(name, names) {
+            let near = suggester.nearest(name, names);
+            let missing = Missing::named("Secret", name).within(namespace).alike(near.is_some());
+            let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("add a Secret `{name}` of type kubernetes.io/tls to {namespace}"),
             };
             let message = format!("there is no Secret `{name}` in namespace {namespace}");
-            diagnostics.push(Diagnostic::at(
-                Severity::Warning,
-                codes::TLS_SECRET_MISSING,
-                place,
-                message,
-                help,
-            ));
+            let (severity, code) = (Severity::Warning, codes::TLS_SECRET_MISSING);
+            let found = Diagnostic::at(severity, code, place, message, help);
+            diagnostics.push(found.missing(missing));
         }
     }
 }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use steelyard_model::bgp::{JoinedPassword, JoinedPeer, Password};
 use steelyard_model::service::Family;
-use steelyard_model::{BfdProfile, BgpPeer, Code, Diagnostic, NamespacedName, Pool, Severity};
+use steelyard_model::{
+    BfdProfile, BgpPeer, Code, Diagnostic, Missing, NamespacedName, Pool, Severity,
+};
 
 use super::Candidate;
 use crate::resolve::codes;
@@ -75,12 +77,15 @@ fn profile<'a>(
             Err(Box::new(ambiguous(&peer.object, &path, ("BFDProfile", name), several)))
         }
         Meant::Nothing => {
-            let help = match suggester.nearest(name, profiles.all()) {
+            let near = suggester.nearest(name, profiles.all());
+            let missing = Missing::named("BFDProfile", name).alike(near.is_some());
+            let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "add a BFDProfile of this name, or remove bfdProfile".to_owned(),
             };
             let what = format!("there is no BFDProfile named `{name}`");
-            Err(refusal(peer, codes::BFD_PROFILE_MISSING, "spec.bfdProfile", what, help))
+            let refusal = refusal(peer, codes::BFD_PROFILE_MISSING, "spec.bfdProfile", what, help);
+            Err(Box::new(refusal.missing(missing)))
         }
     }
 }
@@ -114,7 +119,9 @@ fn password(
         let what = format!("there is no Secret `{name}` in namespace {namespace}");
         let help = format!("add it, of type {BASIC_AUTH} with a key `{PASSWORD}`");
         let code = codes::PASSWORD_SECRET_MISSING;
-        let mut missing = refusal(peer, code, "spec.passwordSecret.name", what.clone(), help);
+        let missing = refusal(peer, code, "spec.passwordSecret.name", what.clone(), help);
+        let secret = Missing::named("Secret", name).within(namespace);
+        let mut missing = Box::new(missing.missing(secret));
         if namespace == own {
             return Err(missing);
         }

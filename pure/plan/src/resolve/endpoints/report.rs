@@ -158,12 +158,11 @@ fn not_run(service: &Service, workload: &Workload) -> Diagnostic {
 fn meant_label(backing: &Backing, service: &Service, suggester: &mut Suggester) -> Option<String> {
     let namespace = &service.id.namespace;
     service.selector.iter().find_map(|(key, value)| {
-        let pods = backing.pods.values(namespace, key);
-        let known: Vec<&str> = pods.chain(backing.workloads.values(namespace, key)).collect();
-        if known.contains(&value.as_str()) {
-            return None;
-        }
-        Some(format!("{key}: {}", suggester.nearest(value, known.into_iter())?))
+        let pods = || backing.pods.values(namespace, key);
+        let workloads = || backing.workloads.values(namespace, key);
+        // Of what the label has too, something else is wrong.
+        let near = suggester.nearest(value, pods().chain(workloads()))?;
+        (near != value).then(|| format!("{key}: {near}"))
     })
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steelyard_model::{
-    Backend, BackendRef, Diagnostic, Endpoint, EndpointState, NamespacedName, PortRef, Protocol,
-    Provenance, Refusal, RouteDraft, Service, ServicePort, ServiceType, Severity, TargetPort,
+    Backend, BackendRef, Diagnostic, Endpoint, EndpointState, Missing, NamespacedName, PortRef,
+    Protocol, Provenance, Refusal, RouteDraft, Service, ServicePort, ServiceType, Severity,
+    TargetPort,
 };
 
 use super::Class;
@@ -125,6 +126,7 @@ impl<'a> Join<'a> {
         };
         let service = self.backing.services.get(other);
         let is_name = service.is_some_and(|it| matches!(it.kind, ServiceType::ExternalName(_)));
+        let missing = Missing::named("Service", &other.name).within(&other.namespace);
         let (lacks, help) = match service {
             None => ("is not there".to_owned(), format!("add Service {other}, or name another")),
             Some(_) if is_name => (
@@ -139,7 +141,7 @@ impl<'a> Join<'a> {
                 ),
             },
         };
-        self.diagnostics.push(Diagnostic::at(
+        let mut found = Diagnostic::at(
             Severity::Error,
             codes::BACKEND_EXTERNAL_NAME,
             &field(&written.place, "name"),
@@ -148,14 +150,20 @@ impl<'a> Join<'a> {
                 written.service
             ),
             help,
-        ));
+        );
+        if service.is_none() {
+            found = found.missing(missing);
+        }
+        self.diagnostics.push(found);
         None
     }
 
     fn report_missing_service(&mut self, written: &BackendRef) {
         let NamespacedName { namespace, name } = &written.service;
         let names = self.backing.services_in(namespace).map(|(id, _)| &*id.name);
-        let help = match self.suggester.nearest(name, names) {
+        let near = self.suggester.nearest(name, names);
+        let missing = Missing::named("Service", name).within(namespace).alike(near.is_some());
+        let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => match self.namespace_with(name) {
                 Some(other) => format!(
@@ -165,13 +173,14 @@ impl<'a> Join<'a> {
                 None => format!("add the Service to namespace {namespace}, or name another"),
             },
         };
-        self.diagnostics.push(Diagnostic::at(
+        let found = Diagnostic::at(
             Severity::Error,
             codes::BACKEND_SERVICE_MISSING,
             &field(&written.place, "name"),
             format!("there is no Service `{name}` in namespace {namespace}: the route answers 503"),
             help,
-        ));
+        );
+        self.diagnostics.push(found.missing(missing));
     }
 
     /// The first namespace that has a Service `name`.

@@ -1,0 +1,1 @@
+check tests/golden/check/quiet-notes.in.yaml --severity error
