@@ -4,8 +4,9 @@ use anyhow::Result;
 
 use crate::{install, shell, tidy};
 
-/// Runs of the simulation of whole segments, when everything is tested.
-const SIMULATIONS: &str = "10000";
+/// Runs of the simulations, of whole segments and of gateways, when everything is tested.
+const SIMULATIONS: &[(&str, &str)] =
+    &[("STEELYARD_SIM_RUNS", "10000"), ("STEELYARD_HTTP_SIM_RUNS", "100000")];
 
 /// Runs everything; `fast` leaves out what needs privileges, peers or a browser.
 pub(crate) fn run(fast: bool) -> Result<()> {
@@ -25,7 +26,7 @@ pub(crate) fn run(fast: bool) -> Result<()> {
     }
     shell::run("cargo", &["build", "--locked"], &[])?;
     let everything = ["test", "--workspace", "--locked", "--no-fail-fast"];
-    shell::run("cargo", &everything, &[("STEELYARD_SIM_RUNS", SIMULATIONS)])?;
+    shell::run("cargo", &everything, SIMULATIONS)?;
     let deny = install::cargo_tool(install::CARGO_DENY)?;
     let check = ["check", "bans", "licenses", "sources"];
     shell::run(&deny.to_string_lossy(), &check, &[])

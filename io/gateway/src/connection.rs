@@ -56,7 +56,7 @@ struct Told {
 }
 
 /// How long a client that was answered for good may be silent, and how long it may go on sending.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(5);
 const LINGER_AT_END: Duration = Duration::from_secs(1);
 const LINGER_TOTAL: Duration = Duration::from_secs(30);
 
@@ -130,7 +130,8 @@ impl Connection {
             if started.is_none() {
                 blank += self.skip_empty_lines(MAX_BLANK - blank);
             }
-            if let Some(buffer) = &self.held {
+            // Half of an empty line is no beginning either.
+            if let Some(buffer) = self.held.as_ref().filter(|held| ***held != *b"\r") {
                 let at = *started.get_or_insert_with(Instant::now);
                 let worth = known == 0 || buffer.is_full() || may_be_complete(buffer, known);
                 known = buffer.filled;
@@ -186,7 +187,7 @@ impl Connection {
         let limits = Limits::from(&core.options().timeouts);
         let (held, scratch) = (self.held.take(), core.scratch.take());
         let terms = Terms::from(&request);
-        let exchange = Exchange::new(terms, limits, &self.out, request.body, held, scratch);
+        let exchange = Exchange::new(terms, limits, &self.out[..], request.body, held, scratch);
         let place = Place { core: &core, listener: &self.listener, timer: &mut self.timer };
         let mut dispatch = Dispatch {
             place,

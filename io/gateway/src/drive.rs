@@ -19,7 +19,7 @@ use crate::core::{Core, Listener};
 use crate::stream::{Timer, poll_read};
 
 /// A request and its response, over buffers of a core.
-pub(crate) type Exchange<'r> = steelyard_http::Exchange<'r, Buffer>;
+pub(crate) type Exchange<'r> = steelyard_http::Exchange<&'r [u8], Buffer>;
 
 /// Where an exchange takes place.
 pub(crate) struct Place<'a> {

@@ -179,6 +179,7 @@ impl From<&Request> for Terms {
             keep_alive: request.keep_alive,
             idempotent: request.is_idempotent,
             expects: request.expects,
+            has_body: request.has_body,
         }
     }
 }

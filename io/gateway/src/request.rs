@@ -3,7 +3,9 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use steelyard_http::{Asked, Body, Hop, Reject, RequestHead, Slots, Spelling, release, wants_html};
+use steelyard_http::{
+    Asked, Body, Framing, Hop, Reject, RequestHead, Slots, Spelling, release, wants_html,
+};
 use steelyard_model::ForwardedPath;
 
 use crate::access_log::Note;
@@ -24,6 +26,7 @@ pub(crate) struct Request {
     pub(crate) is_idempotent: bool,
     /// The endpoint is asked for a 100 before the body.
     pub(crate) expects: bool,
+    pub(crate) has_body: bool,
     /// The client is a browser: error pages are for people.
     pub(crate) wants_html: bool,
     pub(crate) body: Body,
@@ -131,6 +134,7 @@ impl Request {
             keep_alive: head.keep_alive,
             is_idempotent: head.is_idempotent(),
             expects: !head.is_http10 && head.header("expect").is_some(),
+            has_body: head.framing != Framing::None,
             wants_html: wants_html(head.accept),
             body: Body::new(head.framing),
             bytes_in: 0,

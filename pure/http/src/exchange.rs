@@ -30,9 +30,9 @@ pub use passage::{Held, release};
 pub use reuse::{Clean, Reuse, Seen};
 
 /// One request and its response, over one attempt or several.
-pub struct Exchange<'r, B> {
+pub struct Exchange<O, B> {
     terms: Terms,
-    upload: Upload<'r, B>,
+    upload: Upload<O, B>,
     download: Download<B>,
     reuse: Reuse,
     waits: Waits,
@@ -54,6 +54,8 @@ pub struct Terms {
     pub idempotent: bool,
     /// The endpoint is asked for a 100 (RFC 9110 §10.1.1).
     pub expects: bool,
+    /// It has a body: some clients send an empty line behind it (RFC 9112 §2.2).
+    pub has_body: bool,
 }
 
 /// Why an attempt failed.
@@ -118,13 +120,13 @@ pub enum After {
     Reset,
 }
 
-impl<'r, B: Held> Exchange<'r, B> {
+impl<O: AsRef<[u8]>, B: Held> Exchange<O, B> {
     /// `opening` is the head for the endpoint with what had come of the body, which `body` has
     /// followed; `held` is what the client sent beyond that. `scratch` is memory.
     pub fn new(
         terms: Terms,
         limits: Limits,
-        opening: &'r [u8],
+        opening: O,
         body: Body,
         held: Option<B>,
         scratch: Vec<u8>,
@@ -362,14 +364,14 @@ impl<'r, B: Held> Exchange<'r, B> {
         match self.download.persistence {
             _ if !self.upload.is_read() => After::Linger,
             Persistence::Implied | Persistence::KeepAlive => After::Next,
-            // It knows that nothing follows, and sends nothing more.
-            Persistence::Close if !self.terms.keep_alive => self.unless_held(),
+            Persistence::Close if self.is_silent() => After::Close,
             Persistence::Close => After::Linger,
         }
     }
 
-    fn unless_held(&self) -> After {
-        if self.upload.reads() { After::Close } else { After::Linger }
+    /// Whether the client said itself that nothing follows, and nothing can.
+    fn is_silent(&self) -> bool {
+        !self.terms.keep_alive && !self.terms.has_body && self.upload.reads()
     }
 
     fn failure(&self, why: Break) -> Verdict {

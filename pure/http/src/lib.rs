@@ -28,6 +28,8 @@ pub mod table;
 pub mod upgrade;
 
 #[cfg(test)]
+mod sim;
+#[cfg(test)]
 mod testing;
 
 pub use blame::blame;

@@ -55,6 +55,12 @@ enum Response {
 }
 
 impl<S> Clean<S> {
+    /// For tests, to see that a connection that is not clean is noticed.
+    #[cfg(test)]
+    pub(crate) fn forged(connection: S) -> Self {
+        Self(connection)
+    }
+
     /// The connection, to look at.
     pub fn get(&self) -> &S {
         &self.0

@@ -6,9 +6,9 @@ use crate::body::Body;
 use crate::chunked::BadChunk;
 
 /// A request on its way.
-pub(super) struct Upload<'r, B> {
+pub(super) struct Upload<O, B> {
     /// The rewritten head, with what had come of the body.
-    opening: &'r [u8],
+    opening: O,
     body: Body,
     /// Whether the opening is all of it.
     at_hand: bool,
@@ -25,8 +25,8 @@ pub(super) struct Upload<'r, B> {
     pub(super) count: u64,
 }
 
-impl<'r, B: Held> Upload<'r, B> {
-    pub(super) fn new(opening: &'r [u8], body: Body, slot: Option<B>) -> Self {
+impl<O: AsRef<[u8]>, B: Held> Upload<O, B> {
+    pub(super) fn new(opening: O, body: Body, slot: Option<B>) -> Self {
         Self {
             opening,
             body,
@@ -43,7 +43,7 @@ impl<'r, B: Held> Upload<'r, B> {
     /// A new attempt, on a connection nothing was written to.
     pub(super) fn begin(&mut self, reuse: &mut Reuse) {
         (self.sent, self.begun, self.refused) = (0, false, false);
-        reuse.see(Seen::Owed(self.opening.len()));
+        reuse.see(Seen::Owed(self.opening.as_ref().len()));
         if self.at_hand {
             reuse.see(Seen::RequestEnds);
         }
@@ -55,13 +55,13 @@ impl<'r, B: Held> Upload<'r, B> {
             return [b""; 3];
         }
         let [piece, closing] = self.passage.slices(self.slot.as_deref());
-        [&self.opening[self.sent..], piece, closing]
+        [&self.opening.as_ref()[self.sent..], piece, closing]
     }
 
     pub(super) fn wrote(&mut self, count: usize, reuse: &mut Reuse) {
         self.begun |= count > 0;
         reuse.see(Seen::Wrote(count));
-        let first = count.min(self.opening.len() - self.sent);
+        let first = count.min(self.opening.as_ref().len() - self.sent);
         self.sent += first;
         self.passage.wrote(count - first);
         if !self.is_busy() {
@@ -80,7 +80,7 @@ impl<'r, B: Held> Upload<'r, B> {
 
     /// Whether something is to be written.
     pub(super) fn is_busy(&self) -> bool {
-        !self.refused && (self.sent < self.opening.len() || self.passage.len() > 0)
+        !self.refused && (self.sent < self.opening.as_ref().len() || self.passage.len() > 0)
     }
 
     /// Whether bytes from the client can be taken: the next piece, or what lies beyond.
