@@ -11,6 +11,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
+use steelyard_host::places::Places;
 
 use crate::access::{Access, Refusal};
 use crate::view::RESOURCES;
@@ -37,8 +38,8 @@ const SECURITY: [(&str, &str); 6] = [
 ];
 
 /// Everything that is answered.
-pub(crate) fn router(published: Arc<Published>, access: Access) -> Router {
-    let streams = stream::Streams::new(published.clone());
+pub(crate) fn router(published: Arc<Published>, access: Access, places: Places) -> Router {
+    let streams = stream::Streams::new(published.clone(), places);
     Router::new()
         .route("/api/v1/{resource}", get(resource))
         .route("/api/v1/rebalance", post(rebalance))

@@ -10,10 +10,11 @@
 //! - On loopback a page of another site cannot read it: no CORS, and the Host header must name
 //!   this machine (DNS rebinding).
 //! - It runs in a thread of its own, and connections, streams and waiting are bounded: a slow or
-//!   hostile reader costs others nothing.
+//!   hostile reader costs others nothing, and who is connected and asks nothing makes room.
 
 mod access;
 mod api;
+mod guests;
 mod lazy;
 mod page;
 mod server;
@@ -24,6 +25,8 @@ mod view;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use steelyard_host::places::Places;
 
 pub use crate::lazy::Lazy;
 pub use crate::server::{Admin, serve};
@@ -40,7 +43,12 @@ pub struct AdminOptions {
     /// A file whose content (without surrounding white space) is the token. With it, the API
     /// wants `Authorization: Bearer TOKEN`, also on loopback.
     pub token_file: Option<PathBuf>,
+    /// Places for connections.
+    pub places: Places,
 }
+
+/// Connections at a time, unless told otherwise.
+const MAX_CONNECTIONS: usize = 256;
 
 /// Where it listens unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr =
@@ -48,7 +56,7 @@ pub const DEFAULT_LISTEN: SocketAddr =
 
 impl Default for AdminOptions {
     fn default() -> Self {
-        Self { listen: DEFAULT_LISTEN, token_file: None }
+        Self { listen: DEFAULT_LISTEN, token_file: None, places: Places::new(MAX_CONNECTIONS) }
     }
 }
 

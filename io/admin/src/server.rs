@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
+use steelyard_host::places::{Place, Places};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use crate::access::Access;
+use crate::guests::{Guest, Guests};
 use crate::{AdminOptions, Published, StartError, api};
 
-/// Connections at a time, at most; more wait in the kernel.
-const MAX_CONNECTIONS: usize = 256;
 /// A connection without a complete request head for this long is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// A reader that takes nothing for this long is dropped.
@@ -46,12 +47,13 @@ pub fn serve(options: &AdminOptions, published: Arc<Published>) -> Result<Admin,
         .enable_all()
         .build()
         .map_err(StartError::Thread)?;
-    let router = api::router(published, access);
+    let places = options.places.clone();
+    let router = api::router(published, access, places.clone());
     let (stop, stopped) = oneshot::channel::<()>();
     let work = move || {
         runtime.block_on(async {
             tokio::select! {
-                () = accept(listener, router) => {}
+                () = accept(listener, router, places) => {}
                 _ = stopped => {}
             }
         });
@@ -84,14 +86,24 @@ fn listen(address: SocketAddr) -> std::io::Result<(StdListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-async fn accept(listener: StdListener, router: Router) {
+async fn accept(listener: StdListener, router: Router, places: Places) {
     let listener = TcpListener::from_std(listener).expect("a non-blocking listener can be polled");
-    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let guests = Guests::default();
     loop {
-        let permit = free.clone().acquire_owned().await.expect("the semaphore is never closed");
         match listener.accept().await {
-            Ok((stream, _)) => drop(tokio::spawn(converse(stream, router.clone(), permit))),
+            Ok((stream, _)) => {
+                let place = match places.take_now() {
+                    Some(place) => place,
+                    None => {
+                        guests.make_room();
+                        places.take().await
+                    }
+                };
+                tokio::spawn(converse(stream, router.clone(), guests.come(), place));
+            }
             Err(error) => {
+                places.note_failure();
+                guests.make_room();
                 tracing::debug!(%error, "accepting an admin connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
@@ -99,16 +111,21 @@ async fn accept(listener: StdListener, router: Router) {
     }
 }
 
-async fn converse(stream: TcpStream, router: Router, _permit: OwnedSemaphorePermit) {
+async fn converse(stream: TcpStream, router: Router, guest: Guest, _place: Place) {
     let socket = SockRef::from(&stream);
     if let Err(error) = socket.set_tcp_user_timeout(Some(STUCK_TIMEOUT)) {
         tracing::debug!(%error, "bounding how long a reader may be stuck");
     }
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|request| guest.serve(router.call(request)));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
-        .await;
+        .serve_connection(TokioIo::new(stream), service);
+    let served = tokio::select! {
+        served = served => served,
+        () = guest.asked_to_leave() => return,
+    };
     if let Err(error) = served {
         tracing::debug!(%error, "an admin connection ended");
     }

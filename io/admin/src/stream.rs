@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use serde_json::json;
+use steelyard_host::places::Places;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::{Published, View, api};
@@ -29,6 +30,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 pub(crate) struct Streams {
     published: Arc<Published>,
     free: Arc<Semaphore>,
+    places: Places,
 }
 
 struct Reader {
@@ -37,13 +39,20 @@ struct Reader {
 }
 
 impl Streams {
-    pub(crate) fn new(published: Arc<Published>) -> Self {
-        Self { published, free: Arc::new(Semaphore::new(MAX_STREAMS)) }
+    pub(crate) fn new(published: Arc<Published>, places: Places) -> Self {
+        Self { published, free: Arc::new(Semaphore::new(MAX_STREAMS)), places }
+    }
+
+    /// They never make room, so half of the places are not for them.
+    fn take(&self) -> Option<OwnedSemaphorePermit> {
+        let open = MAX_STREAMS - self.free.available_permits();
+        let is_free = open < self.places.limit().div_ceil(2);
+        is_free.then(|| self.free.clone().try_acquire_owned().ok()).flatten()
     }
 }
 
 pub(crate) async fn stream(State(streams): State<Streams>) -> Response {
-    let Ok(permit) = streams.free.clone().try_acquire_owned() else {
+    let Some(permit) = streams.take() else {
         let message = "too many streams are open; close a page";
         return api::refuse("/api", StatusCode::SERVICE_UNAVAILABLE, message);
     };

@@ -34,7 +34,8 @@ impl Served {
     fn new(listen: &str, token: Option<&TokenFile>) -> Self {
         let published = Published::new(Arc::new(|| "up 1\n".to_owned()), Arc::new(|| true));
         let token_file = token.map(|file| file.0.clone());
-        let options = AdminOptions { listen: listen.parse().unwrap(), token_file };
+        let options =
+            AdminOptions { listen: listen.parse().unwrap(), token_file, ..AdminOptions::default() };
         let admin = serve(&options, published.clone()).unwrap();
         Self { admin, published }
     }
@@ -395,7 +396,8 @@ fn stopping_closes_everything_at_once() {
 fn what_keeps_it_from_starting_is_said() {
     let published = Published::new(Arc::new(String::new), Arc::new(|| false));
     let start = |listen: SocketAddr, token_file: Option<PathBuf>| {
-        serve(&AdminOptions { listen, token_file }, published.clone()).unwrap_err()
+        serve(&AdminOptions { listen, token_file, ..AdminOptions::default() }, published.clone())
+            .unwrap_err()
     };
     let served = Served::loopback();
     let taken = start(served.address(), None);

@@ -6,6 +6,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use steelyard_host::places::Places;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::desired::Desired;
@@ -34,6 +35,10 @@ pub struct ForwardOptions {
     pub privileged: bool,
     /// Where what must outlive the process is kept.
     pub state_dir: PathBuf,
+    /// Places for TCP connections that are carried in this process, of two descriptors each.
+    pub flows: Places,
+    /// Places for clients of UDP ports that are, of one each.
+    pub sessions: Places,
 }
 
 /// Why a forwarder does not start. Missing tools and privileges are no reason: it then does what
@@ -101,6 +106,8 @@ impl Default for ForwardOptions {
             shared: false,
             privileged: true,
             state_dir: PathBuf::from("/var/lib/steelyard"),
+            flows: Places::default(),
+            sessions: Places::default(),
         }
     }
 }

@@ -65,7 +65,7 @@ impl Owner {
             no_sysctl: None,
             passing: Passing::default(),
             intake: Intake::default(),
-            proxies: Proxies::default(),
+            proxies: Proxies::new(options.flows.clone(), options.sessions.clone()),
             answering: BTreeMap::new(),
             lock: None,
             desired: Desired::default(),

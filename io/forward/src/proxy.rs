@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use socket2::{Domain, SockRef, Socket, Type};
+use steelyard_host::places::Places;
 use steelyard_model::Protocol;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinHandle;
@@ -23,8 +24,16 @@ mod udp;
 #[derive(Debug, Default)]
 pub(crate) struct Proxies {
     open: BTreeMap<VipPort, Proxy>,
+    places: Room,
     /// Closed, but with connections that go on: their packets must still be let in.
     lingering: Vec<(VipPort, Arc<Rotation>)>,
+}
+
+/// Places for TCP connections, and for clients of UDP ports.
+#[derive(Clone, Debug, Default)]
+struct Room {
+    flows: Places,
+    sessions: Places,
 }
 
 #[derive(Debug)]
@@ -62,6 +71,12 @@ pub(crate) enum At {
 const BACKLOG: i32 = 4096;
 
 impl Proxies {
+    /// None yet; connections take these places.
+    pub(crate) fn new(flows: Places, sessions: Places) -> Self {
+        let (open, lingering) = Default::default();
+        Self { open, lingering, places: Room { flows, sessions } }
+    }
+
     /// Carries `key` to `endpoints` and returns where it listens.
     pub(crate) fn carry(
         &mut self,
@@ -78,7 +93,7 @@ impl Proxies {
         }
         let rotation = Arc::new(Rotation::default());
         rotation.set(endpoints);
-        let proxy = Proxy::start(key, at, rotation)?;
+        let proxy = Proxy::start(key, at, rotation, self.places.clone())?;
         let reached = proxy.reached(key);
         self.open.insert(key, proxy);
         Ok(reached)
@@ -132,18 +147,18 @@ impl Drop for Proxies {
 }
 
 impl Proxy {
-    fn start(key: VipPort, at: At, rotation: Arc<Rotation>) -> io::Result<Self> {
+    fn start(key: VipPort, at: At, rotation: Arc<Rotation>, room: Room) -> io::Result<Self> {
         let socket = open(key, at)?;
         let listen = socket.local_addr()?.as_socket().expect("it was bound to an IP address");
         let shared = Arc::clone(&rotation);
         let task = match key.protocol {
             Protocol::Udp => {
                 let socket = UdpSocket::from_std(socket.into())?;
-                tokio::spawn(udp::run(socket, shared))
+                tokio::spawn(udp::run(socket, shared, room.sessions))
             }
             _ => {
                 let listener = TcpListener::from_std(socket.into())?;
-                tokio::spawn(tcp::run(listener, shared))
+                tokio::spawn(tcp::run(listener, shared, room.flows))
             }
         };
         Ok(Self { at, listen, rotation, task })

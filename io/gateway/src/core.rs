@@ -107,12 +107,14 @@ impl Core {
     pub(crate) fn new(shared: Arc<Shared>, log: Option<LogBuffer>) -> Rc<Self> {
         let version = shared.version.load(Ordering::Acquire);
         let live = Live::new(version, shared.config.load_full());
+        let kept = shared.options.kept.clone();
+        let upstreams = Upstreams::new(shared.options.workers, kept);
         Rc::new(Self {
             shared,
             heads: BufferPool::new(HEAD_BUFFER, 64),
             bulk: BufferPool::new(BULK_BUFFER, 16),
             scratch: Cell::default(),
-            upstreams: Upstreams::default(),
+            upstreams,
             kept: Kept::default(),
             counters: Counters::default(),
             log,
@@ -176,6 +178,11 @@ impl Core {
         }
         *last = Some(now);
         Some(std::mem::take(times))
+    }
+
+    /// Ends connections that wait for a request, the longest first, so that others get a place.
+    pub(crate) fn make_room(&self) {
+        self.connections.borrow().retire_longest();
     }
 
     /// Once a second. Returns how many bytes of buffers were given up.

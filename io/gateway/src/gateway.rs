@@ -51,7 +51,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 
 impl Gateway {
     /// Starts the workers. Nothing listens and nothing is routed yet.
-    pub fn start(options: GatewayOptions) -> Result<Self, StartError> {
+    pub fn start(mut options: GatewayOptions) -> Result<Self, StartError> {
         let count = match options.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
@@ -64,6 +64,7 @@ impl Gateway {
             None => None,
         };
         let format = options.access_log.as_ref().map(|log| log.format).unwrap_or_default();
+        options.workers = count;
         let shared = Shared::new(options);
         let requests = Arc::<AtomicU64>::default();
         let log = || {

@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
+
+use steelyard_host::places::Places;
 
 /// Settings for the life of a [`crate::Gateway`]. The default is right for users.
 #[derive(Clone, Debug)]
@@ -19,6 +23,10 @@ pub struct GatewayOptions {
     /// Entry points that forward empty and dot segments of paths as they came: Traefik's
     /// `http.sanitizePath: false`.
     pub unresolved_paths: BTreeSet<String>,
+    /// Places for clients' connections. Each may need a descriptor more, for one to an endpoint.
+    pub places: Places,
+    /// Connections to endpoints that are kept for the next request, at most.
+    pub kept: Arc<AtomicUsize>,
     /// What `X-Forwarded-Server` says: the host's name.
     pub server_name: String,
     /// Called when much memory has become free that was needed for a burst; on a thread where it
@@ -107,6 +115,8 @@ impl Default for GatewayOptions {
             access_log: None,
             timeouts: Timeouts::default(),
             unresolved_paths: BTreeSet::new(),
+            places: Places::default(),
+            kept: Arc::new(AtomicUsize::new(usize::MAX)),
             server_name: "steelyard".into(),
             return_memory: || {},
         }

@@ -1,11 +1,12 @@
 //! Connections to endpoints: idle ones are kept per core and address, and checked when taken.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use steelyard_http::Clean;
@@ -25,11 +26,23 @@ pub(crate) struct Upstream {
     /// The address as text, for logs.
     pub(crate) label: Arc<str>,
     idle: RefCell<Vec<Idle>>,
+    kept: Rc<Kept>,
 }
 
+/// How many connections one core keeps, to all addresses.
+struct Kept {
+    now: Cell<usize>,
+    /// How many all cores may keep, and how many cores there are.
+    most: Arc<AtomicUsize>,
+    cores: usize,
+}
+
+/// One connection that is kept.
+struct Counted(Rc<Kept>);
+
 /// All upstreams of one core, and the names looked up.
-#[derive(Default)]
 pub(crate) struct Upstreams {
+    kept: Rc<Kept>,
     by_address: RefCell<HashMap<SocketAddr, Rc<Upstream>>>,
     names: RefCell<HashMap<(Arc<str>, u16), Resolved>>,
 }
@@ -37,6 +50,26 @@ pub(crate) struct Upstreams {
 struct Idle {
     connection: Clean<TcpStream>,
     since: Instant,
+    _counted: Counted,
+}
+
+impl Kept {
+    fn is_full(&self) -> bool {
+        self.now.get() >= self.most.load(Ordering::Relaxed) / self.cores.max(1)
+    }
+}
+
+impl Counted {
+    fn new(kept: &Rc<Kept>) -> Self {
+        kept.now.set(kept.now.get() + 1);
+        Self(kept.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.now.set(self.0.now.get() - 1);
+    }
 }
 
 struct Resolved {
@@ -58,8 +91,8 @@ impl Upstream {
     /// Keeps a connection for later. What an exchange left unclean cannot be given back.
     pub(crate) fn give_back(&self, connection: Clean<TcpStream>, now: Instant) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < MAX_IDLE {
-            idle.push(Idle { connection, since: now });
+        if idle.len() < MAX_IDLE && !self.kept.is_full() {
+            idle.push(Idle { connection, since: now, _counted: Counted::new(&self.kept) });
         }
     }
 
@@ -84,11 +117,18 @@ fn is_alive(stream: &TcpStream) -> bool {
 }
 
 impl Upstreams {
+    /// None yet. Of `cores`, all together keep at most `most` connections.
+    pub(crate) fn new(cores: usize, most: Arc<AtomicUsize>) -> Self {
+        let kept = Rc::new(Kept { now: Cell::new(0), most, cores });
+        Self { kept, by_address: RefCell::default(), names: RefCell::default() }
+    }
+
     pub(crate) fn at(&self, address: SocketAddr) -> Rc<Upstream> {
         let mut by_address = self.by_address.borrow_mut();
         let upstream = by_address.entry(address).or_insert_with(|| {
             let label = address.to_string().into();
-            Rc::new(Upstream { address, label, idle: RefCell::default() })
+            let kept = self.kept.clone();
+            Rc::new(Upstream { address, label, idle: RefCell::default(), kept })
         });
         upstream.clone()
     }

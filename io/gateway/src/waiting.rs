@@ -8,6 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Waker};
+use std::time::Instant;
 
 use crate::core::Listener;
 
@@ -15,6 +16,8 @@ use crate::core::Listener;
 #[derive(Default)]
 pub(crate) struct Waiting {
     is_idle: Cell<bool>,
+    /// When it last began to wait.
+    since: Cell<Option<Instant>>,
     is_retired: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
@@ -36,7 +39,9 @@ impl Waiting {
     /// nobody says so later.
     pub(crate) fn wait(&self, cx: &Context<'_>, retire: bool) -> bool {
         self.is_retired.set(self.is_retired.get() || retire);
-        self.is_idle.set(true);
+        if !self.is_idle.replace(true) {
+            self.since.set(Some(Instant::now()));
+        }
         let mut waker = self.waker.borrow_mut();
         if waker.as_ref().is_none_or(|known| !known.will_wake(cx.waker())) {
             *waker = Some(cx.waker().clone());
@@ -60,7 +65,22 @@ impl Waiting {
     }
 }
 
+/// Of those who wait, this part makes room at a time.
+const PART: usize = 16;
+
 impl Registry {
+    /// Ends connections that have waited longest for a request: a part of them, so that the next
+    /// who needs a place need not look for one.
+    pub(crate) fn retire_longest(&self) {
+        let waiting = self.entries.iter().flatten().map(|(waiting, _)| waiting);
+        let mut idle: Vec<&Rc<Waiting>> =
+            waiting.filter(|it| it.is_idle.get() && !it.is_retired.get()).collect();
+        let Some(last) = idle.len().checked_sub(1) else { return };
+        let count = last / PART;
+        idle.select_nth_unstable_by_key(count, |it| it.since.get());
+        idle[..=count].iter().for_each(|it| it.retire());
+    }
+
     /// A place for a connection.
     pub(crate) fn insert(&mut self, waiting: Rc<Waiting>, listener: Rc<Listener>) -> usize {
         let entry = Some((waiting, listener));

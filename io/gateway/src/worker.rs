@@ -11,6 +11,7 @@ use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use steelyard_host::places::Place;
 use steelyard_http::Spelling;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
@@ -30,6 +31,9 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// Bytes of buffers given up at once that are worth telling the system.
 const WORTH_RETURNING: usize = 1024 * 1024;
+
+/// Those who are asked to make room have left after this long, mostly.
+const ROOM: Duration = Duration::from_millis(200);
 
 /// What a worker can be told. `Sender`s are answered when it is done.
 pub(crate) enum Command {
@@ -137,7 +141,10 @@ async fn close(core: &Rc<Core>, (state, socket, accepting): Accepting) {
     accepting.abort();
     let _ = accepting.await;
     while let Some(Ok((stream, peer))) = accept_now(&socket) {
-        take_in(core, &state, stream, peer);
+        // Without a place they are reset, as they would have been.
+        if let Some(place) = core.options().places.take_now() {
+            take_in(core, &state, stream, peer, place);
+        }
     }
 }
 
@@ -152,36 +159,63 @@ fn accept_now(socket: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)
 async fn accept_all(core: Rc<Core>, listener: Rc<Listener>, socket: Rc<TcpListener>) {
     loop {
         match socket.accept().await {
-            Ok((stream, peer)) => take_in(&core, &listener, stream, peer),
+            Ok((stream, peer)) => {
+                let place = place(&core).await;
+                take_in(&core, &listener, stream, peer, place);
+            }
             // The client was faster to leave; anything else (no file descriptors) needs a pause.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tracing::warn!(%error, address = listener.address, "cannot accept connections");
+                core.options().places.note_failure();
+                tracing::debug!(%error, address = listener.address, "cannot accept connections");
+                core.make_room();
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
     }
 }
 
-fn take_in(core: &Rc<Core>, listener: &Rc<Listener>, stream: TcpStream, peer: SocketAddr) {
+/// A place for one more client. Those who have waited longest for their next request make room;
+/// where all are busy, who is new waits.
+async fn place(core: &Core) -> Place {
+    let places = &core.options().places;
+    if let Some(place) = places.take_now() {
+        return place;
+    }
+    loop {
+        core.make_room();
+        if let Ok(place) = tokio::time::timeout(ROOM, places.take()).await {
+            return place;
+        }
+    }
+}
+
+fn take_in(
+    core: &Rc<Core>,
+    listener: &Rc<Listener>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+) {
     let waiting = Rc::new(Waiting::default());
     let slot = core.connections.borrow_mut().insert(waiting.clone(), listener.clone());
     listener.open.set(listener.open.get() + 1);
     let connection = Connection::new(core.clone(), listener.clone(), stream, peer, waiting);
-    let place = Place { core: core.clone(), slot };
+    let slot = Slot { core: core.clone(), slot, _place: place };
     spawn_local(async move {
-        let _place = place;
+        let _slot = slot;
         connection.serve().await;
     });
 }
 
 /// A connection's place in the registry, given up however it ends.
-struct Place {
+struct Slot {
     core: Rc<Core>,
     slot: usize,
+    _place: Place,
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.core.connections.borrow_mut().remove(self.slot);
     }
@@ -194,6 +228,9 @@ async fn keep_house(core: Rc<Core>) {
         ticks.tick().await;
         let freed = core.prune(Instant::now());
         core.flush_log();
+        if core.options().places.waiting() > 0 {
+            core.make_room(); // for who waits on another core
+        }
         let burst_is_over = core.connections.borrow_mut().burst_is_over();
         if burst_is_over || freed >= WORTH_RETURNING {
             // That takes milliseconds, which requests need not wait for.

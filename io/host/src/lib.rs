@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod conntrack;
 pub mod datagram;
+pub mod descriptors;
 pub mod links;
 pub mod memory;
 mod netlink;
@@ -14,6 +15,7 @@ pub mod nft;
 pub mod nft_set;
 pub mod nft_watch;
 pub mod packet;
+pub mod places;
 pub mod random;
 pub mod rule;
 mod socket;

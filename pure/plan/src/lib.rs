@@ -21,6 +21,7 @@ mod routes;
 mod rows;
 mod scene;
 mod sha256;
+mod shares;
 pub mod statuses;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub use rows::{
     AdvertisedRow, AnnouncementRow, BackendRow, BgpRow, FilterRow, Layer2Row, PeerRow, Protocol,
     RouteKind, RouteRow, ServiceRow, TlsRow,
 };
+pub use shares::Shares;
 pub use steelyard_ipam::{Absent, Event, EventKind, Exclusion, PoolUsage};
 
 /// What is known on this node beyond the manifests.

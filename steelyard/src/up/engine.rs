@@ -332,6 +332,7 @@ impl Engine {
         let Some(current) = self.current.clone() else { return };
         self.ask_names(&current.plan);
         self.follow_keys();
+        self.count_descriptors(&current);
         let is_due = self.due.is_some_and(|due| due <= Instant::now());
         if self.follow_lock() || is_due {
             // Only the start fails for want of the lock.
@@ -340,6 +341,24 @@ impl Engine {
         if self.next_repair <= Instant::now() {
             self.repair().await;
         }
+    }
+
+    /// Says once that a part has no place for more connections, and once that it has again.
+    fn count_descriptors(&mut self, current: &Current) {
+        let Applied { listeners, forwarded, .. } = &current.applied;
+        let workers = self.settings.serve.workers.map_or_else(cores, usize::from);
+        if !self.parts.descriptors.look(listeners.len() * workers + forwarded.ports.len()) {
+            return;
+        }
+        for crowded in self.parts.descriptors.crowded() {
+            let message = crowded.to_string();
+            self.history.note(false, "ConnectionsCrowded", "Node/descriptors", &message);
+        }
+        if self.parts.descriptors.crowded().is_empty() {
+            let message = "connections have places again";
+            self.history.note(true, "ConnectionsFit", "Node/descriptors", message);
+        }
+        self.publish();
     }
 
     async fn repair(&mut self) {
@@ -505,6 +524,10 @@ impl Engine {
     pub(crate) async fn stop(self, drain: Duration, again: impl Future<Output = ()>) {
         self.parts.stop(drain, again).await;
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// What came of a Service.

@@ -4,6 +4,7 @@
 
 mod apply;
 mod binds;
+mod descriptors;
 mod engine;
 mod history;
 mod live;

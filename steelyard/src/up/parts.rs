@@ -16,6 +16,7 @@ use steelyard_speaker::{
 };
 use tokio::sync::{broadcast, watch};
 
+use super::descriptors::{Descriptors, Rooms};
 use super::{Conflict, Settings};
 
 /// How long those are served that have not heard of a handover: well over the time that a client
@@ -42,17 +43,21 @@ pub(super) struct Parts {
     own: Vec<IpAddr>,
     pub(super) published: Arc<Published>,
     pub(super) admin: Admin,
+    pub(super) descriptors: Descriptors,
 }
 
 impl Parts {
     /// Starts them, least dangerous first.
     pub(super) async fn start(settings: &Settings) -> Result<Self> {
-        let gateway = Arc::new(Gateway::start(gateway_options(settings))?);
+        let mut descriptors = Descriptors::start();
+        let rooms = descriptors.rooms.clone();
+        let gateway = Arc::new(Gateway::start(gateway_options(settings, &rooms))?);
         let (speaks, counted) = (Arc::new(OnceLock::<Weak<Speaker>>::new()), gateway.clone());
         let (counts, spreads) = (speaks.clone(), speaks.clone());
         let metrics = Arc::new(move || {
             let speaker = counts.get().and_then(Weak::upgrade);
-            counted.metrics() + &speaker.map_or_else(String::new, |speaker| speaker.metrics())
+            let own = counted.metrics() + &rooms.metrics();
+            own + &speaker.map_or_else(String::new, |speaker| speaker.metrics())
         });
         let shares = settings.sharing.is_some();
         let rebalance = Arc::new(move || {
@@ -60,8 +65,8 @@ impl Parts {
             speaker.inspect(|speaker| speaker.rebalance()).is_some()
         });
         let published = Published::new(metrics, rebalance);
-        let admin = admin(settings, &published)?;
-        let forwarder = Forwarder::start(forward_options(settings)).await?;
+        let admin = admin(settings, &published, &descriptors.rooms)?;
+        let forwarder = Forwarder::start(forward_options(settings, &descriptors.rooms)).await?;
         for change in forwarder.changes() {
             tracing::info!("set on this host: {change}");
         }
@@ -91,6 +96,7 @@ impl Parts {
             .inspect_err(|error| tracing::warn!(%error, "changes of addresses are noticed late"))
             .ok();
         let (own, stirred) = (Vec::new(), forwarder.stirred());
+        descriptors.measure();
         let mut parts = Self {
             gateway,
             forwarder,
@@ -103,6 +109,7 @@ impl Parts {
             own,
             published,
             admin,
+            descriptors,
         };
         parts.look();
         Ok(parts)
@@ -250,10 +257,15 @@ async fn undo(forwarder: Forwarder) {
     }
 }
 
-fn admin(settings: &Settings, published: &Arc<Published>) -> Result<Admin, StartError> {
+fn admin(
+    settings: &Settings,
+    published: &Arc<Published>,
+    rooms: &Rooms,
+) -> Result<Admin, StartError> {
     let mut options = AdminOptions {
         listen: settings.serve.admin,
         token_file: settings.serve.admin_token_file.clone(),
+        places: rooms.admin.clone(),
     };
     let mut admin = steelyard_admin::serve(&options, published.clone());
     if settings.is_demo && matches!(admin, Err(StartError::Bind { .. })) {
@@ -285,7 +297,7 @@ fn speaker(
     Speaker::start(options).context("cannot answer for addresses")
 }
 
-fn gateway_options(settings: &Settings) -> GatewayOptions {
+fn gateway_options(settings: &Settings, rooms: &Rooms) -> GatewayOptions {
     let fixed = &settings.world.fixed;
     let access_log = fixed.access_log().then(|| AccessLog {
         path: fixed.access_log_path().map(Into::into),
@@ -296,19 +308,23 @@ fn gateway_options(settings: &Settings) -> GatewayOptions {
         error_details: settings.serve.error_details,
         access_log,
         unresolved_paths: fixed.unresolved_paths(),
+        places: rooms.gateway.clone(),
+        kept: rooms.kept.clone(),
         server_name: crate::load::node_name(&settings.world),
         return_memory: steelyard_host::memory::give_back,
         ..GatewayOptions::default()
     }
 }
 
-fn forward_options(settings: &Settings) -> ForwardOptions {
+fn forward_options(settings: &Settings, rooms: &Rooms) -> ForwardOptions {
     ForwardOptions {
         fwmark: settings.fwmark,
         ip_forward: settings.ip_forward,
         shared: settings.sharing.is_some(),
         privileged: settings.privileges.is_full(),
         state_dir: settings.state_dir.clone(),
+        flows: rooms.flows.clone(),
+        sessions: rooms.sessions.clone(),
         ..ForwardOptions::default()
     }
 }

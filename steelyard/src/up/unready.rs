@@ -9,6 +9,7 @@ use steelyard_manifest::codes;
 use steelyard_model::{Diagnostic, NamespacedName};
 use steelyard_plan::Plan;
 
+use super::descriptors::Crowded;
 use super::standing::Standing;
 
 /// One reason.
@@ -22,6 +23,8 @@ pub(super) enum Unready {
     Unread(String),
     /// So many more places cannot be read.
     MoreUnread(usize),
+    /// Connections to a part get no place.
+    Crowded(Crowded),
     /// An entry point has no listener where it should.
     NotListening {
         /// Its name.
@@ -53,6 +56,7 @@ impl fmt::Display for Unready {
             Self::EditWaits => f.write_str("an edit waits: the lock file cannot be written"),
             Self::LockNotFollowed(why) | Self::Unread(why) => f.write_str(why),
             Self::MoreUnread(count) => write!(f, "{count} more places cannot be read"),
+            Self::Crowded(crowded) => crowded.fmt(f),
             Self::NotListening { entry_point, address, error } => {
                 write!(f, "{entry_point} cannot listen on {address}: {error}")
             }

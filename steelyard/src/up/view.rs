@@ -20,6 +20,7 @@ use steelyard_plan::{AnnouncementRow, Plan};
 use steelyard_speaker::{Sharing, VipState, VipStatus};
 
 use super::binds;
+use super::descriptors::Crowded;
 use super::engine::{Current, Engine};
 use super::privileges::Privileges;
 use super::shared::{self, Owners};
@@ -34,6 +35,7 @@ struct Moment {
     current: Arc<Current>,
     is_waiting: bool,
     lock_trouble: Option<String>,
+    crowded: Vec<Crowded>,
     privileges: Privileges,
     started: u64,
     vips: Vips,
@@ -53,6 +55,7 @@ impl Engine {
             current: Arc::clone(current),
             is_waiting: self.is_waiting,
             lock_trouble: self.lock_trouble.clone(),
+            crowded: self.parts.descriptors.crowded().to_vec(),
             privileges: self.settings.privileges.clone(),
             started: self.started,
             vips: self.vips.clone(),
@@ -136,6 +139,7 @@ impl Moment {
         let Current { applied, plan, snapshot, .. } = &*self.current;
         reasons.extend(self.lock_trouble.clone().map(Unready::LockNotFollowed));
         reasons.extend(unready::unread(plan));
+        reasons.extend(self.crowded.iter().cloned().map(Unready::Crowded));
         for (bind, outcome) in &applied.listeners {
             if let Err(error) = outcome {
                 let (entry_point, address) = (bind.entry_point.clone(), bind.address);

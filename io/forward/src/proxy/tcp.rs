@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use steelyard_host::places::{Place, Places};
 use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -15,13 +16,19 @@ const BUFFER: usize = 32 * 1024;
 /// Before accepting again when the process has no file descriptors left.
 const PAUSE: Duration = Duration::from_millis(50);
 
-pub(super) async fn run(listener: TcpListener, rotation: Arc<Rotation>) {
+pub(super) async fn run(listener: TcpListener, rotation: Arc<Rotation>, places: Places) {
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                tokio::spawn(carry(client, Arc::clone(&rotation)));
+                let place = match places.take_now() {
+                    Some(place) => place,
+                    // The next ones wait in the kernel.
+                    None => places.take().await,
+                };
+                tokio::spawn(carry(client, Arc::clone(&rotation), place));
             }
             Err(error) => {
+                places.note_failure();
                 tracing::debug!(%error, "accept failed");
                 tokio::time::sleep(PAUSE).await;
             }
@@ -29,7 +36,7 @@ pub(super) async fn run(listener: TcpListener, rotation: Arc<Rotation>) {
     }
 }
 
-async fn carry(mut client: TcpStream, rotation: Arc<Rotation>) {
+async fn carry(mut client: TcpStream, rotation: Arc<Rotation>, _place: Place) {
     let Ok(mut endpoint) = connect(&rotation).await else {
         reset(&client);
         return;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use steelyard_host::places::{Place, Places};
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
@@ -33,7 +34,7 @@ struct Used {
     last: AtomicU64,
 }
 
-pub(super) async fn run(socket: UdpSocket, rotation: Arc<Rotation>) {
+pub(super) async fn run(socket: UdpSocket, rotation: Arc<Rotation>, places: Places) {
     let socket = Arc::new(socket);
     let mut sessions: HashMap<SocketAddr, Session> = HashMap::new();
     let mut buffer = vec![0; LARGEST];
@@ -53,7 +54,14 @@ pub(super) async fn run(socket: UdpSocket, rotation: Arc<Rotation>) {
             if sessions.len() >= MOST_CLIENTS && !sessions.contains_key(&client) {
                 continue;
             }
-            let Ok(session) = Session::begin(&socket, client, &rotation).await else { continue };
+            let Some(place) = places.take_now() else {
+                // Those that are over give theirs back.
+                sessions.retain(|_, session| !session.task.is_finished());
+                continue;
+            };
+            let Ok(session) = Session::begin(&socket, client, &rotation, place).await else {
+                continue;
+            };
             sessions.insert(client, session);
         }
         if let Some(session) = sessions.get(&client) {
@@ -69,6 +77,7 @@ impl Session {
         listening: &Arc<UdpSocket>,
         client: SocketAddr,
         rotation: &Rotation,
+        place: Place,
     ) -> io::Result<Self> {
         let endpoint = *rotation.round().first().ok_or(io::ErrorKind::NotConnected)?;
         let any = if endpoint.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
@@ -80,6 +89,7 @@ impl Session {
             Arc::clone(listening),
             client,
             Arc::clone(&used),
+            place,
         ));
         Ok(Self { socket, endpoint, used, task })
     }
@@ -104,7 +114,13 @@ impl Used {
 
 /// Carries answers back until nothing was said for a while, or the endpoint refuses: the client's
 /// next datagram then goes to another.
-async fn answer(from: Arc<UdpSocket>, to: Arc<UdpSocket>, client: SocketAddr, used: Arc<Used>) {
+async fn answer(
+    from: Arc<UdpSocket>,
+    to: Arc<UdpSocket>,
+    client: SocketAddr,
+    used: Arc<Used>,
+    _place: Place,
+) {
     loop {
         match tokio::time::timeout_at(used.until(), from.readable()).await {
             Ok(Ok(())) => {}
