@@ -16,7 +16,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Instant;
 
-use steelyard_manifest::{Sight, Source, codes, merge};
+use steelyard_manifest::{Builds, Sight, Source, codes, merge};
 use steelyard_model::{Diagnostic, Diagnostics, FieldPath, Item, Location, Snapshot};
 use steelyard_plan::Absent;
 use steelyard_plan::resolve::{ResolveOptions, Resolver};
@@ -31,6 +31,8 @@ use objects::Objects;
 #[derive(Default)]
 pub struct Pipeline {
     resolve: ResolveOptions,
+    /// Folders of which other tools make objects.
+    builds: Builds,
     reading: Reading,
     front: Front,
     files: Vec<File>,
@@ -119,7 +121,8 @@ impl Pipeline {
     /// Takes `sources` as the complete set of files, reading only what changed, and joins them.
     pub fn update(&mut self, sources: &[Source]) -> World {
         self.generation += 1;
-        let edit = self.reading.update(&mut self.files, sources);
+        let sources = self.builds.without_material(sources, &self.reading.limits);
+        let edit = self.reading.update(&mut self.files, &sources);
         let joined = match self.joined.take().and_then(|joined| joined.after(&edit)) {
             Some((joined, changes)) => {
                 self.last_good.change(changes);

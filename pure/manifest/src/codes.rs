@@ -2,6 +2,8 @@
 
 use steelyard_model::Code;
 
+/// A folder that kustomize or Helm makes other objects of than those that stand in it.
+pub const BUILD_NEEDED: Code = Code::new("build-needed");
 /// A key is written twice in one mapping, so one of its values would be lost.
 pub const DUPLICATE_KEY: Code = Code::new("duplicate-key");
 /// The same object is defined twice; the first stays.

@@ -55,11 +55,9 @@ pub(crate) fn identify(
     let (api_version, kind) = match (api_version, kind) {
         (Some(api_version), Some(kind)) => (api_version, kind),
         (None, kind) if kind.is_none() || node.get("metadata").is_none() => {
-            return Err(not_an_object(node, kind.as_deref()));
+            return Err(not_an_object(node, kind.as_deref(), file));
         }
-        (Some(_), _) if foreign::is_chart(node) => {
-            return Err(foreign::skipped(node, "a Helm chart"));
-        }
+        (Some(_), _) if foreign::is_chart(node) => return Err(foreign::chart(node, file)),
         (api_version, _) => return Err(half_typed(node, api_version.is_some())),
     };
     let shown = kind.clone();
@@ -93,7 +91,7 @@ fn named(
         return Err(disguised);
     }
     let Some((name, mark)) = nested(node, "name")? else {
-        return Err(unnamed(node, &api_version, &kind));
+        return Err(unnamed(node, &api_version, &kind, file));
     };
     let mut remarks = Vec::new();
     remarks.extend(judged(Rule::of(&kind), "metadata.name", &name, mark, file)?);
@@ -233,10 +231,13 @@ fn no_mapping(node: &Node) -> Nameless {
 
 /// A mapping without an `apiVersion`. What has `metadata` or `spec`, or a kind that is read, was
 /// meant as an object.
-fn not_an_object(node: &Node, kind: Option<&str>) -> Nameless {
+fn not_an_object(node: &Node, kind: Option<&str>, file: &str) -> Nameless {
     let is_meant = ["metadata", "spec"].iter().any(|key| node.get(key).is_some());
     if kind.is_some_and(foreign::is_kind_read) {
         return half_typed(node, false);
+    }
+    if !is_meant && foreign::is_kustomization(node, file) {
+        return foreign::kustomization(node, file);
     }
     if !is_meant {
         let what = foreign::tool(node).unwrap_or("a document without `apiVersion`");
@@ -267,8 +268,11 @@ fn half_typed(node: &Node, has_version: bool) -> Nameless {
     incomplete(mark, message, &format!("add `{lacks}`, e.g. `{example}`"))
 }
 
-fn unnamed(node: &Node, api_version: &str, kind: &str) -> Nameless {
+fn unnamed(node: &Node, api_version: &str, kind: &str, file: &str) -> Nameless {
     let mark = |key: &str| node.get(key).map(|entry| entry.node.mark);
+    if api_version.starts_with("kustomize.config.k8s.io/") {
+        return foreign::kustomization(node, file);
+    }
     if foreign::is_tool_config(api_version) && node.get("metadata").is_none() {
         let mut skipped = foreign::skipped(node, "the configuration of a tool");
         skipped.mark = mark("kind").unwrap_or(node.mark);

@@ -13,6 +13,7 @@
 //! YAML is read as the Kubernetes API server reads it where a user would notice: 1.2 syntax, but
 //! plain `yes`, `no`, `on`, `off`, `y`, `n` are booleans, `010` is octal, and `<<` merges.
 
+mod build;
 pub mod codes;
 mod compose;
 mod exercise;
@@ -31,6 +32,7 @@ mod syntax;
 mod tree;
 mod unfit;
 
+pub use build::Builds;
 #[doc(hidden)]
 pub use exercise::exercise;
 pub use object::{Loaded, Object, load};

@@ -1,5 +1,5 @@
 //! Notes that say the same of many things are one: in a big folder, the two errors are to be seen.
-//! Errors and warnings are shown one by one.
+//! Errors and nearly all warnings are shown one by one.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,13 @@ use steelyard_manifest::codes as of_texts;
 use steelyard_model::{Code, Diagnostic, Severity};
 
 /// Notes about what is not read, in one line, however many there are; and what to do about them.
-const UNREAD: [(Code, &str, &str); 3] = [
+const UNREAD: [(Code, &str, &str); 4] = [
+    (
+        of_texts::BUILD_NEEDED,
+        "folders are for kustomize or Helm, and what comes of them is not judged",
+        "check each as it is built: `kustomize build FOLDER | steelyard check -`, or `helm \
+         template FOLDER | steelyard check -`",
+    ),
     (
         of_objects::KIND_IGNORED,
         "objects are of kinds that steelyard does not read",
@@ -26,6 +32,10 @@ const UNREAD: [(Code, &str, &str); 3] = [
     ),
 ];
 
+/// Those of which two are too many already.
+const QUIET: [Code; 3] =
+    [of_objects::KIND_IGNORED, of_objects::KIND_LATER, of_texts::NOT_AN_OBJECT];
+
 /// So many notes of one code are shown one by one.
 const FEW: usize = 3;
 /// So many names are listed.
@@ -34,23 +44,27 @@ const LISTED: usize = 6;
 /// What is shown of `diagnostics`, in their order.
 pub(super) fn of(diagnostics: &[Diagnostic]) -> Vec<Diagnostic> {
     let mut notes: BTreeMap<Code, Vec<&Diagnostic>> = BTreeMap::new();
-    for found in diagnostics.iter().filter(|found| found.severity == Severity::Info) {
+    for found in diagnostics.iter().filter(|found| is_note(found)) {
         notes.entry(found.code).or_default().push(found);
     }
     let unread = |code: Code| UNREAD.iter().find(|(known, ..)| *known == code);
     let is_folded = |code: &Code, notes: &[&Diagnostic]| {
-        notes.len() > if unread(*code).is_some() { 1 } else { FEW }
+        notes.len() > if QUIET.contains(code) { 1 } else { FEW }
     };
     let folded: BTreeMap<Code, Vec<&Diagnostic>> =
         notes.into_iter().filter(|(code, notes)| is_folded(code, notes)).collect();
-    let is_shown =
-        |found: &&Diagnostic| found.severity != Severity::Info || !folded.contains_key(&found.code);
+    let is_shown = |found: &&Diagnostic| !is_note(found) || !folded.contains_key(&found.code);
     let mut shown: Vec<Diagnostic> = diagnostics.iter().filter(is_shown).cloned().collect();
     shown.extend(folded.iter().map(|(code, notes)| match unread(*code) {
         Some((_, what, help)) => all(notes, what, help),
         None => first(notes),
     }));
     shown
+}
+
+/// Whether many like it are one.
+fn is_note(found: &Diagnostic) -> bool {
+    found.severity == Severity::Info || found.code == of_texts::BUILD_NEEDED
 }
 
 /// The first of `notes`, and how many more there are.

@@ -4,6 +4,7 @@
 use steelyard_model::Severity;
 
 use super::Nameless;
+use crate::build;
 use crate::codes;
 use crate::tree::{Node, Value};
 
@@ -87,5 +88,51 @@ pub(super) fn skipped(node: &Node, what: &str) -> Nameless {
         path: "",
         message: format!("this is {what}, not a Kubernetes object; it is skipped"),
         help: "nothing needs to change; or keep it out of the folder".to_owned(),
+    }
+}
+
+/// Whether a document without `apiVersion` is a kustomization all the same: it needs none.
+pub(super) fn is_kustomization(node: &Node, file: &str) -> bool {
+    let is_named = file.ends_with("kustomization.yaml") || file.ends_with("kustomization.yml");
+    is_named && (node.get("resources").is_some() || !build::changes(node).is_empty())
+}
+
+/// A kustomization: what stands in its folder is what comes of it, or is not.
+pub(super) fn kustomization(node: &Node, file: &str) -> Nameless {
+    let changes = build::changes(node);
+    let mark = node.get("kind").map_or(node.mark, |entry| entry.node.mark);
+    if changes.is_empty() {
+        let message = "a Kustomization is the configuration of a tool, and is skipped".to_owned();
+        return Nameless { mark, message, ..skipped(node, "") };
+    }
+    Nameless {
+        severity: Severity::Warning,
+        code: codes::BUILD_NEEDED,
+        mark,
+        path: "",
+        message: format!(
+            "kustomize changes what stands in this folder ({}): what comes of that is not judged",
+            changes.join(", ")
+        ),
+        help: format!(
+            "check what comes of it: kustomize build {} | steelyard check -",
+            build::folder(file)
+        ),
+    }
+}
+
+/// A Helm chart: its templates are no objects.
+pub(super) fn chart(node: &Node, file: &str) -> Nameless {
+    Nameless {
+        severity: Severity::Warning,
+        code: codes::BUILD_NEEDED,
+        mark: node.mark,
+        path: "",
+        message: "this folder is a Helm chart: what comes of its templates is not judged"
+            .to_owned(),
+        help: format!(
+            "check what comes of it: helm template {} | steelyard check -",
+            build::folder(file)
+        ),
     }
 }

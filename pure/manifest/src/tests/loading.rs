@@ -78,7 +78,7 @@ const CASES: &[(&str, &str)] = &[
     ("- a\n", "1:1 info not-an-object"),
     ("- hosts: all\n  tasks: []\n", "1:1 info not-an-object"),
     ("services: {web: {image: nginx}}\n", "1:1 info not-an-object"),
-    ("apiVersion: v2\nname: web\nversion: 1.0.0\n", "1:1 info not-an-object"),
+    ("apiVersion: v2\nname: web\nversion: 1.0.0\n", "1:1 warning build-needed"),
     ("- apiVersion: v1\n  kind: Pod\n", "1:1 error object-incomplete; broken"),
     ("apiVersion: helm.x/v2\nkind: Release\nmetadata: {name: a/b}\n", "3:18 info not-an-object"),
     // Several JSON values.
@@ -146,6 +146,10 @@ const CASES: &[(&str, &str)] = &[
     (
         "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n",
         "2:7 info not-an-object",
+    ),
+    (
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: web\n",
+        "2:7 warning build-needed",
     ),
     ("apiVersion: v1\nkind: List\nitems:\n- 5\n", "4:3 error object-incomplete; broken"),
 ];
