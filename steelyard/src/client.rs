@@ -76,7 +76,7 @@ impl AdminArgs {
     fn head(&self, method: &str, path: &str) -> Result<String, AskError> {
         let mut head = format!("{method} {path} HTTP/1.0\r\nHost: {}\r\n", self.authority());
         if method == "POST" {
-            head += "Content-Length: 0\r\n";
+            head += &format!("Origin: http://{}\r\nContent-Length: 0\r\n", self.authority());
         }
         if let Some(file) = &self.admin_token_file {
             let token = std::fs::read_to_string(file)

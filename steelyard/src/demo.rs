@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use steelyard_host::private;
 use steelyard_manifest::{Sight, Source};
 use steelyard_model::{HostMatch, Item, PathMatch, Protocol, Route};
 
@@ -16,7 +18,7 @@ use crate::cli::{DemoArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
 use crate::pipeline::Pipeline;
 use crate::play::{self, Cast, Place, Replica};
-use crate::text::{Cell, Style, Table, wants_color};
+use crate::text::{self, Cell, Style, Table, wants_color};
 use crate::up::{Engine, Privileges, Settings, Signals, runtime};
 use crate::{echo, load, logging};
 
@@ -24,6 +26,8 @@ use crate::{echo, load, logging};
 const WEB: u16 = 8080;
 /// How often another port is tried when somebody was faster.
 const ATTEMPTS: usize = 20;
+/// How often it is looked whether anybody still reads.
+const LOOK: Duration = Duration::from_millis(200);
 const CAST: Cast = Cast { nodes: 1, most: 5 };
 
 /// Runs the command.
@@ -42,13 +46,14 @@ pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
         None => TcpListener::bind((Ipv4Addr::LOCALHOST, WEB))
             .map_or_else(|_| free_port(), |_| Ok(WEB))?,
     };
+    let state = Scratch::new()?;
     let settings = Settings {
         lock: None,
         privileges: Privileges::None { why: "demo needs none".to_owned() },
         interfaces: Vec::new(),
         fwmark: 0,
         ip_forward: false,
-        state_dir: std::env::temp_dir(),
+        state_dir: state.0.clone(),
         conflict: crate::up::Conflict::default(),
         serve,
         world: WorldArgs { fixed, ..WorldArgs::default() },
@@ -57,6 +62,22 @@ pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
         is_demo: true,
     };
     runtime()?.block_on(play(settings, args.port.is_none()))
+}
+
+/// A state folder for as long as the demo runs; others on the machine cannot look or write there.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self> {
+        let made = private::fresh_folder(&std::env::temp_dir(), "steelyard-demo");
+        Ok(Self(made.context("cannot make a temporary folder")?))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 async fn play(settings: Settings, any_port: bool) -> Result<ExitCode> {
@@ -83,12 +104,24 @@ async fn play(settings: Settings, any_port: bool) -> Result<ExitCode> {
         }
     }
     let Some(port) = engine.web_port() else { bail!("the entry point `web` cannot listen") };
-    println!("{}", welcome(&engine, port));
-    let why = signals.stop().await;
-    tracing::info!("{why}");
+    let told = text::put(&format!("{}\n", welcome(&engine, port)));
+    if told.is_ok() {
+        let why = tokio::select! {
+            why = signals.stop() => why,
+            () = abandoned() => "nobody reads what it prints",
+        };
+        tracing::info!("{why}");
+    }
     engine.stop(drain, signals.again()).await;
     drop(servers);
-    Ok(ExitCode::SUCCESS)
+    told.map(|()| ExitCode::SUCCESS)
+}
+
+/// Waits until standard output is a pipe that nobody reads: the table was all there is to see.
+async fn abandoned() {
+    while !text::is_abandoned() {
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// The built-in manifests.

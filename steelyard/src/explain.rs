@@ -77,7 +77,7 @@ pub fn run(mut args: ExplainArgs, fixed: StaticOptions) -> Result<ExitCode> {
         match live(&args.admin) {
             Ok(rows) => rows,
             Err(error) => {
-                eprintln!("error: {error:#}");
+                crate::text::complain(&format!("error: {error:#}"));
                 return Ok(ExitCode::from(1));
             }
         }
@@ -86,7 +86,9 @@ pub fn run(mut args: ExplainArgs, fixed: StaticOptions) -> Result<ExitCode> {
     };
     let found = rows.about(&wanted);
     if found.is_empty() {
-        eprintln!("error: there is nothing to tell about {wanted}; is it spelt right?");
+        crate::text::complain(&format!(
+            "error: there is nothing to tell about {wanted}; is it spelt right?"
+        ));
         return Ok(ExitCode::from(1));
     }
     match args.output {

@@ -74,11 +74,13 @@ const UNANSWERED: u8 = 1;
 /// Prints what was asked for.
 pub fn run(args: GetArgs) -> anyhow::Result<ExitCode> {
     match show(&args) {
-        Ok(text) if text.is_empty() => eprintln!("there are no {}", args.kind.name()),
+        Ok(text) if text.is_empty() => {
+            crate::text::complain(&format!("there are no {}", args.kind.name()))
+        }
         Ok(text) => put(&text)?,
         Err(error @ AskError::TokenFile(..)) => return Err(error.into()),
         Err(error) => {
-            eprintln!("error: {:#}", anyhow::Error::from(error));
+            crate::text::complain(&format!("error: {:#}", anyhow::Error::from(error)));
             return Ok(ExitCode::from(UNANSWERED));
         }
     }

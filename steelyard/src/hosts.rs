@@ -27,6 +27,6 @@ pub fn run(mut args: HostsArgs, fixed: StaticOptions) -> Result<ExitCode> {
     // Standard output is for /etc/hosts alone.
     let unreadable = plan.diagnostics.iter().filter(|found| found.code == FILE_UNREADABLE);
     let unreadable: Vec<Diagnostic> = unreadable.cloned().collect();
-    eprint!("{}", render::text(&unreadable, &sources, false));
+    crate::text::note(&render::text(&unreadable, &sources, false));
     Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

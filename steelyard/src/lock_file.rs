@@ -1,15 +1,14 @@
 //! `steelyard.lock` on disk: its one writer.
 //!
 //! Replaced atomically (a temporary file beside it, synced, renamed, the folder synced), so that a
-//! kill at any moment leaves the old file or the new one, never a part.
+//! kill at any moment leaves the old file or the new one, never a part. A new one is for the owner
+//! of its folder alone, who may commit it.
 
-use std::ffi::OsString;
-use std::fs::File;
-use std::io::Write;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
+use steelyard_host::private;
 use steelyard_manifest::lock;
 use steelyard_model::{Diagnostic, Held};
 
@@ -57,21 +56,7 @@ pub fn write(path: &Path, held: &Held) -> Result<()> {
 fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
     // A committed lock may be a symbolic link into another folder: replace what it points to.
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let temporary = temporary_beside(&path);
-    let mut file = File::create(&temporary)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, &path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
-}
-
-/// A hidden name in the same folder; the same each time, so that a kill leaves at most one.
-fn temporary_beside(path: &Path) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".new");
-    path.with_file_name(name)
+    private::replace(&path, content)
 }
 
 #[cfg(test)]

@@ -11,7 +11,11 @@ use crate::cli::LogFormat;
 pub(crate) fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(level)
         .map_err(|error| anyhow::anyhow!("--log-level {level:?} is not a filter: {error}"))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        // Where standard error is closed there is nowhere to complain of it either.
+        .log_internal_errors(false)
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => lines
             .with_target(false)

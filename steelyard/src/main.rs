@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     let (fixed, rest) = match StaticOptions::take(std::env::args_os()) {
         Ok(taken) => taken,
         Err(error) => {
-            eprintln!("error: {error}");
+            steelyard::text::complain(&format!("error: {error}"));
             return ExitCode::from(USAGE);
         }
     };
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         }
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        steelyard::text::complain(&format!("error: {error:#}"));
         ExitCode::from(USAGE)
     })
 }

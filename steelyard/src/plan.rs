@@ -80,14 +80,17 @@ pub(crate) fn facts_of(args: &PlanArgs) -> Facts {
 pub(crate) fn held(lock: Option<&Path>) -> Result<Held> {
     let Some(path) = lock else { return Ok(Held::default()) };
     if !path.exists() {
-        eprintln!("note: {} is not there: planned as if nobody held an address", path.display());
+        crate::text::complain(&format!(
+            "note: {} is not there: planned as if nobody held an address",
+            path.display()
+        ));
     }
     match lock_file::read(path)? {
         Ok(held) => Ok(held),
         Err(diagnostic) => {
             let bytes = std::fs::read(path).unwrap_or_default();
             let source = Source::new(path.to_string_lossy().as_ref(), bytes);
-            eprint!("{}", render::text(&[*diagnostic], &[source], false));
+            crate::text::note(&render::text(&[*diagnostic], &[source], false));
             bail!("nothing is planned, since addresses would move")
         }
     }

@@ -22,6 +22,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("nginx", "nginx-light"),
     ("haproxy", "haproxy"),
     ("keepalived", "keepalived"),
+    ("systemd-analyze", "systemd"),
+    ("setpriv", "util-linux"),
+    ("openssl", "openssl"),
 ];
 
 /// Licences, bans and sources of dependencies.

@@ -3,10 +3,13 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use axum::http::header::{AUTHORIZATION, HOST};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use crate::{AdminOptions, MIN_TOKEN, StartError};
+
+/// The one path that changes something, when posted to.
+pub(crate) const REBALANCE: &str = "/api/v1/rebalance";
 
 /// The rules of one listener.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub(crate) enum Refusal {
     MetricsOnly,
     /// The token is missing or wrong.
     Token,
+    /// An order without a token that does not come from here.
+    ForeignOrigin,
 }
 
 /// What kind of thing is asked for.
@@ -49,14 +54,23 @@ impl Access {
         self.token.is_none() && !self.listen.is_loopback()
     }
 
-    /// Whether a request may be answered.
-    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// Whether a request may be answered. What changes something wants a token, or to come from
+    /// here: a browser posts for a page of any site, but says which.
+    pub(crate) fn check(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), Refusal> {
         if self.listen.is_loopback() && !self.is_own_host(uri, headers) {
             return Err(Refusal::ForeignHost);
         }
         match (Asked::of(uri.path()), &self.token) {
             (Asked::Public, _) | (Asked::Page, Some(_)) => Ok(()),
             (Asked::Page | Asked::Api, None) if self.is_public_only() => Err(Refusal::MetricsOnly),
+            (Asked::Api, None) if is_order(method, uri) && !is_same_origin(headers) => {
+                Err(Refusal::ForeignOrigin)
+            }
             (Asked::Page | Asked::Api, None) => Ok(()),
             (Asked::Api, Some(token)) => match bearer(headers) {
                 Some(given) if equal(given, token) => Ok(()),
@@ -112,12 +126,37 @@ impl Refusal {
                 "off loopback only /metrics, /healthz and /readyz are told without a token; \
                  start with --admin-token-file, or listen on 127.0.0.1",
             ),
+            Self::ForeignOrigin => (
+                StatusCode::FORBIDDEN,
+                "orders are taken with the header `Origin: http://HOST:PORT` of this very address, \
+                 or with the token of --admin-token-file; `steelyard rebalance` sends either",
+            ),
             Self::Token => (
                 StatusCode::UNAUTHORIZED,
                 "send the content of the file given as --admin-token-file as \
                  `Authorization: Bearer TOKEN`",
             ),
         }
+    }
+}
+
+/// Whether a request would change something.
+fn is_order(method: &Method, uri: &Uri) -> bool {
+    *method == Method::POST && uri.path() == REBALANCE
+}
+
+/// Whether a request says that it comes from the address that it is sent to.
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    let one = |name| {
+        let mut all = headers.get_all(name).iter();
+        let first = all.next().and_then(text);
+        first.filter(|_| all.next().is_none())
+    };
+    let site = headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin");
+    match (one(ORIGIN), one(HOST)) {
+        (Some(origin), Some(host)) => site && origin == format!("http://{host}"),
+        _ => false,
     }
 }
 

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use steelyard_host::places::Places;
 
-use crate::access::{Access, Refusal};
+use crate::access::{Access, REBALANCE, Refusal};
 use crate::view::RESOURCES;
 use crate::{Published, page, stream};
 
@@ -42,7 +42,7 @@ pub(crate) fn router(published: Arc<Published>, access: Access, places: Places) 
     let streams = stream::Streams::new(published.clone(), places);
     Router::new()
         .route("/api/v1/{resource}", get(resource))
-        .route("/api/v1/rebalance", post(rebalance))
+        .route(REBALANCE, post(rebalance))
         .route("/metrics", get(metrics))
         .route("/readyz", get(readyz))
         .with_state(published)
@@ -64,7 +64,7 @@ pub(crate) fn refuse(path: &str, status: StatusCode, message: &str) -> Response 
 }
 
 async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
-    let mut response = match access.check(request.uri(), request.headers()) {
+    let mut response = match access.check(request.method(), request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refused(request.uri().path(), &refusal),
     };
@@ -92,19 +92,13 @@ async fn resource(State(published): State<Arc<Published>>, Path(name): Path<Stri
     }
 }
 
-/// A page of another site can post here from a browser, but not without saying where it is from.
-async fn rebalance(State(published): State<Arc<Published>>, headers: HeaderMap) -> Response {
-    let refused = |status, message: &str| tell(status, &json!({ "error": message }));
-    let own =
-        headers.get(HOST).and_then(|host| host.to_str().ok()).map(|it| format!("http://{it}"));
-    let from = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default().to_owned());
-    if from.is_some() && from != own {
-        return refused(StatusCode::FORBIDDEN, "orders are not taken from other sites' pages");
-    }
+/// Who may order it is settled by [`Access::check`].
+async fn rebalance(State(published): State<Arc<Published>>) -> Response {
     if published.rebalance() {
         return tell(StatusCode::ACCEPTED, &json!({}));
     }
-    refused(StatusCode::CONFLICT, "this instance shares its addresses with no other")
+    let message = "this instance shares its addresses with no other";
+    tell(StatusCode::CONFLICT, &json!({ "error": message }))
 }
 
 async fn metrics(State(published): State<Arc<Published>>) -> Response {

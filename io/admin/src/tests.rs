@@ -409,18 +409,29 @@ fn what_keeps_it_from_starting_is_said() {
 }
 
 #[test]
-fn orders_are_taken_from_the_own_page_and_from_programs_only() {
+fn orders_are_taken_from_the_own_origin_or_with_the_token_only() {
     let served = Served::loopback();
     let host = served.address();
     let post = |more: &str| {
         served
             .raw(&format!("POST /api/v1/rebalance HTTP/1.1\nHost: {host}{more}\nContent-Length: 0"))
     };
-    assert_eq!(post("").status, 202);
+    assert_eq!(post("").status, 403);
     assert_eq!(post(&format!("\nOrigin: http://{host}")).status, 202);
-    for foreign in ["http://evil.example", "null", "https://127.0.0.1"] {
+    for foreign in [
+        "http://evil.example",
+        "null",
+        "https://127.0.0.1",
+        "http://127.0.0.1:1",
+        &format!("http://{host}\nOrigin: http://{host}"),
+        &format!("http://{host}\nSec-Fetch-Site: cross-site"),
+    ] {
         assert_eq!(post(&format!("\nOrigin: {foreign}")).status, 403, "{foreign}");
     }
+    // A name that was made to lead here is no name of ours, whatever origin comes with it.
+    let rebound = "POST /api/v1/rebalance HTTP/1.1\nHost: evil.example\nContent-Length: 0\n\
+                   Origin: http://evil.example";
+    assert_eq!(served.raw(rebound).status, 403);
     let get = served.raw(&format!("GET /api/v1/rebalance HTTP/1.1\nHost: {host}"));
     assert_eq!(get.status, 405);
 }

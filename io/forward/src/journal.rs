@@ -5,11 +5,10 @@
 //! back. It is on disk before the first setting changes, and the first value ever seen stays.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
 use std::path::Path;
+use std::{fs, io};
 
-use steelyard_host::sysctl;
+use steelyard_host::{private, sysctl};
 
 use crate::observed::{AtExit, HostChange};
 
@@ -67,11 +66,6 @@ fn read(state: &Path) -> BTreeMap<String, String> {
 }
 
 fn write(state: &Path, kept: &BTreeMap<String, String>) -> io::Result<()> {
-    let draft = state.join(format!("{FILE}.new"));
-    let mut file = File::create(&draft)?;
-    serde_json::to_writer_pretty(&mut file, kept)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    fs::rename(&draft, state.join(FILE))?;
-    File::open(state)?.sync_all()
+    let text = serde_json::to_string_pretty(kept)? + "\n";
+    private::replace(&state.join(FILE), text.as_bytes())
 }

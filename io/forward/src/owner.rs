@@ -4,12 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::net::{IpAddr, SocketAddr};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{self as unix, UnixDatagram};
 use std::time::Duration;
 
-use steelyard_host::conntrack;
+use steelyard_host::name::{self, Name};
 use steelyard_host::rule::MarkRule;
+use steelyard_host::{conntrack, private};
 use steelyard_model::Protocol;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -35,7 +34,7 @@ pub(crate) struct Owner {
     proxies: Proxies,
     /// UDP ports, and who may answer for them.
     answering: BTreeMap<VipPort, BTreeSet<SocketAddr>>,
-    lock: Option<(File, UnixDatagram)>,
+    lock: Option<(File, Name)>,
     /// As last asked for.
     desired: Desired,
     mending: Mending,
@@ -331,21 +330,21 @@ async fn stirred(kernel: &mut Option<Kernel>, mending: &mut Mending, news: &watc
     }
 }
 
-/// Two folders on one host would still mean one table. Abstract names belong to the network
-/// namespace, as the table does, and are let go by the kernel however we end.
-fn claim(table: &str) -> Result<UnixDatagram, StartError> {
-    let name = unix::SocketAddr::from_abstract_name(format!("steelyard-forward-{table}"));
-    let claimed = name.and_then(|name| UnixDatagram::bind_addr(&name));
-    claimed.map_err(|_| StartError::TableTaken(table.to_owned()))
+/// Two folders on one host would still mean one table. The name belongs to the network namespace,
+/// as the table does.
+fn claim(table: &str) -> Result<Name, StartError> {
+    let claimed = name::take(&format!("steelyard-forward-{table}"));
+    claimed.map_err(|name::Taken| StartError::TableTaken(table.to_owned()))
 }
 
-/// Held by this process alone, and let go by the kernel however it ends.
+/// Held by this process alone, and let go by the kernel however it ends. Nobody else can open it,
+/// so nobody else can hold it.
 fn lock(options: &ForwardOptions) -> Result<File, StartError> {
     let path = options.state_dir.clone();
     let state = |source| StartError::State { path: path.clone(), source };
-    std::fs::create_dir_all(&options.state_dir).map_err(state)?;
+    private::folder(&options.state_dir).map_err(state)?;
     let name = options.state_dir.join("forward.lock");
-    let file = File::create(&name).map_err(state)?;
+    let file = private::open(&name).map_err(state)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StartError::Taken(name)),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use steelyard_host::random;
+use steelyard_host::{private, random};
 use steelyard_membership::{Config, Keyring, Policy, Timing};
 
 /// UDP port of heartbeats.
@@ -139,13 +139,9 @@ impl Kept {
             writeln!(text, "{vip} {epoch}").expect("strings take all");
         }
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+            private::folder(folder)?;
         }
-        let new = path.with_extension("new");
-        let mut file = std::fs::File::create(&new)?;
-        io::Write::write_all(&mut file, text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)
+        private::replace(path, text.as_bytes())
     }
 }
 

@@ -59,6 +59,8 @@ pub const POOL_EMPTY: Code = Code::new("pool-empty");
 pub const POOL_RANGE_REVERSED: Code = Code::new("pool-range-reversed");
 /// Two entries of one pool share addresses.
 pub const POOL_SELF_OVERLAP: Code = Code::new("pool-self-overlap");
+/// A policy of another kind than NetworkPolicy: it keeps nobody out.
+pub const POLICY_NOT_READ: Code = Code::new("policy-not-read");
 /// A backend that is not a Service.
 pub const RESOURCE_BACKEND: Code = Code::new("resource-backend");
 /// A rule that routes nothing.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use steelyard_manifest::Object;
+use steelyard_manifest::codes::UNKNOWN_FIELD;
 use steelyard_model::suggest::nearest;
 use steelyard_model::{
     Code, Diagnostic, FieldPath, Item, NamespacedName, ObjectRef, Protocol, Provenance, Severity,
@@ -47,6 +48,16 @@ impl<'a> Findings<'a> {
         self.diagnostics.extend(read.diagnostics);
         self.invalid |= read.value.is_none();
         read.value
+    }
+
+    /// Fields that no such object has, with their names.
+    pub(crate) fn unknown_fields(&self) -> Vec<(FieldPath, String)> {
+        let unknown = self.diagnostics.iter().filter(|it| it.code == UNKNOWN_FIELD);
+        let named = |it: &Diagnostic| {
+            let name = it.path.0.rsplit(['.', '[']).next().unwrap_or_default();
+            (it.path.clone(), name.trim_matches(['"', ']']).to_owned())
+        };
+        unknown.map(named).collect()
     }
 
     pub(crate) fn object(&self) -> &'a Arc<ObjectRef> {

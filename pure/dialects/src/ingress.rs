@@ -16,7 +16,7 @@ use steelyard_model::{
 };
 
 use crate::findings::Findings;
-use crate::{LowerOptions, annotation, nginx, swapped, traefik};
+use crate::{LowerOptions, annotation, nginx, restriction, swapped, traefik};
 
 pub(crate) const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
@@ -113,6 +113,7 @@ fn effects(
     if class != Some("nginx") {
         traefik::apply(annotations, &mut effects, findings);
     }
+    restriction::of_ingress(annotations, class, &mut effects, findings, options);
     effects
 }
 

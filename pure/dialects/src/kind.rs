@@ -5,7 +5,7 @@ use steelyard_model::suggest::{closeness, nearest};
 use steelyard_model::{FieldPath, Item, Severity};
 
 use crate::findings::Findings;
-use crate::{LowerOptions, codes, core, heed, ingress, metallb};
+use crate::{LowerOptions, codes, core, heed, ingress, metallb, network_policy};
 
 /// A kind we read.
 struct Known {
@@ -23,7 +23,7 @@ struct Later {
     until_then: &'static str,
 }
 
-const KNOWN: [Known; 20] = [
+const KNOWN: [Known; 21] = [
     known("Service", "v1", |f, _| list(core::service::lower(f))),
     known("Pod", "v1", |f, _| list(core::pod::lower(f))),
     known("Node", "v1", |f, _| list(core::node::lower(f))),
@@ -37,6 +37,7 @@ const KNOWN: [Known; 20] = [
     known("DaemonSet", "apps/v1", |f, _| list(core::workload::lower(f))),
     known("Ingress", "networking.k8s.io/v1", |f, options| list(ingress::lower(f, options))),
     known("IngressClass", "networking.k8s.io/v1", |f, _| list(ingress::class(f))),
+    known("NetworkPolicy", "networking.k8s.io/v1", |f, _| list(network_policy::lower(f))),
     known("IPAddressPool", METALLB, |f, _| list(metallb::pool(f))),
     known("L2Advertisement", METALLB, |f, _| list(metallb::l2_advertisement(f))),
     known("BGPAdvertisement", METALLB, |f, _| list(metallb::bgp_advertisement::lower(f))),
@@ -144,6 +145,9 @@ fn legacy(api_version: &str, kind: &str, findings: &mut Findings<'_>) {
 /// A kind we do not read: later, mistyped, or somebody else's.
 fn unread(api_version: &str, group: &str, kind: &str, findings: &mut Findings<'_>) {
     let kind_path = FieldPath::from("kind");
+    if network_policy::is_unread(group, kind, findings) {
+        return;
+    }
     let later = LATER
         .iter()
         .find(|later| later.group == group && (later.kind.is_empty() || later.kind == kind));

@@ -10,6 +10,25 @@ use crate::codes;
 use crate::identity::Nameless;
 use crate::tree::{Mark, shortened};
 
+/// Whether the value of a field of this name is a credential. A name that refers to one
+/// (`passwordSecret`, `secretName`) is none.
+pub(crate) fn is_credential(key: &str) -> bool {
+    const WORDS: [&str; 8] = [
+        "password",
+        "passwd",
+        "passphrase",
+        "token",
+        "apikey",
+        "privatekey",
+        "secretkey",
+        "credential",
+    ];
+    let plain: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
+    let plain = plain.to_ascii_lowercase();
+    let refers = ["secret", "secretname", "secretref", "name", "ref", "file", "path", "url"];
+    WORDS.iter().any(|word| plain.contains(word)) && !refers.iter().any(|end| plain.ends_with(end))
+}
+
 /// What Kubernetes wants of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {

@@ -3,6 +3,7 @@
 //! Whatever is in a file or a message, the output has no control characters but its own colours,
 //! and no line is much wider than a terminal.
 
+mod conceal;
 mod snippet;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::advertisement::L2Advertisement;
 use crate::bgp::{BfdProfile, BgpAdvertisement, BgpPeer, CommunityAliases};
 use crate::endpoint::{EndpointSlice, Pod, Workload};
+use crate::network_policy::NetworkPolicy;
 use crate::node::Node;
 use crate::object::ObjectRef;
 use crate::pool::Pool;
@@ -38,6 +39,8 @@ pub enum Item {
     },
     /// EndpointSlice, or one subset of `v1` Endpoints.
     EndpointSlice(Arc<EndpointSlice>),
+    /// NetworkPolicy that isolates pods from who would come in.
+    NetworkPolicy(Arc<NetworkPolicy>),
     /// Deployment, StatefulSet, DaemonSet.
     Workload(Arc<Workload>),
     /// IPAddressPool.

@@ -68,6 +68,9 @@ pub struct ResolvedService {
     pub places: BTreeSet<Option<Arc<str>>>,
     /// Who takes the traffic to its address.
     pub served_by: ServedBy,
+    /// Whether nobody may come in by its address: it restricts who may in a way that is not
+    /// honoured. It is announced nowhere, and leads nowhere.
+    pub closed: bool,
 }
 
 /// A Service port with its endpoints.

@@ -101,7 +101,9 @@ impl Bgp {
         reach.could.sort_unstable();
         reach.could.dedup();
         let serving_nodes = with_endpoints(scene, resolved, &reach.could);
-        reach.obstacle = if reach.could.is_empty() {
+        reach.obstacle = if resolved.closed {
+            Some(Obstacle::Closed)
+        } else if reach.could.is_empty() {
             Some(Obstacle::NoNode)
         } else if !serving_nodes.is_empty() {
             None
@@ -179,6 +181,9 @@ impl Bgp {
 
 /// Those of `nodes` where somebody serves.
 fn with_endpoints(scene: &Scene<'_>, resolved: &ResolvedService, nodes: &[usize]) -> Vec<usize> {
+    if resolved.closed {
+        return Vec::new();
+    }
     if resolved.served_by == ServedBy::Gateway {
         return nodes.to_vec();
     }

@@ -149,6 +149,7 @@ pub(crate) fn outlook(
     assignment: &Assignment,
 ) -> Outlook {
     let (advertisements, obstacle) = advertisements(scene, resolved, assignment);
+    let obstacle = obstacle.or_else(|| resolved.closed.then_some(Obstacle::Closed));
     let could = scene.nodes.candidates(&advertisements);
     let mut outlook = Outlook {
         addresses: assignment.addresses.clone(),

@@ -142,7 +142,8 @@ fn widen(known: &mut Vec<String>, more: Vec<String>) {
 
 /// What the gateway does at an address of a Service.
 pub(crate) fn serve(snapshot: &Snapshot, resolved: &ResolvedService, address: IpAddr) -> Serve {
-    let ports = resolved.service.ports.iter().filter_map(|port| {
+    let open = resolved.service.ports.iter().filter(|_| !resolved.closed);
+    let ports = open.filter_map(|port| {
         let name = entry_point(snapshot, port)?;
         (name != SECURE).then(|| (port.protocol, port.port, name.to_owned()))
     });

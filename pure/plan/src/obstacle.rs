@@ -19,6 +19,8 @@ pub(crate) enum Obstacle {
     NoEndpoint,
     /// Nobody serves on a node that may.
     NoLocalEndpoint,
+    /// It restricts who may come in, which is not honoured; said where that is written.
+    Closed,
     /// The advertisements that select the Service contradict each other on every node.
     Contradiction,
 }
@@ -70,6 +72,10 @@ impl Obstacle {
                      {kind} selects"
                 ),
             ),
+            Self::Closed => (
+                "it restricts who may come in, which is not honoured yet, so nobody may".to_owned(),
+                "remove the restriction, or restrict access on the network".to_owned(),
+            ),
             Self::Contradiction => (
                 format!("{kind}s that select it ask for different localPrefs of the same routes"),
                 format!("give those {kind}s one localPref, or let them tell different peers"),
@@ -83,7 +89,7 @@ impl Obstacle {
     pub(crate) fn place(self) -> Option<(Code, FieldPath)> {
         let shared = || FieldPath::annotation("metallb.io/allow-shared-ip");
         Some(match self {
-            Self::PoolNotAdvertised => return None,
+            Self::PoolNotAdvertised | Self::Closed => return None,
             Self::NotAdvertised => (codes::NOT_ADVERTISED, "metadata.labels".into()),
             Self::SharedAndSelected => (codes::SHARED_AND_SELECTED, shared()),
             Self::NoNode => (codes::NO_ELIGIBLE_NODE, FieldPath::root()),

@@ -28,9 +28,9 @@ pub(super) fn run(lab: &str) -> anyhow::Result<ExitCode> {
         table.row([address.to_string().into(), service.into(), who(&state, &answers), "".into()]);
     }
     if table.is_empty() {
-        println!("no Service has an address");
+        crate::text::show("no Service has an address\n");
     } else {
-        print!("{}", table.render(0, wants_color()));
+        crate::text::show(&table.render(0, wants_color()));
     }
     Ok(if all_owned { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -88,7 +88,7 @@ impl Child {
     pub(super) async fn stop(mut self, patience: Duration) {
         self.signal(Signal::TERM);
         if tokio::time::timeout(patience, self.process.wait()).await.is_err() {
-            eprintln!("{} does not end by itself and is killed", self.name);
+            crate::text::complain(&format!("{} does not end by itself and is killed", self.name));
             let _ = self.process.kill().await;
         }
     }

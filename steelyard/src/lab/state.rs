@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
+use steelyard_host::private;
 
 use super::build;
 
@@ -78,9 +79,9 @@ pub(super) enum Role {
 impl Claim {
     /// Takes the name, and removes what an earlier laboratory of that name left.
     pub(super) fn take(name: &str) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(HOME).with_context(|| format!("cannot make {HOME}"))?;
+        private::folder(Path::new(HOME)).with_context(|| format!("cannot make {HOME}"))?;
         let path = claim_path(name);
-        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = private::open(&path);
         let file = file.with_context(|| format!("cannot open {}", path.display()))?;
         if !lock(&file)? {
             let pid = State::read(name).map_or_else(|_| "?".to_owned(), |it| it.pid.to_string());
@@ -93,7 +94,7 @@ impl Claim {
         let folder = folder(name);
         let claim = Self { name: name.to_owned(), folder, _file: file };
         claim.clear()?;
-        std::fs::create_dir_all(&claim.folder).context("cannot make its folder")?;
+        private::folder(&claim.folder).context("cannot make its folder")?;
         Ok(claim)
     }
 
@@ -104,16 +105,16 @@ impl Claim {
 
     /// Lets other commands attach.
     pub(super) fn publish(&self, state: &State) -> anyhow::Result<()> {
-        let (path, fresh) = (self.folder.join("state.json"), self.folder.join("state.new"));
-        std::fs::write(&fresh, serde_json::to_vec_pretty(state)?)?;
-        std::fs::rename(&fresh, &path)?;
-        Ok(())
+        let path = self.folder.join("state.json");
+        Ok(private::replace(&path, &serde_json::to_vec_pretty(state)?)?)
     }
 
     fn clear(&self) -> anyhow::Result<()> {
         let swept = build::sweep(&self.name).context("cannot remove an earlier laboratory")?;
         if swept > 0 {
-            eprintln!("removed {swept} network namespaces that an earlier laboratory left");
+            crate::text::complain(&format!(
+                "removed {swept} network namespaces that an earlier laboratory left"
+            ));
         }
         match std::fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
@@ -173,9 +174,10 @@ pub(super) fn is_claimed(name: &str) -> bool {
 
 /// Where a laboratory in the background writes its output, empty.
 pub(super) fn create_log(name: &str) -> anyhow::Result<(PathBuf, File)> {
-    std::fs::create_dir_all(HOME).with_context(|| format!("cannot make {HOME}"))?;
+    private::folder(Path::new(HOME)).with_context(|| format!("cannot make {HOME}"))?;
     let path = log_path(name);
-    let file = File::create(&path).with_context(|| path.display().to_string())?;
+    let file = private::open(&path).with_context(|| path.display().to_string())?;
+    file.set_len(0)?;
     Ok((path, file))
 }
 

@@ -7,6 +7,7 @@ mod table;
 use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
+use rustix::event::{PollFd, PollFlags};
 
 pub(crate) use plan::{addresses, routes};
 pub use plan::{hosts, plan};
@@ -48,6 +49,31 @@ pub fn put(text: &str) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Writes what only accompanies the work to standard output: it goes on where that is closed.
+pub(crate) fn show(text: &str) {
+    let mut out = std::io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Writes to standard error. Where that cannot be written either, nobody hears it.
+pub(crate) fn note(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Writes a line to standard error, as [`note`].
+pub fn complain(line: &str) {
+    note(&format!("{line}\n"));
+}
+
+/// Whether standard output is a pipe that nobody reads any more.
+pub fn is_abandoned() -> bool {
+    let out = std::io::stdout();
+    let mut polled = [PollFd::new(&out, PollFlags::empty())];
+    let now = rustix::event::Timespec::default();
+    rustix::event::poll(&mut polled, Some(&now)).is_ok()
+        && polled[0].revents().contains(PollFlags::ERR)
 }
 
 impl Style {

@@ -20,7 +20,7 @@ pub(crate) struct Screen {
 impl Screen {
     /// Takes over the terminal that standard output is.
     pub(crate) fn open() -> Self {
-        print!("{OTHER_SCREEN}");
+        super::show(OTHER_SCREEN);
         Self { is_open: true }
     }
 
@@ -35,7 +35,7 @@ impl Screen {
     /// Gives it back.
     pub(crate) fn close(&mut self) {
         if std::mem::take(&mut self.is_open) {
-            print!("{OWN_SCREEN}");
+            super::show(OWN_SCREEN);
             let _ = std::io::stdout().flush();
         }
     }

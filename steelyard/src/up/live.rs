@@ -82,7 +82,7 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.screen.close();
         for line in self.log.0.lock().unwrap_or_else(|broken| broken.into_inner()).iter() {
-            eprint!("{line}");
+            crate::text::note(line);
         }
     }
 }

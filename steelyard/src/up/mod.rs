@@ -213,7 +213,7 @@ async fn follow(
 /// Prints `now` unless it was the last that was `told`.
 fn print_changed(now: String, told: &mut String) {
     if now != *told {
-        println!("\n{now}");
+        crate::text::show(&format!("\n{now}\n"));
         *told = now;
     }
 }

@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use steelyard_manifest::kinds::service as raw;
 use steelyard_model::{
-    Family, FamilyPolicy, FieldPath, Host, Item, Refusal, Service, ServiceType, Severity,
-    TrafficPolicy,
+    Family, FamilyPolicy, FieldPath, Host, Item, Service, ServiceType, Severity, TrafficPolicy,
 };
 
 use crate::findings::Findings;
 use crate::ingress::host;
-use crate::{annotation, codes, swapped, traefik};
+use crate::{annotation, codes, restriction, swapped, traefik};
 
 pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
     let raw: raw::Service = findings.read()?;
@@ -27,6 +26,9 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
     annotation::check_service(&annotations, findings);
     swapped::labels_of_service(&labels, &annotations, findings);
     let kind = kind(&spec, findings);
+    let ranges = spec.load_balancer_source_ranges.as_deref().unwrap_or_default();
+    let is_balanced = kind == ServiceType::LoadBalancer;
+    let closed = restriction::of_service(&annotations, ranges, is_balanced, findings);
     let headless = spec.cluster_ip.as_deref() == Some("None");
     let service = Service {
         id: findings.id(),
@@ -46,8 +48,8 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
         status_addresses: status_addresses(raw.status.as_ref(), findings),
         gateway: annotation::gateway(&annotations, findings),
         static_endpoints: annotation::endpoints(&annotations, findings),
-        refusal: source_ranges(&spec, &kind, findings),
-        backend_refusal: traefik::check_service(&annotations, findings),
+        refusal: closed.address,
+        backend_refusal: traefik::check_service(&annotations, findings).or(closed.routes),
         annotations,
         kind,
         selector: spec.selector.clone().unwrap_or_default(),
@@ -178,30 +180,6 @@ fn status_addresses(
         addresses.extend(findings.address(&path.index(index).key("ip"), text));
     }
     addresses
-}
-
-/// Who may connect is not enforced yet; so nobody may.
-fn source_ranges(
-    spec: &raw::ServiceSpec,
-    kind: &ServiceType,
-    findings: &mut Findings<'_>,
-) -> Option<Refusal> {
-    let ranges = spec.load_balancer_source_ranges.as_deref().unwrap_or_default();
-    let everybody = ["0.0.0.0/0", "::/0"];
-    let restricts = everybody.iter().any(|all| !ranges.iter().any(|range| range.trim() == *all));
-    if *kind != ServiceType::LoadBalancer || ranges.is_empty() || !restricts {
-        return None;
-    }
-    let path = FieldPath::from("spec.loadBalancerSourceRanges");
-    findings.say(
-        Severity::Error,
-        codes::ACCESS_NOT_HONOURED,
-        &path,
-        "loadBalancerSourceRanges is not honoured yet, so nothing is forwarded from its address",
-        "remove it to let every client in, or restrict access on the network",
-    );
-    let reason = "loadBalancerSourceRanges is not honoured".to_owned();
-    Some(Refusal { reason, place: findings.place(&path) })
 }
 
 fn session_affinity(spec: &raw::ServiceSpec, kind: &ServiceType, findings: &mut Findings<'_>) {

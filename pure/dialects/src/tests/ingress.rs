@@ -243,7 +243,7 @@ fn annotations_of_nginx() {
 
 #[test]
 fn annotations_of_one_dialect_mean_nothing_to_the_other() {
-    let cases = [("auth-url", "http://auth/", None, false)];
+    let cases = [("auth-url", "http://auth/", WITHOUT, false), ("app-root", "/a", None, false)];
     check_annotations("ingressClassName: traefik, ", NGINX, &cases);
     let cases = [("router.middlewares", "x", None, false)];
     check_annotations("ingressClassName: nginx, ", TRAEFIK, &cases);

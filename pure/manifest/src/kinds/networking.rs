@@ -1,8 +1,8 @@
-//! `networking.k8s.io/v1`: Ingress and IngressClass, with every field they have.
+//! `networking.k8s.io/v1`: Ingress, IngressClass and NetworkPolicy, with every field they have.
 
 use serde::Deserialize;
 
-use super::meta::{Ignored, ObjectMeta};
+use super::meta::{Ignored, IntOrString, LabelSelector, ObjectMeta};
 
 /// `networking.k8s.io/v1` Ingress.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -131,4 +131,73 @@ pub struct IngressClassSpec {
     /// `traefik.io/ingress-controller`, `k8s.io/ingress-nginx`, …
     pub controller: Option<String>,
     parameters: Ignored,
+}
+
+/// `networking.k8s.io/v1` NetworkPolicy.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NetworkPolicy {
+    api_version: Ignored,
+    kind: Ignored,
+    metadata: Ignored,
+    /// Whom it lets in where.
+    pub spec: Option<NetworkPolicySpec>,
+    status: Ignored,
+}
+
+/// `spec` of a NetworkPolicy.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NetworkPolicySpec {
+    /// Which pods it is about.
+    pub pod_selector: Option<LabelSelector>,
+    /// `Ingress`, `Egress` or both; what there are rules for where nothing is written.
+    pub policy_types: Option<Vec<String>>,
+    /// Who may come in.
+    pub ingress: Option<Vec<NetworkPolicyIngressRule>>,
+    egress: Ignored,
+}
+
+/// One of `spec.ingress`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NetworkPolicyIngressRule {
+    /// At which ports of the pods; all where none is written.
+    pub ports: Option<Vec<NetworkPolicyPort>>,
+    /// Who; everybody where nobody is written.
+    pub from: Option<Vec<NetworkPolicyPeer>>,
+}
+
+/// One of a rule's ports.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NetworkPolicyPort {
+    /// `TCP`, `UDP` or `SCTP`.
+    pub protocol: Option<String>,
+    /// By number or name.
+    pub port: Option<IntOrString>,
+    /// Last port of a range.
+    pub end_port: Option<i64>,
+}
+
+/// One of those who may come in.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NetworkPolicyPeer {
+    /// Pods by label.
+    pub pod_selector: Option<LabelSelector>,
+    /// Namespaces by label.
+    pub namespace_selector: Option<LabelSelector>,
+    /// Addresses.
+    pub ip_block: Option<IpBlock>,
+}
+
+/// Addresses.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct IpBlock {
+    /// These.
+    pub cidr: Option<String>,
+    /// But not those.
+    pub except: Option<Vec<String>>,
 }

@@ -6,6 +6,7 @@ use serde::de;
 use steelyard_model::{FieldPath, suggest};
 
 use super::cursor::Trail;
+use crate::names::is_credential;
 use crate::tree::{Mark, Node, Plain, Value, shortened};
 
 /// Identity of a node in the tree that is being read.
@@ -84,6 +85,14 @@ impl Complaint {
         let subject = if path.is_root() { "the object".to_owned() } else { format!("`{path}`") };
         let mut missing = None;
         let (message, help) = match self {
+            // What is written there may be what nobody should read in a report.
+            Self::Wants(wanted) if is_hidden(&path) => {
+                (format!("{subject} wants {wanted}, which this is not"), format!("write {wanted}"))
+            }
+            Self::Variant { .. } | Self::Other(_) if is_hidden(&path) => {
+                let message = format!("{subject} is not what it should be");
+                (message, "correct the value".to_owned())
+            }
             Self::Wants(wanted) => {
                 let message = format!("{subject} wants {wanted}, but this is {}", node.described());
                 let help = slip(&path, node).unwrap_or_else(|| help_for(&wanted, node));
@@ -107,6 +116,13 @@ impl Complaint {
         let culprit = None;
         Problem { path, mark, message, help, culprit, missing, after_another: false }
     }
+}
+
+/// Whether the value of a field must not be shown: a credential, or what a Secret holds.
+fn is_hidden(path: &FieldPath) -> bool {
+    let mut keys = path.0.split(['.', '[', ']', '"']).filter(|key| !key.is_empty());
+    let last = keys.clone().next_back().unwrap_or_default();
+    is_credential(last) || keys.next().is_some_and(|first| matches!(first, "data" | "stringData"))
 }
 
 fn help_for_variant(written: &str, known: &[&'static str]) -> String {

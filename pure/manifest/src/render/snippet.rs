@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use steelyard_model::Location;
 
+use super::conceal::{MASK, Secrets, Text};
+
 /// Widest part of a line that is shown.
 const WIDTH: usize = 110;
 /// How much of that is before the place, when a line is cut.
@@ -13,6 +15,18 @@ const BEFORE: usize = 40;
 pub(super) struct Lines<'a> {
     text: Cow<'a, str>,
     starts: Vec<usize>,
+    secrets: Secrets,
+}
+
+/// Its lines as they are.
+struct Plain<'a>(&'a str, &'a [usize]);
+
+impl Text for Plain<'_> {
+    fn line(&self, index: usize) -> Option<&str> {
+        let start = *self.1.get(index)?;
+        let end = self.1.get(index + 1).copied().unwrap_or(self.0.len());
+        Some(self.0[start..end].trim_end_matches(['\n', '\r']))
+    }
 }
 
 /// A line as shown.
@@ -34,26 +48,36 @@ impl<'a> Lines<'a> {
             _ => false,
         };
         let starts = (0..bytes.len()).filter(ends).map(|at| at + 1);
-        let starts = std::iter::once(0).chain(starts).collect();
-        Self { text, starts }
+        let starts: Vec<usize> = std::iter::once(0).chain(starts).collect();
+        let secrets = Secrets::of(&Plain(&text, &starts));
+        Self { text, starts, secrets }
     }
 
-    fn get(&self, line: u32) -> Option<&str> {
+    /// A line, and the byte from which nothing of it may be shown.
+    fn get(&self, line: u32) -> Option<(&str, Option<usize>)> {
         let index = usize::try_from(line.checked_sub(1)?).ok()?;
         let start = *self.starts.get(index)?;
         let end = self.starts.get(index + 1).copied().unwrap_or(self.text.len());
-        Some(self.text[start..end].trim_end_matches(['\n', '\r']))
+        let line = self.text[start..end].trim_end_matches(['\n', '\r']);
+        let plain = Plain(&self.text, &self.starts);
+        Some((line, self.secrets.concealed_from(&plain, index)))
     }
 }
 
 impl Snippet {
     /// The line of `location`; none if the file has no such line.
     pub(super) fn of(lines: &Lines<'_>, location: &Location) -> Option<Self> {
-        let line = lines.get(location.line)?;
+        let (line, concealed) = lines.get(location.line)?;
         if line.is_empty() {
             return None;
         }
         let column = usize::try_from(location.column).unwrap_or(usize::MAX).saturating_sub(1);
+        let shown = concealed.map(|from| line[..from].to_owned() + MASK);
+        let column = match concealed {
+            Some(from) => column.min(line[..from].chars().count()),
+            None => column,
+        };
+        let line = shown.as_deref().unwrap_or(line);
         let (start, column) = window(line, column);
         let mut text = String::new();
         if start > 0 {

@@ -124,3 +124,56 @@ fn color_is_only_there_when_asked_for() {
     }
     assert_eq!(stripped, plain);
 }
+
+/// Values that no report may show, and a mistake in or beside each.
+#[test]
+fn what_is_secret_is_not_shown() {
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n";
+    let peer = "apiVersion: metallb.io/v1beta2\nkind: BGPPeer\nmetadata: {name: p}\n";
+    let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  data:\n    k: hunter2\n  \
+                kind: Secret\n- apiVersion: v1\n  kind: Service\n  spec: {type: Shown}\n";
+    for (file, line, column, shown) in [
+        (format!("{secret}stringData: {{password: hunter2}}\n"), 4, 24, "stringData: ********"),
+        (format!("{secret}data:\n  key: hunter2\n"), 5, 3, "  key: ********"),
+        (format!("{secret}data:\n  key: |\n    hunter2\n"), 6, 5, "********"),
+        (format!("{secret}data:\n- hunter2\n"), 5, 3, "********"),
+        (format!("{secret}type: kubernetes.io/tls\n"), 4, 7, "type: kubernetes.io/tls"),
+        (format!("{peer}spec: {{myASN: 1, password: hunter2}}\n"), 4, 7, "password: ********"),
+        (format!("{peer}spec:\n  password: hunter2\n"), 5, 13, "  password: ********"),
+        (format!("{peer}spec:\n  passwordSecret: {{name: n}}\n"), 5, 3, "{name: n}"),
+        (
+            "{\"kind\": \"Secret\", \"data\": {\"a\": \"hunter2\"}}".into(),
+            1,
+            30,
+            "\"data\": ********",
+        ),
+        (list.into(), 6, 5, "    k: ********"),
+        (list.into(), 10, 10, "{type: Shown}"),
+        ("a: |\n -----BEGIN PRIVATE KEY-----\n hunter2\n".into(), 3, 1, "********"),
+        (format!("kind: Service\n---\n{secret}x: hunter2\n"), 6, 4, "x: ********"),
+    ] {
+        let source = Source::new("a.yaml", file.as_bytes());
+        let text = render::text(&[finding(line, column)], &[source], false);
+        assert!(text.contains(shown), "{file}\n{text}");
+        assert!(!text.contains("hunter2"), "{file}\n{text}");
+    }
+}
+
+#[test]
+fn messages_of_wrong_types_do_not_show_what_is_secret() {
+    for yaml in [
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {pin: 424242}\n",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: 424242\n",
+        "apiVersion: metallb.io/v1beta2\nkind: BGPPeer\nmetadata: {name: p}\n\
+         spec: {password: 424242}\n",
+    ] {
+        let source = Source::new("a.yaml", yaml.as_bytes());
+        let object = crate::load(&source, &crate::Limits::default()).objects.remove(0);
+        let secret = object.read_lenient::<crate::kinds::core::Secret>().diagnostics;
+        let peer = object.read_lenient::<crate::kinds::metallb::BgpPeer>().diagnostics;
+        let found = [secret, peer].concat();
+        assert!(!found.is_empty(), "{yaml}");
+        let text = render::text(&found, &[source], false);
+        assert!(!text.contains("424242"), "{text}");
+    }
+}

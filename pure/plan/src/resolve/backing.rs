@@ -9,6 +9,7 @@ use std::sync::Arc;
 use steelyard_model::{EndpointSlice, Item, NamespacedName, Pod, Service, Workload};
 
 use super::labels::LabelIndex;
+use super::policies::Policies;
 
 /// Services and what backs them.
 #[derive(Debug, Default)]
@@ -20,6 +21,7 @@ pub(super) struct Backing {
     endpoints: BTreeMap<NamespacedName, Vec<Arc<EndpointSlice>>>,
     pub(super) pods: LabelIndex<Pod>,
     pub(super) workloads: LabelIndex<Workload>,
+    pub(super) policies: Policies,
 }
 
 impl Backing {
@@ -46,6 +48,7 @@ impl Backing {
             }
             Item::Pod(pod) => self.pods.add(pod),
             Item::Workload(workload) => self.workloads.add(workload),
+            Item::NetworkPolicy(policy) => self.policies.add(policy),
             _ => {}
         }
     }
@@ -65,6 +68,7 @@ impl Backing {
             }
             Item::Pod(pod) => self.pods.remove(pod),
             Item::Workload(workload) => self.workloads.remove(workload),
+            Item::NetworkPolicy(policy) => self.policies.remove(policy),
             _ => {}
         }
     }

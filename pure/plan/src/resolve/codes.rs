@@ -32,6 +32,8 @@ pub const ENTRY_POINT_MISSING: Code = Code::new("entry-point-missing");
 pub const ENTRY_POINT_SILENT: Code = Code::new("entry-point-silent");
 /// `steelyard.dev/gateway` on a Service that cannot be the gateway's.
 pub const GATEWAY_ANNOTATION_UNUSED: Code = Code::new("gateway-annotation-unused");
+/// A NetworkPolicy keeps out who would come through us, so a Service is closed.
+pub const NETWORK_POLICY_CLOSES: Code = Code::new("network-policy-closes");
 /// A Service is the gateway's by inference.
 pub const GATEWAY_INFERRED: Code = Code::new("gateway-inferred");
 /// Two BGPAdvertisements ask for different LOCAL_PREFs of the same routes.

@@ -4,7 +4,7 @@
 //! names it in its selector or labels, has a port of an entry point, and nothing else answers for
 //! it. `steelyard.dev/gateway: "false"` forbids it.
 
-use steelyard_model::{Diagnostic, FieldPath, Service, Severity};
+use steelyard_model::{Diagnostic, FieldPath, Service, ServicePort, Severity};
 
 use super::ResolveOptions;
 use super::backing::Backing;
@@ -32,12 +32,11 @@ pub(super) fn serves(
             diagnostics.push(unused(service));
             return false;
         }
-        Some(pinned) => return pinned && service.refusal.is_none(),
+        Some(pinned) => return pinned,
         None => {}
     }
     let unclaimed = able
         && options.infer_gateway
-        && service.refusal.is_none()
         && resolved.source == Source::Nothing
         && !is_backend
         && has_entry_port(service, options);
@@ -57,14 +56,17 @@ fn is_able(service: &Service, options: &ResolveOptions) -> bool {
         && service.load_balancer_class == options.load_balancer_class
 }
 
+/// Whether a port of the gateway's Service is one of those that people come in by.
+pub(super) fn is_entry_port(port: &ServicePort, options: &ResolveOptions) -> bool {
+    let entry_point = |name: &str| options.entry_points.iter().any(|entry| entry.name == name);
+    let named = port.name.as_deref();
+    named.is_some_and(|name| PORT_NAMES.contains(&name) || entry_point(name))
+        || PORTS.contains(&port.port)
+        || options.entry_points.iter().any(|entry| entry.port == port.port)
+}
+
 fn has_entry_port(service: &Service, options: &ResolveOptions) -> bool {
-    service.ports.iter().any(|port| {
-        let entry_point = |name: &str| options.entry_points.iter().any(|entry| entry.name == name);
-        let named = port.name.as_deref();
-        named.is_some_and(|name| PORT_NAMES.contains(&name) || entry_point(name))
-            || PORTS.contains(&port.port)
-            || options.entry_points.iter().any(|entry| entry.port == port.port)
-    })
+    service.ports.iter().any(|port| is_entry_port(port, options))
 }
 
 /// Where it names a controller that we stand in for, and which.

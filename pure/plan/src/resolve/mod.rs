@@ -15,6 +15,7 @@ mod endpoints;
 mod gateway;
 mod labels;
 mod names;
+mod policies;
 mod pools;
 mod resolver;
 mod routes;

@@ -24,7 +24,7 @@ use super::backing::Backing;
 use super::endpoints::{self, Resolved};
 use super::suggestion::Suggester;
 use super::world::World;
-use super::{ResolveOptions, announcing, gateway, routes, tls};
+use super::{ResolveOptions, announcing, gateway, policies, routes, tls};
 
 /// The join and what it was made of.
 #[derive(Debug)]
@@ -78,7 +78,14 @@ impl Resolver {
             suggester: Suggester::new(),
             snapshot,
         };
-        let routed = resolver.join_services(&mut diagnostics);
+        let mut routed = resolver.join_services(&mut diagnostics);
+        policies::close(
+            &resolver.backing,
+            &mut resolver.snapshot,
+            &mut routed,
+            options,
+            &mut diagnostics,
+        );
         let routes = routes::resolve(&resolver.backing, &sets, &routed, options, &mut diagnostics);
         resolver.snapshot.routes = routes.into();
         tls::report(&world, &sets, &mut diagnostics);
@@ -94,7 +101,8 @@ impl Resolver {
     /// only a join from scratch is right.
     pub fn after(mut self, gone: &[Arc<Item>], come: &[Arc<Item>]) -> Option<(Self, Retold)> {
         let changes = || gone.iter().chain(come).map(|item| &**item);
-        if !changes().all(is_of_services) {
+        // What a policy closes may hang on the labels of the gateway's Service.
+        if !changes().all(is_of_services) || !self.backing.policies.is_empty() {
             return None;
         }
         let before: BTreeSet<NamespacedName> =
@@ -202,11 +210,11 @@ fn resolved_service(
         let endpoints = if closed { Vec::new() } else { endpoints.clone() };
         ResolvedPort { port: port.clone(), endpoints }
     });
-    let places = if closed { BTreeSet::new() } else { resolved.places.clone() };
     ResolvedService {
         service: Arc::clone(service),
         ports: ports.collect(),
-        places,
+        places: resolved.places.clone(),
         served_by: if is_gateway { ServedBy::Gateway } else { ServedBy::Forward },
+        closed,
     }
 }

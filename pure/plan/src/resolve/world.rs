@@ -44,7 +44,7 @@ impl<'a> World<'a> {
 
     fn add(&mut self, item: &'a Item) {
         match item {
-            Item::Service(_) | Item::Pod(_) | Item::EndpointSlice(_) => {}
+            Item::Service(_) | Item::Pod(_) | Item::EndpointSlice(_) | Item::NetworkPolicy(_) => {}
             Item::Node(node) => _ = self.nodes.insert(&node.name, node),
             Item::Namespace { object, labels } => _ = self.namespaces.insert(&object.name, labels),
             Item::Secret(secret) => {
