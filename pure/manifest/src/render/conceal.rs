@@ -1,8 +1,8 @@
 //! Which part of a line must not be shown: reports end in tickets and logs of CI.
 //!
-//! Judged by the text alone, since what is reported may be that it is no YAML: in a document with a
-//! Secret every value is concealed but those that name things, elsewhere the values of keys that are
-//! named like a credential, and everything within a private key.
+//! Judged by the text alone, since what is reported may be that it is no YAML: in a Secret every
+//! value is concealed but those that name things, elsewhere the values of keys that are named like
+//! a credential, and everything within a private key.
 
 use std::ops::Range;
 
