@@ -183,6 +183,11 @@ impl Driver {
         let mut events = Vec::new();
         let mut totals = self.shared.totals.lock().unwrap_or_else(PoisonError::into_inner);
         for (index, port) in &mut self.ports {
+            if port.responder.take_heard()
+                && let Some(shares) = &mut self.shares
+            {
+                shares.hear_anything(now, *index);
+            }
             for (vip, happened) in port.work(now) {
                 if let Some(shares) = &mut self.shares {
                     shares.hear(now, *index, vip, &happened);

@@ -14,6 +14,7 @@ use std::time::{Instant, SystemTime};
 use steelyard_host::datagram::SegmentSocket;
 use steelyard_host::links::Link;
 use steelyard_layer2::Input as Asked;
+use steelyard_layer2::wire::Mark;
 use steelyard_membership::{Candidate, Config, Event, Input, Output, Segment, Timing};
 
 use crate::former::{Formers, Pending};
@@ -22,8 +23,13 @@ use crate::port::Port;
 use crate::status::OwnerChange;
 use moved::Moved;
 
+/// Nodes and routers that are asked whether they are there, at most.
+const SOME: usize = 8;
 /// Datagrams taken off the socket before others have their turn.
 const BATCH: usize = 64;
+
+/// Vips that we answer for, and what is said beside each.
+pub(crate) type Marked = BTreeMap<IpAddr, Option<Mark>>;
 
 /// One interface.
 pub(crate) struct Group {
@@ -32,7 +38,15 @@ pub(crate) struct Group {
     pub(crate) segment: Segment,
     socket: Option<SegmentSocket>,
     /// What we answer for here.
-    pub(crate) owned: BTreeSet<IpAddr>,
+    pub(crate) owned: Marked,
+    /// What is said beside vips, also beside those that are about to be ours.
+    marks: Marked,
+    /// Routers on it.
+    pub(crate) gateways: Vec<IpAddr>,
+    /// Other nodes that are named.
+    peers: Vec<SocketAddr>,
+    /// Our own addresses on it.
+    addresses: Vec<IpAddr>,
     /// Since when vips have the owner that they have, and why.
     pub(crate) since: BTreeMap<IpAddr, (SystemTime, String)>,
     /// Whose vips were that have no owner now.
@@ -55,7 +69,11 @@ impl Group {
             name: link.name.clone(),
             segment: Segment::new(now, config),
             socket: None,
-            owned: BTreeSet::new(),
+            owned: Marked::new(),
+            marks: Marked::new(),
+            gateways: Vec::new(),
+            peers: Vec::new(),
+            addresses: Vec::new(),
             since: BTreeMap::new(),
             given_up: BTreeMap::new(),
             timing: config.timing,
@@ -85,7 +103,9 @@ impl Group {
         let here = |peer: &&SocketAddr| link.subnet_of(peer.ip()).is_some();
         let peers: Vec<SocketAddr> = peers.iter().filter(here).copied().collect();
         self.segment.handle(now, Input::Peers(&peers));
-        self.segment.handle(now, Input::Addresses(&addresses(link)));
+        self.peers = peers;
+        self.addresses = addresses(link);
+        self.segment.handle(now, Input::Addresses(&self.addresses));
         self.segment.handle(now, Input::Vips(vips));
     }
 
@@ -125,8 +145,17 @@ impl Group {
                 }
                 Output::Probe(vip) => ask(port, now, Asked::Probe(vip)),
                 Output::Announce(vip) => ask(port, now, Asked::Announce(vip)),
+                Output::Ask => self.ask_around(now, port),
+                Output::Mark { vip, mark } => {
+                    self.marks.insert(vip, mark.map(Mark));
+                    if let Some(owned) = self.owned.get_mut(&vip) {
+                        *owned = mark.map(Mark);
+                        ask(port, now, Asked::Cleared(&self.owned));
+                    }
+                }
                 Output::Own(vip) => {
-                    self.owned.insert(vip);
+                    let mark = self.marks.get(&vip).copied().flatten();
+                    self.owned.insert(vip, mark);
                     ask(port, now, Asked::Cleared(&self.owned));
                 }
                 Output::Silence(vip) => {
@@ -154,6 +183,27 @@ impl Group {
             wishes.push(Wish::Moved(vip, change));
         }
         wishes
+    }
+
+    /// Asks hosts of the LAN whether they are there. Without any that is known, or without a way
+    /// to ask, it is taken for granted that we hear.
+    fn ask_around(&mut self, now: Instant, port: Option<&mut Port>) {
+        let Some(port) = port else { return self.segment.handle(now, Input::Heard) };
+        let nodes = self.segment.members(now).into_iter().filter_map(|it| it.address);
+        let nodes = nodes.chain(self.peers.iter().copied()).map(|it| it.ip());
+        let known = nodes.chain(self.gateways.iter().copied()).take(SOME);
+        let hosts: BTreeSet<IpAddr> = known.chain(port.responder.acquaintances()).collect();
+        let mut asked = false;
+        for who in hosts {
+            let same = |own: &&IpAddr| own.is_ipv4() == who.is_ipv4();
+            if let Some(sender) = self.addresses.iter().copied().find(|own| same(&own)) {
+                port.responder.handle(now, Asked::Ask { who, sender });
+                asked = true;
+            }
+        }
+        if !asked {
+            self.segment.handle(now, Input::Heard);
+        }
     }
 
     /// Hands in datagrams that came; whether any did.

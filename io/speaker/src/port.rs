@@ -9,7 +9,7 @@ use std::time::Instant;
 use steelyard_host::clock;
 use steelyard_host::links::{self, Link};
 use steelyard_host::packet::{PacketError, PacketSocket};
-use steelyard_layer2::wire::Mac;
+use steelyard_layer2::wire::{Mac, Mark};
 use steelyard_layer2::{Change, Config, Input, Output, Phase, Responder, Timing};
 
 /// Frames taken off one socket before others have their turn.
@@ -32,8 +32,8 @@ pub(crate) struct Port {
 /// What happened to a vip.
 pub(crate) enum Happened {
     Changed(Change),
-    /// A machine answered a probe.
-    Answered(Mac),
+    /// A machine answered a probe, and said this beside.
+    Answered(Mac, Option<Mark>),
 }
 
 /// What became of waiting.
@@ -109,7 +109,9 @@ impl Port {
                 Output::Transmit(frame) => self.send(frame),
                 Output::Changed(vip, change) => happened.push((vip, Happened::Changed(change))),
                 Output::Join(group) => self.note("join", group, |it| it.join(group)),
-                Output::Answered(vip, by) => happened.push((vip, Happened::Answered(by))),
+                Output::Answered(vip, by, mark) => {
+                    happened.push((vip, Happened::Answered(by, mark)));
+                }
                 Output::Leave(group) => self.note("leave", group, |it| it.leave(group)),
             }
         }

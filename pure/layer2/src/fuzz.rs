@@ -31,7 +31,8 @@ pub fn play(mut now: Instant, mut story: &[u8]) {
             3 => responder.handle(now, Input::Siblings(&BTreeSet::from(MACS))),
             8 => {
                 wanted = vips(*amount);
-                responder.handle(now, Input::Cleared(&wanted));
+                responder
+                    .handle(now, Input::Cleared(&wanted.iter().map(|vip| (*vip, None)).collect()));
             }
             9 => vips(*amount).iter().for_each(|vip| responder.handle(now, Input::Probe(*vip))),
             10 => vips(*amount).iter().for_each(|it| responder.handle(now, Input::Announce(*it))),

@@ -7,9 +7,12 @@
 //!
 //! Invariants: it answers for a vip only while that vip is announced; it never answers a frame that
 //! is not for us or for everybody; one frame leads to at most one answer, and the last piece of a
-//! ping to at most as many as there were pieces.
+//! ping to at most as many as there were pieces. Where a vip is shared with others (it has a
+//! [`Mark`]), a question to everybody leads to one of ours as well, now and then: should another
+//! answer too, that is settled as soon as it matters.
 
 mod answer;
+mod heard;
 mod ping;
 mod say;
 #[cfg(test)]
@@ -19,12 +22,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
+use self::heard::Heard;
 use crate::counters::{Counters, Ignored};
 use crate::pace::Pace;
 use crate::rate::Rate;
 use crate::reassembly::Reassembly;
 use crate::vip::{Change, Claim, Phase, Send, Step, Timing, Vip};
-use crate::wire::Mac;
+use crate::wire::{Mac, Mark};
 
 /// How a responder behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,10 +59,19 @@ pub enum Input<'a> {
     /// These vips, and no others, are ours to announce on this interface.
     Vips(&'a BTreeSet<IpAddr>),
     /// The same, where somebody made sure already that nobody else has them: those that are new
-    /// are announced at once.
-    Cleared(&'a BTreeSet<IpAddr>),
-    /// Ask once who has this address, which is not ours; who answers soon is told.
+    /// are announced at once. Each with what is said beside it.
+    Cleared(&'a BTreeMap<IpAddr, Option<Mark>>),
+    /// Ask once who has this address; who answers soon is told, and so is who asks at the same
+    /// moment and goes before us: the lower hardware address does.
     Probe(IpAddr),
+    /// Ask `who`, as `sender`, whether it is there: only that anything comes is of interest
+    /// ([`Responder::take_heard`]).
+    Ask {
+        /// A host of the LAN.
+        who: IpAddr,
+        /// An address of this host, of the same family.
+        sender: IpAddr,
+    },
     /// Announce this vip of ours anew.
     Announce(IpAddr),
     /// The interface's own address is now this.
@@ -80,8 +93,8 @@ pub enum Output {
     Leave(Ipv6Addr),
     /// Something happened to a vip.
     Changed(IpAddr, Change),
-    /// This machine has an address that was probed for.
-    Answered(IpAddr, Mac),
+    /// This machine has an address that was probed for, or is about to; with what it says beside.
+    Answered(IpAddr, Mac, Option<Mark>),
 }
 
 /// The machine of one interface. See the module.
@@ -90,6 +103,12 @@ pub struct Responder {
     config: Config,
     siblings: BTreeSet<Mac>,
     vips: BTreeMap<IpAddr, Vip>,
+    /// What is said beside each, to those who share it.
+    marks: BTreeMap<IpAddr, Mark>,
+    /// When it was last asked for one that is shared.
+    checked: BTreeMap<IpAddr, Instant>,
+    /// Who spoke on the LAN, the last one first.
+    heard: Heard,
     /// When which vip wants attention: one entry per vip that does.
     timers: BTreeSet<(Instant, IpAddr)>,
     /// Multicast groups listened to, and by how many vips each.
@@ -102,6 +121,8 @@ pub struct Responder {
     pieces: Reassembly,
     /// Answers to all nodes, for askers without an address.
     to_all: Rate,
+    /// Questions for vips that others asked for.
+    checks: Rate,
     /// Vips that begin to be probed.
     starts: Rate,
     announcements: Pace,
@@ -134,6 +155,7 @@ impl Responder {
         let per_second = |count: u32| Duration::from_secs(1) / count.max(1);
         let echoes = Rate::new(per_second(config.echo_rate), config.echo_rate.max(1));
         let to_all = Rate::new(per_second(TO_ALL), TO_ALL);
+        let checks = Rate::new(per_second(CHECKS), CHECKS);
         let starts = Rate::new(per_second(config.start_rate), START_BURST);
         let announcements = Pace::new(config.announce_rate);
         // xorshift never leaves zero.
@@ -142,6 +164,9 @@ impl Responder {
             config,
             siblings: BTreeSet::new(),
             vips: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            checked: BTreeMap::new(),
+            heard: Heard::default(),
             timers: BTreeSet::new(),
             groups: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -149,6 +174,7 @@ impl Responder {
             echoes,
             pieces: Reassembly::default(),
             to_all,
+            checks,
             starts,
             announcements,
             counters: BTreeMap::new(),
@@ -164,10 +190,12 @@ impl Responder {
             Input::Frame(bytes) => self.on_frame(now, bytes),
             Input::Vips(wanted) => self.on_vips(wanted, |it| it.unsure_vip(now)),
             Input::Cleared(wanted) => {
-                self.on_vips(wanted, |it| it.cleared_vip(now));
+                self.marks = wanted.iter().filter_map(|(vip, it)| Some((*vip, (*it)?))).collect();
+                self.on_vips(&wanted.keys().copied().collect(), |it| it.cleared_vip(now));
                 self.on_time(now);
             }
             Input::Probe(vip) => self.on_probe(now, vip),
+            Input::Ask { who, sender } => self.ask(who, sender),
             Input::Announce(vip) => self.step(vip, |it, timing| it.on_own_mac(now, timing)),
             Input::Mac(mac) => self.on_mac(now, mac),
             Input::Siblings(macs) => {
@@ -205,6 +233,16 @@ impl Responder {
     /// A number that is another one whenever a vip came, went or is in another phase.
     pub fn turns(&self) -> u64 {
         self.turns
+    }
+
+    /// Whether another host was heard since the last call.
+    pub fn take_heard(&mut self) -> bool {
+        self.heard.take()
+    }
+
+    /// Hosts that were heard last: who can be asked whether this one hears at all.
+    pub fn acquaintances(&self) -> impl Iterator<Item = IpAddr> {
+        self.heard.hosts()
     }
 
     /// What was counted since the last call, by vip.
@@ -260,6 +298,8 @@ impl Responder {
         if let Some(due) = old.deadline() {
             self.timers.remove(&(due, vip));
         }
+        self.marks.remove(&vip);
+        self.checked.remove(&vip);
         self.leave(vip);
     }
 
@@ -282,20 +322,21 @@ impl Responder {
         }
     }
 
-    /// Another machine, `other`, claims `vip`.
-    fn on_claim(&mut self, now: Instant, vip: IpAddr, other: Mac, claim: Claim) {
+    /// Another machine claims `vip`.
+    fn on_claim(&mut self, now: Instant, vip: IpAddr, (other, mark): Rival, claim: Claim) {
         if other == self.config.mac || self.siblings.contains(&other) {
             return;
         }
-        if claim == Claim::Has && self.probed.get(&vip).is_some_and(|until| now < *until) {
-            self.outputs.push_back(Output::Answered(vip, other));
+        let goes_first = claim == Claim::Has || other < self.config.mac;
+        if goes_first && self.probed.get(&vip).is_some_and(|until| now < *until) {
+            self.outputs.push_back(Output::Answered(vip, other, mark));
         }
         if !self.vips.contains_key(&vip) {
             return;
         }
         self.counters.entry(vip).or_default().conflicts += u64::from(claim == Claim::Has);
         let jitter = Duration::from_millis(self.random() % 1000);
-        self.step(vip, |it, timing| it.on_claim(now, other, claim, jitter, timing));
+        self.step(vip, |it, timing| it.on_claim(now, (other, mark), claim, jitter, timing));
     }
 
     /// Lets one vip take a step, and does what it says. Keeps `timers` true.
@@ -356,9 +397,17 @@ impl Responder {
     }
 }
 
+/// A machine that claims a vip, and what it says beside.
+type Rival = (Mac, Option<Mark>);
+
+/// Who shares a vip asks for it no more often, when others do.
+const CHECK: Duration = Duration::from_millis(200);
+
 /// How long answers to a probe are waited for; whoever asked may give up earlier.
 const ANSWER: Duration = Duration::from_secs(1);
 
+/// Such questions in a second, for all vips.
+const CHECKS: u32 = 100;
 /// Answers to all nodes in a second.
 const TO_ALL: u32 = 100;
 /// Vips that begin to be probed at once.

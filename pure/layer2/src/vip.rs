@@ -22,7 +22,7 @@
 use std::time::Duration;
 use std::time::Instant;
 
-use crate::wire::Mac;
+use crate::wire::{Mac, Mark};
 
 /// Between two reports of a rival.
 const REPORT: Duration = Duration::from_secs(1);
@@ -113,6 +113,8 @@ pub enum Change {
     Contested {
         /// That machine.
         rival: Mac,
+        /// What it says beside.
+        mark: Option<Mark>,
     },
 }
 
@@ -255,7 +257,7 @@ impl Vip {
     pub(crate) fn on_claim(
         &mut self,
         now: Instant,
-        other: Mac,
+        (other, mark): (Mac, Option<Mark>),
         claim: Claim,
         jitter: Duration,
         timing: &Timing,
@@ -284,13 +286,18 @@ impl Vip {
             State::Announced { first, next, rival, doubted } => {
                 let told = timing.policy == ConflictPolicy::Report;
                 let wait = if told { REPORT } else { timing.defend_interval };
-                if rival.is_some_and(|it| now < it.defended + wait) {
+                // What is marked may be one of us, with the better claim: that is settled at once.
+                let is_marked = told && mark.is_some();
+                if !is_marked && rival.is_some_and(|it| now < it.defended + wait) {
                     return Step::default();
                 }
                 let rival = Some(Rival { mac: other, defended: now });
                 self.state = State::Announced { first, next, rival, doubted };
                 if told {
-                    return Step { send: None, change: Some(Change::Contested { rival: other }) };
+                    return Step {
+                        send: None,
+                        change: Some(Change::Contested { rival: other, mark }),
+                    };
                 }
                 let change = Some(Change::Defended { rival: other });
                 Step { send: Some(Send::Announcement), change }

@@ -12,6 +12,7 @@ mod echo;
 mod frame;
 mod ip;
 mod mac;
+mod mark;
 mod neighbor;
 mod piece;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use echo::{Direction, Echo};
 pub use frame::{Body, Frame};
 pub use ip::solicited_node;
 pub use mac::Mac;
+pub use mark::{MARK, Mark};
 pub use neighbor::{Advertisement, Neighbor, Solicitation};
 pub use piece::Piece;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::config::Candidate;
 use crate::id::NodeId;
+use crate::mark::Mark;
 use crate::seal::Keyring;
 
 /// A link-layer address.
@@ -35,14 +36,20 @@ pub enum Input<'a> {
         vip: IpAddr,
         /// Who.
         by: Mac,
+        /// By which claim, if it is one of us.
+        mark: Option<Mark>,
     },
-    /// A machine that is none of us claims a vip that we answer for.
+    /// Another machine claims on the LAN a vip that we answer for.
     Rival {
         /// The vip.
         vip: IpAddr,
         /// Who.
         by: Mac,
+        /// By which claim, if it is one of us.
+        mark: Option<Mark>,
     },
+    /// Anything came in from another host; or there is none that could be asked.
+    Heard,
     /// Where on the segment this node takes packets of flows that it has: one address of each
     /// family at most.
     Addresses(&'a [IpAddr]),
@@ -72,6 +79,17 @@ pub enum Output {
     Multicast(Vec<u8>),
     /// Ask on the LAN who has this vip, once.
     Probe(IpAddr),
+    /// Ask some hosts of the LAN whether they are there; that one is heard is told by
+    /// [`Input::Heard`].
+    Ask,
+    /// From now on say this beside all that is said of this vip. It comes before
+    /// [`Output::Own`].
+    Mark {
+        /// The vip.
+        vip: IpAddr,
+        /// By which claim we answer; none where that cannot be said.
+        mark: Option<Mark>,
+    },
     /// From now on pass packets of flows that are not known here to this address on the segment:
     /// the vip's owner hands it over, and has flows. It comes before anybody is told.
     Pass {
@@ -159,6 +177,8 @@ pub enum Event {
     },
     /// This node was asleep for so long, and answers for nothing before it knows who does.
     Fenced(Duration),
+    /// Nothing at all comes in from the LAN: this node answers for nothing.
+    Deaf,
     /// From now on this node answers for what it owns.
     Awake,
     /// Too few nodes are heard to answer for anything.

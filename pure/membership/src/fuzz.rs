@@ -27,8 +27,10 @@ pub fn play(mut now: Instant, mut story: &[u8]) {
             0 => now += Duration::from_millis(u64::from(*amount)),
             1 => now += Duration::from_millis(u64::from(*amount) * 10),
             2 => segment.handle(now, Input::Vips(&vips(*amount))),
-            3 => segment.handle(now, Input::Answered { vip, by: [2; 6] }),
-            4 => segment.handle(now, Input::Rival { vip, by: [2; 6] }),
+            3 => segment.handle(now, Input::Answered { vip, by: [2; 6], mark: None }),
+            4 => {
+                segment.handle(now, Input::Rival { vip, by: [2; 6], mark: Some([3; crate::MARK]) })
+            }
             5 => segment.handle(now, Input::Link(amount & 1 != 0)),
             6 => segment.handle(now, Input::Rebalance),
             7 => segment.handle(now, if *amount == 0 { Input::Leave } else { Input::Time }),

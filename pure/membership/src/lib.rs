@@ -14,13 +14,18 @@
 //!   one it knows; who knows a better one than its own falls silent at once.
 //! - *No vip without owner* while a node may own it: each candidate acts after its turn.
 //! - *Nothing moves without a cause.* An owner stays owner; who comes back takes nothing.
-//! - *Not known, not answered.* Who starts, was asleep or sees too few listens and is silent.
+//! - *One answers.* Owners say on the LAN itself by which claim they answer; who hears a better one
+//!   there falls silent, whether or not heartbeats come.
+//! - *Not known, not answered.* Who starts, was asleep, sees too few or hears nothing
+//!   at all listens and is silent.
 
 mod claim;
 mod config;
 mod event;
 pub mod fuzz;
+mod hearing;
 mod id;
+mod mark;
 mod ownership;
 mod roster;
 mod seal;
@@ -34,5 +39,6 @@ pub use claim::{Claim, STANDBYS};
 pub use config::{Candidate, Config, Policy, Timing};
 pub use event::{Cause, Event, Input, Loss, Mac, Output};
 pub use id::NodeId;
+pub use mark::{MARK, Mark};
 pub use seal::{Key, Keyring, MAX_DATAGRAM, Refused};
 pub use segment::{MemberStatus, Segment, VipStatus};

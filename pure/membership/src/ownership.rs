@@ -20,7 +20,7 @@ mod review;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use self::handover::Handing;
 pub(crate) use self::order::numbered;
@@ -60,6 +60,10 @@ pub(crate) struct Ownership {
     announce: Option<Instant>,
     /// Whether this node may answer for anything.
     awake: bool,
+    /// Whether what is not heard is not there. Else nothing is taken.
+    pub(crate) hears: bool,
+    /// Until then what others owned is left to them: this node heard nothing for a while.
+    patience: Option<Instant>,
     /// Whether this node gives everything away.
     leaving: bool,
     /// Claims that others do not know yet.
@@ -144,6 +148,8 @@ impl Ownership {
             formers: BTreeMap::new(),
             announce: None,
             awake: false,
+            hears: true,
+            patience: None,
             leaving: false,
             news: BTreeSet::new(),
             urgent: BTreeSet::new(),
@@ -162,6 +168,20 @@ impl Ownership {
 
     pub(crate) fn owns_any(&self) -> bool {
         self.vips.values().any(|it| matches!(it.role, Role::Owner(_)))
+    }
+
+    /// What we answer for.
+    pub(crate) fn owned(&self) -> impl Iterator<Item = IpAddr> {
+        let ours = self.vips.iter().filter(|(_, it)| matches!(it.role, Role::Owner(_)));
+        ours.map(|(vip, _)| *vip)
+    }
+
+    /// By which epoch we answer for a vip.
+    pub(crate) fn epoch(&self, vip: IpAddr) -> Option<u64> {
+        match &self.vips.get(&vip)?.role {
+            Role::Owner(tenure) => Some(tenure.epoch),
+            _ => None,
+        }
     }
 
     /// Vips of the segment, and what we do about each.
@@ -198,6 +218,11 @@ impl Ownership {
     /// Everything is to be looked at again.
     pub(crate) fn touch_all(&mut self) {
         self.all_stale = true;
+    }
+
+    /// What others owned when we last heard of them is theirs at least until then.
+    pub(crate) fn be_patient(&mut self, until: Instant) {
+        self.patience = Some(until);
     }
 
     pub(crate) fn wake(&mut self) {
@@ -321,7 +346,7 @@ impl Ownership {
         if self.broken == Some(crate::sim::Broken::SilentWinner) {
             return;
         }
-        if tenure.insisted.is_none_or(|at| now >= at + Duration::from_secs(1)) {
+        if tenure.insisted.is_none_or(|at| now >= at + self.timing.dead()) {
             tenure.insisted = Some(now);
             self.after.push_back(Output::Announce(vip));
         }
@@ -338,6 +363,8 @@ impl Ownership {
         self.accept(vip, claim);
         if let Some(Role::Owner(tenure)) = self.vips.get_mut(&vip).map(|it| &mut it.role) {
             tenure.epoch = epoch;
+            // What was said beside it is out of date.
+            self.after.push_back(Output::Announce(vip));
         }
         self.stale.insert(vip);
         epoch
@@ -381,6 +408,19 @@ impl Ownership {
             let revision = claim.revision.saturating_add(1);
             let claim = Claim { revision, released: true, ..claim.clone() };
             self.accept(vip, claim);
+        }
+    }
+
+    /// One of us says on the LAN by which claim it answers for a vip.
+    pub(crate) fn seen(&mut self, now: Instant, vip: IpAddr, (epoch, owner): (u64, NodeId)) {
+        #[cfg(test)]
+        if self.broken == Some(crate::sim::Broken::NoMark) {
+            return;
+        }
+        let claim = Claim { epoch, owner, revision: 0, released: false, standbys: Vec::new() };
+        let is_news = self.table.get(vip).is_none_or(|known| claim.beats(known));
+        if owner != self.me && (is_news || self.owns(vip)) {
+            self.merge(now, owner, vip, claim);
         }
     }
 

@@ -172,6 +172,13 @@ impl Key {
         Self { secret, id }
     }
 
+    /// What marks are made with.
+    pub(crate) fn of_marks(&self) -> hmac::Key {
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, &self.secret);
+        let derived = hmac::sign(&secret, b"steelyard membership mark");
+        hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
+    }
+
     fn of_session(&self, session: Session) -> Cipher {
         #[cfg(test)]
         if self.id == CLEAR {

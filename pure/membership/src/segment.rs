@@ -9,6 +9,10 @@
 //!        the interface was gone
 //! ```
 //!
+//! From `Up` and `NoQuorum` it is `Deaf` while nothing comes in from the LAN ([`hearing`]).
+//!
+//! [`hearing`]: crate::hearing
+//!
 //! Whoever drives it keeps an order, or a node that was stopped answers once more before it knows
 //! better: first the time ([`Segment::poll`]), then datagrams, then frames. The time it is told
 //! must go on while the machine sleeps (`CLOCK_BOOTTIME`).
@@ -26,8 +30,10 @@ use std::time::{Duration, Instant};
 
 pub use self::status::{MemberStatus, VipStatus};
 use crate::config::{Config, Timing};
-use crate::event::{Event, Input, Output};
+use crate::event::{Event, Input, Mac, Output};
+use crate::hearing::Hearing;
 use crate::id::NodeId;
+use crate::mark::{Mark, Marker};
 use crate::ownership::{Happening, Ownership, numbered};
 use crate::roster::{Passage, Roster};
 use crate::seal::{Keyring, Opener, Refused, Sealer, Session};
@@ -49,6 +55,8 @@ pub struct Segment {
     start: Instant,
     sealer: Sealer,
     opener: Opener,
+    marker: Marker,
+    hearing: Hearing,
     roster: Roster,
     ownership: Ownership,
     swim: Option<Swim>,
@@ -76,6 +84,7 @@ enum Phase {
     },
     Up,
     NoQuorum,
+    Deaf,
     /// `left`: it may stop.
     Leaving {
         since: Instant,
@@ -101,6 +110,8 @@ impl Segment {
             start: now,
             sealer: Sealer::new(config.keys.clone(), session),
             opener: Opener::new(config.keys.clone()),
+            marker: Marker::new(&config.keys),
+            hearing: Hearing::new(timing),
             roster: Roster::new(me, timing.dead(), timing.interval),
             ownership: Ownership::new(me, config),
             swim: None,
@@ -136,8 +147,10 @@ impl Segment {
             Input::Vips(vips) => self.set_vips(vips),
             Input::Peers(peers) => self.targets = peers.to_vec(),
             Input::Keys(keys) => self.set_keys(now, keys),
-            Input::Answered { vip, by } => self.ownership.answered(vip, by),
-            Input::Rival { vip, by } => self.ownership.rival(now, vip, by),
+            Input::Answered { vip, by, mark } => self.on_answer(now, vip, by, mark),
+            Input::Rival { vip, by, mark } => self.on_rival(now, vip, by, mark),
+            Input::Heard if !self.hearing.sign(now) => return,
+            Input::Heard => {}
             Input::Addresses(all) => self.set_addresses(all),
             Input::Link(up) => self.set_link(now, up),
             Input::Leave => self.leave(now),
@@ -150,6 +163,25 @@ impl Segment {
             Input::Time => {}
         }
         self.settle(now);
+    }
+
+    fn on_answer(&mut self, now: Instant, vip: IpAddr, by: Mac, mark: Option<Mark>) {
+        if let Some(claim) = self.read(vip, mark) {
+            self.ownership.seen(now, vip, claim);
+        }
+        self.ownership.answered(vip, by);
+    }
+
+    fn on_rival(&mut self, now: Instant, vip: IpAddr, by: Mac, mark: Option<Mark>) {
+        match self.read(vip, mark) {
+            Some(claim) => self.ownership.seen(now, vip, claim),
+            None => self.ownership.rival(now, vip, by),
+        }
+    }
+
+    /// The claim of another node that a mark tells of.
+    fn read(&self, vip: IpAddr, mark: Option<Mark>) -> Option<(u64, NodeId)> {
+        self.marker.read(vip, &mark?).filter(|(_, owner)| *owner != self.me)
     }
 
     /// The next thing to do, until none.
@@ -167,7 +199,8 @@ impl Segment {
             return None;
         }
         let swim = self.swim.as_ref().and_then(Swim::deadline);
-        let due = [self.roster.deadline(), self.ownership.deadline(), swim];
+        let hearing = self.hearing.deadline().filter(|_| self.link);
+        let due = [self.roster.deadline(), self.ownership.deadline(), swim, hearing];
         due.into_iter().flatten().chain([self.next_tick]).min()
     }
 
@@ -188,6 +221,9 @@ impl Segment {
 
     fn set_keys(&mut self, now: Instant, keys: &Keyring) {
         self.opener.set_keys(keys.clone());
+        self.marker = Marker::new(keys);
+        let ours: Vec<IpAddr> = self.ownership.owned().collect();
+        ours.into_iter().for_each(|vip| self.mark(vip));
         if self.sealer.set_keys(keys.clone()) {
             self.roster.peers.values_mut().for_each(|peer| peer.newest_key = false);
             // Those who have it already learn that we do.
@@ -215,7 +251,7 @@ impl Segment {
                 self.ownership.leave();
             }
             // Nothing is ours.
-            Phase::Listening { .. } | Phase::NoQuorum => self.go(now),
+            Phase::Listening { .. } | Phase::NoQuorum | Phase::Deaf => self.go(now),
         }
     }
 
@@ -290,6 +326,10 @@ impl Segment {
             // By then who has the worse claim is silent.
             self.ownership.announce_all(now + self.timing.interval * 2);
         }
+        if self.link && self.hearing.review(now, self.roster.hears_nobody(now)) {
+            self.outputs.push_back(Output::Ask);
+        }
+        self.ownership.hears = self.hearing.is_sure() || self.takes_for_granted();
         self.advance(now);
         self.ownership.review(now, &self.roster);
         let late = matches!(self.phase, Phase::Leaving { since, .. } if now >= since + LEAVE);
@@ -317,6 +357,18 @@ impl Segment {
                     && !self.roster.has_strangers(now, self.timing.hello * 2) =>
             {
                 self.phase = Phase::NoQuorum;
+                if enough && !self.is_deaf() {
+                    self.wake();
+                }
+            }
+            Phase::Up | Phase::NoQuorum if self.is_deaf() => {
+                self.phase = Phase::Deaf;
+                self.ownership.sleep(false);
+                self.outputs.push_back(Output::Event(Event::Deaf));
+            }
+            Phase::Deaf if !self.is_deaf() => {
+                self.phase = Phase::NoQuorum;
+                self.ownership.be_patient(now + self.timing.dead() * 2);
                 if enough {
                     self.wake();
                 }
@@ -332,6 +384,18 @@ impl Segment {
         }
     }
 
+    fn is_deaf(&self) -> bool {
+        self.hearing.is_deaf() && !self.takes_for_granted()
+    }
+
+    /// That it hears: only where a test breaks that rule.
+    fn takes_for_granted(&self) -> bool {
+        #[cfg(test)]
+        return self.ownership.broken == Some(crate::sim::Broken::NotDeaf);
+        #[cfg(not(test))]
+        false
+    }
+
     fn wake(&mut self) {
         self.phase = Phase::Up;
         self.next_hello = self.next_tick;
@@ -344,7 +408,12 @@ impl Segment {
     fn drain(&mut self, now: Instant) {
         self.outputs.append(&mut self.ownership.before);
         self.publish(now);
-        self.outputs.append(&mut self.ownership.after);
+        for output in std::mem::take(&mut self.ownership.after) {
+            if let Output::Own(vip) | Output::Announce(vip) = output {
+                self.mark(vip);
+            }
+            self.outputs.push_back(output);
+        }
         for happening in std::mem::take(&mut self.ownership.happened) {
             let event = match happening {
                 Happening::Event(event) => event,
@@ -355,6 +424,13 @@ impl Segment {
             };
             self.outputs.push_back(Output::Event(event));
         }
+    }
+
+    /// Says by which claim we answer for a vip.
+    fn mark(&mut self, vip: IpAddr) {
+        let epoch = self.ownership.epoch(vip);
+        let mark = epoch.and_then(|epoch| self.marker.make(vip, epoch, self.me));
+        self.outputs.push_back(Output::Mark { vip, mark });
     }
 
     /// The name of a node, or its number as long as that is not known.
@@ -379,7 +455,7 @@ impl Segment {
     fn state(&self) -> State {
         match self.phase {
             Phase::Listening { fenced: false, .. } => State::Starting,
-            Phase::Listening { .. } => State::Fenced,
+            Phase::Listening { .. } | Phase::Deaf => State::Fenced,
             Phase::Up => State::Up,
             Phase::NoQuorum => State::NoQuorum,
             Phase::Leaving { .. } => State::Leaving,

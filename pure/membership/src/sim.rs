@@ -47,10 +47,14 @@ pub(crate) enum Broken {
     BothAnswer,
     /// Who has the better claim when a cut heals says nothing to those who remember another.
     SilentWinner,
+    /// By which claim an owner answers, is not heeded where only the LAN tells.
+    NoMark,
+    /// Who hears nothing at all goes on as the last one.
+    NotDeaf,
 }
 
 impl Broken {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::NoYield,
         Self::DeafProbe,
         Self::NoFence,
@@ -59,6 +63,8 @@ impl Broken {
         Self::ForgottenEpochs,
         Self::BothAnswer,
         Self::SilentWinner,
+        Self::NoMark,
+        Self::NotDeaf,
     ];
 }
 

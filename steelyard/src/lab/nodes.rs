@@ -250,11 +250,11 @@ impl Nodes {
 
     fn cut(&mut self, names: &[String], cut: Cut) -> anyhow::Result<String> {
         for name in names {
-            let is_cut = *cut.of(&mut self.node(name)?.faults);
+            let is_cut = cut.of(&mut self.node(name)?.faults).into_iter().all(|it| *it);
             anyhow::ensure!(!is_cut, "{name} is cut so already; `lab heal {name}` mends it");
         }
         for name in names {
-            *cut.of(&mut self.node(name)?.faults) = true;
+            cut.of(&mut self.node(name)?.faults).into_iter().for_each(|it| *it = true);
         }
         self.rewire()?;
         Ok(format!("{} {} {}", names.join(", "), are(names.len()), cut.words()))
@@ -330,25 +330,28 @@ impl Nodes {
 enum Cut {
     Everything,
     One(Way),
-    Heartbeats,
+    /// Of one direction, or of both.
+    Heartbeats(Option<Way>),
 }
 
 impl Cut {
     const fn new(one_way: Option<Way>, heartbeats: bool) -> Self {
         match (one_way, heartbeats) {
-            (Some(way), _) => Self::One(way),
-            (None, true) => Self::Heartbeats,
+            (way, true) => Self::Heartbeats(way),
+            (Some(way), false) => Self::One(way),
             (None, false) => Self::Everything,
         }
     }
 
-    /// Whether a wire is cut so.
-    const fn of(self, faults: &mut Faults) -> &mut bool {
+    /// What of a wire is wrong then.
+    fn of(self, faults: &mut Faults) -> Vec<&mut bool> {
         match self {
-            Self::Everything => &mut faults.unplugged,
-            Self::One(Way::In) => &mut faults.deaf,
-            Self::One(Way::Out) => &mut faults.mute,
-            Self::Heartbeats => &mut faults.heartless,
+            Self::Everything => vec![&mut faults.unplugged],
+            Self::One(Way::In) => vec![&mut faults.deaf],
+            Self::One(Way::Out) => vec![&mut faults.mute],
+            Self::Heartbeats(Some(Way::In)) => vec![&mut faults.unbeaten],
+            Self::Heartbeats(Some(Way::Out)) => vec![&mut faults.heartless],
+            Self::Heartbeats(None) => vec![&mut faults.unbeaten, &mut faults.heartless],
         }
     }
 
@@ -357,7 +360,9 @@ impl Cut {
             Self::Everything => "cut off",
             Self::One(Way::In) => "deaf: nothing gets in",
             Self::One(Way::Out) => "mute: nothing gets out",
-            Self::Heartbeats => "without heartbeats; all else passes",
+            Self::Heartbeats(None) => "without heartbeats; all else passes",
+            Self::Heartbeats(Some(Way::In)) => "deaf to heartbeats; all else passes",
+            Self::Heartbeats(Some(Way::Out)) => "mute of heartbeats; all else passes",
         }
     }
 }

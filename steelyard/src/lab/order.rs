@@ -25,6 +25,8 @@ Examples:
   sudo steelyard lab cut worker-1                  carrier lost, as by a pulled plug
   sudo steelyard lab cut worker-1 --one-way out    it hears, and is not heard
   sudo steelyard lab cut worker-1 --heartbeats     the others think it dead; it is not
+  sudo steelyard lab cut worker-1 --heartbeats --one-way in
+                                                   it hears no heartbeats, and is heard
   sudo steelyard lab heal";
 
 /// What can be done to the nodes.
@@ -61,7 +63,7 @@ pub enum Order {
         #[arg(long, value_enum, value_name = "WAY")]
         one_way: Option<Way>,
         /// Drop heartbeats only (UDP 9181); the rest of the LAN is intact
-        #[arg(long, conflicts_with = "one_way")]
+        #[arg(long)]
         heartbeats: bool,
     },
     /// Let these nodes hear only each other, and the others (with client and router) only

@@ -23,7 +23,9 @@ pub(super) struct Faults {
     pub(super) deaf: bool,
     /// Nothing gets out of the node.
     pub(super) mute: bool,
-    /// Heartbeats are dropped, both ways.
+    /// Heartbeats that come in are dropped.
+    pub(super) unbeaten: bool,
+    /// Heartbeats that go out are dropped.
     pub(super) heartless: bool,
     /// Percent of frames that get lost, either way.
     pub(super) loss: u8,
@@ -38,7 +40,12 @@ impl Faults {
             self.unplugged.then(|| "cut".to_owned()),
             self.deaf.then(|| "hears nothing".to_owned()),
             self.mute.then(|| "is not heard".to_owned()),
-            self.heartless.then(|| "no heartbeats".to_owned()),
+            match (self.unbeaten, self.heartless) {
+                (true, true) => Some("no heartbeats".to_owned()),
+                (true, false) => Some("hears no heartbeats".to_owned()),
+                (false, true) => Some("its heartbeats are lost".to_owned()),
+                (false, false) => None,
+            },
             (self.loss > 0).then(|| format!("loses {} %", self.loss)),
             (self.part > 0).then(|| "parted".to_owned()),
         ];
@@ -72,8 +79,8 @@ fn rules(wires: &[(&str, &Faults)]) -> String {
         if faults.mute {
             let _ = writeln!(rules, "{from} drop");
         }
-        for way in [&from, &to] {
-            if faults.heartless {
+        for (way, beats) in [(&from, faults.heartless), (&to, faults.unbeaten)] {
+            if beats {
                 let _ = writeln!(rules, "{way} udp dport {HEARTBEATS} drop");
             }
             if faults.loss > 0 {
@@ -103,9 +110,11 @@ mod tests {
     #[test]
     fn each_fault_is_a_rule_and_parts_hear_only_themselves() {
         let deaf = Faults { deaf: true, ..Faults::default() };
-        let lossy = Faults { loss: 30, heartless: true, ..Faults::default() };
+        let lossy = Faults { loss: 30, unbeaten: true, heartless: true, ..Faults::default() };
+        let beats = Faults { unbeaten: true, ..Faults::default() };
         let apart = Faults { part: 2, ..Faults::default() };
-        let text = rules(&[("a", &deaf), ("b", &lossy), ("c", &apart), ("d", &apart)]);
+        let text =
+            rules(&[("a", &deaf), ("b", &lossy), ("e", &beats), ("c", &apart), ("d", &apart)]);
         let lines: Vec<&str> = text.lines().skip(5).collect();
         let expected = [
             "oifname a drop",
@@ -113,6 +122,7 @@ mod tests {
             "iifname b numgen random mod 100 < 30 drop",
             "oifname b udp dport 9181 drop",
             "oifname b numgen random mod 100 < 30 drop",
+            "oifname e udp dport 9181 drop",
             "iifname { c, d } oifname != { c, d } drop",
             "iifname != { c, d } oifname { c, d } drop",
             "}",

@@ -1,6 +1,6 @@
 //! The driver's side of vips that several nodes share: a [`Group`] per interface.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError};
 use std::task::Context;
@@ -13,7 +13,7 @@ use steelyard_membership::{Candidate, Cause, Config, Event, Input};
 use tokio::sync::oneshot;
 
 use super::{Driver, MANY, Placement};
-use crate::group::{Group, Wish};
+use crate::group::{Group, Marked, Wish};
 use crate::membership::{Keeper, Kept, Membership};
 use crate::metrics::Totals;
 use crate::port::Happened;
@@ -72,7 +72,7 @@ impl Shares {
     }
 
     /// What we answer for on an interface.
-    pub(super) fn owned(&self, index: u32) -> BTreeSet<IpAddr> {
+    pub(super) fn owned(&self, index: u32) -> Marked {
         self.groups.get(&index).map(|it| it.owned.clone()).unwrap_or_default()
     }
 
@@ -82,13 +82,24 @@ impl Shares {
         }
     }
 
+    /// A port heard another host.
+    pub(super) fn hear_anything(&mut self, now: Instant, index: u32) {
+        if let Some(group) = self.groups.get_mut(&index) {
+            group.segment.handle(now, Input::Heard);
+        }
+    }
+
     /// What a port heard about a vip.
     pub(super) fn hear(&mut self, now: Instant, index: u32, vip: IpAddr, happened: &Happened) {
         let Some(group) = self.groups.get_mut(&index) else { return };
         match happened {
-            Happened::Answered(by) => group.segment.handle(now, Input::Answered { vip, by: by.0 }),
-            Happened::Changed(Change::Contested { rival }) => {
-                group.segment.handle(now, Input::Rival { vip, by: rival.0 });
+            Happened::Answered(by, mark) => {
+                let mark = mark.map(|it| it.0);
+                group.segment.handle(now, Input::Answered { vip, by: by.0, mark });
+            }
+            Happened::Changed(Change::Contested { rival, mark }) => {
+                let mark = mark.map(|it| it.0);
+                group.segment.handle(now, Input::Rival { vip, by: rival.0, mark });
             }
             Happened::Changed(_) => {}
         }
@@ -224,6 +235,8 @@ impl Driver {
         let mut told = Vec::new();
         for (index, group) in &mut shares.groups {
             let formers = self.options.formers.as_deref();
+            let gateways = self.gateways.iter().filter(|it| it.link == Some(*index));
+            group.gateways = gateways.map(|it| it.address).collect();
             for wish in group.work(now, self.ports.get_mut(index), formers) {
                 match wish {
                     Wish::Keep(vip, epoch) => {
@@ -367,6 +380,7 @@ mod tests {
     use steelyard_membership::{Key, Keyring};
 
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn each_group_is_a_start_of_its_own() {

@@ -122,6 +122,7 @@ pub(super) fn word(event: &Event) -> &'static str {
         Event::Refused { .. } => "not-taken-over",
         Event::Defended { .. } => "defended",
         Event::Fenced(_) => "fenced",
+        Event::Deaf => "deaf",
         Event::Awake => "awake",
         Event::NoQuorum { .. } => "no-quorum",
     }
@@ -135,6 +136,7 @@ pub(super) fn is_warning(event: &Event) -> bool {
         | Event::Refused { .. }
         | Event::Defended { .. }
         | Event::Fenced(_)
+        | Event::Deaf
         | Event::NoQuorum { .. } => true,
         Event::Took { cause, .. } => *cause == Cause::Failover,
         Event::Lost { cause, .. } => {
@@ -159,6 +161,7 @@ pub(super) fn help(event: &Event) -> Option<&'static str> {
             "this machine was stopped or suspended, or has too little processor time for a node \
              that others rely on",
         ),
+        Event::Deaf => Some("see to its cable, the switch and the network card"),
         Event::NoQuorum { .. } => Some("bring other nodes back, or mend the network between them"),
         _ => None,
     }
@@ -192,6 +195,9 @@ pub(super) fn say(f: &mut fmt::Formatter<'_>, interface: &str, event: &Event) ->
         Event::Fenced(slept) => {
             let slept = slept.as_millis();
             write!(f, "this node was asleep for {slept} ms: silent on {interface} for now")
+        }
+        Event::Deaf => {
+            write!(f, "nothing at all is heard on {interface}, of no host: silent there")
         }
         Event::Awake => write!(f, "this node answers for what it owns on {interface}"),
         Event::NoQuorum { heard, of } => {

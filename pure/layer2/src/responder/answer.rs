@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Instant;
 
-use super::Responder;
 use super::say::{ALL_NODES, advertisement};
+use super::{CHECK, Responder, is_unicast};
 use crate::counters::Unused;
 use crate::vip::{Claim, Vip};
 use crate::wire::{Advertisement, Arp, Body, Frame, Mac, Neighbor, Operation, Solicitation};
@@ -22,14 +22,17 @@ impl Responder {
         if frame.source == self.config.mac || self.siblings.contains(&frame.source) {
             return Err(Unused::OwnFrame);
         }
+        self.note_host(&frame.body);
         let for_us = frame.destination == self.config.mac;
         if !for_us && !frame.destination.is_group() {
             return Err(Unused::OtherStation);
         }
         match frame.body {
-            Body::Arp(arp) => self.on_arp(now, arp),
+            Body::Arp(arp) => self.on_arp(now, arp, !for_us),
             Body::Neighbor { source, destination: _, message } => match message {
-                Neighbor::Solicitation(it) => self.on_solicitation(now, frame.source, source, it),
+                Neighbor::Solicitation(it) => {
+                    self.on_solicitation(now, (frame.source, source), it, !for_us)
+                }
                 Neighbor::Advertisement(it) => self.on_advertisement(now, frame.source, it),
             },
             // A ping to everybody is nobody's in particular.
@@ -40,20 +43,24 @@ impl Responder {
 
     /// Who speaks as a vip, in a question or an answer, claims it; who asks for it without an
     /// address of its own probes it; everybody else who asks is told.
-    fn on_arp(&mut self, now: Instant, arp: Arp) -> Result<(), Unused> {
+    fn on_arp(&mut self, now: Instant, arp: Arp, to_all: bool) -> Result<(), Unused> {
         if self.listens_for(arp.sender_ip.into()) {
-            self.on_claim(now, arp.sender_ip.into(), arp.sender_mac, Claim::Has);
+            self.on_claim(now, arp.sender_ip.into(), (arp.sender_mac, arp.mark), Claim::Has);
             return Ok(());
         }
         let vip = IpAddr::V4(arp.target_ip);
+        if arp.is_probe() && self.listens_for(vip) {
+            self.on_claim(now, vip, (arp.sender_mac, None), Claim::Probes);
+        }
         if arp.operation != Operation::Request || !self.knows(vip) {
             return Err(Unused::OtherAddress);
         }
-        if arp.is_probe() {
-            self.on_claim(now, vip, arp.sender_mac, Claim::Probes);
-        }
         self.asked(vip)?;
-        self.reply(vip, arp.sender_mac, Body::Arp(arp.answer(self.config.mac)));
+        let mark = self.marks.get(&vip).copied();
+        self.reply(vip, arp.sender_mac, Body::Arp(arp.answer(self.config.mac, mark)));
+        if to_all && !arp.is_probe() {
+            self.check(now, vip);
+        }
         self.count(vip).responses += 1;
         Ok(())
     }
@@ -63,33 +70,36 @@ impl Responder {
     fn on_solicitation(
         &mut self,
         now: Instant,
-        sender: Mac,
-        source: Ipv6Addr,
+        (sender, source): (Mac, Ipv6Addr),
         solicitation: Solicitation,
+        to_all: bool,
     ) -> Result<(), Unused> {
         let Solicitation { target, source_link } = solicitation;
         let asker = source_link.unwrap_or(sender);
         if self.knows(source.into()) {
-            self.on_claim(now, source.into(), asker, Claim::Has);
+            self.on_claim(now, source.into(), (asker, None), Claim::Has);
             return Ok(());
         }
         let vip = IpAddr::V6(target);
+        if source.is_unspecified() && self.listens_for(vip) {
+            self.on_claim(now, vip, (sender, None), Claim::Probes);
+        }
         if !self.knows(vip) {
             return Err(Unused::OtherAddress);
         }
-        if source.is_unspecified() {
-            self.on_claim(now, vip, sender, Claim::Probes);
-        }
         self.asked(vip)?;
-        let mac = self.config.mac;
+        let (mac, mark) = (self.config.mac, self.marks.get(&vip).copied());
         if source.is_unspecified() {
             if !self.to_all.allow(now) {
                 return Err(Unused::TooOften);
             }
-            let body = advertisement(target, ALL_NODES, mac, false);
+            let body = advertisement(target, ALL_NODES, (mac, mark), false);
             self.reply(vip, Mac::of_group(ALL_NODES), body);
         } else {
-            self.reply(vip, asker, advertisement(target, source, mac, true));
+            self.reply(vip, asker, advertisement(target, source, (mac, mark), true));
+            if to_all {
+                self.check(now, vip);
+            }
         }
         self.count(vip).responses += 1;
         Ok(())
@@ -106,8 +116,28 @@ impl Responder {
             return Err(Unused::OtherAddress);
         }
         let other = advertisement.target_link.unwrap_or(sender);
-        self.on_claim(now, vip, other, Claim::Has);
+        self.on_claim(now, vip, (other, advertisement.mark), Claim::Has);
         Ok(())
+    }
+
+    /// Somebody asks everybody for a vip of ours: another who shares it may answer as well.
+    fn check(&mut self, now: Instant, vip: IpAddr) {
+        let due = self.checked.get(&vip).is_none_or(|at| now >= *at + CHECK);
+        if due && self.marks.contains_key(&vip) && self.checks.allow(now) {
+            self.checked.insert(vip, now);
+            self.probe(vip);
+        }
+    }
+
+    /// Takes note of who speaks, by an address that it can be asked at.
+    fn note_host(&mut self, body: &Body<'_>) {
+        let said: Option<IpAddr> = match body {
+            Body::Arp(arp) => Some(arp.sender_ip.into()),
+            Body::Neighbor { source, .. } => Some((*source).into()),
+            _ => None,
+        };
+        let host = said.filter(|it| is_unicast(*it) && !self.listens_for(*it));
+        self.heard.note(host);
     }
 
     /// Counts a question for a vip; answers go on only while it is announced.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{Output, Responder};
 use crate::pace::{Announcement, Form};
-use crate::wire::{Advertisement, Arp, Body, Frame, Mac, Neighbor, Operation, Solicitation};
+use crate::wire::{Advertisement, Arp, Body, Frame, Mac, Mark, Neighbor, Operation, Solicitation};
 
 /// Every node on the link (RFC 4291 §2.7.1).
 pub(super) const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -30,6 +30,24 @@ impl Responder {
         }
     }
 
+    /// Asks a host whether it is there, and lets it know who asks.
+    pub(super) fn ask(&mut self, who: IpAddr, sender: IpAddr) {
+        let mac = self.config.mac;
+        match (who, sender) {
+            (IpAddr::V4(who), IpAddr::V4(sender)) => {
+                self.say(Mac::BROADCAST, Body::Arp(Arp::question(mac, sender, who)));
+            }
+            (IpAddr::V6(who), IpAddr::V6(sender)) => {
+                let group = crate::wire::solicited_node(who);
+                let message =
+                    Neighbor::Solicitation(Solicitation { target: who, source_link: Some(mac) });
+                let body = Body::Neighbor { source: sender, destination: group, message };
+                self.say(Mac::of_group(group), body);
+            }
+            _ => {}
+        }
+    }
+
     /// Sends the announcement whose turn it is, if there is one.
     pub(super) fn announce_next(&mut self, now: Instant) {
         let vips = &self.vips;
@@ -37,7 +55,7 @@ impl Responder {
         let Some(Announcement { vip, form }) = self.announcements.pop(now, answers) else {
             return;
         };
-        let mac = self.config.mac;
+        let (mac, mark) = (self.config.mac, self.marks.get(&vip).copied());
         match vip {
             IpAddr::V4(address) => {
                 // The one that RFC 5227 §2.3 names goes first.
@@ -45,11 +63,11 @@ impl Responder {
                     Form::First => Operation::Request,
                     Form::Second => Operation::Reply,
                 };
-                let arp = Arp::announcement(operation, mac, address);
+                let arp = Arp::announcement(operation, mac, address, mark);
                 self.say(Mac::BROADCAST, Body::Arp(arp));
             }
             IpAddr::V6(address) => {
-                let body = advertisement(address, ALL_NODES, mac, false);
+                let body = advertisement(address, ALL_NODES, (mac, mark), false);
                 self.say(Mac::of_group(ALL_NODES), body);
             }
         }
@@ -67,7 +85,7 @@ impl Responder {
 pub(super) fn advertisement(
     vip: Ipv6Addr,
     to: Ipv6Addr,
-    mac: Mac,
+    (mac, mark): (Mac, Option<Mark>),
     solicited: bool,
 ) -> Body<'static> {
     let message = Advertisement {
@@ -76,6 +94,7 @@ pub(super) fn advertisement(
         solicited,
         replace: true,
         target_link: Some(mac),
+        mark,
     };
     Body::Neighbor { source: vip, destination: to, message: Neighbor::Advertisement(message) }
 }

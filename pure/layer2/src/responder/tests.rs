@@ -1,5 +1,7 @@
 mod ping;
 
+mod shared;
+
 use proptest::prelude::*;
 
 use super::say::{ALL_NODES, advertisement};
@@ -26,6 +28,10 @@ fn ms(count: u64) -> Duration {
 
 fn vips(addresses: &[IpAddr]) -> BTreeSet<IpAddr> {
     addresses.iter().copied().collect()
+}
+
+fn unmarked(vips: &BTreeSet<IpAddr>) -> BTreeMap<IpAddr, Option<Mark>> {
+    vips.iter().map(|vip| (*vip, None)).collect()
 }
 
 fn drain(responder: &mut Responder, now: Instant) -> Vec<Output> {
@@ -62,7 +68,7 @@ fn later() -> Instant {
 
 fn arp(sender_mac: Mac, sender_ip: Ipv4Addr, target_ip: Ipv4Addr) -> Arp {
     let operation = Operation::Request;
-    Arp { operation, sender_mac, sender_ip, target_mac: Mac::ZERO, target_ip }
+    Arp { operation, sender_mac, sender_ip, target_mac: Mac::ZERO, target_ip, mark: None }
 }
 
 fn arp_frame(destination: Mac, arp: Arp) -> Vec<u8> {
@@ -245,6 +251,7 @@ fn advertise(target: Ipv6Addr, link: Option<Mac>) -> Vec<u8> {
         solicited: false,
         replace: true,
         target_link: link,
+        mark: None,
     });
     let body = Body::Neighbor { source: target, destination: ALL_NODES, message };
     Frame { source: RIVAL, destination: Mac::of_group(ALL_NODES), body }.emit()
@@ -385,7 +392,8 @@ fn a_thousand_vips_do_not_burst() {
         (0..1000).map(|n| Ipv4Addr::from_bits(0x0a01_0400 + n).into()).collect();
     for (is_cleared, announced_within, told_within) in [(false, 1100, 1400), (true, 0, 200)] {
         let mut it = Responder::new(Config::new(US));
-        let input = if is_cleared { Input::Cleared(&many) } else { Input::Vips(&many) };
+        let cleared = unmarked(&many);
+        let input = if is_cleared { Input::Cleared(&cleared) } else { Input::Vips(&many) };
         it.handle(start(), input);
         let mut by_time: BTreeMap<Instant, usize> = BTreeMap::new();
         let (mut announced, mut told) = (BTreeMap::new(), BTreeMap::new());
@@ -538,7 +546,7 @@ proptest! {
 #[test]
 fn what_is_cleared_is_announced_at_once() {
     let mut responder = Responder::new(Config::new(US));
-    responder.handle(start(), Input::Cleared(&vips(&[VIP4.into(), VIP6.into()])));
+    responder.handle(start(), Input::Cleared(&unmarked(&vips(&[VIP4.into(), VIP6.into()]))));
     let said = drain(&mut responder, start());
     let announced = |vip: IpAddr| said.contains(&Output::Changed(vip, Change::Announced));
     assert!(announced(VIP4.into()) && announced(VIP6.into()), "{said:?}");
@@ -562,11 +570,11 @@ fn a_probe_asks_once_and_tells_who_answers() {
         arp_frame(Mac::BROADCAST, arp)
     };
     responder.handle(start(), Input::Frame(&answer(RIVAL)));
-    assert_eq!(drain(&mut responder, start()), [Output::Answered(VIP4.into(), RIVAL)]);
-    let body = advertisement(VIP6, ALL_NODES, RIVAL, false);
+    assert_eq!(drain(&mut responder, start()), [Output::Answered(VIP4.into(), RIVAL, None)]);
+    let body = advertisement(VIP6, ALL_NODES, (RIVAL, None), false);
     let frame = Frame { source: RIVAL, destination: Mac::of_group(ALL_NODES), body }.emit();
     responder.handle(start(), Input::Frame(&frame));
-    assert_eq!(drain(&mut responder, start()), [Output::Answered(VIP6.into(), RIVAL)]);
+    assert_eq!(drain(&mut responder, start()), [Output::Answered(VIP6.into(), RIVAL, None)]);
     responder.handle(start(), Input::Frame(&arp_frame(Mac::BROADCAST, arp(CLIENT, CLIENT4, VIP4))));
     responder.handle(later(), Input::Frame(&answer(RIVAL)));
     assert_eq!(drain(&mut responder, later()), [], "who asks has it not; later is too late");
@@ -581,7 +589,8 @@ fn a_rival_is_only_reported_where_somebody_else_decides() {
     for (wait, told) in [(0, 1), (0, 0), (1500, 1)] {
         let now = later() + ms(wait);
         responder.handle(now, Input::Frame(&claim));
-        let contested = Output::Changed(VIP4.into(), Change::Contested { rival: RIVAL });
+        let contested =
+            Output::Changed(VIP4.into(), Change::Contested { rival: RIVAL, mark: None });
         assert_eq!(drain(&mut responder, now), vec![contested; told]);
     }
 }

@@ -66,13 +66,13 @@ fn a_taken_vip_is_told_once_and_tried_again() {
     let mut vip = Vip::new(start(), &timing, 0);
     run(&mut vip, &timing, 25);
     let at = |time| start() + ms(time);
-    let step = vip.on_claim(at(30), OTHER, Claim::Has, ms(500), &timing);
+    let step = vip.on_claim(at(30), (OTHER, None), Claim::Has, ms(500), &timing);
     assert_eq!(step, Step { send: None, change: Some(Change::Taken { rival: OTHER }) });
     assert_eq!(vip.deadline(), Some(at(30 + 4000 + 500)));
 
     assert_eq!(run(&mut vip, &timing, 4540), vec![(4530, probe())]);
     assert_eq!(vip.phase(at(4540), &timing), Phase::Conflicted { rival: OTHER });
-    let again = vip.on_claim(at(4540), OTHER, Claim::Has, ms(0), &timing);
+    let again = vip.on_claim(at(4540), (OTHER, None), Claim::Has, ms(0), &timing);
     assert_eq!(again, Step::default(), "known already");
 
     let log = run(&mut vip, &timing, 8600);
@@ -86,7 +86,7 @@ fn two_that_probe_at_once_both_stand_back() {
     let timing = Timing::default();
     let mut vip = Vip::new(start(), &timing, 0);
     run(&mut vip, &timing, 0);
-    let step = vip.on_claim(start() + ms(3), OTHER, Claim::Probes, ms(7), &timing);
+    let step = vip.on_claim(start() + ms(3), (OTHER, None), Claim::Probes, ms(7), &timing);
     assert_eq!(step.change, Some(Change::Taken { rival: OTHER }));
 }
 
@@ -104,14 +104,14 @@ fn a_vip_is_defended_once_in_ten_seconds() {
     let defended = announcement(Some(Change::Defended { rival: OTHER }));
     let table = [(10_000, defended), (10_001, Step::default()), (19_999, Step::default())];
     for (at, expected) in table {
-        let step = vip.on_claim(start() + ms(at), OTHER, Claim::Has, ms(0), &timing);
+        let step = vip.on_claim(start() + ms(at), (OTHER, None), Claim::Has, ms(0), &timing);
         assert_eq!(step, expected, "at {at}");
         assert!(vip.answers());
     }
     let phase = |at| vip.phase(start() + ms(at), &timing);
     assert_eq!(phase(19_999), Phase::Announced { rival: Some(OTHER) });
     assert_eq!(phase(20_000), Phase::Announced { rival: None });
-    let again = vip.on_claim(start() + ms(20_000), OTHER, Claim::Has, ms(0), &timing);
+    let again = vip.on_claim(start() + ms(20_000), (OTHER, None), Claim::Has, ms(0), &timing);
     assert_eq!(again, defended);
 }
 
@@ -119,7 +119,7 @@ fn a_vip_is_defended_once_in_ten_seconds() {
 fn by_policy_it_is_given_up() {
     let timing = Timing { policy: ConflictPolicy::Withdraw, ..Timing::default() };
     let mut vip = announced(&timing);
-    let step = vip.on_claim(start() + ms(10_000), OTHER, Claim::Has, ms(0), &timing);
+    let step = vip.on_claim(start() + ms(10_000), (OTHER, None), Claim::Has, ms(0), &timing);
     assert_eq!(step, Step { send: None, change: Some(Change::Yielded { rival: OTHER }) });
     assert!(!vip.answers());
     let log = run(&mut vip, &timing, 14_050);
@@ -133,7 +133,7 @@ fn a_late_answer_is_an_answer() {
     for (at, yields) in [(51, true), (2049, true), (2050, false)] {
         let mut vip = Vip::new(start(), &timing, 0);
         run(&mut vip, &timing, 50);
-        let step = vip.on_claim(start() + ms(at), OTHER, Claim::Has, ms(0), &timing);
+        let step = vip.on_claim(start() + ms(at), (OTHER, None), Claim::Has, ms(0), &timing);
         let change = if yields {
             Change::Yielded { rival: OTHER }
         } else {
@@ -143,7 +143,7 @@ fn a_late_answer_is_an_answer() {
     }
     let mut sure = Vip::cleared(start(), &timing, 0);
     run(&mut sure, &timing, 0);
-    sure.on_claim(start() + ms(1), OTHER, Claim::Has, ms(0), &timing);
+    sure.on_claim(start() + ms(1), (OTHER, None), Claim::Has, ms(0), &timing);
     assert!(sure.answers(), "somebody made sure before");
 }
 
@@ -159,7 +159,7 @@ fn every_state_takes_every_input() {
     };
     let conflicted = || {
         let mut vip = probing();
-        vip.on_claim(start(), OTHER, Claim::Has, ms(0), &defend);
+        vip.on_claim(start(), (OTHER, None), Claim::Has, ms(0), &defend);
         vip
     };
     type Make<'a> = &'a dyn Fn() -> Vip;
@@ -169,9 +169,9 @@ fn every_state_takes_every_input() {
     type Act<'a> = &'a dyn Fn(&mut Vip) -> Step;
     let inputs: [(&str, Act<'_>); 5] = [
         ("time", &|vip| vip.on_time(now, &defend)),
-        ("has", &|vip| vip.on_claim(now, THIRD, Claim::Has, ms(0), &defend)),
-        ("has, withdraw", &|vip| vip.on_claim(now, THIRD, Claim::Has, ms(0), &withdraw)),
-        ("probes", &|vip| vip.on_claim(now, THIRD, Claim::Probes, ms(0), &defend)),
+        ("has", &|vip| vip.on_claim(now, (THIRD, None), Claim::Has, ms(0), &defend)),
+        ("has, withdraw", &|vip| vip.on_claim(now, (THIRD, None), Claim::Has, ms(0), &withdraw)),
+        ("probes", &|vip| vip.on_claim(now, (THIRD, None), Claim::Probes, ms(0), &defend)),
         ("own mac", &|vip| vip.on_own_mac(now, &defend)),
     ];
     let mut table = String::new();

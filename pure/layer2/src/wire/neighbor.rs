@@ -2,7 +2,8 @@
 
 use std::net::Ipv6Addr;
 
-use super::{Mac, Malformed, checksum, take};
+use super::mark::{OPTION as MARK_OPTION, UNITS as MARK_UNITS};
+use super::{Mac, Malformed, Mark, checksum, take};
 
 /// Type of a solicitation.
 pub(super) const SOLICITATION: u8 = 135;
@@ -46,6 +47,8 @@ pub struct Advertisement {
     pub replace: bool,
     /// Link-layer address of the target.
     pub target_link: Option<Mac>,
+    /// For those who share addresses with the sender.
+    pub mark: Option<Mark>,
 }
 
 impl Neighbor {
@@ -75,6 +78,7 @@ impl Neighbor {
                     solicited: flags & SOLICITED != 0,
                     replace: flags & OVERRIDE != 0,
                     target_link: link_option(message, TARGET_LINK)?,
+                    mark: mark_option(message),
                 };
                 advertisement.checked(destination)
             }
@@ -94,6 +98,10 @@ impl Neighbor {
             let number = if kind == SOLICITATION { SOURCE_LINK } else { TARGET_LINK };
             out.extend([number, 1]);
             out.extend(mac.0);
+        }
+        if let Self::Advertisement(Advertisement { mark: Some(mark), .. }) = self {
+            out.extend([MARK_OPTION, MARK_UNITS]);
+            out.extend(mark.0);
         }
         let checksum = checksum::icmpv6(source, destination, &out[start..]);
         out[start + 2..start + 4].copy_from_slice(&checksum.to_be_bytes());
@@ -149,4 +157,16 @@ fn link_option(mut options: &[u8], wanted: u8) -> Result<Option<Mac>, Malformed>
         options = rest;
     }
     if options.is_empty() { Ok(found) } else { Err(Malformed::Options) }
+}
+
+/// The first mark among options that add up.
+fn mark_option(mut options: &[u8]) -> Option<Mark> {
+    while let [number, units, ..] = *options {
+        let (option, rest) = options.split_at_checked(usize::from(units.max(1)) * 8)?;
+        if (number, units) == (MARK_OPTION, MARK_UNITS) {
+            return option[2..].first_chunk().map(|bytes| Mark(*bytes));
+        }
+        options = rest;
+    }
+    None
 }

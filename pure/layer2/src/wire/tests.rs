@@ -34,6 +34,7 @@ fn known() -> Vec<(&'static str, Vec<u8>, Frame<'static>)> {
                     sender_ip: v4(5),
                     target_mac: Mac::ZERO,
                     target_ip: v4(100),
+                    mark: None,
                 }),
             },
         ),
@@ -229,23 +230,30 @@ fn v6_unicast() -> impl Strategy<Value = Ipv6Addr> {
 }
 
 fn arp() -> impl Strategy<Value = Body<'static>> {
-    (any::<bool>(), station(), any::<[u8; 4]>(), any::<[u8; 6]>(), any::<[u8; 4]>()).prop_map(
-        |(ask, sender_mac, sender_ip, target_mac, target_ip)| {
+    let addresses = (any::<[u8; 4]>(), any::<[u8; 6]>(), any::<[u8; 4]>());
+    (any::<bool>(), station(), addresses, mark()).prop_map(
+        |(ask, sender_mac, (sender_ip, target_mac, target_ip), mark)| {
             Body::Arp(Arp {
                 operation: if ask { Operation::Request } else { Operation::Reply },
                 sender_mac,
                 sender_ip: sender_ip.into(),
                 target_mac: Mac(target_mac),
                 target_ip: target_ip.into(),
+                mark,
             })
         },
     )
 }
 
+fn mark() -> impl Strategy<Value = Option<Mark>> {
+    let some = any::<[u8; MARK]>().prop_filter("padding", |bytes| *bytes != [0; MARK]);
+    proptest::option::of(some.prop_map(Mark))
+}
+
 fn neighbor() -> impl Strategy<Value = Body<'static>> {
     let option = proptest::option::of(station());
-    (v6_unicast(), v6_unicast(), any::<[bool; 4]>(), option).prop_map(
-        |(source, target, [ask, router, solicited, replace], link)| {
+    (v6_unicast(), v6_unicast(), any::<[bool; 4]>(), option, mark()).prop_map(
+        |(source, target, [ask, router, solicited, replace], link, mark)| {
             let message = if ask {
                 Neighbor::Solicitation(Solicitation { target, source_link: link })
             } else {
@@ -256,6 +264,7 @@ fn neighbor() -> impl Strategy<Value = Body<'static>> {
                     solicited,
                     replace,
                     target_link,
+                    mark,
                 })
             };
             let destination = if ask { solicited_node(target) } else { source };

@@ -119,6 +119,10 @@ impl Ownership {
         if let Some((_, again)) = vacancy.refused {
             due = due.max(again);
         }
+        let is_ours = claim.is_some_and(|it| it.owner == self.me && !it.released);
+        if let Some(until) = self.patience.filter(|_| !is_ours) {
+            due = due.max(until);
+        }
         if now < due {
             self.set_role(vip, Role::Vacant(vacancy));
             return self.set_timer(vip, Some(due));
@@ -147,10 +151,13 @@ impl Ownership {
             self.set_role(vip, Role::Vacant(vacancy));
             return self.set_timer(vip, Some(again));
         }
-        if now >= next && sent >= self.timing.probes {
+        if now >= next && sent >= self.timing.probes && self.hears {
             return self.take(now, vip, vacancy.cause, vacancy.since);
         }
-        if now >= next {
+        if now >= next && sent >= self.timing.probes {
+            // That nobody answers tells nothing yet.
+            next = now + self.timing.probe_interval;
+        } else if now >= next {
             sent += 1;
             next = now + self.timing.probe_interval;
             self.after.push_back(Output::Probe(vip));

@@ -32,6 +32,7 @@ impl Segment {
             self.namesake(now, from, &message, &opened);
             return Ok(());
         }
+        self.hearing.sign(now);
         if let Err(why) = self.opener.admit(sender, &mut opened) {
             let is_twin = why == Refused::Replayed && self.is_twin(sender, from, &message, &opened);
             return if is_twin { Ok(()) } else { Err(why) };
@@ -139,13 +140,14 @@ impl Segment {
         for (vip, claim) in std::mem::take(&mut beat.claims) {
             self.ownership.merge(now, sender, vip, claim);
         }
+        // Who starts takes over the count; only who was there when it grew acts on it. What it is
+        // offered by the same heartbeat is its share of that.
+        let acts = self.rebalance > 0 || self.ownership.owns_any();
         let start = self.roster.peers.get(&sender).map_or(0, |peer| peer.epoch);
         for offer in &beat.offers {
             self.ownership.offered(now, (sender, start), *offer, &beat.addresses);
         }
         if beat.rebalance > self.rebalance {
-            // Who starts takes over the count; only who was there when it grew acts on it.
-            let acts = self.rebalance > 0 || self.ownership.owns_any();
             self.rebalance = beat.rebalance;
             if acts {
                 self.ownership.rebalance(now, &self.roster);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Segment;
+use super::{Phase, Segment};
 use crate::ownership::Role;
 use crate::seal::Refused;
 
@@ -17,7 +17,7 @@ pub struct MemberStatus {
     /// Where it is; none for this node itself, and for those of whom only others tell.
     pub address: Option<SocketAddr>,
     /// `starting`, `listening`, `up`, `no-quorum`, `leaving`, `gone`; `missing` while it is not
-    /// heard.
+    /// heard; of this node also `deaf`.
     pub state: &'static str,
     /// Whether it is this node.
     pub this: bool,
@@ -48,7 +48,7 @@ impl Segment {
         let this = MemberStatus {
             name: Arc::clone(&self.name),
             address: None,
-            state: self.state().as_str(),
+            state: if self.phase == Phase::Deaf { "deaf" } else { self.state().as_str() },
             this: true,
             round_trip: None,
             heard: None,

@@ -29,8 +29,16 @@ fn machine() -> Segment {
     machine
 }
 
+/// Where hosts are there that answer when they are asked.
 fn outputs(machine: &mut Segment, now: Instant) -> Vec<Output> {
-    std::iter::from_fn(|| machine.poll(now)).collect()
+    let mut all = Vec::new();
+    while let Some(output) = machine.poll(now) {
+        match output {
+            Output::Ask => machine.handle(now, Input::Heard),
+            other => all.push(other),
+        }
+    }
+    all
 }
 
 /// Lets time pass as it does, and says what was wanted meanwhile.
@@ -75,7 +83,60 @@ fn alone_it_listens_probes_and_owns() {
     let order: Vec<_> =
         then.iter().filter(|it| !matches!(it, Output::Multicast(_) | Output::Event(_))).collect();
     let probe = Output::Probe(vip);
-    assert_eq!(order, [&probe, &probe, &Output::Keep { vip, epoch: 1 }, &Output::Own(vip)]);
+    let mark = Marker::new(&keys()).make(vip, 1, NodeId::of("a"));
+    let then = [&Output::Keep { vip, epoch: 1 }, &Output::Mark { vip, mark }, &Output::Own(vip)];
+    assert_eq!(order, [&probe, &probe, then[0], then[1], then[2]]);
+}
+
+/// Nobody is heard, and nobody answers who is asked whether they are there.
+#[test]
+fn who_hears_nothing_takes_nothing_and_falls_silent() {
+    let quiet = |machine: &mut Segment, from: Instant, millis: u64| -> Vec<Output> {
+        let at = |n| from + Duration::from_millis(n);
+        let all = (0..millis)
+            .flat_map(|n| std::iter::from_fn(|| machine.poll(at(n))).collect::<Vec<_>>());
+        all.collect()
+    };
+    let mut machine = machine();
+    let vip: IpAddr = [10, 0, 0, 100].into();
+    let all = quiet(&mut machine, start(), 5000);
+    assert!(!all.iter().any(|it| matches!(it, Output::Own(_) | Output::Probe(_))), "{all:?}");
+    assert!(all.contains(&Output::Event(Event::Deaf)));
+    let mut now = start() + Duration::from_secs(5);
+    machine.handle(now, Input::Heard);
+    // What others may have, it leaves to them for as long as it would have listened.
+    let waited = pass(&mut machine, &mut now, Duration::from_millis(999));
+    assert!(!waited.contains(&Output::Own(vip)), "{waited:?}");
+    assert!(pass(&mut machine, &mut now, Duration::from_secs(1)).contains(&Output::Own(vip)));
+    let all = quiet(&mut machine, now, 4000);
+    assert!(all.contains(&Output::Silence(vip)), "{all:?}");
+    now += Duration::from_secs(4);
+    machine.handle(now, Input::Heard);
+    let again = pass(&mut machine, &mut now, Duration::from_millis(60));
+    assert!(again.contains(&Output::Own(vip)), "what was its own it takes as soon as it has asked");
+}
+
+/// Where no heartbeat comes, what owners say on the LAN decides.
+#[test]
+fn of_two_that_answer_the_one_with_the_worse_claim_falls_silent() {
+    let vip: IpAddr = [10, 0, 0, 100].into();
+    let marker = Marker::new(&keys());
+    let (lower, higher) = match NodeId::of("a") < NodeId::of("b") {
+        true => ("a", "b"),
+        false => ("b", "a"),
+    };
+    for (epoch, other, yields) in [(2, "b", true), (1, "b", lower == "b"), (2, "a", false)] {
+        let (mut machine, mut now) = (machine(), start());
+        pass(&mut machine, &mut now, Duration::from_secs(3));
+        assert!(machine.owns(vip), "{higher}");
+        let mark = marker.make(vip, epoch, NodeId::of(other));
+        machine.handle(now, Input::Rival { vip, by: [9; 6], mark });
+        let then = outputs(&mut machine, now);
+        assert_eq!(then.contains(&Output::Silence(vip)), yields, "{epoch} {other}");
+        // Who has the better claim says so at once.
+        let insists = other == "b" && !yields;
+        assert_eq!(then.contains(&Output::Announce(vip)), insists, "{epoch} {other}");
+    }
 }
 
 #[test]
@@ -235,7 +296,7 @@ fn what_is_heard_is_not_undone_by_hearsay() {
 #[test]
 fn a_rival_is_told_once_in_a_while_or_let_be() {
     let vip: IpAddr = [10, 0, 0, 100].into();
-    let rival = Input::Rival { vip, by: [9; 6] };
+    let rival = Input::Rival { vip, by: [9; 6], mark: None };
     let (mut machine, mut now) = (machine(), start());
     pass(&mut machine, &mut now, Duration::from_secs(2));
     for (wait, defended) in [(1, true), (12, false), (1, true)] {
@@ -258,7 +319,7 @@ fn a_rival_is_told_once_in_a_while_or_let_be() {
     for _ in 0..3 {
         let all = pass(&mut other, &mut now, Duration::from_millis(30));
         assert!(!all.contains(&Output::Own(vip)), "that machine answers");
-        other.handle(now, Input::Answered { vip, by: [9; 6] });
+        other.handle(now, Input::Answered { vip, by: [9; 6], mark: None });
         pass(&mut other, &mut now, Duration::from_millis(490));
     }
 }

@@ -13,7 +13,10 @@ pub(super) fn groups(world: &World) -> Vec<BTreeSet<usize>> {
         let host = &world.hosts[*n];
         host.machine.is_some() && host.paused.is_none()
     };
-    let open = |a, b| !world.links.get(&(a, b)).copied().unwrap_or_default().cut;
+    let open = |a: usize, b: usize| {
+        let link = world.links.get(&(a, b)).copied().unwrap_or_default();
+        !link.cut && !world.hosts[a].silent && !world.hosts[b].deaf
+    };
     let mut left: BTreeSet<usize> = (0..world.hosts.len()).filter(runs).collect();
     let mut groups = Vec::new();
     while let Some(first) = left.pop_first() {
@@ -67,6 +70,7 @@ pub(super) fn every_vip_owned(world: &World) -> Result<(), String> {
         let closed = (0..world.hosts.len()).filter(|n| !group.contains(n)).all(|outside| {
             let cut = |n: &usize| {
                 world.links.get(&(outside, *n)).is_some_and(|link| link.cut)
+                    || world.hosts[outside].silent
                     || world.hosts[outside].machine.is_none()
                     || world.hosts[outside].paused.is_some()
             };
@@ -75,7 +79,9 @@ pub(super) fn every_vip_owned(world: &World) -> Result<(), String> {
         // With a quorum, who does not reach enough of them directly is silent.
         let pairs = group.iter().flat_map(|a| group.iter().map(move |b| (*a, *b)));
         let whole = || pairs.clone().all(|it| !world.links.get(&it).is_some_and(|link| link.cut));
-        if !quorum || !closed || (world.quorum.is_some() && !whole()) {
+        // Who hears nothing must be silent, and whom nobody hears may be.
+        let wired = |n: &usize| !world.hosts[*n].deaf && !world.hosts[*n].silent;
+        if !group.iter().all(wired) || !quorum || !closed || (world.quorum.is_some() && !whole()) {
             continue;
         }
         for (vip, candidates) in &world.vips {
@@ -90,6 +96,15 @@ pub(super) fn every_vip_owned(world: &World) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Who hears nothing answers for nothing.
+pub(super) fn deaf_are_silent(world: &World) -> Result<(), String> {
+    let runs = |host: &&super::world::Host| host.deaf && host.paused.is_none();
+    match world.hosts.iter().filter(runs).find(|host| !host.answers.is_empty()) {
+        Some(host) => Err(format!("{} hears nothing and answers", host.name)),
+        None => Ok(()),
+    }
 }
 
 /// Only candidates own a vip; without a quorum nobody does.
@@ -113,7 +128,8 @@ pub(super) fn only_who_may(world: &World) -> Result<(), String> {
 
 /// Where the network is whole, every client knows the owner: whoever won announced it last.
 pub(super) fn clients_follow(world: &World) -> Result<(), String> {
-    if world.loss > 0 || world.links.values().any(|link| link.cut) {
+    let wired = world.hosts.iter().all(|host| !host.deaf && !host.silent);
+    if world.loss > 0 || !wired || world.links.values().any(|link| link.cut) {
         return Ok(());
     }
     for (vip, nodes) in owners(world) {

@@ -21,8 +21,23 @@ enum Act {
     Isolate(usize),
     Split,
     MuteAll,
+    /// A node's heartbeats, or those for it, do not get through, and nothing else is wrong.
+    MuteOneWay(usize, bool),
+    /// No heartbeat gets through, or none of a node's does; a while later a node is killed.
+    MuteThenKill(Option<usize>, usize),
+    /// No heartbeat gets through, and for a while the LAN is cut in two as well.
+    MuteThenSplit(Duration),
+    /// Nothing gets in to a node.
+    Deafen(usize),
+    /// The switch passes nothing for a while, and shows a carrier.
+    Dark(Duration),
     Heal,
     Leave(usize),
+    LeaveTogether(usize, usize),
+    /// A node's own address is another.
+    Readdress(usize),
+    /// A node's interface is deleted, and added again.
+    Replug(usize, Duration),
     Unplug(usize, Duration),
     Rebalance,
     Withdraw(u8, usize),
@@ -40,6 +55,9 @@ impl Act {
             Self::Kill(_)
                 | Self::Boot(..)
                 | Self::Leave(_)
+                | Self::LeaveTogether(..)
+                | Self::Readdress(_)
+                | Self::Replug(..)
                 | Self::Rebalance
                 | Self::Withdraw(..)
                 | Self::Rotate
@@ -50,7 +68,24 @@ impl Act {
 
     /// Whether anything may move for it, in a network that is whole.
     fn moves_nothing(&self) -> bool {
-        matches!(self, Self::MuteAll | Self::Quiet | Self::Rotate | Self::Boot(..))
+        matches!(
+            self,
+            Self::MuteAll
+                | Self::MuteOneWay(..)
+                | Self::Quiet
+                | Self::Rotate
+                | Self::Boot(..)
+                | Self::Readdress(_)
+        )
+    }
+
+    /// Whether nodes are left that may know no more than the LAN tells. These come alone, and are
+    /// over after the round.
+    fn mutes(&self) -> bool {
+        matches!(
+            self,
+            Self::MuteAll | Self::MuteOneWay(..) | Self::MuteThenKill(..) | Self::MuteThenSplit(_)
+        )
     }
 }
 
@@ -141,6 +176,7 @@ fn settled(world: &mut World) -> Result<(), String> {
     checks::one_owner(world)?;
     checks::every_vip_owned(world)?;
     checks::clients_follow(world)?;
+    checks::deaf_are_silent(world)?;
     checks::only_who_may(world)
 }
 
@@ -167,7 +203,8 @@ fn first_start(world: &mut World) -> Result<(), String> {
 }
 
 fn is_whole(world: &World) -> bool {
-    world.links.values().all(|link| !link.cut)
+    let wired = world.hosts.iter().all(|host| !host.deaf && !host.silent);
+    wired && world.links.values().all(|link| !link.cut)
 }
 
 fn round(world: &mut World) -> Result<(), String> {
@@ -180,11 +217,11 @@ fn round(world: &mut World) -> Result<(), String> {
     let mut acts = vec![choose(world)];
     world.calm = whole && world.loss == 0 && acts[0].is_calm();
     let mut moves = perform(world, &acts[0]);
-    if world.chance.permille(250) && !matches!(acts[0], Act::MuteAll) {
+    if world.chance.permille(250) && !acts[0].mutes() {
         let gap = world.chance.millis(0..1500);
         world.run_for(gap);
         let second = choose(world);
-        if !matches!(second, Act::MuteAll) {
+        if !second.mutes() {
             world.calm &= is_whole(world) && second.is_calm();
             moves += perform(world, &second);
             acts.push(second);
@@ -204,8 +241,8 @@ fn round(world: &mut World) -> Result<(), String> {
     world.taken.clear();
     world.run_for(Duration::from_secs(1));
     checks::no_flapping(world, by_chance)?;
-    if acts.iter().any(|act| matches!(act, Act::MuteAll)) {
-        world.links.clear();
+    if acts.iter().any(Act::mutes) {
+        heal(world);
         settled(world)?;
     }
     world.taken.clear();
@@ -224,7 +261,8 @@ fn choose(world: &mut World) -> Act {
     if !whole && world.chance.permille(200) {
         return Act::Heal;
     }
-    match world.chance.below(18) {
+    let mutes = whole && world.loss == 0 && world.quorum.is_none();
+    match world.chance.below(28) {
         0..=2 => Act::Kill(n),
         3 | 4 => Act::Stop(n, time),
         5 => Act::Suspend(n, time),
@@ -233,7 +271,18 @@ fn choose(world: &mut World) -> Act {
         8 => Act::Isolate(n),
         9 => Act::Split,
         // Who hears nobody cannot know more than the LAN tells: this one comes alone.
-        10 if whole && world.loss == 0 && world.quorum.is_none() => Act::MuteAll,
+        10 if mutes => Act::MuteAll,
+        18 if mutes => Act::MuteOneWay(n, world.chance.permille(500)),
+        19 | 20 if mutes => {
+            let one = world.chance.permille(500).then(|| world.chance.below(nodes));
+            Act::MuteThenKill(one, n)
+        }
+        27 if mutes => Act::MuteThenSplit(time),
+        21 | 22 => Act::Deafen(n),
+        23 => Act::Dark(time),
+        24 => Act::LeaveTogether(n, other),
+        25 => Act::Readdress(n),
+        26 => Act::Replug(n, time),
         11 => Act::Leave(n),
         12 => Act::Unplug(n, time),
         13 => Act::Rebalance,
@@ -269,22 +318,48 @@ fn perform(world: &mut World, act: &Act) -> usize {
             }
         }
         Act::Split => {
-            let side: Vec<bool> = (0..nodes).map(|_| world.chance.permille(500)).collect();
-            for a in 0..nodes {
-                for b in (0..nodes).filter(|b| side[a] != side[*b]) {
-                    world.link(a, b).cut = true;
-                }
-            }
+            split(world);
             return nodes.min(4);
         }
-        Act::MuteAll => {
-            for a in 0..nodes {
-                for b in 0..nodes {
-                    world.link(a, b).mute = true;
-                }
+        Act::MuteAll => mute(world, None),
+        Act::MuteOneWay(n, out) => {
+            for other in 0..nodes {
+                let (from, to) = if *out { (*n, other) } else { (other, *n) };
+                world.link(from, to).mute = true;
             }
         }
-        Act::Heal => world.links.clear(),
+        Act::MuteThenKill(one, n) => {
+            mute(world, *one);
+            let gap = world.chance.millis(0..3000);
+            world.run_for(gap);
+            world.crash(*n);
+        }
+        Act::MuteThenSplit(time) => {
+            mute(world, None);
+            split(world);
+            world.run_for(*time);
+            world.links.values_mut().for_each(|link| link.cut = false);
+            return nodes.min(4);
+        }
+        Act::Deafen(n) => world.hosts[*n].deaf = true,
+        Act::Dark(time) => {
+            dark(world, true);
+            world.run_for(*time);
+            dark(world, false);
+        }
+        Act::LeaveTogether(n, other) => {
+            world.tell(*n, Input::Leave);
+            let gap = world.chance.millis(0..30);
+            world.run_for(gap);
+            world.tell(*other, Input::Leave);
+        }
+        Act::Readdress(n) => world.hosts[*n].net += 1,
+        Act::Replug(n, time) => {
+            world.crash(*n);
+            world.run_for(*time);
+            world.boot(*n, false);
+        }
+        Act::Heal => heal(world),
         Act::Leave(n) => world.tell(*n, Input::Leave),
         Act::Unplug(n, time) => {
             world.tell(*n, Input::Link(false));
@@ -310,6 +385,39 @@ fn perform(world: &mut World, act: &Act) -> usize {
     3
 }
 
+/// No heartbeat gets through: none of `one`'s, else none at all.
+fn mute(world: &mut World, one: Option<usize>) {
+    for a in 0..world.hosts.len() {
+        for b in 0..world.hosts.len() {
+            world.link(a, b).mute = one.is_none_or(|one| a == one || b == one);
+        }
+    }
+}
+
+/// The LAN falls in two.
+fn split(world: &mut World) {
+    let nodes = world.hosts.len();
+    let side: Vec<bool> = (0..nodes).map(|_| world.chance.permille(500)).collect();
+    for a in 0..nodes {
+        for b in (0..nodes).filter(|b| side[a] != side[*b]) {
+            world.link(a, b).cut = true;
+        }
+    }
+}
+
+/// The switch passes nothing, or everything again.
+fn dark(world: &mut World, is_dark: bool) {
+    for host in &mut world.hosts {
+        (host.deaf, host.silent) = (is_dark, is_dark);
+    }
+}
+
+/// Everything passes again.
+fn heal(world: &mut World) {
+    world.links.clear();
+    dark(world, false);
+}
+
 /// A node may not own a vip any more, unless it is the only one.
 fn withdraw(world: &mut World, vip: IpAddr, n: usize) {
     let name = world.hosts[n].name.clone();
@@ -325,7 +433,7 @@ fn withdraw(world: &mut World, vip: IpAddr, n: usize) {
 fn recover(world: &mut World) -> Result<(), String> {
     world.note(|| "--- all is well again".to_owned());
     world.calm = false;
-    world.links.clear();
+    heal(world);
     for n in 0..world.hosts.len() {
         world.resume(n);
         world.boot(n, false);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::chance::Chance;
 use super::lan::Frame;
 use super::{Broken, start};
-use crate::{Candidate, Config, Event, Input, Key, Keyring, Output, Policy, Segment, Timing};
+use crate::{Candidate, Config, Event, Input, Key, Keyring, Mark, Output, Policy, Segment, Timing};
 
 /// What a socket's buffer holds while its host sleeps.
 const BUFFER: usize = 400;
@@ -42,6 +42,10 @@ pub(super) struct World {
     pub(super) refused: usize,
     /// The network is whole, loses nothing, and nobody sleeps: there are never two owners.
     pub(super) calm: bool,
+    /// Since when two answer for one vip.
+    pub(super) doubles: BTreeMap<(IpAddr, usize, usize), Instant>,
+    /// How often that was looked at.
+    pub(super) looks: u32,
     /// What went wrong on the way.
     pub(super) complaints: Vec<String>,
     pub(super) story: String,
@@ -66,6 +70,16 @@ pub(super) struct Host {
     pub(super) name: String,
     pub(super) machine: Option<Segment>,
     pub(super) answers: BTreeSet<IpAddr>,
+    /// What is said beside its answers.
+    pub(super) marks: BTreeMap<IpAddr, Option<Mark>>,
+    /// What it asked for, and until when that is of interest.
+    pub(super) probed: BTreeMap<IpAddr, Instant>,
+    /// Nothing gets in to it.
+    pub(super) deaf: bool,
+    /// Nothing gets out of it.
+    pub(super) silent: bool,
+    /// In which net its own address is.
+    pub(super) net: u8,
     /// Whom a client that stands beside it takes for the owner of a vip.
     pub(super) beside: BTreeMap<IpAddr, usize>,
     keys: Keyring,
@@ -94,10 +108,14 @@ pub(super) struct Paused {
 pub(super) enum Happens {
     Wake(usize),
     Datagram {
-        from: usize,
+        from: SocketAddr,
         to: usize,
         bytes: Vec<u8>,
     },
+    /// A host answers, or says anything.
+    Sign(usize),
+    /// It is looked whether two answer for one vip.
+    Look,
     Frame {
         from: usize,
         to: usize,
@@ -126,6 +144,11 @@ impl World {
             name: format!("node-{n}"),
             machine: None,
             answers: BTreeSet::new(),
+            marks: BTreeMap::new(),
+            probed: BTreeMap::new(),
+            deaf: false,
+            silent: false,
+            net: 0,
             beside: BTreeMap::new(),
             keys: keys.clone(),
             kept: BTreeMap::new(),
@@ -156,6 +179,8 @@ impl World {
             taken: Vec::new(),
             refused: 0,
             calm: false,
+            doubles: BTreeMap::new(),
+            looks: 0,
             complaints: Vec::new(),
             story: String::new(),
             verbose: false,
@@ -187,6 +212,9 @@ impl World {
     }
 
     pub(super) fn boot(&mut self, n: usize, lost: bool) {
+        if self.count == 0 {
+            self.look();
+        }
         self.note(|| format!("start node-{n}{}", if lost { " without what it kept" } else { "" }));
         let host = &mut self.hosts[n];
         if host.machine.is_some() {
@@ -289,6 +317,7 @@ impl World {
         let link = self.links.get(&(from, to)).copied().unwrap_or_default();
         let lost = self.loss > 0 && self.chance.permille(self.loss);
         let kept = link.cut || (datagram && link.mute);
+        let kept = kept || self.hosts[from].silent || self.hosts[to].deaf;
         !kept && !lost && from != to
     }
 
@@ -327,8 +356,9 @@ impl World {
                 self.hosts[n].wake = None;
                 self.settle(n);
             }
+            Happens::Sign(n) => self.tell(n, Input::Heard),
+            Happens::Look => self.look(),
             Happens::Datagram { from, to, bytes } => {
-                let from = address(from);
                 let host = &mut self.hosts[to];
                 if host.paused.is_some() {
                     if host.queue.len() < BUFFER {
@@ -398,8 +428,11 @@ impl World {
     fn perform(&mut self, n: usize, output: Output) {
         match output {
             Output::Send { to, bytes } => {
-                let to = number(to);
-                self.send(n, to, bytes);
+                // Who has another address by now does not hear it.
+                let there = number(to);
+                if self.address(there) == to {
+                    self.send(n, there, bytes);
+                }
             }
             Output::Multicast(bytes) => {
                 for to in 0..self.hosts.len() {
@@ -407,6 +440,8 @@ impl World {
                 }
             }
             Output::Probe(vip) => self.probe(n, vip),
+            Output::Ask => self.ask(n),
+            Output::Mark { vip, mark } => drop(self.hosts[n].marks.insert(vip, mark)),
             Output::Own(vip) => {
                 self.note(|| format!("node-{n} answers for {vip}"));
                 self.hosts[n].answers.insert(vip);
@@ -468,9 +503,16 @@ impl World {
         }
     }
 
-    fn send(&mut self, from: usize, to: usize, bytes: Vec<u8>) {
+    /// Where a node is.
+    fn address(&self, n: usize) -> SocketAddr {
+        let last = u8::try_from(n + 1).expect("fewer than 255 nodes");
+        SocketAddr::from(([10, 0, self.hosts[n].net, last], 7946))
+    }
+
+    fn send(&mut self, sender: usize, to: usize, bytes: Vec<u8>) {
         self.sent += 1;
-        if self.passes(from, to, true) {
+        let from = self.address(sender);
+        if self.passes(sender, to, true) {
             if self.loss > 0 && self.chance.permille(5) {
                 let way = self.way();
                 self.after(way, Happens::Datagram { from, to, bytes: bytes.clone() });
@@ -483,11 +525,6 @@ impl World {
 
 pub(super) fn vip(n: u8) -> IpAddr {
     [10, 0, 1, n].into()
-}
-
-fn address(n: usize) -> SocketAddr {
-    let n = u8::try_from(n + 1).expect("fewer than 255 nodes");
-    SocketAddr::from(([10, 0, 0, n], 7946))
 }
 
 fn number(address: SocketAddr) -> usize {
