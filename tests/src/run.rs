@@ -68,6 +68,12 @@ impl Run {
         Ok(Self { lab, folder, names, captures, grace: Duration::ZERO })
     }
 
+    /// Takes note of a node's hardware address, which is another than at the start.
+    pub fn learn(&mut self, node: &str) -> Result<()> {
+        self.names.insert(self.lab.mac(node)?, node.to_owned());
+        Ok(())
+    }
+
     /// Names of all nodes.
     pub fn nodes(&self) -> Vec<&str> {
         self.names.values().map(String::as_str).collect()

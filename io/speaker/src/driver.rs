@@ -29,6 +29,9 @@ use crate::speaker::{Command, SpeakerOptions, StartError, Vip};
 use crate::status::{EventKind, Sharing, SpeakerEvent, VipState, VipStatus};
 use sharing::Shares;
 
+/// An interface whose address is replaced by another is without any for a moment. What is answered
+/// for there stays as it is for so long.
+const LACK: Duration = Duration::from_secs(1);
 /// Number of the loopback interface in every network namespace.
 const LOOPBACK: u32 = 1;
 /// Everything is looked at again at least this often, should a notification have been lost.
@@ -68,6 +71,8 @@ pub(crate) struct Driver {
     /// Vips that no other host on any network of this one can have.
     nowhere: BTreeSet<IpAddr>,
     log: Log,
+    /// Since when an interface lacks the subnet of vips that are answered for on it.
+    lacking: Option<Instant>,
     /// What was last told of each.
     told: BTreeMap<IpAddr, VipStatus>,
     told_at: Instant,
@@ -103,6 +108,7 @@ impl Driver {
             gate,
             nowhere: BTreeSet::new(),
             log: Log::default(),
+            lacking: None,
             told: BTreeMap::new(),
             told_at: clock::now(),
             looked: clock::now(),
@@ -154,7 +160,8 @@ impl Driver {
                     }
                 }
                 () = tokio::time::sleep(wake) => {
-                    if self.looked + RESYNC <= clock::now() {
+                    let lacks = self.lacking.is_some_and(|since| since + LACK <= clock::now());
+                    if lacks || self.looked + RESYNC <= clock::now() {
                         self.reconcile();
                     }
                 }
@@ -167,7 +174,8 @@ impl Driver {
         let ports = self.ports.values().filter_map(Port::deadline);
         let shares = self.shares.iter().filter_map(Shares::deadline);
         let telling = self.stale.then(|| self.tell_at());
-        let own = telling.into_iter().chain(self.log.deadline());
+        let lacking = self.lacking.map(|since| since + LACK);
+        let own = telling.into_iter().chain(self.log.deadline()).chain(lacking);
         ports.chain(shares).chain(own).fold(self.looked + RESYNC, Instant::min)
     }
 
@@ -244,6 +252,7 @@ impl Driver {
         self.notice_cables(&links);
         let before = self.announced(now);
         let mut placed = self.place(&wanted, &links);
+        self.bear_lack(now, &links, &mut placed);
         self.share_out(now, &wanted, &links, &placed);
         self.equip(now, &links, &mut placed);
         // What a port was opened for may be waiting.
@@ -314,6 +323,33 @@ impl Driver {
             (vip.address, chosen.map(numbers))
         };
         wanted.iter().map(place).collect()
+    }
+
+    /// Leaves vips where they are whose interface is as before, but for a subnet that holds them.
+    fn bear_lack(
+        &mut self,
+        now: Instant,
+        links: &[Link],
+        placed: &mut BTreeMap<IpAddr, Placement>,
+    ) {
+        let stands = |index: &u32| {
+            let link = links.iter().find(|link| link.index == *index);
+            self.ports.contains_key(index) && link.is_some_and(|link| link.up && link.carrier)
+        };
+        let mut lack = false;
+        for (vip, placement) in placed {
+            let lost = matches!(placement, Err(NoInterface::NoSubnet { .. }));
+            let before = self.placed.get(vip).and_then(|it| it.as_ref().ok());
+            let before = before.filter(|it| lost && it.iter().all(stands));
+            let Some(before) = before else { continue };
+            lack = true;
+            if self.lacking.is_none_or(|since| now < since + LACK) {
+                *placement = Ok(before.clone());
+            }
+        }
+        self.lacking = if lack { self.lacking.or(Some(now)) } else { None };
+        // It was borne long enough.
+        self.lacking = self.lacking.filter(|since| now < *since + LACK);
     }
 
     /// Opens, tells and closes ports, so that they are as `placed` says. What cannot be opened is

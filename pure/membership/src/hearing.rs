@@ -3,43 +3,42 @@
 //! Who hears no other node is the last one, or hears nothing: its receiver is broken, its switch
 //! dark, its cable half out. The one must answer for everything, the other must not say a word, as
 //! nothing that is sent to it arrives and whoever believes it is lost. So it asks hosts that it
-//! knows whether they are there, and heeds whatever comes:
+//! knows whether they are there, and heeds whatever comes. Until that is known nothing is taken.
 //!
 //! ```text
-//!        no node is heard, nor anything else
-//!  Sure ─────────────────────────────────────► Asking ──► Deaf
-//!   ▲                                            │         │  asks again and again
-//!   └────────────────────────────────────────────┴─────────┘
-//!              anything is heard
+//!        nothing comes for half the dead time         nor for the rest of it
+//!  Sure ──────────────────────────────────────► Asking ─────────────────────► Deaf
+//!   ▲                                             │                            │  asks again
+//!   └─────────────────────────────────────────────┴────────────────────────────┘  and again
+//!                              anything is heard
 //! ```
 
 use std::time::{Duration, Instant};
 
 use crate::config::Timing;
 
-/// Questions before a node counts as deaf: twice as many as before a takeover.
-const QUESTIONS: u32 = 2;
-/// Who is alone and hears nothing asks again so often whether it still hears.
+/// Questions in half the dead time.
+const QUESTIONS: u32 = 4;
+/// Where no other node is heard, silence is doubted only so often.
 const AGAIN: Duration = Duration::from_secs(3);
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Hearing {
-    timing: Timing,
+    half: Duration,
     state: State,
-    /// When anything of another host came last.
-    sign: Option<Instant>,
+    /// No other node is heard.
     alone: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// `next`: when that is to be doubted.
+    /// Anything came at `sign`; none while a node only starts.
     Sure {
-        next: Option<Instant>,
+        sign: Option<Instant>,
     },
     Asking {
-        asked: u32,
+        since: Instant,
         next: Instant,
     },
     Deaf {
@@ -49,17 +48,14 @@ enum State {
 
 impl Hearing {
     pub(crate) fn new(timing: Timing) -> Self {
-        Self { timing, state: State::Sure { next: None }, sign: None, alone: false }
+        Self { half: timing.dead() / 2, state: State::Sure { sign: None }, alone: false }
     }
 
     /// Another host was heard; whether that changes anything.
     pub(crate) fn sign(&mut self, now: Instant) -> bool {
-        self.sign = Some(now);
-        if matches!(self.state, State::Sure { .. }) {
-            return false;
-        }
-        self.state = State::Sure { next: self.alone.then(|| now + AGAIN) };
-        true
+        let was_sure = self.is_sure();
+        self.state = State::Sure { sign: Some(now) };
+        !was_sure
     }
 
     /// Whether what is not heard is not there.
@@ -73,46 +69,36 @@ impl Hearing {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match self.state {
-            State::Sure { next } => next,
+            State::Sure { sign } => sign.map(|sign| sign + self.patience()),
             State::Asking { next, .. } | State::Deaf { next } => Some(next),
         }
     }
 
+    /// How long nothing may come before that is doubted.
+    fn patience(&self) -> Duration {
+        if self.alone { AGAIN } else { self.half }
+    }
+
     /// Does what is due; whether hosts are to be asked. `alone`: no other node is heard.
     pub(crate) fn review(&mut self, now: Instant, alone: bool) -> bool {
-        let was_alone = std::mem::replace(&mut self.alone, alone);
-        if !alone {
-            self.state = State::Sure { next: None };
-            return false;
-        }
-        // What was heard before nodes fell silent tells nothing.
-        let fresh = self.sign.is_some_and(|at| now < at + self.timing.dead() / 2);
+        self.alone = alone;
+        let again = now + self.half / QUESTIONS;
         match self.state {
-            State::Sure { .. } if fresh && !was_alone => {
-                self.state = State::Sure { next: Some(now + AGAIN) };
-                false
+            State::Sure { sign: Some(sign) } if now < sign + self.patience() => false,
+            State::Sure { .. } => {
+                self.state = State::Asking { since: now, next: again };
+                true
             }
-            State::Sure { next } if was_alone && next.is_some_and(|next| now < next) => false,
-            State::Sure { .. } if fresh => {
-                self.state = State::Sure { next: Some(now + AGAIN) };
-                false
-            }
-            State::Sure { .. } => self.ask(now, 0),
             State::Asking { next, .. } | State::Deaf { next } if now < next => false,
-            State::Asking { asked, .. } if asked < self.timing.probes * QUESTIONS => {
-                self.ask(now, asked)
+            State::Asking { since, .. } if now < since + self.half => {
+                self.state = State::Asking { since, next: again };
+                true
             }
             State::Asking { .. } | State::Deaf { .. } => {
-                self.state = State::Deaf { next: now + self.timing.dead() / 2 };
+                self.state = State::Deaf { next: now + self.half };
                 true
             }
         }
-    }
-
-    fn ask(&mut self, now: Instant, asked: u32) -> bool {
-        let next = now + self.timing.probe_interval;
-        self.state = State::Asking { asked: asked + 1, next };
-        true
     }
 }
 
@@ -126,36 +112,31 @@ mod tests {
     }
 
     /// Lets time pass; how often hosts are asked.
-    fn pass(hearing: &mut Hearing, from: u64, to: u64) -> usize {
-        (from..to).filter(|millis| hearing.review(at(*millis), true)).count()
+    fn pass(hearing: &mut Hearing, from: u64, to: u64, alone: bool) -> usize {
+        (from..to).filter(|millis| hearing.review(at(*millis), alone)).count()
     }
 
     #[test]
     fn who_hears_nothing_asks_and_is_deaf_until_anything_comes() {
         let mut hearing = Hearing::new(Timing::default());
-        assert!(!hearing.review(at(0), false) && hearing.is_sure());
-        assert_eq!(pass(&mut hearing, 1, 100), 4);
+        hearing.sign(at(0));
+        assert_eq!(pass(&mut hearing, 0, 250, false), 0);
+        assert_eq!(pass(&mut hearing, 250, 499, false), 4);
         assert!(!hearing.is_sure() && !hearing.is_deaf());
-        assert_eq!(pass(&mut hearing, 100, 1100), 4, "each half dead time");
+        assert!((3..6).contains(&pass(&mut hearing, 499, 1252, true)), "each half dead time");
         assert!(hearing.is_deaf());
-        assert!(hearing.sign(at(1101)) && hearing.is_sure());
-        assert_eq!(pass(&mut hearing, 1101, 4100), 0, "not doubted for a while");
-        assert!(pass(&mut hearing, 4100, 5000) > 0 && hearing.is_deaf());
-        hearing.review(at(5001), false);
-        assert!(hearing.is_sure(), "another node is heard");
+        assert!(hearing.sign(at(1252)) && hearing.is_sure());
+        assert_eq!(pass(&mut hearing, 1252, 4252, true), 0, "alone, silence is not doubted soon");
+        assert!(pass(&mut hearing, 4252, 5000, true) > 0 && hearing.is_deaf());
     }
 
     #[test]
-    fn whoever_hears_anything_else_is_the_last_one() {
+    fn who_hears_anything_now_and_then_asks_nobody() {
         let mut hearing = Hearing::new(Timing::default());
-        hearing.review(at(0), false);
-        assert!(!hearing.sign(at(400)));
-        assert_eq!(pass(&mut hearing, 500, 3500), 0);
-        // What came when nodes were heard still may be of before.
-        let mut hearing = Hearing::new(Timing::default());
-        hearing.sign(at(100));
-        hearing.review(at(101), false);
-        assert_eq!(pass(&mut hearing, 500, 510), 1);
-        assert!(hearing.sign(at(510)) && hearing.is_sure());
+        for millis in (0..3000).step_by(200) {
+            hearing.sign(at(millis));
+            assert_eq!(pass(&mut hearing, millis, millis + 200, false), 0);
+        }
+        assert!(!hearing.sign(at(3000)), "nothing was doubted");
     }
 }

@@ -301,7 +301,11 @@ impl Engine {
     pub(crate) async fn hear(&mut self, news: News) {
         match news {
             News::Names => return self.apply_again().await,
-            News::Links(told) => return self.look(told).await,
+            News::Links(told) => {
+                // Routes and what else follows are there a moment later.
+                self.next_repair = Instant::now();
+                return self.look(told).await;
+            }
             // At the next tick: such changes come in swarms.
             News::Filter => return self.next_repair = Instant::now(),
             News::Status => {}
@@ -381,6 +385,8 @@ impl Engine {
             self.parts.links = None;
         }
         if self.parts.look() && self.current.is_some() {
+            // Which endpoints are here, and which elsewhere, may be otherwise now.
+            self.last.forget();
             // Only the start fails for want of the lock.
             let _ = self.take_again().await;
         }

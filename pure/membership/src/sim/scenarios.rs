@@ -317,3 +317,93 @@ fn owners_are_spread_anew_only_when_asked() {
     let counts: Vec<usize> = world.hosts.iter().map(|host| host.answers.len()).collect();
     assert_eq!(counts, [3, 3, 3]);
 }
+
+/// Whatever heartbeats do: it is told on the LAN who answers, and whoever takes over at the same
+/// moment is heard there.
+#[test]
+fn cut_heartbeats_and_a_kill_leave_one_owner() {
+    for nodes in [3, 4] {
+        for one in [None, Some(0)] {
+            for gap in [0, 130, 470, 990, 2200] {
+                let mut world = settled(nodes, 6);
+                for (a, b) in (0..nodes).flat_map(|a| (0..nodes).map(move |b| (a, b))) {
+                    world.link(a, b).mute = one.is_none_or(|one| a == one);
+                }
+                world.run_for(Duration::from_millis(gap));
+                let old = owner(&world, vip(0)).unwrap();
+                world.crash(old);
+                world.run_for(SECOND * 2);
+                assert_eq!(owners(&world).len(), 6, "{one:?}, {gap} ms: all are answered for");
+                one_owner(&world).unwrap();
+                assert_eq!(world.complaints, [""; 0], "{one:?}, {gap} ms");
+            }
+        }
+    }
+}
+
+#[test]
+fn who_hears_nothing_is_silent_and_says_nothing() {
+    let mut world = settled(4, 4);
+    let old = owner(&world, vip(0)).unwrap();
+    world.hosts[old].deaf = true;
+    world.run_for(Duration::from_millis(750));
+    assert!(world.hosts[old].answers.is_empty(), "it fell silent by itself");
+    world.run_for(SECOND * 10);
+    assert!(world.taken.iter().all(|(_, n, _)| *n != old), "it took nothing: {:?}", world.taken);
+    assert_eq!(owners(&world).len(), 4);
+    clients_follow(&world).unwrap();
+    let before = owners(&world);
+    world.hosts[old].deaf = false;
+    world.run_for(SECOND * 3);
+    assert_eq!(owners(&world), before, "who hears again takes nothing");
+}
+
+#[test]
+fn two_leaves_at_once_leave_no_gap() {
+    for gap in [0, 1, 3, 10, 40] {
+        let mut world = settled(4, 8);
+        world.tell(0, Input::Leave);
+        world.run_for(Duration::from_millis(gap));
+        world.tell(1, Input::Leave);
+        while world.hosts[..2].iter().any(|host| host.machine.is_some()) {
+            assert_eq!(owners(&world).len(), 8, "{gap} ms: every vip is answered for");
+            world.run_for(Duration::from_micros(200));
+        }
+        world.run_for(SECOND);
+        assert_eq!(owners(&world).len(), 8);
+        one_owner(&world).unwrap();
+    }
+}
+
+/// Nobody can know while it is dark who takes what; so nobody takes anything.
+#[test]
+fn after_a_dark_switch_each_answers_for_what_it_had() {
+    let mut world = settled(4, 8);
+    let before = owners(&world);
+    let dark = |world: &mut World, is_dark: bool| {
+        for host in &mut world.hosts {
+            (host.deaf, host.silent) = (is_dark, is_dark);
+        }
+    };
+    dark(&mut world, true);
+    world.run_for(SECOND * 3);
+    assert!(owners(&world).is_empty() && world.taken.is_empty());
+    dark(&mut world, false);
+    for _ in 0..2000 {
+        world.run_for(Duration::from_millis(1));
+        one_owner(&world).unwrap();
+    }
+    assert_eq!(owners(&world), before);
+    let first = world.taken.iter().map(|(at, ..)| *at).max().unwrap();
+    assert!(world.now - first >= Duration::from_millis(1600), "within less than a dead time");
+}
+
+#[test]
+fn another_address_of_its_own_moves_nothing() {
+    let mut world = settled(3, 3);
+    let before = owners(&world);
+    world.hosts[0].net += 1;
+    world.run_for(SECOND * 5);
+    assert_eq!(owners(&world), before);
+    assert!(world.taken.is_empty() && !world.story.contains("MemberDown"), "{}", world.story);
+}
