@@ -8,6 +8,7 @@
 
 mod act;
 mod client;
+mod fault;
 mod figures;
 mod keepalived;
 mod ours;
@@ -25,6 +26,7 @@ use steelyard_tests::binary;
 pub(crate) use self::act::Act;
 use self::act::Contender;
 use self::client::Client;
+use self::fault::Witness;
 use self::round::Round;
 use self::site::Site;
 use crate::interrupt;
@@ -105,7 +107,7 @@ fn parts(options: &Options) -> VecDeque<Part> {
         let rounds = left.min(PART);
         left -= rounds;
         for &act in acts {
-            for contender in Contender::ALL {
+            for &contender in act.contenders() {
                 parts.push_back(Part { cell: (act, contender), rounds });
             }
         }
@@ -146,10 +148,12 @@ fn in_one_lab(part: Part, lab: &str, rounds: &mut Vec<Round>) -> Result<()> {
         Contender::Tuned => Box::new(ours::Ours::start(lab, ours::TUNED)?),
         Contender::Keepalived => Box::new(keepalived::Keepalived::start(lab)?),
     };
-    let client = Client::start(&site.lab().namespace("client"), site.target())?;
+    let namespace = site.lab().namespace("client");
+    let client = Client::start(&namespace, site.target())?;
+    let witness = Witness::start(&namespace)?;
     while rounds.len() < part.rounds as usize {
         let number = u32::try_from(rounds.len())?;
-        let round = round::play(&mut *site, &client, act, phase(number))
+        let round = round::play(&mut *site, &client, &witness, (act, phase(number)))
             .with_context(|| format!("round {}", number + 1))?;
         let is_over = round.is_over;
         rounds.push(round);

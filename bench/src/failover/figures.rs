@@ -13,6 +13,8 @@ struct Figures {
     rounds: u32,
     /// Milliseconds, ascending.
     outages: Vec<f64>,
+    /// How long two answered for the address, in milliseconds, ascending.
+    doubles: Vec<f64>,
     failed: f64,
     /// Broken and late.
     broken: f64,
@@ -40,7 +42,7 @@ pub(super) fn rows(
                 rows.extend(rows_of(act, contender, &ours, theirs.as_ref()));
             }
         }
-        for contender in Contender::ALL {
+        for &contender in act.contenders() {
             let rounds = cells.get(&(act, contender)).map_or(&[][..], Vec::as_slice);
             notes.extend(notes_on(
                 &format!("{}, {}", act.name(), contender.name()),
@@ -63,7 +65,9 @@ pub(super) fn rows(
 /// What may be asked of an act: goals for the 99th percentile in ms, by timing.
 const fn goal(act: Act, contender: Contender) -> f64 {
     match (act, contender) {
-        (Act::Leave, _) => 100.0,
+        (Act::Leave | Act::LeaveTwo | Act::Address, _) => 100.0,
+        // It is found out in a dead time before a takeover can begin.
+        (Act::Unheard | Act::HalfHeard | Act::Deaf, Contender::Tuned) => 600.0,
         (_, Contender::Tuned) => 300.0,
         _ => 1000.0,
     }
@@ -85,8 +89,11 @@ fn rows_of(act: Act, contender: Contender, ours: &Figures, theirs: Option<&Figur
         row("outage, p99", "ms", Figures::p99, 1.0),
         row("outage, longest", "ms", Figures::longest, 1.0),
     ];
+    let dead = if contender == Contender::Tuned { 150.0 } else { 500.0 };
+    let name = format!("{}, {}: two answer, longest", act.name(), contender.name());
+    rows.push(Row::alone(&name, "ms", rank(&ours.doubles, 100), dead, ours.rounds));
     // Nothing may be lost by a planned leave; the others only have to lose less.
-    if act == Act::Leave {
+    if act.is_planned() {
         rows.push(row("failed connections per round", "requests", |it| it.failed, 0.0));
         rows.push(row("broken or late per round", "requests", |it| it.broken, 0.0));
     } else {
@@ -124,13 +131,14 @@ pub(super) fn sentence(rounds: &[Round]) -> String {
     let it = Figures::of(rounds);
     let took: Duration = rounds.iter().map(|round| round.took).sum();
     format!(
-        "{} rounds of {:.1} s: outage p50 {:.0} p99 {:.0} longest {:.0} ms; per round {:.1} failed, \
-         {:.1} broken or late; {} at the return",
+        "{} rounds of {:.1} s: outage p50 {:.0} p99 {:.0} longest {:.0} ms; two answer \
+         {:.0} ms; per round {:.1} failed, {:.1} broken or late; {} at the return",
         it.rounds,
         took.as_secs_f64() / f64::from(it.rounds),
         it.p50(),
         it.p99(),
         it.longest(),
+        rank(&it.doubles, 100),
         it.failed,
         it.broken,
         it.at_return
@@ -145,6 +153,7 @@ impl Figures {
         Self {
             rounds: u32::try_from(rounds.len()).unwrap_or(u32::MAX),
             outages: sorted(rounds.iter().map(|round| round.outage)),
+            doubles: sorted(rounds.iter().map(|round| round.double)),
             failed: mean(|round| round.failed),
             broken: mean(|round| round.broken + round.late),
             at_return: rounds.iter().map(|round| round.at_return).sum(),
@@ -198,7 +207,7 @@ mod tests {
         };
         let cells = BTreeMap::from([((Act::Crash, Contender::Default), vec![round])]);
         let (rows, notes) = rows(&cells, &[Act::Crash], 1);
-        assert_eq!(rows.len(), 5, "all of what is known: {rows:?}");
+        assert_eq!(rows.len(), 6, "all of what is known: {rows:?}");
         assert!(rows.iter().all(|row| row.beside.is_none()));
         let missing = notes.iter().filter(|it| it.contains("only 0 of 1 rounds")).count();
         assert_eq!(missing, 2, "{notes:?}");

@@ -8,6 +8,10 @@
 //! **Failed, broken, late**: requests of the round, those under way at the act included, that had
 //! no connection; had one that broke; had one and no answer by the deadline.
 //!
+//! **Two answer**: from the first frame by which a node says that it has the address to the last one
+//! of a node that had said so before it, as the client hears them; it asks for the address all the
+//! time. A node that takes it back later is another one then.
+//!
 //! **At the return**: requests without an answer from the end of the round until the struck node
 //! is a settled member again.
 
@@ -18,6 +22,7 @@ use steelyard::lab::watch::{Fate, Outcome};
 
 use super::act::Act;
 use super::client::{Client, PACE};
+use super::fault::Witness;
 use super::site::{Site, wait};
 
 /// What came of a round.
@@ -27,6 +32,8 @@ pub(super) struct Round {
     pub(super) failed: u32,
     pub(super) broken: u32,
     pub(super) late: u32,
+    /// How long one node still said that it has the address after another began to.
+    pub(super) double: Duration,
     pub(super) at_return: u32,
     /// The longest that the client itself was behind its pace in the round.
     pub(super) slip: Duration,
@@ -48,8 +55,8 @@ struct Moments {
 pub(super) fn play(
     site: &mut dyn Site,
     client: &Client,
-    act: Act,
-    phase: Duration,
+    witness: &Witness,
+    (act, phase): (Act, Duration),
 ) -> Result<Round> {
     client.forget();
     let victim = wait("one owner, and all others standing by", || site.settled())?;
@@ -57,7 +64,8 @@ pub(super) fn play(
     client.calm_after(Instant::now().checked_sub(PACE.deadline).unwrap_or_else(Instant::now))?;
     std::thread::sleep(phase);
     let begun = site.strike(act, &victim)?;
-    let calm = wait("another owner", || site.holder(&victim).map(|_| Instant::now()))
+    let but = if act.may_stay() { "" } else { &victim };
+    let calm = wait("another owner", || site.holder(but).map(|_| Instant::now()))
         .and_then(|moved| client.calm_after(moved));
     let Ok(calm) = calm else {
         return Ok(Round { outage: begun.elapsed(), ..Round::default() });
@@ -68,7 +76,8 @@ pub(super) fn play(
     wait("the return", || site.settled()).with_context(|| site.described())?;
     let settled = Instant::now();
     client.all_before(settled)?;
-    Ok(judge(&client.since(begun), Moments { act: begun, calm, settled }))
+    let round = judge(&client.since(begun), Moments { act: begun, calm, settled });
+    Ok(Round { double: witness.longest_double(begun), ..round })
 }
 
 /// What the outcomes of all requests come to that were not over at the act.
@@ -91,6 +100,7 @@ fn judge(outcomes: &[Outcome], at: Moments) -> Round {
         late: count(Fate::Late),
         at_return: u32::try_from(unanswered).unwrap_or(u32::MAX),
         slip: gaps.max().unwrap_or_default().saturating_sub(PACE.every),
+        double: Duration::ZERO,
         is_over: true,
         took: at.settled - at.act,
     }

@@ -9,6 +9,7 @@ use steelyard_host::netns::{self, Namespace};
 use steelyard_tests::lab::Lab;
 
 use super::act::Act;
+use super::fault;
 use crate::interrupt;
 
 /// The nodes.
@@ -56,16 +57,21 @@ pub(super) trait Site {
     fn strike(&mut self, act: Act, node: &str) -> Result<Instant> {
         let pids = match act {
             Act::Leave => vec![self.announcer(node)?],
-            Act::Crash | Act::Stop => pids(self.lab(), node)?,
-            Act::Link => Vec::new(),
+            Act::LeaveTwo => vec![self.announcer(node)?, self.announcer(beside(node))?],
+            Act::Crash | Act::Stop | Act::Unheard | Act::HalfHeard => pids(self.lab(), node)?,
+            _ => Vec::new(),
         };
         let port = port(self.lab(), node)?;
+        fault::prepare(self.lab(), act, &port)?;
         let before = Instant::now();
         match act {
-            Act::Crash => signal(&pids, Signal::KILL),
+            Act::Crash | Act::Unheard | Act::HalfHeard => signal(&pids, Signal::KILL),
             Act::Stop => signal(&pids, Signal::STOP),
-            Act::Leave => signal(&pids, Signal::TERM),
+            Act::Leave | Act::LeaveTwo => signal(&pids, Signal::TERM),
             Act::Link => plug(self.lab(), &port, "down")?,
+            Act::Deaf | Act::Dark => fault::strike(self.lab(), act, &port)?,
+            Act::Address => fault::readdress(self.lab(), node, fault::OTHER)?,
+            Act::Replug => fault::replug(self.lab(), node, &port)?,
         }
         Ok(before)
     }
@@ -79,8 +85,25 @@ pub(super) trait Site {
                 Ok(())
             }
             Act::Crash | Act::Leave => self.restart(act, node),
+            Act::LeaveTwo => {
+                self.restart(act, node)?;
+                self.restart(act, beside(node))
+            }
+            Act::Unheard | Act::HalfHeard => {
+                fault::mend(self.lab())?;
+                self.restart(act, node)
+            }
+            Act::Deaf => fault::mend(self.lab()),
+            Act::Dark | Act::Replug => Ok(()),
+            Act::Address => fault::readdress(self.lab(), node, fault::OTHER),
         }
     }
+}
+
+/// The node after this one.
+fn beside(node: &str) -> &'static str {
+    let at = NODES.iter().position(|it| *it == node).unwrap_or_default();
+    NODES[(at + 1) % NODES.len()]
 }
 
 /// Waits until `look` finds something; no longer than is reasonable, and not when interrupted.
