@@ -1,7 +1,7 @@
 //! Faults of a segment that heartbeats do not tell of: they are cut and the LAN is not, a node is
-//! heard and deaf, all wires are dark at once, two nodes leave together, a node is somewhere else on
-//! the segment than a moment ago. Whatever happens, two that speak for one address settle it within
-//! the dead time.
+//! heard and deaf, all wires are dark at once, two nodes leave together, a node is somewhere else
+//! on the segment than a moment ago. Whatever happens, two that speak for one address settle it
+//! within the dead time.
 
 use std::time::Duration;
 

@@ -8,9 +8,9 @@
 //! **Failed, broken, late**: requests of the round, those under way at the act included, that had
 //! no connection; had one that broke; had one and no answer by the deadline.
 //!
-//! **Two answer**: from the first frame by which a node says that it has the address to the last one
-//! of a node that had said so before it, as the client hears them; it asks for the address all the
-//! time. A node that takes it back later is another one then.
+//! **Two answer**: from the first frame by which a node says that it has the address to the last
+//! one of a node that had said so before it, as the client hears them; it asks for the address all
+//! the time. A node that takes it back later is another one then.
 //!
 //! **At the return**: requests without an answer from the end of the round until the struck node
 //! is a settled member again.

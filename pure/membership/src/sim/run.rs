@@ -321,25 +321,8 @@ fn perform(world: &mut World, act: &Act) -> usize {
             split(world);
             return nodes.min(4);
         }
-        Act::MuteAll => mute(world, None),
-        Act::MuteOneWay(n, out) => {
-            for other in 0..nodes {
-                let (from, to) = if *out { (*n, other) } else { (other, *n) };
-                world.link(from, to).mute = true;
-            }
-        }
-        Act::MuteThenKill(one, n) => {
-            mute(world, *one);
-            let gap = world.chance.millis(0..3000);
-            world.run_for(gap);
-            world.crash(*n);
-        }
-        Act::MuteThenSplit(time) => {
-            mute(world, None);
-            split(world);
-            world.run_for(*time);
-            world.links.values_mut().for_each(|link| link.cut = false);
-            return nodes.min(4);
+        Act::MuteAll | Act::MuteOneWay(..) | Act::MuteThenKill(..) | Act::MuteThenSplit(_) => {
+            return silence(world, act);
         }
         Act::Deafen(n) => world.hosts[*n].deaf = true,
         Act::Dark(time) => {
@@ -381,6 +364,35 @@ fn perform(world: &mut World, act: &Act) -> usize {
             world.run_for(let_be);
         }
         Act::Quiet => return 0,
+    }
+    3
+}
+
+/// Cuts heartbeats, and nothing else; then what the act says besides. How often a vip may move.
+fn silence(world: &mut World, act: &Act) -> usize {
+    let nodes = world.hosts.len();
+    match act {
+        Act::MuteAll => mute(world, None),
+        Act::MuteOneWay(n, out) => {
+            for other in 0..nodes {
+                let (from, to) = if *out { (*n, other) } else { (other, *n) };
+                world.link(from, to).mute = true;
+            }
+        }
+        Act::MuteThenKill(one, n) => {
+            mute(world, *one);
+            let gap = world.chance.millis(0..3000);
+            world.run_for(gap);
+            world.crash(*n);
+        }
+        Act::MuteThenSplit(time) => {
+            mute(world, None);
+            split(world);
+            world.run_for(*time);
+            world.links.values_mut().for_each(|link| link.cut = false);
+            return nodes.min(4);
+        }
+        _ => {}
     }
     3
 }
