@@ -330,12 +330,7 @@ fn perform(world: &mut World, act: &Act) -> usize {
             world.run_for(*time);
             dark(world, false);
         }
-        Act::LeaveTogether(n, other) => {
-            world.tell(*n, Input::Leave);
-            let gap = world.chance.millis(0..30);
-            world.run_for(gap);
-            world.tell(*other, Input::Leave);
-        }
+        Act::LeaveTogether(n, other) => leave_together(world, *n, *other),
         Act::Readdress(n) => world.hosts[*n].net += 1,
         Act::Replug(n, time) => {
             world.crash(*n);
@@ -395,6 +390,13 @@ fn silence(world: &mut World, act: &Act) -> usize {
         _ => {}
     }
     3
+}
+
+fn leave_together(world: &mut World, n: usize, other: usize) {
+    world.tell(n, Input::Leave);
+    let gap = world.chance.millis(0..30);
+    world.run_for(gap);
+    world.tell(other, Input::Leave);
 }
 
 /// No heartbeat gets through: none of `one`'s, else none at all.
