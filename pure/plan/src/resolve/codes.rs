@@ -50,12 +50,16 @@ pub const PASSWORD_SECRET_MISSING: Code = Code::new("password-secret-missing");
 pub const PEER_MISSING: Code = Code::new("peer-missing");
 /// Nothing is announced to a BGPPeer.
 pub const PEER_UNUSED: Code = Code::new("peer-unused");
+/// A pool holds the address of a node.
+pub const POOL_HAS_NODE: Code = Code::new("pool-has-node");
 /// A pool is named that does not exist.
 pub const POOL_MISSING: Code = Code::new("pool-missing");
 /// A pool is named that exists in several namespaces.
 pub const POOL_NAME_AMBIGUOUS: Code = Code::new("pool-name-ambiguous");
 /// No advertisement selects a pool.
 pub const POOL_NOT_ANNOUNCED: Code = Code::new("pool-not-announced");
+/// A pool for the LAN is far from the addresses of all nodes.
+pub const POOL_OFF_SUBNETS: Code = Code::new("pool-off-subnets");
 /// Two pools share addresses.
 pub const POOL_OVERLAP: Code = Code::new("pool-overlap");
 /// Two routes have the same host and path.

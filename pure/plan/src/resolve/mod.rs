@@ -19,6 +19,7 @@ mod policies;
 mod pools;
 mod resolver;
 mod routes;
+mod subnets;
 mod suggestion;
 mod tls;
 mod world;
@@ -106,6 +107,7 @@ fn announcing(
     layer2.retain(|id, _| pools.binary_search_by(|pool| pool.id.cmp(id)).is_ok());
     let (bgp, routed) = bgp::resolve(world, &pools, nodes, diagnostics);
     pools::report_silent(&pools, [&layer2, &routed], diagnostics);
+    subnets::report(&pools, [&layer2, &routed], nodes, diagnostics);
     let ads: Vec<L2Advertisement> = world.advertisements.values().map(|ad| (*ad).clone()).collect();
     snapshot.l2_advertisements = ads.into();
     snapshot.pools = pools.into();
