@@ -6,13 +6,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use steelyard::pipeline::Pipeline;
+use steelyard::plan;
 use steelyard_manifest::{Sight, Source, render};
-use steelyard_model::Diagnostic;
+use steelyard_model::{Diagnostic, Held, Snapshot};
+use steelyard_plan::{Facts, Plan, Planner};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_steelyard");
 
@@ -22,7 +25,7 @@ fn check() {
 }
 
 #[test]
-fn plan() {
+fn plans() {
     run("plan", &[("txt", &[]), ("json", &["-o", "json"])]);
 }
 
@@ -41,7 +44,8 @@ fn commands() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// An edit: `NAME.before.yaml` is in force when `NAME.in.yaml` takes its place.
+/// An edit: `NAME.before.yaml` is in force when `NAME.in.yaml` takes its place. What is said, and
+/// which addresses and routes come of it: at once, and when losses are believed.
 #[test]
 fn edit() {
     let folder = root().join("tests/golden/edit");
@@ -51,16 +55,41 @@ fn edit() {
         let Some(name) = name.strip_suffix(".in.yaml") else { continue };
         let source =
             |suffix| Source::new("app.yaml", std::fs::read(format!("{name}.{suffix}")).unwrap());
-        let after = source("in.yaml");
-        let mut pipeline = Pipeline::default();
+        let (before, after) = (source("before.yaml"), source("in.yaml"));
+        let (mut pipeline, mut held) = (Pipeline::default(), Held::default());
         let now = Instant::now();
-        pipeline.follow(&Sight::complete(vec![source("before.yaml")]), now);
-        let world = pipeline.follow(&Sight::complete(vec![after.clone()]), now);
-        let found: Vec<Diagnostic> = world.snapshot.diagnostics.iter().cloned().collect();
+        let mut look = |source: &Source, seconds| {
+            let sight = Sight::complete(vec![source.clone()]);
+            let world = pipeline.follow(&sight, now + Duration::from_secs(seconds));
+            let found: Vec<Diagnostic> = world.snapshot.diagnostics.iter().cloned().collect();
+            let facts = Facts { node: "node-1".to_owned(), ..Facts::default() };
+            let (snapshot, plan) = plan::again(&mut Planner::default(), world, &held, &facts);
+            held = plan.held.clone();
+            (found, in_force(&snapshot, &plan))
+        };
+        let (_, first) = look(&before, 0);
+        let (found, at_once) = look(&after, 0);
+        let (_, later) = look(&after, 60);
         let said = render::text(&found, &[after], false);
-        compare(&said, &PathBuf::from(format!("{name}.out.txt")), &mut wrong);
+        let all = format!("{said}\n--- before\n{first}--- at once\n{at_once}--- later\n{later}");
+        compare(&all, &PathBuf::from(format!("{name}.out.txt")), &mut wrong);
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// Services with what they have, and routes with what they do: a line each.
+fn in_force(snapshot: &Snapshot, plan: &Plan) -> String {
+    let mut out = String::new();
+    for (id, row) in plan.services.iter() {
+        let _ = writeln!(out, "Service {id}: {:?}", row.addresses);
+    }
+    for route in snapshot.routes.iter() {
+        let refused = route.refusal.as_ref().map(|refusal| format!("503, {}", refusal.reason));
+        let endpoints: usize = route.backends.iter().map(|it| it.endpoints.len()).sum();
+        let outcome = refused.unwrap_or_else(|| format!("to {endpoints} endpoints"));
+        let _ = writeln!(out, "{}: {outcome}", route.rule);
+    }
+    out
 }
 
 /// The examples plan what their README says.
