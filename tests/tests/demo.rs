@@ -119,3 +119,35 @@ fn it_runs_beside_another() -> Result<()> {
     ensure!(second.is_running(), "the other goes on");
     Ok(())
 }
+
+/// Nobody reads any more, and nothing can be written: it ends, says no more than that, and no
+/// command panics.
+#[test]
+fn closed_and_full_outputs_end_it_quietly() -> Result<()> {
+    let steelyard = binary::steelyard().display().to_string();
+    let homelab = binary::example("homelab").display().to_string();
+    let run = |script: &str| -> Result<(Option<i32>, String)> {
+        let mut command = std::process::Command::new("bash");
+        command.args(["-c", script]).env("S", &steelyard).env("M", &homelab);
+        let mut running = Running::start(command)?;
+        let status = running.wait_for_end()?;
+        let said = running.printed();
+        running.hush();
+        Ok((status.code(), said))
+    };
+    for (script, expected) in [
+        ("set -o pipefail; $S demo --admin 127.0.0.1:0 | head -1", 0),
+        ("$S demo --admin 127.0.0.1:0 > /dev/full", 2),
+        ("set -o pipefail; $S plan $M | head -1", 0),
+        ("$S plan $M > /dev/full", 2),
+        ("$S check $M > /dev/full", 2),
+        ("$S hosts $M > /dev/full", 2),
+        ("$S explain svc/none $M 2> /dev/full", 1),
+        ("$S check /nowhere 2> /dev/full", 2),
+    ] {
+        let (code, said) = run(script)?;
+        ensure!(code == Some(expected), "{script}: {code:?}\n{said}");
+        ensure!(!said.contains("panicked"), "{script}\n{said}");
+    }
+    Ok(())
+}
