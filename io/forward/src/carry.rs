@@ -1,34 +1,14 @@
 //! Decides how each port is carried. Pure: what the host is like comes in as [`Facts`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use steelyard_model::{Family, NamespacedName, Protocol};
 
 use crate::desired::{Desired, Listening, VipPort};
+use crate::facts::{Facts, Place};
 use crate::observed::Why;
-
-/// What the host is like, as far as it decides how packets travel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Facts {
-    /// Why nothing can be done in the kernel; none where it can.
-    pub(crate) no_kernel: Option<Why>,
-    /// Why packets of a family cannot be sent on to other hosts.
-    pub(crate) no_forwarding: BTreeMap<Family, Why>,
-    /// Where the endpoints are.
-    pub(crate) places: BTreeMap<IpAddr, Place>,
-}
-
-/// Where an endpoint is, seen from this host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// An address of this host.
-    Here,
-    /// At the other end of a link of its own: its answers come back through us.
-    PodLink,
-    /// Anywhere else: its answers come back through us only if we are whom it answers.
-    OffBox,
-}
+use crate::obstacle::Obstacle;
 
 /// How every desired port is carried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +27,8 @@ pub(crate) struct Decided {
     pub(crate) key: VipPort,
     pub(crate) service: Option<NamespacedName>,
     pub(crate) way: Way,
+    /// What clients meet on that way.
+    pub(crate) obstacle: Option<Obstacle>,
 }
 
 /// The way a port's packets take.
@@ -74,7 +56,8 @@ pub(crate) fn decide(desired: &Desired, facts: &Facts) -> Decision {
                 Some(why) => Way::Not(why.clone()),
                 None => Way::Deliver(at),
             };
-            decision.ports.push(Decided { key, service: None, way });
+            let obstacle = obstacle(key, &way, facts);
+            decision.ports.push(Decided { key, service: None, way, obstacle });
         }
     }
     for forwarded in &desired.forwarded {
@@ -87,7 +70,8 @@ pub(crate) fn decide(desired: &Desired, facts: &Facts) -> Decision {
                 Way::Not(Why::Taken)
             };
             let service = Some(forwarded.service.clone());
-            decision.ports.push(Decided { key, service, way });
+            let obstacle = obstacle(key, &way, facts);
+            decision.ports.push(Decided { key, service, way, obstacle });
         }
     }
     if facts.no_kernel.is_none() {
@@ -117,10 +101,22 @@ fn way(key: VipPort, endpoints: &[SocketAddr], facts: &Facts) -> Way {
     if let Some(loopback) = same.iter().find(|endpoint| endpoint.ip().is_loopback()) {
         return Way::InProcess(everything, Why::LoopbackEndpoint(*loopback));
     }
-    let here = same.iter().all(|at| facts.places.get(&at.ip()) == Some(&Place::Here));
-    match facts.no_forwarding.get(&family) {
-        Some(why) if !here => Way::InProcess(same, why.clone()),
-        _ => Way::Translate(same),
+    let here = same.iter().all(|at| facts.place(at.ip()) == Place::Here);
+    if let Some(why) = facts.no_forwarding.get(&family).filter(|_| !here) {
+        return Way::InProcess(same, why.clone());
+    }
+    match facts.before(key, &same).filter(Obstacle::is_certain) {
+        Some(obstacle) => Way::InProcess(same, Why::Obstacle(Box::new(obstacle))),
+        None => Way::Translate(same),
+    }
+}
+
+fn obstacle(key: VipPort, way: &Way, facts: &Facts) -> Option<Obstacle> {
+    match way {
+        _ if facts.no_kernel.is_some() => None,
+        Way::Deliver(_) | Way::InProcess(..) => facts.at_listener(key),
+        Way::Translate(endpoints) => facts.before(key, endpoints),
+        Way::Not(_) => None,
     }
 }
 
@@ -136,7 +132,7 @@ fn direct(decision: &Decision, facts: &Facts) -> BTreeSet<IpAddr> {
     translated
         .flatten()
         .map(SocketAddr::ip)
-        .filter(|address| facts.places.get(address) == Some(&Place::PodLink))
+        .filter(|address| facts.place(*address) == Place::PodLink)
         .collect()
 }
 

@@ -4,10 +4,13 @@
 //! ruleset that is restored, a flushed map, chain or table) means that they are not as we left
 //! them, whatever is in them now.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use steelyard_firewall::Ruleset;
 use steelyard_host::nft::{Nft, NftError};
 use steelyard_host::nft_watch::{NftWatch, Strangers};
+use steelyard_host::xtables::{self, Legacy};
 
 #[derive(Debug)]
 pub(crate) struct Filter {
@@ -16,8 +19,9 @@ pub(crate) struct Filter {
     watch: Option<NftWatch>,
     /// What others did and was not seen to yet.
     seen: Strangers,
-    /// Everything but the elements of sets, as last listed; none when others changed something.
-    ruleset: Option<String>,
+    /// The tables of others, as last listed; none when they changed something.
+    walls: Option<Arc<Ruleset>>,
+    table: String,
     told: Told,
 }
 
@@ -38,7 +42,8 @@ impl Filter {
             .inspect_err(|error| tracing::debug!(%error, "changes to nftables are noticed late"))
             .ok();
         let seen = Strangers::default();
-        Ok(Self { nft, watch, seen, ruleset: None, told: Told::default() })
+        let (walls, table, told) = (None, table.to_owned(), Told::default());
+        Ok(Self { nft, watch, seen, walls, table, told })
     }
 
     /// Runs a batch of ours.
@@ -95,13 +100,27 @@ impl Filter {
         self.watch.is_none() || seen.lost || seen.touched.is_some()
     }
 
-    /// Everything but the elements of named sets, as it is now.
-    pub(crate) async fn ruleset(&mut self) -> Result<&str, NftError> {
+    /// The tables of others, and whether some of them could not be read.
+    pub(crate) async fn walls(&mut self) -> Result<(Arc<Ruleset>, bool), NftError> {
         self.read();
-        if self.ruleset.is_none() || self.watch.is_none() {
-            self.ruleset = Some(self.nft.ruleset().await?);
+        let walls = match self.walls.clone().filter(|_| self.watch.is_some()) {
+            Some(walls) => walls,
+            None => {
+                let ruleset = Ruleset::parse(&self.nft.ruleset().await?);
+                Arc::new(ruleset.without(&self.table))
+            }
+        };
+        self.walls = Some(Arc::clone(&walls));
+        // Of these nobody tells when they change.
+        match xtables::read().await {
+            Legacy::None => Ok((walls, false)),
+            Legacy::Unread => Ok((walls, true)),
+            Legacy::Translated(text) => {
+                let mut all = Ruleset::clone(&walls);
+                all.merge(Ruleset::parse_legacy(&text));
+                Ok((Arc::new(all), false))
+            }
         }
-        Ok(self.ruleset.as_deref().unwrap_or_default())
     }
 
     fn read(&mut self) {
@@ -109,7 +128,7 @@ impl Filter {
         match watch.read() {
             Ok(strangers) => {
                 if strangers.changed {
-                    self.ruleset = None;
+                    self.walls = None;
                 }
                 self.seen.merge(strangers);
             }

@@ -7,16 +7,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+use steelyard_host::links::{self, Link};
 use steelyard_host::nft::NftError;
 use steelyard_host::rule::{MarkRule, Path, Routing, RoutingError};
 use steelyard_host::sysctl;
 use steelyard_model::Family;
 
-use crate::carry::Place;
+use crate::facts::{Facts, Place, Spot};
 use crate::filter::Filter;
-use crate::firewall::Table;
 use crate::intake::Intake;
 use crate::observed::{AtExit, HostChange, Why};
+use crate::obstacle::Obstacle;
 use crate::passing::{self, Passing};
 use crate::render::{Frame, Ruleset};
 
@@ -30,6 +32,8 @@ pub(crate) struct Kernel {
     applied: Option<Ruleset>,
     routes: BTreeSet<IpAddr>,
     intake: Intake,
+    /// Interfaces, as last looked at.
+    links: Vec<Link>,
     /// None where no other node shares our vips, or the kernel cannot pass packets on.
     passing: Option<Passing>,
 }
@@ -40,8 +44,9 @@ impl Kernel {
         let filter = Filter::open(&frame.table).map_err(nft_why)?;
         let routing = Routing::open().map_err(routing_why)?;
         let routes = BTreeSet::new();
-        let (applied, passing) = (None, None);
-        let mut kernel = Self { filter, routing, frame, rule, applied, routes, intake, passing };
+        let (applied, links, passing) = (None, Vec::new(), None);
+        let mut kernel =
+            Self { filter, routing, frame, rule, applied, routes, intake, links, passing };
         kernel.clear().await?;
         if kernel.apply(Ruleset::default()).await.is_ok() {
             return Ok(kernel);
@@ -137,18 +142,22 @@ impl Kernel {
         self.applied.as_ref()
     }
 
-    /// Looks whether our tables are as we left them, and why forwarded packets would not get
-    /// through.
-    pub(crate) async fn look(&mut self) -> BTreeMap<Family, Why> {
-        let mut obstacles = BTreeMap::new();
+    /// Looks whether our tables are as we left them, and what the host is like.
+    pub(crate) async fn look(&mut self) -> Facts {
+        let mut facts = Facts { mark: self.rule.mark, ..Facts::default() };
         for (family, setting) in
             [(Family::V4, "net.ipv4.ip_forward"), (Family::V6, "net.ipv6.conf.all.forwarding")]
         {
-            if !sysctl::read(setting).is_ok_and(|value| value.as_deref() == Some("1")) {
-                obstacles.insert(family, Why::ForwardingOff(family));
+            if !is_on(setting) {
+                facts.no_forwarding.insert(family, Why::ForwardingOff(family));
             }
         }
-        self.look_at_others(&mut obstacles).await;
+        self.links = links::list().unwrap_or_default();
+        match self.filter.walls().await {
+            Ok((walls, is_unread)) => (facts.walls, facts.is_unread) = (walls, is_unread),
+            Err(error) => tracing::warn!(%error, "cannot list the firewall's rules"),
+        }
+        self.look_at_links(&mut facts);
         if self.filter.is_touched() {
             self.applied = None;
             if let Some(passing) = self.passing.clone()
@@ -157,21 +166,81 @@ impl Kernel {
                 tracing::warn!(%why, "flows that began at a former owner may break");
             }
         }
-        obstacles
+        facts
     }
 
-    async fn look_at_others(&mut self, obstacles: &mut BTreeMap<Family, Why>) {
-        let ruleset = match self.filter.ruleset().await {
-            Ok(ruleset) => ruleset,
-            Err(error) => return tracing::warn!(%error, "cannot list the firewall's rules"),
-        };
-        let tables = Table::parse(ruleset);
-        let others = tables.iter().filter(|table| table.id().1 != self.frame.table);
-        for (families, chain) in others.filter_map(Table::drops) {
-            for family in families {
-                let why = Why::FirewallDrops(chain.clone());
-                obstacles.entry(*family).or_insert(why);
+    fn look_at_links(&mut self, facts: &mut Facts) {
+        if !facts.no_forwarding.contains_key(&Family::V4) {
+            let is_closed = |link: &&Link| {
+                !link.loopback
+                    && !is_on(&format!("net.ipv4.conf.{}.forwarding", link.name.replace('.', "/")))
+            };
+            let closed = self.links.iter().filter(is_closed);
+            facts.closed = closed.map(|link| link.name.clone()).collect();
+        }
+        let filtered: BTreeSet<Family> = [(Family::V4, "iptables"), (Family::V6, "ip6tables")]
+            .into_iter()
+            .filter(|(_, tables)| is_on(&format!("net.bridge.bridge-nf-call-{tables}")))
+            .map(|(family, _)| family)
+            .collect();
+        if filtered.is_empty() {
+            return;
+        }
+        for link in &self.links {
+            if self.routing.is_bridge(link.index).unwrap_or(false) {
+                facts.bridges.insert(link.name.clone(), filtered.clone());
             }
+        }
+    }
+
+    /// By which interface packets for each of `vips` come in.
+    pub(crate) fn arrivals(
+        &mut self,
+        vips: impl Iterator<Item = IpAddr>,
+    ) -> BTreeMap<IpAddr, String> {
+        let mut arrivals = BTreeMap::new();
+        for vip in vips {
+            if let Ok(Path::Out { link, .. }) = self.routing.path(vip)
+                && let Some(name) = self.name(link)
+            {
+                arrivals.insert(vip, name);
+            }
+        }
+        arrivals
+    }
+
+    fn name(&self, link: u32) -> Option<String> {
+        self.links.iter().find(|it| it.index == link).map(|it| it.name.clone())
+    }
+
+    /// Vips whose packets rules of others lead elsewhere: asked of the kernel, for a packet of
+    /// another machine of the vip's subnet.
+    pub(crate) fn misled(&mut self) -> BTreeMap<IpAddr, Obstacle> {
+        let vips: Vec<IpAddr> = self.applied.iter().flat_map(|it| it.served()).copied().collect();
+        let mut misled = BTreeMap::new();
+        for vip in vips {
+            let Ok(rules) = self.routing.rules_before(vip, self.rule.priority) else { continue };
+            if rules.is_empty() {
+                continue;
+            }
+            let Ok(Path::Out { link, .. }) = self.routing.path(vip) else { continue };
+            let Some(from) = self.neighbor(link, vip) else { continue };
+            let delivered = self.routing.is_delivered(vip, self.rule.mark, from, link);
+            if matches!(delivered, Ok(false)) {
+                misled.insert(vip, Obstacle::PolicyRule { rules });
+            }
+        }
+        misled
+    }
+
+    /// An address that a client at `link` may have.
+    fn neighbor(&self, link: u32, vip: IpAddr) -> Option<IpAddr> {
+        let own = &self.links.iter().find(|it| it.index == link)?.addresses;
+        let net = own.iter().find(|net| net.contains(&vip))?;
+        let is_free = |at: &IpAddr| *at != vip && own.iter().all(|net| net.addr() != *at);
+        match net {
+            IpNet::V4(net) => net.hosts().map(IpAddr::V4).take(8).find(is_free),
+            IpNet::V6(net) => net.hosts().skip(1).map(IpAddr::V6).take(8).find(is_free),
         }
     }
 
@@ -181,13 +250,18 @@ impl Kernel {
     }
 
     /// Where each of `addresses` is.
-    pub(crate) fn places(&mut self, addresses: &BTreeSet<IpAddr>) -> BTreeMap<IpAddr, Place> {
-        let place = |address: &IpAddr| match self.routing.path(*address) {
-            Ok(Path::Local) => Place::Here,
-            Ok(Path::Out { pod_link: true }) => Place::PodLink,
-            Ok(Path::Out { pod_link: false } | Path::Nowhere) | Err(_) => Place::OffBox,
-        };
-        addresses.iter().map(place).zip(addresses).map(|(place, at)| (*at, place)).collect()
+    pub(crate) fn places(&mut self, addresses: &BTreeSet<IpAddr>) -> BTreeMap<IpAddr, Spot> {
+        let mut places = BTreeMap::new();
+        for address in addresses {
+            let (place, link) = match self.routing.path(*address) {
+                Ok(Path::Local) => (Place::Here, None),
+                Ok(Path::Out { pod_link: true, link }) => (Place::PodLink, self.name(link)),
+                Ok(Path::Out { pod_link: false, link }) => (Place::OffBox, self.name(link)),
+                Ok(Path::Nowhere) | Err(_) => (Place::OffBox, None),
+            };
+            places.insert(*address, Spot { place, link });
+        }
+        places
     }
 
     /// Removes everything that is ours, whoever made it.
@@ -204,6 +278,10 @@ impl Kernel {
         self.routes.clear();
         Ok(())
     }
+}
+
+fn is_on(setting: &str) -> bool {
+    sysctl::read(setting).is_ok_and(|value| value.as_deref() == Some("1"))
 }
 
 fn nft_why(error: NftError) -> Why {

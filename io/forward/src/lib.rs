@@ -13,19 +13,20 @@
 //! else sees ours, because their answers must come back through us. So does an endpoint of the
 //! second kind when the client is one too: it may be the same one.
 //!
-//! Pure parts: `carry` (what travels how), `render` (the nftables text), `firewall` (is there
-//! another one). Limits: without privileges a port listens on loopback; rules made with
-//! iptables-legacy are not seen; a flow survives a planned change of owner ([`Passing`]), no other.
+//! Pure parts: `carry` (what travels how), `facts` (what decides that), `render` (the nftables
+//! text); what another firewall does is `steelyard_firewall`'s. Limits: without privileges a port
+//! listens on loopback; a flow survives a planned change of owner ([`Passing`]), no other.
 
 mod carry;
 mod desired;
+mod facts;
 mod filter;
-mod firewall;
 mod forwarder;
 mod intake;
 mod journal;
 mod kernel;
 mod observed;
+mod obstacle;
 mod owner;
 mod passing;
 mod proxy;
@@ -35,4 +36,5 @@ pub use desired::{Desired, Forwarded, ForwardedPort, Listening, Served, VipPort}
 pub use forwarder::{ForwardOptions, Forwarder, StartError};
 pub use intake::Intake;
 pub use observed::{AtExit, Carried, HostChange, Observed, PortStatus, Why};
+pub use obstacle::Obstacle;
 pub use passing::{Pass, Passing};

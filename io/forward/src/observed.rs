@@ -1,11 +1,13 @@
 //! What came of it: how each port of each vip is carried, and why not better.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 
 use steelyard_model::{Family, NamespacedName};
 
 use crate::desired::VipPort;
+use crate::obstacle::Obstacle;
 
 /// The state after an apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct PortStatus {
     pub service: Option<NamespacedName>,
     /// How.
     pub carried: Carried,
+    /// What keeps clients' packets from it all the same.
+    pub obstacle: Option<Obstacle>,
 }
 
 /// How packets to a port of a vip travel.
@@ -67,8 +71,8 @@ pub enum Why {
     Undeliverable(String),
     /// The host forwards no packets of this family, and `--ip-forward` was not given.
     ForwardingOff(Family),
-    /// Another firewall drops forwarded packets; its table and chain.
-    FirewallDrops(String),
+    /// Packets that are forwarded meet this.
+    Obstacle(Box<Obstacle>),
     /// This endpoint is on loopback, which packets from outside may not be sent to.
     LoopbackEndpoint(SocketAddr),
     /// The endpoints have the other address family.
@@ -93,9 +97,7 @@ impl fmt::Display for Why {
                 write!(f, "this host cannot be made to take packets for the address: {what}")
             }
             Self::ForwardingOff(family) => write!(f, "this host forwards no {family} packets"),
-            Self::FirewallDrops(chain) => {
-                write!(f, "another firewall drops forwarded packets: {chain}")
-            }
+            Self::Obstacle(obstacle) => obstacle.fmt(f),
             Self::LoopbackEndpoint(endpoint) => {
                 write!(f, "the endpoint {endpoint} is on loopback")
             }
@@ -109,7 +111,14 @@ impl fmt::Display for Why {
 
 impl Why {
     /// What to do about it: one sentence, no trailing period.
-    pub fn help(&self) -> &'static str {
+    pub fn help(&self) -> Cow<'static, str> {
+        match self {
+            Self::Obstacle(obstacle) => obstacle.help(),
+            other => other.fixed_help().into(),
+        }
+    }
+
+    fn fixed_help(&self) -> &'static str {
         match self {
             Self::NoEndpoints => {
                 "start a Pod that its selector matches, or name endpoints in the annotation \
@@ -133,11 +142,7 @@ impl Why {
                 "start steelyard with --ip-forward, or turn forwarding on with sysctl, so that the \
                  kernel forwards and clients are spared a copy"
             }
-            Self::FirewallDrops(_) => {
-                "let that chain accept translated packets (`ct status dnat accept`; with Docker: \
-                 iptables -I DOCKER-USER -m conntrack --ctstate DNAT -j ACCEPT) if the kernel \
-                 shall forward"
-            }
+            Self::Obstacle(_) => "",
             Self::LoopbackEndpoint(_) => {
                 "let the program listen on an address of the host if the kernel shall forward"
             }
@@ -198,7 +203,10 @@ mod tests {
             Why::Refused(text()),
             Why::Undeliverable(text()),
             Why::ForwardingOff(Family::V6),
-            Why::FirewallDrops(text()),
+            Why::Obstacle(Box::new(Obstacle::UnreadTables)),
+            Why::Obstacle(Box::new(Obstacle::LinkForwardsNot("eth0".to_owned()))),
+            Why::Obstacle(Box::new(Obstacle::BridgeFilter("br0".to_owned()))),
+            Why::Obstacle(Box::new(Obstacle::PolicyRule { rules: vec![(10, 254)] })),
             Why::LoopbackEndpoint(endpoint),
             Why::OtherFamily,
             Why::Taken,
@@ -206,7 +214,7 @@ mod tests {
             Why::Listen(text()),
         ];
         for why in reasons {
-            for sentence in [why.to_string(), why.help().to_owned()] {
+            for sentence in [why.to_string(), why.help().into_owned()] {
                 assert!(sentence.len() > 10 && !sentence.ends_with('.'), "{why:?}: {sentence}");
                 assert!(!sentence.contains("  "), "{why:?}: {sentence}");
             }

@@ -13,13 +13,15 @@ use steelyard_model::Protocol;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::carry::{Decided, Decision, Facts, Way, decide};
+use crate::carry::{Decided, Decision, Way, decide};
 use crate::desired::{Desired, VipPort};
+use crate::facts::Facts;
 use crate::forwarder::{Ask, ForwardOptions, StartError};
 use crate::intake::Intake;
 use crate::journal;
 use crate::kernel::Kernel;
 use crate::observed::{Carried, HostChange, Observed, PortStatus, Why};
+use crate::obstacle::Obstacle;
 use crate::passing::Passing;
 use crate::proxy::{At, Proxies};
 use crate::render::{Frame, Ruleset};
@@ -165,7 +167,7 @@ impl Owner {
         let decision = decide(desired, &facts);
         let listening = self.open(&decision);
         let wanted = |key: VipPort| listening.get(&key).is_some_and(Result::is_ok);
-        let mut lost = BTreeMap::new();
+        let (mut lost, mut misled) = (BTreeMap::new(), BTreeMap::new());
         if let Some(kernel) = &mut self.kernel {
             let delivered = decision.ports.iter().filter_map(|port| match port.way {
                 Way::Deliver(at) => Some((port.key, at)),
@@ -179,31 +181,35 @@ impl Owner {
                     return as_before(&decision, kernel.applied(), &listening, &why);
                 }
             }
+            misled = kernel.misled();
         }
         self.proxies.retain(wanted);
         self.forget_flows(&decision).await;
-        let ports =
-            decision.ports.into_iter().map(|port| status(port, &listening, &lost)).collect();
-        Observed { ports }
+        let ports = decision.ports.into_iter().map(|port| status(port, &listening, &lost, &misled));
+        Observed { ports: ports.collect() }
     }
 
     async fn facts(&mut self, desired: &Desired) -> Facts {
         let ports = desired.forwarded.iter().flat_map(|forwarded| &forwarded.ports);
         let endpoints = ports.flat_map(|port| &port.endpoints).map(SocketAddr::ip);
         let endpoints: BTreeSet<IpAddr> = endpoints.collect();
-        let (mut no_forwarding, mut places) = (BTreeMap::new(), BTreeMap::new());
+        let mut facts = Facts::default();
         if let Some(kernel) = &mut self.kernel {
-            no_forwarding = kernel.look().await;
-            places = kernel.places(&endpoints);
+            facts = kernel.look().await;
+            facts.places = kernel.places(&endpoints);
+            let served = desired.served.iter().map(|it| it.address);
+            let vips = served.chain(desired.forwarded.iter().map(|it| it.address));
+            facts.arrivals = kernel.arrivals(vips);
         }
         if let Some(failed) = &self.no_sysctl {
-            for why in no_forwarding.values_mut() {
+            for why in facts.no_forwarding.values_mut() {
                 if matches!(why, Why::ForwardingOff(_)) {
                     *why = failed.clone();
                 }
             }
         }
-        Facts { no_kernel: self.no_kernel.clone(), no_forwarding, places }
+        facts.no_kernel.clone_from(&self.no_kernel);
+        facts
     }
 
     /// Opens what is carried in this process, before any packet is led there.
@@ -365,7 +371,10 @@ fn status(
     port: Decided,
     listening: &BTreeMap<VipPort, Result<SocketAddr, String>>,
     lost: &BTreeMap<IpAddr, Why>,
+    misled: &BTreeMap<IpAddr, Obstacle>,
 ) -> PortStatus {
+    let misled = misled.get(&port.key.address).filter(|_| !matches!(port.way, Way::Translate(_)));
+    let obstacle = misled.cloned().or(port.obstacle);
     let lost = lost.get(&port.key.address).cloned();
     let carried = match (port.way, lost) {
         (Way::Translate(endpoints), _) => Carried::Nftables { endpoints: endpoints.len() },
@@ -375,7 +384,7 @@ fn status(
         (Way::Deliver(_), None) => Carried::Delivered,
         (Way::InProcess(_, why), None) => in_process(port.key, why, listening),
     };
-    PortStatus { key: port.key, service: port.service, carried }
+    PortStatus { key: port.key, service: port.service, carried, obstacle }
 }
 
 fn in_process(
@@ -414,6 +423,7 @@ fn as_before(
         key: port.key,
         service: port.service.clone(),
         carried: carried(port),
+        obstacle: port.obstacle.clone(),
     });
     Observed { ports: ports.collect() }
 }

@@ -148,6 +148,7 @@ impl Frame {
             &CHAINS
                 .replace("    LEAD\n", lead)
                 .replace("BEGUN", BEGUN)
+                .replace("LAST", &MARKED_AT.to_string())
                 .replace("MARK", &format!("{mark:#x}"))
                 .replace("PASSED", &passed)
                 .replace("DOUBTFUL", &doubtful),
@@ -156,6 +157,9 @@ impl Frame {
         text
     }
 }
+
+/// The mark is set once more, last, in case somebody overwrote it.
+pub(crate) const MARKED_AT: i32 = 10_000;
 
 /// Base chains. Priorities: mangle is -150, dstnat -100; the guard at -90 thus sees a vip only
 /// where nothing translated it. What connection tracking takes for invalid (a late retransmission)
@@ -193,6 +197,21 @@ const CHAINS: &str = "  chain deliver {
     ip6 daddr @served6 BEGUN meta mark set meta mark or MARK return
     ip daddr @live4 ip daddr @served4 goto deliver_out
     ip6 daddr @live6 ip6 daddr @served6 goto deliver_out
+  }
+  chain mark_in_last {
+    type filter hook prerouting priority LAST; policy accept;
+    ip daddr @served4 BEGUN meta mark set meta mark or MARK return
+    ip6 daddr @served6 BEGUN meta mark set meta mark or MARK return
+    ip daddr @live4 ip daddr @served4 meta mark set meta mark or MARK
+    ip6 daddr @live6 ip6 daddr @served6 meta mark set meta mark or MARK
+  }
+  chain mark_out_last {
+    type route hook output priority LAST; policy accept;
+    PASSED
+    ip daddr @served4 BEGUN meta mark set meta mark or MARK return
+    ip6 daddr @served6 BEGUN meta mark set meta mark or MARK return
+    ip daddr @live4 ip daddr @served4 meta mark set meta mark or MARK
+    ip6 daddr @live6 ip6 daddr @served6 meta mark set meta mark or MARK
   }
   chain answer_out {
     type filter hook output priority raw; policy accept;

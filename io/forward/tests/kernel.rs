@@ -12,6 +12,7 @@ use steelyard_forward::{AtExit, Carried, Desired, ForwardOptions, Forwarder, Pas
 use steelyard_model::{Family, Protocol};
 
 mod net;
+mod walls;
 use net::*;
 
 #[test]
@@ -485,10 +486,17 @@ fn other_firewalls_and_loopback_are_worked_around() {
     let desired = Desired { served: vec![], forwarded: vec![forward(VIP4, ports)] };
     let observed = apply(&net, &forwarder, &desired);
     let listen = |port| std::net::SocketAddr::new(ip(VIP4), port);
-    let chain = "table ip filter chain FORWARD".to_owned();
+    let Carried::InProcess { why: wall @ Why::Obstacle(_), .. } = carried(&observed, 0).clone()
+    else {
+        panic!("{:?}", observed.ports[0])
+    };
+    let said = "another firewall drops what clients send to it: table ip filter chain FORWARD: \
+                `policy drop`";
+    assert_eq!(wall.to_string(), said);
+    assert!(wall.help().contains("iptables -I FORWARD -m conntrack --ctstate DNAT"));
     let loopback = Why::LoopbackEndpoint("127.0.0.1:9000".parse().unwrap());
     let want = [
-        Carried::InProcess { listen: listen(80), why: Why::FirewallDrops(chain) },
+        Carried::InProcess { listen: listen(80), why: wall },
         Carried::InProcess { listen: listen(90), why: loopback },
         Carried::Nftables { endpoints: 1 },
         Carried::InProcess { listen: listen(92), why: Why::OtherFamily },

@@ -22,3 +22,4 @@ pub mod random;
 pub mod rule;
 mod socket;
 pub mod sysctl;
+pub mod xtables;

@@ -35,6 +35,8 @@ pub enum Path {
     Out {
         /// A route for this address alone, without a gateway, through a veth: the link of a pod.
         pod_link: bool,
+        /// The interface, by number.
+        link: u32,
     },
     /// There is no route.
     Nowhere,
@@ -54,12 +56,16 @@ const DELETE_ROUTE: u16 = 25;
 const GET_ROUTE: u16 = 26;
 const NEW_RULE: u16 = 32;
 const DELETE_RULE: u16 = 33;
+const GET_RULE: u16 = 34;
 const GET_LINK: u16 = 18;
 const ROUTE_DESTINATION: u16 = 1;
+const ROUTE_SOURCE: u16 = 2;
+const ROUTE_INPUT: u16 = 3;
 const ROUTE_INTERFACE: u16 = 4;
 const ROUTE_GATEWAY: u16 = 5;
 const ROUTE_MULTIPATH: u16 = 9;
 const ROUTE_TABLE: u16 = 15;
+const ROUTE_MARK: u16 = 16;
 const ROUTE_VIA: u16 = 18;
 const RULE_PRIORITY: u16 = 6;
 const RULE_MARK: u16 = 10;
@@ -173,27 +179,78 @@ impl Routing {
             (KIND_LOCAL, _) => Path::Local,
             (KIND_UNICAST, Some(interface)) => {
                 let alone = route.bits == header[1] && !route.gateway;
-                Path::Out { pod_link: alone && self.is_veth(interface)? }
+                Path::Out { pod_link: alone && self.is(interface, b"veth")?, link: interface }
             }
-            (KIND_UNICAST, None) => Path::Out { pod_link: false },
+            (KIND_UNICAST, None) => Path::Out { pod_link: false, link: 0 },
             _ => Path::Nowhere,
         })
     }
 
-    fn is_veth(&mut self, interface: u32) -> Result<bool, RoutingError> {
+    /// Whether a packet with `mark` from `from` to `address`, coming in by an interface, would be
+    /// delivered on this host.
+    pub fn is_delivered(
+        &mut self,
+        address: IpAddr,
+        mark: u32,
+        from: IpAddr,
+        interface: u32,
+    ) -> Result<bool, RoutingError> {
+        let mut header = [0; ROUTE_HEADER];
+        (header[0], header[1]) = family_and_bits(address);
+        header[2] = header[1];
+        let request = Request::new(GET_ROUTE, 0, &header)
+            .address(ROUTE_DESTINATION, address)
+            .address(ROUTE_SOURCE, from)
+            .number(ROUTE_INPUT, interface)
+            .number(ROUTE_MARK, mark);
+        let mut answer = None;
+        match self.netlink.ask(request, |_, body| answer = Route::read(body)) {
+            Err(error) if is(&error, UNREACHABLE) => Ok(false),
+            outcome => {
+                outcome.map_err(refused("look up a route"))?;
+                Ok(answer.is_some_and(|route| route.kind == KIND_LOCAL))
+            }
+        }
+    }
+
+    /// Rules of `address`'s family that are asked before those of `priority`, but for the kernel's
+    /// own for local addresses: priority, and the table it leads to.
+    pub fn rules_before(
+        &mut self,
+        address: IpAddr,
+        priority: u32,
+    ) -> Result<Vec<(u32, u32)>, RoutingError> {
+        let mut header = [0; ROUTE_HEADER];
+        header[0] = family_and_bits(address).0;
+        let mut found = Vec::new();
+        let outcome =
+            self.netlink.ask(Request::new(GET_RULE, netlink::DUMP, &header), |_, body| {
+                let rule = rule_numbers(body);
+                found.extend(rule.filter(|(at, _)| 0 < *at && *at < priority));
+            });
+        outcome.map_err(refused("list rules"))?;
+        Ok(found)
+    }
+
+    /// Whether an interface is a bridge.
+    pub fn is_bridge(&mut self, interface: u32) -> Result<bool, RoutingError> {
+        self.is(interface, b"bridge")
+    }
+
+    fn is(&mut self, interface: u32, kind: &[u8]) -> Result<bool, RoutingError> {
         let mut header = [0; LINK_HEADER];
         header[4..8].copy_from_slice(&interface.to_ne_bytes());
-        let mut veth = false;
+        let mut is_so = false;
         let request = Request::new(GET_LINK, 0, &header);
         let outcome = self.netlink.ask(request, |_, body| {
             let parts = attributes(body.get(LINK_HEADER..).unwrap_or_default());
-            veth = parts
+            is_so = parts
                 .filter(|part| part.kind == LINK_DETAILS)
                 .flat_map(|details| attributes(details.value))
-                .any(|detail| detail.kind == LINK_KIND && detail.value.starts_with(b"veth"));
+                .any(|detail| detail.kind == LINK_KIND && detail.value.starts_with(kind));
         });
         outcome.map_err(refused("look at an interface"))?;
-        Ok(veth)
+        Ok(is_so)
     }
 }
 
@@ -230,6 +287,20 @@ fn rule_request(kind: u16, flags: u16, family: u8, rule: MarkRule) -> Request {
         .number(RULE_MARK, rule.mark)
         .number(RULE_MASK, rule.mark)
         .number(RULE_TABLE, rule.table)
+}
+
+/// Priority and table of a `fib_rule_hdr` with its attributes.
+fn rule_numbers(body: &[u8]) -> Option<(u32, u32)> {
+    let header: &[u8; ROUTE_HEADER] = body.first_chunk()?;
+    let (mut priority, mut table) = (0, u32::from(header[4]));
+    for attribute in attributes(&body[ROUTE_HEADER..]) {
+        match attribute.kind {
+            RULE_PRIORITY => priority = netlink::number(attribute.value)?,
+            RULE_TABLE => table = netlink::number(attribute.value)?,
+            _ => {}
+        }
+    }
+    Some((priority, table))
 }
 
 fn local_request(kind: u16, flags: u16, table: u32, address: IpAddr) -> Request {

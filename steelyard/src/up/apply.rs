@@ -17,6 +17,7 @@ use steelyard_plan::{Forward, NodePlan, Plan, Serve};
 use super::binds;
 use super::engine::Engine;
 use super::standing::Idle;
+use super::unreached::Unreached;
 use super::view::is_gateway;
 use super::vips::Vips;
 
@@ -79,6 +80,7 @@ impl Engine {
             forwarded = self.forward(&node, &listeners).await;
         }
         self.tell_failures(&listeners);
+        self.tell_unreached(&forwarded);
         let is_same = self.vips == before && Arc::ptr_eq(&forwarded, &self.last.applied.forwarded);
         let idle = match is_same {
             true => Arc::clone(&self.last.applied.idle),
@@ -133,6 +135,20 @@ impl Engine {
             self.history.note(false, "ListenFailed", &object, &message);
         }
         self.failing = failed;
+    }
+
+    /// Notes what keeps clients from a port, once.
+    fn tell_unreached(&mut self, forwarded: &Arc<Observed>) {
+        if Arc::ptr_eq(forwarded, &self.last.applied.forwarded) {
+            return;
+        }
+        let before = Unreached::all(&self.last.applied.forwarded);
+        for found in Unreached::all(forwarded).iter().filter(|it| !before.contains(it)) {
+            let found = found.diagnostic();
+            let object = found.object.map_or_else(|| "Node".to_owned(), |it| it.to_string());
+            let message = format!("{}; {}", found.message, found.help);
+            self.history.note(false, "Unreachable", &object, &message);
+        }
     }
 
     /// Stops answering for what is not wanted any more, and waits until that is so.

@@ -15,6 +15,7 @@ mod shared;
 mod sharing;
 mod standing;
 mod summary;
+mod unreached;
 mod unready;
 mod view;
 mod vips;

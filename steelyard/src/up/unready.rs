@@ -11,6 +11,7 @@ use steelyard_plan::Plan;
 
 use super::descriptors::Crowded;
 use super::standing::Standing;
+use super::unreached::Unreached;
 
 /// One reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub(super) enum Unready {
         /// Why, as far as it is known.
         why: Option<String>,
     },
+    /// Ports that are served here, and that clients cannot reach.
+    Unreached(Unreached),
     /// A vip is not answered for, though it is this node's to answer for.
     NotAnnounced {
         /// Which.
@@ -64,6 +67,7 @@ impl fmt::Display for Unready {
                 write!(f, "the gateway's Service {service} has no address")?;
                 why.iter().try_for_each(|why| write!(f, ": {why}"))
             }
+            Self::Unreached(found) => write!(f, "{found}; {}", found.obstacle.help()),
             Self::NotAnnounced { vip, standing } => match standing.reason() {
                 Some(why) => write!(f, "{vip} is not announced: {why}"),
                 None => write!(f, "{vip} is not announced yet"),

@@ -14,7 +14,8 @@ use steelyard_admin::{
 };
 use steelyard_forward::{Carried, PortStatus};
 use steelyard_model::{
-    Endpoint, EndpointState, NamespacedName, Protocol, ResolvedService, ServedBy, Severity,
+    Diagnostic, Endpoint, EndpointState, NamespacedName, Protocol, ResolvedService, ServedBy,
+    Severity,
 };
 use steelyard_plan::{AnnouncementRow, Plan};
 use steelyard_speaker::{Sharing, VipState, VipStatus};
@@ -25,6 +26,7 @@ use super::engine::{Current, Engine};
 use super::privileges::Privileges;
 use super::shared::{self, Owners};
 use super::standing::Standing;
+use super::unreached::Unreached;
 use super::unready::{self, Unready};
 use super::vips::Vips;
 use crate::consequence;
@@ -94,13 +96,22 @@ impl Moment {
     fn diagnostics(&self) -> Value {
         let mut diagnostics = self.current.plan.diagnostics.clone();
         consequence::explain(&mut diagnostics);
-        rows(diagnostics)
+        let Value::Array(mut told) = rows(diagnostics) else { return json!([]) };
+        told.extend(self.unreached().iter().map(rows));
+        told.into()
+    }
+
+    /// What keeps clients from what is served here, as findings.
+    fn unreached(&self) -> Vec<Diagnostic> {
+        let all = Unreached::all(&self.current.applied.forwarded);
+        all.iter().map(Unreached::diagnostic).collect()
     }
 
     fn overview(&self) -> Overview {
         let Current { plan, snapshot, applied, node, .. } = &*self.current;
-        let severity =
-            |wanted| plan.diagnostics.iter().filter(|found| found.severity == wanted).count();
+        let unreached = self.unreached();
+        let found = || plan.diagnostics.iter().chain(&unreached);
+        let severity = |wanted| found().filter(|found| found.severity == wanted).count();
         let mut entry_points: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (bind, outcome) in &applied.listeners {
             let addresses = entry_points.entry(&bind.entry_point).or_default();
@@ -158,6 +169,8 @@ impl Moment {
         let standings = self.vips.addresses().filter_map(|vip| Some((vip, self.standing(vip)?)));
         let silent = standings.filter(|(_, standing)| !standing.is_answered());
         reasons.extend(silent.map(|(vip, standing)| Unready::NotAnnounced { vip, standing }));
+        let unreached = Unreached::all(&applied.forwarded).into_iter();
+        reasons.extend(unreached.filter(|it| it.obstacle.is_certain()).map(Unready::Unreached));
         reasons
     }
 
@@ -306,7 +319,11 @@ fn ports(
         let key = (&resolved.service.id, port.port.protocol, port.port.port);
         let reached = carried_ports.get(&key).into_iter().flatten().map(|status| {
             let (at, how) = carried(status);
-            json!({"at": at, "how": how.text()})
+            let mut row = json!({"at": at, "how": how.text()});
+            if let Some(obstacle) = &status.obstacle {
+                row["obstacle"] = json!(obstacle.to_string());
+            }
+            row
         });
         json!({
             "name": port.port.name,

@@ -1,15 +1,16 @@
 //! How each port is carried, by table.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::desired::{Forwarded, ForwardedPort, Served};
+use crate::facts::Spot;
 
 const LISTENING: Listening = Listening { protocol: Protocol::Tcp, port: 80, at: 8080 };
 
 fn facts() -> Facts {
-    let place = |address: &str, place| (address.parse().unwrap(), place);
+    let place = |address: &str, place| (address.parse().unwrap(), Spot { place, link: None });
     Facts {
-        no_kernel: None,
-        no_forwarding: BTreeMap::new(),
         places: [
             place("10.0.0.11", Place::Here),
             place("10.244.0.2", Place::PodLink),
@@ -17,6 +18,7 @@ fn facts() -> Facts {
             place("fd44::2", Place::PodLink),
         ]
         .into(),
+        ..Facts::default()
     }
 }
 

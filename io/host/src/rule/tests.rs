@@ -97,24 +97,74 @@ fn a_path_tells_own_addresses_pod_links_and_the_rest() {
         here.ip(arguments).unwrap();
     }
     pod.ip(&["link", "set", "eth0", "up"]).unwrap();
+    let index = |name: &str| {
+        let links = here.run(crate::links::list).unwrap().unwrap();
+        links.into_iter().find(|link| link.name == name).unwrap().index
+    };
+    let out = |pod_link, name| Path::Out { pod_link, link: index(name) };
     let table = [
         ("10.9.0.1", Path::Local),
         ("127.0.0.1", Path::Local),
         ("fd09::1", Path::Local),
-        ("10.244.0.2", Path::Out { pod_link: true }),
-        ("fd44::2", Path::Out { pod_link: true }),
-        ("10.244.0.3", Path::Out { pod_link: false }),
-        ("10.244.0.4", Path::Out { pod_link: false }),
+        ("10.244.0.2", out(true, "pod0")),
+        ("fd44::2", out(true, "pod0")),
+        ("10.244.0.3", out(false, "pod0")),
+        ("10.244.0.4", out(false, "br0")),
         ("10.244.0.5", Path::Nowhere),
-        ("10.9.0.77", Path::Out { pod_link: false }),
+        ("10.9.0.77", out(false, "pod0")),
         ("192.0.2.1", Path::Nowhere),
         ("2001:db8::1", Path::Nowhere),
     ];
+    let bridges = ["pod0", "br0"].map(index);
     here.run(|| {
         let mut routing = Routing::open().unwrap();
         for (address, want) in table {
             assert_eq!(routing.path(address.parse().unwrap()).unwrap(), want, "{address}");
         }
+        assert_eq!(bridges.map(|it| routing.is_bridge(it).unwrap()), [false, true]);
     })
     .unwrap();
+}
+
+/// Also where somebody else's rule is asked first.
+#[test]
+fn whether_a_marked_packet_is_delivered_is_asked_of_the_kernel() {
+    let Some(here) = namespace("st-deliver") else { return };
+    let there = Namespace::create("st-deliver-lan").unwrap();
+    netns::cable((&here, "eth0"), (&there, "eth0")).unwrap();
+    for arguments in [
+        &["addr", "add", "10.9.0.1/24", "dev", "eth0"][..],
+        &["-6", "addr", "add", "fd09::1/64", "dev", "eth0", "nodad"],
+        &["route", "add", "default", "via", "10.9.0.254"],
+        &["-6", "route", "add", "default", "via", "fd09::fe"],
+    ] {
+        here.ip(arguments).unwrap();
+    }
+    let pairs = [("10.9.0.100", "10.9.0.5"), ("fd09::100", "fd09::5")]
+        .map(|(vip, from)| (vip.parse::<IpAddr>().unwrap(), from.parse::<IpAddr>().unwrap()));
+    let delivered = |mark: u32| {
+        let ask = || {
+            let mut routing = Routing::open().unwrap();
+            let links = crate::links::list().unwrap();
+            let eth0 = links.iter().find(|link| link.name == "eth0").unwrap().index;
+            pairs.map(|(vip, from)| routing.is_delivered(vip, mark, from, eth0).unwrap())
+        };
+        here.run(ask).unwrap()
+    };
+    let add = || {
+        let mut routing = Routing::open().unwrap();
+        routing.add_rule(RULE).unwrap();
+        pairs.iter().for_each(|(vip, _)| routing.add_local(RULE.table, *vip).unwrap());
+    };
+    here.run(add).unwrap();
+    assert_eq!(delivered(0x2000), [true, true]);
+    assert_eq!(delivered(0), [false, false]);
+    here.ip(&["rule", "add", "iif", "eth0", "priority", "10", "lookup", "main"]).unwrap();
+    here.ip(&["-6", "rule", "add", "priority", "11", "lookup", "main"]).unwrap();
+    assert_eq!(delivered(0x2000), [false, false]);
+    let before = || {
+        let mut routing = Routing::open().unwrap();
+        pairs.map(|(vip, _)| routing.rules_before(vip, RULE.priority).unwrap())
+    };
+    assert_eq!(here.run(before).unwrap(), [vec![(10, 254)], vec![(11, 254)]]);
 }
