@@ -1,6 +1,6 @@
 //! Decides how each port is carried. Pure: what the host is like comes in as [`Facts`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use steelyard_model::{Family, NamespacedName, Protocol};
@@ -19,6 +19,8 @@ pub(crate) struct Decision {
     pub(crate) vips: BTreeSet<IpAddr>,
     /// Endpoints that see the client's own address.
     pub(crate) direct: BTreeSet<IpAddr>,
+    /// The address of ours that other endpoints see, where the kernel's choice may not last.
+    pub(crate) sources: BTreeMap<IpAddr, IpAddr>,
 }
 
 /// One port.
@@ -78,6 +80,7 @@ pub(crate) fn decide(desired: &Desired, facts: &Facts) -> Decision {
         decision.vips.extend(desired.served.iter().map(|served| served.address));
         decision.vips.extend(desired.forwarded.iter().map(|forwarded| forwarded.address));
         decision.direct = direct(&decision, facts);
+        decision.sources = sources(&decision, facts);
     }
     decision
 }
@@ -125,15 +128,21 @@ fn in_order(endpoints: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
 }
 
 fn direct(decision: &Decision, facts: &Facts) -> BTreeSet<IpAddr> {
+    let is_direct = |address: &IpAddr| facts.place(*address) == Place::PodLink;
+    translated(decision).filter(is_direct).collect()
+}
+
+fn sources(decision: &Decision, facts: &Facts) -> BTreeMap<IpAddr, IpAddr> {
+    let source = |endpoint| Some((endpoint, facts.places.get(&endpoint)?.source?));
+    translated(decision).filter_map(source).collect()
+}
+
+fn translated(decision: &Decision) -> impl Iterator<Item = IpAddr> {
     let translated = decision.ports.iter().filter_map(|port| match &port.way {
         Way::Translate(endpoints) => Some(endpoints),
         _ => None,
     });
-    translated
-        .flatten()
-        .map(SocketAddr::ip)
-        .filter(|address| facts.place(*address) == Place::PodLink)
-        .collect()
+    translated.flatten().map(SocketAddr::ip)
 }
 
 #[cfg(test)]

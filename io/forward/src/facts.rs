@@ -1,9 +1,10 @@
 //! What the host is like, as far as it decides how packets travel. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use steelyard_firewall::{Packet, Ruleset, Way, judge};
 use steelyard_model::Family;
 
@@ -40,6 +41,9 @@ pub(crate) struct Facts {
 pub(crate) struct Spot {
     pub(crate) place: Place,
     pub(crate) link: Option<String>,
+    /// The address of this host that it sees where it may not see the client's: one that lasts.
+    /// None: whichever the kernel takes.
+    pub(crate) source: Option<IpAddr>,
 }
 
 /// Where an endpoint is, seen from this host.
@@ -51,6 +55,22 @@ pub(crate) enum Place {
     PodLink,
     /// Anywhere else: its answers come back through us only if we are whom it answers.
     OffBox,
+}
+
+/// Of this host's `lasting` addresses, by interface, the one to reach `endpoint` from: of the
+/// interface that leads there, and of those the one that shares most with it (RFC 6724 §5, rules 2
+/// and 8). For IPv6 only: of IPv4 the kernel takes one that lasts.
+pub(crate) fn source(endpoint: IpAddr, link: u32, lasting: &[(u32, IpNet)]) -> Option<IpAddr> {
+    let IpAddr::V6(endpoint) = endpoint else { return None };
+    let shared = |it: Ipv6Addr| (it.to_bits() ^ endpoint.to_bits()).leading_zeros();
+    let own =
+        lasting.iter().filter(|(at, _)| *at == link).filter_map(|(_, net)| match net.addr() {
+            IpAddr::V6(it) => Some(it),
+            IpAddr::V4(_) => None,
+        });
+    let same_scope =
+        own.filter(|it| it.is_unicast_link_local() == endpoint.is_unicast_link_local());
+    same_scope.max_by_key(|it| (shared(*it), std::cmp::Reverse(*it))).map(IpAddr::V6)
 }
 
 impl Facts {
@@ -97,5 +117,36 @@ impl Facts {
         let found = judge(&self.walls, &packet);
         let found = found.map(|found| Obstacle::firewall(found, &packet));
         found.or_else(|| self.is_unread.then_some(Obstacle::UnreadTables))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_sees_an_address_that_lasts() {
+        let own = [
+            (2, "fe80::1/64"),
+            (2, "2001:db8::1/64"),
+            (2, "fd02::1/64"),
+            (2, "fd02::9/64"),
+            (3, "fd03::1/64"),
+            (2, "10.2.0.1/24"),
+        ];
+        let lasting = own.map(|(link, net)| (link, net.parse().unwrap()));
+        let table = [
+            ("fd02::2", 2, Some("fd02::1")),
+            ("fd02::8", 2, Some("fd02::9")),
+            ("2001:db8:9::7", 2, Some("2001:db8::1")),
+            ("fe80::7", 2, Some("fe80::1")),
+            ("fd03::7", 3, Some("fd03::1")),
+            ("fd03::7", 4, None),
+            ("10.2.0.2", 2, None),
+        ];
+        for (endpoint, link, want) in table {
+            let want = want.map(|it| it.parse().unwrap());
+            assert_eq!(source(endpoint.parse().unwrap(), link, &lasting), want, "{endpoint}");
+        }
     }
 }

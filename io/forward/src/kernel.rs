@@ -14,7 +14,7 @@ use steelyard_host::rule::{MarkRule, Path, Routing, RoutingError};
 use steelyard_host::sysctl;
 use steelyard_model::Family;
 
-use crate::facts::{Facts, Place, Spot};
+use crate::facts::{Facts, Place, Spot, source};
 use crate::filter::Filter;
 use crate::intake::Intake;
 use crate::observed::{AtExit, HostChange, Why};
@@ -251,15 +251,21 @@ impl Kernel {
 
     /// Where each of `addresses` is.
     pub(crate) fn places(&mut self, addresses: &BTreeSet<IpAddr>) -> BTreeMap<IpAddr, Spot> {
+        let lasting = links::lasting().unwrap_or_default();
         let mut places = BTreeMap::new();
         for address in addresses {
-            let (place, link) = match self.routing.path(*address) {
+            let path = self.routing.path(*address);
+            let source = match path {
+                Ok(Path::Out { link, .. }) => source(*address, link, &lasting),
+                _ => None,
+            };
+            let (place, link) = match path {
                 Ok(Path::Local) => (Place::Here, None),
                 Ok(Path::Out { pod_link: true, link }) => (Place::PodLink, self.name(link)),
                 Ok(Path::Out { pod_link: false, link }) => (Place::OffBox, self.name(link)),
                 Ok(Path::Nowhere) | Err(_) => (Place::OffBox, None),
             };
-            places.insert(*address, Spot { place, link });
+            places.insert(*address, Spot { place, link, source });
         }
         places
     }

@@ -23,6 +23,8 @@ pub(crate) struct Ruleset {
     vips: BTreeSet<IpAddr>,
     /// Endpoints that see the client's own address; all others see ours.
     direct: BTreeSet<IpAddr>,
+    /// The address of ours that an endpoint sees; one that is not in here, whichever the kernel takes.
+    sources: BTreeMap<IpAddr, IpAddr>,
     /// Ports a transparent listener takes, and the port at the vip where it is.
     listening: BTreeMap<VipPort, u16>,
     /// Ports that are translated, and to what.
@@ -52,6 +54,7 @@ impl Ruleset {
             served: listening.keys().map(|key| key.address).collect(),
             vips: decision.vips.clone(),
             direct: decision.direct.clone(),
+            sources: decision.sources.clone(),
             translated: translated.collect(),
             listening,
         }
@@ -91,6 +94,8 @@ impl Ruleset {
             batch.set(family, "served", &of(&old.served), &of(&self.served));
             batch.set(family, "vips", &of(&old.vips), &of(&self.vips));
             batch.set(family, "direct", &of(&old.direct), &of(&self.direct));
+            let (before, now) = (texts(&old.sources, family), texts(&self.sources, family));
+            batch.map(family, "sources", &before, &now);
             let keys = |all: &BTreeMap<VipPort, u16>| -> BTreeSet<String> {
                 let same = all.keys().filter(|key| Family::of(key.address) == family);
                 same.map(|key| element(*key)).collect()
@@ -136,6 +141,7 @@ impl Frame {
             for name in ["served", "vips", "direct"] {
                 let _ = writeln!(text, "  set {name}{suffix} {{ type {kind}; }}");
             }
+            let _ = writeln!(text, "  map sources{suffix} {{ type {kind} : {kind}; }}");
             let _ = writeln!(text, "  map led{suffix} {{ {key} : inet_service; }}");
             let port = format!("type {kind} . inet_service : inet_service");
             let _ = writeln!(text, "  map answers{suffix} {{ {port}; }}");
@@ -235,6 +241,8 @@ const CHAINS: &str = "  chain deliver {
     oif \"lo\" accept
     ct status dnat ct original ip daddr @live4 ip daddr != @direct4 masquerade
     ct status dnat ct original ip daddr @live4 ip saddr @direct4 masquerade
+    ct status dnat ct original ip6 daddr @live6 ip6 daddr != @direct6 snat ip6 to ip6 daddr map @sources6
+    ct status dnat ct original ip6 daddr @live6 ip6 saddr @direct6 snat ip6 to ip6 daddr map @sources6
     ct status dnat ct original ip6 daddr @live6 ip6 daddr != @direct6 masquerade
     ct status dnat ct original ip6 daddr @live6 ip6 saddr @direct6 masquerade
   }
@@ -277,6 +285,11 @@ tproxy ip6 to ip6 daddr:ip6 daddr . meta l4proto . th dport map @led6
 
 /// Pairs that a map is to hold, by key.
 type Pairs = fn(&BTreeMap<VipPort, u16>, Family) -> BTreeMap<String, String>;
+
+fn texts(all: &BTreeMap<IpAddr, IpAddr>, family: Family) -> BTreeMap<String, String> {
+    let same = all.iter().filter(|(key, _)| Family::of(**key) == family);
+    same.map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
 
 /// Where packets to a port go.
 fn led(listening: &BTreeMap<VipPort, u16>, family: Family) -> BTreeMap<String, String> {

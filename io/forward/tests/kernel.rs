@@ -113,6 +113,31 @@ fn an_endpoint_elsewhere_sees_the_node() {
     }
 }
 
+/// RFC 8981 makes addresses that are gone after a while, and with them their flows.
+#[test]
+fn an_endpoint_elsewhere_sees_an_address_that_lasts() {
+    let Some(net) = Net::create("lasting") else { return };
+    serve(&net.far, "far", "fd02::2", 8080, false);
+    net.node.set("net.ipv6.conf.eth1.use_tempaddr", "2").unwrap();
+    net.node.ip(&["addr", "add", "fd02::aaaa/64", "dev", "eth1", "mngtmpaddr"]).unwrap();
+    let addresses = || net.node.ip(&["-6", "addr", "show", "dev", "eth1"]).unwrap();
+    eventually("there is a temporary address", || {
+        addresses().lines().any(|line| line.contains("temporary") && !line.contains("tentative"))
+    });
+    let route = || net.node.ip(&["-6", "route", "get", "fd02::2"]).unwrap();
+    assert!(!route().contains("src fd02::1 "), "the kernel takes another: {}", route());
+    let forwarder = start(&net, net.options());
+    let endpoint = "[fd02::2]:8080".parse().unwrap();
+    let ports = vec![port(Protocol::Tcp, 80, vec![endpoint])];
+    let desired = Desired { served: vec![], forwarded: vec![forward(VIP6, ports)] };
+    apply(&net, &forwarder, &desired);
+    assert_eq!(ask(&net.client, VIP6, 80), "far sees fd02::1");
+    // The one it saw goes: another that lasts is taken.
+    net.node.ip(&["addr", "del", "fd02::1/64", "dev", "eth1"]).unwrap();
+    apply(&net, &forwarder, &desired);
+    assert_eq!(ask(&net.client, VIP6, 80), "far sees fd02::aaaa");
+}
+
 #[test]
 fn nothing_is_left_behind() {
     let Some(net) = Net::create("traces") else { return };

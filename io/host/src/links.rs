@@ -90,6 +90,8 @@ const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
 const IFA_F_DADFAILED: u32 = 0x08;
+/// Temporary, optimistic, duplicate, deprecated, tentative: not to be relied on for long.
+const IFA_F_FLEETING: u32 = 0x01 | 0x04 | 0x08 | 0x20 | 0x40;
 
 /// All interfaces, by number. Blocks for well under a millisecond on ordinary hosts.
 pub fn list() -> Result<Vec<Link>, LinkError> {
@@ -111,6 +113,32 @@ pub fn list() -> Result<Vec<Link>, LinkError> {
         Ok(links.into_values().collect())
     };
     dump().map_err(LinkError::List)
+}
+
+/// Addresses that last, each with its interface's number: none of those that RFC 8981 makes for a
+/// while, and none that is on its way in or out.
+pub fn lasting() -> Result<Vec<(u32, IpNet)>, LinkError> {
+    let dump = || -> io::Result<Vec<(u32, IpNet)>> {
+        let mut found = Vec::new();
+        let mut netlink = Netlink::open(libc::NETLINK_ROUTE)?;
+        netlink.ask(Request::new(RTM_GETADDR, netlink::DUMP, &[0; 8]), |kind, body| {
+            let is_fleeting = address_flags(body).is_none_or(|flags| flags & IFA_F_FLEETING != 0);
+            let address = (kind == RTM_NEWADDR && !is_fleeting).then(|| read_address(body));
+            found.extend(address.flatten());
+        })?;
+        Ok(found)
+    };
+    dump().map_err(LinkError::List)
+}
+
+/// The flags of an `ifaddrmsg` with its attributes.
+fn address_flags(body: &[u8]) -> Option<u32> {
+    let (header, rest) = body.split_at_checked(8)?;
+    let told = attributes(rest).find(|it| it.kind == IFA_FLAGS);
+    match told {
+        Some(flags) => number(flags.value),
+        None => Some(u32::from(header[2])),
+    }
 }
 
 /// Whether the interface of that name is a Wi-Fi station or access point.

@@ -84,6 +84,13 @@ mod tests {
 
     use super::*;
 
+    fn text(found: &Diagnostic) -> String {
+        let object = found.object.as_ref().map(|it| format!("  {it}\n")).unwrap_or_default();
+        let severity = found.severity;
+        let Diagnostic { code, message, help, .. } = found;
+        format!("{severity}[{code}]: {message}\n{object}  help: {help}\n")
+    }
+
     #[test]
     fn ports_behind_one_obstacle_are_told_together() {
         let port = |port, service: Option<&str>, obstacle: Option<Obstacle>| PortStatus {
@@ -102,16 +109,14 @@ mod tests {
             port(84, Some("d"), None),
         ];
         let found = Unreached::all(&Observed { ports });
-        let said: Vec<String> = found.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            said,
-            [
-                "10.0.0.1:80/TCP and 2 other ports cannot be reached: packets for it are led \
-                 elsewhere by an ip rule before ours: priority 10 lookup 254",
-                "10.0.0.1:81/TCP perhaps cannot be reached: rules of iptables-legacy are in force \
-                 here and cannot be read: they may drop what clients send to it"
-            ]
-        );
+        let said: Vec<String> =
+            found.iter().map(Unreached::diagnostic).map(|it| text(&it)).collect();
+        let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../tests/golden/host/unreached.out.txt");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&golden, said.concat()).unwrap();
+        }
+        assert_eq!(said.concat(), std::fs::read_to_string(&golden).unwrap());
         let found: Vec<Diagnostic> = found.iter().map(Unreached::diagnostic).collect();
         assert_eq!((found[0].severity, found[0].code), (Severity::Error, UNREACHABLE));
         assert_eq!((found[1].severity, found[1].code), (Severity::Warning, PERHAPS_UNREACHABLE));

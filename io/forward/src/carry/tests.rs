@@ -9,7 +9,8 @@ use crate::facts::Spot;
 const LISTENING: Listening = Listening { protocol: Protocol::Tcp, port: 80, at: 8080 };
 
 fn facts() -> Facts {
-    let place = |address: &str, place| (address.parse().unwrap(), Spot { place, link: None });
+    let place =
+        |address: &str, place| (address.parse().unwrap(), Spot { place, link: None, source: None });
     Facts {
         places: [
             place("10.0.0.11", Place::Here),

@@ -34,7 +34,8 @@ fn ruleset(listening: &[&str], translated: &[(&str, &[&str])], direct: &[&str]) 
     let served: BTreeSet<IpAddr> = listening.keys().map(|key| key.address).collect();
     let vips = translated.keys().map(|key| key.address).chain(served.iter().copied()).collect();
     let direct = direct.iter().map(|text| text.parse().unwrap()).collect();
-    Ruleset { served, vips, direct, listening, translated }
+    let sources = [("fd02::2".parse().unwrap(), "fd02::1".parse().unwrap())].into();
+    Ruleset { served, vips, direct, sources, listening, translated }
 }
 
 /// Compares with a file beside this one; `UPDATE=1` writes it.
@@ -129,7 +130,10 @@ fn any_ruleset() -> impl Strategy<Value = Ruleset> {
             .collect();
         let vips = served.iter().copied().chain(translated.keys().map(|key| key.address));
         let direct = direct.iter().map(|n| IpAddr::from([10, 244, 0, *n])).collect();
-        Ruleset { vips: vips.collect(), served, direct, listening, translated }
+        let six = |n: u8| IpAddr::from([0xfd02, 0, 0, 0, 0, 0, 0, u16::from(n)]);
+        let sources = served.iter().filter(|it| it.is_ipv6()).map(|it| (*it, six(7)));
+        let (vips, sources) = (vips.collect(), sources.collect());
+        Ruleset { vips, served, direct, sources, listening, translated }
     })
 }
 

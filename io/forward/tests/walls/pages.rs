@@ -1,4 +1,5 @@
-//! docs/host.md, "Beside another firewall": what it says is done as written, with the real programs.
+//! docs/host.md, "Beside another firewall": what it says is done as written, with the real
+//! programs.
 
 use super::*;
 
