@@ -181,9 +181,8 @@ impl Gateway {
             let _ = worker.thread.join();
         }
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Writer { lines, thread }) = log {
-            drop(lines);
-            let _ = thread.join();
+        if let Some(writer) = log {
+            writer.finish();
         }
     }
 }

@@ -18,10 +18,11 @@ struct Nginx {
 }
 
 impl Nginx {
-    fn start() -> Option<Self> {
+    fn start(name: &str) -> Option<Self> {
         let program = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"];
         let program = program.into_iter().find(|path| Path::new(path).exists())?;
-        let folder = std::env::temp_dir().join(format!("steelyard-nginx-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("steelyard-nginx-{name}-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("www")).unwrap();
         let large: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
         std::fs::write(folder.join("www/large"), large).unwrap();
@@ -34,7 +35,7 @@ impl Nginx {
             .concat();
         let conf = format!(
             "daemon off; worker_processes 1; pid {0}/pid; error_log {0}/error.log;\n\
-             events {{ }}\nhttp {{ access_log off; {temporary} gzip on; gzip_min_length 1; \
+             events {{ }}\nhttp {{ access_log {0}/access.log; {temporary} gzip on; gzip_min_length 1; \
              types {{ text/plain txt; }} gzip_types text/plain; keepalive_requests 3;\n\
              server {{ listen {address}; root {0}/www; }} }}\n",
             folder.display()
@@ -62,7 +63,7 @@ impl Drop for Nginx {
 
 #[test]
 fn a_real_backend() {
-    let Some(nginx) = Nginx::start() else {
+    let Some(nginx) = Nginx::start("backend") else {
         eprintln!("skipped: nginx is not installed");
         return;
     };
@@ -83,4 +84,18 @@ fn a_real_backend() {
         assert_eq!((range.status(), range.body.len()), (206, 10));
         assert_eq!(client.get("a", "/missing").status(), 404);
     }
+}
+
+#[test]
+fn no_request_is_smuggled_to_nginx() {
+    let Some(nginx) = Nginx::start("smuggle") else {
+        eprintln!("skipped: nginx is not installed");
+        return;
+    };
+    let (_gateway, address) = gateway(&[route("nginx", "*", "/", &[nginx.address])]);
+    smuggle(address, "/small.txt", |answer| {
+        answer.status() == 200 && answer.text() == "small\n".repeat(400)
+    });
+    let seen = std::fs::read_to_string(nginx.folder.join("access.log")).unwrap();
+    assert!(seen.contains("POST /up") && !seen.contains("/smuggled"), "{seen}");
 }

@@ -273,6 +273,43 @@ pub(crate) fn get(address: SocketAddr, host: &str, path: &str) -> Received {
     Client::connect(address).get(host, path)
 }
 
+/// A head with its empty line; the body is left where it is.
+pub(crate) fn head(reader: &mut impl BufRead) -> Option<String> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    Some(head)
+}
+
+/// Uploads that are answered before they are read, full of requests that nobody makes, of sizes
+/// around what sockets hold; behind each of them somebody asks for something, which must be what
+/// is answered.
+pub(crate) fn smuggle(address: SocketAddr, path: &str, is_it: impl Fn(&Received) -> bool) {
+    let evil = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+    for round in 1..=25 {
+        let size = round * 160_000;
+        let body = evil.repeat(size / evil.len() + 1);
+        let mut attacker = Client::connect(address);
+        attacker.send(format!("POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n"));
+        let stream = attacker.reader.get_ref();
+        stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+        let _ = (&*stream).write_all(&body.as_bytes()[..size]);
+        let mut early = Received::read(&mut attacker.reader);
+        assert!(early.take().is_some_and(|it| it.status() != 0), "after {size}");
+        let mut victims = [(); 2].map(|()| Client::connect(address));
+        for victim in &mut victims {
+            victim.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        }
+        for victim in &mut victims {
+            let answer = victim.receive();
+            assert!(is_it(&answer), "after {size} bytes: {answer:?}");
+        }
+    }
+}
+
 /// A plain response.
 pub(crate) fn ok(body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
