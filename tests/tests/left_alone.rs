@@ -3,8 +3,10 @@
 
 use anyhow::{Result, ensure};
 use steelyard_host::netns::Namespace;
+use steelyard_tests::lab::Lab;
 use steelyard_tests::machine::{MACHINE, Machine, ROUTER, Server, ask, serve};
 use steelyard_tests::process::Running;
+use steelyard_tests::scratch::Scratch;
 use steelyard_tests::up::ingress;
 use steelyard_tests::{manifests, needs_lab, wait};
 
@@ -213,6 +215,50 @@ fn both_are_served(machine: &Machine, up: &Running) -> Result<()> {
             let said = String::from_utf8_lossy(&answer.stdout);
             ensure!(said.ends_with("404"), "the gateway at {url}: {answer:?}\n{}", up.printed());
         }
+    }
+    Ok(())
+}
+
+/// A Service whose endpoints lead back to it is carried nowhere, and said to be so.
+#[test]
+fn what_leads_back_to_itself_is_refused() -> Result<()> {
+    needs_lab!();
+    let machine = Machine::new("circle")?;
+    let _endpoints = endpoints(&machine)?;
+    let to = |name: &str, vip: &str, endpoint: &str| {
+        translated(name, vip, 80).replace(&at(ROUTER[0], 8080), endpoint)
+    };
+    let (a, b) = (to("a", "10.1.1.100", "10.1.1.101:80"), to("b", "10.1.1.101", "10.1.1.100:80"));
+    let (own, good) =
+        (to("own", "10.1.1.102", "10.1.1.102:8080"), translated("good", "10.1.1.103", 80));
+    machine.folder.write("all.yaml", &manifests::all(&[&pool(), &a, &b, &own, &good]))?;
+    let mut up = machine.up(&["--ip-forward"])?;
+    for vip in ["10.1.1.100", "10.1.1.101", "10.1.1.102"] {
+        machine.says(&format!("{vip} is not announced: its endpoints lead back to it"))?;
+    }
+    up.wait_for("its endpoints lead back to it, through Service default/b")?;
+    up.wait_for("an endpoint is an address of the Service itself")?;
+    expect(&[(&machine.router, "TCP:10.1.1.103:80".to_owned(), "router's")], "beside them")
+}
+
+/// Nodes without an endpoint reach a Service under `externalTrafficPolicy: Local` as others do.
+#[test]
+fn every_node_reaches_a_service_with_the_local_policy() -> Result<()> {
+    needs_lab!();
+    let folder = Scratch::new()?;
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: dns}\nspec:\n  \
+                   type: LoadBalancer\n  externalTrafficPolicy: Local\n  selector: {app: dns}\n  \
+                   ports: [{port: 80}]\n";
+    let parts =
+        [&manifests::pool("10.1.1.100-10.1.1.105"), &manifests::deployment("dns", 1), service];
+    folder.write("all.yaml", &manifests::all(&parts))?;
+    let lab = Lab::start_first(folder.path(), &[])?;
+    let url = manifests::url("10.1.1.100", 80);
+    for host in ["client", "node-1", "node-2", "node-3"] {
+        let curl = ["curl", "-sS", "-m", "3", "--noproxy", "*", "-o", "/dev/null", &url];
+        wait::until(&format!("an answer at {host}"), || {
+            lab.on(host, &curl).is_ok_and(|it| it.status.success())
+        })?;
     }
     Ok(())
 }

@@ -17,6 +17,8 @@ pub(crate) struct Decision {
     pub(crate) ports: Vec<Decided>,
     /// Every vip, so that the guard knows it; empty where nothing is done in the kernel.
     pub(crate) vips: BTreeSet<IpAddr>,
+    /// The gateway's among them.
+    pub(crate) served: BTreeSet<IpAddr>,
     /// Endpoints that see the client's own address.
     pub(crate) direct: BTreeSet<IpAddr>,
     /// The address of ours that other endpoints see, where the kernel's choice may not last.
@@ -62,14 +64,19 @@ pub(crate) fn decide(desired: &Desired, facts: &Facts) -> Decision {
             decision.ports.push(Decided { key, service: None, way, obstacle });
         }
     }
+    let circles = circles(desired);
     for forwarded in &desired.forwarded {
         for port in &forwarded.ports {
             let key =
                 VipPort { address: forwarded.address, protocol: port.protocol, port: port.port };
-            let way = if taken.insert(key) {
-                way(key, &port.endpoints, facts)
-            } else {
+            let way = if !taken.insert(key) {
                 Way::Not(Why::Taken)
+            } else if forwarded.is_closed {
+                Way::Not(Why::Closed)
+            } else if circles.contains(&key.address) {
+                Way::Not(Why::Circle)
+            } else {
+                way(key, &port.endpoints, facts)
             };
             let service = Some(forwarded.service.clone());
             let obstacle = obstacle(key, &way, facts);
@@ -77,7 +84,8 @@ pub(crate) fn decide(desired: &Desired, facts: &Facts) -> Decision {
         }
     }
     if facts.no_kernel.is_none() {
-        decision.vips.extend(desired.served.iter().map(|served| served.address));
+        decision.served.extend(desired.served.iter().map(|served| served.address));
+        decision.vips.extend(&decision.served);
         decision.vips.extend(desired.forwarded.iter().map(|forwarded| forwarded.address));
         decision.direct = direct(&decision, facts);
         decision.sources = sources(&decision, facts);
@@ -121,6 +129,28 @@ fn obstacle(key: VipPort, way: &Way, facts: &Facts) -> Option<Obstacle> {
         Way::Translate(endpoints) => facts.before(key, endpoints),
         Way::Not(_) => None,
     }
+}
+
+/// Vips from which one comes back to them by going from vip to endpoint, again and again.
+fn circles(desired: &Desired) -> BTreeSet<IpAddr> {
+    let mut leads: BTreeMap<IpAddr, BTreeSet<IpAddr>> = BTreeMap::new();
+    let vips: BTreeSet<IpAddr> = desired.forwarded.iter().map(|it| it.address).collect();
+    for forwarded in &desired.forwarded {
+        let endpoints = forwarded.ports.iter().flat_map(|port| &port.endpoints);
+        for to in endpoints.map(SocketAddr::ip).filter(|to| vips.contains(to)) {
+            leads.entry(forwarded.address).or_default().insert(to);
+        }
+    }
+    let comes_back = |vip: &&IpAddr| {
+        let mut reached = BTreeSet::new();
+        let mut next: Vec<IpAddr> = vec![**vip];
+        while let Some(at) = next.pop() {
+            let to = leads.get(&at).into_iter().flatten().copied();
+            next.extend(to.filter(|to| reached.insert(*to)));
+        }
+        reached.contains(*vip)
+    };
+    leads.keys().filter(comes_back).copied().collect()
 }
 
 fn in_order(endpoints: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {

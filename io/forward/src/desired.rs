@@ -40,6 +40,8 @@ pub struct Forwarded {
     pub address: IpAddr,
     /// Whose it is, for explanations.
     pub service: NamespacedName,
+    /// It restricts who may connect, which is not honoured: nobody is let in.
+    pub is_closed: bool,
     /// Its ports. A port that is not in here is closed: a reset for TCP.
     pub ports: Vec<ForwardedPort>,
 }

@@ -92,6 +92,7 @@ struct Begun {
 pub(crate) enum Ask {
     Apply(Desired, oneshot::Sender<Observed>),
     Flows(oneshot::Sender<usize>),
+    WindDown(oneshot::Sender<()>),
     Remove(oneshot::Sender<Result<(), Why>>),
 }
 
@@ -185,6 +186,14 @@ impl Forwarder {
         let (answer, done) = oneshot::channel();
         self.asks.send(Ask::Apply(desired.clone(), answer)).expect("the owner runs while we do");
         done.await.expect("the owner answers every ask")
+    }
+
+    /// From now on nothing new is carried: it is reset. What is under way goes on, and counts as
+    /// [`Forwarder::flows`].
+    pub async fn wind_down(&self) {
+        let (answer, done) = oneshot::channel();
+        self.asks.send(Ask::WindDown(answer)).expect("the owner runs while we do");
+        done.await.expect("the owner answers every ask");
     }
 
     /// How many TCP connections are carried on to endpoints right now. They break with

@@ -59,6 +59,10 @@ pub enum Carried {
 pub enum Why {
     /// There is no usable endpoint.
     NoEndpoints,
+    /// It restricts who may connect, which is not honoured.
+    Closed,
+    /// Its endpoints lead back to it.
+    Circle,
     /// The process was started without privileges.
     Unprivileged,
     /// It has fewer privileges than it takes; what failed.
@@ -89,6 +93,10 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoEndpoints => f.write_str("it has no ready endpoint"),
+            Self::Closed => f.write_str(
+                "it restricts who may connect, which is not honoured, so nobody is let in",
+            ),
+            Self::Circle => f.write_str("its endpoints lead back to it"),
             Self::Unprivileged => f.write_str("steelyard runs without privileges"),
             Self::Denied(what) => write!(f, "steelyard lacks the privilege CAP_NET_ADMIN: {what}"),
             Self::NftMissing => f.write_str("the program `nft` is not installed"),
@@ -124,6 +132,8 @@ impl Why {
                 "start a Pod that its selector matches, or name endpoints in the annotation \
                  steelyard.dev/endpoints"
             }
+            Self::Closed => "restrict it where packets come from, and remove the restriction here",
+            Self::Circle => "name as endpoints what really answers",
             Self::Unprivileged | Self::Denied(_) => {
                 "run steelyard as root, or give it the capabilities NET_ADMIN and NET_RAW"
             }
@@ -197,6 +207,8 @@ mod tests {
         let endpoint = "127.0.0.1:80".parse().unwrap();
         let reasons = [
             Why::NoEndpoints,
+            Why::Closed,
+            Why::Circle,
             Why::Unprivileged,
             Why::Denied(text()),
             Why::NftMissing,

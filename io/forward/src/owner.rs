@@ -37,6 +37,8 @@ pub(crate) struct Owner {
     /// UDP ports, and who may answer for them.
     answering: BTreeMap<VipPort, BTreeSet<SocketAddr>>,
     lock: Option<(File, Name)>,
+    /// TCP ports that the kernel carried until they were closed for good.
+    ending: BTreeSet<SocketAddr>,
     /// As last asked for.
     desired: Desired,
     mending: Mending,
@@ -69,6 +71,7 @@ impl Owner {
             proxies: Proxies::new(options.flows.clone(), options.sessions.clone()),
             answering: BTreeMap::new(),
             lock: None,
+            ending: BTreeSet::new(),
             desired: Desired::default(),
             mending: Mending::default(),
             stirred: watch::Sender::default(),
@@ -145,6 +148,10 @@ impl Owner {
                 Ask::Apply(desired, answer) => {
                     let _ = answer.send(self.apply(&desired).await);
                 }
+                Ask::WindDown(answer) => {
+                    self.wind_down().await;
+                    let _ = answer.send(());
+                }
                 Ask::Flows(answer) => {
                     let _ = answer.send(self.flows().await);
                 }
@@ -174,7 +181,7 @@ impl Owner {
                 _ => None,
             });
             let local = delivered.chain(self.proxies.at_vips(wanted)).collect();
-            match kernel.apply(Ruleset::new(&decision, local)).await {
+            match kernel.apply(Ruleset::new(&decision, local, &self.proxies.busy())).await {
                 Ok(undelivered) => lost = undelivered,
                 Err(why) => {
                     tracing::error!(%why, "the last good rules stay in force");
@@ -266,14 +273,25 @@ impl Owner {
         }
     }
 
-    async fn flows(&self) -> usize {
+    async fn wind_down(&mut self) {
+        self.ending = self.translated();
+        let mut desired = std::mem::take(&mut self.desired);
+        let ports = desired.forwarded.iter_mut().flat_map(|it| &mut it.ports);
+        ports.for_each(|port| port.endpoints.clear());
+        desired.served.iter_mut().for_each(|it| it.listening.clear());
+        self.apply(&desired).await;
+    }
+
+    /// TCP ports that the kernel carries.
+    fn translated(&self) -> BTreeSet<SocketAddr> {
         let applied = self.kernel.as_ref().and_then(Kernel::applied);
-        let translated: BTreeSet<SocketAddr> = applied
-            .into_iter()
-            .flat_map(|ruleset| ruleset.translated().keys())
-            .filter(|key| key.protocol == Protocol::Tcp)
-            .map(|key| key.socket())
-            .collect();
+        let keys = applied.into_iter().flat_map(|ruleset| ruleset.translated().keys());
+        keys.filter(|key| key.protocol == Protocol::Tcp).map(|key| key.socket()).collect()
+    }
+
+    async fn flows(&self) -> usize {
+        let mut translated = self.translated();
+        translated.extend(&self.ending);
         if translated.is_empty() {
             return self.proxies.connections();
         }

@@ -4,7 +4,7 @@
 //! why it is used. Endpoints may change at any time: TCP connections stay where they are, UDP
 //! clients of an endpoint that is gone are sent to another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -108,17 +108,20 @@ impl Proxies {
         self.lingering.retain(|(_, rotation)| Arc::strong_count(rotation) > 1);
     }
 
-    /// Vip ports whose packets must be delivered on this host, and the port where that is: those
-    /// that `keep` wants, and those with connections that go on.
+    /// Vip ports that `keep` wants, and the port of the vip where each is listened for.
     pub(crate) fn at_vips(&self, keep: impl Fn(VipPort) -> bool) -> Vec<(VipPort, u16)> {
-        let open = self.open.iter().filter(|(key, proxy)| {
-            proxy.at != At::Loopback && (keep(**key) || proxy.connections() > 0)
-        });
-        let lingering =
-            self.lingering.iter().filter(|(_, rotation)| Arc::strong_count(rotation) > 1);
-        // Of one that is open again the later entry counts.
-        let lingering = lingering.map(|(key, _)| (*key, key.port));
-        lingering.chain(open.map(|(key, proxy)| (*key, proxy.listen.port()))).collect()
+        let open = self.open.iter().filter(|(_, proxy)| proxy.at != At::Loopback);
+        let kept = open.filter(|(key, _)| keep(**key));
+        kept.map(|(key, proxy)| (*key, proxy.listen.port())).collect()
+    }
+
+    /// Vips with connections that go on, whether or not anything new is taken in for them.
+    pub(crate) fn busy(&self) -> BTreeSet<IpAddr> {
+        let open = self.open.iter().filter(|(_, proxy)| proxy.at != At::Loopback);
+        let open = open.filter(|(_, proxy)| proxy.connections() > 0).map(|(key, _)| key.address);
+        let lingering = self.lingering.iter();
+        let lingering = lingering.filter(|(_, rotation)| Arc::strong_count(rotation) > 1);
+        lingering.map(|(key, _)| key.address).chain(open).collect()
     }
 
     /// TCP connections that go on.

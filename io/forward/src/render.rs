@@ -44,14 +44,21 @@ pub(crate) struct Frame {
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 impl Ruleset {
-    /// The table for `decision`. `listening` are the ports that somebody really listens on.
-    pub(crate) fn new(decision: &Decision, listening: BTreeMap<VipPort, u16>) -> Self {
+    /// The table for `decision`. `listening` are the ports that somebody really listens on, `busy`
+    /// the vips with connections to listeners that may be closed.
+    pub(crate) fn new(
+        decision: &Decision,
+        listening: BTreeMap<VipPort, u16>,
+        busy: &BTreeSet<IpAddr>,
+    ) -> Self {
+        // Connections go on also where nobody listens any more.
+        let kept = busy.iter().chain(&decision.served).copied();
         let translated = decision.ports.iter().filter_map(|port| match &port.way {
             Way::Translate(endpoints) => Some((port.key, endpoints.clone())),
             _ => None,
         });
         Self {
-            served: listening.keys().map(|key| key.address).collect(),
+            served: listening.keys().map(|key| key.address).chain(kept).collect(),
             vips: decision.vips.clone(),
             direct: decision.direct.clone(),
             sources: decision.sources.clone(),
@@ -255,6 +262,8 @@ const CHAINS: &str = "  chain deliver {
   }
   chain guard_in {
     type filter hook prerouting priority -90; policy accept;
+    ip daddr @served4 BEGUN accept
+    ip6 daddr @served6 BEGUN accept
     ip daddr . meta l4proto . th dport @listening4 accept
     ip6 daddr . meta l4proto . th dport @listening6 accept
     ip daddr @live4 goto guard
@@ -263,6 +272,8 @@ const CHAINS: &str = "  chain deliver {
   chain guard_out {
     type filter hook output priority -90; policy accept;
     PASSED
+    ip daddr @served4 BEGUN accept
+    ip6 daddr @served6 BEGUN accept
     ip daddr . meta l4proto . th dport @listening4 accept
     ip6 daddr . meta l4proto . th dport @listening6 accept
     meta l4proto != tcp accept

@@ -6,6 +6,7 @@
 
 mod sharing;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 use steelyard_host::clock;
 use steelyard_host::links::{self, Changes, Gateway, Link, Monitor};
 use steelyard_host::packet::PacketSocket;
+use steelyard_host::rule::{Path, Routing};
 use steelyard_layer2::wire::Mac;
 use steelyard_layer2::{Change, ConflictPolicy, Input, Phase};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -312,12 +314,17 @@ impl Driver {
 
     fn place(&self, wanted: &[Arc<Vip>], links: &[Link]) -> BTreeMap<IpAddr, Placement> {
         let SpeakerOptions { interfaces, exclude, .. } = &self.options;
+        let routing = RefCell::new(Routing::open().ok());
+        let route = |vip: IpAddr| match routing.borrow_mut().as_mut()?.path(vip) {
+            Ok(Path::Out { link, .. }) => Some(link),
+            _ => None,
+        };
         let place = |vip: &Arc<Vip>| {
             let current = match self.placed.get(&vip.address) {
                 Some(Ok(current)) => current.as_slice(),
                 _ => &[],
             };
-            let host = Host { links, gateways: &self.gateways };
+            let host = Host { links, gateways: &self.gateways, route: &route };
             let chosen = interface::choose(host, vip, interfaces, exclude, current);
             let numbers = |links: Vec<&Link>| links.iter().map(|link| link.index).collect();
             (vip.address, chosen.map(numbers))

@@ -2,7 +2,8 @@
 //!
 //! By default on the one whose subnet holds the vip; on the named ones where there are names.
 //! Where two have that subnet they are nearly always on the same LAN, and two answers would be a
-//! conflict: the one that has it already goes on, else the first by number.
+//! conflict: it is the one by which this host itself would send there. Where that is none of them,
+//! the one that has it already goes on, else the first by number.
 
 #[cfg(test)]
 mod tests;
@@ -17,10 +18,12 @@ use steelyard_host::links::{Gateway, Link};
 use crate::speaker::Vip;
 
 /// What there is to choose from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Host<'a> {
     pub(crate) links: &'a [Link],
     pub(crate) gateways: &'a [Gateway],
+    /// By which interface, by number, packets to an address leave this host.
+    pub(crate) route: &'a dyn Fn(IpAddr) -> Option<u32>,
 }
 
 /// Interfaces that are left alone unless they are named.
@@ -109,7 +112,7 @@ pub(crate) fn choose<'a>(
     }
     let chosen = match both(named, &vip.interfaces) {
         Some(names) => choose_named(links, &names)?,
-        None => vec![choose_by_subnet(links, vip.address, exclude, current)?],
+        None => vec![choose_by_subnet(host, vip.address, exclude, current)?],
     };
     let broadcast = |link: &&Link| {
         let net = link.subnet_of(vip.address).filter(|net| is_broadcast(net, vip.address))?;
@@ -146,20 +149,25 @@ fn is_own(link: &Link, address: IpAddr) -> bool {
 }
 
 fn choose_by_subnet<'a>(
-    links: &'a [Link],
+    host: Host<'a>,
     vip: IpAddr,
     exclude: &Exclude,
     current: &[u32],
 ) -> Result<&'a Link, NoInterface> {
+    let links = host.links;
     let is_suitable = |link: &&Link| unfit(link).is_none() && !exclude.matches(&link.name);
     let suitable: Vec<&Link> = links.iter().filter(is_suitable).collect();
-    let best = suitable
-        .iter()
-        .filter_map(|link| Some((link.subnet_of(vip)?.prefix_len(), *link)))
-        .max_by_key(|(prefix, link)| {
-            (*prefix, current.contains(&link.index), std::cmp::Reverse(link.index))
-        });
-    best.map(|(_, link)| link).ok_or_else(|| {
+    let holding = suitable.iter().filter_map(|it| Some((it.subnet_of(vip)?.prefix_len(), *it)));
+    let narrowest = holding.clone().map(|(prefix, _)| prefix).max();
+    let best: Vec<&Link> =
+        holding.filter(|(prefix, _)| Some(*prefix) == narrowest).map(|(_, link)| link).collect();
+    // Only asked where it matters.
+    let route = if best.len() > 1 { (host.route)(vip) } else { None };
+    let best = best.into_iter().max_by_key(|link| {
+        let goes_on = current.contains(&link.index);
+        (Some(link.index) == route, goes_on, std::cmp::Reverse(link.index))
+    });
+    best.ok_or_else(|| {
         let would = links.iter().filter(|link| !exclude.matches(&link.name));
         let would = would.filter(|link| link.subnet_of(vip).is_some());
         let named: Vec<_> = would.filter_map(|it| Some((it.name.clone(), unfit(it)?))).collect();

@@ -4,6 +4,8 @@ use steelyard_model::Code;
 
 /// BGPAdvertisements that select a Service ask for different LOCAL_PREFs of the same routes.
 pub const ADVERTISEMENTS_CONTRADICT: Code = Code::new("advertisements-contradict");
+/// The endpoints of a Service lead back to it.
+pub const ENDPOINT_CIRCLE: Code = Code::new("endpoint-circle");
 /// Nothing answers behind a Service's address, so nobody announces it.
 pub const NO_READY_ENDPOINT: Code = Code::new("no-ready-endpoint");
 /// No node may announce a Service's address.

@@ -6,6 +6,7 @@
 //! is the same function for somebody who plans again and again.
 
 mod bgp;
+mod circles;
 pub mod codes;
 mod election;
 mod endpoints;

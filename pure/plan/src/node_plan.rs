@@ -73,6 +73,8 @@ pub struct Forward {
     pub address: IpAddr,
     /// The Service it belongs to.
     pub service: NamespacedName,
+    /// It restricts who may connect, which is not honoured: nobody is let in.
+    pub is_closed: bool,
     /// Its ports.
     pub ports: Vec<ForwardPort>,
 }
@@ -186,5 +188,6 @@ pub(crate) fn forward(scene: &Scene<'_>, resolved: &ResolvedService, address: Ip
         endpoints: usable(port, here),
     };
     let ports = resolved.ports.iter().map(port).collect();
-    Forward { address, service: resolved.service.id.clone(), ports }
+    let (service, is_closed) = (resolved.service.id.clone(), resolved.closed);
+    Forward { address, service, is_closed, ports }
 }

@@ -202,6 +202,7 @@ impl Engine {
         let forwarded = node.forward.values().map(|vip| Forwarded {
             address: vip.address,
             service: vip.service.clone(),
+            is_closed: vip.is_closed,
             ports: vip
                 .ports
                 .iter()
@@ -268,8 +269,12 @@ mod tests {
         let vip = |text: &str| text.parse::<IpAddr>().unwrap();
         let service = NamespacedName::new("default", "web");
         let serve = |text| Serve { address: vip(text), service: service.clone(), ports: vec![] };
-        let forward =
-            |text| Forward { address: vip(text), service: service.clone(), ports: vec![] };
+        let forward = |text| Forward {
+            address: vip(text),
+            service: service.clone(),
+            is_closed: false,
+            ports: vec![],
+        };
         let node = NodePlan {
             serve: [serve("10.0.0.1"), serve("10.0.0.2")]
                 .into_iter()

@@ -165,16 +165,17 @@ impl Parts {
             // that is alone falls silent first.
             speaker = speaker.filter(|it| !it.sharing().borrow().members.is_empty());
         }
+        if speaker.is_none() {
+            self.forwarder.wind_down().await;
+        }
         let until = tokio::time::Instant::now() + drain;
         let gateway = self.gateway.clone();
         let drained = tokio::task::spawn_blocking(move || gateway.drain(drain)).await;
         if drained.is_err() {
             tracing::error!("draining broke off");
         }
-        if speaker.is_some() {
-            let flows = tokio::time::timeout_at(until, end_of_flows(&self.forwarder));
-            or_hurried(&mut hurried, flows).await;
-        }
+        let flows = tokio::time::timeout_at(until, end_of_flows(&self.forwarder));
+        or_hurried(&mut hurried, flows).await;
         drop(speaker);
         undo(self.forwarder).await;
         drop(self.admin);

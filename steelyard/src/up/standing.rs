@@ -17,6 +17,8 @@ pub(super) enum Standing {
     Idle(Idle),
     /// The speaker has not taken it up yet.
     New,
+    /// Of the nodes that share it this one is none that may have it.
+    NotCandidate,
 }
 
 /// Why nothing works behind a vip.
@@ -44,6 +46,7 @@ impl Standing {
             Self::Told(state) => state.as_str(),
             Self::Idle(_) => "idle",
             Self::New => "new",
+            Self::NotCandidate => "not-candidate",
         }
     }
 
@@ -53,6 +56,7 @@ impl Standing {
             Self::Told(state) => state.reason(),
             Self::Idle(why) => Some(why.to_string()),
             Self::New => None,
+            Self::NotCandidate => Some("this node may not answer for it".to_owned()),
         }
     }
 

@@ -242,9 +242,11 @@ impl Moment {
         let row = |announcement: &AnnouncementRow| {
             let mut row = rows(announcement);
             let AnnouncementRow::Layer2(planned) = announcement else { return row };
-            if self.vips.contains(planned.address)
-                && let Some(standing) = self.standing(planned.address)
-            {
+            let standing = match self.vips.contains(planned.address) {
+                true => self.standing(planned.address),
+                false => self.sharing.as_ref().map(|_| Standing::NotCandidate),
+            };
+            if let Some(standing) = standing {
                 row["state"] = json!(standing.to_string());
             }
             if let Some(owners) = &owners {

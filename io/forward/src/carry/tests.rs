@@ -33,7 +33,8 @@ fn sockets(endpoints: &[&str]) -> Vec<SocketAddr> {
 
 fn one(vip: &str, protocol: Protocol, endpoints: &[&str]) -> Desired {
     let ports = vec![ForwardedPort { protocol, port: 80, endpoints: sockets(endpoints) }];
-    let forwarded = Forwarded { address: vip.parse().unwrap(), service: service(), ports };
+    let forwarded =
+        Forwarded { address: vip.parse().unwrap(), service: service(), is_closed: false, ports };
     Desired { served: Vec::new(), forwarded: vec![forwarded] }
 }
 
@@ -116,4 +117,22 @@ fn without_the_kernel_there_is_nothing_to_guard() {
     let decision = decide(&desired, &facts);
     assert_eq!(decision.ports[0].way, Way::Not(Why::Unprivileged));
     assert!(decision.vips.is_empty() && decision.direct.is_empty());
+}
+
+#[test]
+fn what_leads_back_to_itself_goes_nowhere() {
+    let circle = [("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1"), ("10.0.0.3", "10.0.0.1")];
+    let own = [("10.0.0.4", "10.0.0.4"), ("10.0.0.5", "10.244.0.2")];
+    let mut desired = Desired::default();
+    for (vip, to) in circle.into_iter().chain(own) {
+        let forwarded =
+            one(vip, Protocol::Tcp, &[&format!("{to}:8080"), "10.244.0.2:80"]).forwarded;
+        desired.forwarded.extend(forwarded);
+    }
+    let refused: Vec<bool> = decide(&desired, &facts())
+        .ports
+        .into_iter()
+        .map(|port| port.way == Way::Not(Why::Circle))
+        .collect();
+    assert_eq!(refused, [true, true, false, true, false]);
 }

@@ -183,7 +183,7 @@ pub(crate) fn port(protocol: Protocol, port: u16, endpoints: Vec<SocketAddr>) ->
 
 pub(crate) fn forward(vip: &str, ports: Vec<ForwardedPort>) -> Forwarded {
     let service = NamespacedName { namespace: "default".into(), name: "first-service".into() };
-    Forwarded { address: ip(vip), service, ports }
+    Forwarded { address: ip(vip), service, is_closed: false, ports }
 }
 
 pub(crate) fn nft(host: &Namespace, batch: &str) {

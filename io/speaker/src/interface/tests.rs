@@ -29,6 +29,17 @@ fn links(lines: &[&str]) -> Vec<Link> {
 
 /// What is chosen for `vip`, as names, or why nothing is.
 fn chosen(lines: &[&str], vip: &str, ours: &[&str], theirs: &[&str], current: &[u32]) -> String {
+    routed(lines, vip, [ours, theirs], current, None)
+}
+
+/// The same where packets to it leave by the interface of this number.
+fn routed(
+    lines: &[&str],
+    vip: &str,
+    [ours, theirs]: [&[&str]; 2],
+    current: &[u32],
+    route: Option<u32>,
+) -> String {
     let names = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
     let vip =
         Vip { address: vip.parse().unwrap(), interfaces: names(theirs), candidates: Vec::new() };
@@ -36,7 +47,7 @@ fn chosen(lines: &[&str], vip: &str, ours: &[&str], theirs: &[&str], current: &[
     let gateway = |address: &str, link| Gateway { address: address.parse().unwrap(), link };
     let gateways =
         [gateway("10.1.1.1", Some(2)), gateway("fd00::1", None), gateway("10.1.1.2", Some(99))];
-    let host = Host { links: &links, gateways: &gateways };
+    let host = Host { links: &links, gateways: &gateways, route: &|_| route };
     match choose(host, &vip, &names(ours), &Exclude::default(), current) {
         Ok(links) => links.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(" "),
         Err(why) => {
@@ -132,4 +143,47 @@ fn the_default_list_is_metallbs() {
     for name in ["eth0", "enp3s0", "wlan0", "br0", "bond0", "lon0"] {
         assert!(!exclude.matches(name), "{name}");
     }
+}
+
+#[test]
+fn of_two_on_one_lan_the_route_decides_then_who_has_it() {
+    let both = ["eth0 10.1.1.5/24", "eth1 10.1.1.6/24", "eth2 10.9.0.1/24"];
+    let unplugged = ["eth0 10.1.1.5/24 :unplugged", both[1], both[2]];
+    let narrow = [both[0], "eth1 10.1.1.6/25", both[2]];
+    for (lines, current, route, name) in [
+        (&both, None, None, "eth0"),
+        (&both, Some(2), None, "eth1"),
+        (&both, Some(2), Some(1), "eth0"),
+        (&both, Some(1), Some(2), "eth1"),
+        (&both, Some(2), Some(3), "eth1"),
+        (&unplugged, None, Some(1), "eth1"),
+        (&narrow, Some(1), Some(1), "eth1"),
+    ] {
+        let current: Vec<u32> = current.into_iter().collect();
+        let got = routed(lines, "10.1.1.100", [&[], &[]], &current, route);
+        assert_eq!(got, name, "{lines:?} {current:?} {route:?}");
+    }
+}
+
+#[test]
+fn only_what_no_network_holds_is_nobodys() {
+    let placed = |lines: &[&str], vip: &str| {
+        let (links, vip) = (links(lines), vip.parse().unwrap());
+        let why = NoInterface::NoSubnet { suitable: Vec::new() };
+        !nowhere(&links, &[(vip, Err(why))].into()).is_empty()
+    };
+    for (lines, vip, is_nobodys) in [
+        (&HOST[..], "10.9.9.9", true),
+        (&HOST, "10.1.1.100", false),
+        (&HOST, "172.17.0.9", false),
+        (&["eth0 10.1.1.5/24 :unplugged"], "10.1.1.100", true),
+        (&["eth0 10.1.1.5/24 :down"], "10.1.1.100", true),
+        (&["lo 127.0.0.1/8 10.1.1.0/24 :loopback"], "10.1.1.100", true),
+    ] {
+        assert_eq!(placed(lines, vip), is_nobodys, "{lines:?} {vip}");
+    }
+    let vip = "10.9.9.9".parse().unwrap();
+    let own = NoInterface::OwnAddress { interface: "eth0".to_owned() };
+    assert!(nowhere(&links(&HOST), &[(vip, Err(own))].into()).is_empty());
+    assert!(nowhere(&links(&HOST), &[(vip, Ok(vec![2]))].into()).is_empty());
 }

@@ -7,6 +7,7 @@ use steelyard_model::{Diagnostic, NamespacedName};
 
 use super::piece::{Cut, Piece};
 use crate::bgp::Bgp;
+use crate::circles::{self, Leads};
 use crate::layer2::{Layer2, Moved};
 use crate::scene::Scene;
 use crate::{Plan, explain};
@@ -19,6 +20,7 @@ pub(super) struct Made {
     pub(super) found: BTreeMap<NamespacedName, Vec<Diagnostic>>,
     layer2: Layer2,
     bgp: Bgp,
+    leads: Leads,
     pub(super) plan: Plan,
 }
 
@@ -29,6 +31,7 @@ impl Made {
             found: BTreeMap::new(),
             layer2: Layer2::default(),
             bgp: Bgp::new(scene),
+            leads: Leads::new(),
             plan: Plan::default(),
         }
     }
@@ -49,6 +52,7 @@ impl Made {
             cuts.push((id.clone(), cut));
         }
         let moved = self.put(scene, cuts);
+        self.follow(scene, touched, &moved);
         self.plan.pools = allocator.usage();
         self.plan.node.update(scene, &self.layer2, &moved);
         self.bgp.report(scene, &mut self.plan.peers);
@@ -59,6 +63,7 @@ impl Made {
         self.announce(scene, &announced);
         self.plan.diagnostics.clone_from(&scene.snapshot.diagnostics);
         self.plan.diagnostics.extend(self.found.values().flatten().cloned());
+        self.plan.diagnostics.extend(circles::report(&self.leads, scene.snapshot));
         left
     }
 
@@ -103,6 +108,21 @@ impl Made {
         self.keep(pieces);
         self.layer2.elect(scene, &mut moved);
         moved
+    }
+
+    /// Takes note of where endpoints lead. Where addresses came or went, those of any Service may
+    /// lead somewhere else.
+    fn follow(&mut self, scene: &Scene<'_>, touched: &[NamespacedName], moved: &Moved) {
+        let all = (!moved.addresses.is_empty()).then(|| self.pieces.keys().cloned().collect());
+        let all: Option<Vec<NamespacedName>> = all;
+        for id in all.as_deref().unwrap_or(&[]).iter().chain(touched) {
+            let there = self.pieces.contains_key(id).then(|| scene.snapshot.services.get(id));
+            let leads = there.flatten().map(|it| circles::leads(it, &self.layer2));
+            match leads.filter(|leads| !leads.is_empty()) {
+                Some(leads) => drop(self.leads.insert(id.clone(), leads)),
+                None => drop(self.leads.remove(id)),
+            }
+        }
     }
 
     fn keep(&mut self, pieces: Vec<(NamespacedName, Option<Piece>)>) {
