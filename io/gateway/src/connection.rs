@@ -98,6 +98,7 @@ impl Connection {
         let mut deadline = self.ended + self.core.options().timeouts.head;
         loop {
             let after = match self.next(deadline).await {
+                None if self.waiting.is_pressed() => return,
                 None if self.waiting.is_retired() => return self.linger().await,
                 None => return,
                 Some(Decision::Partial) => self.reject(Fault::RequestTimeout).await,

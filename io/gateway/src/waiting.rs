@@ -19,6 +19,8 @@ pub(crate) struct Waiting {
     /// When it last began to wait.
     since: Cell<Option<Instant>>,
     is_retired: Cell<bool>,
+    /// It ends at once: others need its place.
+    is_pressed: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -58,6 +60,10 @@ impl Waiting {
         self.is_retired.get()
     }
 
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.is_pressed.get()
+    }
+
     fn retire(&self) {
         if self.is_idle.get() && !self.is_retired.replace(true) {
             self.waker.borrow().iter().for_each(Waker::wake_by_ref);
@@ -78,7 +84,10 @@ impl Registry {
         let Some(last) = idle.len().checked_sub(1) else { return };
         let count = last / PART;
         idle.select_nth_unstable_by_key(count, |it| it.since.get());
-        idle[..=count].iter().for_each(|it| it.retire());
+        for waiting in &idle[..=count] {
+            waiting.is_pressed.set(true);
+            waiting.retire();
+        }
     }
 
     /// A place for a connection.
