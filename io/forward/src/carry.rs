@@ -116,6 +116,10 @@ fn way(key: VipPort, endpoints: &[SocketAddr], facts: &Facts) -> Way {
     if let Some(why) = facts.no_forwarding.get(&family).filter(|_| !here) {
         return Way::InProcess(same, why.clone());
     }
+    let alive: Vec<SocketAddr> =
+        same.iter().copied().filter(|at| !facts.dead.contains(at)).collect();
+    // Where nobody answers, whoever begins to is found at once.
+    let same = if key.protocol != Protocol::Tcp || alive.is_empty() { same } else { alive };
     match facts.before(key, &same).filter(Obstacle::is_certain) {
         Some(obstacle) => Way::InProcess(same, Why::Obstacle(Box::new(obstacle))),
         None => Way::Translate(same),

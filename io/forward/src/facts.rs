@@ -32,6 +32,8 @@ pub(crate) struct Facts {
     pub(crate) walls: Arc<Ruleset>,
     /// Some rules could not be read.
     pub(crate) is_unread: bool,
+    /// Endpoints that do not answer.
+    pub(crate) dead: BTreeSet<SocketAddr>,
     /// The mark by which packets are delivered.
     pub(crate) mark: u32,
 }

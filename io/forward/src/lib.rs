@@ -31,6 +31,7 @@ mod owner;
 mod passing;
 mod proxy;
 mod render;
+mod vitals;
 
 pub use desired::{Desired, Forwarded, ForwardedPort, Listening, Served, VipPort};
 pub use forwarder::{ForwardOptions, Forwarder, StartError};

@@ -25,6 +25,7 @@ use crate::obstacle::Obstacle;
 use crate::passing::Passing;
 use crate::proxy::{At, Proxies};
 use crate::render::{Frame, Ruleset};
+use crate::vitals::Rounds;
 
 pub(crate) struct Owner {
     kernel: Option<Kernel>,
@@ -41,6 +42,7 @@ pub(crate) struct Owner {
     ending: BTreeSet<SocketAddr>,
     /// As last asked for.
     desired: Desired,
+    rounds: Rounds,
     mending: Mending,
     /// Told when others did something to the packet filter.
     stirred: watch::Sender<()>,
@@ -73,6 +75,7 @@ impl Owner {
             lock: None,
             ending: BTreeSet::new(),
             desired: Desired::default(),
+            rounds: Rounds::default(),
             mending: Mending::default(),
             stirred: watch::Sender::default(),
         };
@@ -138,6 +141,11 @@ impl Owner {
         loop {
             let ask = tokio::select! {
                 ask = inbox.recv() => ask,
+                () = self.rounds.changed(), if self.kernel.is_some() => {
+                    self.apply(&self.desired.clone()).await;
+                    self.stirred.send_replace(());
+                    continue;
+                }
                 () = stirred(&mut self.kernel, &mut self.mending, &self.stirred) => {
                     self.apply(&self.desired.clone()).await;
                     continue;
@@ -216,6 +224,8 @@ impl Owner {
             }
         }
         facts.no_kernel.clone_from(&self.no_kernel);
+        self.rounds.follow(choices(desired));
+        facts.dead.clone_from(self.rounds.dead());
         facts
     }
 
@@ -317,6 +327,15 @@ impl Owner {
         }
         outcome
     }
+}
+
+/// Ports of TCP that have a choice of endpoints.
+fn choices(desired: &Desired) -> BTreeMap<SocketAddr, Vec<SocketAddr>> {
+    let ports = desired.forwarded.iter().flat_map(|vip| {
+        let tcp = vip.ports.iter().filter(|it| it.protocol == Protocol::Tcp);
+        tcp.map(|it| (SocketAddr::new(vip.address, it.port), it.endpoints.clone()))
+    });
+    ports.filter(|(_, endpoints)| endpoints.len() > 1).collect()
 }
 
 impl Mending {

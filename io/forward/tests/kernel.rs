@@ -448,6 +448,38 @@ fn a_removed_endpoint_gets_nothing_new() {
     assert_eq!(ask(&net.client, VIP4, 80), "connection refused");
 }
 
+/// Without anybody telling that it ended, and until it is back.
+#[test]
+fn an_endpoint_that_refuses_or_is_silent_gets_nothing_while_it_does() {
+    let Some(net) = Net::create("dead") else { return };
+    let stop = serve_until(&net.pods[0], "pod2", "10.244.0.2", 8080);
+    serve(&net.pods[1], "pod3", "10.244.0.3", 8080, false);
+    let forwarder = start(&net, net.options());
+    let endpoints = net.endpoints(VIP4, 8080)[..2].to_vec();
+    let ports = vec![port(Protocol::Tcp, 80, endpoints)];
+    let desired = Desired { served: vec![], forwarded: vec![forward(VIP4, ports)] };
+    let works = || apply(&net, &forwarder, &desired).ports[0].carried.clone();
+    assert_eq!(works(), Carried::Nftables { endpoints: 2 });
+    let who = || (0..4).map(|_| name(&ask(&net.client, VIP4, 80))).collect::<BTreeSet<_>>();
+    assert_eq!(who().len(), 2);
+    drop(stop);
+    eventually("who refuses is taken out", || who() == BTreeSet::from(["pod3".to_owned()]));
+    assert_eq!(works(), Carried::Nftables { endpoints: 1 });
+    serve(&net.pods[0], "pod2", "10.244.0.2", 8080, false);
+    eventually("who answers again is back", || who().len() == 2);
+    // Not even a refusal comes.
+    net.node.ip(&["link", "set", "pod2", "down"]).unwrap();
+    net.node.ip(&["route", "replace", "10.244.0.2/32", "dev", "eth1"]).unwrap();
+    let lost = || ask_soon(&net.client, VIP4);
+    eventually("who is silent is taken out", || (0..4).all(|_| lost() == "pod3"));
+    // Where nobody answers, all stay.
+    net.node.ip(&["route", "replace", "10.244.0.3/32", "dev", "eth1"]).unwrap();
+    eventually("all stay", || {
+        lost();
+        works() == Carried::Nftables { endpoints: 2 }
+    });
+}
+
 #[test]
 fn in_this_process_when_the_host_does_not_forward() {
     let Some(net) = Net::create("proxy") else { return };

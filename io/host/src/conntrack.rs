@@ -22,6 +22,8 @@ pub struct Flow {
     pub answering: SocketAddr,
     /// Of TCP: both sides may still speak, or one of them.
     pub is_open: bool,
+    /// Of TCP: nobody answered yet.
+    pub is_unanswered: bool,
 }
 
 /// IP protocol number of UDP.
@@ -37,8 +39,22 @@ const TUPLE_REPLY: u16 = 2;
 const PROTOCOL: u16 = 4;
 /// From the SYN's answer to the first end of both: linux/netfilter/nf_conntrack_tcp.h.
 const OPEN: std::ops::RangeInclusive<u8> = 2..=5;
+const SYN_SENT: u8 = 1;
 const ID: u16 = 12;
 const ZONE: u16 = 18;
+
+/// Shows all flows. Blocks; wants CAP_NET_ADMIN.
+pub fn each(mut show: impl FnMut(&Flow)) -> io::Result<()> {
+    let mut netlink = Netlink::open(libc::NETLINK_NETFILTER)?;
+    for family in [2, 10] {
+        let request = Request::new(GET, netlink::DUMP, &[family, 0, 0, 0]);
+        netlink.ask(request, |_, body| {
+            let entry = parse(body.get(FAMILY_HEADER..).unwrap_or_default());
+            entry.iter().for_each(|(flow, _)| show(flow));
+        })?;
+    }
+    Ok(())
+}
 
 /// How many flows `wanted` picks. Blocks; wants CAP_NET_ADMIN.
 pub fn count(wanted: impl Fn(&Flow) -> bool) -> io::Result<usize> {
@@ -80,12 +96,12 @@ pub fn delete(doomed: impl Fn(&Flow) -> bool) -> io::Result<usize> {
 /// The flow, and the attributes that name it in a delete request.
 fn parse(body: &[u8]) -> Option<(Flow, Vec<u8>)> {
     let (mut original, mut reply, mut name) = (None, None, Vec::new());
-    let mut is_open = false;
+    let mut state = None;
     for attribute in attributes(body) {
         match attribute.kind {
             TUPLE_ORIGINAL => original = tuple(attribute.value),
             TUPLE_REPLY => reply = tuple(attribute.value),
-            PROTOCOL => is_open = tcp_state(attribute.value).is_some_and(|it| OPEN.contains(&it)),
+            PROTOCOL => state = tcp_state(attribute.value),
             _ => {}
         }
         if matches!(attribute.kind, TUPLE_ORIGINAL | ID | ZONE) {
@@ -94,7 +110,9 @@ fn parse(body: &[u8]) -> Option<(Flow, Vec<u8>)> {
     }
     let (protocol, client, destination) = original?;
     let (_, answering, _) = reply?;
-    Some((Flow { protocol, client, destination, answering, is_open }, name))
+    let is_open = state.is_some_and(|it| OPEN.contains(&it));
+    let is_unanswered = state == Some(SYN_SENT);
+    Some((Flow { protocol, client, destination, answering, is_open, is_unanswered }, name))
 }
 
 fn tcp_state(bytes: &[u8]) -> Option<u8> {

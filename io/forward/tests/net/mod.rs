@@ -247,6 +247,37 @@ pub(crate) fn serve(host: &Namespace, name: &str, address: &str, port: u16, tran
     });
 }
 
+/// Serves TCP until the value is dropped: then the port refuses.
+pub(crate) fn serve_until(host: &Namespace, name: &str, address: &str, port: u16) -> impl Drop {
+    struct Stop(std::process::Child);
+    impl Drop for Stop {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+    let script = format!(
+        "import socketserver\nclass H(socketserver.StreamRequestHandler):\n def handle(s):\n  \
+         s.rfile.readline(); s.wfile.write(b'{name} sees you\\n')\nsocketserver.TCPServer.\
+         allow_reuse_address=True\nsocketserver.TCPServer(('{address}',{port}),H).serve_forever()"
+    );
+    let child = host.command("python3").args(["-c", &script]).spawn().unwrap();
+    let stop = Stop(child);
+    eventually("it serves", || connect(host, address, port).is_ok());
+    stop
+}
+
+/// The name of who answers soon.
+pub(crate) fn ask_soon(host: &Namespace, vip: &str) -> String {
+    let at = SocketAddr::new(ip(vip), 80);
+    let stream = host.run(|| TcpStream::connect_timeout(&at, Duration::from_millis(300))).unwrap();
+    let answer = stream.and_then(|stream| {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        exchange(&stream)
+    });
+    answer.unwrap_or_default().split(' ').next().unwrap_or_default().to_owned()
+}
+
 fn answer_lines(mut stream: &TcpStream, name: &str) {
     let Ok(peer) = stream.peer_addr() else { return };
     let mut lines = BufReader::new(stream).lines();
