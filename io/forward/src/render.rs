@@ -23,7 +23,8 @@ pub(crate) struct Ruleset {
     vips: BTreeSet<IpAddr>,
     /// Endpoints that see the client's own address; all others see ours.
     direct: BTreeSet<IpAddr>,
-    /// The address of ours that an endpoint sees; one that is not in here, whichever the kernel takes.
+    /// The address of ours that an endpoint sees. One that is not in here sees whichever the kernel
+    /// takes.
     sources: BTreeMap<IpAddr, IpAddr>,
     /// Ports a transparent listener takes, and the port at the vip where it is.
     listening: BTreeMap<VipPort, u16>,
