@@ -108,8 +108,8 @@ Examples:
   helm template charts/web | steelyard check -
 
 A cluster's objects, all that counts of them (without MetalLB: up to namespaces):
-  kubectl get services,endpointslices,ingresses,ingressclasses,nodes,namespaces,ipaddresspools,\
-l2advertisements,bgpadvertisements,bgppeers,bfdprofiles,communities -A -o yaml | steelyard check -
+  kubectl get services,endpointslices,ingresses,ingressclasses,nodes,namespaces,networkpolicies,\
+ipaddresspools,l2advertisements,bgpadvertisements,bgppeers,bfdprofiles,communities -A -o yaml | steelyard check -
 
 Exit status: 0 no errors, 1 errors, 2 unreadable input, no object in it, or usage.";
 

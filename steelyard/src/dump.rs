@@ -14,8 +14,8 @@ use crate::pipeline::World;
 /// The command that fetches all that counts. Without MetalLB its last six kinds are left out;
 /// Secrets stay where they are.
 pub const KUBECTL: &str = "kubectl get services,endpointslices,ingresses,ingressclasses,nodes,\
-                           namespaces,ipaddresspools,l2advertisements,bgpadvertisements,bgppeers,\
-                           bfdprofiles,communities -A -o yaml";
+                           namespaces,networkpolicies,ipaddresspools,l2advertisements,\
+                           bgpadvertisements,bgppeers,bfdprofiles,communities -A -o yaml";
 
 /// A kind that is missed, by whom, and the findings that only say so.
 struct Want {

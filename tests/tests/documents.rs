@@ -12,7 +12,7 @@ use steelyard_tests::binary;
 use steelyard_tests::scratch::Scratch;
 
 /// Commands that are not run, by how they begin, and why.
-const NOT_RUN: [(&str, &str); 15] = [
+const NOT_RUN: [(&str, &str); 18] = [
     ("cargo run --release", "builds the program anew"),
     ("cargo xtask test", "runs this test"),
     ("git clone", "there is no address to clone from"),
@@ -25,6 +25,9 @@ const NOT_RUN: [(&str, &str); 15] = [
     ("sudo steelyard lab kill", "tests/tests/lab.rs does"),
     ("curl http://blog.home.arpa/", "from another machine: tests/tests/pair.rs"),
     ("steelyard completions zsh", "its folder is named in the words of zsh"),
+    ("kustomize build", "kustomize is no part of Debian"),
+    ("helm template", "helm is no part of Debian"),
+    ("kubectl get", "there is no cluster to ask"),
     ("sudo scp", "there is no second machine to log in to"),
     ("sudo systemctl daemon-reload", "there is no systemd"),
     ("sudo systemctl disable", "there is no systemd"),
