@@ -65,7 +65,7 @@ enum Command {
         /// Laboratories at once
         #[arg(long, default_value_t = 5)]
         labs: u32,
-        /// Only these acts; for trying, nothing is written
+        /// Only these acts; the rows of others stay as they were measured before
         #[arg(long, value_enum)]
         only: Vec<failover::Act>,
         /// Where to write the rows
@@ -147,9 +147,10 @@ fn page() -> anyhow::Result<()> {
 fn failover(options: &failover::Options, output: &Path) -> anyhow::Result<()> {
     let (mut rows, notes) = failover::run(options)?;
     if !options.only.is_empty() {
-        rows.iter().for_each(|row| println!("{row}"));
-        notes.iter().for_each(|note| println!("{note}"));
-        return Ok(());
+        let begins: Vec<String> =
+            options.only.iter().map(|act| format!("{}, ", act.name())).collect();
+        results::replace(output, &begins, rows, notes)?;
+        return page();
     }
     rows.extend(heartbeat::rows());
     results::write_with_notes(output, rows, notes)?;

@@ -27,7 +27,13 @@ const ABOUT: &[(&str, &str)] = &[
          connection, given up after 300 ms. *Outage* is from the act to the end of the first answer \
          of which all later requests of the round were answered too; *p50* and *p99* are over the \
          rounds. *Crash*: SIGKILL to every process of the node, the service too; *SIGSTOP* to the \
-         same; *link down*: carrier lost; *planned leave*: SIGTERM to who announces. A round ends \
+         same; *link down*: carrier lost; *planned leave*: SIGTERM to who announces; *two leave at \
+         once*: on two of the three nodes; *heartbeats cut, then crash*: no heartbeat passes, the \
+         rest of the LAN does, and 1.2 s later the owner is killed; *one way*: only the owner's are \
+         lost; *deaf*: nothing gets in to the owner, what it sends passes; *dark switch*: no frame \
+         passes for 2 s, counted from the moment when they do again; *own address changes*, \
+         *interface added again*: of the owner, at once. *Two answer* is how long a node still said \
+         that it has the address after another had begun to. A round ends \
          when another node has the address and 40 requests in a row were answered; the next begins \
          when the struck node is a settled member again. Steelyard's heartbeats are each 100 ms, \
          5 may be missing (its default), or 50 ms and 3. keepalived is Debian's, in the same \

@@ -88,6 +88,30 @@ pub(crate) fn write_with_notes(path: &Path, rows: Vec<Row>, notes: Vec<String>) 
     Ok(())
 }
 
+/// Puts rows in the place of those whose names begin so, and leaves the others and what is said of
+/// them; says at which commit these were measured.
+pub(crate) fn replace(
+    path: &Path,
+    begins: &[String],
+    rows: Vec<Row>,
+    notes: Vec<String>,
+) -> Result<()> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let mut results: Results = serde_json::from_str(&text)?;
+    let is_replaced = |text: &str| begins.iter().any(|begin| text.starts_with(begin.as_str()));
+    results.rows.retain(|row| !is_replaced(&row.name));
+    results.notes.retain(|note| !is_replaced(note));
+    for row in &rows {
+        println!("{row}");
+    }
+    results.rows.extend(rows);
+    let names: Vec<&str> = begins.iter().map(|begin| begin.trim_end_matches(", ")).collect();
+    let said = format!("Measured at commit {}: {}.", commit(), names.join("; "));
+    results.notes.extend(notes.into_iter().chain([said]));
+    std::fs::write(path, serde_json::to_string_pretty(&results)? + "\n")?;
+    Ok(())
+}
+
 /// The middle of `values`.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);

@@ -47,7 +47,7 @@ pub(super) fn mend(lab: &Lab) -> Result<()> {
 
 fn drop_frames(lab: &Lab, rule: &str) -> Result<()> {
     let chain = "type filter hook forward priority -1";
-    nft(lab, &format!("table bridge {TABLE} {{ chain forward {{ {chain}; {rule}; }} }}"))
+    nft(lab, &format!("table bridge {TABLE} {{\nchain forward {{\n{chain}\n{rule}\n}}\n}}\n"))
 }
 
 fn nft(lab: &Lab, batch: &str) -> Result<()> {
@@ -114,34 +114,25 @@ impl Witness {
     /// How long at most a node said so still after another had begun to, since `act`.
     pub(super) fn longest_double(&self, act: Instant) -> Duration {
         let vip: IpAddr = VIP.parse::<Ipv4Addr>().expect("an address").into();
-        let since = SystemTime::now() - act.elapsed() - Duration::from_secs(5);
+        let since = SystemTime::now() - act.elapsed();
         let heard = self.capture.heard();
-        let heard: Vec<_> = heard.iter().filter(|it| it.address == vip && it.at >= since).collect();
+        let (before, after): (Vec<_>, Vec<_>) =
+            heard.iter().filter(|it| it.address == vip).partition(|it| it.at < since);
         // Who says so, since when each; the last one last.
-        let (mut turns, mut longest): (Vec<(&str, SystemTime)>, _) = (Vec::new(), Duration::ZERO);
-        for frame in heard {
+        let mut turns: Vec<(&str, SystemTime)> = Vec::new();
+        let mut longest = Duration::ZERO;
+        for frame in before.last().into_iter().chain(&after) {
             match turns.iter().position(|(mac, _)| *mac == frame.mac) {
                 None => turns.push((&frame.mac, frame.at)),
-                Some(at) if at + 1 < turns.len() => {
-                    let began = turns[at + 1].1;
-                    let time = frame.at.duration_since(began).unwrap_or_default();
-                    if time > TAKEN_BACK {
-                        // It has it again.
-                        turns.remove(at);
-                        turns.push((&frame.mac, frame.at));
-                    } else {
-                        longest = longest.max(time);
-                    }
+                Some(at) => {
+                    let next = turns.get(at + 1).map(|(_, began)| frame.at.duration_since(*began));
+                    longest = longest.max(next.and_then(Result::ok).unwrap_or_default());
                 }
-                Some(_) => {}
             }
         }
         longest
     }
 }
-
-/// Who says so again after this long took it anew.
-const TAKEN_BACK: Duration = Duration::from_secs(10);
 
 impl Drop for Witness {
     fn drop(&mut self) {

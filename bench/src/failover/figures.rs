@@ -82,13 +82,17 @@ fn rows_of(act: Act, contender: Contender, ours: &Figures, theirs: Option<&Figur
             None => row,
         }
     };
+    let goal = goal(act, contender);
+    let is_compared = act.contenders().contains(&Contender::Keepalived);
+    // Beside a peer the ratio has a goal, else the figure.
+    let than = if is_compared { 1.0 } else { goal };
     let name = format!("{}, {}: outage, p99", act.name(), contender.name());
-    let mut rows = vec![
-        Row::alone(&name, "ms", ours.p99(), goal(act, contender), ours.rounds),
-        row("outage, p50", "ms", Figures::p50, 1.0),
-        row("outage, p99", "ms", Figures::p99, 1.0),
-        row("outage, longest", "ms", Figures::longest, 1.0),
-    ];
+    let mut rows = vec![Row::alone(&name, "ms", ours.p99(), goal, ours.rounds)];
+    rows.push(row("outage, p50", "ms", Figures::p50, than));
+    if is_compared {
+        rows.push(row("outage, p99", "ms", Figures::p99, than));
+    }
+    rows.push(row("outage, longest", "ms", Figures::longest, than));
     let dead = if contender == Contender::Tuned { 150.0 } else { 500.0 };
     let name = format!("{}, {}: two answer, longest", act.name(), contender.name());
     rows.push(Row::alone(&name, "ms", rank(&ours.doubles, 100), dead, ours.rounds));
@@ -96,7 +100,7 @@ fn rows_of(act: Act, contender: Contender, ours: &Figures, theirs: Option<&Figur
     if act.is_planned() {
         rows.push(row("failed connections per round", "requests", |it| it.failed, 0.0));
         rows.push(row("broken or late per round", "requests", |it| it.broken, 0.0));
-    } else {
+    } else if is_compared {
         let lost = |it: &Figures| it.failed + it.broken;
         rows.push(row("unanswered per round", "requests", lost, 1.0));
     }
