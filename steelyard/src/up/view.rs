@@ -17,7 +17,7 @@ use steelyard_model::{
     Diagnostic, Endpoint, EndpointState, NamespacedName, Protocol, ResolvedService, ServedBy,
     Severity,
 };
-use steelyard_plan::{AnnouncementRow, Plan};
+use steelyard_plan::{AnnouncementRow, Layer2Row, Plan};
 use steelyard_speaker::{Sharing, VipState, VipStatus};
 
 use super::binds;
@@ -180,6 +180,24 @@ impl Moment {
         Some(Standing::of(vip, &self.current.applied.idle, told))
     }
 
+    /// Who announces an address, as it is: a plan says only who is to.
+    fn sentence(&self, planned: &Layer2Row, owners: Option<&Owners<'_>>) -> String {
+        let address = planned.address;
+        if self.stands.is_none() {
+            return format!(
+                "{address} is not announced: the LAN is not told of it without privileges"
+            );
+        }
+        let ours = self.vips.contains(address).then(|| self.standing(address)).flatten();
+        match ours.filter(|standing| !standing.is_answered()) {
+            Some(standing) => match standing.reason() {
+                Some(reason) => format!("{address} is not announced: {reason}"),
+                None => format!("{address} is not announced yet"),
+            },
+            None => owners.map_or_else(|| planned.sentence(), |it| it.sentence(planned)),
+        }
+    }
+
     /// What this node answers for now, under MetalLB's name.
     fn gauges(&self) -> String {
         let name = "metallb_speaker_announced";
@@ -212,7 +230,7 @@ impl Moment {
         let owners = self.sharing.as_deref().map(Owners::of);
         let row = |(id, service)| {
             let mut row = rows(service);
-            row["why"] = json!(why(plan, id, owners.as_ref()));
+            row["why"] = json!(why(plan, id, &|row| self.sentence(row, owners.as_ref())));
             if let Some(resolved) = snapshot.services.get(id) {
                 row["ports"] = ports(resolved, &carried);
             }
@@ -272,18 +290,16 @@ fn stand(stands: &[VipStatus], vip: IpAddr) -> Option<&VipStatus> {
     stands.binary_search_by_key(&vip, |it| it.address).ok().map(|at| &stands[at])
 }
 
-/// Why a Service has its addresses or none, and who announces them: the nodes' word, where they
-/// settle that among themselves, in the place of the plan's.
-fn why(plan: &Plan, id: &NamespacedName, owners: Option<&Owners<'_>>) -> Vec<String> {
+/// Why a Service has its addresses or none, and who announces them, as `told` says of each.
+fn why(plan: &Plan, id: &NamespacedName, told: &dyn Fn(&Layer2Row) -> String) -> Vec<String> {
     let mut why = plan.explanations.get(id).cloned().unwrap_or_default();
-    let Some(owners) = owners else { return why };
     let first = (id.clone(), 0);
     let announced = plan.announcements.starting_at(&first);
     for (_, row) in announced.take_while(|((service, _), _)| service == id) {
         let AnnouncementRow::Layer2(row) = row else { continue };
         let planned = row.sentence();
         if let Some(said) = why.iter_mut().find(|it| **it == planned) {
-            *said = owners.sentence(row);
+            *said = told(row);
         }
     }
     why
@@ -292,7 +308,7 @@ fn why(plan: &Plan, id: &NamespacedName, owners: Option<&Owners<'_>>) -> Vec<Str
 /// Adds to each row of `plan`'s Services why it has its addresses or none.
 pub(crate) fn explain_services(rows: &mut Value, plan: &Plan) {
     for (row, id) in rows.as_array_mut().into_iter().flatten().zip(plan.services.keys()) {
-        row["why"] = json!(why(plan, id, None));
+        row["why"] = json!(why(plan, id, &Layer2Row::sentence));
     }
 }
 
