@@ -4,10 +4,20 @@
 //! - sizes: files, functions and comments stay small enough to read
 //! - names: no file is called after nothing in particular
 //! - diagnostics: each code has a golden case and a line in docs/diagnostics.md
+//! - circles: sibling modules know each other one way only
+//! - types: a public type's name is its alone, over all crates
+//! - sentences: no code looks into a text that is made for people
 
+mod circles;
 mod diagnostics;
+mod known;
 mod layers;
+mod modules;
+mod sentences;
 mod sizes;
+#[cfg(test)]
+mod testing;
+mod types;
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +34,10 @@ pub(crate) fn run() -> Result<()> {
     let mut complaints = layers::check(&root)?;
     complaints.extend(sizes::check(&sources)?);
     complaints.extend(diagnostics::check(&root, &sources)?);
+    complaints.extend(circles::check(&sources));
+    complaints.extend(types::check(&sources));
+    complaints.extend(sentences::check(&sources));
+    let complaints = known::without(&root, complaints)?;
     if complaints.is_empty() {
         println!("{} files are tidy", sources.len());
         return Ok(());
