@@ -20,7 +20,8 @@ fn inferred_by_selector_label_and_port() {
         (format!("type: LoadBalancer, selector: {{name: traefik}}, {PORTS}"), false),
         (format!("type: NodePort, selector: {{app: traefik}}, {PORTS}"), false),
         (format!("{TRAEFIK}, loadBalancerClass: x/y, {PORTS}"), false),
-        (format!("{TRAEFIK}, loadBalancerSourceRanges: [10.0.0.0/8], {PORTS}"), false),
+        // It is the gateway, and closed: nothing listens for it, nor in its place.
+        (format!("{TRAEFIK}, loadBalancerSourceRanges: [10.0.0.0/8], {PORTS}"), true),
     ] {
         let snapshot = joined(&service("lb", &format!("{{{spec}}}")));
         let inferred = snapshot.diagnostics.iter().any(|d| d.code.as_str() == "gateway-inferred");
