@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 pub use rustix::process::Signal;
@@ -10,11 +12,15 @@ use rustix::process::{Pid, kill_process};
 
 use crate::wait;
 
+/// How long the last lines of a process that has ended may be on their way.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// A process in the background; killed when dropped.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
     printed: Arc<Mutex<String>>,
+    readers: [JoinHandle<()>; 2],
     is_hushed: bool,
 }
 
@@ -24,9 +30,11 @@ impl Running {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
         let printed = Arc::new(Mutex::new(String::new()));
-        collect(child.stdout.take().context("standard output is piped")?, &printed);
-        collect(child.stderr.take().context("standard error is piped")?, &printed);
-        Ok(Self { child, printed, is_hushed: false })
+        let readers = [
+            collect(child.stdout.take().context("standard output is piped")?, &printed),
+            collect(child.stderr.take().context("standard error is piped")?, &printed),
+        ];
+        Ok(Self { child, printed, readers, is_hushed: false })
     }
 
     /// Everything it printed so far, both streams, line by line.
@@ -68,10 +76,17 @@ impl Running {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and until what it printed is read. Who it started may hold its output
+    /// open for longer, which is not waited for.
     pub fn wait_for_end(&mut self) -> Result<ExitStatus> {
-        wait::until_some("the end of a process", || self.child.try_wait().ok().flatten())
-            .with_context(|| self.printed())
+        let ended =
+            wait::until_some("the end of a process", || self.child.try_wait().ok().flatten())
+                .with_context(|| self.printed())?;
+        let limit = Instant::now() + LAST_WORDS;
+        while !self.readers.iter().all(JoinHandle::is_finished) && Instant::now() < limit {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(ended)
     }
 
     /// Asks it to end, and waits until it has.
@@ -110,7 +125,7 @@ pub fn run(mut command: Command) -> Result<String> {
     Ok(text)
 }
 
-fn collect(stream: impl Read + Send + 'static, printed: &Arc<Mutex<String>>) {
+fn collect(stream: impl Read + Send + 'static, printed: &Arc<Mutex<String>>) -> JoinHandle<()> {
     let printed = printed.clone();
     std::thread::spawn(move || {
         let mut lines = BufReader::new(stream);
@@ -120,5 +135,5 @@ fn collect(stream: impl Read + Send + 'static, printed: &Arc<Mutex<String>>) {
             printed.push_str(&String::from_utf8_lossy(&line));
             line.clear();
         }
-    });
+    })
 }

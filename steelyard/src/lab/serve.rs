@@ -35,6 +35,8 @@ pub(super) fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
             started = Laboratory::start(args, &console) => started?,
             () = ends.any() => return Ok(ExitCode::SUCCESS),
         };
+        // Before it is said that it is there: others may come at once.
+        laboratory.publish()?;
         let end = match args.background {
             false => "Ctrl-C ends it and removes everything.".to_owned(),
             true => format!("`sudo {} lab{} down` ends it.", program(), named(&args.name)),
@@ -43,7 +45,6 @@ pub(super) fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
             let page = page(&laboratory, &laboratory.view(), &console);
             console.say(&format!("\n{page}\n  {end}\n\n"));
         }
-        laboratory.publish()?;
         tokio::select! {
             () = ends.any() => {}
             () = follow(&mut laboratory, &console, &end) => {}
