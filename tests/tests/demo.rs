@@ -109,8 +109,8 @@ fn the_names_of_the_manifests_work_too() -> Result<()> {
 fn what_is_announced_to_nobody_is_not_said_to_be() -> Result<()> {
     let (demo, _) = demo()?;
     let printed = demo.printed();
-    let admin = printed.split_whitespace().filter_map(Url::parse);
-    let admin = admin.filter(|url| url.host == "127.0.0.1").last().context("no admin page")?;
+    let mut urls = printed.split_whitespace().filter_map(Url::parse);
+    let admin = urls.rfind(|url| url.host == "127.0.0.1").context("no admin page")?;
     let services = admin.get("/api/v1/services")?.body;
     let said = "10.1.1.100 is not announced: the LAN is not told of it without privileges";
     ensure!(services.contains(said) && !services.contains("is announced by"), "{services}");
