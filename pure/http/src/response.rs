@@ -114,12 +114,14 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
         self.lines.get(name)
     }
 
-    /// Whether the client may get the head's bytes as they are.
+    /// Whether the client may get the head's bytes as they are. What a connection switches to is
+    /// always said, also where the endpoint did not repeat it.
     pub fn is_verbatim(&self, persistence: Persistence) -> bool {
         self.lines.is_whole()
             && self.is_plain
             && self.restated.is_none()
             && !self.is_http10
+            && !self.is_switch()
             && persistence == Persistence::Implied
     }
 

@@ -199,7 +199,9 @@ fn a_switch_is_to_what_was_asked_for() {
         let head = ResponseHead::parse(raw.as_bytes(), &mut slots, Asked { upgrade, ..PLAIN });
         head.map(|head| {
             let mut out = Vec::new();
-            head.unwrap().forward(Persistence::Implied, &mut out);
+            let head = head.unwrap();
+            assert!(!head.is_verbatim(Persistence::Implied), "{lines:?}");
+            head.forward(Persistence::Implied, &mut out);
             String::from_utf8(out).unwrap()
         })
     };
