@@ -149,12 +149,15 @@ impl Connection {
             let closing = &self.listener.closing;
             let reading = poll_fn(|cx| {
                 let polled = poll_read(&mut from, pool, held, cx);
-                if polled.is_ready() || held.is_some() {
+                if polled.is_ready() {
                     waiting.go_on();
-                } else if waiting.wait(cx, closing.get()) {
-                    return Poll::Ready(Ok(0));
+                    return polled;
                 }
-                polled
+                let is_over = match started {
+                    Some(at) => waiting.wait_for_rest(cx, at),
+                    None => waiting.wait(cx, closing.get()),
+                };
+                if is_over { Poll::Ready(Ok(0)) } else { polled }
             });
             match self.timer.until(deadline, reading).await {
                 Some(Ok(1..)) => {}

@@ -15,13 +15,25 @@ use crate::core::Listener;
 /// Where one connection stands, as its task and its core see it.
 #[derive(Default)]
 pub(crate) struct Waiting {
-    is_idle: Cell<bool>,
-    /// When it last began to wait.
+    awaited: Cell<Awaited>,
+    /// Since when.
     since: Cell<Option<Instant>>,
     is_retired: Cell<bool>,
     /// It ends at once: others need its place.
     is_pressed: Cell<bool>,
     waker: RefCell<Option<Waker>>,
+}
+
+/// What a client is waited for to send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Awaited {
+    /// Nothing that counts here: it is served.
+    #[default]
+    Nothing,
+    /// A request, of which nothing came.
+    Request,
+    /// The rest of a request's head.
+    Rest,
 }
 
 /// The connections of one core.
@@ -41,19 +53,25 @@ impl Waiting {
     /// nobody says so later.
     pub(crate) fn wait(&self, cx: &Context<'_>, retire: bool) -> bool {
         self.is_retired.set(self.is_retired.get() || retire);
-        if !self.is_idle.replace(true) {
+        if self.awaited.replace(Awaited::Request) != Awaited::Request {
             self.since.set(Some(Instant::now()));
         }
-        let mut waker = self.waker.borrow_mut();
-        if waker.as_ref().is_none_or(|known| !known.will_wake(cx.waker())) {
-            *waker = Some(cx.waker().clone());
-        }
+        self.listen(cx);
         self.is_retired.get()
+    }
+
+    /// The connection waits for the rest of a request that has begun `at`; whether it shall not.
+    /// More of it makes the wait no shorter.
+    pub(crate) fn wait_for_rest(&self, cx: &Context<'_>, at: Instant) -> bool {
+        self.awaited.set(Awaited::Rest);
+        self.since.set(Some(at));
+        self.listen(cx);
+        self.is_pressed.get()
     }
 
     /// The connection does not wait any more.
     pub(crate) fn go_on(&self) {
-        self.is_idle.set(false);
+        self.awaited.set(Awaited::Nothing);
     }
 
     pub(crate) fn is_retired(&self) -> bool {
@@ -64,10 +82,33 @@ impl Waiting {
         self.is_pressed.get()
     }
 
+    /// Ends it, unless a request has begun.
     fn retire(&self) {
-        if self.is_idle.get() && !self.is_retired.replace(true) {
-            self.waker.borrow().iter().for_each(Waker::wake_by_ref);
+        if self.awaited.get() == Awaited::Request && !self.is_retired.replace(true) {
+            self.wake();
         }
+    }
+
+    /// Ends it at once, also when a request has begun.
+    fn press(&self) {
+        self.is_pressed.set(true);
+        self.is_retired.set(true);
+        self.wake();
+    }
+
+    fn may_be_pressed(&self) -> bool {
+        self.awaited.get() != Awaited::Nothing && !self.is_retired.get()
+    }
+
+    fn listen(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if waker.as_ref().is_none_or(|known| !known.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+    }
+
+    fn wake(&self) {
+        self.waker.borrow().iter().for_each(Waker::wake_by_ref);
     }
 }
 
@@ -75,19 +116,15 @@ impl Waiting {
 const PART: usize = 16;
 
 impl Registry {
-    /// Ends connections that have waited longest for a request: a part of them, so that the next
-    /// who needs a place need not look for one.
+    /// Ends connections that have waited longest for a request or the rest of its head: a part of
+    /// them, so that the next who needs a place need not look for one.
     pub(crate) fn retire_longest(&self) {
         let waiting = self.entries.iter().flatten().map(|(waiting, _)| waiting);
-        let mut idle: Vec<&Rc<Waiting>> =
-            waiting.filter(|it| it.is_idle.get() && !it.is_retired.get()).collect();
+        let mut idle: Vec<&Rc<Waiting>> = waiting.filter(|it| it.may_be_pressed()).collect();
         let Some(last) = idle.len().checked_sub(1) else { return };
         let count = last / PART;
         idle.select_nth_unstable_by_key(count, |it| it.since.get());
-        for waiting in &idle[..=count] {
-            waiting.is_pressed.set(true);
-            waiting.retire();
-        }
+        idle[..=count].iter().for_each(|waiting| waiting.press());
     }
 
     /// A place for a connection.

@@ -9,6 +9,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use steelyard_gateway::GatewayOptions;
+use steelyard_host::places::Places;
 use steelyard_http::RouteTable;
 use support::*;
 
@@ -67,6 +68,27 @@ fn once_more_is_no_circle() {
     assert_eq!((response.status(), &*response.who()), (200, "one"));
     let passed = response.text().lines().filter(|line| line.starts_with("CDN-Loop: ")).count();
     assert_eq!(passed, 2);
+}
+
+/// Clients that never finish the head of a request keep nobody out, any more than idle ones.
+#[test]
+fn requests_that_are_not_finished_make_room() {
+    let backend = Server::echo("one");
+    for begun in ["", "\r", "\r\n", "G", "GET / HTTP/1.1\r\nHost: a"] {
+        let options = GatewayOptions { places: Places::new(16), ..GatewayOptions::default() };
+        let routes = [route("all", "*", "/", &[backend.address])];
+        let (_gateway, address) = gateway_with(&routes, options);
+        let crowd: Vec<TcpStream> = (0..64)
+            .map(|_| {
+                let mut client = TcpStream::connect(address).unwrap();
+                // Who had to make room already is not there any more.
+                let _ = client.write_all(begun.as_bytes());
+                client
+            })
+            .collect();
+        assert_eq!(get(address, "a", "/").status(), 200, "{begun:?}");
+        drop(crowd);
+    }
 }
 
 /// An endpoint that answers with every code there is makes a bounded number of series.
