@@ -1,6 +1,7 @@
 //! What came of it: how each port of each vip is carried, and why not better.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -14,6 +15,9 @@ use crate::obstacle::Obstacle;
 pub struct Observed {
     /// One per port that was desired, in the order they were named.
     pub ports: Vec<PortStatus>,
+    /// Endpoints that refuse connections or do not answer, among those that are asked
+    /// (`vitals`): the kernel sends them nothing while others of their port answer.
+    pub silent: BTreeSet<SocketAddr>,
 }
 
 /// How one port is carried.

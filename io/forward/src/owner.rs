@@ -193,7 +193,8 @@ impl Owner {
                 Ok(undelivered) => lost = undelivered,
                 Err(why) => {
                     tracing::error!(%why, "the last good rules stay in force");
-                    return as_before(&decision, kernel.applied(), &listening, &why);
+                    let ports = as_before(&decision, kernel.applied(), &listening, &why);
+                    return Observed { ports, silent: facts.dead };
                 }
             }
             misled = kernel.misled();
@@ -201,7 +202,7 @@ impl Owner {
         self.proxies.retain(wanted);
         self.forget_flows(&decision).await;
         let ports = decision.ports.into_iter().map(|port| status(port, &listening, &lost, &misled));
-        Observed { ports: ports.collect() }
+        Observed { ports: ports.collect(), silent: facts.dead }
     }
 
     async fn facts(&mut self, desired: &Desired) -> Facts {
@@ -442,7 +443,7 @@ fn as_before(
     applied: Option<&Ruleset>,
     listening: &BTreeMap<VipPort, Result<SocketAddr, String>>,
     refused: &Why,
-) -> Observed {
+) -> Vec<PortStatus> {
     let carried = |port: &Decided| {
         let Some(applied) = applied else { return Carried::Not { why: refused.clone() } };
         if let Some(endpoints) = applied.translated().get(&port.key) {
@@ -462,5 +463,5 @@ fn as_before(
         carried: carried(port),
         obstacle: port.obstacle.clone(),
     });
-    Observed { ports: ports.collect() }
+    ports.collect()
 }

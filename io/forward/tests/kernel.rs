@@ -459,12 +459,14 @@ fn an_endpoint_that_refuses_or_is_silent_gets_nothing_while_it_does() {
     let ports = vec![port(Protocol::Tcp, 80, endpoints)];
     let desired = Desired { served: vec![], forwarded: vec![forward(VIP4, ports)] };
     let works = || apply(&net, &forwarder, &desired).ports[0].carried.clone();
-    assert_eq!(works(), Carried::Nftables { endpoints: 2 });
+    let silent = || apply(&net, &forwarder, &desired).silent;
+    assert_eq!((works(), silent().len()), (Carried::Nftables { endpoints: 2 }, 0));
     let who = || (0..4).map(|_| name(&ask(&net.client, VIP4, 80))).collect::<BTreeSet<_>>();
     assert_eq!(who().len(), 2);
     drop(stop);
     eventually("who refuses is taken out", || who() == BTreeSet::from(["pod3".to_owned()]));
     assert_eq!(works(), Carried::Nftables { endpoints: 1 });
+    assert_eq!(silent(), BTreeSet::from(["10.244.0.2:8080".parse().unwrap()]));
     serve(&net.pods[0], "pod2", "10.244.0.2", 8080, false);
     eventually("who answers again is back", || who().len() == 2);
     // Not even a refusal comes.

@@ -108,7 +108,7 @@ mod tests {
             port(83, Some("c"), rule()),
             port(84, Some("d"), None),
         ];
-        let found = Unreached::all(&Observed { ports });
+        let found = Unreached::all(&Observed { ports, ..Observed::default() });
         let said: Vec<String> =
             found.iter().map(Unreached::diagnostic).map(|it| text(&it)).collect();
         let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))

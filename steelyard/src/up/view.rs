@@ -3,9 +3,9 @@
 //! Nothing is made before somebody asks ([`Lazy`]): publishing costs a few pointers, however many
 //! vips there are. What is made is of one moment ([`Moment`]).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use steelyard_admin::{
 };
 use steelyard_forward::{Carried, PortStatus};
 use steelyard_model::{
-    Diagnostic, Endpoint, EndpointState, NamespacedName, Protocol, ResolvedService, ServedBy,
+    Diagnostic, Endpoint, EndpointState, Host, NamespacedName, Protocol, ResolvedService, ServedBy,
     Severity,
 };
 use steelyard_plan::{AnnouncementRow, Layer2Row, Plan};
@@ -232,7 +232,7 @@ impl Moment {
             let mut row = rows(service);
             row["why"] = json!(why(plan, id, &|row| self.sentence(row, owners.as_ref())));
             if let Some(resolved) = snapshot.services.get(id) {
-                row["ports"] = ports(resolved, &carried);
+                row["ports"] = ports(resolved, &carried, &applied.forwarded.silent);
             }
             row
         };
@@ -241,13 +241,14 @@ impl Moment {
 
     /// Route rows with the state of every endpoint, also of those that take no traffic.
     fn routes(&self) -> Value {
-        let Current { plan, snapshot, .. } = &*self.current;
+        let Current { plan, snapshot, applied, .. } = &*self.current;
+        let silent = &applied.forwarded.silent;
         let mut told = rows(&*plan.routes);
         let rows_and_routes = told.as_array_mut().into_iter().flatten().zip(&*snapshot.routes);
         for (row, route) in rows_and_routes {
             let backends = row["backends"].as_array_mut().into_iter().flatten();
             for (row, backend) in backends.zip(&route.backends) {
-                row["states"] = backend.endpoints.iter().map(endpoint).collect();
+                row["states"] = backend.endpoints.iter().map(|it| endpoint(it, silent)).collect();
             }
             row["refused"] = json!(route.refusal.as_ref().map(|refusal| &refusal.reason));
         }
@@ -332,6 +333,7 @@ pub(super) fn carried(status: &PortStatus) -> (String, Cell) {
 fn ports(
     resolved: &ResolvedService,
     carried_ports: &HashMap<(&NamespacedName, Protocol, u16), Vec<&PortStatus>>,
+    silent: &BTreeSet<SocketAddr>,
 ) -> Value {
     let rows = resolved.ports.iter().map(|port| {
         let key = (&resolved.service.id, port.port.protocol, port.port.port);
@@ -348,14 +350,20 @@ fn ports(
             "protocol": port.port.protocol,
             "port": port.port.port,
             "reached": reached.collect::<Vec<_>>(),
-            "endpoints": port.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
+            "endpoints": port.endpoints.iter().map(|it| endpoint(it, silent)).collect::<Vec<_>>(),
         })
     });
     rows.collect()
 }
 
-fn endpoint(endpoint: &Endpoint) -> Value {
+/// An endpoint that is to work and does not answer is told as it is.
+fn endpoint(endpoint: &Endpoint, silent: &BTreeSet<SocketAddr>) -> Value {
+    let is_silent = match endpoint.host {
+        Host::Ip(address) => silent.contains(&SocketAddr::new(address, endpoint.port)),
+        Host::Name(_) => false,
+    };
     let state = match endpoint.state {
+        EndpointState::Ready if is_silent => "silent",
         EndpointState::Ready => "ready",
         EndpointState::Serving => "serving",
         EndpointState::Terminating => "terminating",
