@@ -79,10 +79,10 @@ fn judge_line(line: &str, file: &str) -> Option<Unfit> {
     Some(Unfit { code: codes::LOOKALIKE_CHARACTER, message: found.message(), help, at })
 }
 
-/// `at` counts bytes. Only the mark is quoted: what is around it may be a secret.
+/// `at` counts bytes. Only the mark is quoted, without its literals: both may hold a secret.
 fn unrendered(template: Template, text: &str, at: usize, file: &str) -> Unfit {
     let mark = &text[at..at + template.length(&text[at..])];
-    let message = format!("{} is {template}", quoted(mark));
+    let message = format!("{} is {template}", quoted(&template.quotable(mark)));
     let at = text[..at].chars().count();
     Unfit { code: codes::NOT_RENDERED, message, help: template.help(mark, file), at }
 }

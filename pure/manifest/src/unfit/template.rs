@@ -49,6 +49,16 @@ impl Template {
         }
     }
 
+    /// `mark` as messages may quote it: without the text that it brings along, which may be a
+    /// password (`${X:-hunter2}`, `{{ "hunter2" | b64enc }}`).
+    pub(super) fn quotable(self, mark: &str) -> String {
+        match self {
+            Self::Variable => without_default(mark),
+            Self::Helm | Self::Braces | Self::Block | Self::Ytt => without_literals(mark),
+            Self::Parentheses | Self::Blank => mark.to_owned(),
+        }
+    }
+
     /// How to have `mark` rendered.
     pub(super) fn help(self, mark: &str, file: &str) -> String {
         match self {
@@ -75,6 +85,37 @@ impl Template {
             Self::Blank => "write your own value there".to_owned(),
         }
     }
+}
+
+/// A variable without what stands in for it.
+fn without_default(mark: &str) -> String {
+    let Some(inner) = mark.strip_prefix("${") else { return mark.to_owned() };
+    let name = name_length(inner);
+    let rest = inner[name..].trim_end_matches('}');
+    let sign = rest.len() - rest.trim_start_matches([':', '-', '=', '+', '?', '/']).len();
+    if rest.len() == sign {
+        return mark.to_owned();
+    }
+    format!("${{{}{}…}}", &inner[..name], &rest[..sign])
+}
+
+/// A template without its literals, but for the names of other templates.
+fn without_literals(mark: &str) -> String {
+    let mut kept = String::with_capacity(mark.len());
+    let mut rest = mark;
+    while let Some(start) = rest.find(['"', '\'', '`']) {
+        let (before, literal) = rest.split_at(start);
+        let quote = &literal[..1];
+        let end = literal[1..].find(quote).map_or(literal.len(), |at| at + 2);
+        kept.push_str(before);
+        if ["include", "template"].iter().any(|it| before.trim_end().ends_with(it)) {
+            kept.push_str(&literal[..end]);
+        } else {
+            kept.extend([quote, "…", quote]);
+        }
+        rest = &literal[end..];
+    }
+    kept + rest
 }
 
 /// The first mark of a template in a value, and how many bytes are before it. In text that
@@ -171,6 +212,24 @@ fn is_blank(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Template, find};
+
+    #[test]
+    fn a_quoted_mark_has_no_text_that_may_be_secret() {
+        for (mark, expected) in [
+            ("${APP}", "${APP}"),
+            ("$APP", "$APP"),
+            ("${APP:-hunter2}", "${APP:-…}"),
+            ("${APP=hunter2}", "${APP=…}"),
+            ("{{ domain }}", "{{ domain }}"),
+            ("{{ \"hunter2\" | b64enc }}", "{{ \"…\" | b64enc }}"),
+            ("{{ default 'hunter2' .x }}", "{{ default '…' .x }}"),
+            ("{{ include \"web.name\" . }}", "{{ include \"web.name\" . }}"),
+            ("{% set p=\"hunter2 %}", "{% set p=\"…\""),
+        ] {
+            let (template, _) = find(mark, false).expect(mark);
+            assert_eq!(template.quotable(mark), expected);
+        }
+    }
 
     #[test]
     fn templates_and_what_is_none() {
