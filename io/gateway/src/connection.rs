@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use crate::access_log::{Entry, Note};
 use crate::answer::Answer;
 use crate::buffers::Buffer;
-use crate::core::{Core, Listener};
+use crate::core::{Core, HEAD_BUFFER, Listener};
 use crate::drive::Place;
 use crate::exchange::{Dispatch, Done, Trace};
 use crate::fault::Fault;
@@ -134,7 +134,8 @@ impl Connection {
             // Half of an empty line is no beginning either.
             if let Some(buffer) = self.held.as_ref().filter(|held| ***held != *b"\r") {
                 let at = *started.get_or_insert_with(Instant::now);
-                let worth = known == 0 || buffer.is_full() || may_be_complete(buffer, known);
+                let is_long = buffer.filled >= HEAD_BUFFER;
+                let worth = known == 0 || is_long || may_be_complete(buffer, known);
                 known = buffer.filled;
                 if worth {
                     match self.decide(at) {

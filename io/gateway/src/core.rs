@@ -22,7 +22,8 @@ use crate::upstream::Upstreams;
 use crate::waiting::Registry;
 
 /// Heads, and bodies that come with them: large enough that 16 KiB answers go out in one write.
-const HEAD_BUFFER: usize = 64 * 1024;
+/// No head of a request may be longer, wherever it was read to.
+pub(crate) const HEAD_BUFFER: usize = 64 * 1024;
 
 /// Bulk transfer wants it large, above all under BBR.
 const BULK_BUFFER: usize = 256 * 1024;

@@ -11,7 +11,7 @@ use steelyard_model::ForwardedPath;
 use crate::access_log::Note;
 use crate::answer::Answer;
 use crate::buffers::Buffer;
-use crate::core::{Core, Listener};
+use crate::core::{Core, HEAD_BUFFER, Listener};
 use crate::fault::Fault;
 use crate::live::RouteState;
 use crate::metrics::method_label;
@@ -69,8 +69,10 @@ impl Context<'_> {
         let Some(buffer) = held else { return Decision::Partial };
         let mut slots = Slots::default();
         let head = match RequestHead::parse(buffer, &mut slots) {
+            // What came behind a body is in a larger buffer.
+            Ok(Some(head)) if head.len > HEAD_BUFFER => return Decision::Reject(too_large(buffer)),
             Ok(Some(head)) => head,
-            Ok(None) if buffer.is_full() => return Decision::Reject(too_large(buffer)),
+            Ok(None) if buffer.filled >= HEAD_BUFFER => return Decision::Reject(too_large(buffer)),
             Ok(None) => return Decision::Partial,
             Err(reject) => return Decision::Reject(reject),
         };
@@ -175,5 +177,9 @@ fn finish(
 }
 
 fn too_large(buffer: &[u8]) -> Reject {
-    if buffer.contains(&b'\n') { Reject::HeadTooLarge } else { Reject::TargetTooLong }
+    if buffer[..HEAD_BUFFER].contains(&b'\n') {
+        Reject::HeadTooLarge
+    } else {
+        Reject::TargetTooLong
+    }
 }

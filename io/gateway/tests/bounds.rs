@@ -4,9 +4,10 @@
 
 mod support;
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use steelyard_gateway::GatewayOptions;
 use steelyard_host::places::Places;
@@ -88,6 +89,44 @@ fn requests_that_are_not_finished_make_room() {
             .collect();
         assert_eq!(get(address, "a", "/").status(), 200, "{begun:?}");
         drop(crowd);
+    }
+}
+
+/// A head behind a body may be no longer than any other.
+#[test]
+fn heads_have_one_bound_wherever_they_come() {
+    let backend = Server::start(|stream, _| {
+        let mut reader = BufReader::new(stream);
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            reader.read_line(&mut line).unwrap();
+        }
+        reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+        reader.read_exact(&mut [0; 2]).unwrap();
+        reader.get_mut().write_all(&ok("taken")).unwrap();
+    });
+    let long = "x".repeat(100_000);
+    for (next, status) in [
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"), "431"),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}"), "431"),
+        (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), "414"),
+        (format!("{long} / HTTP/1.1\r\nHost: a\r\n\r\n"), "414"),
+    ] {
+        let (_gateway, address) = gateway(&[route("all", "*", "/", &[backend.address])]);
+        let mut client = TcpStream::connect(address).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let head =
+            "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+        client.write_all(head.as_bytes()).unwrap();
+        let mut interim = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+        client.read_exact(&mut interim).unwrap();
+        client.write_all(format!("ab{next}").as_bytes()).unwrap();
+        let mut answers = String::new();
+        client.read_to_string(&mut answers).unwrap();
+        let statuses: Vec<&str> =
+            answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+        assert_eq!(statuses, ["200", status]);
     }
 }
 
