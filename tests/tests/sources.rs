@@ -266,3 +266,28 @@ fn before_the_first_manifest_is_seen_the_lock_stays() -> Result<()> {
     world.up.wait_for("app.test", 200)?;
     world.stands("the share is there")
 }
+
+#[test]
+fn a_lock_beside_manifests_that_are_away_makes_nothing_wait() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let (conf, away) = (scratch.file("conf"), scratch.file("away"));
+    fs::create_dir(&conf)?;
+    write(&conf, "pool.yaml", &manifests::pool("192.0.2.100-192.0.2.150"))?;
+    write(&conf, "a.yaml", &manifests::load_balancer("a", "a", 80))?;
+    let state = scratch.file("state");
+    let up = Up::launch(&[], &conf, &["--state-dir".as_ref(), state.as_os_str()])?;
+    wait::until("an address", || up.address_of("a").is_some())?;
+    wait::until("a lock", || conf.join("steelyard.lock").exists())?;
+    fs::rename(&conf, &away)?;
+    up.wait_for_reason("does not exist any more")?;
+    up.wait_for_reason("the lock of before stays in force")?;
+    let said = up.read("diagnostics")?.to_string();
+    ensure!(said.contains("does not exist any more"), "{said}");
+    ensure!(up.address_of("a").is_some(), "it lost its address");
+    fs::rename(&away, &conf)?;
+    wait::until("the manifests", || {
+        up.read("diagnostics").is_ok_and(|it| !it.to_string().contains("any more"))
+    })?;
+    ensure!(up.address_of("a").is_some(), "it lost its address");
+    Ok(())
+}

@@ -28,6 +28,8 @@ use crate::lock_file::Stamp;
 use crate::pipeline::Pipeline;
 use crate::{load, lock_file, plan};
 
+mod lock;
+
 /// The running whole.
 pub(crate) struct Engine {
     pub(super) settings: Settings,
@@ -165,7 +167,11 @@ impl Engine {
         let planned = Instant::now();
         self.is_waiting = false;
         if let Err(error) = self.write_lock(&plan.held) {
-            return self.wait_for_lock(error);
+            if self.current.is_none() || plan.held != self.held {
+                return self.wait_for_lock(error);
+            }
+            // Nothing changes hands, so nothing waits: its folder may be out of sight.
+            self.miss_lock(format!("{error:#}"));
         }
         if !self.follows() {
             self.held.clone_from(&plan.held);
@@ -414,63 +420,6 @@ impl Engine {
     /// Whether another machine writes the lock file.
     fn follows(&self) -> bool {
         self.settings.sharing.as_ref().is_some_and(|sharing| !sharing.lock_writer)
-    }
-
-    /// Reads what the lock's writer wrote; whether that is something new.
-    fn follow_lock(&mut self) -> bool {
-        let Some(path) = self.settings.lock.as_ref().filter(|_| self.follows()) else {
-            return false;
-        };
-        let stamp = lock_file::stamp(path);
-        if stamp.is_some() && stamp == self.lock {
-            return false;
-        }
-        let trouble = match lock_file::read(path) {
-            Ok(Ok(_)) if stamp.is_none() && !self.held.0.is_empty() => "it is not there".to_owned(),
-            Ok(Ok(held)) => {
-                (self.lock, self.lock_trouble) = (stamp, None);
-                let is_news = held != self.held;
-                self.held = held;
-                return is_news;
-            }
-            // Half of it may have come over the network.
-            Ok(Err(found)) => found.message.clone(),
-            Err(error) => format!("{error:#}"),
-        };
-        let trouble = format!("{}: {trouble}; the lock of before stays in force", path.display());
-        if self.lock_trouble.as_ref() != Some(&trouble) {
-            tracing::warn!("{trouble}");
-            self.lock_trouble = Some(trouble);
-            self.publish();
-        }
-        false
-    }
-
-    /// A lock file that came after the start, with the share it is on, says who has what, as long
-    /// as nobody holds anything by ours.
-    fn recall_lock(&mut self) -> Result<()> {
-        let is_open = self.held.0.is_empty() && !self.follows();
-        let Some(path) = self.settings.lock.as_ref().filter(|_| is_open) else { return Ok(()) };
-        let stamp = lock_file::stamp(path);
-        if stamp.is_none() || stamp == self.lock {
-            return Ok(());
-        }
-        self.held = lock_file::read(path)?.map_err(|found| anyhow::anyhow!("{}", found.message))?;
-        Ok(())
-    }
-
-    /// Writes `held`, unless it is what we wrote and the file is as we left it.
-    fn write_lock(&mut self, held: &Held) -> Result<()> {
-        let Some(path) = self.settings.lock.as_ref().filter(|_| !self.follows()) else {
-            return Ok(());
-        };
-        let is_ours = self.lock.is_some() && self.lock == lock_file::stamp(path);
-        if !is_ours || *held != self.held {
-            self.lock = None;
-            lock_file::write(path, held)?;
-            self.lock = lock_file::stamp(path);
-        }
-        Ok(())
     }
 
     /// Applies what is in force once more.
