@@ -23,7 +23,7 @@ use crate::fault::Fault;
 use crate::live::RouteState;
 use crate::metrics::{Finished, LabelsRef};
 use crate::request::{Context, Decision, Request};
-use crate::stream::{Timer, poll_read, read, within, write_all};
+use crate::stream::{Timer, poll_read, within, write_all};
 use crate::waiting::Waiting;
 
 /// A connection from a client.
@@ -272,20 +272,27 @@ impl Connection {
     }
 
     /// Closes our side and reads on for a moment: closing with unread bytes would reset the
-    /// connection, and the client might never see the answer.
+    /// connection, and the client might never see the answer. Who needs the place comes first.
     async fn linger(mut self) {
         self.held = None;
         let (mut from, mut to) = self.stream.split();
         if to.shutdown().await.is_err() {
             return;
         }
+        let (pool, waiting, answered) = (&self.core.bulk, &self.waiting, Instant::now());
         let mut slot = None;
         let patience = if self.core.draining.get() { LINGER_AT_END } else { LINGER };
         let _ = within(LINGER_TOTAL, async {
-            while within(patience, read(&mut from, &self.core.bulk, &mut slot)).await? > 0 {
+            loop {
+                let reading = poll_fn(|cx| match poll_read(&mut from, pool, &mut slot, cx) {
+                    Poll::Pending if waiting.wait_for_rest(cx, answered) => Poll::Ready(Ok(0)),
+                    polled => polled,
+                });
+                if within(patience, reading).await? == 0 {
+                    return Ok(());
+                }
                 slot = None;
             }
-            Ok(())
         })
         .await;
     }

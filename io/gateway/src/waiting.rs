@@ -32,7 +32,7 @@ enum Awaited {
     Nothing,
     /// A request, of which nothing came.
     Request,
-    /// The rest of a request's head.
+    /// The rest of a request's head, or of what was answered already.
     Rest,
 }
 
@@ -60,7 +60,8 @@ impl Waiting {
         self.is_retired.get()
     }
 
-    /// The connection waits for the rest of a request that has begun `at`; whether it shall not.
+    /// The connection waits for the rest of a request that has begun, or was answered, `at`;
+    /// whether it shall not.
     /// More of it makes the wait no shorter.
     pub(crate) fn wait_for_rest(&self, cx: &Context<'_>, at: Instant) -> bool {
         self.awaited.set(Awaited::Rest);

@@ -71,13 +71,15 @@ fn once_more_is_no_circle() {
     assert_eq!(passed, 2);
 }
 
-/// Clients that never finish the head of a request keep nobody out, any more than idle ones.
+/// Clients that never finish the head of a request keep nobody out, any more than idle ones; nor do
+/// those who were answered and do not leave.
 #[test]
 fn requests_that_are_not_finished_make_room() {
     let backend = Server::echo("one");
-    for begun in ["", "\r", "\r\n", "G", "GET / HTTP/1.1\r\nHost: a"] {
+    let answered = "POST / HTTP/1.1\r\nHost: b\r\nContent-Length: 5\r\n\r\n";
+    for begun in ["", "\r", "\r\n", "G", "GET / HTTP/1.1\r\nHost: a", answered, "\0\r\n\r\n"] {
         let options = GatewayOptions { places: Places::new(16), ..GatewayOptions::default() };
-        let routes = [route("all", "*", "/", &[backend.address])];
+        let routes = [route("a", "a", "/", &[backend.address])];
         let (_gateway, address) = gateway_with(&routes, options);
         let crowd: Vec<TcpStream> = (0..64)
             .map(|_| {
