@@ -122,7 +122,8 @@ Examples:
   git archive main manifests | tar x -C /tmp && steelyard plan --diff /tmp/manifests manifests
 
 Exit status: 0 no errors, 1 errors, 2 unreadable input, no object in it, or usage. With --diff: 3
-when a Service would lose an address or its announcement, else 0.";
+when a Service that stays would lose an address or its announcement, else 1 when NEW has errors,
+else 0.";
 
 const HOSTS_EXAMPLES: &str = "\
 Examples:

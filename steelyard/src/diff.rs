@@ -9,13 +9,15 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
-use steelyard_model::Held;
+use steelyard_model::{Held, Severity};
 use steelyard_plan::{AnnouncementRow, Plan, RouteRow};
 
 use crate::cli::{Output, PlanArgs};
 use crate::text::{self, Cell, Style, Table, wants_color};
 use crate::{load, plan};
 
+/// NEW has errors.
+const ERRORS: u8 = 1;
 /// A Service would lose an address, or its announcement.
 const MOVES: u8 = 3;
 
@@ -63,7 +65,24 @@ pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode> {
         Output::Json => text::put(&format!("{:#}\n", serde_json::json!({ "changes": changes })))?,
         Output::Text => text::put(&page(&changes))?,
     }
-    Ok(if changes.iter().any(takes_away) { ExitCode::from(MOVES) } else { ExitCode::SUCCESS })
+    let errors = errors(&new);
+    if errors > 0 {
+        let plural = if errors == 1 { "" } else { "s" };
+        text::complain(&format!(
+            "{name} has {errors} error{plural}, see `steelyard check {name}`; where OLD is in force \
+             an object with a mistake keeps its version from there",
+            name = args.paths[1].display()
+        ));
+    }
+    Ok(match changes.iter().any(takes_away) {
+        true => ExitCode::from(MOVES),
+        false if errors > 0 => ExitCode::from(ERRORS),
+        false => ExitCode::SUCCESS,
+    })
+}
+
+fn errors(plan: &Plan) -> usize {
+    plan.diagnostics.iter().filter(|found| found.severity == Severity::Error).count()
 }
 
 fn planned(args: &PlanArgs, path: &PathBuf, held: &Held) -> Result<Plan> {
