@@ -125,6 +125,8 @@ pub(crate) struct Tenure {
     handing: Option<Handing>,
     /// When we last announced it against somebody.
     insisted: Option<Instant>,
+    /// When that is due once more: those that did not hear it then may hear it now.
+    owed: Option<Instant>,
     defended: Option<Instant>,
     /// Who claims it, and when that is answered.
     contested: Option<(Instant, Mac)>,
@@ -346,9 +348,23 @@ impl Ownership {
         if self.broken == Some(crate::sim::Broken::SilentWinner) {
             return;
         }
-        if tenure.insisted.is_none_or(|at| now >= at + self.timing.dead()) {
-            tenure.insisted = Some(now);
+        let due = tenure.insisted.map_or(now, |at| at + self.timing.dead());
+        tenure.owed.get_or_insert(due);
+        self.insist_due(now, vip);
+    }
+
+    /// Announces it against somebody, if that is due.
+    fn insist_due(&mut self, now: Instant, vip: IpAddr) {
+        let Some(Role::Owner(tenure)) = self.vips.get_mut(&vip).map(|it| &mut it.role) else {
+            return;
+        };
+        let Some(due) = tenure.owed else { return };
+        if now >= due {
+            (tenure.owed, tenure.insisted) = (None, Some(now));
             self.after.push_back(Output::Announce(vip));
+        } else {
+            let timer = self.vips.get(&vip).and_then(|it| it.timer);
+            self.set_timer(vip, Some(timer.map_or(due, |at| at.min(due))));
         }
     }
 
@@ -377,8 +393,14 @@ impl Ownership {
             self.forget_former(vip);
         }
         let epoch = self.claim(vip);
-        let tenure =
-            Tenure { epoch, handing: None, insisted: None, defended: None, contested: None };
+        let tenure = Tenure {
+            epoch,
+            handing: None,
+            insisted: None,
+            owed: None,
+            defended: None,
+            contested: None,
+        };
         self.set_role(vip, Role::Owner(tenure));
         self.set_timer(vip, None);
         self.after.push_back(Output::Own(vip));

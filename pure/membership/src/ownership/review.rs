@@ -51,6 +51,7 @@ impl Ownership {
             }
             Role::Owner(_) => {
                 self.answer_rival(now, vip);
+                self.insist_due(now, vip);
                 if self.owns(vip) {
                     self.tend_standbys(vip, roster, pass);
                 }
@@ -143,7 +144,8 @@ impl Ownership {
         (mut sent, mut next, answered): (u32, Instant, Option<Mac>),
     ) {
         if let Some(by) = answered {
-            if vacancy.refused.is_none_or(|(before, _)| before != by) {
+            // Who asks at the same moment refuses it too, now the one and now the other.
+            if vacancy.refused.is_none() {
                 self.happened.push(Happening::Event(Event::Refused { vip, by }));
             }
             let again = now + self.timing.dead();

@@ -34,6 +34,9 @@ impl Segment {
         }
         self.hearing.sign(now);
         if let Err(why) = self.opener.admit(sender, &mut opened) {
+            if why == Refused::Stale {
+                self.note_stale(now, sender, from);
+            }
             let is_twin = why == Refused::Replayed && self.is_twin(sender, from, &message, &opened);
             return if is_twin { Ok(()) } else { Err(why) };
         }
@@ -64,6 +67,16 @@ impl Segment {
             Body::Swim(bytes) => self.on_swim(now, sender, &bytes)?,
         }
         Ok(())
+    }
+
+    /// A node may have lost which start it is at, and its address as well. It learns that from our
+    /// heartbeats, where they reach it; as long as it is not heard they may as well go there.
+    fn note_stale(&mut self, now: Instant, sender: NodeId, from: SocketAddr) {
+        let dead = self.timing.dead();
+        if let Some(peer) = self.roster.peers.get_mut(&sender).filter(|it| !it.is_fresh(now, dead))
+        {
+            peer.address = Some(from);
+        }
     }
 
     /// A hello goes to the groups of both families, and is heard by both. The second one is no

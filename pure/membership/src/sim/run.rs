@@ -329,6 +329,8 @@ fn perform(world: &mut World, act: &Act) -> usize {
             dark(world, true);
             world.run_for(*time);
             dark(world, false);
+            // Each part takes again what it had.
+            return nodes.max(3);
         }
         Act::LeaveTogether(n, other) => leave_together(world, *n, *other),
         Act::Readdress(n) => world.hosts[*n].net += 1,

@@ -352,6 +352,8 @@ impl World {
 
     fn happen(&mut self, what: Happens) {
         match what {
+            // Another one was asked for since, which is the one that counts.
+            Happens::Wake(n) if self.hosts[n].wake != Some(self.now) => {}
             Happens::Wake(n) => {
                 self.hosts[n].wake = None;
                 self.settle(n);
