@@ -11,7 +11,7 @@ use steelyard_model::{Diagnostic, Held, Severity};
 use crate::cli::{CheckArgs, Output};
 use crate::dump::Lacking;
 use crate::entry_points::StaticOptions;
-use crate::{consequence, load, plan, text};
+use crate::{consequence, load, plan};
 
 /// From so many findings on it is said how to see the errors alone.
 const MANY: usize = 20;
@@ -35,14 +35,17 @@ pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
         Output::Json => {
             let shown: Vec<&Diagnostic> =
                 found.iter().filter(|found| found.severity <= least).collect();
-            text::put(&format!("{:#}\n", serde_json::json!({ "diagnostics": shown })))?
+            steelyard_terminal::put(&format!(
+                "{:#}\n",
+                serde_json::json!({ "diagnostics": shown })
+            ))?
         }
         Output::Text if is_empty && found.is_empty() && !sources.is_empty() => {}
         Output::Text => {
-            let report = report(&found, &sources, least, text::wants_color());
+            let report = report(&found, &sources, least, steelyard_terminal::wants_color());
             let is_lost = found.len() >= MANY && least > Severity::Error;
             let hint = if is_lost && found.iter().any(Diagnostic::is_error) { HINT } else { "" };
-            text::put(&(report + hint))?;
+            steelyard_terminal::put(&(report + hint))?;
         }
     }
     Ok(load::status(&diagnostics, is_empty))

@@ -18,9 +18,9 @@ use crate::cli::{DemoArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
 use crate::pipeline::Pipeline;
 use crate::play::{self, Cast, Place, Replica};
-use crate::text::{self, Cell, Style, Table, wants_color};
 use crate::up::{Engine, Privileges, Settings, Signals, runtime};
 use crate::{echo, load, logging};
+use steelyard_terminal::{Cell, Style, Table, is_abandoned, put, wants_color};
 
 /// Ports tried first, since people know them.
 const WEB: u16 = 8080;
@@ -104,7 +104,7 @@ async fn play(settings: Settings, any_port: bool) -> Result<ExitCode> {
         }
     }
     let Some(port) = engine.web_port() else { bail!("the entry point `web` cannot listen") };
-    let told = text::put(&format!("{}\n", welcome(&engine, port)));
+    let told = put(&format!("{}\n", welcome(&engine, port)));
     if told.is_ok() {
         let why = tokio::select! {
             why = signals.stop() => why,
@@ -114,12 +114,13 @@ async fn play(settings: Settings, any_port: bool) -> Result<ExitCode> {
     }
     engine.stop(drain, signals.again()).await;
     drop(servers);
-    told.map(|()| ExitCode::SUCCESS)
+    told?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Waits until standard output is a pipe that nobody reads: the table was all there is to see.
 async fn abandoned() {
-    while !text::is_abandoned() {
+    while !is_abandoned() {
         tokio::time::sleep(LOOK).await;
     }
 }

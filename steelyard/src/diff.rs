@@ -13,8 +13,8 @@ use steelyard_model::{Held, Severity};
 use steelyard_plan::{AnnouncementRow, Plan, RouteRow};
 
 use crate::cli::{Output, PlanArgs};
-use crate::text::{self, Cell, Style, Table, wants_color};
 use crate::{load, plan};
+use steelyard_terminal::{Cell, Style, Table, complain, put, wants_color};
 
 /// NEW has errors.
 const ERRORS: u8 = 1;
@@ -62,13 +62,13 @@ pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode> {
     let new = planned(args, new, &old.held)?;
     let changes = changes(&old, &new);
     match args.output {
-        Output::Json => text::put(&format!("{:#}\n", serde_json::json!({ "changes": changes })))?,
-        Output::Text => text::put(&page(&changes))?,
+        Output::Json => put(&format!("{:#}\n", serde_json::json!({ "changes": changes })))?,
+        Output::Text => put(&page(&changes))?,
     }
     let errors = errors(&new);
     if errors > 0 {
         let plural = if errors == 1 { "" } else { "s" };
-        text::complain(&format!(
+        complain(&format!(
             "{name} has {errors} error{plural}, see `steelyard check {name}`; where OLD is in force \
              an object with a mistake keeps its version from there",
             name = args.paths[1].display()

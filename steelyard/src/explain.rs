@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use crate::cli::{Output, WorldArgs};
 use crate::client::AdminArgs;
 use crate::entry_points::StaticOptions;
-use crate::text::{self, Style, wants_color};
 use crate::{consequence, load, plan, up};
+use steelyard_terminal::{Style, put, wants_color};
 
 /// `steelyard explain`.
 #[derive(Args)]
@@ -77,7 +77,7 @@ pub fn run(mut args: ExplainArgs, fixed: StaticOptions) -> Result<ExitCode> {
         match live(&args.admin) {
             Ok(rows) => rows,
             Err(error) => {
-                crate::text::complain(&format!("error: {error:#}"));
+                steelyard_terminal::complain(&format!("error: {error:#}"));
                 return Ok(ExitCode::from(1));
             }
         }
@@ -86,14 +86,14 @@ pub fn run(mut args: ExplainArgs, fixed: StaticOptions) -> Result<ExitCode> {
     };
     let found = rows.about(&wanted);
     if found.is_empty() {
-        crate::text::complain(&format!(
+        steelyard_terminal::complain(&format!(
             "error: there is nothing to tell about {wanted}; is it spelt right?"
         ));
         return Ok(ExitCode::from(1));
     }
     match args.output {
-        Output::Json => text::put(&format!("{:#}\n", found.to_json()))?,
-        Output::Text => text::put(&found.text(&wanted, wants_color()))?,
+        Output::Json => put(&format!("{:#}\n", found.to_json()))?,
+        Output::Text => put(&found.text(&wanted, wants_color()))?,
     }
     Ok(ExitCode::SUCCESS)
 }

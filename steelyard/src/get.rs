@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::Output;
 use crate::client::{AdminArgs, AskError};
-use crate::text::{put, wants_color};
+use steelyard_terminal::{put, wants_color};
 
 /// `steelyard get`.
 #[derive(Args, Debug)]
@@ -75,12 +75,12 @@ const UNANSWERED: u8 = 1;
 pub fn run(args: GetArgs) -> anyhow::Result<ExitCode> {
     match show(&args) {
         Ok(text) if text.is_empty() => {
-            crate::text::complain(&format!("there are no {}", args.kind.name()))
+            steelyard_terminal::complain(&format!("there are no {}", args.kind.name()))
         }
         Ok(text) => put(&text)?,
         Err(error @ AskError::TokenFile(..)) => return Err(error.into()),
         Err(error) => {
-            crate::text::complain(&format!("error: {:#}", anyhow::Error::from(error)));
+            steelyard_terminal::complain(&format!("error: {:#}", anyhow::Error::from(error)));
             return Ok(ExitCode::from(UNANSWERED));
         }
     }

@@ -23,10 +23,10 @@ pub fn run(mut args: HostsArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let held = plan::held(args.lock.as_deref())?;
     let (world, sources) = load::world(&args.paths, &args.world)?;
     let (snapshot, plan) = plan::of(world, &held, &plan::facts(&args.world));
-    text::put(&text::hosts(&snapshot, &plan, THIS_HOST))?;
+    steelyard_terminal::put(&text::hosts(&snapshot, &plan, THIS_HOST))?;
     // Standard output is for /etc/hosts alone.
     let unreadable = plan.diagnostics.iter().filter(|found| found.code == FILE_UNREADABLE);
     let unreadable: Vec<Diagnostic> = unreadable.cloned().collect();
-    crate::text::note(&render::text(&unreadable, &sources, false));
+    steelyard_terminal::note(&render::text(&unreadable, &sources, false));
     Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

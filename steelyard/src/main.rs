@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     let (fixed, rest) = match StaticOptions::take(std::env::args_os()) {
         Ok(taken) => taken,
         Err(error) => {
-            steelyard::text::complain(&format!("error: {error}"));
+            steelyard_terminal::complain(&format!("error: {error}"));
             return ExitCode::from(USAGE);
         }
     };
@@ -32,11 +32,13 @@ fn main() -> ExitCode {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "steelyard", &mut script);
-            steelyard::text::put(&String::from_utf8_lossy(&script)).map(|()| ExitCode::SUCCESS)
+            steelyard_terminal::put(&String::from_utf8_lossy(&script))
+                .map(|()| ExitCode::SUCCESS)
+                .map_err(Into::into)
         }
     };
     outcome.unwrap_or_else(|error| {
-        steelyard::text::complain(&format!("error: {error:#}"));
+        steelyard_terminal::complain(&format!("error: {error:#}"));
         ExitCode::from(USAGE)
     })
 }

@@ -33,9 +33,9 @@ pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
         lock_file::write(&lock, &plan.held)?;
     }
     match args.output {
-        Output::Json => text::put(&(serde_json::to_string_pretty(&plan)? + "\n"))?,
+        Output::Json => steelyard_terminal::put(&(serde_json::to_string_pretty(&plan)? + "\n"))?,
         Output::Text if is_empty && plan.diagnostics.is_empty() && !sources.is_empty() => {}
-        Output::Text => text::put(&page(&snapshot, &plan, &sources))?,
+        Output::Text => steelyard_terminal::put(&page(&snapshot, &plan, &sources))?,
     }
     Ok(load::status(&plan.diagnostics, is_empty))
 }
@@ -80,7 +80,7 @@ pub(crate) fn facts_of(args: &PlanArgs) -> Facts {
 pub(crate) fn held(lock: Option<&Path>) -> Result<Held> {
     let Some(path) = lock else { return Ok(Held::default()) };
     if !path.exists() {
-        crate::text::complain(&format!(
+        steelyard_terminal::complain(&format!(
             "note: {} is not there: planned as if nobody held an address",
             path.display()
         ));
@@ -90,14 +90,14 @@ pub(crate) fn held(lock: Option<&Path>) -> Result<Held> {
         Err(diagnostic) => {
             let bytes = std::fs::read(path).unwrap_or_default();
             let source = Source::new(path.to_string_lossy().as_ref(), bytes);
-            crate::text::note(&render::text(&[*diagnostic], &[source], false));
+            steelyard_terminal::note(&render::text(&[*diagnostic], &[source], false));
             bail!("nothing is planned, since addresses would move")
         }
     }
 }
 
 fn page(snapshot: &Snapshot, plan: &Plan, sources: &[Source]) -> String {
-    let color = text::wants_color();
+    let color = steelyard_terminal::wants_color();
     let found: Vec<Diagnostic> = plan.diagnostics.iter().cloned().collect();
     text::plan(snapshot, plan, color) + &check::report(&found, sources, Severity::Info, color)
 }

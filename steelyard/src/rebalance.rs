@@ -29,7 +29,7 @@ pub fn run(args: RebalanceArgs) -> anyhow::Result<ExitCode> {
         Ok(_) => Ok(ExitCode::SUCCESS),
         Err(error @ AskError::TokenFile(..)) => Err(error.into()),
         Err(error) => {
-            crate::text::complain(&format!("error: {:#}", anyhow::Error::from(error)));
+            steelyard_terminal::complain(&format!("error: {:#}", anyhow::Error::from(error)));
             Ok(ExitCode::from(1))
         }
     }

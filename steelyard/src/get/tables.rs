@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::text::{Cell, Style, Table};
+use steelyard_terminal::{Cell, Style, Table};
 
 const NONE: &str = "-";
 

@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use super::state::{Role, State};
 use super::world::World;
-use crate::text::{Cell, Style, Table, wants_color};
+use steelyard_terminal::{Cell, Style, Table, wants_color};
 
 /// Requests per address, and seconds to wait for answers.
 const REQUESTS: &str = "2";
@@ -28,9 +28,9 @@ pub(super) fn run(lab: &str) -> anyhow::Result<ExitCode> {
         table.row([address.to_string().into(), service.into(), who(&state, &answers), "".into()]);
     }
     if table.is_empty() {
-        crate::text::show("no Service has an address\n");
+        steelyard_terminal::show("no Service has an address\n");
     } else {
-        crate::text::show(&table.render(0, wants_color()));
+        steelyard_terminal::show(&table.render(0, wants_color()));
     }
     Ok(if all_owned { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
 use super::console::Console;
-use crate::text::Style;
+use steelyard_terminal::Style;
 
 /// A running process; killed when dropped.
 #[derive(Debug)]
@@ -88,7 +88,10 @@ impl Child {
     pub(super) async fn stop(mut self, patience: Duration) {
         self.signal(Signal::TERM);
         if tokio::time::timeout(patience, self.process.wait()).await.is_err() {
-            crate::text::complain(&format!("{} does not end by itself and is killed", self.name));
+            steelyard_terminal::complain(&format!(
+                "{} does not end by itself and is killed",
+                self.name
+            ));
             let _ = self.process.kill().await;
         }
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::text::{Screen, Style, size, wants_color};
+use steelyard_terminal::{Screen, Style, size, wants_color};
 
 /// Columns where nobody tells.
 const COLUMNS: usize = 100;

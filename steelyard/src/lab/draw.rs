@@ -7,7 +7,7 @@ use super::topology::{Machine, Pod, Topology};
 use super::view::{NodeView, View, VipView};
 use super::wire::Faults;
 use super::world::{Vip, World};
-use crate::text::{Cell, Style, Table};
+use steelyard_terminal::{Cell, Style, Table};
 
 /// Blanks before everything.
 const MARGIN: usize = 2;

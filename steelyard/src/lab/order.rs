@@ -141,7 +141,7 @@ fn socket(folder: &Path) -> PathBuf {
 /// Gives an order to the laboratory of this name and prints what it says.
 pub(super) fn give(lab: &str, order: &Order) -> anyhow::Result<ExitCode> {
     match ask(lab, &Request::Do(order.clone()))? {
-        Answer::Done(sentence) => crate::text::show(&(sentence + "\n")),
+        Answer::Done(sentence) => steelyard_terminal::show(&(sentence + "\n")),
         Answer::Refused(sentence) => anyhow::bail!(sentence),
         Answer::Seen(_) | Answer::Drawn(_) => {
             anyhow::bail!("the laboratory answers something else")

@@ -18,6 +18,6 @@ pub(super) fn run(lab: &str, output: Output) -> anyhow::Result<ExitCode> {
         Answer::Drawn(drawing) => format!("\n{drawing}\n"),
         Answer::Done(sentence) | Answer::Refused(sentence) => anyhow::bail!(sentence),
     };
-    crate::text::put(&text)?;
+    steelyard_terminal::put(&text)?;
     Ok(ExitCode::SUCCESS)
 }

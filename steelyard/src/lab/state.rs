@@ -112,7 +112,7 @@ impl Claim {
     fn clear(&self) -> anyhow::Result<()> {
         let swept = build::sweep(&self.name).context("cannot remove an earlier laboratory")?;
         if swept > 0 {
-            crate::text::complain(&format!(
+            steelyard_terminal::complain(&format!(
                 "removed {swept} network namespaces that an earlier laboratory left"
             ));
         }

@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::engine::Engine;
 use crate::cli::{LogFormat, ServeArgs};
-use crate::text::{Screen, Style, wants_color};
+use steelyard_terminal::{Screen, Style, wants_color};
 
 /// How many log lines are shown.
 const LINES: usize = 8;
@@ -82,7 +82,7 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.screen.close();
         for line in self.log.0.lock().unwrap_or_else(|broken| broken.into_inner()).iter() {
-            crate::text::note(line);
+            steelyard_terminal::note(line);
         }
     }
 }

@@ -214,7 +214,7 @@ async fn follow(
 /// Prints `now` unless it was the last that was `told`.
 fn print_changed(now: String, told: &mut String) {
     if now != *told {
-        crate::text::show(&format!("\n{now}\n"));
+        steelyard_terminal::show(&format!("\n{now}\n"));
         *told = now;
     }
 }

@@ -7,7 +7,8 @@ use super::engine::{Current, Engine};
 use super::privileges::Privileges;
 use super::view::carried;
 use crate::cli::LogFormat;
-use crate::text::{self, Cell, Style, Table, wants_color};
+use crate::text;
+use steelyard_terminal::{Cell, Style, Table, wants_color};
 
 /// The page of the live summary.
 pub(super) fn summary(engine: &Engine, color: bool) -> String {

@@ -30,7 +30,7 @@ use super::unreached::Unreached;
 use super::unready::{self, Unready};
 use super::vips::Vips;
 use crate::consequence;
-use crate::text::{Cell, Style};
+use steelyard_terminal::{Cell, Style};
 
 /// All that there is to tell, as it is at one moment.
 struct Moment {

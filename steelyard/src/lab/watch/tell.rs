@@ -10,7 +10,7 @@ use super::meter::{Outage, Totals, Unanswered};
 use super::ticker::{Pace, Target};
 use crate::cli::Output;
 use crate::lab::console::print;
-use crate::text::{Style, wants_color};
+use steelyard_terminal::{Style, wants_color};
 
 /// Prints.
 #[derive(Debug)]

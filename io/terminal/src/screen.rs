@@ -13,19 +13,19 @@ const CLEAR_REST: &str = "\x1b[J";
 
 /// The terminal, as long as it is ours.
 #[derive(Debug)]
-pub(crate) struct Screen {
+pub struct Screen {
     is_open: bool,
 }
 
 impl Screen {
     /// Takes over the terminal that standard output is.
-    pub(crate) fn open() -> Self {
+    pub fn open() -> Self {
         super::show(OTHER_SCREEN);
         Self { is_open: true }
     }
 
     /// Draws `page`, and `log` at its foot; `more` says where what does not fit can be seen.
-    pub(crate) fn draw(&self, page: &str, log: &str, more: &str) {
+    pub fn draw(&self, page: &str, log: &str, more: &str) {
         let out = HOME.to_owned() + &frame(page, log, more, size()) + CLEAR_REST;
         // A terminal that is gone ends us by SIGHUP; nothing else to do about it here.
         let _ = std::io::stdout().write_all(out.as_bytes());
@@ -33,7 +33,7 @@ impl Screen {
     }
 
     /// Gives it back.
-    pub(crate) fn close(&mut self) {
+    pub fn close(&mut self) {
         if std::mem::take(&mut self.is_open) {
             super::show(OWN_SCREEN);
             let _ = std::io::stdout().flush();
@@ -48,7 +48,7 @@ impl Drop for Screen {
 }
 
 /// Rows and columns of the terminal; none where it does not tell.
-pub(crate) fn size() -> Option<(usize, usize)> {
+pub fn size() -> Option<(usize, usize)> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
     Some((size.ws_row.into(), size.ws_col.into())).filter(|(rows, columns)| rows * columns > 0)
 }

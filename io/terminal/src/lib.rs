@@ -1,17 +1,17 @@
-//! Text for people: aligned columns, and colour on a terminal only.
+//! Text for people: aligned columns, a page that is drawn again and again, and colour on a terminal
+//! only.
+//!
+//! It knows nothing of what it shows. Standard output is where results go; what accompanies them
+//! goes to standard error, and where nobody reads that either, work goes on.
 
-mod plan;
 mod screen;
 mod table;
 
 use std::io::{IsTerminal, Write};
 
-use anyhow::Context;
 use rustix::event::{PollFd, PollFlags};
 
-pub(crate) use plan::{addresses, routes};
-pub use plan::{hosts, plan};
-pub(crate) use screen::{Screen, size};
+pub use screen::{Screen, size};
 pub use table::{Cell, Table};
 
 /// How a piece of text is set off.
@@ -31,6 +31,11 @@ pub enum Style {
     Faint,
 }
 
+/// Results cannot be written, as on a full disk.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output")]
+pub struct PutError(#[source] std::io::Error);
+
 /// Whether text goes to a terminal, and colours are wanted there (<https://no-color.org>).
 pub fn wants_color() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
@@ -40,25 +45,23 @@ pub fn wants_color() -> bool {
 ///
 /// # Errors
 /// When it cannot be written, as on a full disk.
-pub fn put(text: &str) -> anyhow::Result<()> {
+pub fn put(text: &str) -> Result<(), PutError> {
     let mut out = std::io::stdout();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     match written {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(PutError(error)),
         _ => Ok(()),
     }
 }
 
 /// Writes what only accompanies the work to standard output: it goes on where that is closed.
-pub(crate) fn show(text: &str) {
+pub fn show(text: &str) {
     let mut out = std::io::stdout();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Writes to standard error. Where that cannot be written either, nobody hears it.
-pub(crate) fn note(text: &str) {
+pub fn note(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use steelyard_model::{Backend, HostMatch, NamespacedName, PathMatch, Route, Snapshot};
 use steelyard_plan::{AnnouncementRow, BgpRow, Layer2Row, Plan, ServiceRow};
 
-use super::{Cell, Style, Table};
+use steelyard_terminal::{Cell, Style, Table};
 
 /// All sections that have something to say; diagnostics are printed apart.
 pub fn plan(snapshot: &Snapshot, plan: &Plan, color: bool) -> String {
