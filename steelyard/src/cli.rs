@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use steelyard_admin::AdminClient;
 use steelyard_model::Severity;
 
 use crate::entry_points::StaticOptions;
@@ -133,6 +134,24 @@ const COMPLETION_EXAMPLES: &str = "\
 Examples:
   steelyard completions bash > /etc/bash_completion.d/steelyard
   steelyard completions zsh > \"${fpath[1]}/_steelyard\"";
+
+/// Where the running instance is.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AdminArgs {
+    /// Where the running instance's admin API listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9180", env = "STEELYARD_ADMIN")]
+    admin: String,
+    /// The bearer token that it wants
+    #[arg(long, value_name = "FILE")]
+    admin_token_file: Option<PathBuf>,
+}
+
+impl AdminArgs {
+    /// Who asks it.
+    pub(crate) fn client(&self) -> AdminClient {
+        AdminClient { address: self.admin.clone(), token_file: self.admin_token_file.clone() }
+    }
+}
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

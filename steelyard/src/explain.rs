@@ -11,10 +11,11 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::cli::AdminArgs;
 use crate::cli::{Output, WorldArgs};
-use crate::client::AdminArgs;
 use crate::entry_points::StaticOptions;
 use crate::{consequence, load, plan, up};
+use steelyard_admin::AdminClient;
 use steelyard_terminal::{Style, put, wants_color};
 
 /// `steelyard explain`.
@@ -74,7 +75,7 @@ pub fn run(mut args: ExplainArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
     let wanted = Wanted::parse(&args.object)?;
     let rows = if args.paths.is_empty() {
-        match live(&args.admin) {
+        match live(&args.admin.client()) {
             Ok(rows) => rows,
             Err(error) => {
                 steelyard_terminal::complain(&format!("error: {error:#}"));
@@ -98,7 +99,7 @@ pub fn run(mut args: ExplainArgs, fixed: StaticOptions) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn live(admin: &AdminArgs) -> Result<Rows> {
+fn live(admin: &AdminClient) -> Result<Rows> {
     Ok(Rows {
         services: admin.ask("services")?,
         announcements: admin.ask("announcements")?,

@@ -10,8 +10,9 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::AdminArgs;
 use crate::cli::Output;
-use crate::client::{AdminArgs, AskError};
+use steelyard_admin::AskError;
 use steelyard_terminal::{put, wants_color};
 
 /// `steelyard get`.
@@ -88,22 +89,23 @@ pub fn run(args: GetArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn show(args: &GetArgs) -> Result<String, AskError> {
-    let value = args.admin.ask(args.kind.resource())?;
+    let admin = args.admin.client();
+    let value = admin.ask(args.kind.resource())?;
     if args.output == Output::Json {
         let shown = match args.kind {
-            Kind::Endpoints => tables::endpoint_rows(&value, &args.admin.ask("routes")?),
+            Kind::Endpoints => tables::endpoint_rows(&value, &admin.ask("routes")?),
             _ => value,
         };
         return Ok(format!("{shown:#}\n"));
     }
     let table = match args.kind {
         Kind::Overview => tables::overview(&value),
-        Kind::Services => tables::services(&value, &args.admin.ask("announcements")?),
+        Kind::Services => tables::services(&value, &admin.ask("announcements")?),
         Kind::Announcements => tables::announcements(&value),
         Kind::Owners => tables::owned(&value, now()),
         Kind::Members => tables::members(&value),
         Kind::Routes => tables::routes(&value),
-        Kind::Endpoints => tables::endpoints(&value, &args.admin.ask("routes")?),
+        Kind::Endpoints => tables::endpoints(&value, &admin.ask("routes")?),
         Kind::Diagnostics => tables::diagnostics(&value),
         Kind::Events => tables::events(&value, now()),
     };

@@ -2,7 +2,6 @@
 
 pub mod check;
 pub mod cli;
-pub mod client;
 pub mod codes;
 mod consequence;
 pub mod demo;

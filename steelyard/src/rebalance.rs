@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::client::{AdminArgs, AskError};
+use crate::cli::AdminArgs;
+use steelyard_admin::AskError;
 
 /// `steelyard rebalance`.
 #[derive(Args, Debug)]
@@ -25,7 +26,7 @@ pub struct RebalanceArgs {
 /// # Errors
 /// When the token file cannot be read.
 pub fn run(args: RebalanceArgs) -> anyhow::Result<ExitCode> {
-    match args.admin.order("rebalance") {
+    match args.admin.client().order("rebalance") {
         Ok(_) => Ok(ExitCode::SUCCESS),
         Err(error @ AskError::TokenFile(..)) => Err(error.into()),
         Err(error) => {

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use rustix::process::Pid;
 use serde_json::Value;
-use steelyard::client::AdminArgs;
+use steelyard_admin::AdminClient;
 use steelyard_host::netns::Namespace;
 use steelyard_tests::lab::Lab;
 use steelyard_tests::scratch::Scratch;
@@ -77,7 +77,7 @@ impl Ours {
 
     /// Asks a node's admin API over its own loopback.
     fn ask(&self, node: &str, resources: &[&str]) -> Option<Vec<Value>> {
-        let admin = AdminArgs { admin: ADMIN.to_owned(), admin_token_file: None };
+        let admin = AdminClient { address: ADMIN.to_owned(), token_file: None };
         let inside = Namespace::existing(&namespace(&self.lab, node)).ok()?;
         let ask = || resources.iter().map(|resource| admin.ask(resource).ok()).collect();
         inside.run(ask).ok()?

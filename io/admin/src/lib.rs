@@ -1,6 +1,8 @@
 //! What a running instance tells about itself: a JSON API, an event stream, metrics, health, and
 //! one page for people.
 //!
+//! The other end is here as well: [`AdminClient`] asks a running instance.
+//!
 //! It is not a control surface: only GET and HEAD, nothing can be changed here. It computes
 //! nothing either; whoever runs it [publishes](Published::publish) a [`View`], and every answer is
 //! a part of the last one.
@@ -14,6 +16,7 @@
 
 mod access;
 mod api;
+mod client;
 mod guests;
 mod lazy;
 mod page;
@@ -28,6 +31,7 @@ use std::path::PathBuf;
 
 use steelyard_host::places::Places;
 
+pub use crate::client::{AdminClient, AskError};
 pub use crate::lazy::Lazy;
 pub use crate::server::{Admin, serve};
 pub use crate::view::{

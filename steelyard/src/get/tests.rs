@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 
 use super::tables;
-use crate::client::{AdminArgs, AskError};
+use steelyard_admin::{AdminClient, AskError};
 
 fn services() -> Value {
     json!([
@@ -136,7 +136,7 @@ fn ask(answer: &'static str) -> (Result<Value, AskError>, String) {
         stream.write_all(answer.as_bytes()).unwrap();
         String::from_utf8(head).unwrap()
     });
-    let answered = AdminArgs { admin, admin_token_file: None }.ask("services");
+    let answered = AdminClient { address: admin, token_file: None }.ask("services");
     (answered, answering.join().unwrap())
 }
 
@@ -162,7 +162,7 @@ fn what_goes_wrong_is_said() {
         assert!(error.contains(want), "{answer:?}: {error}");
     }
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let nobody = AdminArgs { admin: free.to_string(), admin_token_file: None };
+    let nobody = AdminClient { address: free.to_string(), token_file: None };
     let error = nobody.ask("services").unwrap_err().to_string();
     assert!(error.contains("is `steelyard up` running?"), "{error}");
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use steelyard_host::netns::Namespace;
 
-use crate::client::AdminArgs;
+use steelyard_admin::AdminClient;
 
 /// Admin address of each node, in its namespace.
 pub(super) const ADMIN: &str = "127.0.0.1:9180";
@@ -100,7 +100,7 @@ impl Drop for Eyes {
 /// Asks the node whose namespace the thread is in.
 fn ask() -> Option<Told> {
     let asked = Instant::now();
-    let admin = AdminArgs { admin: ADMIN.to_owned(), admin_token_file: None };
+    let admin = AdminClient { address: ADMIN.to_owned(), token_file: None };
     let announcements = admin.ask("announcements").ok()?;
     let ready = admin.ask("overview").is_ok_and(|overview| overview["ready"] == true);
     let rows = announcements.as_array()?;

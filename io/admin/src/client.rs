@@ -8,18 +8,15 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
 use serde_json::Value;
 
-/// Where the running instance is.
-#[derive(Args, Clone, Debug)]
-pub struct AdminArgs {
-    /// Where the running instance's admin API listens
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9180", env = "STEELYARD_ADMIN")]
-    pub admin: String,
-    /// The bearer token that it wants
-    #[arg(long, value_name = "FILE")]
-    pub admin_token_file: Option<PathBuf>,
+/// Who asks the running instance at one address.
+#[derive(Clone, Debug)]
+pub struct AdminClient {
+    /// Where its admin API listens, also as people paste it: `http://host:port/`.
+    pub address: String,
+    /// A file with the bearer token that it wants.
+    pub token_file: Option<PathBuf>,
 }
 
 /// Why there is no answer.
@@ -39,7 +36,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of an answer, at most.
 const MAX_ANSWER: u64 = 256 * 1024 * 1024;
 
-impl AdminArgs {
+impl AdminClient {
     /// The resource `name` of the running instance, e.g. `services`.
     pub fn ask(&self, name: &str) -> Result<Value, AskError> {
         self.send("GET", name)
@@ -66,7 +63,7 @@ impl AdminArgs {
 
     /// `host:port`, without what people paste around it.
     fn authority(&self) -> String {
-        let address = self.admin.trim_start_matches("http://").trim_end_matches('/');
+        let address = self.address.trim_start_matches("http://").trim_end_matches('/');
         let has_port = address.rsplit_once(':').is_some_and(|(host, port)| {
             port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']'))
         });
@@ -78,7 +75,7 @@ impl AdminArgs {
         if method == "POST" {
             head += &format!("Origin: http://{}\r\nContent-Length: 0\r\n", self.authority());
         }
-        if let Some(file) = &self.admin_token_file {
+        if let Some(file) = &self.token_file {
             let token = std::fs::read_to_string(file)
                 .map_err(|error| AskError::TokenFile(file.clone(), error))?;
             head += &format!("Authorization: Bearer {}\r\n", token.trim());
