@@ -13,7 +13,7 @@ export function vipRows({ services, announcements, diagnostics, overview }) {
     if (!addresses.length && !list(service.events).length) return []; // does not ask for one
     const row = (address) => {
       const told = byAddress.get(`${id} ${bare(address ?? "")}`) ?? [];
-      const status = vipState(address, told, overview ?? {});
+      const status = vipState(address, told);
       return finish([
         [address ? { text: address, kind: "mono strong" } : { text: "pending", kind: "faint" }],
         [name(service.namespace, service.name)],
@@ -109,21 +109,15 @@ export function eventRows({ events }, now = Date.now() / 1000) {
 }
 
 /** `state` is a word, with `: why` behind it when it is not as it should be. */
-function vipState(address, told, overview) {
+function vipState(address, told) {
   if (!address) return { text: "no address", kind: "bad" };
   if (!told.length) return { text: "not announced", kind: "careful" };
-  const { state } = told[0];
+  const state = told.find((one) => one.owner)?.state ?? told[0].state;
   if (state) {
     const [word, ...reason] = state.split(": ");
     return { text: spaced(word), kind: stateKind(word), reason: reason.join(": ") };
   }
-  const owned = told.some((one) => one.owner || list(one.nodes).length);
-  if (!owned) return { text: "nobody answers", kind: "bad" };
-  if (overview.privileges && overview.privileges !== "full") {
-    const reason = "only served on loopback: the LAN is not told of it without privileges";
-    return { text: "not announced", kind: "careful", title: overview.privileges, reason };
-  }
-  return { text: "announced", kind: "good" };
+  return { text: "nobody answers", kind: "bad" };
 }
 
 function stateKind(state) {

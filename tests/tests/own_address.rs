@@ -1,8 +1,9 @@
 //! Where the gateway's Service has no address that can be served, nothing listens, and `/readyz`
 //! says why.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use steelyard_tests::machine::{MACHINE, Machine, ask, serve};
+use steelyard_tests::process::Running;
 use steelyard_tests::up::ingress;
 use steelyard_tests::{binary, manifests, needs_lab, process, wait};
 
@@ -55,12 +56,37 @@ fn at_an_address_of_the_machine_nothing_listens() -> Result<()> {
     let wanted = MACHINE.join(",");
     let pool = manifests::pool(&MACHINE.map(|it| format!("\"{it}-{it}\"")).join(", "));
     let machine = machine("self", &[&pool, &manifests::gateway_at("web", &wanted)])?;
-    let _up = machine.up(&[])?;
+    let up = machine.up(&[])?;
+    let why = "it is an address of this host, on eth0";
     for address in MACHINE {
-        let why = "it is an address of this host, on eth0";
         machine.says(&format!("{address} is not announced: {why}"))?;
     }
+    nobody_is_named(&machine, &up, why)?;
     port_is_the_machines(&machine)
+}
+
+/// Nobody answers for the addresses, and all that is told says so, and why.
+fn nobody_is_named(machine: &Machine, up: &Running, why: &str) -> Result<()> {
+    let rows = machine.read("announcements").context("announcements")?;
+    for row in rows.as_array().context("rows")? {
+        ensure!(row["owner"].is_null(), "{row}");
+        ensure!(row["state"] == format!("no-interface: {why}"), "{row}");
+    }
+    let shown = |arguments: &[&str]| -> Result<String> {
+        let shown = machine.node.output(&binary::steelyard().to_string_lossy(), arguments)?;
+        Ok(String::from_utf8_lossy(&shown.stdout).into_owned())
+    };
+    for table in [&["get", "services"][..], &["get", "announcements"], &["get", "owners"]] {
+        let shown = shown(table)?;
+        ensure!(!shown.contains("box-1"), "{shown}");
+    }
+    let explained = shown(&["explain", "svc/web"])?;
+    for address in MACHINE {
+        let said = format!("{address} is not announced: {why}");
+        ensure!(explained.contains(&said) && !explained.contains("is announced"), "{explained}");
+    }
+    ensure!(up.printed().contains(why), "{}", up.printed());
+    Ok(())
 }
 
 #[test]

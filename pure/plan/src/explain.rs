@@ -22,10 +22,7 @@ pub(crate) fn sentences(
 ) -> Vec<String> {
     let mut said = vec![reason(assignment)];
     said.extend(exclusions.iter().map(|it| format!("{}: {}", it.message, it.help)));
-    said.extend(rows.iter().map(|row| match row {
-        AnnouncementRow::Layer2(row) => row.sentence(),
-        AnnouncementRow::Bgp(row) => routed(row),
-    }));
+    said.extend(rows.iter().map(AnnouncementRow::sentence));
     let hindrance = announcing.and_then(|(outlook, reach)| hindrance(outlook, reach));
     said.extend(hindrance.map(|(obstacle, kind)| obstacle.words(kind).0));
     said
@@ -48,6 +45,16 @@ fn reason(assignment: &Assignment) -> String {
     }
 }
 
+impl AnnouncementRow {
+    /// Who announces it as planned: one sentence, no trailing period.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Layer2(row) => row.sentence(),
+            Self::Bgp(row) => row.told("is"),
+        }
+    }
+}
+
 impl Layer2Row {
     /// Who announces the address, and who would next: one sentence, no trailing period.
     pub fn sentence(&self) -> String {
@@ -63,12 +70,19 @@ impl Layer2Row {
     }
 }
 
-fn routed(row: &BgpRow) -> String {
-    if row.nodes.is_empty() || row.peers.is_empty() {
-        return format!("{} is not announced to any router", row.address);
+impl BgpRow {
+    /// Who announces the prefix, as long as nobody speaks BGP: one sentence, no trailing period.
+    pub fn prospect(&self) -> String {
+        format!("{}; BGP is not spoken yet", self.told("would be"))
     }
-    let (nodes, peers) = (row.nodes.join(", "), row.peers.join(", "));
-    format!("{} is announced by {nodes} to {peers}", row.address)
+
+    fn told(&self, verb: &str) -> String {
+        let Self { address, nodes, peers, .. } = self;
+        if nodes.is_empty() || peers.is_empty() {
+            return format!("{address} is not announced to any router");
+        }
+        format!("{address} {verb} announced by {} to {}", nodes.join(", "), peers.join(", "))
+    }
 }
 
 fn has_endpoint(service: &ResolvedService) -> bool {

@@ -86,6 +86,7 @@ impl Engine {
             true => Arc::clone(&self.last.applied.idle),
             false => {
                 let idle = Arc::new(self.idle(&forwarded));
+                self.tell_idle(&idle);
                 self.announce(|vip| !idle.contains_key(vip));
                 idle
             }
@@ -148,6 +149,17 @@ impl Engine {
             let object = found.object.map_or_else(|| "Node".to_owned(), |it| it.to_string());
             let message = format!("{}; {}", found.message, found.help);
             self.history.note(false, "Unreachable", &object, &message);
+        }
+    }
+
+    /// Notes which vips are not answered for since nothing behind them works, once.
+    fn tell_idle(&mut self, idle: &BTreeMap<IpAddr, Idle>) {
+        let before = Arc::clone(&self.last.applied.idle);
+        let is_news = |it: &(&IpAddr, &Idle)| before.get(it.0) != Some(it.1);
+        let told = idle.iter().filter(|_| self.parts.speaker.is_some()).filter(is_news);
+        for (vip, why) in told {
+            let message = format!("{vip} is not announced: {why}");
+            self.history.note(false, "idle", &format!("Vip/{vip}"), &message);
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! This page wires; [`engine`] takes one change through all stages, [`apply`] keeps their order.
 
+mod account;
 mod apply;
 mod binds;
 mod descriptors;

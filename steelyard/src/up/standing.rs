@@ -1,4 +1,4 @@
-//! How a vip stands on this node: what the log, `get`, `explain`, the page and `/readyz` tell.
+//! How a vip stands on this node; an account adds who answers for it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +19,8 @@ pub(super) enum Standing {
     New,
     /// Of the nodes that share it this one is none that may have it.
     NotCandidate,
+    /// Nothing is told to the LAN without privileges.
+    Unprivileged,
 }
 
 /// Why nothing works behind a vip.
@@ -47,6 +49,7 @@ impl Standing {
             Self::Idle(_) => "idle",
             Self::New => "new",
             Self::NotCandidate => "not-candidate",
+            Self::Unprivileged => "not-announced",
         }
     }
 
@@ -57,13 +60,8 @@ impl Standing {
             Self::Idle(why) => Some(why.to_string()),
             Self::New => None,
             Self::NotCandidate => Some("this node may not answer for it".to_owned()),
+            Self::Unprivileged => Some("the LAN is not told of it without privileges".to_owned()),
         }
-    }
-
-    /// Whether somebody answers for it: this node, or another one that shares it.
-    pub(super) fn is_answered(&self) -> bool {
-        let answered = [VipState::is_announced, VipState::is_elsewhere];
-        matches!(self, Self::Told(state) if answered.iter().any(|is_so| is_so(state)))
     }
 }
 
@@ -105,16 +103,15 @@ mod tests {
             status("10.0.0.3", VipState::Elsewhere { owner: Some("b".to_owned()) }),
         ];
         let idle = BTreeMap::from([(vip("10.0.0.4"), Idle::NotCarried(Why::NoEndpoints))]);
-        for (address, text, is_answered) in [
-            ("10.0.0.1", "announced", true),
-            ("10.0.0.2", "standby: no node owns it yet", false),
-            ("10.0.0.3", "standby", true),
-            ("10.0.0.4", "idle: it has no ready endpoint", false),
-            ("10.0.0.5", "new", false),
+        for (address, text) in [
+            ("10.0.0.1", "announced"),
+            ("10.0.0.2", "standby: no node owns it yet"),
+            ("10.0.0.3", "standby"),
+            ("10.0.0.4", "idle: it has no ready endpoint"),
+            ("10.0.0.5", "new"),
         ] {
             let standing = Standing::of(vip(address), &idle, &told);
             assert_eq!(standing.to_string(), text);
-            assert_eq!(standing.is_answered(), is_answered, "{text}");
         }
     }
 }

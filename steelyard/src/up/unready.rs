@@ -3,14 +3,14 @@
 //! Whoever knows of a reason adds a variant here, and its value in [`super::view`].
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use steelyard_manifest::codes;
 use steelyard_model::{Diagnostic, NamespacedName};
 use steelyard_plan::Plan;
 
+use super::account::Silence;
 use super::descriptors::Crowded;
-use super::standing::Standing;
 use super::unreached::Unreached;
 
 /// One reason.
@@ -45,12 +45,7 @@ pub(super) enum Unready {
     /// Ports that are served here, and that clients cannot reach.
     Unreached(Unreached),
     /// A vip is not answered for, though it is this node's to answer for.
-    NotAnnounced {
-        /// Which.
-        vip: IpAddr,
-        /// How it stands instead.
-        standing: Standing,
-    },
+    NotAnnounced(Silence),
 }
 
 impl fmt::Display for Unready {
@@ -68,10 +63,7 @@ impl fmt::Display for Unready {
                 why.iter().try_for_each(|why| write!(f, ": {why}"))
             }
             Self::Unreached(found) => write!(f, "{found}; {}", found.obstacle.help()),
-            Self::NotAnnounced { vip, standing } => match standing.reason() {
-                Some(why) => write!(f, "{vip} is not announced: {why}"),
-                None => write!(f, "{vip} is not announced yet"),
-            },
+            Self::NotAnnounced(silence) => silence.fmt(f),
         }
     }
 }

@@ -18,8 +18,9 @@ use steelyard_model::{
     Severity,
 };
 use steelyard_plan::{AnnouncementRow, Layer2Row, Plan};
-use steelyard_speaker::{Sharing, VipState, VipStatus};
+use steelyard_speaker::{Sharing, VipStatus};
 
+use super::account::Account;
 use super::binds;
 use super::descriptors::Crowded;
 use super::engine::{Current, Engine};
@@ -166,36 +167,37 @@ impl Moment {
             let why = plan.explanations.get(id).and_then(|why| why.first().cloned());
             Unready::NoAddress { service: id.clone(), why }
         }));
-        let standings = self.vips.addresses().filter_map(|vip| Some((vip, self.standing(vip)?)));
-        let silent = standings.filter(|(_, standing)| !standing.is_answered());
-        reasons.extend(silent.map(|(vip, standing)| Unready::NotAnnounced { vip, standing }));
+        let owners = self.owners();
+        let silent = self.vips.addresses().filter_map(|vip| self.account(vip, &owners).silence());
+        reasons.extend(silent.map(Unready::NotAnnounced));
         let unreached = Unreached::all(&applied.forwarded).into_iter();
         reasons.extend(unreached.filter(|it| it.obstacle.is_certain()).map(Unready::Unreached));
         reasons
     }
 
-    /// How one of this node's vips stands; none where nothing is answered for.
-    fn standing(&self, vip: IpAddr) -> Option<Standing> {
-        let told = self.stands.as_deref()?;
-        Some(Standing::of(vip, &self.current.applied.idle, told))
+    /// Who owns which vip, as the nodes that share them agreed.
+    fn owners(&self) -> Owners<'_> {
+        self.sharing.as_deref().map(Owners::of).unwrap_or_default()
     }
 
-    /// Who announces an address, as it is: a plan says only who is to.
-    fn sentence(&self, planned: &Layer2Row, owners: Option<&Owners<'_>>) -> String {
-        let address = planned.address;
-        if self.stands.is_none() {
-            return format!(
-                "{address} is not announced: the LAN is not told of it without privileges"
-            );
+    /// What is known of an address that is to be answered for.
+    fn account<'a>(&self, vip: IpAddr, owners: &Owners<'a>) -> Account<'a> {
+        let standing = match self.stands.as_deref() {
+            None => Standing::Unprivileged,
+            Some(told) if self.vips.contains(vip) => {
+                Standing::of(vip, &self.current.applied.idle, told)
+            }
+            Some(_) => Standing::NotCandidate,
+        };
+        Account::new(vip, Some(standing), owners.get(vip), &self.current.node)
+    }
+
+    /// The same of a row of the plan, which may be that no node is to answer for it.
+    fn planned<'a>(&self, row: &Layer2Row, owners: &Owners<'a>) -> Account<'a> {
+        if row.owner.is_none() && self.sharing.is_none() && !self.vips.contains(row.address) {
+            return Account::new(row.address, None, None, &self.current.node);
         }
-        let ours = self.vips.contains(address).then(|| self.standing(address)).flatten();
-        match ours.filter(|standing| !standing.is_answered()) {
-            Some(standing) => match standing.reason() {
-                Some(reason) => format!("{address} is not announced: {reason}"),
-                None => format!("{address} is not announced yet"),
-            },
-            None => owners.map_or_else(|| planned.sentence(), |it| it.sentence(planned)),
-        }
+        self.account(row.address, owners)
     }
 
     /// What this node answers for now, under MetalLB's name.
@@ -204,11 +206,10 @@ impl Moment {
         let mut out = format!(
             "# HELP {name} Addresses of Services that this node announces\n# TYPE {name} gauge\n"
         );
-        let stands = self.stands.as_deref().unwrap_or_default();
+        let owners = self.owners();
         for row in self.current.plan.announcements.values() {
             let AnnouncementRow::Layer2(row) = row else { continue };
-            let state = stand(stands, row.address).map(|it| &it.state);
-            if matches!(state, Some(VipState::Announced { .. })) {
+            if self.planned(row, &owners).is_ours() {
                 let (ip, service, node) = (row.address, &row.service, &self.current.node);
                 let labels = format!(
                     "service=\"{service}\",protocol=\"layer2\",node=\"{node}\",ip=\"{ip}\""
@@ -227,10 +228,14 @@ impl Moment {
             let Some(service) = &port.service else { continue };
             carried.entry((service, port.key.protocol, port.key.port)).or_default().push(port);
         }
-        let owners = self.sharing.as_deref().map(Owners::of);
+        let owners = self.owners();
+        let told = |row: &AnnouncementRow| match row {
+            AnnouncementRow::Layer2(row) => self.planned(row, &owners).sentence(row),
+            AnnouncementRow::Bgp(row) => row.prospect(),
+        };
         let row = |(id, service)| {
             let mut row = rows(service);
-            row["why"] = json!(why(plan, id, &|row| self.sentence(row, owners.as_ref())));
+            row["why"] = json!(why(plan, id, &told));
             if let Some(resolved) = snapshot.services.get(id) {
                 row["ports"] = ports(resolved, &carried, &applied.forwarded.silent);
             }
@@ -255,21 +260,19 @@ impl Moment {
         told
     }
 
-    /// Announcement rows with how they stand here, and who owns them as the nodes agreed.
+    /// Announcement rows with how they stand here, and who answers for them.
     fn announcements(&self) -> Value {
-        let owners = self.sharing.as_deref().map(Owners::of);
+        let owners = self.owners();
         let row = |announcement: &AnnouncementRow| {
             let mut row = rows(announcement);
-            let AnnouncementRow::Layer2(planned) = announcement else { return row };
-            let standing = match self.vips.contains(planned.address) {
-                true => self.standing(planned.address),
-                false => self.sharing.as_ref().map(|_| Standing::NotCandidate),
-            };
-            if let Some(standing) = standing {
-                row["state"] = json!(standing.to_string());
-            }
-            if let Some(owners) = &owners {
-                owners.tell(planned.address, &mut row);
+            match announcement {
+                AnnouncementRow::Layer2(planned) => {
+                    self.planned(planned, &owners).tell(&mut row, self.sharing.is_some());
+                }
+                AnnouncementRow::Bgp(_) => {
+                    row["nodes"] = json!([]);
+                    row["state"] = json!("not-announced: BGP is not spoken yet");
+                }
             }
             row
         };
@@ -286,18 +289,12 @@ fn rows(told: impl serde::Serialize) -> Value {
     serde_json::to_value(told).expect("a plan is always JSON")
 }
 
-/// How the speaker says that a vip stands.
-fn stand(stands: &[VipStatus], vip: IpAddr) -> Option<&VipStatus> {
-    stands.binary_search_by_key(&vip, |it| it.address).ok().map(|at| &stands[at])
-}
-
 /// Why a Service has its addresses or none, and who announces them, as `told` says of each.
-fn why(plan: &Plan, id: &NamespacedName, told: &dyn Fn(&Layer2Row) -> String) -> Vec<String> {
+fn why(plan: &Plan, id: &NamespacedName, told: &dyn Fn(&AnnouncementRow) -> String) -> Vec<String> {
     let mut why = plan.explanations.get(id).cloned().unwrap_or_default();
     let first = (id.clone(), 0);
     let announced = plan.announcements.starting_at(&first);
     for (_, row) in announced.take_while(|((service, _), _)| service == id) {
-        let AnnouncementRow::Layer2(row) = row else { continue };
         let planned = row.sentence();
         if let Some(said) = why.iter_mut().find(|it| **it == planned) {
             *said = told(row);
@@ -309,7 +306,7 @@ fn why(plan: &Plan, id: &NamespacedName, told: &dyn Fn(&Layer2Row) -> String) ->
 /// Adds to each row of `plan`'s Services why it has its addresses or none.
 pub(crate) fn explain_services(rows: &mut Value, plan: &Plan) {
     for (row, id) in rows.as_array_mut().into_iter().flatten().zip(plan.services.keys()) {
-        row["why"] = json!(why(plan, id, &Layer2Row::sentence));
+        row["why"] = json!(why(plan, id, &AnnouncementRow::sentence));
     }
 }
 
