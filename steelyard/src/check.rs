@@ -2,13 +2,15 @@
 
 mod digest;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::Args;
 use steelyard_manifest::{Source, render};
 use steelyard_model::{Diagnostic, Held, Severity};
 
-use crate::cli::{CheckArgs, Output};
+use crate::args::{Level, OutputFormat, WorldArgs};
 use crate::dump::Lacking;
 use crate::entry_points::StaticOptions;
 use crate::{consequence, load, plan};
@@ -16,6 +18,37 @@ use crate::{consequence, load, plan};
 /// From so many findings on it is said how to see the errors alone.
 const MANY: usize = 20;
 const HINT: &str = "the errors alone: --severity error\n";
+
+/// `steelyard check`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CheckArgs {
+    /// Files, folders (*.yaml, *.yml, *.json, recursively) or `-` for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: OutputFormat,
+    /// Show what is at least this bad
+    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
+    pub severity: Level,
+    #[command(flatten)]
+    pub(crate) world: WorldArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  steelyard check manifests/
+  steelyard check manifests/ --severity error
+  steelyard check manifests/ -o json | jq '.diagnostics[].code'
+  kustomize build overlays/home | steelyard check -
+  helm template charts/web | steelyard check -
+
+A cluster's objects, all that counts of them (without MetalLB: up to namespaces):
+  kubectl get services,endpointslices,ingresses,ingressclasses,nodes,namespaces,networkpolicies,\
+ipaddresspools,l2advertisements,bgpadvertisements,bgppeers,bfdprofiles,communities -A -o yaml | steelyard check -
+
+Exit status: 0 no errors, 1 errors, 2 unreadable input, no object in it, or usage.";
 
 /// Runs the command.
 ///
@@ -32,7 +65,7 @@ pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let least = args.severity.into();
     let found: Vec<Diagnostic> = diagnostics.iter().cloned().collect();
     match args.output {
-        Output::Json => {
+        OutputFormat::Json => {
             let shown: Vec<&Diagnostic> =
                 found.iter().filter(|found| found.severity <= least).collect();
             steelyard_terminal::put(&format!(
@@ -40,8 +73,8 @@ pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
                 serde_json::json!({ "diagnostics": shown })
             ))?
         }
-        Output::Text if is_empty && found.is_empty() && !sources.is_empty() => {}
-        Output::Text => {
+        OutputFormat::Text if is_empty && found.is_empty() && !sources.is_empty() => {}
+        OutputFormat::Text => {
             let report = report(&found, &sources, least, steelyard_terminal::wants_color());
             let is_lost = found.len() >= MANY && least > Severity::Error;
             let hint = if is_lost && found.iter().any(Diagnostic::is_error) { HINT } else { "" };

@@ -10,17 +10,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use steelyard_host::private;
 use steelyard_manifest::{Sight, Source};
 use steelyard_model::{HostMatch, Item, PathMatch, Protocol, Route};
+use steelyard_terminal::{Cell, Style, Table, is_abandoned, put, wants_color};
 
-use crate::cli::{DemoArgs, WorldArgs};
+use crate::args::{ServeArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
 use crate::pipeline::Pipeline;
 use crate::play::{self, Cast, Place, Replica};
 use crate::up::{Engine, Privileges, Settings, Signals, runtime};
 use crate::{echo, load, logging};
-use steelyard_terminal::{Cell, Style, Table, is_abandoned, put, wants_color};
 
 /// Ports tried first, since people know them.
 const WEB: u16 = 8080;
@@ -29,6 +30,16 @@ const ATTEMPTS: usize = 20;
 /// How often it is looked whether anybody still reads.
 const LOOK: Duration = Duration::from_millis(200);
 const CAST: Cast = Cast { nodes: 1, most: 5 };
+
+/// `steelyard demo`.
+#[derive(Args)]
+pub struct DemoArgs {
+    /// Port of the entry point `web` [default: 8080, or a free one]
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+}
 
 /// Runs the command.
 ///

@@ -11,10 +11,11 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 use steelyard_model::{Held, Severity};
 use steelyard_plan::{AnnouncementRow, Plan, RouteRow};
-
-use crate::cli::{Output, PlanArgs};
-use crate::{load, plan};
 use steelyard_terminal::{Cell, Style, Table, complain, put, wants_color};
+
+use crate::args::OutputFormat;
+use crate::plan::PlanArgs;
+use crate::{load, plan};
 
 /// NEW has errors.
 const ERRORS: u8 = 1;
@@ -62,8 +63,8 @@ pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode> {
     let new = planned(args, new, &old.held)?;
     let changes = changes(&old, &new);
     match args.output {
-        Output::Json => put(&format!("{:#}\n", serde_json::json!({ "changes": changes })))?,
-        Output::Text => put(&page(&changes))?,
+        OutputFormat::Json => put(&format!("{:#}\n", serde_json::json!({ "changes": changes })))?,
+        OutputFormat::Text => put(&page(&changes))?,
     }
     let errors = errors(&new);
     if errors > 0 {

@@ -10,13 +10,12 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
-
-use crate::cli::AdminArgs;
-use crate::cli::{Output, WorldArgs};
-use crate::entry_points::StaticOptions;
-use crate::{consequence, load, plan, up};
 use steelyard_admin::AdminClient;
 use steelyard_terminal::{Style, put, wants_color};
+
+use crate::args::{AdminArgs, OutputFormat, WorldArgs};
+use crate::entry_points::StaticOptions;
+use crate::{consequence, load, plan, up};
 
 /// `steelyard explain`.
 #[derive(Args)]
@@ -30,7 +29,7 @@ pub struct ExplainArgs {
     paths: Vec<PathBuf>,
     /// How to print
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Output,
+    output: OutputFormat,
     /// Which Service has which address already
     #[arg(long, value_name = "FILE", requires = "paths")]
     lock: Option<PathBuf>,
@@ -93,8 +92,8 @@ pub fn run(mut args: ExplainArgs, fixed: StaticOptions) -> Result<ExitCode> {
         return Ok(ExitCode::from(1));
     }
     match args.output {
-        Output::Json => put(&format!("{:#}\n", found.to_json()))?,
-        Output::Text => put(&found.text(&wanted, wants_color()))?,
+        OutputFormat::Json => put(&format!("{:#}\n", found.to_json()))?,
+        OutputFormat::Text => put(&found.text(&wanted, wants_color()))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,11 +9,10 @@ mod tests;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-
-use crate::cli::AdminArgs;
-use crate::cli::Output;
 use steelyard_admin::AskError;
 use steelyard_terminal::{put, wants_color};
+
+use crate::args::{AdminArgs, OutputFormat};
 
 /// `steelyard get`.
 #[derive(Args, Debug)]
@@ -24,7 +23,7 @@ pub struct GetArgs {
     kind: Kind,
     /// How to print
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Output,
+    output: OutputFormat,
     #[command(flatten)]
     admin: AdminArgs,
 }
@@ -91,7 +90,7 @@ pub fn run(args: GetArgs) -> anyhow::Result<ExitCode> {
 fn show(args: &GetArgs) -> Result<String, AskError> {
     let admin = args.admin.client();
     let value = admin.ask(args.kind.resource())?;
-    if args.output == Output::Json {
+    if args.output == OutputFormat::Json {
         let shown = match args.kind {
             Kind::Endpoints => tables::endpoint_rows(&value, &admin.ask("routes")?),
             _ => value,

@@ -1,5 +1,6 @@
 //! The program as a library: what its commands are made of. `main.rs` only parses and dispatches.
 
+mod args;
 pub mod check;
 pub mod cli;
 pub mod codes;

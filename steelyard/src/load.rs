@@ -8,7 +8,7 @@ use steelyard_manifest::Source;
 use steelyard_model::{Diagnostic, Diagnostics};
 use steelyard_plan::resolve::ResolveOptions;
 
-use crate::cli::WorldArgs;
+use crate::args::WorldArgs;
 use crate::pipeline::{Pipeline, World};
 
 /// Ports of `web` and `websecure` unless moved.

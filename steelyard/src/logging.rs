@@ -2,13 +2,13 @@
 
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::LogFormat;
+use crate::args::LogStyle;
 
 /// Starts logging. `level` is a level or a filter per part (`info,steelyard_gateway=debug`).
 ///
 /// # Errors
 /// When `level` is not a filter.
-pub(crate) fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
+pub(crate) fn start(format: LogStyle, level: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(level)
         .map_err(|error| anyhow::anyhow!("--log-level {level:?} is not a filter: {error}"))?;
     let lines = tracing_subscriber::fmt()
@@ -17,14 +17,14 @@ pub(crate) fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
         .log_internal_errors(false)
         .with_writer(std::io::stderr);
     match format {
-        LogFormat::Text => lines
+        LogStyle::Text => lines
             .with_target(false)
             .with_ansi(
                 std::io::IsTerminal::is_terminal(&std::io::stderr())
                     && std::env::var_os("NO_COLOR").is_none(),
             )
             .init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogStyle::Json => lines.json().flatten_event(true).init(),
     }
     Ok(())
 }

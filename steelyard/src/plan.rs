@@ -1,18 +1,60 @@
 //! `steelyard plan`: what would come of manifests.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use clap::Args;
 use steelyard_manifest::{Source, render};
 use steelyard_model::{Diagnostic, Held, NamespacedName, Severity, Snapshot};
 use steelyard_plan::{Facts, Plan, Planner};
 
-use crate::cli::{Output, PlanArgs, WorldArgs};
+use crate::args::{OutputFormat, WorldArgs};
 use crate::dump::Lacking;
 use crate::entry_points::StaticOptions;
 use crate::pipeline::World;
 use crate::{check, consequence, diff, load, lock_file, text};
+
+/// `steelyard plan`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct PlanArgs {
+    /// Files, folders (*.yaml, *.yml, *.json, recursively) or `-` for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: OutputFormat,
+    /// Which Service has which address already; a missing file says nothing
+    #[arg(long, value_name = "FILE")]
+    pub lock: Option<PathBuf>,
+    /// Write what comes of it back to the lock file
+    #[arg(long, requires = "lock")]
+    pub write_lock: bool,
+    /// Compare two paths: what NEW moves where OLD is in force
+    #[arg(long, conflicts_with = "write_lock")]
+    pub diff: bool,
+    /// Choose owners in MetalLB's order
+    #[arg(long)]
+    pub compat_election: bool,
+    /// Let nodes labelled node.kubernetes.io/exclude-from-external-load-balancers announce too
+    #[arg(long)]
+    pub ignore_exclude_lb: bool,
+    #[command(flatten)]
+    pub(crate) world: WorldArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  steelyard plan manifests/
+  steelyard plan manifests/ --lock steelyard.lock --write-lock
+  steelyard plan manifests/ -o json | jq '.services[] | {name, addresses}'
+  steelyard plan --diff old/ new/         what an edit would move: for a check in CI
+  git archive main manifests | tar x -C /tmp && steelyard plan --diff /tmp/manifests manifests
+
+Exit status: 0 no errors, 1 errors, 2 unreadable input, no object in it, or usage. With --diff: 3
+when a Service that stays would lose an address or its announcement, else 1 when NEW has errors,
+else 0.";
 
 /// Runs the command.
 ///
@@ -33,9 +75,11 @@ pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
         lock_file::write(&lock, &plan.held)?;
     }
     match args.output {
-        Output::Json => steelyard_terminal::put(&(serde_json::to_string_pretty(&plan)? + "\n"))?,
-        Output::Text if is_empty && plan.diagnostics.is_empty() && !sources.is_empty() => {}
-        Output::Text => steelyard_terminal::put(&page(&snapshot, &plan, &sources))?,
+        OutputFormat::Json => {
+            steelyard_terminal::put(&(serde_json::to_string_pretty(&plan)? + "\n"))?
+        }
+        OutputFormat::Text if is_empty && plan.diagnostics.is_empty() && !sources.is_empty() => {}
+        OutputFormat::Text => steelyard_terminal::put(&page(&snapshot, &plan, &sources))?,
     }
     Ok(load::status(&plan.diagnostics, is_empty))
 }

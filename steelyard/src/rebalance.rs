@@ -5,9 +5,9 @@
 use std::process::ExitCode;
 
 use clap::Args;
-
-use crate::cli::AdminArgs;
 use steelyard_admin::AskError;
+
+use crate::args::AdminArgs;
 
 /// `steelyard rebalance`.
 #[derive(Args, Debug)]

@@ -49,7 +49,7 @@ use clap::{Args, Subcommand};
 use ipnet::IpNet;
 
 pub use self::order::{Order, Way};
-use crate::cli::Output;
+use crate::args::OutputFormat;
 
 /// `steelyard lab`.
 #[derive(Args, Debug)]
@@ -102,8 +102,8 @@ pub enum LabCommand {
     /// Draw it once more: its hosts, and who answers for what
     Show {
         /// Text for people, or JSON for programs
-        #[arg(long, short, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
-        output: Output,
+        #[arg(long, short, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
+        output: OutputFormat,
     },
     /// What is done to nodes.
     #[command(flatten)]

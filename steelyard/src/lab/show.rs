@@ -4,14 +4,14 @@ use std::process::ExitCode;
 
 use super::console::Console;
 use super::order::{self, Answer, Request};
-use crate::cli::Output;
+use crate::args::OutputFormat;
 
 /// Prints how things are in the laboratory of this name.
-pub(super) fn run(lab: &str, output: Output) -> anyhow::Result<ExitCode> {
+pub(super) fn run(lab: &str, output: OutputFormat) -> anyhow::Result<ExitCode> {
     let console = Console::new();
     let request = match output {
-        Output::Json => Request::Show,
-        Output::Text => Request::Draw { color: console.color(), columns: console.columns() },
+        OutputFormat::Json => Request::Show,
+        OutputFormat::Text => Request::Draw { color: console.color(), columns: console.columns() },
     };
     let text = match order::ask(lab, &request)? {
         Answer::Seen(view) => serde_json::to_string_pretty(&view)? + "\n",

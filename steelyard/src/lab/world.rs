@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use steelyard_model::{HostMatch, NamespacedName, PathMatch, Route, ServedBy, Snapshot};
 use steelyard_plan::{Facts, ServiceRow};
 
-use crate::cli::WorldArgs;
+use crate::args::WorldArgs;
 use crate::{load, lock_file};
 
 /// The manifests, joined and planned.

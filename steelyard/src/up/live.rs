@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use steelyard_terminal::{Screen, Style, wants_color};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::engine::Engine;
-use crate::cli::{LogFormat, ServeArgs};
-use steelyard_terminal::{Screen, Style, wants_color};
+use crate::args::{LogStyle, ServeArgs};
 
 /// How many log lines are shown.
 const LINES: usize = 8;
@@ -35,7 +35,7 @@ struct LastLines(Arc<Mutex<VecDeque<String>>>);
 impl Live {
     /// Takes the terminal over, if there is one and nobody asked for logs.
     pub(super) fn start(args: &ServeArgs) -> Result<Option<Self>> {
-        let wanted = args.log_format == LogFormat::Text
+        let wanted = args.log_format == LogStyle::Text
             && std::io::stdout().is_terminal()
             && std::io::stderr().is_terminal();
         if !wanted {

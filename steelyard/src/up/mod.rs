@@ -4,6 +4,7 @@
 
 mod account;
 mod apply;
+mod args;
 mod binds;
 mod descriptors;
 mod engine;
@@ -30,16 +31,17 @@ use steelyard_manifest::Sight;
 use steelyard_sources::Watch;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::{ServeArgs, UpArgs, WorldArgs};
+use crate::args::{ServeArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
 use crate::{load, logging};
 
+pub use args::UpArgs;
 pub(crate) use engine::Engine;
 use engine::News;
 use live::Live;
 pub(crate) use privileges::Privileges;
+pub(crate) use sharing::Conflict;
 use sharing::Sharing;
-pub(crate) use sharing::{Conflict, SharingArgs};
 pub(crate) use view::explain_services;
 
 /// How often counters on the terminal and looked-up names are refreshed.

@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
+use steelyard_terminal::{Cell, Style, Table, wants_color};
+
 use super::binds;
 use super::engine::{Current, Engine};
 use super::privileges::Privileges;
 use super::view::carried;
-use crate::cli::LogFormat;
+use crate::args::LogStyle;
 use crate::text;
-use steelyard_terminal::{Cell, Style, Table, wants_color};
 
 /// The page of the live summary.
 pub(super) fn summary(engine: &Engine, color: bool) -> String {
@@ -45,7 +46,7 @@ pub(super) fn summary(engine: &Engine, color: bool) -> String {
 
 /// The same for a terminal that shows logs; empty where things are reached at their own addresses.
 pub(super) fn loopback(engine: &Engine) -> String {
-    let is_text = engine.settings.serve.log_format == LogFormat::Text;
+    let is_text = engine.settings.serve.log_format == LogStyle::Text;
     let is_shown = is_text && engine.parts.speaker.is_none();
     let Some(current) = engine.current.as_ref().filter(|_| is_shown) else { return String::new() };
     reached(current).render(0, wants_color())

@@ -24,7 +24,7 @@ pub use self::ticker::{Fate, Outcome, Pace, Target, tick};
 use super::addressed::{self, addressed};
 use super::state::{Role, State};
 use super::world::World;
-use crate::cli::Output;
+use crate::args::OutputFormat;
 
 /// Between two looks at the line that goes on changing.
 const REFRESH: Duration = Duration::from_millis(100);
@@ -53,8 +53,8 @@ pub struct WatchArgs {
     #[arg(long = "for", value_name = "SECONDS")]
     seconds: Option<u64>,
     /// Text for people, or a line of JSON for each thing that happens
-    #[arg(long, short, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
-    output: Output,
+    #[arg(long, short, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
+    output: OutputFormat,
 }
 
 /// Who asks.

@@ -5,17 +5,17 @@ use std::io::IsTerminal;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use steelyard_terminal::{Style, wants_color};
 
 use super::meter::{Outage, Totals, Unanswered};
 use super::ticker::{Pace, Target};
-use crate::cli::Output;
+use crate::args::OutputFormat;
 use crate::lab::console::print;
-use steelyard_terminal::{Style, wants_color};
 
 /// Prints.
 #[derive(Debug)]
 pub(super) struct Teller {
-    output: Output,
+    output: OutputFormat,
     color: bool,
     /// Whether there is a line that goes on changing.
     is_live: bool,
@@ -32,8 +32,8 @@ pub(super) struct Move {
 
 impl Teller {
     /// For standard output.
-    pub(super) fn new(output: Output) -> Self {
-        let is_live = output == Output::Text && std::io::stdout().is_terminal();
+    pub(super) fn new(output: OutputFormat) -> Self {
+        let is_live = output == OutputFormat::Text && std::io::stdout().is_terminal();
         Self { output, color: wants_color(), is_live }
     }
 
@@ -135,8 +135,8 @@ impl Teller {
     fn line(&self, text: &str, style: Style, event: Value) {
         let clear = if self.is_live { "\r\x1b[K" } else { "" };
         match self.output {
-            Output::Json => print(&format!("{event}\n")),
-            Output::Text => print(&format!("{clear}{}\n", style.paint(text, self.color))),
+            OutputFormat::Json => print(&format!("{event}\n")),
+            OutputFormat::Text => print(&format!("{clear}{}\n", style.paint(text, self.color))),
         }
     }
 }

@@ -1,0 +1,119 @@
+//! What several commands are told on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use steelyard_admin::AdminClient;
+use steelyard_model::Severity;
+
+use crate::entry_points::StaticOptions;
+
+/// What changes how manifests are understood.
+#[derive(Args, Clone, Default)]
+pub(crate) struct WorldArgs {
+    /// Read metallb.io objects from this namespace only
+    #[arg(long, value_name = "NS")]
+    pub(crate) config_namespace: Option<String>,
+    /// Serve Services of this load balancer class only
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) lb_class: Option<String>,
+    /// Name of this node [default: the host's name]
+    #[arg(long, value_name = "NAME",
+          value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) node: Option<String>,
+    /// Traefik's static options; taken from the command line before the rest is read.
+    #[arg(skip)]
+    pub(crate) fixed: StaticOptions,
+}
+
+/// Where the running instance is.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AdminArgs {
+    /// Where the running instance's admin API listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9180", env = "STEELYARD_ADMIN")]
+    admin: String,
+    /// The bearer token that it wants
+    #[arg(long, value_name = "FILE")]
+    admin_token_file: Option<PathBuf>,
+}
+
+impl AdminArgs {
+    /// Who asks it.
+    pub(crate) fn client(&self) -> AdminClient {
+        AdminClient { address: self.admin.clone(), token_file: self.admin_token_file.clone() }
+    }
+}
+
+/// What `up` and `demo` share.
+#[derive(Args, Clone)]
+pub(crate) struct ServeArgs {
+    /// Where the admin page and API listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9180", env = "STEELYARD_ADMIN",
+          value_parser = parse_listen)]
+    pub(crate) admin: std::net::SocketAddr,
+    /// Bearer token that the admin API wants when it is not on loopback
+    #[arg(long, value_name = "FILE")]
+    pub(crate) admin_token_file: Option<PathBuf>,
+    /// Threads that serve requests [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+    /// Say on error pages which rules were nearest
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) error_details: bool,
+    /// How long requests may finish after SIGTERM, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(crate) drain: u64,
+    /// How logs are written
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) log_format: LogStyle,
+    /// What is logged: error, warn, info, debug, or per part (info,steelyard_gateway=debug)
+    #[arg(long, value_name = "LEVEL", default_value = "info", env = "STEELYARD_LOG")]
+    pub(crate) log_level: String,
+}
+
+fn parse_listen(text: &str) -> Result<std::net::SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write 127.0.0.1:9180 or [::1]:9180; port 0 is any free one".to_owned())
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// For people: aligned, coloured on a terminal
+    #[default]
+    Text,
+    /// For programs: stable shapes
+    Json,
+}
+
+/// How bad findings are at least that are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// What keeps something from being used
+    Error,
+    /// And what is likely not as meant
+    Warning,
+    /// And what is worth knowing
+    #[default]
+    Info,
+}
+
+impl From<Level> for Severity {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Error => Self::Error,
+            Level::Warning => Self::Warning,
+            Level::Info => Self::Info,
+        }
+    }
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogStyle {
+    /// One readable line each
+    #[default]
+    Text,
+    /// One JSON object each
+    Json,
+}
