@@ -86,3 +86,31 @@ fn a_vip_that_becomes_the_machines_own_is_let_go_and_taken_again() -> Result<()>
     ensure!(up.stop()?.success(), "{}", up.printed());
     Ok(())
 }
+
+/// `ip rule flush` and `ip route flush table 8192` are undone at once, and told in one line.
+#[test]
+fn rules_and_routes_that_others_flush_are_set_again_and_told_once() -> Result<()> {
+    needs_lab!();
+    let segment = Segment::create(&format!("steelyard-flush{}", std::process::id()))?;
+    let node = segment.host("node", &["10.1.1.11/24"])?;
+    let folder = Scratch::new()?;
+    let mut up = up(&node, &folder)?;
+    let ours = || -> Result<Vec<String>> {
+        let looks = [&["rule"][..], &["-6", "rule"], &["route", "show", "table", "8192"]];
+        let shown = looks.iter().map(|look| Ok(node.ip(look)?)).collect::<Result<Vec<_>>>()?;
+        let lines = shown.iter().flat_map(|it| it.lines());
+        let is_ours = |it: &&str| it.contains("lookup 8192") || it.starts_with("local");
+        Ok(lines.filter(is_ours).map(str::to_owned).collect())
+    };
+    let good = ours()?;
+    ensure!(good.len() == 3, "two rules and a route, else this tests nothing: {good:?}");
+    node.ip(&["rule", "flush"])?;
+    node.ip(&["-6", "rule", "flush"])?;
+    node.ip(&["route", "flush", "table", "8192"])?;
+    wait::until("they are set again", || ours().is_ok_and(|now| now == good))?;
+    let told = "another program changed our ip rules";
+    up.wait_for(told)?;
+    ensure!(up.stop()?.success(), "{}", up.printed());
+    ensure!(up.printed().matches(told).count() == 1, "{}", up.printed());
+    Ok(())
+}

@@ -5,12 +5,13 @@
 //! them, whatever is in them now.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use steelyard_firewall::Ruleset;
 use steelyard_host::nft::{Nft, NftError};
 use steelyard_host::nft_watch::{NftWatch, Strangers};
 use steelyard_host::xtables::{self, Legacy};
+
+use crate::told::Told;
 
 #[derive(Debug)]
 pub(crate) struct Filter {
@@ -24,16 +25,6 @@ pub(crate) struct Filter {
     table: String,
     told: Told,
 }
-
-/// Keeps a program that fights with us from filling the log.
-#[derive(Debug, Default)]
-struct Told {
-    last: Option<Instant>,
-    untold: u32,
-}
-
-/// Repairs are told at most this often.
-const TELL: Duration = Duration::from_secs(1);
 
 impl Filter {
     pub(crate) fn open(table: &str) -> Result<Self, NftError> {
@@ -95,7 +86,7 @@ impl Filter {
         let seen = std::mem::take(&mut self.seen);
         if let Some(programs) = &seen.touched {
             let programs: Vec<&str> = programs.iter().map(String::as_str).collect();
-            self.told.tell(&programs.join(", "));
+            self.told.tell(&programs.join(", "), "nftables tables");
         }
         self.watch.is_none() || seen.lost || seen.touched.is_some()
     }
@@ -137,21 +128,5 @@ impl Filter {
                 self.watch = None;
             }
         }
-    }
-}
-
-impl Told {
-    fn tell(&mut self, programs: &str) {
-        let now = Instant::now();
-        if self.last.is_some_and(|last| now < last + TELL) {
-            self.untold += 1;
-            return;
-        }
-        let before = match std::mem::take(&mut self.untold) {
-            0 => String::new(),
-            times => format!(" (and {times} times before)"),
-        };
-        tracing::warn!("{programs} changed our nftables tables{before}: they are set again");
-        self.last = Some(now);
     }
 }

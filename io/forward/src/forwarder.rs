@@ -174,8 +174,9 @@ impl Forwarder {
         self.passing.clone()
     }
 
-    /// Tells when another program changed something in the kernel's packet filter: applying again
-    /// may come to something else. What it changed of ours is set again without being asked.
+    /// Tells when another program changed something in the kernel's packet filter, or an ip rule:
+    /// applying again may come to something else. What it changed of ours is set again without
+    /// being asked.
     pub fn stirred(&self) -> watch::Receiver<()> {
         self.stirred.clone()
     }

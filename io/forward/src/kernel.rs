@@ -21,11 +21,13 @@ use crate::observed::{AtExit, HostChange, Why};
 use crate::obstacle::Obstacle;
 use crate::passing::{self, Passing};
 use crate::render::{Frame, Ruleset};
+use crate::vigil::Vigil;
 
 #[derive(Debug)]
 pub(crate) struct Kernel {
     filter: Filter,
     routing: Routing,
+    vigil: Vigil,
     frame: Frame,
     rule: MarkRule,
     /// What is in force; none where that is unknown.
@@ -42,12 +44,20 @@ impl Kernel {
     /// Removes what an earlier process left, and sets up an empty table and the rule.
     pub(crate) async fn take(frame: Frame, rule: MarkRule, intake: Intake) -> Result<Self, Why> {
         let filter = Filter::open(&frame.table).map_err(nft_why)?;
-        let routing = Routing::open().map_err(routing_why)?;
-        let routes = BTreeSet::new();
-        let (applied, links, passing) = (None, Vec::new(), None);
-        let mut kernel =
-            Self { filter, routing, frame, rule, applied, routes, intake, links, passing };
+        let mut kernel = Self {
+            filter,
+            routing: Routing::open().map_err(routing_why)?,
+            vigil: Vigil::open(rule),
+            frame,
+            rule,
+            applied: None,
+            routes: BTreeSet::new(),
+            intake,
+            links: Vec::new(),
+            passing: None,
+        };
         kernel.clear().await?;
+        kernel.routing.port().into_iter().for_each(|port| kernel.vigil.is_own(port));
         if kernel.apply(Ruleset::default()).await.is_ok() {
             return Ok(kernel);
         }
@@ -158,6 +168,7 @@ impl Kernel {
             Err(error) => tracing::warn!(%error, "cannot list the firewall's rules"),
         }
         self.look_at_links(&mut facts);
+        self.vigil.attend();
         if self.filter.is_touched() {
             self.applied = None;
             if let Some(passing) = self.passing.clone()
@@ -244,9 +255,13 @@ impl Kernel {
         }
     }
 
-    /// Waits until others did something to the packet filter; whether to our tables.
+    /// Waits until others did something to the packet filter or to rules and routes; whether to
+    /// what is ours.
     pub(crate) async fn stirred(&mut self) -> bool {
-        self.filter.stirred().await
+        tokio::select! {
+            is_ours = self.filter.stirred() => is_ours,
+            is_ours = self.vigil.stirred() => is_ours,
+        }
     }
 
     /// Where each of `addresses` is.

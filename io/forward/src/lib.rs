@@ -31,6 +31,8 @@ mod owner;
 mod passing;
 mod proxy;
 mod render;
+mod told;
+mod vigil;
 mod vitals;
 
 pub use desired::{Desired, Forwarded, ForwardedPort, Listening, Served, VipPort};

@@ -44,11 +44,11 @@ pub(crate) struct Owner {
     desired: Desired,
     rounds: Rounds,
     mending: Mending,
-    /// Told when others did something to the packet filter.
+    /// Told when others did something to the packet filter, or to the ip rules.
     stirred: watch::Sender<()>,
 }
 
-/// When our tables are set again after others changed them.
+/// When our tables, rules and routes are set again after others changed them.
 #[derive(Debug, Default)]
 struct Mending {
     due: Option<Instant>,
@@ -340,7 +340,7 @@ fn choices(desired: &Desired) -> BTreeMap<SocketAddr, Vec<SocketAddr>> {
 }
 
 impl Mending {
-    /// Our tables were changed.
+    /// What is ours was changed.
     fn ask(&mut self, now: Instant) {
         let earliest = self.last.map_or(now, |last| last + PAUSE);
         let due = earliest.max(now + SETTLE);
@@ -352,7 +352,7 @@ impl Mending {
     }
 }
 
-/// Waits until it is time to set our tables again, and tells `news` of what others do.
+/// Waits until it is time to set what is ours again, and tells `news` of what others do.
 async fn stirred(kernel: &mut Option<Kernel>, mending: &mut Mending, news: &watch::Sender<()>) {
     let Some(kernel) = kernel else { return std::future::pending().await };
     loop {

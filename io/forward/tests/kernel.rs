@@ -344,6 +344,35 @@ fn what_others_do_to_our_tables_is_undone_without_being_asked() {
     let _ = std::fs::remove_file(&saved);
 }
 
+#[test]
+fn what_others_do_to_our_rules_and_routes_is_undone_without_being_asked() {
+    let Some(net) = Net::create("roads") else { return };
+    net.serve_pods();
+    serve(&net.node, "gateway", SERVED4, 80, true);
+    let (forwarder, good) = shared(&net);
+    let mut stirred = forwarder.stirred();
+    for tampering in [
+        &["-4 rule del priority 50"][..],
+        &["-6 rule del priority 50"],
+        &["-4 route flush table 8192"],
+        &["-6 route del fd00::100 table 8192"],
+        &["-4 route replace blackhole 10.1.1.100 table 8192"],
+        &["-4 rule del priority 50", "-6 rule del priority 50", "-4 route flush table 8192"],
+    ] {
+        for line in tampering {
+            net.node.ip(&line.split(' ').collect::<Vec<_>>()).unwrap();
+        }
+        eventually(&format!("{tampering:?} is undone"), || {
+            sorted(&net.footprint()) == sorted(&good)
+        });
+        assert_eq!(ask(&net.client, SERVED4, 80), "gateway sees 10.1.1.5", "{tampering:?}");
+    }
+    // What they do to rules of their own may change what is found.
+    stirred.mark_unchanged();
+    net.node.ip(&["rule", "add", "priority", "40", "lookup", "main"]).unwrap();
+    eventually("it is told", || stirred.has_changed().unwrap());
+}
+
 /// Tables that were made anew stand behind the others.
 fn sorted(footprint: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = footprint.lines().collect();

@@ -15,6 +15,7 @@ pub mod netns;
 pub mod nft;
 pub mod nft_set;
 pub mod nft_watch;
+mod notices;
 pub mod packet;
 pub mod places;
 pub mod private;

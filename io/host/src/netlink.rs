@@ -74,7 +74,7 @@ impl Netlink {
         let _ = socket::set_option(&self.socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, &bytes);
     }
 
-    /// The port that others see its changes come from; none before the first.
+    /// The port that others see its changes come from; none before the first request.
     pub(crate) fn port(&self) -> Option<u32> {
         self.port
     }
@@ -104,6 +104,7 @@ impl Netlink {
                 if message.sequence != self.sequence {
                     continue;
                 }
+                self.port = Some(message.port);
                 match message.kind {
                     TYPE_DONE => return Ok(()),
                     TYPE_ERROR => return status(message.body),
@@ -234,12 +235,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Type and body of the messages in `bytes`, up to the first that is cut short.
-pub(crate) fn messages(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    events(bytes).map(|(kind, _, body)| (kind, body))
-}
-
-/// The same with the port of who asked for what is told.
+/// The messages in `bytes`, up to the first that is cut short: type, the port of who asked for what
+/// is told, and body.
 pub(crate) fn events(mut bytes: &[u8]) -> impl Iterator<Item = (u16, u32, &[u8])> {
     std::iter::from_fn(move || {
         let (message, rest) = Message::split(bytes)?;

@@ -3,28 +3,23 @@
 //! The kernel tells of each change and of the end of each transaction, with the netlink port of
 //! whoever asked for it; so what we did ourselves is told apart. Reading costs what changed, never
 //! what there is. What cannot be read is passed over. Message layout: linux/netfilter/nf_tables.h.
-#![allow(unsafe_code, reason = "libc's netlink address has private padding")]
 
 use std::collections::BTreeSet;
-use std::io::{self, Read};
+use std::io;
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use tokio::io::unix::AsyncFd;
-
-use crate::netlink::{self, attributes};
-use crate::socket;
+use crate::netlink::attributes;
+use crate::notices::Notices;
 
 /// Watches the packet filter of the namespace it was opened in.
 #[derive(Debug)]
 pub struct NftWatch {
-    socket: AsyncFd<Socket>,
+    notices: Notices,
     /// The table, of any family, that is watched.
     table: Vec<u8>,
     /// Ports of netlink that we changed something through.
     own: BTreeSet<u32>,
     /// A transaction whose end was not read yet touched the table.
     open: bool,
-    buffer: Vec<u8>,
 }
 
 /// What others did since the last time.
@@ -57,23 +52,14 @@ const GENERATION_BY: u16 = 3;
 const FAMILY_HEADER: usize = 4;
 /// `NFNLGRP_NFTABLES` as a mask.
 const GROUP: u32 = 1 << 6;
-const RECEIVE_BUFFER: i32 = 1024 * 1024;
-const BUFFER: usize = 64 * 1024;
 
 impl NftWatch {
     /// Starts to watch tables called `table`. Must be called on a thread that runs a tokio
     /// runtime; wants CAP_NET_ADMIN.
     pub fn open(table: &str) -> io::Result<Self> {
-        let protocol = Some(Protocol::from(libc::NETLINK_NETFILTER));
-        let kind = Type::RAW.nonblocking();
-        let socket = Socket::new(Domain::from(libc::AF_NETLINK), kind, protocol)?;
-        // Less will do, too.
-        let size = &RECEIVE_BUFFER;
-        let _ = socket::set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, size);
-        socket.bind(&changes())?;
+        let notices = Notices::open(libc::NETLINK_NETFILTER, GROUP)?;
         let table = [table.as_bytes(), &[0]].concat();
-        let (own, buffer) = (BTreeSet::new(), vec![0; BUFFER]);
-        Ok(Self { socket: socket::register(socket)?, table, own, open: false, buffer })
+        Ok(Self { notices, table, own: BTreeSet::new(), open: false })
     }
 
     /// What comes through this port of netlink is ours.
@@ -88,58 +74,41 @@ impl NftWatch {
 
     /// Waits until there is something to read. Nothing is lost when the wait is given up.
     pub async fn readable(&self) -> io::Result<()> {
-        self.socket.readable().await.map(|mut ready| ready.retain_ready())
+        self.notices.readable().await
     }
 
     /// Reads all that there is.
     pub fn read(&mut self) -> io::Result<Strangers> {
         let mut strangers = Strangers::default();
-        loop {
-            match self.socket.try_io(tokio::io::Interest::READABLE, |it| {
-                let mut reader = it;
-                reader.read(&mut self.buffer)
-            }) {
-                Ok(length) => self.note(length, &mut strangers),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(strangers),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    (strangers.changed, strangers.lost) = (true, true);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn note(&mut self, length: usize, strangers: &mut Strangers) {
-        for (kind, port, body) in netlink::events(&self.buffer[..length]) {
-            if self.own.contains(&port) {
-                self.open = false;
-                continue;
-            }
-            strangers.changed = true;
-            let told = || attributes(body.get(FAMILY_HEADER..).unwrap_or_default());
-            if kind == NEW_GENERATION {
-                if std::mem::take(&mut self.open) {
-                    let by = told().find(|it| it.kind == GENERATION_BY);
-                    let name = by.map(|it| String::from_utf8_lossy(it.value).into_owned());
-                    let name = name.map(|it| it.trim_end_matches('\0').to_owned());
-                    strangers.touched.get_or_insert_default().extend(name);
-                }
+        let Self { notices, table, own, open } = self;
+        let lost = notices.read(|kind, port, body| {
+            if own.contains(&port) {
+                *open = false;
             } else {
-                let table = told().find(|it| it.kind == TABLE_NAME);
-                self.open |= table.is_some_and(|it| it.value == self.table);
+                note(kind, body, table, open, &mut strangers);
             }
-        }
+        })?;
+        strangers.lost |= lost;
+        strangers.changed |= lost;
+        Ok(strangers)
     }
 }
 
-/// The address of those who want to know of changes to the packet filter.
-fn changes() -> SockAddr {
-    // SAFETY: no field of it is a reference or an enum; all zeros is a valid value.
-    let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
-    address.nl_family = u16::try_from(libc::AF_NETLINK).expect("families are small");
-    address.nl_groups = GROUP;
-    socket::address(address)
+/// Takes note of what a stranger did.
+fn note(kind: u16, body: &[u8], table: &[u8], open: &mut bool, strangers: &mut Strangers) {
+    strangers.changed = true;
+    let told = || attributes(body.get(FAMILY_HEADER..).unwrap_or_default());
+    if kind == NEW_GENERATION {
+        if std::mem::take(open) {
+            let by = told().find(|it| it.kind == GENERATION_BY);
+            let name = by.map(|it| String::from_utf8_lossy(it.value).into_owned());
+            let name = name.map(|it| it.trim_end_matches('\0').to_owned());
+            strangers.touched.get_or_insert_default().extend(name);
+        }
+    } else {
+        let named = told().find(|it| it.kind == TABLE_NAME);
+        *open |= named.is_some_and(|it| it.value == table);
+    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,14 @@
 //! Invariants: only rules with our priority, mark and table, and only routes of our table, are
 //! ever deleted; so leftovers of a killed process are recognised by these numbers alone.
 
+mod watch;
+
 use std::io;
 use std::net::IpAddr;
 
 use crate::netlink::{self, Netlink, Request, attributes};
+
+pub use self::watch::{Detours, RuleWatch};
 
 /// What our rule says: packets with this mark bit are looked up in this table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +96,11 @@ impl Routing {
     pub fn open() -> Result<Self, RoutingError> {
         let netlink = Netlink::open(libc::NETLINK_ROUTE).map_err(refused("open netlink"))?;
         Ok(Self { netlink })
+    }
+
+    /// The port of netlink that others see its changes come from; none before the first request.
+    pub fn port(&self) -> Option<u32> {
+        self.netlink.port()
     }
 
     /// Adds the rule for both families, where it is not there yet. A host without IPv6 gets the

@@ -194,15 +194,18 @@ fn interfaces_that_moved_are_told() {
         [bytes, body].concat()
     };
     let all = [message(16, 1), message(16, 4), message(16, 3), message(17, 4)].concat();
+    let note = |bytes: &[u8], changes: &mut Changes| {
+        netlink::events(bytes).filter(|(kind, _, body)| monitor::note(*kind, body, changes)).count()
+    };
     for (range, expected) in
         [(0..40, vec![]), (40..80, vec![7]), (80..120, vec![7]), (0..160, vec![7])]
     {
         let mut changes = Changes::default();
-        assert!(monitor::note(&all[range], &mut changes));
+        assert!(note(&all[range], &mut changes) > 0);
         assert_eq!(changes.moved.into_iter().collect::<Vec<_>>(), expected);
     }
     for length in 0..all.len() {
-        monitor::note(&all[..length], &mut Changes::default());
+        note(&all[..length], &mut Changes::default());
     }
 }
 

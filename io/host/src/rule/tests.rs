@@ -168,3 +168,45 @@ fn whether_a_marked_packet_is_delivered_is_asked_of_the_kernel() {
     };
     assert_eq!(here.run(before).unwrap(), [vec![(10, 254)], vec![(11, 254)]]);
 }
+
+/// What others do to the rule and the table is told from what they do elsewhere, and from what we
+/// do.
+#[test]
+fn what_others_do_to_the_rule_and_its_table_is_told() {
+    let Some(here) = namespace("st-rule-w") else { return };
+    let vips: [IpAddr; 2] = ["10.1.1.100".parse().unwrap(), "fd00::100".parse().unwrap()];
+    let told = |rules, rule, routes| Detours { rules, rule, routes, lost: false };
+    let table = [
+        ("-4 rule add priority 60 lookup 99", told(true, false, false)),
+        ("-6 rule add priority 50 lookup 99", told(true, false, false)),
+        ("-6 rule del priority 50 lookup 99", told(true, false, false)),
+        ("-4 route add 192.0.2.0/24 dev lo table 99", told(false, false, false)),
+        ("-4 rule flush", told(true, true, false)),
+        ("-6 rule del priority 50", told(true, true, false)),
+        ("-4 route flush table 8192", told(false, false, true)),
+        ("-6 route del fd00::100 table 8192", told(false, false, true)),
+        ("-4 route add blackhole 10.1.1.100 table 8192", told(false, false, true)),
+    ];
+    let work = async || {
+        let mut routing = Routing::open().unwrap();
+        routing.delete_rule(RULE).unwrap();
+        let mut watch = RuleWatch::open(RULE).unwrap();
+        watch.is_own(routing.port().unwrap());
+        for (line, expected) in table {
+            routing.add_rule(RULE).unwrap();
+            vips.iter().for_each(|vip| routing.add_local(RULE.table, *vip).unwrap());
+            assert_eq!(watch.read().unwrap(), Detours::default(), "our own changes, {line}");
+            if line.starts_with("-4 route add blackhole") {
+                routing.delete_local(RULE.table, vips[0]).unwrap();
+            }
+            let ran = tokio::process::Command::new("ip").args(line.split(' ')).status().await;
+            assert!(ran.unwrap().success(), "{line}");
+            assert_eq!(watch.read().unwrap(), expected, "{line}");
+        }
+    };
+    here.run(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(work());
+    })
+    .unwrap();
+}

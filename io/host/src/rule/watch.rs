@@ -1,0 +1,89 @@
+//! Notices what others do to the rules of policy routing, and to the private table.
+
+use std::io;
+
+use super::{DELETE_ROUTE, DELETE_RULE, MarkRule, NEW_ROUTE, NEW_RULE, Route, rule_numbers};
+use crate::notices::Notices;
+
+/// Watches the rules and the private table of the namespace it was opened in.
+#[derive(Debug)]
+pub struct RuleWatch {
+    notices: Notices,
+    rule: MarkRule,
+    /// The port of netlink that we change something through.
+    own: Option<u32>,
+}
+
+/// What others did since the last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Detours {
+    /// They added or deleted a rule, whichever.
+    pub rules: bool,
+    /// They deleted ours.
+    pub rule: bool,
+    /// They changed routes of the private table.
+    pub routes: bool,
+    /// They changed more than could be followed.
+    pub lost: bool,
+}
+
+/// `RTNLGRP_IPV4_ROUTE`, `…IPV4_RULE`, `…IPV6_ROUTE` and `…IPV6_RULE` as a mask.
+const GROUPS: u32 = 1 << 6 | 1 << 7 | 1 << 10 | 1 << 18;
+
+impl RuleWatch {
+    /// Starts to watch. Must be called on a thread that runs a tokio runtime.
+    pub fn open(rule: MarkRule) -> io::Result<Self> {
+        Ok(Self { notices: Notices::open(libc::NETLINK_ROUTE, GROUPS)?, rule, own: None })
+    }
+
+    /// What comes through this port of netlink is ours.
+    pub fn is_own(&mut self, port: u32) {
+        self.own = Some(port);
+    }
+
+    /// Waits until there is something to read. Nothing is lost when the wait is given up.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.notices.readable().await
+    }
+
+    /// Reads all that there is.
+    pub fn read(&self) -> io::Result<Detours> {
+        let mut told = Detours::default();
+        told.lost = self.notices.read(|kind, port, body| {
+            if self.own != Some(port) {
+                self.note(kind, body, &mut told);
+            }
+        })?;
+        Ok(told)
+    }
+
+    fn note(&self, kind: u16, body: &[u8], told: &mut Detours) {
+        let MarkRule { table, priority, .. } = self.rule;
+        match kind {
+            NEW_RULE | DELETE_RULE => {
+                told.rules = true;
+                let is_ours = |(at, to)| at == priority && to == table;
+                told.rule |= kind == DELETE_RULE && rule_numbers(body).is_some_and(is_ours);
+            }
+            NEW_ROUTE | DELETE_ROUTE => {
+                told.routes |= Route::read(body).is_some_and(|route| route.table == table);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Detours {
+    /// Adds what they did later.
+    pub fn merge(&mut self, later: Self) {
+        self.rules |= later.rules;
+        self.rule |= later.rule;
+        self.routes |= later.routes;
+        self.lost |= later.lost;
+    }
+
+    /// Whether the rule or the private table may not be as we left them.
+    pub fn touches(&self) -> bool {
+        self.rule || self.routes || self.lost
+    }
+}
