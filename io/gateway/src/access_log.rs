@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use steelyard_http::RequestHead;
 
-use crate::core::Core;
 use crate::options::LogFormat;
 pub(crate) use writer::{Lines, Writer};
 
@@ -58,6 +57,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) service: Option<&'a str>,
     pub(crate) endpoint: Option<&'a str>,
     pub(crate) retries: u32,
+    /// Why it was not answered by an endpoint, or not to the end.
+    pub(crate) why: Option<&'static str>,
 }
 
 /// Buffers of this size are handed over at once.
@@ -96,7 +97,8 @@ impl LogBuffer {
         self.stamp.borrow()
     }
 
-    fn flush(&self) {
+    /// Hands the lines to the writer.
+    pub(crate) fn flush(&self) {
         let mut bytes = self.bytes.borrow_mut();
         if !bytes.is_empty() {
             self.to.send(std::mem::take(&mut bytes));
@@ -124,14 +126,5 @@ impl Note {
         }
         self.referer.clear();
         self.user_agent.clear();
-    }
-}
-
-impl Core {
-    /// Hands the lines to the writer.
-    pub(crate) fn flush_log(&self) {
-        if let Some(log) = &self.log {
-            log.flush();
-        }
     }
 }

@@ -16,10 +16,11 @@ use tokio::net::TcpStream;
 use crate::access_log::{Entry, Note};
 use crate::answer::Answer;
 use crate::buffers::Buffer;
-use crate::core::{Core, HEAD_BUFFER, Listener};
+use crate::core::{Core, HEAD_BUFFER};
 use crate::drive::Place;
 use crate::exchange::{Dispatch, Done, Trace};
 use crate::fault::Fault;
+use crate::listener::Listener;
 use crate::live::RouteState;
 use crate::metrics::{Finished, LabelsRef};
 use crate::request::{Context, Decision, Request};
@@ -53,6 +54,8 @@ struct Told {
     status: u16,
     /// Bytes of the answer's body.
     bytes_out: u64,
+    /// Why it is not what an endpoint said, or not all of it.
+    why: Option<Fault>,
 }
 
 /// How long a client that was answered for good may be silent, and how long it may go on sending.
@@ -193,7 +196,12 @@ impl Connection {
         let (held, scratch) = (self.held.take(), core.scratch.take());
         let terms = Terms::from(&request);
         let exchange = Exchange::new(terms, limits, &self.out[..], request.body, held, scratch);
-        let place = Place { core: &core, listener: &self.listener, timer: &mut self.timer };
+        let place = Place {
+            core: &core,
+            listener: &self.listener,
+            timer: &mut self.timer,
+            waiting: &self.waiting,
+        };
         let mut dispatch = Dispatch {
             place,
             client: &mut self.stream,
@@ -205,7 +213,7 @@ impl Connection {
         let Dispatch { exchange, trace, .. } = dispatch;
         let (came, bytes_out) = exchange.bytes();
         request.bytes_in += came;
-        let told = Told { status: exchange.status(), bytes_out };
+        let told = Told { status: exchange.status(), bytes_out, why: None };
         let (held, scratch) = exchange.into_parts();
         self.held = held;
         core.scratch.set(scratch);
@@ -222,11 +230,13 @@ impl Connection {
                 (After::Close, Told { bytes_out: told.bytes_out + bytes, ..told })
             }
             Done::Answer(fault, stays) => {
-                self.send(&Answer::fault(fault, request.wants_html), request, stays).await
+                let answer = Answer::fault(fault, request.wants_html);
+                let (after, told) = self.send(&answer, request, stays).await;
+                (after, Told { why: Some(fault), ..told })
             }
             Done::Cut(fault, after) => {
                 let status = if told.status == 0 { fault.status() } else { told.status };
-                (after, Told { status, ..told })
+                (after, Told { status, why: Some(fault), ..told })
             }
         }
     }
@@ -249,14 +259,21 @@ impl Connection {
         let close = close || request.asked.http10;
         self.out.clear();
         answer.write(&crate::date::http_date(), request.asked.head, close, &mut self.out);
-        let told = Told { status: answer.status, bytes_out: answer.len() as u64 };
+        let told =
+            Told { status: answer.status, bytes_out: answer.len() as u64, ..Told::default() };
+        match self.write_out().await {
+            false => (After::Close, told),
+            true if close => (After::Linger, told),
+            true => (After::Next, told),
+        }
+    }
+
+    /// Writes an answer of our own; whether all of it was taken.
+    async fn write_out(&mut self) -> bool {
         let stall = self.core.options().timeouts.write;
         let (_, mut to) = self.stream.split();
-        match write_all(&mut to, &self.out, stall).await {
-            Err(_) => (After::Close, told),
-            Ok(()) if close => (After::Linger, told),
-            Ok(()) => (After::Next, told),
-        }
+        let writing = write_all(&mut to, &self.out, stall);
+        self.waiting.unless_pressed(writing).await.is_some_and(|outcome| outcome.is_ok())
     }
 
     /// What cannot be understood is answered, and that was it.
@@ -264,11 +281,9 @@ impl Connection {
         let answer = Answer::fault(fault, false);
         self.out.clear();
         answer.write(&crate::date::http_date(), false, true, &mut self.out);
-        let stall = self.core.options().timeouts.write;
-        let (_, mut to) = self.stream.split();
-        let sent = write_all(&mut to, &self.out, stall).await;
+        let is_sent = self.write_out().await;
         self.record_rejected(fault, answer.len() as u64);
-        if sent.is_ok() { After::Linger } else { After::Close }
+        if is_sent { After::Linger } else { After::Close }
     }
 
     /// Closes our side and reads on for a moment: closing with unread bytes would reset the
@@ -303,7 +318,7 @@ impl Connection {
     }
 
     fn is_closing(&self) -> bool {
-        self.listener.is_closing(&self.core)
+        self.core.is_closing(&self.listener)
     }
 
     fn record(&mut self, request: &Request, route: Option<&RouteState>, told: Told, trace: &Trace) {
@@ -322,7 +337,7 @@ impl Connection {
             method: request.method,
             protocol: request.protocol,
         };
-        self.log(&labels, finished, trace);
+        self.log(&labels, finished, trace, told.why);
         match route {
             Some(route) => self.core.counters.count_routed(&route.series, &labels, finished),
             None => self.core.counters.count(&labels, finished),
@@ -341,11 +356,11 @@ impl Connection {
         };
         let finished = Finished { duration: Duration::ZERO, bytes_in: 0, bytes_out };
         self.note.clear();
-        self.log(&labels, finished, &Trace::default());
+        self.log(&labels, finished, &Trace::default(), Some(fault));
         self.core.counters.count(&labels, finished);
     }
 
-    fn log(&self, labels: &LabelsRef<'_>, finished: Finished, trace: &Trace) {
+    fn log(&self, labels: &LabelsRef<'_>, finished: Finished, trace: &Trace, why: Option<Fault>) {
         let Some(log) = &self.core.log else { return };
         log.write(&Entry {
             note: &self.note,
@@ -360,6 +375,7 @@ impl Connection {
             service: labels.service.map(|name| &**name),
             endpoint: trace.endpoint.as_ref().map(|upstream| &*upstream.label),
             retries: trace.retries,
+            why: why.map(Fault::reason),
         });
     }
 }

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use steelyard_http::Spelling;
 
 use crate::access_log::LogBuffer;
 use crate::buffers::BufferPool;
 use crate::fault::{Failed, Fault};
+use crate::listener::Listener;
 use crate::live::{Config, Kept, Live};
 use crate::metrics::Counters;
 use crate::options::GatewayOptions;
@@ -64,18 +64,6 @@ pub(crate) struct Core {
 
 /// When a reason was last said of a backend, and how often it has happened since.
 type Warned = (Option<Instant>, u64);
-
-/// A listener on one core, as its connections see it.
-pub(crate) struct Listener {
-    pub(crate) entry_point: Arc<str>,
-    /// `address:port`, for Host when a client names none.
-    pub(crate) address: String,
-    /// In which spelling paths are forwarded, unless their route says so.
-    pub(crate) path: Spelling,
-    /// No further requests: connections close after the one they are at.
-    pub(crate) closing: Cell<bool>,
-    pub(crate) open: Rc<Cell<i64>>,
-}
 
 impl Shared {
     pub(crate) fn new(options: GatewayOptions) -> Arc<Self> {
@@ -142,6 +130,18 @@ impl Core {
         live.clone()
     }
 
+    /// Whether the connections of `listener` end after the request they are at.
+    pub(crate) fn is_closing(&self, listener: &Listener) -> bool {
+        listener.closing.get() || self.draining.get()
+    }
+
+    /// Hands the lines of the access log to its writer.
+    pub(crate) fn flush_log(&self) {
+        if let Some(log) = &self.log {
+            log.flush();
+        }
+    }
+
     /// Says why a backend failed, but not for every request.
     pub(crate) fn warn(&self, failed: &Failed, backend: &Arc<str>, endpoint: &str) {
         let reason = failed.fault.reason();
@@ -181,9 +181,11 @@ impl Core {
         Some(std::mem::take(times))
     }
 
-    /// Ends connections that wait for a request, the longest first, so that others get a place.
+    /// Ends connections that wait for their clients, the longest first, so that others get a place.
     pub(crate) fn make_room(&self) {
-        self.connections.borrow().retire_longest();
+        self.connections.borrow().retire_longest(Instant::now(), |listener, awaited| {
+            self.counters.count_room(&listener.entry_point, awaited.label());
+        });
     }
 
     /// Once a second. Returns how many bytes of buffers were given up.
@@ -193,12 +195,5 @@ impl Core {
         let is_recent = |last: Instant| now.duration_since(last) < WARN_EVERY * 6;
         self.warned.borrow_mut().retain(|_, (last, _)| last.is_some_and(is_recent));
         self.heads.trim() + self.bulk.trim()
-    }
-}
-
-impl Listener {
-    /// Whether a connection may go on after the request it is at.
-    pub(crate) fn is_closing(&self, core: &Core) -> bool {
-        self.closing.get() || core.draining.get()
     }
 }

@@ -15,8 +15,10 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
 
 use crate::buffers::{Buffer, BufferPool};
-use crate::core::{Core, Listener};
+use crate::core::Core;
+use crate::listener::Listener;
 use crate::stream::{Timer, poll_read};
+use crate::waiting::Waiting;
 
 /// A request and its response, over buffers of a core.
 pub(crate) type Exchange<'r> = steelyard_http::Exchange<&'r [u8], Buffer>;
@@ -26,6 +28,7 @@ pub(crate) struct Place<'a> {
     pub(crate) core: &'a Core,
     pub(crate) listener: &'a Listener,
     pub(crate) timer: &'a mut Timer,
+    pub(crate) waiting: &'a Waiting,
 }
 
 /// The sockets of an exchange.
@@ -69,6 +72,7 @@ impl Place<'_> {
         let mut watching = std::pin::pin!(None);
         let mut watched = Watch::Bytes;
         std::future::poll_fn(|cx| {
+            self.waiting.go_on();
             loop {
                 sockets.go_on(self, exchange, cx);
                 if exchange.is_over() {
@@ -98,7 +102,12 @@ impl Place<'_> {
                 if let Some(deadline) = exchange.wait(Instant::now())
                     && self.timer.poll_late(deadline, cx).is_pending()
                 {
-                    return Poll::Pending;
+                    let stalled = exchange.stalled();
+                    if !stalled.is_some_and(|at| self.waiting.wait_for_progress(cx, at)) {
+                        return Poll::Pending;
+                    }
+                    self.waiting.go_on();
+                    exchange.make_room();
                 }
             }
         })
@@ -170,7 +179,7 @@ impl Sockets<'_> {
             Poll::Pending => return false,
             Poll::Ready(Ok(0)) => exchange.endpoint_ended(),
             Poll::Ready(Ok(_)) => {
-                if place.listener.is_closing(place.core) {
+                if place.core.is_closing(place.listener) {
                     exchange.close_client();
                 }
                 exchange.endpoint_sent();

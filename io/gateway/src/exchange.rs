@@ -200,6 +200,7 @@ impl From<Break> for Fault {
         match why {
             Break::ClientGone => Self::ClientGone,
             Break::RequestTimeout => Self::RequestTimeout,
+            Break::MadeRoom => Self::MadeRoom,
             Break::Rejected(reject) => Self::Rejected(reject),
             Break::EndpointClosed => Self::UpstreamClosed,
             Break::EndpointTimeout => Self::UpstreamTimeout,

@@ -44,6 +44,7 @@ pub(crate) fn render(samples: &[Sample], reloads: Reloads) -> String {
         family.render(&mut out, samples);
     }
     retries(&mut out, samples);
+    room(&mut out, samples);
     out
 }
 
@@ -67,6 +68,21 @@ fn retries(out: &mut String, samples: &[Sample]) {
     head(out, "service_retries_total", "counter", "Attempts at another endpoint, by service");
     for (service, count) in sums {
         line(out, "service_retries_total", &pairs(&[("service", service)]), count);
+    }
+}
+
+/// Traefik has no word for it.
+fn room(out: &mut String, samples: &[Sample]) {
+    let mut sums = BTreeMap::<String, u64>::new();
+    for ((entry_point, awaited), count) in samples.iter().flat_map(|sample| &sample.room) {
+        let labels = pairs(&[("awaited", awaited), ("entrypoint", entry_point)]);
+        *sums.entry(labels).or_default() += count;
+    }
+    let name = "steelyard_connections_made_room_total";
+    let help = "Connections ended because others needed their place, by what was awaited of them";
+    let _ = writeln!(out, "# HELP {name} {help}.\n# TYPE {name} counter");
+    for (labels, count) in sums {
+        let _ = writeln!(out, "{name}{{{labels}}} {count}");
     }
 }
 
@@ -191,6 +207,7 @@ mod tests {
             series: vec![(labels, totals)],
             open: vec![("web".into(), 2)],
             retries: vec![("s".into(), 1)],
+            room: vec![(("web".into(), "progress"), 1)],
         }
     }
 
@@ -212,6 +229,7 @@ mod tests {
             "le=\"5\"} 14\n",
             "le=\"+Inf\"} 16\n",
             "traefik_service_retries_total{service=\"s\"} 3\n",
+            "steelyard_connections_made_room_total{awaited=\"progress\",entrypoint=\"web\"} 3\n",
         ] {
             assert!(text.contains(expected), "{expected} in\n{text}");
         }

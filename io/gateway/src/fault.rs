@@ -12,6 +12,9 @@ pub(crate) enum Fault {
     Rejected(Reject),
     /// Its head or body did not come in time.
     RequestTimeout,
+    /// The client did not go on with its request, or with taking its answer, and others needed its
+    /// place.
+    MadeRoom,
     /// The client went away.
     ClientGone,
     /// No route matches.
@@ -59,7 +62,7 @@ impl Fault {
     pub(crate) fn status(self) -> u16 {
         match self {
             Self::Rejected(reject) => reject.status(),
-            Self::RequestTimeout => 408,
+            Self::RequestTimeout | Self::MadeRoom => 408,
             Self::ClientGone => 499,
             Self::NoRoute => 404,
             Self::Loop => 508,
@@ -74,6 +77,7 @@ impl Fault {
         match self {
             Self::Rejected(reject) => reject.as_str(),
             Self::RequestTimeout => "the request did not come in time",
+            Self::MadeRoom => "the client sent or took nothing while others needed its place",
             Self::ClientGone => "the client went away",
             Self::NoRoute => "no route matches",
             Self::Refused => "the route restricts access in a way that is not honoured",
@@ -90,7 +94,14 @@ impl Fault {
 
     /// Whether the operator should hear of it: what clients do wrong is in the access log only.
     pub(crate) fn is_ours(self) -> bool {
-        !matches!(self, Self::Rejected(_) | Self::RequestTimeout | Self::ClientGone | Self::NoRoute)
+        !matches!(
+            self,
+            Self::Rejected(_)
+                | Self::RequestTimeout
+                | Self::MadeRoom
+                | Self::ClientGone
+                | Self::NoRoute
+        )
     }
 }
 

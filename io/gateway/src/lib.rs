@@ -20,6 +20,7 @@ mod exposition;
 mod fault;
 mod gateway;
 mod listen;
+mod listener;
 mod live;
 mod metrics;
 mod options;

@@ -51,6 +51,7 @@ pub(crate) struct Counters {
     series: RefCell<HashMap<Labels, Rc<Cell<Totals>>>>,
     pub(crate) open: RefCell<HashMap<Arc<str>, Rc<Cell<i64>>>>,
     pub(crate) retries: RefCell<HashMap<Arc<str>, u64>>,
+    room: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
 }
 
 /// The series a route used lately: found without hashing.
@@ -65,6 +66,8 @@ pub(crate) struct Sample {
     pub(crate) series: Vec<(Labels, Totals)>,
     pub(crate) open: Vec<(Arc<str>, i64)>,
     pub(crate) retries: Vec<(Arc<str>, u64)>,
+    /// Connections that made room, by entry point and what was awaited of them.
+    pub(crate) room: Vec<((Arc<str>, &'static str), u64)>,
 }
 
 /// One finished request.
@@ -110,6 +113,11 @@ impl Counters {
         *self.retries.borrow_mut().entry(service.clone()).or_default() += 1;
     }
 
+    /// A connection at `entry_point` makes room for others.
+    pub(crate) fn count_room(&self, entry_point: &Arc<str>, awaited: &'static str) {
+        *self.room.borrow_mut().entry((entry_point.clone(), awaited)).or_default() += 1;
+    }
+
     /// The gauge of open connections of an entry point.
     pub(crate) fn open_at(&self, entry_point: &Arc<str>) -> Rc<Cell<i64>> {
         self.open.borrow_mut().entry(entry_point.clone()).or_default().clone()
@@ -118,11 +126,12 @@ impl Counters {
     pub(crate) fn sample(&self) -> Sample {
         let series = self.series.borrow();
         let open = self.open.borrow();
-        let retries = self.retries.borrow();
+        let (retries, room) = (self.retries.borrow(), self.room.borrow());
         Sample {
             series: series.iter().map(|(labels, cell)| (labels.clone(), cell.get())).collect(),
             open: open.iter().map(|(name, cell)| (name.clone(), cell.get())).collect(),
             retries: retries.iter().map(|(name, count)| (name.clone(), *count)).collect(),
+            room: room.iter().map(|(key, count)| (key.clone(), *count)).collect(),
         }
     }
 

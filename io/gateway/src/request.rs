@@ -11,8 +11,9 @@ use steelyard_model::ForwardedPath;
 use crate::access_log::Note;
 use crate::answer::Answer;
 use crate::buffers::Buffer;
-use crate::core::{Core, HEAD_BUFFER, Listener};
+use crate::core::{Core, HEAD_BUFFER};
 use crate::fault::Fault;
+use crate::listener::Listener;
 use crate::live::RouteState;
 use crate::metrics::method_label;
 

@@ -4,13 +4,18 @@
 //! request was taken. So who waits for a request is first told with its next answer
 //! (`Connection: close`); who has none is *retired*: our side is closed, and what the client still
 //! says is read until it closes too, or for a while.
+//!
+//! Where others need a place, who has waited longest is *pressed*: it ends at once. That concerns
+//! who waits for a request, and who is waited for in the middle of one, but not who is served.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Waker};
-use std::time::Instant;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
-use crate::core::Listener;
+use crate::listener::Listener;
 
 /// Where one connection stands, as its task and its core see it.
 #[derive(Default)]
@@ -24,9 +29,9 @@ pub(crate) struct Waiting {
     waker: RefCell<Option<Waker>>,
 }
 
-/// What a client is waited for to send.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Awaited {
+/// What a client is waited for to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Awaited {
     /// Nothing that counts here: it is served.
     #[default]
     Nothing,
@@ -34,12 +39,29 @@ enum Awaited {
     Request,
     /// The rest of a request's head, or of what was answered already.
     Rest,
+    /// To go on with sending its request's body, or with taking its answer.
+    Progress,
 }
+
+impl Awaited {
+    /// For metrics.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Request => "request",
+            Self::Rest => "rest",
+            Self::Progress => "progress",
+        }
+    }
+}
+
+/// A connection, and where it came in.
+type Entry = (Rc<Waiting>, Rc<Listener>);
 
 /// The connections of one core.
 #[derive(Default)]
 pub(crate) struct Registry {
-    entries: Vec<Option<(Rc<Waiting>, Rc<Listener>)>>,
+    entries: Vec<Option<Entry>>,
     free: Vec<usize>,
     /// The most there were since they became few.
     peak: usize,
@@ -70,6 +92,30 @@ impl Waiting {
         self.is_pressed.get()
     }
 
+    /// The connection waits for its client to go on with an exchange, in which nothing moved since
+    /// `at`; whether it shall not.
+    pub(crate) fn wait_for_progress(&self, cx: &Context<'_>, at: Instant) -> bool {
+        self.awaited.set(Awaited::Progress);
+        self.since.set(Some(at));
+        self.listen(cx);
+        self.is_pressed.get()
+    }
+
+    /// What `writing` to the client comes to; `None` where others need the place first.
+    pub(crate) async fn unless_pressed<T>(&self, writing: impl Future<Output = T>) -> Option<T> {
+        let (mut writing, mut since) = (pin!(writing), None);
+        let outcome = poll_fn(|cx| match writing.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => {
+                let at = *since.get_or_insert_with(Instant::now);
+                if self.wait_for_progress(cx, at) { Poll::Ready(None) } else { Poll::Pending }
+            }
+        })
+        .await;
+        self.go_on();
+        outcome
+    }
+
     /// The connection does not wait any more.
     pub(crate) fn go_on(&self) {
         self.awaited.set(Awaited::Nothing);
@@ -97,8 +143,16 @@ impl Waiting {
         self.wake();
     }
 
-    fn may_be_pressed(&self) -> bool {
-        self.awaited.get() != Awaited::Nothing && !self.is_retired.get()
+    /// How early it makes room: the lower, the earlier. `None` for who need not.
+    fn rank(&self, now: Instant) -> Option<(Pace, Instant)> {
+        let since = self.since.get().filter(|_| !self.is_retired.get())?;
+        let age = now.saturating_duration_since(since);
+        match self.awaited.get() {
+            Awaited::Nothing => None,
+            _ if age < BREATH => None,
+            Awaited::Progress if age < STALL => Some((Pace::Slow, since)),
+            Awaited::Request | Awaited::Rest | Awaited::Progress => Some((Pace::None, since)),
+        }
     }
 
     fn listen(&self, cx: &Context<'_>) {
@@ -113,19 +167,39 @@ impl Waiting {
     }
 }
 
+/// Whether a client goes on with what it is at. Who does not makes room first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Pace {
+    None,
+    Slow,
+}
+
 /// Of those who wait, this part makes room at a time.
 const PART: usize = 16;
 
+/// Who came, sent or took something this short ago is being served, not waited for: a round trip
+/// over a slow line takes as long.
+const BREATH: Duration = Duration::from_millis(200);
+
+/// Who sent or took nothing for this long has stopped.
+const STALL: Duration = Duration::from_secs(2);
+
 impl Registry {
-    /// Ends connections that have waited longest for a request or the rest of its head: a part of
-    /// them, so that the next who needs a place need not look for one.
-    pub(crate) fn retire_longest(&self) {
-        let waiting = self.entries.iter().flatten().map(|(waiting, _)| waiting);
-        let mut idle: Vec<&Rc<Waiting>> = waiting.filter(|it| it.may_be_pressed()).collect();
-        let Some(last) = idle.len().checked_sub(1) else { return };
-        let count = last / PART;
-        idle.select_nth_unstable_by_key(count, |it| it.since.get());
-        idle[..=count].iter().for_each(|waiting| waiting.press());
+    /// Ends connections that have waited longest for their clients: a part of them, so that the
+    /// next who needs a place need not look for one. Slow clients only where no other waits. Tells
+    /// `left` of each.
+    pub(crate) fn retire_longest(&self, now: Instant, mut left: impl FnMut(&Listener, Awaited)) {
+        let waiting = self.entries.iter().flatten();
+        let ranked = waiting.filter_map(|entry| Some((entry.0.rank(now)?, entry)));
+        let mut ranked: Vec<((Pace, Instant), &Entry)> = ranked.collect();
+        let Some(pace) = ranked.iter().map(|((pace, _), _)| *pace).min() else { return };
+        ranked.retain(|((its, _), _)| *its == pace);
+        let count = (ranked.len() - 1) / PART;
+        ranked.select_nth_unstable_by_key(count, |(rank, _)| *rank);
+        for (_, (waiting, listener)) in &ranked[..=count] {
+            left(listener, waiting.awaited.get());
+            waiting.press();
+        }
     }
 
     /// A place for a connection.
@@ -178,15 +252,54 @@ impl Registry {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_burst_is_over_when_half_of_it_is_gone() {
-        let listener = Rc::new(Listener {
+    fn listener() -> Rc<Listener> {
+        Rc::new(Listener {
             entry_point: "web".into(),
             address: String::new(),
             path: steelyard_http::Spelling::Normal,
             closing: Cell::new(false),
             open: Rc::default(),
-        });
+        })
+    }
+
+    /// Who is pressed, one after the other, of connections that wait so many milliseconds.
+    fn pressed(waiting: &[(Awaited, u64)]) -> Vec<usize> {
+        let now = Instant::now() + Duration::from_mins(1);
+        let mut registry = Registry::default();
+        let all = Vec::from_iter(waiting.iter().map(|(awaited, age)| {
+            let waiting = Rc::new(Waiting::default());
+            waiting.awaited.set(*awaited);
+            waiting.since.set(now.checked_sub(Duration::from_millis(*age)));
+            registry.insert(waiting.clone(), listener());
+            waiting
+        }));
+        let mut order = Vec::new();
+        loop {
+            registry.retire_longest(now, |_, _| ());
+            let next = (0..all.len()).find(|n| all[*n].is_pressed() && !order.contains(n));
+            let Some(next) = next else { return order };
+            order.push(next);
+        }
+    }
+
+    #[test]
+    fn who_goes_on_makes_room_after_who_does_not() {
+        use Awaited::{Nothing, Progress, Request, Rest};
+        for (waiting, order) in [
+            (&[(Request, 210), (Rest, 230), (Progress, 20_000)][..], &[2, 1, 0][..]),
+            (&[(Progress, 2_500), (Progress, 20_000), (Request, 5_000)], &[1, 2, 0]),
+            // Slow, but going on: by age, and after the youngest who is idle.
+            (&[(Progress, 500), (Request, 201), (Progress, 1_500), (Rest, 202)], &[3, 1, 2, 0]),
+            // Served.
+            (&[(Nothing, 60_000), (Progress, 0), (Rest, 0), (Request, 100)], &[]),
+        ] {
+            assert_eq!(pressed(waiting), order, "{waiting:?}");
+        }
+    }
+
+    #[test]
+    fn a_burst_is_over_when_half_of_it_is_gone() {
+        let listener = listener();
         let mut registry = Registry::default();
         let mut places = Vec::new();
         let counts = [255, 0, 1000, 900, 501, 500, 400, 250, 249, 120, 60, 0, 300, 0];

@@ -20,7 +20,8 @@ use tokio::task::spawn_local;
 
 use crate::access_log::LogBuffer;
 use crate::connection::Connection;
-use crate::core::{Core, Listener, Shared};
+use crate::core::{Core, Shared};
+use crate::listener::Listener;
 use crate::metrics::Sample;
 use crate::options::Bind;
 use crate::waiting::Waiting;

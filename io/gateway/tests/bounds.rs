@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use steelyard_gateway::GatewayOptions;
+use steelyard_gateway::{AccessLog, GatewayOptions, LogFormat};
 use steelyard_host::places::Places;
 use steelyard_http::RouteTable;
 use support::*;
@@ -71,27 +71,75 @@ fn once_more_is_no_circle() {
     assert_eq!(passed, 2);
 }
 
-/// Clients that never finish the head of a request keep nobody out, any more than idle ones; nor do
-/// those who were answered and do not leave.
+/// Clients that never finish a request keep nobody out, any more than idle ones; nor do those who
+/// were answered and do not leave, or do not take their answer.
 #[test]
 fn requests_that_are_not_finished_make_room() {
-    let backend = Server::echo("one");
+    let backend = Server::answering(|request| match &request.head[..6] {
+        "GET /l" => ok(&"x".repeat(16 * 1024 * 1024)),
+        _ => ok("one"),
+    });
+    let stalled = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n";
+    let begun_body = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na";
+    let untaken = "GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
+    let untaken_errors = "GET / HTTP/1.1\r\nHost: b\r\n\r\n".repeat(50_000);
     let answered = "POST / HTTP/1.1\r\nHost: b\r\nContent-Length: 5\r\n\r\n";
-    for begun in ["", "\r", "\r\n", "G", "GET / HTTP/1.1\r\nHost: a", answered, "\0\r\n\r\n"] {
-        let options = GatewayOptions { places: Places::new(16), ..GatewayOptions::default() };
+    let heads = ["", "\r", "\r\n", "G", "GET / HTTP/1.1\r\nHost: a", answered, "\0\r\n\r\n"];
+    let exchanges = [stalled, begun_body, untaken, &untaken_errors];
+    for begun in heads.into_iter().chain(exchanges) {
+        let places = Places::new(4);
+        let options = GatewayOptions { workers: 1, places, ..GatewayOptions::default() };
         let routes = [route("a", "a", "/", &[backend.address])];
         let (_gateway, address) = gateway_with(&routes, options);
-        let crowd: Vec<TcpStream> = (0..64)
+        let crowd: Vec<TcpStream> = (0..8)
             .map(|_| {
                 let mut client = TcpStream::connect(address).unwrap();
+                // Who is not read must not make us wait.
+                client.set_nonblocking(true).unwrap();
+                socket2::SockRef::from(&client).set_recv_buffer_size(4096).unwrap();
                 // Who had to make room already is not there any more.
                 let _ = client.write_all(begun.as_bytes());
                 client
             })
             .collect();
-        assert_eq!(get(address, "a", "/").status(), 200, "{begun:?}");
+        assert_eq!(get(address, "a", "/").status(), 200, "{:?}", &begun[..begun.len().min(80)]);
         drop(crowd);
     }
+}
+
+/// Who makes room in the middle of an exchange hears it where nothing was said yet, and cannot take
+/// what it got for all there is; log and metrics say why.
+#[test]
+fn who_makes_room_is_told() {
+    let file = TemporaryFile::new("room");
+    let backend = Server::answering(|_| ok(&"x".repeat(16 * 1024 * 1024)));
+    let access_log = Some(AccessLog { path: Some(file.0.clone()), format: LogFormat::Json });
+    let options = GatewayOptions {
+        workers: 1,
+        places: Places::new(2),
+        access_log,
+        ..GatewayOptions::default()
+    };
+    let (gateway, address) = gateway_with(&[route("a", "a", "/", &[backend.address])], options);
+    let mut uploads = Client::connect(address);
+    uploads.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
+    let mut takes = Client::connect(address);
+    takes.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    takes.reader.read_exact(&mut [0; 100]).unwrap();
+    // Both places are taken; the upload began to wait first.
+    let mut newcomer = Client::connect(address);
+    newcomer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = uploads.receive();
+    assert_eq!((answer.status(), answer.header("connection")), (408, Some("close")));
+    newcomer.reader.read_exact(&mut [0; 100]).unwrap();
+    let mut next = Client::connect(address);
+    next.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").reader.read_exact(&mut [0; 100]).unwrap();
+    let error = takes.reader.read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    let why = "\"msg\":\"the client sent or took nothing while others needed its place\"";
+    eventually("the log says why", || file.text().matches(why).count() == 2);
+    let line = "made_room_total{awaited=\"progress\",entrypoint=\"web\"} 2\n";
+    assert!(gateway.metrics().contains(line), "{}", gateway.metrics());
 }
 
 /// A head behind a body may be no longer than any other.

@@ -7,26 +7,6 @@ use std::path::PathBuf;
 use steelyard_gateway::{AccessLog, GatewayOptions, LogFormat};
 use support::*;
 
-/// A file that is gone when the test is over.
-struct TemporaryFile(PathBuf);
-
-impl TemporaryFile {
-    fn new(name: &str) -> Self {
-        let name = format!("steelyard-{name}-{}", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-
-    fn text(&self) -> String {
-        std::fs::read_to_string(&self.0).unwrap_or_default()
-    }
-}
-
-impl Drop for TemporaryFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
 #[test]
 fn a_404_says_which_rules_were_nearest() {
     let routes = [route("api", "test.local", "/api", &[dead()])];

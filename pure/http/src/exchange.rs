@@ -65,6 +65,8 @@ pub enum Break {
     ClientGone,
     /// The client does not go on with its body.
     RequestTimeout,
+    /// The client sends or takes nothing, and others need its place.
+    MadeRoom,
     /// The client's body is none.
     Rejected(Reject),
     /// The endpoint closed the connection, or it broke.
@@ -185,7 +187,7 @@ impl<O: AsRef<[u8]>, B: Held> Exchange<O, B> {
 
     /// The client's socket took so many bytes.
     pub fn wrote_to_client(&mut self, count: usize) {
-        self.waits.forget(Wait::ClientTakes);
+        self.waits.client_moved(Wait::ClientTakes);
         self.waits.forget(Wait::Silence);
         let read = self.download.wrote(count, self.reading(), &mut self.reuse);
         self.note(read);
@@ -212,7 +214,7 @@ impl<O: AsRef<[u8]>, B: Held> Exchange<O, B> {
 
     /// The client's slot has more bytes.
     pub fn client_sent(&mut self) {
-        self.waits.forget(Wait::ClientSends);
+        self.waits.client_moved(Wait::ClientSends);
         if self.upload.received(&mut self.reuse).is_err() {
             self.fail(Break::Rejected(Reject::Chunk));
         }
@@ -287,7 +289,20 @@ impl<O: AsRef<[u8]>, B: Held> Exchange<O, B> {
             }
             first = Some(first.map_or(until, |first: Instant| first.min(until)));
         }
+        let client_alone = [Wait::ClientSends, Wait::ClientTakes].map(|it| self.limit_counts(it));
+        self.waits.stall(client_alone.contains(&true), now);
         first
+    }
+
+    /// Since when the client alone is waited for, and neither sends nor takes anything; as of the
+    /// last [`Exchange::wait`].
+    pub fn stalled(&self) -> Option<Instant> {
+        self.waits.stalled()
+    }
+
+    /// Others need the place of a client that sends or takes nothing.
+    pub fn make_room(&mut self) {
+        self.fail(Break::MadeRoom);
     }
 
     /// Whether it has come to an end.
@@ -387,8 +402,9 @@ impl<O: AsRef<[u8]>, B: Held> Exchange<O, B> {
         {
             Verdict::Retry(why)
         } else {
-            let ours = !matches!(why, Break::RequestTimeout | Break::Rejected(_));
-            Verdict::Answer { why, stays: ours && self.may_stay() }
+            let theirs =
+                matches!(why, Break::RequestTimeout | Break::MadeRoom | Break::Rejected(_));
+            Verdict::Answer { why, stays: !theirs && self.may_stay() }
         }
     }
 
@@ -407,3 +423,6 @@ impl<O: AsRef<[u8]>, B: Held> Exchange<O, B> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

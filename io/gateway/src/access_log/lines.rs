@@ -82,7 +82,7 @@ impl Entry<'_> {
         fields.text("StartUTC", &start);
         fields.text("entryPointName", self.entry_point);
         fields.text("level", "info");
-        fields.text("msg", "");
+        fields.text("msg", self.why.unwrap_or_default());
         fields.optional("request_Referer", text(&note.referer).as_deref());
         fields.optional("request_User-Agent", text(&note.user_agent).as_deref());
         fields.text("time", &rfc3339(SystemTime::now()));
@@ -191,6 +191,7 @@ mod tests {
             service: Some("s@ingress"),
             endpoint: Some("10.0.0.1:80"),
             retries: 1,
+            why: Some("w"),
         }
     }
 
@@ -234,6 +235,7 @@ mod tests {
             "\"RequestPath\":\"/a\\\"b\",",
             "\"RequestPort\":\"81\",",
             "\"RetryAttempts\":1,",
+            "\"msg\":\"w\",",
             "\"ServiceURL\":\"http://10.0.0.1:80\",",
             "\"request_User-Agent\":\"x\\\"\\u000a\u{fffd}\"",
         ] {

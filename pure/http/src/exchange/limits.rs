@@ -32,6 +32,8 @@ pub(super) enum Wait {
 pub(super) struct Waits {
     limits: Limits,
     since: [Option<Instant>; Wait::ALL.len()],
+    /// Since when nothing moved between us and the client, who alone is waited for.
+    stalled: Option<Instant>,
 }
 
 impl Wait {
@@ -57,7 +59,7 @@ impl Wait {
 
 impl Waits {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, since: [None; Wait::ALL.len()] }
+        Self { limits, since: [None; Wait::ALL.len()], stalled: None }
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -71,6 +73,22 @@ impl Waits {
 
     pub(super) fn forget_all(&mut self) {
         self.since = [None; Wait::ALL.len()];
+        self.stalled = None;
+    }
+
+    /// The client sent or took something.
+    pub(super) fn client_moved(&mut self, wait: Wait) {
+        self.forget(wait);
+        self.stalled = None;
+    }
+
+    /// Nothing moves at `now`, and the client alone could change that, or not alone.
+    pub(super) fn stall(&mut self, client_alone: bool, now: Instant) {
+        self.stalled = client_alone.then(|| *self.stalled.get_or_insert(now));
+    }
+
+    pub(super) fn stalled(&self) -> Option<Instant> {
+        self.stalled
     }
 
     /// Until when it may take, if it is limited: counted from when it was first waited for.
