@@ -8,9 +8,9 @@ use std::sync::Arc;
 use steelyard_model::suggest::nearest;
 use steelyard_model::{FieldPath, Host, Labels, Severity};
 
+use crate::codes;
 use crate::findings::Findings;
 use crate::ingress::host;
-use crate::{codes, restriction};
 
 const METALLB: &str = "metallb.io/";
 const METALLB_DEPRECATED: &str = "metallb.universe.tf/";
@@ -79,7 +79,7 @@ pub(crate) fn check_own(annotations: &Labels, known: &[&str], findings: &mut Fin
 
 /// Reports `name` if MetalLB does not know it.
 fn metallb(key: &str, name: &str, findings: &mut Findings<'_>) {
-    if !METALLB_NAMES.contains(&name) && !restriction::is_of_sources(name) {
+    if !METALLB_NAMES.contains(&name) {
         let message = format!("MetalLB has no annotation `{key}`; it does nothing");
         unknown(key, METALLB, name, &METALLB_NAMES, message, findings);
     }

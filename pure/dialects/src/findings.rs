@@ -1,5 +1,6 @@
 //! Diagnostics of one object while it is lowered.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -14,6 +15,14 @@ use steelyard_model::{
 
 use crate::{Lowered, codes};
 
+/// Said of names that nothing comes of.
+const DOES_NOTHING: [Code; 4] = [
+    UNKNOWN_FIELD,
+    codes::ANNOTATION_UNKNOWN,
+    codes::ANNOTATION_FOREIGN,
+    codes::ANNOTATION_NOT_HONOURED,
+];
+
 /// Collects what is wrong. After [`Findings::invalid`] the object lowers to nothing, whatever
 /// items are made of the rest of it: lowering goes on only to find its other faults.
 pub(crate) struct Findings<'a> {
@@ -27,7 +36,13 @@ impl<'a> Findings<'a> {
         Self { source, diagnostics: Vec::new(), invalid: false }
     }
 
-    pub(crate) fn finish(self, items: Vec<Item>) -> Lowered {
+    /// What closes something is not said to be ignored as well, whoever judged the name before.
+    pub(crate) fn finish(mut self, items: Vec<Item>) -> Lowered {
+        let closing = self.diagnostics.iter().filter(|it| it.code == codes::ACCESS_NOT_HONOURED);
+        let closing: BTreeSet<FieldPath> = closing.map(|it| it.path.clone()).collect();
+        let does_nothing =
+            |it: &Diagnostic| DOES_NOTHING.contains(&it.code) && closing.contains(&it.path);
+        self.diagnostics.retain(|it| !does_nothing(it));
         let items = if self.invalid { Vec::new() } else { items };
         Lowered { items, diagnostics: self.diagnostics }
     }

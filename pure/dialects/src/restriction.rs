@@ -5,6 +5,7 @@
 //! `load-balancer-source-ranges` and `haproxy.org/allow-list` are meant as what they look like.
 //! Not here: the annotations of ingress-nginx and Traefik, which have tables of their own.
 
+use steelyard_model::suggest::closeness;
 use steelyard_model::{FieldPath, Labels, Refusal, Severity};
 
 use crate::findings::Findings;
@@ -13,6 +14,10 @@ use crate::{LowerOptions, codes, nginx, traefik};
 
 /// Who may connect to an address.
 const OF_SOURCES: [&str; 2] = ["sourcerange", "srcrange"];
+/// The same as whole names, which are known with typos too.
+const SOURCES_WHOLE: [&str; 2] = ["loadbalancersourceranges", "sourceranges"];
+/// So many edits away a name is still meant.
+const TYPOS: usize = 2;
 /// Who may connect, or be answered.
 const OF_CLIENTS: [&str; 10] = [
     "whitelist",
@@ -63,14 +68,14 @@ pub(crate) fn of_service(
         closed.address = Some(address(&field, "loadBalancerSourceRanges", findings));
     }
     for (path, name) in findings.unknown_fields() {
-        if is_load_balancer && is_like(&name, &OF_SOURCES) {
+        if is_load_balancer && is_of_sources(&name) {
             let refusal = address(&path, &format!("`{name}`"), findings);
             closed.address.get_or_insert(refusal);
         }
     }
     for (key, value) in annotations.iter().filter(|(key, _)| !key.starts_with(traefik::PREFIX)) {
         let path = FieldPath::annotation(key);
-        let sources = is_like(name_of(key), &OF_SOURCES);
+        let sources = is_of_sources(name_of(key));
         if !sources && !is_like(name_of(key), &OF_CLIENTS) || restricts_nobody(value) {
             continue;
         }
@@ -97,7 +102,7 @@ pub(crate) fn of_ingress(
     options: &LowerOptions,
 ) {
     for (path, name) in findings.unknown_fields() {
-        if is_like(&name, &OF_SOURCES) || is_like(&name, &OF_CLIENTS) {
+        if is_of_sources(&name) || is_like(&name, &OF_CLIENTS) {
             let message = format!(
                 "there is no field `{name}`, but it is named like one that restricts access: its \
                  routes answer 503"
@@ -111,7 +116,8 @@ pub(crate) fn of_ingress(
     }
     for (key, value) in annotations {
         let name = name_of(key);
-        let like = [&OF_SOURCES[..], &OF_CLIENTS, &OF_USERS].iter().any(|it| is_like(name, it));
+        let like =
+            is_of_sources(name) || [&OF_CLIENTS[..], &OF_USERS].iter().any(|it| is_like(name, it));
         if !like || restricts_nobody(value) {
             continue;
         }
@@ -124,11 +130,6 @@ pub(crate) fn of_ingress(
             _ => nginx::refuse(key, effects, findings),
         }
     }
-}
-
-/// Whether an annotation of a Service is dealt with here.
-pub(crate) fn is_of_sources(name: &str) -> bool {
-    is_like(name, &OF_SOURCES)
 }
 
 fn address(path: &FieldPath, what: &str, findings: &mut Findings<'_>) -> Refusal {
@@ -157,9 +158,20 @@ fn name_of(key: &str) -> &str {
     key.rsplit_once('/').map_or(key, |(_, name)| name)
 }
 
-fn is_like(name: &str, words: &[&str]) -> bool {
+/// Also with a typo or two.
+fn is_of_sources(name: &str) -> bool {
+    let plain = plain(name);
+    let is_typo = |of: &str| closeness(&plain, of).is_some_and(|edits| edits <= TYPOS);
+    is_like(name, &OF_SOURCES) || SOURCES_WHOLE.into_iter().any(is_typo)
+}
+
+fn plain(name: &str) -> String {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    let plain = plain.to_ascii_lowercase();
+    plain.to_ascii_lowercase()
+}
+
+fn is_like(name: &str, words: &[&str]) -> bool {
+    let plain = plain(name);
     words.iter().any(|word| plain.contains(word))
 }
 

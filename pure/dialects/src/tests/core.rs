@@ -184,6 +184,47 @@ fn restrictions_of_a_service_close_it() {
 }
 
 #[test]
+fn what_closes_is_not_said_to_be_ignored() {
+    for name in [
+        "loadbalancerSourceRanges",
+        "loadBalancerSourceRange",
+        "loadBalancerSourcesRanges",
+        "loadBalancerSorceRanges",
+        "LoadBalancerSourceRanges",
+        "load-balancer-source-ranges",
+        "sourceRanges",
+        "sorceRange",
+    ] {
+        let spec = format!("{{type: LoadBalancer, ports: [{{port: 80}}], {name}: [10.0.0.0/8]}}");
+        let closed = format!("error access-not-honoured spec.{name}");
+        assert!(
+            lowered_service(taken(&service("", &spec), &[&closed])).refusal.is_some(),
+            "{name}"
+        );
+    }
+    for key in [
+        "service.beta.kubernetes.io/load-balancer-source-ranges",
+        "service.beta.kubernetes.io/load-balancer-sorce-ranges",
+        "metallb.io/loadBalancerSourceRanges",
+        "metallb.universe.tf/source-ranges",
+        "metallb.io/allow-list",
+        "steelyard.dev/source-ranges",
+        "steelyard.dev/allowed-ips",
+        "loadBalancerSourceRanges",
+    ] {
+        let metadata = format!(", annotations: {{{key}: 10.0.0.0/8}}");
+        let service = service(&metadata, "{type: LoadBalancer, ports: [{port: 80}]}");
+        let lowered = crate::tests::lowered(&service);
+        let told: Vec<String> = lowered.diagnostics.iter().map(|it| it.code.to_string()).collect();
+        assert!(
+            !told.is_empty() && told.iter().all(|it| it == "access-not-honoured"),
+            "{key}: {told:?}"
+        );
+        assert!(lowered_service(lowered).refusal.is_some(), "{key}");
+    }
+}
+
+#[test]
 fn annotations_of_traefik_on_a_service() {
     let prefix = "traefik.ingress.kubernetes.io";
     for (name, value, code) in [

@@ -295,3 +295,27 @@ fn every_restriction_is_reported_and_the_first_is_the_reason() {
     let refusal = routes(lowered).routes[0].refusal.clone().unwrap();
     assert!(refusal.place.field.0.contains("auth-url"));
 }
+
+#[test]
+fn what_closes_a_route_is_not_said_to_be_ignored() {
+    let open = one_path("a.b", "path: /, pathType: Prefix");
+    let field = open.replacen('{', "{whitelistSourceRnge: [10.0.0.0/8], allowList: [x], ", 1);
+    for (key, spec) in [
+        ("metallb.io/allow-list", &open),
+        ("steelyard.dev/basic-auth", &open),
+        ("haproxy.org/source-ranges", &open),
+        ("nginx.ingress.kubernetes.io/whitelist-sorce-range", &open),
+        ("example.com/x", &field),
+    ] {
+        let lowered = crate::tests::lowered(&ingress(&format!("{key}: 10.0.0.0/8"), spec));
+        let told: Vec<String> = lowered.diagnostics.iter().map(|it| it.code.to_string()).collect();
+        let is_so = |it: &String| it == "access-not-honoured";
+        assert!(told.iter().any(is_so), "{key}: {told:?}");
+        assert!(told.iter().all(is_so) || spec == &field, "{key}: {told:?}");
+        for found in lowered.diagnostics.iter().filter(|it| is_so(&it.code.to_string())) {
+            let same = lowered.diagnostics.iter().filter(|it| it.path == found.path);
+            assert_eq!(same.count(), 1, "{}", found.path);
+        }
+        assert!(routes(lowered).routes[0].refusal.is_some(), "{key}");
+    }
+}
