@@ -13,7 +13,7 @@ use crate::live::{RouteState, ServiceState, Target};
 use crate::options::Timeouts;
 use crate::request::Request;
 use crate::tunnel::tunnel;
-use crate::upstream::Upstream;
+use crate::upstream::{Doubt, Upstream};
 
 /// One request at its backends.
 pub(crate) struct Dispatch<'c, 'r> {
@@ -106,14 +106,15 @@ impl Dispatch<'_, '_> {
     }
 
     async fn at(&mut self, service: &ServiceState, upstream: &Rc<Upstream>) -> Attempt {
+        let core = self.place.core;
         self.trace.endpoint = Some(upstream.clone());
-        if let Some(connection) = upstream.checkout() {
+        let doubt = Doubt { is_repeatable: self.exchange.is_repeatable(), now: core.tick.get() };
+        if let Some(connection) = upstream.checkout(doubt) {
             // It may have been closed in the moment it was taken: a fresh one tells.
             if let Ok(done) = self.over(connection.into_inner(), service, upstream).await {
                 return Ok(done);
             }
         }
-        let core = self.place.core;
         let attempt = match upstream.connect(core.options().timeouts.connect).await {
             Ok(stream) => self.over(stream, service, upstream).await,
             Err(error) => Err(Failed::connect(error)),

@@ -145,6 +145,11 @@ impl<O: AsRef<[u8]>, B: Held> Exchange<O, B> {
         }
     }
 
+    /// Whether the request may be sent again when an attempt came to nothing.
+    pub fn is_repeatable(&self) -> bool {
+        self.terms.idempotent && self.upload.is_at_hand()
+    }
+
     /// Begins an attempt, on a connection nothing was written to.
     pub fn begin(&mut self) {
         self.broken = None;

@@ -130,6 +130,11 @@ impl<O: AsRef<[u8]>, B: Held> Upload<O, B> {
         !self.begun || (idempotent && self.at_hand)
     }
 
+    /// Whether all of it was at hand from the beginning.
+    pub(super) fn is_at_hand(&self) -> bool {
+        self.at_hand
+    }
+
     /// What the client sent beyond this request.
     pub(super) fn into_held(mut self) -> Option<B> {
         release(&mut self.slot, self.passage.consumed());
