@@ -76,16 +76,6 @@ fn parse_listen(text: &str) -> Result<std::net::SocketAddr, String> {
         .map_err(|_| "write 127.0.0.1:9180 or [::1]:9180; port 0 is any free one".to_owned())
 }
 
-/// How results are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// For people: aligned, coloured on a terminal
-    #[default]
-    Text,
-    /// For programs: stable shapes
-    Json,
-}
-
 /// How bad findings are at least that are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Level {

@@ -9,8 +9,9 @@ use anyhow::Result;
 use clap::Args;
 use steelyard_manifest::{Source, render};
 use steelyard_model::{Diagnostic, Held, Severity};
+use steelyard_terminal::OutputFormat;
 
-use crate::args::{Level, OutputFormat, WorldArgs};
+use crate::args::{Level, WorldArgs};
 use crate::dump::Lacking;
 use crate::entry_points::StaticOptions;
 use crate::{consequence, load, plan};

@@ -50,7 +50,7 @@ pub enum Command {
     /// Run the built-in homelab on this machine, its Deployments played by echo servers
     Demo(crate::demo::DemoArgs),
     /// The homelab as real hosts: a client and three nodes in network namespaces (needs root)
-    Lab(crate::lab::LabArgs),
+    Lab(steelyard_lab::LabArgs),
     /// Say what is wrong with manifests, where, and how to mend it
     Check(crate::check::CheckArgs),
     /// Say what would come of manifests: addresses, announcements, routes
@@ -73,7 +73,7 @@ pub enum Command {
     },
     /// One replica that answers with what it was asked; `lab` runs these
     #[command(hide = true)]
-    Echo(crate::echo::EchoArgs),
+    Echo(steelyard_lab::echo::EchoArgs),
 }
 
 const COMPLETION_EXAMPLES: &str = "\

@@ -12,6 +12,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use steelyard_host::private;
+use steelyard_lab::echo;
+use steelyard_lab::play::{self, Cast, Place, Replica};
 use steelyard_manifest::{Sight, Source};
 use steelyard_model::{HostMatch, Item, PathMatch, Protocol, Route};
 use steelyard_terminal::{Cell, Style, Table, is_abandoned, put, wants_color};
@@ -19,9 +21,8 @@ use steelyard_terminal::{Cell, Style, Table, is_abandoned, put, wants_color};
 use crate::args::{ServeArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
 use crate::pipeline::Pipeline;
-use crate::play::{self, Cast, Place, Replica};
 use crate::up::{Engine, Privileges, Settings, Signals, runtime};
-use crate::{echo, load, logging};
+use crate::{load, logging};
 
 /// Ports tried first, since people know them.
 const WEB: u16 = 8080;

@@ -11,9 +11,8 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 use steelyard_model::{Held, Severity};
 use steelyard_plan::{AnnouncementRow, Plan, RouteRow};
-use steelyard_terminal::{Cell, Style, Table, complain, put, wants_color};
+use steelyard_terminal::{Cell, OutputFormat, Style, Table, complain, put, wants_color};
 
-use crate::args::OutputFormat;
 use crate::plan::PlanArgs;
 use crate::{load, plan};
 

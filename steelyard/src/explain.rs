@@ -11,9 +11,9 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use steelyard_admin::AdminClient;
-use steelyard_terminal::{Style, put, wants_color};
+use steelyard_terminal::{OutputFormat, Style, put, wants_color};
 
-use crate::args::{AdminArgs, OutputFormat, WorldArgs};
+use crate::args::{AdminArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
 use crate::{consequence, load, plan, up};
 

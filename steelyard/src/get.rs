@@ -10,9 +10,9 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use steelyard_admin::AskError;
-use steelyard_terminal::{put, wants_color};
+use steelyard_terminal::{OutputFormat, put, wants_color};
 
-use crate::args::{AdminArgs, OutputFormat};
+use crate::args::AdminArgs;
 
 /// `steelyard get`.
 #[derive(Args, Debug)]

@@ -25,10 +25,10 @@ fn main() -> ExitCode {
         Command::Get(args) => steelyard::get::run(args),
         Command::Up(args) => steelyard::up::run(args, fixed),
         Command::Demo(args) => steelyard::demo::run(args, fixed),
-        Command::Lab(args) => steelyard::lab::run(args),
+        Command::Lab(args) => steelyard_lab::run(args, steelyard::plan::read),
         Command::Rebalance(args) => steelyard::rebalance::run(args),
         Command::Key(args) => steelyard::key::run(args),
-        Command::Echo(args) => steelyard::echo::run(args),
+        Command::Echo(args) => steelyard_lab::echo::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "steelyard", &mut script);

@@ -8,8 +8,9 @@ use clap::Args;
 use steelyard_manifest::{Source, render};
 use steelyard_model::{Diagnostic, Held, NamespacedName, Severity, Snapshot};
 use steelyard_plan::{Facts, Plan, Planner};
+use steelyard_terminal::OutputFormat;
 
-use crate::args::{OutputFormat, WorldArgs};
+use crate::args::WorldArgs;
 use crate::dump::Lacking;
 use crate::entry_points::StaticOptions;
 use crate::pipeline::World;
@@ -82,6 +83,17 @@ pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
         OutputFormat::Text => steelyard_terminal::put(&page(&snapshot, &plan, &sources))?,
     }
     Ok(load::status(&plan.diagnostics, is_empty))
+}
+
+/// What `paths` come to for any node, addresses held as the lock file says.
+///
+/// # Errors
+/// When a path or the lock file cannot be read.
+pub fn read(paths: &[PathBuf], lock: &Path) -> Result<(Snapshot, Plan)> {
+    let (world, _) = load::world(paths, &WorldArgs::default())?;
+    let held = lock_file::read(lock)?.unwrap_or_default();
+    let plan = steelyard_plan::plan(&world.snapshot, &held, &Facts::default());
+    Ok((world.snapshot, plan))
 }
 
 /// What a world comes to.

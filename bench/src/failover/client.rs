@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use steelyard::lab::watch::{Fate, Outcome, Pace, Target, tick};
 use steelyard_host::netns::Namespace;
+use steelyard_lab::watch::{Fate, Outcome, Pace, Target, tick};
 use tokio::sync::{mpsc, oneshot};
 
 use super::site::wait;

@@ -18,7 +18,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use steelyard::lab::watch::{Fate, Outcome};
+use steelyard_lab::watch::{Fate, Outcome};
 
 use super::act::Act;
 use super::client::{Client, PACE};

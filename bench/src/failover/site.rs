@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
-use steelyard::lab::watch::Target;
 use steelyard_host::netns::{self, Namespace};
+use steelyard_lab::watch::Target;
 use steelyard_tests::lab::Lab;
 
 use super::act::Act;

@@ -9,10 +9,21 @@ mod table;
 
 use std::io::{IsTerminal, Write};
 
+use clap::ValueEnum;
 use rustix::event::{PollFd, PollFlags};
 
 pub use screen::{Screen, size};
 pub use table::{Cell, Table};
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// For people: aligned, coloured on a terminal
+    #[default]
+    Text,
+    /// For programs: stable shapes
+    Json,
+}
 
 /// How a piece of text is set off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

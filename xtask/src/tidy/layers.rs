@@ -24,6 +24,7 @@ const IO: &[&str] = &[
     "arc-swap",
     "axum",
     "bytes",
+    "clap",
     "futures-util",
     "hyper",
     "hyper-util",

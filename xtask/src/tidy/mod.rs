@@ -51,7 +51,7 @@ pub(crate) fn run() -> Result<()> {
 /// Every Rust file of the workspace, relative to the root, sorted.
 fn rust_files(root: &Path) -> Result<Vec<SourceFile>> {
     let mut found = Vec::new();
-    for folder in ["pure", "io", "steelyard", "tests", "bench", "xtask", "fuzz"] {
+    for folder in ["pure", "io", "lab", "steelyard", "tests", "bench", "xtask", "fuzz"] {
         collect(root, &root.join(folder), &mut found)?;
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));

@@ -8,11 +8,12 @@ use anyhow::{Context, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::console::{Console, print};
+use super::desk::{Answer, Request};
 use super::draw::{self, Look};
-use super::order::{Answer, Request};
 use super::start::Laboratory;
 use super::state::{self, State};
 use super::view::View;
+use super::world::Reader;
 use super::{LabArgs, named, tools};
 
 /// Between two looks at the nodes.
@@ -23,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(25);
 struct Ends([Signal; 3]);
 
 /// Runs it in the foreground.
-pub(super) fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &LabArgs, read: Reader) -> anyhow::Result<ExitCode> {
     tools::require_programs()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -32,7 +33,7 @@ pub(super) fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
         let console = Console::new();
         let mut laboratory = tokio::select! {
             biased;
-            started = Laboratory::start(args, &console) => started?,
+            started = Laboratory::start(args, read, &console) => started?,
             () = ends.any() => return Ok(ExitCode::SUCCESS),
         };
         // Before it is said that it is there: others may come at once.

@@ -14,7 +14,7 @@ use steelyard_host::netns::Namespace;
 
 use super::child::Child;
 use super::console::Console;
-use super::order::{Order, Way};
+use super::order::{Order, WireSide};
 use super::wire::{self, Faults};
 
 /// All nodes, in the order of the topology.
@@ -329,13 +329,13 @@ impl Nodes {
 #[derive(Clone, Copy, Debug)]
 enum Cut {
     Everything,
-    One(Way),
+    One(WireSide),
     /// Of one direction, or of both.
-    Heartbeats(Option<Way>),
+    Heartbeats(Option<WireSide>),
 }
 
 impl Cut {
-    const fn new(one_way: Option<Way>, heartbeats: bool) -> Self {
+    const fn new(one_way: Option<WireSide>, heartbeats: bool) -> Self {
         match (one_way, heartbeats) {
             (way, true) => Self::Heartbeats(way),
             (Some(way), false) => Self::One(way),
@@ -347,10 +347,10 @@ impl Cut {
     fn of(self, faults: &mut Faults) -> Vec<&mut bool> {
         match self {
             Self::Everything => vec![&mut faults.unplugged],
-            Self::One(Way::In) => vec![&mut faults.deaf],
-            Self::One(Way::Out) => vec![&mut faults.mute],
-            Self::Heartbeats(Some(Way::In)) => vec![&mut faults.unbeaten],
-            Self::Heartbeats(Some(Way::Out)) => vec![&mut faults.heartless],
+            Self::One(WireSide::In) => vec![&mut faults.deaf],
+            Self::One(WireSide::Out) => vec![&mut faults.mute],
+            Self::Heartbeats(Some(WireSide::In)) => vec![&mut faults.unbeaten],
+            Self::Heartbeats(Some(WireSide::Out)) => vec![&mut faults.heartless],
             Self::Heartbeats(None) => vec![&mut faults.unbeaten, &mut faults.heartless],
         }
     }
@@ -358,11 +358,11 @@ impl Cut {
     const fn words(self) -> &'static str {
         match self {
             Self::Everything => "cut off",
-            Self::One(Way::In) => "deaf: nothing gets in",
-            Self::One(Way::Out) => "mute: nothing gets out",
+            Self::One(WireSide::In) => "deaf: nothing gets in",
+            Self::One(WireSide::Out) => "mute: nothing gets out",
             Self::Heartbeats(None) => "without heartbeats; all else passes",
-            Self::Heartbeats(Some(Way::In)) => "deaf to heartbeats; all else passes",
-            Self::Heartbeats(Some(Way::Out)) => "mute of heartbeats; all else passes",
+            Self::Heartbeats(Some(WireSide::In)) => "deaf to heartbeats; all else passes",
+            Self::Heartbeats(Some(WireSide::Out)) => "mute of heartbeats; all else passes",
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use super::answer::{Answer, Scene};
+use super::answer::Answer;
+use super::facts::Scene;
 use super::input::{Fault, Head, Input};
 
 /// Answers requests until the peer or a request asks to end.

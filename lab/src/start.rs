@@ -15,13 +15,13 @@ use super::LabArgs;
 use super::build::Built;
 use super::child::Child;
 use super::console::Console;
+use super::desk::{self, Pending};
 use super::eyes::{ADMIN, Eyes};
 use super::nodes::{Node, Nodes};
-use super::order::{self, Pending};
 use super::state::{Claim, HostEntry, Role, State};
 use super::topology::{Machine, Pod, Topology, node_count};
 use super::view::View;
-use super::world::World;
+use super::world::{Reader, World};
 use crate::play::{self, Cast, HOMELAB, Place};
 
 /// How long everything may take to come up.
@@ -51,15 +51,20 @@ pub(super) struct Laboratory {
     pub(super) named: String,
     claim: Claim,
     state: State,
+    read: Reader,
 }
 
 impl Laboratory {
     /// Builds and starts everything, and waits until it serves.
-    pub(super) async fn start(args: &LabArgs, console: &Console) -> anyhow::Result<Self> {
+    pub(super) async fn start(
+        args: &LabArgs,
+        read: Reader,
+        console: &Console,
+    ) -> anyhow::Result<Self> {
         let claim = Claim::take(&args.name)?;
         let given = manifests(args, claim.folder())?;
         let lock = claim.folder().join("steelyard.lock");
-        let world = World::read(std::slice::from_ref(&given), &lock)?;
+        let world = World::read(read, std::slice::from_ref(&given), &lock)?;
         let count = node_count(&world.snapshot, args.nodes)?;
         let cast = Cast { nodes: count, most: args.replicas };
         for workload in play::curtailed(&world.snapshot, cast) {
@@ -80,11 +85,22 @@ impl Laboratory {
         let nodes = hosts.map(|((it, host), (port, up))| Node::new(&it.name, host, port, up));
         let nodes = Nodes::start(nodes.collect(), built.switch(), console)?;
         let eyes = Eyes::open(&built.nodes)?;
-        let requests = order::listen(claim.folder())?;
+        let requests = desk::listen(claim.folder())?;
         let state = published(paths, lock, &topology, &built, &claim)?;
         let named = super::named(&args.name);
-        let mut laboratory =
-            Self { nodes, eyes, requests, echoes, built, topology, world, named, claim, state };
+        let mut laboratory = Self {
+            nodes,
+            eyes,
+            requests,
+            echoes,
+            built,
+            topology,
+            world,
+            named,
+            claim,
+            state,
+            read,
+        };
         laboratory.settle(console).await?;
         laboratory.read_again();
         Ok(laboratory)
@@ -92,7 +108,7 @@ impl Laboratory {
 
     /// Follows edits of the manifests; what cannot be read leaves things as they are.
     pub(super) fn read_again(&mut self) {
-        if let Ok(world) = World::read(&self.state.paths, &self.state.lock) {
+        if let Ok(world) = World::read(self.read, &self.state.paths, &self.state.lock) {
             self.world = world;
         }
     }
@@ -126,10 +142,11 @@ impl Laboratory {
                 bail!("{sentence}");
             }
             let view = self.view();
-            let answering: Vec<IpAddr> = match World::read(&self.state.paths, &self.state.lock) {
-                Ok(world) => world.answering().collect(),
-                Err(_) => Vec::new(),
-            };
+            let answering: Vec<IpAddr> =
+                match World::read(self.read, &self.state.paths, &self.state.lock) {
+                    Ok(world) => world.answering().collect(),
+                    Err(_) => Vec::new(),
+                };
             if view.is_settled(&answering) {
                 return Ok(());
             }

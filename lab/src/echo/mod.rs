@@ -6,6 +6,7 @@
 //! Its HTTP framing is its own on purpose: the gateway's codec should meet a stranger.
 
 mod answer;
+mod facts;
 mod http;
 mod input;
 mod page;
@@ -109,7 +110,7 @@ async fn accept(listener: TcpListener, who: Arc<Identity>) {
             let Ok(local) = stream.local_addr() else { return };
             let _ = stream.set_nodelay(true);
             // A peer that goes away in the middle is its own affair.
-            let _ = http::converse(stream, &answer::Scene { who: &who, peer, local }).await;
+            let _ = http::converse(stream, &facts::Scene { who: &who, peer, local }).await;
         });
     }
 }

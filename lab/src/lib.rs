@@ -22,10 +22,13 @@ mod attach;
 mod build;
 mod child;
 mod console;
+mod desk;
 mod draw;
+pub mod echo;
 mod eyes;
 mod nodes;
 mod order;
+pub mod play;
 mod serve;
 mod show;
 mod start;
@@ -48,8 +51,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 
-pub use self::order::{Order, Way};
-use crate::args::OutputFormat;
+pub use self::order::{Order, WireSide};
+pub use self::world::Reader;
+use steelyard_terminal::OutputFormat;
 
 /// `steelyard lab`.
 #[derive(Args, Debug)]
@@ -146,8 +150,8 @@ Examples:
 
 Edits of the manifests are live, as with `up`.";
 
-/// Runs the subcommand.
-pub fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
+/// Runs the subcommand; `read` is how the nodes read manifests.
+pub fn run(args: LabArgs, read: Reader) -> anyhow::Result<ExitCode> {
     tools::require_root()?;
     match &args.command {
         Some(_) if args.path.is_some() => {
@@ -155,17 +159,17 @@ pub fn run(args: LabArgs) -> anyhow::Result<ExitCode> {
                 "give either a path, to start a laboratory, or a command for a running one"
             )
         }
-        Some(LabCommand::Curl { args: curl }) => attach::curl(&args.name, curl),
-        Some(LabCommand::Arp) => arp::run(&args.name),
+        Some(LabCommand::Curl { args: curl }) => attach::curl(&args.name, read, curl),
+        Some(LabCommand::Arp) => arp::run(&args.name, read),
         Some(LabCommand::Exec { host, command }) => attach::exec(&args.name, host, command),
         Some(LabCommand::Down) => attach::down(&args.name),
-        Some(LabCommand::Watch(watch)) => watch::run(&args.name, watch),
+        Some(LabCommand::Watch(watch)) => watch::run(&args.name, read, watch),
         Some(LabCommand::Show { output }) => show::run(&args.name, *output),
         Some(LabCommand::Inside { namespace, command }) => child::inside(namespace, command),
-        Some(LabCommand::Order(order)) => order::give(&args.name, order),
+        Some(LabCommand::Order(order)) => desk::give(&args.name, order),
         None => {
             args.path.as_deref().map_or(Ok(()), require_manifests)?;
-            if args.detach { serve::detach(&args) } else { serve::run(&args) }
+            if args.detach { serve::detach(&args) } else { serve::run(&args, read) }
         }
     }
 }

@@ -23,8 +23,8 @@ use self::tell::{Move, Teller};
 pub use self::ticker::{Fate, Outcome, Pace, Target, tick};
 use super::addressed::{self, addressed};
 use super::state::{Role, State};
-use super::world::World;
-use crate::args::OutputFormat;
+use super::world::{Reader, World};
+use steelyard_terminal::OutputFormat;
 
 /// Between two looks at the line that goes on changing.
 const REFRESH: Duration = Duration::from_millis(100);
@@ -96,9 +96,9 @@ impl From {
 }
 
 /// Runs the subcommand.
-pub(super) fn run(lab: &str, args: &WatchArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(lab: &str, read: Reader, args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let state = State::attach(lab)?;
-    let world = World::read(&state.paths, &state.lock)?;
+    let world = World::read(read, &state.paths, &state.lock)?;
     let target = target(args.url.as_deref(), &state, &world)?;
     let (asks, neighbour) = args.from.roles();
     let asks = Namespace::existing(&state.first(asks)?.namespace)?;

@@ -2,7 +2,7 @@
 //!
 //! Each node has a thread that asks its admin API in its namespace, over its loopback: no fault of
 //! the LAN is in the way. A stopped node holds its answer back, and what it said before does not
-//! count: only [`super::view`] joins what is said with what is known of the processes.
+//! count: only `view` joins what is said with what is known of the processes.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use steelyard_host::netns;
 
-use crate::lab::state::State;
+use crate::state::State;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(150);

@@ -1,7 +1,7 @@
 //! The echo server's answer as a page for a browser: one file, no scripts, light and dark.
 
 use super::Identity;
-use super::answer::Facts;
+use super::facts::Facts;
 
 /// Each replica gets a hue of its own, so that a reload shows who answered before it is read.
 const HUE_STEP: u32 = 137;

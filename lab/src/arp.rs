@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::process::{Command, ExitCode, Output};
 
 use anyhow::Context;
+use steelyard_terminal::{Cell, Style, Table, wants_color};
 
 use super::state::{Role, State};
-use super::world::World;
-use steelyard_terminal::{Cell, Style, Table, wants_color};
+use super::world::{Reader, World};
 
 /// Requests per address, and seconds to wait for answers.
 const REQUESTS: &str = "2";
@@ -16,9 +16,9 @@ const SECONDS: &str = "2";
 const MILLISECONDS: &str = "1000";
 
 /// Prints a row per address; fails unless each is answered for by exactly one host.
-pub(super) fn run(lab: &str) -> anyhow::Result<ExitCode> {
+pub(super) fn run(lab: &str, read: Reader) -> anyhow::Result<ExitCode> {
     let state = State::attach(lab)?;
-    let world = World::read(&state.paths, &state.lock)?;
+    let world = World::read(read, &state.paths, &state.lock)?;
     let client = &state.first(Role::Client)?.namespace;
     let mut table = Table::new(&["ADDRESS", "SERVICE", "ANSWERED BY", ""]);
     let mut all_owned = true;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::answer::Scene;
+use super::facts::Scene;
 use super::{Echo, Identity, http};
 
 fn block<T>(future: impl Future<Output = T>) -> T {

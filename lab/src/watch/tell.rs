@@ -5,12 +5,11 @@ use std::io::IsTerminal;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use steelyard_terminal::{Style, wants_color};
+use steelyard_terminal::{OutputFormat, Style, wants_color};
 
 use super::meter::{Outage, Totals, Unanswered};
 use super::ticker::{Pace, Target};
-use crate::args::OutputFormat;
-use crate::lab::console::print;
+use crate::console::print;
 
 /// Prints.
 #[derive(Debug)]

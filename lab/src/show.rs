@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
+use steelyard_terminal::OutputFormat;
+
 use super::console::Console;
-use super::order::{self, Answer, Request};
-use crate::args::OutputFormat;
+use super::desk::{self, Answer, Request};
 
 /// Prints how things are in the laboratory of this name.
 pub(super) fn run(lab: &str, output: OutputFormat) -> anyhow::Result<ExitCode> {
@@ -13,7 +14,7 @@ pub(super) fn run(lab: &str, output: OutputFormat) -> anyhow::Result<ExitCode> {
         OutputFormat::Json => Request::Show,
         OutputFormat::Text => Request::Draw { color: console.color(), columns: console.columns() },
     };
-    let text = match order::ask(lab, &request)? {
+    let text = match desk::ask(lab, &request)? {
         Answer::Seen(view) => serde_json::to_string_pretty(&view)? + "\n",
         Answer::Drawn(drawing) => format!("\n{drawing}\n"),
         Answer::Done(sentence) | Answer::Refused(sentence) => anyhow::bail!(sentence),

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use steelyard_model::{HostMatch, NamespacedName, PathMatch, Route, ServedBy, Snapshot};
-use steelyard_plan::{Facts, ServiceRow};
+use steelyard_plan::{Plan, ServiceRow};
 
-use crate::args::WorldArgs;
-use crate::{load, lock_file};
+/// How manifests and a lock file are read and planned: as the nodes themselves do.
+pub type Reader = fn(&[PathBuf], &Path) -> anyhow::Result<(Snapshot, Plan)>;
 
 /// The manifests, joined and planned.
 #[derive(Clone, Debug)]
@@ -35,13 +35,11 @@ pub(super) struct Vip {
 
 impl World {
     /// Reads and plans `paths`, addresses held as the lock file says.
-    pub(super) fn read(paths: &[PathBuf], lock: &Path) -> anyhow::Result<Self> {
-        let (world, _) = load::world(paths, &WorldArgs::default())?;
-        let held = lock_file::read(lock)?.unwrap_or_default();
-        let plan = steelyard_plan::plan(&world.snapshot, &held, &Facts::default());
+    pub(super) fn read(read: Reader, paths: &[PathBuf], lock: &Path) -> anyhow::Result<Self> {
+        let (snapshot, plan) = read(paths, lock)?;
         let row = |row: &ServiceRow| {
             let id = NamespacedName::new(row.namespace.as_str(), row.name.as_str());
-            let resolved = world.snapshot.services.get(&id)?;
+            let resolved = snapshot.services.get(&id)?;
             let ports = resolved.service.ports.iter();
             let reached = resolved.ports.iter().any(|port| !port.endpoints.is_empty());
             Some(Vip {
@@ -53,7 +51,7 @@ impl World {
             })
         };
         let vips = plan.services.values().filter_map(row).collect();
-        Ok(Self { vips, snapshot: world.snapshot })
+        Ok(Self { vips, snapshot })
     }
 
     /// All addresses of Services.

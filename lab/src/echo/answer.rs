@@ -1,22 +1,12 @@
 //! What the echo server answers: the same facts as text, JSON or a page, whichever the client
 //! likes best.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use serde::Serialize;
-
 use super::Identity;
+use super::facts::{Facts, Scene};
 use super::input::Head;
 use super::page;
-
-/// Who answers whom.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Scene<'a> {
-    pub(super) who: &'a Identity,
-    pub(super) peer: SocketAddr,
-    pub(super) local: SocketAddr,
-}
 
 /// An answer, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,22 +15,6 @@ pub(super) struct Answer {
     pub(super) content_type: &'static str,
     pub(super) replica: String,
     pub(super) content: String,
-}
-
-/// The facts of an answer; its field names are those of the JSON form.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Facts<'a> {
-    pub(super) name: &'a str,
-    pub(super) replica: u32,
-    pub(super) method: &'a str,
-    pub(super) target: &'a str,
-    pub(super) version: &'a str,
-    pub(super) host: Option<&'a str>,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body_bytes: u64,
-    pub(super) peer: SocketAddr,
-    pub(super) local: SocketAddr,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,30 +54,6 @@ impl Answer {
             content_type: "text/plain; charset=utf-8",
             replica: String::new(),
             content: format!("{reason}\n"),
-        }
-    }
-}
-
-impl<'a> Facts<'a> {
-    fn of(head: &'a Head, body_bytes: u64, scene: &Scene<'a>) -> Self {
-        let mut headers: BTreeMap<String, String> = BTreeMap::new();
-        for (name, value) in &head.headers {
-            headers
-                .entry(name.to_ascii_lowercase())
-                .and_modify(|all| *all = format!("{all}, {value}"))
-                .or_insert_with(|| value.clone());
-        }
-        Self {
-            name: &scene.who.name,
-            replica: scene.who.replica,
-            method: &head.method,
-            target: &head.target,
-            version: if head.old { "HTTP/1.0" } else { "HTTP/1.1" },
-            host: head.get("host"),
-            headers,
-            body_bytes,
-            peer: scene.peer,
-            local: scene.local,
         }
     }
 }

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::addressed::addressed;
 use super::state::{self, Claim, Role, State};
-use super::world::World;
+use super::world::{Reader, World};
 
 /// How long a laboratory may take to end.
 const DOWN_PATIENCE: Duration = Duration::from_secs(30);
@@ -23,9 +23,9 @@ pub(super) fn exec(lab: &str, host: &str, command: &[OsString]) -> anyhow::Resul
 }
 
 /// `lab curl URL…`: host names of routes lead to the gateway, others are left to curl.
-pub(super) fn curl(lab: &str, args: &[OsString]) -> anyhow::Result<ExitCode> {
+pub(super) fn curl(lab: &str, read: Reader, args: &[OsString]) -> anyhow::Result<ExitCode> {
     let state = State::attach(lab)?;
-    let world = World::read(&state.paths, &state.lock)?;
+    let world = World::read(read, &state.paths, &state.lock)?;
     let own: Vec<IpAddr> = state.first(Role::Node)?.addresses.clone();
     let mut command: Vec<OsString> = ["curl", "--noproxy", "*"].map(OsString::from).to_vec();
     for (host, port) in args.iter().filter_map(|arg| addressed(arg)) {
