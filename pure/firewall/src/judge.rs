@@ -3,7 +3,7 @@
 use steelyard_model::Family;
 
 use crate::matching::{Condition, Fits, Traits};
-use crate::packet::{Packet, TRANSLATION, Way};
+use crate::packet::{BACK_TRANSLATION, Leg, Packet, TRANSLATION, Way};
 use crate::rule::{Rule, Step, Verdict, number};
 use crate::ruleset::{Base, Origin, Place, Ruleset, Table};
 
@@ -20,11 +20,14 @@ pub enum Deed {
     Redirects,
 }
 
-/// A rule that keeps what clients send to a port of a vip from arriving.
+/// A rule that keeps what clients send to a port of a vip, or what they are answered, from
+/// arriving.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hindrance {
     /// What it does.
     pub deed: Deed,
+    /// To which packet.
+    pub leg: Leg,
     /// Every client's packets meet it. Otherwise something before it is not understood, and they
     /// may.
     pub is_certain: bool,
@@ -38,42 +41,62 @@ pub struct Hindrance {
 
 /// Chains refer to each other at most this deep (the kernel's own bound).
 const DEPTH: usize = 16;
+/// The priority at which connection tracking looks at a packet.
+const TRACKING: i32 = -200;
 /// Rules looked at for one packet. A ruleset of chains that all lead to all others ends as well.
 const EFFORT: usize = 100_000;
 
-/// Why a packet does not arrive, or may not: the first rule that is certain, or else possible.
+/// Why a packet or its answer does not arrive, or may not: the first rule that is certain, or else
+/// possible.
 pub fn judge(ruleset: &Ruleset, packet: &Packet) -> Option<Hindrance> {
-    let mut walk = Walk::new(packet);
-    for hook in packet.hooks() {
-        for (table, name, base) in ruleset.bases(hook, packet) {
-            walk.enter(hook, base);
-            walk.base(table, name, base);
-            if walk.found.as_ref().is_some_and(|it| it.is_certain) {
-                return walk.found;
-            }
-        }
+    let there = Walk::new(packet, Leg::There).go(ruleset);
+    if there.as_ref().is_some_and(|it| it.is_certain) {
+        return there;
     }
-    walk.found
+    let back = Walk::new(packet, Leg::Back).go(ruleset);
+    if back.as_ref().is_some_and(|it| it.is_certain) { back } else { there.or(back) }
 }
 
 impl Packet {
-    fn hooks(&self) -> &'static [&'static str] {
-        match &self.way {
-            Way::On { is_own: false, .. } => &["ingress", "prerouting", "forward", "postrouting"],
-            Way::Here { .. } | Way::On { .. } => &["ingress", "prerouting", "input"],
+    fn hooks(&self, leg: Leg) -> &'static [&'static str] {
+        match (&self.way, leg) {
+            (Way::On { is_own: false, .. }, _) => {
+                &["ingress", "prerouting", "forward", "postrouting", "egress"]
+            }
+            (Way::Here { .. } | Way::On { .. }, Leg::There) => &["ingress", "prerouting", "input"],
+            (Way::Here { .. } | Way::On { .. }, Leg::Back) => &["output", "postrouting", "egress"],
+        }
+    }
+
+    /// The interface that the packet comes in by, and the one it leaves by; empty where there is
+    /// none, none where it is not known.
+    fn links(&self, leg: Leg) -> (Option<&str>, Option<&str>) {
+        let client = self.iif.as_deref();
+        let endpoint = match &self.way {
+            Way::On { oif, is_own: false, .. } => oif.as_deref(),
+            Way::Here { .. } | Way::On { .. } => Some(""),
+        };
+        match leg {
+            Leg::There => (client, endpoint),
+            Leg::Back => (endpoint, client),
         }
     }
 }
 
 impl Ruleset {
     /// Chains that the packet enters at a hook, in their order.
-    fn bases<'a>(&'a self, hook: &str, packet: &Packet) -> Vec<(&'a Table, &'a str, &'a Base)> {
+    fn bases<'a>(
+        &'a self,
+        hook: &str,
+        packet: &Packet,
+        leg: Leg,
+    ) -> Vec<(&'a Table, &'a str, &'a Base)> {
         let family = if packet.vip.is_ipv4() { "ip" } else { "ip6" };
         let mut found: Vec<(&Table, &str, &Base)> = Vec::new();
         for table in &self.tables {
             let sees = match &*table.family {
                 "inet" => true,
-                "netdev" => hook == "ingress",
+                "netdev" => matches!(hook, "ingress" | "egress"),
                 own => own == family,
             };
             if !sees {
@@ -83,10 +106,12 @@ impl Ruleset {
                 let Some(base) = chain.base.as_ref().filter(|base| base.hook == hook) else {
                     continue;
                 };
-                let known = packet.iif.as_ref();
-                let is_for =
-                    base.devices.is_empty() || known.is_some_and(|iif| base.devices.contains(iif));
-                if is_for {
+                // Only the first packet of a connection is asked how to translate it.
+                let is_asked = leg == Leg::There || base.kind != "nat";
+                let (iif, oif) = packet.links(leg);
+                let at = if hook == "egress" { oif } else { iif };
+                let is_at = |link: &str| base.devices.iter().any(|it| it == link);
+                if is_asked && (base.devices.is_empty() || at.is_some_and(is_at)) {
                     found.push((table, name, base));
                 }
             }
@@ -127,20 +152,29 @@ enum Fate {
 }
 
 impl<'a> Walk<'a> {
-    fn new(packet: &'a Packet) -> Self {
-        let traits = Traits {
+    fn new(packet: &'a Packet, leg: Leg) -> Self {
+        let vip = (packet.vip, packet.port);
+        let mut traits = Traits {
+            leg,
             family: Family::of(packet.vip),
             protocol: packet.protocol,
-            destination: packet.vip,
-            port: packet.port,
-            vip: (packet.vip, packet.port),
-            iif: packet.iif.as_deref(),
+            ours: vip,
+            vip,
+            iif: packet.links(leg).0,
             oif: None,
             is_tracked: true,
             is_translated: false,
             mark: 0,
+            connection_mark: 0,
             is_local: false,
         };
+        match (&packet.way, leg) {
+            (Way::Here { mark, .. }, Leg::Back) => traits.connection_mark = *mark,
+            (Way::On { to, is_own, .. }, Leg::Back) => {
+                traits.translate((to.ip(), to.port()), *is_own)
+            }
+            (_, Leg::There) => {}
+        }
         let place = Place {
             origin: Origin::Nftables,
             family: String::new(),
@@ -152,20 +186,44 @@ impl<'a> Walk<'a> {
         Self { packet, traits, place, base: (0, false), is_ufw: false, effort: EFFORT, found: None }
     }
 
+    /// The whole way; until something certain is found.
+    fn go(mut self, ruleset: &Ruleset) -> Option<Hindrance> {
+        let leg = self.traits.leg;
+        for hook in self.packet.hooks(leg) {
+            for (table, name, base) in ruleset.bases(hook, self.packet, leg) {
+                self.enter(hook, base);
+                self.base(table, name, base);
+                if self.found.as_ref().is_some_and(|it| it.is_certain) {
+                    return self.found;
+                }
+            }
+        }
+        self.found
+    }
+
     /// What we did to the packet before it comes to `base`.
     fn enter(&mut self, hook: &str, base: &Base) {
         self.base = (base.priority, base.kind == "nat");
+        let is_routed = !matches!(hook, "ingress" | "prerouting");
         let is_behind = |priority| match hook {
             "ingress" => false,
             "prerouting" => base.priority > priority,
             _ => true,
         };
-        match &self.packet.way {
-            Way::Here { mark, marked_at } if is_behind(*marked_at) => self.traits.mark |= mark,
-            Way::On { to, oif, is_own } if is_behind(TRANSLATION) => {
-                (self.traits.destination, self.traits.port) = (to.ip(), to.port());
-                (self.traits.is_translated, self.traits.is_local) = (true, *is_own);
-                self.traits.oif = oif.as_deref().filter(|_| hook != "prerouting");
+        let (traits, packet) = (&mut self.traits, self.packet);
+        traits.oif = packet.links(traits.leg).1.filter(|_| is_routed);
+        match (&packet.way, traits.leg) {
+            (Way::Here { mark, marked_at }, Leg::There) if is_behind(*marked_at) => {
+                traits.mark |= mark;
+            }
+            (Way::On { to, is_own, .. }, Leg::There) if is_behind(TRANSLATION) => {
+                traits.translate((to.ip(), to.port()), *is_own);
+            }
+            (Way::On { .. }, Leg::Back) => {
+                let is_last = hook == "postrouting" && base.priority > BACK_TRANSLATION;
+                if is_last || hook == "egress" {
+                    (traits.ours, traits.is_local) = (traits.vip, false);
+                }
             }
             _ => {}
         }
@@ -303,16 +361,18 @@ impl<'a> Walk<'a> {
         let is_certain = doubt == Fits::Yes;
         if is_certain || self.found.is_none() {
             let (place, rule) = (self.place.clone(), rule.to_owned());
-            let is_ufw = self.is_ufw;
-            self.found = Some(Hindrance { deed, is_certain, is_ufw, place, rule });
+            let (leg, is_ufw) = (self.traits.leg, self.is_ufw);
+            self.found = Some(Hindrance { deed, leg, is_certain, is_ufw, place, rule });
         }
     }
 
     fn set_mark(&mut self, value: &[String], rule: &Rule, doubt: Doubt) {
         let Some(mark) = computed(value, self.traits.mark) else { return };
-        let Way::Here { mark: ours, .. } = self.packet.way else { return };
-        let had = self.traits.mark & ours == ours;
-        if had && mark & ours != ours {
+        let (Way::Here { mark: ours, .. }, Leg::There) = (&self.packet.way, self.traits.leg) else {
+            return;
+        };
+        let had = self.traits.mark & ours == *ours;
+        if had && mark & ours != *ours {
             self.note(Deed::Unmarks, doubt, &rule.text);
         }
         if doubt == Fits::Yes {
@@ -321,7 +381,11 @@ impl<'a> Walk<'a> {
     }
 
     fn untrack(&mut self, rule: &Rule, doubt: Doubt) {
-        if matches!(self.packet.way, Way::On { .. }) && !self.traits.is_translated {
+        let is_early = match self.traits.leg {
+            Leg::There => !self.traits.is_translated,
+            Leg::Back => self.base.0 < TRACKING,
+        };
+        if matches!(self.packet.way, Way::On { .. }) && is_early {
             self.note(Deed::Untracks, doubt, &rule.text);
         }
         if doubt == Fits::Yes {

@@ -7,6 +7,8 @@
 //! follows from that is only said to be possible. So a finding that is certain is so for every
 //! client.
 //!
+//! The answer is followed as well: a client whose answers are dropped is not served.
+//!
 //! It reads no elements of named sets, which may be many: a condition about one is not understood.
 
 mod judge;
@@ -20,5 +22,5 @@ mod tests;
 mod words;
 
 pub use judge::{Deed, Hindrance, judge};
-pub use packet::{Packet, Way};
+pub use packet::{Leg, Packet, Way};
 pub use ruleset::{Origin, Place, Ruleset};

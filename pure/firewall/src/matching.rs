@@ -5,16 +5,19 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use steelyard_model::{Family, Protocol};
 
+use crate::packet::Leg;
 use crate::rule::number;
 use crate::words::Word;
 
 /// What is known of the packet where a rule sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Traits<'a> {
+    pub(crate) leg: Leg,
     pub(crate) family: Family,
     pub(crate) protocol: Protocol,
-    pub(crate) destination: IpAddr,
-    pub(crate) port: u16,
+    /// The end that is not the client's, as it is written on the packet here: where a request goes,
+    /// and where an answer comes from.
+    pub(crate) ours: (IpAddr, u16),
     /// Before it was translated.
     pub(crate) vip: (IpAddr, u16),
     pub(crate) iif: Option<&'a str>,
@@ -22,7 +25,9 @@ pub(crate) struct Traits<'a> {
     pub(crate) is_tracked: bool,
     pub(crate) is_translated: bool,
     pub(crate) mark: u32,
-    /// The destination is an address of this host.
+    /// The mark of its connection.
+    pub(crate) connection_mark: u32,
+    /// Our end is an address of this host.
     pub(crate) is_local: bool,
 }
 
@@ -40,8 +45,9 @@ pub(crate) enum Fits {
 /// What a condition is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
-    /// The client's address.
     Source,
+    SourceType,
+    SourcePort,
     /// Anything else that depends on the client or the moment.
     Client,
     Destination,
@@ -55,6 +61,7 @@ pub(crate) enum Key {
     Out,
     State,
     Status,
+    Direction,
     Mark,
     ConnectionMark,
     PacketType,
@@ -83,6 +90,7 @@ pub(crate) enum Values {
 
 const FLAGS: [&str; 8] = ["fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"];
 const SYN: u8 = 2;
+const ACK: u8 = 16;
 
 /// Extensions of iptables that are about who the client is, or how often it comes.
 const ABOUT_CLIENTS: [&str; 15] = [
@@ -153,11 +161,13 @@ impl Condition {
             Self::Client => Fits::Some,
             Self::Obscure => Fits::Unknown,
             Self::Flags { mask, value, is_not } => match packet.protocol {
-                Protocol::Tcp => Fits::of((SYN & mask == *value) != *is_not),
+                Protocol::Tcp => Fits::of((packet.flags() & mask == *value) != *is_not),
                 _ => Fits::No,
             },
             Self::Test { values: Values::Named, key, .. } => match key {
-                Key::Source | Key::Client => Fits::Some,
+                Key::Source if packet.leg == Leg::There => Fits::Some,
+                Key::Destination if packet.leg == Leg::Back => Fits::Some,
+                Key::Client => Fits::Some,
                 Key::Foreign => Fits::No,
                 _ => Fits::Unknown,
             },
@@ -212,15 +222,15 @@ impl Key {
     /// Whether the packet has this value there.
     pub(crate) fn fits(&self, mask: Option<u32>, value: &str, packet: &Traits<'_>) -> Fits {
         match self {
-            Self::Source => source(value),
+            Self::Source => end(value, packet, Leg::Back),
+            Self::Destination => end(value, packet, Leg::There),
+            Self::SourcePort => end_port(value, packet, Leg::Back),
+            Self::Port => end_port(value, packet, Leg::There),
+            Self::SourceType => end_type(value, packet, Leg::Back),
+            Self::DestinationType => end_type(value, packet, Leg::There),
             Self::Client => Fits::Some,
-            Self::Destination => address(value, packet.destination),
             Self::OriginalDestination => address(value, packet.vip.0),
             Self::OriginalPort => port(value, packet.vip.1),
-            Self::Port => port(value, packet.port),
-            Self::DestinationType => {
-                Fits::of(value == if packet.is_local { "local" } else { "unicast" })
-            }
             Self::Protocol => protocol(value, packet.protocol),
             Self::Family => Fits::of(match packet.family {
                 Family::V4 => matches!(value, "ipv4" | "ip" | "2"),
@@ -228,11 +238,14 @@ impl Key {
             }),
             Self::In => interface(value, packet.iif),
             Self::Out => interface(value, packet.oif),
-            Self::State => Fits::of(value == if packet.is_tracked { "new" } else { "untracked" }),
-            Self::Status => Fits::of(value == "dnat" && packet.is_translated),
+            Self::State => Fits::of(value == packet.state()),
+            Self::Status => packet.has_status(value),
+            Self::Direction => Fits::of(matches!(
+                (value, packet.leg),
+                ("original" | "0", Leg::There) | ("reply" | "1", Leg::Back)
+            )),
             Self::Mark => marked(value, packet.mark, mask),
-            // A new connection has none.
-            Self::ConnectionMark => marked(value, 0, mask),
+            Self::ConnectionMark => marked(value, packet.connection_mark, mask),
             Self::PacketType => Fits::of(matches!(value, "host" | "unicast")),
             Self::Foreign => Fits::No,
             Self::WayBack => match value {
@@ -266,8 +279,12 @@ fn one(words: [&str; 3], rest: &[Word]) -> Option<(Key, Vec<Condition>, usize)> 
             Some((key, vec![is(Key::Family, family)], 2))
         }
         ["th", "dport", _] => two(Key::Port),
+        ["th", "sport", _] => two(Key::SourcePort),
         [protocol @ ("tcp" | "udp" | "sctp" | "dccp" | "udplite"), "dport", _] => {
             Some((Key::Port, vec![is(Key::Protocol, protocol)], 2))
+        }
+        [protocol @ ("tcp" | "udp" | "sctp" | "dccp" | "udplite"), "sport", _] => {
+            Some((Key::SourcePort, vec![is(Key::Protocol, protocol)], 2))
         }
         ["tcp", "option", _] => Some((Key::Client, Vec::new(), 4)),
         [protocol @ ("tcp" | "udp" | "sctp" | "dccp" | "udplite"), ..] => {
@@ -287,6 +304,7 @@ fn one(words: [&str; 3], rest: &[Word]) -> Option<(Key, Vec<Condition>, usize)> 
         ["ct", field, _] => two(match field {
             "state" => Key::State,
             "status" => Key::Status,
+            "direction" => Key::Direction,
             "mark" => Key::ConnectionMark,
             "l3proto" => Key::Family,
             "protocol" => Key::Protocol,
@@ -325,7 +343,7 @@ fn fib(words: &[Word]) -> Option<(Key, Vec<Condition>, usize)> {
     })?;
     let key = match (plain(1)?, plain(end)?) {
         ("daddr", "type") => Key::DestinationType,
-        ("saddr", "type") => Key::Client,
+        ("saddr", "type") => Key::SourceType,
         ("saddr", _) => Key::WayBack,
         _ => Key::Obscure,
     };
@@ -362,7 +380,56 @@ fn together(keys: &[Key], value: &str, packet: &Traits<'_>) -> Fits {
     all
 }
 
-fn source(value: &str) -> Fits {
+impl Traits<'_> {
+    /// From now on this is written on the packet as our end.
+    pub(crate) fn translate(&mut self, ours: (IpAddr, u16), is_local: bool) {
+        (self.ours, self.is_local, self.is_translated) = (ours, is_local, true);
+    }
+
+    fn flags(&self) -> u8 {
+        match self.leg {
+            Leg::There => SYN,
+            Leg::Back => SYN | ACK,
+        }
+    }
+
+    fn state(&self) -> &'static str {
+        match self.leg {
+            _ if !self.is_tracked => "untracked",
+            Leg::There => "new",
+            Leg::Back => "established",
+        }
+    }
+
+    fn has_status(&self, value: &str) -> Fits {
+        match (value, self.leg) {
+            ("dnat", _) => Fits::of(self.is_translated),
+            ("seen-reply" | "confirmed", Leg::Back) => Fits::of(self.is_tracked),
+            // It depends on the endpoint.
+            ("snat", Leg::Back) if self.is_translated => Fits::Unknown,
+            _ => Fits::No,
+        }
+    }
+}
+
+/// An address: of our end where the packet is on the leg `ours_on`, else of the client.
+fn end(value: &str, packet: &Traits<'_>, ours_on: Leg) -> Fits {
+    if packet.leg == ours_on { address(value, packet.ours.0) } else { client(value) }
+}
+
+fn end_port(value: &str, packet: &Traits<'_>, ours_on: Leg) -> Fits {
+    if packet.leg == ours_on { port(value, packet.ours.1) } else { Fits::Some }
+}
+
+fn end_type(value: &str, packet: &Traits<'_>, ours_on: Leg) -> Fits {
+    match packet.leg == ours_on {
+        true => Fits::of(value == if packet.is_local { "local" } else { "unicast" }),
+        // A client of another machine.
+        false => Fits::of(value == "unicast"),
+    }
+}
+
+fn client(value: &str) -> Fits {
     match value.parse::<IpNet>().or_else(|_| value.parse::<IpAddr>().map(IpNet::from)) {
         Ok(net) if net.prefix_len() == 0 => Fits::Yes,
         Ok(net) if net.addr().is_loopback() => Fits::No,

@@ -1,14 +1,16 @@
 //! The line that mends what a firewall does.
 //!
 //! What is let through at the hook input is what has our mark: it goes to ports that we listen on
-//! and to nothing else, since our guard takes the rest before.
+//! and to nothing else, since our guard takes the rest before. Answers from there are known by the
+//! mark of their connection, once connection tracking has seen them.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use steelyard_model::Protocol;
 
 use crate::judge::{Deed, Hindrance};
-use crate::packet::{Packet, Way};
+use crate::packet::{Leg, Packet, Way};
 use crate::ruleset::{Origin, Place};
 
 impl Hindrance {
@@ -56,6 +58,7 @@ impl Hindrance {
         let is_iptables = *origin == Origin::Legacy
             || (family == address && base.chars().all(|it| it.is_ascii_uppercase()));
         let what = match (&packet.way, &**hook, is_iptables) {
+            _ if self.leg == Leg::Back => self.answers(packet, address, is_iptables),
             (Way::Here { mark, .. }, "input", true) => {
                 format!("-m mark --mark {mark:#x}/{mark:#x}")
             }
@@ -75,13 +78,35 @@ impl Hindrance {
             format!("nft insert rule {family} {table} {base} {what} accept")
         }
     }
+
+    /// What is let through so that answers get to clients.
+    fn answers(&self, packet: &Packet, address: &str, is_iptables: bool) -> String {
+        let Place { hook, table, .. } = &self.place;
+        let from = |it: IpAddr| match is_iptables {
+            true => format!("-s {it}"),
+            false => format!("{address} saddr {it}"),
+        };
+        let is_tracked = !matches!(&**hook, "ingress" | "egress") && table != "raw";
+        match (&packet.way, is_tracked, is_iptables) {
+            (Way::On { to, .. }, false, _) if hook != "egress" => from(to.ip()),
+            (_, false, _) => from(packet.vip),
+            (Way::Here { mark, .. }, true, true) => {
+                format!("-m connmark --mark {mark:#x}/{mark:#x}")
+            }
+            (Way::Here { mark, .. }, true, false) => format!("ct mark & {mark:#x} == {mark:#x}"),
+            (Way::On { .. }, true, true) => "-m conntrack --ctstate DNAT".to_owned(),
+            (Way::On { .. }, true, false) => "ct status dnat".to_owned(),
+        }
+    }
 }
 
 /// What is so: the rule's place and text.
 impl fmt::Display for Hindrance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { deed, is_certain, place, rule, .. } = self;
+        let Self { deed, leg, is_certain, place, rule, .. } = self;
         let does = match (deed, is_certain) {
+            (Deed::Drops, true) if *leg == Leg::Back => "drops what clients are answered",
+            (Deed::Drops, false) if *leg == Leg::Back => "may drop what clients are answered",
             (Deed::Drops, true) => "drops what clients send to it",
             (Deed::Drops, false) => "may drop what clients send to it",
             (Deed::Unmarks, true) => "overwrites the mark by which it is delivered",

@@ -1,4 +1,4 @@
-//! The packet that is followed: the first of a client to a port of a vip.
+//! The packet that is followed: the first of a client to a port of a vip, and the answer to it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,7 +13,7 @@ pub struct Packet {
     pub protocol: Protocol,
     /// The port of the vip.
     pub port: u16,
-    /// The interface that it comes in by, where that is known.
+    /// The interface that it comes in by, and its answer leaves by, where that is known.
     pub iif: Option<String>,
     /// What we do to it.
     pub way: Way,
@@ -40,5 +40,16 @@ pub enum Way {
     },
 }
 
+/// Which of the two packets that have to arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Leg {
+    /// What the client sends.
+    There,
+    /// What it is answered.
+    Back,
+}
+
 /// The priority of the hook prerouting at which destinations are translated.
 pub(crate) const TRANSLATION: i32 = -100;
+/// The priority of the hook postrouting at which the sources of answers are translated back.
+pub(crate) const BACK_TRANSLATION: i32 = 100;

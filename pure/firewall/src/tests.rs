@@ -135,6 +135,9 @@ fn each_kind_of_rule_means_what_it_says() {
         ("jump web", "++"), ("goto web", "++"), ("jump nowhere", "-+"), ("tcp dport 81 jump web", "-+"),
         ("ip saddr 10.0.0.0/8 jump web", "++"), ("xt match policy jump web", "?+"),
         ("jump first", "?+"),
+        ("tcp sport 1024-65535 accept", "++"), ("tcp sport 80 drop", "-+"),
+        ("ct direction original accept", "++"), ("ct direction reply drop", "-+"),
+        ("fib saddr type local drop", "-+"), ("fib saddr type unicast accept", "++"),
     ];
     for (rule, want) in table {
         let mark = |policy: &str| {
@@ -180,6 +183,19 @@ fn where_a_rule_stands_decides_what_it_sees() {
         ("ingress device \"eth0\" priority 0", "tcp dport 80 drop", &served, "Drops first: tcp dport 80 drop"),
         ("ingress devices = { eth1, eth0 } priority 0", "tcp dport 80 drop", &served, "Drops first: tcp dport 80 drop"),
         ("ingress device \"eth1\" priority 0", "tcp dport 80 drop", &served, ""),
+        ("ingress device \"pod0\" priority 0", "tcp sport 8080 drop", &translated, "Drops first: tcp sport 8080 drop"),
+        ("egress device \"pod0\" priority 0", "tcp dport 8080 drop", &translated, "Drops first: tcp dport 8080 drop"),
+        ("egress device \"eth0\" priority 0", "ip saddr 10.1.1.100 drop", &translated, "Drops first: ip saddr 10.1.1.100 drop"),
+        ("egress device \"eth0\" priority 0", "tcp sport 80 drop", &served, "Drops first: tcp sport 80 drop"),
+        ("prerouting priority raw", "ip saddr 10.244.0.0/16 notrack", &translated, "Untracks first: ip saddr 10.244.0.0/16 notrack"),
+        ("prerouting priority filter", "tcp sport 8080 drop", &translated, "Drops first: tcp sport 8080 drop"),
+        ("prerouting priority filter", "tcp sport 80 drop", &served, ""),
+        ("forward priority filter", "iifname \"pod0\" ct direction reply drop", &translated, "Drops first: iifname pod0 ct direction reply drop"),
+        ("postrouting priority srcnat - 1", "tcp sport 80 drop", &translated, ""),
+        ("postrouting priority srcnat + 1", "tcp sport 80 drop", &translated, "Drops first: tcp sport 80 drop"),
+        ("postrouting priority srcnat - 1", "tcp sport 80 drop", &served, "Drops first: tcp sport 80 drop"),
+        ("postrouting priority srcnat", "tcp dport 9 dnat to 10.9.9.9", &served, ""),
+        ("output priority raw", "notrack", &served, ""),
     ];
     for (hook, rule, packet, want) in table {
         assert_eq!(told(&chain(hook, "accept", rule), packet), want, "{hook}: {rule}");
@@ -190,6 +206,39 @@ fn where_a_rule_stands_decides_what_it_sees() {
         chain("input priority filter", "drop", "fib daddr type local tcp dport 9000 accept");
     assert_eq!(told(&ruleset, &own), "");
     assert_eq!(told(&ruleset, &here(VIP, 80)), "Drops first: policy drop");
+}
+
+/// The same for what clients are answered, on its way through the hook output.
+#[test]
+fn each_kind_of_rule_about_answers_means_what_it_says() {
+    #[rustfmt::skip]
+    let table = [
+        ("", "-+"), ("accept", "++"), ("drop", "--"),
+        ("ct state established,related accept", "++"), ("ct state new drop", "-+"), ("ct state invalid drop", "-+"),
+        ("ct state vmap { established : accept, new : drop }", "++"),
+        ("tcp sport 80 accept", "++"), ("tcp sport { 22, 443 } accept", "-+"), ("tcp sport 80 drop", "--"),
+        ("tcp dport 80 accept", "++"), ("tcp dport 22 accept", "++"), ("tcp dport 1024-65535 drop", "-+"),
+        ("ip saddr 10.1.1.100 accept", "++"), ("ip saddr 10.1.1.11 accept", "-+"), ("ip saddr != 10.1.1.11 drop", "--"),
+        ("ip daddr 192.168.0.0/16 drop", "-+"), ("ip daddr 0.0.0.0/0 drop", "--"), ("ip daddr @ports drop", "-+"),
+        ("ip saddr @ports accept", "?+"), ("fib saddr type != local drop", "--"), ("fib daddr type unicast accept", "++"),
+        ("oifname \"eth0\" accept", "++"), ("oif \"lo\" accept", "-+"), ("iifname \"eth0\" accept", "-+"),
+        ("ct direction reply accept", "++"), ("ct direction original drop", "-+"),
+        ("ct mark & 0x00002000 == 0x00002000 accept", "++"), ("meta mark & 0x2000 == 0x2000 accept", "-+"),
+        ("ct original daddr 10.1.1.100 accept", "++"), ("ct status seen-reply accept", "++"),
+        ("tcp flags syn / fin,syn,rst,ack drop", "-+"), ("tcp flags & (syn | ack) == syn | ack accept", "++"),
+        ("meta skuid 0 accept", "++"), ("socket transparent 1 drop", "-?"),
+    ];
+    for (rule, want) in table {
+        let mark = |policy: &str| match judge(
+            &chain("output priority filter", policy, rule),
+            &here(VIP, 80),
+        ) {
+            None => '+',
+            Some(found) if found.is_certain => '-',
+            Some(_) => '?',
+        };
+        assert_eq!(String::from_iter(["drop", "accept"].map(mark)), want, "{rule}");
+    }
 }
 
 #[test]
@@ -207,6 +256,10 @@ fn each_finding_names_the_line_that_mends_it() {
          }\n}\ntable ip raw {\n chain PREROUTING {\n type filter hook prerouting priority raw;\n tcp \
          dport 81 notrack\n }\n}\n",
     );
+    let output = Ruleset::parse(
+        "table ip filter {\n chain OUTPUT {\n type filter hook output priority filter; policy drop;\n \
+         }\n}\n",
+    );
     let wall = |hook| chain(hook, "drop", "");
     let firewall = Ruleset::parse(FIREWALLD);
     #[rustfmt::skip]
@@ -220,6 +273,12 @@ fn each_finding_names_the_line_that_mends_it() {
         (wall("input priority 0"), here(VIP6, 80), "`nft insert rule inet wall first meta mark & 0x2000 == 0x2000 accept`"),
         (wall("forward priority 0"), on(VIP, 80), "`nft insert rule inet wall first ct status dnat accept`"),
         (wall("prerouting priority 0"), here(VIP6, 80), "`nft insert rule inet wall first ip6 daddr fd00::100 accept`"),
+        (wall("output priority 0"), here(VIP6, 80), "`nft insert rule inet wall first ct mark & 0x2000 == 0x2000 accept`"),
+        (wall("postrouting priority 0"), here(VIP, 80), "`nft insert rule inet wall first ct mark & 0x2000 == 0x2000 accept`"),
+        (chain("forward priority 0", "accept", "ct direction reply drop"), on(VIP, 80), "`nft insert rule inet wall first ct status dnat accept`"),
+        (chain("egress device \"eth0\" priority 0", "accept", "tcp sport 80 drop"), here(VIP, 80), "first ip saddr 10.1.1.100 accept`"),
+        (chain("prerouting priority 0", "accept", "tcp sport 8080 drop"), on(VIP, 80), "first ct status dnat accept`"),
+        (output, here(VIP, 80), "`iptables -I OUTPUT -m connmark --mark 0x2000/0x2000 -j ACCEPT`"),
         (chain("prerouting priority 2000", "accept", "meta mark set 0x1"), here(VIP, 80), "--fwmark"),
     ];
     for (ruleset, packet, want) in table {

@@ -53,7 +53,7 @@ fn found(net: &Net, forwarder: &Forwarder, what: &str) -> Vec<(Option<Obstacle>,
 /// A table with one chain. Each row: where it hangs, its rule; then for a served vip and for one
 /// that goes on, v4 and v6: `.` nothing, `x` hindered, `p` in process, which helps, `?` doubtful.
 #[rustfmt::skip]
-const ROWS: [(&str, &str, &str); 27] = [
+const ROWS: [(&str, &str, &str); 37] = [
     ("inet input priority filter; policy accept", "accept", "...."),
     ("inet input priority filter; policy drop", "", "xx.."),
     ("inet input priority filter; policy drop", "tcp dport 80 accept", "...."),
@@ -81,6 +81,16 @@ const ROWS: [(&str, &str, &str); 27] = [
     ("inet prerouting priority 20000; policy accept", "meta mark set meta mark | 0x1", "...."),
     ("netdev ingress device eth0 priority 0; policy accept", "tcp dport 80 drop", "xxxx"),
     ("netdev ingress device eth1 priority 0; policy accept", "drop", "...."),
+    ("inet output priority filter; policy drop", "", "xx.."),
+    ("inet output priority filter; policy drop", "ct state established,related accept", "...."),
+    ("inet output priority filter; policy drop", "tcp sport { 22, 80 } accept", "...."),
+    ("inet output priority filter; policy accept", "fib saddr type != local tcp sport 80 drop", "xx.."),
+    ("inet output priority filter; policy accept", "ct state new tcp dport 80 drop", "...."),
+    ("inet forward priority filter; policy accept", "ct direction reply drop", "..pp"),
+    ("ip forward priority filter; policy accept", "iifname \"pod*\" tcp sport 8080 counter drop", "..p."),
+    ("inet postrouting priority 0; policy accept", "tcp sport 8080 drop", "..pp"),
+    ("inet postrouting priority 300; policy accept", "tcp sport 80 drop", "xxxx"),
+    ("netdev egress device eth0 priority 0; policy accept", "tcp sport 80 drop", "xxxx"),
 ];
 
 #[test]
