@@ -6,7 +6,7 @@ use std::time::Instant;
 use steelyard_http::{
     Asked, Body, Framing, Hop, Reject, RequestHead, Slots, Spelling, release, wants_html,
 };
-use steelyard_model::ForwardedPath;
+use steelyard_model::Manner;
 
 use crate::access_log::Note;
 use crate::answer::Answer;
@@ -109,10 +109,11 @@ impl Context<'_> {
             client_lines: self.client_lines,
             tls: false,
             fallback_host: &self.listener.address,
-            path: match route.route.forwarded_path {
-                ForwardedPath::ByEntryPoint => self.listener.path,
-                ForwardedPath::AsAsked => Spelling::AsAsked,
+            path: match route.route.manner {
+                Manner::Traefik => self.listener.path,
+                Manner::Nginx => Spelling::AsAsked,
             },
+            manner: route.route.manner,
         };
         out.clear();
         head.forward(&hop, out);

@@ -1,11 +1,11 @@
-//! Which path is matched, and which is forwarded.
+//! Which path is matched, and which path and headers are forwarded.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 
 use steelyard_gateway::GatewayOptions;
-use steelyard_model::ForwardedPath;
+use steelyard_model::Manner;
 use support::*;
 
 /// As asked; what an entry point without `sanitizePath` forwards; what others do.
@@ -32,7 +32,7 @@ fn target(client: &mut Client, host: &str, path: &str) -> String {
 fn the_path_forwarded_is_the_one_the_route_wants() {
     let backend = Server::echo("one");
     let mut as_asked = route("nginx", "nginx", "/", &[backend.address]);
-    as_asked.forwarded_path = ForwardedPath::AsAsked;
+    as_asked.manner = Manner::Nginx;
     let routes = [as_asked, route("traefik", "traefik", "/", &[backend.address])];
     for sanitize in [true, false] {
         let unresolved_paths = if sanitize { [].into() } else { ["web".to_owned()].into() };
@@ -52,7 +52,7 @@ fn the_path_forwarded_is_the_one_the_route_wants() {
 fn the_path_matched_is_normal_however_it_is_forwarded() {
     let backend = Server::echo("open");
     let mut open = route("open", "*", "/", &[backend.address]);
-    open.forwarded_path = ForwardedPath::AsAsked;
+    open.manner = Manner::Nginx;
     let routes = [open, refused("closed", "*", "/admin", &[backend.address])];
     let unresolved_paths = ["web".to_owned()].into();
     let options = GatewayOptions { workers: 1, unresolved_paths, ..GatewayOptions::default() };
@@ -71,5 +71,28 @@ fn the_path_matched_is_normal_however_it_is_forwarded() {
         ("/x%00", 400),
     ] {
         assert_eq!(get(address, "a", path).status(), status, "{path}");
+    }
+}
+
+/// Which names a client may send is a matter of the route.
+#[test]
+fn the_headers_forwarded_are_those_the_route_lets_pass() {
+    let backend = Server::echo("one");
+    let mut nginx = route("nginx", "nginx", "/", &[backend.address]);
+    nginx.manner = Manner::Nginx;
+    let (_gateway, address) =
+        gateway(&[nginx, route("traefik", "traefik", "/", &[backend.address])]);
+    let lines = "X-Scheme: https\r\nX_A: 1\r\nX.B: 2\r\nX-C: 3\r\nX-Forwarded-For: 9.9.9.9\r\n";
+    for (host, stays, told) in
+        [("nginx", [false, false, false, true], true), ("traefik", [true, true, true, true], false)]
+    {
+        let raw = format!("GET / HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n");
+        let text = Client::connect(address).send(raw).receive().text();
+        let found = ["X-Scheme: https\r\n", "X_A: 1\r\n", "X.B: 2\r\n", "X-C: 3\r\n"]
+            .map(|line| text.contains(line));
+        assert_eq!(found, stays, "{host}: {text}");
+        let lines = ["X-Scheme: http\r\n", "X-Original-Forwarded-For: 9.9.9.9\r\n"];
+        assert_eq!(lines.map(|line| text.contains(line)), [told; 2], "{host}: {text}");
+        assert!(text.contains("X-Forwarded-For: 127.0.0.1\r\n"), "{host}: {text}");
     }
 }

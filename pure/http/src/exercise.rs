@@ -1,6 +1,8 @@
 //! Everything that reads bytes from the network, on any bytes, with what must hold afterwards.
 //! Fuzzing, the corpus and the property tests share it.
 
+use steelyard_model::Manner;
+
 use crate::blame::blame;
 use crate::body::{Body, Framing};
 use crate::head::Slots;
@@ -32,13 +34,16 @@ fn request(bytes: &[u8]) {
     let Ok(Some(head)) = RequestHead::parse(bytes, &mut slots) else { return };
     assert!(head.len <= bytes.len(), "a head ends within its bytes");
     for path in [Spelling::Normal, Spelling::Unresolved, Spelling::AsAsked] {
-        forwarded(&head, path);
+        for manner in [Manner::Traefik, Manner::Nginx] {
+            forwarded(&head, path, manner);
+        }
     }
 }
 
-fn forwarded(head: &RequestHead<'_, '_>, path: Spelling) {
+fn forwarded(head: &RequestHead<'_, '_>, path: Spelling, manner: Manner) {
     let lines = client_lines([192, 0, 2, 1].into(), "node", "gateway-1");
-    let hop = Hop { client_lines: &lines, tls: false, fallback_host: "192.0.2.2:80", path };
+    let fallback_host = "192.0.2.2:80";
+    let hop = Hop { client_lines: &lines, tls: false, fallback_host, path, manner };
     let mut out = Vec::new();
     head.forward(&hop, &mut out);
     let mut slots = Slots::default();

@@ -58,6 +58,16 @@ impl<'h, 'b> Lines<'h, 'b> {
         self.cut[index / 64] |= 1 << (index % 64);
     }
 
+    /// The same, but for the lines whose name `is_dropped`.
+    pub(crate) fn without(mut self, is_dropped: impl Fn(&[u8]) -> bool) -> Self {
+        for (index, header) in self.headers.iter().enumerate() {
+            if is_dropped(header.name.as_bytes()) {
+                self.cut(index);
+            }
+        }
+        self
+    }
+
     /// Whether every line stays.
     pub(crate) fn is_whole(&self) -> bool {
         self.cut.iter().all(|word| *word == 0)

@@ -74,6 +74,26 @@ impl Name {
     }
 }
 
+/// Whether ingress-nginx lets a client say `name`, of which [`Name`] lets it say more: no character
+/// but letters, digits and hyphens (`underscores_in_headers off`, `ignore_invalid_headers on`), and
+/// nothing that it says itself, here or to whom it asks about a request. That it lets
+/// `X-Original-URL` pass where it asks nobody is no example: some applications take it for the
+/// path, which would be one that no route was chosen by.
+pub(crate) fn is_kept_by_nginx(name: &[u8]) -> bool {
+    const OWN: [&[u8]; 7] = [
+        b"x-scheme",
+        b"x-forwarded-scheme",
+        b"x-original-url",
+        b"x-original-uri",
+        b"x-original-method",
+        b"x-original-forwarded-for",
+        b"x-original-forwarded-host",
+    ];
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    let is_own = || OWN.iter().any(|own| name.eq_ignore_ascii_case(own));
+    name.iter().all(is_plain) && !(matches!(name, [b'x' | b'X', ..]) && is_own())
+}
+
 /// Whether `name` is `other`, of the same length, but for case and underscores.
 fn is_folded(name: &[u8], other: &[u8]) -> bool {
     let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };

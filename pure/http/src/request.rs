@@ -3,16 +3,19 @@
 //! RFC 9112 §3, §5, §6, §11: whatever two readers could understand differently is refused. The
 //! path that is routed is the normal form of the path that is forwarded.
 
+mod origin;
+
 use std::borrow::Cow;
 
 use httparse::{Error, ParserConfig, Request, Status};
+use steelyard_model::Manner;
 
 use crate::body::Framing;
 use crate::head::{
-    Connection, Lines, MAX_REQUEST_LINES, Slots, parse_length, push_framing, push_number, tokens,
+    Connection, Lines, MAX_REQUEST_LINES, Slots, parse_length, push_framing, tokens,
 };
 use crate::host::Authority;
-use crate::name::Name;
+use crate::name::{Name, is_kept_by_nginx};
 use crate::path::{self, Spelling};
 use crate::reject::Reject;
 use crate::upgrade::Upgrades;
@@ -61,6 +64,8 @@ pub struct Hop<'a> {
     pub fallback_host: &'a str,
     /// In which spelling the path goes on.
     pub path: Spelling,
+    /// Whose headers they are.
+    pub manner: Manner,
 }
 
 /// The lines about client and gateway that do not change during a connection. `pseudonym` says
@@ -167,7 +172,10 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             let host = if named { self.authority.raw } else { hop.fallback_host };
             push_line(out, "Host: ", host.as_bytes());
         }
-        self.lines.copy_to(out);
+        match hop.manner {
+            Manner::Traefik => self.lines.copy_to(out),
+            Manner::Nginx => self.lines.without(|name| !is_kept_by_nginx(name)).copy_to(out),
+        }
         push_framing(self.restated, out);
         out.extend_from_slice(hop.client_lines);
         if named {
@@ -176,25 +184,6 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         self.push_origin(hop, out);
         self.upgrade.push_lines(out);
         out.extend_from_slice(b"\r\n");
-    }
-
-    fn push_origin(&self, hop: &Hop<'_>, out: &mut Vec<u8>) {
-        let scheme: &[u8] = match (hop.tls, self.is_websocket()) {
-            (false, false) => b"X-Forwarded-Proto: http\r\n",
-            (false, true) => b"X-Forwarded-Proto: ws\r\n",
-            (true, false) => b"X-Forwarded-Proto: https\r\n",
-            (true, true) => b"X-Forwarded-Proto: wss\r\n",
-        };
-        out.extend_from_slice(scheme);
-        match self.authority.port {
-            None if hop.tls => out.extend_from_slice(b"X-Forwarded-Port: 443\r\n"),
-            None => out.extend_from_slice(b"X-Forwarded-Port: 80\r\n"),
-            Some(port) => {
-                out.extend_from_slice(b"X-Forwarded-Port: ");
-                push_number(out, u64::from(port));
-                out.extend_from_slice(b"\r\n");
-            }
-        }
     }
 
     fn read_lines(&mut self) -> Result<(), Reject> {

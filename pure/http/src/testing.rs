@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use steelyard_model::{
-    FieldPath, ForwardedPath, HostMatch, ObjectRef, PathMatch, Provenance, Route,
-};
+use steelyard_model::{FieldPath, HostMatch, Manner, ObjectRef, PathMatch, Provenance, Route};
 
 /// `host` is `*`, `*.suffix` or a name; `path` is a prefix, or exact after `=`.
 pub(crate) fn route(name: &str, host: &str, path: &str) -> Route {
@@ -28,7 +26,7 @@ pub(crate) fn route(name: &str, host: &str, path: &str) -> Route {
         entry_points: vec!["web".into()],
         rule: format!("Host(`{host}`) && PathPrefix(`{path}`)"),
         priority: 0,
-        forwarded_path: ForwardedPath::ByEntryPoint,
+        manner: Manner::Traefik,
         backends: Vec::new(),
         refusal: None,
     }

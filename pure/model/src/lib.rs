@@ -42,8 +42,8 @@ pub use node::Node;
 pub use object::{FieldPath, NamespacedName, ObjectRef, Provenance};
 pub use pool::{AddressRange, Pool, ServiceAllocation};
 pub use route::{
-    Backend, BackendRef, ClassName, ForwardedPath, HostMatch, IngressClass, PathMatch, PortRef,
-    Refusal, Route, RouteDraft, RouteSet,
+    Backend, BackendRef, ClassName, HostMatch, IngressClass, Manner, PathMatch, PortRef, Refusal,
+    Route, RouteDraft, RouteSet,
 };
 pub use secret::{Secret, SecretValue};
 pub use selector::{Labels, Operator, Requirement, Selector};

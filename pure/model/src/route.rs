@@ -106,14 +106,15 @@ pub enum PathMatch {
     Prefix(Arc<str>),
 }
 
-/// In which spelling a path is forwarded. It is matched in normal form in any case.
+/// In whose manner requests are passed on: which headers of a client stay, what the endpoint is
+/// told of the client, and in which spelling the path goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ForwardedPath {
-    /// As the entry point says: Traefik's `http.sanitizePath`.
+pub enum Manner {
+    /// Traefik's; the path is spelled as the entry point says (`http.sanitizePath`).
     #[default]
-    ByEntryPoint,
-    /// As the client asked for it: nginx, where nothing is rewritten.
-    AsAsked,
+    Traefik,
+    /// That of ingress-nginx; the path goes on as it was asked for.
+    Nginx,
 }
 
 /// A route, ready to serve.
@@ -134,8 +135,8 @@ pub struct Route {
     /// Traefik's default priority: the length of the rule in bytes. For show; see
     /// [`Route::precedence`] for the order.
     pub priority: i64,
-    /// In which spelling the path goes on.
-    pub forwarded_path: ForwardedPath,
+    /// In whose manner requests are passed on.
+    pub manner: Manner,
     /// Where requests go; empty answers 503.
     pub backends: Vec<Backend>,
     /// Answers 503, whatever the backends.

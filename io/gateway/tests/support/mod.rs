@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use steelyard_gateway::{Bind, Binding, Gateway, GatewayOptions};
 use steelyard_http::RouteTable;
 use steelyard_model::{
-    Backend, Endpoint, EndpointState, FieldPath, ForwardedPath, Host, HostMatch, NamespacedName,
+    Backend, Endpoint, EndpointState, FieldPath, Host, HostMatch, Manner, NamespacedName,
     ObjectRef, PathMatch, Provenance, Refusal, Route,
 };
 
@@ -41,7 +41,7 @@ pub(crate) fn route(name: &str, host: &str, path: &str, endpoints: &[SocketAddr]
         entry_points: vec!["web".into()],
         rule: format!("Host(`{host}`) && PathPrefix(`{path}`)"),
         priority: 0,
-        forwarded_path: ForwardedPath::ByEntryPoint,
+        manner: Manner::Traefik,
         backends: vec![Backend {
             service: NamespacedName::new("default", name),
             port: 80,

@@ -1,5 +1,6 @@
 use super::*;
 use crate::body::Framing;
+use crate::head::push_number;
 
 /// Method, target, host, framing, keep-alive.
 type Gist = (String, String, String, Framing, bool);
@@ -18,10 +19,15 @@ fn forward(raw: &str) -> String {
 }
 
 fn forward_spelled(raw: &str, path: Spelling) -> String {
+    forward_as(raw, path, Manner::Traefik)
+}
+
+fn forward_as(raw: &str, path: Spelling, manner: Manner) -> String {
     let mut slots = Slots::default();
     let head = RequestHead::parse(raw.as_bytes(), &mut slots).unwrap().unwrap();
     let lines = client_lines([192, 0, 2, 1].into(), "node-1", "gw-1");
-    let hop = Hop { client_lines: &lines, tls: false, fallback_host: "10.0.0.9:80", path };
+    let fallback_host = "10.0.0.9:80";
+    let hop = Hop { client_lines: &lines, tls: false, fallback_host, path, manner };
     let mut out = Vec::new();
     head.forward(&hop, &mut out);
     String::from_utf8(out).unwrap()
@@ -315,6 +321,65 @@ fn the_path_goes_on_as_the_route_wants_it() {
             let out = forward_spelled(&raw, spelling);
             assert!(out.starts_with(&format!("GET {expected} HTTP/1.1\r\n")), "{target}: {out}");
         }
+    }
+}
+
+/// What a client says, and what the endpoint hears of it from a route of either class.
+#[test]
+fn whose_words_stay() {
+    let all = "X-Forwarded-For: 192.0.2.1";
+    for (line, traefik, nginx) in [
+        ("X-Custom: a", "X-Custom: a", "X-Custom: a"),
+        ("X_Custom: a", "X_Custom: a", ""),
+        ("X.Custom: a", "X.Custom: a", ""),
+        ("x!y~z: a", "x!y~z: a", ""),
+        ("X-Forwarded-Extra: a", "X-Forwarded-Extra: a", "X-Forwarded-Extra: a"),
+        ("X-Request-ID: a", "X-Request-ID: a", "X-Request-ID: a"),
+        ("X-Scheme: https", "X-Scheme: https", "X-Scheme: http"),
+        ("x-scheme: https", "x-scheme: https", "X-Scheme: http"),
+        ("X_Scheme: https", "X_Scheme: https", "X-Scheme: http"),
+        ("X-Forwarded-Scheme: https", "X-Forwarded-Scheme: https", "X-Forwarded-Scheme: http"),
+        ("X-Original-URL: /admin", "X-Original-URL: /admin", ""),
+        ("X-Original-URI: /admin", "X-Original-URI: /admin", ""),
+        ("X-Original-Method: GET", "X-Original-Method: GET", ""),
+        ("X-Original-Forwarded-For: 9.9.9.9", "X-Original-Forwarded-For: 9.9.9.9", ""),
+        (
+            "X-Forwarded-For: 9.9.9.9\r\nx-forwarded-for:  8.8.8.8 ",
+            all,
+            "X-Original-Forwarded-For: 9.9.9.9, 8.8.8.8",
+        ),
+        ("X-Forwarded-Host: b", "X-Forwarded-Host: a", "X-Original-Forwarded-Host: b"),
+        ("X_Forwarded_For: 9.9.9.9", all, all),
+        ("X-Forwarded-Proto: https", "X-Forwarded-Proto: http", "X-Forwarded-Proto: http"),
+        ("X-Forwarded-Port: 443", "X-Forwarded-Port: 80", "X-Forwarded-Port: 80"),
+        ("X-Forwarded-Server: b", "X-Forwarded-Server: node-1", "X-Forwarded-Server: node-1"),
+        ("X-Real-IP: 9.9.9.9", "X-Real-Ip: 192.0.2.1", "X-Real-Ip: 192.0.2.1"),
+        ("X-Forwarded-Prefix: /b", "", ""),
+        ("X-Forwarded-Uri: /b", "", ""),
+        ("X-Forwarded-Method: PUT", "", ""),
+        ("X-Forwarded-Tls-Client-Cert: b", "", ""),
+        ("Forwarded: for=9.9.9.9", "", ""),
+        ("Proxy: b", "", ""),
+    ] {
+        let raw = format!("GET / HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n");
+        for (manner, expected) in [(Manner::Traefik, traefik), (Manner::Nginx, nginx)] {
+            let out = forward_as(&raw, Spelling::Normal, manner);
+            let plain = forward_as("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Spelling::Normal, manner);
+            let more: Vec<&str> = out.lines().filter(|line| !plain.contains(line)).collect();
+            let known = plain.lines().any(|line| line == expected);
+            let expected = if known || expected.is_empty() { vec![] } else { vec![expected] };
+            assert_eq!(more, expected, "{line} as {manner:?}");
+        }
+    }
+}
+
+/// A switch to WebSocket is a scheme of its own for Traefik only.
+#[test]
+fn schemes() {
+    let raw = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    for (manner, scheme) in [(Manner::Traefik, "ws"), (Manner::Nginx, "http")] {
+        let out = forward_as(raw, Spelling::Normal, manner);
+        assert!(out.contains(&format!("X-Forwarded-Proto: {scheme}\r\n")), "{out}");
     }
 }
 

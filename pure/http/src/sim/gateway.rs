@@ -5,6 +5,8 @@ use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use steelyard_model::Manner;
+
 use super::Broken;
 use super::client::Ask;
 use super::endpoint::{Plan, Surplus, Then};
@@ -172,8 +174,13 @@ impl Connection {
             Err(reject) => return self.refuse(reject.status(), world),
         };
         let lines = client_lines([192, 0, 2, 1].into(), "sim", "sim");
-        let hop =
-            Hop { client_lines: &lines, tls: false, fallback_host: "sim", path: Spelling::Normal };
+        let hop = Hop {
+            client_lines: &lines,
+            tls: false,
+            fallback_host: "sim",
+            path: Spelling::Normal,
+            manner: Manner::Traefik,
+        };
         let mut opening = Vec::new();
         head.forward(&hop, &mut opening);
         let asked =

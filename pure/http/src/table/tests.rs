@@ -100,7 +100,7 @@ fn arbitrary_route() -> impl Strategy<Value = Route> {
         },
         rule: String::new(),
         priority: 0,
-        forwarded_path: steelyard_model::ForwardedPath::ByEntryPoint,
+        manner: steelyard_model::Manner::Traefik,
         backends: Vec::new(),
         refusal: None,
     })

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use steelyard_model::suggest::closeness;
 use steelyard_model::{
-    ClassName, Diagnostic, FieldPath, ForwardedPath, HostMatch, NamespacedName, PathMatch,
-    Provenance, Route, RouteDraft, RouteSet, Severity,
+    ClassName, Diagnostic, FieldPath, HostMatch, Manner, NamespacedName, PathMatch, Provenance,
+    Route, RouteDraft, RouteSet, Severity,
 };
 
 use super::ResolveOptions;
@@ -142,9 +142,9 @@ pub(super) fn resolve(
                 entry_points: free,
                 priority: i64::try_from(rule.len()).expect("rules are short"),
                 rule,
-                forwarded_path: match class {
-                    Class::Nginx => ForwardedPath::AsAsked,
-                    Class::Traefik | Class::Steelyard => ForwardedPath::ByEntryPoint,
+                manner: match class {
+                    Class::Nginx => Manner::Nginx,
+                    Class::Traefik | Class::Steelyard => Manner::Traefik,
                 },
                 backends,
                 refusal,

@@ -270,14 +270,14 @@ fn tls_is_said_not_to_be_served() {
     assert!(words(&with("b-tls"), "tls-secret-missing").contains("did you mean `a-tls`?"));
 }
 
-/// nginx forwards what was asked for, Traefik what its entry point makes of it.
+/// Each class has its own controller's manner.
 #[test]
-fn the_class_says_which_path_is_forwarded() {
-    use steelyard_model::ForwardedPath::{AsAsked, ByEntryPoint};
-    for (class, expected) in [("", ByEntryPoint), ("traefik", ByEntryPoint), ("nginx", AsAsked)] {
+fn the_class_says_how_requests_are_passed_on() {
+    use steelyard_model::Manner::{Nginx, Traefik};
+    for (class, expected) in [("", Traefik), ("traefik", Traefik), ("nginx", Nginx)] {
         let spec =
             if class.is_empty() { "".into() } else { format!("ingressClassName: {class}, ") };
         let snapshot = joined(&(service("a", A) + &ingress("i", "", &spec, "a.b", "/", "a:80")));
-        assert_eq!(snapshot.routes[0].forwarded_path, expected, "{class}");
+        assert_eq!(snapshot.routes[0].manner, expected, "{class}");
     }
 }
