@@ -204,10 +204,43 @@ fn what_is_not_run_is_written_somewhere() -> Result<()> {
     Ok(())
 }
 
+/// The first file of settings that a document shows.
+fn settings(document: &str) -> Result<String> {
+    let text = std::fs::read_to_string(root().join("docs").join(document))?;
+    let (_, settings) = blocks(&text, "ini").into_iter().next().context("a unit file")?;
+    Ok(settings)
+}
+
+/// The unit by itself, and with the drop-in of a pair.
+#[test]
+fn the_unit_files_are_taken() -> Result<()> {
+    let folder = Scratch::new()?;
+    let binary = binary::steelyard().to_string_lossy().into_owned();
+    // There is none where it belongs.
+    let here = |text: String| text.replace("/usr/local/bin/steelyard", &binary);
+    folder.write("steelyard.service", &here(settings("host.md")?))?;
+    for with_pair in [false, true] {
+        if with_pair {
+            std::fs::create_dir(folder.file("steelyard.service.d"))?;
+            let pair = folder.file("steelyard.service.d/pair.conf");
+            std::fs::write(pair, here(settings("failover.md")?))?;
+        }
+        let unit = folder.file("steelyard.service");
+        let taken = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(unit).output();
+        let Ok(taken) = taken else {
+            println!("skipped: there is no systemd-analyze");
+            return Ok(());
+        };
+        let said = String::from_utf8_lossy(&taken.stderr);
+        let ours: Vec<&str> = said.lines().filter(|line| line.contains("steelyard")).collect();
+        ensure!(taken.status.success() && ours.is_empty(), "{said}");
+    }
+    Ok(())
+}
+
 #[test]
 fn the_unit_file_exposes_little() -> Result<()> {
-    let host = std::fs::read_to_string(root().join("docs/host.md"))?;
-    let (_, unit) = blocks(&host, "ini").into_iter().next().context("a unit file")?;
+    let unit = settings("host.md")?;
     let folder = Scratch::new()?;
     folder.write("steelyard.service", &unit)?;
     // In tenths of what it calls exposure.

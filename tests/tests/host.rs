@@ -4,9 +4,10 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 use steelyard_host::netns::{Namespace, Segment};
+use steelyard_tests::machine::Machine;
 use steelyard_tests::process::Running;
 use steelyard_tests::scratch::Scratch;
-use steelyard_tests::{binary, needs_lab, wait};
+use steelyard_tests::{binary, manifests, needs_lab, wait};
 
 /// What could be changed, as the usual tools show it.
 const LOOKS: &[&[&str]] = &[
@@ -112,5 +113,44 @@ fn rules_and_routes_that_others_flush_are_set_again_and_told_once() -> Result<()
     up.wait_for(told)?;
     ensure!(up.stop()?.success(), "{}", up.printed());
     ensure!(up.printed().matches(told).count() == 1, "{}", up.printed());
+    Ok(())
+}
+
+/// The machine's LAN is a bridge, and somebody has its frames pass through the firewall: what led
+/// packets to a listener is lost on the way then, so that it has to have the port itself.
+#[test]
+fn a_gateway_on_a_filtered_bridge_is_reached() -> Result<()> {
+    needs_lab!();
+    let machine = Machine::new("filtered")?;
+    let setting = "net.bridge.bridge-nf-call-iptables";
+    if !machine.node.output("sysctl", &[setting])?.status.success() {
+        println!("skipped: this kernel has no br_netfilter");
+        return Ok(());
+    }
+    for line in [
+        "link add br0 type bridge",
+        "addr flush dev eth0",
+        "link set eth0 master br0",
+        "addr add 10.1.1.11/24 dev br0",
+        "link set br0 up",
+    ] {
+        machine.node.ip(&line.split(' ').collect::<Vec<_>>())?;
+    }
+    machine.node.set(setting, "0")?;
+    let pool = manifests::pool("10.1.1.100-10.1.1.100");
+    machine.folder.write("all.yaml", &manifests::all(&[&pool, &manifests::gateway("web")]))?;
+    let up = machine.up(&[])?;
+    machine.ready(&up)?;
+    let answers = || {
+        let url = manifests::url("10.1.1.100", 80);
+        let asked = ["-s", "-o", "/dev/null", "-m", "1", "--noproxy", "*", "-w", "%{http_code}"];
+        let asked = machine.router.output("curl", &[&asked[..], &[&url]].concat());
+        asked.is_ok_and(|it| it.stdout == *b"404")
+    };
+    for filtered in ["0", "1", "0"] {
+        machine.node.set(setting, filtered)?;
+        wait::until(&format!("an answer, filtered {filtered}"), answers)
+            .map_err(|error| error.context(up.printed()))?;
+    }
     Ok(())
 }

@@ -80,6 +80,18 @@ impl Facts {
         self.places.get(&endpoint).map_or(Place::OffBox, |spot| spot.place)
     }
 
+    /// Whether packets for `vip` come by a bridge whose frames pass through the firewall. Such a
+    /// packet forgets which listener it was led to, on its way from the bridge to this host.
+    pub(crate) fn is_filtered(&self, vip: IpAddr) -> bool {
+        self.filter_before(vip).is_some()
+    }
+
+    fn filter_before(&self, vip: IpAddr) -> Option<&str> {
+        let bridge = self.arrivals.get(&vip)?;
+        let filtered = self.bridges.get(bridge)?;
+        filtered.contains(&Family::of(vip)).then_some(bridge)
+    }
+
     /// What keeps packets that are translated from arriving at all of `endpoints`.
     pub(crate) fn before(&self, key: VipPort, endpoints: &[SocketAddr]) -> Option<Obstacle> {
         let each = endpoints.iter().filter_map(|endpoint| self.before_one(key, *endpoint));
@@ -108,9 +120,8 @@ impl Facts {
         if let Some(link) = links.find(|link| vip.is_ipv4() && self.closed.contains(*link)) {
             return Some(Obstacle::LinkForwardsNot(link.to_owned()));
         }
-        let bridge = iif.filter(|iif| oif == Some(iif))?;
-        let filtered = self.bridges.get(bridge)?;
-        filtered.contains(&Family::of(vip)).then(|| Obstacle::BridgeFilter(bridge.to_owned()))
+        let bridge = self.filter_before(vip).filter(|bridge| oif == Some(bridge))?;
+        Some(Obstacle::BridgeFilter(bridge.to_owned()))
     }
 
     fn judge(&self, key: VipPort, way: Way) -> Option<Obstacle> {

@@ -3,7 +3,9 @@
 //! The thread has a runtime of its own, so that copying bytes and waiting for `nft` disturb
 //! nobody; it stays in the network namespace of the thread that called [`Forwarder::start`].
 
+use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use steelyard_host::places::Places;
@@ -71,7 +73,6 @@ pub struct Forwarder {
     asks: mpsc::UnboundedSender<Ask>,
     changes: Vec<HostChange>,
     degraded: Option<Why>,
-    leads: bool,
     passing: Passing,
     stirred: watch::Receiver<()>,
     intake: Intake,
@@ -81,7 +82,6 @@ pub struct Forwarder {
 struct Begun {
     changes: Vec<HostChange>,
     degraded: Option<Why>,
-    leads: bool,
     passing: Passing,
     stirred: watch::Receiver<()>,
     intake: Intake,
@@ -91,6 +91,7 @@ struct Begun {
 #[derive(Debug)]
 pub(crate) enum Ask {
     Apply(Desired, oneshot::Sender<Observed>),
+    Led(BTreeSet<IpAddr>, oneshot::Sender<BTreeSet<IpAddr>>),
     Flows(oneshot::Sender<usize>),
     WindDown(oneshot::Sender<()>),
     Remove(oneshot::Sender<Result<(), Why>>),
@@ -131,7 +132,6 @@ impl Forwarder {
                             let _ = started.send(Ok(Begun {
                                 changes,
                                 degraded: owner.degraded(),
-                                leads: owner.leads(),
                                 passing: owner.passing(),
                                 stirred: owner.stirred(),
                                 intake: owner.intake(),
@@ -144,8 +144,8 @@ impl Forwarder {
             })
             .map_err(StartError::Thread)?;
         let begun = ready.await.expect("the owner answers before it ends")?;
-        let Begun { changes, degraded, leads, passing, stirred, intake } = begun;
-        Ok(Self { asks, changes, degraded, leads, passing, stirred, intake })
+        let Begun { changes, degraded, passing, stirred, intake } = begun;
+        Ok(Self { asks, changes, degraded, passing, stirred, intake })
     }
 
     /// What was changed on this host, to be shown to the user.
@@ -158,10 +158,13 @@ impl Forwarder {
         self.degraded.as_ref()
     }
 
-    /// Whether packets are led to listeners at other ports than the one asked for; else a listener
-    /// has to have that port of the vip, and nobody can listen on it at all addresses.
-    pub fn leads(&self) -> bool {
-        self.leads
+    /// Those of `vips` whose packets can be led to a listener at another port than the one asked
+    /// for. A listener of any other has to have that port of the vip, so that nobody can listen on
+    /// it at all addresses.
+    pub async fn led(&self, vips: BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
+        let (answer, done) = oneshot::channel();
+        self.asks.send(Ask::Led(vips, answer)).expect("the owner runs while we do");
+        done.await.expect("the owner answers every ask")
     }
 
     /// Which vips packets are taken in for: none, before it is told of some.

@@ -77,6 +77,19 @@ impl Kernel {
         self.frame.leads
     }
 
+    /// Those of `vips` whose packets can be.
+    pub(crate) fn led(&mut self, vips: BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
+        if !self.frame.leads {
+            return BTreeSet::new();
+        }
+        self.links = links::list().unwrap_or_default();
+        let mut facts = Facts { bridges: self.filtered_bridges(), ..Facts::default() };
+        if !facts.bridges.is_empty() {
+            facts.arrivals = self.arrivals(vips.iter().copied());
+        }
+        vips.into_iter().filter(|vip| !facts.is_filtered(*vip)).collect()
+    }
+
     /// Has packets of flows that began at former owners passed to them, as `passing` says.
     pub(crate) async fn pass(&mut self, passing: &Passing) -> Result<(), Why> {
         self.filter.run(&passing::tables(&self.frame.table)).await.map_err(nft_why)?;
@@ -167,7 +180,8 @@ impl Kernel {
             Ok((walls, is_unread)) => (facts.walls, facts.is_unread) = (walls, is_unread),
             Err(error) => tracing::warn!(%error, "cannot list the firewall's rules"),
         }
-        self.look_at_links(&mut facts);
+        facts.closed = self.closed(&facts);
+        facts.bridges = self.filtered_bridges();
         self.vigil.attend();
         if self.filter.is_touched() {
             self.applied = None;
@@ -180,28 +194,31 @@ impl Kernel {
         facts
     }
 
-    fn look_at_links(&mut self, facts: &mut Facts) {
-        if !facts.no_forwarding.contains_key(&Family::V4) {
-            let is_closed = |link: &&Link| {
-                !link.loopback
-                    && !is_on(&format!("net.ipv4.conf.{}.forwarding", link.name.replace('.', "/")))
-            };
-            let closed = self.links.iter().filter(is_closed);
-            facts.closed = closed.map(|link| link.name.clone()).collect();
+    /// Interfaces whose IPv4 packets are not forwarded, though the host forwards.
+    fn closed(&self, facts: &Facts) -> BTreeSet<String> {
+        if facts.no_forwarding.contains_key(&Family::V4) {
+            return BTreeSet::new();
         }
+        let is_closed = |link: &&Link| {
+            !link.loopback
+                && !is_on(&format!("net.ipv4.conf.{}.forwarding", link.name.replace('.', "/")))
+        };
+        self.links.iter().filter(is_closed).map(|link| link.name.clone()).collect()
+    }
+
+    /// Bridges whose frames pass through the firewall, by family.
+    fn filtered_bridges(&mut self) -> BTreeMap<String, BTreeSet<Family>> {
         let filtered: BTreeSet<Family> = [(Family::V4, "iptables"), (Family::V6, "ip6tables")]
             .into_iter()
             .filter(|(_, tables)| is_on(&format!("net.bridge.bridge-nf-call-{tables}")))
             .map(|(family, _)| family)
             .collect();
         if filtered.is_empty() {
-            return;
+            return BTreeMap::new();
         }
-        for link in &self.links {
-            if self.routing.is_bridge(link.index).unwrap_or(false) {
-                facts.bridges.insert(link.name.clone(), filtered.clone());
-            }
-        }
+        let routing = &mut self.routing;
+        let bridges = self.links.iter().filter(|it| routing.is_bridge(it.index).unwrap_or(false));
+        bridges.map(|link| (link.name.clone(), filtered.clone())).collect()
     }
 
     /// By which interface packets for each of `vips` come in.

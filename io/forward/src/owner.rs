@@ -120,11 +120,6 @@ impl Owner {
         self.no_kernel.clone()
     }
 
-    /// Whether packets are led to listeners at other ports than the one asked for.
-    pub(crate) fn leads(&self) -> bool {
-        self.kernel.as_ref().is_some_and(Kernel::leads)
-    }
-
     pub(crate) fn passing(&self) -> Passing {
         self.passing.clone()
     }
@@ -156,6 +151,10 @@ impl Owner {
                 Ask::Apply(desired, answer) => {
                     let _ = answer.send(self.apply(&desired).await);
                 }
+                Ask::Led(vips, answer) => {
+                    let kernel = self.kernel.as_mut();
+                    let _ = answer.send(kernel.map(|it| it.led(vips)).unwrap_or_default());
+                }
                 Ask::WindDown(answer) => {
                     self.wind_down().await;
                     let _ = answer.send(());
@@ -180,7 +179,7 @@ impl Owner {
         self.mending.done(Instant::now());
         let facts = self.facts(desired).await;
         let decision = decide(desired, &facts);
-        let listening = self.open(&decision);
+        let listening = self.open(&decision, &facts);
         let wanted = |key: VipPort| listening.get(&key).is_some_and(Result::is_ok);
         let (mut lost, mut misled) = (BTreeMap::new(), BTreeMap::new());
         if let Some(kernel) = &mut self.kernel {
@@ -231,16 +230,21 @@ impl Owner {
     }
 
     /// Opens what is carried in this process, before any packet is led there.
-    fn open(&mut self, decision: &Decision) -> BTreeMap<VipPort, Result<SocketAddr, String>> {
-        let at = match &self.kernel {
-            Some(kernel) if kernel.leads() => At::Led,
+    fn open(
+        &mut self,
+        decision: &Decision,
+        facts: &Facts,
+    ) -> BTreeMap<VipPort, Result<SocketAddr, String>> {
+        let leads = self.kernel.as_ref().map(Kernel::leads);
+        let at = |vip| match leads {
+            Some(true) if !facts.is_filtered(vip) => At::Led,
             Some(_) => At::Vip,
             None => At::Loopback,
         };
         let mut listening = BTreeMap::new();
         for port in &decision.ports {
             if let Way::InProcess(endpoints, _) = &port.way {
-                let opened = self.proxies.carry(port.key, at, endpoints);
+                let opened = self.proxies.carry(port.key, at(port.key.address), endpoints);
                 listening.insert(port.key, opened.map_err(|error| error.to_string()));
             }
         }

@@ -71,7 +71,7 @@ impl Engine {
         self.withdraw(&before, moved).await;
         self.route(&snapshot.routes, generation);
         let node = without(&plan.node, self.parts.addresses());
-        let wanted = self.binds(snapshot, &node);
+        let wanted = self.binds(snapshot, &node).await;
         let mut listeners = binds::listen(&self.parts.gateway, &wanted);
         let mut forwarded = self.forward(&node, &listeners).await;
         if listeners.iter().any(|(_, outcome)| outcome.is_err()) {
@@ -228,7 +228,7 @@ impl Engine {
         Desired { served: served.collect(), forwarded: forwarded.collect() }
     }
 
-    fn binds(&self, snapshot: &Snapshot, node: &NodePlan) -> Vec<Bind> {
+    async fn binds(&self, snapshot: &Snapshot, node: &NodePlan) -> Vec<Bind> {
         let fixed = &self.settings.world.fixed;
         if self.parts.speaker.is_none() {
             return binds::on_loopback(fixed, self.settings.ports.0);
@@ -236,8 +236,8 @@ impl Engine {
         // Where the gateway has a Service, nothing listens but its address: not while it has none,
         // nor where that turned out to be the machine's own.
         if snapshot.services.values().any(is_gateway) {
-            let leads = self.parts.forwarder.leads();
-            return binds::on_vips(node, if leads { Binding::Led } else { Binding::Vip });
+            let vips = node.serve.values().map(|vip| vip.address).collect();
+            return binds::on_vips(node, &self.parts.forwarder.led(vips).await);
         }
         if snapshot.routes.is_empty() {
             Vec::new()

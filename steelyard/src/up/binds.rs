@@ -2,6 +2,7 @@
 //!
 //! `websecure` does not listen yet: it would answer in plain text where TLS is expected.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use steelyard_gateway::{Bind, Binding, Gateway};
@@ -12,13 +13,16 @@ use crate::entry_points::StaticOptions;
 
 const SECURE: &str = "websecure";
 
-/// On the gateway's vips: none of them is a local address.
-pub(super) fn on_vips(node: &NodePlan, binding: Binding) -> Vec<Bind> {
+/// On the gateway's vips: none of them is a local address. Packets for those in `led` are led to
+/// where its listener is.
+pub(super) fn on_vips(node: &NodePlan, led: &BTreeSet<IpAddr>) -> Vec<Bind> {
     let mut binds = Vec::new();
     for vip in node.serve.values() {
         for (protocol, port, entry_point) in &vip.ports {
             if *protocol == Protocol::Tcp && entry_point != SECURE {
                 let address = SocketAddr::new(vip.address, *port);
+                let is_led = led.contains(&vip.address);
+                let binding = if is_led { Binding::Led } else { Binding::Vip };
                 binds.push(Bind { entry_point: entry_point.clone(), address, binding });
             }
         }

@@ -1,5 +1,6 @@
 //! Other firewalls on the real kernel: what is found is what is so.
 
+mod bridge;
 mod pages;
 
 use std::net::{SocketAddr, TcpStream};
