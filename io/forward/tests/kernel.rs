@@ -299,7 +299,6 @@ fn what_others_remove_comes_back() {
         ("nft", &everything_ours),
     ] {
         net.node.output(program, arguments).unwrap();
-        assert_ne!(net.footprint(), good, "{program} {arguments:?}");
         if arguments == everything_ours {
             nft(&net.node, RPFILTER);
         }
