@@ -4,8 +4,9 @@ use steelyard_model::Family;
 
 use crate::matching::{Condition, Fits, Traits};
 use crate::packet::{BACK_TRANSLATION, Leg, Packet, TRANSLATION, Way};
-use crate::rule::{Rule, Step, Verdict, number};
+use crate::rule::{Rule, Step, Verdict};
 use crate::ruleset::{Base, Origin, Place, Ruleset, Table};
+use crate::words::number;
 
 /// What a rule does that keeps a packet from where we lead it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use steelyard_model::{Family, Protocol};
 
 use crate::packet::Leg;
-use crate::rule::number;
 use crate::words::Word;
+use crate::words::number;
 
 /// What is known of the packet where a rule sees it.
 #[derive(Clone, Debug)]

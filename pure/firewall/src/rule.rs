@@ -1,7 +1,7 @@
 //! One rule: conditions and what is done, in their order.
 
 use crate::matching::{Condition, Key, Values};
-use crate::words::Word;
+use crate::words::{Word, number};
 
 /// A rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -241,14 +241,6 @@ fn verdict_of(text: &str) -> Verdict {
         ["jump", to] => Verdict::Jump(to.to_owned()),
         ["goto", to] => Verdict::Goto(to.to_owned()),
         _ => Verdict::GoOn,
-    }
-}
-
-/// `0x2000`, `42`
-pub(crate) fn number(text: &str) -> Option<u32> {
-    match text.strip_prefix("0x") {
-        Some(digits) => u32::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
     }
 }
 

@@ -71,6 +71,14 @@ fn group(text: &str) -> (Word, &str) {
     (Word::Group(parts), inner.get(end + 1..).unwrap_or_default())
 }
 
+/// `0x2000`, `42`
+pub(crate) fn number(text: &str) -> Option<u32> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

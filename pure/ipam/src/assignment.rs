@@ -8,7 +8,7 @@ use serde::Serialize;
 use steelyard_model::status::PoolStatus;
 use steelyard_model::{Diagnostic, Held, NamespacedName};
 
-use crate::explain::Exclusion;
+use crate::exclusion::Exclusion;
 use crate::refusal::Refusal;
 
 /// Addresses of all Services.
@@ -37,7 +37,7 @@ pub struct Assignment {
     /// Why these, or why none.
     pub reason: Reason,
     /// What to tell about it, in MetalLB's words.
-    pub events: Vec<Event>,
+    pub events: Vec<ServiceEvent>,
     /// Its status is not ours to change: another class, or no pools and nothing known of it.
     pub status_is_foreign: bool,
 }
@@ -67,10 +67,10 @@ pub enum Reason {
 
 /// Something to tell about a Service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Event {
+pub struct ServiceEvent {
     /// `Normal` or `Warning`.
     #[serde(rename = "type")]
-    pub kind: EventKind,
+    pub kind: ServiceEventKind,
     /// MetalLB's reason, by which people filter.
     pub reason: &'static str,
     /// The text.
@@ -79,7 +79,7 @@ pub struct Event {
 
 /// Types of events that Kubernetes has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum EventKind {
+pub enum ServiceEventKind {
     /// As it should be.
     Normal,
     /// Worth a look.
@@ -110,12 +110,12 @@ impl Assignment {
     }
 }
 
-impl Event {
+impl ServiceEvent {
     pub(crate) fn normal(reason: &'static str, message: String) -> Self {
-        Self { kind: EventKind::Normal, reason, message }
+        Self { kind: ServiceEventKind::Normal, reason, message }
     }
 
     pub(crate) fn warning(reason: &'static str, message: String) -> Self {
-        Self { kind: EventKind::Warning, reason, message }
+        Self { kind: ServiceEventKind::Warning, reason, message }
     }
 }

@@ -11,6 +11,7 @@ mod allocator;
 mod annotation;
 mod assignment;
 pub mod codes;
+mod exclusion;
 mod explain;
 mod intervals;
 mod ledger;
@@ -29,8 +30,9 @@ use steelyard_model::{Diagnostic, Held, Labels, NamespacedName, Pool, Service};
 
 pub use allocator::{Absent, Allocator, Options};
 pub use annotation::{ADDRESS_POOL, ALLOW_SHARED_IP, Annotation, LOAD_BALANCER_IPS, annotation};
-pub use assignment::{Assignment, Assignments, Event, EventKind, PoolUsage, Reason};
-pub use explain::{Exclusion, Rule, selector_text};
+pub use assignment::{Assignment, Assignments, PoolUsage, Reason, ServiceEvent, ServiceEventKind};
+pub use exclusion::{Exclusion, ExclusionRule};
+pub use explain::selector_text;
 pub use refusal::{BadRequest, Conflict, Disagreement, Refusal};
 
 /// So many exclusions at most are worked out ahead; beyond, [`Allocator::exclusions`] has them

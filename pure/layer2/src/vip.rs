@@ -14,8 +14,8 @@
 //! vip that moves must answer again within a fraction of a second. Machines that are slower than
 //! that (asleep on Wi-Fi) are believed afterwards. While a vip is announced, it is announced and
 //! probed for now and then: tables that were set wrong are set right, and a machine that took the
-//! address without a word is found. It knows no frames: the
-//! [`responder`](crate::responder) turns its [`Step`]s into ARP or neighbor discovery.
+//! address without a word is found. It knows no frames:
+//! the responder turns its [`Step`]s into ARP or neighbor discovery.
 //!
 //! Invariant: only `Announced` may answer.
 

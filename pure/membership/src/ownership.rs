@@ -15,6 +15,7 @@
 //! [`Output::Silence`] (or [`Output::Fence`] for all at once).
 
 mod handover;
+mod load;
 mod order;
 mod review;
 

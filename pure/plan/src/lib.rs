@@ -42,7 +42,7 @@ pub use rows::{
     RouteKind, RouteRow, ServiceRow, TlsRow,
 };
 pub use shares::Shares;
-pub use steelyard_ipam::{Absent, Event, EventKind, Exclusion, PoolUsage};
+pub use steelyard_ipam::{Absent, Exclusion, PoolUsage, ServiceEvent, ServiceEventKind};
 
 /// What is known on this node beyond the manifests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

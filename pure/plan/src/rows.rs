@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use serde::Serialize;
-use steelyard_ipam::Event;
+use steelyard_ipam::ServiceEvent;
 use steelyard_model::{NamespacedName, ServedBy, Sorted};
 
 /// A Service of type LoadBalancer that is ours.
@@ -21,7 +21,7 @@ pub struct ServiceRow {
     /// Who takes the traffic; none without an address.
     pub served_by: Option<ServedBy>,
     /// What to tell about it.
-    pub events: Vec<Event>,
+    pub events: Vec<ServiceEvent>,
 }
 
 /// Who announces an address.

@@ -12,7 +12,7 @@ use steelyard_gateway::Bind;
 use steelyard_host::links::LinkError;
 use steelyard_manifest::Sight;
 use steelyard_model::{Diagnostic, Held, Item, Node, ObjectRef, Severity, Snapshot};
-use steelyard_plan::{EventKind, Facts, Plan, Planner, ServiceRow};
+use steelyard_plan::{Facts, Plan, Planner, ServiceEventKind, ServiceRow};
 use steelyard_speaker::SpeakerEvent;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -241,7 +241,7 @@ impl Engine {
             }
             for event in &service.events {
                 let object = format!("Service/{id}");
-                let normal = event.kind == EventKind::Normal;
+                let normal = event.kind == ServiceEventKind::Normal;
                 self.history.note(normal, event.reason, &object, &event.message);
             }
         }

@@ -6,7 +6,7 @@ use steelyard_model::Family;
 
 use super::hold::other;
 use super::{Allocator, Claim};
-use crate::assignment::{Event, Reason};
+use crate::assignment::{Reason, ServiceEvent};
 use crate::ledger::{Place, Slot};
 use crate::pools::Named;
 use crate::refusal::{Quoted, Refusal};
@@ -50,7 +50,7 @@ impl Allocator {
                 return self.refuse(slot, refusal);
             }
             let message = format!("invalid requested loadbalancer IPs: {bad}");
-            return self.claim_mut(slot).tell(Event::warning("LoadBalancerFailed", message));
+            return self.claim_mut(slot).tell(ServiceEvent::warning("LoadBalancerFailed", message));
         }
         if claim.grant.is_some() {
             return;
@@ -70,18 +70,18 @@ impl Allocator {
         let event = match &refusal {
             Refusal::Headless => None,
             Refusal::NotEnoughClusterIps { .. } => {
-                Some(Event::warning("not enough clusterips", refusal.to_string()))
+                Some(ServiceEvent::warning("not enough clusterips", refusal.to_string()))
             }
             // Else it is like any other reason why none is allocated.
             Refusal::ClusterIpFamilies { cluster_ips } if claim.had_addresses() => {
                 let (list, first) = (Quoted(cluster_ips), cluster_ips[0]);
                 let message =
                     format!("Failed to retrieve ClusterIPs IPFamily for {list} {first}: {refusal}");
-                Some(Event::warning("noclusterIPsIPFamily", message))
+                Some(ServiceEvent::warning("noclusterIPsIPFamily", message))
             }
             refusal => {
                 let message = format!("Failed to allocate IP for \"{}\": {refusal}", claim.id);
-                Some(Event::warning("AllocationFailed", message))
+                Some(ServiceEvent::warning("AllocationFailed", message))
             }
         };
         if let Some(event) = event {
@@ -282,7 +282,7 @@ impl Allocator {
         let event = if let Some(place) = second {
             self.take(slot, vec![held, place], reason);
             let added = self.pools.address(place);
-            Event::normal("IPAllocated", format!("Assigned additional IP \"{added}\""))
+            ServiceEvent::normal("IPAllocated", format!("Assigned additional IP \"{added}\""))
         } else {
             let why = if wants_two {
                 let pool = &self.pools.get(held.0).pool.id.name;
@@ -293,7 +293,7 @@ impl Allocator {
                 format!("the cluster gave the Service {} alone", held.1)
             };
             let message = format!("cannot assign additional IP in PreferDualStack: {why}");
-            Event::normal("AdditionalAssignFailed", message)
+            ServiceEvent::normal("AdditionalAssignFailed", message)
         };
         self.claim_mut(slot).tell(event);
     }
@@ -306,7 +306,7 @@ impl Claim {
     }
 
     /// Adds an event, once.
-    pub(super) fn tell(&mut self, event: Event) {
+    pub(super) fn tell(&mut self, event: ServiceEvent) {
         if !self.events.contains(&event) {
             self.events.push(event);
         }

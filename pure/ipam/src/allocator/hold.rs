@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use steelyard_model::Family;
 
 use super::{Allocator, Claim};
-use crate::assignment::{Event, Reason};
+use crate::assignment::{Reason, ServiceEvent};
 use crate::ledger::{Place, Slot};
 use crate::pools::Named;
 use crate::refusal::{Conflict, NoFamilies, Quoted, Refusal};
@@ -120,12 +120,12 @@ impl Allocator {
     /// Tells a Service that could keep nothing why. Only now is it clear who keeps what.
     fn account(&mut self, slot: Slot) {
         let why = |from| self.why_not_kept(slot, &self.said(slot, from)?, from);
-        let events: Vec<Event> = SAID.into_iter().filter_map(why).collect();
+        let events: Vec<ServiceEvent> = SAID.into_iter().filter_map(why).collect();
         let claim = self.claim_mut(slot);
         events.into_iter().for_each(|event| claim.tell(event));
     }
 
-    fn why_not_kept(&self, slot: Slot, said: &[IpAddr], from: Said) -> Option<Event> {
+    fn why_not_kept(&self, slot: Slot, said: &[IpAddr], from: Said) -> Option<ServiceEvent> {
         let claim = self.claim(slot);
         let addresses = match fit(said, claim.wish.families) {
             Fit::These(addresses) => addresses,
@@ -136,7 +136,7 @@ impl Allocator {
                 let list = Quoted(said);
                 let message = format!("Failed to retrieve LBIPs IPFamily for {list}: {why}");
                 let by_status = from == Said::ByStatus;
-                return by_status.then(|| Event::warning("nolbIPsIPFamily", message));
+                return by_status.then(|| ServiceEvent::warning("nolbIPsIPFamily", message));
             }
         };
         let refusal = self.admit(slot, addresses).err()?;
@@ -145,7 +145,7 @@ impl Allocator {
              {refusal}",
             claim.id
         );
-        Some(Event::normal("ClearAssignment", message))
+        Some(ServiceEvent::normal("ClearAssignment", message))
     }
 
     /// Whether held addresses are what the Service asks for now.
@@ -222,7 +222,7 @@ impl Allocator {
     pub(super) fn tell_assigned(&mut self, slot: Slot) {
         let claim = self.claim_mut(slot);
         let message = format!("Assigned IP {}", Quoted(claim.addresses()));
-        claim.tell(Event::normal("IPAllocated", message));
+        claim.tell(ServiceEvent::normal("IPAllocated", message));
     }
 }
 

@@ -24,7 +24,7 @@ use steelyard_model::status::PoolStatus;
 use steelyard_model::{Family, Held, Holding, Labels, NamespacedName, Pool, Service};
 
 use crate::annotation;
-use crate::assignment::{Assignment, Event, PoolUsage, Reason};
+use crate::assignment::{Assignment, PoolUsage, Reason, ServiceEvent};
 use crate::ledger::{Ledger, Place, Slot};
 use crate::pools::Pools;
 use crate::refusal::Refusal;
@@ -89,7 +89,7 @@ pub(crate) struct Claim {
     held: Holding,
     pub(crate) grant: Option<Grant>,
     pub(crate) refusal: Option<Refusal>,
-    events: Vec<Event>,
+    events: Vec<ServiceEvent>,
 }
 
 /// What a Service was given.
@@ -385,7 +385,7 @@ impl Allocator {
         {
             let told = annotation::deprecated(&service)
                 .map(|key| format!("Service uses deprecated annotation {key}"))
-                .map(|message| Event::warning("deprecatedAnnotation", message));
+                .map(|message| ServiceEvent::warning("deprecatedAnnotation", message));
             claim.events.extend(told);
         }
         if claim.wants_something() {

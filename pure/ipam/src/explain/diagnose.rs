@@ -6,10 +6,10 @@ use steelyard_model::suggest::nearest;
 use steelyard_model::{Code, Diagnostic, FieldPath, Missing, Service, Severity};
 
 use super::text::taken;
-use super::{Exclusion, Rule};
 use crate::allocator::{Allocator, Claim};
 use crate::annotation;
 use crate::codes;
+use crate::exclusion::{Exclusion, ExclusionRule};
 use crate::refusal::{BadRequest, Refusal};
 use crate::wish::{Families, Request, Standing};
 
@@ -155,7 +155,8 @@ impl Allocator {
                 no_pools(),
             );
         }
-        let relevant = |it: &&Exclusion| !matches!(it.rule, Rule::OtherPoolRequested { .. });
+        let relevant =
+            |it: &&Exclusion| !matches!(it.rule, ExclusionRule::OtherPoolRequested { .. });
         let relevant: Vec<_> = exclusions.iter().filter(relevant).collect();
         let mut reasons: Vec<_> =
             relevant.iter().take(LISTED).map(|it| it.message.clone()).collect();
@@ -233,16 +234,16 @@ fn no_pools() -> String {
 /// The exclusion that is the least work to undo.
 fn best(exclusions: &[Exclusion]) -> Option<&Exclusion> {
     exclusions.iter().min_by_key(|exclusion| match exclusion.rule {
-        Rule::Taken(_) => 0,
-        Rule::LeftOut { .. } => 1,
-        Rule::Full { .. } => 2,
-        Rule::NotAutoAssign => 3,
-        Rule::WrongFamilies => 4,
-        Rule::NoFamily { .. } => 5,
-        Rule::Selector => 6,
-        Rule::Namespace => 7,
-        Rule::OutsidePool { .. } => 8,
-        Rule::OtherPoolRequested { .. } => 9,
+        ExclusionRule::Taken(_) => 0,
+        ExclusionRule::LeftOut { .. } => 1,
+        ExclusionRule::Full { .. } => 2,
+        ExclusionRule::NotAutoAssign => 3,
+        ExclusionRule::WrongFamilies => 4,
+        ExclusionRule::NoFamily { .. } => 5,
+        ExclusionRule::Selector => 6,
+        ExclusionRule::Namespace => 7,
+        ExclusionRule::OutsidePool { .. } => 8,
+        ExclusionRule::OtherPoolRequested { .. } => 9,
     })
 }
 

@@ -2,8 +2,8 @@
 
 use steelyard_model::{Family, Operator, Pool, Requirement, Selector, Service};
 
-use super::Rule;
 use crate::allocator::Claim;
+use crate::exclusion::ExclusionRule;
 use crate::refusal::{Conflict, Disagreement};
 
 /// How many names a sentence lists.
@@ -11,44 +11,44 @@ const LISTED: usize = 4;
 
 /// Message and help for a rule that excludes `pool`.
 pub(super) fn exclusion(
-    rule: &Rule,
+    rule: &ExclusionRule,
     pool: &Pool,
     service: &Service,
     claim: &Claim,
 ) -> (String, String) {
     let name = &pool.id.name;
     match rule {
-        Rule::OtherPoolRequested { name: wanted } => (
+        ExclusionRule::OtherPoolRequested { name: wanted } => (
             format!("pool {name} is not the one asked for ({wanted})"),
             format!("ask for {name}, or remove {} from the Service", claim.wish.pool_path),
         ),
-        Rule::OutsidePool { address } => (
+        ExclusionRule::OutsidePool { address } => (
             format!("{address} is not in pool {name} ({})", ranges(pool)),
             format!("request an address of {}, or add {address} to the pool", ranges(pool)),
         ),
-        Rule::LeftOut { address } => (
+        ExclusionRule::LeftOut { address } => (
             format!("pool {name} leaves out {address} (avoidBuggyIPs)"),
             format!("request another address, or set spec.avoidBuggyIPs of pool {name} to false"),
         ),
-        Rule::Namespace => namespace(pool, service),
-        Rule::Selector => selector(pool),
-        Rule::NotAutoAssign => (
+        ExclusionRule::Namespace => namespace(pool, service),
+        ExclusionRule::Selector => selector(pool),
+        ExclusionRule::NotAutoAssign => (
             format!("pool {name} gives addresses on request only (autoAssign: false)"),
             format!(
                 "annotate the Service with metallb.io/address-pool: {name}, or set \
                  spec.autoAssign of the pool to true"
             ),
         ),
-        Rule::NoFamily { family } => (
+        ExclusionRule::NoFamily { family } => (
             format!("pool {name} has no {family} addresses"),
             format!("add an {family} range to spec.addresses of pool {name}"),
         ),
-        Rule::WrongFamilies => (
+        ExclusionRule::WrongFamilies => (
             format!("what is asked for of pool {name} does not match the Service's families"),
             "request one address for each family that the Service has".to_owned(),
         ),
-        Rule::Taken(conflict) => taken(conflict),
-        Rule::Full { family, sharing } => full(pool, *family, sharing.as_deref()),
+        ExclusionRule::Taken(conflict) => taken(conflict),
+        ExclusionRule::Full { family, sharing } => full(pool, *family, sharing.as_deref()),
     }
 }
 

@@ -14,7 +14,7 @@ use steelyard_model::{
 
 use super::{addresses, annotated, labels, pool, port, service, with_allocation};
 use crate::wish::{Families, Request, Standing, Wish};
-use crate::{Absent, Allocator, Assignment, Assignments, EventKind, Options, assign};
+use crate::{Absent, Allocator, Assignment, Assignments, Options, ServiceEventKind, assign};
 
 /// A world: pools, Services, what they hold.
 #[derive(Clone)]
@@ -358,7 +358,7 @@ proptest! {
                 continue;
             }
             let told = now.events.iter().any(|event| {
-                event.kind == EventKind::Warning || event.reason == "IPAllocated"
+                event.kind == ServiceEventKind::Warning || event.reason == "IPAllocated"
             });
             prop_assert!(told || now.addresses.is_empty() && before.iter().all(|it| it.is_empty()), "{:?}", now);
         }

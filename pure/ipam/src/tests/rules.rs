@@ -8,7 +8,7 @@ use steelyard_model::{
 };
 
 use super::{addresses, annotated, held, labels, pool, run, service, told, with, with_allocation};
-use crate::{Absent, EventKind, Options, Reason, Refusal, Rule, assign};
+use crate::{Absent, ExclusionRule, Options, Reason, Refusal, ServiceEventKind, assign};
 
 fn for_namespaces(names: &[&str], priority: i64) -> ServiceAllocation {
     let namespaces = names.iter().map(|&name| name.to_owned()).collect();
@@ -453,11 +453,11 @@ fn every_pool_says_what_excludes_it() {
     assert_eq!(
         rules,
         [
-            ("full", Rule::Full { family: Family::V4, sharing: None }),
-            ("manual", Rule::NotAutoAssign),
-            ("red", Rule::Selector),
-            ("shop", Rule::Namespace),
-            ("six", Rule::NoFamily { family: Family::V4 }),
+            ("full", ExclusionRule::Full { family: Family::V4, sharing: None }),
+            ("manual", ExclusionRule::NotAutoAssign),
+            ("red", ExclusionRule::Selector),
+            ("shop", ExclusionRule::Namespace),
+            ("six", ExclusionRule::NoFamily { family: Family::V4 }),
         ]
     );
     assert!(excluded.iter().all(|it| !it.help.is_empty() && it.message.contains(&*it.pool.name)));
@@ -479,7 +479,7 @@ fn events_are_worded_as_metallb_does() {
         .services
         .values()
         .flat_map(|it| &it.events)
-        .map(|it| (it.kind == EventKind::Warning, it.message.as_str()))
+        .map(|it| (it.kind == ServiceEventKind::Warning, it.message.as_str()))
         .collect();
     assert_eq!(
         events,

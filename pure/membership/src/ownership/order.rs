@@ -1,34 +1,16 @@
 //! Who comes first: scores, then the fewest vips, then chance that is the same everywhere.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use super::load::Load;
 use super::review::is_ahead;
 use super::{Ownership, Role};
 use crate::claim::{Claim, STANDBYS};
 use crate::config::Candidate;
 use crate::id::{NodeId, halves, mix};
 use crate::roster::Roster;
-
-/// How many vips each node has, or is about to have.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Load(BTreeMap<NodeId, usize>);
-
-impl Load {
-    pub(super) fn of(&self, node: NodeId) -> usize {
-        self.0.get(&node).copied().unwrap_or(0)
-    }
-
-    pub(super) fn add(&mut self, node: NodeId) {
-        *self.0.entry(node).or_default() += 1;
-    }
-
-    pub(super) fn remove(&mut self, node: NodeId) {
-        let count = self.0.entry(node).or_default();
-        *count = count.saturating_sub(1);
-    }
-}
 
 /// Candidates by number.
 pub(crate) fn numbered(candidates: &[Candidate]) -> Vec<(NodeId, u32)> {

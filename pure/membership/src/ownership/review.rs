@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::order::Load;
+use super::load::Load;
 use super::{Happening, Ownership, Role, Vacancy};
 use crate::claim::Claim;
 use crate::event::{Cause, Event, Mac, Output};
