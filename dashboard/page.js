@@ -120,13 +120,18 @@ function drawOverview() {
   const ready = overview.ready === true;
   $("ready").className = state.loaded ? `pill ${ready ? "good" : "bad"}` : "pill";
   $("ready").textContent = state.loaded ? (ready ? "ready" : "not ready") : "";
-  const reasons = list(overview.reasons);
-  $("reasons").hidden = ready || !reasons.length;
-  $("reasons").replaceChildren(make("strong", {}, "Not ready: "),
-    reasons.length === 1 ? reasons[0] : make("ul", {}, ...reasons.map((text) => make("li", {}, text))));
+  notice($("reasons"), "Not ready: ", ready ? [] : list(overview.reasons));
+  notice($("notes"), "Note: ", list(overview.notes));
   $("since").textContent = overview.since
     ? `up since ${new Date(overview.since * 1000).toLocaleString()}` : "";
   $("facts").replaceChildren(...(state.loaded ? facts(overview) : []));
+}
+
+/** Sentences under a word; hidden where there are none. */
+function notice(place, word, texts) {
+  place.hidden = !texts.length;
+  place.replaceChildren(make("strong", {}, word),
+    texts.length === 1 ? texts[0] : make("ul", {}, ...texts.map((text) => make("li", {}, text))));
 }
 
 function facts(overview) {

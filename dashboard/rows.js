@@ -39,7 +39,7 @@ export function routeRows({ routes, services, overview }) {
       [path ? { text: path, kind: "mono" } : dash()],
       chips(route.entryPoints),
       backends.length ? backends.map(backendPart) : [{ text: "none", kind: "bad" }],
-      endpointChips(backends, states),
+      [...answers(route), ...endpointChips(backends, states)],
       [{ text: route.source ?? route.name ?? "", kind: "faint small" }],
     ]);
   });
@@ -200,6 +200,11 @@ function address(host, path, route, overview) {
 function backendPart(backend, _index, all) {
   const share = all.length > 1 ? ` ×${backend.weight ?? 1}` : "";
   return { text: `${backend.service}${share}`, kind: "block" };
+}
+
+/** What requests are answered with, where nobody is served. */
+function answers(route) {
+  return route.answers ? [{ text: `answers ${route.answers}`, kind: "block bad" }] : [];
 }
 
 function endpointStates(services) {

@@ -3,6 +3,7 @@
 //! With paths it plans them; without, it asks a running instance. Both give the same rows, so the
 //! text is made in one place.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -111,10 +112,11 @@ fn live(admin: &AdminClient) -> Result<Rows> {
 fn offline(args: &ExplainArgs) -> Result<Rows> {
     let held = plan::held(args.lock.as_deref())?;
     let (world, _) = load::world(&args.paths, &args.world)?;
-    let (_, mut planned) = plan::of(world, &held, &plan::facts(&args.world));
+    let (snapshot, mut planned) = plan::of(world, &held, &plan::facts(&args.world));
     consequence::explain(&mut planned.diagnostics);
     let mut rows = serde_json::to_value(&planned)?;
     up::explain_services(&mut rows["services"], &planned);
+    up::explain_routes(&mut rows["routes"], &snapshot.routes, &BTreeSet::new());
     let mut take = |name: &str| rows[name].take();
     Ok(Rows {
         services: take("services"),
@@ -243,6 +245,9 @@ impl Found {
         }
         for row in &self.routes {
             let _ = writeln!(out, "  route {}: {}", words(&row["name"]), words(&row["rule"]));
+            if let Some(answers) = row["answers"].as_str() {
+                let _ = writeln!(out, "    answers {}", Style::Bad.paint(answers, color));
+            }
             for backend in row["backends"].as_array().into_iter().flatten() {
                 let endpoints = list(&backend["endpoints"]);
                 let endpoints = if endpoints.is_empty() { "no ready endpoint" } else { &endpoints };

@@ -106,11 +106,13 @@ async fn metrics(State(published): State<Arc<Published>>) -> Response {
 }
 
 async fn readyz(State(published): State<Arc<Published>>) -> Response {
-    let reasons = Vec::clone(&published.view().unready);
-    if reasons.is_empty() {
-        return text(StatusCode::OK, "ok\n".to_owned());
-    }
-    text(StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n")
+    let view = published.view();
+    let notes = view.notes.iter().map(|note| format!("note: {note}\n"));
+    let (status, said) = match &view.unready[..] {
+        [] => (StatusCode::OK, "ok".to_owned()),
+        reasons => (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n")),
+    };
+    text(status, said + "\n" + &notes.collect::<String>())
 }
 
 async fn unknown(uri: Uri) -> Response {

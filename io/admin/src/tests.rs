@@ -230,6 +230,9 @@ fn ready_says_why_not() {
     assert_eq!((starting.status, starting.body.as_str()), (503, "starting\n"));
     served.published.publish(View { unready: vec!["a".into(), "b".into()].into(), ..view(1) });
     assert_eq!(served.get("/readyz").body, "a\nb\n");
+    served.published.publish(View { notes: vec!["c".into(), "d".into()].into(), ..view(1) });
+    let ready = served.get("/readyz");
+    assert_eq!((ready.status, &*ready.body), (200, "ok\nnote: c\nnote: d\n"));
     served.published.publish(view(2));
     assert_eq!(served.get("/readyz").status, 200);
     assert_eq!(served.get("/metrics").body, "up 1\n");

@@ -21,6 +21,7 @@ pub type Rebalance = Arc<dyn Fn() -> bool + Send + Sync>;
 /// - `services[].why`: sentences;
 /// - `services[].ports[]`: `{name, protocol, port, reached: [{at, how}], endpoints: [ENDPOINT]}`
 ///   where an endpoint is `{address, state, node}`, its state `ready`, `terminating`, `not ready`;
+/// - `routes[].answers`: `STATUS: why`, where it serves nobody;
 /// - `routes[].backends[].states[]`: all its endpoints, in the same form;
 /// - `announcements[].state`: a word, with `: why` behind it when it is not as it should be;
 /// - of addresses that nodes share: `announcements[].{epoch, since, role, reason}`, the time in
@@ -32,6 +33,8 @@ pub struct View {
     pub generation: u64,
     /// Why it is not ready; empty means ready.
     pub unready: Lazy<Vec<String>>,
+    /// What is told besides, ready or not: what serves nobody, though not for want of readiness.
+    pub notes: Lazy<Vec<String>>,
     /// See [`Overview`].
     pub overview: Lazy<Value>,
     /// As in `plan -o json`.
@@ -56,7 +59,7 @@ pub struct View {
     pub gauges: Lazy<String>,
 }
 
-/// The shape of `overview`; `ready`, `reasons` and `generation` are added when it is told.
+/// The shape of `overview`; `ready`, `reasons`, `notes` and `generation` are added when it is told.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Overview {
@@ -153,6 +156,7 @@ impl Default for View {
         Self {
             generation: 0,
             unready: vec!["starting".to_owned()].into(),
+            notes: Vec::new().into(),
             overview: json!({}).into(),
             services: none(),
             announcements: none(),
@@ -193,6 +197,7 @@ impl View {
             fields.insert("generation".into(), self.generation.into());
             fields.insert("ready".into(), self.unready.is_empty().into());
             fields.insert("reasons".into(), Vec::clone(&self.unready).into());
+            fields.insert("notes".into(), Vec::clone(&self.notes).into());
         }
         overview
     }

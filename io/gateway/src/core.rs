@@ -18,6 +18,7 @@ use crate::listener::Listener;
 use crate::live::{Config, Kept, Live};
 use crate::metrics::Counters;
 use crate::options::GatewayOptions;
+use crate::silent::Silent;
 use crate::upstream::Upstreams;
 use crate::waiting::Registry;
 
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) pseudonym: String,
     /// Draining ends now.
     pub(crate) hurry: AtomicBool,
+    pub(crate) silent: Silent,
 }
 
 /// One core.
@@ -74,6 +76,7 @@ impl Shared {
             version: AtomicU64::new(0),
             pseudonym: pseudonym(),
             hurry: AtomicBool::new(false),
+            silent: Silent::default(),
         })
     }
 

@@ -115,7 +115,9 @@ impl Dispatch<'_, '_> {
                 return Ok(done);
             }
         }
-        let attempt = match upstream.connect(core.options().timeouts.connect).await {
+        let connected = upstream.connect(core.options().timeouts.connect).await;
+        core.shared.silent.note(upstream.address, &connected);
+        let attempt = match connected {
             Ok(stream) => self.over(stream, service, upstream).await,
             Err(error) => Err(Failed::connect(error)),
         };

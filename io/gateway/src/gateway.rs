@@ -87,9 +87,16 @@ impl Gateway {
     /// Routes by `table` from now on. Requests under way finish as they began.
     pub fn apply(&self, table: RouteTable, generation: u64) {
         self.shared.swap(Config { generation, table });
+        self.shared.silent.forget();
         let mut reloads = self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
         reloads.total += 1;
         reloads.last_success = unix_now();
+    }
+
+    /// Endpoints that took no connection when a request last asked for one, since routes last
+    /// changed.
+    pub fn silent(&self) -> BTreeSet<SocketAddr> {
+        self.shared.silent.all()
     }
 
     /// The generation that was applied last.

@@ -25,6 +25,7 @@ mod live;
 mod metrics;
 mod options;
 mod request;
+mod silent;
 mod stream;
 mod tunnel;
 mod upstream;

@@ -18,6 +18,9 @@ pub(super) fn overview(overview: &Value) -> Table {
     let found = &overview["diagnostics"];
     let mut row = |name: &str, value: Cell| table.row([name.into(), value]);
     row("ready", ready(overview));
+    for note in list(&overview["notes"]) {
+        row("note", Cell::new(text(note), Style::Careful));
+    }
     row("node", text(&overview["node"]).into());
     row("version", text(&overview["version"]).into());
     row("generation", text(&overview["generation"]).into());
@@ -134,7 +137,7 @@ pub(super) fn routes(routes: &Value) -> Table {
             text(&route["rule"]).into(),
             joined(&route["entryPoints"]).into(),
             or_none(services.collect::<Vec<_>>().join(",")).into(),
-            few(&endpoints),
+            served(route, &endpoints),
             text(&route["source"]).into(),
         ]);
     }
@@ -290,6 +293,14 @@ fn severity(severity: &Value) -> Cell {
 fn state(state: &Value) -> Cell {
     let style = if state == "ready" { Style::Good } else { Style::Careful };
     Cell::new(text(state), style)
+}
+
+/// The endpoints of a route, or what it answers instead of asking them.
+fn served(route: &Value, endpoints: &[String]) -> Cell {
+    match &route["answers"] {
+        Value::Null => few(endpoints),
+        answers => Cell::new(text(answers), Style::Bad),
+    }
 }
 
 /// The first endpoints, and how many more there are.

@@ -47,6 +47,11 @@ impl<'a> Account<'a> {
         matches!(self.standing, Some(Standing::Told(VipState::Announced { .. })))
     }
 
+    /// Whether this node may not answer for it.
+    pub(super) fn is_left_to_others(&self) -> bool {
+        matches!(self.standing, Some(Standing::NotCandidate))
+    }
+
     /// Puts into the row that was planned what is so.
     pub(super) fn tell(&self, row: &mut Value, is_shared: bool) {
         row["owner"] = json!(self.owner);

@@ -3,7 +3,7 @@
 //! What happens to be wrong never stops it: the data path keeps its last good plan.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,8 @@ pub(crate) struct Engine {
     /// Why the lock file is not followed; the one of before stays in force. Told once.
     pub(super) lock_trouble: Option<String>,
     others: Others,
+    /// Endpoints that the gateway's requests got no connection to.
+    pub(super) silent: Arc<BTreeSet<SocketAddr>>,
 }
 
 /// Something that happened by itself.
@@ -131,6 +133,7 @@ impl Engine {
             is_waiting: false,
             lock_trouble: None,
             others: Others::new(),
+            silent: Arc::default(),
         })
     }
 
@@ -343,6 +346,7 @@ impl Engine {
         self.ask_names(&current.plan);
         self.follow_keys();
         self.count_descriptors(&current);
+        self.follow_endpoints();
         let is_due = self.due.is_some_and(|due| due <= Instant::now());
         if self.follow_lock() || is_due {
             // Only the start fails for want of the lock.
@@ -369,6 +373,15 @@ impl Engine {
             self.history.note(true, "ConnectionsFit", "Node/descriptors", message);
         }
         self.publish();
+    }
+
+    /// Which endpoints requests get no connection to.
+    fn follow_endpoints(&mut self) {
+        let silent = self.parts.gateway.silent();
+        if silent != *self.silent {
+            self.silent = Arc::new(silent);
+            self.publish();
+        }
     }
 
     async fn repair(&mut self) {

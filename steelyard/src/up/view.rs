@@ -14,7 +14,7 @@ use steelyard_admin::{
 };
 use steelyard_forward::{Carried, PortStatus};
 use steelyard_model::{
-    Diagnostic, Endpoint, EndpointState, Host, NamespacedName, Protocol, ResolvedService, ServedBy,
+    Diagnostic, Endpoint, EndpointState, NamespacedName, Protocol, ResolvedService, ServedBy,
     Severity,
 };
 use steelyard_plan::{AnnouncementRow, Layer2Row, Plan};
@@ -24,6 +24,8 @@ use super::account::Account;
 use super::binds;
 use super::descriptors::Crowded;
 use super::engine::{Current, Engine};
+use super::lack::{explain_routes, is_silent};
+use super::note::{self, Note};
 use super::privileges::Privileges;
 use super::shared::{self, Owners};
 use super::standing::Standing;
@@ -47,6 +49,8 @@ struct Moment {
     /// Where several machines settle who has which.
     sharing: Option<Arc<Sharing>>,
     events: Vec<Arc<Happening>>,
+    /// Endpoints that the gateway's requests got no connection to.
+    silent: Arc<BTreeSet<SocketAddr>>,
 }
 
 impl Engine {
@@ -65,6 +69,7 @@ impl Engine {
             stands: self.parts.status.as_ref().map(|it| Arc::clone(&it.borrow())),
             sharing: sharing.map(|it| Arc::clone(&it.borrow())),
             events: self.history.all(),
+            silent: Arc::clone(&self.silent),
         });
         self.parts.published.publish(moment.view());
     }
@@ -76,10 +81,11 @@ impl Moment {
             let moment = Arc::clone(self);
             Lazy::new(move || tell(&moment))
         };
-        let (moment, announcing) = (Arc::clone(self), Arc::clone(self));
+        let [moment, noting, announcing] = [(); 3].map(|()| Arc::clone(self));
         View {
             generation: self.current.generation,
             unready: Lazy::new(move || moment.unready().iter().map(ToString::to_string).collect()),
+            notes: Lazy::new(move || noting.notes()),
             overview: told(|it| rows(it.overview())),
             services: told(Self::services),
             announcements: told(Self::announcements),
@@ -175,6 +181,24 @@ impl Moment {
         reasons
     }
 
+    /// What serves nobody, though not for want of readiness.
+    fn notes(&self) -> Vec<String> {
+        let Current { plan, snapshot, applied, .. } = &*self.current;
+        let (owners, silent) = (self.owners(), self.silent());
+        let mut notes = note::of_routes(&snapshot.routes, &silent);
+        notes.extend(note::of_ports(snapshot, &applied.forwarded, &silent));
+        let planned: BTreeSet<IpAddr> = plan.announcements.values().filter_map(lan).collect();
+        let excluded = planned.into_iter().map(|vip| self.account(vip, &owners));
+        let excluded = excluded.filter(Account::is_left_to_others).count();
+        notes.extend((excluded > 0).then_some(Note::NotCandidate(excluded)));
+        notes.iter().map(ToString::to_string).collect()
+    }
+
+    /// Endpoints that take no connections.
+    fn silent(&self) -> BTreeSet<SocketAddr> {
+        self.silent.union(&self.current.applied.forwarded.silent).copied().collect()
+    }
+
     /// Who owns which vip, as the nodes that share them agreed.
     fn owners(&self) -> Owners<'_> {
         self.sharing.as_deref().map(Owners::of).unwrap_or_default()
@@ -228,7 +252,7 @@ impl Moment {
             let Some(service) = &port.service else { continue };
             carried.entry((service, port.key.protocol, port.key.port)).or_default().push(port);
         }
-        let owners = self.owners();
+        let (owners, silent) = (self.owners(), self.silent());
         let told = |row: &AnnouncementRow| match row {
             AnnouncementRow::Layer2(row) => self.planned(row, &owners).sentence(row),
             AnnouncementRow::Bgp(row) => row.prospect(),
@@ -237,7 +261,7 @@ impl Moment {
             let mut row = rows(service);
             row["why"] = json!(why(plan, id, &told));
             if let Some(resolved) = snapshot.services.get(id) {
-                row["ports"] = ports(resolved, &carried, &applied.forwarded.silent);
+                row["ports"] = ports(resolved, &carried, &silent);
             }
             row
         };
@@ -246,17 +270,17 @@ impl Moment {
 
     /// Route rows with the state of every endpoint, also of those that take no traffic.
     fn routes(&self) -> Value {
-        let Current { plan, snapshot, applied, .. } = &*self.current;
-        let silent = &applied.forwarded.silent;
+        let Current { plan, snapshot, .. } = &*self.current;
+        let silent = self.silent();
         let mut told = rows(&*plan.routes);
         let rows_and_routes = told.as_array_mut().into_iter().flatten().zip(&*snapshot.routes);
         for (row, route) in rows_and_routes {
             let backends = row["backends"].as_array_mut().into_iter().flatten();
             for (row, backend) in backends.zip(&route.backends) {
-                row["states"] = backend.endpoints.iter().map(|it| endpoint(it, silent)).collect();
+                row["states"] = backend.endpoints.iter().map(|it| endpoint(it, &silent)).collect();
             }
-            row["refused"] = json!(route.refusal.as_ref().map(|refusal| &refusal.reason));
         }
+        explain_routes(&mut told, &snapshot.routes, &silent);
         told
     }
 
@@ -287,6 +311,14 @@ pub(super) fn is_gateway(service: &ResolvedService) -> bool {
 
 fn rows(told: impl serde::Serialize) -> Value {
     serde_json::to_value(told).expect("a plan is always JSON")
+}
+
+/// The address of a row that is to be answered for on the LAN.
+fn lan(row: &AnnouncementRow) -> Option<IpAddr> {
+    match row {
+        AnnouncementRow::Layer2(row) => row.owner.is_some().then_some(row.address),
+        AnnouncementRow::Bgp(_) => None,
+    }
 }
 
 /// Why a Service has its addresses or none, and who announces them, as `told` says of each.
@@ -355,10 +387,7 @@ fn ports(
 
 /// An endpoint that is to work and does not answer is told as it is.
 fn endpoint(endpoint: &Endpoint, silent: &BTreeSet<SocketAddr>) -> Value {
-    let is_silent = match endpoint.host {
-        Host::Ip(address) => silent.contains(&SocketAddr::new(address, endpoint.port)),
-        Host::Name(_) => false,
-    };
+    let is_silent = is_silent(endpoint, silent);
     let state = match endpoint.state {
         EndpointState::Ready if is_silent => "silent",
         EndpointState::Ready => "ready",

@@ -1,0 +1,92 @@
+//! What `/readyz` adds although it may say yes: what does not work as it might be meant, and is not
+//! this instance's to mend.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use steelyard_balance::eligible;
+use steelyard_forward::{Carried, Observed, VipPort, Why};
+use steelyard_model::{ResolvedPort, Route, Snapshot};
+
+use super::lack::{Lack, is_silent};
+
+/// Notes of one kind, at most.
+const MOST: usize = 5;
+
+/// One note. Whoever knows of more adds a variant here, and its value where the view is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Note<'a> {
+    /// A route answers nobody.
+    Route { name: Arc<str>, lack: Lack<'a> },
+    /// So many more routes answer nobody.
+    MoreRoutes(usize),
+    /// A port of a Service is carried nowhere.
+    NotCarried { port: VipPort, why: &'a Why },
+    /// The endpoints of a port take no connections.
+    Silent(VipPort),
+    /// So many more ports lead nowhere.
+    MorePorts(usize),
+    /// So many addresses this node may not answer for, whoever else does.
+    NotCandidate(usize),
+}
+
+impl fmt::Display for Note<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Route { name, lack } => write!(f, "route {name} answers {lack}"),
+            Self::MoreRoutes(1) => f.write_str("1 more route answers 502 or 503"),
+            Self::MoreRoutes(more) => write!(f, "{more} more routes answer 502 or 503"),
+            Self::NotCarried { port, why } => write!(f, "{port} is not carried: {why}"),
+            Self::Silent(port) => write!(f, "{port}: its endpoints take no connections"),
+            Self::MorePorts(1) => f.write_str("1 more port leads nowhere"),
+            Self::MorePorts(more) => write!(f, "{more} more ports lead nowhere"),
+            Self::NotCandidate(1) => {
+                f.write_str("this node may not answer for 1 address: others have to")
+            }
+            Self::NotCandidate(count) => {
+                write!(f, "this node may not answer for {count} addresses: others have to")
+            }
+        }
+    }
+}
+
+/// Routes that answer nobody.
+pub(super) fn of_routes<'a>(routes: &'a [Route], silent: &BTreeSet<SocketAddr>) -> Vec<Note<'a>> {
+    let lack = |route: &'a Route| {
+        Some(Note::Route { name: Arc::clone(&route.name), lack: Lack::of(route, silent)? })
+    };
+    first(routes.iter().filter_map(lack), Note::MoreRoutes)
+}
+
+/// Ports that lead nowhere.
+pub(super) fn of_ports<'a>(
+    snapshot: &'a Snapshot,
+    observed: &'a Observed,
+    silent: &BTreeSet<SocketAddr>,
+) -> Vec<Note<'a>> {
+    let of = |id, key: &VipPort| {
+        let ports: &[ResolvedPort] = &snapshot.services.get(id)?.ports;
+        ports.iter().find(|it| it.port.protocol == key.protocol && it.port.port == key.port)
+    };
+    let found = observed.ports.iter().filter_map(|port| {
+        if let Carried::Not { why } = &port.carried {
+            return Some(Note::NotCarried { port: port.key, why });
+        }
+        let endpoints = eligible(&of(port.service.as_ref()?, &port.key)?.endpoints);
+        let leads_nowhere =
+            !endpoints.is_empty() && endpoints.iter().all(|it| is_silent(it, silent));
+        leads_nowhere.then_some(Note::Silent(port.key))
+    });
+    first(found, Note::MorePorts)
+}
+
+/// The first few, and how many there are besides.
+fn first<'a>(found: impl Iterator<Item = Note<'a>>, more: fn(usize) -> Note<'a>) -> Vec<Note<'a>> {
+    let mut found = found.fuse();
+    let mut notes: Vec<Note<'a>> = found.by_ref().take(MOST).collect();
+    let rest = found.count();
+    notes.extend((rest > 0).then(|| more(rest)));
+    notes
+}

@@ -1,0 +1,80 @@
+//! What serves nobody is told alike wherever one asks: `/readyz`, `get`, `explain`, the API (which
+//! the page shows) and the log. It makes nothing else unready.
+
+use std::net::Ipv4Addr;
+
+use anyhow::{Context, Result, ensure};
+use steelyard_tests::process::Running;
+use steelyard_tests::scratch::Scratch;
+use steelyard_tests::up::{Up, ingress, service};
+use steelyard_tests::{binary, http, wait};
+
+/// What `steelyard` prints when it asks this instance.
+fn shown(up: &Up, arguments: &[&str]) -> Result<String> {
+    let mut command = binary::command([]);
+    command.args(arguments).args(["--admin", &up.admin.to_string()]);
+    let output = command.output()?;
+    ensure!(output.status.success(), "{arguments:?}: {output:?}");
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// An instance with a route that is refused, one without an endpoint, one whose endpoint takes no
+/// connections, and the port of that endpoint.
+fn instance(folder: &Scratch) -> Result<(Up, u16)> {
+    let port = http::free_port()?;
+    let closed = (Ipv4Addr::LOCALHOST, port).into();
+    let none = "---\napiVersion: v1\nkind: Service\nmetadata: {name: none}\n\
+                spec: {selector: {app: none}, ports: [{port: 80}]}\n";
+    let auth = "nginx.ingress.kubernetes.io/auth-url: \"http://auth.test/\"";
+    let all = [
+        service("closed", closed),
+        none.to_owned(),
+        ingress("refused", "refused.test", "closed", auth),
+        ingress("none", "none.test", "none", ""),
+        ingress("silent", "silent.test", "closed", ""),
+    ];
+    folder.write("all.yaml", &all.concat())?;
+    Ok((Up::start(folder.path())?, port))
+}
+
+#[test]
+fn routes_that_answer_nobody_are_told_everywhere() -> Result<()> {
+    let folder = Scratch::new()?;
+    let (up, port) = instance(&folder)?;
+    for (host, status) in [("refused.test", 503), ("none.test", 503), ("silent.test", 502)] {
+        up.wait_for(host, status)?;
+    }
+    let readyz = || http::get(up.admin, &up.admin.to_string(), "/readyz");
+    wait::until("the silent endpoint to be told", || {
+        readyz().is_ok_and(|it| it.body.contains("answers 502"))
+    })?;
+    let (ready, overview) = (readyz()?, up.read("overview")?);
+    ensure!(ready.status == 200 && ready.body.starts_with("ok\n"), "{ready:?}");
+    let routes = up.read("routes")?;
+    for (name, word, log) in [
+        ("refused", "503: ", "access-not-honoured"),
+        ("none", "503: no endpoint is ready", "no endpoint is ready"),
+        ("silent", "502: its endpoints take no connections", "does not take connections"),
+    ] {
+        let row = routes.as_array().context("routes")?.iter();
+        let row = row.clone().find(|it| it["source"].as_str().is_some_and(|it| it.contains(name)));
+        let row = row.context("a row")?;
+        let answers = row["answers"].as_str().with_context(|| row.to_string())?;
+        ensure!(answers.starts_with(word), "{row}");
+        let note = format!("route {} answers {answers}", row["name"].as_str().context("a name")?);
+        ensure!(ready.body.contains(&format!("note: {note}\n")), "{}", ready.body);
+        let notes = overview["notes"].as_array().context("notes")?;
+        ensure!(notes.iter().any(|it| *it == *note), "{overview}");
+        ensure!(shown(&up, &["get", "routes"])?.contains(answers), "{name}");
+        ensure!(shown(&up, &["get", "overview"])?.contains(&note), "{name}");
+        let explained = shown(&up, &["explain", &format!("ingress/{name}")])?;
+        ensure!(explained.contains(&format!("answers {answers}")), "{explained}");
+        ensure!(up.process.printed().contains(log), "{log}: {}", up.process.printed());
+    }
+    ensure!(shown(&up, &["get", "endpoints"])?.contains("silent"));
+    // What answers again is no longer told of, from the first request on.
+    let at = format!("127.0.0.1:{port}");
+    let _server = Running::start(binary::command(["echo", "--name", "closed", "--tcp", &at]))?;
+    up.wait_for("silent.test", 200)?;
+    wait::until("the note to go", || readyz().is_ok_and(|it| !it.body.contains("answers 502")))
+}
