@@ -21,6 +21,7 @@ pub(super) const NEW_ROUTE: u16 = 24;
 pub(super) const DELETE_ROUTE: u16 = 25;
 const GET_ROUTE: u16 = 26;
 const TABLE_MAIN: u8 = 254;
+const UNICAST: u8 = 1;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
 const RTA_MULTIPATH: u16 = 9;
@@ -61,6 +62,16 @@ pub fn gateways() -> Result<Vec<Gateway>, LinkError> {
 /// Whether a route's message is about everywhere, and in the main table.
 pub(super) fn is_default(body: &[u8]) -> bool {
     matches!(body, [_, 0, _, _, TABLE_MAIN, ..])
+}
+
+/// Whether a route's message is about a subnet of this host, and in the main table: neither a single
+/// address nor what another router leads to.
+pub(super) fn is_of_a_subnet(body: &[u8]) -> bool {
+    let &[family, bits, _, _, TABLE_MAIN, _, _, UNICAST, ..] = body else { return false };
+    let whole = if i32::from(family) == libc::AF_INET { 32 } else { 128 };
+    let led = |kind| matches!(kind, RTA_GATEWAY | RTA_MULTIPATH | RTA_VIA);
+    let rest = body.get(ROUTE_HEADER..).unwrap_or_default();
+    bits < whole && !attributes(rest).any(|it| led(it.kind))
 }
 
 /// An `rtmsg` with its attributes.

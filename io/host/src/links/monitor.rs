@@ -6,7 +6,7 @@ use super::{LinkError, RTM_NEWADDR, RTM_NEWLINK, gateways};
 use crate::netlink::{attributes, number};
 use crate::notices::Notices;
 
-/// Tells when interfaces, addresses or default gateways changed.
+/// Tells when interfaces, addresses, default gateways or the routes to subnets changed.
 #[derive(Debug)]
 pub struct Monitor {
     notices: Notices,
@@ -68,8 +68,10 @@ pub(super) fn note(kind: u16, body: &[u8], changes: &mut Changes) -> bool {
     changes.moved.extend((kind == RTM_NEWLINK).then(|| moved(body)).flatten());
     match kind {
         RTM_NEWLINK | RTM_DELLINK | RTM_NEWADDR | RTM_DELADDR => true,
-        // Where containers come and go, so do routes.
-        gateways::NEW_ROUTE | gateways::DELETE_ROUTE => gateways::is_default(body),
+        // Where containers come and go, so do routes; and routers have many by others.
+        gateways::NEW_ROUTE | gateways::DELETE_ROUTE => {
+            gateways::is_default(body) || gateways::is_of_a_subnet(body)
+        }
         _ => false,
     }
 }

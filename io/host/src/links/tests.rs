@@ -73,6 +73,8 @@ fn changes_are_noticed() {
         "addr add fd00::5/64 dev va nodad",
         "link set va address 02:00:00:00:00:07",
         "route add default via 10.1.1.1 dev va",
+        "route add 10.1.1.0/24 dev va metric 7",
+        "-6 route del fd00::/64 dev va",
         "addr del 10.1.1.5/24 dev va",
         "link del va",
     ];
@@ -102,7 +104,9 @@ fn routes_to_some_places_are_passed_over() {
         let ip = |line: &str| drop(host.ip(&line.split(' ').collect::<Vec<_>>()).unwrap());
         let monitor = Monitor::open().unwrap();
         for n in 1..=20 {
-            ip(&format!("route add 10.9.{n}.0/24 dev lo"));
+            ip(&format!("route add 10.9.0.{n} dev lo"));
+            ip(&format!("route add 10.9.{n}.0/24 via 10.8.0.1 dev lo onlink"));
+            ip(&format!("route add 10.7.{n}.0/24 dev lo table 77"));
         }
         let soon = Duration::from_millis(50);
         assert!(tokio::time::timeout(soon, monitor.changed()).await.is_err());

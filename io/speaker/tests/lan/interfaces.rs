@@ -220,3 +220,59 @@ fn a_silent_rival_is_found() {
     assert!(matches!(found.kind, EventKind::Defended { .. }), "{found}");
     assert_eq!(found.address, Some(VIP4.parse().unwrap()));
 }
+
+/// Two cards in one LAN, told apart by the metrics of their routes alone, as NetworkManager does.
+/// The route may come long after the cable is in again.
+#[test]
+fn a_vip_returns_to_the_interface_that_the_route_says() {
+    let Some(lan) = Lan::new("route", "a_vip_returns_to_the_interface") else { return };
+    lan.segment.plug(&lan.node, "eth1").unwrap();
+    let ip = |line: &str| lan.node.ip(&line.split(' ').collect::<Vec<_>>()).unwrap();
+    let routes = |link: &str, metric: &str| {
+        ip(&format!("route add 10.1.1.0/24 dev {link} metric {metric}"));
+        ip(&format!("-6 route add fd00::/64 dev {link} metric {metric}"));
+    };
+    ip("addr flush dev eth0 scope global");
+    for (link, host, metric) in [("eth0", 11, "100"), ("eth1", 13, "200")] {
+        ip(&format!("addr add 10.1.1.{host}/24 dev {link} noprefixroute"));
+        ip(&format!("addr add fd00::{host}/64 dev {link} nodad noprefixroute"));
+        routes(link, metric);
+    }
+    let (speaker, _) = lan.announcing(SpeakerOptions::default(), &[VIP4, VIP6]);
+    let on = |link: &str, why: &str| {
+        eventually(why, || [VIP4, VIP6].iter().all(|vip| interfaces(&speaker, vip) == [link]));
+        let mac = lan.mac_of(&lan.node, link);
+        assert_eq!(lan.arping(VIP4, Wish::One), [mac], "{why}");
+        assert_eq!(lan.ndisc6(VIP6, Wish::One), [mac], "{why}");
+    };
+    on("eth0", "the smaller metric");
+    ip("link set eth0 down");
+    on("eth1", "the other one");
+    ip("link set eth0 up");
+    // IPv6 addresses go with the link.
+    ip("addr replace fd00::11/64 dev eth0 nodad noprefixroute");
+    on("eth1", "there is no route by the first");
+    routes("eth0", "100");
+    on("eth0", "its route is back");
+    routes("eth1", "50");
+    on("eth1", "a better route by the second");
+}
+
+/// The interface is deleted, and one of its name is added again.
+#[test]
+fn a_vip_returns_to_an_interface_that_was_deleted() {
+    let Some(lan) = Lan::new("again", "a_vip_returns_to_an_interface_that") else { return };
+    lan.segment.plug(&lan.node, "eth1").unwrap();
+    let ip = |line: &str| lan.node.ip(&line.split(' ').collect::<Vec<_>>()).unwrap();
+    ip("addr add 10.1.1.13/24 dev eth1");
+    let (speaker, _) = lan.announcing(SpeakerOptions::default(), &[VIP4]);
+    assert_eq!(lan.arping(VIP4, Wish::One), [lan.mac(&lan.node)]);
+    ip("link del eth0");
+    eventually("another answers", || interfaces(&speaker, VIP4) == ["eth1"]);
+    assert_eq!(lan.arping(VIP4, Wish::One), [lan.mac_of(&lan.node, "eth1")]);
+    lan.segment.plug(&lan.node, "eth0").unwrap();
+    ip("addr add 10.1.1.11/24 dev eth0");
+    ip("addr change 10.1.1.13/24 dev eth1 metric 300");
+    eventually("the first answers again", || interfaces(&speaker, VIP4) == ["eth0"]);
+    assert_eq!(lan.arping(VIP4, Wish::One), [lan.mac(&lan.node)]);
+}
