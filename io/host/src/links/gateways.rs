@@ -64,8 +64,8 @@ pub(super) fn is_default(body: &[u8]) -> bool {
     matches!(body, [_, 0, _, _, TABLE_MAIN, ..])
 }
 
-/// Whether a route's message is about a subnet of this host, and in the main table: neither a single
-/// address nor what another router leads to.
+/// Whether a route's message is about a subnet of this host, and in the main table: neither a
+/// single address nor what another router leads to.
 pub(super) fn is_of_a_subnet(body: &[u8]) -> bool {
     let &[family, bits, _, _, TABLE_MAIN, _, _, UNICAST, ..] = body else { return false };
     let whole = if i32::from(family) == libc::AF_INET { 32 } else { 128 };
