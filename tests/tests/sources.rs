@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use steelyard_tests::process::run;
+use steelyard_tests::process::{Running, run};
 use steelyard_tests::scratch::Scratch;
 use steelyard_tests::up::{Backend, Up, ingress, service};
 use steelyard_tests::{manifests, needs_lab, wait};
@@ -169,6 +169,32 @@ fn a_folder_that_is_moved_away_or_covered_takes_nothing_away() -> Result<()> {
         "not on the file system that held its manifests",
         || command(&["mount", "--bind", text(&empty)?, text(&conf)?]),
         || command(&["umount", text(&conf)?]),
+    )
+}
+
+/// A share whose server does not answer, over the folder: whoever looks at it waits.
+#[test]
+fn a_share_that_hangs_takes_nothing_away() -> Result<()> {
+    needs_lab!();
+    let world = World::start(&[])?;
+    let conf = world.conf();
+    let options = "fd=3,rootmode=40000,user_id=0,group_id=0";
+    let mount = "exec 3<>/dev/fuse; mount -i -t fuse -o $1 none $2 && exec sleep 100";
+    let mut share = Command::new("bash");
+    share.args(["-c", mount, "share", options, text(&conf)?]);
+    let server = std::cell::RefCell::new(None);
+    world.holds(
+        "a share that hangs",
+        "reading it takes more than 5 s",
+        || {
+            server.replace(Some(Running::start(share)?));
+            Ok(())
+        },
+        || {
+            // Without a server, who waits for it gets an error.
+            drop(server.take());
+            command(&["umount", "-l", text(&conf)?])
+        },
     )
 }
 

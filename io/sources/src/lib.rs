@@ -16,6 +16,7 @@
 //!   make of an incomplete sight is decided elsewhere.
 //! - Sources come in a fixed order: paths as given, inside a folder by name.
 
+mod attention;
 mod shelf;
 mod walk;
 mod watch;

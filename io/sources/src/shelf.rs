@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use steelyard_manifest::{Blindness, Extent, Sight, Source, SourceText, Unseen};
 
+use crate::attention::Attention;
 use crate::walk::{Found, Walk, failed, is_manifest};
 
 /// All files together, at most.
@@ -29,6 +30,8 @@ pub(crate) struct Shelf {
     stdin: Option<Source>,
     /// The mounts that folders were on when there last was a manifest in them.
     homes: BTreeMap<Arc<str>, Option<u64>>,
+    /// What it looks at.
+    pub(crate) attention: Attention,
 }
 
 /// One look at everything.
@@ -60,11 +63,18 @@ impl Shelf {
     /// An empty shelf that refuses files of more than `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-        Self { limit, files: BTreeMap::new(), stdin: None, homes: BTreeMap::new() }
+        Self {
+            limit,
+            files: BTreeMap::new(),
+            stdin: None,
+            homes: BTreeMap::new(),
+            attention: Attention::default(),
+        }
     }
 
     /// Reads what changed under `paths`.
     pub(crate) fn read(&mut self, paths: &[PathBuf]) -> Look {
+        self.attention.begin();
         let mut look = self.attempt(paths);
         for _ in 0..RETRIES {
             if !look.torn {
@@ -72,6 +82,7 @@ impl Shelf {
             }
             look = self.attempt(paths);
         }
+        self.attention.rest();
         look
     }
 
@@ -81,7 +92,7 @@ impl Shelf {
     }
 
     fn attempt(&mut self, paths: &[PathBuf]) -> Look {
-        let mut walk = Walk::under(paths);
+        let mut walk = Walk::under(paths, &self.attention);
         let earlier = std::mem::take(&mut self.files);
         let mut sight = Sight { unseen: std::mem::take(&mut walk.unseen), ..Sight::default() };
         let mut total = 0;
@@ -93,6 +104,7 @@ impl Shelf {
                 }
                 Found::File { name, real } => (name, real),
             };
+            self.attention.turn_to(&name);
             match self.file(&real, earlier.get(&real), total) {
                 Ok(kept) => {
                     total += length(&kept.text);
@@ -138,7 +150,10 @@ impl Shelf {
         let failed = |error: io::Error| SourceText::Failed(error.to_string().into());
         let read = || content(io::stdin().lock(), limit).unwrap_or_else(failed);
         let text = || Source { name: "-".into(), text: read() };
-        self.stdin.get_or_insert_with(text).clone()
+        self.attention.rest(); // whoever writes it may be a person
+        let stdin = self.stdin.get_or_insert_with(text).clone();
+        self.attention.begin();
+        stdin
     }
 
     /// The file at `real`, read again only when it may have changed.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use steelyard_manifest::{Blindness, Extent, Unseen};
 
+use crate::attention::Attention;
 use crate::{is_missing, is_stdin};
 
 /// Folders within folders, at most.
@@ -38,6 +39,7 @@ pub(crate) struct Walk {
     pub(crate) dangling: Vec<Unseen>,
     /// Something vanished while it was looked at.
     pub(crate) torn: bool,
+    attention: Attention,
     seen: BTreeSet<PathBuf>,
     entries: usize,
     is_full: bool,
@@ -71,9 +73,9 @@ pub(crate) enum Found {
 }
 
 impl Walk {
-    /// Lists everything under `paths`.
-    pub(crate) fn under(paths: &[PathBuf]) -> Self {
-        let mut walk = Self::default();
+    /// Lists everything under `paths`, and says with `attention` where it is.
+    pub(crate) fn under(paths: &[PathBuf], attention: &Attention) -> Self {
+        let mut walk = Self { attention: attention.clone(), ..Self::default() };
         for path in paths {
             walk.root(path);
         }
@@ -87,6 +89,7 @@ impl Walk {
             }
             return;
         }
+        self.attention.turn_to(&shown(&plain(path)));
         self.heed_parent(path);
         match fs::canonicalize(path) {
             Ok(real) if real.is_dir() => self.folder(&plain(path), real, 0),
@@ -112,6 +115,8 @@ impl Walk {
             return self.blind(path, Blindness::TooDeep(MAX_DEPTH));
         }
         self.folders.insert(real.clone());
+        let shown_name = shown(path);
+        self.attention.turn_to(&shown_name);
         let names = match listing(&real) {
             Ok(names) => names,
             Err(error) if error.kind() == ErrorKind::NotFound && depth > 0 => {
@@ -129,14 +134,16 @@ impl Walk {
             if is_hidden(&name) {
                 continue;
             }
+            self.attention.turn_to(&shown_name);
             if let Err(error) = self.entry(&path.join(&name), &real.join(&name), depth) {
                 // It may be listed, but not entered: the same holds for all that is in it.
                 self.fault(path, &error);
                 break;
             }
         }
-        let (name, is_named, mount) = (shown(path), depth == 0, mount(&real));
-        self.listed.push(Listed { name, is_named, mount, holds: self.found.len() > before });
+        let (is_named, mount) = (depth == 0, mount(&real));
+        let holds = self.found.len() > before;
+        self.listed.push(Listed { name: shown_name, is_named, mount, holds });
     }
 
     fn entry(&mut self, path: &Path, real: &Path, depth: usize) -> io::Result<()> {

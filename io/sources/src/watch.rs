@@ -7,11 +7,13 @@
 //! - Folders are watched, not files: editors replace files, and a ConfigMap swaps a link.
 //! - The kernel tells nothing of changes made elsewhere (NFS), so everything is looked at every
 //!   [`POLL`] as well; when it cannot watch at all, every [`POLL_ALONE`].
+//! - A look may hang (a share whose server is gone), so it has a thread of its own, and another one
+//!   says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, Event, EventKind, ModifyKind};
@@ -19,6 +21,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use steelyard_manifest::{Limits, Sight};
 use tokio::sync::mpsc;
 
+use crate::attention::{Attention, LONG};
 use crate::shelf::Shelf;
 use crate::{ReadError, demand};
 
@@ -26,6 +29,8 @@ use crate::{ReadError, demand};
 const POLL: Duration = Duration::from_secs(2);
 /// The same, when the kernel cannot tell of changes.
 const POLL_ALONE: Duration = Duration::from_millis(500);
+/// How often it is looked whether a look hangs.
+const TURN: Duration = Duration::from_secs(1);
 /// Quiet this long after a sign of change means that it is over.
 const QUIET: Duration = Duration::from_millis(3);
 /// The same, while a file is written and not yet closed.
@@ -41,6 +46,7 @@ pub struct Watch {
 }
 
 /// Reads everything under `paths`, and goes on watching it. No change between the two is missed.
+/// Where the first look hangs, nothing was seen yet.
 pub fn watch(paths: &[PathBuf]) -> Result<(Sight, Watch), ReadError> {
     demand(paths)?;
     let (wake, woken) = channel();
@@ -68,14 +74,63 @@ pub(crate) fn start(
     wake: Sender<Wake>,
     woken: Receiver<Wake>,
 ) -> (Sight, Watch) {
-    let first = watching.look();
-    let last = first.clone();
+    let attention = watching.shelf.attention.clone();
+    let (seen, looks) = sync_channel(0);
     let (changed, changes) = mpsc::channel(1);
-    std::thread::Builder::new()
-        .name("sources".into())
-        .spawn(move || watching.run(last, &woken, &changed))
+    let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    thread("sources").spawn(move || watching.run(&woken, &seen)).expect("a thread can be started");
+    let mut teller = Teller { looks, attention, seen: Sight::default(), has_looked: false };
+    let first = loop {
+        match teller.next() {
+            // Nothing was seen, and nothing is said to hang: there is time.
+            Some(sight) if sight == Sight::default() && !teller.has_looked => {}
+            Some(sight) => break sight,
+            None => break Sight::default(),
+        }
+    };
+    let told = first.clone();
+    thread("sources-told")
+        .spawn(move || teller.run(told, &changed))
         .expect("a thread can be started");
     (first, Watch { changes, wake })
+}
+
+/// Hands sights over, and says when a look hangs.
+struct Teller {
+    looks: Receiver<Sight>,
+    attention: Attention,
+    /// By the last look that ended.
+    seen: Sight,
+    has_looked: bool,
+}
+
+impl Teller {
+    /// What is to be said after the next look, or after a moment without one. None when the looking
+    /// has ended.
+    fn next(&mut self) -> Option<Sight> {
+        match self.looks.recv_timeout(TURN) {
+            Ok(sight) => (self.seen, self.has_looked) = (sight, true),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+        let sight = self.seen.clone();
+        Some(match self.attention.held_up() {
+            Some(place) => sight.held_up(place, LONG),
+            None => sight,
+        })
+    }
+
+    fn run(mut self, mut told: Sight, changed: &mpsc::Sender<Sight>) {
+        while let Some(sight) = self.next() {
+            if sight != told && changed.blocking_send(sight.clone()).is_err() {
+                return;
+            }
+            told = sight;
+            if changed.is_closed() {
+                return;
+            }
+        }
+    }
 }
 
 impl Watch {
@@ -105,17 +160,20 @@ impl Watching {
         Self { paths, shelf, watcher, watched: BTreeMap::new() }
     }
 
-    fn run(&mut self, mut last: Sight, woken: &Receiver<Wake>, changed: &mpsc::Sender<Sight>) {
+    fn run(&mut self, woken: &Receiver<Wake>, seen: &SyncSender<Sight>) {
         let poll = if self.watcher.is_some() { POLL } else { POLL_ALONE };
-        while wait(woken, poll, &self.shelf) {
+        let mut last = None;
+        loop {
             let sight = self.look();
-            if sight == last {
-                continue;
+            if last.as_ref() != Some(&sight) {
+                if seen.send(sight.clone()).is_err() {
+                    return;
+                }
+                last = Some(sight);
             }
-            if changed.blocking_send(sight.clone()).is_err() {
+            if !wait(woken, poll, &self.shelf) {
                 return;
             }
-            last = sight;
         }
     }
 

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::source::Source;
 
@@ -53,6 +54,8 @@ pub enum Blindness {
     TooDeep(usize),
     /// More manifests than are read.
     TooMany(usize),
+    /// A look at everything has not ended for so long, and is there.
+    HeldUp(Duration),
 }
 
 impl Sight {
@@ -65,6 +68,16 @@ impl Sight {
     pub fn into_sources(self) -> Vec<Source> {
         let failed = self.unseen.iter().map(Unseen::source);
         self.sources.into_iter().chain(failed).collect()
+    }
+
+    /// The same while a later look is held up at `place` for `long`.
+    #[must_use]
+    pub fn held_up(mut self, place: Arc<str>, long: Duration) -> Self {
+        self.sources.retain(|source| source.name != place);
+        self.unseen.retain(|unseen| unseen.name != place);
+        let why = Blindness::HeldUp(long);
+        self.unseen.push(Unseen { name: place, extent: Extent::Rest, why });
+        self
     }
 
     /// Whether `name`, which is not among the files seen, may be there all the same.
@@ -123,6 +136,9 @@ impl fmt::Display for Blindness {
             Self::TooMany(most) => {
                 write!(f, "it holds more than {most} manifests; the rest is left out")
             }
+            Self::HeldUp(long) => {
+                write!(f, "reading it takes more than {} s", long.as_secs())
+            }
         }
     }
 }
@@ -130,6 +146,20 @@ impl fmt::Display for Blindness {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_seen_stays_while_a_look_is_held_up() {
+        let seen = Sight::complete(vec![
+            Source::failed("conf/a.yaml", "x"),
+            Source::failed("conf/b.yaml", "x"),
+        ]);
+        let held_up = seen.clone().held_up("conf/b.yaml".into(), Duration::from_secs(5));
+        assert_eq!(held_up.sources, seen.sources[..1]);
+        assert!(held_up.may_hide("conf/b.yaml") && held_up.may_hide("other/c.yaml"));
+        assert_eq!(held_up.unseen[0].why.to_string(), "reading it takes more than 5 s");
+        let again = held_up.clone().held_up("conf/b.yaml".into(), Duration::from_secs(5));
+        assert_eq!(again, held_up);
+    }
 
     #[test]
     fn what_lies_under_an_unseen_place_may_be_there() {
