@@ -11,6 +11,7 @@
 pub mod blame;
 pub mod body;
 pub mod chunked;
+pub mod edits;
 pub mod excerpt;
 pub mod exchange;
 pub mod exercise;
@@ -26,6 +27,7 @@ pub mod request;
 pub mod response;
 pub mod table;
 pub mod upgrade;
+pub mod view;
 
 #[cfg(test)]
 mod sim;
@@ -35,6 +37,7 @@ mod testing;
 pub use blame::blame;
 pub use body::{Body, Fed, Framing, Opening};
 pub use chunked::BadChunk;
+pub use edits::{BadLine, LineEdits, RequestChanges, RequestEdits, ResponseEdits};
 pub use excerpt::Excerpt;
 pub use exchange::{
     After, Break, Clean, Exchange, Held, Limits, Reuse, Seen, Terms, Verdict, Watch, release,
@@ -50,3 +53,4 @@ pub use request::{Hop, RequestHead, client_lines, empty_lines};
 pub use response::{Asked, Persistence, ResponseHead};
 pub use table::{CompiledRoute, RouteTable};
 pub use upgrade::Upgrades;
+pub use view::{Head, RequestView, ResponseView, Scheme};

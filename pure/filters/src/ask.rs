@@ -1,0 +1,94 @@
+//! What a frame may ask for, and what it gets.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use steelyard_http::{LineEdits, Scheme};
+use steelyard_model::routing::id::BackendId;
+
+use crate::response::Response;
+
+/// What a frame cannot go on without.
+#[derive(Debug)]
+pub enum Ask {
+    /// The request's body, whole: [`Got::Body`], or [`Got::TooLarge`] if it has more than `max`
+    /// bytes.
+    Body {
+        /// Bytes, at most.
+        max: usize,
+    },
+    /// A request of the frame's own: [`Got::Response`], or [`Got::Unanswered`].
+    Fetch {
+        /// Where to.
+        to: BackendId,
+        /// What.
+        letter: Box<Letter>,
+    },
+    /// Time: [`Got::Nothing`] when it has passed.
+    Sleep(Duration),
+    /// Work that would keep others waiting, done elsewhere: [`Got::Done`].
+    Work(Job),
+    /// What only one of all requests, on all cores, is to find out: [`Got::Flight`].
+    Shared(Arc<str>),
+}
+
+/// A request that a frame makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// Method.
+    pub method: Box<str>,
+    /// Scheme that the endpoint is told.
+    pub scheme: Scheme,
+    /// Host that the endpoint is told.
+    pub authority: Box<str>,
+    /// Path and query.
+    pub target: Box<str>,
+    /// Header lines.
+    pub lines: LineEdits,
+    /// Body.
+    pub body: Bytes,
+    /// Bytes of the answer's body, at most; what has more counts as no answer.
+    pub max: usize,
+    /// How long it may take.
+    pub patience: Duration,
+}
+
+/// Work for another thread. What it finds out is bytes that the frame understands.
+pub struct Job(pub Box<dyn FnOnce() -> Bytes + Send>);
+
+/// What came of an [`Ask`].
+#[derive(Debug)]
+pub enum Got {
+    /// The frame asked for nothing, or for time that has passed.
+    Nothing,
+    /// The body.
+    Body(Bytes),
+    /// The body has more bytes.
+    TooLarge,
+    /// The answer to a request of the frame's own.
+    Response(Box<Response>),
+    /// Nobody answered it, or not in time.
+    Unanswered,
+    /// What the work found out.
+    Done(Bytes),
+    /// How it stands with what is shared.
+    Flight(Flight),
+}
+
+/// How it stands with what only one is to find out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flight {
+    /// This request is the one: whoever else asks waits until it has [noted](crate::Note::Found)
+    /// what it found, or has ended.
+    Lead,
+    /// Another one found this.
+    Found(Bytes),
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Job")
+    }
+}

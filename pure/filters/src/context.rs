@@ -1,0 +1,70 @@
+//! What a frame is told beside heads and bodies, and what it may note.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use steelyard_model::routing::id::RouteId;
+
+/// The request as it travels: the same for all frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journey {
+    /// Who is connected; behind a trusted PROXY protocol, whom that names.
+    pub peer: IpAddr,
+    /// The connection is TLS.
+    pub is_tls: bool,
+    /// Server name of the handshake.
+    pub server_name: Option<Arc<str>>,
+    /// The route that takes the request; none before one is chosen.
+    pub route: Option<RouteId>,
+}
+
+/// What a frame is told when it is called.
+pub struct Context<'c> {
+    /// Now.
+    pub now: Instant,
+    /// The request as it travels.
+    pub journey: &'c Journey,
+    /// Who answered; meaningful in [`crate::Frame::leave`].
+    pub cause: Cause,
+    /// Notes so far, to be added to.
+    pub notes: &'c mut Vec<Note>,
+}
+
+/// Who answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The backend.
+    Backend,
+    /// The gateway: no route, no endpoint, a fault on the way.
+    Gateway,
+    /// The frame at this place, counted from outside.
+    Frame(usize),
+}
+
+/// Something for the access log, metrics, or others that wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Who the client is, as a frame has found out.
+    User(Arc<str>),
+    /// How much smaller a response became: bytes in, bytes out.
+    Ratio(u64, u64),
+    /// Why a frame answered by itself.
+    Reason(&'static str),
+    /// What was found out for all that wait for this.
+    Found(Arc<str>, Bytes),
+}
+
+/// How a frame's part in an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The response went down to its end.
+    Finished,
+    /// Another attempt, or another response, took the place of what it saw.
+    Replaced,
+    /// The exchange ended before the response did.
+    Aborted,
+    /// It became a tunnel, which is closed.
+    Closed,
+}

@@ -1,0 +1,117 @@
+//! One use of a filter on one request.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use steelyard_http::{RequestEdits, ResponseEdits};
+
+use crate::ask::{Ask, Got};
+use crate::context::{Context, Ending};
+use crate::response::Response;
+
+/// One use of a filter on one request.
+///
+/// Everything but [`Frame::needs`] has a default that does nothing, so that a frame says only what
+/// it is about. What happens inside it happens between `enter` and `leave`.
+pub trait Frame {
+    /// What it needs of bodies; the same for all requests.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    /// The request comes in. After an [`Enter::Ask`] it is called again, with what was got.
+    fn enter(&mut self, _: &mut Context<'_>, _: &mut RequestEdits<'_>, _: Got) -> Enter {
+        Enter::Next
+    }
+
+    /// The response comes out. After a [`Leave::Ask`] it is called again, with what was got.
+    fn leave(&mut self, _: &mut Context<'_>, _: &mut ResponseEdits<'_>, _: Got) -> Leave {
+        Leave::Next
+    }
+
+    /// A piece of the request's body, on its way in: what goes on is pushed to `out`.
+    fn request(&mut self, _: &mut Context<'_>, piece: Piece, out: &mut Vec<Piece>) -> Flow {
+        out.push(piece);
+        Flow::Go
+    }
+
+    /// A piece of the response's body, on its way out.
+    fn response(&mut self, _: &mut Context<'_>, piece: Piece, out: &mut Vec<Piece>) -> Flow {
+        out.push(piece);
+        Flow::Go
+    }
+
+    /// Its part is over: called exactly once, if it was entered.
+    fn done(&mut self, _: &mut Context<'_>, _: Ending) {}
+}
+
+/// What a frame needs of bodies, per direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Of the request's.
+    pub request: Direction,
+    /// Of the response's: it cannot be replayed.
+    pub response: Direction,
+}
+
+/// What a frame needs of one body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Nothing.
+    #[default]
+    Untouched,
+    /// Every piece.
+    Transform,
+    /// It may be sent again, up to so many bytes.
+    Replay(usize),
+}
+
+/// How a request goes on after a frame.
+#[derive(Debug)]
+pub enum Enter {
+    /// Further in.
+    Next,
+    /// Back out, with this.
+    Answer(Box<Response>),
+    /// Not before this is got.
+    Ask(Ask),
+}
+
+/// How a response goes on after a frame.
+#[derive(Debug)]
+pub enum Leave {
+    /// Further out.
+    Next,
+    /// Further out, with this in its place.
+    Replace(Box<Response>),
+    /// Not before this is got.
+    Ask(Ask),
+    /// Not at all: what is inside the frame runs anew. Where that cannot be (a byte went down, the
+    /// body is not at hand, a tunnel) it is [`Leave::Next`].
+    Again {
+        /// So much later.
+        after: Duration,
+    },
+}
+
+/// A part of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Bytes.
+    Data(Bytes),
+    /// What came so far is to go on now.
+    Flush,
+    /// The end, with trailers.
+    End(Vec<(Box<str>, Box<[u8]>)>),
+}
+
+/// How a body goes on.
+#[derive(Debug)]
+pub enum Flow {
+    /// At once.
+    Go,
+    /// Not before this.
+    WaitUntil(Instant),
+    /// It does not: where nothing went down yet the client gets this, else its connection breaks.
+    Fail(Box<Response>),
+}

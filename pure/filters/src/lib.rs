@@ -1,0 +1,28 @@
+//! Filters: what is done to a request on its way to a backend, and to its response on the way
+//! back.
+//!
+//! A filter is a [`Frame`] of a [`Stack`], not a function before and one after: retry, error
+//! pages, breakers and limits need to see what happened inside them. The stack is a machine: who
+//! drives it does what frames ask for, and nothing here touches a socket or reads a clock.
+//!
+//! Invariants, for every order of frames and everything they say: a frame that was entered is
+//! left, whoever answered, unless the exchange ends before; it is told the end exactly once; one
+//! that was not entered is told nothing; what is inside a frame never runs again once a byte of
+//! the response went down.
+
+pub mod ask;
+pub mod context;
+pub mod frame;
+pub mod replay;
+pub mod response;
+pub mod stack;
+
+#[cfg(test)]
+mod tests;
+
+pub use ask::{Ask, Flight, Got, Job, Letter};
+pub use context::{Cause, Context, Ending, Journey, Note};
+pub use frame::{Direction, Enter, Flow, Frame, Leave, Needs, Piece};
+pub use replay::Replay;
+pub use response::Response;
+pub use stack::{Inward, Outward, Stack};

@@ -1,0 +1,39 @@
+//! A response that a frame makes.
+
+use bytes::Bytes;
+use steelyard_http::{Head, ResponseView};
+
+/// A response, whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Response {
+    /// Status.
+    pub status: u16,
+    /// Header lines, without those that frame it.
+    pub lines: Vec<(Box<str>, Box<[u8]>)>,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl Response {
+    /// One without lines and body.
+    pub fn of(status: u16) -> Self {
+        Self { status, ..Self::default() }
+    }
+}
+
+impl Head for Response {
+    fn first(&self, name: &str) -> Option<&[u8]> {
+        let found = self.lines.iter().find(|(line, _)| line.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| &**value)
+    }
+
+    fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
+        self.lines.iter().for_each(|(name, value)| see(name, value));
+    }
+}
+
+impl ResponseView for Response {
+    fn status(&self) -> u16 {
+        self.status
+    }
+}

@@ -1,0 +1,336 @@
+//! The frames of one request, from outside in.
+//!
+//! Who drives it calls [`Stack::enter`] until the request is inside (or somebody answers),
+//! [`Stack::leave`] with each response that comes of it, feeds bodies through, and ends it with
+//! [`Stack::done`]. Frames are made when they are entered, so that those inside a frame that wants
+//! another attempt are new ones.
+
+mod inbound;
+
+use crate::ask::{Ask, Got};
+use crate::context::{Cause, Context, Ending};
+use crate::frame::{Direction, Enter, Flow, Frame, Leave, Needs, Piece};
+use crate::replay::Replay;
+use crate::response::Response;
+use inbound::Inbound;
+use steelyard_http::{RequestEdits, ResponseEdits};
+
+/// The frames of one request. `M` makes the frame at a place, counted from outside.
+pub struct Stack<F, M> {
+    make: M,
+    count: usize,
+    /// Those that were entered and are not told their end yet.
+    layers: Vec<Layer<F>>,
+    phase: Phase,
+    /// All frames let it in, and what it got there still counts.
+    is_inside: bool,
+    /// Who answered, if that was a frame.
+    answered: Option<usize>,
+    inbound: Inbound,
+    /// It is a tunnel: no body passes.
+    is_tunnel: bool,
+}
+
+/// A frame that was entered.
+struct Layer<F> {
+    frame: F,
+    needs: Needs,
+    /// What has come out of it of the request's body, where it may be sent again.
+    replay: Option<Replay>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The frame at this place is next, or has asked for something.
+    Entering(usize),
+    Inside,
+    /// So many frames are to be left yet.
+    Leaving(usize),
+    Through,
+    Over,
+}
+
+/// How a request goes on.
+#[derive(Debug)]
+pub enum Inward {
+    /// To the backend.
+    Inside,
+    /// Back out: a frame answers.
+    Answer(Box<Response>),
+    /// Not before this is got: then [`Stack::enter`] again.
+    Ask(Ask),
+}
+
+/// How a response goes on.
+#[derive(Debug)]
+pub enum Outward {
+    /// To the client.
+    Down,
+    /// It is dropped, and this one leaves in its place: [`Stack::leave`] again.
+    Replaced(Box<Response>),
+    /// Not before this is got: then [`Stack::leave`] again.
+    Ask(Ask),
+    /// It is dropped: after this time [`Stack::enter`] again, for another attempt.
+    Again(std::time::Duration),
+}
+
+impl<F: Frame, M: FnMut(usize) -> F> Stack<F, M> {
+    /// `count` frames that `make` makes.
+    pub fn new(count: usize, make: M) -> Self {
+        Self {
+            make,
+            count,
+            layers: Vec::with_capacity(count),
+            phase: Phase::Entering(0),
+            is_inside: false,
+            answered: None,
+            inbound: Inbound::default(),
+            is_tunnel: false,
+        }
+    }
+
+    /// Goes on inwards with what the last ask got.
+    ///
+    /// # Panics
+    /// When the request is not on its way in.
+    pub fn enter(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &mut RequestEdits<'_>,
+        mut got: Got,
+    ) -> Inward {
+        loop {
+            let Phase::Entering(at) = self.phase else { panic!("the request is on its way in") };
+            if at == self.count {
+                self.phase = Phase::Inside;
+                self.is_inside = true;
+                return Inward::Inside;
+            }
+            if at == self.layers.len() {
+                self.layers.push(Layer::new((self.make)(at)));
+            }
+            let got = std::mem::replace(&mut got, Got::Nothing);
+            match self.layers[at].frame.enter(cx, request, got) {
+                Enter::Next => self.phase = Phase::Entering(at + 1),
+                Enter::Answer(response) => return Inward::Answer(self.answer(at, response)),
+                Enter::Ask(Ask::Body { max }) => {
+                    if let Err((by, response)) = self.collect(cx, at, max) {
+                        return Inward::Answer(self.answer_inside(cx, by, response));
+                    }
+                    return Inward::Ask(Ask::Body { max });
+                }
+                Enter::Ask(ask) => return Inward::Ask(ask),
+            }
+        }
+    }
+
+    /// Goes on outwards with a response, and with what the last ask got. `is_repeatable` says that
+    /// nothing of a response went down and the request may be made again.
+    ///
+    /// # Panics
+    /// When no response can be on its way out.
+    pub fn leave(
+        &mut self,
+        cx: &mut Context<'_>,
+        response: &mut ResponseEdits<'_>,
+        mut got: Got,
+        is_repeatable: bool,
+    ) -> Outward {
+        if self.phase == Phase::Inside {
+            self.phase = Phase::Leaving(self.layers.len());
+        }
+        if let Some(at) = self.answered {
+            cx.cause = Cause::Frame(at);
+        }
+        loop {
+            let Phase::Leaving(left) = self.phase else { panic!("a response is on its way out") };
+            let Some(at) = left.checked_sub(1) else {
+                self.phase = Phase::Through;
+                return Outward::Down;
+            };
+            let got = std::mem::replace(&mut got, Got::Nothing);
+            match self.layers[at].frame.leave(cx, response, got) {
+                Leave::Next => self.phase = Phase::Leaving(at),
+                Leave::Replace(response) => {
+                    self.end_from(at + 1, cx, Ending::Replaced);
+                    self.phase = Phase::Leaving(at);
+                    self.answered = Some(at);
+                    return Outward::Replaced(response);
+                }
+                Leave::Ask(ask) => return Outward::Ask(ask),
+                Leave::Again { after } if is_repeatable && self.has_at_hand(at) => {
+                    self.rewind(at, cx);
+                    return Outward::Again(after);
+                }
+                Leave::Again { .. } => self.phase = Phase::Leaving(at),
+            }
+        }
+    }
+
+    /// A piece of the request's body: what goes to the backend is pushed to `out`. While a frame
+    /// waits for the whole body, until the request is inside, and once a frame has answered,
+    /// nothing is. A request without a body has no pieces.
+    pub fn request(&mut self, cx: &mut Context<'_>, piece: Piece, out: &mut Vec<Piece>) -> Flow {
+        self.inbound.has_begun = true;
+        if self.answered.is_some() {
+            return Flow::Go;
+        }
+        let to = if self.is_tunnel { 0 } else { self.inbound.level };
+        match pass_in(&mut self.layers[..to], 0, cx, vec![piece], &mut self.inbound.until) {
+            Ok(pieces) => self.inbound.add(pieces),
+            Err((by, response)) => return Flow::Fail(self.answer_inside(cx, by, response)),
+        }
+        self.flush(cx, out)
+    }
+
+    /// What waits of the request's body, as soon as it is inside.
+    pub fn flush(&mut self, cx: &mut Context<'_>, out: &mut Vec<Piece>) -> Flow {
+        if self.is_inside && self.answered.is_none() {
+            if let Err((by, response)) = self.advance(cx, self.count) {
+                return Flow::Fail(self.answer_inside(cx, by, response));
+            }
+            out.append(&mut self.inbound.waiting);
+        }
+        self.inbound.until.take().map_or(Flow::Go, Flow::WaitUntil)
+    }
+
+    /// What the frame got that asked for the body, once that is known.
+    pub fn body(&mut self) -> Option<Got> {
+        self.inbound.collected()
+    }
+
+    /// A piece of the response's body: what goes to the client is pushed to `out`.
+    pub fn response(&mut self, cx: &mut Context<'_>, piece: Piece, out: &mut Vec<Piece>) -> Flow {
+        let outside = self.answered.unwrap_or(self.layers.len());
+        let (mut pieces, mut until) = (vec![piece], None);
+        for layer in self.layers[..outside].iter_mut().rev() {
+            if self.is_tunnel || layer.needs.response != Direction::Transform {
+                continue;
+            }
+            let mut next = Vec::new();
+            for piece in pieces {
+                match layer.frame.response(cx, piece, &mut next) {
+                    Flow::Go => {}
+                    Flow::WaitUntil(then) => until = until.max(Some(then)),
+                    Flow::Fail(response) => return Flow::Fail(response),
+                }
+            }
+            pieces = next;
+        }
+        out.append(&mut pieces);
+        until.map_or(Flow::Go, Flow::WaitUntil)
+    }
+
+    /// From now on it is a tunnel: bodies pass untouched.
+    pub fn becomes_tunnel(&mut self) {
+        self.is_tunnel = true;
+    }
+
+    /// Ends it: every frame that was entered is told, the innermost first.
+    pub fn done(&mut self, cx: &mut Context<'_>, ending: Ending) {
+        self.end_from(0, cx, ending);
+        self.phase = Phase::Over;
+    }
+
+    fn answer(&mut self, at: usize, response: Box<Response>) -> Box<Response> {
+        self.answered = Some(at);
+        self.phase = Phase::Leaving(at + 1);
+        response
+    }
+
+    /// A frame whose body hook has failed answers: what is inside it is over.
+    fn answer_inside(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: usize,
+        response: Box<Response>,
+    ) -> Box<Response> {
+        self.end_from(at + 1, cx, Ending::Replaced);
+        self.answer(at, response)
+    }
+
+    fn end_from(&mut self, first: usize, cx: &mut Context<'_>, ending: Ending) {
+        while self.layers.len() > first {
+            let mut layer = self.layers.pop().expect("there are more");
+            layer.frame.done(cx, ending);
+        }
+    }
+
+    /// Lets the frame at `at` have the whole body before it goes on.
+    fn collect(&mut self, cx: &mut Context<'_>, at: usize, max: usize) -> Result<(), Failure> {
+        self.advance(cx, at)?;
+        self.inbound.collect(max);
+        Ok(())
+    }
+
+    /// Lets what waits of the body come to the frame at `to`.
+    fn advance(&mut self, cx: &mut Context<'_>, to: usize) -> Result<(), Failure> {
+        let from = self.inbound.level;
+        let waiting = std::mem::take(&mut self.inbound.waiting);
+        self.inbound.level = to;
+        if self.is_tunnel {
+            self.inbound.waiting = waiting;
+            return Ok(());
+        }
+        let layers = &mut self.layers[from..to];
+        self.inbound.waiting = pass_in(layers, from, cx, waiting, &mut self.inbound.until)?;
+        Ok(())
+    }
+
+    /// Whether what is inside the frame at `at` can be given the request's body once more.
+    fn has_at_hand(&self, at: usize) -> bool {
+        let replay = self.layers[at].replay.as_ref();
+        !self.is_tunnel
+            && replay.map_or(!self.inbound.has_begun, |replay| replay.pieces().is_some())
+    }
+
+    fn rewind(&mut self, at: usize, cx: &mut Context<'_>) {
+        self.end_from(at + 1, cx, Ending::Replaced);
+        let kept = self.layers[at].replay.as_ref().and_then(Replay::pieces);
+        self.inbound.begin_again(at + 1, kept.map(<[Piece]>::to_vec).unwrap_or_default());
+        self.phase = Phase::Entering(at + 1);
+        self.is_inside = false;
+        self.answered = None;
+    }
+}
+
+/// Who failed, and what is answered.
+type Failure = (usize, Box<Response>);
+
+impl<F: Frame> Layer<F> {
+    fn new(frame: F) -> Self {
+        let needs = frame.needs();
+        let replay = match needs.request {
+            Direction::Replay(max) => Some(Replay::up_to(max)),
+            Direction::Untouched | Direction::Transform => None,
+        };
+        Self { frame, needs, replay }
+    }
+}
+
+/// Passes pieces of a request's body through frames, of which `first` is the place of the first.
+fn pass_in<F: Frame>(
+    layers: &mut [Layer<F>],
+    first: usize,
+    cx: &mut Context<'_>,
+    mut pieces: Vec<Piece>,
+    until: &mut Option<std::time::Instant>,
+) -> Result<Vec<Piece>, Failure> {
+    for (at, layer) in layers.iter_mut().enumerate() {
+        if layer.needs.request == Direction::Transform {
+            let mut next = Vec::new();
+            for piece in pieces {
+                match layer.frame.request(cx, piece, &mut next) {
+                    Flow::Go => {}
+                    Flow::WaitUntil(then) => *until = (*until).max(Some(then)),
+                    Flow::Fail(response) => return Err((first + at, response)),
+                }
+            }
+            pieces = next;
+        }
+        if let Some(replay) = &mut layer.replay {
+            pieces.iter().for_each(|piece| replay.keep(piece));
+        }
+    }
+    Ok(pieces)
+}

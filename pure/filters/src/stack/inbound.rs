@@ -1,0 +1,57 @@
+//! A request's body on its way in: how far it has come.
+
+use std::time::Instant;
+
+use crate::ask::Got;
+use crate::frame::Piece;
+use crate::replay::Replay;
+
+/// What of a body waits, and where.
+#[derive(Debug, Default)]
+pub(super) struct Inbound {
+    /// It waits before the frame at this place.
+    pub(super) level: usize,
+    pub(super) waiting: Vec<Piece>,
+    /// Nothing more is to come before.
+    pub(super) until: Option<Instant>,
+    /// Something of it has come.
+    pub(super) has_begun: bool,
+    /// What a frame waits for that asked for all of it.
+    whole: Option<Replay>,
+}
+
+impl Inbound {
+    pub(super) fn add(&mut self, pieces: Vec<Piece>) {
+        if let Some(whole) = &mut self.whole {
+            pieces.iter().for_each(|piece| whole.keep(piece));
+        }
+        self.waiting.extend(pieces);
+    }
+
+    /// Watches for the end, over at most `max` bytes.
+    pub(super) fn collect(&mut self, max: usize) {
+        let mut whole = Replay::up_to(max);
+        self.waiting.iter().for_each(|piece| whole.keep(piece));
+        self.whole = Some(whole);
+    }
+
+    /// The body, or that it is too large, once that is known.
+    pub(super) fn collected(&mut self) -> Option<Got> {
+        let whole = self.whole.as_ref()?;
+        let got = match (whole.pieces(), whole.whole()) {
+            (None, _) => Got::TooLarge,
+            (Some(_), Some(bytes)) => Got::Body(bytes),
+            (Some(_), None) => return None,
+        };
+        self.whole = None;
+        Some(got)
+    }
+
+    /// It waits once more, before the frame at `level`.
+    pub(super) fn begin_again(&mut self, level: usize, pieces: Vec<Piece>) {
+        self.level = level;
+        self.waiting = pieces;
+        self.until = None;
+        self.whole = None;
+    }
+}

@@ -1,0 +1,285 @@
+//! Changes to a head: what is read through them is the head as it will be.
+//!
+//! Nobody can say by an edit where a message ends or what its connection does: these lines are
+//! the gateway's own, as are line ends.
+
+use crate::name::Name;
+use crate::view::{Head, RequestView, ResponseView, Scheme};
+
+/// A header line that nobody may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadLine {
+    /// The name is no token (RFC 9110 §5.6.2).
+    Name,
+    /// The value has a byte that would end the line, or is none that a value may have.
+    Value,
+    /// The line frames the message, or is about the connection.
+    Framing,
+}
+
+/// Lines left out and lines added.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LineEdits {
+    /// In lower case.
+    removed: Vec<Box<str>>,
+    added: Vec<(Box<str>, Box<[u8]>)>,
+}
+
+/// A request's head, and what is to be changed about it.
+pub struct RequestEdits<'h> {
+    head: &'h dyn RequestView,
+    changes: RequestChanges,
+}
+
+/// What is changed about a request, apart from its head.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestChanges {
+    /// Header lines.
+    pub lines: LineEdits,
+    /// Another method.
+    pub method: Option<Box<str>>,
+    /// Another site.
+    pub authority: Option<Box<str>>,
+    /// Another path.
+    pub path: Option<Box<str>>,
+    /// Another query, or none.
+    pub query: Option<Option<Box<str>>>,
+}
+
+/// A response's head, and what is to be changed about it.
+pub struct ResponseEdits<'h> {
+    head: &'h dyn ResponseView,
+    lines: LineEdits,
+    status: Option<u16>,
+}
+
+impl LineEdits {
+    /// Whether nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        self.removed.is_empty() && self.added.is_empty()
+    }
+
+    /// Adds a line behind all others.
+    pub fn add(&mut self, name: &str, value: &[u8]) -> Result<(), BadLine> {
+        check(name, value)?;
+        self.added.push((name.into(), value.into()));
+        Ok(())
+    }
+
+    /// Puts one line in the place of all of this name.
+    pub fn set(&mut self, name: &str, value: &[u8]) -> Result<(), BadLine> {
+        check(name, value)?;
+        self.take_out(name);
+        self.added.push((name.into(), value.into()));
+        Ok(())
+    }
+
+    /// Leaves all lines of this name out.
+    pub fn remove(&mut self, name: &str) -> Result<(), BadLine> {
+        check(name, b"")?;
+        self.take_out(name);
+        Ok(())
+    }
+
+    /// Whether the lines of this name that came are left out.
+    pub fn removes(&self, name: &[u8]) -> bool {
+        self.removed.iter().any(|removed| name.eq_ignore_ascii_case(removed.as_bytes()))
+    }
+
+    /// The lines that are added.
+    pub fn added(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.added.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    fn take_out(&mut self, name: &str) {
+        self.added.retain(|(added, _)| !added.eq_ignore_ascii_case(name));
+        if !self.removes(name.as_bytes()) {
+            self.removed.push(name.to_ascii_lowercase().into());
+        }
+    }
+
+    fn first<'s>(&'s self, head: Option<&'s [u8]>, name: &str) -> Option<&'s [u8]> {
+        let came = head.filter(|_| !self.removes(name.as_bytes()));
+        let mut added = self.added().filter(|(added, _)| added.eq_ignore_ascii_case(name));
+        came.or_else(|| added.next().map(|(_, value)| value))
+    }
+
+    fn each(&self, head: &(impl Head + ?Sized), see: &mut dyn FnMut(&str, &[u8])) {
+        head.each(&mut |name, value| {
+            if !self.removes(name.as_bytes()) {
+                see(name, value);
+            }
+        });
+        self.added().for_each(|(name, value)| see(name, value));
+    }
+}
+
+impl<'h> RequestEdits<'h> {
+    /// A head that is not changed yet.
+    pub fn new(head: &'h dyn RequestView) -> Self {
+        Self { head, changes: RequestChanges::default() }
+    }
+
+    /// What is changed about its lines.
+    pub fn lines(&mut self) -> &mut LineEdits {
+        &mut self.changes.lines
+    }
+
+    /// Changes the method: a token.
+    pub fn set_method(&mut self, method: &str) -> Result<(), BadLine> {
+        if !is_token(method) {
+            return Err(BadLine::Name);
+        }
+        self.changes.method = Some(method.into());
+        Ok(())
+    }
+
+    /// Changes whose site is meant.
+    pub fn set_authority(&mut self, authority: &str) -> Result<(), BadLine> {
+        check_target(authority)?;
+        self.changes.authority = Some(authority.into());
+        Ok(())
+    }
+
+    /// Changes the path: it begins with `/` and is encoded.
+    pub fn set_path(&mut self, path: &str) -> Result<(), BadLine> {
+        check_target(path)?;
+        if !path.starts_with('/') || path.contains(['?', '#']) {
+            return Err(BadLine::Value);
+        }
+        self.changes.path = Some(path.into());
+        Ok(())
+    }
+
+    /// Changes the query, encoded and without its question mark; none takes it away.
+    pub fn set_query(&mut self, query: Option<&str>) -> Result<(), BadLine> {
+        let text = query.unwrap_or_default();
+        check_target(text)?;
+        if text.contains('#') {
+            return Err(BadLine::Value);
+        }
+        self.changes.query = Some(query.map(Into::into));
+        Ok(())
+    }
+
+    /// Whether nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        self.changes == RequestChanges::default()
+    }
+
+    /// What is changed, without the head.
+    pub fn into_changes(self) -> RequestChanges {
+        self.changes
+    }
+}
+
+impl<'h> ResponseEdits<'h> {
+    /// A head that is not changed yet.
+    pub fn new(head: &'h dyn ResponseView) -> Self {
+        Self { head, lines: LineEdits::default(), status: None }
+    }
+
+    /// What is changed about its lines.
+    pub fn lines(&mut self) -> &mut LineEdits {
+        &mut self.lines
+    }
+
+    /// Changes the status: a final one, of three digits.
+    pub fn set_status(&mut self, status: u16) -> Result<(), BadLine> {
+        if !(200..=999).contains(&status) {
+            return Err(BadLine::Value);
+        }
+        self.status = Some(status);
+        Ok(())
+    }
+
+    /// Whether nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.status.is_none()
+    }
+
+    /// What is changed, without the head.
+    pub fn into_changes(self) -> (LineEdits, Option<u16>) {
+        (self.lines, self.status)
+    }
+}
+
+impl Head for RequestEdits<'_> {
+    fn first(&self, name: &str) -> Option<&[u8]> {
+        self.changes.lines.first(self.head.first(name), name)
+    }
+
+    fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
+        self.changes.lines.each(self.head, see);
+    }
+}
+
+impl RequestView for RequestEdits<'_> {
+    fn method(&self) -> &str {
+        self.changes.method.as_deref().unwrap_or_else(|| self.head.method())
+    }
+
+    fn scheme(&self) -> Scheme {
+        self.head.scheme()
+    }
+
+    fn authority(&self) -> &str {
+        self.changes.authority.as_deref().unwrap_or_else(|| self.head.authority())
+    }
+
+    fn path(&self) -> &str {
+        self.changes.path.as_deref().unwrap_or_else(|| self.head.path())
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.changes.query.as_ref().map_or_else(|| self.head.query(), Option::as_deref)
+    }
+}
+
+impl Head for ResponseEdits<'_> {
+    fn first(&self, name: &str) -> Option<&[u8]> {
+        self.lines.first(self.head.first(name), name)
+    }
+
+    fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
+        self.lines.each(self.head, see);
+    }
+}
+
+impl ResponseView for ResponseEdits<'_> {
+    fn status(&self) -> u16 {
+        self.status.unwrap_or_else(|| self.head.status())
+    }
+}
+
+fn check(name: &str, value: &[u8]) -> Result<(), BadLine> {
+    if !is_token(name) {
+        return Err(BadLine::Name);
+    }
+    if value.iter().any(|byte| matches!(byte, 0..=8 | 10..=31 | 127)) {
+        return Err(BadLine::Value);
+    }
+    match Name::of(name.as_bytes()) {
+        Name::ContentLength
+        | Name::TransferEncoding
+        | Name::Connection
+        | Name::Upgrade
+        | Name::Host
+        | Name::CdnLoop
+        | Name::HopByHop => Err(BadLine::Framing),
+        _ => Ok(()),
+    }
+}
+
+/// What stands in a request line or in Host: printable ASCII.
+fn check_target(text: &str) -> Result<(), BadLine> {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(()) } else { Err(BadLine::Value) }
+}
+
+fn is_token(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_part)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+use super::*;
+
+struct Sent(Vec<(&'static str, &'static [u8])>);
+
+impl Head for Sent {
+    fn first(&self, name: &str) -> Option<&[u8]> {
+        self.0.iter().find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    }
+
+    fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
+        self.0.iter().for_each(|(name, value)| see(name, value));
+    }
+}
+
+impl RequestView for Sent {
+    fn method(&self) -> &str {
+        "GET"
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Https
+    }
+
+    fn authority(&self) -> &str {
+        "a.b"
+    }
+
+    fn path(&self) -> &str {
+        "/x"
+    }
+
+    fn query(&self) -> Option<&str> {
+        Some("q")
+    }
+}
+
+impl ResponseView for Sent {
+    fn status(&self) -> u16 {
+        204
+    }
+}
+
+fn sent() -> Sent {
+    Sent(vec![("Accept", b"*/*"), ("X-A", b"1"), ("x-a", b"2"), ("X-B", b"3")])
+}
+
+fn lines(head: &impl Head) -> Vec<String> {
+    let mut lines = Vec::new();
+    head.each(&mut |name, value| lines.push(format!("{name}={}", String::from_utf8_lossy(value))));
+    lines
+}
+
+#[test]
+fn what_is_read_is_the_head_as_it_will_be() {
+    let head = sent();
+    let mut edits = RequestEdits::new(&head);
+    assert!(edits.is_empty());
+    assert_eq!(edits.first("x-a"), Some(&b"1"[..]));
+    edits.lines().add("X-A", b"4").unwrap();
+    assert_eq!(lines(&edits), ["Accept=*/*", "X-A=1", "x-a=2", "X-B=3", "X-A=4"]);
+    edits.lines().set("x-A", b"5").unwrap();
+    assert_eq!(lines(&edits), ["Accept=*/*", "X-B=3", "x-A=5"]);
+    assert_eq!(edits.first("X-A"), Some(&b"5"[..]));
+    edits.lines().remove("x-b").unwrap();
+    assert_eq!(edits.first("X-B"), None);
+    assert_eq!(lines(&edits), ["Accept=*/*", "x-A=5"]);
+    assert!(!edits.is_empty());
+}
+
+#[test]
+fn the_request_line_is_edited_too() {
+    let head = sent();
+    let mut edits = RequestEdits::new(&head);
+    let line = |edits: &RequestEdits<'_>| {
+        let query = edits.query().map(|it| format!("?{it}")).unwrap_or_default();
+        let (method, authority) = (edits.method(), edits.authority());
+        format!("{method} {}://{authority}{}{query}", edits.scheme().as_str(), edits.path())
+    };
+    assert_eq!(line(&edits), "GET https://a.b/x?q");
+    edits.set_method("PUT").unwrap();
+    edits.set_authority("c:8").unwrap();
+    edits.set_path("/y").unwrap();
+    assert_eq!(line(&edits), "PUT https://c:8/y?q");
+    edits.set_query(Some("")).unwrap();
+    assert_eq!(line(&edits), "PUT https://c:8/y?");
+    edits.set_query(None).unwrap();
+    assert_eq!(line(&edits), "PUT https://c:8/y");
+    let changes = edits.into_changes();
+    assert_eq!(changes.path.as_deref(), Some("/y"));
+    assert_eq!(changes.query, Some(None));
+}
+
+#[test]
+fn each_part_alone_is_a_change() {
+    let head = sent();
+    let one = |change: &dyn Fn(&mut RequestEdits<'_>)| {
+        let mut edits = RequestEdits::new(&head);
+        change(&mut edits);
+        assert!(!edits.is_empty());
+    };
+    one(&|it| it.set_method("PUT").unwrap());
+    one(&|it| it.set_authority("c").unwrap());
+    one(&|it| it.set_path("/y").unwrap());
+    one(&|it| it.set_query(None).unwrap());
+    one(&|it| it.lines().add("X", b"").unwrap());
+    one(&|it| it.lines().remove("Accept").unwrap());
+}
+
+#[test]
+fn a_response_has_its_status_and_lines() {
+    let head = sent();
+    let mut edits = ResponseEdits::new(&head);
+    assert_eq!((edits.status(), edits.is_empty()), (204, true));
+    edits.set_status(200).unwrap();
+    assert_eq!((edits.status(), edits.is_empty()), (200, false));
+    edits.lines().set("X-B", b"y").unwrap();
+    assert_eq!(edits.first("x-b"), Some(&b"y"[..]));
+    assert_eq!(lines(&edits).len(), 4);
+    let (changed, status) = edits.into_changes();
+    assert!(changed.removes(b"X-B") && !changed.removes(b"X-A"));
+    assert_eq!(status, Some(200));
+    for status in [0, 100, 101, 199, 1000] {
+        assert_eq!(ResponseEdits::new(&head).set_status(status), Err(BadLine::Value), "{status}");
+    }
+}
+
+#[test]
+fn nobody_frames_a_message_or_ends_a_line_by_an_edit() {
+    for (name, value, why) in [
+        ("", &b"x"[..], BadLine::Name),
+        ("a b", b"x", BadLine::Name),
+        ("a:", b"x", BadLine::Name),
+        ("X", b"a\r\nB: c", BadLine::Value),
+        ("X", b"a\nB: c", BadLine::Value),
+        ("X", b"a\0", BadLine::Value),
+        ("X", b"a\x7f", BadLine::Value),
+        ("Content-Length", b"1", BadLine::Framing),
+        ("transfer-encoding", b"chunked", BadLine::Framing),
+        ("Connection", b"close", BadLine::Framing),
+        ("Keep-Alive", b"x", BadLine::Framing),
+        ("Upgrade", b"x", BadLine::Framing),
+        ("Host", b"x", BadLine::Framing),
+        ("CDN-Loop", b"x", BadLine::Framing),
+    ] {
+        let mut lines = LineEdits::default();
+        assert_eq!(lines.add(name, value), Err(why), "{name}");
+        assert_eq!(lines.set(name, value), Err(why), "{name}");
+        assert!(lines.is_empty());
+        if why != BadLine::Value {
+            assert_eq!(lines.remove(name), Err(why), "{name}");
+        }
+    }
+    let mut lines = LineEdits::default();
+    lines.add("X-Tab", b"a\tb \xff").unwrap();
+    let head = sent();
+    let mut edits = RequestEdits::new(&head);
+    assert_eq!(edits.set_method("G T"), Err(BadLine::Name));
+    assert_eq!(edits.set_authority("a b"), Err(BadLine::Value));
+    for path in ["x", "/a b", "/a\r", "/a?b", "/a#b", "/\u{e9}", ""] {
+        assert_eq!(edits.set_path(path), Err(BadLine::Value), "{path}");
+    }
+    for query in ["a b", "a#b", "\n"] {
+        assert_eq!(edits.set_query(Some(query)), Err(BadLine::Value), "{query}");
+    }
+    assert!(edits.is_empty());
+}
