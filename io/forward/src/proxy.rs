@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 use steelyard_host::places::Places;
@@ -17,8 +18,11 @@ use tokio::task::JoinHandle;
 
 use crate::desired::VipPort;
 
+mod silence;
 mod tcp;
 mod udp;
+
+use silence::Seats;
 
 /// The ports carried in this process.
 #[derive(Debug, Default)]
@@ -32,8 +36,34 @@ pub(crate) struct Proxies {
 /// Places for TCP connections, and for clients of UDP ports.
 #[derive(Clone, Debug, Default)]
 struct Room {
-    flows: Places,
-    sessions: Places,
+    flows: Seats,
+    sessions: Seats,
+    limits: Limits,
+}
+
+/// How long a connection or session may be silent, as flows may be that the kernel translates.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// A TCP connection. A peer that is gone is noticed before, by keep-alive.
+    open: Duration,
+    /// One that a side has closed.
+    half_closed: Duration,
+    /// A client of a UDP port that was answered.
+    answered: Duration,
+    /// One that was not.
+    unanswered: Duration,
+}
+
+/// Those of Kubernetes' own proxy for TCP, and of Linux for UDP.
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            open: Duration::from_hours(24),
+            half_closed: Duration::from_hours(1),
+            answered: Duration::from_secs(120),
+            unanswered: Duration::from_secs(30),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -74,7 +104,8 @@ impl Proxies {
     /// None yet; connections take these places.
     pub(crate) fn new(flows: Places, sessions: Places) -> Self {
         let (open, lingering) = Default::default();
-        Self { open, lingering, places: Room { flows, sessions } }
+        let (flows, sessions) = (Seats::new(flows), Seats::new(sessions));
+        Self { open, lingering, places: Room { flows, sessions, limits: Limits::default() } }
     }
 
     /// Carries `key` to `endpoints` and returns where it listens.
@@ -157,11 +188,11 @@ impl Proxy {
         let task = match key.protocol {
             Protocol::Udp => {
                 let socket = UdpSocket::from_std(socket.into())?;
-                tokio::spawn(udp::run(socket, shared, room.sessions))
+                tokio::spawn(udp::run(socket, shared, room))
             }
             _ => {
                 let listener = TcpListener::from_std(socket.into())?;
-                tokio::spawn(tcp::run(listener, shared, room.flows))
+                tokio::spawn(tcp::run(listener, shared, room))
             }
         };
         Ok(Self { at, listen, rotation, task })
@@ -258,8 +289,8 @@ fn open_at(address: SocketAddr, protocol: Protocol, transparent: bool) -> io::Re
 /// A dead peer is noticed, and its connection does not stay for ever.
 fn keep_alive(stream: &tokio::net::TcpStream) {
     let alive = socket2::TcpKeepalive::new()
-        .with_time(std::time::Duration::from_secs(300))
-        .with_interval(std::time::Duration::from_secs(30));
+        .with_time(Duration::from_secs(300))
+        .with_interval(Duration::from_secs(30));
     // A socket that is already broken says so at the next read.
     let _ = SockRef::from(stream).set_tcp_keepalive(&alive);
     let _ = stream.set_nodelay(true);

@@ -2,33 +2,34 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use steelyard_host::places::{Place, Places};
-use tokio::io::copy_bidirectional_with_sizes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Rotation, keep_alive};
+use super::silence::{Seat, Silence};
+use super::{Limits, Room, Rotation, keep_alive};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 const BUFFER: usize = 32 * 1024;
 /// Before accepting again when the process has no file descriptors left.
 const PAUSE: Duration = Duration::from_millis(50);
 
-pub(super) async fn run(listener: TcpListener, rotation: Arc<Rotation>, places: Places) {
+pub(super) async fn run(listener: TcpListener, rotation: Arc<Rotation>, room: Room) {
+    let seats = &room.flows;
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                let place = match places.take_now() {
-                    Some(place) => place,
-                    // The next ones wait in the kernel.
-                    None => places.take().await,
-                };
-                tokio::spawn(carry(client, Arc::clone(&rotation), place));
+                // The next ones wait in the kernel.
+                let seat = seats.seat(seats.place().await, room.limits.open);
+                tokio::spawn(carry(client, Arc::clone(&rotation), seat, room.limits));
             }
             Err(error) => {
-                places.note_failure();
+                seats.places.note_failure();
+                seats.make_room();
                 tracing::debug!(%error, "accept failed");
                 tokio::time::sleep(PAUSE).await;
             }
@@ -36,18 +37,76 @@ pub(super) async fn run(listener: TcpListener, rotation: Arc<Rotation>, places: 
     }
 }
 
-async fn carry(mut client: TcpStream, rotation: Arc<Rotation>, _place: Place) {
-    let Ok(mut endpoint) = connect(&rotation).await else {
+async fn carry(client: TcpStream, rotation: Arc<Rotation>, seat: Seat, limits: Limits) {
+    let Ok(endpoint) = connect(&rotation).await else {
         reset(&client);
         return;
     };
     keep_alive(&client);
     keep_alive(&endpoint);
-    let copied = copy_bidirectional_with_sizes(&mut client, &mut endpoint, BUFFER, BUFFER).await;
-    if copied.is_err() {
-        // One side broke off: so shall the other see it, and not an orderly end.
-        reset(&client);
-        reset(&endpoint);
+    let silence = &*seat.silence;
+    silence.broken();
+    let [mut client, mut endpoint] =
+        [client, endpoint].map(|stream| Heard { stream, silence, half_closed: limits.half_closed });
+    let is_whole = tokio::select! {
+        copied = copy_bidirectional_with_sizes(&mut client, &mut endpoint, BUFFER, BUFFER) => {
+            copied.is_ok()
+        }
+        () = silence.is_too_long() => false,
+    };
+    if !is_whole {
+        // One side broke off, or neither said anything: so shall they see it, and not an orderly
+        // end.
+        reset(&client.stream);
+        reset(&endpoint.stream);
+    }
+}
+
+/// A stream of which is noted when something goes through it.
+struct Heard<'s> {
+    stream: TcpStream,
+    silence: &'s Silence,
+    /// How long it may be silent when one side has closed.
+    half_closed: Duration,
+}
+
+impl AsyncRead for Heard<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        room: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = room.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, room);
+        if let Poll::Ready(Ok(())) = polled {
+            self.silence.broken();
+            if room.filled().len() == before {
+                self.silence.limit(self.half_closed);
+            }
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Heard<'_> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if let Poll::Ready(Ok(_)) = polled {
+            self.silence.broken();
+        }
+        polled
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

@@ -150,3 +150,83 @@ async fn two_services_with_one_port_get_two() {
         assert_eq!(first_byte(at).await.unwrap(), b'a');
     }
 }
+
+/// A forwarder with this many places of each kind, where silence may last this long.
+fn proxies(places: usize, open: Duration, half_closed: Duration) -> Proxies {
+    let mut proxies = Proxies::new(Places::new(places), Places::new(places));
+    proxies.places.limits = Limits { open, half_closed, answered: open, unanswered: half_closed };
+    proxies
+}
+
+const LONG: Duration = Duration::from_mins(10);
+const SHORT: Duration = Duration::from_millis(50);
+
+#[tokio::test]
+async fn who_is_silent_for_too_long_is_reset() {
+    let endpoint = [echo("a").await];
+    for (open, half_closed, closes) in [(SHORT, LONG, false), (LONG, SHORT, true)] {
+        let mut proxies = proxies(9, open, half_closed);
+        let at = proxies.carry(TCP, At::Loopback, &[silent().await]).unwrap();
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        if closes {
+            stream.shutdown().await.unwrap();
+        }
+        let error = stream.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "half closed: {closes}");
+    }
+    // Who says something is not silent.
+    let mut proxies = proxies(9, Duration::from_millis(500), LONG);
+    let at = proxies.carry(TCP, At::Loopback, &endpoint).unwrap();
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), b'a');
+    for _ in 0..20 {
+        tokio::time::sleep(SHORT).await;
+        stream.write_all(b"x").await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'x');
+    }
+}
+
+/// Takes connections and says nothing, ever.
+async fn silent() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn the_longest_silent_makes_room() {
+    let mut proxies = proxies(2, LONG, LONG);
+    let at = proxies.carry(TCP, At::Loopback, &[echo("a").await]).unwrap();
+    let mut streams = Vec::new();
+    for _ in 0..6 {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'a');
+        streams.push(stream);
+    }
+    for stream in &mut streams[..4] {
+        let error = stream.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+    for stream in &mut streams[4..] {
+        stream.write_all(b"x").await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'x');
+    }
+    let at = proxies.carry(UDP, At::Loopback, &[echo_udp("a").await]).unwrap();
+    let mut answer = [0];
+    for _ in 0..6 {
+        let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        client.connect(at).await.unwrap();
+        // The first datagrams may find nobody silent yet.
+        while {
+            client.send(b"?").await.unwrap();
+            tokio::time::timeout(SHORT, client.recv(&mut answer)).await.is_err()
+        } {}
+        assert_eq!(answer[0], b'a');
+    }
+}

@@ -6,35 +6,25 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use steelyard_host::places::{Place, Places};
 use tokio::net::UdpSocket;
-use tokio::time::Instant;
 
-use super::Rotation;
+use super::silence::{Seat, Silence};
+use super::{Room, Rotation};
 
-/// As the kernel's connection tracking forgets a flow that was answered.
-const IDLE: Duration = Duration::from_secs(120);
-/// Clients of one port at a time; more are not answered.
+/// Clients of one port at a time; more make those leave that are silent longest.
 const MOST_CLIENTS: usize = 16 * 1024;
 const LARGEST: usize = 65_536;
 
 struct Session {
     socket: Arc<UdpSocket>,
     endpoint: SocketAddr,
-    used: Arc<Used>,
+    silence: Arc<Silence>,
     task: tokio::task::JoinHandle<()>,
 }
 
-/// When a session was last used, in milliseconds since it began.
-struct Used {
-    began: Instant,
-    last: AtomicU64,
-}
-
-pub(super) async fn run(socket: UdpSocket, rotation: Arc<Rotation>, places: Places) {
+pub(super) async fn run(socket: UdpSocket, rotation: Arc<Rotation>, room: Room) {
     let socket = Arc::new(socket);
     let mut sessions: HashMap<SocketAddr, Session> = HashMap::new();
     let mut buffer = vec![0; LARGEST];
@@ -52,20 +42,24 @@ pub(super) async fn run(socket: UdpSocket, rotation: Arc<Rotation>, places: Plac
                 sessions.retain(|_, session| !session.task.is_finished());
             }
             if sessions.len() >= MOST_CLIENTS && !sessions.contains_key(&client) {
+                room.sessions.make_room();
                 continue;
             }
-            let Some(place) = places.take_now() else {
+            let Some(place) = room.sessions.place_now().await else {
                 // Those that are over give theirs back.
                 sessions.retain(|_, session| !session.task.is_finished());
                 continue;
             };
-            let Ok(session) = Session::begin(&socket, client, &rotation, place).await else {
+            let seat = room.sessions.seat(place, room.limits.unanswered);
+            let answered = room.limits.answered;
+            let Ok(session) = Session::begin(&socket, client, &rotation, seat, answered).await
+            else {
                 continue;
             };
             sessions.insert(client, session);
         }
         if let Some(session) = sessions.get(&client) {
-            session.used.now();
+            session.silence.broken();
             // Lost datagrams are the protocols' business.
             let _ = session.socket.send(&buffer[..length]).await;
         }
@@ -77,21 +71,22 @@ impl Session {
         listening: &Arc<UdpSocket>,
         client: SocketAddr,
         rotation: &Rotation,
-        place: Place,
+        seat: Seat,
+        answered: Duration,
     ) -> io::Result<Self> {
         let endpoint = *rotation.round().first().ok_or(io::ErrorKind::NotConnected)?;
         let any = if endpoint.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
         let socket = Arc::new(UdpSocket::bind(any).await?);
         socket.connect(endpoint).await?;
-        let used = Arc::new(Used { began: Instant::now(), last: AtomicU64::new(0) });
-        let task = tokio::spawn(answer(
-            Arc::clone(&socket),
-            Arc::clone(listening),
-            client,
-            Arc::clone(&used),
-            place,
-        ));
-        Ok(Self { socket, endpoint, used, task })
+        let silence = Arc::clone(&seat.silence);
+        let (from, to) = (Arc::clone(&socket), Arc::clone(listening));
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = answer(&from, &to, client, &seat.silence, answered) => {}
+                () = seat.silence.is_too_long() => {}
+            }
+        });
+        Ok(Self { socket, endpoint, silence, task })
     }
 }
 
@@ -101,34 +96,24 @@ impl Drop for Session {
     }
 }
 
-impl Used {
-    fn now(&self) {
-        let since = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(since, Ordering::Relaxed);
-    }
-
-    fn until(&self) -> Instant {
-        self.began + Duration::from_millis(self.last.load(Ordering::Relaxed)) + IDLE
-    }
-}
-
-/// Carries answers back until nothing was said for a while, or the endpoint refuses: the client's
-/// next datagram then goes to another.
+/// Carries answers back until the endpoint refuses: the client's next datagram then goes to
+/// another. With the first one it may be silent for longer.
 async fn answer(
-    from: Arc<UdpSocket>,
-    to: Arc<UdpSocket>,
+    from: &UdpSocket,
+    to: &UdpSocket,
     client: SocketAddr,
-    used: Arc<Used>,
-    _place: Place,
+    silence: &Silence,
+    answered: Duration,
 ) {
-    loop {
-        match tokio::time::timeout_at(used.until(), from.readable()).await {
-            Ok(Ok(())) => {}
-            Err(_) if used.until() > Instant::now() => continue,
-            Ok(Err(_)) | Err(_) => return,
-        }
-        match pass(&from, &to, client) {
-            Ok(()) => used.now(),
+    let mut is_answered = false;
+    while from.readable().await.is_ok() {
+        match pass(from, to, client) {
+            Ok(()) => {
+                silence.broken();
+                if !std::mem::replace(&mut is_answered, true) {
+                    silence.limit(answered);
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => return,
         }
