@@ -398,6 +398,39 @@ fn after_a_dark_switch_each_answers_for_what_it_had() {
     assert!(world.now - first >= Duration::from_millis(1600), "within less than a dead time");
 }
 
+/// A switch that is dark for some of the nodes alone: what they had is taken over while it is dark,
+/// or theirs again within 100 ms. Where it lights up just as a takeover begins, each of two may leave
+/// the vip to the other: then it takes one dead time more.
+#[test]
+fn after_a_switch_was_dark_for_some_nobody_waits_longer_than_a_dead_time() {
+    let mut slow = 0;
+    let cases = [&[0][..], &[0, 1], &[1, 2], &[0, 1, 2]].into_iter();
+    let cases: Vec<(&[usize], u64)> =
+        cases.flat_map(|some| (461..1700).step_by(42).map(move |dark| (some, dark))).collect();
+    for (some, dark) in &cases {
+        let mut world = settled(4, 8);
+        let darken = |world: &mut World, is_dark: bool| {
+            for n in *some {
+                (world.hosts[*n].deaf, world.hosts[*n].silent) = (is_dark, is_dark);
+            }
+        };
+        darken(&mut world, true);
+        world.run_for(Duration::from_millis(*dark));
+        darken(&mut world, false);
+        world.run_for(Duration::from_millis(100));
+        if owners(&world).len() < 8 {
+            slow += 1;
+            world.run_for(Duration::from_millis(500));
+        }
+        for _ in 0..100 {
+            world.run_for(Duration::from_millis(10));
+            assert_eq!(owners(&world).len(), 8, "{some:?} for {dark} ms");
+            one_owner(&world).unwrap();
+        }
+    }
+    assert!(slow <= cases.len() / 50, "{slow} of {}", cases.len());
+}
+
 #[test]
 fn another_address_of_its_own_moves_nothing() {
     let mut world = settled(3, 3);
