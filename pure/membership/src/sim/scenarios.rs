@@ -399,8 +399,8 @@ fn after_a_dark_switch_each_answers_for_what_it_had() {
 }
 
 /// A switch that is dark for some of the nodes alone: what they had is taken over while it is dark,
-/// or theirs again within 100 ms. Where it lights up just as a takeover begins, each of two may leave
-/// the vip to the other: then it takes one dead time more.
+/// or theirs again within 100 ms. Where it lights up just as a takeover begins, each of two may
+/// leave the vip to the other: then it takes one dead time more.
 #[test]
 fn after_a_switch_was_dark_for_some_nobody_waits_longer_than_a_dead_time() {
     let mut slow = 0;
