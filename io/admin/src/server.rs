@@ -11,7 +11,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
-use steelyard_host::places::{Place, Places};
+use steelyard_host::places::{Places, TakenPlace};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
@@ -111,7 +111,7 @@ async fn accept(listener: StdListener, router: Router, places: Places) {
     }
 }
 
-async fn converse(stream: TcpStream, router: Router, guest: Guest, _place: Place) {
+async fn converse(stream: TcpStream, router: Router, guest: Guest, _place: TakenPlace) {
     let socket = SockRef::from(&stream);
     if let Err(error) = socket.set_tcp_user_timeout(Some(STUCK_TIMEOUT)) {
         tracing::debug!(%error, "bounding how long a reader may be stuck");

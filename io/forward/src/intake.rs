@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use steelyard_host::nft_set::{Change, Filling, Sets, Stay, TableFamily, Value};
+use steelyard_host::nft_set::{Filling, SetChange, Sets, Stay, TableFamily, Value};
 use steelyard_model::Family;
 
 /// Says which vips are taken in. Its clones are the same; for any thread of the network namespace
@@ -106,7 +106,7 @@ impl State {
         let changes = FAMILIES.map(|family| {
             let same = vips.iter().filter(|vip| Family::of(**vip) == family);
             let elements = same.map(|vip| (*vip, stay)).collect();
-            Change { family: TableFamily::Inet, table: &self.table, set: set(family), elements }
+            SetChange { family: TableFamily::Inet, table: &self.table, set: set(family), elements }
         });
         sets.change(&changes)
     }

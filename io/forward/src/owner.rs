@@ -271,7 +271,7 @@ impl Owner {
         if changed.is_empty() {
             return;
         }
-        let stale = move |flow: &conntrack::Flow| {
+        let stale = move |flow: &conntrack::TrackedFlow| {
             let key = VipPort {
                 address: flow.destination.ip(),
                 protocol: Protocol::Udp,
@@ -310,7 +310,7 @@ impl Owner {
         if translated.is_empty() {
             return self.proxies.connections();
         }
-        let ours = move |flow: &conntrack::Flow| {
+        let ours = move |flow: &conntrack::TrackedFlow| {
             flow.protocol == conntrack::TCP
                 && flow.is_open
                 && translated.contains(&flow.destination)

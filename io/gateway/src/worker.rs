@@ -11,7 +11,7 @@ use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use steelyard_host::places::Place;
+use steelyard_host::places::TakenPlace;
 use steelyard_http::Spelling;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
@@ -178,7 +178,7 @@ async fn accept_all(core: Rc<Core>, listener: Rc<Listener>, socket: Rc<TcpListen
 
 /// A place for one more client. Those who have waited longest for their next request make room;
 /// where all are busy, who is new waits.
-async fn place(core: &Core) -> Place {
+async fn place(core: &Core) -> TakenPlace {
     let places = &core.options().places;
     if let Some(place) = places.take_now() {
         return place;
@@ -196,7 +196,7 @@ fn take_in(
     listener: &Rc<Listener>,
     stream: TcpStream,
     peer: SocketAddr,
-    place: Place,
+    place: TakenPlace,
 ) {
     let waiting = Rc::new(Waiting::default());
     let slot = core.connections.borrow_mut().insert(waiting.clone(), listener.clone());
@@ -213,7 +213,7 @@ fn take_in(
 struct Slot {
     core: Rc<Core>,
     slot: usize,
-    _place: Place,
+    _place: TakenPlace,
 }
 
 impl Drop for Slot {

@@ -11,7 +11,7 @@ use crate::netlink::{self, Netlink, Request, attributes};
 
 /// One tracked flow, as far as translation goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flow {
+pub struct TrackedFlow {
     /// IP protocol number; 17 is UDP.
     pub protocol: u8,
     /// Who began it.
@@ -44,7 +44,7 @@ const ID: u16 = 12;
 const ZONE: u16 = 18;
 
 /// Shows all flows. Blocks; wants CAP_NET_ADMIN.
-pub fn each(mut show: impl FnMut(&Flow)) -> io::Result<()> {
+pub fn each(mut show: impl FnMut(&TrackedFlow)) -> io::Result<()> {
     let mut netlink = Netlink::open(libc::NETLINK_NETFILTER)?;
     for family in [2, 10] {
         let request = Request::new(GET, netlink::DUMP, &[family, 0, 0, 0]);
@@ -57,7 +57,7 @@ pub fn each(mut show: impl FnMut(&Flow)) -> io::Result<()> {
 }
 
 /// How many flows `wanted` picks. Blocks; wants CAP_NET_ADMIN.
-pub fn count(wanted: impl Fn(&Flow) -> bool) -> io::Result<usize> {
+pub fn count(wanted: impl Fn(&TrackedFlow) -> bool) -> io::Result<usize> {
     let mut netlink = Netlink::open(libc::NETLINK_NETFILTER)?;
     let mut count = 0;
     for family in [2, 10] {
@@ -71,7 +71,7 @@ pub fn count(wanted: impl Fn(&Flow) -> bool) -> io::Result<usize> {
 }
 
 /// Deletes the flows that `doomed` picks and returns how many went. Blocks; wants CAP_NET_ADMIN.
-pub fn delete(doomed: impl Fn(&Flow) -> bool) -> io::Result<usize> {
+pub fn delete(doomed: impl Fn(&TrackedFlow) -> bool) -> io::Result<usize> {
     let mut netlink = Netlink::open(libc::NETLINK_NETFILTER)?;
     let mut picked = Vec::new();
     for family in [2, 10] {
@@ -94,7 +94,7 @@ pub fn delete(doomed: impl Fn(&Flow) -> bool) -> io::Result<usize> {
 }
 
 /// The flow, and the attributes that name it in a delete request.
-fn parse(body: &[u8]) -> Option<(Flow, Vec<u8>)> {
+fn parse(body: &[u8]) -> Option<(TrackedFlow, Vec<u8>)> {
     let (mut original, mut reply, mut name) = (None, None, Vec::new());
     let mut state = None;
     for attribute in attributes(body) {
@@ -112,7 +112,7 @@ fn parse(body: &[u8]) -> Option<(Flow, Vec<u8>)> {
     let (_, answering, _) = reply?;
     let is_open = state.is_some_and(|it| OPEN.contains(&it));
     let is_unanswered = state == Some(SYN_SENT);
-    Some((Flow { protocol, client, destination, answering, is_open, is_unanswered }, name))
+    Some((TrackedFlow { protocol, client, destination, answering, is_open, is_unanswered }, name))
 }
 
 fn tcp_state(bytes: &[u8]) -> Option<u8> {

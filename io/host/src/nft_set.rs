@@ -34,7 +34,7 @@ pub struct Filling<'a> {
 
 /// What becomes of some addresses in one set; others stay as they are.
 #[derive(Clone, Debug)]
-pub struct Change<'a> {
+pub struct SetChange<'a> {
     /// Of the table.
     pub family: TableFamily,
     /// The table's name.
@@ -128,7 +128,7 @@ impl Sets {
     }
 
     /// Changes what is in sets. Blocks, for a fraction of a millisecond.
-    pub fn change(&mut self, changes: &[Change<'_>]) -> io::Result<()> {
+    pub fn change(&mut self, changes: &[SetChange<'_>]) -> io::Result<()> {
         let mut batch = vec![edge(BATCH_BEGIN)];
         for change in changes {
             for elements in change.elements.chunks(AT_ONCE) {
@@ -148,7 +148,7 @@ impl Filling<'_> {
     }
 }
 
-impl Change<'_> {
+impl SetChange<'_> {
     /// Whether an element is there is not known, and to delete none is an error, as it is to add
     /// one with another time: so each is added, deleted, and added as it is to be.
     fn requests(&self, elements: &[(IpAddr, Option<Stay>)]) -> Vec<Request> {
@@ -273,7 +273,7 @@ table inet t {
         let change = |elements: &[(&str, Option<Stay>)]| {
             let elements = elements.iter().map(|(key, stay)| (key.parse().unwrap(), *stay));
             let elements = elements.collect();
-            let change = Change { family: TableFamily::Inet, table: "t", set: "four", elements };
+            let change = SetChange { family: TableFamily::Inet, table: "t", set: "four", elements };
             let changed = namespace.run(|| Sets::open().unwrap().change(&[change])).unwrap();
             changed.unwrap();
             let list = namespace.output("nft", &["list", "set", "inet", "t", "four"]).unwrap();

@@ -1,8 +1,8 @@
 //! Places for connections: as many as there are descriptors for, and no more.
 //!
 //! Who accepts a connection takes a place for it first or waits for one; it is free again when the
-//! [`Place`] is dropped. Each part of the program has its own, so that none can use up what another
-//! needs. The number may change at any time: nobody is thrown out, nobody new gets in.
+//! [`TakenPlace`] is dropped. Each part of the program has its own, so that none can use up what
+//! another needs. The number may change at any time: nobody is thrown out, nobody new gets in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ pub struct Places(Arc<Shared>);
 
 /// A place that is taken; free again when dropped.
 #[derive(Debug)]
-pub struct Place(Places);
+pub struct TakenPlace(Places);
 
 #[derive(Debug)]
 struct Shared {
@@ -90,7 +90,7 @@ impl Places {
     }
 
     /// A place, if one is free; else that counts as wanting.
-    pub fn take_now(&self) -> Option<Place> {
+    pub fn take_now(&self) -> Option<TakenPlace> {
         let place = self.attempt();
         if place.is_none() {
             self.0.wanting.fetch_add(1, Ordering::Relaxed);
@@ -99,7 +99,7 @@ impl Places {
     }
 
     /// A place, as soon as one is free. Cancel-safe.
-    pub async fn take(&self) -> Place {
+    pub async fn take(&self) -> TakenPlace {
         if let Some(place) = self.attempt() {
             return place;
         }
@@ -115,16 +115,16 @@ impl Places {
         }
     }
 
-    fn attempt(&self) -> Option<Place> {
+    fn attempt(&self) -> Option<TakenPlace> {
         let limit = self.limit();
         let free = |taken: usize| (taken < limit).then_some(taken + 1);
         let taken = &self.0.taken;
         taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free).ok()?;
-        Some(Place(self.clone()))
+        Some(TakenPlace(self.clone()))
     }
 }
 
-impl Drop for Place {
+impl Drop for TakenPlace {
     fn drop(&mut self) {
         let shared = &self.0.0;
         shared.taken.fetch_sub(1, Ordering::Relaxed);

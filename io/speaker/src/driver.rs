@@ -19,7 +19,7 @@ use steelyard_host::links::{self, Changes, Gateway, Link, Monitor};
 use steelyard_host::packet::PacketSocket;
 use steelyard_host::rule::{Path, Routing};
 use steelyard_layer2::wire::Mac;
-use steelyard_layer2::{Change, ConflictPolicy, Input, Phase};
+use steelyard_layer2::{ConflictPolicy, Input, Phase, VipChange};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::gate::Keeper;
@@ -525,11 +525,11 @@ fn same(a: &VipState, b: &VipState) -> bool {
 fn event(happened: Happened, interface: String, mac: Mac) -> Option<EventKind> {
     let Happened::Changed(change) = happened else { return None };
     Some(match change {
-        Change::Announced => EventKind::Announced { interface, mac },
-        Change::Taken { rival } => EventKind::Taken { interface, rival },
-        Change::Defended { rival } => EventKind::Defended { interface, rival },
-        Change::Yielded { rival } => EventKind::Yielded { interface, rival },
+        VipChange::Announced => EventKind::Announced { interface, mac },
+        VipChange::Taken { rival } => EventKind::Taken { interface, rival },
+        VipChange::Defended { rival } => EventKind::Defended { interface, rival },
+        VipChange::Yielded { rival } => EventKind::Yielded { interface, rival },
         // Told by the owners, once they decided.
-        Change::Contested { .. } => return None,
+        VipChange::Contested { .. } => return None,
     })
 }

@@ -10,7 +10,7 @@ use steelyard_host::clock;
 use steelyard_host::links::{self, Link};
 use steelyard_host::packet::{PacketError, PacketSocket};
 use steelyard_layer2::wire::{Mac, Mark};
-use steelyard_layer2::{Change, Config, Input, Output, Phase, Responder, Timing};
+use steelyard_layer2::{Config, Input, Output, Phase, Responder, Timing, VipChange};
 
 /// Frames taken off one socket before others have their turn.
 const BATCH: usize = 64;
@@ -31,7 +31,7 @@ pub(crate) struct Port {
 
 /// What happened to a vip.
 pub(crate) enum Happened {
-    Changed(Change),
+    Changed(VipChange),
     /// A machine answered a probe, and said this beside.
     Answered(Mac, Option<Mark>),
 }

@@ -27,14 +27,14 @@ pub struct Context<'c> {
     /// The request as it travels.
     pub journey: &'c Journey,
     /// Who answered; meaningful in [`crate::Frame::leave`].
-    pub cause: Cause,
+    pub cause: Answerer,
     /// Notes so far, to be added to.
     pub notes: &'c mut Vec<Note>,
 }
 
 /// Who answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum Answerer {
     /// The backend.
     Backend,
     /// The gateway: no route, no endpoint, a fault on the way.

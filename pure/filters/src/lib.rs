@@ -21,7 +21,7 @@ pub mod stack;
 mod tests;
 
 pub use ask::{Ask, Flight, Got, Job, Letter};
-pub use context::{Cause, Context, Ending, Journey, Note};
+pub use context::{Answerer, Context, Ending, Journey, Note};
 pub use frame::{Direction, Enter, Flow, Frame, Leave, Needs, Piece};
 pub use replay::Replay;
 pub use response::Response;

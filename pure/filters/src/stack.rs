@@ -8,7 +8,7 @@
 mod inbound;
 
 use crate::ask::{Ask, Got};
-use crate::context::{Cause, Context, Ending};
+use crate::context::{Answerer, Context, Ending};
 use crate::frame::{Direction, Enter, Flow, Frame, Leave, Needs, Piece};
 use crate::replay::Replay;
 use crate::response::Response;
@@ -140,7 +140,7 @@ impl<F: Frame, M: FnMut(usize) -> F> Stack<F, M> {
             self.phase = Phase::Leaving(self.layers.len());
         }
         if let Some(at) = self.answered {
-            cx.cause = Cause::Frame(at);
+            cx.cause = Answerer::Frame(at);
         }
         loop {
             let Phase::Leaving(left) = self.phase else { panic!("a response is on its way out") };

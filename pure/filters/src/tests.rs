@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use steelyard_http::{Head, RequestView, Scheme};
 
-use crate::context::{Cause, Context, Journey, Note};
+use crate::context::{Answerer, Context, Journey, Note};
 
 /// A request's head.
 pub(crate) struct Sent;
@@ -60,6 +60,6 @@ impl World {
 
     pub(crate) fn context(&mut self) -> Context<'_> {
         let Self { now, journey, notes } = self;
-        Context { now: *now, journey, cause: Cause::Backend, notes }
+        Context { now: *now, journey, cause: Answerer::Backend, notes }
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-use crate::wire::{Body, Frame, Mac, checksum};
+use crate::wire::{EtherFrame, FrameBody, Mac, checksum};
 use crate::{Config, Input, Output, Phase, Responder};
 
 /// The responder's own address, and a sibling's.
@@ -88,21 +88,21 @@ fn settle(responder: &mut Responder, now: Instant, wanted: &BTreeSet<IpAddr>) {
     assert!(responder.deadline().is_none_or(|at| at > now), "what was due is done");
     for output in said {
         let Output::Transmit(bytes) = output else { continue };
-        let frame = Frame::parse(&bytes).expect("what we say is well formed");
+        let frame = EtherFrame::parse(&bytes).expect("what we say is well formed");
         let vip = speaks_as(&frame);
         assert!(vip.is_none_or(|vip| announced.contains(&vip)), "speaks as {vip:?}");
     }
 }
 
 /// The address that a frame speaks as; none for a probe.
-pub(crate) fn speaks_as(frame: &Frame<'_>) -> Option<IpAddr> {
+pub(crate) fn speaks_as(frame: &EtherFrame<'_>) -> Option<IpAddr> {
     match frame.body {
-        Body::Arp(it) if it.is_probe() => None,
-        Body::Arp(it) => Some(it.sender_ip.into()),
-        Body::Neighbor { source, .. } if source.is_unspecified() => None,
-        Body::Neighbor { source, .. } | Body::Echo6 { source, .. } => Some(source.into()),
-        Body::Piece6 { source, .. } => Some(source.into()),
-        Body::Echo4 { source, .. } | Body::Piece4 { source, .. } => Some(source.into()),
+        FrameBody::Arp(it) if it.is_probe() => None,
+        FrameBody::Arp(it) => Some(it.sender_ip.into()),
+        FrameBody::Neighbor { source, .. } if source.is_unspecified() => None,
+        FrameBody::Neighbor { source, .. } | FrameBody::Echo6 { source, .. } => Some(source.into()),
+        FrameBody::Piece6 { source, .. } => Some(source.into()),
+        FrameBody::Echo4 { source, .. } | FrameBody::Piece4 { source, .. } => Some(source.into()),
     }
 }
 

@@ -16,7 +16,7 @@ pub mod wire;
 
 pub use counters::{Counters, Ignored, Unused};
 pub use responder::{Config, Input, Output, Responder};
-pub use vip::{Change, ConflictPolicy, Phase, Timing};
+pub use vip::{ConflictPolicy, Phase, Timing, VipChange};
 
 #[cfg(test)]
 mod tests {

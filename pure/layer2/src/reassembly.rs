@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::counters::Unused;
-use crate::wire::{Malformed, Piece};
+use crate::wire::{Fragment, Malformed};
 
 /// Packets that are put together at the same time. Of more, the oldest is given up.
 const AT_ONCE: usize = 32;
@@ -58,7 +58,7 @@ impl Reassembly {
         &mut self,
         now: Instant,
         key: Key,
-        piece: &Piece<'_>,
+        piece: &Fragment<'_>,
     ) -> Result<Option<Whole>, Unused> {
         while self.unfinished.front().is_some_and(|it| it.until <= now) {
             self.unfinished.pop_front();
@@ -84,7 +84,7 @@ impl Unfinished {
         Self { key, until, pieces: BTreeMap::new(), length: None, is_spoilt: false }
     }
 
-    fn take(&mut self, piece: &Piece<'_>) -> Result<(), Unused> {
+    fn take(&mut self, piece: &Fragment<'_>) -> Result<(), Unused> {
         if self.is_spoilt {
             return Err(Unused::Malformed(Malformed::Fragment));
         }
@@ -142,8 +142,8 @@ mod tests {
         identification: 7,
     };
 
-    fn piece(offset: u16, bytes: &[u8], more: bool) -> Piece<'_> {
-        Piece { identification: 7, offset, more, bytes }
+    fn piece(offset: u16, bytes: &[u8], more: bool) -> Fragment<'_> {
+        Fragment { identification: 7, offset, more, bytes }
     }
 
     /// Where it begins, how long it is, whether more follow.

@@ -27,7 +27,7 @@ use crate::counters::{Counters, Ignored};
 use crate::pace::Pace;
 use crate::rate::Rate;
 use crate::reassembly::Reassembly;
-use crate::vip::{Change, Claim, Phase, Send, Step, Timing, Vip};
+use crate::vip::{Claim, Phase, Send, Step, Timing, Vip, VipChange};
 use crate::wire::{Mac, Mark};
 
 /// How a responder behaves.
@@ -92,7 +92,7 @@ pub enum Output {
     /// No longer listen to it.
     Leave(Ipv6Addr),
     /// Something happened to a vip.
-    Changed(IpAddr, Change),
+    Changed(IpAddr, VipChange),
     /// This machine has an address that was probed for, or is about to; with what it says beside.
     Answered(IpAddr, Mac, Option<Mark>),
 }

@@ -91,7 +91,7 @@ pub enum Phase {
 
 /// What happened to a vip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum VipChange {
     /// From now on we answer for it.
     Announced,
     /// Another machine has it (or wants it at the same moment): we do not announce it.
@@ -122,7 +122,7 @@ pub enum Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Step {
     pub(crate) send: Option<Send>,
-    pub(crate) change: Option<Change>,
+    pub(crate) change: Option<VipChange>,
 }
 
 /// What is to be sent.
@@ -236,7 +236,7 @@ impl Vip {
                 let is_sure = self.is_cleared || timing.probes == 0;
                 let doubted = if is_sure { now } else { now + timing.doubt };
                 self.announce(now, None, doubted, timing);
-                Step { send: Some(Send::Announcement), change: Some(Change::Announced) }
+                Step { send: Some(Send::Announcement), change: Some(VipChange::Announced) }
             }
             State::Announced { first, rival, doubted, .. } => {
                 let repeats = now <= first + timing.announce_span;
@@ -266,7 +266,7 @@ impl Vip {
         match self.state {
             State::Probing { known, .. } => {
                 self.state = State::Conflicted { rival: other, retry };
-                let change = (known != Some(other)).then_some(Change::Taken { rival: other });
+                let change = (known != Some(other)).then_some(VipChange::Taken { rival: other });
                 Step { send: None, change }
             }
             State::Conflicted { retry, .. } => {
@@ -281,7 +281,7 @@ impl Vip {
                 if timing.policy == ConflictPolicy::Withdraw || now < doubted =>
             {
                 self.state = State::Conflicted { rival: other, retry };
-                Step { send: None, change: Some(Change::Yielded { rival: other }) }
+                Step { send: None, change: Some(VipChange::Yielded { rival: other }) }
             }
             State::Announced { first, next, rival, doubted } => {
                 let told = timing.policy == ConflictPolicy::Report;
@@ -296,10 +296,10 @@ impl Vip {
                 if told {
                     return Step {
                         send: None,
-                        change: Some(Change::Contested { rival: other, mark }),
+                        change: Some(VipChange::Contested { rival: other, mark }),
                     };
                 }
-                let change = Some(Change::Defended { rival: other });
+                let change = Some(VipChange::Defended { rival: other });
                 Step { send: Some(Send::Announcement), change }
             }
         }

@@ -19,13 +19,13 @@ mod piece;
 pub(crate) mod tests;
 
 pub use arp::{Arp, Operation};
-pub use echo::{Direction, Echo};
-pub use frame::{Body, Frame};
+pub use echo::{Echo, EchoKind};
+pub use frame::{EtherFrame, FrameBody};
 pub use ip::solicited_node;
 pub use mac::Mac;
 pub use mark::{MARK, Mark};
 pub use neighbor::{Advertisement, Neighbor, Solicitation};
-pub use piece::Piece;
+pub use piece::Fragment;
 
 /// Why a frame is not one that we can use. Counted by reason, never answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use crate::selector::Labels;
 
 pub use configuration::{
-    Component, Condition, ConditionStatus, ConfigurationState, Verdict, condition,
+    Component, Condition, ConditionStatus, ConfigurationState, Validity, condition,
 };
 pub use pool::PoolStatus;
 pub use service::{

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use steelyard_host::places::{Place, Places};
+use steelyard_host::places::{Places, TakenPlace};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -31,7 +31,7 @@ pub(super) struct Seat {
     pub(super) silence: Arc<Silence>,
     number: u64,
     taken: Arc<Mutex<Taken>>,
-    _place: Place,
+    _place: TakenPlace,
 }
 
 /// When something was last heard, and for how long nothing may be.
@@ -58,7 +58,7 @@ impl Seats {
     }
 
     /// A place; who was silent longest makes room, and where nobody is silent, who is new waits.
-    pub(super) async fn place(&self) -> Place {
+    pub(super) async fn place(&self) -> TakenPlace {
         if let Some(place) = self.places.take_now() {
             return place;
         }
@@ -71,7 +71,7 @@ impl Seats {
     }
 
     /// A place, if there is one now or who was silent longest leaves one at once.
-    pub(super) async fn place_now(&self) -> Option<Place> {
+    pub(super) async fn place_now(&self) -> Option<TakenPlace> {
         if let Some(place) = self.places.take_now() {
             return Some(place);
         }
@@ -81,7 +81,7 @@ impl Seats {
     }
 
     /// Takes the place for something that may be silent for `limit`.
-    pub(super) fn seat(&self, place: Place, limit: Duration) -> Seat {
+    pub(super) fn seat(&self, place: TakenPlace, limit: Duration) -> Seat {
         let silence = Arc::new(Silence {
             began: Instant::now(),
             last: AtomicU64::new(0),

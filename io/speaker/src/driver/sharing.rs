@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use steelyard_host::links::Link;
 use steelyard_host::random;
-use steelyard_layer2::Change;
+use steelyard_layer2::VipChange;
 use steelyard_membership::{Candidate, Cause, Config, Event, Input};
 use tokio::sync::oneshot;
 
@@ -97,7 +97,7 @@ impl Shares {
                 let mark = mark.map(|it| it.0);
                 group.segment.handle(now, Input::Answered { vip, by: by.0, mark });
             }
-            Happened::Changed(Change::Contested { rival, mark }) => {
+            Happened::Changed(VipChange::Contested { rival, mark }) => {
                 let mark = mark.map(|it| it.0);
                 group.segment.handle(now, Input::Rival { vip, by: rival.0, mark });
             }

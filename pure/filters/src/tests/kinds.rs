@@ -9,7 +9,7 @@ use steelyard_http::{Head, RequestEdits, ResponseEdits, ResponseView};
 use super::probe::{Diary, Kind, Probe};
 use super::{Sent, World};
 use crate::ask::{Ask, Got};
-use crate::context::{Cause, Ending};
+use crate::context::{Answerer, Ending};
 use crate::frame::{Flow, Piece};
 use crate::response::Response;
 use crate::stack::{Inward, Outward, Stack};
@@ -288,7 +288,7 @@ fn the_cause_is_the_drivers_word_until_a_frame_answers() {
     let _ = stack.enter(&mut world.context(), &mut RequestEdits::new(&Sent), Got::Nothing);
     let response = Response::of(503);
     let mut cx = world.context();
-    cx.cause = Cause::Gateway;
+    cx.cause = Answerer::Gateway;
     let _ = stack.leave(&mut cx, &mut ResponseEdits::new(&response), Got::Nothing, false);
     assert_eq!(told(&diary)[1], "0 leave 503 by gateway");
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use steelyard_http::{RequestEdits, ResponseEdits, ResponseView};
 
 use crate::ask::{Ask, Got, Job};
-use crate::context::{Cause, Context, Ending};
+use crate::context::{Answerer, Context, Ending};
 use crate::frame::{Direction, Enter, Flow, Frame, Leave, Needs, Piece};
 use crate::response::Response;
 
@@ -112,9 +112,9 @@ impl Frame for Probe {
             _ => {}
         }
         let by = match cx.cause {
-            Cause::Backend => "backend".to_owned(),
-            Cause::Gateway => "gateway".to_owned(),
-            Cause::Frame(at) => at.to_string(),
+            Answerer::Backend => "backend".to_owned(),
+            Answerer::Gateway => "gateway".to_owned(),
+            Answerer::Frame(at) => at.to_string(),
         };
         self.note(format!("leave {} by {by}", response.status()));
         Leave::Next

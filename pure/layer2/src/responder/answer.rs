@@ -7,7 +7,9 @@ use super::say::{ALL_NODES, advertisement};
 use super::{CHECK, Responder, is_unicast};
 use crate::counters::Unused;
 use crate::vip::{Claim, Vip};
-use crate::wire::{Advertisement, Arp, Body, Frame, Mac, Neighbor, Operation, Solicitation};
+use crate::wire::{
+    Advertisement, Arp, EtherFrame, FrameBody, Mac, Neighbor, Operation, Solicitation,
+};
 
 impl Responder {
     pub(super) fn on_frame(&mut self, now: Instant, bytes: &[u8]) {
@@ -17,7 +19,7 @@ impl Responder {
     }
 
     fn hear(&mut self, now: Instant, bytes: &[u8]) -> Result<(), Unused> {
-        let frame = Frame::parse(bytes).map_err(Unused::Malformed)?;
+        let frame = EtherFrame::parse(bytes).map_err(Unused::Malformed)?;
         // What this host itself wants to know, it does not ask the LAN.
         if frame.source == self.config.mac || self.siblings.contains(&frame.source) {
             return Err(Unused::OwnFrame);
@@ -28,8 +30,8 @@ impl Responder {
             return Err(Unused::OtherStation);
         }
         match frame.body {
-            Body::Arp(arp) => self.on_arp(now, arp, !for_us),
-            Body::Neighbor { source, destination: _, message } => match message {
+            FrameBody::Arp(arp) => self.on_arp(now, arp, !for_us),
+            FrameBody::Neighbor { source, destination: _, message } => match message {
                 Neighbor::Solicitation(it) => {
                     self.on_solicitation(now, (frame.source, source), it, !for_us)
                 }
@@ -57,7 +59,7 @@ impl Responder {
         }
         self.asked(vip)?;
         let mark = self.marks.get(&vip).copied();
-        self.reply(vip, arp.sender_mac, Body::Arp(arp.answer(self.config.mac, mark)));
+        self.reply(vip, arp.sender_mac, FrameBody::Arp(arp.answer(self.config.mac, mark)));
         if to_all && !arp.is_probe() {
             self.check(now, vip);
         }
@@ -130,10 +132,10 @@ impl Responder {
     }
 
     /// Takes note of who speaks, by an address that it can be asked at.
-    fn note_host(&mut self, body: &Body<'_>) {
+    fn note_host(&mut self, body: &FrameBody<'_>) {
         let said: Option<IpAddr> = match body {
-            Body::Arp(arp) => Some(arp.sender_ip.into()),
-            Body::Neighbor { source, .. } => Some((*source).into()),
+            FrameBody::Arp(arp) => Some(arp.sender_ip.into()),
+            FrameBody::Neighbor { source, .. } => Some((*source).into()),
             _ => None,
         };
         let host = said.filter(|it| is_unicast(*it) && !self.listens_for(*it));
@@ -146,7 +148,7 @@ impl Responder {
         if self.answers(vip) { Ok(()) } else { Err(Unused::NotAnnounced) }
     }
 
-    pub(super) fn reply(&mut self, vip: IpAddr, to: Mac, body: Body<'_>) {
+    pub(super) fn reply(&mut self, vip: IpAddr, to: Mac, body: FrameBody<'_>) {
         debug_assert!(self.answers(vip), "only announced vips answer");
         self.say(to, body);
     }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::{Responder, is_unicast};
 use crate::counters::Unused;
 use crate::reassembly::{Key, Whole};
-use crate::wire::{Body, Direction, Echo, Mac, Piece};
+use crate::wire::{Echo, EchoKind, Fragment, FrameBody, Mac};
 
 /// Bytes of an echo's own header.
 const ECHO_HEADER: usize = 8;
@@ -28,22 +28,22 @@ impl Responder {
         &mut self,
         now: Instant,
         sender: Mac,
-        body: Body<'_>,
+        body: FrameBody<'_>,
     ) -> Result<(), Unused> {
         match body {
-            Body::Echo4 { source, destination, echo } => {
+            FrameBody::Echo4 { source, destination, echo } => {
                 self.on_echo(now, sender, Ends::V4(source, destination), &echo)
             }
-            Body::Echo6 { source, destination, echo } => {
+            FrameBody::Echo6 { source, destination, echo } => {
                 self.on_echo(now, sender, Ends::V6(source, destination), &echo)
             }
-            Body::Piece4 { source, destination, piece } => {
+            FrameBody::Piece4 { source, destination, piece } => {
                 self.on_piece(now, sender, Ends::V4(source, destination), &piece)
             }
-            Body::Piece6 { source, destination, piece } => {
+            FrameBody::Piece6 { source, destination, piece } => {
                 self.on_piece(now, sender, Ends::V6(source, destination), &piece)
             }
-            Body::Arp(_) | Body::Neighbor { .. } => Err(Unused::OtherAddress),
+            FrameBody::Arp(_) | FrameBody::Neighbor { .. } => Err(Unused::OtherAddress),
         }
     }
 
@@ -54,7 +54,7 @@ impl Responder {
         ends: Ends,
         echo: &Echo<'_>,
     ) -> Result<(), Unused> {
-        if echo.direction != Direction::Request {
+        if echo.direction != EchoKind::Request {
             return Err(Unused::OtherAddress);
         }
         if ends.header() + ECHO_HEADER + echo.payload.len() > self.config.echo_bytes {
@@ -71,7 +71,7 @@ impl Responder {
         now: Instant,
         sender: Mac,
         ends: Ends,
-        piece: &Piece<'_>,
+        piece: &Fragment<'_>,
     ) -> Result<(), Unused> {
         self.admit(now, ends)?;
         let (source, destination) = (ends.from(), ends.to());
@@ -90,7 +90,7 @@ impl Responder {
         whole: &Whole,
     ) -> Result<(), Unused> {
         let echo = ends.read(&whole.message).map_err(Unused::Malformed)?;
-        if echo.direction != Direction::Request {
+        if echo.direction != EchoKind::Request {
             return Err(Unused::OtherAddress);
         }
         let back = ends.back();
@@ -102,7 +102,7 @@ impl Responder {
         for (turn, bytes) in message.chunks(size).enumerate() {
             let offset = u16::try_from(turn * size).expect("no packet is longer");
             let more = turn + 1 < count;
-            let piece = Piece { identification, offset, more, bytes };
+            let piece = Fragment { identification, offset, more, bytes };
             self.reply(ends.to(), sender, back.piece(piece));
         }
         self.count(ends.to()).echoes += 1;
@@ -153,17 +153,17 @@ impl Ends {
         }
     }
 
-    fn echo(self, echo: Echo<'_>) -> Body<'_> {
+    fn echo(self, echo: Echo<'_>) -> FrameBody<'_> {
         match self {
-            Self::V4(source, destination) => Body::Echo4 { source, destination, echo },
-            Self::V6(source, destination) => Body::Echo6 { source, destination, echo },
+            Self::V4(source, destination) => FrameBody::Echo4 { source, destination, echo },
+            Self::V6(source, destination) => FrameBody::Echo6 { source, destination, echo },
         }
     }
 
-    fn piece(self, piece: Piece<'_>) -> Body<'_> {
+    fn piece(self, piece: Fragment<'_>) -> FrameBody<'_> {
         match self {
-            Self::V4(source, destination) => Body::Piece4 { source, destination, piece },
-            Self::V6(source, destination) => Body::Piece6 { source, destination, piece },
+            Self::V4(source, destination) => FrameBody::Piece4 { source, destination, piece },
+            Self::V6(source, destination) => FrameBody::Piece6 { source, destination, piece },
         }
     }
 

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use super::{Output, Responder};
 use crate::pace::{Announcement, Form};
-use crate::wire::{Advertisement, Arp, Body, Frame, Mac, Mark, Neighbor, Operation, Solicitation};
+use crate::wire::{
+    Advertisement, Arp, EtherFrame, FrameBody, Mac, Mark, Neighbor, Operation, Solicitation,
+};
 
 /// Every node on the link (RFC 4291 §2.7.1).
 pub(super) const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -14,10 +16,10 @@ impl Responder {
     pub(super) fn probe(&mut self, vip: IpAddr) {
         let mac = self.config.mac;
         match vip {
-            IpAddr::V4(vip) => self.say(Mac::BROADCAST, Body::Arp(Arp::probe(mac, vip))),
+            IpAddr::V4(vip) => self.say(Mac::BROADCAST, FrameBody::Arp(Arp::probe(mac, vip))),
             IpAddr::V6(vip) => {
                 let group = crate::wire::solicited_node(vip);
-                let body = Body::Neighbor {
+                let body = FrameBody::Neighbor {
                     source: Ipv6Addr::UNSPECIFIED,
                     destination: group,
                     message: Neighbor::Solicitation(Solicitation {
@@ -35,13 +37,13 @@ impl Responder {
         let mac = self.config.mac;
         match (who, sender) {
             (IpAddr::V4(who), IpAddr::V4(sender)) => {
-                self.say(Mac::BROADCAST, Body::Arp(Arp::question(mac, sender, who)));
+                self.say(Mac::BROADCAST, FrameBody::Arp(Arp::question(mac, sender, who)));
             }
             (IpAddr::V6(who), IpAddr::V6(sender)) => {
                 let group = crate::wire::solicited_node(who);
                 let message =
                     Neighbor::Solicitation(Solicitation { target: who, source_link: Some(mac) });
-                let body = Body::Neighbor { source: sender, destination: group, message };
+                let body = FrameBody::Neighbor { source: sender, destination: group, message };
                 self.say(Mac::of_group(group), body);
             }
             _ => {}
@@ -64,7 +66,7 @@ impl Responder {
                     Form::Second => Operation::Reply,
                 };
                 let arp = Arp::announcement(operation, mac, address, mark);
-                self.say(Mac::BROADCAST, Body::Arp(arp));
+                self.say(Mac::BROADCAST, FrameBody::Arp(arp));
             }
             IpAddr::V6(address) => {
                 let body = advertisement(address, ALL_NODES, (mac, mark), false);
@@ -74,8 +76,8 @@ impl Responder {
         self.count(vip).gratuitous += 1;
     }
 
-    pub(super) fn say(&mut self, destination: Mac, body: Body<'_>) {
-        let frame = Frame { source: self.config.mac, destination, body };
+    pub(super) fn say(&mut self, destination: Mac, body: FrameBody<'_>) {
+        let frame = EtherFrame { source: self.config.mac, destination, body };
         self.outputs.push_back(Output::Transmit(frame.emit()));
     }
 }
@@ -87,7 +89,7 @@ pub(super) fn advertisement(
     to: Ipv6Addr,
     (mac, mark): (Mac, Option<Mark>),
     solicited: bool,
-) -> Body<'static> {
+) -> FrameBody<'static> {
     let message = Advertisement {
         target: vip,
         router: false,
@@ -96,5 +98,5 @@ pub(super) fn advertisement(
         target_link: Some(mac),
         mark,
     };
-    Body::Neighbor { source: vip, destination: to, message: Neighbor::Advertisement(message) }
+    FrameBody::Neighbor { source: vip, destination: to, message: Neighbor::Advertisement(message) }
 }

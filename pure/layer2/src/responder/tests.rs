@@ -9,7 +9,7 @@ use super::*;
 use crate::tests::start;
 use crate::vip::ConflictPolicy;
 use crate::wire::{
-    Advertisement, Arp, Body, Direction, Echo, Frame, Neighbor, Operation, Solicitation,
+    Advertisement, Arp, Echo, EchoKind, EtherFrame, FrameBody, Neighbor, Operation, Solicitation,
 };
 
 const US: Mac = Mac([2, 0, 0, 0, 0, 1]);
@@ -72,7 +72,7 @@ fn arp(sender_mac: Mac, sender_ip: Ipv4Addr, target_ip: Ipv4Addr) -> Arp {
 }
 
 fn arp_frame(destination: Mac, arp: Arp) -> Vec<u8> {
-    Frame { source: arp.sender_mac, destination, body: Body::Arp(arp) }.emit()
+    EtherFrame { source: arp.sender_mac, destination, body: FrameBody::Arp(arp) }.emit()
 }
 
 fn solicit(source: Ipv6Addr, to_group: bool, target: Ipv6Addr, link: Option<Mac>) -> Vec<u8> {
@@ -80,20 +80,20 @@ fn solicit(source: Ipv6Addr, to_group: bool, target: Ipv6Addr, link: Option<Mac>
     let message = Neighbor::Solicitation(Solicitation { target, source_link: link });
     let destination = if to_group { group } else { target };
     let mac = if to_group { Mac::of_group(group) } else { US };
-    let body = Body::Neighbor { source, destination, message };
-    Frame { source: CLIENT, destination: mac, body }.emit()
+    let body = FrameBody::Neighbor { source, destination, message };
+    EtherFrame { source: CLIENT, destination: mac, body }.emit()
 }
 
 fn ping4(destination: Mac, from: Ipv4Addr, to: Ipv4Addr, payload: &[u8]) -> Vec<u8> {
-    let echo = Echo { direction: Direction::Request, identifier: 7, sequence: 9, payload };
-    let body = Body::Echo4 { source: from, destination: to, echo };
-    Frame { source: CLIENT, destination, body }.emit()
+    let echo = Echo { direction: EchoKind::Request, identifier: 7, sequence: 9, payload };
+    let body = FrameBody::Echo4 { source: from, destination: to, echo };
+    EtherFrame { source: CLIENT, destination, body }.emit()
 }
 
 fn ping6(from: Ipv6Addr, to: Ipv6Addr) -> Vec<u8> {
-    let echo = Echo { direction: Direction::Request, identifier: 7, sequence: 9, payload: b"six" };
-    let body = Body::Echo6 { source: from, destination: to, echo };
-    Frame { source: CLIENT, destination: US, body }.emit()
+    let echo = Echo { direction: EchoKind::Request, identifier: 7, sequence: 9, payload: b"six" };
+    let body = FrameBody::Echo6 { source: from, destination: to, echo };
+    EtherFrame { source: CLIENT, destination: US, body }.emit()
 }
 
 /// What the responder says to one frame, read back; each line one frame or change.
@@ -107,29 +107,29 @@ fn shown(output: &Output) -> String {
         Output::Transmit(bytes) => bytes,
         other => return format!("{other:?}"),
     };
-    let frame = Frame::parse(bytes).expect("what we say is well formed");
+    let frame = EtherFrame::parse(bytes).expect("what we say is well formed");
     assert_eq!(frame.source, US);
     let what = match frame.body {
-        Body::Arp(it) => {
+        FrameBody::Arp(it) => {
             let operation = if it.operation == Operation::Reply { "reply" } else { "request" };
             assert_eq!(it.sender_mac, US);
             format!("arp {operation} {} -> {} {}", it.sender_ip, it.target_ip, it.target_mac)
         }
-        Body::Neighbor { source, destination, message: Neighbor::Advertisement(it) } => {
+        FrameBody::Neighbor { source, destination, message: Neighbor::Advertisement(it) } => {
             assert_eq!((source, it.target_link), (it.target, Some(US)));
             assert!(!it.router);
             format!("na {} -> {destination} S={} O={}", it.target, it.solicited, it.replace)
         }
-        Body::Neighbor { source, destination, message: Neighbor::Solicitation(it) } => {
+        FrameBody::Neighbor { source, destination, message: Neighbor::Solicitation(it) } => {
             format!("ns {source} -> {destination} {} {:?}", it.target, it.source_link)
         }
-        Body::Echo4 { source, destination, echo } => {
+        FrameBody::Echo4 { source, destination, echo } => {
             format!("echo {source} -> {destination} {:?}", String::from_utf8_lossy(echo.payload))
         }
-        Body::Echo6 { source, destination, echo } => {
+        FrameBody::Echo6 { source, destination, echo } => {
             format!("echo {source} -> {destination} {:?}", String::from_utf8_lossy(echo.payload))
         }
-        Body::Piece4 { piece: it, .. } | Body::Piece6 { piece: it, .. } => {
+        FrameBody::Piece4 { piece: it, .. } | FrameBody::Piece6 { piece: it, .. } => {
             format!("piece {} {}+{} {}", it.identification, it.offset, it.bytes.len(), it.more)
         }
     };
@@ -253,8 +253,8 @@ fn advertise(target: Ipv6Addr, link: Option<Mac>) -> Vec<u8> {
         target_link: link,
         mark: None,
     });
-    let body = Body::Neighbor { source: target, destination: ALL_NODES, message };
-    Frame { source: RIVAL, destination: Mac::of_group(ALL_NODES), body }.emit()
+    let body = FrameBody::Neighbor { source: target, destination: ALL_NODES, message };
+    EtherFrame { source: RIVAL, destination: Mac::of_group(ALL_NODES), body }.emit()
 }
 
 /// Every way in which another machine can show that it has (or wants) a vip.
@@ -285,7 +285,11 @@ fn any_claim_while_probing_keeps_us_off() {
         drain(&mut it, start());
         it.handle(start() + ms(20), Input::Frame(&frame));
         let said = drain(&mut it, start() + ms(20));
-        assert_eq!(said, [Output::Changed(vip, Change::Taken { rival: RIVAL })], "{title} {vip}");
+        assert_eq!(
+            said,
+            [Output::Changed(vip, VipChange::Taken { rival: RIVAL })],
+            "{title} {vip}"
+        );
         let phases: Vec<_> = it.phases(later()).collect();
         assert_eq!(phases, [(vip, Phase::Conflicted { rival: RIVAL })]);
         assert_eq!(pass(&mut it, 4000), [], "silent until the retry");
@@ -379,7 +383,7 @@ fn a_new_mac_is_announced() {
     assert_eq!(said.len(), 3, "request and reply, and an advertisement: {said:?}");
     for output in said {
         let Output::Transmit(bytes) = output else { panic!("{output:?}") };
-        assert_eq!(Frame::parse(&bytes).unwrap().source, RIVAL);
+        assert_eq!(EtherFrame::parse(&bytes).unwrap().source, RIVAL);
     }
     assert!(it.deadline().is_some(), "and again");
 }
@@ -401,10 +405,10 @@ fn a_thousand_vips_do_not_burst() {
         while now <= start() + ms(6000) {
             for output in drain(&mut it, now) {
                 match output {
-                    Output::Changed(vip, Change::Announced) => drop(announced.insert(vip, now)),
+                    Output::Changed(vip, VipChange::Announced) => drop(announced.insert(vip, now)),
                     Output::Transmit(bytes) => {
                         *by_time.entry(now).or_default() += 1;
-                        let vip = crate::fuzz::speaks_as(&Frame::parse(&bytes).unwrap());
+                        let vip = crate::fuzz::speaks_as(&EtherFrame::parse(&bytes).unwrap());
                         if let Some(vip) = vip {
                             told.entry(vip).or_insert(now);
                         }
@@ -437,7 +441,7 @@ fn a_refresh_asks_who_else_has_it() {
     let answer = Arp { operation, ..arp(RIVAL, VIP4, Ipv4Addr::UNSPECIFIED) };
     it.handle(start() + ms(130_000), Input::Frame(&arp_frame(US, answer)));
     let said = drain(&mut it, start() + ms(130_000));
-    assert!(said.contains(&Output::Changed(VIP4.into(), Change::Defended { rival: RIVAL })));
+    assert!(said.contains(&Output::Changed(VIP4.into(), VipChange::Defended { rival: RIVAL })));
 }
 
 #[test]
@@ -530,7 +534,7 @@ proptest! {
                 prop_assert!(said.len() <= 3, "{:?}", said);
                 for output in &said {
                     let Output::Transmit(bytes) = output else { continue };
-                    let vip = crate::fuzz::speaks_as(&Frame::parse(bytes).unwrap());
+                    let vip = crate::fuzz::speaks_as(&EtherFrame::parse(bytes).unwrap());
                     prop_assert!(vip.is_some_and(|vip| announced.contains(&vip)), "{:?}", vip);
                 }
             }
@@ -548,7 +552,7 @@ fn what_is_cleared_is_announced_at_once() {
     let mut responder = Responder::new(Config::new(US));
     responder.handle(start(), Input::Cleared(&unmarked(&vips(&[VIP4.into(), VIP6.into()]))));
     let said = drain(&mut responder, start());
-    let announced = |vip: IpAddr| said.contains(&Output::Changed(vip, Change::Announced));
+    let announced = |vip: IpAddr| said.contains(&Output::Changed(vip, VipChange::Announced));
     assert!(announced(VIP4.into()) && announced(VIP6.into()), "{said:?}");
     assert_eq!(said.iter().filter(|it| matches!(it, Output::Transmit(_))).count(), 3);
     drain(&mut responder, later());
@@ -572,7 +576,7 @@ fn a_probe_asks_once_and_tells_who_answers() {
     responder.handle(start(), Input::Frame(&answer(RIVAL)));
     assert_eq!(drain(&mut responder, start()), [Output::Answered(VIP4.into(), RIVAL, None)]);
     let body = advertisement(VIP6, ALL_NODES, (RIVAL, None), false);
-    let frame = Frame { source: RIVAL, destination: Mac::of_group(ALL_NODES), body }.emit();
+    let frame = EtherFrame { source: RIVAL, destination: Mac::of_group(ALL_NODES), body }.emit();
     responder.handle(start(), Input::Frame(&frame));
     assert_eq!(drain(&mut responder, start()), [Output::Answered(VIP6.into(), RIVAL, None)]);
     responder.handle(start(), Input::Frame(&arp_frame(Mac::BROADCAST, arp(CLIENT, CLIENT4, VIP4))));
@@ -590,7 +594,7 @@ fn a_rival_is_only_reported_where_somebody_else_decides() {
         let now = later() + ms(wait);
         responder.handle(now, Input::Frame(&claim));
         let contested =
-            Output::Changed(VIP4.into(), Change::Contested { rival: RIVAL, mark: None });
+            Output::Changed(VIP4.into(), VipChange::Contested { rival: RIVAL, mark: None });
         assert_eq!(drain(&mut responder, now), vec![contested; told]);
     }
 }

@@ -25,7 +25,7 @@ fn probe() -> Step {
     Step { send: Some(Send::Probe), change: None }
 }
 
-fn announcement(change: Option<Change>) -> Step {
+fn announcement(change: Option<VipChange>) -> Step {
     Step { send: Some(Send::Announcement), change }
 }
 
@@ -40,7 +40,7 @@ fn a_free_vip_is_probed_twice_and_announced_five_times() {
     let expected = vec![
         (0, probe()),
         (25, probe()),
-        (50, announcement(Some(Change::Announced))),
+        (50, announcement(Some(VipChange::Announced))),
         (1150, repetition()),
         (2250, repetition()),
         (3350, repetition()),
@@ -57,7 +57,7 @@ fn without_probes_it_is_announced_at_once() {
     let (announce_span, refresh) = (ms(0), ms(0));
     let timing = Timing { probes: 0, announce_span, refresh, ..Timing::default() };
     let mut vip = Vip::new(start(), &timing, 0);
-    assert_eq!(run(&mut vip, &timing, 99), vec![(0, announcement(Some(Change::Announced)))]);
+    assert_eq!(run(&mut vip, &timing, 99), vec![(0, announcement(Some(VipChange::Announced)))]);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_taken_vip_is_told_once_and_tried_again() {
     run(&mut vip, &timing, 25);
     let at = |time| start() + ms(time);
     let step = vip.on_claim(at(30), (OTHER, None), Claim::Has, ms(500), &timing);
-    assert_eq!(step, Step { send: None, change: Some(Change::Taken { rival: OTHER }) });
+    assert_eq!(step, Step { send: None, change: Some(VipChange::Taken { rival: OTHER }) });
     assert_eq!(vip.deadline(), Some(at(30 + 4000 + 500)));
 
     assert_eq!(run(&mut vip, &timing, 4540), vec![(4530, probe())]);
@@ -77,7 +77,7 @@ fn a_taken_vip_is_told_once_and_tried_again() {
 
     let log = run(&mut vip, &timing, 8600);
     let expected =
-        vec![(8540, probe()), (8565, probe()), (8590, announcement(Some(Change::Announced)))];
+        vec![(8540, probe()), (8565, probe()), (8590, announcement(Some(VipChange::Announced)))];
     assert_eq!(log, expected, "the other is gone");
 }
 
@@ -87,7 +87,7 @@ fn two_that_probe_at_once_both_stand_back() {
     let mut vip = Vip::new(start(), &timing, 0);
     run(&mut vip, &timing, 0);
     let step = vip.on_claim(start() + ms(3), (OTHER, None), Claim::Probes, ms(7), &timing);
-    assert_eq!(step.change, Some(Change::Taken { rival: OTHER }));
+    assert_eq!(step.change, Some(VipChange::Taken { rival: OTHER }));
 }
 
 fn announced(timing: &Timing) -> Vip {
@@ -101,7 +101,7 @@ fn announced(timing: &Timing) -> Vip {
 fn a_vip_is_defended_once_in_ten_seconds() {
     let timing = Timing::default();
     let mut vip = announced(&timing);
-    let defended = announcement(Some(Change::Defended { rival: OTHER }));
+    let defended = announcement(Some(VipChange::Defended { rival: OTHER }));
     let table = [(10_000, defended), (10_001, Step::default()), (19_999, Step::default())];
     for (at, expected) in table {
         let step = vip.on_claim(start() + ms(at), (OTHER, None), Claim::Has, ms(0), &timing);
@@ -120,10 +120,14 @@ fn by_policy_it_is_given_up() {
     let timing = Timing { policy: ConflictPolicy::Withdraw, ..Timing::default() };
     let mut vip = announced(&timing);
     let step = vip.on_claim(start() + ms(10_000), (OTHER, None), Claim::Has, ms(0), &timing);
-    assert_eq!(step, Step { send: None, change: Some(Change::Yielded { rival: OTHER }) });
+    assert_eq!(step, Step { send: None, change: Some(VipChange::Yielded { rival: OTHER }) });
     assert!(!vip.answers());
     let log = run(&mut vip, &timing, 14_050);
-    assert_eq!(log.last().unwrap().1.change, Some(Change::Announced), "taken up again when free");
+    assert_eq!(
+        log.last().unwrap().1.change,
+        Some(VipChange::Announced),
+        "taken up again when free"
+    );
 }
 
 /// Machines that sleep answer late: they had it first all the same.
@@ -135,9 +139,9 @@ fn a_late_answer_is_an_answer() {
         run(&mut vip, &timing, 50);
         let step = vip.on_claim(start() + ms(at), (OTHER, None), Claim::Has, ms(0), &timing);
         let change = if yields {
-            Change::Yielded { rival: OTHER }
+            VipChange::Yielded { rival: OTHER }
         } else {
-            Change::Defended { rival: OTHER }
+            VipChange::Defended { rival: OTHER }
         };
         assert_eq!((step.change, vip.answers()), (Some(change), !yields), "at {at}");
     }
@@ -181,11 +185,11 @@ fn every_state_takes_every_input() {
             let step = act(&mut vip);
             let send = step.send.map_or_else(|| "-".to_owned(), |it| format!("{it:?}"));
             let change = step.change.map_or("-", |it| match it {
-                Change::Announced => "Announced",
-                Change::Taken { .. } => "Taken",
-                Change::Defended { .. } => "Defended",
-                Change::Yielded { .. } => "Yielded",
-                Change::Contested { .. } => "Contested",
+                VipChange::Announced => "Announced",
+                VipChange::Taken { .. } => "Taken",
+                VipChange::Defended { .. } => "Defended",
+                VipChange::Yielded { .. } => "Yielded",
+                VipChange::Contested { .. } => "Contested",
             });
             let after = match vip.phase(now, &defend) {
                 Phase::Probing => "Probing".to_owned(),

@@ -9,7 +9,7 @@ use super::{Malformed, checksum, take, take_u16};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Echo<'a> {
     /// Asks or answers.
-    pub direction: Direction,
+    pub direction: EchoKind,
     /// The asker's own number.
     pub identifier: u16,
     /// Counts the asker's requests.
@@ -20,7 +20,7 @@ pub struct Echo<'a> {
 
 /// What an echo message does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
+pub enum EchoKind {
     /// Wants an answer.
     Request,
     /// Is one.
@@ -30,7 +30,7 @@ pub enum Direction {
 impl<'a> Echo<'a> {
     /// The answer to this request.
     pub fn answer(&self) -> Self {
-        Self { direction: Direction::Reply, ..*self }
+        Self { direction: EchoKind::Reply, ..*self }
     }
 
     /// Reads the message of an IPv4 packet.
@@ -39,8 +39,8 @@ impl<'a> Echo<'a> {
             return Err(Malformed::Checksum);
         }
         Self::parse(message, |kind| match kind {
-            8 => Some(Direction::Request),
-            0 => Some(Direction::Reply),
+            8 => Some(EchoKind::Request),
+            0 => Some(EchoKind::Reply),
             _ => None,
         })
     }
@@ -48,8 +48,8 @@ impl<'a> Echo<'a> {
     /// Reads the message of an IPv6 packet whose checksum is checked already.
     pub(super) fn parse_v6(message: &'a [u8]) -> Result<Self, Malformed> {
         Self::parse(message, |kind| match kind {
-            128 => Some(Direction::Request),
-            129 => Some(Direction::Reply),
+            128 => Some(EchoKind::Request),
+            129 => Some(EchoKind::Reply),
             _ => None,
         })
     }
@@ -67,20 +67,20 @@ impl<'a> Echo<'a> {
     }
 
     pub(crate) fn emit_v4(&self, out: &mut Vec<u8>) {
-        let start = self.emit(out, if self.direction == Direction::Request { 8 } else { 0 });
+        let start = self.emit(out, if self.direction == EchoKind::Request { 8 } else { 0 });
         let checksum = checksum::internet(&[&out[start..]]);
         out[start + 2..start + 4].copy_from_slice(&checksum.to_be_bytes());
     }
 
     pub(crate) fn emit_v6(&self, source: Ipv6Addr, destination: Ipv6Addr, out: &mut Vec<u8>) {
-        let start = self.emit(out, if self.direction == Direction::Request { 128 } else { 129 });
+        let start = self.emit(out, if self.direction == EchoKind::Request { 128 } else { 129 });
         let checksum = checksum::icmpv6(source, destination, &out[start..]);
         out[start + 2..start + 4].copy_from_slice(&checksum.to_be_bytes());
     }
 
     fn parse(
         mut message: &'a [u8],
-        direction: impl Fn(u8) -> Option<Direction>,
+        direction: impl Fn(u8) -> Option<EchoKind>,
     ) -> Result<Self, Malformed> {
         let [kind, code, _, _] = *take::<4>(&mut message)?;
         let direction = direction(kind).ok_or(Malformed::Foreign)?;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::ip::{FRAGMENT, ICMP, ICMPV6, Ipv4, Ipv6, Payload};
-use super::{Arp, Echo, Mac, Malformed, Neighbor, Piece, checksum, neighbor, take, take_u16};
+use super::{Arp, Echo, Fragment, Mac, Malformed, Neighbor, checksum, neighbor, take, take_u16};
 
 const ARP: u16 = 0x0806;
 const IPV4: u16 = 0x0800;
@@ -11,18 +11,18 @@ const IPV6: u16 = 0x86dd;
 
 /// An untagged Ethernet frame that a speaker hears or says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame<'a> {
+pub struct EtherFrame<'a> {
     /// Who sent it.
     pub source: Mac,
     /// Whom it is for.
     pub destination: Mac,
     /// What it holds.
-    pub body: Body<'a>,
+    pub body: FrameBody<'a>,
 }
 
 /// What a frame holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body<'a> {
+pub enum FrameBody<'a> {
     /// ARP.
     Arp(Arp),
     /// Neighbor discovery. The hop limit is 255 both ways.
@@ -59,7 +59,7 @@ pub enum Body<'a> {
         /// Whither.
         destination: Ipv4Addr,
         /// The piece.
-        piece: Piece<'a>,
+        piece: Fragment<'a>,
     },
     /// A piece of ICMPv6.
     Piece6 {
@@ -68,17 +68,17 @@ pub enum Body<'a> {
         /// Whither.
         destination: Ipv6Addr,
         /// The piece.
-        piece: Piece<'a>,
+        piece: Fragment<'a>,
     },
 }
 
-impl<'a> Frame<'a> {
+impl<'a> EtherFrame<'a> {
     /// Reads a frame as it came off the wire, without its check sequence.
     pub fn parse(mut bytes: &'a [u8]) -> Result<Self, Malformed> {
         let destination = Mac(*take(&mut bytes)?);
         let source = Mac(*take(&mut bytes)?);
         let body = match take_u16(&mut bytes)? {
-            ARP => Arp::parse(bytes).map(Body::Arp),
+            ARP => Arp::parse(bytes).map(FrameBody::Arp),
             IPV4 => parse_ipv4(bytes),
             IPV6 => parse_ipv6(bytes),
             _ => Err(Malformed::Foreign),
@@ -96,30 +96,30 @@ impl<'a> Frame<'a> {
         out.extend(self.destination.0);
         out.extend(self.source.0);
         match &self.body {
-            Body::Arp(arp) => {
+            FrameBody::Arp(arp) => {
                 out.extend(ARP.to_be_bytes());
                 arp.emit(&mut out);
             }
-            Body::Echo4 { source, destination, echo } => {
+            FrameBody::Echo4 { source, destination, echo } => {
                 let mut message = Vec::with_capacity(8 + echo.payload.len());
                 echo.emit_v4(&mut message);
                 emit_icmp(*source, *destination, Payload::Whole(&message), &mut out);
             }
-            Body::Piece4 { source, destination, piece } => {
-                emit_icmp(*source, *destination, Payload::Piece(*piece), &mut out);
+            FrameBody::Piece4 { source, destination, piece } => {
+                emit_icmp(*source, *destination, Payload::Fragment(*piece), &mut out);
             }
-            Body::Piece6 { source, destination, piece } => {
+            FrameBody::Piece6 { source, destination, piece } => {
                 let (source, destination) = (*source, *destination);
                 let (next_header, payload) = (FRAGMENT, &*piece.emit_v6(ICMPV6));
                 out.extend(IPV6.to_be_bytes());
                 Ipv6 { source, destination, next_header, hop_limit: 64, payload }.emit(&mut out);
             }
-            Body::Echo6 { source, destination, echo } => {
+            FrameBody::Echo6 { source, destination, echo } => {
                 let mut message = Vec::with_capacity(8 + echo.payload.len());
                 echo.emit_v6(*source, *destination, &mut message);
                 emit_icmpv6(*source, *destination, 64, &message, &mut out);
             }
-            Body::Neighbor { source, destination, message: neighbor } => {
+            FrameBody::Neighbor { source, destination, message: neighbor } => {
                 let mut message = Vec::with_capacity(32);
                 neighbor.emit(*source, *destination, &mut message);
                 emit_icmpv6(*source, *destination, 255, &message, &mut out);
@@ -129,7 +129,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-fn parse_ipv4(packet: &[u8]) -> Result<Body<'_>, Malformed> {
+fn parse_ipv4(packet: &[u8]) -> Result<FrameBody<'_>, Malformed> {
     let packet = Ipv4::parse(packet)?;
     if packet.protocol != ICMP {
         return Err(Malformed::Foreign);
@@ -137,20 +137,22 @@ fn parse_ipv4(packet: &[u8]) -> Result<Body<'_>, Malformed> {
     let (source, destination) = (packet.source, packet.destination);
     Ok(match packet.payload {
         Payload::Whole(message) => {
-            Body::Echo4 { source, destination, echo: Echo::parse_v4(message)? }
+            FrameBody::Echo4 { source, destination, echo: Echo::parse_v4(message)? }
         }
-        Payload::Piece(piece) => Body::Piece4 { source, destination, piece: piece.check()? },
+        Payload::Fragment(piece) => {
+            FrameBody::Piece4 { source, destination, piece: piece.check()? }
+        }
     })
 }
 
-fn parse_ipv6(packet: &[u8]) -> Result<Body<'_>, Malformed> {
+fn parse_ipv6(packet: &[u8]) -> Result<FrameBody<'_>, Malformed> {
     let Ipv6 { source, destination, next_header, hop_limit, payload } = Ipv6::parse(packet)?;
     if next_header == FRAGMENT {
-        let (next_header, piece) = Piece::parse_v6(payload)?;
+        let (next_header, piece) = Fragment::parse_v6(payload)?;
         if next_header != ICMPV6 {
             return Err(Malformed::Foreign);
         }
-        return Ok(Body::Piece6 { source, destination, piece: piece.check()? });
+        return Ok(FrameBody::Piece6 { source, destination, piece: piece.check()? });
     }
     if next_header != ICMPV6 {
         return Err(Malformed::Foreign);
@@ -164,11 +166,11 @@ fn parse_ipv6(packet: &[u8]) -> Result<Body<'_>, Malformed> {
         }
         Some(&(neighbor::SOLICITATION | neighbor::ADVERTISEMENT)) => {
             let message = Neighbor::parse(payload, source, destination)?;
-            Ok(Body::Neighbor { source, destination, message })
+            Ok(FrameBody::Neighbor { source, destination, message })
         }
         _ => {
             let echo = Echo::parse_v6(payload)?;
-            Ok(Body::Echo6 { source, destination, echo })
+            Ok(FrameBody::Echo6 { source, destination, echo })
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Malformed, Piece, checksum, take, take_u16};
+use super::{Fragment, Malformed, checksum, take, take_u16};
 
 /// Protocol number of ICMP.
 pub(super) const ICMP: u8 = 1;
@@ -24,7 +24,7 @@ pub(super) struct Ipv4<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Payload<'a> {
     Whole(&'a [u8]),
-    Piece(Piece<'a>),
+    Fragment(Fragment<'a>),
 }
 
 /// An IPv6 packet without extension headers.
@@ -69,7 +69,7 @@ impl<'a> Ipv4<'a> {
                 0 => Payload::Whole(payload),
                 _ => {
                     let (offset, more) = ((place & 0x1fff) << 3, place & 0x2000 != 0);
-                    Payload::Piece(Piece { identification, offset, more, bytes: payload })
+                    Payload::Fragment(Fragment { identification, offset, more, bytes: payload })
                 }
             },
         })
@@ -79,7 +79,7 @@ impl<'a> Ipv4<'a> {
         let (identification, place, payload) = match &self.payload {
             // Don't fragment; then the identification says nothing (RFC 6864 §4.1).
             Payload::Whole(payload) => (0, 0x4000, *payload),
-            Payload::Piece(piece) => (piece.identification, piece.place_v4(), piece.bytes),
+            Payload::Fragment(piece) => (piece.identification, piece.place_v4(), piece.bytes),
         };
         let total = u16::try_from(20 + payload.len()).expect("one frame's worth of payload");
         let mut header = [0; 20];
@@ -127,7 +127,7 @@ impl<'a> Ipv6<'a> {
     }
 }
 
-impl<'a> Piece<'a> {
+impl<'a> Fragment<'a> {
     /// Reads the payload of an IPv6 packet whose next header is [`FRAGMENT`], and the number of
     /// the header behind it.
     pub(super) fn parse_v6(mut payload: &'a [u8]) -> Result<(u8, Self), Malformed> {

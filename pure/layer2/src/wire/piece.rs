@@ -4,7 +4,7 @@ use super::Malformed;
 
 /// Some bytes of a larger packet's payload. Its message can be read when all have come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece<'a> {
+pub struct Fragment<'a> {
     /// Tells packets of one sender apart; 16 bits in IPv4.
     pub identification: u32,
     /// Where in the payload it begins; a multiple of eight.
@@ -18,7 +18,7 @@ pub struct Piece<'a> {
 /// Longest payload of an IPv4 packet, and so the longest that is put together in either family.
 const LONGEST: usize = 65_515;
 
-impl Piece<'_> {
+impl Fragment<'_> {
     /// Where it ends.
     pub(crate) fn end(&self) -> usize {
         usize::from(self.offset) + self.bytes.len()

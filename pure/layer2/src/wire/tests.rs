@@ -17,7 +17,7 @@ fn hex(text: &str) -> Vec<u8> {
 }
 
 /// Frames as Linux writes them, byte for byte, and what they are.
-fn known() -> Vec<(&'static str, Vec<u8>, Frame<'static>)> {
+fn known() -> Vec<(&'static str, Vec<u8>, EtherFrame<'static>)> {
     let v4 = |last| Ipv4Addr::new(10, 1, 1, last);
     let v6 = |last| Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last);
     vec![
@@ -25,10 +25,10 @@ fn known() -> Vec<(&'static str, Vec<u8>, Frame<'static>)> {
             "an ARP request",
             hex("ffffffffffff 02000000000a 0806 0001 0800 06 04 0001
                  02000000000a 0a010105 000000000000 0a010164"),
-            Frame {
+            EtherFrame {
                 source: A,
                 destination: Mac::BROADCAST,
-                body: Body::Arp(Arp {
+                body: FrameBody::Arp(Arp {
                     operation: Operation::Request,
                     sender_mac: A,
                     sender_ip: v4(5),
@@ -43,10 +43,10 @@ fn known() -> Vec<(&'static str, Vec<u8>, Frame<'static>)> {
             hex("3333ff000100 02000000000a 86dd 60000000 0020 3a ff
                  fd000000000000000000000000000005 ff0200000000000000000001ff000100
                  87 00 7b8e 00000000 fd000000000000000000000000000100 01 01 02000000000a"),
-            Frame {
+            EtherFrame {
                 source: A,
                 destination: Mac([0x33, 0x33, 0xff, 0, 1, 0]),
-                body: Body::Neighbor {
+                body: FrameBody::Neighbor {
                     source: v6(5),
                     destination: solicited_node(v6(0x100)),
                     message: Neighbor::Solicitation(Solicitation {
@@ -60,14 +60,14 @@ fn known() -> Vec<(&'static str, Vec<u8>, Frame<'static>)> {
             "an echo request",
             hex("02000000000b 02000000000a 0800 45000020 0000 4000 40 01 2473
                  0a010105 0a010164 08 00 2104 1234 0001 61626364"),
-            Frame {
+            EtherFrame {
                 source: A,
                 destination: B,
-                body: Body::Echo4 {
+                body: FrameBody::Echo4 {
                     source: v4(5),
                     destination: v4(100),
                     echo: Echo {
-                        direction: Direction::Request,
+                        direction: EchoKind::Request,
                         identifier: 0x1234,
                         sequence: 1,
                         payload: b"abcd",
@@ -81,10 +81,10 @@ fn known() -> Vec<(&'static str, Vec<u8>, Frame<'static>)> {
 #[test]
 fn known_frames_read_and_write_alike() {
     for (title, bytes, frame) in known() {
-        assert_eq!(Frame::parse(&bytes), Ok(frame), "{title}");
+        assert_eq!(EtherFrame::parse(&bytes), Ok(frame), "{title}");
         assert_eq!(frame.emit(), bytes, "{title}");
         let padded = [bytes.as_slice(), &[0; 20]].concat();
-        assert_eq!(Frame::parse(&padded), Ok(frame), "{title}, padded");
+        assert_eq!(EtherFrame::parse(&padded), Ok(frame), "{title}, padded");
     }
 }
 
@@ -92,7 +92,7 @@ fn known_frames_read_and_write_alike() {
 fn any_prefix_of_a_frame_is_truncated() {
     for (title, bytes, _) in known() {
         for length in 0..bytes.len() {
-            let result = Frame::parse(&bytes[..length]);
+            let result = EtherFrame::parse(&bytes[..length]);
             assert_eq!(result, Err(Malformed::Truncated), "{title}, {length} bytes");
         }
     }
@@ -123,7 +123,7 @@ fn changed_fields_are_told_apart() {
     for (index, at, bytes, expected) in table {
         let mut frame = frames[*index].1.clone();
         frame[*at..at + bytes.len()].copy_from_slice(bytes);
-        assert_eq!(Frame::parse(&frame), Err(*expected), "{} at {at}", frames[*index].0);
+        assert_eq!(EtherFrame::parse(&frame), Err(*expected), "{} at {at}", frames[*index].0);
     }
 }
 
@@ -138,13 +138,14 @@ fn pieces_are_told_and_codes_refused() {
         bytes[24..26].copy_from_slice(&sum.to_be_bytes());
         bytes
     };
-    assert!(Frame::parse(&fragment([0x40, 0])).is_ok());
-    assert!(Frame::parse(&fragment([0, 0])).is_ok());
+    assert!(EtherFrame::parse(&fragment([0x40, 0])).is_ok());
+    assert!(EtherFrame::parse(&fragment([0, 0])).is_ok());
     let refused = Err(Malformed::Fragment);
-    assert_eq!(Frame::parse(&fragment([0x20, 0])), refused, "twelve bytes, and more follow");
-    assert_eq!(Frame::parse(&fragment([0x1f, 0xff])), Err(Malformed::Fragment), "too long");
+    assert_eq!(EtherFrame::parse(&fragment([0x20, 0])), refused, "twelve bytes, and more follow");
+    assert_eq!(EtherFrame::parse(&fragment([0x1f, 0xff])), Err(Malformed::Fragment), "too long");
     let bytes = fragment([0, 9]);
-    let Ok(Frame { body: Body::Piece4 { piece, .. }, .. }) = Frame::parse(&bytes) else {
+    let Ok(EtherFrame { body: FrameBody::Piece4 { piece, .. }, .. }) = EtherFrame::parse(&bytes)
+    else {
         panic!("a later one");
     };
     assert_eq!((piece.offset, piece.more, piece.bytes.len()), (72, false, 12));
@@ -154,7 +155,7 @@ fn pieces_are_told_and_codes_refused() {
     coded[36..38].fill(0);
     let sum = checksum::internet(&[&coded[34..]]);
     coded[36..38].copy_from_slice(&sum.to_be_bytes());
-    assert_eq!(Frame::parse(&coded), Err(Malformed::Field));
+    assert_eq!(EtherFrame::parse(&coded), Err(Malformed::Field));
 }
 
 /// A neighbor message with these options, checksum right.
@@ -203,7 +204,7 @@ fn neighbor_messages_are_checked_as_rfc_4861_says() {
         ("router advertisement", neighbor_frame(134, 0, host, all, &link), Some(Malformed::Foreign)),
     ];
     for (title, bytes, expected) in table {
-        assert_eq!(Frame::parse(bytes).err(), *expected, "{title}");
+        assert_eq!(EtherFrame::parse(bytes).err(), *expected, "{title}");
     }
 }
 
@@ -229,11 +230,11 @@ fn v6_unicast() -> impl Strategy<Value = Ipv6Addr> {
     })
 }
 
-fn arp() -> impl Strategy<Value = Body<'static>> {
+fn arp() -> impl Strategy<Value = FrameBody<'static>> {
     let addresses = (any::<[u8; 4]>(), any::<[u8; 6]>(), any::<[u8; 4]>());
     (any::<bool>(), station(), addresses, mark()).prop_map(
         |(ask, sender_mac, (sender_ip, target_mac, target_ip), mark)| {
-            Body::Arp(Arp {
+            FrameBody::Arp(Arp {
                 operation: if ask { Operation::Request } else { Operation::Reply },
                 sender_mac,
                 sender_ip: sender_ip.into(),
@@ -250,7 +251,7 @@ fn mark() -> impl Strategy<Value = Option<Mark>> {
     proptest::option::of(some.prop_map(Mark))
 }
 
-fn neighbor() -> impl Strategy<Value = Body<'static>> {
+fn neighbor() -> impl Strategy<Value = FrameBody<'static>> {
     let option = proptest::option::of(station());
     (v6_unicast(), v6_unicast(), any::<[bool; 4]>(), option, mark()).prop_map(
         |(source, target, [ask, router, solicited, replace], link, mark)| {
@@ -268,46 +269,46 @@ fn neighbor() -> impl Strategy<Value = Body<'static>> {
                 })
             };
             let destination = if ask { solicited_node(target) } else { source };
-            Body::Neighbor { source, destination, message }
+            FrameBody::Neighbor { source, destination, message }
         },
     )
 }
 
 /// Any frame of ours. Payloads are leaked: the values must outlive the strategy.
-pub(crate) fn frame() -> impl Strategy<Value = Frame<'static>> {
+pub(crate) fn frame() -> impl Strategy<Value = EtherFrame<'static>> {
     let payload = proptest::collection::vec(any::<u8>(), 0..200)
         .prop_map(|bytes| -> &'static [u8] { bytes.leak() });
     let piece = (any::<bool>(), any::<u32>(), 1..8000_u16, payload.clone()).prop_map(
         |(v6, number, turn, bytes)| {
             let (more, eights) = (number & 1 == 0, bytes.len() / 8 * 8);
             let bytes = if more && eights > 0 { &bytes[..eights] } else { b"12345678" };
-            let piece = |identification| Piece { identification, offset: turn * 8, more, bytes };
+            let piece = |identification| Fragment { identification, offset: turn * 8, more, bytes };
             let v4 = |last| Ipv4Addr::new(10, 1, 1, last);
             let [source, destination] = [v4(1), v4(2)].map(|it| it.to_ipv6_mapped());
             if v6 {
-                Body::Piece6 { source, destination, piece: piece(number) }
+                FrameBody::Piece6 { source, destination, piece: piece(number) }
             } else {
                 let piece = piece(number & 0xffff);
-                Body::Piece4 { source: v4(1), destination: v4(2), piece }
+                FrameBody::Piece4 { source: v4(1), destination: v4(2), piece }
             }
         },
     );
     let echo = (any::<bool>(), any::<[u8; 4]>(), any::<[u16; 2]>(), payload).prop_map(
         |(v6, ends, [identifier, sequence], payload)| {
-            let direction = if sequence & 1 == 0 { Direction::Request } else { Direction::Reply };
+            let direction = if sequence & 1 == 0 { EchoKind::Request } else { EchoKind::Reply };
             let echo = Echo { direction, identifier, sequence, payload };
             let v4 = |last| Ipv4Addr::new(10, 1, 1, last);
             if v6 {
                 let [source, destination] =
                     [v4(ends[0]), v4(ends[1])].map(|it| it.to_ipv6_mapped());
-                Body::Echo6 { source, destination, echo }
+                FrameBody::Echo6 { source, destination, echo }
             } else {
-                Body::Echo4 { source: v4(ends[0]), destination: v4(ends[1]), echo }
+                FrameBody::Echo4 { source: v4(ends[0]), destination: v4(ends[1]), echo }
             }
         },
     );
     (station(), any::<[u8; 6]>(), prop_oneof![arp(), neighbor(), echo, piece]).prop_map(
-        |(source, destination, body)| Frame { source, destination: Mac(destination), body },
+        |(source, destination, body)| EtherFrame { source, destination: Mac(destination), body },
     )
 }
 
@@ -315,12 +316,12 @@ proptest! {
     #[test]
     fn what_is_written_reads_back(frame in frame()) {
         let bytes = frame.emit();
-        prop_assert_eq!(Frame::parse(&bytes), Ok(frame));
+        prop_assert_eq!(EtherFrame::parse(&bytes), Ok(frame));
     }
 
     #[test]
     fn reading_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Frame::parse(&bytes);
+        let _ = EtherFrame::parse(&bytes);
     }
 
     /// A damaged frame may still read, as long as it reads as something that writes back.
@@ -330,20 +331,20 @@ proptest! {
         let at = at % bytes.len();
         bytes[at] = value;
         bytes.truncate(bytes.len() - cut % bytes.len() / 4);
-        if let Ok(read) = Frame::parse(&bytes) {
+        if let Ok(read) = EtherFrame::parse(&bytes) {
             let again = read.emit();
-            prop_assert_eq!(Frame::parse(&again), Ok(read));
+            prop_assert_eq!(EtherFrame::parse(&again), Ok(read));
         }
     }
 
     #[test]
     fn one_flipped_bit_of_ip_is_noticed(frame in frame(), bit: usize) {
         let mut bytes = frame.emit();
-        if matches!(frame.body, Body::Echo4 { .. }) {
+        if matches!(frame.body, FrameBody::Echo4 { .. }) {
             // All of IPv4 and ICMP is under a checksum.
             let bit = 14 * 8 + bit % ((bytes.len() - 14) * 8);
             bytes[bit / 8] ^= 1 << (bit % 8);
-            prop_assert!(Frame::parse(&bytes).is_err());
+            prop_assert!(EtherFrame::parse(&bytes).is_err());
         }
     }
 }

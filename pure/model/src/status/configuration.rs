@@ -35,7 +35,7 @@ pub struct ConfigurationState {
     pub conditions: Vec<Condition>,
     /// What they come to; none on a new object.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub result: Option<Verdict>,
+    pub result: Option<Validity>,
     /// Messages of the conditions that say it is not valid, one a line.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub error_summary: String,
@@ -43,7 +43,7 @@ pub struct ConfigurationState {
 
 /// Whether a configuration is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Verdict {
+pub enum Validity {
     /// Nobody found a fault.
     Valid,
     /// Somebody did.
@@ -144,9 +144,9 @@ impl ConfigurationState {
         let wrong: Vec<&str> =
             self.conditions.iter().filter(wrong).map(|it| it.message.as_str()).collect();
         self.result = Some(match (self.conditions.is_empty(), wrong.is_empty()) {
-            (true, _) => Verdict::Unknown,
-            (false, true) => Verdict::Valid,
-            (false, false) => Verdict::Invalid,
+            (true, _) => Validity::Unknown,
+            (false, true) => Validity::Valid,
+            (false, false) => Validity::Invalid,
         });
         self.error_summary = wrong.join("\n");
     }

@@ -192,19 +192,19 @@ fn a_condition_keeps_its_time_until_it_turns() {
     let speaker = Component::Speaker { node: "a" };
     let mut state = ConfigurationState::default();
     state.sum_up();
-    assert_eq!(state.result, Some(Verdict::Unknown));
+    assert_eq!(state.result, Some(Validity::Unknown));
     state.set(condition(speaker, &[], THEN));
     let before = state.clone();
     state.set(condition(speaker, &[], NOW));
     assert_eq!(state, before);
-    assert_eq!((state.result, &*state.error_summary), (Some(Verdict::Valid), ""));
+    assert_eq!((state.result, &*state.error_summary), (Some(Validity::Valid), ""));
     state.set(condition(speaker, &[error("BGPPeer", "no address")], NOW));
     assert_eq!(state.conditions[0].last_transition_time, NOW);
-    assert_eq!(state.result, Some(Verdict::Invalid));
+    assert_eq!(state.result, Some(Validity::Invalid));
     assert_eq!(state.error_summary, "BGPPeer/metallb-system/first: no address");
     state.set(Condition { kind: "another".into(), ..Condition::default() });
     assert_eq!(state.conditions.len(), 2);
-    assert_eq!(state.result, Some(Verdict::Invalid));
+    assert_eq!(state.result, Some(Validity::Invalid));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Pings: how large, in how many pieces, how often.
 
 use super::*;
-use crate::wire::Piece;
+use crate::wire::Fragment;
 
 #[test]
 fn pings_are_answered_only_so_often() {
@@ -27,18 +27,18 @@ fn in_pieces(six: bool, identification: u32, message: &[u8], size: usize) -> Vec
     let count = message.len().div_ceil(size);
     let frame = |(turn, bytes): (usize, &[u8])| {
         let offset = u16::try_from(turn * size).unwrap();
-        let piece = Piece { identification, offset, more: turn + 1 < count, bytes };
+        let piece = Fragment { identification, offset, more: turn + 1 < count, bytes };
         let body = if six {
-            Body::Piece6 { source: CLIENT6, destination: VIP6, piece }
+            FrameBody::Piece6 { source: CLIENT6, destination: VIP6, piece }
         } else {
-            Body::Piece4 { source: CLIENT4, destination: VIP4, piece }
+            FrameBody::Piece4 { source: CLIENT4, destination: VIP4, piece }
         };
-        Frame { source: CLIENT, destination: US, body }.emit()
+        EtherFrame { source: CLIENT, destination: US, body }.emit()
     };
     message.chunks(size).enumerate().map(frame).collect()
 }
 
-fn message(six: bool, payload: &[u8], direction: Direction) -> Vec<u8> {
+fn message(six: bool, payload: &[u8], direction: EchoKind) -> Vec<u8> {
     let echo = Echo { direction, identifier: 7, sequence: 9, payload };
     let mut message = Vec::new();
     if six {
@@ -68,7 +68,7 @@ fn a_ping_in_pieces_is_answered_in_such_pieces() {
         let mut config = Config::new(US);
         config.echo_bytes = mtu;
         let mut it = announced_with(config);
-        let question = message(six, &payload, Direction::Request);
+        let question = message(six, &payload, EchoKind::Request);
         let mut frames = in_pieces(six, 0x1234, &question, size);
         let last = frames.remove(0);
         assert!(frames.iter().all(|frame| say(&mut it, frame).is_empty()), "not whole yet");
@@ -77,8 +77,8 @@ fn a_ping_in_pieces_is_answered_in_such_pieces() {
         for output in drain(&mut it, later()) {
             let Output::Transmit(bytes) = output else { panic!("{output:?}") };
             assert!(bytes.len() - 14 <= mtu.min(1500), "{} bytes, {mtu}", bytes.len());
-            let (Body::Piece4 { piece, .. } | Body::Piece6 { piece, .. }) =
-                Frame::parse(&bytes).unwrap().body
+            let (FrameBody::Piece4 { piece, .. } | FrameBody::Piece6 { piece, .. }) =
+                EtherFrame::parse(&bytes).unwrap().body
             else {
                 panic!("no piece")
             };
@@ -92,7 +92,7 @@ fn a_ping_in_pieces_is_answered_in_such_pieces() {
             false => Echo::parse_v4(&answer),
         };
         let read = read.unwrap();
-        assert_eq!((read.direction, read.payload), (Direction::Reply, &*payload));
+        assert_eq!((read.direction, read.payload), (EchoKind::Reply, &*payload));
         let counted = it.take_counters();
         assert_eq!(counted.values().map(|it| it.echoes).sum::<u64>(), 1);
     }
@@ -101,7 +101,7 @@ fn a_ping_in_pieces_is_answered_in_such_pieces() {
 #[test]
 fn pieces_of_what_is_no_ping_for_a_vip_are_not_kept_and_not_answered() {
     let mut it = announced();
-    let reply = message(false, &[0; 3000], Direction::Reply);
+    let reply = message(false, &[0; 3000], EchoKind::Reply);
     let answers: usize =
         in_pieces(false, 1, &reply, 1480).iter().map(|frame| say(&mut it, frame).len()).sum();
     assert_eq!(answers, 0, "an answer is not answered");
@@ -109,7 +109,7 @@ fn pieces_of_what_is_no_ping_for_a_vip_are_not_kept_and_not_answered() {
     let mut config = Config::new(US);
     config.echo_rate = 5;
     let mut it = announced_with(config);
-    let request = message(false, &[0; 30_000], Direction::Request);
+    let request = message(false, &[0; 30_000], EchoKind::Request);
     let answers: usize =
         in_pieces(false, 1, &request, 1480).iter().map(|frame| say(&mut it, frame).len()).sum();
     assert_eq!(answers, 0);

@@ -12,9 +12,9 @@ fn shared() -> Responder {
     responder
 }
 
-fn parsed(outputs: &[Output]) -> Vec<Frame<'_>> {
+fn parsed(outputs: &[Output]) -> Vec<EtherFrame<'_>> {
     let frames = outputs.iter().filter_map(|it| match it {
-        Output::Transmit(frame) => Some(Frame::parse(frame).expect("one of ours")),
+        Output::Transmit(frame) => Some(EtherFrame::parse(frame).expect("one of ours")),
         _ => None,
     });
     frames.collect()
@@ -30,8 +30,9 @@ fn what_is_shared_is_marked_and_asked_for_when_others_ask() {
         let said = drain(&mut responder, later() + ms(at));
         let frames = parsed(&said);
         assert_eq!(frames.len(), count, "{said:?}");
-        assert!(matches!(frames[0].body, Body::Arp(Arp { mark: Some(MARK), .. })), "{said:?}");
-        let probes = frames.iter().filter(|it| matches!(it.body, Body::Arp(arp) if arp.is_probe()));
+        assert!(matches!(frames[0].body, FrameBody::Arp(Arp { mark: Some(MARK), .. })), "{said:?}");
+        let probes =
+            frames.iter().filter(|it| matches!(it.body, FrameBody::Arp(arp) if arp.is_probe()));
         assert_eq!(probes.count(), count - 1);
     }
     // What asks us alone, or asks whether anybody has it, is not somebody who wants to know.
@@ -46,7 +47,7 @@ fn what_is_shared_is_marked_and_asked_for_when_others_ask() {
     responder.handle(later(), Input::Frame(&ask));
     let said = drain(&mut responder, later());
     let marks = parsed(&said).into_iter().filter(|it| match it.body {
-        Body::Neighbor { message: Neighbor::Advertisement(it), .. } => it.mark == Some(MARK),
+        FrameBody::Neighbor { message: Neighbor::Advertisement(it), .. } => it.mark == Some(MARK),
         _ => false,
     });
     assert_eq!((marks.count(), said.len()), (1, 2), "{said:?}");
@@ -68,11 +69,11 @@ fn hosts_that_were_heard_can_be_asked() {
     let (who, sender) = (IpAddr::V4(host(1)), IpAddr::V4(host(9)));
     responder.handle(later(), Input::Ask { who, sender });
     let said = drain(&mut responder, later());
-    let Body::Arp(asked) = parsed(&said)[0].body else { panic!("{said:?}") };
+    let FrameBody::Arp(asked) = parsed(&said)[0].body else { panic!("{said:?}") };
     assert_eq!((asked.sender_ip, asked.target_ip), (host(9), host(1)));
     // Our own frames are nobody's.
     let own = arp_frame(Mac::BROADCAST, arp(US, host(9), OTHER4));
-    let frame = Frame { source: US, ..Frame::parse(&own).unwrap() }.emit();
+    let frame = EtherFrame { source: US, ..EtherFrame::parse(&own).unwrap() }.emit();
     responder.handle(later(), Input::Frame(&frame));
     assert!(!responder.take_heard());
 }
