@@ -140,6 +140,12 @@ fn what_is_secret_is_not_shown() {
         (format!("{secret}type: kubernetes.io/tls\n"), 4, 7, "type: kubernetes.io/tls"),
         (format!("{peer}spec: {{myASN: 1, password: hunter2}}\n"), 4, 7, "password: ********"),
         (format!("{peer}spec:\n  password: hunter2\n"), 5, 13, "  password: ********"),
+        (format!("{peer}spec:\n  pasword: hunter2\n"), 5, 3, "  pasword: ********"),
+        (format!("{peer}spec: {{bgpPaswsord: hunter2}}\n"), 4, 8, "bgpPaswsord: ********"),
+        (format!("{peer}spec:\n  secrt: hunter2\n"), 5, 3, "  secrt: ********"),
+        (format!("{peer}spec:\n  tokn: hunter2\n"), 5, 3, "  tokn: ********"),
+        (format!("{peer}spec:\n  kye: hunter2\n"), 5, 3, "  kye: ********"),
+        (format!("{peer}spec:\n  privatKey: hunter2\n"), 5, 3, "  privatKey: ********"),
         (format!("{peer}spec:\n  passwordSecret: {{name: n}}\n"), 5, 3, "{name: n}"),
         (
             "{\"kind\": \"Secret\", \"data\": {\"a\": \"hunter2\"}}".into(),
