@@ -71,14 +71,11 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Forwarder {
     asks: mpsc::UnboundedSender<Ask>,
-    changes: Vec<HostChange>,
-    degraded: Option<Why>,
-    passing: Passing,
-    stirred: watch::Receiver<()>,
-    intake: Intake,
+    begun: Begun,
 }
 
 /// What there is at the start.
+#[derive(Debug)]
 struct Begun {
     changes: Vec<HostChange>,
     degraded: Option<Why>,
@@ -144,18 +141,17 @@ impl Forwarder {
             })
             .map_err(StartError::Thread)?;
         let begun = ready.await.expect("the owner answers before it ends")?;
-        let Begun { changes, degraded, passing, stirred, intake } = begun;
-        Ok(Self { asks, changes, degraded, passing, stirred, intake })
+        Ok(Self { asks, begun })
     }
 
     /// What was changed on this host, to be shown to the user.
     pub fn changes(&self) -> &[HostChange] {
-        &self.changes
+        &self.begun.changes
     }
 
     /// Why the kernel is not used at all, where that is so.
     pub fn degraded(&self) -> Option<&Why> {
-        self.degraded.as_ref()
+        self.begun.degraded.as_ref()
     }
 
     /// Those of `vips` whose packets can be led to a listener at another port than the one asked
@@ -169,19 +165,19 @@ impl Forwarder {
 
     /// Which vips packets are taken in for: none, before it is told of some.
     pub fn intake(&self) -> Intake {
-        self.intake.clone()
+        self.begun.intake.clone()
     }
 
     /// Which vips have flows at former owners.
     pub fn passing(&self) -> Passing {
-        self.passing.clone()
+        self.begun.passing.clone()
     }
 
     /// Tells when another program changed something in the kernel's packet filter, or an ip rule:
     /// applying again may come to something else. What it changed of ours is set again without
     /// being asked.
     pub fn stirred(&self) -> watch::Receiver<()> {
-        self.stirred.clone()
+        self.begun.stirred.clone()
     }
 
     /// Makes `desired` so, and tells what came of it. May be repeated at any time: it repairs what

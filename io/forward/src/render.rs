@@ -161,6 +161,8 @@ impl Frame {
         text.push_str(
             &CHAINS
                 .replace("    LEAD\n", lead)
+                .replace("    SERVED_BEGUN\n", SERVED_BEGUN)
+                .replace("    SERVED_LIVE\n", SERVED_LIVE)
                 .replace("BEGUN", BEGUN)
                 .replace("LAST", &MARKED_AT.to_string())
                 .replace("MARK", &format!("{mark:#x}"))
@@ -195,8 +197,7 @@ const CHAINS: &str = "  chain deliver {
   chain mark_in {
     type filter hook prerouting priority mangle; policy accept;
     DOUBTFUL
-    ip daddr @served4 BEGUN meta mark set meta mark or MARK return
-    ip6 daddr @served6 BEGUN meta mark set meta mark or MARK return
+    SERVED_BEGUN
     ip daddr @live4 ip daddr @served4 goto deliver
     ip6 daddr @live6 ip6 daddr @served6 goto deliver
   }
@@ -207,25 +208,20 @@ const CHAINS: &str = "  chain deliver {
   chain mark_out {
     type route hook output priority mangle; policy accept;
     PASSED
-    ip daddr @served4 BEGUN meta mark set meta mark or MARK return
-    ip6 daddr @served6 BEGUN meta mark set meta mark or MARK return
+    SERVED_BEGUN
     ip daddr @live4 ip daddr @served4 goto deliver_out
     ip6 daddr @live6 ip6 daddr @served6 goto deliver_out
   }
   chain mark_in_last {
     type filter hook prerouting priority LAST; policy accept;
-    ip daddr @served4 BEGUN meta mark set meta mark or MARK return
-    ip6 daddr @served6 BEGUN meta mark set meta mark or MARK return
-    ip daddr @live4 ip daddr @served4 meta mark set meta mark or MARK
-    ip6 daddr @live6 ip6 daddr @served6 meta mark set meta mark or MARK
+    SERVED_BEGUN
+    SERVED_LIVE
   }
   chain mark_out_last {
     type route hook output priority LAST; policy accept;
     PASSED
-    ip daddr @served4 BEGUN meta mark set meta mark or MARK return
-    ip6 daddr @served6 BEGUN meta mark set meta mark or MARK return
-    ip daddr @live4 ip daddr @served4 meta mark set meta mark or MARK
-    ip6 daddr @live6 ip6 daddr @served6 meta mark set meta mark or MARK
+    SERVED_BEGUN
+    SERVED_LIVE
   }
   chain answer_out {
     type filter hook output priority raw; policy accept;
@@ -287,6 +283,16 @@ const CHAINS: &str = "  chain deliver {
 /// Packets of a flow that began while its vip was live, and errors about it.
 const BEGUN: &str = "meta l4proto != udp ct state { established, related } ct direction original \
                      ct mark and MARK == MARK";
+
+/// A listener's: led to it, whether or not its vip is live now.
+const SERVED_BEGUN: &str = "    ip daddr @served4 BEGUN meta mark set meta mark or MARK return
+    ip6 daddr @served6 BEGUN meta mark set meta mark or MARK return
+";
+
+/// The same of every packet, while its vip is live.
+const SERVED_LIVE: &str = "    ip daddr @live4 ip daddr @served4 meta mark set meta mark or MARK
+    ip6 daddr @live6 ip6 daddr @served6 meta mark set meta mark or MARK
+";
 
 /// Without a listener there the packet goes on to the vip's own port.
 const LEAD: &str = "    meta l4proto { tcp, udp } \

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use steelyard_model::{AddressRange, Diagnostic, FieldPath, Node, Pool, Severity};
+use steelyard_model::{AddressRange, Code, Diagnostic, FieldPath, Node, Pool, Severity};
 
 use super::codes;
 use super::pools::Selections;
@@ -30,16 +30,16 @@ pub(super) fn report(
         for (index, range) in pool.ranges.iter().enumerate() {
             let path = FieldPath::from("spec.addresses").index(index);
             let held = addresses.range(range.start()..=range.end()).next();
-            if let Some((address, node)) = held {
-                diagnostics.push(holds(pool, path, range, (*address, node)));
+            if let Some(held) = held {
+                diagnostics.push(remark(pool, path, codes::POOL_HAS_NODE, holds(range, held)));
                 continue;
             }
             let (start, end) = (vicinity(range.start()), vicinity(range.end()));
-            if let Some((address, node)) = firsts[usize::from(start.0)]
+            if let Some(first) = firsts[usize::from(start.0)]
                 && is_for_lan
                 && near.range(start..=end).next().is_none()
             {
-                diagnostics.push(far(pool, path, range, (*address, node)));
+                diagnostics.push(remark(pool, path, codes::POOL_OFF_SUBNETS, far(range, first)));
             }
         }
     }
@@ -56,33 +56,25 @@ fn vicinity(address: IpAddr) -> (bool, u64) {
     }
 }
 
-fn holds(
+/// What is said of a range beside the address of a node.
+fn remark(
     pool: &Pool,
     path: FieldPath,
-    range: &AddressRange,
-    (address, node): (IpAddr, &Node),
+    code: Code,
+    (message, help): (String, &'static str),
 ) -> Diagnostic {
-    Diagnostic::new(
-        Severity::Warning,
-        codes::POOL_HAS_NODE,
-        &pool.object,
-        path,
+    Diagnostic::new(Severity::Warning, code, &pool.object, path, message, help)
+}
+
+fn holds(range: &AddressRange, (address, node): (&IpAddr, &&Node)) -> (String, &'static str) {
+    (
         format!("{range} has {address}, the address of node {}", node.name),
         "leave out what machines of the network have: nodes, the router, what DHCP gives out",
     )
 }
 
-fn far(
-    pool: &Pool,
-    path: FieldPath,
-    range: &AddressRange,
-    (address, node): (IpAddr, &Node),
-) -> Diagnostic {
-    Diagnostic::new(
-        Severity::Warning,
-        codes::POOL_OFF_SUBNETS,
-        &pool.object,
-        path,
+fn far(range: &AddressRange, (address, node): (&IpAddr, &&Node)) -> (String, &'static str) {
+    (
         format!(
             "{range} is far from the address of every node ({} has {address}): most likely nobody \
              on the LAN asks who has it",
