@@ -4,10 +4,11 @@
 use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result, ensure};
+use steelyard_tests::machine::Machine;
 use steelyard_tests::process::Running;
 use steelyard_tests::scratch::Scratch;
 use steelyard_tests::up::{Up, ingress, service};
-use steelyard_tests::{binary, http, wait};
+use steelyard_tests::{binary, http, manifests, needs_lab, wait};
 
 /// What `steelyard` prints when it asks this instance.
 fn shown(up: &Up, arguments: &[&str]) -> Result<String> {
@@ -16,6 +17,23 @@ fn shown(up: &Up, arguments: &[&str]) -> Result<String> {
     let output = command.output()?;
     ensure!(output.status.success(), "{arguments:?}: {output:?}");
     Ok(String::from_utf8(output.stdout)?)
+}
+
+#[test]
+fn a_second_instance_is_told_that_another_runs() -> Result<()> {
+    needs_lab!();
+    let machine = Machine::new("second-told")?;
+    machine.folder.write("all.yaml", &manifests::pool(manifests::BOTH_FAMILIES))?;
+    let up = machine.up(&[])?;
+    machine.ready(&up)?;
+    let second = machine.command(&[]).output()?;
+    let said = String::from_utf8_lossy(&second.stderr);
+    let lock = machine.file("state").join("forward.lock");
+    let expected =
+        format!("error: another steelyard forwards on this host: it holds {}\n", lock.display());
+    ensure!(!second.status.success() && said == expected, "{said}");
+    ensure!(machine.reasons() == Some(Vec::new()), "{:?}", machine.reasons());
+    Ok(())
 }
 
 /// An instance with a route that is refused, one without an endpoint, one whose endpoint takes no

@@ -65,8 +65,15 @@ impl Parts {
             speaker.inspect(|speaker| speaker.rebalance()).is_some()
         });
         let published = Published::new(metrics, rebalance);
-        let admin = admin(settings, &published, &descriptors.rooms)?;
+        // First, since it knows best what to say where another instance runs.
         let forwarder = Forwarder::start(forward_options(settings, &descriptors.rooms)).await?;
+        let admin = match admin(settings, &published, &descriptors.rooms) {
+            Ok(admin) => admin,
+            Err(error) => {
+                undo(forwarder).await;
+                return Err(error.into());
+            }
+        };
         for change in forwarder.changes() {
             tracing::info!("set on this host: {change}");
         }
