@@ -55,7 +55,18 @@ enum Kind {
 /// When a path or the lock cannot be read, or there are not two paths.
 pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode> {
     let [old, new] = &args.paths[..] else {
-        bail!("--diff compares two paths, OLD and NEW; {} are given", args.paths.len());
+        match &args.paths[..] {
+            [one] => bail!(
+                "--diff compares two paths, OLD and NEW, and only {} is given: name what would be \
+                 in its place behind it",
+                one.display()
+            ),
+            many => bail!(
+                "--diff compares two paths, OLD and NEW, and {} are given: put files that belong \
+                 together into one folder each",
+                many.len()
+            ),
+        }
     };
     let held = plan::held(args.lock.as_deref())?;
     let old = planned(args, old, &held)?;

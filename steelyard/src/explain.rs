@@ -22,7 +22,7 @@ use crate::{consequence, load, plan, up};
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ExplainArgs {
-    /// Which object: KIND/NAMESPACE/NAME, or KIND/NAME in namespace default
+    /// Which object: KIND/NAMESPACE/NAME, or KIND/NAME in namespace default, else where it is
     #[arg(value_name = "OBJECT")]
     object: String,
     /// Manifests to plan; without, a running instance is asked
@@ -73,7 +73,7 @@ struct Rows {
 /// When a path cannot be read, or the object is not named as one.
 pub fn run(mut args: ExplainArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
-    let wanted = Wanted::parse(&args.object)?;
+    let mut wanted = Wanted::parse(&args.object)?;
     let rows = if args.paths.is_empty() {
         match live(&args.admin.client()) {
             Ok(rows) => rows,
@@ -85,11 +85,10 @@ pub fn run(mut args: ExplainArgs, fixed: StaticOptions) -> Result<ExitCode> {
     } else {
         offline(&args)?
     };
+    let elsewhere = rows.settle(&mut wanted);
     let found = rows.about(&wanted);
     if found.is_empty() {
-        steelyard_terminal::complain(&format!(
-            "error: there is nothing to tell about {wanted}; is it spelt right?"
-        ));
+        steelyard_terminal::complain(&wanted.missing(&elsewhere));
         return Ok(ExitCode::from(1));
     }
     match args.output {
@@ -132,23 +131,38 @@ struct Wanted {
     kind: String,
     namespace: String,
     name: String,
+    /// Whether the namespace is the user's word.
+    is_certain: bool,
 }
 
 impl Wanted {
     fn parse(text: &str) -> Result<Self> {
         let parts: Vec<&str> = text.split('/').collect();
         let (kind, namespace, name) = match parts[..] {
-            [kind, namespace, name] => (kind, namespace, name),
-            [kind, name] => (kind, "default", name),
+            [kind, namespace, name] => (kind, Some(namespace), name),
+            [kind, name] => (kind, None, name),
             _ => bail!("{text:?} names no object: write KIND/NAMESPACE/NAME"),
         };
         let kind = kind.to_ascii_lowercase();
         let long = SHORT.iter().find(|(short, _)| *short == kind).map(|(_, long)| *long);
         Ok(Self {
             kind: long.unwrap_or(&kind).to_owned(),
-            namespace: namespace.to_owned(),
+            namespace: namespace.unwrap_or("default").to_owned(),
             name: name.to_owned(),
+            is_certain: namespace.is_some(),
         })
+    }
+
+    /// That there is nothing to tell, and what may have been meant: objects of the name in these
+    /// namespaces.
+    fn missing(&self, namespaces: &[String]) -> String {
+        if namespaces.is_empty() {
+            return format!("error: there is nothing to tell about {self}; is it spelt right?");
+        }
+        let Self { kind, name, .. } = self;
+        let named: Vec<String> =
+            namespaces.iter().map(|namespace| format!("{kind}/{namespace}/{name}")).collect();
+        format!("error: {kind}/{name} is in several namespaces: write one of {}", named.join(", "))
     }
 
     /// Whether `reference`, as rows write it (`Service/default/web`), is this object.
@@ -184,6 +198,45 @@ struct Found {
 }
 
 impl Rows {
+    /// Looks in other namespaces where none was said and `default` has no such object. Returns
+    /// them where that does not tell which one is meant.
+    fn settle(&self, wanted: &mut Wanted) -> Vec<String> {
+        if wanted.is_certain || !self.about(wanted).is_empty() {
+            return Vec::new();
+        }
+        let found = self.namespaces(wanted);
+        match &found[..] {
+            [only] => wanted.namespace.clone_from(only),
+            _ => return found,
+        }
+        Vec::new()
+    }
+
+    /// Namespaces with an object of this kind and name.
+    fn namespaces(&self, wanted: &Wanted) -> Vec<String> {
+        let each = |rows: &'_ Value| rows.as_array().cloned().unwrap_or_default();
+        let of = |reference: &Value| match reference.as_str()?.split('/').collect::<Vec<_>>()[..] {
+            [kind, namespace, name] if kind.eq_ignore_ascii_case(&wanted.kind) => {
+                (name == wanted.name).then(|| namespace.to_owned())
+            }
+            _ => None,
+        };
+        let services = each(&self.services)
+            .into_iter()
+            .filter(|row| wanted.kind == "service" && row["name"] == *wanted.name);
+        let mut found: BTreeSet<String> = services.map(|row| words(&row["namespace"])).collect();
+        for row in each(&self.routes) {
+            found.extend(of(&row["source"]));
+            let backends = each(&row["backends"]).into_iter().filter_map(|it| {
+                let service = it["service"].as_str()?.rsplit_once(':')?.0.to_owned();
+                of(&json!(format!("Service/{service}")))
+            });
+            found.extend(backends);
+        }
+        found.extend(each(&self.diagnostics).iter().filter_map(|row| of(&row["object"])));
+        found.into_iter().collect()
+    }
+
     fn about(&self, wanted: &Wanted) -> Found {
         let pick = |rows: &Value, test: &dyn Fn(&Value) -> bool| -> Vec<Value> {
             rows.as_array().into_iter().flatten().filter(|row| test(row)).cloned().collect()

@@ -1,20 +1,26 @@
 //! `steelyard hosts`: /etc/hosts lines.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use steelyard_dialects::codes::{PATH_REGEX, PATH_UNREACHABLE};
 use steelyard_manifest::codes::FILE_UNREADABLE;
 use steelyard_manifest::render;
-use steelyard_model::Diagnostic;
+use steelyard_model::{Diagnostic, HostMatch, ObjectRef, Route, ServedBy, Snapshot};
+use steelyard_plan::Plan;
+use steelyard_plan::resolve::codes::ENTRY_POINT_SILENT;
 
 use crate::args::WorldArgs;
 use crate::entry_points::StaticOptions;
-use crate::{load, plan, text};
+use crate::{load, plan};
 
 /// Where names point to when no Service is the gateway's: the entry points listen on this host.
-const THIS_HOST: &str = "127.0.0.1";
+const THIS_HOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 /// `steelyard hosts`.
 #[derive(Args)]
@@ -43,10 +49,152 @@ pub fn run(mut args: HostsArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let held = plan::held(args.lock.as_deref())?;
     let (world, sources) = load::world(&args.paths, &args.world)?;
     let (snapshot, plan) = plan::of(world, &held, &plan::facts(&args.world));
-    steelyard_terminal::put(&text::hosts(&snapshot, &plan, THIS_HOST))?;
+    let hosts = Hosts::of(&snapshot, &plan);
+    steelyard_terminal::put(&hosts.lines())?;
     // Standard output is for /etc/hosts alone.
+    for remark in hosts.remarks() {
+        steelyard_terminal::complain(&remark);
+    }
     let unreadable = plan.diagnostics.iter().filter(|found| found.code == FILE_UNREADABLE);
     let unreadable: Vec<Diagnostic> = unreadable.cloned().collect();
     steelyard_terminal::note(&render::text(&unreadable, &sources, false));
     Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+/// The names of routes, and where they are reached.
+#[derive(Debug, Default)]
+struct Hosts<'a> {
+    addresses: Vec<IpAddr>,
+    names: BTreeSet<&'a str>,
+    /// Suffixes of which every name is routed.
+    wildcards: BTreeSet<&'a str>,
+    /// Whether there are routes for every host, which have no name.
+    is_for_all: bool,
+    /// Names that nobody reaches, and why.
+    unreached: BTreeMap<String, Unreachable>,
+}
+
+/// Why nobody reaches a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unreachable {
+    /// Nothing listens at its entry points.
+    Silent,
+    /// No request has its path.
+    Unasked,
+    /// The gateway's Service has no address.
+    Pending,
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Silent => "nothing listens at its entry points yet",
+            Self::Unasked => "no request has its path",
+            Self::Pending => "the gateway's Service has no address",
+        })
+    }
+}
+
+impl<'a> Hosts<'a> {
+    fn of(snapshot: &'a Snapshot, plan: &Plan) -> Self {
+        let gateways = snapshot
+            .services
+            .values()
+            .filter(|it| it.served_by == ServedBy::Gateway && it.service.is_load_balancer());
+        let rows = gateways.filter_map(|it| plan.services.get(&it.service.id));
+        let (mut hosts, mut has_gateway) = (Self::default(), false);
+        for row in rows {
+            has_gateway = true;
+            hosts.addresses.extend(&row.addresses);
+        }
+        if !has_gateway {
+            hosts.addresses.push(THIS_HOST);
+        }
+        let hindrances = Hindrances::of(plan);
+        for route in snapshot.routes.iter() {
+            let pending = hosts.addresses.is_empty().then_some(Unreachable::Pending);
+            let hindrance = hindrances.on(route).or(pending);
+            hosts.add(&route.host, hindrance);
+        }
+        // A name that some other route is reached by is there.
+        let Self { names, wildcards, unreached, .. } = &mut hosts;
+        unreached.retain(|name, _| {
+            let suffix = name.strip_prefix("*.");
+            !names.contains(&**name) && suffix.is_none_or(|it| !wildcards.contains(it))
+        });
+        hosts
+    }
+
+    fn add(&mut self, host: &'a HostMatch, hindrance: Option<Unreachable>) {
+        if let Some(why) = hindrance {
+            let name = match host {
+                HostMatch::Any => "any host".to_owned(),
+                host => host.to_string(),
+            };
+            self.unreached.insert(name, why);
+            return;
+        }
+        match host {
+            HostMatch::Exact(host) => drop(self.names.insert(host)),
+            HostMatch::Wildcard(suffix) => drop(self.wildcards.insert(suffix)),
+            HostMatch::Any => self.is_for_all = true,
+        }
+    }
+
+    /// `/etc/hosts` lines: for every address the host names that are served there.
+    fn lines(&self) -> String {
+        let names: Vec<&str> = self.names.iter().copied().collect();
+        let names = names.join(" ");
+        let addresses = self.addresses.iter().filter(|_| !names.is_empty());
+        let named = addresses.map(|address| format!("{address} {names}\n"));
+        let wildcards = self
+            .wildcards
+            .iter()
+            .map(|suffix| format!("# *.{suffix}: /etc/hosts knows no wildcards; name each host\n"));
+        named.chain(wildcards).collect()
+    }
+
+    /// What the lines do not say.
+    fn remarks(&self) -> Vec<String> {
+        let left_out = self.unreached.iter();
+        let mut said: Vec<String> =
+            left_out.map(|(name, why)| format!("left out: {name}: {why}")).collect();
+        if self.lines().is_empty() {
+            said.push(match self.is_for_all {
+                true => "there is nothing to write: the routes are for every host".to_owned(),
+                false if said.is_empty() => {
+                    "there is nothing to write: no route names a host".to_owned()
+                }
+                false => "there is nothing to write: nobody reaches the routes".to_owned(),
+            });
+        }
+        said
+    }
+}
+
+/// What keeps everybody from routes, by the object that asks for them, and where in it.
+struct Hindrances<'a>(BTreeMap<&'a ObjectRef, Vec<(&'a str, Unreachable)>>);
+
+impl<'a> Hindrances<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        let mut found = Self(BTreeMap::new());
+        for it in &plan.diagnostics {
+            let place = match it.code {
+                ENTRY_POINT_SILENT => ("", Unreachable::Silent),
+                PATH_UNREACHABLE | PATH_REGEX => (&*it.path.0, Unreachable::Unasked),
+                _ => continue,
+            };
+            if let Some(object) = &it.object {
+                found.0.entry(object).or_default().push(place);
+            }
+        }
+        found
+    }
+
+    fn on(&self, route: &Route) -> Option<Unreachable> {
+        let found = self.0.get(&*route.place.object)?.iter();
+        let is_its =
+            |it: &&(&str, Unreachable)| it.0.is_empty() || it.0.starts_with(&*route.place.field.0);
+        found.copied().find(|it| is_its(&it)).map(|it| it.1)
+    }
 }

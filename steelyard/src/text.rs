@@ -1,6 +1,5 @@
 //! A plan as text: what would happen, and why.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use steelyard_model::{Backend, HostMatch, NamespacedName, PathMatch, Route, Snapshot};
@@ -189,37 +188,4 @@ fn target(route: &Route) -> (Cell, Cell) {
 
 fn name(backend: &Backend) -> String {
     format!("{}:{}", backend.service, backend.port)
-}
-
-/// `/etc/hosts` lines: for every address the host names that are served there.
-pub fn hosts(snapshot: &Snapshot, plan: &Plan, fallback: &str) -> String {
-    let mut addresses: Vec<String> = gateway_addresses(plan);
-    if addresses.is_empty() {
-        addresses.push(fallback.to_owned());
-    }
-    let mut names: Vec<&str> = Vec::new();
-    let mut wildcards: BTreeMap<&str, ()> = BTreeMap::new();
-    for route in snapshot.routes.iter() {
-        match &route.host {
-            HostMatch::Exact(host) => names.push(host),
-            HostMatch::Wildcard(suffix) => drop(wildcards.insert(suffix, ())),
-            HostMatch::Any => {}
-        }
-    }
-    names.sort_unstable();
-    names.dedup();
-    let mut out = String::new();
-    for address in addresses.iter().filter(|_| !names.is_empty()) {
-        let _ = writeln!(out, "{address} {}", names.join(" "));
-    }
-    for suffix in wildcards.keys() {
-        let _ = writeln!(out, "# *.{suffix}: /etc/hosts knows no wildcards; name each host");
-    }
-    out
-}
-
-fn gateway_addresses(plan: &Plan) -> Vec<String> {
-    let gateway = |row: &&ServiceRow| row.served_by == Some(steelyard_model::ServedBy::Gateway);
-    let rows = plan.services.values().filter(gateway);
-    rows.flat_map(|row| &row.addresses).map(ToString::to_string).collect()
 }

@@ -1,0 +1,1 @@
+explain svc/web tests/golden/commands/namespaces

@@ -1,0 +1,1 @@
+explain svc/twice tests/golden/commands/namespaces

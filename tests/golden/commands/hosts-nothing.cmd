@@ -1,0 +1,1 @@
+hosts tests/golden/commands/empty
