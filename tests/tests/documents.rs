@@ -1,4 +1,5 @@
-//! The documents: every command in them is run as it is written, or listed here with why not.
+//! The documents: every command in them is run as it is written, or listed here with why not, and
+//! says what is shown below it.
 //!
 //! Each document's `sh` blocks run one after the other in a machine of their own: a network
 //! namespace with 192.168.1.10/24 on `eth0`, and copies of the folders that they write to.
@@ -35,6 +36,12 @@ const NOT_RUN: [(&str, &str); 18] = [
 
 /// Commands that go on until they are stopped.
 const LASTING: [&str; 3] = ["steelyard up ", "steelyard demo", "  steelyard up "];
+
+/// Commands that are shown with what they say, and are not run here.
+const NOT_SHOWN: [(&str, &str); 2] = [
+    ("sudo steelyard lab", "tests/tests/lab.rs does"),
+    ("steelyard get announcements", "of a running instance among rivals: tests/tests/taken.rs"),
+];
 
 /// What a machine has before any document is followed.
 const MACHINE: &str = r#"
@@ -192,6 +199,96 @@ fn commands_work_as_they_are_written() -> Result<()> {
     Ok(())
 }
 
+/// A command behind a `$`, with what it says.
+#[derive(Debug)]
+struct Session {
+    /// `docs/allocation.md:9`.
+    place: String,
+    command: String,
+    says: Vec<String>,
+}
+
+/// Those of a document: indented blocks, in which a `$` begins a command.
+fn sessions(path: &Path) -> Result<Vec<Session>> {
+    let text = std::fs::read_to_string(path)?;
+    let name = path.strip_prefix(root()).unwrap_or(path).display().to_string();
+    let mut found: Vec<Session> = Vec::new();
+    let mut is_open = false;
+    for (index, line) in text.lines().enumerate() {
+        let Some(indented) = line.strip_prefix("    ").or(line.is_empty().then_some("")) else {
+            is_open = false;
+            continue;
+        };
+        if let Some(command) = indented.strip_prefix("$ ") {
+            let (place, command) = (format!("{name}:{}", index + 1), command.to_owned());
+            found.push(Session { place, command, says: Vec::new() });
+            is_open = true;
+        } else if let Some(last) = found.last_mut().filter(|_| is_open) {
+            last.says.push(indented.to_owned());
+        }
+    }
+    for session in &mut found {
+        while session.says.last().is_some_and(String::is_empty) {
+            session.says.pop();
+        }
+    }
+    found.retain(|it| it.command.trim_start_matches("sudo ").starts_with("steelyard "));
+    Ok(found)
+}
+
+/// Whether lines are those expected; `…` stands for any number of them.
+fn is_as_shown(lines: &[&str], expected: &[&str]) -> bool {
+    match expected {
+        [] => lines.is_empty(),
+        [elided, rest @ ..] if elided.trim() == "…" => {
+            (0..=lines.len()).any(|from| is_as_shown(&lines[from..], rest))
+        }
+        [first, rest @ ..] => lines.split_first().is_some_and(|(line, more)| {
+            line.trim_end() == first.trim_end() && is_as_shown(more, rest)
+        }),
+    }
+}
+
+#[test]
+fn commands_say_what_is_shown() -> Result<()> {
+    let folder = Scratch::new()?;
+    let copied = Command::new("cp")
+        .arg("-r")
+        .arg(root().join("tests/golden/documents/."))
+        .arg(root().join("examples"))
+        .arg(folder.path())
+        .status()?;
+    ensure!(copied.success(), "cp: {copied}");
+    let programs = binary::steelyard().parent().context("a folder")?.display().to_string();
+    let (mut run, mut wrong) = (0, String::new());
+    for path in documents()? {
+        for Session { place, command, says } in sessions(&path)? {
+            if NOT_SHOWN.iter().any(|(start, _)| command.starts_with(start)) {
+                continue;
+            }
+            let output = Command::new("bash")
+                .args(["-c", &format!("PATH={programs}:$PATH; {command}")])
+                .current_dir(folder.path())
+                .output()?;
+            run += 1;
+            let said = String::from_utf8(output.stdout)?;
+            let lines: Vec<&str> = said.lines().collect();
+            let expected: Vec<&str> = says.iter().map(String::as_str).collect();
+            let is_right = match expected.is_empty() {
+                true => output.status.success(),
+                false => is_as_shown(&lines, &expected),
+            };
+            if !is_right {
+                let errors = String::from_utf8_lossy(&output.stderr);
+                let _ = writeln!(wrong, "{place}: `{command}` says\n{said}{errors}");
+            }
+        }
+    }
+    ensure!(wrong.is_empty(), "{wrong}");
+    ensure!(run > 3, "only {run} commands are shown");
+    Ok(())
+}
+
 #[test]
 fn what_is_not_run_is_written_somewhere() -> Result<()> {
     let mut all = Vec::new();
@@ -200,6 +297,13 @@ fn what_is_not_run_is_written_somewhere() -> Result<()> {
     }
     for (start, _) in NOT_RUN {
         ensure!(all.iter().any(|it| it.text.starts_with(start)), "nowhere: {start}");
+    }
+    let mut shown = Vec::new();
+    for path in documents()? {
+        shown.extend(sessions(&path)?);
+    }
+    for (start, _) in NOT_SHOWN {
+        ensure!(shown.iter().any(|it| it.command.starts_with(start)), "nowhere: {start}");
     }
     Ok(())
 }
