@@ -215,7 +215,8 @@ fn sessions(path: &Path) -> Result<Vec<Session>> {
     let mut found: Vec<Session> = Vec::new();
     let mut is_open = false;
     for (index, line) in text.lines().enumerate() {
-        let Some(indented) = line.strip_prefix("    ").or(line.is_empty().then_some("")) else {
+        let indented = if line.is_empty() { Some(line) } else { line.strip_prefix("    ") };
+        let Some(indented) = indented else {
             is_open = false;
             continue;
         };

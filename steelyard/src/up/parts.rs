@@ -74,12 +74,7 @@ impl Parts {
                 return Err(error.into());
             }
         };
-        for change in forwarder.changes() {
-            tracing::info!("set on this host: {change}");
-        }
-        if let Some(why) = forwarder.degraded().filter(|_| settings.privileges.is_full()) {
-            tracing::warn!("the kernel does not forward: {why}; {}", why.help());
-        }
+        tell(&forwarder, settings);
         // Without the guard rules the kernel may answer echo requests itself.
         let echo = forwarder.degraded().is_none();
         let formers = Arc::new(Passes(forwarder.passing()));
@@ -259,6 +254,16 @@ async fn gives_away(speaker: &Speaker) -> bool {
 }
 
 /// The host as it was.
+/// Says what was set on this host, or why nothing could be.
+fn tell(forwarder: &Forwarder, settings: &Settings) {
+    for change in forwarder.changes() {
+        tracing::info!("set on this host: {change}");
+    }
+    if let Some(why) = forwarder.degraded().filter(|_| settings.privileges.is_full()) {
+        tracing::warn!("the kernel does not forward: {why}; {}", why.help());
+    }
+}
+
 async fn undo(forwarder: Forwarder) {
     if let Err(why) = forwarder.remove().await {
         tracing::error!(%why, "what was set on this host could not be undone");
