@@ -226,15 +226,21 @@ fn upload(tally: &Tally, vip: SocketAddr) {
     }
 }
 
-/// Leaves and returns, to and fro, with clients of every kind at every address.
+/// Leaves and returns, to and fro, with clients of every kind at every address, on the LAN and
+/// behind its router.
 #[test]
 fn nothing_breaks_while_addresses_move() -> Result<()> {
     needs_lab!();
     const ROUNDS: usize = 3;
     let pair = Pair::start(&[])?;
     let tally = Tally::default();
+    let visitor = Namespace::existing(&pair.lab.namespace("visitor"))?;
     let moves = std::thread::scope(|scope| {
         for vip in &pair.vips {
+            if vip.is_ipv4() {
+                let (tally, visitor, vip) = (&tally, &visitor, *vip);
+                scope.spawn(move || visitor.run(|| tick(tally, vip)));
+            }
             let is_gateway = pair.gateways.contains(vip);
             let (tally, client, vip) = (&tally, &pair.client, *vip);
             scope.spawn(move || client.run(|| tick(tally, vip)));
