@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use steelyard_model::{Backend, HostMatch, NamespacedName, PathMatch, Route, Snapshot};
-use steelyard_plan::{AnnouncementRow, BgpRow, Layer2Row, Plan, ServiceRow};
+use steelyard_plan::{AnnouncementRow, BgpRow, Explanation, Layer2Row, Plan, ServiceRow};
 
 use steelyard_terminal::{Cell, Style, Table};
 
@@ -30,8 +30,8 @@ pub(crate) fn addresses(plan: &Plan) -> Table {
     for row in plan.services.values() {
         let id = NamespacedName::new(row.namespace.as_str(), row.name.as_str());
         let why = plan.explanations.get(&id).and_then(|said| said.first());
-        // The column before says so already.
-        let why = why.map(|why| why.strip_prefix("pending: ").unwrap_or(why).to_owned());
+        // The column before says already that it is pending.
+        let why = why.map(Explanation::in_short);
         let served_by = row.served_by.map_or("", |by| match by {
             steelyard_model::ServedBy::Gateway => "gateway",
             steelyard_model::ServedBy::Forward => "forward",
@@ -78,14 +78,11 @@ fn layer2(plan: &Plan) -> Table {
     table
 }
 
-/// Why nobody announces a Service, in short: what is behind the comma stands in its explanation.
-fn why_nobody<'a>(plan: &'a Plan, service: &NamespacedName) -> &'a str {
-    let about_rows =
-        |it: &&String| it.contains(" is announced ") || it.contains(" is not announced");
+/// Why nobody announces a Service, in short.
+fn why_nobody(plan: &Plan, service: &NamespacedName) -> String {
     let said = plan.explanations.get(service).and_then(|said| said.last());
-    let why = said.filter(|it| !about_rows(it)).map_or("", |it| it.as_str());
-    let end = why.find([',', ':']).unwrap_or(why.len());
-    &why[..end]
+    let hindrance = said.filter(|it| matches!(it, Explanation::Hindered { .. }));
+    hindrance.map(Explanation::in_short).unwrap_or_default()
 }
 
 fn bgp(plan: &Plan) -> Table {

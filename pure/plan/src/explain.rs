@@ -1,4 +1,7 @@
-//! Why, in sentences: for each Service why it has its addresses or none, and who announces them.
+//! Why, for each Service: why it has its addresses or none, and who announces them.
+
+use std::fmt;
+use std::sync::Arc;
 
 use steelyard_ipam::{Assignment, Exclusion, Reason};
 use steelyard_model::{Diagnostic, ObjectRef, ResolvedService, Severity, Snapshot};
@@ -13,24 +16,72 @@ use crate::scene::Scene;
 const LAYER2: &str = "L2Advertisement";
 const BGP: &str = "BGPAdvertisement";
 
-/// Sentences about a Service, without periods; `rows` are those that announce it.
-pub(crate) fn sentences(
+/// One reason why a Service is as it is. [`fmt::Display`] says it: one sentence, no trailing
+/// period.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Explanation {
+    /// Why its addresses, or why none.
+    Assigned {
+        /// Why.
+        reason: Reason,
+        /// Of this pool.
+        pool: Option<Arc<str>>,
+    },
+    /// Why a pool does not serve it.
+    Excluded(Exclusion),
+    /// Who announces an address of it.
+    Announced(AnnouncementRow),
+    /// Why nobody announces its addresses.
+    Hindered {
+        /// What is in the way.
+        obstacle: Obstacle,
+        /// The kind of advertisements that it is about.
+        kind: &'static str,
+    },
+}
+
+/// All about a Service; `rows` are those that announce it.
+pub(crate) fn explain(
     assignment: &Assignment,
     exclusions: &[Exclusion],
     rows: &[AnnouncementRow],
     announcing: Option<(&Outlook, &Reach)>,
-) -> Vec<String> {
-    let mut said = vec![reason(assignment)];
-    said.extend(exclusions.iter().map(|it| format!("{}: {}", it.message, it.help)));
-    said.extend(rows.iter().map(AnnouncementRow::sentence));
+) -> Vec<Explanation> {
+    let pool = assignment.pool_name().cloned();
+    let mut said = vec![Explanation::Assigned { reason: assignment.reason.clone(), pool }];
+    said.extend(exclusions.iter().cloned().map(Explanation::Excluded));
+    said.extend(rows.iter().cloned().map(Explanation::Announced));
     let hindrance = announcing.and_then(|(outlook, reach)| hindrance(outlook, reach));
-    said.extend(hindrance.map(|(obstacle, kind)| obstacle.words(kind).0));
+    said.extend(hindrance.map(|(obstacle, kind)| Explanation::Hindered { obstacle, kind }));
     said
 }
 
-fn reason(assignment: &Assignment) -> String {
-    let pool = assignment.pool_name().map(|name| &**name).unwrap_or_default();
-    match &assignment.reason {
+impl Explanation {
+    /// The same where it is plain already that there is no address, or no announcement.
+    pub fn in_short(&self) -> String {
+        match self {
+            Self::Assigned { reason: Reason::Pending(refusal), .. } => refusal.to_string(),
+            Self::Hindered { obstacle, kind } => obstacle.in_short(kind),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Assigned { reason, pool } => {
+                f.write_str(&assigned(reason, pool.as_deref().unwrap_or_default()))
+            }
+            Self::Excluded(Exclusion { message, help, .. }) => write!(f, "{message}: {help}"),
+            Self::Announced(row) => f.write_str(&row.sentence()),
+            Self::Hindered { obstacle, kind } => f.write_str(&obstacle.words(kind).0),
+        }
+    }
+}
+
+fn assigned(reason: &Reason, pool: &str) -> String {
+    match reason {
         Reason::Status => format!("kept: its status has it (pool {pool})"),
         Reason::Held => format!("kept: it holds it already (pool {pool})"),
         Reason::KeptOne => format!("kept one of two: the other family is not wanted (pool {pool})"),

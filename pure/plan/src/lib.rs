@@ -35,7 +35,9 @@ use steelyard_model::{Diagnostics, Held, NamespacedName, Snapshot, Sorted};
 
 #[doc(hidden)]
 pub use exercise::exercise;
+pub use explain::Explanation;
 pub use node_plan::{Announce, Forward, ForwardPort, NodePlan, Serve, Share};
+pub use obstacle::Obstacle;
 pub use planner::Planner;
 pub use rows::{
     AdvertisedRow, AnnouncementRow, BackendRow, BgpRow, FilterRow, Layer2Row, PeerRow, Protocol,
@@ -85,9 +87,9 @@ pub struct Plan {
     /// What this node does.
     #[serde(skip)]
     pub node: NodePlan,
-    /// Per Service, in sentences: why its addresses, why none, who announces them.
+    /// Per Service: why its addresses, why none, who announces them.
     #[serde(skip)]
-    pub explanations: Sorted<NamespacedName, Vec<String>>,
+    pub explanations: Sorted<NamespacedName, Vec<Explanation>>,
     /// Per Service without an address: why no pool serves it.
     #[serde(skip)]
     pub exclusions: Sorted<NamespacedName, Vec<Exclusion>>,

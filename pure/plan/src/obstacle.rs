@@ -6,7 +6,7 @@ use crate::codes;
 
 /// What keeps an address from being announced by one of the two protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Obstacle {
+pub enum Obstacle {
     /// No advertisement selects the pool.
     PoolNotAdvertised,
     /// None of those that select the pool selects the Service.
@@ -28,60 +28,70 @@ pub(crate) enum Obstacle {
 impl Obstacle {
     /// What stands in the way, and what to do; `kind` is that of the advertisements.
     pub(crate) fn words(self, kind: &str) -> (String, String) {
-        let (what, help) = match self {
-            Self::PoolNotAdvertised => (
-                format!("no {kind} selects the pool of its address"),
-                format!("add an {kind} whose ipAddressPools names the pool"),
-            ),
-            Self::NotAdvertised => (
-                format!("the {kind}s of its pool select other Services"),
-                format!(
-                    "give the Service the labels that spec.serviceSelectors of an {kind} wants"
-                ),
-            ),
-            Self::SharedAndSelected => (
-                format!(
-                    "its address may be shared and an {kind} selects Services, so that part of \
-                     the sharers could be left out"
-                ),
-                format!(
-                    "remove the allow-shared-ip annotation, or spec.serviceSelectors of the {kind}"
-                ),
-            ),
-            Self::NoNode => (
-                format!(
-                    "no node may announce it: those that its {kind}s select are excluded, without \
-                     network, or there are none"
-                ),
-                format!(
-                    "select other nodes in spec.nodeSelectors of the {kind}, or remove the label \
-                     node.kubernetes.io/exclude-from-external-load-balancers"
-                ),
-            ),
-            Self::NoEndpoint => (
-                "no endpoint of the Service is ready, so nobody announces its address".to_owned(),
-                "add an EndpointSlice with a ready endpoint, or annotate it with \
-                 steelyard.dev/endpoints: HOST:PORT"
-                    .to_owned(),
-            ),
-            Self::NoLocalEndpoint => (
+        (self.in_short(kind) + &self.rest(kind), self.help(kind))
+    }
+
+    /// What stands in the way, where it is plain what comes of it.
+    pub(crate) fn in_short(self, kind: &str) -> String {
+        match self {
+            Self::PoolNotAdvertised => format!("no {kind} selects the pool of its address"),
+            Self::NotAdvertised => format!("the {kind}s of its pool select other Services"),
+            Self::SharedAndSelected => {
+                format!("its address may be shared and an {kind} selects Services")
+            }
+            Self::NoNode => "no node may announce it".to_owned(),
+            Self::NoEndpoint => "no endpoint of the Service is ready".to_owned(),
+            Self::NoLocalEndpoint => {
                 "externalTrafficPolicy is Local and no endpoint is on a node that may announce it"
-                    .to_owned(),
-                format!(
-                    "use externalTrafficPolicy: Cluster, or run an endpoint on a node that the \
-                     {kind} selects"
-                ),
+                    .to_owned()
+            }
+            Self::Closed => "it restricts who may come in".to_owned(),
+            Self::Contradiction => {
+                format!("{kind}s that select it ask for different localPrefs of the same routes")
+            }
+        }
+    }
+
+    fn rest(self, kind: &str) -> String {
+        match self {
+            Self::SharedAndSelected => ", so that part of the sharers could be left out".to_owned(),
+            Self::NoNode => format!(
+                ": those that its {kind}s select are excluded, without network, or there are none"
             ),
-            Self::Closed => (
-                "it restricts who may come in, which is not honoured yet, so nobody may".to_owned(),
-                "remove the restriction, or restrict access on the network".to_owned(),
+            Self::NoEndpoint => ", so nobody announces its address".to_owned(),
+            Self::Closed => ", which is not honoured yet, so nobody may".to_owned(),
+            Self::PoolNotAdvertised
+            | Self::NotAdvertised
+            | Self::NoLocalEndpoint
+            | Self::Contradiction => String::new(),
+        }
+    }
+
+    fn help(self, kind: &str) -> String {
+        match self {
+            Self::PoolNotAdvertised => format!("add an {kind} whose ipAddressPools names the pool"),
+            Self::NotAdvertised => {
+                format!("give the Service the labels that spec.serviceSelectors of an {kind} wants")
+            }
+            Self::SharedAndSelected => format!(
+                "remove the allow-shared-ip annotation, or spec.serviceSelectors of the {kind}"
             ),
-            Self::Contradiction => (
-                format!("{kind}s that select it ask for different localPrefs of the same routes"),
-                format!("give those {kind}s one localPref, or let them tell different peers"),
+            Self::NoNode => format!(
+                "select other nodes in spec.nodeSelectors of the {kind}, or remove the label \
+                 node.kubernetes.io/exclude-from-external-load-balancers"
             ),
-        };
-        (what, help)
+            Self::NoEndpoint => "add an EndpointSlice with a ready endpoint, or annotate it with \
+                 steelyard.dev/endpoints: HOST:PORT"
+                .to_owned(),
+            Self::NoLocalEndpoint => format!(
+                "use externalTrafficPolicy: Cluster, or run an endpoint on a node that the {kind} \
+                 selects"
+            ),
+            Self::Closed => "remove the restriction, or restrict access on the network".to_owned(),
+            Self::Contradiction => {
+                format!("give those {kind}s one localPref, or let them tell different peers")
+            }
+        }
     }
 
     /// Which kind of finding, and the field to change. Pools that nobody advertises are reported

@@ -17,7 +17,7 @@ use steelyard_model::{
     Diagnostic, Endpoint, EndpointState, NamespacedName, Protocol, ResolvedService, ServedBy,
     Severity,
 };
-use steelyard_plan::{AnnouncementRow, Layer2Row, Plan};
+use steelyard_plan::{AnnouncementRow, Explanation, Layer2Row, Plan};
 use steelyard_speaker::{Sharing, VipStatus};
 
 use super::account::Account;
@@ -170,7 +170,8 @@ impl Moment {
         let pending = plan.services.iter().filter(|(_, row)| row.addresses.is_empty());
         let pending = pending.filter(|(id, _)| snapshot.services.get(id).is_some_and(is_gateway));
         reasons.extend(pending.map(|(id, _)| {
-            let why = plan.explanations.get(id).and_then(|why| why.first().cloned());
+            let why =
+                plan.explanations.get(id).and_then(|why| why.first().map(ToString::to_string));
             Unready::NoAddress { service: id.clone(), why }
         }));
         let owners = self.owners();
@@ -323,16 +324,12 @@ fn lan(row: &AnnouncementRow) -> Option<IpAddr> {
 
 /// Why a Service has its addresses or none, and who announces them, as `told` says of each.
 fn why(plan: &Plan, id: &NamespacedName, told: &dyn Fn(&AnnouncementRow) -> String) -> Vec<String> {
-    let mut why = plan.explanations.get(id).cloned().unwrap_or_default();
-    let first = (id.clone(), 0);
-    let announced = plan.announcements.starting_at(&first);
-    for (_, row) in announced.take_while(|((service, _), _)| service == id) {
-        let planned = row.sentence();
-        if let Some(said) = why.iter_mut().find(|it| **it == planned) {
-            *said = told(row);
-        }
-    }
-    why
+    let said = plan.explanations.get(id).into_iter().flatten();
+    let told = |said: &Explanation| match said {
+        Explanation::Announced(row) => told(row),
+        said => said.to_string(),
+    };
+    said.map(told).collect()
 }
 
 /// Adds to each row of `plan`'s Services why it has its addresses or none.

@@ -148,7 +148,7 @@ impl Made {
             let excluded = self.plan.exclusions.get(id).map_or(&[][..], Vec::as_slice);
             let words = piece.map(|piece| {
                 let announcing = piece.announcing();
-                explain::sentences(&piece.assignment, excluded, &of_service, announcing)
+                explain::explain(&piece.assignment, excluded, &of_service, announcing)
             });
             said.push((id.clone(), words));
             let first_gone = (id.clone(), of_service.len());

@@ -1,5 +1,6 @@
 //! What one node serves and forwards.
 
+use steelyard_ipam::Reason;
 use steelyard_model::Protocol;
 
 use super::{POOL, facts, file, node, planned, service, slice};
@@ -83,5 +84,8 @@ fn a_pending_service_is_neither() {
     assert_eq!(plan.node, crate::NodePlan::default());
     assert_eq!(plan.services.values().next().unwrap().served_by, None);
     let why = &plan.explanations.values().next().unwrap()[0];
-    assert!(why.starts_with("pending"), "{why}");
+    assert!(
+        matches!(why, crate::Explanation::Assigned { reason: Reason::Pending(_), .. }),
+        "{why}"
+    );
 }
