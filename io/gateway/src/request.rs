@@ -94,6 +94,9 @@ impl Context<'_> {
             let answer = Answer::not_found(&head, entry_point, table);
             return finish(held, len, request, answer, None);
         };
+        if table.is_ambiguous(entry_point, &head.authority.host, &head.path, route) {
+            return Decision::Reject(Reject::Path);
+        }
         let state = live.route(route, &self.core.kept, &self.core.upstreams);
         if let Some(refusal) = &route.route.refusal {
             self.core.refused(&state.name, &refusal.reason);

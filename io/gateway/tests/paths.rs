@@ -69,6 +69,16 @@ fn the_path_matched_is_normal_however_it_is_forwarded() {
         ("/x/%2e%2e;a=b/admin", 400),
         ("/x/..%2fadmin", 400),
         ("/x%00", 400),
+        ("/admin%2fusers", 400),
+        ("/%2fadmin", 400),
+        ("/%5cadmin", 400),
+        ("/\\admin", 400),
+        ("/;/admin", 400),
+        ("/admin;x=y", 400),
+        ("/admin%3bx/y", 400),
+        ("/x%2fadmin", 200),
+        ("/administer;x%2fy", 200),
+        ("/admin/x%2fy;z", 503),
     ] {
         assert_eq!(get(address, "a", path).status(), status, "{path}");
     }

@@ -22,6 +22,7 @@ mod name;
 pub mod nearest;
 pub mod page;
 pub mod path;
+mod readings;
 pub mod reject;
 pub mod request;
 pub mod response;

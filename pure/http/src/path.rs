@@ -4,7 +4,9 @@
 //! Percent-encodings of unreserved characters are decoded, others get upper-case digits; bytes
 //! that no URI has are encoded; `//`, `/./` and `/../` are resolved. Reserved characters stay as
 //! they are: `/a%2Fb` is not `/a/b`. What some servers take for more is refused: an encoded slash
-//! that would make a `..` segment, parameters behind dots (`..;`), an encoded NUL.
+//! that would make a `..` segment, parameters behind dots (`..;`), an encoded NUL; and, by
+//! [`RouteTable::is_ambiguous`](crate::RouteTable::is_ambiguous), what is another route's path to
+//! them.
 //!
 //! Invariants: normal form is a fixed point, starts with `/`, and has no empty or dot segment;
 //! every spelling of a path has the same normal form.
@@ -105,7 +107,7 @@ fn hides_meaning(path: &str) -> bool {
 
 /// Removes empty and dot segments. What ends in a slash or a dot segment is a folder and ends in a
 /// slash (RFC 3986 §5.2.4): `/a/b/..` is `/a/`.
-fn resolve(path: &str) -> String {
+pub(crate) fn resolve(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let mut is_folder = true;
     for segment in path.split('/') {

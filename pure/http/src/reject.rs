@@ -12,7 +12,8 @@ pub enum Reject {
     LineEnding,
     /// The target is in none of the four forms, or has bytes that no URI has (RFC 9112 §3.2).
     Target,
-    /// Percent signs that encode nothing, or encoded slashes that hide a dot segment.
+    /// Percent signs that encode nothing, encoded slashes or parameters that hide a dot segment, or
+    /// that make it another route's path to some servers.
     Path,
     /// No Host, several, or one that is not `host[:port]` (RFC 9112 §3.2).
     Host,
@@ -86,7 +87,7 @@ impl Reject {
             Self::Syntax => "malformed request head",
             Self::LineEnding => "line that does not end in CR LF",
             Self::Target => "malformed request target",
-            Self::Path => "ambiguous percent-encoding in the path",
+            Self::Path => "ambiguous path",
             Self::Host => "missing, repeated or malformed Host",
             Self::ContentLength => "repeated or malformed Content-Length",
             Self::TransferEncoding => "ambiguous Transfer-Encoding",

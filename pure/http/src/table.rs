@@ -12,6 +12,7 @@ use std::sync::Arc;
 use steelyard_model::{HostMatch, PathMatch, Route};
 
 use crate::hosts::Hosts;
+use crate::readings::readings;
 
 /// Keys come from configuration, so a fixed hasher is safe: clients cannot insert.
 pub(crate) type Map<V> = HashMap<Arc<str>, V, BuildHasherDefault<DefaultHasher>>;
@@ -95,6 +96,21 @@ impl RouteTable {
             .or_else(|| table.wildcard_of(host).and_then(|paths| paths.lookup(path)))
             .or_else(|| table.any.lookup(path))?;
         self.routes.get(found)
+    }
+
+    /// Whether some server sees in `path` one that the table has another route for than `found`,
+    /// and it makes a difference: what that route keeps out, or leads elsewhere, would be got at
+    /// through this one. Costs nothing where the path has one reading.
+    pub fn is_ambiguous(
+        &self,
+        entry_point: &str,
+        host: &str,
+        path: &str,
+        found: &CompiledRoute,
+    ) -> bool {
+        readings(path)
+            .filter_map(|other| self.lookup(entry_point, host, &other))
+            .any(|other| !other.route.serves_like(&found.route))
     }
 
     /// Hosts with routes of their own whose names may be meant by `host`: a constant number.

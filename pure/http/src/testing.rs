@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use steelyard_model::{FieldPath, HostMatch, Manner, ObjectRef, PathMatch, Provenance, Route};
+use steelyard_model::{
+    FieldPath, HostMatch, Manner, ObjectRef, PathMatch, Provenance, Refusal, Route,
+};
 
 /// `host` is `*`, `*.suffix` or a name; `path` is a prefix, or exact after `=`.
 pub(crate) fn route(name: &str, host: &str, path: &str) -> Route {
@@ -30,4 +32,10 @@ pub(crate) fn route(name: &str, host: &str, path: &str) -> Route {
         backends: Vec::new(),
         refusal: None,
     }
+}
+
+/// A reason to keep everybody out.
+pub(crate) fn refusal() -> Refusal {
+    let Route { place, .. } = route("restriction", "*", "/");
+    Refusal { reason: "a restriction".into(), place }
 }

@@ -222,4 +222,16 @@ impl Route {
         };
         (host, self.path.rank(), &self.host, &self.path, &self.name)
     }
+
+    /// Whether a client gets the same by either route: from the same Services, or from nobody.
+    pub fn serves_like(&self, other: &Self) -> bool {
+        let shares = |route: &Self| -> Vec<_> {
+            let of = |it: &Backend| (it.service.clone(), it.port, it.weight);
+            route.backends.iter().map(of).collect()
+        };
+        match (&self.refusal, &other.refusal) {
+            (None, None) => shares(self) == shares(other),
+            (mine, theirs) => mine.is_some() && theirs.is_some(),
+        }
+    }
 }

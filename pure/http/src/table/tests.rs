@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use steelyard_model::{FieldPath, ObjectRef, Provenance};
 
 use super::*;
-use crate::testing::route;
+use crate::testing::{self, route};
 
 /// The definition: the first that matches, in order of precedence.
 fn naive<'r>(routes: &'r [Route], entry_point: &str, host: &str, path: &str) -> Option<&'r Route> {
@@ -53,6 +53,35 @@ fn prefixes_by_whole_elements_longest_first() {
         ("/api/users/7", "users"),
     ] {
         assert_eq!(found(&table, "h", path), Some(expected), "{path}");
+    }
+}
+
+#[test]
+fn a_path_of_two_routes_is_ambiguous() {
+    let closed = Route { refusal: Some(testing::refusal()), ..route("closed", "h", "/admin") };
+    let exact = Route { refusal: Some(testing::refusal()), ..route("exact", "h", "=/a/b") };
+    let table =
+        RouteTable::compile(&[route("open", "h", "/"), route("same", "h", "/api"), closed, exact]);
+    for (path, expected) in [
+        ("/x%2Fy;z", false),
+        ("/api%2Fx", false),
+        ("/api;v=1/x", false),
+        ("/admin/x%2Fy;z", false),
+        ("/administer%2Fx", false),
+        ("/x%2Fadmin", false),
+        ("/admin%2F", true),
+        ("/admin%2Fx", true),
+        ("/%2Fadmin", true),
+        ("/%5Cadmin", true),
+        ("/;/admin", true),
+        ("/admin;x", true),
+        ("/admin%3Bx/y", true),
+        ("/%2F;x%2Fadmin", true),
+        ("/a%2Fb", true),
+        ("/a/b;c", true),
+    ] {
+        let found = table.lookup("web", "h", path).unwrap();
+        assert_eq!(table.is_ambiguous("web", "h", path, found), expected, "{path}");
     }
 }
 
