@@ -17,8 +17,9 @@ pub(crate) enum Name {
     Forwarded,
     /// Whom the request has passed (RFC 8586).
     CdnLoop,
-    /// Any of these spelled with underscores. Many servers (CGI, WSGI, PHP) read it as the name
-    /// with hyphens, and it would speak beside or instead of what we say.
+    /// Any of these with other signs for its hyphens. CGI, WSGI and PHP make both `-` and `_` an
+    /// underscore, some (lighttpd, old Apaches) every sign that is no letter or digit: to them it
+    /// is the name itself, and it would speak beside or instead of what we say.
     Shadow,
     Other,
 }
@@ -27,7 +28,8 @@ impl Name {
     /// Lengths first: most names are done after one comparison.
     pub(crate) fn of(name: &[u8]) -> Self {
         let known = Self::folded(name);
-        if known != Self::Other && name.contains(&b'_') { Self::Shadow } else { known }
+        let is_spelled = name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+        if known != Self::Other && !is_spelled { Self::Shadow } else { known }
     }
 
     fn folded(name: &[u8]) -> Self {
@@ -50,7 +52,7 @@ impl Name {
             17 if is(b"transfer-encoding") => Self::TransferEncoding,
             18 if is(b"proxy-authenticate") => Self::HopByHop,
             19 if is(b"proxy-authorization") => Self::HopByHop,
-            _ if matches!(name, [b'x' | b'X', b'-' | b'_', ..]) => Self::of_extension(name),
+            _ if is_folded(&name[..name.len().min(2)], b"x-") => Self::of_extension(name),
             _ => Self::Other,
         }
     }
@@ -94,9 +96,12 @@ pub(crate) fn is_kept_by_nginx(name: &[u8]) -> bool {
     name.iter().all(is_plain) && !(matches!(name, [b'x' | b'X', ..]) && is_own())
 }
 
-/// Whether `name` is `other`, of the same length, but for case and underscores.
+/// Whether `name` is `other`, of the same length, but for case and signs.
 fn is_folded(name: &[u8], other: &[u8]) -> bool {
-    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    let fold = |byte: u8| match byte.is_ascii_alphanumeric() {
+        true => byte.to_ascii_lowercase(),
+        false => b'-',
+    };
     name.iter().zip(other).all(|(byte, known)| fold(*byte) == *known)
 }
 
@@ -118,6 +123,12 @@ mod tests {
             ("X-Forwarded-For", Name::Forwarded),
             ("x_forwarded-for", Name::Shadow),
             ("X_REAL_IP", Name::Shadow),
+            ("X.Forwarded.For", Name::Shadow),
+            ("x~real!ip", Name::Shadow),
+            ("Content.Length", Name::Shadow),
+            ("Transfer+Encoding", Name::Shadow),
+            ("x.y", Name::Other),
+            ("x", Name::Other),
             ("Proxy", Name::Forwarded),
             ("Forwarded", Name::Forwarded),
             ("proxies", Name::Other),

@@ -100,8 +100,13 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         };
         let headers: &'h [httparse::Header<'b>] = request.headers;
         let lines = Lines::new(buffer, headers, len);
-        if !lines.end_in_crlf() || !starts_cleanly(buffer, method) {
+        let before = method.as_ptr().addr() - buffer.as_ptr().addr();
+        if !lines.end_in_crlf() || empty_lines(&buffer[..before]) < before {
             return Err(Reject::LineEnding);
+        }
+        // Some empty lines before a request are tolerated (RFC 9112 §2.2).
+        if before > MAX_BEFORE {
+            return Err(Reject::Syntax);
         }
         let mut head = Self {
             method,
@@ -342,15 +347,12 @@ fn unknown_coding(coding: &[u8]) -> Reject {
     }
 }
 
+/// Most bytes of empty lines before a request.
+const MAX_BEFORE: usize = 8;
+
 /// How many bytes at the start of `buffer` are whole empty lines.
 pub fn empty_lines(buffer: &[u8]) -> usize {
     2 * buffer.chunks(2).take_while(|pair| *pair == b"\r\n").count()
-}
-
-/// Some empty lines before a request are tolerated (RFC 9112 §2.2), whole ones.
-fn starts_cleanly(buffer: &[u8], method: &str) -> bool {
-    let before = method.as_ptr().addr() - buffer.as_ptr().addr();
-    before <= 8 && buffer[..before].chunks(2).all(|pair| pair == b"\r\n")
 }
 
 fn reject(error: Error, buffer: &[u8]) -> Reject {

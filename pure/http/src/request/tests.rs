@@ -153,6 +153,7 @@ fn refused() {
         ("GET / HTTP/1.1\r\nHost: a\r\n\n".into(), LineEnding),
         ("GET / HTTP/1.1\r\nHost: a\n\r\n".into(), LineEnding),
         ("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n".into(), LineEnding),
+        ("\r\n".repeat(5) + "GET / HTTP/1.1\r\nHost: a\r\n\r\n", Syntax),
         (format!("GET  / HTTP/1.1\r\n{h}\r\n"), Syntax),
         (format!("GET /a b HTTP/1.1\r\n{h}\r\n"), Syntax),
         (format!(" GET / HTTP/1.1\r\n{h}\r\n"), Syntax),
