@@ -37,8 +37,10 @@ fn main() -> ExitCode {
                 .map_err(Into::into)
         }
     };
-    outcome.unwrap_or_else(|error| {
+    let code = outcome.unwrap_or_else(|error| {
         steelyard_terminal::complain(&format!("error: {error:#}"));
         ExitCode::from(USAGE)
-    })
+    });
+    steelyard_terminal::finish();
+    code
 }

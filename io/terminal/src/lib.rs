@@ -2,8 +2,11 @@
 //! only.
 //!
 //! It knows nothing of what it shows. Standard output is where results go; what accompanies them
-//! goes to standard error, and where nobody reads that either, work goes on.
+//! goes to standard error, and where nobody reads that either, work goes on. Commands that run for
+//! long [`detach`] from both.
 
+mod line;
+mod outlet;
 mod screen;
 mod table;
 
@@ -12,6 +15,9 @@ use std::io::{IsTerminal, Write};
 use clap::ValueEnum;
 use rustix::event::{PollFd, PollFlags};
 
+pub use line::Line;
+use outlet::{Stream, say};
+pub use outlet::{detach, finish};
 pub use screen::{Screen, size};
 pub use table::{Cell, Table};
 
@@ -67,13 +73,12 @@ pub fn put(text: &str) -> Result<(), PutError> {
 
 /// Writes what only accompanies the work to standard output: it goes on where that is closed.
 pub fn show(text: &str) {
-    let mut out = std::io::stdout();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    say(Stream::Out, text.as_bytes());
 }
 
 /// Writes to standard error. Where that cannot be written either, nobody hears it.
 pub fn note(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    say(Stream::Err, text.as_bytes());
 }
 
 /// Writes a line to standard error, as [`note`].

@@ -3,8 +3,6 @@
 //! It is shown on the terminal's other screen, which is left at the end (also by a panic, through
 //! `Drop`), so that nothing of the user's own text is lost.
 
-use std::io::Write;
-
 const OTHER_SCREEN: &str = "\x1b[?1049h\x1b[?25l";
 const OWN_SCREEN: &str = "\x1b[?25h\x1b[?1049l";
 const HOME: &str = "\x1b[H";
@@ -28,15 +26,13 @@ impl Screen {
     pub fn draw(&self, page: &str, log: &str, more: &str) {
         let out = HOME.to_owned() + &frame(page, log, more, size()) + CLEAR_REST;
         // A terminal that is gone ends us by SIGHUP; nothing else to do about it here.
-        let _ = std::io::stdout().write_all(out.as_bytes());
-        let _ = std::io::stdout().flush();
+        super::show(&out);
     }
 
     /// Gives it back.
     pub fn close(&mut self) {
         if std::mem::take(&mut self.is_open) {
             super::show(OWN_SCREEN);
-            let _ = std::io::stdout().flush();
         }
     }
 }

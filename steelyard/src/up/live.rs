@@ -3,14 +3,13 @@
 //! At the end the log lines are printed once more, below the user's own text.
 
 use std::collections::VecDeque;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use steelyard_terminal::{Screen, Style, wants_color};
+use steelyard_terminal::{Line, Screen, Style, wants_color};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::engine::Engine;
 use crate::args::{LogStyle, ServeArgs};
@@ -41,13 +40,18 @@ impl Live {
         if !wanted {
             return Ok(None);
         }
+        steelyard_terminal::detach()?;
         let log = LastLines::default();
+        let shown = log.clone();
         let filter = EnvFilter::try_new(&args.log_level)?;
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_target(false)
             .with_ansi(wants_color())
-            .with_writer(log.clone())
+            .with_writer(move || {
+                let shown = shown.clone();
+                Line(move |line: &str| shown.push(line))
+            })
             .init();
         Ok(Some(Self { screen: Screen::open(), log, drawn: None, due: None }))
     }
@@ -87,25 +91,12 @@ impl Drop for Live {
     }
 }
 
-impl Write for LastLines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+impl LastLines {
+    fn push(&self, line: &str) {
         let mut lines = self.0.lock().unwrap_or_else(|broken| broken.into_inner());
-        lines.push_back(String::from_utf8_lossy(bytes).into_owned());
+        lines.push_back(line.to_owned());
         while lines.len() > LINES {
             lines.pop_front();
         }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for LastLines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
     }
 }
