@@ -53,6 +53,8 @@ pub struct World {
     pub absent: Absent,
     /// When losses will be believed that are not yet: then the same sight comes to something else.
     pub due: Option<Instant>,
+    /// The files of which the former version stands until then, with all that is in it.
+    pub waiting: Vec<Arc<str>>,
     objects: Objects,
     /// Some file could not be read to its end.
     is_broken: bool,
@@ -115,7 +117,7 @@ impl Pipeline {
     /// is believed when it has stood for a moment.
     pub fn follow(&mut self, sight: &Sight, now: Instant) -> World {
         let settled = self.front.settle(sight, &self.files, &mut self.reading, now);
-        World { due: settled.due, ..self.update(&settled.sources) }
+        World { due: settled.due, waiting: settled.waiting, ..self.update(&settled.sources) }
     }
 
     /// Takes `sources` as the complete set of files, reading only what changed, and joins them.
@@ -138,6 +140,7 @@ impl Pipeline {
             snapshot,
             absent: joined.absent.clone(),
             due: None,
+            waiting: Vec::new(),
             objects: joined.objects.clone(),
             is_broken: joined.is_broken,
         }

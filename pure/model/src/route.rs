@@ -223,14 +223,28 @@ impl Route {
         (host, self.path.rank(), &self.host, &self.path, &self.name)
     }
 
-    /// Whether a client gets the same by either route: from the same Services, or from nobody.
+    /// Whether a client gets the same by either route: from the same Services in the same manner,
+    /// or from nobody.
     pub fn serves_like(&self, other: &Self) -> bool {
-        let shares = |route: &Self| -> Vec<_> {
-            let of = |it: &Backend| (it.service.clone(), it.port, it.weight);
-            route.backends.iter().map(of).collect()
-        };
-        match (&self.refusal, &other.refusal) {
-            (None, None) => shares(self) == shares(other),
+        // Whoever adds a field says here whether it makes a difference to clients.
+        let Self {
+            name: _,
+            place: _,
+            host: _,
+            path: _,
+            entry_points: _,
+            rule: _,
+            priority: _,
+            manner,
+            backends,
+            refusal,
+        } = self;
+        let share = |it: &Backend| (it.service.clone(), it.port, it.weight);
+        match (refusal, &other.refusal) {
+            (None, None) => {
+                *manner == other.manner
+                    && backends.iter().map(share).eq(other.backends.iter().map(share))
+            }
             (mine, theirs) => mine.is_some() && theirs.is_some(),
         }
     }

@@ -42,6 +42,8 @@ pub(super) struct Settled {
     pub(super) sources: Vec<Source>,
     /// When a loss will be believed that is not yet.
     pub(super) due: Option<Instant>,
+    /// The files that stand as they were for such a loss.
+    pub(super) waiting: Vec<Arc<str>>,
 }
 
 /// A loss that is not believed yet.
@@ -98,7 +100,8 @@ impl Front {
             held.get(&file.source.name).cloned().or_else(|| hidden(sight, file))
         });
         sources.extend(self.places(sight, &known, &held));
-        Settled { sources, due: self.waiting.values().map(Waiting::due).min() }
+        let due = self.waiting.values().map(Waiting::due).min();
+        Settled { sources, due, waiting: self.waiting.keys().cloned().collect() }
     }
 
     /// The files of which there is less than stands.

@@ -30,6 +30,9 @@ use crate::{load, lock_file, plan};
 
 mod lock;
 
+/// Most files that one line of the log names.
+const MOST_NAMED: usize = 5;
+
 /// The running whole.
 pub(crate) struct Engine {
     pub(super) settings: Settings,
@@ -160,6 +163,7 @@ impl Engine {
         }
         let mut world = self.pipeline.follow(&self.sight, seen);
         self.due = world.due;
+        let waiting = std::mem::take(&mut world.waiting);
         let facts = self.facts(&mut world.snapshot);
         if self.settings.is_demo {
             add_localhost_names(&mut world.snapshot);
@@ -183,11 +187,7 @@ impl Engine {
         self.ask_names(&plan);
         let applied = self.apply(&snapshot, &plan, generation).await;
         let took = seen.elapsed();
-        tracing::info!(
-            generation,
-            took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            "in force"
-        );
+        tell_taken(generation, took, &waiting);
         let (snapshot, plan) = (Arc::new(snapshot), Arc::new(plan));
         let current = Current { node: facts.node, generation, snapshot, plan, applied, took };
         self.current = Some(Arc::new(current));
@@ -550,4 +550,25 @@ fn add_localhost_names(snapshot: &mut Snapshot) {
     let routes = Arc::make_mut(&mut snapshot.routes);
     routes.extend(twins);
     routes.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
+}
+
+/// Says that an edit was taken in; not so of files that stand as they were before it.
+fn tell_taken(generation: u64, took: Duration, waiting: &[Arc<str>]) {
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    if waiting.is_empty() {
+        tracing::info!(generation, took_ms, "in force");
+        return;
+    }
+    let mut files =
+        waiting.iter().take(MOST_NAMED).map(|name| &**name).collect::<Vec<_>>().join(", ");
+    if waiting.len() > MOST_NAMED {
+        files += ", …";
+    }
+    tracing::info!(
+        generation,
+        took_ms,
+        files,
+        "in force, but for files with less in them than before: each stands as it was until that \
+         has lasted a moment"
+    );
 }

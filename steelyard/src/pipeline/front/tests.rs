@@ -50,6 +50,12 @@ impl Watched {
         world.snapshot.services.keys().map(|id| id.name.to_string()).collect()
     }
 
+    /// Files of which the former version stands.
+    fn waiting(&self) -> Vec<&str> {
+        let world = self.world.as_ref().expect("there was a look");
+        world.waiting.iter().map(|name| &**name).collect()
+    }
+
     fn says(&self, code: steelyard_model::Code) -> Vec<Diagnostic> {
         let world = self.world.as_ref().expect("there was a look");
         world.snapshot.diagnostics.iter().filter(|found| found.code == code).cloned().collect()
@@ -140,8 +146,10 @@ fn a_loss_is_believed_after_a_moment_and_a_change_at_once() {
     // A document less.
     conf.sees(&[("c.yaml", &b)]).after(1.0).sees(&[("c.yaml", &b)]);
     assert_eq!(conf.services(), ["a", "b"]);
+    assert_eq!(conf.waiting(), ["conf/c.yaml"], "and it is said");
     conf.after(1.0).sees(&[("c.yaml", &b)]);
     assert_eq!(conf.services(), ["b"]);
+    assert_eq!(conf.waiting(), [""; 0]);
     conf.sees(&[("c.yaml", &b.replace("80", "81"))]);
     assert!(conf.world.as_ref().is_some_and(|world| world.due.is_none()), "no loss");
 }
