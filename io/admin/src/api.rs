@@ -86,8 +86,8 @@ fn refused(path: &str, refusal: &Refusal) -> Response {
 }
 
 async fn resource(State(published): State<Arc<Published>>, Path(name): Path<String>) -> Response {
-    match published.view().resource(&name) {
-        Some(value) => tell(StatusCode::OK, &value),
+    match published.told(&name) {
+        Some(text) => answer(StatusCode::OK, JSON, text),
         None => unknown_resource(),
     }
 }
@@ -144,6 +144,6 @@ fn text(status: StatusCode, body: String) -> Response {
     answer(status, TEXT, body)
 }
 
-fn answer(status: StatusCode, kind: &'static str, body: String) -> Response {
-    (status, [(CONTENT_TYPE, kind)], Body::from(body)).into_response()
+fn answer(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
+    (status, [(CONTENT_TYPE, kind)], body.into()).into_response()
 }

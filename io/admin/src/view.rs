@@ -1,7 +1,9 @@
 //! What is told: the last published view, and its shapes beyond those of `plan -o json`.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use axum::body::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -131,8 +133,16 @@ pub struct Happening {
 /// The last published [`View`], for everyone who asks.
 pub struct Published {
     last: watch::Sender<Arc<View>>,
+    texts: Mutex<Texts>,
     metrics: Metrics,
     rebalance: Rebalance,
+}
+
+/// The resources of a view that were asked for, as they are sent.
+#[derive(Default)]
+struct Texts {
+    of: Weak<View>,
+    by_name: BTreeMap<&'static str, Bytes>,
 }
 
 /// Names of the resources under `/api/v1`.
@@ -206,7 +216,8 @@ impl View {
 impl Published {
     /// Nothing yet: not ready.
     pub fn new(metrics: Metrics, rebalance: Rebalance) -> Arc<Self> {
-        Arc::new(Self { last: watch::Sender::new(Arc::default()), metrics, rebalance })
+        let last = watch::Sender::new(Arc::default());
+        Arc::new(Self { last, texts: Mutex::default(), metrics, rebalance })
     }
 
     /// Replaces the view, and tells everyone who listens to the stream.
@@ -217,6 +228,23 @@ impl Published {
     /// The last view.
     pub fn view(&self) -> Arc<View> {
         self.last.borrow().clone()
+    }
+
+    /// A resource as it is sent, written once for as long as the view stands: however many ask for
+    /// a long one, they keep nobody waiting.
+    pub(crate) fn told(&self, name: &str) -> Option<Bytes> {
+        let name = RESOURCES.into_iter().find(|known| *known == name)?;
+        let view = self.view();
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::ptr::eq(texts.of.as_ptr(), Arc::as_ptr(&view)) {
+            *texts = Texts { of: Arc::downgrade(&view), by_name: BTreeMap::new() };
+        }
+        if let Some(known) = texts.by_name.get(name) {
+            return Some(known.clone());
+        }
+        let text = Bytes::from(view.resource(name)?.to_string());
+        texts.by_name.insert(name, text.clone());
+        Some(text)
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<View>> {
@@ -235,5 +263,27 @@ impl Published {
 impl std::fmt::Debug for Published {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Published").field("generation", &self.view().generation).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_written_once_for_all_who_ask() {
+        let published = Published::new(Arc::new(String::new), Arc::new(|| false));
+        let show = |generation| {
+            let routes = json!([{ "generation": generation }]).into();
+            published.publish(View { generation, routes, ..View::default() });
+        };
+        show(1);
+        let text = published.told("routes").unwrap();
+        assert_eq!(text, r#"[{"generation":1}]"#);
+        assert_eq!(published.told("routes").unwrap().as_ptr(), text.as_ptr());
+        assert_eq!(published.told("peers").unwrap(), "[]");
+        show(2);
+        assert_eq!(published.told("routes").unwrap(), r#"[{"generation":2}]"#);
+        assert!(published.told("nothing").is_none());
     }
 }
