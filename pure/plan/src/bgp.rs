@@ -22,7 +22,7 @@ use steelyard_model::service::Family;
 use steelyard_model::{NamespacedName, ResolvedService, Selector, ServedBy, TrafficPolicy};
 
 use crate::endpoints::places;
-use crate::obstacle::Obstacle;
+use crate::impediment::Impediment;
 use crate::rows::{BgpRow, PeerRow, Protocol};
 use crate::scene::Scene;
 use announcing::{Announcing, announcing};
@@ -34,7 +34,7 @@ pub(crate) struct Reach {
     /// Nodes that could announce it, did somebody serve there.
     could: Vec<usize>,
     /// Why no node does.
-    pub(crate) obstacle: Option<Obstacle>,
+    pub(crate) obstacle: Option<Impediment>,
     /// Two advertisements that contradict each other somewhere.
     pub(crate) contradiction: Option<(usize, usize)>,
     pub(crate) rows: Vec<BgpRow>,
@@ -81,7 +81,8 @@ impl Bgp {
         let advertisements: Vec<usize> = of_pool.iter().copied().filter(selects).collect();
         if advertisements.is_empty() {
             let none = of_pool.is_empty();
-            let obstacle = if none { Obstacle::PoolNotAdvertised } else { Obstacle::NotAdvertised };
+            let obstacle =
+                if none { Impediment::PoolNotAdvertised } else { Impediment::NotAdvertised };
             return Reach { obstacle: Some(obstacle), ..Reach::default() };
         }
         self.reach_by(scene, resolved, assignment, &advertisements)
@@ -102,15 +103,15 @@ impl Bgp {
         reach.could.dedup();
         let serving_nodes = with_endpoints(scene, resolved, &reach.could);
         reach.obstacle = if resolved.closed {
-            Some(Obstacle::Closed)
+            Some(Impediment::Closed)
         } else if reach.could.is_empty() {
-            Some(Obstacle::NoNode)
+            Some(Impediment::NoNode)
         } else if !serving_nodes.is_empty() {
             None
         } else if resolved.places.is_empty() {
-            Some(Obstacle::NoEndpoint)
+            Some(Impediment::NoEndpoint)
         } else {
-            Some(Obstacle::NoLocalEndpoint)
+            Some(Impediment::NoLocalEndpoint)
         };
         let pool = assignment.pool.as_ref().and_then(|id| scene.snapshot.pool(id));
         let ranges = pool.map_or(&[][..], |pool| &pool.ranges);
@@ -120,7 +121,7 @@ impl Bgp {
         reach.contradiction = found.contradiction;
         let nowhere = found.announcing.iter().all(|it| it.nodes.is_empty());
         if reach.obstacle.is_none() && nowhere {
-            reach.obstacle = Some(Obstacle::Contradiction);
+            reach.obstacle = Some(Impediment::Contradiction);
         }
         for &address in &assignment.addresses {
             self.announce(scene, &resolved.service.id, address, &found.announcing, &mut reach);

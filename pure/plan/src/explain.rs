@@ -8,8 +8,8 @@ use steelyard_model::{Diagnostic, ObjectRef, ResolvedService, Severity, Snapshot
 
 use crate::bgp::Reach;
 use crate::codes;
+use crate::impediment::Impediment;
 use crate::layer2::Outlook;
-use crate::obstacle::Obstacle;
 use crate::rows::{AnnouncementRow, BgpRow, Layer2Row};
 use crate::scene::Scene;
 
@@ -34,7 +34,7 @@ pub enum Explanation {
     /// Why nobody announces its addresses.
     Hindered {
         /// What is in the way.
-        obstacle: Obstacle,
+        obstacle: Impediment,
         /// The kind of advertisements that it is about.
         kind: &'static str,
     },
@@ -154,19 +154,19 @@ pub(crate) fn diagnostic(
         return Some(contradiction(scene.snapshot, object, early, late));
     }
     let (obstacle, kind) = hindrance(outlook, reach)?;
-    let for_now = obstacle == Obstacle::NoNode && scene.nodes.are_down(outlook.advertisements());
-    let told = obstacle == Obstacle::NoEndpoint && !has_endpoint(resolved);
+    let for_now = obstacle == Impediment::NoNode && scene.nodes.are_down(outlook.advertisements());
+    let told = obstacle == Impediment::NoEndpoint && !has_endpoint(resolved);
     let (code, path) = obstacle.place().filter(|_| !for_now && !told)?;
     let (message, help) = obstacle.words(kind);
     Some(Diagnostic::new(Severity::Warning, code, object, path, message, help))
 }
 
 /// Why neither protocol announces a Service; of two reasons the one that is nearer to success.
-fn hindrance(outlook: &Outlook, reach: &Reach) -> Option<(Obstacle, &'static str)> {
+fn hindrance(outlook: &Outlook, reach: &Reach) -> Option<(Impediment, &'static str)> {
     let (lan, routed) = (outlook.obstacle?, reach.obstacle?);
     match (lan, routed) {
-        (Obstacle::PoolNotAdvertised, Obstacle::PoolNotAdvertised) => Some((lan, LAYER2)),
-        (Obstacle::PoolNotAdvertised, _) => Some((routed, BGP)),
+        (Impediment::PoolNotAdvertised, Impediment::PoolNotAdvertised) => Some((lan, LAYER2)),
+        (Impediment::PoolNotAdvertised, _) => Some((routed, BGP)),
         _ => Some((lan, LAYER2)),
     }
 }
@@ -176,7 +176,7 @@ fn contradiction(snapshot: &Snapshot, object: &ObjectRef, early: usize, late: us
         let ad = &snapshot.bgp.advertisements[index].advertisement;
         format!("{} (localPref {})", ad.id.name, ad.local_pref)
     };
-    let (_, help) = Obstacle::Contradiction.words(BGP);
+    let (_, help) = Impediment::Contradiction.words(BGP);
     Diagnostic::new(
         Severity::Warning,
         codes::ADVERTISEMENTS_CONTRADICT,

@@ -19,7 +19,7 @@ use steelyard_model::{NamespacedName, ResolvedService, Selector, ServedBy, Traff
 
 use crate::election::Candidate;
 use crate::endpoints::places;
-use crate::obstacle::Obstacle;
+use crate::impediment::Impediment;
 use crate::rows::{Layer2Row, Protocol};
 use crate::scene::Scene;
 
@@ -36,7 +36,7 @@ pub(crate) struct Outlook {
     /// Nodes that may.
     eligible: Arc<[Candidate]>,
     /// Why no node may.
-    pub(crate) obstacle: Option<Obstacle>,
+    pub(crate) obstacle: Option<Impediment>,
 }
 
 /// Every vip, and who contends for it.
@@ -149,7 +149,7 @@ pub(crate) fn outlook(
     assignment: &Assignment,
 ) -> Outlook {
     let (advertisements, obstacle) = advertisements(scene, resolved, assignment);
-    let obstacle = obstacle.or_else(|| resolved.closed.then_some(Obstacle::Closed));
+    let obstacle = obstacle.or_else(|| resolved.closed.then_some(Impediment::Closed));
     let could = scene.nodes.candidates(&advertisements);
     let mut outlook = Outlook {
         addresses: assignment.addresses.clone(),
@@ -164,11 +164,11 @@ pub(crate) fn outlook(
     outlook.eligible = with_endpoints(scene, resolved, &outlook.could);
     if outlook.eligible.is_empty() {
         outlook.obstacle = Some(if outlook.could.is_empty() {
-            Obstacle::NoNode
+            Impediment::NoNode
         } else if resolved.places.is_empty() {
-            Obstacle::NoEndpoint
+            Impediment::NoEndpoint
         } else {
-            Obstacle::NoLocalEndpoint
+            Impediment::NoLocalEndpoint
         });
     }
     outlook
@@ -179,12 +179,12 @@ fn advertisements(
     scene: &Scene<'_>,
     resolved: &ResolvedService,
     assignment: &Assignment,
-) -> (Arc<[usize]>, Option<Obstacle>) {
+) -> (Arc<[usize]>, Option<Impediment>) {
     let snapshot = scene.snapshot;
     let pool = assignment.pool.as_ref();
     let of_pool = pool.and_then(|pool| snapshot.pool_advertisements.get(pool));
     let Some(of_pool) = of_pool.filter(|list| !list.is_empty()) else {
-        return (Arc::default(), Some(Obstacle::PoolNotAdvertised));
+        return (Arc::default(), Some(Impediment::PoolNotAdvertised));
     };
     let selectors = |index: &usize| &snapshot.l2_advertisements[*index].service_selectors;
     let service = &resolved.service;
@@ -194,9 +194,9 @@ fn advertisements(
     let matching: Arc<[usize]> = of_pool.iter().copied().filter(selects).collect();
     let shares = annotation(service, ALLOW_SHARED_IP).is_some();
     let obstacle = if matching.is_empty() {
-        Some(Obstacle::NotAdvertised)
+        Some(Impediment::NotAdvertised)
     } else if shares && matching.iter().any(|index| !selectors(index).is_empty()) {
-        Some(Obstacle::SharedAndSelected)
+        Some(Impediment::SharedAndSelected)
     } else {
         None
     };
@@ -229,7 +229,7 @@ impl Outlook {
     /// Whether this node could answer for the Service, did somebody serve; also where nobody
     /// announces the pool, since packets may come another way.
     pub(crate) fn concerns_this_node(&self, scene: &Scene<'_>) -> bool {
-        matches!(self.obstacle, Some(Obstacle::PoolNotAdvertised | Obstacle::NotAdvertised))
+        matches!(self.obstacle, Some(Impediment::PoolNotAdvertised | Impediment::NotAdvertised))
             || self.could.iter().any(|could| scene.is_this_node(could.node))
     }
 }

@@ -12,10 +12,10 @@ mod election;
 mod endpoints;
 mod exercise;
 mod explain;
+mod impediment;
 mod layer2;
 mod node_plan;
 mod nodes;
-mod obstacle;
 mod planner;
 pub mod resolve;
 mod routes;
@@ -36,8 +36,8 @@ use steelyard_model::{Diagnostics, Held, NamespacedName, Snapshot, Sorted};
 #[doc(hidden)]
 pub use exercise::exercise;
 pub use explain::Explanation;
+pub use impediment::Impediment;
 pub use node_plan::{Announce, Forward, ForwardPort, NodePlan, Serve, Share};
-pub use obstacle::Obstacle;
 pub use planner::Planner;
 pub use rows::{
     AdvertisedRow, AnnouncementRow, BackendRow, BgpRow, FilterRow, Layer2Row, PeerRow, Protocol,

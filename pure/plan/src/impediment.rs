@@ -6,7 +6,7 @@ use crate::codes;
 
 /// What keeps an address from being announced by one of the two protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Obstacle {
+pub enum Impediment {
     /// No advertisement selects the pool.
     PoolNotAdvertised,
     /// None of those that select the pool selects the Service.
@@ -25,7 +25,7 @@ pub enum Obstacle {
     Contradiction,
 }
 
-impl Obstacle {
+impl Impediment {
     /// What stands in the way, and what to do; `kind` is that of the advertisements.
     pub(crate) fn words(self, kind: &str) -> (String, String) {
         (self.in_short(kind) + &self.rest(kind), self.help(kind))
