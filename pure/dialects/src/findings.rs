@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use steelyard_manifest::Object;
 use steelyard_manifest::codes::UNKNOWN_FIELD;
+use steelyard_manifest::{Object, UnknownField};
 use steelyard_model::suggest::nearest;
 use steelyard_model::{
     Code, Diagnostic, FieldPath, Item, NamespacedName, ObjectRef, Protocol, Provenance, Severity,
@@ -28,12 +28,13 @@ const DOES_NOTHING: [Code; 4] = [
 pub(crate) struct Findings<'a> {
     source: &'a Object,
     diagnostics: Vec<Diagnostic>,
+    unknown: Vec<UnknownField>,
     invalid: bool,
 }
 
 impl<'a> Findings<'a> {
     pub(crate) fn new(source: &'a Object) -> Self {
-        Self { source, diagnostics: Vec::new(), invalid: false }
+        Self { source, diagnostics: Vec::new(), unknown: Vec::new(), invalid: false }
     }
 
     /// What closes something is not said to be ignored as well, whoever judged the name before.
@@ -61,18 +62,14 @@ impl<'a> Findings<'a> {
 
     fn take<T>(&mut self, read: steelyard_manifest::Read<T>) -> Option<T> {
         self.diagnostics.extend(read.diagnostics);
+        self.unknown.extend(read.unknown);
         self.invalid |= read.value.is_none();
         read.value
     }
 
-    /// Fields that no such object has, with their names.
-    pub(crate) fn unknown_fields(&self) -> Vec<(FieldPath, String)> {
-        let unknown = self.diagnostics.iter().filter(|it| it.code == UNKNOWN_FIELD);
-        let named = |it: &Diagnostic| {
-            let name = it.path.0.rsplit(['.', '[']).next().unwrap_or_default();
-            (it.path.clone(), name.trim_matches(['"', ']']).to_owned())
-        };
-        unknown.map(named).collect()
+    /// Fields that no such object has.
+    pub(crate) fn unknown_fields(&self) -> Vec<UnknownField> {
+        self.unknown.clone()
     }
 
     pub(crate) fn object(&self) -> &'a Arc<ObjectRef> {

@@ -5,6 +5,7 @@
 //! `load-balancer-source-ranges` and `haproxy.org/allow-list` are meant as what they look like.
 //! Not here: the annotations of ingress-nginx and Traefik, which have tables of their own.
 
+use steelyard_manifest::UnknownField;
 use steelyard_model::suggest::closeness;
 use steelyard_model::{FieldPath, Labels, Refusal, Severity};
 
@@ -67,7 +68,7 @@ pub(crate) fn of_service(
     if is_load_balancer && !ranges.is_empty() && !is_everybody(ranges.iter().map(String::as_str)) {
         closed.address = Some(address(&field, "loadBalancerSourceRanges", findings));
     }
-    for (path, name) in findings.unknown_fields() {
+    for UnknownField { path, name } in findings.unknown_fields() {
         if is_load_balancer && is_of_sources(&name) {
             let refusal = address(&path, &format!("`{name}`"), findings);
             closed.address.get_or_insert(refusal);
@@ -101,7 +102,7 @@ pub(crate) fn of_ingress(
     findings: &mut Findings<'_>,
     options: &LowerOptions,
 ) {
-    for (path, name) in findings.unknown_fields() {
+    for UnknownField { path, name } in findings.unknown_fields() {
         if is_of_sources(&name) || is_like(&name, &OF_CLIENTS) {
             let message = format!(
                 "there is no field `{name}`, but it is named like one that restricts access: its \

@@ -37,7 +37,7 @@ pub use build::Builds;
 pub use exercise::exercise;
 pub use object::{Loaded, Object, load};
 pub use place::{merge, place};
-pub use read::Read;
+pub use read::{Read, UnknownField};
 pub use sight::{Blindness, Extent, Sight, Unseen, is_under};
 pub use source::{Lapse, Limits, Source, SourceText};
 pub use unfit::Heed;

@@ -13,9 +13,10 @@ mod problem;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use steelyard_model::{Diagnostic, Severity, suggest};
+use steelyard_model::{Diagnostic, FieldPath, Severity, suggest};
 
 use crate::codes;
 use crate::object::Object;
@@ -39,6 +40,17 @@ pub struct Read<T> {
     pub value: Option<T>,
     /// What is wrong: errors for wrong types, warnings for unknown fields; all located.
     pub diagnostics: Vec<Diagnostic>,
+    /// Every field that the type does not have, also those of which no more is said.
+    pub unknown: Vec<UnknownField>,
+}
+
+/// A field that no such object has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownField {
+    /// Where it stands.
+    pub path: FieldPath,
+    /// Its name.
+    pub name: Arc<str>,
 }
 
 /// The state of reading one object, over all rounds.
@@ -55,6 +67,7 @@ struct Session<'a> {
 #[derive(Default)]
 struct Unknown {
     seen: BTreeSet<Address>,
+    fields: Vec<UnknownField>,
     reports: Vec<(Diagnostic, Stray)>,
 }
 
@@ -99,14 +112,14 @@ impl<'a> Session<'a> {
                 }
             }
         }
-        let unknown = self.unknown.into_inner().reports;
+        let Unknown { fields, reports, .. } = self.unknown.into_inner();
         let value = value.filter(|_| errors.is_empty());
-        for (index, (mut diagnostic, stray)) in unknown.into_iter().enumerate() {
+        for (index, (mut diagnostic, stray)) in reports.into_iter().enumerate() {
             let home = || if index < HOMES { stray.home::<T>(self.object) } else { None };
             diagnostic.help = help_for_unknown(&stray, home);
             errors.push(diagnostic);
         }
-        Read { value, diagnostics: errors }
+        Read { value, diagnostics: errors, unknown: fields }
     }
 
     /// Whether `culprit` was not passed over before.
@@ -131,11 +144,15 @@ impl<'a> Session<'a> {
     /// Reports the field `entry` of the object at `trail`, which has only the fields `known`.
     fn unknown_field(&self, entry: &Entry, trail: &Trail<'_>, known: &[&'static str]) {
         let mut unknown = self.unknown.borrow_mut();
-        if unknown.reports.len() >= UNKNOWN || !unknown.seen.insert(Address::of(&entry.node)) {
+        if !unknown.seen.insert(Address::of(&entry.node)) {
             return;
         }
         let key = &*entry.key;
         let whole = trail.path();
+        unknown.fields.push(UnknownField { path: whole.key(key), name: key.into() });
+        if unknown.reports.len() >= UNKNOWN {
+            return;
+        }
         let owner = if whole.is_root() {
             self.object.reference.kind.to_string()
         } else {

@@ -67,7 +67,7 @@ fn findings(spec: &str) -> Vec<String> {
 fn values_are_read_as_the_api_server_reads_them() {
     let spec = "  autoAssign: no\n  addresses:\n  - 10.0.0.1\n  - '8080'\n  - 2001-01-01\n  port: 0x50\n  \
                 weight: -1_000\n  share: 1\n  mode: Local\n  parts: [{name: a, size: 3.0}]\n";
-    let Read { value, diagnostics } = read(spec);
+    let Read { value, diagnostics, .. } = read(spec);
     assert_eq!(diagnostics, []);
     let spec = value.unwrap().spec;
     assert_eq!(spec.auto_assign, Some(false));
@@ -78,7 +78,7 @@ fn values_are_read_as_the_api_server_reads_them() {
 
 #[test]
 fn null_is_absence() {
-    let Read { value, diagnostics } = read("  autoAssign: ~\n  addresses:\n  port: null\n");
+    let Read { value, diagnostics, .. } = read("  autoAssign: ~\n  addresses:\n  port: null\n");
     assert_eq!((value.unwrap().spec, diagnostics), (Spec::default(), vec![]));
     let text = HEAD.replace("{name: a}", "{name: a, labels: {b: , c: d}}");
     let thing: Thing = loaded(text.as_bytes()).objects[0].read().value.unwrap();
@@ -188,7 +188,7 @@ fn wrong_values_are_explained() {
 fn every_wrong_value_and_unknown_field_is_found_at_once() {
     let spec = "  autoAssign: 5\n  extra: 1\n  addresses: [1, a, 2]\n  port: x\n  parts:\n  \
                 - {name: 1, sise: 4}\n  - {name: b, size: 999}\n  - {}\nmore: 1\n";
-    let Read { value, diagnostics } = read(spec);
+    let Read { value, diagnostics, .. } = read(spec);
     assert_eq!(value, None);
     let paths: Vec<&str> = diagnostics.iter().map(|found| &*found.path.0).collect();
     let expected = [
