@@ -325,6 +325,6 @@ fn what_closes_a_route_is_found_behind_any_number_of_other_fields() {
     let open = one_path("a.b", "path: /, pathType: Prefix");
     let others: String = (0..60).map(|number| format!("x{number}: 1, ")).collect();
     let field = open.replacen('{', &format!("{{{others}allowList: [10.0.0.0/8], "), 1);
-    let lowered = crate::tests::lowered(&ingress("example.com/x: y", &field));
+    let lowered = crate::tests::lowered(&ingress("example.com/x: z", &field));
     assert!(routes(lowered).routes[0].refusal.is_some());
 }
