@@ -55,10 +55,15 @@ impl Pair {
 
     /// Starts one of both.
     fn up(&self, index: usize, key: &PathBuf) -> Result<Running> {
-        let (name, _, peer) = BOXES[index];
+        self.up_as(index, BOXES[index].0, key)
+    }
+
+    /// Starts one of both under this name.
+    fn up_as(&self, index: usize, name: &str, key: &PathBuf) -> Result<Running> {
+        let (disk, _, peer) = BOXES[index];
         let mut up = self.boxes[index].command(&binary::steelyard().to_string_lossy());
         up.arg("up").arg(self.folder.path()).args(["--node", name, "--peer", peer]);
-        up.arg("--key-file").arg(key).arg("--state-dir").arg(self.disk.file(name));
+        up.arg("--key-file").arg(key).arg("--state-dir").arg(self.disk.file(disk));
         if index == 0 {
             up.arg("--lock-writer");
         }
@@ -141,6 +146,32 @@ fn one_survives_and_follows_the_lock() -> Result<()> {
         ensure!(pair.answers(vip)?.is_empty(), "somebody answers for {vip}, though none runs");
     }
     Ok(())
+}
+
+/// Whoever copies a machine's unit file forgets its `--node`: one of both answers, never both.
+#[test]
+fn of_two_with_one_name_the_one_that_started_later_answers() -> Result<()> {
+    needs_lab!();
+    let pair = Pair::new("twins")?;
+    let keys = pair.keys()?;
+    let _first = pair.up_as(0, "box", &keys[0])?;
+    let before = pair.settle(&VIPS)?;
+    ensure!(before.values().all(|owner| *owner == 0), "{before:?}");
+    let mut second = pair.up_as(1, "box", &keys[1])?;
+    let taken = || {
+        let settled = pair.settle(&VIPS).ok()?;
+        settled.values().all(|owner| *owner == 1).then_some(())
+    };
+    wait::until_some("the later one to answer", taken)?;
+    let ready = pair.boxes[0].output("curl", &["-s", "http://127.0.0.1:9180/readyz"])?;
+    let ready = String::from_utf8_lossy(&ready.stdout).into_owned();
+    ensure!(ready.contains("another node on eth0 has this node's name"), "{ready}");
+    second.kill()?;
+    let back = || {
+        let settled = pair.settle(&VIPS).ok()?;
+        settled.values().all(|owner| *owner == 0).then_some(())
+    };
+    wait::until_some("the first one to answer again", back)
 }
 
 /// Two that cannot read each other are strangers: the second one finds the addresses taken.

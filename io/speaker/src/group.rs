@@ -47,6 +47,8 @@ pub(crate) struct Group {
     peers: Vec<SocketAddr>,
     /// Our own addresses on it.
     addresses: Vec<IpAddr>,
+    /// Those of this host on any interface.
+    pub(crate) own: Arc<BTreeSet<IpAddr>>,
     /// Since when vips have the owner that they have, and why.
     pub(crate) since: BTreeMap<IpAddr, (SystemTime, String)>,
     /// Whose vips were that have no owner now.
@@ -74,6 +76,7 @@ impl Group {
             gateways: Vec::new(),
             peers: Vec::new(),
             addresses: Vec::new(),
+            own: Arc::default(),
             since: BTreeMap::new(),
             given_up: BTreeMap::new(),
             timing: config.timing,
@@ -218,7 +221,10 @@ impl Group {
             let Poll::Ready((length, from)) = socket.poll_receive(context, buffer) else {
                 return count > 0;
             };
-            self.segment.handle(now, Input::Datagram { from, bytes: &buffer[..length] });
+            // Two interfaces of one host on one LAN are two starts of one node, and hear each other.
+            if !self.own.contains(&from.ip()) {
+                self.segment.handle(now, Input::Datagram { from, bytes: &buffer[..length] });
+            }
         }
         true
     }

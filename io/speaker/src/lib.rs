@@ -35,6 +35,6 @@ pub use status::{
 pub use steelyard_layer2::wire::Mac;
 pub use steelyard_layer2::{ConflictPolicy, Timing};
 pub use steelyard_membership::{
-    Cause, Event as SharedEvent, Key, Keyring, MemberStatus, Policy, Timing as Heartbeat,
-    VipStatus as Claimed,
+    Cause, Event as SharedEvent, Key, Keyring, MemberStatus, NAME_TAKEN, Policy,
+    Timing as Heartbeat, VipStatus as Claimed,
 };

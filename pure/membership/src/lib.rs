@@ -41,4 +41,4 @@ pub use event::{Cause, Event, Input, Loss, Mac, Output};
 pub use id::NodeId;
 pub use mark::{MARK, Mark};
 pub use seal::{Key, Keyring, MAX_DATAGRAM, Refused};
-pub use segment::{MemberStatus, Segment, VipStatus};
+pub use segment::{MemberStatus, NAME_TAKEN, Segment, VipStatus};

@@ -9,7 +9,8 @@
 //!        the interface was gone
 //! ```
 //!
-//! From `Up` and `NoQuorum` it is `Deaf` while nothing comes in from the LAN ([`hearing`]).
+//! From `Up` and `NoQuorum` it is `Deaf` while nothing comes in from the LAN ([`hearing`]), and
+//! `Doubled` while a node is heard that has its name and started later.
 //!
 //! [`hearing`]: crate::hearing
 //!
@@ -28,7 +29,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use self::status::{MemberStatus, VipStatus};
+pub use self::status::{MemberStatus, NAME_TAKEN, VipStatus};
 use crate::config::{Config, Timing};
 use crate::event::{Event, Input, Mac, Output};
 use crate::hearing::Hearing;
@@ -70,7 +71,9 @@ pub struct Segment {
     addresses: Vec<IpAddr>,
     names: BTreeMap<NodeId, Arc<str>>,
     rebalance: u64,
+    /// When it was last told that another node has our name, and when that was last heard.
     name_taken: Option<Instant>,
+    namesake: Option<Instant>,
     outputs: VecDeque<Output>,
     refused: BTreeMap<Refused, u64>,
     random: u64,
@@ -85,6 +88,7 @@ enum Phase {
     Up,
     NoQuorum,
     Deaf,
+    Doubled,
     /// `left`: it may stop.
     Leaving {
         since: Instant,
@@ -125,6 +129,7 @@ impl Segment {
             names: BTreeMap::from([(me, Arc::clone(&config.name))]),
             rebalance: 0,
             name_taken: None,
+            namesake: None,
             outputs: VecDeque::new(),
             refused: BTreeMap::new(),
             // xorshift never leaves zero.
@@ -251,7 +256,9 @@ impl Segment {
                 self.ownership.leave();
             }
             // Nothing is ours.
-            Phase::Listening { .. } | Phase::NoQuorum | Phase::Deaf => self.go(now),
+            Phase::Listening { .. } | Phase::NoQuorum | Phase::Deaf | Phase::Doubled => {
+                self.go(now);
+            }
         }
     }
 
@@ -349,32 +356,36 @@ impl Segment {
     fn advance(&mut self, now: Instant) {
         let quorum = self.quorum.map(|of| (self.roster.heard(now) + 1, of));
         let enough = quorum.is_none_or(|(heard, of)| heard > of / 2);
-        match self.phase {
+        let silent = self.silent(now);
+        match (self.phase, silent) {
             // Whoever is heard, but was not spoken with, may own anything.
-            Phase::Listening { until, .. }
+            (Phase::Listening { until, .. }, _)
                 if self.link
                     && now >= until
                     && !self.roster.has_strangers(now, self.timing.hello * 2) =>
             {
                 self.phase = Phase::NoQuorum;
-                if enough && !self.is_deaf() {
+                if enough && silent.is_none() {
                     self.wake();
                 }
             }
-            Phase::Up | Phase::NoQuorum if self.is_deaf() => {
-                self.phase = Phase::Deaf;
+            (Phase::Up | Phase::NoQuorum, Some(phase)) => {
+                self.phase = phase;
                 self.ownership.sleep(false);
-                self.outputs.push_back(Output::Event(Event::Deaf));
+                if phase == Phase::Deaf {
+                    self.outputs.push_back(Output::Event(Event::Deaf));
+                }
             }
-            Phase::Deaf if !self.is_deaf() => {
+            (Phase::Deaf | Phase::Doubled, Some(phase)) => self.phase = phase,
+            (Phase::Deaf | Phase::Doubled, None) => {
                 self.phase = Phase::NoQuorum;
                 self.ownership.be_patient(now + self.timing.dead() * 2);
                 if enough {
                     self.wake();
                 }
             }
-            Phase::NoQuorum if enough => self.wake(),
-            Phase::Up if !enough => {
+            (Phase::NoQuorum, None) if enough => self.wake(),
+            (Phase::Up, None) if !enough => {
                 self.phase = Phase::NoQuorum;
                 self.ownership.sleep(false);
                 let (heard, of) = quorum.expect("missing only where one is asked for");
@@ -382,6 +393,16 @@ impl Segment {
             }
             _ => {}
         }
+    }
+
+    /// Why nothing may be answered for, although this node is up.
+    fn silent(&self, now: Instant) -> Option<Phase> {
+        // Of two under one name others know the one that started later only.
+        let patience = self.roster.greeting.max(self.timing.hello * 4);
+        if self.namesake.is_some_and(|at| now < at + patience) {
+            return Some(Phase::Doubled);
+        }
+        self.is_deaf().then_some(Phase::Deaf)
     }
 
     fn is_deaf(&self) -> bool {
@@ -455,7 +476,7 @@ impl Segment {
     fn state(&self) -> State {
         match self.phase {
             Phase::Listening { fenced: false, .. } => State::Starting,
-            Phase::Listening { .. } | Phase::Deaf => State::Fenced,
+            Phase::Listening { .. } | Phase::Deaf | Phase::Doubled => State::Fenced,
             Phase::Up => State::Up,
             Phase::NoQuorum => State::NoQuorum,
             Phase::Leaving { .. } => State::Leaving,

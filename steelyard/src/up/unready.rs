@@ -42,6 +42,11 @@ pub(super) enum Unready {
         /// Why, as far as it is known.
         why: Option<String>,
     },
+    /// Another machine has this node's name, and started later: this one answers for nothing.
+    NameTaken {
+        /// On which interface.
+        interface: String,
+    },
     /// Ports that are served here, and that clients cannot reach.
     Unreached(Unreached),
     /// A vip is not answered for, though it is this node's to answer for.
@@ -62,6 +67,11 @@ impl fmt::Display for Unready {
                 write!(f, "the gateway's Service {service} has no address")?;
                 why.iter().try_for_each(|why| write!(f, ": {why}"))
             }
+            Self::NameTaken { interface } => write!(
+                f,
+                "another node on {interface} has this node's name: give one of the two another \
+                 name with --node"
+            ),
             Self::Unreached(found) => write!(f, "{found}; {}", found.obstacle.help()),
             Self::NotAnnounced(silence) => silence.fmt(f),
         }

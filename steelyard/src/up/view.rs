@@ -18,7 +18,7 @@ use steelyard_model::{
     Severity,
 };
 use steelyard_plan::{AnnouncementRow, Explanation, Layer2Row, Plan};
-use steelyard_speaker::{Sharing, VipStatus};
+use steelyard_speaker::{NAME_TAKEN, Sharing, VipStatus};
 
 use super::account::Account;
 use super::binds;
@@ -174,6 +174,9 @@ impl Moment {
                 plan.explanations.get(id).and_then(|why| why.first().map(ToString::to_string));
             Unready::NoAddress { service: id.clone(), why }
         }));
+        let members = self.sharing.iter().flat_map(|it| &it.members);
+        let doubled = members.filter(|it| it.status.this && it.status.state == NAME_TAKEN);
+        reasons.extend(doubled.map(|it| Unready::NameTaken { interface: it.interface.clone() }));
         let owners = self.owners();
         let silent = self.vips.addresses().filter_map(|vip| self.account(vip, &owners).silence());
         reasons.extend(silent.map(Unready::NotAnnounced));

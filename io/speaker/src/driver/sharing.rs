@@ -1,11 +1,12 @@
 //! The driver's side of vips that several nodes share: a [`Group`] per interface.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError};
 use std::task::Context;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use steelyard_host::links::Link;
 use steelyard_host::random;
 use steelyard_layer2::VipChange;
@@ -235,7 +236,7 @@ impl Driver {
         let mut told = Vec::new();
         for (index, group) in &mut shares.groups {
             let formers = self.options.formers.as_deref();
-            let gateways = self.gateways.iter().filter(|it| it.link == Some(*index));
+            let gateways = self.routes.gateways.iter().filter(|it| it.link == Some(*index));
             group.gateways = gateways.map(|it| it.address).collect();
             for wish in group.work(now, self.ports.get_mut(index), formers) {
                 match wish {
@@ -305,6 +306,8 @@ impl Driver {
             }
         }
         shares.groups.retain(|index, _| links.iter().any(|link| link.index == *index));
+        let own = links.iter().flat_map(|link| &link.addresses).map(IpNet::addr);
+        let own: Arc<BTreeSet<IpAddr>> = Arc::new(own.collect());
         for link in links {
             let vips = vips.remove(&link.index).unwrap_or_default();
             // Where the others are, we are one of them, whether or not we may answer for anything:
@@ -320,6 +323,7 @@ impl Driver {
                 continue;
             }
             let group = shares.groups.get_mut(&link.index).expect("there, or just opened");
+            group.own = Arc::clone(&own);
             group.set(now, link, &vips, &shares.membership.peers);
         }
     }
@@ -380,7 +384,6 @@ mod tests {
     use steelyard_membership::{Key, Keyring};
 
     use super::*;
-    use std::collections::BTreeSet;
 
     #[test]
     fn each_group_is_a_start_of_its_own() {

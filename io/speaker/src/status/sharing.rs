@@ -173,7 +173,10 @@ pub(super) fn say(f: &mut fmt::Formatter<'_>, interface: &str, event: &Event) ->
         Event::MemberUp(node) => write!(f, "{node} is heard on {interface}"),
         Event::MemberDown(node) => write!(f, "{node} is not heard on {interface} any more"),
         Event::MemberLeft(node) => write!(f, "{node} left"),
-        Event::NameTaken(address) => write!(f, "{address} on {interface} has this node's name"),
+        Event::NameTaken(address) => write!(
+            f,
+            "{address} on {interface} has this node's name, and started later: silent there"
+        ),
         Event::Owner { vip, owner: Some(owner), before: None, .. } => {
             write!(f, "{vip} is owned by {owner}")
         }

@@ -29,7 +29,7 @@ impl Segment {
         let message = Message::decode(&opened.content).map_err(|_| Refused::Malformed)?;
         let sender = NodeId::of(&message.sender);
         if sender == self.me {
-            self.namesake(now, from, &message, &opened);
+            self.namesake(now, from, &message, &mut opened);
             return Ok(());
         }
         self.hearing.sign(now);
@@ -95,12 +95,16 @@ impl Segment {
         matches!(message.body, Body::Hello(_)) && peer.hello.take_if(other_family).is_some()
     }
 
-    /// Our own hello came back, or somebody has our name.
-    fn namesake(&mut self, now: Instant, from: SocketAddr, message: &Message, opened: &Opened) {
-        // An earlier session of ours may be a recording.
-        let later = opened.session > self.sealer.session();
-        let due = self.name_taken.is_none_or(|at| now >= at + NAME_TAKEN);
-        if later && due && *message.sender == *self.name {
+    /// Our own hello came back, or somebody has our name. Who started earlier falls silent: others
+    /// refuse what it says, as of a node that was started again since.
+    fn namesake(&mut self, now: Instant, from: SocketAddr, message: &Message, opened: &mut Opened) {
+        // An earlier session of ours may be a recording, and so may what was heard before.
+        let later = opened.session > self.sealer.session() && *message.sender == *self.name;
+        if !later || self.opener.admit(self.me, opened).is_err() {
+            return;
+        }
+        self.namesake = Some(now);
+        if self.name_taken.is_none_or(|at| now >= at + NAME_TAKEN) {
             self.name_taken = Some(now);
             self.outputs.push_back(Output::Event(Event::NameTaken(from)));
         }

@@ -9,6 +9,9 @@ use super::{Phase, Segment};
 use crate::ownership::Role;
 use crate::seal::Refused;
 
+/// State of a node that is silent, since another one has its name and started later.
+pub const NAME_TAKEN: &str = "name-taken";
+
 /// A node of the segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberStatus {
@@ -17,7 +20,7 @@ pub struct MemberStatus {
     /// Where it is; none for this node itself, and for those of whom only others tell.
     pub address: Option<SocketAddr>,
     /// `starting`, `listening`, `up`, `no-quorum`, `leaving`, `gone`; `missing` while it is not
-    /// heard; of this node also `deaf`.
+    /// heard; of this node also `deaf` and `name-taken`.
     pub state: &'static str,
     /// Whether it is this node.
     pub this: bool,
@@ -48,7 +51,11 @@ impl Segment {
         let this = MemberStatus {
             name: Arc::clone(&self.name),
             address: None,
-            state: if self.phase == Phase::Deaf { "deaf" } else { self.state().as_str() },
+            state: match self.phase {
+                Phase::Deaf => "deaf",
+                Phase::Doubled => NAME_TAKEN,
+                _ => self.state().as_str(),
+            },
             this: true,
             round_trip: None,
             heard: None,

@@ -173,6 +173,40 @@ fn a_namesake_is_reported_and_not_believed() {
     assert_eq!(machine.members(now).len(), 1);
 }
 
+/// Two that are called the same would answer for the same vips, and neither would hear the other.
+#[test]
+fn who_hears_a_later_start_under_its_own_name_is_silent() {
+    let (mut machine, mut now) = (machine(), start());
+    let vip: IpAddr = [10, 0, 0, 100].into();
+    pass(&mut machine, &mut now, Duration::from_secs(3));
+    let message = Message { sender: "a".to_owned(), body: Body::Hello(Beat::default()) };
+    let mut other = Sealer::new(keys(), Session { epoch: 51, salt: [0; 16] });
+    let hellos: Vec<_> = (0..6).map(|_| other.seal(Under::Newest, &message.encode())).collect();
+    let hear = |machine: &mut Segment, now: Instant, bytes: &[u8]| {
+        machine.handle(now, Input::Datagram { from: PEER.into(), bytes });
+        outputs(machine, now)
+    };
+    assert!(machine.owns(vip));
+    let earlier = Sealer::new(keys(), Session { epoch: 49, salt: [0; 16] })
+        .seal(Under::Newest, &message.encode());
+    hear(&mut machine, now, &earlier);
+    assert!(machine.owns(vip), "it may be a recording of its own");
+    assert!(hear(&mut machine, now, &hellos[0]).contains(&Output::Silence(vip)));
+    assert_eq!(machine.members(now)[0].state, "name-taken");
+    for hello in &hellos[1..] {
+        let said = pass(&mut machine, &mut now, Duration::from_secs(1));
+        assert!(!said.contains(&Output::Own(vip)));
+        hear(&mut machine, now, hello);
+    }
+    let said = pass(&mut machine, &mut now, Duration::from_millis(3900));
+    assert!(!said.contains(&Output::Own(vip)));
+    // What is heard once more is a recording.
+    hellos.iter().for_each(|hello| drop(hear(&mut machine, now, hello)));
+    let said = pass(&mut machine, &mut now, Duration::from_secs(2));
+    assert!(said.contains(&Output::Own(vip)), "{said:?}");
+    assert_eq!(machine.members(now)[0].state, "up");
+}
+
 #[test]
 fn what_is_refused_is_counted() {
     let (mut machine, now) = (machine(), start());
