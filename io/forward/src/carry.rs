@@ -129,7 +129,9 @@ fn way(key: VipPort, endpoints: &[SocketAddr], facts: &Facts) -> Way {
 fn obstacle(key: VipPort, way: &Way, facts: &Facts) -> Option<Obstacle> {
     match way {
         _ if facts.no_kernel.is_some() => None,
-        Way::Deliver(_) | Way::InProcess(..) => facts.at_listener(key),
+        // Where the listener has the very port, packets are not led there.
+        Way::Deliver(at) => facts.at_listener(key, *at != key.port),
+        Way::InProcess(..) => facts.at_listener(key, true),
         Way::Translate(endpoints) => facts.before(key, endpoints),
         Way::Not(_) => None,
     }

@@ -36,6 +36,8 @@ pub(crate) struct Facts {
     pub(crate) dead: BTreeSet<SocketAddr>,
     /// The mark by which packets are delivered.
     pub(crate) mark: u32,
+    /// Packets are led to listeners at other ports than the one asked for.
+    pub(crate) leads: bool,
 }
 
 /// An endpoint's place, and the interface to it.
@@ -98,9 +100,11 @@ impl Facts {
         each.min_by_key(|obstacle| !obstacle.is_certain())
     }
 
-    /// What keeps packets from whoever listens on the vip itself.
-    pub(crate) fn at_listener(&self, key: VipPort) -> Option<Obstacle> {
-        let way = Way::Here { mark: self.mark, marked_at: MARKED_AT };
+    /// What keeps packets from whoever listens on the vip itself. `is_elsewhere`: at another port
+    /// than the one that was asked for.
+    pub(crate) fn at_listener(&self, key: VipPort, is_elsewhere: bool) -> Option<Obstacle> {
+        let leads = self.leads && is_elsewhere;
+        let way = Way::Here { mark: self.mark, marked_at: MARKED_AT, leads };
         self.judge(key, way)
     }
 

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use steelyard_host::links::{self, Link};
 use steelyard_host::nft::NftError;
-use steelyard_host::rule::{MarkRule, Path, Routing, RoutingError};
+use steelyard_host::rule::{MarkRule, OtherRule, Path, Routing, RoutingError};
 use steelyard_host::sysctl;
 use steelyard_model::Family;
 
@@ -167,7 +167,7 @@ impl Kernel {
 
     /// Looks whether our tables are as we left them, and what the host is like.
     pub(crate) async fn look(&mut self) -> Facts {
-        let mut facts = Facts { mark: self.rule.mark, ..Facts::default() };
+        let mut facts = Facts { mark: self.rule.mark, leads: self.frame.leads, ..Facts::default() };
         for (family, setting) in
             [(Family::V4, "net.ipv4.ip_forward"), (Family::V6, "net.ipv6.conf.all.forwarding")]
         {
@@ -228,7 +228,7 @@ impl Kernel {
     ) -> BTreeMap<IpAddr, String> {
         let mut arrivals = BTreeMap::new();
         for vip in vips {
-            if let Ok(Path::Out { link, .. }) = self.routing.path(vip)
+            if let Some(link) = self.arrival(vip)
                 && let Some(name) = self.name(link)
             {
                 arrivals.insert(vip, name);
@@ -237,25 +237,40 @@ impl Kernel {
         arrivals
     }
 
+    /// The one by which this host would send there; the one with its subnet, where somebody's rule
+    /// or route refuses that.
+    fn arrival(&mut self, vip: IpAddr) -> Option<u32> {
+        if let Ok(Path::Out { link, .. }) = self.routing.path(vip) {
+            return Some(link);
+        }
+        let held = self.links.iter().filter(|link| link.up);
+        let held = held.filter_map(|link| Some((link.subnet_of(vip)?.prefix_len(), link.index)));
+        held.max().map(|(_, index)| index)
+    }
+
     fn name(&self, link: u32) -> Option<String> {
         self.links.iter().find(|it| it.index == link).map(|it| it.name.clone())
     }
 
-    /// Vips whose packets rules of others lead elsewhere: asked of the kernel, for a packet of
-    /// another machine of the vip's subnet.
+    /// Vips whose packets, or answers, rules of others lead elsewhere: asked of the kernel, for a
+    /// packet of another machine of the vip's subnet.
     pub(crate) fn misled(&mut self) -> BTreeMap<IpAddr, Obstacle> {
         let vips: Vec<IpAddr> = self.applied.iter().flat_map(|it| it.served()).copied().collect();
         let mut misled = BTreeMap::new();
         for vip in vips {
-            let Ok(rules) = self.routing.rules_before(vip, self.rule.priority) else { continue };
+            let Ok(rules) = self.routing.others(vip, self.rule) else { continue };
             if rules.is_empty() {
                 continue;
             }
-            let Ok(Path::Out { link, .. }) = self.routing.path(vip) else { continue };
+            let Some(link) = self.arrival(vip) else { continue };
             let Some(from) = self.neighbor(link, vip) else { continue };
+            let before = rules.iter().filter(|rule| rule.priority < self.rule.priority);
+            let before: Vec<OtherRule> = before.copied().collect();
             let delivered = self.routing.is_delivered(vip, self.rule.mark, from, link);
-            if matches!(delivered, Ok(false)) {
-                misled.insert(vip, Obstacle::PolicyRule { rules });
+            if matches!(delivered, Ok(false)) && !before.is_empty() {
+                misled.insert(vip, Obstacle::PolicyRule { rules: before });
+            } else if matches!(Routing::is_answered(vip, from), Ok(false)) {
+                misled.insert(vip, Obstacle::NoWayBack { vip, rules });
             }
         }
         misled

@@ -203,12 +203,15 @@ impl fmt::Display for HostChange {
 
 #[cfg(test)]
 mod tests {
+    use steelyard_host::rule::{Action, OtherRule};
+
     use super::*;
 
     #[test]
     fn each_reason_says_what_is_so_and_what_to_do() {
         let text = || "because".to_owned();
-        let endpoint = "127.0.0.1:80".parse().unwrap();
+        let endpoint: SocketAddr = "127.0.0.1:80".parse().unwrap();
+        let rules = vec![OtherRule { priority: 10, action: Action::Lookup(254) }];
         let reasons = [
             Why::NoEndpoints,
             Why::Closed,
@@ -222,7 +225,8 @@ mod tests {
             Why::Obstacle(Box::new(Obstacle::UnreadTables)),
             Why::Obstacle(Box::new(Obstacle::LinkForwardsNot("eth0".to_owned()))),
             Why::Obstacle(Box::new(Obstacle::BridgeFilter("br0".to_owned()))),
-            Why::Obstacle(Box::new(Obstacle::PolicyRule { rules: vec![(10, 254)] })),
+            Why::Obstacle(Box::new(Obstacle::PolicyRule { rules: rules.clone() })),
+            Why::Obstacle(Box::new(Obstacle::NoWayBack { vip: endpoint.ip(), rules })),
             Why::LoopbackEndpoint(endpoint),
             Why::OtherFamily,
             Why::Taken,

@@ -2,8 +2,19 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 
 use steelyard_firewall::{Hindrance, Packet};
+use steelyard_host::rule::OtherRule;
+
+/// Separated by commas.
+fn listed(f: &mut fmt::Formatter<'_>, rules: &[OtherRule]) -> fmt::Result {
+    for (at, rule) in rules.iter().enumerate() {
+        let comma = if at == 0 { "" } else { ", " };
+        write!(f, "{comma}{rule}")?;
+    }
+    Ok(())
+}
 
 /// One finding. [`fmt::Display`] says what is so, [`Obstacle::help`] what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +30,15 @@ pub enum Obstacle {
     UnreadTables,
     /// `ip rule`s that are asked before ours lead packets elsewhere.
     PolicyRule {
-        /// Their priorities, and the tables they lead to.
-        rules: Vec<(u32, u32)>,
+        /// Which.
+        rules: Vec<OtherRule>,
+    },
+    /// An `ip rule`, or a route that one leads to, refuses what is answered to clients.
+    NoWayBack {
+        /// Where the answers come from.
+        vip: IpAddr,
+        /// Rules that it may be.
+        rules: Vec<OtherRule>,
     },
     /// This interface takes no packets that are to be forwarded, though the host forwards others.
     LinkForwardsNot(String),
@@ -35,7 +53,10 @@ impl Obstacle {
         match self {
             Self::Firewall { found, .. } => found.is_certain,
             Self::UnreadTables => false,
-            Self::PolicyRule { .. } | Self::LinkForwardsNot(_) | Self::BridgeFilter(_) => true,
+            Self::PolicyRule { .. }
+            | Self::NoWayBack { .. }
+            | Self::LinkForwardsNot(_)
+            | Self::BridgeFilter(_) => true,
         }
     }
 
@@ -54,13 +75,21 @@ impl Obstacle {
                     .into()
             }
             Self::PolicyRule { rules } => {
-                let (priority, table) = rules.first().copied().unwrap_or_default();
+                let Some(rule) = rules.first() else { return "".into() };
+                let OtherRule { priority, .. } = *rule;
+                let moved = OtherRule { priority: 100, ..*rule };
                 format!(
                     "move the rule behind ours: find it with `ip rule show priority {priority}`, \
-                     add it again with `priority 100` and `lookup {table}`, and delete it with `ip \
-                     rule del priority {priority}`"
+                     add it again with `{moved}`, and delete it with `ip rule del priority \
+                     {priority}`"
                 )
                 .into()
+            }
+            Self::NoWayBack { vip, rules } => {
+                let family = if vip.is_ipv4() { "" } else { " -6" };
+                let first = rules.iter().map(|rule| rule.priority).min().unwrap_or_default();
+                let before = first.saturating_sub(1).max(1);
+                format!("run `ip{family} rule add priority {before} from {vip} lookup main`").into()
             }
             Self::LinkForwardsNot(link) => format!(
                 "run `sysctl -w net.ipv4.conf.{}.forwarding=1` if the kernel shall forward",
@@ -83,12 +112,12 @@ impl fmt::Display for Obstacle {
                  clients send to it",
             ),
             Self::PolicyRule { rules } => {
-                f.write_str("packets for it are led elsewhere by an ip rule before ours:")?;
-                for (at, (priority, table)) in rules.iter().enumerate() {
-                    let comma = if at == 0 { "" } else { "," };
-                    write!(f, "{comma} priority {priority} lookup {table}")?;
-                }
-                Ok(())
+                f.write_str("packets for it are led elsewhere by an ip rule before ours: ")?;
+                listed(f, rules)
+            }
+            Self::NoWayBack { rules, .. } => {
+                f.write_str("what clients are answered is refused by an ip rule or its routes: ")?;
+                listed(f, rules)
             }
             Self::LinkForwardsNot(link) => {
                 write!(f, "the interface {link} takes no packets that are to be forwarded")

@@ -6,8 +6,11 @@
 
 mod watch;
 
+use std::fmt;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use socket2::{Domain, Socket, Type};
 
 use crate::netlink::{self, Netlink, Request, attributes};
 
@@ -28,6 +31,30 @@ pub struct MarkRule {
 #[derive(Debug)]
 pub struct Routing {
     netlink: Netlink,
+}
+
+/// A rule that is not ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherRule {
+    /// Order among rules; small is early.
+    pub priority: u32,
+    /// What becomes of packets that it is about.
+    pub action: Action,
+}
+
+/// What a rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// They are looked up in this table.
+    Lookup(u32),
+    /// They are dropped.
+    Blackhole,
+    /// They are refused: there is no way.
+    Unreachable,
+    /// They are refused: it is not allowed.
+    Prohibit,
+    /// Anything else.
+    Other,
 }
 
 /// Where packets to an address go.
@@ -83,6 +110,10 @@ const SCOPE_UNIVERSE: u8 = 0;
 const SCOPE_HOST: u8 = 254;
 const BY_STATIC: u8 = 4;
 const TO_TABLE: u8 = 1;
+/// The rules that every host has: priority and table.
+const USUAL: [(u32, u32); 3] = [(0, 255), (32766, 254), (32767, 253)];
+/// Nobody is spoken to there.
+const DISCARD: u16 = 9;
 /// `RTM_F_FIB_MATCH`: answer with the table's entry, not with a route made of it.
 const FIB_MATCH: u32 = 0x2000;
 /// Length of `rtmsg` and of `fib_rule_hdr`.
@@ -222,23 +253,41 @@ impl Routing {
         }
     }
 
-    /// Rules of `address`'s family that are asked before those of `priority`, but for the kernel's
-    /// own for local addresses: priority, and the table it leads to.
-    pub fn rules_before(
+    /// Rules of `address`'s family, in their order, but for `ours` and those that every host has.
+    pub fn others(
         &mut self,
         address: IpAddr,
-        priority: u32,
-    ) -> Result<Vec<(u32, u32)>, RoutingError> {
+        ours: MarkRule,
+    ) -> Result<Vec<OtherRule>, RoutingError> {
         let mut header = [0; ROUTE_HEADER];
         header[0] = family_and_bits(address).0;
         let mut found = Vec::new();
         let outcome =
             self.netlink.ask(Request::new(GET_RULE, netlink::DUMP, &header), |_, body| {
-                let rule = rule_numbers(body);
-                found.extend(rule.filter(|(at, _)| 0 < *at && *at < priority));
+                found.extend(read_rule(body).filter(|rule| !rule.is_usual(ours)));
             });
         outcome.map_err(refused("list rules"))?;
         Ok(found)
+    }
+
+    /// Whether what a listener at `vip` answers is sent to a client at `to`: asked by a socket that
+    /// sends nothing.
+    pub fn is_answered(vip: IpAddr, to: IpAddr) -> Result<bool, RoutingError> {
+        let try_it = || -> io::Result<()> {
+            let vip = SocketAddr::new(vip, 0);
+            let socket = Socket::new(Domain::for_address(vip), Type::DGRAM, None)?;
+            match vip {
+                SocketAddr::V4(_) => socket.set_ip_transparent_v4(true)?,
+                SocketAddr::V6(_) => socket.set_ip_transparent_v6(true)?,
+            }
+            socket.bind(&vip.into())?;
+            socket.connect(&SocketAddr::new(to, DISCARD).into())
+        };
+        match try_it() {
+            Ok(()) => Ok(true),
+            Err(error) if is(&error, UNREACHABLE) => Ok(false),
+            Err(error) => Err(refused("look up a way back")(error)),
+        }
     }
 
     /// Whether an interface is a bridge.
@@ -298,8 +347,8 @@ fn rule_request(kind: u16, flags: u16, family: u8, rule: MarkRule) -> Request {
         .number(RULE_TABLE, rule.table)
 }
 
-/// Priority and table of a `fib_rule_hdr` with its attributes.
-fn rule_numbers(body: &[u8]) -> Option<(u32, u32)> {
+/// A `fib_rule_hdr` with its attributes.
+fn read_rule(body: &[u8]) -> Option<OtherRule> {
     let header: &[u8; ROUTE_HEADER] = body.first_chunk()?;
     let (mut priority, mut table) = (0, u32::from(header[4]));
     for attribute in attributes(&body[ROUTE_HEADER..]) {
@@ -309,7 +358,40 @@ fn rule_numbers(body: &[u8]) -> Option<(u32, u32)> {
             _ => {}
         }
     }
-    Some((priority, table))
+    let action = match header[7] {
+        TO_TABLE => Action::Lookup(table),
+        6 => Action::Blackhole,
+        7 => Action::Unreachable,
+        8 => Action::Prohibit,
+        _ => Action::Other,
+    };
+    Some(OtherRule { priority, action })
+}
+
+impl OtherRule {
+    fn is_usual(self, ours: MarkRule) -> bool {
+        let Action::Lookup(table) = self.action else { return false };
+        self.is(ours) || USUAL.contains(&(self.priority, table))
+    }
+
+    /// Whether it stands where `ours` does, and leads where that does.
+    fn is(self, ours: MarkRule) -> bool {
+        self.priority == ours.priority && self.action == Action::Lookup(ours.table)
+    }
+}
+
+/// `priority 10 lookup 254`, as `ip rule` takes it.
+impl fmt::Display for OtherRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "priority {} ", self.priority)?;
+        match self.action {
+            Action::Lookup(table) => write!(f, "lookup {table}"),
+            Action::Blackhole => f.write_str("blackhole"),
+            Action::Unreachable => f.write_str("unreachable"),
+            Action::Prohibit => f.write_str("prohibit"),
+            Action::Other => f.write_str("goto"),
+        }
+    }
 }
 
 fn local_request(kind: u16, flags: u16, table: u32, address: IpAddr) -> Request {

@@ -1,6 +1,6 @@
 //! Follows a packet through the chains of this host.
 
-use steelyard_model::Family;
+use steelyard_model::{Family, Protocol};
 
 use crate::matching::{Condition, Fits, Traits};
 use crate::packet::{BACK_TRANSLATION, Leg, Packet, TRANSLATION, Way};
@@ -44,6 +44,8 @@ pub struct Hindrance {
 const DEPTH: usize = 16;
 /// The priority at which connection tracking looks at a packet.
 const TRACKING: i32 = -200;
+/// The priority, in the hook prerouting, at which packets are led to listeners.
+const LEADING: i32 = -150;
 /// Rules looked at for one packet. A ruleset of chains that all lead to all others ends as well.
 const EFFORT: usize = 100_000;
 
@@ -214,7 +216,7 @@ impl<'a> Walk<'a> {
         let (traits, packet) = (&mut self.traits, self.packet);
         traits.oif = packet.links(traits.leg).1.filter(|_| is_routed);
         match (&packet.way, traits.leg) {
-            (Way::Here { mark, marked_at }, Leg::There) if is_behind(*marked_at) => {
+            (Way::Here { mark, marked_at, .. }, Leg::There) if is_behind(*marked_at) => {
                 traits.mark |= mark;
             }
             (Way::On { to, is_own, .. }, Leg::There) if is_behind(TRANSLATION) => {
@@ -308,8 +310,10 @@ impl<'a> Walk<'a> {
                 }
                 Step::SetMark(value) => self.set_mark(value, rule, fits.max(doubt)),
                 Step::Untrack => self.untrack(rule, fits.max(doubt)),
-                Step::Redirect => {
-                    self.redirect(rule, fits.max(doubt));
+                Step::Redirect | Step::RedirectHere => {
+                    if *step == Step::Redirect || !self.has_socket() {
+                        self.redirect(rule, fits.max(doubt));
+                    }
                     return end_in(fits, Fate::Accepted);
                 }
             }
@@ -392,6 +396,13 @@ impl<'a> Walk<'a> {
         if doubt == Fits::Yes {
             self.traits.is_tracked = false;
         }
+    }
+
+    /// Whether the packet was led to a listener already: it stays with it as long as it is for this
+    /// host.
+    fn has_socket(&self) -> bool {
+        let leads = matches!(self.packet.way, Way::Here { leads: true, .. });
+        leads && self.packet.protocol == Protocol::Tcp && self.base.0 > LEADING
     }
 
     /// Whoever translates first has the packet: we, or this rule. At our own priority that is a

@@ -28,6 +28,8 @@ pub enum Way {
         mark: u32,
         /// The priority, in the hook prerouting, at which it gets the mark.
         marked_at: i32,
+        /// Its listener is found for it before it is routed (`tproxy`).
+        leads: bool,
     },
     /// It is translated, and goes on.
     On {

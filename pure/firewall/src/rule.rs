@@ -22,6 +22,8 @@ pub(crate) enum Step {
     Untrack,
     /// Another destination, or socket.
     Redirect,
+    /// Another port of this host.
+    RedirectHere,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,7 +125,8 @@ impl Reader<'_> {
                 self.skip_value();
             }
             "notrack" => self.push(1, Step::Untrack),
-            "dnat" | "redirect" | "tproxy" => self.last(Step::Redirect),
+            "dnat" | "tproxy" => self.last(Step::Redirect),
+            "redirect" => self.last(Step::RedirectHere),
             "snat" | "masquerade" | "accept" => self.last(Step::Do(Verdict::Accept)),
             "drop" | "reject" => self.last(Step::Do(Verdict::Drop)),
             "return" => self.last(Step::Do(Verdict::Return)),

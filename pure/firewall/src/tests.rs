@@ -20,7 +20,7 @@ fn here(vip: &str, port: u16) -> Packet {
         protocol: Protocol::Tcp,
         port,
         iif: Some("eth0".to_owned()),
-        way: Way::Here { mark: 0x2000, marked_at: 1000 },
+        way: Way::Here { mark: 0x2000, marked_at: 1000, leads: true },
     }
 }
 
@@ -155,6 +155,8 @@ fn each_kind_of_rule_means_what_it_says() {
 #[test]
 fn where_a_rule_stands_decides_what_it_sees() {
     let (served, translated) = (here(VIP, 80), on(VIP, 80));
+    let way = Way::Here { mark: 0x2000, marked_at: 1000, leads: false };
+    let bound = Packet { way, ..here(VIP, 80) };
     #[rustfmt::skip]
     let table = [
         ("prerouting priority raw", "tcp dport 80 notrack", &served, ""),
@@ -175,7 +177,10 @@ fn where_a_rule_stands_decides_what_it_sees() {
         ("prerouting priority 2000", "meta mark set ct mark", &served, "Unmarks first: meta mark set ct mark"),
         ("prerouting priority 2000", "ip saddr 10.0.0.1 meta mark set 0x1", &served, ""),
         ("prerouting priority 2000", "meta mark set 0x1", &translated, ""),
-        ("prerouting priority dstnat", "tcp dport 80 redirect to :3128", &served, "Redirects first: tcp dport 80 redirect to :3128"),
+        ("prerouting priority dstnat", "tcp dport 80 redirect to :3128", &served, ""),
+        ("prerouting priority dstnat", "tcp dport 80 redirect to :3128", &bound, "Redirects first: tcp dport 80 redirect to :3128"),
+        ("prerouting priority -160", "tcp dport 80 redirect to :3128", &served, "Redirects first: tcp dport 80 redirect to :3128"),
+        ("prerouting priority dstnat", "tcp dport 80 dnat ip to 10.9.9.9:80", &served, "Redirects first: tcp dport 80 dnat ip to 10.9.9.9:80"),
         ("prerouting priority dstnat", "fib daddr type local tcp dport 80 dnat to 10.9.9.9", &served, ""),
         ("prerouting priority dstnat - 1", "tcp dport 80 dnat ip to 10.9.9.9:80", &translated, "Redirects first: tcp dport 80 dnat ip to 10.9.9.9:80"),
         ("prerouting priority dstnat", "tcp dport 80 dnat ip to 10.9.9.9:80", &translated, "may Redirects first: tcp dport 80 dnat ip to 10.9.9.9:80"),

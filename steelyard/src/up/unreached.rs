@@ -80,6 +80,7 @@ impl fmt::Display for Unreached {
 #[cfg(test)]
 mod tests {
     use steelyard_forward::Carried;
+    use steelyard_host::rule::{Action, OtherRule};
     use steelyard_model::{NamespacedName, Protocol};
 
     use super::*;
@@ -99,7 +100,11 @@ mod tests {
             carried: Carried::Delivered,
             obstacle,
         };
-        let rule = || Some(Obstacle::PolicyRule { rules: vec![(10, 254)] });
+        let rule = || {
+            Some(Obstacle::PolicyRule {
+                rules: vec![OtherRule { priority: 10, action: Action::Lookup(254) }],
+            })
+        };
         let unread = || Some(Obstacle::UnreadTables);
         let ports = vec![
             port(80, None, rule()),

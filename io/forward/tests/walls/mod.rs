@@ -6,7 +6,7 @@ mod pages;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use steelyard_forward::{Carried, Desired, Forwarder, Obstacle, Served};
+use steelyard_forward::{Carried, Desired, Forwarder, Listening, Obstacle, Served};
 use steelyard_host::netns::Namespace;
 use steelyard_model::Protocol;
 
@@ -205,6 +205,56 @@ fn rules_before_ours_are_told_where_they_lead_elsewhere() {
     let obstacle = all[0].0.clone().unwrap();
     assert!(obstacle.to_string().contains("priority 12 lookup 254"), "{obstacle}");
     assert!(all[1..].iter().all(|it| it.0.is_none()), "{all:?}");
+}
+
+/// What refuses packets for a vip refuses this host's own as well: it is told all the same. And
+/// what refuses answers is, with a line that mends it.
+#[test]
+fn rules_that_refuse_are_told() {
+    let Some((net, forwarder)) = reachable("refusing") else { return };
+    for (family, vip) in [("-4", SERVED4), ("-6", SERVED6)] {
+        let rule = |verb, of: &[&str]| net.node.ip(&[&[family, "rule", verb], of].concat());
+        let blackhole = ["to", vip, "priority", "10", "blackhole"];
+        rule("add", &blackhole).unwrap();
+        let all = found(&net, &forwarder, "to the vip");
+        let at = usize::from(vip == SERVED6);
+        let obstacle = all[at].0.clone().unwrap();
+        assert!(obstacle.to_string().ends_with("priority 10 blackhole"), "{obstacle}");
+        assert!(all[1 - at].0.is_none() && all[2..].iter().all(|it| it.0.is_none()), "{all:?}");
+        rule("del", &blackhole).unwrap();
+
+        let prohibit = ["from", vip, "priority", "100", "prohibit"];
+        rule("add", &prohibit).unwrap();
+        let all = found(&net, &forwarder, "from the vip");
+        let obstacle = all[at].0.clone().unwrap();
+        assert!(obstacle.to_string().ends_with("priority 100 prohibit"), "{obstacle}");
+        run(&net, &line(&obstacle.help(), "ip"));
+        assert!(found(&net, &forwarder, "mended").iter().all(|it| it.0.is_none()));
+        rule("del", &prohibit).unwrap();
+        rule("del", &["from", vip, "priority", "99"]).unwrap();
+    }
+}
+
+/// A packet that was led to a listener stays with it, whatever port another rule writes on it.
+#[test]
+fn what_is_redirected_on_this_host_arrives() {
+    let Some((net, forwarder)) = reachable("redirect") else { return };
+    let chain = "type nat hook prerouting priority dstnat + 1;\n tcp dport 80 redirect to :9\n";
+    nft(&net.node, &format!("table inet wall {{\n chain c {{\n {chain} }}\n}}\n"));
+    for (at, arrives) in [(80, false), (8081, true)] {
+        let mut desired = desired(&net);
+        for (served, vip) in desired.served.iter_mut().zip([SERVED4, SERVED6]) {
+            served.listening = vec![Listening { at, ..LISTENING }];
+            if at != 80 {
+                serve(&net.node, "gateway", vip, at, true);
+            }
+        }
+        let observed = apply(&net, &forwarder, &desired);
+        for (port, vip) in observed.ports.iter().zip([SERVED4, SERVED6]) {
+            assert_eq!(port.obstacle.is_none(), arrives, "{:?}", port.obstacle);
+            assert_eq!(reaches(&net.client, vip, arrives), arrives, "{vip} at {at}");
+        }
+    }
 }
 
 #[test]

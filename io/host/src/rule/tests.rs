@@ -162,11 +162,47 @@ fn whether_a_marked_packet_is_delivered_is_asked_of_the_kernel() {
     here.ip(&["rule", "add", "iif", "eth0", "priority", "10", "lookup", "main"]).unwrap();
     here.ip(&["-6", "rule", "add", "priority", "11", "lookup", "main"]).unwrap();
     assert_eq!(delivered(0x2000), [false, false]);
-    let before = || {
+    let others = || {
         let mut routing = Routing::open().unwrap();
-        pairs.map(|(vip, _)| routing.rules_before(vip, RULE.priority).unwrap())
+        pairs.map(|(vip, _)| routing.others(vip, RULE).unwrap())
     };
-    assert_eq!(here.run(before).unwrap(), [vec![(10, 254)], vec![(11, 254)]]);
+    let main = |priority| vec![OtherRule { priority, action: Action::Lookup(254) }];
+    assert_eq!(here.run(others).unwrap(), [main(10), main(11)]);
+    here.ip(&["rule", "add", "to", "10.9.0.100", "priority", "5", "blackhole"]).unwrap();
+    let said: Vec<String> = here.run(others).unwrap()[0].iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["priority 5 blackhole", "priority 10 lookup 254"]);
+}
+
+/// As sockets of listeners at vips are, whatever refuses what they say.
+#[test]
+fn whether_answers_find_a_way_is_asked_of_the_kernel() {
+    let Some(here) = namespace("st-answer") else { return };
+    let there = Namespace::create("st-answer-lan").unwrap();
+    netns::cable((&here, "eth0"), (&there, "eth0")).unwrap();
+    for arguments in [
+        &["link", "set", "eth0", "up"][..],
+        &["addr", "add", "10.9.0.1/24", "dev", "eth0"],
+        &["-6", "addr", "add", "fd09::1/64", "dev", "eth0", "nodad"],
+    ] {
+        here.ip(arguments).unwrap();
+    }
+    let pairs = [("10.9.0.100", "10.9.0.5"), ("fd09::100", "fd09::5")]
+        .map(|(vip, to)| (vip.parse::<IpAddr>().unwrap(), to.parse::<IpAddr>().unwrap()));
+    let answered =
+        || here.run(|| pairs.map(|(vip, to)| Routing::is_answered(vip, to).unwrap())).unwrap();
+    assert_eq!(answered(), [true, true]);
+    for refusal in ["prohibit", "blackhole", "unreachable"] {
+        let rule = |verb| {
+            here.ip(&["rule", verb, "from", "10.9.0.100", "priority", "99", refusal]).unwrap();
+            here.ip(&["-6", "rule", verb, "from", "fd09::100", "priority", "99", refusal]).unwrap();
+        };
+        rule("add");
+        assert_eq!(answered(), [false, false], "{refusal}");
+        rule("del");
+    }
+    here.ip(&["rule", "add", "from", "10.9.0.0/24", "priority", "99", "lookup", "77"]).unwrap();
+    here.ip(&["route", "add", "unreachable", "default", "table", "77"]).unwrap();
+    assert_eq!(answered(), [false, true]);
 }
 
 /// What others do to the rule and the table is told from what they do elsewhere, and from what we

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{DELETE_ROUTE, DELETE_RULE, MarkRule, NEW_ROUTE, NEW_RULE, Route, rule_numbers};
+use super::{DELETE_ROUTE, DELETE_RULE, MarkRule, NEW_ROUTE, NEW_RULE, Route, read_rule};
 use crate::notices::Notices;
 
 /// Watches the rules and the private table of the namespace it was opened in.
@@ -58,12 +58,12 @@ impl RuleWatch {
     }
 
     fn note(&self, kind: u16, body: &[u8], told: &mut Detours) {
-        let MarkRule { table, priority, .. } = self.rule;
+        let table = self.rule.table;
         match kind {
             NEW_RULE | DELETE_RULE => {
                 told.rules = true;
-                let is_ours = |(at, to)| at == priority && to == table;
-                told.rule |= kind == DELETE_RULE && rule_numbers(body).is_some_and(is_ours);
+                let is_ours = read_rule(body).is_some_and(|it| it.is(self.rule));
+                told.rule |= kind == DELETE_RULE && is_ours;
             }
             NEW_ROUTE | DELETE_ROUTE => {
                 told.routes |= Route::read(body).is_some_and(|route| route.table == table);
