@@ -2,10 +2,10 @@
 //! look again.
 //!
 //! Level-triggered: [`Monitor::changed`] says little more than that something changed, [`list`] and
-//! [`gateways()`] say what is. So a notification lost in a storm costs nothing. Over rtnetlink; all
+//! [`routes()`] say what is. So a notification lost in a storm costs nothing. Over rtnetlink; all
 //! belong to the namespace of the thread that calls.
-mod gateways;
 mod monitor;
+mod routes;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +17,8 @@ use ipnet::IpNet;
 
 use crate::netlink::{self, Netlink, Request, attributes, number};
 
-pub use self::gateways::{Gateway, gateways};
 pub use self::monitor::{Changes, Monitor};
+pub use self::routes::{Gateway, OwnRoute, Routes, routes};
 
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,8 +62,8 @@ pub enum LinkError {
     #[error("cannot list network interfaces")]
     List(#[source] io::Error),
     /// The kernel refused the list of routes.
-    #[error("cannot list default gateways")]
-    Gateways(#[source] io::Error),
+    #[error("cannot list routes")]
+    Routes(#[source] io::Error),
     /// The kernel refused notifications.
     #[error("cannot watch network interfaces")]
     Watch(#[source] io::Error),

@@ -48,8 +48,6 @@ const ACKNOWLEDGE: u16 = 4;
 const TYPE_ERROR: u16 = 2;
 const TYPE_DONE: u16 = 3;
 const TYPE_MASK: u16 = 0x3fff;
-/// linux/netlink.h, since Linux 4.20.
-const GET_STRICT_CHK: i32 = 12;
 const HEADER: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The kernel never makes a datagram of a dump longer.
@@ -62,11 +60,6 @@ impl Netlink {
         let socket = Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, protocol)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         Ok(Self { socket, sequence: 0, port: None, buffer: vec![0; BUFFER] })
-    }
-
-    /// Has the kernel apply what the fixed header of a dump asks for, where it knows how to.
-    pub(crate) fn filter_in_kernel(&self) {
-        let _ = socket::set_option(&self.socket, libc::SOL_NETLINK, GET_STRICT_CHK, &1_i32);
     }
 
     /// Lets requests be as long as this, where the privileges suffice.

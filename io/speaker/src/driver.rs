@@ -15,7 +15,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use steelyard_host::clock;
-use steelyard_host::links::{self, Changes, Gateway, Link, Monitor};
+use steelyard_host::links::{self, Changes, Link, Monitor, Routes};
 use steelyard_host::packet::PacketSocket;
 use steelyard_host::rule::{Path, Routing};
 use steelyard_layer2::wire::Mac;
@@ -66,7 +66,7 @@ pub(crate) struct Driver {
     /// Where each of our vips is answered for.
     placed: BTreeMap<IpAddr, Placement>,
     /// As last seen.
-    gateways: Vec<Gateway>,
+    routes: Routes,
     /// How often the cables of what is part of an interface were in or out, by the interface.
     parts: BTreeMap<u32, u32>,
     gate: Option<Keeper>,
@@ -105,7 +105,7 @@ impl Driver {
             monitor,
             ports: BTreeMap::new(),
             placed: BTreeMap::new(),
-            gateways: Vec::new(),
+            routes: Routes::default(),
             parts: BTreeMap::new(),
             gate,
             nowhere: BTreeSet::new(),
@@ -247,8 +247,8 @@ impl Driver {
             Ok(links) => links,
             Err(error) => return tracing::warn!(%error, "interfaces stay as they were"),
         };
-        match links::gateways() {
-            Ok(gateways) => self.gateways = gateways,
+        match links::routes() {
+            Ok(routes) => self.routes = routes,
             Err(error) => tracing::warn!(%error, "gateways are taken to be as they were"),
         }
         self.notice_cables(&links);
@@ -324,7 +324,7 @@ impl Driver {
                 Some(Ok(current)) => current.as_slice(),
                 _ => &[],
             };
-            let host = Host { links, gateways: &self.gateways, route: &route };
+            let host = Host { links, routes: &self.routes, route: &route };
             let chosen = interface::choose(host, vip, interfaces, exclude, current);
             let numbers = |links: Vec<&Link>| links.iter().map(|link| link.index).collect();
             (vip.address, chosen.map(numbers))

@@ -13,7 +13,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use steelyard_host::links::{Gateway, Link};
+use steelyard_host::links::{Link, Routes};
 
 use crate::speaker::Vip;
 
@@ -21,7 +21,7 @@ use crate::speaker::Vip;
 #[derive(Clone, Copy)]
 pub(crate) struct Host<'a> {
     pub(crate) links: &'a [Link],
-    pub(crate) gateways: &'a [Gateway],
+    pub(crate) routes: &'a Routes,
     /// By which interface, by number, packets to an address leave this host.
     pub(crate) route: &'a dyn Fn(IpAddr) -> Option<u32>,
 }
@@ -60,10 +60,12 @@ pub enum NoInterface {
         /// The interface that has it.
         interface: String,
     },
-    /// It is the address of the router that everything beyond goes through.
+    /// It is the address of a router that this host sends to.
     Gateway {
         /// The interface that leads to it, where the route says.
         interface: Option<String>,
+        /// It is the default gateway; else one to some places.
+        is_default: bool,
     },
     /// It is the broadcast address of the interface's subnet: nobody on it asks who has it.
     Broadcast {
@@ -103,12 +105,13 @@ pub(crate) fn choose<'a>(
     current: &[u32],
 ) -> Result<Vec<&'a Link>, NoInterface> {
     let links = host.links;
-    if let Some(own) = links.iter().find(|link| is_own(link, vip.address)) {
+    if let Some(own) = own(host, vip.address) {
         return Err(NoInterface::OwnAddress { interface: own.name.clone() });
     }
-    if let Some(gateway) = host.gateways.iter().find(|it| it.address == vip.address) {
+    if let Some(gateway) = host.routes.gateways.iter().find(|it| it.address == vip.address) {
         let link = links.iter().find(|link| Some(link.index) == gateway.link);
-        return Err(NoInterface::Gateway { interface: link.map(|link| link.name.clone()) });
+        let interface = link.map(|link| link.name.clone());
+        return Err(NoInterface::Gateway { interface, is_default: gateway.is_default });
     }
     let chosen = match both(named, &vip.interfaces) {
         Some(names) => choose_named(links, &names)?,
@@ -142,10 +145,16 @@ pub(crate) fn nowhere(
     unplaced.filter(|(vip, why)| is_free(why) && !is_connected(*vip)).map(|(vip, _)| vip).collect()
 }
 
-/// Whatever the interface: the kernel answers on all of them for an address of any. But what
-/// kube-proxy gathers on an interface of its own are the vips themselves.
-fn is_own(link: &Link, address: IpAddr) -> bool {
-    link.has(address) && !link.name.starts_with(IPVS)
+/// Who has an address of this host. Whatever the interface: the kernel answers on all of them for
+/// an address of any, and for what a route makes local. But what kube-proxy gathers on an interface
+/// of its own are the vips themselves.
+fn own(host: Host<'_>, address: IpAddr) -> Option<&Link> {
+    let links = host.links.iter().filter(|link| !link.name.starts_with(IPVS));
+    let by_route = |link: &Link| {
+        let mut own = host.routes.own.iter();
+        own.any(|it| it.link == link.index && it.net.contains(&address))
+    };
+    links.clone().find(|link| link.has(address)).or_else(|| links.clone().find(|it| by_route(it)))
 }
 
 fn choose_by_subnet<'a>(
@@ -274,7 +283,8 @@ impl NoInterface {
     pub fn help(&self) -> &'static str {
         match self {
             Self::OwnAddress { .. } => {
-                "take the address out of the pool, or off the interface: the kernel answers for it"
+                "take the address out of the pool, or off the interface (`ip addr`, `ip route show \
+                 table local`): the kernel answers for it"
             }
             Self::Gateway { .. } => "take the address out of the pool: the router answers for it",
             Self::Broadcast { .. } => "take the last address of the subnet out of the pool",
@@ -304,11 +314,10 @@ impl fmt::Display for NoInterface {
             Self::OwnAddress { interface } => {
                 write!(f, "it is an address of this host, on {interface}")
             }
-            Self::Gateway { interface: Some(interface) } => {
-                write!(f, "it is the address of the default gateway, on {interface}")
-            }
-            Self::Gateway { interface: None } => {
-                f.write_str("it is the address of the default gateway")
+            Self::Gateway { interface, is_default } => {
+                let kind = if *is_default { "the default" } else { "a route's" };
+                write!(f, "it is the address of {kind} gateway")?;
+                interface.iter().try_for_each(|interface| write!(f, ", on {interface}"))
             }
             Self::Broadcast { subnet } => {
                 write!(f, "it is the broadcast address of a subnet ({subnet})")

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{LinkError, RTM_NEWADDR, RTM_NEWLINK, gateways};
+use super::{LinkError, RTM_NEWADDR, RTM_NEWLINK, routes};
 use crate::netlink::{attributes, number};
 use crate::notices::Notices;
 
-/// Tells when interfaces, addresses, default gateways or the routes to subnets changed.
+/// Tells when interfaces, addresses, default gateways, the routes to subnets or what is local
+/// changed.
 #[derive(Debug)]
 pub struct Monitor {
     notices: Notices,
@@ -69,9 +70,7 @@ pub(super) fn note(kind: u16, body: &[u8], changes: &mut Changes) -> bool {
     match kind {
         RTM_NEWLINK | RTM_DELLINK | RTM_NEWADDR | RTM_DELADDR => true,
         // Where containers come and go, so do routes; and routers have many by others.
-        gateways::NEW_ROUTE | gateways::DELETE_ROUTE => {
-            gateways::is_default(body) || gateways::is_of_a_subnet(body)
-        }
+        routes::NEW_ROUTE | routes::DELETE_ROUTE => routes::is_urgent(body),
         _ => false,
     }
 }

@@ -121,13 +121,13 @@ fn routes_to_some_places_are_passed_over() {
 }
 
 #[test]
-fn default_gateways_are_told() {
+fn gateways_of_all_routes_are_told() {
     if let Some(reason) = netns::unavailable() {
-        return eprintln!("skipped: default_gateways_are_told: {reason}");
+        return eprintln!("skipped: gateways_of_all_routes_are_told: {reason}");
     }
     let host = Namespace::create(&unique("gateways")).unwrap();
     let ip = |line: &str| drop(host.ip(&line.split(' ').collect::<Vec<_>>()).unwrap());
-    assert_eq!(host.run(gateways).unwrap().unwrap(), []);
+    assert_eq!(host.run(routes).unwrap().unwrap().gateways, []);
     for line in [
         "link add va type veth peer name vb",
         "link set vb up",
@@ -135,6 +135,8 @@ fn default_gateways_are_told() {
         "addr add 10.1.1.5/24 dev va",
         "addr add fd00::5/64 dev va nodad",
         "route add 10.9.0.0/16 via 10.1.1.9",
+        "route add 10.8.0.0/16 via 10.1.1.1",
+        "route add 128.0.0.0/1 via 10.1.1.7",
         "route add default via 10.1.1.8 table 77",
         "route add default dev va metric 900",
         "-6 route add default via fd00::1",
@@ -143,11 +145,59 @@ fn default_gateways_are_told() {
     ] {
         ip(line);
     }
-    let found = host.run(gateways).unwrap().unwrap();
+    let found = host.run(routes).unwrap().unwrap().gateways;
     let va = host.run(list).unwrap().unwrap().iter().find(|it| it.name == "va").unwrap().index;
     assert!(found.iter().all(|it| it.link == Some(va)), "{found:?}");
-    let addresses: Vec<String> = found.iter().map(|it| it.address.to_string()).collect();
-    assert_eq!(addresses, ["10.1.1.1", "10.1.1.2", "fd00::1", "fd00::3"]);
+    let told = found
+        .iter()
+        .map(|it| format!("{}{}", it.address, [" some", ""][usize::from(it.is_default)]));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            "10.1.1.1",
+            "10.1.1.2",
+            "10.1.1.7 some",
+            "10.1.1.8",
+            "10.1.1.9 some",
+            "fd00::1",
+            "fd00::3"
+        ]
+    );
+}
+
+/// What is local by a route is the host's as much as what is on an interface.
+#[test]
+fn what_routes_make_local_is_told() {
+    if let Some(reason) = netns::unavailable() {
+        return eprintln!("skipped: what_routes_make_local: {reason}");
+    }
+    let host = Namespace::create(&unique("local")).unwrap();
+    let ip = |line: &str| drop(host.ip(&line.split(' ').collect::<Vec<_>>()).unwrap());
+    let watch = async || {
+        let monitor = Monitor::open().unwrap();
+        for line in [
+            "route add local 10.1.1.240/30 dev lo",
+            "-6 route add local fd00::240 dev lo table local",
+            "route add 128.0.0.0/1 dev lo",
+        ] {
+            ip(line);
+            let noticed = tokio::time::timeout(Duration::from_secs(10), monitor.changed());
+            noticed.await.expect(line).unwrap();
+        }
+    };
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(watch());
+    };
+    host.run(run).unwrap();
+    // As a transparent proxy has it: for what has its mark alone.
+    ip("route add local 0.0.0.0/0 dev lo table 100");
+    let own = host.run(routes).unwrap().unwrap().own;
+    let own: Vec<String> = own.iter().map(|it| it.net.to_string()).collect();
+    for net in ["10.1.1.240/30", "fd00::240/128"] {
+        assert!(own.iter().any(|it| it == net), "{own:?}");
+    }
+    assert!(!own.iter().any(|it| it == "0.0.0.0/0"), "{own:?}");
 }
 
 /// Networks with sign-in (IEEE 802.1X) hold an interface back like this.
@@ -219,6 +269,6 @@ fn cut_messages_never_panic() {
     for length in 0..body.len() {
         let _ = read_link(&body[..length]);
         let _ = read_address(&body[..length]);
-        gateways::read(&body[..length], &mut Vec::new());
+        Routes::default().read(&body[..length]);
     }
 }

@@ -1,3 +1,5 @@
+use steelyard_host::links::{Gateway, OwnRoute};
+
 use super::*;
 
 /// `eth0 10.1.1.5/24 fd00::5/64`, after a ` :` words that make it odd. Numbers count from 1.
@@ -44,10 +46,21 @@ fn routed(
     let vip =
         Vip { address: vip.parse().unwrap(), interfaces: names(theirs), candidates: Vec::new() };
     let links = links(lines);
-    let gateway = |address: &str, link| Gateway { address: address.parse().unwrap(), link };
-    let gateways =
-        [gateway("10.1.1.1", Some(2)), gateway("fd00::1", None), gateway("10.1.1.2", Some(99))];
-    let host = Host { links: &links, gateways: &gateways, route: &|_| route };
+    let gateway = |address: &str, link, is_default| Gateway {
+        address: address.parse().unwrap(),
+        link,
+        is_default,
+    };
+    let gateways = vec![
+        gateway("10.1.1.1", Some(2), true),
+        gateway("fd00::1", None, true),
+        gateway("10.1.1.2", Some(99), true),
+        gateway("10.1.1.3", Some(2), false),
+    ];
+    let own = |net: &str, link| OwnRoute { net: net.parse().unwrap(), link };
+    let own = vec![own("10.1.1.96/30", 1), own("10.1.1.104/32", 5)];
+    let routes = Routes { gateways, own };
+    let host = Host { links: &links, routes: &routes, route: &|_| route };
     match choose(host, &vip, &names(ours), &Exclude::default(), current) {
         Ok(links) => links.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(" "),
         Err(why) => {
@@ -74,6 +87,8 @@ fn the_subnet_decides() {
         (&HOST, "172.17.0.1", "none: it is an address of this host, on docker0"),
         (&HOST, "10.1.1.1", "none: it is the address of the default gateway, on eth0"),
         (&HOST, "10.1.1.2", "none: it is the address of the default gateway"),
+        (&HOST, "10.1.1.3", "none: it is the address of a route's gateway, on eth0"),
+        (&HOST, "10.1.1.98", "none: it is an address of this host, on lo"),
         (&HOST, "fd00::1", "none: it is the address of the default gateway"),
         (&HOST, "10.1.1.255", "none: it is the broadcast address of a subnet (eth0 10.1.1.5/24)"),
         (&HOST, "10.1.1.0", "eth0"),

@@ -65,7 +65,7 @@ fn the_routers_address_is_never_announced() {
     let (speaker, _) = lan.announcing(SpeakerOptions::default(), &[VIP4, VIP6]);
     for (family, address) in [("-4", VIP4), ("-6", VIP6)] {
         lan.node.ip(&[family, "route", "add", "default", "via", address, "dev", "eth0"]).unwrap();
-        let why = NoInterface::Gateway { interface: Some("eth0".to_owned()) };
+        let why = NoInterface::Gateway { interface: Some("eth0".to_owned()), is_default: true };
         refused(&speaker, address, &why);
         lan.node.ip(&[family, "route", "del", "default"]).unwrap();
         lan.announced(&speaker, &[address]);
@@ -73,9 +73,31 @@ fn the_routers_address_is_never_announced() {
     // From the start as well: nothing of it is ever heard.
     lan.node.ip(&["route", "add", "default", "via", "10.1.1.102"]).unwrap();
     speaker.set_vips(vec![vip(VIP4), vip(VIP6), vip("10.1.1.102")]);
-    let why = NoInterface::Gateway { interface: Some("eth0".to_owned()) };
+    let why = NoInterface::Gateway { interface: Some("eth0".to_owned()), is_default: true };
     refused(&speaker, "10.1.1.102", &why);
     assert_eq!(lan.arping("10.1.1.102", Wish::None), NOBODY);
+}
+
+/// A route can make an address this host's, or some router's, without any interface having it.
+#[test]
+fn what_a_route_says_of_an_address_is_heeded() {
+    let Some(lan) = Lan::new("routed", "what_a_route_says_of_an_address") else { return };
+    let (speaker, _) = lan.announcing(SpeakerOptions::default(), &[VIP4, VIP6]);
+    let on_lo = NoInterface::OwnAddress { interface: "lo".to_owned() };
+    let halves =
+        |is_default| NoInterface::Gateway { interface: Some("eth0".to_owned()), is_default };
+    for (family, vip, half) in [("-4", VIP4, "128.0.0.0/1"), ("-6", VIP6, "8000::/1")] {
+        for (route, why) in [
+            (&["local", vip, "dev", "lo", "table", "local"][..], &on_lo),
+            (&[half, "via", vip, "dev", "eth0"], &halves(false)),
+            (&["default", "via", vip, "dev", "eth0", "table", "77"], &halves(true)),
+        ] {
+            lan.node.ip(&[&[family, "route", "add"], route].concat()).unwrap();
+            refused(&speaker, vip, why);
+            lan.node.ip(&[&[family, "route", "del"], route].concat()).unwrap();
+            lan.announced(&speaker, &[vip]);
+        }
+    }
 }
 
 /// A second card in the same LAN, and a macvlan on the first: one of them answers, once. When it
