@@ -18,7 +18,7 @@ use ipnet::IpNet;
 use crate::netlink::{self, Netlink, Request, attributes, number};
 
 pub use self::monitor::{Changes, Monitor};
-pub use self::routes::{Gateway, OwnRoute, Routes, routes};
+pub use self::routes::{NextHop, OwnRoute, Routes, routes};
 
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -221,7 +221,8 @@ impl Group {
             let Poll::Ready((length, from)) = socket.poll_receive(context, buffer) else {
                 return count > 0;
             };
-            // Two interfaces of one host on one LAN are two starts of one node, and hear each other.
+            // Two interfaces of one host on one LAN are two starts of one node, and hear each
+            // other.
             if !self.own.contains(&from.ip()) {
                 self.segment.handle(now, Input::Datagram { from, bytes: &buffer[..length] });
             }

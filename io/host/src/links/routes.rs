@@ -1,5 +1,5 @@
-//! What routes tell of addresses: the routers that this host sends to, and what it takes for its own
-//! although no interface has it.
+//! What routes tell of addresses: the routers that this host sends to, and what it takes for its
+//! own although no interface has it.
 
 use std::io;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use crate::netlink::{self, Netlink, Request, attributes, number};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routes {
     /// The next hops, of any table, sorted.
-    pub gateways: Vec<Gateway>,
+    pub gateways: Vec<NextHop>,
     /// What is delivered on this host: its addresses, and what somebody made local by a route
     /// (`ip route add local`); also the addresses of routers as such (RFC 4291 §2.6.1).
     pub own: Vec<OwnRoute>,
@@ -30,7 +30,7 @@ pub struct OwnRoute {
 
 /// A router that packets are sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Gateway {
+pub struct NextHop {
     /// Its address.
     pub address: IpAddr,
     /// Number of the interface that leads to it, where the route says.
@@ -130,21 +130,21 @@ impl Routes {
                 read_hops(attribute.value, is_default, &mut self.gateways);
             } else {
                 let address = gateway(attribute.kind, attribute.value);
-                self.gateways.extend(address.map(|address| Gateway { address, link, is_default }));
+                self.gateways.extend(address.map(|address| NextHop { address, link, is_default }));
             }
         }
     }
 }
 
 /// A sequence of `rtnexthop`, each with its attributes.
-fn read_hops(mut hops: &[u8], is_default: bool, found: &mut Vec<Gateway>) {
+fn read_hops(mut hops: &[u8], is_default: bool, found: &mut Vec<NextHop>) {
     while let Some(header) = hops.first_chunk::<HOP_HEADER>() {
         let length = usize::from(u16::from_ne_bytes([header[0], header[1]]));
         let Some(parts) = hops.get(HOP_HEADER..length) else { return };
         let link = number(&header[4..]);
         for attribute in attributes(parts) {
             let address = gateway(attribute.kind, attribute.value);
-            found.extend(address.map(|address| Gateway { address, link, is_default }));
+            found.extend(address.map(|address| NextHop { address, link, is_default }));
         }
         hops = hops.get(length.next_multiple_of(4)..).unwrap_or_default();
     }

@@ -1,4 +1,4 @@
-use steelyard_host::links::{Gateway, OwnRoute};
+use steelyard_host::links::{NextHop, OwnRoute};
 
 use super::*;
 
@@ -46,7 +46,7 @@ fn routed(
     let vip =
         Vip { address: vip.parse().unwrap(), interfaces: names(theirs), candidates: Vec::new() };
     let links = links(lines);
-    let gateway = |address: &str, link, is_default| Gateway {
+    let gateway = |address: &str, link, is_default| NextHop {
         address: address.parse().unwrap(),
         link,
         is_default,
