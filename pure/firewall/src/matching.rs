@@ -418,7 +418,7 @@ fn end(value: &str, packet: &Traits<'_>, ours_on: Leg) -> Fits {
 }
 
 fn end_port(value: &str, packet: &Traits<'_>, ours_on: Leg) -> Fits {
-    if packet.leg == ours_on { port(value, packet.ours.1) } else { Fits::Some }
+    if packet.leg == ours_on { port(value, packet.ours.1) } else { client_port(value) }
 }
 
 fn end_type(value: &str, packet: &Traits<'_>, ours_on: Leg) -> Fits {
@@ -453,6 +453,17 @@ fn port(value: &str, is: u16) -> Fits {
     let (first, last) = value.split_once('-').unwrap_or((value, value));
     match (first.parse::<u16>(), last.parse::<u16>()) {
         (Ok(first), Ok(last)) => Fits::of((first..=last).contains(&is)),
+        _ => Fits::Unknown,
+    }
+}
+
+/// Clients choose one that no server has.
+fn client_port(value: &str) -> Fits {
+    let (first, last) = value.split_once('-').unwrap_or((value, value));
+    match (first.parse::<u16>(), last.parse::<u16>()) {
+        (Ok(_), Ok(..1024)) => Fits::No,
+        (Ok(..=1024), Ok(u16::MAX)) => Fits::Yes,
+        (Ok(_), Ok(_)) => Fits::Some,
         _ => Fits::Unknown,
     }
 }

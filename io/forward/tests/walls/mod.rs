@@ -54,7 +54,7 @@ fn found(net: &Net, forwarder: &Forwarder, what: &str) -> Vec<(Option<Obstacle>,
 /// A table with one chain. Each row: where it hangs, its rule; then for a served vip and for one
 /// that goes on, v4 and v6: `.` nothing, `x` hindered, `p` in process, which helps, `?` doubtful.
 #[rustfmt::skip]
-const ROWS: [(&str, &str, &str); 37] = [
+const ROWS: [(&str, &str, &str); 38] = [
     ("inet input priority filter; policy accept", "accept", "...."),
     ("inet input priority filter; policy drop", "", "xx.."),
     ("inet input priority filter; policy drop", "tcp dport 80 accept", "...."),
@@ -83,6 +83,7 @@ const ROWS: [(&str, &str, &str); 37] = [
     ("netdev ingress device eth0 priority 0; policy accept", "tcp dport 80 drop", "xxxx"),
     ("netdev ingress device eth1 priority 0; policy accept", "drop", "...."),
     ("inet output priority filter; policy drop", "", "xx.."),
+    ("inet output priority filter; policy drop", "tcp dport { 22, 53, 443 } accept", "xx.."),
     ("inet output priority filter; policy drop", "ct state established,related accept", "...."),
     ("inet output priority filter; policy drop", "tcp sport { 22, 80 } accept", "...."),
     ("inet output priority filter; policy accept", "fib saddr type != local tcp sport 80 drop", "xx.."),
