@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use steelyard_host::places::Places;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::desired::Desired;
-use crate::intake::Intake;
+use crate::intake::{Intake, LEASE};
 use crate::observed::{HostChange, Observed, Why};
 use crate::owner::Owner;
 use crate::passing::Passing;
@@ -41,6 +42,9 @@ pub struct ForwardOptions {
     pub flows: Places,
     /// Places for clients of UDP ports that are, of one each.
     pub sessions: Places,
+    /// For how long packets for a vip are taken in without being told again: when this process was
+    /// killed, another machine may have it.
+    pub lease: Duration,
 }
 
 /// Why a forwarder does not start. Missing tools and privileges are no reason: it then does what
@@ -107,6 +111,7 @@ impl Default for ForwardOptions {
             state_dir: PathBuf::from("/var/lib/steelyard"),
             flows: Places::default(),
             sessions: Places::default(),
+            lease: LEASE,
         }
     }
 }
@@ -133,6 +138,7 @@ impl Forwarder {
                                 stirred: owner.stirred(),
                                 intake: owner.intake(),
                             }));
+                            tokio::spawn(owner.intake().keep());
                             owner.run(inbox).await;
                         }
                         Err(error) => drop(started.send(Err(error))),

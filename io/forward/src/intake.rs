@@ -6,6 +6,8 @@
 //! host too. So a takeover costs one message to the kernel, before the first announcement, and
 //! losing a vip likewise.
 //!
+//! What is open is so for a while only, and renewed: after a kill nobody takes it out.
+//!
 //! Flows that began here stay here: `ct mark` knows them (render.rs). What is handed over to
 //! another node is taken in for [`LINGER`] more: not every client has heard of it.
 
@@ -26,19 +28,50 @@ pub struct Intake {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     /// None while there is no table.
     sets: Option<Sets>,
     table: String,
     /// Until when; none is until it is closed.
     live: BTreeMap<IpAddr, Option<Instant>>,
+    /// For how long the kernel takes in what is open, unless it is told again.
+    lease: Duration,
 }
 
 /// Well over the time that a client takes to ask again whose address it is.
 const LINGER: Duration = Duration::from_secs(6);
 
+/// Many times what a busy machine is late by.
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
+
+impl Default for State {
+    fn default() -> Self {
+        Self { sets: None, table: String::new(), live: BTreeMap::new(), lease: LEASE }
+    }
+}
+
 impl Intake {
+    pub(crate) fn new(lease: Duration) -> Self {
+        Self { state: Arc::new(Mutex::new(State { lease, ..State::default() })) }
+    }
+
+    /// Tells the kernel again and again what is open, as long as this process lives: where it was
+    /// killed, another machine may have the vip, and this one must not keep its packets for ever.
+    pub(crate) async fn keep(self) {
+        let lease = self.state.lock().unwrap_or_else(PoisonError::into_inner).lease;
+        loop {
+            tokio::time::sleep(lease / 4).await;
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.live.is_empty() {
+                continue;
+            }
+            if let Err(error) = state.fill() {
+                tracing::debug!(%error, "what is taken in is not told again");
+            }
+        }
+    }
+
     /// From now on packets to these are taken in. In force before it returns, within a fraction of
     /// a millisecond.
     pub fn open(&self, vips: &[IpAddr]) {
@@ -105,7 +138,11 @@ impl State {
         let Some(sets) = &mut self.sets else { return Ok(()) };
         let changes = FAMILIES.map(|family| {
             let same = vips.iter().filter(|vip| Family::of(**vip) == family);
-            let elements = same.map(|vip| (*vip, stay)).collect();
+            let leased = stay.map(|stay| match stay {
+                Stay::Open => Stay::For(self.lease),
+                stay @ Stay::For(_) => stay,
+            });
+            let elements = same.map(|vip| (*vip, leased)).collect();
             SetChange { family: TableFamily::Inet, table: &self.table, set: set(family), elements }
         });
         sets.change(&changes)
@@ -118,7 +155,9 @@ impl State {
         let Some(sets) = &mut self.sets else { return Ok(()) };
         let fillings = FAMILIES.map(|family| {
             let same = self.live.iter().filter(|(vip, _)| Family::of(**vip) == family);
-            let elements = same.map(|(vip, until)| (*vip, Value::None, until.map(|it| it - now)));
+            let lease = self.lease;
+            let left = |until: Option<Instant>| until.map_or(lease, |it| it - now);
+            let elements = same.map(|(vip, until)| (*vip, Value::None, Some(left(*until))));
             let elements = elements.collect();
             Filling { family: TableFamily::Inet, table: &self.table, set: set(family), elements }
         });

@@ -69,7 +69,7 @@ impl Owner {
             no_kernel: Some(Why::Unprivileged),
             no_sysctl: None,
             passing: Passing::default(),
-            intake: Intake::default(),
+            intake: Intake::new(options.lease),
             proxies: Proxies::new(options.flows.clone(), options.sessions.clone()),
             answering: BTreeMap::new(),
             lock: None,

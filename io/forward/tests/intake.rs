@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::time::{Duration, Instant};
 
-use steelyard_forward::{Carried, Desired, Forwarder};
+use steelyard_forward::{Carried, Desired, ForwardOptions, Forwarder};
 use steelyard_model::Protocol;
 
 #[allow(dead_code, reason = "other tests use the rest")]
@@ -157,4 +158,24 @@ fn what_another_has_is_reached_as_if_we_were_not_here() {
     for vip in vips {
         eventually("it is the other's", || ask(&net.node, vip, 80).starts_with("other sees"));
     }
+}
+
+/// After a kill nobody takes it out; as long as somebody lives it is told again.
+#[test]
+fn what_is_taken_in_ends_unless_it_is_told_again() {
+    let Some(net) = Net::create("lease") else { return };
+    let lease = Duration::from_secs(1);
+    let forwarder = start(&net, ForwardOptions { lease, ..net.options() });
+    let intake = forwarder.intake();
+    intake.open(&[ip(VIP4), ip(VIP6)]);
+    let until = Instant::now() + 3 * lease;
+    while Instant::now() < until {
+        for (set, vip) in [("live4", VIP4), ("live6", VIP6)] {
+            let list = ["list", "set", "inet", "steelyard", set];
+            let shown = net.node.output("nft", &list).unwrap().stdout;
+            let shown = String::from_utf8(shown).unwrap();
+            assert!(shown.contains(&format!("{vip} timeout 1s expires ")), "{shown}");
+        }
+    }
+    inside(&net.node, forwarder.remove()).unwrap();
 }

@@ -140,8 +140,11 @@ impl Node {
     }
 
     fn elements(&self) -> usize {
-        let output = self.host.output("nft", &["list", "ruleset"]).unwrap();
-        String::from_utf8(output.stdout).unwrap().matches("expires").count()
+        let of = |family| {
+            let output = self.host.output("nft", &["list", "table", family, "steelyard"]).unwrap();
+            String::from_utf8(output.stdout).unwrap().matches("expires").count()
+        };
+        of("ip") + of("ip6")
     }
 }
 
