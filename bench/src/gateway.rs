@@ -1,10 +1,14 @@
 //! `bench gateway`: CPU per proxied request, beside Debian's nginx and HAProxy.
 //!
 //! The proxies all run at once on core 0; generator and backend share one thread on core 1. Runs
-//! are interleaved (ours, nginx, HAProxy, ours, …), medians over the rounds.
+//! are interleaved (ours, nginx, HAProxy, ours, …), medians over the rounds. Ours counts metrics
+//! in every row; `log` rows have everybody's access log on, into a file. Where their sources are
+//! there, two sketches run in the same rounds: how little it can cost.
+
+mod floor;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -13,6 +17,7 @@ use crate::load::Report;
 use crate::peer::Proxy;
 use crate::results::{Row, median};
 use crate::{cpu, results};
+use floor::Floor;
 
 /// What to measure.
 pub(crate) struct Options {
@@ -28,9 +33,14 @@ struct Load {
     connections: u32,
     path: &'static str,
     new_connections: bool,
+    /// Whether access logs are on.
+    logs: bool,
     /// Goals for the ratio to nginx and to HAProxy.
     goals: (f64, f64),
 }
+
+/// What the ratio to the sketches may be; it is to become less.
+const FLOOR_GOALS: [f64; 2] = [2.5, 2.0];
 
 const LOADS: &[Load] = &[
     Load {
@@ -38,6 +48,7 @@ const LOADS: &[Load] = &[
         connections: 64,
         path: "/s",
         new_connections: false,
+        logs: false,
         goals: (0.8, 0.8),
     },
     Load {
@@ -45,6 +56,7 @@ const LOADS: &[Load] = &[
         connections: 1000,
         path: "/s",
         new_connections: false,
+        logs: false,
         goals: (0.8, 0.8),
     },
     Load {
@@ -52,6 +64,7 @@ const LOADS: &[Load] = &[
         connections: 64,
         path: "/m",
         new_connections: false,
+        logs: false,
         goals: (1.0, 0.8),
     },
     Load {
@@ -59,6 +72,7 @@ const LOADS: &[Load] = &[
         connections: 8,
         path: "/l",
         new_connections: false,
+        logs: false,
         goals: (1.0, 1.0),
     },
     Load {
@@ -66,7 +80,16 @@ const LOADS: &[Load] = &[
         connections: 64,
         path: "/s",
         new_connections: true,
+        logs: false,
         goals: (1.0, 1.0),
+    },
+    Load {
+        name: "128 B, 64 connections, access log",
+        connections: 64,
+        path: "/s",
+        new_connections: false,
+        logs: true,
+        goals: (0.8, 0.8),
     },
 ];
 
@@ -81,24 +104,51 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     results::write(&options.output, outcome?)
 }
 
-fn measure(options: &Options, folder: &std::path::Path) -> Result<Vec<Row>> {
+fn measure(options: &Options, folder: &Path) -> Result<Vec<Row>> {
     let backend = SocketAddr::from(BACKEND);
-    let proxies = [
-        Proxy::steelyard(&options.binary, folder, backend)?,
-        Proxy::nginx(folder, backend)?,
-        Proxy::haproxy(folder, backend)?,
-    ];
+    let floor = Floor::build()?;
     let mut rows = Vec::new();
-    for load in LOADS {
-        let mut samples = [const { Vec::new() }; 3];
-        for _ in 0..options.rounds {
-            for (proxy, samples) in proxies.iter().zip(&mut samples) {
-                samples.push(one_run(proxy, load, options.seconds)?);
+    for logs in [false, true] {
+        let start = Start { binary: &options.binary, folder, backend, logs };
+        let proxies = start.all(floor.as_ref())?;
+        for load in LOADS.iter().filter(|load| load.logs == logs) {
+            let mut samples = vec![Vec::new(); proxies.len()];
+            for _ in 0..options.rounds {
+                for (proxy, samples) in proxies.iter().zip(&mut samples) {
+                    samples.push(one_run(proxy, load, options.seconds)?);
+                }
             }
+            rows.extend(rows_of(load, samples, options.rounds));
         }
-        rows.extend(rows_of(load, samples, options.rounds));
     }
     Ok(rows)
+}
+
+/// How the proxies are started.
+struct Start<'a> {
+    binary: &'a Path,
+    folder: &'a Path,
+    backend: SocketAddr,
+    logs: bool,
+}
+
+impl Start<'_> {
+    /// Ours, then those it is compared with. The sketches log always, or never.
+    fn all(&self, floor: Option<&Floor>) -> Result<Vec<Proxy>> {
+        let Self { binary, folder, backend, logs } = *self;
+        let mut proxies = vec![
+            Proxy::steelyard(binary, folder, backend, logs)?,
+            Proxy::nginx(folder, backend, logs)?,
+            Proxy::haproxy(folder, backend, logs)?,
+        ];
+        if let Some(floor) = floor {
+            proxies.push(match logs {
+                false => Proxy::sketch("f_epoll", &floor.bare, folder, backend)?,
+                true => Proxy::sketch("d_feat", &floor.featured, folder, backend)?,
+            });
+        }
+        Ok(proxies)
+    }
 }
 
 /// CPU of `proxy` in µs per request under `load`.
@@ -142,10 +192,13 @@ fn generate(proxy: &Proxy, load: &Load, seconds: f64) -> Result<Report> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-fn rows_of(load: &Load, samples: [Vec<f64>; 3], rounds: u32) -> Vec<Row> {
-    let [ours, nginx, haproxy] = samples.map(median);
-    let row = |peer, theirs, goal| {
+fn rows_of(load: &Load, samples: Vec<Vec<f64>>, rounds: u32) -> Vec<Row> {
+    let mut medians = samples.into_iter().map(median);
+    let ours = medians.next().expect("ours is the first");
+    let (sketch, floor) = if load.logs { ("d_feat", 1) } else { ("f_epoll", 0) };
+    let peers = [("nginx", load.goals.0), ("haproxy", load.goals.1), (sketch, FLOOR_GOALS[floor])];
+    let row = |((peer, goal), theirs)| {
         Row::alone(load.name, "µs CPU", ours, goal, rounds).beside(peer, theirs)
     };
-    vec![row("nginx", nginx, load.goals.0), row("haproxy", haproxy, load.goals.1)]
+    peers.into_iter().zip(medians).map(row).collect()
 }

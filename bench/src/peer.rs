@@ -25,7 +25,12 @@ impl Proxy {
     }
 
     /// Steelyard itself, as a user would start it.
-    pub(crate) fn steelyard(binary: &Path, folder: &Path, backend: SocketAddr) -> Result<Self> {
+    pub(crate) fn steelyard(
+        binary: &Path,
+        folder: &Path,
+        backend: SocketAddr,
+        logs: bool,
+    ) -> Result<Self> {
         let address = SocketAddr::from(([127, 0, 0, 1], 18081));
         let manifests = folder.join("manifests");
         fs::create_dir_all(&manifests)?;
@@ -35,27 +40,46 @@ impl Proxy {
             .args(["up", "--unprivileged", "--workers", "1", "--admin", "127.0.0.1:18091"])
             .arg(format!("--entrypoints.web.address={address}"))
             .arg(manifests);
+        if logs {
+            let log = folder.join("steelyard-access.log");
+            command.arg(format!("--accesslog.filepath={}", log.display()));
+        }
         Self::start("steelyard", address, command)
     }
 
-    /// nginx with what makes it fast: keep-alive upstreams, no access log, no temporary files.
-    pub(crate) fn nginx(folder: &Path, backend: SocketAddr) -> Result<Self> {
+    /// nginx with what makes it fast: keep-alive upstreams, no temporary files; its log, where it
+    /// has one, is buffered.
+    pub(crate) fn nginx(folder: &Path, backend: SocketAddr, logs: bool) -> Result<Self> {
         let address = SocketAddr::from(([127, 0, 0, 1], 18082));
         let path = folder.join("nginx.conf");
-        fs::write(&path, nginx_config(folder, address, backend))?;
+        fs::write(&path, nginx_config(folder, address, backend, logs))?;
         let mut command = pinned("nginx");
         command.arg("-c").arg(&path).arg("-e").arg(folder.join("nginx.log"));
         Self::start("nginx", address, command)
     }
 
-    /// HAProxy with one thread and upstream reuse.
-    pub(crate) fn haproxy(folder: &Path, backend: SocketAddr) -> Result<Self> {
+    /// HAProxy with one thread and upstream reuse; its log, where it has one, goes to its standard
+    /// output, since it writes no files.
+    pub(crate) fn haproxy(folder: &Path, backend: SocketAddr, logs: bool) -> Result<Self> {
         let address = SocketAddr::from(([127, 0, 0, 1], 18083));
         let path = folder.join("haproxy.cfg");
-        fs::write(&path, haproxy_config(address, backend))?;
+        fs::write(&path, haproxy_config(address, backend, logs))?;
         let mut command = pinned("haproxy");
         command.arg("-db").arg("-f").arg(&path);
         Self::start("haproxy", address, command)
+    }
+
+    /// A sketch of a loop, run in `folder`.
+    pub(crate) fn sketch(
+        name: &'static str,
+        program: &Path,
+        folder: &Path,
+        backend: SocketAddr,
+    ) -> Result<Self> {
+        let address = SocketAddr::from(([127, 0, 0, 1], 18084));
+        let mut command = pinned(&program.to_string_lossy());
+        command.args([address.to_string(), backend.to_string()]).current_dir(folder);
+        Self::start(name, address, command)
     }
 
     fn start(name: &'static str, address: SocketAddr, mut command: Command) -> Result<Self> {
@@ -109,12 +133,16 @@ fn manifest(backend: SocketAddr) -> String {
     )
 }
 
-fn nginx_config(folder: &Path, address: SocketAddr, backend: SocketAddr) -> String {
+fn nginx_config(folder: &Path, address: SocketAddr, backend: SocketAddr, logs: bool) -> String {
     let folder = folder.display();
+    let log = match logs {
+        true => format!("{folder}/access.log combined buffer=64k flush=1s"),
+        false => "off".to_owned(),
+    };
     format!(
         "daemon off;\nmaster_process on;\nworker_processes 1;\npid {folder}/nginx.pid;\n\
          worker_rlimit_nofile 16384;\nevents {{ worker_connections 8192; multi_accept on; }}\n\
-         http {{\n  access_log off;\n  client_body_temp_path {folder}/body;\n  \
+         http {{\n  access_log {log};\n  client_body_temp_path {folder}/body;\n  \
          proxy_temp_path {folder}/proxy;\n  keepalive_requests 100000000;\n  \
          upstream app {{ server {backend}; keepalive 256; keepalive_requests 100000000; }}\n  \
          server {{\n    listen {address} backlog=4096;\n    server_name app.example.com;\n    \
@@ -124,9 +152,13 @@ fn nginx_config(folder: &Path, address: SocketAddr, backend: SocketAddr) -> Stri
     )
 }
 
-fn haproxy_config(address: SocketAddr, backend: SocketAddr) -> String {
+fn haproxy_config(address: SocketAddr, backend: SocketAddr, logs: bool) -> String {
+    let (log, uses) = match logs {
+        true => ("  log stdout format raw local0\n", "  log global\n  option httplog\n"),
+        false => ("", ""),
+    };
     format!(
-        "global\n  nbthread 1\n  maxconn 4096\ndefaults\n  mode http\n  timeout connect 5s\n  \
+        "global\n  nbthread 1\n  maxconn 4096\n{log}defaults\n  mode http\n{uses}  timeout connect 5s\n  \
          timeout client 60s\n  timeout server 60s\n  option forwardfor\n  http-reuse always\n\
          frontend web\n  bind {address}\n  \
          use_backend app if {{ hdr(host) -i app.example.com }}\n\
