@@ -6,6 +6,7 @@
 pub mod binary;
 pub mod capture;
 pub mod claims;
+pub mod exposition;
 pub mod http;
 pub mod lab;
 pub mod machine;

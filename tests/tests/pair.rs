@@ -10,7 +10,7 @@ use steelyard_host::netns::{Namespace, Segment};
 use steelyard_tests::lab::who_has;
 use steelyard_tests::process::{Running, run};
 use steelyard_tests::scratch::Scratch;
-use steelyard_tests::{binary, manifests, needs_lab, wait};
+use steelyard_tests::{binary, exposition, manifests, needs_lab, wait};
 
 /// Both machines' addresses, the writer of the lock first.
 const BOXES: [(&str, &[&str], &str); 2] = [
@@ -196,5 +196,6 @@ fn with_another_key_nothing_is_shared_and_nothing_taken() -> Result<()> {
         line.starts_with("steelyard_heartbeats_refused_total") && !line.ends_with(" 0")
     });
     counted.with_context(|| format!("no refused heartbeat is counted: {refused}"))?;
+    exposition::check(&refused)?;
     Ok(())
 }

@@ -29,6 +29,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("systemd-analyze", "systemd"),
     ("setpriv", "util-linux"),
     ("openssl", "openssl"),
+    ("promtool", "prometheus"),
 ];
 
 /// Licences, bans and sources of dependencies.

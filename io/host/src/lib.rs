@@ -23,4 +23,5 @@ pub mod random;
 pub mod rule;
 mod socket;
 pub mod sysctl;
+pub mod usage;
 pub mod xtables;

@@ -10,6 +10,7 @@ use steelyard_host::links::LinkError;
 use steelyard_host::packet::PacketError;
 use steelyard_layer2::Timing;
 use steelyard_membership::Keyring;
+use steelyard_metrics::Exposition;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::driver::{Driver, Shared};
@@ -17,7 +18,7 @@ use crate::former::Formers;
 use crate::gate::Gate;
 use crate::interface::Exclude;
 use crate::membership::Membership;
-use crate::metrics::{Totals, render_sharing};
+use crate::metrics::{Totals, expose_sharing};
 use crate::status::{Sharing, SpeakerEvent, VipStatus};
 
 /// A machine that cannot give everything away says so before that.
@@ -179,10 +180,10 @@ impl Speaker {
         self.events.subscribe()
     }
 
-    /// Counters in Prometheus' text format.
-    pub fn metrics(&self) -> String {
-        let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner).render();
-        totals + &render_sharing(&self.sharing.borrow())
+    /// Tells its counters.
+    pub fn expose(&self, out: &mut Exposition) {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).expose(out);
+        expose_sharing(&self.sharing.borrow(), out);
     }
 
     /// The other nodes, and who owns what, for waiting until it changes. Empty without a

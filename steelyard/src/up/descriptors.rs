@@ -5,12 +5,13 @@
 //! keeps its own. It is looked at each second, since the limit may be changed from outside and
 //! listening sockets come and go.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use steelyard_host::descriptors;
 use steelyard_host::places::Places;
+use steelyard_metrics::{Exposition, MetricFamily, table};
 use steelyard_plan::Shares;
 
 /// What is open before anything was measured.
@@ -146,34 +147,19 @@ impl Rooms {
         }
     }
 
-    /// In Prometheus' text format.
-    pub(super) fn metrics(&self) -> String {
-        let mut out = String::new();
-        let mut family = |name: &str, kind: &str, help: &str, of: &dyn Fn(&Places) -> u64| {
-            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    /// Tells who has how many.
+    pub(super) fn expose(&self, out: &mut Exposition) {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let mut family = |family: &MetricFamily<1>, of: &dyn Fn(&Places) -> u64| {
+            let mut series = out.family(family);
             for part in PARTS {
-                let _ = writeln!(out, "{name}{{part=\"{part}\"}} {}", of(self.of(part)));
+                series.put([&part], of(self.of(part)));
             }
         };
-        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        family("steelyard_connections", "gauge", "Connections that have a place", &|it| {
-            number(it.taken())
-        });
-        family("steelyard_connections_limit", "gauge", "Places for connections", &|it| {
-            number(it.limit())
-        });
-        let help = "Connections for which there was no place at once";
-        family("steelyard_connections_crowded_total", "counter", help, &Places::wanting);
-        let help = "Connections that the system refused to accept";
-        family("steelyard_connections_refused_total", "counter", help, &Places::failed);
-        let mut gauge = |name: &str, help: &str, value: u64| {
-            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
-        };
-        gauge("process_max_fds", "File descriptors that may be open", descriptors::limit());
-        if let Ok(open) = descriptors::open() {
-            gauge("process_open_fds", "File descriptors that are open", open);
-        }
-        out
+        family(&table::CONNECTIONS, &|it| number(it.taken()));
+        family(&table::CONNECTIONS_LIMIT, &|it| number(it.limit()));
+        family(&table::CONNECTIONS_CROWDED, &Places::wanting);
+        family(&table::CONNECTIONS_REFUSED, &Places::failed);
     }
 }
 

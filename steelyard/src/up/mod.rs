@@ -15,6 +15,7 @@ mod names;
 mod note;
 mod parts;
 mod privileges;
+mod process;
 mod shared;
 mod sharing;
 mod standing;

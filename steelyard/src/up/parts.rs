@@ -10,6 +10,7 @@ use steelyard_admin::{Admin, AdminOptions, Published, StartError};
 use steelyard_forward::{ForwardOptions, Forwarder, Intake, Pass, Passing};
 use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat};
 use steelyard_host::links::{self, Monitor};
+use steelyard_metrics::Exposition;
 use steelyard_speaker::{
     ConflictPolicy, Former, Formers, Gate, Membership, Sharing, Speaker, SpeakerEvent,
     SpeakerOptions, VipState, VipStatus,
@@ -17,7 +18,7 @@ use steelyard_speaker::{
 use tokio::sync::{broadcast, watch};
 
 use super::descriptors::{Descriptors, Rooms};
-use super::{Conflict, Settings};
+use super::{Conflict, Settings, process};
 
 /// How long those are served that have not heard of a handover: well over the time that a client
 /// takes to ask again whose address it is.
@@ -54,11 +55,8 @@ impl Parts {
         let gateway = Arc::new(Gateway::start(gateway_options(settings, &rooms))?);
         let (speaks, counted) = (Arc::new(OnceLock::<Weak<Speaker>>::new()), gateway.clone());
         let (counts, spreads) = (speaks.clone(), speaks.clone());
-        let metrics = Arc::new(move || {
-            let speaker = counts.get().and_then(Weak::upgrade);
-            let own = counted.metrics() + &rooms.metrics();
-            own + &speaker.map_or_else(String::new, |speaker| speaker.metrics())
-        });
+        let speaks_now = move || counts.get().and_then(Weak::upgrade);
+        let metrics = Arc::new(move || expose(&counted, &rooms, speaks_now().as_deref()));
         let shares = settings.sharing.is_some();
         let rebalance = Arc::new(move || {
             let speaker = spreads.get().and_then(Weak::upgrade).filter(|_| shares);
@@ -182,6 +180,17 @@ impl Parts {
         undo(self.forwarder).await;
         drop(self.admin);
     }
+}
+
+/// What a scrape gets.
+fn expose(gateway: &Gateway, rooms: &Rooms, speaker: Option<&Speaker>) -> String {
+    let mut out = Exposition::default();
+    rooms.expose(&mut out);
+    process::expose(&mut out);
+    if let Some(speaker) = speaker {
+        speaker.expose(&mut out);
+    }
+    gateway.metrics() + &out.into_text()
 }
 
 /// What comes of `work`, unless it is broken off.

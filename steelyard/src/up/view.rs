@@ -4,7 +4,6 @@
 //! vips there are. What is made is of one moment ([`Moment`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use steelyard_admin::{
     DiagnosticCounts, EndpointCounts, EntryPoint, Happening, Lazy, Overview, View,
 };
 use steelyard_forward::{Carried, PortStatus};
+use steelyard_metrics::{Exposition, table};
 use steelyard_model::{
     Diagnostic, Endpoint, EndpointState, NamespacedName, Protocol, ResolvedService, ServedBy,
     Severity,
@@ -230,22 +230,16 @@ impl Moment {
 
     /// What this node answers for now, under MetalLB's name.
     fn gauges(&self) -> String {
-        let name = "metallb_speaker_announced";
-        let mut out = format!(
-            "# HELP {name} Addresses of Services that this node announces\n# TYPE {name} gauge\n"
-        );
+        let mut out = Exposition::default();
+        let mut series = out.family(&table::ANNOUNCED);
         let owners = self.owners();
         for row in self.current.plan.announcements.values() {
             let AnnouncementRow::Layer2(row) = row else { continue };
             if self.planned(row, &owners).is_ours() {
-                let (ip, service, node) = (row.address, &row.service, &self.current.node);
-                let labels = format!(
-                    "service=\"{service}\",protocol=\"layer2\",node=\"{node}\",ip=\"{ip}\""
-                );
-                writeln!(out, "{name}{{{labels}}} 1").expect("strings take all");
+                series.put([&row.service, &"layer2", &self.current.node, &row.address], 1);
             }
         }
-        out
+        out.into_text()
     }
 
     /// Service rows with what is behind them, and why they have their addresses.

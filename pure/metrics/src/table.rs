@@ -1,0 +1,175 @@
+//! Every family there is, by what it is about. Names that MetalLB or Traefik have are theirs, so
+//! that dashboards go on.
+
+use crate::{Declaration, Kind, MetricFamily};
+
+/// Upper bounds of the gateway's durations, in seconds: Traefik's default.
+pub const DURATIONS: [f64; 4] = [0.1, 0.3, 1.2, 5.0];
+
+const fn count(names: &[&str]) -> usize {
+    names.len()
+}
+
+/// Declares families, and [`ALL`] with a row for each.
+macro_rules! families {
+    ($($area:literal { $(
+        $id:ident: $kind:expr, $name:literal [$($label:literal),*] $help:literal;
+    )* })*) => {
+        $($(
+            #[doc = $help]
+            pub const $id: MetricFamily<{ count(&[$($label),*]) }> =
+                MetricFamily { name: $name, help: $help, kind: $kind, labels: [$($label),*] };
+        )*)*
+
+        /// All of them, in the order of the page.
+        pub const ALL: &[Declaration] = &[$($(Declaration {
+            area: $area,
+            name: $name,
+            help: $help,
+            kind: $kind,
+            labels: &[$($label),*],
+        },)*)*];
+    };
+}
+
+families! {
+    "Requests" {
+        ENTRY_POINT_REQUESTS: Kind::Counter, "traefik_entrypoint_requests_total"
+            ["code", "entrypoint", "method", "protocol"] "Requests, by entrypoint";
+        ENTRY_POINT_DURATIONS: Kind::Histogram(&DURATIONS),
+            "traefik_entrypoint_request_duration_seconds"
+            ["code", "entrypoint", "method", "protocol"] "Time to answer, by entrypoint";
+        ENTRY_POINT_REQUEST_BYTES: Kind::Counter, "traefik_entrypoint_requests_bytes_total"
+            ["code", "entrypoint", "method", "protocol"] "Bytes of request bodies, by entrypoint";
+        ENTRY_POINT_RESPONSE_BYTES: Kind::Counter, "traefik_entrypoint_responses_bytes_total"
+            ["code", "entrypoint", "method", "protocol"] "Bytes of response bodies, by entrypoint";
+        ROUTER_REQUESTS: Kind::Counter, "traefik_router_requests_total"
+            ["code", "method", "protocol", "router", "service"] "Requests, by router";
+        ROUTER_DURATIONS: Kind::Histogram(&DURATIONS), "traefik_router_request_duration_seconds"
+            ["code", "method", "protocol", "router", "service"] "Time to answer, by router";
+        ROUTER_REQUEST_BYTES: Kind::Counter, "traefik_router_requests_bytes_total"
+            ["code", "method", "protocol", "router", "service"]
+            "Bytes of request bodies, by router";
+        ROUTER_RESPONSE_BYTES: Kind::Counter, "traefik_router_responses_bytes_total"
+            ["code", "method", "protocol", "router", "service"]
+            "Bytes of response bodies, by router";
+        SERVICE_REQUESTS: Kind::Counter, "traefik_service_requests_total"
+            ["code", "method", "protocol", "service"] "Requests, by service";
+        SERVICE_DURATIONS: Kind::Histogram(&DURATIONS), "traefik_service_request_duration_seconds"
+            ["code", "method", "protocol", "service"] "Time to answer, by service";
+        SERVICE_REQUEST_BYTES: Kind::Counter, "traefik_service_requests_bytes_total"
+            ["code", "method", "protocol", "service"] "Bytes of request bodies, by service";
+        SERVICE_RESPONSE_BYTES: Kind::Counter, "traefik_service_responses_bytes_total"
+            ["code", "method", "protocol", "service"] "Bytes of response bodies, by service";
+        SERVICE_RETRIES: Kind::Counter, "traefik_service_retries_total"
+            ["service"] "Attempts at another endpoint, by service";
+    }
+    "Connections" {
+        OPEN_CONNECTIONS: Kind::Gauge, "traefik_open_connections"
+            ["entrypoint", "protocol"] "Open connections, by entry point and protocol";
+        MADE_ROOM: Kind::Counter, "steelyard_connections_made_room_total"
+            ["awaited", "entrypoint"]
+            "Connections ended because others needed their place, by what was awaited of them";
+        CONNECTIONS: Kind::Gauge, "steelyard_connections"
+            ["part"] "Connections that have a place";
+        CONNECTIONS_LIMIT: Kind::Gauge, "steelyard_connections_limit"
+            ["part"] "Places for connections";
+        CONNECTIONS_CROWDED: Kind::Counter, "steelyard_connections_crowded_total"
+            ["part"] "Connections for which there was no place at once";
+        CONNECTIONS_REFUSED: Kind::Counter, "steelyard_connections_refused_total"
+            ["part"] "Connections that the system refused to accept";
+    }
+    "Addresses on the LAN" {
+        ANNOUNCED: Kind::Gauge, "metallb_speaker_announced"
+            ["service", "protocol", "node", "ip"]
+            "Addresses of Services that this node announces";
+        LAYER2_REQUESTS: Kind::Untyped, "metallb_layer2_requests_received"
+            ["ip"] "ARP requests and neighbor solicitations received for the address";
+        LAYER2_RESPONSES: Kind::Untyped, "metallb_layer2_responses_sent"
+            ["ip"] "Answers to them";
+        LAYER2_GRATUITOUS: Kind::Untyped, "metallb_layer2_gratuitous_sent"
+            ["ip"] "Unasked announcements of the address, in frames";
+        ECHO_REPLIES: Kind::Counter, "steelyard_layer2_echo_replies_total"
+            ["ip"] "Pings answered for the address";
+        LAYER2_CONFLICTS: Kind::Counter, "steelyard_layer2_conflicts_total"
+            ["ip"] "Frames in which another machine claimed the address";
+        IGNORED_FRAMES: Kind::Counter, "steelyard_layer2_ignored_frames_total"
+            ["reason"] "Frames heard that led to nothing, by reason";
+        UNSENT_FRAMES: Kind::Counter, "steelyard_layer2_unsent_frames_total"
+            [] "Frames that an interface did not take";
+    }
+    "Nodes that share addresses" {
+        VIP_OWNER: Kind::Gauge, "steelyard_vip_owner"
+            ["ip", "node", "interface"]
+            "1 for the node that owns the address, as this node knows";
+        FAILOVERS: Kind::Counter, "steelyard_failovers_total"
+            [] "Addresses taken over from nodes that were not heard any more";
+        FAILOVER_TIME: Kind::Summary, "steelyard_failover_seconds"
+            [] "From the owner's last heartbeat due to the announcement by this node";
+        HEARTBEAT_ROUND_TRIP: Kind::Gauge, "steelyard_heartbeat_rtt_seconds"
+            ["peer", "interface"] "Round trip of heartbeats";
+        VIP_CONFLICTS: Kind::Counter, "steelyard_vip_conflicts_total"
+            [] "Times that a machine which is no member had one of the addresses";
+        HEARTBEATS_REFUSED: Kind::Counter, "steelyard_heartbeats_refused_total"
+            ["reason"] "Datagrams on the port of heartbeats that were not taken, by reason";
+    }
+    "Configuration" {
+        CONFIG_RELOADS: Kind::Counter, "traefik_config_reloads_total" [] "Config reloads";
+        CONFIG_LAST_RELOAD: Kind::Gauge, "traefik_config_last_reload_success"
+            [] "Last config reload success";
+        BUILD: Kind::Gauge, "steelyard_build_info" ["version"] "1; the version that runs";
+    }
+    "The process" {
+        PROCESS_CPU: Kind::Counter, "process_cpu_seconds_total"
+            [] "Time of processors that was used, by the system for us included";
+        PROCESS_MEMORY: Kind::Gauge, "process_resident_memory_bytes" [] "Memory that is in RAM";
+        PROCESS_OPEN_FDS: Kind::Gauge, "process_open_fds" [] "File descriptors that are open";
+        PROCESS_MAX_FDS: Kind::Gauge, "process_max_fds" [] "File descriptors that may be open";
+        PROCESS_START: Kind::Gauge, "process_start_time_seconds"
+            [] "When the process was started, in seconds since 1970";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn is_count(kind: Kind) -> bool {
+        matches!(kind, Kind::Counter | Kind::Untyped)
+    }
+
+    #[test]
+    fn each_name_is_declared_once() {
+        let names: BTreeSet<_> = ALL.iter().map(|it| it.name).collect();
+        assert_eq!(names.len(), ALL.len());
+    }
+
+    /// The rules of `promtool check metrics`.
+    #[test]
+    fn names_follow_the_conventions() {
+        const SCALED: [&str; 7] =
+            ["milliseconds", "microseconds", "minutes", "ms", "kilobytes", "megabytes", "percent"];
+        const SERIES: [&str; 3] = ["_sum", "_count", "_bucket"];
+        for Declaration { name, help, kind, labels, .. } in ALL {
+            assert_eq!(*kind == Kind::Counter, name.ends_with("_total"), "{name}");
+            assert!(!SERIES.iter().any(|end| name.ends_with(end)), "{name}");
+            assert!(name.split('_').all(|word| !SCALED.contains(&word)), "{name}: no base unit");
+            let is_word = |it: &str| it.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
+            assert!(is_word(&name.replace("layer2", "")), "{name}");
+            assert!(labels.iter().all(|it| is_word(it) && !["le", "quantile"].contains(it)));
+            assert!(!help.is_empty() && !help.ends_with('.'), "{name}");
+            assert!(*kind != Kind::Untyped || name.starts_with("metallb_"), "{name}: not our name");
+            assert!(!is_count(*kind) || !name.contains("seconds") || name.contains("cpu"));
+        }
+    }
+
+    #[test]
+    fn buckets_rise() {
+        for it in ALL {
+            let Kind::Histogram(bounds) = it.kind else { continue };
+            assert!(bounds.is_sorted_by(|a, b| a < b) && bounds.iter().all(|it| it.is_finite()));
+        }
+    }
+}
