@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 
-use steelyard_plan::resolve::EntryPoint;
+use steelyard_model::routing::entry_point::{BUILT_IN, EntryPoint, PLAIN, SECURE};
 
 /// The static options found on the command line, names in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,9 +33,6 @@ const KNOWN: &[&str] = &[
 
 const ADDRESS: &str = ".address";
 const SANITIZE_PATH: &str = ".http.sanitizepath";
-
-/// Entry points that are there by themselves.
-const OWN: [&str; 2] = ["web", "websecure"];
 
 impl StaticOptions {
     /// Splits `arguments` into the static options and the rest.
@@ -73,7 +70,8 @@ impl StaticOptions {
     fn check_entry_points(&self) -> Result<(), String> {
         let named = self.0.keys().filter_map(|option| entry_point_name(option, SANITIZE_PATH));
         for name in named {
-            if !OWN.contains(&name) && self.address(name).is_none() {
+            let is_built_in = BUILT_IN.iter().any(|it| it.name == name);
+            if !is_built_in && self.address(name).is_none() {
                 return Err(format!(
                     "--entrypoints.{name}{SANITIZE_PATH}: there is no entry point {name:?}; \
                      --entrypoints.{name}.address makes one"
@@ -96,10 +94,10 @@ impl StaticOptions {
         Some(parse_address(value).expect("checked when it was taken"))
     }
 
-    /// Every entry point: `web` and `websecure` unless moved, and those of the user's own.
-    /// `fallback` gives the ports of the first two.
+    /// Every entry point: the built-in ones unless moved, and those of the user's own.
+    /// `fallback` gives the ports of the built-in ones.
     pub fn entry_points(&self, fallback: (u16, u16)) -> Vec<EntryPoint> {
-        let mut ports = BTreeMap::from([("web", fallback.0), ("websecure", fallback.1)]);
+        let mut ports = BTreeMap::from([(PLAIN.name, fallback.0), (SECURE.name, fallback.1)]);
         for (name, value) in &self.0 {
             if let Some(name) = entry_point_name(name, ADDRESS) {
                 ports.insert(name, parse_address(value).expect("checked when taken").port);
@@ -192,8 +190,10 @@ mod tests {
                 .unwrap();
         assert_eq!(rest, ["up", "dir", "-o", "json", "a"]);
         assert!(options.access_log());
-        let ports =
-            options.entry_points((80, 443)).into_iter().map(|point| (point.name, point.port));
+        let ports = options
+            .entry_points((80, 443))
+            .into_iter()
+            .map(|point| (point.id.to_string(), point.port));
         let expected = [("web", 8000), ("websecure", 443), ("x", 9)];
         assert!(ports.eq(expected.map(|(name, port)| (name.to_owned(), port))));
     }

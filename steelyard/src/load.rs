@@ -5,14 +5,15 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use steelyard_manifest::Source;
+use steelyard_model::routing::entry_point::{PLAIN, SECURE};
 use steelyard_model::{Diagnostic, Diagnostics};
 use steelyard_plan::resolve::ResolveOptions;
 
 use crate::args::WorldArgs;
 use crate::pipeline::{Pipeline, World};
 
-/// Ports of `web` and `websecure` unless moved.
-pub(crate) const PORTS: (u16, u16) = (80, 443);
+/// Ports of the built-in entry points, unless moved.
+pub(crate) const PORTS: (u16, u16) = (PLAIN.port, SECURE.port);
 
 /// How the world is joined, by the command line.
 pub(crate) fn resolve_options(args: &WorldArgs, ports: (u16, u16)) -> ResolveOptions {

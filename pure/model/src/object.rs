@@ -118,6 +118,15 @@ impl FieldPath {
         Self::from("metadata.annotations").key(key)
     }
 
+    /// The annotation that it is, if it is one.
+    pub fn as_annotation(&self) -> Option<&str> {
+        let rest = self.0.strip_prefix("metadata.annotations")?;
+        match rest.strip_prefix("[\"") {
+            Some(quoted) => quoted.strip_suffix("\"]"),
+            None => rest.strip_prefix('.'),
+        }
+    }
+
     /// Whether it is the object as a whole.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()

@@ -13,6 +13,7 @@ use crate::node::Node;
 use crate::object::NamespacedName;
 use crate::pool::Pool;
 use crate::route::Route;
+use crate::routing::world::Routing;
 use crate::selector::Labels;
 use crate::service::{Service, ServicePort};
 use crate::sorted::Sorted;
@@ -40,8 +41,8 @@ pub struct Snapshot {
     pub workloads: Arc<Vec<Workload>>,
     /// Routes, in the order they are tried.
     pub routes: Arc<Vec<Route>>,
-    /// Where the gateway listens: names and ports. Empty means `web` on 80, `websecure` on 443.
-    pub entry_points: Vec<(String, u16)>,
+    /// Where the gateway listens, and by what it routes.
+    pub routing: Routing,
     /// The `loadBalancerClass` of Services that are ours; none means those without one.
     pub load_balancer_class: Option<String>,
     /// What lowering and joining had to say.

@@ -68,6 +68,19 @@ impl<K: Ord, V> Sorted<K, V> {
         self.entries_from(first)
     }
 
+    /// The entries `before` a place, from the last to the first; `before` holds for the first few
+    /// keys, and for no other.
+    pub fn ending_before<'a, P: Fn(&K) -> bool>(
+        &'a self,
+        before: P,
+    ) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, P, K, V> {
+        let (chunk, entry) = self.first_after(before);
+        let last = self.chunks.get(chunk).map_or(&[][..], |chunk| &chunk[..entry]);
+        let earlier = self.chunks[..chunk.min(self.chunks.len())].iter().rev();
+        let entries = last.iter().rev().chain(earlier.flat_map(|chunk| chunk.iter().rev()));
+        entries.map(|(key, value)| (key, value))
+    }
+
     /// Chunk, and place in it, of the first entry that is not `before`.
     fn first_after(&self, before: impl Fn(&K) -> bool) -> (usize, usize) {
         let after = self.chunks.partition_point(|chunk| before(&chunk[0].0));

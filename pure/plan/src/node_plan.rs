@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use steelyard_model::routing::entry_point::{BUILT_IN, EntryPoint};
 use steelyard_model::{
     Endpoint, NamespacedName, Protocol, ResolvedService, ServicePort, Snapshot, Sorted,
     TrafficPolicy,
@@ -12,13 +14,6 @@ use crate::election::Candidate;
 use crate::endpoints::usable;
 use crate::layer2::{Layer2, Moved};
 use crate::scene::Scene;
-
-/// The entry point that ends TLS: not served before there are certificates.
-const SECURE: &str = "websecure";
-/// Entry points where nobody says otherwise.
-const DEFAULT_ENTRY_POINTS: [(&str, u16); 2] = [("web", 80), (SECURE, 443)];
-/// Names that ports have for an entry point, besides its own.
-const ALIASES: [(&str, &str); 2] = [("http", "web"), ("https", SECURE)];
 
 /// What this node does. What is per Service has the position of the address as second key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -142,36 +137,34 @@ fn widen(known: &mut Vec<String>, more: Vec<String>) {
     }
 }
 
-/// What the gateway does at an address of a Service.
+/// What the gateway does at an address of a Service. Entry points for TLS are left out: nothing
+/// listens there.
 pub(crate) fn serve(snapshot: &Snapshot, resolved: &ResolvedService, address: IpAddr) -> Serve {
     let open = resolved.service.ports.iter().filter(|_| !resolved.closed);
     let ports = open.filter_map(|port| {
-        let name = entry_point(snapshot, port)?;
-        (name != SECURE).then(|| (port.protocol, port.port, name.to_owned()))
+        let found = entry_point(snapshot, port).filter(|found| !found.is_secure)?;
+        Some((port.protocol, port.port, found.id.to_string()))
     });
     Serve { address, service: resolved.service.id.clone(), ports: ports.collect() }
 }
 
 /// The entry point that a port of the gateway's Service means: by name, then by number.
-fn entry_point<'a>(snapshot: &'a Snapshot, port: &ServicePort) -> Option<&'a str> {
+fn entry_point(snapshot: &Snapshot, port: &ServicePort) -> Option<Arc<EntryPoint>> {
     if port.protocol != Protocol::Tcp {
         return None;
     }
-    let given = snapshot.entry_points.iter().map(|(name, number)| (&**name, *number));
-    let known: Vec<(&str, u16)> = if snapshot.entry_points.is_empty() {
-        DEFAULT_ENTRY_POINTS.to_vec()
-    } else {
-        given.collect()
-    };
-    let find = |wanted: &dyn Fn(&(&'a str, u16)) -> bool| known.iter().copied().find(wanted);
+    let mut known: Vec<Arc<EntryPoint>> = snapshot.routing.entry_points.values().cloned().collect();
+    if known.is_empty() {
+        known.extend(BUILT_IN.iter().map(|it| Arc::new(it.entry_point())));
+    }
+    let find = |wanted: &dyn Fn(&EntryPoint) -> bool| known.iter().find(|it| wanted(it)).cloned();
     let name = port.name.as_deref().unwrap_or_default();
-    let meant = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, meant)| meant);
-    let default = DEFAULT_ENTRY_POINTS.iter().find(|(_, number)| *number == port.port);
-    find(&|(known, _)| *known == name)
-        .or_else(|| find(&|(known, _)| *known == meant))
-        .or_else(|| find(&|(_, number)| *number == port.port))
-        .or_else(|| find(&|(known, _)| default.is_some_and(|(name, _)| known == name)))
-        .map(|(name, _)| name)
+    let meant = BUILT_IN.iter().find(|it| it.alias == name).map_or(name, |it| it.name);
+    let default = BUILT_IN.iter().find(|it| it.port == port.port);
+    find(&|known| known.id.as_str() == name)
+        .or_else(|| find(&|known| known.id.as_str() == meant))
+        .or_else(|| find(&|known| known.port == port.port))
+        .or_else(|| find(&|known| default.is_some_and(|it| known.id.as_str() == it.name)))
 }
 
 /// What is forwarded from an address of a Service.

@@ -87,7 +87,7 @@ impl Last {
             services: _,
             workloads: _,
             routes: _,
-            entry_points,
+            routing,
             load_balancer_class,
             diagnostics: _,
         } = &self.snapshot;
@@ -99,7 +99,7 @@ impl Last {
             && *bgp == snapshot.bgp
             && *nodes == snapshot.nodes
             && *namespaces == snapshot.namespaces
-            && *entry_points == snapshot.entry_points
+            && routing.entry_points == snapshot.routing.entry_points
             && *load_balancer_class == snapshot.load_balancer_class
     }
 

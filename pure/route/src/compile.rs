@@ -1,52 +1,84 @@
 //! Listeners and routes to what the gateway asks.
+//!
+//! A change takes out what it concerns, as it was put in, and puts in what is there now: the routes
+//! that changed, and those of listeners that did. Compiling from nothing is a change of everything.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use steelyard_model::routing::id::{EntryPointId, ListenerId, RouteId};
+use steelyard_model::Sorted;
+use steelyard_model::routing::id::{EntryPointId, ListenerId, RouteId, TlsPolicyId};
 use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::rank::Rank;
 use steelyard_model::routing::route::{Destination, Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::subject::Subject;
+use steelyard_model::routing::world::{Changed, RoutingDelta};
 
 use crate::candidate::{Candidate, Indexed};
 use crate::choice::Choice;
-use crate::entry_table::EntryTable;
+use crate::entry_table::{EntryTable, Stand};
 use crate::necessary::named_hosts;
 use crate::table::RuleTable;
 
-/// All entry points, and the routes that others lead to.
+/// All entry points, and the routes that others lead to. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct RoutingTable {
-    entry_points: BTreeMap<EntryPointId, EntryTable<Route>>,
-    children: BTreeMap<RouteId, RuleTable<Route>>,
+    entry_points: Sorted<EntryPointId, Arc<EntryTable<Route>>>,
+    children: Sorted<RouteId, Arc<RuleTable<Route>>>,
+    pub(crate) listeners: Sorted<ListenerId, Arc<Listener>>,
+    routes: Sorted<RouteId, Arc<Route>>,
+    /// Routes by a listener that they name, whether it is there or not.
+    attached: Sorted<(ListenerId, RouteId), ()>,
+    /// Parents by a route that they lead to, whether it is there or not.
+    parents: Sorted<(RouteId, RouteId), ()>,
 }
 
 impl RoutingTable {
     /// Compiles `listeners` and `routes`, in any order. A listener that a route names and that is
     /// not there has no such route: the join says so.
     pub fn compile(listeners: &[Arc<Listener>], routes: &[Arc<Route>]) -> Self {
+        let listeners = listeners.iter().map(|it| (it.id.clone(), Some(it.clone())));
+        let routes = routes.iter().map(|it| (it.id.clone(), Some(it.clone())));
         let mut table = Self::default();
-        for listener in listeners {
-            let entry_point = table.entry_points.entry(listener.entry_point.clone()).or_default();
-            entry_point.listen(listener.clone());
-        }
-        let by_id: BTreeMap<&ListenerId, &Arc<Listener>> =
-            listeners.iter().map(|listener| (&listener.id, listener)).collect();
-        for route in routes {
-            for listener in route.listeners.iter().filter_map(|id| by_id.get(id)) {
-                table.attach(listener, route);
+        table.change(&RoutingDelta {
+            listeners: listeners.collect(),
+            routes: routes.collect(),
+            ..RoutingDelta::default()
+        });
+        table
+    }
+
+    /// Takes a change in, at the cost of what it concerns. Endpoints and backends concern nothing
+    /// here.
+    pub fn change(&mut self, delta: &RoutingDelta) {
+        let concerned = self.concerned(delta);
+        let before = self.present(&concerned);
+        before.iter().for_each(|route| self.detach(route));
+        self.follow_listeners(&delta.listeners);
+        self.routes.change(delta.routes.iter().cloned());
+        let now = self.present(&concerned);
+        self.follow_names(&before, &now);
+        let parents = self.join_children(&now);
+        for route in &now {
+            self.attach(route);
+            for parent in self.parents_of(&route.id) {
+                if !parents.contains(&parent) {
+                    self.child_table(&parent, |table| table.insert(route.clone()));
+                }
             }
         }
-        table.join_children(routes);
-        table
     }
 
     /// An entry point.
     pub fn entry_point(&self, id: &EntryPointId) -> Option<&EntryTable<Route>> {
-        self.entry_points.get(id)
+        self.entry_points.get(id).map(|table| &**table)
+    }
+
+    /// All entry points.
+    pub(crate) fn entry_points(&self) -> impl Iterator<Item = (&EntryPointId, &EntryTable<Route>)> {
+        self.entry_points.iter().map(|(id, table)| (id, &**table))
     }
 
     /// Of the routes that `parent` leads to, the one that serves `subject`.
@@ -54,40 +86,164 @@ impl RoutingTable {
         self.children.get(parent)?.choose(subject)
     }
 
-    fn attach(&mut self, listener: &Listener, route: &Arc<Route>) {
-        let entry_point = self.entry_points.entry(listener.entry_point.clone()).or_default();
-        match route.kind {
-            RouteKind::Http | RouteKind::Grpc => {
-                entry_point.serve(&listener.id, route.clone());
-                if let Security::Terminate { policy, .. } = &listener.security {
-                    let hosts = named_hosts(&route.rule, Indexed::Host);
-                    let hosts = hosts.unwrap_or_else(|| vec![listener.host.clone()]);
-                    for host in hosts {
-                        let policy = route.tls_policy.as_ref().or(policy.as_ref());
-                        entry_point.ask_policy(&host, policy.cloned());
-                    }
-                }
+    /// How many routes there are.
+    pub fn len(&self) -> usize {
+        self.routes.len()
+    }
+
+    /// Whether there is no route.
+    pub fn is_empty(&self) -> bool {
+        self.routes.is_empty()
+    }
+
+    /// Routes that changed, and those that name a listener that did.
+    fn concerned(&self, delta: &RoutingDelta) -> BTreeSet<RouteId> {
+        let mut concerned: BTreeSet<RouteId> =
+            delta.routes.iter().map(|(id, _)| id.clone()).collect();
+        for (listener, _) in &delta.listeners {
+            let attached = self.attached.starting_after(|(id, _)| id < listener);
+            let attached = attached.take_while(|((id, _), ())| id == listener);
+            concerned.extend(attached.map(|((_, route), ())| route.clone()));
+        }
+        concerned
+    }
+
+    fn present(&self, concerned: &BTreeSet<RouteId>) -> Vec<Arc<Route>> {
+        concerned.iter().filter_map(|id| self.routes.get(id).cloned()).collect()
+    }
+
+    fn follow_listeners(&mut self, changed: &Changed<ListenerId, Listener>) {
+        for (id, now) in changed {
+            if let Some(before) = self.listeners.get(id).cloned() {
+                self.entry_table(&before.entry_point, |table| table.silence(&before));
             }
-            RouteKind::Tcp if listener.security.is_tls() => {
-                let hosts = named_hosts(&route.rule, Indexed::Sni);
-                let is_named = hosts.is_some() || listener.host != HostPattern::Any;
-                entry_point.carry_tls(route.clone(), is_named);
+            if let Some(now) = now {
+                self.entry_table(&now.entry_point, |table| table.listen(now.clone()));
             }
-            RouteKind::Tcp | RouteKind::Udp => entry_point.carry(route.clone()),
+        }
+        self.listeners.change(changed.iter().cloned());
+        let silent = self.entry_points.iter().filter(|(_, table)| table.is_silent());
+        let silent: Vec<EntryPointId> = silent.map(|(id, _)| id.clone()).collect();
+        for id in silent {
+            self.entry_points.remove(&id);
         }
     }
 
-    fn join_children(&mut self, routes: &[Arc<Route>]) {
-        let by_id: BTreeMap<&RouteId, &Arc<Route>> =
-            routes.iter().map(|route| (&route.id, route)).collect();
-        for route in routes {
-            let Destination::Routes(children) = &route.to else { continue };
-            let mut table = RuleTable::new(Indexed::Host);
-            for child in children.iter().filter_map(|id| by_id.get(id)) {
-                table.insert(Arc::clone(child));
+    /// Keeps in step who names which listener, and which route.
+    fn follow_names(&mut self, before: &[Arc<Route>], now: &[Arc<Route>]) {
+        let (mut attached, mut parents) = (Vec::new(), Vec::new());
+        for (routes, is_there) in [(before, None), (now, Some(()))] {
+            for route in routes {
+                let listeners = route.listeners.iter();
+                attached.extend(listeners.map(|it| ((it.clone(), route.id.clone()), is_there)));
+                let children = children_of(route).iter();
+                parents.extend(children.map(|it| ((it.clone(), route.id.clone()), is_there)));
             }
-            self.children.insert(route.id.clone(), table);
         }
+        self.attached.change(attached);
+        self.parents.change(parents);
+    }
+
+    fn attach(&mut self, route: &Arc<Route>) {
+        for (entry_point, stand) in self.stands(route) {
+            self.entry_table(&entry_point, |it| it.table_mut(&stand).insert(route.clone()));
+        }
+        for (entry_point, host, policy) in self.policies(route) {
+            self.entry_table(&entry_point, |it| it.ask_policy(&host, policy));
+        }
+    }
+
+    fn detach(&mut self, route: &Arc<Route>) {
+        for (entry_point, stand) in self.stands(route) {
+            self.entry_table(&entry_point, |it| it.table_mut(&stand).remove(route));
+        }
+        for (entry_point, host, policy) in self.policies(route) {
+            self.entry_table(&entry_point, |it| it.withdraw_policy(&host, policy.as_ref()));
+        }
+        for parent in self.parents_of(&route.id) {
+            self.child_table(&parent, |table| table.remove(route));
+        }
+        self.children.remove(&route.id);
+    }
+
+    /// Where a route stands; each place once, however many of its listeners lead there.
+    fn stands(&self, route: &Route) -> BTreeSet<(EntryPointId, Stand)> {
+        let stand = |listener: &Arc<Listener>| match route.kind {
+            RouteKind::Http | RouteKind::Grpc => Stand::Http(listener.id.clone()),
+            RouteKind::Tcp if listener.security.is_tls() => {
+                let is_named = named_hosts(&route.rule, Indexed::Sni).is_some();
+                if is_named || listener.host != HostPattern::Any {
+                    Stand::TcpTls
+                } else {
+                    Stand::TcpAny
+                }
+            }
+            RouteKind::Tcp | RouteKind::Udp => Stand::Tcp,
+        };
+        let listeners = route.listeners.iter().filter_map(|id| self.listeners.get(id));
+        listeners.map(|it| (it.entry_point.clone(), stand(it))).collect()
+    }
+
+    /// What a route asks of handshakes for its hosts, at each of its listeners that ends TLS.
+    fn policies(&self, route: &Route) -> Vec<(EntryPointId, HostPattern, Option<TlsPolicyId>)> {
+        let mut asked = Vec::new();
+        let listeners: BTreeSet<&ListenerId> = route.listeners.iter().collect();
+        for listener in listeners.into_iter().filter_map(|id| self.listeners.get(id)) {
+            let Security::Terminate { policy, .. } = &listener.security else { continue };
+            if !matches!(route.kind, RouteKind::Http | RouteKind::Grpc) {
+                continue;
+            }
+            let hosts = named_hosts(&route.rule, Indexed::Host);
+            for host in hosts.unwrap_or_else(|| vec![listener.host.clone()]) {
+                let policy = route.tls_policy.as_ref().or(policy.as_ref()).cloned();
+                asked.push((listener.entry_point.clone(), host, policy));
+            }
+        }
+        asked
+    }
+
+    /// Makes the tables of those of `routes` that lead to others: they have all of them, old and
+    /// new. Whose they are.
+    fn join_children(&mut self, routes: &[Arc<Route>]) -> BTreeSet<RouteId> {
+        let mut parents = BTreeSet::new();
+        for route in routes {
+            if !matches!(route.to, Destination::Routes(_)) {
+                continue;
+            }
+            let mut table = RuleTable::new(Indexed::Host);
+            let children: BTreeSet<&RouteId> = children_of(route).iter().collect();
+            for child in children.into_iter().filter_map(|id| self.routes.get(id)) {
+                table.insert(child.clone());
+            }
+            self.children.insert(route.id.clone(), Arc::new(table));
+            parents.insert(route.id.clone());
+        }
+        parents
+    }
+
+    fn parents_of(&self, child: &RouteId) -> Vec<RouteId> {
+        let all = self.parents.starting_after(|(id, _)| id < child);
+        all.take_while(|((id, _), ())| id == child).map(|((_, it), ())| it.clone()).collect()
+    }
+
+    fn entry_table(&mut self, id: &EntryPointId, change: impl FnOnce(&mut EntryTable<Route>)) {
+        let mut table = self.entry_points.remove(id).unwrap_or_default();
+        change(Arc::make_mut(&mut table));
+        self.entry_points.insert(id.clone(), table);
+    }
+
+    fn child_table(&mut self, parent: &RouteId, change: impl FnOnce(&mut RuleTable<Route>)) {
+        if let Some(mut table) = self.children.remove(parent) {
+            change(Arc::make_mut(&mut table));
+            self.children.insert(parent.clone(), table);
+        }
+    }
+}
+
+fn children_of(route: &Route) -> &[RouteId] {
+    match &route.to {
+        Destination::Routes(children) => children,
+        Destination::Backend(_) => &[],
     }
 }
 

@@ -17,38 +17,46 @@ use steelyard_model::routing::subject::Subject;
 use crate::candidate::{Candidate, Indexed};
 use crate::choice::Choice;
 use crate::host_map::HostMap;
+use crate::policies::{PolicyVotes, Verdict};
 use crate::table::RuleTable;
 
 /// Protocol of certificate challenges in a handshake (RFC 8737).
 const CHALLENGE: &str = "acme-tls/1";
 
-/// One entry point, ready for lookups.
+/// One entry point, ready for lookups. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct EntryTable<T> {
-    listeners: Vec<ListenerRoutes<T>>,
-    plain: HostMap<Vec<usize>>,
-    secure: HostMap<Vec<usize>>,
+    /// Places stay as long as their listener does; one that went leaves a gap to be filled.
+    listeners: Vec<Option<ListenerRoutes<T>>>,
+    plain: HostMap<Vec<(ListenerId, usize)>>,
+    secure: HostMap<Vec<(ListenerId, usize)>>,
     /// TCP routes without TLS, and those with.
     tcp: RuleTable<T>,
     tcp_tls: RuleTable<T>,
     /// TCP routes with TLS that name no server name.
     tcp_any: RuleTable<T>,
     /// What HTTPS routes ask of handshakes for their hosts.
-    policies: HostMap<PolicySlot>,
+    policies: HostMap<PolicyVotes>,
 }
 
 /// A listener and its HTTP routes.
 #[derive(Clone, Debug)]
 struct ListenerRoutes<T> {
     listener: Arc<Listener>,
-    routes: RuleTable<T>,
+    routes: Arc<RuleTable<T>>,
 }
 
-/// What the HTTPS routes of one host ask of its handshakes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum PolicySlot {
-    Agreed(Option<TlsPolicyId>),
-    Disagreed,
+/// Which of the tables a route stands in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stand {
+    /// Among the HTTP routes of a listener.
+    Http(ListenerId),
+    /// Among the TCP routes for plain connections.
+    Tcp,
+    /// Among those for handshakes, that name server names.
+    TcpTls,
+    /// Among those for handshakes that name none.
+    TcpAny,
 }
 
 /// What an accepted connection needs first.
@@ -93,7 +101,7 @@ pub enum Misdirection {
 
 impl<T: Candidate> EntryTable<T> {
     /// An entry point without listeners and routes.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             listeners: Vec::new(),
             plain: HostMap::default(),
@@ -105,43 +113,74 @@ impl<T: Candidate> EntryTable<T> {
         }
     }
 
-    /// Adds a listener.
+    /// Adds a listener, without routes.
     pub fn listen(&mut self, listener: Arc<Listener>) {
-        let at = self.listeners.len();
-        let by_host = if listener.security.is_tls() { &mut self.secure } else { &mut self.plain };
-        by_host.entry(&listener.host, Vec::new).push(at);
-        self.listeners.push(ListenerRoutes { listener, routes: RuleTable::new(Indexed::Host) });
+        let gap = self.listeners.iter().position(Option::is_none);
+        let at = gap.unwrap_or_else(|| {
+            self.listeners.push(None);
+            self.listeners.len() - 1
+        });
+        let place = (listener.id.clone(), at);
+        self.by_host(&listener).change(&listener.host, |places| {
+            let before = places.partition_point(|known| *known < place);
+            places.insert(before, place);
+        });
+        let routes = Arc::new(RuleTable::new(Indexed::Host));
+        self.listeners[at] = Some(ListenerRoutes { listener, routes });
     }
 
-    /// Adds an HTTP route to a listener that is there.
-    pub fn serve(&mut self, listener: &ListenerId, route: Arc<T>) {
-        let known = self.listeners.iter_mut().find(|known| known.listener.id == *listener);
-        known.expect("routes are attached to listeners that are there").routes.insert(route);
+    /// Takes out a listener, with its routes.
+    pub fn silence(&mut self, listener: &Listener) {
+        let at = self.listeners.iter().position(|known| is(known.as_ref(), &listener.id));
+        if let Some(at) = at {
+            self.listeners[at] = None;
+            self.by_host(listener)
+                .change(&listener.host, |places| places.retain(|(_, place)| *place != at));
+        }
+    }
+
+    fn by_host(&mut self, listener: &Listener) -> &mut HostMap<Vec<(ListenerId, usize)>> {
+        if listener.security.is_tls() { &mut self.secure } else { &mut self.plain }
+    }
+
+    /// The table of a stand, to be changed.
+    pub(crate) fn table_mut(&mut self, stand: &Stand) -> &mut RuleTable<T>
+    where
+        T: Clone,
+    {
+        match stand {
+            Stand::Http(id) => {
+                let mut all = self.listeners.iter_mut().flatten();
+                let known = all.find(|known| known.listener.id == *id);
+                let known = known.expect("routes are attached to listeners that are there");
+                Arc::make_mut(&mut known.routes)
+            }
+            Stand::Tcp => &mut self.tcp,
+            Stand::TcpTls => &mut self.tcp_tls,
+            Stand::TcpAny => &mut self.tcp_any,
+        }
     }
 
     /// Notes which TLS policy a host of an HTTPS route asks for.
     pub fn ask_policy(&mut self, host: &HostPattern, policy: Option<TlsPolicyId>) {
-        let slot = self.policies.entry(host, || PolicySlot::Agreed(policy.clone()));
-        if *slot != PolicySlot::Agreed(policy) {
-            *slot = PolicySlot::Disagreed;
-        }
+        self.policies.change(host, |votes| votes.add(policy));
     }
 
-    /// Adds a TCP route for plain connections.
-    pub fn carry(&mut self, route: Arc<T>) {
-        self.tcp.insert(route);
+    /// Takes back what [`Self::ask_policy`] noted.
+    pub fn withdraw_policy(&mut self, host: &HostPattern, policy: Option<&TlsPolicyId>) {
+        self.policies.change(host, |votes| votes.take(policy));
     }
 
-    /// Adds a TCP route for handshakes; `is_named` where it names server names.
-    pub fn carry_tls(&mut self, route: Arc<T>, is_named: bool) {
-        if is_named { &mut self.tcp_tls } else { &mut self.tcp_any }.insert(route);
+    /// Whether there is no listener.
+    pub fn is_silent(&self) -> bool {
+        self.listeners.iter().all(Option::is_none)
     }
 
     /// What a connection needs that was accepted just now.
     pub fn opening(&self, subject: &impl Subject) -> Opening<'_, T> {
         let has_tls = !self.tcp_tls.is_empty()
             || !self.tcp_any.is_empty()
-            || self.listeners.iter().any(ListenerRoutes::serves_tls);
+            || self.listeners.iter().flatten().any(ListenerRoutes::serves_tls);
         let choice = if has_tls { None } else { self.tcp.choose(subject) };
         choice.map_or(Opening::Peek, Opening::Serve)
     }
@@ -157,14 +196,14 @@ impl<T: Candidate> EntryTable<T> {
             return TlsPath::Challenge;
         }
         let name = subject.server_name().unwrap_or_default();
-        if let Some(slot) = self.policies.named(name).next() {
-            return slot.path();
+        if let Some(votes) = self.policies.named(name).next() {
+            return path(votes);
         }
         if let Some(choice) = self.tcp_tls.choose(subject) {
             return TlsPath::Tcp(choice);
         }
-        if let Some(slot) = self.policies.any() {
-            return slot.path();
+        if let Some(votes) = self.policies.any() {
+            return path(votes);
         }
         self.tcp_any.choose(subject).map_or(TlsPath::Https(None), TlsPath::Tcp)
     }
@@ -176,8 +215,16 @@ impl<T: Candidate> EntryTable<T> {
 
     /// The route of a request, among those of the listeners that serve its host.
     pub fn choose<'t>(&'t self, is_tls: bool, subject: &'t impl Subject) -> Option<Choice<'t, T>> {
-        let serving = self.serving(is_tls, subject.host());
-        RuleTable::choose_among(serving.map(|at| &self.listeners[at].routes), subject)
+        RuleTable::choose_among(self.tables(is_tls, subject.host()), subject)
+    }
+
+    /// The HTTP routes of the listeners that serve `host`.
+    pub(crate) fn tables<'t, 'h>(
+        &'t self,
+        is_tls: bool,
+        host: &'h str,
+    ) -> impl Iterator<Item = &'t RuleTable<T>> + Clone + use<'t, 'h, T> {
+        self.serving(is_tls, host).map(|at| &*self.at(at).routes)
     }
 
     /// Whether a request for `host` came over a handshake for `server_name` that it does not
@@ -186,16 +233,22 @@ impl<T: Candidate> EntryTable<T> {
         if server_name == host || server_name.is_empty() {
             return None;
         }
-        let default = PolicySlot::Agreed(None);
-        let policy = |name: &str| self.policies.matching(name).next().unwrap_or(&default).clone();
+        let policy = |name: &str| {
+            let votes = self.policies.matching(name).next();
+            votes.map_or(Verdict::Agreed(None), PolicyVotes::verdict)
+        };
         if policy(server_name) != policy(host) {
             return Some(Misdirection::Policy);
         }
-        let is_gateways = |at: &usize| self.listeners[*at].listener.gateway.is_some();
+        let is_gateways = |at: &usize| self.at(*at).listener.gateway.is_some();
         let mut ours = self.serving(true, server_name).filter(is_gateways);
         let is_same =
             self.serving(true, host).filter(is_gateways).all(|at| ours.next() == Some(at));
         (!is_same || ours.next().is_some()).then_some(Misdirection::Listener)
+    }
+
+    fn at(&self, place: usize) -> &ListenerRoutes<T> {
+        self.listeners[place].as_ref().expect("hosts lead to listeners that are there")
     }
 
     /// The listeners that serve `host`: of each Gateway the most specific one, and the entry
@@ -206,8 +259,8 @@ impl<T: Candidate> EntryTable<T> {
         host: &'h str,
     ) -> impl Iterator<Item = usize> + Clone + use<'t, 'h, T> {
         let by_host = if is_tls { &self.secure } else { &self.plain };
-        let matching = by_host.matching(host).flatten().copied();
-        let gateway = |at: usize| &self.listeners[at].listener.gateway;
+        let matching = by_host.matching(host).flatten().map(|(_, at)| *at);
+        let gateway = |at: usize| self.at(at).listener.gateway.as_deref();
         let earlier = matching.clone();
         matching.filter(move |at| {
             let mut before = earlier.clone().take_while(|known| known != at);
@@ -228,11 +281,13 @@ impl<T: Candidate> ListenerRoutes<T> {
     }
 }
 
-impl PolicySlot {
-    fn path<T>(&self) -> TlsPath<'_, T> {
-        match self {
-            Self::Agreed(policy) => TlsPath::Https(policy.as_ref()),
-            Self::Disagreed => TlsPath::Refuse,
-        }
+fn is<T>(known: Option<&ListenerRoutes<T>>, id: &ListenerId) -> bool {
+    known.is_some_and(|known| known.listener.id == *id)
+}
+
+fn path<T>(votes: &PolicyVotes) -> TlsPath<'_, T> {
+    match votes.verdict() {
+        Verdict::Agreed(policy) => TlsPath::Https(policy),
+        Verdict::Disagreed => TlsPath::Refuse,
     }
 }

@@ -2,25 +2,25 @@
 
 use steelyard_model::routing::pattern::HostPattern;
 
-use crate::table::Map;
+use crate::shards::{Shards, Vacant};
 
 /// Values by host pattern. A name finds its own value, then those of wildcards, the longest
-/// first (of one length that of a single label), then that of every host.
+/// first (of one length that of a single label), then that of every host. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct HostMap<V> {
-    exact: Map<V>,
-    label: Map<V>,
-    labels: Map<V>,
-    any: Option<V>,
-    /// No suffix has more labels.
+pub(crate) struct HostMap<V> {
+    exact: Shards<V>,
+    label: Shards<V>,
+    labels: Shards<V>,
+    any: V,
+    /// No suffix has more labels; a bound, which removals leave as it is.
     deepest: usize,
 }
 
-impl<V> HostMap<V> {
-    /// The value of a pattern, made where there is none.
-    pub fn entry(&mut self, pattern: &HostPattern, made: impl FnOnce() -> V) -> &mut V {
+impl<V: Vacant> HostMap<V> {
+    /// Changes the value of a pattern, which comes and goes with what it holds.
+    pub(crate) fn change(&mut self, pattern: &HostPattern, change: impl FnOnce(&mut V)) {
         let (map, name) = match pattern {
-            HostPattern::Any => return self.any.get_or_insert_with(made),
+            HostPattern::Any => return change(&mut self.any),
             HostPattern::Exact(name) => (&mut self.exact, name),
             HostPattern::Label(suffix) => (&mut self.label, suffix),
             HostPattern::Labels(suffix) => (&mut self.labels, suffix),
@@ -28,19 +28,19 @@ impl<V> HostMap<V> {
         if !matches!(pattern, HostPattern::Exact(_)) {
             self.deepest = self.deepest.max(memchr::memchr_iter(b'.', name.as_bytes()).count() + 1);
         }
-        map.entry(name.clone()).or_insert_with(made)
+        map.change(name, change);
     }
 
     /// The values of all patterns that are for `host`, the most specific first.
-    pub fn matching<'m, 'h>(
+    pub(crate) fn matching<'m, 'h>(
         &'m self,
         host: &'h str,
     ) -> impl Iterator<Item = &'m V> + Clone + use<'m, 'h, V> {
-        self.named(host).chain(&self.any)
+        self.named(host).chain(self.any())
     }
 
     /// The same, but for what is for every host.
-    pub fn named<'m, 'h>(
+    pub(crate) fn named<'m, 'h>(
         &'m self,
         host: &'h str,
     ) -> impl Iterator<Item = &'m V> + Clone + use<'m, 'h, V> {
@@ -58,15 +58,15 @@ impl<V> HostMap<V> {
     }
 
     /// The value of every host.
-    pub fn any(&self) -> Option<&V> {
-        self.any.as_ref()
+    pub(crate) fn any(&self) -> Option<&V> {
+        Some(&self.any).filter(|any| !any.is_vacant())
     }
 }
 
-impl<V> Default for HostMap<V> {
+impl<V: Vacant> Default for HostMap<V> {
     fn default() -> Self {
-        let (exact, label, labels) = (Map::default(), Map::default(), Map::default());
-        Self { exact, label, labels, any: None, deepest: 0 }
+        let (exact, label, labels) = (Shards::default(), Shards::default(), Shards::default());
+        Self { exact, label, labels, any: V::default(), deepest: 0 }
     }
 }
 
@@ -84,10 +84,10 @@ mod tests {
             HostPattern::Label("b.c".into()),
             HostPattern::Exact("a.b.c".into()),
         ] {
-            map.entry(&pattern, || pattern.clone());
+            map.change(&pattern, |all: &mut Vec<HostPattern>| all.push(pattern.clone()));
         }
         let found = |host: &str| -> Vec<String> {
-            let patterns = map.matching(host).map(|pattern| format!("{pattern:?}"));
+            let patterns = map.matching(host).flatten().map(|pattern| format!("{pattern:?}"));
             patterns.collect()
         };
         let all = [r#"Exact("a.b.c")"#, r#"Label("b.c")"#, r#"Labels("b.c")"#];
@@ -112,14 +112,18 @@ mod tests {
         });
         let patterns: Vec<HostPattern> = patterns.collect();
         for pattern in &patterns {
-            map.entry(pattern, || pattern.clone());
+            map.change(pattern, |all: &mut Vec<HostPattern>| all.push(pattern.clone()));
         }
         for host in ["", ".", "c", ".c", "b.c", "x.c", "a.b.c", "x.b.c", "y.x.b.c", "z.a.b.c"] {
-            let mut found: Vec<&HostPattern> = map.matching(host).collect();
+            let mut found: Vec<&HostPattern> = map.matching(host).flatten().collect();
             let mut expected: Vec<_> = patterns.iter().filter(|one| one.matches(host)).collect();
             found.sort();
             expected.sort();
             assert_eq!(found, expected, "{host}");
         }
+        for pattern in &patterns {
+            map.change(pattern, Vec::clear);
+        }
+        assert_eq!(map.matching("a.b.c").count(), 0);
     }
 }

@@ -18,10 +18,13 @@ use crate::candidate::{Candidate, Indexed};
 use crate::choice::{Bid, Choice, Side, decide};
 use crate::necessary::places;
 use hosts::Hosts;
-pub(crate) use paths::Map;
 use slot::{Best, Highest};
 use steelyard_model::routing::rank::Ladder;
 use steelyard_model::routing::subject::Subject;
+use steelyard_model::suggest;
+
+/// Most routes of one place that a sample has.
+const SAMPLE: usize = 4;
 
 /// The routes of one listener, ready for lookups. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -92,6 +95,23 @@ impl<T: Candidate> RuleTable<T> {
         let key = self.key(subject);
         for hosts in [&self.specific, &self.priority] {
             hosts.visit(key, subject, &mut |slot| slot.iter().for_each(&mut *seen));
+        }
+    }
+
+    /// Some routes for the host of `subject`, or nearly, whatever else they ask for: so many of
+    /// each place, and no more however many there are.
+    pub(crate) fn sample<'t>(&'t self, host: &str, found: &mut Vec<&'t Arc<T>>) {
+        for hosts in [&self.specific, &self.priority] {
+            hosts.sample(host, &mut |slot| found.extend(slot.iter().take(SAMPLE)));
+        }
+    }
+
+    /// Some routes of the host whose name is the most similar to `host`.
+    pub(crate) fn sample_similar<'t>(&'t self, host: &str, found: &mut Vec<&'t Arc<T>>) {
+        for hosts in [&self.specific, &self.priority] {
+            if let Some(meant) = suggest::nearest(host, hosts.similar(host)) {
+                hosts.sample_own(meant, &mut |slot| found.extend(slot.iter().take(SAMPLE)));
+            }
         }
     }
 

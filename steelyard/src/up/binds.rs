@@ -1,6 +1,4 @@
-//! Where entry points listen.
-//!
-//! `websecure` does not listen yet: it would answer in plain text where TLS is expected.
+//! Where entry points listen. Those for TLS do not yet: they would answer in plain text.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,15 +9,13 @@ use steelyard_plan::NodePlan;
 
 use crate::entry_points::StaticOptions;
 
-const SECURE: &str = "websecure";
-
 /// On the gateway's vips: none of them is a local address. Packets for those in `led` are led to
 /// where its listener is.
 pub(super) fn on_vips(node: &NodePlan, led: &BTreeSet<IpAddr>) -> Vec<Bind> {
     let mut binds = Vec::new();
     for vip in node.serve.values() {
         for (protocol, port, entry_point) in &vip.ports {
-            if *protocol == Protocol::Tcp && entry_point != SECURE {
+            if *protocol == Protocol::Tcp {
                 let address = SocketAddr::new(vip.address, *port);
                 let is_led = led.contains(&vip.address);
                 let binding = if is_led { Binding::Led } else { Binding::Vip };
@@ -50,12 +46,12 @@ fn on(fixed: &StaticOptions, web: u16, hosts: [IpAddr; 2], placed: [IpAddr; 2]) 
         if entry_point.is_secure {
             continue;
         }
-        let addresses = match fixed.address(&entry_point.name) {
+        let addresses = match fixed.address(entry_point.id.as_str()) {
             Some(given) => given.host.map_or_else(|| placed.to_vec(), |host| vec![host]),
             None => hosts.to_vec(),
         };
         binds.extend(addresses.into_iter().map(|host| Bind {
-            entry_point: entry_point.name.clone(),
+            entry_point: entry_point.id.to_string(),
             address: SocketAddr::new(host, entry_point.port),
             binding: Binding::Host,
         }));

@@ -11,6 +11,7 @@ use anyhow::Result;
 use steelyard_gateway::Bind;
 use steelyard_host::links::LinkError;
 use steelyard_manifest::Sight;
+use steelyard_model::routing::entry_point::PLAIN;
 use steelyard_model::{Diagnostic, Held, Item, Node, ObjectRef, Severity, Snapshot};
 use steelyard_plan::{Facts, Plan, Planner, ServiceEventKind, ServiceRow};
 use steelyard_speaker::SpeakerEvent;
@@ -465,7 +466,7 @@ impl Engine {
     /// should: somebody else has the port there.
     pub(crate) fn web_port(&self) -> Option<u16> {
         let listeners = &self.current.as_ref()?.applied.listeners;
-        let web = listeners.iter().filter(|(bind, _)| bind.entry_point == "web");
+        let web = listeners.iter().filter(|(bind, _)| bind.entry_point == PLAIN.name);
         let ports: Option<Vec<u16>> =
             web.map(|(bind, at)| Some(binds::reached(bind, *at.as_ref().ok()?).port())).collect();
         ports?.first().copied()

@@ -18,6 +18,8 @@ pub struct BackendNode {
     pub id: BackendId,
     /// The part of an object that asks for it.
     pub place: Option<Provenance>,
+    /// The Service and its port that it stands for, where it is one, as its users wrote it.
+    pub service: Option<(NamespacedName, u16)>,
     /// What it does.
     pub backend: Backend,
 }
@@ -39,6 +41,8 @@ pub enum Backend {
         status: u16,
         /// Why.
         why: RefusalReason,
+        /// Where requests would go otherwise: for people to read, never asked.
+        instead_of: Option<BackendId>,
     },
     /// Shares requests by weight.
     Weighted {
@@ -253,6 +257,8 @@ pub enum RefusalReason {
     Filter(Provenance),
     /// What is named does not exist or may not be named: the place that names it.
     Reference(Provenance),
+    /// Something else is spoken there than is spoken to backends: the Service and its port.
+    Protocol(NamespacedName, u16),
     /// TLS policies of one host disagree, and one of them asks for clients' certificates.
     TlsPolicies(Arc<str>),
 }
@@ -277,15 +283,17 @@ impl Backend {
 impl fmt::Display for RefusalReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Restriction(place) => {
-                write!(f, "{} {} restricts access and is not honoured", place.object, place.field.0)
-            }
+            Self::Restriction(place) => match place.field.as_annotation() {
+                Some(key) => write!(f, "annotation `{key}` is not honoured"),
+                None => write!(f, "field `{}` is not honoured", place.field),
+            },
             Self::Filter(place) => {
                 write!(f, "{} {} cannot be built", place.object, place.field.0)
             }
             Self::Reference(place) => {
                 write!(f, "{} {} leads to nothing", place.object, place.field.0)
             }
+            Self::Protocol(service, port) => write!(f, "{service} port {port} is for TLS"),
             Self::TlsPolicies(host) => write!(f, "TLS policies of {host} disagree"),
         }
     }

@@ -1,11 +1,13 @@
-//! Sockets.
+//! Sockets, and the ones that are there by themselves.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use crate::object::Provenance;
-use crate::routing::id::EntryPointId;
+use crate::routing::id::{EntryPointId, ListenerId};
+use crate::routing::listener::{Listener, Security};
+use crate::routing::pattern::HostPattern;
 use crate::service::Protocol;
 
 /// A socket: static options, vips and Gateways each make some. Two owners of one socket are a
@@ -20,12 +22,90 @@ pub struct EntryPoint {
     pub port: u16,
     /// TCP (HTTP, TLS and plain TCP routes share it) or UDP.
     pub protocol: Protocol,
+    /// Routes that do not say are for TLS (Traefik's `http.tls`). Nothing listens there as long
+    /// as no TLS is served: it would answer in plain text.
+    pub is_secure: bool,
     /// Who may say, by a PROXY protocol header, where a connection comes from.
     pub proxy_protocol: Trust,
     /// Whose forwarded headers are believed.
     pub forwarded: Trust,
     /// What asks for it; none for one that is built in or a static option.
     pub place: Option<Provenance>,
+}
+
+/// An entry point that is there without being asked for. These are the only places that know
+/// their names and ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuiltIn {
+    /// Its name.
+    pub name: &'static str,
+    /// Its port, unless it is moved.
+    pub port: u16,
+    /// What ports of Services are called that mean it, besides its name.
+    pub alias: &'static str,
+    /// Whether it is for TLS.
+    pub is_secure: bool,
+}
+
+/// HTTP as it comes.
+pub const PLAIN: BuiltIn = BuiltIn { name: "web", port: 80, alias: "http", is_secure: false };
+/// HTTP over TLS.
+pub const SECURE: BuiltIn =
+    BuiltIn { name: "websecure", port: 443, alias: "https", is_secure: true };
+/// All of them.
+pub const BUILT_IN: [BuiltIn; 2] = [PLAIN, SECURE];
+
+impl BuiltIn {
+    /// The entry point as it is where nobody moves it.
+    pub fn entry_point(self) -> EntryPoint {
+        EntryPoint::new(self.name, self.port)
+    }
+}
+
+impl EntryPoint {
+    /// An entry point on all addresses of the host; that of a built-in name is for TLS if the
+    /// built-in one is.
+    pub fn new(name: &str, port: u16) -> Self {
+        Self {
+            id: name.into(),
+            addresses: Vec::new(),
+            port,
+            protocol: Protocol::Tcp,
+            is_secure: BUILT_IN.iter().any(|known| known.name == name && known.is_secure),
+            proxy_protocol: Trust::Nobody,
+            forwarded: Trust::Nobody,
+            place: None,
+        }
+    }
+
+    /// Its two listeners, each for every host: plain, and TLS that ends here.
+    pub fn listeners(&self) -> [Listener; 2] {
+        let listener = |id: ListenerId, security| Listener {
+            id,
+            entry_point: self.id.clone(),
+            security,
+            host: HostPattern::Any,
+            gateway: None,
+            uses: Vec::new(),
+            fallback: None,
+            place: None,
+        };
+        let tls = Security::Terminate { policy: None, certificates: Vec::new() };
+        [listener(self.plain_listener(), Security::Plain), listener(self.tls_listener(), tls)]
+    }
+
+    /// The listener of routes that do not say whether they are for TLS.
+    pub fn default_listener(&self) -> ListenerId {
+        if self.is_secure { self.tls_listener() } else { self.plain_listener() }
+    }
+
+    fn plain_listener(&self) -> ListenerId {
+        self.id.as_str().into()
+    }
+
+    fn tls_listener(&self) -> ListenerId {
+        format!("{}/tls", self.id).into()
+    }
 }
 
 /// Whose word is taken.

@@ -47,11 +47,11 @@ ids! {
     EntryPointId,
     /// A listener: its entry point, and for a Gateway's its object and section.
     ListenerId,
-    /// A route: `default-web-0@ingress`.
+    /// A route: `default/web/0@ingress`, of namespace, object, index and provider.
     RouteId,
-    /// A backend: the object and place that define it.
+    /// A backend: the object and place that define it, `default/web:80@ingress` for a Service port.
     BackendId,
-    /// A set of endpoints: a Service port, literal servers, or a DNS name.
+    /// A set of endpoints: a Service port (`default/web:80`), literal servers, or a DNS name.
     EndpointSetId,
     /// A definition of a filter.
     FilterId,
@@ -61,4 +61,19 @@ ids! {
     TlsPolicyId,
     /// A chain and its key.
     CertificateId,
+}
+
+impl RouteId {
+    /// As Traefik calls it: `default-web-0@ingress` for `default/web/0@ingress`. Routes of two
+    /// objects may be called alike; their ids never are.
+    pub fn traefik_name(&self) -> String {
+        self.0.replace('/', "-")
+    }
+}
+
+impl BackendId {
+    /// As Traefik calls it: `default-web-80@ingress` for `default/web:80@ingress`.
+    pub fn traefik_name(&self) -> String {
+        self.0.replace(['/', ':'], "-")
+    }
 }

@@ -19,3 +19,4 @@ pub mod rule;
 pub mod subject;
 pub mod text;
 pub mod transport;
+pub mod world;

@@ -139,6 +139,28 @@ impl Expression {
     }
 }
 
+/// As people write it; `*` for every host.
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.pad(name),
+            Self::Label(suffix) | Self::Labels(suffix) => f.pad(&format!("*.{suffix}")),
+            Self::Any => f.pad("*"),
+        }
+    }
+}
+
+/// The path, prefix or expression; `/` for every path.
+impl fmt::Display for PathShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Elements(prefix) if prefix.is_empty() => f.pad("/"),
+            Self::Exact(text) | Self::Elements(text) | Self::Bytes(text) => f.pad(text),
+            Self::Regex(expression) => f.pad(expression.source()),
+        }
+    }
+}
+
 impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "/{}/", self.source)

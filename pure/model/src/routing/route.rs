@@ -11,7 +11,7 @@ use crate::routing::rule::Rule;
 /// A route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// `default-web-0@ingress`.
+    /// `default/web/0@ingress`.
     pub id: RouteId,
     /// The part of an object that asks for it.
     pub place: Provenance,
@@ -78,6 +78,6 @@ pub struct RouteTimeouts {
 pub enum ForwardedPath {
     /// As it was asked for (nginx, unless rewritten).
     Asked,
-    /// In normal form (Traefik's `sanitizePath`).
+    /// In normal form, or what the entry point makes of it (Traefik's `sanitizePath`).
     Normal,
 }

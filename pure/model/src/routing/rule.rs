@@ -1,10 +1,11 @@
 //! What must hold for a route: a tree of conditions.
 
 use crate::routing::matcher::Matcher;
+use crate::routing::pattern::{HostPattern, PathPattern};
 use crate::routing::subject::Subject;
 
 /// A rule. [`Rule::holds`] is its plain definition, which the compiled table must equal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
     /// All of them; none means always.
     All(Vec<Self>),
@@ -25,6 +26,32 @@ impl Rule {
     /// Not this rule.
     pub fn negated(self) -> Self {
         Self::Not(Box::new(self))
+    }
+
+    /// The host that it is for, where it says so in one condition; every host where it says
+    /// nothing of hosts.
+    pub fn host(&self) -> &HostPattern {
+        let named = self.conditions().iter().find_map(|rule| match rule {
+            Self::One(Matcher::Host(pattern)) => Some(pattern),
+            _ => None,
+        });
+        named.unwrap_or(&HostPattern::Any)
+    }
+
+    /// The path that it is for, where it says so in one condition.
+    pub fn path(&self) -> Option<&PathPattern> {
+        self.conditions().iter().find_map(|rule| match rule {
+            Self::One(Matcher::Path(pattern)) => Some(pattern),
+            _ => None,
+        })
+    }
+
+    /// What must hold all together.
+    fn conditions(&self) -> &[Self] {
+        match self {
+            Self::All(rules) => rules,
+            other => std::slice::from_ref(other),
+        }
     }
 
     /// Whether it holds for `subject`.

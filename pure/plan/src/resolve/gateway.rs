@@ -4,6 +4,7 @@
 //! names it in its selector or labels, has a port of an entry point, and nothing else answers for
 //! it. `steelyard.dev/gateway: "false"` forbids it.
 
+use steelyard_model::routing::entry_point::{BUILT_IN, BuiltIn, EntryPoint};
 use steelyard_model::{Diagnostic, FieldPath, Service, ServicePort, Severity};
 
 use super::ResolveOptions;
@@ -14,8 +15,6 @@ use super::endpoints::{Resolved, Source};
 const ANNOTATION: &str = "steelyard.dev/gateway";
 const NAMES: [&str; 3] = ["traefik", "ingress-nginx", "nginx-ingress"];
 const LABELS: [&str; 2] = ["app.kubernetes.io/name", "app"];
-const PORT_NAMES: [&str; 4] = ["web", "http", "websecure", "https"];
-const PORTS: [u16; 2] = [80, 443];
 
 /// Whether a Service is the gateway's; `is_backend` if a route leads to it.
 pub(super) fn serves(
@@ -58,11 +57,10 @@ fn is_able(service: &Service, options: &ResolveOptions) -> bool {
 
 /// Whether a port of the gateway's Service is one of those that people come in by.
 pub(super) fn is_entry_port(port: &ServicePort, options: &ResolveOptions) -> bool {
-    let entry_point = |name: &str| options.entry_points.iter().any(|entry| entry.name == name);
-    let named = port.name.as_deref();
-    named.is_some_and(|name| PORT_NAMES.contains(&name) || entry_point(name))
-        || PORTS.contains(&port.port)
-        || options.entry_points.iter().any(|entry| entry.port == port.port)
+    let named = |name: &str| port.name.as_deref() == Some(name);
+    let built_in = |it: &BuiltIn| named(it.name) || named(it.alias) || port.port == it.port;
+    let given = |it: &EntryPoint| named(it.id.as_str()) || port.port == it.port;
+    BUILT_IN.iter().any(built_in) || options.entry_points.iter().any(given)
 }
 
 fn has_entry_port(service: &Service, options: &ResolveOptions) -> bool {

@@ -27,6 +27,7 @@ mod world;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use steelyard_model::routing::entry_point::{BUILT_IN, EntryPoint};
 use steelyard_model::{Diagnostic, Item, L2Advertisement, NamespacedName, Snapshot};
 
 pub use resolver::{Resolver, Retold};
@@ -47,34 +48,14 @@ pub struct ResolveOptions {
     pub established: BTreeSet<NamespacedName>,
 }
 
-/// A port the gateway listens on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EntryPoint {
-    /// Its name, `web`.
-    pub name: String,
-    /// Its port, 80.
-    pub port: u16,
-    /// Whether it is for TLS: nothing listens there yet, since it would answer in plain text.
-    pub is_secure: bool,
-}
-
-impl EntryPoint {
-    /// An entry point; `websecure` is the one for TLS.
-    pub fn new(name: impl Into<String>, port: u16) -> Self {
-        let name = name.into();
-        let is_secure = name == "websecure";
-        Self { name, port, is_secure }
-    }
-}
-
-/// What `plan` assumes: `web` on 80, `websecure` on 443, the gateway's Service inferred.
+/// What `plan` assumes: the built-in entry points, the gateway's Service inferred.
 impl Default for ResolveOptions {
     fn default() -> Self {
         Self {
             infer_gateway: true,
             config_namespace: None,
             load_balancer_class: None,
-            entry_points: vec![EntryPoint::new("web", 80), EntryPoint::new("websecure", 443)],
+            entry_points: BUILT_IN.iter().map(|it| it.entry_point()).collect(),
             established: BTreeSet::new(),
         }
     }

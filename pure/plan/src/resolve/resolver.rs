@@ -55,11 +55,7 @@ impl Resolver {
             nodes: world.nodes().into(),
             namespaces: world.namespaces().into(),
             workloads: world.workloads().into(),
-            entry_points: options
-                .entry_points
-                .iter()
-                .map(|it| (it.name.clone(), it.port))
-                .collect(),
+            routing: routes::sockets(&options.entry_points),
             load_balancer_class: options.load_balancer_class.clone(),
             ..Snapshot::default()
         };

@@ -6,6 +6,8 @@ mod rule;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use steelyard_model::routing::entry_point::{EntryPoint, PLAIN, SECURE};
+use steelyard_model::routing::world::Routing;
 use steelyard_model::suggest::closeness;
 use steelyard_model::{
     ClassName, Diagnostic, FieldPath, HostMatch, Manner, NamespacedName, PathMatch, Provenance,
@@ -198,6 +200,16 @@ fn duplicate(draft: &RouteDraft, older: &Provenance) -> Diagnostic {
     )
 }
 
+/// Sockets with their listeners.
+pub(super) fn sockets(entry_points: &[EntryPoint]) -> Routing {
+    let listeners = entry_points.iter().flat_map(EntryPoint::listeners);
+    Routing {
+        entry_points: entry_points.iter().map(|it| (it.id.clone(), it.clone().into())).collect(),
+        listeners: listeners.map(|it| (it.id.clone(), it.into())).collect(),
+        ..Routing::default()
+    }
+}
+
 /// Names of entry points.
 struct EntryPoints {
     all: Vec<Arc<str>>,
@@ -208,11 +220,11 @@ struct EntryPoints {
 }
 
 impl EntryPoints {
-    /// By default routes go to every entry point but `websecure` (or port 443), which is for TLS.
+    /// By default routes go to every entry point but those for TLS, by what they say or by port.
     fn new(options: &ResolveOptions) -> Self {
-        let named = |entry: &super::EntryPoint| Arc::from(entry.name.as_str());
-        let secure = |entry: &&super::EntryPoint| entry.is_secure;
-        let plain = |entry: &&super::EntryPoint| !entry.is_secure && entry.port != 443;
+        let named = |entry: &EntryPoint| Arc::from(entry.id.as_str());
+        let secure = |entry: &&EntryPoint| entry.is_secure;
+        let plain = |entry: &&EntryPoint| !entry.is_secure && entry.port != SECURE.port;
         let all: Vec<Arc<str>> = options.entry_points.iter().map(named).collect();
         let default: Vec<Arc<str>> = options.entry_points.iter().filter(plain).map(named).collect();
         let default = if default.is_empty() { all.clone() } else { default };
@@ -261,7 +273,7 @@ impl EntryPoints {
 
     fn silent(&self, place: &Provenance, found: &[Arc<str>]) -> Diagnostic {
         let plain = self.all.iter().find(|name| !self.secure.contains(name));
-        let plain = plain.map_or("web", |name| &**name);
+        let plain = plain.map_or(PLAIN.name, |name| &**name);
         let found = found.join(", ");
         Diagnostic::at(
             Severity::Warning,

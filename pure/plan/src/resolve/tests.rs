@@ -7,7 +7,9 @@ use steelyard_dialects::{LowerOptions, lower};
 use steelyard_manifest::{Limits, Source, SourceText, load};
 use steelyard_model::{Item, Route, ServedBy, Severity, Snapshot};
 
-use super::{EntryPoint, ResolveOptions, resolve};
+use steelyard_model::routing::entry_point::EntryPoint;
+
+use super::{ResolveOptions, resolve};
 
 mod bgp;
 mod endpoints;

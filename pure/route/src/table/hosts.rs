@@ -1,55 +1,51 @@
 //! The hosts of one ladder.
-//!
-//! Hosts lie in shards, so that a change copies one shard and not the whole table.
 
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use crate::candidate::Candidate;
+use crate::names::Names;
 use crate::necessary::{HostKey, PathKey};
-use crate::table::paths::{Map, Paths};
+use crate::shards::{Shards, Turn};
+use crate::table::paths::Paths;
 use crate::table::slot::Slot;
 use steelyard_model::routing::subject::Subject;
 
-/// How many shards a map of hosts has once it has any.
-const SHARDS: usize = 256;
+/// Most labels before a wildcard's suffix that are recognised as too many.
+const MAX_LABELS: usize = 8;
 
 /// The routes of one ladder by the host that they need.
 #[derive(Debug)]
 pub(crate) struct Hosts<T> {
-    exact: Shards<T>,
-    suffixes: Shards<T>,
+    exact: Shards<Paths<T>>,
+    suffixes: Shards<Paths<T>>,
     any: Arc<Paths<T>>,
     /// No suffix has more labels; a bound, which removals leave as it is.
     deepest: usize,
-}
-
-/// Names, spread over maps of which a change copies one.
-#[derive(Debug)]
-struct Shards<T> {
-    shards: Vec<Arc<Map<Arc<Paths<T>>>>>,
-    len: usize,
+    /// Those of `exact`.
+    names: Names,
 }
 
 impl<T: Candidate> Hosts<T> {
     pub(crate) fn insert(&mut self, host: &HostKey, path: &PathKey, one: &Arc<T>) {
-        match host {
-            HostKey::Any => Arc::make_mut(&mut self.any).insert(path, one),
-            HostKey::Exact(name) => self.exact.change(name, |paths| paths.insert(path, one)),
-            HostKey::Suffix(suffix) => {
-                self.deepest = self.deepest.max(labels(suffix));
-                self.suffixes.change(suffix, |paths| paths.insert(path, one));
-            }
+        if let HostKey::Suffix(suffix) = host {
+            self.deepest = self.deepest.max(labels(suffix));
         }
+        self.change(host, |paths| paths.insert(path, one));
     }
 
     pub(crate) fn remove(&mut self, host: &HostKey, path: &PathKey, one: &T) {
+        self.change(host, |paths| paths.remove(path, one));
+    }
+
+    fn change(&mut self, host: &HostKey, change: impl FnOnce(&mut Paths<T>)) {
         match host {
-            HostKey::Any => Arc::make_mut(&mut self.any).remove(path, one),
-            HostKey::Exact(name) => self.exact.change(name, |paths| paths.remove(path, one)),
-            HostKey::Suffix(suffix) => {
-                self.suffixes.change(suffix, |paths| paths.remove(path, one));
-            }
+            HostKey::Any => change(Arc::make_mut(&mut self.any)),
+            HostKey::Suffix(suffix) => _ = self.suffixes.change(suffix, change),
+            HostKey::Exact(name) => match self.exact.change(name, change) {
+                Turn::Came => self.names.insert(name),
+                Turn::Stayed => {}
+                Turn::Went => self.names.remove(name),
+            },
         }
     }
 
@@ -63,10 +59,33 @@ impl<T: Candidate> Hosts<T> {
         if let Some(paths) = self.exact.get(host) {
             paths.visit(subject, see);
         }
-        if self.suffixes.len > 0 {
+        if !self.suffixes.is_empty() {
             self.visit_suffixes(host, subject, see);
         }
         self.any.visit(subject, see);
+    }
+
+    /// Shows some places of routes for `host`, or nearly, whatever their paths: a number that does
+    /// not grow.
+    pub(crate) fn sample<'t>(&'t self, host: &str, see: &mut impl FnMut(&'t Slot<T>)) {
+        self.sample_own(host, see);
+        if !self.suffixes.is_empty() {
+            let suffixes = std::iter::successors(Some(host), |host| Some(host.split_once('.')?.1));
+            for suffix in suffixes.skip(1).take(MAX_LABELS) {
+                self.suffixes.get(suffix).into_iter().for_each(|paths| paths.sample(see));
+            }
+        }
+        self.any.sample(see);
+    }
+
+    /// The same of the host's own routes alone.
+    pub(crate) fn sample_own<'t>(&'t self, host: &str, see: &mut impl FnMut(&'t Slot<T>)) {
+        self.exact.get(host).into_iter().for_each(|paths| paths.sample(see));
+    }
+
+    /// Hosts with routes of their own whose names may be meant by `host`: a constant number.
+    pub(crate) fn similar(&self, host: &str) -> Vec<&str> {
+        self.names.around(host)
     }
 
     fn visit_suffixes<'t>(
@@ -84,45 +103,14 @@ impl<T: Candidate> Hosts<T> {
     }
 }
 
-impl<T: Candidate> Shards<T> {
-    fn get(&self, name: &str) -> Option<&Paths<T>> {
-        if self.len == 0 {
-            return None;
-        }
-        self.shards[shard_of(name)].get(name).map(|paths| &**paths)
-    }
-
-    /// Changes the paths of `name`, which come and go with their last candidate.
-    fn change(&mut self, name: &Arc<str>, change: impl FnOnce(&mut Paths<T>)) {
-        if self.shards.is_empty() {
-            self.shards = vec![Arc::default(); SHARDS];
-        }
-        let shard = Arc::make_mut(&mut self.shards[shard_of(name)]);
-        let before = shard.len();
-        let paths = shard.entry(name.clone()).or_default();
-        let paths = Arc::make_mut(paths);
-        change(paths);
-        if paths.is_empty() {
-            shard.remove(name);
-        }
-        self.len = self.len + shard.len() - before;
-    }
-}
-
 fn labels(suffix: &str) -> usize {
     memchr::memchr_iter(b'.', suffix.as_bytes()).count() + 1
-}
-
-fn shard_of(name: &str) -> usize {
-    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
-    // Not the low bits, by which the maps spread.
-    usize::from(hash.to_be_bytes()[2])
 }
 
 impl<T> Default for Hosts<T> {
     fn default() -> Self {
         let (exact, suffixes) = (Shards::default(), Shards::default());
-        Self { exact, suffixes, any: Arc::default(), deepest: 0 }
+        Self { exact, suffixes, any: Arc::default(), deepest: 0, names: Names::default() }
     }
 }
 
@@ -133,18 +121,7 @@ impl<T> Clone for Hosts<T> {
             suffixes: self.suffixes.clone(),
             any: self.any.clone(),
             deepest: self.deepest,
+            names: self.names.clone(),
         }
-    }
-}
-
-impl<T> Default for Shards<T> {
-    fn default() -> Self {
-        Self { shards: Vec::new(), len: 0 }
-    }
-}
-
-impl<T> Clone for Shards<T> {
-    fn clone(&self) -> Self {
-        Self { shards: self.shards.clone(), len: self.len }
     }
 }

@@ -1,17 +1,16 @@
 //! The paths of one host.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use crate::candidate::Candidate;
 use crate::necessary::PathKey;
+use crate::shards::{Map, Vacant};
 use crate::table::slot::Slot;
 use steelyard_model::routing::pattern::PathForm;
 use steelyard_model::routing::subject::Subject;
 
-/// Keys come from configuration, so a fixed hasher is safe: clients cannot insert.
-pub(crate) type Map<V> = HashMap<Arc<str>, V, BuildHasherDefault<DefaultHasher>>;
+/// Most places of one kind that a sample shows.
+const SAMPLE: usize = 32;
 
 /// Candidates of one host by the path that they need.
 #[derive(Debug)]
@@ -66,16 +65,23 @@ impl<T: Candidate> Paths<T> {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        let decoded = self.decoded.as_ref().is_none_or(|decoded| decoded.is_empty());
-        self.any.is_empty() && self.normal.is_empty() && decoded
-    }
-
     /// Shows each place at which a route for the path of `subject` may stand.
     pub(crate) fn visit<'t>(&'t self, subject: &impl Subject, see: &mut impl FnMut(&'t Slot<T>)) {
         self.normal.visit(subject.path(PathForm::Normal), see);
         if let Some(decoded) = &self.decoded {
             decoded.visit(subject.path(PathForm::Decoded), see);
+        }
+        if !self.any.is_empty() {
+            see(&self.any);
+        }
+    }
+
+    /// Shows some places, all if they are few.
+    pub(crate) fn sample<'t>(&'t self, see: &mut impl FnMut(&'t Slot<T>)) {
+        for form in std::iter::once(&self.normal).chain(self.decoded.as_deref()) {
+            for map in [&form.exact, &form.elements, &form.bytes] {
+                map.values().take(SAMPLE).for_each(&mut *see);
+            }
         }
         if !self.any.is_empty() {
             see(&self.any);
@@ -164,6 +170,13 @@ fn take<T: Candidate>(map: &mut Map<Slot<T>>, key: &str, candidate: &T) -> bool 
         map.remove(key);
     }
     was_there
+}
+
+impl<T: Candidate> Vacant for Paths<T> {
+    fn is_vacant(&self) -> bool {
+        let decoded = self.decoded.as_ref().is_none_or(|decoded| decoded.is_empty());
+        self.any.is_empty() && self.normal.is_empty() && decoded
+    }
 }
 
 impl<T> Default for Paths<T> {

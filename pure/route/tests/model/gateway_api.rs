@@ -57,7 +57,7 @@ fn an_invalid_backend_takes_its_share_and_answers_500() {
             Backend::Weighted { edges: vec![edge("main", 1), edge("lost", 1)], sticky: None },
         )
         .backend("main", pool("default/main:80"))
-        .backend("lost", Backend::Refused { status: 500, why })
+        .backend("lost", Backend::Refused { status: 500, why, instead_of: None })
         .world();
     assert_eq!(world.edges("app"), ["1×main", "1×lost"]);
     assert!(matches!(world.backends["lost"], Backend::Refused { status: 500, .. }));

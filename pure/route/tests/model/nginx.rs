@@ -168,7 +168,7 @@ fn what_restricts_and_is_not_honoured_is_refused_in_one_place() {
     let why = RefusalReason::Restriction(place("app"));
     let world = Draft::new()
         .route(route("app", "web", host("a.lan")))
-        .backend("app", Backend::Refused { status: 503, why })
+        .backend("app", Backend::Refused { status: 503, why, instead_of: None })
         .world();
     world.check("web", &get("a.lan", "/"), "app");
     assert!(matches!(world.backends["app"], Backend::Refused { status: 503, .. }));

@@ -1,0 +1,91 @@
+//! Values by name, spread over maps of which a change copies one.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+
+/// Keys come from configuration, so a fixed hasher is safe: clients cannot insert.
+pub(crate) type Map<V> = HashMap<Arc<str>, V, BuildHasherDefault<DefaultHasher>>;
+
+/// How many maps there are once there is any value.
+const SHARDS: usize = 256;
+
+/// What is there only as long as it holds something.
+pub(crate) trait Vacant: Clone + Default {
+    /// Whether it holds nothing.
+    fn is_vacant(&self) -> bool;
+}
+
+/// Values by name. Cheap to clone.
+#[derive(Debug)]
+pub(crate) struct Shards<V> {
+    shards: Vec<Arc<Map<Arc<V>>>>,
+    len: usize,
+}
+
+/// What became of a name by a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Came,
+    Stayed,
+    Went,
+}
+
+impl<V> Shards<V> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&V> {
+        if self.len == 0 {
+            return None;
+        }
+        self.shards[shard_of(name)].get(name).map(|value| &**value)
+    }
+}
+
+impl<V: Vacant> Shards<V> {
+    /// Changes the value of `name`, which comes and goes with what it holds.
+    pub(crate) fn change(&mut self, name: &Arc<str>, change: impl FnOnce(&mut V)) -> Turn {
+        if self.shards.is_empty() {
+            self.shards = vec![Arc::default(); SHARDS];
+        }
+        let shard = Arc::make_mut(&mut self.shards[shard_of(name)]);
+        let before = shard.len();
+        let value = Arc::make_mut(shard.entry(name.clone()).or_default());
+        change(value);
+        if value.is_vacant() {
+            shard.remove(name);
+        }
+        self.len = self.len + shard.len() - before;
+        match shard.len().cmp(&before) {
+            std::cmp::Ordering::Greater => Turn::Came,
+            std::cmp::Ordering::Equal => Turn::Stayed,
+            std::cmp::Ordering::Less => Turn::Went,
+        }
+    }
+}
+
+fn shard_of(name: &str) -> usize {
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
+    // Not the low bits, by which the maps spread.
+    usize::from(hash.to_be_bytes()[2])
+}
+
+impl<T: Clone> Vacant for Vec<T> {
+    fn is_vacant(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl<V> Default for Shards<V> {
+    fn default() -> Self {
+        Self { shards: Vec::new(), len: 0 }
+    }
+}
+
+impl<V> Clone for Shards<V> {
+    fn clone(&self) -> Self {
+        Self { shards: self.shards.clone(), len: self.len }
+    }
+}
