@@ -214,8 +214,14 @@ impl<T: Candidate> EntryTable<T> {
     }
 
     /// The route of a request, among those of the listeners that serve its host.
-    pub fn choose<'t>(&'t self, is_tls: bool, subject: &'t impl Subject) -> Option<Choice<'t, T>> {
+    pub fn choose<'t>(&'t self, is_tls: bool, subject: &impl Subject) -> Option<Choice<'t, T>> {
         RuleTable::choose_among(self.tables(is_tls, subject.host()), subject)
+    }
+
+    /// The same without how it was chosen.
+    pub(crate) fn serves<'t>(&'t self, is_tls: bool, subject: &impl Subject) -> Option<&'t Arc<T>> {
+        let tables = self.tables(is_tls, subject.host());
+        RuleTable::choose_among(tables, subject).map(|choice| choice.candidate)
     }
 
     /// The HTTP routes of the listeners that serve `host`.

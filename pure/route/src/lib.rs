@@ -13,9 +13,14 @@ pub mod candidate;
 pub mod choice;
 pub mod compile;
 pub mod entry_table;
-pub mod host_map;
+mod host_map;
+mod names;
+pub mod nearest;
 mod necessary;
+mod policies;
+mod shards;
 pub mod table;
+pub mod why_not;
 
 #[cfg(test)]
 mod tests;
@@ -24,5 +29,6 @@ pub use candidate::{Candidate, Indexed};
 pub use choice::{Bid, Choice, choose_by_scan};
 pub use compile::RoutingTable;
 pub use entry_table::{EntryTable, Misdirection, Opening, PlainPath, TlsPath};
-pub use host_map::HostMap;
+pub use nearest::NearMiss;
 pub use table::RuleTable;
+pub use why_not::WhyNot;

@@ -1,3 +1,5 @@
+mod edits;
+mod nearest;
 mod order;
 mod properties;
 mod request;

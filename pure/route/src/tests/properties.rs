@@ -34,7 +34,7 @@ fn expression() -> impl Strategy<Value = Expression> {
     select(&COMPILED[..])
 }
 
-fn host() -> impl Strategy<Value = HostPattern> {
+pub(super) fn host() -> impl Strategy<Value = HostPattern> {
     prop_oneof![
         word(HOSTS).prop_map(HostPattern::Exact),
         word(&["a.b", "b", "c"]).prop_map(HostPattern::Label),
@@ -79,7 +79,7 @@ fn matcher() -> impl Strategy<Value = Matcher> {
     ]
 }
 
-fn rule() -> impl Strategy<Value = Rule> {
+pub(super) fn rule() -> impl Strategy<Value = Rule> {
     matcher().prop_map(Rule::One).prop_recursive(3, 12, 4, |inner| {
         prop_oneof![
             4 => prop::collection::vec(inner.clone(), 0..4).prop_map(Rule::All),
@@ -89,7 +89,7 @@ fn rule() -> impl Strategy<Value = Rule> {
     })
 }
 
-fn rank() -> impl Strategy<Value = Rank> {
+pub(super) fn rank() -> impl Strategy<Value = Rank> {
     let ladder = select(&[Ladder::Specific, Ladder::Priority][..]);
     let host = prop_oneof![
         Just(HostSpecificity::Exact),
@@ -122,7 +122,7 @@ fn candidates() -> impl Strategy<Value = Vec<Arc<Ranked>>> {
     })
 }
 
-fn sample() -> impl Strategy<Value = Sample> {
+pub(super) fn sample() -> impl Strategy<Value = Sample> {
     let pairs = |names| prop::collection::vec((select(names), select(WORDS)), 0..3);
     let sni = prop::option::of(select(HOSTS));
     let client = prop::option::of(select(&["10.0.0.1", "10.9.9.9", "192.0.2.1", "::1"][..]));
