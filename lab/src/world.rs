@@ -2,8 +2,11 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use steelyard_model::{HostMatch, NamespacedName, PathMatch, Route, ServedBy, Snapshot};
+use steelyard_model::routing::pattern::HostPattern;
+use steelyard_model::routing::route::Route;
+use steelyard_model::{NamespacedName, ServedBy, Snapshot};
 use steelyard_plan::{Plan, ServiceRow};
 
 /// How manifests and a lock file are read and planned: as the nodes themselves do.
@@ -74,8 +77,11 @@ impl World {
     /// Where requests to `host` go: the gateway's addresses when a route names the host, `own`
     /// addresses of the node when no Service is the gateway's.
     pub(super) fn vips_of(&self, host: &str, own: &[IpAddr]) -> Vec<IpAddr> {
-        let named = |route: &&Route| route.host != HostMatch::Any && route.host.matches(host);
-        if !self.snapshot.routes.iter().any(|route| named(&route)) {
+        let names = |route: &Arc<Route>| {
+            let pattern = route.rule.host();
+            *pattern != HostPattern::Any && pattern.matches(host)
+        };
+        if !self.snapshot.routing.routes.values().any(names) {
             return Vec::new();
         }
         let gateway = self.gateway_addresses();
@@ -86,16 +92,14 @@ impl World {
     /// where the entry points are when no Service is the gateway's.
     pub(super) fn urls(&self, own: IpAddr) -> Vec<String> {
         let at = url(self.gateway_addresses().first().copied().unwrap_or(own));
-        let of_route = |route: &Route| {
-            let host = match &route.host {
-                HostMatch::Exact(host) => host,
-                HostMatch::Any => at.as_str(),
-                HostMatch::Wildcard(_) => return None,
+        let of_route = |route: &Arc<Route>| {
+            let host = match route.rule.host() {
+                HostPattern::Exact(host) => host,
+                HostPattern::Any => at.as_str(),
+                HostPattern::Label(_) | HostPattern::Labels(_) => return None,
             };
-            Some(match &route.path {
-                PathMatch::Prefix(path) if path.is_empty() => format!("http://{host}/"),
-                PathMatch::Exact(path) | PathMatch::Prefix(path) => format!("http://{host}{path}"),
-            })
+            let path = route.rule.path().map_or_else(|| "/".into(), |path| path.shape.to_string());
+            Some(format!("http://{host}{path}"))
         };
         let of_service = |vip: &Vip| {
             let port = vip.ports.iter().find_map(|port| port.strip_suffix("/TCP"))?;
@@ -104,7 +108,7 @@ impl World {
         };
         let forwarded = |vip: &&Vip| vip.by == ServedBy::Forward && vip.answers;
         let forwarded = self.vips.iter().filter(forwarded);
-        let routes = self.snapshot.routes.iter().filter_map(of_route);
+        let routes = self.snapshot.routing.in_order().into_iter().filter_map(of_route);
         routes.chain(forwarded.filter_map(of_service)).collect()
     }
 

@@ -15,7 +15,9 @@ use steelyard_host::private;
 use steelyard_lab::echo;
 use steelyard_lab::play::{self, Cast, Place, Replica};
 use steelyard_manifest::{Sight, Source};
-use steelyard_model::{HostMatch, Item, PathMatch, Protocol, Route};
+use steelyard_model::routing::pattern::HostPattern;
+use steelyard_model::routing::route::Route;
+use steelyard_model::{Item, Protocol};
 use steelyard_terminal::{Cell, Style, Table, is_abandoned, put, wants_color};
 
 use crate::args::{ServeArgs, WorldArgs};
@@ -164,13 +166,16 @@ async fn start(replica: Replica) -> Result<(Place, echo::Echo)> {
 fn welcome(engine: &Engine, port: u16) -> String {
     let color = wants_color();
     let mut table = Table::new(&["OPEN", "BACKEND", "REPLICAS"]);
-    for route in engine.routes() {
+    let routing = engine.routing().cloned().unwrap_or_default();
+    for route in routing.in_order() {
         let Some(url) = url(route, port) else { continue };
-        for backend in &route.backends {
-            let ready = backend.endpoints.iter().filter(|endpoint| endpoint.is_ready()).count();
+        for end in routing.ends(route) {
+            let Some((service, number)) = &end.node.service else { continue };
+            let endpoints = end.endpoints.into_iter().flat_map(|set| &set.endpoints);
+            let ready = endpoints.filter(|(endpoint, _)| endpoint.is_ready()).count();
             table.row([
                 Cell::new(&url, Style::Good),
-                format!("{}:{}", backend.service, backend.port).into(),
+                format!("{service}:{number}").into(),
                 ready.to_string().into(),
             ]);
         }
@@ -186,14 +191,11 @@ fn welcome(engine: &Engine, port: u16) -> String {
 
 /// The address of `route` that a browser can look up by itself.
 fn url(route: &Route, port: u16) -> Option<String> {
-    let host = match &route.host {
-        HostMatch::Exact(host) if host.ends_with(".localhost") => host.as_ref(),
-        HostMatch::Any => "localhost",
-        HostMatch::Exact(_) | HostMatch::Wildcard(_) => return None,
+    let host = match route.rule.host() {
+        HostPattern::Exact(host) if host.ends_with(".localhost") => host.as_ref(),
+        HostPattern::Any => "localhost",
+        HostPattern::Exact(_) | HostPattern::Label(_) | HostPattern::Labels(_) => return None,
     };
-    let path = match &route.path {
-        PathMatch::Prefix(path) if path.is_empty() => "/",
-        PathMatch::Exact(path) | PathMatch::Prefix(path) => path,
-    };
+    let path = route.rule.path().map_or_else(|| "/".into(), |path| path.shape.to_string());
     Some(format!("http://{host}:{port}{path}"))
 }

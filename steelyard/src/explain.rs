@@ -115,7 +115,7 @@ fn offline(args: &ExplainArgs) -> Result<Rows> {
     consequence::explain(&mut planned.diagnostics);
     let mut rows = serde_json::to_value(&planned)?;
     up::explain_services(&mut rows["services"], &planned);
-    up::explain_routes(&mut rows["routes"], &snapshot.routes, &BTreeSet::new());
+    up::explain_routes(&mut rows["routes"], &snapshot.routing, &BTreeSet::new());
     let mut take = |name: &str| rows[name].take();
     Ok(Rows {
         services: take("services"),

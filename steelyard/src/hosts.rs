@@ -11,7 +11,9 @@ use clap::Args;
 use steelyard_dialects::codes::{PATH_REGEX, PATH_UNREACHABLE};
 use steelyard_manifest::codes::FILE_UNREADABLE;
 use steelyard_manifest::render;
-use steelyard_model::{Diagnostic, HostMatch, ObjectRef, Route, ServedBy, Snapshot};
+use steelyard_model::routing::pattern::HostPattern;
+use steelyard_model::routing::route::Route;
+use steelyard_model::{Diagnostic, ObjectRef, ServedBy, Snapshot};
 use steelyard_plan::Plan;
 use steelyard_plan::resolve::codes::ENTRY_POINT_SILENT;
 
@@ -111,10 +113,10 @@ impl<'a> Hosts<'a> {
             hosts.addresses.push(THIS_HOST);
         }
         let hindrances = Hindrances::of(plan);
-        for route in snapshot.routes.iter() {
+        for route in snapshot.routing.routes.values() {
             let pending = hosts.addresses.is_empty().then_some(Unreachable::Pending);
             let hindrance = hindrances.on(route).or(pending);
-            hosts.add(&route.host, hindrance);
+            hosts.add(route.rule.host(), hindrance);
         }
         // A name that some other route is reached by is there.
         let Self { names, wildcards, unreached, .. } = &mut hosts;
@@ -125,19 +127,21 @@ impl<'a> Hosts<'a> {
         hosts
     }
 
-    fn add(&mut self, host: &'a HostMatch, hindrance: Option<Unreachable>) {
+    fn add(&mut self, host: &'a HostPattern, hindrance: Option<Unreachable>) {
         if let Some(why) = hindrance {
             let name = match host {
-                HostMatch::Any => "any host".to_owned(),
+                HostPattern::Any => "any host".to_owned(),
                 host => host.to_string(),
             };
             self.unreached.insert(name, why);
             return;
         }
         match host {
-            HostMatch::Exact(host) => drop(self.names.insert(host)),
-            HostMatch::Wildcard(suffix) => drop(self.wildcards.insert(suffix)),
-            HostMatch::Any => self.is_for_all = true,
+            HostPattern::Exact(host) => drop(self.names.insert(host)),
+            HostPattern::Label(suffix) | HostPattern::Labels(suffix) => {
+                self.wildcards.insert(suffix);
+            }
+            HostPattern::Any => self.is_for_all = true,
         }
     }
 

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use steelyard_manifest::{Builds, Sight, Source, codes, merge};
+use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Diagnostic, Diagnostics, FieldPath, Item, Location, Snapshot};
 use steelyard_plan::Absent;
 use steelyard_plan::resolve::{ResolveOptions, Resolver};
@@ -40,6 +41,8 @@ pub struct Pipeline {
     own: Vec<Arc<Item>>,
     last_good: LastGood,
     joined: Option<Joined>,
+    /// By what was routed last: what stays is one in memory with it.
+    routing: RoutingMap,
     generation: u64,
 }
 
@@ -135,6 +138,8 @@ impl Pipeline {
         let joined = self.joined.insert(joined);
         let mut snapshot = joined.resolver.snapshot().clone();
         snapshot.diagnostics.clone_from(&joined.said.all);
+        snapshot.routing = snapshot.routing.sharing(&self.routing);
+        self.routing = snapshot.routing.clone();
         World {
             generation: self.generation,
             snapshot,

@@ -2,7 +2,11 @@
 
 use std::fmt::Write;
 
-use steelyard_model::{Backend, HostMatch, NamespacedName, PathMatch, Route, Snapshot};
+use steelyard_model::routing::pattern::{HostPattern, PathShape};
+use steelyard_model::routing::route::Route;
+use steelyard_model::routing::rule::Rule;
+use steelyard_model::routing::world::{RouteEnd, RoutingMap};
+use steelyard_model::{Endpoint, NamespacedName, Snapshot};
 use steelyard_plan::{AnnouncementRow, BgpRow, Explanation, Layer2Row, Plan, ServiceRow};
 
 use steelyard_terminal::{Cell, Style, Table};
@@ -20,7 +24,7 @@ pub fn plan(snapshot: &Snapshot, plan: &Plan, color: bool) -> String {
     section("ANNOUNCEMENTS", layer2(plan));
     section("ROUTES TO ROUTERS", bgp(plan));
     section("POOLS", pools(plan));
-    section("ROUTES", routes(&snapshot.routes));
+    section("ROUTES", routes(&snapshot.routing));
     out
 }
 
@@ -137,17 +141,17 @@ fn pools(plan: &Plan) -> Table {
 }
 
 /// Routes in the order they are tried.
-pub(crate) fn routes(routes: &[Route]) -> Table {
+pub(crate) fn routes(routing: &RoutingMap) -> Table {
     let mut table = Table::new(&["HOST", "PATH", "BACKEND", "ENDPOINTS", "FROM"]);
-    for route in routes {
-        let host: Cell = match &route.host {
-            HostMatch::Any => Cell::new("any", Style::Faint),
+    for route in routing.in_order() {
+        let host: Cell = match route.rule.host() {
+            HostPattern::Any => Cell::new("any", Style::Faint),
             host => host.to_string().into(),
         };
-        let (backend, endpoints) = target(route);
+        let (backend, endpoints) = target(routing, route);
         table.row([
             host,
-            path(&route.path).into(),
+            path(&route.rule).into(),
             backend,
             endpoints,
             route.place.to_string().into(),
@@ -157,23 +161,25 @@ pub(crate) fn routes(routes: &[Route]) -> Table {
 }
 
 /// `/api/*` below and at a path, `=/login` for exactly one.
-fn path(path: &PathMatch) -> String {
-    match path {
-        PathMatch::Exact(path) => format!("={path}"),
-        PathMatch::Prefix(path) => format!("{path}/*"),
+fn path(rule: &Rule) -> String {
+    match rule.path().map(|path| &path.shape) {
+        Some(PathShape::Exact(path)) => format!("={path}"),
+        Some(PathShape::Elements(prefix)) => format!("{prefix}/*"),
+        Some(PathShape::Bytes(prefix)) => format!("{prefix}*"),
+        Some(PathShape::Regex(expression)) => format!("~{}", expression.source()),
+        None => "/*".to_owned(),
     }
 }
 
-fn target(route: &Route) -> (Cell, Cell) {
-    let names: Vec<String> = route.backends.iter().map(name).collect();
+fn target(routing: &RoutingMap, route: &Route) -> (Cell, Cell) {
+    let ends = routing.ends(route);
+    let names: Vec<String> = ends.iter().filter_map(name).collect();
     let backend = names.join(", ");
-    if let Some(refusal) = &route.refusal {
-        let why = format!("503: {}", refusal.reason);
-        return (backend.into(), Cell::new(why, Style::Bad));
+    if let Some(why) = routing.refusal(route) {
+        return (backend.into(), Cell::new(format!("503: {why}"), Style::Bad));
     }
-    let all = || route.backends.iter().flat_map(|backend| &backend.endpoints);
-    let ready = all().filter(|endpoint| endpoint.is_ready()).count();
-    let total = all().count();
+    let ready = endpoints(&ends).filter(|endpoint| endpoint.is_ready()).count();
+    let total = endpoints(&ends).count();
     let endpoints = match (ready, total) {
         (0, 0) => Cell::new("none", Style::Careful),
         (0, _) => Cell::new(format!("none of {total} ready"), Style::Bad),
@@ -183,6 +189,11 @@ fn target(route: &Route) -> (Cell, Cell) {
     (backend.into(), endpoints)
 }
 
-fn name(backend: &Backend) -> String {
-    format!("{}:{}", backend.service, backend.port)
+fn endpoints<'r>(ends: &'r [RouteEnd<'r>]) -> impl Iterator<Item = &'r Endpoint> {
+    let sets = ends.iter().filter_map(|end| end.endpoints);
+    sets.flat_map(|set| &set.endpoints).map(|(endpoint, _)| endpoint)
+}
+
+fn name(end: &RouteEnd<'_>) -> Option<String> {
+    end.node.service.as_ref().map(|(service, port)| format!("{service}:{port}"))
 }

@@ -83,9 +83,11 @@ fn in_force(snapshot: &Snapshot, plan: &Plan) -> String {
     for (id, row) in plan.services.iter() {
         let _ = writeln!(out, "Service {id}: {:?}", row.addresses);
     }
-    for route in snapshot.routes.iter() {
-        let refused = route.refusal.as_ref().map(|refusal| format!("503, {}", refusal.reason));
-        let endpoints: usize = route.backends.iter().map(|it| it.endpoints.len()).sum();
+    let routing = &snapshot.routing;
+    for route in routing.in_order() {
+        let refused = routing.refusal(route).map(|why| format!("503, {why}"));
+        let sets = routing.ends(route).into_iter().filter_map(|end| end.endpoints);
+        let endpoints: usize = sets.map(|set| set.endpoints.len()).sum();
         let outcome = refused.unwrap_or_else(|| format!("to {endpoints} endpoints"));
         let _ = writeln!(out, "{}: {outcome}", route.rule);
     }

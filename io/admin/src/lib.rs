@@ -35,7 +35,7 @@ pub use crate::client::{AdminClient, AskError};
 pub use crate::lazy::Lazy;
 pub use crate::server::{Admin, serve};
 pub use crate::view::{
-    DiagnosticCounts, EndpointCounts, EntryPoint, Happening, Metrics, Overview, Published,
+    DiagnosticCounts, EndpointCounts, EntryPointRow, Happening, Metrics, Overview, Published,
     Rebalance, View,
 };
 

@@ -82,7 +82,7 @@ pub struct Overview {
     /// Findings by severity.
     pub diagnostics: DiagnosticCounts,
     /// Where requests come in.
-    pub entry_points: Vec<EntryPoint>,
+    pub entry_points: Vec<EntryPointRow>,
 }
 
 /// How many endpoints take traffic.
@@ -107,7 +107,7 @@ pub struct DiagnosticCounts {
 
 /// Where requests come in.
 #[derive(Clone, Debug, Serialize)]
-pub struct EntryPoint {
+pub struct EntryPointRow {
     /// E.g. `web`.
     pub name: String,
     /// Addresses listened on, `IP:port`.

@@ -1,6 +1,6 @@
 //! Answers of the gateway itself.
 
-use steelyard_http::{Page, RequestHead, RouteTable, near_lines, push_number, wants_html};
+use steelyard_http::{Page, RequestHead, push_number, wants_html};
 
 use crate::fault::Fault;
 
@@ -32,21 +32,22 @@ impl Answer {
         Self::page(&page, html)
     }
 
-    /// No route matches; `table` is given when the client may know which rules were nearest.
-    pub(crate) fn not_found(
-        head: &RequestHead<'_, '_>,
-        entry_point: &str,
-        table: Option<&RouteTable>,
-    ) -> Self {
+    /// The route must not be served; the status says so in its dialect's own word.
+    pub(crate) fn refused(status: u16, html: bool) -> Self {
+        let summary = Fault::Refused.reason().to_owned();
+        Self::page(&Page { status, reason: reason(status), summary, details: Vec::new() }, html)
+    }
+
+    /// No route matches; `near` says which were nearest, where the client may know.
+    pub(crate) fn not_found(head: &RequestHead<'_, '_>, near: Option<Vec<String>>) -> Self {
         let (host, path) = (&head.authority.host, &head.path);
         let mut summary = Fault::NoRoute.reason().to_owned();
-        let mut details = Vec::new();
-        if let Some(table) = table {
+        if near.is_some() {
             let named = if host.is_empty() { "no host" } else { host };
             let [method, path, named] = [head.method, &**path, named].map(shortened);
             summary = format!("{summary} {method} {path} on {named}");
-            details = near_lines(&table.nearest(entry_point, host, &head.path), entry_point);
         }
+        let details = near.unwrap_or_default();
         let page = Page { status: 404, reason: reason(404), summary, details };
         Self::page(&page, wants_html(head.accept))
     }
@@ -97,6 +98,7 @@ fn reason(status: u16) -> &'static str {
         414 => "URI Too Long",
         431 => "Request Header Fields Too Large",
         499 => "Client Closed Request",
+        500 => "Internal Server Error",
         501 => "Not Implemented",
         502 => "Bad Gateway",
         503 => "Service Unavailable",

@@ -23,7 +23,7 @@ use crate::fault::Fault;
 use crate::listener::Listener;
 use crate::live::RouteState;
 use crate::metrics::{Finished, LabelsRef};
-use crate::request::{Context, Decision, Request};
+use crate::request::{Chosen, Context, Decision, Request};
 use crate::stream::{Timer, poll_read, within, write_all};
 use crate::waiting::Waiting;
 
@@ -105,7 +105,7 @@ impl Connection {
                 None if self.waiting.is_retired() => return self.linger().await,
                 None => return,
                 Some(Decision::Partial) => self.reject(Fault::RequestTimeout).await,
-                Some(Decision::Proxy(request, route)) => self.proxy(request, &route).await,
+                Some(Decision::Proxy(request, chosen)) => self.proxy(request, &chosen).await,
                 Some(Decision::Answer(request, answer, route)) => {
                     self.answer(&request, &answer, route.as_deref()).await
                 }
@@ -185,12 +185,13 @@ impl Connection {
             core: &self.core,
             listener: &self.listener,
             client_lines: &self.client_lines,
+            client: self.peer.ip(),
             started,
         };
         context.decide(&mut self.held, &mut self.out, &mut self.note)
     }
 
-    async fn proxy(&mut self, mut request: Request, route: &RouteState) -> After {
+    async fn proxy(&mut self, mut request: Request, chosen: &Chosen) -> After {
         let core = self.core.clone();
         let limits = Limits::from(&core.options().timeouts);
         let (held, scratch) = (self.held.take(), core.scratch.take());
@@ -209,7 +210,7 @@ impl Connection {
             started: request.started,
             trace: Trace::default(),
         };
-        let done = dispatch.run(route).await;
+        let done = dispatch.run(chosen).await;
         let Dispatch { exchange, trace, .. } = dispatch;
         let (came, bytes_out) = exchange.bytes();
         request.bytes_in += came;
@@ -218,7 +219,7 @@ impl Connection {
         self.held = held;
         core.scratch.set(scratch);
         let (after, told) = self.conclude(done, told, &request).await;
-        self.record(&request, Some(route), told, &trace);
+        self.record(&request, Some(&chosen.route), told, &trace);
         after
     }
 
@@ -328,11 +329,14 @@ impl Connection {
             bytes_in: request.bytes_in,
             bytes_out: told.bytes_out,
         };
-        let service = route.zip(trace.service).map(|(route, index)| &route.services[index].name);
+        // What is gone meanwhile is counted for the entry point alone.
+        let live = self.core.live();
+        let route = route.filter(|route| route.is_known(&live));
+        let service = trace.service.as_ref().filter(|service| service.is_known());
         let labels = LabelsRef {
             entry_point: &self.listener.entry_point,
             router: route.map(|route| &route.name),
-            service,
+            service: service.map(|service| &service.name),
             code: told.status,
             method: request.method,
             protocol: request.protocol,

@@ -2,7 +2,7 @@
 //! configuration's version, which is read once per request.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::access_log::LogBuffer;
 use crate::buffers::BufferPool;
 use crate::fault::{Failed, Fault};
 use crate::listener::Listener;
-use crate::live::{Config, Kept, Live};
+use crate::live::{Config, Live, Scene, States};
 use crate::metrics::Counters;
 use crate::options::GatewayOptions;
 use crate::silent::Silent;
@@ -53,7 +53,7 @@ pub(crate) struct Core {
     /// Rewritten heads are put together here; empty between uses.
     pub(crate) scratch: Cell<Vec<u8>>,
     pub(crate) upstreams: Upstreams,
-    pub(crate) kept: Kept,
+    pub(crate) states: States,
     pub(crate) counters: Counters,
     pub(crate) log: Option<LogBuffer>,
     pub(crate) connections: RefCell<Registry>,
@@ -69,10 +69,9 @@ type Warned = (Option<Instant>, u64);
 
 impl Shared {
     pub(crate) fn new(options: GatewayOptions) -> Arc<Self> {
-        let config = Config { generation: 0, table: steelyard_http::RouteTable::default() };
         Arc::new(Self {
             options,
-            config: ArcSwap::from_pointee(config),
+            config: ArcSwap::from_pointee(Config::default()),
             version: AtomicU64::new(0),
             pseudonym: pseudonym(),
             hurry: AtomicBool::new(false),
@@ -85,8 +84,9 @@ impl Shared {
         self.version.fetch_add(1, Ordering::Release);
     }
 
-    pub(crate) fn generation(&self) -> u64 {
-        self.config.load().generation
+    /// The configuration that was handed over last.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.config.load_full()
     }
 }
 
@@ -107,7 +107,7 @@ impl Core {
             bulk: BufferPool::new(BULK_BUFFER, 16),
             scratch: Cell::default(),
             upstreams,
-            kept: Kept::default(),
+            states: States::default(),
             counters: Counters::default(),
             log,
             connections: RefCell::default(),
@@ -127,10 +127,28 @@ impl Core {
         let version = self.shared.version.load(Ordering::Acquire);
         let mut live = self.live.borrow_mut();
         if live.version != version {
-            self.kept.prune();
-            *live = Live::new(version, self.shared.config.load_full());
+            let before = std::mem::replace(&mut *live, Live::new(version, self.shared.config()));
+            self.follow(&before, &live);
         }
         live.clone()
+    }
+
+    /// Keeps what the configuration still has, and touches what differs.
+    fn follow(&self, before: &Live, live: &Live) {
+        let delta = live.config.routing.since(&before.config.routing);
+        self.scene(live).follow(&delta);
+        let gone = |names: &mut dyn Iterator<Item = String>| names.collect::<HashSet<String>>();
+        let mut routes = delta.routes.iter().filter(|(_, now)| now.is_none());
+        let mut backends = delta.backends.iter().filter(|(_, now)| now.is_none());
+        self.counters.forget(
+            &gone(&mut routes.by_ref().map(|(id, _)| id.traefik_name())),
+            &gone(&mut backends.by_ref().map(|(id, _)| id.traefik_name())),
+        );
+    }
+
+    /// What states of a configuration are made of.
+    pub(crate) fn scene<'a>(&'a self, live: &'a Live) -> Scene<'a> {
+        Scene { live, states: &self.states, upstreams: &self.upstreams }
     }
 
     /// Whether the connections of `listener` end after the request they are at.
@@ -194,6 +212,8 @@ impl Core {
     /// Once a second. Returns how many bytes of buffers were given up.
     pub(crate) fn prune(&self, now: Instant) -> usize {
         self.tick.set(now);
+        // What nobody asks for is given up all the same.
+        self.live();
         self.upstreams.prune(now, self.options().timeouts.upstream_idle);
         let is_recent = |last: Instant| now.duration_since(last) < WARN_EVERY * 6;
         self.warned.borrow_mut().retain(|_, (last, _)| last.is_some_and(is_recent));

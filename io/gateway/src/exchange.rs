@@ -9,9 +9,9 @@ use tokio::net::TcpStream;
 
 use crate::drive::{Exchange, Place};
 use crate::fault::{Detail, Failed, Fault};
-use crate::live::{RouteState, ServiceState, Target};
+use crate::live::{BackendState, Picked, Target};
 use crate::options::Timeouts;
-use crate::request::Request;
+use crate::request::{Chosen, Request};
 use crate::tunnel::tunnel;
 use crate::upstream::{Doubt, Upstream};
 
@@ -27,8 +27,8 @@ pub(crate) struct Dispatch<'c, 'r> {
 /// Where a request went, for the log.
 #[derive(Default)]
 pub(crate) struct Trace {
-    /// Index among the services of the route.
-    pub(crate) service: Option<usize>,
+    /// The backend whose endpoints were tried.
+    pub(crate) service: Option<Rc<BackendState>>,
     pub(crate) endpoint: Option<Rc<Upstream>>,
     pub(crate) retries: u32,
     /// When the request was sent to the endpoint; known when it is logged.
@@ -52,27 +52,29 @@ pub(crate) enum Done {
 type Attempt = Result<Done, Failed>;
 
 impl Dispatch<'_, '_> {
-    /// Tries the route's endpoints until one answers.
-    pub(crate) async fn run(&mut self, route: &RouteState) -> Done {
+    /// Tries the endpoints that were picked until one answers.
+    pub(crate) async fn run(&mut self, Chosen { route, picked }: &Chosen) -> Done {
         let core = self.place.core;
-        let Some(picked) = route.pick() else {
+        let Picked::Leaf(service, set) = picked else {
             let failed = Failed::new(Fault::NoEndpoints);
             core.warn(&failed, &route.name, "");
             return Done::Answer(failed.fault, self.exchange.may_stay());
         };
-        let service = &route.services[picked];
-        self.trace.service = Some(picked);
+        self.trace.service = Some(service.clone());
         let mut last = Failed::new(Fault::NoEndpoints);
         let limit = core.options().timeouts.connect_all;
-        for (attempt, index) in service.turns.attempts(service.targets.len()).enumerate() {
+        let targets = set.targets();
+        for (attempt, index) in set.turns.attempts(targets.len()).enumerate() {
             if attempt > 0 {
                 if since(self.started) > limit {
                     break;
                 }
                 self.trace.retries += 1;
-                core.counters.count_retry(&service.name);
+                if service.is_known() {
+                    core.counters.count_retry(&service.name);
+                }
             }
-            match self.at_target(service, &service.targets[index]).await {
+            match self.at_target(service, &targets[index]).await {
                 Err(failed) => last = failed,
                 Ok(done) => return done,
             }
@@ -80,7 +82,7 @@ impl Dispatch<'_, '_> {
         Done::Answer(last.fault, self.exchange.may_stay())
     }
 
-    async fn at_target(&mut self, service: &ServiceState, target: &Target) -> Attempt {
+    async fn at_target(&mut self, service: &BackendState, target: &Target) -> Attempt {
         let (name, port) = match target {
             Target::Address(upstream) => return self.at(service, upstream).await,
             Target::Name(name, port) => (name, *port),
@@ -105,7 +107,7 @@ impl Dispatch<'_, '_> {
         Err(last)
     }
 
-    async fn at(&mut self, service: &ServiceState, upstream: &Rc<Upstream>) -> Attempt {
+    async fn at(&mut self, service: &BackendState, upstream: &Rc<Upstream>) -> Attempt {
         let core = self.place.core;
         self.trace.endpoint = Some(upstream.clone());
         let doubt = Doubt { is_repeatable: self.exchange.is_repeatable(), now: core.tick.get() };
@@ -131,7 +133,7 @@ impl Dispatch<'_, '_> {
     async fn over(
         &mut self,
         mut stream: TcpStream,
-        service: &ServiceState,
+        service: &BackendState,
         upstream: &Upstream,
     ) -> Attempt {
         let core = self.place.core;
@@ -163,7 +165,7 @@ impl Dispatch<'_, '_> {
         &self,
         done: &Done,
         detail: Option<Detail>,
-        service: &ServiceState,
+        service: &BackendState,
         upstream: &Upstream,
     ) {
         if let Done::Answer(fault, _) | Done::Cut(fault, _) = done

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use steelyard_http::RouteTable;
+use steelyard_model::routing::world::RoutingMap;
 
 use crate::access_log::{LogBuffer, Writer};
 use crate::core::Shared;
@@ -84,11 +84,15 @@ impl Gateway {
         })
     }
 
-    /// Routes by `table` from now on. Requests under way finish as they began.
-    pub fn apply(&self, table: RouteTable, generation: u64) {
-        self.shared.swap(Config { generation, table });
-        self.shared.silent.forget();
+    /// Routes by `routing` from now on, at the cost of what differs from before. Requests under way
+    /// finish as they began.
+    pub fn apply(&self, routing: &RoutingMap, generation: u64) {
         let mut reloads = self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+        let former = self.shared.config();
+        let mut table = former.table.clone();
+        table.change(&routing.since(&former.routing));
+        self.shared.swap(Config { generation, routing: routing.clone(), table });
+        self.shared.silent.forget();
         reloads.total += 1;
         reloads.last_success = unix_now();
     }
@@ -101,7 +105,7 @@ impl Gateway {
 
     /// The generation that was applied last.
     pub fn generation(&self) -> u64 {
-        self.shared.generation()
+        self.shared.config().generation
     }
 
     /// Listens exactly on `binds`: closes what is not among them (requests under way finish),

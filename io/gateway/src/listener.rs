@@ -5,9 +5,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use steelyard_http::Spelling;
+use steelyard_model::routing::id::EntryPointId;
 
 /// Where connections come in.
 pub(crate) struct Listener {
+    /// Its entry point, as routes know it.
+    pub(crate) point: EntryPointId,
+    /// The same, as metrics and logs know it.
     pub(crate) entry_point: Arc<str>,
     /// `address:port`, for Host when a client names none.
     pub(crate) address: String,

@@ -1,149 +1,217 @@
-//! The configuration as one core sees it: the route table of a generation, and per route what a
-//! request needs, built when the route is first used.
+//! The configuration as one core sees it, and what the core keeps for it: per route, backend and
+//! set of endpoints what a request needs, made when it is first used.
 //!
-//! Turns and counters are kept by identity (names of routes and services), so that they go on
-//! over generations.
+//! What is kept has the id of what it is for. A new configuration touches what differs from the
+//! last one that this core saw, and nothing else; what it no longer has is forgotten. So turns go
+//! on over any number of reloads, and whatever happens between two requests.
 
-use std::cell::{OnceCell, RefCell};
+mod backend;
+mod endpoints;
+
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use steelyard_balance::{RoundRobin, SmoothWeighted, eligible};
-use steelyard_http::{CompiledRoute, RouteTable};
-use steelyard_model::{Backend, Endpoint, Host, Route};
+use steelyard_model::routing::id::{BackendId, EndpointSetId, RouteId};
+use steelyard_model::routing::route::{Destination, Route};
+use steelyard_model::routing::world::{RoutingDelta, RoutingMap};
+use steelyard_route::RoutingTable;
 
 use crate::metrics::RouteSeries;
-use crate::upstream::{Upstream, Upstreams};
+use crate::upstream::Upstreams;
 
-/// Whose turn it is among the services of a route, by name.
-type Shares = SmoothWeighted<Arc<str>>;
+pub(crate) use backend::{BackendState, Picked};
+pub(crate) use endpoints::{SetState, Target};
 
 /// A configuration as it is handed to the cores.
+#[derive(Default)]
 pub(crate) struct Config {
     pub(crate) generation: u64,
-    pub(crate) table: RouteTable,
+    pub(crate) routing: RoutingMap,
+    pub(crate) table: RoutingTable,
 }
 
-/// One generation on one core.
+/// One configuration on one core.
 pub(crate) struct Live {
     /// Which swap of the configuration this is.
     pub(crate) version: u64,
     pub(crate) config: Arc<Config>,
-    routes: Box<[OnceCell<Rc<RouteState>>]>,
 }
 
 /// What a request to a route needs.
 pub(crate) struct RouteState {
+    id: RouteId,
+    /// As metrics and logs call it.
     pub(crate) name: Arc<str>,
-    /// Services that have endpoints to pick from.
-    pub(crate) services: Vec<ServiceState>,
     pub(crate) series: RouteSeries,
-    shares: Rc<Shares>,
+    /// What the route was made of.
+    route: Arc<Route>,
+    way: Way,
+    /// The configuration that was last known to have the route.
+    seen: Cell<u64>,
 }
 
-/// A service of a route, with its endpoints.
-pub(crate) struct ServiceState {
-    /// `namespace-name-port@provider`, as Traefik calls it.
-    pub(crate) name: Arc<str>,
-    pub(crate) turns: Rc<RoundRobin>,
-    pub(crate) targets: Vec<Target>,
-    weight: u32,
+/// Where a route leads.
+enum Way {
+    Backend(Link),
+    /// Nowhere: it asks for what is not built yet, and must not be served without.
+    Unserved,
 }
 
-/// An endpoint to pick.
-pub(crate) enum Target {
-    Address(Rc<Upstream>),
-    /// Looked up when connecting.
-    Name(Arc<str>, u16),
+/// The way to a backend. One that went and came again is another one.
+pub(crate) struct Link {
+    id: BackendId,
+    to: RefCell<Rc<BackendState>>,
 }
 
-/// What survives a reload, by name of the service or route.
+/// Everything that outlives a reload.
 #[derive(Default)]
-pub(crate) struct Kept {
-    turns: RefCell<HashMap<Arc<str>, Rc<RoundRobin>>>,
-    shares: RefCell<HashMap<Arc<str>, Rc<Shares>>>,
+pub(crate) struct States {
+    routes: RefCell<HashMap<RouteId, Rc<RouteState>>>,
+    backends: RefCell<HashMap<BackendId, Rc<BackendState>>>,
+    sets: RefCell<HashMap<EndpointSetId, Rc<SetState>>>,
+}
+
+/// What states are made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) live: &'a Live,
+    pub(crate) states: &'a States,
+    pub(crate) upstreams: &'a Upstreams,
 }
 
 impl Live {
     pub(crate) fn new(version: u64, config: Arc<Config>) -> Rc<Self> {
-        let routes = (0..config.table.len()).map(|_| OnceCell::new()).collect();
-        Rc::new(Self { version, config, routes })
+        Rc::new(Self { version, config })
+    }
+}
+
+impl Scene<'_> {
+    /// The state of a route of this configuration.
+    pub(crate) fn route(&self, route: &Arc<Route>) -> Rc<RouteState> {
+        if let Some(known) = self.states.routes.borrow().get(&route.id)
+            && Arc::ptr_eq(&known.route, route)
+        {
+            known.seen.set(self.live.version);
+            return known.clone();
+        }
+        let made = Rc::new(RouteState {
+            id: route.id.clone(),
+            name: route.id.traefik_name().into(),
+            series: RouteSeries::default(),
+            route: route.clone(),
+            way: self.way(route),
+            seen: Cell::new(self.live.version),
+        });
+        self.states.routes.borrow_mut().insert(route.id.clone(), made.clone());
+        made
     }
 
-    /// The state of a route of this generation's table.
-    pub(crate) fn route(
-        &self,
-        route: &CompiledRoute,
-        kept: &Kept,
-        upstreams: &Upstreams,
-    ) -> Rc<RouteState> {
-        let state = self.routes[route.index]
-            .get_or_init(|| Rc::new(RouteState::new(&route.route, kept, upstreams)));
-        state.clone()
+    /// Whether what a route asks for can be done: what restricts and cannot be is refused.
+    fn way(&self, route: &Route) -> Way {
+        let listeners = &self.live.config.routing.listeners;
+        let mut listeners = route.listeners.iter().filter_map(|id| listeners.get(id));
+        let is_plain = route.uses.is_empty() && listeners.all(|it| it.uses.is_empty());
+        match &route.to {
+            Destination::Backend(id) if is_plain => Way::Backend(self.link(id)),
+            Destination::Backend(_) | Destination::Routes(_) => Way::Unserved,
+        }
+    }
+
+    fn link(&self, id: &BackendId) -> Link {
+        Link { id: id.clone(), to: RefCell::new(self.backend(id)) }
+    }
+
+    /// The state of a backend, made where there is none.
+    fn backend(&self, id: &BackendId) -> Rc<BackendState> {
+        if let Some(known) = self.states.backends.borrow().get(id) {
+            return known.clone();
+        }
+        // It is there before what it leads to is made, which may lead back to it.
+        let made = Rc::new(BackendState::new(id));
+        self.states.backends.borrow_mut().insert(id.clone(), made.clone());
+        made.form(self);
+        made
+    }
+
+    /// The state of a set of endpoints, made where there is none.
+    fn set(&self, id: &EndpointSetId) -> Rc<SetState> {
+        let mut sets = self.states.sets.borrow_mut();
+        let made = || {
+            let set = self.live.config.routing.endpoint_sets.get(id);
+            Rc::new(SetState::new(set, self.upstreams))
+        };
+        sets.entry(id.clone()).or_insert_with(made).clone()
+    }
+
+    /// Takes in how the configuration differs from the one before.
+    pub(crate) fn follow(&self, delta: &RoutingDelta) {
+        self.follow_sets(delta);
+        self.follow_backends(delta);
+        let mut routes = self.states.routes.borrow_mut();
+        if !delta.listeners.is_empty() {
+            routes.clear();
+        }
+        for (id, _) in &delta.routes {
+            routes.remove(id);
+        }
+    }
+
+    fn follow_sets(&self, delta: &RoutingDelta) {
+        let mut sets = self.states.sets.borrow_mut();
+        for (id, now) in &delta.endpoint_sets {
+            let Some(known) = sets.get(id) else { continue };
+            known.follow(now.as_ref(), self.upstreams);
+            if now.is_none() {
+                sets.remove(id);
+            }
+        }
+    }
+
+    fn follow_backends(&self, delta: &RoutingDelta) {
+        let mut concerned: Vec<Rc<BackendState>> = Vec::new();
+        {
+            let mut backends = self.states.backends.borrow_mut();
+            for (id, now) in &delta.backends {
+                match now {
+                    Some(_) => concerned.extend(backends.get(id).cloned()),
+                    None => backends.remove(id).iter().for_each(|gone| gone.end()),
+                }
+            }
+            if !delta.transports.is_empty() {
+                concerned = backends.values().cloned().collect();
+            }
+        }
+        concerned.iter().for_each(|backend| backend.form(self));
+    }
+}
+
+impl Link {
+    fn get(&self, scene: &Scene<'_>) -> Rc<BackendState> {
+        let mut to = self.to.borrow_mut();
+        if to.is_gone() {
+            *to = scene.backend(&self.id);
+        }
+        to.clone()
     }
 }
 
 impl RouteState {
-    fn new(route: &Route, kept: &Kept, upstreams: &Upstreams) -> Self {
-        let provider = route.name.rsplit_once('@').map_or("", |(_, provider)| provider);
-        let services = route.backends.iter().filter(|backend| backend.weight > 0);
-        let services = services
-            .map(|backend| ServiceState::new(backend, provider, kept, upstreams))
-            .filter(|service| !service.targets.is_empty())
-            .collect();
-        Self {
-            name: route.name.clone(),
-            services,
-            series: RouteSeries::default(),
-            shares: kept.shares.borrow_mut().entry(route.name.clone()).or_default().clone(),
+    /// Who takes the next request.
+    pub(crate) fn pick(&self, scene: &Scene<'_>) -> Picked {
+        match &self.way {
+            Way::Backend(link) => link.get(scene).pick(scene),
+            Way::Unserved => backend::unserved(),
         }
     }
 
-    /// The index of the service that takes the next request.
-    pub(crate) fn pick(&self) -> Option<usize> {
-        if self.services.len() < 2 {
-            return if self.services.is_empty() { None } else { Some(0) };
+    /// Whether the configuration still has the route: what is counted for one that is gone is
+    /// counted for no route.
+    pub(crate) fn is_known(&self, live: &Live) -> bool {
+        if self.seen.get() != live.version && live.config.routing.routes.contains_key(&self.id) {
+            self.seen.set(live.version);
         }
-        self.shares.pick(self.services.iter().map(|service| (&service.name, service.weight)))
-    }
-}
-
-impl ServiceState {
-    fn new(backend: &Backend, provider: &str, kept: &Kept, upstreams: &Upstreams) -> Self {
-        let service = &backend.service;
-        let name: Arc<str> =
-            format!("{}-{}-{}@{provider}", service.namespace, service.name, backend.port).into();
-        let endpoints = eligible(&backend.endpoints);
-        Self {
-            turns: kept.turns_of(&name),
-            name,
-            targets: endpoints.into_iter().map(|e| Target::new(e, upstreams)).collect(),
-            weight: backend.weight,
-        }
-    }
-}
-
-impl Target {
-    fn new(endpoint: &Endpoint, upstreams: &Upstreams) -> Self {
-        match &endpoint.host {
-            Host::Ip(address) => {
-                Self::Address(upstreams.at(SocketAddr::new(*address, endpoint.port)))
-            }
-            Host::Name(name) => Self::Name(name.clone(), endpoint.port),
-        }
-    }
-}
-
-impl Kept {
-    /// Forgets what the generation that ends did not use.
-    pub(crate) fn prune(&self) {
-        self.turns.borrow_mut().retain(|_, turns| Rc::strong_count(turns) > 1);
-        self.shares.borrow_mut().retain(|_, shares| Rc::strong_count(shares) > 1);
-    }
-
-    fn turns_of(&self, service: &Arc<str>) -> Rc<RoundRobin> {
-        self.turns.borrow_mut().entry(service.clone()).or_default().clone()
+        self.seen.get() == live.version
     }
 }

@@ -2,7 +2,7 @@
 //! for a copy.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,6 +121,31 @@ impl Counters {
     /// The gauge of open connections of an entry point.
     pub(crate) fn open_at(&self, entry_point: &Arc<str>) -> Rc<Cell<i64>> {
         self.open.borrow_mut().entry(entry_point.clone()).or_default().clone()
+    }
+
+    /// Forgets routes and services that are gone. What was counted for them stays counted for the
+    /// entry point (and the service), of which counters never fall.
+    pub(crate) fn forget(&self, routes: &HashSet<String>, services: &HashSet<String>) {
+        if routes.is_empty() && services.is_empty() {
+            return;
+        }
+        let is_gone = |name: &Option<Arc<str>>, gone: &HashSet<String>| {
+            name.as_deref().is_some_and(|name| gone.contains(name))
+        };
+        let mut series = self.series.borrow_mut();
+        let concerned = series.extract_if(|labels, _| {
+            is_gone(&labels.router, routes) || is_gone(&labels.service, services)
+        });
+        let concerned: Vec<(Labels, Rc<Cell<Totals>>)> = concerned.collect();
+        for (mut labels, cell) in concerned {
+            labels.router = labels.router.filter(|name| !routes.contains(&**name));
+            labels.service = labels.service.filter(|name| !services.contains(&**name));
+            let sum = series.entry(labels).or_default();
+            let mut totals = sum.get();
+            totals.add(&cell.get());
+            sum.set(totals);
+        }
+        self.retries.borrow_mut().retain(|name, _| !services.contains(&**name));
     }
 
     pub(crate) fn sample(&self) -> Sample {

@@ -1,12 +1,16 @@
 //! A request on its way: what is left of the head once it is parsed, routed and rewritten.
 
+use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use steelyard_http::{
-    Asked, Body, Framing, Hop, Reject, RequestHead, Slots, Spelling, release, wants_html,
+    Asked, Body, Framing, Hop, Reject, RequestHead, RequestSubject, Slots, Spelling, release,
+    wants_html,
 };
-use steelyard_model::Manner;
+use steelyard_model::routing::route::{Manner, Route};
+use steelyard_route::RoutingTable;
 
 use crate::access_log::Note;
 use crate::answer::Answer;
@@ -14,7 +18,7 @@ use crate::buffers::Buffer;
 use crate::core::{Core, HEAD_BUFFER};
 use crate::fault::Fault;
 use crate::listener::Listener;
-use crate::live::RouteState;
+use crate::live::{Picked, RouteState};
 use crate::metrics::method_label;
 
 /// What the head of a request said, as far as it is needed later.
@@ -39,11 +43,17 @@ pub(crate) enum Decision {
     /// The head is not complete.
     Partial,
     /// A route takes it.
-    Proxy(Request, Rc<RouteState>),
+    Proxy(Request, Chosen),
     /// We answer ourselves, perhaps for a route that refuses.
     Answer(Request, Answer, Option<Rc<RouteState>>),
     /// It cannot be understood; the connection ends.
     Reject(Reject),
+}
+
+/// The route that takes a request, and who is asked.
+pub(crate) struct Chosen {
+    pub(crate) route: Rc<RouteState>,
+    pub(crate) picked: Picked,
 }
 
 /// What a decision depends on, apart from the bytes.
@@ -52,6 +62,8 @@ pub(crate) struct Context<'a> {
     pub(crate) listener: &'a Listener,
     pub(crate) client_lines: &'a [u8],
     pub(crate) started: Instant,
+    /// Where the connection comes from.
+    pub(crate) client: IpAddr,
 }
 
 /// How often a request may pass this gateway. Once more than once is no circle yet: a cache or a
@@ -83,24 +95,30 @@ impl Context<'_> {
         }
         let mut request = Request::new(&head, self.started);
         let live = self.core.live();
-        let table = &live.config.table;
         if head.is_asterisk() {
             let answer = Answer::empty();
             return finish(held, len, request, answer, None);
         }
-        let entry_point = &self.listener.entry_point;
-        let Some(route) = table.lookup(entry_point, &head.authority.host, &head.path) else {
-            let table = Some(table).filter(|_| self.core.options().error_details);
-            let answer = Answer::not_found(&head, entry_point, table);
+        let subject = RequestSubject::new(&head, self.client);
+        let table = &live.config.table;
+        let point = table.entry_point(&self.listener.point);
+        let choose = |subject| Some(point?.choose(false, subject)?.candidate);
+        let Some(route) = choose(&subject) else {
+            let answer = self.not_found(table, &head, &subject);
             return finish(held, len, request, answer, None);
         };
-        if table.is_ambiguous(entry_point, &head.authority.host, &head.path, route) {
+        // What another route keeps out, or leads elsewhere, would be got at through this one.
+        let routing = &live.config.routing;
+        let is_other = |other: &Arc<Route>| !routing.serves_alike(other, route);
+        if subject.readings().filter_map(|other| choose(&other)).any(is_other) {
             return Decision::Reject(Reject::Path);
         }
-        let state = live.route(route, &self.core.kept, &self.core.upstreams);
-        if let Some(refusal) = &route.route.refusal {
-            self.core.refused(&state.name, &refusal.reason);
-            let answer = Answer::fault(Fault::Refused, request.wants_html);
+        let scene = self.core.scene(&live);
+        let state = scene.route(route);
+        let picked = state.pick(&scene);
+        if let Picked::Refused(status, why) = &picked {
+            self.core.refused(&state.name, why);
+            let answer = Answer::refused(*status, request.wants_html);
             return finish(held, len, request, answer, Some(state));
         }
         if head.passes(&self.core.shared.pseudonym) >= MAX_PASSES {
@@ -112,18 +130,35 @@ impl Context<'_> {
             client_lines: self.client_lines,
             tls: false,
             fallback_host: &self.listener.address,
-            path: match route.route.manner {
+            path: match route.manner {
                 Manner::Traefik => self.listener.path,
                 Manner::Nginx => Spelling::AsAsked,
             },
-            manner: route.route.manner,
+            manner: route.manner,
         };
         out.clear();
         head.forward(&hop, out);
         match take_body(held, len, &mut request, out) {
-            Ok(()) => Decision::Proxy(request, state),
+            Ok(()) => Decision::Proxy(request, Chosen { route: state, picked }),
             Err(reject) => Decision::Reject(reject),
         }
+    }
+}
+
+impl Context<'_> {
+    /// The answer where no route matches, which tells the nearest ones if clients may know.
+    fn not_found(
+        &self,
+        table: &RoutingTable,
+        head: &RequestHead<'_, '_>,
+        subject: &RequestSubject<'_, '_, '_>,
+    ) -> Answer {
+        let is_told = self.core.options().error_details;
+        let near = is_told.then(|| {
+            let near = table.nearest(&self.listener.point, false, subject);
+            near.iter().map(ToString::to_string).collect()
+        });
+        Answer::not_found(head, near)
     }
 }
 

@@ -254,6 +254,7 @@ mod tests {
 
     fn listener() -> Rc<Listener> {
         Rc::new(Listener {
+            point: "web".into(),
             entry_point: "web".into(),
             address: String::new(),
             path: steelyard_http::Spelling::Normal,

@@ -101,6 +101,8 @@ async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
                 let _ = done.send(());
             }
             Command::Sample { to } => {
+                // Routes that are gone are counted no more.
+                core.live();
                 let _ = to.send(core.counters.sample());
             }
             Command::WindDown => core.draining.set(true),
@@ -126,6 +128,7 @@ fn open(
     let state = Rc::new(Listener {
         path: if keeps_segments { Spelling::Unresolved } else { Spelling::Normal },
         open: core.counters.open_at(&entry_point),
+        point: bind.entry_point.as_str().into(),
         entry_point,
         address: address.to_string(),
         closing: Cell::new(false),

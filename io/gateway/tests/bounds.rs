@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use steelyard_gateway::{AccessLog, GatewayOptions, LogFormat};
 use steelyard_host::places::Places;
-use steelyard_http::RouteTable;
 use support::*;
 
 fn open_connections(gateway: &steelyard_gateway::Gateway) -> usize {
@@ -25,9 +24,9 @@ fn open_connections(gateway: &steelyard_gateway::Gateway) -> usize {
 fn a_route_to_oneself_ends() {
     let (gateway, address) = gateway(&[]);
     let mut itself = route("itself", "*", "/", &[address]);
-    let again = itself.backends[0].endpoints[0].clone();
-    itself.backends[0].endpoints.push(again);
-    gateway.apply(RouteTable::compile(&[itself]), 2);
+    let again = itself.services[0].endpoints[0].clone();
+    itself.services[0].endpoints.push(again);
+    gateway.apply(&routing(&[itself]), 2);
     let mut client = Client::connect(address);
     for _ in 0..5 {
         let response = client.get("a", "/");
@@ -40,8 +39,8 @@ fn a_route_to_oneself_ends() {
 #[test]
 fn a_circle_of_two_gateways_ends() {
     let ((one, first), (two, second)) = (gateway(&[]), gateway(&[]));
-    one.apply(RouteTable::compile(&[route("two", "*", "/", &[second])]), 2);
-    two.apply(RouteTable::compile(&[route("one", "*", "/", &[first])]), 2);
+    one.apply(&routing(&[route("two", "*", "/", &[second])]), 2);
+    two.apply(&routing(&[route("one", "*", "/", &[first])]), 2);
     assert_eq!(get(first, "a", "/").status(), 508);
     let upload = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n";
     assert_eq!(Client::connect(first).send(upload).receive().status(), 508);
@@ -59,7 +58,7 @@ fn once_more_is_no_circle() {
         ok(&Client::connect(address).send(raw).receive().text())
     });
     gateway.apply(
-        RouteTable::compile(&[
+        &routing(&[
             route("cache", "site", "/", &[cache.address]),
             route("origin", "origin", "/", &[backend.address]),
         ]),

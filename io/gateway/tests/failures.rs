@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use steelyard_gateway::{GatewayOptions, Timeouts};
-use steelyard_http::RouteTable;
 use steelyard_model::{EndpointState, Host};
 use support::*;
 
@@ -45,9 +44,9 @@ fn a_failed_connect_tries_another() {
 fn endpoints_that_are_names_are_looked_up() {
     let alive = Server::echo("alive");
     let mut named = route("named", "named", "/", &[alive.address]);
-    named.backends[0].endpoints[0].host = Host::Name("localhost".into());
+    named.services[0].endpoints[0].host = Host::Name("localhost".into());
     let mut unknown = route("unknown", "unknown", "/", &[alive.address]);
-    unknown.backends[0].endpoints[0].host = Host::Name("no-such-name.invalid".into());
+    unknown.services[0].endpoints[0].host = Host::Name("no-such-name.invalid".into());
     let (_gateway, address) = gateway(&[named, unknown]);
     let mut client = Client::connect(address);
     assert_eq!(client.get("named", "/").who(), "alive");
@@ -59,17 +58,17 @@ fn endpoints_that_are_not_ready_get_nothing() {
     let servers = [Server::echo("ready"), Server::echo("leaving"), Server::echo("starting")];
     let mut routes = [route("app", "*", "/", &servers.each_ref().map(|server| server.address))];
     let states = [EndpointState::Ready, EndpointState::Terminating, EndpointState::NotReady];
-    for (endpoint, state) in routes[0].backends[0].endpoints.iter_mut().zip(states) {
+    for (endpoint, state) in routes[0].services[0].endpoints.iter_mut().zip(states) {
         endpoint.state = state;
     }
     let (gateway, address) = gateway(&routes);
     let mut client = Client::connect(address);
     assert!((0..4).all(|_| client.get("a", "/").who() == "ready"));
-    routes[0].backends[0].endpoints.remove(0);
-    gateway.apply(RouteTable::compile(&routes), 2);
+    routes[0].services[0].endpoints.remove(0);
+    gateway.apply(&routing(&routes), 2);
     assert!((0..4).all(|_| client.get("a", "/").who() == "leaving"), "better than nothing");
-    routes[0].backends[0].endpoints.remove(0);
-    gateway.apply(RouteTable::compile(&routes), 3);
+    routes[0].services[0].endpoints.remove(0);
+    gateway.apply(&routing(&routes), 3);
     assert_eq!(client.get("a", "/").status(), 503);
 }
 
@@ -77,9 +76,9 @@ fn endpoints_that_are_not_ready_get_nothing() {
 fn backends_share_by_weight() {
     let servers = [Server::echo("three"), Server::echo("one")];
     let mut routes = [route("app", "*", "/", &[servers[0].address])];
-    routes[0].backends[0].weight = 3;
-    let other = route("other", "*", "/", &[servers[1].address]).backends.remove(0);
-    routes[0].backends.push(other);
+    routes[0].services[0].weight = 3;
+    let other = route("other", "*", "/", &[servers[1].address]).services.remove(0);
+    routes[0].services.push(other);
     let (_gateway, address) = gateway(&routes);
     let mut client = Client::connect(address);
     let who: Vec<String> = (0..8).map(|_| client.get("a", "/").who()).collect();

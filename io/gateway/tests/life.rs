@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use steelyard_gateway::{Bind, Binding, Gateway, GatewayOptions};
-use steelyard_http::RouteTable;
 use support::*;
 
 #[test]
@@ -32,7 +31,7 @@ fn a_thousand_requests_over_a_hundred_configurations() {
             let mut generation = 1;
             while !stop.load(Ordering::SeqCst) || generation < 100 {
                 generation += 1;
-                gateway.apply(RouteTable::compile(&tables[generation % 2]), generation as u64);
+                gateway.apply(&routing(&tables[generation % 2]), generation as u64);
                 std::thread::sleep(Duration::from_millis(1));
             }
         });
@@ -41,7 +40,7 @@ fn a_thousand_requests_over_a_hundred_configurations() {
         applying.join().unwrap();
         assert_eq!(answered, 1000);
     });
-    gateway.apply(RouteTable::compile(&tables[1]), 7);
+    gateway.apply(&routing(&tables[1]), 7);
     assert_eq!(get(address, "a", "/").who(), "two");
     assert_eq!(gateway.generation(), 7);
 }
@@ -54,7 +53,7 @@ fn turns_go_on_over_a_reload() {
     let mut client = Client::connect(address);
     let mut before = client.get("a", "/").who();
     for generation in 2..8 {
-        gateway.apply(RouteTable::compile(&routes), generation);
+        gateway.apply(&routing(&routes), generation);
         let now = client.get("a", "/").who();
         assert_ne!(now, before, "a reload does not start over with the first endpoint");
         before = now;
@@ -246,4 +245,69 @@ fn requests_are_counted() {
             .metrics()
             .contains("traefik_open_connections{entrypoint=\"web\",protocol=\"TCP\"} 0\n")
     });
+}
+
+/// Whose turn it is does not hang on when a core looks at its configuration.
+#[test]
+fn reloads_between_two_requests_forget_no_turns() {
+    let servers = [Server::echo("a"), Server::echo("b"), Server::echo("c")];
+    let app = route("app", "*", "/", &servers.each_ref().map(|server| server.address));
+    let other = route("other", "other", "/", &[servers[0].address]);
+    let (gateway, address) = gateway(std::slice::from_ref(&app));
+    let mut asked = Vec::new();
+    for round in 0..6 {
+        asked.push(get(address, "a", "/").who());
+        // The first takes another route in, the second takes it out again, unseen by any request.
+        gateway.apply(&routing(&[app.clone(), other.clone()]), 2 * round + 2);
+        gateway.apply(&routing(std::slice::from_ref(&app)), 2 * round + 3);
+    }
+    assert_eq!(asked, ["a", "b", "c", "a", "b", "c"]);
+}
+
+/// A change of endpoints is taken in by who is in use already, and turns go on.
+#[test]
+fn endpoints_change_under_a_route_that_does_not() {
+    let servers = [Server::echo("a"), Server::echo("b"), Server::echo("c")];
+    let mut app = route("app", "*", "/", &servers.each_ref().map(|server| server.address));
+    let (gateway, address) = gateway(std::slice::from_ref(&app));
+    assert_eq!(get(address, "a", "/").who(), "a");
+    app.services[0].endpoints.remove(2);
+    gateway.apply(&routing(std::slice::from_ref(&app)), 2);
+    assert_eq!(["b", "a", "b"], [(); 3].map(|()| get(address, "a", "/").who()));
+    app.services[0].endpoints.clear();
+    gateway.apply(&routing(std::slice::from_ref(&app)), 3);
+    assert_eq!(get(address, "a", "/").status(), 503);
+    // What goes and comes again starts anew.
+    gateway.apply(&routing(&[]), 4);
+    assert_eq!(get(address, "a", "/").status(), 404);
+    gateway.apply(&routing(&[route("app", "*", "/", &[servers[2].address])]), 5);
+    assert_eq!(get(address, "a", "/").who(), "c");
+}
+
+/// Series of routes and Services that are gone are given up; what they counted is not.
+#[test]
+fn series_of_removed_routes_do_not_stay() {
+    let server = Server::echo("a");
+    let routes = ["one", "two"].map(|name| route(name, name, "/", &[server.address]));
+    let (gateway, address) = gateway(&routes);
+    for host in ["one", "one", "two"] {
+        assert_eq!(get(address, host, "/").status(), 200);
+    }
+    let count = |metrics: &str, name: &str| -> u64 {
+        let lines = metrics.lines().filter(|line| line.starts_with(name));
+        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+    };
+    let entry_point = "traefik_entrypoint_requests_total{";
+    eventually("all are counted", || count(&gateway.metrics(), entry_point) == 3);
+    gateway.apply(&routing(&routes[1..]), 2);
+    let metrics = gateway.metrics();
+    assert!(!metrics.contains("default-one-"), "{metrics}");
+    assert_eq!(count(&metrics, entry_point), 3);
+    assert_eq!(count(&metrics, "traefik_router_requests_total{"), 1);
+    assert_eq!(count(&metrics, "traefik_service_requests_total{"), 1);
+    assert_eq!(get(address, "two", "/").status(), 200);
+    eventually("the other goes on", || {
+        count(&gateway.metrics(), "traefik_router_requests_total{") == 2
+    });
+    assert_eq!(count(&gateway.metrics(), entry_point), 4);
 }

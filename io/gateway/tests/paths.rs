@@ -5,7 +5,7 @@
 mod support;
 
 use steelyard_gateway::GatewayOptions;
-use steelyard_model::Manner;
+use steelyard_model::routing::route::Manner;
 use support::*;
 
 /// As asked; what an entry point without `sanitizePath` forwards; what others do.

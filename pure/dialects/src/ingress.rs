@@ -6,13 +6,17 @@
 
 pub(crate) mod host;
 mod path;
+mod rank;
 mod routes;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use steelyard_manifest::kinds::networking as raw;
+use steelyard_model::routing::backend::RefusalReason;
+use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::{
-    ClassName, FieldPath, IngressClass, Item, Labels, NamespacedName, Provenance, Refusal, RouteSet,
+    ClassName, FieldPath, IngressClass, Item, Labels, NamespacedName, Provenance, RouteSet,
 };
 
 use crate::findings::Findings;
@@ -25,9 +29,9 @@ const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     /// Why its routes answer 503; the first reason is enough.
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) refusal: Option<RefusalReason>,
     /// Entry points by name, empty for the default ones.
-    pub(crate) entry_points: Vec<String>,
+    pub(crate) entry_points: Vec<EntryPointId>,
     /// The annotation by which ingress-nginx takes the paths for regular expressions.
     pub(crate) regex: Option<String>,
     /// Its routes only stand in for others (a canary) and are not served.
@@ -62,14 +66,15 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
     }
     let class = class_name(&spec, &annotations, findings);
     let effects = effects(&spec, class.as_ref(), &annotations, findings, options);
-    let mut routes = routes::lower(&spec, &effects, findings);
+    let created: Option<Arc<str>> = raw.metadata.creation_timestamp.map(Arc::from);
+    let mut routes = routes::lower(&spec, created.as_ref(), &effects, findings);
     if effects.unserved {
         routes.clear();
     }
     let (tls, tls_secrets) = tls(&spec, findings);
     Some(Item::Routes(RouteSet {
         object: findings.object().clone(),
-        created: raw.metadata.creation_timestamp,
+        created,
         class,
         routes,
         tls_secrets,

@@ -6,6 +6,7 @@
 
 mod table;
 
+use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::suggest::closeness;
 use steelyard_model::{FieldPath, Labels, Severity};
 
@@ -128,9 +129,7 @@ pub(crate) fn close(
     let path = FieldPath::annotation(key);
     findings.say(Severity::Error, code, &path, message, help);
     if effects.refusal.is_none() {
-        let reason = format!("annotation `{key}` is not honoured");
-        let place = findings.place(&path);
-        effects.refusal = Some(steelyard_model::Refusal { reason, place });
+        effects.refusal = Some(RefusalReason::Restriction(findings.place(&path)));
     }
 }
 

@@ -6,8 +6,9 @@
 //! Not here: the annotations of ingress-nginx and Traefik, which have tables of their own.
 
 use steelyard_manifest::UnknownField;
+use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::suggest::closeness;
-use steelyard_model::{FieldPath, Labels, Refusal, Severity};
+use steelyard_model::{FieldPath, Labels, Severity};
 
 use crate::findings::Findings;
 use crate::ingress::Effects;
@@ -51,9 +52,9 @@ const EVERYBODY: [&str; 2] = ["0.0.0.0/0", "::/0"];
 #[derive(Debug, Default)]
 pub(crate) struct Closed {
     /// Its address.
-    pub(crate) address: Option<Refusal>,
+    pub(crate) address: Option<RefusalReason>,
     /// Routes to it.
-    pub(crate) routes: Option<Refusal>,
+    pub(crate) routes: Option<RefusalReason>,
 }
 
 /// What is written on a Service besides its own field; `ranges` are those of the field.
@@ -111,8 +112,7 @@ pub(crate) fn of_ingress(
             let help = "remove it to open the routes to everybody, or restrict access elsewhere";
             findings.say(Severity::Error, codes::ACCESS_NOT_HONOURED, &path, message, help);
             let place = findings.place(&path);
-            let reason = format!("field `{name}` is not honoured");
-            effects.refusal.get_or_insert(Refusal { reason, place });
+            effects.refusal.get_or_insert(RefusalReason::Restriction(place));
         }
     }
     for (key, value) in annotations {
@@ -133,7 +133,7 @@ pub(crate) fn of_ingress(
     }
 }
 
-fn address(path: &FieldPath, what: &str, findings: &mut Findings<'_>) -> Refusal {
+fn address(path: &FieldPath, what: &str, findings: &mut Findings<'_>) -> RefusalReason {
     findings.say(
         Severity::Error,
         codes::ACCESS_NOT_HONOURED,
@@ -141,7 +141,7 @@ fn address(path: &FieldPath, what: &str, findings: &mut Findings<'_>) -> Refusal
         format!("{what} is not honoured yet, so nothing is forwarded from its address"),
         "remove it to let every client in, or restrict access on the network",
     );
-    Refusal { reason: format!("{what} is not honoured"), place: findings.place(path) }
+    RefusalReason::Restriction(findings.place(path))
 }
 
 fn elsewhere(key: &str, class: &str, findings: &mut Findings<'_>) {

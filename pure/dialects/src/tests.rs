@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use steelyard_manifest::{Limits, Source, SourceText, load};
-use steelyard_model::{HostMatch, Item, PathMatch, RouteSet, Severity};
+use steelyard_model::{Item, RouteSet, Severity};
 
 use crate::{LowerOptions, Lowered, lower};
 

@@ -3,8 +3,10 @@
 //! `router.entrypoints` is honoured. Of the rest those that restrict access close the routes (on
 //! a Service: the routes to it), and so does an unknown name that is nearly one of those.
 
+use steelyard_model::routing::backend::RefusalReason;
+use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::suggest::closeness;
-use steelyard_model::{FieldPath, Labels, Refusal, Severity};
+use steelyard_model::{FieldPath, Labels, Severity};
 
 use crate::codes;
 use crate::findings::Findings;
@@ -70,11 +72,14 @@ pub(crate) fn apply(annotations: &Labels, effects: &mut Effects, findings: &mut 
     let key = format!("{PREFIX}router.entrypoints");
     let written = annotations.get(&key).map(String::as_str).unwrap_or_default();
     let names = written.split(',').map(str::trim).filter(|name| !name.is_empty());
-    effects.entry_points = names.map(str::to_owned).collect();
+    effects.entry_points = names.map(EntryPointId::from).collect();
 }
 
 /// Why routes to a Service answer 503, if its annotations ask for what we do not honour.
-pub(crate) fn check_service(annotations: &Labels, findings: &mut Findings<'_>) -> Option<Refusal> {
+pub(crate) fn check_service(
+    annotations: &Labels,
+    findings: &mut Findings<'_>,
+) -> Option<RefusalReason> {
     let mut effects = Effects::default();
     apply_known(annotations, &ON_SERVICE, &mut effects, findings);
     effects.refusal

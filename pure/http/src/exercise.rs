@@ -1,7 +1,7 @@
 //! Everything that reads bytes from the network, on any bytes, with what must hold afterwards.
 //! Fuzzing, the corpus and the property tests share it.
 
-use steelyard_model::Manner;
+use steelyard_model::routing::route::Manner;
 
 use crate::blame::blame;
 use crate::body::{Body, Framing};

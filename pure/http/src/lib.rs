@@ -1,8 +1,9 @@
-//! HTTP/1 without the sockets: heads, bodies, paths and routes.
+//! HTTP/1 without the sockets: heads, bodies and paths.
 //!
 //! What it is: a strict codec (RFC 9110, RFC 9112) that parses a message once, tells where it
 //! ends, and rewrites its head as a list of edits over the original bytes; the machine of an
-//! exchange, which decides what is read, written, repeated and reused; and the route table.
+//! exchange, which decides what is read, written, repeated and reused; and a request as routes see
+//! it.
 //! What it is not: it reads and writes nothing and keeps no time.
 //!
 //! Invariants: what could be read in two ways is refused; what is routed means what is forwarded;
@@ -17,23 +18,19 @@ pub mod exchange;
 pub mod exercise;
 pub mod head;
 pub mod host;
-mod hosts;
 mod name;
-pub mod nearest;
 pub mod page;
 pub mod path;
 mod readings;
 pub mod reject;
 pub mod request;
 pub mod response;
-pub mod table;
+pub mod subject;
 pub mod upgrade;
 pub mod view;
 
 #[cfg(test)]
 mod sim;
-#[cfg(test)]
-mod testing;
 
 pub use blame::blame;
 pub use body::{Body, Fed, Framing, Opening};
@@ -46,12 +43,11 @@ pub use exchange::{
 pub use exercise::exercise;
 pub use head::{MAX_REQUEST_LINES, MAX_RESPONSE_LINES, Slots, may_be_complete, push_number};
 pub use host::Authority;
-pub use nearest::{Near, WhyNot};
-pub use page::{Page, near_lines, wants_html};
+pub use page::{Page, wants_html};
 pub use path::Spelling;
 pub use reject::{BadResponse, Reject};
 pub use request::{Hop, RequestHead, client_lines, empty_lines};
 pub use response::{Asked, Persistence, ResponseHead};
-pub use table::{CompiledRoute, RouteTable};
+pub use subject::RequestSubject;
 pub use upgrade::Upgrades;
 pub use view::{Head, RequestView, ResponseView, Scheme};

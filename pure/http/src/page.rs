@@ -3,10 +3,6 @@
 use std::fmt::Write;
 
 use crate::head::tokens;
-use crate::nearest::{Near, WhyNot};
-
-/// Characters of a rule that are shown.
-const LONGEST_RULE: usize = 300;
 
 /// An error page, in parts.
 #[derive(Clone, Debug)]
@@ -26,24 +22,6 @@ pub fn wants_html(accept: Option<&[u8]>) -> bool {
     let mut types = tokens(accept.unwrap_or_default())
         .map(|range| range.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii());
     types.any(|range| range.eq_ignore_ascii_case(b"text/html"))
-}
-
-/// Lines for [`Page::details`]: the nearest rules and why they lost.
-pub fn near_lines(near: &[Near<'_>], entry_point: &str) -> Vec<String> {
-    let line = |near: &Near<'_>| {
-        let why = match near.why {
-            WhyNot::EntryPoint => {
-                format!("it is for {}, not {entry_point}", near.route.entry_points.join(", "))
-            }
-            why => why.to_string(),
-        };
-        format!("{}: {why} ({})", shortened(&near.route.rule), near.route.name)
-    };
-    near.iter().map(line).collect()
-}
-
-fn shortened(text: &str) -> &str {
-    text.char_indices().nth(LONGEST_RULE).map_or(text, |(at, _)| &text[..at])
 }
 
 impl Page<'_> {

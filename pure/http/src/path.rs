@@ -5,7 +5,7 @@
 //! that no URI has are encoded; `//`, `/./` and `/../` are resolved. Reserved characters stay as
 //! they are: `/a%2Fb` is not `/a/b`. What some servers take for more is refused: an encoded slash
 //! that would make a `..` segment, parameters behind dots (`..;`), an encoded NUL; and, by
-//! [`RouteTable::is_ambiguous`](crate::RouteTable::is_ambiguous), what is another route's path to
+//! [`RequestSubject::readings`](crate::RequestSubject::readings), what is another route's path to
 //! them.
 //!
 //! Invariants: normal form is a fixed point, starts with `/`, and has no empty or dot segment;
@@ -40,6 +40,28 @@ pub fn normalize(path: &str) -> Result<Cow<'_, str>, Reject> {
         return Err(Reject::Path);
     }
     Ok(Cow::Owned(resolve(&spelled)))
+}
+
+/// A path in normal form, decoded whole and resolved again, as nginx compares its `$uri`: `/a%2Fb`
+/// is `/a/b` here. What is no text then is written with U+FFFD.
+pub fn decoded(normal: &str) -> Cow<'_, str> {
+    if !normal.contains('%') {
+        return Cow::Borrowed(normal);
+    }
+    let whole = decode_all(normal.as_bytes(), |byte| byte);
+    Cow::Owned(resolve(&String::from_utf8_lossy(&whole)))
+}
+
+/// The bytes that `text` stands for; what is not encoded becomes what `plain` makes of it.
+pub(crate) fn decode_all(text: &[u8], plain: impl Fn(u8) -> u8) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        let encoded = text.get(at + 1..at + 3).filter(|_| text[at] == b'%').and_then(decode);
+        out.push(encoded.unwrap_or_else(|| plain(text[at])));
+        at += if encoded.is_some() { 3 } else { 1 };
+    }
+    out
 }
 
 /// `asked`, whose normal form is `normal`, in another spelling. Allocates only where it must.

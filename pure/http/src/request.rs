@@ -8,7 +8,7 @@ mod origin;
 use std::borrow::Cow;
 
 use httparse::{Error, ParserConfig, Request, Status};
-use steelyard_model::Manner;
+use steelyard_model::routing::route::Manner;
 
 use crate::body::Framing;
 use crate::head::{
@@ -133,6 +133,16 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     /// The first header line called `name`.
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
         self.lines.get(name)
+    }
+
+    /// The values of all header lines called `name`, but of those that only a gateway may send:
+    /// they are not passed on, so nothing may hang on them.
+    pub(crate) fn headers_called(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
+        let lines = self.lines.headers.iter();
+        let named = lines.filter(move |line| line.name.eq_ignore_ascii_case(name));
+        let is_ours =
+            |name: &str| matches!(Name::of(name.as_bytes()), Name::Forwarded | Name::Shadow);
+        named.filter(move |line| !is_ours(line.name)).map(|line| line.value)
     }
 
     /// How often the request has passed a gateway called `pseudonym` (RFC 8586 §2). The lines are

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::object::{NamespacedName, ObjectRef};
+use crate::protocol::Protocol;
 use crate::selector::Labels;
-use crate::service::Protocol;
 
 /// One address and port that answers for a Service port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

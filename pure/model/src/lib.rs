@@ -19,6 +19,7 @@ pub mod network_policy;
 pub mod node;
 pub mod object;
 pub mod pool;
+pub mod protocol;
 pub mod route;
 pub mod routing;
 pub mod secret;
@@ -41,15 +42,12 @@ pub use network_policy::{Admits, NetworkPolicy, PolicyPods, PolicyPort, PolicyRu
 pub use node::Node;
 pub use object::{FieldPath, NamespacedName, ObjectRef, Provenance};
 pub use pool::{AddressRange, Pool, ServiceAllocation};
-pub use route::{
-    Backend, BackendRef, ClassName, HostMatch, IngressClass, Manner, PathMatch, PortRef, Refusal,
-    Route, RouteDraft, RouteSet,
-};
+pub use protocol::Protocol;
+pub use route::{BackendRef, ClassName, IngressClass, PortRef, RouteDraft, RouteSet};
 pub use secret::{Secret, SecretValue};
 pub use selector::{Labels, Operator, Requirement, Selector};
 pub use service::{
-    Families, Family, FamilyPolicy, Protocol, Service, ServicePort, ServiceType, TargetPort,
-    TrafficPolicy,
+    Families, Family, FamilyPolicy, Service, ServicePort, ServiceType, TargetPort, TrafficPolicy,
 };
 pub use snapshot::{ResolvedPort, ResolvedService, ServedBy, Snapshot};
 pub use sorted::Sorted;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::object::{NamespacedName, ObjectRef};
+use crate::protocol::Protocol;
 use crate::selector::Selector;
-use crate::service::{Protocol, TargetPort};
+use crate::service::TargetPort;
 
 /// A `networking.k8s.io` NetworkPolicy that isolates pods: nobody may connect to them whom no
 /// rule of such a policy admits.

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::endpoint::Host;
 use crate::object::{NamespacedName, ObjectRef};
-use crate::route::Refusal;
+use crate::protocol::Protocol;
+use crate::routing::backend::RefusalReason;
 use crate::selector::Labels;
 
 /// A valid `v1` Service.
@@ -56,10 +57,10 @@ pub struct Service {
     pub static_endpoints: Vec<(Host, u16)>,
     /// Set when it restricts access in a way we do not honour (`loadBalancerSourceRanges`):
     /// resolve gives its address no endpoints, so that nothing is forwarded.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<RefusalReason>,
     /// Set when an annotation asks for something on the way from a route to it that we do not
     /// honour (another protocol, a filter): resolve makes such routes answer 503.
-    pub backend_refusal: Option<Refusal>,
+    pub backend_refusal: Option<RefusalReason>,
 }
 
 /// One of `spec.ports`.
@@ -97,19 +98,6 @@ pub enum TargetPort {
     Number(u16),
     /// Looked up in each pod.
     Name(String),
-}
-
-/// Transport protocol of a port.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Protocol {
-    /// TCP, the default.
-    #[default]
-    Tcp,
-    /// UDP.
-    Udp,
-    /// SCTP.
-    Sctp,
 }
 
 /// Address family.
@@ -192,16 +180,6 @@ impl std::fmt::Display for Family {
         f.pad(match self {
             Self::V4 => "IPv4",
             Self::V6 => "IPv6",
-        })
-    }
-}
-
-impl std::fmt::Display for Protocol {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Tcp => "TCP",
-            Self::Udp => "UDP",
-            Self::Sctp => "SCTP",
         })
     }
 }

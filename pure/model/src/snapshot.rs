@@ -12,8 +12,7 @@ use crate::endpoint::{Endpoint, Workload};
 use crate::node::Node;
 use crate::object::NamespacedName;
 use crate::pool::Pool;
-use crate::route::Route;
-use crate::routing::world::Routing;
+use crate::routing::world::RoutingMap;
 use crate::selector::Labels;
 use crate::service::{Service, ServicePort};
 use crate::sorted::Sorted;
@@ -39,10 +38,8 @@ pub struct Snapshot {
     pub services: Sorted<NamespacedName, ResolvedService>,
     /// Workloads, by name: what `demo` and `lab` play.
     pub workloads: Arc<Vec<Workload>>,
-    /// Routes, in the order they are tried.
-    pub routes: Arc<Vec<Route>>,
     /// Where the gateway listens, and by what it routes.
-    pub routing: Routing,
+    pub routing: RoutingMap,
     /// The `loadBalancerClass` of Services that are ours; none means those without one.
     pub load_balancer_class: Option<String>,
     /// What lowering and joining had to say.

@@ -23,7 +23,7 @@ use steelyard_model::{NamespacedName, ResolvedService, Selector, ServedBy, Traff
 
 use crate::endpoints::places;
 use crate::impediment::Impediment;
-use crate::rows::{BgpRow, PeerRow, Protocol};
+use crate::rows::{AnnouncedBy, BgpRow, PeerRow};
 use crate::scene::Scene;
 use announcing::{Announcing, announcing};
 use sessions::{Prefix, Sessions, Word};
@@ -150,7 +150,7 @@ impl Bgp {
             reach.add(BgpRow {
                 address: prefix.to_string(),
                 service: id.clone(),
-                protocol: Protocol::Bgp,
+                protocol: AnnouncedBy::Bgp,
                 nodes: nodes.iter().map(|node| scene.nodes.name(*node).to_owned()).collect(),
                 peers,
                 local_pref: joined.advertisement.local_pref,

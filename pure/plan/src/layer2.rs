@@ -20,7 +20,7 @@ use steelyard_model::{NamespacedName, ResolvedService, Selector, ServedBy, Traff
 use crate::election::Candidate;
 use crate::endpoints::places;
 use crate::impediment::Impediment;
-use crate::rows::{Layer2Row, Protocol};
+use crate::rows::{AnnouncedBy, Layer2Row};
 use crate::scene::Scene;
 
 pub(crate) use contest::{Contender, Vip};
@@ -131,7 +131,7 @@ impl Layer2 {
             Layer2Row {
                 address,
                 service: id.clone(),
-                protocol: Protocol::Layer2,
+                protocol: AnnouncedBy::Layer2,
                 owner: names.next(),
                 standbys: names.collect(),
                 interfaces: scene.nodes.interfaces(&outlook.advertisements, owner),

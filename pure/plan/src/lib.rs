@@ -40,8 +40,8 @@ pub use impediment::Impediment;
 pub use node_plan::{Announce, Forward, ForwardPort, NodePlan, Serve, Share};
 pub use planner::Planner;
 pub use rows::{
-    AdvertisedRow, AnnouncementRow, BackendRow, BgpRow, FilterRow, Layer2Row, PeerRow, Protocol,
-    RouteKind, RouteRow, ServiceRow, TlsRow,
+    AdvertisedRow, AnnouncedBy, AnnouncementRow, BackendRow, BgpRow, FilterRow, Layer2Row, PeerRow,
+    RouteRow, RoutedKind, ServiceRow, TlsRow,
 };
 pub use shares::Shares;
 pub use steelyard_ipam::{Absent, Exclusion, PoolUsage, ServiceEvent, ServiceEventKind};

@@ -68,7 +68,7 @@ impl Last {
         let allocator = allocator(snapshot, held, facts);
         let mut made = Made::nothing(&scene);
         made.plan.held = allocator.held();
-        made.plan.routes = routes::rows(&snapshot.routes).into();
+        made.plan.routes = routes::rows(&snapshot.routing).into();
         let touched: Vec<NamespacedName> = allocator.services().cloned().collect();
         made.decide(&mut scene, &allocator, &touched, EXCLUSIONS);
         Self { snapshot: snapshot.clone(), facts: facts.clone(), allocator, made }
@@ -86,7 +86,6 @@ impl Last {
             namespaces,
             services: _,
             workloads: _,
-            routes: _,
             routing,
             load_balancer_class,
             diagnostics: _,
@@ -111,8 +110,8 @@ impl Last {
         let concerned = self.reassign(&before, &touched);
         touched.extend(concerned.into_iter().filter(|id| self.comes_out_different(id)));
         let plan = &mut self.made.plan;
-        if before.routes != snapshot.routes {
-            plan.routes = routes::rows(&snapshot.routes).into();
+        if before.routing != snapshot.routing {
+            plan.routes = routes::rows(&snapshot.routing).into();
         }
         let touched: Vec<NamespacedName> = touched.into_iter().collect();
         plan.held.0.change(touched.iter().map(|id| (id.clone(), self.allocator.holding_of(id))));

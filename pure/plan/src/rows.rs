@@ -42,7 +42,7 @@ pub struct Layer2Row {
     /// The Service it is for.
     pub service: NamespacedName,
     /// How.
-    pub protocol: Protocol,
+    pub protocol: AnnouncedBy,
     /// The node that answers; none if no node may.
     pub owner: Option<String>,
     /// The nodes that would answer if it did not, in order.
@@ -62,7 +62,7 @@ pub struct BgpRow {
     /// The Service it is for.
     pub service: NamespacedName,
     /// How.
-    pub protocol: Protocol,
+    pub protocol: AnnouncedBy,
     /// The nodes that announce it; none if no node may.
     pub nodes: Vec<String>,
     /// The peers that hear of it, from some of the nodes at least.
@@ -76,7 +76,7 @@ pub struct BgpRow {
 /// How an address is announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Protocol {
+pub enum AnnouncedBy {
     /// ARP and NDP.
     Layer2,
     /// Routes.
@@ -130,7 +130,7 @@ pub struct RouteRow {
     /// The object that asks for it.
     pub source: String,
     /// What is routed.
-    pub kind: RouteKind,
+    pub kind: RoutedKind,
     /// Entry points by name.
     pub entry_points: Vec<String>,
     /// The rule, in Traefik's words.
@@ -148,7 +148,7 @@ pub struct RouteRow {
 /// What is routed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum RouteKind {
+pub enum RoutedKind {
     /// Requests.
     Http,
 }

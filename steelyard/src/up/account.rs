@@ -134,7 +134,7 @@ mod tests {
 
     use steelyard_forward::Why;
     use steelyard_model::NamespacedName;
-    use steelyard_plan::Protocol;
+    use steelyard_plan::AnnouncedBy;
     use steelyard_speaker::NoInterface;
 
     use super::super::standing::Idle;
@@ -159,7 +159,7 @@ mod tests {
         Layer2Row {
             address: "10.0.0.1".parse().unwrap(),
             service: NamespacedName::new("default", "web"),
-            protocol: Protocol::Layer2,
+            protocol: AnnouncedBy::Layer2,
             owner: Some("a".to_owned()),
             standbys: vec!["b".to_owned()],
             interfaces: Vec::new(),

@@ -10,8 +10,8 @@ use steelyard_forward::{
     Carried, Desired, Forwarded, ForwardedPort, Listening, Observed, Served, Why,
 };
 use steelyard_gateway::{Bind, Binding};
-use steelyard_http::RouteTable;
-use steelyard_model::{NamespacedName, Protocol, Route, Snapshot, Sorted};
+use steelyard_model::routing::world::RoutingMap;
+use steelyard_model::{NamespacedName, Protocol, Snapshot, Sorted};
 use steelyard_plan::{Forward, NodePlan, Plan, Serve};
 
 use super::binds;
@@ -39,7 +39,7 @@ pub(super) struct Applied {
 /// What was applied last. What comes to the same is left as it is, until it is forgotten.
 #[derive(Default)]
 pub(super) struct Last {
-    routes: Option<Arc<Vec<Route>>>,
+    routing: Option<RoutingMap>,
     carried: Option<Carrying>,
     applied: Applied,
 }
@@ -69,7 +69,7 @@ impl Engine {
         let before = self.vips.clone();
         let moved = self.vips.follow(&plan.node, self.settings.sharing.is_some());
         self.withdraw(&before, moved).await;
-        self.route(&snapshot.routes, generation);
+        self.route(&snapshot.routing, generation);
         let node = without(&plan.node, self.parts.addresses());
         let wanted = self.binds(snapshot, &node).await;
         let mut listeners = binds::listen(&self.parts.gateway, &wanted);
@@ -96,12 +96,11 @@ impl Engine {
         applied
     }
 
-    fn route(&mut self, routes: &Arc<Vec<Route>>, generation: u64) {
-        let is_same = |last: &Arc<Vec<Route>>| Arc::ptr_eq(last, routes) || last == routes;
-        if !self.last.routes.as_ref().is_some_and(is_same) {
-            self.parts.gateway.apply(RouteTable::compile(routes), generation);
+    fn route(&mut self, routing: &RoutingMap, generation: u64) {
+        if self.last.routing.as_ref() != Some(routing) {
+            self.parts.gateway.apply(routing, generation);
+            self.last.routing = Some(routing.clone());
         }
-        self.last.routes = Some(Arc::clone(routes));
     }
 
     async fn forward(&mut self, node: &NodePlan, listeners: &Listeners) -> Arc<Observed> {
@@ -239,7 +238,7 @@ impl Engine {
             let vips = node.serve.values().map(|vip| vip.address).collect();
             return binds::on_vips(node, &self.parts.forwarder.led(vips).await);
         }
-        if snapshot.routes.is_empty() {
+        if snapshot.routing.routes.is_empty() {
             Vec::new()
         } else {
             binds::on_host(fixed, self.settings.ports.0)

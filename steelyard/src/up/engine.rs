@@ -12,6 +12,11 @@ use steelyard_gateway::Bind;
 use steelyard_host::links::LinkError;
 use steelyard_manifest::Sight;
 use steelyard_model::routing::entry_point::PLAIN;
+use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::pattern::HostPattern;
+use steelyard_model::routing::route::Route;
+use steelyard_model::routing::rule::Rule;
+use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Diagnostic, Held, Item, Node, ObjectRef, Severity, Snapshot};
 use steelyard_plan::{Facts, Plan, Planner, ServiceEventKind, ServiceRow};
 use steelyard_speaker::SpeakerEvent;
@@ -452,9 +457,9 @@ impl Engine {
         self.names.ask(ports.flat_map(|port| &port.endpoints));
     }
 
-    /// Routes in force, in the order they are tried.
-    pub(crate) fn routes(&self) -> &[steelyard_model::Route] {
-        self.current.as_ref().map_or(&[], |current| &current.snapshot.routes)
+    /// What requests are routed by.
+    pub(crate) fn routing(&self) -> Option<&RoutingMap> {
+        self.current.as_ref().map(|current| &current.snapshot.routing)
     }
 
     /// The name of this node.
@@ -535,22 +540,19 @@ fn stranger(name: &str, addresses: Vec<IpAddr>) -> Node {
 /// For each route to `x.local` one to `x.localhost`, which browsers look up by themselves
 /// (RFC 6761 §6.3).
 fn add_localhost_names(snapshot: &mut Snapshot) {
-    use steelyard_model::HostMatch;
-    let twins: Vec<_> = snapshot
-        .routes
-        .iter()
-        .filter_map(|route| {
-            let HostMatch::Exact(host) = &route.host else { return None };
-            let name = host.strip_suffix(".local")?;
-            let mut twin = route.clone();
-            twin.host = HostMatch::Exact(format!("{name}.localhost").into());
-            twin.rule = twin.rule.replace(&**host, &format!("{name}.localhost"));
-            Some(twin)
-        })
-        .collect();
-    let routes = Arc::make_mut(&mut snapshot.routes);
-    routes.extend(twins);
-    routes.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
+    let routes = &mut snapshot.routing.routes;
+    let twins: Vec<_> = routes.values().filter_map(|route| localhost_twin(route)).collect();
+    routes.change(twins.into_iter().map(|twin| (twin.id.clone(), Some(Arc::new(twin)))));
+}
+
+fn localhost_twin(route: &Route) -> Option<Route> {
+    let HostPattern::Exact(host) = route.rule.host() else { return None };
+    let name = format!("{}.localhost", host.strip_suffix(".local")?);
+    let host = Rule::One(Matcher::Host(HostPattern::Exact(name.into())));
+    let path = route.rule.path().cloned();
+    let conditions = [host].into_iter().chain(path.map(|path| Rule::One(Matcher::Path(path))));
+    let rule = Rule::All(conditions.collect());
+    Some(Route { id: format!("{}#localhost", route.id).into(), rule, ..route.clone() })
 }
 
 /// Says that an edit was taken in; not so of files that stand as they were before it.

@@ -7,13 +7,16 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use steelyard_balance::eligible;
-use steelyard_model::{Endpoint, Host, Route};
+use steelyard_model::routing::backend::RefusalReason;
+use steelyard_model::routing::route::Route;
+use steelyard_model::routing::world::RoutingMap;
+use steelyard_model::{Endpoint, Host};
 
 /// What a route lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lack<'a> {
     /// It restricts access in a way that is not honoured.
-    Refused(&'a str),
+    Refused(&'a RefusalReason),
     /// No endpoint takes requests.
     NoEndpoint,
     /// None of those that should took a connection when it was last asked for one.
@@ -22,12 +25,20 @@ pub(super) enum Lack<'a> {
 
 impl<'a> Lack<'a> {
     /// What `route` lacks, while the endpoints in `silent` take no connections.
-    pub(super) fn of(route: &'a Route, silent: &BTreeSet<SocketAddr>) -> Option<Self> {
-        if let Some(refusal) = &route.refusal {
-            return Some(Self::Refused(&refusal.reason));
+    pub(super) fn of(
+        routing: &'a RoutingMap,
+        route: &Route,
+        silent: &BTreeSet<SocketAddr>,
+    ) -> Option<Self> {
+        if let Some(why) = routing.refusal(route) {
+            return Some(Self::Refused(why));
         }
-        let backends = route.backends.iter().filter(|backend| backend.weight > 0);
-        let mut endpoints = backends.flat_map(|it| eligible(&it.endpoints)).peekable();
+        let ends = routing.ends(route).into_iter().filter(|end| end.weight > 0);
+        let all = ends.filter_map(|end| end.endpoints).map(|set| {
+            set.endpoints.iter().map(|(endpoint, _)| endpoint.clone()).collect::<Vec<_>>()
+        });
+        let all: Vec<Vec<Endpoint>> = all.collect();
+        let mut endpoints = all.iter().flat_map(|set| eligible(set)).peekable();
         if endpoints.peek().is_none() {
             return Some(Self::NoEndpoint);
         }
@@ -48,7 +59,7 @@ impl fmt::Display for Lack<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.status())?;
         match self {
-            Self::Refused(reason) => f.write_str(reason),
+            Self::Refused(why) => why.fmt(f),
             Self::NoEndpoint => f.write_str("no endpoint is ready"),
             Self::Silent => f.write_str("its endpoints take no connections"),
         }
@@ -63,9 +74,14 @@ pub(super) fn is_silent(endpoint: &Endpoint, silent: &BTreeSet<SocketAddr>) -> b
     }
 }
 
-/// Adds to each row of `routes` what requests are answered with, where nobody is served.
-pub(crate) fn explain_routes(rows: &mut Value, routes: &[Route], silent: &BTreeSet<SocketAddr>) {
-    for (row, route) in rows.as_array_mut().into_iter().flatten().zip(routes) {
-        row["answers"] = json!(Lack::of(route, silent).map(|lack| lack.to_string()));
+/// Adds to each row of the routes what requests are answered with, where nobody is served.
+pub(crate) fn explain_routes(
+    rows: &mut Value,
+    routing: &RoutingMap,
+    silent: &BTreeSet<SocketAddr>,
+) {
+    let rows = rows.as_array_mut().into_iter().flatten();
+    for (row, route) in rows.zip(routing.in_order()) {
+        row["answers"] = json!(Lack::of(routing, route, silent).map(|lack| lack.to_string()));
     }
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use steelyard_balance::eligible;
 use steelyard_forward::{Carried, Observed, VipPort, Why};
-use steelyard_model::{ResolvedPort, Route, Snapshot};
+use steelyard_model::routing::route::Route;
+use steelyard_model::routing::world::RoutingMap;
+use steelyard_model::{ResolvedPort, Snapshot};
 
 use super::lack::{Lack, is_silent};
 
@@ -19,7 +21,7 @@ const MOST: usize = 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Note<'a> {
     /// A route answers nobody.
-    Route { name: Arc<str>, lack: Lack<'a> },
+    Route { name: String, lack: Lack<'a> },
     /// So many more routes answer nobody.
     MoreRoutes(usize),
     /// A port of a Service is carried nowhere.
@@ -53,11 +55,15 @@ impl fmt::Display for Note<'_> {
 }
 
 /// Routes that answer nobody.
-pub(super) fn of_routes<'a>(routes: &'a [Route], silent: &BTreeSet<SocketAddr>) -> Vec<Note<'a>> {
-    let lack = |route: &'a Route| {
-        Some(Note::Route { name: Arc::clone(&route.name), lack: Lack::of(route, silent)? })
+pub(super) fn of_routes<'a>(
+    routing: &'a RoutingMap,
+    silent: &BTreeSet<SocketAddr>,
+) -> Vec<Note<'a>> {
+    let lack = |route: &'a Arc<Route>| {
+        let lack = Lack::of(routing, route, silent)?;
+        Some(Note::Route { name: route.id.traefik_name(), lack })
     };
-    first(routes.iter().filter_map(lack), Note::MoreRoutes)
+    first(routing.in_order().into_iter().filter_map(lack), Note::MoreRoutes)
 }
 
 /// Ports that lead nowhere.

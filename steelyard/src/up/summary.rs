@@ -34,7 +34,7 @@ pub(super) fn summary(engine: &Engine, color: bool) -> String {
     };
     section("ADDRESSES", text::addresses(&current.plan));
     section("REACHED AT", reached(current));
-    section("ROUTES", text::routes(&current.snapshot.routes));
+    section("ROUTES", text::routes(&current.snapshot.routing));
     let errors = current.plan.diagnostics.iter().filter(|found| found.is_error()).count();
     if errors > 0 {
         let plural = if errors == 1 { "" } else { "s" };

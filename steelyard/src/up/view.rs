@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use steelyard_admin::{
-    DiagnosticCounts, EndpointCounts, EntryPoint, Happening, Lazy, Overview, View,
+    DiagnosticCounts, EndpointCounts, EntryPointRow, Happening, Lazy, Overview, View,
 };
 use steelyard_forward::{Carried, PortStatus};
 use steelyard_metrics::{Exposition, table};
@@ -134,7 +134,7 @@ impl Moment {
                 Privileges::None { why } => why.clone(),
             },
             vips: plan.services.values().map(|row| row.addresses.len()).sum(),
-            routes: snapshot.routes.len(),
+            routes: snapshot.routing.routes.len(),
             endpoints: endpoint_counts(&self.current),
             diagnostics: DiagnosticCounts {
                 error: severity(Severity::Error),
@@ -143,7 +143,7 @@ impl Moment {
             },
             entry_points: entry_points
                 .into_iter()
-                .map(|(name, addresses)| EntryPoint { name: name.to_owned(), addresses })
+                .map(|(name, addresses)| EntryPointRow { name: name.to_owned(), addresses })
                 .collect(),
         }
     }
@@ -189,7 +189,7 @@ impl Moment {
     fn notes(&self) -> Vec<String> {
         let Current { plan, snapshot, applied, .. } = &*self.current;
         let (owners, silent) = (self.owners(), self.silent());
-        let mut notes = note::of_routes(&snapshot.routes, &silent);
+        let mut notes = note::of_routes(&snapshot.routing, &silent);
         notes.extend(note::of_ports(snapshot, &applied.forwarded, &silent));
         let planned: BTreeSet<IpAddr> = plan.announcements.values().filter_map(lan).collect();
         let excluded = planned.into_iter().map(|vip| self.account(vip, &owners));
@@ -269,16 +269,18 @@ impl Moment {
     /// Route rows with the state of every endpoint, also of those that take no traffic.
     fn routes(&self) -> Value {
         let Current { plan, snapshot, .. } = &*self.current;
-        let silent = self.silent();
+        let (silent, routing) = (self.silent(), &snapshot.routing);
         let mut told = rows(&*plan.routes);
-        let rows_and_routes = told.as_array_mut().into_iter().flatten().zip(&*snapshot.routes);
-        for (row, route) in rows_and_routes {
+        let rows = told.as_array_mut().into_iter().flatten();
+        for (row, route) in rows.zip(routing.in_order()) {
             let backends = row["backends"].as_array_mut().into_iter().flatten();
-            for (row, backend) in backends.zip(&route.backends) {
-                row["states"] = backend.endpoints.iter().map(|it| endpoint(it, &silent)).collect();
+            let ends = routing.ends(route).into_iter().filter(|end| end.node.service.is_some());
+            for (row, end) in backends.zip(ends) {
+                let endpoints = end.endpoints.into_iter().flat_map(|set| &set.endpoints);
+                row["states"] = endpoints.map(|(it, _)| endpoint(it, &silent)).collect();
             }
         }
-        explain_routes(&mut told, &snapshot.routes, &silent);
+        explain_routes(&mut told, routing, &silent);
         told
     }
 

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses its part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::cmp::Reverse;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -12,63 +13,173 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use steelyard_gateway::{Bind, Binding, Gateway, GatewayOptions};
-use steelyard_http::RouteTable;
+use steelyard_model::routing::backend::{
+    Backend, BackendNode, Edge, EndpointOrigin, EndpointSet, Endpoints, RefusalReason,
+};
+use steelyard_model::routing::entry_point::{BUILT_IN, BuiltIn, PLAIN};
+use steelyard_model::routing::id::{BackendId, EndpointSetId, RouteId};
+use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
+use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
+use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind, RouteTimeouts};
+use steelyard_model::routing::rule::Rule;
+use steelyard_model::routing::transport::Transport;
+use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{
-    Backend, Endpoint, EndpointState, FieldPath, Host, HostMatch, Manner, NamespacedName,
-    ObjectRef, PathMatch, Provenance, Refusal, Route,
+    Endpoint, EndpointState, FieldPath, Host, NamespacedName, ObjectRef, Provenance,
 };
 
 /// No answer takes longer than this, or the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// A route of a test, as far as it matters.
+#[derive(Clone)]
+pub(crate) struct Served {
+    pub(crate) name: String,
+    host: HostPattern,
+    path: PathShape,
+    pub(crate) manner: Manner,
+    pub(crate) services: Vec<Shared>,
+    is_refused: bool,
+}
+
+/// A Service that a route of a test leads to.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    name: String,
+    pub(crate) weight: u32,
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
 /// A route to the endpoints, for every host (`*`) or one, by prefix.
-pub(crate) fn route(name: &str, host: &str, path: &str, endpoints: &[SocketAddr]) -> Route {
+pub(crate) fn route(name: &str, host: &str, path: &str, endpoints: &[SocketAddr]) -> Served {
     let endpoint = |address: &SocketAddr| Endpoint {
         host: Host::Ip(address.ip()),
         port: address.port(),
         state: EndpointState::Ready,
         node: None,
     };
-    let place = Provenance {
-        object: Arc::new(ObjectRef::new("Ingress", "default", name)),
-        field: FieldPath::root(),
-    };
-    Route {
-        name: format!("default-{name}-0@ingress").into(),
-        place,
-        host: if host == "*" { HostMatch::Any } else { HostMatch::Exact(host.into()) },
-        path: PathMatch::Prefix(path.trim_end_matches('/').into()),
-        entry_points: vec!["web".into()],
-        rule: format!("Host(`{host}`) && PathPrefix(`{path}`)"),
-        priority: 0,
+    let endpoints = endpoints.iter().map(endpoint).collect();
+    Served {
+        name: name.into(),
+        host: if host == "*" { HostPattern::Any } else { HostPattern::Exact(host.into()) },
+        path: PathShape::elements(path),
         manner: Manner::Traefik,
-        backends: vec![Backend {
-            service: NamespacedName::new("default", name),
-            port: 80,
-            weight: 1,
-            endpoints: endpoints.iter().map(endpoint).collect(),
-        }],
-        refusal: None,
+        services: vec![Shared { name: name.into(), weight: 1, endpoints }],
+        is_refused: false,
     }
 }
 
 /// The same, but access is restricted in a way that is not honoured.
-pub(crate) fn refused(name: &str, host: &str, path: &str, endpoints: &[SocketAddr]) -> Route {
-    let mut route = route(name, host, path, endpoints);
-    let place = route.place.clone();
-    route.refusal = Some(Refusal { reason: "an annotation".into(), place });
-    route
+pub(crate) fn refused(name: &str, host: &str, path: &str, endpoints: &[SocketAddr]) -> Served {
+    Served { is_refused: true, ..route(name, host, path, endpoints) }
+}
+
+/// All of them, at the built-in entry points.
+pub(crate) fn routing(routes: &[Served]) -> RoutingMap {
+    let mut routing = RoutingMap::default();
+    for entry_point in BUILT_IN.map(BuiltIn::entry_point) {
+        for listener in entry_point.listeners() {
+            routing.listeners.insert(listener.id.clone(), Arc::new(listener));
+        }
+    }
+    let transport = Transport::plain();
+    routing.transports.insert(transport.id.clone(), Arc::new(transport));
+    routes.iter().for_each(|route| route.put_into(&mut routing));
+    routing
+}
+
+impl Served {
+    fn put_into(&self, routing: &mut RoutingMap) {
+        let leaves: Vec<Edge> = self.services.iter().map(|it| it.put_into(routing)).collect();
+        let backend = match leaves.as_slice() {
+            _ if self.is_refused => Some(Backend::Refused {
+                status: 503,
+                why: RefusalReason::Restriction(self.place()),
+                instead_of: None,
+            }),
+            [_] => None,
+            _ => Some(Backend::Weighted { edges: leaves.clone(), sticky: None }),
+        };
+        let to = match backend {
+            None => leaves[0].backend.clone(),
+            Some(backend) => put_backend(routing, &format!("{}#own", self.name), backend),
+        };
+        let conditions = match &self.host {
+            HostPattern::Any => Vec::new(),
+            host => vec![Rule::One(Matcher::Host(host.clone()))],
+        };
+        let path = Rule::One(Matcher::Path(PathPattern::normal(self.path.clone())));
+        let id = RouteId::from(format!("default/{}/0@ingress", self.name));
+        let route = Route {
+            id: id.clone(),
+            place: self.place(),
+            kind: RouteKind::Http,
+            listeners: vec![PLAIN.entry_point().default_listener()],
+            rank: self.rank(),
+            rule: Rule::All(conditions.into_iter().chain([path]).collect()),
+            uses: Vec::new(),
+            to: Destination::Backend(to),
+            timeouts: RouteTimeouts::default(),
+            manner: self.manner,
+            tls_policy: None,
+        };
+        routing.routes.insert(id, Arc::new(route));
+    }
+
+    fn place(&self) -> Provenance {
+        let object = Arc::new(ObjectRef::new("Ingress", "default", self.name.as_str()));
+        Provenance { object, field: FieldPath::root() }
+    }
+
+    fn rank(&self) -> Rank {
+        let host = match &self.host {
+            HostPattern::Any => HostSpecificity::Any,
+            _ => HostSpecificity::Exact,
+        };
+        let length = u16::try_from(self.path.len()).unwrap();
+        Rank {
+            ladder: Ladder::Specific,
+            number: 0,
+            specific: Specificity::new(host, PathSpecificity::Length(Reverse(length))),
+            provider: 0,
+            created: None,
+            object: self.name.as_str().into(),
+            index: 0,
+        }
+    }
+}
+
+impl Shared {
+    fn put_into(&self, routing: &mut RoutingMap) -> Edge {
+        let set = EndpointSetId::from(format!("default/{}:80", self.name));
+        let service = NamespacedName::new("default", self.name.as_str());
+        let endpoints = self.endpoints.iter().map(|it| (it.clone(), 1)).collect();
+        let origin = EndpointOrigin::Service(service, 80);
+        let made = EndpointSet { id: set.clone(), origin, endpoints };
+        routing.endpoint_sets.insert(set.clone(), Arc::new(made));
+        let leaf = Backend::Endpoints(Endpoints::in_turn(set, Transport::plain().id));
+        let backend = put_backend(routing, &format!("default/{}:80@ingress", self.name), leaf);
+        Edge { backend, weight: self.weight, uses: Vec::new() }
+    }
+}
+
+fn put_backend(routing: &mut RoutingMap, id: &str, backend: Backend) -> BackendId {
+    let id = BackendId::from(id);
+    let node = BackendNode { id: id.clone(), place: None, service: None, backend };
+    routing.backends.insert(id.clone(), Arc::new(node));
+    id
 }
 
 /// A gateway with one worker on a free port.
-pub(crate) fn gateway(routes: &[Route]) -> (Gateway, SocketAddr) {
+pub(crate) fn gateway(routes: &[Served]) -> (Gateway, SocketAddr) {
     gateway_with(routes, GatewayOptions { workers: 1, ..GatewayOptions::default() })
 }
 
 /// A gateway with these options on a free port.
-pub(crate) fn gateway_with(routes: &[Route], options: GatewayOptions) -> (Gateway, SocketAddr) {
+pub(crate) fn gateway_with(routes: &[Served], options: GatewayOptions) -> (Gateway, SocketAddr) {
     let gateway = Gateway::start(options).unwrap();
-    gateway.apply(RouteTable::compile(routes), 1);
+    gateway.apply(&routing(routes), 1);
     let mut outcomes = gateway.listen(&[web(0)]);
     let address = outcomes.remove(0).1.unwrap();
     (gateway, address)

@@ -3,19 +3,19 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use steelyard_model::HostMatch;
+use steelyard_model::routing::pattern::HostPattern;
 
 /// Which hosts a rule's `host` is for, or what to write instead.
-pub(crate) fn parse(text: &str) -> Result<HostMatch, String> {
+pub(crate) fn parse(text: &str) -> Result<HostPattern, String> {
     if text.is_empty() {
-        return Ok(HostMatch::Any);
+        return Ok(HostPattern::Any);
     }
     if let Some(help) = fault(text) {
         return Err(help);
     }
     Ok(match text.strip_prefix("*.") {
-        Some(suffix) => HostMatch::Wildcard(Arc::from(suffix)),
-        None => HostMatch::Exact(Arc::from(text)),
+        Some(suffix) => HostPattern::Label(Arc::from(suffix)),
+        None => HostPattern::Exact(Arc::from(text)),
     })
 }
 

@@ -6,7 +6,8 @@ mod reach;
 use std::sync::Arc;
 
 use steelyard_manifest::kinds::networking as raw;
-use steelyard_model::{FieldPath, PathMatch};
+use steelyard_model::FieldPath;
+use steelyard_model::routing::pattern::{PathPattern, PathShape};
 
 use crate::codes;
 use crate::findings::Findings;
@@ -34,7 +35,7 @@ pub(crate) fn lower(
     path: &FieldPath,
     regex: Option<&str>,
     findings: &mut Findings<'_>,
-) -> Option<PathMatch> {
+) -> Option<PathPattern> {
     if written.path_type.is_none() {
         findings.missing(
             &path.key("pathType"),
@@ -61,10 +62,10 @@ pub(crate) fn lower(
     if !is_refused && !text.is_empty() {
         reach::check(text, regex, &path, findings);
     }
-    Some(match kind {
-        PathType::Exact => PathMatch::Exact(Arc::from(text)),
-        _ => PathMatch::Prefix(Arc::from(text.trim_end_matches('/'))),
-    })
+    Some(PathPattern::normal(match kind {
+        PathType::Exact => PathShape::Exact(Arc::from(text)),
+        _ => PathShape::elements(text),
+    }))
 }
 
 /// Whether the API server would refuse the path; reports it.

@@ -1,12 +1,14 @@
 //! The routes of an Ingress: one per path, and one for its default backend.
 
-use steelyard_manifest::kinds::networking as raw;
-use steelyard_model::{
-    BackendRef, FieldPath, HostMatch, NamespacedName, PathMatch, PortRef, Provenance, RouteDraft,
-    Severity,
-};
+use std::sync::Arc;
 
-use super::{Effects, host, path};
+use steelyard_manifest::kinds::networking as raw;
+use steelyard_model::routing::id::RouteId;
+use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
+use steelyard_model::{BackendRef, FieldPath, NamespacedName, PortRef, RouteDraft, Severity};
+
+use super::rank::Ranking;
+use super::{Effects, host, path, rank};
 use crate::codes;
 use crate::findings::Findings;
 
@@ -14,6 +16,7 @@ use crate::findings::Findings;
 struct Routes<'a> {
     spec: &'a raw::IngressSpec,
     effects: &'a Effects,
+    ranking: Ranking,
     /// Paths so far, also those that are no routes: the number in a route's name.
     paths: usize,
     made: Vec<RouteDraft>,
@@ -21,11 +24,13 @@ struct Routes<'a> {
 
 pub(super) fn lower(
     spec: &raw::IngressSpec,
+    created: Option<&Arc<str>>,
     effects: &Effects,
     findings: &mut Findings<'_>,
 ) -> Vec<RouteDraft> {
     let path = FieldPath::from("spec.rules");
-    let mut routes = Routes { spec, effects, paths: 0, made: Vec::new() };
+    let ranking = Ranking::new(&findings.id(), created.cloned());
+    let mut routes = Routes { spec, effects, ranking, paths: 0, made: Vec::new() };
     for (index, rule) in spec.rules.iter().flatten().enumerate() {
         routes.rule(rule, &path.index(index), findings);
     }
@@ -55,7 +60,7 @@ impl Routes<'_> {
 
     fn path(
         &mut self,
-        host: Option<&HostMatch>,
+        host: Option<&HostPattern>,
         written: &raw::HttpIngressPath,
         path: &FieldPath,
         findings: &mut Findings<'_>,
@@ -66,44 +71,40 @@ impl Routes<'_> {
         let Some(backend) = &written.backend else {
             return findings.missing(&path.key("backend"), "name a Service and its port");
         };
-        let backends = self::backend(backend, &path.key("backend"), findings);
+        let backend = self::backend(backend, &path.key("backend"), findings);
         if let (Some(host), Some(matched)) = (host, matched) {
-            let name = route_name(number, findings);
-            self.add(name, (host.clone(), matched), backends, findings.place(path));
+            let rank = self.ranking.of_path(host, &matched, written.path.as_deref(), number);
+            let rule = rank::rule(host, matched);
+            let (id, place) = (route_id(number, findings), findings.place(path));
+            let Effects { entry_points, refusal, .. } = self.effects;
+            let (entry_points, refusal) = (entry_points.clone(), refusal.clone());
+            self.made.push(RouteDraft { id, place, rule, rank, entry_points, backend, refusal });
         }
     }
 
     fn default_backend(&mut self, written: &raw::IngressBackend, findings: &mut Findings<'_>) {
         let path = FieldPath::from("spec.defaultBackend");
-        let backends = backend(written, &path, findings);
-        let everything = (HostMatch::Any, PathMatch::Prefix("".into()));
-        let name = route_name(self.paths, findings);
-        self.add(name, everything, backends, findings.place(&path));
-    }
-
-    fn add(
-        &mut self,
-        name: String,
-        (host, path): (HostMatch, PathMatch),
-        backends: Vec<BackendRef>,
-        place: Provenance,
-    ) {
+        let backend = backend(written, &path, findings);
+        let number = self.paths;
+        let everything = PathPattern::normal(PathShape::elements("/"));
+        let rank = self.ranking.of_default(number);
+        let rule = rank::rule(&HostPattern::Any, everything);
+        let (id, place) = (route_id(number, findings), findings.place(&path));
         let Effects { entry_points, refusal, .. } = self.effects;
         let (entry_points, refusal) = (entry_points.clone(), refusal.clone());
-        self.made.push(RouteDraft { name, place, host, path, entry_points, backends, refusal });
+        self.made.push(RouteDraft { id, place, rule, rank, entry_points, backend, refusal });
     }
 }
 
-fn route_name(number: usize, findings: &Findings<'_>) -> String {
-    let id = findings.id();
-    format!("{}-{}-{number}@ingress", id.namespace, id.name)
+fn route_id(number: usize, findings: &Findings<'_>) -> RouteId {
+    format!("{}/{number}@ingress", findings.id()).into()
 }
 
 fn host_of(
     rule: &raw::IngressRule,
     path: &FieldPath,
     findings: &mut Findings<'_>,
-) -> Option<HostMatch> {
+) -> Option<HostPattern> {
     let text = rule.host.as_deref().unwrap_or_default();
     match host::parse(text) {
         Ok(host) => Some(host),
@@ -133,7 +134,7 @@ fn backend(
     written: &raw::IngressBackend,
     path: &FieldPath,
     findings: &mut Findings<'_>,
-) -> Vec<BackendRef> {
+) -> Option<BackendRef> {
     if let Some(resource) = &written.resource {
         let kind = resource.kind.as_deref().unwrap_or("an object");
         let name = resource.name.as_deref().unwrap_or_default();
@@ -144,12 +145,12 @@ fn backend(
             format!("backend {kind} `{name}` is not a Service; its route answers 503"),
             "name a Service: `service: {name: …, port: {number: …}}`",
         );
-        return Vec::new();
+        return None;
     }
     let path = path.key("service");
     let Some(service) = &written.service else {
         findings.missing(&path, "name a Service: `service: {name: …, port: {number: …}}`");
-        return Vec::new();
+        return None;
     };
     let name = service.name.as_deref().unwrap_or_default();
     if name.is_empty() {
@@ -158,7 +159,7 @@ fn backend(
     let port = port(service.port.as_ref(), &path.key("port"), findings);
     let service = NamespacedName::new(findings.object().namespace.clone(), name);
     let place = findings.place(&path);
-    port.map(|port| BackendRef { service, port, weight: 1, place }).into_iter().collect()
+    port.map(|port| BackendRef { service, port, place })
 }
 
 fn port(

@@ -40,28 +40,24 @@ fn an_ingress_with_everything() {
     assert_eq!(routes.class.unwrap().name, "traefik");
     assert_eq!(routes.tls_secrets.len(), 1);
     assert_eq!(routes.tls_secrets[0].1.field.0, "spec.tls[0].secretName");
-    let seen: Vec<(&str, String, PathMatch, &str)> = routes
+    let seen: Vec<String> = routes
         .routes
         .iter()
-        .map(|r| (r.name.as_str(), r.host.to_string(), r.path.clone(), r.place.field.0.as_str()))
+        .map(|r| format!("{} {} {} {}", r.id, r.rule, r.rank.number, r.place.field))
         .collect();
-    let prefix = |path: &str| PathMatch::Prefix(path.into());
     assert_eq!(
         seen,
         [
-            ("default-web-0@ingress", "a.b".into(), prefix("/api"), "spec.rules[0].http.paths[0]"),
-            (
-                "default-web-1@ingress",
-                "a.b".into(),
-                PathMatch::Exact("/x".into()),
-                "spec.rules[0].http.paths[1]"
-            ),
-            ("default-web-2@ingress", "*.c.d".into(), prefix(""), "spec.rules[1].http.paths[0]"),
-            ("default-web-3@ingress", "*".into(), prefix(""), "spec.defaultBackend"),
+            "default/web/0@ingress Host(`a.b`) && PathPrefix(`/api`) 34 \
+             spec.rules[0].http.paths[0]",
+            "default/web/1@ingress Host(`a.b`) && Path(`/x`) 25 spec.rules[0].http.paths[1]",
+            "default/web/2@ingress Host(`*.c.d`) && PathPrefix(`/`) 13 \
+             spec.rules[1].http.paths[0]",
+            "default/web/3@ingress PathPrefix(`/`) -2147483648 spec.defaultBackend",
         ]
     );
-    assert_eq!(routes.routes[3].host, HostMatch::Any);
-    let backend = &routes.routes[3].backends[0];
+    assert!(routes.routes[3].rank.specific.is_fallback);
+    let backend = routes.routes[3].backend.as_ref().unwrap();
     assert_eq!(backend.port, PortRef::Name("http".into()));
     assert_eq!(backend.service.to_string(), "default/d");
 }
@@ -165,7 +161,7 @@ fn what_routes_nothing() {
     let lowered =
         taken(&ingress("", default), &["error resource-backend spec.defaultBackend.resource"]);
     let routes = routes(lowered);
-    assert!(routes.routes.len() == 1 && routes.routes[0].backends.is_empty());
+    assert!(routes.routes.len() == 1 && routes.routes[0].backend.is_none());
 }
 
 /// Annotation name, value, start of the finding, whether the routes are closed.
@@ -188,7 +184,7 @@ fn check_annotations(class: &str, prefix: &str, cases: &[Case]) {
         let refusal = routes.first().and_then(|route| route.refusal.clone());
         assert_eq!(refusal.is_some(), closed, "{name}: {value}");
         if let Some(refusal) = refusal {
-            assert!(refusal.reason.contains(name), "{}", refusal.reason);
+            assert!(refusal.to_string().contains(name), "{refusal}");
         }
     }
 }
@@ -273,7 +269,8 @@ fn annotations_of_traefik() {
 fn entry_points_by_name() {
     let spec = one_path("a.b", "path: /, pathType: Prefix");
     let yaml = ingress(&format!("{TRAEFIK}/router.entrypoints: 'web, internal'"), &spec);
-    assert_eq!(routes(taken(&yaml, &[])).routes[0].entry_points, ["web", "internal"]);
+    let entry_points = &routes(taken(&yaml, &[])).routes[0].entry_points;
+    assert_eq!(*entry_points, ["web", "internal"].map(Into::into));
 }
 
 #[test]
@@ -293,7 +290,7 @@ fn every_restriction_is_reported_and_the_first_is_the_reason() {
         |name: &str| format!("error access-not-honoured metadata.annotations[\"{NGINX}/{name}\"]");
     let lowered = taken(&yaml, &[&at("auth-url"), &at("limit-rps")]);
     let refusal = routes(lowered).routes[0].refusal.clone().unwrap();
-    assert!(refusal.place.field.0.contains("auth-url"));
+    assert!(refusal.to_string().contains("auth-url"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the next hop is told of how the client asked.
 
-use steelyard_model::Manner;
+use steelyard_model::routing::route::Manner;
 
 use super::{Hop, RequestHead};
 use crate::head::push_number;

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use steelyard_model::Manner;
+use steelyard_model::routing::route::Manner;
 
 use super::Broken;
 use super::client::Ask;

@@ -263,6 +263,21 @@ pub enum RefusalReason {
     TlsPolicies(Arc<str>),
 }
 
+impl Endpoints {
+    /// Those of `set` in turn, spoken to by `transport`; no more is asked of them.
+    pub fn in_turn(set: EndpointSetId, transport: TransportId) -> Self {
+        Self {
+            set,
+            algorithm: Algorithm::RoundRobin,
+            sticky: None,
+            health: None,
+            transport,
+            host_header: None,
+            in_flight: None,
+        }
+    }
+}
+
 impl Backend {
     /// The ways on from it; none from a leaf.
     pub fn edges(&self) -> Vec<&Edge> {

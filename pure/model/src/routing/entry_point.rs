@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::object::Provenance;
+use crate::protocol::Protocol;
 use crate::routing::id::{EntryPointId, ListenerId};
 use crate::routing::listener::{Listener, Security};
 use crate::routing::pattern::HostPattern;
-use crate::service::Protocol;
 
 /// A socket: static options, vips and Gateways each make some. Two owners of one socket are a
 /// finding of the join.

@@ -104,6 +104,19 @@ impl PathShape {
         Self::Elements(path.trim_end_matches('/').into())
     }
 
+    /// How many bytes of a path, or of an expression, it names.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Exact(text) | Self::Elements(text) | Self::Bytes(text) => text.len(),
+            Self::Regex(expression) => expression.source().len(),
+        }
+    }
+
+    /// Whether it names nothing, so that every path is meant.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Whether `path` is meant.
     pub fn matches(&self, path: &str) -> bool {
         match self {

@@ -29,8 +29,8 @@ pub struct Route {
     pub to: Destination,
     /// How long things may take.
     pub timeouts: RouteTimeouts,
-    /// Which spelling of the path is sent on.
-    pub forwarded_path: ForwardedPath,
+    /// In whose manner requests are passed on.
+    pub manner: Manner,
     /// The TLS policy that handshakes for its hosts are held by; none is the listener's.
     pub tls_policy: Option<TlsPolicyId>,
 }
@@ -73,11 +73,13 @@ pub struct RouteTimeouts {
     pub idle_send: Option<Duration>,
 }
 
-/// Which spelling of a path is sent on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ForwardedPath {
-    /// As it was asked for (nginx, unless rewritten).
-    Asked,
-    /// In normal form, or what the entry point makes of it (Traefik's `sanitizePath`).
-    Normal,
+/// In whose manner requests are passed on: which headers of a client stay, what the endpoint is
+/// told of the client, and in which spelling the path goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Manner {
+    /// Traefik's; the path is spelled as the entry point says (`http.sanitizePath`).
+    #[default]
+    Traefik,
+    /// That of ingress-nginx; the path goes on as it was asked for.
+    Nginx,
 }

@@ -25,6 +25,25 @@ pub struct Transport {
     pub idle: Option<Duration>,
 }
 
+impl Transport {
+    /// HTTP/1.1 as it comes, by the program's own times.
+    pub fn plain() -> Self {
+        Self {
+            id: "http".into(),
+            protocol: OriginProtocol::Http1,
+            tls: None,
+            proxy_protocol: None,
+            connect: None,
+            idle: None,
+        }
+    }
+
+    /// Whether it is [`Self::plain`], whatever it is called.
+    pub fn is_plain(&self) -> bool {
+        *self == Self { id: self.id.clone(), ..Self::plain() }
+    }
+}
+
 /// What is spoken to an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OriginProtocol {

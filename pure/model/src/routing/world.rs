@@ -1,16 +1,18 @@
 //! All nouns of one moment, by id: what the join makes, and what gateway and rows are made of.
 //!
 //! What an edit does not concern is the same `Arc`, and most often the same chunk of a map, so that
-//! [`Routing::since`] costs what the edit is worth.
+//! [`RoutingMap::since`] costs what the edit is worth.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::routing::backend::{Backend, BackendNode, EndpointSet};
+use crate::routing::backend::{Backend, BackendNode, EndpointSet, RefusalReason};
 use crate::routing::entry_point::EntryPoint;
 use crate::routing::id::{
     BackendId, EndpointSetId, EntryPointId, ListenerId, RouteId, TransportId,
 };
 use crate::routing::listener::Listener;
+use crate::routing::rank::Ladder;
 use crate::routing::route::{Destination, Route};
 use crate::routing::transport::Transport;
 use crate::sorted::Sorted;
@@ -20,7 +22,7 @@ const DEEPEST: usize = 16;
 
 /// Everything that routes requests. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Routing {
+pub struct RoutingMap {
     /// Sockets. Empty only where nobody says: then the built-in ones.
     pub entry_points: Sorted<EntryPointId, Arc<EntryPoint>>,
     /// Parts of entry points.
@@ -66,7 +68,7 @@ pub struct RouteEnd<'r> {
     pub endpoints: Option<&'r EndpointSet>,
 }
 
-impl Routing {
+impl RoutingMap {
     /// What differs from `former`.
     pub fn since(&self, former: &Self) -> RoutingDelta {
         RoutingDelta {
@@ -108,13 +110,52 @@ impl Routing {
         ends
     }
 
-    /// Why requests to `route` are refused, if they are.
-    pub fn refusal(&self, route: &Route) -> Option<&crate::routing::backend::RefusalReason> {
+    /// Why requests to `route` are refused although there is somewhere to send them. A backend
+    /// that is not there is no such reason: its route has no endpoints.
+    pub fn refusal(&self, route: &Route) -> Option<&RefusalReason> {
         let Destination::Backend(id) = &route.to else { return None };
         match &self.backends.get(id)?.backend {
+            Backend::Refused { why: RefusalReason::Reference(_), .. } => None,
             Backend::Refused { why, .. } => Some(why),
             _ => None,
         }
+    }
+
+    /// Whether a client gets the same by either route: from the same backend in the same manner, or
+    /// from nobody.
+    pub fn serves_alike(&self, one: &Route, other: &Route) -> bool {
+        // Whoever adds a field says here whether it makes a difference to clients.
+        let Route {
+            id: _,
+            place: _,
+            kind,
+            listeners: _,
+            rank: _,
+            rule: _,
+            uses,
+            to,
+            timeouts,
+            manner,
+            tls_policy,
+        } = one;
+        let is_refused = |to: &Destination| match to {
+            Destination::Backend(id) => self
+                .backends
+                .get(id)
+                .is_none_or(|node| matches!(node.backend, Backend::Refused { .. })),
+            Destination::Routes(_) => false,
+        };
+        let is_same = *to == other.to
+            && (kind, uses, timeouts) == (&other.kind, &other.uses, &other.timeouts)
+            && (manner, tls_policy) == (&other.manner, &other.tls_policy);
+        is_same || is_refused(to) && is_refused(&other.to)
+    }
+
+    /// The routes in the order they are tried, as far as one host or path tells which comes first.
+    pub fn in_order(&self) -> Vec<&Arc<Route>> {
+        let mut routes: Vec<&Arc<Route>> = self.routes.values().collect();
+        routes.sort_by(|a, b| tried_before(a, b));
+        routes
     }
 
     /// The names of a route's entry points, each once, in order of its listeners.
@@ -156,6 +197,21 @@ impl Routing {
     }
 }
 
+fn tried_before(a: &Route, b: &Route) -> Ordering {
+    let ladder = a.rank.ladder.cmp(&b.rank.ladder);
+    let within = || match a.rank.ladder {
+        Ladder::Priority => a.rank.before(&b.rank),
+        Ladder::Specific => a.rank.specific.cmp(&b.rank.specific),
+    };
+    let path = |route: &Route| route.rule.path().map(|path| path.shape.len());
+    ladder
+        .then_with(within)
+        .then_with(|| path(b).cmp(&path(a)))
+        .then_with(|| a.rule.host().cmp(b.rule.host()))
+        .then_with(|| a.rule.path().cmp(&b.rule.path()))
+        .then_with(|| a.id.cmp(&b.id))
+}
+
 fn changed<K: Ord + Clone, V: PartialEq + Eq>(
     now: &Sorted<K, Arc<V>>,
     former: &Sorted<K, Arc<V>>,
@@ -168,12 +224,15 @@ fn changed<K: Ord + Clone, V: PartialEq + Eq>(
 mod tests {
     use super::*;
 
-    fn routing(ports: &[(&str, u16)]) -> Routing {
+    fn routing(ports: &[(&str, u16)]) -> RoutingMap {
         let entry_point = |(name, port): &(&str, u16)| {
             let made = EntryPoint::new(name, *port);
             (made.id.clone(), Arc::new(made))
         };
-        Routing { entry_points: ports.iter().map(entry_point).collect(), ..Routing::default() }
+        RoutingMap {
+            entry_points: ports.iter().map(entry_point).collect(),
+            ..RoutingMap::default()
+        }
     }
 
     #[test]
@@ -193,7 +252,7 @@ mod tests {
     fn what_is_equal_becomes_one_in_memory() {
         let before = routing(&[("a", 1), ("b", 2)]);
         let after = routing(&[("a", 1), ("b", 3)]).sharing(&before);
-        let one = |routing: &Routing, name: &str| {
+        let one = |routing: &RoutingMap, name: &str| {
             routing.entry_points.get(&EntryPointId::from(name)).cloned().unwrap()
         };
         assert!(Arc::ptr_eq(&one(&before, "a"), &one(&after, "a")));

@@ -82,8 +82,9 @@ impl Resolver {
             options,
             &mut diagnostics,
         );
-        let routes = routes::resolve(&resolver.backing, &sets, &routed, options, &mut diagnostics);
-        resolver.snapshot.routes = routes.into();
+        let routing = &mut resolver.snapshot.routing;
+        let backing = &resolver.backing;
+        routes::resolve(backing, &sets, &routed, options, routing, &mut diagnostics);
         tls::report(&world, &sets, &mut diagnostics);
         (resolver, diagnostics)
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_manifest::{Limits, Source, SourceText, load};
-use steelyard_model::{Item, Route, ServedBy, Severity, Snapshot};
+use steelyard_model::routing::route::Route;
+use steelyard_model::{Endpoint, Item, ServedBy, Severity, Snapshot};
 
 use steelyard_model::routing::entry_point::EntryPoint;
 
@@ -60,6 +61,30 @@ fn words(snapshot: &Snapshot, code: &str) -> String {
     let first = found.next().unwrap_or_else(|| panic!("no {code}: {:?}", snapshot.diagnostics));
     assert!(found.next().is_none(), "{code} twice");
     format!("{} | {}", first.message, first.help)
+}
+
+/// Routes in the order they are tried.
+fn routes(snapshot: &Snapshot) -> Vec<&Route> {
+    snapshot.routing.in_order().into_iter().map(|route| &**route).collect()
+}
+
+/// Service ports that a route leads to.
+fn backends(snapshot: &Snapshot, route: &Route) -> Vec<String> {
+    let ends = snapshot.routing.ends(route).into_iter();
+    let named = ends.filter_map(|end| end.node.service.clone());
+    named.map(|(service, port)| format!("{service}:{port}")).collect()
+}
+
+/// Endpoints that requests to a route may get to.
+fn ends<'s>(snapshot: &'s Snapshot, route: &Route) -> Vec<&'s Endpoint> {
+    let ends = snapshot.routing.ends(route).into_iter();
+    let sets = ends.filter_map(|end| end.endpoints);
+    sets.flat_map(|set| &set.endpoints).map(|(endpoint, _)| endpoint).collect()
+}
+
+/// Why a route is refused, in words.
+fn refusal(snapshot: &Snapshot, route: &Route) -> Option<String> {
+    snapshot.routing.refusal(route).map(ToString::to_string)
 }
 
 /// Endpoints of each port of a Service, as text.
@@ -172,13 +197,10 @@ fn the_examples() {
 fn the_homelab_routes() {
     let snapshot = joined(&folder("homelab"));
     let line = |route: &Route| {
-        let backend = &route.backends[0];
-        format!(
-            "{} {} {} -> {}:{}",
-            route.name, route.priority, route.rule, backend.service, backend.port
-        )
+        let (name, number) = (route.id.traefik_name(), route.rank.number);
+        format!("{name} {number} {} -> {}", route.rule, backends(&snapshot, route).join(", "))
     };
-    let lines: Vec<String> = snapshot.routes.iter().map(line).collect();
+    let lines: Vec<String> = routes(&snapshot).into_iter().map(line).collect();
     assert_eq!(
         lines,
         [
@@ -192,7 +214,7 @@ fn the_homelab_routes() {
             "default-path-based-ingress-1@ingress 18 PathPrefix(`/web`) -> default/web-service:80",
         ]
     );
-    assert!(snapshot.routes.iter().all(|route| route.entry_points == ["web"]));
+    assert!(routes(&snapshot).iter().all(|route| route.listeners == ["web".into()]));
     assert_eq!(snapshot.nodes.len(), 3);
     assert_eq!(snapshot.workloads.len(), 5);
 }

@@ -13,9 +13,7 @@ use crate::tests::request::Sample;
 use steelyard_model::object::{FieldPath, ObjectRef, Provenance};
 use steelyard_model::routing::id::{EntryPointId, ListenerId, RouteId};
 use steelyard_model::routing::listener::{Listener, Security};
-use steelyard_model::routing::route::{
-    Destination, ForwardedPath, Route, RouteKind, RouteTimeouts,
-};
+use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind, RouteTimeouts};
 use steelyard_model::routing::world::RoutingDelta;
 
 const LISTENERS: &[&str] = &["l0", "l1", "l2", "l3"];
@@ -65,7 +63,7 @@ fn route() -> impl Strategy<Value = Route> {
             uses: Vec::new(),
             to,
             timeouts: RouteTimeouts::default(),
-            forwarded_path: ForwardedPath::Normal,
+            manner: Manner::Traefik,
             tls_policy: policy.map(Into::into),
         },
     )

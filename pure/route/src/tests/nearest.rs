@@ -10,9 +10,7 @@ use steelyard_model::routing::entry_point::{BUILT_IN, PLAIN, SECURE};
 use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
-use steelyard_model::routing::route::{
-    Destination, ForwardedPath, Route, RouteKind, RouteTimeouts,
-};
+use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind, RouteTimeouts};
 use steelyard_model::routing::rule::Rule;
 
 /// `host` is `*.suffix` or a name; `path` is a prefix, or exact after `=`.
@@ -51,7 +49,7 @@ fn route(id: &str, host: &str, path: &str) -> Route {
         uses: Vec::new(),
         to: Destination::Backend("b".into()),
         timeouts: RouteTimeouts::default(),
-        forwarded_path: ForwardedPath::Normal,
+        manner: Manner::Traefik,
         tls_policy: None,
     }
 }

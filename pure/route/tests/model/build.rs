@@ -11,9 +11,7 @@ use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::pattern::{Expression, HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
-use steelyard_model::routing::route::{
-    Destination, ForwardedPath, Route, RouteKind, RouteTimeouts,
-};
+use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind, RouteTimeouts};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::{FieldPath, ObjectRef, Provenance};
 
@@ -106,7 +104,7 @@ pub(crate) fn route(id: &str, listener: &str, rule: Rule) -> Route {
         uses: Vec::new(),
         to: Destination::Backend(id.into()),
         timeouts: RouteTimeouts::default(),
-        forwarded_path: ForwardedPath::Normal,
+        manner: Manner::Traefik,
         tls_policy: None,
     }
 }

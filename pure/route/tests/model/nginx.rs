@@ -7,7 +7,7 @@ use steelyard_model::routing::backend::{
 };
 use steelyard_model::routing::filter::{Filter, Redirection};
 use steelyard_model::routing::rank::PathSpecificity;
-use steelyard_model::routing::route::{ForwardedPath, Route};
+use steelyard_model::routing::route::{Manner, Route};
 use steelyard_model::routing::rule::Rule;
 
 use crate::ask::get;
@@ -19,7 +19,7 @@ fn regex_location(id: &str, name: &str, path: &str) -> Route {
     let length = u16::try_from(path.len()).expect("a short path");
     made.rank.specific.path = PathSpecificity::Length(Reverse(length));
     made.rank.specific.spelling = Reverse(Some(path.into()));
-    made.forwarded_path = ForwardedPath::Asked;
+    made.manner = Manner::Nginx;
     made
 }
 

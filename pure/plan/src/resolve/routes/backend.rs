@@ -1,19 +1,25 @@
 //! From the Service and port that a route names to endpoints.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use steelyard_model::routing::backend::{EndpointOrigin, RefusalReason};
+use steelyard_model::routing::id::{BackendId, EndpointSetId};
 use steelyard_model::{
-    Backend, BackendRef, Diagnostic, Endpoint, EndpointState, Missing, NamespacedName, PortRef,
-    Protocol, Provenance, Refusal, RouteDraft, Service, ServicePort, ServiceType, Severity,
-    TargetPort,
+    BackendRef, Diagnostic, Endpoint, EndpointState, Host, Missing, NamespacedName, PortRef,
+    Protocol, Provenance, RouteDraft, Service, ServicePort, ServiceType, Severity, TargetPort,
 };
 
-use super::Class;
+use super::class::Class;
+use super::parts::Parts;
 use crate::resolve::backing::Backing;
 use crate::resolve::codes;
 use crate::resolve::endpoints::Resolved;
 use crate::resolve::suggestion::Suggester;
+
+/// Where an ExternalName says where it leads.
+const EXTERNAL_NAME: &str = "spec.externalName";
 
 /// What a route is joined with.
 pub(super) struct Join<'a> {
@@ -23,38 +29,59 @@ pub(super) struct Join<'a> {
     pub(super) diagnostics: &'a mut Vec<Diagnostic>,
 }
 
+/// Where a named Service port leads.
+struct Target<'a> {
+    /// The port as the Service has it.
+    port: ServicePort,
+    /// The port that is asked, where it is another than the Service's.
+    asked: Option<u16>,
+    set: EndpointSetId,
+    origin: EndpointOrigin,
+    endpoints: Cow<'a, [Endpoint]>,
+}
+
 impl<'a> Join<'a> {
-    /// Backends that exist, and why the route answers 503 nevertheless. No backends: 503 as well.
-    pub(super) fn backends(
+    /// The backend of a route, put among `parts`. What is not there, or must not be reached this
+    /// way, is refused.
+    pub(super) fn backend(
         &mut self,
         draft: &RouteDraft,
         class: Class,
-    ) -> (Vec<Backend>, Option<Refusal>) {
-        let mut refusal = draft.refusal.clone();
-        let mut backends = Vec::new();
-        for written in &draft.backends {
-            let Some(service) = self.service(written) else { continue };
-            let Some((port, endpoints)) = self.target(written, service, class) else { continue };
-            if class == Class::Traefik && is_tls(&port) {
-                self.report_tls(written, &port);
-                refusal.get_or_insert_with(|| Refusal {
-                    reason: format!("{} port {} is for TLS", written.service, port.port),
-                    place: written.place.clone(),
-                });
-            }
-            // Only Traefik's annotations on a Service close the way to it.
-            if let Some(closed) = service.backend_refusal.as_ref().filter(|_| class != Class::Nginx)
-            {
-                refusal.get_or_insert_with(|| closed.clone());
-            }
-            backends.push(Backend {
-                service: written.service.clone(),
-                port: port.port,
-                weight: written.weight,
-                endpoints,
-            });
+        parts: &mut Parts,
+    ) -> BackendId {
+        let found = draft.backend.as_ref().and_then(|written| {
+            let service = self.service(written)?;
+            Some((written, service, self.target(written, service, class)?))
+        });
+        let Some((written, service, target)) = found else {
+            let place = draft.backend.as_ref().map_or(&draft.place, |written| &written.place);
+            let why = RefusalReason::Reference(place.clone());
+            let why = draft.refusal.clone().unwrap_or(why);
+            return parts.refused(&draft.id, place, why, None);
+        };
+        let refusal = self.refusal(draft, (written, service, &target.port), class);
+        let leaf = leaf(written, service, target, parts);
+        match refusal {
+            Some(why) => parts.refused(&draft.id, &written.place, why, Some(leaf)),
+            None => leaf,
         }
-        (backends, refusal)
+    }
+
+    /// Why a route must not lead where it does.
+    fn refusal(
+        &mut self,
+        draft: &RouteDraft,
+        (written, service, port): (&BackendRef, &Service, &ServicePort),
+        class: Class,
+    ) -> Option<RefusalReason> {
+        let mut refusal = draft.refusal.clone();
+        if class == Class::Traefik && is_tls(port) {
+            self.report_tls(written, port);
+            let why = RefusalReason::Protocol(written.service.clone(), port.port);
+            refusal.get_or_insert(why);
+        }
+        // Only Traefik's annotations on a Service close the way to it.
+        refusal.or_else(|| service.backend_refusal.clone().filter(|_| class != Class::Nginx))
     }
 
     fn service(&mut self, written: &BackendRef) -> Option<&'a Service> {
@@ -73,11 +100,10 @@ impl<'a> Join<'a> {
         written: &BackendRef,
         service: &'a Service,
         class: Class,
-    ) -> Option<(ServicePort, Vec<Endpoint>)> {
+    ) -> Option<Target<'a>> {
         let ServiceType::ExternalName(host) = &service.kind else {
             let index = self.port(written, service)?;
-            let endpoints = self.resolved[&written.service].endpoints[index].clone();
-            return Some((service.ports[index].clone(), endpoints));
+            return Some(self.of_service(&service.id, service.ports[index].clone(), index));
         };
         let port = self.external_port(written, service)?;
         // Traefik asks at the port of the Service, ingress-nginx at its targetPort.
@@ -85,14 +111,41 @@ impl<'a> Join<'a> {
             TargetPort::Number(number) if class != Class::Traefik => number,
             _ => port.port,
         };
-        let endpoints = match service.stands_for() {
-            Some(other) => self.of_alias(written, &other, number)?,
-            None => {
-                let (host, state) = (host.clone(), EndpointState::Ready);
-                vec![Endpoint { host, port: number, state, node: None }]
+        let asked = (number != port.port).then_some(number);
+        Some(match service.stands_for() {
+            Some(other) => {
+                let index = self.of_alias(written, &other, number)?;
+                Target {
+                    port,
+                    asked,
+                    ..self.of_service(&other, self.port_of(&other, index), index)
+                }
             }
-        };
-        Some((port, endpoints))
+            None => {
+                let state = EndpointState::Ready;
+                let endpoint = Endpoint { host: host.clone(), port: number, state, node: None };
+                let origin = match host {
+                    Host::Name(name) => EndpointOrigin::Name(name.clone(), number),
+                    Host::Ip(_) => {
+                        EndpointOrigin::Literal(Provenance::new(&service.object, EXTERNAL_NAME))
+                    }
+                };
+                let set = EndpointSetId::from(endpoint.to_string());
+                Target { port, asked, set, origin, endpoints: Cow::Owned(vec![endpoint]) }
+            }
+        })
+    }
+
+    /// The endpoints of a Service's port.
+    fn of_service(&self, id: &NamespacedName, port: ServicePort, index: usize) -> Target<'a> {
+        let endpoints = Cow::Borrowed(&self.resolved[id].endpoints[index][..]);
+        let set = EndpointSetId::from(format!("{id}:{}", port.port));
+        let origin = EndpointOrigin::Service(id.clone(), port.port);
+        Target { port, asked: None, set, origin, endpoints }
+    }
+
+    fn port_of(&self, id: &NamespacedName, index: usize) -> ServicePort {
+        self.backing.services[id].ports[index].clone()
     }
 
     /// An ExternalName needs no ports: the number that a route names is the one at the other end.
@@ -113,14 +166,14 @@ impl<'a> Join<'a> {
         }
     }
 
-    /// The endpoints of the Service that an ExternalName stands for; there is no DNS of the cluster
-    /// to ask for its name.
+    /// Index of the port of the Service that an ExternalName stands for; there is no DNS of the
+    /// cluster to ask for its name.
     fn of_alias(
         &mut self,
         written: &BackendRef,
         other: &NamespacedName,
         number: u16,
-    ) -> Option<Vec<Endpoint>> {
+    ) -> Option<usize> {
         let port = |service: &Arc<Service>| {
             service.ports.iter().position(|it| it.port == number && it.protocol == Protocol::Tcp)
         };
@@ -134,7 +187,7 @@ impl<'a> Join<'a> {
                 format!("name what {other} stands for in {}", written.service),
             ),
             Some(service) => match port(service) {
-                Some(index) => return Some(self.resolved[other].endpoints[index].clone()),
+                Some(index) => return Some(index),
                 None => (
                     format!("has no TCP port {number}"),
                     format!("name a port of Service {other}, whose cluster name this is"),
@@ -243,6 +296,21 @@ impl<'a> Join<'a> {
             "name a port that answers plain HTTP",
         ));
     }
+}
+
+/// The leaf for a Service port, put among `parts` with its endpoints.
+fn leaf(
+    written: &BackendRef,
+    service: &Service,
+    target: Target<'_>,
+    parts: &mut Parts,
+) -> BackendId {
+    let Target { port, asked, set, origin, endpoints } = target;
+    let set = parts.endpoints(set, origin, &endpoints);
+    let asked = asked.map_or(String::new(), |number| format!(":{number}"));
+    let id = BackendId::from(format!("{}:{}{asked}@ingress", written.service, port.port));
+    let place = Provenance::new(&service.object, "spec.ports");
+    parts.leaf(id, place, (written.service.clone(), port.port), set)
 }
 
 /// Index of the port that is named.

@@ -153,5 +153,5 @@ fn a_restricted_service_forwards_nothing_but_is_a_backend() {
         + &ingress("i", "", "", "a.b", "/", "a");
     let snapshot = joined(&yaml);
     assert_eq!(endpoints_of(&snapshot, "default/a"), [""]);
-    assert_eq!(snapshot.routes[0].backends[0].endpoints.len(), 1);
+    assert_eq!(ends(&snapshot, routes(&snapshot)[0]).len(), 1);
 }

@@ -1,5 +1,10 @@
 //! The join gives the same for any order of its input, and ends for much of it.
 
+use steelyard_model::NamespacedName;
+use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::pattern::HostPattern;
+use steelyard_model::routing::rule::Rule;
+
 use super::*;
 
 /// A fixed shuffle, another for each `seed`.
@@ -86,12 +91,13 @@ fn many() {
                     set.routes.clear();
                     for host in 0..ROUTES / SERVICES {
                         let mut draft = draft.clone();
-                        draft.host =
-                            steelyard_model::HostMatch::Exact(format!("h{number}-{host}").into());
+                        draft.id = format!("default/i-{number}/{host}@ingress").into();
+                        let name = HostPattern::Exact(format!("h{number}-{host}").into());
+                        draft.rule = Rule::One(Matcher::Host(name));
                         // Every other route has a typo in its Service.
                         let typo = if host % 2 == 0 { "" } else { "x" };
-                        draft.backends[0].service =
-                            steelyard_model::NamespacedName::new("default", format!("{app}{typo}"));
+                        let named = NamespacedName::new("default", format!("{app}{typo}"));
+                        draft.backend.as_mut().unwrap().service = named;
                         set.routes.push(draft);
                     }
                     Arc::new(Item::Routes(set))
@@ -101,7 +107,8 @@ fn many() {
         }
     }
     let snapshot = resolve(&items, &ResolveOptions::default());
-    assert_eq!((snapshot.services.len(), snapshot.routes.len()), (SERVICES, ROUTES));
-    let served = snapshot.routes.iter().filter(|route| !route.backends.is_empty());
+    let routes = &snapshot.routing.routes;
+    assert_eq!((snapshot.services.len(), routes.len()), (SERVICES, ROUTES));
+    let served = routes.values().filter(|route| !backends(&snapshot, route).is_empty());
     assert_eq!(served.count(), ROUTES / 2);
 }

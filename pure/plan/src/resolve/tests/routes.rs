@@ -10,8 +10,8 @@ fn of_routes(snapshot: &Snapshot) -> Vec<String> {
     found
 }
 
-fn names(snapshot: &Snapshot) -> Vec<&str> {
-    snapshot.routes.iter().map(|route| &*route.name).collect()
+fn names(snapshot: &Snapshot) -> Vec<String> {
+    routes(snapshot).iter().map(|route| route.id.traefik_name()).collect()
 }
 
 const BACKEND: &str = "Ingress/default/i spec.rules[0].http.paths[0].backend.service";
@@ -31,10 +31,11 @@ fn a_missing_service_or_port_keeps_the_route_without_backends() {
         let field = if code.contains("port") { "port" } else { "name" };
         assert_eq!(of_routes(&snapshot), [format!("error {code} {BACKEND}.{field}")], "{to}");
         assert!(words(&snapshot, code).contains(help), "{}", words(&snapshot, code));
-        assert!(snapshot.routes.len() == 1 && snapshot.routes[0].backends.is_empty());
+        assert_eq!(routes(&snapshot).len(), 1);
+        assert!(backends(&snapshot, routes(&snapshot)[0]).is_empty());
     }
     let snapshot = joined(&(services + &ingress("i", "", "", "a.b", "/", "grafana:http")));
-    assert_eq!(snapshot.routes[0].backends[0].port, 80);
+    assert_eq!(backends(&snapshot, routes(&snapshot)[0]), ["default/grafana:80"]);
 }
 
 #[test]
@@ -64,7 +65,7 @@ fn an_external_name_is_a_backend() {
         let yaml = service("a", &spec) + OTHER + &ingress("i", "", class, "a.b", "/", to);
         let snapshot = joined(&yaml);
         assert_eq!(of_routes(&snapshot), [""; 0], "{name} {to}");
-        let endpoints = &snapshot.routes[0].backends[0].endpoints;
+        let endpoints = ends(&snapshot, routes(&snapshot)[0]);
         let endpoints: Vec<String> = endpoints.iter().map(ToString::to_string).collect();
         assert_eq!(endpoints, [endpoint], "{name} {to}");
     }
@@ -88,7 +89,7 @@ fn an_external_name_for_nothing_answers_503() {
         let snapshot = joined(&yaml);
         let field = if code.contains("port") { "port" } else { "name" };
         assert_eq!(of_routes(&snapshot), [format!("error {code} {BACKEND}.{field}")], "{name}");
-        assert!(snapshot.routes[0].backends.is_empty());
+        assert!(backends(&snapshot, routes(&snapshot)[0]).is_empty());
     }
 }
 
@@ -119,7 +120,9 @@ fn what_is_not_spoken_to_answers_503() {
         ("", "a:plain", false),
     ] {
         let snapshot = joined(&(tls.clone() + &ingress("i", "", class, "a.b", "/", to)));
-        assert_eq!(snapshot.routes[0].refusal.is_some(), refused, "{class}{to}");
+        let route = routes(&snapshot)[0];
+        assert_eq!(refusal(&snapshot, route).is_some(), refused, "{class}{to}");
+        assert_eq!(backends(&snapshot, route).len(), 1, "what would be asked is known");
         assert_eq!(of_routes(&snapshot).is_empty(), !refused);
     }
 
@@ -127,13 +130,14 @@ fn what_is_not_spoken_to_answers_503() {
     let annotated = annotated("a", annotation, "{ports: [{port: 80}]}");
     for (class, refused) in [("", true), ("ingressClassName: nginx, ", false)] {
         let yaml = annotated.clone() + &ingress("i", "", class, "a.b", "/", "a");
-        assert_eq!(joined(&yaml).routes[0].refusal.is_some(), refused);
+        let snapshot = joined(&yaml);
+        assert_eq!(refusal(&snapshot, routes(&snapshot)[0]).is_some(), refused);
     }
 
     let auth = ", annotations: {nginx.ingress.kubernetes.io/auth-url: 'http://x/'}";
     let snapshot = joined(&(service("a", A) + &ingress("i", auth, "", "a.b", "/", "a")));
-    let refusal = snapshot.routes[0].refusal.as_ref().unwrap();
-    assert!(refusal.reason.contains("auth-url"), "{}", refusal.reason);
+    let why = refusal(&snapshot, routes(&snapshot)[0]).unwrap();
+    assert!(why.contains("auth-url"), "{why}");
 }
 
 #[test]
@@ -170,10 +174,10 @@ fn equal_only_if_host_path_and_kind_of_path_are() {
     let order = ["default-l-0", "default-i-0", "default-j-0", "default-k-0"];
     let order: Vec<String> = order.iter().map(|name| format!("{name}@ingress")).collect();
     assert_eq!(names(&snapshot), order);
-    let rules: Vec<(&str, i64)> =
-        snapshot.routes.iter().map(|route| (route.rule.as_str(), route.priority)).collect();
-    assert_eq!(rules[0], ("Host(`a.b`) && Path(`/x`)", 25));
-    assert_eq!(rules[3], ("Host(`*.b`) && PathPrefix(`/x`)", 31));
+    let rules = routes(&snapshot);
+    let rule = |at: usize| (rules[at].rule.to_string(), rules[at].rank.number);
+    assert_eq!(rule(0), ("Host(`a.b`) && Path(`/x`)".into(), 25));
+    assert_eq!(rule(3), ("Host(`*.b`) && PathPrefix(`/x`)".into(), 31));
 }
 
 #[test]
@@ -185,10 +189,11 @@ fn equal_routes_on_other_entry_points_are_not_equal() {
         + &ingress("i", &on("web"), "", "a.b", "/", "a")
         + &ingress("j", &on("websecure, web"), "", "a.b", "/", "a");
     let snapshot = joined(&yaml);
-    assert_eq!(snapshot.routes[1].entry_points, ["websecure"]);
+    let second = routes(&snapshot)[1];
+    assert_eq!(snapshot.routing.entry_points_of(second), [&"websecure".into()]);
     assert!(words(&snapshot, "route-duplicate").contains("Ingress/default/i"));
     let nowhere = joined(&(service("a", A) + &ingress("i", &on("wbe"), "", "a.b", "/", "a")));
-    assert!(nowhere.routes.is_empty());
+    assert!(routes(&nowhere).is_empty());
     assert!(words(&nowhere, "entry-point-missing").contains("web, websecure"));
 }
 
@@ -214,7 +219,7 @@ fn whose_class_it_is() {
         let spec = format!("ingressClassName: {name}, ");
         let yaml = service("a", A) + &ingress("i", "", &spec, "a.b", "/", "a") + &object;
         let snapshot = joined(&yaml);
-        assert_eq!(snapshot.routes.len(), usize::from(ours), "{name} {object}");
+        assert_eq!(routes(&snapshot).len(), usize::from(ours), "{name} {object}");
         let info = "info class-not-ours Ingress/default/i spec.ingressClassName".to_owned();
         assert_eq!(of_routes(&snapshot), if ours { vec![] } else { vec![info] });
     }
@@ -231,7 +236,7 @@ fn the_default_class() {
     };
     let yaml = service("a", A) + &ingress("i", "", "", "a.b", "/", "a");
     let ours = joined(&(class("k8s.io/ingress-nginx") + &yaml));
-    assert_eq!(ours.routes.len(), 1);
+    assert_eq!(routes(&ours).len(), 1);
     let foreign = joined(&(class("haproxy.org/ingress-controller") + &yaml));
     assert_eq!(of_routes(&foreign), ["info class-not-ours Ingress/default/i spec"]);
     assert!(words(&foreign, "class-not-ours").contains("haproxy.org"));
@@ -249,7 +254,7 @@ fn default_backends_come_last_and_once() {
         default("a") + &default("b") + &service("a", A) + &ingress("i", "", "", "", "/x", "a");
     let snapshot = joined(&yaml);
     assert_eq!(names(&snapshot), ["default-i-0@ingress", "default-a-0@ingress"]);
-    assert_eq!(snapshot.routes[1].rule, "PathPrefix(`/`)");
+    assert_eq!(routes(&snapshot)[1].rule.to_string(), "PathPrefix(`/`)");
     assert_eq!(
         of_routes(&snapshot),
         ["error route-duplicate Ingress/default/b spec.defaultBackend"]
@@ -273,11 +278,39 @@ fn tls_is_said_not_to_be_served() {
 /// Each class has its own controller's manner.
 #[test]
 fn the_class_says_how_requests_are_passed_on() {
-    use steelyard_model::Manner::{Nginx, Traefik};
+    use steelyard_model::routing::route::Manner::{Nginx, Traefik};
     for (class, expected) in [("", Traefik), ("traefik", Traefik), ("nginx", Nginx)] {
         let spec =
             if class.is_empty() { "".into() } else { format!("ingressClassName: {class}, ") };
         let snapshot = joined(&(service("a", A) + &ingress("i", "", &spec, "a.b", "/", "a:80")));
-        assert_eq!(snapshot.routes[0].manner, expected, "{class}");
+        assert_eq!(routes(&snapshot)[0].manner, expected, "{class}");
     }
+}
+
+/// Namespaces and names may have hyphens: ids tell apart what is called alike.
+#[test]
+fn routes_called_alike_are_two() {
+    let elsewhere =
+        |text: &str| text.replace("metadata: {name: c", "metadata: {namespace: a-b, name: c");
+    let yaml = service("c", A) + &ingress("c", "", "", "one.b", "/", "c");
+    let other = service("b-c", A) + &ingress("b-c", "", "", "two.b", "/", "b-c");
+    let other = other.replace("metadata: {name: b-c", "metadata: {namespace: a, name: b-c");
+    let snapshot = joined(&(elsewhere(&yaml) + &other));
+    assert_eq!(names(&snapshot), ["a-b-c-0@ingress"; 2]);
+    let led: Vec<String> =
+        routes(&snapshot).iter().flat_map(|route| backends(&snapshot, route)).collect();
+    assert_eq!(led, ["a-b/c:80", "a/b-c:80"]);
+}
+
+/// However many routes lead to a Service port, its endpoints are there once.
+#[test]
+fn endpoints_are_there_once() {
+    let yaml = service("a", A) + &pod("p", "x: y", "10.0.0.1", "{containerPort: 80}");
+    let yaml =
+        yaml + &ingress("i", "", "", "a.b", "/", "a") + &ingress("j", "", "", "c.d", "/", "a");
+    let routing = joined(&yaml).routing;
+    assert_eq!(
+        (routing.routes.len(), routing.backends.len(), routing.endpoint_sets.len()),
+        (2, 1, 1)
+    );
 }
