@@ -201,3 +201,50 @@ fn a_request_that_does_not_come_in_time() {
     assert_eq!(client.get("a", "/").status(), 200);
     assert!(client.is_closed(), "idle for too long");
 }
+
+/// What a route, an edge or a leaf asks for and nothing does yet may restrict: it is not served
+/// without.
+#[test]
+fn what_is_not_built_is_refused() {
+    use steelyard_model::routing::backend::{Algorithm, Backend};
+    use steelyard_model::routing::filter::Use;
+    use steelyard_model::routing::route::Destination;
+
+    let server = Server::echo("a");
+    let one = || routing(&[route("one", "*", "/", &[server.address])]);
+    let leaf = |change: &dyn Fn(&mut steelyard_model::routing::backend::Endpoints)| {
+        let mut routing = one();
+        let (id, node) = routing.backends.iter().next().unwrap();
+        let (id, mut node) = (id.clone(), (**node).clone());
+        let Backend::Endpoints(leaf) = &mut node.backend else { panic!("a leaf") };
+        change(leaf);
+        routing.backends.insert(id, node.into());
+        routing
+    };
+    let on_route = |change: &dyn Fn(&mut steelyard_model::routing::route::Route)| {
+        let mut routing = one();
+        let (id, known) = routing.routes.iter().next().unwrap();
+        let (id, mut known) = (id.clone(), (**known).clone());
+        change(&mut known);
+        routing.routes.insert(id, known.into());
+        routing
+    };
+    let (gateway, address) = gateway(&[]);
+    for (generation, (routing, status)) in [
+        (one(), 200),
+        (leaf(&|leaf| leaf.in_flight = Some(1)), 503),
+        (leaf(&|leaf| leaf.host_header = Some("b".into())), 503),
+        (leaf(&|leaf| leaf.algorithm = Algorithm::Least), 503),
+        (leaf(&|leaf| leaf.transport = "tls".into()), 503),
+        (on_route(&|route| route.uses.push(Use { filter: "f".into(), state: "f".into() })), 503),
+        (on_route(&|route| route.to = Destination::Routes(Vec::new())), 503),
+        (on_route(&|route| route.to = Destination::Backend("gone".into())), 503),
+        (one(), 200),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        gateway.apply(&routing, generation as u64 + 2);
+        assert_eq!(get(address, "a", "/").status(), status, "{generation}");
+    }
+}
