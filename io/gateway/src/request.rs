@@ -18,7 +18,7 @@ use crate::buffers::Buffer;
 use crate::core::{Core, HEAD_BUFFER};
 use crate::fault::Fault;
 use crate::listener::Listener;
-use crate::live::{Picked, RouteState};
+use crate::live::{Config, Picked, RouteState};
 use crate::metrics::method_label;
 
 /// What the head of a request said, as far as it is needed later.
@@ -48,6 +48,14 @@ pub(crate) enum Decision {
     Answer(Request, Answer, Option<Rc<RouteState>>),
     /// It cannot be understood; the connection ends.
     Reject(Reject),
+}
+
+/// What routes say of a request.
+enum Found<'c> {
+    Route(&'c Arc<Route>),
+    Nothing,
+    /// To some servers its path is another route's.
+    Ambiguous,
 }
 
 /// The route that takes a request, and who is asked.
@@ -100,19 +108,14 @@ impl Context<'_> {
             return finish(held, len, request, answer, None);
         }
         let subject = RequestSubject::new(&head, self.client);
-        let table = &live.config.table;
-        let point = table.entry_point(&self.listener.point);
-        let choose = |subject| Some(point?.choose(false, subject)?.candidate);
-        let Some(route) = choose(&subject) else {
-            let answer = self.not_found(table, &head, &subject);
-            return finish(held, len, request, answer, None);
+        let route = match self.find(&live.config, &subject) {
+            Found::Route(route) => route,
+            Found::Ambiguous => return Decision::Reject(Reject::Path),
+            Found::Nothing => {
+                let answer = self.not_found(&live.config.table, &head, &subject);
+                return finish(held, len, request, answer, None);
+            }
         };
-        // What another route keeps out, or leads elsewhere, would be got at through this one.
-        let routing = &live.config.routing;
-        let is_other = |other: &Arc<Route>| !routing.serves_alike(other, route);
-        if subject.readings().filter_map(|other| choose(&other)).any(is_other) {
-            return Decision::Reject(Reject::Path);
-        }
         let scene = self.core.scene(&live);
         let state = scene.route(route);
         let picked = state.pick(&scene);
@@ -146,6 +149,22 @@ impl Context<'_> {
 }
 
 impl Context<'_> {
+    /// The route of a request.
+    fn find<'c>(&self, config: &'c Config, subject: &RequestSubject<'_, '_, '_>) -> Found<'c> {
+        let Some(point) = config.table.entry_point(&self.listener.point) else {
+            return Found::Nothing;
+        };
+        let Some(choice) = point.choose(false, subject) else { return Found::Nothing };
+        let route = choice.candidate;
+        // What another route keeps out, or leads elsewhere, would be got at through this one.
+        let mut readings = subject.readings();
+        let is_other = |other: RequestSubject<'_, '_, '_>| {
+            let choice = point.choose(false, &other);
+            choice.is_some_and(|other| !config.routing.serves_alike(other.candidate, route))
+        };
+        if readings.any(is_other) { Found::Ambiguous } else { Found::Route(route) }
+    }
+
     /// The answer where no route matches, which tells the nearest ones if clients may know.
     fn not_found(
         &self,
