@@ -59,9 +59,10 @@ const ABOUT: &[(&str, &str)] = &[
          decided* is the decision alone, by the allocator that keeps the state of all others; \
          *everything planned again* is what a running instance does after an edit, from the text \
          of the one changed file to the whole plan, diagnostics included: it reads this file, and \
-         joins and plans what the Service concerns (an edit of pools, nodes, routes or of Services \
-         that routes lead to is joined from scratch). There is a file for each Service, where \
-         nothing else is said.",
+         derives and plans what hangs on it; *new plan* is the same where a route leads to the \
+         Service, and an EndpointSlice says where it runs. An edit of pools, namespaces or entry \
+         points is planned from scratch. There is a file for each Service, where nothing else is \
+         said.",
     ),
 ];
 

@@ -65,6 +65,10 @@ impl Medians {
             let name = format!("one of 10,000 Services {what}: everything planned again");
             row(&name, "ms", ms(case), goal)
         };
+        let routed = |what: &str, case| {
+            let name = format!("one of 5,000 Services with a route, of 10,000: {what}: new plan");
+            row(&name, "ms", ms(case), 5.0)
+        };
         vec![
             row("10,000 Services, a /16: from loaded objects", "ms", ms(Case::Sixteen), 300.0),
             row("10,000 Services, a /16: memory", "MiB", memory, 150.0),
@@ -78,6 +82,10 @@ impl Medians {
             // A hundred Services are read there.
             again("changes, of 100 in its file", Case::EditOfHundred, 10.0),
             again("comes, to 100 in its file", Case::Come, 10.0),
+            routed("an endpoint changes", Case::Endpoint),
+            routed("the route changes", Case::Route),
+            routed("it gets a mistake", Case::Mistake),
+            routed("its mistake is mended", Case::Mended),
             full.beside("an empty /16", ms(Case::Empty) * 1e3),
             six.beside("a /24", ms(Case::TwentyFour) * 1e3),
             row(

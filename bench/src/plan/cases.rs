@@ -12,14 +12,17 @@ use steelyard::pipeline::Pipeline;
 use steelyard::plan::again;
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_ipam::{Allocator, Options};
-use steelyard_manifest::{Object, merge};
+use steelyard_manifest::{Object, Source, merge};
 use steelyard_model::{Held, Item, Pool, Service};
-use steelyard_plan::resolve::{ResolveOptions, resolve};
+use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, Plan, Planner, plan};
 
 use crate::cpu;
 
-use super::worlds::{loaded, pool, service, source, sources, thousand_pools};
+use super::worlds::{
+    LOAD_BALANCER, MISTAKEN, half_routed, loaded, pool, routed, service, source, sources,
+    thousand_pools,
+};
 
 /// A case by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
@@ -35,6 +38,14 @@ pub(crate) enum Case {
     EditOfHundred,
     /// One more comes into such a file
     Come,
+    /// An endpoint of one changes, to which a route leads
+    Endpoint,
+    /// One of 5,000 routes changes
+    Route,
+    /// One of them gets a mistake
+    Mistake,
+    /// The mistake is mended
+    Mended,
     /// 65,536 Services have a /16, one more asks
     Full,
     /// One asks an empty /16
@@ -69,6 +80,10 @@ impl Case {
         Self::Edit,
         Self::EditOfHundred,
         Self::Come,
+        Self::Endpoint,
+        Self::Route,
+        Self::Mistake,
+        Self::Mended,
         Self::Full,
         Self::Empty,
         Self::SixtyFour,
@@ -85,6 +100,10 @@ impl Case {
             Self::Edit => edited(1, false)?,
             Self::EditOfHundred => edited(100, false)?,
             Self::Come => edited(100, true)?,
+            Self::Endpoint => routed_edited(&[(81, "/", LOAD_BALANCER)])?,
+            Self::Route => routed_edited(&[(80, "/new", LOAD_BALANCER)])?,
+            Self::Mistake => routed_edited(&[(80, "/", MISTAKEN)])?,
+            Self::Mended => routed_edited(&[(80, "/", MISTAKEN), (80, "/", LOAD_BALANCER)])?,
             Self::Full => changed(65_536, true)?,
             Self::Empty => changed(0, true)?,
             Self::SixtyFour => assigned(&pool("six", "\"fd00:0:0:1::/64\"", ""))?,
@@ -156,6 +175,31 @@ fn edited(in_a_file: usize, further: bool) -> Result<Duration> {
     let took = cpu::of_this_thread()? - start;
     let wanted = SERVICES + usize::from(further);
     ensure!(served(&plan) == wanted, "{} of {wanted} have an address", served(&plan));
+    Ok(took)
+}
+
+/// One Service is edited of those that a route leads to, in one of many files, as often as there
+/// are `edits`: what a running instance does after the last of them, short of carrying it out.
+fn routed_edited(edits: &[(u16, &str, &str)]) -> Result<Duration> {
+    let mut sources = half_routed(&pool("home", SIXTEEN, ""), SERVICES);
+    let (mut pipeline, mut planner) = (Pipeline::default(), Planner::default());
+    let facts = Facts::default();
+    let mut look = |sources: &[Source], held: &Held| -> Result<(Plan, Duration)> {
+        let start = cpu::of_this_thread()?;
+        let (_, plan) = again(&mut planner, pipeline.update(sources), held, &facts);
+        let took = cpu::of_this_thread()? - start;
+        planner.look_ahead();
+        Ok((plan, took))
+    };
+    let (mut plan, mut took) = look(&sources, &Held::default())?;
+    let edited = SERVICES / 4;
+    for (replica, path, spec) in edits {
+        let text = routed(edited, path, *replica, spec);
+        sources[edited + 1] = source(&sources[edited + 1].name, &text);
+        (plan, took) = look(&sources, &plan.held)?;
+    }
+    ensure!(plan.routes.len() == SERVICES / 2, "{} routes", plan.routes.len());
+    ensure!(served(&plan) == SERVICES, "{} of {SERVICES} have an address", served(&plan));
     Ok(took)
 }
 

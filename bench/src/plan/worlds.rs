@@ -31,6 +31,48 @@ pub(super) fn service(n: usize, port: u16) -> String {
     )
 }
 
+/// How many endpoints [`routed`] can tell apart.
+const REPLICAS: u16 = 200;
+
+/// The `n`th Service with a route from a host of its own and an endpoint by EndpointSlice; `path`
+/// and `replica` are what edits change, and `spec` is the Service's.
+pub(super) fn routed(n: usize, path: &str, replica: u16, spec: &str) -> String {
+    let (name, namespace) = (format!("app-{n:05}"), format!("team-{}", n % 20));
+    let address = format!("10.{}.{}.{}", 200 + n / 62_500, n / 250 % 250, n % 250 + 1);
+    format!(
+        "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {namespace}, \
+         labels: {{app.kubernetes.io/name: {name}}}}}\nspec:\n  {spec}\n  \
+         selector: {{app.kubernetes.io/name: {name}}}\n  ports:\n  \
+         - {{name: http, port: 80, targetPort: 8080}}\n\
+         ---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: {name}-1, \
+         namespace: {namespace}, labels: {{kubernetes.io/service-name: {name}}}}}\n\
+         addressType: IPv4\nports: [{{name: http, port: {}}}]\n\
+         endpoints: [{{addresses: [{address}], nodeName: n1, conditions: {{ready: true}}}}]\n\
+         ---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: {name}, \
+         namespace: {namespace}}}\nspec:\n  rules:\n  - host: {name}.example\n    http:\n      \
+         paths:\n      - {{path: {path}, pathType: Prefix, backend: {{service: {{name: {name}, \
+         port: {{number: 80}}}}}}}}\n",
+        8_000 + replica % REPLICAS
+    )
+}
+
+/// A pool and `count` Services, one a file; the first half of them have a route.
+pub(super) fn half_routed(pool: &str, count: usize) -> Vec<Source> {
+    let mut files = vec![source("pools.yaml", &(pool.to_owned() + ADVERTISEMENT))];
+    files.extend((0..count).map(|n| {
+        let text = match n < count / 2 {
+            true => routed(n, "/", 80, LOAD_BALANCER),
+            false => service(n, 80),
+        };
+        source(&format!("apps-{n:05}.yaml"), &text)
+    }));
+    files
+}
+
+/// A Service as it should be, and one that no API server takes.
+pub(super) const LOAD_BALANCER: &str = "type: LoadBalancer";
+pub(super) const MISTAKEN: &str = "type: LoadBalancr";
+
 /// A pool per line of ten addresses each, 1,000 in all; `spec` makes the rest of the `n`th.
 pub(super) fn thousand_pools(spec: impl Fn(usize) -> String) -> String {
     let one = |n: usize| {
