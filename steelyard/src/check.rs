@@ -14,7 +14,7 @@ use steelyard_terminal::OutputFormat;
 use crate::args::{Level, WorldArgs};
 use crate::dump::Lacking;
 use crate::entry_points::StaticOptions;
-use crate::{consequence, load, plan};
+use crate::{load, plan};
 
 /// From so many findings on it is said how to see the errors alone.
 const MANY: usize = 20;
@@ -59,10 +59,11 @@ pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
     let (world, sources) = load::world(&args.paths, &args.world)?;
     let (is_empty, lacking) = (world.is_empty(), Lacking::of(&world));
+    let known = world.known.clone();
     let (_, plan) = plan::of(world, &Held::default(), &plan::facts(&args.world));
     let mut diagnostics = plan.diagnostics;
     lacking.tell(&mut diagnostics);
-    consequence::explain(&mut diagnostics);
+    known.advise(&mut diagnostics);
     let least = args.severity.into();
     let found: Vec<Diagnostic> = diagnostics.iter().cloned().collect();
     match args.output {

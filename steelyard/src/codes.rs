@@ -4,8 +4,6 @@ use steelyard_model::Code;
 
 /// The objects of a cluster, without some that say where things are.
 pub const DUMP_INCOMPLETE: Code = Code::new("dump-incomplete");
-/// A faulty edit: the version before it stays in force.
-pub const LAST_GOOD_KEPT: Code = Code::new("last-good-kept");
 /// Something on this host keeps clients from a port.
 pub const UNREACHABLE: Code = Code::new("unreachable");
 /// Something on this host may keep clients from a port.

@@ -178,7 +178,7 @@ fn routes(plan: &Plan) -> BTreeMap<String, Vec<String>> {
         let backends = row.backends.iter().map(|backend| backend.service.clone()).collect();
         (format!("{} at {}", row.rule, row.entry_points.join(", ")), backends)
     };
-    plan.routes.iter().map(row).collect()
+    plan.routes.values().map(row).collect()
 }
 
 fn page(changes: &[Change]) -> String {

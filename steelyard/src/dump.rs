@@ -6,10 +6,9 @@
 use std::collections::BTreeSet;
 
 use steelyard_model::{Code, Diagnostic, Diagnostics, Location, Severity};
-use steelyard_plan::resolve::codes as of_join;
+use steelyard_pipeline::{World, codes as of_join};
 
 use crate::codes;
-use crate::pipeline::World;
 
 /// The command that fetches all that counts. Without MetalLB its last six kinds are left out;
 /// Secrets stay where they are.

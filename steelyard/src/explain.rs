@@ -16,7 +16,7 @@ use steelyard_terminal::{OutputFormat, Style, put, wants_color};
 
 use crate::args::{AdminArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
-use crate::{consequence, load, plan, up};
+use crate::{load, plan, up};
 
 /// `steelyard explain`.
 #[derive(Args)]
@@ -111,8 +111,9 @@ fn live(admin: &AdminClient) -> Result<Rows> {
 fn offline(args: &ExplainArgs) -> Result<Rows> {
     let held = plan::held(args.lock.as_deref())?;
     let (world, _) = load::world(&args.paths, &args.world)?;
+    let known = world.known.clone();
     let (snapshot, mut planned) = plan::of(world, &held, &plan::facts(&args.world));
-    consequence::explain(&mut planned.diagnostics);
+    known.advise(&mut planned.diagnostics);
     let mut rows = serde_json::to_value(&planned)?;
     up::explain_services(&mut rows["services"], &planned);
     up::explain_routes(&mut rows["routes"], &snapshot.routing, &BTreeSet::new());

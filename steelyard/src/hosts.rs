@@ -14,8 +14,8 @@ use steelyard_manifest::render;
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::Route;
 use steelyard_model::{Diagnostic, ObjectRef, ServedBy, Snapshot};
+use steelyard_pipeline::codes::ENTRY_POINT_SILENT;
 use steelyard_plan::Plan;
-use steelyard_plan::resolve::codes::ENTRY_POINT_SILENT;
 
 use crate::args::WorldArgs;
 use crate::entry_points::StaticOptions;

@@ -4,7 +4,6 @@ mod args;
 pub mod check;
 pub mod cli;
 pub mod codes;
-mod consequence;
 pub mod demo;
 mod diff;
 pub mod dump;

@@ -7,10 +7,10 @@ use anyhow::Result;
 use steelyard_manifest::Source;
 use steelyard_model::routing::entry_point::{PLAIN, SECURE};
 use steelyard_model::{Diagnostic, Diagnostics};
-use steelyard_plan::resolve::ResolveOptions;
+use steelyard_pipeline::{ResolveOptions, World};
 
 use crate::args::WorldArgs;
-use crate::pipeline::{Pipeline, World};
+use crate::pipeline::Pipeline;
 
 /// Ports of the built-in entry points, unless moved.
 pub(crate) const PORTS: (u16, u16) = (PLAIN.port, SECURE.port);

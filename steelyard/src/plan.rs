@@ -7,14 +7,14 @@ use anyhow::{Result, bail};
 use clap::Args;
 use steelyard_manifest::{Source, render};
 use steelyard_model::{Diagnostic, Held, NamespacedName, Severity, Snapshot};
+use steelyard_pipeline::World;
 use steelyard_plan::{Facts, Plan, Planner};
 use steelyard_terminal::OutputFormat;
 
 use crate::args::WorldArgs;
 use crate::dump::Lacking;
 use crate::entry_points::StaticOptions;
-use crate::pipeline::World;
-use crate::{check, consequence, diff, load, lock_file, text};
+use crate::{check, diff, load, lock_file, text};
 
 /// `steelyard plan`.
 #[derive(Args)]
@@ -69,9 +69,10 @@ pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let held = held(args.lock.as_deref())?;
     let (world, sources) = load::world(&args.paths, &args.world)?;
     let (is_empty, lacking) = (world.is_empty(), Lacking::of(&world));
+    let known = world.known.clone();
     let (snapshot, mut plan) = of(world, &held, &facts_of(&args));
     lacking.tell(&mut plan.diagnostics);
-    consequence::explain(&mut plan.diagnostics);
+    known.advise(&mut plan.diagnostics);
     if let Some(lock) = args.lock.filter(|_| args.write_lock && !is_empty) {
         lock_file::write(&lock, &plan.held)?;
     }

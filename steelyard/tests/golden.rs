@@ -60,8 +60,10 @@ fn edit() {
         let now = Instant::now();
         let mut look = |source: &Source, seconds| {
             let sight = Sight::complete(vec![source.clone()]);
-            let world = pipeline.follow(&sight, now + Duration::from_secs(seconds));
-            let found: Vec<Diagnostic> = world.snapshot.diagnostics.iter().cloned().collect();
+            let (world, _) = pipeline.follow(&sight, now + Duration::from_secs(seconds));
+            let mut found = world.snapshot.diagnostics.clone();
+            world.known.advise(&mut found);
+            let found: Vec<Diagnostic> = found.iter().cloned().collect();
             let facts = Facts { node: "node-1".to_owned(), ..Facts::default() };
             let (snapshot, plan) = plan::again(&mut Planner::default(), world, &held, &facts);
             held = plan.held.clone();

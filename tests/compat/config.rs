@@ -9,8 +9,8 @@ use steelyard_manifest::{Limits, Object, Source, load, merge};
 use steelyard_model::community::CommunityFault;
 use steelyard_model::status::{self, Component};
 use steelyard_model::{Code, Community, Diagnostic, Held, Item, Selector, Snapshot};
-use steelyard_plan::resolve::codes::{APPEARS_LATER, BY_REFERENCE};
-use steelyard_plan::resolve::{ResolveOptions, resolve};
+use steelyard_pipeline::codes::{APPEARS_LATER, BY_REFERENCE};
+use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, plan};
 
 use super::Case;

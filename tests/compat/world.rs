@@ -8,7 +8,7 @@ use serde_json::Value;
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_manifest::{Limits, Object, Source, load, lock};
 use steelyard_model::{Held, ObjectRef};
-use steelyard_plan::resolve::{ResolveOptions, resolve};
+use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, Plan, plan};
 
 use super::Case;

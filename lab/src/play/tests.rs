@@ -64,10 +64,8 @@ fn world(workloads: Vec<Workload>, services: Vec<Service>) -> Snapshot {
         let served_by = ServedBy::Forward;
         let id = service.id.clone();
         let (ports, places) = (Vec::new(), BTreeSet::new());
-        (
-            id,
-            ResolvedService { service: Arc::new(service), ports, places, served_by, closed: false },
-        )
+        let service = Arc::new(service);
+        (id, Arc::new(ResolvedService { service, ports, places, served_by, closed: false }))
     };
     Snapshot {
         workloads: workloads.into(),

@@ -5,7 +5,7 @@
 //! serde deserializer over the kept tree, so that every wrong type and unknown field is reported
 //! with its line and column. [`place`] adds places to the diagnostics of later stages, and
 //! [`render`] prints them with the line and a caret. [`lock`] is the text form of what Services
-//! hold.
+//! hold. [`Front`] turns files into changes by object.
 //!
 //! It is not a judge of meaning: which kinds exist, which values make sense, and what refers to
 //! what belongs to the dialects and to the planner. It opens no file.
@@ -17,6 +17,7 @@ mod build;
 pub mod codes;
 mod compose;
 mod exercise;
+mod front;
 mod identity;
 pub mod kinds;
 pub mod lock;
@@ -35,6 +36,7 @@ mod unfit;
 pub use build::Builds;
 #[doc(hidden)]
 pub use exercise::exercise;
+pub use front::{Awaited, Front, Key, ObjectChanges, Teller};
 pub use object::{Loaded, Object, load};
 pub use place::{merge, place};
 pub use read::{Read, UnknownField};

@@ -33,7 +33,7 @@ pub fn merge(loaded: Vec<Loaded>) -> Loaded {
     merged
 }
 
-fn duplicate(first: &Object, second: &Object) -> Diagnostic {
+pub(crate) fn duplicate(first: &Object, second: &Object) -> Diagnostic {
     let mut diagnostic = Diagnostic::new(
         Severity::Error,
         codes::DUPLICATE_OBJECT,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use crate::object::{FieldPath, ObjectRef, Provenance};
+use crate::selector::Labels;
 
 /// Name of a kind of diagnostic, kebab-case, stable: people grep and mute by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -63,38 +64,75 @@ pub struct Diagnostic {
 
 /// What a finding says is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missing {
-    /// Its kind.
-    pub kind: &'static str,
-    /// Its namespace, where only that one will do.
-    pub namespace: Option<Arc<str>>,
-    /// Its name; none where any of the kind would do.
-    pub name: Option<Arc<str>>,
-    /// Whether something is there that is named nearly alike, and the help says so.
-    pub is_alike: bool,
+pub enum Missing {
+    /// An object.
+    Object {
+        /// Its kind.
+        kind: &'static str,
+        /// Its namespace, where only that one will do.
+        namespace: Option<Arc<str>>,
+        /// Its name; none where any of the kind would do.
+        name: Option<Arc<str>>,
+        /// What is known of something that is named nearly alike.
+        alike: Alike,
+    },
+    /// Anything in `namespace` that has the labels.
+    Labelled {
+        /// Where.
+        namespace: Arc<str>,
+        /// All of them.
+        labels: Labels,
+    },
+}
+
+/// Whether something is there that is named nearly as what is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alike {
+    /// Nobody looks.
+    Unknown,
+    /// To be looked for when the finding is shown: with many mistakes that takes a while.
+    Sought,
+    /// Yes, and the help says so.
+    Told,
 }
 
 impl Missing {
     /// Something of `kind` named `name`, in whatever namespace.
     pub fn named(kind: &'static str, name: &str) -> Self {
-        Self { kind, namespace: None, name: Some(name.into()), is_alike: false }
+        Self::Object { kind, namespace: None, name: Some(name.into()), alike: Alike::Unknown }
     }
 
     /// Anything of `kind`.
     pub fn any(kind: &'static str) -> Self {
-        Self { kind, namespace: None, name: None, is_alike: false }
+        Self::Object { kind, namespace: None, name: None, alike: Alike::Unknown }
     }
 
     /// In this namespace only.
     #[must_use]
-    pub fn within(self, namespace: &str) -> Self {
-        Self { namespace: Some(namespace.into()), ..self }
+    pub fn within(mut self, within: &str) -> Self {
+        if let Self::Object { namespace, .. } = &mut self {
+            *namespace = Some(within.into());
+        }
+        self
     }
 
     /// Whether the help names something nearly alike.
     #[must_use]
-    pub fn alike(self, is_alike: bool) -> Self {
-        Self { is_alike, ..self }
+    pub fn alike(self, is_told: bool) -> Self {
+        if is_told { self.with(Alike::Told) } else { self }
+    }
+
+    /// What is nearly alike is to be looked for when the finding is shown.
+    #[must_use]
+    pub fn sought(self) -> Self {
+        self.with(Alike::Sought)
+    }
+
+    fn with(mut self, other: Alike) -> Self {
+        if let Self::Object { alike, .. } = &mut self {
+            *alike = other;
+        }
+        self
     }
 }
 

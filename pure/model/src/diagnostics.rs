@@ -57,11 +57,11 @@ impl Diagnostics {
     /// Takes `gone` out, then `come` in.
     pub fn change(
         &mut self,
-        gone: impl IntoIterator<Item = Diagnostic>,
-        come: impl IntoIterator<Item = Diagnostic>,
+        gone: impl IntoIterator<Item = impl Into<Arc<Diagnostic>>>,
+        come: impl IntoIterator<Item = impl Into<Arc<Diagnostic>>>,
     ) {
-        let gone = gone.into_iter().map(|found| (Arc::new(found), None));
-        self.0.change(gone.chain(come.into_iter().map(|found| (Arc::new(found), Some(())))));
+        let gone = gone.into_iter().map(|found| (found.into(), None));
+        self.0.change(gone.chain(come.into_iter().map(|found| (found.into(), Some(())))));
     }
 }
 
@@ -82,7 +82,7 @@ impl FromIterator<Diagnostic> for Diagnostics {
 
 impl Extend<Diagnostic> for Diagnostics {
     fn extend<I: IntoIterator<Item = Diagnostic>>(&mut self, found: I) {
-        self.change([], found);
+        self.change(std::iter::empty::<Diagnostic>(), found);
     }
 }
 

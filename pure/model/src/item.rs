@@ -60,3 +60,27 @@ pub enum Item {
     /// Ingress.
     Routes(RouteSet),
 }
+
+impl Item {
+    /// The object that it was.
+    pub fn object(&self) -> &Arc<ObjectRef> {
+        match self {
+            Self::Service(service) => &service.object,
+            Self::Pod(pod) => &pod.object,
+            Self::Node(node) => &node.object,
+            Self::Namespace { object, .. } | Self::ConfigMap { object } => object,
+            Self::Secret(secret) => &secret.object,
+            Self::EndpointSlice(slice) => &slice.object,
+            Self::NetworkPolicy(policy) => &policy.object,
+            Self::Workload(workload) => &workload.object,
+            Self::Pool(pool) => &pool.object,
+            Self::L2Advertisement(ad) => &ad.object,
+            Self::BgpAdvertisement(ad) => &ad.object,
+            Self::BgpPeer(peer) => &peer.object,
+            Self::BfdProfile(profile) => &profile.object,
+            Self::Communities(aliases) => &aliases.object,
+            Self::IngressClass(class) => &class.object,
+            Self::Routes(set) => &set.object,
+        }
+    }
+}

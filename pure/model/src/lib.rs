@@ -33,7 +33,7 @@ pub mod suggest;
 pub use advertisement::{L2Advertisement, PreferredNodes};
 pub use bgp::{BfdProfile, Bgp, BgpAdvertisement, BgpPeer, CommunityAliases};
 pub use community::Community;
-pub use diagnostic::{Code, Diagnostic, Location, Missing, Severity};
+pub use diagnostic::{Alike, Code, Diagnostic, Location, Missing, Severity};
 pub use diagnostics::Diagnostics;
 pub use endpoint::{Endpoint, EndpointSlice, EndpointState, Host, Pod, SlicePort, Workload};
 pub use held::{Held, Holding};

@@ -35,7 +35,7 @@ pub struct Snapshot {
     /// Labels of the namespaces that have an object.
     pub namespaces: Arc<BTreeMap<String, Labels>>,
     /// Services with their endpoints.
-    pub services: Sorted<NamespacedName, ResolvedService>,
+    pub services: Sorted<NamespacedName, Arc<ResolvedService>>,
     /// Workloads, by name: what `demo` and `lab` play.
     pub workloads: Arc<Vec<Workload>>,
     /// Where the gateway listens, and by what it routes.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use steelyard_model::{Family, Item, NamespacedName, ObjectRef, Service, Snapshot};
 
-use crate::resolve::{ResolveOptions, resolve};
 use crate::{AnnouncementRow, Facts, Plan, plan};
+use steelyard_pipeline::{ResolveOptions, resolve};
 use world::World;
 
 /// Plans the world that `bytes` describe.

@@ -1,6 +1,6 @@
-//! From the valid world to what happens: join ([`resolve`]), then [`plan`].
+//! From the valid world to what happens: [`plan`].
 //!
-//! `plan` is a pure function of the Snapshot, of what Services hold already and of a few facts
+//! It is a pure function of the Snapshot, of what Services hold already and of a few facts
 //! about this node. Its value serialises to exactly the JSON of `plan -o json`; what that contract
 //! has no field for ([`NodePlan`], explanations, the next holdings) stays beside it. [`Planner`]
 //! is the same function for somebody who plans again and again.
@@ -17,7 +17,6 @@ mod layer2;
 mod node_plan;
 mod nodes;
 mod planner;
-pub mod resolve;
 mod routes;
 mod rows;
 mod scene;
@@ -28,9 +27,9 @@ pub mod statuses;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use serde::Serialize;
+use steelyard_model::routing::world::Tried;
 use steelyard_model::{Diagnostics, Held, NamespacedName, Snapshot, Sorted};
 
 #[doc(hidden)]
@@ -78,7 +77,8 @@ pub struct Plan {
     /// Sessions with routers.
     pub peers: Vec<PeerRow>,
     /// Routes, in the order they are tried.
-    pub routes: Arc<Vec<RouteRow>>,
+    #[serde(serialize_with = "Sorted::list_values")]
+    pub routes: Sorted<Tried, RouteRow>,
     /// What is wrong, or worth knowing.
     pub diagnostics: Diagnostics,
     /// What Services hold now.

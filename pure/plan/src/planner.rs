@@ -8,9 +8,12 @@
 //! - those whose assignment comes out different, and those that wait for one;
 //! - those on addresses whose election turned out differently.
 //!
-//! When anything else differs from last time (pools, advertisements, nodes, facts, or if somebody
-//! else changed what is held) everything is planned from scratch. Nobody has to say what changed:
-//! the inputs are compared, which is quick where they share memory.
+//! - all, where nodes, advertisements or facts differ: who announces may hang on any of them. Who
+//!   has which address does not, so that stays.
+//!
+//! When pools, namespaces or entry points differ, or somebody else changed what is held, everything
+//! is planned from scratch. Nobody has to say what changed: the inputs are compared, which is quick
+//! where they share memory, as the derivation takes care that they do.
 
 mod made;
 mod piece;
@@ -19,10 +22,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use steelyard_ipam::{Absent, Allocator, EXCLUSIONS, Options};
+use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Held, NamespacedName, Service, Snapshot};
 
+use crate::routes::Ways;
 use crate::scene::Scene;
-use crate::{Facts, Plan, routes};
+use crate::{Facts, Plan};
 use made::Made;
 
 /// The planner and its last plan.
@@ -38,13 +43,14 @@ struct Last {
     facts: Facts,
     allocator: Allocator,
     made: Made,
+    ways: Ways,
 }
 
 impl Planner {
     /// Plans, exactly as [`crate::plan`] does.
     pub fn plan(&mut self, snapshot: &Snapshot, held: &Held, facts: &Facts) -> Plan {
         let kept = self.last.take().filter(|last| last.fits(snapshot, held, facts));
-        let last = match kept.and_then(|last| last.after(snapshot)) {
+        let last = match kept.and_then(|last| last.after(snapshot, facts)) {
             Some(last) => last,
             None => Last::from_scratch(snapshot, held, facts),
         };
@@ -55,8 +61,8 @@ impl Planner {
     /// history by then.
     pub fn look_ahead(&mut self) {
         let ahead = |last: Last| {
-            let snapshot = last.snapshot.clone();
-            last.after(&snapshot)
+            let (snapshot, facts) = (last.snapshot.clone(), last.facts.clone());
+            last.after(&snapshot, &facts)
         };
         self.last = self.last.take().and_then(ahead);
     }
@@ -68,21 +74,22 @@ impl Last {
         let allocator = allocator(snapshot, held, facts);
         let mut made = Made::nothing(&scene);
         made.plan.held = allocator.held();
-        made.plan.routes = routes::rows(&snapshot.routing).into();
+        let mut ways = Ways::default();
+        ways.follow(&RoutingMap::default(), &snapshot.routing, &mut made.plan.routes);
         let touched: Vec<NamespacedName> = allocator.services().cloned().collect();
         made.decide(&mut scene, &allocator, &touched, EXCLUSIONS);
-        Self { snapshot: snapshot.clone(), facts: facts.clone(), allocator, made }
+        Self { snapshot: snapshot.clone(), facts: facts.clone(), allocator, made, ways }
     }
 
-    /// Whether all is as it was, but for Services, routes and what is said about them.
+    /// Whether who has which address hangs on nothing else than before.
     fn fits(&self, snapshot: &Snapshot, held: &Held, facts: &Facts) -> bool {
         // Everything is named, so that nobody forgets what comes to be.
         let Snapshot {
             pools,
-            l2_advertisements,
-            pool_advertisements,
-            bgp,
-            nodes,
+            l2_advertisements: _,
+            pool_advertisements: _,
+            bgp: _,
+            nodes: _,
             namespaces,
             services: _,
             workloads: _,
@@ -90,35 +97,67 @@ impl Last {
             load_balancer_class,
             diagnostics: _,
         } = &self.snapshot;
-        *facts == self.facts
-            && *held == self.made.plan.held
+        *held == self.made.plan.held
+            && facts.held_only == self.facts.held_only
             && *pools == snapshot.pools
-            && *l2_advertisements == snapshot.l2_advertisements
-            && *pool_advertisements == snapshot.pool_advertisements
-            && *bgp == snapshot.bgp
-            && *nodes == snapshot.nodes
             && *namespaces == snapshot.namespaces
             && routing.entry_points == snapshot.routing.entry_points
             && *load_balancer_class == snapshot.load_balancer_class
+            && self.fits_absent(snapshot, &facts.absent)
     }
 
-    /// The plan after a change of Services; none where only a plan from scratch is right.
-    fn after(mut self, snapshot: &Snapshot) -> Option<Self> {
+    /// Whether it makes no difference whose holdings are kept for absence: it is asked only of
+    /// Services that are there.
+    fn fits_absent(&self, snapshot: &Snapshot, absent: &Absent) -> bool {
+        let is_there = |id: &NamespacedName| {
+            wanting(&self.snapshot, id).is_some() && wanting(snapshot, id).is_some()
+        };
+        let held = &self.made.plan.held.0;
+        let makes_none = |id: &NamespacedName| is_there(id) || !held.contains_key(id);
+        match (&self.facts.absent, absent) {
+            (Absent::Keep(before), Absent::Keep(now)) => {
+                before.symmetric_difference(now).all(makes_none)
+            }
+            (before, now) => before == now || held.keys().all(is_there),
+        }
+    }
+
+    /// Whether who may announce what is as it was.
+    fn fits_announcing(&self, snapshot: &Snapshot, facts: &Facts) -> bool {
+        let Facts { node, alive, ignore_exclude_lb, compat_election, absent: _, held_only: _ } =
+            facts;
+        *node == self.facts.node
+            && *alive == self.facts.alive
+            && *ignore_exclude_lb == self.facts.ignore_exclude_lb
+            && *compat_election == self.facts.compat_election
+            && self.snapshot.l2_advertisements == snapshot.l2_advertisements
+            && self.snapshot.pool_advertisements == snapshot.pool_advertisements
+            && self.snapshot.bgp == snapshot.bgp
+            && self.snapshot.nodes == snapshot.nodes
+    }
+
+    /// The plan after a change that fits; none where only a plan from scratch is right.
+    fn after(mut self, snapshot: &Snapshot, facts: &Facts) -> Option<Self> {
+        let keeps_pieces = self.fits_announcing(snapshot, facts);
+        self.facts = facts.clone();
         let before = std::mem::replace(&mut self.snapshot, snapshot.clone());
         let differing = snapshot.services.differing(&before.services);
         let mut touched: BTreeSet<NamespacedName> = differing.into_iter().cloned().collect();
         let concerned = self.reassign(&before, &touched);
         touched.extend(concerned.into_iter().filter(|id| self.comes_out_different(id)));
-        let plan = &mut self.made.plan;
-        if before.routing != snapshot.routing {
-            plan.routes = routes::rows(&snapshot.routing).into();
+        self.ways.follow(&before.routing, &snapshot.routing, &mut self.made.plan.routes);
+        let mut touched: Vec<NamespacedName> = touched.into_iter().collect();
+        let held = touched.iter().map(|id| (id.clone(), self.allocator.holding_of(id)));
+        self.made.plan.held.0.change(held);
+        let mut scene = Scene::new(&self.snapshot, &self.facts);
+        if !keeps_pieces {
+            self.made.empty(&scene);
+            touched = self.allocator.services().cloned().collect();
         }
-        let touched: Vec<NamespacedName> = touched.into_iter().collect();
-        plan.held.0.change(touched.iter().map(|id| (id.clone(), self.allocator.holding_of(id))));
-        let others = plan.exclusions.iter().filter(|(id, _)| touched.binary_search(id).is_err());
+        let exclusions = self.made.plan.exclusions.iter();
+        let others = exclusions.filter(|(id, _)| touched.binary_search(id).is_err());
         let others: usize = others.map(|(_, exclusions)| exclusions.len()).sum();
         let left = EXCLUSIONS.checked_sub(others)?;
-        let mut scene = Scene::new(&self.snapshot, &self.facts);
         let left = self.made.decide(&mut scene, &self.allocator, &touched, left);
         // Where not all can be explained, which ones are depends on all.
         (left > 0).then_some(self)

@@ -6,8 +6,8 @@ use steelyard_dialects::{LowerOptions, lower};
 use steelyard_manifest::{Limits, Source, load};
 use steelyard_model::Held;
 
-use crate::resolve::{ResolveOptions, resolve};
 use crate::{AnnouncementRow, Facts, Layer2Row, Plan, plan};
+use steelyard_pipeline::{ResolveOptions, resolve};
 
 mod announce;
 mod bgp;

@@ -234,7 +234,7 @@ impl Engine {
         }
         // Where the gateway has a Service, nothing listens but its address: not while it has none,
         // nor where that turned out to be the machine's own.
-        if snapshot.services.values().any(is_gateway) {
+        if snapshot.services.values().any(|it| is_gateway(it)) {
             let vips = node.serve.values().map(|vip| vip.address).collect();
             return binds::on_vips(node, &self.parts.forwarder.led(vips).await);
         }

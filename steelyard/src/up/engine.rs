@@ -18,6 +18,7 @@ use steelyard_model::routing::route::Route;
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Diagnostic, Held, Item, Node, ObjectRef, Severity, Snapshot};
+use steelyard_pipeline::Known;
 use steelyard_plan::{Facts, Plan, Planner, ServiceEventKind, ServiceRow};
 use steelyard_speaker::SpeakerEvent;
 use tokio::sync::broadcast::error::RecvError;
@@ -98,6 +99,8 @@ pub(super) struct Current {
     pub(super) generation: u64,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) plan: Arc<Plan>,
+    /// What is there, for advice about what is not.
+    pub(super) known: Known,
     pub(super) applied: Applied,
     /// From the change seen to everything applied.
     pub(super) took: Duration,
@@ -167,9 +170,9 @@ impl Engine {
         if let Err(error) = self.recall_lock() {
             return self.wait_for_lock(error);
         }
-        let mut world = self.pipeline.follow(&self.sight, seen);
-        self.due = world.due;
-        let waiting = std::mem::take(&mut world.waiting);
+        let (mut world, awaited) = self.pipeline.follow(&self.sight, seen);
+        self.due = awaited.due;
+        let known = world.known.clone();
         let facts = self.facts(&mut world.snapshot);
         if self.settings.is_demo {
             add_localhost_names(&mut world.snapshot);
@@ -193,9 +196,10 @@ impl Engine {
         self.ask_names(&plan);
         let applied = self.apply(&snapshot, &plan, generation).await;
         let took = seen.elapsed();
-        tell_taken(generation, took, &waiting);
+        tell_taken(generation, took, &awaited.files);
         let (snapshot, plan) = (Arc::new(snapshot), Arc::new(plan));
-        let current = Current { node: facts.node, generation, snapshot, plan, applied, took };
+        let node = facts.node;
+        let current = Current { node, generation, snapshot, plan, known, applied, took };
         self.current = Some(Arc::new(current));
         self.publish();
         let (plan, then) = (planned - seen - read, planned.elapsed());

@@ -32,7 +32,6 @@ use super::standing::Standing;
 use super::unreached::Unreached;
 use super::unready::{self, Unready};
 use super::vips::Vips;
-use crate::consequence;
 use steelyard_terminal::{Cell, Style};
 
 /// All that there is to tell, as it is at one moment.
@@ -102,7 +101,7 @@ impl Moment {
 
     fn diagnostics(&self) -> Value {
         let mut diagnostics = self.current.plan.diagnostics.clone();
-        consequence::explain(&mut diagnostics);
+        self.current.known.advise(&mut diagnostics);
         let Value::Array(mut told) = rows(diagnostics) else { return json!([]) };
         told.extend(self.unreached().iter().map(rows));
         told.into()
@@ -168,7 +167,8 @@ impl Moment {
             return reasons;
         }
         let pending = plan.services.iter().filter(|(_, row)| row.addresses.is_empty());
-        let pending = pending.filter(|(id, _)| snapshot.services.get(id).is_some_and(is_gateway));
+        let pending =
+            pending.filter(|(id, _)| snapshot.services.get(id).is_some_and(|it| is_gateway(it)));
         reasons.extend(pending.map(|(id, _)| {
             let why =
                 plan.explanations.get(id).and_then(|why| why.first().map(ToString::to_string));
@@ -270,7 +270,7 @@ impl Moment {
     fn routes(&self) -> Value {
         let Current { plan, snapshot, .. } = &*self.current;
         let (silent, routing) = (self.silent(), &snapshot.routing);
-        let mut told = rows(&*plan.routes);
+        let mut told = rows(plan.routes.values().collect::<Vec<_>>());
         let rows = told.as_array_mut().into_iter().flatten();
         for (row, route) in rows.zip(routing.in_order()) {
             let backends = row["backends"].as_array_mut().into_iter().flatten();

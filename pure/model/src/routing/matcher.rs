@@ -8,7 +8,7 @@ use crate::routing::pattern::{Expression, HostPattern, PathPattern};
 use crate::routing::subject::Subject;
 
 /// One condition.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Matcher {
     /// The host asked for.
     Host(HostPattern),
@@ -36,7 +36,7 @@ pub enum Matcher {
 }
 
 /// Which values are meant.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Values {
     /// Any: the name is there.
     Present,

@@ -5,7 +5,7 @@ use crate::routing::pattern::{HostPattern, PathPattern};
 use crate::routing::subject::Subject;
 
 /// A rule. [`Rule::holds`] is its plain definition, which the compiled table must equal.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
     /// All of them; none means always.
     All(Vec<Self>),

@@ -4,6 +4,7 @@
 //! [`RoutingMap::since`] costs what the edit is worth.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::routing::backend::{Backend, BackendNode, EndpointSet, RefusalReason};
@@ -55,6 +56,20 @@ pub struct RoutingDelta {
     pub endpoint_sets: Changed<EndpointSetId, EndpointSet>,
     /// Transports.
     pub transports: Changed<TransportId, Transport>,
+}
+
+/// A route among others, in the order they are tried, as far as one host or path tells which comes
+/// first.
+#[derive(Clone, Debug)]
+pub struct Tried(pub Arc<Route>);
+
+/// What is on the way from a route to its endpoints.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RoutePart {
+    /// A backend, also one that is not there.
+    Backend(BackendId),
+    /// A set of endpoints.
+    Endpoints(EndpointSetId),
 }
 
 /// One of the places where requests to a route may end.
@@ -158,6 +173,34 @@ impl RoutingMap {
         routes
     }
 
+    /// All that is on the way from a route to its endpoints: what its row is made of.
+    pub fn parts(&self, route: &Route) -> BTreeSet<RoutePart> {
+        let mut parts = BTreeSet::new();
+        if let Destination::Backend(id) = &route.to {
+            self.collect_parts(id, DEEPEST, &mut parts);
+        }
+        parts
+    }
+
+    fn collect_parts(&self, id: &BackendId, deepest: usize, parts: &mut BTreeSet<RoutePart>) {
+        parts.insert(RoutePart::Backend(id.clone()));
+        let Some(node) = self.backends.get(id).filter(|_| deepest > 0) else { return };
+        match &node.backend {
+            Backend::Endpoints(leaf) => {
+                parts.insert(RoutePart::Endpoints(leaf.set.clone()));
+            }
+            Backend::Refused { instead_of: Some(other), .. } => {
+                self.collect_parts(other, deepest - 1, parts);
+            }
+            Backend::Answer(_) | Backend::Internal(_) | Backend::Refused { .. } => {}
+            inner => {
+                for edge in inner.edges() {
+                    self.collect_parts(&edge.backend, deepest - 1, parts);
+                }
+            }
+        }
+    }
+
     /// The names of a route's entry points, each once, in order of its listeners.
     pub fn entry_points_of(&self, route: &Route) -> Vec<&EntryPointId> {
         let mut names: Vec<&EntryPointId> = Vec::new();
@@ -196,6 +239,26 @@ impl RoutingMap {
         }
     }
 }
+
+impl Ord for Tried {
+    fn cmp(&self, other: &Self) -> Ordering {
+        tried_before(&self.0, &other.0)
+    }
+}
+
+impl PartialOrd for Tried {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Tried {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Tried {}
 
 fn tried_before(a: &Route, b: &Route) -> Ordering {
     let ladder = a.rank.ladder.cmp(&b.rank.ladder);

@@ -36,6 +36,13 @@ impl Made {
         }
     }
 
+    /// Forgets all but what does not hang on who announces what.
+    pub(super) fn empty(&mut self, scene: &Scene<'_>) {
+        let nothing = Self::nothing(scene);
+        let Plan { held, routes, .. } = std::mem::replace(self, nothing).plan;
+        (self.plan.held, self.plan.routes) = (held, routes);
+    }
+
     /// Plans for the Services `touched`, which are or were there, and ascend; of exclusions up to
     /// about `left`. What is left then.
     pub(super) fn decide(

@@ -1,0 +1,145 @@
+//! Files as a source of changes by object.
+//!
+//! What is between files and objects is decided here, and nobody after it knows of files but as
+//! places: their order, objects of one name (the first counts), files that cannot be read to their
+//! end, and what cannot be seen, which is not gone ([`doubt`]). It does not judge what an object
+//! means.
+
+mod changes;
+mod doubt;
+mod files;
+mod key;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::build::Builds;
+use crate::place::duplicate;
+use crate::sight::Sight;
+use crate::source::Source;
+pub use changes::{ObjectChanges, Teller};
+pub use doubt::Awaited;
+use doubt::Doubt;
+use files::{File, Reading};
+pub use key::Key;
+
+/// The files as they stand, and where each object is.
+#[derive(Default)]
+pub struct Front {
+    /// Folders of which other tools make objects.
+    builds: Builds,
+    reading: Reading,
+    doubt: Doubt,
+    files: Vec<File>,
+    /// Each object with each file that it is in.
+    places: BTreeSet<(Key, Arc<str>)>,
+    /// Names that are there more than once.
+    repeated: BTreeSet<Key>,
+    /// Files that could not be read to their end.
+    broken: BTreeSet<Arc<str>>,
+}
+
+impl Front {
+    /// There must be manifests somewhere: before the first one is seen, that there is none is not
+    /// taken as an answer.
+    pub fn expect_manifests(&mut self) {
+        self.doubt.expects = true;
+    }
+
+    /// Takes in what stands after a look at `now`: what could not be seen is not gone, and a loss
+    /// is believed when it has stood for a moment. Also the losses that are not believed yet.
+    pub fn follow(&mut self, sight: &Sight, now: Instant) -> (ObjectChanges, Awaited) {
+        let settled = self.doubt.settle(sight, &self.files, &mut self.reading, now);
+        (self.update(&settled.sources), settled.awaited)
+    }
+
+    /// Takes `sources` as the complete set of files, reading only what changed.
+    pub fn update(&mut self, sources: &[Source]) -> ObjectChanges {
+        let sources = self.builds.without_material(sources, &self.reading.limits);
+        let edit = self.reading.update(&mut self.files, &sources);
+        let mut changes = ObjectChanges::default();
+        let mut concerned = BTreeSet::new();
+        for file in &edit.gone {
+            self.leave(file, &mut concerned);
+            changes.told.insert(Teller::File(file.source.name.clone()), Vec::new());
+        }
+        for file in &edit.come {
+            self.enter(file, &mut concerned);
+            let (teller, told) = (Teller::File(file.source.name.clone()), file.told());
+            changes.told.insert(teller, told);
+        }
+        if edit.is_reordered {
+            concerned.extend(self.repeated.iter().cloned());
+        }
+        let new: BTreeMap<&str, &File> =
+            edit.come.iter().map(|file| (&*file.source.name, file)).collect();
+        let mut order = None;
+        for key in concerned {
+            let holders = self.holders(&key, &new, &mut order);
+            let mut objects = holders.iter().flat_map(|file| file.content.named(&key));
+            let first = objects.next().cloned();
+            let others = objects.map(|other| {
+                duplicate(first.as_ref().expect("there is one before the others"), other)
+            });
+            let said: Vec<_> = others.collect();
+            let was_repeated = match said.is_empty() {
+                true => self.repeated.remove(&key),
+                false => !self.repeated.insert(key.clone()),
+            };
+            if was_repeated || !said.is_empty() {
+                changes.told.insert(Teller::Name(key.clone()), said);
+            }
+            changes.objects.push((key, first));
+        }
+        changes.broken.clone_from(&self.broken);
+        changes
+    }
+
+    fn leave(&mut self, file: &File, concerned: &mut BTreeSet<Key>) {
+        let name = &file.source.name;
+        self.broken.remove(name);
+        for key in file.content.keys() {
+            self.places.remove(&(key.clone(), name.clone()));
+            concerned.insert(key.clone());
+        }
+    }
+
+    fn enter(&mut self, file: &File, concerned: &mut BTreeSet<Key>) {
+        let name = &file.source.name;
+        if file.content.is_broken {
+            self.broken.insert(name.clone());
+        }
+        for key in file.content.keys() {
+            self.places.insert((key.clone(), name.clone()));
+            concerned.insert(key.clone());
+        }
+    }
+
+    /// The files that a name is in, in their order, which is looked at only where it counts.
+    fn holders(
+        &self,
+        key: &Key,
+        new: &BTreeMap<&str, &File>,
+        order: &mut Option<BTreeMap<Arc<str>, usize>>,
+    ) -> Vec<File> {
+        let first = (key.clone(), Arc::from(""));
+        let places = self.places.range(first..).take_while(|(other, _)| other == key);
+        let names: Vec<&Arc<str>> = places.map(|(_, file)| file).collect();
+        if let [only] = *names
+            && let Some(file) = new.get(&**only)
+        {
+            return vec![File::clone(file)];
+        }
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let order = order.get_or_insert_with(|| {
+            let files = self.files.iter().enumerate();
+            files.map(|(place, file)| (file.source.name.clone(), place)).collect()
+        });
+        let mut places: Vec<usize> = names.iter().map(|name| order[*name]).collect();
+        places.sort_unstable();
+        places.into_iter().map(|place| self.files[place].clone()).collect()
+    }
+}

@@ -1,0 +1,37 @@
+//! What a source of objects sends: this became of that one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use steelyard_model::Diagnostic;
+
+use super::key::Key;
+use crate::object::Object;
+
+/// A batch of changes, taken in as a whole.
+#[derive(Debug, Default)]
+pub struct ObjectChanges {
+    /// What became of objects: a version, perhaps the one of before, or (none) gone.
+    pub objects: Vec<(Key, Option<Object>)>,
+    /// What the source has to say itself, in the place of what it said before.
+    pub told: BTreeMap<Teller, Vec<Diagnostic>>,
+    /// Files of which not all could be read: what was in them is not known to be gone. All there
+    /// are, not those of this batch.
+    pub broken: BTreeSet<Arc<str>>,
+}
+
+/// Who says something about what was sent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Teller {
+    /// A file, about its text.
+    File(Arc<str>),
+    /// A name, about the objects that have it.
+    Name(Key),
+}
+
+impl ObjectChanges {
+    /// Whether what was sent, in this batch and before, is all there is.
+    pub fn is_complete(&self) -> bool {
+        self.broken.is_empty()
+    }
+}

@@ -1,0 +1,361 @@
+//! What stands of the files: between what a look saw and what is taken in.
+//!
+//! Cannot see is not gone, and neither is what is being saved (docs/edits.md):
+//!
+//! - What lies under a place that was not seen stands as it was last seen, for as long as that is
+//!   so.
+//! - A file that cannot be read stands as it was.
+//! - A loss is believed when it has stood unchanged for a moment: 2 seconds ([`MOMENT`]), or
+//!   5 where nothing is left ([`EMPTY_MOMENT`]). A loss is an object that no file has any more, or
+//!   a file that ends earlier than before.
+//!
+//! All else is taken in at once.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::files::{Content, File, Reading};
+use super::key::Key;
+use crate::sight::{Sight, Unseen, is_under};
+use crate::source::{Lapse, Source, SourceText};
+
+/// How long a loss has to stand.
+const MOMENT: Duration = Duration::from_secs(2);
+/// The same, for a file or a folder that has nothing in it any more: whoever renders manifests
+/// empties it first, and fills it when done.
+const EMPTY_MOMENT: Duration = Duration::from_secs(5);
+/// A loss that changes all the time is believed after this long.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// What is waited for.
+#[derive(Default)]
+pub(super) struct Doubt {
+    waiting: BTreeMap<Arc<str>, Waiting>,
+    /// There must be manifests somewhere; until the first one is seen.
+    pub(super) expects: bool,
+}
+
+/// The files that stand.
+pub(super) struct Settled {
+    pub(super) sources: Vec<Source>,
+    pub(super) awaited: Awaited,
+}
+
+/// Losses that are not believed yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Awaited {
+    /// When the next one will be: then the same sight comes to something else.
+    pub due: Option<Instant>,
+    /// The files of which the former version stands until then, with all that is in it.
+    pub files: Vec<Arc<str>>,
+}
+
+/// A loss that is not believed yet.
+struct Waiting {
+    /// What the file has now; none when it is not there.
+    now: Option<SourceText>,
+    /// When it was first seen so.
+    since: Instant,
+    /// When it first was not as it stands.
+    first: Instant,
+    patience: Duration,
+}
+
+/// A file with less in it than stands, or other content that may be a part of it.
+struct Loss<'a> {
+    former: &'a File,
+    /// As it is now; none when it is not there.
+    fresh: Option<File>,
+    /// Whether it ends earlier than before.
+    ends_early: bool,
+    /// Whether nothing is left: of the file, or of the folder it was in.
+    is_empty: bool,
+    /// It has stood for its moment.
+    is_believed: bool,
+}
+
+/// Files by name.
+type ByName<'a, T> = HashMap<&'a str, &'a T, BuildHasherDefault<DefaultHasher>>;
+
+impl Doubt {
+    /// What stands of `files` after a look.
+    pub(super) fn settle(
+        &mut self,
+        sight: &Sight,
+        files: &[File],
+        reading: &mut Reading,
+        now: Instant,
+    ) -> Settled {
+        self.expects &= sight.sources.is_empty();
+        let known: ByName<'_, File> = files
+            .iter()
+            .filter(|file| file.bytes().is_some())
+            .map(|file| (&*file.source.name, file))
+            .collect();
+        let seen: ByName<'_, Source> = sight.sources.iter().map(|it| (&*it.name, it)).collect();
+        let losses = self.losses(sight, files, &seen, reading, now);
+        let held = held(&losses, &elsewhere(sight, &known, &losses, reading));
+        self.wait_for(&held, now);
+        let held: BTreeMap<Arc<str>, Source> =
+            held.into_iter().map(|loss| (loss.former.source.name.clone(), loss.stands())).collect();
+        let mut sources: Vec<Source> =
+            taken(sight, &known).map(|source| stand_in(source, &known, &held)).collect();
+        put_back(&mut sources, files, &seen, |file| {
+            held.get(&file.source.name).cloned().or_else(|| hidden(sight, file))
+        });
+        sources.extend(self.places(sight, &known, &held));
+        let due = self.waiting.values().map(Waiting::due).min();
+        let files = self.waiting.keys().cloned().collect();
+        Settled { sources, awaited: Awaited { due, files } }
+    }
+
+    /// The files of which there is less than stands.
+    fn losses<'a>(
+        &self,
+        sight: &Sight,
+        files: &'a [File],
+        seen: &ByName<'_, Source>,
+        reading: &mut Reading,
+        now: Instant,
+    ) -> Vec<Loss<'a>> {
+        let emptied: Vec<&Arc<str>> = sight.empty_folders().collect();
+        let loss = |former: &'a File| {
+            let name = &*former.source.name;
+            let bytes = former.bytes()?;
+            let (fresh, ends_early, is_empty) = match seen.get(name) {
+                Some(Source { text: SourceText::Bytes(new), .. }) if new == bytes => return None,
+                Some(source @ Source { text: SourceText::Bytes(new), .. }) => {
+                    let fresh = reading.look_ahead(source);
+                    let is_same = fresh.content.has_objects_of(&former.content);
+                    let is_empty = fresh.content.is_empty() && !former.content.is_empty();
+                    (Some(fresh), !is_same && ends_early(bytes, new), is_empty)
+                }
+                Some(_) => return None,
+                None if sight.may_hide(name) => return None,
+                None => (None, false, emptied.iter().any(|folder| is_under(name, folder))),
+            };
+            let known = self.waiting.get(name);
+            let text = fresh.as_ref().map(|fresh| &fresh.source.text);
+            let is_believed = known.is_some_and(|it| it.is_over(text, now));
+            Some(Loss { former, fresh, ends_early, is_empty, is_believed })
+        };
+        files.iter().filter_map(loss).collect()
+    }
+
+    /// Waits for `held`, and nothing else.
+    fn wait_for(&mut self, held: &[&Loss<'_>], now: Instant) {
+        let mut before = std::mem::take(&mut self.waiting);
+        for loss in held {
+            let name = &loss.former.source.name;
+            let text = loss.fresh.as_ref().map(|fresh| fresh.source.text.clone());
+            let patience = if loss.is_empty { EMPTY_MOMENT } else { MOMENT };
+            let waiting = match before.remove(name) {
+                Some(known) if known.now == text => Waiting { patience, ..known },
+                Some(known) => Waiting { now: text, since: now, patience, ..known },
+                None => Waiting { now: text, since: now, first: now, patience },
+            };
+            self.waiting.insert(name.clone(), waiting);
+        }
+    }
+
+    /// Places that were not seen, or that hold nothing any more, each as a file with the reason.
+    fn places(
+        &self,
+        sight: &Sight,
+        known: &ByName<'_, File>,
+        held: &BTreeMap<Arc<str>, Source>,
+    ) -> Vec<Source> {
+        let unseen = sight.unseen.iter().filter(|unseen| !known.contains_key(&*unseen.name));
+        let mut places: Vec<Source> = unseen.map(Unseen::source).collect();
+        for name in sight.empty_folders() {
+            let lapse = match held.keys().any(|file| is_under(file, name)) {
+                true => Lapse::Emptied,
+                false if self.expects => Lapse::NothingYet,
+                false => continue,
+            };
+            places.push(Source { name: name.clone(), text: SourceText::Kept([].into(), lapse) });
+        }
+        places
+    }
+}
+
+impl Waiting {
+    fn due(&self) -> Instant {
+        (self.since + self.patience).min(self.first + LONGEST)
+    }
+
+    /// Whether the loss is believed at `now`, when this is the text.
+    fn is_over(&self, text: Option<&SourceText>, now: Instant) -> bool {
+        let is_same = self.now.as_ref() == text;
+        self.first + LONGEST <= now || is_same && self.due() <= now
+    }
+}
+
+impl Loss<'_> {
+    /// Its file as it stands.
+    fn stands(&self) -> Source {
+        let Source { name, .. } = &self.former.source;
+        let bytes = self.former.bytes().expect("a file is only lost when it had something").clone();
+        let text = match &self.fresh {
+            Some(fresh) if is_blank(fresh) => SourceText::Kept(bytes, Lapse::Emptied),
+            Some(_) if self.ends_early => SourceText::Kept(bytes, Lapse::EndsEarly),
+            Some(_) if self.is_empty => SourceText::Kept(bytes, Lapse::Emptied),
+            _ => SourceText::Bytes(bytes),
+        };
+        Source { name: name.clone(), text }
+    }
+
+    /// Whether it takes something away that is not in `present`.
+    fn counts(&self, present: &BTreeSet<&Key>) -> bool {
+        let is_broken = |file: &File| file.content.is_broken;
+        let is_lost = || self.former.content.keys().any(|key| !present.contains(key));
+        match &self.fresh {
+            // A mistake: the last good version of what is missing in it stays in force.
+            Some(fresh) if is_broken(fresh) => false,
+            Some(_) => is_lost(),
+            None => is_broken(self.former) || is_lost(),
+        }
+    }
+}
+
+/// The losses that are real and not believed yet, given what there is `elsewhere`: what is lost in
+/// one file and found in another has only moved.
+fn held<'l, 'a>(losses: &'l [Loss<'a>], elsewhere: &[Arc<Content>]) -> Vec<&'l Loss<'a>> {
+    let mut is_held: Vec<bool> =
+        losses.iter().map(|loss| loss.ends_early && !loss.is_believed).collect();
+    loop {
+        let fresh = losses.iter().zip(&is_held).filter_map(|(loss, is_held)| match is_held {
+            true => Some(&loss.former.content),
+            false => loss.fresh.as_ref().map(|fresh| &fresh.content),
+        });
+        let present: BTreeSet<&Key> =
+            elsewhere.iter().chain(fresh).flat_map(|it| it.keys()).collect();
+        let more = losses
+            .iter()
+            .zip(&is_held)
+            .map(|(loss, is_held)| *is_held || !loss.is_believed && loss.counts(&present));
+        let more: Vec<bool> = more.collect();
+        if more == is_held {
+            break;
+        }
+        is_held = more;
+    }
+    losses.iter().zip(is_held).filter(|(_, is_held)| *is_held).map(|(loss, _)| loss).collect()
+}
+
+/// What is in all files that stand apart from `losses`; nothing where that makes no difference.
+fn elsewhere(
+    sight: &Sight,
+    known: &ByName<'_, File>,
+    losses: &[Loss<'_>],
+    reading: &mut Reading,
+) -> Vec<Arc<Content>> {
+    if losses.is_empty() {
+        return Vec::new();
+    }
+    let lost: BTreeSet<&str> = losses.iter().map(|loss| &*loss.former.source.name).collect();
+    let hidden = known.values().filter(|file| hidden(sight, file).is_some());
+    let mut all: Vec<Arc<Content>> = hidden.map(|file| file.content.clone()).collect();
+    for source in sight.sources.iter().filter(|source| !lost.contains(&*source.name)) {
+        let former = known.get(&*source.name).copied();
+        all.push(match (&source.text, former) {
+            (SourceText::Bytes(new), Some(file)) if file.bytes() == Some(new) => {
+                file.content.clone()
+            }
+            (SourceText::Bytes(_), _) => reading.look_ahead(source).content,
+            (_, Some(file)) => file.content.clone(),
+            (_, None) => continue,
+        });
+    }
+    all
+}
+
+/// The files seen, without new ones where there are more than are read: those that stand come
+/// first.
+fn taken<'s>(sight: &'s Sight, known: &ByName<'_, File>) -> impl Iterator<Item = &'s Source> {
+    let mut room = sight.most().map_or(usize::MAX, |most| most.saturating_sub(known.len()));
+    sight.sources.iter().filter(move |source| {
+        let is_known = known.contains_key(&*source.name);
+        let fits = is_known || room > 0;
+        room -= usize::from(fits && !is_known);
+        fits
+    })
+}
+
+/// A file that was seen, as it stands.
+fn stand_in(
+    source: &Source,
+    known: &ByName<'_, File>,
+    held: &BTreeMap<Arc<str>, Source>,
+) -> Source {
+    if let Some(held) = held.get(&source.name) {
+        return held.clone();
+    }
+    let lapse = match &source.text {
+        SourceText::Failed(reason) => Lapse::Failed(reason.clone()),
+        SourceText::TooLarge(bytes) => Lapse::TooLarge(*bytes),
+        SourceText::Bytes(_) | SourceText::Kept(..) => return source.clone(),
+    };
+    match known.get(&*source.name).and_then(|file| file.bytes()) {
+        Some(bytes) => {
+            Source { name: source.name.clone(), text: SourceText::Kept(bytes.clone(), lapse) }
+        }
+        None => source.clone(),
+    }
+}
+
+/// A file that was not seen, as it stands where it may be there all the same.
+fn hidden(sight: &Sight, file: &File) -> Option<Source> {
+    let Source { name, .. } = &file.source;
+    let bytes = file.bytes()?.clone();
+    let itself = sight.unseen.iter().find(|unseen| unseen.name == *name);
+    let text = match itself {
+        Some(unseen) => SourceText::Kept(bytes, Lapse::Failed(unseen.why.to_string().into())),
+        None if sight.may_hide(name) => SourceText::Bytes(bytes),
+        None => return None,
+    };
+    Some(Source { name: name.clone(), text })
+}
+
+/// Puts files that are not `seen` but stand where they were among the others: of two objects with
+/// one name the first counts.
+fn put_back(
+    sources: &mut Vec<Source>,
+    files: &[File],
+    seen: &ByName<'_, Source>,
+    stands: impl Fn(&File) -> Option<Source>,
+) {
+    let mut after: BTreeMap<Option<Arc<str>>, Vec<Source>> = BTreeMap::new();
+    let mut last = None;
+    for file in files {
+        if seen.contains_key(&*file.source.name) {
+            last = Some(file.source.name.clone());
+        } else if let Some(source) = stands(file) {
+            after.entry(last.clone()).or_default().push(source);
+        }
+    }
+    if after.is_empty() {
+        return;
+    }
+    let first = after.remove(&None).unwrap_or_default();
+    let seen = std::mem::take(sources);
+    sources.extend(first);
+    for source in seen {
+        let next = after.remove(&Some(source.name.clone()));
+        sources.push(source);
+        sources.extend(next.into_iter().flatten());
+    }
+}
+
+fn is_blank(file: &File) -> bool {
+    file.bytes().is_none_or(|bytes| bytes.iter().all(u8::is_ascii_whitespace))
+}
+
+/// Whether `new` may be a part of a text that is being written in the place of `old`.
+fn ends_early(old: &[u8], new: &[u8]) -> bool {
+    let is_cut = new.len() < old.len() && old.starts_with(new);
+    is_cut || old.ends_with(b"\n") && !new.ends_with(b"\n")
+}

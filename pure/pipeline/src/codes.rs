@@ -1,0 +1,102 @@
+//! What the join reports; each has a row in docs/diagnostics.md and a golden case.
+
+use steelyard_model::Code;
+
+/// A BGP prefix would be larger than what the pool holds.
+pub const AGGREGATION_BEYOND_POOL: Code = Code::new("aggregation-beyond-pool");
+/// A route's backend is an ExternalName for a Service that is not there.
+pub const BACKEND_EXTERNAL_NAME: Code = Code::new("backend-external-name");
+/// A route names a port that its Service does not have.
+pub const BACKEND_PORT_MISSING: Code = Code::new("backend-port-missing");
+/// A route names a Service that does not exist.
+pub const BACKEND_SERVICE_MISSING: Code = Code::new("backend-service-missing");
+/// Traefik would speak TLS to this backend, by its port's number or name.
+pub const BACKEND_TLS_NOT_HONOURED: Code = Code::new("backend-tls-not-honoured");
+/// BFD's echo mode for a peer that hears of IPv6 addresses.
+pub const BFD_ECHO_IPV6: Code = Code::new("bfd-echo-ipv6");
+/// A BFDProfile is named that does not exist.
+pub const BFD_PROFILE_MISSING: Code = Code::new("bfd-profile-missing");
+/// There are BGPPeers, and sessions are not made yet.
+pub const BGP_NOT_SPOKEN: Code = Code::new("bgp-not-spoken");
+/// An Ingress of a class that somebody else serves.
+pub const CLASS_NOT_OURS: Code = Code::new("class-not-ours");
+/// Two Community objects of a namespace have the same alias.
+pub const COMMUNITY_ALIAS_DUPLICATE: Code = Code::new("community-alias-duplicate");
+/// Neither a community nor an alias of one.
+pub const COMMUNITY_UNKNOWN: Code = Code::new("community-unknown");
+/// Endpoints of an annotation that fit none of the Service's ports, or are not needed.
+pub const ENDPOINTS_ANNOTATION_UNUSED: Code = Code::new("endpoints-annotation-unused");
+/// A route wants an entry point that does not exist.
+pub const ENTRY_POINT_MISSING: Code = Code::new("entry-point-missing");
+/// Routes only on entry points where nothing listens.
+pub const ENTRY_POINT_SILENT: Code = Code::new("entry-point-silent");
+/// `steelyard.dev/gateway` on a Service that cannot be the gateway's.
+pub const GATEWAY_ANNOTATION_UNUSED: Code = Code::new("gateway-annotation-unused");
+/// A NetworkPolicy keeps out who would come through us, so a Service is closed.
+pub const NETWORK_POLICY_CLOSES: Code = Code::new("network-policy-closes");
+/// A Service is the gateway's by inference.
+pub const GATEWAY_INFERRED: Code = Code::new("gateway-inferred");
+/// A faulty edit: the version before it stays in force.
+pub const LAST_GOOD_KEPT: Code = Code::new("last-good-kept");
+/// Two BGPAdvertisements ask for different LOCAL_PREFs of the same routes.
+pub const LOCAL_PREF_CONFLICT: Code = Code::new("local-pref-conflict");
+/// A name that means objects in several namespaces.
+pub const NAME_AMBIGUOUS: Code = Code::new("name-ambiguous");
+/// A metallb.io object outside the namespace that counts.
+pub const OUTSIDE_CONFIG_NAMESPACE: Code = Code::new("outside-config-namespace");
+/// The Secret of a BGPPeer holds no password.
+pub const PASSWORD_SECRET_INVALID: Code = Code::new("password-secret-invalid");
+/// A BGPPeer names a Secret that does not exist.
+pub const PASSWORD_SECRET_MISSING: Code = Code::new("password-secret-missing");
+/// A BGPPeer is named that does not exist, or there is none.
+pub const PEER_MISSING: Code = Code::new("peer-missing");
+/// Nothing is announced to a BGPPeer.
+pub const PEER_UNUSED: Code = Code::new("peer-unused");
+/// A pool holds the address of a node.
+pub const POOL_HAS_NODE: Code = Code::new("pool-has-node");
+/// A pool is named that does not exist.
+pub const POOL_MISSING: Code = Code::new("pool-missing");
+/// A pool is named that exists in several namespaces.
+pub const POOL_NAME_AMBIGUOUS: Code = Code::new("pool-name-ambiguous");
+/// No advertisement selects a pool.
+pub const POOL_NOT_ANNOUNCED: Code = Code::new("pool-not-announced");
+/// A pool for the LAN is far from the addresses of all nodes.
+pub const POOL_OFF_SUBNETS: Code = Code::new("pool-off-subnets");
+/// Two pools share addresses.
+pub const POOL_OVERLAP: Code = Code::new("pool-overlap");
+/// Two routes have the same host and path.
+pub const ROUTE_DUPLICATE: Code = Code::new("route-duplicate");
+/// Node selectors that select none of the nodes.
+pub const SELECTS_NO_NODE: Code = Code::new("selects-no-node");
+/// An advertisement that selects no pool.
+pub const SELECTS_NO_POOL: Code = Code::new("selects-no-pool");
+/// Nothing answers for a Service that something leads to.
+pub const SERVICE_WITHOUT_ENDPOINTS: Code = Code::new("service-without-endpoints");
+/// No pod of a Service has the port that it names.
+pub const TARGET_PORT_MISSING: Code = Code::new("target-port-missing");
+/// TLS is asked for and not served.
+pub const TLS_NOT_SERVED: Code = Code::new("tls-not-served");
+/// A TLS Secret is named that does not exist.
+pub const TLS_SECRET_MISSING: Code = Code::new("tls-secret-missing");
+/// A Service has only workloads that nothing runs here.
+pub const WORKLOAD_NOT_RUN: Code = Code::new("workload-not-run");
+
+/// Findings that another object would heal by appearing: MetalLB's admission lets them pass, so
+/// that objects may come in any order.
+pub const APPEARS_LATER: [Code; 3] =
+    [BFD_PROFILE_MISSING, COMMUNITY_UNKNOWN, PASSWORD_SECRET_MISSING];
+
+/// Findings about an object together with one that it names; admission looks at neither.
+pub const BY_REFERENCE: [Code; 2] = [BFD_ECHO_IPV6, PASSWORD_SECRET_INVALID];
+
+/// Errors after which an object does not count at all.
+pub const REFUSE_OBJECT: [Code; 8] = [
+    AGGREGATION_BEYOND_POOL,
+    BFD_ECHO_IPV6,
+    BFD_PROFILE_MISSING,
+    COMMUNITY_UNKNOWN,
+    LOCAL_PREF_CONFLICT,
+    PASSWORD_SECRET_INVALID,
+    PASSWORD_SECRET_MISSING,
+    POOL_OVERLAP,
+];

@@ -1,0 +1,179 @@
+//! Where cells lie, and who hangs on whom.
+
+use std::ops::{Index, IndexMut};
+
+use super::Tables;
+use super::ids::{ByHash, Id, hash};
+
+/// All cells, by number. Places of cells that nobody needs any more are used again.
+pub(super) struct Cells<T: Tables> {
+    cells: Vec<Cell<T>>,
+    free: Vec<Id>,
+    by_hash: ByHash,
+}
+
+/// A cell.
+pub(super) struct Cell<T: Tables> {
+    pub(super) key: T::Key,
+    pub(super) content: Content<T::Row>,
+    /// What its derivation had to say.
+    pub(super) findings: Box<[T::Finding]>,
+    /// What its derivation read, in order of number.
+    reads: Box<[Id]>,
+    /// Who has read it, in order of number.
+    pub(super) readers: Vec<Id>,
+    /// How many rows want it derived.
+    pub(super) wanted: u32,
+    pub(super) rank: u8,
+    /// It waits to be derived.
+    pub(super) is_dirty: bool,
+}
+
+pub(super) enum Content<R> {
+    Nothing,
+    Row(R),
+    /// Of an entry of an index: the cells in it, in order of their keys.
+    Keys(Vec<Id>),
+}
+
+impl<T: Tables> Cell<T> {
+    pub(super) fn row(&self) -> Option<&T::Row> {
+        match &self.content {
+            Content::Row(row) => Some(row),
+            _ => None,
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        matches!(self.content, Content::Nothing)
+            && self.readers.is_empty()
+            && self.reads.is_empty()
+            && self.wanted == 0
+            && !self.is_dirty
+    }
+}
+
+impl<T: Tables> Cells<T> {
+    pub(super) fn find(&self, key: &T::Key) -> Option<Id> {
+        self.by_hash.of(hash(key)).iter().copied().find(|id| self[*id].key == *key)
+    }
+
+    /// The number of a key, which need not have a row.
+    pub(super) fn intern(&mut self, key: &T::Key) -> Id {
+        if let Some(known) = self.find(key) {
+            return known;
+        }
+        let cell = Cell {
+            key: key.clone(),
+            content: Content::Nothing,
+            findings: Box::default(),
+            reads: Box::default(),
+            readers: Vec::new(),
+            wanted: 0,
+            rank: T::rank(key),
+            is_dirty: false,
+        };
+        let id = match self.free.pop() {
+            Some(id) => {
+                self[id] = cell;
+                id
+            }
+            None => {
+                self.cells.push(cell);
+                Id::at(self.cells.len() - 1)
+            }
+        };
+        self.by_hash.add(hash(key), id);
+        id
+    }
+
+    /// Forgets a cell that nobody needs.
+    pub(super) fn release(&mut self, id: Id) {
+        if self[id].is_idle() && self.find(&self[id].key) == Some(id) {
+            self.by_hash.remove(hash(&self[id].key), id);
+            self.free.push(id);
+        }
+    }
+
+    /// Notes that the derivation of `id` has read these, and nothing else.
+    pub(super) fn hang(&mut self, id: Id, mut read: Vec<Id>) {
+        read.sort_unstable();
+        read.dedup();
+        if *self[id].reads == *read {
+            return;
+        }
+        let before = std::mem::replace(&mut self[id].reads, read.into_boxed_slice());
+        let now = self[id].reads.clone();
+        for read in now.iter().filter(|read| before.binary_search(read).is_err()) {
+            let readers = &mut self[*read].readers;
+            if let Err(place) = readers.binary_search(&id) {
+                readers.insert(place, id);
+            }
+        }
+        for read in before.iter().filter(|read| now.binary_search(read).is_err()) {
+            let readers = &mut self[*read].readers;
+            if let Ok(place) = readers.binary_search(&id) {
+                readers.remove(place);
+            }
+            self.release(*read);
+        }
+    }
+
+    /// Puts a cell into an entry of an index, or takes it out.
+    pub(super) fn enter(&mut self, entry: Id, id: Id, is_in: bool) {
+        let mut keys = match std::mem::replace(&mut self[entry].content, Content::Nothing) {
+            Content::Keys(keys) => keys,
+            Content::Nothing => Vec::new(),
+            Content::Row(_) => panic!("{:?} has a row", self[entry].key),
+        };
+        let place = keys.binary_search_by(|known| self[*known].key.cmp(&self[id].key));
+        match (place, is_in) {
+            (Err(place), true) => keys.insert(place, id),
+            (Ok(place), false) => _ = keys.remove(place),
+            _ => unreachable!("a row enters an entry once, and leaves what it entered"),
+        }
+        if !keys.is_empty() {
+            self[entry].content = Content::Keys(keys);
+        }
+    }
+
+    /// The keys of all cells there are.
+    #[cfg(test)]
+    pub(super) fn named(&self) -> impl Iterator<Item = &T::Key> {
+        let ids = (0..self.cells.len()).map(Id::at).filter(|id| !self.free.contains(id));
+        ids.map(|id| &self[id].key)
+    }
+
+    /// The keys in an entry of an index.
+    pub(super) fn keys(&self, entry: Id) -> Vec<T::Key> {
+        self.entered(entry).iter().map(|id| self[*id].key.clone()).collect()
+    }
+
+    /// The cells in an entry of an index.
+    pub(super) fn entered(&self, entry: Id) -> &[Id] {
+        match &self[entry].content {
+            Content::Keys(keys) => keys,
+            _ => &[],
+        }
+    }
+}
+
+impl<T: Tables> Default for Cells<T> {
+    fn default() -> Self {
+        Self { cells: Vec::new(), free: Vec::new(), by_hash: ByHash::default() }
+    }
+}
+
+impl<T: Tables> Index<Id> for Cells<T> {
+    type Output = Cell<T>;
+
+    fn index(&self, id: Id) -> &Cell<T> {
+        &self.cells[id.place()]
+    }
+}
+
+impl<T: Tables> IndexMut<Id> for Cells<T> {
+    fn index_mut(&mut self, id: Id) -> &mut Cell<T> {
+        &mut self.cells[id.place()]
+    }
+}

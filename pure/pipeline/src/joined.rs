@@ -1,0 +1,185 @@
+//! All objects in force, and what is derived from them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use steelyard_model::routing::transport::Transport;
+use steelyard_model::routing::world::RoutingDelta;
+use steelyard_model::{Diagnostic, Item, NamespacedName, Snapshot};
+
+use crate::codes;
+use crate::engine::{Delta, Engine};
+use crate::known::Known;
+use crate::options::ResolveOptions;
+use crate::tables::Join;
+use crate::tables::cell::{Cell, Tag};
+use crate::tables::routes::sockets;
+use crate::tables::row::{Items, Row};
+
+/// An object that may be joined with others, by kind and name.
+pub(crate) type Name = (Tag, NamespacedName);
+
+/// The engine, and the Snapshot that its rows come to.
+pub(crate) struct Joined {
+    options: ResolveOptions,
+    engine: Engine<Join>,
+    /// Without diagnostics.
+    pub(crate) snapshot: Snapshot,
+    pub(crate) known: Known,
+}
+
+impl Joined {
+    /// Without any object.
+    pub(crate) fn new(options: ResolveOptions) -> Self {
+        let transport = Transport::plain();
+        let mut routing = sockets(&options.entry_points);
+        routing.transports.insert(transport.id.clone(), Arc::new(transport));
+        let snapshot = Snapshot {
+            routing,
+            load_balancer_class: options.load_balancer_class.clone(),
+            ..Snapshot::default()
+        };
+        let engine = Engine::new(Join { options: options.clone() }, Cell::always());
+        Self { options, engine, snapshot, known: Known::default() }
+    }
+
+    /// The same input, of which nothing is derived.
+    pub(crate) fn anew(&self) -> Self {
+        let mut anew = Self::new(self.options.clone());
+        for (name, items) in self.known.iter() {
+            let cell = Cell::Object(name.0, name.1.clone());
+            let is_established = matches!(self.engine.row(&cell), Some(Row::Object(_, true)));
+            anew.set(name, Some(items.clone()), is_established);
+        }
+        anew
+    }
+
+    /// Puts what became of an object in force, or takes it out; `is_established` counts of pools.
+    pub(crate) fn set(&mut self, (tag, id): &Name, items: Option<Items>, is_established: bool) {
+        let row = items.map(|items| Row::Object(items, is_established));
+        self.engine.set(&Cell::Object(*tag, id.clone()), row);
+    }
+
+    /// Derives what hangs on what was set since.
+    pub(crate) fn run(&mut self) {
+        self.engine.run();
+    }
+
+    /// Brings the Snapshot up to date. The cells that have other things to say.
+    pub(crate) fn settle(&mut self) -> BTreeSet<Cell> {
+        let Delta { rows, retold } = self.engine.take_delta();
+        let (mut services, mut objects) = (Vec::new(), Vec::new());
+        let (mut gone, mut come) = (RoutingDelta::default(), RoutingDelta::default());
+        for (cell, before) in rows {
+            let row = self.engine.row(&cell).cloned();
+            before.into_iter().for_each(|row| leave(row, &mut gone));
+            match (cell, row) {
+                (Cell::Closed(id), Some(Row::Service(it))) => services.push((id, Some(it.service))),
+                (Cell::Closed(id), _) => services.push((id, None)),
+                (Cell::Object(tag, id), Some(Row::Object(items, _))) => {
+                    objects.push(((tag, id), Some(items)));
+                }
+                (Cell::Object(tag, id), _) => objects.push(((tag, id), None)),
+                (_, Some(row)) => self.show(row, &mut come),
+                (_, None) => {}
+            }
+        }
+        self.snapshot.services.change(services);
+        self.known.change(objects);
+        self.snapshot.routing.change(merged(gone, come));
+        retold
+    }
+
+    /// Puts the row of a table that has but one into the Snapshot.
+    fn show(&mut self, row: Row, routing: &mut RoutingDelta) {
+        let snapshot = &mut self.snapshot;
+        match row {
+            Row::Nodes(nodes) => snapshot.nodes = nodes,
+            Row::Namespaces(namespaces) => snapshot.namespaces = namespaces,
+            Row::Workloads(workloads) => snapshot.workloads = workloads,
+            Row::Pools(pools) => snapshot.pools = pools,
+            Row::Lan(ads, selections) => {
+                (snapshot.l2_advertisements, snapshot.pool_advertisements) = (ads, selections);
+            }
+            Row::Bgp(bgp, _) => snapshot.bgp = bgp,
+            Row::Routed(routed) => {
+                routing
+                    .routes
+                    .extend(routed.routes.iter().map(|it| (it.id.clone(), Some(it.clone()))));
+                let refused = routed.refused.iter();
+                routing.backends.extend(refused.map(|it| (it.id.clone(), Some(it.clone()))));
+            }
+            Row::Backend(node) => routing.backends.push((node.id.clone(), Some(node))),
+            Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), Some(set))),
+            Row::Object(..)
+            | Row::Flag(_)
+            | Row::Class(_)
+            | Row::Family(_)
+            | Row::Set(..)
+            | Row::Service(_)
+            | Row::Stands(_) => {}
+        }
+    }
+
+    /// What the derivation of a cell had to say.
+    pub(crate) fn said(&self, cell: &Cell) -> &[Diagnostic] {
+        self.engine.findings(cell)
+    }
+
+    /// Findings after which their object does not count at all: only few cells have any.
+    pub(crate) fn refusals(&self) -> impl Iterator<Item = &Diagnostic> {
+        let said = [Cell::Pools, Cell::Bgp].map(|cell| self.said(&cell));
+        said.into_iter().flatten().filter(|found| refuses_object(found))
+    }
+
+    /// How many cells were derived so far.
+    pub(crate) fn derived(&self) -> u64 {
+        self.engine.derived()
+    }
+}
+
+/// Takes what a row brought out of the routing.
+fn leave(row: Row, routing: &mut RoutingDelta) {
+    match row {
+        Row::Routed(routed) => {
+            routing.routes.extend(routed.routes.iter().map(|it| (it.id.clone(), None)));
+            routing.backends.extend(routed.refused.iter().map(|it| (it.id.clone(), None)));
+        }
+        Row::Backend(node) => routing.backends.push((node.id.clone(), None)),
+        Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), None)),
+        _ => {}
+    }
+}
+
+/// Both, one after the other.
+fn merged(mut first: RoutingDelta, then: RoutingDelta) -> RoutingDelta {
+    first.routes.extend(then.routes);
+    first.backends.extend(then.backends);
+    first.endpoint_sets.extend(then.endpoint_sets);
+    first
+}
+
+/// Findings of the join after which an object does not count at all.
+fn refuses_object(found: &Diagnostic) -> bool {
+    found.is_error() && codes::REFUSE_OBJECT.contains(&found.code)
+}
+
+/// Joins `items`, from scratch. The diagnostics are those of the join alone.
+pub fn resolve(items: &[Arc<Item>], options: &ResolveOptions) -> Snapshot {
+    let mut objects: BTreeMap<Name, Vec<Item>> = BTreeMap::new();
+    for item in items {
+        let name = (Tag::of(item), item.object().id());
+        objects.entry(name).or_default().push(Item::clone(item));
+    }
+    let mut joined = Joined::new(options.clone());
+    for (name, items) in objects {
+        joined.set(&name, Some(items.into()), false);
+    }
+    joined.run();
+    let retold = joined.settle();
+    let said = retold.iter().flat_map(|cell| joined.said(cell)).cloned();
+    let mut snapshot = joined.snapshot.clone();
+    snapshot.diagnostics = said.collect();
+    joined.known.suggest(&mut snapshot.diagnostics);
+    snapshot
+}

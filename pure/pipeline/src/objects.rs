@@ -1,0 +1,91 @@
+//! Objects after lowering, by name.
+
+use std::sync::Arc;
+
+use steelyard_dialects::{LowerOptions, lower};
+use steelyard_manifest::{Key, Object};
+use steelyard_model::{Diagnostic, FieldPath, Location, ObjectRef, Sorted};
+
+use crate::joined::Name;
+use crate::tables::cell::Tag;
+use crate::tables::row::Items;
+
+/// An object after lowering, shared between generations.
+pub(crate) struct LoweredObject {
+    pub(crate) object: Object,
+    pub(crate) items: Items,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// Objects, each once. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Objects(Sorted<Key, Arc<LoweredObject>>);
+
+impl LoweredObject {
+    pub(crate) fn new(object: Object, options: &LowerOptions) -> Self {
+        let lowered = lower(&object, options);
+        Self { object, items: lowered.items.into(), diagnostics: lowered.diagnostics }
+    }
+
+    /// Whether lowering refused the object as a whole.
+    pub(crate) fn is_faulty(&self) -> bool {
+        self.items.is_empty() && self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// What others know it by; none where it became nothing.
+    pub(crate) fn name(&self) -> Option<Name> {
+        Some((Tag::of(self.items.first()?), self.object.reference.id()))
+    }
+
+    /// Whether both became the same, wherever they are written.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.items == other.items
+    }
+}
+
+impl Objects {
+    pub(crate) fn get(&self, key: &Key) -> Option<&Arc<LoweredObject>> {
+        self.0.get(key)
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Arc<LoweredObject>> {
+        self.0.values()
+    }
+
+    /// Objects of this name, of any group.
+    pub(crate) fn named<'a, 'r>(
+        &'a self,
+        reference: &'r ObjectRef,
+    ) -> impl Iterator<Item = (&'a Key, &'a Arc<LoweredObject>)> + use<'a, 'r> {
+        let first = Key::first(Arc::new(reference.clone()));
+        self.0.starting_at(&first).take_while(move |(key, _)| *key.reference == *reference)
+    }
+
+    /// Objects of this kind, of any group.
+    pub(crate) fn of_kind(&self, kind: &str) -> impl Iterator<Item = (&Key, &Arc<LoweredObject>)> {
+        let reference = Arc::new(ObjectRef::new(kind, "", ""));
+        let all = self.0.starting_at(&Key::first(reference.clone()));
+        all.take_while(move |(key, _)| key.reference.kind == reference.kind)
+    }
+
+    /// Sets (or, with none, takes out) objects.
+    pub(crate) fn change(
+        &mut self,
+        changes: impl IntoIterator<Item = (Key, Option<Arc<LoweredObject>>)>,
+    ) {
+        self.0.change(changes);
+    }
+
+    /// Where a finding is written, if that is known.
+    pub(crate) fn place(&self, found: &Diagnostic) -> Option<Location> {
+        let (_, lowered) = self.named(found.object.as_ref()?).next()?;
+        Some(lowered.object.locate(&found.path))
+    }
+
+    /// Where the first object is that was taken from a cluster, if any was.
+    pub(crate) fn place_in_cluster(&self) -> Option<Location> {
+        let mut objects = self.values().map(|lowered| &lowered.object);
+        let first = objects.find(|object| object.is_from_cluster())?;
+        Some(first.locate(&FieldPath::root()))
+    }
+}

@@ -1,0 +1,251 @@
+//! Names of cells, and the one order of their tables.
+
+use std::sync::Arc;
+
+use steelyard_model::routing::id::{BackendId, EndpointSetId, ListenerId};
+use steelyard_model::routing::rule::Rule;
+use steelyard_model::{Item, NamespacedName};
+
+/// A cell.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Cell {
+    /// Input: what is in force of an object.
+    Object(Tag, NamespacedName),
+
+    /// Index: objects of a kind.
+    Of(Tag),
+    /// Index: those of a sort in a namespace.
+    In(Sort, Arc<str>),
+    /// Index: those with a label, as [`line`] writes it, in a namespace.
+    Labelled(Sort, Arc<str>, Arc<str>),
+    /// Index: objects that say where a Service's endpoints are.
+    Slices(Tag, NamespacedName),
+    /// Index: ExternalName Services that stand for another Service.
+    AliasesOf(NamespacedName),
+    /// Index: all of those.
+    Aliases,
+
+    /// Whether there are any of a sort in a namespace.
+    AnyIn(Sort, Arc<str>),
+    /// Whether there is any alias.
+    AnyAlias,
+    /// Which class an Ingress without one has.
+    DefaultClass,
+    /// A finding: an object of metallb.io that does not count where it is.
+    Outside(Tag, NamespacedName),
+    /// All nodes.
+    Nodes,
+    /// Labels of all namespaces.
+    Namespaces,
+    /// All workloads.
+    Workloads,
+    /// The pools that count.
+    Pools,
+
+    /// The family of a Service that says nothing.
+    Family,
+    /// Advertisements on the LAN, and which pools they select.
+    Lan,
+    /// The same, to routers.
+    Bgp,
+    /// An Ingress that is ours, and whose words it is in.
+    Set(NamespacedName),
+
+    /// Findings: pools beside what announces them, and beside the nodes.
+    Announced,
+    /// Index: Ingresses that are ours and name a Service.
+    LeadsTo(NamespacedName),
+    /// Index: those that want to take what a rule is about at a listener.
+    Slot(ListenerId, Rule),
+
+    /// A Service with its endpoints.
+    Service(NamespacedName),
+    /// Index: the gateway's Services.
+    Gateways,
+    /// Whose place the gateway takes.
+    Stands,
+    /// A Service as policies leave it.
+    Closed(NamespacedName),
+    /// The routes of an Ingress that is ours.
+    Routed(NamespacedName),
+    /// Index: whose routes name a set of endpoints themselves.
+    NamedBy(EndpointSetId),
+    /// A backend that stands for a Service port.
+    Leaf(Leaf),
+    /// Endpoints at a Service port.
+    Endpoints(NamespacedName, u16),
+    /// Endpoints that routes name themselves.
+    Named(EndpointSetId),
+}
+
+/// A backend that stands for a Service port and leads to a set.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Leaf {
+    /// The Service and its port, as users wrote it.
+    pub(crate) service: NamespacedName,
+    pub(crate) port: u16,
+    /// The port that is asked, where it is another.
+    pub(crate) asked: Option<u16>,
+    pub(crate) set: EndpointSetId,
+}
+
+/// A kind of object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Tag {
+    /// `v1` Service.
+    Service,
+    /// `v1` Pod.
+    Pod,
+    /// `v1` Node.
+    Node,
+    /// `v1` Namespace.
+    Namespace,
+    /// `v1` Secret.
+    Secret,
+    /// `v1` ConfigMap.
+    ConfigMap,
+    /// EndpointSlice.
+    EndpointSlice,
+    /// `v1` Endpoints.
+    Endpoints,
+    /// EndpointSlices that come from this program, not from a manifest.
+    Played,
+    /// NetworkPolicy.
+    NetworkPolicy,
+    /// Deployment.
+    Deployment,
+    /// StatefulSet.
+    StatefulSet,
+    /// DaemonSet.
+    DaemonSet,
+    /// IPAddressPool.
+    Pool,
+    /// L2Advertisement.
+    L2Advertisement,
+    /// BGPAdvertisement.
+    BgpAdvertisement,
+    /// BGPPeer.
+    BgpPeer,
+    /// BFDProfile.
+    BfdProfile,
+    /// Community.
+    Communities,
+    /// IngressClass.
+    IngressClass,
+    /// Ingress.
+    Routes,
+}
+
+/// What is found by label, or by namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Sort {
+    Pods,
+    Workloads,
+    Policies,
+}
+
+impl Cell {
+    /// Tables read tables of lower ranks only.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Object(..) => 0,
+            Self::Of(_)
+            | Self::In(..)
+            | Self::Labelled(..)
+            | Self::Slices(..)
+            | Self::AliasesOf(_)
+            | Self::Aliases => 1,
+            Self::AnyIn(..)
+            | Self::AnyAlias
+            | Self::DefaultClass
+            | Self::Outside(..)
+            | Self::Nodes
+            | Self::Namespaces
+            | Self::Workloads
+            | Self::Pools => 2,
+            Self::Family | Self::Lan | Self::Bgp | Self::Set(_) => 3,
+            Self::Announced | Self::LeadsTo(_) | Self::Slot(..) => 4,
+            Self::Service(_) => 5,
+            Self::Gateways => 6,
+            Self::Stands => 7,
+            Self::Closed(_) => 8,
+            Self::Routed(_) => 9,
+            Self::NamedBy(_) => 10,
+            Self::Leaf(_) | Self::Endpoints(..) | Self::Named(_) => 11,
+        }
+    }
+
+    /// Cells that are there whatever the input.
+    pub(crate) fn always() -> impl Iterator<Item = Self> {
+        let cells = [
+            Self::AnyAlias,
+            Self::DefaultClass,
+            Self::Nodes,
+            Self::Namespaces,
+            Self::Workloads,
+            Self::Pools,
+            Self::Family,
+            Self::Lan,
+            Self::Bgp,
+            Self::Announced,
+            Self::Stands,
+        ];
+        cells.into_iter()
+    }
+}
+
+impl Leaf {
+    /// Its name as a backend.
+    pub(crate) fn id(&self) -> BackendId {
+        let asked = self.asked.map_or(String::new(), |number| format!(":{number}"));
+        BackendId::from(format!("{}:{}{asked}@ingress", self.service, self.port))
+    }
+}
+
+impl Tag {
+    /// The kind of the object that became `item`.
+    pub(crate) fn of(item: &Item) -> Self {
+        match item {
+            Item::Service(_) => Self::Service,
+            Item::Pod(_) => Self::Pod,
+            Item::Node(_) => Self::Node,
+            Item::Namespace { .. } => Self::Namespace,
+            Item::Secret(_) => Self::Secret,
+            Item::ConfigMap { .. } => Self::ConfigMap,
+            Item::EndpointSlice(slice) if &*slice.object.kind == "Endpoints" => Self::Endpoints,
+            Item::EndpointSlice(_) => Self::EndpointSlice,
+            Item::NetworkPolicy(_) => Self::NetworkPolicy,
+            Item::Workload(workload) => match &*workload.object.kind {
+                "StatefulSet" => Self::StatefulSet,
+                "DaemonSet" => Self::DaemonSet,
+                _ => Self::Deployment,
+            },
+            Item::Pool(_) => Self::Pool,
+            Item::L2Advertisement(_) => Self::L2Advertisement,
+            Item::BgpAdvertisement(_) => Self::BgpAdvertisement,
+            Item::BgpPeer(_) => Self::BgpPeer,
+            Item::BfdProfile(_) => Self::BfdProfile,
+            Item::Communities(_) => Self::Communities,
+            Item::IngressClass(_) => Self::IngressClass,
+            Item::Routes(_) => Self::Routes,
+        }
+    }
+
+    /// Whether it is of metallb.io.
+    pub(crate) fn is_of_metallb(self) -> bool {
+        matches!(
+            self,
+            Self::Pool
+                | Self::L2Advertisement
+                | Self::BgpAdvertisement
+                | Self::BgpPeer
+                | Self::BfdProfile
+                | Self::Communities
+        )
+    }
+}
+
+/// A label as one text; no key has the character between.
+pub(crate) fn line(key: &str, value: &str) -> Arc<str> {
+    format!("{key}\0{value}").into()
+}

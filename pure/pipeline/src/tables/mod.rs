@@ -1,0 +1,268 @@
+//! What is derived from objects, table by table (ARCHITECTURE.md, "Derivation").
+//!
+//! [`cell`] names the cells and has their order, [`row`] what they hold. Each other module makes
+//! the rows of one table, and knows nothing of the engine but that what it reads is recorded. What
+//! is derived knows nothing of "this node".
+//!
+//! A route whose backend is wrong is kept and answers 503, so that its requests do not end up
+//! somewhere else.
+
+mod announced;
+mod backing;
+mod bgp;
+pub(crate) mod cell;
+mod endpoints;
+mod gateway;
+mod names;
+mod policies;
+mod pools;
+pub(crate) mod routes;
+pub(crate) mod row;
+mod services;
+mod subnets;
+mod tls;
+mod world;
+
+use std::sync::Arc;
+
+use steelyard_model::{Diagnostic, Item, NamespacedName};
+
+use crate::engine::{self, Links, Tables};
+use crate::options::ResolveOptions;
+use cell::{Cell, Sort, Tag, line};
+use row::{Backed, Items, Routed, Row};
+use world::World;
+
+/// What is derived, and how.
+pub(crate) struct Join {
+    pub(crate) options: ResolveOptions,
+}
+
+pub(crate) type Reads<'a> = engine::Reads<'a, Join>;
+
+impl Tables for Join {
+    type Key = Cell;
+    type Row = Row;
+    type Finding = Diagnostic;
+
+    fn rank(key: &Cell) -> u8 {
+        key.rank()
+    }
+
+    fn derive(&self, key: &Cell, reads: &mut Reads<'_>) -> Option<Row> {
+        let mut diagnostics = Vec::new();
+        let said = &mut diagnostics;
+        let row = match key {
+            Cell::AnyIn(sort, namespace) => {
+                Some(Row::Flag(reads.any(&Cell::In(*sort, namespace.clone()))))
+            }
+            Cell::AnyAlias => Some(Row::Flag(reads.any(&Cell::Aliases))),
+            Cell::DefaultClass => default_class(reads),
+            Cell::Outside(tag, id) => self.outside(*tag, id, reads, said),
+            Cell::Nodes => {
+                Some(Row::Nodes(self.world(&[Tag::Node], reads, |it| it.nodes()).into()))
+            }
+            Cell::Namespaces => {
+                let namespaces = self.world(&[Tag::Namespace], reads, |it| it.namespaces());
+                Some(Row::Namespaces(namespaces.into()))
+            }
+            Cell::Workloads => {
+                let tags = [Tag::Deployment, Tag::StatefulSet, Tag::DaemonSet];
+                Some(Row::Workloads(self.world(&tags, reads, |it| it.workloads()).into()))
+            }
+            Cell::Pools => Some(self.pools(reads, said)),
+            Cell::Family => {
+                let pools = announced::counting(reads);
+                Some(Row::Family(endpoints::primary_family(&pools)))
+            }
+            Cell::Lan => Some(self.lan(reads, said)),
+            Cell::Bgp => Some(self.bgp(reads, said)),
+            Cell::Announced => {
+                self.announced(reads, said);
+                None
+            }
+            Cell::Set(id) => set(id, reads, said),
+            Cell::Service(id) => services::service(id, reads, &self.options, said),
+            Cell::Stands => Some(services::stands(reads)),
+            Cell::Closed(id) => services::closed(id, reads, &self.options, said),
+            Cell::Routed(id) => routes::routed(id, reads, &self.options, said),
+            Cell::Leaf(leaf) => Some(routes::leaf(leaf)),
+            Cell::Endpoints(id, port) => routes::endpoints(id, *port, reads),
+            Cell::Named(id) => routes::named_set(id, reads),
+            other => panic!("{other:?} is not derived"),
+        };
+        reads.say(diagnostics);
+        row
+    }
+
+    fn links(&self, key: &Cell, row: &Row, links: &mut Links<Cell>) {
+        match (key, row) {
+            (Cell::Object(tag, id), Row::Object(items, _)) => {
+                items.iter().for_each(|item| self.link(*tag, id, item, links));
+            }
+            (Cell::Set(id), Row::Set(..)) => {
+                links.cell(Cell::Routed(id.clone()));
+                let set = row.set();
+                routes::named(set).for_each(|id| links.entry(Cell::LeadsTo(id.clone())));
+                for (_, listener, draft) in routes::slots(set, &self.options) {
+                    links.entry(Cell::Slot(listener, draft.rule.clone()));
+                }
+            }
+            (Cell::Routed(_), Row::Routed(routed)) => lead(routed, links),
+            (Cell::Service(_), Row::Service(Backed { service, .. }))
+                if services::is_gateway(service) =>
+            {
+                links.entry(Cell::Gateways);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Join {
+    /// What hangs on there being an object.
+    fn link(&self, tag: Tag, id: &NamespacedName, item: &Item, links: &mut Links<Cell>) {
+        let namespace = &id.namespace;
+        match item {
+            Item::Service(service) => {
+                links.cell(Cell::Service(id.clone()));
+                links.cell(Cell::Closed(id.clone()));
+                for sort in [Sort::Pods, Sort::Workloads, Sort::Policies] {
+                    links.cell(Cell::AnyIn(sort, namespace.clone()));
+                }
+                if let Some(other) = service.stands_for() {
+                    links.entry(Cell::AliasesOf(other));
+                    links.entry(Cell::Aliases);
+                }
+            }
+            Item::Pod(pod) => labelled(Sort::Pods, namespace, &pod.labels, links),
+            Item::Workload(workload) => {
+                labelled(Sort::Workloads, namespace, &workload.labels, links);
+                links.entry(Cell::Of(tag));
+            }
+            Item::EndpointSlice(slice) => {
+                links.entry(Cell::Slices(Tag::of(item), slice.service.clone()));
+            }
+            Item::NetworkPolicy(_) => links.entry(Cell::In(Sort::Policies, namespace.clone())),
+            Item::Routes(_) => links.cell(Cell::Set(id.clone())),
+            Item::Secret(_) | Item::ConfigMap { .. } => {}
+            Item::Node(_)
+            | Item::Namespace { .. }
+            | Item::Pool(_)
+            | Item::L2Advertisement(_)
+            | Item::BgpAdvertisement(_)
+            | Item::BgpPeer(_)
+            | Item::BfdProfile(_)
+            | Item::Communities(_)
+            | Item::IngressClass(_) => {
+                links.entry(Cell::Of(tag));
+                let only = self.options.config_namespace.as_ref();
+                if tag.is_of_metallb() && only.is_some_and(|only| **only != **namespace) {
+                    links.cell(Cell::Outside(tag, id.clone()));
+                }
+            }
+        }
+    }
+
+    /// What `make` makes of all objects of a few kinds.
+    fn world<R>(
+        &self,
+        tags: &[Tag],
+        reads: &mut Reads<'_>,
+        make: impl FnOnce(&World<'_>) -> R,
+    ) -> R {
+        let rows = all_of(tags, reads);
+        make(&self.world_of(&rows))
+    }
+
+    fn world_of<'a>(&self, rows: &'a [Items]) -> World<'a> {
+        let only = self.options.config_namespace.as_deref();
+        World::new(rows.iter().flat_map(|items| items.iter()), only)
+    }
+
+    fn outside(
+        &self,
+        tag: Tag,
+        id: &NamespacedName,
+        reads: &mut Reads<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Row> {
+        let row = reads.row(&Cell::Object(tag, id.clone()))?;
+        let only = self.options.config_namespace.as_deref()?;
+        let objects = row.items().iter().map(Item::object);
+        diagnostics.extend(objects.map(|object| world::outside(object, only)));
+        None
+    }
+}
+
+/// What is there because routes lead to it.
+fn lead(routed: &Routed, links: &mut Links<Cell>) {
+    routed.leaves.iter().for_each(|leaf| links.cell(Cell::Leaf(leaf.clone())));
+    routed.ports.iter().for_each(|(id, port)| links.cell(Cell::Endpoints(id.clone(), *port)));
+    for set in &routed.written {
+        links.entry(Cell::NamedBy(set.id.clone()));
+        links.cell(Cell::Named(set.id.clone()));
+    }
+}
+
+fn labelled(
+    sort: Sort,
+    namespace: &Arc<str>,
+    labels: &steelyard_model::Labels,
+    links: &mut Links<Cell>,
+) {
+    links.entry(Cell::In(sort, namespace.clone()));
+    for (key, value) in labels {
+        links.entry(Cell::Labelled(sort, namespace.clone(), line(key, value)));
+    }
+}
+
+/// What all objects of a few kinds became.
+fn all_of(tags: &[Tag], reads: &mut Reads<'_>) -> Vec<Items> {
+    let rows = tags.iter().flat_map(|tag| reads.rows(&Cell::Of(*tag)));
+    let items = rows.map(|row| match row {
+        Row::Object(items, _) => items,
+        other => panic!("{other:?} is no object"),
+    });
+    items.collect()
+}
+
+/// The first IngressClass, by name, that says it is for those who name none.
+fn default_class(reads: &mut Reads<'_>) -> Option<Row> {
+    let classes = all_of(&[Tag::IngressClass], reads);
+    let default = classes.iter().flat_map(|items| items.iter()).find_map(|item| match item {
+        Item::IngressClass(class) if class.is_default => Some(class.object.name.clone()),
+        _ => None,
+    });
+    default.map(Row::Class)
+}
+
+/// An Ingress that is ours.
+fn set(
+    id: &NamespacedName,
+    reads: &mut Reads<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Row> {
+    let Row::Object(items, _) = reads.row(&Cell::Object(Tag::Routes, id.clone()))? else {
+        return None;
+    };
+    let Item::Routes(set) = items.first()? else { return None };
+    let default = |reads: &mut Reads<'_>| match reads.row(&Cell::DefaultClass) {
+        Some(Row::Class(name)) => Some(name),
+        _ => None,
+    };
+    let default = set.class.is_none().then(|| default(reads)).flatten();
+    let object = |name: &str| match reads.row(&cluster_object(Tag::IngressClass, name))?.items() {
+        [Item::IngressClass(class), ..] => Some(class.clone()),
+        _ => None,
+    };
+    let class = routes::judge(set, default, object, diagnostics)?;
+    let secret = |id: &NamespacedName| reads.row(&Cell::Object(Tag::Secret, id.clone())).is_some();
+    tls::report(set, secret, diagnostics);
+    Some(Row::Set(items, class))
+}
+
+/// An object that has no namespace.
+fn cluster_object(tag: Tag, name: &str) -> Cell {
+    Cell::Object(tag, NamespacedName::new("", name))
+}

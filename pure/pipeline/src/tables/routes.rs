@@ -1,0 +1,145 @@
+//! Routes: whose they are, which Services they lead to, and which of two equal ones is served.
+
+mod backend;
+mod class;
+mod entry_points;
+mod parts;
+
+use std::sync::Arc;
+
+use steelyard_model::routing::id::{BackendId, ListenerId};
+use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind, RouteTimeouts};
+use steelyard_model::{Diagnostic, NamespacedName, Provenance, RouteDraft, RouteSet, Severity};
+
+use super::Reads;
+use super::cell::Cell;
+use super::row::{Class, Routed, Row};
+use crate::codes;
+use crate::options::ResolveOptions;
+use backend::Join;
+use entry_points::EntryPoints;
+
+pub(super) use class::judge;
+pub(crate) use entry_points::sockets;
+pub(super) use parts::{endpoints, leaf, named_set};
+
+/// Every Service that a set names.
+pub(super) fn named(set: &RouteSet) -> impl Iterator<Item = &NamespacedName> {
+    set.routes.iter().filter_map(|route| route.backend.as_ref()).map(|backend| &backend.service)
+}
+
+/// What the routes of a set want to take, each with the index of its draft.
+pub(super) fn slots<'s>(
+    set: &'s RouteSet,
+    options: &'s ResolveOptions,
+) -> impl Iterator<Item = (usize, ListenerId, &'s RouteDraft)> {
+    let entry_points = EntryPoints::new(&options.entry_points);
+    set.routes.iter().enumerate().flat_map(move |(index, draft)| {
+        let listeners = entry_points.listeners(draft).into_iter();
+        listeners.map(move |listener| (index, listener, draft))
+    })
+}
+
+/// The routes of one object, and what is behind them.
+pub(super) fn routed(
+    id: &NamespacedName,
+    reads: &mut Reads<'_>,
+    options: &ResolveOptions,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Row> {
+    let row = reads.row(&Cell::Set(id.clone()))?;
+    let (set, Row::Set(_, class)) = (row.set(), &row) else { return None };
+    let entry_points = EntryPoints::new(&options.entry_points);
+    entry_points.judge(set, diagnostics);
+    let mut routed = Routed::default();
+    for (index, draft) in set.routes.iter().enumerate() {
+        let (mut free, mut older) = (Vec::new(), None);
+        for listener in entry_points.listeners(draft) {
+            match older_claim(id, (set, index), &listener, reads, options) {
+                Some(place) => older = Some(place),
+                None => free.push(listener),
+            }
+        }
+        diagnostics.extend(older.map(|older| duplicate(draft, &older)));
+        if free.is_empty() {
+            continue;
+        }
+        let mut join = Join { reads, diagnostics };
+        let backend = join.backend(draft, *class, &mut routed);
+        routed.routes.push(Arc::new(route(draft, *class, free, backend)));
+    }
+    Some(Row::Routed(Arc::new(routed)))
+}
+
+/// Who has a rule already that a draft wants at a listener: the oldest who wants it takes it.
+fn older_claim(
+    id: &NamespacedName,
+    (set, index): (&RouteSet, usize),
+    listener: &ListenerId,
+    reads: &mut Reads<'_>,
+    options: &ResolveOptions,
+) -> Option<Provenance> {
+    let rule = &set.routes[index].rule;
+    let first_in = |set: &RouteSet| {
+        let mut wanted = slots(set, options);
+        let first = wanted.find(|(_, at, draft)| at == listener && draft.rule == *rule);
+        first.map(|(index, _, draft)| (index, draft.place.clone()))
+    };
+    let own = first_in(set).filter(|(first, _)| *first < index).map(|(_, place)| place);
+    let slot = Cell::Slot(listener.clone(), rule.clone());
+    let others: Vec<Cell> =
+        reads.keys(&slot).into_iter().filter(|key| *key != Cell::Set(id.clone())).collect();
+    let others: Vec<Row> = others.iter().filter_map(|key| reads.row(key)).collect();
+    let oldest = others.iter().map(Row::set).min_by(|a, b| age(a).cmp(&age(b)));
+    match oldest.filter(|other| age(other) < age(set)) {
+        Some(other) => first_in(other).map(|(_, place)| place),
+        None => own,
+    }
+}
+
+/// Objects without a creation time are the youngest.
+fn age(set: &RouteSet) -> impl Ord + '_ {
+    (set.created.is_none(), &set.created, &set.object.namespace, &set.object.name)
+}
+
+fn route(
+    draft: &RouteDraft,
+    class: Class,
+    listeners: Vec<ListenerId>,
+    backend: BackendId,
+) -> Route {
+    Route {
+        id: draft.id.clone(),
+        place: draft.place.clone(),
+        kind: RouteKind::Http,
+        listeners,
+        rank: draft.rank.clone(),
+        rule: draft.rule.clone(),
+        uses: Vec::new(),
+        to: Destination::Backend(backend),
+        timeouts: RouteTimeouts::default(),
+        manner: match class {
+            Class::Nginx => Manner::Nginx,
+            Class::Traefik | Class::Steelyard => Manner::Traefik,
+        },
+        tls_policy: None,
+    }
+}
+
+fn duplicate(draft: &RouteDraft, older: &Provenance) -> Diagnostic {
+    let rule = &draft.rule;
+    let owner = if older.object == draft.place.object {
+        format!("{} of this object", older.field)
+    } else {
+        format!("{} ({})", older.object, older.field)
+    };
+    Diagnostic::at(
+        Severity::Error,
+        codes::ROUTE_DUPLICATE,
+        &draft.place,
+        format!(
+            "{rule} is routed by {owner} already; that is older, or first by name, and keeps it"
+        ),
+        "change host or path of one of the two, or remove it",
+    )
+}

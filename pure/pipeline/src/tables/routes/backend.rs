@@ -1,0 +1,294 @@
+//! From the Service and port that a route names to endpoints.
+
+use std::sync::Arc;
+
+use steelyard_model::routing::backend::{EndpointOrigin, RefusalReason};
+use steelyard_model::routing::id::{BackendId, EndpointSetId};
+use steelyard_model::suggest::nearest;
+use steelyard_model::{
+    BackendRef, Diagnostic, Endpoint, EndpointState, Host, Item, Missing, NamespacedName, PortRef,
+    Protocol, Provenance, RouteDraft, Service, ServicePort, ServiceType, Severity, TargetPort,
+};
+
+use super::parts::{set, set_of_port};
+use crate::codes;
+use crate::tables::Reads;
+use crate::tables::cell::{Cell, Leaf, Tag};
+use crate::tables::row::{Class, Routed};
+
+/// Where an ExternalName says where it leads.
+const EXTERNAL_NAME: &str = "spec.externalName";
+
+/// What a route is joined with.
+pub(super) struct Join<'r, 'a> {
+    pub(super) reads: &'r mut Reads<'a>,
+    pub(super) diagnostics: &'r mut Vec<Diagnostic>,
+}
+
+/// Where a named Service port leads.
+struct Target {
+    /// The port as the Service has it.
+    port: ServicePort,
+    /// The port that is asked, where it is another than the Service's.
+    asked: Option<u16>,
+    set: EndpointSetId,
+}
+
+impl Join<'_, '_> {
+    /// The backend of a route, put into `routed`. What is not there, or must not be reached this
+    /// way, is refused.
+    pub(super) fn backend(
+        &mut self,
+        draft: &RouteDraft,
+        class: Class,
+        routed: &mut Routed,
+    ) -> BackendId {
+        let found = draft.backend.as_ref().and_then(|written| {
+            let service = self.service(written)?;
+            let target = self.target(written, &service, class, routed)?;
+            Some((written, service, target))
+        });
+        let Some((written, service, target)) = found else {
+            let place = draft.backend.as_ref().map_or(&draft.place, |written| &written.place);
+            let why = RefusalReason::Reference(place.clone());
+            let why = draft.refusal.clone().unwrap_or(why);
+            return routed.refuse(&draft.id, place, why, None);
+        };
+        let refusal = self.refusal(draft, (written, &service, &target.port), class);
+        let Target { port, asked, set } = target;
+        let leaf = Leaf { service: written.service.clone(), port: port.port, asked, set };
+        let id = leaf.id();
+        routed.leaves.push(leaf);
+        match refusal {
+            Some(why) => routed.refuse(&draft.id, &written.place, why, Some(id)),
+            None => id,
+        }
+    }
+
+    /// Why a route must not lead where it does.
+    fn refusal(
+        &mut self,
+        draft: &RouteDraft,
+        (written, service, port): (&BackendRef, &Service, &ServicePort),
+        class: Class,
+    ) -> Option<RefusalReason> {
+        let mut refusal = draft.refusal.clone();
+        if class == Class::Traefik && is_tls(port) {
+            self.report_tls(written, port);
+            let why = RefusalReason::Protocol(written.service.clone(), port.port);
+            refusal.get_or_insert(why);
+        }
+        // Only Traefik's annotations on a Service close the way to it.
+        refusal.or_else(|| service.backend_refusal.clone().filter(|_| class != Class::Nginx))
+    }
+
+    fn service(&mut self, written: &BackendRef) -> Option<Arc<Service>> {
+        let found = self.look_up(&written.service);
+        if found.is_none() {
+            self.report_missing_service(written);
+        }
+        found
+    }
+
+    fn look_up(&mut self, id: &NamespacedName) -> Option<Arc<Service>> {
+        match self.reads.row(&Cell::Object(Tag::Service, id.clone()))?.items() {
+            [Item::Service(service), ..] => Some(service.clone()),
+            _ => None,
+        }
+    }
+
+    /// The port that is meant, and what answers for it.
+    fn target(
+        &mut self,
+        written: &BackendRef,
+        service: &Service,
+        class: Class,
+        routed: &mut Routed,
+    ) -> Option<Target> {
+        let ServiceType::ExternalName(host) = &service.kind else {
+            let port = service.ports[self.port(written, service)?].clone();
+            let set = at_port(&service.id, port.port, routed);
+            return Some(Target { port, asked: None, set });
+        };
+        let port = self.external_port(written, service)?;
+        // Traefik asks at the port of the Service, ingress-nginx at its targetPort.
+        let number = match port.target {
+            TargetPort::Number(number) if class != Class::Traefik => number,
+            _ => port.port,
+        };
+        let asked = (number != port.port).then_some(number);
+        let set = match service.stands_for() {
+            Some(other) => {
+                self.of_alias(written, &other, number)?;
+                at_port(&other, number, routed)
+            }
+            None => at_host(service, host, number, routed),
+        };
+        Some(Target { port, asked, set })
+    }
+
+    /// An ExternalName needs no ports: the number that a route names is the one at the other end.
+    fn external_port(&mut self, written: &BackendRef, service: &Service) -> Option<ServicePort> {
+        match (position(written, service), &written.port) {
+            (Some(index), _) => Some(service.ports[index].clone()),
+            (None, PortRef::Number(number)) => Some(ServicePort {
+                name: None,
+                protocol: Protocol::Tcp,
+                port: *number,
+                target: TargetPort::Number(*number),
+                node_port: None,
+            }),
+            (None, PortRef::Name(_)) => {
+                self.report_missing_port(written, service);
+                None
+            }
+        }
+    }
+
+    /// Whether the Service that an ExternalName stands for has the port; there is no DNS of the
+    /// cluster to ask for its name.
+    fn of_alias(
+        &mut self,
+        written: &BackendRef,
+        other: &NamespacedName,
+        number: u16,
+    ) -> Option<()> {
+        let is_it = |it: &ServicePort| it.port == number && it.protocol == Protocol::Tcp;
+        let service = self.look_up(other);
+        let is_name =
+            service.as_ref().is_some_and(|it| matches!(it.kind, ServiceType::ExternalName(_)));
+        let missing = Missing::named("Service", &other.name).within(&other.namespace);
+        let (lacks, help) = match &service {
+            None => ("is not there".to_owned(), format!("add Service {other}, or name another")),
+            Some(_) if is_name => (
+                "is an ExternalName too".to_owned(),
+                format!("name what {other} stands for in {}", written.service),
+            ),
+            Some(service) if service.ports.iter().any(is_it) => return Some(()),
+            Some(_) => (
+                format!("has no TCP port {number}"),
+                format!("name a port of Service {other}, whose cluster name this is"),
+            ),
+        };
+        let mut found = Diagnostic::at(
+            Severity::Error,
+            codes::BACKEND_EXTERNAL_NAME,
+            &field(&written.place, "name"),
+            format!(
+                "Service {} stands for Service {other}, which {lacks}: the route answers 503",
+                written.service
+            ),
+            help,
+        );
+        if service.is_none() {
+            found = found.missing(missing);
+        }
+        self.diagnostics.push(found);
+        None
+    }
+
+    fn report_missing_service(&mut self, written: &BackendRef) {
+        let NamespacedName { namespace, name } = &written.service;
+        let missing = Missing::named("Service", name).within(namespace).sought();
+        let help = format!("add the Service to namespace {namespace}, or name another");
+        let found = Diagnostic::at(
+            Severity::Error,
+            codes::BACKEND_SERVICE_MISSING,
+            &field(&written.place, "name"),
+            format!("there is no Service `{name}` in namespace {namespace}: the route answers 503"),
+            help,
+        );
+        self.diagnostics.push(found.missing(missing));
+    }
+
+    /// Index of the port meant; requests travel over TCP.
+    fn port(&mut self, written: &BackendRef, service: &Service) -> Option<usize> {
+        let found = position(written, service);
+        if found.is_none() {
+            self.report_missing_port(written, service);
+        }
+        found
+    }
+
+    fn report_missing_port(&mut self, written: &BackendRef, service: &Service) {
+        let tcp = service.ports.iter().filter(|port| port.protocol == Protocol::Tcp);
+        let described: Vec<String> = tcp
+            .clone()
+            .map(|port| match &port.name {
+                Some(name) => format!("{} ({name})", port.port),
+                None => port.port.to_string(),
+            })
+            .collect();
+        let (what, near) = match &written.port {
+            PortRef::Number(number) => (format!("{number}"), None),
+            PortRef::Name(name) => {
+                let names = tcp.filter_map(|port| port.name.as_deref());
+                (format!("named `{name}`"), nearest(name, names))
+            }
+        };
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if described.is_empty() => "add the port to the Service".to_owned(),
+            None => format!("use one of its ports: {}", described.join(", ")),
+        };
+        self.diagnostics.push(Diagnostic::at(
+            Severity::Error,
+            codes::BACKEND_PORT_MISSING,
+            &field(&written.place, "port"),
+            format!("Service {} has no TCP port {what}: the route answers 503", written.service),
+            help,
+        ));
+    }
+
+    fn report_tls(&mut self, written: &BackendRef, port: &ServicePort) {
+        let name = port.name.as_deref().map_or(String::new(), |name| format!(" ({name})"));
+        self.diagnostics.push(Diagnostic::at(
+            Severity::Error,
+            codes::BACKEND_TLS_NOT_HONOURED,
+            &field(&written.place, "port"),
+            format!(
+                "port {}{name} of Service {} is for TLS, which is not spoken to backends yet: \
+                 the route answers 503",
+                port.port, written.service
+            ),
+            "name a port that answers plain HTTP",
+        ));
+    }
+}
+
+/// The endpoints at a Service's port.
+fn at_port(id: &NamespacedName, port: u16, routed: &mut Routed) -> EndpointSetId {
+    routed.ports.push((id.clone(), port));
+    set_of_port(id, port)
+}
+
+/// The one endpoint that an ExternalName names.
+fn at_host(service: &Service, host: &Host, port: u16, routed: &mut Routed) -> EndpointSetId {
+    let endpoint = Endpoint { host: host.clone(), port, state: EndpointState::Ready, node: None };
+    let origin = match host {
+        Host::Name(name) => EndpointOrigin::Name(name.clone(), port),
+        Host::Ip(_) => EndpointOrigin::Literal(Provenance::new(&service.object, EXTERNAL_NAME)),
+    };
+    let id = EndpointSetId::from(endpoint.to_string());
+    routed.written.push(Arc::new(set(id.clone(), origin, &[endpoint])));
+    id
+}
+
+/// Index of the port that is named.
+fn position(written: &BackendRef, service: &Service) -> Option<usize> {
+    let meant = |port: &ServicePort| match &written.port {
+        PortRef::Number(number) => port.port == *number,
+        PortRef::Name(name) => port.name.as_ref() == Some(name),
+    };
+    service.ports.iter().position(|port| port.protocol == Protocol::Tcp && meant(port))
+}
+
+/// The part of a named backend that is wrong.
+fn field(place: &Provenance, key: &str) -> Provenance {
+    Provenance { object: Arc::clone(&place.object), field: place.field.key(key) }
+}
+
+/// Traefik speaks TLS to a port by its number or name.
+fn is_tls(port: &ServicePort) -> bool {
+    port.port == 443 || port.name.as_deref().is_some_and(|name| name.starts_with("https"))
+}

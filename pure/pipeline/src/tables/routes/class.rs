@@ -1,0 +1,73 @@
+//! Whose an Ingress is: by its class, its IngressClass, or the default one.
+
+use std::sync::Arc;
+
+use steelyard_model::suggest::closeness;
+use steelyard_model::{ClassName, Diagnostic, IngressClass, Provenance, RouteSet, Severity};
+
+use crate::codes;
+use crate::tables::row::Class;
+
+const CONTROLLERS: [(&str, &str, Class); 3] = [
+    ("traefik", "traefik.io/ingress-controller", Class::Traefik),
+    ("nginx", "k8s.io/ingress-nginx", Class::Nginx),
+    ("steelyard", "steelyard.dev/ingress-controller", Class::Steelyard),
+];
+
+/// Whose words an Ingress is in, if it is ours; `default` is the class of one that names none, and
+/// `object` looks up an IngressClass.
+pub(in crate::tables) fn judge(
+    set: &RouteSet,
+    default: Option<Arc<str>>,
+    object: impl FnOnce(&str) -> Option<IngressClass>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Class> {
+    // The API server writes the default class into an Ingress without one.
+    let by_default = || {
+        let place = Provenance::new(&set.object, "spec");
+        default.map(|name| ClassName { name: name.to_string(), place })
+    };
+    let Some(class) = set.class.clone().or_else(by_default) else { return Some(Class::Traefik) };
+    let object = object(&class.name);
+    let found = class_of(object.as_ref(), &class);
+    if found.is_none() {
+        diagnostics.push(not_ours(object.as_ref(), &class));
+    }
+    found
+}
+
+/// By the controller of the IngressClass of this name, else by the name.
+fn class_of(object: Option<&IngressClass>, class: &ClassName) -> Option<Class> {
+    let found = CONTROLLERS.iter().find(|(name, controller, _)| match object {
+        Some(object) => object.controller == *controller,
+        None => class.name == *name,
+    });
+    found.map(|(_, _, class)| *class)
+}
+
+fn not_ours(object: Option<&IngressClass>, class: &ClassName) -> Diagnostic {
+    let message = match object {
+        Some(object) => format!(
+            "class `{}` belongs to {}, so this Ingress is not served here",
+            class.name, object.controller
+        ),
+        None => format!("class `{}` is not ours, so this Ingress is not served here", class.name),
+    };
+    let meant = ["traefik", "nginx"].into_iter().find(|ours| is_typo(&class.name, ours));
+    let (severity, help) = match meant.filter(|_| object.is_none()) {
+        Some(meant) => (Severity::Warning, format!("did you mean `{meant}`?")),
+        None => (
+            Severity::Info,
+            "to have it served use class traefik or nginx, or add an IngressClass of this name \
+             whose controller is traefik.io/ingress-controller or k8s.io/ingress-nginx"
+                .to_owned(),
+        ),
+    };
+    Diagnostic::at(severity, codes::CLASS_NOT_OURS, &class.place, message, help)
+}
+
+/// Whether `written` is but a letter or two away from `name`; a class may well be named after
+/// another.
+fn is_typo(written: &str, name: &str) -> bool {
+    closeness(written, name).is_some_and(|edits| edits <= 2)
+}
