@@ -33,7 +33,7 @@ enum Command {
     Tidy,
     /// Changes of a crate's code that no test of it notices; needs an hour for a large one
     Mutants {
-        /// Its folder in pure/ or io/, for example `http`
+        /// Its name in pure/ or io/, for example `http`
         #[arg(value_name = "CRATE")]
         name: String,
         /// Options of cargo-mutants, for example `--file src/table.rs`

@@ -9,17 +9,29 @@ use crate::{install, shell};
 /// Where crates lie.
 const LAYERS: [&str; 2] = ["pure", "io"];
 
-/// Mutates the crate `name`, as its folder is called, and lists what survives its own tests.
+/// Mutates the crate `name`, without its prefix, and lists what survives its own tests.
 pub(crate) fn run(name: &str, options: &[String]) -> Result<()> {
-    let is_there = |layer: &str| crate::root().join(layer).join(name).is_dir();
-    if !LAYERS.into_iter().any(is_there) {
-        bail!("no crate {name}: name a folder of pure/ or io/, for example `http`");
+    let package = format!("steelyard-{name}");
+    if !is_there(&package)? {
+        bail!("no crate {package} in pure/ or io/: name one of these, for example `http`");
     }
     let program = install::cargo_tool(install::CARGO_MUTANTS)?;
-    let package = format!("steelyard-{name}");
     let output = format!("target/mutants/{name}");
     let mut args = vec!["mutants", "--package", &package, "--output", &output, "--no-shuffle"];
     args.extend(options.iter().map(String::as_str));
     std::fs::create_dir_all(crate::root().join(&output))?;
     shell::run(&program.to_string_lossy(), &args, &[("STEELYARD_FAST", "1")])
+}
+
+fn is_there(package: &str) -> Result<bool> {
+    let line = format!("name = \"{package}\"");
+    for layer in LAYERS {
+        for entry in std::fs::read_dir(crate::root().join(layer))? {
+            let manifest = std::fs::read_to_string(entry?.path().join("Cargo.toml"));
+            if manifest.is_ok_and(|text| text.lines().any(|it| it == line)) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }

@@ -4,72 +4,16 @@
 //! nobody; it stays in the network namespace of the thread that called [`Forwarder::start`].
 
 use std::collections::BTreeSet;
-use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
-use std::time::Duration;
 
-use steelyard_host::places::Places;
+use steelyard_forwarding::{Desired, HostChange, Observed, Why};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::desired::Desired;
-use crate::intake::{Intake, LEASE};
-use crate::observed::{HostChange, Observed, Why};
+use crate::ask::Ask;
+use crate::intake::Intake;
+use crate::options::{ForwardOptions, NoForwarder};
 use crate::owner::Owner;
 use crate::passing::Passing;
-
-/// What a forwarder may do, and under which names.
-#[derive(Clone, Debug)]
-pub struct ForwardOptions {
-    /// Name of the nftables table (family `inet`). Two forwarders of one host need two names, two
-    /// marks and two routing tables.
-    pub table: String,
-    /// The mark bit.
-    pub fwmark: u32,
-    /// Number of the private routing table.
-    pub route_table: u32,
-    /// Priority of the ip rule that leads to it.
-    pub rule_priority: u32,
-    /// Whether to turn on the forwarding of packets.
-    pub ip_forward: bool,
-    /// Whether vips are shared with other nodes, so that their owners change: [`Passing`] works.
-    pub shared: bool,
-    /// Whether the kernel may be touched at all.
-    pub privileged: bool,
-    /// Where what must outlive the process is kept.
-    pub state_dir: PathBuf,
-    /// Places for TCP connections that are carried in this process, of two descriptors each.
-    pub flows: Places,
-    /// Places for clients of UDP ports that are, of one each.
-    pub sessions: Places,
-    /// For how long packets for a vip are taken in without being told again: when this process was
-    /// killed, another machine may have it.
-    pub lease: Duration,
-}
-
-/// Why a forwarder does not start. Missing tools and privileges are no reason: it then does what
-/// it can, and says so in [`Observed`].
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Another one is at work.
-    #[error("another steelyard forwards on this host: it holds {}", .0.display())]
-    Taken(PathBuf),
-    /// Another one, with another state folder, is at work.
-    #[error("another steelyard forwards on this host: it has the nftables table {0}")]
-    TableTaken(String),
-    /// No place for what must outlive the process.
-    #[error("cannot write to the state folder {}", .path.display())]
-    State {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// No thread.
-    #[error("cannot start a thread")]
-    Thread(#[source] io::Error),
-}
 
 /// Forwards what it is told to. Dropped, it undoes what it set, soon; [`Forwarder::remove`] waits.
 #[derive(Debug)]
@@ -88,43 +32,15 @@ struct Begun {
     intake: Intake,
 }
 
-/// What the handle asks of the owner.
-#[derive(Debug)]
-pub(crate) enum Ask {
-    Apply(Desired, oneshot::Sender<Observed>),
-    Led(BTreeSet<IpAddr>, oneshot::Sender<BTreeSet<IpAddr>>),
-    Flows(oneshot::Sender<usize>),
-    WindDown(oneshot::Sender<()>),
-    Remove(oneshot::Sender<Result<(), Why>>),
-}
-
-impl Default for ForwardOptions {
-    fn default() -> Self {
-        Self {
-            table: "steelyard".to_owned(),
-            fwmark: 0x2000,
-            route_table: 8192,
-            rule_priority: 50,
-            ip_forward: false,
-            shared: false,
-            privileged: true,
-            state_dir: PathBuf::from("/var/lib/steelyard"),
-            flows: Places::default(),
-            sessions: Places::default(),
-            lease: LEASE,
-        }
-    }
-}
-
 impl Forwarder {
     /// Removes what an earlier process left, sets up the rest, and returns.
-    pub async fn start(options: ForwardOptions) -> Result<Self, StartError> {
+    pub async fn start(options: ForwardOptions) -> Result<Self, NoForwarder> {
         let (asks, inbox) = mpsc::unbounded_channel();
         let (started, ready) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(StartError::Thread)?;
+            .map_err(NoForwarder::Thread)?;
         std::thread::Builder::new()
             .name("forward".to_owned())
             .spawn(move || {
@@ -145,7 +61,7 @@ impl Forwarder {
                     }
                 });
             })
-            .map_err(StartError::Thread)?;
+            .map_err(NoForwarder::Thread)?;
         let begun = ready.await.expect("the owner answers before it ends")?;
         Ok(Self { asks, begun })
     }

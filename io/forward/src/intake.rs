@@ -8,8 +8,8 @@
 //!
 //! What is open is so for a while only, and renewed: after a kill nobody takes it out.
 //!
-//! Flows that began here stay here: `ct mark` knows them (render.rs). What is handed over to
-//! another node is taken in for [`LINGER`] more: not every client has heard of it.
+//! Flows that began here stay here: `ct mark` knows them (`steelyard_forwarding::VipTable`). What
+//! is handed over to another node is taken in for [`LINGER`] more: not every client knows yet.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

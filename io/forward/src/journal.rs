@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::{fs, io};
 
+use steelyard_forwarding::{AtExit, HostChange};
 use steelyard_host::{private, sysctl};
-
-use crate::observed::{AtExit, HostChange};
 
 /// Name of the file in the state folder: a JSON object, setting → value before.
 pub(crate) const FILE: &str = "sysctl-before.json";

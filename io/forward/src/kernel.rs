@@ -8,19 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use steelyard_firewall::OtherRule;
+use steelyard_forwarding::{
+    AtExit, HostChange, HostFacts, Obstacle, Spot, TableFrame, VipTable, Whereabouts, Why,
+    pass_table, source,
+};
 use steelyard_host::links::{self, Link};
 use steelyard_host::nft::NftError;
-use steelyard_host::rule::{MarkRule, OtherRule, Path, Routing, RoutingError};
+use steelyard_host::rule::{MarkRule, Path, Routing, RoutingError};
 use steelyard_host::sysctl;
 use steelyard_model::Family;
 
-use crate::facts::{Facts, Place, Spot, source};
 use crate::filter::Filter;
 use crate::intake::Intake;
-use crate::observed::{AtExit, HostChange, Why};
-use crate::obstacle::Obstacle;
-use crate::passing::{self, Passing};
-use crate::render::{Frame, Ruleset};
+use crate::passing::Passing;
 use crate::vigil::Vigil;
 
 #[derive(Debug)]
@@ -28,10 +29,10 @@ pub(crate) struct Kernel {
     filter: Filter,
     routing: Routing,
     vigil: Vigil,
-    frame: Frame,
+    frame: TableFrame,
     rule: MarkRule,
     /// What is in force; none where that is unknown.
-    applied: Option<Ruleset>,
+    applied: Option<VipTable>,
     routes: BTreeSet<IpAddr>,
     intake: Intake,
     /// Interfaces, as last looked at.
@@ -42,7 +43,11 @@ pub(crate) struct Kernel {
 
 impl Kernel {
     /// Removes what an earlier process left, and sets up an empty table and the rule.
-    pub(crate) async fn take(frame: Frame, rule: MarkRule, intake: Intake) -> Result<Self, Why> {
+    pub(crate) async fn take(
+        frame: TableFrame,
+        rule: MarkRule,
+        intake: Intake,
+    ) -> Result<Self, Why> {
         let filter = Filter::open(&frame.table).map_err(nft_why)?;
         let mut kernel = Self {
             filter,
@@ -58,12 +63,12 @@ impl Kernel {
         };
         kernel.clear().await?;
         kernel.routing.port().into_iter().for_each(|port| kernel.vigil.is_own(port));
-        if kernel.apply(Ruleset::default()).await.is_ok() {
+        if kernel.apply(VipTable::default()).await.is_ok() {
             return Ok(kernel);
         }
         // Not every kernel has all that leading takes.
         kernel.frame.leads = false;
-        match kernel.apply(Ruleset::default()).await {
+        match kernel.apply(VipTable::default()).await {
             Ok(_) => Ok(kernel),
             Err(why) => {
                 kernel.clear().await?;
@@ -83,7 +88,7 @@ impl Kernel {
             return BTreeSet::new();
         }
         self.links = links::list().unwrap_or_default();
-        let mut facts = Facts { bridges: self.filtered_bridges(), ..Facts::default() };
+        let mut facts = HostFacts { bridges: self.filtered_bridges(), ..HostFacts::default() };
         if !facts.bridges.is_empty() {
             facts.arrivals = self.arrivals(vips.iter().copied());
         }
@@ -92,7 +97,7 @@ impl Kernel {
 
     /// Has packets of flows that began at former owners passed to them, as `passing` says.
     pub(crate) async fn pass(&mut self, passing: &Passing) -> Result<(), Why> {
-        self.filter.run(&passing::tables(&self.frame.table)).await.map_err(nft_why)?;
+        self.filter.run(&pass_table::tables(&self.frame.table)).await.map_err(nft_why)?;
         let begun = passing.begin(&self.frame.table);
         let port = begun.map_err(|error| Why::Refused(error.to_string()))?;
         port.into_iter().for_each(|port| self.filter.is_own(port));
@@ -120,7 +125,7 @@ impl Kernel {
 
     /// Makes `ruleset` be what is in force. On an error the one before still is. Returns the vips
     /// that this host cannot be made to take.
-    pub(crate) async fn apply(&mut self, ruleset: Ruleset) -> Result<BTreeMap<IpAddr, Why>, Why> {
+    pub(crate) async fn apply(&mut self, ruleset: VipTable) -> Result<BTreeMap<IpAddr, Why>, Why> {
         let mut lost = BTreeMap::new();
         self.routing.add_rule(self.rule).map_err(routing_why)?;
         for vip in ruleset.served() {
@@ -139,7 +144,7 @@ impl Kernel {
         Ok(lost)
     }
 
-    async fn apply_table(&mut self, ruleset: &Ruleset) -> Result<(), Why> {
+    async fn apply_table(&mut self, ruleset: &VipTable) -> Result<(), Why> {
         if let Some(applied) = &self.applied {
             let batch = ruleset.change(applied, &self.frame);
             if batch.is_empty() {
@@ -161,13 +166,14 @@ impl Kernel {
     }
 
     /// What is in force.
-    pub(crate) fn applied(&self) -> Option<&Ruleset> {
+    pub(crate) fn applied(&self) -> Option<&VipTable> {
         self.applied.as_ref()
     }
 
     /// Looks whether our tables are as we left them, and what the host is like.
-    pub(crate) async fn look(&mut self) -> Facts {
-        let mut facts = Facts { mark: self.rule.mark, leads: self.frame.leads, ..Facts::default() };
+    pub(crate) async fn look(&mut self) -> HostFacts {
+        let mut facts =
+            HostFacts { mark: self.rule.mark, leads: self.frame.leads, ..HostFacts::default() };
         for (family, setting) in
             [(Family::V4, "net.ipv4.ip_forward"), (Family::V6, "net.ipv6.conf.all.forwarding")]
         {
@@ -195,7 +201,7 @@ impl Kernel {
     }
 
     /// Interfaces whose IPv4 packets are not forwarded, though the host forwards.
-    fn closed(&self, facts: &Facts) -> BTreeSet<String> {
+    fn closed(&self, facts: &HostFacts) -> BTreeSet<String> {
         if facts.no_forwarding.contains_key(&Family::V4) {
             return BTreeSet::new();
         }
@@ -307,10 +313,10 @@ impl Kernel {
                 _ => None,
             };
             let (place, link) = match path {
-                Ok(Path::Local) => (Place::Here, None),
-                Ok(Path::Out { pod_link: true, link }) => (Place::PodLink, self.name(link)),
-                Ok(Path::Out { pod_link: false, link }) => (Place::OffBox, self.name(link)),
-                Ok(Path::Nowhere) | Err(_) => (Place::OffBox, None),
+                Ok(Path::Local) => (Whereabouts::Here, None),
+                Ok(Path::Out { pod_link: true, link }) => (Whereabouts::PodLink, self.name(link)),
+                Ok(Path::Out { pod_link: false, link }) => (Whereabouts::OffBox, self.name(link)),
+                Ok(Path::Nowhere) | Err(_) => (Whereabouts::OffBox, None),
             };
             places.insert(*address, Spot { place, link, source });
         }
@@ -322,7 +328,7 @@ impl Kernel {
         self.applied = None;
         self.passing.take().iter().for_each(Passing::end);
         self.intake.end();
-        let batch = self.frame.delete() + &passing::delete(&self.frame.table);
+        let batch = self.frame.delete() + &pass_table::delete(&self.frame.table);
         self.filter.run(&batch).await.map_err(nft_why)?;
         self.routing.delete_rule(self.rule).map_err(routing_why)?;
         for vip in self.routing.locals(self.rule.table).map_err(routing_why)? {

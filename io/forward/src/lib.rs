@@ -13,31 +13,29 @@
 //! else sees ours, because their answers must come back through us. So does an endpoint of the
 //! second kind when the client is one too: it may be the same one.
 //!
-//! Pure parts: `carry` (what travels how), `facts` (what decides that), `render` (the nftables
-//! text); what another firewall does is `steelyard_firewall`'s. Limits: without privileges a port
-//! listens on loopback; a flow survives a planned change of owner ([`Passing`]), no other.
+//! It decides nothing: `steelyard_forwarding` does, from what is wanted and what the host is like.
+//! Limits: without privileges a port listens on loopback; a flow survives a planned change of owner
+//! ([`Passing`]), no other.
 
-mod carry;
-mod desired;
-mod facts;
+mod ask;
 mod filter;
 mod forwarder;
 mod intake;
 mod journal;
 mod kernel;
-mod observed;
-mod obstacle;
+mod options;
 mod owner;
 mod passing;
 mod proxy;
-mod render;
+mod rounds;
 mod told;
 mod vigil;
-mod vitals;
 
-pub use desired::{Desired, Forwarded, ForwardedPort, Listening, Served, VipPort};
-pub use forwarder::{ForwardOptions, Forwarder, StartError};
+pub use forwarder::Forwarder;
 pub use intake::Intake;
-pub use observed::{AtExit, Carried, HostChange, Observed, PortStatus, Why};
-pub use obstacle::Obstacle;
+pub use options::{ForwardOptions, NoForwarder};
 pub use passing::{Pass, Passing};
+pub use steelyard_forwarding::{
+    AtExit, Carried, Desired, Forwarded, ForwardedPort, HostChange, Listening, Observed, Obstacle,
+    PortStatus, Served, VipPort, Why,
+};

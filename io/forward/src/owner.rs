@@ -4,28 +4,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::Instant;
 
+use steelyard_forwarding::{
+    Carriage, Decision, Desired, HostChange, HostFacts, Listeners, Mending, Observed, TableFrame,
+    VipPort, VipTable, Why, answering, as_before, decide, status,
+};
 use steelyard_host::name::{self, Name};
 use steelyard_host::rule::MarkRule;
 use steelyard_host::{conntrack, private};
 use steelyard_model::Protocol;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 
-use crate::carry::{Decided, Decision, Way, decide};
-use crate::desired::{Desired, VipPort};
-use crate::facts::Facts;
-use crate::forwarder::{Ask, ForwardOptions, StartError};
+use crate::ask::Ask;
 use crate::intake::Intake;
 use crate::journal;
 use crate::kernel::Kernel;
-use crate::observed::{Carried, HostChange, Observed, PortStatus, Why};
-use crate::obstacle::Obstacle;
+use crate::options::{ForwardOptions, NoForwarder};
 use crate::passing::Passing;
 use crate::proxy::{At, Proxies};
-use crate::render::{Frame, Ruleset};
-use crate::vitals::Rounds;
+use crate::rounds::Rounds;
 
 pub(crate) struct Owner {
     kernel: Option<Kernel>,
@@ -48,22 +46,10 @@ pub(crate) struct Owner {
     stirred: watch::Sender<()>,
 }
 
-/// When our tables, rules and routes are set again after others changed them.
-#[derive(Debug, Default)]
-struct Mending {
-    due: Option<Instant>,
-    last: Option<Instant>,
-}
-
-/// Whoever restores a ruleset does so in several steps.
-const SETTLE: Duration = Duration::from_millis(50);
-/// Between two repairs: a program that fights with us does not get all our time.
-const PAUSE: Duration = Duration::from_millis(300);
-
 impl Owner {
     pub(crate) async fn start(
         options: &ForwardOptions,
-    ) -> Result<(Self, Vec<HostChange>), StartError> {
+    ) -> Result<(Self, Vec<HostChange>), NoForwarder> {
         let mut owner = Self {
             kernel: None,
             no_kernel: Some(Why::Unprivileged),
@@ -83,7 +69,7 @@ impl Owner {
             return Ok((owner, Vec::new()));
         }
         owner.lock = Some((lock(options)?, claim(&options.table)?));
-        let frame = Frame { table: options.table.clone(), mark: options.fwmark, leads: true };
+        let frame = TableFrame { table: options.table.clone(), mark: options.fwmark, leads: true };
         let rule = MarkRule {
             mark: options.fwmark,
             table: options.route_table,
@@ -184,11 +170,11 @@ impl Owner {
         let (mut lost, mut misled) = (BTreeMap::new(), BTreeMap::new());
         if let Some(kernel) = &mut self.kernel {
             let delivered = decision.ports.iter().filter_map(|port| match port.way {
-                Way::Deliver(at) => Some((port.key, at)),
+                Carriage::Deliver(at) => Some((port.key, at)),
                 _ => None,
             });
             let local = delivered.chain(self.proxies.at_vips(wanted)).collect();
-            match kernel.apply(Ruleset::new(&decision, local, &self.proxies.busy())).await {
+            match kernel.apply(VipTable::new(&decision, local, &self.proxies.busy())).await {
                 Ok(undelivered) => lost = undelivered,
                 Err(why) => {
                     tracing::error!(%why, "the last good rules stay in force");
@@ -204,11 +190,11 @@ impl Owner {
         Observed { ports: ports.collect(), silent: facts.dead }
     }
 
-    async fn facts(&mut self, desired: &Desired) -> Facts {
+    async fn facts(&mut self, desired: &Desired) -> HostFacts {
         let ports = desired.forwarded.iter().flat_map(|forwarded| &forwarded.ports);
         let endpoints = ports.flat_map(|port| &port.endpoints).map(SocketAddr::ip);
         let endpoints: BTreeSet<IpAddr> = endpoints.collect();
-        let mut facts = Facts::default();
+        let mut facts = HostFacts::default();
         if let Some(kernel) = &mut self.kernel {
             facts = kernel.look().await;
             facts.places = kernel.places(&endpoints);
@@ -224,17 +210,13 @@ impl Owner {
             }
         }
         facts.no_kernel.clone_from(&self.no_kernel);
-        self.rounds.follow(choices(desired));
+        self.rounds.follow(desired.choices());
         facts.dead.clone_from(self.rounds.dead());
         facts
     }
 
     /// Opens what is carried in this process, before any packet is led there.
-    fn open(
-        &mut self,
-        decision: &Decision,
-        facts: &Facts,
-    ) -> BTreeMap<VipPort, Result<SocketAddr, String>> {
+    fn open(&mut self, decision: &Decision, facts: &HostFacts) -> Listeners {
         let leads = self.kernel.as_ref().map(Kernel::leads);
         let at = |vip| match leads {
             Some(true) if !facts.is_filtered(vip) => At::Led,
@@ -243,7 +225,7 @@ impl Owner {
         };
         let mut listening = BTreeMap::new();
         for port in &decision.ports {
-            if let Way::InProcess(endpoints, _) = &port.way {
+            if let Carriage::InProcess(endpoints, _) = &port.way {
                 let opened = self.proxies.carry(port.key, at(port.key.address), endpoints);
                 listening.insert(port.key, opened.map_err(|error| error.to_string()));
             }
@@ -334,35 +316,13 @@ impl Owner {
     }
 }
 
-/// Ports of TCP that have a choice of endpoints.
-fn choices(desired: &Desired) -> BTreeMap<SocketAddr, Vec<SocketAddr>> {
-    let ports = desired.forwarded.iter().flat_map(|vip| {
-        let tcp = vip.ports.iter().filter(|it| it.protocol == Protocol::Tcp);
-        tcp.map(|it| (SocketAddr::new(vip.address, it.port), it.endpoints.clone()))
-    });
-    ports.filter(|(_, endpoints)| endpoints.len() > 1).collect()
-}
-
-impl Mending {
-    /// What is ours was changed.
-    fn ask(&mut self, now: Instant) {
-        let earliest = self.last.map_or(now, |last| last + PAUSE);
-        let due = earliest.max(now + SETTLE);
-        self.due = Some(self.due.map_or(due, |before| before.min(due)));
-    }
-
-    fn done(&mut self, now: Instant) {
-        (self.due, self.last) = (None, Some(now));
-    }
-}
-
 /// Waits until it is time to set what is ours again, and tells `news` of what others do.
 async fn stirred(kernel: &mut Option<Kernel>, mending: &mut Mending, news: &watch::Sender<()>) {
     let Some(kernel) = kernel else { return std::future::pending().await };
     loop {
         let due = async {
-            match mending.due {
-                Some(due) => tokio::time::sleep_until(due).await,
+            match mending.due() {
+                Some(due) => tokio::time::sleep_until(due.into()).await,
                 None => std::future::pending().await,
             }
         };
@@ -380,92 +340,22 @@ async fn stirred(kernel: &mut Option<Kernel>, mending: &mut Mending, news: &watc
 
 /// Two folders on one host would still mean one table. The name belongs to the network namespace,
 /// as the table does.
-fn claim(table: &str) -> Result<Name, StartError> {
+fn claim(table: &str) -> Result<Name, NoForwarder> {
     let claimed = name::take(&format!("steelyard-forward-{table}"));
-    claimed.map_err(|name::Taken| StartError::TableTaken(table.to_owned()))
+    claimed.map_err(|name::Taken| NoForwarder::TableTaken(table.to_owned()))
 }
 
 /// Held by this process alone, and let go by the kernel however it ends. Nobody else can open it,
 /// so nobody else can hold it.
-fn lock(options: &ForwardOptions) -> Result<File, StartError> {
+fn lock(options: &ForwardOptions) -> Result<File, NoForwarder> {
     let path = options.state_dir.clone();
-    let state = |source| StartError::State { path: path.clone(), source };
+    let state = |source| NoForwarder::State { path: path.clone(), source };
     private::folder(&options.state_dir).map_err(state)?;
     let name = options.state_dir.join("forward.lock");
     let file = private::open(&name).map_err(state)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StartError::Taken(name)),
+        Err(TryLockError::WouldBlock) => Err(NoForwarder::Taken(name)),
         Err(TryLockError::Error(source)) => Err(state(source)),
     }
-}
-
-/// Who answers for a UDP port: the flows of anyone else are stale.
-fn answering(port: &Decided) -> BTreeSet<SocketAddr> {
-    match &port.way {
-        Way::Translate(endpoints) => endpoints.iter().copied().collect(),
-        Way::Deliver(_) | Way::InProcess(..) => BTreeSet::from([port.key.socket()]),
-        Way::Not(_) => BTreeSet::new(),
-    }
-}
-
-fn status(
-    port: Decided,
-    listening: &BTreeMap<VipPort, Result<SocketAddr, String>>,
-    lost: &BTreeMap<IpAddr, Why>,
-    misled: &BTreeMap<IpAddr, Obstacle>,
-) -> PortStatus {
-    let misled = misled.get(&port.key.address).filter(|_| !matches!(port.way, Way::Translate(_)));
-    let obstacle = misled.cloned().or(port.obstacle);
-    let lost = lost.get(&port.key.address).cloned();
-    let carried = match (port.way, lost) {
-        (Way::Translate(endpoints), _) => Carried::Nftables { endpoints: endpoints.len() },
-        (Way::Not(why), _) | (Way::Deliver(_) | Way::InProcess(..), Some(why)) => {
-            Carried::Not { why }
-        }
-        (Way::Deliver(_), None) => Carried::Delivered,
-        (Way::InProcess(_, why), None) => in_process(port.key, why, listening),
-    };
-    PortStatus { key: port.key, service: port.service, carried, obstacle }
-}
-
-fn in_process(
-    key: VipPort,
-    why: Why,
-    listening: &BTreeMap<VipPort, Result<SocketAddr, String>>,
-) -> Carried {
-    match listening.get(&key) {
-        Some(Ok(listen)) => Carried::InProcess { listen: *listen, why },
-        Some(Err(error)) => Carried::Not { why: Why::Listen(error.clone()) },
-        None => Carried::Not { why },
-    }
-}
-
-/// How ports are carried when the kernel refused the new rules: as before, or not at all.
-fn as_before(
-    decision: &Decision,
-    applied: Option<&Ruleset>,
-    listening: &BTreeMap<VipPort, Result<SocketAddr, String>>,
-    refused: &Why,
-) -> Vec<PortStatus> {
-    let carried = |port: &Decided| {
-        let Some(applied) = applied else { return Carried::Not { why: refused.clone() } };
-        if let Some(endpoints) = applied.translated().get(&port.key) {
-            return Carried::Nftables { endpoints: endpoints.len() };
-        }
-        match &port.way {
-            _ if !applied.listening().contains_key(&port.key) => {
-                Carried::Not { why: refused.clone() }
-            }
-            Way::InProcess(_, why) => in_process(port.key, why.clone(), listening),
-            _ => Carried::Delivered,
-        }
-    };
-    let ports = decision.ports.iter().map(|port| PortStatus {
-        key: port.key,
-        service: port.service.clone(),
-        carried: carried(port),
-        obstacle: port.obstacle.clone(),
-    });
-    ports.collect()
 }

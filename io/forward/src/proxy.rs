@@ -11,12 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
+use steelyard_forwarding::VipPort;
 use steelyard_host::places::Places;
 use steelyard_model::Protocol;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinHandle;
-
-use crate::desired::VipPort;
 
 mod silence;
 mod tcp;

@@ -6,11 +6,11 @@
 
 mod watch;
 
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use socket2::{Domain, Socket, Type};
+use steelyard_firewall::{OtherRule, RuleAction};
 
 use crate::netlink::{self, Netlink, Request, attributes};
 
@@ -31,30 +31,6 @@ pub struct MarkRule {
 #[derive(Debug)]
 pub struct Routing {
     netlink: Netlink,
-}
-
-/// A rule that is not ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OtherRule {
-    /// Order among rules; small is early.
-    pub priority: u32,
-    /// What becomes of packets that it is about.
-    pub action: Action,
-}
-
-/// What a rule does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// They are looked up in this table.
-    Lookup(u32),
-    /// They are dropped.
-    Blackhole,
-    /// They are refused: there is no way.
-    Unreachable,
-    /// They are refused: it is not allowed.
-    Prohibit,
-    /// Anything else.
-    Other,
 }
 
 /// Where packets to an address go.
@@ -264,7 +240,7 @@ impl Routing {
         let mut found = Vec::new();
         let outcome =
             self.netlink.ask(Request::new(GET_RULE, netlink::DUMP, &header), |_, body| {
-                found.extend(read_rule(body).filter(|rule| !rule.is_usual(ours)));
+                found.extend(read_rule(body).filter(|rule| !is_usual(*rule, ours)));
             });
         outcome.map_err(refused("list rules"))?;
         Ok(found)
@@ -359,39 +335,23 @@ fn read_rule(body: &[u8]) -> Option<OtherRule> {
         }
     }
     let action = match header[7] {
-        TO_TABLE => Action::Lookup(table),
-        6 => Action::Blackhole,
-        7 => Action::Unreachable,
-        8 => Action::Prohibit,
-        _ => Action::Other,
+        TO_TABLE => RuleAction::Lookup(table),
+        6 => RuleAction::Blackhole,
+        7 => RuleAction::Unreachable,
+        8 => RuleAction::Prohibit,
+        _ => RuleAction::Other,
     };
     Some(OtherRule { priority, action })
 }
 
-impl OtherRule {
-    fn is_usual(self, ours: MarkRule) -> bool {
-        let Action::Lookup(table) = self.action else { return false };
-        self.is(ours) || USUAL.contains(&(self.priority, table))
-    }
-
-    /// Whether it stands where `ours` does, and leads where that does.
-    fn is(self, ours: MarkRule) -> bool {
-        self.priority == ours.priority && self.action == Action::Lookup(ours.table)
-    }
+fn is_usual(rule: OtherRule, ours: MarkRule) -> bool {
+    let RuleAction::Lookup(table) = rule.action else { return false };
+    stands_for(rule, ours) || USUAL.contains(&(rule.priority, table))
 }
 
-/// `priority 10 lookup 254`, as `ip rule` takes it.
-impl fmt::Display for OtherRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "priority {} ", self.priority)?;
-        match self.action {
-            Action::Lookup(table) => write!(f, "lookup {table}"),
-            Action::Blackhole => f.write_str("blackhole"),
-            Action::Unreachable => f.write_str("unreachable"),
-            Action::Prohibit => f.write_str("prohibit"),
-            Action::Other => f.write_str("goto"),
-        }
-    }
+/// Whether it stands where `ours` does, and leads where that does.
+fn stands_for(rule: OtherRule, ours: MarkRule) -> bool {
+    rule.priority == ours.priority && rule.action == RuleAction::Lookup(ours.table)
 }
 
 fn local_request(kind: u16, flags: u16, table: u32, address: IpAddr) -> Request {

@@ -27,7 +27,7 @@ use crate::interface::{self, Host, NoInterface};
 use crate::log::Log;
 use crate::metrics::Totals;
 use crate::port::{Happened, Heard, Port};
-use crate::speaker::{Command, SpeakerOptions, StartError, Vip};
+use crate::speaker::{Command, NoSpeaker, SpeakerOptions, Vip};
 use crate::status::{EventKind, Sharing, SpeakerEvent, VipState, VipStatus};
 use sharing::Shares;
 
@@ -87,7 +87,7 @@ type Placement = Result<Vec<u32>, NoInterface>;
 
 impl Driver {
     /// Must be called on the thread that will run it, inside its runtime.
-    pub(crate) fn open(mut options: SpeakerOptions, shared: Shared) -> Result<Self, StartError> {
+    pub(crate) fn open(mut options: SpeakerOptions, shared: Shared) -> Result<Self, NoSpeaker> {
         // Told now rather than with the first vip: without raw frames nothing works.
         drop(PacketSocket::open(LOOPBACK)?);
         let monitor = Monitor::open()?;

@@ -28,7 +28,7 @@ pub use former::{Former, Formers};
 pub use gate::Gate;
 pub use interface::{Exclude, NoInterface, Unfit};
 pub use membership::{Membership, PORT};
-pub use speaker::{Speaker, SpeakerOptions, StartError, Vip};
+pub use speaker::{NoSpeaker, Speaker, SpeakerOptions, Vip};
 pub use status::{
     EventKind, Member, OwnerChange, Ownership, Sharing, SpeakerEvent, VipState, VipStatus,
 };

@@ -81,7 +81,7 @@ pub struct Speaker {
 
 /// Why nothing can be answered here.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum NoSpeaker {
     /// No raw frames.
     #[error("cannot answer for addresses on the LAN")]
     Packet(#[from] PacketError),
@@ -113,7 +113,7 @@ impl Default for SpeakerOptions {
 impl Speaker {
     /// Starts without vips, in the network namespace of the calling thread. Returns once it is
     /// known to work.
-    pub fn start(options: SpeakerOptions) -> Result<Self, StartError> {
+    pub fn start(options: SpeakerOptions) -> Result<Self, NoSpeaker> {
         let (vips, wanted) = watch::channel(Arc::default());
         let (publish, status) = watch::channel(Arc::from([]));
         let (events, _) = broadcast::channel(EVENTS);
@@ -131,7 +131,7 @@ impl Speaker {
         let (ready, started) = std::sync::mpsc::sync_channel(1);
         let run = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = match runtime.map_err(StartError::Thread) {
+            let runtime = match runtime.map_err(NoSpeaker::Thread) {
                 Ok(runtime) => runtime,
                 Err(error) => return drop(ready.send(Err(error))),
             };
@@ -146,7 +146,7 @@ impl Speaker {
             });
         };
         let thread = std::thread::Builder::new().name("speaker".to_owned()).spawn(run);
-        let thread = Some(thread.map_err(StartError::Thread)?);
+        let thread = Some(thread.map_err(NoSpeaker::Thread)?);
         started.recv().expect("the thread tells how it started")?;
         Ok(Self { vips: Some(vips), status, events, totals, sharing, commands, thread })
     }

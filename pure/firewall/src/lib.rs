@@ -14,6 +14,7 @@
 mod judge;
 mod matching;
 mod mend;
+mod other_rule;
 mod packet;
 mod rule;
 mod ruleset;
@@ -22,5 +23,6 @@ mod tests;
 mod words;
 
 pub use judge::{Deed, Hindrance, judge};
+pub use other_rule::{OtherRule, RuleAction};
 pub use packet::{Leg, Packet, Way};
 pub use ruleset::{Origin, Place, Ruleset};

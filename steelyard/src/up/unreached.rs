@@ -79,8 +79,8 @@ impl fmt::Display for Unreached {
 
 #[cfg(test)]
 mod tests {
+    use steelyard_firewall::{OtherRule, RuleAction};
     use steelyard_forward::Carried;
-    use steelyard_host::rule::{Action, OtherRule};
     use steelyard_model::{NamespacedName, Protocol};
 
     use super::*;
@@ -102,7 +102,7 @@ mod tests {
         };
         let rule = || {
             Some(Obstacle::PolicyRule {
-                rules: vec![OtherRule { priority: 10, action: Action::Lookup(254) }],
+                rules: vec![OtherRule { priority: 10, action: RuleAction::Lookup(254) }],
             })
         };
         let unread = || Some(Obstacle::UnreadTables);

@@ -43,18 +43,16 @@ const IO: &[&str] = &[
 
 /// Reads every crate's manifest and holds its edges against the layers.
 pub(crate) fn check(root: &Path) -> Result<Vec<Complaint>> {
-    let pure = crates(root, "pure")?;
-    let io = crates(root, "io")?;
+    let pure = manifests(root, "pure")?;
+    let names: Vec<&str> = pure.iter().filter_map(|(_, manifest)| name_in(manifest)).collect();
     let mut complaints = Vec::new();
-    for name in &pure {
-        let dependencies = Dependencies::of(&manifest(root, "pure", name)?);
-        let known = |edge: &str| pure.iter().any(|one| one == edge);
-        complaints.extend(dependencies.judge(&format!("pure/{name}"), PURE, known));
+    for (krate, manifest) in &pure {
+        let known = |edge: &str| names.contains(&edge);
+        complaints.extend(Dependencies::of(manifest).judge(krate, PURE, known));
     }
-    for name in &io {
-        let dependencies = Dependencies::of(&manifest(root, "io", name)?);
-        let known = |edge: &str| edge == "host" || pure.iter().any(|one| one == edge);
-        complaints.extend(dependencies.judge(&format!("io/{name}"), IO, known));
+    for (krate, manifest) in &manifests(root, "io")? {
+        let known = |edge: &str| edge == "host" || names.contains(&edge);
+        complaints.extend(Dependencies::of(manifest).judge(krate, IO, known));
     }
     Ok(complaints)
 }
@@ -99,15 +97,25 @@ impl Dependencies {
     }
 }
 
-fn crates(root: &Path, layer: &str) -> Result<Vec<String>> {
-    let entries = std::fs::read_dir(root.join(layer))?;
-    let folders = entries.filter_map(|entry| entry.ok()).filter(|entry| entry.path().is_dir());
-    Ok(folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+/// Each crate of a layer as `layer/folder`, with its manifest.
+fn manifests(root: &Path, layer: &str) -> Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root.join(layer))? {
+        let entry = entry?;
+        if entry.path().is_dir() {
+            let path = entry.path().join("Cargo.toml");
+            let text =
+                std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            found.push((format!("{layer}/{}", entry.file_name().to_string_lossy()), text));
+        }
+    }
+    Ok(found)
 }
 
-fn manifest(root: &Path, layer: &str, name: &str) -> Result<String> {
-    let path = root.join(layer).join(name).join("Cargo.toml");
-    std::fs::read_to_string(&path).with_context(|| path.display().to_string())
+/// The crate's name without the project's prefix; its folder may have another.
+fn name_in(manifest: &str) -> Option<&str> {
+    let name = manifest.lines().find_map(|line| line.strip_prefix("name = \"steelyard-"))?;
+    name.strip_suffix('"')
 }
 
 #[cfg(test)]
@@ -128,6 +136,11 @@ mod tests {
                 "pure/x uses tokio, which pure/ does not list",
             ]
         );
+    }
+
+    #[test]
+    fn a_crate_is_known_by_its_name() {
+        assert_eq!(name_in("[package]\nname = \"steelyard-x\"\n"), Some("x"));
     }
 
     #[test]

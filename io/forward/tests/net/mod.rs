@@ -146,7 +146,8 @@ impl Net {
 
     /// Everything on the node that we might leave behind.
     pub(crate) fn footprint(&self) -> String {
-        let output = self.node.output("nft", &["list", "ruleset"]).unwrap();
+        // Stateless: how long elements have left changes by itself.
+        let output = self.node.output("nft", &["-s", "list", "ruleset"]).unwrap();
         let mut all = String::from_utf8(output.stdout).unwrap();
         for family in ["-4", "-6"] {
             all.push_str(&self.node.ip(&[family, "rule"]).unwrap());

@@ -166,7 +166,7 @@ fn whether_a_marked_packet_is_delivered_is_asked_of_the_kernel() {
         let mut routing = Routing::open().unwrap();
         pairs.map(|(vip, _)| routing.others(vip, RULE).unwrap())
     };
-    let main = |priority| vec![OtherRule { priority, action: Action::Lookup(254) }];
+    let main = |priority| vec![OtherRule { priority, action: RuleAction::Lookup(254) }];
     assert_eq!(here.run(others).unwrap(), [main(10), main(11)]);
     here.ip(&["rule", "add", "to", "10.9.0.100", "priority", "5", "blackhole"]).unwrap();
     let said: Vec<String> = here.run(others).unwrap()[0].iter().map(ToString::to_string).collect();

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use super::{DELETE_ROUTE, DELETE_RULE, MarkRule, NEW_ROUTE, NEW_RULE, Route, read_rule};
+use super::{
+    DELETE_ROUTE, DELETE_RULE, MarkRule, NEW_ROUTE, NEW_RULE, Route, read_rule, stands_for,
+};
 use crate::notices::Notices;
 
 /// Watches the rules and the private table of the namespace it was opened in.
@@ -62,7 +64,7 @@ impl RuleWatch {
         match kind {
             NEW_RULE | DELETE_RULE => {
                 told.rules = true;
-                let is_ours = read_rule(body).is_some_and(|it| it.is(self.rule));
+                let is_ours = read_rule(body).is_some_and(|it| stands_for(it, self.rule));
                 told.rule |= kind == DELETE_RULE && is_ours;
             }
             NEW_ROUTE | DELETE_ROUTE => {

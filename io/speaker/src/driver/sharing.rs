@@ -18,7 +18,7 @@ use crate::group::{Group, Marked, Wish};
 use crate::membership::{Keeper, Kept, Membership};
 use crate::metrics::Totals;
 use crate::port::Happened;
-use crate::speaker::{Command, StartError, Vip};
+use crate::speaker::{Command, NoSpeaker, Vip};
 use crate::status::{EventKind, Member, Ownership, Sharing, VipState};
 
 /// Round trips and the like are told anew so often; what happens is told at once.
@@ -44,8 +44,8 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    pub(super) fn begin(membership: &Membership) -> Result<Self, StartError> {
-        let (config, kept) = membership.begin().map_err(StartError::Keep)?;
+    pub(super) fn begin(membership: &Membership) -> Result<Self, NoSpeaker> {
+        let (config, kept) = membership.begin().map_err(NoSpeaker::Keep)?;
         Ok(Self {
             membership: membership.clone(),
             config,

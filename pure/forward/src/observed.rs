@@ -203,7 +203,7 @@ impl fmt::Display for HostChange {
 
 #[cfg(test)]
 mod tests {
-    use steelyard_host::rule::{Action, OtherRule};
+    use steelyard_firewall::{OtherRule, RuleAction};
 
     use super::*;
 
@@ -211,7 +211,7 @@ mod tests {
     fn each_reason_says_what_is_so_and_what_to_do() {
         let text = || "because".to_owned();
         let endpoint: SocketAddr = "127.0.0.1:80".parse().unwrap();
-        let rules = vec![OtherRule { priority: 10, action: Action::Lookup(254) }];
+        let rules = vec![OtherRule { priority: 10, action: RuleAction::Lookup(254) }];
         let reasons = [
             Why::NoEndpoints,
             Why::Closed,

@@ -1,4 +1,4 @@
-//! Decides how each port is carried. Pure: what the host is like comes in as [`Facts`].
+//! Decides how each port is carried. Pure: what the host is like comes in as [`HostFacts`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -6,38 +6,41 @@ use std::net::{IpAddr, SocketAddr};
 use steelyard_model::{Family, NamespacedName, Protocol};
 
 use crate::desired::{Desired, Listening, VipPort};
-use crate::facts::{Facts, Place};
+use crate::facts::{HostFacts, Whereabouts};
 use crate::observed::Why;
 use crate::obstacle::Obstacle;
 
 /// How every desired port is carried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Decision {
+pub struct Decision {
     /// In the order they were named.
-    pub(crate) ports: Vec<Decided>,
+    pub ports: Vec<PortDecision>,
     /// Every vip, so that the guard knows it; empty where nothing is done in the kernel.
-    pub(crate) vips: BTreeSet<IpAddr>,
+    pub vips: BTreeSet<IpAddr>,
     /// The gateway's among them.
-    pub(crate) served: BTreeSet<IpAddr>,
+    pub served: BTreeSet<IpAddr>,
     /// Endpoints that see the client's own address.
-    pub(crate) direct: BTreeSet<IpAddr>,
+    pub direct: BTreeSet<IpAddr>,
     /// The address of ours that other endpoints see, where the kernel's choice may not last.
-    pub(crate) sources: BTreeMap<IpAddr, IpAddr>,
+    pub sources: BTreeMap<IpAddr, IpAddr>,
 }
 
 /// One port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Decided {
-    pub(crate) key: VipPort,
-    pub(crate) service: Option<NamespacedName>,
-    pub(crate) way: Way,
+pub struct PortDecision {
+    /// Which.
+    pub key: VipPort,
+    /// Whose it is; none for the gateway's own vips.
+    pub service: Option<NamespacedName>,
+    /// How it is to be carried.
+    pub way: Carriage,
     /// What clients meet on that way.
-    pub(crate) obstacle: Option<Obstacle>,
+    pub obstacle: Option<Obstacle>,
 }
 
 /// The way a port's packets take.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub enum Carriage {
     /// To the gateway's listener, which is at this port.
     Deliver(u16),
     /// Translated by nftables.
@@ -49,19 +52,19 @@ pub(crate) enum Way {
 }
 
 /// Decides. The first who names a port of a vip has it.
-pub(crate) fn decide(desired: &Desired, facts: &Facts) -> Decision {
+pub fn decide(desired: &Desired, facts: &HostFacts) -> Decision {
     let mut decision = Decision::default();
     let mut taken = BTreeSet::new();
     for served in &desired.served {
         for &Listening { protocol, port, at } in &served.listening {
             let key = VipPort { address: served.address, protocol, port };
             let way = match &facts.no_kernel {
-                _ if !taken.insert(key) => Way::Not(Why::Taken),
-                Some(why) => Way::Not(why.clone()),
-                None => Way::Deliver(at),
+                _ if !taken.insert(key) => Carriage::Not(Why::Taken),
+                Some(why) => Carriage::Not(why.clone()),
+                None => Carriage::Deliver(at),
             };
             let obstacle = obstacle(key, &way, facts);
-            decision.ports.push(Decided { key, service: None, way, obstacle });
+            decision.ports.push(PortDecision { key, service: None, way, obstacle });
         }
     }
     let circles = circles(desired);
@@ -70,17 +73,17 @@ pub(crate) fn decide(desired: &Desired, facts: &Facts) -> Decision {
             let key =
                 VipPort { address: forwarded.address, protocol: port.protocol, port: port.port };
             let way = if !taken.insert(key) {
-                Way::Not(Why::Taken)
+                Carriage::Not(Why::Taken)
             } else if forwarded.is_closed {
-                Way::Not(Why::Closed)
+                Carriage::Not(Why::Closed)
             } else if circles.contains(&key.address) {
-                Way::Not(Why::Circle)
+                Carriage::Not(Why::Circle)
             } else {
                 way(key, &port.endpoints, facts)
             };
             let service = Some(forwarded.service.clone());
             let obstacle = obstacle(key, &way, facts);
-            decision.ports.push(Decided { key, service, way, obstacle });
+            decision.ports.push(PortDecision { key, service, way, obstacle });
         }
     }
     if facts.no_kernel.is_none() {
@@ -93,47 +96,47 @@ pub(crate) fn decide(desired: &Desired, facts: &Facts) -> Decision {
     decision
 }
 
-fn way(key: VipPort, endpoints: &[SocketAddr], facts: &Facts) -> Way {
+fn way(key: VipPort, endpoints: &[SocketAddr], facts: &HostFacts) -> Carriage {
     if key.protocol == Protocol::Sctp {
-        return Way::Not(Why::UnsupportedProtocol);
+        return Carriage::Not(Why::UnsupportedProtocol);
     }
     if endpoints.is_empty() {
-        return Way::Not(Why::NoEndpoints);
+        return Carriage::Not(Why::NoEndpoints);
     }
     let everything: Vec<SocketAddr> = in_order(endpoints.iter().copied());
     if let Some(why) = &facts.no_kernel {
-        return Way::InProcess(everything, why.clone());
+        return Carriage::InProcess(everything, why.clone());
     }
     let family = Family::of(key.address);
     let same = in_order(endpoints.iter().copied().filter(|at| Family::of(at.ip()) == family));
     if same.is_empty() {
-        return Way::InProcess(everything, Why::OtherFamily);
+        return Carriage::InProcess(everything, Why::OtherFamily);
     }
     if let Some(loopback) = same.iter().find(|endpoint| endpoint.ip().is_loopback()) {
-        return Way::InProcess(everything, Why::LoopbackEndpoint(*loopback));
+        return Carriage::InProcess(everything, Why::LoopbackEndpoint(*loopback));
     }
-    let here = same.iter().all(|at| facts.place(at.ip()) == Place::Here);
+    let here = same.iter().all(|at| facts.place(at.ip()) == Whereabouts::Here);
     if let Some(why) = facts.no_forwarding.get(&family).filter(|_| !here) {
-        return Way::InProcess(same, why.clone());
+        return Carriage::InProcess(same, why.clone());
     }
     let alive: Vec<SocketAddr> =
         same.iter().copied().filter(|at| !facts.dead.contains(at)).collect();
     // Where nobody answers, whoever begins to is found at once.
     let same = if key.protocol != Protocol::Tcp || alive.is_empty() { same } else { alive };
     match facts.before(key, &same).filter(Obstacle::is_certain) {
-        Some(obstacle) => Way::InProcess(same, Why::Obstacle(Box::new(obstacle))),
-        None => Way::Translate(same),
+        Some(obstacle) => Carriage::InProcess(same, Why::Obstacle(Box::new(obstacle))),
+        None => Carriage::Translate(same),
     }
 }
 
-fn obstacle(key: VipPort, way: &Way, facts: &Facts) -> Option<Obstacle> {
+fn obstacle(key: VipPort, way: &Carriage, facts: &HostFacts) -> Option<Obstacle> {
     match way {
         _ if facts.no_kernel.is_some() => None,
         // Where the listener has the very port, packets are not led there.
-        Way::Deliver(at) => facts.at_listener(key, *at != key.port),
-        Way::InProcess(..) => facts.at_listener(key, true),
-        Way::Translate(endpoints) => facts.before(key, endpoints),
-        Way::Not(_) => None,
+        Carriage::Deliver(at) => facts.at_listener(key, *at != key.port),
+        Carriage::InProcess(..) => facts.at_listener(key, true),
+        Carriage::Translate(endpoints) => facts.before(key, endpoints),
+        Carriage::Not(_) => None,
     }
 }
 
@@ -163,19 +166,19 @@ fn in_order(endpoints: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     endpoints.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn direct(decision: &Decision, facts: &Facts) -> BTreeSet<IpAddr> {
-    let is_direct = |address: &IpAddr| facts.place(*address) == Place::PodLink;
+fn direct(decision: &Decision, facts: &HostFacts) -> BTreeSet<IpAddr> {
+    let is_direct = |address: &IpAddr| facts.place(*address) == Whereabouts::PodLink;
     translated(decision).filter(is_direct).collect()
 }
 
-fn sources(decision: &Decision, facts: &Facts) -> BTreeMap<IpAddr, IpAddr> {
+fn sources(decision: &Decision, facts: &HostFacts) -> BTreeMap<IpAddr, IpAddr> {
     let source = |endpoint| Some((endpoint, facts.places.get(&endpoint)?.source?));
     translated(decision).filter_map(source).collect()
 }
 
 fn translated(decision: &Decision) -> impl Iterator<Item = IpAddr> {
     let translated = decision.ports.iter().filter_map(|port| match &port.way {
-        Way::Translate(endpoints) => Some(endpoints),
+        Carriage::Translate(endpoints) => Some(endpoints),
         _ => None,
     });
     translated.flatten().map(SocketAddr::ip)

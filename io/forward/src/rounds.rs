@@ -9,20 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use steelyard_forwarding::Vitals;
 use steelyard_host::conntrack;
 use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, timeout};
-
-/// What is known of endpoints.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Vitals {
-    dead: BTreeSet<SocketAddr>,
-    /// When those that are not dead were asked.
-    asked: BTreeMap<SocketAddr, Instant>,
-}
+use tokio::time::timeout;
 
 /// The rounds, one after the other.
 #[derive(Debug, Default)]
@@ -37,22 +30,16 @@ pub(crate) struct Rounds {
 const ROUND: Duration = Duration::from_secs(1);
 /// How long an endpoint may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// One that answered is not asked again for so long.
-const TRUST: Duration = Duration::from_secs(5);
-/// So many that are not suspected are asked in one round.
-const AT_ONCE: usize = 50;
-
 impl Rounds {
     /// These ports lead to these endpoints from now on.
     pub(crate) fn follow(&mut self, wanted: BTreeMap<SocketAddr, Vec<SocketAddr>>) {
-        let endpoints: BTreeSet<SocketAddr> = wanted.values().flatten().copied().collect();
-        self.known.dead.retain(|it| endpoints.contains(it));
+        self.known.keep(&wanted.values().flatten().copied().collect());
         self.wanted = Arc::new(wanted);
     }
 
     /// Those that do not answer.
     pub(crate) fn dead(&self) -> &BTreeSet<SocketAddr> {
-        &self.known.dead
+        self.known.dead()
     }
 
     /// Waits until others answer than before. Nothing is lost when the wait is given up.
@@ -63,16 +50,15 @@ impl Rounds {
             let came = running.await;
             self.running = None;
             let Ok(mut vitals) = came else { continue };
-            let endpoints: BTreeSet<&SocketAddr> = self.wanted.values().flatten().collect();
-            vitals.dead.retain(|it| endpoints.contains(it));
+            vitals.keep(&self.wanted.values().flatten().copied().collect());
             let before = std::mem::replace(&mut self.known, vitals);
-            for endpoint in self.known.dead.difference(&before.dead) {
+            for endpoint in self.known.dead().difference(before.dead()) {
                 tracing::warn!(%endpoint, "does not answer: it gets no connections until it does");
             }
-            for endpoint in before.dead.difference(&self.known.dead) {
+            for endpoint in before.dead().difference(self.known.dead()) {
                 tracing::info!(%endpoint, "answers again");
             }
-            if before.dead != self.known.dead {
+            if before.dead() != self.known.dead() {
                 return;
             }
         }
@@ -85,27 +71,18 @@ async fn round(mut known: Vitals, wanted: Arc<BTreeMap<SocketAddr, Vec<SocketAdd
         return known;
     }
     let now = Instant::now();
-    known.asked.retain(|_, at| now < *at + TRUST);
-    let mut asked = known.dead.clone();
     let begun = Instant::now();
     let endpoints: BTreeSet<SocketAddr> = wanted.values().flatten().copied().collect();
     let suspects = tokio::task::spawn_blocking(move || suspects(&wanted)).await;
     let took = begun.elapsed();
-    let is_due = |it: &&SocketAddr| !known.asked.contains_key(it);
-    asked.extend(suspects.unwrap_or_default());
-    asked.extend(endpoints.iter().filter(is_due).take(AT_ONCE));
+    let asked = known.round(&endpoints, suspects.unwrap_or_default(), now);
     let mut answers = JoinSet::new();
     for endpoint in asked {
         answers.spawn(async move { (endpoint, answers_now(endpoint).await) });
     }
     while let Some(outcome) = answers.join_next().await {
-        match outcome {
-            Ok((endpoint, Some(true))) => {
-                known.dead.remove(&endpoint);
-                known.asked.insert(endpoint, now);
-            }
-            Ok((endpoint, Some(false))) => drop(known.dead.insert(endpoint)),
-            Ok((_, None)) | Err(_) => {}
+        if let Ok((endpoint, Some(answers))) = outcome {
+            known.learn(endpoint, answers, now);
         }
     }
     // Where many connections are tracked, looking through them takes a while.

@@ -1,5 +1,6 @@
 //! What the plan wants of this node's data path.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use steelyard_model::{NamespacedName, Protocol};
@@ -11,6 +12,17 @@ pub struct Desired {
     pub served: Vec<Served>,
     /// Vips whose packets go on to endpoints.
     pub forwarded: Vec<Forwarded>,
+}
+
+impl Desired {
+    /// Ports of TCP that have a choice of endpoints.
+    pub fn choices(&self) -> BTreeMap<SocketAddr, Vec<SocketAddr>> {
+        let ports = self.forwarded.iter().flat_map(|vip| {
+            let tcp = vip.ports.iter().filter(|it| it.protocol == Protocol::Tcp);
+            tcp.map(|it| (SocketAddr::new(vip.address, it.port), it.endpoints.clone()))
+        });
+        ports.filter(|(_, endpoints)| endpoints.len() > 1).collect()
+    }
 }
 
 /// A vip of the gateway.

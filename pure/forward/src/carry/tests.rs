@@ -8,18 +8,18 @@ use crate::facts::Spot;
 
 const LISTENING: Listening = Listening { protocol: Protocol::Tcp, port: 80, at: 8080 };
 
-fn facts() -> Facts {
+fn facts() -> HostFacts {
     let place =
         |address: &str, place| (address.parse().unwrap(), Spot { place, link: None, source: None });
-    Facts {
+    HostFacts {
         places: [
-            place("10.0.0.11", Place::Here),
-            place("10.244.0.2", Place::PodLink),
-            place("10.9.9.9", Place::OffBox),
-            place("fd44::2", Place::PodLink),
+            place("10.0.0.11", Whereabouts::Here),
+            place("10.244.0.2", Whereabouts::PodLink),
+            place("10.9.9.9", Whereabouts::OffBox),
+            place("fd44::2", Whereabouts::PodLink),
         ]
         .into(),
-        ..Facts::default()
+        ..HostFacts::default()
     }
 }
 
@@ -38,9 +38,9 @@ fn one(vip: &str, protocol: Protocol, endpoints: &[&str]) -> Desired {
     Desired { served: Vec::new(), forwarded: vec![forwarded] }
 }
 
-fn off(family: Family) -> Facts {
+fn off(family: Family) -> HostFacts {
     let why = Why::ForwardingOff(family);
-    Facts { no_forwarding: BTreeMap::from([(family, why)]), ..facts() }
+    HostFacts { no_forwarding: BTreeMap::from([(family, why)]), ..facts() }
 }
 
 #[test]
@@ -49,16 +49,16 @@ fn each_port_takes_the_best_way_there_is() {
     const V6: &str = "fd00::100";
     let (pod, far, here, local, six) =
         ("10.244.0.2:80", "10.9.9.9:80", "10.0.0.11:80", "127.0.0.1:80", "[fd44::2]:80");
-    let translate = |endpoints: &[&str]| Way::Translate(sockets(endpoints));
-    let through = |endpoints: &[&str], why| Way::InProcess(sockets(endpoints), why);
-    let no_kernel = Facts { no_kernel: Some(Why::NftMissing), ..facts() };
+    let translate = |endpoints: &[&str]| Carriage::Translate(sockets(endpoints));
+    let through = |endpoints: &[&str], why| Carriage::InProcess(sockets(endpoints), why);
+    let no_kernel = HostFacts { no_kernel: Some(Why::NftMissing), ..facts() };
     let loopback = || Why::LoopbackEndpoint(local.parse().unwrap());
     let off4 = || Why::ForwardingOff(Family::V4);
     let table = [
         (V4, facts(), vec![far, pod], translate(&[far, pod])),
         (V4, facts(), vec![pod, pod], translate(&[pod])),
         (V6, facts(), vec![six], translate(&[six])),
-        (V4, facts(), vec![], Way::Not(Why::NoEndpoints)),
+        (V4, facts(), vec![], Carriage::Not(Why::NoEndpoints)),
         (V4, facts(), vec![pod, local], through(&[pod, local], loopback())),
         (V4, facts(), vec![six], through(&[six], Why::OtherFamily)),
         (V4, facts(), vec![six, pod], translate(&[pod])),
@@ -66,23 +66,23 @@ fn each_port_takes_the_best_way_there_is() {
         (V4, off(Family::V4), vec![here, pod], through(&[here, pod], off4())),
         (V4, off(Family::V6), vec![pod], translate(&[pod])),
         (V4, no_kernel.clone(), vec![pod], through(&[pod], Why::NftMissing)),
-        (V4, no_kernel, vec![], Way::Not(Why::NoEndpoints)),
+        (V4, no_kernel, vec![], Carriage::Not(Why::NoEndpoints)),
     ];
     for (vip, facts, endpoints, want) in table {
         let decision = decide(&one(vip, Protocol::Tcp, &endpoints), &facts);
         let mut way = decision.ports[0].way.clone();
-        if let Way::InProcess(endpoints, _) = &mut way {
+        if let Carriage::InProcess(endpoints, _) = &mut way {
             endpoints.sort_unstable_by_key(|at| !sockets(&[here, pod]).contains(at));
         }
         assert_eq!(way, want, "{vip} to {endpoints:?} with {facts:?}");
     }
     let sctp = decide(&one(V4, Protocol::Sctp, &[pod]), &facts());
-    assert_eq!(sctp.ports[0].way, Way::Not(Why::UnsupportedProtocol));
+    assert_eq!(sctp.ports[0].way, Carriage::Not(Why::UnsupportedProtocol));
 }
 
 #[test]
 fn only_translated_pod_links_see_the_client() {
-    let direct = |vip, facts: &Facts, endpoints: &[&str]| {
+    let direct = |vip, facts: &HostFacts, endpoints: &[&str]| {
         let decision = decide(&one(vip, Protocol::Tcp, endpoints), facts);
         decision.direct.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
@@ -96,13 +96,13 @@ fn the_first_who_names_a_port_has_it() {
     let vip = "10.0.0.100".parse().unwrap();
     let mut desired = one("10.0.0.100", Protocol::Tcp, &["10.244.0.2:80"]);
     desired.served.push(Served { address: vip, listening: vec![LISTENING] });
-    let ways: Vec<Way> =
+    let ways: Vec<Carriage> =
         decide(&desired, &facts()).ports.into_iter().map(|port| port.way).collect();
-    assert_eq!(ways, [Way::Deliver(8080), Way::Not(Why::Taken)]);
+    assert_eq!(ways, [Carriage::Deliver(8080), Carriage::Not(Why::Taken)]);
     desired.forwarded[0].ports[0].protocol = Protocol::Udp;
     let decision = decide(&desired, &facts());
     assert!(
-        matches!(decision.ports[1].way, Way::Translate(_)),
+        matches!(decision.ports[1].way, Carriage::Translate(_)),
         "another transport is another port"
     );
     assert_eq!(decision.vips.len(), 1);
@@ -113,9 +113,9 @@ fn without_the_kernel_there_is_nothing_to_guard() {
     let mut desired = one("10.0.0.100", Protocol::Tcp, &["10.244.0.2:80"]);
     let address = "10.0.0.101".parse().unwrap();
     desired.served.push(Served { address, listening: vec![LISTENING] });
-    let facts = Facts { no_kernel: Some(Why::Unprivileged), ..facts() };
+    let facts = HostFacts { no_kernel: Some(Why::Unprivileged), ..facts() };
     let decision = decide(&desired, &facts);
-    assert_eq!(decision.ports[0].way, Way::Not(Why::Unprivileged));
+    assert_eq!(decision.ports[0].way, Carriage::Not(Why::Unprivileged));
     assert!(decision.vips.is_empty() && decision.direct.is_empty());
 }
 
@@ -132,7 +132,7 @@ fn what_leads_back_to_itself_goes_nowhere() {
     let refused: Vec<bool> = decide(&desired, &facts())
         .ports
         .into_iter()
-        .map(|port| port.way == Way::Not(Why::Circle))
+        .map(|port| port.way == Carriage::Not(Why::Circle))
         .collect();
     assert_eq!(refused, [true, true, false, true, false]);
 }

@@ -10,13 +10,14 @@ use std::net::{IpAddr, SocketAddr};
 
 use steelyard_model::{Family, Protocol};
 
-use crate::carry::{Decision, Way};
+use crate::carry::{Carriage, Decision};
 use crate::desired::VipPort;
-use crate::passing;
+use crate::hooks::MARKED_AT;
+use crate::pass_table;
 
 /// What the table holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Ruleset {
+pub struct VipTable {
     /// Vips delivered on this host: their packets get our mark.
     served: BTreeSet<IpAddr>,
     /// Every vip: what is neither listened on nor translated ends in the guard chain.
@@ -34,20 +35,21 @@ pub(crate) struct Ruleset {
 
 /// What stays as it is while the table stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Frame {
-    pub(crate) table: String,
+pub struct TableFrame {
+    /// Its name.
+    pub table: String,
     /// The mark bit.
-    pub(crate) mark: u32,
+    pub mark: u32,
     /// Whether the kernel can lead packets to listeners at other ports (`nft_tproxy`).
-    pub(crate) leads: bool,
+    pub leads: bool,
 }
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
-impl Ruleset {
+impl VipTable {
     /// The table for `decision`. `listening` are the ports that somebody really listens on, `busy`
     /// the vips with connections to listeners that may be closed.
-    pub(crate) fn new(
+    pub fn new(
         decision: &Decision,
         listening: BTreeMap<VipPort, u16>,
         busy: &BTreeSet<IpAddr>,
@@ -55,7 +57,7 @@ impl Ruleset {
         // Connections go on also where nobody listens any more.
         let kept = busy.iter().chain(&decision.served).copied();
         let translated = decision.ports.iter().filter_map(|port| match &port.way {
-            Way::Translate(endpoints) => Some((port.key, endpoints.clone())),
+            Carriage::Translate(endpoints) => Some((port.key, endpoints.clone())),
             _ => None,
         });
         Self {
@@ -69,22 +71,22 @@ impl Ruleset {
     }
 
     /// Vips delivered on this host; each needs a route in the private table.
-    pub(crate) fn served(&self) -> &BTreeSet<IpAddr> {
+    pub fn served(&self) -> &BTreeSet<IpAddr> {
         &self.served
     }
 
     /// Where a translated port goes.
-    pub(crate) fn translated(&self) -> &BTreeMap<VipPort, Vec<SocketAddr>> {
+    pub fn translated(&self) -> &BTreeMap<VipPort, Vec<SocketAddr>> {
         &self.translated
     }
 
     /// Ports a transparent listener takes, and where it is.
-    pub(crate) fn listening(&self) -> &BTreeMap<VipPort, u16> {
+    pub fn listening(&self) -> &BTreeMap<VipPort, u16> {
         &self.listening
     }
 
     /// The batch that makes the table from nothing, whatever was there.
-    pub(crate) fn replace(&self, frame: &Frame) -> String {
+    pub fn replace(&self, frame: &TableFrame) -> String {
         let mut text = frame.delete();
         text.push_str(&frame.skeleton());
         text.push_str(&self.change(&Self::default(), frame));
@@ -92,7 +94,7 @@ impl Ruleset {
     }
 
     /// The batch that leads from `old` to this; empty where nothing differs.
-    pub(crate) fn change(&self, old: &Self, frame: &Frame) -> String {
+    pub fn change(&self, old: &Self, frame: &TableFrame) -> String {
         let mut batch = Batch { text: String::new(), table: &frame.table };
         for family in FAMILIES {
             let of = |all: &BTreeSet<IpAddr>| -> BTreeSet<String> {
@@ -131,9 +133,9 @@ impl Ruleset {
     }
 }
 
-impl Frame {
+impl TableFrame {
     /// The batch that removes the table, if it is there.
-    pub(crate) fn delete(&self) -> String {
+    pub fn delete(&self) -> String {
         let table = &self.table;
         // Adding first makes deleting what is not there no error.
         format!("add table inet {table}\ndelete table inet {table}\n")
@@ -156,7 +158,7 @@ impl Frame {
             let _ = writeln!(text, "  set listening{suffix} {{ {key}; }}");
             let _ = writeln!(text, "  map ports{suffix} {{ {key} : verdict; }}");
         }
-        let (passed, doubtful) = (passing::going_out("accept"), passing::in_doubt("drop"));
+        let (passed, doubtful) = (pass_table::going_out("accept"), pass_table::in_doubt("drop"));
         let lead = if self.leads { LEAD } else { "" };
         text.push_str(
             &CHAINS
@@ -173,9 +175,6 @@ impl Frame {
         text
     }
 }
-
-/// The mark is set once more, last, in case somebody overwrote it.
-pub(crate) const MARKED_AT: i32 = 10_000;
 
 /// Base chains. Priorities: mangle is -150, dstnat -100; the guard at -90 thus sees a vip only
 /// where nothing translated it. What connection tracking takes for invalid (a late retransmission)

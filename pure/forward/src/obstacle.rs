@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
+use steelyard_firewall::OtherRule;
 use steelyard_firewall::{Hindrance, Packet};
-use steelyard_host::rule::OtherRule;
 
 /// Separated by commas.
 fn listed(f: &mut fmt::Formatter<'_>, rules: &[OtherRule]) -> fmt::Result {

@@ -9,50 +9,52 @@ use steelyard_firewall::{Packet, Ruleset, Way, judge};
 use steelyard_model::Family;
 
 use crate::desired::VipPort;
+use crate::hooks::MARKED_AT;
 use crate::observed::Why;
 use crate::obstacle::Obstacle;
-use crate::render::MARKED_AT;
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub struct HostFacts {
     /// Why nothing can be done in the kernel; none where it can.
-    pub(crate) no_kernel: Option<Why>,
+    pub no_kernel: Option<Why>,
     /// Why packets of a family cannot be sent on to other hosts.
-    pub(crate) no_forwarding: BTreeMap<Family, Why>,
+    pub no_forwarding: BTreeMap<Family, Why>,
     /// Where the endpoints are.
-    pub(crate) places: BTreeMap<IpAddr, Spot>,
+    pub places: BTreeMap<IpAddr, Spot>,
     /// By which interface packets for a vip come in.
-    pub(crate) arrivals: BTreeMap<IpAddr, String>,
+    pub arrivals: BTreeMap<IpAddr, String>,
     /// Interfaces whose IPv4 packets are not forwarded, though the host forwards.
-    pub(crate) closed: BTreeSet<String>,
+    pub closed: BTreeSet<String>,
     /// Bridges whose frames pass through the firewall, by family.
-    pub(crate) bridges: BTreeMap<String, BTreeSet<Family>>,
+    pub bridges: BTreeMap<String, BTreeSet<Family>>,
     /// The rules of other firewalls.
-    pub(crate) walls: Arc<Ruleset>,
+    pub walls: Arc<Ruleset>,
     /// Some rules could not be read.
-    pub(crate) is_unread: bool,
+    pub is_unread: bool,
     /// Endpoints that do not answer.
-    pub(crate) dead: BTreeSet<SocketAddr>,
+    pub dead: BTreeSet<SocketAddr>,
     /// The mark by which packets are delivered.
-    pub(crate) mark: u32,
+    pub mark: u32,
     /// Packets are led to listeners at other ports than the one asked for.
-    pub(crate) leads: bool,
+    pub leads: bool,
 }
 
 /// An endpoint's place, and the interface to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Spot {
-    pub(crate) place: Place,
-    pub(crate) link: Option<String>,
+pub struct Spot {
+    /// Seen from this host.
+    pub place: Whereabouts,
+    /// The interface to it; none where it is here.
+    pub link: Option<String>,
     /// The address of this host that it sees where it may not see the client's: one that lasts.
     /// None: whichever the kernel takes.
-    pub(crate) source: Option<IpAddr>,
+    pub source: Option<IpAddr>,
 }
 
 /// Where an endpoint is, seen from this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Whereabouts {
     /// An address of this host.
     Here,
     /// At the other end of a link of its own: its answers come back through us.
@@ -64,7 +66,7 @@ pub(crate) enum Place {
 /// Of this host's `lasting` addresses, by interface, the one to reach `endpoint` from: of the
 /// interface that leads there, and of those the one that shares most with it (RFC 6724 §5, rules 2
 /// and 8). For IPv6 only: of IPv4 the kernel takes one that lasts.
-pub(crate) fn source(endpoint: IpAddr, link: u32, lasting: &[(u32, IpNet)]) -> Option<IpAddr> {
+pub fn source(endpoint: IpAddr, link: u32, lasting: &[(u32, IpNet)]) -> Option<IpAddr> {
     let IpAddr::V6(endpoint) = endpoint else { return None };
     let shared = |it: Ipv6Addr| (it.to_bits() ^ endpoint.to_bits()).leading_zeros();
     let own =
@@ -77,14 +79,15 @@ pub(crate) fn source(endpoint: IpAddr, link: u32, lasting: &[(u32, IpNet)]) -> O
     same_scope.max_by_key(|it| (shared(*it), std::cmp::Reverse(*it))).map(IpAddr::V6)
 }
 
-impl Facts {
-    pub(crate) fn place(&self, endpoint: IpAddr) -> Place {
-        self.places.get(&endpoint).map_or(Place::OffBox, |spot| spot.place)
+impl HostFacts {
+    /// Where `endpoint` is; far away where nobody looked.
+    pub fn place(&self, endpoint: IpAddr) -> Whereabouts {
+        self.places.get(&endpoint).map_or(Whereabouts::OffBox, |spot| spot.place)
     }
 
     /// Whether packets for `vip` come by a bridge whose frames pass through the firewall. Such a
     /// packet forgets which listener it was led to, on its way from the bridge to this host.
-    pub(crate) fn is_filtered(&self, vip: IpAddr) -> bool {
+    pub fn is_filtered(&self, vip: IpAddr) -> bool {
         self.filter_before(vip).is_some()
     }
 
@@ -111,7 +114,7 @@ impl Facts {
     fn before_one(&self, key: VipPort, endpoint: SocketAddr) -> Option<Obstacle> {
         let spot = self.places.get(&endpoint.ip());
         let oif = spot.and_then(|spot| spot.link.clone());
-        let is_own = self.place(endpoint.ip()) == Place::Here;
+        let is_own = self.place(endpoint.ip()) == Whereabouts::Here;
         if !is_own && let Some(obstacle) = self.on_the_way(key.address, oif.as_deref()) {
             return Some(obstacle);
         }
