@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_manifest::{Limits, Object, Source, load, merge};
 use steelyard_model::community::CommunityFault;
-use steelyard_model::status::{self, Component};
 use steelyard_model::{Code, Community, Diagnostic, Held, Item, Selector, Snapshot};
 use steelyard_pipeline::codes::{APPEARS_LATER, BY_REFERENCE};
 use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, plan};
+use steelyard_statuses::{self as status, Component};
 
 use super::Case;
 use super::normal;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use steelyard_model::bgp::{JoinedPassword, Password};
-use steelyard_plan::{Plan, statuses};
+use steelyard_plan::Plan;
 
 use super::Case;
 use super::config::{checked, texts};
@@ -75,7 +75,7 @@ fn decisions(plan: &Value, node: &str, expected: &Value, wrong: &mut Vec<String>
 
 /// The peers that a node reports for a Service.
 fn told(plan: &Plan, node: &str, services: &Value, wrong: &mut Vec<String>) {
-    let statuses = statuses::to_routers(plan, node);
+    let statuses = steelyard_statuses::to_routers(plan, node);
     for (service, expected) in services.as_object().into_iter().flatten() {
         let found = statuses.iter().find(|(id, _)| id.to_string() == **service);
         let peers = found.map(|(_, status)| status.peers.clone()).unwrap_or_default();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use steelyard_manifest::{Limits, Source, load};
 use steelyard_model::NamespacedName;
-use steelyard_model::status::{
+use steelyard_statuses::{
     ConfigurationState, Owner, PoolStatus, Report, ServiceBgpStatus, ServiceL2Status,
     ServiceStatus, Write, reconcile,
 };

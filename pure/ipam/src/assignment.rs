@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::pool_status::PoolStatus;
 use serde::Serialize;
-use steelyard_model::status::PoolStatus;
 use steelyard_model::{Diagnostic, Held, NamespacedName};
 
 use crate::exclusion::Exclusion;

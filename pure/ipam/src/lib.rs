@@ -15,6 +15,7 @@ mod exclusion;
 mod explain;
 mod intervals;
 mod ledger;
+mod pool_status;
 mod pools;
 mod refusal;
 mod space;
@@ -33,6 +34,7 @@ pub use annotation::{ADDRESS_POOL, ALLOW_SHARED_IP, Annotation, LOAD_BALANCER_IP
 pub use assignment::{Assignment, Assignments, PoolUsage, Reason, ServiceEvent, ServiceEventKind};
 pub use exclusion::{Exclusion, ExclusionRule};
 pub use explain::selector_text;
+pub use pool_status::PoolStatus;
 pub use refusal::{BadRequest, Conflict, Disagreement, Refusal};
 
 /// So many exclusions at most are worked out ahead; beyond, [`Allocator::exclusions`] has them

@@ -27,7 +27,6 @@ pub mod selector;
 pub mod service;
 pub mod snapshot;
 pub mod sorted;
-pub mod status;
 pub mod suggest;
 
 pub use advertisement::{L2Advertisement, PreferredNodes};

@@ -22,7 +22,6 @@ mod rows;
 mod scene;
 mod sha256;
 mod shares;
-pub mod statuses;
 #[cfg(test)]
 mod tests;
 

@@ -13,7 +13,6 @@ mod announce;
 mod bgp;
 mod json;
 mod node;
-mod statuses;
 
 /// A pool of ten addresses that is announced everywhere.
 const POOL: &str = "

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use steelyard_model::status::PoolStatus;
+use crate::pool_status::PoolStatus;
 use steelyard_model::{Family, Held, Holding, Labels, NamespacedName, Pool, Service};
 
 use crate::annotation;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Owner, Report, Write};
-use crate::object::NamespacedName;
-use crate::selector::Labels;
+use crate::{Owner, Report, Write};
+use steelyard_model::Labels;
+use steelyard_model::NamespacedName;
 
 /// Label with the node that announces.
 pub const NODE_LABEL: &str = "metallb.io/node";

@@ -1,7 +1,64 @@
 //! What a node reports about Services.
 
-use super::{facts, file, layer2, node, planned, service, slice};
-use crate::statuses::{on_the_lan, to_routers};
+use std::sync::Arc;
+
+use steelyard_dialects::{LowerOptions, lower};
+use steelyard_manifest::{Limits, Source, load};
+use steelyard_model::Held;
+use steelyard_pipeline::{ResolveOptions, resolve};
+use steelyard_plan::{Facts, Plan, plan};
+use steelyard_statuses::{on_the_lan, to_routers};
+
+fn facts(node: &str) -> Facts {
+    Facts { node: node.into(), ..Facts::default() }
+}
+
+fn planned(yaml: &str, facts: &Facts) -> Plan {
+    let loaded = load(&Source::new("test.yaml", yaml.as_bytes()), &Limits::default());
+    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+    let mut items = Vec::new();
+    for lowered in loaded.objects.iter().map(|it| lower(it, &LowerOptions::default())) {
+        assert!(!lowered.items.is_empty(), "{:?}", lowered.diagnostics);
+        items.extend(lowered.items.into_iter().map(Arc::new));
+    }
+    plan(&resolve(&items, &ResolveOptions::default()), &Held::default(), facts)
+}
+
+/// All documents as one file.
+fn file(documents: &[&str]) -> String {
+    documents.join("\n---\n")
+}
+
+/// A Service that leads to one endpoint; `spec` goes on after the type.
+fn service(name: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: v1
+kind: Service
+metadata: {{name: {name}}}
+spec: {{type: LoadBalancer, ports: [{{port: 80, targetPort: 8080}}]{spec}}}"
+    )
+}
+
+fn node(name: &str, labels: &str) -> String {
+    format!("apiVersion: v1\nkind: Node\nmetadata: {{name: {name}, labels: {{{labels}}}}}")
+}
+
+/// `conditions` is `ready: true` and the like.
+fn slice(service: &str, endpoints: &[(&str, &str, &str)]) -> String {
+    let endpoint = |(address, node, conditions): &(&str, &str, &str)| {
+        format!("{{addresses: [{address}], nodeName: {node}, conditions: {{{conditions}}}}}")
+    };
+    let list: Vec<_> = endpoints.iter().map(endpoint).collect();
+    format!(
+        "apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: {service}-1, labels: {{kubernetes.io/service-name: {service}}}}}
+addressType: IPv4
+ports: [{{port: 8080}}]
+endpoints: [{}]",
+        list.join(", ")
+    )
+}
 
 fn on(node: &str, interface: &str) -> String {
     format!(
@@ -34,7 +91,7 @@ fn the_node_that_answers_reports_its_interfaces() {
     ]);
     for (name, interface) in [("a", "eth0"), ("b", "eth1")] {
         let plan = planned(&world, &facts(name));
-        assert!(layer2(&plan)[0].owner.is_some(), "somebody answers");
+        assert_eq!(plan.announcements.len(), 1, "somebody answers");
         // Whoever the plan elects: the nodes may have settled on the other.
         let statuses = on_the_lan(&plan, name, |_| true);
         let status = statuses.values().next().expect("a status");

@@ -1,28 +1,32 @@
 //! The objects of `metallb.io` that tell what is done, for tools that read MetalLB's: content,
 //! labels and names, and what has to be written so that a cluster shows what is true.
 //!
+//! Where it comes from: a plan ([`on_the_lan`], [`to_routers`]), findings ([`ConfigurationState`]),
+//! the allocator ([`PoolStatus`]).
+//!
 //! Field names, labels, reasons and lifecycle are MetalLB's (`v1beta1`). Nothing here talks to an
 //! API server: whoever does lists what is there, asks [`reconcile`] and writes. Times are text
 //! (RFC 3339, UTC) and handed in.
 
 mod configuration;
-mod pool;
+mod of_plan;
 mod service;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 
-use crate::selector::Labels;
+use steelyard_model::Labels;
 
 pub use configuration::{
     Component, Condition, ConditionStatus, ConfigurationState, Validity, condition,
 };
-pub use pool::PoolStatus;
+pub use of_plan::{on_the_lan, to_routers};
 pub use service::{
     InterfaceName, NODE_LABEL, SERVICE_NAME_LABEL, SERVICE_NAMESPACE_LABEL, ServiceBgpStatus,
     ServiceL2Status, ServiceStatus, reconcile,
 };
+pub use steelyard_ipam::PoolStatus;
 
 /// An object that reports, as far as it is ours to write.
 #[derive(Clone, Debug, PartialEq, Eq)]

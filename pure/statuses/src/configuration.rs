@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::diagnostic::Diagnostic;
-use crate::selector::Labels;
+use steelyard_model::Diagnostic;
+use steelyard_model::Labels;
 
 /// Label with the kind of the component.
 const COMPONENT_LABEL: &str = "metallb.io/component-type";

@@ -1,14 +1,13 @@
 //! What a node reports about Services, from a plan: content of ServiceL2Status and
-//! ServiceBGPStatus. Which of them have to be written is the model's
-//! ([`steelyard_model::status::reconcile`]).
+//! ServiceBGPStatus. Which of them have to be written is for [`crate::reconcile`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use steelyard_model::NamespacedName;
-use steelyard_model::status::{ServiceBgpStatus, ServiceL2Status};
+use steelyard_plan::{AnnouncementRow, Plan};
 
-use crate::{AnnouncementRow, Plan};
+use crate::{ServiceBgpStatus, ServiceL2Status};
 
 /// The Services for which `node` answers on the LAN. `answers` tells for which addresses it does:
 /// nodes that settle it among themselves may have come to another owner than the plan's election.

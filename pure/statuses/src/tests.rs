@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::object::{NamespacedName, ObjectRef};
+use steelyard_model::{Code, Diagnostic, Severity};
+use steelyard_model::{NamespacedName, ObjectRef};
 
 const THEN: &str = "2026-01-01T00:00:00Z";
 const NOW: &str = "2026-01-02T00:00:00Z";
