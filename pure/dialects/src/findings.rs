@@ -37,15 +37,16 @@ impl<'a> Findings<'a> {
         Self { source, diagnostics: Vec::new(), unknown: Vec::new(), invalid: false }
     }
 
-    /// What closes something is not said to be ignored as well, whoever judged the name before.
-    pub(crate) fn finish(mut self, items: Vec<Item>) -> Lowered {
-        let closing = self.diagnostics.iter().filter(|it| it.code == codes::ACCESS_NOT_HONOURED);
-        let closing: BTreeSet<FieldPath> = closing.map(|it| it.path.clone()).collect();
-        let does_nothing =
-            |it: &Diagnostic| DOES_NOTHING.contains(&it.code) && closing.contains(&it.path);
-        self.diagnostics.retain(|it| !does_nothing(it));
+    pub(crate) fn finish(self, items: Vec<Item>) -> Lowered {
         let items = if self.invalid { Vec::new() } else { items };
-        Lowered { items, diagnostics: self.diagnostics }
+        Lowered { items, diagnostics: without_ignored(self.diagnostics) }
+    }
+
+    /// What comes of one of several readings of the object, and what it has to say.
+    pub(crate) fn apart<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> (T, Vec<Diagnostic>) {
+        let before = std::mem::take(&mut self.diagnostics);
+        let value = read(self);
+        (value, without_ignored(std::mem::replace(&mut self.diagnostics, before)))
     }
 
     /// The object as written, unknown fields reported. None (and invalid) if a type is wrong.
@@ -202,4 +203,12 @@ impl<'a> Findings<'a> {
         let known = [("TCP", Protocol::Tcp), ("UDP", Protocol::Udp), ("SCTP", Protocol::Sctp)];
         self.choice(path, text, &known).unwrap_or_default()
     }
+}
+
+/// What closes something is not said to be ignored as well, whoever judged the name before.
+fn without_ignored(mut all: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let closing = all.iter().filter(|it| it.code == codes::ACCESS_NOT_HONOURED);
+    let closing: BTreeSet<FieldPath> = closing.map(|it| it.path.clone()).collect();
+    all.retain(|it| !(DOES_NOTHING.contains(&it.code) && closing.contains(&it.path)));
+    all
 }

@@ -13,29 +13,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steelyard_manifest::kinds::networking as raw;
-use steelyard_model::routing::backend::RefusalReason;
-use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::{
-    ClassName, FieldPath, IngressClass, Item, Labels, NamespacedName, Provenance, RouteSet,
+    ClassName, ClassReading, ClassReadings, FieldPath, IngressClass, Item, Labels, NamespacedName,
+    Provenance, RouteSet,
 };
 
 use crate::findings::Findings;
 use crate::{LowerOptions, annotation, nginx, restriction, swapped, traefik};
+use path::WrittenPath;
 
 pub(crate) const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
 
-/// What annotations do to the routes of an Ingress.
-#[derive(Debug, Default)]
-pub(crate) struct Effects {
-    /// Why its routes answer 503; the first reason is enough.
-    pub(crate) refusal: Option<RefusalReason>,
-    /// Entry points by name, empty for the default ones.
-    pub(crate) entry_points: Vec<EntryPointId>,
-    /// The annotation by which ingress-nginx takes the paths for regular expressions.
-    pub(crate) regex: Option<String>,
-    /// Its routes only stand in for others (a canary) and are not served.
-    pub(crate) unserved: bool,
+/// Whose annotations count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Words {
+    Traefik,
+    Nginx,
+    Both,
 }
 
 pub(crate) fn class(findings: &mut Findings<'_>) -> Option<Item> {
@@ -65,18 +60,18 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
         findings.missing(&path.key("rules"), "add rules, or a defaultBackend");
     }
     let class = class_name(&spec, &annotations, findings);
-    let effects = effects(&spec, class.as_ref(), &annotations, findings, options);
     let created: Option<Arc<str>> = raw.metadata.creation_timestamp.map(Arc::from);
-    let mut routes = routes::lower(&spec, created.as_ref(), &effects, findings);
-    if effects.unserved {
-        routes.clear();
-    }
+    let routes::Lowered { routes, paths } = routes::lower(&spec, created.as_ref(), findings);
+    let refusal = restriction::of_ingress_fields(findings);
+    let readings = readings(&annotations, &paths, findings, options);
     let (tls, tls_secrets) = tls(&spec, findings);
     Some(Item::Routes(RouteSet {
         object: findings.object().clone(),
         created,
         class,
         routes,
+        refusal,
+        readings,
         tls_secrets,
         tls,
     }))
@@ -98,34 +93,47 @@ fn class_name(
     (!name.is_empty()).then(|| ClassName { name: name.clone(), place: findings.place(&path) })
 }
 
-/// Both dialects' annotations, but not those of one on an Ingress of the other. A class of
-/// another name can be either's (its IngressClass says), so both count.
-fn effects(
-    spec: &raw::IngressSpec,
-    class: Option<&ClassName>,
+/// What the annotations come to, by who reads them. Whose class it is is not known yet.
+fn readings(
     annotations: &Labels,
+    paths: &[WrittenPath],
     findings: &mut Findings<'_>,
     options: &LowerOptions,
-) -> Effects {
-    let class = class.map(|class| class.name.as_str());
-    let mut effects = Effects::default();
-    annotation::check_own(annotations, &[], findings);
-    annotation::check_elsewhere(annotations, findings);
-    if class != Some("traefik") {
-        effects.regex = nginx::regex(annotations, options);
-        nginx::apply(annotations, &paths_of(spec), &mut effects, findings, options);
-    }
-    if class != Some("nginx") {
-        traefik::apply(annotations, &mut effects, findings);
-    }
-    restriction::of_ingress(annotations, class, &mut effects, findings, options);
-    effects
+) -> ClassReadings {
+    let mut read = |words| Arc::new(reading(annotations, paths, words, findings, options));
+    let both = read(Words::Both);
+    let [traefik, nginx] = [Words::Traefik, Words::Nginx].map(|words| {
+        let made = read(words);
+        if made == both { both.clone() } else { made }
+    });
+    ClassReadings { traefik, nginx, both }
 }
 
-fn paths_of(spec: &raw::IngressSpec) -> Vec<&str> {
-    let rules = spec.rules.iter().flatten();
-    let paths = rules.filter_map(|rule| rule.http.as_ref()).flat_map(|http| http.paths.iter());
-    paths.flatten().map(|path| path.path.as_deref().unwrap_or("/")).collect()
+fn reading(
+    annotations: &Labels,
+    paths: &[WrittenPath],
+    words: Words,
+    findings: &mut Findings<'_>,
+    options: &LowerOptions,
+) -> ClassReading {
+    let (reading, said) = findings.apart(|findings| {
+        let mut reading = ClassReading::default();
+        annotation::check_own(annotations, &[], findings);
+        annotation::check_elsewhere(annotations, findings);
+        let mut regex = None;
+        if words != Words::Traefik {
+            regex = nginx::regex(annotations, options);
+            let paths: Vec<&str> = paths.iter().map(|it| it.or_root()).collect();
+            nginx::apply(annotations, &paths, &mut reading, findings, options);
+        }
+        if words != Words::Nginx {
+            traefik::apply(annotations, &mut reading, findings);
+        }
+        restriction::of_ingress(annotations, words, &mut reading, findings, options);
+        paths.iter().for_each(|path| path.check(regex.as_deref(), findings));
+        reading
+    });
+    ClassReading { said, ..reading }
 }
 
 /// Where TLS is asked for, and the Secrets named for it, each once.

@@ -8,10 +8,9 @@ mod table;
 
 use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::suggest::closeness;
-use steelyard_model::{FieldPath, Labels, Severity};
+use steelyard_model::{ClassReading, FieldPath, Labels, Severity};
 
 use crate::findings::Findings;
-use crate::ingress::Effects;
 use crate::{LowerOptions, codes};
 use table::{Annotation, Miss};
 
@@ -19,7 +18,7 @@ use table::{Annotation, Miss};
 pub(crate) fn apply(
     annotations: &Labels,
     paths: &[&str],
-    effects: &mut Effects,
+    effects: &mut ClassReading,
     findings: &mut Findings<'_>,
     options: &LowerOptions,
 ) {
@@ -59,7 +58,7 @@ fn known_annotation(
     known: &Annotation,
     key: &str,
     value: &str,
-    effects: &mut Effects,
+    effects: &mut ClassReading,
     findings: &mut Findings<'_>,
 ) {
     match known.miss {
@@ -72,7 +71,7 @@ fn known_annotation(
         }
         Miss::Functional => not_honoured(key, value, findings),
         Miss::Canary => {
-            effects.unserved = true;
+            effects.is_unserved = true;
             let message =
                 format!("annotation `{key}` is not honoured yet: the canary gets no requests");
             say(key, message, "remove the Ingress, or keep it for later", findings);
@@ -82,7 +81,7 @@ fn known_annotation(
 }
 
 /// A name nobody reads. Its routes are closed if it may have been meant to close them.
-fn unknown(name: &str, key: &str, effects: &mut Effects, findings: &mut Findings<'_>) {
+fn unknown(name: &str, key: &str, effects: &mut ClassReading, findings: &mut Findings<'_>) {
     let near = table::ALL.iter().filter_map(|known| Some((closeness(name, known.name)?, known)));
     // Of equally near names the one that restricts counts: when in doubt, closed.
     let nearest = near.min_by_key(|(rank, known)| (*rank, known.miss != Miss::Security));
@@ -109,7 +108,7 @@ fn report_unknown(key: &str, message: String, help: &str, findings: &mut Finding
 }
 
 /// Closes the routes because of an annotation that restricts access.
-pub(crate) fn refuse(key: &str, effects: &mut Effects, findings: &mut Findings<'_>) {
+pub(crate) fn refuse(key: &str, effects: &mut ClassReading, findings: &mut Findings<'_>) {
     let message = format!(
         "annotation `{key}` restricts access and is not honoured yet: its routes answer 503"
     );
@@ -123,7 +122,7 @@ pub(crate) fn close(
     key: &str,
     message: String,
     help: &str,
-    effects: &mut Effects,
+    effects: &mut ClassReading,
     findings: &mut Findings<'_>,
 ) {
     let path = FieldPath::annotation(key);

@@ -8,10 +8,10 @@
 use steelyard_manifest::UnknownField;
 use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::suggest::closeness;
-use steelyard_model::{FieldPath, Labels, Severity};
+use steelyard_model::{ClassReading, FieldPath, Labels, Severity};
 
 use crate::findings::Findings;
-use crate::ingress::Effects;
+use crate::ingress::Words;
 use crate::{LowerOptions, codes, nginx, traefik};
 
 /// Who may connect to an address.
@@ -86,7 +86,7 @@ pub(crate) fn of_service(
             closed.address.get_or_insert(refusal);
         }
         if !sources {
-            let mut effects = Effects::default();
+            let mut effects = ClassReading::default();
             nginx::refuse(key, &mut effects, findings);
             closed.routes = closed.routes.or(effects.refusal);
         }
@@ -94,15 +94,9 @@ pub(crate) fn of_service(
     closed
 }
 
-/// Annotations of an Ingress that neither of the two dialects reads. Those of the one on an Ingress
-/// of the other's class restrict nobody there either: they are only said.
-pub(crate) fn of_ingress(
-    annotations: &Labels,
-    class: Option<&str>,
-    effects: &mut Effects,
-    findings: &mut Findings<'_>,
-    options: &LowerOptions,
-) {
+/// Fields of an Ingress that nobody has, but that are named like ones that restrict access.
+pub(crate) fn of_ingress_fields(findings: &mut Findings<'_>) -> Option<RefusalReason> {
+    let mut refusal = None;
     for UnknownField { path, name } in findings.unknown_fields() {
         if is_of_sources(&name) || is_like(&name, &OF_CLIENTS) {
             let message = format!(
@@ -112,9 +106,21 @@ pub(crate) fn of_ingress(
             let help = "remove it to open the routes to everybody, or restrict access elsewhere";
             findings.say(Severity::Error, codes::ACCESS_NOT_HONOURED, &path, message, help);
             let place = findings.place(&path);
-            effects.refusal.get_or_insert(RefusalReason::Restriction(place));
+            refusal.get_or_insert(RefusalReason::Restriction(place));
         }
     }
+    refusal
+}
+
+/// Annotations of an Ingress that neither of the two dialects reads. Those of the one that does not
+/// read the object restrict nobody there either: they are only said.
+pub(crate) fn of_ingress(
+    annotations: &Labels,
+    words: Words,
+    effects: &mut ClassReading,
+    findings: &mut Findings<'_>,
+    options: &LowerOptions,
+) {
     for (key, value) in annotations {
         let name = name_of(key);
         let like =
@@ -124,9 +130,9 @@ pub(crate) fn of_ingress(
         }
         let of_nginx = key.starts_with(&options.nginx_prefix);
         let of_traefik = key.starts_with(traefik::PREFIX);
-        match class {
-            Some(other @ "traefik") if of_nginx => elsewhere(key, other, findings),
-            Some(other @ "nginx") if of_traefik => elsewhere(key, other, findings),
+        match words {
+            Words::Traefik if of_nginx => elsewhere(key, "traefik", findings),
+            Words::Nginx if of_traefik => elsewhere(key, "nginx", findings),
             _ if of_nginx || of_traefik => {}
             _ => nginx::refuse(key, effects, findings),
         }

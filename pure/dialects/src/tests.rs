@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use steelyard_manifest::{Limits, Source, SourceText, load};
-use steelyard_model::{Item, RouteSet, Severity};
+use steelyard_model::{ClassReading, Item, RouteSet, Severity};
 
 use crate::{LowerOptions, Lowered, lower};
 
@@ -26,10 +26,24 @@ fn lowered(yaml: &str) -> Lowered {
         for diagnostic in &lowered.diagnostics {
             assert!(!diagnostic.help.is_empty(), "{diagnostic:?}");
         }
+        for item in &lowered.items {
+            if let Item::Routes(set) = item {
+                all.diagnostics.extend(reading(set).said.iter().cloned());
+            }
+        }
         all.items.extend(lowered.items);
         all.diagnostics.extend(lowered.diagnostics);
     }
     all
+}
+
+/// As its class reads an Ingress, where that is called as its controller is.
+fn reading(set: &RouteSet) -> &ClassReading {
+    match set.class.as_ref().map(|class| class.name.as_str()) {
+        Some("traefik") => &set.readings.traefik,
+        Some("nginx") => &set.readings.nginx,
+        _ => &set.readings.both,
+    }
 }
 
 /// `severity code path` of each finding, in order.

@@ -6,11 +6,10 @@
 use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::suggest::closeness;
-use steelyard_model::{FieldPath, Labels, Severity};
+use steelyard_model::{ClassReading, FieldPath, Labels, Severity};
 
 use crate::codes;
 use crate::findings::Findings;
-use crate::ingress::Effects;
 use crate::nginx::{close, not_honoured, refuse};
 
 pub(crate) const PREFIX: &str = "traefik.ingress.kubernetes.io/";
@@ -67,7 +66,7 @@ const ON_SERVICE: [Annotation; 14] = [
 ];
 
 /// What annotations do to the routes of an Ingress.
-pub(crate) fn apply(annotations: &Labels, effects: &mut Effects, findings: &mut Findings<'_>) {
+pub(crate) fn apply(annotations: &Labels, effects: &mut ClassReading, findings: &mut Findings<'_>) {
     apply_known(annotations, &ON_INGRESS, effects, findings);
     let key = format!("{PREFIX}router.entrypoints");
     let written = annotations.get(&key).map(String::as_str).unwrap_or_default();
@@ -80,7 +79,7 @@ pub(crate) fn check_service(
     annotations: &Labels,
     findings: &mut Findings<'_>,
 ) -> Option<RefusalReason> {
-    let mut effects = Effects::default();
+    let mut effects = ClassReading::default();
     apply_known(annotations, &ON_SERVICE, &mut effects, findings);
     effects.refusal
 }
@@ -88,7 +87,7 @@ pub(crate) fn check_service(
 fn apply_known(
     annotations: &Labels,
     known: &[Annotation],
-    effects: &mut Effects,
+    effects: &mut ClassReading,
     findings: &mut Findings<'_>,
 ) {
     for (key, value) in annotations {
@@ -126,7 +125,7 @@ fn unknown(
     name: &str,
     key: &str,
     known: &[Annotation],
-    effects: &mut Effects,
+    effects: &mut ClassReading,
     findings: &mut Findings<'_>,
 ) {
     let kind = findings.object().kind.clone();

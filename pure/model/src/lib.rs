@@ -42,7 +42,9 @@ pub use node::Node;
 pub use object::{FieldPath, NamespacedName, ObjectRef, Provenance};
 pub use pool::{AddressRange, Pool, ServiceAllocation};
 pub use protocol::Protocol;
-pub use route::{BackendRef, ClassName, IngressClass, PortRef, RouteDraft, RouteSet};
+pub use route::{
+    BackendRef, ClassName, ClassReading, ClassReadings, IngressClass, PortRef, RouteDraft, RouteSet,
+};
 pub use secret::{Secret, SecretValue};
 pub use selector::{Labels, Operator, Requirement, Selector};
 pub use service::{

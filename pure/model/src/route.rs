@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::diagnostic::Diagnostic;
 use crate::object::{NamespacedName, ObjectRef, Provenance};
 use crate::routing::backend::RefusalReason;
 use crate::routing::id::{EntryPointId, RouteId};
@@ -20,10 +21,39 @@ pub struct RouteSet {
     pub class: Option<ClassName>,
     /// Its routes, in order of the object.
     pub routes: Vec<RouteDraft>,
+    /// Why none of them is served, whoever reads it: a field of nobody's closes something.
+    pub refusal: Option<RefusalReason>,
+    /// What its annotations come to, by who reads them.
+    pub readings: ClassReadings,
     /// Secrets it names for TLS, with the place that names them.
     pub tls_secrets: Vec<(NamespacedName, Provenance)>,
     /// Where it asks for TLS, with or without a Secret.
     pub tls: Option<Provenance>,
+}
+
+/// What annotations come to, by whose words they are in: only what the class of an object reads
+/// counts, and is told. Readings that come to the same are one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClassReadings {
+    /// Traefik's.
+    pub traefik: Arc<ClassReading>,
+    /// ingress-nginx's.
+    pub nginx: Arc<ClassReading>,
+    /// Both: of a class of our own, and where no class is named.
+    pub both: Arc<ClassReading>,
+}
+
+/// What annotations come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClassReading {
+    /// Why the routes are not served: something restricts access and is not honoured.
+    pub refusal: Option<RefusalReason>,
+    /// Entry points; empty means the default ones.
+    pub entry_points: Vec<EntryPointId>,
+    /// The routes only stand in for others (a canary) and are not there.
+    pub is_unserved: bool,
+    /// What there is to say.
+    pub said: Vec<Diagnostic>,
 }
 
 /// A class name and the place it is written.
@@ -46,12 +76,8 @@ pub struct RouteDraft {
     pub rule: Rule,
     /// Its place in the order.
     pub rank: Rank,
-    /// Entry points; empty means the default ones.
-    pub entry_points: Vec<EntryPointId>,
     /// Where requests go; none where something else than a Service is named.
     pub backend: Option<BackendRef>,
-    /// Set when the object restricts access in a way that is not honoured: the route is refused.
-    pub refusal: Option<RefusalReason>,
 }
 
 /// A Service and port named by a route.

@@ -28,12 +28,33 @@ const PATH_TYPES: [(&str, PathType); 3] = [
 /// What an Exact or Prefix path may not hold: a request never has it after normalisation.
 const NEVER: [&str; 5] = ["//", "/./", "/../", "%2f", "%2F"];
 
-/// Which paths are meant, if the place is in order. `regex` is the annotation by which
-/// ingress-nginx takes paths for regular expressions.
+/// A path as it is written, which whoever reads the object judges.
+pub(crate) struct WrittenPath {
+    text: String,
+    place: FieldPath,
+}
+
+impl WrittenPath {
+    /// The path; `/` where none is written.
+    pub(crate) fn or_root(&self) -> &str {
+        if self.text.is_empty() { "/" } else { &self.text }
+    }
+
+    /// Reports one that no request has. `regex` is the annotation by which ingress-nginx takes
+    /// paths for regular expressions.
+    pub(crate) fn check(&self, regex: Option<&str>, findings: &mut Findings<'_>) {
+        if !self.text.is_empty() {
+            reach::check(&self.text, regex, &self.place, findings);
+        }
+    }
+}
+
+/// Which paths are meant, if the place is in order. Those that may be written are put among
+/// `paths`.
 pub(crate) fn lower(
     written: &raw::HttpIngressPath,
     path: &FieldPath,
-    regex: Option<&str>,
+    paths: &mut Vec<WrittenPath>,
     findings: &mut Findings<'_>,
 ) -> Option<PathPattern> {
     if written.path_type.is_none() {
@@ -59,8 +80,8 @@ pub(crate) fn lower(
         return None;
     }
     let is_refused = kind != PathType::ImplementationSpecific && never(text, &path, findings);
-    if !is_refused && !text.is_empty() {
-        reach::check(text, regex, &path, findings);
+    if !is_refused {
+        paths.push(WrittenPath { text: text.to_owned(), place: path });
     }
     Some(PathPattern::normal(match kind {
         PathType::Exact => PathShape::Exact(Arc::from(text)),

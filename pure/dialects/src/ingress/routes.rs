@@ -7,37 +7,43 @@ use steelyard_model::routing::id::RouteId;
 use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
 use steelyard_model::{BackendRef, FieldPath, NamespacedName, PortRef, RouteDraft, Severity};
 
+use super::path::WrittenPath;
 use super::rank::Ranking;
-use super::{Effects, host, path, rank};
+use super::{host, path, rank};
 use crate::codes;
 use crate::findings::Findings;
 
 /// The routes of one Ingress as they are made.
 struct Routes<'a> {
     spec: &'a raw::IngressSpec,
-    effects: &'a Effects,
     ranking: Ranking,
     /// Paths so far, also those that are no routes: the number in a route's name.
     paths: usize,
     made: Vec<RouteDraft>,
+    written: Vec<WrittenPath>,
+}
+
+/// Routes, and the paths they were written with.
+pub(super) struct Lowered {
+    pub(super) routes: Vec<RouteDraft>,
+    pub(super) paths: Vec<WrittenPath>,
 }
 
 pub(super) fn lower(
     spec: &raw::IngressSpec,
     created: Option<&Arc<str>>,
-    effects: &Effects,
     findings: &mut Findings<'_>,
-) -> Vec<RouteDraft> {
+) -> Lowered {
     let path = FieldPath::from("spec.rules");
     let ranking = Ranking::new(&findings.id(), created.cloned());
-    let mut routes = Routes { spec, effects, ranking, paths: 0, made: Vec::new() };
+    let mut routes = Routes { spec, ranking, paths: 0, made: Vec::new(), written: Vec::new() };
     for (index, rule) in spec.rules.iter().flatten().enumerate() {
         routes.rule(rule, &path.index(index), findings);
     }
     if let Some(written) = &spec.default_backend {
         routes.default_backend(written, findings);
     }
-    routes.made
+    Lowered { routes: routes.made, paths: routes.written }
 }
 
 impl Routes<'_> {
@@ -67,7 +73,7 @@ impl Routes<'_> {
     ) {
         let number = self.paths;
         self.paths += 1;
-        let matched = path::lower(written, path, self.effects.regex.as_deref(), findings);
+        let matched = path::lower(written, path, &mut self.written, findings);
         let Some(backend) = &written.backend else {
             return findings.missing(&path.key("backend"), "name a Service and its port");
         };
@@ -76,9 +82,7 @@ impl Routes<'_> {
             let rank = self.ranking.of_path(host, &matched, written.path.as_deref(), number);
             let rule = rank::rule(host, matched);
             let (id, place) = (route_id(number, findings), findings.place(path));
-            let Effects { entry_points, refusal, .. } = self.effects;
-            let (entry_points, refusal) = (entry_points.clone(), refusal.clone());
-            self.made.push(RouteDraft { id, place, rule, rank, entry_points, backend, refusal });
+            self.made.push(RouteDraft { id, place, rule, rank, backend });
         }
     }
 
@@ -90,9 +94,7 @@ impl Routes<'_> {
         let rank = self.ranking.of_default(number);
         let rule = rank::rule(&HostPattern::Any, everything);
         let (id, place) = (route_id(number, findings), findings.place(&path));
-        let Effects { entry_points, refusal, .. } = self.effects;
-        let (entry_points, refusal) = (entry_points.clone(), refusal.clone());
-        self.made.push(RouteDraft { id, place, rule, rank, entry_points, backend, refusal });
+        self.made.push(RouteDraft { id, place, rule, rank, backend });
     }
 }
 

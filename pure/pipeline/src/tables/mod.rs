@@ -30,7 +30,7 @@ use steelyard_model::{Diagnostic, Item, NamespacedName};
 use crate::engine::{self, Links, Tables};
 use crate::options::ResolveOptions;
 use cell::{Cell, Sort, Tag, line};
-use row::{Backed, Items, Routed, Row};
+use row::{Backed, Items, ReadSet, Routed, Row};
 use world::World;
 
 /// What is derived, and how.
@@ -103,8 +103,8 @@ impl Tables for Join {
             (Cell::Set(id), Row::Set(..)) => {
                 links.cell(Cell::Routed(id.clone()));
                 let set = row.set();
-                routes::named(set).for_each(|id| links.entry(Cell::LeadsTo(id.clone())));
-                for (_, listener, draft) in routes::slots(set, &self.options) {
+                routes::named(&set).for_each(|id| links.entry(Cell::LeadsTo(id.clone())));
+                for (_, listener, draft) in routes::slots(&set, &self.options) {
                     links.entry(Cell::Slot(listener, draft.rule.clone()));
                 }
             }
@@ -259,6 +259,7 @@ fn set(
     let class = routes::judge(set, default, object, diagnostics)?;
     let secret = |id: &NamespacedName| reads.row(&Cell::Object(Tag::Secret, id.clone())).is_some();
     tls::report(set, secret, diagnostics);
+    diagnostics.extend(ReadSet::new(set, class).reading.said.iter().cloned());
     Some(Row::Set(items, class))
 }
 

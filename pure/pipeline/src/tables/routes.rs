@@ -13,7 +13,7 @@ use steelyard_model::{Diagnostic, NamespacedName, Provenance, RouteDraft, RouteS
 
 use super::Reads;
 use super::cell::Cell;
-use super::row::{Class, Routed, Row};
+use super::row::{Class, ReadSet, Routed, Row};
 use crate::codes;
 use crate::options::ResolveOptions;
 use backend::Join;
@@ -24,19 +24,18 @@ pub(crate) use entry_points::sockets;
 pub(super) use parts::{endpoints, leaf, named_set};
 
 /// Every Service that a set names.
-pub(super) fn named(set: &RouteSet) -> impl Iterator<Item = &NamespacedName> {
-    set.routes.iter().filter_map(|route| route.backend.as_ref()).map(|backend| &backend.service)
+pub(super) fn named<'s>(read: &ReadSet<'s>) -> impl Iterator<Item = &'s NamespacedName> {
+    read.routes().iter().filter_map(|route| route.backend.as_ref()).map(|backend| &backend.service)
 }
 
 /// What the routes of a set want to take, each with the index of its draft.
 pub(super) fn slots<'s>(
-    set: &'s RouteSet,
-    options: &'s ResolveOptions,
-) -> impl Iterator<Item = (usize, ListenerId, &'s RouteDraft)> {
-    let entry_points = EntryPoints::new(&options.entry_points);
-    set.routes.iter().enumerate().flat_map(move |(index, draft)| {
-        let listeners = entry_points.listeners(draft).into_iter();
-        listeners.map(move |listener| (index, listener, draft))
+    read: &ReadSet<'s>,
+    options: &ResolveOptions,
+) -> impl Iterator<Item = (usize, ListenerId, &'s RouteDraft)> + use<'s> {
+    let listeners = EntryPoints::new(&options.entry_points).listeners(read);
+    read.routes().iter().enumerate().flat_map(move |(index, draft)| {
+        listeners.clone().into_iter().map(move |listener| (index, listener, draft))
     })
 }
 
@@ -48,16 +47,17 @@ pub(super) fn routed(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Row> {
     let row = reads.row(&Cell::Set(id.clone()))?;
-    let (set, Row::Set(_, class)) = (row.set(), &row) else { return None };
+    let read = row.set();
     let entry_points = EntryPoints::new(&options.entry_points);
-    entry_points.judge(set, diagnostics);
+    entry_points.judge(&read, diagnostics);
+    let listeners = entry_points.listeners(&read);
     let mut routed = Routed::default();
-    for (index, draft) in set.routes.iter().enumerate() {
+    for (index, draft) in read.routes().iter().enumerate() {
         let (mut free, mut older) = (Vec::new(), None);
-        for listener in entry_points.listeners(draft) {
-            match older_claim(id, (set, index), &listener, reads, options) {
+        for listener in &listeners {
+            match older_claim(id, (&read, index), listener, reads, options) {
                 Some(place) => older = Some(place),
-                None => free.push(listener),
+                None => free.push(listener.clone()),
             }
         }
         diagnostics.extend(older.map(|older| duplicate(draft, &older)));
@@ -65,8 +65,8 @@ pub(super) fn routed(
             continue;
         }
         let mut join = Join { reads, diagnostics };
-        let backend = join.backend(draft, *class, &mut routed);
-        routed.routes.push(Arc::new(route(draft, *class, free, backend)));
+        let backend = join.backend(draft, &read, &mut routed);
+        routed.routes.push(Arc::new(route(draft, read.class, free, backend)));
     }
     Some(Row::Routed(Arc::new(routed)))
 }
@@ -74,25 +74,25 @@ pub(super) fn routed(
 /// Who has a rule already that a draft wants at a listener: the oldest who wants it takes it.
 fn older_claim(
     id: &NamespacedName,
-    (set, index): (&RouteSet, usize),
+    (read, index): (&ReadSet<'_>, usize),
     listener: &ListenerId,
     reads: &mut Reads<'_>,
     options: &ResolveOptions,
 ) -> Option<Provenance> {
-    let rule = &set.routes[index].rule;
-    let first_in = |set: &RouteSet| {
-        let mut wanted = slots(set, options);
+    let rule = &read.routes()[index].rule;
+    let first_in = |read: &ReadSet<'_>| {
+        let mut wanted = slots(read, options);
         let first = wanted.find(|(_, at, draft)| at == listener && draft.rule == *rule);
         first.map(|(index, _, draft)| (index, draft.place.clone()))
     };
-    let own = first_in(set).filter(|(first, _)| *first < index).map(|(_, place)| place);
+    let own = first_in(read).filter(|(first, _)| *first < index).map(|(_, place)| place);
     let slot = Cell::Slot(listener.clone(), rule.clone());
     let others: Vec<Cell> =
         reads.keys(&slot).into_iter().filter(|key| *key != Cell::Set(id.clone())).collect();
     let others: Vec<Row> = others.iter().filter_map(|key| reads.row(key)).collect();
-    let oldest = others.iter().map(Row::set).min_by(|a, b| age(a).cmp(&age(b)));
-    match oldest.filter(|other| age(other) < age(set)) {
-        Some(other) => first_in(other).map(|(_, place)| place),
+    let oldest = others.iter().map(Row::set).min_by(|a, b| age(a.set).cmp(&age(b.set)));
+    match oldest.filter(|other| age(other.set) < age(read.set)) {
+        Some(other) => first_in(&other).map(|(_, place)| place),
         None => own,
     }
 }
@@ -120,7 +120,7 @@ fn route(
         timeouts: RouteTimeouts::default(),
         manner: match class {
             Class::Nginx => Manner::Nginx,
-            Class::Traefik | Class::Steelyard => Manner::Traefik,
+            Class::Traefik | Class::Steelyard | Class::Unnamed => Manner::Traefik,
         },
         tls_policy: None,
     }

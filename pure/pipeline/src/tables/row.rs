@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use steelyard_model::routing::backend::{BackendNode, EndpointSet};
+use steelyard_model::routing::backend::{BackendNode, EndpointSet, RefusalReason};
 use steelyard_model::routing::route::Route;
 use steelyard_model::{
-    Bgp, Endpoint, Family, Item, L2Advertisement, Labels, NamespacedName, Node, Pool,
-    ResolvedService, RouteSet, Workload,
+    Bgp, ClassReading, Endpoint, Family, Item, L2Advertisement, Labels, NamespacedName, Node, Pool,
+    ResolvedService, RouteDraft, RouteSet, Workload,
 };
 
 use super::cell::Leaf;
@@ -52,12 +52,22 @@ pub(crate) struct Backed {
 /// Whose words an Ingress is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// Traefik's, or nobody's in particular: Traefik takes those too.
+    /// Traefik's.
     Traefik,
     /// ingress-nginx's.
     Nginx,
     /// Our own.
     Steelyard,
+    /// Nobody's in particular: Traefik takes it, and what restricts in nginx's words closes too.
+    Unnamed,
+}
+
+/// An Ingress as its class reads it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadSet<'a> {
+    pub(crate) set: &'a RouteSet,
+    pub(crate) class: Class,
+    pub(crate) reading: &'a ClassReading,
 }
 
 /// The routes of one object, and what they lead to.
@@ -101,13 +111,43 @@ impl Row {
         }
     }
 
-    /// The routes that an Ingress asks for.
-    pub(crate) fn set(&self) -> &RouteSet {
+    /// What an Ingress asks for.
+    pub(crate) fn set(&self) -> ReadSet<'_> {
+        let Self::Set(_, class) = self else { panic!("{self:?} is no set of routes") };
         let set = self.items().iter().find_map(|item| match item {
             Item::Routes(set) => Some(set),
             _ => None,
         });
-        set.expect("an Ingress becomes a set of routes")
+        ReadSet::new(set.expect("an Ingress becomes a set of routes"), *class)
+    }
+}
+
+impl<'a> ReadSet<'a> {
+    pub(crate) fn new(set: &'a RouteSet, class: Class) -> Self {
+        let readings = &set.readings;
+        let reading = match class {
+            Class::Traefik => &readings.traefik,
+            Class::Nginx => &readings.nginx,
+            Class::Steelyard | Class::Unnamed => &readings.both,
+        };
+        Self { set, class, reading }
+    }
+
+    /// Its routes.
+    pub(crate) fn routes(&self) -> &'a [RouteDraft] {
+        if self.reading.is_unserved { &[] } else { &self.set.routes }
+    }
+
+    /// Why they are not served, if they are not.
+    pub(crate) fn refusal(&self) -> Option<RefusalReason> {
+        self.reading.refusal.clone().or_else(|| self.set.refusal.clone())
+    }
+}
+
+impl Class {
+    /// Whether a backend is asked as Traefik asks it.
+    pub(crate) fn asks_as_traefik(self) -> bool {
+        matches!(self, Self::Traefik | Self::Unnamed)
     }
 }
 

@@ -314,3 +314,36 @@ fn endpoints_are_there_once() {
         (2, 1, 1)
     );
 }
+
+/// The controller of the class reads an Ingress, whatever the class is called, and nobody else
+/// does; where no class is named, what closes in anybody's words closes.
+#[test]
+fn the_class_picks_the_reading() {
+    let class = |controller: &str| {
+        format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: IngressClass\n\
+             metadata: {{name: inside}}\nspec: {{controller: {controller}}}\n"
+        )
+    };
+    let nginx = "nginx.ingress.kubernetes.io/auth-url: x";
+    let traefik = "traefik.ingress.kubernetes.io/router.middlewares: x";
+    for (controller, annotation, is_closed, is_told) in [
+        ("k8s.io/ingress-nginx", nginx, true, true),
+        ("k8s.io/ingress-nginx", traefik, false, false),
+        ("traefik.io/ingress-controller", nginx, false, true),
+        ("traefik.io/ingress-controller", traefik, true, true),
+        ("steelyard.dev/ingress-controller", nginx, true, true),
+        ("steelyard.dev/ingress-controller", traefik, true, true),
+        ("", nginx, true, true),
+        ("", traefik, true, true),
+    ] {
+        let annotations = format!(", annotations: {{{annotation}}}");
+        let spec = if controller.is_empty() { "" } else { "ingressClassName: inside, " };
+        let yaml = service("a", A) + &ingress("i", &annotations, spec, "a.b", "/", "a");
+        let yaml = if controller.is_empty() { yaml } else { yaml + &class(controller) };
+        let snapshot = joined(&yaml);
+        let route = routes(&snapshot)[0];
+        assert_eq!(refusal(&snapshot, route).is_some(), is_closed, "{controller} {annotation}");
+        assert_eq!(!of_routes(&snapshot).is_empty(), is_told, "{controller} {annotation}");
+    }
+}

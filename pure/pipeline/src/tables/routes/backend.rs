@@ -14,7 +14,7 @@ use super::parts::{set, set_of_port};
 use crate::codes;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Leaf, Tag};
-use crate::tables::row::{Class, Routed};
+use crate::tables::row::{Class, ReadSet, Routed};
 
 /// Where an ExternalName says where it leads.
 const EXTERNAL_NAME: &str = "spec.externalName";
@@ -40,21 +40,21 @@ impl Join<'_, '_> {
     pub(super) fn backend(
         &mut self,
         draft: &RouteDraft,
-        class: Class,
+        read: &ReadSet<'_>,
         routed: &mut Routed,
     ) -> BackendId {
         let found = draft.backend.as_ref().and_then(|written| {
             let service = self.service(written)?;
-            let target = self.target(written, &service, class, routed)?;
+            let target = self.target(written, &service, read.class, routed)?;
             Some((written, service, target))
         });
         let Some((written, service, target)) = found else {
             let place = draft.backend.as_ref().map_or(&draft.place, |written| &written.place);
             let why = RefusalReason::Reference(place.clone());
-            let why = draft.refusal.clone().unwrap_or(why);
+            let why = read.refusal().unwrap_or(why);
             return routed.refuse(&draft.id, place, why, None);
         };
-        let refusal = self.refusal(draft, (written, &service, &target.port), class);
+        let refusal = self.refusal(read, written, &service, &target.port);
         let Target { port, asked, set } = target;
         let leaf = Leaf { service: written.service.clone(), port: port.port, asked, set };
         let id = leaf.id();
@@ -68,18 +68,19 @@ impl Join<'_, '_> {
     /// Why a route must not lead where it does.
     fn refusal(
         &mut self,
-        draft: &RouteDraft,
-        (written, service, port): (&BackendRef, &Service, &ServicePort),
-        class: Class,
+        read: &ReadSet<'_>,
+        written: &BackendRef,
+        service: &Service,
+        port: &ServicePort,
     ) -> Option<RefusalReason> {
-        let mut refusal = draft.refusal.clone();
-        if class == Class::Traefik && is_tls(port) {
+        let mut refusal = read.refusal();
+        if read.class.asks_as_traefik() && is_tls(port) {
             self.report_tls(written, port);
             let why = RefusalReason::Protocol(written.service.clone(), port.port);
             refusal.get_or_insert(why);
         }
         // Only Traefik's annotations on a Service close the way to it.
-        refusal.or_else(|| service.backend_refusal.clone().filter(|_| class != Class::Nginx))
+        refusal.or_else(|| service.backend_refusal.clone().filter(|_| read.class != Class::Nginx))
     }
 
     fn service(&mut self, written: &BackendRef) -> Option<Arc<Service>> {
@@ -113,7 +114,7 @@ impl Join<'_, '_> {
         let port = self.external_port(written, service)?;
         // Traefik asks at the port of the Service, ingress-nginx at its targetPort.
         let number = match port.target {
-            TargetPort::Number(number) if class != Class::Traefik => number,
+            TargetPort::Number(number) if !class.asks_as_traefik() => number,
             _ => port.port,
         };
         let asked = (number != port.port).then_some(number);

@@ -27,7 +27,7 @@ pub(in crate::tables) fn judge(
         let place = Provenance::new(&set.object, "spec");
         default.map(|name| ClassName { name: name.to_string(), place })
     };
-    let Some(class) = set.class.clone().or_else(by_default) else { return Some(Class::Traefik) };
+    let Some(class) = set.class.clone().or_else(by_default) else { return Some(Class::Unnamed) };
     let object = object(&class.name);
     let found = class_of(object.as_ref(), &class);
     if found.is_none() {

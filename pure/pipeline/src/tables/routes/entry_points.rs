@@ -3,9 +3,10 @@
 use steelyard_model::routing::entry_point::{EntryPoint, PLAIN, SECURE};
 use steelyard_model::routing::id::{EntryPointId, ListenerId};
 use steelyard_model::routing::world::RoutingMap;
-use steelyard_model::{Diagnostic, FieldPath, Provenance, RouteDraft, RouteSet, Severity};
+use steelyard_model::{Diagnostic, FieldPath, Provenance, Severity};
 
 use crate::codes;
+use crate::tables::row::ReadSet;
 
 /// The annotation that names entry points.
 const ENTRY_POINTS: &str = "traefik.ingress.kubernetes.io/router.entrypoints";
@@ -38,18 +39,18 @@ impl<'a> EntryPoints<'a> {
         Self { all, default }
     }
 
-    /// The listeners where a route is tried that asks for entry points.
-    pub(super) fn listeners(&self, draft: &RouteDraft) -> Vec<ListenerId> {
-        self.of(draft).into_iter().map(EntryPoint::default_listener).collect()
+    /// The listeners where the routes of an object are tried.
+    pub(super) fn listeners(&self, read: &ReadSet<'_>) -> Vec<ListenerId> {
+        self.of(read).into_iter().map(EntryPoint::default_listener).collect()
     }
 
-    /// Those that exist of what a route asks for.
-    fn of(&self, draft: &RouteDraft) -> Vec<&'a EntryPoint> {
-        if draft.entry_points.is_empty() {
+    /// Those that exist of what an object asks for.
+    fn of(&self, read: &ReadSet<'_>) -> Vec<&'a EntryPoint> {
+        if read.reading.entry_points.is_empty() {
             return self.default.clone();
         }
         let mut found: Vec<&EntryPoint> = Vec::new();
-        for known in draft.entry_points.iter().filter_map(|name| self.find(name)) {
+        for known in read.reading.entry_points.iter().filter_map(|name| self.find(name)) {
             if !found.iter().any(|it| it.id == known.id) {
                 found.push(known);
             }
@@ -61,13 +62,15 @@ impl<'a> EntryPoints<'a> {
         self.all.iter().find(|known| known.id == *id)
     }
 
-    /// Says of an object whose routes are not served where it asks for; all of them ask alike.
-    pub(super) fn judge(&self, set: &RouteSet, diagnostics: &mut Vec<Diagnostic>) {
-        let Some(draft) = set.routes.first() else { return };
-        let place = Provenance::new(&set.object, FieldPath::annotation(ENTRY_POINTS));
-        let missing = draft.entry_points.iter().filter(|name| self.find(name).is_none());
+    /// Says of an object whose routes are not served where it asks for.
+    pub(super) fn judge(&self, read: &ReadSet<'_>, diagnostics: &mut Vec<Diagnostic>) {
+        if read.routes().is_empty() {
+            return;
+        }
+        let place = Provenance::new(&read.set.object, FieldPath::annotation(ENTRY_POINTS));
+        let missing = read.reading.entry_points.iter().filter(|name| self.find(name).is_none());
         diagnostics.extend(missing.map(|name| self.missing(&place, name)));
-        let found = self.of(draft);
+        let found = self.of(read);
         if !found.is_empty() && found.iter().all(|it| it.is_secure) {
             diagnostics.push(self.silent(&place, &found));
         }
