@@ -131,7 +131,6 @@ impl Context<'_> {
         }
         let hop = Hop {
             client_lines: self.client_lines,
-            tls: false,
             fallback_host: &self.listener.address,
             path: match route.manner {
                 Manner::Traefik => self.listener.path,
@@ -140,7 +139,7 @@ impl Context<'_> {
             manner: route.manner,
         };
         out.clear();
-        head.forward(&hop, out);
+        head.forward(&hop, None, out);
         match take_body(held, len, &mut request, out) {
             Ok(()) => Decision::Proxy(request, Chosen { route: state, picked }),
             Err(reject) => Decision::Reject(reject),

@@ -3,6 +3,7 @@
 //! Nobody can say by an edit where a message ends or what its connection does: these lines are
 //! the gateway's own, as are line ends.
 
+use crate::body::Framing;
 use crate::name::Name;
 use crate::view::{Head, RequestView, ResponseView, Scheme};
 
@@ -44,13 +45,25 @@ pub struct RequestChanges {
     pub path: Option<Box<str>>,
     /// Another query, or none.
     pub query: Option<Option<Box<str>>>,
+    /// Another end of the body: for who has another body to send.
+    pub framing: Option<Framing>,
 }
 
 /// A response's head, and what is to be changed about it.
 pub struct ResponseEdits<'h> {
     head: &'h dyn ResponseView,
-    lines: LineEdits,
-    status: Option<u16>,
+    changes: ResponseChanges,
+}
+
+/// What is changed about a response, apart from its head.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResponseChanges {
+    /// Header lines.
+    pub lines: LineEdits,
+    /// Another status.
+    pub status: Option<u16>,
+    /// Another end of the body: for who has another body to send.
+    pub framing: Option<Framing>,
 }
 
 impl LineEdits {
@@ -117,7 +130,12 @@ impl LineEdits {
 impl<'h> RequestEdits<'h> {
     /// A head that is not changed yet.
     pub fn new(head: &'h dyn RequestView) -> Self {
-        Self { head, changes: RequestChanges::default() }
+        Self::resume(head, RequestChanges::default())
+    }
+
+    /// A head that was changed before.
+    pub fn resume(head: &'h dyn RequestView, changes: RequestChanges) -> Self {
+        Self { head, changes }
     }
 
     /// What is changed about its lines.
@@ -176,12 +194,17 @@ impl<'h> RequestEdits<'h> {
 impl<'h> ResponseEdits<'h> {
     /// A head that is not changed yet.
     pub fn new(head: &'h dyn ResponseView) -> Self {
-        Self { head, lines: LineEdits::default(), status: None }
+        Self::resume(head, ResponseChanges::default())
+    }
+
+    /// A head that was changed before.
+    pub fn resume(head: &'h dyn ResponseView, changes: ResponseChanges) -> Self {
+        Self { head, changes }
     }
 
     /// What is changed about its lines.
     pub fn lines(&mut self) -> &mut LineEdits {
-        &mut self.lines
+        &mut self.changes.lines
     }
 
     /// Changes the status: a final one, of three digits.
@@ -189,18 +212,18 @@ impl<'h> ResponseEdits<'h> {
         if !(200..=999).contains(&status) {
             return Err(BadLine::Value);
         }
-        self.status = Some(status);
+        self.changes.status = Some(status);
         Ok(())
     }
 
     /// Whether nothing is changed.
     pub fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.status.is_none()
+        self.changes == ResponseChanges::default()
     }
 
     /// What is changed, without the head.
-    pub fn into_changes(self) -> (LineEdits, Option<u16>) {
-        (self.lines, self.status)
+    pub fn into_changes(self) -> ResponseChanges {
+        self.changes
     }
 }
 
@@ -238,17 +261,17 @@ impl RequestView for RequestEdits<'_> {
 
 impl Head for ResponseEdits<'_> {
     fn first(&self, name: &str) -> Option<&[u8]> {
-        self.lines.first(self.head.first(name), name)
+        self.changes.lines.first(self.head.first(name), name)
     }
 
     fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
-        self.lines.each(self.head, see);
+        self.changes.lines.each(self.head, see);
     }
 }
 
 impl ResponseView for ResponseEdits<'_> {
     fn status(&self) -> u16 {
-        self.status.unwrap_or_else(|| self.head.status())
+        self.changes.status.unwrap_or_else(|| self.head.status())
     }
 }
 

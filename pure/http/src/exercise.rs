@@ -43,9 +43,9 @@ fn request(bytes: &[u8]) {
 fn forwarded(head: &RequestHead<'_, '_>, path: Spelling, manner: Manner) {
     let lines = client_lines([192, 0, 2, 1].into(), "node", "gateway-1");
     let fallback_host = "192.0.2.2:80";
-    let hop = Hop { client_lines: &lines, tls: false, fallback_host, path, manner };
+    let hop = Hop { client_lines: &lines, fallback_host, path, manner };
     let mut out = Vec::new();
-    head.forward(&hop, &mut out);
+    head.forward(&hop, None, &mut out);
     let mut slots = Slots::default();
     let again = match RequestHead::parse(&out, &mut slots) {
         Ok(Some(again)) => again,
@@ -88,7 +88,7 @@ fn response(bytes: &[u8], asked: Asked) {
     if head.is_verbatim(Persistence::Implied) {
         out.extend_from_slice(&bytes[..head.len]);
     } else {
-        head.forward(Persistence::Implied, &mut out);
+        head.forward(Persistence::Implied, None, &mut out);
     }
     let mut slots = Slots::default();
     let again = ResponseHead::parse(&out, &mut slots, asked);

@@ -129,11 +129,9 @@ impl<'h, 'b> Lines<'h, 'b> {
     /// Appends the lines that stay, each spelled anew: they came in a spelling that is read in
     /// one way only, but not by everybody.
     pub(crate) fn respell_to(&self, out: &mut Vec<u8>) {
-        for (index, header) in self.headers.iter().enumerate() {
-            if !self.is_cut(index) {
-                for part in [header.name.as_bytes(), b": ", header.value, b"\r\n"] {
-                    out.extend_from_slice(part);
-                }
+        for header in self.stay() {
+            for part in [header.name.as_bytes(), b": ", header.value, b"\r\n"] {
+                out.extend_from_slice(part);
             }
         }
     }
@@ -157,6 +155,18 @@ impl<'h, 'b> Lines<'h, 'b> {
                 }
             }
         }
+    }
+
+    /// The first line called `name` that stays.
+    pub(crate) fn kept(&self, name: &str) -> Option<&'b [u8]> {
+        let named = |line: &&Header<'b>| line.name.eq_ignore_ascii_case(name);
+        self.stay().find(named).map(|line| line.value)
+    }
+
+    /// The lines that stay.
+    pub(crate) fn stay(&self) -> impl Iterator<Item = &'h Header<'b>> {
+        let lines = self.headers.iter().enumerate();
+        lines.filter(|(index, _)| !self.is_cut(*index)).map(|(_, line)| line)
     }
 
     fn is_cut(&self, index: usize) -> bool {

@@ -35,7 +35,7 @@ mod sim;
 pub use blame::blame;
 pub use body::{Body, Fed, Framing, Opening};
 pub use chunked::BadChunk;
-pub use edits::{BadLine, LineEdits, RequestChanges, RequestEdits, ResponseEdits};
+pub use edits::{BadLine, LineEdits, RequestChanges, RequestEdits, ResponseChanges, ResponseEdits};
 pub use excerpt::Excerpt;
 pub use exchange::{
     After, Break, Clean, Exchange, Held, Limits, Reuse, Seen, Terms, Verdict, Watch, release,

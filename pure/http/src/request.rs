@@ -3,6 +3,7 @@
 //! RFC 9112 §3, §5, §6, §11: whatever two readers could understand differently is refused. The
 //! path that is routed is the normal form of the path that is forwarded.
 
+mod changed;
 mod origin;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use httparse::{Error, ParserConfig, Request, Status};
 use steelyard_model::routing::route::Manner;
 
 use crate::body::Framing;
+use crate::edits::RequestChanges;
 use crate::head::{
     Connection, Lines, MAX_REQUEST_LINES, Slots, parse_length, push_framing, tokens,
 };
@@ -19,11 +21,14 @@ use crate::name::{Name, is_kept_by_nginx};
 use crate::path::{self, Spelling};
 use crate::reject::Reject;
 use crate::upgrade::Upgrades;
+use crate::view::Scheme;
 
 /// A request head that means one thing only.
 pub struct RequestHead<'h, 'b> {
     /// As sent; case-sensitive.
     pub method: &'b str,
+    /// How it came; plain unless who ends TLS says so.
+    pub scheme: Scheme,
     /// HTTP/1.0 instead of 1.1.
     pub is_http10: bool,
     /// In normal form (see [`path::normalize`]); `*` for the whole server.
@@ -58,8 +63,6 @@ pub struct RequestHead<'h, 'b> {
 pub struct Hop<'a> {
     /// From [`client_lines`]: the same for all requests of a connection.
     pub client_lines: &'a [u8],
-    /// The client came by TLS.
-    pub tls: bool,
     /// What to put in Host when the client (of HTTP/1.0) named none.
     pub fallback_host: &'a str,
     /// In which spelling the path goes on.
@@ -110,6 +113,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         }
         let mut head = Self {
             method,
+            scheme: Scheme::Http,
             is_http10: minor == 0,
             path: Cow::Borrowed("*"),
             asked: "*",
@@ -176,8 +180,11 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     }
 
     /// Appends the head for the next hop: without what was for us, with `X-Forwarded-*` as they
-    /// are, everything else as it came.
-    pub fn forward(&self, hop: &Hop<'_>, out: &mut Vec<u8>) {
+    /// are, everything else as it came, but for `changes`.
+    pub fn forward(&self, hop: &Hop<'_>, changes: Option<&RequestChanges>, out: &mut Vec<u8>) {
+        if let Some(changes) = changes {
+            return self.forward_changed(hop, changes, out);
+        }
         let path = path::spell(self.asked, &self.path, hop.path);
         for part in [self.method, " ", &*path, self.query, " HTTP/1.1\r\n"] {
             out.extend_from_slice(part.as_bytes());
@@ -187,18 +194,28 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             let host = if named { self.authority.raw } else { hop.fallback_host };
             push_line(out, "Host: ", host.as_bytes());
         }
-        match hop.manner {
-            Manner::Traefik => self.lines.copy_to(out),
-            Manner::Nginx => self.lines.without(|name| !is_kept_by_nginx(name)).copy_to(out),
-        }
+        self.lines_for(hop).copy_to(out);
         push_framing(self.restated, out);
+        self.push_own(hop, out);
+        self.upgrade.push_lines(out);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// The lines that go on.
+    fn lines_for(&self, hop: &Hop<'_>) -> Lines<'h, 'b> {
+        match hop.manner {
+            Manner::Traefik => self.lines,
+            Manner::Nginx => self.lines.without(|name| !is_kept_by_nginx(name)),
+        }
+    }
+
+    /// What the gateway says of the client.
+    fn push_own(&self, hop: &Hop<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(hop.client_lines);
-        if named {
+        if !self.authority.raw.is_empty() {
             push_line(out, "X-Forwarded-Host: ", self.authority.raw.as_bytes());
         }
         self.push_origin(hop, out);
-        self.upgrade.push_lines(out);
-        out.extend_from_slice(b"\r\n");
     }
 
     fn read_lines(&mut self) -> Result<(), Reject> {

@@ -4,9 +4,12 @@
 //! client in the same way (RFC 9112 §2.2, §5.1). Framing is not: there what could be read in two
 //! ways is refused. A head in canonical spelling is forwarded as the bytes that came.
 
+mod changed;
+
 use httparse::{Error, ParserConfig, Response, Status};
 
 use crate::body::Framing;
+use crate::edits::ResponseChanges;
 use crate::head::{Connection, Lines, Slots, parse_length, push_framing, push_number, tokens};
 use crate::name::Name;
 use crate::reject::BadResponse;
@@ -125,19 +128,36 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
             && persistence == Persistence::Implied
     }
 
-    /// Appends the head for the client: without what was for us.
-    pub fn forward(&self, persistence: Persistence, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"HTTP/1.1 ");
-        push_number(out, u64::from(self.status));
-        out.push(b' ');
-        out.extend_from_slice(self.reason.as_bytes());
-        out.extend_from_slice(b"\r\n");
+    /// Appends the head for the client: without what was for us, and but for `changes`.
+    pub fn forward(
+        &self,
+        persistence: Persistence,
+        changes: Option<&ResponseChanges>,
+        out: &mut Vec<u8>,
+    ) {
+        if let Some(changes) = changes {
+            return self.forward_changed(persistence, changes, out);
+        }
+        self.push_status(self.status, self.reason, out);
         if self.is_plain {
             self.lines.copy_to(out);
         } else {
             self.lines.respell_to(out);
         }
         push_framing(self.restated, out);
+        self.push_end(persistence, out);
+    }
+
+    fn push_status(&self, status: u16, reason: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"HTTP/1.1 ");
+        push_number(out, u64::from(status));
+        out.push(b' ');
+        out.extend_from_slice(reason.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// What the client is told of its connection, and the end.
+    fn push_end(&self, persistence: Persistence, out: &mut Vec<u8>) {
         if self.is_switch() {
             self.upgrade.push_lines(out);
         } else {

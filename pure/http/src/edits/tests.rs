@@ -116,9 +116,10 @@ fn a_response_has_its_status_and_lines() {
     edits.lines().set("X-B", b"y").unwrap();
     assert_eq!(edits.first("x-b"), Some(&b"y"[..]));
     assert_eq!(lines(&edits).len(), 4);
-    let (changed, status) = edits.into_changes();
-    assert!(changed.removes(b"X-B") && !changed.removes(b"X-A"));
-    assert_eq!(status, Some(200));
+    let changes = edits.into_changes();
+    assert!(changes.lines.removes(b"X-B") && !changes.lines.removes(b"X-A"));
+    assert_eq!(changes.status, Some(200));
+    assert_eq!(ResponseEdits::resume(&head, changes).status(), 200);
     for status in [0, 100, 101, 199, 1000] {
         assert_eq!(ResponseEdits::new(&head).set_status(status), Err(BadLine::Value), "{status}");
     }

@@ -177,7 +177,7 @@ impl<B: Held> Download<B> {
         if head.is_interim() {
             let verbatim = head.is_verbatim(Persistence::Implied);
             if !verbatim && !asked.http10 {
-                head.forward(Persistence::Implied, &mut self.head);
+                head.forward(Persistence::Implied, None, &mut self.head);
             }
             if head.status == 100 {
                 reuse.see(Seen::Continue);
@@ -190,7 +190,7 @@ impl<B: Held> Download<B> {
         let persistence = reading.persistence(&head);
         let verbatim = head.is_verbatim(persistence);
         if !verbatim {
-            head.forward(persistence, &mut self.head);
+            head.forward(persistence, None, &mut self.head);
         }
         (self.status, self.persistent) = (head.status, head.keep_alive);
         self.persistence = persistence;

@@ -4,18 +4,21 @@ use steelyard_model::routing::route::Manner;
 
 use super::{Hop, RequestHead};
 use crate::head::push_number;
+use crate::view::Scheme;
 
 impl RequestHead<'_, '_> {
     pub(super) fn push_origin(&self, hop: &Hop<'_>, out: &mut Vec<u8>) {
-        let scheme = match (hop.tls, hop.manner) {
-            (false, Manner::Traefik) if self.is_websocket() => "ws",
-            (true, Manner::Traefik) if self.is_websocket() => "wss",
-            (false, _) => "http",
-            (true, _) => "https",
+        let scheme = match (self.scheme, hop.manner) {
+            (Scheme::Http, Manner::Traefik) if self.is_websocket() => "ws",
+            (Scheme::Https, Manner::Traefik) if self.is_websocket() => "wss",
+            (scheme, _) => scheme.as_str(),
         };
         push_header(out, "X-Forwarded-Proto", scheme);
         match self.authority.port {
-            None => push_header(out, "X-Forwarded-Port", if hop.tls { "443" } else { "80" }),
+            None => {
+                let port = if self.scheme == Scheme::Https { "443" } else { "80" };
+                push_header(out, "X-Forwarded-Port", port);
+            }
             Some(port) => {
                 out.extend_from_slice(b"X-Forwarded-Port: ");
                 push_number(out, u64::from(port));

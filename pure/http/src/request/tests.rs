@@ -27,9 +27,9 @@ fn forward_as(raw: &str, path: Spelling, manner: Manner) -> String {
     let head = RequestHead::parse(raw.as_bytes(), &mut slots).unwrap().unwrap();
     let lines = client_lines([192, 0, 2, 1].into(), "node-1", "gw-1");
     let fallback_host = "10.0.0.9:80";
-    let hop = Hop { client_lines: &lines, tls: false, fallback_host, path, manner };
+    let hop = Hop { client_lines: &lines, fallback_host, path, manner };
     let mut out = Vec::new();
-    head.forward(&hop, &mut out);
+    head.forward(&hop, None, &mut out);
     String::from_utf8(out).unwrap()
 }
 

@@ -15,7 +15,7 @@ fn forward(raw: &str, asked: Asked, persistence: Persistence) -> String {
         return "verbatim".into();
     }
     let mut out = Vec::new();
-    head.forward(persistence, &mut out);
+    head.forward(persistence, None, &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -201,7 +201,7 @@ fn a_switch_is_to_what_was_asked_for() {
             let mut out = Vec::new();
             let head = head.unwrap();
             assert!(!head.is_verbatim(Persistence::Implied), "{lines:?}");
-            head.forward(Persistence::Implied, &mut out);
+            head.forward(Persistence::Implied, None, &mut out);
             String::from_utf8(out).unwrap()
         })
     };

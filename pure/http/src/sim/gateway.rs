@@ -176,13 +176,12 @@ impl Connection {
         let lines = client_lines([192, 0, 2, 1].into(), "sim", "sim");
         let hop = Hop {
             client_lines: &lines,
-            tls: false,
             fallback_host: "sim",
             path: Spelling::Normal,
             manner: Manner::Traefik,
         };
         let mut opening = Vec::new();
-        head.forward(&hop, &mut opening);
+        head.forward(&hop, None, &mut opening);
         let asked =
             Asked { head: head.method == "HEAD", http10: head.is_http10, upgrade: head.upgrade };
         let terms = Terms {

@@ -1,0 +1,95 @@
+//! A request's head as rules and filters see it, and as it goes on when they change it.
+
+use std::borrow::Cow;
+
+use super::{Hop, RequestHead, push_line};
+use crate::edits::RequestChanges;
+use crate::head::push_framing;
+use crate::name::Name;
+use crate::path;
+use crate::view::{Head, RequestView, Scheme};
+
+/// The lines that go on, but for Host, of which [`RequestView::authority`] tells more.
+impl Head for RequestHead<'_, '_> {
+    fn first(&self, name: &str) -> Option<&[u8]> {
+        if name.eq_ignore_ascii_case("host") { None } else { self.lines.kept(name) }
+    }
+
+    fn each(&self, see: &mut dyn FnMut(&str, &[u8])) {
+        let named = self.lines.stay().filter(|line| !line.name.eq_ignore_ascii_case("host"));
+        named.for_each(|line| see(line.name, line.value));
+    }
+}
+
+impl RequestView for RequestHead<'_, '_> {
+    fn method(&self) -> &str {
+        self.method
+    }
+
+    fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    fn authority(&self) -> &str {
+        self.authority.raw
+    }
+
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.query.strip_prefix('?')
+    }
+}
+
+impl RequestHead<'_, '_> {
+    pub(super) fn forward_changed(
+        &self,
+        hop: &Hop<'_>,
+        changes: &RequestChanges,
+        out: &mut Vec<u8>,
+    ) {
+        let path = match &changes.path {
+            Some(path) => Cow::Borrowed(&**path),
+            None => path::spell(self.asked, &self.path, hop.path),
+        };
+        let method = changes.method.as_deref().unwrap_or(self.method);
+        let (mark, query) = match &changes.query {
+            Some(query) => (query.as_ref().map_or("", |_| "?"), query.as_deref()),
+            None => ("", Some(self.query)),
+        };
+        for part in [method, " ", &*path, mark, query.unwrap_or_default(), " HTTP/1.1\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        let named = changes.authority.as_deref().unwrap_or(self.authority.raw);
+        let host = if named.is_empty() { hop.fallback_host } else { named };
+        push_line(out, "Host: ", host.as_bytes());
+        let is_other_body = changes.framing.is_some();
+        let lines = self.lines_for(hop).without(|name| match Name::of(name) {
+            Name::Host => true,
+            Name::ContentLength => is_other_body,
+            _ => changes.lines.removes(name),
+        });
+        lines.copy_to(out);
+        push_framing(changes.framing.or(self.restated), out);
+        let own = out.len();
+        self.push_own(hop, out);
+        let own = out.split_off(own);
+        for line in own.split_inclusive(|byte| *byte == b'\n') {
+            let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+            if !changes.lines.removes(name) {
+                out.extend_from_slice(line);
+            }
+        }
+        for (name, value) in changes.lines.added() {
+            out.extend_from_slice(name.as_bytes());
+            push_line(out, ": ", value);
+        }
+        self.upgrade.push_lines(out);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests;
