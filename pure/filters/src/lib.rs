@@ -10,12 +10,16 @@
 //! that was not entered is told nothing; what is inside a frame never runs again once a byte of
 //! the response went down.
 
+mod addresses;
 pub mod ask;
 pub mod context;
 pub mod frame;
+pub mod recipe;
 pub mod replay;
 pub mod response;
 pub mod stack;
+#[cfg(feature = "trial")]
+pub mod trial;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +27,7 @@ mod tests;
 pub use ask::{Ask, Flight, Got, Job, Letter};
 pub use context::{Answerer, Context, Ending, Journey, Note};
 pub use frame::{Direction, Enter, Flow, Frame, Leave, Needs, Piece};
+pub use recipe::{AnyFrame, Recipe};
 pub use replay::Replay;
 pub use response::Response;
 pub use stack::{Inward, Outward, Stack};

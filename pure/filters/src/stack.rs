@@ -13,7 +13,7 @@ use crate::frame::{Direction, Enter, Flow, Frame, Leave, Needs, Piece};
 use crate::replay::Replay;
 use crate::response::Response;
 use inbound::Inbound;
-use steelyard_http::{RequestEdits, ResponseEdits};
+use steelyard_http::{RequestChanges, RequestEdits, ResponseEdits};
 
 /// The frames of one request. `M` makes the frame at a place, counted from outside.
 pub struct Stack<F, M> {
@@ -29,6 +29,8 @@ pub struct Stack<F, M> {
     inbound: Inbound,
     /// It is a tunnel: no body passes.
     is_tunnel: bool,
+    /// What the request is when it comes in for another attempt.
+    anew: Option<RequestChanges>,
 }
 
 /// A frame that was entered.
@@ -37,6 +39,8 @@ struct Layer<F> {
     needs: Needs,
     /// What has come out of it of the request's body, where it may be sent again.
     replay: Option<Replay>,
+    /// The request as it was when the frame let it in.
+    let_in: RequestChanges,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +90,7 @@ impl<F: Frame, M: FnMut(usize) -> F> Stack<F, M> {
             answered: None,
             inbound: Inbound::default(),
             is_tunnel: false,
+            anew: None,
         }
     }
 
@@ -99,6 +104,9 @@ impl<F: Frame, M: FnMut(usize) -> F> Stack<F, M> {
         request: &mut RequestEdits<'_>,
         mut got: Got,
     ) -> Inward {
+        if let Some(changes) = self.anew.take() {
+            request.reset(changes);
+        }
         loop {
             let Phase::Entering(at) = self.phase else { panic!("the request is on its way in") };
             if at == self.count {
@@ -111,7 +119,10 @@ impl<F: Frame, M: FnMut(usize) -> F> Stack<F, M> {
             }
             let got = std::mem::replace(&mut got, Got::Nothing);
             match self.layers[at].frame.enter(cx, request, got) {
-                Enter::Next => self.phase = Phase::Entering(at + 1),
+                Enter::Next => {
+                    self.layers[at].let_in = request.changes().clone();
+                    self.phase = Phase::Entering(at + 1);
+                }
                 Enter::Answer(response) => return Inward::Answer(self.answer(at, response)),
                 Enter::Ask(Ask::Body { max }) => {
                     if let Err((by, response)) = self.collect(cx, at, max) {
@@ -167,6 +178,13 @@ impl<F: Frame, M: FnMut(usize) -> F> Stack<F, M> {
         }
     }
 
+    /// Something else than a frame answers a request that is still on its way in.
+    pub fn turn_back(&mut self) {
+        if let Phase::Entering(_) = self.phase {
+            self.phase = Phase::Leaving(self.layers.len());
+        }
+    }
+
     /// A piece of the request's body: what goes to the backend is pushed to `out`. While a frame
     /// waits for the whole body, until the request is inside, and once a frame has answered,
     /// nothing is. A request without a body has no pieces.
@@ -194,9 +212,31 @@ impl<F: Frame, M: FnMut(usize) -> F> Stack<F, M> {
         self.inbound.until.take().map_or(Flow::Go, Flow::WaitUntil)
     }
 
+    /// Whether more of the body is to come before [`Self::body`] can tell.
+    pub fn is_collecting(&self) -> bool {
+        self.inbound.is_open()
+    }
+
     /// What the frame got that asked for the body, once that is known.
     pub fn body(&mut self) -> Option<Got> {
         self.inbound.collected()
+    }
+
+    /// Whether any frame that was entered has a hand in the request's body.
+    pub fn has_hand_in_request(&self) -> bool {
+        self.layers.iter().any(|layer| layer.needs.request != Direction::Untouched)
+    }
+
+    /// Whether any of them may make another body of the request's.
+    pub fn changes_request(&self) -> bool {
+        self.layers.iter().any(|layer| layer.needs.request == Direction::Transform)
+    }
+
+    /// Whether any frame that the response passes may make another body of it.
+    pub fn changes_response(&self) -> bool {
+        let outside = self.answered.unwrap_or(self.layers.len());
+        let mut passed = self.layers[..outside].iter();
+        passed.any(|layer| layer.needs.response == Direction::Transform)
     }
 
     /// A piece of the response's body: what goes to the client is pushed to `out`.
@@ -288,6 +328,7 @@ impl<F: Frame, M: FnMut(usize) -> F> Stack<F, M> {
         self.end_from(at + 1, cx, Ending::Replaced);
         let kept = self.layers[at].replay.as_ref().and_then(Replay::pieces);
         self.inbound.begin_again(at + 1, kept.map(<[Piece]>::to_vec).unwrap_or_default());
+        self.anew = Some(self.layers[at].let_in.clone());
         self.phase = Phase::Entering(at + 1);
         self.is_inside = false;
         self.answered = None;
@@ -304,7 +345,7 @@ impl<F: Frame> Layer<F> {
             Direction::Replay(max) => Some(Replay::up_to(max)),
             Direction::Untouched | Direction::Transform => None,
         };
-        Self { frame, needs, replay }
+        Self { frame, needs, replay, let_in: RequestChanges::default() }
     }
 }
 

@@ -35,6 +35,14 @@ impl Inbound {
         self.whole = Some(whole);
     }
 
+    /// Whether it is watched for, and neither has the end come nor is it too large.
+    pub(super) fn is_open(&self) -> bool {
+        let whole = self.whole.as_ref();
+        whole.is_some_and(|whole| {
+            whole.pieces().is_some_and(|kept| !matches!(kept.last(), Some(Piece::End(_))))
+        })
+    }
+
     /// The body, or that it is too large, once that is known.
     pub(super) fn collected(&mut self) -> Option<Got> {
         let whole = self.whole.as_ref()?;

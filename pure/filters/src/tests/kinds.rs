@@ -20,6 +20,8 @@ pub(super) struct Outcome {
     pub(super) status: u16,
     /// Heads' marks: of the request inside, of the response below.
     pub(super) marks: [bool; 2],
+    /// Marks of the request inside, at the last attempt.
+    pub(super) added: usize,
     /// What the backend got of the body, per attempt.
     pub(super) inside: Vec<String>,
     /// What the client got.
@@ -32,8 +34,13 @@ pub(super) fn send(kinds: &[Kind], pieces: &[&str], statuses: &[u16]) -> (Outcom
     let diary: Diary = Rc::new(RefCell::default());
     let mut stack = Stack::new(kinds.len(), |at| Probe::new(at, kinds[at], &diary));
     let mut world = World::new();
-    let mut out =
-        Outcome { status: 0, marks: [false; 2], inside: Vec::new(), below: String::new() };
+    let mut out = Outcome {
+        status: 0,
+        marks: [false; 2],
+        added: 0,
+        inside: Vec::new(),
+        below: String::new(),
+    };
     let data = pieces.iter().map(|text| Piece::Data(Bytes::copy_from_slice(text.as_bytes())));
     let end = (!pieces.is_empty()).then(|| Piece::End(Vec::new()));
     let mut body = data.chain(end).collect::<Vec<_>>().into_iter();
@@ -53,7 +60,9 @@ pub(super) fn send(kinds: &[Kind], pieces: &[&str], statuses: &[u16]) -> (Outcom
                 break *response;
             }
         };
-        out.marks[0] = request.first("x-probe").is_some();
+        out.added = 0;
+        request.each(&mut |name, _| out.added += usize::from(name == "X-Probe"));
+        out.marks[0] = out.added > 0;
         got = Got::Nothing;
         loop {
             let mut edits = ResponseEdits::new(&answer);
@@ -224,6 +233,13 @@ fn what_is_inside_runs_anew_with_the_same_body() {
     assert_eq!((entered, replaced), (3, 2));
     let (out, _) = send(&kinds, &["ab", "c"], &[503]);
     assert_eq!((out.status, out.inside.len()), (503, 3));
+}
+
+#[test]
+fn what_is_inside_changes_the_request_once() {
+    let kinds = [Kind::EditsRequest, Kind::Repeats(10), Kind::EditsRequest];
+    let (out, _) = send(&kinds, &["ab"], &[503, 503, 200]);
+    assert_eq!((out.status, out.added), (200, 2));
 }
 
 #[test]

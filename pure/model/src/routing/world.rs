@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use crate::routing::backend::{Backend, BackendNode, EndpointSet, RefusalReason};
 use crate::routing::entry_point::EntryPoint;
+use crate::routing::filter::FilterNode;
 use crate::routing::id::{
-    BackendId, EndpointSetId, EntryPointId, ListenerId, RouteId, TransportId,
+    BackendId, EndpointSetId, EntryPointId, FilterId, ListenerId, RouteId, TransportId,
 };
 use crate::routing::listener::Listener;
 use crate::routing::rank::Ladder;
@@ -36,6 +37,8 @@ pub struct RoutingMap {
     pub endpoint_sets: Sorted<EndpointSetId, Arc<EndpointSet>>,
     /// How endpoints are spoken to.
     pub transports: Sorted<TransportId, Arc<Transport>>,
+    /// What listeners, routes and edges use.
+    pub filters: Sorted<FilterId, Arc<FilterNode>>,
 }
 
 /// What became of the nouns of one kind: what each is now, or (none) that it is gone.
@@ -56,6 +59,8 @@ pub struct RoutingDelta {
     pub endpoint_sets: Changed<EndpointSetId, EndpointSet>,
     /// Transports.
     pub transports: Changed<TransportId, Transport>,
+    /// Filters.
+    pub filters: Changed<FilterId, FilterNode>,
 }
 
 /// A route among others, in the order they are tried, as far as one host or path tells which comes
@@ -93,6 +98,7 @@ impl RoutingMap {
             backends: changed(&self.backends, &former.backends),
             endpoint_sets: changed(&self.endpoint_sets, &former.endpoint_sets),
             transports: changed(&self.transports, &former.transports),
+            filters: changed(&self.filters, &former.filters),
         }
     }
 
@@ -104,6 +110,7 @@ impl RoutingMap {
         self.backends.change(delta.backends);
         self.endpoint_sets.change(delta.endpoint_sets);
         self.transports.change(delta.transports);
+        self.filters.change(delta.filters);
     }
 
     /// The same, with the values of `former` where they are equal, so that they are one in memory.

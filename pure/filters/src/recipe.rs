@@ -1,0 +1,106 @@
+//! Every filter there is: what its frames are made of, and the frames. A closed list, so that a
+//! stack of them needs no boxes: a new filter is a module of its own and a variant of both.
+
+use std::fmt;
+
+use steelyard_http::{RequestEdits, ResponseEdits};
+use steelyard_model::routing::filter::{Filter, Use};
+
+use crate::addresses::AllowedAddresses;
+use crate::ask::Got;
+use crate::context::{Context, Ending};
+use crate::frame::{Enter, Flow, Frame, Leave, Needs, Piece};
+#[cfg(feature = "trial")]
+use crate::trial::{Trial, TrialFrame};
+
+/// What the frames of one use are made of: shared by all requests that pass it.
+#[derive(Clone, Debug)]
+pub struct Recipe(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Addresses(AllowedAddresses),
+    #[cfg(feature = "trial")]
+    Trial(Trial),
+}
+
+/// A frame of any filter.
+pub struct AnyFrame(Made);
+
+enum Made {
+    Addresses(AllowedAddresses),
+    #[cfg(feature = "trial")]
+    Trial(TrialFrame),
+}
+
+/// Does the same with whichever it is.
+macro_rules! each {
+    ($made:expr, $frame:ident => $what:expr) => {
+        match $made {
+            Made::Addresses($frame) => $what,
+            #[cfg(feature = "trial")]
+            Made::Trial($frame) => $what,
+        }
+    };
+}
+
+impl Recipe {
+    /// What frames of a use of `filter` are made of; none where there is no such filter, or it is
+    /// not built yet: what uses it must not be served without it.
+    pub fn of(usage: &Use, filter: Option<&Filter>) -> Option<Self> {
+        #[cfg(feature = "trial")]
+        if let Some(trial) = Trial::read(usage.filter.as_str(), &usage.state) {
+            return Some(Self(Kind::Trial(trial)));
+        }
+        let _ = usage;
+        let kind = match filter? {
+            Filter::AllowAddresses(ranges, status) => Kind::Addresses(AllowedAddresses {
+                ranges: ranges.as_slice().into(),
+                status: *status,
+            }),
+            _ => return None,
+        };
+        Some(Self(kind))
+    }
+
+    /// A frame for one request.
+    pub fn frame(&self) -> AnyFrame {
+        AnyFrame(match &self.0 {
+            Kind::Addresses(addresses) => Made::Addresses(addresses.clone()),
+            #[cfg(feature = "trial")]
+            Kind::Trial(trial) => Made::Trial(trial.frame()),
+        })
+    }
+}
+
+impl Frame for AnyFrame {
+    fn needs(&self) -> Needs {
+        each!(&self.0, frame => frame.needs())
+    }
+
+    fn enter(&mut self, cx: &mut Context<'_>, head: &mut RequestEdits<'_>, got: Got) -> Enter {
+        each!(&mut self.0, frame => frame.enter(cx, head, got))
+    }
+
+    fn leave(&mut self, cx: &mut Context<'_>, head: &mut ResponseEdits<'_>, got: Got) -> Leave {
+        each!(&mut self.0, frame => frame.leave(cx, head, got))
+    }
+
+    fn request(&mut self, cx: &mut Context<'_>, piece: Piece, out: &mut Vec<Piece>) -> Flow {
+        each!(&mut self.0, frame => frame.request(cx, piece, out))
+    }
+
+    fn response(&mut self, cx: &mut Context<'_>, piece: Piece, out: &mut Vec<Piece>) -> Flow {
+        each!(&mut self.0, frame => frame.response(cx, piece, out))
+    }
+
+    fn done(&mut self, cx: &mut Context<'_>, ending: Ending) {
+        each!(&mut self.0, frame => frame.done(cx, ending));
+    }
+}
+
+impl fmt::Debug for AnyFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AnyFrame")
+    }
+}
