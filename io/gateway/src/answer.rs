@@ -1,11 +1,15 @@
 //! Answers of the gateway itself.
 
-use steelyard_http::{Page, RequestHead, push_number, wants_html};
+use steelyard_filters::Response;
+use steelyard_http::{
+    Asked, Head, LineEdits, Page, RequestHead, ResponseChanges, ResponseEdits, ResponseView,
+    push_number, wants_html,
+};
 
 use crate::fault::Fault;
 
 /// An answer that no backend gave.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     content_type: &'static str,
@@ -78,9 +82,62 @@ impl Answer {
         }
     }
 
+    /// The same for filters to look at.
+    pub(crate) fn to_response(&self) -> Response {
+        let mut response = Response::of(self.status);
+        if !self.body.is_empty() {
+            response.lines.push(("Content-Type".into(), self.content_type.as_bytes().into()));
+            response.lines.push(("X-Content-Type-Options".into(), b"nosniff"[..].into()));
+        }
+        response.body = self.body.clone().into();
+        response
+    }
+
     fn page(page: &Page<'_>, html: bool) -> Self {
         let (content_type, body) = if html { (HTML, page.html()) } else { (TEXT, page.text()) };
         Self { status: page.status, content_type, body }
+    }
+}
+
+/// Appends a response that filters made or changed. Lines that nobody may write are left out.
+pub(crate) fn write_response(
+    response: &Response,
+    changes: ResponseChanges,
+    date: &str,
+    asked: Asked,
+    close: bool,
+    out: &mut Vec<u8>,
+) {
+    let seen = ResponseEdits::resume(response, changes);
+    let mut lines = LineEdits::default();
+    seen.each(&mut |name, value| {
+        let _ = lines.add(name, value);
+    });
+    let status = seen.status();
+    out.extend_from_slice(b"HTTP/1.1 ");
+    push_number(out, u64::from(status));
+    for part in [" ", reason(status), "\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    if seen.first("date").is_none() {
+        for part in ["Date: ", date, "\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
+    for (name, value) in lines.added() {
+        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+    let is_bodiless = matches!(status, 204 | 304);
+    if !is_bodiless {
+        out.extend_from_slice(b"Content-Length: ");
+        push_number(out, response.body.len() as u64);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(if close { b"Connection: close\r\n\r\n" } else { b"\r\n" });
+    if !is_bodiless && !asked.head {
+        out.extend_from_slice(&response.body);
     }
 }
 
@@ -92,10 +149,21 @@ fn shortened(text: &str) -> &str {
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
         400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
         404 => "Not Found",
         408 => "Request Timeout",
+        413 => "Content Too Large",
         414 => "URI Too Long",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         499 => "Client Closed Request",
         500 => "Internal Server Error",

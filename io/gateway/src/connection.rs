@@ -1,5 +1,7 @@
 //! A client's connection: one request after the other until somebody has had enough.
 
+mod filtered;
+
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -106,6 +108,9 @@ impl Connection {
                 None => return,
                 Some(Decision::Partial) => self.reject(Fault::RequestTimeout).await,
                 Some(Decision::Proxy(request, chosen)) => self.proxy(request, &chosen).await,
+                Some(Decision::Filtered(request, filtered)) => {
+                    Box::pin(self.filtered(request, *filtered)).await
+                }
                 Some(Decision::Answer(request, answer, route)) => {
                     self.answer(&request, &answer, route.as_deref()).await
                 }
@@ -209,6 +214,7 @@ impl Connection {
             exchange,
             started: request.started,
             trace: Trace::default(),
+            tap: (),
         };
         let done = dispatch.run(chosen).await;
         let Dispatch { exchange, trace, .. } = dispatch;
@@ -235,6 +241,8 @@ impl Connection {
                 let (after, told) = self.send(&answer, request, stays).await;
                 (after, Told { why: Some(fault), ..told })
             }
+            // Nobody has a hand in it.
+            Done::Withheld => (After::Reset, told),
             Done::Cut(fault, after) => {
                 let status = if told.status == 0 { fault.status() } else { told.status };
                 (after, Told { status, why: Some(fault), ..told })
@@ -279,6 +287,11 @@ impl Connection {
 
     /// What cannot be understood is answered, and that was it.
     async fn reject(&mut self, fault: Fault) -> After {
+        let live = self.core.live();
+        let recipes = self.core.scene(&live).own_recipes(&self.listener.point);
+        if !recipes.is_empty() {
+            return Box::pin(self.reject_filtered(fault, recipes.to_vec())).await;
+        }
         let answer = Answer::fault(fault, false);
         self.out.clear();
         answer.write(&crate::date::http_date(), false, true, &mut self.out);

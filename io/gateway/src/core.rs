@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -14,6 +14,8 @@ use arc_swap::ArcSwap;
 use crate::access_log::LogBuffer;
 use crate::buffers::BufferPool;
 use crate::fault::{Failed, Fault};
+use crate::flights::Flights;
+use crate::labour::Labour;
 use crate::listener::Listener;
 use crate::live::{Config, Live, Scene, States};
 use crate::metrics::Counters;
@@ -43,6 +45,8 @@ pub(crate) struct Shared {
     /// Draining ends now.
     pub(crate) hurry: AtomicBool,
     pub(crate) silent: Silent,
+    pub(crate) flights: Arc<Flights>,
+    labour: OnceLock<Option<Labour>>,
 }
 
 /// One core.
@@ -76,12 +80,20 @@ impl Shared {
             pseudonym: pseudonym(),
             hurry: AtomicBool::new(false),
             silent: Silent::default(),
+            flights: Arc::default(),
+            labour: OnceLock::new(),
         })
     }
 
     pub(crate) fn swap(&self, config: Config) {
         self.config.store(Arc::new(config));
         self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// Threads for work, from the first that there is; none where the system gives none.
+    pub(crate) fn labour(&self) -> Option<&Labour> {
+        let start = || Labour::start().inspect_err(|error| tracing::error!(%error, "no threads"));
+        self.labour.get_or_init(|| start().ok()).as_ref()
     }
 
     /// The configuration that was handed over last.

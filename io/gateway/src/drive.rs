@@ -5,7 +5,7 @@
 
 use std::io;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use socket2::SockRef;
@@ -22,6 +22,31 @@ use crate::waiting::Waiting;
 
 /// A request and its response, over buffers of a core.
 pub(crate) type Exchange<'r> = steelyard_http::Exchange<&'r [u8], Buffer>;
+
+/// Who has bodies in hand on their way, and looks at responses.
+pub(crate) trait Tap {
+    /// Takes what came, gives what goes on.
+    fn go_on(&mut self, exchange: &mut Exchange<'_>);
+
+    /// When there is something to do though nothing came.
+    fn until(&self) -> Option<Instant>;
+
+    /// Sees to a response that is held; whether it goes on.
+    async fn look(&mut self, exchange: &mut Exchange<'_>, client: &TcpStream) -> bool;
+}
+
+/// Nobody.
+impl Tap for () {
+    fn go_on(&mut self, _: &mut Exchange<'_>) {}
+
+    fn until(&self) -> Option<Instant> {
+        None
+    }
+
+    async fn look(&mut self, _: &mut Exchange<'_>, _: &TcpStream) -> bool {
+        false
+    }
+}
 
 /// Where an exchange takes place.
 pub(crate) struct Place<'a> {
@@ -52,12 +77,14 @@ impl Held for Buffer {
 }
 
 impl Place<'_> {
-    /// Goes on until the exchange is over. What a socket said on the way comes along.
+    /// Goes on until the exchange is over, or a response is held. What a socket said on the way
+    /// comes along.
     pub(crate) async fn drive(
         &mut self,
         exchange: &mut Exchange<'_>,
         client: &mut TcpStream,
         endpoint: &mut TcpStream,
+        tap: &mut impl Tap,
     ) -> Option<io::Error> {
         let (from_client, to_client) = client.split();
         let (from_endpoint, to_endpoint) = endpoint.split();
@@ -74,8 +101,8 @@ impl Place<'_> {
         std::future::poll_fn(|cx| {
             self.waiting.go_on();
             loop {
-                sockets.go_on(self, exchange, cx);
-                if exchange.is_over() {
+                sockets.go_on(self, exchange, tap, cx);
+                if exchange.is_over() || exchange.is_held() {
                     return Poll::Ready(());
                 }
                 let watch = exchange.watch();
@@ -96,23 +123,36 @@ impl Place<'_> {
                     }
                     continue;
                 }
-                if !exchange.is_limited() {
-                    return Poll::Pending;
-                }
-                if let Some(deadline) = exchange.wait(Instant::now())
-                    && self.timer.poll_late(deadline, cx).is_pending()
-                {
-                    let stalled = exchange.stalled();
-                    if !stalled.is_some_and(|at| self.waiting.wait_for_progress(cx, at)) {
-                        return Poll::Pending;
-                    }
-                    self.waiting.go_on();
-                    exchange.make_room();
-                }
+                ready!(self.poll_late(exchange, tap.until(), cx));
             }
         })
         .await;
         sockets.said
+    }
+
+    /// Nothing moves: ready when something took too long, or what was paused until `pause` may go
+    /// on.
+    fn poll_late(
+        &mut self,
+        exchange: &mut Exchange<'_>,
+        pause: Option<Instant>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        if !exchange.is_limited() && pause.is_none() {
+            return Poll::Pending;
+        }
+        let deadline = exchange.wait(Instant::now());
+        let until = deadline.into_iter().chain(pause).min();
+        let Some(until) = until.filter(|_| !exchange.is_over()) else { return Poll::Ready(()) };
+        if self.timer.poll_late(until, cx).is_pending() {
+            let stalled = exchange.stalled();
+            if !stalled.is_some_and(|at| self.waiting.wait_for_progress(cx, at)) {
+                return Poll::Pending;
+            }
+            self.waiting.go_on();
+            exchange.make_room();
+        }
+        Poll::Ready(())
     }
 }
 
@@ -127,8 +167,15 @@ fn interest(watch: Watch) -> Option<Interest> {
 
 impl Sockets<'_> {
     /// Writes and reads until neither is possible.
-    fn go_on(&mut self, place: &Place<'_>, exchange: &mut Exchange<'_>, cx: &mut Context<'_>) {
+    fn go_on(
+        &mut self,
+        place: &Place<'_>,
+        exchange: &mut Exchange<'_>,
+        tap: &mut impl Tap,
+        cx: &mut Context<'_>,
+    ) {
         loop {
+            tap.go_on(exchange);
             self.write_endpoint(exchange, cx);
             self.write_client(exchange, cx);
             let moved = self.read_endpoint(place, exchange, cx)

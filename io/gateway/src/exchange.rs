@@ -7,7 +7,7 @@ use std::time::Instant;
 use steelyard_http::{After, Break, Limits, Terms, Verdict};
 use tokio::net::TcpStream;
 
-use crate::drive::{Exchange, Place};
+use crate::drive::{Exchange, Place, Tap};
 use crate::fault::{Detail, Failed, Fault};
 use crate::live::{BackendState, Picked, Target};
 use crate::options::Timeouts;
@@ -16,12 +16,14 @@ use crate::tunnel::tunnel;
 use crate::upstream::{Doubt, Upstream};
 
 /// One request at its backends.
-pub(crate) struct Dispatch<'c, 'r> {
+pub(crate) struct Dispatch<'c, 'r, T> {
     pub(crate) place: Place<'c>,
     pub(crate) client: &'c mut TcpStream,
     pub(crate) exchange: Exchange<'r>,
     pub(crate) started: Instant,
     pub(crate) trace: Trace,
+    /// Who has a hand in it.
+    pub(crate) tap: T,
 }
 
 /// Where a request went, for the log.
@@ -46,12 +48,14 @@ pub(crate) enum Done {
     Answer(Fault, bool),
     /// Nothing can be said any more.
     Cut(Fault, After),
+    /// The response does not go on: who has a hand in it knows what does.
+    Withheld,
 }
 
 /// An attempt that is over: the request's end, or why another one may be made.
 type Attempt = Result<Done, Failed>;
 
-impl Dispatch<'_, '_> {
+impl<T: Tap> Dispatch<'_, '_, T> {
     /// Tries the endpoints that were picked until one answers.
     pub(crate) async fn run(&mut self, Chosen { route, picked }: &Chosen) -> Done {
         let core = self.place.core;
@@ -139,7 +143,19 @@ impl Dispatch<'_, '_> {
         let core = self.place.core;
         self.trace.sent = core.log.as_ref().map(|_| Instant::now());
         self.exchange.begin();
-        let said = self.place.drive(&mut self.exchange, self.client, &mut stream).await;
+        let (exchange, client, tap) = (&mut self.exchange, &mut *self.client, &mut self.tap);
+        let said = loop {
+            let said = self.place.drive(exchange, client, &mut stream, tap).await;
+            if !exchange.is_held() {
+                break said;
+            }
+            if !tap.look(exchange, client).await {
+                if let Some(clean) = exchange.settle(stream) {
+                    upstream.give_back(clean, core.tick.get());
+                }
+                return Ok(Done::Withheld);
+            }
+        };
         let line = self.exchange.to_blame().map(Detail::Line);
         let detail = line.or_else(|| said.map(Detail::from));
         let verdict = self.exchange.verdict();
@@ -210,6 +226,7 @@ impl From<Break> for Fault {
             Break::EndpointClosed => Self::UpstreamClosed,
             Break::EndpointTimeout => Self::UpstreamTimeout,
             Break::BadResponse(bad) => Self::BadResponse(bad),
+            Break::GivenUp => Self::GivenUp,
         }
     }
 }

@@ -37,6 +37,10 @@ pub(crate) enum Fault {
     UpstreamTimeout,
     /// The response is none.
     BadResponse(BadResponse),
+    /// A filter that has a body in hand cannot go on.
+    GivenUp,
+    /// A filter answers, for this reason.
+    Filtered(&'static str),
 }
 
 /// A request, or one attempt at it, that failed.
@@ -65,6 +69,8 @@ impl Fault {
             Self::RequestTimeout | Self::MadeRoom => 408,
             Self::ClientGone => 499,
             Self::NoRoute => 404,
+            Self::GivenUp => 500,
+            Self::Filtered(_) => 403,
             Self::Loop => 508,
             Self::Refused | Self::NoEndpoints => 503,
             Self::Unresolved | Self::Connect | Self::UpstreamClosed | Self::BadResponse(_) => 502,
@@ -89,6 +95,8 @@ impl Fault {
             Self::UpstreamClosed => "the endpoint closed the connection",
             Self::UpstreamTimeout => "the endpoint did not respond in time",
             Self::BadResponse(bad) => bad.as_str(),
+            Self::GivenUp => "a filter cannot go on",
+            Self::Filtered(why) => why,
         }
     }
 
@@ -101,6 +109,7 @@ impl Fault {
                 | Self::MadeRoom
                 | Self::ClientGone
                 | Self::NoRoute
+                | Self::Filtered(_)
         )
     }
 }

@@ -10,15 +10,21 @@
 
 mod access_log;
 mod answer;
+mod asks;
 mod buffers;
 mod connection;
 mod core;
+mod course;
 mod date;
 mod drive;
 mod exchange;
 mod exposition;
 mod fault;
+mod fetch;
+mod flights;
 mod gateway;
+mod hand;
+mod labour;
 mod listen;
 mod listener;
 mod live;

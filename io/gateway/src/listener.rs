@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use steelyard_http::Spelling;
+use steelyard_http::{Hop, Spelling};
 use steelyard_model::routing::id::EntryPointId;
+use steelyard_model::routing::route::Manner;
 
 /// Where connections come in.
 pub(crate) struct Listener {
@@ -21,4 +22,15 @@ pub(crate) struct Listener {
     pub(crate) closing: Cell<bool>,
     /// How many are open at the entry point.
     pub(crate) open: Rc<Cell<i64>>,
+}
+
+impl Listener {
+    /// What the next hop is told of a client, in a route's manner.
+    pub(crate) fn hop<'a>(&'a self, client_lines: &'a [u8], manner: Manner) -> Hop<'a> {
+        let path = match manner {
+            Manner::Traefik => self.path,
+            Manner::Nginx => Spelling::AsAsked,
+        };
+        Hop { client_lines, fallback_host: &self.address, path, manner }
+    }
 }

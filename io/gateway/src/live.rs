@@ -7,13 +7,15 @@
 
 mod backend;
 mod endpoints;
+mod uses;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use steelyard_model::routing::id::{BackendId, EndpointSetId, RouteId};
+use steelyard_filters::Recipe;
+use steelyard_model::routing::id::{BackendId, EndpointSetId, EntryPointId, RouteId};
 use steelyard_model::routing::route::{Destination, Route};
 use steelyard_model::routing::world::{RoutingDelta, RoutingMap};
 use steelyard_route::RoutingTable;
@@ -23,6 +25,8 @@ use crate::upstream::Upstreams;
 
 pub(crate) use backend::{BackendState, Picked};
 pub(crate) use endpoints::{SetState, Target};
+pub(crate) use uses::Recipes;
+use uses::RouteUses;
 
 /// A configuration as it is handed to the cores.
 #[derive(Default)]
@@ -48,6 +52,7 @@ pub(crate) struct RouteState {
     /// What the route was made of.
     route: Arc<Route>,
     way: Way,
+    uses: RouteUses,
     /// The configuration that was last known to have the route.
     seen: Cell<u64>,
 }
@@ -71,6 +76,8 @@ pub(crate) struct States {
     routes: RefCell<HashMap<RouteId, Rc<RouteState>>>,
     backends: RefCell<HashMap<BackendId, Rc<BackendState>>>,
     sets: RefCell<HashMap<EndpointSetId, Rc<SetState>>>,
+    /// What is used where no route is found.
+    listeners: RefCell<HashMap<EntryPointId, Recipes>>,
 }
 
 /// What states are made of.
@@ -96,12 +103,14 @@ impl Scene<'_> {
             known.seen.set(self.live.version);
             return known.clone();
         }
+        let uses = self.route_uses(route);
         let made = Rc::new(RouteState {
             id: route.id.clone(),
             name: route.id.traefik_name().into(),
             series: RouteSeries::default(),
             route: route.clone(),
-            way: self.way(route),
+            way: self.way(route, uses.is_some()),
+            uses: uses.unwrap_or_default(),
             seen: Cell::new(self.live.version),
         });
         self.states.routes.borrow_mut().insert(route.id.clone(), made.clone());
@@ -109,12 +118,9 @@ impl Scene<'_> {
     }
 
     /// Whether what a route asks for can be done: what restricts and cannot be is refused.
-    fn way(&self, route: &Route) -> Way {
-        let listeners = &self.live.config.routing.listeners;
-        let mut listeners = route.listeners.iter().filter_map(|id| listeners.get(id));
-        let is_plain = route.uses.is_empty() && listeners.all(|it| it.uses.is_empty());
+    fn way(&self, route: &Route, are_uses_built: bool) -> Way {
         match &route.to {
-            Destination::Backend(id) if is_plain => Way::Backend(self.link(id)),
+            Destination::Backend(id) if are_uses_built => Way::Backend(self.link(id)),
             Destination::Backend(_) | Destination::Routes(_) => Way::Unserved,
         }
     }
@@ -150,8 +156,9 @@ impl Scene<'_> {
         self.follow_sets(delta);
         self.follow_backends(delta);
         let mut routes = self.states.routes.borrow_mut();
-        if !delta.listeners.is_empty() {
+        if !delta.listeners.is_empty() || !delta.filters.is_empty() {
             routes.clear();
+            self.states.listeners.borrow_mut().clear();
         }
         for (id, _) in &delta.routes {
             routes.remove(id);
@@ -179,11 +186,18 @@ impl Scene<'_> {
                     None => backends.remove(id).iter().for_each(|gone| gone.end()),
                 }
             }
-            if !delta.transports.is_empty() {
+            if !delta.transports.is_empty() || !delta.filters.is_empty() {
                 concerned = backends.values().cloned().collect();
             }
         }
         concerned.iter().for_each(|backend| backend.form(self));
+    }
+}
+
+impl Scene<'_> {
+    /// Who takes a request that a filter makes.
+    pub(crate) fn pick(&self, id: &BackendId) -> Picked {
+        self.backend(id).pick(self, &mut Vec::new())
     }
 }
 
@@ -198,10 +212,20 @@ impl Link {
 }
 
 impl RouteState {
-    /// Who takes the next request.
-    pub(crate) fn pick(&self, scene: &Scene<'_>) -> Picked {
+    pub(crate) fn id(&self) -> RouteId {
+        self.id.clone()
+    }
+
+    /// What requests for `host` at an entry point pass, but for what edges use; empty, and
+    /// nothing is allocated, where that is nothing.
+    pub(crate) fn recipes(&self, point: &EntryPointId, host: &str) -> Vec<Recipe> {
+        self.uses.at(point, host)
+    }
+
+    /// Who takes the next request. What the way there uses is added to `recipes`.
+    pub(crate) fn pick(&self, scene: &Scene<'_>, recipes: &mut Vec<Recipe>) -> Picked {
         match &self.way {
-            Way::Backend(link) => link.get(scene).pick(scene),
+            Way::Backend(link) => link.get(scene).pick(scene, recipes),
             Way::Unserved => backend::unserved(),
         }
     }

@@ -5,9 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use steelyard_filters::Recipe;
 use steelyard_http::{
-    Asked, Body, Framing, Hop, Reject, RequestHead, RequestSubject, Slots, Spelling, release,
-    wants_html,
+    Asked, Body, Framing, Reject, RequestHead, RequestSubject, Slots, release, wants_html,
 };
 use steelyard_model::routing::route::{Manner, Route};
 use steelyard_route::RoutingTable;
@@ -32,6 +32,8 @@ pub(crate) struct Request {
     /// The endpoint is asked for a 100 before the body.
     pub(crate) expects: bool,
     pub(crate) has_body: bool,
+    /// Where the body ends.
+    pub(crate) framing: Framing,
     /// The client is a browser: error pages are for people.
     pub(crate) wants_html: bool,
     pub(crate) body: Body,
@@ -46,8 +48,27 @@ pub(crate) enum Decision {
     Proxy(Request, Chosen),
     /// We answer ourselves, perhaps for a route that refuses.
     Answer(Request, Answer, Option<Rc<RouteState>>),
+    /// It passes filters first.
+    Filtered(Request, Box<Filtered>),
     /// It cannot be understood; the connection ends.
     Reject(Reject),
+}
+
+/// A request that passes filters, and where it comes to then.
+pub(crate) struct Filtered {
+    /// What it passes, outermost first.
+    pub(crate) recipes: Vec<Recipe>,
+    /// Its head, as it came.
+    pub(crate) head: Vec<u8>,
+    pub(crate) to: Inside,
+}
+
+/// What is inside of all filters.
+pub(crate) enum Inside {
+    /// A backend, which is sent to in this manner.
+    Backend(Chosen, Manner),
+    /// We answer ourselves, perhaps for a route that refuses.
+    Answer(Answer, Option<Rc<RouteState>>),
 }
 
 /// What routes say of a request.
@@ -89,13 +110,9 @@ impl Context<'_> {
     ) -> Decision {
         let Some(buffer) = held else { return Decision::Partial };
         let mut slots = Slots::default();
-        let head = match RequestHead::parse(buffer, &mut slots) {
-            // What came behind a body is in a larger buffer.
-            Ok(Some(head)) if head.len > HEAD_BUFFER => return Decision::Reject(too_large(buffer)),
-            Ok(Some(head)) => head,
-            Ok(None) if buffer.filled >= HEAD_BUFFER => return Decision::Reject(too_large(buffer)),
-            Ok(None) => return Decision::Partial,
-            Err(reject) => return Decision::Reject(reject),
+        let head = match parse(buffer, &mut slots) {
+            Ok(head) => head,
+            Err(decision) => return *decision,
         };
         let len = head.len;
         if self.core.log.is_some() {
@@ -103,9 +120,10 @@ impl Context<'_> {
         }
         let mut request = Request::new(&head, self.started);
         let live = self.core.live();
+        let scene = self.core.scene(&live);
         if head.is_asterisk() {
-            let answer = Answer::empty();
-            return finish(held, len, request, answer, None);
+            let recipes = scene.own_recipes(&self.listener.point).to_vec();
+            return finish(held, len, request, Inside::Answer(Answer::empty(), None), recipes);
         }
         let subject = RequestSubject::new(&head, self.client);
         let route = match self.find(&live.config, &subject) {
@@ -113,31 +131,28 @@ impl Context<'_> {
             Found::Ambiguous => return Decision::Reject(Reject::Path),
             Found::Nothing => {
                 let answer = self.not_found(&live.config.table, &head, &subject);
-                return finish(held, len, request, answer, None);
+                let recipes = scene.own_recipes(&self.listener.point).to_vec();
+                return finish(held, len, request, Inside::Answer(answer, None), recipes);
             }
         };
-        let scene = self.core.scene(&live);
         let state = scene.route(route);
-        let picked = state.pick(&scene);
+        let mut recipes = state.recipes(&self.listener.point, head.authority.host.as_ref());
+        let picked = state.pick(&scene, &mut recipes);
         if let Picked::Refused(status, why) = &picked {
             self.core.refused(&state.name, why);
             let answer = Answer::refused(*status, request.wants_html);
-            return finish(held, len, request, answer, Some(state));
+            return finish(held, len, request, Inside::Answer(answer, Some(state)), recipes);
         }
         if head.passes(&self.core.shared.pseudonym) >= MAX_PASSES {
             self.core.looped(&state.name);
             let answer = Answer::fault(Fault::Loop, request.wants_html);
-            return finish(held, len, request, answer, Some(state));
+            return finish(held, len, request, Inside::Answer(answer, Some(state)), recipes);
         }
-        let hop = Hop {
-            client_lines: self.client_lines,
-            fallback_host: &self.listener.address,
-            path: match route.manner {
-                Manner::Traefik => self.listener.path,
-                Manner::Nginx => Spelling::AsAsked,
-            },
-            manner: route.manner,
-        };
+        if !recipes.is_empty() {
+            let chosen = Chosen { route: state, picked };
+            return finish(held, len, request, Inside::Backend(chosen, route.manner), recipes);
+        }
+        let hop = self.listener.hop(self.client_lines, route.manner);
         out.clear();
         head.forward(&hop, None, out);
         match take_body(held, len, &mut request, out) {
@@ -195,6 +210,7 @@ impl Request {
             is_idempotent: head.is_idempotent(),
             expects: !head.is_http10 && head.header("expect").is_some(),
             has_body: head.framing != Framing::None,
+            framing: head.framing,
             wants_html: wants_html(head.accept),
             body: Body::new(head.framing),
             bytes_in: 0,
@@ -202,8 +218,25 @@ impl Request {
     }
 }
 
+/// The head at the start of a buffer, or what there is to say without one.
+fn parse<'h, 'b>(
+    buffer: &'b Buffer,
+    slots: &'h mut Slots<'b>,
+) -> Result<RequestHead<'h, 'b>, Box<Decision>> {
+    let is_full = buffer.filled >= HEAD_BUFFER;
+    let decision = match RequestHead::parse(buffer, slots) {
+        // What came behind a body is in a larger buffer.
+        Ok(Some(head)) if head.len > HEAD_BUFFER => Decision::Reject(too_large(buffer)),
+        Ok(Some(head)) => return Ok(head),
+        Ok(None) if is_full => Decision::Reject(too_large(buffer)),
+        Ok(None) => Decision::Partial,
+        Err(reject) => Decision::Reject(reject),
+    };
+    Err(Box::new(decision))
+}
+
 /// Moves what has come of the body behind the head in `out`.
-fn take_body(
+pub(crate) fn take_body(
     held: &mut Option<Buffer>,
     head_len: usize,
     request: &mut Request,
@@ -223,15 +256,25 @@ fn take_body(
     Ok(())
 }
 
+/// We answer, or it passes filters first.
 fn finish(
     held: &mut Option<Buffer>,
     head_len: usize,
     request: Request,
-    answer: Answer,
-    route: Option<Rc<RouteState>>,
+    to: Inside,
+    recipes: Vec<Recipe>,
 ) -> Decision {
+    let decision = match to {
+        Inside::Answer(answer, route) if recipes.is_empty() => {
+            Decision::Answer(request, answer, route)
+        }
+        to => {
+            let head = held.as_ref().map_or_else(Vec::new, |held| held[..head_len].to_vec());
+            Decision::Filtered(request, Box::new(Filtered { recipes, head, to }))
+        }
+    };
     release(held, head_len);
-    Decision::Answer(request, answer, route)
+    decision
 }
 
 fn too_large(buffer: &[u8]) -> Reject {

@@ -44,6 +44,16 @@ pub struct Fed {
     pub closing: &'static [u8],
 }
 
+/// How payload goes on that was taken out of its framing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wrapping {
+    /// As it is: its length is known, or it ends with the connection.
+    #[default]
+    Plain,
+    /// In chunks.
+    Chunks,
+}
+
 /// The size line of a chunk, or nothing.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Opening {
@@ -87,6 +97,14 @@ impl Body {
         }
     }
 
+    /// A body of which only the payload goes on. `strict`: as clients must write it.
+    pub fn payload(framing: Framing, strict: bool) -> Self {
+        match framing {
+            Framing::Chunked if strict => Self { kind: Kind::Plain(Chunked::strict()) },
+            framing => Self::answer(framing, true),
+        }
+    }
+
     /// Whether nothing more belongs to it.
     pub fn is_done(&self) -> bool {
         match &self.kind {
@@ -122,6 +140,25 @@ impl Body {
             }
             Kind::Chunked(chunks) => feed_chunks(chunks, bytes),
             Kind::Plain(chunks) => keep(chunks, bytes, |part| part == Part::Payload),
+        }
+    }
+}
+
+impl Wrapping {
+    /// Appends some payload.
+    pub fn push(self, payload: &[u8], out: &mut Vec<u8>) {
+        if self == Self::Plain || payload.is_empty() {
+            return out.extend_from_slice(payload);
+        }
+        for part in [&*Opening::of(payload.len()), payload, b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+
+    /// Appends the end.
+    pub fn end(self, out: &mut Vec<u8>) {
+        if self == Self::Chunks {
+            out.extend_from_slice(LAST_CHUNK);
         }
     }
 }

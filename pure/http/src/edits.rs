@@ -185,6 +185,16 @@ impl<'h> RequestEdits<'h> {
         self.changes == RequestChanges::default()
     }
 
+    /// What is changed so far.
+    pub fn changes(&self) -> &RequestChanges {
+        &self.changes
+    }
+
+    /// What is changed is this, and nothing else.
+    pub fn reset(&mut self, changes: RequestChanges) {
+        self.changes = changes;
+    }
+
     /// What is changed, without the head.
     pub fn into_changes(self) -> RequestChanges {
         self.changes

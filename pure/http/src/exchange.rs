@@ -11,9 +11,11 @@
 //! connection stays; every exchange comes to a [`Verdict`].
 
 mod download;
+mod hands;
 mod limits;
 mod passage;
 mod reuse;
+mod tap;
 mod upload;
 
 use std::time::Instant;
@@ -28,6 +30,7 @@ use crate::response::{Asked, Persistence};
 pub use limits::Limits;
 pub use passage::{Held, release};
 pub use reuse::{Clean, Reuse, Seen};
+pub use tap::Came;
 
 /// One request and its response, over one attempt or several.
 pub struct Exchange<O, B> {
@@ -75,6 +78,8 @@ pub enum Break {
     EndpointTimeout,
     /// The response is none.
     BadResponse(BadResponse),
+    /// A filter that has a body in hand cannot go on.
+    GivenUp,
 }
 
 /// What is to be noticed about the client's connection.
@@ -407,8 +412,10 @@ impl<O: AsRef<[u8]>, B: Held> Exchange<O, B> {
         {
             Verdict::Retry(why)
         } else {
-            let theirs =
-                matches!(why, Break::RequestTimeout | Break::MadeRoom | Break::Rejected(_));
+            let theirs = matches!(
+                why,
+                Break::RequestTimeout | Break::MadeRoom | Break::Rejected(_) | Break::GivenUp
+            );
             Verdict::Answer { why, stays: !theirs && self.may_stay() }
         }
     }

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use steelyard_balance::SmoothWeighted;
+use steelyard_filters::Recipe;
 use steelyard_model::routing::backend::{Algorithm, Backend, Edge, Endpoints, RefusalReason};
 use steelyard_model::routing::id::{BackendId, EndpointSetId};
 
-use super::{Link, Scene, SetState};
+use super::{Link, Recipes, Scene, SetState};
 
 /// Status where a backend asks for what is not built yet.
 const UNSERVED: u16 = 503;
@@ -32,11 +33,18 @@ enum Form {
     /// Sends to endpoints.
     Leaf(EndpointSetId, RefCell<Rc<SetState>>),
     /// Shares by weight.
-    Weighted(Vec<(Link, u32)>),
+    Weighted(Vec<Branch>),
     /// Answers that it must not serve.
     Refused(u16, Arc<str>),
     /// Leads to nothing.
     Nothing,
+}
+
+/// An edge to another backend.
+struct Branch {
+    to: Link,
+    weight: u32,
+    recipes: Recipes,
 }
 
 /// Who takes a request.
@@ -70,7 +78,7 @@ impl BackendState {
         let node = scene.live.config.routing.backends.get(&self.id);
         let form = node.map_or(Form::Nothing, |node| Form::of(&node.backend, scene));
         if let Form::Weighted(edges) = &form {
-            self.shares.retain(|id| edges.iter().any(|(link, _)| link.id == *id));
+            self.shares.retain(|id| edges.iter().any(|edge| edge.to.id == *id));
         }
         *self.form.borrow_mut() = Rc::new(form);
     }
@@ -89,11 +97,16 @@ impl BackendState {
         !self.is_gone.get()
     }
 
-    pub(super) fn pick(self: &Rc<Self>, scene: &Scene<'_>) -> Picked {
-        self.pick_within(scene, DEEPEST)
+    pub(super) fn pick(self: &Rc<Self>, scene: &Scene<'_>, recipes: &mut Vec<Recipe>) -> Picked {
+        self.pick_within(scene, DEEPEST, recipes)
     }
 
-    fn pick_within(self: &Rc<Self>, scene: &Scene<'_>, deepest: usize) -> Picked {
+    fn pick_within(
+        self: &Rc<Self>,
+        scene: &Scene<'_>,
+        deepest: usize,
+        recipes: &mut Vec<Recipe>,
+    ) -> Picked {
         let form = self.form.borrow().clone();
         match &*form {
             Form::Leaf(id, set) => {
@@ -107,20 +120,29 @@ impl BackendState {
                     Picked::Leaf(self.clone(), set.clone())
                 }
             }
-            Form::Weighted(edges) => self.pick_edge(edges, scene, deepest),
+            Form::Weighted(edges) => self.pick_edge(edges, scene, deepest, recipes),
             Form::Refused(status, why) => Picked::Refused(*status, why.clone()),
             Form::Nothing => Picked::Nothing,
         }
     }
 
     /// The leaf of an edge whose turn it is, of those that lead to something.
-    fn pick_edge(&self, edges: &[(Link, u32)], scene: &Scene<'_>, deepest: usize) -> Picked {
+    fn pick_edge(
+        &self,
+        edges: &[Branch],
+        scene: &Scene<'_>,
+        deepest: usize,
+        recipes: &mut Vec<Recipe>,
+    ) -> Picked {
         let Some(deepest) = deepest.checked_sub(1) else { return Picked::Nothing };
-        let weight = |(link, weight): &(Link, u32)| {
-            if link.get(scene).leads_somewhere(scene, deepest) { *weight } else { 0 }
+        let weight = |edge: &Branch| {
+            if edge.to.get(scene).leads_somewhere(scene, deepest) { edge.weight } else { 0 }
         };
-        match self.shares.pick(edges.iter().map(|edge| (&edge.0.id, weight(edge)))) {
-            Some(index) => edges[index].0.get(scene).pick_within(scene, deepest),
+        match self.shares.pick(edges.iter().map(|edge| (&edge.to.id, weight(edge)))) {
+            Some(index) => {
+                recipes.extend_from_slice(&edges[index].recipes);
+                edges[index].to.get(scene).pick_within(scene, deepest, recipes)
+            }
             None => Picked::Nothing,
         }
     }
@@ -130,9 +152,9 @@ impl BackendState {
         match &*form {
             Form::Leaf(_, set) => !set.borrow().is_empty(),
             Form::Weighted(edges) => {
-                let mut leads = edges.iter().filter(|(_, weight)| *weight > 0);
+                let mut leads = edges.iter().filter(|edge| edge.weight > 0);
                 deepest > 0
-                    && leads.any(|(link, _)| link.get(scene).leads_somewhere(scene, deepest - 1))
+                    && leads.any(|edge| edge.to.get(scene).leads_somewhere(scene, deepest - 1))
             }
             Form::Refused(..) => true,
             Form::Nothing => false,
@@ -147,18 +169,26 @@ impl Form {
             Backend::Endpoints(leaf) if is_built(leaf, scene) => {
                 Self::Leaf(leaf.set.clone(), RefCell::new(scene.set(&leaf.set)))
             }
-            Backend::Weighted { edges, sticky: None } if edges.iter().all(is_plain) => {
-                let edges = edges.iter().map(|edge| (scene.link(&edge.backend), edge.weight));
-                Self::Weighted(edges.collect())
+            Backend::Weighted { edges, sticky: None } => {
+                let branch = |edge: &Edge| {
+                    let recipes = scene.recipes(&edge.uses)?;
+                    Some(Branch { to: scene.link(&edge.backend), weight: edge.weight, recipes })
+                };
+                let edges = edges.iter().map(branch).collect::<Option<_>>();
+                edges.map_or_else(Self::unserved, Self::Weighted)
             }
             Backend::Refused { why: RefusalReason::Reference(_), status: UNSERVED, .. } => {
                 Self::Nothing
             }
             Backend::Refused { status, why, .. } => Self::Refused(*status, why.to_string().into()),
-            _ => match unserved() {
-                Picked::Refused(status, why) => Self::Refused(status, why),
-                Picked::Leaf(..) | Picked::Nothing => Self::Nothing,
-            },
+            _ => Self::unserved(),
+        }
+    }
+
+    fn unserved() -> Self {
+        match unserved() {
+            Picked::Refused(status, why) => Self::Refused(status, why),
+            Picked::Leaf(..) | Picked::Nothing => Self::Nothing,
         }
     }
 }
@@ -171,8 +201,4 @@ fn is_built(leaf: &Endpoints, scene: &Scene<'_>) -> bool {
         && leaf.host_header.is_none()
         && leaf.in_flight.is_none()
         && transport.is_some_and(|transport| transport.is_plain())
-}
-
-fn is_plain(edge: &Edge) -> bool {
-    edge.uses.is_empty()
 }

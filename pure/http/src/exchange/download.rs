@@ -1,7 +1,10 @@
 //! The way back: a response from an endpoint to the client.
 
+mod held;
+
 use super::passage::{Held, Passage, release};
 use super::reuse::{Reuse, Seen};
+use super::tap::Tap;
 use crate::blame::blame;
 use crate::body::{Body, Framing};
 use crate::excerpt::Excerpt;
@@ -22,6 +25,9 @@ pub(super) struct Download<B> {
     sent: usize,
     passage: Passage,
     body: Body,
+    /// The final head is looked at before it goes on.
+    pub(super) holds: bool,
+    tap: Option<Box<Tap>>,
     /// Of the final response, 0 before.
     pub(super) status: u16,
     pub(super) persistence: Persistence,
@@ -42,6 +48,8 @@ pub(super) enum Stage {
     Head,
     /// An interim response is passed on.
     Interim,
+    /// The head of the final response is looked at.
+    Held,
     /// The final response is passed on.
     Body,
     /// The end of the body was read; what is left of it is passed on.
@@ -72,6 +80,8 @@ impl<B: Held> Download<B> {
             sent: 0,
             passage: Passage::default(),
             body: Body::new(Framing::None),
+            holds: false,
+            tap: None,
             status: 0,
             persistence: Persistence::Close,
             persistent: false,
@@ -106,7 +116,9 @@ impl<B: Held> Download<B> {
 
     /// Whether bytes from the endpoint can be taken.
     pub(super) fn reads(&self) -> bool {
-        matches!(self.stage, Stage::Head | Stage::Body) && !self.is_busy()
+        matches!(self.stage, Stage::Head | Stage::Body)
+            && !self.is_busy()
+            && self.tap.as_ref().is_none_or(|tap| tap.takes())
     }
 
     /// Where bytes from the endpoint go.
@@ -129,6 +141,11 @@ impl<B: Held> Download<B> {
         let Some(end) = self.body.end().filter(|_| self.stage == Stage::Body) else {
             return false;
         };
+        if let Some(tap) = &mut self.tap {
+            reuse.see(Seen::Broken);
+            tap.is_whole = true;
+            return true;
+        }
         reuse.see(Seen::Broken);
         self.head.extend_from_slice(end);
         self.stage = if end.is_empty() { Stage::Whole } else { Stage::Ending };
@@ -148,7 +165,7 @@ impl<B: Held> Download<B> {
             self.head.clear();
             (self.sent, self.passage) = (0, Passage::default());
             match self.stage {
-                Stage::Head | Stage::Whole | Stage::Switched => return Ok(()),
+                Stage::Head | Stage::Held | Stage::Whole | Stage::Switched => return Ok(()),
                 Stage::Body => {
                     release(&mut self.slot, consumed);
                     return Ok(());
@@ -187,6 +204,10 @@ impl<B: Held> Download<B> {
             self.passage = Passage::head(len, verbatim && !asked.http10);
             return Ok(());
         }
+        if self.holds {
+            (self.status, self.stage) = (head.status, Stage::Held);
+            return Ok(());
+        }
         let persistence = reading.persistence(&head);
         let verbatim = head.is_verbatim(persistence);
         if !verbatim {
@@ -214,8 +235,17 @@ impl<B: Held> Download<B> {
             self.to_blame = Some(Excerpt::line(&buffer[start + bad.at..]));
             BadResponse::Chunk
         })?;
-        self.head.extend_from_slice(&fed.opening);
         let over = buffer.len() - start - fed.consumed;
+        if let Some(tap) = &mut self.tap {
+            tap.came.extend_from_slice(&buffer[start..start + fed.forward]);
+            tap.is_whole = self.body.is_done();
+            release(&mut self.slot, start + fed.consumed);
+            if self.body.is_done() {
+                reuse.see(Seen::ResponseEnds { persistent: self.persistent, over });
+            }
+            return Ok(());
+        }
+        self.head.extend_from_slice(&fed.opening);
         self.count += fed.forward as u64;
         self.passage = Passage::new(fed, start, verbatim);
         if self.stage == Stage::Switching {

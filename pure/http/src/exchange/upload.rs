@@ -2,7 +2,8 @@
 
 use super::passage::{Held, Passage, release};
 use super::reuse::{Reuse, Seen};
-use crate::body::Body;
+use super::tap::Tap;
+use crate::body::{Body, Wrapping};
 use crate::chunked::BadChunk;
 
 /// A request on its way.
@@ -15,6 +16,9 @@ pub(super) struct Upload<O, B> {
     /// Read from the client: a piece of the body, then what it sent beyond this request.
     slot: Option<B>,
     passage: Passage,
+    /// What somebody else has in hand, and made of it.
+    tap: Option<Box<Tap>>,
+    woven: Vec<u8>,
     /// Bytes of the opening written in this attempt.
     sent: usize,
     /// Anything was written in this attempt.
@@ -33,6 +37,8 @@ impl<O: AsRef<[u8]>, B: Held> Upload<O, B> {
             at_hand: body.is_done(),
             slot,
             passage: Passage::default(),
+            tap: None,
+            woven: Vec::new(),
             sent: 0,
             begun: false,
             refused: false,
@@ -54,8 +60,12 @@ impl<O: AsRef<[u8]>, B: Held> Upload<O, B> {
         if self.refused {
             return [b""; 3];
         }
+        let opening = &self.opening.as_ref()[self.sent..];
+        if self.tap.is_some() {
+            return [opening, &self.woven, b""];
+        }
         let [piece, closing] = self.passage.slices(self.slot.as_deref());
-        [&self.opening.as_ref()[self.sent..], piece, closing]
+        [opening, piece, closing]
     }
 
     pub(super) fn wrote(&mut self, count: usize, reuse: &mut Reuse) {
@@ -63,6 +73,10 @@ impl<O: AsRef<[u8]>, B: Held> Upload<O, B> {
         reuse.see(Seen::Wrote(count));
         let first = count.min(self.opening.as_ref().len() - self.sent);
         self.sent += first;
+        if self.tap.is_some() {
+            self.woven.drain(..count - first);
+            return;
+        }
         self.passage.wrote(count - first);
         if !self.is_busy() {
             release(&mut self.slot, self.passage.consumed());
@@ -80,14 +94,17 @@ impl<O: AsRef<[u8]>, B: Held> Upload<O, B> {
 
     /// Whether something is to be written.
     pub(super) fn is_busy(&self) -> bool {
-        !self.refused && (self.sent < self.opening.as_ref().len() || self.passage.len() > 0)
+        let is_begun = self.passage.len() > 0 || !self.woven.is_empty();
+        !self.refused && (self.sent < self.opening.as_ref().len() || is_begun)
     }
 
     /// Whether bytes from the client can be taken: the next piece, or what lies beyond.
     pub(super) fn reads(&self) -> bool {
         match self.body.is_done() {
             true => self.slot.is_none(),
-            false => !self.refused && !self.is_busy(),
+            false => {
+                !self.refused && !self.is_busy() && self.tap.as_ref().is_none_or(|it| it.takes())
+            }
         }
     }
 
@@ -98,7 +115,8 @@ impl<O: AsRef<[u8]>, B: Held> Upload<O, B> {
 
     /// Whether all of it was written.
     pub(super) fn is_written(&self) -> bool {
-        self.is_read() && !self.refused && !self.is_busy()
+        let is_given = self.tap.as_ref().is_none_or(|tap| tap.is_ended);
+        self.is_read() && is_given && !self.refused && !self.is_busy()
     }
 
     /// Where bytes from the client go.
@@ -113,6 +131,12 @@ impl<O: AsRef<[u8]>, B: Held> Upload<O, B> {
         };
         let fed = self.body.feed(buffer)?;
         self.count += fed.consumed as u64;
+        if let Some(tap) = &mut self.tap {
+            tap.came.extend_from_slice(&buffer[..fed.forward]);
+            tap.is_whole = self.body.is_done();
+            release(&mut self.slot, fed.consumed);
+            return Ok(());
+        }
         self.passage = Passage::new(fed, 0, false);
         reuse.see(Seen::Owed(self.passage.len()));
         if self.body.is_done() {
@@ -123,6 +147,41 @@ impl<O: AsRef<[u8]>, B: Held> Upload<O, B> {
             self.passage = Passage::default();
         }
         Ok(())
+    }
+
+    /// From now on its pieces are taken and given by somebody else. `is_ended`: what is in the
+    /// opening is all that will be.
+    pub(super) fn tap(&mut self, wrapping: Wrapping, is_ended: bool) {
+        let is_whole = self.body.is_done();
+        let is_told = is_whole;
+        let tap = Tap { is_whole, is_told, is_ended, wrapping, ..Tap::default() };
+        self.tap = Some(Box::new(tap));
+        self.at_hand = is_ended;
+    }
+
+    /// How far the body has come.
+    pub(super) fn body(&self) -> Body {
+        self.body
+    }
+
+    /// The body in somebody else's hands.
+    pub(super) fn tapped(&mut self) -> Option<&mut Tap> {
+        self.tap.as_deref_mut()
+    }
+
+    /// What somebody else made of the body.
+    pub(super) fn give(&mut self, payload: &[u8], is_end: bool, reuse: &mut Reuse) {
+        let Some(tap) = self.tap.as_mut().filter(|tap| !tap.is_ended) else { return };
+        let before = self.woven.len();
+        tap.wrapping.push(payload, &mut self.woven);
+        if is_end {
+            tap.is_ended = true;
+            tap.wrapping.end(&mut self.woven);
+        }
+        reuse.see(Seen::Owed(self.woven.len() - before));
+        if is_end {
+            reuse.see(Seen::RequestEnds);
+        }
     }
 
     /// Whether another connection may get the request, of which this one answered nothing.

@@ -1,0 +1,214 @@
+//! One request's way through the filters that it passes: the stack, and all that it needs.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use steelyard_filters::{
+    Answerer, AnyFrame, Context, Ending, Flow, Got, Inward, Journey, Note, Outward, Piece, Recipe,
+    Stack,
+};
+use steelyard_http::{
+    Head, RequestChanges, RequestEdits, RequestHead, RequestView, ResponseChanges, ResponseEdits,
+    ResponseView, Scheme, Slots,
+};
+
+use crate::flights::Lead;
+
+/// Makes the frame at a place.
+type Maker = Box<dyn FnMut(usize) -> AnyFrame>;
+
+/// One request's way through its filters. However it ends, its frames are told once.
+pub(crate) struct Course {
+    stack: Stack<AnyFrame, Maker>,
+    journey: Journey,
+    notes: Vec<Note>,
+    /// The request's head, as it came; empty for what is no request.
+    head: Vec<u8>,
+    /// What is changed about it.
+    changes: RequestChanges,
+    /// Frames have the body in hand: it comes to them in pieces.
+    pub(crate) has_body: bool,
+    /// What this request is to find out for others.
+    pub(crate) leads: Vec<Lead>,
+    is_over: bool,
+}
+
+/// What could not be understood, as filters see it.
+struct Unread;
+
+impl Course {
+    pub(crate) fn new(recipes: Vec<Recipe>, journey: Journey, head: Vec<u8>) -> Self {
+        let count = recipes.len();
+        let make: Maker = Box::new(move |at| recipes[at].frame());
+        Self {
+            stack: Stack::new(count, make),
+            journey,
+            notes: Vec::new(),
+            head,
+            changes: RequestChanges::default(),
+            has_body: false,
+            leads: Vec::new(),
+            is_over: false,
+        }
+    }
+
+    /// Goes on inwards.
+    pub(crate) fn enter(&mut self, got: Got) -> Inward {
+        let changes = std::mem::take(&mut self.changes);
+        let mut slots = Slots::default();
+        let head = RequestHead::parse(&self.head, &mut slots).ok().flatten();
+        let view: &dyn RequestView = head.as_ref().map_or(&Unread, |head| head);
+        let mut edits = RequestEdits::resume(view, changes);
+        let (journey, notes) = (&self.journey, &mut self.notes);
+        let mut cx = Context { now: Instant::now(), journey, cause: Answerer::Gateway, notes };
+        let inward = self.stack.enter(&mut cx, &mut edits, got);
+        self.changes = edits.into_changes();
+        self.publish();
+        inward
+    }
+
+    /// Goes on outwards with a response that `cause` gave.
+    pub(crate) fn leave(
+        &mut self,
+        response: &dyn ResponseView,
+        changes: &mut ResponseChanges,
+        got: Got,
+        cause: Answerer,
+        is_repeatable: bool,
+    ) -> Outward {
+        let mut edits = ResponseEdits::resume(response, std::mem::take(changes));
+        let (journey, notes) = (&self.journey, &mut self.notes);
+        let mut cx = Context { now: Instant::now(), journey, cause, notes };
+        let outward = self.stack.leave(&mut cx, &mut edits, got, is_repeatable);
+        *changes = edits.into_changes();
+        self.publish();
+        outward
+    }
+
+    /// The request's head and what is changed about it.
+    pub(crate) fn with_head<T>(
+        &self,
+        look: impl FnOnce(&RequestHead<'_, '_>, &RequestChanges) -> T,
+    ) -> Option<T> {
+        let mut slots = Slots::default();
+        let head = RequestHead::parse(&self.head, &mut slots).ok().flatten()?;
+        Some(look(&head, &self.changes))
+    }
+
+    /// A piece of the request's body comes in.
+    fn request(&mut self, piece: Piece, out: &mut Vec<Piece>) -> Flow {
+        self.with_context(|stack, cx| stack.request(cx, piece, out))
+    }
+
+    /// Some of the request's body comes in, perhaps the last of it.
+    pub(crate) fn bring(&mut self, payload: Bytes, is_end: bool, out: &mut Vec<Piece>) -> Flow {
+        pass(payload, is_end, |piece| self.request(piece, out))
+    }
+
+    /// Some of the response's body goes out, perhaps the last of it.
+    pub(crate) fn send(&mut self, payload: Bytes, is_end: bool, out: &mut Vec<Piece>) -> Flow {
+        pass(payload, is_end, |piece| self.response(piece, out))
+    }
+
+    /// What waited of it goes on in.
+    pub(crate) fn flush(&mut self, out: &mut Vec<Piece>) -> Flow {
+        self.with_context(|stack, cx| stack.flush(cx, out))
+    }
+
+    /// A piece of the response's body goes out.
+    fn response(&mut self, piece: Piece, out: &mut Vec<Piece>) -> Flow {
+        self.with_context(|stack, cx| stack.response(cx, piece, out))
+    }
+
+    pub(crate) fn stack(&mut self) -> &mut Stack<AnyFrame, Maker> {
+        &mut self.stack
+    }
+
+    /// Why a frame answered, if it says so.
+    pub(crate) fn reason(&self) -> Option<&'static str> {
+        self.notes.iter().rev().find_map(|note| match note {
+            Note::Reason(why) => Some(*why),
+            _ => None,
+        })
+    }
+
+    /// It is over.
+    pub(crate) fn finish(&mut self, ending: Ending) {
+        if !std::mem::replace(&mut self.is_over, true) {
+            self.with_context(|stack, cx| stack.done(cx, ending));
+        }
+        self.leads.clear();
+    }
+
+    fn with_context<T>(
+        &mut self,
+        run: impl FnOnce(&mut Stack<AnyFrame, Maker>, &mut Context<'_>) -> T,
+    ) -> T {
+        let (journey, notes) = (&self.journey, &mut self.notes);
+        let mut cx = Context { now: Instant::now(), journey, cause: Answerer::Gateway, notes };
+        let outcome = run(&mut self.stack, &mut cx);
+        self.publish();
+        outcome
+    }
+
+    /// Tells others what was found out for them.
+    fn publish(&mut self) {
+        let leads = &mut self.leads;
+        self.notes.retain(|note| {
+            let Note::Found(key, found) = note else { return true };
+            if let Some(at) = leads.iter().position(|lead| lead.key == *key) {
+                leads.swap_remove(at).tell(found);
+            }
+            false
+        });
+    }
+}
+
+fn pass(payload: Bytes, is_end: bool, mut piece: impl FnMut(Piece) -> Flow) -> Flow {
+    let mut last = None;
+    let data = (!payload.is_empty()).then_some(Piece::Data(payload));
+    for it in data.into_iter().chain(is_end.then(|| Piece::End(Vec::new()))) {
+        match piece(it) {
+            Flow::Go => {}
+            Flow::WaitUntil(until) => last = last.max(Some(until)),
+            failed @ Flow::Fail(_) => return failed,
+        }
+    }
+    last.map_or(Flow::Go, Flow::WaitUntil)
+}
+
+impl Drop for Course {
+    fn drop(&mut self) {
+        self.finish(Ending::Aborted);
+    }
+}
+
+impl Head for Unread {
+    fn first(&self, _: &str) -> Option<&[u8]> {
+        None
+    }
+
+    fn each(&self, _: &mut dyn FnMut(&str, &[u8])) {}
+}
+
+impl RequestView for Unread {
+    fn method(&self) -> &str {
+        ""
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Http
+    }
+
+    fn authority(&self) -> &str {
+        ""
+    }
+
+    fn path(&self) -> &str {
+        "*"
+    }
+
+    fn query(&self) -> Option<&str> {
+        None
+    }
+}

@@ -1,0 +1,181 @@
+//! Requests of filters' own: one at a time, small, over the same connections as all others.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use steelyard_filters::{Letter, Response};
+use steelyard_http::{
+    Asked, Body, Head, ResponseHead, Reuse, Seen, Slots, Upgrades, push_number, release,
+};
+use steelyard_model::routing::id::BackendId;
+use tokio::net::TcpStream;
+
+use crate::buffers::Buffer;
+use crate::core::{Core, HEAD_BUFFER};
+use crate::live::{Picked, Target};
+use crate::stream::{read, within, write_all};
+use crate::upstream::{Doubt, Upstream};
+
+/// What a backend answers to a request of a filter; none where it does not, in time and in the
+/// size that the filter allows.
+pub(crate) async fn fetch(core: &Core, to: &BackendId, letter: &Letter) -> Option<Response> {
+    let head = head(letter)?;
+    let fetched = within(letter.patience, async {
+        let upstream = upstream(core, to).await?;
+        let (stream, is_fresh) = connection(core, &upstream).await?;
+        match exchange(core, &upstream, stream, &head, letter).await {
+            // It may have been closed in the moment it was taken: a fresh one tells.
+            Err(_) if !is_fresh => {
+                let stream = upstream.connect(core.options().timeouts.connect).await?;
+                exchange(core, &upstream, stream, &head, letter).await
+            }
+            fetched => fetched,
+        }
+    });
+    let fetched = fetched.await;
+    if let Err(error) = &fetched {
+        tracing::debug!(%error, backend = %to, "a filter gets no answer");
+    }
+    fetched.ok()
+}
+
+/// The letter's head; none where it would not be one.
+fn head(letter: &Letter) -> Option<Vec<u8>> {
+    let parts = [&letter.method, &letter.target, &letter.authority];
+    if !parts.iter().all(|part| !part.is_empty() && part.bytes().all(|it| it.is_ascii_graphic())) {
+        return None;
+    }
+    let [method, target, authority] = parts;
+    let first = format!("{method} {target} HTTP/1.1\r\nHost: {authority}\r\n");
+    let mut out = first.into_bytes();
+    for (name, value) in letter.lines.added() {
+        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+    if !letter.body.is_empty() || !matches!(&**method, "GET" | "HEAD") {
+        out.extend_from_slice(b"Content-Length: ");
+        push_number(&mut out, letter.body.len() as u64);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(&letter.body);
+    Some(out)
+}
+
+/// An endpoint of the backend, whose turn it is.
+async fn upstream(core: &Core, to: &BackendId) -> io::Result<Rc<Upstream>> {
+    let picked = {
+        let live = core.live();
+        core.scene(&live).pick(to)
+    };
+    let Picked::Leaf(_, set) = picked else { return Err(io::Error::other("no endpoint is ready")) };
+    let targets = set.targets();
+    let Some(index) = set.turns.attempts(targets.len()).next() else {
+        return Err(io::Error::other("no endpoint is ready"));
+    };
+    let (name, port) = match &targets[index] {
+        Target::Address(upstream) => return Ok(upstream.clone()),
+        Target::Name(name, port) => (name, *port),
+    };
+    let limit = core.options().timeouts.connect;
+    let addresses = core.upstreams.resolve(name, port, Instant::now(), limit).await?;
+    let first: Option<&SocketAddr> = addresses.first();
+    first.map(|address| core.upstreams.at(*address)).ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// A connection, and whether it is a fresh one.
+async fn connection(core: &Core, upstream: &Upstream) -> io::Result<(TcpStream, bool)> {
+    let doubt = Doubt { is_repeatable: false, now: core.tick.get() };
+    if let Some(kept) = upstream.checkout(doubt) {
+        return Ok((kept.into_inner(), false));
+    }
+    let stream = upstream.connect(core.options().timeouts.connect).await?;
+    Ok((stream, true))
+}
+
+async fn exchange(
+    core: &Core,
+    upstream: &Upstream,
+    mut stream: TcpStream,
+    head: &[u8],
+    letter: &Letter,
+) -> io::Result<Response> {
+    let mut reuse = Reuse::new(false);
+    reuse.see(Seen::Owed(head.len()));
+    reuse.see(Seen::RequestEnds);
+    let (mut from, mut to) = stream.split();
+    let stall = core.options().timeouts.write;
+    write_all(&mut to, head, stall).await.map_err(|(error, _)| error)?;
+    reuse.see(Seen::Wrote(head.len()));
+    let mut slot = None;
+    let (mut response, mut body, persistent) = loop {
+        if read(&mut from, &core.heads, &mut slot).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Some(read) = read_head(&mut slot, letter)? {
+            break read;
+        }
+    };
+    let mut payload = Vec::new();
+    loop {
+        if let Some(buffer) = &mut slot {
+            let fed = body.feed(buffer).map_err(|_| io::Error::other("the body is none"))?;
+            payload.extend_from_slice(&buffer[..fed.forward]);
+            release(&mut slot, fed.consumed);
+        }
+        if payload.len() > letter.max {
+            return Err(io::Error::other("the body is too large"));
+        }
+        if body.is_done() {
+            let over = slot.as_ref().map_or(0, |rest| rest.len());
+            reuse.see(Seen::ResponseEnds { persistent, over });
+            break;
+        }
+        if read(&mut from, &core.heads, &mut slot).await? == 0 {
+            reuse.see(Seen::Broken);
+            if body.end().is_none() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            break;
+        }
+    }
+    if let Some(clean) = reuse.settle(stream) {
+        upstream.give_back(clean, core.tick.get());
+    }
+    response.body = Bytes::from(payload);
+    Ok(response)
+}
+
+/// The final response's head, once it has come: its lines, its body's end, and whether another
+/// request may follow.
+fn read_head(
+    slot: &mut Option<Buffer>,
+    letter: &Letter,
+) -> io::Result<Option<(Response, Body, bool)>> {
+    loop {
+        let Some(buffer) = slot.as_ref() else { return Ok(None) };
+        let mut slots = Slots::default();
+        let asked =
+            Asked { head: &*letter.method == "HEAD", http10: false, upgrade: Upgrades::NONE };
+        let parsed = ResponseHead::parse(buffer, &mut slots, asked)
+            .map_err(|bad| io::Error::other(bad.as_str()))?;
+        let Some(head) = parsed else {
+            let is_full = buffer.filled >= HEAD_BUFFER;
+            return if is_full { Err(io::Error::other("the head is too large")) } else { Ok(None) };
+        };
+        let len = head.len;
+        if head.is_interim() {
+            release(slot, len);
+            continue;
+        }
+        let mut response = Response::of(head.status);
+        head.each(&mut |name, value| response.lines.push((name.into(), value.into())));
+        let (body, persistent) = (Body::payload(head.framing, false), head.keep_alive);
+        release(slot, len);
+        return Ok(Some((response, body, persistent)));
+    }
+}

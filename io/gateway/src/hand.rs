@@ -1,0 +1,225 @@
+//! Filters' hand in an exchange: bodies pass through it, and responses are looked at.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use steelyard_filters::{Answerer, Flow, Got, Outward, Piece, Response};
+use steelyard_http::{Head, ResponseChanges};
+use tokio::net::TcpStream;
+
+use crate::asks;
+use crate::core::Core;
+use crate::course::Course;
+use crate::drive::{Exchange, Tap};
+
+/// The filters of one request, at one attempt.
+pub(crate) struct Hand<'c> {
+    pub(crate) course: &'c mut Course,
+    pub(crate) core: &'c Core,
+    /// Nothing stands against another attempt.
+    pub(crate) is_repeatable: bool,
+    /// Until when nothing more of either body is taken.
+    pub(crate) request_until: Option<Instant>,
+    response_until: Option<Instant>,
+    /// What is answered since a body hook has failed.
+    pub(crate) failed: Option<Box<Response>>,
+    /// What becomes of a response that was held and does not go on.
+    pub(crate) back: Option<Back>,
+    /// A response goes on.
+    is_down: bool,
+}
+
+/// What comes out of all filters that is no response of an endpoint.
+pub(crate) enum Back {
+    /// A response.
+    Down(Response, ResponseChanges),
+    /// Another attempt is to be made, so much later.
+    Again(Duration),
+    /// The client has gone.
+    Gone,
+}
+
+impl<'c> Hand<'c> {
+    pub(crate) fn new(course: &'c mut Course, core: &'c Core, is_repeatable: bool) -> Self {
+        Self {
+            course,
+            core,
+            is_repeatable,
+            request_until: None,
+            response_until: None,
+            failed: None,
+            back: None,
+            is_down: false,
+        }
+    }
+
+    fn request_goes_on(&mut self, exchange: &mut Exchange<'_>) {
+        while let Some(came) = exchange.request_came() {
+            let mut out = Vec::new();
+            let flow = self.course.bring(Bytes::from(came.payload), came.is_end, &mut out);
+            for (payload, is_end) in out.iter().filter_map(given) {
+                exchange.give_request(payload, is_end);
+            }
+            match flow {
+                Flow::Go => {}
+                Flow::WaitUntil(until) => {
+                    self.request_until = Some(until);
+                    exchange.pause_request(true);
+                }
+                Flow::Fail(response) => {
+                    self.failed = Some(response);
+                    return exchange.give_up();
+                }
+            }
+        }
+    }
+
+    fn response_goes_on(&mut self, exchange: &mut Exchange<'_>) {
+        while let Some(came) = exchange.response_came() {
+            let mut out = Vec::new();
+            let flow = self.course.send(Bytes::from(came.payload), came.is_end, &mut out);
+            for (payload, is_end) in out.iter().filter_map(given) {
+                exchange.give_response(payload, is_end);
+            }
+            match flow {
+                Flow::Go => {}
+                Flow::WaitUntil(until) => {
+                    self.response_until = Some(until);
+                    exchange.pause_response(true);
+                }
+                Flow::Fail(response) => {
+                    if !self.is_down {
+                        self.failed = Some(response);
+                    }
+                    return exchange.give_up();
+                }
+            }
+        }
+    }
+
+    /// The response goes on as frames left it; whether it does.
+    fn pass(&mut self, exchange: &mut Exchange<'_>, changes: ResponseChanges) -> bool {
+        let status = changes.status;
+        let seen = exchange.look(|head| {
+            let fits = head.is_switch() || status.is_none_or(|status| head.fits(status));
+            let mut bare = Response::of(head.status);
+            if !fits {
+                head.each(&mut |name, value| bare.lines.push((name.into(), value.into())));
+            }
+            (head.is_switch(), fits, bare)
+        });
+        let Some((is_switch, fits, bare)) = seen else { return false };
+        if !fits {
+            exchange.discard();
+            self.back = Some(Back::Down(bare, changes));
+            return false;
+        }
+        if is_switch {
+            self.course.stack().becomes_tunnel();
+        }
+        exchange.pass(changes, self.course.stack().changes_response());
+        self.go_on(exchange);
+        if let Some(failed) = self.failed.take() {
+            self.back = Some(Back::Down(*failed, ResponseChanges::default()));
+            return false;
+        }
+        self.is_down = true;
+        true
+    }
+}
+
+/// What a piece comes to on the wire: bytes, and whether they are the last.
+fn given(piece: &Piece) -> Option<(&[u8], bool)> {
+    match piece {
+        Piece::Data(bytes) => Some((bytes, false)),
+        // Everything goes on at once.
+        Piece::Flush => None,
+        Piece::End(_) => Some((b"", true)),
+    }
+}
+
+impl Tap for Hand<'_> {
+    fn go_on(&mut self, exchange: &mut Exchange<'_>) {
+        if self.until().is_some() {
+            let now = Instant::now();
+            if self.request_until.take_if(|until| *until <= now).is_some() {
+                exchange.pause_request(false);
+            }
+            if self.response_until.take_if(|until| *until <= now).is_some() {
+                exchange.pause_response(false);
+            }
+        }
+        if !exchange.is_over() {
+            self.request_goes_on(exchange);
+        }
+        if !exchange.is_over() {
+            self.response_goes_on(exchange);
+        }
+    }
+
+    fn until(&self) -> Option<Instant> {
+        let both = [self.request_until, self.response_until];
+        both.into_iter().flatten().min()
+    }
+
+    async fn look(&mut self, exchange: &mut Exchange<'_>, client: &TcpStream) -> bool {
+        let mut changes = ResponseChanges::default();
+        let mut got = Got::Nothing;
+        loop {
+            let repeatable = self.is_repeatable;
+            let outward = exchange.look(|head| {
+                let repeatable = repeatable && !head.is_switch();
+                let got = std::mem::replace(&mut got, Got::Nothing);
+                self.course.leave(head, &mut changes, got, Answerer::Backend, repeatable)
+            });
+            self.back = match outward {
+                None => return false,
+                Some(Outward::Down) => return self.pass(exchange, changes),
+                Some(Outward::Ask(ask)) => {
+                    match asks::answer(ask, self.course, self.core, client).await {
+                        Ok(answer) => {
+                            got = answer;
+                            continue;
+                        }
+                        Err(asks::Gone) => Some(Back::Gone),
+                    }
+                }
+                Some(Outward::Again(after)) => Some(Back::Again(after)),
+                Some(Outward::Replaced(response)) => {
+                    let cause = Answerer::Backend;
+                    Some(
+                        outward_with(self.course, self.core, client, *response, cause, repeatable)
+                            .await,
+                    )
+                }
+            };
+            exchange.discard();
+            return false;
+        }
+    }
+}
+
+/// Lets a response that no endpoint gave out through the filters.
+pub(crate) async fn outward_with(
+    course: &mut Course,
+    core: &Core,
+    client: &TcpStream,
+    mut response: Response,
+    cause: Answerer,
+    is_repeatable: bool,
+) -> Back {
+    let mut changes = ResponseChanges::default();
+    let mut got = Got::Nothing;
+    loop {
+        let answer = std::mem::replace(&mut got, Got::Nothing);
+        match course.leave(&response, &mut changes, answer, cause, is_repeatable) {
+            Outward::Down => return Back::Down(response, changes),
+            Outward::Again(after) => return Back::Again(after),
+            Outward::Replaced(other) => (response, changes) = (*other, ResponseChanges::default()),
+            Outward::Ask(ask) => match asks::answer(ask, course, core, client).await {
+                Ok(answer) => got = answer,
+                Err(asks::Gone) => return Back::Gone,
+            },
+        }
+    }
+}

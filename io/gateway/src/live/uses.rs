@@ -1,0 +1,78 @@
+//! What requests pass on their way: the filters that listeners, routes and edges use.
+
+use std::rc::Rc;
+
+use steelyard_filters::Recipe;
+use steelyard_model::routing::filter::Use;
+use steelyard_model::routing::id::EntryPointId;
+use steelyard_model::routing::listener::Listener;
+use steelyard_model::routing::pattern::HostPattern;
+use steelyard_model::routing::route::Route;
+
+use super::Scene;
+
+/// What frames are made of, outermost first.
+pub(crate) type Recipes = Rc<[Recipe]>;
+
+/// What the requests of one route pass.
+#[derive(Default)]
+pub(super) struct RouteUses {
+    /// By entry point and host, the most specific first. Empty where none of its listeners uses
+    /// anything.
+    listeners: Vec<(EntryPointId, HostPattern, Recipes)>,
+    route: Option<Recipes>,
+}
+
+impl RouteUses {
+    pub(super) fn at(&self, point: &EntryPointId, host: &str) -> Vec<Recipe> {
+        let mut all = Vec::new();
+        let is_it = |(its, pattern, _): &&(EntryPointId, HostPattern, Recipes)| {
+            its == point && pattern.matches(host)
+        };
+        if let Some((_, _, recipes)) = self.listeners.iter().find(is_it) {
+            all.extend_from_slice(recipes);
+        }
+        all.extend(self.route.iter().flat_map(|recipes| recipes.iter().cloned()));
+        all
+    }
+}
+
+impl Scene<'_> {
+    /// What frames of these uses are made of; none if any of them is not built.
+    pub(super) fn recipes(&self, uses: &[Use]) -> Option<Recipes> {
+        let filters = &self.live.config.routing.filters;
+        let recipe = |it: &Use| Recipe::of(it, filters.get(&it.filter).map(|node| &node.filter));
+        uses.iter().map(recipe).collect()
+    }
+
+    pub(super) fn route_uses(&self, route: &Route) -> Option<RouteUses> {
+        let known = &self.live.config.routing.listeners;
+        let listeners = route.listeners.iter().filter_map(|id| known.get(id));
+        let mut listeners = Vec::from_iter(listeners.filter(|it| !it.security.is_tls()));
+        if listeners.iter().all(|it| it.uses.is_empty()) {
+            listeners.clear();
+        }
+        listeners.sort_by(|a, b| a.host.cmp(&b.host));
+        let made = |it: &std::sync::Arc<Listener>| {
+            Some((it.entry_point.clone(), it.host.clone(), self.recipes(&it.uses)?))
+        };
+        let listeners = listeners.into_iter().map(made).collect::<Option<_>>()?;
+        let route = if route.uses.is_empty() { None } else { Some(self.recipes(&route.uses)?) };
+        Some(RouteUses { listeners, route })
+    }
+
+    /// What passes who has no route: what the entry point's own listener uses. A filter that is not
+    /// built restricts nothing here.
+    pub(crate) fn own_recipes(&self, point: &EntryPointId) -> Recipes {
+        let mut known = self.states.listeners.borrow_mut();
+        if let Some(recipes) = known.get(point) {
+            return recipes.clone();
+        }
+        let mut listeners = self.live.config.routing.listeners.values();
+        let own = listeners
+            .find(|it| it.entry_point == *point && it.gateway.is_none() && !it.security.is_tls());
+        let recipes = own.and_then(|it| self.recipes(&it.uses)).unwrap_or_default();
+        known.insert(point.clone(), recipes.clone());
+        recipes
+    }
+}

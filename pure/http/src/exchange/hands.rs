@@ -1,0 +1,85 @@
+//! What passes through somebody else's hands: filters look at heads and have bodies.
+
+use super::passage::Held;
+use super::tap::Came;
+use super::{Break, Exchange, Stage};
+use crate::body::{Body, Wrapping};
+use crate::edits::ResponseChanges;
+use crate::response::ResponseHead;
+
+impl<O: AsRef<[u8]>, B: Held> Exchange<O, B> {
+    /// The head of the final response is held until it is passed on or dropped.
+    pub fn hold(&mut self) {
+        self.download.holds = true;
+    }
+
+    /// Whether a response is held.
+    pub fn is_held(&self) -> bool {
+        self.download.stage == Stage::Held && self.broken.is_none()
+    }
+
+    /// Shows the head that is held.
+    pub fn look<T>(&self, see: impl FnOnce(&ResponseHead<'_, '_>) -> T) -> Option<T> {
+        self.download.look(self.reading(), see)
+    }
+
+    /// Lets the response go on with `changes`, its body through somebody else's hands if it
+    /// `is_tapped`.
+    pub fn pass(&mut self, changes: ResponseChanges, is_tapped: bool) {
+        let reading = self.reading();
+        let read = self.download.pass(changes, is_tapped, reading, &mut self.reuse);
+        self.note(read);
+    }
+
+    /// Drops the response that is held: the client is to get another one.
+    pub fn discard(&mut self) {
+        let reading = self.reading();
+        self.download.discard(reading, &mut self.reuse);
+    }
+
+    /// The request's body goes through somebody else's hands; its pieces go on in a `wrapping`.
+    /// `is_ended`: what is in the opening is all that will be.
+    pub fn tap_request(&mut self, wrapping: Wrapping, is_ended: bool) {
+        self.upload.tap(wrapping, is_ended);
+    }
+
+    /// How far the request's body has come.
+    pub fn request_body(&self) -> Body {
+        self.upload.body()
+    }
+
+    /// What came of the request's body since.
+    pub fn request_came(&mut self) -> Option<Came> {
+        self.upload.tapped()?.take()
+    }
+
+    /// What is to go on of the request's body.
+    pub fn give_request(&mut self, payload: &[u8], is_end: bool) {
+        self.upload.give(payload, is_end, &mut self.reuse);
+    }
+
+    /// Nothing more of the request's body is taken for the moment, or more is again.
+    pub fn pause_request(&mut self, is_paused: bool) {
+        self.upload.tapped().into_iter().for_each(|tap| tap.is_paused = is_paused);
+    }
+
+    /// What came of the response's body since.
+    pub fn response_came(&mut self) -> Option<Came> {
+        self.download.tapped()?.take()
+    }
+
+    /// What is to go on of the response's body.
+    pub fn give_response(&mut self, payload: &[u8], is_end: bool) {
+        self.download.give(payload, is_end);
+    }
+
+    /// Nothing more of the response's body is taken for the moment, or more is again.
+    pub fn pause_response(&mut self, is_paused: bool) {
+        self.download.tapped().into_iter().for_each(|tap| tap.is_paused = is_paused);
+    }
+
+    /// Who has a body in hand gives up.
+    pub fn give_up(&mut self) {
+        self.fail(Break::GivenUp);
+    }
+}
