@@ -2,7 +2,7 @@
 //!
 //! What it is: one thread per core, each with its own runtime, listeners (`SO_REUSEPORT`),
 //! upstream connections, buffers and counters; nothing on the path of a request is shared or
-//! locked. The codec, the route table and the pickers are `pure/http` and `pure/balance`; this is
+//! locked. Codec, routing and pickers are `pure/http`, `pure/route` and `pure/balance`; this is
 //! the part with sockets and clocks. What it is not: it reads no manifests and decides no routes.
 //!
 //! Invariants: a new configuration drops no connection; nothing is forwarded that was not parsed;

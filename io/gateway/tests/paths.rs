@@ -106,3 +106,32 @@ fn the_headers_forwarded_are_those_the_route_lets_pass() {
         assert!(text.contains("X-Forwarded-For: 127.0.0.1\r\n"), "{host}: {text}");
     }
 }
+
+/// A path with two readings is refused only where they are served differently.
+#[test]
+fn a_path_of_two_routes_is_ambiguous() {
+    let server = Server::echo("a");
+    let open = route("open", "h", "/", &[server.address]);
+    let mut same = route("same", "h", "/api", &[server.address]);
+    same.services.clone_from(&open.services);
+    let closed = refused("closed", "h", "/admin", &[server.address]);
+    let (_gateway, address) = gateway(&[open, same, closed]);
+    for (path, status) in [
+        ("/x%2Fy;z", 200),
+        ("/api%2Fx", 200),
+        ("/api;v=1/x", 200),
+        ("/administer%2Fx", 200),
+        ("/x%2Fadmin", 200),
+        ("/admin/x%2Fy;z", 503),
+        ("/admin%2F", 400),
+        ("/admin%2Fx", 400),
+        ("/%2Fadmin", 400),
+        ("/%5Cadmin", 400),
+        ("/;/admin", 400),
+        ("/admin;x", 400),
+        ("/admin%3Bx/y", 400),
+        ("/%2F;x%2Fadmin", 400),
+    ] {
+        assert_eq!(get(address, "h", path).status(), status, "{path}");
+    }
+}
