@@ -12,25 +12,12 @@
 //! Invariants: level-triggered (the same vips told twice change nothing; after every change of
 //! interfaces everything is decided anew); a vip is announced only after nobody answered for it.
 
-mod driver;
-mod former;
-mod gate;
-mod group;
-mod interface;
-mod log;
-mod membership;
-mod metrics;
-mod port;
-mod speaker;
-mod status;
+mod lan;
 
-pub use former::{Former, Formers};
-pub use gate::Gate;
-pub use interface::{Exclude, NoInterface, Unfit};
-pub use membership::{Membership, PORT};
-pub use speaker::{NoSpeaker, Speaker, SpeakerOptions, Vip};
-pub use status::{
-    EventKind, Member, OwnerChange, Ownership, Sharing, SpeakerEvent, VipState, VipStatus,
+pub use lan::{
+    EventKind, Exclude, Former, Formers, Gate, Member, Membership, NoInterface, NoSpeaker,
+    OwnerChange, Ownership, PORT, Sharing, Speaker, SpeakerEvent, SpeakerOptions, Unfit, Vip,
+    VipState, VipStatus,
 };
 pub use steelyard_layer2::wire::Mac;
 pub use steelyard_layer2::{ConflictPolicy, Timing};

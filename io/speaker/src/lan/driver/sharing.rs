@@ -14,12 +14,14 @@ use steelyard_membership::{Candidate, Cause, Config, Event, Input};
 use tokio::sync::oneshot;
 
 use super::{Driver, MANY, Placement};
-use crate::group::{Group, Marked, Wish};
-use crate::membership::{Keeper, Kept, Membership};
-use crate::metrics::Totals;
-use crate::port::Happened;
-use crate::speaker::{Command, NoSpeaker, Vip};
-use crate::status::{EventKind, Member, Ownership, Sharing, VipState};
+use crate::lan::group::{Group, Marked, Wish};
+use crate::lan::membership::{Keeper, Kept, Membership};
+use crate::lan::metrics::Totals;
+use crate::lan::options::NoSpeaker;
+use crate::lan::port::Happened;
+use crate::lan::shared::Command;
+use crate::lan::status::{EventKind, Member, Ownership, Sharing, VipState};
+use crate::lan::vip::Vip;
 
 /// Round trips and the like are told anew so often; what happens is told at once.
 const REFRESH: Duration = Duration::from_secs(5);

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,15 +20,15 @@ use steelyard_host::packet::PacketSocket;
 use steelyard_host::rule::{Path, Routing};
 use steelyard_layer2::wire::Mac;
 use steelyard_layer2::{ConflictPolicy, Input, Phase, VipChange};
-use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::gate::Keeper;
-use crate::interface::{self, Host, NoInterface};
-use crate::log::Log;
-use crate::metrics::Totals;
-use crate::port::{Happened, Heard, Port};
-use crate::speaker::{Command, NoSpeaker, SpeakerOptions, Vip};
-use crate::status::{EventKind, Sharing, SpeakerEvent, VipState, VipStatus};
+use crate::lan::gate::Keeper;
+use crate::lan::interface::{self, Host, NoInterface};
+use crate::lan::log::Log;
+use crate::lan::options::{NoSpeaker, SpeakerOptions};
+use crate::lan::port::{Happened, Heard, Port};
+use crate::lan::shared::Shared;
+use crate::lan::status::{EventKind, SpeakerEvent, VipState, VipStatus};
+use crate::lan::vip::Vip;
 use sharing::Shares;
 
 /// An interface whose address is replaced by another is without any for a moment. What is answered
@@ -43,16 +43,6 @@ const MANY: usize = 100;
 const PAUSE: Duration = Duration::from_millis(20);
 /// The largest frame that is answered: beyond it nothing of ours is found.
 const BUFFER: usize = 66 * 1024;
-
-/// What the thread and the handle have in common.
-pub(crate) struct Shared {
-    pub(crate) wanted: watch::Receiver<Arc<[Arc<Vip>]>>,
-    pub(crate) status: watch::Sender<Arc<[VipStatus]>>,
-    pub(crate) events: broadcast::Sender<SpeakerEvent>,
-    pub(crate) totals: Arc<Mutex<Totals>>,
-    pub(crate) sharing: watch::Sender<Arc<Sharing>>,
-    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
-}
 
 /// The state of the loop.
 pub(crate) struct Driver {

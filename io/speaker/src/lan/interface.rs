@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use steelyard_host::links::{Link, Routes};
 
-use crate::speaker::Vip;
+use crate::lan::vip::Vip;
 
 /// What there is to choose from.
 #[derive(Clone, Copy)]

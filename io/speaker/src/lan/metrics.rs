@@ -8,7 +8,7 @@ use steelyard_layer2::{Counters, Ignored};
 use steelyard_membership::Refused;
 use steelyard_metrics::{Exposition, MetricFamily, table};
 
-use crate::status::Sharing;
+use crate::lan::status::Sharing;
 
 /// What was counted since the start, vips that are ours now.
 #[derive(Clone, Debug, Default)]

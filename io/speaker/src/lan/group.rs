@@ -17,10 +17,10 @@ use steelyard_layer2::Input as Asked;
 use steelyard_layer2::wire::Mark;
 use steelyard_membership::{Candidate, Config, Event, Input, Output, Segment, Timing};
 
-use crate::former::{Formers, Pending};
-use crate::membership::PORT;
-use crate::port::Port;
-use crate::status::OwnerChange;
+use crate::lan::former::{Formers, Pending};
+use crate::lan::membership::PORT;
+use crate::lan::port::Port;
+use crate::lan::status::OwnerChange;
 use moved::Moved;
 
 /// Nodes and routers that are asked whether they are there, at most.

@@ -1,70 +1,25 @@
 //! The handle: starts the thread, tells it which vips are ours, and shows how they stand.
 
-use std::io;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use steelyard_host::links::LinkError;
-use steelyard_host::packet::PacketError;
-use steelyard_layer2::Timing;
 use steelyard_membership::Keyring;
 use steelyard_metrics::Exposition;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use crate::driver::{Driver, Shared};
-use crate::former::Formers;
-use crate::gate::Gate;
-use crate::interface::Exclude;
-use crate::membership::Membership;
-use crate::metrics::{Totals, expose_sharing};
-use crate::status::{Sharing, SpeakerEvent, VipStatus};
+use crate::lan::driver::Driver;
+use crate::lan::metrics::{Totals, expose_sharing};
+use crate::lan::options::{NoSpeaker, SpeakerOptions};
+use crate::lan::shared::{Command, Shared};
+use crate::lan::status::{Sharing, SpeakerEvent, VipStatus};
+use crate::lan::vip::Vip;
 
 /// A machine that cannot give everything away says so before that.
 const LEAVE: Duration = Duration::from_secs(3);
 /// A listener that falls behind by more than this loses the oldest events, and is told so.
 /// A thousand vips that move at once are three events each.
 const EVENTS: usize = 4096;
-
-/// How a speaker behaves.
-#[derive(Clone, Debug)]
-pub struct SpeakerOptions {
-    /// Interfaces to answer on, by name; empty means automatic.
-    pub interfaces: Vec<String>,
-    /// Interfaces that automatic leaves alone.
-    pub exclude: Exclude,
-    /// Waits, number of probes, and what to do about rivals.
-    pub timing: Timing,
-    /// Whether it answers `ping`. Not where the kernel does (no guard rules stand).
-    pub echo: bool,
-    /// With whom vips are shared; none answers for all of them.
-    pub membership: Option<Membership>,
-    /// Handles packets of flows that began at former owners; without, they break.
-    pub formers: Option<Arc<dyn Formers>>,
-    /// Handles packets for vips.
-    pub gate: Option<Arc<dyn Gate>>,
-}
-
-/// Something to do at once.
-pub(crate) enum Command {
-    /// Give everything away; then say so.
-    Leave(oneshot::Sender<()>),
-    Rebalance,
-    Keys(Keyring),
-}
-
-/// An address to answer for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Vip {
-    /// The address.
-    pub address: IpAddr,
-    /// Interfaces to answer on, by name; empty means automatic.
-    pub interfaces: Vec<String>,
-    /// Nodes that may own it, with how much each is preferred; the same on every node, in the same
-    /// order. Without a membership this node owns it, whatever stands here.
-    pub candidates: Vec<(String, u32)>,
-}
 
 /// Answers for vips until it is dropped.
 #[derive(Debug)]
@@ -77,37 +32,6 @@ pub struct Speaker {
     sharing: watch::Receiver<Arc<Sharing>>,
     commands: mpsc::UnboundedSender<Command>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// Why nothing can be answered here.
-#[derive(Debug, thiserror::Error)]
-pub enum NoSpeaker {
-    /// No raw frames.
-    #[error("cannot answer for addresses on the LAN")]
-    Packet(#[from] PacketError),
-    /// No interfaces.
-    #[error("cannot answer for addresses on the LAN")]
-    Links(#[from] LinkError),
-    /// Nothing can be kept for the next start.
-    #[error("cannot keep what the next start needs")]
-    Keep(#[source] io::Error),
-    /// No thread, or no runtime for it.
-    #[error("cannot start the speaker's thread")]
-    Thread(#[source] io::Error),
-}
-
-impl Default for SpeakerOptions {
-    fn default() -> Self {
-        Self {
-            interfaces: Vec::new(),
-            exclude: Exclude::default(),
-            timing: Timing::default(),
-            echo: true,
-            membership: None,
-            formers: None,
-            gate: None,
-        }
-    }
 }
 
 impl Speaker {

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use steelyard_layer2::wire::Mac;
 use steelyard_membership::Event;
 
-use crate::interface::NoInterface;
+use crate::lan::interface::NoInterface;
 
 pub use self::sharing::{Member, OwnerChange, Ownership, Sharing};
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use steelyard_membership::{Cause, Event, MemberStatus};
 
 use super::Group;
-use crate::status::{OwnerChange, sharing};
+use crate::lan::status::{OwnerChange, sharing};
 
 /// Those of one moment.
 #[derive(Default)]

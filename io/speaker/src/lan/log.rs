@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::status::{EventKind, SpeakerEvent};
+use crate::lan::status::{EventKind, SpeakerEvent};
 
 /// So often is the count of lines begun anew.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -98,7 +98,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::interface::NoInterface;
+    use crate::lan::interface::NoInterface;
 
     fn event(n: u8, kind: EventKind) -> SpeakerEvent {
         SpeakerEvent { at: SystemTime::now(), address: Some([10, 1, 1, n].into()), kind }
