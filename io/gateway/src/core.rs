@@ -1,28 +1,29 @@
 //! What all connections of one core share. Nothing here is touched by another thread, except the
 //! configuration's version, which is read once per request.
 
+pub(crate) mod arrival;
+pub(crate) mod listener;
+pub(crate) mod live;
+pub(crate) mod waiting;
+pub(crate) mod worker;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
-
-use crate::access_log::LogBuffer;
-use crate::buffers::BufferPool;
-use crate::fault::{Failed, Fault};
-use crate::flights::Flights;
-use crate::labour::Labour;
-use crate::listener::Listener;
-use crate::live::{Config, Live, Scene, States};
-use crate::metrics::Counters;
 use crate::options::GatewayOptions;
-use crate::silent::Silent;
-use crate::upstream::Upstreams;
-use crate::waiting::Registry;
+use crate::shared::Shared;
+use crate::tell::access_log::LogBuffer;
+use crate::tell::fault::{Failed, Fault};
+use crate::tell::metrics::Counters;
+use crate::up::upstream::Upstreams;
+use crate::wire::buffers::BufferPool;
+use arrival::Arrival;
+use listener::Listener;
+use live::{Live, Scene, States};
+use waiting::Registry;
 
 /// Heads, and bodies that come with them: large enough that 16 KiB answers go out in one write.
 /// No head of a request may be longer, wherever it was read to.
@@ -33,21 +34,6 @@ const BULK_BUFFER: usize = 256 * 1024;
 
 /// A warning for the same reason about the same backend is said once in this time.
 const WARN_EVERY: Duration = Duration::from_secs(10);
-
-/// What all cores share.
-pub(crate) struct Shared {
-    pub(crate) options: GatewayOptions,
-    config: ArcSwap<Config>,
-    /// Grows with every swap.
-    version: AtomicU64,
-    /// What this gateway calls itself in CDN-Loop, unlike any other.
-    pub(crate) pseudonym: String,
-    /// Draining ends now.
-    pub(crate) hurry: AtomicBool,
-    pub(crate) silent: Silent,
-    pub(crate) flights: Arc<Flights>,
-    labour: OnceLock<Option<Labour>>,
-}
 
 /// One core.
 pub(crate) struct Core {
@@ -62,6 +48,8 @@ pub(crate) struct Core {
     pub(crate) log: Option<LogBuffer>,
     pub(crate) connections: RefCell<Registry>,
     pub(crate) draining: Cell<bool>,
+    /// Serves who comes in.
+    pub(crate) serve: fn(Arrival),
     /// The time, at most a second ago: good enough for what is kept for minutes.
     pub(crate) tick: Cell<Instant>,
     live: RefCell<Rc<Live>>,
@@ -71,46 +59,10 @@ pub(crate) struct Core {
 /// When a reason was last said of a backend, and how often it has happened since.
 type Warned = (Option<Instant>, u64);
 
-impl Shared {
-    pub(crate) fn new(options: GatewayOptions) -> Arc<Self> {
-        Arc::new(Self {
-            options,
-            config: ArcSwap::from_pointee(Config::default()),
-            version: AtomicU64::new(0),
-            pseudonym: pseudonym(),
-            hurry: AtomicBool::new(false),
-            silent: Silent::default(),
-            flights: Arc::default(),
-            labour: OnceLock::new(),
-        })
-    }
-
-    pub(crate) fn swap(&self, config: Config) {
-        self.config.store(Arc::new(config));
-        self.version.fetch_add(1, Ordering::Release);
-    }
-
-    /// Threads for work, from the first that there is; none where the system gives none.
-    pub(crate) fn labour(&self) -> Option<&Labour> {
-        let start = || Labour::start().inspect_err(|error| tracing::error!(%error, "no threads"));
-        self.labour.get_or_init(|| start().ok()).as_ref()
-    }
-
-    /// The configuration that was handed over last.
-    pub(crate) fn config(&self) -> Arc<Config> {
-        self.config.load_full()
-    }
-}
-
-/// Random, so that of two gateways in a circle each knows its own.
-fn pseudonym() -> String {
-    format!("steelyard-{:016x}", RandomState::new().hash_one(std::process::id()))
-}
-
 impl Core {
-    pub(crate) fn new(shared: Arc<Shared>, log: Option<LogBuffer>) -> Rc<Self> {
-        let version = shared.version.load(Ordering::Acquire);
-        let live = Live::new(version, shared.config.load_full());
+    pub(crate) fn new(shared: Arc<Shared>, log: Option<LogBuffer>, serve: fn(Arrival)) -> Rc<Self> {
+        let version = shared.version();
+        let live = Live::new(version, shared.config());
         let kept = shared.options.kept.clone();
         let upstreams = Upstreams::new(shared.options.workers, kept);
         Rc::new(Self {
@@ -124,6 +76,7 @@ impl Core {
             log,
             connections: RefCell::default(),
             draining: Cell::new(false),
+            serve,
             tick: Cell::new(Instant::now()),
             live: RefCell::new(live),
             warned: RefCell::default(),
@@ -136,7 +89,7 @@ impl Core {
 
     /// The configuration of now: one atomic load when it has not changed.
     pub(crate) fn live(&self) -> Rc<Live> {
-        let version = self.shared.version.load(Ordering::Acquire);
+        let version = self.shared.version();
         let mut live = self.live.borrow_mut();
         if live.version != version {
             let before = std::mem::replace(&mut *live, Live::new(version, self.shared.config()));

@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use steelyard_model::routing::world::RoutingMap;
 
-use crate::access_log::{LogBuffer, Writer};
-use crate::core::Shared;
-use crate::date::unix_now;
-use crate::exposition::{self, Reloads};
-use crate::listen;
-use crate::live::Config;
-use crate::metrics::Sample;
+use crate::core::worker::{Command, Worker};
+use crate::down;
 use crate::options::{Bind, Binding, GatewayOptions};
-use crate::worker::{Command, Worker};
+use crate::shared::{Config, Shared};
+use crate::tell::access_log::{LogBuffer, Writer};
+use crate::tell::date::unix_now;
+use crate::tell::exposition::{self, Reloads};
+use crate::tell::metrics::Sample;
+use crate::wire::listen;
 
 /// A running gateway. Dropping it stops it at once; see [`Gateway::drain`] for the polite way.
 pub struct Gateway {
@@ -72,7 +72,7 @@ impl Gateway {
             Some(LogBuffer::new(format, lines, requests.clone()))
         };
         let workers = (0..count)
-            .map(|index| Worker::start(index, shared.clone(), log()))
+            .map(|index| Worker::start(index, shared.clone(), log(), down::h1::serve))
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
         Ok(Self {

@@ -8,35 +8,15 @@
 //! Invariants: a new configuration drops no connection; nothing is forwarded that was not parsed;
 //! a waiting connection holds no buffer; what is retried was either never sent or may be repeated.
 
-mod access_log;
-mod answer;
-mod asks;
-mod buffers;
-mod connection;
 mod core;
-mod course;
-mod date;
-mod drive;
+mod down;
 mod exchange;
-mod exposition;
-mod fault;
-mod fetch;
-mod flights;
 mod gateway;
-mod hand;
-mod labour;
-mod listen;
-mod listener;
-mod live;
-mod metrics;
 mod options;
-mod request;
-mod silent;
-mod stream;
-mod tunnel;
-mod upstream;
-mod waiting;
-mod worker;
+mod shared;
+mod tell;
+mod up;
+mod wire;
 
 pub use gateway::{Gateway, StartError};
 pub use options::{AccessLog, Bind, Binding, GatewayOptions, LogFormat, Timeouts};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use crate::metrics::{BUCKETS, Labels, Sample, Totals, code_text};
+use crate::tell::metrics::{BUCKETS, Labels, Sample, Totals, code_text};
 
 /// What is known of configurations.
 #[derive(Clone, Copy, Debug, Default)]

@@ -18,13 +18,13 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_local;
 
-use crate::access_log::LogBuffer;
-use crate::connection::Connection;
-use crate::core::{Core, Shared};
-use crate::listener::Listener;
-use crate::metrics::Sample;
+use super::Core;
+use super::arrival::Arrival;
+use super::listener::Listener;
 use crate::options::Bind;
-use crate::waiting::Waiting;
+use crate::shared::Shared;
+use crate::tell::access_log::LogBuffer;
+use crate::tell::metrics::Sample;
 
 /// How long who waits for a request may still make one while the core drains: a client that is busy
 /// learns from the answer that it has to connect anew.
@@ -62,6 +62,7 @@ impl Worker {
         index: usize,
         shared: Arc<Shared>,
         log: Option<LogBuffer>,
+        serve: fn(Arrival),
     ) -> io::Result<Self> {
         let (commands, receiver) = unbounded_channel();
         let runtime = move || {
@@ -73,7 +74,7 @@ impl Worker {
         let thread =
             std::thread::Builder::new().name(format!("gateway-{index}")).spawn(move || {
                 match runtime() {
-                    Ok(runtime) => runtime.block_on(run(Core::new(shared, log), receiver)),
+                    Ok(runtime) => runtime.block_on(run(Core::new(shared, log, serve), receiver)),
                     Err(error) => tracing::error!(%error, "a gateway worker has no runtime"),
                 }
             })?;
@@ -201,28 +202,8 @@ fn take_in(
     peer: SocketAddr,
     place: TakenPlace,
 ) {
-    let waiting = Rc::new(Waiting::default());
-    let slot = core.connections.borrow_mut().insert(waiting.clone(), listener.clone());
-    listener.open.set(listener.open.get() + 1);
-    let connection = Connection::new(core.clone(), listener.clone(), stream, peer, waiting);
-    let slot = Slot { core: core.clone(), slot, _place: place };
-    spawn_local(async move {
-        let _slot = slot;
-        connection.serve().await;
-    });
-}
-
-/// A connection's place in the registry, given up however it ends.
-struct Slot {
-    core: Rc<Core>,
-    slot: usize,
-    _place: TakenPlace,
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.core.connections.borrow_mut().remove(self.slot);
-    }
+    let arrival = Arrival::new(core.clone(), listener.clone(), stream, peer, place);
+    (core.serve)(arrival);
 }
 
 async fn keep_house(core: Rc<Core>) {

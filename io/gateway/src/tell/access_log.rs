@@ -90,9 +90,9 @@ impl LogBuffer {
     }
 
     fn stamp(&self) -> std::cell::Ref<'_, String> {
-        let now = crate::date::unix_now();
+        let now = crate::tell::date::unix_now();
         if self.second.replace(now) != now {
-            *self.stamp.borrow_mut() = crate::date::Civil::from_unix(now).log();
+            *self.stamp.borrow_mut() = crate::tell::date::Civil::from_unix(now).log();
         }
         self.stamp.borrow()
     }

@@ -17,16 +17,16 @@ use steelyard_model::routing::route::Manner;
 use tokio::io::AsyncWriteExt;
 
 use super::{Connection, Told};
-use crate::answer::{Answer, write_response};
-use crate::asks::{self, unless_gone};
-use crate::course::Course;
-use crate::drive::Place;
-use crate::exchange::{Dispatch, Done, Trace};
-use crate::fault::Fault;
-use crate::hand::{Back, Hand, outward_with};
-use crate::live::RouteState;
-use crate::request::{Chosen, Filtered, Inside, Request, take_body};
-use crate::stream::poll_read;
+use crate::core::live::{Chosen, RouteState};
+use crate::down::h1::answer::{Answer, write_response};
+use crate::down::h1::request::{Filtered, Inside, Request, take_body};
+use crate::exchange::asks::{self, unless_gone};
+use crate::exchange::course::Course;
+use crate::exchange::dispatch::{Dispatch, Done, Trace};
+use crate::exchange::drive::Place;
+use crate::exchange::hand::{Back, Hand, outward_with};
+use crate::tell::fault::Fault;
+use crate::wire::stream::poll_read;
 
 /// How far a request came on its way in.
 enum Entered {
@@ -450,7 +450,7 @@ impl Connection {
         let status = changes.status.unwrap_or(response.status);
         let bytes_out = response.body.len() as u64;
         self.out.clear();
-        let date = crate::date::http_date();
+        let date = crate::tell::date::http_date();
         write_response(&response, changes, &date, asked, close, &mut self.out);
         let told = Told { status, bytes_out, why: None };
         let (after, ending) = match self.write_out().await {

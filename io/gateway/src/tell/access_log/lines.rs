@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Entry, Note};
-use crate::date::Civil;
+use crate::tell::date::Civil;
 
 /// Writes fields of a JSON object.
 struct Fields<'o> {

@@ -12,7 +12,7 @@ use steelyard_http::{
     ResponseView, Scheme, Slots,
 };
 
-use crate::flights::Lead;
+use crate::shared::flights::Lead;
 
 /// Makes the frame at a place.
 type Maker = Box<dyn FnMut(usize) -> AnyFrame>;

@@ -9,7 +9,7 @@ use steelyard_balance::{RoundRobin, eligible};
 use steelyard_model::routing::backend::EndpointSet;
 use steelyard_model::{Endpoint, Host};
 
-use crate::upstream::{Upstream, Upstreams};
+use crate::up::upstream::{Upstream, Upstreams};
 
 /// A set of endpoints on one core.
 pub(crate) struct SetState {

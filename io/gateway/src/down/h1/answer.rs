@@ -6,7 +6,7 @@ use steelyard_http::{
     push_number, wants_html,
 };
 
-use crate::fault::Fault;
+use crate::tell::fault::Fault;
 
 /// An answer that no backend gave.
 #[derive(Clone, Debug)]

@@ -7,19 +7,20 @@ use std::time::Instant;
 
 use steelyard_filters::Recipe;
 use steelyard_http::{
-    Asked, Body, Framing, Reject, RequestHead, RequestSubject, Slots, release, wants_html,
+    Asked, Body, Framing, Reject, RequestHead, RequestSubject, Slots, Terms, release, wants_html,
 };
 use steelyard_model::routing::route::{Manner, Route};
 use steelyard_route::RoutingTable;
 
-use crate::access_log::Note;
-use crate::answer::Answer;
-use crate::buffers::Buffer;
+use crate::core::listener::Listener;
+use crate::core::live::{Chosen, Picked, RouteState};
 use crate::core::{Core, HEAD_BUFFER};
-use crate::fault::Fault;
-use crate::listener::Listener;
-use crate::live::{Config, Picked, RouteState};
-use crate::metrics::method_label;
+use crate::down::h1::answer::Answer;
+use crate::shared::Config;
+use crate::tell::access_log::Note;
+use crate::tell::fault::Fault;
+use crate::tell::metrics::method_label;
+use crate::wire::buffers::Buffer;
 
 /// What the head of a request said, as far as it is needed later.
 pub(crate) struct Request {
@@ -77,12 +78,6 @@ enum Found<'c> {
     Nothing,
     /// To some servers its path is another route's.
     Ambiguous,
-}
-
-/// The route that takes a request, and who is asked.
-pub(crate) struct Chosen {
-    pub(crate) route: Rc<RouteState>,
-    pub(crate) picked: Picked,
 }
 
 /// What a decision depends on, apart from the bytes.
@@ -233,6 +228,18 @@ fn parse<'h, 'b>(
         Err(reject) => Decision::Reject(reject),
     };
     Err(Box::new(decision))
+}
+
+impl From<&Request> for Terms {
+    fn from(request: &Request) -> Self {
+        Self {
+            asked: request.asked,
+            keep_alive: request.keep_alive,
+            idempotent: request.is_idempotent,
+            expects: request.expects,
+            has_body: request.has_body,
+        }
+    }
 }
 
 /// Moves what has come of the body behind the head in `out`.

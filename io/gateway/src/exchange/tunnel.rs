@@ -8,9 +8,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
-use crate::buffers::Buffer;
 use crate::core::Core;
-use crate::stream::{read, write_all};
+use crate::wire::buffers::Buffer;
+use crate::wire::stream::{read, write_all};
 
 /// Carries bytes between `client` and `upstream`; `ahead` is what the client had sent already.
 /// Returns how many bytes went to the client.

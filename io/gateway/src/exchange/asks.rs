@@ -9,9 +9,9 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::core::Core;
-use crate::course::Course;
-use crate::fetch::fetch;
-use crate::flights::{Boarding, Landing};
+use crate::exchange::course::Course;
+use crate::exchange::fetch::fetch;
+use crate::shared::flights::{Boarding, Landing};
 
 /// The client went away while a filter waited.
 #[derive(Debug)]

@@ -17,24 +17,16 @@ use std::sync::Arc;
 use steelyard_filters::Recipe;
 use steelyard_model::routing::id::{BackendId, EndpointSetId, EntryPointId, RouteId};
 use steelyard_model::routing::route::{Destination, Route};
-use steelyard_model::routing::world::{RoutingDelta, RoutingMap};
-use steelyard_route::RoutingTable;
+use steelyard_model::routing::world::RoutingDelta;
 
-use crate::metrics::RouteSeries;
-use crate::upstream::Upstreams;
+use crate::shared::Config;
+use crate::tell::metrics::RouteSeries;
+use crate::up::upstream::Upstreams;
 
 pub(crate) use backend::{BackendState, Picked};
 pub(crate) use endpoints::{SetState, Target};
 pub(crate) use uses::Recipes;
 use uses::RouteUses;
-
-/// A configuration as it is handed to the cores.
-#[derive(Default)]
-pub(crate) struct Config {
-    pub(crate) generation: u64,
-    pub(crate) routing: RoutingMap,
-    pub(crate) table: RoutingTable,
-}
 
 /// One configuration on one core.
 pub(crate) struct Live {
@@ -55,6 +47,12 @@ pub(crate) struct RouteState {
     uses: RouteUses,
     /// The configuration that was last known to have the route.
     seen: Cell<u64>,
+}
+
+/// The route that takes a request, and who is asked.
+pub(crate) struct Chosen {
+    pub(crate) route: Rc<RouteState>,
+    pub(crate) picked: Picked,
 }
 
 /// Where a route leads.

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::listener::Listener;
+use super::listener::Listener;
 
 /// Where one connection stands, as its task and its core see it.
 #[derive(Default)]

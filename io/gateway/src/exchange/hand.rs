@@ -7,10 +7,10 @@ use steelyard_filters::{Answerer, Flow, Got, Outward, Piece, Response};
 use steelyard_http::{Head, ResponseChanges};
 use tokio::net::TcpStream;
 
-use crate::asks;
 use crate::core::Core;
-use crate::course::Course;
-use crate::drive::{Exchange, Tap};
+use crate::exchange::asks;
+use crate::exchange::course::Course;
+use crate::exchange::drive::{Exchange, Tap};
 
 /// The filters of one request, at one attempt.
 pub(crate) struct Hand<'c> {

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::Sleep;
 
-use crate::buffers::{Buffer, BufferPool};
+use crate::wire::buffers::{Buffer, BufferPool};
 
 /// A deadline that moves with every request. The runtime's timer is touched only when the wanted
 /// deadline is earlier than the armed one, or when it fires: for a busy connection, almost never.

@@ -14,23 +14,25 @@ use steelyard_http::{
 };
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::task::spawn_local;
 
-use crate::access_log::{Entry, Note};
-use crate::answer::Answer;
-use crate::buffers::Buffer;
+use super::answer::Answer;
+use super::request::{Context, Decision, Request};
+use crate::core::arrival::{Arrival, Slot};
+use crate::core::listener::Listener;
+use crate::core::live::{Chosen, RouteState};
+use crate::core::waiting::Waiting;
 use crate::core::{Core, HEAD_BUFFER};
-use crate::drive::Place;
-use crate::exchange::{Dispatch, Done, Trace};
-use crate::fault::Fault;
-use crate::listener::Listener;
-use crate::live::RouteState;
-use crate::metrics::{Finished, LabelsRef};
-use crate::request::{Chosen, Context, Decision, Request};
-use crate::stream::{Timer, poll_read, within, write_all};
-use crate::waiting::Waiting;
+use crate::exchange::dispatch::{Dispatch, Done, Trace};
+use crate::exchange::drive::Place;
+use crate::tell::access_log::{Entry, Note};
+use crate::tell::fault::Fault;
+use crate::tell::metrics::{Finished, LabelsRef};
+use crate::wire::buffers::Buffer;
+use crate::wire::stream::{Timer, poll_read, within, write_all};
 
 /// A connection from a client.
-pub(crate) struct Connection {
+pub(super) struct Connection {
     core: Rc<Core>,
     listener: Rc<Listener>,
     stream: TcpStream,
@@ -47,6 +49,7 @@ pub(crate) struct Connection {
     /// When the last request was over.
     ended: Instant,
     waiting: Rc<Waiting>,
+    _slot: Slot,
 }
 
 /// What a request came to, as it is counted.
@@ -71,14 +74,14 @@ const MAX_BLANK: usize = 8;
 /// Capacity a connection keeps for rewritten requests.
 const KEEP_CAPACITY: usize = 8 * 1024;
 
+/// Serves a client until its connection ends.
+pub(crate) fn serve(arrival: Arrival) {
+    spawn_local(Connection::new(arrival).serve());
+}
+
 impl Connection {
-    pub(crate) fn new(
-        core: Rc<Core>,
-        listener: Rc<Listener>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        waiting: Rc<Waiting>,
-    ) -> Self {
+    fn new(arrival: Arrival) -> Self {
+        let Arrival { core, listener, stream, peer, waiting, slot } = arrival;
         let ip = peer.ip().to_canonical();
         let client_lines = client_lines(ip, &core.options().server_name, &core.shared.pseudonym);
         let now = Instant::now();
@@ -95,11 +98,12 @@ impl Connection {
             peer,
             ended: now,
             waiting,
+            _slot: slot,
         }
     }
 
     /// Serves until the connection ends.
-    pub(crate) async fn serve(mut self) {
+    async fn serve(mut self) {
         let mut deadline = self.ended + self.core.options().timeouts.head;
         loop {
             let after = match self.next(deadline).await {
@@ -267,7 +271,7 @@ impl Connection {
         // HTTP/1.0 would need to be told that the connection stays open.
         let close = close || request.asked.http10;
         self.out.clear();
-        answer.write(&crate::date::http_date(), request.asked.head, close, &mut self.out);
+        answer.write(&crate::tell::date::http_date(), request.asked.head, close, &mut self.out);
         let told =
             Told { status: answer.status, bytes_out: answer.len() as u64, ..Told::default() };
         match self.write_out().await {
@@ -294,7 +298,7 @@ impl Connection {
         }
         let answer = Answer::fault(fault, false);
         self.out.clear();
-        answer.write(&crate::date::http_date(), false, true, &mut self.out);
+        answer.write(&crate::tell::date::http_date(), false, true, &mut self.out);
         let is_sent = self.write_out().await;
         self.record_rejected(fault, answer.len() as u64);
         if is_sent { After::Linger } else { After::Close }

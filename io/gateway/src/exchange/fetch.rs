@@ -13,11 +13,11 @@ use steelyard_http::{
 use steelyard_model::routing::id::BackendId;
 use tokio::net::TcpStream;
 
-use crate::buffers::Buffer;
+use crate::core::live::{Picked, Target};
 use crate::core::{Core, HEAD_BUFFER};
-use crate::live::{Picked, Target};
-use crate::stream::{read, within, write_all};
-use crate::upstream::{Doubt, Upstream};
+use crate::up::upstream::{Doubt, Upstream};
+use crate::wire::buffers::Buffer;
+use crate::wire::stream::{read, within, write_all};
 
 /// What a backend answers to a request of a filter; none where it does not, in time and in the
 /// size that the filter allows.

@@ -14,11 +14,11 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
 
-use crate::buffers::{Buffer, BufferPool};
 use crate::core::Core;
-use crate::listener::Listener;
-use crate::stream::{Timer, poll_read};
-use crate::waiting::Waiting;
+use crate::core::listener::Listener;
+use crate::core::waiting::Waiting;
+use crate::wire::buffers::{Buffer, BufferPool};
+use crate::wire::stream::{Timer, poll_read};
 
 /// A request and its response, over buffers of a core.
 pub(crate) type Exchange<'r> = steelyard_http::Exchange<&'r [u8], Buffer>;

@@ -14,7 +14,7 @@ use socket2::SockRef;
 use steelyard_http::Clean;
 use tokio::net::TcpStream;
 
-use crate::stream::within;
+use crate::wire::stream::within;
 
 /// Most idle connections kept per core and address; Traefik's default per host.
 const MAX_IDLE: usize = 200;

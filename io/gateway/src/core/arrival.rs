@@ -1,0 +1,51 @@
+//! A client's connection that was just taken in.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use steelyard_host::places::TakenPlace;
+use tokio::net::TcpStream;
+
+use super::Core;
+use super::listener::Listener;
+use super::waiting::Waiting;
+
+/// A client's connection, for whoever speaks its protocol.
+pub(crate) struct Arrival {
+    pub(crate) core: Rc<Core>,
+    pub(crate) listener: Rc<Listener>,
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) waiting: Rc<Waiting>,
+    /// To be held as long as the connection is.
+    pub(crate) slot: Slot,
+}
+
+/// A connection's place in the registry, given up however it ends.
+pub(crate) struct Slot {
+    core: Rc<Core>,
+    slot: usize,
+    _place: TakenPlace,
+}
+
+impl Arrival {
+    pub(super) fn new(
+        core: Rc<Core>,
+        listener: Rc<Listener>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: TakenPlace,
+    ) -> Self {
+        let waiting = Rc::new(Waiting::default());
+        let at = core.connections.borrow_mut().insert(waiting.clone(), listener.clone());
+        listener.open.set(listener.open.get() + 1);
+        let slot = Slot { core: core.clone(), slot: at, _place: place };
+        Self { core, listener, stream, peer, waiting, slot }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.core.connections.borrow_mut().remove(self.slot);
+    }
+}

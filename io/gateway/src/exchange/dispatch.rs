@@ -1,0 +1,224 @@
+//! One request at its backends: an endpoint is picked, a connection taken or made, and another
+//! one tried where that loses nothing.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use steelyard_http::{After, Break, Limits, Verdict};
+use tokio::net::TcpStream;
+
+use crate::core::live::{BackendState, Chosen, Picked, Target};
+use crate::exchange::drive::{Exchange, Place, Tap};
+use crate::exchange::tunnel::tunnel;
+use crate::options::Timeouts;
+use crate::tell::fault::{Detail, Failed, Fault};
+use crate::up::upstream::{Doubt, Upstream};
+
+/// One request at its backends.
+pub(crate) struct Dispatch<'c, 'r, T> {
+    pub(crate) place: Place<'c>,
+    pub(crate) client: &'c mut TcpStream,
+    pub(crate) exchange: Exchange<'r>,
+    pub(crate) started: Instant,
+    pub(crate) trace: Trace,
+    /// Who has a hand in it.
+    pub(crate) tap: T,
+}
+
+/// Where a request went, for the log.
+#[derive(Default)]
+pub(crate) struct Trace {
+    /// The backend whose endpoints were tried.
+    pub(crate) service: Option<Rc<BackendState>>,
+    pub(crate) endpoint: Option<Rc<Upstream>>,
+    pub(crate) retries: u32,
+    /// When the request was sent to the endpoint; known when it is logged.
+    pub(crate) sent: Option<Instant>,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub(crate) enum Done {
+    /// It was answered, and the client's connection goes on or ends so.
+    Passed(After),
+    /// It became a tunnel, which has ended; so many bytes went to the client.
+    Tunnelled(u64),
+    /// The client is to be told; its connection may stay open afterwards.
+    Answer(Fault, bool),
+    /// Nothing can be said any more.
+    Cut(Fault, After),
+    /// The response does not go on: who has a hand in it knows what does.
+    Withheld,
+}
+
+/// An attempt that is over: the request's end, or why another one may be made.
+type Attempt = Result<Done, Failed>;
+
+impl<T: Tap> Dispatch<'_, '_, T> {
+    /// Tries the endpoints that were picked until one answers.
+    pub(crate) async fn run(&mut self, Chosen { route, picked }: &Chosen) -> Done {
+        let core = self.place.core;
+        let Picked::Leaf(service, set) = picked else {
+            let failed = Failed::new(Fault::NoEndpoints);
+            core.warn(&failed, &route.name, "");
+            return Done::Answer(failed.fault, self.exchange.may_stay());
+        };
+        self.trace.service = Some(service.clone());
+        let mut last = Failed::new(Fault::NoEndpoints);
+        let limit = core.options().timeouts.connect_all;
+        let targets = set.targets();
+        for (attempt, index) in set.turns.attempts(targets.len()).enumerate() {
+            if attempt > 0 {
+                if since(self.started) > limit {
+                    break;
+                }
+                self.trace.retries += 1;
+                if service.is_known() {
+                    core.counters.count_retry(&service.name);
+                }
+            }
+            match self.at_target(service, &targets[index]).await {
+                Err(failed) => last = failed,
+                Ok(done) => return done,
+            }
+        }
+        Done::Answer(last.fault, self.exchange.may_stay())
+    }
+
+    async fn at_target(&mut self, service: &BackendState, target: &Target) -> Attempt {
+        let (name, port) = match target {
+            Target::Address(upstream) => return self.at(service, upstream).await,
+            Target::Name(name, port) => (name, *port),
+        };
+        let core = self.place.core;
+        let limit = core.options().timeouts.connect;
+        let addresses = match core.upstreams.resolve(name, port, Instant::now(), limit).await {
+            Ok(addresses) => addresses,
+            Err(error) => {
+                let failed = Failed { fault: Fault::Unresolved, detail: Some(error.into()) };
+                core.warn(&failed, &service.name, name);
+                return Err(failed);
+            }
+        };
+        let mut last = Failed::new(Fault::Unresolved);
+        for address in addresses.iter() {
+            match self.at(service, &core.upstreams.at(*address)).await {
+                Err(failed) => last = failed,
+                done => return done,
+            }
+        }
+        Err(last)
+    }
+
+    async fn at(&mut self, service: &BackendState, upstream: &Rc<Upstream>) -> Attempt {
+        let core = self.place.core;
+        self.trace.endpoint = Some(upstream.clone());
+        let doubt = Doubt { is_repeatable: self.exchange.is_repeatable(), now: core.tick.get() };
+        if let Some(connection) = upstream.checkout(doubt) {
+            // It may have been closed in the moment it was taken: a fresh one tells.
+            if let Ok(done) = self.over(connection.into_inner(), service, upstream).await {
+                return Ok(done);
+            }
+        }
+        let connected = upstream.connect(core.options().timeouts.connect).await;
+        core.shared.silent.note(upstream.address, &connected);
+        let attempt = match connected {
+            Ok(stream) => self.over(stream, service, upstream).await,
+            Err(error) => Err(Failed::connect(error)),
+        };
+        if let Err(failed) = &attempt {
+            core.warn(failed, &service.name, &upstream.label);
+        }
+        attempt
+    }
+
+    /// Sends the request over `stream` and passes the response on.
+    async fn over(
+        &mut self,
+        mut stream: TcpStream,
+        service: &BackendState,
+        upstream: &Upstream,
+    ) -> Attempt {
+        let core = self.place.core;
+        self.trace.sent = core.log.as_ref().map(|_| Instant::now());
+        self.exchange.begin();
+        let (exchange, client, tap) = (&mut self.exchange, &mut *self.client, &mut self.tap);
+        let said = loop {
+            let said = self.place.drive(exchange, client, &mut stream, tap).await;
+            if !exchange.is_held() {
+                break said;
+            }
+            if !tap.look(exchange, client).await {
+                if let Some(clean) = exchange.settle(stream) {
+                    upstream.give_back(clean, core.tick.get());
+                }
+                return Ok(Done::Withheld);
+            }
+        };
+        let line = self.exchange.to_blame().map(Detail::Line);
+        let detail = line.or_else(|| said.map(Detail::from));
+        let verdict = self.exchange.verdict();
+        if verdict == Verdict::Switched {
+            let ahead = self.exchange.take_ahead();
+            return Ok(Done::Tunnelled(tunnel(core, self.client, stream, ahead).await));
+        }
+        if let Some(clean) = self.exchange.settle(stream) {
+            upstream.give_back(clean, core.tick.get());
+        }
+        let done = match verdict {
+            Verdict::Passed(after) => return Ok(Done::Passed(after)),
+            Verdict::Switched => return Ok(Done::Passed(After::Close)),
+            Verdict::Retry(why) => return Err(Failed { fault: why.into(), detail }),
+            Verdict::Answer { why, stays } => Done::Answer(why.into(), stays),
+            Verdict::Cut(why, after) => Done::Cut(why.into(), after),
+        };
+        self.warn(&done, detail, service, upstream);
+        Ok(done)
+    }
+
+    fn warn(
+        &self,
+        done: &Done,
+        detail: Option<Detail>,
+        service: &BackendState,
+        upstream: &Upstream,
+    ) {
+        if let Done::Answer(fault, _) | Done::Cut(fault, _) = done
+            && fault.is_ours()
+        {
+            let failed = Failed { fault: *fault, detail };
+            self.place.core.warn(&failed, &service.name, &upstream.label);
+        }
+    }
+}
+
+impl From<&Timeouts> for Limits {
+    fn from(timeouts: &Timeouts) -> Self {
+        Self {
+            request_body: timeouts.request_body,
+            write: timeouts.write,
+            response_head: timeouts.response_head,
+            half_closed: timeouts.half_closed,
+        }
+    }
+}
+
+impl From<Break> for Fault {
+    fn from(why: Break) -> Self {
+        match why {
+            Break::ClientGone => Self::ClientGone,
+            Break::RequestTimeout => Self::RequestTimeout,
+            Break::MadeRoom => Self::MadeRoom,
+            Break::Rejected(reject) => Self::Rejected(reject),
+            Break::EndpointClosed => Self::UpstreamClosed,
+            Break::EndpointTimeout => Self::UpstreamTimeout,
+            Break::BadResponse(bad) => Self::BadResponse(bad),
+            Break::GivenUp => Self::GivenUp,
+        }
+    }
+}
+
+/// Time since the request came in.
+fn since(started: Instant) -> std::time::Duration {
+    Instant::now().saturating_duration_since(started)
+}

@@ -1,0 +1,82 @@
+//! What all cores share: atomics, and locks that no request waits for.
+
+pub(crate) mod flights;
+mod labour;
+mod silent;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use steelyard_model::routing::world::RoutingMap;
+use steelyard_route::RoutingTable;
+
+use crate::options::GatewayOptions;
+use flights::Flights;
+use labour::Labour;
+use silent::Silent;
+
+/// A configuration as it is handed to the cores.
+#[derive(Default)]
+pub(crate) struct Config {
+    pub(crate) generation: u64,
+    pub(crate) routing: RoutingMap,
+    pub(crate) table: RoutingTable,
+}
+
+/// What all cores share.
+pub(crate) struct Shared {
+    pub(crate) options: GatewayOptions,
+    config: ArcSwap<Config>,
+    /// Grows with every swap.
+    version: AtomicU64,
+    /// What this gateway calls itself in CDN-Loop, unlike any other.
+    pub(crate) pseudonym: String,
+    /// Draining ends now.
+    pub(crate) hurry: AtomicBool,
+    pub(crate) silent: Silent,
+    pub(crate) flights: Arc<Flights>,
+    labour: OnceLock<Option<Labour>>,
+}
+
+impl Shared {
+    pub(crate) fn new(options: GatewayOptions) -> Arc<Self> {
+        Arc::new(Self {
+            options,
+            config: ArcSwap::from_pointee(Config::default()),
+            version: AtomicU64::new(0),
+            pseudonym: pseudonym(),
+            hurry: AtomicBool::new(false),
+            silent: Silent::default(),
+            flights: Arc::default(),
+            labour: OnceLock::new(),
+        })
+    }
+
+    pub(crate) fn swap(&self, config: Config) {
+        self.config.store(Arc::new(config));
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// Threads for work, from the first that there is; none where the system gives none.
+    pub(crate) fn labour(&self) -> Option<&Labour> {
+        let start = || Labour::start().inspect_err(|error| tracing::error!(%error, "no threads"));
+        self.labour.get_or_init(|| start().ok()).as_ref()
+    }
+
+    /// How often that happened.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The configuration that was handed over last.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.config.load_full()
+    }
+}
+
+/// Random, so that of two gateways in a circle each knows its own.
+fn pseudonym() -> String {
+    format!("steelyard-{:016x}", RandomState::new().hash_one(std::process::id()))
+}

@@ -1,0 +1,7 @@
+//! What is told of requests: the access log, metrics, why something went wrong.
+
+pub(crate) mod access_log;
+pub(crate) mod date;
+pub(crate) mod exposition;
+pub(crate) mod fault;
+pub(crate) mod metrics;

@@ -1,0 +1,3 @@
+//! What endpoints speak: connections to them, kept by address.
+
+pub(crate) mod upstream;

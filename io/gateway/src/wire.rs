@@ -1,0 +1,5 @@
+//! Bytes and time: sockets, buffers, deadlines.
+
+pub(crate) mod buffers;
+pub(crate) mod listen;
+pub(crate) mod stream;
