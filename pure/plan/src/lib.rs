@@ -51,6 +51,8 @@ pub struct Facts {
     pub node: String,
     /// Nodes that answer; none means all.
     pub alive: Option<BTreeSet<String>>,
+    /// Machines that stand beside the Node objects: they can own what is not tied to labels.
+    pub beside: BTreeSet<String>,
     /// Whether nodes labelled as excluded from load balancers may announce all the same.
     pub ignore_exclude_lb: bool,
     /// Whether owners are elected as MetalLB's speakers do.

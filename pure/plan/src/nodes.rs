@@ -11,11 +11,11 @@ use crate::election::Candidate;
 /// Label that Kubernetes gives every node.
 const HOSTNAME: &str = "kubernetes.io/hostname";
 
-/// All nodes; without Node objects the one that `facts` names.
+/// All nodes, and the machines beside them; without any the one that `facts` names.
 pub(crate) struct Nodes<'a> {
     list: Vec<NodeView>,
     snapshot: &'a Snapshot,
-    /// Whether there is no Node object.
+    /// Whether nobody described any.
     pub(crate) assumed: bool,
     /// Candidates of each set of advertisements, worked out once.
     selected: BTreeMap<Vec<usize>, Arc<[Candidate]>>,
@@ -42,6 +42,9 @@ impl<'a> Nodes<'a> {
     pub(crate) fn new(snapshot: &'a Snapshot, facts: &Facts) -> Self {
         let mut list: Vec<_> =
             snapshot.nodes.iter().map(|node| NodeView::new(node, facts)).collect();
+        let described = |name: &String| snapshot.nodes.iter().any(|node| *node.name == **name);
+        let beside = facts.beside.iter().filter(|name| !described(name));
+        list.extend(beside.map(|name| NodeView::beside(name, facts)));
         let assumed = list.is_empty();
         if assumed {
             let name = facts.node.clone();
@@ -137,6 +140,12 @@ impl<'a> Nodes<'a> {
 }
 
 impl NodeView {
+    /// A machine that no Node object describes.
+    fn beside(name: &str, facts: &Facts) -> Self {
+        let bar = (!facts.is_alive(name)).then_some(Bar::NotAlive);
+        Self { name: name.to_owned(), labels: Labels::new(), bar }
+    }
+
     fn new(node: &steelyard_model::Node, facts: &Facts) -> Self {
         let bar = if !facts.is_alive(&node.name) {
             Some(Bar::NotAlive)

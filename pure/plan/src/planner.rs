@@ -124,10 +124,18 @@ impl Last {
 
     /// Whether who may announce what is as it was.
     fn fits_announcing(&self, snapshot: &Snapshot, facts: &Facts) -> bool {
-        let Facts { node, alive, ignore_exclude_lb, compat_election, absent: _, held_only: _ } =
-            facts;
+        let Facts {
+            node,
+            alive,
+            beside,
+            ignore_exclude_lb,
+            compat_election,
+            absent: _,
+            held_only: _,
+        } = facts;
         *node == self.facts.node
             && *alive == self.facts.alive
+            && *beside == self.facts.beside
             && *ignore_exclude_lb == self.facts.ignore_exclude_lb
             && *compat_election == self.facts.compat_election
             && self.snapshot.l2_advertisements == snapshot.l2_advertisements

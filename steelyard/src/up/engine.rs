@@ -17,7 +17,7 @@ use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::world::RoutingMap;
-use steelyard_model::{Diagnostic, Held, Item, Node, ObjectRef, Severity, Snapshot};
+use steelyard_model::{Diagnostic, Held, Item, Node, Severity, Snapshot};
 use steelyard_pipeline::Known;
 use steelyard_plan::{Facts, Plan, Planner, ServiceEventKind, ServiceRow};
 use steelyard_speaker::SpeakerEvent;
@@ -173,7 +173,7 @@ impl Engine {
         let (mut world, awaited) = self.pipeline.follow(&self.sight, seen);
         self.due = awaited.due;
         let known = world.known.clone();
-        let facts = self.facts(&mut world.snapshot);
+        let facts = self.facts(&world.snapshot);
         if self.settings.is_demo {
             add_localhost_names(&mut world.snapshot);
         }
@@ -220,23 +220,22 @@ impl Engine {
         Ok(())
     }
 
-    /// Who this node is, and which nodes answer. A machine that is no Node object stands beside
-    /// them: it can own what is not tied to labels.
-    fn facts(&self, snapshot: &mut Snapshot) -> Facts {
-        let own = self.parts.addresses().to_vec();
+    /// Who this node is, which nodes answer, and which machines are no Node objects.
+    fn facts(&self, snapshot: &Snapshot) -> Facts {
         let named = load::node_name(&self.settings.world);
         let Some(sharing) = &self.settings.sharing else {
-            let node = known_as(&named, &own, snapshot).unwrap_or(named);
-            if !snapshot.nodes.is_empty() {
-                stand_beside(snapshot, &node, own);
-            }
-            return Facts { alive: Some([node.clone()].into()), node, ..Facts::default() };
+            let own = self.parts.addresses();
+            let node = known_as(&named, own, snapshot).unwrap_or(named);
+            let is_beside = !snapshot.nodes.is_empty();
+            return Facts {
+                alive: Some([node.clone()].into()),
+                beside: is_beside.then(|| node.clone()).into_iter().collect(),
+                node,
+                ..Facts::default()
+            };
         };
-        stand_beside(snapshot, &named, own);
-        for (other, addresses) in &self.others {
-            stand_beside(snapshot, other, addresses.clone());
-        }
         Facts {
+            beside: self.others.iter().chain([&named]).cloned().collect(),
             node: named,
             held_only: !sharing.lock_writer,
             compat_election: sharing.compat_election,
@@ -521,24 +520,6 @@ fn known_as(named: &str, own: &[IpAddr], snapshot: &Snapshot) -> Option<String> 
         snapshot.nodes.iter().find(holds)
     };
     by_name.or_else(by_address).map(|node| node.name.to_string())
-}
-
-/// Adds a node of this name, unless there is one.
-fn stand_beside(snapshot: &mut Snapshot, name: &str, addresses: Vec<IpAddr>) {
-    if snapshot.nodes.iter().all(|known| *known.name != *name) {
-        Arc::make_mut(&mut snapshot.nodes).push(stranger(name, addresses));
-    }
-}
-
-fn stranger(name: &str, addresses: Vec<IpAddr>) -> Node {
-    Node {
-        name: name.into(),
-        object: Arc::new(ObjectRef::new("Node", "", name)),
-        labels: BTreeMap::new(),
-        internal_ips: addresses,
-        network_unavailable: false,
-        excluded: false,
-    }
 }
 
 /// For each route to `x.local` one to `x.localhost`, which browsers look up by themselves

@@ -1,6 +1,6 @@
 //! `up` on several machines: what is asked for on the command line, and who the others are.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -148,18 +148,15 @@ impl Sharing {
     }
 }
 
-/// Machines that were ever heard, with their addresses where known. It never shrinks: who is away
-/// may come back, and candidates are the same for everybody.
-pub(super) type Others = BTreeMap<String, Vec<IpAddr>>;
+/// Machines that were ever heard. It never shrinks: who is away may come back, and candidates are
+/// the same for everybody.
+pub(super) type Others = BTreeSet<String>;
 
 /// Adds the machines that the speaker hears; whether there is one more.
 pub(super) fn meet(others: &mut Others, heard: &steelyard_speaker::Sharing) -> bool {
     let before = others.len();
-    for member in heard.members.iter().map(|it| &it.status).filter(|it| !it.this) {
-        let addresses = others.entry(member.name.to_string()).or_default();
-        let address = member.address.map(|it| it.ip());
-        addresses.extend(address.filter(|it| !addresses.contains(it)));
-    }
+    let members = heard.members.iter().map(|it| &it.status).filter(|it| !it.this);
+    others.extend(members.map(|member| member.name.to_string()));
     others.len() > before
 }
 
