@@ -11,13 +11,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use steelyard_dialects::{LowerOptions, lower};
 use steelyard_host::private;
 use steelyard_lab::echo;
 use steelyard_lab::play::{self, Cast, Place, Replica};
-use steelyard_manifest::{Sight, Source};
+use steelyard_manifest::{Limits, Sight, Source, load as read};
+use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::Route;
-use steelyard_model::{Item, Protocol};
+use steelyard_model::routing::rule::Rule;
+use steelyard_model::{ClassReadings, Item, Protocol, RouteDraft, RouteSet};
 use steelyard_terminal::{Cell, Style, Table, is_abandoned, put, wants_color};
 
 use crate::args::{ServeArgs, WorldArgs};
@@ -110,7 +113,8 @@ async fn play(settings: Settings, any_port: bool) -> Result<ExitCode> {
     let drain = Duration::from_secs(settings.serve.drain);
     let mut engine = Engine::start(settings).await?;
     let slices = play::slices(&snapshot, &places);
-    engine.set_own(slices.into_iter().map(|it| Item::EndpointSlice(Arc::new(it))).collect());
+    let slices = slices.into_iter().map(|it| Item::EndpointSlice(Arc::new(it)));
+    engine.set_own(slices.chain(localhost_twins(&sources)).collect());
     engine.take(Sight::complete(sources)).await?;
     for _ in 0..ATTEMPTS {
         if any_port && engine.web_port().is_none() {
@@ -142,6 +146,31 @@ async fn abandoned() {
 /// The built-in manifests.
 fn homelab() -> Vec<Source> {
     play::HOMELAB.iter().map(|(name, text)| Source::new(*name, text.as_bytes())).collect()
+}
+
+/// For each route to `x.local` one to `x.localhost`, which browsers look up by themselves
+/// (RFC 6761 §6.3).
+fn localhost_twins(sources: &[Source]) -> Vec<Item> {
+    let (limits, options) = (Limits::default(), LowerOptions::default());
+    let objects = sources.iter().flat_map(|source| read(source, &limits).objects);
+    let items = objects.flat_map(|object| lower(&object, &options).items);
+    items.filter_map(localhost_twin).collect()
+}
+
+fn localhost_twin(item: Item) -> Option<Item> {
+    let Item::Routes(set) = item else { return None };
+    let routes = set.routes.iter().filter_map(|draft| {
+        let HostPattern::Exact(host) = draft.rule.host() else { return None };
+        let name = format!("{}.localhost", host.strip_suffix(".local")?);
+        let host = Rule::One(Matcher::Host(HostPattern::Exact(name.into())));
+        let path = draft.rule.path().cloned();
+        let conditions = [host].into_iter().chain(path.map(|path| Rule::One(Matcher::Path(path))));
+        let rule = Rule::All(conditions.collect());
+        Some(RouteDraft { id: format!("{}#localhost", draft.id).into(), rule, ..draft.clone() })
+    });
+    let routes = routes.collect();
+    let (readings, tls_secrets) = (ClassReadings::default(), Vec::new());
+    Some(Item::Routes(RouteSet { routes, readings, tls_secrets, tls: None, ..set }))
 }
 
 /// A port that nobody listened on a moment ago.

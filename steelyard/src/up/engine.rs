@@ -12,10 +12,6 @@ use steelyard_gateway::Bind;
 use steelyard_host::links::LinkError;
 use steelyard_manifest::Sight;
 use steelyard_model::routing::entry_point::PLAIN;
-use steelyard_model::routing::matcher::Matcher;
-use steelyard_model::routing::pattern::HostPattern;
-use steelyard_model::routing::route::Route;
-use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Diagnostic, Held, Item, Node, Severity, Snapshot};
 use steelyard_pipeline::Known;
@@ -170,13 +166,10 @@ impl Engine {
         if let Err(error) = self.recall_lock() {
             return self.wait_for_lock(error);
         }
-        let (mut world, awaited) = self.pipeline.follow(&self.sight, seen);
+        let (world, awaited) = self.pipeline.follow(&self.sight, seen);
         self.due = awaited.due;
         let known = world.known.clone();
         let facts = self.facts(&world.snapshot);
-        if self.settings.is_demo {
-            add_localhost_names(&mut world.snapshot);
-        }
         let generation = world.generation;
         let read = seen.elapsed();
         let (snapshot, plan) = plan::again(&mut self.planner, world, &self.held, &facts);
@@ -520,24 +513,6 @@ fn known_as(named: &str, own: &[IpAddr], snapshot: &Snapshot) -> Option<String> 
         snapshot.nodes.iter().find(holds)
     };
     by_name.or_else(by_address).map(|node| node.name.to_string())
-}
-
-/// For each route to `x.local` one to `x.localhost`, which browsers look up by themselves
-/// (RFC 6761 §6.3).
-fn add_localhost_names(snapshot: &mut Snapshot) {
-    let routes = &mut snapshot.routing.routes;
-    let twins: Vec<_> = routes.values().filter_map(|route| localhost_twin(route)).collect();
-    routes.change(twins.into_iter().map(|twin| (twin.id.clone(), Some(Arc::new(twin)))));
-}
-
-fn localhost_twin(route: &Route) -> Option<Route> {
-    let HostPattern::Exact(host) = route.rule.host() else { return None };
-    let name = format!("{}.localhost", host.strip_suffix(".local")?);
-    let host = Rule::One(Matcher::Host(HostPattern::Exact(name.into())));
-    let path = route.rule.path().cloned();
-    let conditions = [host].into_iter().chain(path.map(|path| Rule::One(Matcher::Path(path))));
-    let rule = Rule::All(conditions.collect());
-    Some(Route { id: format!("{}#localhost", route.id).into(), rule, ..route.clone() })
 }
 
 /// Says that an edit was taken in; not so of files that stand as they were before it.

@@ -71,8 +71,7 @@ pub(crate) struct Settings {
     pub(crate) world: WorldArgs,
     /// Ports of `web` and `websecure` unless moved.
     pub(crate) ports: (u16, u16),
-    /// Answer for `x.localhost` where a route is for `x.local`, and let the admin page have a free
-    /// port where its own is taken.
+    /// Let the admin page have a free port where its own is taken.
     pub(crate) is_demo: bool,
 }
 
