@@ -20,7 +20,7 @@ use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::rule::Rule;
-use steelyard_model::{ClassReadings, Item, Protocol, RouteDraft, RouteSet};
+use steelyard_model::{ClassReadings, Item, ObjectRef, Protocol, RouteDraft, RouteSet};
 use steelyard_terminal::{Cell, Style, Table, is_abandoned, put, wants_color};
 
 use crate::args::{ServeArgs, WorldArgs};
@@ -169,8 +169,19 @@ fn localhost_twin(item: Item) -> Option<Item> {
         Some(RouteDraft { id: format!("{}#localhost", draft.id).into(), rule, ..draft.clone() })
     });
     let routes = routes.collect();
-    let (readings, tls_secrets) = (ClassReadings::default(), Vec::new());
-    Some(Item::Routes(RouteSet { routes, readings, tls_secrets, tls: None, ..set }))
+    let object = ObjectRef {
+        name: format!("{}#localhost", set.object.name).into(),
+        ..(*set.object).clone()
+    };
+    let (object, readings) = (Arc::new(object), ClassReadings::default());
+    Some(Item::Routes(RouteSet {
+        object,
+        routes,
+        readings,
+        tls_secrets: Vec::new(),
+        tls: None,
+        ..set
+    }))
 }
 
 /// A port that nobody listened on a moment ago.

@@ -65,14 +65,17 @@ impl Pipeline {
         }
     }
 
-    /// Adds items of our own to every world from now on.
+    /// Adds items of our own to every world from now on. Routes have names that no object of a
+    /// source can have.
     pub fn set_own(&mut self, items: impl IntoIterator<Item = Item>) {
         let mut own: BTreeMap<Name, Vec<Item>> = BTreeMap::new();
         for name in self.own.drain(..) {
             own.insert(name, Vec::new());
         }
         for item in items {
-            own.entry((Tag::Played, item.object().id())).or_default().push(item);
+            // Slices of ours never stand in the place of others; routes are read by their kind.
+            let tag = if matches!(item, Item::Routes(_)) { Tag::Routes } else { Tag::Played };
+            own.entry((tag, item.object().id())).or_default().push(item);
         }
         for (name, items) in own {
             let items = (!items.is_empty()).then(|| items.into());
