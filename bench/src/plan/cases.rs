@@ -12,10 +12,10 @@ use steelyard::pipeline::Pipeline;
 use steelyard::plan::again;
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_ipam::{Allocator, Options};
-use steelyard_manifest::{Object, Source, merge};
+use steelyard_manifest::{Key, Object, ObjectChanges, Source, merge};
 use steelyard_model::{Held, Item, Pool, Service};
 use steelyard_pipeline::{ResolveOptions, resolve};
-use steelyard_plan::{Facts, Plan, Planner, plan};
+use steelyard_plan::{Facts, Plan, Planner};
 
 use crate::cpu;
 
@@ -124,10 +124,13 @@ fn planned(pools: &str, count: usize) -> Result<Duration> {
     let sources = sources(pools, count, 10);
     let loaded = loaded(&sources);
     let start = cpu::of_this_thread()?;
-    // A running instance keeps the objects: that they are freed here is not part of it.
-    let objects = merge(loaded).objects;
-    let snapshot = resolve(&items(&objects), &ResolveOptions::default());
-    let plan = plan(&snapshot, &Held::default(), &Facts::default());
+    let objects = merge(loaded).objects.into_iter();
+    let objects = objects.map(|object| (Key::of(&object), Some(object))).collect();
+    let changes = ObjectChanges { objects, ..ObjectChanges::default() };
+    // A running instance keeps all this: that it is freed here is not part of it.
+    let (mut derived, mut planner) = (steelyard_pipeline::Pipeline::default(), Planner::default());
+    let (held, facts) = (Held::default(), Facts::default());
+    let (_, plan) = again(&mut planner, derived.take(changes), &held, &facts);
     let took = cpu::of_this_thread()? - start;
     ensure!(served(&plan) == count, "{} of {count} have an address", served(&plan));
     Ok(took)

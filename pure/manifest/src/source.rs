@@ -74,6 +74,15 @@ impl Source {
         Self { name: name.into(), text: SourceText::Failed(reason.into()) }
     }
 
+    /// Whether both are equal; quick where they share memory.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let is_one = match (&self.text, &other.text) {
+            (SourceText::Bytes(ours), SourceText::Bytes(theirs)) => Arc::ptr_eq(ours, theirs),
+            _ => false,
+        };
+        is_one && Arc::ptr_eq(&self.name, &other.name) || self == other
+    }
+
     /// The text as far as it can be shown: without a byte order mark, and with replacement
     /// characters where it is not UTF-8.
     pub(crate) fn shown(&self) -> std::borrow::Cow<'_, str> {

@@ -1,6 +1,6 @@
 //! All objects in force, and what is derived from them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steelyard_model::routing::transport::Transport;
@@ -66,7 +66,7 @@ impl Joined {
     }
 
     /// Brings the Snapshot up to date. The cells that have other things to say.
-    pub(crate) fn settle(&mut self) -> BTreeSet<Cell> {
+    pub(crate) fn settle(&mut self) -> Vec<Cell> {
         let Delta { rows, retold } = self.engine.take_delta();
         let (mut services, mut objects) = (Vec::new(), Vec::new());
         let (mut gone, mut come) = (RoutingDelta::default(), RoutingDelta::default());

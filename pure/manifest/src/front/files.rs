@@ -144,6 +144,6 @@ impl File {
     /// Whether it is what `source` says.
     fn is_of(&self, source: &Source) -> bool {
         let is_read = matches!(source.text, SourceText::Bytes(_) | SourceText::Kept(..));
-        is_read && self.source == *source
+        is_read && self.source.is_same(source)
     }
 }

@@ -27,6 +27,10 @@ pub(super) struct Cell<T: Tables> {
     pub(super) rank: u8,
     /// It waits to be derived.
     pub(super) is_dirty: bool,
+    /// Its row is in the delta.
+    pub(super) is_noted: bool,
+    /// Its findings are in the delta.
+    pub(super) is_retold: bool,
 }
 
 pub(super) enum Content<R> {
@@ -50,6 +54,8 @@ impl<T: Tables> Cell<T> {
             && self.reads.is_empty()
             && self.wanted == 0
             && !self.is_dirty
+            && !self.is_noted
+            && !self.is_retold
     }
 }
 
@@ -72,6 +78,8 @@ impl<T: Tables> Cells<T> {
             wanted: 0,
             rank: T::rank(key),
             is_dirty: false,
+            is_noted: false,
+            is_retold: false,
         };
         let id = match self.free.pop() {
             Some(id) => {

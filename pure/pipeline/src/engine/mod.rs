@@ -23,7 +23,7 @@ mod reads;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::hash::Hash;
 
@@ -53,16 +53,16 @@ pub(crate) trait Tables: Sized {
 /// What hangs on there being a row.
 #[derive(Debug)]
 pub(crate) struct Links<K> {
-    entries: BTreeSet<K>,
-    cells: BTreeSet<K>,
+    entries: Vec<K>,
+    cells: Vec<K>,
 }
 
 /// What a batch came to.
 pub(crate) struct Delta<T: Tables> {
     /// Rows that differ, as they were before.
-    pub(crate) rows: BTreeMap<T::Key, Option<T::Row>>,
+    pub(crate) rows: Vec<(T::Key, Option<T::Row>)>,
     /// Cells that have other things to say.
-    pub(crate) retold: BTreeSet<T::Key>,
+    pub(crate) retold: Vec<T::Key>,
 }
 
 /// All cells.
@@ -70,7 +70,10 @@ pub(crate) struct Engine<T: Tables> {
     tables: T,
     cells: Cells<T>,
     dirty: BTreeSet<(u8, Id)>,
-    delta: Delta<T>,
+    /// Rows that were put since the delta was taken, as they were then.
+    noted: Vec<(Id, Option<T::Row>)>,
+    /// Cells that said something else since.
+    retold: Vec<Id>,
     /// Cells derived so far.
     derived: u64,
 }
@@ -78,9 +81,9 @@ pub(crate) struct Engine<T: Tables> {
 impl<T: Tables> Engine<T> {
     /// No input yet; `always` are cells that are there whatever the input.
     pub(crate) fn new(tables: T, always: impl IntoIterator<Item = T::Key>) -> Self {
-        let (rows, retold) = (BTreeMap::new(), BTreeSet::new());
-        let (cells, delta) = (Cells::default(), Delta { rows, retold });
-        let mut engine = Self { tables, cells, dirty: BTreeSet::new(), delta, derived: 0 };
+        let (noted, retold) = (Vec::new(), Vec::new());
+        let (cells, dirty) = (Cells::default(), BTreeSet::new());
+        let mut engine = Self { tables, cells, dirty, noted, retold, derived: 0 };
         for key in always {
             let id = engine.cells.intern(&key);
             engine.want(id, 1);
@@ -116,10 +119,21 @@ impl<T: Tables> Engine<T> {
 
     /// What differs since this was asked last.
     pub(crate) fn take_delta(&mut self) -> Delta<T> {
-        let none = Delta { rows: BTreeMap::new(), retold: BTreeSet::new() };
-        let mut delta = std::mem::replace(&mut self.delta, none);
-        // What went there and back again in one batch is as it was.
-        delta.rows.retain(|key, before| self.row(key) != before.as_ref());
+        let (noted, retold) = (std::mem::take(&mut self.noted), std::mem::take(&mut self.retold));
+        let mut delta = Delta { rows: Vec::new(), retold: Vec::new() };
+        for id in retold {
+            delta.retold.push(self.cells[id].key.clone());
+            self.cells[id].is_retold = false;
+            self.cells.release(id);
+        }
+        for (id, before) in noted {
+            // What went there and back again in one batch is as it was.
+            if self.cells[id].row() != before.as_ref() {
+                delta.rows.push((self.cells[id].key.clone(), before));
+            }
+            self.cells[id].is_noted = false;
+            self.cells.release(id);
+        }
         delta
     }
 
@@ -152,7 +166,9 @@ impl<T: Tables> Engine<T> {
         let known = &mut self.cells[id].findings;
         if **known != *findings {
             *known = findings.into();
-            self.delta.retold.insert(self.cells[id].key.clone());
+            if !std::mem::replace(&mut self.cells[id].is_retold, true) {
+                self.retold.push(id);
+            }
         }
         self.put(id, row);
     }
@@ -173,31 +189,28 @@ impl<T: Tables> Engine<T> {
         }
         let key = cell.key.clone();
         self.relink(id, &key, before.as_ref());
-        self.delta.rows.entry(key).or_insert(before);
+        if !std::mem::replace(&mut self.cells[id].is_noted, true) {
+            self.noted.push((id, before));
+        }
         self.wake_readers(id);
     }
 
     /// What hangs on the row at `id` changes as it does.
     fn relink(&mut self, id: Id, key: &T::Key, before: Option<&T::Row>) {
         let rank = T::rank(key);
-        let links_of = |tables: &T, row: Option<&T::Row>| {
-            let mut links = Links { entries: BTreeSet::new(), cells: BTreeSet::new() };
-            row.iter().for_each(|row| tables.links(key, row, &mut links));
-            links
-        };
-        let old = links_of(&self.tables, before);
-        let new = links_of(&self.tables, self.cells[id].row());
-        for entry in old.entries.symmetric_difference(&new.entries) {
+        let old = Links::of(&self.tables, key, before);
+        let new = Links::of(&self.tables, key, self.cells[id].row());
+        for (entry, is_in) in differing(&old.entries, &new.entries) {
             assert!(T::rank(entry) > rank, "{entry:?} stands before {key:?}, which is in it");
             let entry_id = self.cells.intern(entry);
-            self.cells.enter(entry_id, id, new.entries.contains(entry));
+            self.cells.enter(entry_id, id, is_in);
             self.wake_readers(entry_id);
             self.cells.release(entry_id);
         }
-        for cell in old.cells.symmetric_difference(&new.cells) {
+        for (cell, is_wanted) in differing(&old.cells, &new.cells) {
             assert!(T::rank(cell) > rank, "{cell:?} stands before {key:?}, which wants it");
             let cell_id = self.cells.intern(cell);
-            self.want(cell_id, if new.cells.contains(cell) { 1 } else { -1 });
+            self.want(cell_id, if is_wanted { 1 } else { -1 });
         }
     }
 
@@ -223,14 +236,34 @@ impl<T: Tables> Engine<T> {
     }
 }
 
+/// What is in one of two sorted lists only, and whether in the second.
+fn differing<'a, K: Ord>(
+    old: &'a [K],
+    new: &'a [K],
+) -> impl Iterator<Item = (&'a K, bool)> + use<'a, K> {
+    let left = old.iter().filter(|key| new.binary_search(key).is_err());
+    let come = new.iter().filter(|key| old.binary_search(key).is_err());
+    left.map(|key| (key, false)).chain(come.map(|key| (key, true)))
+}
+
 impl<K: Ord> Links<K> {
+    fn of<T: Tables<Key = K>>(tables: &T, key: &K, row: Option<&T::Row>) -> Self {
+        let mut links = Self { entries: Vec::new(), cells: Vec::new() };
+        row.iter().for_each(|row| tables.links(key, row, &mut links));
+        for list in [&mut links.entries, &mut links.cells] {
+            list.sort();
+            list.dedup();
+        }
+        links
+    }
+
     /// It belongs to this entry of an index.
     pub(crate) fn entry(&mut self, entry: K) {
-        self.entries.insert(entry);
+        self.entries.push(entry);
     }
 
     /// There is this derived cell.
     pub(crate) fn cell(&mut self, cell: K) {
-        self.cells.insert(cell);
+        self.cells.push(cell);
     }
 }

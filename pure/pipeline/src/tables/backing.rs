@@ -17,6 +17,9 @@ pub(super) struct Backing<'r, 'a> {
 impl Backing<'_, '_> {
     /// What a Service's slices say; where there are none, its Endpoints.
     pub(super) fn slices(&mut self, service: &NamespacedName) -> Option<Vec<Arc<EndpointSlice>>> {
+        if !self.any(Sort::Slices, &service.namespace) {
+            return None;
+        }
         let all = [Tag::EndpointSlice, Tag::Endpoints].into_iter().find_map(|tag| {
             let rows = self.reads.rows(&Cell::Slices(tag, service.clone()));
             let slices: Vec<_> = rows.iter().flat_map(Row::items).filter_map(slice).collect();

@@ -142,6 +142,8 @@ pub(crate) enum Sort {
     Pods,
     Workloads,
     Policies,
+    /// What says where endpoints are, by the namespace of its Service.
+    Slices,
 }
 
 impl Cell {

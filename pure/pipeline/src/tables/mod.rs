@@ -127,7 +127,7 @@ impl Join {
             Item::Service(service) => {
                 links.cell(Cell::Service(id.clone()));
                 links.cell(Cell::Closed(id.clone()));
-                for sort in [Sort::Pods, Sort::Workloads, Sort::Policies] {
+                for sort in [Sort::Pods, Sort::Workloads, Sort::Policies, Sort::Slices] {
                     links.cell(Cell::AnyIn(sort, namespace.clone()));
                 }
                 if let Some(other) = service.stands_for() {
@@ -142,6 +142,7 @@ impl Join {
             }
             Item::EndpointSlice(slice) => {
                 links.entry(Cell::Slices(Tag::of(item), slice.service.clone()));
+                links.entry(Cell::In(Sort::Slices, slice.service.namespace.clone()));
             }
             Item::NetworkPolicy(_) => links.entry(Cell::In(Sort::Policies, namespace.clone())),
             Item::Routes(_) => links.cell(Cell::Set(id.clone())),
