@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use steelyard_membership::{Candidate, Config, Input, Key, Keyring, Output, Segment};
+use steelyard_membership::{Config, Input, Key, Keyring, Output, OwnerCandidate, Segment};
 
 use crate::cpu;
 use crate::results::{Row, median};
@@ -90,8 +90,8 @@ impl Lan {
     fn new(nodes: usize, vips: u16) -> Self {
         let now = Instant::now();
         let names: Vec<String> = (0..nodes).map(|n| format!("node-{n}")).collect();
-        let candidate = |name: &String| Candidate { name: name.as_str().into(), score: 0 };
-        let candidates: Vec<Candidate> = names.iter().map(candidate).collect();
+        let candidate = |name: &String| OwnerCandidate { name: name.as_str().into(), score: 0 };
+        let candidates: Vec<OwnerCandidate> = names.iter().map(candidate).collect();
         let first = u32::from(Ipv4Addr::new(10, 0, 4, 0));
         let vip = |n: u16| IpAddr::from(Ipv4Addr::from(first + u32::from(n)));
         let vips: BTreeMap<_, _> = (0..vips).map(|n| (vip(n), candidates.clone())).collect();

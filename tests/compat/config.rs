@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use steelyard_dialects::{LowerOptions, lower};
-use steelyard_manifest::{Limits, Object, Source, load, merge};
+use steelyard_manifest::{Object, ReadLimits, Source, load, merge};
 use steelyard_model::community::CommunityFault;
 use steelyard_model::{Code, Community, Diagnostic, Held, Item, Selector, Snapshot};
 use steelyard_pipeline::codes::{APPEARS_LATER, BY_REFERENCE};
@@ -43,7 +43,7 @@ impl Checked {
 /// Loads, lowers, joins and plans, as `check` does.
 pub(crate) fn checked(texts: &[String], config_namespace: Option<&str>) -> Checked {
     let read = |(index, text): (usize, &String)| {
-        load(&Source::new(format!("{index}.yaml"), text.as_bytes()), &Limits::default())
+        load(&Source::new(format!("{index}.yaml"), text.as_bytes()), &ReadLimits::default())
     };
     let merged = merge(texts.iter().enumerate().map(read).collect());
     checked_objects(merged.objects, merged.diagnostics, config_namespace)
@@ -107,7 +107,7 @@ pub(crate) fn admission(case: &Case) -> Vec<String> {
     let settings = &case.content["settings"];
     let namespace = settings["namespace"].as_str();
     let object = |name: &str| {
-        load(&Source::new(name, case.manifest(name).as_bytes()), &Limits::default()).objects
+        load(&Source::new(name, case.manifest(name).as_bytes()), &ReadLimits::default()).objects
     };
     let request = object("request.yaml");
     let mut objects = object("existing.yaml");
@@ -241,7 +241,7 @@ pub(crate) fn sample(name: &str, text: String) -> Vec<String> {
 
 /// Every object of a sample lowers to something.
 pub(crate) fn lowers(name: &str, text: &str) -> Vec<String> {
-    let loaded = load(&Source::new(name, text.as_bytes()), &Limits::default());
+    let loaded = load(&Source::new(name, text.as_bytes()), &ReadLimits::default());
     let nothing = |object: &&Object| {
         let items: Vec<Item> = lower(object, &LowerOptions::default()).items;
         items.is_empty() && !matches!(&*object.reference.kind, "Namespace")

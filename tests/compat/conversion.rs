@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use steelyard_manifest::kinds::metallb::{
     BgpPeer, BgpPeerSpec, BgpPeerSpecV1Beta1, BgpPeerV1Beta1,
 };
-use steelyard_manifest::{Limits, Object, Source, load};
+use steelyard_manifest::{Object, ReadLimits, Source, load};
 
 use super::Case;
 
@@ -27,7 +27,7 @@ pub(crate) fn bgp_peer(case: &Case) -> Vec<String> {
 
 fn object(case: &Case, name: &str) -> Object {
     let text = case.manifest(name);
-    let loaded = load(&Source::new(name, text.as_bytes()), &Limits::default());
+    let loaded = load(&Source::new(name, text.as_bytes()), &ReadLimits::default());
     loaded.objects.into_iter().next().expect("an object")
 }
 

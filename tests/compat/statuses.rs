@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use steelyard_manifest::{Limits, Source, load};
+use steelyard_manifest::{ReadLimits, Source, load};
 use steelyard_model::NamespacedName;
 use steelyard_statuses::{
     ConfigurationState, Owner, PoolStatus, Report, ServiceBgpStatus, ServiceL2Status,
@@ -152,7 +152,8 @@ pub(crate) fn configuration(case: &Case) -> Vec<String> {
     let mut exists = false;
     for file in case.content["files"].as_array().into_iter().flatten() {
         let text = case.manifest(file.as_str().expect("a name"));
-        for object in load(&Source::new("before.yaml", text.as_bytes()), &Limits::default()).objects
+        for object in
+            load(&Source::new("before.yaml", text.as_bytes()), &ReadLimits::default()).objects
         {
             let read = object.read_lenient::<Object>();
             let Some(object) = read.value else { return vec![format!("{:?}", read.diagnostics)] };

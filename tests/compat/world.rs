@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use steelyard_dialects::{LowerOptions, lower};
-use steelyard_manifest::{Limits, Object, Source, load, lock};
+use steelyard_manifest::{Object, ReadLimits, Source, load, lock};
 use steelyard_model::{Held, ObjectRef};
 use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, Plan, plan};
@@ -48,7 +48,7 @@ impl World {
     /// Creates or replaces all objects of a manifest.
     pub(crate) fn apply(&mut self, manifest: &str) {
         let source = Source::new("case.yaml", manifest.as_bytes());
-        let loaded = load(&source, &Limits::default());
+        let loaded = load(&source, &ReadLimits::default());
         assert!(!loaded.broken, "{:?}", loaded.diagnostics);
         for object in loaded.objects {
             self.objects.insert((*object.reference).clone(), object);

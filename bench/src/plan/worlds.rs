@@ -1,6 +1,6 @@
 //! Worlds to plan, as the YAML of many files.
 
-use steelyard_manifest::{Limits, Loaded, Source, load};
+use steelyard_manifest::{Loaded, ReadLimits, Source, load};
 
 /// What the addresses are announced by.
 const ADVERTISEMENT: &str = "---\napiVersion: metallb.io/v1beta1\nkind: L2Advertisement\n\
@@ -101,5 +101,5 @@ pub(super) fn source(name: &str, text: &str) -> Source {
 
 /// The files parsed.
 pub(super) fn loaded(sources: &[Source]) -> Vec<Loaded> {
-    sources.iter().map(|source| load(source, &Limits::default())).collect()
+    sources.iter().map(|source| load(source, &ReadLimits::default())).collect()
 }

@@ -23,11 +23,11 @@ mod watch;
 
 use std::path::{Path, PathBuf};
 
-use steelyard_manifest::Limits;
+use steelyard_manifest::ReadLimits;
 pub use steelyard_manifest::{Sight, Source};
 
 use crate::shelf::Shelf;
-pub use crate::watch::{Watch, watch};
+pub use crate::watch::{FolderWatch, watch};
 
 /// Why nothing was read at all.
 #[derive(Debug, thiserror::Error)]
@@ -46,10 +46,10 @@ pub enum ReadError {
 const HELP: &str = "give a file, a folder of *.yaml, *.yml or *.json files, or `-` for standard \
                     input (relative paths start at the current folder)";
 
-/// Reads everything under `paths`, with the size limit of [`Limits::default`].
+/// Reads everything under `paths`, with the size limit of [`ReadLimits::default`].
 pub fn read(paths: &[PathBuf]) -> Result<Sight, ReadError> {
     demand(paths)?;
-    Ok(Shelf::new(Limits::default().file_bytes).read(paths).sight)
+    Ok(Shelf::new(ReadLimits::default().file_bytes).read(paths).sight)
 }
 
 /// Checks that there is at least one path and that all of them exist.

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, Event, EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use steelyard_manifest::{Limits, Sight};
+use steelyard_manifest::{ReadLimits, Sight};
 use tokio::sync::mpsc;
 
 use crate::attention::{Attention, LONG};
@@ -40,14 +40,14 @@ const PATIENCE: Duration = Duration::from_millis(30);
 
 /// Changes to watched files. Dropping it ends the watch.
 #[derive(Debug)]
-pub struct Watch {
+pub struct FolderWatch {
     changes: mpsc::Receiver<Sight>,
     wake: Sender<Wake>,
 }
 
 /// Reads everything under `paths`, and goes on watching it. No change between the two is missed.
 /// Where the first look hangs, nothing was seen yet.
-pub fn watch(paths: &[PathBuf]) -> Result<(Sight, Watch), ReadError> {
+pub fn watch(paths: &[PathBuf]) -> Result<(Sight, FolderWatch), ReadError> {
     demand(paths)?;
     let (wake, woken) = channel();
     Ok(start(Watching::new(paths.to_vec(), wake.clone()), wake, woken))
@@ -73,7 +73,7 @@ pub(crate) fn start(
     mut watching: Watching,
     wake: Sender<Wake>,
     woken: Receiver<Wake>,
-) -> (Sight, Watch) {
+) -> (Sight, FolderWatch) {
     let attention = watching.shelf.attention.clone();
     let (seen, looks) = sync_channel(0);
     let (changed, changes) = mpsc::channel(1);
@@ -92,7 +92,7 @@ pub(crate) fn start(
     thread("sources-told")
         .spawn(move || teller.run(told, &changed))
         .expect("a thread can be started");
-    (first, Watch { changes, wake })
+    (first, FolderWatch { changes, wake })
 }
 
 /// Hands sights over, and says when a look hangs.
@@ -133,7 +133,7 @@ impl Teller {
     }
 }
 
-impl Watch {
+impl FolderWatch {
     /// The next sight of everything that differs from the one before. Cancel-safe. A slow reader
     /// misses those in between, never the last. None when the watching has ended.
     pub async fn changed(&mut self) -> Option<Sight> {
@@ -141,7 +141,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for FolderWatch {
     fn drop(&mut self) {
         let _ = self.wake.send(Wake::Stop);
     }
@@ -156,7 +156,7 @@ impl Watching {
         let watcher = notify::recommended_watcher(tell)
             .inspect_err(|error| tracing::warn!(%error, "cannot watch files; polling them instead"))
             .ok();
-        let shelf = Shelf::new(Limits::default().file_bytes);
+        let shelf = Shelf::new(ReadLimits::default().file_bytes);
         Self { paths, shelf, watcher, watched: BTreeMap::new() }
     }
 

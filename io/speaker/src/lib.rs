@@ -22,6 +22,6 @@ pub use lan::{
 pub use steelyard_layer2::wire::Mac;
 pub use steelyard_layer2::{ConflictPolicy, Timing};
 pub use steelyard_membership::{
-    Cause, Event as SharedEvent, Key, Keyring, MemberStatus, NAME_TAKEN, Policy,
-    Timing as Heartbeat, VipStatus as Claimed,
+    Cause, ClaimStatus, Event as SharedEvent, HeartbeatTiming, Key, Keyring, MemberStatus,
+    NAME_TAKEN, Policy,
 };

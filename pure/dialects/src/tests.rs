@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use steelyard_manifest::{Limits, Source, SourceText, load};
+use steelyard_manifest::{ReadLimits, Source, SourceText, load};
 use steelyard_model::{ClassReading, Item, RouteSet, Severity};
 
 use crate::{LowerOptions, Lowered, lower};
@@ -18,7 +18,7 @@ mod metallb;
 fn lowered(yaml: &str) -> Lowered {
     let text = SourceText::Bytes(Arc::from(yaml.as_bytes()));
     let source = Source { name: Arc::from("test.yaml"), text };
-    let loaded = load(&source, &Limits::default());
+    let loaded = load(&source, &ReadLimits::default());
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
     let mut all = Lowered::default();
     for object in &loaded.objects {

@@ -24,7 +24,7 @@ pub use frame::{EtherFrame, FrameBody};
 pub use ip::solicited_node;
 pub use mac::Mac;
 pub use mark::{MARK, Mark};
-pub use neighbor::{Advertisement, Neighbor, Solicitation};
+pub use neighbor::{Advertisement, NeighborMessage, Solicitation};
 pub use piece::Fragment;
 
 /// Why a frame is not one that we can use. Counted by reason, never answered.

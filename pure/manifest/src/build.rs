@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::compose::Documents;
-use crate::source::{Limits, Source, SourceText};
+use crate::source::{ReadLimits, Source, SourceText};
 use crate::tree::{Node, Value};
 
 /// Lists of a kustomization that name files which are not objects; the key inside, where items are
@@ -67,7 +67,7 @@ impl Builds {
     pub fn without_material<'s>(
         &mut self,
         sources: &'s [Source],
-        limits: &Limits,
+        limits: &ReadLimits,
     ) -> Cow<'s, [Source]> {
         let mut plans = BTreeMap::new();
         for source in sources.iter().filter(|source| is_plan(&source.name)) {
@@ -95,7 +95,7 @@ impl Builds {
 
 impl Plan {
     /// What `source` says; what it said before, while it cannot be read.
-    fn of(source: &Source, former: Option<Self>, limits: &Limits) -> Option<Self> {
+    fn of(source: &Source, former: Option<Self>, limits: &ReadLimits) -> Option<Self> {
         let SourceText::Bytes(bytes) = &source.text else { return former };
         if former.as_ref().is_some_and(|former| Arc::ptr_eq(&former.text, bytes)) {
             return former;
@@ -192,7 +192,7 @@ fn joined(folder: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Builds, joined};
-    use crate::source::{Limits, Source};
+    use crate::source::{ReadLimits, Source};
 
     #[test]
     fn names_as_seen_from_a_folder() {
@@ -229,7 +229,7 @@ mod tests {
         ];
         let mut builds = Builds::default();
         for _ in 0..2 {
-            let left = builds.without_material(&sources, &Limits::default());
+            let left = builds.without_material(&sources, &ReadLimits::default());
             let names: Vec<&str> = left.iter().map(|source| &*source.name).collect();
             assert_eq!(
                 names,
@@ -244,7 +244,7 @@ mod tests {
             );
         }
         let half = [source("a/kustomization.yaml", "patches: [{"), source("a/lb.yaml", "")];
-        assert_eq!(builds.without_material(&half, &Limits::default()).len(), 1);
-        assert_eq!(builds.without_material(&sources[1..4], &Limits::default()).len(), 3);
+        assert_eq!(builds.without_material(&half, &ReadLimits::default()).len(), 1);
+        assert_eq!(builds.without_material(&sources[1..4], &ReadLimits::default()).len(), 3);
     }
 }

@@ -12,7 +12,7 @@ use granit_parser::{Event, Options, Parser, Span, StrInput};
 use steelyard_model::Code;
 
 use crate::codes;
-use crate::source::Limits;
+use crate::source::ReadLimits;
 use crate::syntax;
 use crate::tree::{Mark, Node};
 
@@ -35,7 +35,7 @@ pub(crate) struct Documents<'a> {
     text: &'a str,
     /// Where `text` begins.
     start: Mark,
-    limits: Limits,
+    limits: ReadLimits,
     parser: Parser<'a, StrInput<'a>>,
     builder: Builder,
     over: bool,
@@ -43,7 +43,7 @@ pub(crate) struct Documents<'a> {
 
 impl<'a> Documents<'a> {
     /// The documents of `text`, which is called `file`.
-    pub(crate) fn new(text: &'a str, file: &'a str, limits: &Limits) -> Self {
+    pub(crate) fn new(text: &'a str, file: &'a str, limits: &ReadLimits) -> Self {
         let (text, rest) = stream::split(text);
         Self {
             file,
@@ -137,7 +137,7 @@ impl Documents<'_> {
     }
 }
 
-fn options(limits: &Limits) -> Options {
+fn options(limits: &ReadLimits) -> Options {
     let depth = limits.depth;
     let mut options = granit_parser::options! {
         flow_nesting_limit: depth,

@@ -6,7 +6,7 @@ use steelyard_model::{Diagnostic, FieldPath, Location};
 use crate::kinds::core::Pod;
 use crate::kinds::service::Service;
 use crate::object::{Loaded, Object, load};
-use crate::source::{Limits, Source};
+use crate::source::{ReadLimits, Source};
 use crate::{codes, lock, merge, render};
 
 /// Loads, reads, locates, renders and parses `bytes` as a manifest and as a lock file.
@@ -15,7 +15,7 @@ use crate::{codes, lock, merge, render};
 ///
 /// When an invariant of the crate does not hold; no bytes may cause that.
 pub fn exercise(bytes: &[u8]) {
-    let limits = Limits { nodes: 10_000, problems: 20, ..Limits::default() };
+    let limits = ReadLimits { nodes: 10_000, problems: 20, ..ReadLimits::default() };
     let source = Source::new("input.yaml", bytes);
     let shown = source.shown().into_owned();
     let lines: Vec<&str> = lines(&shown);

@@ -1,7 +1,7 @@
 //! Manifests exactly as users write them, with the place of every key and value.
 //!
 //! [`load`] turns the bytes of one file into [`Object`]s and located diagnostics; it is total and
-//! bounded: whatever the bytes, it ends with values, within [`Limits`]. [`Object::read`] is a
+//! bounded: whatever the bytes, it ends with values, within [`ReadLimits`]. [`Object::read`] is a
 //! serde deserializer over the kept tree, so that every wrong type and unknown field is reported
 //! with its line and column. [`place`] adds places to the diagnostics of later stages, and
 //! [`render`] prints them with the line and a caret. [`lock`] is the text form of what Services
@@ -41,7 +41,7 @@ pub use object::{Loaded, Object, load};
 pub use place::{merge, place};
 pub use read::{Read, UnknownField};
 pub use sight::{Blindness, Extent, Sight, Unseen, is_under};
-pub use source::{Lapse, Limits, Source, SourceText};
+pub use source::{Lapse, ReadLimits, Source, SourceText};
 pub use unfit::Heed;
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use steelyard_model::{Diagnostic, Family, FieldPath, Held, Holding, NamespacedNa
 use crate::codes;
 use crate::compose::{Documents, Fault};
 use crate::names::is_usable;
-use crate::source::{Limits, Source};
+use crate::source::{ReadLimits, Source};
 use crate::tree::{Entry, Mark, Node, Plain, Value};
 
 /// The version of the format that this program writes and reads.
@@ -33,7 +33,7 @@ const REPAIR: &str =
 /// Reads a lock file. The diagnostic says where it is wrong; nothing is guessed.
 pub fn parse(name: impl Into<Arc<str>>, text: &str) -> Result<Held, Box<Diagnostic>> {
     let source = Source::new(name, text.as_bytes());
-    let limits = Limits::default();
+    let limits = ReadLimits::default();
     let held = source.decode(&limits).and_then(|text| {
         let mut documents = Documents::new(text, "", &limits);
         let first = documents.next().transpose().map_err(|fault| flaw(fault).placed(&source))?;

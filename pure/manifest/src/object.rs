@@ -8,7 +8,7 @@ use crate::codes;
 use crate::compose::{Documents, Fault};
 use crate::identity::{Identity, Inherited, Nameless, identify};
 use crate::path::{Step, steps};
-use crate::source::{Limits, Source};
+use crate::source::{ReadLimits, Source};
 use crate::tree::{Mark, Node, Value};
 use crate::unfit::{self, Unfit};
 
@@ -44,12 +44,12 @@ const SHORT: usize = 64;
 /// A file on its way to being [`Loaded`].
 struct Loading<'a> {
     source: &'a Source,
-    limits: &'a Limits,
+    limits: &'a ReadLimits,
     loaded: Loaded,
 }
 
 /// Reads the objects of one file. Total: whatever the bytes, within `limits`.
-pub fn load(source: &Source, limits: &Limits) -> Loaded {
+pub fn load(source: &Source, limits: &ReadLimits) -> Loaded {
     let mut loading = Loading { source, limits, loaded: Loaded::default() };
     if let Some(lapse) = source.lapse(limits) {
         loading.loaded.diagnostics.push(*lapse);

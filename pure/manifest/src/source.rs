@@ -46,7 +46,7 @@ pub enum Lapse {
 
 /// Bounds on what is loaded, so that no file can exhaust memory.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ReadLimits {
     /// Bytes of one file.
     pub file_bytes: usize,
     /// Keys and values in one file, those that aliases repeat counted as often as they appear.
@@ -57,7 +57,7 @@ pub struct Limits {
     pub problems: usize,
 }
 
-impl Default for Limits {
+impl Default for ReadLimits {
     fn default() -> Self {
         Self { file_bytes: 32 << 20, nodes: 3_000_000, depth: 100, problems: 100 }
     }
@@ -95,7 +95,7 @@ impl Source {
     }
 
     /// The text, if it is one, within `limits`.
-    pub(crate) fn decode(&self, limits: &Limits) -> Result<&str, Box<Diagnostic>> {
+    pub(crate) fn decode(&self, limits: &ReadLimits) -> Result<&str, Box<Diagnostic>> {
         let bytes = match &self.text {
             SourceText::Bytes(bytes) if bytes.len() > limits.file_bytes => {
                 return Err(self.too_large(bytes.len() as u64, limits));
@@ -108,7 +108,7 @@ impl Source {
     }
 
     /// What is to be said where bytes of before stand.
-    pub(crate) fn lapse(&self, limits: &Limits) -> Option<Box<Diagnostic>> {
+    pub(crate) fn lapse(&self, limits: &ReadLimits) -> Option<Box<Diagnostic>> {
         let SourceText::Kept(_, lapse) = &self.text else { return None };
         let (message, help) = match lapse {
             Lapse::Failed(reason) => return Some(self.failure(reason)),
@@ -160,7 +160,7 @@ impl Source {
         })
     }
 
-    fn too_large(&self, bytes: u64, limits: &Limits) -> Box<Diagnostic> {
+    fn too_large(&self, bytes: u64, limits: &ReadLimits) -> Box<Diagnostic> {
         let message = format!(
             "{} has {}, more than the {} that are read from one file",
             self.name,

@@ -7,11 +7,11 @@ mod properties;
 mod reading;
 mod rendering;
 
-use crate::{Limits, Loaded, Source, load};
+use crate::{Loaded, ReadLimits, Source, load};
 
 /// Loads `text` as `a.yaml` within the usual limits.
 fn loaded(text: &[u8]) -> Loaded {
-    load(&Source::new("a.yaml", text), &Limits::default())
+    load(&Source::new("a.yaml", text), &ReadLimits::default())
 }
 
 /// Objects as `Kind/namespace/name`, then findings as `line:column severity code`, then `broken`.

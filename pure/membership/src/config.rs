@@ -24,7 +24,7 @@ pub struct Config {
     /// Highest epoch of each vip, as [`Output::Keep`](crate::Output::Keep) had them kept.
     pub kept: BTreeMap<IpAddr, u64>,
     /// Waits.
-    pub timing: Timing,
+    pub timing: HeartbeatTiming,
     /// Up to this many nodes everybody sends heartbeats to everybody; beyond it SWIM says who is
     /// there.
     pub mesh: usize,
@@ -38,7 +38,7 @@ pub struct Config {
 
 /// Waits and counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timing {
+pub struct HeartbeatTiming {
     /// Between two heartbeats.
     pub interval: Duration,
     /// Heartbeats that may be missing.
@@ -65,7 +65,7 @@ pub enum Policy {
 
 /// A node that may own a vip.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub struct OwnerCandidate {
     /// Its name.
     pub name: Arc<str>,
     /// How much it is preferred.
@@ -82,7 +82,7 @@ impl Config {
             seed: 0,
             keys,
             kept: BTreeMap::new(),
-            timing: Timing::default(),
+            timing: HeartbeatTiming::default(),
             mesh: 16,
             quorum: None,
             policy: Policy::default(),
@@ -91,7 +91,7 @@ impl Config {
     }
 }
 
-impl Default for Timing {
+impl Default for HeartbeatTiming {
     fn default() -> Self {
         Self {
             interval: Duration::from_millis(100),
@@ -104,7 +104,7 @@ impl Default for Timing {
     }
 }
 
-impl Timing {
+impl HeartbeatTiming {
     /// The fastest that is sensible on an ordinary LAN.
     pub fn fast() -> Self {
         Self { interval: Duration::from_millis(50), misses: 3, ..Self::default() }

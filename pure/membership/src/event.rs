@@ -5,13 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Candidate;
+use crate::config::OwnerCandidate;
 use crate::id::NodeId;
-use crate::mark::Mark;
+use crate::mark::ClaimMark;
 use crate::seal::Keyring;
 
 /// A link-layer address.
-pub type Mac = [u8; 6];
+pub type MacBytes = [u8; 6];
 
 /// What happened to this node on the segment.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub enum Input<'a> {
     },
     /// These are the vips on this segment, each with the nodes that may own it. Candidates are the
     /// same on every node, in the same order, whether or not they are alive.
-    Vips(&'a BTreeMap<IpAddr, Vec<Candidate>>),
+    Vips(&'a BTreeMap<IpAddr, Vec<OwnerCandidate>>),
     /// Where hellos are sent besides the multicast group.
     Peers(&'a [SocketAddr]),
     /// These keys are good from now on.
@@ -35,18 +35,18 @@ pub enum Input<'a> {
         /// The vip.
         vip: IpAddr,
         /// Who.
-        by: Mac,
+        by: MacBytes,
         /// By which claim, if it is one of us.
-        mark: Option<Mark>,
+        mark: Option<ClaimMark>,
     },
     /// Another machine claims on the LAN a vip that we answer for.
     Rival {
         /// The vip.
         vip: IpAddr,
         /// Who.
-        by: Mac,
+        by: MacBytes,
         /// By which claim, if it is one of us.
-        mark: Option<Mark>,
+        mark: Option<ClaimMark>,
     },
     /// Anything came in from another host; or there is none that could be asked.
     Heard,
@@ -88,7 +88,7 @@ pub enum Output {
         /// The vip.
         vip: IpAddr,
         /// By which claim we answer; none where that cannot be said.
-        mark: Option<Mark>,
+        mark: Option<ClaimMark>,
     },
     /// From now on pass packets of flows that are not known here to this address on the segment:
     /// the vip's owner hands it over, and has flows. It comes before anybody is told.
@@ -166,14 +166,14 @@ pub enum Event {
         /// The vip.
         vip: IpAddr,
         /// That machine.
-        by: Mac,
+        by: MacBytes,
     },
     /// A machine that is none of us claims our vip; we keep it.
     Defended {
         /// The vip.
         vip: IpAddr,
         /// That machine.
-        by: Mac,
+        by: MacBytes,
     },
     /// This node was asleep for so long, and answers for nothing before it knows who does.
     Fenced(Duration),
@@ -215,7 +215,7 @@ pub enum Loss {
     /// We may not own it any more, and nobody else takes it.
     Released,
     /// Another machine claims it, and we are told to let it.
-    Withdrawn(Mac),
+    Withdrawn(MacBytes),
     /// This node was asleep, sees too few nodes, or lost its interface.
     Silent,
     /// It is no vip of this segment any more.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::seal::{Sealer, Session, Under};
 use crate::wire::Message;
-use crate::{Candidate, Config, Input, Key, Keyring, Output, Segment};
+use crate::{Config, Input, Key, Keyring, Output, OwnerCandidate, Segment};
 
 /// Plays `story` to a machine whose time begins at `now`.
 pub fn play(mut now: Instant, mut story: &[u8]) {
@@ -72,8 +72,8 @@ fn rotated(n: u8) -> Keyring {
 }
 
 /// Which of four vips there are, and whether each may be ours.
-fn vips(bits: u8) -> BTreeMap<IpAddr, Vec<Candidate>> {
-    let candidate = |name: &str| Candidate { name: name.into(), score: 0 };
+fn vips(bits: u8) -> BTreeMap<IpAddr, Vec<OwnerCandidate>> {
+    let candidate = |name: &str| OwnerCandidate { name: name.into(), score: 0 };
     let there = (0..4).filter(|n| bits & 1 << n != 0);
     there
         .map(|n| {

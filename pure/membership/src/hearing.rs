@@ -15,7 +15,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::config::Timing;
+use crate::config::HeartbeatTiming;
 
 /// Questions in half the dead time.
 const QUESTIONS: u32 = 4;
@@ -47,7 +47,7 @@ enum State {
 }
 
 impl Hearing {
-    pub(crate) fn new(timing: Timing) -> Self {
+    pub(crate) fn new(timing: HeartbeatTiming) -> Self {
         Self { half: timing.dead() / 2, state: State::Sure { sign: None }, alone: false }
     }
 
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn who_hears_nothing_asks_and_is_deaf_until_anything_comes() {
-        let mut hearing = Hearing::new(Timing::default());
+        let mut hearing = Hearing::new(HeartbeatTiming::default());
         hearing.sign(at(0));
         assert_eq!(pass(&mut hearing, 0, 250, false), 0);
         assert_eq!(pass(&mut hearing, 250, 499, false), 4);
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn who_hears_anything_now_and_then_asks_nobody() {
-        let mut hearing = Hearing::new(Timing::default());
+        let mut hearing = Hearing::new(HeartbeatTiming::default());
         for millis in (0..3000).step_by(200) {
             hearing.sign(at(millis));
             assert_eq!(pass(&mut hearing, millis, millis + 200, false), 0);

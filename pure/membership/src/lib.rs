@@ -36,9 +36,9 @@ mod swim;
 mod wire;
 
 pub use claim::{Claim, STANDBYS};
-pub use config::{Candidate, Config, Policy, Timing};
-pub use event::{Cause, Event, Input, Loss, Mac, Output};
+pub use config::{Config, HeartbeatTiming, OwnerCandidate, Policy};
+pub use event::{Cause, Event, Input, Loss, MacBytes, Output};
 pub use id::NodeId;
-pub use mark::{MARK, Mark};
+pub use mark::{ClaimMark, MARK};
 pub use seal::{Key, Keyring, MAX_DATAGRAM, Refused};
-pub use segment::{MemberStatus, NAME_TAKEN, Segment, VipStatus};
+pub use segment::{ClaimStatus, MemberStatus, NAME_TAKEN, Segment};

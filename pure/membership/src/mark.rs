@@ -21,10 +21,10 @@ use aws_lc_rs::hmac;
 use crate::id::{NodeId, halves};
 use crate::seal::Keyring;
 
-/// Bytes of a [`Mark`].
+/// Bytes of a [`ClaimMark`].
 pub const MARK: usize = 22;
 /// See the module.
-pub type Mark = [u8; MARK];
+pub type ClaimMark = [u8; MARK];
 
 const EPOCH: usize = 6;
 const SAID: usize = 14;
@@ -45,7 +45,7 @@ impl Marker {
     }
 
     /// The mark of a claim; none where the epoch is nobody's honest count.
-    pub(crate) fn make(&self, vip: IpAddr, epoch: u64, owner: NodeId) -> Option<Mark> {
+    pub(crate) fn make(&self, vip: IpAddr, epoch: u64, owner: NodeId) -> Option<ClaimMark> {
         if epoch > MOST {
             return None;
         }
@@ -58,7 +58,7 @@ impl Marker {
     }
 
     /// The epoch and the owner of a mark, if somebody of us made it for this vip.
-    pub(crate) fn read(&self, vip: IpAddr, mark: &Mark) -> Option<(u64, NodeId)> {
+    pub(crate) fn read(&self, vip: IpAddr, mark: &ClaimMark) -> Option<(u64, NodeId)> {
         let (said, given) = mark.split_at(SAID);
         // Whoever guesses has to be heard for each guess: how long comparing takes tells little.
         if !self.reads.iter().any(|key| tag(key, vip, said) == given) {

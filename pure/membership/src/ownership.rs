@@ -26,8 +26,8 @@ use std::time::Instant;
 use self::handover::Handing;
 pub(crate) use self::order::numbered;
 use crate::claim::{Claim, Table};
-use crate::config::{Config, Policy, Timing};
-use crate::event::{Cause, Event, Loss, Mac, Output};
+use crate::config::{Config, HeartbeatTiming, Policy};
+use crate::event::{Cause, Event, Loss, MacBytes, Output};
 use crate::id::NodeId;
 use crate::wire::claim_size;
 
@@ -38,7 +38,7 @@ const CONCEDE: u8 = 3;
 #[derive(Debug)]
 pub(crate) struct Ownership {
     me: NodeId,
-    timing: Timing,
+    timing: HeartbeatTiming,
     policy: Policy,
     balance: bool,
     /// Beyond a full mesh: standbys are few, so that heartbeats are.
@@ -97,14 +97,14 @@ struct Vip {
     timer: Option<Instant>,
     /// To whom we let it, and until when it is not asked for again: that machine's frames may
     /// reach us where ours do not reach it.
-    let_be: Option<(Mac, Instant)>,
+    let_be: Option<(MacBytes, Instant)>,
 }
 
 #[derive(Debug)]
 pub(crate) enum Role {
     Bystander,
     Vacant(Vacancy),
-    Probing { vacancy: Vacancy, sent: u32, next: Instant, answered: Option<Mac> },
+    Probing { vacancy: Vacancy, sent: u32, next: Instant, answered: Option<MacBytes> },
     Owner(Tenure),
 }
 
@@ -116,7 +116,7 @@ pub(crate) struct Vacancy {
     /// Who takes it: the first of them who is able.
     order: Vec<NodeId>,
     /// Who answered for it all the same, and when we ask again.
-    refused: Option<(Mac, Instant)>,
+    refused: Option<(MacBytes, Instant)>,
 }
 
 /// We own it.
@@ -130,7 +130,7 @@ pub(crate) struct Tenure {
     owed: Option<Instant>,
     defended: Option<Instant>,
     /// Who claims it, and when that is answered.
-    contested: Option<(Instant, Mac)>,
+    contested: Option<(Instant, MacBytes)>,
 }
 
 impl Ownership {
@@ -448,7 +448,7 @@ impl Ownership {
     }
 
     /// Somebody answered a probe.
-    pub(crate) fn answered(&mut self, vip: IpAddr, by: Mac) {
+    pub(crate) fn answered(&mut self, vip: IpAddr, by: MacBytes) {
         if let Some(Role::Probing { answered, .. }) = self.vips.get_mut(&vip).map(|it| &mut it.role)
         {
             #[cfg(test)]
@@ -460,7 +460,7 @@ impl Ownership {
     }
 
     /// A machine that is none of us claims our vip.
-    pub(crate) fn rival(&mut self, now: Instant, vip: IpAddr, by: Mac) {
+    pub(crate) fn rival(&mut self, now: Instant, vip: IpAddr, by: MacBytes) {
         let Some(Role::Owner(tenure)) = self.vips.get_mut(&vip).map(|it| &mut it.role) else {
             return;
         };

@@ -29,12 +29,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use self::status::{MemberStatus, NAME_TAKEN, VipStatus};
-use crate::config::{Config, Timing};
-use crate::event::{Event, Input, Mac, Output};
+pub use self::status::{ClaimStatus, MemberStatus, NAME_TAKEN};
+use crate::config::{Config, HeartbeatTiming};
+use crate::event::{Event, Input, MacBytes, Output};
 use crate::hearing::Hearing;
 use crate::id::NodeId;
-use crate::mark::{Mark, Marker};
+use crate::mark::{ClaimMark, Marker};
 use crate::ownership::{Happening, Ownership, numbered};
 use crate::roster::{Passage, Roster};
 use crate::seal::{Keyring, Opener, Refused, Sealer, Session};
@@ -49,7 +49,7 @@ const LEAVE: Duration = Duration::from_secs(2);
 pub struct Segment {
     name: Arc<str>,
     me: NodeId,
-    timing: Timing,
+    timing: HeartbeatTiming,
     mesh: usize,
     quorum: Option<usize>,
     seed: u64,
@@ -170,14 +170,14 @@ impl Segment {
         self.settle(now);
     }
 
-    fn on_answer(&mut self, now: Instant, vip: IpAddr, by: Mac, mark: Option<Mark>) {
+    fn on_answer(&mut self, now: Instant, vip: IpAddr, by: MacBytes, mark: Option<ClaimMark>) {
         if let Some(claim) = self.read(vip, mark) {
             self.ownership.seen(now, vip, claim);
         }
         self.ownership.answered(vip, by);
     }
 
-    fn on_rival(&mut self, now: Instant, vip: IpAddr, by: Mac, mark: Option<Mark>) {
+    fn on_rival(&mut self, now: Instant, vip: IpAddr, by: MacBytes, mark: Option<ClaimMark>) {
         match self.read(vip, mark) {
             Some(claim) => self.ownership.seen(now, vip, claim),
             None => self.ownership.rival(now, vip, by),
@@ -185,7 +185,7 @@ impl Segment {
     }
 
     /// The claim of another node that a mark tells of.
-    fn read(&self, vip: IpAddr, mark: Option<Mark>) -> Option<(u64, NodeId)> {
+    fn read(&self, vip: IpAddr, mark: Option<ClaimMark>) -> Option<(u64, NodeId)> {
         self.marker.read(vip, &mark?).filter(|(_, owner)| *owner != self.me)
     }
 
@@ -209,7 +209,7 @@ impl Segment {
         due.into_iter().flatten().chain([self.next_tick]).min()
     }
 
-    fn set_vips(&mut self, vips: &BTreeMap<IpAddr, Vec<crate::Candidate>>) {
+    fn set_vips(&mut self, vips: &BTreeMap<IpAddr, Vec<crate::OwnerCandidate>>) {
         for candidate in vips.values().flatten() {
             let id = NodeId::of(&candidate.name);
             self.names.entry(id).or_insert_with(|| Arc::clone(&candidate.name));

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use steelyard_dialects::{LowerOptions, lower};
-use steelyard_manifest::{Limits, Source, SourceText, load};
+use steelyard_manifest::{ReadLimits, Source, SourceText, load};
 use steelyard_model::routing::route::Route;
 use steelyard_model::{Endpoint, Item, ServedBy, Severity, Snapshot};
 
@@ -23,7 +23,7 @@ mod routes;
 /// The items that `yaml` lowers to.
 fn items(yaml: &str) -> Vec<Arc<Item>> {
     let text = SourceText::Bytes(Arc::from(yaml.as_bytes()));
-    let loaded = load(&Source { name: Arc::from("test.yaml"), text }, &Limits::default());
+    let loaded = load(&Source { name: Arc::from("test.yaml"), text }, &ReadLimits::default());
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
     let lowered = loaded.objects.iter().map(|object| lower(object, &LowerOptions::default()));
     let mut items = Vec::new();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use steelyard_dialects::{LowerOptions, lower};
-use steelyard_manifest::{Limits, Source, load};
+use steelyard_manifest::{ReadLimits, Source, load};
 use steelyard_model::Held;
 
 use crate::{AnnouncementRow, Facts, Layer2Row, Plan, plan};
@@ -31,7 +31,7 @@ fn facts(node: &str) -> Facts {
 }
 
 fn planned(yaml: &str, facts: &Facts) -> Plan {
-    let loaded = load(&Source::new("test.yaml", yaml.as_bytes()), &Limits::default());
+    let loaded = load(&Source::new("test.yaml", yaml.as_bytes()), &ReadLimits::default());
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
     let mut items = Vec::new();
     for lowered in loaded.objects.iter().map(|it| lower(it, &LowerOptions::default())) {

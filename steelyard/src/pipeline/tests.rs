@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use steelyard_dialects::{LowerOptions, lower};
-use steelyard_manifest::{Limits, load};
+use steelyard_manifest::{ReadLimits, load};
 use steelyard_model::{Held, Snapshot};
 use steelyard_plan::{Facts, Plan, Planner};
 
@@ -505,7 +505,7 @@ fn edits_are_of_every_kind() {
     for (name, variants) in FILES {
         for variant in variants {
             let source = Source::new(name, variant.as_bytes());
-            for object in load(&source, &Limits::default()).objects {
+            for object in load(&source, &ReadLimits::default()).objects {
                 let lowered = lower(&object, &LowerOptions::default());
                 items.extend(lowered.items.iter().map(|item| (file_of(item), name)));
                 kinds.insert(object.reference.kind.to_string());

@@ -143,7 +143,7 @@ mod tests {
     fn agreed(owner: Option<&str>) -> Ownership {
         Ownership {
             interface: "eth0".to_owned(),
-            status: steelyard_speaker::Claimed {
+            status: steelyard_speaker::ClaimStatus {
                 vip: "10.0.0.1".parse().unwrap(),
                 owner: owner.map(Into::into),
                 epoch: 3,

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use steelyard_manifest::Sight;
-use steelyard_sources::Watch;
+use steelyard_sources::FolderWatch;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::{ServeArgs, WorldArgs};
@@ -180,7 +180,7 @@ async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Res
 async fn follow(
     engine: &mut Engine,
     sight: Sight,
-    mut watch: Watch,
+    mut watch: FolderWatch,
     signals: &mut Signals,
     mut live: Option<Live>,
 ) -> Result<&'static str> {

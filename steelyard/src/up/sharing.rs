@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use steelyard_speaker::{Heartbeat, Membership, Policy};
+use steelyard_speaker::{HeartbeatTiming, Membership, Policy};
 
 use crate::key;
 
@@ -81,8 +81,8 @@ impl SharingArgs {
                  neither could go on without the other"
             );
         }
-        let standard = Heartbeat::default();
-        let timing = Heartbeat {
+        let standard = HeartbeatTiming::default();
+        let timing = HeartbeatTiming {
             interval: self.heartbeat.map_or(standard.interval, Duration::from_millis),
             misses: self.missed_heartbeats.unwrap_or(standard.misses),
             ..standard

@@ -10,7 +10,7 @@ use steelyard_manifest::{Sight, SourceText};
 
 use super::scratch::Scratch;
 use crate::watch::{Watching, start};
-use crate::{Watch, watch};
+use crate::{FolderWatch, watch};
 
 /// Far more than any change takes; a test that waits this long has failed.
 const BOUND: Duration = Duration::from_secs(10);
@@ -19,7 +19,7 @@ const BOUND: Duration = Duration::from_secs(10);
 struct Seen<'a> {
     scratch: &'a Scratch,
     sight: Sight,
-    watch: Watch,
+    watch: FolderWatch,
 }
 
 impl<'a> Seen<'a> {

@@ -15,7 +15,9 @@ use steelyard_host::datagram::SegmentSocket;
 use steelyard_host::links::Link;
 use steelyard_layer2::Input as Asked;
 use steelyard_layer2::wire::Mark;
-use steelyard_membership::{Candidate, Config, Event, Input, Output, Segment, Timing};
+use steelyard_membership::{
+    Config, Event, HeartbeatTiming, Input, Output, OwnerCandidate, Segment,
+};
 
 use crate::lan::former::{Formers, Pending};
 use crate::lan::membership::PORT;
@@ -53,7 +55,7 @@ pub(crate) struct Group {
     pub(crate) since: BTreeMap<IpAddr, (SystemTime, String)>,
     /// Whose vips were that have no owner now.
     given_up: BTreeMap<IpAddr, Arc<str>>,
-    timing: Timing,
+    timing: HeartbeatTiming,
     pub(crate) left: bool,
 }
 
@@ -89,7 +91,7 @@ impl Group {
         &mut self,
         now: Instant,
         link: &Link,
-        vips: &BTreeMap<IpAddr, Vec<Candidate>>,
+        vips: &BTreeMap<IpAddr, Vec<OwnerCandidate>>,
         peers: &[SocketAddr],
     ) {
         self.name.clone_from(&link.name);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use steelyard_host::{private, random};
-use steelyard_membership::{Config, Keyring, Policy, Timing};
+use steelyard_membership::{Config, HeartbeatTiming, Keyring, Policy};
 
 /// UDP port of heartbeats.
 pub const PORT: u16 = 9181;
@@ -27,7 +27,7 @@ pub struct Membership {
     /// Where epochs are kept; none keeps them in memory.
     pub kept: Option<PathBuf>,
     /// Waits.
-    pub timing: Timing,
+    pub timing: HeartbeatTiming,
     /// With this many nodes configured, only a side with more than half of them answers.
     pub quorum: Option<usize>,
     /// What to do about a machine that is none of ours and claims a vip.
@@ -51,7 +51,7 @@ impl Membership {
             keys,
             peers: Vec::new(),
             kept: None,
-            timing: Timing::default(),
+            timing: HeartbeatTiming::default(),
             quorum: None,
             policy: Policy::default(),
             balance: true,

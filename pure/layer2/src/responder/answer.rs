@@ -8,7 +8,7 @@ use super::{CHECK, Responder, is_unicast};
 use crate::counters::Unused;
 use crate::vip::{Claim, Vip};
 use crate::wire::{
-    Advertisement, Arp, EtherFrame, FrameBody, Mac, Neighbor, Operation, Solicitation,
+    Advertisement, Arp, EtherFrame, FrameBody, Mac, NeighborMessage, Operation, Solicitation,
 };
 
 impl Responder {
@@ -32,10 +32,10 @@ impl Responder {
         match frame.body {
             FrameBody::Arp(arp) => self.on_arp(now, arp, !for_us),
             FrameBody::Neighbor { source, destination: _, message } => match message {
-                Neighbor::Solicitation(it) => {
+                NeighborMessage::Solicitation(it) => {
                     self.on_solicitation(now, (frame.source, source), it, !for_us)
                 }
-                Neighbor::Advertisement(it) => self.on_advertisement(now, frame.source, it),
+                NeighborMessage::Advertisement(it) => self.on_advertisement(now, frame.source, it),
             },
             // A ping to everybody is nobody's in particular.
             _ if !for_us => Err(Unused::OtherStation),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{Output, Responder};
 use crate::pace::{Announcement, Form};
 use crate::wire::{
-    Advertisement, Arp, EtherFrame, FrameBody, Mac, Mark, Neighbor, Operation, Solicitation,
+    Advertisement, Arp, EtherFrame, FrameBody, Mac, Mark, NeighborMessage, Operation, Solicitation,
 };
 
 /// Every node on the link (RFC 4291 §2.7.1).
@@ -22,7 +22,7 @@ impl Responder {
                 let body = FrameBody::Neighbor {
                     source: Ipv6Addr::UNSPECIFIED,
                     destination: group,
-                    message: Neighbor::Solicitation(Solicitation {
+                    message: NeighborMessage::Solicitation(Solicitation {
                         target: vip,
                         source_link: None,
                     }),
@@ -41,8 +41,10 @@ impl Responder {
             }
             (IpAddr::V6(who), IpAddr::V6(sender)) => {
                 let group = crate::wire::solicited_node(who);
-                let message =
-                    Neighbor::Solicitation(Solicitation { target: who, source_link: Some(mac) });
+                let message = NeighborMessage::Solicitation(Solicitation {
+                    target: who,
+                    source_link: Some(mac),
+                });
                 let body = FrameBody::Neighbor { source: sender, destination: group, message };
                 self.say(Mac::of_group(group), body);
             }
@@ -98,5 +100,9 @@ pub(super) fn advertisement(
         target_link: Some(mac),
         mark,
     };
-    FrameBody::Neighbor { source: vip, destination: to, message: Neighbor::Advertisement(message) }
+    FrameBody::Neighbor {
+        source: vip,
+        destination: to,
+        message: NeighborMessage::Advertisement(message),
+    }
 }

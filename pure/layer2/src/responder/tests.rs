@@ -9,7 +9,8 @@ use super::*;
 use crate::tests::start;
 use crate::vip::ConflictPolicy;
 use crate::wire::{
-    Advertisement, Arp, Echo, EchoKind, EtherFrame, FrameBody, Neighbor, Operation, Solicitation,
+    Advertisement, Arp, Echo, EchoKind, EtherFrame, FrameBody, NeighborMessage, Operation,
+    Solicitation,
 };
 
 const US: Mac = Mac([2, 0, 0, 0, 0, 1]);
@@ -77,7 +78,7 @@ fn arp_frame(destination: Mac, arp: Arp) -> Vec<u8> {
 
 fn solicit(source: Ipv6Addr, to_group: bool, target: Ipv6Addr, link: Option<Mac>) -> Vec<u8> {
     let group = crate::wire::solicited_node(target);
-    let message = Neighbor::Solicitation(Solicitation { target, source_link: link });
+    let message = NeighborMessage::Solicitation(Solicitation { target, source_link: link });
     let destination = if to_group { group } else { target };
     let mac = if to_group { Mac::of_group(group) } else { US };
     let body = FrameBody::Neighbor { source, destination, message };
@@ -115,12 +116,16 @@ fn shown(output: &Output) -> String {
             assert_eq!(it.sender_mac, US);
             format!("arp {operation} {} -> {} {}", it.sender_ip, it.target_ip, it.target_mac)
         }
-        FrameBody::Neighbor { source, destination, message: Neighbor::Advertisement(it) } => {
+        FrameBody::Neighbor {
+            source,
+            destination,
+            message: NeighborMessage::Advertisement(it),
+        } => {
             assert_eq!((source, it.target_link), (it.target, Some(US)));
             assert!(!it.router);
             format!("na {} -> {destination} S={} O={}", it.target, it.solicited, it.replace)
         }
-        FrameBody::Neighbor { source, destination, message: Neighbor::Solicitation(it) } => {
+        FrameBody::Neighbor { source, destination, message: NeighborMessage::Solicitation(it) } => {
             format!("ns {source} -> {destination} {} {:?}", it.target, it.source_link)
         }
         FrameBody::Echo4 { source, destination, echo } => {
@@ -245,7 +250,7 @@ fn before_it_is_announced_nobody_is_told() {
 }
 
 fn advertise(target: Ipv6Addr, link: Option<Mac>) -> Vec<u8> {
-    let message = Neighbor::Advertisement(Advertisement {
+    let message = NeighborMessage::Advertisement(Advertisement {
         target,
         router: false,
         solicited: false,

@@ -3,7 +3,9 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::ip::{FRAGMENT, ICMP, ICMPV6, Ipv4, Ipv6, Payload};
-use super::{Arp, Echo, Fragment, Mac, Malformed, Neighbor, checksum, neighbor, take, take_u16};
+use super::{
+    Arp, Echo, Fragment, Mac, Malformed, NeighborMessage, checksum, neighbor, take, take_u16,
+};
 
 const ARP: u16 = 0x0806;
 const IPV4: u16 = 0x0800;
@@ -32,7 +34,7 @@ pub enum FrameBody<'a> {
         /// Whither.
         destination: Ipv6Addr,
         /// The message.
-        message: Neighbor,
+        message: NeighborMessage,
     },
     /// A `ping` over IPv4.
     Echo4 {
@@ -165,7 +167,7 @@ fn parse_ipv6(packet: &[u8]) -> Result<FrameBody<'_>, Malformed> {
             Err(Malformed::HopLimit)
         }
         Some(&(neighbor::SOLICITATION | neighbor::ADVERTISEMENT)) => {
-            let message = Neighbor::parse(payload, source, destination)?;
+            let message = NeighborMessage::parse(payload, source, destination)?;
             Ok(FrameBody::Neighbor { source, destination, message })
         }
         _ => {

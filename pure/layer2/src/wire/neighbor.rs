@@ -17,7 +17,7 @@ const OVERRIDE: u8 = 0x20;
 
 /// Either message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Neighbor {
+pub enum NeighborMessage {
     /// Who has this address?
     Solicitation(Solicitation),
     /// This address is here.
@@ -51,7 +51,7 @@ pub struct Advertisement {
     pub mark: Option<Mark>,
 }
 
-impl Neighbor {
+impl NeighborMessage {
     /// Reads a message whose checksum and hop limit are checked already.
     pub(super) fn parse(
         mut message: &[u8],
@@ -111,7 +111,11 @@ impl Neighbor {
 impl Solicitation {
     /// An asker without an address (duplicate address detection) asks the target's group and
     /// names no link-layer address (RFC 4861 §7.1.1).
-    fn checked(self, source: Ipv6Addr, destination: Ipv6Addr) -> Result<Neighbor, Malformed> {
+    fn checked(
+        self,
+        source: Ipv6Addr,
+        destination: Ipv6Addr,
+    ) -> Result<NeighborMessage, Malformed> {
         let group = super::solicited_node(self.target);
         if source.is_multicast() || (destination != group && destination != self.target) {
             return Err(Malformed::Address);
@@ -119,17 +123,17 @@ impl Solicitation {
         if source.is_unspecified() && (destination != group || self.source_link.is_some()) {
             return Err(Malformed::Address);
         }
-        Ok(Neighbor::Solicitation(self))
+        Ok(NeighborMessage::Solicitation(self))
     }
 }
 
 impl Advertisement {
     /// One sent to a group answers nobody (RFC 4861 §7.1.2).
-    fn checked(self, destination: Ipv6Addr) -> Result<Neighbor, Malformed> {
+    fn checked(self, destination: Ipv6Addr) -> Result<NeighborMessage, Malformed> {
         if destination.is_multicast() && self.solicited {
             return Err(Malformed::Field);
         }
-        Ok(Neighbor::Advertisement(self))
+        Ok(NeighborMessage::Advertisement(self))
     }
 
     fn flags(&self) -> u8 {

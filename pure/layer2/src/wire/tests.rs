@@ -49,7 +49,7 @@ fn known() -> Vec<(&'static str, Vec<u8>, EtherFrame<'static>)> {
                 body: FrameBody::Neighbor {
                     source: v6(5),
                     destination: solicited_node(v6(0x100)),
-                    message: Neighbor::Solicitation(Solicitation {
+                    message: NeighborMessage::Solicitation(Solicitation {
                         target: v6(0x100),
                         source_link: Some(A),
                     }),
@@ -256,10 +256,10 @@ fn neighbor() -> impl Strategy<Value = FrameBody<'static>> {
     (v6_unicast(), v6_unicast(), any::<[bool; 4]>(), option, mark()).prop_map(
         |(source, target, [ask, router, solicited, replace], link, mark)| {
             let message = if ask {
-                Neighbor::Solicitation(Solicitation { target, source_link: link })
+                NeighborMessage::Solicitation(Solicitation { target, source_link: link })
             } else {
                 let target_link = link;
-                Neighbor::Advertisement(Advertisement {
+                NeighborMessage::Advertisement(Advertisement {
                     target,
                     router,
                     solicited,

@@ -8,7 +8,7 @@ use granit_parser::{Event, ScalarStyle, Span, StructureStyle, Tag};
 use super::mapping::OpenMap;
 use super::{Fault, mark_of};
 use crate::codes;
-use crate::source::Limits;
+use crate::source::ReadLimits;
 use crate::tree::{Lead, Mark, Node, Plain, Value};
 
 /// This much text counts as one more value of the budget.
@@ -20,7 +20,7 @@ pub(super) struct Builder {
     anchors: BTreeMap<usize, Anchored>,
     /// Values so far, those of aliases unfolded, over all documents of the file.
     spent: usize,
-    limits: Limits,
+    limits: ReadLimits,
 }
 
 /// A collection that is not closed yet.
@@ -54,7 +54,7 @@ struct Done {
 }
 
 impl Builder {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &ReadLimits) -> Self {
         Self { stack: Vec::new(), root: None, anchors: BTreeMap::new(), spent: 0, limits: *limits }
     }
 

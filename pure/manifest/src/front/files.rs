@@ -7,12 +7,12 @@ use steelyard_model::Diagnostic;
 
 use super::key::Key;
 use crate::object::{Object, load};
-use crate::source::{Limits, Source, SourceText};
+use crate::source::{ReadLimits, Source, SourceText};
 
 /// How files are read.
 #[derive(Default)]
 pub(super) struct Reading {
-    pub(super) limits: Limits,
+    pub(super) limits: ReadLimits,
     /// Files that were read for a decision about them, until the next update.
     ahead: BTreeMap<Arc<str>, File>,
 }

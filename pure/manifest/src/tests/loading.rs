@@ -1,7 +1,7 @@
 //! What becomes of files.
 
 use super::{loaded, outcome};
-use crate::{Limits, Source, SourceText, load, merge, place};
+use crate::{ReadLimits, Source, SourceText, load, merge, place};
 use steelyard_model::{Diagnostic, FieldPath, ObjectRef, Severity};
 
 const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n";
@@ -208,14 +208,14 @@ fn bytes_that_are_no_text_are_named() {
 #[test]
 fn unreadable_and_large_files_are_named() {
     let failed = Source::failed("a.yaml", "permission denied");
-    let message = &load(&failed, &Limits::default()).diagnostics[0].message;
+    let message = &load(&failed, &ReadLimits::default()).diagnostics[0].message;
     assert_eq!(message, "a.yaml cannot be read: permission denied");
     let unread = Source { name: "a.yaml".into(), text: SourceText::TooLarge(100 << 20) };
-    let loaded = load(&unread, &Limits::default());
+    let loaded = load(&unread, &ReadLimits::default());
     assert!(loaded.broken);
     let message = &loaded.diagnostics[0].message;
     assert!(message.starts_with("a.yaml has 100 MiB, more than the "), "{message}");
-    let limits = Limits { file_bytes: 10, ..Limits::default() };
+    let limits = ReadLimits { file_bytes: 10, ..ReadLimits::default() };
     let large = load(&Source::new("a.yaml", SERVICE.as_bytes()), &limits);
     assert_eq!(large.diagnostics[0].code, crate::codes::FILE_UNREADABLE);
 }
@@ -247,9 +247,9 @@ fn nesting_is_bounded_also_through_aliases() {
 fn many_problems_end_the_file() {
     let broken = "---\nspec: b\n".repeat(10_000);
     let loaded = loaded(broken.as_bytes());
-    assert_eq!((loaded.diagnostics.len(), loaded.broken), (Limits::default().problems, true));
+    assert_eq!((loaded.diagnostics.len(), loaded.broken), (ReadLimits::default().problems, true));
     let list = format!("apiVersion: v1\nkind: List\nitems:\n{}", "- a: b\n".repeat(10_000));
-    assert_eq!(super::loaded(list.as_bytes()).diagnostics.len(), Limits::default().problems);
+    assert_eq!(super::loaded(list.as_bytes()).diagnostics.len(), ReadLimits::default().problems);
 }
 
 #[test]
@@ -307,7 +307,7 @@ fn of_an_object_defined_twice_the_first_stays() {
     let files = [("a.yaml", SERVICE), ("b.yaml", &*knative), ("c.yaml", &*other)];
     let merged = merge(
         files
-            .map(|(name, text)| load(&Source::new(name, text.as_bytes()), &Limits::default()))
+            .map(|(name, text)| load(&Source::new(name, text.as_bytes()), &ReadLimits::default()))
             .into(),
     );
     let kept: Vec<&str> = merged.objects.iter().map(|object| &*object.file).collect();

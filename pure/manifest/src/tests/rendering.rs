@@ -174,7 +174,7 @@ fn messages_of_wrong_types_do_not_show_what_is_secret() {
          spec: {password: 424242}\n",
     ] {
         let source = Source::new("a.yaml", yaml.as_bytes());
-        let object = crate::load(&source, &crate::Limits::default()).objects.remove(0);
+        let object = crate::load(&source, &crate::ReadLimits::default()).objects.remove(0);
         let secret = object.read_lenient::<crate::kinds::core::Secret>().diagnostics;
         let peer = object.read_lenient::<crate::kinds::metallb::BgpPeer>().diagnostics;
         let found = [secret, peer].concat();

@@ -8,12 +8,12 @@ use super::load::Load;
 use super::review::is_ahead;
 use super::{Ownership, Role};
 use crate::claim::{Claim, STANDBYS};
-use crate::config::Candidate;
+use crate::config::OwnerCandidate;
 use crate::id::{NodeId, halves, mix};
 use crate::roster::Roster;
 
 /// Candidates by number.
-pub(crate) fn numbered(candidates: &[Candidate]) -> Vec<(NodeId, u32)> {
+pub(crate) fn numbered(candidates: &[OwnerCandidate]) -> Vec<(NodeId, u32)> {
     candidates.iter().map(|it| (NodeId::of(&it.name), it.score)).collect()
 }
 

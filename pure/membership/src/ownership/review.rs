@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::load::Load;
 use super::{Happening, Ownership, Role, Vacancy};
 use crate::claim::Claim;
-use crate::event::{Cause, Event, Mac, Output};
+use crate::event::{Cause, Event, MacBytes, Output};
 use crate::roster::Roster;
 
 /// Counts that are worked out at most once in a review.
@@ -141,7 +141,7 @@ impl Ownership {
         now: Instant,
         vip: IpAddr,
         mut vacancy: Vacancy,
-        (mut sent, mut next, answered): (u32, Instant, Option<Mac>),
+        (mut sent, mut next, answered): (u32, Instant, Option<MacBytes>),
     ) {
         if let Some(by) = answered {
             // Who asks at the same moment refuses it too, now the one and now the other.

@@ -32,7 +32,7 @@ pub struct MemberStatus {
 
 /// A vip of the segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VipStatus {
+pub struct ClaimStatus {
     /// The vip.
     pub vip: IpAddr,
     /// Who owns it, as far as this node knows.
@@ -75,11 +75,11 @@ impl Segment {
     }
 
     /// All vips, by address.
-    pub fn vips(&self) -> Vec<VipStatus> {
+    pub fn vips(&self) -> Vec<ClaimStatus> {
         let status = |(vip, role): (IpAddr, &Role)| {
             let claim = self.ownership.table.get(vip);
             let standbys = claim.map(|it| it.standbys.as_slice()).unwrap_or_default();
-            VipStatus {
+            ClaimStatus {
                 vip,
                 owner: self.owner(vip),
                 epoch: claim.map_or(0, |it| it.epoch),

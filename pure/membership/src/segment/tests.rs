@@ -8,7 +8,7 @@ use super::*;
 use crate::seal::Under;
 use crate::sim::start;
 use crate::wire::{Beat, Body, Echo, Heard, Message};
-use crate::{Candidate, Key, Keyring};
+use crate::{Key, Keyring, OwnerCandidate};
 
 const PEER: ([u8; 4], u16) = ([10, 0, 0, 2], 7946);
 
@@ -22,7 +22,7 @@ fn config() -> Config {
 
 fn machine() -> Segment {
     let mut machine = Segment::new(start(), &config());
-    let candidate = |name: &str| Candidate { name: name.into(), score: 0 };
+    let candidate = |name: &str| OwnerCandidate { name: name.into(), score: 0 };
     let vips: BTreeMap<IpAddr, _> =
         BTreeMap::from([([10, 0, 0, 100].into(), vec![candidate("a"), candidate("b")])]);
     machine.handle(start(), Input::Vips(&vips));
@@ -340,7 +340,7 @@ fn a_rival_is_told_once_in_a_while_or_let_be() {
     }
     let withdraw = Config { policy: crate::Policy::Withdraw, ..config() };
     let mut other = Segment::new(now, &withdraw);
-    let candidates = vec![Candidate { name: "a".into(), score: 0 }];
+    let candidates = vec![OwnerCandidate { name: "a".into(), score: 0 }];
     other.handle(now, Input::Vips(&BTreeMap::from([(vip, candidates)])));
     pass(&mut other, &mut now, Duration::from_secs(2));
     other.handle(now, rival);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::world::{Happens, World};
-use crate::{Input, Mark};
+use crate::{ClaimMark, Input};
 
 /// Between two announcements, and how many follow the first.
 const AGAIN: Duration = Duration::from_millis(1100);
@@ -24,8 +24,8 @@ const STRANGER: usize = 250;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Frame {
     Probe,
-    Answer(Option<Mark>),
-    Announcement(Option<Mark>),
+    Answer(Option<ClaimMark>),
+    Announcement(Option<ClaimMark>),
 }
 
 impl World {

@@ -7,7 +7,7 @@ use super::Broken;
 use super::chance::Chance;
 use super::checks;
 use super::world::{World, vip};
-use crate::{Candidate, Input, Key, Policy, Timing};
+use crate::{HeartbeatTiming, Input, Key, OwnerCandidate, Policy};
 
 /// What goes wrong, or is done, in a round.
 #[derive(Clone, Debug)]
@@ -129,7 +129,7 @@ fn make(seed: u64) -> World {
     world.loss = *chance.pick(&[0, 0, 0, 10, 50]);
     world.delay = Duration::from_millis(*chance.pick(&[1, 2, 5]));
     if chance.permille(300) && world.loss < 50 {
-        world.timing = Timing::fast();
+        world.timing = HeartbeatTiming::fast();
     }
     if nodes >= 3 && chance.permille(150) {
         world.quorum = Some(nodes);
@@ -193,7 +193,7 @@ fn first_start(world: &mut World) -> Result<(), String> {
         world.run_for(gap);
     }
     settled(world)?;
-    let alike = |it: &Vec<Candidate>| it.len() == nodes && it.iter().all(|it| it.score == 0);
+    let alike = |it: &Vec<OwnerCandidate>| it.len() == nodes && it.iter().all(|it| it.score == 0);
     let alike = world.vips.values().all(alike);
     if together && world.loss == 0 && alike {
         checks::spread(world)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Broken;
 use super::checks::{clients_follow, one_owner, owners};
 use super::world::{World, vip};
-use crate::{Input, Timing};
+use crate::{HeartbeatTiming, Input};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -45,7 +45,7 @@ fn outage(world: &mut World) -> Duration {
 
 #[test]
 fn a_crash_is_over_within_the_dead_time_and_the_probes() {
-    for (timing, most) in [(Timing::default(), 560), (Timing::fast(), 210)] {
+    for (timing, most) in [(HeartbeatTiming::default(), 560), (HeartbeatTiming::fast(), 210)] {
         let mut world = World::new(1, 3);
         world.timing = timing;
         world.with_vips(1);

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use super::chance::Chance;
 use super::lan::Frame;
 use super::{Broken, start};
-use crate::{Candidate, Config, Event, Input, Key, Keyring, Mark, Output, Policy, Segment, Timing};
+use crate::{
+    ClaimMark, Config, Event, HeartbeatTiming, Input, Key, Keyring, Output, OwnerCandidate, Policy,
+    Segment,
+};
 
 /// What a socket's buffer holds while its host sleeps.
 const BUFFER: usize = 400;
@@ -27,13 +30,13 @@ pub(super) struct World {
     /// Datagrams lost, in a thousand.
     pub(super) loss: u64,
     pub(super) delay: Duration,
-    pub(super) timing: Timing,
+    pub(super) timing: HeartbeatTiming,
     pub(super) quorum: Option<usize>,
     pub(super) policy: Policy,
     pub(super) balance: bool,
     pub(super) keys: Keyring,
     pub(super) mesh: usize,
-    pub(super) vips: BTreeMap<IpAddr, Vec<Candidate>>,
+    pub(super) vips: BTreeMap<IpAddr, Vec<OwnerCandidate>>,
     /// Vips for which a machine answers that is none of ours.
     pub(super) squatted: BTreeSet<IpAddr>,
     pub(super) broken: Option<Broken>,
@@ -71,7 +74,7 @@ pub(super) struct Host {
     pub(super) machine: Option<Segment>,
     pub(super) answers: BTreeSet<IpAddr>,
     /// What is said beside its answers.
-    pub(super) marks: BTreeMap<IpAddr, Option<Mark>>,
+    pub(super) marks: BTreeMap<IpAddr, Option<ClaimMark>>,
     /// What it asked for, and until when that is of interest.
     pub(super) probed: BTreeMap<IpAddr, Instant>,
     /// Nothing gets in to it.
@@ -167,7 +170,7 @@ impl World {
             links: BTreeMap::new(),
             loss: 0,
             delay: Duration::from_millis(2),
-            timing: Timing::default(),
+            timing: HeartbeatTiming::default(),
             quorum: None,
             policy: Policy::Defend,
             balance: true,
@@ -194,10 +197,10 @@ impl World {
 
     /// Vips that every node may own.
     pub(super) fn with_vips(&mut self, count: u8) {
-        let all: Vec<Candidate> = self
+        let all: Vec<OwnerCandidate> = self
             .hosts
             .iter()
-            .map(|host| Candidate { name: host.name.as_str().into(), score: 0 })
+            .map(|host| OwnerCandidate { name: host.name.as_str().into(), score: 0 })
             .collect();
         self.vips = (0..count).map(|n| (vip(n), all.clone())).collect();
     }

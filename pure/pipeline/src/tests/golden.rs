@@ -9,7 +9,7 @@ const DECLARED: [&str; 2] =
 
 fn provoked(yaml: &str, options: &ResolveOptions) -> BTreeSet<String> {
     let text = SourceText::Bytes(Arc::from(yaml.as_bytes()));
-    let loaded = load(&Source { name: Arc::from("test.yaml"), text }, &Limits::default());
+    let loaded = load(&Source { name: Arc::from("test.yaml"), text }, &ReadLimits::default());
     let mut codes = BTreeSet::new();
     let mut items = Vec::new();
     for object in &loaded.objects {

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use steelyard_host::links::Link;
 use steelyard_host::random;
 use steelyard_layer2::VipChange;
-use steelyard_membership::{Candidate, Cause, Config, Event, Input};
+use steelyard_membership::{Cause, Config, Event, Input, OwnerCandidate};
 use tokio::sync::oneshot;
 
 use super::{Driver, MANY, Placement};
@@ -296,9 +296,9 @@ impl Driver {
         placed: &BTreeMap<IpAddr, Placement>,
     ) {
         let Some(shares) = &mut self.shares else { return };
-        let mut vips: BTreeMap<u32, BTreeMap<IpAddr, Vec<Candidate>>> = BTreeMap::new();
+        let mut vips: BTreeMap<u32, BTreeMap<IpAddr, Vec<OwnerCandidate>>> = BTreeMap::new();
         for vip in wanted {
-            let candidate = |(name, score): &(String, u32)| Candidate {
+            let candidate = |(name, score): &(String, u32)| OwnerCandidate {
                 name: name.as_str().into(),
                 score: *score,
             };

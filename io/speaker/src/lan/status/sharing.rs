@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use steelyard_layer2::wire::Mac;
-use steelyard_membership::{Cause, Event, Loss, MemberStatus, VipStatus};
+use steelyard_membership::{Cause, ClaimStatus, Event, Loss, MemberStatus};
 
 /// The nodes, and who owns what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Ownership {
     /// Our interface.
     pub interface: String,
     /// The vip, its owner, and what this node does about it.
-    pub status: VipStatus,
+    pub status: ClaimStatus,
     /// Since when that is the owner, as seen from here.
     pub since: Option<SystemTime>,
     /// Why it is; of one that owns it no longer, why it did.

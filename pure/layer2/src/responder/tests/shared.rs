@@ -47,7 +47,9 @@ fn what_is_shared_is_marked_and_asked_for_when_others_ask() {
     responder.handle(later(), Input::Frame(&ask));
     let said = drain(&mut responder, later());
     let marks = parsed(&said).into_iter().filter(|it| match it.body {
-        FrameBody::Neighbor { message: Neighbor::Advertisement(it), .. } => it.mark == Some(MARK),
+        FrameBody::Neighbor { message: NeighborMessage::Advertisement(it), .. } => {
+            it.mark == Some(MARK)
+        }
         _ => false,
     });
     assert_eq!((marks.count(), said.len()), (1, 2), "{said:?}");
