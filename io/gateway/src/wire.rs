@@ -3,3 +3,4 @@
 pub(crate) mod buffers;
 pub(crate) mod listen;
 pub(crate) mod stream;
+pub(crate) mod timer;

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use crate::wire::stream::Stream;
 use steelyard_host::places::TakenPlace;
-use tokio::net::TcpStream;
 
 use super::Core;
 use super::listener::Listener;
@@ -14,7 +14,7 @@ use super::waiting::Waiting;
 pub(crate) struct Arrival {
     pub(crate) core: Rc<Core>,
     pub(crate) listener: Rc<Listener>,
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     pub(crate) peer: SocketAddr,
     pub(crate) waiting: Rc<Waiting>,
     /// To be held as long as the connection is.
@@ -32,7 +32,7 @@ impl Arrival {
     pub(super) fn new(
         core: Rc<Core>,
         listener: Rc<Listener>,
-        stream: TcpStream,
+        stream: Stream,
         peer: SocketAddr,
         place: TakenPlace,
     ) -> Self {

@@ -202,7 +202,7 @@ fn take_in(
     peer: SocketAddr,
     place: TakenPlace,
 ) {
-    let arrival = Arrival::new(core.clone(), listener.clone(), stream, peer, place);
+    let arrival = Arrival::new(core.clone(), listener.clone(), stream.into(), peer, place);
     (core.serve)(arrival);
 }
 

@@ -6,12 +6,12 @@ use std::task::Poll;
 
 use steelyard_filters::{Ask, Flight, Got};
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 
 use crate::core::Core;
 use crate::exchange::course::Course;
 use crate::exchange::fetch::fetch;
 use crate::shared::flights::{Boarding, Landing};
+use crate::wire::stream::Stream;
 
 /// The client went away while a filter waited.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) async fn answer(
     ask: Ask,
     course: &mut Course,
     core: &Core,
-    client: &TcpStream,
+    client: &Stream,
 ) -> Result<Got, Gone> {
     match ask {
         Ask::Sleep(time) => {
@@ -65,7 +65,7 @@ pub(crate) async fn answer(
 /// What `future` comes to, if the client stays that long.
 pub(crate) async fn unless_gone<T>(
     core: &Core,
-    client: &TcpStream,
+    client: &Stream,
     future: impl Future<Output = T>,
 ) -> Result<T, Gone> {
     let (mut future, mut leaving) = (pin!(future), pin!(leaves(core, client)));
@@ -77,7 +77,7 @@ pub(crate) async fn unless_gone<T>(
 }
 
 /// Ends when the client's connection breaks, or a while after it has closed its side.
-async fn leaves(core: &Core, client: &TcpStream) {
+async fn leaves(core: &Core, client: &Stream) {
     match client.ready(Interest::PRIORITY | Interest::ERROR).await {
         Ok(ready) if ready.is_error() || ready.is_write_closed() => {}
         Ok(ready) if ready.is_read_closed() => {

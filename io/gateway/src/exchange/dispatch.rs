@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use steelyard_http::{After, Break, Limits, Verdict};
-use tokio::net::TcpStream;
 
 use crate::core::live::{BackendState, Chosen, Picked, Target};
 use crate::exchange::drive::{Exchange, Place, Tap};
@@ -13,11 +12,12 @@ use crate::exchange::tunnel::tunnel;
 use crate::options::Timeouts;
 use crate::tell::fault::{Detail, Failed, Fault};
 use crate::up::upstream::{Doubt, Upstream};
+use crate::wire::stream::Stream;
 
 /// One request at its backends.
 pub(crate) struct Dispatch<'c, 'r, T> {
     pub(crate) place: Place<'c>,
-    pub(crate) client: &'c mut TcpStream,
+    pub(crate) client: &'c Stream,
     pub(crate) exchange: Exchange<'r>,
     pub(crate) started: Instant,
     pub(crate) trace: Trace,
@@ -135,16 +135,16 @@ impl<T: Tap> Dispatch<'_, '_, T> {
     /// Sends the request over `stream` and passes the response on.
     async fn over(
         &mut self,
-        mut stream: TcpStream,
+        stream: Stream,
         service: &BackendState,
         upstream: &Upstream,
     ) -> Attempt {
         let core = self.place.core;
         self.trace.sent = core.log.as_ref().map(|_| Instant::now());
         self.exchange.begin();
-        let (exchange, client, tap) = (&mut self.exchange, &mut *self.client, &mut self.tap);
+        let (exchange, client, tap) = (&mut self.exchange, self.client, &mut self.tap);
         let said = loop {
-            let said = self.place.drive(exchange, client, &mut stream, tap).await;
+            let said = self.place.drive(exchange, client, &stream, tap).await;
             if !exchange.is_held() {
                 break said;
             }

@@ -8,17 +8,15 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use socket2::SockRef;
 use steelyard_http::{Held, Watch};
 use tokio::io::Interest;
-use tokio::net::TcpStream;
-use tokio::net::tcp::ReadHalf;
 
 use crate::core::Core;
 use crate::core::listener::Listener;
 use crate::core::waiting::Waiting;
 use crate::wire::buffers::{Buffer, BufferPool};
-use crate::wire::stream::{Timer, poll_read};
+use crate::wire::stream::Stream;
+use crate::wire::timer::Timer;
 
 /// A request and its response, over buffers of a core.
 pub(crate) type Exchange<'r> = steelyard_http::Exchange<&'r [u8], Buffer>;
@@ -32,7 +30,7 @@ pub(crate) trait Tap {
     fn until(&self) -> Option<Instant>;
 
     /// Sees to a response that is held; whether it goes on.
-    async fn look(&mut self, exchange: &mut Exchange<'_>, client: &TcpStream) -> bool;
+    async fn look(&mut self, exchange: &mut Exchange<'_>, client: &Stream) -> bool;
 }
 
 /// Nobody.
@@ -43,7 +41,7 @@ impl Tap for () {
         None
     }
 
-    async fn look(&mut self, _: &mut Exchange<'_>, _: &TcpStream) -> bool {
+    async fn look(&mut self, _: &mut Exchange<'_>, _: &Stream) -> bool {
         false
     }
 }
@@ -58,10 +56,8 @@ pub(crate) struct Place<'a> {
 
 /// The sockets of an exchange.
 struct Sockets<'s> {
-    client: &'s TcpStream,
-    endpoint: &'s TcpStream,
-    from_client: ReadHalf<'s>,
-    from_endpoint: ReadHalf<'s>,
+    client: &'s Stream,
+    endpoint: &'s Stream,
     /// What a socket said last, for the log.
     said: Option<io::Error>,
 }
@@ -82,20 +78,11 @@ impl Place<'_> {
     pub(crate) async fn drive(
         &mut self,
         exchange: &mut Exchange<'_>,
-        client: &mut TcpStream,
-        endpoint: &mut TcpStream,
+        client: &Stream,
+        endpoint: &Stream,
         tap: &mut impl Tap,
     ) -> Option<io::Error> {
-        let (from_client, to_client) = client.split();
-        let (from_endpoint, to_endpoint) = endpoint.split();
-        let mut sockets = Sockets {
-            client: to_client.as_ref(),
-            endpoint: to_endpoint.as_ref(),
-            from_client,
-            from_endpoint,
-            said: None,
-        };
-        let client = sockets.client;
+        let mut sockets = Sockets { client, endpoint, said: None };
         let mut watching = std::pin::pin!(None);
         let mut watched = Watch::Bytes;
         std::future::poll_fn(|cx| {
@@ -187,7 +174,7 @@ impl Sockets<'_> {
     }
 
     fn write_endpoint(&mut self, exchange: &mut Exchange<'_>, cx: &mut Context<'_>) {
-        while let Some(written) = poll_write(self.endpoint, exchange.to_endpoint(), false, cx) {
+        while let Some(written) = written(self.endpoint, exchange.to_endpoint(), false, cx) {
             match written {
                 Ok(count) => exchange.wrote_to_endpoint(count),
                 Err(error) => {
@@ -200,7 +187,7 @@ impl Sockets<'_> {
 
     fn write_client(&mut self, exchange: &mut Exchange<'_>, cx: &mut Context<'_>) {
         let last = exchange.is_last();
-        while let Some(written) = poll_write(self.client, exchange.to_client(), last, cx) {
+        while let Some(written) = written(self.client, exchange.to_client(), last, cx) {
             match written {
                 Ok(count) => exchange.wrote_to_client(count),
                 Err(error) => {
@@ -222,7 +209,7 @@ impl Sockets<'_> {
             return false;
         }
         let pool = pool(place.core, exchange.endpoint_sends_body());
-        match poll_read(&mut self.from_endpoint, pool, exchange.endpoint_slot(), cx) {
+        match self.endpoint.poll_read(pool, exchange.endpoint_slot(), cx) {
             Poll::Pending => return false,
             Poll::Ready(Ok(0)) => exchange.endpoint_ended(),
             Poll::Ready(Ok(_)) => {
@@ -250,7 +237,7 @@ impl Sockets<'_> {
             return false;
         }
         let pool = pool(core, exchange.client_sends_body());
-        match poll_read(&mut self.from_client, pool, exchange.client_slot(), cx) {
+        match self.client.poll_read(pool, exchange.client_slot(), cx) {
             Poll::Pending => return false,
             Poll::Ready(Ok(0)) => exchange.client_ended(),
             Poll::Ready(Ok(_)) => exchange.client_sent(),
@@ -267,37 +254,15 @@ fn pool(core: &Core, is_body: bool) -> &Rc<BufferPool> {
     if is_body { &core.bulk } else { &core.heads }
 }
 
-/// Writes some of `slices`, in one system call; `None` when there are none or there is no room.
-/// The `last` bytes of a connection that is closed right after are held back by the kernel while
-/// they are not a full segment, so that the FIN travels with them.
-fn poll_write(
-    to: &TcpStream,
+/// What writing some of `slices` comes to; `None` when there are none or there is no room.
+fn written(
+    to: &Stream,
     slices: [&[u8]; 3],
     last: bool,
     cx: &mut Context<'_>,
 ) -> Option<io::Result<usize>> {
-    /// `MSG_MORE | MSG_NOSIGNAL` of Linux.
-    const MORE: i32 = 0x8000 | 0x4000;
-    let mut filled = slices.iter().filter(|slice| !slice.is_empty());
-    let first = filled.next()?;
-    let alone = filled.next().is_none();
-    loop {
-        let written = match (alone, last) {
-            (true, false) => to.try_write(first),
-            (true, true) => {
-                to.try_io(Interest::WRITABLE, || SockRef::from(to).send_with_flags(first, MORE))
-            }
-            (false, _) => to.try_write_vectored(&slices.map(io::IoSlice::new)),
-        };
-        match written {
-            Ok(0) => return Some(Err(io::ErrorKind::WriteZero.into())),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            written => return Some(written),
-        }
-        match to.poll_write_ready(cx) {
-            Poll::Pending => return None,
-            Poll::Ready(Err(error)) => return Some(Err(error)),
-            Poll::Ready(Ok(())) => {}
-        }
+    match to.poll_write(slices, last, cx) {
+        Poll::Pending | Poll::Ready(Ok(0)) => None,
+        Poll::Ready(written) => Some(written),
     }
 }

@@ -11,13 +11,13 @@ use steelyard_http::{
     Asked, Body, Head, ResponseHead, Reuse, Seen, Slots, Upgrades, push_number, release,
 };
 use steelyard_model::routing::id::BackendId;
-use tokio::net::TcpStream;
 
 use crate::core::live::{Picked, Target};
 use crate::core::{Core, HEAD_BUFFER};
 use crate::up::upstream::{Doubt, Upstream};
 use crate::wire::buffers::Buffer;
-use crate::wire::stream::{read, within, write_all};
+use crate::wire::stream::Stream;
+use crate::wire::timer::within;
 
 /// What a backend answers to a request of a filter; none where it does not, in time and in the
 /// size that the filter allows.
@@ -88,7 +88,7 @@ async fn upstream(core: &Core, to: &BackendId) -> io::Result<Rc<Upstream>> {
 }
 
 /// A connection, and whether it is a fresh one.
-async fn connection(core: &Core, upstream: &Upstream) -> io::Result<(TcpStream, bool)> {
+async fn connection(core: &Core, upstream: &Upstream) -> io::Result<(Stream, bool)> {
     let doubt = Doubt { is_repeatable: false, now: core.tick.get() };
     if let Some(kept) = upstream.checkout(doubt) {
         return Ok((kept.into_inner(), false));
@@ -100,20 +100,19 @@ async fn connection(core: &Core, upstream: &Upstream) -> io::Result<(TcpStream, 
 async fn exchange(
     core: &Core,
     upstream: &Upstream,
-    mut stream: TcpStream,
+    stream: Stream,
     head: &[u8],
     letter: &Letter,
 ) -> io::Result<Response> {
     let mut reuse = Reuse::new(false);
     reuse.see(Seen::Owed(head.len()));
     reuse.see(Seen::RequestEnds);
-    let (mut from, mut to) = stream.split();
     let stall = core.options().timeouts.write;
-    write_all(&mut to, head, stall).await.map_err(|(error, _)| error)?;
+    stream.write_all(head, stall).await.map_err(|(error, _)| error)?;
     reuse.see(Seen::Wrote(head.len()));
     let mut slot = None;
     let (mut response, mut body, persistent) = loop {
-        if read(&mut from, &core.heads, &mut slot).await? == 0 {
+        if stream.read(&core.heads, &mut slot).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         if let Some(read) = read_head(&mut slot, letter)? {
@@ -135,7 +134,7 @@ async fn exchange(
             reuse.see(Seen::ResponseEnds { persistent, over });
             break;
         }
-        if read(&mut from, &core.heads, &mut slot).await? == 0 {
+        if stream.read(&core.heads, &mut slot).await? == 0 {
             reuse.see(Seen::Broken);
             if body.end().is_none() {
                 return Err(io::ErrorKind::UnexpectedEof.into());

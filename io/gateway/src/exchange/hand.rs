@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use steelyard_filters::{Answerer, Flow, Got, Outward, Piece, Response};
 use steelyard_http::{Head, ResponseChanges};
-use tokio::net::TcpStream;
 
 use crate::core::Core;
 use crate::exchange::asks;
 use crate::exchange::course::Course;
 use crate::exchange::drive::{Exchange, Tap};
+use crate::wire::stream::Stream;
 
 /// The filters of one request, at one attempt.
 pub(crate) struct Hand<'c> {
@@ -162,7 +162,7 @@ impl Tap for Hand<'_> {
         both.into_iter().flatten().min()
     }
 
-    async fn look(&mut self, exchange: &mut Exchange<'_>, client: &TcpStream) -> bool {
+    async fn look(&mut self, exchange: &mut Exchange<'_>, client: &Stream) -> bool {
         let mut changes = ResponseChanges::default();
         let mut got = Got::Nothing;
         loop {
@@ -203,7 +203,7 @@ impl Tap for Hand<'_> {
 pub(crate) async fn outward_with(
     course: &mut Course,
     core: &Core,
-    client: &TcpStream,
+    client: &Stream,
     mut response: Response,
     cause: Answerer,
     is_repeatable: bool,

@@ -3,18 +3,16 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
-use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
 use steelyard_http::Clean;
-use tokio::net::TcpStream;
 
-use crate::wire::stream::within;
+use crate::wire::stream::Stream;
+use crate::wire::timer::within;
 
 /// Most idle connections kept per core and address; Traefik's default per host.
 const MAX_IDLE: usize = 200;
@@ -59,7 +57,7 @@ pub(crate) struct Upstreams {
 }
 
 struct Idle {
-    connection: Clean<TcpStream>,
+    connection: Clean<Stream>,
     since: Instant,
     _counted: Counted,
 }
@@ -90,12 +88,12 @@ struct Resolved {
 
 impl Upstream {
     /// A connection that was alive a moment ago, most recently used first.
-    pub(crate) fn checkout(&self, doubt: Doubt) -> Option<Clean<TcpStream>> {
+    pub(crate) fn checkout(&self, doubt: Doubt) -> Option<Clean<Stream>> {
         loop {
             let idle = self.idle.borrow_mut().pop()?;
             let stream = idle.connection.get();
             let is_usable =
-                if doubt.is_about(&idle) { is_silent(stream) } else { is_alive(stream) };
+                if doubt.is_about(&idle) { stream.is_silent() } else { stream.is_alive() };
             if is_usable {
                 return Some(idle.connection);
             }
@@ -103,23 +101,21 @@ impl Upstream {
     }
 
     /// Keeps a connection for later. What an exchange left unclean cannot be given back.
-    pub(crate) fn give_back(&self, connection: Clean<TcpStream>, now: Instant) {
+    pub(crate) fn give_back(&self, connection: Clean<Stream>, now: Instant) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < MAX_IDLE && !self.kept.is_full() {
             idle.push(Idle { connection, since: now, _counted: Counted::new(&self.kept) });
         }
     }
 
-    pub(crate) async fn connect(&self, limit: Duration) -> io::Result<TcpStream> {
-        let stream = within(limit, TcpStream::connect(self.address)).await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
+    pub(crate) async fn connect(&self, limit: Duration) -> io::Result<Stream> {
+        within(limit, Stream::connect(self.address)).await
     }
 
     /// Closes what has been idle since before `limit`, or was closed by the other side.
     fn prune(&self, now: Instant, limit: Duration) {
         self.idle.borrow_mut().retain(|idle| {
-            now.saturating_duration_since(idle.since) < limit && is_alive(idle.connection.get())
+            now.saturating_duration_since(idle.since) < limit && idle.connection.get().is_alive()
         });
     }
 }
@@ -135,21 +131,6 @@ impl Doubt {
     fn is_about(self, idle: &Idle) -> bool {
         !self.is_repeatable || self.now > idle.since
     }
-}
-
-/// No bytes and no end, as the kernel has it now.
-fn is_silent(stream: &TcpStream) -> bool {
-    let mut byte = [MaybeUninit::uninit()];
-    /// `MSG_PEEK | MSG_DONTWAIT` of Linux.
-    const LOOK: i32 = 0x2 | 0x40;
-    let seen = SockRef::from(stream).recv_with_flags(&mut byte, LOOK);
-    matches!(seen, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-}
-
-/// No bytes and no end as of the reactor's last turn: costs nothing while nothing has arrived.
-fn is_alive(stream: &TcpStream) -> bool {
-    let mut byte = [0];
-    matches!(stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 impl Upstreams {
@@ -219,7 +200,7 @@ mod tests {
 
     use super::*;
 
-    fn clean(stream: TcpStream) -> Clean<TcpStream> {
+    fn clean(stream: Stream) -> Clean<Stream> {
         let mut reuse = Reuse::new(false);
         reuse.see(Seen::Owed(1));
         reuse.see(Seen::RequestEnds);
@@ -247,14 +228,14 @@ mod tests {
             let stream = upstream.connect(Duration::from_secs(9)).await.unwrap();
             let mut endpoint = listener.accept().unwrap().0;
             // The reactor knows of nothing to read.
-            assert!(is_alive(&stream));
+            assert!(stream.is_alive());
             upstream.give_back(clean(stream), start);
             if surplus {
                 endpoint.write_all(b"HTTP/1.1 200 OK\r\n").unwrap();
             } else {
                 endpoint.shutdown(std::net::Shutdown::Write).unwrap();
             }
-            while is_silent(upstream.idle.borrow()[0].connection.get()) {
+            while upstream.idle.borrow()[0].connection.get().is_silent() {
                 assert!(start.elapsed() < Duration::from_secs(9), "the kernel hears of it");
             }
             let taken = upstream.checkout(doubt);

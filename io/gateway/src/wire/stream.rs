@@ -1,135 +1,181 @@
-//! Reading and writing as the gateway does it: buffers only when there is something to read,
-//! deadlines that cost nothing while nothing is late.
+//! A connection's bytes, and reading and writing as the gateway does it: by reference, so that both
+//! ways are used at a time, and with buffers only when there is something to read.
 
-use std::future::{Future, poll_fn};
-use std::io;
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::io::{self, Read};
+use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::time::Sleep;
+use socket2::SockRef;
+use tokio::io::{Interest, Ready};
+use tokio::net::TcpStream;
 
-use crate::wire::buffers::{Buffer, BufferPool};
+use super::buffers::{Buffer, BufferPool};
+use super::timer::within;
 
-/// A deadline that moves with every request. The runtime's timer is touched only when the wanted
-/// deadline is earlier than the armed one, or when it fires: for a busy connection, almost never.
-pub(crate) struct Timer {
-    sleep: Pin<Box<Sleep>>,
-    armed: Instant,
-}
+/// A connection, to a client or to an endpoint.
+#[derive(Debug)]
+pub(crate) struct Stream(TcpStream);
 
-/// Waits for bytes and reads them behind those in `slot`, which is empty again while there are
-/// none. 0 means the other side has closed.
-pub(crate) async fn read(
-    from: &mut ReadHalf<'_>,
-    pool: &Rc<BufferPool>,
-    slot: &mut Option<Buffer>,
-) -> io::Result<usize> {
-    poll_fn(|cx| poll_read(from, pool, slot, cx)).await
-}
-
-pub(crate) fn poll_read(
-    from: &mut ReadHalf<'_>,
-    pool: &Rc<BufferPool>,
-    slot: &mut Option<Buffer>,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<usize>> {
-    // Taking a buffer and giving it back when nothing is there is cheaper than asking first.
-    let buffer = slot.get_or_insert_with(|| pool.take());
-    let mut room = ReadBuf::new(buffer.room());
-    let outcome = Pin::new(from).poll_read(cx, &mut room);
-    let count = room.filled().len();
-    buffer.filled += count;
-    if buffer.filled == 0 {
-        *slot = None;
-    } else if outcome.is_pending() {
-        buffer.park();
-    }
-    outcome.map_ok(|()| count)
-}
-
-/// Writes all of `bytes`; each wait for room is limited to `stall`. On failure the number of
-/// bytes that were taken comes along.
-pub(crate) async fn write_all(
-    to: &mut WriteHalf<'_>,
-    bytes: &[u8],
-    stall: Duration,
-) -> Result<(), (io::Error, usize)> {
-    let mut done = 0;
-    while done < bytes.len() {
-        let mut write = pin!(poll_fn(|cx| Pin::new(&mut *to).poll_write(cx, &bytes[done..])));
-        let outcome = match poll_once(write.as_mut()).await {
-            Some(outcome) => outcome,
-            None => within(stall, write).await,
-        };
-        match outcome {
-            Ok(0) => return Err((io::ErrorKind::WriteZero.into(), done)),
-            Ok(count) => done += count,
-            Err(error) => return Err((error, done)),
-        }
-    }
-    Ok(())
-}
-
-/// `future`'s output, or `TimedOut` after `limit`.
-pub(crate) async fn within<T>(
-    limit: Duration,
-    future: impl Future<Output = io::Result<T>>,
-) -> io::Result<T> {
-    tokio::time::timeout(limit, future)
-        .await
-        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-}
-
-/// What `future` has right now, without waiting.
-async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
-}
-
-impl Timer {
-    pub(crate) fn new(at: Instant) -> Self {
-        Self { sleep: Box::pin(tokio::time::sleep_until(at.into())), armed: at }
+impl Stream {
+    pub(crate) async fn connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self(stream))
     }
 
-    /// `future`'s output, or `None` when `deadline` comes first.
-    pub(crate) async fn until<T>(
-        &mut self,
-        deadline: Instant,
-        future: impl Future<Output = T>,
-    ) -> Option<T> {
-        let mut future = pin!(future);
-        poll_fn(|cx| {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                return Poll::Ready(Some(output));
-            }
-            self.poll_late(deadline, cx).map(|()| None)
-        })
-        .await
-    }
-
-    /// Ready when `deadline` has come.
-    pub(crate) fn poll_late(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        if deadline < self.armed {
-            self.arm(deadline);
-        }
+    /// Reads into `room`. 0 means the other side has closed.
+    fn poll_bytes(&self, room: &mut [u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.sleep.as_mut().poll(cx));
-            if self.armed >= deadline {
-                return Poll::Ready(());
+            ready!(self.0.poll_read_ready(cx))?;
+            let mut count = None;
+            let tried = self.0.try_io(Interest::READABLE, || {
+                let read = (&*SockRef::from(&self.0)).read(room)?;
+                count = Some(read);
+                // There was less than there is room for: the next time is told by the reactor,
+                // and costs no system call before.
+                let is_all = (1..room.len()).contains(&read);
+                if is_all { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(read) }
+            });
+            match (count, tried) {
+                (Some(count), _) => return Poll::Ready(Ok(count)),
+                (None, Err(error)) if is_transient(&error) => {}
+                (None, tried) => return Poll::Ready(tried),
             }
-            self.arm(deadline);
         }
     }
 
-    fn arm(&mut self, at: Instant) {
-        self.sleep.as_mut().reset(at.into());
-        self.armed = at;
+    /// Reads behind the bytes in `slot`, which is empty again while there are none. 0 means the
+    /// other side has closed.
+    pub(crate) fn poll_read(
+        &self,
+        pool: &Rc<BufferPool>,
+        slot: &mut Option<Buffer>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        // Taking a buffer and giving it back when nothing is there is cheaper than asking first.
+        let buffer = slot.get_or_insert_with(|| pool.take());
+        let outcome = self.poll_bytes(buffer.room(), cx);
+        if let Poll::Ready(Ok(count)) = outcome {
+            buffer.filled += count;
+        }
+        if buffer.filled == 0 {
+            *slot = None;
+        } else if outcome.is_pending() {
+            buffer.park();
+        }
+        outcome
     }
+
+    /// Waits for bytes and reads them, as [`Self::poll_read`] does.
+    pub(crate) async fn read(
+        &self,
+        pool: &Rc<BufferPool>,
+        slot: &mut Option<Buffer>,
+    ) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_read(pool, slot, cx)).await
+    }
+
+    /// Writes some of `slices`, in one system call; 0 when there are none. The `last` bytes of a
+    /// connection that is closed right after are held back by the kernel while they are not a full
+    /// segment, so that the FIN travels with them.
+    pub(crate) fn poll_write(
+        &self,
+        slices: [&[u8]; 3],
+        last: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        /// `MSG_MORE | MSG_NOSIGNAL` of Linux.
+        const MORE: i32 = 0x8000 | 0x4000;
+        let to = &self.0;
+        let mut filled = slices.iter().filter(|slice| !slice.is_empty());
+        let Some(first) = filled.next() else { return Poll::Ready(Ok(0)) };
+        let alone = filled.next().is_none();
+        loop {
+            let written = match (alone, last) {
+                (true, false) => to.try_write(first),
+                (true, true) => {
+                    to.try_io(Interest::WRITABLE, || SockRef::from(to).send_with_flags(first, MORE))
+                }
+                (false, _) => to.try_write_vectored(&slices.map(io::IoSlice::new)),
+            };
+            match written {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
+            ready!(to.poll_write_ready(cx))?;
+        }
+    }
+
+    /// Writes all of `bytes`; each wait for room is limited to `stall`. On failure the number of
+    /// bytes that were taken comes along.
+    pub(crate) async fn write_all(
+        &self,
+        bytes: &[u8],
+        stall: Duration,
+    ) -> Result<(), (io::Error, usize)> {
+        let mut done = 0;
+        while done < bytes.len() {
+            let rest = [&bytes[done..], b"", b""];
+            let mut is_first = true;
+            let now = poll_fn(|cx| match self.poll_write(rest, false, cx) {
+                Poll::Pending if std::mem::take(&mut is_first) => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(written) => Poll::Ready(Some(written)),
+            });
+            let outcome = match now.await {
+                Some(outcome) => outcome,
+                None => within(stall, poll_fn(|cx| self.poll_write(rest, false, cx))).await,
+            };
+            match outcome {
+                Ok(count) => done += count,
+                Err(error) => return Err((error, done)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for what is not bytes: that the other side closes, or the connection breaks.
+    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        self.0.ready(interest).await
+    }
+
+    /// Closes our side.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        SockRef::from(&self.0).shutdown(Shutdown::Write)
+    }
+
+    /// When it is dropped, it ends so that nobody takes that for the end of what was said.
+    pub(crate) fn reset(&self) {
+        let _ = SockRef::from(&self.0).set_linger(Some(Duration::ZERO));
+    }
+
+    /// No bytes and no end, as the kernel has it now.
+    pub(crate) fn is_silent(&self) -> bool {
+        let mut byte = [std::mem::MaybeUninit::uninit()];
+        /// `MSG_PEEK | MSG_DONTWAIT` of Linux.
+        const LOOK: i32 = 0x2 | 0x40;
+        let seen = SockRef::from(&self.0).recv_with_flags(&mut byte, LOOK);
+        matches!(seen, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// No bytes and no end as of the reactor's last turn: costs nothing while nothing has arrived.
+    pub(crate) fn is_alive(&self) -> bool {
+        let mut byte = [0];
+        let read = self.0.try_read(&mut byte);
+        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        Self(stream)
+    }
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

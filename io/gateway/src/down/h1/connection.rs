@@ -8,12 +8,9 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
 use steelyard_http::{
     After, Exchange, Limits, Terms, client_lines, empty_lines, may_be_complete, release,
 };
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
 use super::answer::Answer;
@@ -29,13 +26,14 @@ use crate::tell::access_log::{Entry, Note};
 use crate::tell::fault::Fault;
 use crate::tell::metrics::{Finished, LabelsRef};
 use crate::wire::buffers::Buffer;
-use crate::wire::stream::{Timer, poll_read, within, write_all};
+use crate::wire::stream::Stream;
+use crate::wire::timer::{Timer, within};
 
 /// A connection from a client.
 pub(super) struct Connection {
     core: Rc<Core>,
     listener: Rc<Listener>,
-    stream: TcpStream,
+    stream: Stream,
     /// Header lines about the client, for every request.
     client_lines: Vec<u8>,
     timer: Timer,
@@ -157,11 +155,11 @@ impl Connection {
                 }
                 deadline = at + self.core.options().timeouts.head;
             }
-            let (mut from, _) = self.stream.split();
+            let from = &self.stream;
             let (pool, held, waiting) = (&self.core.heads, &mut self.held, &self.waiting);
             let closing = &self.listener.closing;
             let reading = poll_fn(|cx| {
-                let polled = poll_read(&mut from, pool, held, cx);
+                let polled = from.poll_read(pool, held, cx);
                 if polled.is_ready() {
                     waiting.go_on();
                     return polled;
@@ -214,7 +212,7 @@ impl Connection {
         };
         let mut dispatch = Dispatch {
             place,
-            client: &mut self.stream,
+            client: &self.stream,
             exchange,
             started: request.started,
             trace: Trace::default(),
@@ -284,8 +282,7 @@ impl Connection {
     /// Writes an answer of our own; whether all of it was taken.
     async fn write_out(&mut self) -> bool {
         let stall = self.core.options().timeouts.write;
-        let (_, mut to) = self.stream.split();
-        let writing = write_all(&mut to, &self.out, stall);
+        let writing = self.stream.write_all(&self.out, stall);
         self.waiting.unless_pressed(writing).await.is_some_and(|outcome| outcome.is_ok())
     }
 
@@ -308,8 +305,8 @@ impl Connection {
     /// connection, and the client might never see the answer. Who needs the place comes first.
     async fn linger(mut self) {
         self.held = None;
-        let (mut from, mut to) = self.stream.split();
-        if to.shutdown().await.is_err() {
+        let from = &self.stream;
+        if from.close().is_err() {
             return;
         }
         let (pool, waiting, answered) = (&self.core.bulk, &self.waiting, Instant::now());
@@ -317,7 +314,7 @@ impl Connection {
         let patience = if self.core.draining.get() { LINGER_AT_END } else { LINGER };
         let _ = within(LINGER_TOTAL, async {
             loop {
-                let reading = poll_fn(|cx| match poll_read(&mut from, pool, &mut slot, cx) {
+                let reading = poll_fn(|cx| match from.poll_read(pool, &mut slot, cx) {
                     Poll::Pending if waiting.wait_for_rest(cx, answered) => Poll::Ready(Ok(0)),
                     polled => polled,
                 });
@@ -332,7 +329,7 @@ impl Connection {
 
     /// Ends the connection so that nobody takes it for the end of what was said.
     fn reset(self) {
-        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        self.stream.reset();
     }
 
     fn is_closing(&self) -> bool {

@@ -14,7 +14,6 @@ use steelyard_http::{
 };
 use steelyard_model::routing::id::RouteId;
 use steelyard_model::routing::route::Manner;
-use tokio::io::AsyncWriteExt;
 
 use super::{Connection, Told};
 use crate::core::live::{Chosen, RouteState};
@@ -26,7 +25,6 @@ use crate::exchange::dispatch::{Dispatch, Done, Trace};
 use crate::exchange::drive::Place;
 use crate::exchange::hand::{Back, Hand, outward_with};
 use crate::tell::fault::Fault;
-use crate::wire::stream::poll_read;
 
 /// How far a request came on its way in.
 enum Entered {
@@ -237,7 +235,8 @@ impl Connection {
 
     /// The client waits to be asked for the body (RFC 9110 §10.1.1).
     async fn ask_for_body(&mut self) -> Result<(), Fault> {
-        let writing = self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
+        let stall = self.core.options().timeouts.write;
+        let writing = self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n", stall);
         let written = self.waiting.unless_pressed(writing).await.ok_or(Fault::MadeRoom)?;
         written.map_err(|_| Fault::ClientGone)
     }
@@ -263,9 +262,9 @@ impl Connection {
     async fn read_body(&mut self) -> Result<(), Fault> {
         let began = Instant::now();
         let deadline = began + self.core.options().timeouts.request_body;
-        let (mut from, _) = self.stream.split();
+        let from = &self.stream;
         let (pool, held, waiting) = (&self.core.bulk, &mut self.held, &self.waiting);
-        let reading = poll_fn(|cx| match poll_read(&mut from, pool, held, cx) {
+        let reading = poll_fn(|cx| match from.poll_read(pool, held, cx) {
             Poll::Ready(read) => {
                 waiting.go_on();
                 Poll::Ready(read.ok().filter(|count| *count > 0).ok_or(Fault::ClientGone))
@@ -333,7 +332,7 @@ impl Connection {
         };
         let trace_so_far = std::mem::take(trace);
         let started = request.started;
-        let client = &mut self.stream;
+        let client = &self.stream;
         let mut dispatch = Dispatch { place, client, exchange, started, trace: trace_so_far, tap };
         let done = dispatch.run(chosen).await;
         let Dispatch { exchange, trace: traced, tap, .. } = dispatch;
