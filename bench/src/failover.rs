@@ -11,6 +11,7 @@ mod client;
 mod fault;
 mod figures;
 mod keepalived;
+mod names;
 mod ours;
 mod round;
 mod site;

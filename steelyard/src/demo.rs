@@ -15,7 +15,7 @@ use steelyard_dialects::{LowerOptions, lower};
 use steelyard_host::private;
 use steelyard_lab::echo;
 use steelyard_lab::play::{self, Cast, Place, Replica};
-use steelyard_manifest::{Limits, Sight, Source, load as read};
+use steelyard_manifest::{ReadLimits, Sight, Source, load as read};
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::Route;
@@ -151,7 +151,7 @@ fn homelab() -> Vec<Source> {
 /// For each route to `x.local` one to `x.localhost`, which browsers look up by themselves
 /// (RFC 6761 §6.3).
 fn localhost_twins(sources: &[Source]) -> Vec<Item> {
-    let (limits, options) = (Limits::default(), LowerOptions::default());
+    let (limits, options) = (ReadLimits::default(), LowerOptions::default());
     let objects = sources.iter().flat_map(|source| read(source, &limits).objects);
     let items = objects.flat_map(|object| lower(&object, &options).items);
     items.filter_map(localhost_twin).collect()

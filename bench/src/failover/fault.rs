@@ -10,7 +10,7 @@ use steelyard_tests::capture::Capture;
 use steelyard_tests::lab::Lab;
 
 use super::act::Act;
-use super::site::{VIP, namespace};
+use super::names::{VIP, namespace};
 
 /// An address of a node's own that it does not have at first.
 pub(super) const OTHER: &str = "10.1.1.77/24";

@@ -15,7 +15,8 @@ use steelyard_tests::lab::Lab;
 use steelyard_tests::scratch::Scratch;
 
 use super::act::Act;
-use super::site::{NODES, Site, VIP, namespace, pids, signal, wait};
+use super::names::{NODES, VIP, namespace};
+use super::site::{Site, pids, signal, wait};
 
 /// Its manual's example has 150 and 100.
 const PRIORITIES: [u8; 3] = [150, 100, 50];

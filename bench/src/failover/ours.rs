@@ -9,7 +9,8 @@ use steelyard_tests::lab::Lab;
 use steelyard_tests::scratch::Scratch;
 
 use super::act::Act;
-use super::site::{NODES, Site, VIP, namespace, pids};
+use super::names::{NODES, VIP, namespace};
+use super::site::{Site, pids};
 
 /// Options of `up` for the tuned contender.
 pub(super) const TUNED: &[&str] = &["--heartbeat", "50", "--missed-heartbeats", "3"];

@@ -10,14 +10,9 @@ use steelyard_tests::lab::Lab;
 
 use super::act::Act;
 use super::fault;
+use super::names::{HOST, NODES, VIP, namespace};
 use crate::interrupt;
 
-/// The nodes.
-pub(super) const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
-/// What the client asks for.
-pub(super) const VIP: &str = "10.1.1.100";
-/// Value of the `Host` field.
-pub(super) const HOST: &str = "app.example.com";
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks.
@@ -121,11 +116,6 @@ pub(super) fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result
         }
         std::thread::sleep(PAUSE);
     }
-}
-
-/// The namespace of a node.
-pub(super) fn namespace(lab: &Lab, node: &str) -> String {
-    lab.namespace(&format!("node-{node}"))
 }
 
 /// Every process on a node.

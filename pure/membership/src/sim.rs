@@ -8,7 +8,6 @@
 
 mod chance;
 mod checks;
-mod lan;
 mod run;
 mod scenarios;
 mod world;

@@ -36,20 +36,9 @@ pub(super) fn groups(world: &World) -> Vec<BTreeSet<usize>> {
     groups
 }
 
-/// Who answers for each vip.
-pub(super) fn owners(world: &World) -> BTreeMap<IpAddr, BTreeSet<usize>> {
-    let mut owners: BTreeMap<IpAddr, BTreeSet<usize>> = BTreeMap::new();
-    for (n, host) in world.hosts.iter().enumerate() {
-        for vip in host.answers.iter().filter(|_| host.paused.is_none()) {
-            owners.entry(*vip).or_default().insert(n);
-        }
-    }
-    owners
-}
-
 /// At most one owner per connected group.
 pub(super) fn one_owner(world: &World) -> Result<(), String> {
-    let owners = owners(world);
+    let owners = world.owners();
     for group in groups(world) {
         for (vip, nodes) in &owners {
             let here: Vec<_> = nodes.intersection(&group).collect();
@@ -64,7 +53,7 @@ pub(super) fn one_owner(world: &World) -> Result<(), String> {
 /// Every vip that a node of a group may own has an owner in it. Groups into which something is
 /// heard from outside are left out: they may know of an owner there.
 pub(super) fn every_vip_owned(world: &World) -> Result<(), String> {
-    let owners = owners(world);
+    let owners = world.owners();
     for group in groups(world) {
         let quorum = world.quorum.is_none_or(|of| group.len() > of / 2);
         let closed = (0..world.hosts.len()).filter(|n| !group.contains(n)).all(|outside| {
@@ -110,7 +99,7 @@ pub(super) fn deaf_are_silent(world: &World) -> Result<(), String> {
 /// Only candidates own a vip; without a quorum nobody does.
 pub(super) fn only_who_may(world: &World) -> Result<(), String> {
     let groups = groups(world);
-    for (vip, nodes) in owners(world) {
+    for (vip, nodes) in world.owners() {
         for n in nodes {
             let id = NodeId::of(&world.hosts[n].name);
             let candidates = world.vips.get(&vip);
@@ -132,7 +121,7 @@ pub(super) fn clients_follow(world: &World) -> Result<(), String> {
     if world.loss > 0 || !wired || world.links.values().any(|link| link.cut) {
         return Ok(());
     }
-    for (vip, nodes) in owners(world) {
+    for (vip, nodes) in world.owners() {
         // That a way to its neighbours opened, nobody notices behind whom no node of ours is.
         let there = world.hosts.iter().enumerate().filter(|(_, host)| host.machine.is_some());
         for (n, host) in there {
@@ -151,7 +140,7 @@ pub(super) fn clients_follow(world: &World) -> Result<(), String> {
 pub(super) fn spread(world: &World) -> Result<(), String> {
     let mut counts: BTreeMap<usize, usize> =
         groups(world).into_iter().flatten().map(|n| (n, 0)).collect();
-    for n in owners(world).into_values().flatten() {
+    for n in world.owners().into_values().flatten() {
         *counts.entry(n).or_default() += 1;
     }
     let (least, most) = (counts.values().min(), counts.values().max());

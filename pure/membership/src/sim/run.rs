@@ -212,7 +212,7 @@ fn round(world: &mut World) -> Result<(), String> {
     let quiet_network = world.loss < 50 && (world.loss == 0 || world.quorum.is_none());
     let by_chance = if quiet_network { 0 } else { BY_CHANCE };
     world.let_clients_ask();
-    let before = checks::owners(world);
+    let before = world.owners();
     let mut whole = is_whole(world);
     let mut acts = vec![choose(world)];
     world.calm = whole && world.loss == 0 && acts[0].is_calm();
@@ -233,7 +233,7 @@ fn round(world: &mut World) -> Result<(), String> {
     }
     settled(world)?;
     checks::no_flapping(world, moves + by_chance)?;
-    let after = checks::owners(world);
+    let after = world.owners();
     let kept = before.iter().all(|(vip, nodes)| after.get(vip) == Some(nodes));
     if whole && acts.iter().all(Act::moves_nothing) && quiet_network && !kept {
         return Err(format!("{acts:?} moved something: {before:?} became {after:?}"));

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Broken;
-use super::checks::{clients_follow, one_owner, owners};
+use super::checks::{clients_follow, one_owner};
 use super::world::{World, vip};
 use crate::{HeartbeatTiming, Input};
 
@@ -28,7 +28,7 @@ fn boot(world: &mut World) {
 }
 
 fn owner(world: &World, vip: IpAddr) -> Option<usize> {
-    let owners = owners(world).remove(&vip).unwrap_or_default();
+    let owners = world.owners().remove(&vip).unwrap_or_default();
     assert!(owners.len() <= 1, "{owners:?} answer for {vip}");
     owners.into_iter().next()
 }
@@ -76,12 +76,12 @@ fn a_leave_leaves_no_gap() {
     let old = owner(&world, vip(0)).unwrap();
     world.tell(old, Input::Leave);
     while world.hosts[old].machine.is_some() {
-        let answered: BTreeSet<IpAddr> = owners(&world).into_keys().collect();
+        let answered: BTreeSet<IpAddr> = world.owners().into_keys().collect();
         assert_eq!(answered.len(), 4, "every vip is answered for at any moment");
         world.run_for(Duration::from_micros(100));
     }
     world.run_for(SECOND);
-    assert_eq!(owners(&world).len(), 4);
+    assert_eq!(world.owners().len(), 4);
     one_owner(&world).unwrap();
 }
 
@@ -97,10 +97,10 @@ fn mute(world: &mut World) {
 #[test]
 fn cut_heartbeats_move_nothing_while_the_lan_answers() {
     let mut world = settled(3, 3);
-    let before = owners(&world);
+    let before = world.owners();
     mute(&mut world);
     world.run_for(SECOND * 20);
-    assert_eq!(owners(&world), before);
+    assert_eq!(world.owners(), before);
     assert!(world.refused >= 3, "and it is told");
 }
 
@@ -127,7 +127,7 @@ fn an_owner_that_hears_nobody_is_replaced() {
             world.link(other, old).cut = true;
         }
         world.run_for(SECOND * 5);
-        let owners = owners(&world).remove(&vip(0)).unwrap();
+        let owners = world.owners().remove(&vip(0)).unwrap();
         assert!(owners.iter().any(|n| *n != old), "somebody whom the LAN reaches");
         world.links.clear();
         world.run_for(SECOND * 3);
@@ -216,26 +216,27 @@ fn candidates_in_order_take_over_in_order() {
             .sort_by_key(|it| [2, 0, 3, 1].iter().position(|n| it.name.ends_with(&n.to_string())));
     }
     boot(&mut world);
-    let all = |world: &World, n: usize| owners(world).values().all(|it| *it == BTreeSet::from([n]));
-    assert!(all(&world, 2), "{:?}", owners(&world));
+    let all =
+        |world: &World, n: usize| world.owners().values().all(|it| *it == BTreeSet::from([n]));
+    assert!(all(&world, 2), "{:?}", world.owners());
     world.crash(2);
     world.run_for(SECOND);
-    assert!(all(&world, 0), "{:?}", owners(&world));
+    assert!(all(&world, 0), "{:?}", world.owners());
     world.boot(2, false);
     world.run_for(SECOND * 3);
     assert!(all(&world, 0), "who comes back takes nothing");
     world.tell(0, Input::Rebalance);
     world.run_for(SECOND);
-    assert!(all(&world, 2), "but is given it when asked: {:?}", owners(&world));
+    assert!(all(&world, 2), "but is given it when asked: {:?}", world.owners());
 }
 
 #[test]
 fn a_new_key_makes_its_way_and_nothing_moves() {
     let mut world = settled(4, 4);
-    let before = owners(&world);
+    let before = world.owners();
     for _ in 0..3 {
         world.rotate();
-        assert_eq!(owners(&world), before);
+        assert_eq!(world.owners(), before);
     }
     assert!(world.taken.is_empty() && !world.story.contains("MemberDown"), "{}", world.story);
 }
@@ -279,7 +280,7 @@ fn a_minority_is_silent_where_a_quorum_is_asked_for() {
     }
     world.run_for(SECOND * 2);
     assert!(world.hosts[old].answers.is_empty());
-    assert_eq!(owners(&world).len(), 3, "the others answer for all");
+    assert_eq!(world.owners().len(), 3, "the others answer for all");
 }
 
 #[test]
@@ -293,10 +294,10 @@ fn a_thousand_vips_move_together() {
     }
     boot(&mut world);
     world.run_for(SECOND * 2);
-    assert_eq!(owners(&world).len(), 1000);
+    assert_eq!(world.owners().len(), 1000);
     world.crash(0);
     world.run_for(Duration::from_millis(700));
-    assert_eq!(owners(&world).len(), 1000);
+    assert_eq!(world.owners().len(), 1000);
     one_owner(&world).unwrap();
     let counts: Vec<usize> = [1, 2].map(|n| world.hosts[n].answers.len()).to_vec();
     assert!(counts.iter().all(|count| (450..=550).contains(count)), "spread: {counts:?}");
@@ -333,7 +334,7 @@ fn cut_heartbeats_and_a_kill_leave_one_owner() {
                 let old = owner(&world, vip(0)).unwrap();
                 world.crash(old);
                 world.run_for(SECOND * 2);
-                assert_eq!(owners(&world).len(), 6, "{one:?}, {gap} ms: all are answered for");
+                assert_eq!(world.owners().len(), 6, "{one:?}, {gap} ms: all are answered for");
                 one_owner(&world).unwrap();
                 assert_eq!(world.complaints, [""; 0], "{one:?}, {gap} ms");
             }
@@ -350,12 +351,12 @@ fn who_hears_nothing_is_silent_and_says_nothing() {
     assert!(world.hosts[old].answers.is_empty(), "it fell silent by itself");
     world.run_for(SECOND * 10);
     assert!(world.taken.iter().all(|(_, n, _)| *n != old), "it took nothing: {:?}", world.taken);
-    assert_eq!(owners(&world).len(), 4);
+    assert_eq!(world.owners().len(), 4);
     clients_follow(&world).unwrap();
-    let before = owners(&world);
+    let before = world.owners();
     world.hosts[old].deaf = false;
     world.run_for(SECOND * 3);
-    assert_eq!(owners(&world), before, "who hears again takes nothing");
+    assert_eq!(world.owners(), before, "who hears again takes nothing");
 }
 
 #[test]
@@ -366,11 +367,11 @@ fn two_leaves_at_once_leave_no_gap() {
         world.run_for(Duration::from_millis(gap));
         world.tell(1, Input::Leave);
         while world.hosts[..2].iter().any(|host| host.machine.is_some()) {
-            assert_eq!(owners(&world).len(), 8, "{gap} ms: every vip is answered for");
+            assert_eq!(world.owners().len(), 8, "{gap} ms: every vip is answered for");
             world.run_for(Duration::from_micros(200));
         }
         world.run_for(SECOND);
-        assert_eq!(owners(&world).len(), 8);
+        assert_eq!(world.owners().len(), 8);
         one_owner(&world).unwrap();
     }
 }
@@ -379,7 +380,7 @@ fn two_leaves_at_once_leave_no_gap() {
 #[test]
 fn after_a_dark_switch_each_answers_for_what_it_had() {
     let mut world = settled(4, 8);
-    let before = owners(&world);
+    let before = world.owners();
     let dark = |world: &mut World, is_dark: bool| {
         for host in &mut world.hosts {
             (host.deaf, host.silent) = (is_dark, is_dark);
@@ -387,13 +388,13 @@ fn after_a_dark_switch_each_answers_for_what_it_had() {
     };
     dark(&mut world, true);
     world.run_for(SECOND * 3);
-    assert!(owners(&world).is_empty() && world.taken.is_empty());
+    assert!(world.owners().is_empty() && world.taken.is_empty());
     dark(&mut world, false);
     for _ in 0..2000 {
         world.run_for(Duration::from_millis(1));
         one_owner(&world).unwrap();
     }
-    assert_eq!(owners(&world), before);
+    assert_eq!(world.owners(), before);
     let first = world.taken.iter().map(|(at, ..)| *at).max().unwrap();
     assert!(world.now - first >= Duration::from_millis(1600), "within less than a dead time");
 }
@@ -418,13 +419,13 @@ fn after_a_switch_was_dark_for_some_nobody_waits_longer_than_a_dead_time() {
         world.run_for(Duration::from_millis(*dark));
         darken(&mut world, false);
         world.run_for(Duration::from_millis(100));
-        if owners(&world).len() < 8 {
+        if world.owners().len() < 8 {
             slow += 1;
             world.run_for(Duration::from_millis(500));
         }
         for _ in 0..100 {
             world.run_for(Duration::from_millis(10));
-            assert_eq!(owners(&world).len(), 8, "{some:?} for {dark} ms");
+            assert_eq!(world.owners().len(), 8, "{some:?} for {dark} ms");
             one_owner(&world).unwrap();
         }
     }
@@ -434,9 +435,9 @@ fn after_a_switch_was_dark_for_some_nobody_waits_longer_than_a_dead_time() {
 #[test]
 fn another_address_of_its_own_moves_nothing() {
     let mut world = settled(3, 3);
-    let before = owners(&world);
+    let before = world.owners();
     world.hosts[0].net += 1;
     world.run_for(SECOND * 5);
-    assert_eq!(owners(&world), before);
+    assert_eq!(world.owners(), before);
     assert!(world.taken.is_empty() && !world.story.contains("MemberDown"), "{}", world.story);
 }

@@ -1,13 +1,15 @@
 //! A segment with its hosts: what is sent arrives, late, twice over, or never.
 
+mod lan;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use self::lan::Frame;
 use super::chance::Chance;
-use super::lan::Frame;
 use super::{Broken, start};
 use crate::{
     ClaimMark, Config, Event, HeartbeatTiming, Input, Key, Keyring, Output, OwnerCandidate, Policy,
@@ -303,6 +305,17 @@ impl World {
         let Some(machine) = host.machine.as_mut().filter(|_| host.paused.is_none()) else { return };
         machine.handle(now - host.lag, input);
         self.settle(n);
+    }
+
+    /// Who answers for each vip.
+    pub(super) fn owners(&self) -> BTreeMap<IpAddr, BTreeSet<usize>> {
+        let mut owners: BTreeMap<IpAddr, BTreeSet<usize>> = BTreeMap::new();
+        for (n, host) in self.hosts.iter().enumerate() {
+            for vip in host.answers.iter().filter(|_| host.paused.is_none()) {
+                owners.entry(*vip).or_default().insert(n);
+            }
+        }
+        owners
     }
 
     pub(super) fn tell_vips(&mut self) {

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::world::{Happens, World};
+use super::{Happens, World};
 use crate::{ClaimMark, Input};
 
 /// Between two announcements, and how many follow the first.
@@ -22,14 +22,14 @@ const PROBED: Duration = Duration::from_secs(1);
 const STRANGER: usize = 250;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Frame {
+pub(in crate::sim) enum Frame {
     Probe,
     Answer(Option<ClaimMark>),
     Announcement(Option<ClaimMark>),
 }
 
 impl World {
-    pub(super) fn probe(&mut self, from: usize, vip: IpAddr) {
+    pub(in crate::sim) fn probe(&mut self, from: usize, vip: IpAddr) {
         if self.squatted.contains(&vip) {
             self.put(STRANGER, from, vip, Frame::Answer(None));
         }
@@ -38,12 +38,12 @@ impl World {
     }
 
     /// A machine that is none of ours has this vip, from now on until it is no longer among those.
-    pub(super) fn squat(&mut self, vip: IpAddr) {
+    pub(in crate::sim) fn squat(&mut self, vip: IpAddr) {
         self.squatted.insert(vip);
         self.squatting(vip);
     }
 
-    pub(super) fn squatting(&mut self, vip: IpAddr) {
+    pub(in crate::sim) fn squatting(&mut self, vip: IpAddr) {
         if !self.squatted.contains(&vip) {
             return;
         }
@@ -53,13 +53,13 @@ impl World {
         self.after(AGAIN, Happens::Squatting(vip));
     }
 
-    pub(super) fn begin_announcing(&mut self, from: usize, vip: IpAddr) {
+    pub(in crate::sim) fn begin_announcing(&mut self, from: usize, vip: IpAddr) {
         self.announce(from, vip, REPEATS);
         self.after(TOLD, Happens::Sole { owner: from, vip });
     }
 
     /// Announces what it still answers for, and again later.
-    pub(super) fn announce(&mut self, from: usize, vip: IpAddr, left: u8) {
+    pub(in crate::sim) fn announce(&mut self, from: usize, vip: IpAddr, left: u8) {
         let host = &mut self.hosts[from];
         if host.paused.is_some() || !host.answers.contains(&vip) {
             return;
@@ -82,8 +82,8 @@ impl World {
 
     /// Some clients find out that whom they remember does not answer; all that know no owner get an
     /// answer of one that they reach.
-    pub(super) fn let_clients_ask(&mut self) {
-        for (vip, nodes) in super::checks::owners(self) {
+    pub(in crate::sim) fn let_clients_ask(&mut self) {
+        for (vip, nodes) in self.owners() {
             for to in 0..self.hosts.len() {
                 let reached = |from: &usize| *from == to || !self.is_cut(*from, to);
                 let believed = self.hosts[to].beside.get(&vip);
@@ -100,7 +100,7 @@ impl World {
     }
 
     /// Who is gone for good answers nothing, and is soon asked for anew.
-    pub(super) fn forget(&mut self, gone: usize) {
+    pub(in crate::sim) fn forget(&mut self, gone: usize) {
         self.hosts.iter_mut().for_each(|it| it.beside.retain(|_, owner| *owner != gone));
     }
 
@@ -110,7 +110,7 @@ impl World {
     }
 
     /// A node asks hosts that are no nodes whether they are there: they stand beside it.
-    pub(super) fn ask(&mut self, from: usize) {
+    pub(in crate::sim) fn ask(&mut self, from: usize) {
         let host = &self.hosts[from];
         let way_there = !host.deaf && !host.silent;
         if way_there && !(self.loss > 0 && self.chance.permille(self.loss)) {
@@ -127,7 +127,7 @@ impl World {
         self.after(way, Happens::Frame { from, to, vip, frame });
     }
 
-    pub(super) fn hear(&mut self, from: usize, to: usize, vip: IpAddr, frame: Frame) {
+    pub(in crate::sim) fn hear(&mut self, from: usize, to: usize, vip: IpAddr, frame: Frame) {
         let by = [2, 0, 0, 0, 0, u8::try_from(from % 256).expect("a byte")];
         let host = &self.hosts[to];
         let answers = host.answers.contains(&vip) && host.paused.is_none();
@@ -169,7 +169,7 @@ impl World {
 
     /// Two that answer for one vip, while the LAN is open between them, settle it within the dead
     /// time. Where frames are lost, what settles it may be.
-    pub(super) fn look(&mut self) {
+    pub(in crate::sim) fn look(&mut self) {
         self.after(LOOK, Happens::Look);
         let open = |a: usize, b: usize| {
             let host = |n: usize| &self.hosts[n];
@@ -201,7 +201,7 @@ impl World {
     }
 
     /// While all is well nobody else answers for what `owner` took a moment ago.
-    pub(super) fn check_sole(&mut self, owner: usize, vip: IpAddr) {
+    pub(in crate::sim) fn check_sole(&mut self, owner: usize, vip: IpAddr) {
         if !self.calm || !self.hosts[owner].answers.contains(&vip) {
             return;
         }
