@@ -13,7 +13,9 @@ use steelyard_gateway::{Gateway, GatewayOptions};
 use steelyard_model::routing::backend::{Backend, BackendNode};
 use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::world::RoutingMap;
-use support::{Client, Received, Server, dead, eventually, gateway_with, get, ok, route, routing};
+use support::{
+    Client, Received, Server, dead, eventually, gateway_with, get, ok, route, routing, smuggle,
+};
 
 /// Deeds with the names of their frames.
 type Uses<'a> = &'a [(&'a str, &'a str)];
@@ -539,4 +541,45 @@ fn what_is_not_built_is_refused() {
     map.routes.insert(id, Arc::new(it_is));
     it.gateway.apply(&map, 3);
     assert_eq!(get(it.address, "a", "/").status(), 503);
+}
+
+#[test]
+fn pipelined_requests_pass_in_order() {
+    let server = Server::answering(|request| ok(&request.text()));
+    for deed in ["mark", "edit", "body=99", "again=99"] {
+        let it = filtering(server.address, &[(deed, "~")]);
+        let mut client = Client::connect(it.address);
+        let all = (0..9).map(|n| {
+            let body = format!("body {n}");
+            let length = body.len();
+            format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}")
+        });
+        client.send(all.collect::<String>());
+        for n in 0..9 {
+            assert_eq!(client.receive().text().replace('~', ""), format!("body {n}"), "{deed}");
+        }
+    }
+}
+
+/// It answers when it has read a head, and then reads the body.
+#[test]
+fn bodies_in_hand_swallow_no_request_of_others() {
+    let server = Server::start(|stream, _| {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut writer = stream;
+        while let Some(head) = support::head(&mut reader) {
+            let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+            if writer.write_all(&ok(&path)).is_err() {
+                return;
+            }
+            let length = echoed(&head, "content-length").map_or(0, |it| it.parse().unwrap());
+            let _ = std::io::copy(&mut (&mut reader).take(length), &mut std::io::sink());
+        }
+    });
+    for deed in ["edit", "again=1000", "replace=404"] {
+        let it = filtering(server.address, &[(deed, "")]);
+        smuggle(it.address, "/mine", |answer| {
+            answer.text() == "/mine" || answer.text() == "replaced"
+        });
+    }
 }

@@ -4,7 +4,8 @@ use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::body::Framing;
+use crate::body::{Framing, Wrapping};
+use crate::edits::ResponseChanges;
 use crate::upgrade::Upgrades;
 
 /// A buffer that is never full.
@@ -118,4 +119,144 @@ fn who_makes_room_is_told_while_nothing_was_said() {
     begun.make_room();
     assert_eq!(begun.verdict(), Verdict::Cut(Break::MadeRoom, After::Reset));
     assert!(begun.settle(()).is_none());
+}
+
+/// What is written to whom, all at once.
+fn written(exchange: &mut Exchange<&'static [u8], Bytes>) -> [String; 2] {
+    let mut both = [String::new(), String::new()];
+    loop {
+        let endpoint = exchange.to_endpoint().concat();
+        exchange.wrote_to_endpoint(endpoint.len());
+        let client = exchange.to_client().concat();
+        exchange.wrote_to_client(client.len());
+        if endpoint.is_empty() && client.is_empty() {
+            return both;
+        }
+        both[0].push_str(str::from_utf8(&endpoint).unwrap());
+        both[1].push_str(str::from_utf8(&client).unwrap());
+    }
+}
+
+fn from_endpoint(exchange: &mut Exchange<&'static [u8], Bytes>, bytes: &[u8]) {
+    assert!(exchange.reads_endpoint());
+    *exchange.endpoint_slot() = Some(Bytes(bytes.to_vec()));
+    exchange.endpoint_sent();
+}
+
+fn came(payload: &[u8], is_end: bool) -> Option<Came> {
+    Some(Came { payload: payload.to_vec(), is_end })
+}
+
+#[test]
+fn a_response_is_held_until_it_is_let_go() {
+    let mut exchange = exchange(Framing::None);
+    exchange.hold();
+    written(&mut exchange);
+    from_endpoint(&mut exchange, b"HTTP/1.1 103 X\r\n\r\n");
+    assert_eq!(written(&mut exchange)[1], "HTTP/1.1 103 X\r\n\r\n");
+    from_endpoint(&mut exchange, &[HEAD, b"ab"].concat());
+    assert!(exchange.is_held() && !exchange.reads_endpoint() && !exchange.is_over());
+    assert_eq!(written(&mut exchange)[1], "");
+    assert_eq!(exchange.look(|head| head.status), Some(200));
+    exchange.pass(ResponseChanges::default(), false);
+    assert!(!exchange.is_held());
+    assert_eq!(written(&mut exchange)[1].as_bytes(), [HEAD, b"ab"].concat());
+    from_endpoint(&mut exchange, b"cde");
+    assert_eq!(written(&mut exchange)[1], "cde");
+    assert_eq!(exchange.verdict(), Verdict::Passed(After::Next));
+    assert!(exchange.settle(()).is_some());
+}
+
+#[test]
+fn what_is_dropped_leaves_the_connection_clean_only_when_it_is_whole() {
+    for (body, is_clean) in [(&b"abcde"[..], true), (b"abcd", false), (b"abcdef", false)] {
+        let mut exchange = exchange(Framing::None);
+        exchange.hold();
+        written(&mut exchange);
+        from_endpoint(&mut exchange, &[HEAD, body].concat());
+        exchange.discard();
+        assert_eq!(exchange.settle(()).is_some(), is_clean, "{}", body.escape_ascii());
+    }
+}
+
+#[test]
+fn a_response_in_hand_goes_on_as_it_is_given() {
+    let mut exchange = exchange(Framing::None);
+    exchange.hold();
+    written(&mut exchange);
+    from_endpoint(&mut exchange, &[HEAD, b"ab"].concat());
+    exchange.pass(ResponseChanges::default(), true);
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(written(&mut exchange)[1], head);
+    assert!(!exchange.reads_endpoint(), "nobody took what came");
+    assert_eq!(exchange.response_came(), came(b"ab", false));
+    assert_eq!(exchange.response_came(), None);
+    exchange.pause_response(true);
+    assert!(!exchange.reads_endpoint());
+    exchange.pause_response(false);
+    from_endpoint(&mut exchange, b"cde");
+    exchange.pause_response(true);
+    assert_eq!(exchange.response_came(), None);
+    exchange.pause_response(false);
+    assert_eq!(exchange.response_came(), came(b"cde", true));
+    assert_eq!(exchange.response_came(), None, "the end comes once");
+    exchange.give_response(b"", false);
+    exchange.give_response(b"xyz", false);
+    assert_eq!(written(&mut exchange)[1], "3\r\nxyz\r\n");
+    assert!(!exchange.is_over() && !exchange.reads_endpoint());
+    exchange.give_response(b"", true);
+    exchange.give_response(b"more", true);
+    assert_eq!(written(&mut exchange)[1], "0\r\n\r\n");
+    assert_eq!(exchange.verdict(), Verdict::Passed(After::Next));
+    assert_eq!(exchange.bytes().1, 3);
+    assert!(exchange.settle(()).is_some());
+}
+
+#[test]
+fn a_request_in_hand_goes_on_as_it_is_given() {
+    let mut exchange = exchange(Framing::Length(4));
+    exchange.tap_request(Wrapping::Chunks, false);
+    assert_eq!(written(&mut exchange)[0], "head");
+    *exchange.client_slot() = Some(Bytes(b"abcdNEXT".to_vec()));
+    exchange.client_sent();
+    assert_eq!(exchange.request_came(), came(b"abcd", true));
+    assert_eq!(exchange.request_came(), None);
+    exchange.give_request(b"xy", false);
+    assert_eq!(written(&mut exchange)[0], "2\r\nxy\r\n");
+    from_endpoint(&mut exchange, &[HEAD, b"abcde"].concat());
+    assert!(exchange.settle(()).is_none(), "the endpoint awaits more of the request");
+}
+
+#[test]
+fn a_request_that_was_given_whole_leaves_the_connection_clean() {
+    let mut exchange = exchange(Framing::Length(4));
+    exchange.tap_request(Wrapping::Plain, false);
+    written(&mut exchange);
+    *exchange.client_slot() = Some(Bytes(b"abcdNEXT".to_vec()));
+    exchange.client_sent();
+    assert_eq!(exchange.request_came(), came(b"abcd", true));
+    exchange.give_request(b"abcd", true);
+    exchange.give_request(b"more", true);
+    assert_eq!(written(&mut exchange)[0], "abcd");
+    from_endpoint(&mut exchange, &[HEAD, b"abcde"].concat());
+    assert_eq!(written(&mut exchange)[1].as_bytes(), [HEAD, b"abcde"].concat());
+    assert!(exchange.settle(()).is_some());
+    assert_eq!(exchange.into_parts().0.map(|held| held.0), Some(b"NEXT".to_vec()));
+}
+
+#[test]
+fn who_gives_up_is_told_while_nothing_was_said() {
+    let mut early = exchange(Framing::Length(4));
+    early.tap_request(Wrapping::Plain, false);
+    written(&mut early);
+    early.give_up();
+    assert_eq!(early.verdict(), Verdict::Answer { why: Break::GivenUp, stays: false });
+    let mut late = exchange(Framing::None);
+    late.hold();
+    written(&mut late);
+    from_endpoint(&mut late, HEAD);
+    late.pass(ResponseChanges::default(), true);
+    written(&mut late);
+    late.give_up();
+    assert_eq!(late.verdict(), Verdict::Cut(Break::GivenUp, After::Reset));
 }
