@@ -1,29 +1,23 @@
 //! Requests that pass filters on their way, and what has no route and passes them all the same.
 
-use std::future::poll_fn;
-use std::task::Poll;
-use std::time::Instant;
+mod attempt;
+mod body;
 
 use bytes::Bytes;
 use steelyard_filters::{
     Answerer, Ask, Ending, Flow, Got, Inward, Journey, Piece, Recipe, Response,
 };
-use steelyard_http::{
-    After, Asked, Body, Exchange, Framing, Limits, Reject, RequestChanges, ResponseChanges, Terms,
-    Upgrades, Wrapping, release,
-};
+use steelyard_http::{After, Asked, ResponseChanges, Upgrades};
 use steelyard_model::routing::id::RouteId;
-use steelyard_model::routing::route::Manner;
 
 use super::{Connection, Told};
-use crate::core::live::{Chosen, RouteState};
+use crate::core::live::RouteState;
 use crate::down::h1::answer::{Answer, write_response};
-use crate::down::h1::request::{Filtered, Inside, Request, take_body};
+use crate::down::h1::request::{Filtered, Inside, Request};
 use crate::exchange::asks::{self, unless_gone};
 use crate::exchange::course::Course;
-use crate::exchange::dispatch::{Dispatch, Done, Trace};
-use crate::exchange::drive::Place;
-use crate::exchange::hand::{Back, Hand, outward_with};
+use crate::exchange::dispatch::Trace;
+use crate::exchange::hand::{Back, outward_with};
 use crate::tell::fault::Fault;
 
 /// How far a request came on its way in.
@@ -197,89 +191,6 @@ impl Connection {
         }
     }
 
-    /// Has the request's body come, as far as a frame wants it; or what a frame answers to it.
-    async fn collect(
-        &mut self,
-        course: &mut Course,
-        request: &mut Request,
-    ) -> Result<Result<Got, Box<Response>>, Fault> {
-        if !request.has_body {
-            return Ok(Ok(Got::Body(Bytes::new())));
-        }
-        have_body(course, request);
-        if request.expects && self.held.is_none() && !request.body.is_done() {
-            self.ask_for_body().await?;
-        }
-        let mut none = Vec::new();
-        loop {
-            if let Some(got) = course.stack().body() {
-                return Ok(Ok(got));
-            }
-            if request.body.is_done() {
-                return Ok(Ok(Got::TooLarge));
-            }
-            match self.take_in(course, request, &mut none)? {
-                Flow::Go => {}
-                Flow::WaitUntil(until) => {
-                    let pause = tokio::time::sleep_until(until.into());
-                    let passed = unless_gone(&self.core, &self.stream, pause).await;
-                    passed.map_err(|asks::Gone| Fault::ClientGone)?;
-                }
-                Flow::Fail(response) => return Ok(Err(response)),
-            }
-            if course.stack().is_collecting() && !request.body.is_done() {
-                self.read_body().await?;
-            }
-        }
-    }
-
-    /// The client waits to be asked for the body (RFC 9110 §10.1.1).
-    async fn ask_for_body(&mut self) -> Result<(), Fault> {
-        let stall = self.core.options().timeouts.write;
-        let writing = self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n", stall);
-        let written = self.waiting.unless_pressed(writing).await.ok_or(Fault::MadeRoom)?;
-        written.map_err(|_| Fault::ClientGone)
-    }
-
-    /// Takes in what is held of the body.
-    fn take_in(
-        &mut self,
-        course: &mut Course,
-        request: &mut Request,
-        out: &mut Vec<Piece>,
-    ) -> Result<Flow, Fault> {
-        let Some(buffer) = self.held.as_mut().filter(|_| !request.body.is_done()) else {
-            return Ok(Flow::Go);
-        };
-        let fed = request.body.feed(buffer).map_err(|_| Fault::Rejected(Reject::Chunk))?;
-        let payload = Bytes::copy_from_slice(&buffer[..fed.forward]);
-        request.bytes_in += fed.consumed as u64;
-        release(&mut self.held, fed.consumed);
-        Ok(course.bring(payload, request.body.is_done(), out))
-    }
-
-    /// The next bytes of a body.
-    async fn read_body(&mut self) -> Result<(), Fault> {
-        let began = Instant::now();
-        let deadline = began + self.core.options().timeouts.request_body;
-        let from = &self.stream;
-        let (pool, held, waiting) = (&self.core.bulk, &mut self.held, &self.waiting);
-        let reading = poll_fn(|cx| match from.poll_read(pool, held, cx) {
-            Poll::Ready(read) => {
-                waiting.go_on();
-                Poll::Ready(read.ok().filter(|count| *count > 0).ok_or(Fault::ClientGone))
-            }
-            Poll::Pending if waiting.wait_for_progress(cx, began) => {
-                waiting.go_on();
-                Poll::Ready(Err(Fault::MadeRoom))
-            }
-            Poll::Pending => Poll::Pending,
-        });
-        let read = self.timer.until(deadline, reading).await;
-        self.waiting.go_on();
-        read.unwrap_or(Err(Fault::RequestTimeout)).map(|_| ())
-    }
-
     async fn inside(
         &mut self,
         course: &mut Course,
@@ -295,125 +206,6 @@ impl Connection {
                 self.attempt(course, request, chosen, *manner, trace).await
             }
         }
-    }
-
-    /// One attempt at the backend.
-    async fn attempt(
-        &mut self,
-        course: &mut Course,
-        request: &mut Request,
-        chosen: &Chosen,
-        manner: Manner,
-        trace: &mut Trace,
-    ) -> Inner {
-        let core = self.core.clone();
-        let opening = match self.open(course, request, manner) {
-            Ok(opening) => opening,
-            Err(inner) => return *inner,
-        };
-        let is_repeatable = !request.has_body || course.has_body;
-        let limits = Limits::from(&core.options().timeouts);
-        let (held, scratch) = (self.held.take(), core.scratch.take());
-        let mut terms = Terms::from(&*request);
-        terms.idempotent &= opening.is_as_asked;
-        let mut exchange = Exchange::new(terms, limits, &self.out[..], request.body, held, scratch);
-        exchange.hold();
-        if course.has_body {
-            exchange.tap_request(opening.wrapping, opening.is_ended);
-        }
-        let mut tap = Hand::new(course, &core, is_repeatable);
-        tap.request_until = opening.until;
-        exchange.pause_request(opening.until.is_some());
-        let place = Place {
-            core: &core,
-            listener: &self.listener,
-            timer: &mut self.timer,
-            waiting: &self.waiting,
-        };
-        let trace_so_far = std::mem::take(trace);
-        let started = request.started;
-        let client = &self.stream;
-        let mut dispatch = Dispatch { place, client, exchange, started, trace: trace_so_far, tap };
-        let done = dispatch.run(chosen).await;
-        let Dispatch { exchange, trace: traced, tap, .. } = dispatch;
-        let Hand { failed, back, .. } = tap;
-        *trace = traced;
-        request.body = exchange.request_body();
-        let (came, bytes_out) = exchange.bytes();
-        request.bytes_in += came;
-        let told = Told { status: exchange.status(), bytes_out, why: None };
-        let may_stay = exchange.may_stay();
-        let (held, scratch) = exchange.into_parts();
-        self.held = held;
-        core.scratch.set(scratch);
-        let attempted = Attempted { told, failed, back, may_stay, is_repeatable };
-        attempted.conclude(done, request)
-    }
-
-    /// Puts together what the endpoint gets first; or what becomes of the request without one.
-    fn open(
-        &mut self,
-        course: &mut Course,
-        request: &mut Request,
-        manner: Manner,
-    ) -> Result<Opened, Box<Inner>> {
-        if request.has_body && course.stack().has_hand_in_request() {
-            have_body(course, request);
-        }
-        let mut pieces = Vec::new();
-        let mut until = None;
-        if course.has_body {
-            let flushed = course.flush(&mut pieces);
-            let taken = match flushed {
-                Flow::Fail(_) => Ok(Flow::Go),
-                _ => self.take_in(course, request, &mut pieces),
-            };
-            let taken = taken.map_err(|fault| self.fault(fault, request))?;
-            for flow in [flushed, taken] {
-                match flow {
-                    Flow::Go => {}
-                    Flow::WaitUntil(then) => until = until.max(Some(then)),
-                    Flow::Fail(response) => {
-                        let mut leaving = self.leaving(*response, request, None);
-                        leaving.is_repeatable = false;
-                        return Err(Box::new(Inner::Leaving(leaving)));
-                    }
-                }
-            }
-        }
-        let mut opened = Opened::of(course, request, &pieces);
-        opened.until = until;
-        self.out.clear();
-        let (lines, out, listener) = (&self.client_lines, &mut self.out, &self.listener);
-        let is_head = request.asked.head;
-        let is_written = course.with_head(|head, changes| {
-            let method = changes.method.as_deref();
-            if method.is_some_and(|method| (method == "HEAD") != is_head) {
-                return false;
-            }
-            opened.is_as_asked = method.is_none();
-            let changes = RequestChanges { framing: opened.framing, ..changes.clone() };
-            let is_changed = changes != RequestChanges::default();
-            let hop = listener.hop(lines, manner);
-            head.forward(&hop, is_changed.then_some(&changes), out);
-            true
-        });
-        if is_written != Some(true) {
-            // The response would be read as one to another method than the client's.
-            return Err(self.fault(Fault::GivenUp, request));
-        }
-        for piece in &pieces {
-            match piece {
-                Piece::Data(bytes) => opened.wrapping.push(bytes, &mut self.out),
-                Piece::Flush => {}
-                Piece::End(_) => opened.wrapping.end(&mut self.out),
-            }
-        }
-        if !course.has_body {
-            let taken = take_body(&mut self.held, 0, request, &mut self.out);
-            taken.map_err(|reject| self.fault(reject.into(), request))?;
-        }
-        Ok(opened)
     }
 
     fn fault(&self, fault: Fault, request: &Request) -> Box<Inner> {
@@ -458,96 +250,5 @@ impl Connection {
             true => (After::Next, Ending::Finished),
         };
         Over { after, told, ending }
-    }
-}
-
-/// An attempt that is over.
-struct Attempted {
-    told: Told,
-    /// What a body hook answers.
-    failed: Option<Box<Response>>,
-    /// What came out of all filters instead of a response.
-    back: Option<Back>,
-    may_stay: bool,
-    is_repeatable: bool,
-}
-
-impl Attempted {
-    fn conclude(self, done: Done, request: &Request) -> Inner {
-        match done {
-            Done::Passed(after) => {
-                Inner::Over(Over { after, told: self.told, ending: Ending::Finished })
-            }
-            Done::Tunnelled(bytes) => {
-                let told = Told { bytes_out: self.told.bytes_out + bytes, ..self.told };
-                Inner::Over(Over { after: After::Close, told, ending: Ending::Closed })
-            }
-            Done::Cut(fault, after) => {
-                let status = if self.told.status == 0 { fault.status() } else { self.told.status };
-                let told = Told { status, why: Some(fault), ..self.told };
-                Inner::Over(Over { after, told, ending: Ending::Aborted })
-            }
-            Done::Withheld => {
-                let back = self.back.unwrap_or_else(|| {
-                    let answer = Answer::fault(Fault::GivenUp, request.wants_html);
-                    Back::Down(answer.to_response(), ResponseChanges::default())
-                });
-                Inner::Out(back, self.may_stay)
-            }
-            Done::Answer(fault, stays) => {
-                let theirs = matches!(
-                    fault,
-                    Fault::RequestTimeout | Fault::MadeRoom | Fault::Rejected(_) | Fault::GivenUp
-                );
-                let response = self.failed.map_or_else(
-                    || Answer::fault(fault, request.wants_html).to_response(),
-                    |response| *response,
-                );
-                let is_repeatable = self.is_repeatable && !theirs;
-                let why = Some(fault);
-                Inner::Leaving(Leaving { response, stays, is_repeatable, why })
-            }
-        }
-    }
-}
-
-/// What the endpoint gets first.
-struct Opened {
-    /// How the body's end is told, where it is not as it came.
-    framing: Option<Framing>,
-    wrapping: Wrapping,
-    /// All of the body is in it.
-    is_ended: bool,
-    /// The method is the client's.
-    is_as_asked: bool,
-    /// When the body goes on.
-    until: Option<Instant>,
-}
-
-impl Opened {
-    fn of(course: &mut Course, request: &Request, pieces: &[Piece]) -> Self {
-        let is_ended = matches!(pieces.last(), Some(Piece::End(_)));
-        let is_chunked = course.stack().changes_request() || request.framing == Framing::Chunked;
-        let length = |piece: &Piece| match piece {
-            Piece::Data(bytes) => bytes.len() as u64,
-            Piece::Flush | Piece::End(_) => 0,
-        };
-        let (framing, wrapping) = match course.has_body {
-            false => (None, Wrapping::Plain),
-            true if is_ended => {
-                let length = pieces.iter().map(length).sum();
-                (Some(Framing::Length(length)), Wrapping::Plain)
-            }
-            true if is_chunked => (Some(Framing::Chunked), Wrapping::Chunks),
-            true => (None, Wrapping::Plain),
-        };
-        Self { framing, wrapping, is_ended, is_as_asked: true, until: None }
-    }
-}
-
-/// From now on frames have the body in hand.
-fn have_body(course: &mut Course, request: &mut Request) {
-    if !std::mem::replace(&mut course.has_body, true) {
-        request.body = Body::payload(request.framing, true);
     }
 }

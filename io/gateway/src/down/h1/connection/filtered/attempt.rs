@@ -1,0 +1,225 @@
+//! One attempt at the backend, with the filters' hand in it.
+
+use std::time::Instant;
+
+use steelyard_filters::{Ending, Flow, Piece, Response};
+use steelyard_http::{
+    After, Exchange, Framing, Limits, RequestChanges, ResponseChanges, Terms, Wrapping,
+};
+use steelyard_model::routing::route::Manner;
+
+use super::body::have_body;
+use super::{Connection, Inner, Leaving, Over, Told};
+use crate::core::live::Chosen;
+use crate::down::h1::answer::Answer;
+use crate::down::h1::request::{Request, take_body};
+use crate::exchange::course::Course;
+use crate::exchange::dispatch::{Dispatch, Done, Trace};
+use crate::exchange::drive::Place;
+use crate::exchange::hand::{Back, Hand};
+use crate::tell::fault::Fault;
+
+impl Connection {
+    /// One attempt at the backend.
+    pub(super) async fn attempt(
+        &mut self,
+        course: &mut Course,
+        request: &mut Request,
+        chosen: &Chosen,
+        manner: Manner,
+        trace: &mut Trace,
+    ) -> Inner {
+        let core = self.core.clone();
+        let opening = match self.open(course, request, manner) {
+            Ok(opening) => opening,
+            Err(inner) => return *inner,
+        };
+        let is_repeatable = !request.has_body || course.has_body;
+        let limits = Limits::from(&core.options().timeouts);
+        let (held, scratch) = (self.held.take(), core.scratch.take());
+        let mut terms = Terms::from(&*request);
+        terms.idempotent &= opening.is_as_asked;
+        let mut exchange = Exchange::new(terms, limits, &self.out[..], request.body, held, scratch);
+        exchange.hold();
+        if course.has_body {
+            exchange.tap_request(opening.wrapping, opening.is_ended);
+        }
+        let mut tap = Hand::new(course, &core, is_repeatable);
+        tap.request_until = opening.until;
+        exchange.pause_request(opening.until.is_some());
+        let place = Place {
+            core: &core,
+            listener: &self.listener,
+            timer: &mut self.timer,
+            waiting: &self.waiting,
+        };
+        let trace_so_far = std::mem::take(trace);
+        let started = request.started;
+        let client = &self.stream;
+        let mut dispatch = Dispatch { place, client, exchange, started, trace: trace_so_far, tap };
+        let done = dispatch.run(chosen).await;
+        let Dispatch { exchange, trace: traced, tap, .. } = dispatch;
+        let Hand { failed, back, .. } = tap;
+        *trace = traced;
+        request.body = exchange.request_body();
+        let (came, bytes_out) = exchange.bytes();
+        request.bytes_in += came;
+        let told = Told { status: exchange.status(), bytes_out, why: None };
+        let may_stay = exchange.may_stay();
+        let (held, scratch) = exchange.into_parts();
+        self.held = held;
+        core.scratch.set(scratch);
+        let attempted = Attempted { told, failed, back, may_stay, is_repeatable };
+        attempted.conclude(done, request)
+    }
+
+    /// Puts together what the endpoint gets first; or what becomes of the request without one.
+    fn open(
+        &mut self,
+        course: &mut Course,
+        request: &mut Request,
+        manner: Manner,
+    ) -> Result<Opened, Box<Inner>> {
+        if request.has_body && course.stack().has_hand_in_request() {
+            have_body(course, request);
+        }
+        let mut pieces = Vec::new();
+        let mut until = None;
+        if course.has_body {
+            let flushed = course.flush(&mut pieces);
+            let taken = match flushed {
+                Flow::Fail(_) => Ok(Flow::Go),
+                _ => self.take_in(course, request, &mut pieces),
+            };
+            let taken = taken.map_err(|fault| self.fault(fault, request))?;
+            for flow in [flushed, taken] {
+                match flow {
+                    Flow::Go => {}
+                    Flow::WaitUntil(then) => until = until.max(Some(then)),
+                    Flow::Fail(response) => {
+                        let mut leaving = self.leaving(*response, request, None);
+                        leaving.is_repeatable = false;
+                        return Err(Box::new(Inner::Leaving(leaving)));
+                    }
+                }
+            }
+        }
+        let mut opened = Opened::of(course, request, &pieces);
+        opened.until = until;
+        self.out.clear();
+        let (lines, out, listener) = (&self.client_lines, &mut self.out, &self.listener);
+        let is_head = request.asked.head;
+        let is_written = course.with_head(|head, changes| {
+            let method = changes.method.as_deref();
+            if method.is_some_and(|method| (method == "HEAD") != is_head) {
+                return false;
+            }
+            opened.is_as_asked = method.is_none();
+            let changes = RequestChanges { framing: opened.framing, ..changes.clone() };
+            let is_changed = changes != RequestChanges::default();
+            let hop = listener.hop(lines, manner);
+            head.forward(&hop, is_changed.then_some(&changes), out);
+            true
+        });
+        if is_written != Some(true) {
+            // The response would be read as one to another method than the client's.
+            return Err(self.fault(Fault::GivenUp, request));
+        }
+        for piece in &pieces {
+            match piece {
+                Piece::Data(bytes) => opened.wrapping.push(bytes, &mut self.out),
+                Piece::Flush => {}
+                Piece::End(_) => opened.wrapping.end(&mut self.out),
+            }
+        }
+        if !course.has_body {
+            let taken = take_body(&mut self.held, 0, request, &mut self.out);
+            taken.map_err(|reject| self.fault(reject.into(), request))?;
+        }
+        Ok(opened)
+    }
+}
+
+/// An attempt that is over.
+struct Attempted {
+    told: Told,
+    /// What a body hook answers.
+    failed: Option<Box<Response>>,
+    /// What came out of all filters instead of a response.
+    back: Option<Back>,
+    may_stay: bool,
+    is_repeatable: bool,
+}
+
+impl Attempted {
+    fn conclude(self, done: Done, request: &Request) -> Inner {
+        match done {
+            Done::Passed(after) => {
+                Inner::Over(Over { after, told: self.told, ending: Ending::Finished })
+            }
+            Done::Tunnelled(bytes) => {
+                let told = Told { bytes_out: self.told.bytes_out + bytes, ..self.told };
+                Inner::Over(Over { after: After::Close, told, ending: Ending::Closed })
+            }
+            Done::Cut(fault, after) => {
+                let status = if self.told.status == 0 { fault.status() } else { self.told.status };
+                let told = Told { status, why: Some(fault), ..self.told };
+                Inner::Over(Over { after, told, ending: Ending::Aborted })
+            }
+            Done::Withheld => {
+                let back = self.back.unwrap_or_else(|| {
+                    let answer = Answer::fault(Fault::GivenUp, request.wants_html);
+                    Back::Down(answer.to_response(), ResponseChanges::default())
+                });
+                Inner::Out(back, self.may_stay)
+            }
+            Done::Answer(fault, stays) => {
+                let theirs = matches!(
+                    fault,
+                    Fault::RequestTimeout | Fault::MadeRoom | Fault::Rejected(_) | Fault::GivenUp
+                );
+                let response = self.failed.map_or_else(
+                    || Answer::fault(fault, request.wants_html).to_response(),
+                    |response| *response,
+                );
+                let is_repeatable = self.is_repeatable && !theirs;
+                let why = Some(fault);
+                Inner::Leaving(Leaving { response, stays, is_repeatable, why })
+            }
+        }
+    }
+}
+
+/// What the endpoint gets first.
+struct Opened {
+    /// How the body's end is told, where it is not as it came.
+    framing: Option<Framing>,
+    wrapping: Wrapping,
+    /// All of the body is in it.
+    is_ended: bool,
+    /// The method is the client's.
+    is_as_asked: bool,
+    /// When the body goes on.
+    until: Option<Instant>,
+}
+
+impl Opened {
+    fn of(course: &mut Course, request: &Request, pieces: &[Piece]) -> Self {
+        let is_ended = matches!(pieces.last(), Some(Piece::End(_)));
+        let is_chunked = course.stack().changes_request() || request.framing == Framing::Chunked;
+        let length = |piece: &Piece| match piece {
+            Piece::Data(bytes) => bytes.len() as u64,
+            Piece::Flush | Piece::End(_) => 0,
+        };
+        let (framing, wrapping) = match course.has_body {
+            false => (None, Wrapping::Plain),
+            true if is_ended => {
+                let length = pieces.iter().map(length).sum();
+                (Some(Framing::Length(length)), Wrapping::Plain)
+            }
+            true if is_chunked => (Some(Framing::Chunked), Wrapping::Chunks),
+            true => (None, Wrapping::Plain),
+        };
+        Self { framing, wrapping, is_ended, is_as_asked: true, until: None }
+    }
+}
