@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use steelyard_filters::trial::{diary, release};
-use steelyard_gateway::{Gateway, GatewayOptions};
+use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat};
 use steelyard_model::routing::backend::{Backend, BackendNode};
 use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::world::RoutingMap;
 use support::{
-    Client, Received, Server, dead, eventually, gateway_with, get, ok, route, routing, smuggle,
+    Client, Received, Server, TemporaryFile, dead, eventually, gateway_with, get, ok, route,
+    routing, smuggle,
 };
 
 /// Deeds with the names of their frames.
@@ -581,5 +582,27 @@ fn bodies_in_hand_swallow_no_request_of_others() {
         smuggle(it.address, "/mine", |answer| {
             answer.text() == "/mine" || answer.text() == "replaced"
         });
+    }
+}
+
+#[test]
+fn who_the_client_is_is_logged_and_no_longer_than_it_is_true() {
+    let server = Server::echo("s");
+    for (format, named, unnamed) in [
+        (LogFormat::Common, " - a\\x20b\\\"c [", " - - ["),
+        (LogFormat::Json, r#""ClientUsername":"a b\"c""#, r#""ClientUsername":"-""#),
+    ] {
+        let file = TemporaryFile::new(&format!("users-{format:?}"));
+        let access_log = Some(AccessLog { path: Some(file.0.clone()), format });
+        let options = GatewayOptions { workers: 1, access_log, ..GatewayOptions::default() };
+        let uses: Uses<'_> = &[("user=a b\"c", "user")];
+        let it = filtering_with(options, &[server.address], &[], &[], uses);
+        let mut client = Client::connect(it.address);
+        assert_eq!(client.get("a", "/").status(), 200);
+        assert_eq!(client.get("nobody", "/").status(), 404);
+        it.gateway.drain(Duration::from_secs(1));
+        let text = file.text();
+        let lines = Vec::from_iter(text.lines());
+        assert!(lines[0].contains(named) && lines[1].contains(unnamed), "{text}");
     }
 }

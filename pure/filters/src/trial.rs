@@ -35,6 +35,8 @@ enum Deed {
     Answer(u16),
     /// Answers in the response's place.
     Replace(u16),
+    /// Knows who the client is.
+    User(Arc<str>),
     /// Wants the body, whole, and answers 413 where it is larger.
     Body(usize),
     /// Waits for so many milliseconds on the way in, and out.
@@ -101,6 +103,7 @@ impl Trial {
             "status" => Deed::Status(status),
             "answer" => Deed::Answer(status),
             "replace" => Deed::Replace(status),
+            "user" => Deed::User(argument.into()),
             "body" => Deed::Body(size),
             "sleep" => Deed::Sleep(number()),
             "fetch" => Deed::Fetch(argument.into()),
@@ -225,17 +228,18 @@ impl Frame for TrialFrame {
         if let Some(found) = found {
             let _ = request.lines().set("X-Found", &found);
         }
-        match self.trial.deed {
+        match &self.trial.deed {
             Deed::Edit => {
                 let _ = request.lines().add("X-Trial", self.trial.name.as_bytes());
             }
+            Deed::User(user) => cx.notes.push(Note::User(user.clone())),
             Deed::Redirect => {
                 let _ = request.set_method("PATCH");
                 let _ = request.set_path("/elsewhere");
                 let _ = request.set_authority("other.test");
             }
             Deed::Answer(status) => {
-                let mut response = Response::of(status);
+                let mut response = Response::of(*status);
                 response.lines.push(("X-By".into(), self.trial.name.as_bytes().into()));
                 response.body = Bytes::from_static(b"answered");
                 return Enter::Answer(Box::new(response));

@@ -132,6 +132,14 @@ impl Course {
         })
     }
 
+    /// Who the client is, as a frame has found out.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.notes.iter().rev().find_map(|note| match note {
+            Note::User(user) => Some(&**user),
+            _ => None,
+        })
+    }
+
     /// It is over.
     pub(crate) fn finish(&mut self, ending: Ending) {
         if !std::mem::replace(&mut self.is_over, true) {

@@ -37,6 +37,8 @@ pub(crate) struct Note {
     /// Path and query.
     target: String,
     host: String,
+    /// Who the client is, where a filter has found that out.
+    pub(crate) user: String,
     http10: bool,
     referer: Vec<u8>,
     user_agent: Vec<u8>,
@@ -121,7 +123,7 @@ impl Note {
 
     /// Forgets the request before.
     pub(crate) fn clear(&mut self) {
-        for text in [&mut self.method, &mut self.target, &mut self.host] {
+        for text in [&mut self.method, &mut self.target, &mut self.host, &mut self.user] {
             text.clear();
         }
         self.referer.clear();

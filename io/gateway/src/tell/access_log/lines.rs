@@ -13,12 +13,14 @@ struct Fields<'o> {
 }
 
 impl Entry<'_> {
-    /// `<client> - - [<date>] "<request>" <status> <bytes> "<referer>" "<user agent>" <count>
+    /// `<client> - <user> [<date>] "<request>" <status> <bytes> "<referer>" "<user agent>" <count>
     /// "<router>" "<url>" <milliseconds>ms`.
     pub(super) fn common(&self, out: &mut Vec<u8>, stamp: &str, count: u64) {
         let note = self.note;
         let client = self.client.ip().to_canonical();
-        let _ = write!(out, "{client} - - [{stamp}] \"");
+        let _ = write!(out, "{client} - ");
+        user(note.user.as_bytes(), out);
+        let _ = write!(out, " [{stamp}] \"");
         if note.method.is_empty() {
             out.push(b'-');
         } else {
@@ -53,7 +55,8 @@ impl Entry<'_> {
         fields.text("ClientAddr", &client.to_string());
         fields.text("ClientHost", &client.ip().to_string());
         fields.text("ClientPort", &client.port().to_string());
-        fields.text("ClientUsername", "-");
+        let user = if note.user.is_empty() { "-" } else { &note.user };
+        fields.text("ClientUsername", user);
         fields.number("DownstreamContentSize", self.bytes_out);
         fields.number("DownstreamStatus", u64::from(self.status));
         fields.number("Duration", nanoseconds(self.duration));
@@ -132,6 +135,25 @@ impl Fields<'_> {
 }
 
 /// A missing value is a dash.
+/// The one field without quotes that others choose: nothing in it looks like the next one.
+fn user(name: &[u8], out: &mut Vec<u8>) {
+    for part in name.chunk_by(|a, b| !is_border(*a) && !is_border(*b)) {
+        match part {
+            [byte] if is_border(*byte) => {
+                let _ = write!(out, "\\x{byte:02x}");
+            }
+            part => quote(part, out),
+        }
+    }
+    if name.is_empty() {
+        out.push(b'-');
+    }
+}
+
+fn is_border(byte: u8) -> bool {
+    matches!(byte, b' ' | b'[' | b']')
+}
+
 fn or_dash(value: &[u8], out: &mut Vec<u8>) {
     if value.is_empty() {
         out.push(b'-');
@@ -200,6 +222,7 @@ mod tests {
             method: "GET".into(),
             target: "/a\"b".into(),
             host: "a.b:81".into(),
+            user: String::new(),
             http10: false,
             referer: Vec::new(),
             user_agent: b"x\"\n\xff".to_vec(),
