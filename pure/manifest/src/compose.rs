@@ -9,23 +9,14 @@ mod mapping;
 mod stream;
 
 use granit_parser::{Event, Options, Parser, Span, StrInput};
-use steelyard_model::Code;
 
 use crate::codes;
+use crate::fault::Fault;
 use crate::source::ReadLimits;
 use crate::syntax;
 use crate::tree::{Mark, Node};
 
 use builder::Builder;
-
-/// Why a document is not a tree.
-#[derive(Debug)]
-pub(crate) struct Fault {
-    pub(crate) mark: Mark,
-    pub(crate) code: Code,
-    pub(crate) message: String,
-    pub(crate) help: String,
-}
 
 /// The documents of one file, in order; empty ones are left out.
 pub(crate) struct Documents<'a> {

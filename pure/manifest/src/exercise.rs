@@ -5,7 +5,8 @@ use steelyard_model::{Diagnostic, FieldPath, Location};
 
 use crate::kinds::core::Pod;
 use crate::kinds::service::Service;
-use crate::object::{Loaded, Object, load};
+use crate::load::{Loaded, load};
+use crate::object::Object;
 use crate::source::{ReadLimits, Source};
 use crate::{codes, lock, merge, render};
 

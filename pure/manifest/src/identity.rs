@@ -4,9 +4,10 @@ mod foreign;
 
 use std::sync::Arc;
 
-use steelyard_model::{Code, ObjectRef, Severity};
+use steelyard_model::{ObjectRef, Severity};
 
 use crate::codes;
+use crate::nameless::Nameless;
 use crate::names::{self, Rule};
 use crate::tree::{Entry, Lead, Mark, Node, Value};
 use crate::unfit::{self, Heed, Unfit};
@@ -18,17 +19,6 @@ pub(crate) struct Identity {
     pub(crate) api_version: Arc<str>,
     /// Names that will do, but that Kubernetes would refuse.
     pub(crate) remarks: Vec<Nameless>,
-}
-
-/// Why a document is no object, or a doubtful one.
-#[derive(Debug)]
-pub(crate) struct Nameless {
-    pub(crate) severity: Severity,
-    pub(crate) code: Code,
-    pub(crate) mark: Mark,
-    pub(crate) path: &'static str,
-    pub(crate) message: String,
-    pub(crate) help: String,
 }
 
 /// apiVersion and kind that the items of a typed list take from it.

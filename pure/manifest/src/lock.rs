@@ -16,7 +16,8 @@ use std::sync::Arc;
 use steelyard_model::{Diagnostic, Family, FieldPath, Held, Holding, NamespacedName, Severity};
 
 use crate::codes;
-use crate::compose::{Documents, Fault};
+use crate::compose::Documents;
+use crate::fault::Fault;
 use crate::names::is_usable;
 use crate::source::{ReadLimits, Source};
 use crate::tree::{Entry, Mark, Node, Plain, Value};

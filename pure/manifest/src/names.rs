@@ -8,7 +8,7 @@ use steelyard_model::Severity;
 use steelyard_model::suggest::closeness;
 
 use crate::codes;
-use crate::identity::Nameless;
+use crate::nameless::Nameless;
 use crate::tree::{Mark, shortened};
 
 /// Whether the value of a field of this name is a credential. A name that refers to one

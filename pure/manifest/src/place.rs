@@ -7,7 +7,8 @@ use std::sync::Arc;
 use steelyard_model::{Diagnostic, FieldPath, ObjectRef, Severity};
 
 use crate::codes;
-use crate::object::{Loaded, Object};
+use crate::load::Loaded;
+use crate::object::Object;
 
 /// Puts files together, in order. Of an object that is there twice, the first stays.
 pub fn merge(loaded: Vec<Loaded>) -> Loaded {

@@ -6,10 +6,10 @@
 //!
 //! Null is absence, as the API server takes it; where text is wanted in a mapping, it is "".
 
-mod access;
 mod cursor;
 mod misplaced;
 mod problem;
+mod trail;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -22,9 +22,10 @@ use crate::codes;
 use crate::object::Object;
 use crate::tree::{Entry, Node, Value};
 
-use cursor::{Cursor, Trail};
+use cursor::Cursor;
 use misplaced::Stray;
 use problem::{Address, Problem};
+use trail::Trail;
 
 /// How many wrong values of one object are looked for.
 const ROUNDS: usize = 20;

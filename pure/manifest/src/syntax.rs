@@ -3,7 +3,7 @@
 use granit_parser::{ErrorKind, Marker, ScanError};
 
 use crate::codes;
-use crate::compose::Fault;
+use crate::fault::Fault;
 use crate::source;
 use crate::tree::Mark;
 use crate::unfit;

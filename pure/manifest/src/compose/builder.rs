@@ -6,8 +6,9 @@ use std::sync::Arc;
 use granit_parser::{Event, ScalarStyle, Span, StructureStyle, Tag};
 
 use super::mapping::OpenMap;
-use super::{Fault, mark_of};
+use super::mark_of;
 use crate::codes;
+use crate::fault::Fault;
 use crate::source::ReadLimits;
 use crate::tree::{Lead, Mark, Node, Plain, Value};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Fault;
 use crate::codes;
+use crate::fault::Fault;
 use crate::tree::{Entry, Lead, Mark, Node, Value};
 
 /// Mappings up to this size are searched for a repeated key, larger ones keep a set.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use steelyard_model::Diagnostic;
 
 use super::key::Key;
-use crate::object::{Object, load};
+use crate::load::load;
+use crate::object::Object;
 use crate::source::{ReadLimits, Source, SourceText};
 
 /// How files are read.

@@ -3,9 +3,9 @@
 
 use steelyard_model::Severity;
 
-use super::Nameless;
 use crate::build;
 use crate::codes;
+use crate::nameless::Nameless;
 use crate::tree::{Node, Value};
 
 /// API groups of which this program reads a kind, today or in former versions.

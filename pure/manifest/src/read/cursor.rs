@@ -1,14 +1,17 @@
 //! The deserializer: a place in the tree, and how it was reached.
 
+mod access;
+
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
-use steelyard_model::FieldPath;
 
 use super::Session;
-use super::access::{Entries, Items};
 use super::problem::{Address, Error};
+use super::trail::Trail;
 use crate::tree::{Node, Plain, Value};
+
+use access::{Entries, Items};
 
 /// A node to deserialize.
 #[derive(Clone, Copy)]
@@ -18,53 +21,6 @@ pub(super) struct Cursor<'t, 'de> {
     pub(super) trail: &'t Trail<'t>,
     /// A value of a mapping that is no struct: null is "" where text is wanted.
     blank: bool,
-}
-
-/// The way from the root, innermost step first; spelled out only for a message.
-#[derive(Clone, Copy)]
-pub(super) enum Trail<'a> {
-    Root,
-    Key(&'a Self, &'a str),
-    Index(&'a Self, usize),
-}
-
-/// What every object has at its top, and every metadata below it, though a type need not read it.
-const TOP: [&str; 4] = ["apiVersion", "kind", "metadata", "status"];
-const METADATA: [&str; 15] = [
-    "annotations",
-    "creationTimestamp",
-    "deletionGracePeriodSeconds",
-    "deletionTimestamp",
-    "finalizers",
-    "generateName",
-    "generation",
-    "labels",
-    "managedFields",
-    "name",
-    "namespace",
-    "ownerReferences",
-    "resourceVersion",
-    "selfLink",
-    "uid",
-];
-
-impl Trail<'_> {
-    pub(super) fn path(&self) -> FieldPath {
-        match self {
-            Self::Root => FieldPath::root(),
-            Self::Key(above, key) => above.path().key(key),
-            Self::Index(above, index) => above.path().index(*index),
-        }
-    }
-
-    /// Fields that are fine here whatever the type.
-    pub(super) fn always(&self) -> &'static [&'static str] {
-        match self {
-            Self::Root => &TOP,
-            Self::Key(Trail::Root, "metadata") => &METADATA,
-            _ => &[],
-        }
-    }
 }
 
 impl<'t, 'de> Cursor<'t, 'de> {

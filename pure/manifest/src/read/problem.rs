@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de;
 use steelyard_model::{FieldPath, suggest};
 
-use super::cursor::Trail;
+use super::trail::Trail;
 use crate::names::is_credential;
 use crate::tree::{Mark, Node, Plain, Value, shortened};
 

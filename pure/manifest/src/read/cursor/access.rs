@@ -5,8 +5,9 @@ use std::slice::Iter;
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
-use super::cursor::{Cursor, Trail};
-use super::problem::Error;
+use super::Cursor;
+use crate::read::problem::Error;
+use crate::read::trail::Trail;
 use crate::tree::{Entry, Node, Value};
 
 /// The items of a list.
