@@ -20,7 +20,6 @@ use steelyard_speaker::SpeakerEvent;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Settings;
-use super::apply::{Applied, Last};
 use super::binds;
 use super::history::History;
 use super::names::Names;
@@ -30,8 +29,14 @@ use super::vips::Vips;
 use crate::lock_file::Stamp;
 use crate::pipeline::Pipeline;
 use crate::{load, lock_file, plan};
+use apply::{Applied, Last};
 
+mod apply;
 mod lock;
+mod view;
+
+pub(super) use view::carried;
+pub(crate) use view::explain_services;
 
 /// Most files that one line of the log names.
 const MOST_NAMED: usize = 5;

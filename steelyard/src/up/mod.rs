@@ -3,7 +3,6 @@
 //! This page wires; [`engine`] takes one change through all stages, [`apply`] keeps their order.
 
 mod account;
-mod apply;
 mod args;
 mod binds;
 mod descriptors;
@@ -22,7 +21,6 @@ mod standing;
 mod summary;
 mod unreached;
 mod unready;
-mod view;
 mod vips;
 
 use std::path::{Path, PathBuf};
@@ -41,12 +39,12 @@ use crate::{load, logging};
 pub use args::UpArgs;
 pub(crate) use engine::Engine;
 use engine::News;
+pub(crate) use engine::explain_services;
 pub(crate) use lack::explain_routes;
 use live::Live;
 pub(crate) use privileges::Privileges;
 pub(crate) use sharing::Conflict;
 use sharing::Sharing;
-pub(crate) use view::explain_services;
 
 /// How often counters on the terminal and looked-up names are refreshed.
 const TICK: Duration = Duration::from_secs(1);

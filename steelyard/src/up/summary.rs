@@ -5,9 +5,9 @@ use std::fmt::Write;
 use steelyard_terminal::{Cell, Style, Table, wants_color};
 
 use super::binds;
+use super::engine::carried;
 use super::engine::{Current, Engine};
 use super::privileges::Privileges;
-use super::view::carried;
 use crate::args::LogStyle;
 use crate::text;
 

@@ -1,6 +1,6 @@
 //! Why `/readyz` says no: one value for each reason, which reads the same wherever it is told.
 //!
-//! Whoever knows of a reason adds a variant here, and its value in [`super::view`].
+//! Whoever knows of a reason adds a variant here, and its value in `engine/view.rs`.
 
 use std::fmt;
 use std::net::SocketAddr;

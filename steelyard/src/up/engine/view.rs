@@ -20,18 +20,18 @@ use steelyard_model::{
 use steelyard_plan::{AnnouncementRow, Explanation, Layer2Row, Plan};
 use steelyard_speaker::{NAME_TAKEN, Sharing, VipStatus};
 
-use super::account::Account;
-use super::binds;
-use super::descriptors::Crowded;
-use super::engine::{Current, Engine};
-use super::lack::{explain_routes, is_silent};
-use super::note::{self, Note};
-use super::privileges::Privileges;
-use super::shared::{self, Owners};
-use super::standing::Standing;
-use super::unreached::Unreached;
-use super::unready::{self, Unready};
-use super::vips::Vips;
+use super::{Current, Engine};
+use crate::up::account::Account;
+use crate::up::binds;
+use crate::up::descriptors::Crowded;
+use crate::up::lack::{explain_routes, is_silent};
+use crate::up::note::{self, Note};
+use crate::up::privileges::Privileges;
+use crate::up::shared::{self, Owners};
+use crate::up::standing::Standing;
+use crate::up::unreached::Unreached;
+use crate::up::unready::{self, Unready};
+use crate::up::vips::Vips;
 use steelyard_terminal::{Cell, Style};
 
 /// All that there is to tell, as it is at one moment.
@@ -54,7 +54,7 @@ struct Moment {
 
 impl Engine {
     /// Tells everyone what is in force now.
-    pub(super) fn publish(&self) {
+    pub(in crate::up) fn publish(&self) {
         let Some(current) = &self.current else { return };
         let sharing = self.parts.shared.as_ref().filter(|_| self.settings.sharing.is_some());
         let moment = Arc::new(Moment {
@@ -305,7 +305,7 @@ impl Moment {
 }
 
 /// Whether our entry points are reached by a Service.
-pub(super) fn is_gateway(service: &ResolvedService) -> bool {
+pub(in crate::up) fn is_gateway(service: &ResolvedService) -> bool {
     service.served_by == ServedBy::Gateway && service.service.is_load_balancer()
 }
 
@@ -339,7 +339,7 @@ pub(crate) fn explain_services(rows: &mut Value, plan: &Plan) {
 }
 
 /// Where a port is reached, and how it is carried.
-pub(super) fn carried(status: &PortStatus) -> (String, Cell) {
+pub(in crate::up) fn carried(status: &PortStatus) -> (String, Cell) {
     match &status.carried {
         Carried::Delivered => (status.key.to_string(), "gateway".into()),
         Carried::Nftables { endpoints } => {

@@ -14,12 +14,12 @@ use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{NamespacedName, Protocol, Snapshot, Sorted};
 use steelyard_plan::{Forward, NodePlan, Plan, Serve};
 
-use super::binds;
-use super::engine::Engine;
-use super::standing::Idle;
-use super::unreached::Unreached;
+use super::Engine;
 use super::view::is_gateway;
-use super::vips::Vips;
+use crate::up::binds;
+use crate::up::standing::Idle;
+use crate::up::unreached::Unreached;
+use crate::up::vips::Vips;
 
 /// How long the speaker may take to fall silent; it takes well under a millisecond.
 const WITHDRAWN: Duration = Duration::from_millis(200);
@@ -29,16 +29,16 @@ type Listeners = Vec<(Bind, Result<SocketAddr, String>)>;
 
 /// What came of a plan.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Applied {
-    pub(super) listeners: Listeners,
-    pub(super) forwarded: Arc<Observed>,
+pub(in crate::up) struct Applied {
+    pub(in crate::up) listeners: Listeners,
+    pub(in crate::up) forwarded: Arc<Observed>,
     /// Vips that are ours but not announced, since nothing behind them works; and why.
-    pub(super) idle: Arc<BTreeMap<IpAddr, Idle>>,
+    pub(in crate::up) idle: Arc<BTreeMap<IpAddr, Idle>>,
 }
 
 /// What was applied last. What comes to the same is left as it is, until it is forgotten.
 #[derive(Default)]
-pub(super) struct Last {
+pub(in crate::up) struct Last {
     routing: Option<RoutingMap>,
     carried: Option<Carrying>,
     applied: Applied,
@@ -54,13 +54,13 @@ struct Carrying {
 
 impl Last {
     /// Everything is looked at again: others may have changed it.
-    pub(super) fn forget(&mut self) {
+    pub(in crate::up) fn forget(&mut self) {
         self.carried = None;
     }
 }
 
 impl Engine {
-    pub(super) async fn apply(
+    pub(in crate::up) async fn apply(
         &mut self,
         snapshot: &Snapshot,
         plan: &Plan,
