@@ -7,12 +7,14 @@
 //! - circles: sibling modules know each other one way only
 //! - types: a public type's name is its alone, over all crates
 //! - sentences: no code looks into a text that is made for people
+//! - promises: the tests that docs/security.md names are there
 
 mod circles;
 mod diagnostics;
 mod known;
 mod layers;
 mod modules;
+mod promises;
 mod sentences;
 mod sizes;
 #[cfg(test)]
@@ -37,6 +39,8 @@ pub(crate) fn run() -> Result<()> {
     complaints.extend(circles::check(&sources));
     complaints.extend(types::check(&sources));
     complaints.extend(sentences::check(&sources));
+    let promised = std::fs::read_to_string(root.join(promises::PROMISES))?;
+    complaints.extend(promises::check(&promised, &sources));
     let complaints = known::without(&root, complaints)?;
     if complaints.is_empty() {
         println!("{} files are tidy", sources.len());
