@@ -10,7 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use steelyard_host::places::{Places, TakenPlace};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -25,6 +25,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 const STUCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// After a failed accept (no more descriptors), try again this much later.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that wait to be accepted: who is new is heard although many came before.
+const BACKLOG: i32 = 1024;
 
 /// The running admin interface. Dropping it closes the listener and all connections.
 #[derive(Debug)]
@@ -80,7 +82,11 @@ impl Drop for Admin {
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<(StdListener, SocketAddr)> {
-    let listener = StdListener::bind(address)?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    let listener = StdListener::from(socket);
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     Ok((listener, address))
@@ -94,10 +100,7 @@ async fn accept(listener: StdListener, router: Router, places: Places) {
             Ok((stream, _)) => {
                 let place = match places.take_now() {
                     Some(place) => place,
-                    None => {
-                        guests.make_room();
-                        places.take().await
-                    }
+                    None => make_room(&guests, &places).await,
                 };
                 tokio::spawn(converse(stream, router.clone(), guests.come(), place));
             }
@@ -107,6 +110,16 @@ async fn accept(listener: StdListener, router: Router, places: Places) {
                 tracing::debug!(%error, "accepting an admin connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
+        }
+    }
+}
+
+/// A place, once somebody has left. Who was busy when it was first asked may be idle now.
+async fn make_room(guests: &Guests, places: &Places) -> TakenPlace {
+    loop {
+        guests.make_room();
+        if let Ok(place) = tokio::time::timeout(ACCEPT_PAUSE, places.take()).await {
+            return place;
         }
     }
 }
