@@ -118,8 +118,12 @@ impl Pair {
 
     /// Addresses whose packets a node passes to a former owner.
     fn passed(&self, node: &str) -> Result<usize> {
-        let output = self.lab.on(node, &["nft", "list", "ruleset"])?;
-        Ok(String::from_utf8_lossy(&output.stdout).matches("expires").count() / 3)
+        let count = |family: &str| {
+            // Where nothing was ever passed there is no table.
+            let output = self.lab.on(node, &["nft", "list", "table", family, "steelyard"])?;
+            anyhow::Ok(String::from_utf8_lossy(&output.stdout).matches("expires").count())
+        };
+        Ok((count("ip")? + count("ip6")?) / 3)
     }
 
     /// A connection from the client, with which something was exchanged.
