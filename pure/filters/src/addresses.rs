@@ -27,3 +27,38 @@ impl Frame for AllowedAddresses {
         Enter::Answer(Box::new(Response::of(self.status)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::tests::{Sent, World};
+
+    #[test]
+    fn only_clients_of_the_ranges_are_let_in() {
+        let ranges: Vec<IpNet> =
+            ["10.0.0.0/8", "2001:db8::/32"].map(|it| it.parse().unwrap()).into();
+        for (ranges, peer, is_in) in [
+            (&ranges[..], "10.255.255.255", true),
+            (&ranges, "11.0.0.0", false),
+            (&ranges, "::ffff:10.0.0.1", true),
+            (&ranges, "::ffff:11.0.0.1", false),
+            (&ranges, "2001:db8::1", true),
+            (&ranges, "2001:db9::1", false),
+            (&[], "10.0.0.1", false),
+        ] {
+            let mut frame = AllowedAddresses { ranges: ranges.into(), status: 403 };
+            let mut world = World::of(peer.parse::<IpAddr>().unwrap());
+            let mut request = RequestEdits::new(&Sent);
+            match frame.enter(&mut world.context(), &mut request, Got::Nothing) {
+                Enter::Next => assert!(is_in && world.notes.is_empty(), "{peer}"),
+                Enter::Answer(answer) => {
+                    assert!(!is_in, "{peer}");
+                    assert_eq!((answer.status, world.notes.len()), (403, 1));
+                }
+                Enter::Ask(ask) => panic!("{ask:?}"),
+            }
+        }
+    }
+}

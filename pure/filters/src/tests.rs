@@ -4,6 +4,7 @@ mod kinds;
 mod probe;
 mod properties;
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use steelyard_http::{Head, RequestView, Scheme};
@@ -51,9 +52,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    #[allow(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
     pub(crate) fn new() -> Self {
-        let peer = [10, 0, 0, 1].into();
+        Self::of([10, 0, 0, 1].into())
+    }
+
+    /// With this client.
+    #[allow(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
+    pub(crate) fn of(peer: IpAddr) -> Self {
         let journey = Journey { peer, is_tls: false, server_name: None, route: None };
         Self { now: Instant::now(), journey, notes: Vec::new() }
     }
