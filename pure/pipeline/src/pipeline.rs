@@ -1,4 +1,4 @@
-//! ObjectChanges of objects → what is in force → the Snapshot, kept between changes.
+//! Changes of objects → what is in force → the Snapshot, kept between changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -262,7 +262,6 @@ async fn gives_away(speaker: &Speaker) -> bool {
     taken.any(|it| before.contains(&it.vip))
 }
 
-/// The host as it was.
 /// Says what was set on this host, or why nothing could be.
 fn tell(forwarder: &Forwarder, settings: &Settings) {
     for change in forwarder.changes() {
@@ -273,6 +272,7 @@ fn tell(forwarder: &Forwarder, settings: &Settings) {
     }
 }
 
+/// The host as it was.
 async fn undo(forwarder: Forwarder) {
     if let Err(why) = forwarder.remove().await {
         tracing::error!(%why, "what was set on this host could not be undone");
