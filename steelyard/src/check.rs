@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use steelyard_manifest::{Source, render};
-use steelyard_model::{Diagnostic, Held, Severity};
+use steelyard_model::{Diagnostic, Holdings, Severity};
 use steelyard_terminal::OutputFormat;
 
 use crate::args::{Level, WorldArgs};
@@ -60,7 +60,7 @@ pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let (world, sources) = load::world(&args.paths, &args.world)?;
     let (is_empty, lacking) = (world.is_empty(), Lacking::of(&world));
     let known = world.known.clone();
-    let (_, plan) = plan::of(world, &Held::default(), &plan::facts(&args.world));
+    let (_, plan) = plan::of(world, &Holdings::default(), &plan::facts(&args.world));
     let mut diagnostics = plan.diagnostics;
     lacking.tell(&mut diagnostics);
     known.advise(&mut diagnostics);

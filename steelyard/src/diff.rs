@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
-use steelyard_model::{Held, Severity};
+use steelyard_model::{Holdings, Severity};
 use steelyard_plan::{AnnouncementRow, Plan, RouteRow};
 use steelyard_terminal::{Cell, OutputFormat, Style, Table, complain, put, wants_color};
 
@@ -96,7 +96,7 @@ fn errors(plan: &Plan) -> usize {
     plan.diagnostics.iter().filter(|found| found.severity == Severity::Error).count()
 }
 
-fn planned(args: &PlanArgs, path: &PathBuf, held: &Held) -> Result<Plan> {
+fn planned(args: &PlanArgs, path: &PathBuf, held: &Holdings) -> Result<Plan> {
     let (world, _) = load::world(std::slice::from_ref(path), &args.world)?;
     Ok(plan::of(world, held, &plan::facts_of(args)).1)
 }

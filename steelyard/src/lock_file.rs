@@ -10,17 +10,17 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use steelyard_host::private;
 use steelyard_manifest::lock;
-use steelyard_model::{Diagnostic, Held};
+use steelyard_model::{Diagnostic, Holdings};
 
 /// What the file at `path` says; nothing when there is no file yet.
 ///
 /// # Errors
 /// When it cannot be read, or (the inner diagnostic) is not a lock file: then nothing may be
 /// planned, since addresses would move.
-pub fn read(path: &Path) -> Result<Result<Held, Box<Diagnostic>>> {
+pub fn read(path: &Path) -> Result<Result<Holdings, Box<Diagnostic>>> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(lock::parse(path.to_string_lossy().as_ref(), &text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Ok(Held::default())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Ok(Holdings::default())),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
 }
@@ -45,7 +45,7 @@ pub fn stamp(path: &Path) -> Option<Stamp> {
 ///
 /// # Errors
 /// When the folder does not let us.
-pub fn write(path: &Path, held: &Held) -> Result<()> {
+pub fn write(path: &Path, held: &Holdings) -> Result<()> {
     let text = lock::print(held);
     if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());
@@ -69,10 +69,11 @@ mod tests {
     fn what_is_written_is_read_and_an_absent_file_is_empty() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("steelyard.lock");
-        assert_eq!(read(&path).unwrap().unwrap(), Held::default());
+        assert_eq!(read(&path).unwrap().unwrap(), Holdings::default());
         let addresses = vec!["10.0.0.1".parse().unwrap()];
         let holding = Holding { addresses, pool: "a".into(), ..Holding::default() };
-        let held = Held([(NamespacedName::new("default", "web"), holding)].into_iter().collect());
+        let held =
+            Holdings([(NamespacedName::new("default", "web"), holding)].into_iter().collect());
         write(&path, &held).unwrap();
         assert_eq!(read(&path).unwrap().unwrap(), held);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

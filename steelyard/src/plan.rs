@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Args;
 use steelyard_manifest::{Source, render};
-use steelyard_model::{Diagnostic, Held, NamespacedName, Severity, Snapshot};
+use steelyard_model::{Diagnostic, Holdings, NamespacedName, Severity, Snapshot};
 use steelyard_pipeline::World;
 use steelyard_plan::{Facts, Plan, Planner};
 use steelyard_terminal::OutputFormat;
@@ -98,12 +98,17 @@ pub fn read(paths: &[PathBuf], lock: &Path) -> Result<(Snapshot, Plan)> {
 }
 
 /// What a world comes to.
-pub(crate) fn of(world: World, held: &Held, facts: &Facts) -> (Snapshot, Plan) {
+pub(crate) fn of(world: World, held: &Holdings, facts: &Facts) -> (Snapshot, Plan) {
     again(&mut Planner::default(), world, held, facts)
 }
 
 /// The same, by a planner that keeps what did not change.
-pub fn again(planner: &mut Planner, world: World, held: &Held, facts: &Facts) -> (Snapshot, Plan) {
+pub fn again(
+    planner: &mut Planner,
+    world: World,
+    held: &Holdings,
+    facts: &Facts,
+) -> (Snapshot, Plan) {
     let facts = Facts { absent: world.absent.clone(), ..facts.clone() };
     let mut plan = planner.plan(&world.snapshot, held, &facts);
     world.place(&mut plan.diagnostics);
@@ -134,8 +139,8 @@ pub(crate) fn facts_of(args: &PlanArgs) -> Facts {
 }
 
 /// What the lock file says; nothing without one.
-pub(crate) fn held(lock: Option<&Path>) -> Result<Held> {
-    let Some(path) = lock else { return Ok(Held::default()) };
+pub(crate) fn held(lock: Option<&Path>) -> Result<Holdings> {
+    let Some(path) = lock else { return Ok(Holdings::default()) };
     if !path.exists() {
         steelyard_terminal::complain(&format!(
             "note: {} is not there: planned as if nobody held an address",

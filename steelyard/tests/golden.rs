@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use steelyard::pipeline::Pipeline;
 use steelyard::plan;
 use steelyard_manifest::{Sight, Source, render};
-use steelyard_model::{Diagnostic, Held, Snapshot};
+use steelyard_model::{Diagnostic, Holdings, Snapshot};
 use steelyard_plan::{Facts, Plan, Planner};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_steelyard");
@@ -56,7 +56,7 @@ fn edit() {
         let source =
             |suffix| Source::new("app.yaml", std::fs::read(format!("{name}.{suffix}")).unwrap());
         let (before, after) = (source("before.yaml"), source("in.yaml"));
-        let (mut pipeline, mut held) = (Pipeline::default(), Held::default());
+        let (mut pipeline, mut held) = (Pipeline::default(), Holdings::default());
         let now = Instant::now();
         let mut look = |source: &Source, seconds| {
             let sight = Sight::complete(vec![source.clone()]);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_manifest::{Object, ReadLimits, Source, load, merge};
 use steelyard_model::community::CommunityFault;
-use steelyard_model::{Code, Community, Diagnostic, Held, Item, Selector, Snapshot};
+use steelyard_model::{Code, Community, Diagnostic, Holdings, Item, Selector, Snapshot};
 use steelyard_pipeline::codes::{APPEARS_LATER, BY_REFERENCE};
 use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, plan};
@@ -63,7 +63,7 @@ fn checked_objects(
     let config_namespace = config_namespace.map(str::to_owned);
     let snapshot = resolve(&items, &ResolveOptions { config_namespace, ..Default::default() });
     let facts = Facts { node: "node-1".into(), ..Facts::default() };
-    diagnostics.extend(plan(&snapshot, &Held::default(), &facts).diagnostics.iter().cloned());
+    diagnostics.extend(plan(&snapshot, &Holdings::default(), &facts).diagnostics.iter().cloned());
     diagnostics.retain(Diagnostic::is_error);
     Checked { snapshot, errors: diagnostics }
 }

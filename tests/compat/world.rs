@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_manifest::{Object, ReadLimits, Source, load, lock};
-use steelyard_model::{Held, ObjectRef};
+use steelyard_model::{Holdings, ObjectRef};
 use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, Plan, plan};
 
@@ -17,7 +17,7 @@ use super::Case;
 #[derive(Default)]
 pub(crate) struct World {
     objects: BTreeMap<ObjectRef, Object>,
-    held: Held,
+    held: Holdings,
     pub(crate) class: Option<String>,
     pub(crate) facts: Facts,
 }

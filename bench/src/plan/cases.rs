@@ -13,7 +13,7 @@ use steelyard::plan::again;
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_ipam::{Allocator, Options};
 use steelyard_manifest::{Key, Object, ObjectChanges, Source, merge};
-use steelyard_model::{Held, Item, Pool, Service};
+use steelyard_model::{Holdings, Item, Pool, Service};
 use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, Plan, Planner};
 
@@ -129,7 +129,7 @@ fn planned(pools: &str, count: usize) -> Result<Duration> {
     let changes = ObjectChanges { objects, ..ObjectChanges::default() };
     // A running instance keeps all this: that it is freed here is not part of it.
     let (mut derived, mut planner) = (steelyard_pipeline::Pipeline::default(), Planner::default());
-    let (held, facts) = (Held::default(), Facts::default());
+    let (held, facts) = (Holdings::default(), Facts::default());
     let (_, plan) = again(&mut planner, derived.take(changes), &held, &facts);
     let took = cpu::of_this_thread()? - start;
     ensure!(served(&plan) == count, "{} of {count} have an address", served(&plan));
@@ -165,7 +165,7 @@ fn edited(in_a_file: usize, further: bool) -> Result<Duration> {
     let mut sources = sources(&pool("home", SIXTEEN, ""), SERVICES, in_a_file);
     let (mut pipeline, mut planner) = (Pipeline::default(), Planner::default());
     let facts = Facts::default();
-    let (_, plan) = again(&mut planner, pipeline.update(&sources), &Held::default(), &facts);
+    let (_, plan) = again(&mut planner, pipeline.update(&sources), &Holdings::default(), &facts);
     planner.look_ahead();
     let edited = sources.len() / 2;
     let first = (edited - 1) * in_a_file;
@@ -187,14 +187,14 @@ fn routed_edited(edits: &[(u16, &str, &str)]) -> Result<Duration> {
     let mut sources = half_routed(&pool("home", SIXTEEN, ""), SERVICES);
     let (mut pipeline, mut planner) = (Pipeline::default(), Planner::default());
     let facts = Facts::default();
-    let mut look = |sources: &[Source], held: &Held| -> Result<(Plan, Duration)> {
+    let mut look = |sources: &[Source], held: &Holdings| -> Result<(Plan, Duration)> {
         let start = cpu::of_this_thread()?;
         let (_, plan) = again(&mut planner, pipeline.update(sources), held, &facts);
         let took = cpu::of_this_thread()? - start;
         planner.look_ahead();
         Ok((plan, took))
     };
-    let (mut plan, mut took) = look(&sources, &Held::default())?;
+    let (mut plan, mut took) = look(&sources, &Holdings::default())?;
     let edited = SERVICES / 4;
     for (replica, path, spec) in edits {
         let text = routed(edited, path, *replica, spec);
@@ -221,7 +221,7 @@ fn assigned(pools: &str) -> Result<Duration> {
 }
 
 fn allocator(pools: &[Pool], services: Vec<Arc<Service>>) -> Allocator {
-    Allocator::new(pools, &BTreeMap::new(), services, &Held::default(), &Options::default())
+    Allocator::new(pools, &BTreeMap::new(), services, &Holdings::default(), &Options::default())
 }
 
 fn items(objects: &[Object]) -> Vec<Arc<Item>> {

@@ -37,7 +37,7 @@ pub struct Fed {
     /// How many, from the first, belong to this body. The rest is the next message.
     pub consumed: usize,
     /// To be sent before them: the size line of a chunk that we make.
-    pub opening: Opening,
+    pub opening: SizeLine,
     /// How many, from the first, are to be forwarded.
     pub forward: usize,
     /// To be sent after them.
@@ -56,7 +56,7 @@ pub enum Wrapping {
 
 /// The size line of a chunk, or nothing.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Opening {
+pub struct SizeLine {
     /// Sixteen digits and the line end.
     bytes: [u8; 18],
     len: u8,
@@ -135,7 +135,7 @@ impl Body {
             Kind::UntilClose => Ok(Fed::whole(bytes.len())),
             Kind::IntoChunks if bytes.is_empty() => Ok(Fed::whole(0)),
             Kind::IntoChunks => {
-                let opening = Opening::of(bytes.len());
+                let opening = SizeLine::of(bytes.len());
                 Ok(Fed { opening, closing: b"\r\n", ..Fed::whole(bytes.len()) })
             }
             Kind::Chunked(chunks) => feed_chunks(chunks, bytes),
@@ -150,7 +150,7 @@ impl Wrapping {
         if self == Self::Plain || payload.is_empty() {
             return out.extend_from_slice(payload);
         }
-        for part in [&*Opening::of(payload.len()), payload, b"\r\n"] {
+        for part in [&*SizeLine::of(payload.len()), payload, b"\r\n"] {
             out.extend_from_slice(part);
         }
     }
@@ -165,11 +165,11 @@ impl Wrapping {
 
 impl Fed {
     fn whole(count: usize) -> Self {
-        Self { consumed: count, opening: Opening::default(), forward: count, closing: b"" }
+        Self { consumed: count, opening: SizeLine::default(), forward: count, closing: b"" }
     }
 }
 
-impl Opening {
+impl SizeLine {
     fn of(mut size: usize) -> Self {
         const DIGITS: [u8; 16] = *b"0123456789abcdef";
         let mut opening = Self::default();
@@ -184,7 +184,7 @@ impl Opening {
     }
 }
 
-impl Deref for Opening {
+impl Deref for SizeLine {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -192,7 +192,7 @@ impl Deref for Opening {
     }
 }
 
-impl std::fmt::Debug for Opening {
+impl std::fmt::Debug for SizeLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.escape_ascii())
     }

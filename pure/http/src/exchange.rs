@@ -28,7 +28,7 @@ use crate::excerpt::Excerpt;
 use crate::reject::{BadResponse, Reject};
 use crate::response::{Asked, Persistence};
 pub use limits::Limits;
-pub use passage::{Held, release};
+pub use passage::{Loan, release};
 pub use reuse::{Clean, Reuse, Seen};
 pub use tap::Came;
 
@@ -127,7 +127,7 @@ pub enum After {
     Reset,
 }
 
-impl<O: AsRef<[u8]>, B: Held> Exchange<O, B> {
+impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     /// `opening` is the head for the endpoint with what had come of the body, which `body` has
     /// followed; `held` is what the client sent beyond that. `scratch` is memory.
     pub fn new(

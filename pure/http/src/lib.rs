@@ -33,12 +33,12 @@ pub mod view;
 mod sim;
 
 pub use blame::blame;
-pub use body::{Body, Fed, Framing, Opening, Wrapping};
+pub use body::{Body, Fed, Framing, SizeLine, Wrapping};
 pub use chunked::BadChunk;
 pub use edits::{BadLine, LineEdits, RequestChanges, RequestEdits, ResponseChanges, ResponseEdits};
 pub use excerpt::Excerpt;
 pub use exchange::{
-    After, Break, Came, Clean, Exchange, Held, Limits, Reuse, Seen, Terms, Verdict, Watch, release,
+    After, Break, Came, Clean, Exchange, Limits, Loan, Reuse, Seen, Terms, Verdict, Watch, release,
 };
 pub use exercise::exercise;
 pub use head::{MAX_REQUEST_LINES, MAX_RESPONSE_LINES, Slots, may_be_complete, push_number};

@@ -8,12 +8,15 @@
 //! `STEELYARD_HTTP_SIM_RUNS` says how many runs, `STEELYARD_HTTP_SIM_FROM` from which seed on;
 //! `STEELYARD_HTTP_SIM_SEED` replays one, `STEELYARD_HTTP_SIM_BROKEN` by its name a rule broken.
 
+mod ask;
 mod chance;
 mod client;
 mod endpoint;
 mod gateway;
 mod pipe;
 mod reader;
+mod run;
+mod stage;
 mod world;
 
 use std::collections::BTreeMap;
@@ -22,7 +25,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use self::world::run;
+use self::run::run;
 
 #[allow(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);

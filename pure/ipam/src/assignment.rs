@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::pool_status::PoolStatus;
 use serde::Serialize;
-use steelyard_model::{Diagnostic, Held, NamespacedName};
+use steelyard_model::{Diagnostic, Holdings, NamespacedName};
 
 use crate::exclusion::Exclusion;
 use crate::refusal::Refusal;
@@ -24,7 +24,7 @@ pub struct Assignments {
     pub diagnostics: Vec<Diagnostic>,
     /// What to hand in next time: holdings of those that have an address, and of absent Services
     /// that keep theirs.
-    pub held: Held,
+    pub held: Holdings,
 }
 
 /// What one Service gets.

@@ -27,7 +27,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use steelyard_model::{Diagnostic, Held, Labels, NamespacedName, Pool, Service};
+use steelyard_model::{Diagnostic, Holdings, Labels, NamespacedName, Pool, Service};
 
 pub use allocator::{Absent, Allocator, Options};
 pub use annotation::{ADDRESS_POOL, ALLOW_SHARED_IP, Annotation, LOAD_BALANCER_IPS, annotation};
@@ -47,7 +47,7 @@ pub fn assign(
     pools: &[Pool],
     namespaces: &BTreeMap<String, Labels>,
     services: impl IntoIterator<Item = Arc<Service>>,
-    held: &Held,
+    held: &Holdings,
     options: &Options,
 ) -> Assignments {
     Allocator::new(pools, namespaces, services, held, options).assignments()

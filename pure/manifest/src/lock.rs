@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use steelyard_model::{Diagnostic, Family, FieldPath, Held, Holding, NamespacedName, Severity};
+use steelyard_model::{Diagnostic, Family, FieldPath, Holding, Holdings, NamespacedName, Severity};
 
 use crate::codes;
 use crate::compose::Documents;
@@ -32,7 +32,7 @@ const REPAIR: &str =
     "restore it from your last commit or backup; deleting it lets addresses be chosen anew";
 
 /// Reads a lock file. The diagnostic says where it is wrong; nothing is guessed.
-pub fn parse(name: impl Into<Arc<str>>, text: &str) -> Result<Held, Box<Diagnostic>> {
+pub fn parse(name: impl Into<Arc<str>>, text: &str) -> Result<Holdings, Box<Diagnostic>> {
     let source = Source::new(name, text.as_bytes());
     let limits = ReadLimits::default();
     let held = source.decode(&limits).and_then(|text| {
@@ -55,7 +55,7 @@ pub fn parse(name: impl Into<Arc<str>>, text: &str) -> Result<Held, Box<Diagnost
 }
 
 /// Writes a lock file.
-pub fn print(held: &Held) -> String {
+pub fn print(held: &Holdings) -> String {
     let mut out = format!("{HEADER}version: {VERSION}\n");
     if held.0.is_empty() {
         out.push_str("services: {}\n");
@@ -130,7 +130,7 @@ fn flaw(fault: Fault) -> Flaw {
     Flaw { mark: fault.mark, path: FieldPath::root(), message: fault.message, help: fault.help }
 }
 
-fn held(root: &Node) -> Result<Held, Flaw> {
+fn held(root: &Node) -> Result<Holdings, Flaw> {
     let path = FieldPath::root();
     let [version, services] = fields(root, &path, ["version", "services"], None)?;
     if version.node.scalar() != Some(Plain::Int(VERSION)) {
@@ -148,7 +148,7 @@ fn held(root: &Node) -> Result<Held, Flaw> {
         let path = path.key(&entry.key);
         held.insert(service_name(entry, &path)?, holding(&entry.node, &path)?);
     }
-    Ok(Held(held.into_iter().collect()))
+    Ok(Holdings(held.into_iter().collect()))
 }
 
 fn service_name(entry: &Entry, path: &FieldPath) -> Result<NamespacedName, Flaw> {

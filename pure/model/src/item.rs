@@ -9,7 +9,7 @@ use crate::network_policy::NetworkPolicy;
 use crate::node::Node;
 use crate::object::ObjectRef;
 use crate::pool::Pool;
-use crate::route::{IngressClass, RouteSet};
+use crate::route_draft::{IngressClass, RouteSet};
 use crate::secret::Secret;
 use crate::selector::Labels;
 use crate::service::Service;

@@ -13,14 +13,14 @@ pub mod community;
 pub mod diagnostic;
 pub mod diagnostics;
 pub mod endpoint;
-pub mod held;
+pub mod holdings;
 pub mod item;
 pub mod network_policy;
 pub mod node;
 pub mod object;
 pub mod pool;
 pub mod protocol;
-pub mod route;
+pub mod route_draft;
 pub mod routing;
 pub mod secret;
 pub mod selector;
@@ -35,14 +35,14 @@ pub use community::Community;
 pub use diagnostic::{Alike, Code, Diagnostic, Location, Missing, Severity};
 pub use diagnostics::Diagnostics;
 pub use endpoint::{Endpoint, EndpointSlice, EndpointState, Host, Pod, SlicePort, Workload};
-pub use held::{Held, Holding};
+pub use holdings::{Holding, Holdings};
 pub use item::Item;
 pub use network_policy::{Admits, NetworkPolicy, PolicyPods, PolicyPort, PolicyRule};
 pub use node::Node;
 pub use object::{FieldPath, NamespacedName, ObjectRef, Provenance};
 pub use pool::{AddressRange, Pool, ServiceAllocation};
 pub use protocol::Protocol;
-pub use route::{
+pub use route_draft::{
     BackendRef, ClassName, ClassReading, ClassReadings, IngressClass, PortRef, RouteDraft, RouteSet,
 };
 pub use secret::{Secret, SecretValue};

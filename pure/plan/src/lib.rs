@@ -29,7 +29,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use steelyard_model::routing::world::Tried;
-use steelyard_model::{Diagnostics, Held, NamespacedName, Snapshot, Sorted};
+use steelyard_model::{Diagnostics, Holdings, NamespacedName, Snapshot, Sorted};
 
 #[doc(hidden)]
 pub use exercise::exercise;
@@ -84,7 +84,7 @@ pub struct Plan {
     pub diagnostics: Diagnostics,
     /// What Services hold now.
     #[serde(skip)]
-    pub held: Held,
+    pub held: Holdings,
     /// What this node does.
     #[serde(skip)]
     pub node: NodePlan,
@@ -97,7 +97,7 @@ pub struct Plan {
 }
 
 /// Plans. `held` is what came out last time (the lock).
-pub fn plan(snapshot: &Snapshot, held: &Held, facts: &Facts) -> Plan {
+pub fn plan(snapshot: &Snapshot, held: &Holdings, facts: &Facts) -> Plan {
     Planner::default().plan(snapshot, held, facts)
 }
 

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use steelyard_ipam::{Absent, Allocator, EXCLUSIONS, Options};
 use steelyard_model::routing::world::RoutingMap;
-use steelyard_model::{Held, NamespacedName, Service, Snapshot};
+use steelyard_model::{Holdings, NamespacedName, Service, Snapshot};
 
 use crate::routes::Ways;
 use crate::scene::Scene;
@@ -48,7 +48,7 @@ struct Last {
 
 impl Planner {
     /// Plans, exactly as [`crate::plan`] does.
-    pub fn plan(&mut self, snapshot: &Snapshot, held: &Held, facts: &Facts) -> Plan {
+    pub fn plan(&mut self, snapshot: &Snapshot, held: &Holdings, facts: &Facts) -> Plan {
         let kept = self.last.take().filter(|last| last.fits(snapshot, held, facts));
         let last = match kept.and_then(|last| last.after(snapshot, facts)) {
             Some(last) => last,
@@ -69,7 +69,7 @@ impl Planner {
 }
 
 impl Last {
-    fn from_scratch(snapshot: &Snapshot, held: &Held, facts: &Facts) -> Self {
+    fn from_scratch(snapshot: &Snapshot, held: &Holdings, facts: &Facts) -> Self {
         let mut scene = Scene::new(snapshot, facts);
         let allocator = allocator(snapshot, held, facts);
         let mut made = Made::nothing(&scene);
@@ -82,7 +82,7 @@ impl Last {
     }
 
     /// Whether who has which address hangs on nothing else than before.
-    fn fits(&self, snapshot: &Snapshot, held: &Held, facts: &Facts) -> bool {
+    fn fits(&self, snapshot: &Snapshot, held: &Holdings, facts: &Facts) -> bool {
         // Everything is named, so that nobody forgets what comes to be.
         let Snapshot {
             pools,
@@ -220,7 +220,7 @@ fn wanting(snapshot: &Snapshot, id: &NamespacedName) -> Option<Arc<Service>> {
     service.is_load_balancer().then(|| service.clone())
 }
 
-fn allocator(snapshot: &Snapshot, held: &Held, facts: &Facts) -> Allocator {
+fn allocator(snapshot: &Snapshot, held: &Holdings, facts: &Facts) -> Allocator {
     let options = Options {
         load_balancer_class: snapshot.load_balancer_class.clone(),
         absent: facts.absent.clone(),

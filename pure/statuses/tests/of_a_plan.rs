@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_manifest::{ReadLimits, Source, load};
-use steelyard_model::Held;
+use steelyard_model::Holdings;
 use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, Plan, plan};
 use steelyard_statuses::{on_the_lan, to_routers};
@@ -21,7 +21,7 @@ fn planned(yaml: &str, facts: &Facts) -> Plan {
         assert!(!lowered.items.is_empty(), "{:?}", lowered.diagnostics);
         items.extend(lowered.items.into_iter().map(Arc::new));
     }
-    plan(&resolve(&items, &ResolveOptions::default()), &Held::default(), facts)
+    plan(&resolve(&items, &ResolveOptions::default()), &Holdings::default(), facts)
 }
 
 /// All documents as one file.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_manifest::{ReadLimits, load};
-use steelyard_model::{Held, Snapshot};
+use steelyard_model::{Holdings, Snapshot};
 use steelyard_plan::{Facts, Plan, Planner};
 
 use super::*;
@@ -419,7 +419,7 @@ impl Folder {
 }
 
 /// All of a plan and of what it was made from.
-fn shown(world: World, planner: &mut Planner, held: &Held) -> (String, Snapshot, Plan) {
+fn shown(world: World, planner: &mut Planner, held: &Holdings) -> (String, Snapshot, Plan) {
     let facts = Facts { node: "n1".into(), ..Facts::default() };
     let made_of = format!("{}\n{:?}", world.generation, world.absent);
     let (snapshot, plan) = plan::again(planner, world, held, &facts);
@@ -429,7 +429,7 @@ fn shown(world: World, planner: &mut Planner, held: &Held) -> (String, Snapshot,
 /// Edits a folder and compares with `scratch`; how often the pools were left alone.
 fn check(seed: u64, mut folder: Folder, mut scratch: impl FnMut(&[Source]) -> World) -> usize {
     let (mut pipeline, mut planner) = (Pipeline::default(), Planner::default());
-    let mut held = Held::default();
+    let mut held = Holdings::default();
     let mut before: Option<Snapshot> = None;
     let mut kept = 0;
     let mut chosen = Vec::new();

@@ -13,7 +13,7 @@ use steelyard_host::links::LinkError;
 use steelyard_manifest::Sight;
 use steelyard_model::routing::entry_point::PLAIN;
 use steelyard_model::routing::world::RoutingMap;
-use steelyard_model::{Diagnostic, Held, Item, Node, Severity, Snapshot};
+use steelyard_model::{Diagnostic, Holdings, Item, Node, Severity, Snapshot};
 use steelyard_pipeline::Known;
 use steelyard_plan::{Facts, Plan, Planner, ServiceEventKind, ServiceRow};
 use steelyard_speaker::SpeakerEvent;
@@ -47,7 +47,7 @@ pub(crate) struct Engine {
     pub(super) parts: Parts,
     pipeline: Pipeline,
     planner: Planner,
-    held: Held,
+    held: Holdings,
     pub(super) names: Names,
     pub(super) history: History,
     pub(super) current: Option<Arc<Current>>,
@@ -119,7 +119,7 @@ impl Engine {
                     found.help
                 )
             })?,
-            None => Held::default(),
+            None => Holdings::default(),
         };
         let parts = Parts::start(&settings).await?;
         let mut pipeline = Pipeline::new(load::resolve_options(&settings.world, load::PORTS));

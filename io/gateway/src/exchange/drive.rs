@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use steelyard_http::{Held, Watch};
+use steelyard_http::{Loan, Watch};
 use tokio::io::Interest;
 
 use crate::core::Core;
@@ -62,7 +62,7 @@ struct Sockets<'s> {
     said: Option<io::Error>,
 }
 
-impl Held for Buffer {
+impl Loan for Buffer {
     fn consume(&mut self, count: usize) {
         Self::consume(self, count);
     }

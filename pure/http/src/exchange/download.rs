@@ -2,7 +2,7 @@
 
 mod held;
 
-use super::passage::{Held, Passage, release};
+use super::passage::{Loan, Passage, release};
 use super::reuse::{Reuse, Seen};
 use super::tap::Tap;
 use crate::blame::blame;
@@ -70,7 +70,7 @@ pub(super) struct Reading {
     pub(super) stays: bool,
 }
 
-impl<B: Held> Download<B> {
+impl<B: Loan> Download<B> {
     /// `scratch` is memory for heads.
     pub(super) fn new(scratch: Vec<u8>) -> Self {
         Self {

@@ -1,13 +1,13 @@
 //! What passes through somebody else's hands: filters look at heads and have bodies.
 
-use super::passage::Held;
+use super::passage::Loan;
 use super::tap::Came;
 use super::{Break, Exchange, Stage};
 use crate::body::{Body, Wrapping};
 use crate::edits::ResponseChanges;
 use crate::response::ResponseHead;
 
-impl<O: AsRef<[u8]>, B: Held> Exchange<O, B> {
+impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     /// The head of the final response is held until it is passed on or dropped.
     pub fn hold(&mut self) {
         self.download.holds = true;

@@ -5,7 +5,7 @@ use std::ops::DerefMut;
 use crate::body::Fed;
 
 /// A buffer on loan: its bytes are those that were read and not used yet.
-pub trait Held: DerefMut<Target = [u8]> {
+pub trait Loan: DerefMut<Target = [u8]> {
     /// Forgets the first `count` bytes.
     fn consume(&mut self, count: usize);
 
@@ -61,7 +61,7 @@ impl Passage {
 }
 
 /// Drops the first `count` bytes, and the buffer with them when nothing is left.
-pub fn release<B: Held>(slot: &mut Option<B>, count: usize) {
+pub fn release<B: Loan>(slot: &mut Option<B>, count: usize) {
     if let Some(buffer) = slot {
         if buffer.len() == count {
             *slot = None;

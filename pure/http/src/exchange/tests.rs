@@ -25,7 +25,7 @@ impl DerefMut for Bytes {
     }
 }
 
-impl Held for Bytes {
+impl Loan for Bytes {
     fn consume(&mut self, count: usize) {
         self.0.drain(..count);
     }

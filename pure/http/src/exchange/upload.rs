@@ -1,6 +1,6 @@
 //! The way there: a request from the client to an endpoint.
 
-use super::passage::{Held, Passage, release};
+use super::passage::{Loan, Passage, release};
 use super::reuse::{Reuse, Seen};
 use super::tap::Tap;
 use crate::body::{Body, Wrapping};
@@ -29,7 +29,7 @@ pub(super) struct Upload<O, B> {
     pub(super) count: u64,
 }
 
-impl<O: AsRef<[u8]>, B: Held> Upload<O, B> {
+impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
     pub(super) fn new(opening: O, body: Body, slot: Option<B>) -> Self {
         Self {
             opening,

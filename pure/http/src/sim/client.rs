@@ -3,29 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::ask::{Ask, pattern};
 use super::chance::Chance;
-use super::endpoint::push_chunks;
 use super::pipe::End;
 use super::reader::{Head, Read, Reader};
 use super::world::World;
-
-/// Something a client asks for; its number is its place in the world's list.
-#[derive(Clone, Debug)]
-pub(super) struct Ask {
-    pub(super) method: &'static str,
-    /// Bytes of the body, and whether they come in chunks.
-    pub(super) body: usize,
-    chunked: bool,
-    pub(super) http10: bool,
-    /// It says that nothing follows.
-    pub(super) close: bool,
-    pub(super) expects: bool,
-    /// An empty line follows.
-    stray: bool,
-    /// How often an endpoint got it, and on which connections it was tried.
-    pub(super) arrivals: usize,
-    pub(super) pipes: Vec<usize>,
-}
 
 /// A client with one connection.
 pub(super) struct Client {
@@ -77,65 +59,6 @@ const PAUSES: usize = 4;
 /// Longer than a head may take.
 const DAWDLE: Duration = Duration::from_secs(70);
 
-/// Bytes that tell whose they are, and look like requests and answers.
-pub(super) fn pattern(id: usize, kind: &str, len: usize) -> Vec<u8> {
-    let text = format!(
-        "{kind} {id}\r\n\r\nGET /{kind}/{id} HTTP/1.1\r\nHost: evil\r\n\r\n\
-         HTTP/1.1 200 OK\r\nX-Id: of-{kind}-{id}\r\nContent-Length: 0\r\n\r\n"
-    );
-    text.into_bytes().into_iter().cycle().take(len).collect()
-}
-
-impl Ask {
-    fn new(last: bool, http10: bool, chance: &mut Chance) -> Self {
-        let method = chance.pick(&["GET", "GET", "HEAD", "POST", "POST", "PUT"]);
-        let body = match method {
-            "POST" | "PUT" => chance.pick(&[0, 1, 7, 100, 400, 1500]),
-            _ => 0,
-        };
-        Self {
-            method,
-            body,
-            chunked: body > 0 && !http10 && chance.percent(40),
-            http10,
-            close: last && chance.percent(30),
-            expects: !http10 && body > 0 && chance.percent(20),
-            stray: body > 0 && chance.percent(25),
-            arrivals: 0,
-            pipes: Vec::new(),
-        }
-    }
-
-    /// Its head and its body.
-    fn bytes(&self, id: usize, chance: &mut Chance) -> (Vec<u8>, Vec<u8>) {
-        let version = if self.http10 { "1.0" } else { "1.1" };
-        let mut head = format!("{} /ask/{id} HTTP/{version}\r\n", self.method);
-        head += &format!("Host: a\r\nX-Id: {id}\r\n");
-        match (self.close, self.http10) {
-            (true, false) => head += "Connection: close\r\n",
-            (false, true) => head += "Connection: keep-alive\r\n",
-            _ => {}
-        }
-        if self.expects {
-            head += "Expect: 100-continue\r\n";
-        }
-        let (payload, mut body) = (pattern(id, "ask", self.body), Vec::new());
-        if self.chunked {
-            head += "Transfer-Encoding: chunked\r\n";
-            push_chunks(&payload, &mut body, chance);
-        } else {
-            if self.method == "POST" || self.method == "PUT" {
-                head += &format!("Content-Length: {}\r\n", self.body);
-            }
-            body = payload;
-        }
-        if self.stray {
-            body.extend_from_slice(b"\r\n");
-        }
-        (format!("{head}\r\n").into_bytes(), body)
-    }
-}
-
 impl Client {
     pub(super) fn new(asks: &mut Vec<Ask>, calm: bool, chance: &mut Chance) -> Self {
         let (first, count) = (asks.len(), 1 + chance.below(5));
@@ -185,7 +108,7 @@ impl Client {
 
     /// Does something; whether it could.
     pub(super) fn turn(&mut self, world: &mut World) -> bool {
-        if self.over || self.resume.is_some_and(|at| at > world.now) {
+        if self.over || self.resume.is_some_and(|at| at > world.stage.now) {
             return false;
         }
         self.resume = None;
@@ -197,19 +120,19 @@ impl Client {
             self.give_up(world);
             return true;
         }
-        let now = world.now;
+        let now = world.stage.now;
         if let Some((body, _)) = self.withheld.take_if(|(_, until)| *until <= now) {
             self.out.extend(body);
         }
         self.ask(world);
-        let writes_first = world.chance.percent(50);
+        let writes_first = world.stage.chance.percent(50);
         let moved = (writes_first && self.write(pipe, world))
             || self.read(pipe, world)
             || self.write(pipe, world);
-        if moved && self.habits.slow && self.pauses < PAUSES && world.chance.percent(10) {
+        if moved && self.habits.slow && self.pauses < PAUSES && world.stage.chance.percent(10) {
             self.pauses += 1;
-            let millis = u64::try_from(world.chance.within(100, 1000)).expect("few");
-            self.resume = Some(world.now + Duration::from_millis(millis));
+            let millis = u64::try_from(world.stage.chance.within(100, 1000)).expect("few");
+            self.resume = Some(world.stage.now + Duration::from_millis(millis));
         }
         moved
     }
@@ -217,7 +140,7 @@ impl Client {
     /// Leaves without a word.
     pub(super) fn give_up(&mut self, world: &mut World) {
         if let Some(pipe) = self.pipe.filter(|_| !self.over) {
-            world.pipes[pipe].reset_by(End::Near);
+            world.stage.pipes[pipe].reset_by(End::Near);
         }
         self.over = true;
     }
@@ -241,17 +164,17 @@ impl Client {
         }
         if self.habits.dawdles && self.asked > 0 && self.answered == self.asked {
             self.habits.dawdles = false;
-            self.resume = Some(world.now + DAWDLE);
+            self.resume = Some(world.stage.now + DAWDLE);
             return;
         }
         let id = self.first + self.asked;
         self.asked += 1;
-        let ask = world.asks[id].clone();
-        world.note(|| format!("{id} is asked: {ask:?} {:?}", self.habits));
-        let (head, body) = ask.bytes(id, &mut world.chance);
+        let ask = world.stage.asks[id].clone();
+        world.stage.note(|| format!("{id} is asked: {ask:?} {:?}", self.habits));
+        let (head, body) = ask.bytes(id, &mut world.stage.chance);
         self.out.extend(head);
         if ask.expects && self.habits.waits_for_100 {
-            self.withheld = Some((body, world.now + Duration::from_secs(1)));
+            self.withheld = Some((body, world.stage.now + Duration::from_secs(1)));
         } else {
             self.out.extend(body);
         }
@@ -262,13 +185,13 @@ impl Client {
             let all = self.has_written() && self.asked == self.count;
             if all && self.habits.half_closes && !self.shut {
                 self.shut = true;
-                world.pipes[pipe].shut(End::Near);
+                world.stage.pipes[pipe].shut(End::Near);
                 return true;
             }
             return false;
         }
         let rest = &self.out[self.wrote..];
-        match world.pipes[pipe].write(End::Near, rest, &mut world.chance) {
+        match world.stage.pipes[pipe].write(End::Near, rest, &mut world.stage.chance) {
             None => return false,
             Some(Err(())) => self.mute = true,
             Some(Ok(count)) => self.wrote += count,
@@ -280,14 +203,14 @@ impl Client {
         if self.habits.reads_late && !self.mute && !self.has_written() {
             return false;
         }
-        let most = world.chance.pick(&[1, 30, 1000]);
-        match world.pipes[pipe].read(End::Near, most, &mut world.chance) {
+        let most = world.stage.chance.pick(&[1, 30, 1000]);
+        match world.stage.pipes[pipe].read(End::Near, most, &mut world.stage.chance) {
             None => return false,
             Some(Ok(bytes)) if !bytes.is_empty() => {
                 for byte in bytes {
                     if let Err(why) = self.take(byte, pipe, world) {
                         let id = self.first + self.answered;
-                        world.fail(format!("the client of {id}: {why}"));
+                        world.stage.fail(format!("the client of {id}: {why}"));
                         return true;
                     }
                 }
@@ -302,7 +225,7 @@ impl Client {
             return Err("bytes follow the last answer".to_owned());
         }
         let id = self.first + self.answered;
-        self.reader.bodiless = world.asks.get(id).is_some_and(|ask| ask.method == "HEAD");
+        self.reader.bodiless = world.stage.asks.get(id).is_some_and(|ask| ask.method == "HEAD");
         let mut reads = Vec::new();
         self.reader.feed(byte, &mut reads)?;
         for read in reads {
@@ -343,7 +266,7 @@ impl Client {
                 false => Err(format!("an interim response again: {head:?}")),
             };
         }
-        let ask = &world.asks[id];
+        let ask = &world.stage.asks[id];
         let bodiless = ask.method == "HEAD" || head.word(1) == "204";
         if head.field("x-gateway").is_some() {
             if !world.may_fail(id) && self.habits.resets.is_none() {
@@ -377,7 +300,7 @@ impl Client {
     fn finish(&mut self, pipe: usize, world: &mut World) {
         self.told = true;
         if !self.habits.stubborn || self.has_written() || self.mute {
-            world.pipes[pipe].close(End::Near);
+            world.stage.pipes[pipe].close(End::Near);
             self.over = true;
         }
     }
@@ -386,7 +309,7 @@ impl Client {
     fn ended(&mut self, properly: bool, pipe: usize, world: &mut World) {
         let whole = properly && self.reader.ends_with_connection() && self.head.is_some();
         if whole && let Err(why) = self.answered(pipe, world) {
-            world.fail(why);
+            world.stage.fail(why);
         }
         let id = self.first + self.answered;
         let asked = self.asked > self.answered;
@@ -396,12 +319,12 @@ impl Client {
             false => (id..self.first + self.asked).any(|id| world.may_fail(id)),
         };
         if !self.told && asked && !excused {
-            world.fail(format!("the connection ends before {id} is answered"));
+            world.stage.fail(format!("the connection ends before {id} is answered"));
         } else if !self.told && !asked && !self.over && !world.may_fail(id.saturating_sub(1)) {
-            world.fail(format!("the connection ends after {id} without a word"));
+            world.stage.fail(format!("the connection ends after {id} without a word"));
         }
         if !self.over {
-            world.pipes[pipe].close(End::Near);
+            world.stage.pipes[pipe].close(End::Near);
         }
         self.over = true;
     }

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::ask::{Ask, pattern, push_chunks};
 use super::chance::Chance;
-use super::client::{Ask, pattern};
 use super::pipe::End;
 use super::reader::{Read, Reader};
-use super::world::World;
+use super::stage::Stage;
 
 /// One connection that an endpoint took.
 pub(super) struct Endpoint {
@@ -185,20 +185,6 @@ impl Plan {
     }
 }
 
-/// A body in chunks of any size, now and then with a trailer.
-pub(super) fn push_chunks(body: &[u8], out: &mut Vec<u8>, chance: &mut Chance) {
-    let mut rest = body;
-    while !rest.is_empty() {
-        let (piece, more) = rest.split_at(1 + chance.below(rest.len()));
-        out.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
-        out.extend_from_slice(piece);
-        out.extend_from_slice(b"\r\n");
-        rest = more;
-    }
-    let trailer = if chance.percent(20) { "X-Trailer: x\r\n" } else { "" };
-    out.extend_from_slice(format!("0\r\n{trailer}\r\n").as_bytes());
-}
-
 fn surplus(chance: &mut Chance) -> &'static [u8] {
     chance.pick(&[
         b"X",
@@ -238,46 +224,46 @@ impl Endpoint {
     }
 
     /// Does something; whether it could.
-    pub(super) fn turn(&mut self, world: &mut World) -> bool {
+    pub(super) fn turn(&mut self, stage: &mut Stage) -> bool {
         if self.over {
             return false;
         }
-        if self.resume.is_some_and(|at| at > world.now) {
+        if self.resume.is_some_and(|at| at > stage.now) {
             return false;
         }
         self.resume = None;
-        let writes_first = world.chance.percent(50);
-        (writes_first && self.write(world)) || self.read(world) || self.write(world)
+        let writes_first = stage.chance.percent(50);
+        (writes_first && self.write(stage)) || self.read(stage) || self.write(stage)
     }
 
-    fn write(&mut self, world: &mut World) -> bool {
+    fn write(&mut self, stage: &mut Stage) -> bool {
         let Some((_, plan)) = self.at else { return false };
         match plan.fault {
             Fault::Reset(at) if self.wrote >= at => {
-                world.pipes[self.pipe].reset_by(End::Far);
+                stage.pipes[self.pipe].reset_by(End::Far);
                 self.over = true;
                 return true;
             }
-            Fault::Cut(at) if self.wrote >= at => return self.close(world),
+            Fault::Cut(at) if self.wrote >= at => return self.close(stage),
             _ => {}
         }
         if self.wrote == self.out.len() {
-            return self.answers && self.is_read && self.finish(plan, world);
+            return self.answers && self.is_read && self.finish(plan, stage);
         }
         let rest = &self.out[self.wrote..];
-        match world.pipes[self.pipe].write(End::Far, rest, &mut world.chance) {
+        match stage.pipes[self.pipe].write(End::Far, rest, &mut stage.chance) {
             None => false,
-            Some(Err(())) => self.close(world),
+            Some(Err(())) => self.close(stage),
             Some(Ok(count)) => {
                 self.wrote += count;
                 if self.wrote == self.out.len() && self.answers {
                     // Later it would be the next answer, and nobody could tell.
                     let surplus = std::mem::take(&mut self.surplus);
-                    world.pipes[self.pipe].push(End::Far, &surplus);
+                    stage.pipes[self.pipe].push(End::Far, &surplus);
                 }
-                if plan.slow && world.chance.percent(20) {
-                    let seconds = u64::try_from(world.chance.within(1, 9)).expect("few");
-                    self.resume = Some(world.now + Duration::from_secs(seconds));
+                if plan.slow && stage.chance.percent(20) {
+                    let seconds = u64::try_from(stage.chance.within(1, 9)).expect("few");
+                    self.resume = Some(stage.now + Duration::from_secs(seconds));
                 }
                 true
             }
@@ -285,50 +271,50 @@ impl Endpoint {
     }
 
     /// Both the request and the answer are over.
-    fn finish(&mut self, plan: Plan, world: &mut World) -> bool {
+    fn finish(&mut self, plan: Plan, stage: &mut Stage) -> bool {
         match plan.then {
-            Then::Said | Then::Silent => return self.close(world),
-            Then::Half if !world.pipes[self.pipe].is_ended(End::Near) => {
-                world.pipes[self.pipe].shut(End::Far);
+            Then::Said | Then::Silent => return self.close(stage),
+            Then::Half if !stage.pipes[self.pipe].is_ended(End::Near) => {
+                stage.pipes[self.pipe].shut(End::Far);
                 return true;
             }
             _ => {}
         }
-        let idle = world.pool.iter().any(|it| *it.get() == self.pipe);
+        let idle = stage.pool.iter().any(|it| *it.get() == self.pipe);
         if plan.surplus == Surplus::Later && idle && plan.then != Then::Half {
-            let bytes = surplus(&mut world.chance);
-            let _ = world.pipes[self.pipe].write(End::Far, bytes, &mut world.chance);
+            let bytes = surplus(&mut stage.chance);
+            let _ = stage.pipes[self.pipe].write(End::Far, bytes, &mut stage.chance);
             self.at = self.at.map(|(id, plan)| (id, Plan { surplus: Surplus::With, ..plan }));
             return true;
         }
         false
     }
 
-    fn close(&mut self, world: &mut World) -> bool {
-        world.pipes[self.pipe].close(End::Far);
+    fn close(&mut self, stage: &mut Stage) -> bool {
+        stage.pipes[self.pipe].close(End::Far);
         self.over = true;
         true
     }
 
-    fn read(&mut self, world: &mut World) -> bool {
+    fn read(&mut self, stage: &mut Stage) -> bool {
         let deaf = self.at.is_some_and(|(_, plan)| plan.then == Then::Deaf && plan.early);
         if deaf && self.answers {
             return false;
         }
-        match world.pipes[self.pipe].read(End::Far, 100, &mut world.chance) {
+        match stage.pipes[self.pipe].read(End::Far, 100, &mut stage.chance) {
             None => false,
-            Some(Err(())) => self.close(world),
-            Some(Ok(bytes)) if bytes.is_empty() => self.close(world),
+            Some(Err(())) => self.close(stage),
+            Some(Ok(bytes)) if bytes.is_empty() => self.close(stage),
             Some(Ok(bytes)) => {
-                if let Err(why) = bytes.iter().try_for_each(|byte| self.take(*byte, world)) {
-                    world.fail(format!("endpoint at pipe {}: {why}", self.pipe));
+                if let Err(why) = bytes.iter().try_for_each(|byte| self.take(*byte, stage)) {
+                    stage.fail(format!("endpoint at pipe {}: {why}", self.pipe));
                 }
                 true
             }
         }
     }
 
-    fn take(&mut self, byte: u8, world: &mut World) -> Result<(), String> {
+    fn take(&mut self, byte: u8, stage: &mut Stage) -> Result<(), String> {
         let mut reads = Vec::new();
         self.reader.feed(byte, &mut reads)?;
         for read in reads {
@@ -339,27 +325,27 @@ impl Endpoint {
                     }
                     let id = head.number("x-id").ok_or_else(|| format!("nobody asked {head:?}"))?;
                     let (method, path) = (head.word(0).to_owned(), format!("/ask/{id}"));
-                    let asked = world.asks.get(id).is_some_and(|ask| ask.method == method);
+                    let asked = stage.asks.get(id).is_some_and(|ask| ask.method == method);
                     if !asked || head.word(1) != path {
                         return Err(format!("nobody asked {head:?}"));
                     }
-                    self.begin(id, world)?;
+                    self.begin(id, stage)?;
                 }
                 Read::Body(byte) => self.body.push(byte),
-                Read::End => self.end(world)?,
+                Read::End => self.end(stage)?,
             }
         }
         Ok(())
     }
 
-    fn begin(&mut self, id: usize, world: &mut World) -> Result<(), String> {
-        let ask = &mut world.asks[id];
+    fn begin(&mut self, id: usize, stage: &mut Stage) -> Result<(), String> {
+        let ask = &mut stage.asks[id];
         ask.arrivals += 1;
         if ask.arrivals > 1 && ask.method == "POST" {
             return Err(format!("{id} is done twice"));
         }
-        let plan = Plan::new(&ask.clone(), world.calm, &mut world.chance);
-        world.note(|| format!("pipe {} is asked {id}: {plan:?}", self.pipe));
+        let plan = Plan::new(&ask.clone(), stage.calm, &mut stage.chance);
+        stage.note(|| format!("pipe {} is asked {id}: {plan:?}", self.pipe));
         self.misbehaves |= plan.misbehaves();
         (self.at, self.is_read, self.answers) = (Some((id, plan)), false, false);
         self.body.clear();
@@ -367,15 +353,15 @@ impl Endpoint {
         self.wrote = 0;
         plan.interims(id, &mut self.out);
         if plan.early {
-            self.answer(world);
+            self.answer(stage);
         }
         Ok(())
     }
 
-    fn end(&mut self, world: &mut World) -> Result<(), String> {
+    fn end(&mut self, stage: &mut Stage) -> Result<(), String> {
         let Some((id, plan)) = self.at else { return Err("a body without a head".to_owned()) };
         self.is_read = true;
-        let ask = &world.asks[id];
+        let ask = &stage.asks[id];
         if self.body != pattern(id, "ask", ask.body) {
             let wanted = pattern(id, "ask", self.body.len());
             let at = wanted.iter().zip(&self.body).take_while(|(a, b)| a == b).count();
@@ -383,19 +369,19 @@ impl Endpoint {
             return Err(format!("the body of {id} goes on, after {at} bytes, with {body:.80?}"));
         }
         if !plan.early {
-            self.answer(world);
+            self.answer(stage);
         }
         Ok(())
     }
 
-    fn answer(&mut self, world: &mut World) {
+    fn answer(&mut self, stage: &mut Stage) {
         let Some((id, plan)) = self.at else { return };
         if plan.fault != Fault::Hang {
-            let ask = world.asks[id].clone();
-            plan.answer(id, &ask, &mut self.out, &mut world.chance);
+            let ask = stage.asks[id].clone();
+            plan.answer(id, &ask, &mut self.out, &mut stage.chance);
             if plan.surplus == Surplus::With && plan.framing != Framing::UntilClose {
-                self.surplus = surplus(&mut world.chance).to_vec();
-                self.late = surplus(&mut world.chance).to_vec();
+                self.surplus = surplus(&mut stage.chance).to_vec();
+                self.late = surplus(&mut stage.chance).to_vec();
             }
             if ask.expects && !plan.hundred {
                 self.late = b"HTTP/1.1 100 Continue\r\nX-Id: poison\r\n\r\n".to_vec();

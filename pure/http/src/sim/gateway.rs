@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use steelyard_model::routing::route::Manner;
 
 use super::Broken;
-use super::client::Ask;
+use super::ask::Ask;
 use super::endpoint::{Plan, Surplus, Then};
 use super::pipe::End;
 use super::world::{World, limits};
 use crate::{
-    After, Asked, Body, Clean, Exchange, Framing, Held, Hop, RequestHead, Slots, Spelling, Terms,
+    After, Asked, Body, Clean, Exchange, Framing, Hop, Loan, RequestHead, Slots, Spelling, Terms,
     Verdict, Watch, client_lines, empty_lines, release,
 };
 
@@ -72,7 +72,7 @@ impl DerefMut for Buffer {
     }
 }
 
-impl Held for Buffer {
+impl Loan for Buffer {
     fn consume(&mut self, count: usize) {
         self.bytes.drain(..count);
     }
@@ -93,7 +93,7 @@ enum Got {
 
 fn read(slot: &mut Option<Buffer>, size: usize, pipe: usize, at: End, world: &mut World) -> Got {
     let room = slot.as_ref().map_or(size, |buffer| buffer.size - buffer.len());
-    match world.pipes[pipe].read(at, room, &mut world.chance) {
+    match world.stage.pipes[pipe].read(at, room, &mut world.stage.chance) {
         None => Got::Nothing,
         Some(Err(())) => Got::Break,
         Some(Ok(bytes)) if bytes.is_empty() => Got::End,
@@ -138,20 +138,20 @@ impl Connection {
 
     fn wait(&mut self, since: Option<Instant>, world: &mut World) -> bool {
         self.state = State::Waiting(since);
-        if since.is_none() && world.broken != Some(Broken::BlankIsRequest) {
+        if since.is_none() && world.stage.broken != Some(Broken::BlankIsRequest) {
             let blank = self.held.as_ref().map_or(0, |it| empty_lines(it).min(8 - self.blank));
             self.blank += blank;
             release(&mut self.held, blank);
         }
         let begun = self.held.as_ref().is_some_and(|it| **it != *b"\r");
-        if begun || world.broken == Some(Broken::BlankIsRequest) && self.held.is_some() {
-            let since = since.unwrap_or(world.now);
+        if begun || world.stage.broken == Some(Broken::BlankIsRequest) && self.held.is_some() {
+            let since = since.unwrap_or(world.stage.now);
             self.state = State::Waiting(Some(since));
             if self.parse(world) {
                 self.blank = 0;
                 return true;
             }
-            if since + HEAD_LIMIT <= world.now {
+            if since + HEAD_LIMIT <= world.stage.now {
                 return self.refuse(408, world);
             }
             self.deadline = Some(since + HEAD_LIMIT);
@@ -193,7 +193,7 @@ impl Connection {
         };
         let id = head.header("x-id").and_then(|id| str::from_utf8(id).ok()?.parse().ok());
         let Some(id) = id else {
-            world.fail("the gateway reads a request that nobody made".to_owned());
+            world.stage.fail("the gateway reads a request that nobody made".to_owned());
             return true;
         };
         let (mut body, mut consumed) = (Body::new(head.framing), head.len);
@@ -217,8 +217,8 @@ impl Connection {
         let known = if pooled { world.checkout() } else { None };
         running.pooled = known.is_some();
         running.endpoint = known.map_or_else(|| world.dial(), Clean::into_inner);
-        world.asks[running.id].pipes.push(running.endpoint);
-        world.note(|| format!("{} goes over pipe {}", running.id, running.endpoint));
+        world.stage.asks[running.id].pipes.push(running.endpoint);
+        world.stage.note(|| format!("{} goes over pipe {}", running.id, running.endpoint));
         running.exchange.begin();
         self.state = State::Exchanging(running);
     }
@@ -226,7 +226,7 @@ impl Connection {
     fn exchange(&mut self, mut running: Box<Running>, world: &mut World) -> bool {
         let mut moved = running.step(self.pipe, world);
         if !moved && !running.exchange.is_over() && running.exchange.is_limited() {
-            self.deadline = running.exchange.wait(world.now);
+            self.deadline = running.exchange.wait(world.stage.now);
             moved = running.exchange.is_over();
         }
         if running.exchange.is_over() {
@@ -239,11 +239,11 @@ impl Connection {
 
     fn conclude(&mut self, mut running: Box<Running>, world: &mut World) {
         let verdict = running.exchange.verdict();
-        world.note(|| format!("{} over pipe {}: {verdict:?}", running.id, running.endpoint));
+        world.stage.note(|| format!("{} over pipe {}: {verdict:?}", running.id, running.endpoint));
         let clean = running.exchange.settle(running.endpoint);
         running.settle(clean, verdict, world);
         let mut verdict = verdict;
-        if world.broken == Some(Broken::SentTwice)
+        if world.stage.broken == Some(Broken::SentTwice)
             && matches!(verdict, Verdict::Answer { why: crate::Break::EndpointClosed, .. })
         {
             verdict = Verdict::Retry(crate::Break::EndpointClosed);
@@ -256,18 +256,18 @@ impl Connection {
                     Verdict::Answer { stays, .. } => stays,
                     _ => stays,
                 };
-                let stays = stays && !world.asks[running.id].http10;
+                let stays = stays && !world.stage.asks[running.id].http10;
                 self.held = running.exchange.into_parts().0;
                 self.say(502, stays, world);
             }
             Verdict::Passed(after) | Verdict::Cut(_, after) => {
                 self.held = running.exchange.into_parts().0;
-                if world.broken == Some(Broken::LosesAhead) {
+                if world.stage.broken == Some(Broken::LosesAhead) {
                     self.held = None;
                 }
                 self.then(after, world);
             }
-            Verdict::Switched => world.fail("nobody asked to switch".to_owned()),
+            Verdict::Switched => world.stage.fail("nobody asked to switch".to_owned()),
         }
     }
 
@@ -281,13 +281,13 @@ impl Connection {
         let answer =
             format!("HTTP/1.1 {status} X\r\nX-Gateway: 1\r\nContent-Length: 0\r\n{close}\r\n");
         let after = if stays { After::Next } else { After::Linger };
-        world.note(|| format!("the gateway says {status}"));
+        world.stage.note(|| format!("the gateway says {status}"));
         self.state = State::Answering(answer.into_bytes(), 0, after);
     }
 
     fn answer(&mut self, bytes: Vec<u8>, wrote: usize, after: After, world: &mut World) -> bool {
-        let pipe = &mut world.pipes[self.pipe];
-        let (moved, wrote) = match pipe.write(End::Far, &bytes[wrote..], &mut world.chance) {
+        let pipe = &mut world.stage.pipes[self.pipe];
+        let (moved, wrote) = match pipe.write(End::Far, &bytes[wrote..], &mut world.stage.chance) {
             None => (false, wrote),
             Some(Err(())) => return self.then(After::Close, world),
             Some(Ok(count)) => (true, wrote + count),
@@ -300,8 +300,8 @@ impl Connection {
     }
 
     fn then(&mut self, after: After, world: &mut World) -> bool {
-        let pipe = &mut world.pipes[self.pipe];
-        let after = match (after, world.broken) {
+        let pipe = &mut world.stage.pipes[self.pipe];
+        let after = match (after, world.stage.broken) {
             (After::Linger, Some(Broken::NoLinger)) => After::Close,
             (after, _) => after,
         };
@@ -318,7 +318,7 @@ impl Connection {
             After::Linger => {
                 self.held = None;
                 pipe.shut(End::Far);
-                State::Lingering(world.now, world.now)
+                State::Lingering(world.stage.now, world.stage.now)
             }
         };
         true
@@ -328,9 +328,9 @@ impl Connection {
         let until = (heard + LINGER).min(began + LINGER * 6);
         self.held = None;
         match read(&mut self.held, HEADS, self.pipe, End::Far, world) {
-            Got::Bytes => self.state = State::Lingering(began, world.now),
+            Got::Bytes => self.state = State::Lingering(began, world.stage.now),
             Got::End | Got::Break => return self.then(After::Close, world),
-            Got::Nothing if until <= world.now => return self.then(After::Close, world),
+            Got::Nothing if until <= world.stage.now => return self.then(After::Close, world),
             Got::Nothing => {
                 self.state = State::Lingering(began, heard);
                 self.deadline = Some(until);
@@ -360,7 +360,7 @@ impl Running {
         if bytes.is_empty() {
             return false;
         }
-        match world.pipes[self.endpoint].write(End::Near, &bytes, &mut world.chance) {
+        match world.stage.pipes[self.endpoint].write(End::Near, &bytes, &mut world.stage.chance) {
             None => return false,
             Some(Ok(count)) => self.exchange.wrote_to_endpoint(count),
             Some(Err(())) => self.exchange.endpoint_refuses(),
@@ -373,13 +373,13 @@ impl Running {
         if bytes.is_empty() {
             return false;
         }
-        if world.broken == Some(Broken::SilentClose) {
+        if world.stage.broken == Some(Broken::SilentClose) {
             let line = b"Connection: close";
             if let Some(at) = bytes.windows(line.len()).position(|it| it == line) {
                 bytes[at..at + 10].copy_from_slice(b"X-onection");
             }
         }
-        match world.pipes[client].write(End::Far, &bytes, &mut world.chance) {
+        match world.stage.pipes[client].write(End::Far, &bytes, &mut world.stage.chance) {
             None => return false,
             Some(Ok(count)) => self.exchange.wrote_to_client(count),
             Some(Err(())) => self.exchange.client_broke(),
@@ -391,7 +391,7 @@ impl Running {
         if !self.exchange.reads_endpoint() {
             return false;
         }
-        let size = if self.exchange.endpoint_sends_body() { world.bulk } else { HEADS };
+        let size = if self.exchange.endpoint_sends_body() { world.stage.bulk } else { HEADS };
         match read(self.exchange.endpoint_slot(), size, self.endpoint, End::Near, world) {
             Got::Nothing => return false,
             Got::Bytes => self.exchange.endpoint_sent(),
@@ -406,19 +406,20 @@ impl Running {
             return false;
         }
         let limit = limits().half_closed;
-        let late = self.closed.is_some_and(|at| at + limit <= world.now);
-        if world.broken == Some(Broken::CutsHalfClosed) && late {
+        let late = self.closed.is_some_and(|at| at + limit <= world.stage.now);
+        if world.stage.broken == Some(Broken::CutsHalfClosed) && late {
             self.exchange.client_broke();
             return true;
         }
         let watch = self.exchange.watch();
-        let (reset, ended) = (world.pipes[client].reset, world.pipes[client].is_ended(End::Far));
+        let (reset, ended) =
+            (world.stage.pipes[client].reset, world.stage.pipes[client].is_ended(End::Far));
         let got = match watch {
             Watch::Bytes => {
-                let size = if self.exchange.client_sends_body() { world.bulk } else { HEADS };
+                let size = if self.exchange.client_sends_body() { world.stage.bulk } else { HEADS };
                 read(self.exchange.client_slot(), size, client, End::Far, world)
             }
-            _ if world.broken == Some(Broken::DeafWhenAhead) => Got::Nothing,
+            _ if world.stage.broken == Some(Broken::DeafWhenAhead) => Got::Nothing,
             _ if reset => Got::Break,
             Watch::End if ended => Got::End,
             _ => Got::Nothing,
@@ -427,7 +428,7 @@ impl Running {
             Got::Nothing => return false,
             Got::Bytes => self.exchange.client_sent(),
             Got::End => {
-                self.closed = Some(world.now);
+                self.closed = Some(world.stage.now);
                 self.exchange.client_ended();
             }
             Got::Break => self.exchange.client_broke(),
@@ -439,17 +440,19 @@ impl Running {
     /// knows.
     fn settle(&self, clean: Option<Clean<usize>>, verdict: Verdict, world: &mut World) {
         let pipe = self.endpoint;
-        let ask = world.asks[self.id].clone();
+        let ask = world.stage.asks[self.id].clone();
         let plan = world.plan_at(pipe, self.id);
         let passed = matches!(verdict, Verdict::Passed(_));
         let clean = self.break_rule(clean, passed, &ask, plan, world);
         match clean {
-            Some(clean) => world.pool.push(clean),
+            Some(clean) => world.stage.pool.push(clean),
             None => {
                 if passed && world.is_untouched(pipe, self.id) {
-                    world.fail(format!("pipe {pipe} could have been used again after {}", self.id));
+                    world
+                        .stage
+                        .fail(format!("pipe {pipe} could have been used again after {}", self.id));
                 }
-                world.pipes[pipe].close(End::Near);
+                world.stage.pipes[pipe].close(End::Near);
             }
         }
         let stays = !ask.close;
@@ -459,7 +462,7 @@ impl Running {
             && late
             && after != After::Next
         {
-            world.fail(format!("the client of {} is sent away without a reason", self.id));
+            world.stage.fail(format!("the client of {} is sent away without a reason", self.id));
         }
     }
 
@@ -472,7 +475,7 @@ impl Running {
         plan: Option<Plan>,
         world: &mut World,
     ) -> Option<Clean<usize>> {
-        let (pipe, Some(rule)) = (self.endpoint, world.broken.filter(|_| passed)) else {
+        let (pipe, Some(rule)) = (self.endpoint, world.stage.broken.filter(|_| passed)) else {
             return clean;
         };
         let stays = plan.is_none_or(|it| it.then == Then::Stay);
@@ -482,7 +485,7 @@ impl Running {
             Broken::ReuseHalfWritten => stays && !surplus && !world.has_whole(pipe),
             Broken::ReuseWithSurplus if surplus && stays => {
                 let most = usize::MAX;
-                let _ = world.pipes[pipe].read(End::Near, most, &mut world.chance);
+                let _ = world.stage.pipes[pipe].read(End::Near, most, &mut world.stage.chance);
                 true
             }
             Broken::ReusePending => stays && ask.expects && !surplus && world.has_whole(pipe),

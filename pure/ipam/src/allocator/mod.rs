@@ -21,7 +21,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::pool_status::PoolStatus;
-use steelyard_model::{Family, Held, Holding, Labels, NamespacedName, Pool, Service};
+use steelyard_model::{Family, Holding, Holdings, Labels, NamespacedName, Pool, Service};
 
 use crate::annotation;
 use crate::assignment::{Assignment, PoolUsage, Reason, ServiceEvent};
@@ -107,7 +107,7 @@ impl Allocator {
         pools: &[Pool],
         namespaces: &BTreeMap<String, Labels>,
         services: impl IntoIterator<Item = Arc<Service>>,
-        held: &Held,
+        held: &Holdings,
         options: &Options,
     ) -> Self {
         let mut allocator = Self {
@@ -188,9 +188,9 @@ impl Allocator {
     }
 
     /// What everybody has now.
-    pub fn held(&self) -> Held {
+    pub fn held(&self) -> Holdings {
         let holding = |id: &NamespacedName| Some((id.clone(), self.holding_of(id)?));
-        Held(self.index.keys().filter_map(holding).collect())
+        Holdings(self.index.keys().filter_map(holding).collect())
     }
 
     fn outcome(&self, claim: &Claim, service: &Service) -> Assignment {
@@ -253,7 +253,7 @@ impl Allocator {
         }))
     }
 
-    fn enter_absent(&mut self, held: &Held) {
+    fn enter_absent(&mut self, held: &Holdings) {
         for (id, holding) in held.0.iter() {
             let keep = match &self.options.absent {
                 Absent::Release => false,

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use steelyard_model::{
-    AddressRange, Held, Holding, Labels, NamespacedName, ObjectRef, Pool, Service,
+    AddressRange, Holding, Holdings, Labels, NamespacedName, ObjectRef, Pool, Service,
     ServiceAllocation, ServicePort, ServiceType, TargetPort, TrafficPolicy,
 };
 
@@ -102,16 +102,16 @@ fn addresses(text: &str) -> Vec<IpAddr> {
     text.split_whitespace().map(|address| address.parse().unwrap()).collect()
 }
 
-fn held(entries: &[(&str, &str)]) -> Held {
+fn held(entries: &[(&str, &str)]) -> Holdings {
     let entry = |(id, text): &(&str, &str)| {
         let (namespace, name) = id.split_once('/').unwrap();
         let holding = Holding { addresses: addresses(text), ..Holding::default() };
         (NamespacedName::new(namespace, name), holding)
     };
-    Held(entries.iter().map(entry).collect())
+    Holdings(entries.iter().map(entry).collect())
 }
 
-fn run(pools: &[Pool], services: &[Service], held: &Held) -> Assignments {
+fn run(pools: &[Pool], services: &[Service], held: &Holdings) -> Assignments {
     let services = services.iter().cloned().map(Arc::new);
     assign(pools, &BTreeMap::new(), services, held, &Options::default())
 }

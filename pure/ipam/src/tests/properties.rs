@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::test_runner::RngSeed;
 use steelyard_model::{
-    Family, FamilyPolicy, Held, Holding, NamespacedName, Pool, Selector, Service,
+    Family, FamilyPolicy, Holding, Holdings, NamespacedName, Pool, Selector, Service,
     ServiceAllocation, TrafficPolicy,
 };
 
@@ -21,7 +21,7 @@ use crate::{Absent, Allocator, Assignment, Assignments, Options, ServiceEventKin
 struct World {
     pools: Vec<Pool>,
     services: Vec<Service>,
-    held: Held,
+    held: Holdings,
 }
 
 /// Short enough to read when a property fails.
@@ -198,7 +198,7 @@ fn world() -> impl Strategy<Value = World> {
         World {
             pools,
             services: names.into_iter().zip(services).map(|(id, it)| named(it, id)).collect(),
-            held: Held(NAMES.into_iter().zip(held).filter_map(holding).collect()),
+            held: Holdings(NAMES.into_iter().zip(held).filter_map(holding).collect()),
         }
     })
 }
@@ -374,7 +374,7 @@ proptest! {
             world.services.iter().map(|it| (it.id.clone(), Arc::new(it.clone()))).collect();
         let mut absent: BTreeSet<_> = if keep_absent { world.held.0.keys().cloned().collect() } else { BTreeSet::new() };
         absent.retain(|id| !services.contains_key(id));
-        let scratch = |services: &BTreeMap<_, Arc<Service>>, held: &Held, absent: &BTreeSet<_>| {
+        let scratch = |services: &BTreeMap<_, Arc<Service>>, held: &Holdings, absent: &BTreeSet<_>| {
             let services = services.values().cloned();
             let options = Options { absent: Absent::Keep(absent.clone()), ..Options::default() };
             Allocator::new(&world.pools, &BTreeMap::new(), services, held, &options)
@@ -410,7 +410,7 @@ proptest! {
 fn pools_that_overlap_give_nothing_twice() {
     let pools = [pool("a", &["10.0.0.1-10.0.0.3"]), pool("b", &["10.0.0.2-10.0.0.4"])];
     let services = NAMES.map(|id| Arc::new(service(id)));
-    let none = Held::default();
+    let none = Holdings::default();
     let out = assign(&pools, &BTreeMap::new(), services, &none, &Options::default());
     let given: Vec<_> = out.services.values().flat_map(|it| &it.addresses).collect();
     let distinct: BTreeSet<_> = given.iter().collect();

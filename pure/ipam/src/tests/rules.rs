@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steelyard_model::{
-    Family, FamilyPolicy, Held, Pool, Selector, Service, ServiceAllocation, ServiceType,
+    Family, FamilyPolicy, Holdings, Pool, Selector, Service, ServiceAllocation, ServiceType,
 };
 
 use super::{addresses, annotated, held, labels, pool, run, service, told, with, with_allocation};
@@ -22,7 +22,7 @@ fn for_labels(text: &str, priority: i64) -> ServiceAllocation {
 
 /// Without anything held.
 fn fresh(pools: &[Pool], services: &[Service]) -> Vec<String> {
-    told(&run(pools, services, &Held::default()))
+    told(&run(pools, services, &Holdings::default()))
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_class_of_ours_counts_alone() {
     let classed = with(service("default/b"), |it| it.load_balancer_class = Some("ours".into()));
     let options = Options { load_balancer_class: Some("ours".into()), ..Options::default() };
     let services = [service("default/a"), classed].map(Arc::new);
-    let out = assign(&pools, &BTreeMap::new(), services, &Held::default(), &options);
+    let out = assign(&pools, &BTreeMap::new(), services, &Holdings::default(), &options);
     assert_eq!(told(&out), ["default/a: - []", "default/b: 10.0.0.1 [IPAllocated]"]);
     assert!(out.services.values().next().unwrap().status_is_foreign);
 }
@@ -216,7 +216,8 @@ fn namespaces_by_label() {
         for request in [vec![], vec![("address-pool", "a")], vec![("loadBalancerIPs", "10.0.0.1")]]
         {
             let services = [Arc::new(annotated(id, &request))];
-            let out = assign(&pools, &namespaces, services, &Held::default(), &Options::default());
+            let out =
+                assign(&pools, &namespaces, services, &Holdings::default(), &Options::default());
             assert!(told(&out)[0].starts_with(&format!("{id}: {expected} ")), "{text} {id}");
         }
     }
@@ -253,7 +254,7 @@ fn a_pool_name_in_two_namespaces() {
     };
     let pools = [pool("a", &["10.0.0.1"]), other(pool("a", &["10.0.1.1"]))];
     for (id, expected) in [("infra/x", "10.0.1.1"), ("shop/x", "-")] {
-        let out = run(&pools, &[annotated(id, &[("address-pool", "a")])], &Held::default());
+        let out = run(&pools, &[annotated(id, &[("address-pool", "a")])], &Holdings::default());
         assert!(told(&out)[0].starts_with(&format!("{id}: {expected} ")), "{:?}", told(&out));
     }
 }
@@ -504,7 +505,7 @@ fn counts_are_of_addresses_and_saturate() {
         with(annotated(id, &[("allow-shared-ip", "k")]), |it| it.ports = vec![super::port(port)])
     };
     let out =
-        run(&pools, &[shared("x/a", 80), shared("x/b", 81), service("x/c")], &Held::default());
+        run(&pools, &[shared("x/a", 80), shared("x/b", 81), service("x/c")], &Holdings::default());
     let usage = out.pools[0].status;
     assert_eq!((usage.assigned_ipv4, usage.available_ipv4), (2, 254));
     assert_eq!((usage.assigned_ipv6, usage.available_ipv6), (0, i64::MAX as u64));

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use steelyard_model::{Held, NamespacedName, Pool, Selector, Service, ServiceAllocation};
+use steelyard_model::{Holdings, NamespacedName, Pool, Selector, Service, ServiceAllocation};
 
 use super::{annotated, labels, pool, port, service, with, with_allocation};
 use crate::{Allocator, Options, Reason, Refusal};
@@ -14,7 +14,7 @@ fn allocator(pools: &[Pool], count: usize, key: &str) -> Allocator {
         let it = annotated(&format!("default/s{n:05}"), &[("allow-shared-ip", key)]);
         Arc::new(with(it, |it| it.ports = vec![port(80)]))
     });
-    Allocator::new(pools, &BTreeMap::new(), services, &Held::default(), &Options::default())
+    Allocator::new(pools, &BTreeMap::new(), services, &Holdings::default(), &Options::default())
 }
 
 fn come(id: &str) -> (NamespacedName, Option<Arc<Service>>) {
@@ -68,7 +68,7 @@ fn many_pools() {
         let it = service(&format!("default/s{n:05}"));
         Arc::new(with(it, |it| it.labels = labels(&format!("app=x,team={}", n % 1_000))))
     });
-    let none = Held::default();
+    let none = Holdings::default();
     let it = Allocator::new(&for_some, &BTreeMap::new(), services, &none, &Options::default());
     assert!(it.usage().iter().all(|pool| pool.status.assigned_ipv4 == 9));
 }

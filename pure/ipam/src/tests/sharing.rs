@@ -1,6 +1,6 @@
 //! Sharing an address: whom with, on what terms, and who leaves when they no longer agree.
 
-use steelyard_model::{Held, Service, TrafficPolicy};
+use steelyard_model::{Holdings, Service, TrafficPolicy};
 
 use super::{annotated, held, labels, pool, port, run, told, with};
 use crate::{Assignments, Disagreement, Reason, Refusal};
@@ -36,7 +36,7 @@ fn who_may_share() {
     ] {
         let services = [("x/a", first), ("x/b", second)]
             .map(|(id, (key, backend, port))| sharing(id, "10.0.0.5", key, backend, port));
-        let out = run(&pools, &services, &Held::default());
+        let out = run(&pools, &services, &Holdings::default());
         assert_eq!(addresses_of(&out), ["10.0.0.5", expected], "{first:?} {second:?}");
         // And nobody moves the second time.
         let again = run(&pools, &services, &out.held);
@@ -48,7 +48,7 @@ fn who_may_share() {
 fn whoever_changed_its_terms_leaves() {
     let pools = [pool("a", &["10.0.0.1-10.0.0.9"])];
     let before = [sharing("x/a", "", "k", "b", 80), sharing("x/b", "", "k", "b", 81)];
-    let was = run(&pools, &before, &Held::default());
+    let was = run(&pools, &before, &Holdings::default());
     assert_eq!(addresses_of(&was), ["10.0.0.1", "10.0.0.1"]);
     for (changed, expected) in [
         (sharing("x/a", "", "l", "b", 80), ["10.0.0.2", "10.0.0.1"]),
@@ -69,7 +69,7 @@ fn whoever_changed_its_terms_leaves() {
 #[test]
 fn a_sole_user_changes_its_terms_in_place() {
     let pools = [pool("a", &["10.0.0.1-10.0.0.9"])];
-    let was = run(&pools, &[sharing("x/a", "", "k", "", 80)], &Held::default());
+    let was = run(&pools, &[sharing("x/a", "", "k", "", 80)], &Holdings::default());
     let out = run(&pools, &[sharing("x/a", "", "l", "b", 81)], &was.held);
     assert_eq!(told(&out), ["x/a: 10.0.0.1 []"]);
     assert_ne!(out.held, was.held);
@@ -79,7 +79,10 @@ fn a_sole_user_changes_its_terms_in_place() {
 fn a_free_lower_address_comes_before_one_that_could_be_shared() {
     let pools = [pool("a", &["10.0.0.1-10.0.0.9"])];
     let services = [sharing("x/a", "10.0.0.2", "k", "", 80), sharing("x/b", "", "k", "", 81)];
-    assert_eq!(addresses_of(&run(&pools, &services, &Held::default())), ["10.0.0.2", "10.0.0.1"]);
+    assert_eq!(
+        addresses_of(&run(&pools, &services, &Holdings::default())),
+        ["10.0.0.2", "10.0.0.1"]
+    );
     let taken = [
         sharing("w/a", "10.0.0.1", "", "", 80),
         sharing("x/a", "10.0.0.2", "k", "", 80),
@@ -87,7 +90,7 @@ fn a_free_lower_address_comes_before_one_that_could_be_shared() {
         sharing("x/c", "", "k", "", 80),
     ];
     assert_eq!(
-        addresses_of(&run(&pools, &taken, &Held::default())),
+        addresses_of(&run(&pools, &taken, &Holdings::default())),
         ["10.0.0.1", "10.0.0.2", "10.0.0.2", "10.0.0.3"]
     );
 }
@@ -100,7 +103,7 @@ fn a_full_pool_is_shared_and_says_with_whom_it_cannot() {
         sharing("x/b", "", "k", "", 81),
         sharing("x/c", "", "k", "", 81),
     ];
-    let out = run(&pools, &services, &Held::default());
+    let out = run(&pools, &services, &Holdings::default());
     assert_eq!(addresses_of(&out), ["10.0.0.1", "10.0.0.1", "-"]);
     let excluded = &out.exclusions.values().next().unwrap()[0];
     assert!(excluded.message.contains("x/b"), "{}", excluded.message);

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use steelyard_model::{Held, Holding, NamespacedName};
+use steelyard_model::{Holding, Holdings, NamespacedName};
 
 use crate::lock;
 
-fn held(entries: &[(&str, &str, &[&str], &str)]) -> Held {
+fn held(entries: &[(&str, &str, &[&str], &str)]) -> Holdings {
     let entry = |(service, pool, addresses, sharing): &(&str, &str, &[&str], &str)| {
         let (namespace, name) = service.split_once('/').unwrap();
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
@@ -16,7 +16,7 @@ fn held(entries: &[(&str, &str, &[&str], &str)]) -> Held {
             Holding { addresses, pool: (*pool).to_owned(), sharing: (*sharing).to_owned() };
         (NamespacedName::new(namespace, name), holding)
     };
-    Held(entries.iter().map(entry).collect())
+    Holdings(entries.iter().map(entry).collect())
 }
 
 #[test]
@@ -34,8 +34,8 @@ services:
 ";
     assert_eq!(lock::print(&held), expected);
     assert_eq!(lock::parse("x", expected), Ok(held));
-    let empty = lock::print(&Held::default());
-    assert_eq!(lock::parse("x", &empty), Ok(Held::default()));
+    let empty = lock::print(&Holdings::default());
+    assert_eq!(lock::parse("x", &empty), Ok(Holdings::default()));
 }
 
 /// A lock file, and the place and beginning of what is said about it.
@@ -117,7 +117,7 @@ proptest! {
         held in btree_map(("[a-z0-9]{1,10}", "[a-z0-9]{1,9}(-[a-z0-9]{1,9}){0,3}"), holdings(), 0..20)
     ) {
         let named = held.into_iter().map(|((space, name), held)| (NamespacedName::new(space, name), held));
-        let held = Held(named.collect());
+        let held = Holdings(named.collect());
         let text = lock::print(&held);
         prop_assert_eq!(lock::parse("x", &text), Ok(held), "{}", text);
     }

@@ -4,15 +4,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use steelyard_model::{
-    AddressRange, FamilyPolicy, Held, Holding, Item, L2Advertisement, Labels, NamespacedName, Node,
-    ObjectRef, Pool, Protocol, Selector, Service, ServiceAllocation, ServicePort, ServiceType,
-    TargetPort, TrafficPolicy,
+    AddressRange, FamilyPolicy, Holding, Holdings, Item, L2Advertisement, Labels, NamespacedName,
+    Node, ObjectRef, Pool, Protocol, Selector, Service, ServiceAllocation, ServicePort,
+    ServiceType, TargetPort, TrafficPolicy,
 };
 
 /// What is planned.
 pub(super) struct World {
     pub(super) items: Vec<Arc<Item>>,
-    pub(super) held: Held,
+    pub(super) held: Holdings,
     pub(super) node: String,
 }
 
@@ -48,7 +48,7 @@ impl World {
         items.extend(POOLS[..pools].iter().map(|name| Item::Pool(from.pool(name))));
         items.extend((0..from.below(3)).map(|n| Item::L2Advertisement(from.advertisement(n))));
         items.extend((0..from.below(4)).map(|n| Item::Node(from.node(n))));
-        let mut held = Held::default();
+        let mut held = Holdings::default();
         for n in 0..from.below(9) {
             let service = from.service(n);
             if from.one_in(3) {

@@ -1,7 +1,7 @@
 //! The lock file as the engine keeps it: written by one machine, followed by the others.
 
 use anyhow::Result;
-use steelyard_model::Held;
+use steelyard_model::Holdings;
 
 use super::Engine;
 use crate::lock_file;
@@ -56,7 +56,7 @@ impl Engine {
     }
 
     /// Writes `held`, unless it is what we wrote and the file is as we left it.
-    pub(super) fn write_lock(&mut self, held: &Held) -> Result<()> {
+    pub(super) fn write_lock(&mut self, held: &Holdings) -> Result<()> {
         let Some(path) = self.settings.lock.as_ref().filter(|_| !self.follows()) else {
             return Ok(());
         };

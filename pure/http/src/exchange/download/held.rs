@@ -1,12 +1,12 @@
 //! A response that somebody looks at before it goes on, and perhaps changes.
 
-use super::{Download, Held, Read, Reading, Reuse, Seen, Stage, Tap, release};
+use super::{Download, Loan, Read, Reading, Reuse, Seen, Stage, Tap, release};
 use crate::body::{Body, Framing, Wrapping};
 use crate::edits::ResponseChanges;
 use crate::head::Slots;
 use crate::response::{Persistence, ResponseHead};
 
-impl<B: Held> Download<B> {
+impl<B: Loan> Download<B> {
     /// Shows the head that is held.
     pub(in crate::exchange) fn look<T>(
         &self,

@@ -7,7 +7,7 @@ use crate::sorted::Sorted;
 
 /// What every Service holds. Sorted, so that the lock file is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held(pub Sorted<NamespacedName, Holding>);
+pub struct Holdings(pub Sorted<NamespacedName, Holding>);
 
 /// What one Service holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
