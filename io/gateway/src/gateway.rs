@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
+use steelyard_metrics::Exposition;
 use steelyard_model::routing::world::RoutingMap;
 
 use crate::core::worker::{Command, Worker};
@@ -135,9 +136,8 @@ impl Gateway {
         outcomes
     }
 
-    /// Counters in the text format of Prometheus, under Traefik's names.
-    /// A worker that does not answer in time is left out.
-    pub fn metrics(&self) -> String {
+    /// Writes counters, under Traefik's names. A worker that does not answer in time is left out.
+    pub fn expose(&self, out: &mut Exposition) {
         let (to, samples) = mpsc::channel();
         let mut expected = 0;
         {
@@ -151,7 +151,7 @@ impl Gateway {
         let samples: Vec<Sample> =
             (0..expected).map_while(|_| samples.recv_timeout(ANSWER).ok()).collect();
         let reloads = *self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
-        exposition::render(&samples, reloads)
+        exposition::expose(&samples, reloads, out);
     }
 
     /// Opens the access log's file again, after log rotation has moved it away.

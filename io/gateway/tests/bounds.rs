@@ -14,7 +14,7 @@ use steelyard_host::places::Places;
 use support::*;
 
 fn open_connections(gateway: &steelyard_gateway::Gateway) -> usize {
-    let metrics = gateway.metrics();
+    let metrics = scrape(gateway);
     let line = metrics.lines().find(|line| line.starts_with("traefik_open_connections{"));
     line.and_then(|line| line.rsplit(' ').next()).unwrap().parse().unwrap()
 }
@@ -138,7 +138,7 @@ fn who_makes_room_is_told() {
     let why = "\"msg\":\"the client sent or took nothing while others needed its place\"";
     eventually("the log says why", || file.text().matches(why).count() == 2);
     let line = "made_room_total{awaited=\"progress\",entrypoint=\"web\"} 2\n";
-    assert!(gateway.metrics().contains(line), "{}", gateway.metrics());
+    assert!(scrape(&gateway).contains(line), "{}", scrape(&gateway));
 }
 
 /// A head behind a body may be no longer than any other.
@@ -193,7 +193,7 @@ fn codes_are_no_way_to_make_series() {
     for code in 200..=999 {
         assert_eq!(client.get("a", &format!("/{code}")).status(), code);
     }
-    let metrics = gateway.metrics();
+    let metrics = scrape(&gateway);
     let is_series = |line: &&str| line.starts_with("traefik_router_requests_total{");
     let series: Vec<&str> = metrics.lines().filter(is_series).collect();
     assert!(series.len() < 120, "{}", series.len());

@@ -124,7 +124,7 @@ fn a_client_that_leaves_takes_its_endpoint_along() {
         eventually("its connection is closed", || connections_to(port) == 0);
         eventually("the client's is closed", || {
             let gauge = "traefik_open_connections{entrypoint=\"web\",protocol=\"TCP\"} 0\n";
-            gateway.metrics().contains(gauge)
+            scrape(&gateway).contains(gauge)
         });
     }
 }

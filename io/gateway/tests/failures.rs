@@ -34,7 +34,7 @@ fn a_failed_connect_tries_another() {
         assert_eq!(response.who(), "alive");
         assert!(response.text().ends_with("\nabc"));
     }
-    let metrics = gateway.metrics();
+    let metrics = scrape(&gateway);
     let retries = "traefik_service_retries_total{service=\"default-some-80@ingress\"} ";
     let count = metrics.lines().find_map(|line| line.strip_prefix(retries)).unwrap();
     assert!(count.parse::<u32>().unwrap() >= 8, "{count}");

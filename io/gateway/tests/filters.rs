@@ -606,3 +606,20 @@ fn who_the_client_is_is_logged_and_no_longer_than_it_is_true() {
         assert!(lines[0].contains(named) && lines[1].contains(unnamed), "{text}");
     }
 }
+
+#[test]
+fn how_much_smaller_a_response_became_is_logged() {
+    let server = Server::echo("s");
+    let file = TemporaryFile::new("ratio");
+    let access_log = Some(AccessLog { path: Some(file.0.clone()), format: LogFormat::Json });
+    let options = GatewayOptions { workers: 1, access_log, ..GatewayOptions::default() };
+    let it = filtering_with(options, &[server.address], &[], &[], &[("ratio", "ratio")]);
+    let mut client = Client::connect(it.address);
+    assert_eq!(client.get("a", "/").status(), 200);
+    assert_eq!(client.get("nobody", "/").status(), 404);
+    it.gateway.drain(Duration::from_secs(1));
+    let text = file.text();
+    let lines = Vec::from_iter(text.lines());
+    assert!(lines[0].contains(r#""GzipRatio":2.5,"OriginContentSize":10,"#), "{text}");
+    assert!(!lines[1].contains("GzipRatio"), "{text}");
+}

@@ -236,13 +236,12 @@ fn requests_are_counted() {
     ];
     let mut metrics = String::new();
     eventually("the last request is counted", || {
-        metrics = gateway.metrics();
+        metrics = scrape(&gateway);
         expected.iter().all(|line| metrics.lines().any(|found| found == *line))
     });
     drop(client);
     eventually("the connection is not counted any more", || {
-        gateway
-            .metrics()
+        scrape(&gateway)
             .contains("traefik_open_connections{entrypoint=\"web\",protocol=\"TCP\"} 0\n")
     });
 }
@@ -298,16 +297,16 @@ fn series_of_removed_routes_do_not_stay() {
         lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
     };
     let entry_point = "traefik_entrypoint_requests_total{";
-    eventually("all are counted", || count(&gateway.metrics(), entry_point) == 3);
+    eventually("all are counted", || count(&scrape(&gateway), entry_point) == 3);
     gateway.apply(&routing(&routes[1..]), 2);
-    let metrics = gateway.metrics();
+    let metrics = scrape(&gateway);
     assert!(!metrics.contains("default-one-"), "{metrics}");
     assert_eq!(count(&metrics, entry_point), 3);
     assert_eq!(count(&metrics, "traefik_router_requests_total{"), 1);
     assert_eq!(count(&metrics, "traefik_service_requests_total{"), 1);
     assert_eq!(get(address, "two", "/").status(), 200);
     eventually("the other goes on", || {
-        count(&gateway.metrics(), "traefik_router_requests_total{") == 2
+        count(&scrape(&gateway), "traefik_router_requests_total{") == 2
     });
-    assert_eq!(count(&gateway.metrics(), entry_point), 4);
+    assert_eq!(count(&scrape(&gateway), entry_point), 4);
 }

@@ -35,6 +35,8 @@ enum Deed {
     Answer(u16),
     /// Answers in the response's place.
     Replace(u16),
+    /// Says that the response became smaller.
+    Ratio,
     /// Knows who the client is.
     User(Arc<str>),
     /// Wants the body, whole, and answers 413 where it is larger.
@@ -103,6 +105,7 @@ impl Trial {
             "status" => Deed::Status(status),
             "answer" => Deed::Answer(status),
             "replace" => Deed::Replace(status),
+            "ratio" => Deed::Ratio,
             "user" => Deed::User(argument.into()),
             "body" => Deed::Body(size),
             "sleep" => Deed::Sleep(number()),
@@ -262,6 +265,7 @@ impl Frame for TrialFrame {
             Deed::Status(status) => {
                 let _ = response.set_status(status);
             }
+            Deed::Ratio => cx.notes.push(Note::Ratio(10, 4)),
             Deed::Sleep(time) if !self.has_rested => {
                 self.has_rested = true;
                 return Leave::Ask(Ask::Sleep(Duration::from_millis(time)));

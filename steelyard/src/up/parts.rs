@@ -185,12 +185,13 @@ impl Parts {
 /// What a scrape gets.
 fn expose(gateway: &Gateway, rooms: &Rooms, speaker: Option<&Speaker>) -> String {
     let mut out = Exposition::default();
+    gateway.expose(&mut out);
     rooms.expose(&mut out);
     process::expose(&mut out);
     if let Some(speaker) = speaker {
         speaker.expose(&mut out);
     }
-    gateway.metrics() + &out.into_text()
+    out.into_text()
 }
 
 /// What comes of `work`, unless it is broken off.

@@ -140,6 +140,14 @@ impl Course {
         })
     }
 
+    /// How much smaller its response became, as the frame says that made it so.
+    pub(crate) fn shrunk(&self) -> Option<(u64, u64)> {
+        self.notes.iter().rev().find_map(|note| match note {
+            Note::Ratio(before, after) => Some((*before, *after)),
+            _ => None,
+        })
+    }
+
     /// It is over.
     pub(crate) fn finish(&mut self, ending: Ending) {
         if !std::mem::replace(&mut self.is_over, true) {

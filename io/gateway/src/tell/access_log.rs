@@ -39,6 +39,8 @@ pub(crate) struct Note {
     host: String,
     /// Who the client is, where a filter has found that out.
     pub(crate) user: String,
+    /// Bytes of the response's body before and after a filter made it smaller.
+    pub(crate) shrunk: Option<(u64, u64)>,
     http10: bool,
     referer: Vec<u8>,
     user_agent: Vec<u8>,
@@ -128,5 +130,6 @@ impl Note {
         }
         self.referer.clear();
         self.user_agent.clear();
+        self.shrunk = None;
     }
 }

@@ -1,11 +1,12 @@
-//! Counters of all cores, summed and written in the text format of Prometheus, under Traefik's
-//! names.
+//! Counters of all cores, summed and written under Traefik's names.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::sync::Arc;
+use std::fmt::Display;
+use std::ops::AddAssign;
 
-use crate::tell::metrics::{BUCKETS, Labels, Sample, Totals, code_text};
+use steelyard_metrics::{Distribution, Exposition, MetricFamily, table};
+
+use crate::tell::metrics::{Labels, Sample, Totals, code_text};
 
 /// What is known of configurations.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,176 +16,109 @@ pub(crate) struct Reloads {
     pub(crate) last_success: u64,
 }
 
-/// Label names and values.
-type Pairs<'l> = Vec<(&'static str, &'l str)>;
-
 /// One of the three views on the same series.
-struct Family {
-    /// `entrypoint`, `router` or `service`.
-    name: &'static str,
-    /// Its label pairs, in order of their names; `None` when the series is not of this view.
-    labels: fn(&Labels) -> Option<Pairs<'_>>,
+struct View<const N: usize> {
+    requests: &'static MetricFamily<N>,
+    durations: &'static MetricFamily<N>,
+    request_bytes: &'static MetricFamily<N>,
+    response_bytes: &'static MetricFamily<N>,
+    /// Its label values, in the families' order; `None` when the series is not of this view.
+    values: fn(&Labels) -> Option<[&str; N]>,
 }
 
-const FAMILIES: [Family; 3] = [
-    Family { name: "entrypoint", labels: entry_point_labels },
-    Family { name: "router", labels: router_labels },
-    Family { name: "service", labels: service_labels },
-];
+const ENTRY_POINTS: View<4> = View {
+    requests: &table::ENTRY_POINT_REQUESTS,
+    durations: &table::ENTRY_POINT_DURATIONS,
+    request_bytes: &table::ENTRY_POINT_REQUEST_BYTES,
+    response_bytes: &table::ENTRY_POINT_RESPONSE_BYTES,
+    values: |it| Some([code_text(it.code), &it.entry_point, it.method, it.protocol]),
+};
+
+const ROUTERS: View<5> = View {
+    requests: &table::ROUTER_REQUESTS,
+    durations: &table::ROUTER_DURATIONS,
+    request_bytes: &table::ROUTER_REQUEST_BYTES,
+    response_bytes: &table::ROUTER_RESPONSE_BYTES,
+    values: |it| {
+        let service = it.service.as_deref().unwrap_or_default();
+        Some([code_text(it.code), it.method, it.protocol, it.router.as_deref()?, service])
+    },
+};
+
+const SERVICES: View<4> = View {
+    requests: &table::SERVICE_REQUESTS,
+    durations: &table::SERVICE_DURATIONS,
+    request_bytes: &table::SERVICE_REQUEST_BYTES,
+    response_bytes: &table::SERVICE_RESPONSE_BYTES,
+    values: |it| Some([code_text(it.code), it.method, it.protocol, it.service.as_deref()?]),
+};
 
 /// Everything a scrape gets.
-pub(crate) fn render(samples: &[Sample], reloads: Reloads) -> String {
-    let mut out = String::new();
-    head(&mut out, "config_reloads_total", "counter", "Config reloads");
-    line(&mut out, "config_reloads_total", "", reloads.total);
-    head(&mut out, "config_last_reload_success", "gauge", "Last config reload success");
-    line(&mut out, "config_last_reload_success", "", reloads.last_success);
-    open_connections(&mut out, samples);
-    for family in &FAMILIES {
-        family.render(&mut out, samples);
+pub(crate) fn expose(samples: &[Sample], reloads: Reloads, out: &mut Exposition) {
+    out.family(&table::CONFIG_RELOADS).put([], reloads.total);
+    out.family(&table::CONFIG_LAST_RELOAD).put([], reloads.last_success);
+    let mut open = out.family(&table::OPEN_CONNECTIONS);
+    for (entry_point, count) in sums(samples, |sample| &sample.open) {
+        open.put([entry_point, &"TCP"], count);
     }
-    retries(&mut out, samples);
-    room(&mut out, samples);
-    out
-}
-
-fn open_connections(out: &mut String, samples: &[Sample]) {
-    let mut sums = BTreeMap::<&Arc<str>, i64>::new();
-    for (entry_point, count) in samples.iter().flat_map(|sample| &sample.open) {
-        *sums.entry(entry_point).or_default() += count;
+    ENTRY_POINTS.expose(samples, out);
+    ROUTERS.expose(samples, out);
+    SERVICES.expose(samples, out);
+    let mut retries = out.family(&table::SERVICE_RETRIES);
+    for (service, count) in sums(samples, |sample| &sample.retries) {
+        retries.put([service], count);
     }
-    head(out, "open_connections", "gauge", "Open connections, by entry point and protocol");
-    for (entry_point, count) in sums {
-        let labels = pairs(&[("entrypoint", entry_point), ("protocol", "TCP")]);
-        line(out, "open_connections", &labels, count);
+    let mut room = out.family(&table::MADE_ROOM);
+    for ((entry_point, awaited), count) in sums(samples, |sample| &sample.room) {
+        room.put([awaited, entry_point], count);
     }
 }
 
-fn retries(out: &mut String, samples: &[Sample]) {
-    let mut sums = BTreeMap::<&Arc<str>, u64>::new();
-    for (service, count) in samples.iter().flat_map(|sample| &sample.retries) {
-        *sums.entry(service).or_default() += count;
+/// What all cores have counted, by what it is of.
+fn sums<'s, K: Ord, N: Copy + Default + AddAssign + 's>(
+    samples: &'s [Sample],
+    part: fn(&Sample) -> &[(K, N)],
+) -> BTreeMap<&'s K, N> {
+    let mut sums = BTreeMap::<&K, N>::new();
+    for (key, count) in samples.iter().flat_map(part) {
+        *sums.entry(key).or_default() += *count;
     }
-    head(out, "service_retries_total", "counter", "Attempts at another endpoint, by service");
-    for (service, count) in sums {
-        line(out, "service_retries_total", &pairs(&[("service", service)]), count);
-    }
+    sums
 }
 
-/// Traefik has no word for it.
-fn room(out: &mut String, samples: &[Sample]) {
-    let mut sums = BTreeMap::<String, u64>::new();
-    for ((entry_point, awaited), count) in samples.iter().flat_map(|sample| &sample.room) {
-        let labels = pairs(&[("awaited", awaited), ("entrypoint", entry_point)]);
-        *sums.entry(labels).or_default() += count;
-    }
-    let name = "steelyard_connections_made_room_total";
-    let help = "Connections ended because others needed their place, by what was awaited of them";
-    let _ = writeln!(out, "# HELP {name} {help}.\n# TYPE {name} counter");
-    for (labels, count) in sums {
-        let _ = writeln!(out, "{name}{{{labels}}} {count}");
-    }
-}
-
-impl Family {
-    fn render(&self, out: &mut String, samples: &[Sample]) {
-        let mut sums = BTreeMap::<String, Totals>::new();
+impl<const N: usize> View<N> {
+    fn expose(&self, samples: &[Sample], out: &mut Exposition) {
+        let mut sums = BTreeMap::<[&str; N], Totals>::new();
         for (labels, totals) in samples.iter().flat_map(|sample| &sample.series) {
-            if let Some(labels) = (self.labels)(labels) {
-                sums.entry(pairs(&labels)).or_default().add(totals);
+            if let Some(values) = (self.values)(labels) {
+                sums.entry(values).or_default().add(totals);
             }
         }
-        self.counter(out, &sums, "requests_total", "Requests", |totals| totals.requests);
-        self.durations(out, &sums);
-        let bytes = "Bytes of request bodies";
-        self.counter(out, &sums, "requests_bytes_total", bytes, |totals| totals.bytes_in);
-        let bytes = "Bytes of response bodies";
-        self.counter(out, &sums, "responses_bytes_total", bytes, |totals| totals.bytes_out);
-    }
-
-    fn counter(
-        &self,
-        out: &mut String,
-        sums: &BTreeMap<String, Totals>,
-        name: &str,
-        help: &str,
-        value: fn(&Totals) -> u64,
-    ) {
-        let name = format!("{}_{name}", self.name);
-        head(out, &name, "counter", &format!("{help}, by {}", self.name));
-        for (labels, totals) in sums {
-            line(out, &name, labels, value(totals));
+        put(out, self.requests, &sums, |totals| totals.requests);
+        let mut durations = out.family(self.durations);
+        for (values, Totals { buckets, requests, seconds, .. }) in &sums {
+            let of = Distribution { buckets, count: *requests, sum: *seconds };
+            durations.histogram(shown(values), of);
         }
-    }
-
-    fn durations(&self, out: &mut String, sums: &BTreeMap<String, Totals>) {
-        let name = format!("{}_request_duration_seconds", self.name);
-        head(out, &name, "histogram", &format!("Time to answer, by {}", self.name));
-        for (labels, totals) in sums {
-            let bucket = format!("{name}_bucket");
-            let mut cumulative = 0;
-            for (bound, count) in BUCKETS.iter().zip(totals.buckets) {
-                cumulative += count;
-                line(out, &bucket, &format!("{labels},le=\"{bound}\""), cumulative);
-            }
-            line(out, &bucket, &format!("{labels},le=\"+Inf\""), totals.requests);
-            line(out, &format!("{name}_sum"), labels, totals.seconds);
-            line(out, &format!("{name}_count"), labels, totals.requests);
-        }
+        put(out, self.request_bytes, &sums, |totals| totals.bytes_in);
+        put(out, self.response_bytes, &sums, |totals| totals.bytes_out);
     }
 }
 
-fn entry_point_labels(labels: &Labels) -> Option<Pairs<'_>> {
-    Some(with_request(labels, ("entrypoint", &labels.entry_point), None))
-}
-
-fn router_labels(labels: &Labels) -> Option<Pairs<'_>> {
-    let service = labels.service.as_deref().unwrap_or_default();
-    Some(with_request(labels, ("router", labels.router.as_deref()?), Some(("service", service))))
-}
-
-fn service_labels(labels: &Labels) -> Option<Pairs<'_>> {
-    Some(with_request(labels, ("service", labels.service.as_deref()?), None))
-}
-
-/// Adds code, method and protocol; the code comes as text, since all values are.
-fn with_request<'l>(
-    labels: &'l Labels,
-    own: (&'static str, &'l str),
-    more: Option<(&'static str, &'l str)>,
-) -> Pairs<'l> {
-    let mut all = vec![
-        ("code", code_text(labels.code)),
-        ("method", labels.method),
-        ("protocol", labels.protocol),
-        own,
-    ];
-    all.extend(more);
-    all.sort_unstable();
-    all
-}
-
-fn head(out: &mut String, name: &str, kind: &str, help: &str) {
-    let _ = writeln!(out, "# HELP traefik_{name} {help}.\n# TYPE traefik_{name} {kind}");
-}
-
-fn line(out: &mut String, name: &str, labels: &str, value: impl std::fmt::Display) {
-    let _ = if labels.is_empty() {
-        writeln!(out, "traefik_{name} {value}")
-    } else {
-        writeln!(out, "traefik_{name}{{{labels}}} {value}")
-    };
-}
-
-/// `a="b",c="d"`, with values escaped as the format wants it.
-fn pairs(labels: &[(&'static str, &str)]) -> String {
-    let mut out = String::new();
-    for (name, value) in labels {
-        let comma = if out.is_empty() { "" } else { "," };
-        let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        let _ = write!(out, "{comma}{name}=\"{value}\"");
+fn put<const N: usize>(
+    out: &mut Exposition,
+    family: &MetricFamily<N>,
+    sums: &BTreeMap<[&str; N], Totals>,
+    number: fn(&Totals) -> u64,
+) {
+    let mut series = out.family(family);
+    for (values, totals) in sums {
+        series.put(shown(values), number(totals));
     }
-    out
+}
+
+fn shown<'v, const N: usize>(values: &'v [&str; N]) -> [&'v dyn Display; N] {
+    values.each_ref().map(|value| value as &dyn Display)
 }
 
 #[cfg(test)]
@@ -214,7 +148,9 @@ mod tests {
     #[test]
     fn cores_are_summed_and_values_escaped() {
         let samples = [sample(Some("r"), 200, 5), sample(Some("r"), 200, 7), sample(None, 404, 1)];
-        let text = render(&samples, Reloads { total: 2, last_success: 1_700_000_000 });
+        let mut out = Exposition::default();
+        expose(&samples, Reloads { total: 2, last_success: 1_700_000_000 }, &mut out);
+        let text = out.into_text();
         for expected in [
             "traefik_config_reloads_total 2\n",
             "traefik_config_last_reload_success 1700000000\n",

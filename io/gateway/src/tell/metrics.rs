@@ -7,8 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Upper bounds of the duration histogram, in seconds: Traefik's default.
-pub(crate) const BUCKETS: [f64; 4] = [0.1, 0.3, 1.2, 5.0];
+use steelyard_metrics::table::DURATIONS;
 
 /// What tells one series of requests from another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,7 +38,7 @@ pub(crate) struct LabelsRef<'a> {
 pub(crate) struct Totals {
     pub(crate) requests: u64,
     /// Per bucket, not cumulative.
-    pub(crate) buckets: [u64; BUCKETS.len()],
+    pub(crate) buckets: [u64; DURATIONS.len()],
     pub(crate) seconds: f64,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
@@ -202,7 +201,7 @@ impl Finished {
         totals.seconds += seconds;
         totals.bytes_in += self.bytes_in;
         totals.bytes_out += self.bytes_out;
-        if let Some(bucket) = BUCKETS.iter().position(|bound| seconds <= *bound) {
+        if let Some(bucket) = DURATIONS.iter().position(|bound| seconds <= *bound) {
             totals.buckets[bucket] += 1;
         }
         cell.set(totals);

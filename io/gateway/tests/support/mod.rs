@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use steelyard_gateway::{Bind, Binding, Gateway, GatewayOptions};
+use steelyard_metrics::Exposition;
 use steelyard_model::routing::backend::{
     Backend, BackendNode, Edge, EndpointOrigin, EndpointSet, Endpoints, RefusalReason,
 };
@@ -28,6 +29,13 @@ use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{
     Endpoint, EndpointState, FieldPath, Host, NamespacedName, ObjectRef, Provenance,
 };
+
+/// What a scrape gets.
+pub(crate) fn scrape(gateway: &Gateway) -> String {
+    let mut out = Exposition::default();
+    gateway.expose(&mut out);
+    out.into_text()
+}
 
 /// No answer takes longer than this, or the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,5 +1,6 @@
 //! How a line looks.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -60,7 +61,11 @@ impl Entry<'_> {
         fields.number("DownstreamContentSize", self.bytes_out);
         fields.number("DownstreamStatus", u64::from(self.status));
         fields.number("Duration", nanoseconds(self.duration));
-        fields.number("OriginContentSize", self.bytes_out);
+        if let Some((before, after)) = note.shrunk.filter(|(_, after)| *after > 0) {
+            #[allow(clippy::cast_precision_loss, reason = "a ratio, for people")]
+            fields.number("GzipRatio", before as f64 / after as f64);
+        }
+        fields.number("OriginContentSize", note.shrunk.map_or(self.bytes_out, |it| it.0));
         fields.number("OriginDuration", nanoseconds(self.origin));
         fields.number("OriginStatus", u64::from(self.endpoint.map_or(0, |_| self.status)));
         fields.number("Overhead", nanoseconds(self.duration.saturating_sub(self.origin)));
@@ -121,7 +126,7 @@ impl Fields<'_> {
         }
     }
 
-    fn number(&mut self, name: &str, value: u64) {
+    fn number(&mut self, name: &str, value: impl Display) {
         self.name(name);
         let _ = write!(self.out, "{value}");
     }
@@ -223,6 +228,7 @@ mod tests {
             target: "/a\"b".into(),
             host: "a.b:81".into(),
             user: String::new(),
+            shrunk: Some((10, 4)),
             http10: false,
             referer: Vec::new(),
             user_agent: b"x\"\n\xff".to_vec(),
@@ -252,7 +258,7 @@ mod tests {
         let line = String::from_utf8(out).unwrap();
         for part in [
             "{\"ClientAddr\":\"192.0.2.1:999\",",
-            "\"Duration\":3500000,",
+            "\"Duration\":3500000,\"GzipRatio\":2.5,\"OriginContentSize\":10,",
             "\"Overhead\":500000,",
             "\"RequestHost\":\"a.b\",",
             "\"RequestPath\":\"/a\\\"b\",",

@@ -74,6 +74,7 @@ impl Connection {
         let over = self.travel(&mut course, &mut request, &to, &mut trace).await;
         course.finish(over.ending);
         self.note.user.push_str(course.user().unwrap_or_default());
+        self.note.shrunk = course.shrunk();
         self.record(&request, route.as_deref(), over.told, &trace);
         over.after
     }
