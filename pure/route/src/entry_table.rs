@@ -122,8 +122,8 @@ impl<T: Candidate> EntryTable<T> {
         });
         let place = (listener.id.clone(), at);
         self.by_host(&listener).change(&listener.host, |places| {
-            let before = places.partition_point(|known| *known < place);
-            places.insert(before, place);
+            places.push(place);
+            places.sort_unstable();
         });
         let routes = Arc::new(RuleTable::new(Indexed::Host));
         self.listeners[at] = Some(ListenerRoutes { listener, routes });

@@ -93,3 +93,48 @@ fn path_key(matcher: &Matcher) -> Option<PathKey> {
         PathShape::Regex(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(count: usize) -> Rule {
+        let host = |n| Rule::One(Matcher::Host(HostPattern::Exact(format!("h{n}.lan").into())));
+        Rule::Any((0..count).map(host).collect())
+    }
+
+    fn path(shape: PathShape) -> Rule {
+        Rule::One(Matcher::Path(PathPattern::normal(shape)))
+    }
+
+    fn paths(count: usize) -> Rule {
+        Rule::Any((0..count).map(|n| path(PathShape::Exact(format!("/p{n}").into()))).collect())
+    }
+
+    #[test]
+    fn a_path_is_looked_up_by_what_it_begins_with() {
+        let form = PathForm::Normal;
+        for (shape, key) in [
+            (PathShape::Exact("/a".into()), PathKey::Exact(form, "/a".into())),
+            (PathShape::elements("/a"), PathKey::Elements(form, "/a".into())),
+            (PathShape::elements("/"), PathKey::Any),
+            (PathShape::Bytes("/a".into()), PathKey::Bytes(form, "/a".into())),
+            (PathShape::Bytes("/".into()), PathKey::Any),
+            (PathShape::Bytes("".into()), PathKey::Any),
+        ] {
+            let places = places(&path(shape), Indexed::Host);
+            assert_eq!(places, [(HostKey::Any, key)]);
+        }
+    }
+
+    #[test]
+    fn a_rule_of_too_many_places_is_found_by_its_hosts_or_tried_for_all() {
+        for (hosts_named, paths_named, expected) in
+            [(8, 8, 64), (8, 9, 8), (64, 1, 64), (65, 1, 1), (1, 64, 64), (1, 65, 1)]
+        {
+            let rule = Rule::All(vec![hosts(hosts_named), paths(paths_named)]);
+            let count = places(&rule, Indexed::Host).len();
+            assert_eq!(count, expected, "{hosts_named} hosts, {paths_named} paths");
+        }
+    }
+}

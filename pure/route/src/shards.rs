@@ -89,3 +89,40 @@ impl<V> Clone for Shards<V> {
         Self { shards: self.shards.clone(), len: self.len }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANY: usize = 1_000;
+
+    fn names() -> Vec<Arc<str>> {
+        (0..MANY).map(|number| format!("name-{number}").into()).collect()
+    }
+
+    #[test]
+    fn values_come_and_go_with_what_they_hold() {
+        let mut shards: Shards<Vec<u8>> = Shards::default();
+        assert!(shards.is_empty());
+        for name in &names() {
+            assert_eq!(shards.change(name, |value| value.push(1)), Turn::Came);
+            assert_eq!(shards.change(name, |value| value.push(2)), Turn::Stayed);
+        }
+        assert!(!shards.is_empty());
+        for name in &names() {
+            assert_eq!(shards.change(name, Vec::clear), Turn::Went);
+            assert_eq!(shards.get(name), None);
+        }
+        assert!(shards.is_empty());
+    }
+
+    #[test]
+    fn a_change_copies_few_of_many() {
+        let mut shards: Shards<Vec<u8>> = Shards::default();
+        for name in &names() {
+            shards.change(name, |value| value.push(1));
+        }
+        let fullest = shards.shards.iter().map(|shard| shard.len()).max();
+        assert!(fullest.is_some_and(|len| len < MANY / 20), "{fullest:?}");
+    }
+}

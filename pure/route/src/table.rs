@@ -89,15 +89,6 @@ impl<T: Candidate> RuleTable<T> {
         decide(specific, priority)
     }
 
-    /// Calls `seen` with each candidate that stands where `subject` is looked for, in no order:
-    /// those that may match it, and some more.
-    pub fn near<'t>(&'t self, subject: &impl Subject, seen: &mut impl FnMut(&'t Arc<T>)) {
-        let key = self.key(subject);
-        for hosts in [&self.specific, &self.priority] {
-            hosts.visit(key, subject, &mut |slot| slot.iter().for_each(&mut *seen));
-        }
-    }
-
     /// Some routes for the host of `subject`, or nearly, whatever else they ask for: so many of
     /// each place, and no more however many there are.
     pub(crate) fn sample<'t>(&'t self, host: &str, found: &mut Vec<&'t Arc<T>>) {

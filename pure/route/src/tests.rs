@@ -2,5 +2,5 @@ mod edits;
 mod nearest;
 mod order;
 mod properties;
-mod request;
+pub(crate) mod request;
 mod rules;

@@ -94,8 +94,7 @@ impl<T: Candidate> Hosts<T> {
         subject: &impl Subject,
         see: &mut impl FnMut(&'t Slot<T>),
     ) {
-        let dots = memchr::memrchr_iter(b'.', host.as_bytes()).take(self.deepest);
-        for dot in dots.filter(|dot| *dot > 0) {
+        for dot in memchr::memrchr_iter(b'.', host.as_bytes()).take(self.deepest) {
             if let Some(paths) = self.suffixes.get(&host[dot + 1..]) {
                 paths.visit(subject, see);
             }

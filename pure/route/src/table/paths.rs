@@ -210,3 +210,48 @@ impl<T> Clone for Prefixes<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::request::Ranked;
+
+    fn keys() -> Vec<PathKey> {
+        let forms = [PathForm::Normal, PathForm::Decoded].into_iter().flat_map(|form| {
+            [
+                PathKey::Exact(form, "/a".into()),
+                PathKey::Elements(form, "/a".into()),
+                PathKey::Bytes(form, "/a".into()),
+            ]
+        });
+        std::iter::once(PathKey::Any).chain(forms).collect()
+    }
+
+    #[test]
+    fn nothing_stays_of_what_went() {
+        let route = Ranked::named("route");
+        for key in keys() {
+            let mut paths = Paths::default();
+            assert!(paths.is_vacant(), "{key:?}");
+            paths.insert(&key, &route);
+            assert!(!paths.is_vacant(), "{key:?}");
+            paths.remove(&key, &route);
+            assert!(paths.is_vacant(), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_known_as_long_as_a_prefix_has_it() {
+        let route = Ranked::named("route");
+        let mut form = Prefixes::default();
+        for prefix in ["/ab", "/cd", "/ef"] {
+            form.insert_bytes(&prefix.into(), &route);
+        }
+        form.remove_bytes("/gone", &route);
+        for (prefix, left) in [("/ab", vec![(3, 2)]), ("/cd", vec![(3, 1)]), ("/ef", vec![])] {
+            form.remove_bytes(prefix, &route);
+            form.remove_bytes(prefix, &route);
+            assert_eq!(form.lengths, left, "{prefix}");
+        }
+    }
+}

@@ -9,11 +9,13 @@ use proptest::sample::{select, subsequence};
 
 use crate::RoutingTable;
 use crate::tests::properties::{host, rank, rule, sample};
-use crate::tests::request::Sample;
+use crate::tests::request::{Ranked, Sample};
 use steelyard_model::object::{FieldPath, ObjectRef, Provenance};
 use steelyard_model::routing::id::{EntryPointId, ListenerId, RouteId};
 use steelyard_model::routing::listener::{Listener, Security};
+use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind, RouteTimeouts};
+use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::world::RoutingDelta;
 
 const LISTENERS: &[&str] = &["l0", "l1", "l2", "l3"];
@@ -41,6 +43,10 @@ fn listener() -> impl Strategy<Value = Listener> {
     )
 }
 
+fn place(id: &str) -> Provenance {
+    Provenance { object: Arc::new(ObjectRef::new("Test", "default", id)), field: FieldPath::root() }
+}
+
 fn route() -> impl Strategy<Value = Route> {
     let kind = select(&[RouteKind::Http, RouteKind::Http, RouteKind::Tcp][..]);
     let to = prop_oneof![
@@ -52,10 +58,7 @@ fn route() -> impl Strategy<Value = Route> {
     (select(ROUTES), kind, subsequence(LISTENERS, 0..3), (rank(), rule()), to, policy).prop_map(
         |(id, kind, listeners, (rank, rule), to, policy)| Route {
             id: id.into(),
-            place: Provenance {
-                object: Arc::new(ObjectRef::new("Test", "default", id)),
-                field: FieldPath::root(),
-            },
+            place: place(id),
             kind,
             listeners: listeners.into_iter().map(ListenerId::from).collect(),
             rank,
@@ -140,10 +143,70 @@ proptest! {
             let routes: Vec<_> = routes.values().rev().cloned().collect();
             let anew = RoutingTable::compile(&listeners, &routes);
             prop_assert_eq!(table.len(), routes.len());
+            prop_assert_eq!(table.is_empty(), routes.is_empty());
             for (sample, before) in samples.iter().zip(&before) {
                 prop_assert_eq!(answers(&table, sample), answers(&anew, sample));
                 prop_assert_eq!(&answers(&former, sample), before);
             }
         }
+    }
+}
+
+/// An HTTP route for everything on `l0`, of one rank with all others like it.
+fn alike(id: &str) -> Arc<Route> {
+    Arc::new(Route {
+        id: id.into(),
+        place: place(id),
+        kind: RouteKind::Http,
+        listeners: vec!["l0".into()],
+        rank: Ranked::named(id).rank.clone(),
+        rule: Rule::always(),
+        uses: Vec::new(),
+        to: Destination::Backend("b".into()),
+        timeouts: RouteTimeouts::default(),
+        manner: Manner::Traefik,
+        tls_policy: None,
+    })
+}
+
+fn plain(id: &str) -> Arc<Listener> {
+    Arc::new(Listener {
+        id: id.into(),
+        entry_point: "a".into(),
+        security: Security::Plain,
+        host: HostPattern::Any,
+        gateway: None,
+        uses: Vec::new(),
+        fallback: None,
+        place: None,
+    })
+}
+
+fn serving(table: &RoutingTable) -> Option<&RouteId> {
+    let point = table.entry_point(&"a".into())?;
+    point.choose(false, &Sample::get("a.b", "/")).map(|choice| &choice.candidate.id)
+}
+
+#[test]
+fn of_one_rank_the_first_name_serves_and_each_is_taken_out_alone() {
+    for routes in [["r0", "r1"], ["r1", "r0"]] {
+        let mut table = RoutingTable::compile(&[plain("l0")], &routes.map(alike));
+        for (serves, gone) in [("r0", "r0"), ("r1", "r1")] {
+            assert_eq!(serving(&table), Some(&serves.into()));
+            let routes = [(gone.into(), None)].into_iter().collect();
+            table.change(&RoutingDelta { routes, ..RoutingDelta::default() });
+        }
+        assert_eq!(serving(&table), None);
+    }
+}
+
+#[test]
+fn of_listeners_for_one_host_the_first_name_serves() {
+    let mut on_other = Route::clone(&alike("other"));
+    on_other.listeners = vec!["l1".into()];
+    let routes = [Arc::new(on_other), alike("route")];
+    for listeners in [["l0", "l1"], ["l1", "l0"]] {
+        let table = RoutingTable::compile(&listeners.map(plain), &routes);
+        assert_eq!(serving(&table), Some(&"route".into()), "{listeners:?}");
     }
 }

@@ -68,6 +68,8 @@ fn near(table: &RoutingTable, host: &str, path: &str) -> Vec<(String, WhyNot)> {
 fn few() -> RoutingTable {
     let mut secure = route("secure", "s.local", "/");
     secure.listeners = vec![SECURE.entry_point().default_listener()];
+    let mut upgraded = route("upgraded", "t.local", "/");
+    upgraded.listeners = vec![format!("{}/tls", PLAIN.name).into()];
     let mut header = route("header", "test.local", "/only");
     let Rule::All(rules) = &mut header.rule else { panic!("it has two conditions") };
     rules.push(Rule::One(Matcher::Header("x-a".into(), Values::Present)));
@@ -78,6 +80,7 @@ fn few() -> RoutingTable {
         route("wild", "*.wild.local", "/"),
         header,
         secure,
+        upgraded,
     ])
 }
 
@@ -92,11 +95,26 @@ fn nearest_routes_first() {
     assert_eq!(first("test.local", "/status/"), expect("exact", PathSlash));
     assert_eq!(first("test.local", "/doc"), expect("docs", PathPrefix));
     assert_eq!(first("test.local", "/only"), expect("header", Header("x-a".into())));
+    assert_eq!(first("test.local", "/STATUS"), expect("exact", PathCase));
+    assert_eq!(first("t.local", "/"), expect("upgraded", Tls(true)));
     assert_eq!(first("tset.local", "/api"), expect("api", Host));
     assert_eq!(first("a.b.wild.local", "/"), expect("wild", WildcardDepth));
     let elsewhere = EntryPoint { of: vec![SECURE.name.into()], asked: PLAIN.name.into() };
     assert_eq!(first("s.local", "/"), expect("secure", elsewhere));
     assert_eq!(first("else.where.example", "/"), None);
+}
+
+/// A route of several places stands among the near ones once, and hides no other.
+#[test]
+fn each_route_is_named_once() {
+    let mut twice = route("twice", "a.local", "/x");
+    let path = |path| Rule::One(Matcher::Path(PathPattern::normal(PathShape::elements(path))));
+    let host = Rule::One(Matcher::Host(HostPattern::Exact("a.local".into())));
+    twice.rule = Rule::All(vec![host, Rule::Any(vec![path("/x"), path("/y")])]);
+    let table = table(vec![twice, route("other", "a.local", "/z")]);
+    let mut named: Vec<String> = near(&table, "a.local", "/").into_iter().map(|it| it.0).collect();
+    named.sort();
+    assert_eq!(named, ["other", "twice"]);
 }
 
 #[test]
@@ -148,6 +166,9 @@ fn each_condition_has_its_reason() {
         (rule(Matcher::Query("q".into(), Values::Present)), "another query parameter `q`"),
         (rule(Matcher::ClientIp("10.0.0.0/8".parse().expect("a range"))), "other clients"),
         (rule(Matcher::Host(HostPattern::Exact("a.local".into()))).negated(), "not for Host("),
+        (rule(Matcher::Host(HostPattern::Label("local".into()))).negated(), "not for Host("),
+        (rule(Matcher::Host(HostPattern::Label("b.local".into()))), "for another host"),
+        (rule(Matcher::Host(HostPattern::Label("al".into()))), "for another host"),
         (Rule::Any(Vec::new()), "it matches nothing"),
     ] {
         let why = WhyNot::of(&rule, &sample).expect("it does not hold");

@@ -154,6 +154,23 @@ fn named_server_names_come_before_catch_alls_and_https_before_tcp() {
     assert_eq!(Draft::new().world().hello("websecure", &hello("else.lan")), "https");
 }
 
+/// By its rule or by its listener: a route that names a server name is none for every handshake.
+#[test]
+fn a_tcp_route_is_for_every_server_name_only_if_nothing_names_one() {
+    let mut named = passthrough();
+    named.id = "named".into();
+    named.host = pattern("db.lan");
+    let world = Draft::new()
+        .listener(passthrough())
+        .listener(named)
+        .route(by_priority(route("any", "websecure", prefix("/")), None))
+        .route(by_priority(tcp("by-rule", "passthrough", sni("queue.lan")), None))
+        .route(by_priority(tcp("by-listener", "named", sni("*")), Some(1)))
+        .world();
+    assert_eq!(world.hello("websecure", &hello("queue.lan")), "tcp to by-rule");
+    assert_eq!(world.hello("websecure", &hello("db.lan")), "tcp to by-listener");
+}
+
 /// The part of `websecure` that passes handshakes on.
 fn passthrough() -> Listener {
     let mut listener = tls("websecure");
@@ -170,13 +187,30 @@ fn only_plain_tcp_routes_are_not_peeked_at() {
         .world();
     assert_eq!(alone.connection("postgres", &hello("")), "at once to db");
     // Where HTTPS is served on the same port, the first bytes tell.
+    let secure = Listener { id: "secure".into(), ..tls("postgres") };
     let mixed = Draft::default()
         .listener(plain("postgres"))
-        .listener(Listener { id: "secure".into(), ..tls("postgres") })
+        .listener(secure.clone())
         .route(by_priority(tcp("db", "postgres", sni("*")), None))
         .route(by_priority(route("site", "secure", host("a.lan")), None))
         .world();
     assert_eq!(mixed.connection("postgres", &hello("")), "tcp to db");
+    // So they do for TCP routes that name server names.
+    let named = Draft::default()
+        .listener(plain("postgres"))
+        .listener(Listener { security: Security::Passthrough, ..secure.clone() })
+        .route(by_priority(tcp("db", "postgres", sni("*")), None))
+        .route(by_priority(tcp("tls", "secure", sni("a.lan")), None))
+        .world();
+    assert_eq!(named.connection("postgres", &hello("")), "tcp to db");
+    // HTTP without TLS, and TLS without routes, leave nothing to ask.
+    let unasked = Draft::default()
+        .listener(plain("postgres"))
+        .listener(secure)
+        .route(by_priority(tcp("db", "postgres", sni("*")), None))
+        .route(by_priority(route("site", "postgres", host("a.lan")), None))
+        .world();
+    assert_eq!(unasked.connection("postgres", &hello("")), "at once to db");
     assert_eq!(mixed.hello("postgres", &hello("a.lan")), "https");
 }
 
@@ -216,4 +250,6 @@ fn a_host_of_another_policy_than_the_handshake_is_misdirected() {
     assert_eq!(misdirected("open.lan", "admin.lan"), Some(Misdirection::Policy));
     assert_eq!(misdirected("admin.lan", "admin.lan"), None);
     assert_eq!(misdirected("open.lan", "other.lan"), None);
+    // Who names no server has none to differ from.
+    assert_eq!(misdirected("", "admin.lan"), None);
 }
