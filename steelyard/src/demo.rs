@@ -26,7 +26,8 @@ use steelyard_terminal::{Cell, Style, Table, is_abandoned, put, wants_color};
 use crate::args::{ServeArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
 use crate::pipeline::Pipeline;
-use crate::up::{Engine, Privileges, Settings, Signals, runtime};
+use crate::privileges::Privileges;
+use crate::up::{AllInOne, Settings, Signals, runtime};
 use crate::{load, logging};
 
 /// Ports tried first, since people know them.
@@ -111,18 +112,18 @@ async fn play(settings: Settings, any_port: bool) -> Result<ExitCode> {
         servers.push(server);
     }
     let drain = Duration::from_secs(settings.serve.drain);
-    let mut engine = Engine::start(settings).await?;
+    let mut running = AllInOne::start(settings).await?;
     let slices = play::slices(&snapshot, &places);
     let slices = slices.into_iter().map(|it| Item::EndpointSlice(Arc::new(it)));
-    engine.set_own(slices.chain(localhost_twins(&sources)).collect());
-    engine.take(Sight::complete(sources)).await?;
+    running.set_own(slices.chain(localhost_twins(&sources)).collect());
+    running.take(Sight::complete(sources)).await?;
     for _ in 0..ATTEMPTS {
-        if any_port && engine.web_port().is_none() {
-            engine.move_web(free_port()?).await;
+        if any_port && running.web_port().is_none() {
+            running.move_web(free_port()?).await;
         }
     }
-    let Some(port) = engine.web_port() else { bail!("the entry point `web` cannot listen") };
-    let told = put(&format!("{}\n", welcome(&engine, port)));
+    let Some(port) = running.web_port() else { bail!("the entry point `web` cannot listen") };
+    let told = put(&format!("{}\n", welcome(&running, port)));
     if told.is_ok() {
         let why = tokio::select! {
             why = signals.stop() => why,
@@ -130,7 +131,7 @@ async fn play(settings: Settings, any_port: bool) -> Result<ExitCode> {
         };
         tracing::info!("{why}");
     }
-    engine.stop(drain, signals.again()).await;
+    running.stop(drain, signals.again()).await;
     drop(servers);
     told?;
     Ok(ExitCode::SUCCESS)
@@ -203,10 +204,10 @@ async fn start(replica: Replica) -> Result<(Place, echo::Echo)> {
 }
 
 /// What to open, and what is behind it.
-fn welcome(engine: &Engine, port: u16) -> String {
+fn welcome(running: &AllInOne, port: u16) -> String {
     let color = wants_color();
     let mut table = Table::new(&["OPEN", "BACKEND", "REPLICAS"]);
-    let routing = engine.routing().cloned().unwrap_or_default();
+    let routing = running.routing().cloned().unwrap_or_default();
     for route in routing.in_order() {
         let Some(url) = url(route, port) else { continue };
         for end in routing.ends(route) {
@@ -221,7 +222,7 @@ fn welcome(engine: &Engine, port: u16) -> String {
         }
     }
     let heading = Style::Heading.paint("A homelab, its Deployments played by echo servers", color);
-    let admin = Style::Good.paint(&format!("http://{}/", engine.admin_address()), color);
+    let admin = Style::Good.paint(&format!("http://{}/", running.admin_address()), color);
     format!(
         "{heading}\n\n{}\nThe same, live, with addresses and diagnostics: {admin}\n\
          Each URL opens in a browser, and with curl. Ctrl-C ends it.",

@@ -16,7 +16,7 @@ use steelyard_terminal::{OutputFormat, Style, put, wants_color};
 
 use crate::args::{AdminArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
-use crate::{load, plan, up};
+use crate::{load, plan, tell};
 
 /// `steelyard explain`.
 #[derive(Args)]
@@ -115,8 +115,8 @@ fn offline(args: &ExplainArgs) -> Result<Rows> {
     let (snapshot, mut planned) = plan::of(world, &held, &plan::facts(&args.world));
     known.advise(&mut planned.diagnostics);
     let mut rows = serde_json::to_value(&planned)?;
-    up::explain_services(&mut rows["services"], &planned);
-    up::explain_routes(&mut rows["routes"], &snapshot.routing, &BTreeSet::new());
+    tell::explain_services(&mut rows["services"], &planned);
+    tell::explain_routes(&mut rows["routes"], &snapshot.routing, &BTreeSet::new());
     let mut take = |name: &str| rows[name].take();
     Ok(Rows {
         services: take("services"),

@@ -1,27 +1,21 @@
 //! `steelyard up`: every role in one process, fed by a folder of manifests.
 //!
-//! This page wires; [`engine`] takes one change through all stages, [`apply`] keeps their order.
+//! This page wires: [`all_in_one`] is the mind and its hands, [`start`] and [`ending`] their life,
+//! [`hearing`] and [`care`] what they do besides. Another role is a page like this one,
+//! beside it, with hands of its own.
 
-mod account;
+mod all_in_one;
 mod args;
-mod binds;
-mod descriptors;
-mod engine;
-mod history;
-mod lack;
+mod care;
+mod ending;
+mod hearing;
 mod live;
-mod names;
-mod note;
-mod parts;
-mod privileges;
+mod options;
 mod process;
-mod shared;
+mod senses;
 mod sharing;
-mod standing;
-mod summary;
-mod unreached;
-mod unready;
-mod vips;
+mod start;
+mod wires;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,17 +26,16 @@ use steelyard_manifest::Sight;
 use steelyard_sources::FolderWatch;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::args::{ServeArgs, WorldArgs};
+use crate::args::{LogStyle, ServeArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
+use crate::privileges::Privileges;
+use crate::tell::summary;
 use crate::{load, logging};
 
+pub(crate) use all_in_one::AllInOne;
 pub use args::UpArgs;
-pub(crate) use engine::Engine;
-use engine::News;
-pub(crate) use engine::explain_services;
-pub(crate) use lack::explain_routes;
 use live::Live;
-pub(crate) use privileges::Privileges;
+use senses::News;
 pub(crate) use sharing::Conflict;
 use sharing::Sharing;
 
@@ -51,7 +44,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// The mark bit unless another is named.
 const FWMARK: u32 = 0x2000;
 
-/// What an [`Engine`] is told at start.
+/// What an [`AllInOne`] is told at start.
 pub(crate) struct Settings {
     /// Where assignments are kept; none keeps them in memory only.
     pub(crate) lock: Option<PathBuf>,
@@ -163,26 +156,26 @@ async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Res
         tracing::warn!("{paths} has no manifests (*.yaml, *.yml, *.json): waiting for some");
     }
     let drain = Duration::from_secs(settings.serve.drain);
-    let mut engine = Engine::start(settings).await?;
-    let outcome = follow(&mut engine, sight, watch, &mut signals, live).await;
+    let mut running = AllInOne::start(settings).await?;
+    let outcome = follow(&mut running, sight, watch, &mut signals, live).await;
     let why = match &outcome {
         Ok(why) => *why,
         Err(_) => "cannot go on",
     };
     tracing::info!("{why}: finishing requests for up to {} s", drain.as_secs());
-    engine.stop(drain, signals.again()).await;
+    running.stop(drain, signals.again()).await;
     outcome.map(|_| ExitCode::SUCCESS)
 }
 
 /// The main loop: takes what comes until it is told to end, and says why.
 async fn follow(
-    engine: &mut Engine,
+    running: &mut AllInOne,
     sight: Sight,
     mut watch: FolderWatch,
     signals: &mut Signals,
     mut live: Option<Live>,
 ) -> Result<&'static str> {
-    engine.take(sight).await?;
+    running.take(sight).await?;
     let mut told = String::new();
     let mut tick = tokio::time::interval(TICK);
     loop {
@@ -195,24 +188,32 @@ async fn follow(
         let event = tokio::select! {
             () = due => Event::Draw,
             sight = watch.changed() => Event::Sources(sight),
-            news = engine.news() => Event::News(news),
+            news = running.news() => Event::News(news),
             _ = tick.tick() => Event::Tick,
             event = signals.next() => event,
         };
         match event {
-            Event::Sources(Some(sight)) => engine.take(sight).await?,
+            Event::Sources(Some(sight)) => running.take(sight).await?,
             Event::Sources(None) => return Ok("the watch of the manifests ended"),
-            Event::News(news) => engine.hear(news).await,
-            Event::Tick => engine.tick().await,
+            Event::News(news) => running.hear(news).await,
+            Event::Tick => running.tick().await,
             Event::Draw => {}
-            Event::Reopen => engine.reopen_logs(),
+            Event::Reopen => running.reopen_logs(),
             Event::Stop(why) => return Ok(why),
         }
         match &mut live {
-            Some(live) => live.draw(engine),
-            None => print_changed(summary::loopback(engine), &mut told),
+            Some(live) => live.draw(running),
+            None => print_changed(loopback(running), &mut told),
         }
     }
+}
+
+/// What a terminal that shows logs is told: nothing where things are reached at their addresses.
+fn loopback(running: &AllInOne) -> String {
+    let is_text = running.settings.serve.log_format == LogStyle::Text;
+    let is_shown = is_text && running.parts.speaker.is_none();
+    let current = running.current().filter(|_| is_shown);
+    current.map_or_else(String::new, |current| summary::loopback(current))
 }
 
 /// Prints `now` unless it was the last that was `told`.

@@ -1,6 +1,5 @@
 //! `up` on several machines: what is asked for on the command line, and who the others are.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -146,18 +145,6 @@ impl Sharing {
             }
         }
     }
-}
-
-/// Machines that were ever heard. It never shrinks: who is away may come back, and candidates are
-/// the same for everybody.
-pub(super) type Others = BTreeSet<String>;
-
-/// Adds the machines that the speaker hears; whether there is one more.
-pub(super) fn meet(others: &mut Others, heard: &steelyard_speaker::Sharing) -> bool {
-    let before = others.len();
-    let members = heard.members.iter().map(|it| &it.status).filter(|it| !it.this);
-    others.extend(members.map(|member| member.name.to_string()));
-    others.len() > before
 }
 
 fn modified(file: &std::path::Path) -> Option<SystemTime> {

@@ -5,15 +5,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use steelyard_gateway::{Bind, Binding, Gateway};
 use steelyard_model::Protocol;
-use steelyard_plan::NodePlan;
+use steelyard_plan::Serve;
 
 use crate::entry_points::StaticOptions;
 
 /// On the gateway's vips: none of them is a local address. Packets for those in `led` are led to
 /// where its listener is.
-pub(super) fn on_vips(node: &NodePlan, led: &BTreeSet<IpAddr>) -> Vec<Bind> {
+pub(crate) fn on_vips(ours: &[&Serve], led: &BTreeSet<IpAddr>) -> Vec<Bind> {
     let mut binds = Vec::new();
-    for vip in node.serve.values() {
+    for vip in ours {
         for (protocol, port, entry_point) in &vip.ports {
             if *protocol == Protocol::Tcp {
                 let address = SocketAddr::new(vip.address, *port);
@@ -27,13 +27,13 @@ pub(super) fn on_vips(node: &NodePlan, led: &BTreeSet<IpAddr>) -> Vec<Bind> {
 }
 
 /// On every address of this machine, unless an entry point says otherwise.
-pub(super) fn on_host(fixed: &StaticOptions, web: u16) -> Vec<Bind> {
+pub(crate) fn on_host(fixed: &StaticOptions, web: u16) -> Vec<Bind> {
     let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
     on(fixed, web, everywhere, everywhere)
 }
 
 /// On loopback only, unless an entry point says otherwise.
-pub(super) fn on_loopback(fixed: &StaticOptions, web: u16) -> Vec<Bind> {
+pub(crate) fn on_loopback(fixed: &StaticOptions, web: u16) -> Vec<Bind> {
     let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
     on(fixed, web, loopback, everywhere)
@@ -60,7 +60,7 @@ fn on(fixed: &StaticOptions, web: u16, hosts: [IpAddr; 2], placed: [IpAddr; 2]) 
 }
 
 /// Where clients reach a listener whose socket is bound to `socket`.
-pub(super) fn reached(bind: &Bind, socket: SocketAddr) -> SocketAddr {
+pub(crate) fn reached(bind: &Bind, socket: SocketAddr) -> SocketAddr {
     match bind.binding {
         Binding::Host => socket,
         Binding::Vip | Binding::Led => bind.address,
@@ -69,7 +69,7 @@ pub(super) fn reached(bind: &Bind, socket: SocketAddr) -> SocketAddr {
 
 /// Opens and closes listeners until they are `wanted`. A machine without IPv6 is no failure as
 /// long as IPv4 listens.
-pub(super) fn listen(
+pub(crate) fn listen(
     gateway: &Gateway,
     wanted: &[Bind],
 ) -> Vec<(Bind, Result<SocketAddr, String>)> {
@@ -88,6 +88,6 @@ pub(super) fn listen(
 
 /// errno(3), the same on every Linux we build for.
 mod libc_code {
-    pub(super) const EAFNOSUPPORT: i32 = 97;
-    pub(super) const EADDRNOTAVAIL: i32 = 99;
+    pub(crate) const EAFNOSUPPORT: i32 = 97;
+    pub(crate) const EADDRNOTAVAIL: i32 = 99;
 }

@@ -1,6 +1,6 @@
 //! Why `/readyz` says no: one value for each reason, which reads the same wherever it is told.
 //!
-//! Whoever knows of a reason adds a variant here, and its value in `engine/view.rs`.
+//! Whoever knows of a reason adds a variant here, and its value in `moment.rs`.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,12 +10,12 @@ use steelyard_model::{Diagnostic, NamespacedName};
 use steelyard_plan::Plan;
 
 use super::account::Silence;
-use super::descriptors::Crowded;
-use super::unreached::Unreached;
+use crate::hands::descriptors::Crowded;
+use crate::hands::unreached::Unreached;
 
 /// One reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Unready {
+pub(crate) enum Unready {
     /// An edit is not in force, since the lock file cannot be written.
     EditWaits,
     /// The lock file that another machine writes cannot be followed, and why.
@@ -82,7 +82,7 @@ impl fmt::Display for Unready {
 const MOST: usize = 5;
 
 /// What of the manifests cannot be read, or is not believed to be gone: the view is incomplete.
-pub(super) fn unread(plan: &Plan) -> impl Iterator<Item = Unready> {
+pub(crate) fn unread(plan: &Plan) -> impl Iterator<Item = Unready> {
     let is_unread =
         |found: &&Diagnostic| [codes::FILE_UNREADABLE, codes::FILE_LAPSED].contains(&found.code);
     let count = plan.diagnostics.iter().filter(is_unread).count();

@@ -14,7 +14,7 @@ use steelyard_model::{Endpoint, Host};
 
 /// What a route lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lack<'a> {
+pub(crate) enum Lack<'a> {
     /// It restricts access in a way that is not honoured.
     Refused(&'a RefusalReason),
     /// No endpoint takes requests.
@@ -25,7 +25,7 @@ pub(super) enum Lack<'a> {
 
 impl<'a> Lack<'a> {
     /// What `route` lacks, while the endpoints in `silent` take no connections.
-    pub(super) fn of(
+    pub(crate) fn of(
         routing: &'a RoutingMap,
         route: &Route,
         silent: &BTreeSet<SocketAddr>,
@@ -67,7 +67,7 @@ impl fmt::Display for Lack<'_> {
 }
 
 /// Whether an endpoint is among those that take no connections.
-pub(super) fn is_silent(endpoint: &Endpoint, silent: &BTreeSet<SocketAddr>) -> bool {
+pub(crate) fn is_silent(endpoint: &Endpoint, silent: &BTreeSet<SocketAddr>) -> bool {
     match endpoint.host {
         Host::Ip(address) => silent.contains(&SocketAddr::new(address, endpoint.port)),
         Host::Name(_) => false,

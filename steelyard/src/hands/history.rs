@@ -1,7 +1,7 @@
 //! What happened, newest first: told by the admin API, and logged once.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use steelyard_admin::Happening;
@@ -9,13 +9,13 @@ use steelyard_admin::Happening;
 /// How many happenings are kept.
 const KEPT: usize = 500;
 
-/// The last happenings.
-#[derive(Debug, Default)]
-pub(super) struct History(VecDeque<Arc<Happening>>);
+/// The last happenings. Its clones are the same: whoever does something has one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct History(Arc<Mutex<VecDeque<Arc<Happening>>>>);
 
 impl History {
     /// Logs and keeps that `reason` happened to `object`. `normal` tells news from trouble.
-    pub(super) fn note(&mut self, normal: bool, reason: &str, object: &str, message: &str) {
+    pub(crate) fn note(&self, normal: bool, reason: &str, object: &str, message: &str) {
         if normal {
             tracing::info!(reason, object, "{message}");
         } else {
@@ -25,25 +25,27 @@ impl History {
     }
 
     /// Keeps what was logged elsewhere.
-    pub(super) fn keep(&mut self, normal: bool, reason: &str, object: &str, message: &str) {
-        self.0.push_front(Arc::new(Happening {
+    pub(crate) fn keep(&self, normal: bool, reason: &str, object: &str, message: &str) {
+        let happening = Happening {
             time: now(),
             kind: if normal { "Normal" } else { "Warning" }.to_owned(),
             reason: reason.to_owned(),
             object: object.to_owned(),
             message: message.to_owned(),
-        }));
-        self.0.truncate(KEPT);
+        };
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push_front(Arc::new(happening));
+        kept.truncate(KEPT);
     }
 
     /// All that is kept.
-    pub(super) fn all(&self) -> Vec<Arc<Happening>> {
-        self.0.iter().cloned().collect()
+    pub(crate) fn all(&self) -> Vec<Arc<Happening>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 }
 
 /// `2026-11-21 15:04:05 UTC`, of seconds since 1970.
-pub(super) fn date(seconds: u64) -> String {
+pub(crate) fn date(seconds: u64) -> String {
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
     // Years begin in March here, so that the leap day comes last.
     let days = days + 719_468;
@@ -59,7 +61,7 @@ pub(super) fn date(seconds: u64) -> String {
 }
 
 /// Seconds since 1970.
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use steelyard_speaker::{Member, Ownership, Sharing};
 
 /// One row per node and interface.
-pub(super) fn members(sharing: &Sharing) -> Value {
+pub(crate) fn members(sharing: &Sharing) -> Value {
     let milliseconds = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
     let rows = sharing.members.iter().map(|Member { interface, status: member }| {
         json!({
@@ -25,10 +25,10 @@ pub(super) fn members(sharing: &Sharing) -> Value {
 
 /// Who owns which vip, by address, as far as this node knows.
 #[derive(Default)]
-pub(super) struct Owners<'a>(BTreeMap<IpAddr, &'a Ownership>);
+pub(crate) struct Owners<'a>(BTreeMap<IpAddr, &'a Ownership>);
 
 impl<'a> Owners<'a> {
-    pub(super) fn of(sharing: &'a Sharing) -> Self {
+    pub(crate) fn of(sharing: &'a Sharing) -> Self {
         let mut owners: BTreeMap<IpAddr, &Ownership> = BTreeMap::new();
         for vip in &sharing.vips {
             let known = owners.entry(vip.status.vip).or_insert(vip);
@@ -40,7 +40,7 @@ impl<'a> Owners<'a> {
     }
 
     /// What is known of an address.
-    pub(super) fn get(&self, vip: IpAddr) -> Option<&'a Ownership> {
+    pub(crate) fn get(&self, vip: IpAddr) -> Option<&'a Ownership> {
         self.0.get(&vip).copied()
     }
 }

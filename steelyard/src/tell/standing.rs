@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
-use steelyard_forward::Why;
 use steelyard_speaker::{VipState, VipStatus};
+
+use crate::hands::announcements::Idle;
 
 /// How a vip stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// As the speaker says.
     Told(VipState),
     /// It is ours, and nothing behind it works: it is better left to silence, so that clients fail
@@ -23,18 +24,9 @@ pub(super) enum Standing {
     Unprivileged,
 }
 
-/// Why nothing works behind a vip.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Idle {
-    /// None of its ports has a listener.
-    NothingListens,
-    /// No port of it is carried; why one of them is not.
-    NotCarried(Why),
-}
-
 impl Standing {
     /// How `vip` stands, one of this node's.
-    pub(super) fn of(vip: IpAddr, idle: &BTreeMap<IpAddr, Idle>, told: &[VipStatus]) -> Self {
+    pub(crate) fn of(vip: IpAddr, idle: &BTreeMap<IpAddr, Idle>, told: &[VipStatus]) -> Self {
         if let Some(idle) = idle.get(&vip) {
             return Self::Idle(idle.clone());
         }
@@ -43,7 +35,7 @@ impl Standing {
     }
 
     /// One word, as users see it.
-    pub(super) fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Told(state) => state.as_str(),
             Self::Idle(_) => "idle",
@@ -54,7 +46,7 @@ impl Standing {
     }
 
     /// Why it is not as it should be, one sentence; none while it is, or where time will do.
-    pub(super) fn reason(&self) -> Option<String> {
+    pub(crate) fn reason(&self) -> Option<String> {
         match self {
             Self::Told(state) => state.reason(),
             Self::Idle(why) => Some(why.to_string()),
@@ -73,18 +65,11 @@ impl fmt::Display for Standing {
     }
 }
 
-impl fmt::Display for Idle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NothingListens => f.write_str("nothing listens for it"),
-            Self::NotCarried(why) => write!(f, "{why}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::SystemTime;
+
+    use steelyard_forward::Why;
 
     use super::*;
 

@@ -1,30 +1,34 @@
 //! What a running instance tells on a terminal.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 use steelyard_terminal::{Cell, Style, Table, wants_color};
 
-use super::binds;
-use super::engine::carried;
-use super::engine::{Current, Engine};
-use super::privileges::Privileges;
-use crate::args::LogStyle;
+use super::current::Current;
+use super::moment::carried;
+use crate::hands::binds;
+use crate::mind::Decided;
+use crate::privileges::Privileges;
 use crate::text;
 
-/// The page of the live summary.
-pub(super) fn summary(engine: &Engine, color: bool) -> String {
-    let Some(current) = &engine.current else { return String::new() };
-    let privileges = match &engine.settings.privileges {
+/// The page of the live summary; the admin API is at `admin`.
+pub(crate) fn summary(
+    current: &Current,
+    privileges: &Privileges,
+    admin: SocketAddr,
+    color: bool,
+) -> String {
+    let Decided { node, generation, plan, snapshot, .. } = &*current.decided;
+    let privileges = match privileges {
         Privileges::Full => String::new(),
         Privileges::None { why } => format!(", loopback only ({why})"),
     };
-    let mut out = Style::Heading.paint(&format!("steelyard on {}", engine.node()), color);
+    let took = current.took.as_secs_f64() * 1000.0;
+    let mut out = Style::Heading.paint(&format!("steelyard on {node}"), color);
     let _ = write!(
         out,
-        "{privileges}: generation {} in force after {:.1} ms; http://{}/\n\n",
-        current.generation,
-        current.took.as_secs_f64() * 1000.0,
-        engine.admin_address(),
+        "{privileges}: generation {generation} in force after {took:.1} ms; http://{admin}/\n\n",
     );
     let mut section = |name: &str, table: Table| {
         if !table.is_empty() {
@@ -32,10 +36,10 @@ pub(super) fn summary(engine: &Engine, color: bool) -> String {
             let _ = write!(out, "\n{}\n", table.render(2, color));
         }
     };
-    section("ADDRESSES", text::addresses(&current.plan));
+    section("ADDRESSES", text::addresses(plan));
     section("REACHED AT", reached(current));
-    section("ROUTES", text::routes(&current.snapshot.routing));
-    let errors = current.plan.diagnostics.iter().filter(|found| found.is_error()).count();
+    section("ROUTES", text::routes(&snapshot.routing));
+    let errors = plan.diagnostics.iter().filter(|found| found.is_error()).count();
     if errors > 0 {
         let plural = if errors == 1 { "" } else { "s" };
         let line = format!("{errors} error{plural}: steelyard get diagnostics\n");
@@ -44,18 +48,15 @@ pub(super) fn summary(engine: &Engine, color: bool) -> String {
     out
 }
 
-/// The same for a terminal that shows logs; empty where things are reached at their own addresses.
-pub(super) fn loopback(engine: &Engine) -> String {
-    let is_text = engine.settings.serve.log_format == LogStyle::Text;
-    let is_shown = is_text && engine.parts.speaker.is_none();
-    let Some(current) = engine.current.as_ref().filter(|_| is_shown) else { return String::new() };
+/// Where things are reached, for a terminal that shows logs.
+pub(crate) fn loopback(current: &Current) -> String {
     reached(current).render(0, wants_color())
 }
 
 /// Where things are really reached: entry points, and forwarded ports with how they are carried.
 fn reached(current: &Current) -> Table {
     let mut table = Table::new(&["WHAT", "AT", "HOW"]);
-    for (bind, outcome) in &current.applied.listeners {
+    for (bind, outcome) in current.applied.listeners() {
         let (at, how): (Cell, Cell) = match outcome {
             Ok(socket) => (binds::reached(bind, *socket).to_string().into(), "gateway".into()),
             Err(error) => (bind.address.to_string().into(), Cell::new(error.as_str(), Style::Bad)),

@@ -11,8 +11,8 @@ use crate::codes::{PERHAPS_UNREACHABLE, UNREACHABLE};
 
 /// One obstacle. [`fmt::Display`] says what is so.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unreached {
-    pub(super) obstacle: Obstacle,
+pub(crate) struct Unreached {
+    pub(crate) obstacle: Obstacle,
     first: VipPort,
     /// Whose the first port is; none for the gateway's own.
     object: Option<ObjectRef>,
@@ -22,7 +22,7 @@ pub(super) struct Unreached {
 
 impl Unreached {
     /// All of them, in the order of their first ports.
-    pub(super) fn all(observed: &Observed) -> Vec<Self> {
+    pub(crate) fn all(observed: &Observed) -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
         for port in &observed.ports {
@@ -45,7 +45,7 @@ impl Unreached {
     }
 
     /// As a finding.
-    pub(super) fn diagnostic(&self) -> Diagnostic {
+    pub(crate) fn diagnostic(&self) -> Diagnostic {
         let (severity, code) = match self.obstacle.is_certain() {
             true => (Severity::Error, UNREACHABLE),
             false => (Severity::Warning, PERHAPS_UNREACHABLE),

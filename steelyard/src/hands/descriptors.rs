@@ -19,7 +19,7 @@ const AT_START: u64 = 64;
 
 /// Whose connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Admin,
     Gateway,
     Flows,
@@ -30,29 +30,29 @@ const PARTS: [Part; 4] = [Part::Admin, Part::Gateway, Part::Flows, Part::Session
 
 /// The places of all parts. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Rooms {
-    pub(super) admin: Places,
-    pub(super) gateway: Places,
-    pub(super) flows: Places,
-    pub(super) sessions: Places,
+pub(crate) struct Rooms {
+    pub(crate) admin: Places,
+    pub(crate) gateway: Places,
+    pub(crate) flows: Places,
+    pub(crate) sessions: Places,
     /// Connections to endpoints that the gateway may keep.
-    pub(super) kept: Arc<AtomicUsize>,
+    pub(crate) kept: Arc<AtomicUsize>,
 }
 
 /// A part whose connections get no place, or no descriptor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Crowded {
-    pub(super) part: Part,
+pub(crate) struct Crowded {
+    pub(crate) part: Part,
     /// Connections that it may have.
-    pub(super) limit: usize,
+    pub(crate) limit: usize,
     /// Whether the system refused although there was a place.
-    pub(super) is_refused: bool,
+    pub(crate) is_refused: bool,
 }
 
 /// Who has how many.
 #[derive(Debug)]
-pub(super) struct Descriptors {
-    pub(super) rooms: Rooms,
+pub(crate) struct Descriptors {
+    pub(crate) rooms: Rooms,
     /// The limit, and what is open for other things than connections, when last divided.
     divided: (u64, u64),
     /// Open for other things than connections and listening.
@@ -64,7 +64,7 @@ pub(super) struct Descriptors {
 
 impl Descriptors {
     /// Raises the limit, and divides it.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         if let Err(error) = descriptors::raise() {
             tracing::warn!(%error, "the limit of open files stays as it is");
         }
@@ -80,7 +80,7 @@ impl Descriptors {
     }
 
     /// Measures what is open when everything runs and nobody is connected.
-    pub(super) fn measure(&mut self) {
+    pub(crate) fn measure(&mut self) {
         self.base = descriptors::open().unwrap_or(AT_START);
         let shares = self.divide(0);
         let (limit, _) = self.divided;
@@ -108,7 +108,7 @@ impl Descriptors {
     }
 
     /// Looks again, with so many `listening` sockets. Whether other parts are crowded than before.
-    pub(super) fn look(&mut self, listening: usize) -> bool {
+    pub(crate) fn look(&mut self, listening: usize) -> bool {
         self.divide(listening as u64);
         let mut crowded = Vec::new();
         for (part, told) in PARTS.into_iter().zip(&mut self.told) {
@@ -132,7 +132,7 @@ impl Descriptors {
     }
 
     /// Parts whose connections get no place.
-    pub(super) fn crowded(&self) -> &[Crowded] {
+    pub(crate) fn crowded(&self) -> &[Crowded] {
         &self.crowded
     }
 }
@@ -148,7 +148,7 @@ impl Rooms {
     }
 
     /// Tells who has how many.
-    pub(super) fn expose(&self, out: &mut Exposition) {
+    pub(crate) fn expose(&self, out: &mut Exposition) {
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let mut family = |family: &MetricFamily<1>, of: &dyn Fn(&Places) -> u64| {
             let mut series = out.family(family);

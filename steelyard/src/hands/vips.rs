@@ -12,7 +12,7 @@ use steelyard_speaker::Vip;
 
 /// Those of the last plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Vips {
+pub(crate) struct Vips {
     /// All of them, also those behind which nothing works.
     all: Sorted<IpAddr, Arc<Vip>>,
     announce: Sorted<IpAddr, Announce>,
@@ -23,7 +23,7 @@ impl Vips {
     /// Takes over those of `node`; where several nodes settle among themselves who has which,
     /// those that this one may have. Returns what is gone, or is answered for elsewhere: that has
     /// to end before anything else begins.
-    pub(super) fn follow(&mut self, node: &NodePlan, is_shared: bool) -> Vec<IpAddr> {
+    pub(crate) fn follow(&mut self, node: &NodePlan, is_shared: bool) -> Vec<IpAddr> {
         let before = self.all.clone();
         let changes: Vec<(IpAddr, Option<Arc<Vip>>)> = if is_shared {
             let differing = node.share.differing(&self.share);
@@ -44,18 +44,18 @@ impl Vips {
     }
 
     /// Those that `is_wanted` wants, in order.
-    pub(super) fn filtered(&self, is_wanted: impl Fn(&IpAddr) -> bool) -> Vec<Arc<Vip>> {
+    pub(crate) fn filtered(&self, is_wanted: impl Fn(&IpAddr) -> bool) -> Vec<Arc<Vip>> {
         let wanted = self.all.iter().filter(|(address, _)| is_wanted(address));
         wanted.map(|(_, vip)| Arc::clone(vip)).collect()
     }
 
     /// Whether it is one of them.
-    pub(super) fn contains(&self, vip: IpAddr) -> bool {
+    pub(crate) fn contains(&self, vip: IpAddr) -> bool {
         self.all.contains_key(&vip)
     }
 
     /// All of them, in order.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.all.keys().copied()
     }
 }

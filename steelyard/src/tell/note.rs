@@ -19,7 +19,7 @@ const MOST: usize = 5;
 
 /// One note. Whoever knows of more adds a variant here, and its value where the view is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Note<'a> {
+pub(crate) enum Note<'a> {
     /// A route answers nobody.
     Route { name: String, lack: Lack<'a> },
     /// So many more routes answer nobody.
@@ -55,7 +55,7 @@ impl fmt::Display for Note<'_> {
 }
 
 /// Routes that answer nobody.
-pub(super) fn of_routes<'a>(
+pub(crate) fn of_routes<'a>(
     routing: &'a RoutingMap,
     silent: &BTreeSet<SocketAddr>,
 ) -> Vec<Note<'a>> {
@@ -67,7 +67,7 @@ pub(super) fn of_routes<'a>(
 }
 
 /// Ports that lead nowhere.
-pub(super) fn of_ports<'a>(
+pub(crate) fn of_ports<'a>(
     snapshot: &'a Snapshot,
     observed: &'a Observed,
     silent: &BTreeSet<SocketAddr>,

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use steelyard_plan::Layer2Row;
 use steelyard_speaker::{Ownership, VipState};
 
-use super::history;
 use super::standing::Standing;
+use crate::hands::history;
 
 /// What this node knows of an address.
 #[derive(Clone, Debug)]
-pub(super) struct Account<'a> {
+pub(crate) struct Account<'a> {
     address: IpAddr,
     /// How it stands here; none where no node is to answer for it.
     standing: Option<Standing>,
@@ -26,7 +26,7 @@ pub(super) struct Account<'a> {
 
 impl<'a> Account<'a> {
     /// Of an address that stands here as `standing` says, on the node named `here`.
-    pub(super) fn new(
+    pub(crate) fn new(
         address: IpAddr,
         standing: Option<Standing>,
         agreed: Option<&'a Ownership>,
@@ -43,17 +43,17 @@ impl<'a> Account<'a> {
     }
 
     /// Whether this node answers for it.
-    pub(super) fn is_ours(&self) -> bool {
+    pub(crate) fn is_ours(&self) -> bool {
         matches!(self.standing, Some(Standing::Told(VipState::Announced { .. })))
     }
 
     /// Whether this node may not answer for it.
-    pub(super) fn is_left_to_others(&self) -> bool {
+    pub(crate) fn is_left_to_others(&self) -> bool {
         matches!(self.standing, Some(Standing::NotCandidate))
     }
 
     /// Puts into the row that was planned what is so.
-    pub(super) fn tell(&self, row: &mut Value, is_shared: bool) {
+    pub(crate) fn tell(&self, row: &mut Value, is_shared: bool) {
         row["owner"] = json!(self.owner);
         if let Some(standing) = &self.standing {
             row["state"] = json!(standing.to_string());
@@ -69,7 +69,7 @@ impl<'a> Account<'a> {
     }
 
     /// Who announces it, or why nobody does: one sentence, no trailing period.
-    pub(super) fn sentence(&self, planned: &Layer2Row) -> String {
+    pub(crate) fn sentence(&self, planned: &Layer2Row) -> String {
         if let Some(silence) = self.silence() {
             return silence.to_string();
         }
@@ -89,7 +89,7 @@ impl<'a> Account<'a> {
     }
 
     /// That nobody answers for it; none where somebody does.
-    pub(super) fn silence(&self) -> Option<Silence> {
+    pub(crate) fn silence(&self) -> Option<Silence> {
         let standing = self.standing.clone();
         self.owner.is_none().then_some(Silence { address: self.address, standing })
     }
@@ -103,7 +103,7 @@ impl<'a> Account<'a> {
 
 /// An address that nobody answers for. [`fmt::Display`] says so, and why, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Silence {
+pub(crate) struct Silence {
     address: IpAddr,
     standing: Option<Standing>,
 }
@@ -137,8 +137,8 @@ mod tests {
     use steelyard_plan::AnnouncedBy;
     use steelyard_speaker::NoInterface;
 
-    use super::super::standing::Idle;
     use super::*;
+    use crate::hands::announcements::Idle;
 
     fn agreed(owner: Option<&str>) -> Ownership {
         Ownership {

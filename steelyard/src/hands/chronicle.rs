@@ -1,0 +1,103 @@
+//! Tells people what a decision changes for Services, and logs what is wrong, once.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::Result;
+use steelyard_model::{Diagnostic, Severity};
+use steelyard_plan::{Plan, ServiceEventKind, ServiceRow};
+
+use super::history::History;
+use super::{Applied, Doing, Hand};
+use crate::mind::Decided;
+
+/// Most files that one line of the log names.
+const MOST_NAMED: usize = 5;
+
+/// The teller, and what was told last.
+#[derive(Default)]
+pub(crate) struct Chronicle {
+    history: History,
+    told: Option<Arc<Decided>>,
+}
+
+impl Chronicle {
+    pub(crate) fn new(history: History) -> Self {
+        Self { history, told: None }
+    }
+
+    /// Says that an edit was taken in; not so of files that stand as they were before it.
+    pub(crate) fn tell_taken(&self) {
+        let Some(Decided { seen, generation, doubted, .. }) = self.told.as_deref() else { return };
+        let took_ms = u64::try_from(seen.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if doubted.is_empty() {
+            tracing::info!(generation, took_ms, "in force");
+            return;
+        }
+        let named = doubted.iter().take(MOST_NAMED).map(|name| &**name);
+        let mut files = named.collect::<Vec<_>>().join(", ");
+        if doubted.len() > MOST_NAMED {
+            files += ", …";
+        }
+        tracing::info!(
+            generation,
+            took_ms,
+            files,
+            "in force, but for files with less in them than before: each stands as it was until \
+             that has lasted a moment"
+        );
+    }
+
+    fn tell(&mut self, decided: &Arc<Decided>) {
+        let before = self.told.replace(Arc::clone(decided));
+        let nothing = Plan::default();
+        let (before, plan) = (before.as_ref().map_or(&nothing, |it| &it.plan), &decided.plan);
+        self.tell_services(before, plan);
+        if before.diagnostics != plan.diagnostics {
+            log_found(before, plan);
+        }
+    }
+
+    fn tell_services(&self, before: &Plan, plan: &Plan) {
+        for id in plan.services.differing(&before.services) {
+            let Some(service) = plan.services.get(id) else { continue };
+            if before.services.get(id).is_some_and(|before| outcome(before) == outcome(service)) {
+                continue;
+            }
+            for event in &service.events {
+                let object = format!("Service/{id}");
+                let normal = event.kind == ServiceEventKind::Normal;
+                self.history.note(normal, event.reason, &object, &event.message);
+            }
+        }
+    }
+}
+
+impl Hand for Chronicle {
+    fn apply<'a>(
+        &'a mut self,
+        decided: &'a Arc<Decided>,
+        _: &'a mut Applied,
+    ) -> Doing<'a, Result<()>> {
+        self.tell(decided);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+fn log_found(before: &Plan, plan: &Plan) {
+    let identity = |it: &Diagnostic| (it.code, it.object.clone(), it.message.clone());
+    let known: BTreeSet<_> = before.diagnostics.iter().map(identity).collect();
+    for found in plan.diagnostics.iter().filter(|it| !known.contains(&identity(it))) {
+        let at = found.location.as_ref().map(ToString::to_string).unwrap_or_default();
+        match found.severity {
+            Severity::Error => tracing::error!(code = %found.code, %at, "{}", found.message),
+            Severity::Warning => tracing::warn!(code = %found.code, %at, "{}", found.message),
+            Severity::Info => tracing::debug!(code = %found.code, %at, "{}", found.message),
+        }
+    }
+}
+
+/// What came of a Service.
+fn outcome(service: &ServiceRow) -> impl PartialEq {
+    (&service.addresses, &service.pool, &service.events)
+}

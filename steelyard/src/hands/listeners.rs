@@ -1,0 +1,137 @@
+//! The gateway's listeners: opened and closed until they are where entry points are to be reached.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Result;
+use steelyard_forward::{Forwarder, Listening};
+use steelyard_gateway::{Bind, Binding, Gateway};
+use steelyard_model::Protocol;
+use steelyard_model::routing::entry_point::PLAIN;
+
+use super::history::History;
+use super::{Applied, Doing, Hand, Listener, Listeners, binds};
+use crate::entry_points::StaticOptions;
+use crate::mind::{Decided, is_gateway};
+
+/// The listeners, and those that failed.
+pub(crate) struct EntryPoints {
+    gateway: Arc<Gateway>,
+    /// Knows which vips packets can be led to another port for.
+    forwarder: Arc<Forwarder>,
+    fixed: StaticOptions,
+    /// The port of `web` unless moved.
+    web: u16,
+    /// Where nothing is answered for.
+    on_loopback: bool,
+    history: History,
+    opened: Arc<Listeners>,
+    /// Those that failed last time, and why: told once.
+    failing: BTreeMap<Bind, String>,
+}
+
+impl EntryPoints {
+    pub(crate) fn new(
+        (gateway, forwarder): (Arc<Gateway>, Arc<Forwarder>),
+        (fixed, web): (StaticOptions, u16),
+        on_loopback: bool,
+        history: History,
+    ) -> Self {
+        let (opened, failing) = Default::default();
+        Self { gateway, forwarder, fixed, web, on_loopback, history, opened, failing }
+    }
+
+    /// Has `web` listen on another port, from the next time on.
+    pub(crate) fn move_web(&mut self, port: u16) {
+        self.web = port;
+    }
+
+    /// Where they are wanted.
+    async fn wanted(&self, decided: &Decided) -> Vec<Bind> {
+        let Decided { snapshot, plan, .. } = decided;
+        if self.on_loopback {
+            return binds::on_loopback(&self.fixed, self.web);
+        }
+        // Where the gateway has a Service, nothing listens but its address: not while it has none,
+        // nor where that turned out to be the machine's own.
+        if snapshot.services.values().any(|it| is_gateway(it)) {
+            let ours = plan.node.serve.values().filter(|vip| !decided.own.contains(&vip.address));
+            let ours: Vec<_> = ours.collect();
+            let vips = ours.iter().map(|vip| vip.address).collect();
+            return binds::on_vips(&ours, &self.forwarder.led(vips).await);
+        }
+        if snapshot.routing.routes.is_empty() {
+            Vec::new()
+        } else {
+            binds::on_host(&self.fixed, self.web)
+        }
+    }
+
+    async fn open(&mut self, decided: &Decided) -> Arc<Listeners> {
+        let wanted = self.wanted(decided).await;
+        let listeners = binds::listen(&self.gateway, &wanted);
+        if *self.opened != listeners {
+            self.opened = Arc::new(listeners);
+        }
+        Arc::clone(&self.opened)
+    }
+
+    /// Notes those that fail, once each.
+    fn tell_failures(&mut self, listeners: &[Listener]) {
+        let failed = listeners.iter().filter_map(|(bind, outcome)| {
+            outcome.as_ref().err().map(|error| (bind.clone(), error.clone()))
+        });
+        let failed: BTreeMap<Bind, String> = failed.collect();
+        for (bind, error) in failed.iter().filter(|(bind, _)| !self.failing.contains_key(bind)) {
+            let object = format!("EntryPoint/{}", bind.entry_point);
+            let message = format!(
+                "cannot listen on {}: {error}; `ss -ltnp` shows who does: bind that to one address",
+                bind.address
+            );
+            self.history.note(false, "ListenFailed", &object, &message);
+        }
+        self.failing = failed;
+    }
+}
+
+impl Hand for EntryPoints {
+    fn apply<'a>(
+        &'a mut self,
+        decided: &'a Arc<Decided>,
+        applied: &'a mut Applied,
+    ) -> Doing<'a, Result<()>> {
+        Box::pin(async {
+            let Some(opened) = applied.opened.take() else {
+                applied.opened = Some(self.open(decided).await);
+                return Ok(());
+            };
+            // The forwarder had the port until now, where a Service became the gateway's.
+            let failed = opened.iter().any(|(_, outcome)| outcome.is_err());
+            let opened = if failed { self.open(decided).await } else { opened };
+            self.tell_failures(&opened);
+            applied.opened = Some(opened);
+            Ok(())
+        })
+    }
+}
+
+/// The port the entry point `web` listens on; none while it cannot listen on each address it
+/// should: somebody else has the port there.
+pub(crate) fn web_port(listeners: &[Listener]) -> Option<u16> {
+    let web = listeners.iter().filter(|(bind, _)| bind.entry_point == PLAIN.name);
+    let ports: Option<Vec<SocketAddr>> =
+        web.map(|(bind, at)| Some(binds::reached(bind, *at.as_ref().ok()?))).collect();
+    ports?.first().map(SocketAddr::port)
+}
+
+/// The ports at vips that somebody listens at, by vip.
+pub(crate) fn at_vips(listeners: &[Listener]) -> BTreeMap<IpAddr, Vec<Listening>> {
+    let mut ours: BTreeMap<IpAddr, Vec<Listening>> = BTreeMap::new();
+    for (bind, outcome) in listeners.iter().filter(|it| it.0.binding != Binding::Host) {
+        let Ok(socket) = outcome else { continue };
+        let (protocol, port, at) = (Protocol::Tcp, bind.address.port(), socket.port());
+        ours.entry(bind.address.ip()).or_default().push(Listening { protocol, port, at });
+    }
+    ours
+}

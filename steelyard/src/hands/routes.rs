@@ -1,0 +1,50 @@
+//! What the gateway routes requests by.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Result;
+use steelyard_gateway::Gateway;
+use steelyard_model::routing::world::RoutingMap;
+
+use super::{Applied, Doing, Hand};
+use crate::mind::Decided;
+
+/// The gateway's routes, and what it was told last.
+pub(crate) struct Routes {
+    gateway: Arc<Gateway>,
+    told: Option<RoutingMap>,
+    silent: Arc<BTreeSet<SocketAddr>>,
+}
+
+impl Routes {
+    pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
+        Self { gateway, told: None, silent: Arc::default() }
+    }
+
+    /// Endpoints that requests got no connection to, where they are others than last time.
+    pub(crate) fn fell_silent(&mut self) -> Option<Arc<BTreeSet<SocketAddr>>> {
+        let silent = self.gateway.silent();
+        if silent == *self.silent {
+            return None;
+        }
+        self.silent = Arc::new(silent);
+        Some(Arc::clone(&self.silent))
+    }
+}
+
+impl Hand for Routes {
+    fn apply<'a>(
+        &'a mut self,
+        decided: &'a Arc<Decided>,
+        _: &'a mut Applied,
+    ) -> Doing<'a, Result<()>> {
+        let routing = &decided.snapshot.routing;
+        if self.told.as_ref() != Some(routing) {
+            self.gateway.apply(routing, decided.generation);
+            self.told = Some(routing.clone());
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

@@ -1,0 +1,90 @@
+//! The mind of a role: what it has taken in, and what it makes of that.
+//!
+//! It does nothing, and asks nobody: what changed and what is known of this machine come in, what
+//! is to be so comes out ([`Decided`]). Its hands make it so.
+
+mod decided;
+mod own_facts;
+
+use std::time::Instant;
+
+use steelyard_manifest::Sight;
+use steelyard_model::{Holdings, Item};
+use steelyard_pipeline::ResolveOptions;
+use steelyard_plan::Planner;
+
+use crate::pipeline::Pipeline;
+use crate::plan;
+pub(crate) use decided::{Decided, is_gateway};
+pub(crate) use own_facts::{Company, OwnFacts};
+
+/// Files as they were last seen, and all that was made of them so far.
+pub(crate) struct Mind {
+    pipeline: Pipeline,
+    planner: Planner,
+    /// Who has which address, as it is written down.
+    held: Holdings,
+    /// What was last seen of the files.
+    sight: Sight,
+    /// When what was seen comes to something else: a loss is believed then.
+    due: Option<Instant>,
+}
+
+impl Mind {
+    /// Has seen nothing yet, but who holds which address.
+    pub(crate) fn new(options: ResolveOptions, held: Holdings) -> Self {
+        let mut pipeline = Pipeline::new(options);
+        if !held.0.is_empty() {
+            pipeline.expect_manifests();
+        }
+        let (planner, sight, due) = (Planner::default(), Sight::default(), None);
+        Self { pipeline, planner, held, sight, due }
+    }
+
+    /// Adds items that do not come from files.
+    pub(crate) fn set_own(&mut self, items: Vec<Item>) {
+        self.pipeline.set_own(items);
+    }
+
+    /// This is how the files stand from now on.
+    pub(crate) fn see(&mut self, sight: Sight) {
+        self.sight = sight;
+    }
+
+    /// Who has which address from now on, as it is written down.
+    pub(crate) fn hold(&mut self, held: &Holdings) {
+        self.held.clone_from(held);
+    }
+
+    /// Whether what was seen comes to something else at `now`, though nothing new is seen.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.due.is_some_and(|due| due <= now)
+    }
+
+    /// Decides by what was seen, on the machine that `own` tells of.
+    pub(crate) fn take(&mut self, own: &OwnFacts, now: Instant) -> Decided {
+        let (world, awaited) = self.pipeline.follow(&self.sight, now);
+        self.due = awaited.due;
+        let (generation, known) = (world.generation, world.known.clone());
+        let facts = own.facts(&world.snapshot);
+        let (snapshot, plan) = plan::again(&mut self.planner, world, &self.held, &facts);
+        Decided {
+            seen: now,
+            generation,
+            node: facts.node,
+            own: own.addresses.clone(),
+            snapshot,
+            plan,
+            known,
+            doubted: awaited.files,
+        }
+    }
+
+    /// Does ahead what the next decision would otherwise begin with.
+    pub(crate) fn look_ahead(&mut self) {
+        self.planner.look_ahead();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,15 @@
+//! What a running instance tells: the hand that shows it, and what is said of each part.
+
+mod account;
+pub(crate) mod board;
+pub(crate) mod current;
+mod lack;
+mod moment;
+mod note;
+mod shared;
+mod standing;
+pub(crate) mod summary;
+mod unready;
+
+pub(crate) use lack::explain_routes;
+pub(crate) use moment::explain_services;

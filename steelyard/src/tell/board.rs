@@ -1,0 +1,102 @@
+//! The hand that shows what is so: in the admin API, on its page, in the metrics.
+//!
+//! It is shown again when one of the things moves that nobody decides: what the speaker tells, what
+//! other machines do, endpoints that fall silent.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Result;
+use steelyard_admin::Published;
+use steelyard_speaker::{Sharing, VipStatus};
+use tokio::sync::watch;
+
+use super::current::Current;
+use super::moment::Moment;
+use crate::hands::descriptors::Crowded;
+use crate::hands::history::{self, History};
+use crate::hands::lock::LockStanding;
+use crate::hands::{Applied, Doing, Hand};
+use crate::mind::Decided;
+use crate::privileges::Privileges;
+
+/// Where it is shown, and whence it is known.
+pub(crate) struct Board {
+    published: Arc<Published>,
+    sources: BoardSources,
+    started: u64,
+    current: Option<Arc<Current>>,
+    crowded: Vec<Crowded>,
+    silent: Arc<BTreeSet<SocketAddr>>,
+}
+
+/// What it shows besides decisions and what came of them.
+pub(crate) struct BoardSources {
+    pub(crate) privileges: Privileges,
+    pub(crate) history: History,
+    pub(crate) lock: LockStanding,
+    /// How vips stand; none where nothing is answered for.
+    pub(crate) status: Option<watch::Receiver<Arc<[VipStatus]>>>,
+    /// Where several machines settle who has which.
+    pub(crate) sharing: Option<watch::Receiver<Arc<Sharing>>>,
+}
+
+impl Board {
+    pub(crate) fn new(published: Arc<Published>, sources: BoardSources) -> Self {
+        let (current, crowded, silent) = Default::default();
+        Self { published, sources, started: history::now(), current, crowded, silent }
+    }
+
+    /// What is in force.
+    pub(crate) fn current(&self) -> Option<&Arc<Current>> {
+        self.current.as_ref()
+    }
+
+    /// These parts have no place for more connections.
+    pub(crate) fn set_crowded(&mut self, crowded: &[Crowded]) {
+        self.crowded = crowded.to_vec();
+    }
+
+    /// These endpoints take no connections from the gateway.
+    pub(crate) fn set_silent(&mut self, silent: Arc<BTreeSet<SocketAddr>>) {
+        self.silent = silent;
+    }
+
+    /// Tells everyone what is in force now. It costs a few pointers: nothing is made before
+    /// somebody asks.
+    pub(crate) fn show(&self) {
+        let Some(current) = &self.current else { return };
+        let BoardSources { privileges, history, lock, status, sharing } = &self.sources;
+        let moment = Arc::new(Moment {
+            current: Arc::clone(current),
+            is_waiting: lock.is_waiting(),
+            lock_trouble: lock.trouble(),
+            crowded: self.crowded.clone(),
+            privileges: privileges.clone(),
+            started: self.started,
+            stands: status.as_ref().map(|it| Arc::clone(&it.borrow())),
+            sharing: sharing.as_ref().map(|it| Arc::clone(&it.borrow())),
+            events: history.all(),
+            silent: Arc::clone(&self.silent),
+        });
+        self.published.publish(moment.view());
+    }
+}
+
+impl Hand for Board {
+    fn apply<'a>(
+        &'a mut self,
+        decided: &'a Arc<Decided>,
+        applied: &'a mut Applied,
+    ) -> Doing<'a, Result<()>> {
+        let known = self.current.as_ref().filter(|it| Arc::ptr_eq(&it.decided, decided));
+        if known.is_none_or(|known| known.applied != *applied) {
+            let took = known.map_or_else(|| decided.seen.elapsed(), |known| known.took);
+            let (decided, applied) = (Arc::clone(decided), applied.clone());
+            self.current = Some(Arc::new(Current { decided, applied, took }));
+            self.show();
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

@@ -1,0 +1,250 @@
+//! What a running instance tells through the admin API.
+//!
+//! Nothing is made before somebody asks ([`Lazy`]): publishing costs a few pointers, however many
+//! vips there are. What is made is of one moment ([`Moment`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use steelyard_admin::{
+    DiagnosticCounts, EndpointCounts, EntryPointRow, Happening, Lazy, Overview, View,
+};
+use steelyard_metrics::{Exposition, table};
+use steelyard_model::{Diagnostic, Endpoint, Severity, Snapshot};
+use steelyard_plan::{AnnouncementRow, Layer2Row};
+use steelyard_speaker::{NAME_TAKEN, Sharing, VipStatus};
+
+use super::account::Account;
+use super::current::Current;
+use super::note::{self, Note};
+use super::shared::{self, Owners};
+use super::standing::Standing;
+use super::unready::{self, Unready};
+use crate::hands::Applied;
+use crate::hands::binds;
+use crate::hands::descriptors::Crowded;
+use crate::hands::unreached::Unreached;
+use crate::mind::{Decided, is_gateway};
+use crate::privileges::Privileges;
+
+use tables::rows;
+pub(crate) use tables::{carried, explain_services};
+
+mod tables;
+
+/// All that there is to tell, as it is at one moment.
+pub(super) struct Moment {
+    pub(super) current: Arc<Current>,
+    pub(super) is_waiting: bool,
+    pub(super) lock_trouble: Option<String>,
+    pub(super) crowded: Vec<Crowded>,
+    pub(super) privileges: Privileges,
+    pub(super) started: u64,
+    /// How vips stand, by address; none where nothing is answered for.
+    pub(super) stands: Option<Arc<[VipStatus]>>,
+    /// Where several machines settle who has which.
+    pub(super) sharing: Option<Arc<Sharing>>,
+    pub(super) events: Vec<Arc<Happening>>,
+    /// Endpoints that the gateway's requests got no connection to.
+    pub(super) silent: Arc<BTreeSet<SocketAddr>>,
+}
+
+impl Moment {
+    /// For whoever asks.
+    pub(super) fn view(self: &Arc<Self>) -> View {
+        let told = |tell: fn(&Self) -> Value| {
+            let moment = Arc::clone(self);
+            Lazy::new(move || tell(&moment))
+        };
+        let [moment, noting, announcing] = [(); 3].map(|()| Arc::clone(self));
+        View {
+            generation: self.decided().generation,
+            unready: Lazy::new(move || moment.unready().iter().map(ToString::to_string).collect()),
+            notes: Lazy::new(move || noting.notes()),
+            overview: told(|it| rows(it.overview())),
+            services: told(Self::services),
+            announcements: told(Self::announcements),
+            routes: told(Self::routes),
+            peers: told(|it| rows(&it.decided().plan.peers)),
+            members: told(|it| it.sharing.as_deref().map_or_else(|| json!([]), shared::members)),
+            certificates: json!([]).into(),
+            events: told(|it| it.events.iter().map(|it| rows(&**it)).collect()),
+            diagnostics: told(Self::diagnostics),
+            requests: json!([]).into(),
+            gauges: Lazy::new(move || announcing.gauges()),
+        }
+    }
+
+    fn decided(&self) -> &Decided {
+        &self.current.decided
+    }
+
+    fn applied(&self) -> &Applied {
+        &self.current.applied
+    }
+
+    fn diagnostics(&self) -> Value {
+        let mut diagnostics = self.decided().plan.diagnostics.clone();
+        self.decided().known.advise(&mut diagnostics);
+        let Value::Array(mut told) = rows(diagnostics) else { return json!([]) };
+        told.extend(self.unreached().iter().map(rows));
+        told.into()
+    }
+
+    /// What keeps clients from what is served here, as findings.
+    fn unreached(&self) -> Vec<Diagnostic> {
+        let all = Unreached::all(&self.applied().forwarded);
+        all.iter().map(Unreached::diagnostic).collect()
+    }
+
+    fn overview(&self) -> Overview {
+        let Decided { plan, snapshot, node, .. } = self.decided();
+        let applied = self.applied();
+        let unreached = self.unreached();
+        let found = || plan.diagnostics.iter().chain(&unreached);
+        let severity = |wanted| found().filter(|found| found.severity == wanted).count();
+        let mut entry_points: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (bind, outcome) in applied.listeners() {
+            let addresses = entry_points.entry(&bind.entry_point).or_default();
+            let socket = outcome.as_ref().ok();
+            addresses.extend(socket.map(|it| binds::reached(bind, *it).to_string()));
+        }
+        Overview {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            node: node.clone(),
+            since: self.started,
+            privileges: match &self.privileges {
+                Privileges::Full => "full".to_owned(),
+                Privileges::None { why } => why.clone(),
+            },
+            vips: plan.services.values().map(|row| row.addresses.len()).sum(),
+            routes: snapshot.routing.routes.len(),
+            endpoints: endpoint_counts(snapshot),
+            diagnostics: DiagnosticCounts {
+                error: severity(Severity::Error),
+                warning: severity(Severity::Warning),
+                info: severity(Severity::Info),
+            },
+            entry_points: entry_points
+                .into_iter()
+                .map(|(name, addresses)| EntryPointRow { name: name.to_owned(), addresses })
+                .collect(),
+        }
+    }
+
+    /// Ready means: configured, listening, and announcing what it should.
+    fn unready(&self) -> Vec<Unready> {
+        let mut reasons = Vec::new();
+        if self.is_waiting {
+            reasons.push(Unready::EditWaits);
+        }
+        let (Decided { plan, snapshot, .. }, applied) = (self.decided(), self.applied());
+        reasons.extend(self.lock_trouble.clone().map(Unready::LockNotFollowed));
+        reasons.extend(unready::unread(plan));
+        reasons.extend(self.crowded.iter().cloned().map(Unready::Crowded));
+        for (bind, outcome) in applied.listeners() {
+            if let Err(error) = outcome {
+                let (entry_point, address) = (bind.entry_point.clone(), bind.address);
+                reasons.push(Unready::NotListening { entry_point, address, error: error.clone() });
+            }
+        }
+        if self.stands.is_none() {
+            return reasons;
+        }
+        let pending = plan.services.iter().filter(|(_, row)| row.addresses.is_empty());
+        let pending =
+            pending.filter(|(id, _)| snapshot.services.get(id).is_some_and(|it| is_gateway(it)));
+        reasons.extend(pending.map(|(id, _)| {
+            let why =
+                plan.explanations.get(id).and_then(|why| why.first().map(ToString::to_string));
+            Unready::NoAddress { service: id.clone(), why }
+        }));
+        let members = self.sharing.iter().flat_map(|it| &it.members);
+        let doubled = members.filter(|it| it.status.this && it.status.state == NAME_TAKEN);
+        reasons.extend(doubled.map(|it| Unready::NameTaken { interface: it.interface.clone() }));
+        let owners = self.owners();
+        let silent =
+            self.applied().vips.addresses().filter_map(|vip| self.account(vip, &owners).silence());
+        reasons.extend(silent.map(Unready::NotAnnounced));
+        let unreached = Unreached::all(&applied.forwarded).into_iter();
+        reasons.extend(unreached.filter(|it| it.obstacle.is_certain()).map(Unready::Unreached));
+        reasons
+    }
+
+    /// What serves nobody, though not for want of readiness.
+    fn notes(&self) -> Vec<String> {
+        let (Decided { plan, snapshot, .. }, applied) = (self.decided(), self.applied());
+        let (owners, silent) = (self.owners(), self.silent());
+        let mut notes = note::of_routes(&snapshot.routing, &silent);
+        notes.extend(note::of_ports(snapshot, &applied.forwarded, &silent));
+        let planned: BTreeSet<IpAddr> = plan.announcements.values().filter_map(lan).collect();
+        let excluded = planned.into_iter().map(|vip| self.account(vip, &owners));
+        let excluded = excluded.filter(Account::is_left_to_others).count();
+        notes.extend((excluded > 0).then_some(Note::NotCandidate(excluded)));
+        notes.iter().map(ToString::to_string).collect()
+    }
+
+    /// Endpoints that take no connections.
+    fn silent(&self) -> BTreeSet<SocketAddr> {
+        self.silent.union(&self.applied().forwarded.silent).copied().collect()
+    }
+
+    /// Who owns which vip, as the nodes that share them agreed.
+    fn owners(&self) -> Owners<'_> {
+        self.sharing.as_deref().map(Owners::of).unwrap_or_default()
+    }
+
+    /// What is known of an address that is to be answered for.
+    fn account<'a>(&self, vip: IpAddr, owners: &Owners<'a>) -> Account<'a> {
+        let standing = match self.stands.as_deref() {
+            None => Standing::Unprivileged,
+            Some(told) if self.applied().vips.contains(vip) => {
+                Standing::of(vip, &self.applied().idle, told)
+            }
+            Some(_) => Standing::NotCandidate,
+        };
+        Account::new(vip, Some(standing), owners.get(vip), &self.decided().node)
+    }
+
+    /// The same of a row of the plan, which may be that no node is to answer for it.
+    fn planned<'a>(&self, row: &Layer2Row, owners: &Owners<'a>) -> Account<'a> {
+        if row.owner.is_none()
+            && self.sharing.is_none()
+            && !self.applied().vips.contains(row.address)
+        {
+            return Account::new(row.address, None, None, &self.decided().node);
+        }
+        self.account(row.address, owners)
+    }
+
+    /// What this node answers for now, under MetalLB's name.
+    fn gauges(&self) -> String {
+        let mut out = Exposition::default();
+        let mut series = out.family(&table::ANNOUNCED);
+        let owners = self.owners();
+        for row in self.decided().plan.announcements.values() {
+            let AnnouncementRow::Layer2(row) = row else { continue };
+            if self.planned(row, &owners).is_ours() {
+                series.put([&row.service, &"layer2", &self.decided().node, &row.address], 1);
+            }
+        }
+        out.into_text()
+    }
+}
+
+/// The address of a row that is to be answered for on the LAN.
+fn lan(row: &AnnouncementRow) -> Option<IpAddr> {
+    match row {
+        AnnouncementRow::Layer2(row) => row.owner.is_some().then_some(row.address),
+        AnnouncementRow::Bgp(_) => None,
+    }
+}
+
+fn endpoint_counts(snapshot: &Snapshot) -> EndpointCounts {
+    let ports = snapshot.services.values().flat_map(|service| &service.ports);
+    let endpoints: Vec<&Endpoint> = ports.flat_map(|port| &port.endpoints).collect();
+    let ready = endpoints.iter().filter(|endpoint| endpoint.is_ready()).count();
+    EndpointCounts { ready, total: endpoints.len() }
+}

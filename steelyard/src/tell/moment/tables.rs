@@ -1,0 +1,154 @@
+//! Its tables: Services, routes, announcements.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use steelyard_forward::{Carried, PortStatus};
+use steelyard_model::{Endpoint, EndpointState, NamespacedName, Protocol, ResolvedService};
+use steelyard_plan::{AnnouncementRow, Explanation, Plan};
+use steelyard_terminal::{Cell, Style};
+
+use super::Moment;
+use crate::mind::Decided;
+use crate::tell::lack::{explain_routes, is_silent};
+
+impl Moment {
+    /// Service rows with what is behind them, and why they have their addresses.
+    pub(super) fn services(&self) -> Value {
+        let (Decided { plan, snapshot, .. }, applied) = (self.decided(), self.applied());
+        let mut carried: HashMap<_, Vec<&PortStatus>> = HashMap::new();
+        for port in &applied.forwarded.ports {
+            let Some(service) = &port.service else { continue };
+            carried.entry((service, port.key.protocol, port.key.port)).or_default().push(port);
+        }
+        let (owners, silent) = (self.owners(), self.silent());
+        let told = |row: &AnnouncementRow| match row {
+            AnnouncementRow::Layer2(row) => self.planned(row, &owners).sentence(row),
+            AnnouncementRow::Bgp(row) => row.prospect(),
+        };
+        let row = |(id, service)| {
+            let mut row = rows(service);
+            row["why"] = json!(why(plan, id, &told));
+            if let Some(resolved) = snapshot.services.get(id) {
+                row["ports"] = ports(resolved, &carried, &silent);
+            }
+            row
+        };
+        plan.services.iter().map(row).collect()
+    }
+
+    /// Route rows with the state of every endpoint, also of those that take no traffic.
+    pub(super) fn routes(&self) -> Value {
+        let Decided { plan, snapshot, .. } = self.decided();
+        let (silent, routing) = (self.silent(), &snapshot.routing);
+        let mut told = rows(plan.routes.values().collect::<Vec<_>>());
+        let rows = told.as_array_mut().into_iter().flatten();
+        for (row, route) in rows.zip(routing.in_order()) {
+            let backends = row["backends"].as_array_mut().into_iter().flatten();
+            let ends = routing.ends(route).into_iter().filter(|end| end.node.service.is_some());
+            for (row, end) in backends.zip(ends) {
+                let endpoints = end.endpoints.into_iter().flat_map(|set| &set.endpoints);
+                row["states"] = endpoints.map(|(it, _)| endpoint(it, &silent)).collect();
+            }
+        }
+        explain_routes(&mut told, routing, &silent);
+        told
+    }
+
+    /// Announcement rows with how they stand here, and who answers for them.
+    pub(super) fn announcements(&self) -> Value {
+        let owners = self.owners();
+        let row = |announcement: &AnnouncementRow| {
+            let mut row = rows(announcement);
+            match announcement {
+                AnnouncementRow::Layer2(planned) => {
+                    self.planned(planned, &owners).tell(&mut row, self.sharing.is_some());
+                }
+                AnnouncementRow::Bgp(_) => {
+                    row["nodes"] = json!([]);
+                    row["state"] = json!("not-announced: BGP is not spoken yet");
+                }
+            }
+            row
+        };
+        self.decided().plan.announcements.values().map(row).collect()
+    }
+}
+
+pub(super) fn rows(told: impl serde::Serialize) -> Value {
+    serde_json::to_value(told).expect("a plan is always JSON")
+}
+
+/// Why a Service has its addresses or none, and who announces them, as `told` says of each.
+fn why(plan: &Plan, id: &NamespacedName, told: &dyn Fn(&AnnouncementRow) -> String) -> Vec<String> {
+    let said = plan.explanations.get(id).into_iter().flatten();
+    let told = |said: &Explanation| match said {
+        Explanation::Announced(row) => told(row),
+        said => said.to_string(),
+    };
+    said.map(told).collect()
+}
+
+/// Adds to each row of `plan`'s Services why it has its addresses or none.
+pub(crate) fn explain_services(rows: &mut Value, plan: &Plan) {
+    for (row, id) in rows.as_array_mut().into_iter().flatten().zip(plan.services.keys()) {
+        row["why"] = json!(why(plan, id, &AnnouncementRow::sentence));
+    }
+}
+
+/// Where a port is reached, and how it is carried.
+pub(crate) fn carried(status: &PortStatus) -> (String, Cell) {
+    match &status.carried {
+        Carried::Delivered => (status.key.to_string(), "gateway".into()),
+        Carried::Nftables { endpoints } => {
+            let plural = if *endpoints == 1 { "" } else { "s" };
+            (status.key.to_string(), format!("nftables, {endpoints} endpoint{plural}").into())
+        }
+        Carried::InProcess { listen, why } => {
+            (format!("{listen}/{}", status.key.protocol), format!("in process: {why}").into())
+        }
+        Carried::Not { why } => {
+            (status.key.to_string(), Cell::new(format!("not carried: {why}"), Style::Careful))
+        }
+    }
+}
+
+fn ports(
+    resolved: &ResolvedService,
+    carried_ports: &HashMap<(&NamespacedName, Protocol, u16), Vec<&PortStatus>>,
+    silent: &BTreeSet<SocketAddr>,
+) -> Value {
+    let rows = resolved.ports.iter().map(|port| {
+        let key = (&resolved.service.id, port.port.protocol, port.port.port);
+        let reached = carried_ports.get(&key).into_iter().flatten().map(|status| {
+            let (at, how) = carried(status);
+            let mut row = json!({"at": at, "how": how.text()});
+            if let Some(obstacle) = &status.obstacle {
+                row["obstacle"] = json!(obstacle.to_string());
+            }
+            row
+        });
+        json!({
+            "name": port.port.name,
+            "protocol": port.port.protocol,
+            "port": port.port.port,
+            "reached": reached.collect::<Vec<_>>(),
+            "endpoints": port.endpoints.iter().map(|it| endpoint(it, silent)).collect::<Vec<_>>(),
+        })
+    });
+    rows.collect()
+}
+
+/// An endpoint that is to work and does not answer is told as it is.
+fn endpoint(endpoint: &Endpoint, silent: &BTreeSet<SocketAddr>) -> Value {
+    let is_silent = is_silent(endpoint, silent);
+    let state = match endpoint.state {
+        EndpointState::Ready if is_silent => "silent",
+        EndpointState::Ready => "ready",
+        EndpointState::Serving => "serving",
+        EndpointState::Terminating => "terminating",
+        EndpointState::NotReady => "not ready",
+    };
+    json!({"address": endpoint.to_string(), "state": state, "node": endpoint.node.as_deref()})
+}

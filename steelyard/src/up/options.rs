@@ -1,0 +1,84 @@
+//! What each part is told at its start, by the settings.
+
+use std::sync::Arc;
+
+use steelyard_admin::{Admin, AdminOptions, Published, StartError};
+use steelyard_forward::ForwardOptions;
+use steelyard_gateway::{AccessLog, GatewayOptions, LogFormat};
+use steelyard_speaker::{ConflictPolicy, Formers, Gate, Membership, SpeakerOptions};
+
+use super::Settings;
+use super::sharing::Conflict;
+use crate::hands::descriptors::Rooms;
+
+pub(super) fn admin(
+    settings: &Settings,
+    published: &Arc<Published>,
+    rooms: &Rooms,
+) -> Result<Admin, StartError> {
+    let mut options = AdminOptions {
+        listen: settings.serve.admin,
+        token_file: settings.serve.admin_token_file.clone(),
+        places: rooms.admin.clone(),
+    };
+    let mut admin = steelyard_admin::serve(&options, published.clone());
+    if settings.is_demo && matches!(admin, Err(StartError::Bind { .. })) {
+        options.listen.set_port(0);
+        admin = steelyard_admin::serve(&options, published.clone());
+    }
+    admin
+}
+
+pub(super) fn speaker_options(
+    settings: &Settings,
+    echo: bool,
+    formers: Arc<dyn Formers>,
+    gate: Arc<dyn Gate>,
+) -> SpeakerOptions {
+    let interfaces = settings.interfaces.clone();
+    let membership = settings.sharing.as_ref().map(|sharing| Membership {
+        name: crate::load::node_name(&settings.world),
+        kept: Some(settings.state_dir.join("epochs")),
+        ..sharing.membership.clone()
+    });
+    let (formers, gate) = (Some(formers), Some(gate));
+    let mut options =
+        SpeakerOptions { interfaces, echo, membership, formers, gate, ..SpeakerOptions::default() };
+    options.timing.policy = match settings.conflict {
+        Conflict::Defend => ConflictPolicy::Defend,
+        Conflict::Withdraw => ConflictPolicy::Withdraw,
+    };
+    options
+}
+
+pub(super) fn gateway_options(settings: &Settings, rooms: &Rooms) -> GatewayOptions {
+    let fixed = &settings.world.fixed;
+    let access_log = fixed.access_log().then(|| AccessLog {
+        path: fixed.access_log_path().map(Into::into),
+        format: if fixed.access_log_is_json() { LogFormat::Json } else { LogFormat::Common },
+    });
+    GatewayOptions {
+        workers: settings.serve.workers.map_or(0, usize::from),
+        error_details: settings.serve.error_details,
+        access_log,
+        unresolved_paths: fixed.unresolved_paths(),
+        places: rooms.gateway.clone(),
+        kept: rooms.kept.clone(),
+        server_name: crate::load::node_name(&settings.world),
+        return_memory: steelyard_host::memory::give_back,
+        ..GatewayOptions::default()
+    }
+}
+
+pub(super) fn forward_options(settings: &Settings, rooms: &Rooms) -> ForwardOptions {
+    ForwardOptions {
+        fwmark: settings.fwmark,
+        ip_forward: settings.ip_forward,
+        shared: settings.sharing.is_some(),
+        privileged: settings.privileges.is_full(),
+        state_dir: settings.state_dir.clone(),
+        flows: rooms.flows.clone(),
+        sessions: rooms.sessions.clone(),
+        ..ForwardOptions::default()
+    }
+}
