@@ -31,12 +31,12 @@ enum Command {
     },
     /// Layer edges, sizes, diagnostics and their cases and docs
     Tidy,
-    /// Changes of a crate's code that no test of it notices; needs an hour for a large one
+    /// Changes of a crate that no test of it notices; needs hours for all of a large one
     Mutants {
         /// Its name in pure/ or io/, for example `http`
         #[arg(value_name = "CRATE")]
         name: String,
-        /// Options of cargo-mutants, for example `--file src/table.rs`
+        /// Options of cargo-mutants, for example `--file pure/route/src/table.rs`
         #[arg(value_name = "OPTION", trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },

@@ -1,13 +1,26 @@
 //! Running other programs, with their output shown and their failure named.
 
 use std::ffi::OsStr;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
 /// Runs `program` in the root of the repository; its output goes to ours.
 pub(crate) fn run<S: AsRef<OsStr>>(program: &str, args: &[S], env: &[(&str, &str)]) -> Result<()> {
+    let status = status(program, args, env)?;
+    if !status.success() {
+        bail!("`{}` failed: {status}", describe(program, args));
+    }
+    Ok(())
+}
+
+/// The same for a program whose failure has a meaning: how it ended.
+pub(crate) fn status<S: AsRef<OsStr>>(
+    program: &str,
+    args: &[S],
+    env: &[(&str, &str)],
+) -> Result<ExitStatus> {
     let shown = describe(program, args);
     println!("\n=== {shown}");
     let started = Instant::now();
@@ -18,10 +31,7 @@ pub(crate) fn run<S: AsRef<OsStr>>(program: &str, args: &[S], env: &[(&str, &str
         .status()
         .with_context(|| format!("could not start `{shown}`"))?;
     println!("=== {:.1} s", started.elapsed().as_secs_f32());
-    if !status.success() {
-        bail!("`{shown}` failed: {status}");
-    }
-    Ok(())
+    Ok(status)
 }
 
 /// What `program` prints on standard output, trimmed.
