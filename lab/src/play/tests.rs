@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use steelyard_model::{
     NamespacedName, ObjectRef, Protocol, ResolvedService, ServedBy, Service, ServicePort,
-    ServiceType, Snapshot, TargetPort, TrafficPolicy, Workload,
+    ServiceType, Snapshot, TargetPort, Workload,
 };
+use steelyard_testbed::services::load_balancer;
 
 use super::{Cast, Place, Replica, curtailed, print, replicas, slices};
 
@@ -34,28 +35,9 @@ fn port(name: Option<&str>, protocol: Protocol, port: u16, target: TargetPort) -
 
 fn service(namespace: &str, name: &str, app: &str, ports: Vec<ServicePort>) -> Service {
     Service {
-        id: NamespacedName::new(namespace, name),
-        object: Arc::new(ObjectRef::new("Service", namespace, name)),
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
-        created: None,
         kind: ServiceType::ClusterIp,
         selector: if app.is_empty() { BTreeMap::new() } else { labels(app) },
-        ports,
-        headless: false,
-        cluster_ips: Vec::new(),
-        ip_families: Vec::new(),
-        family_policy: None,
-        load_balancer_class: None,
-        load_balancer_ip: None,
-        external_traffic_policy: TrafficPolicy::Cluster,
-        health_check_node_port: None,
-        publish_not_ready: false,
-        status_addresses: Vec::new(),
-        gateway: None,
-        static_endpoints: Vec::new(),
-        refusal: None,
-        backend_refusal: None,
+        ..load_balancer(namespace, name, ports)
     }
 }
 

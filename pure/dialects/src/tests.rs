@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
-use steelyard_manifest::{ReadLimits, Source, SourceText, load};
+use steelyard_manifest::{ReadLimits, Source, load};
 use steelyard_model::{ClassReading, Item, RouteSet, Severity};
 
 use crate::{LowerOptions, Lowered, lower};
@@ -16,9 +15,7 @@ mod metallb;
 
 /// What the objects of `yaml` lower to, all together. The text must be in order.
 fn lowered(yaml: &str) -> Lowered {
-    let text = SourceText::Bytes(Arc::from(yaml.as_bytes()));
-    let source = Source { name: Arc::from("test.yaml"), text };
-    let loaded = load(&source, &ReadLimits::default());
+    let loaded = load(&Source::new("test.yaml", yaml.as_bytes()), &ReadLimits::default());
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
     let mut all = Lowered::default();
     for object in &loaded.objects {

@@ -111,7 +111,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::sim::start;
+    use steelyard_testbed::simulation::start;
 
     #[test]
     fn the_fuzz_corpus_holds() {

@@ -105,7 +105,7 @@ impl Hearing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::start;
+    use steelyard_testbed::simulation::start;
 
     fn at(millis: u64) -> Instant {
         start() + Duration::from_millis(millis)

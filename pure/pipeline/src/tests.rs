@@ -1,12 +1,10 @@
 //! Manifests through the real loader and dialects, joined.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use steelyard_dialects::{LowerOptions, lower};
-use steelyard_manifest::{ReadLimits, Source, SourceText, load};
 use steelyard_model::routing::route::Route;
-use steelyard_model::{Endpoint, Item, ServedBy, Severity, Snapshot};
+use steelyard_model::{Endpoint, ServedBy, Severity, Snapshot};
+use steelyard_testbed::manifests::items;
 
 use steelyard_model::routing::entry_point::EntryPoint;
 
@@ -19,19 +17,6 @@ mod golden;
 mod order;
 mod pools;
 mod routes;
-
-/// The items that `yaml` lowers to.
-fn items(yaml: &str) -> Vec<Arc<Item>> {
-    let text = SourceText::Bytes(Arc::from(yaml.as_bytes()));
-    let loaded = load(&Source { name: Arc::from("test.yaml"), text }, &ReadLimits::default());
-    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
-    let lowered = loaded.objects.iter().map(|object| lower(object, &LowerOptions::default()));
-    let mut items = Vec::new();
-    for lowered in lowered {
-        items.extend(lowered.items.into_iter().map(Arc::new));
-    }
-    items
-}
 
 fn joined(yaml: &str) -> Snapshot {
     let snapshot = resolve(&items(yaml), &ResolveOptions::default());

@@ -2,5 +2,5 @@ mod edits;
 mod nearest;
 mod order;
 mod properties;
-pub(crate) mod request;
+pub(crate) mod ranked;
 mod rules;

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use steelyard_model::{EndpointState, Service, ServiceType, TargetPort};
 
 use super::*;

@@ -1,6 +1,6 @@
 //! What a client asks for, and the bytes by which it is known again.
 
-use super::chance::Chance;
+use steelyard_testbed::Chance;
 
 /// Something a client asks for; its number is its place in the world's list.
 #[derive(Clone, Debug)]

@@ -3,8 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+use steelyard_testbed::Chance;
+
 use super::ask::{Ask, pattern};
-use super::chance::Chance;
 use super::pipe::End;
 use super::reader::{Head, Read, Reader};
 use super::world::World;
@@ -131,7 +132,7 @@ impl Client {
             || self.write(pipe, world);
         if moved && self.habits.slow && self.pauses < PAUSES && world.stage.chance.percent(10) {
             self.pauses += 1;
-            let millis = u64::try_from(world.stage.chance.within(100, 1000)).expect("few");
+            let millis = world.stage.chance.within(100..1000);
             self.resume = Some(world.stage.now + Duration::from_millis(millis));
         }
         moved

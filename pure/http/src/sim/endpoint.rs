@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use steelyard_testbed::Chance;
+
 use super::ask::{Ask, pattern, push_chunks};
-use super::chance::Chance;
 use super::pipe::End;
 use super::reader::{Read, Reader};
 use super::stage::Stage;
@@ -262,7 +263,7 @@ impl Endpoint {
                     stage.pipes[self.pipe].push(End::Far, &surplus);
                 }
                 if plan.slow && stage.chance.percent(20) {
-                    let seconds = u64::try_from(stage.chance.within(1, 9)).expect("few");
+                    let seconds = stage.chance.within(1..9);
                     self.resume = Some(stage.now + Duration::from_secs(seconds));
                 }
                 true

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::chance::Chance;
+use steelyard_testbed::Chance;
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
+use steelyard_testbed::Chance;
+use steelyard_testbed::simulation::start;
+
 use super::Broken;
 use super::ask::Ask;
-use super::chance::Chance;
 use super::pipe::Pipe;
-use super::start;
 use crate::Clean;
 
 /// What is there whoever plays.

@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use steelyard_model::{
     AddressRange, Holding, Holdings, Labels, NamespacedName, ObjectRef, Pool, Service,
-    ServiceAllocation, ServicePort, ServiceType, TargetPort, TrafficPolicy,
+    ServiceAllocation,
 };
+use steelyard_testbed::services::{load_balancer, tcp as port};
 
 use crate::{Assignments, Options, assign};
 
@@ -45,43 +46,10 @@ fn with_allocation(mut pool: Pool, allocation: ServiceAllocation) -> Pool {
     pool
 }
 
-fn port(port: u16) -> ServicePort {
-    ServicePort {
-        name: None,
-        protocol: steelyard_model::Protocol::Tcp,
-        port,
-        target: TargetPort::Number(port),
-        node_port: None,
-    }
-}
-
 /// A LoadBalancer Service `namespace/name` on TCP 80.
 fn service(id: &str) -> Service {
     let (namespace, name) = id.split_once('/').unwrap();
-    Service {
-        id: NamespacedName::new(namespace, name),
-        object: ObjectRef::new("Service", namespace, name).into(),
-        labels: Labels::new(),
-        annotations: Labels::new(),
-        created: None,
-        kind: ServiceType::LoadBalancer,
-        selector: Labels::new(),
-        ports: vec![port(80)],
-        headless: false,
-        cluster_ips: Vec::new(),
-        ip_families: Vec::new(),
-        family_policy: None,
-        load_balancer_class: None,
-        load_balancer_ip: None,
-        external_traffic_policy: TrafficPolicy::Cluster,
-        health_check_node_port: None,
-        publish_not_ready: false,
-        status_addresses: Vec::new(),
-        gateway: None,
-        static_endpoints: Vec::new(),
-        refusal: None,
-        backend_refusal: None,
-    }
+    load_balancer(namespace, name, vec![port(80)])
 }
 
 /// The same with one thing changed.

@@ -6,9 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::*;
 use crate::seal::Under;
-use crate::sim::start;
 use crate::wire::{Beat, Body, Echo, Heard, Message};
 use crate::{Key, Keyring, OwnerCandidate};
+use steelyard_testbed::simulation::start;
 
 const PEER: ([u8; 4], u16) = ([10, 0, 0, 2], 7946);
 

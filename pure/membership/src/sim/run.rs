@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use steelyard_testbed::Chance;
+
 use super::Broken;
-use super::chance::Chance;
 use super::checks;
 use super::world::{World, vip};
 use crate::{HeartbeatTiming, Input, Key, OwnerCandidate, Policy};
@@ -115,7 +116,7 @@ pub(super) fn run(seed: u64, broken: Option<Broken>, verbose: bool) -> Result<St
 }
 
 fn make(seed: u64) -> World {
-    let mut chance = super::chance::Chance::new(!seed);
+    let mut chance = Chance::new(!seed);
     // Many nodes take most of the time: a full mesh grows by the square.
     let nodes = match chance.below(100) {
         0 => 17 + chance.below(34),
@@ -126,8 +127,8 @@ fn make(seed: u64) -> World {
     if !seed.is_multiple_of(4) {
         world.seal_with(Key::clear());
     }
-    world.loss = *chance.pick(&[0, 0, 0, 10, 50]);
-    world.delay = Duration::from_millis(*chance.pick(&[1, 2, 5]));
+    world.loss = chance.pick(&[0, 0, 0, 10, 50]);
+    world.delay = Duration::from_millis(chance.pick(&[1, 2, 5]));
     if chance.permille(300) && world.loss < 50 {
         world.timing = HeartbeatTiming::fast();
     }

@@ -8,9 +8,11 @@ use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use steelyard_testbed::Chance;
+use steelyard_testbed::simulation::start;
+
 use self::lan::Frame;
-use super::chance::Chance;
-use super::{Broken, start};
+use super::Broken;
 use crate::{
     ClaimMark, Config, Event, HeartbeatTiming, Input, Key, Keyring, Output, OwnerCandidate, Policy,
     Segment,

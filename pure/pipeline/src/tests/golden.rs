@@ -2,14 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use std::sync::Arc;
+
+use steelyard_dialects::{LowerOptions, lower};
+use steelyard_manifest::{ReadLimits, Source, load};
+
 use super::*;
 
 const DECLARED: [&str; 2] =
     [include_str!("../codes.rs"), include_str!("../../../dialects/src/codes.rs")];
 
 fn provoked(yaml: &str, options: &ResolveOptions) -> BTreeSet<String> {
-    let text = SourceText::Bytes(Arc::from(yaml.as_bytes()));
-    let loaded = load(&Source { name: Arc::from("test.yaml"), text }, &ReadLimits::default());
+    let loaded = load(&Source::new("test.yaml", yaml.as_bytes()), &ReadLimits::default());
     let mut codes = BTreeSet::new();
     let mut items = Vec::new();
     for object in &loaded.objects {

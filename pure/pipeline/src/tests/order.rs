@@ -1,9 +1,11 @@
 //! The join gives the same for any order of its input, and ends for much of it.
 
+use std::sync::Arc;
+
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::rule::Rule;
-use steelyard_model::{NamespacedName, ObjectRef};
+use steelyard_model::{Item, NamespacedName, ObjectRef};
 
 use super::*;
 

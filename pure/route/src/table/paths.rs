@@ -214,7 +214,7 @@ impl<T> Clone for Prefixes<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::request::Ranked;
+    use crate::tests::ranked::Ranked;
 
     fn keys() -> Vec<PathKey> {
         let forms = [PathForm::Normal, PathForm::Decoded].into_iter().flat_map(|form| {

@@ -9,7 +9,7 @@ use proptest::sample::{select, subsequence};
 
 use crate::RoutingTable;
 use crate::tests::properties::{host, rank, rule, sample};
-use crate::tests::request::{Ranked, Sample};
+use crate::tests::ranked::Ranked;
 use steelyard_model::object::{FieldPath, ObjectRef, Provenance};
 use steelyard_model::routing::id::{EntryPointId, ListenerId, RouteId};
 use steelyard_model::routing::listener::{Listener, Security};
@@ -17,6 +17,8 @@ use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind, RouteTimeouts};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::world::RoutingDelta;
+use steelyard_testbed::Probe;
+use steelyard_testbed::probe::get;
 
 const LISTENERS: &[&str] = &["l0", "l1", "l2", "l3"];
 const ROUTES: &[&str] = &["r0", "r1", "r2", "r3", "r4", "r5"];
@@ -94,7 +96,7 @@ fn edit() -> impl Strategy<Value = RoutingDelta> {
 }
 
 /// All that a table says of `sample`.
-fn answers(table: &RoutingTable, sample: &Sample) -> Vec<String> {
+fn answers(table: &RoutingTable, sample: &Probe) -> Vec<String> {
     let mut all = Vec::new();
     for id in POINTS.iter().map(|name| EntryPointId::from(*name)) {
         let Some(point) = table.entry_point(&id) else { continue };
@@ -184,7 +186,7 @@ fn plain(id: &str) -> Arc<Listener> {
 
 fn serving(table: &RoutingTable) -> Option<&RouteId> {
     let point = table.entry_point(&"a".into())?;
-    point.choose(false, &Sample::get("a.b", "/")).map(|choice| &choice.candidate.id)
+    point.choose(false, &get("a.b", "/")).map(|choice| &choice.candidate.id)
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use crate::tests::request::Sample;
 use crate::{RoutingTable, WhyNot};
 use steelyard_model::object::{FieldPath, ObjectRef, Provenance};
 use steelyard_model::routing::entry_point::{BUILT_IN, PLAIN, SECURE};
@@ -12,6 +11,7 @@ use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind, RouteTimeouts};
 use steelyard_model::routing::rule::Rule;
+use steelyard_testbed::probe::get;
 
 /// `host` is `*.suffix` or a name; `path` is a prefix, or exact after `=`.
 fn route(id: &str, host: &str, path: &str) -> Route {
@@ -61,7 +61,7 @@ fn table(routes: Vec<Route>) -> RoutingTable {
 }
 
 fn near(table: &RoutingTable, host: &str, path: &str) -> Vec<(String, WhyNot)> {
-    let near = table.nearest(&PLAIN.name.into(), false, &Sample::get(host, path));
+    let near = table.nearest(&PLAIN.name.into(), false, &get(host, path));
     near.into_iter().map(|miss| (miss.route.id.to_string(), miss.why)).collect()
 }
 
@@ -120,7 +120,7 @@ fn each_route_is_named_once() {
 #[test]
 fn a_miss_in_words() {
     let table = few();
-    let sample = Sample::get("s.local", "/");
+    let sample = get("s.local", "/");
     let miss = table.nearest(&PLAIN.name.into(), false, &sample).remove(0);
     let words = "Host(`s.local`) && PathPrefix(`/`): it is for websecure, not web (secure)";
     assert_eq!(miss.to_string(), words);
@@ -158,7 +158,7 @@ fn the_cost_has_a_bound() {
 
 #[test]
 fn each_condition_has_its_reason() {
-    let sample = Sample::get("a.local", "/x").header("x-a", "1");
+    let sample = get("a.local", "/x").header("x-a", "1");
     let rule = |matcher| Rule::One(matcher);
     for (rule, expected) in [
         (rule(Matcher::Method("PUT".into())), "it is for method PUT"),

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use crate::candidate::Indexed;
 use crate::table::RuleTable;
-use crate::tests::request::Ranked;
-use crate::tests::request::Sample;
+use crate::tests::ranked::Ranked;
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
 use steelyard_model::routing::rule::Rule;
+use steelyard_testbed::probe::get;
 
 /// A route for a host (`*` for all, `*.x` for one label) and a path (`=/x` exactly), ranked as
 /// its dialect would.
@@ -65,7 +65,7 @@ fn fallback(id: &str, host: &str, number: i64) -> Ranked {
 fn winner(routes: &[Ranked], host: &str, path: &str) -> Option<String> {
     let mut table = RuleTable::new(Indexed::Host);
     routes.iter().for_each(|route| table.insert(Arc::new(route.clone())));
-    table.choose(&Sample::get(host, path)).map(|choice| choice.candidate.id.to_string())
+    table.choose(&get(host, path)).map(|choice| choice.candidate.id.to_string())
 }
 
 #[track_caller]

@@ -9,14 +9,15 @@ use proptest::sample::select;
 use crate::candidate::Indexed;
 use crate::choice::choose_by_scan;
 use crate::table::RuleTable;
-use crate::tests::request::Ranked;
-use crate::tests::request::Sample;
+use crate::tests::ranked::Ranked;
 use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::pattern::{
     Expression, HostPattern, PathForm, PathPattern, PathShape,
 };
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
 use steelyard_model::routing::rule::Rule;
+use steelyard_testbed::Probe;
+use steelyard_testbed::probe::get;
 
 const HOSTS: &[&str] = &["", "a", "a.b", "b.b", "x.a.b", "y.x.a.b", "c"];
 const PATHS: &[&str] = &["/", "/a", "/a/", "/a/b", "/ab", "/a%2Fb", "/a/b/c", "/x"];
@@ -122,7 +123,7 @@ fn candidates() -> impl Strategy<Value = Vec<Arc<Ranked>>> {
     })
 }
 
-pub(super) fn sample() -> impl Strategy<Value = Sample> {
+pub(super) fn sample() -> impl Strategy<Value = Probe> {
     let pairs = |names| prop::collection::vec((select(names), select(WORDS)), 0..3);
     let sni = prop::option::of(select(HOSTS));
     let client = prop::option::of(select(&["10.0.0.1", "10.9.9.9", "192.0.2.1", "::1"][..]));
@@ -135,14 +136,14 @@ pub(super) fn sample() -> impl Strategy<Value = Sample> {
             let owned = |pairs: Vec<(&str, &str)>| {
                 pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
             };
-            Sample {
+            Probe {
                 method: method.into(),
                 headers: owned(headers),
                 query: owned(query),
                 client: client.map(|text| text.parse().expect("an address")),
                 sni: sni.map(str::to_owned),
                 alpn: alpn.into_iter().map(str::to_owned).collect(),
-                ..Sample::get(host, path)
+                ..get(host, path)
             }
         })
 }
@@ -154,12 +155,12 @@ fn table(indexed: Indexed, candidates: &[Arc<Ranked>]) -> RuleTable<Ranked> {
 }
 
 /// Winner and bids, comparable.
-fn chosen(table: &RuleTable<Ranked>, sample: &Sample) -> Option<String> {
+fn chosen(table: &RuleTable<Ranked>, sample: &Probe) -> Option<String> {
     let choice = table.choose(sample)?;
     Some(format!("{} {:?}", choice.candidate.id, choice.bids))
 }
 
-fn scanned(candidates: &[Arc<Ranked>], sample: &Sample) -> Option<String> {
+fn scanned(candidates: &[Arc<Ranked>], sample: &Probe) -> Option<String> {
     let choice = choose_by_scan(candidates.iter(), sample)?;
     Some(format!("{} {:?}", choice.candidate.id, choice.bids))
 }

@@ -1,11 +1,12 @@
 //! Each matcher, what it takes for, and how it is written.
 
-use crate::tests::request::Sample;
 use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::pattern::{
     BadPattern, Expression, HostPattern, PathPattern, PathShape,
 };
 use steelyard_model::routing::rule::Rule;
+use steelyard_testbed::Probe;
+use steelyard_testbed::probe::get;
 
 fn regex(source: &str) -> Expression {
     Expression::new(source).expect("the expression is right")
@@ -21,7 +22,7 @@ fn host(pattern: HostPattern) -> Rule {
 
 #[test]
 fn hosts() {
-    let holds = |pattern: HostPattern, name: &str| host(pattern).holds(&Sample::get(name, "/"));
+    let holds = |pattern: HostPattern, name: &str| host(pattern).holds(&get(name, "/"));
     assert!(holds(HostPattern::Exact("a.b".into()), "a.b"));
     assert!(!holds(HostPattern::Exact("a.b".into()), "b.a.b"));
     assert!(holds(HostPattern::Label("b.c".into()), "a.b.c"));
@@ -38,7 +39,7 @@ fn hosts() {
 
 #[test]
 fn paths() {
-    let holds = |shape: PathShape, asked: &str| path(shape).holds(&Sample::get("h", asked));
+    let holds = |shape: PathShape, asked: &str| path(shape).holds(&get("h", asked));
     assert!(holds(PathShape::elements("/foo/"), "/foo"));
     assert!(holds(PathShape::elements("/foo"), "/foo/bar"));
     assert!(!holds(PathShape::elements("/foo"), "/foobar"));
@@ -48,15 +49,15 @@ fn paths() {
     assert!(!holds(PathShape::Exact("/foo".into()), "/foo/"));
     assert!(holds(PathShape::Regex(regex("^/v[0-9]+/")), "/v12/x"));
     let decoded = PathPattern::decoded(PathShape::Exact("/a/b".into()));
-    assert!(Rule::One(Matcher::Path(decoded)).holds(&Sample::get("h", "/a%2Fb")));
+    assert!(Rule::One(Matcher::Path(decoded)).holds(&get("h", "/a%2Fb")));
     assert!(!holds(PathShape::Exact("/a/b".into()), "/a%2Fb"));
 }
 
 #[test]
 fn headers_queries_methods_and_addresses() {
-    let request = Sample {
+    let request = Probe {
         client: Some("::ffff:10.0.0.7".parse().expect("an address")),
-        ..Sample::get("h", "/").header("x-env", "blue").header("x-env", "green").query("v", "2")
+        ..get("h", "/").header("x-env", "blue").header("x-env", "green").query("v", "2")
     };
     let one = |matcher| Rule::One(matcher).holds(&request);
     assert!(one(Matcher::Header("x-env".into(), Values::Exact("green".into()))));
@@ -74,13 +75,13 @@ fn headers_queries_methods_and_addresses() {
 #[test]
 fn what_a_handshake_tells() {
     let handshake =
-        Sample { sni: Some("db.lan".into()), alpn: vec!["h2".into()], ..Sample::default() };
+        Probe { sni: Some("db.lan".into()), alpn: vec!["h2".into()], ..Probe::default() };
     let one = |matcher| Rule::One(matcher).holds(&handshake);
     assert!(one(Matcher::Sni(HostPattern::Exact("db.lan".into()))));
     assert!(one(Matcher::SniRegex(regex("^db"))));
     assert!(one(Matcher::Alpn("h2".into())));
     assert!(!one(Matcher::Alpn("http/1.1".into())));
-    let without = Sample::default();
+    let without = Probe::default();
     assert!(Rule::One(Matcher::Sni(HostPattern::Any)).holds(&without));
     assert!(!Rule::One(Matcher::Sni(HostPattern::Exact("db.lan".into()))).holds(&without));
 }
@@ -89,7 +90,7 @@ fn what_a_handshake_tells() {
 fn an_invalid_argument_counts_as_true_also_under_not() {
     let invalid = Rule::One(Matcher::Invalid("ClientIP(`nonsense`)".into()));
     let other = host(HostPattern::Exact("a".into()));
-    let asked = Sample::get("b", "/");
+    let asked = get("b", "/");
     assert!(invalid.clone().holds(&asked));
     assert!(invalid.clone().negated().holds(&asked));
     assert!(Rule::All(vec![other.clone(), invalid.clone()]).negated().holds(&asked));
@@ -98,7 +99,7 @@ fn an_invalid_argument_counts_as_true_also_under_not() {
 
 #[test]
 fn nothing_of_all_is_always_and_nothing_of_any_is_never() {
-    let asked = Sample::get("a", "/");
+    let asked = get("a", "/");
     assert!(Rule::always().holds(&asked));
     assert!(!Rule::Any(Vec::new()).holds(&asked));
 }
@@ -110,10 +111,10 @@ fn the_first_condition_that_fails_is_named() {
         path(PathShape::Exact("/private".into())).negated(),
         Rule::One(Matcher::Method("GET".into())),
     ]);
-    let failure = |request: &Sample| rule.first_failure(request).map(ToString::to_string);
-    assert_eq!(failure(&Sample::get("b", "/x")).as_deref(), Some("Host(`a`)"));
-    assert_eq!(failure(&Sample::get("a", "/private")).as_deref(), Some("Path(`/private`)"));
-    assert_eq!(failure(&Sample::get("a", "/x")), None);
+    let failure = |request: &Probe| rule.first_failure(request).map(ToString::to_string);
+    assert_eq!(failure(&get("b", "/x")).as_deref(), Some("Host(`a`)"));
+    assert_eq!(failure(&get("a", "/private")).as_deref(), Some("Path(`/private`)"));
+    assert_eq!(failure(&get("a", "/x")), None);
 }
 
 #[test]

@@ -1,15 +1,13 @@
 //! Asking a case: which route serves a request, what it passes, and where it may end.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use steelyard_model::routing::backend::{Backend, Edge};
 use steelyard_model::routing::filter::{Filter, Use};
 use steelyard_model::routing::id::EntryPointId;
-use steelyard_model::routing::pattern::PathForm;
 use steelyard_model::routing::route::{Destination, Route};
-use steelyard_model::routing::subject::Subject;
 use steelyard_route::{Misdirection, Opening, PlainPath, RoutingTable, TlsPath};
+use steelyard_testbed::Probe;
 
 use crate::build::Draft;
 
@@ -19,19 +17,6 @@ pub(crate) struct World {
     pub(crate) backends: BTreeMap<String, Backend>,
     pub(crate) filters: BTreeMap<String, Filter>,
     listeners: BTreeMap<String, Vec<Use>>,
-}
-
-/// A request, or a connection's first bytes.
-#[derive(Clone, Default)]
-pub(crate) struct Probe {
-    host: String,
-    path: String,
-    decoded: String,
-    method: String,
-    headers: Vec<(String, String)>,
-    client: Option<IpAddr>,
-    sni: Option<String>,
-    alpn: Vec<String>,
 }
 
 /// Where a request went.
@@ -142,81 +127,5 @@ impl World {
 impl Went {
     fn pass<'u>(&mut self, uses: impl IntoIterator<Item = &'u Use>) {
         self.uses.extend(uses.into_iter().map(|one| one.filter.to_string()));
-    }
-}
-
-/// `GET` of a path at a host.
-pub(crate) fn get(host: &str, path: &str) -> Probe {
-    Probe {
-        host: host.into(),
-        path: path.into(),
-        decoded: path.into(),
-        method: "GET".into(),
-        ..Probe::default()
-    }
-}
-
-/// A handshake for a server name.
-pub(crate) fn hello(sni: &str) -> Probe {
-    Probe { sni: Some(sni.into()), ..Probe::default() }
-}
-
-impl Probe {
-    /// Over TLS, by a handshake for its host.
-    pub(crate) fn over_tls(mut self) -> Self {
-        self.sni = Some(self.host.clone());
-        self
-    }
-
-    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-
-    pub(crate) fn method(mut self, method: &str) -> Self {
-        self.method = method.into();
-        self
-    }
-
-    pub(crate) fn offering(mut self, protocol: &str) -> Self {
-        self.alpn.push(protocol.into());
-        self
-    }
-}
-
-impl Subject for Probe {
-    fn host(&self) -> &str {
-        &self.host
-    }
-
-    fn path(&self, form: PathForm) -> &str {
-        match form {
-            PathForm::Normal => &self.path,
-            PathForm::Decoded => &self.decoded,
-        }
-    }
-
-    fn method(&self) -> &str {
-        &self.method
-    }
-
-    fn any_header(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
-        self.headers.iter().any(|(known, value)| known == name && test(value.as_bytes()))
-    }
-
-    fn any_query(&self, _: &str, _: &mut dyn FnMut(&str) -> bool) -> bool {
-        false
-    }
-
-    fn client_ip(&self) -> Option<IpAddr> {
-        self.client
-    }
-
-    fn server_name(&self) -> Option<&str> {
-        self.sni.as_deref()
-    }
-
-    fn offers(&self, protocol: &str) -> bool {
-        self.alpn.iter().any(|known| known == protocol)
     }
 }

@@ -8,8 +8,8 @@ use steelyard_model::routing::route::{Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
 use steelyard_route::Misdirection;
 
-use crate::ask::{get, hello};
 use crate::build::*;
+use steelyard_testbed::probe::{get, hello};
 
 #[test]
 fn routes_are_tried_in_the_most_specific_listener_of_their_gateway_only() {

@@ -7,7 +7,9 @@ use steelyard_model::routing::route::{Destination, Route};
 use steelyard_model::routing::rule::Rule;
 use steelyard_route::Misdirection;
 
-use crate::ask::{Went, get, hello};
+use steelyard_testbed::probe::{get, hello};
+
+use crate::ask::Went;
 use crate::build::*;
 
 #[test]

@@ -1,0 +1,12 @@
+//! What the tests of several crates share: runs from seeds, objects as users write them, Services
+//! and requests by hand. Only tests depend on it.
+
+pub mod chance;
+pub mod manifests;
+pub mod probe;
+pub mod services;
+pub mod simulation;
+
+pub use chance::Chance;
+pub use probe::Probe;
+pub use simulation::Simulation;

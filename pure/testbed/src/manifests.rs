@@ -1,0 +1,55 @@
+//! Objects as users write them, through the real loader and dialects.
+
+use std::sync::Arc;
+
+use steelyard_dialects::{LowerOptions, lower};
+use steelyard_manifest::{ReadLimits, Source, load};
+use steelyard_model::Item;
+
+/// The items that `yaml` lowers to. The text must be in order.
+pub fn items(yaml: &str) -> Vec<Arc<Item>> {
+    let loaded = load(&Source::new("test.yaml", yaml.as_bytes()), &ReadLimits::default());
+    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+    let mut items = Vec::new();
+    for lowered in loaded.objects.iter().map(|it| lower(it, &LowerOptions::default())) {
+        items.extend(lowered.items.into_iter().map(Arc::new));
+    }
+    items
+}
+
+/// All documents as one file.
+pub fn file(documents: &[&str]) -> String {
+    documents.join("\n---\n")
+}
+
+/// A Service that leads to one endpoint; `spec` goes on after the type.
+pub fn service(name: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: v1
+kind: Service
+metadata: {{name: {name}}}
+spec: {{type: LoadBalancer, ports: [{{port: 80, targetPort: 8080}}]{spec}}}"
+    )
+}
+
+/// A Node; `labels` is `a: b, c: d`.
+pub fn node(name: &str, labels: &str) -> String {
+    format!("apiVersion: v1\nkind: Node\nmetadata: {{name: {name}, labels: {{{labels}}}}}")
+}
+
+/// A Service's endpoints: address, node, and conditions as `ready: true` and the like.
+pub fn slice(service: &str, endpoints: &[(&str, &str, &str)]) -> String {
+    let endpoint = |(address, node, conditions): &(&str, &str, &str)| {
+        format!("{{addresses: [{address}], nodeName: {node}, conditions: {{{conditions}}}}}")
+    };
+    let list: Vec<_> = endpoints.iter().map(endpoint).collect();
+    format!(
+        "apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: {service}-1, labels: {{kubernetes.io/service-name: {service}}}}}
+addressType: IPv4
+ports: [{{port: 8080}}]
+endpoints: [{}]",
+        list.join(", ")
+    )
+}
