@@ -45,8 +45,13 @@ impl<'b> Authority<'b> {
 }
 
 fn split(raw: &str) -> Result<(&str, &str), Reject> {
-    let (name, port) = raw.split_once(':').unwrap_or((raw, ""));
-    if name.bytes().all(is_name_byte) { Ok((name, port)) } else { Err(Reject::Host) }
+    let end = raw.bytes().position(|byte| !IN_NAMES[usize::from(byte)]).unwrap_or(raw.len());
+    let (name, rest) = raw.split_at(end);
+    match rest.strip_prefix(':') {
+        Some(port) => Ok((name, port)),
+        None if rest.is_empty() => Ok((name, "")),
+        None => Err(Reject::Host),
+    }
 }
 
 fn split_literal(raw: &str) -> Result<(&str, &str), Reject> {
@@ -72,10 +77,23 @@ fn parse_port(port: &str) -> Result<Option<u16>, Reject> {
     port.parse().map(Some).map_err(|_| Reject::Host)
 }
 
-/// reg-name without the comma, which would make a list of it.
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=%".contains(&byte)
-}
+/// reg-name without the comma, which would make a list of it. A table, since every request has
+/// a host.
+const IN_NAMES: [bool; 256] = {
+    let signs = b"-._~!$&'()*+;=%";
+    let mut known = [false; 256];
+    let mut at = 0;
+    while at < signs.len() {
+        known[signs[at] as usize] = true;
+        at += 1;
+    }
+    let mut byte = 0_u8;
+    while byte.is_ascii() {
+        known[byte as usize] |= byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    known
+};
 
 #[cfg(test)]
 mod tests {

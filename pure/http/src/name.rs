@@ -28,8 +28,11 @@ impl Name {
     /// Lengths first: most names are done after one comparison.
     pub(crate) fn of(name: &[u8]) -> Self {
         let known = Self::folded(name);
+        if known == Self::Other {
+            return known;
+        }
         let is_spelled = name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
-        if known != Self::Other && !is_spelled { Self::Shadow } else { known }
+        if is_spelled { known } else { Self::Shadow }
     }
 
     fn folded(name: &[u8]) -> Self {
@@ -98,12 +101,21 @@ pub(crate) fn is_kept_by_nginx(name: &[u8]) -> bool {
 
 /// Whether `name` is `other`, of the same length, but for case and signs.
 fn is_folded(name: &[u8], other: &[u8]) -> bool {
-    let fold = |byte: u8| match byte.is_ascii_alphanumeric() {
-        true => byte.to_ascii_lowercase(),
-        false => b'-',
-    };
-    name.iter().zip(other).all(|(byte, known)| fold(*byte) == *known)
+    name.iter().zip(other).all(|(byte, known)| FOLDED[usize::from(*byte)] == *known)
 }
+
+/// Each character in lower case, signs as hyphens: every name of every head is looked at.
+const FOLDED: [u8; 256] = {
+    let mut folded = [b'-'; 256];
+    let mut byte = 0_u8;
+    while byte.is_ascii() {
+        if byte.is_ascii_alphanumeric() {
+            folded[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    folded
+};
 
 #[cfg(test)]
 mod tests {

@@ -8,8 +8,9 @@ use crate::path::resolve;
 
 /// The other paths that some server sees in `path`, which is in normal form: three at most.
 pub(crate) fn readings(path: &str) -> impl Iterator<Item = String> {
-    let has_slashes = path.contains("%2F") || path.contains("%5C");
-    let has_parameters = path.contains(';') || path.contains("%3B");
+    let is_plain = memchr::memchr2(b'%', b';', path.as_bytes()).is_none();
+    let has_slashes = !is_plain && (path.contains("%2F") || path.contains("%5C"));
+    let has_parameters = !is_plain && (path.contains(';') || path.contains("%3B"));
     let wanted = [
         (has_slashes, true, false),
         (has_parameters, false, true),
