@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use steelyard_model::routing::id::{ListenerId, TlsPolicyId};
 use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::pattern::HostPattern;
@@ -38,6 +39,9 @@ pub struct EntryTable<T> {
     /// What HTTPS routes ask of handshakes for their hosts.
     policies: HostMap<PolicyVotes>,
 }
+
+/// Places of listeners that serve one host: an entry point's own, and one of each Gateway.
+type Places = SmallVec<[usize; 4]>;
 
 /// A listener and its HTTP routes.
 #[derive(Clone, Debug)]
@@ -215,22 +219,22 @@ impl<T: Candidate> EntryTable<T> {
 
     /// The route of a request, among those of the listeners that serve its host.
     pub fn choose<'t>(&'t self, is_tls: bool, subject: &impl Subject) -> Option<Choice<'t, T>> {
-        RuleTable::choose_among(self.tables(is_tls, subject.host()), subject)
+        let places = self.serving(is_tls, subject.host());
+        RuleTable::choose_among(places.iter().map(|at| self.routes(*at)), subject)
     }
 
     /// The same without how it was chosen.
     pub(crate) fn serves<'t>(&'t self, is_tls: bool, subject: &impl Subject) -> Option<&'t Arc<T>> {
-        let tables = self.tables(is_tls, subject.host());
-        RuleTable::choose_among(tables, subject).map(|choice| choice.candidate)
+        self.choose(is_tls, subject).map(|choice| choice.candidate)
     }
 
     /// The HTTP routes of the listeners that serve `host`.
-    pub(crate) fn tables<'t, 'h>(
+    pub(crate) fn tables<'t>(
         &'t self,
         is_tls: bool,
-        host: &'h str,
-    ) -> impl Iterator<Item = &'t RuleTable<T>> + Clone + use<'t, 'h, T> {
-        self.serving(is_tls, host).map(|at| &*self.at(at).routes)
+        host: &str,
+    ) -> impl Iterator<Item = &'t RuleTable<T>> + use<'t, T> {
+        self.serving(is_tls, host).into_iter().map(|at| self.routes(at))
     }
 
     /// Whether a request for `host` came over a handshake for `server_name` that it does not
@@ -247,10 +251,13 @@ impl<T: Candidate> EntryTable<T> {
             return Some(Misdirection::Policy);
         }
         let is_gateways = |at: &usize| self.at(*at).listener.gateway.is_some();
-        let mut ours = self.serving(true, server_name).filter(is_gateways);
-        let is_same =
-            self.serving(true, host).filter(is_gateways).all(|at| ours.next() == Some(at));
-        (!is_same || ours.next().is_some()).then_some(Misdirection::Listener)
+        let ours = self.serving(true, server_name).into_iter().filter(is_gateways);
+        let theirs = self.serving(true, host).into_iter().filter(is_gateways);
+        ours.ne(theirs).then_some(Misdirection::Listener)
+    }
+
+    fn routes(&self, place: usize) -> &RuleTable<T> {
+        &self.at(place).routes
     }
 
     fn at(&self, place: usize) -> &ListenerRoutes<T> {
@@ -259,19 +266,16 @@ impl<T: Candidate> EntryTable<T> {
 
     /// The listeners that serve `host`: of each Gateway the most specific one, and the entry
     /// point's own.
-    fn serving<'t, 'h>(
-        &'t self,
-        is_tls: bool,
-        host: &'h str,
-    ) -> impl Iterator<Item = usize> + Clone + use<'t, 'h, T> {
+    fn serving(&self, is_tls: bool, host: &str) -> Places {
         let by_host = if is_tls { &self.secure } else { &self.plain };
-        let matching = by_host.matching(host).flatten().map(|(_, at)| *at);
         let gateway = |at: usize| self.at(at).listener.gateway.as_deref();
-        let earlier = matching.clone();
-        matching.filter(move |at| {
-            let mut before = earlier.clone().take_while(|known| known != at);
-            !before.any(|known| gateway(known) == gateway(*at))
-        })
+        let mut serving = Places::new();
+        for (_, at) in by_host.matching(host).flatten() {
+            if serving.iter().all(|before| gateway(*before) != gateway(*at)) {
+                serving.push(*at);
+            }
+        }
+        serving
     }
 }
 

@@ -44,7 +44,9 @@ impl<V: Vacant> HostMap<V> {
         &'m self,
         host: &'h str,
     ) -> impl Iterator<Item = &'m V> + Clone + use<'m, 'h, V> {
-        let dots = memchr::memchr_iter(b'.', host.as_bytes());
+        // Where there is no wildcard, nothing is looked for.
+        let suffixes = if self.deepest == 0 { "" } else { host };
+        let dots = memchr::memchr_iter(b'.', suffixes.as_bytes());
         let labels = dots.clone().count();
         let wildcards = dots
             .enumerate()

@@ -1,11 +1,13 @@
 //! Values by name, spread over maps of which a change copies one.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+
 /// Keys come from configuration, so a fixed hasher is safe: clients cannot insert.
-pub(crate) type Map<V> = HashMap<Arc<str>, V, BuildHasherDefault<DefaultHasher>>;
+pub(crate) type Map<V> = HashMap<Arc<str>, V, FixedState>;
 
 /// How many maps there are once there is any value.
 const SHARDS: usize = 256;
@@ -67,7 +69,7 @@ impl<V: Vacant> Shards<V> {
 }
 
 fn shard_of(name: &str) -> usize {
-    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
+    let hash = FixedState::default().hash_one(name);
     // Not the low bits, by which the maps spread.
     usize::from(hash.to_be_bytes()[2])
 }

@@ -11,6 +11,7 @@ const PURE: &[&str] = &[
     "aws-lc-rs",
     "bytes",
     "foca",
+    "foldhash",
     "granit-parser",
     "httparse",
     "ipnet",
@@ -18,6 +19,7 @@ const PURE: &[&str] = &[
     "rand",
     "regex",
     "serde",
+    "smallvec",
 ];
 /// External crates of `io/`.
 const IO: &[&str] = &[
@@ -25,6 +27,7 @@ const IO: &[&str] = &[
     "axum",
     "bytes",
     "clap",
+    "foldhash",
     "futures-util",
     "hyper",
     "hyper-util",

@@ -68,14 +68,17 @@ pub(crate) struct Link {
     to: RefCell<Rc<BackendState>>,
 }
 
+/// Asked on each request. Ids come from configuration: no client chooses what is hashed.
+type ById<Id, V> = HashMap<Id, V, foldhash::fast::RandomState>;
+
 /// Everything that outlives a reload.
 #[derive(Default)]
 pub(crate) struct States {
-    routes: RefCell<HashMap<RouteId, Rc<RouteState>>>,
-    backends: RefCell<HashMap<BackendId, Rc<BackendState>>>,
-    sets: RefCell<HashMap<EndpointSetId, Rc<SetState>>>,
+    routes: RefCell<ById<RouteId, Rc<RouteState>>>,
+    backends: RefCell<ById<BackendId, Rc<BackendState>>>,
+    sets: RefCell<ById<EndpointSetId, Rc<SetState>>>,
     /// What is used where no route is found.
-    listeners: RefCell<HashMap<EntryPointId, Recipes>>,
+    listeners: RefCell<ById<EntryPointId, Recipes>>,
 }
 
 /// What states are made of.
