@@ -13,6 +13,7 @@ use steelyard_model::{Holdings, Severity};
 use steelyard_plan::{AnnouncementRow, Plan, RouteRow};
 use steelyard_terminal::{Cell, OutputFormat, Style, Table, complain, put, wants_color};
 
+use crate::entry_points::StaticOptions;
 use crate::plan::PlanArgs;
 use crate::{load, plan};
 
@@ -53,7 +54,8 @@ enum Kind {
 ///
 /// # Errors
 /// When a path or the lock cannot be read, or there are not two paths.
-pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode> {
+pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
+    args.world.fixed = fixed;
     let [old, new] = &args.paths[..] else {
         match &args.paths[..] {
             [one] => bail!(
@@ -69,8 +71,8 @@ pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode> {
         }
     };
     let held = plan::held(args.lock.as_deref())?;
-    let old = planned(args, old, &held)?;
-    let new = planned(args, new, &old.held)?;
+    let old = planned(&args, old, &held)?;
+    let new = planned(&args, new, &old.held)?;
     let changes = changes(&old, &new);
     match args.output {
         OutputFormat::Json => put(&format!("{:#}\n", serde_json::json!({ "changes": changes })))?,

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     };
     let outcome = match Cli::parse_from(rest).command {
         Command::Check(args) => steelyard::check::run(args, fixed),
+        Command::Plan(args) if args.diff => steelyard::diff::run(args, fixed),
         Command::Plan(args) => steelyard::plan::run(args, fixed),
         Command::Explain(args) => steelyard::explain::run(args, fixed),
         Command::Hosts(args) => steelyard::hosts::run(args, fixed),

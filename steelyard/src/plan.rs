@@ -14,7 +14,8 @@ use steelyard_terminal::OutputFormat;
 use crate::args::WorldArgs;
 use crate::dump::Lacking;
 use crate::entry_points::StaticOptions;
-use crate::{check, diff, load, lock_file, text};
+use crate::report::report;
+use crate::{load, lock_file, text};
 
 /// `steelyard plan`.
 #[derive(Args)]
@@ -63,9 +64,6 @@ else 0.";
 /// When a path or the lock file cannot be read, or the lock cannot be written.
 pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
-    if args.diff {
-        return diff::run(&args);
-    }
     let held = held(args.lock.as_deref())?;
     let (world, sources) = load::world(&args.paths, &args.world)?;
     let (is_empty, lacking) = (world.is_empty(), Lacking::of(&world));
@@ -161,5 +159,5 @@ pub(crate) fn held(lock: Option<&Path>) -> Result<Holdings> {
 fn page(snapshot: &Snapshot, plan: &Plan, sources: &[Source]) -> String {
     let color = steelyard_terminal::wants_color();
     let found: Vec<Diagnostic> = plan.diagnostics.iter().cloned().collect();
-    text::plan(snapshot, plan, color) + &check::report(&found, sources, Severity::Info, color)
+    text::plan(snapshot, plan, color) + &report(&found, sources, Severity::Info, color)
 }

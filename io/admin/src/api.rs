@@ -3,24 +3,19 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
-use serde_json::{Value, json};
+use serde_json::json;
 use steelyard_host::places::Places;
 
 use crate::access::{Access, REBALANCE, Refusal};
+use crate::reply::{EXPOSITION, JSON, answer, refuse, tell, text};
 use crate::view::RESOURCES;
 use crate::{Published, page, stream};
-
-const JSON: &str = "application/json";
-const TEXT: &str = "text/plain; charset=utf-8";
-/// Prometheus' text format.
-const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Headers of every answer: nothing from elsewhere runs in the page, nobody frames it, nothing is
 /// guessed or kept.
@@ -52,15 +47,6 @@ pub(crate) fn router(published: Arc<Published>, access: Access, places: Places) 
         .fallback(unknown)
         .method_not_allowed_fallback(read_only)
         .layer(middleware::from_fn_with_state(Arc::new(access), guard))
-}
-
-/// An answer about the request itself: JSON for the API, else text.
-pub(crate) fn refuse(path: &str, status: StatusCode, message: &str) -> Response {
-    if path.starts_with("/api") {
-        tell(status, &json!({ "error": message }))
-    } else {
-        text(status, format!("{message}\n"))
-    }
 }
 
 async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
@@ -134,16 +120,4 @@ fn unknown_resource() -> Response {
 async fn read_only(uri: Uri) -> Response {
     let message = "only GET and HEAD, and POST /api/v1/rebalance";
     refuse(uri.path(), StatusCode::METHOD_NOT_ALLOWED, message)
-}
-
-fn tell(status: StatusCode, value: &Value) -> Response {
-    answer(status, JSON, value.to_string())
-}
-
-fn text(status: StatusCode, body: String) -> Response {
-    answer(status, TEXT, body)
-}
-
-fn answer(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
-    (status, [(CONTENT_TYPE, kind)], body.into()).into_response()
 }

@@ -20,6 +20,7 @@ mod client;
 mod guests;
 mod lazy;
 mod page;
+mod reply;
 mod server;
 mod stream;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! An event says which generation there is now, not what is in it. Nothing queues up for a slow
 //! reader: it gets the newest event when it reads again, and is dropped when it does not (see
-//! [`crate::server`]).
+//! server.rs).
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use serde_json::json;
 use steelyard_host::places::Places;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::{Published, View, api};
+use crate::{Published, View, reply};
 
 /// Streams open at a time, at most.
 const MAX_STREAMS: usize = 64;
@@ -54,7 +54,7 @@ impl Streams {
 pub(crate) async fn stream(State(streams): State<Streams>) -> Response {
     let Some(permit) = streams.take() else {
         let message = "too many streams are open; close a page";
-        return api::refuse("/api", StatusCode::SERVICE_UNAVAILABLE, message);
+        return reply::refuse("/api", StatusCode::SERVICE_UNAVAILABLE, message);
     };
     let mut views = streams.published.subscribe();
     views.mark_changed(); // the first event tells what there is already
