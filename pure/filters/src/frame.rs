@@ -45,6 +45,15 @@ pub trait Frame {
     fn done(&mut self, _: &mut Context<'_>, _: Ending) {}
 }
 
+/// What the frames of one use are made of.
+pub trait Blueprint {
+    /// What is made of it.
+    type Frame: Frame;
+
+    /// A frame for one request.
+    fn frame(&self) -> Self::Frame;
+}
+
 /// What a frame needs of bodies, per direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {

@@ -26,7 +26,7 @@ mod tests;
 
 pub use ask::{Ask, Flight, Got, Job, Letter};
 pub use context::{Answerer, Context, Ending, Journey, Note};
-pub use frame::{Direction, Enter, Flow, Frame, Leave, Needs, Piece};
+pub use frame::{Blueprint, Direction, Enter, Flow, Frame, Leave, Needs, Piece};
 pub use recipe::{AnyFrame, Recipe};
 pub use replay::Replay;
 pub use response::Response;

@@ -9,7 +9,7 @@ use steelyard_model::routing::filter::{Filter, Use};
 use crate::addresses::AllowedAddresses;
 use crate::ask::Got;
 use crate::context::{Context, Ending};
-use crate::frame::{Enter, Flow, Frame, Leave, Needs, Piece};
+use crate::frame::{Blueprint, Enter, Flow, Frame, Leave, Needs, Piece};
 #[cfg(feature = "trial")]
 use crate::trial::{Trial, TrialFrame};
 
@@ -62,9 +62,12 @@ impl Recipe {
         };
         Some(Self(kind))
     }
+}
 
-    /// A frame for one request.
-    pub fn frame(&self) -> AnyFrame {
+impl Blueprint for Recipe {
+    type Frame = AnyFrame;
+
+    fn frame(&self) -> AnyFrame {
         AnyFrame(match &self.0 {
             Kind::Addresses(addresses) => Made::Addresses(addresses.clone()),
             #[cfg(feature = "trial")]

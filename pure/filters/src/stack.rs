@@ -3,24 +3,28 @@
 //! Who drives it calls [`Stack::enter`] until the request is inside (or somebody answers),
 //! [`Stack::leave`] with each response that comes of it, feeds bodies through, and ends it with
 //! [`Stack::done`]. Frames are made when they are entered, so that those inside a frame that wants
-//! another attempt are new ones.
+//! another attempt are new ones. Which frames are the next ones may hang on what those before have
+//! made of the request: then they are added ([`Stack::deepen`]) once it is inside, and what is
+//! added inside a frame that wants another attempt is taken off again.
 
 mod inbound;
 
 use crate::ask::{Ask, Got};
 use crate::context::{Answerer, Context, Ending};
-use crate::frame::{Direction, Enter, Flow, Frame, Leave, Needs, Piece};
+use crate::frame::{Blueprint, Direction, Enter, Flow, Frame, Leave, Needs, Piece};
 use crate::replay::Replay;
 use crate::response::Response;
 use inbound::Inbound;
 use steelyard_http::{RequestChanges, RequestEdits, ResponseEdits};
 
-/// The frames of one request. `M` makes the frame at a place, counted from outside.
-pub struct Stack<F, M> {
-    make: M,
-    count: usize,
+/// The frames of one request, each made of a `B`.
+pub struct Stack<B: Blueprint> {
+    /// From outside in.
+    blueprints: Vec<B>,
+    /// How many there were each time that others were added.
+    depths: Vec<usize>,
     /// Those that were entered and are not told their end yet.
-    layers: Vec<Layer<F>>,
+    layers: Vec<Layer<B::Frame>>,
     phase: Phase,
     /// All frames let it in, and what it got there still counts.
     is_inside: bool,
@@ -78,13 +82,13 @@ pub enum Outward {
     Again(std::time::Duration),
 }
 
-impl<F: Frame, M: FnMut(usize) -> F> Stack<F, M> {
-    /// `count` frames that `make` makes.
-    pub fn new(count: usize, make: M) -> Self {
+impl<B: Blueprint> Stack<B> {
+    /// Frames made of these, from outside in.
+    pub fn new(blueprints: Vec<B>) -> Self {
         Self {
-            make,
-            count,
-            layers: Vec::with_capacity(count),
+            layers: Vec::with_capacity(blueprints.len()),
+            blueprints,
+            depths: Vec::new(),
             phase: Phase::Entering(0),
             is_inside: false,
             answered: None,
@@ -109,13 +113,13 @@ impl<F: Frame, M: FnMut(usize) -> F> Stack<F, M> {
         }
         loop {
             let Phase::Entering(at) = self.phase else { panic!("the request is on its way in") };
-            if at == self.count {
+            if at == self.blueprints.len() {
                 self.phase = Phase::Inside;
                 self.is_inside = true;
                 return Inward::Inside;
             }
             if at == self.layers.len() {
-                self.layers.push(Layer::new((self.make)(at)));
+                self.layers.push(Layer::new(self.blueprints[at].frame()));
             }
             let got = std::mem::replace(&mut got, Got::Nothing);
             match self.layers[at].frame.enter(cx, request, got) {
@@ -178,6 +182,23 @@ impl<F: Frame, M: FnMut(usize) -> F> Stack<F, M> {
         }
     }
 
+    /// Adds frames inside of all others: [`Stack::enter`] again.
+    ///
+    /// # Panics
+    /// When the request is not inside.
+    pub fn deepen(&mut self, more: impl IntoIterator<Item = B>) {
+        assert_eq!(self.phase, Phase::Inside, "the request is inside");
+        self.depths.push(self.blueprints.len());
+        self.phase = Phase::Entering(self.blueprints.len());
+        self.is_inside = false;
+        self.blueprints.extend(more);
+    }
+
+    /// How often frames were added, and not taken off again.
+    pub fn depth(&self) -> usize {
+        self.depths.len()
+    }
+
     /// Something else than a frame answers a request that is still on its way in.
     pub fn turn_back(&mut self) {
         if let Phase::Entering(_) = self.phase {
@@ -204,7 +225,7 @@ impl<F: Frame, M: FnMut(usize) -> F> Stack<F, M> {
     /// What waits of the request's body, as soon as it is inside.
     pub fn flush(&mut self, cx: &mut Context<'_>, out: &mut Vec<Piece>) -> Flow {
         if self.is_inside && self.answered.is_none() {
-            if let Err((by, response)) = self.advance(cx, self.count) {
+            if let Err((by, response)) = self.advance(cx, self.blueprints.len()) {
                 return Flow::Fail(self.answer_inside(cx, by, response));
             }
             out.append(&mut self.inbound.waiting);
@@ -326,6 +347,10 @@ impl<F: Frame, M: FnMut(usize) -> F> Stack<F, M> {
 
     fn rewind(&mut self, at: usize, cx: &mut Context<'_>) {
         self.end_from(at + 1, cx, Ending::Replaced);
+        if let Some(depth) = self.depths.iter().position(|count| *count > at) {
+            self.blueprints.truncate(self.depths[depth]);
+            self.depths.truncate(depth);
+        }
         let kept = self.layers[at].replay.as_ref().and_then(Replay::pieces);
         self.inbound.begin_again(at + 1, kept.map(<[Piece]>::to_vec).unwrap_or_default());
         self.anew = Some(self.layers[at].let_in.clone());

@@ -7,13 +7,19 @@ use std::net::IpAddr;
 use steelyard_model::routing::pattern::PathForm;
 use steelyard_model::routing::subject::Subject;
 
-use crate::path::{decode_all, decoded};
+use crate::edits::RequestChanges;
+use crate::host::Authority;
+use crate::path::{decode_all, decoded, normalize};
 use crate::readings::readings;
+use crate::reject::Reject;
 use crate::request::RequestHead;
 
 /// A request over a plain connection.
 pub struct RequestSubject<'a, 'h, 'b> {
     head: &'a RequestHead<'h, 'b>,
+    /// What filters have made of it.
+    changes: Option<&'a RequestChanges>,
+    host: Cow<'a, str>,
     /// In normal form.
     path: Cow<'a, str>,
     client: IpAddr,
@@ -23,20 +29,44 @@ pub struct RequestSubject<'a, 'h, 'b> {
 impl<'a, 'h, 'b> RequestSubject<'a, 'h, 'b> {
     /// The request `head` of `client`: where its connection comes from.
     pub fn new(head: &'a RequestHead<'h, 'b>, client: IpAddr) -> Self {
-        Self { head, path: Cow::Borrowed(&head.path), client, decoded: OnceCell::new() }
+        let (host, path) = (Cow::Borrowed(&*head.authority.host), Cow::Borrowed(&*head.path));
+        Self { head, changes: None, host, path, client, decoded: OnceCell::new() }
+    }
+
+    /// The request as it is with these changes: what routes are asked that a filter stands before.
+    /// What they make of host and path may be none that is routed.
+    pub fn changed(
+        head: &'a RequestHead<'h, 'b>,
+        changes: &'a RequestChanges,
+        client: IpAddr,
+    ) -> Result<Self, Reject> {
+        let mut subject = Self { changes: Some(changes), ..Self::new(head, client) };
+        if let Some(authority) = &changes.authority {
+            subject.host = Authority::parse(authority.as_bytes())?.host;
+        }
+        if let Some(path) = &changes.path {
+            subject.path = normalize(path)?;
+        }
+        Ok(subject)
     }
 
     /// The same with the other paths that some server sees in its path; nothing where the path has
     /// one reading.
     pub fn readings(&self) -> impl Iterator<Item = Self> {
-        readings(&self.path)
-            .map(|path| Self { path: Cow::Owned(path), ..Self::new(self.head, self.client) })
+        readings(&self.path).map(|path| Self {
+            head: self.head,
+            changes: self.changes,
+            host: self.host.clone(),
+            path: Cow::Owned(path),
+            client: self.client,
+            decoded: OnceCell::new(),
+        })
     }
 }
 
 impl Subject for RequestSubject<'_, '_, '_> {
     fn host(&self) -> &str {
-        &self.head.authority.host
+        &self.host
     }
 
     fn path(&self, form: PathForm) -> &str {
@@ -47,15 +77,23 @@ impl Subject for RequestSubject<'_, '_, '_> {
     }
 
     fn method(&self) -> &str {
-        self.head.method
+        let changed = self.changes.and_then(|changes| changes.method.as_deref());
+        changed.unwrap_or(self.head.method)
     }
 
     fn any_header(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
-        self.head.headers_called(name).any(test)
+        let Some(RequestChanges { lines, .. }) = self.changes else {
+            return self.head.headers_called(name).any(test);
+        };
+        let mut added = lines.added().filter(|(added, _)| added.eq_ignore_ascii_case(name));
+        !lines.removes(name.as_bytes()) && self.head.headers_called(name).any(&mut *test)
+            || added.any(|(_, value)| test(value))
     }
 
     fn any_query(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool {
-        let query = self.head.query.strip_prefix('?').unwrap_or_default();
+        let changed = self.changes.and_then(|changes| changes.query.as_ref());
+        let query = changed.map_or_else(|| self.head.query.strip_prefix('?'), Option::as_deref);
+        let query = query.unwrap_or_default();
         let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         let mut named = pairs.filter(|(key, _)| text(key) == name);
         named.any(|(_, value)| test(&text(value)))
@@ -88,6 +126,7 @@ mod tests {
     use steelyard_model::routing::matcher::{Matcher, Values};
 
     use super::*;
+    use crate::edits::RequestEdits;
     use crate::head::Slots;
 
     fn holds(request: &str, matcher: &Matcher) -> bool {
@@ -119,6 +158,51 @@ mod tests {
             (Matcher::Header("x-b".into(), Values::Present), false),
         ] {
             assert_eq!(holds(request, &matcher), expected, "{matcher}");
+        }
+    }
+
+    #[test]
+    fn rules_look_at_what_filters_made_of_a_request() {
+        let text = "GET /a?q=1 HTTP/1.1\r\nHost: a.b\r\nX-Role: admin\r\nX-Kept: 1\r\n\r\n";
+        let mut slots = Slots::default();
+        let head = RequestHead::parse(text.as_bytes(), &mut slots).ok().flatten();
+        let head = head.expect("the request is whole");
+        let client = IpAddr::from([10, 0, 0, 1]);
+        let mut edits = RequestEdits::new(&head);
+        edits.lines().set("X-Role", b"guest").expect("a line");
+        edits.lines().add("X-Real-Ip", b"9.9.9.9").expect("a line");
+        edits.set_method("PUT").expect("a method");
+        edits.set_authority("C.d:8080").expect("an authority");
+        edits.set_path("/x//%2e/admin;y").expect("a path");
+        edits.set_query(Some("r=2")).expect("a query");
+        let changes = edits.into_changes();
+        let subject = RequestSubject::changed(&head, &changes, client).expect("it is routed");
+        let header =
+            |name: &str, value: &str| Matcher::Header(name.into(), Values::Exact(value.into()));
+        let query = |name: &str| Matcher::Query(name.into(), Values::Present);
+        for (matcher, expected) in [
+            (header("x-role", "admin"), false),
+            (header("x-role", "guest"), true),
+            (header("x-kept", "1"), true),
+            // What a filter says is nobody else's word.
+            (header("x-real-ip", "9.9.9.9"), true),
+            (Matcher::Method("PUT".into()), true),
+            (query("q"), false),
+            (query("r"), true),
+        ] {
+            assert_eq!(matcher.holds(&subject), expected, "{matcher}");
+        }
+        assert_eq!((subject.host(), subject.path(PathForm::Normal)), ("c.d", "/x/admin;y"));
+        let readings: Vec<RequestSubject<'_, '_, '_>> = subject.readings().collect();
+        assert_eq!(readings.len(), 1);
+        assert_eq!(readings[0].path(PathForm::Normal), "/x/admin");
+        assert_eq!((readings[0].host(), readings[0].method()), ("c.d", "PUT"));
+        for (authority, path) in [("a,b", "/"), ("a.b", "/..%2Fx")] {
+            let mut edits = RequestEdits::new(&head);
+            edits.set_authority(authority).expect("an authority");
+            edits.set_path(path).expect("a path");
+            let changes = edits.into_changes();
+            assert!(RequestSubject::changed(&head, &changes, client).is_err());
         }
     }
 }

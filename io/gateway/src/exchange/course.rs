@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use steelyard_filters::{
-    Answerer, AnyFrame, Context, Ending, Flow, Got, Inward, Journey, Note, Outward, Piece, Recipe,
-    Stack,
+    Answerer, Context, Ending, Flow, Got, Inward, Journey, Note, Outward, Piece, Recipe, Stack,
 };
 use steelyard_http::{
     Head, RequestChanges, RequestEdits, RequestHead, RequestView, ResponseChanges, ResponseEdits,
@@ -14,12 +13,9 @@ use steelyard_http::{
 
 use crate::shared::flights::Lead;
 
-/// Makes the frame at a place.
-type Maker = Box<dyn FnMut(usize) -> AnyFrame>;
-
 /// One request's way through its filters. However it ends, its frames are told once.
 pub(crate) struct Course {
-    stack: Stack<AnyFrame, Maker>,
+    stack: Stack<Recipe>,
     journey: Journey,
     notes: Vec<Note>,
     /// The request's head, as it came; empty for what is no request.
@@ -38,10 +34,8 @@ struct Unread;
 
 impl Course {
     pub(crate) fn new(recipes: Vec<Recipe>, journey: Journey, head: Vec<u8>) -> Self {
-        let count = recipes.len();
-        let make: Maker = Box::new(move |at| recipes[at].frame());
         Self {
-            stack: Stack::new(count, make),
+            stack: Stack::new(recipes),
             journey,
             notes: Vec::new(),
             head,
@@ -120,7 +114,7 @@ impl Course {
         self.with_context(|stack, cx| stack.response(cx, piece, out))
     }
 
-    pub(crate) fn stack(&mut self) -> &mut Stack<AnyFrame, Maker> {
+    pub(crate) fn stack(&mut self) -> &mut Stack<Recipe> {
         &mut self.stack
     }
 
@@ -158,7 +152,7 @@ impl Course {
 
     fn with_context<T>(
         &mut self,
-        run: impl FnOnce(&mut Stack<AnyFrame, Maker>, &mut Context<'_>) -> T,
+        run: impl FnOnce(&mut Stack<Recipe>, &mut Context<'_>) -> T,
     ) -> T {
         let (journey, notes) = (&self.journey, &mut self.notes);
         let mut cx = Context { now: Instant::now(), journey, cause: Answerer::Gateway, notes };

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use steelyard_http::{Head, RequestEdits, ResponseEdits, ResponseView};
 
-use super::probe::{Diary, Kind, Probe};
+use super::probe::{Diary, Kind, Plan, plans};
 use super::{Sent, World};
 use crate::ask::{Ask, Got};
 use crate::context::{Answerer, Ending};
@@ -31,8 +31,24 @@ pub(super) struct Outcome {
 /// Sends a request with the body `pieces` (none: without one) through frames of these kinds, to a
 /// backend that answers with `statuses`, one per attempt, the last for ever.
 pub(super) fn send(kinds: &[Kind], pieces: &[&str], statuses: &[u16]) -> (Outcome, Diary) {
+    send_in_steps(kinds, &[], pieces, statuses)
+}
+
+/// The same where the last frames are added when those before have let the request in: so many
+/// are there at first, and then each time.
+pub(super) fn send_in_steps(
+    kinds: &[Kind],
+    steps: &[usize],
+    pieces: &[&str],
+    statuses: &[u16],
+) -> (Outcome, Diary) {
     let diary: Diary = Rc::new(RefCell::default());
-    let mut stack = Stack::new(kinds.len(), |at| Probe::new(at, kinds[at], &diary));
+    let part = |depth: usize| {
+        let from: usize = steps.iter().take(depth).sum::<usize>().min(kinds.len());
+        let to = steps.get(depth).map_or(kinds.len(), |step| (from + step).min(kinds.len()));
+        plans(from, &kinds[from..to], &diary)
+    };
+    let mut stack = Stack::new(part(0));
     let mut world = World::new();
     let mut out = Outcome {
         status: 0,
@@ -52,6 +68,10 @@ pub(super) fn send(kinds: &[Kind], pieces: &[&str], statuses: &[u16]) -> (Outcom
                 Inward::Answer(response) => break *response,
                 Inward::Ask(Ask::Body { .. }) => got = whole(&mut stack, &mut world, &mut body),
                 Inward::Ask(ask) => got = carry_out(ask),
+                Inward::Inside if stack.depth() < steps.len() => {
+                    stack.deepen(part(stack.depth() + 1));
+                    got = Got::Nothing;
+                }
                 Inward::Inside => {
                     break backend(&mut stack, &mut world, &mut body, statuses, &mut out);
                 }
@@ -91,10 +111,8 @@ pub(super) fn send(kinds: &[Kind], pieces: &[&str], statuses: &[u16]) -> (Outcom
     (out, diary)
 }
 
-type Frames<M> = Stack<Probe, M>;
-
-fn whole<M: FnMut(usize) -> Probe>(
-    stack: &mut Frames<M>,
+fn whole(
+    stack: &mut Stack<Plan>,
     world: &mut World,
     body: &mut impl Iterator<Item = Piece>,
 ) -> Got {
@@ -118,8 +136,8 @@ fn carry_out(ask: Ask) -> Got {
     }
 }
 
-fn backend<M: FnMut(usize) -> Probe>(
-    stack: &mut Frames<M>,
+fn backend(
+    stack: &mut Stack<Plan>,
     world: &mut World,
     body: &mut impl Iterator<Item = Piece>,
     statuses: &[u16],
@@ -236,6 +254,18 @@ fn what_is_inside_runs_anew_with_the_same_body() {
 }
 
 #[test]
+fn frames_that_were_added_are_added_anew_for_another_attempt() {
+    let kinds = [Kind::Repeats(10), Kind::Marks, Kind::Repeats(10), Kind::EditsRequest];
+    for steps in [&[][..], &[0], &[1], &[2], &[3, 1], &[1, 1, 1], &[4]] {
+        let (out, diary) = send_in_steps(&kinds, steps, &["ab"], &[503, 503, 503, 503, 200]);
+        assert_eq!((out.status, out.added), (200, 1), "{steps:?}");
+        assert_eq!(out.inside, vec!["1ab.".to_owned(); 5], "{steps:?}");
+        let entered = told(&diary).iter().filter(|it| *it == "3 enter").count();
+        assert_eq!(entered, 5, "{steps:?}");
+    }
+}
+
+#[test]
 fn what_is_inside_changes_the_request_once() {
     let kinds = [Kind::EditsRequest, Kind::Repeats(10), Kind::EditsRequest];
     let (out, _) = send(&kinds, &["ab"], &[503, 503, 200]);
@@ -277,7 +307,7 @@ fn a_failure_while_an_inner_frame_waits_for_the_body_is_an_answer() {
 fn bodies_of_tunnels_pass_untouched_and_nothing_is_repeated() {
     let diary: Diary = Rc::new(RefCell::default());
     let kinds = [Kind::Repeats(9), Kind::Marks];
-    let mut stack = Stack::new(2, |at| Probe::new(at, kinds[at], &diary));
+    let mut stack = Stack::new(plans(0, &kinds, &diary));
     let mut world = World::new();
     let mut request = RequestEdits::new(&Sent);
     let entered = stack.enter(&mut world.context(), &mut request, Got::Nothing);
@@ -299,7 +329,7 @@ fn bodies_of_tunnels_pass_untouched_and_nothing_is_repeated() {
 #[test]
 fn the_cause_is_the_drivers_word_until_a_frame_answers() {
     let diary: Diary = Rc::new(RefCell::default());
-    let mut stack = Stack::new(1, |at| Probe::new(at, Kind::Plain, &diary));
+    let mut stack = Stack::new(plans(0, &[Kind::Plain], &diary));
     let mut world = World::new();
     let _ = stack.enter(&mut world.context(), &mut RequestEdits::new(&Sent), Got::Nothing);
     let response = Response::of(503);
@@ -313,7 +343,7 @@ fn the_cause_is_the_drivers_word_until_a_frame_answers() {
 fn a_body_goes_on_while_its_response_leaves_and_not_once_a_frame_answers() {
     for (kind, inside) in [(Kind::Plain, "ab"), (Kind::Replaces(404), "a")] {
         let diary: Diary = Rc::new(RefCell::default());
-        let mut stack = Stack::new(1, |at| Probe::new(at, kind, &diary));
+        let mut stack = Stack::new(plans(0, &[kind], &diary));
         let mut world = World::new();
         let _ = stack.enter(&mut world.context(), &mut RequestEdits::new(&Sent), Got::Nothing);
         let mut out = Vec::new();

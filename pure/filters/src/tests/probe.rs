@@ -9,7 +9,7 @@ use steelyard_http::{RequestEdits, ResponseEdits, ResponseView};
 
 use crate::ask::{Ask, Got, Job};
 use crate::context::{Answerer, Context, Ending};
-use crate::frame::{Direction, Enter, Flow, Frame, Leave, Needs, Piece};
+use crate::frame::{Blueprint, Direction, Enter, Flow, Frame, Leave, Needs, Piece};
 use crate::response::Response;
 
 /// What a probe does.
@@ -42,11 +42,24 @@ pub(super) struct Probe {
     tries: u32,
 }
 
-impl Probe {
-    pub(super) fn new(at: usize, kind: Kind, diary: &Diary) -> Self {
-        Self { at, kind, diary: diary.clone(), tries: 0 }
-    }
+/// What probes are made of.
+pub(super) struct Plan(usize, Kind, Diary);
 
+/// What probes of these kinds are made of, of which the first stands at the place `first`.
+pub(super) fn plans(first: usize, kinds: &[Kind], diary: &Diary) -> Vec<Plan> {
+    let plan = |(at, kind): (usize, &Kind)| Plan(first + at, *kind, diary.clone());
+    kinds.iter().enumerate().map(plan).collect()
+}
+
+impl Blueprint for Plan {
+    type Frame = Probe;
+
+    fn frame(&self) -> Probe {
+        Probe { at: self.0, kind: self.1, diary: self.2.clone(), tries: 0 }
+    }
+}
+
+impl Probe {
     fn note(&self, what: impl Into<String>) {
         self.diary.borrow_mut().push((self.at, what.into()));
     }

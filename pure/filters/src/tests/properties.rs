@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::kinds::send;
+use super::kinds::{send, send_in_steps};
 use super::probe::Kind;
 
 fn kind() -> impl Strategy<Value = Kind> {
@@ -29,10 +29,13 @@ proptest! {
     fn every_frame_that_is_entered_is_ended_once(
         kinds in proptest::collection::vec(kind(), 0..6),
         pieces in proptest::collection::vec("[a-z]{0,4}", 1..4),
+        steps in proptest::collection::vec(0usize..3, 0..4),
         statuses in proptest::collection::vec(prop_oneof![Just(200u16), Just(503)], 1..4),
     ) {
         let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
-        let (out, diary) = send(&kinds, &pieces, &statuses);
+        let (at_once, _) = send(&kinds, &pieces, &statuses);
+        let (out, diary) = send_in_steps(&kinds, &steps, &pieces, &statuses);
+        prop_assert_eq!(&out, &at_once);
         let diary = diary.borrow();
         for at in 0..kinds.len() {
             let mine: Vec<&str> =
