@@ -1,11 +1,13 @@
-//! Which endpoint takes the next request.
+//! Which backend, and which of its endpoints, takes the next request.
 //!
-//! What it is: small pickers over indices, with their state apart from the endpoints, so that a
-//! new configuration with the same identity goes on where the old one was. What it is not: it
-//! knows no connections and no health; who may be picked is the caller's word.
+//! What it is: the choice among the leaves of a [`tree`] of backends, and small pickers over
+//! indices, with their state apart from the endpoints, so that a new configuration with the same
+//! identity goes on where the old one was. What it is not: it knows no connections and no health;
+//! who may be picked is the caller's word.
 
 pub mod eligible;
 pub mod round_robin;
+pub mod tree;
 pub mod weighted;
 
 pub use eligible::eligible;

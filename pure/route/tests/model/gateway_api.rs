@@ -10,6 +10,7 @@ use steelyard_route::Misdirection;
 
 use crate::build::*;
 use steelyard_testbed::probe::{get, hello};
+use crate::leaf::Trees;
 
 #[test]
 fn routes_are_tried_in_the_most_specific_listener_of_their_gateway_only() {
@@ -59,8 +60,13 @@ fn an_invalid_backend_takes_its_share_and_answers_500() {
         .backend("main", pool("default/main:80"))
         .backend("lost", Backend::Refused { status: 500, why, instead_of: None })
         .world();
-    assert_eq!(world.edges("app"), ["1×main", "1×lost"]);
     assert!(matches!(world.backends["lost"], Backend::Refused { status: 500, .. }));
+    let counts = |trees: &Trees| Vec::from_iter(trees.counts("app", 100));
+    let leaves = |all: &[(&str, usize)]| -> Vec<(String, usize)> {
+        all.iter().map(|(leaf, count)| ((*leaf).to_owned(), *count)).collect()
+    };
+    let trees = world.trees(&[]);
+    assert_eq!(counts(&trees), leaves(&[("lost", 50), ("main", 50)]));
 }
 
 #[test]
@@ -139,4 +145,10 @@ fn tcp_and_udp_weights_are_backends_like_any_other() {
     let world = Draft::new().listener(plain("dns")).route(udp).backend("dns", shares).world();
     assert_eq!(world.connection("dns", &hello("")), "at once to dns");
     assert_eq!(world.edges("dns"), ["9×blue", "1×green"]);
+    let backends = Draft::new()
+        .backend("dns", world.backends["dns"].clone())
+        .backend("blue", pool("default/blue:53"))
+        .backend("green", pool("default/green:53"));
+    let counts = backends.world().trees(&[]).counts("dns", 50);
+    assert_eq!((counts["blue"], counts["green"]), (45, 5));
 }

@@ -4,5 +4,6 @@
 mod ask;
 mod build;
 mod gateway_api;
+mod leaf;
 mod nginx;
 mod traefik;

@@ -2,8 +2,9 @@
 
 use std::cmp::Reverse;
 
+use steelyard_balance::tree::token;
 use steelyard_model::routing::backend::{
-    Backend, CanaryAffinity, CanaryChoice, CanaryValue, RefusalReason,
+    Backend, CanaryAffinity, CanaryChoice, CanaryValue, Endpoints, RefusalReason,
 };
 use steelyard_model::routing::filter::{Filter, Redirection};
 use steelyard_model::routing::rank::PathSpecificity;
@@ -12,6 +13,7 @@ use steelyard_model::routing::rule::Rule;
 
 use crate::build::*;
 use steelyard_testbed::probe::get;
+use crate::leaf::Client;
 
 /// A location of a host in regex mode: ranked by the length of its text alone.
 fn regex_location(id: &str, name: &str, path: &str) -> Route {
@@ -79,11 +81,59 @@ fn canaries_choose_by_header_cookie_and_weight_and_keep_who_was_there() {
         },
         affinity: CanaryAffinity::Sticky,
     };
-    let world =
-        Draft::new().route(route("app", "web", host("a.lan"))).backend("app", canary).world();
-    assert_eq!(world.edges("app"), ["1×main", "1×new"]);
-    let Backend::Canary { by, affinity, .. } = &world.backends["app"] else { panic!("a canary") };
-    assert_eq!((by.weight, *affinity), ((20, 100), CanaryAffinity::Sticky));
+    let sticky = |set: &str| {
+        let Backend::Endpoints(endpoints) = pool(set) else { panic!("endpoints") };
+        Backend::Endpoints(Endpoints { sticky: cookie("route"), ..endpoints })
+    };
+    let trees = |down: &[&str]| {
+        let draft = Draft::new().backend("app", canary.clone());
+        draft
+            .backend("main", sticky("main:80"))
+            .backend("new", sticky("new:80"))
+            .world()
+            .trees(down)
+    };
+    let anybody = Client::default();
+    let all = trees(&[]);
+    let counts = all.counts("app", 100);
+    assert_eq!((counts["main"], counts["new"]), (80, 20));
+    for (client, leaf) in [
+        (anybody.clone().header("x-canary", "beta"), "new"),
+        (anybody.clone().header("x-canary", "beta").cookie("canary", "never"), "new"),
+        (anybody.clone().cookie("canary", "always"), "new"),
+        (anybody.clone().cookie("canary", "never"), "main"),
+    ] {
+        (0..10).for_each(|_| assert_eq!(all.leaf("app", &client), leaf));
+        // Who was somewhere stays, whatever is asked for; what stands behind a bar is the
+        // endpoint.
+        for stays in ["main", "new"] {
+            let value = format!("{}|10.0.0.1", token(&stays.into()));
+            let known = client.clone().cookie("route", &value);
+            (0..10).for_each(|_| assert_eq!(all.leaf("app", &known), stays));
+        }
+        assert_eq!(trees(&["new"]).leaf("app", &client), "main");
+    }
+    for _ in 0..10 {
+        let choice = all.choose("app", &anybody);
+        let known = anybody.clone().keeping(&choice);
+        (0..10).for_each(|_| assert_eq!(Some(all.leaf("app", &known)), choice.leaf));
+    }
+    let legacy = Backend::Canary {
+        main: edge("main", 1),
+        canary: edge("new", 1),
+        by: CanaryChoice {
+            header: Some(("x-canary".into(), CanaryValue::AlwaysOrNever)),
+            cookie: None,
+            weight: (0, 100),
+        },
+        affinity: CanaryAffinity::Legacy,
+    };
+    let draft = Draft::new().backend("app", legacy).backend("main", sticky("main:80"));
+    let legacy = draft.backend("new", sticky("new:80")).world().trees(&[]);
+    let known = anybody.clone().cookie("route", &token(&"new".into()));
+    assert_eq!(legacy.leaf("app", &known), "main");
+    assert_eq!(legacy.leaf("app", &anybody.clone().header("x-canary", "always")), "new");
+    assert_eq!(legacy.leaf("app", &anybody.header("x-canary", "beta")), "main");
 }
 
 #[test]

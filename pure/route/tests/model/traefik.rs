@@ -1,5 +1,8 @@
 //! What Traefik's languages say.
 
+use std::collections::BTreeMap;
+
+use steelyard_balance::tree::token;
 use steelyard_model::routing::backend::{Backend, CopiedBody, Edge};
 use steelyard_model::routing::filter::{Filter, Redirection};
 use steelyard_model::routing::listener::{Listener, Security};
@@ -11,6 +14,7 @@ use steelyard_testbed::probe::{get, hello};
 
 use crate::ask::Went;
 use crate::build::*;
+use crate::leaf::{Client, Trees};
 
 #[test]
 fn parents_pass_their_own_uses_before_their_children_are_asked() {
@@ -87,52 +91,160 @@ fn a_redirection_of_the_entry_point_beats_every_route_but_challenges() {
     assert!(matches!(&world.filters["to-https"], Filter::Redirect(to) if to.status == 301));
 }
 
-#[test]
-fn weighted_services_nest_each_with_its_own_cookie() {
+/// `app` shares among `v1` (of `blue` and `green`) and `v2`, each choice with its own cookie.
+fn nested(down: &[&str]) -> Trees {
     let outer =
         Backend::Weighted { edges: vec![edge("v1", 3), edge("v2", 1)], sticky: cookie("lvl1") };
     let inner = Backend::Weighted {
         edges: vec![edge("blue", 1), edge("green", 1)],
         sticky: cookie("lvl2"),
     };
-    let world = Draft::new()
-        .route(by_priority(route("app", "web", host("a.lan")), None))
-        .backend("app", outer)
-        .backend("v1", inner)
-        .backend("v2", pool("default/v2:80"))
-        .world();
-    assert_eq!(world.edges("app"), ["3×v1", "1×v2"]);
-    assert_eq!(world.edges("v1"), ["1×blue", "1×green"]);
-    let cookies = ["app", "v1"].map(|id| match &world.backends[id] {
-        Backend::Weighted { sticky: Some(sticky), .. } => sticky.cookie.to_string(),
-        other => panic!("{other:?}"),
-    });
-    assert_eq!(cookies, ["lvl1", "lvl2"]);
+    let draft = Draft::new().backend("app", outer).backend("v1", inner);
+    ["blue", "green", "v2"]
+        .iter()
+        .fold(draft, |it, id| it.backend(id, pool(id)))
+        .world()
+        .trees(down)
 }
 
 #[test]
-fn mirrors_say_their_share_and_which_bodies() {
-    let mirror = Backend::Mirror {
+fn weights_of_nested_choices_are_counted() {
+    let counts = nested(&[]).counts("app", 80);
+    assert_eq!((counts["blue"], counts["green"], counts["v2"]), (30, 30, 20));
+    // What is down has no share; where all of a choice is, neither has the choice.
+    let counts = nested(&["blue"]).counts("app", 80);
+    assert_eq!((counts["green"], counts["v2"]), (60, 20));
+    assert_eq!(nested(&["blue", "green"]).counts("app", 80)["v2"], 80);
+    assert_eq!(nested(&["blue", "green", "v2"]).counts("app", 80)["-"], 80);
+}
+
+#[test]
+fn weighted_services_nest_each_with_its_own_cookie() {
+    let trees = nested(&[]);
+    for _ in 0..8 {
+        let choice = trees.choose("app", &Client::default());
+        let cookies: Vec<&str> = choice.pins.iter().map(|pin| &*pin.sticky.cookie).collect();
+        let expected: &[&str] =
+            if choice.path.edges().count() == 2 { &["lvl1", "lvl2"] } else { &["lvl1"] };
+        assert_eq!(cookies, expected);
+        let known = Client::default().keeping(&choice);
+        for _ in 0..8 {
+            let again = trees.choose("app", &known);
+            assert_eq!((again.leaf, again.pins.len()), (choice.leaf.clone(), 0));
+        }
+    }
+    // One cookie is enough for its own choice, and the other choice is made anew.
+    let to_v1 = Client::default().cookie("lvl1", &token(&"v1".into()));
+    let choice = trees.choose("app", &to_v1);
+    assert_eq!((choice.path.edges().next(), &*choice.pins[0].sticky.cookie), (Some(0), "lvl2"));
+    // Where it leads nowhere any more, and where it means nothing, another one is set.
+    let to_blue = to_v1.clone().cookie("lvl2", &token(&"blue".into()));
+    let without = nested(&["blue"]);
+    let choice = without.choose("app", &to_blue);
+    assert_eq!(choice.leaf.as_deref(), Some("green"));
+    assert_eq!(choice.pins.len(), 1);
+    let unread = Client::default().cookie("lvl1", "v1").cookie("lvl2", "");
+    assert!(!trees.choose("app", &unread).pins.is_empty());
+}
+
+#[test]
+fn mirrors_copy_their_share_with_bodies_up_to_their_size() {
+    let mirror = |body| Backend::Mirror {
         main: edge("main", 1),
-        copies: vec![(edge("copy", 1), 10)],
-        body: CopiedBody::UpTo(Some(1 << 20)),
+        copies: vec![(edge("tenth", 1), 10), (edge("all", 1), 100), (edge("none", 1), 0)],
+        body,
     };
-    let world = Draft::new().backend("app", mirror).world();
-    let Backend::Mirror { copies, body, .. } = &world.backends["app"] else { panic!("a mirror") };
-    assert_eq!((copies[0].1, *body), (10, CopiedBody::UpTo(Some(1 << 20))));
-    assert_eq!(world.edges("app"), ["1×main", "1×copy"]);
+    let trees = |body| {
+        let draft = Draft::new().backend("app", mirror(body));
+        let ids = ["main", "tenth", "all", "none"];
+        ids.iter().fold(draft, |it, id| it.backend(id, pool(id))).world().trees(&[])
+    };
+    let limited = trees(CopiedBody::UpTo(Some(1 << 20)));
+    let mut copies: BTreeMap<String, usize> = BTreeMap::new();
+    for _ in 0..100 {
+        let choice = limited.choose("app", &Client::default());
+        assert_eq!(choice.leaf.as_deref(), Some("main"));
+        for copy in &choice.copies {
+            let to = limited.onward("app", copy.path, &Client::default());
+            *copies.entry(to.leaf.expect("it is there")).or_default() += 1;
+            assert_eq!((copy.of(1 << 20), copy.of((1 << 20) + 1)), (Some(true), None));
+        }
+    }
+    assert_eq!((copies["tenth"], copies["all"], copies.get("none")), (10, 100, None));
+    for (body, copied) in [(CopiedBody::Without, false), (CopiedBody::UpTo(None), true)] {
+        let choice = trees(body).choose("app", &Client::default());
+        assert_eq!(choice.copies[0].of(u64::MAX), Some(copied));
+    }
+    // Without who answers there is nothing to copy.
+    let draft =
+        Draft::new().backend("app", mirror(CopiedBody::Without)).backend("all", pool("all"));
+    assert_eq!(draft.world().trees(&[]).leaf("app", &Client::default()), "-");
 }
 
 #[test]
-fn failover_is_by_status_too() {
-    let failover = Backend::Failover {
+fn failover_is_when_nobody_is_there_and_by_status_too() {
+    let failover = |statuses, replay| Backend::Failover {
         primary: edge("first", 1),
         fallback: edge("second", 1),
-        statuses: vec![(500, 504)],
-        replay: Some(0),
+        statuses,
+        replay,
     };
-    let world = Draft::new().backend("app", failover).world();
-    assert_eq!(world.edges("app"), ["1×first", "1×second"]);
+    let trees = |backend, down: &[&str]| {
+        let draft = Draft::new().backend("app", backend);
+        draft.backend("first", pool("first")).backend("second", pool("second")).world().trees(down)
+    };
+    let client = Client::default();
+    let by_status = trees(failover(vec![(500, 504), (429, 429)], Some(10)), &[]);
+    let choice = by_status.choose("app", &client);
+    assert_eq!(choice.leaf.as_deref(), Some("first"));
+    let [rescue] = &choice.rescues[..] else { panic!("{choice:?}") };
+    for (status, bytes, takes) in [
+        (500, 0, true),
+        (504, 10, true),
+        (429, 0, true),
+        (504, 11, false),
+        (505, 0, false),
+        (499, 0, false),
+    ] {
+        assert_eq!(rescue.takes(status, bytes), takes, "{status} {bytes}");
+    }
+    let second = by_status.onward("app", rescue.path, &client);
+    assert_eq!((second.leaf.as_deref(), second.rescues.len()), (Some("second"), 0));
+    let any_body = trees(failover(vec![(500, 504)], None), &[]).choose("app", &client);
+    assert!(any_body.rescues[0].takes(500, u64::MAX));
+    // Without statuses only who is not there is no first.
+    assert!(trees(failover(Vec::new(), None), &[]).choose("app", &client).rescues.is_empty());
+    let down = trees(failover(vec![(500, 504)], None), &["first"]).choose("app", &client);
+    assert_eq!((down.leaf.as_deref(), down.rescues.len()), (Some("second"), 0));
+    assert_eq!(trees(failover(Vec::new(), None), &["first", "second"]).leaf("app", &client), "-");
+}
+
+#[test]
+fn the_highest_random_weight_moves_few_when_one_goes() {
+    let edges = vec![edge("a", 1), edge("b", 1), edge("c", 2), edge("off", 0)];
+    let trees = |down: &[&str]| {
+        let draft = Draft::new().backend("app", Backend::Rendezvous { edges: edges.clone() });
+        ["a", "b", "c", "off"]
+            .iter()
+            .fold(draft, |it, id| it.backend(id, pool(id)))
+            .world()
+            .trees(down)
+    };
+    let (all, without) = (trees(&[]), trees(&["b"]));
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for last in 0..4000 {
+        let client = Client::at(&format!("10.0.{}.{}", last / 250, last % 250));
+        let leaf = all.leaf("app", &client);
+        assert_eq!(leaf, all.leaf("app", &client), "the same each time");
+        if leaf != "b" {
+            assert_eq!(leaf, without.leaf("app", &client), "who was elsewhere stays");
+        }
+        *counts.entry(leaf).or_default() += 1;
+    }
+    for (leaf, share) in [("a", 1000), ("b", 1000), ("c", 2000)] {
+        assert!(counts[leaf].abs_diff(share) < 150, "{counts:?}");
+    }
+    assert!(!counts.contains_key("off"));
 }
 
 #[test]

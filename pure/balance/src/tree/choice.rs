@@ -1,0 +1,95 @@
+//! What comes of a choice.
+
+use steelyard_model::routing::backend::{CopiedBody, Sticky};
+
+use super::DEEPEST;
+
+/// The way from the root of a tree to a node: places of edges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Path {
+    edges: [u16; DEEPEST],
+    len: u8,
+}
+
+/// What comes of a choice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice<N> {
+    /// The way to the leaf.
+    pub path: Path,
+    /// The leaf; none where nobody takes the request.
+    pub leaf: Option<N>,
+    /// Cookies that are to lead back here, from the root on.
+    pub pins: Vec<Pin>,
+    /// Who gets copies.
+    pub copies: Vec<Copied>,
+    /// Who is asked if what was chosen fails: the last first.
+    pub rescues: Vec<Rescue>,
+}
+
+/// A cookie that is to be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Which, and its attributes.
+    pub sticky: Sticky,
+    /// Its value.
+    pub value: Box<str>,
+}
+
+/// A copy of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// Where it goes: a choice goes on from there.
+    pub path: Path,
+    /// Whether with its body.
+    pub body: CopiedBody,
+}
+
+/// Who is asked if what was chosen fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rescue {
+    /// Where it goes: a choice goes on from there.
+    pub path: Path,
+    /// The statuses that are a failure: ranges.
+    pub statuses: Vec<(u16, u16)>,
+    /// Bytes of the body that are kept for it; none is any number.
+    pub replay: Option<u64>,
+}
+
+impl Path {
+    /// The way further along an edge; none where it is too long already.
+    pub fn then(mut self, edge: usize) -> Option<Self> {
+        *self.edges.get_mut(usize::from(self.len))? = u16::try_from(edge).ok()?;
+        self.len += 1;
+        Some(self)
+    }
+
+    /// Its edges, from the root on.
+    pub fn edges(&self) -> impl Iterator<Item = usize> {
+        self.edges[..usize::from(self.len)].iter().map(|edge| usize::from(*edge))
+    }
+}
+
+impl<N> Choice<N> {
+    pub(super) fn new(path: Path) -> Self {
+        Self { path, leaf: None, pins: Vec::new(), copies: Vec::new(), rescues: Vec::new() }
+    }
+}
+
+impl Copied {
+    /// Whether a request with so many bytes of body is copied, and then with its body.
+    pub fn of(&self, bytes: u64) -> Option<bool> {
+        match self.body {
+            CopiedBody::Without => Some(false),
+            CopiedBody::UpTo(max) => max.is_none_or(|max| bytes <= max).then_some(true),
+        }
+    }
+}
+
+impl Rescue {
+    /// Whether it takes a request of which so many bytes were kept, after this status.
+    pub fn takes(&self, status: u16, bytes: u64) -> bool {
+        let is_failure =
+            self.statuses.iter().any(|(first, last)| (*first..=*last).contains(&status));
+        is_failure && self.replay.is_none_or(|max| bytes <= max)
+    }
+}
