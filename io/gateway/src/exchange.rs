@@ -7,3 +7,4 @@ pub(crate) mod drive;
 mod fetch;
 pub(crate) mod hand;
 mod tunnel;
+pub(crate) mod way;

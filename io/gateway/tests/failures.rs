@@ -237,7 +237,6 @@ fn what_is_not_built_is_refused() {
         (leaf(&|leaf| leaf.algorithm = Algorithm::Least), 503),
         (leaf(&|leaf| leaf.transport = "tls".into()), 503),
         (on_route(&|route| route.uses.push(Use { filter: "f".into(), state: "f".into() })), 503),
-        (on_route(&|route| route.to = Destination::Routes(Vec::new())), 503),
         (on_route(&|route| route.to = Destination::Backend("gone".into())), 503),
         (one(), 200),
     ]

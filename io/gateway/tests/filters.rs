@@ -10,45 +10,17 @@ use std::time::Duration;
 
 use steelyard_filters::trial::{diary, release};
 use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat};
-use steelyard_model::routing::backend::{Backend, BackendNode};
 use steelyard_model::routing::filter::Use;
-use steelyard_model::routing::world::RoutingMap;
+use support::filtering::{Uses, echoed, told, using};
 use support::{
     Client, Received, Server, TemporaryFile, dead, eventually, gateway_with, get, ok, route,
     routing, smuggle,
 };
 
-/// Deeds with the names of their frames.
-type Uses<'a> = &'a [(&'a str, &'a str)];
-
 /// A gateway whose route, and whose listener, have these uses.
 struct Filtering {
     gateway: Gateway,
     address: SocketAddr,
-}
-
-fn uses(all: Uses<'_>) -> Vec<Use> {
-    let made = |(deed, name): &(&str, &str)| Use {
-        filter: format!("trial:{deed}").into(),
-        state: Arc::from(*name),
-    };
-    all.iter().map(made).collect()
-}
-
-fn using(mut map: RoutingMap, listener: Uses<'_>, route: Uses<'_>) -> RoutingMap {
-    let listeners: Vec<_> = map.listeners.iter().map(|(id, it)| (id.clone(), it.clone())).collect();
-    for (id, it) in listeners {
-        let mut it = (*it).clone();
-        it.uses = uses(listener);
-        map.listeners.insert(id, Arc::new(it));
-    }
-    let routes: Vec<_> = map.routes.iter().map(|(id, it)| (id.clone(), it.clone())).collect();
-    for (id, it) in routes {
-        let mut it = (*it).clone();
-        it.uses = uses(route);
-        map.routes.insert(id, Arc::new(it));
-    }
-    map
 }
 
 /// The route `/` leads to `endpoints`; another one, nowhere, has the backend `aside`.
@@ -74,18 +46,6 @@ fn post(address: SocketAddr, body: &str) -> Received {
     let length = body.len();
     let request = format!("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}");
     Client::connect(address).send(request).receive()
-}
-
-/// That this happened to the frames of a name, some of it after the client had its answer.
-fn told(name: &str, expected: &[&str]) {
-    eventually(&format!("{name}: {expected:?}"), || diary(name).len() >= expected.len());
-    assert_eq!(diary(name), expected, "{name}");
-}
-
-/// The first header line of this name in a head that was echoed.
-fn echoed<'r>(text: &'r str, name: &str) -> Option<&'r str> {
-    let mut lines = text.lines().filter_map(|line| line.split_once(": "));
-    lines.find(|(its, _)| its.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
 #[test]
@@ -501,32 +461,6 @@ fn listeners_wrap_what_has_no_route_and_no_sense() {
     assert!(client.is_closed());
     let done = diary("listener").iter().filter(|it| *it == "done Finished").count();
     assert_eq!(done, 3);
-}
-
-#[test]
-fn edges_are_inside_of_routes() {
-    let server = Server::echo("s");
-    let it = filtering(server.address, &[("edit", "edge-1")]);
-    let routes = [route("main", "a", "/", &[server.address])];
-    let mut map = using(routing(&routes), &[], &[("edit", "edge-1")]);
-    let (id, leaf) = map.backends.iter().map(|(id, it)| (id.clone(), it.clone())).next().unwrap();
-    let edge = steelyard_model::routing::backend::Edge {
-        backend: id,
-        weight: 1,
-        uses: uses(&[("edit", "edge-2")]),
-    };
-    let id = steelyard_model::routing::id::BackendId::from("over");
-    let backend = Backend::Weighted { edges: vec![edge], sticky: None };
-    let node = BackendNode { id: id.clone(), backend, ..(*leaf).clone() };
-    map.backends.insert(id.clone(), Arc::new(node));
-    let (route, mut it_is) =
-        map.routes.iter().map(|(id, it)| (id.clone(), (**it).clone())).next().unwrap();
-    it_is.to = steelyard_model::routing::route::Destination::Backend(id);
-    map.routes.insert(route, Arc::new(it_is));
-    it.gateway.apply(&map, 3);
-    let answer = get(it.address, "a", "/");
-    let text = answer.text();
-    assert!(text.find("edge-1") < text.find("edge-2") && text.contains("edge-2"), "{text}");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Which leaf of a tree of backends takes a request.
 //!
-//! [`choose`] walks from the root to a leaf: weights, cookies, the client's address and words of the
-//! request decide at each node, and what leads to nothing is no choice. It says as well what else
-//! is to be done: who gets copies, who is asked when the first fails, and which cookies lead back.
-//! What it does not: it knows no endpoint, and keeps no turns; both are the [`Tree`]'s.
+//! [`choose`] walks from the root to a leaf: weights, cookies, the client's address and words of
+//! the request decide at each node, and what leads to nothing is no choice. It says as well what
+//! else is to be done: who gets copies, who is asked when the first fails, and which cookies lead
+//! back. What it does not: it knows no endpoint, and keeps no turns; both are the [`Tree`]'s.
 //!
 //! Invariants: a choice ends after a bounded number of nodes, whatever shape the tree has, also one
 //! that leads back to itself; an edge of weight 0 takes nothing that is chosen by weight.
@@ -20,7 +20,7 @@ use steelyard_model::routing::backend::{
 };
 use steelyard_model::routing::id::BackendId;
 
-pub use choice::{Choice, Copied, Path, Pin, Rescue};
+pub use choice::{Copied, EdgePath, LeafChoice, Pin, Rescue};
 pub use spread::Portion;
 
 /// Most edges on the way to a leaf.
@@ -91,19 +91,19 @@ impl<'n> Shape<'n> {
 }
 
 /// The leaf that takes a request, from `root` on.
-pub fn choose<T: Tree>(tree: &T, root: T::Node, asker: &impl Asker) -> Choice<T::Node> {
-    choose_from(tree, root, Path::default(), asker)
+pub fn choose<T: Tree>(tree: &T, root: T::Node, asker: &impl Asker) -> LeafChoice<T::Node> {
+    choose_from(tree, root, EdgePath::default(), asker)
 }
 
 /// The same from a node on that is reached by `path`: where a [`Rescue`] leads, or a copy.
 pub fn choose_from<T: Tree>(
     tree: &T,
     node: T::Node,
-    path: Path,
+    path: EdgePath,
     asker: &impl Asker,
-) -> Choice<T::Node> {
+) -> LeafChoice<T::Node> {
     let chooser = Chooser { tree, asker, looks: Cell::new(0) };
-    let mut choice = Choice::new(path);
+    let mut choice = LeafChoice::new(path);
     chooser.descend(node, path, &mut choice);
     choice
 }
@@ -115,7 +115,7 @@ struct Chooser<'t, T, A> {
 }
 
 impl<T: Tree, A: Asker> Chooser<'_, T, A> {
-    fn descend(&self, node: T::Node, path: Path, choice: &mut Choice<T::Node>) {
+    fn descend(&self, node: T::Node, path: EdgePath, choice: &mut LeafChoice<T::Node>) {
         let edge = match self.tree.shape(&node) {
             Shape::Nothing => None,
             Shape::Leaf(_) => {
@@ -135,8 +135,8 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
         &self,
         node: &T::Node,
         backend: &Backend,
-        path: Path,
-        choice: &mut Choice<T::Node>,
+        path: EdgePath,
+        choice: &mut LeafChoice<T::Node>,
     ) -> Option<usize> {
         match backend {
             Backend::Weighted { edges, sticky } => {
@@ -178,8 +178,8 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
         node: &T::Node,
         edges: &[Edge],
         sticky: Option<&Sticky>,
-        path: Path,
-        choice: &mut Choice<T::Node>,
+        path: EdgePath,
+        choice: &mut LeafChoice<T::Node>,
     ) -> Option<usize> {
         let cookie = sticky.and_then(|sticky| self.asker.cookie(&sticky.cookie));
         let known = cookie.and_then(|cookie| {
@@ -201,7 +201,7 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
         &self,
         node: &T::Node,
         edges: &[Edge],
-        path: Path,
+        path: EdgePath,
     ) -> impl Iterator<Item = u32> + Clone {
         edges.iter().enumerate().map(move |(at, edge)| {
             if edge.weight > 0 && self.leads(node, at, path) { edge.weight } else { 0 }
@@ -209,7 +209,7 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
     }
 
     /// The edge with the highest score: where one goes, its clients alone move.
-    fn rendezvous(&self, node: &T::Node, edges: &[Edge], path: Path) -> Option<usize> {
+    fn rendezvous(&self, node: &T::Node, edges: &[Edge], path: EdgePath) -> Option<usize> {
         let client = self.asker.client();
         let scores = edges.iter().zip(self.weights(node, edges, path)).map(|(edge, weight)| {
             let hash = fnv(client.bytes().chain(edge.backend.as_str().bytes()));
@@ -227,8 +227,8 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
         edges: [&Edge; 2],
         by: &CanaryChoice,
         affinity: CanaryAffinity,
-        path: Path,
-        choice: &mut Choice<T::Node>,
+        path: EdgePath,
+        choice: &mut LeafChoice<T::Node>,
     ) -> Option<usize> {
         if !self.leads(node, 1, path) {
             return Some(0);
@@ -281,7 +281,7 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
     }
 
     /// Whether an edge leads to anything that answers.
-    fn leads(&self, node: &T::Node, edge: usize, path: Path) -> bool {
+    fn leads(&self, node: &T::Node, edge: usize, path: EdgePath) -> bool {
         let Some(path) = path.then(edge) else { return false };
         let looks = self.looks.get() + 1;
         self.looks.set(looks);

@@ -27,6 +27,8 @@ pub struct Trial {
 enum Deed {
     /// Adds `X-Trial: NAME` to the request and the response.
     Edit,
+    /// Sets a header of the request: `NAME:VALUE`.
+    Set(Arc<str>, Arc<str>),
     /// Changes method, path and authority.
     Redirect,
     /// Changes the status of the response.
@@ -101,6 +103,10 @@ impl Trial {
         let size = usize::try_from(number()).unwrap_or_default();
         let deed = match deed {
             "edit" => Deed::Edit,
+            "set" => {
+                let (name, value) = argument.split_once(':')?;
+                Deed::Set(name.into(), value.into())
+            }
             "redirect" => Deed::Redirect,
             "status" => Deed::Status(status),
             "answer" => Deed::Answer(status),
@@ -234,6 +240,9 @@ impl Frame for TrialFrame {
         match &self.trial.deed {
             Deed::Edit => {
                 let _ = request.lines().add("X-Trial", self.trial.name.as_bytes());
+            }
+            Deed::Set(name, value) => {
+                let _ = request.lines().set(name, value.as_bytes());
             }
             Deed::User(user) => cx.notes.push(Note::User(user.clone())),
             Deed::Redirect => {

@@ -11,12 +11,13 @@ mod uses;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use steelyard_filters::Recipe;
 use steelyard_model::routing::id::{BackendId, EndpointSetId, EntryPointId, RouteId};
-use steelyard_model::routing::route::{Destination, Route};
+use steelyard_model::routing::route::{Destination, Manner, Route};
 use steelyard_model::routing::world::RoutingDelta;
 
 use crate::shared::Config;
@@ -58,6 +59,8 @@ pub(crate) struct Chosen {
 /// Where a route leads.
 enum Way {
     Backend(Link),
+    /// To other routes.
+    Routes,
     /// Nowhere: it asks for what is not built yet, and must not be served without.
     Unserved,
 }
@@ -87,6 +90,13 @@ pub(crate) struct Scene<'a> {
     pub(crate) live: &'a Live,
     pub(crate) states: &'a States,
     pub(crate) upstreams: &'a Upstreams,
+}
+
+impl Drop for States {
+    fn drop(&mut self) {
+        // Backends may lead to each other.
+        self.backends.borrow().values().for_each(|backend| backend.end());
+    }
 }
 
 impl Live {
@@ -121,8 +131,9 @@ impl Scene<'_> {
     /// Whether what a route asks for can be done: what restricts and cannot be is refused.
     fn way(&self, route: &Route, are_uses_built: bool) -> Way {
         match &route.to {
-            Destination::Backend(id) if are_uses_built => Way::Backend(self.link(id)),
-            Destination::Backend(_) | Destination::Routes(_) => Way::Unserved,
+            _ if !are_uses_built => Way::Unserved,
+            Destination::Backend(id) => Way::Backend(self.link(id)),
+            Destination::Routes(_) => Way::Routes,
         }
     }
 
@@ -196,9 +207,12 @@ impl Scene<'_> {
 }
 
 impl Scene<'_> {
-    /// Who takes a request that a filter makes.
-    pub(crate) fn pick(&self, id: &BackendId) -> Picked {
-        self.backend(id).pick(self, &mut Vec::new())
+    /// Who takes a request that a filter makes for a client. What would pass filters of its own on
+    /// the way gets nowhere.
+    pub(crate) fn pick(&self, id: &BackendId, client: IpAddr) -> Picked {
+        let mut recipes = Vec::new();
+        let picked = self.backend(id).pick(self, client, &mut recipes);
+        if recipes.is_empty() { picked } else { Picked::Nothing }
     }
 }
 
@@ -217,17 +231,43 @@ impl RouteState {
         self.id.clone()
     }
 
+    pub(crate) fn manner(&self) -> Manner {
+        self.route.manner
+    }
+
+    /// Whether other routes are asked before anybody is.
+    pub(crate) fn leads_to_routes(&self) -> bool {
+        matches!(self.way, Way::Routes)
+    }
+
+    /// Whether it is as this configuration has it.
+    pub(crate) fn is_of(&self, live: &Live) -> bool {
+        let now = live.config.routing.routes.get(&self.id);
+        now.is_some_and(|now| Arc::ptr_eq(now, &self.route))
+    }
+
+    /// What requests pass that come to it from another route.
+    pub(crate) fn own_recipes(&self) -> Vec<Recipe> {
+        self.uses.own().to_vec()
+    }
+
     /// What requests for `host` at an entry point pass, but for what edges use; empty, and
     /// nothing is allocated, where that is nothing.
     pub(crate) fn recipes(&self, point: &EntryPointId, host: &str) -> Vec<Recipe> {
         self.uses.at(point, host)
     }
 
-    /// Who takes the next request. What the way there uses is added to `recipes`.
-    pub(crate) fn pick(&self, scene: &Scene<'_>, recipes: &mut Vec<Recipe>) -> Picked {
+    /// Who takes the next request of a client. What the way there uses is added to `recipes`.
+    pub(crate) fn pick(
+        &self,
+        scene: &Scene<'_>,
+        client: IpAddr,
+        recipes: &mut Vec<Recipe>,
+    ) -> Picked {
         match &self.way {
-            Way::Backend(link) => link.get(scene).pick(scene, recipes),
-            Way::Unserved => backend::unserved(),
+            Way::Backend(link) => link.get(scene).pick(scene, client, recipes),
+            // Whoever leads on is asked where to, and not here.
+            Way::Routes | Way::Unserved => backend::unserved(),
         }
     }
 

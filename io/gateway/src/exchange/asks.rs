@@ -30,7 +30,8 @@ pub(crate) async fn answer(
             Ok(Got::Nothing)
         }
         Ask::Fetch { to, letter } => {
-            let fetched = unless_gone(core, client, fetch(core, &to, &letter)).await?;
+            let fetched =
+                unless_gone(core, client, fetch(core, &to, &letter, course.client())).await?;
             Ok(fetched.map_or(Got::Unanswered, |it| Got::Response(Box::new(it))))
         }
         Ask::Work(job) => {

@@ -1,5 +1,6 @@
 //! One request's way through the filters that it passes: the stack, and all that it needs.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -10,6 +11,8 @@ use steelyard_http::{
     Head, RequestChanges, RequestEdits, RequestHead, RequestView, ResponseChanges, ResponseEdits,
     ResponseView, Scheme, Slots,
 };
+
+use steelyard_model::routing::id::RouteId;
 
 use crate::shared::flights::Lead;
 
@@ -77,6 +80,19 @@ impl Course {
         *changes = edits.into_changes();
         self.publish();
         outward
+    }
+
+    /// It passes these too, inside of all others, and this route takes it.
+    pub(crate) fn deepen(&mut self, recipes: Vec<Recipe>, route: Option<RouteId>) {
+        if route.is_some() {
+            self.journey.route = route;
+        }
+        self.stack.deepen(recipes);
+    }
+
+    /// Where its connection comes from.
+    pub(crate) fn client(&self) -> IpAddr {
+        self.journey.peer
     }
 
     /// The request's head and what is changed about it.

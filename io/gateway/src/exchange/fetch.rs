@@ -1,7 +1,7 @@
 //! Requests of filters' own: one at a time, small, over the same connections as all others.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -21,10 +21,15 @@ use crate::wire::timer::within;
 
 /// What a backend answers to a request of a filter; none where it does not, in time and in the
 /// size that the filter allows.
-pub(crate) async fn fetch(core: &Core, to: &BackendId, letter: &Letter) -> Option<Response> {
+pub(crate) async fn fetch(
+    core: &Core,
+    to: &BackendId,
+    letter: &Letter,
+    client: IpAddr,
+) -> Option<Response> {
     let head = head(letter)?;
     let fetched = within(letter.patience, async {
-        let upstream = upstream(core, to).await?;
+        let upstream = upstream(core, to, client).await?;
         let (stream, is_fresh) = connection(core, &upstream).await?;
         match exchange(core, &upstream, stream, &head, letter).await {
             // It may have been closed in the moment it was taken: a fresh one tells.
@@ -67,10 +72,10 @@ fn head(letter: &Letter) -> Option<Vec<u8>> {
 }
 
 /// An endpoint of the backend, whose turn it is.
-async fn upstream(core: &Core, to: &BackendId) -> io::Result<Rc<Upstream>> {
+async fn upstream(core: &Core, to: &BackendId, client: IpAddr) -> io::Result<Rc<Upstream>> {
     let picked = {
         let live = core.live();
-        core.scene(&live).pick(to)
+        core.scene(&live).pick(to, client)
     };
     let Picked::Leaf(_, set) = picked else { return Err(io::Error::other("no endpoint is ready")) };
     let targets = set.targets();

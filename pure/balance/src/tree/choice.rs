@@ -6,16 +6,16 @@ use super::DEEPEST;
 
 /// The way from the root of a tree to a node: places of edges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Path {
+pub struct EdgePath {
     edges: [u16; DEEPEST],
     len: u8,
 }
 
 /// What comes of a choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice<N> {
+pub struct LeafChoice<N> {
     /// The way to the leaf.
-    pub path: Path,
+    pub path: EdgePath,
     /// The leaf; none where nobody takes the request.
     pub leaf: Option<N>,
     /// Cookies that are to lead back here, from the root on.
@@ -39,7 +39,7 @@ pub struct Pin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Copied {
     /// Where it goes: a choice goes on from there.
-    pub path: Path,
+    pub path: EdgePath,
     /// Whether with its body.
     pub body: CopiedBody,
 }
@@ -48,14 +48,14 @@ pub struct Copied {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rescue {
     /// Where it goes: a choice goes on from there.
-    pub path: Path,
+    pub path: EdgePath,
     /// The statuses that are a failure: ranges.
     pub statuses: Vec<(u16, u16)>,
     /// Bytes of the body that are kept for it; none is any number.
     pub replay: Option<u64>,
 }
 
-impl Path {
+impl EdgePath {
     /// The way further along an edge; none where it is too long already.
     pub fn then(mut self, edge: usize) -> Option<Self> {
         *self.edges.get_mut(usize::from(self.len))? = u16::try_from(edge).ok()?;
@@ -69,8 +69,8 @@ impl Path {
     }
 }
 
-impl<N> Choice<N> {
-    pub(super) fn new(path: Path) -> Self {
+impl<N> LeafChoice<N> {
+    pub(super) fn new(path: EdgePath) -> Self {
         Self { path, leaf: None, pins: Vec::new(), copies: Vec::new(), rescues: Vec::new() }
     }
 }

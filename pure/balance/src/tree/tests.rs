@@ -118,7 +118,7 @@ proptest! {
     ) {
         let it = wood(backends);
         let choice = choose(&it, 0, &Nobody);
-        let walk = |path: Path| path.edges().fold(0, |node, edge| it.follow(&node, edge));
+        let walk = |path: EdgePath| path.edges().fold(0, |node, edge| it.follow(&node, edge));
         if let Some(leaf) = choice.leaf {
             prop_assert_eq!(walk(choice.path), leaf);
             prop_assert!(matches!(it.backends[&leaf], Backend::Answer(_)));

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use steelyard_balance::SmoothWeighted;
-use steelyard_balance::tree::{Asker, Choice, Path, Portion, Shape, Tree, choose, choose_from};
+use steelyard_balance::tree::{
+    Asker, EdgePath, LeafChoice, Portion, Shape, Tree, choose, choose_from,
+};
 use steelyard_model::routing::backend::Backend;
 
 use crate::ask::World;
@@ -38,7 +40,7 @@ impl World {
 }
 
 impl Trees {
-    pub(crate) fn choose(&self, root: &str, client: &Client) -> Choice<String> {
+    pub(crate) fn choose(&self, root: &str, client: &Client) -> LeafChoice<String> {
         choose(self, root.to_owned(), client)
     }
 
@@ -57,7 +59,7 @@ impl Trees {
     }
 
     /// Where a choice goes on that was to go on there.
-    pub(crate) fn onward(&self, root: &str, path: Path, client: &Client) -> Choice<String> {
+    pub(crate) fn onward(&self, root: &str, path: EdgePath, client: &Client) -> LeafChoice<String> {
         let mut node = root.to_owned();
         for edge in path.edges() {
             node = self.follow(&node, edge);
@@ -110,7 +112,7 @@ impl Client {
     }
 
     /// With the cookies that a choice wants to be set.
-    pub(crate) fn keeping(mut self, choice: &Choice<String>) -> Self {
+    pub(crate) fn keeping(mut self, choice: &LeafChoice<String>) -> Self {
         for pin in &choice.pins {
             self.cookies.insert(pin.sticky.cookie.to_string(), pin.value.to_string());
         }

@@ -1,12 +1,16 @@
 //! Where requests end: which leaf takes the next one.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use steelyard_balance::SmoothWeighted;
+use steelyard_balance::tree::{Asker, LeafChoice, Shape, Tree, choose};
 use steelyard_filters::Recipe;
-use steelyard_model::routing::backend::{Algorithm, Backend, Edge, Endpoints, RefusalReason};
+use steelyard_model::routing::backend::{
+    Algorithm, Backend, BackendNode, Edge, Endpoints, RefusalReason,
+};
 use steelyard_model::routing::id::{BackendId, EndpointSetId};
 
 use super::{Link, Recipes, Scene, SetState};
@@ -14,17 +18,14 @@ use super::{Link, Recipes, Scene, SetState};
 /// Status where a backend asks for what is not built yet.
 const UNSERVED: u16 = 503;
 
-/// Most backends on the way to a leaf.
-const DEEPEST: usize = 16;
-
 /// A backend on one core.
 pub(crate) struct BackendState {
     id: BackendId,
     /// As metrics and logs call it.
     pub(crate) name: Arc<str>,
     form: RefCell<Rc<Form>>,
-    /// Whose turn it is among its edges, by their backends.
-    shares: SmoothWeighted<BackendId>,
+    /// Whose turn it is among its edges.
+    shares: SmoothWeighted<EdgeKey>,
     is_gone: Cell<bool>,
 }
 
@@ -32,19 +33,38 @@ pub(crate) struct BackendState {
 enum Form {
     /// Sends to endpoints.
     Leaf(EndpointSetId, RefCell<Rc<SetState>>),
-    /// Shares by weight.
-    Weighted(Vec<Branch>),
+    /// Sends to others.
+    Inner(Arc<BackendNode>, Vec<Branch>),
     /// Answers that it must not serve.
     Refused(u16, Arc<str>),
     /// Leads to nothing.
     Nothing,
 }
 
+/// An edge by its backend, and how many to the same one stand before it: it is the same one also
+/// when others come and go.
+type EdgeKey = (BackendId, usize);
+
 /// An edge to another backend.
 struct Branch {
+    key: EdgeKey,
     to: Link,
-    weight: u32,
     recipes: Recipes,
+}
+
+/// A backend as it is while one choice is made.
+struct Standing {
+    state: Rc<BackendState>,
+    form: Rc<Form>,
+}
+
+/// Backends as the choice among them sees them.
+struct Wood<'s>(&'s Scene<'s>);
+
+/// Who asks, as far as what is built decides by it.
+struct Client {
+    address: IpAddr,
+    text: OnceCell<String>,
 }
 
 /// Who takes a request.
@@ -76,16 +96,18 @@ impl BackendState {
     /// Becomes what the configuration says.
     pub(super) fn form(&self, scene: &Scene<'_>) {
         let node = scene.live.config.routing.backends.get(&self.id);
-        let form = node.map_or(Form::Nothing, |node| Form::of(&node.backend, scene));
-        if let Form::Weighted(edges) = &form {
-            self.shares.retain(|id| edges.iter().any(|edge| edge.to.id == *id));
+        let form = node.map_or(Form::Nothing, |node| Form::of(node, scene));
+        if let Form::Inner(_, edges) = &form {
+            self.shares.retain(|key| edges.iter().any(|edge| edge.key == *key));
         }
         *self.form.borrow_mut() = Rc::new(form);
     }
 
-    /// The configuration has it no more.
+    /// The configuration has it no more, and it leads nowhere: also not in a circle, which would
+    /// keep it.
     pub(super) fn end(&self) {
         self.is_gone.set(true);
+        *self.form.borrow_mut() = Rc::new(Form::Nothing);
     }
 
     pub(super) fn is_gone(&self) -> bool {
@@ -97,85 +119,108 @@ impl BackendState {
         !self.is_gone.get()
     }
 
-    pub(super) fn pick(self: &Rc<Self>, scene: &Scene<'_>, recipes: &mut Vec<Recipe>) -> Picked {
-        self.pick_within(scene, DEEPEST, recipes)
-    }
-
-    fn pick_within(
+    /// Who takes a request of this client. What the way there uses is added to `recipes`.
+    pub(super) fn pick(
         self: &Rc<Self>,
         scene: &Scene<'_>,
-        deepest: usize,
+        client: IpAddr,
         recipes: &mut Vec<Recipe>,
     ) -> Picked {
-        let form = self.form.borrow().clone();
-        match &*form {
+        let mut standing = Standing::of(self.clone());
+        if let Form::Inner(..) = &*standing.form {
+            let (wood, client) = (Wood(scene), Client { address: client, text: OnceCell::new() });
+            let LeafChoice { path, leaf, .. } = choose(&wood, Standing::of(self.clone()), &client);
+            let Some(leaf) = leaf else { return Picked::Nothing };
+            for edge in path.edges() {
+                if let Form::Inner(_, edges) = &*standing.form {
+                    recipes.extend_from_slice(&edges[edge].recipes);
+                }
+                standing = wood.follow(&standing, edge);
+            }
+            standing = leaf;
+        }
+        match &*standing.form {
             Form::Leaf(id, set) => {
-                let mut set = set.borrow_mut();
-                if set.is_gone() {
-                    *set = scene.set(id);
-                }
-                if set.is_empty() {
-                    Picked::Nothing
-                } else {
-                    Picked::Leaf(self.clone(), set.clone())
-                }
+                let set = scene.present(id, set);
+                if set.is_empty() { Picked::Nothing } else { Picked::Leaf(standing.state, set) }
             }
-            Form::Weighted(edges) => self.pick_edge(edges, scene, deepest, recipes),
             Form::Refused(status, why) => Picked::Refused(*status, why.clone()),
-            Form::Nothing => Picked::Nothing,
+            Form::Inner(..) | Form::Nothing => Picked::Nothing,
+        }
+    }
+}
+
+impl Scene<'_> {
+    /// A set of endpoints as it is now.
+    fn present(&self, id: &EndpointSetId, set: &RefCell<Rc<SetState>>) -> Rc<SetState> {
+        let mut set = set.borrow_mut();
+        if set.is_gone() {
+            *set = self.set(id);
+        }
+        set.clone()
+    }
+}
+
+impl Standing {
+    fn of(state: Rc<BackendState>) -> Self {
+        let form = state.form.borrow().clone();
+        Self { state, form }
+    }
+}
+
+impl Tree for Wood<'_> {
+    type Node = Standing;
+
+    fn shape<'n>(&self, node: &'n Standing) -> Shape<'n> {
+        match &*node.form {
+            Form::Leaf(id, set) if self.0.present(id, set).is_empty() => Shape::Nothing,
+            Form::Leaf(..) | Form::Refused(..) => Shape::Leaf(None),
+            Form::Inner(node, _) => Shape::Inner(&node.backend),
+            Form::Nothing => Shape::Nothing,
         }
     }
 
-    /// The leaf of an edge whose turn it is, of those that lead to something.
-    fn pick_edge(
-        &self,
-        edges: &[Branch],
-        scene: &Scene<'_>,
-        deepest: usize,
-        recipes: &mut Vec<Recipe>,
-    ) -> Picked {
-        let Some(deepest) = deepest.checked_sub(1) else { return Picked::Nothing };
-        let weight = |edge: &Branch| {
-            if edge.to.get(scene).leads_somewhere(scene, deepest) { edge.weight } else { 0 }
-        };
-        match self.shares.pick(edges.iter().map(|edge| (&edge.to.id, weight(edge)))) {
-            Some(index) => {
-                recipes.extend_from_slice(&edges[index].recipes);
-                edges[index].to.get(scene).pick_within(scene, deepest, recipes)
-            }
-            None => Picked::Nothing,
-        }
+    fn follow(&self, node: &Standing, edge: usize) -> Standing {
+        let Form::Inner(_, edges) = &*node.form else { return Standing::of(node.state.clone()) };
+        Standing::of(edges[edge].to.get(self.0))
     }
 
-    fn leads_somewhere(&self, scene: &Scene<'_>, deepest: usize) -> bool {
-        let form = self.form.borrow().clone();
-        match &*form {
-            Form::Leaf(_, set) => !set.borrow().is_empty(),
-            Form::Weighted(edges) => {
-                let mut leads = edges.iter().filter(|edge| edge.weight > 0);
-                deepest > 0
-                    && leads.any(|edge| edge.to.get(scene).leads_somewhere(scene, deepest - 1))
-            }
-            Form::Refused(..) => true,
-            Form::Nothing => false,
-        }
+    fn turn(&self, node: &Standing, weights: impl Iterator<Item = u32> + Clone) -> Option<usize> {
+        let Form::Inner(_, edges) = &*node.form else { return None };
+        node.state.shares.pick(edges.iter().map(|edge| &edge.key).zip(weights))
+    }
+
+    /// What draws is not built yet.
+    fn is_drawn(&self, _: &Standing, _: usize, _: (u32, u32)) -> bool {
+        false
+    }
+}
+
+/// What decides by cookies and headers is not built yet.
+impl Asker for Client {
+    fn cookie(&self, _: &str) -> Option<&str> {
+        None
+    }
+
+    fn header(&self, _: &str) -> Option<&str> {
+        None
+    }
+
+    fn client(&self) -> &str {
+        self.text.get_or_init(|| self.address.to_canonical().to_string())
     }
 }
 
 impl Form {
     /// What asks for more than is built is refused, since it may restrict.
-    fn of(backend: &Backend, scene: &Scene<'_>) -> Self {
-        match backend {
+    fn of(node: &Arc<BackendNode>, scene: &Scene<'_>) -> Self {
+        match &node.backend {
             Backend::Endpoints(leaf) if is_built(leaf, scene) => {
                 Self::Leaf(leaf.set.clone(), RefCell::new(scene.set(&leaf.set)))
             }
-            Backend::Weighted { edges, sticky: None } => {
-                let branch = |edge: &Edge| {
-                    let recipes = scene.recipes(&edge.uses)?;
-                    Some(Branch { to: scene.link(&edge.backend), weight: edge.weight, recipes })
-                };
-                let edges = edges.iter().map(branch).collect::<Option<_>>();
-                edges.map_or_else(Self::unserved, Self::Weighted)
+            Backend::Weighted { edges, sticky: None } | Backend::Rendezvous { edges } => {
+                let edges = scene.branches(edges);
+                edges.map_or_else(Self::unserved, |edges| Self::Inner(node.clone(), edges))
             }
             Backend::Refused { why: RefusalReason::Reference(_), status: UNSERVED, .. } => {
                 Self::Nothing
@@ -190,6 +235,19 @@ impl Form {
             Picked::Refused(status, why) => Self::Refused(status, why),
             Picked::Leaf(..) | Picked::Nothing => Self::Nothing,
         }
+    }
+}
+
+impl Scene<'_> {
+    /// Edges; none if what one of them uses is not built.
+    fn branches(&self, edges: &[Edge]) -> Option<Vec<Branch>> {
+        let branch = |(at, edge): (usize, &Edge)| {
+            let earlier = edges[..at].iter().filter(|it| it.backend == edge.backend).count();
+            let recipes = self.recipes(&edge.uses)?;
+            let key = (edge.backend.clone(), earlier);
+            Some(Branch { key, to: self.link(&edge.backend), recipes })
+        };
+        edges.iter().enumerate().map(branch).collect()
     }
 }
 

@@ -32,8 +32,13 @@ impl RouteUses {
         if let Some((_, _, recipes)) = self.listeners.iter().find(is_it) {
             all.extend_from_slice(recipes);
         }
-        all.extend(self.route.iter().flat_map(|recipes| recipes.iter().cloned()));
+        all.extend_from_slice(self.own());
         all
+    }
+
+    /// What the route itself uses.
+    pub(super) fn own(&self) -> &[Recipe] {
+        self.route.as_deref().unwrap_or_default()
     }
 }
 

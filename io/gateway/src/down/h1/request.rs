@@ -2,21 +2,19 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use steelyard_filters::Recipe;
 use steelyard_http::{
     Asked, Body, Framing, Reject, RequestHead, RequestSubject, Slots, Terms, release, wants_html,
 };
-use steelyard_model::routing::route::{Manner, Route};
 use steelyard_route::RoutingTable;
 
 use crate::core::listener::Listener;
-use crate::core::live::{Chosen, Picked, RouteState};
+use crate::core::live::{Chosen, Live, Picked, RouteState, Scene};
 use crate::core::{Core, HEAD_BUFFER};
 use crate::down::h1::answer::Answer;
-use crate::shared::Config;
+use crate::exchange::way::{DEEPEST, Found, child, first};
 use crate::tell::access_log::Note;
 use crate::tell::fault::Fault;
 use crate::tell::metrics::method_label;
@@ -62,22 +60,38 @@ pub(crate) struct Filtered {
     /// Its head, as it came.
     pub(crate) head: Vec<u8>,
     pub(crate) to: Inside,
+    /// The configuration that it was decided by.
+    pub(crate) live: Rc<Live>,
 }
 
 /// What is inside of all filters.
 pub(crate) enum Inside {
-    /// A backend, which is sent to in this manner.
-    Backend(Chosen, Manner),
+    /// Where this route leads: that is asked once its filters have let the request in.
+    Route(Rc<RouteState>),
+    /// A backend.
+    Backend(Chosen),
     /// We answer ourselves, perhaps for a route that refuses.
     Answer(Answer, Option<Rc<RouteState>>),
 }
 
-/// What routes say of a request.
-enum Found<'c> {
-    Route(&'c Arc<Route>),
-    Nothing,
-    /// To some servers its path is another route's.
-    Ambiguous,
+impl Inside {
+    /// The route that has led there.
+    pub(crate) fn route(&self) -> Option<&Rc<RouteState>> {
+        match self {
+            Self::Route(route) => Some(route),
+            Self::Backend(chosen) => Some(&chosen.route),
+            Self::Answer(_, route) => route.as_ref(),
+        }
+    }
+}
+
+/// Where a request goes, without its bytes.
+enum Direct {
+    /// To endpoints, and nothing is on its way.
+    Straight(Chosen),
+    /// Through filters, or to an answer.
+    Done(Inside, Vec<Recipe>),
+    Reject(Reject),
 }
 
 /// What a decision depends on, apart from the bytes.
@@ -115,65 +129,90 @@ impl Context<'_> {
         }
         let mut request = Request::new(&head, self.started);
         let live = self.core.live();
-        let scene = self.core.scene(&live);
-        if head.is_asterisk() {
-            let recipes = scene.own_recipes(&self.listener.point).to_vec();
-            return finish(held, len, request, Inside::Answer(Answer::empty(), None), recipes);
-        }
-        let subject = RequestSubject::new(&head, self.client);
-        let route = match self.find(&live.config, &subject) {
-            Found::Route(route) => route,
-            Found::Ambiguous => return Decision::Reject(Reject::Path),
-            Found::Nothing => {
-                let answer = self.not_found(&live.config.table, &head, &subject);
-                let recipes = scene.own_recipes(&self.listener.point).to_vec();
-                return finish(held, len, request, Inside::Answer(answer, None), recipes);
-            }
+        let chosen = match self.direct(&live, &head, request.wants_html) {
+            Direct::Straight(chosen) => chosen,
+            Direct::Done(to, recipes) => return finish(held, len, request, to, recipes, &live),
+            Direct::Reject(reject) => return Decision::Reject(reject),
         };
-        let state = scene.route(route);
-        let mut recipes = state.recipes(&self.listener.point, head.authority.host.as_ref());
-        let picked = state.pick(&scene, &mut recipes);
-        if let Picked::Refused(status, why) = &picked {
-            self.core.refused(&state.name, why);
-            let answer = Answer::refused(*status, request.wants_html);
-            return finish(held, len, request, Inside::Answer(answer, Some(state)), recipes);
-        }
-        if head.passes(&self.core.shared.pseudonym) >= MAX_PASSES {
-            self.core.looped(&state.name);
-            let answer = Answer::fault(Fault::Loop, request.wants_html);
-            return finish(held, len, request, Inside::Answer(answer, Some(state)), recipes);
-        }
-        if !recipes.is_empty() {
-            let chosen = Chosen { route: state, picked };
-            return finish(held, len, request, Inside::Backend(chosen, route.manner), recipes);
-        }
-        let hop = self.listener.hop(self.client_lines, route.manner);
+        let hop = self.listener.hop(self.client_lines, chosen.route.manner());
         out.clear();
         head.forward(&hop, None, out);
         match take_body(held, len, &mut request, out) {
-            Ok(()) => Decision::Proxy(request, Chosen { route: state, picked }),
+            Ok(()) => Decision::Proxy(request, chosen),
             Err(reject) => Decision::Reject(reject),
         }
+    }
+
+    /// Where a request goes.
+    fn direct(&self, live: &Live, head: &RequestHead<'_, '_>, wants_html: bool) -> Direct {
+        let scene = self.core.scene(live);
+        let subject = RequestSubject::new(head, self.client);
+        let (state, mut recipes) = match self.route(&scene, head, &subject) {
+            Ok(found) => found,
+            Err(direct) => return *direct,
+        };
+        let answer =
+            |answer, state, recipes| Direct::Done(Inside::Answer(answer, Some(state)), recipes);
+        if head.passes(&self.core.shared.pseudonym) >= MAX_PASSES {
+            self.core.looped(&state.name);
+            return answer(Answer::fault(Fault::Loop, wants_html), state, recipes);
+        }
+        if !recipes.is_empty() {
+            return Direct::Done(Inside::Route(state), recipes);
+        }
+        let picked = state.pick(&scene, self.client, &mut recipes);
+        if let Picked::Refused(status, why) = &picked {
+            self.core.refused(&state.name, why);
+            return answer(Answer::refused(*status, wants_html), state, recipes);
+        }
+        let chosen = Chosen { route: state, picked };
+        if recipes.is_empty() {
+            Direct::Straight(chosen)
+        } else {
+            Direct::Done(Inside::Backend(chosen), recipes)
+        }
+    }
+
+    /// The route of a request, as far as it is known before any filter has seen the request, and
+    /// what it passes.
+    fn route(
+        &self,
+        scene: &Scene<'_>,
+        head: &RequestHead<'_, '_>,
+        subject: &RequestSubject<'_, '_, '_>,
+    ) -> Result<(Rc<RouteState>, Vec<Recipe>), Box<Direct>> {
+        let config = &scene.live.config;
+        let own = |answer| {
+            let recipes = scene.own_recipes(&self.listener.point).to_vec();
+            Err(Box::new(Direct::Done(Inside::Answer(answer, None), recipes)))
+        };
+        if head.is_asterisk() {
+            return own(Answer::empty());
+        }
+        let mut state = match first(config, &self.listener.point, subject) {
+            Found::Route(route) => scene.route(route),
+            Found::Ambiguous => return Err(Box::new(Direct::Reject(Reject::Path))),
+            Found::Nothing => return own(self.not_found(&config.table, head, subject)),
+        };
+        let mut recipes = state.recipes(&self.listener.point, head.authority.host.as_ref());
+        let mut depth = 1;
+        while state.leads_to_routes() && recipes.is_empty() && depth < DEEPEST {
+            depth += 1;
+            state = match child(config, &state, subject) {
+                Found::Route(route) => scene.route(route),
+                Found::Ambiguous => return Err(Box::new(Direct::Reject(Reject::Path))),
+                Found::Nothing => {
+                    let to = Inside::Answer(Answer::not_found(head, None), Some(state));
+                    return Err(Box::new(Direct::Done(to, recipes)));
+                }
+            };
+            recipes = state.own_recipes();
+        }
+        Ok((state, recipes))
     }
 }
 
 impl Context<'_> {
-    /// The route of a request.
-    fn find<'c>(&self, config: &'c Config, subject: &RequestSubject<'_, '_, '_>) -> Found<'c> {
-        let Some(point) = config.table.entry_point(&self.listener.point) else {
-            return Found::Nothing;
-        };
-        let Some(choice) = point.choose(false, subject) else { return Found::Nothing };
-        let route = choice.candidate;
-        // What another route keeps out, or leads elsewhere, would be got at through this one.
-        let mut readings = subject.readings();
-        let is_other = |other: RequestSubject<'_, '_, '_>| {
-            let choice = point.choose(false, &other);
-            choice.is_some_and(|other| !config.routing.serves_alike(other.candidate, route))
-        };
-        if readings.any(is_other) { Found::Ambiguous } else { Found::Route(route) }
-    }
-
     /// The answer where no route matches, which tells the nearest ones if clients may know.
     fn not_found(
         &self,
@@ -270,6 +309,7 @@ fn finish(
     request: Request,
     to: Inside,
     recipes: Vec<Recipe>,
+    live: &Rc<Live>,
 ) -> Decision {
     let decision = match to {
         Inside::Answer(answer, route) if recipes.is_empty() => {
@@ -277,7 +317,10 @@ fn finish(
         }
         to => {
             let head = held.as_ref().map_or_else(Vec::new, |held| held[..head_len].to_vec());
-            Decision::Filtered(request, Box::new(Filtered { recipes, head, to }))
+            Decision::Filtered(
+                request,
+                Box::new(Filtered { recipes, head, to, live: live.clone() }),
+            )
         }
     };
     release(held, head_len);

@@ -3,21 +3,24 @@
 mod attempt;
 mod body;
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 use steelyard_filters::{
     Answerer, Ask, Ending, Flow, Got, Inward, Journey, Piece, Recipe, Response,
 };
-use steelyard_http::{After, Asked, ResponseChanges, Upgrades};
+use steelyard_http::{After, Asked, Reject, ResponseChanges, Upgrades};
 use steelyard_model::routing::id::RouteId;
 
 use super::{Connection, Told};
-use crate::core::live::RouteState;
+use crate::core::live::Live;
 use crate::down::h1::answer::{Answer, write_response};
 use crate::down::h1::request::{Filtered, Inside, Request};
 use crate::exchange::asks::{self, unless_gone};
 use crate::exchange::course::Course;
 use crate::exchange::dispatch::Trace;
 use crate::exchange::hand::{Back, outward_with};
+use crate::exchange::way::{DEEPEST, Onward, onward};
 use crate::tell::fault::Fault;
 
 /// How far a request came on its way in.
@@ -25,6 +28,14 @@ enum Entered {
     Inside,
     /// A frame answers.
     Answer(Box<Response>),
+}
+
+/// A request's way from the route that takes it, as far as it is decided.
+struct Way {
+    /// Each but the last is a route that leads to the next.
+    steps: Vec<Inside>,
+    /// The configuration that it was taken by, until it is at a backend.
+    taken: Option<Rc<Live>>,
 }
 
 /// What a request came to inside of all filters.
@@ -63,15 +74,13 @@ impl Over {
 impl Connection {
     /// Serves a request that passes filters.
     pub(super) async fn filtered(&mut self, mut request: Request, plan: Filtered) -> After {
-        let Filtered { recipes, head, to } = plan;
-        let route = match &to {
-            Inside::Backend(chosen, _) => Some(chosen.route.clone()),
-            Inside::Answer(_, route) => route.clone(),
-        };
-        let journey = self.journey(route.as_deref().map(RouteState::id));
+        let Filtered { recipes, head, to, live } = plan;
+        let journey = self.journey(to.route().map(|route| route.id()));
         let mut course = Course::new(recipes, journey, head);
         let mut trace = Trace::default();
-        let over = self.travel(&mut course, &mut request, &to, &mut trace).await;
+        let mut way = Way { steps: vec![to], taken: Some(live) };
+        let over = self.travel(&mut course, &mut request, &mut way, &mut trace).await;
+        let route = way.steps.last().and_then(Inside::route).cloned();
         course.finish(over.ending);
         self.note.user.push_str(course.user().unwrap_or_default());
         self.note.shrunk = course.shrunk();
@@ -117,13 +126,13 @@ impl Connection {
         &mut self,
         course: &mut Course,
         request: &mut Request,
-        to: &Inside,
+        way: &mut Way,
         trace: &mut Trace,
     ) -> Over {
         let core = self.core.clone();
         loop {
-            let inner = match self.enter(course, request).await {
-                Ok(Entered::Inside) => self.inside(course, request, to, trace).await,
+            let inner = match self.enter(course, request, way).await {
+                Ok(Entered::Inside) => self.inside(course, request, way, trace).await,
                 Ok(Entered::Answer(response)) => {
                     let why = course.reason().map(Fault::Filtered);
                     Inner::Leaving(self.leaving(*response, request, why))
@@ -170,16 +179,18 @@ impl Connection {
         Leaving { response, stays, is_repeatable: true, why }
     }
 
-    /// The way in.
+    /// The way in, as far as it leads.
     async fn enter(
         &mut self,
         course: &mut Course,
         request: &mut Request,
+        way: &mut Way,
     ) -> Result<Entered, Fault> {
         let core = self.core.clone();
         let mut got = Got::Nothing;
         loop {
             got = match course.enter(got) {
+                Inward::Inside if self.goes_on(course, request, way) => Got::Nothing,
                 Inward::Inside => return Ok(Entered::Inside),
                 Inward::Answer(response) => return Ok(Entered::Answer(response)),
                 Inward::Ask(Ask::Body { .. }) => match self.collect(course, request).await? {
@@ -193,20 +204,48 @@ impl Connection {
         }
     }
 
+    /// Asks where the request goes that is inside of all filters so far. Whether there are more.
+    fn goes_on(&self, course: &mut Course, request: &Request, way: &mut Way) -> bool {
+        // What was decided inside of a filter that wants another attempt is decided anew.
+        way.steps.truncate(course.stack().depth() + 1);
+        let Some(Inside::Route(route)) = way.steps.last() else { return false };
+        let answer = |answer| Inside::Answer(answer, Some(route.clone()));
+        let html = request.wants_html;
+        let client = self.peer.ip();
+        let (onward, recipes) = match way.steps.len() {
+            DEEPEST.. if route.leads_to_routes() => {
+                self.core.refused(&route.name, "it leads to routes without end");
+                (Onward::Refused(503), Vec::new())
+            }
+            _ => onward(&self.core, way.taken.as_ref(), route, course, client),
+        };
+        let step = match onward {
+            Onward::Route(route) => Inside::Route(route),
+            Onward::Backend(chosen) => Inside::Backend(chosen),
+            Onward::Refused(status) => answer(Answer::refused(status, html)),
+            Onward::Nothing => answer(Answer::fault(Fault::NoRoute, html)),
+            Onward::Ambiguous => answer(Answer::fault(Fault::Rejected(Reject::Path), html)),
+        };
+        course.deepen(recipes, step.route().map(|route| route.id()));
+        way.steps.push(step);
+        true
+    }
+
     async fn inside(
         &mut self,
         course: &mut Course,
         request: &mut Request,
-        to: &Inside,
+        way: &mut Way,
         trace: &mut Trace,
     ) -> Inner {
-        match to {
-            Inside::Answer(answer, _) => {
+        // Who is answered for hours keeps no configuration.
+        way.taken = None;
+        match way.steps.last() {
+            Some(Inside::Backend(chosen)) => self.attempt(course, request, chosen, trace).await,
+            Some(Inside::Answer(answer, _)) => {
                 Inner::Leaving(self.leaving(answer.to_response(), request, None))
             }
-            Inside::Backend(chosen, manner) => {
-                self.attempt(course, request, chosen, *manner, trace).await
-            }
+            Some(Inside::Route(_)) | None => *self.fault(Fault::GivenUp, request),
         }
     }
 

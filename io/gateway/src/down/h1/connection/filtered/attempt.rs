@@ -26,11 +26,10 @@ impl Connection {
         course: &mut Course,
         request: &mut Request,
         chosen: &Chosen,
-        manner: Manner,
         trace: &mut Trace,
     ) -> Inner {
         let core = self.core.clone();
-        let opening = match self.open(course, request, manner) {
+        let opening = match self.open(course, request, chosen.route.manner()) {
             Ok(opening) => opening,
             Err(inner) => return *inner,
         };

@@ -1,0 +1,131 @@
+//! Which way a request goes: to the route that takes it, on to those that this one leads to, and to
+//! a leaf of its backend.
+//!
+//! Invariants: a path that is another route's to some servers goes nowhere, at every step; what
+//! leads in a circle ends; who is on its way when the configuration changes ends by the one that it
+//! began with, where the new one has its route otherwise or not at all.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use steelyard_filters::Recipe;
+use steelyard_http::RequestSubject;
+use steelyard_model::routing::id::EntryPointId;
+use steelyard_model::routing::route::Route;
+
+use crate::core::Core;
+use crate::core::live::{Chosen, Live, Picked, RouteState, Scene, States};
+use crate::exchange::course::Course;
+use crate::shared::Config;
+
+/// Most routes on the way of a request.
+pub(crate) const DEEPEST: usize = 16;
+
+/// What routes say of a request.
+pub(crate) enum Found<'c> {
+    Route(&'c Arc<Route>),
+    Nothing,
+    /// To some servers its path is another route's, or it is none.
+    Ambiguous,
+}
+
+/// How a request goes on after a route.
+pub(crate) enum Onward {
+    /// Through what it uses, and further from there.
+    Route(Rc<RouteState>),
+    /// To a backend.
+    Backend(Chosen),
+    /// Nowhere: it is refused with this status.
+    Refused(u16),
+    /// Nowhere: none of the routes that it leads to matches.
+    Nothing,
+    /// Nowhere: its path has more than one meaning.
+    Ambiguous,
+}
+
+/// The route of a request at an entry point.
+pub(crate) fn first<'c>(
+    config: &'c Config,
+    point: &EntryPointId,
+    subject: &RequestSubject<'_, '_, '_>,
+) -> Found<'c> {
+    let Some(point) = config.table.entry_point(point) else { return Found::Nothing };
+    find(config, subject, |it| Some(point.choose(false, it)?.candidate))
+}
+
+/// Of the routes that `parent` leads to, the one that takes a request.
+pub(crate) fn child<'c>(
+    config: &'c Config,
+    parent: &RouteState,
+    subject: &RequestSubject<'_, '_, '_>,
+) -> Found<'c> {
+    find(config, subject, |it| Some(config.table.child(&parent.id(), it)?.candidate))
+}
+
+fn find<'c>(
+    config: &Config,
+    subject: &RequestSubject<'_, '_, '_>,
+    choose: impl Fn(&RequestSubject<'_, '_, '_>) -> Option<&'c Arc<Route>>,
+) -> Found<'c> {
+    let Some(route) = choose(subject) else { return Found::Nothing };
+    // What another route keeps out, or leads elsewhere, would be got at through this one.
+    let is_other = |other: RequestSubject<'_, '_, '_>| {
+        choose(&other).is_some_and(|other| !config.routing.serves_alike(other, route))
+    };
+    if subject.readings().any(is_other) { Found::Ambiguous } else { Found::Route(route) }
+}
+
+/// How a request goes on after `route`, whose filters have let it in as `course` has it, and what
+/// it passes there. `taken` is the configuration that it began with, as long as it is known.
+pub(crate) fn onward(
+    core: &Core,
+    taken: Option<&Rc<Live>>,
+    route: &Rc<RouteState>,
+    course: &Course,
+    client: IpAddr,
+) -> (Onward, Vec<Recipe>) {
+    let live = core.live();
+    let go_on = |scene: &Scene<'_>| from(core, scene, route, course, client);
+    match taken.filter(|_| !route.is_of(&live)) {
+        None => go_on(&core.scene(&live)),
+        Some(taken) => {
+            // Nothing of what was is kept.
+            let states = States::default();
+            go_on(&Scene { live: taken, states: &states, upstreams: &core.upstreams })
+        }
+    }
+}
+
+fn from(
+    core: &Core,
+    scene: &Scene<'_>,
+    route: &Rc<RouteState>,
+    course: &Course,
+    client: IpAddr,
+) -> (Onward, Vec<Recipe>) {
+    let mut recipes = Vec::new();
+    if !route.leads_to_routes() {
+        let onward = match route.pick(scene, client, &mut recipes) {
+            Picked::Refused(status, why) => {
+                core.refused(&route.name, &why);
+                Onward::Refused(status)
+            }
+            picked => Onward::Backend(Chosen { route: route.clone(), picked }),
+        };
+        return (onward, recipes);
+    }
+    let found = course.with_head(|head, changes| {
+        let subject = RequestSubject::changed(head, changes, client).ok()?;
+        Some(match child(&scene.live.config, route, &subject) {
+            Found::Route(found) => Onward::Route(scene.route(found)),
+            Found::Nothing => Onward::Nothing,
+            Found::Ambiguous => Onward::Ambiguous,
+        })
+    });
+    let onward = found.flatten().unwrap_or(Onward::Ambiguous);
+    if let Onward::Route(found) = &onward {
+        recipes = found.own_recipes();
+    }
+    (onward, recipes)
+}
