@@ -9,8 +9,8 @@ use steelyard_model::routing::rule::Rule;
 use steelyard_route::Misdirection;
 
 use crate::build::*;
-use steelyard_testbed::probe::{get, hello};
 use crate::leaf::Trees;
+use steelyard_testbed::probe::{get, hello};
 
 #[test]
 fn routes_are_tried_in_the_most_specific_listener_of_their_gateway_only() {

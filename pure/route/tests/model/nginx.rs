@@ -12,8 +12,8 @@ use steelyard_model::routing::route::{Manner, Route};
 use steelyard_model::routing::rule::Rule;
 
 use crate::build::*;
-use steelyard_testbed::probe::get;
 use crate::leaf::Client;
+use steelyard_testbed::probe::get;
 
 /// A location of a host in regex mode: ranked by the length of its text alone.
 fn regex_location(id: &str, name: &str, path: &str) -> Route {
