@@ -387,7 +387,6 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
 
     fn after(&self) -> After {
         match self.download.persistence {
-            _ if !self.upload.is_read() => After::Linger,
             Persistence::Implied | Persistence::KeepAlive => After::Next,
             Persistence::Close if self.is_silent() => After::Close,
             Persistence::Close => After::Linger,

@@ -250,7 +250,7 @@ pub fn push_number(out: &mut Vec<u8>, mut number: u64) {
 
 /// Only digits, and few enough not to overflow (RFC 9110 §8.6).
 pub(crate) fn parse_length(value: &[u8]) -> Option<u64> {
-    if value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
+    if value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }
     str::from_utf8(value).ok()?.parse().ok()

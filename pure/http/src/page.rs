@@ -98,7 +98,13 @@ mod tests {
             summary: "no route matches <script>alert('\"&\"')</script>".into(),
             details: vec!["<b>".into()],
         };
-        assert!(!page.html().contains("<script>") && !page.html().contains("<b>"));
+        let html = page.html();
+        assert!(!html.contains("<script>") && !html.contains("<b>"));
+        let said = "&lt;script&gt;alert(&#39;&quot;&amp;&quot;&#39;)&lt;/script&gt;";
+        assert!(html.contains(&format!("<p>no route matches {said}.</p>")), "{html}");
+        assert!(html.contains("<li><code>&lt;b&gt;</code></li>"), "{html}");
+        let short = Page { details: Vec::new(), ..page.clone() };
+        assert!(!short.html().contains("<ul>"));
         assert_eq!(
             page.text(),
             "404 Not Found: no route matches <script>alert('\"&\"')</script>\n  <b>\n"

@@ -154,7 +154,7 @@ pub(crate) fn resolve(path: &str) -> String {
 fn decode(digits: &[u8]) -> Option<u8> {
     let [high, low] = digits else { return None };
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    Some(digit(*high)? << 4 | digit(*low)?)
+    Some(digit(*high)? * 16 + digit(*low)?)
 }
 
 fn push_encoded(out: &mut String, byte: u8) {
@@ -302,6 +302,15 @@ mod tests {
                 assert_eq!(spelled, expected, "{asked} {spelling:?}");
                 assert_eq!(normalize(&spelled).as_deref(), Ok(normal), "{asked} {spelling:?}");
             }
+        }
+    }
+
+    #[test]
+    fn decoded_whole() {
+        for (normal, expected) in
+            [("/a/b", "/a/b"), ("/a%2Fb", "/a/b"), ("/%2F/a%20b/", "/a b/"), ("/%E4", "/\u{fffd}")]
+        {
+            assert_eq!(decoded(normal), expected, "{normal}");
         }
     }
 

@@ -24,12 +24,11 @@ pub(crate) fn readings(path: &str) -> impl Iterator<Item = String> {
     })
 }
 
+/// Of a path, which begins with a slash.
 fn without_parameters(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
-    for (index, segment) in path.split('/').enumerate() {
-        if index > 0 {
-            out.push('/');
-        }
+    for segment in path.split('/').skip(1) {
+        out.push('/');
         let name = segment.split_once(';').map_or(segment, |(name, _)| name);
         out.push_str(name.split_once("%3B").map_or(name, |(name, _)| name));
     }

@@ -130,3 +130,24 @@ impl fmt::Display for BadResponse {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_its_status_and_its_words() {
+        for (reject, status, words) in [
+            (Reject::Syntax, 400, "malformed request head"),
+            (Reject::Host, 400, "missing, repeated or malformed Host"),
+            (Reject::TargetTooLong, 414, "request target too long"),
+            (Reject::TooManyHeaders, 431, "too many header lines"),
+            (Reject::Connect, 501, "CONNECT is not supported"),
+            (Reject::Version, 505, "unsupported HTTP version"),
+        ] {
+            assert_eq!((reject.status(), reject.as_str()), (status, words));
+        }
+        assert_eq!(BadResponse::Chunk.as_str(), "malformed chunked response body");
+        assert_eq!(BadResponse::Syntax.as_str(), "malformed response head");
+    }
+}

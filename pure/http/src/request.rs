@@ -323,7 +323,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         let (path, query) = path_and_query.split_at(end.unwrap_or(path_and_query.len()));
         self.query = query;
         self.asked = match (path, self.method) {
-            ("", "OPTIONS") if self.absolute && query.is_empty() => return Ok(()),
+            ("", "OPTIONS") if query.is_empty() => return Ok(()),
             ("", _) => "/",
             (path, _) => path,
         };

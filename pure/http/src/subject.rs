@@ -124,6 +124,7 @@ fn text(part: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use steelyard_model::routing::matcher::{Matcher, Values};
+    use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
 
     use super::*;
     use crate::edits::RequestEdits;
@@ -144,6 +145,9 @@ mod tests {
             |name: &str, value: &str| Matcher::Query(name.into(), Values::Exact(value.into()));
         let header =
             |name: &str, value: &str| Matcher::Header(name.into(), Values::Exact(value.into()));
+        let path = |of: fn(PathShape) -> PathPattern, exact: &str| {
+            Matcher::Path(of(PathShape::Exact(exact.into())))
+        };
         for (matcher, expected) in [
             (query("q", "1"), true),
             (query("r", "x y!"), true),
@@ -152,6 +156,16 @@ mod tests {
             (header("x-a", "2"), true),
             (header("x-a", "3"), false),
             (Matcher::Method("GET".into()), true),
+            (Matcher::Host(HostPattern::Exact("a.b".into())), true),
+            (Matcher::Host(HostPattern::Exact("b.a".into())), false),
+            (path(PathPattern::normal, "/a%2Fb"), true),
+            (path(PathPattern::normal, "/a/b"), false),
+            (path(PathPattern::decoded, "/a/b"), true),
+            (path(PathPattern::decoded, "/a%2Fb"), false),
+            // A plain connection has no handshake.
+            (Matcher::Sni(HostPattern::Exact("".into())), true),
+            (Matcher::Sni(HostPattern::Exact("a.b".into())), false),
+            (Matcher::Alpn("h2".into()), false),
             (Matcher::ClientIp("10.0.0.0/8".parse().expect("a range")), true),
             // Only a gateway may say these, and a name with underscores is another's.
             (Matcher::Header("x-real-ip".into(), Values::Present), false),

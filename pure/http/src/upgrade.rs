@@ -75,6 +75,7 @@ mod tests {
     fn what_may_pass() {
         for (value, lines) in [
             ("websocket", "Connection: upgrade\r\nUpgrade: websocket\r\n"),
+            ("websocket, WebSocket", "Connection: upgrade\r\nUpgrade: websocket\r\n"),
             ("h2c, WebSocket", "Connection: upgrade\r\nUpgrade: websocket\r\n"),
             ("spdy/3.1, tcp", "Connection: upgrade\r\nUpgrade: tcp, SPDY/3.1\r\n"),
             ("h2c", ""),

@@ -137,3 +137,14 @@ proptest! {
         prop_assert_eq!(whole, pieces);
     }
 }
+
+/// Clients must write sizes as they are meant, whoever looks at what they send.
+#[test]
+fn payload_is_read_as_strictly_as_its_body() {
+    let padded = b"2 \r\nok\r\n0\r\n\r\n";
+    let ok = (b"ok".to_vec(), Vec::new(), true);
+    assert_eq!(run(Body::payload(Framing::Chunked, false), padded, 99), Ok(ok.clone()));
+    assert_eq!(run(Body::payload(Framing::Chunked, true), padded, 99), Err(()));
+    let exact = b"2\r\nok\r\n0\r\n\r\n";
+    assert_eq!(run(Body::payload(Framing::Chunked, true), exact, 99), Ok(ok));
+}

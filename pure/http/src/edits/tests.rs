@@ -165,3 +165,31 @@ fn nobody_frames_a_message_or_ends_a_line_by_an_edit() {
     }
     assert!(edits.is_empty());
 }
+
+#[test]
+fn any_line_is_a_change_of_lines() {
+    assert!(LineEdits::default().is_empty());
+    let mut adds = LineEdits::default();
+    adds.add("x-a", b"1").unwrap();
+    let mut removes = LineEdits::default();
+    removes.remove("x-a").unwrap();
+    let mut both = adds.clone();
+    both.set("x-b", b"2").unwrap();
+    for edits in [adds, removes, both] {
+        assert!(!edits.is_empty(), "{edits:?}");
+    }
+}
+
+#[test]
+fn changes_are_taken_back_by_those_before() {
+    let head = sent();
+    let mut edits = RequestEdits::new(&head);
+    edits.set_path("/before").unwrap();
+    let before = edits.changes().clone();
+    assert_eq!(before.path.as_deref(), Some("/before"));
+    edits.set_path("/after").unwrap();
+    edits.lines().add("x-c", b"1").unwrap();
+    edits.reset(before.clone());
+    assert_eq!(edits.path(), "/before");
+    assert_eq!(edits.into_changes(), before);
+}

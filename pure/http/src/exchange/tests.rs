@@ -8,6 +8,9 @@ use crate::body::{Framing, Wrapping};
 use crate::edits::ResponseChanges;
 use crate::upgrade::Upgrades;
 
+mod ends;
+mod waits;
+
 /// A buffer that is never full.
 struct Bytes(Vec<u8>);
 
@@ -37,17 +40,26 @@ impl Loan for Bytes {
 
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
 
-fn exchange(framing: Framing) -> Exchange<&'static [u8], Bytes> {
-    let terms = Terms {
+fn terms(framing: Framing) -> Terms {
+    Terms {
         asked: Asked { head: false, http10: false, upgrade: Upgrades::NONE },
         keep_alive: true,
         idempotent: true,
         expects: false,
         has_body: framing != Framing::None,
-    };
+    }
+}
+
+fn limits() -> Limits {
     let second = Duration::from_secs(1);
-    let limits =
-        Limits { request_body: second, write: second, response_head: None, half_closed: second };
+    Limits { request_body: second, write: second, response_head: None, half_closed: second }
+}
+
+fn exchange(framing: Framing) -> Exchange<&'static [u8], Bytes> {
+    by(terms(framing), limits(), framing)
+}
+
+fn by(terms: Terms, limits: Limits, framing: Framing) -> Exchange<&'static [u8], Bytes> {
     let mut exchange =
         Exchange::new(terms, limits, &b"head"[..], Body::new(framing), None, Vec::new());
     exchange.begin();

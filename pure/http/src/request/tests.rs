@@ -81,6 +81,30 @@ fn accepted() {
         ),
         ("GET https://b?q HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/?q", "b", Framing::None, true),
         ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS", "*", "a", Framing::None, true),
+        (
+            &("\r\n".repeat(4) + "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+            "GET",
+            "/",
+            "a",
+            Framing::None,
+            true,
+        ),
+        (
+            "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0000000000000000005\r\n\r\n",
+            "PUT",
+            "/",
+            "a",
+            Framing::Length(5),
+            true,
+        ),
+        (
+            "OPTIONS http://a?q HTTP/1.1\r\nHost: b\r\n\r\n",
+            "OPTIONS",
+            "/?q",
+            "a",
+            Framing::None,
+            true,
+        ),
         ("OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS", "*", "a", Framing::None, true),
         ("BREW / HTTP/1.1\r\nHost: a\r\nX_Y: z\r\n\r\n", "BREW", "/", "a", Framing::None, true),
     ] {
@@ -118,6 +142,10 @@ fn refused() {
             ContentLength,
         ),
         (
+            format!("GET / HTTP/1.1\r\n{h}Content-Length: 00000000000000000005\r\n\r\n"),
+            ContentLength,
+        ),
+        (
             format!("GET / HTTP/1.1\r\n{h}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
             TransferEncoding,
         ),
@@ -140,6 +168,7 @@ fn refused() {
         (format!("GET / HTTP/1.1\r\n{h}Transfer-Encoding:\x0bchunked\r\n\r\n"), Syntax),
         (format!("GET / HTTP/1.1\r\n{h}Transfer-Encoding:\r\n\r\n"), TransferEncoding),
         (format!("GET / HTTP/1.1\r\n{h}Transfer-Encoding: gzip, chunked\r\n\r\n"), UnknownCoding),
+        (format!("GET / HTTP/1.1\r\n{h}Transfer-Encoding: x-gzip, chunked\r\n\r\n"), UnknownCoding),
         ("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".into(), TransferEncoding),
         (format!("GET / HTTP/1.1\r\n{h}A : b\r\n\r\n"), Syntax),
         (format!("GET / HTTP/1.1\r\n{h} A: b\r\n\r\n"), Syntax),
@@ -390,5 +419,45 @@ fn numbers() {
         let mut out = Vec::new();
         push_number(&mut out, number);
         assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
+    }
+}
+
+#[test]
+fn what_may_be_done_twice_and_what_is_the_server_itself() {
+    for (line, is_idempotent, is_asterisk) in [
+        ("GET /", true, false),
+        ("DELETE /a", true, false),
+        ("POST /", false, false),
+        ("get /", false, false),
+        ("OPTIONS *", true, true),
+        ("OPTIONS /*", true, false),
+    ] {
+        let raw = format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut slots = Slots::default();
+        let head = RequestHead::parse(raw.as_bytes(), &mut slots).unwrap().unwrap();
+        assert_eq!((head.is_idempotent(), head.is_asterisk()), (is_idempotent, is_asterisk));
+    }
+}
+
+/// A switch is asked for in Connection too, of HTTP/1.1, and by a request without a body.
+#[test]
+fn who_asks_to_go_on_with_another_protocol() {
+    for (version, lines, asks) in [
+        ("1.1", "Connection: upgrade\r\n", true),
+        ("1.1", "", false),
+        ("1.0", "Connection: upgrade\r\n", false),
+        ("1.1", "Connection: upgrade\r\nContent-Length: 2\r\n", false),
+        ("1.1", "Connection: upgrade\r\nContent-Length: 0\r\n", true),
+    ] {
+        let raw = format!("GET / HTTP/{version}\r\nHost: a\r\nUpgrade: websocket\r\n{lines}\r\n");
+        assert_eq!(forward(&raw).contains("Upgrade: websocket\r\n"), asks, "{version} {lines}");
+    }
+}
+
+#[test]
+fn old_clients_expect_nothing() {
+    for (version, stays) in [("1.1", true), ("1.0", false)] {
+        let raw = format!("PUT / HTTP/{version}\r\nHost: a\r\nExpect: 100-continue\r\n\r\n");
+        assert_eq!(forward(&raw).contains("Expect: 100-continue\r\n"), stays, "{version}");
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::MAX_RESPONSE_LINES;
 
 const PLAIN: Asked = Asked { head: false, http10: false, upgrade: Upgrades::NONE };
 
@@ -50,6 +51,7 @@ fn accepted() {
         ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", head, (200, Framing::None, true)),
         ("HTTP/1.1 200 OK\r\n\r\n", head, (200, Framing::None, true)),
         ("HTTP/1.1 204 No Content\r\n\r\n", PLAIN, (204, Framing::None, true)),
+        ("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", PLAIN, (204, Framing::None, true)),
         (
             "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
             PLAIN,
@@ -150,6 +152,12 @@ fn unusual_spellings() {
         let line = if written == "verbatim" { "" } else { "HTTP/1.1 200 OK\r\n" };
         assert_eq!(out, format!("{line}{written}"), "{raw:?}");
     }
+    let asks = "HTTP/1.1 407 No\r\nProxy-Authenticate: Basic\r\nContent-Length: 2\r\n\r\n";
+    assert_eq!(forward(asks, PLAIN, Persistence::Implied), "verbatim");
+    let most = "A: b\r\n".repeat(MAX_RESPONSE_LINES - 1);
+    let full = format!("HTTP/1.1 200 OK\r\nContent-Length:2\r\n{most}\r\n");
+    let written = format!("HTTP/1.1 200 OK\r\n{most}Content-Length: 2\r\n\r\n");
+    assert_eq!(forward(&full, PLAIN, Persistence::Implied), written);
     let no_reason = "HTTP/1.1 200\nContent-Length: 2\n\n";
     assert_eq!(
         forward(no_reason, PLAIN, Persistence::Implied),
