@@ -173,6 +173,11 @@ mod tests {
         ] {
             assert_eq!(holds(request, &matcher), expected, "{matcher}");
         }
+        let mut slots = Slots::default();
+        let head = RequestHead::parse(request.as_bytes(), &mut slots).ok().flatten();
+        let head = head.expect("the request is whole");
+        let subject = RequestSubject::new(&head, IpAddr::from([10, 0, 0, 1]));
+        assert_eq!(subject.server_name(), None);
     }
 
     #[test]

@@ -148,3 +148,19 @@ fn payload_is_read_as_strictly_as_its_body() {
     let exact = b"2\r\nok\r\n0\r\n\r\n";
     assert_eq!(run(Body::payload(Framing::Chunked, true), exact, 99), Ok(ok));
 }
+
+/// Extensions of a whole body may be long together, and no longer.
+#[test]
+fn what_is_no_payload_has_a_budget() {
+    let chunk = |length: usize| format!("1;{}\r\nx\r\n", "e".repeat(length));
+    for (lengths, passes) in [
+        (&[10_000][..], true),
+        (&[8_000, 8_000], true),
+        (&[17_000], false),
+        (&[9_000, 9_000], false),
+    ] {
+        let body: String = lengths.iter().map(|length| chunk(*length)).collect();
+        let body = format!("{body}0\r\n\r\n");
+        assert_eq!(run(chunked(), body.as_bytes(), 1_000).is_ok(), passes, "{lengths:?}");
+    }
+}

@@ -9,6 +9,7 @@ use crate::edits::ResponseChanges;
 use crate::upgrade::Upgrades;
 
 mod ends;
+mod holds;
 mod waits;
 
 /// A buffer that is never full.
@@ -247,7 +248,8 @@ fn a_request_that_was_given_whole_leaves_the_connection_clean() {
     *exchange.client_slot() = Some(Bytes(b"abcdNEXT".to_vec()));
     exchange.client_sent();
     assert_eq!(exchange.request_came(), came(b"abcd", true));
-    exchange.give_request(b"abcd", true);
+    exchange.give_request(b"ab", false);
+    exchange.give_request(b"cd", true);
     exchange.give_request(b"more", true);
     assert_eq!(written(&mut exchange)[0], "abcd");
     from_endpoint(&mut exchange, &[HEAD, b"abcde"].concat());

@@ -406,10 +406,25 @@ fn whose_words_stay() {
 /// A switch to WebSocket is a scheme of its own for Traefik only.
 #[test]
 fn schemes() {
-    let raw = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
-    for (manner, scheme) in [(Manner::Traefik, "ws"), (Manner::Nginx, "http")] {
-        let out = forward_as(raw, Spelling::Normal, manner);
-        assert!(out.contains(&format!("X-Forwarded-Proto: {scheme}\r\n")), "{out}");
+    let plain = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let switch = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    for (raw, scheme, manner, said, port) in [
+        (plain, Scheme::Http, Manner::Traefik, "http", 80),
+        (plain, Scheme::Https, Manner::Traefik, "https", 443),
+        (switch, Scheme::Http, Manner::Traefik, "ws", 80),
+        (switch, Scheme::Https, Manner::Traefik, "wss", 443),
+        (switch, Scheme::Http, Manner::Nginx, "http", 80),
+        (switch, Scheme::Https, Manner::Nginx, "https", 443),
+    ] {
+        let mut slots = Slots::default();
+        let mut head = RequestHead::parse(raw.as_bytes(), &mut slots).unwrap().unwrap();
+        head.scheme = scheme;
+        let hop = Hop { client_lines: b"", fallback_host: "b", path: Spelling::Normal, manner };
+        let mut out = Vec::new();
+        head.forward(&hop, None, &mut out);
+        let out = String::from_utf8(out).unwrap();
+        let lines = format!("X-Forwarded-Proto: {said}\r\nX-Forwarded-Port: {port}\r\n");
+        assert!(out.contains(&lines), "{out}");
     }
 }
 

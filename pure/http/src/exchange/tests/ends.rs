@@ -24,6 +24,8 @@ fn only_what_came_to_nothing_is_tried_again() {
         let mut exchange = by(terms, limits(), Framing::None);
         if wrote {
             written(&mut exchange);
+        } else {
+            exchange.wrote_to_endpoint(0);
         }
         if !came.is_empty() {
             from_endpoint(&mut exchange, came);
@@ -133,6 +135,8 @@ fn what_becomes_of_the_client() {
         from_endpoint(&mut exchange, &[HEAD, b"abcde"].concat());
         written(&mut exchange);
         assert_eq!(exchange.verdict(), Verdict::Passed(after), "{keep_alive} {framing:?}");
+        let body = if framing == Framing::None { 0 } else { ahead.len() as u64 };
+        assert_eq!(exchange.bytes(), (body, 5));
     }
 }
 

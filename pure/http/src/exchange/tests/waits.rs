@@ -3,9 +3,10 @@
 use super::*;
 
 const ANSWERS_IN: Duration = Duration::from_secs(3);
+const GOES_ON_IN: Duration = Duration::from_secs(5);
 
 fn limited() -> Exchange<&'static [u8], Bytes> {
-    let limits = Limits { response_head: Some(ANSWERS_IN), ..limits() };
+    let limits = Limits { request_body: GOES_ON_IN, response_head: Some(ANSWERS_IN), ..limits() };
     by(terms(Framing::Length(2)), limits, Framing::Length(2))
 }
 
@@ -39,7 +40,7 @@ fn each_wait_has_its_limit() {
     assert!(exchange.is_limited());
     assert_eq!(exchange.wait(start), Some(start + second), "the endpoint takes the head");
     written(&mut exchange);
-    assert_eq!(exchange.wait(start), Some(start + second), "the client goes on");
+    assert_eq!(exchange.wait(start), Some(start + GOES_ON_IN), "the client goes on");
     client_sends(&mut exchange, b"ab");
     written(&mut exchange);
     assert!(exchange.is_limited());
@@ -88,4 +89,32 @@ fn an_attempt_has_its_time_for_itself() {
     written(&mut exchange);
     let later = start + Duration::from_secs(2);
     assert_eq!(exchange.wait(later), Some(later + ANSWERS_IN));
+}
+
+/// Whoever has the body in hand owes the rest of it.
+#[test]
+fn a_request_in_hand_is_not_waited_for_as_if_it_were_written() {
+    let mut exchange = limited();
+    exchange.tap_request(Wrapping::Plain, false);
+    written(&mut exchange);
+    client_sends(&mut exchange, b"ab");
+    assert_eq!(exchange.wait(start()), None);
+    assert_eq!(exchange.request_came(), came(b"ab", true));
+    exchange.give_request(b"ab", true);
+    written(&mut exchange);
+    let start = start();
+    assert_eq!(exchange.wait(start), Some(start + ANSWERS_IN));
+}
+
+/// Its answer says why, if it comes soon.
+#[test]
+fn an_endpoint_that_takes_no_more_ends_soon() {
+    let start = start();
+    let second = Duration::from_secs(1);
+    let mut exchange = limited();
+    exchange.endpoint_refuses();
+    assert_eq!(written(&mut exchange)[0], "");
+    assert_eq!(exchange.wait(start), Some(start + second));
+    assert_eq!(exchange.wait(start + second), None);
+    assert_eq!(exchange.verdict(), Verdict::Retry(Break::EndpointClosed));
 }
