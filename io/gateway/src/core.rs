@@ -113,7 +113,7 @@ impl Core {
 
     /// What states of a configuration are made of.
     pub(crate) fn scene<'a>(&'a self, live: &'a Live) -> Scene<'a> {
-        Scene { live, states: &self.states, upstreams: &self.upstreams }
+        Scene { live, states: &self.states, upstreams: &self.upstreams, shared: &self.shared }
     }
 
     /// Whether the connections of `listener` end after the request they are at.

@@ -91,8 +91,9 @@ impl Gateway {
         let mut reloads = self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
         let former = self.shared.config();
         let mut table = former.table.clone();
-        table.change(&routing.since(&former.routing));
-        self.shared.swap(Config { generation, routing: routing.clone(), table });
+        let delta = routing.since(&former.routing);
+        table.change(&delta);
+        self.shared.swap(Config { generation, routing: routing.clone(), table }, &delta);
         self.shared.silent.forget();
         reloads.total += 1;
         reloads.last_success = unix_now();

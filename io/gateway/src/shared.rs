@@ -6,10 +6,11 @@ mod silent;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
-use steelyard_model::routing::world::RoutingMap;
+use steelyard_filters::Memory;
+use steelyard_model::routing::world::{RoutingDelta, RoutingMap};
 use steelyard_route::RoutingTable;
 
 use crate::options::GatewayOptions;
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) hurry: AtomicBool,
     pub(crate) silent: Silent,
     pub(crate) flights: Arc<Flights>,
+    /// What filters keep. Asked where what a route passes is made, and not by requests.
+    memory: Mutex<Memory>,
     labour: OnceLock<Option<Labour>>,
 }
 
@@ -50,13 +53,22 @@ impl Shared {
             hurry: AtomicBool::new(false),
             silent: Silent::default(),
             flights: Arc::default(),
+            memory: Mutex::default(),
             labour: OnceLock::new(),
         })
     }
 
-    pub(crate) fn swap(&self, config: Config) {
+    /// `delta` is how it differs from the present one.
+    pub(crate) fn swap(&self, config: Config, delta: &RoutingDelta) {
+        let lapsing = self.memory().change(&self.config().routing, &config.routing, delta);
         self.config.store(Arc::new(config));
         self.version.fetch_add(1, Ordering::Release);
+        self.memory().forget(lapsing);
+    }
+
+    /// What filters keep.
+    pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Threads for work, from the first that there is; none where the system gives none.

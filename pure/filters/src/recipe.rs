@@ -11,6 +11,9 @@ use crate::ask::Got;
 use crate::context::{Context, Ending};
 use crate::frame::{Blueprint, Enter, Flow, Frame, Leave, Needs, Piece};
 #[cfg(feature = "trial")]
+use crate::memory::Lifespan;
+use crate::memory::Memory;
+#[cfg(feature = "trial")]
 use crate::trial::{Trial, TrialFrame};
 
 /// What the frames of one use are made of: shared by all requests that pass it.
@@ -46,13 +49,13 @@ macro_rules! each {
 
 impl Recipe {
     /// What frames of a use of `filter` are made of; none where there is no such filter, or it is
-    /// not built yet: what uses it must not be served without it.
-    pub fn of(usage: &Use, filter: Option<&Filter>) -> Option<Self> {
+    /// not built yet: what uses it must not be served without it. `memory` has what it keeps.
+    pub fn of(usage: &Use, filter: Option<&Filter>, memory: &mut Memory) -> Option<Self> {
         #[cfg(feature = "trial")]
-        if let Some(trial) = Trial::read(usage.filter.as_str(), &usage.state) {
+        if let Some(trial) = Trial::read(usage, memory) {
             return Some(Self(Kind::Trial(trial)));
         }
-        let _ = usage;
+        let _ = (usage, memory);
         let kind = match filter? {
             Filter::AllowAddresses(ranges, status) => Kind::Addresses(AllowedAddresses {
                 ranges: ranges.as_slice().into(),
@@ -61,6 +64,15 @@ impl Recipe {
             _ => return None,
         };
         Some(Self(kind))
+    }
+
+    /// Whether what it keeps counts no more, and it is to be made again.
+    pub fn has_lapsed(&self) -> bool {
+        match &self.0 {
+            Kind::Addresses(_) => false,
+            #[cfg(feature = "trial")]
+            Kind::Trial(trial) => trial.lifespan().is_some_and(Lifespan::is_over),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Stacks of test frames: one of each kind, then any of them in any order.
 
 mod kinds;
+mod memory;
 mod probe;
 mod properties;
 

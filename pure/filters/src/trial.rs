@@ -1,6 +1,7 @@
 //! A frame of every kind, to try who drives stacks. Built only into tests.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,11 +9,13 @@ use bytes::Bytes;
 use steelyard_http::{
     Head, LineEdits, RequestEdits, RequestView, ResponseEdits, ResponseView, Scheme,
 };
+use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::id::BackendId;
 
 use crate::ask::{Ask, Flight, Got, Job, Letter};
 use crate::context::{Answerer, Context, Ending, Note};
 use crate::frame::{Direction, Enter, Flow, Frame, Leave, Needs, Piece};
+use crate::memory::{Kept, Lifespan, Memory};
 use crate::response::Response;
 
 /// What a frame does, and under which name it keeps its diary.
@@ -27,6 +30,8 @@ pub struct Trial {
 enum Deed {
     /// Adds `X-Trial: NAME` to the request and the response.
     Edit,
+    /// Counts requests, from one, and says so: `X-Count`.
+    Count(Kept<AtomicU64>),
     /// Sets a header of the request: `NAME:VALUE`.
     Set(Arc<str>, Arc<str>),
     /// Changes method, path and authority.
@@ -94,15 +99,16 @@ pub fn diary(name: &str) -> Vec<String> {
 }
 
 impl Trial {
-    /// What `trial:DEED` or `trial:DEED=ARGUMENT` stands for, as the use called `name`.
-    pub fn read(filter: &str, name: &Arc<str>) -> Option<Self> {
-        let text = filter.strip_prefix("trial:")?;
+    /// What a use of `trial:DEED` or `trial:DEED=ARGUMENT` stands for; its state's key is its name.
+    pub fn read(usage: &Use, memory: &mut Memory) -> Option<Self> {
+        let text = usage.filter.as_str().strip_prefix("trial:")?;
         let (deed, argument) = text.split_once('=').unwrap_or((text, ""));
         let number = || argument.parse().unwrap_or_default();
         let status = u16::try_from(number()).unwrap_or_default();
         let size = usize::try_from(number()).unwrap_or_default();
         let deed = match deed {
             "edit" => Deed::Edit,
+            "count" => Deed::Count(memory.of(usage)),
             "set" => {
                 let (name, value) = argument.split_once(':')?;
                 Deed::Set(name.into(), value.into())
@@ -126,7 +132,15 @@ impl Trial {
             "fail-out" => Deed::FailOut(status),
             _ => return None,
         };
-        Some(Self { name: name.clone(), deed })
+        Some(Self { name: usage.state.clone(), deed })
+    }
+
+    /// Whether what it keeps counts no more.
+    pub(crate) fn lifespan(&self) -> Option<&Lifespan> {
+        match &self.deed {
+            Deed::Count(kept) => Some(kept.lifespan()),
+            _ => None,
+        }
     }
 
     pub(crate) fn frame(&self) -> TrialFrame {
@@ -267,21 +281,25 @@ impl Frame for TrialFrame {
             Answerer::Gateway => "gateway".to_owned(),
             Answerer::Frame(at) => at.to_string(),
         };
-        match self.trial.deed {
+        match &self.trial.deed {
             Deed::Edit => {
                 let _ = response.lines().add("X-Trial", self.trial.name.as_bytes());
             }
             Deed::Status(status) => {
-                let _ = response.set_status(status);
+                let _ = response.set_status(*status);
+            }
+            Deed::Count(kept) => {
+                let count = kept.fetch_add(1, Ordering::Relaxed) + 1;
+                let _ = response.lines().set("X-Count", count.to_string().as_bytes());
             }
             Deed::Ratio => cx.notes.push(Note::Ratio(10, 4)),
             Deed::Sleep(time) if !self.has_rested => {
                 self.has_rested = true;
-                return Leave::Ask(Ask::Sleep(Duration::from_millis(time)));
+                return Leave::Ask(Ask::Sleep(Duration::from_millis(*time)));
             }
             Deed::Replace(status) => {
                 self.note(format!("replaces {} by {by}", response.status()));
-                let mut other = Response::of(status);
+                let mut other = Response::of(*status);
                 other.body = Bytes::from_static(b"replaced");
                 return Leave::Replace(Box::new(other));
             }

@@ -20,7 +20,7 @@ use steelyard_model::routing::id::{BackendId, EndpointSetId, EntryPointId, Route
 use steelyard_model::routing::route::{Destination, Manner, Route};
 use steelyard_model::routing::world::RoutingDelta;
 
-use crate::shared::Config;
+use crate::shared::{Config, Shared};
 use crate::tell::metrics::RouteSeries;
 use crate::up::upstream::Upstreams;
 
@@ -90,6 +90,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) live: &'a Live,
     pub(crate) states: &'a States,
     pub(crate) upstreams: &'a Upstreams,
+    pub(crate) shared: &'a Shared,
 }
 
 impl Drop for States {
@@ -110,6 +111,7 @@ impl Scene<'_> {
     pub(crate) fn route(&self, route: &Arc<Route>) -> Rc<RouteState> {
         if let Some(known) = self.states.routes.borrow().get(&route.id)
             && Arc::ptr_eq(&known.route, route)
+            && !known.uses.has_lapsed()
         {
             known.seen.set(self.live.version);
             return known.clone();

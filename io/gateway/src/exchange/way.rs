@@ -92,7 +92,7 @@ pub(crate) fn onward(
         Some(taken) => {
             // Nothing of what was is kept.
             let states = States::default();
-            go_on(&Scene { live: taken, states: &states, upstreams: &core.upstreams })
+            go_on(&Scene { live: taken, states: &states, ..core.scene(&live) })
         }
     }
 }

@@ -13,6 +13,7 @@ use steelyard_model::routing::backend::{
 };
 use steelyard_model::routing::id::{BackendId, EndpointSetId};
 
+use super::uses::have_lapsed;
 use super::{Link, Recipes, Scene, SetState};
 
 /// Status where a backend asks for what is not built yet.
@@ -132,9 +133,7 @@ impl BackendState {
             let LeafChoice { path, leaf, .. } = choose(&wood, Standing::of(self.clone()), &client);
             let Some(leaf) = leaf else { return Picked::Nothing };
             for edge in path.edges() {
-                if let Form::Inner(_, edges) = &*standing.form {
-                    recipes.extend_from_slice(&edges[edge].recipes);
-                }
+                standing.extend(edge, scene, recipes);
                 standing = wood.follow(&standing, edge);
             }
             standing = leaf;
@@ -165,6 +164,20 @@ impl Standing {
     fn of(state: Rc<BackendState>) -> Self {
         let form = state.form.borrow().clone();
         Self { state, form }
+    }
+}
+
+impl Standing {
+    /// Adds what an edge uses.
+    fn extend(&self, edge: usize, scene: &Scene<'_>, recipes: &mut Vec<Recipe>) {
+        let Form::Inner(node, edges) = &*self.form else { return };
+        if !have_lapsed(&edges[edge].recipes) {
+            return recipes.extend_from_slice(&edges[edge].recipes);
+        }
+        // It is made again for who comes next, too.
+        self.state.form(scene);
+        let made = node.backend.edges().get(edge).and_then(|edge| scene.recipes(&edge.uses));
+        recipes.extend_from_slice(&made.unwrap_or_else(|| edges[edge].recipes.clone()));
     }
 }
 

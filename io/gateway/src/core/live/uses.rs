@@ -36,18 +36,34 @@ impl RouteUses {
         all
     }
 
+    /// Whether some of it is to be made again.
+    pub(super) fn has_lapsed(&self) -> bool {
+        let of_listeners = self.listeners.iter().map(|(_, _, recipes)| recipes);
+        of_listeners.chain(&self.route).any(have_lapsed)
+    }
+
     /// What the route itself uses.
     pub(super) fn own(&self) -> &[Recipe] {
         self.route.as_deref().unwrap_or_default()
     }
 }
 
+/// Whether any of these is to be made again: what it keeps was forgotten while this core did not
+/// look, and another one is kept by all others.
+pub(super) fn have_lapsed(recipes: &Recipes) -> bool {
+    recipes.iter().any(Recipe::has_lapsed)
+}
+
 impl Scene<'_> {
     /// What frames of these uses are made of; none if any of them is not built.
     pub(super) fn recipes(&self, uses: &[Use]) -> Option<Recipes> {
+        if uses.is_empty() {
+            return Some(Recipes::default());
+        }
         let filters = &self.live.config.routing.filters;
-        let recipe = |it: &Use| Recipe::of(it, filters.get(&it.filter).map(|node| &node.filter));
-        uses.iter().map(recipe).collect()
+        let mut memory = self.shared.memory();
+        let filter = |it: &Use| filters.get(&it.filter).map(|node| &node.filter);
+        uses.iter().map(|it| Recipe::of(it, filter(it), &mut memory)).collect()
     }
 
     pub(super) fn route_uses(&self, route: &Route) -> Option<RouteUses> {
@@ -70,7 +86,7 @@ impl Scene<'_> {
     /// built restricts nothing here.
     pub(crate) fn own_recipes(&self, point: &EntryPointId) -> Recipes {
         let mut known = self.states.listeners.borrow_mut();
-        if let Some(recipes) = known.get(point) {
+        if let Some(recipes) = known.get(point).filter(|recipes| !have_lapsed(recipes)) {
             return recipes.clone();
         }
         let mut listeners = self.live.config.routing.listeners.values();
