@@ -6,10 +6,19 @@ use std::net::IpAddr;
 use steelyard_forwarding::{Desired, Observed, Why};
 use tokio::sync::oneshot;
 
+/// What is looked at before it is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Everything: others may have changed it.
+    AtAll,
+    /// What was not asked for before. What others do to what is ours is noticed all the same.
+    AtNew,
+}
+
 /// One order; the answer is waited for.
 #[derive(Debug)]
 pub(crate) enum Ask {
-    Apply(Desired, oneshot::Sender<Observed>),
+    Apply(Desired, Look, oneshot::Sender<Observed>),
     Led(BTreeSet<IpAddr>, oneshot::Sender<BTreeSet<IpAddr>>),
     Flows(oneshot::Sender<usize>),
     WindDown(oneshot::Sender<()>),

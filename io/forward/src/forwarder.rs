@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use steelyard_forwarding::{Desired, HostChange, Observed, Why};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::ask::Ask;
+use crate::ask::{Ask, Look};
 use crate::intake::Intake;
 use crate::options::{ForwardOptions, NoForwarder};
 use crate::owner::Owner;
@@ -105,8 +105,19 @@ impl Forwarder {
     /// Makes `desired` so, and tells what came of it. May be repeated at any time: it repairs what
     /// others removed.
     pub async fn apply(&self, desired: &Desired) -> Observed {
+        self.carry(desired, Look::AtAll).await
+    }
+
+    /// The same at the cost of what differs from what was desired last: of this host only that is
+    /// looked at which was not before. It repairs what the kernel tells of, no more.
+    pub async fn change(&self, desired: &Desired) -> Observed {
+        self.carry(desired, Look::AtNew).await
+    }
+
+    async fn carry(&self, desired: &Desired, look: Look) -> Observed {
         let (answer, done) = oneshot::channel();
-        self.asks.send(Ask::Apply(desired.clone(), answer)).expect("the owner runs while we do");
+        let ask = Ask::Apply(desired.clone(), look, answer);
+        self.asks.send(ask).expect("the owner runs while we do");
         done.await.expect("the owner answers every ask")
     }
 

@@ -4,6 +4,7 @@
 //! Each apply states everything again: others (systemd-networkd, `nft flush ruleset`) do remove
 //! what is not theirs. Leftovers of a killed process are told by table name, mark and numbers.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -17,8 +18,9 @@ use steelyard_host::links::{self, Link};
 use steelyard_host::nft::NftError;
 use steelyard_host::rule::{MarkRule, Path, Routing, RoutingError};
 use steelyard_host::sysctl;
-use steelyard_model::Family;
+use steelyard_model::{Family, Sorted};
 
+use crate::ask::Look;
 use crate::filter::Filter;
 use crate::intake::Intake;
 use crate::passing::Passing;
@@ -34,6 +36,11 @@ pub(crate) struct Kernel {
     /// What is in force; none where that is unknown.
     applied: Option<VipTable>,
     routes: BTreeSet<IpAddr>,
+    /// Where endpoints are, and by which interface packets for vips come in: as last looked at.
+    places: Sorted<IpAddr, Spot>,
+    arrivals: Sorted<IpAddr, String>,
+    /// Vips whose packets rules of others lead elsewhere, of those served when that was looked at.
+    misled: (Sorted<IpAddr, ()>, BTreeMap<IpAddr, Obstacle>),
     intake: Intake,
     /// Interfaces, as last looked at.
     links: Vec<Link>,
@@ -57,18 +64,21 @@ impl Kernel {
             rule,
             applied: None,
             routes: BTreeSet::new(),
+            places: Sorted::default(),
+            arrivals: Sorted::default(),
+            misled: Default::default(),
             intake,
             links: Vec::new(),
             passing: None,
         };
         kernel.clear().await?;
         kernel.routing.port().into_iter().for_each(|port| kernel.vigil.is_own(port));
-        if kernel.apply(VipTable::default()).await.is_ok() {
+        if kernel.apply(VipTable::default(), Look::AtAll).await.is_ok() {
             return Ok(kernel);
         }
         // Not every kernel has all that leading takes.
         kernel.frame.leads = false;
-        match kernel.apply(VipTable::default()).await {
+        match kernel.apply(VipTable::default(), Look::AtAll).await {
             Ok(_) => Ok(kernel),
             Err(why) => {
                 kernel.clear().await?;
@@ -90,7 +100,7 @@ impl Kernel {
         self.links = links::list().unwrap_or_default();
         let mut facts = HostFacts { bridges: self.filtered_bridges(), ..HostFacts::default() };
         if !facts.bridges.is_empty() {
-            facts.arrivals = self.arrivals(vips.iter().copied());
+            facts.arrivals = self.arrivals(&vips);
         }
         vips.into_iter().filter(|vip| !facts.is_filtered(*vip)).collect()
     }
@@ -125,17 +135,24 @@ impl Kernel {
 
     /// Makes `ruleset` be what is in force. On an error the one before still is. Returns the vips
     /// that this host cannot be made to take.
-    pub(crate) async fn apply(&mut self, ruleset: VipTable) -> Result<BTreeMap<IpAddr, Why>, Why> {
+    pub(crate) async fn apply(
+        &mut self,
+        ruleset: VipTable,
+        look: Look,
+    ) -> Result<BTreeMap<IpAddr, Why>, Why> {
         let mut lost = BTreeMap::new();
         self.routing.add_rule(self.rule).map_err(routing_why)?;
-        for vip in ruleset.served() {
+        let is_new = |vip: &&IpAddr| look == Look::AtAll || !self.routes.contains(*vip);
+        let routes: Vec<IpAddr> = ruleset.served().keys().filter(is_new).copied().collect();
+        for vip in &routes {
             match self.routing.add_local(self.rule.table, *vip) {
                 Ok(()) => drop(self.routes.insert(*vip)),
                 Err(error) => drop(lost.insert(*vip, Why::Undeliverable(error.to_string()))),
             }
         }
         self.apply_table(&ruleset).await?;
-        let gone: Vec<IpAddr> = self.routes.difference(ruleset.served()).copied().collect();
+        let is_gone = |vip: &&IpAddr| !ruleset.served().contains_key(*vip);
+        let gone: Vec<IpAddr> = self.routes.iter().filter(is_gone).copied().collect();
         self.applied = Some(ruleset);
         for vip in gone {
             self.routing.delete_local(self.rule.table, vip).map_err(routing_why)?;
@@ -227,20 +244,22 @@ impl Kernel {
         bridges.map(|link| (link.name.clone(), filtered.clone())).collect()
     }
 
-    /// By which interface packets for each of `vips` come in.
-    pub(crate) fn arrivals(
-        &mut self,
-        vips: impl Iterator<Item = IpAddr>,
-    ) -> BTreeMap<IpAddr, String> {
-        let mut arrivals = BTreeMap::new();
-        for vip in vips {
-            if let Some(link) = self.arrival(vip)
-                && let Some(name) = self.name(link)
-            {
-                arrivals.insert(vip, name);
-            }
-        }
-        arrivals
+    /// Everything is looked at again.
+    pub(crate) fn forget_places(&mut self) {
+        (self.places, self.arrivals, self.misled) = Default::default();
+    }
+
+    /// By which interface packets for vips come in; `vips` are looked at, others known.
+    pub(crate) fn arrivals(&mut self, vips: &BTreeSet<IpAddr>) -> Sorted<IpAddr, String> {
+        let found: Vec<_> = vips
+            .iter()
+            .map(|vip| {
+                let link = self.arrival(*vip);
+                (*vip, link.and_then(|link| self.name(link)))
+            })
+            .collect();
+        self.arrivals.change(found);
+        self.arrivals.clone()
     }
 
     /// The one by which this host would send there; the one with its subnet, where somebody's rule
@@ -261,25 +280,38 @@ impl Kernel {
     /// Vips whose packets, or answers, rules of others lead elsewhere: asked of the kernel, for a
     /// packet of another machine of the vip's subnet.
     pub(crate) fn misled(&mut self) -> BTreeMap<IpAddr, Obstacle> {
-        let vips: Vec<IpAddr> = self.applied.iter().flat_map(|it| it.served()).copied().collect();
-        let mut misled = BTreeMap::new();
-        for vip in vips {
-            let Ok(rules) = self.routing.others(vip, self.rule) else { continue };
-            if rules.is_empty() {
-                continue;
+        let served = self.applied.as_ref().map(|it| it.served().clone()).unwrap_or_default();
+        if served != self.misled.0 {
+            let mut rules: BTreeMap<Family, Vec<OtherRule>> = BTreeMap::new();
+            for vip in served.keys() {
+                if let Entry::Vacant(entry) = rules.entry(Family::of(*vip)) {
+                    entry.insert(self.routing.others(*vip, self.rule).unwrap_or_default());
+                }
             }
-            let Some(link) = self.arrival(vip) else { continue };
-            let Some(from) = self.neighbor(link, vip) else { continue };
-            let before = rules.iter().filter(|rule| rule.priority < self.rule.priority);
-            let before: Vec<OtherRule> = before.copied().collect();
-            let delivered = self.routing.is_delivered(vip, self.rule.mark, from, link);
-            if matches!(delivered, Ok(false)) && !before.is_empty() {
-                misled.insert(vip, Obstacle::PolicyRule { rules: before });
-            } else if matches!(Routing::is_answered(vip, from), Ok(false)) {
-                misled.insert(vip, Obstacle::NoWayBack { vip, rules });
-            }
+            let mislead =
+                |vip: &IpAddr| Some((*vip, self.misleads(*vip, &rules[&Family::of(*vip)])?));
+            let misled = served.keys().filter_map(mislead).collect();
+            self.misled = (served, misled);
         }
-        misled
+        self.misled.1.clone()
+    }
+
+    fn misleads(&mut self, vip: IpAddr, rules: &[OtherRule]) -> Option<Obstacle> {
+        if rules.is_empty() {
+            return None;
+        }
+        let link = self.arrival(vip)?;
+        let from = self.neighbor(link, vip)?;
+        let before = rules.iter().filter(|rule| rule.priority < self.rule.priority);
+        let before: Vec<OtherRule> = before.copied().collect();
+        let delivered = self.routing.is_delivered(vip, self.rule.mark, from, link);
+        if matches!(delivered, Ok(false)) && !before.is_empty() {
+            Some(Obstacle::PolicyRule { rules: before })
+        } else if matches!(Routing::is_answered(vip, from), Ok(false)) {
+            Some(Obstacle::NoWayBack { vip, rules: rules.to_vec() })
+        } else {
+            None
+        }
     }
 
     /// An address that a client at `link` may have.
@@ -302,25 +334,30 @@ impl Kernel {
         }
     }
 
-    /// Where each of `addresses` is.
-    pub(crate) fn places(&mut self, addresses: &BTreeSet<IpAddr>) -> BTreeMap<IpAddr, Spot> {
-        let lasting = links::lasting().unwrap_or_default();
-        let mut places = BTreeMap::new();
-        for address in addresses {
-            let path = self.routing.path(*address);
-            let source = match path {
-                Ok(Path::Out { link, .. }) => source(*address, link, &lasting),
-                _ => None,
-            };
-            let (place, link) = match path {
-                Ok(Path::Local) => (Whereabouts::Here, None),
-                Ok(Path::Out { pod_link: true, link }) => (Whereabouts::PodLink, self.name(link)),
-                Ok(Path::Out { pod_link: false, link }) => (Whereabouts::OffBox, self.name(link)),
-                Ok(Path::Nowhere) | Err(_) => (Whereabouts::OffBox, None),
-            };
-            places.insert(*address, Spot { place, link, source });
+    /// Where endpoints are; `addresses` are looked at, others known.
+    pub(crate) fn places(&mut self, addresses: &BTreeSet<IpAddr>) -> Sorted<IpAddr, Spot> {
+        if !addresses.is_empty() {
+            let lasting = links::lasting().unwrap_or_default();
+            let found: Vec<_> =
+                addresses.iter().map(|at| (*at, Some(self.spot(*at, &lasting)))).collect();
+            self.places.change(found);
         }
-        places
+        self.places.clone()
+    }
+
+    fn spot(&mut self, address: IpAddr, lasting: &[(u32, IpNet)]) -> Spot {
+        let path = self.routing.path(address);
+        let source = match path {
+            Ok(Path::Out { link, .. }) => source(address, link, lasting),
+            _ => None,
+        };
+        let (place, link) = match path {
+            Ok(Path::Local) => (Whereabouts::Here, None),
+            Ok(Path::Out { pod_link: true, link }) => (Whereabouts::PodLink, self.name(link)),
+            Ok(Path::Out { pod_link: false, link }) => (Whereabouts::OffBox, self.name(link)),
+            Ok(Path::Nowhere) | Err(_) => (Whereabouts::OffBox, None),
+        };
+        Spot { place, link, source }
     }
 
     /// Removes everything that is ours, whoever made it.

@@ -37,5 +37,5 @@ pub use options::{ForwardOptions, NoForwarder};
 pub use passing::{Pass, Passing};
 pub use steelyard_forwarding::{
     AtExit, Carried, Desired, Forwarded, ForwardedPort, HostChange, Listening, Observed, Obstacle,
-    PortStatus, Served, VipPort, Why,
+    PortStatus, Served, VipPlace, VipPort, Why,
 };

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use steelyard_forwarding::{
-    Carriage, Decision, Desired, HostChange, HostFacts, Listeners, Mending, Observed, TableFrame,
-    VipPort, VipTable, Why, answering, as_before, decide, status,
+    Carriage, Decider, Decision, Desired, Forwarded, HostChange, HostFacts, Listeners, Mending,
+    Observed, Served, TableFrame, VipPort, VipTable, Why, answering, as_before, status,
 };
 use steelyard_host::name::{self, Name};
 use steelyard_host::rule::MarkRule;
@@ -16,7 +16,7 @@ use steelyard_host::{conntrack, private};
 use steelyard_model::Protocol;
 use tokio::sync::{mpsc, watch};
 
-use crate::ask::Ask;
+use crate::ask::{Ask, Look};
 use crate::intake::Intake;
 use crate::journal;
 use crate::kernel::Kernel;
@@ -40,6 +40,9 @@ pub(crate) struct Owner {
     ending: BTreeSet<SocketAddr>,
     /// As last asked for.
     desired: Desired,
+    decider: Decider,
+    /// As last decided, whether or not the kernel took it.
+    table: VipTable,
     rounds: Rounds,
     mending: Mending,
     /// Told when others did something to the packet filter, or to the ip rules.
@@ -61,6 +64,8 @@ impl Owner {
             lock: None,
             ending: BTreeSet::new(),
             desired: Desired::default(),
+            decider: Decider::default(),
+            table: VipTable::default(),
             rounds: Rounds::default(),
             mending: Mending::default(),
             stirred: watch::Sender::default(),
@@ -123,19 +128,19 @@ impl Owner {
             let ask = tokio::select! {
                 ask = inbox.recv() => ask,
                 () = self.rounds.changed(), if self.kernel.is_some() => {
-                    self.apply(&self.desired.clone()).await;
+                    self.apply(&self.desired.clone(), Look::AtNew).await;
                     self.stirred.send_replace(());
                     continue;
                 }
                 () = stirred(&mut self.kernel, &mut self.mending, &self.stirred) => {
-                    self.apply(&self.desired.clone()).await;
+                    self.apply(&self.desired.clone(), Look::AtAll).await;
                     continue;
                 }
             };
             let Some(ask) = ask else { break };
             match ask {
-                Ask::Apply(desired, answer) => {
-                    let _ = answer.send(self.apply(&desired).await);
+                Ask::Apply(desired, look, answer) => {
+                    let _ = answer.send(self.apply(&desired, look).await);
                 }
                 Ask::Led(vips, answer) => {
                     let kernel = self.kernel.as_mut();
@@ -160,21 +165,23 @@ impl Owner {
         }
     }
 
-    async fn apply(&mut self, desired: &Desired) -> Observed {
-        self.desired.clone_from(desired);
+    async fn apply(&mut self, desired: &Desired, look: Look) -> Observed {
         self.mending.done(Instant::now());
-        let facts = self.facts(desired).await;
-        let decision = decide(desired, &facts);
+        let facts = self.facts(desired, look).await;
+        self.desired.clone_from(desired);
+        let before = self.decider.decision().clone();
+        let decision = self.decider.take(desired, &facts).clone();
         let listening = self.open(&decision, &facts);
         let wanted = |key: VipPort| listening.get(&key).is_some_and(Result::is_ok);
         let (mut lost, mut misled) = (BTreeMap::new(), BTreeMap::new());
         if let Some(kernel) = &mut self.kernel {
-            let delivered = decision.ports.iter().filter_map(|port| match port.way {
+            let delivered = decision.ports().filter_map(|port| match port.way {
                 Carriage::Deliver(at) => Some((port.key, at)),
                 _ => None,
             });
             let local = delivered.chain(self.proxies.at_vips(wanted)).collect();
-            match kernel.apply(VipTable::new(&decision, local, &self.proxies.busy())).await {
+            self.table = self.table.after(&before, &decision, local, &self.proxies.busy());
+            match kernel.apply(self.table.clone(), look).await {
                 Ok(undelivered) => lost = undelivered,
                 Err(why) => {
                     tracing::error!(%why, "the last good rules stay in force");
@@ -186,21 +193,22 @@ impl Owner {
         }
         self.proxies.retain(wanted);
         self.forget_flows(&decision).await;
-        let ports = decision.ports.into_iter().map(|port| status(port, &listening, &lost, &misled));
+        let ports = decision.ports().map(|port| status(port, &listening, &lost, &misled));
         Observed { ports: ports.collect(), silent: facts.dead }
     }
 
-    async fn facts(&mut self, desired: &Desired) -> HostFacts {
-        let ports = desired.forwarded.iter().flat_map(|forwarded| &forwarded.ports);
-        let endpoints = ports.flat_map(|port| &port.endpoints).map(SocketAddr::ip);
-        let endpoints: BTreeSet<IpAddr> = endpoints.collect();
+    async fn facts(&mut self, desired: &Desired, look: Look) -> HostFacts {
+        let nothing = Desired::default();
+        let before = if look == Look::AtAll { &nothing } else { &self.desired };
         let mut facts = HostFacts::default();
         if let Some(kernel) = &mut self.kernel {
             facts = kernel.look().await;
+            if look == Look::AtAll {
+                kernel.forget_places();
+            }
+            let (vips, endpoints) = desired.concerned(before);
             facts.places = kernel.places(&endpoints);
-            let served = desired.served.iter().map(|it| it.address);
-            let vips = served.chain(desired.forwarded.iter().map(|it| it.address));
-            facts.arrivals = kernel.arrivals(vips);
+            facts.arrivals = kernel.arrivals(&vips);
         }
         if let Some(failed) = &self.no_sysctl {
             for why in facts.no_forwarding.values_mut() {
@@ -224,7 +232,7 @@ impl Owner {
             None => At::Loopback,
         };
         let mut listening = BTreeMap::new();
-        for port in &decision.ports {
+        for port in decision.ports() {
             if let Carriage::InProcess(endpoints, _) = &port.way {
                 let opened = self.proxies.carry(port.key, at(port.key.address), endpoints);
                 listening.insert(port.key, opened.map_err(|error| error.to_string()));
@@ -238,7 +246,7 @@ impl Owner {
         if self.kernel.is_none() {
             return;
         }
-        let udp = decision.ports.iter().filter(|port| port.key.protocol == Protocol::Udp);
+        let udp = decision.ports().filter(|port| port.key.protocol == Protocol::Udp);
         let now: BTreeMap<VipPort, BTreeSet<SocketAddr>> =
             udp.map(|port| (port.key, answering(port))).collect();
         let before = std::mem::replace(&mut self.answering, now.clone());
@@ -272,11 +280,17 @@ impl Owner {
 
     async fn wind_down(&mut self) {
         self.ending = self.translated();
-        let mut desired = std::mem::take(&mut self.desired);
-        let ports = desired.forwarded.iter_mut().flat_map(|it| &mut it.ports);
-        ports.for_each(|port| port.endpoints.clear());
-        desired.served.iter_mut().for_each(|it| it.listening.clear());
-        self.apply(&desired).await;
+        let served = self.desired.served.iter().map(|(place, vip)| {
+            let nobody = Served { listening: Vec::new(), ..vip.clone() };
+            (place.clone(), nobody)
+        });
+        let forwarded = self.desired.forwarded.iter().map(|(place, vip)| {
+            let mut nowhere = Forwarded::clone(vip);
+            nowhere.ports.iter_mut().for_each(|port| port.endpoints.clear());
+            (place.clone(), nowhere)
+        });
+        let desired = Desired { served: served.collect(), forwarded: forwarded.collect() };
+        self.apply(&desired, Look::AtAll).await;
     }
 
     /// TCP ports that the kernel carries.

@@ -1,15 +1,18 @@
 //! Changes of the table of vips against making it anew, on the real kernel.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use steelyard_forwarding::{Carriage, Decision, PortDecision, TableFrame, VipPort, VipTable};
+use steelyard_forwarding::{
+    Carriage, Decision, Lot, PortDecision, TableFrame, VipPort, VipTable, Wish,
+};
 use steelyard_host::netns::{self, Namespace};
 use steelyard_host::nft::Nft;
-use steelyard_model::Protocol;
+use steelyard_model::{NamespacedName, Protocol, Sorted};
 
 fn frame() -> TableFrame {
     TableFrame { table: "steelyard".to_owned(), mark: 0x2000, leads: true }
@@ -34,23 +37,28 @@ fn any_table() -> impl Strategy<Value = VipTable> {
     let translated = prop::collection::btree_map(ports, endpoints, 0..5);
     let direct = prop::collection::btree_set(1u8..5, 0..3);
     (listening, translated, direct).prop_map(|(listening, translated, direct)| {
-        let served: BTreeSet<IpAddr> = listening.keys().map(|key| key.address).collect();
-        let translated: BTreeMap<VipPort, Vec<SocketAddr>> = translated
+        let served: Sorted<IpAddr, ()> = listening.keys().map(|key| (key.address, ())).collect();
+        let translated: Vec<(VipPort, Vec<SocketAddr>)> = translated
             .into_iter()
             .map(|(key, endpoints)| (key, endpoints.iter().map(|n| endpoint(key, *n)).collect()))
             .collect();
-        let vips = served.iter().copied().chain(translated.keys().map(|key| key.address));
-        let direct = direct.iter().map(|n| IpAddr::from([10, 244, 0, *n])).collect();
+        let vips = served.keys().copied().chain(translated.iter().map(|(key, _)| key.address));
+        let direct = direct.iter().map(|n| (IpAddr::from([10, 244, 0, *n]), ())).collect();
         let six = |n: u8| IpAddr::from([0xfd02, 0, 0, 0, 0, 0, 0, u16::from(n)]);
-        let sources = served.iter().filter(|it| it.is_ipv6()).map(|it| (*it, six(7)));
-        let (vips, sources) = (vips.collect(), sources.collect());
-        let ports = translated.into_iter().map(|(key, endpoints)| PortDecision {
-            key,
-            service: None,
-            way: Carriage::Translate(endpoints),
-            obstacle: None,
-        });
-        let decision = Decision { ports: ports.collect(), vips, served, direct, sources };
+        let sources = served.keys().filter(|it| it.is_ipv6()).map(|it| (*it, six(7)));
+        let (vips, sources) = (vips.map(|vip| (vip, ())).collect(), sources.collect());
+        let ports: Arc<[PortDecision]> = translated
+            .into_iter()
+            .map(|(key, endpoints)| PortDecision {
+                key,
+                service: None,
+                way: Carriage::Translate(endpoints),
+                obstacle: None,
+            })
+            .collect();
+        let wish = Wish { lot: Lot::Forwarded, place: (NamespacedName::new("", ""), 0) };
+        let ports = [(wish, ports)].into_iter().collect();
+        let decision = Decision { ports, vips, served, direct, sources };
         VipTable::new(&decision, listening, &BTreeSet::new())
     })
 }

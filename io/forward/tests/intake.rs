@@ -25,7 +25,7 @@ fn in_process(net: &Net, forwarder: &Forwarder) {
         let tcp = port(Protocol::Tcp, 80, to(8080));
         forward(vip, vec![tcp, port(Protocol::Udp, 53, to(5353))])
     });
-    let desired = Desired { served: vec![], forwarded: forwarded.into() };
+    let desired = Desired::new([], forwarded);
     let observed = apply(net, forwarder, &desired);
     for (status, vip) in observed.ports.iter().zip([VIP4, VIP4, VIP6, VIP6]) {
         let Carried::InProcess { listen, .. } = &status.carried else { panic!("{status:?}") };
@@ -116,7 +116,7 @@ fn in_process_again(net: &Net, forwarder: &Forwarder) {
         forward(vip, vec![tcp, port(Protocol::Udp, 53, to(at, 5353))])
     });
     // Nobody opens them again: what was open is stated with the rules.
-    let desired = Desired { served: vec![], forwarded: forwarded.into() };
+    let desired = Desired::new([], forwarded);
     inside(&net.node, forwarder.apply(&desired));
 }
 

@@ -105,7 +105,7 @@ fn an_endpoint_elsewhere_sees_the_node() {
         let endpoint =
             format!("{}:8080", if far.contains(':') { format!("[{far}]") } else { far.into() });
         let ports = vec![port(Protocol::Tcp, 80, vec![endpoint.parse().unwrap()])];
-        let desired = Desired { served: vec![], forwarded: vec![forward(vip, ports)] };
+        let desired = Desired::new([], vec![forward(vip, ports)]);
         let observed = apply(&net, &forwarder, &desired);
         assert_eq!(*carried(&observed, 0), Carried::Nftables { endpoints: 1 });
         assert_eq!(ask(&net.client, vip, 80), want, "its answers come back through the node");
@@ -129,7 +129,7 @@ fn an_endpoint_elsewhere_sees_an_address_that_lasts() {
     let forwarder = start(&net, net.options());
     let endpoint = "[fd02::2]:8080".parse().unwrap();
     let ports = vec![port(Protocol::Tcp, 80, vec![endpoint])];
-    let desired = Desired { served: vec![], forwarded: vec![forward(VIP6, ports)] };
+    let desired = Desired::new([], vec![forward(VIP6, ports)]);
     apply(&net, &forwarder, &desired);
     assert_eq!(ask(&net.client, VIP6, 80), "far sees fd02::1");
     // The one it saw goes: another that lasts is taken.
@@ -205,10 +205,7 @@ fn process() {
     println!("degraded: {:?}", forwarder.degraded());
     let served = |vip| Served { address: ip(vip), listening: vec![LISTENING] };
     let ports = vec![port(Protocol::Tcp, 80, vec!["10.244.0.2:8080".parse().unwrap()])];
-    let desired = Desired {
-        served: vec![served(SERVED4), served(SERVED6)],
-        forwarded: vec![forward(VIP4, ports)],
-    };
+    let desired = Desired::new([SERVED4, SERVED6].map(served), [forward(VIP4, ports)]);
     println!("{:?}", runtime.block_on(forwarder.apply(&desired)));
     forwarder.intake().open(&[SERVED4, SERVED6, VIP4].map(ip));
     println!("ready");
@@ -275,7 +272,8 @@ fn the_next_start_cleans_up_after_a_kill() {
     assert!(taken.unwrap_err().to_string().contains("another steelyard"), "one at a time");
     assert_same(&net.footprint(), &dirty, "a kill undoes nothing");
     assert!(dirty.contains("local 10.1.1.100") && dirty.contains("local fd00::100"), "{dirty}");
-    assert!(dirty.contains("goto tcp_10.1.1.101_80"), "{dirty}");
+    let translated = "10.1.1.101 . tcp . 80 : 10.244.0.2 . 8080";
+    assert!(dirty.contains(translated), "{dirty}");
 
     let forwarder = start(&net, net.options());
     let routes = net.node.ip(&["-6", "route", "show", "table", "all"]).unwrap();
@@ -327,6 +325,7 @@ fn what_others_do_to_our_tables_is_undone_without_being_asked() {
     for tampering in [
         &["-f", restored][..],
         &["flush", "map", "inet", "steelyard", "ports4"],
+        &["flush", "map", "inet", "steelyard", "only4"],
         &["flush", "set", "inet", "steelyard", "vips6"],
         &["flush", "chain", "inet", "steelyard", "guard_in"],
         &["flush", "table", "inet", "steelyard"],
@@ -341,6 +340,47 @@ fn what_others_do_to_our_tables_is_undone_without_being_asked() {
         });
     }
     let _ = std::fs::remove_file(&saved);
+}
+
+/// Applied again, all is looked at and made as it should be: that must be nothing new.
+#[test]
+fn a_change_comes_to_what_applying_everything_does() {
+    let Some(net) = Net::create("delta") else { return };
+    let forwarder = start(&net, net.options());
+    let Desired { served, forwarded } = net.everything();
+    let (served, forwarded): (Vec<Served>, Vec<_>) =
+        (served.values().cloned().collect(), forwarded.values().cloned().collect());
+    let far = forward("10.1.1.103", vec![port(Protocol::Tcp, 80, vec![at("10.2.0.2:8080")])]);
+    let own = forward("10.1.1.104", vec![port(Protocol::Tcp, 80, vec![at("127.0.0.1:8080")])]);
+    let mut fewer = forwarded.clone();
+    fewer.iter_mut().flat_map(|vip| &mut vip.ports).for_each(|port| port.endpoints.truncate(1));
+    let steps = [
+        (served.clone(), forwarded.clone()),
+        (served.clone(), [forwarded.clone(), vec![far.clone()]].concat()),
+        (served[..1].to_vec(), [fewer.clone(), vec![far.clone(), own.clone()]].concat()),
+        (vec![], [vec![own], fewer].concat()),
+        (served.clone(), vec![far]),
+        (vec![], vec![]),
+        (served, forwarded),
+    ];
+    for (n, (served, forwarded)) in steps.into_iter().enumerate() {
+        let desired = Desired::new(served, forwarded);
+        if n % 3 == 2 {
+            nft(&net.node, "flush map inet steelyard only4\ndelete table inet steelyard\n");
+        }
+        let changed = change(&net, &forwarder, &desired);
+        let by_change = net.footprint();
+        // Nothing is left of what was, so all is made from scratch.
+        nft(&net.node, "delete table inet steelyard\n");
+        let applied = apply(&net, &forwarder, &desired);
+        assert_eq!(changed, applied, "step {n}");
+        assert_same(&net.footprint(), &by_change, &format!("step {n}"));
+    }
+    inside(&net.node, forwarder.remove()).unwrap();
+}
+
+fn at(text: &str) -> std::net::SocketAddr {
+    text.parse().unwrap()
 }
 
 #[test]
@@ -387,9 +427,9 @@ fn what_others_do_elsewhere_is_told_and_what_we_do_is_not() {
     stirred.mark_unchanged();
     let pass = Pass { vip: ip(VIP4), to: ip("10.1.1.12"), link: 1 };
     for vips in [1, 2] {
-        let mut fewer = net.everything();
-        fewer.forwarded.truncate(vips);
-        apply(&net, &forwarder, &fewer);
+        let Desired { served, forwarded } = net.everything();
+        let fewer = forwarded.values().take(vips).cloned();
+        apply(&net, &forwarder, &Desired::new(served.values().cloned(), fewer));
         forwarder.passing().pass(&[pass]);
         forwarder.passing().forget(&[pass.vip]);
     }
@@ -412,19 +452,25 @@ fn a_thousand_requests_during_changes_lose_nothing() {
         let changing = scope.spawn(|| {
             let mut applies = 0u16;
             while !stop.load(Ordering::Relaxed) {
-                let mut other = desired.clone();
                 let kept = 1 + applies % 3;
-                for vip in &mut other.forwarded {
+                let forwarded = desired.forwarded.values().map(|vip| {
+                    let mut vip = vip.clone();
                     vip.ports[0].endpoints.truncate(kept.into());
                     let endpoints = vip.ports[0].endpoints.clone();
                     vip.ports.push(port(Protocol::Tcp, 8000 + kept, endpoints));
-                }
+                    vip
+                });
+                let mut served: Vec<Served> = desired.served.values().cloned().collect();
                 if applies % 4 == 3 {
                     // Not known to the forwarder: it must make the whole table anew.
                     nft(&net.node, "delete element inet steelyard vips4 { 10.1.1.100 }");
-                    other.served.clear();
+                    served.clear();
                 }
-                apply(&net, &forwarder, &other);
+                let other = Desired::new(served, forwarded);
+                match applies % 3 {
+                    0 => apply(&net, &forwarder, &other),
+                    _ => change(&net, &forwarder, &other),
+                };
                 applies += 1;
             }
             applies
@@ -446,8 +492,10 @@ fn a_removed_endpoint_gets_nothing_new() {
     let Some(net) = Net::create("gone") else { return };
     net.serve_pods();
     let forwarder = start(&net, net.options());
-    let mut desired = net.everything();
-    apply(&net, &forwarder, &desired);
+    let everything = net.everything();
+    let served: Vec<Served> = everything.served.values().cloned().collect();
+    let forwarded: Vec<_> = everything.forwarded.values().cloned().collect();
+    apply(&net, &forwarder, &everything);
     for (vip, index) in [(VIP4, 0), (VIP6, 1)] {
         let stream = connect(&net.client, vip, 80).unwrap();
         let there = exchange(&stream).unwrap();
@@ -456,23 +504,21 @@ fn a_removed_endpoint_gets_nothing_new() {
         let (tcp_pod, udp_pod) = (name(&there), name(&answer));
         assert!(udp_pod.starts_with("pod"), "{answer}");
         let pod = |name: &str| usize::from(name.as_bytes()[3] - b'2');
-        let all = desired.forwarded[index].clone();
-        desired.forwarded[index].ports[0].endpoints.remove(pod(&tcp_pod));
-        desired.forwarded[index].ports[1].endpoints.remove(pod(&udp_pod));
-        apply(&net, &forwarder, &desired);
+        let mut fewer = forwarded.clone();
+        fewer[index].ports[0].endpoints.remove(pod(&tcp_pod));
+        fewer[index].ports[1].endpoints.remove(pod(&udp_pod));
+        change(&net, &forwarder, &Desired::new(served.clone(), fewer));
         assert_eq!(exchange(&stream).unwrap(), there, "an open connection goes on");
         for _ in 0..6 {
             assert_ne!(name(&ask(&net.client, vip, 80)), tcp_pod);
         }
         let after = ask_udp(&udp);
         assert!(after.starts_with("pod") && name(&after) != udp_pod, "{udp_pod} then {after}");
-        desired.forwarded[index] = all;
     }
-    desired.forwarded.remove(0);
-    apply(&net, &forwarder, &desired);
-    let mut desired = desired.clone();
-    desired.forwarded.push(forward(VIP4, vec![]));
-    apply(&net, &forwarder, &desired);
+    let [_, six] = &forwarded[..] else { panic!("two are forwarded") };
+    change(&net, &forwarder, &Desired::new(served.clone(), [six.clone()]));
+    let closed = [six.clone(), forward(VIP4, vec![])];
+    change(&net, &forwarder, &Desired::new(served, closed));
     assert_eq!(ask(&net.client, VIP4, 80), "connection refused");
 }
 
@@ -485,7 +531,7 @@ fn an_endpoint_that_refuses_or_is_silent_gets_nothing_while_it_does() {
     let forwarder = start(&net, net.options());
     let endpoints = net.endpoints(VIP4, 8080)[..2].to_vec();
     let ports = vec![port(Protocol::Tcp, 80, endpoints)];
-    let desired = Desired { served: vec![], forwarded: vec![forward(VIP4, ports)] };
+    let desired = Desired::new([], vec![forward(VIP4, ports)]);
     let works = || apply(&net, &forwarder, &desired).ports[0].carried.clone();
     let silent = || apply(&net, &forwarder, &desired).silent;
     assert_eq!((works(), silent().len()), (Carried::Nftables { endpoints: 2 }, 0));
@@ -570,7 +616,7 @@ fn other_firewalls_and_loopback_are_worked_around() {
         port(Protocol::Tcp, 92, endpoint("[fd44::2]:8080")),
         port(Protocol::Tcp, 93, vec![]),
     ];
-    let desired = Desired { served: vec![], forwarded: vec![forward(VIP4, ports)] };
+    let desired = Desired::new([], vec![forward(VIP4, ports)]);
     let observed = apply(&net, &forwarder, &desired);
     let listen = |port| std::net::SocketAddr::new(ip(VIP4), port);
     let Carried::InProcess { why: wall @ Why::Obstacle(_), .. } = carried(&observed, 0).clone()

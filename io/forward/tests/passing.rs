@@ -130,10 +130,10 @@ impl Node {
         let to = |vip, endpoint: &str| {
             forward(vip, vec![port(Protocol::Tcp, 80, vec![endpoint.parse().unwrap()])])
         };
-        let desired = Desired {
-            served: vec![served(SERVED4), served(SERVED6)],
-            forwarded: vec![to(VIP4, "10.1.1.20:8080"), to(VIP6, "[::1]:8080")],
-        };
+        let desired = Desired::new(
+            [SERVED4, SERVED6].map(served),
+            [to(VIP4, "10.1.1.20:8080"), to(VIP6, "[::1]:8080")],
+        );
         let observed = inside(&self.host, self.forwarder.apply(&desired));
         assert_eq!(*carried(&observed, 2), Carried::Nftables { endpoints: 1 });
         assert!(matches!(carried(&observed, 3), Carried::InProcess { .. }), "{observed:?}");

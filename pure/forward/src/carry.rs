@@ -2,27 +2,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use steelyard_model::{Family, NamespacedName, Protocol};
+use steelyard_model::{Family, NamespacedName, Protocol, Sorted};
 
-use crate::desired::{Desired, Listening, VipPort};
+use crate::desired::{Desired, Forwarded, Listening, Lot, Served, VipPort, Wish};
 use crate::facts::{HostFacts, Whereabouts};
 use crate::observed::Why;
 use crate::obstacle::Obstacle;
 
-/// How every desired port is carried.
+/// How every desired port is carried. Clones share what did not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
     /// In the order they were named.
-    pub ports: Vec<PortDecision>,
+    pub ports: Sorted<Wish, Arc<[PortDecision]>>,
     /// Every vip, so that the guard knows it; empty where nothing is done in the kernel.
-    pub vips: BTreeSet<IpAddr>,
+    pub vips: Sorted<IpAddr, ()>,
     /// The gateway's among them.
-    pub served: BTreeSet<IpAddr>,
+    pub served: Sorted<IpAddr, ()>,
     /// Endpoints that see the client's own address.
-    pub direct: BTreeSet<IpAddr>,
+    pub direct: Sorted<IpAddr, ()>,
     /// The address of ours that other endpoints see, where the kernel's choice may not last.
-    pub sources: BTreeMap<IpAddr, IpAddr>,
+    pub sources: Sorted<IpAddr, IpAddr>,
+}
+
+impl Decision {
+    /// All ports, in the order they were named.
+    pub fn ports(&self) -> impl Iterator<Item = &PortDecision> {
+        self.ports.values().flat_map(|ports| ports.iter())
+    }
 }
 
 /// One port.
@@ -38,6 +46,17 @@ pub struct PortDecision {
     pub obstacle: Option<Obstacle>,
 }
 
+impl PortDecision {
+    /// The addresses of endpoints that the kernel translates to.
+    pub(crate) fn translated_to(&self) -> impl Iterator<Item = IpAddr> {
+        let endpoints = match &self.way {
+            Carriage::Translate(endpoints) => &endpoints[..],
+            _ => &[],
+        };
+        endpoints.iter().map(SocketAddr::ip)
+    }
+}
+
 /// The way a port's packets take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Carriage {
@@ -51,49 +70,68 @@ pub enum Carriage {
     Not(Why),
 }
 
-/// Decides. The first who names a port of a vip has it.
-pub fn decide(desired: &Desired, facts: &HostFacts) -> Decision {
-    let mut decision = Decision::default();
+/// The ports of one address that is asked for by `wishes`. The first who names one has it.
+pub(crate) fn carriages(
+    wishes: Option<&BTreeSet<Wish>>,
+    desired: &Desired,
+    facts: &HostFacts,
+    is_circle: bool,
+) -> BTreeMap<Wish, Arc<[PortDecision]>> {
     let mut taken = BTreeSet::new();
-    for served in &desired.served {
-        for &Listening { protocol, port, at } in &served.listening {
-            let key = VipPort { address: served.address, protocol, port };
-            let way = match &facts.no_kernel {
-                _ if !taken.insert(key) => Carriage::Not(Why::Taken),
-                Some(why) => Carriage::Not(why.clone()),
-                None => Carriage::Deliver(at),
-            };
-            let obstacle = obstacle(key, &way, facts);
-            decision.ports.push(PortDecision { key, service: None, way, obstacle });
-        }
+    let mut decided = BTreeMap::new();
+    for wish in wishes.into_iter().flatten() {
+        let ports = match wish.lot {
+            Lot::Served => desired.served.get(&wish.place).map(|it| deliver(it, facts, &mut taken)),
+            Lot::Forwarded => {
+                let vip = desired.forwarded.get(&wish.place);
+                vip.map(|it| lead_on(it, facts, is_circle, &mut taken))
+            }
+        };
+        decided.extend(ports.map(|ports| (wish.clone(), ports)));
     }
-    let circles = circles(desired);
-    for forwarded in &desired.forwarded {
-        for port in &forwarded.ports {
-            let key =
-                VipPort { address: forwarded.address, protocol: port.protocol, port: port.port };
-            let way = if !taken.insert(key) {
-                Carriage::Not(Why::Taken)
-            } else if forwarded.is_closed {
-                Carriage::Not(Why::Closed)
-            } else if circles.contains(&key.address) {
-                Carriage::Not(Why::Circle)
-            } else {
-                way(key, &port.endpoints, facts)
-            };
-            let service = Some(forwarded.service.clone());
-            let obstacle = obstacle(key, &way, facts);
-            decision.ports.push(PortDecision { key, service, way, obstacle });
-        }
-    }
-    if facts.no_kernel.is_none() {
-        decision.served.extend(desired.served.iter().map(|served| served.address));
-        decision.vips.extend(&decision.served);
-        decision.vips.extend(desired.forwarded.iter().map(|forwarded| forwarded.address));
-        decision.direct = direct(&decision, facts);
-        decision.sources = sources(&decision, facts);
-    }
-    decision
+    decided
+}
+
+fn deliver(
+    served: &Served,
+    facts: &HostFacts,
+    taken: &mut BTreeSet<VipPort>,
+) -> Arc<[PortDecision]> {
+    let ports = served.listening.iter().map(|&Listening { protocol, port, at }| {
+        let key = VipPort { address: served.address, protocol, port };
+        let way = match &facts.no_kernel {
+            _ if !taken.insert(key) => Carriage::Not(Why::Taken),
+            Some(why) => Carriage::Not(why.clone()),
+            None => Carriage::Deliver(at),
+        };
+        let obstacle = obstacle(key, &way, facts);
+        PortDecision { key, service: None, way, obstacle }
+    });
+    ports.collect()
+}
+
+fn lead_on(
+    forwarded: &Forwarded,
+    facts: &HostFacts,
+    is_circle: bool,
+    taken: &mut BTreeSet<VipPort>,
+) -> Arc<[PortDecision]> {
+    let ports = forwarded.ports.iter().map(|port| {
+        let key = VipPort { address: forwarded.address, protocol: port.protocol, port: port.port };
+        let way = if !taken.insert(key) {
+            Carriage::Not(Why::Taken)
+        } else if forwarded.is_closed {
+            Carriage::Not(Why::Closed)
+        } else if is_circle {
+            Carriage::Not(Why::Circle)
+        } else {
+            way(key, &port.endpoints, facts)
+        };
+        let service = Some(forwarded.service.clone());
+        let obstacle = obstacle(key, &way, facts);
+        PortDecision { key, service, way, obstacle }
+    });
+    ports.collect()
 }
 
 fn way(key: VipPort, endpoints: &[SocketAddr], facts: &HostFacts) -> Carriage {
@@ -140,48 +178,8 @@ fn obstacle(key: VipPort, way: &Carriage, facts: &HostFacts) -> Option<Obstacle>
     }
 }
 
-/// Vips from which one comes back to them by going from vip to endpoint, again and again.
-fn circles(desired: &Desired) -> BTreeSet<IpAddr> {
-    let mut leads: BTreeMap<IpAddr, BTreeSet<IpAddr>> = BTreeMap::new();
-    let vips: BTreeSet<IpAddr> = desired.forwarded.iter().map(|it| it.address).collect();
-    for forwarded in &desired.forwarded {
-        let endpoints = forwarded.ports.iter().flat_map(|port| &port.endpoints);
-        for to in endpoints.map(SocketAddr::ip).filter(|to| vips.contains(to)) {
-            leads.entry(forwarded.address).or_default().insert(to);
-        }
-    }
-    let comes_back = |vip: &&IpAddr| {
-        let mut reached = BTreeSet::new();
-        let mut next: Vec<IpAddr> = vec![**vip];
-        while let Some(at) = next.pop() {
-            let to = leads.get(&at).into_iter().flatten().copied();
-            next.extend(to.filter(|to| reached.insert(*to)));
-        }
-        reached.contains(*vip)
-    };
-    leads.keys().filter(comes_back).copied().collect()
-}
-
 fn in_order(endpoints: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     endpoints.collect::<BTreeSet<_>>().into_iter().collect()
-}
-
-fn direct(decision: &Decision, facts: &HostFacts) -> BTreeSet<IpAddr> {
-    let is_direct = |address: &IpAddr| facts.place(*address) == Whereabouts::PodLink;
-    translated(decision).filter(is_direct).collect()
-}
-
-fn sources(decision: &Decision, facts: &HostFacts) -> BTreeMap<IpAddr, IpAddr> {
-    let source = |endpoint| Some((endpoint, facts.places.get(&endpoint)?.source?));
-    translated(decision).filter_map(source).collect()
-}
-
-fn translated(decision: &Decision) -> impl Iterator<Item = IpAddr> {
-    let translated = decision.ports.iter().filter_map(|port| match &port.way {
-        Carriage::Translate(endpoints) => Some(endpoints),
-        _ => None,
-    });
-    translated.flatten().map(SocketAddr::ip)
 }
 
 #[cfg(test)]

@@ -1,28 +1,88 @@
 //! What the plan wants of this node's data path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use steelyard_model::{NamespacedName, Protocol};
+use steelyard_model::{NamespacedName, Protocol, Sorted};
 
-/// All of it: what is not in here is withdrawn.
+/// What is asked for, as the plan names it: a Service, and the position of the address with it.
+pub type VipPlace = (NamespacedName, usize);
+
+/// All of it: what is not in here is withdrawn. Clones share what did not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
     /// Vips whose packets our own listeners take.
-    pub served: Vec<Served>,
+    pub served: Sorted<VipPlace, Served>,
     /// Vips whose packets go on to endpoints.
-    pub forwarded: Vec<Forwarded>,
+    pub forwarded: Sorted<VipPlace, Forwarded>,
 }
 
 impl Desired {
+    /// All of it, named in this order.
+    pub fn new(
+        served: impl IntoIterator<Item = Served>,
+        forwarded: impl IntoIterator<Item = Forwarded>,
+    ) -> Self {
+        let place = |at| (NamespacedName::new("", ""), at);
+        let served = served.into_iter().enumerate().map(|(at, it)| (place(at), it));
+        let forwarded = forwarded.into_iter().enumerate().map(|(at, it)| (place(at), it));
+        Self { served: served.collect(), forwarded: forwarded.collect() }
+    }
+
     /// Ports of TCP that have a choice of endpoints.
     pub fn choices(&self) -> BTreeMap<SocketAddr, Vec<SocketAddr>> {
-        let ports = self.forwarded.iter().flat_map(|vip| {
-            let tcp = vip.ports.iter().filter(|it| it.protocol == Protocol::Tcp);
+        let ports = self.forwarded.values().flat_map(|vip| {
+            let choices = vip.ports.iter().filter(|it| it.endpoints.len() > 1);
+            let tcp = choices.filter(|it| it.protocol == Protocol::Tcp);
             tcp.map(|it| (SocketAddr::new(vip.address, it.port), it.endpoints.clone()))
         });
-        ports.filter(|(_, endpoints)| endpoints.len() > 1).collect()
+        ports.collect()
     }
+
+    /// Where it differs from `before`.
+    pub(crate) fn since<'a>(&'a self, before: &'a Self) -> BTreeSet<Wish> {
+        let served = self.served.differing(&before.served).into_iter();
+        let forwarded = self.forwarded.differing(&before.forwarded).into_iter();
+        let served = served.map(|place| Wish { lot: Lot::Served, place: place.clone() });
+        let forwarded = forwarded.map(|place| Wish { lot: Lot::Forwarded, place: place.clone() });
+        served.chain(forwarded).collect()
+    }
+
+    /// The address that is asked for there.
+    pub(crate) fn address(&self, Wish { lot, place }: &Wish) -> Option<IpAddr> {
+        match lot {
+            Lot::Served => self.served.get(place).map(|it| it.address),
+            Lot::Forwarded => self.forwarded.get(place).map(|it| it.address),
+        }
+    }
+
+    /// Vips, and endpoints, that differ from `before`, or are asked for otherwise: what is to be
+    /// known of them is to be looked at.
+    pub fn concerned(&self, before: &Self) -> (BTreeSet<IpAddr>, BTreeSet<IpAddr>) {
+        let wishes = self.since(before);
+        let vips = wishes.iter().filter_map(|wish| self.address(wish)).collect();
+        let forwarded = wishes.iter().filter(|it| it.lot == Lot::Forwarded);
+        let forwarded = forwarded.filter_map(|wish| self.forwarded.get(&wish.place));
+        (vips, forwarded.flat_map(Forwarded::endpoints).collect())
+    }
+}
+
+/// Who asks for an address. Of several the first has a port that all want.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wish {
+    /// What for.
+    pub lot: Lot,
+    /// Where it stands among those.
+    pub place: VipPlace,
+}
+
+/// What an address is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lot {
+    /// Listeners of ours.
+    Served,
+    /// Endpoints.
+    Forwarded,
 }
 
 /// A vip of the gateway.
@@ -56,6 +116,13 @@ pub struct Forwarded {
     pub is_closed: bool,
     /// Its ports. A port that is not in here is closed: a reset for TCP.
     pub ports: Vec<ForwardedPort>,
+}
+
+impl Forwarded {
+    /// The addresses its ports lead to.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = IpAddr> {
+        self.ports.iter().flat_map(|port| &port.endpoints).map(SocketAddr::ip)
+    }
 }
 
 /// One port of a forwarded vip.

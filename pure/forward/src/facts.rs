@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use steelyard_firewall::{Packet, Ruleset, Way, judge};
-use steelyard_model::Family;
+use steelyard_model::{Family, Sorted};
 
 use crate::desired::VipPort;
 use crate::hooks::MARKED_AT;
@@ -21,9 +21,9 @@ pub struct HostFacts {
     /// Why packets of a family cannot be sent on to other hosts.
     pub no_forwarding: BTreeMap<Family, Why>,
     /// Where the endpoints are.
-    pub places: BTreeMap<IpAddr, Spot>,
+    pub places: Sorted<IpAddr, Spot>,
     /// By which interface packets for a vip come in.
-    pub arrivals: BTreeMap<IpAddr, String>,
+    pub arrivals: Sorted<IpAddr, String>,
     /// Interfaces whose IPv4 packets are not forwarded, though the host forwards.
     pub closed: BTreeSet<String>,
     /// Bridges whose frames pass through the firewall, by family.
@@ -83,6 +83,32 @@ impl HostFacts {
     /// Where `endpoint` is; far away where nobody looked.
     pub fn place(&self, endpoint: IpAddr) -> Whereabouts {
         self.places.get(&endpoint).map_or(Whereabouts::OffBox, |spot| spot.place)
+    }
+
+    /// Whether all but what concerns single addresses is as in `other`.
+    pub(crate) fn is_same_host(&self, other: &Self) -> bool {
+        // Everything is named, so that nobody forgets what comes to be.
+        let Self {
+            no_kernel,
+            no_forwarding,
+            places: _,
+            arrivals: _,
+            closed,
+            bridges,
+            walls,
+            is_unread,
+            dead: _,
+            mark,
+            leads,
+        } = self;
+        *no_kernel == other.no_kernel
+            && *no_forwarding == other.no_forwarding
+            && *closed == other.closed
+            && *bridges == other.bridges
+            && (Arc::ptr_eq(walls, &other.walls) || *walls == other.walls)
+            && *is_unread == other.is_unread
+            && *mark == other.mark
+            && *leads == other.leads
     }
 
     /// Whether packets for `vip` come by a bridge whose frames pass through the firewall. Such a

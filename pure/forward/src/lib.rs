@@ -1,7 +1,8 @@
 //! How packets for vips travel on a host: from what the plan wants and what the host is like to a
 //! way for each port, the nftables text that makes it so, and what is told of it.
 //!
-//! - [`decide`]: [`Desired`] and [`HostFacts`] → [`Decision`];
+//! - [`decide`]: [`Desired`] and [`HostFacts`] → [`Decision`]; [`Decider`]: the same again and
+//!   again, at the cost of what differs;
 //! - [`VipTable`]: a decision as our one nftables table, and the difference of two of them;
 //!   [`pass_table`]: what leads packets to a former owner;
 //! - [`status`], [`as_before`]: decision and what the system said → [`PortStatus`];
@@ -11,6 +12,7 @@
 //! firewalls do to packets: that is `steelyard_firewall`'s.
 
 mod carry;
+mod decider;
 mod desired;
 mod facts;
 mod hooks;
@@ -22,8 +24,11 @@ pub mod pass_table;
 mod vip_table;
 mod vitals;
 
-pub use carry::{Carriage, Decision, PortDecision, decide};
-pub use desired::{Desired, Forwarded, ForwardedPort, Listening, Served, VipPort};
+pub use carry::{Carriage, Decision, PortDecision};
+pub use decider::{Decider, decide};
+pub use desired::{
+    Desired, Forwarded, ForwardedPort, Listening, Lot, Served, VipPlace, VipPort, Wish,
+};
 pub use facts::{HostFacts, Spot, Whereabouts, source};
 pub use mending::Mending;
 pub use observed::{AtExit, Carried, HostChange, Observed, PortStatus, Why};

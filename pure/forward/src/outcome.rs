@@ -24,24 +24,23 @@ pub fn answering(port: &PortDecision) -> BTreeSet<SocketAddr> {
 /// How a port is carried, where the kernel took the rules. `lost`: vips that this host cannot be
 /// made to take; `misled`: those whose packets rules of others lead elsewhere.
 pub fn status(
-    port: PortDecision,
+    port: &PortDecision,
     listening: &Listeners,
     lost: &BTreeMap<IpAddr, Why>,
     misled: &BTreeMap<IpAddr, Obstacle>,
 ) -> PortStatus {
     let misled =
         misled.get(&port.key.address).filter(|_| !matches!(port.way, Carriage::Translate(_)));
-    let obstacle = misled.cloned().or(port.obstacle);
+    let obstacle = misled.or(port.obstacle.as_ref()).cloned();
     let lost = lost.get(&port.key.address).cloned();
-    let carried = match (port.way, lost) {
+    let carried = match (&port.way, lost) {
         (Carriage::Translate(endpoints), _) => Carried::Nftables { endpoints: endpoints.len() },
-        (Carriage::Not(why), _) | (Carriage::Deliver(_) | Carriage::InProcess(..), Some(why)) => {
-            Carried::Not { why }
-        }
+        (Carriage::Not(why), _) => Carried::Not { why: why.clone() },
+        (Carriage::Deliver(_) | Carriage::InProcess(..), Some(why)) => Carried::Not { why },
         (Carriage::Deliver(_), None) => Carried::Delivered,
-        (Carriage::InProcess(_, why), None) => in_process(port.key, why, listening),
+        (Carriage::InProcess(_, why), None) => in_process(port.key, why.clone(), listening),
     };
-    PortStatus { key: port.key, service: port.service, carried, obstacle }
+    PortStatus { key: port.key, service: port.service.clone(), carried, obstacle }
 }
 
 fn in_process(key: VipPort, why: Why, listening: &Listeners) -> Carried {
@@ -72,7 +71,7 @@ pub fn as_before(
             _ => Carried::Delivered,
         }
     };
-    let ports = decision.ports.iter().map(|port| PortStatus {
+    let ports = decision.ports().map(|port| PortStatus {
         key: port.key,
         service: port.service.clone(),
         carried: carried(port),

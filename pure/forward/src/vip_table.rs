@@ -1,36 +1,39 @@
 //! The nftables ruleset as a value, and as text. Pure.
 //!
-//! Invariants: everything is in one table of ours; per packet one lookup in a map, whatever the
-//! number of vips; the base chains never change after the table is made, so that a later batch
+//! Invariants: everything is in one table of ours; per packet a lookup or two in a map, whatever
+//! the number of vips; the base chains never change after the table is made, so that a later batch
 //! touches only what differs. `change(a → b)` leaves the kernel as `replace(b)` would.
+//!
+//! A port with one endpoint is an element of a map, and only one with a choice has a chain of its
+//! own: `nft` looks at all chains there are before it changes anything, and at no element.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
-use steelyard_model::{Family, Protocol};
+use steelyard_model::{Family, Protocol, Sorted};
 
-use crate::carry::{Carriage, Decision};
+use crate::carry::{Carriage, Decision, PortDecision};
 use crate::desired::VipPort;
 use crate::hooks::MARKED_AT;
 use crate::pass_table;
 
-/// What the table holds.
+/// What the table holds. Clones share what did not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VipTable {
     /// Vips delivered on this host: their packets get our mark.
-    served: BTreeSet<IpAddr>,
+    served: Sorted<IpAddr, ()>,
     /// Every vip: what is neither listened on nor translated ends in the guard chain.
-    vips: BTreeSet<IpAddr>,
+    vips: Sorted<IpAddr, ()>,
     /// Endpoints that see the client's own address; all others see ours.
-    direct: BTreeSet<IpAddr>,
+    direct: Sorted<IpAddr, ()>,
     /// The address of ours that an endpoint sees. One that is not in here sees whichever the kernel
     /// takes.
-    sources: BTreeMap<IpAddr, IpAddr>,
+    sources: Sorted<IpAddr, IpAddr>,
     /// Ports a transparent listener takes, and the port at the vip where it is.
-    listening: BTreeMap<VipPort, u16>,
+    listening: Sorted<VipPort, u16>,
     /// Ports that are translated, and to what.
-    translated: BTreeMap<VipPort, Vec<SocketAddr>>,
+    translated: Sorted<VipPort, Vec<SocketAddr>>,
 }
 
 /// What stays as it is while the table stands.
@@ -44,8 +47,6 @@ pub struct TableFrame {
     pub leads: bool,
 }
 
-const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
-
 impl VipTable {
     /// The table for `decision`. `listening` are the ports that somebody really listens on, `busy`
     /// the vips with connections to listeners that may be closed.
@@ -54,34 +55,66 @@ impl VipTable {
         listening: BTreeMap<VipPort, u16>,
         busy: &BTreeSet<IpAddr>,
     ) -> Self {
+        Self::default().after(&Decision::default(), decision, listening, busy)
+    }
+
+    /// The same, where this is the table for the decision `before`, at the cost of what differs.
+    pub fn after(
+        &self,
+        before: &Decision,
+        decision: &Decision,
+        listening: BTreeMap<VipPort, u16>,
+        busy: &BTreeSet<IpAddr>,
+    ) -> Self {
+        let mut served = decision.served.clone();
         // Connections go on also where nobody listens any more.
-        let kept = busy.iter().chain(&decision.served).copied();
-        let translated = decision.ports.iter().filter_map(|port| match &port.way {
-            Carriage::Translate(endpoints) => Some((port.key, endpoints.clone())),
-            _ => None,
-        });
+        let others = listening.keys().map(|key| key.address).chain(busy.iter().copied());
+        let others = others.filter(|vip| !decision.served.contains_key(vip));
+        served.change(others.map(|vip| (vip, Some(()))).collect::<Vec<_>>());
         Self {
-            served: listening.keys().map(|key| key.address).chain(kept).collect(),
+            served,
             vips: decision.vips.clone(),
             direct: decision.direct.clone(),
             sources: decision.sources.clone(),
-            translated: translated.collect(),
-            listening,
+            translated: self.translated_after(before, decision),
+            listening: listening.into_iter().collect(),
         }
     }
 
+    fn translated_after(
+        &self,
+        before: &Decision,
+        decision: &Decision,
+    ) -> Sorted<VipPort, Vec<SocketAddr>> {
+        let differing = decision.ports.differing(&before.ports);
+        let of = |decision: &Decision| -> Vec<PortDecision> {
+            let ports = differing.iter().filter_map(|wish| decision.ports.get(*wish));
+            ports.flat_map(|ports| ports.iter()).cloned().collect()
+        };
+        let translation = |port: PortDecision| match port.way {
+            Carriage::Translate(endpoints) => Some((port.key, Some(endpoints))),
+            _ => None,
+        };
+        // Of a port that goes from one to the other, what comes counts.
+        let gone = of(before).into_iter().map(|port| (port.key, None));
+        let come = of(decision).into_iter().filter_map(translation);
+        let mut translated = self.translated.clone();
+        translated.change(gone.chain(come));
+        translated
+    }
+
     /// Vips delivered on this host; each needs a route in the private table.
-    pub fn served(&self) -> &BTreeSet<IpAddr> {
+    pub fn served(&self) -> &Sorted<IpAddr, ()> {
         &self.served
     }
 
     /// Where a translated port goes.
-    pub fn translated(&self) -> &BTreeMap<VipPort, Vec<SocketAddr>> {
+    pub fn translated(&self) -> &Sorted<VipPort, Vec<SocketAddr>> {
         &self.translated
     }
 
     /// Ports a transparent listener takes, and where it is.
-    pub fn listening(&self) -> &BTreeMap<VipPort, u16> {
+    pub fn listening(&self) -> &Sorted<VipPort, u16> {
         &self.listening
     }
 
@@ -93,43 +126,26 @@ impl VipTable {
         text
     }
 
-    /// The batch that leads from `old` to this; empty where nothing differs.
+    /// The batch that leads from `old` to this, at the cost of what differs; empty where nothing
+    /// does.
     pub fn change(&self, old: &Self, frame: &TableFrame) -> String {
-        let mut batch = Batch { text: String::new(), table: &frame.table };
-        for family in FAMILIES {
-            let of = |all: &BTreeSet<IpAddr>| -> BTreeSet<String> {
-                let same = all.iter().filter(|address| Family::of(**address) == family);
-                same.map(ToString::to_string).collect()
+        let mut batch = Batch::new(&frame.table);
+        batch.set("served", &old.served, &self.served);
+        batch.set("vips", &old.vips, &self.vips);
+        batch.set("direct", &old.direct, &self.direct);
+        for address in self.sources.differing(&old.sources) {
+            let of = |all: &Sorted<IpAddr, IpAddr>| {
+                all.get(address).map(|source| (address.to_string(), source.to_string()))
             };
-            batch.set(family, "served", &of(&old.served), &of(&self.served));
-            batch.set(family, "vips", &of(&old.vips), &of(&self.vips));
-            batch.set(family, "direct", &of(&old.direct), &of(&self.direct));
-            let (before, now) = (texts(&old.sources, family), texts(&self.sources, family));
-            batch.map(family, "sources", &before, &now);
-            let keys = |all: &BTreeMap<VipPort, u16>| -> BTreeSet<String> {
-                let same = all.keys().filter(|key| Family::of(key.address) == family);
-                same.map(|key| element(*key)).collect()
-            };
-            batch.set(family, "listening", &keys(&old.listening), &keys(&self.listening));
-            for (name, pairs) in [("led", led as Pairs), ("answers", answers as Pairs)] {
-                batch.map(
-                    family,
-                    name,
-                    &pairs(&old.listening, family),
-                    &pairs(&self.listening, family),
-                );
-            }
+            batch.map("sources", Family::of(*address), of(&old.sources), of(&self.sources));
         }
-        for key in old.translated.keys().filter(|key| !self.translated.contains_key(key)) {
-            batch.close(*key);
+        for key in self.listening.differing(&old.listening) {
+            batch.listen(*key, old.listening.get(key).copied(), self.listening.get(key).copied());
         }
-        for (key, endpoints) in &self.translated {
-            let before = old.translated.get(key);
-            if before != Some(endpoints) {
-                batch.translate(*key, endpoints, before.is_none());
-            }
+        for key in self.translated.differing(&old.translated) {
+            batch.translate(*key, old.translated.get(key), self.translated.get(key));
         }
-        batch.text
+        batch.into_text()
     }
 }
 
@@ -156,6 +172,9 @@ impl TableFrame {
             let port = format!("type {kind} . inet_service : inet_service");
             let _ = writeln!(text, "  map answers{suffix} {{ {port}; }}");
             let _ = writeln!(text, "  set listening{suffix} {{ {key}; }}");
+            let address =
+                format!("type {kind} . inet_proto . inet_service : {kind} . inet_service");
+            let _ = writeln!(text, "  map only{suffix} {{ {address}; }}");
             let _ = writeln!(text, "  map ports{suffix} {{ {key} : verdict; }}");
         }
         let (passed, doubtful) = (pass_table::going_out("accept"), pass_table::in_doubt("drop"));
@@ -228,6 +247,10 @@ const CHAINS: &str = "  chain deliver {
     udp sport set ip6 saddr . udp sport map @answers6
   }
   chain translate {
+    meta l4proto { tcp, udp } ip daddr @live4 \
+dnat ip to ip daddr . meta l4proto . th dport map @only4
+    meta l4proto { tcp, udp } ip6 daddr @live6 \
+dnat ip6 to ip6 daddr . meta l4proto . th dport map @only6
     ip daddr @live4 ip daddr . meta l4proto . th dport vmap @ports4
     ip6 daddr @live6 ip6 daddr . meta l4proto . th dport vmap @ports6
   }
@@ -300,107 +323,126 @@ tproxy ip to ip daddr:ip daddr . meta l4proto . th dport map @led4
 tproxy ip6 to ip6 daddr:ip6 daddr . meta l4proto . th dport map @led6
 ";
 
-/// Pairs that a map is to hold, by key.
-type Pairs = fn(&BTreeMap<VipPort, u16>, Family) -> BTreeMap<String, String>;
-
-fn texts(all: &BTreeMap<IpAddr, IpAddr>, family: Family) -> BTreeMap<String, String> {
-    let same = all.iter().filter(|(key, _)| Family::of(**key) == family);
-    same.map(|(key, value)| (key.to_string(), value.to_string())).collect()
-}
-
-/// Where packets to a port go.
-fn led(listening: &BTreeMap<VipPort, u16>, family: Family) -> BTreeMap<String, String> {
-    let led = listening.iter().filter(|(key, at)| key.port != **at);
-    let same = led.filter(|(key, _)| Family::of(key.address) == family);
-    same.map(|(key, at)| (element(*key), at.to_string())).collect()
-}
-
-/// As which port a listener answers.
-fn answers(listening: &BTreeMap<VipPort, u16>, family: Family) -> BTreeMap<String, String> {
-    let led = listening.iter().filter(|(key, at)| key.port != **at);
-    let same = led.filter(|(key, _)| Family::of(key.address) == family);
-    let datagrams = same.filter(|(key, _)| key.protocol == Protocol::Udp);
-    let pair =
-        |(key, at): (&VipPort, &u16)| (format!("{} . {at}", key.address), key.port.to_string());
-    datagrams.map(pair).collect()
-}
-
+/// Lines of a batch: whole ones, and elements that are joined to one line for each set.
 struct Batch<'a> {
-    text: String,
     table: &'a str,
+    gone: BTreeMap<String, Vec<String>>,
+    come: BTreeMap<String, Vec<String>>,
+    /// Before elements come, and after they are gone.
+    made: String,
+    closed: String,
 }
 
-impl Batch<'_> {
-    fn line(&mut self, verb: &str, rest: &str) {
-        // Writing to a String cannot fail.
-        let (what, rest) = rest.split_once(' ').expect("a line names what it is about");
-        let _ = writeln!(self.text, "{verb} {what} inet {} {rest}", self.table);
+impl<'a> Batch<'a> {
+    fn new(table: &'a str) -> Self {
+        let (gone, come, made, closed) = Default::default();
+        Self { table, gone, come, made, closed }
     }
 
-    fn set(&mut self, family: Family, name: &str, old: &BTreeSet<String>, new: &BTreeSet<String>) {
-        let name = format!("{name}{}", suffix(family));
-        for (verb, from, without) in [("delete", old, new), ("add", new, old)] {
-            let elements: Vec<&str> = from.difference(without).map(String::as_str).collect();
-            if !elements.is_empty() {
-                self.line(verb, &format!("element {name} {{ {} }}", elements.join(", ")));
+    /// What leads nowhere any more goes first; a chain is there before something leads to it, and
+    /// while something does.
+    fn into_text(self) -> String {
+        let mut text = String::new();
+        for (verb, sets) in [("delete", &self.gone), ("add", &self.come)] {
+            if verb == "add" {
+                text.push_str(&self.closed);
+                text.push_str(&self.made);
+            }
+            for (set, elements) in sets {
+                // Writing to a String cannot fail.
+                let elements = elements.join(", ");
+                let _ = writeln!(text, "{verb} element inet {} {set} {{ {elements} }}", self.table);
             }
         }
+        text
     }
 
+    fn set(&mut self, name: &str, old: &Sorted<IpAddr, ()>, new: &Sorted<IpAddr, ()>) {
+        for address in new.differing(old) {
+            let set = format!("{name}{}", suffix(Family::of(*address)));
+            let sets = if new.contains_key(address) { &mut self.come } else { &mut self.gone };
+            sets.entry(set).or_default().push(address.to_string());
+        }
+    }
+
+    /// What a map has at a key, before and now.
     fn map(
         &mut self,
-        family: Family,
         name: &str,
-        old: &BTreeMap<String, String>,
-        new: &BTreeMap<String, String>,
+        family: Family,
+        old: Option<(String, String)>,
+        new: Option<(String, String)>,
     ) {
-        let name = format!("{name}{}", suffix(family));
-        let gone = old.iter().filter(|(key, value)| new.get(*key) != Some(value));
-        let gone: Vec<&str> = gone.map(|(key, _)| key.as_str()).collect();
-        let come = new.iter().filter(|(key, value)| old.get(*key) != Some(value));
-        let come: Vec<String> = come.map(|(key, value)| format!("{key} : {value}")).collect();
-        if !gone.is_empty() {
-            self.line("delete", &format!("element {name} {{ {} }}", gone.join(", ")));
+        if old == new {
+            return;
         }
-        if !come.is_empty() {
-            self.line("add", &format!("element {name} {{ {} }}", come.join(", ")));
+        let map = format!("{name}{}", suffix(family));
+        if let Some((key, _)) = old {
+            self.gone.entry(map.clone()).or_default().push(key);
         }
-    }
-
-    fn translate(&mut self, key: VipPort, endpoints: &[SocketAddr], new: bool) {
-        let chain = chain(key);
-        self.line("add", &format!("chain {chain}"));
-        self.line("flush", &format!("chain {chain}"));
-        self.line("add", &format!("rule {chain} {}", translation(key, endpoints)));
-        if new {
-            let map = format!("ports{}", suffix(Family::of(key.address)));
-            let element = element(key);
-            self.line("add", &format!("element {map} {{ {element} : goto {chain} }}"));
+        if let Some((key, value)) = new {
+            self.come.entry(map).or_default().push(format!("{key} : {value}"));
         }
     }
 
-    fn close(&mut self, key: VipPort) {
-        let map = format!("ports{}", suffix(Family::of(key.address)));
-        self.line("delete", &format!("element {map} {{ {} }}", element(key)));
-        self.line("flush", &format!("chain {}", chain(key)));
-        self.line("delete", &format!("chain {}", chain(key)));
+    /// Where somebody listens for a port, before and now.
+    fn listen(&mut self, key: VipPort, old: Option<u16>, new: Option<u16>) {
+        let family = Family::of(key.address);
+        if old.is_some() != new.is_some() {
+            let sets = if new.is_some() { &mut self.come } else { &mut self.gone };
+            let set = format!("listening{}", suffix(family));
+            sets.entry(set).or_default().push(element(key));
+        }
+        let elsewhere = |at: Option<u16>| at.filter(|at| *at != key.port);
+        let led = |at: Option<u16>| elsewhere(at).map(|at| (element(key), at.to_string()));
+        self.map("led", family, led(old), led(new));
+        // As which port a listener of datagrams answers.
+        let answers = |at: Option<u16>| {
+            let at = elsewhere(at).filter(|_| key.protocol == Protocol::Udp)?;
+            Some((format!("{} . {at}", key.address), key.port.to_string()))
+        };
+        self.map("answers", family, answers(old), answers(new));
+    }
+
+    /// Where a port is translated to, before and now.
+    fn translate(
+        &mut self,
+        key: VipPort,
+        old: Option<&Vec<SocketAddr>>,
+        new: Option<&Vec<SocketAddr>>,
+    ) {
+        let family = Family::of(key.address);
+        let only = |to: Option<&Vec<SocketAddr>>| match to.map(Vec::as_slice) {
+            Some([to]) => Some((element(key), format!("{} . {}", to.ip(), to.port()))),
+            _ => None,
+        };
+        self.map("only", family, only(old), only(new));
+        let choice = |to: Option<&Vec<SocketAddr>>| to.is_some_and(|to| to.len() > 1);
+        let leads = |to| choice(to).then(|| (element(key), format!("goto {}", chain(key))));
+        self.map("ports", family, leads(old), leads(new));
+        let (chain, table) = (chain(key), self.table);
+        match new.filter(|_| choice(new)) {
+            Some(endpoints) => {
+                let rule = translation(key, endpoints);
+                let _ = writeln!(self.made, "add chain inet {table} {chain}");
+                let _ = writeln!(self.made, "flush chain inet {table} {chain}");
+                let _ = writeln!(self.made, "add rule inet {table} {chain} {rule}");
+            }
+            None if choice(old) => {
+                let _ = writeln!(self.closed, "flush chain inet {table} {chain}");
+                let _ = writeln!(self.closed, "delete chain inet {table} {chain}");
+            }
+            None => {}
+        }
     }
 }
 
 fn translation(key: VipPort, endpoints: &[SocketAddr]) -> String {
     let protocol = protocol(key.protocol);
     let family = if key.address.is_ipv4() { "ip" } else { "ip6" };
-    let target = match endpoints {
-        [only] => only.to_string(),
-        several => {
-            let choices: Vec<String> = several
-                .iter()
-                .enumerate()
-                .map(|(turn, at)| format!("{turn} : {} . {}", at.ip(), at.port()))
-                .collect();
-            format!("numgen inc mod {} map {{ {} }}", several.len(), choices.join(", "))
-        }
-    };
+    let choice = |(turn, at): (usize, &SocketAddr)| format!("{turn} : {} . {}", at.ip(), at.port());
+    let choices: Vec<String> = endpoints.iter().enumerate().map(choice).collect();
+    let target = format!("numgen inc mod {} map {{ {} }}", endpoints.len(), choices.join(", "));
     format!("meta l4proto {protocol} dnat {family} to {target}")
 }
 

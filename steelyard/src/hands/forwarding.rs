@@ -1,13 +1,15 @@
 //! What the forwarder carries: packets for our vips, to listeners and endpoints.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::Result;
-use steelyard_forward::{Desired, Forwarded, ForwardedPort, Forwarder, Observed, Served};
-use steelyard_model::{NamespacedName, Sorted};
-use steelyard_plan::{Forward, Serve};
+use steelyard_forward::{
+    Desired, Forwarded, ForwardedPort, Forwarder, Listening, Observed, Served, VipPlace,
+};
+use steelyard_model::Sorted;
+use steelyard_plan::{Forward, NodePlan, Serve};
 
 use super::history::History;
 use super::listeners::at_vips;
@@ -22,63 +24,81 @@ pub(crate) struct Forwarding {
     /// Nothing is delivered where nothing is answered for.
     answers: bool,
     history: History,
-    last: Option<Carrying>,
+    asked: Wanted,
+    /// None where everything is to be looked at again.
+    observed: Option<Arc<Observed>>,
     told: Arc<Observed>,
 }
 
-/// What the forwarder was asked for, and what came of it.
-struct Carrying {
-    serve: Sorted<(NamespacedName, usize), Serve>,
-    forward: Sorted<(NamespacedName, usize), Forward>,
+/// What is wanted of the forwarder, and what that follows from.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Wanted {
+    serve: Sorted<VipPlace, Serve>,
+    forward: Sorted<VipPlace, Forward>,
     own: Arc<BTreeSet<IpAddr>>,
     names: Arc<Answers>,
     opened: Option<Arc<Listeners>>,
-    observed: Arc<Observed>,
+    desired: Desired,
+}
+
+impl Wanted {
+    /// What is wanted next, at the cost of what differs: nothing at this machine's own addresses.
+    fn after(&self, node: &NodePlan, own: &Arc<BTreeSet<IpAddr>>, applied: &Applied) -> Self {
+        let mut next = Self {
+            serve: node.serve.clone(),
+            forward: node.forward.clone(),
+            own: Arc::clone(own),
+            names: Arc::clone(&applied.names),
+            opened: applied.opened.clone(),
+            desired: self.desired.clone(),
+        };
+        let nothing = Self::default();
+        let is_own = |address| own.contains(address);
+        let known = if self.own == *own && self.opened == next.opened { self } else { &nothing };
+        if known.serve.is_empty() {
+            next.desired.served = Sorted::default();
+        }
+        let ours = at_vips(applied.listeners());
+        let served = next.serve.differing(&known.serve).into_iter().map(|place| {
+            let vip = next.serve.get(place).filter(|vip| !is_own(&vip.address));
+            (place.clone(), vip.map(|vip| served_vip(vip, &ours)))
+        });
+        next.desired.served.change(served);
+        let known = if self.own == *own && self.names == next.names { self } else { &nothing };
+        if known.forward.is_empty() {
+            next.desired.forwarded = Sorted::default();
+        }
+        let forwarded = next.forward.differing(&known.forward).into_iter().map(|place| {
+            let vip = next.forward.get(place).filter(|vip| !is_own(&vip.address));
+            (place.clone(), vip.map(|vip| forwarded_vip(vip, &next.names)))
+        });
+        next.desired.forwarded.change(forwarded);
+        next
+    }
 }
 
 impl Forwarding {
     pub(crate) fn new(forwarder: Arc<Forwarder>, answers: bool, history: History) -> Self {
-        let (last, told) = Default::default();
-        Self { forwarder, answers, history, last, told }
+        let (asked, observed, told) = Default::default();
+        Self { forwarder, answers, history, asked, observed, told }
     }
 
     async fn carry(&mut self, decided: &Decided, applied: &Applied) -> Arc<Observed> {
-        let node = &decided.plan.node;
-        let is_same = |last: &Carrying| {
-            last.serve == node.serve
-                && last.forward == node.forward
-                && last.own == decided.own
-                && last.names == applied.names
-                && last.opened == applied.opened
-        };
-        if let Some(last) = self.last.as_ref().filter(|last| is_same(last)) {
-            return Arc::clone(&last.observed);
+        let mut node = decided.plan.node.clone();
+        if !self.answers {
+            node.serve = Sorted::default();
         }
-        let desired = self.desired(decided, applied);
-        let observed = Arc::new(self.forwarder.apply(&desired).await);
-        self.last = Some(Carrying {
-            serve: node.serve.clone(),
-            forward: node.forward.clone(),
-            own: Arc::clone(&decided.own),
-            names: Arc::clone(&applied.names),
-            opened: applied.opened.clone(),
-            observed: Arc::clone(&observed),
-        });
+        let wanted = self.asked.after(&node, &decided.own, applied);
+        let is_same = wanted.desired == self.asked.desired;
+        self.asked = wanted;
+        let desired = &self.asked.desired;
+        let observed = match self.observed.take() {
+            Some(observed) if is_same => observed,
+            Some(_) => Arc::new(self.forwarder.change(desired).await),
+            None => Arc::new(self.forwarder.apply(desired).await),
+        };
+        self.observed = Some(Arc::clone(&observed));
         observed
-    }
-
-    /// What is wanted of the forwarder: nothing at this machine's own addresses.
-    fn desired(&self, decided: &Decided, applied: &Applied) -> Desired {
-        let Decided { plan, own, .. } = decided;
-        let (node, ours) = (&plan.node, at_vips(applied.listeners()));
-        let served = node.serve.values().filter(|vip| self.answers && !own.contains(&vip.address));
-        let served = served.map(|vip| Served {
-            address: vip.address,
-            listening: ours.get(&vip.address).cloned().unwrap_or_default(),
-        });
-        let forwarded = node.forward.values().filter(|vip| !own.contains(&vip.address));
-        let forwarded = forwarded.map(|vip| forwarded_vip(vip, &applied.names));
-        Desired { served: served.collect(), forwarded: forwarded.collect() }
     }
 
     /// Notes what keeps clients from a port, once.
@@ -111,8 +131,13 @@ impl Hand for Forwarding {
     }
 
     fn forget(&mut self) {
-        self.last = None;
+        self.observed = None;
     }
+}
+
+fn served_vip(vip: &Serve, ours: &BTreeMap<IpAddr, Vec<Listening>>) -> Served {
+    let listening = ours.get(&vip.address).cloned().unwrap_or_default();
+    Served { address: vip.address, listening }
 }
 
 fn forwarded_vip(vip: &Forward, names: &Answers) -> Forwarded {
@@ -128,3 +153,6 @@ fn forwarded_vip(vip: &Forward, names: &Answers) -> Forwarded {
         ports: ports.collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,10 +128,7 @@ impl Net {
             ];
             forward(vip, ports)
         };
-        Desired {
-            served: vec![served(SERVED4), served(SERVED6)],
-            forwarded: vec![forwarded(VIP4), forwarded(VIP6)],
-        }
+        Desired::new([SERVED4, SERVED6].map(served), [VIP4, VIP6].map(forwarded))
     }
 
     /// Servers of both transports and families in every pod.
@@ -211,10 +208,22 @@ pub(crate) fn start(net: &Net, options: ForwardOptions) -> Forwarder {
 /// Everything that is desired is also this node's at once.
 pub(crate) fn apply(net: &Net, forwarder: &Forwarder, desired: &Desired) -> Observed {
     let observed = inside(&net.node, forwarder.apply(desired));
-    let served = desired.served.iter().map(|it| it.address);
-    let vips: Vec<IpAddr> = served.chain(desired.forwarded.iter().map(|it| it.address)).collect();
-    net.node.run(|| forwarder.intake().open(&vips)).unwrap();
+    open(net, forwarder, desired);
     observed
+}
+
+/// The same, looking at nothing but what differs from what was desired last.
+pub(crate) fn change(net: &Net, forwarder: &Forwarder, desired: &Desired) -> Observed {
+    let observed = inside(&net.node, forwarder.change(desired));
+    open(net, forwarder, desired);
+    observed
+}
+
+fn open(net: &Net, forwarder: &Forwarder, desired: &Desired) {
+    let served = desired.served.values().map(|it| it.address);
+    let vips = served.chain(desired.forwarded.values().map(|it| it.address));
+    let vips: Vec<IpAddr> = vips.collect();
+    net.node.run(|| forwarder.intake().open(&vips)).unwrap();
 }
 
 /// How the one port of the one forwarded vip is carried.

@@ -73,10 +73,10 @@ fn behind_a_bridge_whose_frames_pass_the_firewall() {
         let both = [ip(SERVED4), ip(SERVED6)];
         let led = inside(&net.node, forwarder.led(both.into()));
         assert_eq!(led.len(), if filtered == "1" { 0 } else { 2 }, "{filtered}");
-        let desired = Desired {
-            served: [SERVED4, SERVED6].map(|vip| served(vip, led.contains(&ip(vip)))).into(),
-            forwarded: vec![on(VIP4, BESIDE[0]), on(VIP6, BESIDE[1])],
-        };
+        let desired = Desired::new(
+            [SERVED4, SERVED6].map(|vip| served(vip, led.contains(&ip(vip)))),
+            [on(VIP4, BESIDE[0]), on(VIP6, BESIDE[1])],
+        );
         let observed = apply(&net, &forwarder, &desired);
         let is_in_process = |n| matches!(carried(&observed, n), Carried::InProcess { .. });
         let in_process: Vec<bool> = (0..6).map(is_in_process).collect();

@@ -16,7 +16,7 @@ use crate::net::*;
 fn desired(net: &Net) -> Desired {
     let served = |vip| Served { address: ip(vip), listening: vec![LISTENING] };
     let on = |vip| forward(vip, vec![port(Protocol::Tcp, 80, net.endpoints(vip, 8080))]);
-    Desired { served: vec![served(SERVED4), served(SERVED6)], forwarded: vec![on(VIP4), on(VIP6)] }
+    Desired::new([SERVED4, SERVED6].map(served), [VIP4, VIP6].map(on))
 }
 
 /// Everything that may be reached, and a forwarder that leads there.
@@ -243,13 +243,13 @@ fn what_is_redirected_on_this_host_arrives() {
     let chain = "type nat hook prerouting priority dstnat + 1;\n tcp dport 80 redirect to :9\n";
     nft(&net.node, &format!("table inet wall {{\n chain c {{\n {chain} }}\n}}\n"));
     for (at, arrives) in [(80, false), (8081, true)] {
-        let mut desired = desired(&net);
-        for (served, vip) in desired.served.iter_mut().zip([SERVED4, SERVED6]) {
-            served.listening = vec![Listening { at, ..LISTENING }];
+        let served = [SERVED4, SERVED6].map(|vip| {
             if at != 80 {
                 serve(&net.node, "gateway", vip, at, true);
             }
-        }
+            Served { address: ip(vip), listening: vec![Listening { at, ..LISTENING }] }
+        });
+        let desired = Desired::new(served, desired(&net).forwarded.values().cloned());
         let observed = apply(&net, &forwarder, &desired);
         for (port, vip) in observed.ports.iter().zip([SERVED4, SERVED6]) {
             assert_eq!(port.obstacle.is_none(), arrives, "{:?}", port.obstacle);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::decider::decide;
 use crate::desired::{Forwarded, ForwardedPort, Served};
 use crate::facts::Spot;
 
@@ -18,7 +19,8 @@ fn facts() -> HostFacts {
             place("10.9.9.9", Whereabouts::OffBox),
             place("fd44::2", Whereabouts::PodLink),
         ]
-        .into(),
+        .into_iter()
+        .collect(),
         ..HostFacts::default()
     }
 }
@@ -35,7 +37,11 @@ fn one(vip: &str, protocol: Protocol, endpoints: &[&str]) -> Desired {
     let ports = vec![ForwardedPort { protocol, port: 80, endpoints: sockets(endpoints) }];
     let forwarded =
         Forwarded { address: vip.parse().unwrap(), service: service(), is_closed: false, ports };
-    Desired { served: Vec::new(), forwarded: vec![forwarded] }
+    Desired::new([], [forwarded])
+}
+
+fn ways(decision: &Decision) -> Vec<Carriage> {
+    decision.ports().map(|port| port.way.clone()).collect()
 }
 
 fn off(family: Family) -> HostFacts {
@@ -70,21 +76,21 @@ fn each_port_takes_the_best_way_there_is() {
     ];
     for (vip, facts, endpoints, want) in table {
         let decision = decide(&one(vip, Protocol::Tcp, &endpoints), &facts);
-        let mut way = decision.ports[0].way.clone();
+        let mut way = ways(&decision).remove(0);
         if let Carriage::InProcess(endpoints, _) = &mut way {
             endpoints.sort_unstable_by_key(|at| !sockets(&[here, pod]).contains(at));
         }
         assert_eq!(way, want, "{vip} to {endpoints:?} with {facts:?}");
     }
     let sctp = decide(&one(V4, Protocol::Sctp, &[pod]), &facts());
-    assert_eq!(sctp.ports[0].way, Carriage::Not(Why::UnsupportedProtocol));
+    assert_eq!(ways(&sctp), [Carriage::Not(Why::UnsupportedProtocol)]);
 }
 
 #[test]
 fn only_translated_pod_links_see_the_client() {
     let direct = |vip, facts: &HostFacts, endpoints: &[&str]| {
         let decision = decide(&one(vip, Protocol::Tcp, endpoints), facts);
-        decision.direct.iter().map(ToString::to_string).collect::<Vec<_>>()
+        decision.direct.keys().map(ToString::to_string).collect::<Vec<_>>()
     };
     let all = ["10.244.0.2:80", "10.9.9.9:80", "10.0.0.11:80"];
     assert_eq!(direct("10.0.0.100", &facts(), &all), ["10.244.0.2"]);
@@ -94,15 +100,16 @@ fn only_translated_pod_links_see_the_client() {
 #[test]
 fn the_first_who_names_a_port_has_it() {
     let vip = "10.0.0.100".parse().unwrap();
-    let mut desired = one("10.0.0.100", Protocol::Tcp, &["10.244.0.2:80"]);
-    desired.served.push(Served { address: vip, listening: vec![LISTENING] });
-    let ways: Vec<Carriage> =
-        decide(&desired, &facts()).ports.into_iter().map(|port| port.way).collect();
-    assert_eq!(ways, [Carriage::Deliver(8080), Carriage::Not(Why::Taken)]);
-    desired.forwarded[0].ports[0].protocol = Protocol::Udp;
-    let decision = decide(&desired, &facts());
+    let desired = |protocol| {
+        let served = Served { address: vip, listening: vec![LISTENING] };
+        let Desired { forwarded, .. } = one("10.0.0.100", protocol, &["10.244.0.2:80"]);
+        Desired::new([served], forwarded.values().cloned())
+    };
+    let decision = decide(&desired(Protocol::Tcp), &facts());
+    assert_eq!(ways(&decision), [Carriage::Deliver(8080), Carriage::Not(Why::Taken)]);
+    let decision = decide(&desired(Protocol::Udp), &facts());
     assert!(
-        matches!(decision.ports[1].way, Carriage::Translate(_)),
+        matches!(ways(&decision)[1], Carriage::Translate(_)),
         "another transport is another port"
     );
     assert_eq!(decision.vips.len(), 1);
@@ -110,12 +117,13 @@ fn the_first_who_names_a_port_has_it() {
 
 #[test]
 fn without_the_kernel_there_is_nothing_to_guard() {
-    let mut desired = one("10.0.0.100", Protocol::Tcp, &["10.244.0.2:80"]);
+    let Desired { forwarded, .. } = one("10.0.0.100", Protocol::Tcp, &["10.244.0.2:80"]);
     let address = "10.0.0.101".parse().unwrap();
-    desired.served.push(Served { address, listening: vec![LISTENING] });
+    let served = Served { address, listening: vec![LISTENING] };
+    let desired = Desired::new([served], forwarded.values().cloned());
     let facts = HostFacts { no_kernel: Some(Why::Unprivileged), ..facts() };
     let decision = decide(&desired, &facts);
-    assert_eq!(decision.ports[0].way, Carriage::Not(Why::Unprivileged));
+    assert_eq!(ways(&decision)[0], Carriage::Not(Why::Unprivileged));
     assert!(decision.vips.is_empty() && decision.direct.is_empty());
 }
 
@@ -123,16 +131,12 @@ fn without_the_kernel_there_is_nothing_to_guard() {
 fn what_leads_back_to_itself_goes_nowhere() {
     let circle = [("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1"), ("10.0.0.3", "10.0.0.1")];
     let own = [("10.0.0.4", "10.0.0.4"), ("10.0.0.5", "10.244.0.2")];
-    let mut desired = Desired::default();
-    for (vip, to) in circle.into_iter().chain(own) {
-        let forwarded =
-            one(vip, Protocol::Tcp, &[&format!("{to}:8080"), "10.244.0.2:80"]).forwarded;
-        desired.forwarded.extend(forwarded);
-    }
-    let refused: Vec<bool> = decide(&desired, &facts())
-        .ports
-        .into_iter()
-        .map(|port| port.way == Carriage::Not(Why::Circle))
-        .collect();
+    let forwarded = circle.into_iter().chain(own).flat_map(|(vip, to)| {
+        let one = one(vip, Protocol::Tcp, &[&format!("{to}:8080"), "10.244.0.2:80"]);
+        one.forwarded.values().cloned().collect::<Vec<_>>()
+    });
+    let decision = decide(&Desired::new([], forwarded), &facts());
+    let refused: Vec<bool> =
+        decision.ports().map(|port| port.way == Carriage::Not(Why::Circle)).collect();
     assert_eq!(refused, [true, true, false, true, false]);
 }

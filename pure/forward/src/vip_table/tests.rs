@@ -19,17 +19,19 @@ fn ruleset(listening: &[&str], translated: &[(&str, &[&str])], direct: &[&str]) 
     // At a port that follows from the one asked for, so that some are led and some are not.
     let at = |key: VipPort| if key.port == 443 { 443 } else { key.port + 40_000 };
     let listening: Vec<VipPort> = listening.iter().map(|text| key(text)).collect();
-    let listening: BTreeMap<VipPort, u16> = listening.iter().map(|it| (*it, at(*it))).collect();
-    let translated: BTreeMap<VipPort, Vec<SocketAddr>> = translated
+    let listening: Sorted<VipPort, u16> = listening.iter().map(|it| (*it, at(*it))).collect();
+    let translated: Sorted<VipPort, Vec<SocketAddr>> = translated
         .iter()
         .map(|(text, endpoints)| {
             (key(text), endpoints.iter().map(|at| at.parse().unwrap()).collect())
         })
         .collect();
-    let served: BTreeSet<IpAddr> = listening.keys().map(|key| key.address).collect();
-    let vips = translated.keys().map(|key| key.address).chain(served.iter().copied()).collect();
-    let direct = direct.iter().map(|text| text.parse().unwrap()).collect();
-    let sources = [("fd02::2".parse().unwrap(), "fd02::1".parse().unwrap())].into();
+    let served: Sorted<IpAddr, ()> = listening.keys().map(|key| (key.address, ())).collect();
+    let vips = translated.keys().map(|key| key.address).chain(served.keys().copied());
+    let vips = vips.map(|vip| (vip, ())).collect();
+    let direct = direct.iter().map(|text| (text.parse().unwrap(), ())).collect();
+    let sources = [("fd02::2".parse().unwrap(), "fd02::1".parse().unwrap())];
+    let sources = sources.into_iter().collect();
     VipTable { served, vips, direct, sources, listening, translated }
 }
 
