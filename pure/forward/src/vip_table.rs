@@ -87,17 +87,13 @@ impl VipTable {
         decision: &Decision,
     ) -> Sorted<VipPort, Vec<SocketAddr>> {
         let differing = decision.ports.differing(&before.ports);
-        let of = |decision: &Decision| -> Vec<PortDecision> {
+        let of = |decision: &Decision| -> Vec<(VipPort, Vec<SocketAddr>)> {
             let ports = differing.iter().filter_map(|wish| decision.ports.get(*wish));
-            ports.flat_map(|ports| ports.iter()).cloned().collect()
-        };
-        let translation = |port: PortDecision| match port.way {
-            Carriage::Translate(endpoints) => Some((port.key, Some(endpoints))),
-            _ => None,
+            ports.flat_map(|ports| ports.iter()).filter_map(translation).collect()
         };
         // Of a port that goes from one to the other, what comes counts.
-        let gone = of(before).into_iter().map(|port| (port.key, None));
-        let come = of(decision).into_iter().filter_map(translation);
+        let gone = of(before).into_iter().map(|(key, _)| (key, None));
+        let come = of(decision).into_iter().map(|(key, endpoints)| (key, Some(endpoints)));
         let mut translated = self.translated.clone();
         translated.change(gone.chain(come));
         translated
@@ -323,6 +319,14 @@ tproxy ip to ip daddr:ip daddr . meta l4proto . th dport map @led4
 tproxy ip6 to ip6 daddr:ip6 daddr . meta l4proto . th dport map @led6
 ";
 
+/// Where a port is translated to. One that somebody else has is not ours to say anything of.
+fn translation(port: &PortDecision) -> Option<(VipPort, Vec<SocketAddr>)> {
+    match &port.way {
+        Carriage::Translate(endpoints) => Some((port.key, endpoints.clone())),
+        _ => None,
+    }
+}
+
 /// Lines of a batch: whole ones, and elements that are joined to one line for each set.
 struct Batch<'a> {
     table: &'a str,
@@ -423,7 +427,7 @@ impl<'a> Batch<'a> {
         let (chain, table) = (chain(key), self.table);
         match new.filter(|_| choice(new)) {
             Some(endpoints) => {
-                let rule = translation(key, endpoints);
+                let rule = in_turn(key, endpoints);
                 let _ = writeln!(self.made, "add chain inet {table} {chain}");
                 let _ = writeln!(self.made, "flush chain inet {table} {chain}");
                 let _ = writeln!(self.made, "add rule inet {table} {chain} {rule}");
@@ -437,7 +441,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-fn translation(key: VipPort, endpoints: &[SocketAddr]) -> String {
+fn in_turn(key: VipPort, endpoints: &[SocketAddr]) -> String {
     let protocol = protocol(key.protocol);
     let family = if key.address.is_ipv4() { "ip" } else { "ip6" };
     let choice = |(turn, at): (usize, &SocketAddr)| format!("{turn} : {} . {}", at.ip(), at.port());

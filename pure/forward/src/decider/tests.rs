@@ -177,7 +177,11 @@ fn table(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 2000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
     #[test]
     fn a_change_comes_to_what_deciding_from_scratch_does(
         edits in prop::collection::vec(prop::collection::vec(edit(), 1..4), 1..12)
