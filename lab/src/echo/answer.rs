@@ -3,6 +3,8 @@
 
 use std::net::SocketAddr;
 
+use steelyard_http::Reject;
+
 use super::Identity;
 use super::facts::{Facts, Scene};
 use super::input::Head;
@@ -11,7 +13,7 @@ use super::page;
 /// An answer, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
-    pub(super) status: &'static str,
+    pub(super) status: String,
     pub(super) content_type: &'static str,
     pub(super) replica: String,
     pub(super) content: String,
@@ -44,16 +46,17 @@ impl Answer {
             Form::Json => ("application/json", json(&facts)),
             Form::Page => ("text/html; charset=utf-8", page::render(&facts, scene.who)),
         };
-        Self { status: "200 OK", content_type, replica: scene.who.to_string(), content }
+        Self { status: "200 OK".into(), content_type, replica: scene.who.to_string(), content }
     }
 
     /// The answer to what is no request.
-    pub(super) fn refusal(reason: &str) -> Self {
+    pub(super) fn refusal(reject: Reject) -> Self {
         Self {
-            status: "400 Bad Request",
+            // The words are free (RFC 9112 §4).
+            status: format!("{} {reject}", reject.status()),
             content_type: "text/plain; charset=utf-8",
             replica: String::new(),
-            content: format!("{reason}\n"),
+            content: format!("{reject}\n"),
         }
     }
 }

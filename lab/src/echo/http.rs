@@ -16,8 +16,8 @@ where
         match exchange(&mut input, scene).await {
             Ok(true) => {}
             Ok(false) => break,
-            Err(Fault::Malformed(reason)) => {
-                send(&mut input, &Answer::refusal(reason), Close::Yes, Body::Sent).await?;
+            Err(Fault::Refused(reject)) => {
+                send(&mut input, &Answer::refusal(reject), Close::Yes, Body::Sent).await?;
                 break;
             }
             Err(Fault::Gone) => return Err(Fault::Gone),
@@ -47,7 +47,7 @@ where
 {
     let Some(head) = input.head().await? else { return Ok(false) };
     let length = read_body(input, &head).await?;
-    let close = if head.closes() { Close::Yes } else { Close::No };
+    let close = if head.closes { Close::Yes } else { Close::No };
     let body = if head.method == "HEAD" { Body::LeftOut } else { Body::Sent };
     send(input, &Answer::to(&head, length, scene), close, body).await?;
     Ok(close == Close::No)
@@ -57,11 +57,10 @@ async fn read_body<S>(input: &mut Input<S>, head: &Head) -> Result<u64, Fault>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let framing = head.framing()?;
     if head.waits() && !head.old && !input.has_unread() {
         input.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
     }
-    input.body(framing).await
+    input.body(head.framing).await
 }
 
 async fn send<S>(

@@ -3,7 +3,8 @@
 //! Every answer says who gave it and what was asked: name, replica, request line, headers and the
 //! peer's address. HTTP/1.1 on TCP ports, a plain text datagram on UDP ports. It is a backend to
 //! look at, not a web server: bodies are read and counted, nothing is stored, nothing times out.
-//! Its HTTP framing is its own on purpose: the gateway's codec should meet a stranger.
+//! Where a message ends and what is none, `pure/http` says, as strictly as to the gateway; the
+//! gateway's codec meets strangers (nginx, Node, Python) in its own tests.
 
 mod answer;
 mod facts;

@@ -145,17 +145,23 @@ fn the_connection_ends_when_asked() {
 
 #[test]
 fn what_is_ambiguous_is_refused() {
-    for head in [
-        "nonsense\r\n",
-        "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n",
-        "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n",
-        "POST / HTTP/1.1\r\nContent-Length: +1\r\n",
-        "POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n",
-        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n",
+    let post = "POST / HTTP/1.1\r\nHost: x\r\n";
+    for (head, status) in [
+        ("nonsense\r\n".to_owned(), 400),
+        ("POST / HTTP/1.1\r\n".to_owned(), 400),
+        (format!("{post}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"), 400),
+        (format!("{post}Content-Length: 1\r\nContent-Length: 2\r\n"), 400),
+        (format!("{post}Content-Length: +1\r\n"), 400),
+        (format!("{post}Transfer-Encoding: gzip\r\n"), 400),
+        (format!("{post}Transfer-Encoding: chunked\r\n\r\nxyz\r\n"), 400),
+        (format!("{post}Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n"), 400),
+        (format!("{post}X: {}\r\n", "x".repeat(65 * 1024)), 431),
     ] {
-        let answered = talk_in_steps(&format!("{head}\r\nGET /next HTTP/1.1\r\n\r\n"), 1000);
-        assert!(answered.starts_with("HTTP/1.1 400 "), "{head}: {answered}");
+        let head = &head[..];
+        let next = "GET /next HTTP/1.1\r\nHost: x\r\n\r\n";
+        let answered = talk_in_steps(&format!("{head}\r\n{next}"), 1000);
+        let first = &head[..head.len().min(100)];
+        assert!(answered.starts_with(&format!("HTTP/1.1 {status} ")), "{first}: {answered}");
         assert_eq!(count(&answered, "HTTP/1.1"), 1, "nothing after a refusal: {answered}");
     }
 }
@@ -168,7 +174,8 @@ fn a_waiting_peer_is_told_to_go_on() {
         let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
         let scene = Scene { who: &who, peer: address, local: address };
         let client = async move {
-            let head = "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+            let head = "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\
+                        Content-Length: 2\r\n\r\n";
             client.write_all(head.as_bytes()).await.unwrap();
             let mut word = [0; 25];
             client.read_exact(&mut word).await.unwrap();

@@ -134,6 +134,16 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         Ok(Some(head))
     }
 
+    /// The path as it came; `*` for the whole server.
+    pub fn asked(&self) -> &'b str {
+        self.asked
+    }
+
+    /// Calls `see` with each header line as it came, also those that end with this connection.
+    pub fn each_line(&self, see: &mut dyn FnMut(&str, &[u8])) {
+        self.lines.headers.iter().for_each(|line| see(line.name, line.value));
+    }
+
     /// The first header line called `name`.
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
         self.lines.get(name)
