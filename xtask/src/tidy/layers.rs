@@ -44,6 +44,21 @@ const IO: &[&str] = &[
     "tracing",
 ];
 
+/// External crates of the binary: it wires, and draws.
+const BINARY: &[&str] = &[
+    "anyhow",
+    "clap",
+    "clap_complete",
+    "serde",
+    "serde_json",
+    "tokio",
+    "tracing",
+    "tracing-subscriber",
+];
+/// External crates of the laboratory.
+const LAB: &[&str] =
+    &["anyhow", "clap", "httparse", "ipnet", "rustix", "serde", "serde_json", "tokio", "tracing"];
+
 /// What only tests may depend on.
 const FOR_TESTS: &str = "testbed";
 
@@ -60,6 +75,12 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Complaint>> {
     for (krate, manifest) in &manifests(root, "io")? {
         let known = |edge: &str| edge == "host" || names.contains(&edge);
         complaints.extend(Dependencies::of(manifest).judge(krate, IO, known));
+    }
+    for (krate, allowed) in [("steelyard", BINARY), ("lab", LAB)] {
+        let path = root.join(krate).join("Cargo.toml");
+        let manifest =
+            std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        complaints.extend(Dependencies::of(&manifest).judge(krate, allowed, |it| it != FOR_TESTS));
     }
     Ok(complaints)
 }
@@ -93,6 +114,7 @@ impl Dependencies {
         let layer = krate.split('/').next().unwrap_or_default();
         let rule = match layer {
             "pure" => "pure/ knows only pure/",
+            _ if layer != "io" => "only tests may",
             _ => "io/ crates meet only in steelyard/",
         };
         let own = self.own.iter().filter(|edge| !known(edge));
@@ -143,6 +165,13 @@ mod tests {
                 "pure/x uses tokio, which pure/ does not list",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_for_tests_is_of_no_layer() {
+        let manifest = "[dependencies]\nsteelyard-testbed.workspace = true\n";
+        let complaints = Dependencies::of(manifest).judge("lab", LAB, |it| it != FOR_TESTS);
+        assert_eq!(complaints, ["lab depends on testbed: only tests may"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! - sizes: files, functions and comments stay small enough to read
 //! - names: no file is called after nothing in particular
 //! - diagnostics: each code has a golden case and a line in docs/diagnostics.md
+//! - items: each kind of object is in the property of edits, and in a golden case
 //! - circles: sibling modules know each other one way only
 //! - types: a public type's name is its alone, over all crates
 //! - sentences: no code looks into a text that is made for people
@@ -11,6 +12,7 @@
 
 mod circles;
 mod diagnostics;
+mod items;
 mod known;
 mod layers;
 mod modules;
@@ -36,6 +38,7 @@ pub(crate) fn run() -> Result<()> {
     let mut complaints = layers::check(&root)?;
     complaints.extend(sizes::check(&sources)?);
     complaints.extend(diagnostics::check(&root, &sources)?);
+    complaints.extend(items::check(&root, &sources)?);
     complaints.extend(circles::check(&sources));
     complaints.extend(types::check(&sources));
     complaints.extend(sentences::check(&sources));

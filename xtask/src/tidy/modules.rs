@@ -79,7 +79,7 @@ fn paths_in<'t>(module: &'t [String], text: &'t str) -> impl Iterator<Item = Mod
         // `super::super::` is found twice: its first word counts.
         (!text[..at].ends_with("super::")).then_some((at, word, module.to_vec()))
     });
-    from_root.chain(from_parent).map(|(at, word, mut path)| {
+    from_root.chain(from_parent).flat_map(|(at, word, mut path)| {
         let mut rest = &text[at..];
         if word == "crate::" {
             rest = &rest[word.len()..];
@@ -89,10 +89,48 @@ fn paths_in<'t>(module: &'t [String], text: &'t str) -> impl Iterator<Item = Mod
             rest = after;
         }
         let end = rest.find(|c: char| c != ':' && c != '_' && !c.is_alphanumeric());
-        let words = rest[..end.unwrap_or(rest.len())].split("::");
-        path.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
-        path
+        let (words, group) = rest.split_at(end.unwrap_or(rest.len()));
+        path.extend(named(words));
+        match group.strip_prefix('{').filter(|_| words.ends_with("::") || words.is_empty()) {
+            Some(group) => members(group, &path),
+            None => vec![path],
+        }
     })
+}
+
+fn named(words: &str) -> impl Iterator<Item = String> {
+    words.split("::").filter(|word| !word.is_empty()).map(str::to_owned)
+}
+
+/// What is before the brace that ends a group, and what is behind it.
+fn group(text: &str) -> (&str, &str) {
+    let mut depth = 0;
+    let end = text.find(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        depth < 0
+    });
+    end.map_or((text, ""), |end| (&text[..end], &text[end + 1..]))
+}
+
+/// Paths of the group that begins `text`, without its brace: each member, of `parent`.
+fn members(text: &str, parent: &[String]) -> Vec<ModulePath> {
+    let mut paths = Vec::new();
+    let (mut rest, _) = group(text);
+    while !rest.is_empty() {
+        let stop = rest.find([',', '{']).unwrap_or(rest.len());
+        let words = rest[..stop].trim();
+        let words = words.split_whitespace().next().unwrap_or_default();
+        let path: ModulePath = parent.iter().cloned().chain(named(words)).collect();
+        rest = &rest[stop..];
+        if let Some(inner) = rest.strip_prefix('{') {
+            paths.extend(members(inner, &path));
+            rest = group(inner).1;
+        } else if !words.is_empty() {
+            paths.push(path);
+        }
+        rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
+    }
+    paths
 }
 
 #[cfg(test)]
@@ -117,6 +155,19 @@ mod tests {
             ("pure/x/src/c/d.rs", "use super::super::a;"),
         ];
         assert_eq!(pairs(&files), [":a>b", ":b>c", ":c>a"]);
+    }
+
+    #[test]
+    fn groups_of_paths_are_edges_too() {
+        let files = [
+            ("pure/x/src/a.rs", "use crate::{\n    b, c::{self, Other as O}, d::e::F,\n};"),
+            ("pure/x/src/b.rs", "use super::{c, g};"),
+            ("pure/x/src/c.rs", "fn f() -> super::g {\n    g::h(a)\n}"),
+            ("pure/x/src/d.rs", ""),
+            ("pure/x/src/d/e.rs", "use super::super::{b::B};"),
+            ("pure/x/src/g.rs", ""),
+        ];
+        assert_eq!(pairs(&files), [":a>b", ":a>c", ":a>d", ":b>c", ":b>g", ":c>g", ":d>b"]);
     }
 
     #[test]
