@@ -4,7 +4,8 @@
 use steelyard_manifest::{Heed, Object};
 use steelyard_model::{Diagnostic, FieldPath};
 
-use crate::{LowerOptions, annotation, ingress, traefik};
+use crate::LowerOptions;
+use crate::annotation::{ALL, NGINX};
 
 /// Parts of objects of which little is read.
 const OF_OTHERS: [&str; 5] = [
@@ -48,12 +49,8 @@ fn of_others(path: &FieldPath) -> Heed {
 
 /// nginx has variables of its own, `${request_uri}`.
 fn of_annotation(key: &str, options: &LowerOptions) -> Heed {
-    let is_nginx =
-        key.strip_prefix(options.nginx_prefix.as_str()).is_some_and(|rest| rest.starts_with('/'));
-    let is_read = key.starts_with(traefik::PREFIX)
-        || key == ingress::CLASS_ANNOTATION
-        || annotation::has_known_prefix(key);
-    match (is_nginx, is_read) {
+    let is_read = ALL.iter().any(|vocabulary| vocabulary.has(key, options));
+    match (NGINX.has(key, options), is_read) {
         (true, _) => Heed::Obvious,
         (false, true) => Heed::All,
         (false, false) => Heed::Nothing,

@@ -4,7 +4,6 @@
 //! other route takes, on every host. What its annotations ask for is read by the dialect of its
 //! class; here only what the Ingress itself says.
 
-pub(crate) mod host;
 mod path;
 mod rank;
 mod routes;
@@ -18,22 +17,12 @@ use steelyard_model::{
     Provenance, RouteSet,
 };
 
+use crate::annotation::{self, KUBERNETES, On, Scene, Words};
 use crate::findings::Findings;
-use crate::{LowerOptions, annotation, nginx, restriction, swapped, traefik};
+use crate::{LowerOptions, restriction, swapped};
 use path::WrittenPath;
 
-pub(crate) const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
-const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
-
-/// Whose annotations count.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Words {
-    Traefik,
-    Nginx,
-    Both,
-}
-
-pub(crate) fn class(findings: &mut Findings<'_>) -> Option<Item> {
+pub(crate) fn class(findings: &mut Findings<'_>, options: &LowerOptions) -> Option<Item> {
     let raw: raw::IngressClass = findings.read()?;
     let controller = raw.spec.and_then(|spec| spec.controller).unwrap_or_default();
     if controller.is_empty() {
@@ -41,11 +30,13 @@ pub(crate) fn class(findings: &mut Findings<'_>) -> Option<Item> {
         findings.missing(&FieldPath::from("spec.controller"), help);
     }
     let annotations = raw.metadata.annotations.unwrap_or_default();
-    let is_default = annotations.get(DEFAULT_CLASS).is_some_and(|value| value == "true");
+    let scene = Scene { on: On::IngressClass, paths: &[], options };
+    let (mut effects, read) = (ClassReading::default(), [&KUBERNETES]);
+    let wishes = annotation::read(&read, &annotations, scene, &mut effects, findings);
     Some(Item::IngressClass(IngressClass {
         object: findings.object().clone(),
         controller,
-        is_default,
+        is_default: wishes.is_default_class,
     }))
 }
 
@@ -55,11 +46,11 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
     let annotations = raw.metadata.annotations.unwrap_or_default();
     let spec = raw.spec.unwrap_or_default();
     let labels = raw.metadata.labels.unwrap_or_default();
-    swapped::labels_of_ingress(&labels, &annotations, &options.nginx_prefix, findings);
+    swapped::labels_of_ingress(&labels, &annotations, findings, options);
     if spec.rules.as_ref().is_none_or(Vec::is_empty) && spec.default_backend.is_none() {
         findings.missing(&path.key("rules"), "add rules, or a defaultBackend");
     }
-    let class = class_name(&spec, &annotations, findings);
+    let class = class_name(&spec, &annotations, findings, options);
     let created: Option<Arc<str>> = raw.metadata.creation_timestamp.map(Arc::from);
     let routes::Lowered { routes, paths } = routes::lower(&spec, created.as_ref(), findings);
     let refusal = restriction::of_ingress_fields(findings);
@@ -81,16 +72,17 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
 fn class_name(
     spec: &raw::IngressSpec,
     annotations: &Labels,
-    findings: &Findings<'_>,
+    findings: &mut Findings<'_>,
+    options: &LowerOptions,
 ) -> Option<ClassName> {
-    let (name, path) = match &spec.ingress_class_name {
-        Some(name) => (name, FieldPath::from("spec.ingressClassName")),
-        None => {
-            let name = annotations.get(CLASS_ANNOTATION)?;
-            (name, FieldPath::annotation(CLASS_ANNOTATION))
-        }
-    };
-    (!name.is_empty()).then(|| ClassName { name: name.clone(), place: findings.place(&path) })
+    let scene = Scene { on: On::Ingress, paths: &[], options };
+    let (mut effects, read) = (ClassReading::default(), [&KUBERNETES]);
+    let wishes = annotation::read(&read, annotations, scene, &mut effects, findings);
+    let annotated = || wishes.class.map(|text| (text.value, FieldPath::annotation(&text.key)));
+    let written = spec.ingress_class_name.clone();
+    let written = written.map(|name| (name, FieldPath::from("spec.ingressClassName")));
+    let (name, path) = written.or_else(annotated)?;
+    (!name.is_empty()).then(|| ClassName { name, place: findings.place(&path) })
 }
 
 /// What the annotations come to, by who reads them. Whose class it is is not known yet.
@@ -118,17 +110,13 @@ fn reading(
 ) -> ClassReading {
     let (reading, said) = findings.apart(|findings| {
         let mut reading = ClassReading::default();
-        annotation::check_own(annotations, &[], findings);
-        annotation::check_elsewhere(annotations, findings);
-        let mut regex = None;
-        if words != Words::Traefik {
-            regex = nginx::regex(annotations, options);
-            let paths: Vec<&str> = paths.iter().map(|it| it.or_root()).collect();
-            nginx::apply(annotations, &paths, &mut reading, findings, options);
-        }
-        if words != Words::Nginx {
-            traefik::apply(annotations, &mut reading, findings);
-        }
+        let written: Vec<&str> = paths.iter().map(|it| it.or_root()).collect();
+        let scene = Scene { on: On::Ingress, paths: &written, options };
+        let read = words.vocabularies();
+        let wishes = annotation::read(read, annotations, scene, &mut reading, findings);
+        reading.entry_points = wishes.entry_points;
+        let is_nginx = words != Words::Traefik;
+        let regex = is_nginx.then(|| annotation::regex(annotations, options)).flatten();
         restriction::of_ingress(annotations, words, &mut reading, findings, options);
         paths.iter().for_each(|path| path.check(regex.as_deref(), findings));
         reading

@@ -24,7 +24,7 @@ struct Later {
 }
 
 const KNOWN: [Known; 21] = [
-    known("Service", "v1", |f, _| list(core::service::lower(f))),
+    known("Service", "v1", |f, options| list(core::service::lower(f, options))),
     known("Pod", "v1", |f, _| list(core::pod::lower(f))),
     known("Node", "v1", |f, _| list(core::node::lower(f))),
     known("Secret", "v1", |f, _| list(core::secret::lower(f))),
@@ -36,7 +36,7 @@ const KNOWN: [Known; 21] = [
     known("StatefulSet", "apps/v1", |f, _| list(core::workload::lower(f))),
     known("DaemonSet", "apps/v1", |f, _| list(core::workload::lower(f))),
     known("Ingress", "networking.k8s.io/v1", |f, options| list(ingress::lower(f, options))),
-    known("IngressClass", "networking.k8s.io/v1", |f, _| list(ingress::class(f))),
+    known("IngressClass", "networking.k8s.io/v1", |f, options| list(ingress::class(f, options))),
     known("NetworkPolicy", "networking.k8s.io/v1", |f, _| list(network_policy::lower(f))),
     known("IPAddressPool", METALLB, |f, _| list(metallb::pool(f))),
     known("L2Advertisement", METALLB, |f, _| list(metallb::l2_advertisement(f))),

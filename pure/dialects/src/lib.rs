@@ -14,15 +14,14 @@ mod core;
 mod duration;
 mod findings;
 mod heed;
+mod host;
 mod ingress;
 mod kind;
 mod metallb;
 mod network_policy;
-mod nginx;
 mod restriction;
 mod selector;
 mod swapped;
-mod traefik;
 
 use steelyard_manifest::Object;
 use steelyard_model::{Diagnostic, Item};

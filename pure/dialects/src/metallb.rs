@@ -3,6 +3,7 @@
 //!
 //! Overlaps between pools and references between objects are the join's.
 
+pub(crate) mod address_wish;
 mod addresses;
 pub(crate) mod bfd_profile;
 pub(crate) mod bgp_advertisement;

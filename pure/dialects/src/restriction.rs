@@ -3,16 +3,16 @@
 //!
 //! Names are compared without regard to case and separators: `loadbalancerSourceRanges`,
 //! `load-balancer-source-ranges` and `haproxy.org/allow-list` are meant as what they look like.
-//! Not here: the annotations of ingress-nginx and Traefik, which have tables of their own.
+//! Not here: the annotations of ingress-nginx and Traefik, which are rows (`annotation.rs`).
 
 use steelyard_manifest::UnknownField;
 use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::suggest::closeness;
 use steelyard_model::{ClassReading, FieldPath, Labels, Severity};
 
+use crate::annotation::{self, NGINX, TRAEFIK, Words};
 use crate::findings::Findings;
-use crate::ingress::Words;
-use crate::{LowerOptions, codes, nginx, traefik};
+use crate::{LowerOptions, codes};
 
 /// Who may connect to an address.
 const OF_SOURCES: [&str; 2] = ["sourcerange", "srcrange"];
@@ -63,6 +63,7 @@ pub(crate) fn of_service(
     ranges: &[String],
     is_load_balancer: bool,
     findings: &mut Findings<'_>,
+    options: &LowerOptions,
 ) -> Closed {
     let mut closed = Closed::default();
     let field = FieldPath::from("spec.loadBalancerSourceRanges");
@@ -75,7 +76,7 @@ pub(crate) fn of_service(
             closed.address.get_or_insert(refusal);
         }
     }
-    for (key, value) in annotations.iter().filter(|(key, _)| !key.starts_with(traefik::PREFIX)) {
+    for (key, value) in annotations.iter().filter(|(key, _)| !TRAEFIK.has(key, options)) {
         let path = FieldPath::annotation(key);
         let sources = is_of_sources(name_of(key));
         if !sources && !is_like(name_of(key), &OF_CLIENTS) || restricts_nobody(value) {
@@ -87,7 +88,7 @@ pub(crate) fn of_service(
         }
         if !sources {
             let mut effects = ClassReading::default();
-            nginx::refuse(key, &mut effects, findings);
+            annotation::refuse(key, &mut effects, findings);
             closed.routes = closed.routes.or(effects.refusal);
         }
     }
@@ -128,13 +129,13 @@ pub(crate) fn of_ingress(
         if !like || restricts_nobody(value) {
             continue;
         }
-        let of_nginx = key.starts_with(&options.nginx_prefix);
-        let of_traefik = key.starts_with(traefik::PREFIX);
+        let of_nginx = NGINX.has(key, options);
+        let of_traefik = TRAEFIK.has(key, options);
         match words {
             Words::Traefik if of_nginx => elsewhere(key, "traefik", findings),
             Words::Nginx if of_traefik => elsewhere(key, "nginx", findings),
             _ if of_nginx || of_traefik => {}
-            _ => nginx::refuse(key, effects, findings),
+            _ => annotation::refuse(key, effects, findings),
         }
     }
 }

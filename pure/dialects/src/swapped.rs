@@ -2,8 +2,9 @@
 
 use steelyard_model::{FieldPath, Labels, Severity};
 
+use crate::annotation::{self, KUBERNETES, NGINX, TRAEFIK};
 use crate::findings::Findings;
-use crate::{annotation, codes, traefik};
+use crate::{LowerOptions, codes};
 
 /// Reports labels of a Service that are read as annotations. One that is an annotation too is
 /// there for somebody's selector.
@@ -11,24 +12,20 @@ pub(crate) fn labels_of_service(
     labels: &Labels,
     annotations: &Labels,
     findings: &mut Findings<'_>,
+    options: &LowerOptions,
 ) {
-    let read = |key: &str| annotation::is_for_services(key) || key.starts_with(traefik::PREFIX);
+    let read = |key: &str| annotation::is_for_services(key, options);
     annotations_as_labels(labels, annotations, read, findings);
 }
 
-/// The same of an Ingress; `nginx` is the prefix of ingress-nginx's annotations.
+/// The same of an Ingress.
 pub(crate) fn labels_of_ingress(
     labels: &Labels,
     annotations: &Labels,
-    nginx: &str,
     findings: &mut Findings<'_>,
+    options: &LowerOptions,
 ) {
-    let read = |key: &str| {
-        let group = key.split_once('/').map_or("", |(group, _)| group);
-        key == crate::ingress::CLASS_ANNOTATION
-            || group == nginx
-            || key.starts_with(traefik::PREFIX)
-    };
+    let read = |key: &str| [&KUBERNETES, &NGINX, &TRAEFIK].iter().any(|it| it.has(key, options));
     annotations_as_labels(labels, annotations, read, findings);
 }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use steelyard_manifest::{ReadLimits, Source, load};
-use steelyard_model::{ClassReading, Item, RouteSet, Severity};
+use steelyard_model::{ClassReading, ClassReadings, Item, RouteSet, Severity};
 
 use crate::{LowerOptions, Lowered, lower};
 
+mod annotations;
 mod bgp;
 mod core;
 mod ingress;

@@ -8,7 +8,6 @@
 //! (pure/dialects). Pools should not overlap; if they do, no address is given twice all the same.
 
 mod allocator;
-mod annotation;
 mod assignment;
 pub mod codes;
 mod exclusion;
@@ -30,12 +29,11 @@ use std::sync::Arc;
 use steelyard_model::{Diagnostic, Holdings, Labels, NamespacedName, Pool, Service};
 
 pub use allocator::{Absent, Allocator, Options};
-pub use annotation::{ADDRESS_POOL, ALLOW_SHARED_IP, Annotation, LOAD_BALANCER_IPS, annotation};
 pub use assignment::{Assignment, Assignments, PoolUsage, Reason, ServiceEvent, ServiceEventKind};
 pub use exclusion::{Exclusion, ExclusionRule};
 pub use explain::selector_text;
 pub use pool_status::PoolStatus;
-pub use refusal::{BadRequest, Conflict, Disagreement, Refusal};
+pub use refusal::{Conflict, Disagreement, Refusal};
 
 /// So many exclusions at most are worked out ahead; beyond, [`Allocator::exclusions`] has them
 /// one Service at a time.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use steelyard_model::{NamespacedName, Protocol};
+use steelyard_model::{BadRequest, NamespacedName, Protocol};
 
 /// Why a Service cannot have the addresses it asks for, or any.
 /// [`fmt::Display`] gives the text that MetalLB puts in its events.
@@ -70,31 +70,21 @@ pub enum Refusal {
     },
 }
 
-/// What is written where addresses are asked for, and is no request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BadRequest {
-    /// Both the annotation and the field ask.
-    Twice,
-    /// The field holds no address.
-    Field(String),
-    /// The annotation holds something that is no address.
-    List(String),
-    /// The annotation holds addresses that no Service can have together.
-    Families(Vec<IpAddr>),
-}
-
 /// As MetalLB names the annotation, whatever its prefix.
 const LISTED: &str = "metallb.io/loadBalancerIPs";
 
-impl fmt::Display for BadRequest {
+/// What is no request, in MetalLB's words.
+pub(crate) struct NoRequest<'a>(pub(crate) &'a BadRequest);
+
+impl fmt::Display for NoRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Twice => {
+        match self.0 {
+            BadRequest::Twice => {
                 write!(f, "service can not have both {LISTED} and svc.Spec.LoadBalancerIP")
             }
-            Self::Field(text) => write!(f, "invalid spec.loadBalancerIP {text:?}"),
-            Self::List(text) => write!(f, "invalid {LISTED}: {text:?}"),
-            Self::Families(addresses) => NoFamilies(addresses).fmt(f),
+            BadRequest::Field(text) => write!(f, "invalid spec.loadBalancerIP {text:?}"),
+            BadRequest::List(text) => write!(f, "invalid {LISTED}: {text:?}"),
+            BadRequest::Families(addresses) => NoFamilies(addresses).fmt(f),
         }
     }
 }
@@ -170,7 +160,7 @@ impl fmt::Display for Refusal {
             ),
             Self::NotHeld => f.write_str("steelyard.lock has no address for it yet"),
             Self::Headless => f.write_str("headless Services have no address"),
-            Self::InvalidRequest(bad) => bad.fmt(f),
+            Self::InvalidRequest(bad) => NoRequest(bad).fmt(f),
             Self::NotEnoughClusterIps { cluster_ips } => {
                 let list: Vec<_> = cluster_ips.iter().map(ToString::to_string).collect();
                 let list = list.join(" ");

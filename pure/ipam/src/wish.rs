@@ -1,14 +1,14 @@
-//! What a Service asks for, read off its spec and annotations.
+//! What a Service asks for, and what its spec makes of that.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use steelyard_model::{
-    self as model, Family, FamilyPolicy, FieldPath, Protocol, Service, ServiceType, TrafficPolicy,
+    self as model, BadRequest, Family, FamilyPolicy, FieldPath, Protocol, Service, ServiceType,
+    TrafficPolicy,
 };
 
-use crate::annotation::{ADDRESS_POOL, ALLOW_SHARED_IP, LOAD_BALANCER_IPS, annotation};
-use crate::refusal::{BadRequest, Refusal};
+use crate::refusal::Refusal;
 
 /// Whether a Service gets addresses here at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Wish {
     /// Reads `service`; `class` is the load balancer class that is ours.
     pub(crate) fn read(service: &Service, class: Option<&str>) -> Self {
         let (request, request_path) = request(service);
-        let pool = annotation(service, ADDRESS_POOL).filter(|written| !written.value.is_empty());
+        let pool = service.wish.pool.as_ref();
         let families = families(service);
         let standing = standing(service, class, &families);
         let families = settle(families.unwrap_or(Families::Any), service, &request);
@@ -107,8 +107,8 @@ impl Wish {
             prefers_dual: prefers_dual && !one_is_asked_for,
             request,
             request_path,
-            pool_path: pool.map_or_else(FieldPath::root, |written| written.path()),
-            pool: pool.map(|written| written.value.to_owned()),
+            pool_path: pool.map_or_else(FieldPath::root, |pool| pool.path.clone()),
+            pool: pool.map(|pool| pool.name.clone()),
             terms: terms(service),
             ports: service.ports.iter().map(|port| (port.protocol, port.port)).collect(),
         }
@@ -188,45 +188,27 @@ fn settle(families: Families, service: &Service, request: &Request) -> Families 
     }
 }
 
-/// spec.loadBalancerIP or the annotation, not both.
+/// The addresses, and where they are asked for, or would be.
 fn request(service: &Service) -> (Request, FieldPath) {
-    let written =
-        annotation(service, LOAD_BALANCER_IPS).filter(|written| !written.value.is_empty());
-    let path = FieldPath::from("spec.loadBalancerIP");
-    match (written, &service.load_balancer_ip) {
-        (None, None) => (Request::Any, path),
-        (None, Some(text)) => {
-            let invalid = || Request::Invalid(BadRequest::Field(text.clone()));
-            let request = address(text).map(|it| Request::Addresses(vec![it]));
-            (request.unwrap_or_else(invalid), path)
+    match &service.wish.request {
+        None => (Request::Any, FieldPath::from("spec.loadBalancerIP")),
+        Some(asked) => {
+            let request = match asked.addresses.clone() {
+                Ok(addresses) => Request::Addresses(addresses),
+                Err(bad) => Request::Invalid(bad),
+            };
+            (request, asked.path.clone())
         }
-        (Some(written), None) => (parse_addresses(written.value), written.path()),
-        (Some(written), Some(_)) => (Request::Invalid(BadRequest::Twice), written.path()),
     }
-}
-
-fn address(text: &str) -> Option<IpAddr> {
-    text.trim().parse().ok().map(|address: IpAddr| address.to_canonical())
-}
-
-fn parse_addresses(value: &str) -> Request {
-    let parsed: Option<Vec<IpAddr>> = value.split(',').map(address).collect();
-    let Some(addresses) = parsed else {
-        return Request::Invalid(BadRequest::List(value.to_owned()));
-    };
-    if model::Families::of(&addresses).is_some() {
-        return Request::Addresses(addresses);
-    }
-    Request::Invalid(BadRequest::Families(addresses))
 }
 
 fn terms(service: &Service) -> Terms {
-    let key = annotation(service, ALLOW_SHARED_IP).map_or("", |written| written.value);
     let mut backend = String::new();
     if service.external_traffic_policy == TrafficPolicy::Local {
         let pairs: Vec<_> =
             service.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
         backend = pairs.join(",");
     }
+    let key = service.wish.sharing_key.as_deref().unwrap_or_default();
     Terms { key: key.into(), backend: backend.into() }
 }

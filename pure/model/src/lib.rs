@@ -7,6 +7,7 @@
 //!
 //! Words: see ARCHITECTURE.md, "Words".
 
+pub mod address_wish;
 pub mod advertisement;
 pub mod bgp;
 pub mod community;
@@ -29,6 +30,9 @@ pub mod snapshot;
 pub mod sorted;
 pub mod suggest;
 
+pub use address_wish::{
+    AddressRequest, AddressWish, BadRequest, DeprecatedAnnotation, PoolRequest,
+};
 pub use advertisement::{L2Advertisement, PreferredNodes};
 pub use bgp::{BfdProfile, Bgp, BgpAdvertisement, BgpPeer, CommunityAliases};
 pub use community::Community;

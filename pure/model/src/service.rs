@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::address_wish::AddressWish;
 use crate::endpoint::Host;
 use crate::object::{NamespacedName, ObjectRef};
 use crate::protocol::Protocol;
@@ -20,8 +21,6 @@ pub struct Service {
     pub object: Arc<ObjectRef>,
     /// `metadata.labels`.
     pub labels: Labels,
-    /// `metadata.annotations`, all of them.
-    pub annotations: Labels,
     /// `metadata.creationTimestamp` as written (RFC 3339 UTC sorts as text).
     pub created: Option<String>,
     /// `spec.type`.
@@ -40,9 +39,8 @@ pub struct Service {
     pub family_policy: Option<FamilyPolicy>,
     /// `spec.loadBalancerClass`.
     pub load_balancer_class: Option<String>,
-    /// `spec.loadBalancerIP` as written: no API server looks at it, and what it says is judged with
-    /// the annotation that says the same.
-    pub load_balancer_ip: Option<String>,
+    /// What it asks of its addresses, by MetalLB's annotations and `spec.loadBalancerIP`.
+    pub wish: AddressWish,
     /// `spec.externalTrafficPolicy`.
     pub external_traffic_policy: TrafficPolicy,
     /// `spec.healthCheckNodePort`.

@@ -81,12 +81,11 @@ fn check_addresses(snapshot: &Snapshot, plan: &Plan, service: &Service, addresse
 
 /// The rule, plainly: the same key, the same policy, no port in common.
 fn may_share(a: &Service, b: &Service) -> bool {
-    let key = |it: &Service| it.annotations.get("metallb.io/allow-shared-ip").cloned();
     let ports = |it: &Service| -> Vec<_> {
         it.ports.iter().map(|port| (port.protocol, port.port)).collect()
     };
-    key(a).is_some_and(|key| !key.is_empty())
-        && key(a) == key(b)
+    a.wish.sharing_key.as_ref().is_some_and(|key| !key.is_empty())
+        && a.wish.sharing_key == b.wish.sharing_key
         && a.external_traffic_policy == b.external_traffic_policy
         && ports(a).iter().all(|port| !ports(b).contains(port))
 }

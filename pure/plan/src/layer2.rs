@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use steelyard_ipam::{ALLOW_SHARED_IP, Assignment, annotation};
+use steelyard_ipam::Assignment;
 use steelyard_model::{NamespacedName, ResolvedService, Selector, ServedBy, TrafficPolicy};
 
 use crate::election::Candidate;
@@ -192,7 +192,7 @@ fn advertisements(
         selectors(index).is_empty() || Selector::any(selectors(index), &service.labels)
     };
     let matching: Arc<[usize]> = of_pool.iter().copied().filter(selects).collect();
-    let shares = annotation(service, ALLOW_SHARED_IP).is_some();
+    let shares = service.wish.sharing_key.is_some();
     let obstacle = if matching.is_empty() {
         Some(Impediment::NotAdvertised)
     } else if shares && matching.iter().any(|index| !selectors(index).is_empty()) {

@@ -1,11 +1,14 @@
 //! Services by hand.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use steelyard_model::{
-    Labels, NamespacedName, ObjectRef, Protocol, Service, ServicePort, ServiceType, TargetPort,
-    TrafficPolicy,
+    AddressWish, Item, Labels, NamespacedName, ObjectRef, Protocol, Service, ServicePort,
+    ServiceType, TargetPort, TrafficPolicy,
 };
+
+use crate::manifests::items;
 
 /// One of type LoadBalancer that says nothing more.
 pub fn load_balancer(namespace: &str, name: &str, ports: Vec<ServicePort>) -> Service {
@@ -13,7 +16,6 @@ pub fn load_balancer(namespace: &str, name: &str, ports: Vec<ServicePort>) -> Se
         id: NamespacedName::new(namespace, name),
         object: Arc::new(ObjectRef::new("Service", namespace, name)),
         labels: Labels::new(),
-        annotations: Labels::new(),
         created: None,
         kind: ServiceType::LoadBalancer,
         selector: Labels::new(),
@@ -23,7 +25,7 @@ pub fn load_balancer(namespace: &str, name: &str, ports: Vec<ServicePort>) -> Se
         ip_families: Vec::new(),
         family_policy: None,
         load_balancer_class: None,
-        load_balancer_ip: None,
+        wish: AddressWish::default(),
         external_traffic_policy: TrafficPolicy::Cluster,
         health_check_node_port: None,
         publish_not_ready: false,
@@ -32,6 +34,32 @@ pub fn load_balancer(namespace: &str, name: &str, ports: Vec<ServicePort>) -> Se
         static_endpoints: Vec::new(),
         refusal: None,
         backend_refusal: None,
+    }
+}
+
+/// What a Service asks of its addresses by these annotations (without a prefix: MetalLB's of
+/// today) and this `spec.loadBalancerIP`.
+pub fn wish(annotations: &[(&str, &str)], load_balancer_ip: &str) -> AddressWish {
+    let pairs = annotations.iter().map(|(key, value)| {
+        let prefix = if key.contains('/') { "" } else { "metallb.io/" };
+        format!("{prefix}{key}: {value:?}")
+    });
+    let pairs: Vec<_> = pairs.collect();
+    let yaml = format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: a, annotations: {{{}}}}}\nspec: {{type: \
+         LoadBalancer, ports: [{{port: 80}}], loadBalancerIP: {load_balancer_ip:?}}}\n",
+        pairs.join(", ")
+    );
+    // Properties ask for the same few again and again.
+    static KNOWN: Mutex<BTreeMap<String, AddressWish>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.entry(yaml).or_insert_with_key(|yaml| wish_in(yaml)).clone()
+}
+
+fn wish_in(yaml: &str) -> AddressWish {
+    match items(yaml).first().map(|item| &**item) {
+        Some(Item::Service(service)) => service.wish.clone(),
+        other => panic!("no Service: {other:?}"),
     }
 }
 

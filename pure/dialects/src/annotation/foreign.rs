@@ -3,6 +3,7 @@
 
 use steelyard_model::{FieldPath, Labels, Severity};
 
+use super::metallb::{OLD_PREFIX, PREFIX};
 use crate::codes;
 use crate::findings::Findings;
 
@@ -48,7 +49,7 @@ const INTERFACE: &str = "name the interface in `interfaces` of an L2Advertisemen
 const NAME: &str = "remove it: names are not registered for Services";
 
 /// Reports them; what is asked for already in our words needs no more advice.
-pub(super) fn check(annotations: &Labels, findings: &mut Findings<'_>) {
+pub(crate) fn check(annotations: &Labels, findings: &mut Findings<'_>) {
     for (key, whose, wish) in ALL {
         let Some(value) = annotations.get(key).map(|value| value.trim()) else { continue };
         let ours = match wish {
@@ -58,7 +59,7 @@ pub(super) fn check(annotations: &Labels, findings: &mut Findings<'_>) {
             Wish::Nothing(_) => "",
         };
         let said = |prefix: &str| annotations.contains_key(&format!("{prefix}{ours}"));
-        if !ours.is_empty() && (said(super::METALLB) || said(super::METALLB_DEPRECATED)) {
+        if !ours.is_empty() && (said(PREFIX) || said(OLD_PREFIX)) {
             continue;
         }
         let help = match wish {
@@ -67,7 +68,7 @@ pub(super) fn check(annotations: &Labels, findings: &mut Findings<'_>) {
             Wish::Addresses if value == "0.0.0.0" => {
                 "remove it: addresses come from IPAddressPools, not by DHCP".to_owned()
             }
-            _ => format!("say the same with {}{ours}: {value:?}", super::METALLB),
+            _ => format!("say the same with {}{ours}: {value:?}", PREFIX),
         };
         findings.say(
             Severity::Warning,

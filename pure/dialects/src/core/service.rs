@@ -7,14 +7,17 @@ use std::sync::Arc;
 
 use steelyard_manifest::kinds::service as raw;
 use steelyard_model::{
-    Family, FamilyPolicy, FieldPath, Host, Item, Service, ServiceType, Severity, TrafficPolicy,
+    ClassReading, Family, FamilyPolicy, FieldPath, Host, Item, Service, ServiceType, Severity,
+    TrafficPolicy,
 };
 
+use crate::annotation::{self, METALLB, On, STEELYARD, Scene, TRAEFIK};
 use crate::findings::Findings;
-use crate::ingress::host;
-use crate::{annotation, codes, restriction, swapped, traefik};
+use crate::host;
+use crate::metallb::address_wish;
+use crate::{LowerOptions, codes, restriction, swapped};
 
-pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
+pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Option<Item> {
     let raw: raw::Service = findings.read()?;
     let path = FieldPath::from("spec");
     let Some(spec) = raw.spec else {
@@ -23,12 +26,16 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
     };
     let annotations = raw.metadata.annotations.unwrap_or_default();
     let labels = raw.metadata.labels.unwrap_or_default();
-    annotation::check_service(&annotations, findings);
-    swapped::labels_of_service(&labels, &annotations, findings);
+    let mut effects = ClassReading::default();
+    let scene = Scene { on: On::Service, paths: &[], options };
+    let read = [&METALLB, &STEELYARD, &TRAEFIK];
+    let wishes = annotation::read(&read, &annotations, scene, &mut effects, findings);
+    annotation::check_foreign(&annotations, findings);
+    swapped::labels_of_service(&labels, &annotations, findings, options);
     let kind = kind(&spec, findings);
     let ranges = spec.load_balancer_source_ranges.as_deref().unwrap_or_default();
     let is_balanced = kind == ServiceType::LoadBalancer;
-    let closed = restriction::of_service(&annotations, ranges, is_balanced, findings);
+    let closed = restriction::of_service(&annotations, ranges, is_balanced, findings, options);
     let headless = spec.cluster_ip.as_deref() == Some("None");
     let service = Service {
         id: findings.id(),
@@ -41,16 +48,15 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
         ip_families: families(&spec, findings),
         family_policy: family_policy(&spec, findings),
         load_balancer_class: spec.load_balancer_class.clone().filter(|class| !class.is_empty()),
-        load_balancer_ip: spec.load_balancer_ip.clone().filter(|text| !text.is_empty()),
         external_traffic_policy: traffic_policy(&spec, findings),
         health_check_node_port: health_check_port(&spec, findings),
         publish_not_ready: spec.publish_not_ready_addresses.unwrap_or(false),
         status_addresses: status_addresses(raw.status.as_ref(), findings),
-        gateway: annotation::gateway(&annotations, findings),
-        static_endpoints: annotation::endpoints(&annotations, findings),
+        gateway: wishes.gateway,
+        wish: address_wish::of(&wishes, spec.load_balancer_ip.as_deref(), &annotations),
+        static_endpoints: wishes.endpoints,
         refusal: closed.address,
-        backend_refusal: traefik::check_service(&annotations, findings).or(closed.routes),
-        annotations,
+        backend_refusal: effects.refusal.or(closed.routes),
         kind,
         selector: spec.selector.clone().unwrap_or_default(),
     };

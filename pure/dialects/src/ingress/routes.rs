@@ -9,9 +9,10 @@ use steelyard_model::{BackendRef, FieldPath, NamespacedName, PortRef, RouteDraft
 
 use super::path::WrittenPath;
 use super::rank::Ranking;
-use super::{host, path, rank};
+use super::{path, rank};
 use crate::codes;
 use crate::findings::Findings;
+use crate::host;
 
 /// The routes of one Ingress as they are made.
 struct Routes<'a> {

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use steelyard_model::{EndpointState, Service, ServiceType, TargetPort};
 
 use super::*;

@@ -9,7 +9,7 @@ use super::{Allocator, Claim};
 use crate::assignment::{Reason, ServiceEvent};
 use crate::ledger::{Place, Slot};
 use crate::pools::Named;
-use crate::refusal::{Quoted, Refusal};
+use crate::refusal::{NoRequest, Quoted, Refusal};
 use crate::wish::{Families, Request, Standing};
 
 impl Allocator {
@@ -49,7 +49,7 @@ impl Allocator {
             if claim.grant.is_none() {
                 return self.refuse(slot, refusal);
             }
-            let message = format!("invalid requested loadbalancer IPs: {bad}");
+            let message = format!("invalid requested loadbalancer IPs: {}", NoRequest(bad));
             return self.claim_mut(slot).tell(ServiceEvent::warning("LoadBalancerFailed", message));
         }
         if claim.grant.is_some() {

@@ -23,7 +23,6 @@ use std::sync::Arc;
 use crate::pool_status::PoolStatus;
 use steelyard_model::{Family, Holding, Holdings, Labels, NamespacedName, Pool, Service};
 
-use crate::annotation;
 use crate::assignment::{Assignment, PoolUsage, Reason, ServiceEvent};
 use crate::ledger::{Ledger, Place, Slot};
 use crate::pools::Pools;
@@ -204,8 +203,7 @@ impl Allocator {
             if self.is_history(claim) { kept() } else { grant.reason.clone() }
         };
         let pool = claim.pool().map(|pool| self.pools.get(pool).pool.id.clone());
-        let unknown = claim.held.addresses.is_empty()
-            && !service.annotations.contains_key(annotation::ALLOCATED_FROM);
+        let unknown = claim.held.addresses.is_empty() && service.wish.noted_pool.is_none();
         Assignment {
             addresses: claim.addresses().to_vec(),
             pool,
@@ -383,8 +381,9 @@ impl Allocator {
         if let Some(service) = claim.service.clone()
             && claim.object_changes(&service, pool.as_deref())
         {
-            let told = annotation::deprecated(&service)
-                .map(|key| format!("Service uses deprecated annotation {key}"))
+            let old = service.wish.deprecated.iter();
+            let told = old
+                .map(|old| format!("Service uses deprecated annotation {}", old.key))
                 .map(|message| ServiceEvent::warning("deprecatedAnnotation", message));
             claim.events.extend(told);
         }
@@ -455,8 +454,7 @@ impl Claim {
         if self.status().is_empty() {
             return *self.addresses() != *self.held.addresses;
         }
-        let noted = service.annotations.get(annotation::ALLOCATED_FROM).map(String::as_str);
-        self.addresses() != self.status() || noted != pool
+        self.addresses() != self.status() || service.wish.noted_pool.as_deref() != pool
     }
 
     /// Why it has `addresses` if it had them before.

@@ -3,14 +3,13 @@
 use std::net::IpAddr;
 
 use steelyard_model::suggest::nearest;
-use steelyard_model::{Code, Diagnostic, FieldPath, Missing, Service, Severity};
+use steelyard_model::{BadRequest, Code, Diagnostic, FieldPath, Missing, Service, Severity};
 
 use super::text::taken;
 use crate::allocator::{Allocator, Claim};
-use crate::annotation;
 use crate::codes;
 use crate::exclusion::{Exclusion, ExclusionRule};
-use crate::refusal::{BadRequest, Refusal};
+use crate::refusal::{NoRequest, Refusal};
 use crate::wish::{Families, Request, Standing};
 
 /// How many pools a message goes through.
@@ -35,7 +34,8 @@ impl Allocator {
             found.push(self.refused(claim, service, refusal, exclusions));
         }
         found.extend(second_family(claim, service));
-        found.extend(annotation::deprecated_requests(service).map(|key| deprecated(service, key)));
+        let old = service.wish.deprecated.iter().filter(|old| old.is_request);
+        found.extend(old.map(|old| deprecated(service, &old.key)));
         found
     }
 
@@ -268,7 +268,7 @@ fn plain(bad: &BadRequest) -> String {
             [a, b] => format!("{a} and {b} are of one family"),
             _ => format!("{} are more than two addresses", listed(addresses)),
         },
-        bad => bad.to_string(),
+        bad => NoRequest(bad).to_string(),
     }
 }
 

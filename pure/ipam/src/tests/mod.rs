@@ -13,7 +13,7 @@ use steelyard_model::{
     AddressRange, Holding, Holdings, Labels, NamespacedName, ObjectRef, Pool, Service,
     ServiceAllocation,
 };
-use steelyard_testbed::services::{load_balancer, tcp as port};
+use steelyard_testbed::services::{load_balancer, tcp as port, wish};
 
 use crate::{Assignments, Options, assign};
 
@@ -58,12 +58,14 @@ fn with(mut service: Service, change: impl FnOnce(&mut Service)) -> Service {
     service
 }
 
+/// With annotations; those without a prefix are under MetalLB's of today.
 fn annotated(id: &str, annotations: &[(&str, &str)]) -> Service {
-    let pairs = annotations.iter().map(|(key, value)| {
-        let prefix = if key.contains('/') { "" } else { "metallb.io/" };
-        (format!("{prefix}{key}"), (*value).to_owned())
-    });
-    with(service(id), |it| it.annotations = pairs.collect())
+    asking(id, annotations, "")
+}
+
+/// The same with a `spec.loadBalancerIP` too.
+fn asking(id: &str, annotations: &[(&str, &str)], load_balancer_ip: &str) -> Service {
+    with(service(id), |it| it.wish = wish(annotations, load_balancer_ip))
 }
 
 fn addresses(text: &str) -> Vec<IpAddr> {

@@ -7,7 +7,9 @@ use steelyard_model::{
     Family, FamilyPolicy, Holdings, Pool, Selector, Service, ServiceAllocation, ServiceType,
 };
 
-use super::{addresses, annotated, held, labels, pool, run, service, told, with, with_allocation};
+use super::{
+    addresses, annotated, asking, held, labels, pool, run, service, told, with, with_allocation,
+};
 use crate::{Absent, ExclusionRule, Options, Reason, Refusal, ServiceEventKind, assign};
 
 fn for_namespaces(names: &[&str], priority: i64) -> ServiceAllocation {
@@ -99,9 +101,7 @@ fn a_request_that_cannot_be_met_releases_what_was_held_an_invalid_one_keeps_it()
         let services = [annotated("default/a", &[("loadBalancerIPs", request)])];
         assert_eq!(told(&run(&pools, &services, &was)), [expected], "{request:?}");
     }
-    let both = with(annotated("default/a", &[("loadBalancerIPs", "10.0.0.2")]), |it| {
-        it.load_balancer_ip = Some("10.0.0.2".to_owned());
-    });
+    let both = asking("default/a", &[("loadBalancerIPs", "10.0.0.2")], "10.0.0.2");
     assert_eq!(fresh(&pools, &[both]), ["default/a: - [AllocationFailed]"]);
 }
 
@@ -113,7 +113,7 @@ fn spec_load_balancer_ip_is_a_request() {
         ("::ffff:10.0.0.3", "default/a: 10.0.0.3 [IPAllocated]"),
         ("the third one", "default/a: - [AllocationFailed]"),
     ] {
-        let wants = with(service("default/a"), |it| it.load_balancer_ip = Some(text.to_owned()));
+        let wants = asking("default/a", &[], text);
         assert_eq!(fresh(&pools, &[wants]), [expected]);
     }
 }

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use steelyard_model::{
-    AddressRange, FamilyPolicy, Holding, Holdings, Item, L2Advertisement, Labels, NamespacedName,
-    Node, ObjectRef, Pool, Protocol, Selector, Service, ServiceAllocation, ServicePort,
-    ServiceType, TargetPort, TrafficPolicy,
+    AddressRange, AddressRequest, AddressWish, BadRequest, Families, FamilyPolicy, FieldPath,
+    Holding, Holdings, Item, L2Advertisement, Labels, NamespacedName, Node, ObjectRef, Pool,
+    PoolRequest, Protocol, Selector, Service, ServiceAllocation, ServicePort, ServiceType,
+    TargetPort, TrafficPolicy,
 };
 
 /// What is planned.
@@ -159,7 +160,6 @@ impl Choices<'_> {
             id: NamespacedName::new(namespace, &*name),
             object: ObjectRef::new("Service", namespace, &*name).into(),
             labels: self.team(),
-            annotations: self.annotations(),
             created: self.one_in(3).then(|| "2024-01-01T00:00:00Z".to_owned()),
             kind: ServiceType::LoadBalancer,
             selector: self.team(),
@@ -169,7 +169,7 @@ impl Choices<'_> {
             ip_families: Vec::new(),
             family_policy: self.one_of(&policies),
             load_balancer_class: self.one_in(20).then(|| "other".to_owned()),
-            load_balancer_ip: self.one_in(6).then(|| self.one_of(&ADDRESSES).to_owned()),
+            wish: self.wish(),
             external_traffic_policy: if local {
                 TrafficPolicy::Local
             } else {
@@ -196,20 +196,29 @@ impl Choices<'_> {
         }
     }
 
-    fn annotations(&mut self) -> Labels {
-        let mut out = Labels::new();
-        let mut add = |key: &str, value: String| out.insert(format!("metallb.io/{key}"), value);
-        if self.one_in(2) {
-            add("allow-shared-ip", self.one_of(&["k", "l", ""]).to_owned());
+    fn wish(&mut self) -> AddressWish {
+        let path = FieldPath::root;
+        let key = self.one_in(2).then(|| self.one_of(&["k", "l", ""]).to_owned());
+        let pool = self.one_in(4).then(|| self.one_of(&["a", "b", "nope"]).to_owned());
+        let listed = self.one_in(4).then(|| listed(self.addresses()));
+        let single = self.one_in(6).then(|| Ok(vec![parsed(self.one_of(&ADDRESSES))]));
+        let addresses = match (listed, single) {
+            (Some(_), Some(_)) => Some(Err(BadRequest::Twice)),
+            (listed, single) => listed.or(single),
+        };
+        AddressWish {
+            request: addresses.map(|addresses| AddressRequest { addresses, path: path() }),
+            pool: pool.map(|name| PoolRequest { name, path: path() }),
+            sharing_key: key,
+            ..AddressWish::default()
         }
-        if self.one_in(4) {
-            add("address-pool", self.one_of(&["a", "b", "nope"]).to_owned());
-        }
-        if self.one_in(4) {
-            let texts: Vec<_> = self.addresses().iter().map(ToString::to_string).collect();
-            add("loadBalancerIPs", texts.join(","));
-        }
-        out
+    }
+}
+
+fn listed(addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, BadRequest> {
+    match Families::of(&addresses) {
+        Some(_) => Ok(addresses),
+        None => Err(BadRequest::Families(addresses)),
     }
 }
 

@@ -1,0 +1,170 @@
+//! ingress-nginx's, as of 1.15, by name. None is honoured yet.
+
+use steelyard_model::Labels;
+
+use super::row::states::{CANARY, COSMETIC, LATER, PROTOCOL, RESTRICTS};
+use super::row::{Annotation, ITS_PATH, rows};
+use super::vocabulary::{Prefixes, Vocabulary};
+use crate::LowerOptions;
+
+pub(crate) const NGINX: Vocabulary = Vocabulary {
+    whose: "ingress-nginx",
+    prefixes: Prefixes::Nginx,
+    rows: &[&ON_INGRESS],
+    is_closed: true,
+    empty_is_absent: true,
+};
+
+/// The annotation by which paths are regular expressions: `use-regex`, or a rewrite.
+pub(crate) fn regex(annotations: &Labels, options: &LowerOptions) -> Option<String> {
+    let on = |(name, off): (&str, fn(&str) -> bool)| {
+        let key = format!("{}/{name}", options.nginx_prefix);
+        let value = annotations.get(&key)?.trim();
+        (!value.is_empty() && !off(value)).then_some(key)
+    };
+    let is_off = |value: &str| !matches!(value, "true" | "True" | "TRUE" | "t" | "T" | "1");
+    [("use-regex", is_off as fn(&str) -> bool), ("rewrite-target", |_| false)]
+        .into_iter()
+        .find_map(on)
+}
+
+const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
+    "affinity" LATER, [];
+    "affinity-canary-behavior" LATER, [];
+    "affinity-mode" LATER, [];
+    "allowlist-source-range" RESTRICTS, ["0.0.0.0/0,::/0", "::/0,0.0.0.0/0"];
+    "app-root" LATER, [];
+    "auth-always-set-cookie" LATER, ["false"];
+    "auth-cache-duration" COSMETIC, [];
+    "auth-cache-key" COSMETIC, [];
+    "auth-keepalive" COSMETIC, [];
+    "auth-keepalive-requests" COSMETIC, [];
+    "auth-keepalive-share-vars" COSMETIC, [];
+    "auth-keepalive-timeout" COSMETIC, [];
+    "auth-method" LATER, [];
+    "auth-proxy-set-headers" LATER, [];
+    "auth-realm" COSMETIC, [];
+    "auth-request-redirect" LATER, [];
+    "auth-response-headers" RESTRICTS, [];
+    "auth-secret" RESTRICTS, [];
+    "auth-secret-type" RESTRICTS, [];
+    "auth-signin" RESTRICTS, [];
+    "auth-signin-redirect-param" LATER, [];
+    "auth-snippet" RESTRICTS, [];
+    "auth-tls-error-page" LATER, [];
+    "auth-tls-match-cn" RESTRICTS, [];
+    "auth-tls-pass-certificate-to-upstream" LATER, ["false"];
+    "auth-tls-secret" RESTRICTS, [];
+    "auth-tls-verify-client" RESTRICTS, ["off"];
+    "auth-tls-verify-depth" RESTRICTS, [];
+    "auth-type" RESTRICTS, [];
+    "auth-url" RESTRICTS, [];
+    "backend-protocol" PROTOCOL, ["http", "auto_http"];
+    "canary" CANARY, ["false"];
+    "canary-by-cookie" LATER, [];
+    "canary-by-header" LATER, [];
+    "canary-by-header-pattern" LATER, [];
+    "canary-by-header-value" LATER, [];
+    "canary-weight" LATER, [];
+    "canary-weight-total" LATER, [];
+    "client-body-buffer-size" COSMETIC, [];
+    "configuration-snippet" RESTRICTS, [];
+    "connection-proxy-header" COSMETIC, [];
+    "cors-allow-credentials" LATER, ["true"];
+    "cors-allow-headers" LATER, [];
+    "cors-allow-methods" LATER, [];
+    "cors-allow-origin" LATER, [];
+    "cors-expose-headers" LATER, [];
+    "cors-max-age" COSMETIC, [];
+    "custom-headers" LATER, [];
+    "custom-http-errors" LATER, [];
+    "default-backend" LATER, [];
+    "denylist-source-range" RESTRICTS, [];
+    "disable-proxy-intercept-errors" LATER, ["false"];
+    "enable-access-log" COSMETIC, [];
+    "enable-cors" LATER, ["false"];
+    "enable-global-auth" RESTRICTS, ["false"];
+    "enable-modsecurity" RESTRICTS, ["false"];
+    "enable-opentelemetry" COSMETIC, [];
+    "enable-owasp-core-rules" RESTRICTS, ["false"];
+    "enable-rewrite-log" COSMETIC, [];
+    "fastcgi-index" LATER, [];
+    "fastcgi-params-configmap" LATER, [];
+    "force-ssl-redirect" LATER, ["false"];
+    "from-to-www-redirect" LATER, ["false"];
+    "http2-push-preload" COSMETIC, [];
+    "limit-allowlist" LATER, [];
+    "limit-burst-multiplier" RESTRICTS, [];
+    "limit-connections" RESTRICTS, ["0"];
+    "limit-rate" COSMETIC, [];
+    "limit-rate-after" COSMETIC, [];
+    "limit-rpm" RESTRICTS, ["0"];
+    "limit-rps" RESTRICTS, ["0"];
+    "limit-whitelist" LATER, [];
+    "load-balance" COSMETIC, [];
+    "mirror-host" LATER, [];
+    "mirror-request-body" LATER, ["on"];
+    "mirror-target" LATER, [];
+    "modsecurity-snippet" RESTRICTS, [];
+    "modsecurity-transaction-id" COSMETIC, [];
+    "opentelemetry-operation-name" COSMETIC, [];
+    "opentelemetry-trust-incoming-span" COSMETIC, [];
+    "permanent-redirect" LATER, [];
+    "permanent-redirect-code" LATER, [];
+    "preserve-trailing-slash" LATER, ["false"];
+    "proxy-body-size" LATER, ["0"];
+    "proxy-buffer-size" LATER, [];
+    "proxy-buffering" COSMETIC, [];
+    "proxy-buffers-number" COSMETIC, [];
+    "proxy-busy-buffers-size" COSMETIC, [];
+    "proxy-connect-timeout" LATER, [];
+    "proxy-cookie-domain" LATER, ["off"];
+    "proxy-cookie-path" LATER, ["off"];
+    "proxy-http-version" COSMETIC, [];
+    "proxy-max-temp-file-size" COSMETIC, [];
+    "proxy-next-upstream" LATER, [];
+    "proxy-next-upstream-timeout" LATER, [];
+    "proxy-next-upstream-tries" LATER, [];
+    "proxy-read-timeout" LATER, [];
+    "proxy-redirect-from" LATER, ["off"];
+    "proxy-redirect-to" LATER, ["off"];
+    "proxy-request-buffering" COSMETIC, [];
+    "proxy-send-timeout" LATER, [];
+    "proxy-ssl-ciphers" LATER, [];
+    "proxy-ssl-name" LATER, [];
+    "proxy-ssl-protocols" LATER, [];
+    "proxy-ssl-secret" RESTRICTS, [];
+    "proxy-ssl-server-name" LATER, ["off"];
+    "proxy-ssl-verify" LATER, ["off"];
+    "proxy-ssl-verify-depth" LATER, [];
+    "relative-redirects" LATER, ["false"];
+    "rewrite-target" LATER, [ITS_PATH];
+    "satisfy" RESTRICTS, ["all"];
+    "server-alias" LATER, [];
+    "server-snippet" RESTRICTS, [];
+    "service-upstream" LATER, ["false"];
+    "session-cookie-change-on-failure" LATER, ["false"];
+    "session-cookie-conditional-samesite-none" COSMETIC, [];
+    "session-cookie-domain" LATER, [];
+    "session-cookie-expires" LATER, [];
+    "session-cookie-max-age" LATER, [];
+    "session-cookie-name" LATER, [];
+    "session-cookie-path" LATER, [];
+    "session-cookie-samesite" LATER, [];
+    "session-cookie-secure" LATER, [];
+    "ssl-ciphers" LATER, [];
+    "ssl-passthrough" PROTOCOL, ["false"];
+    "ssl-prefer-server-ciphers" COSMETIC, [];
+    "ssl-redirect" LATER, ["false"];
+    "stream-snippet" RESTRICTS, [];
+    "temporal-redirect" LATER, [];
+    "temporal-redirect-code" LATER, [];
+    "upstream-hash-by" LATER, [];
+    "upstream-hash-by-subset" COSMETIC, [];
+    "upstream-hash-by-subset-size" COSMETIC, [];
+    "upstream-vhost" LATER, [];
+    "use-port-in-redirects" LATER, ["false"];
+    "use-regex" LATER, ["false"];
+    "whitelist-source-range" RESTRICTS, ["0.0.0.0/0,::/0", "::/0,0.0.0.0/0"];
+    "x-forwarded-prefix" LATER, [];
+};

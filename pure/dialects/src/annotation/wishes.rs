@@ -1,0 +1,50 @@
+//! What the annotations that are read ask for.
+
+use steelyard_model::routing::id::EntryPointId;
+use steelyard_model::{FieldPath, Host};
+
+/// An annotation as it is written.
+#[derive(Clone, Copy)]
+pub(crate) struct Written<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) value: &'a str,
+}
+
+/// All of it; what is not said is as if nobody asked.
+#[derive(Default)]
+pub(crate) struct Wishes {
+    /// The class of an Ingress, where its field says none.
+    pub(crate) class: Option<Text>,
+    /// An IngressClass for all Ingresses that name none.
+    pub(crate) is_default_class: bool,
+    /// Entry points; empty means the default ones.
+    pub(crate) entry_points: Vec<EntryPointId>,
+    /// Whether the gateway serves a Service, where somebody decides.
+    pub(crate) gateway: Option<bool>,
+    /// Endpoints outside Kubernetes.
+    pub(crate) endpoints: Vec<(Host, u16)>,
+    pub(crate) addresses: Option<Text>,
+    pub(crate) pool: Option<Text>,
+    pub(crate) sharing_key: Option<Text>,
+    /// The pool that a Service's addresses are from, as whoever gave them notes it.
+    pub(crate) noted_pool: Option<String>,
+}
+
+/// A text, and the annotation that has it.
+#[derive(Debug)]
+pub(crate) struct Text {
+    pub(crate) key: String,
+    pub(crate) value: String,
+}
+
+impl Written<'_> {
+    pub(crate) fn path(&self) -> FieldPath {
+        FieldPath::annotation(self.key)
+    }
+}
+
+impl From<&Written<'_>> for Text {
+    fn from(written: &Written<'_>) -> Self {
+        Self { key: written.key.to_owned(), value: written.value.to_owned() }
+    }
+}

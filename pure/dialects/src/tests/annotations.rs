@@ -1,0 +1,226 @@
+//! Every row of the tables of annotations: what becomes of it is to be seen on an object that has
+//! it, a typo is told what was meant, and docs/annotations.md says the same.
+
+use std::fmt::Write;
+
+use steelyard_model::{Code, Diagnostic};
+
+use super::*;
+use crate::annotation::{ALL, Annotation, KUBERNETES, Miss, On, State, Vocabulary, Why};
+use crate::codes;
+
+/// A value for each annotation that is read, with which it makes a difference.
+const READ: [(&str, &str); 9] = [
+    ("kubernetes.io/ingress.class", "traefik"),
+    ("ingressclass.kubernetes.io/is-default-class", "true"),
+    ("gateway", "true"),
+    ("endpoints", "10.0.0.5:8080,nas.lan:80"),
+    ("address-pool", "reserved"),
+    ("loadBalancerIPs", "10.0.0.1,fd00::1"),
+    ("allow-shared-ip", "key"),
+    ("ip-allocated-from-pool", "pool"),
+    ("router.entrypoints", "websecure"),
+];
+
+/// What becomes of an object with one annotation.
+#[derive(PartialEq)]
+struct Outcome {
+    /// All but what is said.
+    item: Item,
+    /// What is said of the annotation.
+    said: Vec<Diagnostic>,
+    refused: bool,
+    unserved: bool,
+}
+
+fn object(on: On, vocabulary: &Vocabulary, annotation: &str) -> String {
+    let (api_version, spec) = match on {
+        On::Service => ("v1", "{type: LoadBalancer, ports: [{port: 80}]}".to_owned()),
+        On::IngressClass => {
+            ("networking.k8s.io/v1", "{controller: traefik.io/ingress-controller}".into())
+        }
+        On::Ingress => {
+            let class = match vocabulary.whose {
+                "Traefik" => "ingressClassName: traefik, ",
+                "ingress-nginx" => "ingressClassName: nginx, ",
+                _ => "",
+            };
+            let backend = "{service: {name: a, port: {number: 80}}}";
+            ("networking.k8s.io/v1", format!("{{{class}defaultBackend: {backend}}}"))
+        }
+    };
+    let kind = on.kind();
+    format!(
+        "apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a, annotations: {{{annotation}}}}}\n\
+         spec: {spec}\n"
+    )
+}
+
+fn outcome(on: On, vocabulary: &Vocabulary, key: &str, value: &str) -> Outcome {
+    let annotation = if key.is_empty() { String::new() } else { format!("{key:?}: {value:?}") };
+    let mut lowered = lowered(&object(on, vocabulary, &annotation));
+    let of_it = |it: &&Diagnostic| it.path.as_annotation() == Some(key);
+    let said = lowered.diagnostics.iter().filter(of_it).cloned().collect();
+    assert_eq!(lowered.items.len(), 1, "{key}: {:?}", lowered.diagnostics);
+    let mut item = lowered.items.remove(0);
+    let (refused, unserved) = match &mut item {
+        Item::Routes(set) => {
+            let reading = ClassReading { said: Vec::new(), ..reading(set).clone() };
+            let closed = reading.refusal.is_some() || set.refusal.is_some();
+            let unserved = reading.is_unserved;
+            let reading = Arc::new(reading);
+            let (traefik, nginx) = (reading.clone(), reading.clone());
+            set.readings = ClassReadings { traefik, nginx, both: reading };
+            (closed, unserved)
+        }
+        Item::Service(service) => (service.backend_refusal.is_some(), false),
+        _ => (false, false),
+    };
+    Outcome { item, said, refused, unserved }
+}
+
+/// All rows, with what they are part of.
+fn rows() -> impl Iterator<Item = (&'static Vocabulary, &'static Annotation)> {
+    ALL.into_iter().flat_map(|vocabulary| vocabulary.rows().map(move |row| (vocabulary, row)))
+}
+
+fn key(vocabulary: &Vocabulary, name: &str) -> String {
+    format!("{}{name}", vocabulary.prefix(&LowerOptions::default()))
+}
+
+fn codes_of(outcome: &Outcome) -> Vec<Code> {
+    outcome.said.iter().map(|it| it.code).collect()
+}
+
+#[test]
+fn what_becomes_of_each_row_is_seen() {
+    for (vocabulary, row) in rows() {
+        let key = key(vocabulary, row.name);
+        let without = outcome(row.on, vocabulary, "", "");
+        let read = READ.iter().find(|(name, _)| *name == row.name);
+        let value = read.map_or("something/of-users", |(_, value)| value);
+        let with = outcome(row.on, vocabulary, &key, value);
+        let (codes, closed) = match row.state {
+            State::Reads(_) => {
+                assert!(read.is_some(), "{key} is read: give it a value here");
+                assert!(with.item != without.item, "{key}: {value} makes no difference");
+                (vec![], false)
+            }
+            State::Cosmetic => {
+                assert!(with == without, "{key} makes a difference");
+                (vec![], false)
+            }
+            State::Refused(Why::Restricts) => (vec![codes::ACCESS_NOT_HONOURED], true),
+            State::Refused(Why::Protocol) => (vec![codes::BACKEND_PROTOCOL_NOT_HONOURED], true),
+            State::Later(miss) => {
+                assert_eq!(with.unserved, miss == Miss::Canary, "{key}");
+                (vec![codes::ANNOTATION_NOT_HONOURED], false)
+            }
+        };
+        assert_eq!((codes_of(&with), with.refused), (codes, closed), "{key}: {value}");
+        let neutral = row.neutral.iter().filter(|value| !value.starts_with('('));
+        for value in neutral.chain(vocabulary.empty_is_absent.then_some(&"")) {
+            assert!(outcome(row.on, vocabulary, &key, value) == without, "{key}: {value}");
+        }
+    }
+}
+
+#[test]
+fn a_typo_is_told_what_was_meant_and_closes_what_that_closes() {
+    let closed_world = rows().filter(|(vocabulary, _)| vocabulary.whose != KUBERNETES.whose);
+    for (vocabulary, row) in closed_world {
+        let typo = format!("{}{}", row.name, &row.name[row.name.len() - 1..]);
+        let key = key(vocabulary, &typo);
+        let out = outcome(row.on, vocabulary, &key, "x");
+        let help: Vec<&str> = out.said.iter().map(|it| it.help.as_str()).collect();
+        let meant = format!("did you mean `{}`?", self::key(vocabulary, row.name));
+        if row.name != "router.tls.domains" {
+            assert_eq!(help, [meant], "{key}");
+            assert_eq!(out.refused, row.restricts(), "{key}");
+        }
+    }
+}
+
+#[test]
+fn on_another_kind_it_is_told_where_it_belongs() {
+    for (vocabulary, row) in rows() {
+        let other = if row.on == On::Service { On::Ingress } else { On::Service };
+        let has_it = vocabulary.rows().any(|one| one.on == other && one.name == row.name);
+        let is_judged = vocabulary.rows().any(|one| one.on == On::Service);
+        if has_it || !is_judged || vocabulary.whose == KUBERNETES.whose {
+            continue;
+        }
+        let out = outcome(other, vocabulary, &key(vocabulary, row.name), "true");
+        let help: Vec<&str> = out.said.iter().map(|it| it.help.as_str()).collect();
+        assert_eq!(help, [format!("move it to the {}", row.on.kind())], "{}", row.name);
+    }
+}
+
+const HEAD: &str = "# Annotations
+
+What becomes of every annotation that is known. Made from the rows in `pure/dialects/src/annotation`
+by `UPDATE=1 cargo test -p steelyard-dialects annotations`; do not edit.
+
+- **read**: it is honoured.
+- **closes**: it is not honoured yet, and what it restricts must not be open: the routes of its
+  object (on a Service: the routes to it) answer 503, and `check` says `access-not-honoured`. So
+  does a name that is nearly one of these.
+- **closes (protocol)**: the backend wants another protocol than HTTP/1.1 without TLS; the routes
+  answer 503 (`backend-protocol-not-honoured`).
+- **later**: it is not honoured yet; routes are served without it (`annotation-not-honoured`).
+- **later (not served)**: the same, and its routes are not for all requests, so they are not there.
+- **no difference**: it changes nothing that is to be seen.
+
+Values that ask for what is done anyway are as if the annotation were not there. Other names under
+a prefix below are told as `annotation-unknown`. What an Ingress is annotated with counts by the
+words of its class: `traefik` or `nginx`; without a class both do.
+";
+
+fn page() -> String {
+    let mut out = HEAD.to_owned();
+    for vocabulary in ALL {
+        let prefix = vocabulary.prefix(&LowerOptions::default()).into_owned();
+        let _ = write!(out, "\n## {}\n\n", vocabulary.whose);
+        if !prefix.is_empty() {
+            let _ = write!(out, "Prefix `{prefix}`{}.\n\n", also(vocabulary));
+        }
+        out += "| annotation | on | | as if it were not there |\n|---|---|---|---|\n";
+        for row in vocabulary.rows() {
+            let state = match row.state {
+                State::Reads(_) => "read",
+                State::Refused(Why::Restricts) => "closes",
+                State::Refused(Why::Protocol) => "closes (protocol)",
+                State::Cosmetic => "no difference",
+                State::Later(Miss::Function) => "later",
+                State::Later(Miss::Canary) => "later (not served)",
+            };
+            let neutral: Vec<_> = row.neutral.iter().map(|value| format!("`{value}`")).collect();
+            let (name, kind, neutral) = (row.name, row.on.kind(), neutral.join(", "));
+            let _ = writeln!(out, "| `{name}` | {kind} | {state} | {neutral} |");
+        }
+    }
+    out
+}
+
+/// Other prefixes.
+fn also(vocabulary: &Vocabulary) -> &'static str {
+    match vocabulary.whose {
+        "MetalLB" => {
+            ", or the older `metallb.universe.tf/`, which counts where the other is absent"
+        }
+        "ingress-nginx" => ", or as its `--annotations-prefix` says",
+        _ => "",
+    }
+}
+
+#[test]
+fn the_page_is_what_the_rows_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/annotations.md");
+    let page = page();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let docs = std::fs::read_to_string(&path).unwrap_or_default();
+    let command = "UPDATE=1 cargo test -p steelyard-dialects annotations";
+    assert!(docs == page, "docs/annotations.md is stale: {command}");
+}
