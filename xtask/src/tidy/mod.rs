@@ -8,12 +8,12 @@
 //! - circles: sibling modules know each other one way only
 //! - types: a public type's name is its alone, over all crates
 //! - sentences: no code looks into a text that is made for people
-//! - promises: the tests that docs/security.md names are there
+//! - promises: files and folders that pages for developers name, and the tests that
+//!   docs/security.md does, are there
 
 mod circles;
 mod diagnostics;
 mod items;
-mod known;
 mod layers;
 mod modules;
 mod promises;
@@ -42,9 +42,7 @@ pub(crate) fn run() -> Result<()> {
     complaints.extend(circles::check(&sources));
     complaints.extend(types::check(&sources));
     complaints.extend(sentences::check(&sources));
-    let promised = std::fs::read_to_string(root.join(promises::PROMISES))?;
-    complaints.extend(promises::check(&promised, &sources));
-    let complaints = known::without(&root, complaints)?;
+    complaints.extend(promises::check(&root, &sources)?);
     if complaints.is_empty() {
         println!("{} files are tidy", sources.len());
         return Ok(());

@@ -1,37 +1,62 @@
-//! What docs/security.md promises is held by tests that are there: the files it names, and the
-//! functions.
+//! What pages for developers name is there: the files of ours, the folders, and the tests that hold
+//! what docs/security.md promises.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context, Result};
 
 use super::{Complaint, SourceFile};
 
-/// Where the promises are.
-pub(crate) const PROMISES: &str = "docs/security.md";
+/// The pages.
+const PAGES: [&str; 3] = ["docs/security.md", "CONTRIBUTING.md", "ARCHITECTURE.md"];
+/// Tops of paths that are ours.
+const TOPS: [&str; 7] = ["pure/", "io/", "lab/", "steelyard/", "tests/", "bench/", "xtask/"];
+/// What has no sources in it.
+const CASES: &str = "tests/golden";
 
-/// Tops of paths that are files of ours.
-const TOPS: [&str; 6] = ["pure/", "io/", "lab/", "steelyard/", "tests/", "bench/"];
+/// Holds what the pages name against the sources.
+pub(crate) fn check(root: &Path, sources: &[SourceFile]) -> Result<Vec<Complaint>> {
+    let mut complaints = Vec::new();
+    for page in PAGES {
+        let text = std::fs::read_to_string(root.join(page)).context(page)?;
+        complaints.extend(gone(page, &text, sources));
+    }
+    Ok(complaints)
+}
 
-/// Holds what `text` names against the sources.
-pub(crate) fn check(text: &str, sources: &[SourceFile]) -> Vec<Complaint> {
+fn gone(page: &str, text: &str, sources: &[SourceFile]) -> Vec<Complaint> {
     let functions: BTreeSet<&str> =
         sources.iter().flat_map(|source| source.text.lines().filter_map(function)).collect();
     let is_there = |path: &str| sources.iter().any(|source| source.path.ends_with(path));
+    let has_some = |folder: &str| sources.iter().any(|source| source.path.starts_with(folder));
     let mut complaints = Vec::new();
     for name in text.split('`').skip(1).step_by(2) {
         let gone = match () {
             () if is_file(name) => !is_there(name),
+            () if is_folder(name) => !has_some(name.trim_end_matches('/')),
             () if is_test_name(name) => !functions.contains(name),
             () => false,
         };
         if gone {
-            complaints.push(format!("{PROMISES}: `{name}` is not there"));
+            complaints.push(format!("{page}: `{name}` is not there"));
         }
     }
     complaints
 }
 
+fn is_path(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_-.".contains(&byte))
+}
+
+/// From the root, or the end of a path.
 fn is_file(name: &str) -> bool {
-    name.ends_with(".rs") && TOPS.iter().any(|top| name.starts_with(top))
+    name.ends_with(".rs") && is_path(name)
+}
+
+fn is_folder(name: &str) -> bool {
+    let is_ours = TOPS.iter().any(|top| name.starts_with(top)) && !name.starts_with(CASES);
+    is_ours && is_path(name) && !name.rsplit('/').next().unwrap_or_default().contains('.')
 }
 
 /// Tests are sentences: three words at least.
@@ -56,13 +81,11 @@ mod tests {
         let sources =
             [source("io/x/src/a.rs", "#[test]\nfn it_is_so_now() {}\nasync fn b<T>() {}")];
         let text = "| a | `io/x/src/a.rs`, `it_is_so_now`, `io/x/src/b.rs`, `it_was_so_once` |\n\
-                    | a `word`, a `two_words`, `Some::path` |";
-        assert_eq!(
-            check(text, &sources),
-            [
-                "docs/security.md: `io/x/src/b.rs` is not there",
-                "docs/security.md: `it_was_so_once` is not there",
-            ]
-        );
+                    | a `word`, a `two_words`, `Some::path`, `src/a.rs`, `io/x/src`, `pure/`, |\n\
+                    | `b.rs`, `io/y/src`, `tests/golden/x`, `Cargo.toml` |";
+        let names = ["io/x/src/b.rs", "it_was_so_once", "pure/", "b.rs", "io/y/src"];
+        let expected: Vec<_> =
+            names.iter().map(|name| format!("a.md: `{name}` is not there")).collect();
+        assert_eq!(gone("a.md", text, &sources), expected);
     }
 }
