@@ -14,6 +14,7 @@ mod addresses;
 pub mod ask;
 pub mod context;
 pub mod frame;
+mod gathered;
 pub mod memory;
 pub mod recipe;
 pub mod replay;

@@ -3,19 +3,20 @@
 use bytes::Bytes;
 
 use crate::frame::Piece;
+use crate::gathered::Gathered;
 
 /// What came of a body so far, up to a bound.
 #[derive(Debug)]
 pub struct Replay {
     max: usize,
-    kept: Option<Vec<Piece>>,
+    kept: Option<Gathered>,
     size: usize,
 }
 
 impl Replay {
     /// Keeps up to `max` bytes.
     pub fn up_to(max: usize) -> Self {
-        Self { max, kept: Some(Vec::new()), size: 0 }
+        Self { max, kept: Some(Gathered::default()), size: 0 }
     }
 
     /// Takes a piece in. A body that is larger cannot be sent again, and nothing is kept of it.
@@ -31,21 +32,23 @@ impl Replay {
         }
     }
 
+    /// Whether all that came is at hand.
+    pub fn is_at_hand(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// Whether the end has come, and all before it is at hand.
+    pub fn is_whole(&self) -> bool {
+        self.kept.as_ref().is_some_and(Gathered::is_whole)
+    }
+
     /// What came so far; none if it is not at hand any more.
-    pub fn pieces(&self) -> Option<&[Piece]> {
-        self.kept.as_deref()
+    pub fn pieces(&mut self) -> Option<&[Piece]> {
+        self.kept.as_mut().map(Gathered::pieces)
     }
 
     /// The whole body, once its end has come.
     pub fn whole(&self) -> Option<Bytes> {
-        let kept = self.kept.as_ref()?;
-        let Some(Piece::End(_)) = kept.last() else { return None };
-        let mut all = Vec::with_capacity(self.size);
-        for piece in kept {
-            if let Piece::Data(bytes) = piece {
-                all.extend_from_slice(bytes);
-            }
-        }
-        Some(all.into())
+        self.kept.as_ref().filter(|kept| kept.is_whole()).map(Gathered::data)
     }
 }

@@ -228,7 +228,7 @@ impl<B: Blueprint> Stack<B> {
             if let Err((by, response)) = self.advance(cx, self.blueprints.len()) {
                 return Flow::Fail(self.answer_inside(cx, by, response));
             }
-            out.append(&mut self.inbound.waiting);
+            out.append(&mut self.inbound.waiting.take());
         }
         self.inbound.until.take().map_or(Flow::Go, Flow::WaitUntil)
     }
@@ -327,22 +327,21 @@ impl<B: Blueprint> Stack<B> {
     /// Lets what waits of the body come to the frame at `to`.
     fn advance(&mut self, cx: &mut Context<'_>, to: usize) -> Result<(), Failure> {
         let from = self.inbound.level;
-        let waiting = std::mem::take(&mut self.inbound.waiting);
+        let waiting = self.inbound.waiting.take();
         self.inbound.level = to;
         if self.is_tunnel {
-            self.inbound.waiting = waiting;
+            self.inbound.waiting = waiting.into();
             return Ok(());
         }
         let layers = &mut self.layers[from..to];
-        self.inbound.waiting = pass_in(layers, from, cx, waiting, &mut self.inbound.until)?;
+        self.inbound.waiting = pass_in(layers, from, cx, waiting, &mut self.inbound.until)?.into();
         Ok(())
     }
 
     /// Whether what is inside the frame at `at` can be given the request's body once more.
     fn has_at_hand(&self, at: usize) -> bool {
         let replay = self.layers[at].replay.as_ref();
-        !self.is_tunnel
-            && replay.map_or(!self.inbound.has_begun, |replay| replay.pieces().is_some())
+        !self.is_tunnel && replay.map_or(!self.inbound.has_begun, |replay| replay.is_at_hand())
     }
 
     fn rewind(&mut self, at: usize, cx: &mut Context<'_>) {
@@ -351,7 +350,7 @@ impl<B: Blueprint> Stack<B> {
             self.blueprints.truncate(self.depths[depth]);
             self.depths.truncate(depth);
         }
-        let kept = self.layers[at].replay.as_ref().and_then(Replay::pieces);
+        let kept = self.layers[at].replay.as_mut().and_then(Replay::pieces);
         self.inbound.begin_again(at + 1, kept.map(<[Piece]>::to_vec).unwrap_or_default());
         self.anew = Some(self.layers[at].let_in.clone());
         self.phase = Phase::Entering(at + 1);

@@ -30,8 +30,9 @@ pub(crate) async fn answer(
             Ok(Got::Nothing)
         }
         Ask::Fetch { to, letter } => {
-            let fetched =
-                unless_gone(core, client, fetch(core, &to, &letter, course.client())).await?;
+            let passed = course.passed();
+            let fetching = fetch(core, &to, &letter, course.client(), &passed);
+            let fetched = unless_gone(core, client, fetching).await?;
             Ok(fetched.map_or(Got::Unanswered, |it| Got::Response(Box::new(it))))
         }
         Ask::Work(job) => {

@@ -95,6 +95,22 @@ impl Course {
         self.journey.peer
     }
 
+    /// The lines that say which gateways the request has passed (RFC 8586): they stay with what
+    /// is asked for its sake, or a circle by way of filters would have no end.
+    pub(crate) fn passed(&self) -> Vec<u8> {
+        let mut lines = Vec::new();
+        self.with_head(|head, _| {
+            head.each_line(&mut |name, value| {
+                if name.eq_ignore_ascii_case("cdn-loop") {
+                    lines.extend_from_slice(b"CDN-Loop: ");
+                    lines.extend_from_slice(value);
+                    lines.extend_from_slice(b"\r\n");
+                }
+            });
+        });
+        lines
+    }
+
     /// The request's head and what is changed about it.
     pub(crate) fn with_head<T>(
         &self,

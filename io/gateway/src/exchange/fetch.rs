@@ -19,15 +19,17 @@ use crate::wire::buffers::Buffer;
 use crate::wire::stream::Stream;
 use crate::wire::timer::within;
 
-/// What a backend answers to a request of a filter; none where it does not, in time and in the
-/// size that the filter allows.
+/// What a backend answers to a request of a filter for a request of `client`; none where it does
+/// not, in time and in the size that the filter allows. `passed` are lines that say which gateways
+/// that one has passed.
 pub(crate) async fn fetch(
     core: &Core,
     to: &BackendId,
     letter: &Letter,
     client: IpAddr,
+    passed: &[u8],
 ) -> Option<Response> {
-    let head = head(letter)?;
+    let head = head(core, letter, passed)?;
     let fetched = within(letter.patience, async {
         let upstream = upstream(core, to, client).await?;
         let (stream, is_fresh) = connection(core, &upstream).await?;
@@ -48,14 +50,15 @@ pub(crate) async fn fetch(
 }
 
 /// The letter's head; none where it would not be one.
-fn head(letter: &Letter) -> Option<Vec<u8>> {
+fn head(core: &Core, letter: &Letter, passed: &[u8]) -> Option<Vec<u8>> {
     let parts = [&letter.method, &letter.target, &letter.authority];
     if !parts.iter().all(|part| !part.is_empty() && part.bytes().all(|it| it.is_ascii_graphic())) {
         return None;
     }
     let [method, target, authority] = parts;
-    let first = format!("{method} {target} HTTP/1.1\r\nHost: {authority}\r\n");
-    let mut out = first.into_bytes();
+    let (first, own) = (format!("{method} {target} HTTP/1.1"), &core.shared.pseudonym);
+    let mut out = format!("{first}\r\nHost: {authority}\r\nCDN-Loop: {own}\r\n").into_bytes();
+    out.extend_from_slice(passed);
     for (name, value) in letter.lines.added() {
         for part in [name.as_bytes(), b": ", value, b"\r\n"] {
             out.extend_from_slice(part);

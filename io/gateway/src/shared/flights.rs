@@ -10,6 +10,9 @@ use tokio::sync::oneshot;
 #[derive(Default)]
 pub(crate) struct Flights(Mutex<HashMap<Arc<str>, Vec<oneshot::Sender<Landing>>>>);
 
+/// From so many on, those that wait are looked through for who has gone, at each doubling.
+const CROWD: usize = 64;
+
 /// What who waits is told.
 pub(crate) enum Landing {
     /// The one before did not find it: it is for this one to do.
@@ -36,6 +39,10 @@ impl Flights {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(waiting) = all.get_mut(&key) {
             let (to, from) = oneshot::channel();
+            // Who comes and goes leaves nothing, however long it takes.
+            if waiting.len() >= CROWD && waiting.len().is_power_of_two() {
+                waiting.retain(|to| !to.is_closed());
+            }
             waiting.push(to);
             return Boarding::Wait(from);
         }
@@ -108,6 +115,19 @@ mod tests {
             assert!(matches!(from.try_recv(), Ok(Landing::Found(found)) if found == "x"));
         }
         assert!(flights.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn who_comes_and_goes_leaves_nothing() {
+        let flights = Arc::<Flights>::default();
+        let Boarding::Lead(lead) = flights.board("a".into()) else { panic!("nobody leads") };
+        let stays = [(); 10].map(|()| wait(flights.board("a".into())));
+        for _ in 0..10_000 {
+            drop(wait(flights.board("a".into())));
+        }
+        let count = flights.0.lock().unwrap()["a"].len();
+        assert!((stays.len()..=CROWD).contains(&count), "{count}");
+        drop(lead);
     }
 
     #[test]

@@ -155,7 +155,8 @@ impl Context<'_> {
             |answer, state, recipes| Direct::Done(Inside::Answer(answer, Some(state)), recipes);
         if head.passes(&self.core.shared.pseudonym) >= MAX_PASSES {
             self.core.looped(&state.name);
-            return answer(Answer::fault(Fault::Loop, wants_html), state, recipes);
+            // Not by way of filters: it may be one of them that leads back here.
+            return answer(Answer::fault(Fault::Loop, wants_html), state, Vec::new());
         }
         if !recipes.is_empty() {
             return Direct::Done(Inside::Route(state), recipes);
