@@ -292,8 +292,8 @@ fn bodies_pass_the_frames_of_parents_and_children_in_order() {
         client.send("POST /rest HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
         client.send("2\r\nab\r\n0\r\n\r\n");
         let text = client.receive().text();
-        let text = text.replace("X-Found: <p>ab\r", "").replace("<p>rest", "rest");
-        assert!(text.contains("<p><c>ab") || text.contains("<c><p><c>ab"), "{text}");
+        // The parent's mark is in it when the child's frames get it, and theirs comes before.
+        assert!(text.ends_with("\n<c><p>ab"), "{text}");
     }
 }
 
