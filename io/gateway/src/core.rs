@@ -5,13 +5,14 @@ pub(crate) mod arrival;
 pub(crate) mod listener;
 pub(crate) mod live;
 pub(crate) mod waiting;
+mod warnings;
 pub(crate) mod worker;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::options::GatewayOptions;
 use crate::shared::Shared;
@@ -24,6 +25,7 @@ use arrival::Arrival;
 use listener::Listener;
 use live::{Live, Scene, States};
 use waiting::Registry;
+use warnings::Warnings;
 
 /// Heads, and bodies that come with them: large enough that 16 KiB answers go out in one write.
 /// No head of a request may be longer, wherever it was read to.
@@ -31,9 +33,6 @@ pub(crate) const HEAD_BUFFER: usize = 64 * 1024;
 
 /// Bulk transfer wants it large, above all under BBR.
 const BULK_BUFFER: usize = 256 * 1024;
-
-/// A warning for the same reason about the same backend is said once in this time.
-const WARN_EVERY: Duration = Duration::from_secs(10);
 
 /// One core.
 pub(crate) struct Core {
@@ -53,11 +52,8 @@ pub(crate) struct Core {
     /// The time, at most a second ago: good enough for what is kept for minutes.
     pub(crate) tick: Cell<Instant>,
     live: RefCell<Rc<Live>>,
-    warned: RefCell<HashMap<(&'static str, Arc<str>), Warned>>,
+    warnings: Warnings,
 }
-
-/// When a reason was last said of a backend, and how often it has happened since.
-type Warned = (Option<Instant>, u64);
 
 impl Core {
     pub(crate) fn new(shared: Arc<Shared>, log: Option<LogBuffer>, serve: fn(Arrival)) -> Rc<Self> {
@@ -79,7 +75,7 @@ impl Core {
             serve,
             tick: Cell::new(Instant::now()),
             live: RefCell::new(live),
-            warned: RefCell::default(),
+            warnings: Warnings::default(),
         })
     }
 
@@ -156,15 +152,7 @@ impl Core {
 
     /// How often it happened since it was said last, when it is time to say it again.
     fn is_worth_saying(&self, reason: &'static str, about: &Arc<str>) -> Option<u64> {
-        let now = Instant::now();
-        let mut warned = self.warned.borrow_mut();
-        let (last, times) = warned.entry((reason, about.clone())).or_default();
-        *times += 1;
-        if last.is_some_and(|last| now.duration_since(last) < WARN_EVERY) {
-            return None;
-        }
-        *last = Some(now);
-        Some(std::mem::take(times))
+        self.warnings.note(reason, about, Instant::now())
     }
 
     /// Ends connections that wait for their clients, the longest first, so that others get a place.
@@ -180,8 +168,7 @@ impl Core {
         // What nobody asks for is given up all the same.
         self.live();
         self.upstreams.prune(now, self.options().timeouts.upstream_idle);
-        let is_recent = |last: Instant| now.duration_since(last) < WARN_EVERY * 6;
-        self.warned.borrow_mut().retain(|_, (last, _)| last.is_some_and(is_recent));
+        self.warnings.prune(now);
         self.heads.trim() + self.bulk.trim()
     }
 }

@@ -237,3 +237,26 @@ fn what_is_not_idempotent_is_sent_once() {
     assert_eq!(client.receive().status(), 502);
     assert_eq!(arrived.load(Ordering::SeqCst), 1);
 }
+
+/// What was said before the end counts.
+#[test]
+fn who_closes_its_side_behind_two_requests_gets_both_answers() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let backend = Server::answering(move |_| {
+        released.lock().unwrap().recv().unwrap();
+        ok("late")
+    });
+    let (_gateway, address) = gateway(&[route("one", "a", "/", &[backend.address])]);
+    let mut client = Client::connect(address);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    eventually("it is asked", || backend.accepted.load(Ordering::SeqCst) == 1);
+    client.reader.get_ref().shutdown(std::net::Shutdown::Write).unwrap();
+    // Once another request is answered, the end was seen.
+    assert_eq!(get(address, "b", "/").status(), 404);
+    for _ in 0..2 {
+        release.send(()).unwrap();
+        assert_eq!(client.receive().who(), "late");
+    }
+    assert!(client.is_closed());
+}

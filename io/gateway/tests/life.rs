@@ -310,3 +310,36 @@ fn series_of_removed_routes_do_not_stay() {
     });
     assert_eq!(count(&scrape(&gateway), entry_point), 4);
 }
+
+/// Requests that would take hours do not keep a gateway that is in a hurry.
+#[test]
+fn who_is_in_a_hurry_waits_for_no_request() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let backend = Server::answering(move |_| {
+        let _ = released.lock().unwrap().recv();
+        ok("late")
+    });
+    let (gateway, address) = gateway(&[route("one", "*", "/", &[backend.address])]);
+    let mut client = Client::connect(address);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    eventually("the request is under way", || backend.accepted.load(Ordering::SeqCst) == 1);
+    std::thread::scope(|scope| {
+        let draining = scope.spawn(|| gateway.drain(Duration::from_secs(3600)));
+        eventually("it does not listen", || std::net::TcpStream::connect(address).is_err());
+        gateway.hurry();
+        eventually("it ends", || draining.is_finished());
+    });
+    assert!(client.is_closed());
+    drop(release);
+}
+
+/// A gateway that is gone has no sockets left.
+#[test]
+fn nothing_listens_when_a_gateway_is_dropped() {
+    for _ in 0..20 {
+        let (gateway, address) = gateway(&[]);
+        drop(gateway);
+        assert!(std::net::TcpStream::connect(address).is_err());
+    }
+}

@@ -95,5 +95,6 @@ fn a_log_that_cannot_be_opened_is_said_at_start() {
     let path = Some(PathBuf::from("/nonexistent/folder/log"));
     let access_log = Some(AccessLog { path, format: LogFormat::Json });
     let options = GatewayOptions { access_log, ..GatewayOptions::default() };
-    assert!(steelyard_gateway::Gateway::start(options).is_err());
+    let error = steelyard_gateway::Gateway::start(options).err().expect("there is no such folder");
+    assert!(error.to_string().contains(" /nonexistent/folder/log"), "{error}");
 }

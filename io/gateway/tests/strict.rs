@@ -159,3 +159,58 @@ fn forged_headers_do_not_pass() {
     assert!(!text.contains("6.6.6.6") && !text.contains("X-Secret"), "{text}");
     assert!(text.contains("X-Kept: k\r\n") && text.contains("X-Real-Ip: 127.0.0.1\r\n"), "{text}");
 }
+
+/// An answer of our own ends the connection where more may come of the request, where the client
+/// wants it, and where the gateway ends.
+#[test]
+fn answers_of_our_own_say_when_they_are_the_last() {
+    let (gateway, address) = gateway(&[]);
+    for (request, closes) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", false),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", true),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", true),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", false),
+        ("GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", true),
+    ] {
+        let answer = Client::connect(address).send(request).receive();
+        assert_eq!(answer.status(), 404);
+        assert_eq!(answer.header("connection") == Some("close"), closes, "{request}");
+    }
+    gateway.wind_down();
+    support::eventually("each answer is the last", || {
+        get(address, "a", "/").header("connection") == Some("close")
+    });
+}
+
+/// However they come: a few empty lines before a request are none, more are.
+#[test]
+fn empty_lines_are_counted_over_all_pieces() {
+    let (_gateway, address) = gateway(&[]);
+    for (pieces, status) in [(8, 404), (9, 400)] {
+        let mut client = Client::connect(address);
+        for _ in 0..pieces {
+            client.send("\r\n");
+            // Once another request is answered, this much was read.
+            assert_eq!(get(address, "a", "/").status(), 404);
+        }
+        let answer = client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").receive();
+        assert_eq!(answer.status(), status, "{pieces}");
+    }
+}
+
+#[test]
+fn heads_that_come_in_pieces_have_the_same_limits() {
+    let (_gateway, address) = gateway(&[]);
+    let most = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(65_536 - 32));
+    assert_eq!(most.len(), 65_536);
+    let more = most.replace("X: ", "X: x");
+    let line = format!("GET /{}", "x".repeat(70_000));
+    for (raw, status) in [(most, 404), (more, 431), (line, 414)] {
+        let mut client = Client::connect(address);
+        let (first, rest) = raw.split_at(10);
+        client.send(first);
+        // Once another request is answered, this much was read.
+        assert_eq!(get(address, "a", "/").status(), 404);
+        assert_eq!(client.send(rest).receive().status(), status);
+    }
+}

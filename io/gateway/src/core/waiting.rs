@@ -291,10 +291,31 @@ mod tests {
             (&[(Progress, 2_500), (Progress, 20_000), (Request, 5_000)], &[1, 2, 0]),
             // Slow, but going on: by age, and after the youngest who is idle.
             (&[(Progress, 500), (Request, 201), (Progress, 1_500), (Rest, 202)], &[3, 1, 2, 0]),
+            // Who stalls has stopped.
+            (&[(Request, 1_000), (Progress, 2_000)], &[1, 0]),
+            (&[(Request, 200), (Rest, 199)], &[0]),
             // Served.
             (&[(Nothing, 60_000), (Progress, 0), (Rest, 0), (Request, 100)], &[]),
         ] {
             assert_eq!(pressed(waiting), order, "{waiting:?}");
+        }
+    }
+
+    /// A part of those who wait makes room at a time, at least one.
+    #[test]
+    fn no_more_make_room_than_a_part() {
+        for (count, expected) in [(1, 1), (15, 1), (16, 1), (17, 2), (32, 2), (33, 3)] {
+            let now = Instant::now() + Duration::from_mins(1);
+            let mut registry = Registry::default();
+            for age in 0..count {
+                let waiting = Rc::new(Waiting::default());
+                waiting.awaited.set(Awaited::Request);
+                waiting.since.set(now.checked_sub(Duration::from_secs(age + 1)));
+                registry.insert(waiting, listener());
+            }
+            let mut left = 0;
+            registry.retire_longest(now, |_, _| left += 1);
+            assert_eq!(left, expected, "of {count}");
         }
     }
 

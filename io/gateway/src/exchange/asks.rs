@@ -89,3 +89,80 @@ async fn leaves(core: &Core, client: &Stream) {
         Err(_) => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Shutdown, TcpListener};
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use steelyard_filters::Journey;
+
+    use super::*;
+    use crate::options::{GatewayOptions, Timeouts};
+    use crate::shared::Shared;
+
+    const SHORT: Duration = Duration::from_millis(300);
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn core(half_closed: Duration) -> Rc<Core> {
+        let timeouts = Timeouts { half_closed, ..Timeouts::default() };
+        let options = GatewayOptions { timeouts, ..GatewayOptions::default() };
+        Core::new(Shared::new(options), None, |_| ())
+    }
+
+    fn course() -> Course {
+        let peer = [127, 0, 0, 1].into();
+        let journey = Journey { peer, is_tls: false, server_name: None, route: None };
+        Course::new(Vec::new(), journey, Vec::new())
+    }
+
+    async fn client() -> (Stream, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = Stream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (ours, listener.accept().unwrap().0)
+    }
+
+    /// What it comes to that a frame sleeps while the client does something.
+    async fn sleeping(
+        time: Duration,
+        half_closed: Duration,
+        does: impl FnOnce(&std::net::TcpStream),
+    ) -> bool {
+        let (ours, theirs) = client().await;
+        does(&theirs);
+        let core = core(half_closed);
+        answer(Ask::Sleep(time), &mut course(), &core, &ours).await.is_ok()
+    }
+
+    /// A client that has closed its side is waited with, for a while; one that says something else
+    /// has not gone.
+    #[tokio::test]
+    async fn who_has_gone_ends_what_is_asked_for_it() {
+        assert!(sleeping(SHORT, LONG, |_| ()).await);
+        assert!(sleeping(SHORT, LONG, |it| it.shutdown(Shutdown::Write).unwrap()).await);
+        assert!(!sleeping(LONG, SHORT, |it| it.shutdown(Shutdown::Write).unwrap()).await);
+        let urgent = |it: &std::net::TcpStream| {
+            socket2::SockRef::from(it).send_out_of_band(b"!").map(drop).unwrap();
+        };
+        assert!(sleeping(SHORT, Duration::ZERO, urgent).await);
+        let resets = |it: &std::net::TcpStream| {
+            let socket = socket2::SockRef::from(it);
+            socket.set_linger(Some(Duration::ZERO)).unwrap();
+            socket.shutdown(Shutdown::Both).unwrap();
+        };
+        assert!(!sleeping(LONG, SHORT, resets).await);
+    }
+
+    /// Who finds something out does not wait for itself.
+    #[tokio::test]
+    async fn a_leader_leads_when_it_asks_again() {
+        let (core, (ours, _theirs), mut course) = (core(LONG), client().await, course());
+        for key in ["a", "b", "a", "b"] {
+            let got = answer(Ask::Shared(key.into()), &mut course, &core, &ours);
+            let got = tokio::time::timeout(Duration::from_secs(9), got).await;
+            assert!(matches!(got, Ok(Ok(Got::Flight(Flight::Lead)))), "{key}");
+        }
+        assert_eq!(course.leads.len(), 2);
+    }
+}

@@ -254,3 +254,18 @@ impl RequestView for Unread {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_understood_says_nothing() {
+        assert_eq!((Unread.method(), Unread.authority(), Unread.path()), ("", "", "*"));
+        assert_eq!(
+            (Unread.query(), Unread.first("host"), Unread.scheme()),
+            (None, None, Scheme::Http)
+        );
+        Unread.each(&mut |name, _| panic!("it has no lines, not {name}"));
+    }
+}

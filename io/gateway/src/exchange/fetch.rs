@@ -186,3 +186,92 @@ fn read_head(
         return Ok(Some((response, body, persistent)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use steelyard_http::{LineEdits, Scheme};
+
+    use super::*;
+    use crate::options::GatewayOptions;
+    use crate::shared::Shared;
+
+    fn letter(method: &str, target: &str, body: &'static [u8]) -> Letter {
+        let mut lines = LineEdits::default();
+        lines.add("X-A", b"1").unwrap();
+        Letter {
+            method: method.into(),
+            scheme: Scheme::Http,
+            authority: "a".into(),
+            target: target.into(),
+            lines,
+            body: Bytes::from_static(body),
+            max: 5,
+            patience: std::time::Duration::from_secs(9),
+        }
+    }
+
+    #[test]
+    fn letters_are_requests_or_nothing() {
+        let text = |letter| head(&letter).map(|head| String::from_utf8(head).unwrap());
+        for (method, body, framing) in [
+            ("GET", "", "\r\n"),
+            ("HEAD", "", "\r\n"),
+            ("POST", "", "Content-Length: 0\r\n\r\n"),
+            ("GET", "x", "Content-Length: 1\r\n\r\nx"),
+            ("POST", "xy", "Content-Length: 2\r\n\r\nxy"),
+        ] {
+            let expected = format!("{method} /t HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n{framing}");
+            assert_eq!(text(letter(method, "/t", body.as_bytes())), Some(expected));
+        }
+        for (method, target) in [("", "/"), ("GET", ""), ("GET", "/ x"), ("G\r\n", "/")] {
+            assert_eq!(text(letter(method, target, b"")), None, "{method:?} {target:?}");
+        }
+    }
+
+    const LENGTH: &str = "HTTP/1.1 203 X\r\nContent-Length: 5\r\n\r\n";
+
+    /// What an endpoint that says `pieces` and closes comes to.
+    async fn fetched(method: &str, pieces: &[&str]) -> io::Result<(u16, Bytes)> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let core = Core::new(Shared::new(GatewayOptions::default()), None, |_| ());
+        let upstream = core.upstreams.at(listener.local_addr().unwrap());
+        let stream = upstream.connect(core.options().timeouts.connect).await?;
+        let mut endpoint = listener.accept()?.0;
+        let pieces: Vec<String> = pieces.iter().map(|it| (*it).to_owned()).collect();
+        let saying = std::thread::spawn(move || {
+            endpoint.set_nodelay(true).unwrap();
+            // Closing with unread bytes would reset the connection.
+            assert!(endpoint.read(&mut [0; 1_024]).unwrap() > 0);
+            for piece in pieces {
+                endpoint.write_all(piece.as_bytes()).unwrap();
+            }
+        });
+        let letter = letter(method, "/", b"");
+        let response = exchange(&core, &upstream, stream, &head(&letter).unwrap(), &letter).await;
+        saying.join().unwrap();
+        response.map(|response| (response.status, response.body))
+    }
+
+    #[tokio::test]
+    async fn answers_are_whole_and_small_enough() {
+        let open = "HTTP/1.1 203 X\r\n\r\n";
+        let long = "HTTP/1.1 203 X\r\nContent-Length: 6\r\n\r\n";
+        let five = Some((203, Bytes::from_static(b"abcde")));
+        for (pieces, expected) in [
+            (&[LENGTH, "abcde"][..], five.clone()),
+            (&["HTTP/1.1 103 X\r\n\r\n", LENGTH, "ab", "cde"][..], five.clone()),
+            (&["HTTP/1.1 203 X\r\nContent-", "Length: 5\r\n\r\nabcde"][..], five.clone()),
+            (&[open, "abcde"][..], five),
+            (&[LENGTH, "abcd"][..], None),
+            (&[long, "abcdef"][..], None),
+            (&["HTTP/1.1 203 X\r\n"][..], None),
+            (&["none\r\n\r\n"][..], None),
+        ] {
+            assert_eq!(fetched("GET", pieces).await.ok(), expected, "{pieces:?}");
+        }
+        assert_eq!(fetched("HEAD", &[LENGTH]).await.ok(), Some((203, Bytes::new())));
+    }
+}

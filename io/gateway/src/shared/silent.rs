@@ -76,4 +76,14 @@ mod tests {
         silent.note(a, &failed(ErrorKind::AddrNotAvailable));
         assert_eq!(silent.all(), [].into());
     }
+
+    #[test]
+    fn no_more_are_known_than_fit() {
+        let silent = Silent::default();
+        for port in 1..=MOST + 1 {
+            let endpoint = SocketAddr::from(([10, 0, 0, 1], u16::try_from(port).unwrap()));
+            silent.note(endpoint, &Err::<(), _>(ErrorKind::ConnectionRefused.into()));
+        }
+        assert_eq!(silent.all().len(), MOST);
+    }
 }

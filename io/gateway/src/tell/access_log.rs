@@ -133,3 +133,48 @@ impl Note {
         self.shrunk = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_handed_over_when_they_are_many() {
+        let path = std::env::temp_dir().join(format!("log-buffer-{}", std::process::id()));
+        let writer = Writer::start(Some(&path)).unwrap();
+        let buffer = LogBuffer::new(LogFormat::Common, writer.lines.clone(), Arc::default());
+        let note = Note { target: "x".repeat(1_000), method: "GET".into(), ..Note::default() };
+        let entry = Entry {
+            note: &note,
+            client: ([127, 0, 0, 1], 1).into(),
+            entry_point: "web",
+            status: 200,
+            bytes_in: 0,
+            bytes_out: 0,
+            duration: Duration::ZERO,
+            origin: Duration::ZERO,
+            router: None,
+            service: None,
+            endpoint: None,
+            retries: 0,
+            why: None,
+        };
+        let mut most = 0;
+        for _ in 0..200 {
+            buffer.write(&entry);
+            most = most.max(buffer.bytes.borrow().len());
+        }
+        assert!((FLUSH_AT - 2_000..FLUSH_AT).contains(&most), "{most}");
+        buffer.flush();
+        drop(buffer);
+        writer.finish();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(text.lines().count(), 200);
+        for line in text.lines() {
+            let (_, rest) = line.split_once('[').unwrap();
+            let (stamp, _) = rest.split_once("] \"GET ").unwrap();
+            assert!(stamp.len() == 26 && stamp.ends_with(" +0000"), "{stamp}");
+        }
+    }
+}

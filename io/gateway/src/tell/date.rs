@@ -99,4 +99,47 @@ mod tests {
             assert_eq!(Civil::from_unix(seconds).http(), expected);
         }
     }
+
+    /// Day after day, by the rule of leap years alone.
+    #[test]
+    fn every_day_of_four_centuries() {
+        let (mut year, mut month, mut day) = (1970, 1, 1);
+        for days in 0..146_097_u64 {
+            let civil = Civil::from_unix(days * 86_400);
+            assert_eq!((civil.year, civil.month, civil.day), (year, month, day), "{days}");
+            assert_eq!(u64::from(civil.weekday), (days + 4) % 7);
+            let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let length = match month {
+                2 if is_leap => 29,
+                2 => 28,
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            (year, month, day) = match (month, day) {
+                (12, 31) => (year + 1, 1, 1),
+                (_, last) if last == length => (year, month + 1, 1),
+                _ => (year, month, day + 1),
+            };
+        }
+    }
+
+    #[test]
+    fn each_spelling() {
+        let civil = Civil::from_unix(784_111_777);
+        assert_eq!(civil.log(), "06/Nov/1994:08:49:37 +0000");
+        assert_eq!(civil.rfc3339(5_000), "1994-11-06T08:49:37.000005000Z");
+    }
+
+    #[test]
+    fn now_is_now() {
+        // The system's clock is no other than its own a moment before and after.
+        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let before = clock();
+        let now = unix_now();
+        assert!((before..=clock()).contains(&now), "{now}");
+        let before = clock();
+        let written = http_date();
+        let mut seconds = before..=clock();
+        assert!(seconds.any(|it| Civil::from_unix(it).http() == written), "{written}");
+    }
 }

@@ -132,3 +132,18 @@ impl From<Reject> for Fault {
         Self::Rejected(reject)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_clients_do_wrong_is_not_the_operators() {
+        for fault in [Fault::ClientGone, Fault::MadeRoom, Fault::NoRoute, Fault::Filtered("why")] {
+            assert!(!fault.is_ours(), "{fault:?}");
+        }
+        for fault in [Fault::NoEndpoints, Fault::UpstreamClosed, Fault::Loop, Fault::GivenUp] {
+            assert!(fault.is_ours(), "{fault:?}");
+        }
+    }
+}

@@ -281,4 +281,80 @@ mod tests {
         assert_eq!(sample.series.len(), labels.len());
         assert_eq!(sample.series.iter().map(|(_, totals)| totals.requests).sum::<u64>(), 1800);
     }
+
+    fn labels<'a>(
+        entry_point: &'a Arc<str>,
+        router: Option<&'a Arc<str>>,
+        service: Option<&'a Arc<str>>,
+    ) -> LabelsRef<'a> {
+        LabelsRef { entry_point, router, service, code: 200, method: "GET", protocol: "http" }
+    }
+
+    fn finished(milliseconds: u64, bytes: u64) -> Finished {
+        let duration = Duration::from_millis(milliseconds);
+        Finished { duration, bytes_in: bytes, bytes_out: 10 * bytes }
+    }
+
+    #[test]
+    fn requests_are_summed() {
+        let (counters, web) = (Counters::default(), "web".into());
+        for (milliseconds, bytes) in [(50, 3), (200, 4), (60_000, 5), (100, 6)] {
+            counters.count(&labels(&web, None, None), finished(milliseconds, bytes));
+        }
+        let mut totals = counters.sample().series[0].1;
+        let all = |it: &Totals| (it.requests, it.bytes_in, it.bytes_out, it.buckets);
+        assert_eq!(all(&totals), (4, 18, 180, [2, 1, 0, 0]));
+        assert!((totals.seconds - 60.35).abs() < 1e-9, "{}", totals.seconds);
+        let other = totals;
+        totals.add(&other);
+        assert_eq!(all(&totals), (8, 36, 360, [4, 2, 0, 0]));
+        assert!((totals.seconds - 120.7).abs() < 1e-9, "{}", totals.seconds);
+    }
+
+    /// A series of a route is looked for once.
+    #[test]
+    fn a_route_knows_its_series() {
+        let counters = Counters::default();
+        let [web, name, service] = ["web", "r", "s"].map(Arc::<str>::from);
+        for (router, service) in [(Some(&name), Some(&service)), (Some(&name), None), (None, None)]
+        {
+            let route = RouteSeries::default();
+            for _ in 0..3 {
+                counters.count_routed(&route, &labels(&web, router, service), finished(1, 1));
+            }
+            assert_eq!(route.recent.borrow().len(), 1, "{router:?} {service:?}");
+            counters.count_routed(&route, &labels(&web, router, Some(&web)), finished(1, 1));
+            assert_eq!(route.recent.borrow().len(), 2, "another service");
+        }
+    }
+
+    #[test]
+    fn what_is_gone_is_forgotten_and_nothing_else() {
+        let [web, r1, r2, s1, s2] = ["web", "r1", "r2", "s1", "s2"].map(Arc::<str>::from);
+        let set = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect();
+        for (routes, services, left, retried) in [
+            (&[][..], &[][..], &["r1 s1", "r1 s2", "r2 s2"][..], &["s1", "s2"][..]),
+            (&["r1"], &[], &["- s1", "- s2", "r2 s2"], &["s1", "s2"]),
+            (&[], &["s1"], &["r1 -", "r1 s2", "r2 s2"], &["s2"]),
+            (&["r1"], &["s2"], &["- -", "- s1", "r2 -"], &["s1"]),
+        ] {
+            let counters = Counters::default();
+            for (router, service) in [(&r1, &s1), (&r1, &s2), (&r2, &s2)] {
+                counters.count(&labels(&web, Some(router), Some(service)), finished(1, 1));
+            }
+            counters.count_retry(&s1);
+            counters.count_retry(&s2);
+            counters.forget(&set(routes), &set(services));
+            let sample = counters.sample();
+            let shown = |name: &Option<Arc<str>>| name.as_deref().unwrap_or("-").to_owned();
+            let series = sample.series.iter();
+            let names =
+                series.map(|(it, _)| format!("{} {}", shown(&it.router), shown(&it.service)));
+            let names: BTreeSet<String> = names.collect();
+            assert_eq!(names, left.iter().map(|it| (*it).to_owned()).collect());
+            let names: BTreeSet<&str> = sample.retries.iter().map(|(name, _)| &**name).collect();
+            assert_eq!(names, retried.iter().copied().collect());
+            assert_eq!(sample.series.iter().map(|(_, it)| it.requests).sum::<u64>(), 3);
+        }
+    }
 }

@@ -168,9 +168,8 @@ impl Upstreams {
         }
         let lookup = async { tokio::net::lookup_host((&**name, port)).await.map(Vec::from_iter) };
         let addresses = match (within(limit, lookup).await, known) {
-            (Ok(found), _) if !found.is_empty() => Rc::from(found),
-            (_, Some((addresses, _))) => addresses,
-            (Ok(_), None) => return Err(io::Error::other("the name has no addresses")),
+            (Ok(found), _) => Rc::from(found),
+            (Err(_), Some((addresses, _))) => addresses,
             (Err(error), None) => return Err(error),
         };
         let resolved = Resolved { addresses: addresses.clone(), until: now + NAME_TTL };
@@ -241,5 +240,126 @@ mod tests {
             let taken = upstream.checkout(doubt);
             assert_eq!(taken.is_none(), is_noticed, "{doubt:?}, surplus: {surplus}");
         }
+    }
+
+    const LIMIT: Duration = Duration::from_secs(9);
+
+    /// A place to connect to, and what was connected there.
+    struct Endpoint {
+        listener: TcpListener,
+        accepted: Vec<std::net::TcpStream>,
+    }
+
+    impl Endpoint {
+        fn new() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            Self { listener, accepted: Vec::new() }
+        }
+
+        fn at(&self, upstreams: &Upstreams) -> Rc<Upstream> {
+            upstreams.at(self.listener.local_addr().unwrap())
+        }
+
+        async fn give_back(&mut self, upstream: &Upstream, now: Instant) {
+            let stream = upstream.connect(LIMIT).await.unwrap();
+            self.accepted.push(self.listener.accept().unwrap().0);
+            upstream.give_back(clean(stream), now);
+        }
+    }
+
+    fn doubt(now: Instant) -> Doubt {
+        Doubt { is_repeatable: true, now }
+    }
+
+    #[tokio::test]
+    async fn no_more_are_kept_than_all_cores_may_and_an_address_has() {
+        let now = Instant::now();
+        let mut endpoint = Endpoint::new();
+        let upstreams = Upstreams::new(2, Arc::new(AtomicUsize::new(4)));
+        let upstream = endpoint.at(&upstreams);
+        for kept in [1, 2, 2] {
+            endpoint.give_back(&upstream, now).await;
+            assert_eq!(upstream.idle.borrow().len(), kept);
+        }
+        // What is taken makes room.
+        drop(upstream.checkout(doubt(now)).unwrap());
+        endpoint.give_back(&upstream, now).await;
+        assert_eq!(upstream.idle.borrow().len(), 2);
+        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9_999)));
+        let upstream = endpoint.at(&upstreams);
+        for _ in 0..=MAX_IDLE {
+            endpoint.give_back(&upstream, now).await;
+        }
+        assert_eq!(upstream.idle.borrow().len(), MAX_IDLE);
+    }
+
+    #[tokio::test]
+    async fn what_is_idle_too_long_or_closed_is_given_up() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut endpoint = Endpoint::new();
+        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9)));
+        let upstream = endpoint.at(&upstreams);
+        endpoint.give_back(&upstream, start).await;
+        endpoint.give_back(&upstream, at(500)).await;
+        let limit = Duration::from_secs(1);
+        for (now, left) in [(999, 2), (1_000, 1), (1_499, 1), (1_500, 0)] {
+            upstreams.prune(at(now), limit);
+            assert_eq!(upstream.idle.borrow().len(), left, "{now}");
+        }
+        endpoint.give_back(&upstream, start).await;
+        endpoint.accepted.clear();
+        while upstream.idle.borrow().iter().any(|idle| idle.connection.get().is_alive()) {
+            assert!(start.elapsed() < LIMIT, "it is heard of");
+            tokio::task::yield_now().await;
+        }
+        upstreams.prune(start, limit);
+        assert_eq!(upstream.idle.borrow().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn addresses_are_known_while_somebody_has_them_or_they_have_connections() {
+        let now = Instant::now();
+        let mut endpoint = Endpoint::new();
+        let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9)));
+        let known = || upstreams.by_address.borrow().len();
+        let upstream = endpoint.at(&upstreams);
+        upstreams.prune(now, LIMIT);
+        assert_eq!(known(), 1, "somebody has it");
+        endpoint.give_back(&upstream, now).await;
+        drop(upstream);
+        upstreams.prune(now, LIMIT);
+        assert_eq!(known(), 1, "it has a connection");
+        upstreams.prune(now + LIMIT, LIMIT);
+        assert_eq!(known(), 0);
+    }
+
+    #[tokio::test]
+    async fn names_are_believed_for_a_while_and_longer_where_nothing_else_is_known() {
+        let start = Instant::now();
+        let old: SocketAddr = "192.0.2.9:80".parse().unwrap();
+        let upstreams = Upstreams::new(1, Arc::default());
+        let [local, lost] = ["localhost", "lost.invalid"].map(Arc::<str>::from);
+        for name in [&local, &lost] {
+            let resolved = Resolved { addresses: Rc::from([old]), until: start + NAME_TTL };
+            upstreams.names.borrow_mut().insert((name.clone(), 80), resolved);
+        }
+        let until = |name: &Arc<str>| upstreams.names.borrow()[&(name.clone(), 80)].until;
+        let just = start + NAME_TTL - Duration::from_millis(1);
+        let found = upstreams.resolve(&local, 80, just, LIMIT).await.unwrap();
+        assert_eq!(*found, [old], "it was looked up a moment ago");
+        let over = start + NAME_TTL;
+        let found = upstreams.resolve(&local, 80, over, LIMIT).await.unwrap();
+        assert!(found.iter().all(|address| address.ip().is_loopback()), "{found:?}");
+        assert_eq!(until(&local), over + NAME_TTL);
+        let found = upstreams.resolve(&lost, 80, over, LIMIT).await.unwrap();
+        assert_eq!(*found, [old], "nothing else is known");
+        assert!(upstreams.resolve(&"none.invalid".into(), 80, over, LIMIT).await.is_err());
+        let known = || upstreams.names.borrow().len();
+        let forgotten = over + NAME_TTL + NAME_TTL * 60;
+        upstreams.prune(forgotten - Duration::from_millis(1), LIMIT);
+        assert_eq!(known(), 2);
+        upstreams.prune(forgotten, LIMIT);
+        assert_eq!(known(), 0);
     }
 }

@@ -147,6 +147,25 @@ mod tests {
     }
 
     #[test]
+    fn a_pool_keeps_so_many() {
+        let pool = BufferPool::new(16, 2);
+        drop((0..3).map(|_| pool.take()).collect::<Vec<_>>());
+        assert_eq!(pool.free.borrow().len(), 2);
+    }
+
+    #[test]
+    fn a_buffer_has_room_until_it_is_full() {
+        let pool = BufferPool::new(16, 2);
+        let mut buffer = pool.take();
+        let place = buffer.room().as_ptr();
+        assert_eq!(buffer.room().as_ptr(), place, "it stays where it is");
+        buffer.filled = 15;
+        assert!(!buffer.is_full());
+        buffer.filled = 16;
+        assert!(buffer.is_full() && buffer.room().is_empty());
+    }
+
+    #[test]
     fn what_is_not_needed_is_given_up() {
         let pool = BufferPool::new(10, 64);
         drop((0..64).map(|_| pool.take()).collect::<Vec<_>>());

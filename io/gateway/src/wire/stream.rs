@@ -120,10 +120,8 @@ impl Stream {
         let mut done = 0;
         while done < bytes.len() {
             let rest = [&bytes[done..], b"", b""];
-            let mut is_first = true;
             let now = poll_fn(|cx| match self.poll_write(rest, false, cx) {
-                Poll::Pending if std::mem::take(&mut is_first) => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
+                Poll::Pending => Poll::Ready(None),
                 Poll::Ready(written) => Poll::Ready(Some(written)),
             });
             let outcome = match now.await {
@@ -178,4 +176,43 @@ impl From<TcpStream> for Stream {
 
 fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    async fn pair() -> (Stream, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = Stream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (ours, listener.accept().unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn what_is_not_taken_is_waited_for_and_not_for_ever() {
+        let bytes = vec![b'x'; 16 << 20];
+        let (ours, mut theirs) = pair().await;
+        let reading = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            theirs.read_to_end(&mut all).map(|_| all.len())
+        });
+        ours.write_all(&bytes, Duration::from_secs(60)).await.unwrap();
+        ours.close().unwrap();
+        assert_eq!(reading.join().unwrap().unwrap(), bytes.len());
+        let (ours, _theirs) = pair().await;
+        let (error, taken) = ours.write_all(&bytes, Duration::from_millis(1)).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!((1..bytes.len()).contains(&taken), "{taken}");
+    }
+
+    #[tokio::test]
+    async fn who_has_closed_is_not_alive() {
+        let (ours, theirs) = pair().await;
+        assert!(ours.is_alive() && ours.is_silent());
+        drop(theirs);
+        ours.ready(Interest::READABLE).await.unwrap();
+        assert!(!ours.is_alive() && !ours.is_silent());
+    }
 }

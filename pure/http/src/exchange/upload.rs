@@ -152,9 +152,7 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
     /// From now on its pieces are taken and given by somebody else. `is_ended`: what is in the
     /// opening is all that will be.
     pub(super) fn tap(&mut self, wrapping: Wrapping, is_ended: bool) {
-        let is_whole = self.body.is_done();
-        let is_told = is_whole;
-        let tap = Tap { is_whole, is_told, is_ended, wrapping, ..Tap::default() };
+        let tap = Tap { is_ended, wrapping, ..Tap::default() };
         self.tap = Some(Box::new(tap));
         self.at_hand = is_ended;
     }

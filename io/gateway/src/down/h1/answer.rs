@@ -176,3 +176,85 @@ fn reason(status: u16) -> &'static str {
         _ => "Error",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_status_has_its_phrase() {
+        for (status, phrase) in [
+            (200, "OK"),
+            (204, "No Content"),
+            (301, "Moved Permanently"),
+            (302, "Found"),
+            (303, "See Other"),
+            (304, "Not Modified"),
+            (307, "Temporary Redirect"),
+            (308, "Permanent Redirect"),
+            (400, "Bad Request"),
+            (401, "Unauthorized"),
+            (403, "Forbidden"),
+            (404, "Not Found"),
+            (408, "Request Timeout"),
+            (413, "Content Too Large"),
+            (414, "URI Too Long"),
+            (429, "Too Many Requests"),
+            (431, "Request Header Fields Too Large"),
+            (499, "Client Closed Request"),
+            (500, "Internal Server Error"),
+            (501, "Not Implemented"),
+            (502, "Bad Gateway"),
+            (503, "Service Unavailable"),
+            (504, "Gateway Timeout"),
+            (505, "HTTP Version Not Supported"),
+            (508, "Loop Detected"),
+            (299, "Error"),
+        ] {
+            assert_eq!(reason(status), phrase, "{status}");
+        }
+    }
+
+    fn written(answer: &Answer, without_body: bool, close: bool) -> String {
+        let mut out = Vec::new();
+        answer.write("NOW", without_body, close, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn answers_as_they_are_written() {
+        let empty = "HTTP/1.1 200 OK\r\nDate: NOW\r\nContent-Length: 0\r\n";
+        assert_eq!(written(&Answer::empty(), false, false), format!("{empty}\r\n"));
+        assert_eq!(
+            written(&Answer::empty(), false, true),
+            format!("{empty}Connection: close\r\n\r\n")
+        );
+        let fault = Answer::fault(Fault::NoEndpoints, false);
+        let body = "503 Service Unavailable: no endpoint is ready\n";
+        let head = format!(
+            "HTTP/1.1 503 Service Unavailable\r\nDate: NOW\r\n\
+             Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        assert_eq!(written(&fault, true, false), head);
+        assert_eq!(written(&fault, false, false), format!("{head}{body}"));
+        assert_eq!((fault.len(), Answer::empty().len()), (body.len(), 0));
+        let page = Answer::fault(Fault::NoEndpoints, true);
+        assert!(
+            written(&page, false, false).contains("Content-Type: text/html; charset=utf-8\r\n")
+        );
+    }
+
+    #[test]
+    fn filters_see_the_lines_of_a_body_where_there_is_one() {
+        let names = |answer: &Answer| {
+            let lines = answer.to_response().lines;
+            lines.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>()
+        };
+        assert!(names(&Answer::empty()).is_empty());
+        let fault = Answer::fault(Fault::NoEndpoints, false);
+        assert_eq!(names(&fault), ["Content-Type", "X-Content-Type-Options"]);
+        assert_eq!(fault.to_response().status, 503);
+    }
+}

@@ -272,4 +272,26 @@ mod tests {
         }
         assert!(line.ends_with("}\n") && line.lines().count() == 1);
     }
+
+    #[test]
+    fn times_and_ratios_are_what_they_are_called() {
+        let mut out = Vec::new();
+        let mut nothing_left = note();
+        nothing_left.shrunk = Some((10, 0));
+        nothing_left.host = "[::1]".into();
+        entry(&nothing_left).json(&mut out, 7);
+        let line = String::from_utf8(out).unwrap();
+        assert!(!line.contains("GzipRatio"), "{line}");
+        assert!(
+            line.contains("\"RequestHost\":\"[::1]\",") && line.contains("\"RequestPort\":\"-\"")
+        );
+        for name in ["StartLocal", "StartUTC", "time"] {
+            let (_, value) = line.split_once(&format!("\"{name}\":\"")).unwrap();
+            let (value, _) = value.split_once('"').unwrap();
+            assert!(
+                value.len() == 30 && value.starts_with("20") && value.ends_with('Z'),
+                "{value}"
+            );
+        }
+    }
 }

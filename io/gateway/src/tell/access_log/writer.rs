@@ -187,4 +187,96 @@ mod tests {
         let (fails, works) = (Some(Say::Fails), Some(Say::Works));
         assert_eq!(said, [None, fails, None, None, works, None, fails]);
     }
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        /// What is said while this is done.
+        fn of<T>(done: impl FnOnce() -> T) -> (T, String) {
+            let log = Self::default();
+            let to = log.clone();
+            let subscriber =
+                tracing_subscriber::fmt().with_writer(move || to.clone()).with_ansi(false).finish();
+            let outcome = tracing::subscriber::with_default(subscriber, done);
+            let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+            (outcome, text)
+        }
+    }
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("writer-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// A disk that is full, and has room again.
+    #[test]
+    fn what_was_lost_is_counted_and_said() {
+        let folder = Folder::new("lost");
+        let path = folder.0.join("log");
+        std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+        let (to, messages) = sync_channel(WAITING);
+        let (lost, reopen) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
+        let lines = Lines { to, lost: lost.clone(), reopen: reopen.clone() };
+        let output = Output { path: Some(path.clone()), file: None };
+        let (watched, writes) = (lost.clone(), lost.clone());
+        let thread =
+            std::thread::spawn(move || Log::of(|| run(output, &messages, &writes, &reopen)).1);
+        lines.send(b"one\ntwo\n".to_vec());
+        let started = std::time::Instant::now();
+        while watched.load(Ordering::Relaxed) < 2 {
+            assert!(started.elapsed() < Duration::from_secs(9), "lines are counted");
+            std::thread::yield_now();
+        }
+        assert_eq!(watched.load(Ordering::Relaxed), 2);
+        std::fs::remove_file(&path).unwrap();
+        lines.reopen();
+        lines.send(b"three\n".to_vec());
+        lines.send(b"four\n".to_vec());
+        drop(lines);
+        let said = thread.join().unwrap();
+        for words in ["cannot write the access log", "is written again", "could not keep up lost=2"]
+        {
+            assert_eq!(said.matches(words).count(), 1, "{words} in {said}");
+        }
+        assert_eq!(said.matches("could not keep up").count(), 1, "{said}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "three\nfour\n");
+    }
+
+    #[test]
+    fn the_end_waits_for_the_last_lines() {
+        let folder = Folder::new("end");
+        let path = folder.0.join("log");
+        let ((), said) = Log::of(|| {
+            let writer = Writer::start(Some(&path)).unwrap();
+            for _ in 0..32 {
+                writer.lines.send(vec![b'x'; 1 << 20]);
+            }
+            writer.finish();
+        });
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 32 << 20);
+        assert_eq!(said, "");
+    }
 }

@@ -106,6 +106,19 @@ fn a_request_in_hand_is_not_waited_for_as_if_it_were_written() {
     assert_eq!(exchange.wait(start), Some(start + ANSWERS_IN));
 }
 
+/// Nothing more is to come of it, nor to be given.
+#[test]
+fn a_request_in_hand_that_was_whole_is_written_with_its_opening() {
+    let limits = Limits { response_head: Some(ANSWERS_IN), ..limits() };
+    let mut exchange = by(terms(Framing::None), limits, Framing::None);
+    exchange.tap_request(Wrapping::Plain, true);
+    assert_eq!(exchange.request_came(), None);
+    exchange.give_request(b"more", true);
+    assert_eq!(written(&mut exchange)[0], "head");
+    let start = start();
+    assert_eq!(exchange.wait(start), Some(start + ANSWERS_IN));
+}
+
 /// Its answer says why, if it comes soon.
 #[test]
 fn an_endpoint_that_takes_no_more_ends_soon() {
