@@ -9,6 +9,7 @@ use steelyard_model::{ClassReading, ClassReadings, Item, RouteSet, Severity};
 
 use crate::{LowerOptions, Lowered, lower};
 
+mod address_wish;
 mod annotations;
 mod bgp;
 mod core;
