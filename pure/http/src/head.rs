@@ -179,6 +179,11 @@ impl<'h, 'b> Lines<'h, 'b> {
 }
 
 impl Connection {
+    /// Whether the connection stays, where the version alone would say `otherwise`.
+    pub(crate) fn stays(&self, otherwise: bool, is_http10: bool) -> bool {
+        !self.close && (otherwise || is_http10 && self.keep_alive)
+    }
+
     /// Takes in another line.
     pub(crate) fn read(&mut self, value: &[u8]) -> Result<(), TooManyNames> {
         const MAX_NAMES: usize = 32;

@@ -269,7 +269,8 @@ impl<'h, 'b> RequestHead<'h, 'b> {
                 }
             }
         }
-        self.read_connection(connection);
+        self.keep_alive = connection.stays(self.keep_alive, self.is_http10);
+        self.lines.cut_named(&connection);
         self.framing = self.read_framing(length, coding)?;
         if self.framing == Framing::None && connection.upgrade && !self.is_http10 {
             self.upgrade = offered;
@@ -280,15 +281,6 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             None => return Err(Reject::Host),
         }
         Ok(())
-    }
-
-    fn read_connection(&mut self, connection: Connection) {
-        if connection.close {
-            self.keep_alive = false;
-        } else if self.is_http10 && connection.keep_alive {
-            self.keep_alive = true;
-        }
-        self.lines.cut_named(&connection);
     }
 
     fn read_framing(

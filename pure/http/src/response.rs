@@ -207,20 +207,12 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
                 _ => {}
             }
         }
-        self.read_connection(connection);
+        self.keep_alive = connection.stays(self.keep_alive, self.is_http10);
+        self.lines.cut_named(&connection);
         self.read_switch(asked)?;
         self.read_framing(asked, length.map(|(length, _)| length), coding.is_some())?;
         self.restate(asked, length, coding);
         Ok(())
-    }
-
-    fn read_connection(&mut self, connection: Connection) {
-        if connection.close {
-            self.keep_alive = false;
-        } else if self.is_http10 && connection.keep_alive {
-            self.keep_alive = true;
-        }
-        self.lines.cut_named(&connection);
     }
 
     /// A switch is to what was asked for; where that was one protocol, it need not be repeated.

@@ -8,7 +8,6 @@ use crate::object::Provenance;
 use crate::protocol::Protocol;
 use crate::routing::id::{EntryPointId, ListenerId};
 use crate::routing::listener::{Listener, Security};
-use crate::routing::pattern::HostPattern;
 
 /// A socket: static options, vips and Gateways each make some. Two owners of one socket are a
 /// finding of the join.
@@ -80,16 +79,7 @@ impl EntryPoint {
 
     /// Its two listeners, each for every host: plain, and TLS that ends here.
     pub fn listeners(&self) -> [Listener; 2] {
-        let listener = |id: ListenerId, security| Listener {
-            id,
-            entry_point: self.id.clone(),
-            security,
-            host: HostPattern::Any,
-            gateway: None,
-            uses: Vec::new(),
-            fallback: None,
-            place: None,
-        };
+        let listener = |id, security| Listener::new(id, self.id.clone(), security);
         let tls = Security::Terminate { policy: None, certificates: Vec::new() };
         [listener(self.plain_listener(), Security::Plain), listener(self.tls_listener(), tls)]
     }

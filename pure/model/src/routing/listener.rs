@@ -30,6 +30,22 @@ pub struct Listener {
     pub place: Option<Provenance>,
 }
 
+impl Listener {
+    /// One for every host that says nothing more.
+    pub fn new(id: ListenerId, entry_point: EntryPointId, security: Security) -> Self {
+        Self {
+            id,
+            entry_point,
+            security,
+            host: HostPattern::Any,
+            gateway: None,
+            uses: Vec::new(),
+            fallback: None,
+            place: None,
+        }
+    }
+}
+
 /// Plain or TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Security {

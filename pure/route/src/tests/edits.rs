@@ -13,7 +13,6 @@ use crate::tests::ranked::Ranked;
 use steelyard_model::object::{FieldPath, ObjectRef, Provenance};
 use steelyard_model::routing::id::{EntryPointId, ListenerId, RouteId};
 use steelyard_model::routing::listener::{Listener, Security};
-use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind, RouteTimeouts};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::world::RoutingDelta;
@@ -33,14 +32,9 @@ fn listener() -> impl Strategy<Value = Listener> {
     let gateway = prop::option::of(select(&["g", "h"][..]));
     (select(LISTENERS), select(POINTS), security, host(), gateway).prop_map(
         |(id, entry_point, security, host, gateway)| Listener {
-            id: id.into(),
-            entry_point: entry_point.into(),
-            security,
             host,
             gateway: gateway.map(Into::into),
-            uses: Vec::new(),
-            fallback: None,
-            place: None,
+            ..Listener::new(id.into(), entry_point.into(), security)
         },
     )
 }
@@ -172,16 +166,7 @@ fn alike(id: &str) -> Arc<Route> {
 }
 
 fn plain(id: &str) -> Arc<Listener> {
-    Arc::new(Listener {
-        id: id.into(),
-        entry_point: "a".into(),
-        security: Security::Plain,
-        host: HostPattern::Any,
-        gateway: None,
-        uses: Vec::new(),
-        fallback: None,
-        place: None,
-    })
+    Arc::new(Listener::new(id.into(), "a".into(), Security::Plain))
 }
 
 fn serving(table: &RoutingTable) -> Option<&RouteId> {

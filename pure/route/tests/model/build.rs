@@ -59,16 +59,7 @@ pub(crate) fn place(text: &str) -> Provenance {
 }
 
 pub(crate) fn plain(entry_point: &str) -> Listener {
-    Listener {
-        id: entry_point.into(),
-        entry_point: entry_point.into(),
-        security: Security::Plain,
-        host: HostPattern::Any,
-        gateway: None,
-        uses: Vec::new(),
-        fallback: None,
-        place: None,
-    }
+    Listener::new(entry_point.into(), entry_point.into(), Security::Plain)
 }
 
 pub(crate) fn tls(entry_point: &str) -> Listener {
