@@ -30,11 +30,11 @@ pub(crate) use foreign::check as check_foreign;
 pub(crate) use kubernetes::KUBERNETES;
 pub(crate) use metallb::{METALLB, OLD_PREFIX, REQUESTS};
 pub(crate) use nginx::{NGINX, regex};
-pub(crate) use row::{Annotation, Miss, On, State, Why};
+pub(crate) use row::{Annotation, Carrier, Miss, State, Why};
 pub(crate) use steelyard::STEELYARD;
 pub(crate) use traefik::TRAEFIK;
 pub(crate) use vocabulary::Vocabulary;
-pub(crate) use wishes::{Text, Wishes, Written};
+pub(crate) use wishes::{Entry, Text, Wishes};
 
 /// Every vocabulary.
 pub(crate) const ALL: [&Vocabulary; 5] = [&KUBERNETES, &STEELYARD, &METALLB, &TRAEFIK, &NGINX];
@@ -61,7 +61,7 @@ impl Words {
 /// On what annotations are.
 #[derive(Clone, Copy)]
 pub(crate) struct Scene<'a> {
-    pub(crate) on: On,
+    pub(crate) on: Carrier,
     /// The paths that an Ingress has.
     pub(crate) paths: &'a [&'a str],
     pub(crate) options: &'a LowerOptions,
@@ -85,7 +85,7 @@ pub(crate) fn read(
             }
             match vocabulary.on(on).find(|row| row.name == name) {
                 Some(row) if row.is_neutral(value, paths) => {}
-                Some(row) => heed(row, &Written { key, value }, &mut wishes, effects, findings),
+                Some(row) => heed(row, &Entry { key, value }, &mut wishes, effects, findings),
                 None if vocabulary.is_closed => {
                     unknown::report(vocabulary, (key, &name), on, effects, findings, options);
                 }
@@ -98,19 +98,19 @@ pub(crate) fn read(
 
 fn heed(
     row: &Annotation,
-    written: &Written<'_>,
+    written: &Entry<'_>,
     wishes: &mut Wishes,
     effects: &mut ClassReading,
     findings: &mut Findings<'_>,
 ) {
-    let Written { key, value } = *written;
+    let Entry { key, value } = *written;
     match row.state {
         State::Reads(read) => read(written, wishes, findings),
         State::Refused(Why::Restricts) => refuse(key, effects, findings),
         State::Refused(Why::Protocol) => {
             let code = codes::BACKEND_PROTOCOL_NOT_HONOURED;
             let message = format!("annotation `{key}: {value}` is not honoured yet");
-            let port = if row.on == On::Ingress { " on the port of this rule" } else { "" };
+            let port = if row.on == Carrier::Ingress { " on the port of this rule" } else { "" };
             let help = format!("let the backend answer HTTP/1.1 without TLS{port}");
             effect::close(code, key, message, &help, effects, findings);
         }
@@ -134,7 +134,7 @@ fn heed(
 pub(crate) fn is_for_services(key: &str, options: &LowerOptions) -> bool {
     let is_meant = |vocabulary: &Vocabulary| {
         let name = vocabulary.name(key, options);
-        name.is_some_and(|name| unknown::meant(vocabulary, &name, On::Service).is_some())
+        name.is_some_and(|name| unknown::meant(vocabulary, &name, Carrier::Service).is_some())
     };
     TRAEFIK.has(key, options) || is_meant(&METALLB) || is_meant(&STEELYARD)
 }

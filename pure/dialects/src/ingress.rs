@@ -17,7 +17,7 @@ use steelyard_model::{
     Provenance, RouteSet,
 };
 
-use crate::annotation::{self, KUBERNETES, On, Scene, Words};
+use crate::annotation::{self, Carrier, KUBERNETES, Scene, Words};
 use crate::findings::Findings;
 use crate::{LowerOptions, restriction, swapped};
 use path::WrittenPath;
@@ -30,7 +30,7 @@ pub(crate) fn class(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
         findings.missing(&FieldPath::from("spec.controller"), help);
     }
     let annotations = raw.metadata.annotations.unwrap_or_default();
-    let scene = Scene { on: On::IngressClass, paths: &[], options };
+    let scene = Scene { on: Carrier::IngressClass, paths: &[], options };
     let (mut effects, read) = (ClassReading::default(), [&KUBERNETES]);
     let wishes = annotation::read(&read, &annotations, scene, &mut effects, findings);
     Some(Item::IngressClass(IngressClass {
@@ -75,7 +75,7 @@ fn class_name(
     findings: &mut Findings<'_>,
     options: &LowerOptions,
 ) -> Option<ClassName> {
-    let scene = Scene { on: On::Ingress, paths: &[], options };
+    let scene = Scene { on: Carrier::Ingress, paths: &[], options };
     let (mut effects, read) = (ClassReading::default(), [&KUBERNETES]);
     let wishes = annotation::read(&read, annotations, scene, &mut effects, findings);
     let annotated = || wishes.class.map(|text| (text.value, FieldPath::annotation(&text.key)));
@@ -111,7 +111,7 @@ fn reading(
     let (reading, said) = findings.apart(|findings| {
         let mut reading = ClassReading::default();
         let written: Vec<&str> = paths.iter().map(|it| it.or_root()).collect();
-        let scene = Scene { on: On::Ingress, paths: &written, options };
+        let scene = Scene { on: Carrier::Ingress, paths: &written, options };
         let read = words.vocabularies();
         let wishes = annotation::read(read, annotations, scene, &mut reading, findings);
         reading.entry_points = wishes.entry_points;

@@ -8,7 +8,8 @@ pub(crate) const KUBERNETES: Vocabulary = Vocabulary {
     prefixes: Prefixes::Fixed(&[""]),
     rows: &[&CLASS, &DEFAULT],
     is_closed: false,
-    empty_is_absent: true,
+    // A class of blanks is a class, and nobody's.
+    empty_is_absent: false,
 };
 
 const CLASS: [Annotation; 1] = rows! { Ingress:

@@ -1,13 +1,13 @@
 //! A row of a table of annotations: what becomes of it.
 
-use super::wishes::{Wishes, Written};
+use super::wishes::{Entry, Wishes};
 use crate::findings::Findings;
 
 /// One annotation on objects of one kind.
 pub(crate) struct Annotation {
     /// Its name without the prefix.
     pub(crate) name: &'static str,
-    pub(crate) on: On,
+    pub(crate) on: Carrier,
     pub(crate) state: State,
     /// Values that ask for what is done anyway, in lower case and without spaces.
     pub(crate) neutral: &'static [&'static str],
@@ -15,7 +15,7 @@ pub(crate) struct Annotation {
 
 /// The kind of the object that it is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum On {
+pub(crate) enum Carrier {
     Ingress,
     IngressClass,
     Service,
@@ -25,7 +25,7 @@ pub(crate) enum On {
 #[derive(Clone, Copy)]
 pub(crate) enum State {
     /// It is read, and honoured.
-    Reads(fn(&Written<'_>, &mut Wishes, &mut Findings<'_>)),
+    Reads(fn(&Entry<'_>, &mut Wishes, &mut Findings<'_>)),
     /// It is not honoured yet, and routes must not be served without it.
     Refused(Why),
     /// Nobody sees a difference, or only in speed.
@@ -77,7 +77,7 @@ impl Annotation {
 /// Among neutral values: the path that the object has already.
 pub(super) const ITS_PATH: &str = "(the path itself)";
 
-impl On {
+impl Carrier {
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Ingress => "Ingress",
@@ -92,7 +92,7 @@ macro_rules! rows {
     ($on:ident: $($name:literal $state:expr, $neutral:expr;)*) => {
         [$(super::row::Annotation {
             name: $name,
-            on: super::row::On::$on,
+            on: super::row::Carrier::$on,
             state: $state,
             neutral: &$neutral,
         }),*]

@@ -7,7 +7,7 @@ use steelyard_model::Host;
 
 use super::row::{Annotation, State, rows};
 use super::vocabulary::{Prefixes, Vocabulary};
-use super::wishes::{Wishes, Written};
+use super::wishes::{Entry, Wishes};
 use crate::findings::Findings;
 use crate::{codes, host};
 
@@ -25,13 +25,13 @@ const ON_SERVICE: [Annotation; 2] = rows! { Service:
 };
 
 /// Pins, or forbids, that the gateway serves a Service.
-fn gateway(written: &Written<'_>, wishes: &mut Wishes, findings: &mut Findings<'_>) {
+fn gateway(written: &Entry<'_>, wishes: &mut Wishes, findings: &mut Findings<'_>) {
     let known = [("true", true), ("false", false)];
     wishes.gateway = findings.choice(&written.path(), Some(written.value), &known);
 }
 
 /// Things outside Kubernetes: `10.0.0.5:8080,nas.lan:5000,[fd00::5]:80`.
-fn endpoints(written: &Written<'_>, wishes: &mut Wishes, findings: &mut Findings<'_>) {
+fn endpoints(written: &Entry<'_>, wishes: &mut Wishes, findings: &mut Findings<'_>) {
     let path = written.path();
     for text in written.value.split(',').map(str::trim).filter(|text| !text.is_empty()) {
         match endpoint(text) {

@@ -4,7 +4,7 @@ use steelyard_model::suggest::closeness;
 use steelyard_model::{ClassReading, FieldPath, Severity};
 
 use super::effect::close;
-use super::row::{Annotation, On};
+use super::row::{Annotation, Carrier};
 use super::vocabulary::Vocabulary;
 use crate::findings::Findings;
 use crate::{LowerOptions, codes};
@@ -16,7 +16,7 @@ const LISTED: usize = 5;
 pub(super) fn report(
     vocabulary: &Vocabulary,
     (key, name): (&str, &str),
-    on: On,
+    on: Carrier,
     effects: &mut ClassReading,
     findings: &mut Findings<'_>,
     options: &LowerOptions,
@@ -47,12 +47,16 @@ pub(super) fn report(
 }
 
 /// Of equally near names the one that restricts counts: when in doubt, closed.
-pub(super) fn meant(vocabulary: &Vocabulary, name: &str, on: On) -> Option<&'static Annotation> {
+pub(super) fn meant(
+    vocabulary: &Vocabulary,
+    name: &str,
+    on: Carrier,
+) -> Option<&'static Annotation> {
     let near = vocabulary.on(on).filter_map(|row| Some((closeness(name, row.name)?, row)));
     near.min_by_key(|(rank, row)| (*rank, !row.restricts())).map(|(_, row)| row)
 }
 
-fn absent(vocabulary: &Vocabulary, key: &str, on: On) -> String {
+fn absent(vocabulary: &Vocabulary, key: &str, on: Carrier) -> String {
     let (whose, kind) = (vocabulary.whose, on.kind());
     let is_other = whose != super::STEELYARD.whose;
     match (vocabulary.on(on).next().filter(|_| is_other), vocabulary.rows.len()) {

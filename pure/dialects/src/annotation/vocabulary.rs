@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::row::{Annotation, On};
+use super::row::{Annotation, Carrier};
 use crate::LowerOptions;
 
 /// The annotations of one program.
@@ -32,7 +32,7 @@ impl Vocabulary {
     }
 
     /// Those on objects of one kind.
-    pub(super) fn on(&self, on: On) -> impl Iterator<Item = &'static Annotation> {
+    pub(super) fn on(&self, on: Carrier) -> impl Iterator<Item = &'static Annotation> {
         self.rows().filter(move |row| row.on == on)
     }
 

@@ -5,7 +5,7 @@ use steelyard_model::{FieldPath, Host};
 
 /// An annotation as it is written.
 #[derive(Clone, Copy)]
-pub(crate) struct Written<'a> {
+pub(crate) struct Entry<'a> {
     pub(crate) key: &'a str,
     pub(crate) value: &'a str,
 }
@@ -37,14 +37,14 @@ pub(crate) struct Text {
     pub(crate) value: String,
 }
 
-impl Written<'_> {
+impl Entry<'_> {
     pub(crate) fn path(&self) -> FieldPath {
         FieldPath::annotation(self.key)
     }
 }
 
-impl From<&Written<'_>> for Text {
-    fn from(written: &Written<'_>) -> Self {
+impl From<&Entry<'_>> for Text {
+    fn from(written: &Entry<'_>) -> Self {
         Self { key: written.key.to_owned(), value: written.value.to_owned() }
     }
 }

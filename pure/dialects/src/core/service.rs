@@ -11,7 +11,7 @@ use steelyard_model::{
     TrafficPolicy,
 };
 
-use crate::annotation::{self, METALLB, On, STEELYARD, Scene, TRAEFIK};
+use crate::annotation::{self, Carrier, METALLB, STEELYARD, Scene, TRAEFIK};
 use crate::findings::Findings;
 use crate::host;
 use crate::metallb::address_wish;
@@ -27,7 +27,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
     let annotations = raw.metadata.annotations.unwrap_or_default();
     let labels = raw.metadata.labels.unwrap_or_default();
     let mut effects = ClassReading::default();
-    let scene = Scene { on: On::Service, paths: &[], options };
+    let scene = Scene { on: Carrier::Service, paths: &[], options };
     let read = [&METALLB, &STEELYARD, &TRAEFIK];
     let wishes = annotation::read(&read, &annotations, scene, &mut effects, findings);
     annotation::check_foreign(&annotations, findings);

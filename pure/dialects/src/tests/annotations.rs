@@ -6,7 +6,7 @@ use std::fmt::Write;
 use steelyard_model::{Code, Diagnostic};
 
 use super::*;
-use crate::annotation::{ALL, Annotation, KUBERNETES, Miss, On, State, Vocabulary, Why};
+use crate::annotation::{ALL, Annotation, Carrier, KUBERNETES, Miss, State, Vocabulary, Why};
 use crate::codes;
 
 /// A value for each annotation that is read, with which it makes a difference.
@@ -33,13 +33,13 @@ struct Outcome {
     unserved: bool,
 }
 
-fn object(on: On, vocabulary: &Vocabulary, annotation: &str) -> String {
+fn object(on: Carrier, vocabulary: &Vocabulary, annotation: &str) -> String {
     let (api_version, spec) = match on {
-        On::Service => ("v1", "{type: LoadBalancer, ports: [{port: 80}]}".to_owned()),
-        On::IngressClass => {
+        Carrier::Service => ("v1", "{type: LoadBalancer, ports: [{port: 80}]}".to_owned()),
+        Carrier::IngressClass => {
             ("networking.k8s.io/v1", "{controller: traefik.io/ingress-controller}".into())
         }
-        On::Ingress => {
+        Carrier::Ingress => {
             let class = match vocabulary.whose {
                 "Traefik" => "ingressClassName: traefik, ",
                 "ingress-nginx" => "ingressClassName: nginx, ",
@@ -56,7 +56,7 @@ fn object(on: On, vocabulary: &Vocabulary, annotation: &str) -> String {
     )
 }
 
-fn outcome(on: On, vocabulary: &Vocabulary, key: &str, value: &str) -> Outcome {
+fn outcome(on: Carrier, vocabulary: &Vocabulary, key: &str, value: &str) -> Outcome {
     let annotation = if key.is_empty() { String::new() } else { format!("{key:?}: {value:?}") };
     let mut lowered = lowered(&object(on, vocabulary, &annotation));
     let of_it = |it: &&Diagnostic| it.path.as_annotation() == Some(key);
@@ -144,9 +144,9 @@ fn a_typo_is_told_what_was_meant_and_closes_what_that_closes() {
 #[test]
 fn on_another_kind_it_is_told_where_it_belongs() {
     for (vocabulary, row) in rows() {
-        let other = if row.on == On::Service { On::Ingress } else { On::Service };
+        let other = if row.on == Carrier::Service { Carrier::Ingress } else { Carrier::Service };
         let has_it = vocabulary.rows().any(|one| one.on == other && one.name == row.name);
-        let is_judged = vocabulary.rows().any(|one| one.on == On::Service);
+        let is_judged = vocabulary.rows().any(|one| one.on == Carrier::Service);
         if has_it || !is_judged || vocabulary.whose == KUBERNETES.whose {
             continue;
         }
