@@ -88,7 +88,7 @@ fn open_connections(gateway: &Gateway) -> i64 {
     count.expect("it is counted")
 }
 
-/// How a client leaves.
+/// How somebody leaves.
 #[derive(Clone, Copy, Debug)]
 enum Leaving {
     Closes,
@@ -266,4 +266,115 @@ fn a_body_byte_by_byte_is_had_whole() {
     }
     client.send("0\r\n\r\n");
     assert_eq!(client.receive().text(), body);
+}
+
+/// Writes until nothing is taken for a while, or so much was. How much was taken.
+fn stuff(mut to: &TcpStream, most: usize) -> usize {
+    to.set_write_timeout(Some(Duration::from_millis(300))).expect("it is set");
+    let part = vec![b'x'; 64 * 1024];
+    let mut taken = 0;
+    while taken < most {
+        match to.write(&part) {
+            Ok(count) => taken += count,
+            Err(_) => break,
+        }
+    }
+    taken
+}
+
+/// What the other side does not take is not read, whatever filters have the body in hand.
+#[test]
+fn bodies_in_hand_are_no_larger_than_what_is_on_its_way() {
+    const LARGE: usize = 64 * 1024 * 1024;
+    let ways: [Uses<'_>; 3] = [
+        &[("mark", "flow-1"), ("again=1000", "flow-2"), ("mark", "flow-3")],
+        &[("slow=1", "flow-4")],
+        &[("edit", "flow-5")],
+    ];
+    for on_it in ways {
+        // An endpoint that takes nothing of an upload.
+        let held = std::sync::Mutex::new(Vec::new());
+        let server = Server::start(move |stream, _| held.lock().expect("held").push(stream));
+        let (gateway, address) = gateway(&[]);
+        let map = using(routing(&[route("main", "a", "/", &[server.address])]), &[], on_it);
+        gateway.apply(&map, 2);
+        let mut client = Client::connect(address);
+        client.send(format!("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: {LARGE}\r\n\r\n"));
+        let taken = stuff(client.reader.get_ref(), LARGE);
+        assert!(taken < LARGE / 2, "{on_it:?} takes {taken} bytes in");
+        // A client that takes nothing of an answer.
+        let (tell, told) = std::sync::mpsc::channel();
+        let tell = std::sync::Mutex::new(tell);
+        let server = Server::start(move |stream, _| {
+            let mut reader = BufReader::new(stream.try_clone().expect("a copy"));
+            let _ = Received::read(&mut reader);
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n");
+            let _ = (&stream).write_all(head.as_bytes());
+            let _ = tell.lock().expect("told").send(stuff(&stream, LARGE));
+        });
+        let map = using(routing(&[route("main", "a", "/", &[server.address])]), &[], on_it);
+        gateway.apply(&map, 3);
+        let mut client = Client::connect(address);
+        client.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+        let taken = told.recv().expect("it is told");
+        assert!(taken < LARGE / 2, "{on_it:?} takes {taken} bytes out");
+        drop(client);
+    }
+}
+
+/// An endpoint ends at every point of its response: who asked gets all of it, or cannot take what
+/// came for that, and who comes next gets its own.
+#[test]
+fn whatever_an_endpoint_leaves_unsaid_is_nobodys_answer() {
+    const WHOLE: &str = "all of what was to be said";
+    let responses: Vec<String> = [
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{WHOLE}", WHOLE.len()),
+        format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{WHOLE}\r\n0\r\n\r\n",
+            WHOLE.len()
+        ),
+    ]
+    .into();
+    let cuts: Arc<std::sync::Mutex<(String, Leaving)>> =
+        Arc::new(std::sync::Mutex::new((String::new(), Leaving::Closes)));
+    let told = cuts.clone();
+    let server = Server::start(move |stream, _| {
+        let mut reader = BufReader::new(stream.try_clone().expect("a copy"));
+        while let Some(request) = Received::read(&mut reader) {
+            if !request.head.contains("/cut") {
+                if (&stream).write_all(&ok(&format!("whole {}", request.head))).is_err() {
+                    return;
+                }
+                continue;
+            }
+            let (text, how) = told.lock().expect("told").clone();
+            let _ = (&stream).write_all(text.as_bytes());
+            if matches!(how, Leaving::Resets) {
+                socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("set");
+            }
+            return;
+        }
+    });
+    release("cut-shared");
+    let (gateway, address) = gateway(&[]);
+    gateway.apply(&every_way(server.address), 2);
+    for (host, _) in WAYS {
+        for response in &responses {
+            for at in (0..response.len()).step_by(11).chain([response.len()]) {
+                let how = if at % 2 == 0 { Leaving::Closes } else { Leaving::Resets };
+                *cuts.lock().expect("told") = (response[..at].to_owned(), how);
+                let mut client = Client::connect(address);
+                client.send(format!("GET /cut HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+                if let Some(answer) = Received::read(&mut client.reader)
+                    && answer.status() == 200
+                {
+                    let text = answer.text().replace("cut-mark-in", "").replace("cut-mark", "");
+                    assert_eq!(text, WHOLE, "{host} {at} {how:?}");
+                }
+                let next = get(address, "plain", "/next").text();
+                assert!(next.starts_with("whole GET /next "), "{host} {at} {how:?}: {next}");
+            }
+        }
+    }
+    eventually("all have left", || open_connections(&gateway) == 0);
 }

@@ -330,3 +330,52 @@ fn a_request_ends_by_the_configuration_that_took_it() {
         assert!(client.get("a", "/rest").text().starts_with("admins\n"));
     }
 }
+
+/// What a request passes and where it comes to are of one configuration, however many there are
+/// while it is on its way.
+#[test]
+fn parents_and_children_of_two_configurations_do_not_mix() {
+    let servers = [Server::echo("odd"), Server::echo("even")];
+    let maps = ["odd", "even"].map(|name| {
+        let server = &servers[usize::from(name == "even")];
+        let mut map =
+            routing(&[route("parent", "a", "/", &[]), route(name, "*", "/", &[server.address])]);
+        adopt(&mut map, "parent", &[name]);
+        let set = format!("set=X-Of:{name}");
+        change(&mut map, "parent", |route| {
+            route.uses = uses(&[("sleep=2", "mix"), (set.as_str(), "mix")]);
+        });
+        let of = Matcher::Header("x-of".into(), Values::Exact(name.into()));
+        change(&mut map, name, |route| route.rule = Rule::One(of));
+        map
+    });
+    let (gateway, address) =
+        gateway_with(&[], GatewayOptions { workers: 2, ..GatewayOptions::default() });
+    gateway.apply(&maps[0], 2);
+    let left = AtomicUsize::new(4);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut client = Client::connect(address);
+                for _ in 0..60 {
+                    let answer = client.get("a", "/");
+                    let text = answer.text();
+                    assert_eq!(answer.status(), 200, "{text}");
+                    let who = text.lines().next();
+                    assert_eq!(echoed(&text, "x-of"), who, "{text}");
+                }
+                left.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+        let mut generation = 2;
+        while left.load(Ordering::SeqCst) > 0 && generation < 100_000 {
+            generation += 1;
+            gateway.apply(&maps[generation % 2], generation as u64);
+            std::thread::yield_now();
+        }
+    });
+    eventually("nothing of either is left", || {
+        gateway.apply(&routing(&[]), 200_000);
+        !scrape(&gateway).contains("default-odd")
+    });
+}
