@@ -198,6 +198,10 @@ mod tests {
     use crate::options::GatewayOptions;
     use crate::shared::Shared;
 
+    fn core() -> Rc<Core> {
+        Core::new(Shared::new(GatewayOptions::default()), None, |_| ())
+    }
+
     fn letter(method: &str, target: &str, body: &'static [u8]) -> Letter {
         let mut lines = LineEdits::default();
         lines.add("X-A", b"1").unwrap();
@@ -215,7 +219,12 @@ mod tests {
 
     #[test]
     fn letters_are_requests_or_nothing() {
-        let text = |letter| head(&letter).map(|head| String::from_utf8(head).unwrap());
+        let core = core();
+        let own = &core.shared.pseudonym;
+        let text = |letter| {
+            let head = head(&core, &letter, b"CDN-Loop: other\r\n");
+            head.map(|head| String::from_utf8(head).unwrap())
+        };
         for (method, body, framing) in [
             ("GET", "", "\r\n"),
             ("HEAD", "", "\r\n"),
@@ -223,7 +232,9 @@ mod tests {
             ("GET", "x", "Content-Length: 1\r\n\r\nx"),
             ("POST", "xy", "Content-Length: 2\r\n\r\nxy"),
         ] {
-            let expected = format!("{method} /t HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n{framing}");
+            let passed = format!("CDN-Loop: {own}\r\nCDN-Loop: other\r\n");
+            let expected =
+                format!("{method} /t HTTP/1.1\r\nHost: a\r\n{passed}X-A: 1\r\n{framing}");
             assert_eq!(text(letter(method, "/t", body.as_bytes())), Some(expected));
         }
         for (method, target) in [("", "/"), ("GET", ""), ("GET", "/ x"), ("G\r\n", "/")] {
@@ -236,7 +247,7 @@ mod tests {
     /// What an endpoint that says `pieces` and closes comes to.
     async fn fetched(method: &str, pieces: &[&str]) -> io::Result<(u16, Bytes)> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let core = Core::new(Shared::new(GatewayOptions::default()), None, |_| ());
+        let core = core();
         let upstream = core.upstreams.at(listener.local_addr().unwrap());
         let stream = upstream.connect(core.options().timeouts.connect).await?;
         let mut endpoint = listener.accept()?.0;
@@ -250,7 +261,10 @@ mod tests {
             }
         });
         let letter = letter(method, "/", b"");
-        let response = exchange(&core, &upstream, stream, &head(&letter).unwrap(), &letter).await;
+        let response = {
+            let head = head(&core, &letter, b"").unwrap();
+            exchange(&core, &upstream, stream, &head, &letter).await
+        };
         saying.join().unwrap();
         response.map(|response| (response.status, response.body))
     }
