@@ -172,3 +172,18 @@ impl Core {
         self.heads.trim() + self.bulk.trim()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_up_of_all_buffers_is_told() {
+        let core = Core::new(Shared::new(GatewayOptions::default()), None, |_| ());
+        drop((0..20).map(|_| core.heads.take()).collect::<Vec<_>>());
+        drop((0..16).map(|_| core.bulk.take()).collect::<Vec<_>>());
+        let now = Instant::now();
+        let given_up = [core.prune(now), core.prune(now)];
+        assert_eq!(given_up, [0, 10 * HEAD_BUFFER + 8 * BULK_BUFFER]);
+    }
+}

@@ -86,3 +86,8 @@ pub(crate) fn echoed<'r>(text: &'r str, name: &str) -> Option<&'r str> {
     let mut lines = text.lines().filter_map(|line| line.split_once(": "));
     lines.find(|(its, _)| its.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
+
+/// How often the frames of a name wanted another attempt.
+pub(crate) fn again(name: &str) -> usize {
+    diary(name).iter().filter(|it| *it == "again").count()
+}

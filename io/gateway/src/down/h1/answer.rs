@@ -56,13 +56,14 @@ impl Answer {
         Self::page(&page, wants_html(head.accept))
     }
 
-    /// Bytes of the body.
-    pub(crate) fn len(&self) -> usize {
-        self.body.len()
-    }
-
-    /// Appends the whole response.
-    pub(crate) fn write(&self, date: &str, without_body: bool, close: bool, out: &mut Vec<u8>) {
+    /// Appends the whole response. Returns how much of it is body.
+    pub(crate) fn write(
+        &self,
+        date: &str,
+        without_body: bool,
+        close: bool,
+        out: &mut Vec<u8>,
+    ) -> u64 {
         out.extend_from_slice(b"HTTP/1.1 ");
         push_number(out, u64::from(self.status));
         for part in [" ", reason(self.status), "\r\nDate: ", date, "\r\n"] {
@@ -77,9 +78,9 @@ impl Answer {
         out.extend_from_slice(b"Content-Length: ");
         push_number(out, self.body.len() as u64);
         out.extend_from_slice(if close { b"\r\nConnection: close\r\n\r\n" } else { b"\r\n\r\n" });
-        if !without_body {
-            out.extend_from_slice(self.body.as_bytes());
-        }
+        let body = if without_body { "" } else { &self.body };
+        out.extend_from_slice(body.as_bytes());
+        body.len() as u64
     }
 
     /// The same for filters to look at.
@@ -100,6 +101,7 @@ impl Answer {
 }
 
 /// Appends a response that filters made or changed. Lines that nobody may write are left out.
+/// Returns how much of it is body.
 pub(crate) fn write_response(
     response: &Response,
     changes: ResponseChanges,
@@ -107,7 +109,7 @@ pub(crate) fn write_response(
     asked: Asked,
     close: bool,
     out: &mut Vec<u8>,
-) {
+) -> u64 {
     let seen = ResponseEdits::resume(response, changes);
     let mut lines = LineEdits::default();
     seen.each(&mut |name, value| {
@@ -136,9 +138,9 @@ pub(crate) fn write_response(
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(if close { b"Connection: close\r\n\r\n" } else { b"\r\n" });
-    if !is_bodiless && !asked.head {
-        out.extend_from_slice(&response.body);
-    }
+    let body = if is_bodiless || asked.head { b"" } else { &*response.body };
+    out.extend_from_slice(body);
+    body.len() as u64
 }
 
 fn shortened(text: &str) -> &str {
@@ -239,7 +241,9 @@ mod tests {
         );
         assert_eq!(written(&fault, true, false), head);
         assert_eq!(written(&fault, false, false), format!("{head}{body}"));
-        assert_eq!((fault.len(), Answer::empty().len()), (body.len(), 0));
+        let mut out = Vec::new();
+        let sent = [true, false].map(|without| fault.write("NOW", without, true, &mut out));
+        assert_eq!(sent, [0, body.len() as u64]);
         let page = Answer::fault(Fault::NoEndpoints, true);
         assert!(
             written(&page, false, false).contains("Content-Type: text/html; charset=utf-8\r\n")

@@ -269,9 +269,9 @@ impl Connection {
         // HTTP/1.0 would need to be told that the connection stays open.
         let close = close || request.asked.http10;
         self.out.clear();
-        answer.write(&crate::tell::date::http_date(), request.asked.head, close, &mut self.out);
-        let told =
-            Told { status: answer.status, bytes_out: answer.len() as u64, ..Told::default() };
+        let (date, is_head) = (crate::tell::date::http_date(), request.asked.head);
+        let bytes_out = answer.write(&date, is_head, close, &mut self.out);
+        let told = Told { status: answer.status, bytes_out, ..Told::default() };
         match self.write_out().await {
             false => (After::Close, told),
             true if close => (After::Linger, told),
@@ -295,9 +295,10 @@ impl Connection {
         }
         let answer = Answer::fault(fault, false);
         self.out.clear();
-        answer.write(&crate::tell::date::http_date(), false, true, &mut self.out);
+        let date = crate::tell::date::http_date();
+        let bytes_out = answer.write(&date, false, true, &mut self.out);
         let is_sent = self.write_out().await;
-        self.record_rejected(fault, answer.len() as u64);
+        self.record_rejected(fault, bytes_out);
         if is_sent { After::Linger } else { After::Close }
     }
 

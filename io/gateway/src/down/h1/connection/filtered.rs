@@ -109,10 +109,9 @@ impl Connection {
         let back = outward_with(&mut course, &core, &self.stream, response, cause, false).await;
         let Back::Down(response, changes) = back else { return After::Close };
         let asked = Asked { head: false, http10: false, upgrade: Upgrades::NONE };
-        let length = response.body.len() as u64;
         let over = self.say(&mut course, response, changes, asked, true).await;
         course.finish(over.ending);
-        self.record_rejected(fault, length);
+        self.record_rejected(fault, over.told.bytes_out);
         over.after
     }
 
@@ -280,10 +279,9 @@ impl Connection {
         // HTTP/1.0 would need to be told that the connection stays open.
         let close = ends || self.is_closing() || asked.http10;
         let status = changes.status.unwrap_or(response.status);
-        let bytes_out = response.body.len() as u64;
         self.out.clear();
         let date = crate::tell::date::http_date();
-        write_response(&response, changes, &date, asked, close, &mut self.out);
+        let bytes_out = write_response(&response, changes, &date, asked, close, &mut self.out);
         let told = Told { status, bytes_out, why: None };
         let (after, ending) = match self.write_out().await {
             false => (After::Close, Ending::Aborted),
