@@ -22,6 +22,10 @@ use crate::sorted::Sorted;
 /// Most backends on the way from a route to an endpoint; what leads further ends nowhere.
 const DEEPEST: usize = 16;
 
+/// Most backends that are looked at for the ends of one route: a tree whose parts are shared may
+/// have more ways than anybody can walk.
+const MOST_LOOKS: usize = 16 * 1024;
+
 /// Everything that routes requests. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoutingMap {
@@ -127,7 +131,7 @@ impl RoutingMap {
     pub fn ends<'r>(&'r self, route: &Route) -> Vec<RouteEnd<'r>> {
         let mut ends = Vec::new();
         if let Destination::Backend(id) = &route.to {
-            self.collect_ends(id, 1, DEEPEST, &mut ends);
+            self.collect_ends(id, 1, DEEPEST, &mut 0, &mut ends);
         }
         ends
     }
@@ -182,30 +186,31 @@ impl RoutingMap {
 
     /// All that is on the way from a route to its endpoints: what its row is made of.
     pub fn parts(&self, route: &Route) -> BTreeSet<RoutePart> {
-        let mut parts = BTreeSet::new();
-        if let Destination::Backend(id) = &route.to {
-            self.collect_parts(id, DEEPEST, &mut parts);
+        match &route.to {
+            Destination::Backend(id) => self.parts_of(id),
+            Destination::Routes(_) => BTreeSet::new(),
         }
-        parts
     }
 
-    fn collect_parts(&self, id: &BackendId, deepest: usize, parts: &mut BTreeSet<RoutePart>) {
-        parts.insert(RoutePart::Backend(id.clone()));
-        let Some(node) = self.backends.get(id).filter(|_| deepest > 0) else { return };
-        match &node.backend {
-            Backend::Endpoints(leaf) => {
-                parts.insert(RoutePart::Endpoints(leaf.set.clone()));
+    /// Each is looked at once, whatever leads to it.
+    fn parts_of(&self, id: &BackendId) -> BTreeSet<RoutePart> {
+        let mut parts = BTreeSet::new();
+        let mut left = vec![id];
+        while let Some(id) = left.pop() {
+            if !parts.insert(RoutePart::Backend(id.clone())) {
+                continue;
             }
-            Backend::Refused { instead_of: Some(other), .. } => {
-                self.collect_parts(other, deepest - 1, parts);
-            }
-            Backend::Answer(_) | Backend::Internal(_) | Backend::Refused { .. } => {}
-            inner => {
-                for edge in inner.edges() {
-                    self.collect_parts(&edge.backend, deepest - 1, parts);
+            let Some(node) = self.backends.get(id) else { continue };
+            match &node.backend {
+                Backend::Endpoints(leaf) => {
+                    parts.insert(RoutePart::Endpoints(leaf.set.clone()));
                 }
+                Backend::Refused { instead_of: Some(other), .. } => left.push(other),
+                Backend::Answer(_) | Backend::Internal(_) | Backend::Refused { .. } => {}
+                inner => left.extend(inner.edges().into_iter().map(|edge| &edge.backend)),
             }
         }
+        parts
     }
 
     /// The names of a route's entry points, each once, in order of its listeners.
@@ -224,23 +229,29 @@ impl RoutingMap {
         id: &BackendId,
         weight: u32,
         deepest: usize,
+        looks: &mut usize,
         ends: &mut Vec<RouteEnd<'r>>,
     ) {
-        let Some(node) = self.backends.get(id).filter(|_| deepest > 0) else { return };
+        *looks += 1;
+        let is_enough = deepest == 0 || *looks > MOST_LOOKS;
+        let Some(node) = self.backends.get(id).filter(|_| !is_enough) else { return };
         match &node.backend {
             Backend::Endpoints(leaf) => {
                 let endpoints = self.endpoint_sets.get(&leaf.set).map(|set| &**set);
                 ends.push(RouteEnd { node, weight, endpoints });
             }
             Backend::Refused { instead_of: Some(other), .. } => {
-                self.collect_ends(other, weight, deepest - 1, ends);
+                self.collect_ends(other, weight, deepest - 1, looks, ends);
             }
             Backend::Answer(_) | Backend::Internal(_) | Backend::Refused { .. } => {
                 ends.push(RouteEnd { node, weight, endpoints: None });
             }
             inner => {
                 for edge in inner.edges() {
-                    self.collect_ends(&edge.backend, edge.weight, deepest - 1, ends);
+                    if *looks > MOST_LOOKS {
+                        return;
+                    }
+                    self.collect_ends(&edge.backend, edge.weight, deepest - 1, looks, ends);
                 }
             }
         }
@@ -293,6 +304,7 @@ fn changed<K: Ord + Clone, V: PartialEq + Eq>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::routing::backend::Edge;
 
     fn routing(ports: &[(&str, u16)]) -> RoutingMap {
         let entry_point = |(name, port): &(&str, u16)| {
@@ -316,6 +328,30 @@ mod tests {
         let mut changed = before.clone();
         changed.change(delta);
         assert_eq!(changed, after);
+    }
+
+    /// Each backend leads to all of the next level, and the last ones back to the first.
+    #[test]
+    fn trees_of_shared_parts_are_not_walked_to_their_ends() {
+        let mut map = RoutingMap::default();
+        for level in 0..14 {
+            for at in 0..8 {
+                let to = |at: u32| format!("{}/{at}", (level + 1) % 14);
+                let edge = |at| Edge { backend: to(at).into(), weight: 1, uses: Vec::new() };
+                let edges = (0..8).map(edge).collect();
+                let id = format!("{level}/{at}");
+                let backend = Backend::Weighted { edges, sticky: None };
+                let node =
+                    BackendNode { id: id.clone().into(), place: None, service: None, backend };
+                map.backends.insert(id.into(), Arc::new(node));
+            }
+        }
+        let mut looks = 0;
+        let mut ends = Vec::new();
+        map.collect_ends(&"0/0".into(), 1, DEEPEST, &mut looks, &mut ends);
+        assert!(ends.is_empty() && looks <= 2 * MOST_LOOKS, "{looks}");
+        let parts = map.parts_of(&"0/0".into());
+        assert_eq!(parts.len(), 13 * 8 + 8);
     }
 
     #[test]
