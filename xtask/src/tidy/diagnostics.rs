@@ -13,6 +13,15 @@ const CASES: &str = "tests/golden";
 
 /// Compares what the code declares with the docs and with the expected outputs.
 pub(crate) fn check(root: &Path, sources: &[SourceFile]) -> Result<Vec<Complaint>> {
+    let docs = std::fs::read_to_string(root.join(DOCS)).context(DOCS)?;
+    Ok(compare(sources, &documented(&docs), &covered(&root.join(CASES))?))
+}
+
+fn compare(
+    sources: &[SourceFile],
+    documented: &BTreeSet<String>,
+    covered: &BTreeSet<String>,
+) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     let mut declared = BTreeSet::new();
     let counts = |source: &&SourceFile| !source.path.starts_with("xtask") && !is_test(source);
@@ -27,9 +36,6 @@ pub(crate) fn check(root: &Path, sources: &[SourceFile]) -> Result<Vec<Complaint
             }
         }
     }
-    let docs = std::fs::read_to_string(root.join(DOCS)).context(DOCS)?;
-    let documented = documented(&docs);
-    let covered = covered(&root.join(CASES))?;
     for code in &declared {
         if !documented.contains(code) {
             complaints.push(format!("code {code:?} has no line in {DOCS}"));
@@ -41,7 +47,7 @@ pub(crate) fn check(root: &Path, sources: &[SourceFile]) -> Result<Vec<Complaint
     for code in documented.difference(&declared) {
         complaints.push(format!("{DOCS} speaks of {code:?}, which nothing reports"));
     }
-    Ok(complaints)
+    complaints
 }
 
 fn codes_in(text: &str) -> Vec<String> {
@@ -64,14 +70,46 @@ fn covered(folder: &Path) -> Result<BTreeSet<String>> {
         if path.is_dir() {
             codes.extend(covered(&path)?);
         } else if path.to_string_lossy().contains(".out.") {
-            let text = std::fs::read_to_string(&path)?;
-            for severity in ["error[", "warning[", "info["] {
-                let hits = text.split(severity).skip(1);
-                codes.extend(hits.filter_map(|rest| rest.split(']').next()).map(str::to_owned));
-            }
-            let hits = text.split("\"code\": \"").skip(1);
-            codes.extend(hits.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+            codes.extend(told(&std::fs::read_to_string(&path)?));
         }
     }
     Ok(codes)
+}
+
+fn told(text: &str) -> impl Iterator<Item = String> {
+    let marks = [("error[", ']'), ("warning[", ']'), ("info[", ']'), ("\"code\": \"", '"')];
+    marks.into_iter().flat_map(|(before, after)| {
+        let hits = text.split(before).skip(1);
+        hits.filter_map(move |rest| rest.split(after).next()).map(str::to_owned)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::testing::source;
+
+    #[test]
+    fn a_code_has_a_place_a_line_and_a_case() {
+        let new = |code: &str| format!("Code::new(\"{code}\")");
+        let sources = [
+            source("pure/x/src/codes.rs", &(new("whole") + &new("untold") + &new("twice"))),
+            source("pure/y/src/codes.rs", &new("twice")),
+            source("pure/x/src/a.rs", &new("elsewhere")),
+            source("pure/x/src/tests.rs", &new("of-a-test")),
+        ];
+        let docs = documented("| code | x |\n| whole | x |\n| `twice` | x |\n| gone | x |\n");
+        let cases = told("error[whole]: x\n{\"code\": \"twice\"} info[elsewhere]").collect();
+        assert_eq!(
+            compare(&sources, &docs, &cases),
+            [
+                "code \"twice\" is declared twice",
+                "pure/x/src/a.rs: code \"elsewhere\" belongs into a codes.rs",
+                "code \"elsewhere\" has no line in docs/diagnostics.md",
+                "code \"untold\" has no line in docs/diagnostics.md",
+                "code \"untold\" has no golden case under tests/golden",
+                "docs/diagnostics.md speaks of \"gone\", which nothing reports",
+            ]
+        );
+    }
 }

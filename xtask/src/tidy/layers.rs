@@ -94,11 +94,14 @@ struct Dependencies {
 
 impl Dependencies {
     fn of(manifest: &str) -> Self {
-        let lines = manifest
-            .lines()
-            .skip_while(|line| line.trim() != "[dependencies]")
-            .skip(1)
-            .take_while(|line| !line.starts_with('['));
+        let mut counts = false;
+        let lines = manifest.lines().filter(|line| {
+            if line.starts_with('[') {
+                counts = line.ends_with("dependencies]") && !line.contains("dev-");
+                return false;
+            }
+            counts
+        });
         let named = lines.filter_map(|line| line.split(['.', ' ', '=']).next());
         let named = named.filter(|name| !name.is_empty() && !name.starts_with('#'));
         let (own, external): (Vec<&str>, Vec<&str>) =
@@ -153,7 +156,7 @@ mod tests {
 
     const MANIFEST: &str = "[package]\nname = \"x\"\n\n[dependencies]\n\
         steelyard-model.workspace = true\nsteelyard-host = { path = \"y\" }\n\
-        # why\nserde.workspace = true\ntokio = \"1\"\n\n[dev-dependencies]\nproptest = \"1\"\n";
+        # why\nserde.workspace = true\n[target.'cfg(unix)'.dependencies]\ntokio = \"1\"\n\n[dev-dependencies]\nproptest = \"1\"\n";
 
     #[test]
     fn pure_crates_know_pure_crates_and_what_is_listed() {

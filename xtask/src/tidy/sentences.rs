@@ -7,7 +7,17 @@ use super::{Complaint, SourceFile};
 /// What holds sentences.
 const SENTENCES: &[&str] = &[".message", ".help", ".reason", ".to_string()", ".why"];
 /// What reads them.
-const READERS: &[&str] = &[".contains(", ".starts_with(", ".ends_with(", ".split(", ".find("];
+const READERS: &[&str] = &[
+    ".contains(",
+    ".starts_with(",
+    ".ends_with(",
+    ".split(",
+    ".split_once(",
+    ".strip_prefix(",
+    ".find(",
+    " == \"",
+    " != \"",
+];
 
 /// Looks at every file outside tests.
 pub(crate) fn check(sources: &[SourceFile]) -> Vec<Complaint> {
@@ -18,12 +28,28 @@ pub(crate) fn check(sources: &[SourceFile]) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     for source in sources.iter().filter(apart) {
         let text = source.text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
-        for line in text.lines().filter(|line| reads_a_sentence(line)) {
+        for line in whole(text).lines().filter(|line| reads_a_sentence(line)) {
             let (path, line) = (source.path.display(), line.trim());
             complaints.push(format!("{path}: a sentence is read, not data: {line}"));
         }
     }
     complaints
+}
+
+/// The text with each chain of calls on one line.
+fn whole(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        let call = line.trim_start();
+        match call.starts_with('.') {
+            true => out.push_str(call),
+            false => {
+                out.push('\n');
+                out.push_str(line);
+            }
+        }
+    }
+    out
 }
 
 fn reads_a_sentence(line: &str) -> bool {
@@ -48,6 +74,15 @@ mod tests {
             complaints,
             [format!("steelyard/src/x.rs: a sentence is read, not data: {line}")]
         );
+    }
+
+    #[test]
+    fn a_chain_over_several_lines_is_one() {
+        let text = "fn f() {\n    if d\n        .message\n        .contains(\"no\") {}\n}";
+        let complaints = check(&[source("io/x/src/a.rs", text)]);
+        let line = "if d.message.contains(\"no\") {}";
+        assert_eq!(complaints, [format!("io/x/src/a.rs: a sentence is read, not data: {line}")]);
+        assert_eq!(check(&[source("io/x/src/a.rs", "if d.help == \"no\" {}")]).len(), 1);
     }
 
     #[test]

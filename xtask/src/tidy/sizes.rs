@@ -79,3 +79,47 @@ fn function_name(line: &str) -> Option<&str> {
     let name = rest.strip_prefix("fn ")?;
     name.split(['(', '<']).next()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::testing::source;
+
+    fn complaints(path: &str, text: &str) -> Vec<Complaint> {
+        check(&[source(path, text)]).expect("it reads nothing else")
+    }
+
+    #[test]
+    fn a_file_is_named_says_what_it_is_and_ends() {
+        assert!(complaints("pure/x/src/a.rs", "//! It.\n").is_empty());
+        assert_eq!(
+            complaints("pure/x/src/util.rs", "//! It.\n"),
+            ["pure/x/src/util.rs: a file named \"util\" says nothing about it"]
+        );
+        assert_eq!(
+            complaints("pure/x/src/a.rs", "fn f() {}\n"),
+            ["pure/x/src/a.rs:1: begins without `//!`: say what the file is"]
+        );
+        let long = format!("//! It.\n{}", "\n".repeat(FILE_LINES));
+        assert_eq!(
+            complaints("pure/x/src/a.rs", &long),
+            ["pure/x/src/a.rs: 601 lines, more than 600: split it"]
+        );
+        assert!(complaints("pure/x/src/tests.rs", &long[8..]).is_empty());
+    }
+
+    #[test]
+    fn functions_and_comments_end_too() {
+        let of = |lines: usize| format!("//! It.\n    fn f() {{\n{}    }}\n", "x\n".repeat(lines));
+        assert!(complaints("io/x/src/a.rs", &of(FUNCTION_LINES - 2)).is_empty());
+        assert_eq!(
+            complaints("io/x/src/a.rs", &of(FUNCTION_LINES - 1)),
+            ["io/x/src/a.rs:2: `f` has 71 lines, more than 70: split it"]
+        );
+        let wide = format!("//! {}\n", "x".repeat(COLUMNS - 3));
+        assert_eq!(
+            complaints("io/x/src/a.rs", &wide),
+            ["io/x/src/a.rs:1: a comment of more than 100 columns"]
+        );
+    }
+}
