@@ -3,6 +3,7 @@
 //! Every case runs in a process of its own, so that its peak memory is its own; rounds go over all
 //! cases. Inputs are YAML through the real loader.
 
+mod carried;
 mod cases;
 mod worlds;
 
@@ -61,6 +62,8 @@ impl Medians {
             row("a /16 is full, one more asks: address decided", "µs", ms(Case::Full) * 1e3, 5.0);
         let six =
             row("250 Services, IPv6 /64: addresses decided", "µs", ms(Case::SixtyFour) * 1e3, 1.25);
+        let carried = "an endpoint of one of 10,000 forwarded vips changes: in force in the kernel";
+        let carried = row(carried, "ms", ms(Case::Carried), 20.0);
         let again = |what: &str, case, goal| {
             let name = format!("one of 10,000 Services {what}: everything planned again");
             row(&name, "ms", ms(case), goal)
@@ -86,6 +89,7 @@ impl Medians {
             routed("the route changes", Case::Route),
             routed("it gets a mistake", Case::Mistake),
             routed("its mistake is mended", Case::Mended),
+            carried.beside("everything looked at anew", ms(Case::CarriedAnew)),
             full.beside("an empty /16", ms(Case::Empty) * 1e3),
             six.beside("a /24", ms(Case::TwentyFour) * 1e3),
             row(

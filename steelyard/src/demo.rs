@@ -207,10 +207,10 @@ async fn start(replica: Replica) -> Result<(Place, echo::Echo)> {
 fn welcome(running: &AllInOne, port: u16) -> String {
     let color = wants_color();
     let mut table = Table::new(&["OPEN", "BACKEND", "REPLICAS"]);
-    let routing = running.routing().cloned().unwrap_or_default();
-    for route in routing.in_order() {
+    let decided = running.decided();
+    for route in decided.iter().flat_map(|it| it.plan.in_order()) {
         let Some(url) = url(route, port) else { continue };
-        for end in routing.ends(route) {
+        for end in decided.iter().flat_map(|it| it.snapshot.routing.ends(route)) {
             let Some((service, number)) = &end.node.service else { continue };
             let endpoints = end.endpoints.into_iter().flat_map(|set| &set.endpoints);
             let ready = endpoints.filter(|(endpoint, _)| endpoint.is_ready()).count();

@@ -116,7 +116,7 @@ fn offline(args: &ExplainArgs) -> Result<Rows> {
     known.advise(&mut planned.diagnostics);
     let mut rows = serde_json::to_value(&planned)?;
     tell::explain_services(&mut rows["services"], &planned);
-    tell::explain_routes(&mut rows["routes"], &snapshot.routing, &BTreeSet::new());
+    tell::explain_routes(&mut rows["routes"], &planned, &snapshot.routing, &BTreeSet::new());
     let mut take = |name: &str| rows[name].take();
     Ok(Rows {
         services: take("services"),

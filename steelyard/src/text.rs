@@ -24,7 +24,7 @@ pub fn plan(snapshot: &Snapshot, plan: &Plan, color: bool) -> String {
     section("ANNOUNCEMENTS", layer2(plan));
     section("ROUTES TO ROUTERS", bgp(plan));
     section("POOLS", pools(plan));
-    section("ROUTES", routes(&snapshot.routing));
+    section("ROUTES", routes(plan, &snapshot.routing));
     out
 }
 
@@ -141,9 +141,9 @@ fn pools(plan: &Plan) -> Table {
 }
 
 /// Routes in the order they are tried.
-pub(crate) fn routes(routing: &RoutingMap) -> Table {
+pub(crate) fn routes(plan: &Plan, routing: &RoutingMap) -> Table {
     let mut table = Table::new(&["HOST", "PATH", "BACKEND", "ENDPOINTS", "FROM"]);
-    for route in routing.in_order() {
+    for route in plan.in_order() {
         let host: Cell = match route.rule.host() {
             HostPattern::Any => Cell::new("any", Style::Faint),
             host => host.to_string().into(),

@@ -19,6 +19,7 @@ use steelyard_plan::{Facts, Plan, Planner};
 
 use crate::cpu;
 
+use super::carried::carried;
 use super::worlds::{
     LOAD_BALANCER, MISTAKEN, half_routed, loaded, pool, routed, service, source, sources,
     thousand_pools,
@@ -46,6 +47,10 @@ pub(crate) enum Case {
     Mistake,
     /// The mistake is mended
     Mended,
+    /// The one endpoint of one of 10,000 forwarded vips changes: the kernel is told
+    Carried,
+    /// The same, and everything is looked at anew
+    CarriedAnew,
     /// 65,536 Services have a /16, one more asks
     Full,
     /// One asks an empty /16
@@ -84,6 +89,8 @@ impl Case {
         Self::Route,
         Self::Mistake,
         Self::Mended,
+        Self::Carried,
+        Self::CarriedAnew,
         Self::Full,
         Self::Empty,
         Self::SixtyFour,
@@ -104,6 +111,8 @@ impl Case {
             Self::Route => routed_edited(&[(80, "/new", LOAD_BALANCER)])?,
             Self::Mistake => routed_edited(&[(80, "/", MISTAKEN)])?,
             Self::Mended => routed_edited(&[(80, "/", MISTAKEN), (80, "/", LOAD_BALANCER)])?,
+            Self::Carried => carried(SERVICES, false)?,
+            Self::CarriedAnew => carried(SERVICES, true)?,
             Self::Full => changed(65_536, true)?,
             Self::Empty => changed(0, true)?,
             Self::SixtyFour => assigned(&pool("six", "\"fd00:0:0:1::/64\"", ""))?,

@@ -94,6 +94,12 @@ fn may_share(a: &Service, b: &Service) -> bool {
 mod tests {
     use std::path::Path;
 
+    use steelyard_model::Holdings;
+    use steelyard_model::routing::entry_point::EntryPoint;
+
+    use super::*;
+    use crate::{Absent, Planner};
+
     /// Replays the fuzz corpus.
     #[test]
     fn the_fuzz_corpus_holds() {
@@ -101,25 +107,81 @@ mod tests {
         let files = std::fs::read_dir(&folder).expect("the corpus folder is committed");
         let mut count = 0;
         for file in files {
-            super::exercise(&std::fs::read(file.unwrap().path()).unwrap());
+            exercise(&std::fs::read(file.unwrap().path()).unwrap());
             count += 1;
         }
         assert!(count >= 10, "the corpus has only {count} files");
     }
 
+    /// Bytes from a fixed seed.
+    struct Seeded(u64);
+
+    impl Seeded {
+        fn byte(&mut self) -> u8 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            self.0.to_be_bytes()[0]
+        }
+
+        fn below(&mut self, limit: usize) -> usize {
+            usize::from(self.byte()) % limit
+        }
+    }
+
+    const SEED: Seeded = Seeded(0x9e37_79b9_7f4a_7c15);
+
     /// A few thousand worlds from a fixed seed.
     #[test]
     fn worlds_from_a_seed_hold() {
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut seeded = SEED;
         for _ in 0..2_000 {
-            let mut bytes = [0; 160];
-            for byte in &mut bytes {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                *byte = state.to_be_bytes()[0];
+            let bytes: [u8; 160] = std::array::from_fn(|_| seeded.byte());
+            exercise(&bytes);
+        }
+    }
+
+    /// A planner that has planned other worlds before plans each as one that has not: worlds that
+    /// differ in pools, advertisements, nodes, Services, entry points, holdings or facts.
+    #[test]
+    fn planning_again_equals_planning_from_scratch() {
+        let mut seeded = SEED;
+        for _ in 0..60 {
+            let mut bytes: [u8; 160] = std::array::from_fn(|_| seeded.byte());
+            let (mut planner, mut held) = (Planner::default(), Holdings::default());
+            for step in 0..25 {
+                for _ in 0..seeded.below(3) {
+                    // The first bytes say how many there are of each kind.
+                    let limit = [20, 160][seeded.below(2)];
+                    bytes[seeded.below(limit)] = seeded.byte();
+                }
+                let world = World::read(&bytes);
+                if seeded.below(8) == 0 {
+                    held = world.held;
+                }
+                let mut entry_points = vec![EntryPoint::new("web", 80)];
+                if seeded.below(4) > 0 {
+                    entry_points.push(EntryPoint::new("other", 81));
+                }
+                let options = ResolveOptions { entry_points, ..ResolveOptions::default() };
+                let snapshot = resolve(&world.items, &options);
+                let absent = if seeded.below(8) == 0 { Absent::KeepAll } else { Absent::Release };
+                let facts = Facts {
+                    node: world.node,
+                    absent,
+                    held_only: seeded.below(8) == 0,
+                    ..Facts::default()
+                };
+                let again = planner.plan(&snapshot, &held, &facts);
+                let scratch = plan(&snapshot, &held, &facts);
+                assert_eq!(format!("{again:#?}"), format!("{scratch:#?}"), "step {step}");
+                if seeded.below(2) == 0 {
+                    planner.look_ahead();
+                }
+                if seeded.below(4) > 0 {
+                    held = again.held;
+                }
             }
-            super::exercise(&bytes);
         }
     }
 }

@@ -26,8 +26,10 @@ mod shares;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Serialize;
+use steelyard_model::routing::route::Route;
 use steelyard_model::routing::world::Tried;
 use steelyard_model::{Diagnostics, Holdings, NamespacedName, Snapshot, Sorted};
 
@@ -94,6 +96,13 @@ pub struct Plan {
     /// Per Service without an address: why no pool serves it.
     #[serde(skip)]
     pub exclusions: Sorted<NamespacedName, Vec<Exclusion>>,
+}
+
+impl Plan {
+    /// The routes in the order they are tried, as far as one host or path tells which comes first.
+    pub fn in_order(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.routes.keys().map(|tried| &tried.0)
+    }
 }
 
 /// Plans. `held` is what came out last time (the lock).

@@ -6,14 +6,15 @@
 //!
 //! - those whose object, endpoints or server differ from the last Snapshot;
 //! - those whose assignment comes out different, and those that wait for one;
-//! - those on addresses whose election turned out differently.
-//!
+//! - those on addresses whose election turned out differently;
+//! - where pools or namespaces differ, or somebody else changed what is held, addresses are given
+//!   out anew, and those are looked at that come out otherwise, or have something to be told;
+//! - where entry points differ, those that the gateway serves;
 //! - all, where nodes, advertisements or facts differ: who announces may hang on any of them. Who
 //!   has which address does not, so that stays.
 //!
-//! When pools, namespaces or entry points differ, or somebody else changed what is held, everything
-//! is planned from scratch. Nobody has to say what changed: the inputs are compared, which is quick
-//! where they share memory, as the derivation takes care that they do.
+//! Nobody has to say what changed: the inputs are compared, which is quick where they share memory,
+//! as the derivation takes care that they do.
 
 mod made;
 mod piece;
@@ -49,8 +50,8 @@ struct Last {
 impl Planner {
     /// Plans, exactly as [`crate::plan`] does.
     pub fn plan(&mut self, snapshot: &Snapshot, held: &Holdings, facts: &Facts) -> Plan {
-        let kept = self.last.take().filter(|last| last.fits(snapshot, held, facts));
-        let last = match kept.and_then(|last| last.after(snapshot, facts)) {
+        let kept = self.last.take();
+        let last = match kept.and_then(|last| last.after(snapshot, held, facts)) {
             Some(last) => last,
             None => Last::from_scratch(snapshot, held, facts),
         };
@@ -62,7 +63,8 @@ impl Planner {
     pub fn look_ahead(&mut self) {
         let ahead = |last: Last| {
             let (snapshot, facts) = (last.snapshot.clone(), last.facts.clone());
-            last.after(&snapshot, &facts)
+            let held = last.made.plan.held.clone();
+            last.after(&snapshot, &held, &facts)
         };
         self.last = self.last.take().and_then(ahead);
     }
@@ -82,7 +84,7 @@ impl Last {
     }
 
     /// Whether who has which address hangs on nothing else than before.
-    fn fits(&self, snapshot: &Snapshot, held: &Holdings, facts: &Facts) -> bool {
+    fn fits_assigning(&self, snapshot: &Snapshot, held: &Holdings, facts: &Facts) -> bool {
         // Everything is named, so that nobody forgets what comes to be.
         let Snapshot {
             pools,
@@ -93,7 +95,8 @@ impl Last {
             namespaces,
             services: _,
             workloads: _,
-            routing,
+            // Of it entry points alone concern Services: `by_entry_points`.
+            routing: _,
             load_balancer_class,
             diagnostics: _,
         } = &self.snapshot;
@@ -101,7 +104,6 @@ impl Last {
             && facts.held_only == self.facts.held_only
             && *pools == snapshot.pools
             && *namespaces == snapshot.namespaces
-            && routing.entry_points == snapshot.routing.entry_points
             && *load_balancer_class == snapshot.load_balancer_class
             && self.fits_absent(snapshot, &facts.absent)
     }
@@ -145,14 +147,25 @@ impl Last {
     }
 
     /// The plan after a change that fits; none where only a plan from scratch is right.
-    fn after(mut self, snapshot: &Snapshot, facts: &Facts) -> Option<Self> {
+    fn after(mut self, snapshot: &Snapshot, held: &Holdings, facts: &Facts) -> Option<Self> {
+        let keeps_assignments = self.fits_assigning(snapshot, held, facts);
         let keeps_pieces = self.fits_announcing(snapshot, facts);
         self.facts = facts.clone();
         let before = std::mem::replace(&mut self.snapshot, snapshot.clone());
         let differing = snapshot.services.differing(&before.services);
         let mut touched: BTreeSet<NamespacedName> = differing.into_iter().cloned().collect();
-        let concerned = self.reassign(&before, &touched);
-        touched.extend(concerned.into_iter().filter(|id| self.comes_out_different(id)));
+        if keeps_assignments {
+            let concerned = self.reassign(&before, &touched);
+            touched.extend(concerned.into_iter().filter(|id| self.comes_out_different(id)));
+        } else {
+            let all = self.reassign_all(held);
+            let is_told = |id: &NamespacedName| {
+                self.allocator.report(id, false).is_some_and(|it| !it.diagnostics.is_empty())
+            };
+            touched
+                .extend(all.into_iter().filter(|it| self.comes_out_different(it) || is_told(it)));
+        }
+        touched.extend(self.by_entry_points(&before));
         self.ways.follow(&before.routing, &snapshot.routing, &mut self.made.plan.routes);
         let mut touched: Vec<NamespacedName> = touched.into_iter().collect();
         let held = touched.iter().map(|id| (id.clone(), self.allocator.holding_of(id)));
@@ -182,7 +195,7 @@ impl Last {
         let wishes = wishes.filter(|(id, wish)| wanting(before, id) != *wish);
         let wishes: Vec<(NamespacedName, Option<Arc<Service>>)> = wishes.collect();
         if wishes.iter().any(|(id, wish)| wish.is_none() && self.keeps_for_absent(id)) {
-            return self.reassign_all();
+            return self.reassign_all(&self.made.plan.held.clone());
         }
         let mut concerned: BTreeSet<NamespacedName> = self.allocator.decided().cloned().collect();
         self.allocator.change(wishes);
@@ -191,10 +204,18 @@ impl Last {
     }
 
     /// Decides about all Services together. All that there are or were.
-    fn reassign_all(&mut self) -> BTreeSet<NamespacedName> {
-        self.allocator = allocator(&self.snapshot, &self.made.plan.held, &self.facts);
+    fn reassign_all(&mut self, held: &Holdings) -> BTreeSet<NamespacedName> {
+        self.allocator = allocator(&self.snapshot, held, &self.facts);
         self.made.plan.held = self.allocator.held();
-        self.made.pieces.keys().cloned().collect()
+        self.made.pieces.keys().chain(self.allocator.services()).cloned().collect()
+    }
+
+    /// Services at whose addresses the gateway does something else, since entry points differ.
+    fn by_entry_points(&self, before: &Snapshot) -> Vec<NamespacedName> {
+        if before.routing.entry_points == self.snapshot.routing.entry_points {
+            return Vec::new();
+        }
+        self.made.plan.node.serve.keys().map(|(id, _)| id.clone()).collect()
     }
 
     /// Whether a Service keeps what it holds when it is not there.

@@ -11,6 +11,7 @@ use steelyard_model::routing::backend::RefusalReason;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Endpoint, Host};
+use steelyard_plan::Plan;
 
 /// What a route lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,11 +78,12 @@ pub(crate) fn is_silent(endpoint: &Endpoint, silent: &BTreeSet<SocketAddr>) -> b
 /// Adds to each row of the routes what requests are answered with, where nobody is served.
 pub(crate) fn explain_routes(
     rows: &mut Value,
+    plan: &Plan,
     routing: &RoutingMap,
     silent: &BTreeSet<SocketAddr>,
 ) {
     let rows = rows.as_array_mut().into_iter().flatten();
-    for (row, route) in rows.zip(routing.in_order()) {
+    for (row, route) in rows.zip(plan.in_order()) {
         row["answers"] = json!(Lack::of(routing, route, silent).map(|lack| lack.to_string()));
     }
 }

@@ -177,7 +177,7 @@ impl Moment {
     fn notes(&self) -> Vec<String> {
         let (Decided { plan, snapshot, .. }, applied) = (self.decided(), self.applied());
         let (owners, silent) = (self.owners(), self.silent());
-        let mut notes = note::of_routes(&snapshot.routing, &silent);
+        let mut notes = note::of_routes(plan, &snapshot.routing, &silent);
         notes.extend(note::of_ports(snapshot, &applied.forwarded, &silent));
         let planned: BTreeSet<IpAddr> = plan.announcements.values().filter_map(lan).collect();
         let excluded = planned.into_iter().map(|vip| self.account(vip, &owners));

@@ -11,6 +11,7 @@ use steelyard_forward::{Carried, Observed, VipPort, Why};
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{ResolvedPort, Snapshot};
+use steelyard_plan::Plan;
 
 use super::lack::{Lack, is_silent};
 
@@ -56,6 +57,7 @@ impl fmt::Display for Note<'_> {
 
 /// Routes that answer nobody.
 pub(crate) fn of_routes<'a>(
+    plan: &'a Plan,
     routing: &'a RoutingMap,
     silent: &BTreeSet<SocketAddr>,
 ) -> Vec<Note<'a>> {
@@ -63,7 +65,7 @@ pub(crate) fn of_routes<'a>(
         let lack = Lack::of(routing, route, silent)?;
         Some(Note::Route { name: route.id.traefik_name(), lack })
     };
-    first(routing.in_order().into_iter().filter_map(lack), Note::MoreRoutes)
+    first(plan.in_order().filter_map(lack), Note::MoreRoutes)
 }
 
 /// Ports that lead nowhere.

@@ -38,7 +38,7 @@ pub(crate) fn summary(
     };
     section("ADDRESSES", text::addresses(plan));
     section("REACHED AT", reached(current));
-    section("ROUTES", text::routes(&snapshot.routing));
+    section("ROUTES", text::routes(plan, &snapshot.routing));
     let errors = plan.diagnostics.iter().filter(|found| found.is_error()).count();
     if errors > 0 {
         let plural = if errors == 1 { "" } else { "s" };

@@ -11,7 +11,6 @@ use steelyard_forward::Forwarder;
 use steelyard_gateway::Gateway;
 use steelyard_manifest::Sight;
 use steelyard_model::Item;
-use steelyard_model::routing::world::RoutingMap;
 use steelyard_speaker::Speaker;
 
 use super::Settings;
@@ -146,9 +145,9 @@ impl AllInOne {
         self.hands.board.current()
     }
 
-    /// What requests are routed by.
-    pub(crate) fn routing(&self) -> Option<&RoutingMap> {
-        self.current().map(|current| &current.decided.snapshot.routing)
+    /// The decision that is in force.
+    pub(crate) fn decided(&self) -> Option<&Decided> {
+        self.current().map(|current| &*current.decided)
     }
 
     /// The name of this node.

@@ -44,7 +44,7 @@ impl Moment {
         let (silent, routing) = (self.silent(), &snapshot.routing);
         let mut told = rows(plan.routes.values().collect::<Vec<_>>());
         let rows = told.as_array_mut().into_iter().flatten();
-        for (row, route) in rows.zip(routing.in_order()) {
+        for (row, route) in rows.zip(plan.in_order()) {
             let backends = row["backends"].as_array_mut().into_iter().flatten();
             let ends = routing.ends(route).into_iter().filter(|end| end.node.service.is_some());
             for (row, end) in backends.zip(ends) {
@@ -52,7 +52,7 @@ impl Moment {
                 row["states"] = endpoints.map(|(it, _)| endpoint(it, &silent)).collect();
             }
         }
-        explain_routes(&mut told, routing, &silent);
+        explain_routes(&mut told, plan, routing, &silent);
         told
     }
 
