@@ -40,7 +40,7 @@ pub(crate) fn scrape(gateway: &Gateway) -> String {
 }
 
 /// No answer takes longer than this, or the test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A route of a test, as far as it matters.
 #[derive(Clone)]
