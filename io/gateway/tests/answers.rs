@@ -2,11 +2,13 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::io::BufReader;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use socket2::{Domain, Socket, Type};
 use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat};
 use steelyard_model::routing::backend::{Backend, Edge};
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
@@ -206,6 +208,38 @@ fn of_all_listeners_the_one_that_was_asked_wraps() {
         let answer = get(address, host, "/");
         assert_eq!((answer.status(), answer.header("x-trial")), (status, Some("asked")));
     }
+    // A change of what it uses counts at once, for routes that stay as they are.
+    let answering = Listener { uses: uses(&[("answer=418", "asked")]), ..(*web).clone() };
+    map.listeners.insert(answering.id.clone(), Arc::new(answering));
+    gateway.apply(&map, 3);
+    for host in ["a", "nobody"] {
+        assert_eq!(get(address, host, "/").status(), 418, "{host}");
+    }
+}
+
+/// Clients are told apart by their addresses.
+#[test]
+fn not_all_clients_go_the_same_way_by_the_highest_random_weight() {
+    let servers = ["a", "b"].map(Server::echo);
+    let routes = [
+        route("main", "a", "/", &[servers[0].address]),
+        route("second", "z", "/", &[servers[1].address]),
+    ];
+    let (gateway, address) = gateway(&routes);
+    let mut map = routing(&routes);
+    let edges = ["main", "second"].map(|name| edge(&leaf(name), 1, &[])).into();
+    put_backend(&mut map, "hashed", Backend::Rendezvous { edges });
+    change(&mut map, "main", |route| route.to = Destination::Backend("hashed".into()));
+    gateway.apply(&map, 2);
+    let ways: BTreeSet<String> = (2..60)
+        .map(|host| {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            socket.bind(&SocketAddr::from(([127, 0, 0, host], 0)).into()).unwrap();
+            socket.connect(&address.into()).unwrap();
+            Client { reader: BufReader::new(socket.into()) }.get("a", "/").who()
+        })
+        .collect();
+    assert_eq!(ways, ["a".to_owned(), "b".to_owned()].into());
 }
 
 /// A change of a filter counts at once for edges that stay as they are.
@@ -228,4 +262,35 @@ fn filters_of_edges_change_under_them() {
         gateway.apply(&map, generation as u64 + 2);
         assert_eq!(get(address, "a", "/").status(), status, "{range}");
     }
+}
+
+/// Turns among edges go on where another edge comes.
+#[test]
+fn turns_among_edges_outlive_a_change_of_them() {
+    let servers = ["a", "b", "c"].map(Server::echo);
+    let names = ["main", "second", "third"];
+    let routes: Vec<_> = names
+        .iter()
+        .zip(&servers)
+        .map(|(name, server)| {
+            route(name, if *name == "main" { "a" } else { "z" }, "/", &[server.address])
+        })
+        .collect();
+    let (gateway, address) = gateway(&routes);
+    let mut map = routing(&routes);
+    change(&mut map, "main", |route| route.to = Destination::Backend("weighted".into()));
+    for (generation, (edges, who)) in [(2, "a"), (3, "b")].into_iter().enumerate() {
+        let edges = names[..edges].iter().map(|name| edge(&leaf(name), 1, &[])).collect();
+        put_backend(&mut map, "weighted", Backend::Weighted { edges, sticky: None });
+        gateway.apply(&map, generation as u64 + 2);
+        assert_eq!(get(address, "a", "/").who(), who);
+    }
+}
+
+/// Where no body is sent nobody is asked about one.
+#[test]
+fn an_answer_without_a_body_passes_no_body_hooks() {
+    let (_gateway, address) =
+        filtering(&[], &[("fail-out=500", "no-body"), ("answer=204", "no-body")]);
+    assert_eq!(get(address, "a", "/").status(), 204);
 }

@@ -9,8 +9,10 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use steelyard_filters::trial::diary;
 use steelyard_gateway::{AccessLog, GatewayOptions, LogFormat};
 use steelyard_host::places::Places;
+use support::filtering::using;
 use support::*;
 
 fn open_connections(gateway: &steelyard_gateway::Gateway) -> usize {
@@ -139,6 +141,22 @@ fn who_makes_room_is_told() {
     eventually("the log says why", || file.text().matches(why).count() == 2);
     let line = "made_room_total{awaited=\"progress\",entrypoint=\"web\"} 2\n";
     assert!(scrape(&gateway).contains(line), "{}", scrape(&gateway));
+}
+
+/// So does who is in the middle of a body that a filter wants whole.
+#[test]
+fn who_makes_room_in_a_filters_hand_is_told() {
+    let backend = Server::echo("a");
+    let options =
+        GatewayOptions { workers: 1, places: Places::new(1), ..GatewayOptions::default() };
+    let routes = [route("a", "a", "/", &[backend.address])];
+    let (gateway, address) = gateway_with(&routes, options);
+    gateway.apply(&using(routing(&routes), &[], &[("body=99", "room")]), 2);
+    let mut uploads = Client::connect(address);
+    uploads.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
+    eventually("it is in hand", || !diary("room").is_empty());
+    assert_eq!(get(address, "a", "/").status(), 200);
+    assert_eq!(uploads.receive().status(), 408);
 }
 
 /// A head behind a body may be no longer than any other.

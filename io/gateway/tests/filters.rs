@@ -115,7 +115,7 @@ fn statuses_and_their_bodies_fit() {
             Some("8"),
             "replaced",
         ),
-        (b"HTTP/1.1 204 X\r\n\r\n", "status=200", 200, Some("0"), ""),
+        (b"HTTP/1.1 204 X\r\nX-Own: 1\r\n\r\n", "status=200", 200, Some("0"), ""),
     ] {
         let server = Server::answering(move |_| raw.to_vec());
         let it = filtering(server.address, &[(deed, "fit")]);
@@ -124,6 +124,8 @@ fn statuses_and_their_bodies_fit() {
             let answer = client.get("a", "/");
             let got = (answer.status(), answer.header("content-length"), answer.text());
             assert_eq!(got, (status, length, body.to_owned()), "{deed}");
+            let is_own = String::from_utf8_lossy(raw).contains("X-Own");
+            assert_eq!(answer.header("x-own").is_some(), is_own, "{deed}");
         }
     }
 }

@@ -204,6 +204,27 @@ fn routes_that_lead_in_a_circle_end() {
     assert_eq!(server.accepted.load(Ordering::SeqCst), 0);
 }
 
+/// A way may be so long and no longer, whether there are filters on it or not.
+#[test]
+fn long_ways_are_gone_to_their_end_and_longer_ones_are_not() {
+    let server = Server::echo("s");
+    for (on_each, length, status) in [
+        (&[][..], 16, 200),
+        (&[], 17, 503),
+        (&[("edit", "long")], 16, 200),
+        (&[("edit", "long")], 17, 503),
+    ] {
+        let names: Vec<String> = (0..length).map(|n| format!("r{n}")).collect();
+        let served = names.iter().map(|name| route(name, "*", "/", &[server.address]));
+        let mut map = routing(&served.collect::<Vec<_>>());
+        names.windows(2).for_each(|pair| adopt(&mut map, &pair[0], &[&pair[1]]));
+        names.iter().for_each(|name| change(&mut map, name, |it| it.uses = uses(on_each)));
+        let (gateway, address) = gateway(&[]);
+        gateway.apply(&map, 2);
+        assert_eq!(get(address, "a", "/").status(), status, "{length} {on_each:?}");
+    }
+}
+
 /// Answers 503 so often, then echoes.
 fn busy(times: usize) -> Server {
     let count = AtomicUsize::new(0);

@@ -97,6 +97,8 @@ fn heads_have_limits() {
         (format!("GET / HTTP/1.1\r\nHost: a.local\r\nX: {}", "x".repeat(70_000)), 431),
         (format!("GET / HTTP/1.1\r\nHost: a.local\r\n{}\r\n", "X: y\r\n".repeat(101)), 431),
         (format!("GET /{}", "x".repeat(70_000)), 414),
+        // What cannot become a head is refused before it ends.
+        ("GET / HTTP/1.1\r\nHost : a.local\r\n".into(), 400),
     ] {
         let mut client = Client::connect(address);
         client.send(raw);

@@ -117,6 +117,13 @@ fn other_attempts_are_counted() {
     assert!(scrape(&it.gateway).contains(retries));
 }
 
+#[test]
+fn answers_of_our_own_are_logged_with_why() {
+    let it = Logging::start("why-not", &[], &[]);
+    assert_eq!(get(it.address, "a", "/").status(), 503);
+    it.says(1, &["\"DownstreamStatus\":503,", "\"msg\":\"no endpoint is ready\""]);
+}
+
 /// Who was asked last is who it hangs on when the time for all is over.
 #[test]
 fn attempts_have_a_time_together() {

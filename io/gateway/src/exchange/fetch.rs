@@ -288,4 +288,21 @@ mod tests {
         }
         assert_eq!(fetched("HEAD", &[LENGTH]).await.ok(), Some((203, Bytes::new())));
     }
+
+    #[test]
+    fn a_head_is_read_when_it_is_whole_and_not_too_large() {
+        let core = core();
+        let read = |bytes: &[u8]| {
+            let mut buffer = core.heads.take();
+            buffer.room()[..bytes.len()].copy_from_slice(bytes);
+            buffer.filled = bytes.len();
+            read_head(&mut Some(buffer), &letter("GET", "/", b""))
+        };
+        let whole = b"HTTP/1.1 203 X\r\nContent-Length: 5\r\n\r\n";
+        assert!(read(whole).is_ok_and(|read| read.is_some_and(|(head, ..)| head.status == 203)));
+        assert!(read(&whole[..30]).is_ok_and(|read| read.is_none()));
+        let endless = [&b"HTTP/1.1 203 X\r\nX: "[..], &vec![b'x'; HEAD_BUFFER]].concat();
+        assert!(read(&endless[..HEAD_BUFFER - 1]).is_ok_and(|read| read.is_none()));
+        assert!(read(&endless[..HEAD_BUFFER]).is_err());
+    }
 }

@@ -223,3 +223,45 @@ pub(crate) async fn outward_with(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use steelyard_filters::Journey;
+    use steelyard_http::{Asked, Body, Framing, Limits, Terms, Upgrades};
+
+    use super::*;
+    use crate::options::GatewayOptions;
+    use crate::shared::Shared;
+
+    /// What waits goes on when its time has come, and not before.
+    #[test]
+    fn each_body_has_its_own_time() {
+        let core = Core::new(Shared::new(GatewayOptions::default()), None, |_| ());
+        let peer = [127, 0, 0, 1].into();
+        let journey = Journey { peer, is_tls: false, server_name: None, route: None };
+        let mut course = Course::new(Vec::new(), journey, Vec::new());
+        let terms = Terms {
+            asked: Asked { head: false, http10: false, upgrade: Upgrades::NONE },
+            keep_alive: true,
+            idempotent: true,
+            expects: false,
+            has_body: false,
+        };
+        let limits = Limits::from(&core.options().timeouts);
+        let body = Body::new(Framing::None);
+        let mut exchange = Exchange::new(terms, limits, &b""[..], body, None, Vec::new());
+        let now = Instant::now();
+        let (past, coming) = (Some(now), now.checked_add(Duration::from_hours(1)));
+        for (request, response, left) in [
+            (past, coming, (None, coming)),
+            (coming, past, (coming, None)),
+            (past, past, (None, None)),
+            (coming, coming, (coming, coming)),
+        ] {
+            let mut hand = Hand::new(&mut course, &core, true);
+            (hand.request_until, hand.response_until) = (request, response);
+            hand.go_on(&mut exchange);
+            assert_eq!((hand.request_until, hand.response_until), left);
+        }
+    }
+}

@@ -222,3 +222,41 @@ impl Opened {
         Self { framing, wrapping, is_ended, is_as_asked: true, until: None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use steelyard_http::{Asked, Body, Upgrades};
+
+    use super::*;
+
+    #[test]
+    fn another_attempt_is_for_what_the_client_has_no_part_in() {
+        let request = Request {
+            started: Instant::now(),
+            method: "GET",
+            protocol: "http",
+            asked: Asked { head: false, http10: false, upgrade: Upgrades::NONE },
+            keep_alive: true,
+            is_idempotent: true,
+            expects: false,
+            has_body: false,
+            framing: Framing::None,
+            wants_html: false,
+            body: Body::new(Framing::None),
+            bytes_in: 0,
+        };
+        for (is_repeatable, fault, expected) in [
+            (true, Fault::UpstreamClosed, true),
+            (false, Fault::UpstreamClosed, false),
+            (true, Fault::RequestTimeout, false),
+            (false, Fault::RequestTimeout, false),
+        ] {
+            let told = Told::default();
+            let over = Attempted { told, failed: None, back: None, may_stay: true, is_repeatable };
+            let Inner::Leaving(leaving) = over.conclude(Done::Answer(fault, true), &request) else {
+                panic!("the client is to be told");
+            };
+            assert_eq!(leaving.is_repeatable, expected, "{is_repeatable} {fault:?}");
+        }
+    }
+}
