@@ -19,7 +19,8 @@ pub(super) fn carried(count: usize, anew: bool) -> Result<Duration> {
         bail!("no network namespace: {why}");
     }
     let host = Namespace::create("bench-carried")?;
-    host.ip(&["link", "add", "lan", "type", "dummy"])?;
+    host.ip(&["link", "add", "lan", "type", "veth", "peer", "name", "far"])?;
+    host.ip(&["link", "set", "far", "up"])?;
     host.ip(&["address", "add", "10.255.255.1/8", "dev", "lan"])?;
     host.ip(&["link", "set", "lan", "up"])?;
     host.set("net.ipv4.ip_forward", "1")?;

@@ -18,8 +18,10 @@ pub(crate) struct Notices {
     socket: AsyncFd<Socket>,
 }
 
-/// Room for what is not read yet, where the privileges suffice.
-const RECEIVE_BUFFER: i32 = 1024 * 1024;
+/// A transaction of tens of thousands of elements is told of at once, also to whoever asked for it:
+/// what does not fit is lost, and then nobody knows what is in a table. Taken up only while it is
+/// used.
+const RECEIVE_BUFFER: i32 = 64 * 1024 * 1024;
 /// The kernel never makes a datagram of them longer.
 const BUFFER: usize = 64 * 1024;
 
