@@ -25,6 +25,10 @@ const RECEIVE_BUFFER: i32 = 64 * 1024 * 1024;
 /// The kernel never makes a datagram of them longer.
 const BUFFER: usize = 64 * 1024;
 
+fn set_room(socket: &Socket, bytes: i32) {
+    let _ = socket::set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &bytes);
+}
+
 impl Notices {
     /// `protocol` is one of libc's `NETLINK_*`, `groups` the mask of what is to be told. Must be
     /// called on a thread that runs a tokio runtime.
@@ -32,10 +36,15 @@ impl Notices {
         let protocol = Some(Protocol::from(protocol));
         let kind = Type::RAW.nonblocking();
         let socket = Socket::new(Domain::from(libc::AF_NETLINK), kind, protocol)?;
-        let size = &RECEIVE_BUFFER;
-        let _ = socket::set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, size);
+        set_room(&socket, RECEIVE_BUFFER);
         socket.bind(&members(groups))?;
         Ok(Self { socket: socket::register(socket)? })
+    }
+
+    /// Has less room from now on.
+    #[cfg(test)]
+    pub(crate) fn narrow(&self, bytes: i32) {
+        set_room(self.socket.get_ref(), bytes);
     }
 
     /// Waits until there is something to read. Nothing is lost when the wait is given up.
