@@ -107,7 +107,13 @@ fn statuses_and_their_bodies_fit() {
             Some("2"),
             "hi",
         ),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "status=204", 204, None, ""),
+        (
+            b"HTTP/1.1 200 OK\r\nX-Own: 1\r\nContent-Length: 2\r\n\r\nhi",
+            "status=204",
+            204,
+            None,
+            "",
+        ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
             "replace=404",

@@ -476,3 +476,14 @@ fn old_clients_expect_nothing() {
         assert_eq!(forward(&raw).contains("Expect: 100-continue\r\n"), stays, "{version}");
     }
 }
+
+#[test]
+fn what_came_is_there_as_it_came() {
+    let raw = "GET /a//b?c HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nConnection: x-a\r\n\r\n";
+    let mut slots = Slots::default();
+    let head = RequestHead::parse(raw.as_bytes(), &mut slots).unwrap().unwrap();
+    assert_eq!(head.asked(), "/a//b");
+    let mut lines = Vec::new();
+    head.each_line(&mut |name, value| lines.push(format!("{name}={}", value.escape_ascii())));
+    assert_eq!(lines, ["Host=a", "X-A=1", "Connection=x-a"]);
+}
