@@ -47,6 +47,9 @@ enum Command {
     },
     /// Addresses for thousands of Services
     Plan {
+        /// The release binary to measure
+        #[arg(long)]
+        binary: PathBuf,
         /// Rounds over all cases
         #[arg(long, default_value_t = 5)]
         rounds: u32,
@@ -115,8 +118,8 @@ fn main() -> ExitCode {
             gateway::run(&gateway::Options { binary, rounds, seconds, output })
                 .and_then(|()| page())
         }
-        Command::Plan { rounds, output } => {
-            plan::run(&plan::Options { rounds, output }).and_then(|()| page())
+        Command::Plan { binary, rounds, output } => {
+            plan::run(&plan::Options { binary, rounds, output }).and_then(|()| page())
         }
         Command::Failover { binary, rounds, labs, only, output } => {
             let options = failover::Options { binary, rounds, labs, only };

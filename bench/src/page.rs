@@ -62,7 +62,11 @@ const ABOUT: &[(&str, &str)] = &[
          derives and plans what hangs on it; *new plan* is the same where a route leads to the \
          Service, and an EndpointSlice says where it runs. An edit of pools, namespaces or entry \
          points is planned from scratch. There is a file for each Service, where nothing else is \
-         said.",
+         said. *`up`* is the program itself, a process without privileges, whose Services have no \
+         addresses of their own: its memory is VmRSS, the program's own pages included, 4 s after \
+         it began to serve, and after 1,000 edits of routes. An edit is measured by the clock, \
+         from the moment a file is replaced to the end of the first answer by the new route; the \
+         client asks all the time, and the watch waits for 3 ms whether more is written.",
     ),
 ];
 

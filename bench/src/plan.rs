@@ -5,6 +5,7 @@
 
 mod carried;
 mod cases;
+mod running;
 mod worlds;
 
 use std::collections::BTreeMap;
@@ -16,9 +17,12 @@ use anyhow::{Context, Result, bail};
 use crate::results::{Row, median, write};
 
 pub(crate) use cases::{Case, Sample};
+use running::Lived;
 
 /// What to measure.
 pub(crate) struct Options {
+    /// The release binary, for what is measured of `up`.
+    pub(crate) binary: PathBuf,
     pub(crate) rounds: u32,
     pub(crate) output: PathBuf,
 }
@@ -27,17 +31,23 @@ pub(crate) struct Options {
 struct Medians {
     rounds: u32,
     samples: BTreeMap<Case, Vec<Sample>>,
+    lived: Vec<Lived>,
 }
 
 /// Runs all cases and writes the rows.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let mut medians = Medians { rounds: options.rounds, samples: BTreeMap::new() };
+    let (samples, lived) = (BTreeMap::new(), Vec::new());
+    let mut medians = Medians { rounds: options.rounds, samples, lived };
     for _ in 0..options.rounds {
         for &case in Case::ALL {
             let sample = in_child(case)?;
             eprintln!("{case:?}: {:.3} ms, {:.1} MiB", sample.milliseconds, sample.peak_mebibytes);
             medians.samples.entry(case).or_default().push(sample);
         }
+        let lived = running::run(&options.binary)?;
+        let Lived { after_start_mebibytes: start, after_edits_mebibytes: later, .. } = lived;
+        eprintln!("up: {start:.1} MiB, {later:.1} MiB, an edit {:.2} ms", lived.edit_milliseconds);
+        medians.lived.push(lived);
     }
     write(&options.output, medians.rows())
 }
@@ -74,7 +84,7 @@ impl Medians {
         };
         vec![
             row("10,000 Services, a /16: from loaded objects", "ms", ms(Case::Sixteen), 300.0),
-            row("10,000 Services, a /16: memory", "MiB", memory, 150.0),
+            row("10,000 Services, a /16: memory", "MiB", memory, 90.0),
             row(
                 "one of 10,000 Services changes: address decided",
                 "µs",
@@ -90,6 +100,24 @@ impl Medians {
             routed("it gets a mistake", Case::Mistake),
             routed("its mistake is mended", Case::Mended),
             carried.beside("everything looked at anew", ms(Case::CarriedAnew)),
+            row(
+                "`up`, 5,000 Services with a route: an edited route, until the gateway serves by it",
+                "ms",
+                self.lived(|it| it.edit_milliseconds),
+                10.0,
+            ),
+            row(
+                "`up`, 5,000 Services with a route: memory after start",
+                "MiB",
+                self.lived(|it| it.after_start_mebibytes),
+                45.0,
+            ),
+            row(
+                "`up`, 5,000 Services with a route: memory after 1,000 edits",
+                "MiB",
+                self.lived(|it| it.after_edits_mebibytes),
+                50.0,
+            ),
             full.beside("an empty /16", ms(Case::Empty) * 1e3),
             six.beside("a /24", ms(Case::TwentyFour) * 1e3),
             row(
@@ -105,6 +133,10 @@ impl Medians {
                 1000.0,
             ),
         ]
+    }
+
+    fn lived(&self, figure: impl Fn(&Lived) -> f64) -> f64 {
+        median(self.lived.iter().map(figure).collect())
     }
 
     fn of(&self, case: Case, figure: impl Fn(&Sample) -> f64) -> f64 {

@@ -7,25 +7,20 @@ use crate::{install, shell};
 /// What can be measured.
 pub(crate) const NAMES: [&str; 3] = ["failover", "gateway", "plan"];
 
-/// Those that compare with other programs, or run ours as a user would.
+/// Those that compare with other programs.
 const BESIDE_PEERS: &[&str] = &["failover", "gateway"];
 
 /// Runs the measurement `name` with its own options and writes `bench/results/NAME.json`.
 pub(crate) fn run(name: &str, options: &[String]) -> Result<()> {
-    let beside_peers = BESIDE_PEERS.contains(&name);
-    let mut build = vec!["build", "--release", "--locked", "-p", "steelyard-bench"];
-    if beside_peers {
+    if BESIDE_PEERS.contains(&name) {
         install::packages()?;
-        build.extend(["-p", "steelyard"]);
     }
+    let build = ["build", "--release", "--locked", "-p", "steelyard-bench", "-p", "steelyard"];
     shell::run("cargo", &build, &[])?;
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
     let output = format!("bench/results/{name}.json");
     let binary = format!("{target}/release/steelyard");
-    let mut args = vec![name, "--output", &output];
-    if beside_peers {
-        args.extend(["--binary", &binary]);
-    }
+    let mut args = vec![name, "--output", &output, "--binary", &binary];
     args.extend(options.iter().map(String::as_str));
     shell::run(&format!("{target}/release/steelyard-bench"), &args, &[])
 }

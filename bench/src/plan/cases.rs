@@ -12,9 +12,9 @@ use steelyard::pipeline::Pipeline;
 use steelyard::plan::again;
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_ipam::{Allocator, Options};
-use steelyard_manifest::{Key, Object, ObjectChanges, Source, merge};
+use steelyard_manifest::{Extract, Key, Object, ObjectChanges, Source, merge};
 use steelyard_model::{Holdings, Item, Pool, Service};
-use steelyard_pipeline::{ResolveOptions, resolve};
+use steelyard_pipeline::{LoweredObject, ResolveOptions, resolve};
 use steelyard_plan::{Facts, Plan, Planner};
 
 use crate::cpu;
@@ -134,7 +134,8 @@ fn planned(pools: &str, count: usize) -> Result<Duration> {
     let loaded = loaded(&sources);
     let start = cpu::of_this_thread()?;
     let objects = merge(loaded).objects.into_iter();
-    let objects = objects.map(|object| (Key::of(&object), Some(object))).collect();
+    let lowered = |object: Object| Some(Arc::new(LoweredObject::of(&object)));
+    let objects = objects.map(|object| (Key::of(&object), lowered(object))).collect();
     let changes = ObjectChanges { objects, ..ObjectChanges::default() };
     // A running instance keeps all this: that it is freed here is not part of it.
     let (mut derived, mut planner) = (steelyard_pipeline::Pipeline::default(), Planner::default());
@@ -251,7 +252,12 @@ fn served(plan: &Plan) -> usize {
 /// The most memory this process had so far, in MiB.
 fn peak() -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.and_then(|line| line.split_whitespace().next()).context("VmHWM")?;
+    of_status(&status, "VmHWM:")
+}
+
+/// A size in /proc/PID/status, in MiB.
+pub(super) fn of_status(status: &str, name: &'static str) -> Result<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|line| line.split_whitespace().next()).context(name)?;
     Ok(number.parse::<f64>()? / 1024.0)
 }

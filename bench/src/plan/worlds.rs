@@ -1,5 +1,7 @@
 //! Worlds to plan, as the YAML of many files.
 
+use std::net::SocketAddr;
+
 use steelyard_manifest::{Loaded, ReadLimits, Source, load};
 
 /// What the addresses are announced by.
@@ -37,22 +39,33 @@ const REPLICAS: u16 = 200;
 /// The `n`th Service with a route from a host of its own and an endpoint by EndpointSlice; `path`
 /// and `replica` are what edits change, and `spec` is the Service's.
 pub(super) fn routed(n: usize, path: &str, replica: u16, spec: &str) -> String {
+    let port = 8_000 + replica % REPLICAS;
+    let host = format!("app-{n:05}.example");
+    whole(n, spec, "", port, &host, path)
+}
+
+/// The same with a route from `host` to `endpoint`.
+pub(super) fn led_to(n: usize, host: &str, endpoint: SocketAddr) -> String {
+    let annotations = format!(", annotations: {{steelyard.dev/endpoints: '{endpoint}'}}");
+    whole(n, CLUSTER_IP, &annotations, 8_080, host, "/")
+}
+
+fn whole(n: usize, spec: &str, meta: &str, port: u16, host: &str, path: &str) -> String {
     let (name, namespace) = (format!("app-{n:05}"), format!("team-{}", n % 20));
     let address = format!("10.{}.{}.{}", 200 + n / 62_500, n / 250 % 250, n % 250 + 1);
     format!(
         "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {namespace}, \
-         labels: {{app.kubernetes.io/name: {name}}}}}\nspec:\n  {spec}\n  \
+         labels: {{app.kubernetes.io/name: {name}}}{meta}}}\nspec:\n  {spec}\n  \
          selector: {{app.kubernetes.io/name: {name}}}\n  ports:\n  \
          - {{name: http, port: 80, targetPort: 8080}}\n\
          ---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: {name}-1, \
          namespace: {namespace}, labels: {{kubernetes.io/service-name: {name}}}}}\n\
-         addressType: IPv4\nports: [{{name: http, port: {}}}]\n\
+         addressType: IPv4\nports: [{{name: http, port: {port}}}]\n\
          endpoints: [{{addresses: [{address}], nodeName: n1, conditions: {{ready: true}}}}]\n\
          ---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: {name}, \
-         namespace: {namespace}}}\nspec:\n  rules:\n  - host: {name}.example\n    http:\n      \
+         namespace: {namespace}}}\nspec:\n  rules:\n  - host: {host}\n    http:\n      \
          paths:\n      - {{path: {path}, pathType: Prefix, backend: {{service: {{name: {name}, \
-         port: {{number: 80}}}}}}}}\n",
-        8_000 + replica % REPLICAS
+         port: {{number: 80}}}}}}}}\n"
     )
 }
 
@@ -69,8 +82,9 @@ pub(super) fn half_routed(pool: &str, count: usize) -> Vec<Source> {
     files
 }
 
-/// A Service as it should be, and one that no API server takes.
+/// A Service as it should be, one without an address of its own, and one that no API server takes.
 pub(super) const LOAD_BALANCER: &str = "type: LoadBalancer";
+pub(super) const CLUSTER_IP: &str = "type: ClusterIP";
 pub(super) const MISTAKEN: &str = "type: LoadBalancr";
 
 /// A pool per line of ten addresses each, 1,000 in all; `spec` makes the rest of the `n`th.

@@ -19,9 +19,10 @@ mod wires;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use steelyard_host::memory;
 use steelyard_manifest::Sight;
 use steelyard_sources::FolderWatch;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -176,6 +177,8 @@ async fn follow(
     mut live: Option<Live>,
 ) -> Result<&'static str> {
     running.take(sight).await?;
+    memory::give_back();
+    let mut edited: Option<Instant> = None;
     let mut told = String::new();
     let mut tick = tokio::time::interval(TICK);
     loop {
@@ -193,10 +196,19 @@ async fn follow(
             event = signals.next() => event,
         };
         match event {
-            Event::Sources(Some(sight)) => running.take(sight).await?,
+            Event::Sources(Some(sight)) => {
+                running.take(sight).await?;
+                edited = Some(Instant::now());
+            }
             Event::Sources(None) => return Ok("the watch of the manifests ended"),
             Event::News(news) => running.hear(news).await,
-            Event::Tick => running.tick().await,
+            Event::Tick => {
+                running.tick().await;
+                // Not between edits: it takes longer than one of them.
+                if edited.take_if(|last| last.elapsed() > TICK).is_some() {
+                    memory::give_back();
+                }
+            }
             Event::Draw => {}
             Event::Reopen => running.reopen_logs(),
             Event::Stop(why) => return Ok(why),
