@@ -175,14 +175,14 @@ fn localhost_twin(item: Item) -> Option<Item> {
         ..(*set.object).clone()
     };
     let (object, readings) = (Arc::new(object), ClassReadings::default());
-    Some(Item::Routes(RouteSet {
+    Some(Item::Routes(Box::new(RouteSet {
         object,
         routes,
         readings,
         tls_secrets: Vec::new(),
         tls: None,
-        ..set
-    }))
+        ..*set
+    })))
 }
 
 /// A port that nobody listened on a moment ago.

@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use steelyard_manifest::{Awaited, Front, Sight, Source};
 use steelyard_model::Item;
-use steelyard_pipeline::{ResolveOptions, World};
+use steelyard_pipeline::{LoweredObject, ResolveOptions, World};
 
 /// The files, and what is derived from them.
 #[derive(Default)]
 pub struct Pipeline {
-    front: Front,
+    front: Front<LoweredObject>,
     derived: steelyard_pipeline::Pipeline,
 }
 

@@ -1,11 +1,11 @@
 //! A small world by hand: what is run, and what comes of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use steelyard_model::{
-    NamespacedName, ObjectRef, Protocol, ResolvedService, ServedBy, Service, ServicePort,
+    Labels, NamespacedName, ObjectRef, Protocol, ResolvedService, ServedBy, Service, ServicePort,
     ServiceType, Snapshot, TargetPort, Workload,
 };
 use steelyard_testbed::services::load_balancer;
@@ -14,8 +14,8 @@ use super::{Cast, Place, Replica, curtailed, print, replicas, slices};
 
 const CAST: Cast = Cast { nodes: 3, most: 5 };
 
-fn labels(app: &str) -> BTreeMap<String, String> {
-    BTreeMap::from([("app".to_owned(), app.to_owned())])
+fn labels(app: &str) -> Labels {
+    Labels::from([("app".to_owned(), app.to_owned())])
 }
 
 fn workload(kind: &str, name: &str, replicas: u32, ports: &[(&str, Protocol, u16)]) -> Workload {
@@ -36,7 +36,7 @@ fn port(name: Option<&str>, protocol: Protocol, port: u16, target: TargetPort) -
 fn service(namespace: &str, name: &str, app: &str, ports: Vec<ServicePort>) -> Service {
     Service {
         kind: ServiceType::ClusterIp,
-        selector: if app.is_empty() { BTreeMap::new() } else { labels(app) },
+        selector: if app.is_empty() { Labels::new() } else { labels(app) },
         ..load_balancer(namespace, name, ports)
     }
 }

@@ -33,11 +33,11 @@ pub(crate) fn class(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
     let scene = Scene { on: Carrier::IngressClass, paths: &[], options };
     let (mut effects, read) = (ClassReading::default(), [&KUBERNETES]);
     let wishes = annotation::read(&read, &annotations, scene, &mut effects, findings);
-    Some(Item::IngressClass(IngressClass {
+    Some(Item::IngressClass(Box::new(IngressClass {
         object: findings.object().clone(),
         controller,
         is_default: wishes.is_default_class,
-    }))
+    })))
 }
 
 pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Option<Item> {
@@ -56,7 +56,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
     let refusal = restriction::of_ingress_fields(findings);
     let readings = readings(&annotations, &paths, findings, options);
     let (tls, tls_secrets) = tls(&spec, findings);
-    Some(Item::Routes(RouteSet {
+    Some(Item::Routes(Box::new(RouteSet {
         object: findings.object().clone(),
         created,
         class,
@@ -65,7 +65,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
         readings,
         tls_secrets,
         tls,
-    }))
+    })))
 }
 
 /// `spec.ingressClassName` is tried first; the annotation counts only where it is absent.

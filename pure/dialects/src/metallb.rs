@@ -33,7 +33,7 @@ pub(crate) fn pool(findings: &mut Findings<'_>) -> Option<Item> {
         avoid_buggy_ips: spec.avoid_buggy_ips.unwrap_or(false),
         allocation: spec.service_allocation.map(|written| allocation(&written, findings)),
     };
-    Some(Item::Pool(pool))
+    Some(Item::Pool(Box::new(pool)))
 }
 
 pub(crate) fn l2_advertisement(findings: &mut Findings<'_>) -> Option<Item> {
@@ -60,7 +60,7 @@ pub(crate) fn l2_advertisement(findings: &mut Findings<'_>) -> Option<Item> {
         pools,
         interfaces: spec.interfaces.unwrap_or_default(),
     };
-    Some(Item::L2Advertisement(advertisement))
+    Some(Item::L2Advertisement(Box::new(advertisement)))
 }
 
 /// ConfigMaps that MetalLB reads or once read.

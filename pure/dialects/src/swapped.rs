@@ -35,7 +35,7 @@ fn annotations_as_labels(
     read: impl Fn(&str) -> bool,
     findings: &mut Findings<'_>,
 ) {
-    for key in labels.keys().filter(|key| read(key) && !annotations.contains_key(*key)) {
+    for key in labels.keys().filter(|key| read(key) && !annotations.contains_key(key)) {
         findings.say(
             Severity::Warning,
             codes::ANNOTATION_AS_LABEL,

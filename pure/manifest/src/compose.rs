@@ -30,6 +30,26 @@ pub(crate) struct Documents<'a> {
     parser: Parser<'a, StrInput<'a>>,
     builder: Builder,
     over: bool,
+    /// Where `text` can be cut: the last `---` so far, or its start.
+    cut: Cut,
+    /// Nothing may be cut: what stands before a document says how it is read.
+    is_whole: bool,
+}
+
+/// Where a text can be cut: what follows is read alike without what is before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// In bytes.
+    pub(crate) start: usize,
+    /// From 1.
+    pub(crate) line: u32,
+}
+
+/// A text as a whole.
+impl Default for Cut {
+    fn default() -> Self {
+        Self { start: 0, line: 1 }
+    }
 }
 
 impl<'a> Documents<'a> {
@@ -45,7 +65,31 @@ impl<'a> Documents<'a> {
             parser: Parser::new_from_str_with_options(text, options(limits)),
             builder: Builder::new(limits),
             over: false,
+            cut: Cut::default(),
+            is_whole: !rest.is_empty() || has_directives(text),
         }
+    }
+
+    /// The part of `text` that follows `cut`, as far as it is needed for the documents up to where
+    /// it can be cut again.
+    pub(crate) fn part(text: &str, cut: Cut) -> &str {
+        if cut == Cut::default() && (!stream::split(text).1.is_empty() || has_directives(text)) {
+            return text;
+        }
+        let part = text.get(cut.start..).unwrap_or_default();
+        let mut from = 0;
+        while let Some(at) = part[from..].find("\n---") {
+            from += at + 4;
+            if part[from..].chars().next().is_none_or(char::is_whitespace) {
+                return &part[..from - 3];
+            }
+        }
+        part
+    }
+
+    /// Where the text can be cut before the document that came last.
+    pub(crate) fn cut(&self) -> Cut {
+        self.cut
     }
 
     /// Goes on with the next value of a JSON stream, if there is one.
@@ -72,7 +116,13 @@ impl<'a> Documents<'a> {
     fn take(&mut self, event: &Event<'a>, span: Span) -> Result<Option<Node>, Fault> {
         match event {
             Event::StreamEnd => self.over = true,
-            Event::DocumentStart(..) => self.builder.reset(),
+            Event::DocumentStart(is_explicit, _) => {
+                self.builder.reset();
+                if *is_explicit && !self.is_whole {
+                    let start = span.start.byte_offset().unwrap_or(0);
+                    self.cut = Cut { start, line: mark_of(span).line };
+                }
+            }
             Event::DocumentEnd => return Ok(self.builder.finish()),
             event => self.builder.push(event, span)?,
         }
@@ -126,6 +176,11 @@ impl Documents<'_> {
         }
         None
     }
+}
+
+/// Whether there may be directives (`%YAML 1.2`).
+fn has_directives(text: &str) -> bool {
+    text.starts_with('%') || text.contains("\n%") || text.contains("\r%")
 }
 
 fn options(limits: &ReadLimits) -> Options {

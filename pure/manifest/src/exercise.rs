@@ -8,6 +8,7 @@ use crate::kinds::service::Service;
 use crate::load::{Loaded, load};
 use crate::object::Object;
 use crate::source::{ReadLimits, Source};
+use crate::written::Written;
 use crate::{codes, lock, merge, render};
 
 /// Loads, reads, locates, renders and parses `bytes` as a manifest and as a lock file.
@@ -25,6 +26,10 @@ pub fn exercise(bytes: &[u8]) {
     for object in &objects {
         diagnostics.extend(read_all(object));
         check_location(&object.locate(&FieldPath::from("spec.ports[0].port")), &lines);
+        let written = Written::of(object);
+        for path in ["", "spec.ports[0].port", "metadata.name", "kind"].map(FieldPath::from) {
+            assert_eq!(written.locate(&path), object.locate(&path), "found again");
+        }
     }
     for diagnostic in &diagnostics {
         check(diagnostic, &lines);

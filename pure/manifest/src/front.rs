@@ -8,30 +8,29 @@
 mod changes;
 mod doubt;
 mod files;
-mod key;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::build::Builds;
+use crate::key::Key;
 use crate::place::duplicate;
 use crate::sight::Sight;
 use crate::source::Source;
+use crate::written::Extract;
 pub use changes::{ObjectChanges, Teller};
 pub use doubt::Awaited;
 use doubt::Doubt;
 use files::{File, Reading};
-pub use key::Key;
 
-/// The files as they stand, and where each object is.
-#[derive(Default)]
-pub struct Front {
+/// The files as they stand, and where each object is; of each, what is extracted.
+pub struct Front<T> {
     /// Folders of which other tools make objects.
     builds: Builds,
-    reading: Reading,
+    reading: Reading<T>,
     doubt: Doubt,
-    files: Vec<File>,
+    files: Vec<File<T>>,
     /// Each object with each file that it is in.
     places: BTreeSet<(Key, Arc<str>)>,
     /// Names that are there more than once.
@@ -40,7 +39,21 @@ pub struct Front {
     broken: BTreeSet<Arc<str>>,
 }
 
-impl Front {
+impl<T> Default for Front<T> {
+    fn default() -> Self {
+        Self {
+            builds: Builds::default(),
+            reading: Reading::default(),
+            doubt: Doubt::default(),
+            files: Vec::new(),
+            places: BTreeSet::new(),
+            repeated: BTreeSet::new(),
+            broken: BTreeSet::new(),
+        }
+    }
+}
+
+impl<T: Extract> Front<T> {
     /// There must be manifests somewhere: before the first one is seen, that there is none is not
     /// taken as an answer.
     pub fn expect_manifests(&mut self) {
@@ -49,13 +62,13 @@ impl Front {
 
     /// Takes in what stands after a look at `now`: what could not be seen is not gone, and a loss
     /// is believed when it has stood for a moment. Also the losses that are not believed yet.
-    pub fn follow(&mut self, sight: &Sight, now: Instant) -> (ObjectChanges, Awaited) {
+    pub fn follow(&mut self, sight: &Sight, now: Instant) -> (ObjectChanges<T>, Awaited) {
         let settled = self.doubt.settle(sight, &self.files, &mut self.reading, now);
         (self.update(&settled.sources), settled.awaited)
     }
 
     /// Takes `sources` as the complete set of files, reading only what changed.
-    pub fn update(&mut self, sources: &[Source]) -> ObjectChanges {
+    pub fn update(&mut self, sources: &[Source]) -> ObjectChanges<T> {
         let sources = self.builds.without_material(sources, &self.reading.limits);
         let edit = self.reading.update(&mut self.files, &sources);
         let mut changes = ObjectChanges::default();
@@ -72,7 +85,7 @@ impl Front {
         if edit.is_reordered {
             concerned.extend(self.repeated.iter().cloned());
         }
-        let new: BTreeMap<&str, &File> =
+        let new: BTreeMap<&str, &File<T>> =
             edit.come.iter().map(|file| (&*file.source.name, file)).collect();
         let mut order = None;
         for key in concerned {
@@ -80,7 +93,8 @@ impl Front {
             let mut objects = holders.iter().flat_map(|file| file.content.named(&key));
             let first = objects.next().cloned();
             let others = objects.map(|other| {
-                duplicate(first.as_ref().expect("there is one before the others"), other)
+                let first: &Arc<T> = first.as_ref().expect("there is one before the others");
+                duplicate(first.written(), other.written())
             });
             let said: Vec<_> = others.collect();
             let was_repeated = match said.is_empty() {
@@ -96,7 +110,7 @@ impl Front {
         changes
     }
 
-    fn leave(&mut self, file: &File, concerned: &mut BTreeSet<Key>) {
+    fn leave(&mut self, file: &File<T>, concerned: &mut BTreeSet<Key>) {
         let name = &file.source.name;
         self.broken.remove(name);
         for key in file.content.keys() {
@@ -105,7 +119,7 @@ impl Front {
         }
     }
 
-    fn enter(&mut self, file: &File, concerned: &mut BTreeSet<Key>) {
+    fn enter(&mut self, file: &File<T>, concerned: &mut BTreeSet<Key>) {
         let name = &file.source.name;
         if file.content.is_broken {
             self.broken.insert(name.clone());
@@ -120,9 +134,9 @@ impl Front {
     fn holders(
         &self,
         key: &Key,
-        new: &BTreeMap<&str, &File>,
+        new: &BTreeMap<&str, &File<T>>,
         order: &mut Option<BTreeMap<Arc<str>, usize>>,
-    ) -> Vec<File> {
+    ) -> Vec<File<T>> {
         let first = (key.clone(), Arc::from(""));
         let places = self.places.range(first..).take_while(|(other, _)| other == key);
         let names: Vec<&Arc<str>> = places.map(|(_, file)| file).collect();

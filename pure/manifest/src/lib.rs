@@ -20,6 +20,7 @@ mod exercise;
 mod fault;
 mod front;
 mod identity;
+mod key;
 pub mod kinds;
 mod load;
 pub mod lock;
@@ -32,14 +33,18 @@ mod read;
 pub mod render;
 mod sight;
 mod source;
+mod spot;
 mod syntax;
 mod tree;
 mod unfit;
+mod words;
+mod written;
 
 pub use build::Builds;
 #[doc(hidden)]
 pub use exercise::exercise;
-pub use front::{Awaited, Front, Key, ObjectChanges, Teller};
+pub use front::{Awaited, Front, ObjectChanges, Teller};
+pub use key::Key;
 pub use load::{Loaded, load};
 pub use object::Object;
 pub use place::{merge, place};
@@ -47,6 +52,7 @@ pub use read::{Read, UnknownField};
 pub use sight::{Blindness, Extent, Sight, Unseen, is_under};
 pub use source::{Lapse, ReadLimits, Source, SourceText};
 pub use unfit::Heed;
+pub use written::{Extract, Written};
 
 #[cfg(test)]
 mod tests;

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use steelyard_model::{Diagnostic, FieldPath, Location, ObjectRef, Severity};
 
 use crate::codes;
-use crate::compose::Documents;
+use crate::compose::{Cut, Documents};
 use crate::fault::Fault;
 use crate::identity::{Identity, Inherited, identify};
 use crate::nameless::Nameless;
 use crate::object::Object;
 use crate::source::{ReadLimits, Source};
+use crate::spot::{Spot, Text};
 use crate::tree::{Mark, Node, Value};
 use crate::unfit::{self, Unfit};
+use crate::words::Words;
 
 /// What is in one file, or in several after [`crate::merge`].
 #[derive(Clone, Debug, Default)]
@@ -33,20 +35,30 @@ const SHORT: usize = 64;
 
 /// A file on its way to being [`Loaded`].
 struct Loading<'a> {
-    source: &'a Source,
-    limits: &'a ReadLimits,
+    text: &'a Arc<Text>,
+    words: &'a mut Words,
     loaded: Loaded,
+    /// Where what is read now can be found again.
+    cut: Cut,
+    /// How many objects there are after it, so far.
+    index: u32,
 }
 
 /// Reads the objects of one file. Total: whatever the bytes, within `limits`.
 pub fn load(source: &Source, limits: &ReadLimits) -> Loaded {
-    let mut loading = Loading { source, limits, loaded: Loaded::default() };
+    load_with(&mut Words::default(), source, limits)
+}
+
+/// The same; words that are written again and again are kept once.
+pub(crate) fn load_with(words: &mut Words, source: &Source, limits: &ReadLimits) -> Loaded {
+    let text = Arc::new(Text { source: source.clone(), limits: *limits });
+    let mut loading = Loading::new(&text, words);
     if let Some(lapse) = source.lapse(limits) {
         loading.loaded.diagnostics.push(*lapse);
         loading.loaded.broken = true;
     }
     match source.decode(limits) {
-        Ok(text) => loading.documents(text),
+        Ok(text) => loading.whole(text),
         Err(diagnostic) => {
             loading.loaded.diagnostics.push(*diagnostic);
             loading.loaded.broken = true;
@@ -55,20 +67,51 @@ pub fn load(source: &Source, limits: &ReadLimits) -> Loaded {
     loading.loaded
 }
 
-impl Loading<'_> {
-    fn documents(&mut self, text: &str) {
-        if let Some((line, unfit)) = unfit::ytt(text, &self.source.name) {
+/// The object at `spot`, as if the text began where it was cut.
+pub(crate) fn again(spot: &Spot) -> Option<Object> {
+    let text = spot.text.source.decode(&spot.text.limits).ok()?;
+    let cut = Cut { start: usize::try_from(spot.start).ok()?, line: spot.line };
+    let mut words = Words::default();
+    let mut loading = Loading::new(&spot.text, &mut words);
+    let index = usize::try_from(spot.index).ok()?;
+    loading.documents(Documents::part(text, cut), |loaded| loaded.objects.len() > index);
+    loading.loaded.objects.into_iter().nth(index)
+}
+
+impl<'a> Loading<'a> {
+    fn new(text: &'a Arc<Text>, words: &'a mut Words) -> Self {
+        Self { text, words, loaded: Loaded::default(), cut: Cut::default(), index: 0 }
+    }
+
+    fn file(&self) -> &'a str {
+        &self.text.source.name
+    }
+
+    fn whole(&mut self, text: &str) {
+        if let Some((line, unfit)) = unfit::ytt(text, self.file()) {
             let mark = Mark { line, column: 1 };
             let Unfit { code, message, help, .. } = unfit;
             return self.fault(Fault { mark, code, message, help }, text);
         }
-        for document in Documents::new(text, &self.source.name, self.limits) {
+        self.documents(text, |_| false);
+    }
+
+    /// Reads documents until it is `enough`.
+    fn documents(&mut self, text: &str, enough: impl Fn(&Loaded) -> bool) {
+        let mut documents = Documents::new(text, self.file(), &self.text.limits);
+        while let Some(document) = documents.next() {
+            if documents.cut() != self.cut {
+                (self.cut, self.index) = (documents.cut(), 0);
+            }
             match document {
                 Ok(node) => self.add(node, &Inherited::default()),
                 Err(fault) => self.fault(fault, text),
             }
             if self.is_hopeless() {
                 self.loaded.broken = true;
+                return;
+            }
+            if enough(&self.loaded) {
                 return;
             }
         }
@@ -82,22 +125,36 @@ impl Loading<'_> {
             }
             return;
         }
-        match identify(&node, inherited, &self.source.name) {
+        match identify(&node, inherited, self.file()) {
             Ok(Identity { reference, api_version, remarks }) => {
-                let (file, tree) = (self.source.name.clone(), Arc::new(node));
+                let (file, tree) = (self.text.source.name.clone(), Arc::new(node));
+                let (reference, api_version) =
+                    (self.words.named(reference), self.words.word(api_version));
                 for remark in remarks {
                     self.nameless(remark, Some(&reference));
                 }
-                self.loaded.objects.push(Object { reference, api_version, file, tree });
+                let group = api_version.split_once('/').map_or("", |(group, _)| group);
+                let (group, spot) = (self.words.word(group.into()), self.spot());
+                let object = Object { reference, api_version, file, tree, group, spot };
+                self.loaded.objects.push(object);
             }
             Err(nameless) => self.nameless(nameless, None),
         }
     }
 
+    /// Of the next object.
+    fn spot(&mut self) -> Spot {
+        // A file is far smaller than what these count to.
+        let start = u32::try_from(self.cut.start).unwrap_or(u32::MAX);
+        let spot = Spot { text: self.text.clone(), start, line: self.cut.line, index: self.index };
+        self.index += 1;
+        spot
+    }
+
     /// A fault in a file that is somebody else's costs nothing here.
     fn fault(&mut self, fault: Fault, text: &str) {
         let Fault { mark, code, message, help } = fault;
-        let location = self.source.location(mark);
+        let location = self.text.source.location(mark);
         let is_manifest = text.len() < SHORT
             || code == codes::YAML_TOO_COMPLEX
             || MANIFEST.iter().any(|word| text.contains(word));
@@ -112,7 +169,7 @@ impl Loading<'_> {
 
     fn nameless(&mut self, nameless: Nameless, object: Option<&ObjectRef>) {
         let Nameless { severity, code, mark, path, message, help } = nameless;
-        let location = self.source.location(mark);
+        let location = self.text.source.location(mark);
         let mut diagnostic = Diagnostic::in_file(severity, code, location, message, help);
         diagnostic.path = FieldPath::from(path);
         diagnostic.object = object.cloned();
@@ -124,7 +181,7 @@ impl Loading<'_> {
 
     /// So much is wrong that more of it helps nobody.
     fn is_hopeless(&self) -> bool {
-        self.loaded.diagnostics.len() >= self.limits.problems
+        self.loaded.diagnostics.len() >= self.text.limits.problems
     }
 }
 

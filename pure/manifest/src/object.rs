@@ -5,10 +5,11 @@ use std::sync::Arc;
 use steelyard_model::{FieldPath, Location, ObjectRef};
 
 use crate::path::{Step, steps};
+use crate::spot::Spot;
 use crate::tree::{Mark, Node};
 
-/// One object as written; equal if also written at the same place. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One object as written, with its tree: to be read into types. Cheap to clone.
+#[derive(Clone, Debug)]
 pub struct Object {
     /// Which object.
     pub reference: Arc<ObjectRef>,
@@ -17,12 +18,15 @@ pub struct Object {
     /// The file it is in, as shown to the user.
     pub file: Arc<str>,
     pub(crate) tree: Arc<Node>,
+    pub(crate) group: Arc<str>,
+    /// Where to find it again.
+    pub(crate) spot: Spot,
 }
 
 impl Object {
     /// The group of its `apiVersion`; empty for the core group.
     pub fn group(&self) -> &str {
-        self.api_version.split_once('/').map_or("", |(group, _)| group)
+        &self.group
     }
 
     /// Whether it was taken from a cluster: only an API server gives objects a `uid`.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 use std::sync::Arc;
 
-use steelyard_model::{Diagnostic, FieldPath, ObjectRef, Severity};
+use steelyard_model::{Diagnostic, ObjectRef, Severity};
 
 use crate::codes;
 use crate::load::Loaded;
 use crate::object::Object;
+use crate::written::Written;
 
 /// Puts files together, in order. Of an object that is there twice, the first stays.
 pub fn merge(loaded: Vec<Loaded>) -> Loaded {
@@ -26,7 +27,7 @@ pub fn merge(loaded: Vec<Loaded>) -> Loaded {
                 }
                 Slot::Occupied(first) => {
                     let first = &merged.objects[*first.get()];
-                    merged.diagnostics.push(duplicate(first, &object));
+                    merged.diagnostics.push(duplicate(&Written::of(first), &Written::of(&object)));
                 }
             }
         }
@@ -34,20 +35,17 @@ pub fn merge(loaded: Vec<Loaded>) -> Loaded {
     merged
 }
 
-pub(crate) fn duplicate(first: &Object, second: &Object) -> Diagnostic {
+pub(crate) fn duplicate(first: &Written, second: &Written) -> Diagnostic {
+    let reference = &second.key.reference;
     let mut diagnostic = Diagnostic::new(
         Severity::Error,
         codes::DUPLICATE_OBJECT,
-        &second.reference,
+        reference,
         "metadata.name",
-        format!(
-            "{} is already defined at {}; this one is not used",
-            second.reference,
-            first.locate(&FieldPath::root())
-        ),
+        format!("{} is already defined at {}; this one is not used", reference, first.location()),
         "remove one of the two, or give it another name",
     );
-    diagnostic.location = Some(second.locate(&diagnostic.path));
+    diagnostic.location = Some(second.location());
     diagnostic
 }
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use crate::labels::Labels;
 use crate::object::{FieldPath, ObjectRef, Provenance};
-use crate::selector::Labels;
 
 /// Name of a kind of diagnostic, kebab-case, stable: people grep and mute by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

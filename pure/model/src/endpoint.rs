@@ -5,9 +5,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::labels::Labels;
 use crate::object::{NamespacedName, ObjectRef};
 use crate::protocol::Protocol;
-use crate::selector::Labels;
 
 /// One address and port that answers for a Service port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

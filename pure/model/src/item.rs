@@ -5,16 +5,16 @@ use std::sync::Arc;
 use crate::advertisement::L2Advertisement;
 use crate::bgp::{BfdProfile, BgpAdvertisement, BgpPeer, CommunityAliases};
 use crate::endpoint::{EndpointSlice, Pod, Workload};
+use crate::labels::Labels;
 use crate::network_policy::NetworkPolicy;
 use crate::node::Node;
 use crate::object::ObjectRef;
 use crate::pool::Pool;
 use crate::route_draft::{IngressClass, RouteSet};
 use crate::secret::Secret;
-use crate::selector::Labels;
 use crate::service::Service;
 
-/// What an object became.
+/// What an object became. Small, whatever it is: there are many.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// `v1` Service.
@@ -22,7 +22,7 @@ pub enum Item {
     /// `v1` Pod.
     Pod(Arc<Pod>),
     /// `v1` Node.
-    Node(Node),
+    Node(Box<Node>),
     /// `v1` Namespace.
     Namespace {
         /// The object itself.
@@ -31,7 +31,7 @@ pub enum Item {
         labels: Labels,
     },
     /// `v1` Secret.
-    Secret(Secret),
+    Secret(Box<Secret>),
     /// `v1` ConfigMap.
     ConfigMap {
         /// The object itself.
@@ -44,24 +44,44 @@ pub enum Item {
     /// Deployment, StatefulSet, DaemonSet.
     Workload(Arc<Workload>),
     /// IPAddressPool.
-    Pool(Pool),
+    Pool(Box<Pool>),
     /// L2Advertisement.
-    L2Advertisement(L2Advertisement),
+    L2Advertisement(Box<L2Advertisement>),
     /// BGPAdvertisement.
-    BgpAdvertisement(BgpAdvertisement),
+    BgpAdvertisement(Box<BgpAdvertisement>),
     /// BGPPeer, of either version.
-    BgpPeer(BgpPeer),
+    BgpPeer(Box<BgpPeer>),
     /// BFDProfile.
-    BfdProfile(BfdProfile),
+    BfdProfile(Box<BfdProfile>),
     /// Community.
-    Communities(CommunityAliases),
+    Communities(Box<CommunityAliases>),
     /// IngressClass.
-    IngressClass(IngressClass),
+    IngressClass(Box<IngressClass>),
     /// Ingress.
-    Routes(RouteSet),
+    Routes(Box<RouteSet>),
 }
 
 impl Item {
+    /// Gives back memory that was reserved for more than came.
+    pub fn shrink(&mut self) {
+        match self {
+            Self::Service(service) => {
+                if let Some(service) = Arc::get_mut(service) {
+                    service.ports.shrink_to_fit();
+                    service.static_endpoints.shrink_to_fit();
+                }
+            }
+            Self::EndpointSlice(slice) => {
+                if let Some(slice) = Arc::get_mut(slice) {
+                    slice.ports.shrink_to_fit();
+                    slice.endpoints.shrink_to_fit();
+                }
+            }
+            Self::Routes(set) => set.routes.shrink_to_fit(),
+            _ => {}
+        }
+    }
+
     /// The object that it was.
     pub fn object(&self) -> &Arc<ObjectRef> {
         match self {

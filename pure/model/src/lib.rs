@@ -16,6 +16,7 @@ pub mod diagnostics;
 pub mod endpoint;
 pub mod holdings;
 pub mod item;
+mod labels;
 pub mod network_policy;
 pub mod node;
 pub mod object;
@@ -41,6 +42,7 @@ pub use diagnostics::Diagnostics;
 pub use endpoint::{Endpoint, EndpointSlice, EndpointState, Host, Pod, SlicePort, Workload};
 pub use holdings::{Holding, Holdings};
 pub use item::Item;
+pub use labels::Labels;
 pub use network_policy::{Admits, NetworkPolicy, PolicyPods, PolicyPort, PolicyRule};
 pub use node::Node;
 pub use object::{FieldPath, NamespacedName, ObjectRef, Provenance};
@@ -50,7 +52,7 @@ pub use route_draft::{
     BackendRef, ClassName, ClassReading, ClassReadings, IngressClass, PortRef, RouteDraft, RouteSet,
 };
 pub use secret::{Secret, SecretValue};
-pub use selector::{Labels, Operator, Requirement, Selector};
+pub use selector::{Operator, Requirement, Selector};
 pub use service::{
     Families, Family, FamilyPolicy, Service, ServicePort, ServiceType, TargetPort, TrafficPolicy,
 };

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::labels::Labels;
 use crate::object::ObjectRef;
-use crate::selector::Labels;
 
 /// A machine that may answer for addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,8 +4,9 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use crate::labels::Labels;
 use crate::object::{NamespacedName, ObjectRef};
-use crate::selector::{Labels, Selector};
+use crate::selector::Selector;
 use crate::service::Family;
 
 /// A valid IPAddressPool.

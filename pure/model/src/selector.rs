@@ -1,9 +1,6 @@
 //! Labels and Kubernetes label selectors.
 
-use std::collections::BTreeMap;
-
-/// Labels (or annotations) of an object.
-pub type Labels = BTreeMap<String, String>;
+use crate::labels::Labels;
 
 /// A Kubernetes LabelSelector: all of its requirements hold. An empty one selects everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

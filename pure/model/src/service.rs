@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::address_wish::AddressWish;
 use crate::endpoint::Host;
+use crate::labels::Labels;
 use crate::object::{NamespacedName, ObjectRef};
 use crate::protocol::Protocol;
 use crate::routing::backend::RefusalReason;
-use crate::selector::Labels;
 
 /// A valid `v1` Service.
 #[derive(Clone, Debug, PartialEq, Eq)]

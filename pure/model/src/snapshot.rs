@@ -9,11 +9,11 @@ use crate::advertisement::L2Advertisement;
 use crate::bgp::Bgp;
 use crate::diagnostics::Diagnostics;
 use crate::endpoint::{Endpoint, Workload};
+use crate::labels::Labels;
 use crate::node::Node;
 use crate::object::NamespacedName;
 use crate::pool::Pool;
 use crate::routing::world::RoutingMap;
-use crate::selector::Labels;
 use crate::service::{Service, ServicePort};
 use crate::sorted::Sorted;
 

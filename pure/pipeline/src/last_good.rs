@@ -104,7 +104,7 @@ impl InForce {
     ) {
         let kept = good.filter(|good| match objects.get(key) {
             Some(written) => written.is_faulty(),
-            None => broken.contains(&good.object.file),
+            None => broken.contains(good.written.file()),
         });
         match kept {
             Some(good) => _ = self.kept.insert(key.clone(), good.clone()),
@@ -131,7 +131,7 @@ impl InForce {
         let mut any = false;
         for (key, said) in refused {
             let Some(Some(good)) = good.get(&key) else { continue };
-            let is_held = self.chosen(&key, objects).is_some_and(|now| Arc::ptr_eq(now, good));
+            let is_held = self.chosen(&key, objects).is_some_and(|now| now.is_like(good));
             if is_held || self.taken_back.contains_key(&key) {
                 continue;
             }
@@ -177,7 +177,11 @@ impl InForce {
     pub(crate) fn why_kept(&self, key: &Key, objects: &Objects) -> Vec<Diagnostic> {
         let Some(good) = self.kept.get(key) else { return Vec::new() };
         let mut said = self.taken_back.get(key).cloned().unwrap_or_default();
-        said.push(kept(&good.object.reference, &good.object.file, objects.get(key).is_some()));
+        said.push(kept(
+            &good.written.key.reference,
+            good.written.file(),
+            objects.get(key).is_some(),
+        ));
         said
     }
 }

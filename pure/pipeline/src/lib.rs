@@ -22,5 +22,6 @@ mod told;
 
 pub use joined::resolve;
 pub use known::Known;
+pub use objects::LoweredObject;
 pub use options::ResolveOptions;
 pub use pipeline::{Pipeline, World};

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use steelyard_dialects::{LowerOptions, lower};
-use steelyard_manifest::{Key, Object};
-use steelyard_model::{Diagnostic, FieldPath, Location, ObjectRef, Sorted};
+use steelyard_manifest::{Extract, Key, Object, Written};
+use steelyard_model::{Diagnostic, Item, Location, ObjectRef, Sorted};
 
 use crate::joined::Name;
 use crate::tables::cell::Tag;
 use crate::tables::row::Items;
 
 /// An object after lowering, shared between generations.
-pub(crate) struct LoweredObject {
-    pub(crate) object: Object,
+pub struct LoweredObject {
+    pub(crate) written: Written,
     pub(crate) items: Items,
-    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) diagnostics: Box<[Diagnostic]>,
 }
 
 /// Objects, each once. Cheap to clone.
@@ -22,11 +22,6 @@ pub(crate) struct LoweredObject {
 pub(crate) struct Objects(Sorted<Key, Arc<LoweredObject>>);
 
 impl LoweredObject {
-    pub(crate) fn new(object: Object, options: &LowerOptions) -> Self {
-        let lowered = lower(&object, options);
-        Self { object, items: lowered.items.into(), diagnostics: lowered.diagnostics }
-    }
-
     /// Whether lowering refused the object as a whole.
     pub(crate) fn is_faulty(&self) -> bool {
         self.items.is_empty() && self.diagnostics.iter().any(Diagnostic::is_error)
@@ -34,12 +29,35 @@ impl LoweredObject {
 
     /// What others know it by; none where it became nothing.
     pub(crate) fn name(&self) -> Option<Name> {
-        Some((Tag::of(self.items.first()?), self.object.reference.id()))
+        Some((Tag::of(self.items.first()?), self.written.key.reference.id()))
     }
 
     /// Whether both became the same, wherever they are written.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.items == other.items
+    }
+}
+
+impl Extract for LoweredObject {
+    fn of(object: &Object) -> Self {
+        let mut lowered = lower(object, &LowerOptions::default());
+        lowered.items.iter_mut().for_each(Item::shrink);
+        Self {
+            written: Written::of(object),
+            items: lowered.items.into(),
+            diagnostics: lowered.diagnostics.into(),
+        }
+    }
+
+    fn written(&self) -> &Written {
+        &self.written
+    }
+
+    /// What there is to say has places.
+    fn moved(&self, written: &Written) -> Option<Self> {
+        let (items, diagnostics) = (self.items.clone(), Box::default());
+        let moved = Self { written: written.clone(), items, diagnostics };
+        self.diagnostics.is_empty().then_some(moved)
     }
 }
 
@@ -79,13 +97,12 @@ impl Objects {
     /// Where a finding is written, if that is known.
     pub(crate) fn place(&self, found: &Diagnostic) -> Option<Location> {
         let (_, lowered) = self.named(found.object.as_ref()?).next()?;
-        Some(lowered.object.locate(&found.path))
+        Some(lowered.written.locate(&found.path))
     }
 
     /// Where the first object is that was taken from a cluster, if any was.
     pub(crate) fn place_in_cluster(&self) -> Option<Location> {
-        let mut objects = self.values().map(|lowered| &lowered.object);
-        let first = objects.find(|object| object.is_from_cluster())?;
-        Some(first.locate(&FieldPath::root()))
+        let mut objects = self.values().map(|lowered| &lowered.written);
+        Some(objects.find(|written| written.is_from_cluster)?.location())
     }
 }

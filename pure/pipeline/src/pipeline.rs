@@ -1,9 +1,7 @@
 //! Changes of objects → what is in force → the Snapshot, kept between changes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use steelyard_dialects::LowerOptions;
 use steelyard_ipam::Absent;
 use steelyard_manifest::{Key, ObjectChanges};
 use steelyard_model::{Diagnostic, Diagnostics, Item, Location, NamespacedName, Snapshot};
@@ -22,7 +20,6 @@ use crate::told::{Told, Voice};
 /// whose new version has a mistake keeps its last good one, and a diagnostic says so; this is also
 /// why an instance is kept by `up`, while `check` and `plan` start with an empty one.
 pub struct Pipeline {
-    lower: LowerOptions,
     objects: Objects,
     in_force: InForce,
     joined: Joined,
@@ -53,7 +50,6 @@ impl Pipeline {
     /// Without any object.
     pub fn new(options: ResolveOptions) -> Self {
         Self {
-            lower: LowerOptions::default(),
             objects: Objects::default(),
             in_force: InForce::default(),
             joined: Joined::new(options),
@@ -85,25 +81,16 @@ impl Pipeline {
     }
 
     /// Takes a batch of changes in.
-    pub fn take(&mut self, changes: ObjectChanges) -> World {
+    pub fn take(&mut self, changes: ObjectChanges<LoweredObject>) -> World {
         self.generation += 1;
         self.is_complete = changes.is_complete();
         let ObjectChanges { objects, told, broken } = changes;
         let moved: Vec<Key> = objects.iter().map(|(key, _)| key.clone()).collect();
-        let lowered = objects.into_iter().map(|(key, object)| {
-            let known = self.objects.get(&key);
-            let lowered = object.map(|object| match known.filter(|it| it.object == object) {
-                Some(known) => known.clone(),
-                None => Arc::new(LoweredObject::new(object, &self.lower)),
-            });
-            (key, lowered)
-        });
-        let lowered = lowered.collect();
-        let concerned = self.in_force.take(&mut self.objects, lowered, &broken, &mut self.joined);
+        let concerned = self.in_force.take(&mut self.objects, objects, &broken, &mut self.joined);
         let mut voices: Vec<(Voice, Vec<Diagnostic>)> =
             told.into_iter().map(|(teller, said)| (Voice::Source(teller), said)).collect();
         for key in &moved {
-            let said = self.objects.get(key).map(|lowered| lowered.diagnostics.clone());
+            let said = self.objects.get(key).map(|lowered| lowered.diagnostics.to_vec());
             voices.push((Voice::Object(key.clone()), said.unwrap_or_default()));
             self.note_faulty(key);
         }

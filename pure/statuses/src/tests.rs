@@ -105,7 +105,7 @@ fn what_is_right_is_not_written() {
         []
     );
     let mut edited = own.clone();
-    edited.labels.insert("metallb.io/service-name".into(), "web".into());
+    edited.labels.extend([("metallb.io/service-name".into(), "web".into())]);
     edited.owners = BTreeSet::from([pod("before")]);
     let [Write::Update(update)] =
         &reconcile("a", &service(), &[edited], Some(layer2("a", &["eth0"])))[..]

@@ -28,7 +28,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
                 && condition.status.as_deref() == Some("True")
         }),
     };
-    Some(Item::Node(node))
+    Some(Item::Node(Box::new(node)))
 }
 
 fn internal_ips(addresses: &[raw::NodeAddress], findings: &mut Findings<'_>) -> Vec<IpAddr> {

@@ -25,7 +25,8 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
         data.insert(key, SecretValue::from(value.unwrap_or_default().as_str()));
     }
     let kind = raw.kind.unwrap_or_else(|| "Opaque".to_owned());
-    Some(Item::Secret(Secret { object: findings.object().clone(), kind, data, unreadable }))
+    let object = findings.object().clone();
+    Some(Item::Secret(Box::new(Secret { object, kind, data, unreadable })))
 }
 
 /// Standard base64 (RFC 4648 §4) with padding; line breaks are skipped, as Go does.

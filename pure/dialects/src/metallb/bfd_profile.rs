@@ -32,5 +32,5 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
         passive_mode: spec.passive_mode.unwrap_or(false),
         minimum_ttl: findings.within(&path.key("minimumTtl"), spec.minimum_ttl, 1..=254),
     };
-    Some(Item::BfdProfile(profile))
+    Some(Item::BfdProfile(Box::new(profile)))
 }

@@ -51,7 +51,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>) -> Option<Item> {
         peers,
     };
     check_selected_aggregates(&advertisement, findings);
-    Some(Item::BgpAdvertisement(advertisement))
+    Some(Item::BgpAdvertisement(Box::new(advertisement)))
 }
 
 pub(crate) fn aliases(findings: &mut Findings<'_>) -> Option<Item> {
@@ -75,7 +75,7 @@ pub(crate) fn aliases(findings: &mut Findings<'_>) -> Option<Item> {
         }
     }
     let (id, object) = (findings.id(), findings.object().clone());
-    Some(Item::Communities(CommunityAliases { id, object, aliases }))
+    Some(Item::Communities(Box::new(CommunityAliases { id, object, aliases })))
 }
 
 fn communities(written: Vec<String>, findings: &mut Findings<'_>) -> Vec<CommunityRef> {

@@ -49,7 +49,7 @@ fn peer(mut spec: raw::BgpPeerSpec, findings: &mut Findings<'_>) -> Item {
     let port = findings.within(&path.key("peerPort"), spec.peer_port, 1..=LARGEST_PORT);
     let local_asn = findings.within(&path.key("localASN"), spec.local_asn, 1..=LARGEST_ASN);
     let selectors = spec.node_selectors.take();
-    Item::BgpPeer(BgpPeer {
+    Item::BgpPeer(Box::new(BgpPeer {
         neighbor: neighbor(&spec, findings),
         timers: timers::of_session(&spec, findings),
         connect_time: timers::to_connect(&spec, findings),
@@ -68,7 +68,7 @@ fn peer(mut spec: raw::BgpPeerSpec, findings: &mut Findings<'_>) -> Item {
         ebgp_multi_hop,
         vrf: spec.vrf.filter(|name| !name.is_empty()),
         dual_stack: spec.dual_stack_address_family.unwrap_or(false),
-    })
+    }))
 }
 
 /// What is written; an empty text is as good as none.

@@ -25,7 +25,7 @@ fn bare_peer(spec: &str) -> String {
 
 fn read_peer(yaml: &str) -> steelyard_model::BgpPeer {
     let Item::BgpPeer(peer) = only(lowered(yaml)) else { panic!("a peer") };
-    peer
+    *peer
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn refusal(set: &RouteSet) -> Option<RefusalReason> {
 
 fn routes(lowered: Lowered) -> RouteSet {
     match lowered.items.into_iter().next() {
-        Some(Item::Routes(routes)) => routes,
+        Some(Item::Routes(routes)) => *routes,
         other => panic!("routes, not {other:?}"),
     }
 }

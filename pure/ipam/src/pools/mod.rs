@@ -224,7 +224,9 @@ impl Pools {
     /// Labels of a namespace, with the one Kubernetes adds itself.
     fn namespace_labels(&self, namespace: &str) -> Labels {
         let mut labels = self.namespaces.get(namespace).cloned().unwrap_or_default();
-        labels.entry(NAMESPACE_NAME.to_owned()).or_insert_with(|| namespace.to_owned());
+        if !labels.contains_key(NAMESPACE_NAME) {
+            labels.extend([(NAMESPACE_NAME.to_owned(), namespace.to_owned())]);
+        }
         labels
     }
 }

@@ -74,7 +74,7 @@ impl Pinned {
             return;
         }
         let first_label = |selector: &Selector| {
-            let (key, value) = selector.match_labels.first_key_value()?;
+            let (key, value) = selector.match_labels.iter().next()?;
             Some((key.clone(), value.clone()))
         };
         let labels: Option<Vec<_>> = allocation.service_selectors.iter().map(first_label).collect();

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use steelyard_model::Diagnostic;
 
-use super::key::Key;
-use crate::object::Object;
+use crate::key::Key;
 
 /// A batch of changes, taken in as a whole.
-#[derive(Debug, Default)]
-pub struct ObjectChanges {
+#[derive(Debug)]
+pub struct ObjectChanges<T> {
     /// What became of objects: a version, perhaps the one of before, or (none) gone.
-    pub objects: Vec<(Key, Option<Object>)>,
+    pub objects: Vec<(Key, Option<Arc<T>>)>,
     /// What the source has to say itself, in the place of what it said before.
     pub told: BTreeMap<Teller, Vec<Diagnostic>>,
     /// Files of which not all could be read: what was in them is not known to be gone. All there
@@ -29,7 +28,13 @@ pub enum Teller {
     Name(Key),
 }
 
-impl ObjectChanges {
+impl<T> Default for ObjectChanges<T> {
+    fn default() -> Self {
+        Self { objects: Vec::new(), told: BTreeMap::new(), broken: BTreeSet::new() }
+    }
+}
+
+impl<T> ObjectChanges<T> {
     /// Whether what was sent, in this batch and before, is all there is.
     pub fn is_complete(&self) -> bool {
         self.broken.is_empty()

@@ -18,9 +18,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::files::{Content, File, Reading};
-use super::key::Key;
+use crate::key::Key;
 use crate::sight::{Sight, Unseen, is_under};
 use crate::source::{Lapse, Source, SourceText};
+use crate::written::Extract;
 
 /// How long a loss has to stand.
 const MOMENT: Duration = Duration::from_secs(2);
@@ -65,10 +66,10 @@ struct Waiting {
 }
 
 /// A file with less in it than stands, or other content that may be a part of it.
-struct Loss<'a> {
-    former: &'a File,
+struct Loss<'a, T> {
+    former: &'a File<T>,
     /// As it is now; none when it is not there.
-    fresh: Option<File>,
+    fresh: Option<File<T>>,
     /// Whether it ends earlier than before.
     ends_early: bool,
     /// Whether nothing is left: of the file, or of the folder it was in.
@@ -82,15 +83,15 @@ type ByName<'a, T> = HashMap<&'a str, &'a T, BuildHasherDefault<DefaultHasher>>;
 
 impl Doubt {
     /// What stands of `files` after a look.
-    pub(super) fn settle(
+    pub(super) fn settle<T: Extract>(
         &mut self,
         sight: &Sight,
-        files: &[File],
-        reading: &mut Reading,
+        files: &[File<T>],
+        reading: &mut Reading<T>,
         now: Instant,
     ) -> Settled {
         self.expects &= sight.sources.is_empty();
-        let known: ByName<'_, File> = files
+        let known: ByName<'_, File<T>> = files
             .iter()
             .filter(|file| file.bytes().is_some())
             .map(|file| (&*file.source.name, file))
@@ -113,22 +114,22 @@ impl Doubt {
     }
 
     /// The files of which there is less than stands.
-    fn losses<'a>(
+    fn losses<'a, T: Extract>(
         &self,
         sight: &Sight,
-        files: &'a [File],
+        files: &'a [File<T>],
         seen: &ByName<'_, Source>,
-        reading: &mut Reading,
+        reading: &mut Reading<T>,
         now: Instant,
-    ) -> Vec<Loss<'a>> {
+    ) -> Vec<Loss<'a, T>> {
         let emptied: Vec<&Arc<str>> = sight.empty_folders().collect();
-        let loss = |former: &'a File| {
+        let loss = |former: &'a File<T>| {
             let name = &*former.source.name;
             let bytes = former.bytes()?;
             let (fresh, ends_early, is_empty) = match seen.get(name) {
                 Some(Source { text: SourceText::Bytes(new), .. }) if new == bytes => return None,
                 Some(source @ Source { text: SourceText::Bytes(new), .. }) => {
-                    let fresh = reading.look_ahead(source);
+                    let fresh = reading.look_ahead(source, Some(former));
                     let is_same = fresh.content.has_objects_of(&former.content);
                     let is_empty = fresh.content.is_empty() && !former.content.is_empty();
                     (Some(fresh), !is_same && ends_early(bytes, new), is_empty)
@@ -146,7 +147,7 @@ impl Doubt {
     }
 
     /// Waits for `held`, and nothing else.
-    fn wait_for(&mut self, held: &[&Loss<'_>], now: Instant) {
+    fn wait_for<T: Extract>(&mut self, held: &[&Loss<'_, T>], now: Instant) {
         let mut before = std::mem::take(&mut self.waiting);
         for loss in held {
             let name = &loss.former.source.name;
@@ -162,10 +163,10 @@ impl Doubt {
     }
 
     /// Places that were not seen, or that hold nothing any more, each as a file with the reason.
-    fn places(
+    fn places<T: Extract>(
         &self,
         sight: &Sight,
-        known: &ByName<'_, File>,
+        known: &ByName<'_, File<T>>,
         held: &BTreeMap<Arc<str>, Source>,
     ) -> Vec<Source> {
         let unseen = sight.unseen.iter().filter(|unseen| !known.contains_key(&*unseen.name));
@@ -194,7 +195,7 @@ impl Waiting {
     }
 }
 
-impl Loss<'_> {
+impl<T: Extract> Loss<'_, T> {
     /// Its file as it stands.
     fn stands(&self) -> Source {
         let Source { name, .. } = &self.former.source;
@@ -210,7 +211,7 @@ impl Loss<'_> {
 
     /// Whether it takes something away that is not in `present`.
     fn counts(&self, present: &BTreeSet<&Key>) -> bool {
-        let is_broken = |file: &File| file.content.is_broken;
+        let is_broken = |file: &File<T>| file.content.is_broken;
         let is_lost = || self.former.content.keys().any(|key| !present.contains(key));
         match &self.fresh {
             // A mistake: the last good version of what is missing in it stays in force.
@@ -223,7 +224,10 @@ impl Loss<'_> {
 
 /// The losses that are real and not believed yet, given what there is `elsewhere`: what is lost in
 /// one file and found in another has only moved.
-fn held<'l, 'a>(losses: &'l [Loss<'a>], elsewhere: &[Arc<Content>]) -> Vec<&'l Loss<'a>> {
+fn held<'l, 'a, T: Extract>(
+    losses: &'l [Loss<'a, T>],
+    elsewhere: &[Arc<Content<T>>],
+) -> Vec<&'l Loss<'a, T>> {
     let mut is_held: Vec<bool> =
         losses.iter().map(|loss| loss.ends_early && !loss.is_believed).collect();
     loop {
@@ -247,25 +251,25 @@ fn held<'l, 'a>(losses: &'l [Loss<'a>], elsewhere: &[Arc<Content>]) -> Vec<&'l L
 }
 
 /// What is in all files that stand apart from `losses`; nothing where that makes no difference.
-fn elsewhere(
+fn elsewhere<T: Extract>(
     sight: &Sight,
-    known: &ByName<'_, File>,
-    losses: &[Loss<'_>],
-    reading: &mut Reading,
-) -> Vec<Arc<Content>> {
+    known: &ByName<'_, File<T>>,
+    losses: &[Loss<'_, T>],
+    reading: &mut Reading<T>,
+) -> Vec<Arc<Content<T>>> {
     if losses.is_empty() {
         return Vec::new();
     }
     let lost: BTreeSet<&str> = losses.iter().map(|loss| &*loss.former.source.name).collect();
     let hidden = known.values().filter(|file| hidden(sight, file).is_some());
-    let mut all: Vec<Arc<Content>> = hidden.map(|file| file.content.clone()).collect();
+    let mut all: Vec<Arc<Content<T>>> = hidden.map(|file| file.content.clone()).collect();
     for source in sight.sources.iter().filter(|source| !lost.contains(&*source.name)) {
         let former = known.get(&*source.name).copied();
         all.push(match (&source.text, former) {
             (SourceText::Bytes(new), Some(file)) if file.bytes() == Some(new) => {
                 file.content.clone()
             }
-            (SourceText::Bytes(_), _) => reading.look_ahead(source).content,
+            (SourceText::Bytes(_), _) => reading.look_ahead(source, former).content,
             (_, Some(file)) => file.content.clone(),
             (_, None) => continue,
         });
@@ -275,7 +279,7 @@ fn elsewhere(
 
 /// The files seen, without new ones where there are more than are read: those that stand come
 /// first.
-fn taken<'s>(sight: &'s Sight, known: &ByName<'_, File>) -> impl Iterator<Item = &'s Source> {
+fn taken<'s, T>(sight: &'s Sight, known: &ByName<'_, File<T>>) -> impl Iterator<Item = &'s Source> {
     let mut room = sight.most().map_or(usize::MAX, |most| most.saturating_sub(known.len()));
     sight.sources.iter().filter(move |source| {
         let is_known = known.contains_key(&*source.name);
@@ -286,9 +290,9 @@ fn taken<'s>(sight: &'s Sight, known: &ByName<'_, File>) -> impl Iterator<Item =
 }
 
 /// A file that was seen, as it stands.
-fn stand_in(
+fn stand_in<T>(
     source: &Source,
-    known: &ByName<'_, File>,
+    known: &ByName<'_, File<T>>,
     held: &BTreeMap<Arc<str>, Source>,
 ) -> Source {
     if let Some(held) = held.get(&source.name) {
@@ -308,7 +312,7 @@ fn stand_in(
 }
 
 /// A file that was not seen, as it stands where it may be there all the same.
-fn hidden(sight: &Sight, file: &File) -> Option<Source> {
+fn hidden<T>(sight: &Sight, file: &File<T>) -> Option<Source> {
     let Source { name, .. } = &file.source;
     let bytes = file.bytes()?.clone();
     let itself = sight.unseen.iter().find(|unseen| unseen.name == *name);
@@ -322,11 +326,11 @@ fn hidden(sight: &Sight, file: &File) -> Option<Source> {
 
 /// Puts files that are not `seen` but stand where they were among the others: of two objects with
 /// one name the first counts.
-fn put_back(
+fn put_back<T>(
     sources: &mut Vec<Source>,
-    files: &[File],
+    files: &[File<T>],
     seen: &ByName<'_, Source>,
-    stands: impl Fn(&File) -> Option<Source>,
+    stands: impl Fn(&File<T>) -> Option<Source>,
 ) {
     let mut after: BTreeMap<Option<Arc<str>>, Vec<Source>> = BTreeMap::new();
     let mut last = None;
@@ -350,7 +354,7 @@ fn put_back(
     }
 }
 
-fn is_blank(file: &File) -> bool {
+fn is_blank<T>(file: &File<T>) -> bool {
     file.bytes().is_none_or(|bytes| bytes.iter().all(u8::is_ascii_whitespace))
 }
 

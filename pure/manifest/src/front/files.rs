@@ -5,82 +5,90 @@ use std::sync::Arc;
 
 use steelyard_model::Diagnostic;
 
-use super::key::Key;
-use crate::load::load;
-use crate::object::Object;
+use crate::key::Key;
+use crate::load::load_with;
 use crate::source::{ReadLimits, Source, SourceText};
+use crate::words::Words;
+use crate::written::{Extract, Written};
 
 /// How files are read.
-#[derive(Default)]
-pub(super) struct Reading {
+pub(super) struct Reading<T> {
     pub(super) limits: ReadLimits,
     /// Files that were read for a decision about them, until the next update.
-    ahead: BTreeMap<Arc<str>, File>,
+    ahead: BTreeMap<Arc<str>, File<T>>,
+    words: Words,
 }
 
 /// A file as last read. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct File {
+pub(super) struct File<T> {
     pub(super) source: Source,
-    pub(super) content: Arc<Content>,
+    pub(super) content: Arc<Content<T>>,
 }
 
 /// What is in a file.
-pub(super) struct Content {
+pub(super) struct Content<T> {
     /// By key; of one name in order of the text.
-    objects: Vec<(Key, Object)>,
+    objects: Box<[Arc<T>]>,
     /// What is wrong with the text.
-    diagnostics: Vec<Diagnostic>,
+    diagnostics: Box<[Diagnostic]>,
     /// Some document could not be read as an object.
     pub(super) is_broken: bool,
 }
 
 /// What differs between the files and those of before.
-#[derive(Default)]
-pub(super) struct Edit {
+pub(super) struct Edit<T> {
     /// Files that are not there any more, and former versions of those that changed.
-    pub(super) gone: Vec<File>,
+    pub(super) gone: Vec<File<T>>,
     /// Files that are new or changed.
-    pub(super) come: Vec<File>,
+    pub(super) come: Vec<File<T>>,
     /// Whether files that did not change come in another order.
     pub(super) is_reordered: bool,
 }
 
-impl Reading {
-    /// Reads a file that may be taken in by the next update.
-    pub(super) fn look_ahead(&mut self, source: &Source) -> File {
-        let file = self.read(source);
+impl<T: Extract> Reading<T> {
+    /// Reads a file that may be taken in by the next update, in the place of `former`.
+    pub(super) fn look_ahead(&mut self, source: &Source, former: Option<&File<T>>) -> File<T> {
+        let file = self.read(source, former);
         self.ahead.insert(source.name.clone(), file.clone());
         file
     }
 
-    fn read(&self, source: &Source) -> File {
+    fn read(&mut self, source: &Source, former: Option<&File<T>>) -> File<T> {
         if let Some(known) = self.ahead.get(&source.name).filter(|file| file.is_of(source)) {
             return known.clone();
         }
-        let loaded = load(source, &self.limits);
-        let mut objects: Vec<(Key, Object)> =
-            loaded.objects.into_iter().map(|object| (Key::of(&object), object)).collect();
-        objects.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let (diagnostics, is_broken) = (loaded.diagnostics, loaded.broken);
+        let loaded = load_with(&mut self.words, source, &self.limits);
+        // Each tree goes before the next object is extracted.
+        let objects = loaded.objects.into_iter().map(|object| {
+            let written = Written::of(&object);
+            let known = former.and_then(|file| file.content.named(&written.key).next());
+            let known = known.filter(|known| known.written().is_like(&written));
+            match known.and_then(|known| known.moved(&written)) {
+                Some(moved) => Arc::new(moved),
+                None => Arc::new(T::of(&object)),
+            }
+        });
+        let mut objects: Box<[Arc<T>]> = objects.collect();
+        objects.sort_by(|a, b| a.written().key.cmp(&b.written().key));
+        let (diagnostics, is_broken) = (loaded.diagnostics.into(), loaded.broken);
         let content = Content { objects, diagnostics, is_broken };
         File { source: source.clone(), content: Arc::new(content) }
     }
 
     /// Makes `files` those of `sources`, reading only what changed.
-    pub(super) fn update(&mut self, files: &mut Vec<File>, sources: &[Source]) -> Edit {
-        let same = |(file, source): &(&File, &Source)| file.is_of(source);
+    pub(super) fn update(&mut self, files: &mut Vec<File<T>>, sources: &[Source]) -> Edit<T> {
+        let same = |(file, source): &(&File<T>, &Source)| file.is_of(source);
         let head = files.iter().zip(sources).take_while(same).count();
         let (old, new) = (&files[head..], &sources[head..]);
         let tail = old.iter().rev().zip(new.iter().rev()).take_while(same).count();
         let (old, new) = (head..files.len() - tail, &new[..new.len() - tail]);
-        let mut edit = Edit::default();
-        let mut before: BTreeMap<Arc<str>, (usize, File)> = BTreeMap::new();
+        let mut edit = Edit { gone: Vec::new(), come: Vec::new(), is_reordered: false };
+        let mut before: BTreeMap<Arc<str>, (usize, File<T>)> = BTreeMap::new();
         for (position, file) in files[old.clone()].iter().enumerate() {
             before.insert(file.source.name.clone(), (position, file.clone()));
         }
         let mut last = 0;
-        let now: Vec<File> = new
+        let now: Vec<File<T>> = new
             .iter()
             .map(|source| match before.remove(&source.name) {
                 Some((position, file)) if file.is_of(source) => {
@@ -89,7 +97,7 @@ impl Reading {
                     file
                 }
                 changed => {
-                    let file = self.read(source);
+                    let file = self.read(source, changed.as_ref().map(|(_, file)| file));
                     edit.gone.extend(changed.map(|(_, file)| file));
                     edit.come.push(file.clone());
                     file
@@ -103,7 +111,20 @@ impl Reading {
     }
 }
 
-impl Content {
+impl<T> Default for Reading<T> {
+    fn default() -> Self {
+        let (limits, ahead, words) = Default::default();
+        Self { limits, ahead, words }
+    }
+}
+
+impl<T> Clone for File<T> {
+    fn clone(&self) -> Self {
+        Self { source: self.source.clone(), content: self.content.clone() }
+    }
+}
+
+impl<T: Extract> Content<T> {
     /// Whether there is no object in it.
     pub(super) fn is_empty(&self) -> bool {
         self.objects.is_empty()
@@ -111,23 +132,23 @@ impl Content {
 
     /// The names in it, in order, each as often as it is there.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.objects.iter().map(|(key, _)| key)
+        self.objects.iter().map(|object| &object.written().key)
     }
 
     /// The objects of one name, in order of the text.
-    pub(super) fn named(&self, key: &Key) -> impl Iterator<Item = &Object> {
-        let first = self.objects.partition_point(|(other, _)| other < key);
-        let from = self.objects[first..].iter().take_while(move |(other, _)| other == key);
-        from.map(|(_, object)| object)
+    pub(super) fn named(&self, key: &Key) -> impl Iterator<Item = &Arc<T>> {
+        let first = self.objects.partition_point(|other| other.written().key < *key);
+        self.objects[first..].iter().take_while(move |other| other.written().key == *key)
     }
 
     /// Whether the same objects are written in both, at the same places.
     pub(super) fn has_objects_of(&self, other: &Self) -> bool {
-        self.objects == other.objects
+        let written = self.objects.iter().map(|object| object.written());
+        written.eq(other.objects.iter().map(|object| object.written()))
     }
 }
 
-impl File {
+impl<T> File<T> {
     /// Its bytes, also where they are those of before; none where it only stands for a place.
     pub(super) fn bytes(&self) -> Option<&Arc<[u8]>> {
         match &self.source.text {
@@ -139,7 +160,7 @@ impl File {
 
     /// What is wrong with its text.
     pub(super) fn told(&self) -> Vec<Diagnostic> {
-        self.content.diagnostics.clone()
+        self.content.diagnostics.to_vec()
     }
 
     /// Whether it is what `source` says.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use steelyard_model::Labels;
 
 use super::meta::ObjectMeta;
 
@@ -142,7 +143,7 @@ pub struct ConfigMap {
     /// Name.
     pub metadata: ObjectMeta,
     /// Its content.
-    pub data: Option<BTreeMap<String, String>>,
+    pub data: Option<Labels>,
 }
 
 /// `v1` Namespace.

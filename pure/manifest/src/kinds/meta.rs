@@ -1,9 +1,9 @@
 //! What many kinds share: metadata, label selectors, numbers that may be names.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny};
+use steelyard_model::Labels;
 
 /// `metadata` of every object.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
@@ -14,9 +14,9 @@ pub struct ObjectMeta {
     /// Namespace; absent means `default` for namespaced kinds.
     pub namespace: Option<String>,
     /// Labels.
-    pub labels: Option<BTreeMap<String, String>>,
+    pub labels: Option<Labels>,
     /// Annotations.
-    pub annotations: Option<BTreeMap<String, String>>,
+    pub annotations: Option<Labels>,
     /// When it was created, RFC 3339.
     pub creation_timestamp: Option<String>,
     /// Set while it is being deleted.
@@ -37,7 +37,7 @@ pub struct ObjectMeta {
 #[serde(rename_all = "camelCase", default)]
 pub struct LabelSelector {
     /// Labels that must have these values.
-    pub match_labels: Option<BTreeMap<String, String>>,
+    pub match_labels: Option<Labels>,
     /// Further conditions, all of which must hold.
     pub match_expressions: Option<Vec<LabelSelectorRequirement>>,
 }

@@ -1,8 +1,7 @@
 //! `v1` Service, with every field it has.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
+use steelyard_model::Labels;
 
 use super::meta::{Ignored, IntOrString, ObjectMeta};
 
@@ -28,7 +27,7 @@ pub struct ServiceSpec {
     #[serde(rename = "type")]
     pub kind: Option<String>,
     /// Which pods answer.
-    pub selector: Option<BTreeMap<String, String>>,
+    pub selector: Option<Labels>,
     /// Its ports.
     pub ports: Option<Vec<ServicePort>>,
     /// Address inside the cluster, or `None`.

@@ -1,7 +1,7 @@
 //! What becomes of files.
 
 use super::{loaded, outcome};
-use crate::{ReadLimits, Source, SourceText, load, merge, place};
+use crate::{ReadLimits, Source, SourceText, Written, load, merge, place};
 use steelyard_model::{Diagnostic, FieldPath, ObjectRef, Severity};
 
 const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n";
@@ -289,6 +289,50 @@ fn places_are_those_of_values_or_of_what_is_nearest() {
     for (path, expected) in cases {
         let location = object.locate(&FieldPath::from(path));
         assert_eq!(format!("{}:{}", location.line, location.column), expected, "{path}");
+    }
+}
+
+#[test]
+fn places_are_found_again_without_the_tree() {
+    let pod = |name: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nx: 1\n");
+    let json = |name: &str| {
+        format!(
+            r#"{{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": "{name}"}}, "x": 1}}"#
+        )
+    };
+    let item = |name: &str| format!("- {}\n", json(name));
+    let (a, b, c) = (pod("a"), pod("b"), pod("c"));
+    let cases = [
+        format!("{a}---\n{b}---\n{c}"),
+        format!("# A comment.\n{a}--- # Another.\n{b}...\n{c}"),
+        format!("\u{feff}---\n{a}\n---\n\n--- \n{b}---\r\n{c}"),
+        format!("{a}---\nx: |\n  ---\n  ---\ny: '\n ---'\n---\n{b}---\nx: [\n---\n{c}"),
+        format!("%TAG !k! tag:k,2000:\n---\n{a}x: !k!x 1\n---\n{b}...\n%YAML 1.2\n---\n{c}"),
+        format!("kind: List\nitems:\n{}{}---\n{c}", item("a"), item("b")),
+        format!("&a {}\n---\n{}", json("a"), json("b")),
+        format!("{}\n{}{}\n", json("a"), json("b"), json("c")),
+    ];
+    for text in cases {
+        let objects = loaded(text.as_bytes()).objects;
+        assert!(objects.len() > 1, "{text}");
+        for object in objects {
+            let written = Written::of(&object);
+            for path in ["", "x", "kind", "metadata", "metadata.name"].map(FieldPath::from) {
+                assert_eq!(written.locate(&path), object.locate(&path), "{path} in {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_only_moved_in_its_file_is_told_from_what_changed() {
+    let written = |text: &str| Written::of(&loaded(text.as_bytes()).objects[0]);
+    let before = written(SERVICE);
+    let moved = written(&format!("# One line.\n{SERVICE}"));
+    assert!(moved.is_like(&before) && moved != before);
+    assert!(written(&format!("{SERVICE}# At the end.\n")) == before);
+    for edited in [SERVICE.replace("web", "wep"), SERVICE.replace(" web", "  web")] {
+        assert!(!written(&edited).is_like(&before), "{edited}");
     }
 }
 

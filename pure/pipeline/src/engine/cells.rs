@@ -3,25 +3,30 @@
 use std::ops::{Index, IndexMut};
 
 use super::Tables;
-use super::ids::{ByHash, Id, hash};
+use super::ids::{ByHash, Id, Ids, hash};
 
 /// All cells, by number. Places of cells that nobody needs any more are used again.
 pub(super) struct Cells<T: Tables> {
-    cells: Vec<Cell<T>>,
+    /// In pieces of [`PIECE`] each: growing copies none, and leaves no more than one piece unused.
+    pieces: Vec<Vec<Cell<T>>>,
     free: Vec<Id>,
     by_hash: ByHash,
 }
+
+/// Cells that lie together.
+const PIECE: usize = 256;
 
 /// A cell.
 pub(super) struct Cell<T: Tables> {
     pub(super) key: T::Key,
     pub(super) content: Content<T::Row>,
-    /// What its derivation had to say.
-    pub(super) findings: Box<[T::Finding]>,
+    /// What its derivation had to say; nearly always nothing, for which a thin pointer is enough.
+    #[expect(clippy::box_collection, reason = "a Vec takes three times as much in each cell")]
+    findings: Option<Box<Vec<T::Finding>>>,
     /// What its derivation read, in order of number.
     reads: Box<[Id]>,
     /// Who has read it, in order of number.
-    pub(super) readers: Vec<Id>,
+    pub(super) readers: Ids,
     /// How many rows want it derived.
     pub(super) wanted: u32,
     pub(super) rank: u8,
@@ -37,7 +42,7 @@ pub(super) enum Content<R> {
     Nothing,
     Row(R),
     /// Of an entry of an index: the cells in it, in order of their keys.
-    Keys(Vec<Id>),
+    Keys(Ids),
 }
 
 impl<T: Tables> Cell<T> {
@@ -46,6 +51,20 @@ impl<T: Tables> Cell<T> {
             Content::Row(row) => Some(row),
             _ => None,
         }
+    }
+
+    /// What its derivation had to say.
+    pub(super) fn findings(&self) -> &[T::Finding] {
+        self.findings.as_ref().map_or(&[], |findings| findings)
+    }
+
+    /// Whether these are others than before.
+    pub(super) fn say(&mut self, findings: Vec<T::Finding>) -> bool {
+        let is_new = self.findings() != findings;
+        if is_new {
+            self.findings = (!findings.is_empty()).then(|| Box::new(findings));
+        }
+        is_new
     }
 
     fn is_idle(&self) -> bool {
@@ -61,7 +80,7 @@ impl<T: Tables> Cell<T> {
 
 impl<T: Tables> Cells<T> {
     pub(super) fn find(&self, key: &T::Key) -> Option<Id> {
-        self.by_hash.of(hash(key)).iter().copied().find(|id| self[*id].key == *key)
+        self.by_hash.find(hash(key), |id| self[id].key == *key)
     }
 
     /// The number of a key, which need not have a row.
@@ -72,9 +91,9 @@ impl<T: Tables> Cells<T> {
         let cell = Cell {
             key: key.clone(),
             content: Content::Nothing,
-            findings: Box::default(),
+            findings: None,
             reads: Box::default(),
-            readers: Vec::new(),
+            readers: Ids::default(),
             wanted: 0,
             rank: T::rank(key),
             is_dirty: false,
@@ -87,18 +106,26 @@ impl<T: Tables> Cells<T> {
                 id
             }
             None => {
-                self.cells.push(cell);
-                Id::at(self.cells.len() - 1)
+                if self.pieces.last().is_none_or(|piece| piece.len() == PIECE) {
+                    self.pieces.push(Vec::with_capacity(PIECE));
+                }
+                let last = self.pieces.len() - 1;
+                self.pieces[last].push(cell);
+                Id::at(last * PIECE + self.pieces[last].len() - 1)
             }
         };
-        self.by_hash.add(hash(key), id);
+        let pieces = &self.pieces;
+        let hash_of = |id: Id| hash(&pieces[id.place() / PIECE][id.place() % PIECE].key);
+        self.by_hash.add(hash(key), id, hash_of);
         id
     }
 
     /// Forgets a cell that nobody needs.
     pub(super) fn release(&mut self, id: Id) {
         if self[id].is_idle() && self.find(&self[id].key) == Some(id) {
-            self.by_hash.remove(hash(&self[id].key), id);
+            let pieces = &self.pieces;
+            let hash_of = |id: Id| hash(&pieces[id.place() / PIECE][id.place() % PIECE].key);
+            self.by_hash.remove(hash_of(id), id, hash_of);
             self.free.push(id);
         }
     }
@@ -131,13 +158,13 @@ impl<T: Tables> Cells<T> {
     pub(super) fn enter(&mut self, entry: Id, id: Id, is_in: bool) {
         let mut keys = match std::mem::replace(&mut self[entry].content, Content::Nothing) {
             Content::Keys(keys) => keys,
-            Content::Nothing => Vec::new(),
+            Content::Nothing => Ids::default(),
             Content::Row(_) => panic!("{:?} has a row", self[entry].key),
         };
         let place = keys.binary_search_by(|known| self[*known].key.cmp(&self[id].key));
         match (place, is_in) {
             (Err(place), true) => keys.insert(place, id),
-            (Ok(place), false) => _ = keys.remove(place),
+            (Ok(place), false) => keys.remove(place),
             _ => unreachable!("a row enters an entry once, and leaves what it entered"),
         }
         if !keys.is_empty() {
@@ -148,7 +175,8 @@ impl<T: Tables> Cells<T> {
     /// The keys of all cells there are.
     #[cfg(test)]
     pub(super) fn named(&self) -> impl Iterator<Item = &T::Key> {
-        let ids = (0..self.cells.len()).map(Id::at).filter(|id| !self.free.contains(id));
+        let all: usize = self.pieces.iter().map(Vec::len).sum();
+        let ids = (0..all).map(Id::at).filter(|id| !self.free.contains(id));
         ids.map(|id| &self[id].key)
     }
 
@@ -168,7 +196,7 @@ impl<T: Tables> Cells<T> {
 
 impl<T: Tables> Default for Cells<T> {
     fn default() -> Self {
-        Self { cells: Vec::new(), free: Vec::new(), by_hash: ByHash::default() }
+        Self { pieces: Vec::new(), free: Vec::new(), by_hash: ByHash::default() }
     }
 }
 
@@ -176,12 +204,12 @@ impl<T: Tables> Index<Id> for Cells<T> {
     type Output = Cell<T>;
 
     fn index(&self, id: Id) -> &Cell<T> {
-        &self.cells[id.place()]
+        &self.pieces[id.place() / PIECE][id.place() % PIECE]
     }
 }
 
 impl<T: Tables> IndexMut<Id> for Cells<T> {
     fn index_mut(&mut self, id: Id) -> &mut Cell<T> {
-        &mut self.cells[id.place()]
+        &mut self.pieces[id.place() / PIECE][id.place() % PIECE]
     }
 }

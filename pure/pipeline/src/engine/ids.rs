@@ -1,7 +1,7 @@
-//! Keys as small numbers.
+//! Cells as small numbers.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Deref;
 
 /// A cell, by the place where it lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,34 +17,74 @@ impl Id {
     }
 }
 
-/// Cells by the hash of their key. The key itself lies in the cell, once: cells of one hash, which
-/// nearly always is one, are told apart there.
+/// Cells in an order that others keep; nearly always one, or none, for which no memory is set
+/// aside.
 #[derive(Default)]
-pub(super) struct ByHash(HashMap<u64, Same, BuildHasherDefault<AsItIs>>);
-
-/// Cells of one hash.
-enum Same {
+pub(super) enum Ids {
+    #[default]
+    None,
     One(Id),
-    Several(Vec<Id>),
+    #[expect(clippy::box_collection, reason = "a Vec takes three times as much in each cell")]
+    Several(Box<Vec<Id>>),
 }
 
-/// Hashes what is a hash already.
+impl Ids {
+    /// Puts one more at `place`.
+    pub(super) fn insert(&mut self, place: usize, id: Id) {
+        match self {
+            Self::None => *self = Self::One(id),
+            Self::One(other) => {
+                let mut both = vec![*other];
+                both.insert(place, id);
+                *self = Self::Several(Box::new(both));
+            }
+            Self::Several(ids) => ids.insert(place, id),
+        }
+    }
+
+    /// Takes out the one at `place`.
+    pub(super) fn remove(&mut self, place: usize) {
+        match self {
+            Self::Several(ids) => {
+                ids.remove(place);
+                if let [only] = ***ids {
+                    *self = Self::One(only);
+                }
+            }
+            _ => *self = Self::None,
+        }
+    }
+}
+
+impl Deref for Ids {
+    type Target = [Id];
+
+    fn deref(&self) -> &[Id] {
+        match self {
+            Self::None => &[],
+            Self::One(id) => std::slice::from_ref(id),
+            Self::Several(ids) => ids,
+        }
+    }
+}
+
+/// Cells by the hash of their key, four bytes for each place. The keys themselves lie in the cells,
+/// once, so whoever asks says what a key's hash is, and which cell is meant.
+///
+/// Open addressing: a cell lies at the first free place from that of its hash on, and none between
+/// is free, also after others left.
 #[derive(Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only numbers are hashed with this");
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
-    }
+pub(super) struct ByHash {
+    /// A power of two, or none; at least a quarter of them is free.
+    places: Box<[Option<Place>]>,
+    len: usize,
 }
+
+/// A cell's number, plus one.
+type Place = std::num::NonZeroU32;
+
+/// Places of the smallest table.
+const FEW: usize = 16;
 
 pub(super) fn hash(key: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -53,49 +93,130 @@ pub(super) fn hash(key: &impl Hash) -> u64 {
 }
 
 impl ByHash {
-    /// Those that may have the key.
-    pub(super) fn of(&self, hash: u64) -> &[Id] {
-        match self.0.get(&hash) {
-            None => &[],
-            Some(Same::One(id)) => std::slice::from_ref(id),
-            Some(Same::Several(ids)) => ids,
+    /// The cell of this hash that `is_meant`.
+    pub(super) fn find(&self, hash: u64, is_meant: impl Fn(Id) -> bool) -> Option<Id> {
+        if self.places.is_empty() {
+            return None;
+        }
+        let mut at = self.home(hash);
+        while let Some(place) = self.places[at] {
+            if is_meant(id(place)) {
+                return Some(id(place));
+            }
+            at = self.next(at);
+        }
+        None
+    }
+
+    /// Takes in a cell that is not in it. `hash_of` is of any cell that is.
+    pub(super) fn add(&mut self, hash: u64, cell: Id, hash_of: impl Fn(Id) -> u64) {
+        if (self.len + 1) * 4 > self.places.len() * 3 {
+            let larger = vec![None; (self.places.len() * 2).max(FEW)].into_boxed_slice();
+            let smaller = std::mem::replace(&mut self.places, larger);
+            for place in smaller.into_iter().flatten() {
+                self.put(hash_of(id(place)), place);
+            }
+        }
+        self.put(hash, Place::new(cell.0 + 1).expect("one more than a number"));
+        self.len += 1;
+    }
+
+    /// Takes out a cell that is in it.
+    pub(super) fn remove(&mut self, hash: u64, cell: Id, hash_of: impl Fn(Id) -> u64) {
+        let mut free = self.home(hash);
+        while self.places[free].map(id) != Some(cell) {
+            free = self.next(free);
+        }
+        self.len -= 1;
+        let mut at = free;
+        loop {
+            self.places[free] = None;
+            // Whoever could lie where it is free now moves there.
+            loop {
+                at = self.next(at);
+                let Some(place) = self.places[at] else { return };
+                let home = self.home(hash_of(id(place)));
+                if self.distance(home, free) < self.distance(home, at) {
+                    self.places[free] = Some(place);
+                    free = at;
+                    break;
+                }
+            }
         }
     }
 
-    pub(super) fn add(&mut self, hash: u64, id: Id) {
-        let mut all = self.of(hash).to_vec();
-        all.push(id);
-        self.put(hash, all);
-    }
-
-    pub(super) fn remove(&mut self, hash: u64, id: Id) {
-        let all = self.of(hash).iter().copied().filter(|known| *known != id).collect();
-        self.put(hash, all);
-    }
-
-    fn put(&mut self, hash: u64, ids: Vec<Id>) {
-        match *ids {
-            [] => _ = self.0.remove(&hash),
-            [id] => _ = self.0.insert(hash, Same::One(id)),
-            _ => _ = self.0.insert(hash, Same::Several(ids)),
+    fn put(&mut self, hash: u64, place: Place) {
+        let mut at = self.home(hash);
+        while self.places[at].is_some() {
+            at = self.next(at);
         }
+        self.places[at] = Some(place);
     }
+
+    fn home(&self, hash: u64) -> usize {
+        let mask = self.places.len() as u64 - 1;
+        usize::try_from(hash & mask).expect("there are so many places")
+    }
+
+    fn next(&self, at: usize) -> usize {
+        (at + 1) & (self.places.len() - 1)
+    }
+
+    fn distance(&self, from: usize, to: usize) -> usize {
+        to.wrapping_sub(from) & (self.places.len() - 1)
+    }
+}
+
+fn id(place: Place) -> Id {
+    Id(place.get() - 1)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
+    /// Hashes that often meet.
+    fn hash_of(id: Id) -> u64 {
+        (id.place() as u64).wrapping_mul(0x9e37_79b9) % 61
+    }
+
     #[test]
-    fn cells_of_one_hash_are_kept_apart() {
-        let mut known = ByHash::default();
-        for place in 0..3 {
-            known.add(7, Id::at(place));
+    fn a_few_are_as_many() {
+        let mut ids = Ids::default();
+        for (place, number) in [(0, 5), (0, 3), (1, 4), (3, 9)] {
+            ids.insert(place, Id::at(number));
         }
-        known.remove(7, Id::at(1));
-        assert_eq!(known.of(7), [Id::at(0), Id::at(2)]);
-        known.remove(7, Id::at(0));
-        known.remove(7, Id::at(2));
-        assert!(known.of(7).is_empty() && known.0.is_empty());
+        assert_eq!(*ids, [3, 4, 5, 9].map(Id::at));
+        for place in [1, 2, 0] {
+            ids.remove(place);
+        }
+        assert_eq!(*ids, [Id::at(5)]);
+        ids.remove(0);
+        assert!(ids.is_empty());
+    }
+
+    #[test]
+    fn cells_that_meet_are_kept_apart() {
+        let (mut known, mut there) = (ByHash::default(), BTreeSet::new());
+        let mut number: u64 = 7;
+        for _ in 0..4_000 {
+            number ^= number << 13;
+            number ^= number >> 7;
+            number ^= number << 17;
+            let cell = Id::at(usize::try_from(number % 97).unwrap());
+            if there.remove(&cell) {
+                known.remove(hash_of(cell), cell, hash_of);
+            } else {
+                there.insert(cell);
+                known.add(hash_of(cell), cell, hash_of);
+            }
+            assert_eq!(known.len, there.len());
+            for cell in (0..97).map(Id::at) {
+                let found = known.find(hash_of(cell), |it| it == cell);
+                assert_eq!(found, there.contains(&cell).then_some(cell));
+            }
+        }
     }
 }

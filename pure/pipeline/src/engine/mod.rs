@@ -152,7 +152,7 @@ impl<T: Tables> Engine<T> {
     /// What the derivation of `key` had to say.
     pub(crate) fn findings(&self, key: &T::Key) -> &[T::Finding] {
         let id = self.cells.find(key);
-        id.map_or(&[], |id| &self.cells[id].findings)
+        id.map_or(&[], |id| self.cells[id].findings())
     }
 
     /// How many cells were derived so far.
@@ -163,12 +163,9 @@ impl<T: Tables> Engine<T> {
     /// Takes in what a derivation came to.
     fn note(&mut self, id: Id, row: Option<T::Row>, read: Vec<Id>, findings: Vec<T::Finding>) {
         self.cells.hang(id, read);
-        let known = &mut self.cells[id].findings;
-        if **known != *findings {
-            *known = findings.into();
-            if !std::mem::replace(&mut self.cells[id].is_retold, true) {
-                self.retold.push(id);
-            }
+        let cell = &mut self.cells[id];
+        if cell.say(findings) && !std::mem::replace(&mut cell.is_retold, true) {
+            self.retold.push(id);
         }
         self.put(id, row);
     }
@@ -227,7 +224,7 @@ impl<T: Tables> Engine<T> {
 
     fn wake_readers(&mut self, id: Id) {
         let readers = std::mem::take(&mut self.cells[id].readers);
-        for reader in &readers {
+        for reader in readers.iter() {
             let cell = &mut self.cells[*reader];
             cell.is_dirty = true;
             self.dirty.insert((cell.rank, *reader));

@@ -56,7 +56,7 @@ pub(crate) enum Cell {
     /// Index: Ingresses that are ours and name a Service.
     LeadsTo(NamespacedName),
     /// Index: those that want to take what a rule is about at a listener.
-    Slot(ListenerId, Rule),
+    Slot(Arc<(ListenerId, Rule)>),
 
     /// A Service with its endpoints.
     Service(NamespacedName),
@@ -71,7 +71,7 @@ pub(crate) enum Cell {
     /// Index: whose routes name a set of endpoints themselves.
     NamedBy(EndpointSetId),
     /// A backend that stands for a Service port.
-    Leaf(Leaf),
+    Leaf(Arc<Leaf>),
     /// Endpoints at a Service port.
     Endpoints(NamespacedName, u16),
     /// Endpoints that routes name themselves.

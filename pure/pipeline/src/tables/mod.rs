@@ -105,7 +105,7 @@ impl Tables for Join {
                 let set = row.set();
                 routes::named(&set).for_each(|id| links.entry(Cell::LeadsTo(id.clone())));
                 for (_, listener, draft) in routes::slots(&set, &self.options) {
-                    links.entry(Cell::Slot(listener, draft.rule.clone()));
+                    links.entry(Cell::Slot(Arc::new((listener, draft.rule.clone()))));
                 }
             }
             (Cell::Routed(_), Row::Routed(routed)) => lead(routed, links),
@@ -254,7 +254,7 @@ fn set(
     };
     let default = set.class.is_none().then(|| default(reads)).flatten();
     let object = |name: &str| match reads.row(&cluster_object(Tag::IngressClass, name))?.items() {
-        [Item::IngressClass(class), ..] => Some(class.clone()),
+        [Item::IngressClass(class), ..] => Some((**class).clone()),
         _ => None,
     };
     let class = routes::judge(set, default, object, diagnostics)?;

@@ -215,7 +215,9 @@ pub(super) fn stands(
         let service = &resolved.service;
         let name = service.id.namespace.clone();
         let mut namespace = labels(&name);
-        namespace.entry(NAMESPACE_NAME.to_owned()).or_insert_with(|| name.to_string());
+        if !namespace.contains_key(NAMESPACE_NAME) {
+            namespace.extend([(NAMESPACE_NAME.to_owned(), name.to_string())]);
+        }
         let own = if service.selector.is_empty() { &service.labels } else { &service.selector };
         Stand { namespace, name, labels: own.clone() }
     };

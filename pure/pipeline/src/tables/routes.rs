@@ -68,7 +68,7 @@ pub(super) fn routed(
         let backend = join.backend(draft, &read, &mut routed);
         routed.routes.push(Arc::new(route(draft, read.class, free, backend)));
     }
-    Some(Row::Routed(Arc::new(routed)))
+    Some(Row::Routed(Arc::new(routed.shrunk())))
 }
 
 /// Who has a rule already that a draft wants at a listener: the oldest who wants it takes it.
@@ -86,7 +86,7 @@ fn older_claim(
         first.map(|(index, _, draft)| (index, draft.place.clone()))
     };
     let own = first_in(read).filter(|(first, _)| *first < index).map(|(_, place)| place);
-    let slot = Cell::Slot(listener.clone(), rule.clone());
+    let slot = Cell::Slot(Arc::new((listener.clone(), rule.clone())));
     let others: Vec<Cell> =
         reads.keys(&slot).into_iter().filter(|key| *key != Cell::Set(id.clone())).collect();
     let others: Vec<Row> = others.iter().filter_map(|key| reads.row(key)).collect();

@@ -76,7 +76,7 @@ pub(crate) struct Routed {
     pub(crate) routes: Vec<Arc<Route>>,
     /// What answers for those that must not be served, or cannot.
     pub(crate) refused: Vec<Arc<BackendNode>>,
-    pub(crate) leaves: Vec<Leaf>,
+    pub(crate) leaves: Vec<Arc<Leaf>>,
     /// Ports of Services where endpoints are.
     pub(crate) ports: Vec<(NamespacedName, u16)>,
     /// Endpoints that are written where the route leads.

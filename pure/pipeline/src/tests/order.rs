@@ -83,13 +83,13 @@ fn many() {
                     let mut service = (**service).clone();
                     service.object = named(&service.object);
                     service.id = steelyard_model::NamespacedName::new("default", app.as_str());
-                    service.selector.insert("app".into(), app.clone());
+                    service.selector.extend([("app".into(), app.clone())]);
                     Arc::new(Item::Service(Arc::new(service)))
                 }
                 Item::Pod(pod) => {
                     let mut pod = (**pod).clone();
                     pod.object = named(&pod.object);
-                    pod.labels.insert("app".into(), app.clone());
+                    pod.labels.extend([("app".into(), app.clone())]);
                     Arc::new(Item::Pod(Arc::new(pod)))
                 }
                 Item::Routes(set) => {

@@ -46,9 +46,11 @@ impl World {
         let mut from = Choices(bytes.iter());
         let mut items = Vec::new();
         let pools = from.below(POOLS.len() + 1);
-        items.extend(POOLS[..pools].iter().map(|name| Item::Pool(from.pool(name))));
-        items.extend((0..from.below(3)).map(|n| Item::L2Advertisement(from.advertisement(n))));
-        items.extend((0..from.below(4)).map(|n| Item::Node(from.node(n))));
+        items.extend(POOLS[..pools].iter().map(|name| Item::Pool(Box::new(from.pool(name)))));
+        items.extend(
+            (0..from.below(3)).map(|n| Item::L2Advertisement(Box::new(from.advertisement(n)))),
+        );
+        items.extend((0..from.below(4)).map(|n| Item::Node(Box::new(from.node(n)))));
         let mut held = Holdings::default();
         for n in 0..from.below(9) {
             let service = from.service(n);

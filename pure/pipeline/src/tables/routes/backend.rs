@@ -56,7 +56,8 @@ impl Join<'_, '_> {
         };
         let refusal = self.refusal(read, written, &service, &target.port);
         let Target { port, asked, set } = target;
-        let leaf = Leaf { service: written.service.clone(), port: port.port, asked, set };
+        let service = written.service.clone();
+        let leaf = Arc::new(Leaf { service, port: port.port, asked, set });
         let id = leaf.id();
         routed.leaves.push(leaf);
         match refusal {

@@ -17,6 +17,16 @@ use crate::tables::row::{Routed, Row};
 const REFUSED: u16 = 503;
 
 impl Routed {
+    /// Without memory that was reserved for more than came.
+    pub(super) fn shrunk(mut self) -> Self {
+        self.routes.shrink_to_fit();
+        self.refused.shrink_to_fit();
+        self.leaves.shrink_to_fit();
+        self.ports.shrink_to_fit();
+        self.written.shrink_to_fit();
+        self
+    }
+
     /// Lets a route that must not be served, or cannot, end.
     pub(super) fn refuse(
         &mut self,

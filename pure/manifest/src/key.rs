@@ -18,7 +18,7 @@ pub struct Key {
 impl Key {
     /// Of an object.
     pub fn of(object: &Object) -> Self {
-        Self { reference: object.reference.clone(), group: object.group().into() }
+        Self { reference: object.reference.clone(), group: object.group.clone() }
     }
 
     /// The first of a name, whatever its group.

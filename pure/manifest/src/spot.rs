@@ -1,0 +1,35 @@
+//! Where an object can be found again.
+
+use std::sync::Arc;
+
+use steelyard_model::Location;
+
+use crate::source::{ReadLimits, Source};
+
+/// A file whose objects may be looked for again, and how it was read.
+#[derive(Debug)]
+pub(crate) struct Text {
+    pub(crate) source: Source,
+    pub(crate) limits: ReadLimits,
+}
+
+/// So many objects after where a text can be cut.
+#[derive(Clone, Debug)]
+pub(crate) struct Spot {
+    pub(crate) text: Arc<Text>,
+    /// Where it is cut: byte and line.
+    pub(crate) start: u32,
+    pub(crate) line: u32,
+    pub(crate) index: u32,
+}
+
+impl Spot {
+    pub(crate) fn file(&self) -> &Arc<str> {
+        &self.text.source.name
+    }
+
+    /// A place after where the text was cut, in the whole text.
+    pub(crate) fn shifted(&self, place: Location) -> Location {
+        Location { line: place.line.saturating_add(self.line - 1), ..place }
+    }
+}
