@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::results::median;
 
-use super::worlds::{CLUSTER_IP, led_to, pool, routed};
+use super::worlds::{CLUSTER_IP, led_to_live, live, pool, routed};
 
 /// What was measured of one process.
 pub(crate) struct Lived {
@@ -42,12 +42,12 @@ const ADMIN: &str = "127.0.0.1:18095";
 /// Starts `binary` with a folder of its own, edits there, and ends it.
 pub(crate) fn run(binary: &Path) -> Result<Lived> {
     let folder = std::env::temp_dir().join(format!("steelyard-bench-{}", std::process::id()));
-    let lived = live(binary, &folder);
+    let lived = measure(binary, &folder);
     std::fs::remove_dir_all(&folder)?;
     lived
 }
 
-fn live(binary: &Path, folder: &Path) -> Result<Lived> {
+fn measure(binary: &Path, folder: &Path) -> Result<Lived> {
     let backend = backend()?;
     write(folder)?;
     let mut running = Running::start(binary, folder, backend)?;
@@ -58,7 +58,7 @@ fn live(binary: &Path, folder: &Path) -> Result<Lived> {
         // Here and there, so that every part of what is kept is written anew.
         let n = edit * 37 % SERVICES;
         let (host, next) = (format!("edit-{edit}.example"), folder.join("next"));
-        std::fs::write(&next, led_to(n, &host, backend))?;
+        std::fs::write(&next, led_to_live(n, &host))?;
         let start = Instant::now();
         std::fs::rename(&next, file(folder, n))?;
         running.wait_for(&host)?;
@@ -105,7 +105,8 @@ fn backend() -> Result<SocketAddr> {
 
 impl Running {
     fn start(binary: &Path, folder: &Path, backend: SocketAddr) -> Result<Self> {
-        std::fs::write(file(folder, 0), led_to(0, "first.example", backend))?;
+        std::fs::write(folder.join("live.yaml"), live(backend))?;
+        std::fs::write(file(folder, 0), led_to_live(0, "first.example"))?;
         let child = Command::new(binary)
             .args(["up", "--unprivileged", "--workers", "2", "--admin", ADMIN])
             .arg(format!("--entrypoints.web.address={WEB}"))

@@ -40,22 +40,32 @@ const REPLICAS: u16 = 200;
 /// and `replica` are what edits change, and `spec` is the Service's.
 pub(super) fn routed(n: usize, path: &str, replica: u16, spec: &str) -> String {
     let port = 8_000 + replica % REPLICAS;
-    let host = format!("app-{n:05}.example");
-    whole(n, spec, "", port, &host, path)
+    with_route(n, spec, port, &format!("app-{n:05}.example"), path, &format!("app-{n:05}"))
 }
 
-/// The same with a route from `host` to `endpoint`.
-pub(super) fn led_to(n: usize, host: &str, endpoint: SocketAddr) -> String {
-    let annotations = format!(", annotations: {{steelyard.dev/endpoints: '{endpoint}'}}");
-    whole(n, CLUSTER_IP, &annotations, 8_080, host, "/")
+/// The same with a route from `host` to a Service of [`live`].
+pub(super) fn led_to_live(n: usize, host: &str) -> String {
+    with_route(n, CLUSTER_IP, 8_080, host, "/", "live")
 }
 
-fn whole(n: usize, spec: &str, meta: &str, port: u16, host: &str, path: &str) -> String {
+/// A Service `live` at `endpoint` in each namespace.
+pub(super) fn live(endpoint: SocketAddr) -> String {
+    let one = |n: usize| {
+        format!(
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: live, namespace: team-{n}, \
+             annotations: {{steelyard.dev/endpoints: '{endpoint}'}}}}\nspec:\n  \
+             ports: [{{name: http, port: 80}}]\n"
+        )
+    };
+    (0..20).map(one).collect()
+}
+
+fn with_route(n: usize, spec: &str, port: u16, host: &str, path: &str, backend: &str) -> String {
     let (name, namespace) = (format!("app-{n:05}"), format!("team-{}", n % 20));
     let address = format!("10.{}.{}.{}", 200 + n / 62_500, n / 250 % 250, n % 250 + 1);
     format!(
         "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {namespace}, \
-         labels: {{app.kubernetes.io/name: {name}}}{meta}}}\nspec:\n  {spec}\n  \
+         labels: {{app.kubernetes.io/name: {name}}}}}\nspec:\n  {spec}\n  \
          selector: {{app.kubernetes.io/name: {name}}}\n  ports:\n  \
          - {{name: http, port: 80, targetPort: 8080}}\n\
          ---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: {name}-1, \
@@ -64,7 +74,7 @@ fn whole(n: usize, spec: &str, meta: &str, port: u16, host: &str, path: &str) ->
          endpoints: [{{addresses: [{address}], nodeName: n1, conditions: {{ready: true}}}}]\n\
          ---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: {name}, \
          namespace: {namespace}}}\nspec:\n  rules:\n  - host: {host}\n    http:\n      \
-         paths:\n      - {{path: {path}, pathType: Prefix, backend: {{service: {{name: {name}, \
+         paths:\n      - {{path: {path}, pathType: Prefix, backend: {{service: {{name: {backend}, \
          port: {{number: 80}}}}}}}}\n"
     )
 }
