@@ -294,3 +294,20 @@ fn an_answer_without_a_body_passes_no_body_hooks() {
         filtering(&[], &[("fail-out=500", "no-body"), ("answer=204", "no-body")]);
     assert_eq!(get(address, "a", "/").status(), 204);
 }
+
+/// Endpoints that went and come again are taken, by a backend that stayed.
+#[test]
+fn a_set_that_comes_again_is_found() {
+    let server = Server::echo("s");
+    let routes = [route("main", "a", "/", &[server.address])];
+    let (gateway, address) = gateway(&routes);
+    let whole = routing(&routes);
+    let mut without = whole.clone();
+    without.endpoint_sets.remove(&"default/main:80".into());
+    for (generation, (map, status)) in
+        [(&whole, 200), (&without, 503), (&whole, 200)].into_iter().enumerate()
+    {
+        gateway.apply(map, generation as u64 + 2);
+        assert_eq!(get(address, "a", "/").status(), status);
+    }
+}
