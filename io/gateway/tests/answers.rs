@@ -7,6 +7,7 @@ use std::io::BufReader;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat};
@@ -14,6 +15,7 @@ use steelyard_model::routing::backend::{Backend, Edge};
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use steelyard_model::routing::listener::Listener;
 use steelyard_model::routing::route::Destination;
+use steelyard_model::routing::transport::Transport;
 use support::filtering::{Uses, again, change, edge, leaf, put_backend, uses, using};
 use support::{
     Client, Received, Server, TemporaryFile, dead, eventually, gateway, gateway_with, get, ok,
@@ -306,6 +308,24 @@ fn a_set_that_comes_again_is_found() {
     without.endpoint_sets.remove(&"default/main:80".into());
     for (generation, (map, status)) in
         [(&whole, 200), (&without, 503), (&whole, 200)].into_iter().enumerate()
+    {
+        gateway.apply(map, generation as u64 + 2);
+        assert_eq!(get(address, "a", "/").status(), status);
+    }
+}
+
+/// A change of how endpoints are asked counts at once, for backends that stay as they are.
+#[test]
+fn transports_change_under_backends() {
+    let server = Server::echo("s");
+    let routes = [route("main", "a", "/", &[server.address])];
+    let (gateway, address) = gateway(&routes);
+    let plain = routing(&routes);
+    let mut other = plain.clone();
+    let patient = Transport { idle: Some(Duration::from_secs(1)), ..Transport::plain() };
+    other.transports.insert(patient.id.clone(), Arc::new(patient));
+    for (generation, (map, status)) in
+        [(&plain, 200), (&other, 503), (&plain, 200)].into_iter().enumerate()
     {
         gateway.apply(map, generation as u64 + 2);
         assert_eq!(get(address, "a", "/").status(), status);
