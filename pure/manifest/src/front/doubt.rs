@@ -131,8 +131,12 @@ impl Doubt {
                 Some(source @ Source { text: SourceText::Bytes(new), .. }) => {
                     let fresh = reading.look_ahead(source, Some(former));
                     let is_same = fresh.content.has_objects_of(&former.content);
+                    let ends_early = !is_same && ends_early(bytes, new);
+                    if !ends_early && keeps_all(&fresh.content, &former.content) {
+                        return None;
+                    }
                     let is_empty = fresh.content.is_empty() && !former.content.is_empty();
-                    (Some(fresh), !is_same && ends_early(bytes, new), is_empty)
+                    (Some(fresh), ends_early, is_empty)
                 }
                 Some(_) => return None,
                 None if sight.may_hide(name) => return None,
@@ -211,15 +215,20 @@ impl<T: Extract> Loss<'_, T> {
 
     /// Whether it takes something away that is not in `present`.
     fn counts(&self, present: &BTreeSet<&Key>) -> bool {
-        let is_broken = |file: &File<T>| file.content.is_broken;
         let is_lost = || self.former.content.keys().any(|key| !present.contains(key));
         match &self.fresh {
             // A mistake: the last good version of what is missing in it stays in force.
-            Some(fresh) if is_broken(fresh) => false,
+            Some(fresh) if fresh.content.is_broken => false,
             Some(_) => is_lost(),
-            None => is_broken(self.former) || is_lost(),
+            None => self.former.content.is_broken || is_lost(),
         }
     }
+}
+
+/// Whether nothing of `former` is missing, or the mistake in `fresh` may be why it is: then what all
+/// other files have makes no difference.
+fn keeps_all<T: Extract>(fresh: &Content<T>, former: &Content<T>) -> bool {
+    fresh.is_broken || former.keys().all(|key| fresh.named(key).next().is_some())
 }
 
 /// The losses that are real and not believed yet, given what there is `elsewhere`: what is lost in
