@@ -1,7 +1,7 @@
 //! What was last read of each file, so that what did not change is not read again and its bytes
 //! are shared between one set of sources and the next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -26,7 +26,7 @@ const STAMP_GRAIN: u64 = 3;
 #[derive(Debug)]
 pub(crate) struct Shelf {
     limit: u64,
-    files: BTreeMap<PathBuf, Kept>,
+    files: HashMap<PathBuf, Kept>,
     stdin: Option<Source>,
     /// The mounts that folders were on when there last was a manifest in them.
     homes: BTreeMap<Arc<str>, Option<u64>>,
@@ -65,7 +65,7 @@ impl Shelf {
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
         Self {
             limit,
-            files: BTreeMap::new(),
+            files: HashMap::new(),
             stdin: None,
             homes: BTreeMap::new(),
             attention: Attention::default(),

@@ -3,7 +3,7 @@
 //! Not read here, only listed. Links are followed; each real folder and each real file is taken
 //! once, which ends loops.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -40,7 +40,7 @@ pub(crate) struct Walk {
     /// Something vanished while it was looked at.
     pub(crate) torn: bool,
     attention: Attention,
-    seen: BTreeSet<PathBuf>,
+    seen: HashSet<PathBuf>,
     entries: usize,
     is_full: bool,
 }
@@ -177,7 +177,9 @@ impl Walk {
         if !self.seen.insert(real.clone()) {
             return;
         }
-        self.folders.extend(real.parent().map(Path::to_owned));
+        if let Some(parent) = real.parent().filter(|parent| !self.folders.contains(*parent)) {
+            self.folders.insert(parent.to_owned());
+        }
         self.found.push(Found::File { name: shown(path), real });
     }
 
