@@ -225,8 +225,8 @@ impl<T: Extract> Loss<'_, T> {
     }
 }
 
-/// Whether nothing of `former` is missing, or the mistake in `fresh` may be why it is: then what all
-/// other files have makes no difference.
+/// Whether nothing of `former` is missing, or the mistake in `fresh` may be why it is: then what
+/// all other files have makes no difference.
 fn keeps_all<T: Extract>(fresh: &Content<T>, former: &Content<T>) -> bool {
     fresh.is_broken || former.keys().all(|key| fresh.named(key).next().is_some())
 }
