@@ -216,17 +216,12 @@ impl<T: Extract> Loss<'_, T> {
     /// Whether it takes something away that is not in `present`.
     fn counts(&self, present: &BTreeSet<&Key>) -> bool {
         let is_lost = || self.former.content.keys().any(|key| !present.contains(key));
-        match &self.fresh {
-            // A mistake: the last good version of what is missing in it stays in force.
-            Some(fresh) if fresh.content.is_broken => false,
-            Some(_) => is_lost(),
-            None => self.former.content.is_broken || is_lost(),
-        }
+        self.fresh.is_none() && self.former.content.is_broken || is_lost()
     }
 }
 
-/// Whether nothing of `former` is missing, or the mistake in `fresh` may be why it is: then what
-/// all other files have makes no difference.
+/// Whether nothing of `former` is missing, or the mistake in `fresh` may be why it is, and the last
+/// good version stays in force: then what all other files have makes no difference.
 fn keeps_all<T: Extract>(fresh: &Content<T>, former: &Content<T>) -> bool {
     fresh.is_broken || former.keys().all(|key| fresh.named(key).next().is_some())
 }
