@@ -176,18 +176,7 @@ fn requests_are_written_canonically() {
 /// The operator learns which line of an answer cannot be used.
 #[test]
 fn the_log_names_the_line() {
-    static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
-    struct Log;
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            LOG.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    tracing_subscriber::fmt().with_writer(|| Log).with_ansi(false).init();
+    log::keep();
     for (number, (lines, status, named)) in [
         ("A: b\r\nno colon\r\n\r\n", 502, "no colon"),
         ("Content-Length: 1\r\nContent-Length: \x1b[7m\r\n\r\n", 502, "Content-Length: \\x1b[7m"),
@@ -202,8 +191,8 @@ fn the_log_names_the_line() {
         let (_gateway, address) = gateway(&[route(&name, "*", "/", &[backend.address])]);
         let (answer, _) = ask(address, GET);
         assert!(answer.is_empty() || answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
-        let log = String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned();
-        let is_named = log.lines().any(|line| line.contains(&name) && line.contains(named));
-        assert!(is_named, "{named} in {log}");
+        let text = log::text();
+        let is_named = text.lines().any(|line| line.contains(&name) && line.contains(named));
+        assert!(is_named, "{named} in {text}");
     }
 }

@@ -11,7 +11,7 @@ use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat, Timeouts}
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use support::filtering::{Uses, change, using};
 use support::{
-    Client, Received, Server, TemporaryFile, dead, eventually, gateway, gateway_with, get, ok,
+    Client, Received, Server, TemporaryFile, dead, eventually, gateway, gateway_with, get, log, ok,
     refused, route, routing, scrape,
 };
 
@@ -225,18 +225,7 @@ fn endpoints_that_took_no_connection_are_known() {
 /// The operator hears of routes that answer for themselves, once in a while.
 #[test]
 fn the_log_says_who_is_refused_and_who_leads_back() {
-    static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
-    struct Log;
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            LOG.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    tracing_subscriber::fmt().with_writer(|| Log).with_ansi(false).init();
+    log::keep();
     let (gateway, address) = gateway(&[]);
     let routes = [refused("shut", "shut", "/", &[]), route("back", "back", "/", &[address])];
     gateway.apply(&routing(&routes), 2);
@@ -247,7 +236,7 @@ fn the_log_says_who_is_refused_and_who_leads_back() {
         for _ in 0..3 {
             assert_eq!(get(address, host, "/").status(), status);
         }
-        let text = String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned();
+        let text = log::text();
         let about = format!("route=default-{host}-0@ingress");
         let lines = text.lines().filter(|line| line.contains(said) && line.contains(&about));
         assert_eq!(lines.count(), 1, "{text}");

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 pub(crate) mod filtering;
+pub(crate) mod log;
 
 use std::cmp::Reverse;
 use std::io::{BufRead, BufReader, Read, Write};
