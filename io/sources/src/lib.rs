@@ -17,7 +17,10 @@
 //! - Sources come in a fixed order: paths as given, inside a folder by name.
 
 mod attention;
+mod glance;
 mod shelf;
+mod signs;
+mod version;
 mod walk;
 mod watch;
 

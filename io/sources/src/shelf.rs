@@ -1,37 +1,52 @@
 //! What was last read of each file, so that what did not change is not read again and its bytes
 //! are shared between one set of sources and the next.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use steelyard_manifest::{Blindness, Extent, Sight, Source, SourceText, Unseen};
 
 use crate::attention::Attention;
+use crate::version::{Stamp, Version, content};
 use crate::walk::{Found, Walk, failed, is_manifest};
 
 /// All files together, at most.
-const MAX_TOTAL: u64 = 256 * 1024 * 1024;
+pub(crate) const MAX_TOTAL: u64 = 256 * 1024 * 1024;
 /// When something vanished between listing and reading, it was likely replaced (kubelet removes
 /// the old files of a ConfigMap just after the swap): looked at again so many times.
 const RETRIES: usize = 4;
-/// A file changed within these seconds may change again without its time stamp telling.
-const STAMP_GRAIN: u64 = 3;
 
 /// The files as last read.
 #[derive(Debug)]
 pub(crate) struct Shelf {
-    limit: u64,
-    files: HashMap<PathBuf, Kept>,
+    pub(crate) limit: u64,
+    /// By where they really are.
+    pub(crate) files: HashMap<PathBuf, Kept>,
     stdin: Option<Source>,
     /// The mounts that folders were on when there last was a manifest in them.
     homes: BTreeMap<Arc<str>, Option<u64>>,
+    /// What the last look found.
+    pub(crate) scene: Scene,
     /// What it looks at.
     pub(crate) attention: Attention,
+}
+
+/// What a look found, as far as one at a few files has to know.
+#[derive(Debug, Default)]
+pub(crate) struct Scene {
+    /// What was seen, and what not.
+    pub(crate) sight: Sight,
+    /// Bytes of all files.
+    pub(crate) total: u64,
+    /// The given paths, and folders: whatever becomes of them concerns more than one file.
+    pub(crate) turns: HashSet<PathBuf>,
+    /// Whether a link was met, or a name that is no text.
+    pub(crate) is_crooked: bool,
+    /// The folder given, where there is one only: where it is, and its name for people.
+    pub(crate) top: Option<(PathBuf, PathBuf)>,
+    torn: bool,
 }
 
 /// One look at everything.
@@ -41,22 +56,44 @@ pub(crate) struct Look {
     pub(crate) sight: Sight,
     /// Folders whose content decides what is found.
     pub(crate) folders: BTreeSet<PathBuf>,
-    torn: bool,
 }
 
+/// A file that was read.
 #[derive(Debug)]
-struct Kept {
-    stamp: Option<Stamp>,
-    text: SourceText,
+pub(crate) struct Kept {
+    /// Which of the sources it is.
+    pub(crate) place: usize,
+    pub(crate) version: Version,
 }
 
-/// Tells one version of a file from another, where time stamps are fine enough.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    place: (u64, u64),
-    length: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+/// What the look before found.
+struct Earlier {
+    files: HashMap<PathBuf, Kept>,
+    scene: Scene,
+}
+
+impl Earlier {
+    /// The same name as before is the same `Arc` as before.
+    fn name(&self, known: &Kept, name: &Arc<str>) -> Option<Arc<str>> {
+        let earlier = self.scene.sight.sources.get(known.place);
+        earlier.map(|earlier| earlier.name.clone()).filter(|earlier| earlier == name)
+    }
+}
+
+/// Why there is no source for a file that was found.
+enum Missed {
+    /// It is gone.
+    Gone,
+    /// It cannot be looked at, nor can the rest.
+    Rest(Unseen),
+}
+
+impl Scene {
+    /// Whether nothing is hidden, failed or waits for room: then no file hangs on another one.
+    pub(crate) fn is_whole(&self) -> bool {
+        let is_read = |it: &Source| !matches!(it.text, SourceText::Failed(_));
+        !self.torn && self.sight.unseen.is_empty() && self.sight.sources.iter().all(is_read)
+    }
 }
 
 impl Shelf {
@@ -68,22 +105,23 @@ impl Shelf {
             files: HashMap::new(),
             stdin: None,
             homes: BTreeMap::new(),
+            scene: Scene::default(),
             attention: Attention::default(),
         }
     }
 
-    /// Reads what changed under `paths`.
+    /// Looks at everything under `paths`, and reads what changed.
     pub(crate) fn read(&mut self, paths: &[PathBuf]) -> Look {
         self.attention.begin();
-        let mut look = self.attempt(paths);
+        let mut folders = self.attempt(paths);
         for _ in 0..RETRIES {
-            if !look.torn {
+            if !self.scene.torn {
                 break;
             }
-            look = self.attempt(paths);
+            folders = self.attempt(paths);
         }
         self.attention.rest();
-        look
+        Look { sight: self.scene.sight.clone(), folders }
     }
 
     /// Whether it makes a difference what is written to the file at `real`.
@@ -91,45 +129,69 @@ impl Shelf {
         is_manifest(real) || self.files.contains_key(real)
     }
 
-    fn attempt(&mut self, paths: &[PathBuf]) -> Look {
+    /// Looks once; which folders decide what is found.
+    fn attempt(&mut self, paths: &[PathBuf]) -> BTreeSet<PathBuf> {
         let mut walk = Walk::under(paths, &self.attention);
-        let earlier = std::mem::take(&mut self.files);
-        let mut sight = Sight { unseen: std::mem::take(&mut walk.unseen), ..Sight::default() };
-        let mut total = 0;
+        let files = std::mem::take(&mut self.files);
+        let scene = Scene {
+            turns: std::mem::take(&mut walk.turns),
+            is_crooked: walk.is_crooked,
+            top: walk.top.take().filter(|_| paths.len() == 1),
+            ..Scene::default()
+        };
+        let earlier = Earlier { files, scene: std::mem::replace(&mut self.scene, scene) };
+        self.scene.sight.unseen = std::mem::take(&mut walk.unseen);
         for found in std::mem::take(&mut walk.found) {
-            let (name, real) = match found {
-                Found::Stdin => {
-                    sight.sources.push(self.stdin());
-                    continue;
-                }
-                Found::File { name, real } => (name, real),
+            let seen = match found {
+                Found::Stdin => Ok(self.stdin()),
+                Found::File { name, real, stamp } => self.find(name, real, stamp, &earlier),
             };
-            self.attention.turn_to(&name);
-            match self.file(&real, earlier.get(&real), total) {
-                Ok(kept) => {
-                    total += length(&kept.text);
-                    sight.sources.push(Source { name, text: kept.text.clone() });
-                    self.files.insert(real, kept);
+            match seen {
+                Ok(source) => self.scene.sight.sources.push(source),
+                Err(Missed::Gone) => walk.torn = true,
+                Err(Missed::Rest(unseen)) => {
+                    self.scene.sight.unseen.push(unseen);
+                    break;
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => walk.torn = true,
-                Err(error) => match failed(&name, &error) {
-                    Unseen { extent: Extent::Below, .. } => {
-                        sight.sources.push(Source::failed(name, &error.to_string()));
-                    }
-                    rest => {
-                        sight.unseen.push(rest);
-                        break;
-                    }
-                },
             }
         }
-        self.compare_homes(&walk, &mut sight);
-        Look { sight, folders: walk.folders, torn: walk.torn }
+        self.compare_homes(&walk);
+        self.scene.torn = walk.torn;
+        walk.folders
+    }
+
+    /// The next file of a look.
+    fn find(
+        &mut self,
+        name: Arc<str>,
+        real: PathBuf,
+        stamp: Stamp,
+        earlier: &Earlier,
+    ) -> Result<Source, Missed> {
+        self.attention.turn_to(&name);
+        let known = earlier.files.get(&real);
+        let name = known.and_then(|known| earlier.name(known, &name)).unwrap_or(name);
+        match self.file(&real, stamp, known.map(|known| &known.version)) {
+            Ok(version) => {
+                self.scene.total += version.length();
+                let text = version.text.clone();
+                self.files.insert(real, Kept { place: self.scene.sight.sources.len(), version });
+                Ok(Source { name, text })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Missed::Gone),
+            Err(error) => match failed(&name, &error) {
+                Unseen { extent: Extent::Below, .. } => {
+                    Ok(Source::failed(name, &error.to_string()))
+                }
+                rest => Err(Missed::Rest(rest)),
+            },
+        }
     }
 
     /// A folder that is empty, on another mount than when it held manifests, says nothing of them;
     /// nor does a link to where it was.
-    fn compare_homes(&mut self, walk: &Walk, sight: &mut Sight) {
+    fn compare_homes(&mut self, walk: &Walk) {
+        let sight = &mut self.scene.sight;
         for listed in &walk.listed {
             if listed.holds {
                 self.homes.insert(listed.name.clone(), listed.mount);
@@ -156,83 +218,13 @@ impl Shelf {
         stdin
     }
 
-    /// The file at `real`, read again only when it may have changed.
-    fn file(&self, real: &Path, earlier: Option<&Kept>, total: u64) -> io::Result<Kept> {
-        let is = |text| Ok(Kept { stamp: None, text });
-        let metadata = real.metadata()?;
-        if let Some(kind) = special(&metadata) {
-            return Err(io::Error::other(format!("it is {kind}, not a file")));
-        }
-        if metadata.len() > self.limit {
-            return is(SourceText::TooLarge(metadata.len()));
-        }
-        if total + metadata.len() > MAX_TOTAL {
+    /// The file at `real`, where there is room for it.
+    fn file(&self, real: &Path, stamp: Stamp, earlier: Option<&Version>) -> io::Result<Version> {
+        let is_read = stamp.length() <= self.limit;
+        if is_read && self.scene.total + stamp.length() > MAX_TOTAL {
             let why = "it is left out: all files together exceed 256 MiB";
-            return is(SourceText::Failed(why.into()));
+            return Ok(Version::unread(SourceText::Failed(why.into())));
         }
-        let stamp = Stamp::of(&metadata);
-        if let Some(kept) = earlier.filter(|kept| kept.stamp == Some(stamp)) {
-            return Ok(Kept { stamp: kept.stamp, text: kept.text.clone() });
-        }
-        let text = share(content(open(real)?, self.limit)?, earlier);
-        let settled = is_settled(&metadata) && matches!(text, SourceText::Bytes(_));
-        Ok(Kept { stamp: settled.then_some(stamp), text })
+        Version::of(real, stamp, earlier, self.limit)
     }
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            place: (metadata.dev(), metadata.ino()),
-            length: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
-
-fn length(text: &SourceText) -> u64 {
-    if let SourceText::Bytes(bytes) = text { bytes.len() as u64 } else { 0 }
-}
-
-/// The same bytes as before are the same `Arc` as before.
-fn share(text: SourceText, earlier: Option<&Kept>) -> SourceText {
-    match earlier {
-        Some(kept) if kept.text == text => kept.text.clone(),
-        _ => text,
-    }
-}
-
-/// Whether its stamp will differ when it changes again.
-fn is_settled(metadata: &Metadata) -> bool {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let newest = metadata.mtime().max(metadata.ctime());
-    u64::try_from(newest).is_ok_and(|newest| newest + STAMP_GRAIN < now.as_secs())
-}
-
-/// What it is when it is neither file nor folder: never opened, which may block or do something.
-fn special(metadata: &Metadata) -> Option<&'static str> {
-    let kind = metadata.file_type();
-    match () {
-        () if kind.is_file() => None,
-        () if kind.is_dir() => Some("a folder"),
-        () if kind.is_fifo() => Some("a named pipe"),
-        () if kind.is_socket() => Some("a socket"),
-        () => Some("a device"),
-    }
-}
-
-/// Opens without waiting: a pipe put in the file's place must not stop us.
-fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a file")) }
-}
-
-/// Reads to the end, or says that there is too much.
-fn content(from: impl Read, limit: u64) -> io::Result<SourceText> {
-    let mut bytes = Vec::new();
-    from.take(limit + 1).read_to_end(&mut bytes)?;
-    let length = bytes.len() as u64;
-    let is_too_large = length > limit;
-    Ok(if is_too_large { SourceText::TooLarge(length) } else { SourceText::Bytes(bytes.into()) })
 }

@@ -1,5 +1,6 @@
 //! On real folders, each test in its own.
 
+mod glancing;
 mod reading;
 mod scratch;
 mod watching;

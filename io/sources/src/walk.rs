@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,12 +14,13 @@ use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use steelyard_manifest::{Blindness, Extent, Unseen};
 
 use crate::attention::Attention;
+use crate::version::Stamp;
 use crate::{is_missing, is_stdin};
 
 /// Folders within folders, at most.
 const MAX_DEPTH: usize = 32;
 /// Files, at most.
-const MAX_FILES: usize = 10_000;
+pub(crate) const MAX_FILES: usize = 10_000;
 /// Names looked at, at most: a folder may hold millions of other files.
 const MAX_ENTRIES: usize = 1_000_000;
 
@@ -39,6 +40,13 @@ pub(crate) struct Walk {
     pub(crate) dangling: Vec<Unseen>,
     /// Something vanished while it was looked at.
     pub(crate) torn: bool,
+    /// The given paths, and folders: whatever becomes of them concerns more than one file.
+    pub(crate) turns: HashSet<PathBuf>,
+    /// Whether a link was met, or a name that is no text: then a file's name does not tell where
+    /// it is.
+    pub(crate) is_crooked: bool,
+    /// The folder last given: where it is, and its name for people.
+    pub(crate) top: Option<(PathBuf, PathBuf)>,
     attention: Attention,
     seen: HashSet<PathBuf>,
     entries: usize,
@@ -69,6 +77,8 @@ pub(crate) enum Found {
         name: Arc<str>,
         /// Where it really is, links followed.
         real: PathBuf,
+        /// What it is, by this look.
+        stamp: Stamp,
     },
 }
 
@@ -91,9 +101,16 @@ impl Walk {
         }
         self.attention.turn_to(&shown(&plain(path)));
         self.heed_parent(path);
-        match fs::canonicalize(path) {
-            Ok(real) if real.is_dir() => self.folder(&plain(path), real, 0),
-            Ok(real) => self.file(path, real),
+        match followed(path) {
+            Ok((real, metadata)) => {
+                self.is_crooked |= !self.turns.contains(&real);
+                if metadata.is_dir() {
+                    self.top = Some((real.clone(), plain(path)));
+                    self.folder(&plain(path), real, 0);
+                } else {
+                    self.file(path, real, &metadata);
+                }
+            }
             Err(_) if is_missing(path) => self.blind(path, Blindness::Vanished),
             Err(error) => self.fault(path, &error),
         }
@@ -103,6 +120,7 @@ impl Walk {
     fn heed_parent(&mut self, path: &Path) {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         if let Some(Ok(parent)) = absolute.parent().map(fs::canonicalize) {
+            self.turns.extend(absolute.file_name().map(|name| parent.join(name)));
             self.folders.insert(parent);
         }
     }
@@ -115,6 +133,7 @@ impl Walk {
             return self.blind(path, Blindness::TooDeep(MAX_DEPTH));
         }
         self.folders.insert(real.clone());
+        self.turns.insert(real.clone());
         let shown_name = shown(path);
         self.attention.turn_to(&shown_name);
         let names = match listing(&real) {
@@ -147,40 +166,43 @@ impl Walk {
     }
 
     fn entry(&mut self, path: &Path, real: &Path, depth: usize) -> io::Result<()> {
-        let kind = match fs::symlink_metadata(real) {
+        let metadata = match fs::symlink_metadata(real) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.torn = true;
                 return Ok(());
             }
-            kind => kind?,
+            metadata => metadata?,
         };
-        let (real, is_folder) = if kind.is_symlink() {
-            match fs::canonicalize(real) {
-                Ok(real) => (real.clone(), real.is_dir()),
-                Err(error) => {
-                    self.leads_nowhere(path, &error);
-                    return Ok(());
-                }
+        if metadata.is_symlink() {
+            self.is_crooked = true;
+            match followed(real) {
+                Ok((real, metadata)) => self.thing(path, real, &metadata, depth),
+                Err(error) => self.leads_nowhere(path, &error),
             }
         } else {
-            (real.to_owned(), kind.is_dir())
-        };
-        if is_folder {
-            self.folder(path, real, depth + 1);
-        } else if is_manifest(path) {
-            self.file(path, real);
+            self.thing(path, real.to_owned(), &metadata, depth);
         }
         Ok(())
     }
 
-    fn file(&mut self, path: &Path, real: PathBuf) {
+    fn thing(&mut self, path: &Path, real: PathBuf, metadata: &Metadata, depth: usize) {
+        if metadata.is_dir() {
+            self.folder(path, real, depth + 1);
+        } else if is_manifest(path) {
+            self.file(path, real, metadata);
+        }
+    }
+
+    fn file(&mut self, path: &Path, real: PathBuf, metadata: &Metadata) {
         if !self.seen.insert(real.clone()) {
             return;
         }
         if let Some(parent) = real.parent().filter(|parent| !self.folders.contains(*parent)) {
             self.folders.insert(parent.to_owned());
         }
-        self.found.push(Found::File { name: shown(path), real });
+        self.is_crooked |= path.to_str().is_none();
+        let stamp = Stamp::of(metadata);
+        self.found.push(Found::File { name: shown(path), real, stamp });
     }
 
     /// Nothing more is looked at.
@@ -221,6 +243,13 @@ pub(crate) fn failed(name: &Arc<str>, error: &io::Error) -> Unseen {
     Unseen { name: name.clone(), extent, why: Blindness::Failed(error.to_string().into()) }
 }
 
+/// Where `path` leads to, and what is there.
+fn followed(path: &Path) -> io::Result<(PathBuf, Metadata)> {
+    let real = fs::canonicalize(path)?;
+    let metadata = fs::symlink_metadata(&real)?;
+    Ok((real, metadata))
+}
+
 /// The names in a folder, sorted. One that fails midway was not seen at all.
 fn listing(folder: &Path) -> io::Result<Vec<OsString>> {
     let names = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name()));
@@ -242,15 +271,15 @@ pub(crate) fn is_manifest(path: &Path) -> bool {
 }
 
 /// Hidden files and folders (also a ConfigMap's `..data`), and what editors leave beside a file.
-fn is_hidden(name: &OsStr) -> bool {
+pub(crate) fn is_hidden(name: &OsStr) -> bool {
     matches!(name.as_encoded_bytes().first(), None | Some(b'.' | b'#' | b'~'))
 }
 
 /// The current folder without its `./`, so that files show as people write them.
-fn plain(path: &Path) -> PathBuf {
+pub(crate) fn plain(path: &Path) -> PathBuf {
     path.strip_prefix(".").unwrap_or(path).to_owned()
 }
 
-fn shown(path: &Path) -> Arc<str> {
+pub(crate) fn shown(path: &Path) -> Arc<str> {
     if path.as_os_str().is_empty() { ".".into() } else { path.to_string_lossy().into() }
 }

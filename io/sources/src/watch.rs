@@ -4,9 +4,11 @@
 //! - A change is looked at a few milliseconds after the last sign of it, so that one save is seen
 //!   once; a file still being written is waited for a little longer, and looked at again when it
 //!   is complete.
+//! - Where the kernel names files, these are looked at and nothing else ([`Shelf::glance`]).
 //! - Folders are watched, not files: editors replace files, and a ConfigMap swaps a link.
-//! - The kernel tells nothing of changes made elsewhere (NFS), so everything is looked at every
-//!   [`POLL`] as well; when it cannot watch at all, every [`POLL_ALONE`].
+//! - The kernel tells nothing of changes made elsewhere (NFS), and not of each change when there
+//!   are too many, so everything is looked at every [`POLL`] as well; when it cannot watch at all,
+//!   every [`POLL_ALONE`].
 //! - A look may hang (a share whose server is gone), so it has a thread of its own, and another one
 //!   says so.
 
@@ -16,27 +18,22 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
-use notify::event::{AccessKind, AccessMode, Event, EventKind, ModifyKind};
+use notify::event::Event;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use steelyard_manifest::{ReadLimits, Sight};
 use tokio::sync::mpsc;
 
 use crate::attention::{Attention, LONG};
 use crate::shelf::Shelf;
+use crate::signs::{Signs, Wake, wait};
 use crate::{ReadError, demand};
 
-/// How often everything is looked at without a sign of change.
+/// How often everything is looked at, whatever the kernel names.
 const POLL: Duration = Duration::from_secs(2);
 /// The same, when the kernel cannot tell of changes.
 const POLL_ALONE: Duration = Duration::from_millis(500);
 /// How often it is looked whether a look hangs.
 const TURN: Duration = Duration::from_secs(1);
-/// Quiet this long after a sign of change means that it is over.
-const QUIET: Duration = Duration::from_millis(3);
-/// The same, while a file is written and not yet closed.
-const QUIET_OPEN: Duration = Duration::from_millis(25);
-/// A change that never ends is looked at this often.
-const PATIENCE: Duration = Duration::from_millis(30);
 
 /// Changes to watched files. Dropping it ends the watch.
 #[derive(Debug)]
@@ -56,17 +53,11 @@ pub fn watch(paths: &[PathBuf]) -> Result<(Sight, FolderWatch), ReadError> {
 /// What keeps watching, in its own thread.
 pub(crate) struct Watching {
     pub(crate) watcher: Option<RecommendedWatcher>,
+    /// How often everything is looked at.
+    pub(crate) poll: Duration,
     paths: Vec<PathBuf>,
     shelf: Shelf,
     watched: BTreeMap<PathBuf, (u64, u64)>,
-}
-
-/// Why the thread is woken.
-pub(crate) enum Wake {
-    /// The kernel tells of a change.
-    Event(Event),
-    /// Nobody listens any more.
-    Stop,
 }
 
 pub(crate) fn start(
@@ -157,27 +148,48 @@ impl Watching {
             .inspect_err(|error| tracing::warn!(%error, "cannot watch files; polling them instead"))
             .ok();
         let shelf = Shelf::new(ReadLimits::default().file_bytes);
-        Self { paths, shelf, watcher, watched: BTreeMap::new() }
+        let poll = if watcher.is_some() { POLL } else { POLL_ALONE };
+        Self { poll, paths, shelf, watcher, watched: BTreeMap::new() }
     }
 
     fn run(&mut self, woken: &Receiver<Wake>, seen: &SyncSender<Sight>) {
-        let poll = if self.watcher.is_some() { POLL } else { POLL_ALONE };
         let mut last = None;
+        let mut signs = Signs::all();
+        let mut next = Instant::now();
         loop {
-            let sight = self.look();
+            let named = signs.named.unwrap_or_default();
+            let is_due = named.is_empty() || next <= Instant::now();
+            let glance = if is_due { None } else { self.shelf.glance(&named) };
+            let sight = glance.unwrap_or_else(|| {
+                self.forget(&named);
+                let sight = self.look();
+                next = Instant::now() + self.poll;
+                sight
+            });
             if last.as_ref() != Some(&sight) {
                 if seen.send(sight.clone()).is_err() {
                     return;
                 }
                 last = Some(sight);
             }
-            if !wait(woken, poll, &self.shelf) {
-                return;
+            match wait(woken, next, &self.shelf) {
+                Some(come) => signs = come,
+                None => return,
             }
         }
     }
 
-    /// Reads what changed. Folders are watched before they are read for good, so that nothing
+    /// Folders that may have gone and come back are not watched any more, even where they are the
+    /// same to the eye: the number of a removed one is given to the next.
+    fn forget(&mut self, named: &BTreeSet<PathBuf>) {
+        let Some(watcher) = &mut self.watcher else { return };
+        let is_named = |folder: &PathBuf| named.iter().any(|named| folder.starts_with(named));
+        for (folder, _) in self.watched.extract_if(.., |folder, _| is_named(folder)) {
+            let _ = watcher.unwatch(&folder); // the kernel may have dropped it already
+        }
+    }
+
+    /// Looks at everything. Folders are watched before they are read for good, so that nothing
     /// falls between.
     fn look(&mut self) -> Sight {
         loop {
@@ -211,51 +223,5 @@ impl Watching {
             }
         }
         is_new
-    }
-}
-
-/// Waits for a change to be over, or until it is time to look anyway; false means stop.
-fn wait(woken: &Receiver<Wake>, poll: Duration, shelf: &Shelf) -> bool {
-    let mut open = BTreeSet::new();
-    let mut deadline = Instant::now() + poll;
-    let mut first = None;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return true; // also when signs keep coming
-        }
-        match woken.recv_timeout(left) {
-            Err(RecvTimeoutError::Timeout) => return true,
-            Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
-            Ok(Wake::Event(event)) if is_change(&event, shelf) => {
-                note_writing(&event, &mut open);
-                let now = Instant::now();
-                let quiet = if open.is_empty() { QUIET } else { QUIET_OPEN };
-                deadline = (now + quiet).min(*first.get_or_insert(now) + PATIENCE);
-            }
-            Ok(Wake::Event(_)) => {}
-        }
-    }
-}
-
-/// Whether something may differ after it: not our own reading, nor a log being written beside.
-fn is_change(event: &Event, shelf: &Shelf) -> bool {
-    let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
-    match event.kind {
-        EventKind::Modify(ModifyKind::Data(_)) => event.paths.iter().any(|path| shelf.minds(path)),
-        kind if kind == written => event.paths.iter().any(|path| shelf.minds(path)),
-        EventKind::Access(_) => false,
-        _ => true,
-    }
-}
-
-/// Keeps in `open` the files that are being written.
-fn note_writing(event: &Event, open: &mut BTreeSet<PathBuf>) {
-    for path in &event.paths {
-        if matches!(event.kind, EventKind::Modify(ModifyKind::Data(_))) {
-            open.insert(path.clone());
-        } else if !matches!(event.kind, EventKind::Modify(ModifyKind::Metadata(_))) {
-            open.remove(path);
-        }
     }
 }

@@ -225,6 +225,7 @@ async fn without_the_kernels_help_changes_are_polled() {
     let (wake, woken) = std::sync::mpsc::channel();
     let mut watching = Watching::new(vec![scratch.path().into()], wake.clone());
     watching.watcher = None;
+    watching.poll = Duration::from_millis(500);
     let (sight, watch) = start(watching, wake, woken);
     let mut seen = Seen { scratch: &scratch, sight, watch };
     scratch.write("a.yaml", "2");

@@ -1,0 +1,93 @@
+//! What the kernel tells of, waited for until it is over.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use notify::event::{AccessKind, AccessMode, Event, EventKind, ModifyKind};
+
+use crate::shelf::Shelf;
+
+/// Quiet this long after a sign of change means that it is over.
+const QUIET: Duration = Duration::from_millis(3);
+/// The same, while a file is written and not yet closed.
+const QUIET_OPEN: Duration = Duration::from_millis(25);
+/// A change that never ends is looked at this often.
+const PATIENCE: Duration = Duration::from_millis(30);
+
+/// Why the thread is woken.
+pub(crate) enum Wake {
+    /// The kernel tells of a change.
+    Event(Event),
+    /// Nobody listens any more.
+    Stop,
+}
+
+/// Where something may have changed.
+pub(crate) struct Signs {
+    /// The files that the kernel named; none where it may be anywhere.
+    pub(crate) named: Option<BTreeSet<PathBuf>>,
+}
+
+impl Signs {
+    pub(crate) fn all() -> Self {
+        Self { named: None }
+    }
+
+    fn add(&mut self, event: &Event) {
+        let is_named = !event.need_rescan() && !event.paths.is_empty();
+        match &mut self.named {
+            Some(named) if is_named => named.extend(event.paths.iter().cloned()),
+            _ => *self = Self::all(),
+        }
+    }
+}
+
+/// Waits for a change to be over, or until it is time to look anyway; none means stop.
+pub(crate) fn wait(woken: &Receiver<Wake>, next: Instant, shelf: &Shelf) -> Option<Signs> {
+    let mut open = BTreeSet::new();
+    let mut deadline = next;
+    let mut first = None;
+    let mut signs = Signs { named: Some(BTreeSet::new()) };
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Some(signs); // also when signs keep coming
+        }
+        match woken.recv_timeout(left) {
+            Err(RecvTimeoutError::Timeout) => return Some(signs),
+            Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
+            Ok(Wake::Event(event)) if is_change(&event, shelf) => {
+                note_writing(&event, &mut open);
+                signs.add(&event);
+                let now = Instant::now();
+                let quiet = if open.is_empty() { QUIET } else { QUIET_OPEN };
+                deadline = (now + quiet).min(*first.get_or_insert(now) + PATIENCE);
+            }
+            Ok(Wake::Event(_)) => {}
+        }
+    }
+}
+
+/// Whether something may differ after it: not our own reading, nor a log being written beside.
+fn is_change(event: &Event, shelf: &Shelf) -> bool {
+    let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
+    match event.kind {
+        EventKind::Modify(ModifyKind::Data(_)) => event.paths.iter().any(|path| shelf.minds(path)),
+        kind if kind == written => event.paths.iter().any(|path| shelf.minds(path)),
+        EventKind::Access(_) => false,
+        _ => true,
+    }
+}
+
+/// Keeps in `open` the files that are being written.
+fn note_writing(event: &Event, open: &mut BTreeSet<PathBuf>) {
+    for path in &event.paths {
+        if matches!(event.kind, EventKind::Modify(ModifyKind::Data(_))) {
+            open.insert(path.clone());
+        } else if !matches!(event.kind, EventKind::Modify(ModifyKind::Metadata(_))) {
+            open.remove(path);
+        }
+    }
+}
