@@ -35,7 +35,10 @@ pub(crate) struct Kernel {
     rule: MarkRule,
     /// What is in force; none where that is unknown.
     applied: Option<VipTable>,
+    /// Vips with a route in the private table.
     routes: BTreeSet<IpAddr>,
+    /// Others changed the rule or routes of the private table.
+    is_astray: bool,
     /// Where endpoints are, and by which interface packets for vips come in: as last looked at.
     places: Sorted<IpAddr, Spot>,
     arrivals: Sorted<IpAddr, String>,
@@ -46,6 +49,8 @@ pub(crate) struct Kernel {
     links: Vec<Link>,
     /// None where no other node shares our vips, or the kernel cannot pass packets on.
     passing: Option<Passing>,
+    /// Its tables are as they should be.
+    passes: bool,
 }
 
 impl Kernel {
@@ -64,12 +69,14 @@ impl Kernel {
             rule,
             applied: None,
             routes: BTreeSet::new(),
+            is_astray: false,
             places: Sorted::default(),
             arrivals: Sorted::default(),
             misled: Default::default(),
             intake,
             links: Vec::new(),
             passing: None,
+            passes: false,
         };
         kernel.clear().await?;
         kernel.routing.port().into_iter().for_each(|port| kernel.vigil.is_own(port));
@@ -107,11 +114,17 @@ impl Kernel {
 
     /// Has packets of flows that began at former owners passed to them, as `passing` says.
     pub(crate) async fn pass(&mut self, passing: &Passing) -> Result<(), Why> {
+        self.passing = Some(passing.clone());
+        self.set_passing().await
+    }
+
+    async fn set_passing(&mut self) -> Result<(), Why> {
+        let Some(passing) = self.passing.clone().filter(|_| !self.passes) else { return Ok(()) };
         self.filter.run(&pass_table::tables(&self.frame.table)).await.map_err(nft_why)?;
         let begun = passing.begin(&self.frame.table);
         let port = begun.map_err(|error| Why::Refused(error.to_string()))?;
         port.into_iter().for_each(|port| self.filter.is_own(port));
-        self.passing = Some(passing.clone());
+        self.passes = true;
         Ok(())
     }
 
@@ -133,52 +146,75 @@ impl Kernel {
         changes.map(|what| HostChange { what, at_exit: AtExit::Undone }).into()
     }
 
-    /// Makes `ruleset` be what is in force. On an error the one before still is. Returns the vips
-    /// that this host cannot be made to take.
+    /// Makes `ruleset` be what is in force. On an error the one before still is, where
+    /// [`Kernel::applied`] knows one. Returns the vips that this host cannot be made to take.
     pub(crate) async fn apply(
         &mut self,
         ruleset: VipTable,
         look: Look,
     ) -> Result<BTreeMap<IpAddr, Why>, Why> {
-        let mut lost = BTreeMap::new();
-        self.routing.add_rule(self.rule).map_err(routing_why)?;
-        let is_new = |vip: &&IpAddr| look == Look::AtAll || !self.routes.contains(*vip);
-        let routes: Vec<IpAddr> = ruleset.served().keys().filter(is_new).copied().collect();
-        for vip in &routes {
-            match self.routing.add_local(self.rule.table, *vip) {
-                Ok(()) => drop(self.routes.insert(*vip)),
-                Err(error) => drop(lost.insert(*vip, Why::Undeliverable(error.to_string()))),
-            }
-        }
-        self.apply_table(&ruleset).await?;
+        let lost = self.lead(&ruleset, look)?;
+        self.write(&ruleset).await?;
         let is_gone = |vip: &&IpAddr| !ruleset.served().contains_key(*vip);
         let gone: Vec<IpAddr> = self.routes.iter().filter(is_gone).copied().collect();
-        self.applied = Some(ruleset);
         for vip in gone {
-            self.routing.delete_local(self.rule.table, vip).map_err(routing_why)?;
+            self.routing.delete_route(self.rule.table, vip).map_err(routing_why)?;
             self.routes.remove(&vip);
         }
         Ok(lost)
     }
 
-    async fn apply_table(&mut self, ruleset: &VipTable) -> Result<(), Why> {
-        if let Some(applied) = &self.applied {
-            let batch = ruleset.change(applied, &self.frame);
-            if batch.is_empty() {
+    /// Sets the rule and the routes that `ruleset` takes, of all vips or of those without one.
+    /// Returns the vips for which there can be none.
+    fn lead(&mut self, ruleset: &VipTable, look: Look) -> Result<BTreeMap<IpAddr, Why>, Why> {
+        self.routing.add_rule(self.rule).map_err(routing_why)?;
+        let is_astray = self.is_astray;
+        if is_astray {
+            let there = self.routing.addresses(self.rule.table).map_err(routing_why)?;
+            self.routes = there.into_iter().collect();
+        }
+        let mut lost = BTreeMap::new();
+        let all = is_astray || look == Look::AtAll;
+        let is_new = |vip: &&IpAddr| all || !self.routes.contains(*vip);
+        let routes: Vec<IpAddr> = ruleset.served().keys().filter(is_new).copied().collect();
+        for vip in routes {
+            if let Err(error) = self.routing.add_local(self.rule.table, vip) {
+                self.routes.remove(&vip);
+                lost.insert(vip, Why::Undeliverable(error.to_string()));
+            } else {
+                self.routes.insert(vip);
+            }
+        }
+        self.is_astray = false;
+        Ok(lost)
+    }
+
+    /// Makes the table be as `ruleset` says: by what differs, else anew.
+    async fn write(&mut self, ruleset: &VipTable) -> Result<(), Why> {
+        // Until the kernel has answered nobody knows what is in force.
+        let before = self.applied.take();
+        let mut is_known = true;
+        if let Some(before) = &before {
+            let batch = ruleset.change(before, &self.frame);
+            let outcome = if batch.is_empty() { Ok(()) } else { self.filter.run(&batch).await };
+            let Err(error) = outcome else {
+                self.applied = Some(ruleset.clone());
                 return Ok(());
-            }
-            match self.filter.run(&batch).await {
-                Ok(()) => return Ok(()),
-                Err(error) => tracing::warn!(%error, "the table is not as we left it; made anew"),
-            }
+            };
+            tracing::warn!(%error, "the table is not as we left it; made anew");
+            is_known = !error.is_unfinished();
         }
         let table = &self.frame.table;
         let batch = ruleset.replace(&self.frame) + &self.intake.elements(table);
-        self.filter.run(&batch).await.map_err(nft_why)?;
+        if let Err(error) = self.filter.run(&batch).await {
+            self.applied = before.filter(|_| is_known && !error.is_unfinished());
+            return Err(nft_why(error));
+        }
         // Vips may have come or gone meanwhile.
         let begun = self.intake.begin(table);
         let port = begun.map_err(|error| Why::Refused(error.to_string()))?;
         port.into_iter().for_each(|port| self.filter.is_own(port));
+        self.applied = Some(ruleset.clone());
         Ok(())
     }
 
@@ -199,22 +235,22 @@ impl Kernel {
             }
         }
         self.links = links::list().unwrap_or_default();
-        match self.filter.walls().await {
-            Ok((walls, is_unread)) => (facts.walls, facts.is_unread) = (walls, is_unread),
-            Err(error) => tracing::warn!(%error, "cannot list the firewall's rules"),
-        }
+        self.attend().await;
+        (facts.walls, facts.is_unread) = self.filter.walls().await;
         facts.closed = self.closed(&facts);
         facts.bridges = self.filtered_bridges();
-        self.vigil.attend();
-        if self.filter.is_touched() {
-            self.applied = None;
-            if let Some(passing) = self.passing.clone()
-                && let Err(why) = self.pass(&passing).await
-            {
-                tracing::warn!(%why, "flows that began at a former owner may break");
-            }
-        }
         facts
+    }
+
+    /// Looks what others did to what is ours; what of it apply does not set again is set here.
+    async fn attend(&mut self) {
+        self.is_astray |= self.vigil.is_touched();
+        if self.filter.is_touched() {
+            (self.applied, self.passes) = (None, false);
+        }
+        if let Err(why) = self.set_passing().await {
+            tracing::warn!(%why, "flows that began at a former owner may break");
+        }
     }
 
     /// Interfaces whose IPv4 packets are not forwarded, though the host forwards.
@@ -360,16 +396,21 @@ impl Kernel {
         Spot { place, link, source }
     }
 
-    /// Removes everything that is ours, whoever made it.
+    /// Removes everything that is ours, whoever made it: all that can be, whatever is refused.
     pub(crate) async fn clear(&mut self) -> Result<(), Why> {
-        self.applied = None;
+        (self.applied, self.passes) = (None, false);
         self.passing.take().iter().for_each(Passing::end);
         self.intake.end();
         let batch = self.frame.delete() + &pass_table::delete(&self.frame.table);
-        self.filter.run(&batch).await.map_err(nft_why)?;
-        self.routing.delete_rule(self.rule).map_err(routing_why)?;
-        for vip in self.routing.locals(self.rule.table).map_err(routing_why)? {
-            self.routing.delete_local(self.rule.table, vip).map_err(routing_why)?;
+        let tables = self.filter.run(&batch).await.map_err(nft_why);
+        let roads = self.clear_roads().map_err(routing_why);
+        tables.and(roads)
+    }
+
+    fn clear_roads(&mut self) -> Result<(), RoutingError> {
+        self.routing.delete_rule(self.rule)?;
+        for vip in self.routing.addresses(self.rule.table)? {
+            self.routing.delete_route(self.rule.table, vip)?;
         }
         self.routes.clear();
         Ok(())
@@ -384,7 +425,9 @@ fn nft_why(error: NftError) -> Why {
     match error {
         NftError::Missing => Why::NftMissing,
         NftError::Denied => Why::Denied(error.to_string()),
-        NftError::Run(_) | NftError::Refused(_) => Why::Refused(error.to_string()),
+        NftError::Run(_) | NftError::Refused(_) | NftError::Unfinished(_) => {
+            Why::Refused(error.to_string())
+        }
     }
 }
 

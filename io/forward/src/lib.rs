@@ -23,6 +23,7 @@ mod forwarder;
 mod intake;
 mod journal;
 mod kernel;
+mod lookout;
 mod options;
 mod owner;
 mod passing;

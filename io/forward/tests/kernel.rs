@@ -12,6 +12,7 @@ use steelyard_forward::{AtExit, Carried, Desired, ForwardOptions, Forwarder, Pas
 use steelyard_model::{Family, Protocol};
 
 mod net;
+mod tampering;
 mod walls;
 use net::*;
 

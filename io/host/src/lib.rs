@@ -7,6 +7,7 @@ pub mod clock;
 pub mod conntrack;
 pub mod datagram;
 pub mod descriptors;
+pub mod kernel_watch;
 pub mod links;
 pub mod memory;
 pub mod name;

@@ -4,18 +4,21 @@
 //! stable across kernels, and what `nft list ruleset` then shows to the user is what was asked for.
 
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 /// The `nft` program of this host.
 #[derive(Clone, Debug)]
 pub struct Nft {
     program: PathBuf,
+    patience: Duration,
 }
 
-/// Why a batch or a listing did not come about. Nothing of a failed batch is in force.
+/// Why a batch or a listing did not come about. Nothing of a batch that was refused is in force.
 #[derive(Debug, thiserror::Error)]
 pub enum NftError {
     /// Not installed.
@@ -30,7 +33,20 @@ pub enum NftError {
     /// It refused; its own words.
     #[error("nft refused: {0}")]
     Refused(String),
+    /// It did not come to its end: whether the batch is in force nobody knows.
+    #[error("nft did not come to its end: {0}")]
+    Unfinished(String),
 }
+
+impl NftError {
+    /// Whether nobody knows what came of it.
+    pub fn is_unfinished(&self) -> bool {
+        matches!(self, Self::Unfinished(_))
+    }
+}
+
+/// Many times what it takes with tens of thousands of vips on a small machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Nft {
     /// Looks for the program in `PATH` and in the places where Debian, Fedora and Alpine keep it
@@ -45,7 +61,7 @@ impl Nft {
         folders
             .map(|folder| folder.join("nft"))
             .find(|program| program.is_file())
-            .map(|program| Self { program })
+            .map(|program| Self { program, patience: PATIENCE })
             .ok_or(NftError::Missing)
     }
 
@@ -68,7 +84,7 @@ impl Nft {
         input: &str,
         ran: impl FnOnce(u32),
     ) -> Result<String, NftError> {
-        let mut child = Command::new(&self.program)
+        let child = Command::new(&self.program)
             .args(arguments)
             .env("LC_ALL", "C")
             .stdin(Stdio::piped())
@@ -77,18 +93,32 @@ impl Nft {
             .kill_on_drop(true)
             .spawn()?;
         let child_id = child.id();
-        let mut stdin = child.stdin.take().expect("stdin was asked to be piped");
-        let feed = async move {
-            // A program that ends early closes its input; its exit status says why.
-            let _ = stdin.write_all(input.as_bytes()).await;
-        };
-        let ((), output) = tokio::join!(feed, child.wait_with_output());
+        let output = timeout(self.patience, fed(child, input)).await;
         child_id.map(ran);
-        let output = output?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        Err(refusal(&String::from_utf8_lossy(&output.stderr)))
+        outcome(output.map_err(|_| late(self.patience))??)
+    }
+}
+
+/// Gives it all of `input`, and waits for its end.
+async fn fed(mut child: Child, input: &str) -> Result<Output, NftError> {
+    let mut stdin = child.stdin.take().expect("stdin was asked to be piped");
+    let feed = async move {
+        // A program that ends early closes its input; its exit status says why.
+        let _ = stdin.write_all(input.as_bytes()).await;
+    };
+    let ((), output) = tokio::join!(feed, child.wait_with_output());
+    output.map_err(|error| NftError::Unfinished(error.to_string()))
+}
+
+fn late(patience: Duration) -> NftError {
+    NftError::Unfinished(format!("it took longer than {} s", patience.as_secs()))
+}
+
+fn outcome(output: Output) -> Result<String, NftError> {
+    match output.status.code() {
+        Some(0) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        Some(_) => Err(refusal(&String::from_utf8_lossy(&output.stderr))),
+        None => Err(NftError::Unfinished(output.status.to_string())),
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use crate::kernel_watch::{Doings, KernelWatch};
 use crate::netlink::attributes;
 use crate::notices::Notices;
 
@@ -33,14 +34,21 @@ pub struct Strangers {
     pub lost: bool,
 }
 
-impl Strangers {
-    /// Adds what they did later.
-    pub fn merge(&mut self, later: Self) {
+impl Doings for Strangers {
+    fn merge(&mut self, later: Self) {
         self.changed |= later.changed;
         self.lost |= later.lost;
         if let Some(programs) = later.touched {
             self.touched.get_or_insert_default().extend(programs);
         }
+    }
+
+    fn touches(&self) -> bool {
+        self.touched.is_some() || self.lost
+    }
+
+    fn is_lost(&self) -> bool {
+        self.lost
     }
 }
 
@@ -62,23 +70,26 @@ impl NftWatch {
         Ok(Self { notices, table, own: BTreeSet::new(), open: false })
     }
 
-    /// What comes through this port of netlink is ours.
-    pub fn is_own(&mut self, port: u32) {
-        self.own.insert(port);
-    }
-
     /// From now on it is anybody's again: the kernel gives ports away anew.
     pub fn is_anybodys(&mut self, port: u32) {
         self.own.remove(&port);
     }
+}
 
-    /// Waits until there is something to read. Nothing is lost when the wait is given up.
-    pub async fn readable(&self) -> io::Result<()> {
+impl KernelWatch for NftWatch {
+    type Doings = Strangers;
+
+    const OF: &str = "nftables";
+
+    fn is_own(&mut self, port: u32) {
+        self.own.insert(port);
+    }
+
+    async fn readable(&self) -> io::Result<()> {
         self.notices.readable().await
     }
 
-    /// Reads all that there is.
-    pub fn read(&mut self) -> io::Result<Strangers> {
+    fn read(&mut self) -> io::Result<Strangers> {
         let mut strangers = Strangers::default();
         let Self { notices, table, own, open } = self;
         let lost = notices.read(|kind, port, body| {

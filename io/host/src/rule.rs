@@ -84,6 +84,7 @@ const KIND_UNICAST: u8 = 1;
 const KIND_LOCAL: u8 = 2;
 const SCOPE_UNIVERSE: u8 = 0;
 const SCOPE_HOST: u8 = 254;
+const SCOPE_ANY: u8 = 255;
 const BY_STATIC: u8 = 4;
 const TO_TABLE: u8 = 1;
 /// The rules that every host has: priority and table.
@@ -142,21 +143,19 @@ impl Routing {
     /// Makes packets to `address` that are looked up in `table` be delivered on this host, where
     /// it is not so already.
     pub fn add_local(&mut self, table: u32, address: IpAddr) -> Result<(), RoutingError> {
-        let flags = netlink::CREATE | netlink::REPLACE;
-        let request = local_request(NEW_ROUTE, flags, table, address);
-        self.netlink.change(request).map_err(refused("add a route to the private table"))
+        self.netlink.change(local_request(table, address)).map_err(refused("add a route to the private table"))
     }
 
-    /// Undoes [`Routing::add_local`], where it is not undone already.
-    pub fn delete_local(&mut self, table: u32, address: IpAddr) -> Result<(), RoutingError> {
-        match self.netlink.change(local_request(DELETE_ROUTE, 0, table, address)) {
+    /// Undoes [`Routing::add_local`], whatever others made of that route.
+    pub fn delete_route(&mut self, table: u32, address: IpAddr) -> Result<(), RoutingError> {
+        match self.netlink.change(any_request(table, address)) {
             Err(error) if is(&error, GONE) => Ok(()),
             outcome => outcome.map_err(refused("delete a route of the private table")),
         }
     }
 
-    /// The addresses with a local route in `table`.
-    pub fn locals(&mut self, table: u32) -> Result<Vec<IpAddr>, RoutingError> {
+    /// The addresses with a route of their own in `table`, of whatever kind.
+    pub fn addresses(&mut self, table: u32) -> Result<Vec<IpAddr>, RoutingError> {
         let mut found = Vec::new();
         for family in FAMILIES {
             let mut header = [0; ROUTE_HEADER];
@@ -166,9 +165,8 @@ impl Routing {
                 let route = Route::read(body);
                 if let Some(route) = route
                     && route.table == table
-                    && route.kind == KIND_LOCAL
                 {
-                    found.extend(route.destination);
+                    found.extend(route.destination.filter(|it| family_and_bits(*it).1 == route.bits));
                 }
             });
             match outcome {
@@ -354,13 +352,22 @@ fn stands_for(rule: OtherRule, ours: MarkRule) -> bool {
     rule.priority == ours.priority && rule.action == RuleAction::Lookup(ours.table)
 }
 
-fn local_request(kind: u16, flags: u16, table: u32, address: IpAddr) -> Request {
-    let (family, bits) = family_and_bits(address);
+/// For the deletion of whichever route there is.
+fn any_request(table: u32, address: IpAddr) -> Request {
     let mut header = [0; ROUTE_HEADER];
-    (header[0], header[1]) = (family, bits);
+    (header[0], header[1]) = family_and_bits(address);
+    header[6] = SCOPE_ANY;
+    Request::new(DELETE_ROUTE, 0, &header)
+        .address(ROUTE_DESTINATION, address)
+        .number(ROUTE_TABLE, table)
+}
+
+fn local_request(table: u32, address: IpAddr) -> Request {
+    let mut header = [0; ROUTE_HEADER];
+    (header[0], header[1]) = family_and_bits(address);
     (header[5], header[7]) = (BY_STATIC, KIND_LOCAL);
     header[6] = if address.is_ipv4() { SCOPE_HOST } else { SCOPE_UNIVERSE };
-    Request::new(kind, flags, &header)
+    Request::new(NEW_ROUTE, netlink::CREATE | netlink::REPLACE, &header)
         .address(ROUTE_DESTINATION, address)
         .number(ROUTE_INTERFACE, LOOPBACK)
         .number(ROUTE_TABLE, table)

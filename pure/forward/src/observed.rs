@@ -73,7 +73,7 @@ pub enum Why {
     Denied(String),
     /// The program `nft` is not installed.
     NftMissing,
-    /// The kernel or nft refused; what it said.
+    /// The kernel or nft refused, or broke off; what it said.
     Refused(String),
     /// Packets to the vip cannot be made to arrive here; what the kernel said.
     Undeliverable(String),
@@ -104,7 +104,7 @@ impl fmt::Display for Why {
             Self::Unprivileged => f.write_str("steelyard runs without privileges"),
             Self::Denied(what) => write!(f, "steelyard lacks the privilege CAP_NET_ADMIN: {what}"),
             Self::NftMissing => f.write_str("the program `nft` is not installed"),
-            Self::Refused(what) => write!(f, "the kernel's packet filter refused: {what}"),
+            Self::Refused(what) => write!(f, "the kernel's packet filter cannot be set: {what}"),
             Self::Undeliverable(what) => {
                 write!(f, "this host cannot be made to take packets for the address: {what}")
             }

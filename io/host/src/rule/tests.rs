@@ -1,6 +1,7 @@
 //! Rules, routes and paths in network namespaces.
 
 use super::*;
+use crate::kernel_watch::KernelWatch;
 use crate::netns::{self, Namespace};
 
 const RULE: MarkRule = MarkRule { mark: 0x2000, table: 8192, priority: 50 };
@@ -29,7 +30,7 @@ fn the_rule_and_its_routes_come_and_go() {
                 routing.add_local(RULE.table, vip).unwrap();
             }
         }
-        assert_eq!(routing.locals(RULE.table).unwrap(), vips);
+        assert_eq!(routing.addresses(RULE.table).unwrap(), vips);
     })
     .unwrap();
     for (family, vip) in [("-4", "10.1.1.100"), ("-6", "fd00::100")] {
@@ -44,10 +45,10 @@ fn the_rule_and_its_routes_come_and_go() {
         assert_eq!(routing.delete_rule(RULE).unwrap(), 2);
         assert_eq!(routing.delete_rule(RULE).unwrap(), 0);
         for vip in vips {
-            routing.delete_local(RULE.table, vip).unwrap();
-            routing.delete_local(RULE.table, vip).unwrap();
+            routing.delete_route(RULE.table, vip).unwrap();
+            routing.delete_route(RULE.table, vip).unwrap();
         }
-        assert_eq!(routing.locals(RULE.table).unwrap(), Vec::<IpAddr>::new());
+        assert_eq!(routing.addresses(RULE.table).unwrap(), Vec::<IpAddr>::new());
     })
     .unwrap();
     let after = (here.ip(&["rule"]).unwrap(), here.ip(&["-6", "rule"]).unwrap());
@@ -233,7 +234,7 @@ fn what_others_do_to_the_rule_and_its_table_is_told() {
             vips.iter().for_each(|vip| routing.add_local(RULE.table, *vip).unwrap());
             assert_eq!(watch.read().unwrap(), Detours::default(), "our own changes, {line}");
             if line.starts_with("-4 route add blackhole") {
-                routing.delete_local(RULE.table, vips[0]).unwrap();
+                routing.delete_route(RULE.table, vips[0]).unwrap();
             }
             let ran = tokio::process::Command::new("ip").args(line.split(' ')).status().await;
             assert!(ran.unwrap().success(), "{line}");

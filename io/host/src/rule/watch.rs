@@ -5,6 +5,7 @@ use std::io;
 use super::{
     DELETE_ROUTE, DELETE_RULE, MarkRule, NEW_ROUTE, NEW_RULE, Route, read_rule, stands_for,
 };
+use crate::kernel_watch::{Doings, KernelWatch};
 use crate::notices::Notices;
 
 /// Watches the rules and the private table of the namespace it was opened in.
@@ -38,27 +39,6 @@ impl RuleWatch {
         Ok(Self { notices: Notices::open(libc::NETLINK_ROUTE, GROUPS)?, rule, own: None })
     }
 
-    /// What comes through this port of netlink is ours.
-    pub fn is_own(&mut self, port: u32) {
-        self.own = Some(port);
-    }
-
-    /// Waits until there is something to read. Nothing is lost when the wait is given up.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.notices.readable().await
-    }
-
-    /// Reads all that there is.
-    pub fn read(&self) -> io::Result<Detours> {
-        let mut told = Detours::default();
-        told.lost = self.notices.read(|kind, port, body| {
-            if self.own != Some(port) {
-                self.note(kind, body, &mut told);
-            }
-        })?;
-        Ok(told)
-    }
-
     fn note(&self, kind: u16, body: &[u8], told: &mut Detours) {
         let table = self.rule.table;
         match kind {
@@ -75,17 +55,43 @@ impl RuleWatch {
     }
 }
 
-impl Detours {
-    /// Adds what they did later.
-    pub fn merge(&mut self, later: Self) {
+impl KernelWatch for RuleWatch {
+    type Doings = Detours;
+
+    const OF: &str = "ip rules";
+
+    fn is_own(&mut self, port: u32) {
+        self.own = Some(port);
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        self.notices.readable().await
+    }
+
+    fn read(&mut self) -> io::Result<Detours> {
+        let mut told = Detours::default();
+        told.lost = self.notices.read(|kind, port, body| {
+            if self.own != Some(port) {
+                self.note(kind, body, &mut told);
+            }
+        })?;
+        Ok(told)
+    }
+}
+
+impl Doings for Detours {
+    fn merge(&mut self, later: Self) {
         self.rules |= later.rules;
         self.rule |= later.rule;
         self.routes |= later.routes;
         self.lost |= later.lost;
     }
 
-    /// Whether the rule or the private table may not be as we left them.
-    pub fn touches(&self) -> bool {
+    fn touches(&self) -> bool {
         self.rule || self.routes || self.lost
+    }
+
+    fn is_lost(&self) -> bool {
+        self.lost
     }
 }
