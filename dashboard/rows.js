@@ -127,8 +127,9 @@ function stateKind(state) {
 
 /** Where its ports are really reached, and how packets get there. */
 function reached(service) {
-  return list(service.ports).flatMap((port) => list(port.reached)).map(({ at, how }) => ({
-    parts: [{ text: at, kind: "mono" }, ` ${how}`], kind: "block faint small",
+  return list(service.ports).flatMap((port) => list(port.reached)).map((one) => ({
+    parts: [{ text: one.at, kind: "mono" }, ` ${one.how}`, one.obstacle ? `: ${one.obstacle}` : ""],
+    kind: `block small ${one.works === false ? "careful" : "faint"}`,
   }));
 }
 

@@ -12,7 +12,7 @@ use crate::args::{Level, WorldArgs};
 use crate::dump::Lacking;
 use crate::entry_points::StaticOptions;
 use crate::report::report;
-use crate::{load, plan};
+use crate::{load, planning};
 
 /// From so many findings on it is said how to see the errors alone.
 const MANY: usize = 20;
@@ -58,7 +58,7 @@ pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let (world, sources) = load::world(&args.paths, &args.world)?;
     let (is_empty, lacking) = (world.is_empty(), Lacking::of(&world));
     let known = world.known.clone();
-    let (_, plan) = plan::of(world, &Holdings::default(), &plan::facts(&args.world));
+    let (_, plan) = planning::of(world, &Holdings::default(), &planning::facts(&args.world));
     let mut diagnostics = plan.diagnostics;
     lacking.tell(&mut diagnostics);
     known.advise(&mut diagnostics);

@@ -14,8 +14,8 @@ use steelyard_plan::{AnnouncementRow, Plan, RouteRow};
 use steelyard_terminal::{Cell, OutputFormat, Style, Table, complain, put, wants_color};
 
 use crate::entry_points::StaticOptions;
-use crate::plan::PlanArgs;
-use crate::{load, plan};
+use crate::plan::{PlanArgs, facts_of};
+use crate::{load, planning};
 
 /// NEW has errors.
 const ERRORS: u8 = 1;
@@ -70,7 +70,7 @@ pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
             ),
         }
     };
-    let held = plan::held(args.lock.as_deref())?;
+    let held = planning::held(args.lock.as_deref())?;
     let old = planned(&args, old, &held)?;
     let new = planned(&args, new, &old.held)?;
     let changes = changes(&old, &new);
@@ -100,7 +100,7 @@ fn errors(plan: &Plan) -> usize {
 
 fn planned(args: &PlanArgs, path: &PathBuf, held: &Holdings) -> Result<Plan> {
     let (world, _) = load::world(std::slice::from_ref(path), &args.world)?;
-    Ok(plan::of(world, held, &plan::facts_of(args)).1)
+    Ok(planning::of(world, held, &facts_of(args)).1)
 }
 
 /// Whether clients of a Service that stays would find nothing at its old address.

@@ -16,7 +16,7 @@ use steelyard_terminal::{OutputFormat, Style, put, wants_color};
 
 use crate::args::{AdminArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
-use crate::{load, plan, tell};
+use crate::{load, planning, tell};
 
 /// `steelyard explain`.
 #[derive(Args)]
@@ -109,10 +109,10 @@ fn live(admin: &AdminClient) -> Result<Rows> {
 }
 
 fn offline(args: &ExplainArgs) -> Result<Rows> {
-    let held = plan::held(args.lock.as_deref())?;
+    let held = planning::held(args.lock.as_deref())?;
     let (world, _) = load::world(&args.paths, &args.world)?;
     let known = world.known.clone();
-    let (snapshot, mut planned) = plan::of(world, &held, &plan::facts(&args.world));
+    let (snapshot, mut planned) = planning::of(world, &held, &planning::facts(&args.world));
     known.advise(&mut planned.diagnostics);
     let mut rows = serde_json::to_value(&planned)?;
     tell::explain_services(&mut rows["services"], &planned);
@@ -331,6 +331,13 @@ fn service(out: &mut String, row: &Value, color: bool) {
     let _ = writeln!(out, "  {name}: {line}");
     for why in row["why"].as_array().into_iter().flatten() {
         let _ = writeln!(out, "    {}", words(why));
+    }
+    let ports = row["ports"].as_array().into_iter().flatten();
+    for reached in ports.flat_map(|port| port["reached"].as_array()).flatten() {
+        let _ = writeln!(out, "    {}: {}", words(&reached["at"]), words(&reached["how"]));
+        if let Some(obstacle) = reached["obstacle"].as_str() {
+            let _ = writeln!(out, "      {}", Style::Bad.paint(obstacle, color));
+        }
     }
     for event in row["events"].as_array().into_iter().flatten() {
         let (kind, reason) = (words(&event["type"]), words(&event["reason"]));

@@ -19,7 +19,7 @@ use steelyard_plan::Plan;
 
 use crate::args::WorldArgs;
 use crate::entry_points::StaticOptions;
-use crate::{load, plan};
+use crate::{load, planning};
 
 /// Where names point to when no Service is the gateway's: the entry points listen on this host.
 const THIS_HOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -48,9 +48,9 @@ Examples:
 /// When a path or the lock file cannot be read.
 pub fn run(mut args: HostsArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
-    let held = plan::held(args.lock.as_deref())?;
+    let held = planning::held(args.lock.as_deref())?;
     let (world, sources) = load::world(&args.paths, &args.world)?;
-    let (snapshot, plan) = plan::of(world, &held, &plan::facts(&args.world));
+    let (snapshot, plan) = planning::of(world, &held, &planning::facts(&args.world));
     let hosts = Hosts::of(&snapshot, &plan);
     steelyard_terminal::put(&hosts.lines())?;
     // Standard output is for /etc/hosts alone.

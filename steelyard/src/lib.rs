@@ -19,6 +19,7 @@ mod logging;
 mod mind;
 pub mod pipeline;
 pub mod plan;
+pub mod planning;
 mod privileges;
 pub mod rebalance;
 mod report;

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Command::Get(args) => steelyard::get::run(args),
         Command::Up(args) => steelyard::up::run(args, fixed),
         Command::Demo(args) => steelyard::demo::run(args, fixed),
-        Command::Lab(args) => steelyard_lab::run(args, steelyard::plan::read),
+        Command::Lab(args) => steelyard_lab::run(args, steelyard::planning::read),
         Command::Rebalance(args) => steelyard::rebalance::run(args),
         Command::Key(args) => steelyard::key::run(args),
         Command::Echo(args) => steelyard_lab::echo::run(args),

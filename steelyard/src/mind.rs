@@ -14,7 +14,7 @@ use steelyard_pipeline::ResolveOptions;
 use steelyard_plan::Planner;
 
 use crate::pipeline::Pipeline;
-use crate::plan;
+use crate::planning;
 pub(crate) use decided::{Decided, is_gateway};
 pub(crate) use own_facts::{Company, OwnFacts};
 
@@ -67,7 +67,7 @@ impl Mind {
         self.due = awaited.due;
         let (generation, known) = (world.generation, world.known.clone());
         let facts = own.facts(&world.snapshot);
-        let (snapshot, plan) = plan::again(&mut self.planner, world, &self.held, &facts);
+        let (snapshot, plan) = planning::again(&mut self.planner, world, &self.held, &facts);
         Decided {
             seen: now,
             generation,

@@ -1,21 +1,20 @@
 //! `steelyard plan`: what would come of manifests.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
-use steelyard_manifest::{Source, render};
-use steelyard_model::{Diagnostic, Holdings, NamespacedName, Severity, Snapshot};
-use steelyard_pipeline::World;
-use steelyard_plan::{Facts, Plan, Planner};
+use steelyard_manifest::Source;
+use steelyard_model::{Diagnostic, Severity, Snapshot};
+use steelyard_plan::{Facts, Plan};
 use steelyard_terminal::OutputFormat;
 
 use crate::args::WorldArgs;
 use crate::dump::Lacking;
 use crate::entry_points::StaticOptions;
 use crate::report::report;
-use crate::{load, lock_file, text};
+use crate::{load, lock_file, planning, text};
 
 /// `steelyard plan`.
 #[derive(Args)]
@@ -64,11 +63,11 @@ else 0.";
 /// When a path or the lock file cannot be read, or the lock cannot be written.
 pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
-    let held = held(args.lock.as_deref())?;
+    let held = planning::held(args.lock.as_deref())?;
     let (world, sources) = load::world(&args.paths, &args.world)?;
     let (is_empty, lacking) = (world.is_empty(), Lacking::of(&world));
     let known = world.known.clone();
-    let (snapshot, mut plan) = of(world, &held, &facts_of(&args));
+    let (snapshot, mut plan) = planning::of(world, &held, &facts_of(&args));
     lacking.tell(&mut plan.diagnostics);
     known.advise(&mut plan.diagnostics);
     if let Some(lock) = args.lock.filter(|_| args.write_lock && !is_empty) {
@@ -84,75 +83,12 @@ pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
     Ok(load::status(&plan.diagnostics, is_empty))
 }
 
-/// What `paths` come to for any node, addresses held as the lock file says.
-///
-/// # Errors
-/// When a path or the lock file cannot be read.
-pub fn read(paths: &[PathBuf], lock: &Path) -> Result<(Snapshot, Plan)> {
-    let (world, _) = load::world(paths, &WorldArgs::default())?;
-    let held = lock_file::read(lock)?.unwrap_or_default();
-    let plan = steelyard_plan::plan(&world.snapshot, &held, &Facts::default());
-    Ok((world.snapshot, plan))
-}
-
-/// What a world comes to.
-pub(crate) fn of(world: World, held: &Holdings, facts: &Facts) -> (Snapshot, Plan) {
-    again(&mut Planner::default(), world, held, facts)
-}
-
-/// The same, by a planner that keeps what did not change.
-pub fn again(
-    planner: &mut Planner,
-    world: World,
-    held: &Holdings,
-    facts: &Facts,
-) -> (Snapshot, Plan) {
-    let facts = Facts { absent: world.absent.clone(), ..facts.clone() };
-    let mut plan = planner.plan(&world.snapshot, held, &facts);
-    world.place(&mut plan.diagnostics);
-    let lost = |id: &&NamespacedName| held.0.contains_key(*id) && !plan.held.0.contains_key(*id);
-    let lost = held.0.differing(&plan.held.0).into_iter().filter(lost);
-    let lost: Vec<NamespacedName> = lost.cloned().collect();
-    for (id, holding) in lost.iter().map(|id| (id, &held.0[id])) {
-        if !world.may_return(&holding.pool) {
-            continue;
-        }
-        plan.held.0.insert(id.clone(), holding.clone());
-    }
-    (world.snapshot, plan)
-}
-
-/// What is known of this node offline: its name, and that all nodes are alive.
-pub(crate) fn facts(args: &WorldArgs) -> Facts {
-    Facts { node: load::node_name(args), ..Facts::default() }
-}
-
-/// The same, as the options of `plan` change it.
+/// What is known of this node, as the options of `plan` change it.
 pub(crate) fn facts_of(args: &PlanArgs) -> Facts {
     Facts {
         compat_election: args.compat_election,
         ignore_exclude_lb: args.ignore_exclude_lb,
-        ..facts(&args.world)
-    }
-}
-
-/// What the lock file says; nothing without one.
-pub(crate) fn held(lock: Option<&Path>) -> Result<Holdings> {
-    let Some(path) = lock else { return Ok(Holdings::default()) };
-    if !path.exists() {
-        steelyard_terminal::complain(&format!(
-            "note: {} is not there: planned as if nobody held an address",
-            path.display()
-        ));
-    }
-    match lock_file::read(path)? {
-        Ok(held) => Ok(held),
-        Err(diagnostic) => {
-            let bytes = std::fs::read(path).unwrap_or_default();
-            let source = Source::new(path.to_string_lossy().as_ref(), bytes);
-            steelyard_terminal::note(&render::text(&[*diagnostic], &[source], false));
-            bail!("nothing is planned, since addresses would move")
-        }
+        ..planning::facts(&args.world)
     }
 }
 

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use steelyard::pipeline::Pipeline;
-use steelyard::plan;
+use steelyard::planning;
 use steelyard_manifest::{Sight, Source, render};
 use steelyard_model::{Diagnostic, Holdings, Snapshot};
 use steelyard_plan::{Facts, Plan, Planner};
@@ -65,7 +65,7 @@ fn edit() {
             world.known.advise(&mut found);
             let found: Vec<Diagnostic> = found.iter().cloned().collect();
             let facts = Facts { node: "node-1".to_owned(), ..Facts::default() };
-            let (snapshot, plan) = plan::again(&mut Planner::default(), world, &held, &facts);
+            let (snapshot, plan) = planning::again(&mut Planner::default(), world, &held, &facts);
             held = plan.held.clone();
             (found, in_force(&snapshot, &plan))
         };

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use steelyard::pipeline::Pipeline;
-use steelyard::plan::again;
+use steelyard::planning::again;
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_ipam::{Allocator, Options};
 use steelyard_manifest::{Extract, Key, Object, ObjectChanges, Source, merge};

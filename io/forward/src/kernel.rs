@@ -35,6 +35,8 @@ pub(crate) struct Kernel {
     rule: MarkRule,
     /// What is in force; none where that is unknown.
     applied: Option<VipTable>,
+    /// Whether that is certain: what came of a batch that failed nobody knows.
+    is_sure: bool,
     /// Vips with a route in the private table.
     routes: BTreeSet<IpAddr>,
     /// Others changed the rule or routes of the private table.
@@ -68,6 +70,7 @@ impl Kernel {
             frame,
             rule,
             applied: None,
+            is_sure: false,
             routes: BTreeSet::new(),
             is_astray: false,
             places: Sorted::default(),
@@ -146,8 +149,8 @@ impl Kernel {
         changes.map(|what| HostChange { what, at_exit: AtExit::Undone }).into()
     }
 
-    /// Makes `ruleset` be what is in force. On an error the one before still is, where
-    /// [`Kernel::applied`] knows one. Returns the vips that this host cannot be made to take.
+    /// Makes `ruleset` be what is in force. On an error the one before most likely still is; what
+    /// comes next is made anew. Returns the vips that this host cannot be made to take.
     pub(crate) async fn apply(
         &mut self,
         ruleset: VipTable,
@@ -191,31 +194,31 @@ impl Kernel {
 
     /// Makes the table be as `ruleset` says: by what differs, else anew.
     async fn write(&mut self, ruleset: &VipTable) -> Result<(), Why> {
-        // Until the kernel has answered nobody knows what is in force.
-        let before = self.applied.take();
-        let mut is_known = true;
-        if let Some(before) = &before {
+        let is_sure = std::mem::take(&mut self.is_sure);
+        if let Some(before) = self.applied.as_ref().filter(|_| is_sure) {
             let batch = ruleset.change(before, &self.frame);
             let outcome = if batch.is_empty() { Ok(()) } else { self.filter.run(&batch).await };
-            let Err(error) = outcome else {
-                self.applied = Some(ruleset.clone());
-                return Ok(());
-            };
-            tracing::warn!(%error, "the table is not as we left it; made anew");
-            is_known = !error.is_unfinished();
+            match outcome {
+                Ok(()) => {
+                    self.is_sure_of(ruleset);
+                    return Ok(());
+                }
+                Err(error) => tracing::warn!(%error, "our table is made anew"),
+            }
         }
         let table = &self.frame.table;
         let batch = ruleset.replace(&self.frame) + &self.intake.elements(table);
-        if let Err(error) = self.filter.run(&batch).await {
-            self.applied = before.filter(|_| is_known && !error.is_unfinished());
-            return Err(nft_why(error));
-        }
+        self.filter.run(&batch).await.map_err(nft_why)?;
         // Vips may have come or gone meanwhile.
         let begun = self.intake.begin(table);
         let port = begun.map_err(|error| Why::Refused(error.to_string()))?;
         port.into_iter().for_each(|port| self.filter.is_own(port));
-        self.applied = Some(ruleset.clone());
+        self.is_sure_of(ruleset);
         Ok(())
+    }
+
+    fn is_sure_of(&mut self, ruleset: &VipTable) {
+        (self.applied, self.is_sure) = (Some(ruleset.clone()), true);
     }
 
     /// What is in force.
@@ -246,7 +249,7 @@ impl Kernel {
     async fn attend(&mut self) {
         self.is_astray |= self.vigil.is_touched();
         if self.filter.is_touched() {
-            (self.applied, self.passes) = (None, false);
+            (self.applied, self.is_sure, self.passes) = (None, false, false);
         }
         if let Err(why) = self.set_passing().await {
             tracing::warn!(%why, "flows that began at a former owner may break");
@@ -398,7 +401,7 @@ impl Kernel {
 
     /// Removes everything that is ours, whoever made it: all that can be, whatever is refused.
     pub(crate) async fn clear(&mut self) -> Result<(), Why> {
-        (self.applied, self.passes) = (None, false);
+        (self.applied, self.is_sure, self.passes) = (None, false, false);
         self.passing.take().iter().for_each(Passing::end);
         self.intake.end();
         let batch = self.frame.delete() + &pass_table::delete(&self.frame.table);

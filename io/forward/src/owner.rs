@@ -184,9 +184,9 @@ impl Owner {
             match kernel.apply(self.table.clone(), look).await {
                 Ok(undelivered) => lost = undelivered,
                 Err(why) => {
-                    tracing::error!(%why, "the last good rules stay in force");
+                    tracing::debug!(%why, "the last good rules stay in force");
                     let ports = as_before(&decision, kernel.applied(), &listening, &why);
-                    return Observed { ports, silent: facts.dead };
+                    return Observed { ports, silent: facts.dead, refused: Some(why) };
                 }
             }
             misled = kernel.misled();
@@ -194,7 +194,7 @@ impl Owner {
         self.proxies.retain(wanted);
         self.forget_flows(&decision).await;
         let ports = decision.ports().map(|port| status(port, &listening, &lost, &misled));
-        Observed { ports: ports.collect(), silent: facts.dead }
+        Observed { ports: ports.collect(), silent: facts.dead, refused: None }
     }
 
     async fn facts(&mut self, desired: &Desired, look: Look) -> HostFacts {

@@ -38,13 +38,6 @@ pub enum NftError {
     Unfinished(String),
 }
 
-impl NftError {
-    /// Whether nobody knows what came of it.
-    pub fn is_unfinished(&self) -> bool {
-        matches!(self, Self::Unfinished(_))
-    }
-}
-
 /// Many times what it takes with tens of thousands of vips on a small machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -142,6 +135,34 @@ mod tests {
         let error = Nft::find_in([PathBuf::from("/proc/self")].into_iter()).unwrap_err();
         assert!(matches!(error, NftError::Missing), "{error}");
         assert!(error.to_string().contains("`nft` is not installed"));
+    }
+
+    #[test]
+    fn a_program_that_breaks_off_or_never_ends_is_told_from_one_that_refuses() {
+        let folder = std::env::temp_dir().join(format!("host-nft-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let program = folder.join("nft");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let run = |script: &str, patience| {
+            std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+            let all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(&program, all).unwrap();
+            let nft = Nft { program: program.clone(), patience };
+            let mut ran = None;
+            let outcome = runtime.block_on(nft.run("add table ip t", |it| ran = Some(it)));
+            assert!(ran.is_some(), "its changes are ours, however it ended");
+            outcome.unwrap_err()
+        };
+        let refused = run("echo 'Error: no memory' >&2; exit 1", PATIENCE);
+        assert!(matches!(&refused, NftError::Refused(said) if said.contains("no memory")));
+        for (script, patience, said) in [
+            ("kill -9 $$", PATIENCE, "SIGKILL"),
+            ("exec sleep 60", Duration::from_millis(50), "it took longer than"),
+        ] {
+            let error = run(script, patience);
+            assert!(matches!(&error, NftError::Unfinished(it) if it.contains(said)), "{error}");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     /// Sets of others may have hundreds of thousands: reading them takes seconds.

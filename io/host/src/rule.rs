@@ -143,7 +143,9 @@ impl Routing {
     /// Makes packets to `address` that are looked up in `table` be delivered on this host, where
     /// it is not so already.
     pub fn add_local(&mut self, table: u32, address: IpAddr) -> Result<(), RoutingError> {
-        self.netlink.change(local_request(table, address)).map_err(refused("add a route to the private table"))
+        self.netlink
+            .change(local_request(table, address))
+            .map_err(refused("add a route to the private table"))
     }
 
     /// Undoes [`Routing::add_local`], whatever others made of that route.
@@ -166,7 +168,9 @@ impl Routing {
                 if let Some(route) = route
                     && route.table == table
                 {
-                    found.extend(route.destination.filter(|it| family_and_bits(*it).1 == route.bits));
+                    found.extend(
+                        route.destination.filter(|it| family_and_bits(*it).1 == route.bits),
+                    );
                 }
             });
             match outcome {

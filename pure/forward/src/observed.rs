@@ -18,6 +18,8 @@ pub struct Observed {
     /// Endpoints that refuse connections or do not answer, among those that are asked
     /// (`vitals`): the kernel sends them nothing while others of their port answer.
     pub silent: BTreeSet<SocketAddr>,
+    /// Why packets are carried as before what was desired last; none where they are not.
+    pub refused: Option<Why>,
 }
 
 /// How one port is carried.
@@ -48,6 +50,11 @@ pub enum Carried {
         /// Where it listens: the vip itself, or a loopback port without privileges.
         listen: SocketAddr,
         /// Why not in the kernel.
+        why: Why,
+    },
+    /// As before what was desired last, which the kernel did not take.
+    Before {
+        /// Why.
         why: Why,
     },
     /// Not at all.

@@ -248,7 +248,13 @@ fn ratio(ready: Option<u64>, total: Option<u64>) -> Cell {
 }
 
 /// The first reason, else the last thing said about a Service.
+/// What is wrong with one of its ports, else why it has its addresses or none.
 fn why(service: &Value) -> String {
+    let mut reached = list(&service["ports"]).iter().flat_map(|port| list(&port["reached"]));
+    if let Some(broken) = reached.find(|it| it["works"] == false) {
+        let what = if broken["obstacle"].is_string() { "obstacle" } else { "how" };
+        return format!("{}: {}", text(&broken["at"]), text(&broken[what]));
+    }
     let said = list(&service["events"]).last().map(|event| &event["message"]);
     list(&service["why"]).first().or(said).map_or_else(String::new, text)
 }

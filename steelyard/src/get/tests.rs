@@ -38,6 +38,22 @@ default    late  <pending>           -     -          -       -          no pool
 }
 
 #[test]
+fn services_show_what_is_wrong_with_a_port_before_all_else() {
+    let with = |reached: Value| {
+        let mut services = services();
+        services[0]["ports"][0]["reached"] = json!([reached]);
+        tables::services(&services, &json!([])).render(0, false)
+    };
+    let at = "10.1.1.100:80/TCP";
+    let well = with(json!({"at": at, "how": "gateway", "works": true}));
+    assert!(well.contains("held since before"), "{well}");
+    let broken = with(json!({"at": at, "how": "not carried: it is closed", "works": false}));
+    assert!(broken.contains("10.1.1.100:80/TCP: not carried: it is closed"), "{broken}");
+    let met = with(json!({"at": at, "how": "gateway", "obstacle": "a wall", "works": false}));
+    assert!(met.contains("10.1.1.100:80/TCP: a wall"), "{met}");
+}
+
+#[test]
 fn endpoints_have_a_row_each() {
     let routes = json!([
         { "backends": [{ "service": "default/web:80", "endpoints": ["10.0.0.1:8080"] }] },

@@ -137,7 +137,7 @@ fn hindrances(observed: &Observed) -> HashMap<IpAddr, Option<&Why>> {
     for port in &observed.ports {
         let address = port.key.address;
         let why = match &port.carried {
-            Carried::Delivered | Carried::Nftables { .. } => None,
+            Carried::Delivered | Carried::Nftables { .. } | Carried::Before { .. } => None,
             Carried::InProcess { listen, .. } if listen.ip() == address => None,
             Carried::InProcess { why, .. } | Carried::Not { why } => Some(why),
         };

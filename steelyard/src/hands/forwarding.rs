@@ -1,12 +1,13 @@
 //! What the forwarder carries: packets for our vips, to listeners and endpoints.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::Result;
 use steelyard_forward::{
-    Desired, Forwarded, ForwardedPort, Forwarder, Listening, Observed, Served, VipPlace,
+    Desired, Forwarded, ForwardedPort, Forwarder, Listening, Observed, Served, VipPlace, Why,
 };
 use steelyard_model::Sorted;
 use steelyard_plan::{Forward, NodePlan, Serve};
@@ -39,6 +40,17 @@ struct Wanted {
     names: Arc<Answers>,
     opened: Option<Arc<Listeners>>,
     desired: Desired,
+}
+
+/// Packets are carried as before the last edit, and why. [`fmt::Display`] says what to do, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal(pub(crate) Why);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(why) = self;
+        write!(f, "packets are carried as before the last edit: {why}; {}", why.help())
+    }
 }
 
 impl Wanted {
@@ -101,12 +113,23 @@ impl Forwarding {
         observed
     }
 
-    /// Notes what keeps clients from a port, once.
-    fn tell_unreached(&mut self, forwarded: &Arc<Observed>) {
+    /// Notes what is not as it was meant, once.
+    fn tell(&mut self, forwarded: &Arc<Observed>) {
         if Arc::ptr_eq(forwarded, &self.told) {
             return;
         }
         let before = std::mem::replace(&mut self.told, Arc::clone(forwarded));
+        match &forwarded.refused {
+            Some(why) if before.refused.as_ref() != Some(why) => {
+                let message = Refusal(why.clone()).to_string();
+                self.history.note(false, "RulesRefused", "Node/nftables", &message);
+            }
+            None if before.refused.is_some() => {
+                let message = "packets are carried as the last edit says";
+                self.history.note(true, "RulesTaken", "Node/nftables", message);
+            }
+            _ => {}
+        }
         let before = Unreached::all(&before);
         for found in Unreached::all(forwarded).iter().filter(|it| !before.contains(it)) {
             let found = found.diagnostic();
@@ -125,7 +148,7 @@ impl Hand for Forwarding {
     ) -> Doing<'a, Result<()>> {
         Box::pin(async {
             applied.forwarded = self.carry(decided, applied).await;
-            self.tell_unreached(&applied.forwarded);
+            self.tell(&applied.forwarded);
             Ok(())
         })
     }

@@ -13,7 +13,7 @@ use steelyard_model::{Holdings, Snapshot};
 use steelyard_plan::{Facts, Plan, Planner};
 
 use super::*;
-use crate::plan;
+use crate::planning;
 
 /// What may be in a file: nothing, or one of these.
 const FILES: [(&str, &[&str]); 35] = [
@@ -422,7 +422,7 @@ impl Folder {
 fn shown(world: World, planner: &mut Planner, held: &Holdings) -> (String, Snapshot, Plan) {
     let facts = Facts { node: "n1".into(), ..Facts::default() };
     let made_of = format!("{}\n{:?}", world.generation, world.absent);
-    let (snapshot, plan) = plan::again(planner, world, held, &facts);
+    let (snapshot, plan) = planning::again(planner, world, held, &facts);
     (format!("{made_of}\n{snapshot:#?}\n{plan:#?}"), snapshot, plan)
 }
 

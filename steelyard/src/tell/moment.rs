@@ -25,6 +25,7 @@ use super::unready::{self, Unready};
 use crate::hands::Applied;
 use crate::hands::binds;
 use crate::hands::descriptors::Crowded;
+use crate::hands::forwarding::Refusal;
 use crate::hands::unreached::Unreached;
 use crate::mind::{Decided, is_gateway};
 use crate::privileges::Privileges;
@@ -141,6 +142,7 @@ impl Moment {
             reasons.push(Unready::EditWaits);
         }
         let (Decided { plan, snapshot, .. }, applied) = (self.decided(), self.applied());
+        reasons.extend(applied.forwarded.refused.clone().map(Refusal).map(Unready::Refused));
         reasons.extend(self.lock_trouble.clone().map(Unready::LockNotFollowed));
         reasons.extend(unready::unread(plan));
         reasons.extend(self.crowded.iter().cloned().map(Unready::Crowded));

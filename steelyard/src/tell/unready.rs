@@ -11,6 +11,7 @@ use steelyard_plan::Plan;
 
 use super::account::Silence;
 use crate::hands::descriptors::Crowded;
+use crate::hands::forwarding::Refusal;
 use crate::hands::unreached::Unreached;
 
 /// One reason.
@@ -18,6 +19,8 @@ use crate::hands::unreached::Unreached;
 pub(crate) enum Unready {
     /// An edit is not in force, since the lock file cannot be written.
     EditWaits,
+    /// Packets are carried as before the last edit.
+    Refused(Refusal),
     /// The lock file that another machine writes cannot be followed, and why.
     LockNotFollowed(String),
     /// Manifests cannot be read, or are missed: what the diagnostic says.
@@ -57,6 +60,7 @@ impl fmt::Display for Unready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EditWaits => f.write_str("an edit waits: the lock file cannot be written"),
+            Self::Refused(refusal) => refusal.fmt(f),
             Self::LockNotFollowed(why) | Self::Unread(why) => f.write_str(why),
             Self::MoreUnread(count) => write!(f, "{count} more places cannot be read"),
             Self::Crowded(crowded) => crowded.fmt(f),

@@ -108,10 +108,20 @@ pub(crate) fn carried(status: &PortStatus) -> (String, Cell) {
         Carried::InProcess { listen, why } => {
             (format!("{listen}/{}", status.key.protocol), format!("in process: {why}").into())
         }
+        Carried::Before { why } => {
+            let how = format!("as before the last edit: {why}");
+            (status.key.to_string(), Cell::new(how, Style::Careful))
+        }
         Carried::Not { why } => {
             (status.key.to_string(), Cell::new(format!("not carried: {why}"), Style::Careful))
         }
     }
+}
+
+/// Whether a port is carried as it is meant to be, and nothing keeps clients from it.
+fn works(status: &PortStatus) -> bool {
+    let is_meant = !matches!(status.carried, Carried::Before { .. } | Carried::Not { .. });
+    is_meant && status.obstacle.is_none()
 }
 
 fn ports(
@@ -127,6 +137,7 @@ fn ports(
             if let Some(obstacle) = &status.obstacle {
                 row["obstacle"] = json!(obstacle.to_string());
             }
+            row["works"] = json!(works(status));
             row
         });
         json!({
