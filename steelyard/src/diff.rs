@@ -176,11 +176,11 @@ fn announced(plan: &Plan) -> BTreeMap<String, Vec<String>> {
 }
 
 fn routes(plan: &Plan) -> BTreeMap<String, Vec<String>> {
-    let row = |row: &RouteRow| {
-        let backends = row.backends.iter().map(|backend| backend.service.clone()).collect();
+    let row = |row: RouteRow| {
+        let backends = row.backends.into_iter().map(|backend| backend.service).collect();
         (format!("{} at {}", row.rule, row.entry_points.join(", ")), backends)
     };
-    plan.routes.values().map(row).collect()
+    plan.routes.rows().map(row).collect()
 }
 
 fn page(changes: &[Change]) -> String {

@@ -143,7 +143,7 @@ fn pools(plan: &Plan) -> Table {
 /// Routes in the order they are tried.
 pub(crate) fn routes(plan: &Plan, routing: &RoutingMap) -> Table {
     let mut table = Table::new(&["HOST", "PATH", "BACKEND", "ENDPOINTS", "FROM"]);
-    for route in plan.in_order() {
+    for route in plan.routes.in_order() {
         let host: Cell = match route.rule.host() {
             HostPattern::Any => Cell::new("any", Style::Faint),
             host => host.to_string().into(),

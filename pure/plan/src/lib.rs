@@ -26,11 +26,8 @@ mod shares;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use serde::Serialize;
-use steelyard_model::routing::route::Route;
-use steelyard_model::routing::world::Tried;
 use steelyard_model::{Diagnostics, Holdings, NamespacedName, Snapshot, Sorted};
 
 #[doc(hidden)]
@@ -39,6 +36,7 @@ pub use explain::Explanation;
 pub use impediment::Impediment;
 pub use node_plan::{Announce, Forward, ForwardPort, NodePlan, Serve, Share};
 pub use planner::Planner;
+pub use routes::RouteRows;
 pub use rows::{
     AdvertisedRow, AnnouncedBy, AnnouncementRow, BackendRow, BgpRow, FilterRow, Layer2Row, PeerRow,
     RouteRow, RoutedKind, ServiceRow, TlsRow,
@@ -80,8 +78,7 @@ pub struct Plan {
     /// Sessions with routers.
     pub peers: Vec<PeerRow>,
     /// Routes, in the order they are tried.
-    #[serde(serialize_with = "Sorted::list_values")]
-    pub routes: Sorted<Tried, RouteRow>,
+    pub routes: RouteRows,
     /// What is wrong, or worth knowing.
     pub diagnostics: Diagnostics,
     /// What Services hold now.
@@ -96,13 +93,6 @@ pub struct Plan {
     /// Per Service without an address: why no pool serves it.
     #[serde(skip)]
     pub exclusions: Sorted<NamespacedName, Vec<Exclusion>>,
-}
-
-impl Plan {
-    /// The routes in the order they are tried, as far as one host or path tells which comes first.
-    pub fn in_order(&self) -> impl Iterator<Item = &Arc<Route>> {
-        self.routes.keys().map(|tried| &tried.0)
-    }
 }
 
 /// Plans. `held` is what came out last time (the lock).

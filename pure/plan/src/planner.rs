@@ -23,10 +23,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use steelyard_ipam::{Absent, Allocator, EXCLUSIONS, Options};
-use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Holdings, NamespacedName, Service, Snapshot};
 
-use crate::routes::Ways;
 use crate::scene::Scene;
 use crate::{Facts, Plan};
 use made::Made;
@@ -44,7 +42,6 @@ struct Last {
     facts: Facts,
     allocator: Allocator,
     made: Made,
-    ways: Ways,
 }
 
 impl Planner {
@@ -76,11 +73,10 @@ impl Last {
         let allocator = allocator(snapshot, held, facts);
         let mut made = Made::nothing(&scene);
         made.plan.held = allocator.held();
-        let mut ways = Ways::default();
-        ways.follow(&RoutingMap::default(), &snapshot.routing, &mut made.plan.routes);
+        made.plan.routes.follow(&snapshot.routing);
         let touched: Vec<NamespacedName> = allocator.services().cloned().collect();
         made.decide(&mut scene, &allocator, &touched, EXCLUSIONS);
-        Self { snapshot: snapshot.clone(), facts: facts.clone(), allocator, made, ways }
+        Self { snapshot: snapshot.clone(), facts: facts.clone(), allocator, made }
     }
 
     /// Whether who has which address hangs on nothing else than before.
@@ -166,7 +162,7 @@ impl Last {
                 .extend(all.into_iter().filter(|it| self.comes_out_different(it) || is_told(it)));
         }
         touched.extend(self.by_entry_points(&before));
-        self.ways.follow(&before.routing, &snapshot.routing, &mut self.made.plan.routes);
+        self.made.plan.routes.follow(&snapshot.routing);
         let mut touched: Vec<NamespacedName> = touched.into_iter().collect();
         let held = touched.iter().map(|id| (id.clone(), self.allocator.holding_of(id)));
         self.made.plan.held.0.change(held);

@@ -1,56 +1,60 @@
-//! Routes as rows, each kept until something on its way to endpoints differs.
+//! Routes as rows.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use serde::{Serialize, Serializer};
 use steelyard_model::Sorted;
-use steelyard_model::routing::id::{EntryPointId, RouteId};
+use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::route::Route;
-use steelyard_model::routing::world::{RouteEnd, RoutePart, RoutingMap, Tried};
+use steelyard_model::routing::world::{RouteEnd, RoutingMap, Tried};
 
 use crate::rows::{BackendRow, RouteRow, RoutedKind};
 
-/// Which routes lead over what.
-#[derive(Debug, Default)]
-pub(crate) struct Ways(BTreeSet<(RoutePart, RouteId)>);
+/// The routes in the order they are tried. A row is as large as its route, and seldom looked at: so
+/// each is made when it is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct RouteRows {
+    tried: Sorted<Tried, ()>,
+    routing: RoutingMap,
+}
 
-impl Ways {
-    /// Brings `rows` from one moment to the other.
-    pub(crate) fn follow(
-        &mut self,
-        former: &RoutingMap,
-        now: &RoutingMap,
-        rows: &mut Sorted<Tried, RouteRow>,
-    ) {
-        let (mut gone, mut come) = (Vec::new(), Vec::new());
-        for id in self.concerned(former, now) {
-            if let Some(route) = former.routes.get(&id) {
-                for part in former.parts(route) {
-                    self.0.remove(&(part, id.clone()));
-                }
-                gone.push((Tried(route.clone()), None));
-            }
-            if let Some(route) = now.routes.get(&id) {
-                self.0.extend(now.parts(route).into_iter().map(|part| (part, id.clone())));
-                come.push((Tried(route.clone()), Some(row(now, route))));
-            }
-        }
-        rows.change(gone.into_iter().chain(come));
+impl RouteRows {
+    /// Comes to be those of `now`.
+    pub(crate) fn follow(&mut self, now: &RoutingMap) {
+        let differing = now.routes.differing(&self.routing.routes);
+        let of = |map: &RoutingMap, value: Option<()>| {
+            let routes = differing.iter().filter_map(|id| map.routes.get(*id));
+            routes.map(|route| (Tried(route.clone()), value)).collect::<Vec<_>>()
+        };
+        let (gone, come) = (of(&self.routing, None), of(now, Some(())));
+        self.tried.change(gone.into_iter().chain(come));
+        self.routing.clone_from(now);
     }
 
-    /// Routes of which something differs.
-    fn concerned(&self, former: &RoutingMap, now: &RoutingMap) -> BTreeSet<RouteId> {
-        let delta = now.since(former);
-        if !delta.listeners.is_empty() || !delta.entry_points.is_empty() {
-            return former.routes.keys().chain(now.routes.keys()).cloned().collect();
-        }
-        let backends = delta.backends.into_iter().map(|(id, _)| RoutePart::Backend(id));
-        let sets = delta.endpoint_sets.into_iter().map(|(id, _)| RoutePart::Endpoints(id));
-        let over = backends.chain(sets).flat_map(|part| {
-            let first = (part.clone(), RouteId::from(""));
-            let over = self.0.range(first..).take_while(move |(other, _)| *other == part);
-            over.map(|(_, route)| route.clone())
-        });
-        over.chain(delta.routes.into_iter().map(|(id, _)| id)).collect()
+    /// The routes, as far as one host or path tells which comes first.
+    pub fn in_order(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.tried.keys().map(|tried| &tried.0)
+    }
+
+    /// A row of each.
+    pub fn rows(&self) -> impl Iterator<Item = RouteRow> {
+        self.in_order().map(|route| row(&self.routing, route))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.tried.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.tried.is_empty()
+    }
+}
+
+impl Serialize for RouteRows {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.rows())
     }
 }
 

@@ -83,7 +83,7 @@ pub(crate) fn explain_routes(
     silent: &BTreeSet<SocketAddr>,
 ) {
     let rows = rows.as_array_mut().into_iter().flatten();
-    for (row, route) in rows.zip(plan.in_order()) {
+    for (row, route) in rows.zip(plan.routes.in_order()) {
         row["answers"] = json!(Lack::of(routing, route, silent).map(|lack| lack.to_string()));
     }
 }

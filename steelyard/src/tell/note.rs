@@ -65,7 +65,7 @@ pub(crate) fn of_routes<'a>(
         let lack = Lack::of(routing, route, silent)?;
         Some(Note::Route { name: route.id.traefik_name(), lack })
     };
-    first(plan.in_order().filter_map(lack), Note::MoreRoutes)
+    first(plan.routes.in_order().filter_map(lack), Note::MoreRoutes)
 }
 
 /// Ports that lead nowhere.

@@ -4,7 +4,6 @@
 //! [`RoutingMap::since`] costs what the edit is worth.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::routing::backend::{Backend, BackendNode, EndpointSet, RefusalReason};
@@ -71,15 +70,6 @@ pub struct RoutingDelta {
 /// first.
 #[derive(Clone, Debug)]
 pub struct Tried(pub Arc<Route>);
-
-/// What is on the way from a route to its endpoints.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RoutePart {
-    /// A backend, also one that is not there.
-    Backend(BackendId),
-    /// A set of endpoints.
-    Endpoints(EndpointSetId),
-}
 
 /// One of the places where requests to a route may end.
 #[derive(Clone, Copy, Debug)]
@@ -182,35 +172,6 @@ impl RoutingMap {
         let mut routes: Vec<&Arc<Route>> = self.routes.values().collect();
         routes.sort_by(|a, b| tried_before(a, b));
         routes
-    }
-
-    /// All that is on the way from a route to its endpoints: what its row is made of.
-    pub fn parts(&self, route: &Route) -> BTreeSet<RoutePart> {
-        match &route.to {
-            Destination::Backend(id) => self.parts_of(id),
-            Destination::Routes(_) => BTreeSet::new(),
-        }
-    }
-
-    /// Each is looked at once, whatever leads to it.
-    fn parts_of(&self, id: &BackendId) -> BTreeSet<RoutePart> {
-        let mut parts = BTreeSet::new();
-        let mut left = vec![id];
-        while let Some(id) = left.pop() {
-            if !parts.insert(RoutePart::Backend(id.clone())) {
-                continue;
-            }
-            let Some(node) = self.backends.get(id) else { continue };
-            match &node.backend {
-                Backend::Endpoints(leaf) => {
-                    parts.insert(RoutePart::Endpoints(leaf.set.clone()));
-                }
-                Backend::Refused { instead_of: Some(other), .. } => left.push(other),
-                Backend::Answer(_) | Backend::Internal(_) | Backend::Refused { .. } => {}
-                inner => left.extend(inner.edges().into_iter().map(|edge| &edge.backend)),
-            }
-        }
-        parts
     }
 
     /// The names of a route's entry points, each once, in order of its listeners.
@@ -350,8 +311,6 @@ mod tests {
         let mut ends = Vec::new();
         map.collect_ends(&"0/0".into(), 1, DEEPEST, &mut looks, &mut ends);
         assert!(ends.is_empty() && looks <= 2 * MOST_LOOKS, "{looks}");
-        let parts = map.parts_of(&"0/0".into());
-        assert_eq!(parts.len(), 13 * 8 + 8);
     }
 
     #[test]

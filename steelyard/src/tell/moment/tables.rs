@@ -42,9 +42,9 @@ impl Moment {
     pub(super) fn routes(&self) -> Value {
         let Decided { plan, snapshot, .. } = self.decided();
         let (silent, routing) = (self.silent(), &snapshot.routing);
-        let mut told = rows(plan.routes.values().collect::<Vec<_>>());
+        let mut told = rows(&plan.routes);
         let rows = told.as_array_mut().into_iter().flatten();
-        for (row, route) in rows.zip(plan.in_order()) {
+        for (row, route) in rows.zip(plan.routes.in_order()) {
             let backends = row["backends"].as_array_mut().into_iter().flatten();
             let ends = routing.ends(route).into_iter().filter(|end| end.node.service.is_some());
             for (row, end) in backends.zip(ends) {
