@@ -24,7 +24,7 @@ pub(super) struct Cell<T: Tables> {
     #[expect(clippy::box_collection, reason = "a Vec takes three times as much in each cell")]
     findings: Option<Box<Vec<T::Finding>>>,
     /// What its derivation read, in order of number.
-    reads: Box<[Id]>,
+    reads: Ids,
     /// Who has read it, in order of number.
     pub(super) readers: Ids,
     /// How many rows want it derived.
@@ -92,7 +92,7 @@ impl<T: Tables> Cells<T> {
             key: key.clone(),
             content: Content::Nothing,
             findings: None,
-            reads: Box::default(),
+            reads: Ids::default(),
             readers: Ids::default(),
             wanted: 0,
             rank: T::rank(key),
@@ -137,8 +137,8 @@ impl<T: Tables> Cells<T> {
         if *self[id].reads == *read {
             return;
         }
-        let before = std::mem::replace(&mut self[id].reads, read.into_boxed_slice());
-        let now = self[id].reads.clone();
+        let before = std::mem::replace(&mut self[id].reads, read.clone().into());
+        let now = read;
         for read in now.iter().filter(|read| before.binary_search(read).is_err()) {
             let readers = &mut self[*read].readers;
             if let Err(place) = readers.binary_search(&id) {

@@ -17,26 +17,30 @@ impl Id {
     }
 }
 
-/// Cells in an order that others keep; nearly always one, or none, for which no memory is set
-/// aside.
-#[derive(Default)]
+/// Cells in an order that others keep; nearly always few, for which no memory is set aside.
 pub(super) enum Ids {
-    #[default]
-    None,
-    One(Id),
-    #[expect(clippy::box_collection, reason = "a Vec takes three times as much in each cell")]
+    /// So many of these.
+    Few(u8, [Id; FEW]),
+    #[expect(clippy::box_collection, reason = "a Vec takes twice as much in each cell")]
     Several(Box<Vec<Id>>),
 }
+
+/// As many as take no more room than a pointer and what says that it is one.
+const FEW: usize = 3;
 
 impl Ids {
     /// Puts one more at `place`.
     pub(super) fn insert(&mut self, place: usize, id: Id) {
         match self {
-            Self::None => *self = Self::One(id),
-            Self::One(other) => {
-                let mut both = vec![*other];
-                both.insert(place, id);
-                *self = Self::Several(Box::new(both));
+            Self::Few(len, ids) if usize::from(*len) < FEW => {
+                ids[place..].rotate_right(1);
+                ids[place] = id;
+                *len += 1;
+            }
+            Self::Few(..) => {
+                let mut several = self.to_vec();
+                several.insert(place, id);
+                *self = Self::Several(Box::new(several));
             }
             Self::Several(ids) => ids.insert(place, id),
         }
@@ -45,14 +49,35 @@ impl Ids {
     /// Takes out the one at `place`.
     pub(super) fn remove(&mut self, place: usize) {
         match self {
+            Self::Few(len, ids) => {
+                ids[place..].rotate_left(1);
+                *len -= 1;
+            }
             Self::Several(ids) => {
                 ids.remove(place);
-                if let [only] = ***ids {
-                    *self = Self::One(only);
+                if ids.len() <= FEW {
+                    *self = Self::from(std::mem::take(&mut **ids));
                 }
             }
-            _ => *self = Self::None,
         }
+    }
+}
+
+impl From<Vec<Id>> for Ids {
+    fn from(mut ids: Vec<Id>) -> Self {
+        if ids.len() > FEW {
+            ids.shrink_to_fit();
+            return Self::Several(Box::new(ids));
+        }
+        let mut few = [Id(0); FEW];
+        few[..ids.len()].copy_from_slice(&ids);
+        Self::Few(u8::try_from(ids.len()).expect("they are few"), few)
+    }
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        Self::Few(0, [Id(0); FEW])
     }
 }
 
@@ -61,8 +86,7 @@ impl Deref for Ids {
 
     fn deref(&self) -> &[Id] {
         match self {
-            Self::None => &[],
-            Self::One(id) => std::slice::from_ref(id),
+            Self::Few(len, ids) => &ids[..usize::from(*len)],
             Self::Several(ids) => ids,
         }
     }
@@ -84,7 +108,7 @@ pub(super) struct ByHash {
 type Place = std::num::NonZeroU32;
 
 /// Places of the smallest table.
-const FEW: usize = 16;
+const SMALLEST: usize = 16;
 
 pub(super) fn hash(key: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -111,7 +135,7 @@ impl ByHash {
     /// Takes in a cell that is not in it. `hash_of` is of any cell that is.
     pub(super) fn add(&mut self, hash: u64, cell: Id, hash_of: impl Fn(Id) -> u64) {
         if (self.len + 1) * 4 > self.places.len() * 3 {
-            let larger = vec![None; (self.places.len() * 2).max(FEW)].into_boxed_slice();
+            let larger = vec![None; (self.places.len() * 2).max(SMALLEST)].into_boxed_slice();
             let smaller = std::mem::replace(&mut self.places, larger);
             for place in smaller.into_iter().flatten() {
                 self.put(hash_of(id(place)), place);
@@ -185,16 +209,19 @@ mod tests {
     #[test]
     fn a_few_are_as_many() {
         let mut ids = Ids::default();
-        for (place, number) in [(0, 5), (0, 3), (1, 4), (3, 9)] {
+        let mut plain = Vec::new();
+        for (place, number) in [(0, 5), (0, 3), (1, 4), (3, 9), (2, 7)] {
             ids.insert(place, Id::at(number));
+            plain.insert(place, Id::at(number));
+            assert_eq!(*ids, *plain);
+            assert_eq!(*Ids::from(plain.clone()), *plain);
         }
-        assert_eq!(*ids, [3, 4, 5, 9].map(Id::at));
-        for place in [1, 2, 0] {
+        for place in [1, 2, 0, 1, 0] {
             ids.remove(place);
+            plain.remove(place);
+            assert_eq!(*ids, *plain);
         }
-        assert_eq!(*ids, [Id::at(5)]);
-        ids.remove(0);
-        assert!(ids.is_empty());
+        assert!(ids.is_empty() && size_of::<Ids>() == 16);
     }
 
     #[test]
