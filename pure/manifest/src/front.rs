@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use steelyard_model::Sorted;
+
 use crate::build::Builds;
 use crate::key::Key;
 use crate::place::duplicate;
@@ -32,7 +34,7 @@ pub struct Front<T> {
     doubt: Doubt,
     files: Vec<File<T>>,
     /// Each object with each file that it is in.
-    places: BTreeSet<(Key, Arc<str>)>,
+    places: Sorted<(Key, Arc<str>), ()>,
     /// Names that are there more than once.
     repeated: BTreeSet<Key>,
     /// Files that could not be read to their end.
@@ -46,7 +48,7 @@ impl<T> Default for Front<T> {
             reading: Reading::default(),
             doubt: Doubt::default(),
             files: Vec::new(),
-            places: BTreeSet::new(),
+            places: Sorted::default(),
             repeated: BTreeSet::new(),
             broken: BTreeSet::new(),
         }
@@ -73,6 +75,9 @@ impl<T: Extract> Front<T> {
         let edit = self.reading.update(&mut self.files, &sources);
         let mut changes = ObjectChanges::default();
         let mut concerned = BTreeSet::new();
+        let gone = edit.gone.iter().flat_map(|file| places(file, None));
+        let come = edit.come.iter().flat_map(|file| places(file, Some(())));
+        self.places.change(gone.chain(come));
         for file in &edit.gone {
             self.leave(file, &mut concerned);
             changes.told.insert(Teller::File(file.source.name.clone()), Vec::new());
@@ -111,23 +116,15 @@ impl<T: Extract> Front<T> {
     }
 
     fn leave(&mut self, file: &File<T>, concerned: &mut BTreeSet<Key>) {
-        let name = &file.source.name;
-        self.broken.remove(name);
-        for key in file.content.keys() {
-            self.places.remove(&(key.clone(), name.clone()));
-            concerned.insert(key.clone());
-        }
+        self.broken.remove(&file.source.name);
+        concerned.extend(file.content.keys().cloned());
     }
 
     fn enter(&mut self, file: &File<T>, concerned: &mut BTreeSet<Key>) {
-        let name = &file.source.name;
         if file.content.is_broken {
-            self.broken.insert(name.clone());
+            self.broken.insert(file.source.name.clone());
         }
-        for key in file.content.keys() {
-            self.places.insert((key.clone(), name.clone()));
-            concerned.insert(key.clone());
-        }
+        concerned.extend(file.content.keys().cloned());
     }
 
     /// The files that a name is in, in their order, which is looked at only where it counts.
@@ -138,7 +135,8 @@ impl<T: Extract> Front<T> {
         order: &mut Option<BTreeMap<Arc<str>, usize>>,
     ) -> Vec<File<T>> {
         let first = (key.clone(), Arc::from(""));
-        let places = self.places.range(first..).take_while(|(other, _)| other == key);
+        let places = self.places.starting_at(&first).map(|(place, ())| place);
+        let places = places.take_while(|(other, _)| other == key);
         let names: Vec<&Arc<str>> = places.map(|(_, file)| file).collect();
         if let [only] = *names
             && let Some(file) = new.get(&**only)
@@ -156,4 +154,12 @@ impl<T: Extract> Front<T> {
         places.sort_unstable();
         places.into_iter().map(|place| self.files[place].clone()).collect()
     }
+}
+
+/// What becomes of the places of a file's objects.
+fn places<T: Extract>(
+    file: &File<T>,
+    to: Option<()>,
+) -> impl Iterator<Item = ((Key, Arc<str>), Option<()>)> {
+    file.content.keys().map(move |key| ((key.clone(), file.source.name.clone()), to))
 }
