@@ -167,7 +167,11 @@ fn localhost_twin(item: Item) -> Option<Item> {
         let path = draft.rule.path().cloned();
         let conditions = [host].into_iter().chain(path.map(|path| Rule::One(Matcher::Path(path))));
         let rule = Rule::All(conditions.collect());
-        Some(RouteDraft { id: format!("{}#localhost", draft.id).into(), rule, ..draft.clone() })
+        Some(RouteDraft {
+            id: format!("{}#localhost", draft.id).into(),
+            rule: rule.into(),
+            ..draft.clone()
+        })
     });
     let routes = routes.collect();
     let object = ObjectRef {
@@ -208,7 +212,7 @@ fn welcome(running: &AllInOne, port: u16) -> String {
     let color = wants_color();
     let mut table = Table::new(&["OPEN", "BACKEND", "REPLICAS"]);
     let decided = running.decided();
-    for route in decided.iter().flat_map(|it| it.plan.in_order()) {
+    for route in decided.iter().flat_map(|it| it.plan.routes.in_order()) {
         let Some(url) = url(route, port) else { continue };
         for end in decided.iter().flat_map(|it| it.snapshot.routing.ends(route)) {
             let Some((service, number)) = &end.node.service else { continue };

@@ -45,7 +45,7 @@ impl Family {
         change(&mut map, "parent", |route| route.uses = uses(parent));
         let role = Matcher::Header("x-role".into(), Values::Exact("admin".into()));
         change(&mut map, "admins", |route| {
-            route.rule = Rule::One(role);
+            route.rule = Rule::One(role).into();
             route.uses = uses(child);
         });
         change(&mut map, "rest", |route| route.uses = uses(child));
@@ -273,7 +273,7 @@ fn what_is_another_childs_to_some_servers_is_refused() {
             route.rank = any.rank.clone();
             route.uses = uses(&[("answer=401", "closed")]);
         });
-        change(&mut map, "rest", |route| route.rule = Rule::All(Vec::new()));
+        change(&mut map, "rest", |route| route.rule = Rule::All(Vec::new()).into());
         let (_gateway, address) = family.serve(&map);
         for (path, status) in [
             ("/rest", 401),
@@ -290,12 +290,13 @@ fn what_is_another_childs_to_some_servers_is_refused() {
     // The same where a filter chooses the path.
     let mut map = family.map(&[], &[("redirect", "to")], &[]);
     change(&mut map, "rest", |route| {
-        route.rule = Rule::All(vec![
+        let rule = Rule::All(vec![
             Rule::One(Matcher::Host(steelyard_model::routing::pattern::HostPattern::Exact(
                 "other.test".into(),
             ))),
             Rule::One(Matcher::Method("PATCH".into())),
         ]);
+        route.rule = rule.into();
     });
     let (_gateway, address) = family.serve(&map);
     let text = get(address, "a", "/x").text();
@@ -367,7 +368,7 @@ fn parents_and_children_of_two_configurations_do_not_mix() {
             route.uses = uses(&[("sleep=2", "mix"), (set.as_str(), "mix")]);
         });
         let of = Matcher::Header("x-of".into(), Values::Exact(name.into()));
-        change(&mut map, name, |route| route.rule = Rule::One(of));
+        change(&mut map, name, |route| route.rule = Rule::One(of).into());
         map
     });
     let (gateway, address) =

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use steelyard_gateway::Gateway;
 use steelyard_model::routing::backend::{
-    Backend, CanaryAffinity, CanaryChoice, CopiedBody, Edge, RefusalReason, Sticky,
+    Backend, CanaryAffinity, CopiedBody, Edge, RefusalReason, Sticky,
 };
 use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::route::Destination;
@@ -184,14 +184,14 @@ fn kinds_that_are_not_built_are_refused() {
         Backend::Mirror { main: to("a", 1), copies: Vec::new(), body: CopiedBody::Without },
         Backend::Failover {
             primary: to("a", 1),
-            fallback: to("b", 1),
+            fallback: Box::new(to("b", 1)),
             statuses: Vec::new(),
             replay: None,
         },
         Backend::Canary {
             main: to("a", 1),
-            canary: to("b", 1),
-            by: CanaryChoice::default(),
+            canary: Box::new(to("b", 1)),
+            by: Box::default(),
             affinity: CanaryAffinity::Sticky,
         },
         weighted(vec![Edge {

@@ -1,6 +1,5 @@
 //! A small world by hand: what is run, and what comes of it.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -45,7 +44,7 @@ fn world(workloads: Vec<Workload>, services: Vec<Service>) -> Snapshot {
     let resolved = |service: Service| {
         let served_by = ServedBy::Forward;
         let id = service.id.clone();
-        let (ports, places) = (Vec::new(), BTreeSet::new());
+        let (ports, places) = (Vec::new(), Box::default());
         let service = Arc::new(service);
         (id, Arc::new(ResolvedService { service, ports, places, served_by, closed: false }))
     };

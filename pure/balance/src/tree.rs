@@ -78,7 +78,7 @@ impl<'n> Shape<'n> {
     /// The shape of a backend whose endpoints, if it has any, take requests.
     pub fn of(backend: &'n Backend) -> Self {
         match backend {
-            Backend::Endpoints(endpoints) => Self::Leaf(endpoints.sticky.as_ref()),
+            Backend::Endpoints(endpoints) => Self::Leaf(endpoints.sticky.as_deref()),
             Backend::Answer(_) | Backend::Internal(_) => Self::Leaf(None),
             Backend::Refused { why: RefusalReason::Reference(_), status: UNAVAILABLE, .. } => {
                 Self::Nothing

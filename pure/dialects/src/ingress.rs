@@ -92,7 +92,7 @@ fn readings(
     findings: &mut Findings<'_>,
     options: &LowerOptions,
 ) -> ClassReadings {
-    let mut read = |words| Arc::new(reading(annotations, paths, words, findings, options));
+    let mut read = |words| reading(annotations, paths, words, findings, options).shared();
     let both = read(Words::Both);
     let [traefik, nginx] = [Words::Traefik, Words::Nginx].map(|words| {
         let made = read(words);

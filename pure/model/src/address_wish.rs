@@ -1,6 +1,7 @@
 //! What a Service asks of the addresses it gets.
 
 use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
 
 use crate::object::FieldPath;
 
@@ -18,6 +19,14 @@ pub struct AddressWish {
     pub noted_pool: Option<String>,
     /// Annotations under their older prefix, whether they mean something or not.
     pub deprecated: Vec<DeprecatedAnnotation>,
+}
+
+impl AddressWish {
+    /// Itself; to want nothing, as nearly all Services do, lies in memory once.
+    pub fn shared(self) -> Arc<Self> {
+        static NOTHING: LazyLock<Arc<AddressWish>> = LazyLock::new(Arc::default);
+        if self == **NOTHING { NOTHING.clone() } else { Arc::new(self) }
+    }
 }
 
 /// Addresses asked for.

@@ -28,7 +28,7 @@ pub struct ObjectRef {
 /// Where in an object, as users read it: `spec.addresses[0]`. Empty means the object as a whole.
 /// A key that is not a plain word is written `metadata.annotations["a.b/c"]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FieldPath(pub String);
+pub struct FieldPath(pub Arc<str>);
 
 /// The object and field something came from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,17 +100,17 @@ impl FieldPath {
     pub fn key(&self, key: &str) -> Self {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if key.is_empty() || !key.chars().all(plain) {
-            Self(format!("{}[{key:?}]", self.0))
+            format!("{}[{key:?}]", self.0).into()
         } else if self.0.is_empty() {
-            Self(key.to_owned())
+            key.into()
         } else {
-            Self(format!("{}.{key}", self.0))
+            format!("{}.{key}", self.0).into()
         }
     }
 
     /// This path with one more list index, counted from 0.
     pub fn index(&self, index: usize) -> Self {
-        Self(format!("{}[{index}]", self.0))
+        format!("{}[{index}]", self.0).into()
     }
 
     /// The annotation `key`: `metadata.annotations["key"]`.
@@ -135,13 +135,13 @@ impl FieldPath {
 
 impl From<&str> for FieldPath {
     fn from(path: &str) -> Self {
-        Self(path.to_owned())
+        Self(path.into())
     }
 }
 
 impl From<String> for FieldPath {
     fn from(path: String) -> Self {
-        Self(path)
+        Self(path.into())
     }
 }
 

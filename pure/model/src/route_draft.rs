@@ -1,7 +1,7 @@
 //! What a dialect makes of an object that asks to be routed: drafts, whose backends are still
 //! names. The join finds the Services and makes [`crate::routing::route::Route`]s of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::diagnostic::Diagnostic;
 use crate::object::{NamespacedName, ObjectRef, Provenance};
@@ -56,6 +56,14 @@ pub struct ClassReading {
     pub said: Vec<Diagnostic>,
 }
 
+impl ClassReading {
+    /// Itself; nothing, which nearly all annotations come to, lies in memory once.
+    pub fn shared(self) -> Arc<Self> {
+        static NOTHING: LazyLock<Arc<ClassReading>> = LazyLock::new(Arc::default);
+        if self == **NOTHING { NOTHING.clone() } else { Arc::new(self) }
+    }
+}
+
 /// A class name and the place it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassName {
@@ -73,7 +81,7 @@ pub struct RouteDraft {
     /// The part of the object that asks for it.
     pub place: Provenance,
     /// What must hold.
-    pub rule: Rule,
+    pub rule: Arc<Rule>,
     /// Its place in the order.
     pub rank: Rank,
     /// Where requests go; none where something else than a Service is named.

@@ -40,7 +40,7 @@ pub struct Service {
     /// `spec.loadBalancerClass`.
     pub load_balancer_class: Option<String>,
     /// What it asks of its addresses, by MetalLB's annotations and `spec.loadBalancerIP`.
-    pub wish: AddressWish,
+    pub wish: Arc<AddressWish>,
     /// `spec.externalTrafficPolicy`.
     pub external_traffic_policy: TrafficPolicy,
     /// `spec.healthCheckNodePort`.
@@ -55,10 +55,10 @@ pub struct Service {
     pub static_endpoints: Vec<(Host, u16)>,
     /// Set when it restricts access in a way we do not honour (`loadBalancerSourceRanges`):
     /// resolve gives its address no endpoints, so that nothing is forwarded.
-    pub refusal: Option<RefusalReason>,
+    pub refusal: Option<Box<RefusalReason>>,
     /// Set when an annotation asks for something on the way from a route to it that we do not
     /// honour (another protocol, a filter): resolve makes such routes answer 503.
-    pub backend_refusal: Option<RefusalReason>,
+    pub backend_refusal: Option<Box<RefusalReason>>,
 }
 
 /// One of `spec.ports`.

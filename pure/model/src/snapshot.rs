@@ -1,6 +1,6 @@
 //! The world after the one join: immutable, ordered, complete.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -61,9 +61,9 @@ pub struct ResolvedService {
     pub service: Arc<Service>,
     /// Its ports, in order of the Service.
     pub ports: Vec<ResolvedPort>,
-    /// Nodes where endpoints answer, on whatever port; none for endpoints that nobody placed. What
-    /// decides who announces an address, as with MetalLB, which does not look at ports.
-    pub places: BTreeSet<Option<Arc<str>>>,
+    /// Nodes where endpoints answer, each once, on whatever port; none for endpoints that nobody
+    /// placed. What decides who announces an address, as with MetalLB, which looks at no ports.
+    pub places: Box<[Option<Arc<str>>]>,
     /// Who takes the traffic to its address.
     pub served_by: ServedBy,
     /// Whether nobody may come in by its address: it restricts who may in a way that is not

@@ -25,7 +25,7 @@ pub fn load_balancer(namespace: &str, name: &str, ports: Vec<ServicePort>) -> Se
         ip_families: Vec::new(),
         family_policy: None,
         load_balancer_class: None,
-        wish: AddressWish::default(),
+        wish: Arc::default(),
         external_traffic_policy: TrafficPolicy::Cluster,
         health_check_node_port: None,
         publish_not_ready: false,
@@ -58,7 +58,7 @@ pub fn wish(annotations: &[(&str, &str)], load_balancer_ip: &str) -> AddressWish
 
 fn wish_in(yaml: &str) -> AddressWish {
     match items(yaml).first().map(|item| &**item) {
-        Some(Item::Service(service)) => service.wish.clone(),
+        Some(Item::Service(service)) => AddressWish::clone(&service.wish),
         other => panic!("no Service: {other:?}"),
     }
 }

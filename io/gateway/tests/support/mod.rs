@@ -25,7 +25,7 @@ use steelyard_model::routing::id::{BackendId, EndpointSetId, RouteId};
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
-use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind, RouteTimeouts};
+use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::transport::Transport;
 use steelyard_model::routing::world::RoutingMap;
@@ -128,10 +128,10 @@ impl Served {
             kind: RouteKind::Http,
             listeners: vec![PLAIN.entry_point().default_listener()],
             rank: self.rank(),
-            rule: Rule::All(conditions.into_iter().chain([path]).collect()),
+            rule: Arc::new(Rule::All(conditions.into_iter().chain([path]).collect())),
             uses: Vec::new(),
             to: Destination::Backend(to),
-            timeouts: RouteTimeouts::default(),
+            timeouts: None,
             manner: self.manner,
             tls_policy: None,
         };

@@ -97,14 +97,14 @@ fn backend(nodes: u32) -> impl Strategy<Value = Backend> {
         }),
         (an_edge(), an_edge()).prop_map(|(primary, fallback)| Backend::Failover {
             primary,
-            fallback,
+            fallback: Box::new(fallback),
             statuses: vec![(500, 599)],
             replay: None,
         }),
         (an_edge(), an_edge(), 0_u32..2).prop_map(|(main, canary, part)| Backend::Canary {
             main,
-            canary,
-            by: CanaryChoice { weight: (part, 1), ..CanaryChoice::default() },
+            canary: Box::new(canary),
+            by: Box::new(CanaryChoice { weight: (part, 1), ..CanaryChoice::default() }),
             affinity: CanaryAffinity::Sticky,
         }),
     ]

@@ -53,10 +53,10 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
         publish_not_ready: spec.publish_not_ready_addresses.unwrap_or(false),
         status_addresses: status_addresses(raw.status.as_ref(), findings),
         gateway: wishes.gateway,
-        wish: address_wish::of(&wishes, spec.load_balancer_ip.as_deref(), &annotations),
+        wish: address_wish::of(&wishes, spec.load_balancer_ip.as_deref(), &annotations).shared(),
         static_endpoints: wishes.endpoints,
-        refusal: closed.address,
-        backend_refusal: effects.refusal.or(closed.routes),
+        refusal: closed.address.map(Box::new),
+        backend_refusal: effects.refusal.or(closed.routes).map(Box::new),
         kind,
         selector: spec.selector.clone().unwrap_or_default(),
     };

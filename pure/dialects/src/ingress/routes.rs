@@ -81,7 +81,7 @@ impl Routes<'_> {
         let backend = self::backend(backend, &path.key("backend"), findings);
         if let (Some(host), Some(matched)) = (host, matched) {
             let rank = self.ranking.of_path(host, &matched, written.path.as_deref(), number);
-            let rule = rank::rule(host, matched);
+            let rule = Arc::new(rank::rule(host, matched));
             let (id, place) = (route_id(number, findings), findings.place(path));
             self.made.push(RouteDraft { id, place, rule, rank, backend });
         }
@@ -93,7 +93,7 @@ impl Routes<'_> {
         let number = self.paths;
         let everything = PathPattern::normal(PathShape::elements("/"));
         let rank = self.ranking.of_default(number);
-        let rule = rank::rule(&HostPattern::Any, everything);
+        let rule = Arc::new(rank::rule(&HostPattern::Any, everything));
         let (id, place) = (route_id(number, findings), findings.place(&path));
         self.made.push(RouteDraft { id, place, rule, rank, backend });
     }

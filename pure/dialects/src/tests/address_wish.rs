@@ -13,7 +13,7 @@ fn wish(annotations: &str, spec: &str) -> AddressWish {
          spec: {{type: LoadBalancer, ports: [{{port: 80}}]{spec}}}\n"
     );
     match only(lowered(&yaml)) {
-        Item::Service(service) => service.wish.clone(),
+        Item::Service(service) => AddressWish::clone(&service.wish),
         other => panic!("{other:?}"),
     }
 }

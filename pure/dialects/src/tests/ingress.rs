@@ -45,7 +45,7 @@ fn an_ingress_with_everything() {
     let routes = routes(taken(&ingress("", spec), &[]));
     assert_eq!(routes.class.unwrap().name, "traefik");
     assert_eq!(routes.tls_secrets.len(), 1);
-    assert_eq!(routes.tls_secrets[0].1.field.0, "spec.tls[0].secretName");
+    assert_eq!(&*routes.tls_secrets[0].1.field.0, "spec.tls[0].secretName");
     let seen: Vec<String> = routes
         .routes
         .iter()

@@ -65,7 +65,7 @@ fn annotated(id: &str, annotations: &[(&str, &str)]) -> Service {
 
 /// The same with a `spec.loadBalancerIP` too.
 fn asking(id: &str, annotations: &[(&str, &str)], load_balancer_ip: &str) -> Service {
-    with(service(id), |it| it.wish = wish(annotations, load_balancer_ip))
+    with(service(id), |it| it.wish = wish(annotations, load_balancer_ip).into())
 }
 
 fn addresses(text: &str) -> Vec<IpAddr> {

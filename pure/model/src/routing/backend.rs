@@ -16,7 +16,7 @@ use crate::routing::pattern::Expression;
 pub struct BackendNode {
     /// Its name: the object and place that define it.
     pub id: BackendId,
-    /// The part of an object that asks for it.
+    /// The part of an object that asks for it; none where it is a Service's.
     pub place: Option<Provenance>,
     /// The Service and its port that it stands for, where it is one, as its users wrote it.
     pub service: Option<(NamespacedName, u16)>,
@@ -65,7 +65,7 @@ pub enum Backend {
         /// The first.
         primary: Edge,
         /// The second.
-        fallback: Edge,
+        fallback: Box<Edge>,
         /// Statuses of the first by which the second is asked, beside none being ready; ranges.
         statuses: Vec<(u16, u16)>,
         /// Largest body, in bytes, that is kept for asking again; none is any.
@@ -81,9 +81,9 @@ pub enum Backend {
         /// The present one.
         main: Edge,
         /// The new one.
-        canary: Edge,
+        canary: Box<Edge>,
         /// Who goes there.
-        by: CanaryChoice,
+        by: Box<CanaryChoice>,
         /// Who was sent to the canary once.
         affinity: CanaryAffinity,
     },
@@ -97,9 +97,9 @@ pub struct Endpoints {
     /// How one is chosen.
     pub algorithm: Algorithm,
     /// Who was here before goes the same way.
-    pub sticky: Option<Sticky>,
+    pub sticky: Option<Box<Sticky>>,
     /// How endpoints are tried; none waits for failures only.
-    pub health: Option<HealthCheck>,
+    pub health: Option<Box<HealthCheck>>,
     /// How it is spoken to.
     pub transport: TransportId,
     /// The Host sent on: the client's, or this one.

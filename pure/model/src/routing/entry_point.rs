@@ -90,7 +90,7 @@ impl EntryPoint {
     }
 
     fn plain_listener(&self) -> ListenerId {
-        self.id.as_str().into()
+        (&self.id).into()
     }
 
     fn tls_listener(&self) -> ListenerId {

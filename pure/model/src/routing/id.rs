@@ -63,6 +63,12 @@ ids! {
     CertificateId,
 }
 
+impl From<&EntryPointId> for ListenerId {
+    fn from(entry_point: &EntryPointId) -> Self {
+        Self(entry_point.0.clone())
+    }
+}
+
 impl RouteId {
     /// As Traefik calls it: `default-web-0@ingress` for `default/web/0@ingress`. Routes of two
     /// objects may be called alike; their ids never are.

@@ -1,5 +1,6 @@
 //! Routes: which requests and connections go where.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::object::Provenance;
@@ -21,14 +22,14 @@ pub struct Route {
     pub listeners: Vec<ListenerId>,
     /// Its place in the order.
     pub rank: Rank,
-    /// What must hold.
-    pub rule: Rule,
+    /// What must hold; of one draft for every listener, so it is shared.
+    pub rule: Arc<Rule>,
     /// What its requests pass, outermost first.
     pub uses: Vec<Use>,
     /// Where they go.
     pub to: Destination,
-    /// How long things may take.
-    pub timeouts: RouteTimeouts,
+    /// How long things may take; none says nothing of it.
+    pub timeouts: Option<Box<RouteTimeouts>>,
     /// In whose manner requests are passed on.
     pub manner: Manner,
     /// The TLS policy that handshakes for its hosts are held by; none is the listener's.

@@ -1,7 +1,7 @@
 //! How to speak: to endpoints, and in handshakes with clients.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crate::object::Provenance;
@@ -25,11 +25,14 @@ pub struct Transport {
     pub idle: Option<Duration>,
 }
 
+/// The name of [`Transport::plain`], which nearly every backend has: it lies in memory once.
+static PLAIN: LazyLock<TransportId> = LazyLock::new(|| "http".into());
+
 impl Transport {
     /// HTTP/1.1 as it comes, by the program's own times.
     pub fn plain() -> Self {
         Self {
-            id: "http".into(),
+            id: PLAIN.clone(),
             protocol: OriginProtocol::Http1,
             tls: None,
             proxy_protocol: None,

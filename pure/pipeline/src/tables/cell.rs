@@ -56,7 +56,7 @@ pub(crate) enum Cell {
     /// Index: Ingresses that are ours and name a Service.
     LeadsTo(NamespacedName),
     /// Index: those that want to take what a rule is about at a listener.
-    Slot(Arc<(ListenerId, Rule)>),
+    Slot(Arc<(ListenerId, Arc<Rule>)>),
 
     /// A Service with its endpoints.
     Service(NamespacedName),

@@ -24,7 +24,7 @@ pub(super) struct Resolved {
     /// Per port, in order of the Service; sorted, also those that are not ready.
     pub(super) endpoints: Vec<Vec<Endpoint>>,
     /// Nodes where one answers; of slices those of other ports count too.
-    pub(super) places: BTreeSet<Option<Arc<str>>>,
+    pub(super) places: Box<[Option<Arc<str>>]>,
     /// Where they come from.
     pub(super) source: Source,
 }
@@ -32,7 +32,7 @@ pub(super) struct Resolved {
 impl Resolved {
     fn of(endpoints: Vec<Vec<Endpoint>>, source: Source) -> Self {
         let serving = endpoints.iter().flatten().filter(|endpoint| endpoint.state.serves());
-        let places = serving.map(|endpoint| endpoint.node.clone()).collect();
+        let places = each_once(serving.map(|endpoint| endpoint.node.clone()));
         Self { endpoints, places, source }
     }
 
@@ -77,7 +77,7 @@ pub(super) fn of_service(
         report::unused_annotation(service, "its EndpointSlices", diagnostics);
         let all = slices.iter().flat_map(|slice| &slice.endpoints);
         let serving = all.filter(|(_, state, _)| state.serves());
-        let places = serving.map(|(.., node)| node.clone()).collect();
+        let places = each_once(serving.map(|(.., node)| node.clone()));
         return Resolved { endpoints, places, source: Source::Slices };
     }
     let pods = backing.pods(&service.id.namespace, &service.selector);
@@ -94,6 +94,11 @@ pub(super) fn of_service(
         return Resolved::of(endpoints, Source::Annotation);
     }
     Resolved::of(vec![Vec::new(); service.ports.len()], Source::Nothing)
+}
+
+/// In order.
+fn each_once(places: impl Iterator<Item = Option<Arc<str>>>) -> Box<[Option<Arc<str>>]> {
+    places.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Each address and port once, by its best state.

@@ -8,7 +8,7 @@ mod parts;
 use std::sync::Arc;
 
 use steelyard_model::routing::id::{BackendId, ListenerId};
-use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind, RouteTimeouts};
+use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::{Diagnostic, NamespacedName, Provenance, RouteDraft, RouteSet, Severity};
 
 use super::Reads;
@@ -117,7 +117,7 @@ fn route(
         rule: draft.rule.clone(),
         uses: Vec::new(),
         to: Destination::Backend(backend),
-        timeouts: RouteTimeouts::default(),
+        timeouts: None,
         manner: match class {
             Class::Nginx => Manner::Nginx,
             Class::Traefik | Class::Steelyard | Class::Unnamed => Manner::Traefik,

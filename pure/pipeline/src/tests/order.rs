@@ -101,7 +101,7 @@ fn many() {
                         let mut draft = draft.clone();
                         draft.id = format!("default/i-{number}/{host}@ingress").into();
                         let name = HostPattern::Exact(format!("h{number}-{host}").into());
-                        draft.rule = Rule::One(Matcher::Host(name));
+                        draft.rule = Rule::One(Matcher::Host(name)).into();
                         // Every other route has a typo in its Service.
                         let typo = if host % 2 == 0 { "" } else { "x" };
                         let named = NamespacedName::new("default", format!("{app}{typo}"));

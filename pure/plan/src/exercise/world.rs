@@ -171,7 +171,7 @@ impl Choices<'_> {
             ip_families: Vec::new(),
             family_policy: self.one_of(&policies),
             load_balancer_class: self.one_in(20).then(|| "other".to_owned()),
-            wish: self.wish(),
+            wish: self.wish().shared(),
             external_traffic_policy: if local {
                 TrafficPolicy::Local
             } else {

@@ -13,7 +13,7 @@ use crate::tests::ranked::Ranked;
 use steelyard_model::object::{FieldPath, ObjectRef, Provenance};
 use steelyard_model::routing::id::{EntryPointId, ListenerId, RouteId};
 use steelyard_model::routing::listener::{Listener, Security};
-use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind, RouteTimeouts};
+use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::world::RoutingDelta;
 use steelyard_testbed::Probe;
@@ -58,10 +58,10 @@ fn route() -> impl Strategy<Value = Route> {
             kind,
             listeners: listeners.into_iter().map(ListenerId::from).collect(),
             rank,
-            rule,
+            rule: rule.into(),
             uses: Vec::new(),
             to,
-            timeouts: RouteTimeouts::default(),
+            timeouts: None,
             manner: Manner::Traefik,
             tls_policy: policy.map(Into::into),
         },
@@ -156,10 +156,10 @@ fn alike(id: &str) -> Arc<Route> {
         kind: RouteKind::Http,
         listeners: vec!["l0".into()],
         rank: Ranked::named(id).rank.clone(),
-        rule: Rule::always(),
+        rule: Rule::always().into(),
         uses: Vec::new(),
         to: Destination::Backend("b".into()),
-        timeouts: RouteTimeouts::default(),
+        timeouts: None,
         manner: Manner::Traefik,
         tls_policy: None,
     })

@@ -9,7 +9,7 @@ use steelyard_model::routing::entry_point::{BUILT_IN, PLAIN, SECURE};
 use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
-use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind, RouteTimeouts};
+use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
 use steelyard_testbed::probe::get;
 
@@ -42,13 +42,13 @@ fn route(id: &str, host: &str, path: &str) -> Route {
         kind: RouteKind::Http,
         listeners: vec![PLAIN.entry_point().default_listener()],
         rank,
-        rule: Rule::All(vec![
+        rule: Arc::new(Rule::All(vec![
             Rule::One(Matcher::Host(pattern)),
             Rule::One(Matcher::Path(PathPattern::normal(shape))),
-        ]),
+        ])),
         uses: Vec::new(),
         to: Destination::Backend("b".into()),
-        timeouts: RouteTimeouts::default(),
+        timeouts: None,
         manner: Manner::Traefik,
         tls_policy: None,
     }
@@ -71,7 +71,7 @@ fn few() -> RoutingTable {
     let mut upgraded = route("upgraded", "t.local", "/");
     upgraded.listeners = vec![format!("{}/tls", PLAIN.name).into()];
     let mut header = route("header", "test.local", "/only");
-    let Rule::All(rules) = &mut header.rule else { panic!("it has two conditions") };
+    let Rule::All(rules) = Arc::make_mut(&mut header.rule) else { panic!("it has two conditions") };
     rules.push(Rule::One(Matcher::Header("x-a".into(), Values::Present)));
     table(vec![
         route("api", "test.local", "/api"),
@@ -110,7 +110,7 @@ fn each_route_is_named_once() {
     let mut twice = route("twice", "a.local", "/x");
     let path = |path| Rule::One(Matcher::Path(PathPattern::normal(PathShape::elements(path))));
     let host = Rule::One(Matcher::Host(HostPattern::Exact("a.local".into())));
-    twice.rule = Rule::All(vec![host, Rule::Any(vec![path("/x"), path("/y")])]);
+    twice.rule = Rule::All(vec![host, Rule::Any(vec![path("/x"), path("/y")])]).into();
     let table = table(vec![twice, route("other", "a.local", "/z")]);
     let mut named: Vec<String> = near(&table, "a.local", "/").into_iter().map(|it| it.0).collect();
     named.sort();

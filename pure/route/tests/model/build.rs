@@ -11,7 +11,7 @@ use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::pattern::{Expression, HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
-use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind, RouteTimeouts};
+use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::{FieldPath, ObjectRef, Provenance};
 
@@ -91,10 +91,10 @@ pub(crate) fn route(id: &str, listener: &str, rule: Rule) -> Route {
         kind: RouteKind::Http,
         listeners: vec![listener.into()],
         rank: rank(id, &rule),
-        rule,
+        rule: rule.into(),
         uses: Vec::new(),
         to: Destination::Backend(id.into()),
-        timeouts: RouteTimeouts::default(),
+        timeouts: None,
         manner: Manner::Traefik,
         tls_policy: None,
     }

@@ -73,17 +73,17 @@ fn a_host_never_falls_through_to_another() {
 fn canaries_choose_by_header_cookie_and_weight_and_keep_who_was_there() {
     let canary = Backend::Canary {
         main: edge("main", 1),
-        canary: edge("new", 1),
-        by: CanaryChoice {
+        canary: Box::new(edge("new", 1)),
+        by: Box::new(CanaryChoice {
             header: Some(("x-canary".into(), CanaryValue::Regex(regex("^be")))),
             cookie: Some("canary".into()),
             weight: (20, 100),
-        },
+        }),
         affinity: CanaryAffinity::Sticky,
     };
     let sticky = |set: &str| {
         let Backend::Endpoints(endpoints) = pool(set) else { panic!("endpoints") };
-        Backend::Endpoints(Endpoints { sticky: cookie("route"), ..endpoints })
+        Backend::Endpoints(Endpoints { sticky: cookie("route").map(Box::new), ..endpoints })
     };
     let trees = |down: &[&str]| {
         let draft = Draft::new().backend("app", canary.clone());
@@ -120,12 +120,12 @@ fn canaries_choose_by_header_cookie_and_weight_and_keep_who_was_there() {
     }
     let legacy = Backend::Canary {
         main: edge("main", 1),
-        canary: edge("new", 1),
-        by: CanaryChoice {
+        canary: Box::new(edge("new", 1)),
+        by: Box::new(CanaryChoice {
             header: Some(("x-canary".into(), CanaryValue::AlwaysOrNever)),
             cookie: None,
             weight: (0, 100),
-        },
+        }),
         affinity: CanaryAffinity::Legacy,
     };
     let draft = Draft::new().backend("app", legacy).backend("main", sticky("main:80"));

@@ -185,7 +185,7 @@ fn mirrors_copy_their_share_with_bodies_up_to_their_size() {
 fn failover_is_when_nobody_is_there_and_by_status_too() {
     let failover = |statuses, replay| Backend::Failover {
         primary: edge("first", 1),
-        fallback: edge("second", 1),
+        fallback: Box::new(edge("second", 1)),
         statuses,
         replay,
     };

@@ -81,7 +81,8 @@ impl Join<'_, '_> {
             refusal.get_or_insert(why);
         }
         // Only Traefik's annotations on a Service close the way to it.
-        refusal.or_else(|| service.backend_refusal.clone().filter(|_| read.class != Class::Nginx))
+        let by_service = service.backend_refusal.as_deref();
+        refusal.or_else(|| by_service.filter(|_| read.class != Class::Nginx).cloned())
     }
 
     fn service(&mut self, written: &BackendRef) -> Option<Arc<Service>> {

@@ -7,7 +7,7 @@ use steelyard_model::routing::backend::{
 };
 use steelyard_model::routing::id::{BackendId, EndpointSetId, RouteId};
 use steelyard_model::routing::transport::Transport;
-use steelyard_model::{Endpoint, NamespacedName, ObjectRef, Protocol, Provenance};
+use steelyard_model::{Endpoint, NamespacedName, Protocol, Provenance};
 
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Leaf};
@@ -52,11 +52,9 @@ pub(super) fn set_of_port(id: &NamespacedName, port: u16) -> EndpointSetId {
 /// The backend that a leaf is.
 pub(in crate::tables) fn leaf(leaf: &Leaf) -> Row {
     let Leaf { service, port, set, .. } = leaf;
-    let object = ObjectRef::new("Service", service.namespace.clone(), service.name.clone());
-    let place = Provenance::new(&Arc::new(object), "spec.ports");
     let backend = Backend::Endpoints(Endpoints::in_turn(set.clone(), Transport::plain().id));
     let (id, service) = (leaf.id(), Some((service.clone(), *port)));
-    Row::Backend(Arc::new(BackendNode { id, place: Some(place), service, backend }))
+    Row::Backend(Arc::new(BackendNode { id, place: None, service, backend }))
 }
 
 /// The endpoints at a TCP port of a Service.
