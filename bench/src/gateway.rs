@@ -4,7 +4,11 @@
 //! are interleaved (ours, nginx, HAProxy, ours, …), medians over the rounds. Ours counts metrics
 //! in every row; `log` rows have everybody's access log on, into a file. Where their sources are
 //! there, two sketches run in the same rounds: how little it can cost.
+//!
+//! Ours must answer; a peer that does not is told of beside the rows, and has none where it fails
+//! more than a few.
 
+mod figure;
 mod floor;
 
 use std::net::SocketAddr;
@@ -15,8 +19,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::load::Report;
 use crate::peer::Proxy;
-use crate::results::{Row, median};
+use crate::results::Row;
 use crate::{cpu, results};
+use figure::Figure;
 use floor::Floor;
 
 /// What to measure.
@@ -95,33 +100,37 @@ const LOADS: &[Load] = &[
 
 const BACKEND: ([u8; 4], u16) = ([127, 0, 0, 1], 18080);
 
+/// Rows, and what has to be said beside them.
+type Found = (Vec<Row>, Vec<String>);
+
 /// Runs all loads and writes the rows.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = std::env::temp_dir().join(format!("steelyard-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let outcome = measure(options, &folder);
     std::fs::remove_dir_all(&folder)?;
-    results::write(&options.output, outcome?)
+    let (rows, notes) = outcome?;
+    results::write_with_notes(&options.output, rows, notes)
 }
 
-fn measure(options: &Options, folder: &Path) -> Result<Vec<Row>> {
+fn measure(options: &Options, folder: &Path) -> Result<Found> {
     let backend = SocketAddr::from(BACKEND);
     let floor = Floor::build()?;
-    let mut rows = Vec::new();
+    let mut found = Found::default();
     for logs in [false, true] {
         let start = Start { binary: &options.binary, folder, backend, logs };
         let proxies = start.all(floor.as_ref())?;
         for load in LOADS.iter().filter(|load| load.logs == logs) {
-            let mut samples = vec![Vec::new(); proxies.len()];
+            let mut figures = Vec::from_iter(proxies.iter().map(|it| Figure::of(it.name)));
             for _ in 0..options.rounds {
-                for (proxy, samples) in proxies.iter().zip(&mut samples) {
-                    samples.push(one_run(proxy, load, options.seconds)?);
+                for (proxy, figure) in proxies.iter().zip(&mut figures) {
+                    one_run(proxy, load, options.seconds, figure)?;
                 }
             }
-            rows.extend(rows_of(load, samples, options.rounds));
+            load.judge(&figures, options.rounds, &mut found)?;
         }
     }
-    Ok(rows)
+    Ok(found)
 }
 
 /// How the proxies are started.
@@ -151,25 +160,23 @@ impl Start<'_> {
     }
 }
 
-/// CPU of `proxy` in µs per request under `load`.
-fn one_run(proxy: &Proxy, load: &Load, seconds: f64) -> Result<f64> {
+/// Takes in what `proxy` needs under `load`.
+fn one_run(proxy: &Proxy, load: &Load, seconds: f64, figure: &mut Figure) -> Result<()> {
     let before = cpu::of_tree(proxy.pid());
     let report = generate(proxy, load, seconds)?;
     let used = cpu::of_tree(proxy.pid()) - before;
-    if report.requests == 0 || report.errors * 1000 > report.requests {
-        bail!("{} failed {} of {} requests", proxy.name, report.errors, report.requests);
-    }
-    let cost = used.as_secs_f64() * 1e6 / report.requests as f64;
+    let cost = figure.add(used, &report);
     eprintln!(
-        "{:26} {:10} {:8.0} requests/s  {:8.2} µs  p50 {} p99 {} µs",
+        "{:26} {:10} {:8.0} requests/s  {:8.2} µs  p50 {} p99 {} µs  {} failed",
         load.name,
         proxy.name,
         report.requests as f64 / report.seconds,
         cost,
         report.p50,
-        report.p99
+        report.p99,
+        report.errors
     );
-    Ok(cost)
+    Ok(())
 }
 
 /// Runs the generator on the other core.
@@ -192,13 +199,22 @@ fn generate(proxy: &Proxy, load: &Load, seconds: f64) -> Result<Report> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-fn rows_of(load: &Load, samples: Vec<Vec<f64>>, rounds: u32) -> Vec<Row> {
-    let mut medians = samples.into_iter().map(median);
-    let ours = medians.next().expect("ours is the first");
-    let (sketch, floor) = if load.logs { ("d_feat", 1) } else { ("f_epoll", 0) };
-    let peers = [("nginx", load.goals.0), ("haproxy", load.goals.1), (sketch, FLOOR_GOALS[floor])];
-    let row = |((peer, goal), theirs)| {
-        Row::alone(load.name, "µs CPU", ours, goal, rounds).beside(peer, theirs)
-    };
-    peers.into_iter().zip(medians).map(row).collect()
+impl Load {
+    /// The rows of this load: ours beside each peer that can be compared with.
+    fn judge(&self, figures: &[Figure], rounds: u32, (rows, notes): &mut Found) -> Result<()> {
+        let (ours, peers) = figures.split_first().expect("ours is the first");
+        if !ours.counts() {
+            bail!("{}: {ours}", self.name);
+        }
+        let floor = FLOOR_GOALS[usize::from(self.logs)];
+        for (peer, goal) in peers.iter().zip([self.goals.0, self.goals.1, floor]) {
+            if peer.counts() {
+                let row = Row::alone(self.name, "µs CPU", ours.cost(), goal, rounds);
+                rows.push(row.beside(peer.name, peer.cost()));
+            }
+        }
+        let failing = figures.iter().filter(|it| it.has_failed());
+        notes.extend(failing.map(|it| format!("{}: {it}.", self.name)));
+        Ok(())
+    }
 }

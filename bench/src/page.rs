@@ -46,8 +46,11 @@ const ABOUT: &[(&str, &str)] = &[
         "gateway",
         "CPU time of the whole proxy per proxied HTTP/1.1 request, at saturation: the proxy with \
          one worker on core 0, load generator and backend in one thread on core 1, all on \
-         loopback. nginx and HAProxy are Debian's, with keep-alive to the backend and no access \
-         log.",
+         loopback. nginx and HAProxy are Debian's, with keep-alive to the backend. Steelyard \
+         counts its metrics in every row; *access log* has everybody's on, in the others it is \
+         off. *f_epoll* and *d_feat* are no proxies to use, but sketches of how little a request \
+         can cost: a bare loop over epoll, and one with timeouts, a log and a histogram. Who fails \
+         more than one request of a thousand has no row, and is named below.",
     ),
     (
         "plan",

@@ -22,10 +22,15 @@ struct Connection {
     sending: Option<(usize, usize)>,
 }
 
+/// A proxy may connect for all its clients at once. Beyond the library's 128 the kernel would drop
+/// connections that the proxy believes to have, and reset what it says over them.
+const BACKLOG: i32 = 4096;
+
 impl Backend {
     pub(super) fn listen(poll: &OwnedFd, at: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind(at).with_context(|| format!("cannot listen on {at}"))?;
         listener.set_nonblocking(true)?;
+        rustix::net::listen(&listener, BACKLOG)?;
         let flags = epoll::EventFlags::IN;
         epoll::add(poll, &listener, epoll::EventData::new_u64(super::LISTENER as u64), flags)?;
         let answers = [128, 16 * 1024, 1024 * 1024].map(answer);
