@@ -361,8 +361,8 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     }
 
     /// What the client sent beyond the request, and the memory.
-    pub fn into_parts(self) -> (Option<B>, Vec<u8>) {
-        (self.upload.into_held(), self.download.into_scratch())
+    pub fn into_parts(mut self) -> (Option<B>, Vec<u8>) {
+        (self.upload.take_held(), self.download.take_scratch())
     }
 
     fn reading(&self) -> Reading {

@@ -255,10 +255,11 @@ pub fn push_number(out: &mut Vec<u8>, mut number: u64) {
 
 /// Only digits, and few enough not to overflow (RFC 9110 §8.6).
 pub(crate) fn parse_length(value: &[u8]) -> Option<u64> {
-    if value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
+    if value.is_empty() || value.len() > 19 {
         return None;
     }
-    str::from_utf8(value).ok()?.parse().ok()
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+    value.iter().try_fold(0, |length, byte| Some(length * 10 + digit(byte)?))
 }
 
 /// Whether a head may end in `buffer`, of which the bytes before `known` held no end. Spares

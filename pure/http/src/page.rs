@@ -17,11 +17,15 @@ pub struct Page<'a> {
     pub details: Vec<String>,
 }
 
+const HTML: &[u8] = b"text/html";
+
 /// Whether the client would rather have HTML: browsers name it first, tools do not name it.
 pub fn wants_html(accept: Option<&[u8]>) -> bool {
-    let mut types = tokens(accept.unwrap_or_default())
-        .map(|range| range.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii());
-    types.any(|range| range.eq_ignore_ascii_case(b"text/html"))
+    let is_html = |range: &[u8]| {
+        let Some((name, rest)) = range.split_at_checked(HTML.len()) else { return false };
+        name.eq_ignore_ascii_case(HTML) && matches!(rest.trim_ascii_start(), [] | [b';', ..])
+    };
+    tokens(accept.unwrap_or_default()).any(is_html)
 }
 
 impl Page<'_> {
@@ -85,6 +89,10 @@ mod tests {
             (Some("application/json"), false),
             (Some("text/html,application/xhtml+xml,*/*;q=0.8"), true),
             (Some("application/xml, Text/HTML;q=0.9"), true),
+            (Some("text/html ; level=1"), true),
+            (Some("text/htmlx"), false),
+            (Some("text/html5;q=1, a/b;text/html"), false),
+            (Some("text/htm"), false),
         ] {
             assert_eq!(wants_html(accept.map(str::as_bytes)), html, "{accept:?}");
         }

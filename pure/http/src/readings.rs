@@ -8,15 +8,19 @@ use crate::path::resolve;
 
 /// The other paths that some server sees in `path`, which is in normal form: three at most.
 pub(crate) fn readings(path: &str) -> impl Iterator<Item = String> {
+    // Nearly every path: nothing is looked for in it.
     let is_plain = memchr::memchr2(b'%', b';', path.as_bytes()).is_none();
-    let has_slashes = !is_plain && (path.contains("%2F") || path.contains("%5C"));
-    let has_parameters = !is_plain && (path.contains(';') || path.contains("%3B"));
-    let wanted = [
-        (has_slashes, true, false),
-        (has_parameters, false, true),
-        (has_slashes && has_parameters, true, true),
-    ];
-    wanted.into_iter().filter(|(has, ..)| *has).map(move |(_, slashes, parameters)| {
+    let wanted = (!is_plain).then(|| {
+        let has_slashes = path.contains("%2F") || path.contains("%5C");
+        let has_parameters = path.contains(';') || path.contains("%3B");
+        [
+            (has_slashes, true, false),
+            (has_parameters, false, true),
+            (has_slashes && has_parameters, true, true),
+        ]
+    });
+    let wanted = wanted.into_iter().flatten().filter(|(has, ..)| *has);
+    wanted.map(move |(_, slashes, parameters)| {
         let decoded =
             if slashes { path.replace("%2F", "/").replace("%5C", "/") } else { path.to_owned() };
         let seen = if parameters { without_parameters(&decoded) } else { decoded };

@@ -45,6 +45,8 @@ pub struct RequestHead<'h, 'b> {
     pub keep_alive: bool,
     /// What it wants to switch to, of what may pass.
     pub upgrade: Upgrades,
+    /// There is an Expect line, and the client may mean it.
+    pub expects: bool,
     /// The first Accept line.
     pub accept: Option<&'b [u8]>,
     /// How many bytes the head takes.
@@ -122,6 +124,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             framing: Framing::None,
             keep_alive: minor == 1,
             upgrade: Upgrades::NONE,
+            expects: false,
             accept: None,
             len,
             absolute: false,
@@ -263,7 +266,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
                     self.lines.cut(index);
                     offered.add_known(header.value);
                 }
-                Name::Expect if !self.is_http10 => {}
+                Name::Expect if !self.is_http10 => self.expects = true,
                 Name::Expect | Name::HopByHop | Name::Forwarded | Name::Shadow => {
                     self.lines.cut(index);
                 }

@@ -132,8 +132,14 @@ impl<K: Ord, V> Sorted<K, V> {
     where
         K: Borrow<Q>,
     {
-        let after = self.chunks.partition_point(|chunk| chunk[0].0.borrow() <= key);
-        (!self.chunks.is_empty()).then(|| after.saturating_sub(1))
+        match self.chunks.len() {
+            0 => None,
+            1 => Some(0),
+            _ => {
+                let after = self.chunks.partition_point(|chunk| chunk[0].0.borrow() <= key);
+                Some(after.saturating_sub(1))
+            }
+        }
     }
 
     /// Cuts entries that ascend strictly into chunks.

@@ -270,11 +270,13 @@ impl<T: Candidate> EntryTable<T> {
         let by_host = if is_tls { &self.secure } else { &self.plain };
         let gateway = |at: usize| self.at(at).listener.gateway.as_deref();
         let mut serving = Places::new();
-        for (_, at) in by_host.matching(host).flatten() {
-            if serving.iter().all(|before| gateway(*before) != gateway(*at)) {
-                serving.push(*at);
+        by_host.visit(host, &mut |places| {
+            for (_, at) in places {
+                if serving.iter().all(|before| gateway(*before) != gateway(*at)) {
+                    serving.push(*at);
+                }
             }
-        }
+        });
         serving
     }
 }

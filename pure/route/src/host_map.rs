@@ -39,6 +39,20 @@ impl<V: Vacant> HostMap<V> {
         self.named(host).chain(self.any())
     }
 
+    /// Shows the same. Most often nothing is named, and nothing is looked for.
+    pub(crate) fn visit<'m>(&'m self, host: &str, see: &mut impl FnMut(&'m V)) {
+        if !self.is_nameless() {
+            self.named(host).for_each(&mut *see);
+        }
+        if !self.any.is_vacant() {
+            see(&self.any);
+        }
+    }
+
+    fn is_nameless(&self) -> bool {
+        self.exact.is_empty() && self.label.is_empty() && self.labels.is_empty()
+    }
+
     /// The same, but for what is for every host.
     pub(crate) fn named<'m, 'h>(
         &'m self,
@@ -118,6 +132,9 @@ mod tests {
         }
         for host in ["", ".", "c", ".c", "b.c", "x.c", "a.b.c", "x.b.c", "y.x.b.c", "z.a.b.c"] {
             let mut found: Vec<&HostPattern> = map.matching(host).flatten().collect();
+            let mut seen = Vec::new();
+            map.visit(host, &mut |all| seen.extend(all));
+            assert_eq!(seen, found, "{host}");
             let mut expected: Vec<_> = patterns.iter().filter(|one| one.matches(host)).collect();
             found.sort();
             expected.sort();

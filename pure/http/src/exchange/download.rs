@@ -153,9 +153,9 @@ impl<B: Loan> Download<B> {
     }
 
     /// The memory for heads.
-    pub(super) fn into_scratch(mut self) -> Vec<u8> {
+    pub(super) fn take_scratch(&mut self) -> Vec<u8> {
         self.head.clear();
-        self.head
+        std::mem::take(&mut self.head)
     }
 
     /// What comes next when all is written: several heads may have come at once.

@@ -62,11 +62,10 @@ impl Passage {
 
 /// Drops the first `count` bytes, and the buffer with them when nothing is left.
 pub fn release<B: Loan>(slot: &mut Option<B>, count: usize) {
-    if let Some(buffer) = slot {
-        if buffer.len() == count {
-            *slot = None;
-        } else {
-            buffer.consume(count);
-        }
+    let Some(buffer) = slot else { return };
+    if buffer.len() == count {
+        *slot = None;
+    } else if count > 0 {
+        buffer.consume(count);
     }
 }

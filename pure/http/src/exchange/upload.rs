@@ -193,8 +193,8 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
     }
 
     /// What the client sent beyond this request.
-    pub(super) fn into_held(mut self) -> Option<B> {
+    pub(super) fn take_held(&mut self) -> Option<B> {
         release(&mut self.slot, self.passage.consumed());
-        self.slot
+        self.slot.take()
     }
 }

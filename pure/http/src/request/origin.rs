@@ -15,10 +15,10 @@ impl RequestHead<'_, '_> {
         };
         push_header(out, "X-Forwarded-Proto", scheme);
         match self.authority.port {
-            None => {
-                let port = if self.scheme == Scheme::Https { "443" } else { "80" };
-                push_header(out, "X-Forwarded-Port", port);
+            None if self.scheme == Scheme::Https => {
+                out.extend_from_slice(b"X-Forwarded-Port: 443\r\n");
             }
+            None => out.extend_from_slice(b"X-Forwarded-Port: 80\r\n"),
             Some(port) => {
                 out.extend_from_slice(b"X-Forwarded-Port: ");
                 push_number(out, u64::from(port));
