@@ -1,5 +1,6 @@
 //! What uses of filters keep from request to request, and over any number of configurations: by
-//! the key that a use has for it ([`Use::state`]), whichever filter, route or core asks.
+//! the key that a use has for it ([`Use::state`]), whichever filter, route or core asks; what
+//! stands within the filter that is used has keys of its own ([`Use::within`]).
 //!
 //! It is there as long as a configuration has a use with its key, and no longer: nothing hangs on
 //! who still holds it. Whoever does sees that it has lapsed, and asks again.
@@ -9,8 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use steelyard_model::Sorted;
 use steelyard_model::routing::filter::Use;
-use steelyard_model::routing::world::{RoutingDelta, RoutingMap};
+use steelyard_model::routing::world::{Changed, RoutingDelta, RoutingMap};
 
 /// What all uses keep.
 #[derive(Debug, Default)]
@@ -132,16 +134,46 @@ impl Lifespan {
     }
 }
 
-/// The uses that `map` has of what a delta is about.
+/// The uses that `map` has of what a delta is about, and those within them.
 fn each_use(map: &RoutingMap, delta: &RoutingDelta, see: &mut dyn FnMut(&Use)) {
-    for listener in delta.listeners.iter().filter_map(|(id, _)| map.listeners.get(id)) {
+    // Within a filter that changed may be others now, whoever uses it.
+    let all = !delta.filters.is_empty();
+    let see = &mut |usage: &Use| each_within(map, usage, see);
+    for listener in concerned(&map.listeners, &delta.listeners, all) {
         listener.uses.iter().for_each(&mut *see);
     }
-    for route in delta.routes.iter().filter_map(|(id, _)| map.routes.get(id)) {
+    for route in concerned(&map.routes, &delta.routes, all) {
         route.uses.iter().for_each(&mut *see);
     }
-    for node in delta.backends.iter().filter_map(|(id, _)| map.backends.get(id)) {
+    for node in concerned(&map.backends, &delta.backends, all) {
         let edges = node.backend.edges().into_iter();
         edges.flat_map(|edge| &edge.uses).for_each(&mut *see);
+    }
+}
+
+/// What there is of what changed, or all there is.
+fn concerned<'m, K: Ord, V>(
+    there: &'m Sorted<K, Arc<V>>,
+    changed: &'m Changed<K, V>,
+    all: bool,
+) -> impl Iterator<Item = &'m Arc<V>> {
+    let of_changed = || changed.iter().filter_map(|(id, _)| there.get(id));
+    let every = all.then(|| there.values()).into_iter().flatten();
+    every.chain((!all).then(of_changed).into_iter().flatten())
+}
+
+/// A use, and that of each filter within it, also where they stand within each other.
+fn each_within(map: &RoutingMap, usage: &Use, see: &mut dyn FnMut(&Use)) {
+    see(usage);
+    let mut known = vec![&usage.filter];
+    let mut at = 0;
+    while let Some(node) = known.get(at).map(|id| map.filters.get(*id)) {
+        for id in node.map_or(&[][..], |node| node.filter.inner()) {
+            if !known.contains(&id) {
+                known.push(id);
+                see(&usage.within(id));
+            }
+        }
+        at += 1;
     }
 }

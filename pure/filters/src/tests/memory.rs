@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::prelude::*;
 use steelyard_model::routing::backend::{Backend, BackendNode, Edge};
 use steelyard_model::routing::entry_point::PLAIN;
-use steelyard_model::routing::filter::Use;
+use steelyard_model::routing::filter::{Filter, FilterNode, Use};
+use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::world::RoutingMap;
 
 use crate::memory::{Kept, Memory};
@@ -78,6 +79,48 @@ fn it_lapses_with_the_last_use_and_begins_anew() {
     apply(&mut memory, &none, &one);
     assert!(kept.lifespan().is_over());
     assert_eq!((count(&mut memory, "1"), count(&mut memory, "1")), (0, 1));
+}
+
+/// A listener whose one use, of the key 1, is of the filter `outer`; and these filters, each with
+/// what stands within it.
+fn nested(filters: &[(&str, &[&str])]) -> RoutingMap {
+    let mut map = RoutingMap::default();
+    let [mut listener, _] = PLAIN.entry_point().listeners();
+    listener.uses = vec![Use { filter: "outer".into(), state: "1".into() }];
+    map.listeners.insert(listener.id.clone(), Arc::new(listener));
+    for (id, inner) in filters {
+        let filter = match inner {
+            [one] => Filter::When(Rule::always(), (*one).into()),
+            all => Filter::AnyOf(all.iter().map(|id| (*id).into()).collect()),
+        };
+        let node = FilterNode { id: (*id).into(), place: None, filter };
+        map.filters.insert(node.id.clone(), Arc::new(node));
+    }
+    map
+}
+
+#[test]
+fn what_stands_within_a_filter_has_a_state_of_its_own() {
+    let mut memory = Memory::default();
+    let use_of = |id: &str| usage("1").within(&id.into());
+    let both = nested(&[("outer", &["any"]), ("any", &["a", "b"])]);
+    apply(&mut memory, &RoutingMap::default(), &both);
+    assert_eq!(memory.len(), 4, "outer, any, a and b");
+    let [a, b] = ["a", "b"].map(|id| memory.of::<AtomicU64>(&use_of(id)));
+    a.fetch_add(5, Ordering::Relaxed);
+    assert_eq!(b.load(Ordering::Relaxed), 0);
+    // Only the definition changes, not who uses it.
+    let fewer = nested(&[("outer", &["any"]), ("any", &["b", "c"])]);
+    apply(&mut memory, &both, &fewer);
+    assert!(a.lifespan().is_over() && !b.lifespan().is_over());
+    assert!(!memory.of::<AtomicU64>(&use_of("c")).lifespan().is_over());
+    // In a circle each is there once.
+    let circle = nested(&[("outer", &["any"]), ("any", &["b", "outer", "any", "b"])]);
+    apply(&mut memory, &fewer, &circle);
+    assert_eq!(memory.len(), 3, "outer, any and b");
+    assert!(!b.lifespan().is_over());
+    apply(&mut memory, &circle, &RoutingMap::default());
+    assert!(b.lifespan().is_over() && memory.is_empty());
 }
 
 proptest! {

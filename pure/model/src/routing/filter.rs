@@ -33,6 +33,30 @@ pub struct Use {
     pub state: Arc<str>,
 }
 
+impl Use {
+    /// The use of a filter within the one that is used: its state is its own, and one with that of
+    /// this use. Where a filter stands within it does not matter.
+    pub fn within(&self, filter: &FilterId) -> Self {
+        Self { filter: filter.clone(), state: format!("{}>{filter}", self.state).into() }
+    }
+}
+
+impl Filter {
+    /// The filters that stand within it.
+    pub fn inner(&self) -> &[FilterId] {
+        match self {
+            Self::AnyOf(filters) => filters,
+            Self::When(_, filter) => std::slice::from_ref(filter),
+            Self::Redirect(_)
+            | Self::Rewrite(_)
+            | Self::AllowAddresses(..)
+            | Self::BasicAuth(_)
+            | Self::ForwardAuth(_)
+            | Self::ErrorPages(..) => &[],
+        }
+    }
+}
+
 /// What a filter does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filter {
