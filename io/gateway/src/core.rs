@@ -14,6 +14,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use steelyard_route::NearMiss;
+
 use crate::options::GatewayOptions;
 use crate::shared::Shared;
 use crate::tell::access_log::LogBuffer;
@@ -155,6 +157,11 @@ impl Core {
         self.warnings.note(reason, about, Instant::now())
     }
 
+    /// The nearest routes, if clients may know of them.
+    pub(crate) fn told<'t>(&self, near: impl FnOnce() -> Vec<NearMiss<'t>>) -> Option<Vec<String>> {
+        self.options().error_details.then(|| near().iter().map(ToString::to_string).collect())
+    }
+
     /// Ends connections that wait for their clients, the longest first, so that others get a place.
     pub(crate) fn make_room(&self) {
         self.connections.borrow().retire_longest(Instant::now(), |listener, awaited| {
@@ -167,6 +174,9 @@ impl Core {
         self.tick.set(now);
         // What nobody asks for is given up all the same.
         self.live();
+        if self.options().places.waiting() > 0 {
+            self.make_room(); // for who waits on another core
+        }
         self.upstreams.prune(now, self.options().timeouts.upstream_idle);
         self.warnings.prune(now);
         self.heads.trim() + self.bulk.trim()
@@ -175,11 +185,38 @@ impl Core {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+    use std::time::Duration;
+
+    use steelyard_host::places::Places;
+
     use super::*;
+    use waiting::Waiting;
+
+    fn core(options: GatewayOptions) -> Rc<Core> {
+        Core::new(Shared::new(options), None, |_| ())
+    }
+
+    #[test]
+    fn who_waits_for_a_client_makes_room_where_others_wait_for_a_place() {
+        let places = Places::new(0);
+        let core = core(GatewayOptions { places: places.clone(), ..GatewayOptions::default() });
+        let mut cx = Context::from_waker(Waker::noop());
+        let (now, waiting) = (Instant::now(), Rc::new(Waiting::default()));
+        let since = now.checked_sub(Duration::from_secs(9)).expect("it is later than that");
+        waiting.wait_for_rest(&cx, since);
+        core.connections.borrow_mut().insert(waiting.clone(), Listener::of_test());
+        core.prune(now);
+        assert!(!waiting.is_pressed(), "nobody else is there");
+        let mut place = std::pin::pin!(places.take());
+        assert!(place.as_mut().poll(&mut cx).is_pending());
+        core.prune(now);
+        assert!(waiting.is_pressed());
+    }
 
     #[test]
     fn what_is_given_up_of_all_buffers_is_told() {
-        let core = Core::new(Shared::new(GatewayOptions::default()), None, |_| ());
+        let core = core(GatewayOptions::default());
         drop((0..20).map(|_| core.heads.take()).collect::<Vec<_>>());
         drop((0..16).map(|_| core.bulk.take()).collect::<Vec<_>>());
         let now = Instant::now();

@@ -109,6 +109,11 @@ fn where_no_child_matches_the_answer_is_404_through_the_parents_frames() {
         for _ in 0..2 {
             let answer = client.get("a", "/else");
             assert_eq!((answer.status(), answer.header("x-trial")), (404, marks));
+            let text = answer.text();
+            assert!(text.starts_with("404 Not Found: no route matches GET /else on a\n"), "{text}");
+            let near = ["admins", "rest"].map(|id| format!("(default-{id}-0@ingress)"));
+            assert!(near.iter().all(|id| text.contains(id)), "{text}");
+            assert!(!text.contains("default-parent-0"), "that one did match: {text}");
         }
         assert!(client.get("a", "/rest").text().starts_with("rest\n"));
         let of_parent = "router=\"default-parent-0@ingress\",service=\"\"} 2\n";

@@ -83,7 +83,12 @@ impl RoutingTable {
 
     /// Of the routes that `parent` leads to, the one that serves `subject`.
     pub fn child(&self, parent: &RouteId, subject: &impl Subject) -> Option<Choice<'_, Route>> {
-        self.children.get(parent)?.choose(subject)
+        self.children(parent)?.choose(subject)
+    }
+
+    /// The routes that `parent` leads to.
+    pub(crate) fn children(&self, parent: &RouteId) -> Option<&RuleTable<Route>> {
+        self.children.get(parent).map(|table| &**table)
     }
 
     /// How many routes there are.

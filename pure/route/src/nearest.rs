@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::sync::Arc;
 
-use steelyard_model::routing::id::EntryPointId;
+use steelyard_model::routing::id::{EntryPointId, RouteId};
 use steelyard_model::routing::pattern::{PathForm, PathShape};
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::subject::Subject;
@@ -52,14 +52,19 @@ impl RoutingTable {
         if near.is_empty() {
             near = misses(self.of_similar(entry_point, is_tls, subject), subject);
         }
-        near.sort_by_cached_key(|miss| {
-            let (route, path) = (&miss.route, subject.path(PathForm::Normal));
-            let order = (route.rank.specific.clone(), route.id.clone());
-            (miss.why.distance(), Reverse(shared_bytes(route, path)), order)
-        });
-        near.dedup_by(|a, b| a.route.id == b.route.id);
-        near.truncate(MAX_NAMED);
-        near
+        nearest_first(near, subject)
+    }
+
+    /// The same among the routes that `parent` leads to, of which none serves the request.
+    pub fn nearest_child(&self, parent: &RouteId, subject: &impl Subject) -> Vec<NearMiss<'_>> {
+        let mut found = Vec::new();
+        if let Some(table) = self.children(parent) {
+            table.sample(subject.host(), &mut found);
+            if found.is_empty() {
+                table.sample_similar(subject.host(), &mut found);
+            }
+        }
+        nearest_first(misses(found, subject), subject)
     }
 
     /// Routes for the host itself, or nearly.
@@ -114,6 +119,17 @@ fn misses<'t>(routes: Vec<&'t Arc<Route>>, subject: &impl Subject) -> Vec<NearMi
     let explained =
         |route: &'t Arc<Route>| Some(NearMiss { route, why: WhyNot::of(&route.rule, subject)? });
     routes.into_iter().filter_map(explained).collect()
+}
+
+fn nearest_first<'t>(mut near: Vec<NearMiss<'t>>, subject: &impl Subject) -> Vec<NearMiss<'t>> {
+    near.sort_by_cached_key(|miss| {
+        let (route, path) = (&miss.route, subject.path(PathForm::Normal));
+        let order = (route.rank.specific.clone(), route.id.clone());
+        (miss.why.distance(), Reverse(shared_bytes(route, path)), order)
+    });
+    near.dedup_by(|a, b| a.route.id == b.route.id);
+    near.truncate(MAX_NAMED);
+    near
 }
 
 /// How many bytes the wanted and the actual path have in common at the start.

@@ -38,8 +38,9 @@ pub(crate) enum Onward {
     Backend(Chosen),
     /// Nowhere: it is refused with this status.
     Refused(u16),
-    /// Nowhere: none of the routes that it leads to matches.
-    Nothing,
+    /// Nowhere: none of the routes that it leads to matches. The nearest of them, if clients may
+    /// know.
+    Nothing(Option<Vec<String>>),
     /// Nowhere: its path has more than one meaning.
     Ambiguous,
 }
@@ -119,7 +120,9 @@ fn from(
         let subject = RequestSubject::changed(head, changes, client).ok()?;
         Some(match child(&scene.live.config, route, &subject) {
             Found::Route(found) => Onward::Route(scene.route(found)),
-            Found::Nothing => Onward::Nothing,
+            Found::Nothing => Onward::Nothing(
+                core.told(|| scene.live.config.table.nearest_child(&route.id(), &subject)),
+            ),
             Found::Ambiguous => Onward::Ambiguous,
         })
     });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::{RoutingTable, WhyNot};
 use steelyard_model::object::{FieldPath, ObjectRef, Provenance};
 use steelyard_model::routing::entry_point::{BUILT_IN, PLAIN, SECURE};
+use steelyard_model::routing::id::RouteId;
 use steelyard_model::routing::matcher::{Matcher, Values};
 use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
 use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
@@ -102,6 +103,31 @@ fn nearest_routes_first() {
     let elsewhere = EntryPoint { of: vec![SECURE.name.into()], asked: PLAIN.name.into() };
     assert_eq!(first("s.local", "/"), expect("secure", elsewhere));
     assert_eq!(first("else.where.example", "/"), None);
+}
+
+/// Who a parent let in hears of its children, and of no others.
+#[test]
+fn nearest_children_are_a_parents_own() {
+    let child =
+        |id: &str, host: &str, path: &str| Route { listeners: Vec::new(), ..route(id, host, path) };
+    let mut parent = route("parent", "a.local", "/");
+    parent.to = Destination::Routes(["api", "docs", "far"].map(RouteId::from).to_vec());
+    let table = table(vec![
+        parent,
+        child("api", "a.local", "/api"),
+        child("docs", "a.local", "/docs"),
+        child("far", "b.local", "/"),
+        child("orphan", "a.local", "/apiary/x"),
+        route("other", "a.local", "/apiary"),
+    ]);
+    let near = |host, path| -> Vec<String> {
+        let subject = get(host, path);
+        let near = table.nearest_child(&"parent".into(), &subject);
+        near.into_iter().map(|miss| miss.route.id.to_string()).collect()
+    };
+    assert_eq!(near("a.local", "/apiary"), ["api", "docs"]);
+    assert_eq!(near("c.local", "/api"), ["api", "docs"], "by the host that is named alike");
+    assert!(table.nearest_child(&"docs".into(), &get("a.local", "/")).is_empty());
 }
 
 /// A route of several places stands among the near ones once, and hides no other.

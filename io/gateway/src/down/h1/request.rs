@@ -8,7 +8,7 @@ use steelyard_filters::Recipe;
 use steelyard_http::{
     Asked, Body, Framing, Reject, RequestHead, RequestSubject, Slots, Terms, release, wants_html,
 };
-use steelyard_route::RoutingTable;
+use steelyard_route::NearMiss;
 
 use crate::core::listener::Listener;
 use crate::core::live::{Chosen, Live, Picked, RouteState, Scene};
@@ -193,7 +193,10 @@ impl Context<'_> {
         let mut state = match first(config, &self.listener.point, subject) {
             Found::Route(route) => scene.route(route),
             Found::Ambiguous => return Err(Box::new(Direct::Reject(Reject::Path))),
-            Found::Nothing => return own(self.not_found(&config.table, head, subject)),
+            Found::Nothing => {
+                let near = || config.table.nearest(&self.listener.point, false, subject);
+                return own(self.not_found(head, near));
+            }
         };
         let mut recipes = state.recipes(&self.listener.point, head.authority.host.as_ref());
         let mut depth = 1;
@@ -203,7 +206,8 @@ impl Context<'_> {
                 Found::Route(route) => scene.route(route),
                 Found::Ambiguous => return Err(Box::new(Direct::Reject(Reject::Path))),
                 Found::Nothing => {
-                    let to = Inside::Answer(Answer::not_found(head, None), Some(state));
+                    let near = || config.table.nearest_child(&state.id(), subject);
+                    let to = Inside::Answer(self.not_found(head, near), Some(state));
                     return Err(Box::new(Direct::Done(to, recipes)));
                 }
             };
@@ -215,18 +219,12 @@ impl Context<'_> {
 
 impl Context<'_> {
     /// The answer where no route matches, which tells the nearest ones if clients may know.
-    fn not_found(
+    fn not_found<'t>(
         &self,
-        table: &RoutingTable,
         head: &RequestHead<'_, '_>,
-        subject: &RequestSubject<'_, '_, '_>,
+        near: impl FnOnce() -> Vec<NearMiss<'t>>,
     ) -> Answer {
-        let is_told = self.core.options().error_details;
-        let near = is_told.then(|| {
-            let near = table.nearest(&self.listener.point, false, subject);
-            near.iter().map(ToString::to_string).collect()
-        });
-        Answer::not_found(head, near)
+        Answer::not_found(head, self.core.told(near))
     }
 }
 
@@ -243,7 +241,7 @@ impl Request {
             },
             keep_alive: head.keep_alive,
             is_idempotent: head.is_idempotent(),
-            expects: !head.is_http10 && head.header("expect").is_some(),
+            expects: head.expects,
             has_body: head.framing != Framing::None,
             framing: head.framing,
             wants_html: wants_html(head.accept),

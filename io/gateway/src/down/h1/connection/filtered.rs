@@ -222,7 +222,10 @@ impl Connection {
             Onward::Route(route) => Inside::Route(route),
             Onward::Backend(chosen) => Inside::Backend(chosen),
             Onward::Refused(status) => answer(Answer::refused(status, html)),
-            Onward::Nothing => answer(Answer::fault(Fault::NoRoute, html)),
+            Onward::Nothing(near) => {
+                let not_found = course.with_head(|head, _| Answer::not_found(head, near));
+                answer(not_found.unwrap_or_else(|| Answer::fault(Fault::NoRoute, html)))
+            }
             Onward::Ambiguous => answer(Answer::fault(Fault::Rejected(Reject::Path), html)),
         };
         course.deepen(recipes, step.route().map(|route| route.id()));
