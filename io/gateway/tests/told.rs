@@ -7,6 +7,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use steelyard_filters::trial::diary;
 use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat, Timeouts};
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use support::filtering::{Uses, change, using};
@@ -102,6 +103,18 @@ fn what_was_cut_off_has_the_status_that_was_said() {
         drop(client);
         it.says(1, &["\"DownstreamStatus\":499,", "\"msg\":\"the client went away\""]);
     }
+}
+
+#[test]
+fn who_leaves_while_a_filter_waits_is_logged_with_why() {
+    let name = "left-filter";
+    let it = Logging::start(name, &[dead()], &[("sleep=60000", name)]);
+    let mut client = Client::connect(it.address);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    eventually("it is under way", || !diary(name).is_empty());
+    socket2::SockRef::from(client.reader.get_ref()).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    it.says(1, &["\"DownstreamStatus\":499,", "\"msg\":\"the client went away\""]);
 }
 
 #[test]

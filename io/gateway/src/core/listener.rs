@@ -25,6 +25,19 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
+    /// One that nobody listens at.
+    #[cfg(test)]
+    pub(crate) fn of_test() -> Rc<Self> {
+        Rc::new(Self {
+            point: "web".into(),
+            entry_point: "web".into(),
+            address: String::new(),
+            path: Spelling::Normal,
+            closing: Cell::new(false),
+            open: Rc::default(),
+        })
+    }
+
     /// What the next hop is told of a client, in a route's manner.
     pub(crate) fn hop<'a>(&'a self, client_lines: &'a [u8], manner: Manner) -> Hop<'a> {
         let path = match manner {

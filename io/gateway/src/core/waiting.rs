@@ -252,17 +252,6 @@ impl Registry {
 mod tests {
     use super::*;
 
-    fn listener() -> Rc<Listener> {
-        Rc::new(Listener {
-            point: "web".into(),
-            entry_point: "web".into(),
-            address: String::new(),
-            path: steelyard_http::Spelling::Normal,
-            closing: Cell::new(false),
-            open: Rc::default(),
-        })
-    }
-
     /// Who is pressed, one after the other, of connections that wait so many milliseconds.
     fn pressed(waiting: &[(Awaited, u64)]) -> Vec<usize> {
         let now = Instant::now() + Duration::from_mins(1);
@@ -271,7 +260,7 @@ mod tests {
             let waiting = Rc::new(Waiting::default());
             waiting.awaited.set(*awaited);
             waiting.since.set(now.checked_sub(Duration::from_millis(*age)));
-            registry.insert(waiting.clone(), listener());
+            registry.insert(waiting.clone(), Listener::of_test());
             waiting
         }));
         let mut order = Vec::new();
@@ -311,7 +300,7 @@ mod tests {
                 let waiting = Rc::new(Waiting::default());
                 waiting.awaited.set(Awaited::Request);
                 waiting.since.set(now.checked_sub(Duration::from_secs(age + 1)));
-                registry.insert(waiting, listener());
+                registry.insert(waiting, Listener::of_test());
             }
             let mut left = 0;
             registry.retire_longest(now, |_, _| left += 1);
@@ -321,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_over_when_half_of_it_is_gone() {
-        let listener = listener();
+        let listener = Listener::of_test();
         let mut registry = Registry::default();
         let mut places = Vec::new();
         let counts = [255, 0, 1000, 900, 501, 500, 400, 250, 249, 120, 60, 0, 300, 0];

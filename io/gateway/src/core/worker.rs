@@ -213,9 +213,6 @@ async fn keep_house(core: Rc<Core>) {
         ticks.tick().await;
         let freed = core.prune(Instant::now());
         core.flush_log();
-        if core.options().places.waiting() > 0 {
-            core.make_room(); // for who waits on another core
-        }
         let burst_is_over = core.connections.borrow_mut().burst_is_over();
         if burst_is_over || freed >= WORTH_RETURNING {
             // That takes milliseconds, which requests need not wait for.
