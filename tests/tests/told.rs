@@ -96,3 +96,60 @@ fn routes_that_answer_nobody_are_told_everywhere() -> Result<()> {
     up.wait_for("silent.test", 200)?;
     wait::until("the note to go", || readyz().is_ok_and(|it| !it.body.contains("answers 502")))
 }
+
+/// A live instance says what it does, not what a plan would come to.
+#[test]
+fn what_is_not_spoken_yet_is_told_so() -> Result<()> {
+    let folder = Scratch::new()?;
+    let pool = "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\n\
+                metadata: {name: pool, namespace: metallb-system}\n\
+                spec: {addresses: [10.9.0.0/24]}\n---\n\
+                apiVersion: metallb.io/v1beta1\nkind: BGPAdvertisement\n\
+                metadata: {name: all, namespace: metallb-system}\n---\n\
+                apiVersion: metallb.io/v1beta2\nkind: BGPPeer\n\
+                metadata: {name: tor, namespace: metallb-system}\n\
+                spec: {myASN: 64512, peerASN: 64513, peerAddress: 10.0.0.1}\n";
+    let routed = service("routed", "127.0.0.1:1".parse()?)
+        .replace("spec:\n", "spec:\n  type: LoadBalancer\n");
+    folder.write("all.yaml", &[pool, &routed].concat())?;
+    let up = Up::start(folder.path())?;
+    let explained = shown(&up, &["explain", "service/routed"])?;
+    let would = "10.9.0.1/32 would be announced by ";
+    let said = " to tor; BGP is not spoken yet\n";
+    ensure!(explained.contains(would) && explained.contains(said), "{explained}");
+    for what in ["services", "announcements"] {
+        let told = shown(&up, &["get", what])?;
+        ensure!(!told.contains("is announced"), "{told}");
+    }
+    let told = shown(&up, &["get", "announcements"])?;
+    ensure!(told.contains("not-announced: BGP is not spoken yet"), "{told}");
+    Ok(())
+}
+
+/// The first few by name, however many there are.
+#[test]
+fn the_log_names_files_whose_loss_is_not_believed_yet() -> Result<()> {
+    let folder = Scratch::new()?;
+    let at = "127.0.0.1:1".parse()?;
+    let name = |n: usize| format!("file-{n}.yaml");
+    for n in 0..9 {
+        let both = [service(&format!("a{n}"), at), service(&format!("b{n}"), at)];
+        folder.write(&name(n), &both.concat())?;
+    }
+    let mut up = Up::start(folder.path())?;
+    folder.write(&name(0), &service("b0", at))?;
+    up.process.wait_for("in force, but for files with less in them than before")?;
+    let line = |up: &Up| {
+        let printed = up.process.printed();
+        let last = printed.lines().rfind(|line| line.contains("but for files")).map(str::to_owned);
+        last.unwrap_or_default()
+    };
+    let (first, is_whole) = (line(&up), !line(&up).contains(", …"));
+    ensure!(first.contains("file-0.yaml") && !first.contains("file-1") && is_whole, "{first}");
+    for n in 1..9 {
+        folder.write(&name(n), &service(&format!("b{n}"), at))?;
+    }
+    wait::until("more files than are named", || line(&up).contains(", …"))
+        .with_context(|| line(&up))?;
+    Ok(())
+}
