@@ -127,3 +127,47 @@ fn vips(desired: &Desired) -> Vec<IpAddr> {
     let served = desired.served.values().map(|it| it.address);
     served.chain(desired.forwarded.values().map(|it| it.address)).collect()
 }
+
+/// Which of all tables there ever were ours is: one that is made anew has another number.
+fn handle(net: &Net) -> String {
+    let list = ["-a", "-t", "list", "table", "inet", "steelyard"];
+    let listed = String::from_utf8(net.node.output("nft", &list).unwrap().stdout).unwrap();
+    let ours = listed.lines().find(|line| line.starts_with("table inet steelyard "));
+    ours.unwrap_or_else(|| panic!("our table is not there: {listed}")).to_owned()
+}
+
+/// What the kernel tells of a table's making must not be more than is listened to: then nobody
+/// would know what is in it, and each edit would make it anew.
+#[test]
+fn a_large_table_is_made_once_whatever_is_edited() {
+    let Some(net) = Net::create("large") else { return };
+    net.forwarding();
+    let forwarder = start(&net, net.options());
+    let world = |first: u8, last_port: u16| {
+        let vips = (0..5000_u16).map(|n| {
+            let [high, low] = n.to_be_bytes();
+            let vip = IpAddr::from([10, first, high, low]).to_string();
+            let port_number = if n == 4999 { last_port } else { 80 };
+            let endpoints = vec!["10.244.0.2:8080".parse().unwrap()];
+            forward(&vip, vec![port(Protocol::Tcp, port_number, endpoints)])
+        });
+        Desired::new([], vips)
+    };
+    let empty = handle(&net);
+    apply(&net, &forwarder, &world(20, 80));
+    for (what, desired) in [
+        ("one port", world(20, 81)),
+        ("another", world(20, 82)),
+        ("all go, and as many come", world(21, 82)),
+        ("one port again", world(21, 83)),
+    ] {
+        let observed = inside(&net.node, forwarder.change(&desired));
+        assert_eq!(observed.ports.len(), 5000);
+        assert_eq!(handle(&net), empty, "{what}");
+    }
+    apply(&net, &forwarder, &world(21, 83));
+    assert_eq!(handle(&net), empty, "all is looked at");
+    nft(&net.node, "delete element inet steelyard vips4 { 10.21.0.0 }\n");
+    eventually("what others touched is made anew", || handle(&net) != empty);
+    inside(&net.node, forwarder.remove()).unwrap();
+}
