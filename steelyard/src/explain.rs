@@ -337,6 +337,7 @@ fn service(out: &mut String, row: &Value, color: bool) {
         let _ = writeln!(out, "    {}: {}", words(&reached["at"]), words(&reached["how"]));
         if let Some(obstacle) = reached["obstacle"].as_str() {
             let _ = writeln!(out, "      {}", Style::Bad.paint(obstacle, color));
+            let _ = writeln!(out, "      help: {}", words(&reached["help"]));
         }
     }
     for event in row["events"].as_array().into_iter().flatten() {

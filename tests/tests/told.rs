@@ -153,3 +153,74 @@ fn the_log_names_files_whose_loss_is_not_believed_yet() -> Result<()> {
         .with_context(|| line(&up))?;
     Ok(())
 }
+
+/// What `steelyard` prints when it asks the instance on a machine.
+fn shown_on(machine: &Machine, arguments: &[&str]) -> Result<String> {
+    let program = binary::steelyard();
+    let output = machine.node.output(&program.to_string_lossy(), arguments)?;
+    ensure!(output.status.success(), "{arguments:?}: {output:?}");
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Checks that `fault` is told of each of `services` wherever one looks.
+fn told_everywhere(
+    machine: &Machine,
+    up: &mut Running,
+    fault: &str,
+    services: &[&str],
+) -> Result<()> {
+    machine.says(fault)?;
+    up.wait_for(fault)?;
+    let listed = shown_on(machine, &["get", "services"])?;
+    let told = machine.read("services").context("services")?;
+    for service in services {
+        let row = listed.lines().find(|line| line.contains(&format!(" {service} ")));
+        ensure!(row.is_some_and(|row| row.contains(fault)), "get services: {service}: {listed}");
+        let explained = shown_on(machine, &["explain", &format!("service/{service}")])?;
+        ensure!(explained.contains(fault), "explain: {explained}");
+        let row = told.as_array().context("rows")?.iter().find(|row| row["name"] == *service);
+        let row = row.context("a row")?.to_string();
+        ensure!(row.contains(fault), "the API, and so the page: {row}");
+    }
+    ensure!(shown_on(machine, &["get", "overview"])?.contains(fault));
+    Ok(())
+}
+
+#[test]
+fn a_fault_of_the_host_is_told_alike_everywhere() -> Result<()> {
+    needs_lab!();
+    let machine = Machine::new("faults")?;
+    let leads = service("leads", "10.1.1.1:8000".parse()?)
+        .replace("spec:\n", "spec:\n  type: LoadBalancer\n");
+    let world = |pool: &str, gate: &str| {
+        manifests::all(&[&manifests::pool(pool), &manifests::gateway_at("gate", gate), &leads])
+    };
+    machine.folder.write("all.yaml", &world("10.1.1.100-10.1.1.110", "10.1.1.100"))?;
+    let mut up = machine.up(&[])?;
+    machine.ready(&up)?;
+    for rule in [
+        "add table inet fw",
+        "add chain inet fw out { type filter hook output priority 0; }",
+        "add rule inet fw out tcp sport 80 drop",
+    ] {
+        ensure!(machine.node.output("nft", &[rule])?.status.success(), "{rule}");
+    }
+    let wall = "another firewall drops what clients are answered: table inet fw chain out: `tcp \
+                sport 80 drop`";
+    told_everywhere(&machine, &mut up, wall, &["gate", "leads"])?;
+    let help = "help: put a rule that accepts before it: `nft insert rule inet fw out ";
+    for service in ["service/gate", "service/leads"] {
+        let explained = shown_on(&machine, &["explain", service])?;
+        ensure!(explained.contains(help), "{explained}");
+    }
+    ensure!(machine.node.output("nft", &["delete table inet fw"])?.status.success());
+    machine.ready(&up)?;
+    ensure!(!shown_on(&machine, &["get", "services"])?.contains("another firewall"));
+
+    machine.folder.write("all.yaml", &world("10.1.1.11-10.1.1.11", "10.1.1.11"))?;
+    let own = "it is an address of this host, on eth0";
+    told_everywhere(&machine, &mut up, own, &["gate"])?;
+    let taken = shown_on(&machine, &["get", "announcements"])?;
+    ensure!(taken.contains(own), "{taken}");
+    Ok(())
+}

@@ -57,7 +57,7 @@ pub(super) fn services(services: &Value, announcements: &Value) -> Table {
             text(&service["servedBy"]).into(),
             owners(service, announcements).into(),
             ready_of(service),
-            Cell::new(why(service), Style::Faint),
+            Cell::new(why(service, announcements), Style::Faint),
         ]);
     }
     table
@@ -248,12 +248,17 @@ fn ratio(ready: Option<u64>, total: Option<u64>) -> Cell {
 }
 
 /// The first reason, else the last thing said about a Service.
-/// What is wrong with one of its ports, else why it has its addresses or none.
-fn why(service: &Value) -> String {
+/// What is wrong with one of its ports or addresses, else why it has these or none.
+fn why(service: &Value, announcements: &Value) -> String {
     let mut reached = list(&service["ports"]).iter().flat_map(|port| list(&port["reached"]));
     if let Some(broken) = reached.find(|it| it["works"] == false) {
         let what = if broken["obstacle"].is_string() { "obstacle" } else { "how" };
         return format!("{}: {}", text(&broken["at"]), text(&broken[what]));
+    }
+    let name = id(service);
+    let of_it = |row: &&Value| row["service"] == *name && row["silence"].is_string();
+    if let Some(silent) = list(announcements).iter().find(of_it) {
+        return text(&silent["silence"]);
     }
     let said = list(&service["events"]).last().map(|event| &event["message"]);
     list(&service["why"]).first().or(said).map_or_else(String::new, text)

@@ -51,6 +51,9 @@ fn services_show_what_is_wrong_with_a_port_before_all_else() {
     assert!(broken.contains("10.1.1.100:80/TCP: not carried: it is closed"), "{broken}");
     let met = with(json!({"at": at, "how": "gateway", "obstacle": "a wall", "works": false}));
     assert!(met.contains("10.1.1.100:80/TCP: a wall"), "{met}");
+    let silence = json!([{ "service": "default/web", "silence": "10.1.1.100 is not announced" }]);
+    let silent = tables::services(&services(), &silence).render(0, false);
+    assert!(silent.contains("10.1.1.100 is not announced"), "{silent}");
 }
 
 #[test]

@@ -58,6 +58,9 @@ impl<'a> Account<'a> {
         if let Some(standing) = &self.standing {
             row["state"] = json!(standing.to_string());
         }
+        // Without privileges it is so of all, and told once.
+        let silence = self.silence().filter(|it| it.standing != Some(Standing::Unprivileged));
+        row["silence"] = json!(silence.map(|it| it.to_string()));
         if is_shared {
             let standbys = self.agreed.into_iter().flat_map(|it| &it.status.standbys);
             row["standbys"] = standbys.map(|it| &**it).collect();

@@ -1,11 +1,11 @@
 //! Its tables: Services, routes, announcements.
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Value, json};
-use steelyard_forward::{Carried, PortStatus};
-use steelyard_model::{Endpoint, EndpointState, NamespacedName, Protocol, ResolvedService};
+use steelyard_forward::{Carried, PortStatus, VipPort};
+use steelyard_model::{Endpoint, EndpointState, NamespacedName, ResolvedService};
 use steelyard_plan::{AnnouncementRow, Explanation, Plan};
 use steelyard_terminal::{Cell, Style};
 
@@ -17,25 +17,24 @@ impl Moment {
     /// Service rows with what is behind them, and why they have their addresses.
     pub(super) fn services(&self) -> Value {
         let (Decided { plan, snapshot, .. }, applied) = (self.decided(), self.applied());
-        let mut carried: HashMap<_, Vec<&PortStatus>> = HashMap::new();
+        let mut carried: HashMap<VipPort, Vec<&PortStatus>> = HashMap::new();
         for port in &applied.forwarded.ports {
-            let Some(service) = &port.service else { continue };
-            carried.entry((service, port.key.protocol, port.key.port)).or_default().push(port);
+            carried.entry(port.key).or_default().push(port);
         }
         let (owners, silent) = (self.owners(), self.silent());
         let told = |row: &AnnouncementRow| match row {
             AnnouncementRow::Layer2(row) => self.planned(row, &owners).sentence(row),
             AnnouncementRow::Bgp(row) => row.prospect(),
         };
-        let row = |(id, service)| {
+        let rows = plan.services.iter().map(|(id, service)| {
             let mut row = rows(service);
             row["why"] = json!(why(plan, id, &told));
             if let Some(resolved) = snapshot.services.get(id) {
-                row["ports"] = ports(resolved, &carried, &silent);
+                row["ports"] = ports(resolved, &service.addresses, &carried, &silent);
             }
             row
-        };
-        plan.services.iter().map(row).collect()
+        });
+        rows.collect()
     }
 
     /// Route rows with the state of every endpoint, also of those that take no traffic.
@@ -118,6 +117,17 @@ pub(crate) fn carried(status: &PortStatus) -> (String, Cell) {
     }
 }
 
+/// Where a port of a vip is reached and how, and what keeps clients from it.
+fn reached(status: &PortStatus) -> Value {
+    let (at, how) = carried(status);
+    let mut row = json!({"at": at, "how": how.text(), "works": works(status)});
+    if let Some(obstacle) = &status.obstacle {
+        row["obstacle"] = json!(obstacle.to_string());
+        row["help"] = json!(obstacle.help());
+    }
+    row
+}
+
 /// Whether a port is carried as it is meant to be, and nothing keeps clients from it.
 fn works(status: &PortStatus) -> bool {
     let is_meant = !matches!(status.carried, Carried::Before { .. } | Carried::Not { .. });
@@ -126,20 +136,18 @@ fn works(status: &PortStatus) -> bool {
 
 fn ports(
     resolved: &ResolvedService,
-    carried_ports: &HashMap<(&NamespacedName, Protocol, u16), Vec<&PortStatus>>,
+    addresses: &[IpAddr],
+    carried: &HashMap<VipPort, Vec<&PortStatus>>,
     silent: &BTreeSet<SocketAddr>,
 ) -> Value {
+    let id = &resolved.service.id;
     let rows = resolved.ports.iter().map(|port| {
-        let key = (&resolved.service.id, port.port.protocol, port.port.port);
-        let reached = carried_ports.get(&key).into_iter().flatten().map(|status| {
-            let (at, how) = carried(status);
-            let mut row = json!({"at": at, "how": how.text()});
-            if let Some(obstacle) = &status.obstacle {
-                row["obstacle"] = json!(obstacle.to_string());
-            }
-            row["works"] = json!(works(status));
-            row
-        });
+        let (protocol, number) = (port.port.protocol, port.port.port);
+        let keys = addresses.iter().map(|&address| VipPort { address, protocol, port: number });
+        let known = keys.filter_map(|key| carried.get(&key)).flatten();
+        // The gateway's name no Service.
+        let own = known.filter(|it| it.service.as_ref().is_none_or(|service| service == id));
+        let reached = own.map(|status| reached(status));
         json!({
             "name": port.port.name,
             "protocol": port.port.protocol,
