@@ -118,7 +118,7 @@ impl Plan {
 }
 
 /// Whether a file of this name says how its folder is built.
-fn is_plan(name: &str) -> bool {
+pub(crate) fn is_plan(name: &str) -> bool {
     let (_, file) = name.rsplit_once('/').unwrap_or(("", name));
     matches!(file, "kustomization.yaml" | "kustomization.yml" | "Chart.yaml")
 }

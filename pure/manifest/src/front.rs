@@ -8,6 +8,9 @@
 mod changes;
 mod doubt;
 mod files;
+mod in_place;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,7 +27,7 @@ use crate::written::Extract;
 pub use changes::{ObjectChanges, Teller};
 pub use doubt::Awaited;
 use doubt::Doubt;
-use files::{File, Reading};
+use files::{Edit, File, Reading};
 
 /// The files as they stand, and where each object is; of each, what is extracted.
 pub struct Front<T> {
@@ -65,6 +68,9 @@ impl<T: Extract> Front<T> {
     /// Takes in what stands after a look at `now`: what could not be seen is not gone, and a loss
     /// is believed when it has stood for a moment. Also the losses that are not believed yet.
     pub fn follow(&mut self, sight: &Sight, now: Instant) -> (ObjectChanges<T>, Awaited) {
+        if let Some(edit) = self.edit_in_place(sight) {
+            return (self.take(&edit), Awaited::default());
+        }
         let settled = self.doubt.settle(sight, &self.files, &mut self.reading, now);
         (self.update(&settled.sources), settled.awaited)
     }
@@ -73,6 +79,11 @@ impl<T: Extract> Front<T> {
     pub fn update(&mut self, sources: &[Source]) -> ObjectChanges<T> {
         let sources = self.builds.without_material(sources, &self.reading.limits);
         let edit = self.reading.update(&mut self.files, &sources);
+        self.take(&edit)
+    }
+
+    /// What comes of it for objects.
+    fn take(&mut self, edit: &Edit<T>) -> ObjectChanges<T> {
         let mut changes = ObjectChanges::default();
         let mut concerned = BTreeSet::new();
         let gone = edit.gone.iter().flat_map(|file| places(file, None));

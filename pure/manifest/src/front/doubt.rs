@@ -81,7 +81,17 @@ struct Loss<'a, T> {
 /// Files by name.
 type ByName<'a, T> = HashMap<&'a str, &'a T, BuildHasherDefault<DefaultHasher>>;
 
+/// How much less there is in a file that was read again.
+pub(super) struct Less {
+    ends_early: bool,
+}
+
 impl Doubt {
+    /// Whether nothing is waited for.
+    pub(super) fn is_calm(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// What stands of `files` after a look.
     pub(super) fn settle<T: Extract>(
         &mut self,
@@ -128,13 +138,9 @@ impl Doubt {
             let bytes = former.bytes()?;
             let (fresh, ends_early, is_empty) = match seen.get(name) {
                 Some(Source { text: SourceText::Bytes(new), .. }) if new == bytes => return None,
-                Some(source @ Source { text: SourceText::Bytes(new), .. }) => {
+                Some(source @ Source { text: SourceText::Bytes(_), .. }) => {
                     let fresh = reading.look_ahead(source, Some(former));
-                    let is_same = fresh.content.has_objects_of(&former.content);
-                    let ends_early = !is_same && ends_early(bytes, new);
-                    if !ends_early && keeps_all(&fresh.content, &former.content) {
-                        return None;
-                    }
+                    let Less { ends_early } = loss(former, &fresh)?;
                     let is_empty = fresh.content.is_empty() && !former.content.is_empty();
                     (Some(fresh), ends_early, is_empty)
                 }
@@ -218,6 +224,14 @@ impl<T: Extract> Loss<'_, T> {
         let is_lost = || self.former.content.keys().any(|key| !present.contains(key));
         self.fresh.is_none() && self.former.content.is_broken || is_lost()
     }
+}
+
+/// What is lost in a file that was read again; none when it has all that it had.
+pub(super) fn loss<T: Extract>(former: &File<T>, fresh: &File<T>) -> Option<Less> {
+    let is_same = fresh.content.has_objects_of(&former.content);
+    let ends_early = !is_same && ends_early(former.bytes()?, fresh.bytes()?);
+    let is_loss = ends_early || !keeps_all(&fresh.content, &former.content);
+    is_loss.then_some(Less { ends_early })
 }
 
 /// Whether nothing of `former` is missing, or the mistake in `fresh` may be why it is, and the last

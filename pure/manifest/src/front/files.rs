@@ -75,6 +75,21 @@ impl<T: Extract> Reading<T> {
         File { source: source.clone(), content: Arc::new(content) }
     }
 
+    /// Puts files that were looked at ahead in the places of former ones.
+    pub(super) fn replace(
+        &mut self,
+        files: &mut [File<T>],
+        fresh: Vec<(usize, File<T>)>,
+    ) -> Edit<T> {
+        let mut edit = Edit { gone: Vec::new(), come: Vec::new(), is_reordered: false };
+        for (place, file) in fresh {
+            edit.come.push(file.clone());
+            edit.gone.push(std::mem::replace(&mut files[place], file));
+        }
+        self.ahead.clear();
+        edit
+    }
+
     /// Makes `files` those of `sources`, reading only what changed.
     pub(super) fn update(&mut self, files: &mut Vec<File<T>>, sources: &[Source]) -> Edit<T> {
         let same = |(file, source): &(&File<T>, &Source)| file.is_of(source);
@@ -164,7 +179,7 @@ impl<T> File<T> {
     }
 
     /// Whether it is what `source` says.
-    fn is_of(&self, source: &Source) -> bool {
+    pub(super) fn is_of(&self, source: &Source) -> bool {
         let is_read = matches!(source.text, SourceText::Bytes(_) | SourceText::Kept(..));
         is_read && self.source.is_same(source)
     }

@@ -1,0 +1,133 @@
+//! Edits in place, and the long way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use steelyard_model::Diagnostic;
+
+use super::{Awaited, Front, Teller};
+use crate::key::Key;
+use crate::object::Object;
+use crate::sight::{Blindness, Extent, Sight, Unseen};
+use crate::source::Source;
+use crate::written::{Extract, Written};
+
+struct Plain(Written);
+
+impl Extract for Plain {
+    fn of(object: &Object) -> Self {
+        Self(Written::of(object))
+    }
+
+    fn written(&self) -> &Written {
+        &self.0
+    }
+
+    fn moved(&self, _: &Written) -> Option<Self> {
+        None
+    }
+}
+
+/// A front, and all that it said.
+#[derive(Default)]
+struct Heard {
+    front: Front<Plain>,
+    objects: BTreeMap<Key, Arc<Plain>>,
+    told: BTreeMap<Teller, Vec<Diagnostic>>,
+    /// How often it took the short way.
+    in_place: usize,
+}
+
+/// A place that is never seen: then all files are asked.
+const DARK: &str = "elsewhere";
+
+impl Heard {
+    fn follow(&mut self, sight: &Sight, now: Instant) -> Awaited {
+        let is_in_place = self.front.edit_in_place(sight).map(|edit| self.front.take(&edit));
+        self.in_place += usize::from(is_in_place.is_some());
+        let (changes, awaited) = match is_in_place {
+            Some(changes) => (changes, Awaited::default()),
+            None => self.front.follow(sight, now),
+        };
+        for (key, object) in changes.objects {
+            match object {
+                Some(object) => drop(self.objects.insert(key, object)),
+                None => drop(self.objects.remove(&key)),
+            }
+        }
+        self.told.extend(changes.told);
+        self.told.remove(&Teller::File(DARK.into()));
+        self.told.retain(|_, said| !said.is_empty());
+        awaited
+    }
+
+    fn places(&self) -> Vec<(&Key, String)> {
+        let place = |(key, object): (_, &Arc<Plain>)| (key, object.0.location().to_string());
+        self.objects.iter().map(place).collect()
+    }
+}
+
+fn object(name: &str) -> String {
+    format!("---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\n")
+}
+
+/// What may be in a file.
+fn text() -> impl Strategy<Value = String> {
+    let name = prop_oneof!["[ab]", "[a-f]"];
+    let objects = vec(name, 0..3).prop_map(|names| names.iter().map(|it| object(it)).collect());
+    let cut = |(text, at): (String, usize)| text[..at.min(text.len())].to_owned();
+    prop_oneof![
+        6 => objects.clone(),
+        1 => (objects.clone(), 0..150_usize).prop_map(cut),
+        1 => objects.prop_map(|text: String| text + "---\na: [\n"),
+        1 => Just("resources: [a.yaml]\npatches: [{path: b.yaml}]\n".to_owned()),
+    ]
+}
+
+#[allow(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
+fn start() -> Instant {
+    Instant::now()
+}
+
+const NAMES: [&str; 4] = ["conf/a.yaml", "conf/b.yaml", "conf/kustomization.yaml", "conf/z.yaml"];
+
+proptest! {
+    #[test]
+    fn an_edit_in_place_comes_to_what_the_long_way_comes_to(
+        first in vec(text(), NAMES.len()),
+        edits in vec((0..NAMES.len(), text(), 0..3_u64), 1..20),
+    ) {
+        let sources = NAMES.iter().zip(&first).map(|(name, text)| Source::new(*name, text.as_bytes()));
+        let mut sight = Sight::complete(sources.collect());
+        let (mut short, mut long) = (Heard::default(), Heard::default());
+        let mut now = start();
+        for (place, text, seconds) in edits {
+            let (name, extent) = (DARK.into(), Extent::Below);
+            let unseen = vec![Unseen { name, extent, why: Blindness::Vanished }];
+            let dark = Sight { unseen, ..sight.clone() };
+            prop_assert_eq!(short.follow(&sight, now), long.follow(&dark, now));
+            prop_assert_eq!(short.places(), long.places());
+            prop_assert_eq!(&short.told, &long.told);
+            now += Duration::from_secs(seconds);
+            sight.sources[place] = Source::new(NAMES[place], text.as_bytes());
+        }
+        prop_assert_eq!(long.in_place, 0);
+    }
+}
+
+/// Otherwise the property says nothing.
+#[test]
+fn an_edit_of_text_alone_is_one_in_place() {
+    let file = |name, text: &str| Source::new(name, text.as_bytes());
+    let mut heard = Heard::default();
+    let mut sight = Sight::complete(vec![file("a.yaml", &object("a")), file("b.yaml", "")]);
+    for (text, in_place) in [("a", 0), ("ab", 1), ("abc", 2), ("ac", 2)] {
+        let objects: String = text.split("").filter(|it| !it.is_empty()).map(object).collect();
+        sight.sources[0] = file("a.yaml", &objects);
+        heard.follow(&sight, start());
+        assert_eq!(heard.in_place, in_place, "{text}");
+    }
+}
