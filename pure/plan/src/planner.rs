@@ -75,7 +75,7 @@ impl Last {
         made.plan.held = allocator.held();
         made.plan.routes.follow(&snapshot.routing);
         let touched: Vec<NamespacedName> = allocator.services().cloned().collect();
-        made.decide(&mut scene, &allocator, &touched, EXCLUSIONS);
+        made.decide(&mut scene, &allocator, (&Snapshot::default(), &touched), EXCLUSIONS);
         Self { snapshot: snapshot.clone(), facts: facts.clone(), allocator, made }
     }
 
@@ -164,8 +164,7 @@ impl Last {
         touched.extend(self.by_entry_points(&before));
         self.made.plan.routes.follow(&snapshot.routing);
         let mut touched: Vec<NamespacedName> = touched.into_iter().collect();
-        let held = touched.iter().map(|id| (id.clone(), self.allocator.holding_of(id)));
-        self.made.plan.held.0.change(held);
+        self.hold(&touched);
         let mut scene = Scene::new(&self.snapshot, &self.facts);
         if !keeps_pieces {
             self.made.empty(&scene);
@@ -175,7 +174,7 @@ impl Last {
         let others = exclusions.filter(|(id, _)| touched.binary_search(id).is_err());
         let others: usize = others.map(|(_, exclusions)| exclusions.len()).sum();
         let left = EXCLUSIONS.checked_sub(others)?;
-        let left = self.made.decide(&mut scene, &self.allocator, &touched, left);
+        let left = self.made.decide(&mut scene, &self.allocator, (&before, &touched), left);
         // Where not all can be explained, which ones are depends on all.
         (left > 0).then_some(self)
     }
@@ -197,6 +196,16 @@ impl Last {
         self.allocator.change(wishes);
         concerned.extend(self.allocator.decided().cloned());
         concerned
+    }
+
+    /// Takes over what `touched` Services hold. What is as before stays where it is, so that it is
+    /// quickly compared.
+    fn hold(&mut self, touched: &[NamespacedName]) {
+        let held = &mut self.made.plan.held.0;
+        let now = touched.iter().map(|id| (id, self.allocator.holding_of(id)));
+        let other = now.filter(|(id, holding)| held.get(*id) != holding.as_ref());
+        let other: Vec<_> = other.map(|(id, holding)| (id.clone(), holding)).collect();
+        held.change(other);
     }
 
     /// Decides about all Services together. All that there are or were.

@@ -8,6 +8,7 @@ use crate::{AnnouncementRow, Facts, Layer2Row, Plan, plan};
 
 mod announce;
 mod bgp;
+mod circles;
 mod json;
 mod node;
 

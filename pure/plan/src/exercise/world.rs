@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use steelyard_model::{
     AddressRange, AddressRequest, AddressWish, BadRequest, Families, FamilyPolicy, FieldPath,
-    Holding, Holdings, Item, L2Advertisement, Labels, NamespacedName, Node, ObjectRef, Pool,
+    Holding, Holdings, Host, Item, L2Advertisement, Labels, NamespacedName, Node, ObjectRef, Pool,
     PoolRequest, Protocol, Selector, Service, ServiceAllocation, ServicePort, ServiceType,
     TargetPort, TrafficPolicy,
 };
@@ -181,10 +181,16 @@ impl Choices<'_> {
             publish_not_ready: false,
             status_addresses: if self.one_in(4) { self.addresses() } else { Vec::new() },
             gateway: self.one_of(&[None, Some(true), Some(false)]),
-            static_endpoints: Vec::new(),
+            static_endpoints: self.endpoints(),
             refusal: None,
             backend_refusal: None,
         }
+    }
+
+    /// Addresses that Services may have: then they may lead to each other, or round.
+    fn endpoints(&mut self) -> Vec<(Host, u16)> {
+        let addresses = if self.one_in(2) { self.addresses() } else { Vec::new() };
+        addresses.into_iter().map(|address| (Host::Ip(address), 8080)).collect()
     }
 
     fn port(&mut self) -> ServicePort {

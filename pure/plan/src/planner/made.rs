@@ -1,9 +1,10 @@
 //! A plan with all that it was put together from, so that a part can be replaced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use steelyard_ipam::Allocator;
-use steelyard_model::{Diagnostic, NamespacedName};
+use steelyard_model::{Diagnostic, NamespacedName, Snapshot};
 
 use super::piece::{Cut, Piece};
 use crate::bgp::Bgp;
@@ -31,7 +32,7 @@ impl Made {
             found: BTreeMap::new(),
             layer2: Layer2::default(),
             bgp: Bgp::new(scene),
-            leads: Leads::new(),
+            leads: Leads::default(),
             plan: Plan::default(),
         }
     }
@@ -43,13 +44,13 @@ impl Made {
         (self.plan.held, self.plan.routes) = (held, routes);
     }
 
-    /// Plans for the Services `touched`, which are or were there, and ascend; of exclusions up to
+    /// Plans for the Services `touched`, which are or were there `before`, and ascend; of exclusions up to
     /// about `left`. What is left then.
     pub(super) fn decide(
         &mut self,
         scene: &mut Scene<'_>,
         allocator: &Allocator,
-        touched: &[NamespacedName],
+        (before, touched): (&Snapshot, &[NamespacedName]),
         mut left: usize,
     ) -> usize {
         let mut cuts = Vec::with_capacity(touched.len());
@@ -59,7 +60,7 @@ impl Made {
             cuts.push((id.clone(), cut));
         }
         let moved = self.put(scene, cuts);
-        self.follow(scene, touched, &moved);
+        self.follow(scene, before, touched, &moved);
         self.plan.pools = allocator.usage();
         self.plan.node.update(scene, &self.layer2, &moved);
         self.bgp.report(scene, &mut self.plan.peers);
@@ -117,18 +118,26 @@ impl Made {
         moved
     }
 
-    /// Takes note of where endpoints lead. Where addresses came or went, those of any Service may
-    /// lead somewhere else.
-    fn follow(&mut self, scene: &Scene<'_>, touched: &[NamespacedName], moved: &Moved) {
-        let all = (!moved.addresses.is_empty()).then(|| self.pieces.keys().cloned().collect());
-        let all: Option<Vec<NamespacedName>> = all;
-        for id in all.as_deref().unwrap_or(&[]).iter().chain(touched) {
-            let there = self.pieces.contains_key(id).then(|| scene.snapshot.services.get(id));
-            let leads = there.flatten().map(|it| circles::leads(it, &self.layer2));
-            match leads.filter(|leads| !leads.is_empty()) {
-                Some(leads) => drop(self.leads.insert(id.clone(), leads)),
-                None => drop(self.leads.remove(id)),
-            }
+    /// Takes note of where endpoints lead. Where addresses came or went, those of other Services
+    /// may lead somewhere else.
+    fn follow(
+        &mut self,
+        scene: &Scene<'_>,
+        before: &Snapshot,
+        touched: &[NamespacedName],
+        moved: &Moved,
+    ) {
+        let Self { pieces, leads, layer2, .. } = self;
+        let has_address = |id: &&NamespacedName| pieces.contains_key(*id);
+        let services = &scene.snapshot.services;
+        let now =
+            |id| Some(id).filter(has_address).and_then(|id| services.get(id)).map(Arc::as_ref);
+        let before = |id| before.services.get(id).map(Arc::as_ref);
+        leads.replace(touched.iter().map(|id| (id, [before(id), now(id)])));
+        let there = moved.addresses.iter().flat_map(|address| leads.with_endpoint(*address));
+        let there: BTreeSet<NamespacedName> = there.cloned().collect();
+        for id in there.iter().chain(touched) {
+            leads.find(id, now(id), layer2);
         }
     }
 
