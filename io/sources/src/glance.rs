@@ -48,7 +48,7 @@ impl Shelf {
     /// A file that is known may have something else in it.
     fn change(&mut self, place: usize, path: &Path, stamp: Stamp) -> Option<()> {
         let version = self.read_one(path, stamp)?;
-        self.scene.sight.sources[place].text = version.text.clone();
+        Arc::make_mut(&mut self.scene.sight.sources)[place].text = version.text.clone();
         self.files.insert(path.to_owned(), Kept { place, version });
         Some(())
     }
@@ -68,7 +68,8 @@ impl Shelf {
         }
         let version = self.read_one(path, stamp)?;
         self.move_from(place, |place| place + 1);
-        self.scene.sight.sources.insert(place, Source { name, text: version.text.clone() });
+        let source = Source { name, text: version.text.clone() };
+        Arc::make_mut(&mut self.scene.sight.sources).insert(place, source);
         self.files.insert(path.to_owned(), Kept { place, version });
         Some(())
     }
@@ -78,7 +79,8 @@ impl Shelf {
         self.scene.top.as_ref()?;
         let kept = self.files.remove(path)?;
         self.scene.total -= kept.version.length();
-        let Source { name, .. } = self.scene.sight.sources.remove(place);
+        let sources = Arc::make_mut(&mut self.scene.sight.sources);
+        let Source { name, .. } = sources.remove(place);
         self.move_from(place, |place| place - 1);
         self.is_beside_others(&name, place).then_some(())
     }

@@ -147,7 +147,7 @@ impl Shelf {
                 Found::File { name, real, stamp } => self.find(name, real, stamp, &earlier),
             };
             match seen {
-                Ok(source) => self.scene.sight.sources.push(source),
+                Ok(source) => Arc::make_mut(&mut self.scene.sight.sources).push(source),
                 Err(Missed::Gone) => walk.torn = true,
                 Err(Missed::Rest(unseen)) => {
                     self.scene.sight.unseen.push(unseen);
@@ -155,6 +155,7 @@ impl Shelf {
                 }
             }
         }
+        Arc::make_mut(&mut self.scene.sight.sources).shrink_to_fit();
         self.compare_homes(&walk);
         self.scene.torn = walk.torn;
         walk.folders

@@ -13,8 +13,9 @@ use crate::source::Source;
 /// One look at everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sight {
-    /// The files seen, in order; of two objects with one name the first counts.
-    pub sources: Vec<Source>,
+    /// The files seen, in order; of two objects with one name the first counts. Whoever keeps a
+    /// sight shares the list with all others.
+    pub sources: Arc<Vec<Source>>,
     /// What could not be seen. None of them: the sight is complete.
     pub unseen: Vec<Unseen>,
     /// The folders that the user named and that could be listed.
@@ -61,19 +62,19 @@ pub enum Blindness {
 impl Sight {
     /// A look that saw everything.
     pub fn complete(sources: Vec<Source>) -> Self {
-        Self { sources, ..Self::default() }
+        Self { sources: sources.into(), ..Self::default() }
     }
 
     /// The files seen, and one that failed for each place that was not.
     pub fn into_sources(self) -> Vec<Source> {
         let failed = self.unseen.iter().map(Unseen::source);
-        self.sources.into_iter().chain(failed).collect()
+        Arc::unwrap_or_clone(self.sources).into_iter().chain(failed).collect()
     }
 
     /// The same while a later look is held up at `place` for `long`.
     #[must_use]
     pub fn held_up(mut self, place: Arc<str>, long: Duration) -> Self {
-        self.sources.retain(|source| source.name != place);
+        Arc::make_mut(&mut self.sources).retain(|source| source.name != place);
         self.unseen.retain(|unseen| unseen.name != place);
         let why = Blindness::HeldUp(long);
         self.unseen.push(Unseen { name: place, extent: Extent::Rest, why });
@@ -154,7 +155,7 @@ mod tests {
             Source::failed("conf/b.yaml", "x"),
         ]);
         let held_up = seen.clone().held_up("conf/b.yaml".into(), Duration::from_secs(5));
-        assert_eq!(held_up.sources, seen.sources[..1]);
+        assert_eq!(held_up.sources[..], seen.sources[..1]);
         assert!(held_up.may_hide("conf/b.yaml") && held_up.may_hide("other/c.yaml"));
         assert_eq!(held_up.unseen[0].why.to_string(), "reading it takes more than 5 s");
         let again = held_up.clone().held_up("conf/b.yaml".into(), Duration::from_secs(5));

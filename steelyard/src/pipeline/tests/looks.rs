@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steelyard_manifest::{Blindness, Extent, Unseen, codes};
+use steelyard_manifest::{Blindness, Extent, Sight, Source, Unseen, codes};
 use steelyard_model::Diagnostic;
 
 use super::*;
@@ -36,8 +36,8 @@ impl Watched {
     fn look(&mut self, files: &[(&str, &str)], unseen: Vec<Unseen>) -> &mut Self {
         let source =
             |(name, text): &(&str, &str)| Source::new(format!("conf/{name}"), text.as_bytes());
-        let sources = files.iter().map(source).collect();
-        let sight = Sight { sources, unseen, folders: vec!["conf".into()] };
+        let sources: Vec<Source> = files.iter().map(source).collect();
+        let sight = Sight { sources: sources.into(), unseen, folders: vec!["conf".into()] };
         self.follow(&sight);
         self
     }
@@ -115,7 +115,7 @@ fn a_file_that_cannot_be_read_stands_as_it_was_and_others_change() {
         Source::new("conf/b.yaml", service("bb").as_bytes()),
         Source::failed("conf/new.yaml", "Input/output error"),
     ];
-    let sight = Sight { sources, unseen: Vec::new(), folders: vec!["conf".into()] };
+    let sight = Sight { sources: sources.into(), unseen: Vec::new(), folders: vec!["conf".into()] };
     conf.follow(&sight);
     conf.after(2.0);
     conf.follow(&sight);
