@@ -81,11 +81,11 @@ pub(crate) enum Cell {
 /// A backend that stands for a Service port and leads to a set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Leaf {
+    /// Its name as a backend.
+    pub(crate) id: BackendId,
     /// The Service and its port, as users wrote it.
     pub(crate) service: NamespacedName,
     pub(crate) port: u16,
-    /// The port that is asked, where it is another.
-    pub(crate) asked: Option<u16>,
     pub(crate) set: EndpointSetId,
 }
 
@@ -197,10 +197,16 @@ impl Cell {
 }
 
 impl Leaf {
-    /// Its name as a backend.
-    pub(crate) fn id(&self) -> BackendId {
-        let asked = self.asked.map_or(String::new(), |number| format!(":{number}"));
-        BackendId::from(format!("{}:{}{asked}@ingress", self.service, self.port))
+    /// Of which port `asked` is asked, where that is another.
+    pub(crate) fn new(
+        service: NamespacedName,
+        port: u16,
+        asked: Option<u16>,
+        set: EndpointSetId,
+    ) -> Self {
+        let asked = asked.map_or(String::new(), |number| format!(":{number}"));
+        let id = BackendId::from(format!("{service}:{port}{asked}@ingress"));
+        Self { id, service, port, set }
     }
 }
 

@@ -70,7 +70,7 @@ enum Way<'a> {
 pub(super) fn close(
     backing: &mut Backing<'_, '_>,
     policies: &Policies,
-    backed: Backed,
+    (backed, is_backend): (Backed, bool),
     stands: &Stands,
     options: &ResolveOptions,
     diagnostics: &mut Vec<Diagnostic>,
@@ -80,11 +80,11 @@ pub(super) fn close(
     let ports = 0..closed.ports.len();
     let mut routed: Vec<Vec<Endpoint>> =
         ports.map(|port| backed.endpoints(port).to_vec()).collect();
-    let routes = backed.is_backend.then_some(&mut routed[..]);
+    let routes = is_backend.then_some(&mut routed[..]);
     let closing = close_one(policies, &sets, (&mut closed, routes), (stands, options));
     let Some((policy, effect)) = closing else { return backed };
     diagnostics.push(said(&closed.service, policy, &effect, stands));
-    Backed { service: Arc::new(closed), routed: Some(Arc::new(routed)), ..backed }
+    Backed { service: Arc::new(closed), routed: Some(Arc::new(routed)) }
 }
 
 /// Closes what policies close of one Service, and of what routes find of it: by which policy, and

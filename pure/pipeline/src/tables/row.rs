@@ -45,8 +45,6 @@ pub(crate) struct Backed {
     pub(crate) service: Arc<ResolvedService>,
     /// Endpoints of each port for routes, where those are not the same as by its address.
     pub(crate) routed: Option<Arc<Vec<Vec<Endpoint>>>>,
-    /// Whether a route leads to it.
-    pub(crate) is_backend: bool,
 }
 
 /// Whose words an Ingress is written in.

@@ -77,7 +77,7 @@ fn backed(
         closed,
     };
     let routed = (closed && is_backend).then(|| Arc::new(resolved.endpoints));
-    Backed { service: Arc::new(joined), routed, is_backend }
+    Backed { service: Arc::new(joined), routed }
 }
 
 /// Whether the gateway serves it.
@@ -116,6 +116,8 @@ pub(super) fn closed(
         return Some(Row::Service(backed));
     }
     let Some(Row::Stands(stands)) = reads.row(&Cell::Stands) else { return None };
+    let is_backend = is_backend(id, reads);
+    let backed = (backed, is_backend);
     let backing = &mut Backing { reads };
     let closed = policies::close(backing, &policies, backed, &stands, options, diagnostics);
     Some(Row::Service(closed))

@@ -56,10 +56,9 @@ impl Join<'_, '_> {
         };
         let refusal = self.refusal(read, written, &service, &target.port);
         let Target { port, asked, set } = target;
-        let service = written.service.clone();
-        let leaf = Arc::new(Leaf { service, port: port.port, asked, set });
-        let id = leaf.id();
-        routed.leaves.push(leaf);
+        let leaf = Leaf::new(written.service.clone(), port.port, asked, set);
+        let id = leaf.id.clone();
+        routed.leaves.push(Arc::new(leaf));
         match refusal {
             Some(why) => routed.refuse(&draft.id, &written.place, why, Some(id)),
             None => id,
