@@ -69,7 +69,10 @@ const ABOUT: &[(&str, &str)] = &[
          addresses of their own: its memory is VmRSS, the program's own pages included, 4 s after \
          it began to serve, and after 1,000 edits of routes. An edit is measured by the clock, \
          from the moment a file is replaced to the end of the first answer by the new route; the \
-         client asks all the time, and the watch waits for 3 ms whether more is written.",
+         client asks all the time, and the watch waits for 3 ms whether more is written. Some 13 MiB \
+         are pages of the program; the rest is what stays of the manifests, the text itself a \
+         tenth of it. Neither jemalloc nor mimalloc needs clearly less of it, so the allocator is \
+         the system's.",
     ),
 ];
 
