@@ -361,7 +361,7 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     }
 
     /// What the client sent beyond the request, and the memory.
-    pub fn into_parts(mut self) -> (Option<B>, Vec<u8>) {
+    pub fn take_parts(&mut self) -> (Option<B>, Vec<u8>) {
         (self.upload.take_held(), self.download.take_scratch())
     }
 

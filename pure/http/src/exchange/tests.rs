@@ -255,7 +255,7 @@ fn a_request_that_was_given_whole_leaves_the_connection_clean() {
     from_endpoint(&mut exchange, &[HEAD, b"abcde"].concat());
     assert_eq!(written(&mut exchange)[1].as_bytes(), [HEAD, b"abcde"].concat());
     assert!(exchange.settle(()).is_some());
-    assert_eq!(exchange.into_parts().0.map(|held| held.0), Some(b"NEXT".to_vec()));
+    assert_eq!(exchange.take_parts().0.map(|held| held.0), Some(b"NEXT".to_vec()));
 }
 
 #[test]

@@ -257,11 +257,11 @@ impl Connection {
                     _ => stays,
                 };
                 let stays = stays && !world.stage.asks[running.id].http10;
-                self.held = running.exchange.into_parts().0;
+                self.held = running.exchange.take_parts().0;
                 self.say(502, stays, world);
             }
             Verdict::Passed(after) | Verdict::Cut(_, after) => {
-                self.held = running.exchange.into_parts().0;
+                self.held = running.exchange.take_parts().0;
                 if world.stage.broken == Some(Broken::LosesAhead) {
                     self.held = None;
                 }

@@ -219,11 +219,12 @@ impl Connection {
             tap: (),
         };
         let done = dispatch.run(chosen).await;
-        let Dispatch { exchange, trace, .. } = dispatch;
+        let Dispatch { exchange, trace, .. } = &mut dispatch;
         let (came, bytes_out) = exchange.bytes();
         request.bytes_in += came;
         let told = Told { status: exchange.status(), bytes_out, why: None };
-        let (held, scratch) = exchange.into_parts();
+        let (held, scratch) = exchange.take_parts();
+        let trace = std::mem::take(trace);
         self.held = held;
         core.scratch.set(scratch);
         let (after, told) = self.conclude(done, told, &request).await;

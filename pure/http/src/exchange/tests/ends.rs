@@ -190,7 +190,7 @@ fn memory_comes_back_empty() {
     exchange.close_client();
     written(&mut exchange);
     from_endpoint(&mut exchange, &[HEAD, b"ab"].concat());
-    let scratch = exchange.into_parts().1;
+    let scratch = exchange.take_parts().1;
     assert!(scratch.is_empty() && scratch.capacity() >= 4_096);
 }
 

@@ -57,7 +57,7 @@ impl Connection {
         let client = &self.stream;
         let mut dispatch = Dispatch { place, client, exchange, started, trace: trace_so_far, tap };
         let done = dispatch.run(chosen).await;
-        let Dispatch { exchange, trace: traced, tap, .. } = dispatch;
+        let Dispatch { mut exchange, trace: traced, tap, .. } = dispatch;
         let Hand { failed, back, .. } = tap;
         *trace = traced;
         request.body = exchange.request_body();
@@ -65,7 +65,7 @@ impl Connection {
         request.bytes_in += came;
         let told = Told { status: exchange.status(), bytes_out, why: None };
         let may_stay = exchange.may_stay();
-        let (held, scratch) = exchange.into_parts();
+        let (held, scratch) = exchange.take_parts();
         self.held = held;
         core.scratch.set(scratch);
         let attempted = Attempted { told, failed, back, may_stay, is_repeatable };
