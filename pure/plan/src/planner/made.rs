@@ -44,8 +44,8 @@ impl Made {
         (self.plan.held, self.plan.routes) = (held, routes);
     }
 
-    /// Plans for the Services `touched`, which are or were there `before`, and ascend; of exclusions up to
-    /// about `left`. What is left then.
+    /// Plans for the Services `touched`, which are or were there `before`, and ascend; of
+    /// exclusions up to about `left`. What is left then.
     pub(super) fn decide(
         &mut self,
         scene: &mut Scene<'_>,
