@@ -36,14 +36,24 @@ impl Filter {
         Ok(Self { nft, lookout, walls, is_stale: true, table: table.to_owned(), told })
     }
 
-    /// Runs a batch of ours.
+    /// Runs a batch of ours. It is over when the kernel says that it is in force, which is long
+    /// before the program ends: that waits until no core can see what was there before.
     pub(crate) async fn run(&mut self, batch: &str) -> Result<(), NftError> {
-        let mut port = None;
-        let outcome = self.nft.run(batch, |it| port = Some(it)).await;
-        if let Some(port) = port {
-            self.lookout.is_own(port);
-            self.lookout.read_after_own();
-            self.lookout.watch().into_iter().for_each(|watch| watch.is_anybodys(port));
+        let run = self.nft.begin(batch)?;
+        let port = run.port();
+        port.into_iter().for_each(|port| self.is_own(port));
+        let mut end = Box::pin(run.end());
+        let is_taken = |watch: &NftWatch| port.is_some_and(|port| watch.has_taken(port));
+        let outcome = tokio::select! {
+            outcome = &mut end => outcome.map(drop),
+            () = self.lookout.until_own(is_taken) => {
+                tokio::spawn(end);
+                Ok(())
+            }
+        };
+        self.lookout.read_after_own();
+        if let (Some(port), Some(watch)) = (port, self.lookout.watch()) {
+            watch.is_anybodys(port);
         }
         outcome
     }

@@ -40,17 +40,29 @@ impl<W: KernelWatch> Lookout<W> {
     /// kept, so nothing is lost when the wait is given up.
     pub(crate) async fn stirred(&mut self) -> bool {
         while !self.is_news {
-            let readable = match &self.watch {
-                Some(watch) => watch.readable().await,
-                None => std::future::pending().await,
-            };
-            match readable {
-                Ok(()) => self.read(),
-                Err(error) => self.give_up(&error),
-            }
+            self.await_telling().await;
+            self.read();
         }
         self.is_news = false;
         self.seen.touches()
+    }
+
+    /// Waits until a change of ours `is_so`; forever where the kernel does not tell.
+    pub(crate) async fn until_own(&mut self, is_so: impl Fn(&W) -> bool) {
+        while !self.watch.as_ref().is_some_and(&is_so) {
+            self.await_telling().await;
+            self.read_after_own();
+        }
+    }
+
+    async fn await_telling(&mut self) {
+        let readable = match &self.watch {
+            Some(watch) => watch.readable().await,
+            None => std::future::pending().await,
+        };
+        if let Err(error) = readable {
+            self.give_up(&error);
+        }
     }
 
     /// What is seen to from now on.

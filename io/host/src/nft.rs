@@ -18,6 +18,14 @@ pub struct Nft {
     patience: Duration,
 }
 
+/// The program at work. Dropping it ends it.
+#[derive(Debug)]
+pub struct NftRun {
+    child: Child,
+    input: String,
+    patience: Duration,
+}
+
 /// Why a batch or a listing did not come about. Nothing of a batch that was refused is in force.
 #[derive(Debug, thiserror::Error)]
 pub enum NftError {
@@ -59,24 +67,26 @@ impl Nft {
     }
 
     /// Runs one batch: all of it takes force at once, or nothing does. `ran` is told the netlink
-    /// port that the changes come from: what the kernel gives a program is its number.
+    /// port that the changes come from.
     pub async fn run(&self, batch: &str, ran: impl FnOnce(u32)) -> Result<(), NftError> {
-        self.call(&["-f", "-"], batch, ran).await.map(drop)
+        let run = self.begin(batch)?;
+        run.port().map(ran);
+        run.end().await.map(drop)
+    }
+
+    /// The same, of which the end is waited for by whoever wants to.
+    pub fn begin(&self, batch: &str) -> Result<NftRun, NftError> {
+        self.call(&["-f", "-"], batch)
     }
 
     /// Everything but the elements of named sets, which may be many: `nft --terse list ruleset`.
     /// (For less than everything nft 1.0 reads all elements, terse or not.) Text and not JSON: the
     /// text shows the rules that iptables made in nft's own words, the JSON leaves them out.
     pub async fn ruleset(&self) -> Result<String, NftError> {
-        self.call(&["--terse", "list", "ruleset"], "", |_| {}).await
+        self.call(&["--terse", "list", "ruleset"], "")?.end().await
     }
 
-    async fn call(
-        &self,
-        arguments: &[&str],
-        input: &str,
-        ran: impl FnOnce(u32),
-    ) -> Result<String, NftError> {
+    fn call(&self, arguments: &[&str], input: &str) -> Result<NftRun, NftError> {
         let child = Command::new(&self.program)
             .args(arguments)
             .env("LC_ALL", "C")
@@ -85,10 +95,21 @@ impl Nft {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let child_id = child.id();
-        let output = timeout(self.patience, fed(child, input)).await;
-        child_id.map(ran);
-        outcome(output.map_err(|_| late(self.patience))??)
+        Ok(NftRun { child, input: input.to_owned(), patience: self.patience })
+    }
+}
+
+impl NftRun {
+    /// The netlink port that its changes come from: what the kernel gives a program is its number.
+    pub fn port(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Hands it the batch, and waits for its end; what it printed.
+    pub async fn end(self) -> Result<String, NftError> {
+        let Self { child, input, patience } = self;
+        let output = timeout(patience, fed(child, &input)).await;
+        outcome(output.map_err(|_| late(patience))??)
     }
 }
 

@@ -19,6 +19,8 @@ pub struct NftWatch {
     table: Vec<u8>,
     /// Ports of netlink that we changed something through.
     own: BTreeSet<u32>,
+    /// Those of them of which a transaction took force.
+    taken: BTreeSet<u32>,
     /// A transaction whose end was not read yet touched the table.
     open: bool,
 }
@@ -67,12 +69,18 @@ impl NftWatch {
     pub fn open(table: &str) -> io::Result<Self> {
         let notices = Notices::open(libc::NETLINK_NETFILTER, GROUP)?;
         let table = [table.as_bytes(), &[0]].concat();
-        Ok(Self { notices, table, own: BTreeSet::new(), open: false })
+        Ok(Self { notices, table, own: BTreeSet::new(), taken: BTreeSet::new(), open: false })
     }
 
     /// From now on it is anybody's again: the kernel gives ports away anew.
     pub fn is_anybodys(&mut self, port: u32) {
         self.own.remove(&port);
+        self.taken.remove(&port);
+    }
+
+    /// Whether a transaction of ours took force that came through this port, as far as was read.
+    pub fn has_taken(&self, port: u32) -> bool {
+        self.taken.contains(&port)
     }
 }
 
@@ -91,10 +99,13 @@ impl KernelWatch for NftWatch {
 
     fn read(&mut self) -> io::Result<Strangers> {
         let mut strangers = Strangers::default();
-        let Self { notices, table, own, open } = self;
+        let Self { notices, table, own, taken, open } = self;
         let lost = notices.read(|kind, port, body| {
             if own.contains(&port) {
                 *open = false;
+                if kind == NEW_GENERATION {
+                    taken.insert(port);
+                }
             } else {
                 note(kind, body, table, open, &mut strangers);
             }

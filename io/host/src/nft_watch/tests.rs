@@ -61,6 +61,34 @@ fn what_others_do_to_a_table_is_told_from_what_they_do_elsewhere() {
 }
 
 #[test]
+fn a_transaction_of_ours_is_known_to_be_in_force() {
+    watching("taken", async |nft, mut watch| {
+        let run = nft.begin("flush chain inet ours c\n").unwrap();
+        let port = run.port().unwrap();
+        watch.is_own(port);
+        let end = run.end();
+        let taken = async {
+            while !watch.has_taken(port) {
+                watch.readable().await.unwrap();
+                assert_eq!(watch.read().unwrap(), Strangers::default());
+            }
+            assert!(!nft.ruleset().await.unwrap().contains("@s drop"));
+        };
+        let (told, ()) = tokio::join!(end, taken);
+        told.unwrap();
+        watch.is_anybodys(port);
+        assert!(!watch.has_taken(port), "another one may have it next");
+
+        let refused = nft.begin("add element inet ours nowhere { 10.0.0.1 }\n").unwrap();
+        let port = refused.port().unwrap();
+        watch.is_own(port);
+        refused.end().await.unwrap_err();
+        watch.read().unwrap();
+        assert!(!watch.has_taken(port));
+    });
+}
+
+#[test]
 fn what_we_do_ourselves_is_not_told() {
     watching("own", async |nft, mut watch| {
         let mut port = None;
