@@ -112,7 +112,7 @@ proptest! {
             prop_assert_eq!(short.places(), long.places());
             prop_assert_eq!(&short.told, &long.told);
             now += Duration::from_secs(seconds);
-            sight.sources[place] = Source::new(NAMES[place], text.as_bytes());
+            Arc::make_mut(&mut sight.sources)[place] = Source::new(NAMES[place], text.as_bytes());
         }
         prop_assert_eq!(long.in_place, 0);
     }
@@ -126,7 +126,7 @@ fn an_edit_of_text_alone_is_one_in_place() {
     let mut sight = Sight::complete(vec![file("a.yaml", &object("a")), file("b.yaml", "")]);
     for (text, in_place) in [("a", 0), ("ab", 1), ("abc", 2), ("ac", 2)] {
         let objects: String = text.split("").filter(|it| !it.is_empty()).map(object).collect();
-        sight.sources[0] = file("a.yaml", &objects);
+        Arc::make_mut(&mut sight.sources)[0] = file("a.yaml", &objects);
         heard.follow(&sight, start());
         assert_eq!(heard.in_place, in_place, "{text}");
     }
