@@ -224,3 +224,25 @@ fn a_fault_of_the_host_is_told_alike_everywhere() -> Result<()> {
     ensure!(taken.contains(own), "{taken}");
     Ok(())
 }
+
+/// As in a container, whose settings are not its own.
+#[test]
+fn forwarding_that_cannot_be_turned_on_is_told_as_that() -> Result<()> {
+    needs_lab!();
+    let machine = Machine::new("locked")?;
+    let leads = service("leads", "10.1.1.1:8000".parse()?)
+        .replace("spec:\n", "spec:\n  type: LoadBalancer\n");
+    let pool = manifests::pool("10.1.1.100-10.1.1.110");
+    machine.folder.write("all.yaml", &manifests::all(&[&pool, &leads]))?;
+    let lock = "mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys && \
+                exec \"$@\"";
+    let mut command = machine.node.command("unshare");
+    command.args(["--mount", "sh", "-c", lock, "locked"]);
+    command.args(machine.command(&["--ip-forward"]).get_args().skip(3));
+    let up = Running::start(command)?;
+    machine.ready(&up)?;
+    let said = "in process: forwarding of packets cannot be turned on: ";
+    let explained = shown_on(&machine, &["explain", "service/leads"])?;
+    ensure!(explained.contains(said) && explained.contains("Read-only"), "{explained}");
+    Ok(())
+}

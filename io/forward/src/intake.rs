@@ -119,7 +119,7 @@ impl Intake {
     fn change(&self, vips: &[IpAddr], stay: Option<Stay>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = state.change(vips, stay) {
-            tracing::warn!(%error, "packets for {vips:?} go where they went before");
+            tracing::warn!(%error, "packets for {} go where they went before", named(vips));
         }
     }
 }
@@ -171,5 +171,29 @@ fn set(family: Family) -> &'static str {
     match family {
         Family::V4 => "live4",
         Family::V6 => "live6",
+    }
+}
+
+/// How many vips one line of the log names.
+const NAMED: usize = 3;
+
+/// The first few, and how many there are besides.
+fn named(vips: &[IpAddr]) -> String {
+    let first: Vec<String> = vips.iter().take(NAMED).map(ToString::to_string).collect();
+    match vips.len().saturating_sub(NAMED) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_a_few_vips_however_many_there_are() {
+        let vips: Vec<IpAddr> = (1..=200).map(|n| IpAddr::from([10, 0, 0, n])).collect();
+        assert_eq!(named(&vips[..2]), "10.0.0.1, 10.0.0.2");
+        assert_eq!(named(&vips), "10.0.0.1, 10.0.0.2, 10.0.0.3 and 197 more");
     }
 }

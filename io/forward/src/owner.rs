@@ -98,8 +98,7 @@ impl Owner {
             match journal::turn_forwarding_on(&options.state_dir) {
                 Ok(set) => changes.extend(set),
                 Err(error) => {
-                    let what = format!("forwarding of packets cannot be turned on: {error}");
-                    owner.no_sysctl = Some(Why::Refused(what));
+                    owner.no_sysctl = Some(Why::ForwardingLocked(error.to_string()));
                 }
             }
         }

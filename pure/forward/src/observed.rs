@@ -86,6 +86,8 @@ pub enum Why {
     Undeliverable(String),
     /// The host forwards no packets of this family, and `--ip-forward` was not given.
     ForwardingOff(Family),
+    /// The same, and it could not be turned on; what the system said.
+    ForwardingLocked(String),
     /// Packets that are forwarded meet this.
     Obstacle(Box<Obstacle>),
     /// This endpoint is on loopback, which packets from outside may not be sent to.
@@ -116,6 +118,9 @@ impl fmt::Display for Why {
                 write!(f, "this host cannot be made to take packets for the address: {what}")
             }
             Self::ForwardingOff(family) => write!(f, "this host forwards no {family} packets"),
+            Self::ForwardingLocked(what) => {
+                write!(f, "forwarding of packets cannot be turned on: {what}")
+            }
             Self::Obstacle(obstacle) => obstacle.fmt(f),
             Self::LoopbackEndpoint(endpoint) => {
                 write!(f, "the endpoint {endpoint} is on loopback")
@@ -162,6 +167,10 @@ impl Why {
             Self::ForwardingOff(_) => {
                 "start steelyard with --ip-forward, or turn forwarding on with sysctl, so that the \
                  kernel forwards and clients are spared a copy"
+            }
+            Self::ForwardingLocked(_) => {
+                "turn net.ipv4.ip_forward and net.ipv6.conf.all.forwarding on where that is \
+                 allowed (for a container: on its host), so that clients are spared a copy"
             }
             Self::Obstacle(_) => "",
             Self::LoopbackEndpoint(_) => {
@@ -229,6 +238,7 @@ mod tests {
             Why::Refused(text()),
             Why::Undeliverable(text()),
             Why::ForwardingOff(Family::V6),
+            Why::ForwardingLocked(text()),
             Why::Obstacle(Box::new(Obstacle::UnreadTables)),
             Why::Obstacle(Box::new(Obstacle::LinkForwardsNot("eth0".to_owned()))),
             Why::Obstacle(Box::new(Obstacle::BridgeFilter("br0".to_owned()))),
