@@ -5,10 +5,10 @@
 //! touches only what differs. `change(a → b)` leaves the kernel as `replace(b)` would.
 //!
 //! A port with one endpoint is an element of a map, and only one with a choice has a chain of its
-//! own: `nft` looks at all chains there are before it changes anything, and at no element. Ports of
-//! as many endpoints could share a chain (`numgen inc mod 3` as part of a map's key): then they would
-//! share its turns too, and of two ports that clients visit one after the other (80 and 443 of a
-//! Service with two endpoints) each would always lead to the same one.
+//! own: `nft` looks at all chains there are before it changes anything, and at no element. Ports
+//! of as many endpoints could share a chain (`numgen inc mod 3` as part of a map's key): then they
+//! would share its turns too, and of two ports that clients visit one after the other (80 and 443
+//! of a Service with two endpoints) each would always lead to the same one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
