@@ -115,6 +115,23 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_is_found_where_there_is_no_other() {
+        let (name, suffix) = ("a.b", "b");
+        for pattern in [
+            HostPattern::Exact(name.into()),
+            HostPattern::Label(suffix.into()),
+            HostPattern::Labels(suffix.into()),
+            HostPattern::Any,
+        ] {
+            let mut map = HostMap::default();
+            map.change(&pattern, |all: &mut Vec<HostPattern>| all.push(pattern.clone()));
+            let mut seen = Vec::new();
+            map.visit(name, &mut |all| seen.extend(all));
+            assert_eq!(seen, [&pattern]);
+        }
+    }
+
+    #[test]
     fn it_finds_what_the_patterns_match() {
         let suffixes = ["c", "b.c", "a.b.c"];
         let mut map = HostMap::default();
