@@ -64,8 +64,10 @@ const ABOUT: &[(&str, &str)] = &[
          of the one changed file to the whole plan, diagnostics included: it reads this file, and \
          derives and plans what hangs on it; *new plan* is the same where a route leads to the \
          Service, and an EndpointSlice says where it runs. An edit of pools, namespaces or entry \
-         points is planned from scratch. There is a file for each Service, where nothing else is \
-         said. *`up`* is the program itself, a process without privileges, whose Services have no \
+         points plans the Services that come out otherwise. There is a file for each Service, \
+         where nothing else is said. Of *from loaded objects* a quarter is validation, a third the \
+         join and a third the plan; a fifth of it all is spent on taking memory and giving it \
+         back, since the tree of each object goes when it is validated. *`up`* is the program itself, a process without privileges, whose Services have no \
          addresses of their own: its memory is VmRSS, the program's own pages included, 4 s after \
          it began to serve, and after 1,000 edits of routes. An edit is measured by the clock, \
          from the moment a file is replaced to the end of the first answer by the new route; the \
