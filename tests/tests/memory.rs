@@ -11,7 +11,7 @@ const ROUTES: usize = 200;
 /// Edits until everything that is set aside once was needed.
 const FIRST: usize = 50;
 /// Edits after that.
-const MORE: usize = 400;
+const MORE: usize = 800;
 
 struct Edited {
     folder: Scratch,
