@@ -1,7 +1,9 @@
 //! Cells as small numbers.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 use std::ops::Deref;
+
+use foldhash::fast::FixedState;
 
 /// A cell, by the place where it lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,9 +113,7 @@ type Place = std::num::NonZeroU32;
 const SMALLEST: usize = 16;
 
 pub(super) fn hash(key: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    hasher.finish()
+    FixedState::default().hash_one(key)
 }
 
 impl ByHash {
