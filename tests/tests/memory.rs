@@ -11,7 +11,7 @@ const ROUTES: usize = 200;
 /// Edits until everything that is set aside once was needed.
 const FIRST: usize = 50;
 /// Edits after that.
-const MORE: usize = 800;
+const MORE: usize = 2_000;
 
 struct Edited {
     folder: Scratch,
@@ -57,7 +57,7 @@ fn file(n: usize) -> String {
     format!("app-{n}.yaml")
 }
 
-/// Whatever were kept of an edit, be it one chunk of one table, would be more in the end.
+/// Allowed is half of what comes to be when the Snapshot and the plan of each edit are kept.
 #[test]
 fn edits_leave_as_much_memory_as_there_was() -> Result<()> {
     let mut edited = Edited::start()?;
@@ -67,7 +67,7 @@ fn edits_leave_as_much_memory_as_there_was() -> Result<()> {
     let mut after = before;
     let given_back = wait::until("memory to be given back", || {
         after = edited.resident().unwrap_or(f64::MAX);
-        after <= before * 1.2
+        after <= before * 1.12
     });
     ensure!(given_back.is_ok(), "{before} bytes, and {after} after {MORE} edits");
     Ok(())
