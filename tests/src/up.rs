@@ -141,6 +141,11 @@ pub fn service(name: &str, at: SocketAddr) -> String {
     )
 }
 
+/// The same with an address of its own.
+pub fn load_balancer(name: &str, at: SocketAddr) -> String {
+    service(name, at).replace("spec:\n", "spec:\n  type: LoadBalancer\n")
+}
+
 /// An Ingress `name` that sends `host` to the Service `service`; `annotations` in flow style.
 pub fn ingress(name: &str, host: &str, service: &str, annotations: &str) -> String {
     format!(

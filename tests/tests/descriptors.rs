@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use steelyard_tests::http::{self, Connection};
 use steelyard_tests::process::run;
 use steelyard_tests::scratch::Scratch;
-use steelyard_tests::up::{Backend, Up, ingress, service};
+use steelyard_tests::up::{Backend, Up, ingress, load_balancer, service};
 use steelyard_tests::{manifests, wait};
 
 /// Far more than there are descriptors for.
@@ -124,7 +124,7 @@ fn connections_in_process_have_a_share_of_their_own() -> Result<()> {
             });
         }
     });
-    let text = service("raw", at).replace("spec:\n", "spec:\n  type: LoadBalancer\n");
+    let text = load_balancer("raw", at);
     world.folder.write("raw.yaml", &text)?;
     let reached = wait::until_some("a port in process", || {
         let services = world.up.read("services").ok()?;

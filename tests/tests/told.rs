@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use steelyard_tests::machine::Machine;
 use steelyard_tests::process::Running;
 use steelyard_tests::scratch::Scratch;
-use steelyard_tests::up::{Up, ingress, service};
+use steelyard_tests::up::{Up, ingress, load_balancer, service};
 use steelyard_tests::{binary, http, manifests, needs_lab, wait};
 
 /// What `steelyard` prints when it asks this instance.
@@ -109,8 +109,7 @@ fn what_is_not_spoken_yet_is_told_so() -> Result<()> {
                 apiVersion: metallb.io/v1beta2\nkind: BGPPeer\n\
                 metadata: {name: tor, namespace: metallb-system}\n\
                 spec: {myASN: 64512, peerASN: 64513, peerAddress: 10.0.0.1}\n";
-    let routed = service("routed", "127.0.0.1:1".parse()?)
-        .replace("spec:\n", "spec:\n  type: LoadBalancer\n");
+    let routed = load_balancer("routed", "127.0.0.1:1".parse()?);
     folder.write("all.yaml", &[pool, &routed].concat())?;
     let up = Up::start(folder.path())?;
     let explained = shown(&up, &["explain", "service/routed"])?;
@@ -190,8 +189,7 @@ fn told_everywhere(
 fn a_fault_of_the_host_is_told_alike_everywhere() -> Result<()> {
     needs_lab!();
     let machine = Machine::new("faults")?;
-    let leads = service("leads", "10.1.1.1:8000".parse()?)
-        .replace("spec:\n", "spec:\n  type: LoadBalancer\n");
+    let leads = load_balancer("leads", "10.1.1.1:8000".parse()?);
     let world = |pool: &str, gate: &str| {
         manifests::all(&[&manifests::pool(pool), &manifests::gateway_at("gate", gate), &leads])
     };
@@ -230,8 +228,7 @@ fn a_fault_of_the_host_is_told_alike_everywhere() -> Result<()> {
 fn forwarding_that_cannot_be_turned_on_is_told_as_that() -> Result<()> {
     needs_lab!();
     let machine = Machine::new("locked")?;
-    let leads = service("leads", "10.1.1.1:8000".parse()?)
-        .replace("spec:\n", "spec:\n  type: LoadBalancer\n");
+    let leads = load_balancer("leads", "10.1.1.1:8000".parse()?);
     let pool = manifests::pool("10.1.1.100-10.1.1.110");
     machine.folder.write("all.yaml", &manifests::all(&[&pool, &leads]))?;
     let lock = "mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys && \
