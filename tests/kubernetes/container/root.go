@@ -18,6 +18,12 @@ var empty = []string{"/proc", "/sys", "/dev", "/run", "/tmp", "/var/lib", "/var/
 // Devices that every container has.
 var devices = []string{"null", "zero", "full", "random", "urandom", "tty"}
 
+// Names of what a process has open.
+var streams = map[string]string{
+	"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0",
+	"stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
+}
+
 // Kernel settings, which only a privileged container may change.
 var settings = []string{"/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"}
 
@@ -101,6 +107,11 @@ func kernel(spec *Spec) error {
 	for _, device := range devices {
 		path := "/dev/" + device
 		if err := bind(Mount{path, spec.inside(path), false}); err != nil {
+			return err
+		}
+	}
+	for name, target := range streams {
+		if err := os.Symlink(target, spec.inside("/dev/"+name)); err != nil {
 			return err
 		}
 	}

@@ -108,7 +108,7 @@ func host(address netip.Addr) netip.Prefix {
 func (n *network) remove(pod types.UID) error {
 	space, cable := n.names(pod)
 	// The namespace lives until the last process in it has ended; the cable goes now.
-	if _, err := os.Stat("/sys/class/net/" + cable); err == nil {
+	if ip("link", "show", cable) == nil {
 		if err := ip("link", "del", cable); err != nil {
 			return err
 		}

@@ -113,8 +113,9 @@ func (p *pod) live() {
 	go p.report()
 	if p.prepare() {
 		p.run()
+		p.clear()
 	}
-	// One that has ended by itself is there until somebody deletes it.
+	// One that has ended by itself is there, in the API alone, until somebody deletes it.
 	select {
 	case <-p.leaving:
 	case <-p.ctx.Done():
@@ -123,7 +124,6 @@ func (p *pod) live() {
 	if retry(p.ctx, "report the pod's end", p.write) != nil {
 		return
 	}
-	p.clear()
 	p.forget()
 	klog.InfoS("Pod is gone", "pod", name)
 }
@@ -180,17 +180,20 @@ func (p *pod) plugIn() error {
 
 // Runs its containers until all have ended.
 func (p *pod) run() {
-	go p.keepVolumes()
+	ctx, cancel := context.WithCancel(p.ctx)
+	var volumes, containers sync.WaitGroup
+	defer volumes.Wait()
+	defer cancel()
+	volumes.Go(func() { p.keepVolumes(ctx) })
 	for _, each := range p.initial {
 		if !each.run() {
 			return
 		}
 	}
-	var all sync.WaitGroup
 	for _, each := range p.containers {
-		all.Go(func() { each.run() })
+		containers.Go(func() { each.run() })
 	}
-	all.Wait()
+	containers.Wait()
 }
 
 // How long its containers may take to end, from when it was to be deleted.

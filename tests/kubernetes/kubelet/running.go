@@ -105,12 +105,10 @@ func (r *running) wait(pause time.Duration) bool {
 	}
 	select {
 	case <-r.pod.leaving:
-		return false
 	case <-r.pod.ctx.Done():
-		return false
 	case <-time.After(pause):
-		return true
 	}
+	return !isClosed(r.pod.leaving) && r.pod.ctx.Err() == nil
 }
 
 func waiting(reason string, err error) corev1.ContainerState {

@@ -26,14 +26,14 @@ func (p *pod) makeVolumes(ctx context.Context) error {
 	return nil
 }
 
-// Keeps what its volumes show as the objects are, until nobody waits for it.
-func (p *pod) keepVolumes() {
+// Keeps what its volumes show as the objects are, until the context ends.
+func (p *pod) keepVolumes(ctx context.Context) {
 	for {
-		sleep(p.ctx, look)
-		if p.ctx.Err() != nil {
+		sleep(ctx, look)
+		if ctx.Err() != nil {
 			return
 		}
-		if err := p.makeVolumes(p.ctx); err != nil && p.ctx.Err() == nil {
+		if err := p.makeVolumes(ctx); err != nil && ctx.Err() == nil {
 			klog.ErrorS(err, "Volumes stay as they are", "pod", klog.KObj(p.current()))
 		}
 	}
