@@ -44,9 +44,13 @@ impl Answer {
 pub fn get(address: SocketAddr, host: &str, path: &str) -> Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(
-        format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes(),
-    )?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    exchange(&mut stream, request.as_bytes())
+}
+
+/// Sends a request whose answer ends with its connection, and reads that.
+pub fn exchange(stream: &mut (impl Read + Write), request: &[u8]) -> Result<Answer> {
+    stream.write_all(request)?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).context("no whole answer")?;
     parse(&bytes)

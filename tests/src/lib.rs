@@ -6,6 +6,7 @@
 pub mod binary;
 pub mod capture;
 pub mod claims;
+pub mod cluster;
 pub mod exposition;
 pub mod http;
 pub mod lab;
@@ -23,6 +24,18 @@ pub mod wait;
 macro_rules! needs_lab {
     () => {
         if let Some(reason) = $crate::lab::unavailable() {
+            let place = std::thread::current().name().unwrap_or_default().to_owned();
+            eprintln!("skipped {place}: {reason}");
+            return Ok(());
+        }
+    };
+}
+
+/// Ends the calling test, by name, where there can be no cluster; see [`cluster::unavailable`].
+#[macro_export]
+macro_rules! needs_cluster {
+    () => {
+        if let Some(reason) = $crate::cluster::unavailable() {
             let place = std::thread::current().name().unwrap_or_default().to_owned();
             eprintln!("skipped {place}: {reason}");
             return Ok(());
