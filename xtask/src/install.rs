@@ -1,4 +1,5 @@
-//! What the tests need beside Rust: Debian packages, and cargo tools kept by version.
+//! What the tests need beside Rust: Debian packages, cargo tools kept by version, and the parts of
+//! a Kubernetes cluster.
 //!
 //! As root the packages are installed; otherwise it is said what to install, and the tests that
 //! need them list themselves as skipped.
@@ -77,4 +78,14 @@ pub(crate) fn cargo_tool((name, version): (&str, &str)) -> Result<PathBuf> {
         shell::run("cargo", &args, &[])?;
     }
     Ok(program)
+}
+
+/// Builds the parts of a Kubernetes cluster that tests run, where there is Go; they are kept by
+/// version too, and take minutes the first time.
+pub(crate) fn cluster() -> Result<()> {
+    if !shell::has("go") {
+        println!("there is no Go: tests that need a cluster are skipped");
+        return Ok(());
+    }
+    shell::run::<&str>("tests/kubernetes/build", &[], &[])
 }

@@ -15,6 +15,9 @@ pub(crate) fn run(fast: bool) -> Result<()> {
     }
     tidy::run()?;
     shell::run("cargo", &["fmt", "--all", "--check"], &[])?;
+    if !fast {
+        install::cluster()?;
+    }
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
     shell::run("cargo", &clippy, &[])?;
     if fast {

@@ -14,22 +14,32 @@ const PAGES: [&str; 3] = ["docs/security.md", "CONTRIBUTING.md", "ARCHITECTURE.m
 const TOPS: [&str; 7] = ["pure/", "io/", "lab/", "steelyard/", "tests/", "bench/", "xtask/"];
 /// What has no sources in it.
 const CASES: &str = "tests/golden";
+/// What has no sources in Rust: what is there is looked up.
+const IN_GO: &str = "tests/kubernetes";
 
 /// Holds what the pages name against the sources.
 pub(crate) fn check(root: &Path, sources: &[SourceFile]) -> Result<Vec<Complaint>> {
     let mut complaints = Vec::new();
     for page in PAGES {
         let text = std::fs::read_to_string(root.join(page)).context(page)?;
-        complaints.extend(gone(page, &text, sources));
+        complaints.extend(gone(page, &text, sources, &|path| root.join(path).exists()));
     }
     Ok(complaints)
 }
 
-fn gone(page: &str, text: &str, sources: &[SourceFile]) -> Vec<Complaint> {
+fn gone(
+    page: &str,
+    text: &str,
+    sources: &[SourceFile],
+    is_on_disk: &dyn Fn(&str) -> bool,
+) -> Vec<Complaint> {
     let functions: BTreeSet<&str> =
         sources.iter().flat_map(|source| source.text.lines().filter_map(function)).collect();
     let is_there = |path: &str| sources.iter().any(|source| source.path.ends_with(path));
-    let has_some = |folder: &str| sources.iter().any(|source| source.path.starts_with(folder));
+    let has_some = |folder: &str| match folder.starts_with(IN_GO) {
+        true => is_on_disk(folder),
+        false => sources.iter().any(|source| source.path.starts_with(folder)),
+    };
     let mut complaints = Vec::new();
     for name in text.split('`').skip(1).step_by(2) {
         let gone = match () {
@@ -82,10 +92,13 @@ mod tests {
             [source("io/x/src/a.rs", "#[test]\nfn it_is_so_now() {}\nasync fn b<T>() {}")];
         let text = "| a | `io/x/src/a.rs`, `it_is_so_now`, `io/x/src/b.rs`, `it_was_so_once` |\n\
                     | a `word`, a `two_words`, `Some::path`, `src/a.rs`, `io/x/src`, `pure/`, |\n\
-                    | `b.rs`, `io/y/src`, `tests/golden/x`, `Cargo.toml` |";
-        let names = ["io/x/src/b.rs", "it_was_so_once", "pure/", "b.rs", "io/y/src"];
+                    | `b.rs`, `io/y/src`, `tests/golden/x`, `Cargo.toml`, |\n\
+                    | `tests/kubernetes/y`, `tests/kubernetes/z` |";
+        let names =
+            ["io/x/src/b.rs", "it_was_so_once", "pure/", "b.rs", "io/y/src", "tests/kubernetes/z"];
         let expected: Vec<_> =
             names.iter().map(|name| format!("a.md: `{name}` is not there")).collect();
-        assert_eq!(gone("a.md", text, &sources), expected);
+        let on_disk = |path: &str| path == "tests/kubernetes/y";
+        assert_eq!(gone("a.md", text, &sources, &on_disk), expected);
     }
 }
