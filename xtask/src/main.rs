@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask test`, `tidy`, `mutants CRATE`, `bench NAME`.
+//! The project's own commands: `cargo xtask test`, `tidy`, `mutants CRATE`, `manifests`, `bench NAME`.
 //!
 //! Everything a contributor or CI runs is here; nothing else needs to be installed by hand.
 
 mod bench;
 mod install;
+mod manifests;
 mod mutants;
 mod shell;
 mod test;
@@ -40,6 +41,8 @@ enum Command {
         #[arg(value_name = "OPTION", trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Write what a cluster is given, from its sources: deploy/helm/steelyard/crds
+    Manifests,
     /// Measure side by side with the peers and write bench/results/NAME.json
     Bench {
         /// Which measurement
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Test { fast } => test::run(fast),
         Command::Tidy => tidy::run(),
         Command::Mutants { name, options } => mutants::run(&name, &options),
+        Command::Manifests => manifests::run(),
         Command::Bench { name, options } => bench::run(&name, &options),
     };
     match outcome {
