@@ -25,9 +25,9 @@ use steelyard_terminal::{Cell, Style, Table, is_abandoned, put, wants_color};
 
 use crate::args::{ServeArgs, WorldArgs};
 use crate::entry_points::StaticOptions;
+use crate::instance::{Duties, Instance, Settings, Signals, runtime};
 use crate::pipeline::Pipeline;
 use crate::privileges::Privileges;
-use crate::up::{AllInOne, Settings, Signals, runtime};
 use crate::{load, logging};
 
 /// Ports tried first, since people know them.
@@ -66,13 +66,14 @@ pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
     };
     let state = Scratch::new()?;
     let settings = Settings {
+        duties: Duties::ALL,
         lock: None,
         privileges: Privileges::None { why: "demo needs none".to_owned() },
         interfaces: Vec::new(),
         fwmark: 0,
         ip_forward: false,
         state_dir: state.0.clone(),
-        conflict: crate::up::Conflict::default(),
+        conflict: crate::instance::Conflict::default(),
         serve,
         world: WorldArgs { fixed, ..WorldArgs::default() },
         ports: (web, 0),
@@ -112,7 +113,7 @@ async fn play(settings: Settings, any_port: bool) -> Result<ExitCode> {
         servers.push(server);
     }
     let drain = Duration::from_secs(settings.serve.drain);
-    let mut running = AllInOne::start(settings).await?;
+    let mut running = Instance::start(settings).await?;
     let slices = play::slices(&snapshot, &places);
     let slices = slices.into_iter().map(|it| Item::EndpointSlice(Arc::new(it)));
     running.set_own(slices.chain(localhost_twins(&sources)).collect());
@@ -208,7 +209,7 @@ async fn start(replica: Replica) -> Result<(Place, echo::Echo)> {
 }
 
 /// What to open, and what is behind it.
-fn welcome(running: &AllInOne, port: u16) -> String {
+fn welcome(running: &Instance, port: u16) -> String {
     let color = wants_color();
     let mut table = Table::new(&["OPEN", "BACKEND", "REPLICAS"]);
     let decided = running.decided();

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod get;
 mod hands;
 pub mod hosts;
+mod instance;
 pub mod key;
 mod load;
 pub mod lock_file;

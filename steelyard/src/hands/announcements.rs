@@ -24,6 +24,8 @@ pub(crate) struct Announcements {
     speaker: Option<Arc<Speaker>>,
     /// Several nodes settle among themselves who has which.
     is_shared: bool,
+    /// Packets for vips are carried here; else others do that, of whom nothing is known.
+    is_carrier: bool,
     history: History,
     /// As decided.
     vips: Vips,
@@ -58,9 +60,13 @@ impl fmt::Display for Idle {
 }
 
 impl Announcements {
-    pub(crate) fn new(speaker: Option<Arc<Speaker>>, is_shared: bool, history: History) -> Self {
+    pub(crate) fn new(
+        speaker: Option<Arc<Speaker>>,
+        (is_shared, is_carrier): (bool, bool),
+        history: History,
+    ) -> Self {
         let (vips, told) = Default::default();
-        Self { speaker, is_shared, history, vips, told }
+        Self { speaker, is_shared, is_carrier, history, vips, told }
     }
 
     /// Stops answering for what is not wanted any more, and waits until that is so.
@@ -82,7 +88,10 @@ impl Announcements {
         if self.vips == self.told.vips && Arc::ptr_eq(forwarded, &self.told.forwarded) {
             return;
         }
-        let idle = idle(&self.vips, own, forwarded);
+        let idle = match self.is_carrier {
+            true => idle(&self.vips, own, forwarded),
+            false => BTreeMap::new(),
+        };
         self.tell(&idle);
         if let Some(speaker) = &self.speaker {
             speaker.set_vips(self.vips.filtered(|vip| !idle.contains_key(vip)));

@@ -1,6 +1,6 @@
 //! The gateway's listeners: opened and closed until they are where entry points are to be reached.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -15,16 +15,26 @@ use super::{Applied, Doing, Hand, Listener, Listeners, binds};
 use crate::entry_points::StaticOptions;
 use crate::mind::{Decided, is_gateway};
 
+/// Where entry points are, unless an option says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Site {
+    /// On loopback, where nothing is answered for.
+    Loopback,
+    /// At every address of this host, by which others lead to them.
+    Host,
+    /// At the gateway's vips; where it has no Service, at every address of this host.
+    Vips,
+}
+
 /// The listeners, and those that failed.
 pub(crate) struct EntryPoints {
     gateway: Arc<Gateway>,
-    /// Knows which vips packets can be led to another port for.
-    forwarder: Arc<Forwarder>,
+    /// Knows which vips packets can be led to another port for; none where no packets are led.
+    forwarder: Option<Arc<Forwarder>>,
     fixed: StaticOptions,
     /// The port of `web` unless moved.
     web: u16,
-    /// Where nothing is answered for.
-    on_loopback: bool,
+    site: Site,
     history: History,
     opened: Arc<Listeners>,
     /// Those that failed last time, and why: told once.
@@ -33,13 +43,13 @@ pub(crate) struct EntryPoints {
 
 impl EntryPoints {
     pub(crate) fn new(
-        (gateway, forwarder): (Arc<Gateway>, Arc<Forwarder>),
+        (gateway, forwarder): (Arc<Gateway>, Option<Arc<Forwarder>>),
         (fixed, web): (StaticOptions, u16),
-        on_loopback: bool,
+        site: Site,
         history: History,
     ) -> Self {
         let (opened, failing) = Default::default();
-        Self { gateway, forwarder, fixed, web, on_loopback, history, opened, failing }
+        Self { gateway, forwarder, fixed, web, site, history, opened, failing }
     }
 
     /// Has `web` listen on another port, from the next time on.
@@ -50,8 +60,10 @@ impl EntryPoints {
     /// Where they are wanted.
     async fn wanted(&self, decided: &Decided) -> Vec<Bind> {
         let Decided { snapshot, plan, .. } = decided;
-        if self.on_loopback {
-            return binds::on_loopback(&self.fixed, self.web);
+        match self.site {
+            Site::Loopback => return binds::on_loopback(&self.fixed, self.web),
+            Site::Host => return binds::on_host(&self.fixed, self.web),
+            Site::Vips => {}
         }
         // Where the gateway has a Service, nothing listens but its address: not while it has none,
         // nor where that turned out to be the machine's own.
@@ -59,7 +71,11 @@ impl EntryPoints {
             let ours = plan.node.serve.values().filter(|vip| !decided.own.contains(&vip.address));
             let ours: Vec<_> = ours.collect();
             let vips = ours.iter().map(|vip| vip.address).collect();
-            return binds::on_vips(&ours, &self.forwarder.led(vips).await);
+            let led = match &self.forwarder {
+                Some(forwarder) => forwarder.led(vips).await,
+                None => BTreeSet::new(),
+            };
+            return binds::on_vips(&ours, &led);
         }
         if snapshot.routing.routes.is_empty() {
             Vec::new()

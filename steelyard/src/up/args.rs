@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::sharing::{Conflict, SharingArgs};
 use crate::args::{ServeArgs, WorldArgs};
+use crate::instance::{Conflict, SharingArgs};
 
 /// `steelyard up`.
 #[derive(Args)]

@@ -11,8 +11,8 @@ use anyhow::Result;
 use steelyard_terminal::{Line, Screen, Style, wants_color};
 use tracing_subscriber::EnvFilter;
 
-use super::AllInOne;
 use crate::args::{LogStyle, ServeArgs};
+use crate::instance::Instance;
 use crate::tell::summary::summary;
 
 /// How many log lines are shown.
@@ -66,7 +66,7 @@ impl Live {
     }
 
     /// Draws the summary as it is now, or leaves that for [`Live::due`].
-    pub(super) fn draw(&mut self, running: &AllInOne) {
+    pub(super) fn draw(&mut self, running: &Instance) {
         let now = Instant::now();
         let next = self.drawn.map(|at| at + PAUSE).filter(|at| *at > now);
         if next.is_some() {
@@ -78,7 +78,7 @@ impl Live {
         for line in self.log.0.lock().unwrap_or_else(|broken| broken.into_inner()).iter() {
             log += line;
         }
-        let (privileges, admin) = (&running.settings.privileges, running.admin_address());
+        let (privileges, admin) = (&running.settings().privileges, running.admin_address());
         let page = running.current().map(|it| summary(it, privileges, admin, wants_color()));
         let page = page.unwrap_or_default();
         self.screen.draw(&page, &log, "steelyard get services");

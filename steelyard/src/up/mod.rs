@@ -1,71 +1,34 @@
 //! `steelyard up`: every role in one process, fed by a folder of manifests.
 //!
-//! This page wires: [`all_in_one`] is the mind and its hands, [`start`] and [`ending`] their life,
-//! [`hearing`] and [`care`] what they do besides. Another role is a page like this one,
-//! beside it, with hands of its own.
+//! This page says what it has (all), and takes in files as they change; the rest is what all roles
+//! have ([`crate::instance`]).
 
-mod all_in_one;
 mod args;
-mod care;
-mod ending;
-mod hearing;
 mod live;
-mod options;
-mod process;
-mod senses;
-mod sharing;
-mod start;
-mod wires;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use steelyard_host::memory;
 use steelyard_manifest::Sight;
 use steelyard_sources::FolderWatch;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::args::{LogStyle, ServeArgs, WorldArgs};
+use crate::args::LogStyle;
 use crate::entry_points::StaticOptions;
+use crate::instance::{Duties, Instance, News, Settings, Signals, Wish, runtime};
 use crate::privileges::Privileges;
 use crate::tell::summary;
 use crate::{load, logging};
 
-pub(crate) use all_in_one::AllInOne;
 pub use args::UpArgs;
 use live::Live;
-use senses::News;
-pub(crate) use sharing::Conflict;
-use sharing::Sharing;
 
 /// How often counters on the terminal and looked-up names are refreshed.
 const TICK: Duration = Duration::from_secs(1);
 /// The mark bit unless another is named.
 const FWMARK: u32 = 0x2000;
-
-/// What an [`AllInOne`] is told at start.
-pub(crate) struct Settings {
-    /// Where assignments are kept; none keeps them in memory only.
-    pub(crate) lock: Option<PathBuf>,
-    pub(crate) privileges: Privileges,
-    /// Interfaces to answer on; empty is by subnet.
-    pub(crate) interfaces: Vec<String>,
-    pub(crate) fwmark: u32,
-    pub(crate) ip_forward: bool,
-    pub(crate) state_dir: PathBuf,
-    /// What to do where a foreign machine claims one of our addresses.
-    pub(crate) conflict: Conflict,
-    /// With which machines addresses are shared; none serves all of them here.
-    pub(crate) sharing: Option<Sharing>,
-    pub(crate) serve: ServeArgs,
-    pub(crate) world: WorldArgs,
-    /// Ports of `web` and `websecure` unless moved.
-    pub(crate) ports: (u16, u16),
-    /// Let the admin page have a free port where its own is taken.
-    pub(crate) is_demo: bool,
-}
 
 /// Runs the command.
 ///
@@ -98,6 +61,7 @@ fn settings(args: UpArgs) -> Result<Settings> {
         anyhow::bail!("addresses are shared only by those who can answer for them: {why}");
     }
     Ok(Settings {
+        duties: Duties::ALL,
         lock: Some(args.lock.unwrap_or_else(|| lock_beside(&args.paths))),
         privileges,
         interfaces: args.interface,
@@ -132,11 +96,6 @@ fn lock_beside(paths: &[PathBuf]) -> PathBuf {
     folder.join("steelyard.lock")
 }
 
-/// The runtime of everything but the gateway, which has its own per core.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")
-}
-
 /// Something the main loop answers to.
 enum Event {
     Sources(Option<Sight>),
@@ -144,8 +103,7 @@ enum Event {
     Tick,
     /// Something is to be drawn.
     Draw,
-    Reopen,
-    Stop(&'static str),
+    Asked(Wish),
 }
 
 async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Result<ExitCode> {
@@ -157,7 +115,7 @@ async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Res
         tracing::warn!("{paths} has no manifests (*.yaml, *.yml, *.json): waiting for some");
     }
     let drain = Duration::from_secs(settings.serve.drain);
-    let mut running = AllInOne::start(settings).await?;
+    let mut running = Instance::start(settings).await?;
     let outcome = follow(&mut running, sight, watch, &mut signals, live).await;
     let why = match &outcome {
         Ok(why) => *why,
@@ -170,7 +128,7 @@ async fn serve(paths: &[PathBuf], settings: Settings, live: Option<Live>) -> Res
 
 /// The main loop: takes what comes until it is told to end, and says why.
 async fn follow(
-    running: &mut AllInOne,
+    running: &mut Instance,
     sight: Sight,
     mut watch: FolderWatch,
     signals: &mut Signals,
@@ -193,7 +151,7 @@ async fn follow(
             sight = watch.changed() => Event::Sources(sight),
             news = running.news() => Event::News(news),
             _ = tick.tick() => Event::Tick,
-            event = signals.next() => event,
+            wish = signals.next() => Event::Asked(wish),
         };
         match event {
             Event::Sources(Some(sight)) => {
@@ -210,8 +168,8 @@ async fn follow(
                 }
             }
             Event::Draw => {}
-            Event::Reopen => running.reopen_logs(),
-            Event::Stop(why) => return Ok(why),
+            Event::Asked(Wish::Reopen) => running.reopen_logs(),
+            Event::Asked(Wish::Stop(why)) => return Ok(why),
         }
         match &mut live {
             Some(live) => live.draw(running),
@@ -221,9 +179,9 @@ async fn follow(
 }
 
 /// What a terminal that shows logs is told: nothing where things are reached at their addresses.
-fn loopback(running: &AllInOne) -> String {
-    let is_text = running.settings.serve.log_format == LogStyle::Text;
-    let is_shown = is_text && running.parts.speaker.is_none();
+fn loopback(running: &Instance) -> String {
+    let is_text = running.settings().serve.log_format == LogStyle::Text;
+    let is_shown = is_text && !running.answers();
     let current = running.current().filter(|_| is_shown);
     current.map_or_else(String::new, |current| summary::loopback(current))
 }
@@ -233,48 +191,5 @@ fn print_changed(now: String, told: &mut String) {
     if now != *told {
         steelyard_terminal::show(&format!("\n{now}\n"));
         *told = now;
-    }
-}
-
-/// The signals that mean something to us.
-pub(crate) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-    reopen: Signal,
-}
-
-impl Signals {
-    pub(crate) fn new() -> Result<Self> {
-        let open = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self {
-            interrupt: open(SignalKind::interrupt())?,
-            terminate: open(SignalKind::terminate())?,
-            hangup: open(SignalKind::hangup())?,
-            reopen: open(SignalKind::user_defined1())?,
-        })
-    }
-
-    /// Waits until we are asked to end, and says why.
-    pub(crate) async fn stop(&mut self) -> &'static str {
-        loop {
-            if let Event::Stop(why) = self.next().await {
-                return why;
-            }
-        }
-    }
-
-    /// The same, when it does not matter why.
-    pub(crate) async fn again(&mut self) {
-        self.stop().await;
-    }
-
-    async fn next(&mut self) -> Event {
-        tokio::select! {
-            _ = self.interrupt.recv() => Event::Stop("interrupted"),
-            _ = self.terminate.recv() => Event::Stop("asked to end"),
-            _ = self.hangup.recv() => Event::Stop("the terminal is gone"),
-            _ = self.reopen.recv() => Event::Reopen,
-        }
     }
 }

@@ -12,9 +12,15 @@ use super::process;
 use crate::hands::descriptors::Rooms;
 
 /// What a scrape gets.
-pub(super) fn expose(gateway: &Gateway, rooms: &Rooms, speaker: Option<&Speaker>) -> String {
+pub(super) fn expose(
+    gateway: Option<&Gateway>,
+    rooms: &Rooms,
+    speaker: Option<&Speaker>,
+) -> String {
     let mut out = Exposition::default();
-    gateway.expose(&mut out);
+    if let Some(gateway) = gateway {
+        gateway.expose(&mut out);
+    }
     rooms.expose(&mut out);
     process::expose(&mut out);
     if let Some(speaker) = speaker {

@@ -32,8 +32,8 @@ pub(super) fn admin(
 pub(super) fn speaker_options(
     settings: &Settings,
     echo: bool,
-    formers: Arc<dyn Formers>,
-    gate: Arc<dyn Gate>,
+    formers: Option<Arc<dyn Formers>>,
+    gate: Option<Arc<dyn Gate>>,
 ) -> SpeakerOptions {
     let interfaces = settings.interfaces.clone();
     let membership = settings.sharing.as_ref().map(|sharing| Membership {
@@ -41,7 +41,6 @@ pub(super) fn speaker_options(
         kept: Some(settings.state_dir.join("epochs")),
         ..sharing.membership.clone()
     });
-    let (formers, gate) = (Some(formers), Some(gate));
     let mut options =
         SpeakerOptions { interfaces, echo, membership, formers, gate, ..SpeakerOptions::default() };
     options.timing.policy = match settings.conflict {

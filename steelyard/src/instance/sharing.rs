@@ -62,7 +62,7 @@ pub(crate) struct Sharing {
 
 impl SharingArgs {
     /// What was asked for; none on a single machine, where none of it would have an effect.
-    pub(super) fn read(self, conflict: Conflict) -> Result<Option<Sharing>> {
+    pub(crate) fn read(self, conflict: Conflict) -> Result<Option<Sharing>> {
         let asked = self.asked();
         let Some(key_file) = self.key_file else {
             return match asked {

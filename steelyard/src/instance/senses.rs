@@ -16,8 +16,9 @@ pub(super) struct Senses {
     pub(super) status: Option<watch::Receiver<Arc<[VipStatus]>>>,
     /// The other machines, and who owns what.
     pub(super) shared: Option<watch::Receiver<Arc<Sharing>>>,
-    /// Tells when another program changed the kernel's packet filter.
-    pub(super) stirred: watch::Receiver<()>,
+    /// Tells when another program changed the kernel's packet filter; none where none of it is
+    /// ours.
+    pub(super) stirred: Option<watch::Receiver<()>>,
     /// Tells when interfaces or their addresses change; none where the kernel does not say.
     pub(super) links: Option<Monitor>,
 }
@@ -54,7 +55,7 @@ impl Senses {
             }
         };
         tokio::select! {
-            () = changed(Some(&mut self.stirred)) => News::Filter,
+            () = changed(self.stirred.as_mut()) => News::Filter,
             links = links => News::Links(links),
             event = spoken => News::Spoken(event),
             () = changed(self.status.as_mut()) => News::Status,

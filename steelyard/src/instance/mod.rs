@@ -1,11 +1,28 @@
-//! Every role in one process: one mind, wired to all hands there are.
+//! A running role: its mind, wired to those of all hands that it has, and what both live on.
+//!
+//! [`start`] and [`ending`] are its life, [`hearing`] and [`care`] what it does besides. A role's
+//! page (`up`, beside this one) says which parts it has ([`Duties`]), and brings what is to be
+//! taken in.
 //!
 //! What happens to be wrong never stops it: the data path keeps its last good decision.
+
+mod all_hands;
+mod care;
+mod ending;
+mod hearing;
+mod options;
+mod process;
+mod senses;
+mod settings;
+mod sharing;
+mod signals;
+mod start;
+mod wires;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use steelyard_admin::Admin;
 use steelyard_forward::Forwarder;
 use steelyard_gateway::Gateway;
@@ -13,74 +30,48 @@ use steelyard_manifest::Sight;
 use steelyard_model::Item;
 use steelyard_speaker::Speaker;
 
-use super::Settings;
-use super::senses::Senses;
-use crate::hands::announcements::Announcements;
-use crate::hands::chronicle::Chronicle;
 use crate::hands::descriptors::Descriptors;
-use crate::hands::forwarding::Forwarding;
 use crate::hands::history::History;
-use crate::hands::listeners::{self, EntryPoints};
-use crate::hands::lock::Assignments;
-use crate::hands::names::Names;
-use crate::hands::routes::Routes;
-use crate::hands::{self, Hand, Hands, Step};
+use crate::hands::{self, listeners};
 use crate::mind::{Decided, Mind, OwnFacts};
-use crate::tell::board::Board;
 use crate::tell::current::Current;
 
+use all_hands::AllHands;
+pub(crate) use senses::News;
+use senses::Senses;
+pub(crate) use settings::{Duties, Settings};
+pub(crate) use sharing::{Conflict, SharingArgs};
+pub(crate) use signals::{Signals, Wish};
+
 /// The running whole.
-pub(crate) struct AllInOne {
-    pub(super) settings: Settings,
-    pub(super) mind: Mind,
-    pub(super) hands: AllHands,
+pub(crate) struct Instance {
+    settings: Settings,
+    mind: Mind,
+    hands: AllHands,
     /// What is known of this machine.
-    pub(super) own: OwnFacts,
-    pub(super) senses: Senses,
-    pub(super) history: History,
-    pub(super) descriptors: Descriptors,
-    pub(super) next_repair: Instant,
-    pub(super) parts: Parts,
+    own: OwnFacts,
+    senses: Senses,
+    history: History,
+    descriptors: Descriptors,
+    next_repair: Instant,
+    parts: Parts,
 }
 
-/// What runs beside, and has to end in order.
-pub(super) struct Parts {
-    pub(super) gateway: Arc<Gateway>,
-    pub(super) forwarder: Arc<Forwarder>,
-    /// None without privileges: then nothing is answered for.
-    pub(super) speaker: Option<Arc<Speaker>>,
-    pub(super) admin: Admin,
+/// What runs beside, and has to end in order; what the role does not have is none.
+struct Parts {
+    gateway: Option<Arc<Gateway>>,
+    forwarder: Option<Arc<Forwarder>>,
+    /// None without privileges too: then nothing is answered for.
+    speaker: Option<Arc<Speaker>>,
+    admin: Admin,
 }
 
-/// Its hands.
-pub(super) struct AllHands {
-    pub(super) lock: Assignments,
-    pub(super) chronicle: Chronicle,
-    pub(super) names: Names,
-    pub(super) routes: Routes,
-    pub(super) entry_points: EntryPoints,
-    pub(super) forwarding: Forwarding,
-    pub(super) announcements: Announcements,
-    pub(super) board: Board,
+/// The runtime of everything but the gateway, which has its own per core.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")
 }
 
-impl Hands for AllHands {
-    fn at(&mut self, step: Step) -> Option<&mut dyn Hand> {
-        Some(match step {
-            Step::Assigned => &mut self.lock,
-            Step::Told => &mut self.chronicle,
-            Step::Named => &mut self.names,
-            Step::Routed => &mut self.routes,
-            Step::Listening => &mut self.entry_points,
-            Step::Forwarding => &mut self.forwarding,
-            Step::Announced => &mut self.announcements,
-            Step::Resolvable => return None,
-            Step::Written => &mut self.board,
-        })
-    }
-}
-
-impl AllInOne {
+impl Instance {
     /// Adds items that do not come from files.
     pub(crate) fn set_own(&mut self, items: Vec<Item>) {
         self.mind.set_own(items);
@@ -98,7 +89,7 @@ impl AllInOne {
     }
 
     /// Decides anew by what was seen last, and carries it out.
-    pub(super) async fn take_again(&mut self) -> Result<()> {
+    async fn take_again(&mut self) -> Result<()> {
         let seen = Instant::now();
         if let Err(error) = self.hands.lock.recall() {
             return self.wait_for_lock(error);
@@ -129,7 +120,7 @@ impl AllInOne {
     }
 
     /// Carries out once more what is in force, on this machine as it is now.
-    pub(super) async fn apply_again(&mut self) {
+    async fn apply_again(&mut self) {
         let Some(current) = self.current() else { return };
         let mut decided = Arc::clone(&current.decided);
         if decided.own != self.own.addresses {
@@ -141,7 +132,7 @@ impl AllInOne {
     }
 
     /// What is in force.
-    pub(super) fn current(&self) -> Option<&Arc<Current>> {
+    pub(crate) fn current(&self) -> Option<&Arc<Current>> {
         self.hands.board.current()
     }
 
@@ -151,7 +142,7 @@ impl AllInOne {
     }
 
     /// The name of this node.
-    pub(super) fn node(&self) -> &str {
+    fn node(&self) -> &str {
         self.current().map_or("", |current| &current.decided.node)
     }
 
@@ -163,7 +154,7 @@ impl AllInOne {
 
     /// Lets the entry point `web` listen on another port.
     pub(crate) async fn move_web(&mut self, port: u16) {
-        self.hands.entry_points.move_web(port);
+        self.hands.entry_points.iter_mut().for_each(|it| it.move_web(port));
         self.apply_again().await;
     }
 
@@ -172,8 +163,18 @@ impl AllInOne {
         self.parts.admin.address()
     }
 
+    /// What it was told at its start.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether addresses are answered for.
+    pub(crate) fn answers(&self) -> bool {
+        self.parts.speaker.is_some()
+    }
+
     /// Opens log files again, after they were moved away.
     pub(crate) fn reopen_logs(&self) {
-        self.parts.gateway.reopen_log();
+        self.parts.gateway.iter().for_each(|it| it.reopen_log());
     }
 }

@@ -8,21 +8,22 @@ use steelyard_admin::{Admin, Published};
 use steelyard_forward::Forwarder;
 use steelyard_gateway::Gateway;
 use steelyard_host::links::Monitor;
-use steelyard_speaker::Speaker;
+use steelyard_speaker::{Formers, Gate, Speaker};
 
 use super::Settings;
-use super::all_in_one::{AllHands, AllInOne, Parts};
+use super::all_hands::AllHands;
 use super::care::REPAIR;
 use super::ending::undo;
 use super::options::{admin, forward_options, gateway_options, speaker_options};
 use super::senses::{Senses, addresses};
 use super::wires::{Passes, Takes, expose};
+use super::{Instance, Parts};
 use crate::hands::announcements::Announcements;
 use crate::hands::chronicle::Chronicle;
 use crate::hands::descriptors::{Descriptors, Rooms};
 use crate::hands::forwarding::Forwarding;
 use crate::hands::history::History;
-use crate::hands::listeners::EntryPoints;
+use crate::hands::listeners::{EntryPoints, Site};
 use crate::hands::lock::Assignments;
 use crate::hands::names::Names;
 use crate::hands::routes::Routes;
@@ -30,7 +31,7 @@ use crate::load;
 use crate::mind::{Company, Mind, OwnFacts};
 use crate::tell::board::{Board, BoardSources};
 
-impl AllInOne {
+impl Instance {
     /// Starts all parts.
     ///
     /// # Errors
@@ -40,9 +41,12 @@ impl AllInOne {
         let lock = Assignments::read(settings.lock.clone(), own.follows())?;
         let mut descriptors = Descriptors::start();
         let speaks = Speaks::default();
-        let gateway = Gateway::start(gateway_options(&settings, &descriptors.rooms))?;
-        let gateway = Arc::new(gateway);
-        let published = speaks.publisher(&gateway, &descriptors.rooms, settings.sharing.is_some());
+        let gateway = match settings.duties.routes {
+            true => Some(Arc::new(Gateway::start(gateway_options(&settings, &descriptors.rooms))?)),
+            false => None,
+        };
+        let published =
+            speaks.publisher(gateway.clone(), &descriptors.rooms, settings.sharing.is_some());
         let parts = start_parts(&settings, gateway, &published, &descriptors.rooms).await?;
         if let Some(speaker) = &parts.speaker {
             let _ = speaks.0.set(Arc::downgrade(speaker));
@@ -84,9 +88,14 @@ impl Speaks {
         self.0.get().and_then(Weak::upgrade)
     }
 
-    fn publisher(&self, gateway: &Arc<Gateway>, rooms: &Rooms, is_shared: bool) -> Arc<Published> {
-        let (counted, rooms, speaks) = (gateway.clone(), rooms.clone(), self.clone());
-        let metrics = Arc::new(move || expose(&counted, &rooms, speaks.now().as_deref()));
+    fn publisher(
+        &self,
+        gateway: Option<Arc<Gateway>>,
+        rooms: &Rooms,
+        is_shared: bool,
+    ) -> Arc<Published> {
+        let (rooms, speaks) = (rooms.clone(), self.clone());
+        let metrics = Arc::new(move || expose(gateway.as_deref(), &rooms, speaks.now().as_deref()));
         let spreads = self.clone();
         let rebalance = Arc::new(move || {
             let speaker = spreads.now().filter(|_| is_shared);
@@ -98,18 +107,23 @@ impl Speaks {
 
 async fn start_parts(
     settings: &Settings,
-    gateway: Arc<Gateway>,
+    gateway: Option<Arc<Gateway>>,
     published: &Arc<Published>,
     rooms: &Rooms,
 ) -> Result<Parts> {
     // First, since it knows best what to say where another instance runs.
-    let forwarder = Forwarder::start(forward_options(settings, rooms)).await?;
-    match start_others(settings, &forwarder, published, rooms) {
+    let forwarder = match settings.duties.carries {
+        true => Some(Forwarder::start(forward_options(settings, rooms)).await?),
+        false => None,
+    };
+    match start_others(settings, forwarder.as_ref(), published, rooms) {
         Ok((admin, speaker)) => {
-            Ok(Parts { gateway, forwarder: Arc::new(forwarder), speaker, admin })
+            Ok(Parts { gateway, forwarder: forwarder.map(Arc::new), speaker, admin })
         }
         Err(error) => {
-            undo(forwarder).await;
+            if let Some(forwarder) = forwarder {
+                undo(forwarder).await;
+            }
             Err(error)
         }
     }
@@ -117,19 +131,19 @@ async fn start_parts(
 
 fn start_others(
     settings: &Settings,
-    forwarder: &Forwarder,
+    forwarder: Option<&Forwarder>,
     published: &Arc<Published>,
     rooms: &Rooms,
 ) -> Result<(Admin, Option<Arc<Speaker>>)> {
     let admin = admin(settings, published, rooms)?;
-    tell(forwarder, settings);
-    if !settings.privileges.is_full() {
+    forwarder.into_iter().for_each(|it| tell(it, settings));
+    if !settings.duties.announces || !settings.privileges.is_full() {
         return Ok((admin, None));
     }
     // Without the guard rules the kernel may answer echo requests itself.
-    let echo = forwarder.degraded().is_none();
-    let formers = Arc::new(Passes(forwarder.passing()));
-    let gate = Arc::new(Takes(forwarder.intake()));
+    let echo = forwarder.is_some_and(|it| it.degraded().is_none());
+    let formers = forwarder.map(|it| Arc::new(Passes(it.passing())) as Arc<dyn Formers>);
+    let gate = forwarder.map(|it| Arc::new(Takes(it.intake())) as Arc<dyn Gate>);
     let speaker = Speaker::start(speaker_options(settings, echo, formers, gate));
     Ok((admin, Some(Arc::new(speaker.context("cannot answer for addresses")?))))
 }
@@ -142,7 +156,7 @@ fn senses(parts: &Parts) -> Senses {
         spoken: speaker.map(|it| it.events()),
         status: speaker.map(|it| it.watch()),
         shared: speaker.map(|it| it.sharing()),
-        stirred: parts.forwarder.stirred(),
+        stirred: parts.forwarder.as_ref().map(|it| it.stirred()),
         links: links.ok(),
     }
 }
@@ -163,20 +177,37 @@ fn all_hands(
         status: senses.status.clone(),
         sharing: senses.shared.clone().filter(|_| is_shared),
     };
+    let entry_points = |gateway: &Arc<Gateway>| {
+        EntryPoints::new(
+            (gateway.clone(), forwarder.clone()),
+            (settings.world.fixed.clone(), settings.ports.0),
+            site(settings, answers),
+            history.clone(),
+        )
+    };
+    let forwarding =
+        |forwarder: &Arc<Forwarder>| Forwarding::new(forwarder.clone(), answers, history.clone());
+    let announcements = || {
+        let how = (is_shared, settings.duties.carries);
+        Announcements::new(speaker.clone(), how, history.clone())
+    };
     AllHands {
         lock,
         chronicle: Chronicle::new(history.clone()),
         names: Names::default(),
-        routes: Routes::new(gateway.clone()),
-        entry_points: EntryPoints::new(
-            (gateway.clone(), forwarder.clone()),
-            (settings.world.fixed.clone(), settings.ports.0),
-            !answers,
-            history.clone(),
-        ),
-        forwarding: Forwarding::new(forwarder.clone(), answers, history.clone()),
-        announcements: Announcements::new(speaker.clone(), is_shared, history.clone()),
+        routes: gateway.clone().map(Routes::new),
+        entry_points: gateway.as_ref().map(entry_points),
+        forwarding: forwarder.as_ref().map(forwarding),
+        announcements: settings.duties.announces.then(announcements),
         board: Board::new(published, sources),
+    }
+}
+
+fn site(settings: &Settings, answers: bool) -> Site {
+    match (settings.duties.announces, answers) {
+        (false, _) => Site::Host,
+        (true, true) => Site::Vips,
+        (true, false) => Site::Loopback,
     }
 }
 

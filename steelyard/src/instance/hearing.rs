@@ -7,11 +7,11 @@ use steelyard_host::links::LinkError;
 use steelyard_speaker::SpeakerEvent;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::all_in_one::AllInOne;
+use super::Instance;
 use super::senses::{News, addresses};
 use crate::hands;
 
-impl AllInOne {
+impl Instance {
     /// Waits until something happened by itself. Cancel-safe.
     pub(crate) async fn news(&mut self) -> News {
         tokio::select! {

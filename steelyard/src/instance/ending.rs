@@ -11,7 +11,7 @@ use steelyard_forward::Forwarder;
 use steelyard_speaker::{Speaker, VipState, VipStatus};
 use tokio::sync::watch;
 
-use super::all_in_one::{AllInOne, Parts};
+use super::{Instance, Parts};
 
 /// How long those are served that have not heard of a handover: well over the time that a client
 /// takes to ask again whose address it is.
@@ -19,7 +19,7 @@ const STRAGGLERS: Duration = Duration::from_secs(5);
 /// How often it is looked whether connections have ended.
 const GLANCE: Duration = Duration::from_millis(200);
 
-impl AllInOne {
+impl Instance {
     /// Withdraws, finishes requests, and undoes what was set on the host. Waits for nobody once
     /// `again` is over.
     pub(crate) async fn stop(self, drain: Duration, again: impl Future<Output = ()>) {
@@ -31,7 +31,7 @@ impl AllInOne {
             () = again => {}
         }
         tracing::info!("asked again: what is under way breaks off");
-        gateway.hurry();
+        gateway.iter().for_each(|it| it.hurry());
         hurry.send_replace(true);
         ending.await;
     }
@@ -44,27 +44,31 @@ impl AllInOne {
         if let Some(speaks) = &speaker {
             if or_hurried(&mut hurried, gives_away(speaks)).await == Some(true) {
                 tracing::info!("handed over: serving stragglers for {} s", STRAGGLERS.as_secs());
-                gateway.wind_down();
+                gateway.iter().for_each(|it| it.wind_down());
                 or_hurried(&mut hurried, tokio::time::sleep(STRAGGLERS)).await;
             }
             // Others pass us packets of our flows until they hear from us that we stop. A machine
             // that is alone falls silent first.
             speaker = speaker.filter(|it| !it.sharing().borrow().members.is_empty());
         }
-        if speaker.is_none() {
+        if let Some(forwarder) = forwarder.as_ref().filter(|_| speaker.is_none()) {
             forwarder.wind_down().await;
         }
         let until = tokio::time::Instant::now() + drain;
-        let drained = tokio::task::spawn_blocking(move || gateway.drain(drain)).await;
-        if drained.is_err() {
+        if let Some(gateway) = gateway
+            && tokio::task::spawn_blocking(move || gateway.drain(drain)).await.is_err()
+        {
             tracing::error!("draining broke off");
         }
-        let flows = tokio::time::timeout_at(until, end_of_flows(&forwarder));
-        or_hurried(&mut hurried, flows).await;
+        if let Some(forwarder) = &forwarder {
+            let flows = tokio::time::timeout_at(until, end_of_flows(forwarder));
+            or_hurried(&mut hurried, flows).await;
+        }
         drop(speaker);
-        match Arc::into_inner(forwarder) {
-            Some(forwarder) => undo(forwarder).await,
-            None => tracing::error!("the forwarder is still in use"),
+        match forwarder.map(Arc::into_inner) {
+            Some(Some(forwarder)) => undo(forwarder).await,
+            Some(None) => tracing::error!("the forwarder is still in use"),
+            None => {}
         }
         drop(admin);
     }

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::all_in_one::AllInOne;
+use super::Instance;
+use crate::hands::routes::Routes;
 
 /// The plan is applied again this long after the last time: it repairs what others removed.
 pub(super) const REPAIR: Duration = Duration::from_secs(5);
 /// With many Services it takes a while, so it is also this many times as rare as it is long.
 const RARITY: u32 = 50;
 
-impl AllInOne {
+impl Instance {
     /// Looks names up again where it is time, follows what other machines and people change, and
     /// repairs what others removed.
     pub(crate) async fn tick(&mut self) {
@@ -19,7 +20,7 @@ impl AllInOne {
         self.hands.names.ask();
         self.follow_keys();
         self.count_descriptors();
-        if let Some(silent) = self.hands.routes.fell_silent() {
+        if let Some(silent) = self.hands.routes.as_mut().and_then(Routes::fell_silent) {
             self.hands.board.set_silent(silent);
             self.hands.board.show();
         }

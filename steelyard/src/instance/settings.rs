@@ -1,0 +1,46 @@
+//! What an instance is told at its start.
+
+use std::path::PathBuf;
+
+use super::sharing::{Conflict, Sharing};
+use crate::args::{ServeArgs, WorldArgs};
+use crate::privileges::Privileges;
+
+/// What an [`super::Instance`] is told at start.
+pub(crate) struct Settings {
+    pub(crate) duties: Duties,
+    /// Where assignments are kept; none keeps them in memory only.
+    pub(crate) lock: Option<PathBuf>,
+    pub(crate) privileges: Privileges,
+    /// Interfaces to answer on; empty is by subnet.
+    pub(crate) interfaces: Vec<String>,
+    pub(crate) fwmark: u32,
+    pub(crate) ip_forward: bool,
+    pub(crate) state_dir: PathBuf,
+    /// What to do where a foreign machine claims one of our addresses.
+    pub(crate) conflict: Conflict,
+    /// With which machines addresses are shared; none serves all of them here.
+    pub(crate) sharing: Option<Sharing>,
+    pub(crate) serve: ServeArgs,
+    pub(crate) world: WorldArgs,
+    /// Ports of `web` and `websecure` unless moved.
+    pub(crate) ports: (u16, u16),
+    /// Let the admin page have a free port where its own is taken.
+    pub(crate) is_demo: bool,
+}
+
+/// What a role is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Duties {
+    /// It answers requests, by routes.
+    pub(crate) routes: bool,
+    /// It carries packets for vips.
+    pub(crate) carries: bool,
+    /// It answers for vips, as far as it may.
+    pub(crate) announces: bool,
+}
+
+impl Duties {
+    /// All there are.
+    pub(crate) const ALL: Self = Self { routes: true, carries: true, announces: true };
+}
