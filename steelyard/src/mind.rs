@@ -8,7 +8,7 @@ mod own_facts;
 
 use std::time::Instant;
 
-use steelyard_manifest::Sight;
+use steelyard_manifest::{ClusterEvent, Selection, Sight};
 use steelyard_model::{Holdings, Item};
 use steelyard_pipeline::ResolveOptions;
 use steelyard_plan::Planner;
@@ -18,7 +18,8 @@ use crate::planning;
 pub(crate) use decided::{Decided, is_gateway};
 pub(crate) use own_facts::{Company, OwnFacts};
 
-/// Files as they were last seen, and all that was made of them so far.
+/// Files as they were last seen, or what was heard of a cluster, and all that was made of it so
+/// far.
 pub(crate) struct Mind {
     pipeline: Pipeline,
     planner: Planner,
@@ -37,6 +38,21 @@ impl Mind {
         if !held.0.is_empty() {
             pipeline.expect_manifests();
         }
+        Self::with(pipeline, held)
+    }
+
+    /// Of a cluster, of which nothing was heard yet; before `awaited` have been listed, nothing can
+    /// be decided.
+    #[allow(dead_code, reason = "roles in a cluster are to come")]
+    pub(crate) fn of_cluster(
+        options: ResolveOptions,
+        held: Holdings,
+        awaited: impl IntoIterator<Item = Selection>,
+    ) -> Self {
+        Self::with(Pipeline::of_cluster(options, awaited), held)
+    }
+
+    fn with(pipeline: Pipeline, held: Holdings) -> Self {
         let (planner, sight, due) = (Planner::default(), Sight::default(), None);
         Self { pipeline, planner, held, sight, due }
     }
@@ -49,6 +65,24 @@ impl Mind {
     /// This is how the files stand from now on.
     pub(crate) fn see(&mut self, sight: Sight) {
         self.sight = sight;
+    }
+
+    /// This was heard of the cluster.
+    #[allow(dead_code, reason = "roles in a cluster are to come")]
+    pub(crate) fn see_cluster(&mut self, events: Vec<ClusterEvent>) {
+        self.pipeline.hear(events);
+    }
+
+    /// What has to be listed before anything can be decided.
+    #[allow(dead_code, reason = "roles in a cluster are to come")]
+    pub(crate) fn awaited(&self) -> Vec<Selection> {
+        self.pipeline.awaited()
+    }
+
+    /// Whether what was heard of the cluster differs from what was last decided by.
+    #[allow(dead_code, reason = "roles in a cluster are to come")]
+    pub(crate) fn has_news(&self) -> bool {
+        self.pipeline.has_news()
     }
 
     /// Who has which address from now on, as it is written down.

@@ -1,25 +1,42 @@
-//! Files → changes by object → world: the stages before planning, wired and kept.
+//! Files, or what is heard of a cluster → changes by object → world: the stages before planning,
+//! wired and kept.
 
 #[cfg(test)]
 mod tests;
 
 use std::time::Instant;
 
-use steelyard_manifest::{Awaited, Front, Sight, Source};
+use steelyard_manifest::{Awaited, ClusterEvent, ClusterFront, Front, Selection, Sight, Source};
 use steelyard_model::Item;
 use steelyard_pipeline::{LoweredObject, ResolveOptions, World};
 
-/// The files, and what is derived from them.
-#[derive(Default)]
+/// Where objects come from, and what is derived from them.
 pub struct Pipeline {
-    front: Front<LoweredObject>,
+    intake: Intake,
     derived: steelyard_pipeline::Pipeline,
 }
 
+enum Intake {
+    Files(Front<LoweredObject>),
+    Cluster(ClusterFront<LoweredObject>),
+}
+
 impl Pipeline {
-    /// Without any file.
+    /// Of files, without any.
     pub fn new(options: ResolveOptions) -> Self {
-        Self { front: Front::default(), derived: steelyard_pipeline::Pipeline::new(options) }
+        Self::of(Intake::Files(Front::default()), options)
+    }
+
+    /// Of a cluster, in which `awaited` have to be listed before anything can be decided.
+    pub fn of_cluster(
+        options: ResolveOptions,
+        awaited: impl IntoIterator<Item = Selection>,
+    ) -> Self {
+        Self::of(Intake::Cluster(ClusterFront::new(awaited)), options)
+    }
+
+    fn of(intake: Intake, options: ResolveOptions) -> Self {
+        Self { intake, derived: steelyard_pipeline::Pipeline::new(options) }
     }
 
     /// Adds items of our own to every world from now on.
@@ -30,20 +47,57 @@ impl Pipeline {
     /// Services hold addresses: before the first manifest is seen, that there is none is not taken
     /// as an answer.
     pub fn expect_manifests(&mut self) {
-        self.front.expect_manifests();
+        if let Intake::Files(front) = &mut self.intake {
+            front.expect_manifests();
+        }
     }
 
     /// Takes in what stands after a look at `now`: what could not be seen is not gone, and a loss
     /// is believed when it has stood for a moment. Also the losses that are not
-    /// believed yet.
+    /// believed yet. Where objects come from a cluster, takes in what was heard of it.
     pub fn follow(&mut self, sight: &Sight, now: Instant) -> (World, Awaited) {
-        let (changes, awaited) = self.front.follow(sight, now);
+        let (changes, awaited) = match &mut self.intake {
+            Intake::Files(front) => front.follow(sight, now),
+            Intake::Cluster(front) => (front.changes(), Awaited::default()),
+        };
         (self.derived.take(changes), awaited)
     }
 
     /// Takes `sources` as the complete set of files.
     pub fn update(&mut self, sources: &[Source]) -> World {
-        let changes = self.front.update(sources);
+        let changes = match &mut self.intake {
+            Intake::Files(front) => front.update(sources),
+            Intake::Cluster(front) => front.changes(),
+        };
         self.derived.take(changes)
+    }
+
+    /// This was heard of the cluster.
+    pub fn hear(&mut self, events: impl IntoIterator<Item = ClusterEvent>) {
+        if let Intake::Cluster(front) = &mut self.intake {
+            front.hear(events);
+        }
+    }
+
+    /// What has to be listed before anything can be decided.
+    pub fn awaited(&self) -> Vec<Selection> {
+        match &self.intake {
+            Intake::Files(_) => Vec::new(),
+            Intake::Cluster(front) => front.awaited().cloned().collect(),
+        }
+    }
+
+    /// Whether what was heard of the cluster differs from what was taken in.
+    pub fn has_news(&self) -> bool {
+        match &self.intake {
+            Intake::Files(_) => false,
+            Intake::Cluster(front) => front.has_news(),
+        }
+    }
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        Self::new(ResolveOptions::default())
     }
 }

@@ -11,10 +11,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use steelyard::pipeline::Pipeline;
 use steelyard::planning;
-use steelyard_manifest::{Sight, Source, render};
+use steelyard_manifest::{
+    ClusterEvent, ClusterObject, RawObject, Role, Selection, Sight, Source, Verb, Watched, render,
+    watched,
+};
 use steelyard_model::{Diagnostic, Holdings, Snapshot};
+use steelyard_pipeline::ResolveOptions;
 use steelyard_plan::{Facts, Plan, Planner};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_steelyard");
@@ -77,6 +82,44 @@ fn edit() {
         compare(&all, &PathBuf::from(format!("{name}.out.txt")), &mut wrong);
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// What is said of the objects of a cluster: `NAME.in.json` is what was heard of it, in order.
+#[test]
+fn cluster() {
+    let mut wrong = Vec::new();
+    for input in entries(&root().join("tests/golden/cluster")) {
+        let name = input.to_string_lossy().into_owned();
+        let Some(name) = name.strip_suffix(".in.json") else { continue };
+        let heard: Vec<Value> = serde_json::from_slice(&std::fs::read(&input).unwrap()).unwrap();
+        let kinds = watched(Role::Everything);
+        let options = ResolveOptions::default();
+        let mut pipeline = Pipeline::of_cluster(options, kinds.iter().map(Selection::all));
+        let empty = |it| ClusterEvent::Absent(Selection::all(it));
+        pipeline.hear(kinds.iter().map(empty).chain(heard.iter().map(event)));
+        let (world, _) = pipeline.follow(&Sight::default(), Instant::now());
+        let mut found = world.snapshot.diagnostics.clone();
+        world.known.advise(&mut found);
+        let found: Vec<Diagnostic> = found.iter().cloned().collect();
+        let said = render::text(&found, &[], false);
+        compare(&said, &PathBuf::from(format!("{name}.out.txt")), &mut wrong);
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// `{refused: plural, verb: list | watch}`, or an object that is there.
+fn event(heard: &Value) -> ClusterEvent {
+    let kind = |is: &dyn Fn(&Watched) -> bool| {
+        watched(Role::Everything).iter().find(|kind| is(kind)).unwrap()
+    };
+    if let Some(plural) = heard["refused"].as_str() {
+        let verb = if heard["verb"] == "list" { Verb::List } else { Verb::Watch };
+        let watch = Selection::all(kind(&|kind| kind.plural == plural));
+        return ClusterEvent::Refused { watch, verb };
+    }
+    let kind = kind(&|kind| heard["kind"] == kind.kind);
+    let raw: RawObject = serde_json::from_value(heard.clone()).unwrap();
+    ClusterEvent::Written(Box::new(ClusterObject::new(raw, kind).unwrap()))
 }
 
 /// Services with what they have, and routes with what they do: a line each.

@@ -2,6 +2,8 @@
 
 use steelyard_model::Code;
 
+/// The API server does not let this account look at a kind of objects.
+pub const ACCESS_REFUSED: Code = Code::new("access-refused");
 /// A folder that kustomize or Helm makes other objects of than those that stand in it.
 pub const BUILD_NEEDED: Code = Code::new("build-needed");
 /// A key is written twice in one mapping, so one of its values would be lost.

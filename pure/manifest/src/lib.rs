@@ -5,7 +5,8 @@
 //! serde deserializer over the kept tree, so that every wrong type and unknown field is reported
 //! with its line and column. [`place`] adds places to the diagnostics of later stages, and
 //! [`render`] prints them with the line and a caret. [`lock`] is the text form of what Services
-//! hold. [`Front`] turns files into changes by object.
+//! hold. [`Front`] turns files into changes by object,
+//! and [`ClusterFront`] what was heard of a cluster.
 //!
 //! It is not a judge of meaning: which kinds exist, which values make sense, and what refers to
 //! what belongs to the dialects and to the planner. It opens no file.
@@ -14,8 +15,10 @@
 //! plain `yes`, `no`, `on`, `off`, `y`, `n` are booleans, `010` is octal, and `<<` merges.
 
 mod build;
+mod cluster;
 pub mod codes;
 mod compose;
+mod digest;
 mod exercise;
 mod fault;
 mod front;
@@ -27,6 +30,7 @@ pub mod lock;
 mod nameless;
 mod names;
 mod object;
+mod origin;
 mod path;
 mod place;
 mod read;
@@ -37,21 +41,25 @@ mod spot;
 mod syntax;
 mod tree;
 mod unfit;
+mod watched;
 mod words;
 mod written;
 
 pub use build::Builds;
+pub use cluster::{ClusterEvent, ClusterFront, ClusterObject, NoObject, RawObject, Verb, refusal};
 #[doc(hidden)]
 pub use exercise::exercise;
 pub use front::{Awaited, Front, ObjectChanges, Teller};
 pub use key::Key;
 pub use load::{Loaded, load};
 pub use object::Object;
+pub use origin::ClusterOrigin;
 pub use place::{merge, place};
 pub use read::{Read, UnknownField};
 pub use sight::{Blindness, Extent, Sight, Unseen, is_under};
 pub use source::{Lapse, ReadLimits, Source, SourceText};
 pub use unfit::Heed;
+pub use watched::{Breadth, Reach, Role, Selection, Watched, watched};
 pub use written::{Extract, Written};
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::identity::{Identity, Inherited, identify};
 use crate::nameless::Nameless;
 use crate::object::Object;
 use crate::source::{ReadLimits, Source};
-use crate::spot::{Spot, Text};
+use crate::spot::{Site, Spot, Text};
 use crate::tree::{Mark, Node, Value};
 use crate::unfit::{self, Unfit};
 use crate::words::Words;
@@ -134,8 +134,8 @@ impl<'a> Loading<'a> {
                     self.nameless(remark, Some(&reference));
                 }
                 let group = api_version.split_once('/').map_or("", |(group, _)| group);
-                let (group, spot) = (self.words.word(group.into()), self.spot());
-                let object = Object { reference, api_version, file, tree, group, spot };
+                let (group, site) = (self.words.word(group.into()), Site::Text(self.spot()));
+                let object = Object { reference, api_version, file, tree, group, site };
                 self.loaded.objects.push(object);
             }
             Err(nameless) => self.nameless(nameless, None),

@@ -1,11 +1,11 @@
-//! An object as it is written.
+//! An object as it is written, in a file or in a cluster.
 
 use std::sync::Arc;
 
 use steelyard_model::{FieldPath, Location, ObjectRef};
 
 use crate::path::{Step, steps};
-use crate::spot::Spot;
+use crate::spot::Site;
 use crate::tree::{Mark, Node};
 
 /// One object as written, with its tree: to be read into types. Cheap to clone.
@@ -15,12 +15,12 @@ pub struct Object {
     pub reference: Arc<ObjectRef>,
     /// Its `apiVersion`, e.g. `metallb.io/v1beta1`.
     pub api_version: Arc<str>,
-    /// The file it is in, as shown to the user.
+    /// The file it is in, as shown to the user; `cluster` where it is in none.
     pub file: Arc<str>,
     pub(crate) tree: Arc<Node>,
     pub(crate) group: Arc<str>,
-    /// Where to find it again.
-    pub(crate) spot: Spot,
+    /// Where it is from.
+    pub(crate) site: Site,
 }
 
 impl Object {

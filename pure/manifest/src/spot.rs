@@ -1,16 +1,27 @@
-//! Where an object can be found again.
+//! Where an object is from, and can be found again.
 
 use std::sync::Arc;
 
 use steelyard_model::Location;
 
+use crate::origin::{CLUSTER, ClusterOrigin};
 use crate::source::{ReadLimits, Source};
+use crate::watched::Watched;
 
 /// A file whose objects may be looked for again, and how it was read.
 #[derive(Debug)]
 pub(crate) struct Text {
     pub(crate) source: Source,
     pub(crate) limits: ReadLimits,
+}
+
+/// Where an object is from.
+#[derive(Clone, Debug)]
+pub(crate) enum Site {
+    /// A file.
+    Text(Spot),
+    /// A cluster, where this kind was asked for.
+    Cluster(&'static Watched, Arc<ClusterOrigin>),
 }
 
 /// So many objects after where a text can be cut.
@@ -21,6 +32,16 @@ pub(crate) struct Spot {
     pub(crate) start: u32,
     pub(crate) line: u32,
     pub(crate) index: u32,
+}
+
+impl Site {
+    /// The file's name, or what stands in its place.
+    pub(crate) fn file(&self) -> &Arc<str> {
+        match self {
+            Self::Text(spot) => spot.file(),
+            Self::Cluster(..) => &CLUSTER,
+        }
+    }
 }
 
 impl Spot {

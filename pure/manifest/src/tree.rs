@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use steelyard_model::Location;
 
-/// Line and column, from 1, columns in characters.
+/// Line and column, from 1, columns in characters; both are 0 of what is in no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mark {
     pub(crate) line: u32,
@@ -63,6 +63,8 @@ pub(crate) enum Plain<'a> {
 
 impl Mark {
     pub(crate) const START: Self = Self { line: 1, column: 1 };
+
+    pub(crate) const NOWHERE: Self = Self { line: 0, column: 0 };
 
     /// This place in a text that begins at `start`.
     pub(crate) fn after(self, start: Self) -> Self {

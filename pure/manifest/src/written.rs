@@ -5,23 +5,24 @@
 //! once more: the bytes that it was read from are kept, so that the place is the same whatever
 //! became of the file.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use steelyard_model::{FieldPath, Location};
 
+use crate::digest;
 use crate::key::Key;
 use crate::load::again;
 use crate::object::Object;
-use crate::spot::Spot;
-use crate::tree::{Entry, Mark, Node, Value};
+use crate::origin::ClusterOrigin;
+use crate::spot::Site;
+use crate::tree::Mark;
 
 /// Where an object is written, and a digest of what is written there. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Written {
     /// Which object.
     pub key: Key,
-    spot: Spot,
+    site: Site,
     /// Of the object as a whole.
     mark: Mark,
     digest: u64,
@@ -48,16 +49,19 @@ impl Written {
         let mark = object.mark();
         Self {
             key: Key::of(object),
-            spot: object.spot.clone(),
+            site: object.site.clone(),
             mark,
-            digest: digest(object),
+            digest: match &object.site {
+                Site::Text(_) => digest::of_text(object),
+                Site::Cluster(kind, _) => digest::of_cluster(object, kind),
+            },
             is_from_cluster: object.is_from_cluster(),
         }
     }
 
-    /// The file it is in, as shown to the user.
+    /// The file it is in, as shown to the user; `cluster` where it is in none.
     pub fn file(&self) -> &Arc<str> {
-        self.spot.file()
+        self.site.file()
     }
 
     /// Where the object as a whole is shown: at its name.
@@ -70,10 +74,24 @@ impl Written {
         if path.is_root() {
             return self.location();
         }
-        match again(&self.spot).filter(|object| object.reference == self.key.reference) {
-            Some(object) => self.spot.shifted(object.locate(path)),
+        let Site::Text(spot) = &self.site else { return self.location() };
+        match again(spot).filter(|object| object.reference == self.key.reference) {
+            Some(object) => spot.shifted(object.locate(path)),
             None => self.location(),
         }
+    }
+
+    /// What an API server knows it by; none of what is in a file.
+    pub fn origin(&self) -> Option<&ClusterOrigin> {
+        match &self.site {
+            Site::Text(_) => None,
+            Site::Cluster(_, origin) => Some(origin),
+        }
+    }
+
+    /// Whether both are versions of the same object of a cluster.
+    pub(crate) fn is_same_object(&self, other: &Self) -> bool {
+        self.origin().map(|it| &it.uid) == other.origin().map(|it| &it.uid)
     }
 
     /// Whether the same is written in both, be it at other places.
@@ -87,43 +105,4 @@ impl PartialEq for Written {
     fn eq(&self, other: &Self) -> bool {
         self.is_like(other) && self.mark == other.mark && self.file() == other.file()
     }
-}
-
-/// Of what is written, and of how that lies to where it starts: an object that only moved some
-/// lines up or down has the same.
-fn digest(object: &Object) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    object.api_version.hash(&mut hasher);
-    let top = object.mark().line;
-    hash(&object.tree, top, &mut hasher);
-    hasher.finish()
-}
-
-fn hash(node: &Node, top: u32, hasher: &mut impl Hasher) {
-    hash_mark(node.mark, top, hasher);
-    match &node.value {
-        Value::Null => 0_u8.hash(hasher),
-        Value::Scalar { text, plain, lead } => {
-            (if *plain { 1_u8 } else { 2 }).hash(hasher);
-            (text, lead).hash(hasher);
-        }
-        Value::List(items) => {
-            (3_u8, items.len()).hash(hasher);
-            items.iter().for_each(|item| hash(item, top, hasher));
-        }
-        Value::Map(entries) => {
-            (4_u8, entries.len()).hash(hasher);
-            for Entry { key, mark, lead, node } in entries {
-                (key, lead).hash(hasher);
-                hash_mark(*mark, top, hasher);
-                hash(node, top, hasher);
-            }
-        }
-        Value::Shared(node) => hash(node, top, hasher),
-    }
-}
-
-fn hash_mark(mark: Mark, top: u32, hasher: &mut impl Hasher) {
-    hasher.write_u32(mark.line.wrapping_sub(top));
-    hasher.write_u32(mark.column);
 }

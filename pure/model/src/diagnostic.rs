@@ -30,14 +30,15 @@ pub enum Severity {
     Info,
 }
 
-/// A place in an input file; line and column count from 1, columns in characters.
+/// A place in an input file; line and column count from 1, columns in characters. What is in no
+/// text, as the objects of a cluster, has 0 for both.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
     /// File name as given by the user, `-` for standard input.
     pub file: Arc<str>,
-    /// Line, from 1.
+    /// Line, from 1; 0 where there is none.
     pub line: u32,
-    /// Column in characters, from 1.
+    /// Column in characters, from 1; 0 where there is none.
     pub column: u32,
 }
 
@@ -166,7 +167,10 @@ impl fmt::Display for Severity {
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}:{}", self.file, self.column),
+        }
     }
 }
 
@@ -271,8 +275,9 @@ impl Serialize for Diagnostic {
         out.serialize_field("object", &self.object)?;
         out.serialize_field("path", &self.path.0)?;
         out.serialize_field("file", &self.location.as_ref().map(|at| at.file.as_ref()))?;
-        out.serialize_field("line", &self.location.as_ref().map(|at| at.line))?;
-        out.serialize_field("column", &self.location.as_ref().map(|at| at.column))?;
+        let written = self.location.as_ref().filter(|at| at.line > 0);
+        out.serialize_field("line", &written.map(|at| at.line))?;
+        out.serialize_field("column", &written.map(|at| at.column))?;
         out.serialize_field("message", &self.message)?;
         out.serialize_field("help", &self.help)?;
         out.end()

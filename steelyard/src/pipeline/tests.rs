@@ -2,6 +2,7 @@
 //! Where older versions stay in force, scratch is a pipeline that knows the same history and joins
 //! everything each time.
 
+mod cluster;
 mod looks;
 
 use std::collections::BTreeSet;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use steelyard_model::Diagnostic;
 
 use crate::key::Key;
+use crate::watched::Selection;
 
 /// A batch of changes, taken in as a whole.
 #[derive(Debug)]
@@ -14,8 +15,8 @@ pub struct ObjectChanges<T> {
     pub objects: Vec<(Key, Option<Arc<T>>)>,
     /// What the source has to say itself, in the place of what it said before.
     pub told: BTreeMap<Teller, Vec<Diagnostic>>,
-    /// Files of which not all could be read: what was in them is not known to be gone. All there
-    /// are, not those of this batch.
+    /// Files (or the cluster) of which not all could be read: what was in them is not known to be
+    /// gone. All there are, not those of this batch.
     pub broken: BTreeSet<Arc<str>>,
 }
 
@@ -26,6 +27,8 @@ pub enum Teller {
     File(Arc<str>),
     /// A name, about the objects that have it.
     Name(Key),
+    /// Whoever looks at part of a cluster, about that.
+    Selection(Selection),
 }
 
 impl<T> Default for ObjectChanges<T> {
