@@ -19,7 +19,9 @@ const PURE: &[&str] = &[
     "rand",
     "regex",
     "serde",
+    "serde_json",
     "smallvec",
+    "thiserror",
 ];
 /// External crates of `io/`.
 const IO: &[&str] = &[

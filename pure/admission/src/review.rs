@@ -1,0 +1,129 @@
+//! Whether an object may come in as it is.
+
+use serde_json::{Value, json};
+
+use crate::verdict::Verdict;
+use crate::{Question, Unanswerable};
+
+/// Groups whose objects are ours to refuse. Others have more readers than us: of their mistakes we
+/// warn only, since what is wrong to us may be right to somebody else.
+const OURS: [&str; 2] = ["metallb.io", "traefik.io"];
+
+/// HTTP's word for what is well-formed and wrong, as the API server itself answers it.
+const INVALID: u16 = 422;
+
+/// Answers an `AdmissionReview`: errors of what `check` would say refuse an object of a group of
+/// ours, everything else warns.
+///
+/// An object that had the same errors before is let in, with warnings: labels, finalizers and
+/// statuses of what is wrong already have to stay writable, or it could not even be deleted.
+///
+/// # Errors
+/// When the body is no AdmissionReview of `admission.k8s.io/v1`.
+pub fn review(body: &[u8]) -> Result<Value, Unanswerable> {
+    let question = Question::read(body, "admission.k8s.io/v1", "AdmissionReview")?;
+    let request = question.request();
+    let verdict = Verdict::of(&request["object"]);
+    let mut warnings = verdict.warnings.clone();
+    let is_news = verdict.errors != Verdict::of(&request["oldObject"]).errors;
+    if verdict.errors.is_empty() || !is_news || !is_ours(request) {
+        warnings.splice(0..0, verdict.errors);
+        return Ok(question.answer(json!({ "allowed": true, "warnings": warnings })));
+    }
+    let message = verdict.errors.join("\n");
+    let status = json!({ "code": INVALID, "reason": "Invalid", "message": message });
+    Ok(question.answer(json!({ "allowed": false, "status": status, "warnings": warnings })))
+}
+
+fn is_ours(request: &Value) -> bool {
+    request["resource"]["group"].as_str().is_some_and(|group| OURS.contains(&group))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(addresses: &str) -> Value {
+        json!({
+            "apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool",
+            "metadata": { "name": "home", "namespace": "steelyard-system" },
+            "spec": { "addresses": [addresses] },
+        })
+    }
+
+    fn ask(group: &str, object: Value, old: Value) -> Value {
+        let request = json!({
+            "uid": "7", "operation": "UPDATE", "resource": { "group": group },
+            "object": object, "oldObject": old,
+        });
+        let body = json!({
+            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request,
+        });
+        review(body.to_string().as_bytes()).expect("it is one")
+    }
+
+    /// Which are let in, and whether something is said of it.
+    #[test]
+    fn what_is_wrong_is_kept_out_where_it_is_ours_and_new() {
+        let (good, bad, worse) = (pool("192.0.2.0/28"), pool("192.0.2.0/99"), pool("nowhere"));
+        let rows = [
+            ("metallb.io", good.clone(), Value::Null, true, 0),
+            ("metallb.io", bad.clone(), Value::Null, false, 0),
+            ("metallb.io", bad.clone(), good.clone(), false, 0),
+            ("metallb.io", bad.clone(), bad.clone(), true, 1),
+            ("metallb.io", worse, bad.clone(), false, 0),
+            ("metallb.io", good, bad.clone(), true, 0),
+            ("metallb.io", Value::Null, bad.clone(), true, 0),
+            ("somebody.else", bad, Value::Null, true, 1),
+        ];
+        for (group, object, old, allowed, warnings) in rows {
+            let case = format!("{object} after {old} in {group}");
+            let answer = ask(group, object, old);
+            assert_eq!(answer["response"]["allowed"], allowed, "{case}");
+            let said = answer["response"]["warnings"].as_array().expect("a list");
+            assert_eq!(said.len(), warnings, "{case}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_check_says() {
+        let answer = ask("metallb.io", pool("192.0.2.0/99"), Value::Null);
+        assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
+        assert_eq!(answer["kind"], "AdmissionReview");
+        assert_eq!(answer["response"]["uid"], "7");
+        let status = &answer["response"]["status"];
+        assert_eq!((&status["code"], &status["reason"]), (&json!(422), &json!("Invalid")));
+        let message = status["message"].as_str().expect("a text");
+        assert!(message.starts_with("spec.addresses[0]: "), "{message}");
+        assert!(message.contains("192.0.2.0/99"), "{message}");
+    }
+
+    #[test]
+    fn warnings_are_told_with_what_is_let_in() {
+        let mut object = pool("192.0.2.0/28");
+        object["spec"]["autoAsign"] = json!(false);
+        let answer = ask("metallb.io", object, Value::Null);
+        assert_eq!(answer["response"]["allowed"], true);
+        let said = answer["response"]["warnings"][0].as_str().expect("one");
+        assert!(said.contains("autoAsign"), "{said}");
+    }
+
+    #[test]
+    fn what_is_no_review_is_not_answered() {
+        for (body, why) in [
+            ("", Unanswerable::NotJson),
+            ("{", Unanswerable::NotJson),
+            ("[]", Unanswerable::NotA("AdmissionReview")),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview"}"#,
+                Unanswerable::NotA("AdmissionReview"),
+            ),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{}}"#,
+                Unanswerable::NoRequest,
+            ),
+        ] {
+            assert_eq!(review(body.as_bytes()), Err(why), "{body}");
+        }
+    }
+}
