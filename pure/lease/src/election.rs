@@ -8,7 +8,7 @@ use crate::sim::Broken;
 
 /// How long what lasts. `retry` < `deadline` < `duration`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timing {
+pub struct ElectionTiming {
     /// So long a lease stands that nobody renews.
     pub duration: Duration,
     /// So long after it began to ask for its last renewal a leader leads.
@@ -18,7 +18,7 @@ pub struct Timing {
 }
 
 /// Those of Kubernetes' own components.
-impl Default for Timing {
+impl Default for ElectionTiming {
     fn default() -> Self {
         let [duration, deadline, retry] = [15, 10, 2].map(Duration::from_secs);
         Self { duration, deadline, retry }
@@ -27,12 +27,12 @@ impl Default for Timing {
 
 /// What the API server answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// To [`Output::Read`]: the lease; none where there is none.
+pub enum ElectionInput {
+    /// To [`ElectionOutput::Read`]: the lease; none where there is none.
     Read(Option<SeenLease>),
-    /// To [`Output::Write`]: it is written, and this is how it stands.
+    /// To [`ElectionOutput::Write`]: it is written, and this is how it stands.
     Written(SeenLease),
-    /// To [`Output::Write`]: somebody else wrote first.
+    /// To [`ElectionOutput::Write`]: somebody else wrote first.
     Conflict,
     /// Nothing that tells: whether a write was carried out is not known.
     Failed,
@@ -40,7 +40,7 @@ pub enum Input {
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
+pub enum ElectionOutput {
     /// Read the lease.
     Read,
     /// Write the lease, `renewTime` being now.
@@ -72,7 +72,7 @@ pub enum Output {
 #[derive(Debug)]
 pub struct Election {
     identity: String,
-    timing: Timing,
+    timing: ElectionTiming,
     seen: Option<Observation>,
     /// Whether the lease may have changed since it was seen.
     is_stale: bool,
@@ -108,7 +108,7 @@ impl Election {
     ///
     /// # Panics
     /// When a leader would lead for as long as others wait, or longer.
-    pub fn new(identity: impl Into<String>, timing: Timing, now: Instant) -> Self {
+    pub fn new(identity: impl Into<String>, timing: ElectionTiming, now: Instant) -> Self {
         assert!(timing.retry < timing.deadline && timing.deadline < timing.duration, "{timing:?}");
         Self {
             identity: identity.into(),
@@ -154,13 +154,13 @@ impl Election {
     }
 
     /// Takes an answer in.
-    pub fn handle(&mut self, now: Instant, input: Input) {
+    pub fn handle(&mut self, now: Instant, input: ElectionInput) {
         match (self.state, input) {
-            (State::Reads, Input::Read(lease)) => {
+            (State::Reads, ElectionInput::Read(lease)) => {
                 self.observe(now, lease);
                 self.state = State::Knows;
             }
-            (State::Writes(asked), Input::Written(lease)) => {
+            (State::Writes(asked), ElectionInput::Written(lease)) => {
                 if lease.record.holder == self.identity && !self.leaves {
                     #[cfg(test)]
                     let asked = if self.broken == Some(Broken::FromAnswer) { now } else { asked };
@@ -182,12 +182,12 @@ impl Election {
     }
 
     /// What to ask next, if anything. One question is open at a time.
-    pub fn poll(&mut self, now: Instant) -> Option<Output> {
+    pub fn poll(&mut self, now: Instant) -> Option<ElectionOutput> {
         self.until = self.until.filter(|_| self.leads(now));
         if matches!(self.state, State::Waits(due) if due <= now) {
             if self.is_stale || !self.leads(now) {
                 self.state = State::Reads;
-                return Some(Output::Read);
+                return Some(ElectionOutput::Read);
             }
             self.state = State::Knows;
         }
@@ -230,7 +230,7 @@ impl Election {
     }
 
     /// Writes the lease as its holder, if it may.
-    fn taking(&self, now: Instant) -> Option<Output> {
+    fn taking(&self, now: Instant) -> Option<ElectionOutput> {
         let Some(seen) = &self.seen else {
             return Some(self.held(0, None, None));
         };
@@ -253,16 +253,21 @@ impl Election {
         seen.since + self.timing.duration.max(seen.lease.record.duration)
     }
 
-    fn held(&self, transitions: u32, acquired: Option<String>, version: Option<String>) -> Output {
+    fn held(
+        &self,
+        transitions: u32,
+        acquired: Option<String>,
+        version: Option<String>,
+    ) -> ElectionOutput {
         #[cfg(test)]
         let version = version.filter(|_| self.broken != Some(Broken::NoVersion));
         let (holder, duration) = (self.identity.clone(), self.timing.duration);
-        Output::Write { holder, duration, transitions, acquired, version }
+        ElectionOutput::Write { holder, duration, transitions, acquired, version }
     }
 
-    fn letting_go(&self) -> Option<Output> {
+    fn letting_go(&self) -> Option<ElectionOutput> {
         let lease = &self.seen.as_ref()?.lease;
-        (lease.record.holder == self.identity).then(|| Output::Write {
+        (lease.record.holder == self.identity).then(|| ElectionOutput::Write {
             holder: String::new(),
             // The least that an API server takes.
             duration: Duration::from_secs(1),

@@ -6,9 +6,9 @@
 //!
 //! Promises, and the rule that keeps each:
 //! - *At most one leads.* A leader counts from when it *began* to ask for a renewal, and stops
-//!   [`Timing::deadline`] later, answered or not; another one waits for [`Timing::duration`], which
-//!   is longer, from when it *saw* the object as it is. Each change is made to the version that was
-//!   read, so of two at once the API server refuses one.
+//!   [`ElectionTiming::deadline`] later, answered or not; another one waits for
+//!   [`ElectionTiming::duration`], which is longer, from when it *saw* the object as it is. Each
+//!   change is made to the version that was read, so of two at once the API server refuses one.
 //! - *Asleep is deposed.* Whether this replica leads is asked with the time, before each write
 //!   ([`Election::leads`]); who slept past its deadline learns so first.
 //! - *Somebody leads* while the API server answers: a lease that nobody renews is taken.
@@ -24,5 +24,5 @@ mod sim;
 #[cfg(test)]
 mod tests;
 
-pub use election::{Election, Input, Output, Timing};
+pub use election::{Election, ElectionInput, ElectionOutput, ElectionTiming};
 pub use record::{LeaseRecord, SeenLease};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use steelyard_testbed::{Chance, Simulation, simulation::start};
 
-use crate::{Election, Input, LeaseRecord, Output, SeenLease, Timing};
+use crate::{Election, ElectionInput, ElectionOutput, ElectionTiming, LeaseRecord, SeenLease};
 
 /// A rule that is broken on purpose, to see that it is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +42,9 @@ enum Event {
     /// Time for a replica to look what is due.
     Wake(u64),
     /// A question reaches the API server.
-    Arrives(u64, Output),
+    Arrives(u64, ElectionOutput),
     /// An answer, or the end of patience, reaches the replica that asked.
-    Answered(u64, Input),
+    Answered(u64, ElectionInput),
     Falls(Duration),
     Dies,
     Leaves,
@@ -104,7 +104,7 @@ impl World {
     fn replica(&mut self) -> Replica {
         self.starts += 1;
         let mut election =
-            Election::new(format!("replica-{}", self.starts), Timing::default(), self.now);
+            Election::new(format!("replica-{}", self.starts), ElectionTiming::default(), self.now);
         election.broken = self.broken;
         let rate = u32::try_from(self.chance.within(900..1100)).expect("small");
         Replica { election, rate, asleep_until: self.now, asked: 0, wake: 0 }
@@ -204,7 +204,7 @@ impl World {
             let question = self.count;
             self.replicas[replica].asked = question;
             self.tell(replica, &format!("asks {output:?}"));
-            self.after(PATIENCE, replica, Event::Answered(question, Input::Failed));
+            self.after(PATIENCE, replica, Event::Answered(question, ElectionInput::Failed));
             if let Some(wait) = self.travel() {
                 self.after(wait, replica, Event::Arrives(question, output));
             }
@@ -228,10 +228,10 @@ impl World {
         }
     }
 
-    fn serve(&mut self, replica: usize, question: u64, output: Output) {
+    fn serve(&mut self, replica: usize, question: u64, output: ElectionOutput) {
         let answer = match output {
-            Output::Read => Input::Read(self.server.clone()),
-            Output::Write { holder, duration, transitions, acquired, version } => {
+            ElectionOutput::Read => ElectionInput::Read(self.server.clone()),
+            ElectionOutput::Write { holder, duration, transitions, acquired, version } => {
                 let is_current =
                     version.as_ref() == self.server.as_ref().map(|lease| &lease.version);
                 let is_forced = self.broken == Some(Broken::NoVersion);
@@ -241,9 +241,9 @@ impl World {
                     let times = (acquired.unwrap_or_else(|| written.clone()), written.clone());
                     let record = LeaseRecord { holder, duration, transitions, times };
                     self.server = Some(SeenLease { record, version: written });
-                    Input::Written(self.server.clone().expect("just written"))
+                    ElectionInput::Written(self.server.clone().expect("just written"))
                 } else {
-                    Input::Conflict
+                    ElectionInput::Conflict
                 }
             }
         };

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use steelyard_testbed::simulation::start;
 
-use crate::{Election, Input, LeaseRecord, Output, SeenLease, Timing};
+use crate::{Election, ElectionInput, ElectionOutput, ElectionTiming, LeaseRecord, SeenLease};
 
 fn at(seconds: u64) -> Instant {
     start() + Duration::from_secs(seconds)
@@ -16,8 +16,13 @@ fn lease(holder: &str, renewed: &str, version: &str) -> SeenLease {
     SeenLease { record, version: version.to_owned() }
 }
 
-fn write(holder: &str, transitions: u32, acquired: Option<&str>, version: Option<&str>) -> Output {
-    Output::Write {
+fn write(
+    holder: &str,
+    transitions: u32,
+    acquired: Option<&str>,
+    version: Option<&str>,
+) -> ElectionOutput {
+    ElectionOutput::Write {
         holder: holder.to_owned(),
         duration: Duration::from_secs(if holder.is_empty() { 1 } else { 15 }),
         transitions,
@@ -27,15 +32,19 @@ fn write(holder: &str, transitions: u32, acquired: Option<&str>, version: Option
 }
 
 /// Its question answered at `second`, what does `me` ask then?
-fn asked_then(election: &mut Election, second: u64, input: Input) -> Option<Output> {
+fn asked_then(
+    election: &mut Election,
+    second: u64,
+    input: ElectionInput,
+) -> Option<ElectionOutput> {
     election.handle(at(second), input);
     election.poll(at(second))
 }
 
 fn starting() -> Election {
-    let mut election = Election::new("me", Timing::default(), at(0));
+    let mut election = Election::new("me", ElectionTiming::default(), at(0));
     assert_eq!(election.deadline(), Some(at(0)));
-    assert_eq!(election.poll(at(0)), Some(Output::Read));
+    assert_eq!(election.poll(at(0)), Some(ElectionOutput::Read));
     assert_eq!(election.poll(at(0)), None, "one question at a time");
     election
 }
@@ -43,8 +52,8 @@ fn starting() -> Election {
 /// Has led since second 0.
 fn leading() -> Election {
     let mut election = starting();
-    asked_then(&mut election, 0, Input::Read(Some(lease("", "r0", "1"))));
-    assert_eq!(asked_then(&mut election, 1, Input::Written(lease("me", "r1", "2"))), None);
+    asked_then(&mut election, 0, ElectionInput::Read(Some(lease("", "r0", "1"))));
+    assert_eq!(asked_then(&mut election, 1, ElectionInput::Written(lease("me", "r1", "2"))), None);
     assert!(election.leads(at(1)));
     election
 }
@@ -52,9 +61,12 @@ fn leading() -> Election {
 #[test]
 fn a_lease_that_is_not_there_is_made() {
     let mut election = starting();
-    assert_eq!(asked_then(&mut election, 1, Input::Read(None)), Some(write("me", 0, None, None)));
+    assert_eq!(
+        asked_then(&mut election, 1, ElectionInput::Read(None)),
+        Some(write("me", 0, None, None))
+    );
     assert!(!election.leads(at(1)), "not before it is written");
-    election.handle(at(2), Input::Written(lease("me", "r1", "1")));
+    election.handle(at(2), ElectionInput::Written(lease("me", "r1", "1")));
     assert_eq!(election.holder(), Some("me"));
     assert!(election.leads(at(10)));
     assert!(!election.leads(at(11)), "ten seconds from when it asked, not from the answer");
@@ -63,7 +75,7 @@ fn a_lease_that_is_not_there_is_made() {
 #[test]
 fn a_lease_that_was_let_go_is_taken_at_once() {
     let mut election = starting();
-    let output = asked_then(&mut election, 1, Input::Read(Some(lease("", "r0", "7"))));
+    let output = asked_then(&mut election, 1, ElectionInput::Read(Some(lease("", "r0", "7"))));
     assert_eq!(output, Some(write("me", 4, None, Some("7"))));
     assert_eq!(election.holder(), None);
 }
@@ -71,32 +83,42 @@ fn a_lease_that_was_let_go_is_taken_at_once() {
 #[test]
 fn another_ones_lease_is_taken_when_it_has_stood_for_its_duration_here() {
     let mut election = starting();
-    assert_eq!(asked_then(&mut election, 1, Input::Read(Some(lease("other", "r0", "7")))), None);
+    assert_eq!(
+        asked_then(&mut election, 1, ElectionInput::Read(Some(lease("other", "r0", "7")))),
+        None
+    );
     assert_eq!(election.holder(), Some("other"));
     assert_eq!(election.deadline(), Some(at(3)));
     assert_eq!(election.poll(at(2)), None);
     // Somebody adds a label, which is no renewal.
-    assert_eq!(election.poll(at(3)), Some(Output::Read));
-    assert_eq!(asked_then(&mut election, 4, Input::Read(Some(lease("other", "r0", "8")))), None);
-    assert_eq!(election.poll(at(15)), Some(Output::Read));
-    assert_eq!(asked_then(&mut election, 15, Input::Read(Some(lease("other", "r0", "8")))), None);
-    assert_eq!(election.poll(at(17)), Some(Output::Read));
-    let output = asked_then(&mut election, 17, Input::Read(Some(lease("other", "r0", "8"))));
+    assert_eq!(election.poll(at(3)), Some(ElectionOutput::Read));
+    assert_eq!(
+        asked_then(&mut election, 4, ElectionInput::Read(Some(lease("other", "r0", "8")))),
+        None
+    );
+    assert_eq!(election.poll(at(15)), Some(ElectionOutput::Read));
+    assert_eq!(
+        asked_then(&mut election, 15, ElectionInput::Read(Some(lease("other", "r0", "8")))),
+        None
+    );
+    assert_eq!(election.poll(at(17)), Some(ElectionOutput::Read));
+    let output =
+        asked_then(&mut election, 17, ElectionInput::Read(Some(lease("other", "r0", "8"))));
     assert_eq!(output, Some(write("me", 4, None, Some("8"))));
 }
 
 #[test]
 fn a_renewal_and_a_longer_duration_are_waited_for() {
     let mut election = starting();
-    asked_then(&mut election, 0, Input::Read(Some(lease("other", "r0", "7"))));
+    asked_then(&mut election, 0, ElectionInput::Read(Some(lease("other", "r0", "7"))));
     election.poll(at(14));
     let mut long = lease("other", "r1", "8");
     long.record.duration = Duration::from_secs(20);
-    asked_then(&mut election, 14, Input::Read(Some(long.clone())));
+    asked_then(&mut election, 14, ElectionInput::Read(Some(long.clone())));
     election.poll(at(33));
-    assert_eq!(asked_then(&mut election, 33, Input::Read(Some(long.clone()))), None);
+    assert_eq!(asked_then(&mut election, 33, ElectionInput::Read(Some(long.clone()))), None);
     election.poll(at(35));
-    assert!(asked_then(&mut election, 35, Input::Read(Some(long))).is_some());
+    assert!(asked_then(&mut election, 35, ElectionInput::Read(Some(long))).is_some());
 }
 
 #[test]
@@ -105,21 +127,22 @@ fn a_leader_renews_what_it_knows_without_asking() {
     assert_eq!(election.deadline(), Some(at(3)));
     assert_eq!(election.poll(at(3)), Some(write("me", 3, Some("first"), Some("2"))));
     assert_eq!(election.deadline(), Some(at(10)), "leads no more then, if nobody answers");
-    election.handle(at(4), Input::Written(lease("me", "r2", "3")));
+    election.handle(at(4), ElectionInput::Written(lease("me", "r2", "3")));
     assert!(election.leads(at(12)));
     assert!(!election.leads(at(13)));
 }
 
 #[test]
 fn after_what_tells_nothing_it_reads_first() {
-    for input in [Input::Conflict, Input::Failed] {
+    for input in [ElectionInput::Conflict, ElectionInput::Failed] {
         let mut election = leading();
         election.poll(at(3));
         assert_eq!(asked_then(&mut election, 4, input), None);
         assert!(election.leads(at(9)), "what it has, it has");
-        assert_eq!(election.poll(at(6)), Some(Output::Read));
+        assert_eq!(election.poll(at(6)), Some(ElectionOutput::Read));
         // It was written after all.
-        let output = asked_then(&mut election, 7, Input::Read(Some(lease("me", "r2", "3"))));
+        let output =
+            asked_then(&mut election, 7, ElectionInput::Read(Some(lease("me", "r2", "3"))));
         assert_eq!(output, Some(write("me", 3, Some("first"), Some("3"))));
     }
 }
@@ -128,9 +151,12 @@ fn after_what_tells_nothing_it_reads_first() {
 fn whose_lease_was_taken_leads_no_more() {
     let mut election = leading();
     election.poll(at(3));
-    election.handle(at(4), Input::Conflict);
+    election.handle(at(4), ElectionInput::Conflict);
     election.poll(at(6));
-    assert_eq!(asked_then(&mut election, 7, Input::Read(Some(lease("other", "r2", "3")))), None);
+    assert_eq!(
+        asked_then(&mut election, 7, ElectionInput::Read(Some(lease("other", "r2", "3")))),
+        None
+    );
     assert!(!election.leads(at(7)));
 }
 
@@ -138,7 +164,7 @@ fn whose_lease_was_taken_leads_no_more() {
 fn who_slept_past_its_deadline_reads_first() {
     let mut election = leading();
     assert!(!election.leads(at(60)));
-    assert_eq!(election.poll(at(60)), Some(Output::Read));
+    assert_eq!(election.poll(at(60)), Some(ElectionOutput::Read));
     assert_eq!(election.deadline(), None);
 }
 
@@ -148,7 +174,7 @@ fn who_leaves_lets_go_and_is_done() {
     election.leave();
     assert!(!election.leads(at(1)) && !election.is_gone());
     assert_eq!(election.poll(at(1)), Some(write("", 3, Some("first"), Some("2"))));
-    assert_eq!(asked_then(&mut election, 2, Input::Written(lease("", "r2", "3"))), None);
+    assert_eq!(asked_then(&mut election, 2, ElectionInput::Written(lease("", "r2", "3"))), None);
     assert!(election.is_gone());
     assert_eq!((election.poll(at(60)), election.deadline()), (None, None));
 }
@@ -159,7 +185,7 @@ fn a_renewal_under_way_is_awaited_before_it_lets_go() {
     election.poll(at(3));
     election.leave();
     assert_eq!(election.poll(at(3)), None);
-    let output = asked_then(&mut election, 4, Input::Written(lease("me", "r2", "3")));
+    let output = asked_then(&mut election, 4, ElectionInput::Written(lease("me", "r2", "3")));
     assert_eq!(output, Some(write("", 3, Some("first"), Some("3"))));
     assert!(!election.leads(at(4)));
 }
@@ -168,19 +194,26 @@ fn a_renewal_under_way_is_awaited_before_it_lets_go() {
 fn who_leaves_what_it_does_not_have_is_done() {
     let mut election = starting();
     election.leave();
-    assert_eq!(asked_then(&mut election, 1, Input::Read(Some(lease("other", "r0", "7")))), None);
+    assert_eq!(
+        asked_then(&mut election, 1, ElectionInput::Read(Some(lease("other", "r0", "7")))),
+        None
+    );
     assert!(election.is_gone());
     let mut election = leading();
     election.poll(at(3));
     election.leave();
-    assert_eq!(asked_then(&mut election, 4, Input::Failed), None);
+    assert_eq!(asked_then(&mut election, 4, ElectionInput::Failed), None);
     assert!(election.is_gone(), "it ends by itself");
 }
 
 #[test]
 fn an_answer_that_nobody_asked_for_is_nothing() {
     let mut election = leading();
-    for input in [Input::Read(None), Input::Written(lease("other", "r2", "3")), Input::Failed] {
+    for input in [
+        ElectionInput::Read(None),
+        ElectionInput::Written(lease("other", "r2", "3")),
+        ElectionInput::Failed,
+    ] {
         election.handle(at(2), input);
     }
     assert!(election.leads(at(2)));
@@ -191,5 +224,5 @@ fn an_answer_that_nobody_asked_for_is_nothing() {
 #[should_panic(expected = "retry")]
 fn a_leader_that_leads_as_long_as_others_wait_is_refused() {
     let duration = Duration::from_secs(10);
-    let _ = Election::new("me", Timing { duration, ..Timing::default() }, at(0));
+    let _ = Election::new("me", ElectionTiming { duration, ..ElectionTiming::default() }, at(0));
 }
