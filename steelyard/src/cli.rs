@@ -65,6 +65,8 @@ pub enum Command {
     Rebalance(crate::rebalance::RebalanceArgs),
     /// Make the key that several machines share
     Key(crate::key::KeyArgs),
+    /// Judge objects before a cluster takes them, as its validating webhook
+    Webhook(crate::webhook::WebhookArgs),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETION_EXAMPLES)]
     Completions {

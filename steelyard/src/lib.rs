@@ -27,3 +27,4 @@ mod report;
 mod tell;
 pub mod text;
 pub mod up;
+pub mod webhook;

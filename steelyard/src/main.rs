@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Lab(args) => steelyard_lab::run(args, steelyard::planning::read),
         Command::Rebalance(args) => steelyard::rebalance::run(args),
         Command::Key(args) => steelyard::key::run(args),
+        Command::Webhook(args) => steelyard::webhook::run(args),
         Command::Echo(args) => steelyard_lab::echo::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -2,7 +2,8 @@
 //! what a BGPPeer is in its other version ([`convert`]).
 //!
 //! Both look at one object alone and remember nothing: what needs two objects is said by statuses
-//! and by `steelyard check`. Bodies are JSON of `admission.k8s.io/v1` and `apiextensions.k8s.io/v1`.
+//! and by `steelyard check`. Bodies are JSON of `admission.k8s.io/v1` and
+//! `apiextensions.k8s.io/v1`.
 
 mod conversion;
 mod peer;

@@ -32,6 +32,7 @@ const IO: &[&str] = &[
     "foldhash",
     "futures-util",
     "http",
+    "http-body-util",
     "hyper",
     "hyper-util",
     "ipnet",
@@ -40,12 +41,14 @@ const IO: &[&str] = &[
     "libc",
     "memchr",
     "notify",
+    "rcgen",
     "rustix",
     "serde",
     "serde_json",
     "socket2",
     "thiserror",
     "tokio",
+    "tokio-rustls",
     "tracing",
 ];
 

@@ -1,0 +1,73 @@
+//! What is answered, by path.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::CONTENT_TYPE;
+use hyper::{Method, Request, Response, StatusCode};
+use serde_json::Value;
+use steelyard_admission::{Unanswerable, convert, review};
+use tokio::time::timeout;
+
+/// Bytes of a question at most. An API server takes 3 MiB of an object, and sends it as it was,
+/// too.
+const LONGEST: usize = 7 << 20;
+const TOO_LONG: &str = "more than is judged";
+/// A question is here in this time. An API server gives it up after 30 s at the latest.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+type Answer = Response<Full<Bytes>>;
+type Judge = fn(&[u8]) -> Result<Value, Unanswerable>;
+
+/// Answers one question.
+pub(crate) async fn answer(request: Request<Incoming>) -> Result<Answer, Infallible> {
+    let judge: Judge = match (request.method(), request.uri().path()) {
+        (&Method::GET, "/healthz" | "/readyz") => return Ok(text(StatusCode::OK, "ok")),
+        (&Method::POST, "/validate") => review,
+        (&Method::POST, "/convert") => convert,
+        (_, "/validate" | "/convert") => {
+            return Ok(text(StatusCode::METHOD_NOT_ALLOWED, "POST a review"));
+        }
+        _ => return Ok(text(StatusCode::NOT_FOUND, "there is /validate and /convert")),
+    };
+    let body = match timeout(PATIENCE, whole(request.into_body())).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(refused)) => return Ok(refused),
+        Err(_) => return Ok(text(StatusCode::REQUEST_TIMEOUT, "the body took too long")),
+    };
+    Ok(match judge(&body) {
+        Ok(value) => json(&value),
+        Err(why) => text(StatusCode::BAD_REQUEST, &why.to_string()),
+    })
+}
+
+async fn whole(body: Incoming) -> Result<Bytes, Answer> {
+    let is_short = usize::try_from(body.size_hint().lower()).is_ok_and(|it| it <= LONGEST);
+    if !is_short {
+        return Err(text(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG));
+    }
+    match Limited::new(body, LONGEST).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(text(StatusCode::PAYLOAD_TOO_LARGE, TOO_LONG))
+        }
+        Err(error) => {
+            tracing::debug!(error, "a question broke off");
+            Err(text(StatusCode::BAD_REQUEST, "the body broke off"))
+        }
+    }
+}
+
+fn json(value: &Value) -> Answer {
+    let mut answer = Response::new(Full::from(value.to_string()));
+    answer.headers_mut().insert(CONTENT_TYPE, "application/json".parse().expect("a header value"));
+    answer
+}
+
+fn text(status: StatusCode, text: &str) -> Answer {
+    let mut answer = Response::new(Full::from(format!("{text}\n")));
+    *answer.status_mut() = status;
+    answer
+}
