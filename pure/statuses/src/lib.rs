@@ -1,18 +1,30 @@
-//! The objects of `metallb.io` that tell what is done, for tools that read MetalLB's: content,
-//! labels and names, and what has to be written so that a cluster shows what is true.
+//! What a cluster's objects report, and what has to be written so that it is true: addresses in the
+//! statuses of Services and Ingresses, the objects of `metallb.io` that tell what is done, and
+//! events.
 //!
-//! Where it comes from: a plan ([`on_the_lan`], [`to_routers`]), findings ([`ConfigurationState`]),
-//! the allocator ([`PoolStatus`]).
+//! Where it comes from: a plan ([`wanted`], [`on_the_lan`], [`to_routers`]), findings
+//! ([`ConfigurationState`]), the allocator ([`PoolStatus`]). What is there already, and who wrote
+//! it, is in [`Reported`]; when a write is tried, and tried again, in [`Retries`].
 //!
 //! Field names, labels, reasons and lifecycle are MetalLB's (`v1beta1`). Nothing here talks to an
-//! API server: whoever does lists what is there, asks [`reconcile`] and writes. Times are text
-//! (RFC 3339, UTC) and handed in.
+//! API server: whoever does says what is there, asks [`wanted`] or [`reconcile`], and writes. Times
+//! in objects are text (RFC 3339, UTC) and handed in.
+//!
+//! Promises: where all is as it should be, nothing is written; what somebody else wrote is neither
+//! changed nor taken away.
 
+pub mod codes;
 mod configuration;
+mod events;
+mod kind;
 mod of_plan;
+mod reported;
+mod retries;
+mod rivals;
 mod service;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use std::collections::BTreeSet;
 
@@ -21,12 +33,18 @@ use steelyard_model::Labels;
 pub use configuration::{
     Component, Condition, ConditionStatus, ConfigurationState, Validity, condition,
 };
+pub use events::{EventWrite, Events, Happened};
+pub use kind::{POOL_NOTE, StatusKind};
 pub use of_plan::{on_the_lan, to_routers};
+pub use reported::{CONTROLLER, IpMode, Reported, Reporter, Revision, StatusAddress};
+pub use retries::{Retries, WriteOutcome};
+pub use rivals::{LeftAlone, Rivals, Whose};
 pub use service::{
     InterfaceName, NODE_LABEL, SERVICE_NAME_LABEL, SERVICE_NAMESPACE_LABEL, ServiceBgpStatus,
     ServiceL2Status, ServiceStatus, reconcile,
 };
 pub use steelyard_ipam::PoolStatus;
+pub use wanted::{Reportable, StatusChange, StatusOptions, StatusWrite, Wanted, wanted};
 
 /// An object that reports, as far as it is ours to write.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,176 @@
+//! What objects of a cluster report now, and who wrote that.
+//!
+//! It is fed with what an API server sent, beside what decides: so what is to be written is
+//! compared with what is there, names the version that it was decided on, and is of the object that
+//! was decided on. Of a version that is older than what is known nothing is taken: an answer to a
+//! write may be ahead of the watch.
+
+mod author;
+mod seen;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use steelyard_manifest::Object;
+use steelyard_model::{Labels, NamespacedName, ObjectRef};
+
+use crate::kind::StatusKind;
+use crate::{ConfigurationState, PoolStatus};
+pub use author::{CONTROLLER, Reporter};
+use seen::{SeenBalanced, SeenPool, SeenState};
+
+/// All objects that report, as they are now.
+#[derive(Clone, Debug, Default)]
+pub struct Reported {
+    pub(crate) services: BTreeMap<NamespacedName, ReportedBalance>,
+    pub(crate) ingresses: BTreeMap<NamespacedName, ReportedBalance>,
+    pub(crate) pools: BTreeMap<NamespacedName, ReportedPool>,
+    pub(crate) states: BTreeMap<NamespacedName, ReportedState>,
+}
+
+/// Which object, and which version of it, a write was decided on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// `metadata.uid`.
+    pub uid: Arc<str>,
+    /// `metadata.resourceVersion`.
+    pub version: Arc<str>,
+}
+
+/// How kube-proxy takes packets to an address that come from inside the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IpMode {
+    /// As if they had come from outside: it leads them to endpoints itself.
+    #[default]
+    Vip,
+    /// Not at all: whoever has the address serves there.
+    Proxy,
+}
+
+/// One of `status.loadBalancer.ingress`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StatusAddress {
+    /// The address; none where it is a name.
+    pub ip: Option<String>,
+    /// The name.
+    pub hostname: Option<String>,
+    /// `VIP` or `Proxy`, of Services.
+    pub ip_mode: Option<String>,
+}
+
+/// A Service or an Ingress, as far as it reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReportedBalance {
+    pub(crate) revision: Revision,
+    pub(crate) addresses: Vec<StatusAddress>,
+    /// Of a Service: the pool that is noted.
+    pub(crate) pool: Option<String>,
+    pub(crate) reporter: Reporter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReportedPool {
+    pub(crate) revision: Revision,
+    pub(crate) status: Option<PoolStatus>,
+    pub(crate) reporter: Reporter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReportedState {
+    pub(crate) revision: Revision,
+    pub(crate) labels: Labels,
+    /// `uid`s of the pods that own it.
+    pub(crate) owners: Vec<String>,
+    pub(crate) status: Option<ConfigurationState>,
+}
+
+impl IpMode {
+    /// As Kubernetes writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Vip => "VIP",
+            Self::Proxy => "Proxy",
+        }
+    }
+}
+
+impl Revision {
+    /// `uid` at `version`.
+    pub fn new(uid: impl Into<Arc<str>>, version: impl Into<Arc<str>>) -> Self {
+        Self { uid: uid.into(), version: version.into() }
+    }
+
+    /// Whether it is of the same object, and older. Versions of API servers are numbers that grow;
+    /// of what is none nobody knows.
+    fn is_before(&self, other: &Self) -> bool {
+        let number = |it: &Self| it.version.parse::<u128>().ok();
+        let numbers = number(self).zip(number(other));
+        self.uid == other.uid && numbers.is_some_and(|(this, other)| this < other)
+    }
+}
+
+impl Reported {
+    /// An object is there, as of this revision. False where more is known of it already.
+    pub fn see(&mut self, object: &Object, revision: Revision) -> bool {
+        let Some(kind) = StatusKind::of(object) else { return true };
+        let id = object.reference.id();
+        if self.revision(kind, &id).is_some_and(|known| revision.is_before(known)) {
+            return false;
+        }
+        match kind {
+            StatusKind::Service | StatusKind::Ingress => {
+                let seen = object.read_lenient::<SeenBalanced>().value.unwrap_or_default();
+                let all = match kind {
+                    StatusKind::Service => &mut self.services,
+                    _ => &mut self.ingresses,
+                };
+                all.insert(id, seen.reported(revision));
+            }
+            StatusKind::Pool => {
+                let seen = object.read_lenient::<SeenPool>().value.unwrap_or_default();
+                self.pools.insert(id, seen.reported(revision));
+            }
+            StatusKind::State => {
+                let seen = object.read_lenient::<SeenState>().value.unwrap_or_default();
+                self.states.insert(id, seen.reported(revision));
+            }
+        }
+        true
+    }
+
+    /// An object is gone; another one of its name stays.
+    pub fn gone(&mut self, object: &ObjectRef, uid: &str) {
+        let Some(kind) = StatusKind::named(&object.kind) else { return };
+        if self.revision(kind, &object.id()).is_some_and(|known| *known.uid == *uid) {
+            self.remove(kind, |id| *id != object.id());
+        }
+    }
+
+    /// Of this kind there are these, and no others.
+    pub fn keep(&mut self, kind: &str, is_there: impl Fn(&NamespacedName) -> bool) {
+        if let Some(kind) = StatusKind::named(kind) {
+            self.remove(kind, is_there);
+        }
+    }
+
+    fn remove(&mut self, kind: StatusKind, stays: impl Fn(&NamespacedName) -> bool) {
+        match kind {
+            StatusKind::Service => self.services.retain(|id, _| stays(id)),
+            StatusKind::Ingress => self.ingresses.retain(|id, _| stays(id)),
+            StatusKind::Pool => self.pools.retain(|id, _| stays(id)),
+            StatusKind::State => self.states.retain(|id, _| stays(id)),
+        }
+    }
+
+    /// The version of an object that is known.
+    pub fn revision(&self, kind: StatusKind, id: &NamespacedName) -> Option<&Revision> {
+        match kind {
+            StatusKind::Service => self.services.get(id).map(|it| &it.revision),
+            StatusKind::Ingress => self.ingresses.get(id).map(|it| &it.revision),
+            StatusKind::Pool => self.pools.get(id).map(|it| &it.revision),
+            StatusKind::State => self.states.get(id).map(|it| &it.revision),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! When what is to be written is written: one write per object at a time, and again later where it
+//! did not come to anything. One object that cannot be written keeps no other waiting.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use steelyard_model::NamespacedName;
+
+use crate::kind::StatusKind;
+use crate::wanted::StatusWrite;
+
+/// After the first failure.
+const SHORTEST: Duration = Duration::from_millis(50);
+/// After many.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteOutcome {
+    /// It is written.
+    Written,
+    /// The object is not there any more.
+    Gone,
+    /// The object changed since: what is to be written is decided anew.
+    Conflict,
+    /// It could not be written; the API server may have said how long to wait.
+    Failed(Option<Duration>),
+    /// It was not tried: somebody else leads.
+    Deposed,
+}
+
+/// What is being written, and what waits.
+#[derive(Clone, Debug, Default)]
+pub struct Retries(BTreeMap<(StatusKind, NamespacedName), Attempt>);
+
+#[derive(Clone, Debug, Default)]
+struct Attempt {
+    /// None while it is being written.
+    due: Option<Instant>,
+    failures: u32,
+}
+
+impl Retries {
+    /// Those of `writes` that are to be carried out now.
+    pub fn begin(&mut self, now: Instant, writes: Vec<StatusWrite>) -> Vec<StatusWrite> {
+        let is_due = |attempt: &Attempt| attempt.due.is_some_and(|due| due <= now);
+        let admit = |write: &StatusWrite| {
+            let key = (write.kind, write.id.clone());
+            let known = self.0.get(&key);
+            if known.is_some_and(|attempt| !is_due(attempt)) {
+                return false;
+            }
+            let failures = known.map_or(0, |attempt| attempt.failures);
+            self.0.insert(key, Attempt { due: None, failures });
+            true
+        };
+        writes.into_iter().filter(admit).collect()
+    }
+
+    /// Takes in what became of one.
+    pub fn end(
+        &mut self,
+        now: Instant,
+        kind: StatusKind,
+        id: &NamespacedName,
+        outcome: WriteOutcome,
+    ) {
+        let key = (kind, id.clone());
+        let asked = match outcome {
+            WriteOutcome::Written | WriteOutcome::Gone | WriteOutcome::Deposed => {
+                self.0.remove(&key);
+                return;
+            }
+            WriteOutcome::Conflict => None,
+            WriteOutcome::Failed(asked) => asked,
+        };
+        let attempt = self.0.entry(key).or_default();
+        let pause = SHORTEST.saturating_mul(1 << attempt.failures.min(16)).min(LONGEST);
+        attempt.failures = attempt.failures.saturating_add(1);
+        attempt.due = Some(now + pause.max(asked.unwrap_or_default().min(LONGEST)));
+    }
+
+    /// When one that waits is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.values().filter_map(|attempt| attempt.due).min()
+    }
+
+    /// Forgets those that wait and are no longer wanted.
+    pub fn settle(&mut self, is_wanted: impl Fn(StatusKind, &NamespacedName) -> bool) {
+        self.0.retain(|(kind, id), attempt| attempt.due.is_none() || is_wanted(*kind, id));
+    }
+
+    /// How many are being written.
+    pub fn running(&self) -> usize {
+        self.0.values().filter(|attempt| attempt.due.is_none()).count()
+    }
+}

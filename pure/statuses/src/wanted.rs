@@ -1,0 +1,274 @@
+//! What is to be written so that objects report what is decided: nothing where they do.
+//!
+//! Whose a status is comes first. What Steelyard wrote it changes, and takes back; what MetalLB
+//! wrote it takes over once that runs no more; what anybody else wrote is left as it is, and said
+//! ([`LeftAlone`]). Of a Service that is not understood, or that no pool can be named for, nothing
+//! is taken back: an address that is in use is worth more than a tidy status.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use steelyard_model::{Diagnostic, Labels, NamespacedName, Snapshot};
+use steelyard_plan::{Plan, ServiceRow};
+
+use crate::kind::StatusKind;
+use crate::reported::{
+    IpMode, Reported, ReportedBalance, ReportedPool, Reporter, Revision, StatusAddress,
+};
+use crate::rivals::{LeftAlone, Rivals, Whose};
+use crate::{Component, ConfigurationState, Owner, PoolStatus, condition};
+
+/// Something to write about one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatusWrite {
+    /// Of what kind it is.
+    pub kind: StatusKind,
+    /// Which.
+    pub id: NamespacedName,
+    /// What it was decided on; none where the object is not there yet.
+    pub revision: Option<Revision>,
+    /// What is written.
+    pub change: StatusChange,
+}
+
+/// What is written about an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StatusChange {
+    /// `status.loadBalancer.ingress`, and of a Service the note of its pool.
+    Addresses {
+        /// In order.
+        addresses: Vec<IpAddr>,
+        /// Of a Service.
+        ip_mode: Option<IpMode>,
+        /// Of a Service.
+        pool: Option<String>,
+        /// Whether it was MetalLB's.
+        by_force: bool,
+    },
+    /// That there are none, and no note of a pool.
+    NoAddresses,
+    /// `status` of a pool.
+    Counts {
+        /// How much of it is used.
+        counts: PoolStatus,
+        /// Whether somebody else wrote there.
+        by_force: bool,
+    },
+    /// `status` of a ConfigurationState.
+    State(ConfigurationState),
+    /// A ConfigurationState itself.
+    Establish {
+        /// `metadata.labels`.
+        labels: Labels,
+        /// The pod with which it goes.
+        owner: Option<Owner>,
+    },
+}
+
+/// What of a decision is reported.
+#[derive(Clone, Copy, Debug)]
+pub struct Reportable<'a> {
+    /// What was decided.
+    pub plan: &'a Plan,
+    /// By what.
+    pub snapshot: &'a Snapshot,
+    /// Who else gives addresses.
+    pub rivals: &'a Rivals,
+    /// How it is reported.
+    pub options: &'a StatusOptions,
+    /// RFC 3339, UTC.
+    pub now: &'a str,
+}
+
+/// How it is reported.
+#[derive(Clone, Debug, Default)]
+pub struct StatusOptions {
+    /// Of Services.
+    pub ip_mode: IpMode,
+    /// The Service by which the gateway is reached; without one no Ingress has addresses.
+    pub gateway: Option<NamespacedName>,
+    /// The namespace of the controller; where one is given, it has a ConfigurationState there.
+    pub namespace: Option<String>,
+    /// The pod of the controller.
+    pub owner: Option<Owner>,
+}
+
+/// What is to be written, and what is not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// What is to be written.
+    pub writes: Vec<StatusWrite>,
+    /// What would be, were it not somebody else's.
+    pub left: Vec<LeftAlone>,
+}
+
+/// What is to be written, given what is reported now.
+pub fn wanted(reportable: Reportable<'_>, reported: &Reported) -> Wanted {
+    let mut wanted = Wanted::default();
+    for (id, found) in &reported.services {
+        reportable.service(id, found, &mut wanted);
+    }
+    reportable.ingresses(reported, &mut wanted);
+    for usage in &reportable.plan.pools {
+        let found = reported.pools.get(&usage.pool);
+        let change = found.and_then(|found| reportable.counts(usage.status, found));
+        let revision = found.map(|it| it.revision.clone());
+        wanted.put(StatusKind::Pool, &usage.pool, revision, change);
+    }
+    reportable.state(reported, &mut wanted);
+    wanted
+}
+
+impl Wanted {
+    fn put(
+        &mut self,
+        kind: StatusKind,
+        id: &NamespacedName,
+        revision: Option<Revision>,
+        change: Option<StatusChange>,
+    ) {
+        let write = |change| StatusWrite { kind, id: id.clone(), revision, change };
+        self.writes.extend(change.map(write));
+    }
+}
+
+impl Reportable<'_> {
+    fn service(&self, id: &NamespacedName, found: &ReportedBalance, wanted: &mut Wanted) {
+        let Some(resolved) = self.snapshot.services.get(id) else { return };
+        let row = self.plan.services.get(id);
+        let addressed = row.filter(|row| !row.addresses.is_empty());
+        let change = match addressed {
+            Some(row) if found.says(&row.addresses, Some(self.options.ip_mode), &row.pool) => None,
+            Some(row) => {
+                match self.whose(id, found, resolved.service.load_balancer_class.is_some()) {
+                    Some(whose) => {
+                        let addresses = row.addresses.clone();
+                        wanted.left.push(LeftAlone { service: id.clone(), whose, addresses });
+                        None
+                    }
+                    None => Some(self.addresses(row, found)),
+                }
+            }
+            None if self.takes_back(row.is_some(), found) => Some(StatusChange::NoAddresses),
+            None => None,
+        };
+        wanted.put(StatusKind::Service, id, Some(found.revision.clone()), change);
+    }
+
+    fn addresses(&self, row: &ServiceRow, found: &ReportedBalance) -> StatusChange {
+        StatusChange::Addresses {
+            addresses: row.addresses.clone(),
+            ip_mode: Some(self.options.ip_mode),
+            pool: row.pool.clone(),
+            by_force: found.reporter != Reporter::Nobody,
+        }
+    }
+
+    /// Who else the status is of; none where it is ours to write.
+    fn whose(&self, id: &NamespacedName, found: &ReportedBalance, classed: bool) -> Option<Whose> {
+        if let Some(daemon_set) = self.rivals.service_lb.get(id) {
+            return Some(Whose::ServiceLb { daemon_set: daemon_set.clone() });
+        }
+        match &found.reporter {
+            Reporter::Other(manager) => Some(Whose::Manager(manager.clone())),
+            Reporter::Steelyard => None,
+            // Of a class that is ours, MetalLB has another.
+            Reporter::Nobody if classed => None,
+            Reporter::Nobody | Reporter::MetalLb => {
+                self.rivals.metallb.clone().map(|pod| Whose::MetalLb { pod })
+            }
+        }
+    }
+
+    /// Whether addresses that are reported are to go: the Service has none, or is none of ours
+    /// any more (then it is not `planned`).
+    fn takes_back(&self, planned: bool, found: &ReportedBalance) -> bool {
+        let is_there = !found.addresses.is_empty() || found.pool.is_some();
+        // Without pools nobody knows whether they were lost.
+        let is_sure = !planned || !self.snapshot.pools.is_empty();
+        is_there
+            && match found.reporter {
+                Reporter::Steelyard => is_sure,
+                Reporter::MetalLb => planned && is_sure && self.rivals.metallb.is_none(),
+                Reporter::Nobody | Reporter::Other(_) => false,
+            }
+    }
+
+    fn ingresses(&self, reported: &Reported, wanted: &mut Wanted) {
+        let Some(gateway) = &self.options.gateway else { return };
+        let addresses = match self.plan.services.get(gateway) {
+            Some(row) => row.addresses.clone(),
+            // Somebody else gives it its address.
+            None => reported.services.get(gateway).map(ReportedBalance::ips).unwrap_or_default(),
+        };
+        let routes = self.snapshot.routing.routes.values().map(|route| &route.place.object);
+        let ours: BTreeSet<NamespacedName> =
+            routes.filter(|it| &*it.kind == "Ingress").map(|it| it.id()).collect();
+        for (id, found) in &reported.ingresses {
+            let is_ours = matches!(found.reporter, Reporter::Nobody | Reporter::Steelyard);
+            let wants = ours.contains(id) && !addresses.is_empty();
+            let change = match wants {
+                _ if !is_ours => None,
+                true if found.says(&addresses, None, &None) => None,
+                true => Some(StatusChange::Addresses {
+                    addresses: addresses.clone(),
+                    ip_mode: None,
+                    pool: None,
+                    by_force: false,
+                }),
+                false if found.addresses.is_empty() => None,
+                false => Some(StatusChange::NoAddresses),
+            };
+            wanted.put(StatusKind::Ingress, id, Some(found.revision.clone()), change);
+        }
+    }
+
+    fn counts(&self, counts: PoolStatus, found: &ReportedPool) -> Option<StatusChange> {
+        let is_left = found.reporter == Reporter::MetalLb && self.rivals.metallb.is_some();
+        let counts = counts.over(found.status).filter(|_| !is_left)?;
+        Some(StatusChange::Counts { counts, by_force: found.reporter != Reporter::Nobody })
+    }
+
+    fn state(&self, reported: &Reported, wanted: &mut Wanted) {
+        let Some(namespace) = &self.options.namespace else { return };
+        let id = NamespacedName::new(namespace.as_str(), Component::Controller.object_name());
+        let labels = Component::Controller.labels();
+        let owner = self.options.owner.clone();
+        let found = reported.states.get(&id);
+        let is_owned = |owners: &[String]| match &owner {
+            Some(owner) => owners.contains(&owner.uid),
+            None => true,
+        };
+        let change = match found {
+            Some(found) if found.labels == labels && is_owned(&found.owners) => {
+                let mut state = found.status.clone().unwrap_or_default();
+                let findings: Vec<Diagnostic> = self.plan.diagnostics.iter().cloned().collect();
+                state.set(condition(Component::Controller, &findings, self.now));
+                (found.status.as_ref() != Some(&state)).then_some(StatusChange::State(state))
+            }
+            _ => Some(StatusChange::Establish { labels, owner }),
+        };
+        wanted.put(StatusKind::State, &id, found.map(|it| it.revision.clone()), change);
+    }
+}
+
+impl ReportedBalance {
+    /// Whether just this is reported.
+    fn says(&self, addresses: &[IpAddr], ip_mode: Option<IpMode>, pool: &Option<String>) -> bool {
+        let mode = |it: &StatusAddress| match ip_mode {
+            None => true,
+            Some(wanted) => {
+                it.ip_mode.as_deref().unwrap_or(IpMode::Vip.as_str()) == wanted.as_str()
+            }
+        };
+        self.addresses.len() == addresses.len()
+            && self.ips() == addresses
+            && self.addresses.iter().all(mode)
+            && (ip_mode.is_none() || self.pool == *pool)
+    }
+
+    fn ips(&self) -> Vec<IpAddr> {
+        let texts = self.addresses.iter().filter_map(|it| it.ip.as_deref());
+        texts.filter_map(|text| text.parse().ok()).collect()
+    }
+}
