@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use steelyard_manifest::Object;
+use steelyard_manifest::{ClusterEvent, ClusterOrigin, Key, Object};
 use steelyard_model::{Labels, NamespacedName, ObjectRef};
 
 use crate::kind::StatusKind;
@@ -112,6 +112,30 @@ impl Revision {
 }
 
 impl Reported {
+    /// Takes note of what was heard of a cluster. False where more is known already: what is heard
+    /// is older than the answer to a write, or than a list that was asked for beside the watch.
+    pub fn heed(&mut self, event: &ClusterEvent) -> bool {
+        match event {
+            ClusterEvent::Written(object) => {
+                let ClusterOrigin { uid, resource_version, .. } = &*object.origin;
+                let revision = Revision::new(&**uid, &**resource_version);
+                return self.see(&object.object, revision);
+            }
+            ClusterEvent::Gone { key, uid } => self.gone(&key.reference, uid),
+            ClusterEvent::Listed { watch, present } => {
+                let (kind, group) = (watch.kind.kind, Arc::from(watch.kind.group));
+                self.keep(kind, |id| {
+                    let object = ObjectRef::new(kind, id.namespace.clone(), id.name.clone());
+                    present
+                        .contains(&Key { reference: Arc::new(object), group: Arc::clone(&group) })
+                });
+            }
+            ClusterEvent::Absent(watch) => self.keep(watch.kind.kind, |_| false),
+            ClusterEvent::Unwatched(_) | ClusterEvent::Refused { .. } => {}
+        }
+        true
+    }
+
     /// An object is there, as of this revision. False where more is known of it already.
     pub fn see(&mut self, object: &Object, revision: Revision) -> bool {
         let Some(kind) = StatusKind::of(object) else { return true };
