@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`, `tidy`, `mutants CRATE`, `manifests`, `bench NAME`.
+//! The project's own commands: `cargo xtask test`, `tidy`, `manifests`, `bench NAME`, …
 //!
 //! Everything a contributor or CI runs is here; nothing else needs to be installed by hand.
 
@@ -41,7 +41,7 @@ enum Command {
         #[arg(value_name = "OPTION", trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
-    /// Write what a cluster is given, from its sources: deploy/helm/steelyard/crds
+    /// Write what a cluster is given, from its sources: the chart's crds, and plain manifests
     Manifests,
     /// Measure side by side with the peers and write bench/results/NAME.json
     Bench {

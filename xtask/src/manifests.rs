@@ -3,6 +3,7 @@
 
 mod definitions;
 mod notation;
+mod plain;
 mod schema;
 mod yaml;
 
@@ -22,6 +23,8 @@ pub(crate) fn run() -> Result<()> {
             .with_context(|| target.display().to_string())?;
         println!("wrote {}", target.display());
     }
+    std::fs::write(plain::target(), plain::made()?)?;
+    println!("wrote {}", plain::target().display());
     Ok(())
 }
 

@@ -1,0 +1,190 @@
+//! The chart and the plain manifests, installed and removed.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use steelyard_tests::cluster::{self, Cluster};
+use steelyard_tests::needs_cluster;
+use steelyard_tests::process::run;
+
+use super::{define, definitions_of, deploy, start};
+
+pub(crate) const NAMESPACE: &str = "steelyard-system";
+const COMPONENTS: [(&str, usize); 3] = [("controller", 2), ("speaker", 1), ("gateway", 1)];
+
+fn chart() -> String {
+    deploy("helm/steelyard").to_string_lossy().into_owned()
+}
+
+/// What the chart makes of these options; nobody is asked for that.
+fn template(options: &[&str]) -> Result<String> {
+    let mut helm = Command::new(cluster::program());
+    helm.args(["helm", "template", "steelyard", &chart(), "--namespace", NAMESPACE]).args(options);
+    run(helm)
+}
+
+/// Who applies what the chart makes changes nothing, whatever the API server filled in.
+fn nothing_differs(cluster: &Cluster, options: &[&str]) -> Result<()> {
+    let file = cluster.kubeconfig().with_file_name("template.yaml");
+    fs::write(&file, template(options)?)?;
+    cluster.kubectl(&["diff", "-f", &file.to_string_lossy()]).map(drop)
+}
+
+/// The namespace that docs/install.md begins with.
+pub(crate) fn make_namespace(cluster: &Cluster) -> Result<()> {
+    cluster.kubectl(&["create", "namespace", NAMESPACE])?;
+    let label = "pod-security.kubernetes.io/enforce=privileged";
+    cluster.kubectl(&["label", "namespace", NAMESPACE, label]).map(drop)
+}
+
+/// Waits until the pods of all roles are there.
+fn pods(cluster: &Cluster) -> Result<()> {
+    for (component, count) in COMPONENTS {
+        let labels = format!("app.kubernetes.io/component={component}");
+        cluster::until(&format!("{count} pods of {component}"), || {
+            cluster.pods(NAMESPACE, &labels).is_ok_and(|pods| pods.len() == count)
+        })?;
+    }
+    Ok(())
+}
+
+/// What is there and says that it is ours, as `kind/name`.
+fn ours(cluster: &Cluster) -> Result<Vec<String>> {
+    let kinds = cluster.kubectl(&["api-resources", "--verbs=list", "-o", "name"])?;
+    let kinds = kinds.lines().collect::<Vec<_>>().join(",");
+    let labels = "app.kubernetes.io/name=steelyard";
+    let found = cluster.kubectl(&["get", &kinds, "-A", "-l", labels, "-o", "name"])?;
+    Ok(found.lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn the_chart_comes_and_goes() -> Result<()> {
+    needs_cluster!();
+    let cluster = start("chart")?;
+    make_namespace(&cluster)?;
+    let told = cluster.helm(&["install", "steelyard", &chart(), "--namespace", NAMESPACE])?;
+    for part in
+        ["Run next", "rollout status", "kind: IPAddressPool", "get service steelyard-gateway"]
+    {
+        ensure!(told.contains(part), "no {part:?} in:\n{told}");
+    }
+    ensure!(definitions_of(&cluster)?.len() == 19, "with its definitions");
+    pods(&cluster)?;
+    nothing_differs(&cluster, &[])?;
+    they_ask_for_no_more_than_they_need(&cluster)?;
+    let upgrade = chart();
+    let upgrade = ["upgrade", "steelyard", &upgrade, "--namespace", NAMESPACE];
+    let other = ["--set", "ingressClass.default=true", "--set", "controller.replicas=1"];
+    cluster.helm(&[&upgrade[..], &other].concat())?;
+    nothing_differs(&cluster, &other)?;
+    // The values of each distribution that docs/install.md speaks of.
+    for file in fs::read_dir(deploy("helm/values"))? {
+        let file = file?.path().to_string_lossy().into_owned();
+        cluster.helm(&[&upgrade[..], &["--dry-run=server", "--values", &file]].concat())?;
+    }
+
+    cluster.helm(&["uninstall", "steelyard", "--namespace", NAMESPACE, "--wait"])?;
+    cluster::until("pods to be gone", || ours(&cluster).is_ok_and(|left| left.is_empty()))
+        .with_context(|| format!("{:?}", ours(&cluster)))?;
+    // What users wrote outlives it.
+    ensure!(definitions_of(&cluster)?.len() == 19, "definitions stay");
+    cluster.stop()
+}
+
+#[test]
+fn plain_manifests_are_the_chart() -> Result<()> {
+    needs_cluster!();
+    let cluster = start("plain")?;
+    let file = deploy("manifests/steelyard.yaml");
+    let made = template(&[])?;
+    let lines = |text: &str| -> Vec<String> {
+        let kept = text.lines().filter(|it| !it.trim().is_empty() && !it.starts_with('#'));
+        kept.map(|line| line.trim_end().to_owned()).collect()
+    };
+    let (there, made) = (lines(&fs::read_to_string(&file)?), lines(&made));
+    ensure!(there.ends_with(&made), "`cargo xtask manifests` was not run");
+    ensure!(there.iter().filter(|it| **it == "---").count() == kinds(&made) + 1, "and a Namespace");
+
+    define(&cluster, &deploy("helm/steelyard/crds"))?;
+    let file = file.to_string_lossy().into_owned();
+    cluster.kubectl(&["apply", "-f", &file])?;
+    pods(&cluster)?;
+    cluster.kubectl(&["diff", "-f", &file])?;
+    let definitions = deploy("helm/steelyard/crds").to_string_lossy().into_owned();
+    cluster.kubectl(&["diff", "--server-side", "-f", &definitions])?;
+    cluster.kubectl(&["delete", "-f", &file])?;
+    cluster::until("pods to be gone", || ours(&cluster).is_ok_and(|left| left.is_empty()))?;
+    cluster.stop()
+}
+
+fn kinds(lines: &[String]) -> usize {
+    lines.iter().filter(|line| line.starts_with("kind: ")).count()
+}
+
+/// Controllers and gateways are what Pod Security calls restricted; speakers are not.
+fn they_ask_for_no_more_than_they_need(cluster: &Cluster) -> Result<()> {
+    let strict = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {
+        "name": "strict", "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+    }});
+    cluster.apply(&strict.to_string())?;
+    for (kind, component) in
+        [("deployments", "controller"), ("daemonsets", "speaker"), ("daemonsets", "gateway")]
+    {
+        let path = format!("/apis/apps/v1/namespaces/{NAMESPACE}/{kind}/steelyard-{component}");
+        let mut pod = cluster.api().get(&path)?["spec"]["template"].take();
+        pod["apiVersion"] = json!("v1");
+        pod["kind"] = json!("Pod");
+        pod["metadata"] = json!({"name": component, "namespace": "strict"});
+        pod["spec"]["serviceAccountName"] = json!("default");
+        let answer = cluster.api().send(
+            "POST",
+            "/api/v1/namespaces/strict/pods?dryRun=All",
+            &pod.to_string(),
+        )?;
+        let is_taken = answer.status == 201;
+        ensure!(is_taken == (component != "speaker"), "{component}: {answer:?}");
+        let container = &pod["spec"]["containers"][0]["securityContext"];
+        let added = match component {
+            "speaker" => json!(["NET_RAW"]),
+            _ => Value::Null,
+        };
+        ensure!(container["capabilities"]["add"] == added, "{component}: {container}");
+        ensure!(container["readOnlyRootFilesystem"] == true, "{component}: {container}");
+        ensure!(container["allowPrivilegeEscalation"] == false, "{component}: {container}");
+    }
+    Ok(())
+}
+
+#[test]
+fn values_are_checked() -> Result<()> {
+    needs_cluster!();
+    let wrong = [
+        "controller.replicas=0",
+        "gateway.service.httpPort=80000",
+        "gateway.kind=Deployment",
+        "image.digest=sha256:1",
+        "speaker.stateDir=here",
+        "ingressClass.controller=example.com/another",
+        "shadow=perhaps",
+    ];
+    for value in wrong {
+        let refused = template(&["--set", value]);
+        let told = format!("{:?}", refused.err().with_context(|| format!("{value} is taken"))?);
+        let field = value.split(['=', '.']).next().unwrap_or_default();
+        ensure!(told.contains("schema") && told.contains(field), "{value}: {told}");
+    }
+    let everything = [
+        "--set=shadow=true,loadBalancerClass=steelyard,gateway.service.type=ClusterIP",
+        "--set=metrics.dashboard.enabled=true,ingressClass.default=true",
+        "--set-json=gateway.secretNamespaces=[\"default\"]",
+        "--set=image.digest=sha256:0123456789012345678901234567890123456789012345678901234567890123",
+    ];
+    let text = template(&everything)?;
+    for part in ["--shadow", "--lb-class=steelyard", "steelyard@sha256:", "namespace: default"] {
+        ensure!(text.contains(part), "no {part:?} in:\n{text}");
+    }
+    ensure!(!text.contains("services/status"), "who is in the shadow may write nothing");
+    Ok(())
+}
