@@ -1,2 +1,20 @@
-//! An API server of Kubernetes: what a role reads of it, as it changes. What is heard is handed on
-//! as [`ClusterEvent`](steelyard_manifest::ClusterEvent)s; it does not judge what an object means.
+//! An API server of Kubernetes: what a role reads of it, as it changes.
+//!
+//! [`Connection`] is whom to ask and who asks; [`Feed`] follows what a role reads and hands on what
+//! it hears as [`ClusterEvent`](steelyard_manifest::ClusterEvent)s. It does not judge what an object
+//! means, and what an API server does not say it does not take for gone: a list counts when it has
+//! come to its end.
+
+mod answer;
+mod connection;
+mod feed;
+mod follow;
+mod lines;
+mod pace;
+mod standing;
+mod trouble;
+
+pub use connection::{Connection, Unconnected};
+pub use feed::Feed;
+pub use standing::Standing;
+pub use trouble::Trouble;

@@ -126,6 +126,14 @@ impl RawObject {
         self.0.get("metadata")?.node.get("resourceVersion")?.node.text()
     }
 
+    /// `code` of a `Status`, an HTTP status.
+    pub fn status_code(&self) -> Option<u16> {
+        match &self.0.get("code")?.node.value {
+            Value::Scalar { text, .. } => text.parse().ok(),
+            _ => None,
+        }
+    }
+
     /// The annotation `key`.
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.0.get("metadata")?.node.get("annotations")?.node.get(key)?.node.text()

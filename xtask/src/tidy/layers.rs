@@ -32,6 +32,7 @@ const IO: &[&str] = &[
     "foldhash",
     "futures-util",
     "http",
+    "http-body",
     "http-body-util",
     "hyper",
     "hyper-util",

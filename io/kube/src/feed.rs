@@ -1,0 +1,116 @@
+//! All that a role reads, followed at the same time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use steelyard_manifest::{ClusterEvent, Selection};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::connection::Connection;
+use crate::follow::Follower;
+use crate::standing::{Standing, Standings};
+
+/// So many events wait, each perhaps with an object: nobody reads ahead of who takes them.
+const WAITING: usize = 64;
+/// So many are handed on at once.
+const BATCH: usize = 1024;
+
+/// What is heard of a cluster. Dropping it ends it.
+pub struct Feed {
+    connection: Arc<Connection>,
+    events: mpsc::Receiver<ClusterEvent>,
+    out: mpsc::Sender<ClusterEvent>,
+    followed: BTreeMap<Selection, Followed>,
+    /// Those that were told to end and may not have yet.
+    ending: BTreeMap<Selection, JoinHandle<()>>,
+    standings: Standings,
+}
+
+/// Whoever follows a selection: ends when the sender goes, and says so.
+struct Followed {
+    _end: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Feed {
+    /// Follows all of these, within a runtime.
+    pub fn start(
+        connection: &Arc<Connection>,
+        watches: impl IntoIterator<Item = Selection>,
+    ) -> Self {
+        let (out, events) = mpsc::channel(WAITING);
+        let mut feed = Self {
+            connection: connection.clone(),
+            events,
+            out,
+            followed: BTreeMap::new(),
+            ending: BTreeMap::new(),
+            standings: Standings::default(),
+        };
+        watches.into_iter().for_each(|watch| feed.add(watch));
+        feed
+    }
+
+    /// Waits for what is heard next, in order; never nothing.
+    pub async fn next(&mut self) -> Vec<ClusterEvent> {
+        let mut batch = Vec::new();
+        self.events.recv_many(&mut batch, BATCH).await;
+        batch
+    }
+
+    /// Of what is looked at by its name, follows these from now on, and no others.
+    pub fn need(&mut self, named: &BTreeSet<Selection>) {
+        let is_named = |watch: &Selection| watch.reach.name.is_some();
+        let unneeded = self.followed.keys().filter(|it| is_named(it) && !named.contains(it));
+        let unneeded: Vec<Selection> = unneeded.cloned().collect();
+        for watch in unneeded {
+            if let Some(Followed { task, .. }) = self.followed.remove(&watch) {
+                self.ending.insert(watch, task);
+            }
+        }
+        self.ending.retain(|_, task| !task.is_finished());
+        let new = named.iter().filter(|watch| !self.followed.contains_key(watch));
+        let new: Vec<Selection> = new.cloned().collect();
+        new.into_iter().for_each(|watch| self.add(watch));
+    }
+
+    /// How it stands with each of them.
+    pub fn standing(&self) -> BTreeMap<Selection, Standing> {
+        self.standings.all()
+    }
+
+    fn add(&mut self, watch: Selection) {
+        let (end, ended) = oneshot::channel::<()>();
+        let before = self.ending.remove(&watch);
+        let (out, standings) = (self.out.clone(), self.standings.clone());
+        let mut follower = Follower::new(
+            self.connection.clone(),
+            watch.clone(),
+            self.out.clone(),
+            self.standings.clone(),
+        );
+        let shown = watch.clone();
+        let task = tokio::spawn(async move {
+            // What it has to say comes before what is heard from now on.
+            if let Some(before) = before {
+                let _ = before.await;
+            }
+            standings.add(&shown);
+            tokio::select! {
+                () = follower.run() => {}
+                _ = ended => {}
+            }
+            standings.remove(&shown);
+            let _ = out.send(ClusterEvent::Unwatched(shown)).await;
+        });
+        self.followed.insert(watch, Followed { _end: end, task });
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        let tasks = self.followed.values().map(|it| &it.task).chain(self.ending.values());
+        tasks.for_each(JoinHandle::abort);
+    }
+}

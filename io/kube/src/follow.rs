@@ -1,0 +1,292 @@
+//! The life of one selection: listed, then watched from the version of the list on, and again.
+//!
+//! A list is asked for as a stream, which costs an API server less, and in pages where it does not
+//! do that. A watch that ends, or breaks, goes on from the last version that was heard; only where
+//! that is forgotten, or nothing can be relied on, is there another list, and of a list that says
+//! the same nothing comes.
+
+mod page;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use steelyard_manifest::{ClusterEvent, ClusterObject, Key, RawObject, Selection, Verb};
+use tokio::sync::mpsc;
+
+use crate::answer::{get, of_status};
+use crate::connection::Connection;
+use crate::pace::Pace;
+use crate::standing::{Standing, Standings};
+use crate::trouble::Trouble;
+
+/// How long a watch lasts at most: the API server ends it, and balances who is connected to whom.
+const WATCH: Duration = Duration::from_secs(290);
+/// Without a word for so long, a watch is taken for dead: API servers send bookmarks each minute.
+const SILENCE: Duration = Duration::from_secs(150);
+/// The same while a list is sent.
+const LISTING: Duration = Duration::from_secs(20);
+/// A watch that ends sooner, and has said nothing, was cut short.
+const SHORT: Duration = Duration::from_secs(1);
+/// For so long a kind that was there is not taken for gone: an API server that starts may not know
+/// yet which kinds it has.
+const DOUBT: Duration = Duration::from_secs(30);
+/// The same of a kind that was never there.
+const FIRST_DOUBT: Duration = Duration::from_secs(1);
+/// Ends the objects that were there when a watch began.
+const INITIAL_END: &str = "k8s.io/initial-events-end";
+
+/// Whoever follows a selection.
+pub(crate) struct Follower {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) watch: Selection,
+    pub(crate) out: mpsc::Sender<ClusterEvent>,
+    pub(crate) standings: Standings,
+    progress: Progress,
+    pace: Pace,
+}
+
+/// How far it has come.
+struct Progress {
+    /// What to go on from; none before a list.
+    version: Option<String>,
+    /// Lists are asked for as streams.
+    streams: bool,
+    /// So many objects in a page.
+    page: usize,
+    /// Since when there is no such kind.
+    missing: Option<Instant>,
+    was_listed: bool,
+    /// Whether anything was heard since the last trouble.
+    heard: bool,
+}
+
+/// A line of a watch.
+#[derive(Deserialize)]
+struct Line {
+    #[serde(rename = "type")]
+    kind: String,
+    object: RawObject,
+}
+
+/// Nobody listens any more.
+pub(crate) struct Unheard;
+
+/// What ends a look.
+enum End {
+    Trouble(Trouble),
+    Unheard,
+}
+
+impl From<Trouble> for End {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl From<Unheard> for End {
+    fn from(Unheard: Unheard) -> Self {
+        Self::Unheard
+    }
+}
+
+impl Follower {
+    pub(crate) fn new(
+        connection: Arc<Connection>,
+        watch: Selection,
+        out: mpsc::Sender<ClusterEvent>,
+        standings: Standings,
+    ) -> Self {
+        let progress = Progress {
+            version: None,
+            streams: true,
+            page: page::MOST,
+            missing: None,
+            was_listed: false,
+            heard: false,
+        };
+        Self { connection, watch, out, standings, progress, pace: Pace::default() }
+    }
+
+    /// Follows until nobody listens any more.
+    pub(crate) async fn run(&mut self) {
+        loop {
+            let began = Instant::now();
+            self.progress.heard = false;
+            let trouble = match self.look().await {
+                Ok(()) if self.progress.heard || began.elapsed() >= SHORT => continue,
+                Ok(()) => Trouble::CutShort,
+                Err(End::Trouble(trouble)) => trouble,
+                Err(End::Unheard) => return,
+            };
+            if self.progress.heard {
+                self.pace.reset();
+            }
+            let wait = self.pace.wait(&trouble);
+            if self.settle(trouble).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Lists if that has to be, and watches.
+    async fn look(&mut self) -> Result<(), End> {
+        if self.progress.version.is_none() && !self.progress.streams {
+            let (version, present) = page::list(self).await?;
+            self.listed(version, present).await?;
+        }
+        self.watch().await
+    }
+
+    /// What trouble means for what comes next.
+    async fn settle(&mut self, trouble: Trouble) -> Result<(), Unheard> {
+        tracing::debug!("{}: {trouble}", self.watch);
+        match &trouble {
+            Trouble::NotStreamed => {
+                self.progress.streams = false;
+                return Ok(());
+            }
+            // There is another list, and it says what has become of it all.
+            Trouble::Expired => {
+                self.progress.version = None;
+                return Ok(());
+            }
+            Trouble::Garbled(_) => self.progress.version = None,
+            Trouble::Refused(verb) => {
+                let (watch, verb) = (self.watch.clone(), *verb);
+                self.progress.version = None;
+                self.standings.trouble(&self.watch, trouble);
+                return self.send(ClusterEvent::Refused { watch, verb }).await;
+            }
+            Trouble::Absent => return self.doubt(trouble).await,
+            _ => {}
+        }
+        self.progress.missing = None;
+        self.standings.trouble(&self.watch, trouble);
+        Ok(())
+    }
+
+    /// There may be no such kind.
+    async fn doubt(&mut self, trouble: Trouble) -> Result<(), Unheard> {
+        let since = *self.progress.missing.get_or_insert_with(Instant::now);
+        let doubt = if self.progress.was_listed { DOUBT } else { FIRST_DOUBT };
+        self.progress.version = None;
+        if since.elapsed() < doubt {
+            self.standings.trouble(&self.watch, trouble);
+            return Ok(());
+        }
+        self.progress.was_listed = false;
+        self.standings.set(&self.watch, Standing::Absent);
+        self.send(ClusterEvent::Absent(self.watch.clone())).await
+    }
+
+    /// Watches from the last version on; from nothing, as a list that comes as a stream.
+    async fn watch(&mut self) -> Result<(), End> {
+        let mut present = match &self.progress.version {
+            Some(_) => None,
+            None => Some(BTreeSet::new()),
+        };
+        let path = self.path();
+        let mut lines = match get(&self.connection, &path, Verb::Watch).await {
+            // Who does not know what is asked for says that it is no valid question.
+            Err(Trouble::Failed(400 | 422)) if present.is_some() => {
+                return Err(Trouble::NotStreamed.into());
+            }
+            answer => answer?,
+        };
+        if present.is_none() {
+            self.standings.set(&self.watch, Standing::Followed);
+        }
+        loop {
+            let patience = if present.is_some() { LISTING } else { SILENCE };
+            let line = match lines.next(patience).await {
+                // Who knows nothing of it sends what there is, and no end.
+                Err(Trouble::Silent(_)) if present.is_some() => Err(Trouble::NotStreamed),
+                line => line,
+            };
+            let Some(line) = line? else {
+                return if present.is_some() { Err(Trouble::CutShort.into()) } else { Ok(()) };
+            };
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            let line: Line = serde_json::from_slice(&line)
+                .map_err(|error| Trouble::Garbled(error.to_string()))?;
+            self.hear(line, &mut present).await?;
+        }
+    }
+
+    fn path(&self) -> String {
+        let (path, seconds) = (self.watch.path(), self.pace.between(WATCH, WATCH * 2).as_secs());
+        let common = format!("{path}watch=1&allowWatchBookmarks=true&timeoutSeconds={seconds}");
+        match &self.progress.version {
+            Some(version) => format!("{common}&resourceVersion={version}"),
+            None => {
+                format!("{common}&sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
+            }
+        }
+    }
+
+    async fn hear(&mut self, line: Line, present: &mut Option<BTreeSet<Key>>) -> Result<(), End> {
+        let Line { kind, object } = line;
+        if kind == "ERROR" {
+            let status = object.status_code().unwrap_or(500);
+            return Err(of_status(status, Verb::Watch, None).into());
+        }
+        let version = object.resource_version().map(str::to_owned);
+        let version = version.ok_or_else(|| Trouble::Garbled("a line without a version".into()))?;
+        self.progress.heard = true;
+        match &*kind {
+            "BOOKMARK" => {
+                if object.annotation(INITIAL_END) == Some("true")
+                    && let Some(present) = present.take()
+                {
+                    return Ok(self.listed(version, present).await?);
+                }
+            }
+            "ADDED" | "MODIFIED" => {
+                let object = self.written(object)?;
+                if let Some(present) = present {
+                    present.insert(object.key());
+                }
+                self.send(ClusterEvent::Written(Box::new(object))).await?;
+            }
+            "DELETED" => {
+                let object = self.written(object)?;
+                let (key, uid) = (object.key(), object.origin.uid.clone());
+                if let Some(present) = present {
+                    present.remove(&key);
+                }
+                self.send(ClusterEvent::Gone { key, uid }).await?;
+            }
+            other => return Err(Trouble::Garbled(format!("a line of type {other:?}")).into()),
+        }
+        // Objects of a list are of any age.
+        if present.is_none() {
+            self.progress.version = Some(version);
+        }
+        Ok(())
+    }
+
+    fn written(&self, raw: RawObject) -> Result<ClusterObject, Trouble> {
+        ClusterObject::new(raw, self.watch.kind)
+            .map_err(|error| Trouble::Garbled(error.to_string()))
+    }
+
+    /// A list has come to its end.
+    async fn listed(&mut self, version: String, present: BTreeSet<Key>) -> Result<(), Unheard> {
+        self.progress.version = Some(version);
+        (self.progress.was_listed, self.progress.missing) = (true, None);
+        self.progress.heard = true;
+        self.pace.reset();
+        self.send(ClusterEvent::Listed { watch: self.watch.clone(), present }).await?;
+        self.standings.set(&self.watch, Standing::Followed);
+        Ok(())
+    }
+
+    async fn send(&self, event: ClusterEvent) -> Result<(), Unheard> {
+        self.out.send(event).await.map_err(|_| Unheard)
+    }
+}
