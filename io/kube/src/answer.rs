@@ -10,16 +10,18 @@ use crate::connection::Connection;
 use crate::lines::Lines;
 use crate::trouble::{Trouble, chain};
 
-/// Until an answer begins. A list is made as a whole before.
-const BEGIN: Duration = Duration::from_secs(30);
-
-/// Asks for `path`; what is done that way is `verb`.
-pub(crate) async fn get(connection: &Connection, path: &str, verb: Verb) -> Result<Lines, Trouble> {
+/// Asks for `path`; what is done that way is `verb`, and the answer begins within `patience`.
+pub(crate) async fn get(
+    connection: &Connection,
+    path: &str,
+    verb: Verb,
+    patience: Duration,
+) -> Result<Lines, Trouble> {
     let request = Request::get(path).header("accept", "application/json").body(Body::empty());
     let request = request.map_err(|error| Trouble::Unreachable(error.to_string()))?;
     let (client, age) = connection.current();
-    let answer = tokio::time::timeout(BEGIN, client.send(request)).await;
-    let answer = answer.map_err(|_| Trouble::Silent(BEGIN))?;
+    let answer = tokio::time::timeout(patience, client.send(request)).await;
+    let answer = answer.map_err(|_| Trouble::Silent(patience))?;
     let answer = answer.map_err(|error| Trouble::Unreachable(chain(&error)))?;
     if let Some(trouble) = trouble(answer.status(), answer.headers(), verb) {
         if trouble == Trouble::Unauthorized {

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::connection::Connection;
 use crate::follow::Follower;
+use crate::patience::Patience;
 use crate::standing::{Standing, Standings};
 
 /// So many events wait, each perhaps with an object: nobody reads ahead of who takes them.
@@ -25,6 +26,7 @@ pub struct Feed {
     /// Those that were told to end and may not have yet.
     ending: BTreeMap<Selection, JoinHandle<()>>,
     standings: Standings,
+    patience: Patience,
 }
 
 /// Whoever follows a selection: ends when the sender goes, and says so.
@@ -39,6 +41,15 @@ impl Feed {
         connection: &Arc<Connection>,
         watches: impl IntoIterator<Item = Selection>,
     ) -> Self {
+        Self::start_patiently(connection, watches, Patience::default())
+    }
+
+    /// The same, with another patience.
+    pub fn start_patiently(
+        connection: &Arc<Connection>,
+        watches: impl IntoIterator<Item = Selection>,
+        patience: Patience,
+    ) -> Self {
         let (out, events) = mpsc::channel(WAITING);
         let mut feed = Self {
             connection: connection.clone(),
@@ -47,6 +58,7 @@ impl Feed {
             followed: BTreeMap::new(),
             ending: BTreeMap::new(),
             standings: Standings::default(),
+            patience,
         };
         watches.into_iter().for_each(|watch| feed.add(watch));
         feed
@@ -89,6 +101,7 @@ impl Feed {
             watch.clone(),
             self.out.clone(),
             self.standings.clone(),
+            self.patience,
         );
         let shown = watch.clone();
         let task = tokio::spawn(async move {

@@ -18,22 +18,12 @@ use tokio::sync::mpsc;
 use crate::answer::{get, of_status};
 use crate::connection::Connection;
 use crate::pace::Pace;
+use crate::patience::Patience;
 use crate::standing::{Standing, Standings};
 use crate::trouble::Trouble;
 
-/// How long a watch lasts at most: the API server ends it, and balances who is connected to whom.
-const WATCH: Duration = Duration::from_secs(290);
-/// Without a word for so long, a watch is taken for dead: API servers send bookmarks each minute.
-const SILENCE: Duration = Duration::from_secs(150);
-/// The same while a list is sent.
-const LISTING: Duration = Duration::from_secs(20);
 /// A watch that ends sooner, and has said nothing, was cut short.
 const SHORT: Duration = Duration::from_secs(1);
-/// For so long a kind that was there is not taken for gone: an API server that starts may not know
-/// yet which kinds it has.
-const DOUBT: Duration = Duration::from_secs(30);
-/// The same of a kind that was never there.
-const FIRST_DOUBT: Duration = Duration::from_secs(1);
 /// Ends the objects that were there when a watch began.
 const INITIAL_END: &str = "k8s.io/initial-events-end";
 
@@ -43,6 +33,7 @@ pub(crate) struct Follower {
     pub(crate) watch: Selection,
     pub(crate) out: mpsc::Sender<ClusterEvent>,
     pub(crate) standings: Standings,
+    patience: Patience,
     progress: Progress,
     pace: Pace,
 }
@@ -97,6 +88,7 @@ impl Follower {
         watch: Selection,
         out: mpsc::Sender<ClusterEvent>,
         standings: Standings,
+        patience: Patience,
     ) -> Self {
         let progress = Progress {
             version: None,
@@ -106,7 +98,7 @@ impl Follower {
             was_listed: false,
             heard: false,
         };
-        Self { connection, watch, out, standings, progress, pace: Pace::default() }
+        Self { connection, watch, out, standings, patience, progress, pace: Pace::new(patience) }
     }
 
     /// Follows until nobody listens any more.
@@ -171,7 +163,10 @@ impl Follower {
     /// There may be no such kind.
     async fn doubt(&mut self, trouble: Trouble) -> Result<(), Unheard> {
         let since = *self.progress.missing.get_or_insert_with(Instant::now);
-        let doubt = if self.progress.was_listed { DOUBT } else { FIRST_DOUBT };
+        let doubt = match self.progress.was_listed {
+            true => self.patience.doubt,
+            false => self.patience.first_doubt,
+        };
         self.progress.version = None;
         if since.elapsed() < doubt {
             self.standings.trouble(&self.watch, trouble);
@@ -189,18 +184,22 @@ impl Follower {
             None => Some(BTreeSet::new()),
         };
         let path = self.path();
-        let mut lines = match get(&self.connection, &path, Verb::Watch).await {
-            // Who does not know what is asked for says that it is no valid question.
-            Err(Trouble::Failed(400 | 422)) if present.is_some() => {
-                return Err(Trouble::NotStreamed.into());
-            }
-            answer => answer?,
-        };
+        let mut lines =
+            match get(&self.connection, &path, Verb::Watch, self.patience.beginning).await {
+                // Who does not know what is asked for says that it is no valid question.
+                Err(Trouble::Failed(400 | 422)) if present.is_some() => {
+                    return Err(Trouble::NotStreamed.into());
+                }
+                answer => answer?,
+            };
         if present.is_none() {
             self.standings.set(&self.watch, Standing::Followed);
         }
         loop {
-            let patience = if present.is_some() { LISTING } else { SILENCE };
+            let patience = match present {
+                Some(_) => self.patience.listing,
+                None => self.patience.silence,
+            };
             let line = match lines.next(patience).await {
                 // Who knows nothing of it sends what there is, and no end.
                 Err(Trouble::Silent(_)) if present.is_some() => Err(Trouble::NotStreamed),
@@ -219,7 +218,9 @@ impl Follower {
     }
 
     fn path(&self) -> String {
-        let (path, seconds) = (self.watch.path(), self.pace.between(WATCH, WATCH * 2).as_secs());
+        let longest = self.patience.watch * 3 / 2;
+        let seconds = self.pace.between(self.patience.watch, longest).as_secs();
+        let path = self.watch.path();
         let common = format!("{path}watch=1&allowWatchBookmarks=true&timeoutSeconds={seconds}");
         match &self.progress.version {
             Some(version) => format!("{common}&resourceVersion={version}"),

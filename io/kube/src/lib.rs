@@ -11,10 +11,12 @@ mod feed;
 mod follow;
 mod lines;
 mod pace;
+mod patience;
 mod standing;
 mod trouble;
 
 pub use connection::{Connection, Unconnected};
 pub use feed::Feed;
+pub use patience::Patience;
 pub use standing::Standing;
 pub use trouble::Trouble;

@@ -3,25 +3,22 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use crate::patience::Patience;
 use crate::trouble::Trouble;
-
-/// The first wait; each next one is twice as long.
-const FIRST: Duration = Duration::from_millis(200);
-/// The longest: when an API server is back it is asked again after that at the latest.
-const LONGEST: Duration = Duration::from_secs(15);
-/// The longest where it is there, and says no.
-const ANSWERED: Duration = Duration::from_secs(5);
-/// The longest that an API server can put us off.
-const PUT_OFF: Duration = Duration::from_secs(60);
 
 /// Waits that grow while there is trouble, each another for everybody: all are cut off at once.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
+    patience: Patience,
     tries: u32,
     chance: RandomState,
 }
 
 impl Pace {
+    pub(crate) fn new(patience: Patience) -> Self {
+        Self { patience, ..Self::default() }
+    }
+
     /// Things go well again.
     pub(crate) fn reset(&mut self) {
         self.tries = 0;
@@ -30,13 +27,13 @@ impl Pace {
     /// The next wait.
     pub(crate) fn wait(&mut self, trouble: &Trouble) -> Duration {
         let longest = match trouble {
-            Trouble::Refused(_) | Trouble::Absent | Trouble::Unauthorized => ANSWERED,
-            _ => LONGEST,
+            Trouble::Refused(_) | Trouble::Absent | Trouble::Unauthorized => self.patience.answered,
+            _ => self.patience.longest,
         };
-        let grown = FIRST.saturating_mul(1 << self.tries.min(16)).min(longest);
+        let grown = self.patience.first.saturating_mul(1 << self.tries.min(16)).min(longest);
         self.tries += 1;
         let told = match trouble {
-            Trouble::Busy { wait: Some(wait), .. } => (*wait).min(PUT_OFF),
+            Trouble::Busy { wait: Some(wait), .. } => (*wait).min(self.patience.put_off),
             _ => Duration::ZERO,
         };
         self.between(grown.max(told), grown.max(told) + grown / 2)
@@ -55,14 +52,14 @@ mod tests {
 
     #[test]
     fn waits_grow_and_end_somewhere() {
-        let mut pace = Pace::default();
+        let (mut pace, of) = (Pace::default(), Patience::default());
         let trouble = Trouble::CutShort;
         let waits: Vec<Duration> = (0..40).map(|_| pace.wait(&trouble)).collect();
-        assert!(waits[0] >= FIRST && waits[0] <= FIRST * 3 / 2);
-        assert!(waits.iter().all(|wait| *wait <= LONGEST * 3 / 2));
-        assert!(waits[39] >= LONGEST);
+        assert!(waits[0] >= of.first && waits[0] <= of.first * 3 / 2);
+        assert!(waits.iter().all(|wait| *wait <= of.longest * 3 / 2));
+        assert!(waits[39] >= of.longest);
         pace.reset();
-        assert!(pace.wait(&trouble) <= FIRST * 3 / 2);
+        assert!(pace.wait(&trouble) <= of.first * 3 / 2);
     }
 
     #[test]
@@ -70,6 +67,6 @@ mod tests {
         let told =
             |seconds| Trouble::Busy { status: 429, wait: Some(Duration::from_secs(seconds)) };
         assert!(Pace::default().wait(&told(9)) >= Duration::from_secs(9));
-        assert!(Pace::default().wait(&told(86_400)) <= PUT_OFF + LONGEST);
+        assert!(Pace::default().wait(&told(86_400)) <= Duration::from_secs(90));
     }
 }

@@ -30,6 +30,8 @@ pub(crate) fn of_cluster(object: &Object, kind: &Watched) -> u64 {
                 let read = entries(&entry.node).filter(|it| kind.status.contains(&&*it.key));
                 read.for_each(|it| hash_status(it, &mut hasher));
             }
+            // Which an object of a list does not say, and one alone does.
+            "apiVersion" | "kind" => {}
             _ => hash_entry(entry, &mut hasher),
         }
     }

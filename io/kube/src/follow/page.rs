@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use steelyard_manifest::{ClusterEvent, Key, RawObject, Verb};
 
-use super::{End, Follower, LISTING};
+use super::{End, Follower};
 use crate::answer::get;
 use crate::trouble::Trouble;
 
@@ -58,8 +58,9 @@ async fn one(follower: &mut Follower, rest: &str) -> Result<Page, Trouble> {
         let (path, limit) = (follower.watch.path(), follower.progress.page);
         let rest = if rest.is_empty() { String::new() } else { format!("&continue={rest}") };
         let path = format!("{path}limit={limit}{rest}");
-        let answer = get(&follower.connection, &path, Verb::List).await?;
-        let bytes = match answer.whole(LISTING, PAGE).await {
+        let answer =
+            get(&follower.connection, &path, Verb::List, follower.patience.beginning).await?;
+        let bytes = match answer.whole(follower.patience.listing, PAGE).await {
             Err(Trouble::TooLarge(_)) if limit > 1 => {
                 follower.progress.page = limit.div_ceil(8);
                 continue;

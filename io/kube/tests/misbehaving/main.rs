@@ -1,0 +1,341 @@
+//! API servers that answer slowly, with "not now", half a list, or garbage: what is known stands,
+//! nothing is taken for complete that is not, and when all is well again only what differs is
+//! heard.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod fake;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use steelyard_kube::{Connection, Feed, Patience, Standing};
+use steelyard_manifest::{
+    ClusterEvent, ClusterFront, Extract, Object, Role, Selection, Verb, Written, watched,
+};
+
+use self::fake::{Fake, Fault};
+
+/// Whoever listens to a fake.
+struct Ear {
+    feed: Feed,
+    front: ClusterFront<Seen>,
+    objects: BTreeMap<String, Value>,
+    changes: usize,
+    refused: Vec<Verb>,
+    absent: usize,
+    _folder: Folder,
+}
+
+struct Seen {
+    written: Written,
+    value: Value,
+}
+
+/// Goes with all that is in it.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Extract for Seen {
+    fn of(object: &Object) -> Self {
+        let value = object.read_lenient().value.unwrap();
+        Self { written: Written::of(object), value }
+    }
+
+    fn written(&self) -> &Written {
+        &self.written
+    }
+
+    fn moved(&self, written: &Written) -> Option<Self> {
+        Some(Self { written: written.clone(), value: self.value.clone() })
+    }
+}
+
+fn services() -> Selection {
+    Selection::all(watched(Role::Gateway).iter().find(|it| it.kind == "Service").unwrap())
+}
+
+fn patience() -> Patience {
+    let short = Duration::from_millis(150);
+    Patience {
+        beginning: short,
+        listing: short,
+        silence: Duration::from_secs(60),
+        doubt: short,
+        first_doubt: short,
+        first: Duration::from_millis(2),
+        longest: Duration::from_millis(20),
+        answered: Duration::from_millis(20),
+        ..Patience::default()
+    }
+}
+
+fn service(name: &str) -> Value {
+    json!({"kind": "Service", "apiVersion": "v1", "metadata": {
+        "name": name, "namespace": "default", "uid": format!("uid-{name}")}})
+}
+
+fn labelled(name: &str, label: &str) -> Value {
+    let mut object = service(name);
+    object["metadata"]["labels"] = json!({"app": label});
+    object
+}
+
+impl Ear {
+    async fn start(fake: &Fake) -> Self {
+        Self::start_patiently(fake, patience()).await
+    }
+
+    async fn start_patiently(fake: &Fake, patience: Patience) -> Self {
+        let name = fake.address.rsplit(':').next().unwrap();
+        let folder = std::env::temp_dir().join(format!("steelyard-kube-{name}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("token"), "one").unwrap();
+        let file = folder.join("kubeconfig");
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+             contexts: [{{name: c, context: {{cluster: c, user: u, namespace: here}}}}]\n\
+             clusters: [{{name: c, cluster: {{server: '{}'}}}}]\n\
+             users: [{{name: u, user: {{tokenFile: token}}}}]\n",
+            fake.address
+        );
+        std::fs::write(&file, text).unwrap();
+        let connection = Connection::open(Some(&file), None).await.unwrap();
+        assert_eq!(connection.namespace(), "here");
+        let feed = Feed::start_patiently(&Arc::new(connection), [services()], patience);
+        Self {
+            feed,
+            front: ClusterFront::new([services()]),
+            objects: BTreeMap::new(),
+            changes: 0,
+            refused: Vec::new(),
+            absent: 0,
+            _folder: Folder(folder),
+        }
+    }
+
+    async fn hear(&mut self) {
+        let events = self.feed.next().await;
+        for event in &events {
+            match event {
+                ClusterEvent::Refused { verb, .. } => self.refused.push(*verb),
+                ClusterEvent::Absent(_) => self.absent += 1,
+                _ => {}
+            }
+        }
+        self.front.hear(events);
+        for (key, seen) in self.front.changes().objects {
+            self.changes += 1;
+            match seen {
+                Some(seen) => {
+                    _ = self.objects.insert(key.reference.name.to_string(), seen.value.clone())
+                }
+                None => _ = self.objects.remove(&*key.reference.name),
+            }
+        }
+    }
+
+    async fn until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+        let waiting = async {
+            while !holds(self) {
+                let _ = tokio::time::timeout(Duration::from_millis(10), self.hear()).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(30), waiting).await;
+        waited.unwrap_or_else(|_| {
+            panic!("{what}: {:?}, {:?}", self.objects.keys(), self.feed.standing())
+        });
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.objects.keys().map(String::as_str).collect()
+    }
+
+    fn standing(&self) -> Standing {
+        self.feed.standing().remove(&services()).unwrap_or(Standing::Awaited(None))
+    }
+}
+
+/// Each is done with two questions in a row, before a list is had and while it is followed.
+const FAULTS: [&[Fault]; 15] = [
+    &[],
+    &[Fault::Status(500, "x: y")],
+    &[Fault::Status(503, "x: y"), Fault::Status(429, "retry-after: 0")],
+    &[Fault::Text("")],
+    &[Fault::Text("<html>Sign in</html>")],
+    &[Fault::Text("[]\n")],
+    &[Fault::Text("{\"type\": \"ADDED\", \"object\": {\"metadata\": {}}}\n")],
+    &[Fault::Text(
+        "{\"type\": \"ADDED\", \"object\": {\"kind\": \"Pod\", \"metadata\": {\"name\": \
+                   \"a\", \"uid\": \"1\", \"resourceVersion\": \"1\"}}}\n",
+    )],
+    &[Fault::Text("{\"type\": \"BOOKMARK\", \"object\": {}}\n")],
+    &[Fault::Half(0), Fault::Half(40), Fault::Half(100), Fault::Half(250)],
+    &[Fault::Silence],
+    &[Fault::Error(410)],
+    &[Fault::Error(500), Fault::Error(429)],
+    &[Fault::Status(401, "x: y")],
+    // In the end it lists in pages.
+    &[Fault::NotStreamed, Fault::Half(30), Fault::Text("{\"items\": []}"), Fault::Silence],
+];
+
+#[tokio::test]
+async fn nothing_is_believed_that_makes_no_sense() {
+    for faults in FAULTS {
+        let fake = Fake::start();
+        ["a", "b", "c"].iter().for_each(|name| fake.put(service(name)));
+        fake.store().faults.extend(faults.iter().cloned());
+        let mut ear = Ear::start(&fake).await;
+        let mut was_incomplete_with = 0;
+        ear.until(&format!("{faults:?}, first"), |ear| {
+            if !ear.front.is_complete() {
+                was_incomplete_with = ear.objects.len();
+            }
+            ear.front.is_complete()
+        })
+        .await;
+        assert_eq!(ear.names(), ["a", "b", "c"], "{faults:?} {was_incomplete_with}");
+        assert_eq!(ear.changes, 3, "{faults:?}");
+
+        let asked = fake.store().asked.len();
+        let faults = faults.iter().filter(|it| !matches!(it, Fault::NotStreamed));
+        let faults: Vec<Fault> = faults.cloned().collect();
+        fake.store().faults.extend(faults.iter().cloned());
+        fake.end_watches();
+        let settled = |_: &Ear| {
+            let store = fake.store();
+            store.faults.is_empty() && store.asked.len() > asked + faults.len()
+        };
+        ear.until(&format!("{faults:?}, later"), settled).await;
+        ear.until("it to be followed", |ear| ear.standing() == Standing::Followed).await;
+        assert_eq!((ear.names(), ear.changes), (vec!["a", "b", "c"], 3), "{faults:?}");
+        fake.put(labelled("b", "new"));
+        fake.delete("c");
+        ear.until(&format!("{faults:?}, at last"), |ear| ear.names() == ["a", "b"]).await;
+        assert_eq!(ear.changes, 5, "{faults:?}");
+    }
+}
+
+/// Versions are forgotten while nobody listens: what differs is heard, and nothing else.
+#[tokio::test]
+async fn a_list_that_begins_anew_says_what_differs() {
+    for streams in [true, false] {
+        let fake = Fake::start();
+        ["a", "b", "c", "d", "e"].iter().for_each(|name| fake.put(service(name)));
+        fake.store().always = (!streams).then_some(Fault::NotStreamed);
+        let mut ear = Ear::start(&fake).await;
+        ear.until("a list", |ear| ear.front.is_complete()).await;
+        assert_eq!(ear.changes, 5);
+        fake.store().always = Some(Fault::Status(503, "x: y"));
+        fake.end_watches();
+        ear.until("a cut", |ear| matches!(ear.standing(), Standing::CutOff { .. })).await;
+        fake.put(labelled("a", "new"));
+        fake.delete("d");
+        fake.put(service("f"));
+        {
+            let mut store = fake.store();
+            store.oldest = store.version;
+            store.always = (!streams).then_some(Fault::NotStreamed);
+        }
+        ear.until("what differs", |ear| ear.names() == ["a", "b", "c", "e", "f"]).await;
+        assert_eq!(ear.objects["a"]["metadata"]["labels"]["app"], "new");
+        assert_eq!(ear.changes, 8);
+        let pages = fake.store().asked.iter().filter(|it| it.contains("continue=")).count();
+        assert_eq!(pages > 0, !streams);
+    }
+}
+
+/// It is said what is not allowed; what is known stands, and is looked at again when that is.
+#[tokio::test]
+async fn what_is_refused_is_named_and_stands() {
+    let fake = Fake::start();
+    ["a", "b"].iter().for_each(|name| fake.put(service(name)));
+    let mut ear = Ear::start(&fake).await;
+    ear.until("a list", |ear| ear.front.is_complete()).await;
+    fake.store().always = Some(Fault::Status(403, "x: y"));
+    fake.end_watches();
+    ear.until("the refusal", |ear| !ear.refused.is_empty()).await;
+    assert_eq!(ear.refused[0], Verb::Watch);
+    assert!(matches!(ear.standing(), Standing::Refused { verb: Verb::Watch, .. }));
+    fake.delete("a");
+    assert_eq!(ear.names(), ["a", "b"]);
+    fake.store().always = None;
+    ear.until("what differs", |ear| ear.names() == ["b"]).await;
+    assert_eq!(ear.standing(), Standing::Followed);
+}
+
+/// There is no such kind yet; then there is; and one that was there is not gone at once.
+#[tokio::test]
+async fn kinds_come_and_go() {
+    let fake = Fake::start();
+    fake.store().always = Some(Fault::Status(404, "x: y"));
+    let mut ear = Ear::start(&fake).await;
+    ear.until("no kind", |ear| ear.absent > 0 && ear.front.is_complete()).await;
+    assert_eq!(ear.standing(), Standing::Absent);
+    ["a", "b"].iter().for_each(|name| fake.put(service(name)));
+    fake.store().always = None;
+    ear.until("the kind", |ear| ear.names() == ["a", "b"]).await;
+    let absent = ear.absent;
+    fake.store().faults.extend([Fault::Status(404, "x: y"), Fault::Status(404, "x: y")]);
+    fake.end_watches();
+    ear.until("another look", |_| fake.store().faults.is_empty()).await;
+    ear.until("it to be followed", |ear| ear.standing() == Standing::Followed).await;
+    assert_eq!((ear.names(), ear.absent, ear.changes), (vec!["a", "b"], absent, 2));
+    fake.store().always = Some(Fault::Status(404, "x: y"));
+    fake.end_watches();
+    ear.until("the kind to be gone", |ear| ear.absent > absent).await;
+    assert!(ear.names().is_empty());
+}
+
+/// A token that is not accepted any more is read again.
+#[tokio::test]
+async fn a_token_that_expires_is_read_again() {
+    let fake = Fake::start();
+    fake.put(service("a"));
+    fake.store().token = Some("one");
+    let mut ear = Ear::start(&fake).await;
+    ear.until("a list", |ear| ear.front.is_complete()).await;
+    fake.store().token = Some("two");
+    fake.end_watches();
+    ear.until("a cut", |ear| matches!(ear.standing(), Standing::CutOff { .. })).await;
+    std::fs::write(ear._folder.0.join("token"), "two").unwrap();
+    fake.put(service("b"));
+    ear.until("what comes then", |ear| ear.names() == ["a", "b"]).await;
+    assert_eq!(ear.changes, 2);
+}
+
+/// Who knows nothing of lists as streams sends what is there, and no end of it.
+#[tokio::test]
+async fn a_list_without_an_end_is_asked_for_in_pages() {
+    let fake = Fake::start();
+    ["a", "b", "c"].iter().for_each(|name| fake.put(service(name)));
+    fake.store().faults.push_back(Fault::Endless);
+    let mut ear = Ear::start(&fake).await;
+    ear.until("a list", |ear| ear.front.is_complete()).await;
+    assert_eq!((ear.names(), ear.changes), (vec!["a", "b", "c"], 3));
+    assert!(fake.store().asked.iter().any(|it| it.contains("limit=")));
+}
+
+/// Objects of a megabyte each: fewer of them are asked for at once.
+#[tokio::test]
+async fn large_objects_come_in_smaller_pages() {
+    let fake = Fake::start();
+    for name in ["a", "b", "c"] {
+        let mut object = service(name);
+        object["metadata"]["annotations"] = json!({"long": "x".repeat(9 << 20)});
+        fake.put(object);
+    }
+    fake.store().always = Some(Fault::NotStreamed);
+    let mut ear = Ear::start_patiently(&fake, Patience::default()).await;
+    ear.until("a list", |ear| ear.front.is_complete()).await;
+    assert_eq!(ear.names(), ["a", "b", "c"]);
+    assert!(fake.store().asked.iter().any(|it| it.contains("limit=1&") || it.ends_with("limit=1")));
+}
