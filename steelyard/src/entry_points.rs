@@ -22,6 +22,21 @@ pub struct ListenAddress {
     pub port: u16,
 }
 
+/// What is traced, and for whom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceSettings {
+    /// URL of the collector.
+    pub endpoint: String,
+    /// What it knows this by.
+    pub service_name: String,
+    /// The share of requests that are traced, 0 to 1.
+    pub sample_rate: f64,
+    /// More that it is told of this.
+    pub resource: BTreeMap<String, String>,
+    /// Header lines for it.
+    pub headers: BTreeMap<String, String>,
+}
+
 /// Options that are understood; `*` is a name of the user's choice.
 const KNOWN: &[&str] = &[
     "entrypoints.*.address",
@@ -29,7 +44,17 @@ const KNOWN: &[&str] = &[
     "accesslog",
     "accesslog.filepath",
     "accesslog.format",
+    "tracing.otlp.http.endpoint",
+    "tracing.otlp.http.headers.*",
+    "tracing.resourceattributes.*",
+    "tracing.samplerate",
+    "tracing.servicename",
 ];
+
+/// The one without which nothing is traced.
+const TRACED_TO: &str = "tracing.otlp.http.endpoint";
+/// What collectors know this by, unless told otherwise.
+const SERVICE_NAME: &str = "steelyard";
 
 const ADDRESS: &str = ".address";
 const SANITIZE_PATH: &str = ".http.sanitizepath";
@@ -63,6 +88,7 @@ impl StaticOptions {
             options.0.insert(name, value);
         }
         options.check_entry_points()?;
+        options.check_tracing()?;
         Ok((options, rest))
     }
 
@@ -79,6 +105,34 @@ impl StaticOptions {
             }
         }
         Ok(())
+    }
+
+    /// What is said of traces is for somebody.
+    fn check_tracing(&self) -> Result<(), String> {
+        let said = self.0.keys().find(|name| name.starts_with("tracing."));
+        match said.filter(|_| !self.has(TRACED_TO)) {
+            None => Ok(()),
+            Some(name) => Err(format!("--{name}: nothing is traced without --{TRACED_TO}")),
+        }
+    }
+
+    /// Where traces go, and what of; none: nothing is traced.
+    pub fn tracing(&self) -> Option<TraceSettings> {
+        let all = |prefix: &str| {
+            let named = self.0.iter().filter_map(|(name, value)| {
+                Some((name.strip_prefix(prefix)?.to_owned(), value.clone()))
+            });
+            named.collect()
+        };
+        let rate = self.0.get("tracing.samplerate").map(|rate| rate.parse());
+        let name = self.0.get("tracing.servicename").map_or(SERVICE_NAME, String::as_str);
+        Some(TraceSettings {
+            endpoint: self.0.get(TRACED_TO)?.clone(),
+            service_name: name.to_owned(),
+            sample_rate: rate.map_or(1.0, |rate| rate.expect("checked when it was taken")),
+            resource: all("tracing.resourceattributes."),
+            headers: all("tracing.otlp.http.headers."),
+        })
     }
 
     /// Entry points that forward paths with the empty and dot segments they came with.
@@ -138,6 +192,11 @@ fn static_option(argument: &OsString) -> Option<(String, Option<String>)> {
     (name.contains('.') || name == "accesslog").then_some((name, value))
 }
 
+/// Whether `name` is `prefix` and a name of the user's choice.
+fn is_of(name: &str, prefix: &str) -> bool {
+    name.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty())
+}
+
 /// Whether an option without a value means `true`.
 fn is_switch(option: &str) -> bool {
     option == "accesslog" || entry_point_name(option, SANITIZE_PATH).is_some()
@@ -160,7 +219,15 @@ fn check(name: &str, value: &str) -> Result<(), String> {
         ("accesslog.format", _) => {
             Err(format!("--accesslog.format wants common or json, not {value:?}"))
         }
-        ("accesslog.filepath", _) => Ok(()),
+        ("accesslog.filepath" | "tracing.servicename", _) => Ok(()),
+        ("tracing.samplerate", rate) => match rate.parse::<f64>() {
+            Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(()),
+            _ => Err(format!("--{name} wants a share from 0 to 1, not {rate:?}")),
+        },
+        (TRACED_TO, url) if url.starts_with("http://") || url.starts_with("https://") => Ok(()),
+        (TRACED_TO, url) => Err(format!("--{name} wants http://HOST:4318/v1/traces, not {url:?}")),
+        _ if is_of(name, "tracing.otlp.http.headers.") => Ok(()),
+        _ if is_of(name, "tracing.resourceattributes.") => Ok(()),
         _ => Err(format!("--{name} is not an option; known are --{}", KNOWN.join(", --"))),
     }
 }
@@ -214,6 +281,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_traced() {
+        assert_eq!(take("up").unwrap().0.tracing(), None);
+        let line = "up --tracing.otlp.http.endpoint=http://c:4318/v1/traces";
+        let least = TraceSettings {
+            endpoint: "http://c:4318/v1/traces".into(),
+            service_name: "steelyard".into(),
+            sample_rate: 1.0,
+            resource: BTreeMap::new(),
+            headers: BTreeMap::new(),
+        };
+        assert_eq!(take(line).unwrap().0.tracing(), Some(least.clone()));
+        let line = format!(
+            "{line} --tracing.sampleRate=0.25 --tracing.serviceName=edge \
+             --tracing.resourceAttributes.k8s.node.name=a --tracing.otlp.http.headers.x-key=b"
+        );
+        let all = TraceSettings {
+            service_name: "edge".into(),
+            sample_rate: 0.25,
+            resource: BTreeMap::from([("k8s.node.name".into(), "a".into())]),
+            headers: BTreeMap::from([("x-key".into(), "b".into())]),
+            ..least
+        };
+        assert_eq!(take(&line).unwrap().0.tracing(), Some(all));
+    }
+
+    #[test]
     fn what_is_not_understood_is_named() {
         for (line, part) in [
             ("up --entrypoints.web.address=80", "not an address"),
@@ -221,6 +314,12 @@ mod tests {
             ("up --providers.docker=true", "not an option"),
             ("up --accesslog.format=xml", "common or json"),
             ("up --accesslog=maybe", "true or false"),
+            ("up --tracing.otlp.http.endpoint=collector:4318", "http://HOST:4318"),
+            ("up --tracing.otlp.grpc.endpoint=collector:4317", "not an option"),
+            ("up --tracing.otlp.http.headers.=x", "not an option"),
+            ("up --tracing.samplerate=2 --tracing.otlp.http.endpoint=http://a/b", "0 to 1"),
+            ("up --tracing.samplerate=NaN --tracing.otlp.http.endpoint=http://a/b", "0 to 1"),
+            ("up --tracing.samplerate=0.5", "nothing is traced without"),
             ("up --entrypoints.web.http.sanitizePath=no", "true or false"),
             ("up --entrypoints.mine.http.sanitizePath=false", "no entry point"),
             ("up --entrypoints.a.b.http.sanitizePath=false", "not an option"),

@@ -20,6 +20,8 @@ pub(crate) fn run(fast: bool) -> Result<()> {
     }
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
     shell::run("cargo", &clippy, &[])?;
+    let of_image = ["clippy", "-p", "steelyard", "--features", "otlp", "--locked"];
+    shell::run("cargo", &[&of_image[..], &["--", "-D", "warnings"]].concat(), &[])?;
     if fast {
         return shell::run(
             "cargo",

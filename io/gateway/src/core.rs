@@ -21,6 +21,7 @@ use crate::shared::Shared;
 use crate::tell::access_log::LogBuffer;
 use crate::tell::fault::{Failed, Fault};
 use crate::tell::metrics::Counters;
+use crate::tell::tracer::Tracer;
 use crate::up::upstream::Upstreams;
 use crate::wire::buffers::BufferPool;
 use arrival::Arrival;
@@ -47,6 +48,7 @@ pub(crate) struct Core {
     pub(crate) states: States,
     pub(crate) counters: Counters,
     pub(crate) log: Option<LogBuffer>,
+    pub(crate) tracer: Option<Tracer>,
     pub(crate) connections: RefCell<Registry>,
     pub(crate) draining: Cell<bool>,
     /// Serves who comes in.
@@ -62,6 +64,7 @@ impl Core {
         let version = shared.version();
         let live = Live::new(version, shared.config());
         let kept = shared.options.kept.clone();
+        let tracer = shared.options.tracing.as_ref().map(Tracer::new);
         let upstreams = Upstreams::new(shared.options.workers, kept);
         Rc::new(Self {
             shared,
@@ -72,6 +75,7 @@ impl Core {
             states: States::default(),
             counters: Counters::default(),
             log,
+            tracer,
             connections: RefCell::default(),
             draining: Cell::new(false),
             serve,

@@ -153,6 +153,9 @@ impl Gateway {
             (0..expected).map_while(|_| samples.recv_timeout(ANSWER).ok()).collect();
         let reloads = *self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
         exposition::expose(&samples, reloads, out);
+        if let Some(tracing) = &self.shared.options.tracing {
+            exposition::expose_spans(tracing.sink.counts(), out);
+        }
     }
 
     /// Opens the access log's file again, after log rotation has moved it away.

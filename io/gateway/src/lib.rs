@@ -19,4 +19,4 @@ mod up;
 mod wire;
 
 pub use gateway::{Gateway, StartError};
-pub use options::{AccessLog, Bind, Binding, GatewayOptions, LogFormat, Timeouts};
+pub use options::{AccessLog, Bind, Binding, GatewayOptions, LogFormat, Timeouts, Tracing};

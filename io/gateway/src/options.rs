@@ -1,6 +1,7 @@
 //! What the gateway can be told at start.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use steelyard_host::places::Places;
+use steelyard_http::SpanSink;
 
 /// Settings for the life of a [`crate::Gateway`]. The default is right for users.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub struct GatewayOptions {
     pub error_details: bool,
     /// Where requests are logged, if anywhere.
     pub access_log: Option<AccessLog>,
+    /// Which requests are traced, if any.
+    pub tracing: Option<Tracing>,
     /// How long to wait for what.
     pub timeouts: Timeouts,
     /// Entry points that forward empty and dot segments of paths as they came: Traefik's
@@ -32,6 +36,16 @@ pub struct GatewayOptions {
     /// Called when much memory has become free that was needed for a burst; on a thread where it
     /// may take its time.
     pub return_memory: fn(),
+}
+
+/// Which requests are traced, and where what is told of them goes.
+#[derive(Clone)]
+pub struct Tracing {
+    /// Takes what is told of a request that is over.
+    pub sink: Arc<dyn SpanSink>,
+    /// The share of requests that are traced, 0 to 1, of those that are not part of a trace: of the
+    /// others whoever began the trace has decided.
+    pub sample_rate: f64,
 }
 
 /// Where and how requests are logged.
@@ -99,6 +113,12 @@ pub enum Binding {
     Led,
 }
 
+impl fmt::Debug for Tracing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracing").field("sample_rate", &self.sample_rate).finish_non_exhaustive()
+    }
+}
+
 impl Bind {
     /// What the socket is bound to.
     pub(crate) fn socket(&self) -> SocketAddr {
@@ -113,6 +133,7 @@ impl Default for GatewayOptions {
             workers: 0,
             error_details: true,
             access_log: None,
+            tracing: None,
             timeouts: Timeouts::default(),
             unresolved_paths: BTreeSet::new(),
             places: Places::default(),

@@ -5,3 +5,4 @@ pub(crate) mod date;
 pub(crate) mod exposition;
 pub(crate) mod fault;
 pub(crate) mod metrics;
+pub(crate) mod tracer;

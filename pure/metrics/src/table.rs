@@ -63,6 +63,8 @@ families! {
             ["code", "method", "protocol", "service"] "Bytes of response bodies, by service";
         SERVICE_RETRIES: Kind::Counter, "traefik_service_retries_total"
             ["service"] "Attempts at another endpoint, by service";
+        TRACED: Kind::Counter, "steelyard_traced_requests_total"
+            ["outcome"] "Traced requests: sent to the collector, or dropped";
     }
     "Connections" {
         OPEN_CONNECTIONS: Kind::Gauge, "traefik_open_connections"

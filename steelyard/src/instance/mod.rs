@@ -17,6 +17,7 @@ mod settings;
 mod sharing;
 mod signals;
 mod start;
+mod traces;
 mod wires;
 
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Result;
 use steelyard_admin::{Admin, AdminOptions, Published, StartError};
 use steelyard_forward::ForwardOptions;
 use steelyard_gateway::{AccessLog, GatewayOptions, LogFormat};
@@ -9,13 +10,14 @@ use steelyard_speaker::{ConflictPolicy, Formers, Gate, Membership, SpeakerOption
 
 use super::Settings;
 use super::sharing::Conflict;
+use super::traces::tracing;
 use crate::hands::descriptors::Rooms;
 
 pub(super) fn admin(
     settings: &Settings,
     published: &Arc<Published>,
     rooms: &Rooms,
-) -> Result<Admin, StartError> {
+) -> std::result::Result<Admin, StartError> {
     let mut options = AdminOptions {
         listen: settings.serve.admin,
         token_file: settings.serve.admin_token_file.clone(),
@@ -50,23 +52,26 @@ pub(super) fn speaker_options(
     options
 }
 
-pub(super) fn gateway_options(settings: &Settings, rooms: &Rooms) -> GatewayOptions {
+/// # Errors
+/// When requests are to be traced, and cannot be.
+pub(super) fn gateway_options(settings: &Settings, rooms: &Rooms) -> Result<GatewayOptions> {
     let fixed = &settings.world.fixed;
     let access_log = fixed.access_log().then(|| AccessLog {
         path: fixed.access_log_path().map(Into::into),
         format: if fixed.access_log_is_json() { LogFormat::Json } else { LogFormat::Common },
     });
-    GatewayOptions {
+    Ok(GatewayOptions {
         workers: settings.serve.workers.map_or(0, usize::from),
         error_details: settings.serve.error_details,
         access_log,
+        tracing: tracing(fixed)?,
         unresolved_paths: fixed.unresolved_paths(),
         places: rooms.gateway.clone(),
         kept: rooms.kept.clone(),
         server_name: crate::load::node_name(&settings.world),
         return_memory: steelyard_host::memory::give_back,
         ..GatewayOptions::default()
-    }
+    })
 }
 
 pub(super) fn forward_options(settings: &Settings, rooms: &Rooms) -> ForwardOptions {

@@ -42,7 +42,9 @@ impl Instance {
         let mut descriptors = Descriptors::start();
         let speaks = Speaks::default();
         let gateway = match settings.duties.routes {
-            true => Some(Arc::new(Gateway::start(gateway_options(&settings, &descriptors.rooms))?)),
+            true => {
+                Some(Arc::new(Gateway::start(gateway_options(&settings, &descriptors.rooms)?)?))
+            }
             false => None,
         };
         let published =

@@ -26,6 +26,7 @@ const PURE: &[&str] = &[
 /// External crates of `io/`.
 const IO: &[&str] = &[
     "arc-swap",
+    "async-trait",
     "axum",
     "bytes",
     "clap",
@@ -35,6 +36,7 @@ const IO: &[&str] = &[
     "http-body",
     "http-body-util",
     "hyper",
+    "hyper-rustls",
     "hyper-util",
     "ipnet",
     "k8s-openapi",
@@ -42,6 +44,10 @@ const IO: &[&str] = &[
     "libc",
     "memchr",
     "notify",
+    "opentelemetry",
+    "opentelemetry-http",
+    "opentelemetry-otlp",
+    "opentelemetry_sdk",
     "rcgen",
     "rustix",
     "serde",

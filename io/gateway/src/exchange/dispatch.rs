@@ -140,7 +140,8 @@ impl<T: Tap> Dispatch<'_, '_, T> {
         upstream: &Upstream,
     ) -> Attempt {
         let core = self.place.core;
-        self.trace.sent = core.log.as_ref().map(|_| Instant::now());
+        let is_told = core.log.is_some() || core.tracer.is_some();
+        self.trace.sent = is_told.then(Instant::now);
         self.exchange.begin();
         let (exchange, client, tap) = (&mut self.exchange, self.client, &mut self.tap);
         let said = loop {

@@ -33,17 +33,17 @@ pub(crate) struct LogBuffer {
 /// What the log says of a request, kept from its head. Reused from request to request.
 #[derive(Debug, Default)]
 pub(crate) struct Note {
-    method: String,
+    pub(crate) method: String,
     /// Path and query.
-    target: String,
-    host: String,
+    pub(crate) target: String,
+    pub(crate) host: String,
     /// Who the client is, where a filter has found that out.
     pub(crate) user: String,
     /// Bytes of the response's body before and after a filter made it smaller.
     pub(crate) shrunk: Option<(u64, u64)>,
     http10: bool,
     referer: Vec<u8>,
-    user_agent: Vec<u8>,
+    pub(crate) user_agent: Vec<u8>,
 }
 
 /// A request that is over.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::AddAssign;
 
+use steelyard_http::SpanCounts;
 use steelyard_metrics::{Distribution, Exposition, MetricFamily, table};
 
 use crate::tell::metrics::{Labels, Sample, Totals, code_text};
@@ -52,6 +53,13 @@ const SERVICES: View<4> = View {
     response_bytes: &table::SERVICE_RESPONSE_BYTES,
     values: |it| Some([code_text(it.code), it.method, it.protocol, it.service.as_deref()?]),
 };
+
+/// What became of traced requests.
+pub(crate) fn expose_spans(counts: SpanCounts, out: &mut Exposition) {
+    let mut traced = out.family(&table::TRACED);
+    traced.put([&"sent"], counts.sent);
+    traced.put([&"dropped"], counts.dropped);
+}
 
 /// Everything a scrape gets.
 pub(crate) fn expose(samples: &[Sample], reloads: Reloads, out: &mut Exposition) {

@@ -1,6 +1,7 @@
 //! A client's connection: one request after the other until somebody has had enough.
 
 mod filtered;
+mod record;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -22,9 +23,8 @@ use crate::core::waiting::Waiting;
 use crate::core::{Core, HEAD_BUFFER};
 use crate::exchange::dispatch::{Dispatch, Done, Trace};
 use crate::exchange::drive::Place;
-use crate::tell::access_log::{Entry, Note};
+use crate::tell::access_log::Note;
 use crate::tell::fault::Fault;
-use crate::tell::metrics::{Finished, LabelsRef};
 use crate::wire::buffers::Buffer;
 use crate::wire::stream::Stream;
 use crate::wire::timer::{Timer, within};
@@ -41,7 +41,7 @@ pub(super) struct Connection {
     held: Option<Buffer>,
     /// The rewritten request.
     out: Vec<u8>,
-    /// For the access log; empty without one.
+    /// For the access log and traces; empty without them.
     note: Note,
     peer: SocketAddr,
     /// When the last request was over.
@@ -336,67 +336,6 @@ impl Connection {
 
     fn is_closing(&self) -> bool {
         self.core.is_closing(&self.listener)
-    }
-
-    fn record(&mut self, request: &Request, route: Option<&RouteState>, told: Told, trace: &Trace) {
-        self.ended = Instant::now();
-        let finished = Finished {
-            duration: self.ended.saturating_duration_since(request.started),
-            bytes_in: request.bytes_in,
-            bytes_out: told.bytes_out,
-        };
-        // What is gone meanwhile is counted for the entry point alone.
-        let live = self.core.live();
-        let route = route.filter(|route| route.is_known(&live));
-        let service = trace.service.as_ref().filter(|service| service.is_known());
-        let labels = LabelsRef {
-            entry_point: &self.listener.entry_point,
-            router: route.map(|route| &route.name),
-            service: service.map(|service| &service.name),
-            code: told.status,
-            method: request.method,
-            protocol: request.protocol,
-        };
-        self.log(&labels, finished, trace, told.why);
-        match route {
-            Some(route) => self.core.counters.count_routed(&route.series, &labels, finished),
-            None => self.core.counters.count(&labels, finished),
-        }
-    }
-
-    /// What could not be understood counts as well, without method and route.
-    fn record_rejected(&mut self, fault: Fault, bytes_out: u64) {
-        let labels = LabelsRef {
-            entry_point: &self.listener.entry_point,
-            router: None,
-            service: None,
-            code: fault.status(),
-            method: "EXTENSION_METHOD",
-            protocol: "http",
-        };
-        let finished = Finished { duration: Duration::ZERO, bytes_in: 0, bytes_out };
-        self.note.clear();
-        self.log(&labels, finished, &Trace::default(), Some(fault));
-        self.core.counters.count(&labels, finished);
-    }
-
-    fn log(&self, labels: &LabelsRef<'_>, finished: Finished, trace: &Trace, why: Option<Fault>) {
-        let Some(log) = &self.core.log else { return };
-        log.write(&Entry {
-            note: &self.note,
-            client: self.peer,
-            entry_point: labels.entry_point,
-            status: labels.code,
-            bytes_in: finished.bytes_in,
-            bytes_out: finished.bytes_out,
-            duration: finished.duration,
-            origin: trace.sent.map(|sent| sent.elapsed()).unwrap_or_default(),
-            router: labels.router.map(|name| &**name),
-            service: labels.service.map(|name| &**name),
-            endpoint: trace.endpoint.as_ref().map(|upstream| &*upstream.label),
-            retries: trace.retries,
-            why: why.map(Fault::reason),
-        });
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use steelyard_filters::Recipe;
 use steelyard_http::{
-    Asked, Body, Framing, Reject, RequestHead, RequestSubject, Slots, Terms, release, wants_html,
+    Asked, Body, Framing, Reject, RequestChanges, RequestHead, RequestSubject, Slots, Terms,
+    release, wants_html,
 };
 use steelyard_route::NearMiss;
 
@@ -18,6 +19,7 @@ use crate::exchange::way::{DEEPEST, Found, child, first};
 use crate::tell::access_log::Note;
 use crate::tell::fault::Fault;
 use crate::tell::metrics::method_label;
+use crate::tell::tracer::Traced;
 use crate::wire::buffers::Buffer;
 
 /// What the head of a request said, as far as it is needed later.
@@ -37,6 +39,8 @@ pub(crate) struct Request {
     pub(crate) wants_html: bool,
     pub(crate) body: Body,
     pub(crate) bytes_in: u64,
+    /// It is part of a trace that is recorded.
+    pub(crate) traced: Option<Box<Traced>>,
 }
 
 /// What is to be done about a request.
@@ -124,10 +128,13 @@ impl Context<'_> {
             Err(decision) => return *decision,
         };
         let len = head.len;
-        if self.core.log.is_some() {
+        let mut request = Request::new(&head, self.started);
+        if let Some(tracer) = &self.core.tracer {
+            request.traced = tracer.begin(head.header("traceparent"));
+        }
+        if self.core.log.is_some() || request.traced.is_some() {
             note.take(&head);
         }
-        let mut request = Request::new(&head, self.started);
         let live = self.core.live();
         let chosen = match self.direct(&live, &head, request.wants_html) {
             Direct::Straight(chosen) => chosen,
@@ -136,7 +143,7 @@ impl Context<'_> {
         };
         let hop = self.listener.hop(self.client_lines, chosen.route.manner());
         out.clear();
-        head.forward(&hop, None, out);
+        head.forward(&hop, request.traced_changes().as_ref(), out);
         match take_body(held, len, &mut request, out) {
             Ok(()) => Decision::Proxy(request, chosen),
             Err(reject) => Decision::Reject(reject),
@@ -247,7 +254,16 @@ impl Request {
             wants_html: wants_html(head.accept),
             body: Body::new(head.framing),
             bytes_in: 0,
+            traced: None,
         }
+    }
+
+    /// What endpoints are told of the trace, where there is one.
+    fn traced_changes(&self) -> Option<RequestChanges> {
+        let traced = self.traced.as_ref()?;
+        let mut changes = RequestChanges::default();
+        traced.tell(&mut changes.lines);
+        Some(changes)
     }
 }
 

@@ -114,7 +114,10 @@ impl Connection {
                 return false;
             }
             opened.is_as_asked = method.is_none();
-            let changes = RequestChanges { framing: opened.framing, ..changes.clone() };
+            let mut changes = RequestChanges { framing: opened.framing, ..changes.clone() };
+            if let Some(traced) = &request.traced {
+                traced.tell(&mut changes.lines);
+            }
             let is_changed = changes != RequestChanges::default();
             let hop = listener.hop(lines, manner);
             head.forward(&hop, is_changed.then_some(&changes), out);
@@ -244,6 +247,7 @@ mod tests {
             wants_html: false,
             body: Body::new(Framing::None),
             bytes_in: 0,
+            traced: None,
         };
         for (is_repeatable, fault, expected) in [
             (true, Fault::UpstreamClosed, true),

@@ -1,0 +1,125 @@
+//! What is told of a request that is over: to the access log, to counters, to a trace.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use steelyard_http::{AttemptSpan, RequestSpan};
+
+use super::{Connection, Told};
+use crate::core::live::RouteState;
+use crate::down::h1::request::Request;
+use crate::exchange::dispatch::Trace;
+use crate::tell::access_log::Entry;
+use crate::tell::fault::Fault;
+use crate::tell::metrics::{Finished, LabelsRef};
+use crate::tell::tracer::Traced;
+
+impl Connection {
+    pub(super) fn record(
+        &mut self,
+        request: &Request,
+        route: Option<&RouteState>,
+        told: Told,
+        trace: &Trace,
+    ) {
+        self.ended = Instant::now();
+        let finished = Finished {
+            duration: self.ended.saturating_duration_since(request.started),
+            bytes_in: request.bytes_in,
+            bytes_out: told.bytes_out,
+        };
+        // What is gone meanwhile is counted for the entry point alone.
+        let live = self.core.live();
+        let route = route.filter(|route| route.is_known(&live));
+        let service = trace.service.as_ref().filter(|service| service.is_known());
+        let labels = LabelsRef {
+            entry_point: &self.listener.entry_point,
+            router: route.map(|route| &route.name),
+            service: service.map(|service| &service.name),
+            code: told.status,
+            method: request.method,
+            protocol: request.protocol,
+        };
+        self.log(&labels, finished, trace, told.why);
+        if let (Some(traced), Some(tracer)) = (&request.traced, &self.core.tracer) {
+            let span = self.span(traced, &labels, finished, trace, told.why);
+            tracer.sink.take(span);
+        }
+        match route {
+            Some(route) => self.core.counters.count_routed(&route.series, &labels, finished),
+            None => self.core.counters.count(&labels, finished),
+        }
+    }
+
+    /// What could not be understood counts as well, without method and route.
+    pub(super) fn record_rejected(&mut self, fault: Fault, bytes_out: u64) {
+        let labels = LabelsRef {
+            entry_point: &self.listener.entry_point,
+            router: None,
+            service: None,
+            code: fault.status(),
+            method: "EXTENSION_METHOD",
+            protocol: "http",
+        };
+        let finished = Finished { duration: Duration::ZERO, bytes_in: 0, bytes_out };
+        self.note.clear();
+        self.log(&labels, finished, &Trace::default(), Some(fault));
+        self.core.counters.count(&labels, finished);
+    }
+
+    /// What a trace has of a request that began `finished.duration` ago.
+    fn span(
+        &self,
+        traced: &Traced,
+        labels: &LabelsRef<'_>,
+        finished: Finished,
+        trace: &Trace,
+        why: Option<Fault>,
+    ) -> RequestSpan {
+        let asked = trace.sent.zip(trace.endpoint.as_ref());
+        let owned = |name: &Arc<str>| name.to_string();
+        RequestSpan {
+            trace: traced.trace,
+            span: traced.span,
+            parent: traced.parent.map(|parent| parent.span),
+            started: SystemTime::now() - finished.duration,
+            duration: finished.duration,
+            client: self.peer,
+            entry_point: labels.entry_point.to_string(),
+            router: labels.router.map(owned),
+            status: labels.code,
+            bytes: (finished.bytes_in, finished.bytes_out),
+            why: why.map(Fault::reason),
+            attempt: asked.map(|(sent, endpoint)| AttemptSpan {
+                span: traced.attempt,
+                service: labels.service.map(owned),
+                endpoint: endpoint.label.to_string(),
+                after: finished.duration.saturating_sub(self.ended.saturating_duration_since(sent)),
+                retries: trace.retries,
+            }),
+            method: self.note.method.clone(),
+            target: self.note.target.clone(),
+            host: self.note.host.clone(),
+            user_agent: String::from_utf8_lossy(&self.note.user_agent).into_owned(),
+        }
+    }
+
+    fn log(&self, labels: &LabelsRef<'_>, finished: Finished, trace: &Trace, why: Option<Fault>) {
+        let Some(log) = &self.core.log else { return };
+        log.write(&Entry {
+            note: &self.note,
+            client: self.peer,
+            entry_point: labels.entry_point,
+            status: labels.code,
+            bytes_in: finished.bytes_in,
+            bytes_out: finished.bytes_out,
+            duration: finished.duration,
+            origin: trace.sent.map(|sent| sent.elapsed()).unwrap_or_default(),
+            router: labels.router.map(|name| &**name),
+            service: labels.service.map(|name| &**name),
+            endpoint: trace.endpoint.as_ref().map(|upstream| &*upstream.label),
+            retries: trace.retries,
+            why: why.map(Fault::reason),
+        });
+    }
+}
