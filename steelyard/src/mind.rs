@@ -6,10 +6,12 @@
 mod decided;
 mod own_facts;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use steelyard_manifest::{ClusterEvent, Selection, Sight};
-use steelyard_model::{Holdings, Item};
+use steelyard_model::{Holdings, Item, NamespacedName};
 use steelyard_pipeline::ResolveOptions;
 use steelyard_plan::Planner;
 
@@ -29,6 +31,8 @@ pub(crate) struct Mind {
     sight: Sight,
     /// When what was seen comes to something else: a loss is believed then.
     due: Option<Instant>,
+    /// Secrets that something refers to.
+    secrets: Arc<BTreeSet<NamespacedName>>,
 }
 
 impl Mind {
@@ -54,7 +58,7 @@ impl Mind {
 
     fn with(pipeline: Pipeline, held: Holdings) -> Self {
         let (planner, sight, due) = (Planner::default(), Sight::default(), None);
-        Self { pipeline, planner, held, sight, due }
+        Self { pipeline, planner, held, sight, due, secrets: Arc::default() }
     }
 
     /// Adds items that do not come from files.
@@ -85,6 +89,12 @@ impl Mind {
         self.pipeline.has_news()
     }
 
+    /// Secrets that something refers to, as last decided: of a cluster no others are read.
+    #[allow(dead_code, reason = "roles in a cluster are to come")]
+    pub(crate) fn secrets(&self) -> &Arc<BTreeSet<NamespacedName>> {
+        &self.secrets
+    }
+
     /// Who has which address from now on, as it is written down.
     pub(crate) fn hold(&mut self, held: &Holdings) {
         self.held.clone_from(held);
@@ -99,6 +109,7 @@ impl Mind {
     pub(crate) fn take(&mut self, own: &OwnFacts, now: Instant) -> Decided {
         let (world, awaited) = self.pipeline.follow(&self.sight, now);
         self.due = awaited.due;
+        self.secrets.clone_from(&world.secrets);
         let (generation, known) = (world.generation, world.known.clone());
         let facts = own.facts(&world.snapshot);
         let (snapshot, plan) = planning::again(&mut self.planner, world, &self.held, &facts);

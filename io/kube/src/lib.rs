@@ -1,9 +1,9 @@
 //! An API server of Kubernetes: what a role reads of it, as it changes.
 //!
 //! [`Connection`] is whom to ask and who asks; [`Feed`] follows what a role reads and hands on what
-//! it hears as [`ClusterEvent`](steelyard_manifest::ClusterEvent)s. It does not judge what an object
-//! means, and what an API server does not say it does not take for gone: a list counts when it has
-//! come to its end.
+//! it hears as [events](steelyard_manifest::ClusterEvent). It does not judge what an object means,
+//! and what an API server does not say it does not take for gone: a list counts when it has come to
+//! its end.
 
 mod answer;
 mod connection;

@@ -1,6 +1,6 @@
 //! All objects in force, and what is derived from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use steelyard_model::routing::transport::Transport;
@@ -26,6 +26,8 @@ pub(crate) struct Joined {
     /// Without diagnostics.
     pub(crate) snapshot: Snapshot,
     pub(crate) known: Known,
+    /// Secrets that something reads, be they there or not.
+    pub(crate) secrets: Arc<BTreeSet<NamespacedName>>,
 }
 
 impl Joined {
@@ -40,7 +42,7 @@ impl Joined {
             ..Snapshot::default()
         };
         let engine = Engine::new(Join { options: options.clone() }, Cell::always());
-        Self { options, engine, snapshot, known: Known::default() }
+        Self { options, engine, snapshot, known: Known::default(), secrets: Arc::default() }
     }
 
     /// The same input, of which nothing is derived.
@@ -68,6 +70,13 @@ impl Joined {
     /// Brings the Snapshot up to date. The cells that have other things to say.
     pub(crate) fn settle(&mut self) -> Vec<Cell> {
         let Delta { rows, retold } = self.engine.take_delta();
+        if let Some(demand) = self.engine.take_demand() {
+            let secret = |cell| match cell {
+                Cell::Object(_, id) => Some(id),
+                _ => None,
+            };
+            self.secrets = Arc::new(demand.into_iter().filter_map(secret).collect());
+        }
         let (mut services, mut objects) = (Vec::new(), Vec::new());
         let (mut gone, mut come) = (RoutingDelta::default(), RoutingDelta::default());
         for (cell, before) in rows {

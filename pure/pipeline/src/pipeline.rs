@@ -1,6 +1,7 @@
 //! Changes of objects → what is in force → the Snapshot, kept between changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use steelyard_ipam::Absent;
 use steelyard_manifest::{Key, ObjectChanges};
@@ -42,6 +43,8 @@ pub struct World {
     pub absent: Absent,
     /// What is there, for advice about what is not.
     pub known: Known,
+    /// Secrets that something refers to, be they there or not.
+    pub secrets: Arc<BTreeSet<NamespacedName>>,
     objects: Objects,
     is_complete: bool,
 }
@@ -131,6 +134,7 @@ impl Pipeline {
             snapshot,
             absent,
             known: self.joined.known.clone(),
+            secrets: self.joined.secrets.clone(),
             objects: self.objects.clone(),
             is_complete: self.is_complete,
         }

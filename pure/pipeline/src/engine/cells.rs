@@ -1,5 +1,6 @@
 //! Where cells lie, and who hangs on whom.
 
+use std::collections::BTreeSet;
 use std::ops::{Index, IndexMut};
 
 use super::Tables;
@@ -11,6 +12,10 @@ pub(super) struct Cells<T: Tables> {
     pieces: Vec<Vec<Cell<T>>>,
     free: Vec<Id>,
     by_hash: ByHash,
+    /// Those on demand that somebody reads.
+    demanded: BTreeSet<Id>,
+    /// Whether these are others than when it was last asked.
+    demand_differs: bool,
 }
 
 /// Cells that lie together.
@@ -144,14 +149,34 @@ impl<T: Tables> Cells<T> {
             if let Err(place) = readers.binary_search(&id) {
                 readers.insert(place, id);
             }
+            self.note_demand(*read);
         }
         for read in before.iter().filter(|read| now.binary_search(read).is_err()) {
             let readers = &mut self[*read].readers;
             if let Ok(place) = readers.binary_search(&id) {
                 readers.remove(place);
             }
+            self.note_demand(*read);
             self.release(*read);
         }
+    }
+
+    /// Somebody, or nobody any more, reads this one.
+    fn note_demand(&mut self, id: Id) {
+        let cell = &self[id];
+        if cell.rank > 0 || !T::is_on_demand(&cell.key) {
+            return;
+        }
+        self.demand_differs |= match cell.readers.is_empty() {
+            true => self.demanded.remove(&id),
+            false => self.demanded.insert(id),
+        };
+    }
+
+    /// The keys on demand that somebody reads, where these are others than when it was last asked.
+    pub(super) fn take_demand(&mut self) -> Option<BTreeSet<T::Key>> {
+        let differs = std::mem::take(&mut self.demand_differs);
+        differs.then(|| self.demanded.iter().map(|id| self[*id].key.clone()).collect())
     }
 
     /// Puts a cell into an entry of an index, or takes it out.
@@ -196,7 +221,8 @@ impl<T: Tables> Cells<T> {
 
 impl<T: Tables> Default for Cells<T> {
     fn default() -> Self {
-        Self { pieces: Vec::new(), free: Vec::new(), by_hash: ByHash::default() }
+        let (pieces, free, by_hash) = (Vec::new(), Vec::new(), ByHash::default());
+        Self { pieces, free, by_hash, demanded: BTreeSet::new(), demand_differs: false }
     }
 }
 

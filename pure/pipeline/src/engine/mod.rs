@@ -9,7 +9,8 @@
 //! - Tables stand in one fixed order ([`Tables::rank`]), and a row reads rows of earlier tables
 //!   only. So taking the dirty cell of the lowest rank first derives each at most once, and there
 //!   are no cycles.
-//! - Rows of rank 0 are the input ([`Engine::set`]).
+//! - Rows of rank 0 are the input ([`Engine::set`]); of some it is told which are read
+//!   ([`Engine::take_demand`]).
 //! - An entry of an index is a cell too: its value is the set of keys of rows that belong to it
 //!   ([`Links::entry`]), in order.
 //! - A derived cell is there for as long as a row wants it ([`Links::cell`]), or always.
@@ -42,6 +43,11 @@ pub(crate) trait Tables: Sized {
 
     /// Where the table of `key` stands in the order.
     fn rank(key: &Self::Key) -> u8;
+
+    /// Whether a row of the input is there only where somebody reads it: whoever sets it is told.
+    fn is_on_demand(_key: &Self::Key) -> bool {
+        false
+    }
 
     /// Makes the row at `key`, which is not an input.
     fn derive(&self, key: &Self::Key, reads: &mut Reads<'_, Self>) -> Option<Self::Row>;
@@ -135,6 +141,11 @@ impl<T: Tables> Engine<T> {
             self.cells.release(id);
         }
         delta
+    }
+
+    /// The input on demand that is read, be it there or not; none where that is as before.
+    pub(crate) fn take_demand(&mut self) -> Option<BTreeSet<T::Key>> {
+        self.cells.take_demand()
     }
 
     /// The row at `key`, as it stands.

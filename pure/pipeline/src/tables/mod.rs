@@ -49,6 +49,11 @@ impl Tables for Join {
         key.rank()
     }
 
+    /// Secrets are read of a cluster by their names only.
+    fn is_on_demand(key: &Cell) -> bool {
+        matches!(key, Cell::Object(Tag::Secret, _))
+    }
+
     fn derive(&self, key: &Cell, reads: &mut Reads<'_>) -> Option<Row> {
         let mut diagnostics = Vec::new();
         let said = &mut diagnostics;

@@ -191,6 +191,33 @@ fn what_is_refused_stands() {
     assert_eq!(taken(&mut pipeline).snapshot, before.snapshot);
 }
 
+/// A Secret is asked for by whoever refers to it, also before it is there, and no longer.
+#[test]
+fn secrets_are_wanted_as_far_as_they_are_referred_to() {
+    let text = |secret: &str| {
+        let text = format!(
+            "{{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {{name: r}}, spec: \
+             {{tls: [{{hosts: [a.b], secretName: {secret}}}], rules: [{{host: a.b, http: {{paths: \
+             [{{path: /, pathType: Prefix, backend: {{service: {{name: one, port: {{number: \
+             80}}}}}}}}]}}}}]}}}}\n---\n{{apiVersion: v1, kind: Secret, metadata: {{name: s}}, \
+             type: kubernetes.io/tls, data: {{tls.crt: '', tls.key: ''}}}}"
+        );
+        [Source::new("a", text.into_bytes())]
+    };
+    let mut pipeline = pipeline();
+    let wanted = |pipeline: &mut Pipeline| {
+        let secrets = taken(pipeline).secrets;
+        secrets.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let (first, second) = (store(&text("s"), 1), store(&text("t"), 2));
+    pipeline.hear(lists(&first));
+    assert_eq!(wanted(&mut pipeline), ["default/s"]);
+    pipeline.hear(events(&first, &second));
+    assert_eq!(wanted(&mut pipeline), ["default/t"]);
+    pipeline.hear(events(&second, &Store::new()));
+    assert_eq!(wanted(&mut pipeline), [""; 0]);
+}
+
 /// Of an object that was made anew, what is heard late of the former one says nothing.
 #[test]
 fn another_object_of_the_name_stays() {
