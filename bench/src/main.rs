@@ -8,6 +8,7 @@ mod failover;
 mod gateway;
 mod heartbeat;
 mod interrupt;
+mod kubernetes;
 mod load;
 mod page;
 mod peer;
@@ -75,6 +76,18 @@ enum Command {
         #[arg(long)]
         output: PathBuf,
     },
+    /// What it takes to serve a cluster with a real API server; as root
+    Kubernetes {
+        /// The release binary to measure
+        #[arg(long)]
+        binary: PathBuf,
+        /// Rounds of what is compared
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+        /// Where to write the rows
+        #[arg(long)]
+        output: PathBuf,
+    },
     /// Idle cost of heartbeats; prints the rows
     Heartbeat,
     /// One case of `plan`, once; prints one line of JSON
@@ -124,6 +137,11 @@ fn main() -> ExitCode {
         Command::Failover { binary, rounds, labs, only, output } => {
             let options = failover::Options { binary, rounds, labs, only };
             failover(&options, &output)
+        }
+        Command::Kubernetes { binary, rounds, output } => {
+            kubernetes::run(&kubernetes::Options { binary, rounds })
+                .and_then(|rows| results::write(&output, rows))
+                .and_then(|()| page())
         }
         Command::Heartbeat => {
             heartbeat::rows().iter().for_each(|row| println!("{row}"));

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::{install, shell};
 
 /// What can be measured.
-pub(crate) const NAMES: [&str; 3] = ["failover", "gateway", "plan"];
+pub(crate) const NAMES: [&str; 4] = ["failover", "gateway", "kubernetes", "plan"];
 
 /// Those that compare with other programs.
 const BESIDE_PEERS: &[&str] = &["failover", "gateway"];
@@ -14,6 +14,9 @@ const BESIDE_PEERS: &[&str] = &["failover", "gateway"];
 pub(crate) fn run(name: &str, options: &[String]) -> Result<()> {
     if BESIDE_PEERS.contains(&name) {
         install::packages()?;
+    }
+    if name == "kubernetes" {
+        install::cluster()?;
     }
     let build = ["build", "--release", "--locked", "-p", "steelyard-bench", "-p", "steelyard"];
     shell::run("cargo", &build, &[])?;

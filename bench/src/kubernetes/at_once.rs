@@ -1,0 +1,90 @@
+//! A thousand Services that find a pool at once, beside a loop that only writes their statuses.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use futures_util::StreamExt;
+use futures_util::stream::iter;
+use serde_json::json;
+use steelyard_kube::Connection;
+use steelyard_tests::cluster::until;
+
+use super::load::{create, service};
+use super::site::{Site, address};
+use crate::results::Row;
+
+const SERVICES: usize = 1_000;
+/// What the loop has under way, which is what the controller has.
+const AT_A_TIME: usize = 32;
+const GOAL: f64 = 1.3;
+
+/// The time for all of them, and how often each was written.
+pub(super) fn rows(rounds: u32) -> Result<Vec<Row>> {
+    let (mut ours, mut theirs, mut writes) = (Vec::new(), Vec::new(), 0.0_f64);
+    for _ in 0..rounds {
+        let site = Site::start("once")?;
+        theirs.push(loop_alone(&site)?);
+        let (seconds, written) = controller(&site)?;
+        ours.push(seconds);
+        writes = writes.max(written / SERVICES as f64);
+    }
+    let [ours, theirs] = [ours, theirs].map(|it| super::figures::percentile(it, 50));
+    let name = "1,000 Services find a pool at once: until all have addresses";
+    Ok(vec![
+        Row::alone(name, "s", ours, GOAL, rounds).beside("a loop that writes statuses", theirs),
+        Row::alone("the same: status writes for each, at most", "writes", writes, 1.0, rounds),
+    ])
+}
+
+fn make(site: &Site, namespace: &str) -> Result<()> {
+    site.cluster().kubectl(&["create", "namespace", namespace])?;
+    create(&site.cluster().api(), SERVICES, |at| {
+        service(namespace, &format!("s{at}"), "LoadBalancer")
+    })
+}
+
+/// Nobody else looks at these: their class is nobody's.
+fn loop_alone(site: &Site) -> Result<f64> {
+    make(site, "loop")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let seconds = runtime.block_on(async {
+        let kubeconfig = site.kubeconfig();
+        let connection = Connection::open(Some(&kubeconfig), None).await?;
+        let start = Instant::now();
+        let patches =
+            iter(0..SERVICES).map(|at| patch(&connection, at)).buffer_unordered(AT_A_TIME);
+        let outcomes: Vec<Result<()>> = patches.collect().await;
+        outcomes.into_iter().collect::<Result<()>>()?;
+        anyhow::Ok(start.elapsed().as_secs_f64())
+    })?;
+    site.cluster().kubectl(&["delete", "namespace", "loop", "--timeout=120s"])?;
+    Ok(seconds)
+}
+
+async fn patch(connection: &Connection, at: usize) -> Result<()> {
+    let ip = format!("198.19.{}.{}", at / 256, at % 256);
+    let body = json!({ "status": { "loadBalancer": { "ingress": [{ "ip": ip }] } } });
+    let request = http::Request::patch(format!("/api/v1/namespaces/loop/services/s{at}/status"))
+        .header("Content-Type", "application/merge-patch+json")
+        .body(body.to_string().into_bytes())?;
+    let object: serde_json::Value = connection.client().request(request).await?;
+    ensure!(address(&object) == Some(&*ip), "{object}");
+    Ok(())
+}
+
+fn controller(site: &Site) -> Result<(f64, f64)> {
+    make(site, "ours")?;
+    let mut running = site.controller()?;
+    let before = site.status_writes()?;
+    let start = Instant::now();
+    site.add_pool()?;
+    let all = || {
+        let services = site.services("ours").unwrap_or_default();
+        services.len() == SERVICES && services.iter().all(|it| address(it).is_some())
+    };
+    until("all to have an address", all).with_context(|| running.printed())?;
+    let seconds = start.elapsed().as_secs_f64();
+    let written = super::figures::settled(|| site.status_writes())? - before;
+    running.stop()?;
+    Ok((seconds, written))
+}

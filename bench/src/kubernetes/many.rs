@@ -1,0 +1,76 @@
+//! Ten thousand Services: what each role needs of memory, and what a restart does.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use steelyard_tests::cluster::until;
+use steelyard_tests::process::Running;
+
+use super::load::{create, service, slice};
+use super::site::{Site, address, settled_memory};
+use crate::results::Row;
+
+const SERVICES: usize = 10_000;
+const NAMESPACE: &str = "many";
+
+/// Who has which address.
+type Addresses = BTreeMap<String, String>;
+
+pub(super) fn rows() -> Result<Vec<Row>> {
+    let site = Site::start("many")?;
+    site.add_pool()?;
+    site.cluster().kubectl(&["create", "namespace", NAMESPACE])?;
+    let api = site.cluster().api();
+    let name = |at: usize| format!("s{at}");
+    create(&api, SERVICES, |at| service(NAMESPACE, &name(at), "LoadBalancer"))?;
+    create(&api, SERVICES, |at| slice(NAMESPACE, &name(at), "10.255.0.1", 8080))?;
+    let mut controller = site.controller()?;
+    let before = addresses(&site, &controller)?;
+    let controller_memory = settled_memory(&controller)?;
+    let mut speaker = site.on_node("speaker", &["--state-dir", "/run/steelyard-bench-speaker"])?;
+    until("the speaker to be ready", || is_ready(&site)).with_context(|| speaker.printed())?;
+    let speaker_memory = settled_memory(&speaker)?;
+    speaker.stop()?;
+    controller.stop()?;
+    let written = site.status_writes()?;
+    let mut controller = site.controller()?;
+    let after = addresses(&site, &controller)?;
+    let written = super::figures::settled(|| site.status_writes())? - written;
+    controller.stop()?;
+    ensure!(before.len() == SERVICES, "{} Services", before.len());
+    let moved = before.iter().filter(|(name, address)| after.get(*name) != Some(address)).count();
+    let what = "10,000 Services with endpoints";
+    let restart = format!("{what}: the controller starts again");
+    Ok(vec![
+        Row::alone(&format!("{what}: controller's memory"), "MiB", controller_memory, 120.0, 1),
+        Row::alone(&format!("{what}: speaker's memory"), "MiB", speaker_memory, 80.0, 1),
+        Row::alone(&format!("{restart}: addresses that move"), "", moved as f64, 0.0, 1),
+        Row::alone(&format!("{restart}: status writes"), "", written, 0.0, 1),
+    ])
+}
+
+/// Who has which, once everybody has one.
+fn addresses(site: &Site, controller: &Running) -> Result<Addresses> {
+    let mut all = Addresses::new();
+    until("all to have an address", || {
+        let services = site.services(NAMESPACE).unwrap_or_default();
+        let named = services.iter().filter_map(|it| {
+            let name = it["metadata"]["name"].as_str()?;
+            Some((name.to_owned(), address(it)?.to_owned()))
+        });
+        all = named.collect();
+        all.len() == SERVICES
+    })
+    .with_context(|| controller.printed())?;
+    Ok(all)
+}
+
+fn is_ready(site: &Site) -> bool {
+    let ask = || -> Result<bool> {
+        let host = site.cluster().node("node-1")?.host()?;
+        let url = "http://127.0.0.1:9180/readyz";
+        let asked = host.output("curl", &["-s", "-m", "5", "--fail", "--noproxy", "*", url])?;
+        Ok(asked.status.success())
+    };
+    ask().unwrap_or(false)
+}
