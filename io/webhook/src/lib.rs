@@ -1,5 +1,5 @@
 //! The HTTPS server that an API server asks before it takes an object (`steelyard-admission`
-//! decides), and the certificate that it believes.
+//! decides).
 //!
 //! It holds no state and has no rights: it reads a folder with a certificate, and answers. Nobody
 //! needs it for traffic; without it objects come in unjudged, and `steelyard check` and statuses
@@ -7,14 +7,12 @@
 
 mod answer;
 mod certificate;
-mod identity;
 mod server;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use certificate::CertificateError;
-pub use identity::{Identity, IdentityError};
 pub use server::{ServeError, Webhook};
 
 /// Name of the file with the certificate and what it hangs on, as in a Secret of type

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steelyard_webhook::{CERTIFICATE_FILE, Identity, KEY_FILE, Webhook, WebhookOptions};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use steelyard_webhook::{CERTIFICATE_FILE, KEY_FILE, Webhook, WebhookOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -19,9 +20,24 @@ const NAME: &str = "steelyard-webhook.steelyard-system.svc";
 /// Longer than the folder is left unread.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A certificate, its key, and who signed it, in PEM form.
+struct Identity {
+    authority: String,
+    certificate: String,
+    key: String,
+}
+
 fn identity() -> Identity {
-    let now = std::time::UNIX_EPOCH.elapsed().expect("after 1970");
-    Identity::new(&[NAME.to_owned()], now).expect("a certificate")
+    let make = || -> Result<Identity, rcgen::Error> {
+        let (issuer_key, key) = (KeyPair::generate()?, KeyPair::generate()?);
+        let mut issuer = CertificateParams::new([])?;
+        issuer.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        let authority = issuer.self_signed(&issuer_key)?.pem();
+        let server = CertificateParams::new([NAME.to_owned()])?;
+        let certificate = server.signed_by(&key, &Issuer::new(issuer, issuer_key))?.pem();
+        Ok(Identity { authority, certificate, key: key.serialize_pem() })
+    };
+    make().expect("a certificate")
 }
 
 fn put(folder: &Path, identity: &Identity) {

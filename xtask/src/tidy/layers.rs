@@ -48,7 +48,6 @@ const IO: &[&str] = &[
     "opentelemetry-http",
     "opentelemetry-otlp",
     "opentelemetry_sdk",
-    "rcgen",
     "rustix",
     "serde",
     "serde_json",
