@@ -9,8 +9,8 @@ use steelyard_model::{Diagnostic, Holdings, Severity};
 use steelyard_terminal::OutputFormat;
 
 use crate::args::{Level, WorldArgs};
-use crate::dump::Lacking;
 use crate::entry_points::StaticOptions;
+use crate::load::{ClusterInput, Input};
 use crate::report::report;
 use crate::{load, planning};
 
@@ -23,8 +23,10 @@ const HINT: &str = "the errors alone: --severity error\n";
 #[command(after_help = EXAMPLES)]
 pub struct CheckArgs {
     /// Files, folders (*.yaml, *.yml, *.json, recursively) or `-` for standard input
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "cluster", conflicts_with = "cluster", value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) input: ClusterInput,
     /// How to print
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: OutputFormat,
@@ -42,6 +44,7 @@ Examples:
   steelyard check manifests/ -o json | jq '.diagnostics[].code'
   kustomize build overlays/home | steelyard check -
   helm template charts/web | steelyard check -
+  steelyard check --cluster               the objects of a cluster, with the rights you have there
 
 A cluster's objects, all that counts of them (without MetalLB: up to namespaces):
   kubectl get services,endpointslices,ingresses,ingressclasses,nodes,namespaces,networkpolicies,\
@@ -55,12 +58,12 @@ Exit status: 0 no errors, 1 errors, 2 unreadable input, no object in it, or usag
 /// When a path cannot be read.
 pub fn run(mut args: CheckArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
-    let (world, sources) = load::world(&args.paths, &args.world)?;
-    let (is_empty, lacking) = (world.is_empty(), Lacking::of(&world));
+    let Input { world, sources, lacks } = load::input(&args.paths, &args.input, &args.world)?;
+    let is_empty = world.is_empty();
     let known = world.known.clone();
     let (_, plan) = planning::of(world, &Holdings::default(), &planning::facts(&args.world));
     let mut diagnostics = plan.diagnostics;
-    lacking.tell(&mut diagnostics);
+    lacks.tell(&mut diagnostics);
     known.advise(&mut diagnostics);
     let least = args.severity.into();
     let found: Vec<Diagnostic> = diagnostics.iter().cloned().collect();

@@ -1,4 +1,6 @@
-//! What `check`, `plan` and `hosts` share: paths in, world out.
+//! What `check`, `plan` and `hosts` share: paths, or a cluster, in, world out.
+
+mod cluster;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,10 +9,12 @@ use anyhow::Result;
 use steelyard_manifest::Source;
 use steelyard_model::routing::entry_point::{PLAIN, SECURE};
 use steelyard_model::{Diagnostic, Diagnostics};
-use steelyard_pipeline::{ResolveOptions, World};
+use steelyard_pipeline::{ResolveOptions, World, codes};
 
 use crate::args::WorldArgs;
+use crate::dump::Lacking;
 use crate::pipeline::Pipeline;
+pub(crate) use cluster::ClusterInput;
 
 /// Ports of the built-in entry points, unless moved.
 pub(crate) const PORTS: (u16, u16) = (PLAIN.port, SECURE.port);
@@ -33,6 +37,53 @@ pub(crate) fn world(paths: &[PathBuf], args: &WorldArgs) -> Result<(World, Vec<S
     let sources = steelyard_sources::read(paths)?.into_sources();
     let world = Pipeline::new(resolve_options(args, PORTS)).update(&sources);
     Ok((world, sources))
+}
+
+/// What there is to judge.
+pub(crate) struct Input {
+    pub(crate) world: World,
+    /// Where its objects are written.
+    pub(crate) sources: Vec<Source>,
+    pub(crate) lacks: Lacks,
+}
+
+/// What is not there to be judged by.
+pub(crate) enum Lacks {
+    OfADump(Lacking),
+    Secrets,
+    Nothing,
+}
+
+/// Reads everything under `paths`, or of a cluster, once.
+///
+/// # Errors
+/// When a path does not exist, or the API server does not answer.
+pub(crate) fn input(paths: &[PathBuf], cluster: &ClusterInput, args: &WorldArgs) -> Result<Input> {
+    if !cluster.cluster {
+        let (world, sources) = world(paths, args)?;
+        let lacks = Lacks::OfADump(Lacking::of(&world));
+        return Ok(Input { world, sources, lacks });
+    }
+    let read = cluster::read(cluster, resolve_options(args, PORTS))?;
+    let lacks = if read.saw_secrets { Lacks::Nothing } else { Lacks::Secrets };
+    // What stands in a cluster stands in no line.
+    let sources = vec![Source::new("cluster", &b""[..])];
+    Ok(Input { world: read.world, sources, lacks })
+}
+
+impl Lacks {
+    /// Says what is lacking, instead of all that follows from it.
+    pub(crate) fn tell(self, diagnostics: &mut Diagnostics) {
+        match self {
+            Self::OfADump(lacking) => lacking.tell(diagnostics),
+            Self::Secrets => {
+                let missing = |it: &&Diagnostic| it.code == codes::TLS_SECRET_MISSING;
+                let gone: Vec<Diagnostic> = diagnostics.iter().filter(missing).cloned().collect();
+                diagnostics.change(gone, None::<Diagnostic>);
+            }
+            Self::Nothing => {}
+        }
+    }
 }
 
 /// Exit status by what was found: 0 without errors, 1 with, 2 when a file could not be read, or

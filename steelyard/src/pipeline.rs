@@ -87,6 +87,13 @@ impl Pipeline {
         }
     }
 
+    /// Lists this too before anything is decided.
+    pub fn await_also(&mut self, watch: Selection) {
+        if let Intake::Cluster(front) = &mut self.intake {
+            front.await_also(watch);
+        }
+    }
+
     /// Whether what was heard of the cluster differs from what was taken in.
     pub fn has_news(&self) -> bool {
         match &self.intake {

@@ -11,8 +11,8 @@ use steelyard_plan::{Facts, Plan};
 use steelyard_terminal::OutputFormat;
 
 use crate::args::WorldArgs;
-use crate::dump::Lacking;
 use crate::entry_points::StaticOptions;
+use crate::load::{ClusterInput, Input};
 use crate::report::report;
 use crate::{load, lock_file, planning, text};
 
@@ -21,8 +21,10 @@ use crate::{load, lock_file, planning, text};
 #[command(after_help = EXAMPLES)]
 pub struct PlanArgs {
     /// Files, folders (*.yaml, *.yml, *.json, recursively) or `-` for standard input
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "cluster", conflicts_with = "cluster", value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) input: ClusterInput,
     /// How to print
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: OutputFormat,
@@ -49,6 +51,7 @@ const EXAMPLES: &str = "\
 Examples:
   steelyard plan manifests/
   steelyard plan manifests/ --lock steelyard.lock --write-lock
+  steelyard plan --cluster                what would come of the objects of a cluster
   steelyard plan manifests/ -o json | jq '.services[] | {name, addresses}'
   steelyard plan --diff old/ new/         what an edit would move: for a check in CI
   git archive main manifests | tar x -C /tmp && steelyard plan --diff /tmp/manifests manifests
@@ -64,11 +67,11 @@ else 0.";
 pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
     let held = planning::held(args.lock.as_deref())?;
-    let (world, sources) = load::world(&args.paths, &args.world)?;
-    let (is_empty, lacking) = (world.is_empty(), Lacking::of(&world));
+    let Input { world, sources, lacks } = load::input(&args.paths, &args.input, &args.world)?;
+    let is_empty = world.is_empty();
     let known = world.known.clone();
     let (snapshot, mut plan) = planning::of(world, &held, &facts_of(&args));
-    lacking.tell(&mut plan.diagnostics);
+    lacks.tell(&mut plan.diagnostics);
     known.advise(&mut plan.diagnostics);
     if let Some(lock) = args.lock.filter(|_| args.write_lock && !is_empty) {
         lock_file::write(&lock, &plan.held)?;
