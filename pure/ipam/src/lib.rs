@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use steelyard_model::{Diagnostic, Holdings, Labels, NamespacedName, Pool, Service};
 
-pub use allocator::{Absent, Allocator, Options};
+pub use allocator::{Absent, Allocator, Author, Options};
 pub use assignment::{Assignment, Assignments, PoolUsage, Reason, ServiceEvent, ServiceEventKind};
 pub use exclusion::{Exclusion, ExclusionRule};
 pub use explain::selector_text;

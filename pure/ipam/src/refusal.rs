@@ -54,6 +54,8 @@ pub enum Refusal {
     },
     /// Another node decides who gets what, and has not yet.
     NotHeld,
+    /// A controller decides who gets what, and its status has nothing yet.
+    NotWritten,
     /// It has no cluster address by choice.
     Headless,
     /// What is written is not a request for addresses.
@@ -159,6 +161,7 @@ impl fmt::Display for Refusal {
                 Quoted(addresses)
             ),
             Self::NotHeld => f.write_str("steelyard.lock has no address for it yet"),
+            Self::NotWritten => f.write_str("its status has no address yet"),
             Self::Headless => f.write_str("headless Services have no address"),
             Self::InvalidRequest(bad) => NoRequest(bad).fmt(f),
             Self::NotEnoughClusterIps { cluster_ips } => {

@@ -98,7 +98,14 @@ mod tests {
     use steelyard_model::routing::entry_point::EntryPoint;
 
     use super::*;
-    use crate::{Absent, Planner};
+    use crate::{Absent, Author, Planner};
+
+    /// Mostly it is decided here.
+    const AUTHORS: [Author; 8] = {
+        let mut authors = [Author::Here; 8];
+        (authors[6], authors[7]) = (Author::Holdings, Author::Statuses);
+        authors
+    };
 
     /// Replays the fuzz corpus.
     #[test]
@@ -169,7 +176,7 @@ mod tests {
                 let facts = Facts {
                     node: world.node,
                     absent,
-                    held_only: seeded.below(8) == 0,
+                    author: AUTHORS[seeded.below(AUTHORS.len())],
                     ..Facts::default()
                 };
                 let again = planner.plan(&snapshot, &held, &facts);

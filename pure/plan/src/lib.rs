@@ -42,7 +42,7 @@ pub use rows::{
     RouteRow, RoutedKind, ServiceRow, TlsRow,
 };
 pub use shares::Shares;
-pub use steelyard_ipam::{Absent, Exclusion, PoolUsage, ServiceEvent, ServiceEventKind};
+pub use steelyard_ipam::{Absent, Author, Exclusion, PoolUsage, ServiceEvent, ServiceEventKind};
 
 /// What is known on this node beyond the manifests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,8 +59,8 @@ pub struct Facts {
     pub compat_election: bool,
     /// What becomes of holdings whose Service is not in the Snapshot.
     pub absent: Absent,
-    /// Whether only addresses that are held are given: another node decides about the others.
-    pub held_only: bool,
+    /// Who decides who has which address.
+    pub author: Author,
 }
 
 /// What happens, everywhere and on this node. Cheap to clone; what a change did not concern is

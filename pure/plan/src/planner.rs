@@ -97,7 +97,7 @@ impl Last {
             diagnostics: _,
         } = &self.snapshot;
         *held == self.made.plan.held
-            && facts.held_only == self.facts.held_only
+            && facts.author == self.facts.author
             && *pools == snapshot.pools
             && *namespaces == snapshot.namespaces
             && *load_balancer_class == snapshot.load_balancer_class
@@ -122,15 +122,8 @@ impl Last {
 
     /// Whether who may announce what is as it was.
     fn fits_announcing(&self, snapshot: &Snapshot, facts: &Facts) -> bool {
-        let Facts {
-            node,
-            alive,
-            beside,
-            ignore_exclude_lb,
-            compat_election,
-            absent: _,
-            held_only: _,
-        } = facts;
+        let Facts { node, alive, beside, ignore_exclude_lb, compat_election, absent: _, author: _ } =
+            facts;
         *node == self.facts.node
             && *alive == self.facts.alive
             && *beside == self.facts.beside
@@ -250,7 +243,7 @@ fn allocator(snapshot: &Snapshot, held: &Holdings, facts: &Facts) -> Allocator {
     let options = Options {
         load_balancer_class: snapshot.load_balancer_class.clone(),
         absent: facts.absent.clone(),
-        held_only: facts.held_only,
+        author: facts.author,
     };
     let services = snapshot.services.values().map(|resolved| resolved.service.clone());
     let wanting = services.filter(|service| service.is_load_balancer());

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
+use steelyard_plan::Author;
 use steelyard_speaker::{HeartbeatTiming, Membership, Policy};
 
 use crate::key;
@@ -53,7 +54,8 @@ pub(crate) enum Conflict {
 pub(crate) struct Sharing {
     /// Where keys come from; it is looked at again when it changes.
     pub(crate) key_file: PathBuf,
-    pub(crate) lock_writer: bool,
+    /// Who decides who has which address.
+    pub(crate) author: Author,
     pub(crate) compat_election: bool,
     /// All but the node's name and where epochs are kept.
     pub(crate) membership: Membership,
@@ -104,7 +106,7 @@ impl SharingArgs {
         let changed = modified(&key_file);
         Ok(Some(Sharing {
             key_file,
-            lock_writer: self.lock_writer,
+            author: if self.lock_writer { Author::Here } else { Author::Holdings },
             compat_election: self.compat_election,
             membership,
             changed,

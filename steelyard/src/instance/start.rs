@@ -73,7 +73,7 @@ impl Instance {
 
 fn own_facts(settings: &Settings) -> OwnFacts {
     let company = settings.sharing.as_ref().map(|sharing| Company {
-        writes_lock: sharing.lock_writer,
+        author: sharing.author,
         compat_election: sharing.compat_election,
         ..Company::default()
     });

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use steelyard_model::{Node, Snapshot};
-use steelyard_plan::Facts;
+use steelyard_plan::{Author, Facts};
 
 /// What is known of this machine.
 #[derive(Clone, Debug, Default)]
@@ -24,8 +24,8 @@ pub(crate) struct Company {
     /// All others that were ever heard. It never shrinks: who is away may come back, and
     /// candidates are the same for everybody.
     pub(crate) others: BTreeSet<String>,
-    /// Whether this one writes down who has which address.
-    pub(crate) writes_lock: bool,
+    /// Who decides who has which address.
+    pub(crate) author: Author,
     /// First owners are chosen in MetalLB's order.
     pub(crate) compat_election: bool,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Company {
 impl OwnFacts {
     /// Whether another machine says who has which address.
     pub(crate) fn follows(&self) -> bool {
-        self.company.as_ref().is_some_and(|company| !company.writes_lock)
+        self.company.as_ref().is_some_and(|company| company.author == Author::Holdings)
     }
 
     /// Who this node is, which nodes answer, and which machines are no Node objects.
@@ -52,7 +52,7 @@ impl OwnFacts {
         Facts {
             beside: company.others.iter().chain([&named]).cloned().collect(),
             node: named,
-            held_only: !company.writes_lock,
+            author: company.author,
             compat_election: company.compat_election,
             ..Facts::default()
         }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use steelyard_model::Family;
 
 use super::hold::other;
-use super::{Allocator, Claim};
+use super::{Allocator, Author, Claim};
 use crate::assignment::{Reason, ServiceEvent};
 use crate::ledger::{Place, Slot};
 use crate::pools::Named;
@@ -25,7 +25,7 @@ impl Allocator {
         for slot in order {
             self.decide(slot);
         }
-        if self.options.held_only {
+        if self.options.author != Author::Here {
             return;
         }
         for &slot in active {
@@ -44,6 +44,9 @@ impl Allocator {
             }
             Standing::Ours => {}
         }
+        if let Some(written) = self.written(slot) {
+            return self.follow(slot, written.to_vec());
+        }
         if let Request::Invalid(bad) = &claim.wish.request {
             let refusal = Refusal::InvalidRequest(bad.clone());
             if claim.grant.is_none() {
@@ -56,13 +59,22 @@ impl Allocator {
             return;
         }
         match self.choose(slot) {
-            Ok(_) if self.options.held_only => self.refuse(slot, Refusal::NotHeld),
+            Ok(_) if self.options.author != Author::Here => self.refuse(slot, Refusal::NotHeld),
             Ok((places, reason)) => {
                 self.take(slot, places, reason);
                 self.tell_assigned(slot);
             }
             Err(refusal) => self.refuse(slot, refusal),
         }
+    }
+
+    /// A Service whose status alone counts has what that says, or nothing.
+    fn follow(&mut self, slot: Slot, written: Vec<IpAddr>) {
+        if self.claim(slot).grant.is_some() {
+            return;
+        }
+        let refused = if written.is_empty() { None } else { self.admit(slot, &written).err() };
+        self.claim_mut(slot).refusal = Some(refused.unwrap_or(Refusal::NotWritten));
     }
 
     fn refuse(&mut self, slot: Slot, refusal: Refusal) {

@@ -1,6 +1,7 @@
 //! Who keeps what: the addresses held, then those of statuses, checked against pools, families,
 //! sharing and requests as they are now.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use steelyard_model::Family;
@@ -79,6 +80,15 @@ impl Allocator {
     fn hold(&mut self, slot: Slot, from: Said) {
         let claim = self.claim(slot);
         let Some(said) = self.said(slot, from) else { return };
+        if self.written(slot).is_some() {
+            let said = distinct(said);
+            match self.admit(slot, &said) {
+                Ok(places) => self.take(slot, places, Reason::Status),
+                Err(Refusal::Taken(_)) if self.changed.contains(&slot) => self.disturbed = true,
+                Err(_) => {}
+            }
+            return;
+        }
         let Fit::These(addresses) = fit(&said, claim.wish.families) else { return };
         let kept_one = addresses.len() < said.len() && claim.held.addresses != addresses;
         let reason = if kept_one { Reason::KeptOne } else { claim.reason_to_keep(addresses) };
@@ -102,6 +112,9 @@ impl Allocator {
     fn complete(&mut self, slot: Slot, from: Said) {
         let claim = self.claim(slot);
         let Some(said) = self.said(slot, from) else { return };
+        if self.written(slot).is_some() {
+            return;
+        }
         let asks = matches!(claim.wish.request, Request::Addresses(_));
         if asks || !matches!(fit(&said, claim.wish.families), Fit::Half) {
             return;
@@ -119,6 +132,9 @@ impl Allocator {
 
     /// Tells a Service that could keep nothing why. Only now is it clear who keeps what.
     fn account(&mut self, slot: Slot) {
+        if self.written(slot).is_some() {
+            return;
+        }
         let why = |from| self.why_not_kept(slot, &self.said(slot, from)?, from);
         let events: Vec<ServiceEvent> = SAID.into_iter().filter_map(why).collect();
         let claim = self.claim_mut(slot);
@@ -224,6 +240,13 @@ impl Allocator {
         let message = format!("Assigned IP {}", Quoted(claim.addresses()));
         claim.tell(ServiceEvent::normal("IPAllocated", message));
     }
+}
+
+/// Each once: anybody may write anything into a status.
+fn distinct(mut addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    let mut known = BTreeSet::new();
+    addresses.retain(|it| known.insert(*it));
+    addresses
 }
 
 /// The other family.

@@ -36,8 +36,21 @@ pub struct Options {
     pub load_balancer_class: Option<String>,
     /// What becomes of holdings whose Service is not in the input.
     pub absent: Absent,
-    /// Whether nothing is given that is not held: somebody else decides that.
-    pub held_only: bool,
+    /// Who decides who has what.
+    pub author: Author,
+}
+
+/// Who decides who has which address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Author {
+    /// We do.
+    #[default]
+    Here,
+    /// Another node: nothing is given that is not held.
+    Holdings,
+    /// A controller, which writes it into the Services' statuses. They alone count: neither what is
+    /// held nor what a Service asks for.
+    Statuses,
 }
 
 /// What becomes of holdings whose Service is not in the input.
@@ -235,6 +248,8 @@ impl Allocator {
 impl Allocator {
     fn enter(&mut self, service: Arc<Service>, held: Holding) -> Option<Slot> {
         let wish = Wish::read(&service, self.options.load_balancer_class.as_deref());
+        let by_status = self.options.author == Author::Statuses;
+        let held = if by_status { Holding::default() } else { held };
         if wish.standing == Standing::NotLoadBalancer {
             return None;
         }
@@ -298,6 +313,11 @@ impl Allocator {
         self.slots[slot].as_mut().expect("indexed slots are occupied")
     }
 
+    /// What the status of a Service has, where statuses alone count.
+    fn written(&self, slot: Slot) -> Option<&[IpAddr]> {
+        (self.options.author == Author::Statuses).then(|| self.claim(slot).status())
+    }
+
     pub(crate) fn find(&self, id: &NamespacedName) -> Option<(Slot, &Claim)> {
         let &slot = self.index.get(id)?;
         Some((slot, self.claim(slot)))
@@ -321,7 +341,9 @@ impl Allocator {
         if !self.is_history(claim) {
             return;
         }
-        let (run, held) = (self.run, self.holding(claim));
+        let by_status = self.options.author == Author::Statuses;
+        let held = if by_status { Holding::default() } else { self.holding(claim) };
+        let run = self.run;
         let claim = self.claim_mut(slot);
         (claim.run, claim.held, claim.refusal) = (run, held, None);
         claim.events.clear();

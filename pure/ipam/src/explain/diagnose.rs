@@ -139,6 +139,12 @@ impl Allocator {
                  that its steelyard.lock gets here"
                     .to_owned(),
             ),
+            Refusal::NotWritten => (
+                "the Service gets no address yet: its status has none".to_owned(),
+                "the controller gives it one: `kubectl get events` of its namespace says why it \
+                 has not"
+                    .to_owned(),
+            ),
             Refusal::Headless => (
                 "the Service gets no address: it is headless".to_owned(),
                 "remove clusterIP: None, or use type: ClusterIP".to_owned(),
@@ -196,6 +202,8 @@ fn kind(refusal: &Refusal) -> (Severity, Code) {
         Refusal::NotEnoughClusterIps { .. } | Refusal::ClusterIpFamilies { .. } => {
             (Severity::Warning, codes::CLUSTER_IP_FAMILIES)
         }
+        // The controller says more.
+        Refusal::NotWritten => (Severity::Info, codes::NO_ADDRESS),
         Refusal::NotHeld
         | Refusal::Headless
         | Refusal::NoneAvailable
@@ -216,7 +224,10 @@ fn place(claim: &Claim, refusal: &Refusal) -> FieldPath {
             "spec.clusterIPs".into()
         }
         Refusal::Headless => "spec.clusterIP".into(),
-        Refusal::NotHeld | Refusal::NoneAvailable | Refusal::PoolFull { .. } => "spec.type".into(),
+        Refusal::NotHeld
+        | Refusal::NotWritten
+        | Refusal::NoneAvailable
+        | Refusal::PoolFull { .. } => "spec.type".into(),
         _ => wish.request_path.clone(),
     }
 }

@@ -10,7 +10,9 @@ use steelyard_model::{
 use super::{
     addresses, annotated, asking, held, labels, pool, run, service, told, with, with_allocation,
 };
-use crate::{Absent, ExclusionRule, Options, Reason, Refusal, ServiceEventKind, assign};
+use crate::{
+    Absent, Allocator, Author, ExclusionRule, Options, Reason, Refusal, ServiceEventKind, assign,
+};
 
 fn for_namespaces(names: &[&str], priority: i64) -> ServiceAllocation {
     let namespaces = names.iter().map(|&name| name.to_owned()).collect();
@@ -515,9 +517,59 @@ fn counts_are_of_addresses_and_saturate() {
 fn what_is_not_held_is_not_given_where_somebody_else_decides() {
     let pools = [pool("a", &["10.0.0.1-10.0.0.9"])];
     let was = held(&[("x/a", "10.0.0.1")]);
-    let options = Options { held_only: true, ..Options::default() };
+    let options = Options { author: Author::Holdings, ..Options::default() };
     let services = [service("x/a"), service("x/b")].map(Arc::new);
     let out = assign(&pools, &BTreeMap::new(), services, &was, &options);
     assert_eq!(told(&out), ["x/a: 10.0.0.1 []", "x/b: - [AllocationFailed]"]);
     assert!(out.diagnostics[0].help.contains("--lock-writer"), "{:?}", out.diagnostics);
+}
+
+/// A Service whose status has these addresses.
+fn written(id: &str, addresses: &[&str]) -> Service {
+    let addresses = addresses.iter().map(|it| it.parse().unwrap()).collect();
+    with(service(id), |it| it.status_addresses = addresses)
+}
+
+#[test]
+fn where_a_controller_decides_statuses_alone_count() {
+    let pools = [pool("a", &["10.0.0.1-10.0.0.9"])];
+    // What is held is not asked, nor what the Service asks for: the controller has not seen it yet.
+    let was = held(&[("x/a", "10.0.0.7"), ("x/none", "10.0.0.8")]);
+    let options = Options { author: Author::Statuses, ..Options::default() };
+    let asks = with(asking("x/asks", &[], "10.0.0.9"), |it| {
+        it.status_addresses = vec!["10.0.0.2".parse().unwrap()];
+    });
+    let services = [
+        written("x/a", &["10.0.0.1", "10.0.0.1"]),
+        asks,
+        written("x/b", &["10.0.0.1"]),
+        written("x/foreign", &["192.0.2.1"]),
+        service("x/none"),
+    ];
+    let out = assign(&pools, &BTreeMap::new(), services.map(Arc::new), &was, &options);
+    let expected =
+        ["x/a: 10.0.0.1 []", "x/asks: 10.0.0.2 []", "x/b: - []", "x/foreign: - []", "x/none: - []"];
+    assert_eq!(told(&out), expected);
+}
+
+#[test]
+fn an_address_that_a_controller_moves_goes_with_the_statuses() {
+    let pools = [pool("a", &["10.0.0.1-10.0.0.9"])];
+    let options = Options { author: Author::Statuses, ..Options::default() };
+    let services = [written("x/a", &["10.0.0.1"]), service("x/b")].map(Arc::new);
+    let nothing = Holdings::default();
+    let mut all = Allocator::new(&pools, &BTreeMap::new(), services, &nothing, &options);
+    let mut become_of = |service: Service| {
+        all.change([(service.id.clone(), Some(Arc::new(service)))]);
+        ["x/a", "x/b"].map(|id| {
+            let (namespace, name) = id.split_once('/').unwrap();
+            let id = steelyard_model::NamespacedName::new(namespace, name);
+            all.assignment(&id).unwrap().addresses.first().map(ToString::to_string)
+        })
+    };
+    let (one, two) = (|| Some("10.0.0.1".to_owned()), || Some("10.0.0.2".to_owned()));
+    // Of two statuses with one address the older Service's counts, until they agree.
+    assert_eq!(become_of(written("x/b", &["10.0.0.1"])), [one(), None]);
+    assert_eq!(become_of(written("x/a", &["10.0.0.2"])), [two(), one()]);
+    assert_eq!(become_of(service("x/a")), [None, one()]);
 }
