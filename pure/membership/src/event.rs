@@ -28,6 +28,8 @@ pub enum Input<'a> {
     Vips(&'a BTreeMap<IpAddr, Vec<OwnerCandidate>>),
     /// Where hellos are sent besides the multicast group.
     Peers(&'a [SocketAddr]),
+    /// How many nodes are configured, where only a side with more than half of them answers.
+    Quorum(Option<usize>),
     /// These keys are good from now on.
     Keys(&'a Keyring),
     /// Somebody answered a probe for a vip.

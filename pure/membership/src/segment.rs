@@ -151,6 +151,7 @@ impl Segment {
             Input::Datagram { from, bytes } => self.receive(now, from, bytes),
             Input::Vips(vips) => self.set_vips(vips),
             Input::Peers(peers) => self.targets = peers.to_vec(),
+            Input::Quorum(of) => self.quorum = of,
             Input::Keys(keys) => self.set_keys(now, keys),
             Input::Answered { vip, by, mark } => self.on_answer(now, vip, by, mark),
             Input::Rival { vip, by, mark } => self.on_rival(now, vip, by, mark),

@@ -1,5 +1,6 @@
 //! What the thread and its handle have in common: the ends of their channels.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use steelyard_membership::Keyring;
@@ -15,6 +16,10 @@ pub(crate) enum Command {
     Leave(oneshot::Sender<()>),
     Rebalance,
     Keys(Keyring),
+    Peers {
+        peers: Vec<SocketAddr>,
+        quorum: Option<usize>,
+    },
 }
 
 /// The ends that the thread has.

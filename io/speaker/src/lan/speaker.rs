@@ -1,5 +1,6 @@
 //! The handle: starts the thread, tells it which vips are ours, and shows how they stand.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -135,6 +136,12 @@ impl Speaker {
     /// From now on these keys are good.
     pub fn set_keys(&self, keys: Keyring) {
         let _ = self.commands.send(Command::Keys(keys));
+    }
+
+    /// From now on these nodes are looked for besides by multicast, and with a `quorum` of
+    /// configured nodes only a side with more than half of them answers.
+    pub fn set_peers(&self, peers: Vec<SocketAddr>, quorum: Option<usize>) {
+        let _ = self.commands.send(Command::Peers { peers, quorum });
     }
 
     /// Falls silent and ends. Nodes that share vips with this one are told; nobody else is.

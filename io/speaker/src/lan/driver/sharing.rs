@@ -364,6 +364,12 @@ impl Driver {
                 shares.tell_all(now, &Input::Keys(&keys));
                 shares.config.keys = keys;
             }
+            Command::Peers { peers, quorum } => {
+                shares.tell_all(now, &Input::Quorum(quorum));
+                (shares.config.quorum, shares.membership.quorum) = (quorum, quorum);
+                shares.membership.peers = peers;
+                self.reconcile();
+            }
         }
     }
 }
