@@ -51,6 +51,10 @@ pub enum Command {
     Demo(crate::demo::DemoArgs),
     /// The homelab as real hosts: a client and three nodes in network namespaces (needs root)
     Lab(steelyard_lab::LabArgs),
+    /// Answer on the LAN for the addresses of a cluster's Services, from each of its nodes
+    Speaker(crate::speaker::SpeakerArgs),
+    /// Serve the routes of a cluster, in a pod
+    Gateway(crate::gateway::GatewayArgs),
     /// Say what is wrong with manifests, where, and how to mend it
     Check(crate::check::CheckArgs),
     /// Say what would come of manifests: addresses, announcements, routes

@@ -21,6 +21,8 @@ use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::{ClassReadings, Item, ObjectRef, Protocol, RouteDraft, RouteSet};
+use steelyard_pipeline::GatewayServices;
+use steelyard_plan::Author;
 use steelyard_terminal::{Cell, Style, Table, is_abandoned, put, wants_color};
 
 use crate::args::{ServeArgs, WorldArgs};
@@ -67,6 +69,12 @@ pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let state = Scratch::new()?;
     let settings = Settings {
         duties: Duties::ALL,
+        author: Author::Here,
+        awaited: None,
+        gateway: GatewayServices::Inferred,
+        is_shadow: false,
+        ignore_exclude_lb: false,
+        linger: Duration::ZERO,
         lock: None,
         privileges: Privileges::None { why: "demo needs none".to_owned() },
         interfaces: Vec::new(),

@@ -69,9 +69,20 @@ pub fn run(args: KeyArgs) -> Result<ExitCode> {
 /// # Errors
 /// When it cannot be read, when everybody may read it, or when it is no such file.
 pub(crate) fn read(file: &Path) -> Result<Keyring> {
-    let lines = read_lines(file)?;
+    Ok(keyring(&read_lines(file)?))
+}
+
+/// The keys in the content of such a file, which is at `shown`.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn parse(text: &str, shown: &str) -> Result<Keyring> {
+    Ok(keyring(&lines(text, shown)?))
+}
+
+fn keyring(lines: &[String]) -> Keyring {
     let key = |line: &String| Key::new(bytes(line).expect("looked at while reading"));
-    Ok(Keyring { newest: key(&lines[0]), older: lines.get(1).map(key) })
+    Keyring { newest: key(&lines[0]), older: lines.get(1).map(key) }
 }
 
 /// One or two lines of digits.
@@ -84,6 +95,10 @@ fn read_lines(file: &Path) -> Result<Vec<String>> {
     if mode & OTHERS != 0 {
         bail!("every user of this machine may read the key file {shown}: chmod 600 {shown}");
     }
+    lines(&text, &shown.to_string())
+}
+
+fn lines(text: &str, shown: &str) -> Result<Vec<String>> {
     let mut keys = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();

@@ -14,19 +14,24 @@ pub(crate) enum Privileges {
     },
 }
 
+/// What answering on the LAN takes.
+const SPEAKING: (&str, u32) = ("CAP_NET_RAW", 13);
 /// Capabilities that serving real addresses takes (capabilities(7)).
-const NEEDED: &[(&str, u32)] =
-    &[("CAP_NET_BIND_SERVICE", 10), ("CAP_NET_ADMIN", 12), ("CAP_NET_RAW", 13)];
+const NEEDED: &[(&str, u32)] = &[("CAP_NET_BIND_SERVICE", 10), ("CAP_NET_ADMIN", 12), SPEAKING];
 
 impl Privileges {
     /// What the kernel says of this process.
     pub(crate) fn detect() -> Self {
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        Self::of(effective(&status))
+        Self::of(effective_now(), NEEDED)
     }
 
-    fn of(effective: u64) -> Self {
-        let missing: Vec<&str> = NEEDED
+    /// Whether it may answer on the LAN, and where it carries packets itself, do that.
+    pub(crate) fn to_speak(carries: bool) -> Self {
+        Self::of(effective_now(), if carries { NEEDED } else { &[SPEAKING] })
+    }
+
+    fn of(effective: u64, needed: &[(&'static str, u32)]) -> Self {
+        let missing: Vec<&str> = needed
             .iter()
             .filter(|(_, bit)| effective & (1 << bit) == 0)
             .map(|(name, _)| *name)
@@ -43,6 +48,10 @@ impl Privileges {
     }
 }
 
+fn effective_now() -> u64 {
+    effective(&fs::read_to_string("/proc/self/status").unwrap_or_default())
+}
+
 /// The effective capability set in `/proc/PID/status`.
 fn effective(status: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
@@ -55,7 +64,7 @@ mod tests {
 
     #[test]
     fn capabilities_decide() {
-        let of = |text| Privileges::of(effective(text));
+        let of = |text| Privileges::of(effective(text), NEEDED);
         assert_eq!(of("Name:\tx\nCapEff:\t000001ffffffffff\n"), Privileges::Full);
         assert_eq!(of("CapEff:\t0000000000003400\n"), Privileges::Full);
         assert_eq!(
@@ -63,5 +72,7 @@ mod tests {
             Privileges::None { why: "without CAP_NET_ADMIN".to_owned() }
         );
         assert!(!of("").is_full());
+        let raw = effective("CapEff:\t0000000000002000\n");
+        assert!(Privileges::of(raw, &[SPEAKING]).is_full());
     }
 }

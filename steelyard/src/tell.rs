@@ -9,7 +9,7 @@ mod note;
 mod shared;
 mod standing;
 pub(crate) mod summary;
-mod unready;
+pub(crate) mod unready;
 
 pub(crate) use lack::explain_routes;
 pub(crate) use moment::explain_services;

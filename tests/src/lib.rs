@@ -13,6 +13,7 @@ pub mod lab;
 pub mod machine;
 pub mod manifests;
 pub mod process;
+pub mod roles;
 pub mod run;
 pub mod scratch;
 pub mod turns;

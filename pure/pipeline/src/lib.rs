@@ -23,5 +23,5 @@ mod told;
 pub use joined::resolve;
 pub use known::Known;
 pub use objects::LoweredObject;
-pub use options::ResolveOptions;
+pub use options::{GatewayServices, ResolveOptions};
 pub use pipeline::{Pipeline, World};

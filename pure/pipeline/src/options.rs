@@ -5,8 +5,8 @@ use steelyard_model::routing::entry_point::{BUILT_IN, EntryPoint};
 /// How to join.
 #[derive(Clone, Debug)]
 pub struct ResolveOptions {
-    /// Whether a Service may become the gateway's by inference; not in Kubernetes.
-    pub infer_gateway: bool,
+    /// Which Services are the gateway's.
+    pub gateway: GatewayServices,
     /// Only metallb.io objects of this namespace count.
     pub config_namespace: Option<String>,
     /// Only Services of this `loadBalancerClass` are ours; none means those without a class.
@@ -15,11 +15,23 @@ pub struct ResolveOptions {
     pub entry_points: Vec<EntryPoint>,
 }
 
+/// Which Services are the gateway's: their addresses lead to our entry points.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GatewayServices {
+    /// Those that say so, and those that look so.
+    #[default]
+    Inferred,
+    /// Those that say so.
+    Annotated,
+    /// None: in Kubernetes the gateway is pods, which a Service selects like any others.
+    Nobody,
+}
+
 /// What `plan` assumes: the built-in entry points, the gateway's Service inferred.
 impl Default for ResolveOptions {
     fn default() -> Self {
         Self {
-            infer_gateway: true,
+            gateway: GatewayServices::Inferred,
             config_namespace: None,
             load_balancer_class: None,
             entry_points: BUILT_IN.iter().map(|it| it.entry_point()).collect(),

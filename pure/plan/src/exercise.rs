@@ -103,7 +103,8 @@ mod tests {
     /// Mostly it is decided here.
     const AUTHORS: [Author; 8] = {
         let mut authors = [Author::Here; 8];
-        (authors[6], authors[7]) = (Author::Holdings, Author::Statuses);
+        (authors[5], authors[6]) = (Author::Holdings, Author::Statuses);
+        authors[7] = Author::Nobody;
         authors
     };
 

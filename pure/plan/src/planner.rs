@@ -22,7 +22,7 @@ mod piece;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use steelyard_ipam::{Absent, Allocator, EXCLUSIONS, Options};
+use steelyard_ipam::{Absent, Allocator, Author, EXCLUSIONS, Options};
 use steelyard_model::{Holdings, NamespacedName, Service, Snapshot};
 
 use crate::scene::Scene;
@@ -108,7 +108,8 @@ impl Last {
     /// Services that are there.
     fn fits_absent(&self, snapshot: &Snapshot, absent: &Absent) -> bool {
         let is_there = |id: &NamespacedName| {
-            wanting(&self.snapshot, id).is_some() && wanting(snapshot, id).is_some()
+            let author = self.facts.author;
+            wanting(&self.snapshot, id, author).is_some() && wanting(snapshot, id, author).is_some()
         };
         let held = &self.made.plan.held.0;
         let makes_none = |id: &NamespacedName| is_there(id) || !held.contains_key(id);
@@ -179,8 +180,9 @@ impl Last {
         before: &Snapshot,
         differing: &BTreeSet<NamespacedName>,
     ) -> BTreeSet<NamespacedName> {
-        let wishes = differing.iter().map(|id| (id.clone(), wanting(&self.snapshot, id)));
-        let wishes = wishes.filter(|(id, wish)| wanting(before, id) != *wish);
+        let author = self.facts.author;
+        let wishes = differing.iter().map(|id| (id.clone(), wanting(&self.snapshot, id, author)));
+        let wishes = wishes.filter(|(id, wish)| wanting(before, id, author) != *wish);
         let wishes: Vec<(NamespacedName, Option<Arc<Service>>)> = wishes.collect();
         if wishes.iter().any(|(id, wish)| wish.is_none() && self.keeps_for_absent(id)) {
             return self.reassign_all(&self.made.plan.held.clone());
@@ -234,9 +236,9 @@ impl Last {
 }
 
 /// The part of a Service that wants an address.
-fn wanting(snapshot: &Snapshot, id: &NamespacedName) -> Option<Arc<Service>> {
+fn wanting(snapshot: &Snapshot, id: &NamespacedName, author: Author) -> Option<Arc<Service>> {
     let service = &snapshot.services.get(id)?.service;
-    service.is_load_balancer().then(|| service.clone())
+    (author != Author::Nobody && service.is_load_balancer()).then(|| service.clone())
 }
 
 fn allocator(snapshot: &Snapshot, held: &Holdings, facts: &Facts) -> Allocator {
@@ -246,6 +248,6 @@ fn allocator(snapshot: &Snapshot, held: &Holdings, facts: &Facts) -> Allocator {
         author: facts.author,
     };
     let services = snapshot.services.values().map(|resolved| resolved.service.clone());
-    let wanting = services.filter(|service| service.is_load_balancer());
+    let wanting = services.filter(|it| facts.author != Author::Nobody && it.is_load_balancer());
     Allocator::new(&snapshot.pools, &snapshot.namespaces, wanting, held, &options)
 }

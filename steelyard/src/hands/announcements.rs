@@ -22,15 +22,23 @@ const WITHDRAWN: Duration = Duration::from_millis(200);
 pub(crate) struct Announcements {
     /// None without privileges: then nothing is answered for.
     speaker: Option<Arc<Speaker>>,
-    /// Several nodes settle among themselves who has which.
-    is_shared: bool,
-    /// Packets for vips are carried here; else others do that, of whom nothing is known.
-    is_carrier: bool,
+    how: Manner,
     history: History,
     /// As decided.
     vips: Vips,
     /// As last announced.
     told: Told,
+}
+
+/// How it is announced.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// Several nodes settle among themselves who has which.
+    pub(crate) is_shared: bool,
+    /// Packets for vips are carried here; else others do that, of whom nothing is known.
+    pub(crate) is_carrier: bool,
+    /// Not at all: another load balancer is there.
+    pub(crate) is_shadow: bool,
 }
 
 /// What was announced, and why not all of it.
@@ -41,13 +49,15 @@ struct Told {
     idle: Arc<BTreeMap<IpAddr, Idle>>,
 }
 
-/// Why nothing works behind a vip.
+/// Why a vip is not announced that is ours: nothing works behind it, mostly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Idle {
     /// None of its ports has a listener.
     NothingListens,
     /// No port of it is carried; why one of them is not.
     NotCarried(Why),
+    /// Something may: it is not for us to say.
+    Shadow,
 }
 
 impl fmt::Display for Idle {
@@ -55,24 +65,21 @@ impl fmt::Display for Idle {
         match self {
             Self::NothingListens => f.write_str("nothing listens for it"),
             Self::NotCarried(why) => write!(f, "{why}"),
+            Self::Shadow => f.write_str("nothing is announced (--shadow)"),
         }
     }
 }
 
 impl Announcements {
-    pub(crate) fn new(
-        speaker: Option<Arc<Speaker>>,
-        (is_shared, is_carrier): (bool, bool),
-        history: History,
-    ) -> Self {
+    pub(crate) fn new(speaker: Option<Arc<Speaker>>, how: Manner, history: History) -> Self {
         let (vips, told) = Default::default();
-        Self { speaker, is_shared, is_carrier, history, vips, told }
+        Self { speaker, how, history, vips, told }
     }
 
     /// Stops answering for what is not wanted any more, and waits until that is so.
     async fn fall_silent(&mut self, decided: &Decided) {
         let before = self.vips.clone();
-        let gone = self.vips.follow(&decided.plan.node, self.is_shared);
+        let gone = self.vips.follow(&decided.plan.node, self.how.is_shared);
         let Some(speaker) = self.speaker.as_ref().filter(|_| !gone.is_empty()) else { return };
         let mut status = speaker.watch();
         let gone: BTreeSet<IpAddr> = gone.into_iter().collect();
@@ -88,9 +95,12 @@ impl Announcements {
         if self.vips == self.told.vips && Arc::ptr_eq(forwarded, &self.told.forwarded) {
             return;
         }
-        let idle = match self.is_carrier {
-            true => idle(&self.vips, own, forwarded),
-            false => BTreeMap::new(),
+        let idle = match self.how {
+            Manner { is_shadow: true, .. } => {
+                self.vips.addresses().map(|vip| (vip, Idle::Shadow)).collect()
+            }
+            Manner { is_carrier: true, .. } => idle(&self.vips, own, forwarded),
+            Manner { .. } => BTreeMap::new(),
         };
         self.tell(&idle);
         if let Some(speaker) = &self.speaker {
@@ -103,7 +113,8 @@ impl Announcements {
     /// Notes which vips are not answered for since nothing behind them works, once.
     fn tell(&self, idle: &BTreeMap<IpAddr, Idle>) {
         let is_news = |it: &(&IpAddr, &Idle)| self.told.idle.get(it.0) != Some(it.1);
-        let told = idle.iter().filter(|_| self.speaker.is_some()).filter(is_news);
+        let is_told = self.speaker.is_some() && !self.how.is_shadow;
+        let told = idle.iter().filter(|_| is_told).filter(is_news);
         for (vip, why) in told {
             let message = format!("{vip} is not announced: {why}");
             self.history.note(false, "idle", &format!("Vip/{vip}"), &message);

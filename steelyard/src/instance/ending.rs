@@ -12,6 +12,7 @@ use steelyard_speaker::{Speaker, VipState, VipStatus};
 use tokio::sync::watch;
 
 use super::{Instance, Parts};
+use crate::tell::unready::Unready;
 
 /// How long those are served that have not heard of a handover: well over the time that a client
 /// takes to ask again whose address it is.
@@ -37,12 +38,20 @@ impl Instance {
     }
 
     async fn end(self, drain: Duration, mut hurried: watch::Receiver<bool>) {
-        let Self { parts, hands, .. } = self;
+        let Self { parts, mut hands, settings, .. } = self;
+        hands.board.set_plight(Some(Unready::Ending));
+        hands.board.show();
         let Parts { gateway, forwarder, mut speaker, admin } = parts;
+        if !settings.linger.is_zero() {
+            gateway.iter().for_each(|it| it.wind_down());
+            or_hurried(&mut hurried, tokio::time::sleep(settings.linger)).await;
+        }
         // They have parts too.
         drop(hands);
         if let Some(speaks) = &speaker {
-            if or_hurried(&mut hurried, gives_away(speaks)).await == Some(true) {
+            let is_given = or_hurried(&mut hurried, gives_away(speaks)).await == Some(true);
+            // Else others carry packets, who know nothing of us.
+            if is_given && forwarder.is_some() {
                 tracing::info!("handed over: serving stragglers for {} s", STRAGGLERS.as_secs());
                 gateway.iter().for_each(|it| it.wind_down());
                 or_hurried(&mut hurried, tokio::time::sleep(STRAGGLERS)).await;

@@ -20,6 +20,7 @@ mod start;
 mod traces;
 mod wires;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,21 +28,24 @@ use anyhow::{Context, Result};
 use steelyard_admin::Admin;
 use steelyard_forward::Forwarder;
 use steelyard_gateway::Gateway;
-use steelyard_manifest::Sight;
-use steelyard_model::Item;
-use steelyard_speaker::Speaker;
+use steelyard_manifest::{ClusterEvent, Selection, Sight};
+use steelyard_model::{Item, Snapshot};
+use steelyard_pipeline::Known;
+use steelyard_plan::{NodePlan, Plan};
+use steelyard_speaker::{Keyring, Speaker};
 
 use crate::hands::descriptors::Descriptors;
 use crate::hands::history::History;
 use crate::hands::{self, listeners};
 use crate::mind::{Decided, Mind, OwnFacts};
 use crate::tell::current::Current;
+use crate::tell::unready::Unready;
 
 use all_hands::AllHands;
 pub(crate) use senses::News;
 use senses::Senses;
 pub(crate) use settings::{Duties, Settings};
-pub(crate) use sharing::{Conflict, SharingArgs};
+pub(crate) use sharing::{Conflict, ElectionArgs, Sharing, SharingArgs};
 pub(crate) use signals::{Signals, Wish};
 
 /// The running whole.
@@ -55,6 +59,8 @@ pub(crate) struct Instance {
     history: History,
     descriptors: Descriptors,
     next_repair: Instant,
+    /// All of the cluster that was awaited has been heard.
+    is_informed: bool,
     parts: Parts,
 }
 
@@ -89,8 +95,71 @@ impl Instance {
         self.take_again().await
     }
 
+    /// Takes in what was heard of the cluster; whether something new is in force. Nothing is,
+    /// before all that is awaited was heard.
+    pub(crate) async fn hear_cluster(&mut self, events: Vec<ClusterEvent>) -> bool {
+        self.mind.see_cluster(events);
+        if !self.mind.awaited().is_empty() || !self.mind.has_news() && self.is_informed {
+            return false;
+        }
+        if !std::mem::replace(&mut self.is_informed, true) {
+            self.hands.board.set_plight(None);
+        }
+        // Only a lock file could be in the way.
+        self.take_again().await.is_ok()
+    }
+
+    /// What has to be heard of the cluster before anything is decided.
+    pub(crate) fn awaited(&self) -> Vec<Selection> {
+        self.mind.awaited()
+    }
+
+    /// Does what it did before its start, as long as nothing was heard of the cluster.
+    pub(crate) async fn remember(&mut self, node: NodePlan) {
+        if self.is_informed || self.current().is_some() {
+            return;
+        }
+        let decided = Decided {
+            seen: Instant::now(),
+            generation: 0,
+            node: self.own.named.clone(),
+            own: Arc::clone(&self.own.addresses),
+            snapshot: Snapshot::default(),
+            plan: Plan { node, ..Plan::default() },
+            known: Known::default(),
+            doubted: Vec::new(),
+        };
+        self.hands.board.set_plight(Some(Unready::Remembered));
+        hands::repeat(&mut self.hands, &Arc::new(decided)).await;
+    }
+
+    /// The other machines that share addresses are these; whether they are others than before.
+    pub(crate) fn set_peers(&mut self, peers: Vec<SocketAddr>) -> bool {
+        let Some(sharing) = &mut self.settings.sharing else { return false };
+        if !sharing.set_peers(peers.clone()) {
+            return false;
+        }
+        let quorum = sharing.membership.quorum;
+        self.parts.speaker.iter().for_each(|it| it.set_peers(peers.clone(), quorum));
+        true
+    }
+
+    /// What seals what these machines tell each other; whether it is new.
+    pub(crate) fn set_keys(&mut self, keys: &Keyring) -> bool {
+        let Some(sharing) = &mut self.settings.sharing else { return false };
+        if !sharing.set_keys(keys.clone()) {
+            return false;
+        }
+        self.parts.speaker.iter().for_each(|it| it.set_keys(keys.clone()));
+        true
+    }
+
     /// Decides anew by what was seen last, and carries it out.
     async fn take_again(&mut self) -> Result<()> {
+        if self.settings.awaited.is_some() && !self.is_informed {
+            self.apply_again().await;
+            return Ok(());
+        }
         let seen = Instant::now();
         if let Err(error) = self.hands.lock.recall() {
             return self.wait_for_lock(error);
@@ -101,7 +170,9 @@ impl Instance {
         if let Err(error) = hands::carry_out(&mut self.hands, &decided).await {
             return self.wait_for_lock(error);
         }
-        self.hands.chronicle.tell_taken();
+        if self.settings.awaited.is_none() {
+            self.hands.chronicle.tell_taken();
+        }
         let (decide, carry_out) = (planned - seen, planned.elapsed());
         tracing::debug!(generation = decided.generation, ?decide, ?carry_out, "an edit took");
         self.mind.look_ahead();

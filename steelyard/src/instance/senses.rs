@@ -10,6 +10,9 @@ use steelyard_speaker::{Sharing, SpeakerEvent, VipStatus};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 
+/// How the interface begins that kube-proxy makes in IPVS mode.
+pub(super) const IPVS: &str = "kube-ipvs";
+
 /// Where it is heard.
 pub(super) struct Senses {
     pub(super) spoken: Option<broadcast::Receiver<SpeakerEvent>>,
@@ -77,5 +80,7 @@ pub(super) fn addresses() -> Option<BTreeSet<IpAddr>> {
         tracing::warn!(%error, "this machine's addresses are taken to be as they were");
     });
     let links = links.ok()?;
-    Some(links.iter().flat_map(|link| &link.addresses).map(|net| net.addr()).collect())
+    // There kube-proxy gathers the vips of all nodes: they are not this machine's own.
+    let links = links.iter().filter(|link| !link.name.starts_with(IPVS));
+    Some(links.flat_map(|link| &link.addresses).map(|net| net.addr()).collect())
 }

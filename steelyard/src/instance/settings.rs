@@ -1,6 +1,11 @@
 //! What an instance is told at its start.
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+use steelyard_manifest::Selection;
+use steelyard_pipeline::GatewayServices;
+use steelyard_plan::Author;
 
 use super::sharing::{Conflict, Sharing};
 use crate::args::{ServeArgs, WorldArgs};
@@ -9,6 +14,17 @@ use crate::privileges::Privileges;
 /// What an [`super::Instance`] is told at start.
 pub(crate) struct Settings {
     pub(crate) duties: Duties,
+    /// Who decides who has which address.
+    pub(crate) author: Author,
+    /// What of a cluster has to be known before anything can be decided; none where objects come
+    /// from files.
+    pub(crate) awaited: Option<Vec<Selection>>,
+    /// Which Services are the gateway's.
+    pub(crate) gateway: GatewayServices,
+    /// Nothing is announced: another load balancer is there.
+    pub(crate) is_shadow: bool,
+    /// Nodes that are labelled as excluded from load balancers take part all the same.
+    pub(crate) ignore_exclude_lb: bool,
     /// Where assignments are kept; none keeps them in memory only.
     pub(crate) lock: Option<PathBuf>,
     pub(crate) privileges: Privileges,
@@ -25,6 +41,9 @@ pub(crate) struct Settings {
     pub(crate) world: WorldArgs,
     /// Ports of `web` and `websecure` unless moved.
     pub(crate) ports: (u16, u16),
+    /// How long it goes on as before once it was asked to end, and says it is not ready: until
+    /// others know.
+    pub(crate) linger: Duration,
     /// Let the admin page have a free port where its own is taken.
     pub(crate) is_demo: bool,
 }

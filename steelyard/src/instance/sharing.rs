@@ -1,4 +1,4 @@
-//! `up` on several machines: what is asked for on the command line, and who the others are.
+//! Several machines: what is asked for on the command line, and who the others are.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use steelyard_plan::Author;
-use steelyard_speaker::{HeartbeatTiming, Membership, Policy};
+use steelyard_speaker::{HeartbeatTiming, Keyring, Membership, Policy};
 
 use crate::key;
 
@@ -24,6 +24,14 @@ pub(crate) struct SharingArgs {
     /// Decide here who has which address, and write the lock file; one machine does
     #[arg(long)]
     lock_writer: bool,
+    #[command(flatten)]
+    election: ElectionArgs,
+}
+
+/// How machines settle which of them answers.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Several machines")]
+pub(crate) struct ElectionArgs {
     /// Answer for addresses only while more than half of the machines (the peers and this one)
     /// hear each other
     #[arg(long)]
@@ -52,17 +60,47 @@ pub(crate) enum Conflict {
 /// How addresses are shared with other machines.
 #[derive(Clone, Debug)]
 pub(crate) struct Sharing {
-    /// Where keys come from; it is looked at again when it changes.
-    pub(crate) key_file: PathBuf,
-    /// Who decides who has which address.
-    pub(crate) author: Author,
-    pub(crate) compat_election: bool,
+    /// Where keys come from, which is looked at again when it changes; none where they are told.
+    key_file: Option<KeyFile>,
+    pub(super) compat_election: bool,
+    /// Only a side with more than half of the machines answers.
+    requires_quorum: bool,
     /// All but the node's name and where epochs are kept.
-    pub(crate) membership: Membership,
+    pub(super) membership: Membership,
+}
+
+#[derive(Clone, Debug)]
+struct KeyFile {
+    path: PathBuf,
     changed: Option<SystemTime>,
 }
 
+impl ElectionArgs {
+    fn membership(&self, conflict: Conflict, keys: Keyring) -> Membership {
+        let standard = HeartbeatTiming::default();
+        let timing = HeartbeatTiming {
+            interval: self.heartbeat.map_or(standard.interval, Duration::from_millis),
+            misses: self.missed_heartbeats.unwrap_or(standard.misses),
+            ..standard
+        };
+        let policy = match conflict {
+            Conflict::Defend => Policy::Defend,
+            Conflict::Withdraw => Policy::Withdraw,
+        };
+        let balance = !self.compat_election;
+        Membership { timing, policy, balance, ..Membership::new("", keys) }
+    }
+}
+
 impl SharingArgs {
+    /// Who decides who has which address.
+    pub(crate) fn author(&self) -> Author {
+        match &self.key_file {
+            Some(_) if !self.lock_writer => Author::Holdings,
+            _ => Author::Here,
+        }
+    }
+
     /// What was asked for; none on a single machine, where none of it would have an effect.
     pub(crate) fn read(self, conflict: Conflict) -> Result<Option<Sharing>> {
         let asked = self.asked();
@@ -76,71 +114,75 @@ impl SharingArgs {
                 ),
             };
         };
-        if self.require_quorum && self.peer.len() < 2 {
+        if self.election.require_quorum && self.peer.len() < 2 {
             bail!(
                 "--require-quorum needs three machines or more, so two --peer or more: of two, \
                  neither could go on without the other"
             );
         }
-        let standard = HeartbeatTiming::default();
-        let timing = HeartbeatTiming {
-            interval: self.heartbeat.map_or(standard.interval, Duration::from_millis),
-            misses: self.missed_heartbeats.unwrap_or(standard.misses),
-            ..standard
-        };
-        let policy = match conflict {
-            Conflict::Defend => Policy::Defend,
-            Conflict::Withdraw => Policy::Withdraw,
-        };
-        let keys = key::read(&key_file)?;
-        let quorum = self.require_quorum.then_some(self.peer.len() + 1);
-        let balance = !self.compat_election;
-        let membership = Membership {
-            peers: self.peer,
-            timing,
-            quorum,
-            policy,
-            balance,
-            ..Membership::new("", keys)
-        };
+        let membership = self.election.membership(conflict, key::read(&key_file)?);
         let changed = modified(&key_file);
-        Ok(Some(Sharing {
-            key_file,
-            author: if self.lock_writer { Author::Here } else { Author::Holdings },
-            compat_election: self.compat_election,
+        let mut sharing = Sharing {
+            key_file: Some(KeyFile { path: key_file, changed }),
+            compat_election: self.election.compat_election,
+            requires_quorum: self.election.require_quorum,
             membership,
-            changed,
-        }))
+        };
+        sharing.set_peers(self.peer);
+        Ok(Some(sharing))
     }
 
     /// An option that was given and has an effect among several machines only.
     fn asked(&self) -> Option<&'static str> {
+        let election = &self.election;
         let given = [
             (!self.peer.is_empty(), "--peer"),
             (self.lock_writer, "--lock-writer"),
-            (self.require_quorum, "--require-quorum"),
-            (self.heartbeat.is_some(), "--heartbeat"),
-            (self.missed_heartbeats.is_some(), "--missed-heartbeats"),
-            (self.compat_election, "--compat-election"),
+            (election.require_quorum, "--require-quorum"),
+            (election.heartbeat.is_some(), "--heartbeat"),
+            (election.missed_heartbeats.is_some(), "--missed-heartbeats"),
+            (election.compat_election, "--compat-election"),
         ];
         given.into_iter().find(|(is_given, _)| *is_given).map(|(_, option)| option)
     }
 }
 
 impl Sharing {
+    /// Among the nodes of a cluster, whose controller decides who has which address.
+    pub(crate) fn in_cluster(election: &ElectionArgs, conflict: Conflict, keys: Keyring) -> Self {
+        Self {
+            key_file: None,
+            compat_election: election.compat_election,
+            requires_quorum: election.require_quorum,
+            membership: election.membership(conflict, keys),
+        }
+    }
+
+    /// The other machines from now on; whether they are others than before.
+    pub(crate) fn set_peers(&mut self, peers: Vec<SocketAddr>) -> bool {
+        let is_news = peers != self.membership.peers;
+        self.membership.quorum = self.requires_quorum.then_some(peers.len() + 1);
+        self.membership.peers = peers;
+        is_news
+    }
+
+    /// The keys from now on; whether they are others than before.
+    pub(crate) fn set_keys(&mut self, keys: Keyring) -> bool {
+        let is_news = keys != self.membership.keys;
+        self.membership.keys = keys;
+        is_news
+    }
+
     /// Whether the key file has other keys than before; what it has is then in the membership.
     pub(super) fn has_new_keys(&mut self) -> bool {
-        let changed = modified(&self.key_file);
-        if changed == self.changed {
+        let Some(file) = &mut self.key_file else { return false };
+        let changed = modified(&file.path);
+        if changed == file.changed {
             return false;
         }
-        self.changed = changed;
-        match key::read(&self.key_file) {
-            Ok(keys) => {
-                let is_new = keys != self.membership.keys;
-                self.membership.keys = keys;
-                is_new
-            }
+        file.changed = changed;
+        match key::read(&file.path) {
+            Ok(keys) => self.set_keys(keys),
             Err(error) => {
                 tracing::warn!("{error:#}; the keys of before stay good");
                 false

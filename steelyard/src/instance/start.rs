@@ -8,6 +8,7 @@ use steelyard_admin::{Admin, Published};
 use steelyard_forward::Forwarder;
 use steelyard_gateway::Gateway;
 use steelyard_host::links::Monitor;
+use steelyard_pipeline::ResolveOptions;
 use steelyard_speaker::{Formers, Gate, Speaker};
 
 use super::Settings;
@@ -18,7 +19,7 @@ use super::options::{admin, forward_options, gateway_options, speaker_options};
 use super::senses::{Senses, addresses};
 use super::wires::{Passes, Takes, expose};
 use super::{Instance, Parts};
-use crate::hands::announcements::Announcements;
+use crate::hands::announcements::{Announcements, Manner};
 use crate::hands::chronicle::Chronicle;
 use crate::hands::descriptors::{Descriptors, Rooms};
 use crate::hands::forwarding::Forwarding;
@@ -55,16 +56,26 @@ impl Instance {
         }
         let senses = senses(&parts);
         descriptors.measure();
-        let options = load::resolve_options(&settings.world, load::PORTS);
+        let options = ResolveOptions {
+            gateway: settings.gateway,
+            ..load::resolve_options(&settings.world, load::PORTS)
+        };
+        let mind = match &settings.awaited {
+            None => Mind::new(options, lock.held().clone()),
+            Some(awaited) => {
+                Mind::of_cluster(options, lock.held().clone(), awaited.iter().cloned())
+            }
+        };
         let history = History::default();
         Ok(Self {
-            mind: Mind::new(options, lock.held().clone()),
+            mind,
             hands: all_hands(&settings, lock, &parts, (&senses, published), &history),
             own,
             senses,
             history,
             descriptors,
             next_repair: Instant::now() + REPAIR,
+            is_informed: false,
             parts,
             settings,
         })
@@ -73,12 +84,13 @@ impl Instance {
 
 fn own_facts(settings: &Settings) -> OwnFacts {
     let company = settings.sharing.as_ref().map(|sharing| Company {
-        author: sharing.author,
         compat_election: sharing.compat_election,
+        ignore_exclude_lb: settings.ignore_exclude_lb,
         ..Company::default()
     });
     let addresses = Arc::new(addresses().unwrap_or_default());
-    OwnFacts { named: load::node_name(&settings.world), addresses, company }
+    let (named, author) = (load::node_name(&settings.world), settings.author);
+    OwnFacts { named, addresses, author, company }
 }
 
 /// The speaker, for those that start before it.
@@ -190,7 +202,11 @@ fn all_hands(
     let forwarding =
         |forwarder: &Arc<Forwarder>| Forwarding::new(forwarder.clone(), answers, history.clone());
     let announcements = || {
-        let how = (is_shared, settings.duties.carries);
+        let how = Manner {
+            is_shared,
+            is_carrier: settings.duties.carries,
+            is_shadow: settings.is_shadow,
+        };
         Announcements::new(speaker.clone(), how, history.clone())
     };
     AllHands {

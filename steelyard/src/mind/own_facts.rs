@@ -14,6 +14,8 @@ pub(crate) struct OwnFacts {
     pub(crate) named: String,
     /// Its addresses, as last seen.
     pub(crate) addresses: Arc<BTreeSet<IpAddr>>,
+    /// Who decides who has which address.
+    pub(crate) author: Author,
     /// Those it shares addresses with; none serves all of them itself.
     pub(crate) company: Option<Company>,
 }
@@ -24,21 +26,24 @@ pub(crate) struct Company {
     /// All others that were ever heard. It never shrinks: who is away may come back, and
     /// candidates are the same for everybody.
     pub(crate) others: BTreeSet<String>,
-    /// Who decides who has which address.
-    pub(crate) author: Author,
     /// First owners are chosen in MetalLB's order.
     pub(crate) compat_election: bool,
+    /// Nodes that are labelled as excluded from load balancers take part all the same.
+    pub(crate) ignore_exclude_lb: bool,
 }
 
 impl OwnFacts {
-    /// Whether another machine says who has which address.
+    /// Whether another machine writes down who has which address.
     pub(crate) fn follows(&self) -> bool {
-        self.company.as_ref().is_some_and(|company| company.author == Author::Holdings)
+        self.author == Author::Holdings
     }
 
     /// Who this node is, which nodes answer, and which machines are no Node objects.
     pub(crate) fn facts(&self, snapshot: &Snapshot) -> Facts {
-        let named = self.named.clone();
+        let (named, author) = (self.named.clone(), self.author);
+        if matches!(author, Author::Statuses | Author::Nobody) {
+            return self.in_cluster();
+        }
         let Some(company) = &self.company else {
             let node = self.known_as(snapshot).unwrap_or(named);
             let is_beside = !snapshot.nodes.is_empty();
@@ -46,14 +51,27 @@ impl OwnFacts {
                 alive: Some([node.clone()].into()),
                 beside: is_beside.then(|| node.clone()).into_iter().collect(),
                 node,
+                author,
                 ..Facts::default()
             };
         };
         Facts {
             beside: company.others.iter().chain([&named]).cloned().collect(),
             node: named,
-            author: company.author,
+            author,
             compat_election: company.compat_election,
+            ..Facts::default()
+        }
+    }
+
+    /// In a cluster its Nodes are all there are; which of them answer, they settle themselves.
+    fn in_cluster(&self) -> Facts {
+        let company = self.company.as_ref();
+        Facts {
+            node: self.named.clone(),
+            author: self.author,
+            compat_election: company.is_some_and(|it| it.compat_election),
+            ignore_exclude_lb: company.is_some_and(|it| it.ignore_exclude_lb),
             ..Facts::default()
         }
     }

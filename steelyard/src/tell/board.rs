@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::current::Current;
 use super::moment::Moment;
+use super::unready::Unready;
 use crate::hands::descriptors::Crowded;
 use crate::hands::history::{self, History};
 use crate::hands::lock::LockStanding;
@@ -29,6 +30,7 @@ pub(crate) struct Board {
     current: Option<Arc<Current>>,
     crowded: Vec<Crowded>,
     silent: Arc<BTreeSet<SocketAddr>>,
+    plight: Option<Unready>,
 }
 
 /// What it shows besides decisions and what came of them.
@@ -44,8 +46,8 @@ pub(crate) struct BoardSources {
 
 impl Board {
     pub(crate) fn new(published: Arc<Published>, sources: BoardSources) -> Self {
-        let (current, crowded, silent) = Default::default();
-        Self { published, sources, started: history::now(), current, crowded, silent }
+        let (current, crowded, silent, plight) = Default::default();
+        Self { published, sources, started: history::now(), current, crowded, silent, plight }
     }
 
     /// What is in force.
@@ -56,6 +58,11 @@ impl Board {
     /// These parts have no place for more connections.
     pub(crate) fn set_crowded(&mut self, crowded: &[Crowded]) {
         self.crowded = crowded.to_vec();
+    }
+
+    /// It is not ready, for this reason; or for none but what is shown anyway.
+    pub(crate) fn set_plight(&mut self, plight: Option<Unready>) {
+        self.plight = plight;
     }
 
     /// These endpoints take no connections from the gateway.
@@ -70,6 +77,7 @@ impl Board {
         let BoardSources { privileges, history, lock, status, sharing } = &self.sources;
         let moment = Arc::new(Moment {
             current: Arc::clone(current),
+            plight: self.plight.clone(),
             is_waiting: lock.is_waiting(),
             lock_trouble: lock.trouble(),
             crowded: self.crowded.clone(),

@@ -23,6 +23,7 @@ use super::shared::{self, Owners};
 use super::standing::Standing;
 use super::unready::{self, Unready};
 use crate::hands::Applied;
+use crate::hands::announcements::Idle;
 use crate::hands::binds;
 use crate::hands::descriptors::Crowded;
 use crate::hands::forwarding::Refusal;
@@ -38,6 +39,8 @@ mod tables;
 /// All that there is to tell, as it is at one moment.
 pub(super) struct Moment {
     pub(super) current: Arc<Current>,
+    /// Why it is not ready, whatever else is so.
+    pub(super) plight: Option<Unready>,
     pub(super) is_waiting: bool,
     pub(super) lock_trouble: Option<String>,
     pub(super) crowded: Vec<Crowded>,
@@ -137,7 +140,7 @@ impl Moment {
 
     /// Ready means: configured, listening, and announcing what it should.
     fn unready(&self) -> Vec<Unready> {
-        let mut reasons = Vec::new();
+        let mut reasons: Vec<Unready> = self.plight.iter().cloned().collect();
         if self.is_waiting {
             reasons.push(Unready::EditWaits);
         }
@@ -167,8 +170,9 @@ impl Moment {
         let doubled = members.filter(|it| it.status.this && it.status.state == NAME_TAKEN);
         reasons.extend(doubled.map(|it| Unready::NameTaken { interface: it.interface.clone() }));
         let owners = self.owners();
-        let silent =
-            self.applied().vips.addresses().filter_map(|vip| self.account(vip, &owners).silence());
+        let is_shadow = |vip: &IpAddr| applied.idle.get(vip) == Some(&Idle::Shadow);
+        let vips = applied.vips.addresses().filter(|vip| !is_shadow(vip));
+        let silent = vips.filter_map(|vip| self.account(vip, &owners).silence());
         reasons.extend(silent.map(Unready::NotAnnounced));
         let unreached = Unreached::all(&applied.forwarded).into_iter();
         reasons.extend(unreached.filter(|it| it.obstacle.is_certain()).map(Unready::Unreached));

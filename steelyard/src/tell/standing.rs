@@ -38,6 +38,7 @@ impl Standing {
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Told(state) => state.as_str(),
+            Self::Idle(Idle::Shadow) => "shadow",
             Self::Idle(_) => "idle",
             Self::New => "new",
             Self::NotCandidate => "not-candidate",

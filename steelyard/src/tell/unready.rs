@@ -17,6 +17,10 @@ use crate::hands::unreached::Unreached;
 /// One reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unready {
+    /// It was asked to end, and goes on until others know.
+    Ending,
+    /// What it does it remembers from before its start: the API server has not told all of it yet.
+    Remembered,
     /// An edit is not in force, since the lock file cannot be written.
     EditWaits,
     /// Packets are carried as before the last edit.
@@ -59,6 +63,10 @@ pub(crate) enum Unready {
 impl fmt::Display for Unready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Ending => f.write_str("it was asked to end"),
+            Self::Remembered => f.write_str(
+                "what it announces it remembers from before its start: the API server is not heard",
+            ),
             Self::EditWaits => f.write_str("an edit waits: the lock file cannot be written"),
             Self::Refused(refusal) => refusal.fmt(f),
             Self::LockNotFollowed(why) | Self::Unread(why) => f.write_str(why),

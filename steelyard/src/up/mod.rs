@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use steelyard_host::memory;
 use steelyard_manifest::Sight;
+use steelyard_pipeline::GatewayServices;
 use steelyard_sources::FolderWatch;
 
 use crate::args::LogStyle;
@@ -55,6 +56,7 @@ fn settings(args: UpArgs) -> Result<Settings> {
     if let (Privileges::None { why }, Some(option)) = (&privileges, needs_privileges(&args)) {
         anyhow::bail!("{option} has an effect only where addresses are answered for: {why}");
     }
+    let author = args.sharing.author();
     let conflict = args.vip_conflict.unwrap_or_default();
     let sharing = args.sharing.read(conflict)?;
     if let (Some(_), Privileges::None { why }) = (&sharing, &privileges) {
@@ -62,6 +64,12 @@ fn settings(args: UpArgs) -> Result<Settings> {
     }
     Ok(Settings {
         duties: Duties::ALL,
+        author,
+        awaited: None,
+        gateway: GatewayServices::Inferred,
+        is_shadow: false,
+        ignore_exclude_lb: false,
+        linger: Duration::ZERO,
         lock: Some(args.lock.unwrap_or_else(|| lock_beside(&args.paths))),
         privileges,
         interfaces: args.interface,

@@ -51,6 +51,8 @@ pub enum Author {
     /// A controller, which writes it into the Services' statuses. They alone count: neither what is
     /// held nor what a Service asks for.
     Statuses,
+    /// Nobody here cares: there are no addresses.
+    Nobody,
 }
 
 /// What becomes of holdings whose Service is not in the input.

@@ -7,9 +7,9 @@
 use steelyard_model::routing::entry_point::{BUILT_IN, BuiltIn, EntryPoint};
 use steelyard_model::{Diagnostic, FieldPath, Service, ServicePort, Severity};
 
-use super::ResolveOptions;
 use super::backing::Backing;
 use super::endpoints::{Resolved, Source};
+use super::{GatewayServices, ResolveOptions};
 use crate::codes;
 
 const ANNOTATION: &str = "steelyard.dev/gateway";
@@ -25,6 +25,9 @@ pub(super) fn serves(
     options: &ResolveOptions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> bool {
+    if options.gateway == GatewayServices::Nobody {
+        return false;
+    }
     let able = is_able(service, options);
     match service.gateway {
         Some(true) if !able => {
@@ -35,7 +38,7 @@ pub(super) fn serves(
         None => {}
     }
     let unclaimed = able
-        && options.infer_gateway
+        && options.gateway == GatewayServices::Inferred
         && resolved.source == Source::Nothing
         && !is_backend
         && has_entry_port(service, options);

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use steelyard_model::{Diagnostic, Item, NamespacedName};
 
 use crate::engine::{self, Links, Tables};
-use crate::options::ResolveOptions;
+use crate::options::{GatewayServices, ResolveOptions};
 use cell::{Cell, Sort, Tag, line};
 use row::{Backed, Items, ReadSet, Routed, Row};
 use world::World;

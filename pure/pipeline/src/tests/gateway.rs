@@ -1,4 +1,7 @@
 use super::*;
+use crate::GatewayServices;
+
+const PINNED: &str = "{type: LoadBalancer, ports: [{port: 80}]}";
 
 const TRAEFIK: &str = "type: LoadBalancer, selector: {app.kubernetes.io/name: traefik}";
 const PORTS: &str = "ports: [{name: web, port: 80, targetPort: web}]";
@@ -86,8 +89,13 @@ fn pinned_and_forbidden() {
 
 #[test]
 fn options_decide_too() {
-    let options = ResolveOptions { infer_gateway: false, ..ResolveOptions::default() };
+    let options =
+        ResolveOptions { gateway: GatewayServices::Annotated, ..ResolveOptions::default() };
     assert_eq!(gateways(&resolve(&items(&traefik()), &options)), [""; 0]);
+    let pinned = items(&annotated("lb", "steelyard.dev/gateway: 'true'", PINNED));
+    assert_eq!(gateways(&resolve(&pinned, &options)), ["default/lb"]);
+    let options = ResolveOptions { gateway: GatewayServices::Nobody, ..options };
+    assert_eq!(gateways(&resolve(&pinned, &options)), [""; 0]);
     let class = format!("{{{TRAEFIK}, loadBalancerClass: x/y, {PORTS}}}");
     let options =
         ResolveOptions { load_balancer_class: Some("x/y".into()), ..ResolveOptions::default() };

@@ -1,0 +1,79 @@
+//! What roles in a cluster have in common: where its API server is, who they are, and what there is
+//! to answer to while they run.
+
+mod args;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use steelyard_kube::{Connection, Feed};
+use steelyard_manifest::{Breadth, ClusterEvent, Role, Selection, watched};
+use tokio::time::Interval;
+
+use crate::instance::{Instance, News, Signals, Wish};
+
+pub(crate) use args::ClusterArgs;
+
+/// How often what does not tell of itself is looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Something that a role in a cluster answers to.
+pub(crate) enum Event {
+    /// Something was heard of the cluster.
+    Heard(Vec<ClusterEvent>),
+    /// Something happened by itself.
+    News(News),
+    /// It is time to look around.
+    Tick,
+    /// The process is asked for something.
+    Asked(Wish),
+}
+
+/// Where it is heard.
+pub(crate) struct Ears {
+    pub(crate) feed: Feed,
+    pub(crate) signals: Signals,
+    tick: Interval,
+}
+
+impl Ears {
+    /// Follows what `role` reads, and `named` besides.
+    ///
+    /// # Errors
+    /// When it is not told where the API server is.
+    pub(crate) async fn open(
+        args: &ClusterArgs,
+        role: Role,
+        named: impl IntoIterator<Item = Selection>,
+    ) -> Result<Self> {
+        let signals = Signals::new()?;
+        let connection = Connection::open(args.kubeconfig.as_deref(), args.context.as_deref());
+        let connection = connection.await.context("no way to the API server")?;
+        tracing::info!(server = connection.server(), "following the cluster");
+        let feed = Feed::start(&Arc::new(connection), all_of(role).into_iter().chain(named));
+        Ok(Self { feed, signals, tick: tokio::time::interval(TICK) })
+    }
+
+    /// Waits for the next. Cancel-safe.
+    pub(crate) async fn next(&mut self, instance: &mut Instance) -> Event {
+        tokio::select! {
+            events = self.feed.next() => Event::Heard(events),
+            news = instance.news() => Event::News(news),
+            _ = self.tick.tick() => Event::Tick,
+            wish = self.signals.next() => Event::Asked(wish),
+        }
+    }
+}
+
+/// What a role reads all of: before it has, it decides nothing.
+pub(crate) fn all_of(role: Role) -> Vec<Selection> {
+    let kinds = watched(role).iter().filter(|kind| kind.breadth == Breadth::All);
+    kinds.map(Selection::all).collect()
+}
+
+/// A Secret that a role may read by its name.
+pub(crate) fn secret(role: Role, namespace: &str, name: &str) -> Option<Selection> {
+    let kind = watched(role).iter().find(|it| it.kind == "Secret")?;
+    Some(Selection::one(kind, namespace, name))
+}

@@ -1,0 +1,170 @@
+//! What a speaker keeps, so that a restart needs no API server: the key, where the other nodes are,
+//! and which vips this node may answer for. Who owns them is known by the others, or by the epochs
+//! that the speaker keeps itself.
+//!
+//! It is what was so last: of a Service that went meanwhile, it knows nothing, nor did the speaker
+//! before it. So it is used only where the API server is silent, and until it speaks.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use steelyard_host::private;
+use steelyard_model::Sorted;
+use steelyard_plan::{NodePlan, Share};
+use steelyard_speaker::Keyring;
+
+use crate::key;
+
+/// It, and the file that has it.
+pub(super) struct Keeper {
+    path: PathBuf,
+    key: Option<String>,
+    peers: Vec<SocketAddr>,
+    vips: Sorted<IpAddr, Share>,
+    is_new: bool,
+}
+
+impl Keeper {
+    /// What was kept in this folder; nothing where there is nothing that makes sense.
+    pub(super) fn read(folder: &Path) -> Self {
+        let path = folder.join("cluster.json");
+        let kept: Value = std::fs::read(&path)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let list = |name: &str| kept[name].as_array().cloned().unwrap_or_default();
+        let key = text(&kept["key"]).filter(|it| key::parse(it, "").is_ok());
+        let peers = list("peers").iter().filter_map(|it| it.as_str()?.parse().ok()).collect();
+        let vips = list("vips").iter().filter_map(vip).map(|it| (it.address, it)).collect();
+        Self { path, key, peers, vips, is_new: false }
+    }
+
+    pub(super) fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// The keys.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn keys(&self) -> Result<Keyring> {
+        key::parse(self.key.as_deref().context("there is no key")?, "the Secret's key")
+    }
+
+    /// Where the other nodes are.
+    pub(super) fn peers(&self) -> Vec<SocketAddr> {
+        self.peers.clone()
+    }
+
+    /// What this node does.
+    pub(super) fn duty(&self) -> NodePlan {
+        NodePlan { share: self.vips.clone(), ..NodePlan::default() }
+    }
+
+    /// This is the key, if it is one; whether it is another one.
+    pub(super) fn set_key(&mut self, text: String) -> bool {
+        if self.key.as_ref() == Some(&text) {
+            return false;
+        }
+        if let Err(error) = key::parse(&text, "the Secret's key") {
+            tracing::warn!("{error:#}; the key of before stays good");
+            return false;
+        }
+        (self.key, self.is_new) = (Some(text), true);
+        true
+    }
+
+    pub(super) fn set_peers(&mut self, peers: &[SocketAddr]) {
+        if self.peers != peers {
+            (self.peers, self.is_new) = (peers.to_vec(), true);
+        }
+    }
+
+    pub(super) fn set_duty(&mut self, node: &NodePlan) {
+        if self.vips != node.share {
+            (self.vips, self.is_new) = (node.share.clone(), true);
+        }
+    }
+
+    /// Writes what is new; whether there was anything.
+    pub(super) fn write(&mut self) -> bool {
+        if !std::mem::take(&mut self.is_new) {
+            return false;
+        }
+        let vips = self.vips.values().map(|vip| {
+            let Share { address, interfaces, candidates } = vip;
+            json!({ "address": address, "interfaces": interfaces, "candidates": candidates })
+        });
+        let peers = self.peers.iter().map(ToString::to_string);
+        let kept = json!({
+            "key": self.key,
+            "peers": peers.collect::<Vec<_>>(),
+            "vips": vips.collect::<Vec<_>>(),
+        });
+        if let Err(error) = write(&self.path, &kept) {
+            let path = self.path.display();
+            tracing::warn!("{path}: {error}: a restart needs the API server");
+        }
+        true
+    }
+}
+
+fn write(path: &Path, kept: &Value) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        private::folder(folder)?;
+    }
+    private::replace(path, kept.to_string().as_bytes())
+}
+
+fn vip(kept: &Value) -> Option<Share> {
+    let candidate = |it: &Value| {
+        let score = it[1].as_u64().and_then(|score| u32::try_from(score).ok())?;
+        Some((it[0].as_str()?.to_owned(), score))
+    };
+    let interfaces = kept["interfaces"].as_array()?;
+    Some(Share {
+        address: kept["address"].as_str()?.parse().ok()?,
+        interfaces: interfaces.iter().filter_map(|it| Some(it.as_str()?.to_owned())).collect(),
+        candidates: kept["candidates"].as_array()?.iter().filter_map(candidate).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_there_again_and_nonsense_is_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut keeper = Keeper::read(folder.path());
+        assert!(!keeper.has_key() && !keeper.write());
+        assert!(!keeper.set_key("short".to_owned()));
+        let key = "0f".repeat(32);
+        assert!(keeper.set_key(key.clone()) && !keeper.set_key(key));
+        let peers = ["10.0.0.2:9181".parse().unwrap(), "[fd00::2]:9181".parse().unwrap()];
+        keeper.set_peers(&peers);
+        let address: IpAddr = "10.0.0.200".parse().unwrap();
+        let candidates = vec![("node-1".to_owned(), 3), ("node-2".to_owned(), 0)];
+        let share = Share { address, interfaces: vec!["eth0".to_owned()], candidates };
+        let share: Sorted<_, _> = [(address, share)].into_iter().collect();
+        keeper.set_duty(&NodePlan { share, ..NodePlan::default() });
+        assert!(keeper.write() && !keeper.write());
+
+        let again = Keeper::read(folder.path());
+        assert_eq!(again.duty().share, keeper.vips);
+        assert_eq!(again.peers(), peers);
+        assert_eq!(again.keys().unwrap(), keeper.keys().unwrap());
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(folder.path().join("cluster.json")).unwrap().permissions(),
+        );
+        assert_eq!(mode & 0o077, 0, "the key is for nobody else");
+        for nonsense in ["", "{", "[1]", r#"{"key": "x", "vips": [{"address": 1}, 2]}"#] {
+            std::fs::write(folder.path().join("cluster.json"), nonsense).unwrap();
+            let nothing = Keeper::read(folder.path());
+            assert!(!nothing.has_key() && nothing.duty().share.is_empty(), "{nonsense}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! `steelyard speaker`: answers on the LAN for the addresses that a cluster's Services have.
+//!
+//! Who has which address stands in the Services' statuses, which a controller writes. The nodes of
+//! the cluster settle among themselves which of them answers; what seals that is in a Secret. What
+//! reaches a vip is kube-proxy's, or its like's, unless this node is told to carry it itself
+//! ([`Carrier`]).
+//!
+//! It needs no API server to go on, and what a start needs is kept ([`kept`]).
+
+mod kept;
+mod secret;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use steelyard_admin::{Admin, AdminOptions, Published};
+use steelyard_host::memory;
+use steelyard_manifest::{ClusterEvent, Role};
+use steelyard_pipeline::GatewayServices;
+use steelyard_plan::Author;
+
+use crate::args::ServeArgs;
+use crate::cluster::{self, ClusterArgs, Ears, Event, all_of};
+use crate::entry_points::StaticOptions;
+use crate::instance::{Conflict, Duties, ElectionArgs, Instance, Settings, Sharing, Wish, runtime};
+use crate::logging;
+use crate::privileges::Privileges;
+use kept::Keeper;
+
+/// Where what seals heartbeats is.
+const SECRET: &str = "steelyard-membership";
+/// How long the API server is waited for before what was done before the start is done again.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The mark bit unless another is named.
+const FWMARK: u32 = 0x2000;
+
+/// `steelyard speaker`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct SpeakerArgs {
+    /// Who carries packets for vips to endpoints
+    #[arg(long, value_enum, default_value_t, value_name = "WHO")]
+    pub(crate) carrier: Carrier,
+    /// Answer on these interfaces only [default: those whose subnet holds the address]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) interface: Vec<String>,
+    /// Where what must outlive a restart is kept
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/steelyard")]
+    pub(crate) state_dir: PathBuf,
+    /// What to do where a foreign machine claims one of our addresses
+    #[arg(long, value_enum, default_value_t, value_name = "POLICY")]
+    pub(crate) vip_conflict: Conflict,
+    /// Let nodes take part whose label excludes them from load balancers
+    /// (node.kubernetes.io/exclude-from-external-load-balancers)
+    #[arg(long)]
+    pub(crate) ignore_exclude_lb: bool,
+    #[command(flatten)]
+    pub(crate) election: ElectionArgs,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  steelyard speaker --admin 0.0.0.0:9180 --log-format json
+                                          in a pod of the node's network, as the chart runs it
+  steelyard speaker --shadow              beside MetalLB: watch and explain, and announce nothing
+  steelyard speaker --carrier direct      where nothing else carries packets for vips
+
+Exit status: 0 ended by a signal, 2 could not serve.";
+
+/// Who carries packets for vips.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Carrier {
+    /// kube-proxy, or what stands in its place: nothing is set on the node
+    #[default]
+    KubeProxy,
+    /// This process, by rules of its own; Services' statuses then have `ipMode: Proxy`
+    Direct,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When something that it cannot do without is not to be had.
+pub fn run(args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
+    logging::start(args.serve.log_format, &args.serve.log_level)?;
+    runtime()?.block_on(serve(args, fixed))
+}
+
+async fn serve(args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
+    let privileges = Privileges::to_speak(args.carrier == Carrier::Direct);
+    if let Privileges::None { why } = &privileges {
+        bail!("nothing can be announced {why}");
+    }
+    let named = cluster::secret(Role::Speaker, &args.cluster.namespace, SECRET);
+    let mut ears = Ears::open(&args.cluster, Role::Speaker, named).await?;
+    let mut keeper = Keeper::read(&args.state_dir);
+    let admin = wait_admin(&args)?;
+    let Some(heard) = wait_for_key(&args, &mut keeper, &mut ears).await else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    drop(admin);
+    let drain = Duration::from_secs(args.serve.drain);
+    let namespace = args.cluster.namespace.clone();
+    let mut instance = Instance::start(settings(args, fixed, privileges, &keeper)?).await?;
+    let why = follow(&mut instance, &mut ears, (heard, keeper), &namespace).await;
+    tracing::info!("{why}: handing addresses over");
+    instance.stop(drain, ears.signals.again()).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells that this process lives, and is not ready, before there is more to tell.
+fn wait_admin(args: &SpeakerArgs) -> Result<Admin> {
+    let options = AdminOptions {
+        listen: args.serve.admin,
+        token_file: args.serve.admin_token_file.clone(),
+        ..AdminOptions::default()
+    };
+    let published = Published::new(Arc::new(String::new), Arc::new(|| false));
+    Ok(steelyard_admin::serve(&options, published)?)
+}
+
+/// Waits until there is a key, kept or in the Secret; what was heard of the cluster meanwhile. None
+/// when it is asked to end before that.
+async fn wait_for_key(
+    args: &SpeakerArgs,
+    keeper: &mut Keeper,
+    ears: &mut Ears,
+) -> Option<Vec<ClusterEvent>> {
+    let mut heard = Vec::new();
+    if !keeper.has_key() {
+        let namespace = &args.cluster.namespace;
+        tracing::info!("waiting for the key in Secret {namespace}/{SECRET}");
+    }
+    while !keeper.has_key() {
+        tokio::select! {
+            events = ears.feed.next() => {
+                learn_key(keeper, &args.cluster.namespace, &events);
+                heard.extend(events);
+            }
+            why = ears.signals.stop() => {
+                tracing::info!("{why}");
+                return None;
+            }
+        }
+    }
+    Some(heard)
+}
+
+/// Takes the key out of what was heard; whether it is another one.
+fn learn_key(keeper: &mut Keeper, namespace: &str, events: &[ClusterEvent]) -> bool {
+    let found = secret::key(events, namespace, SECRET);
+    found.is_some_and(|key| keeper.set_key(key))
+}
+
+fn settings(
+    args: SpeakerArgs,
+    fixed: StaticOptions,
+    privileges: Privileges,
+    keeper: &Keeper,
+) -> Result<Settings> {
+    let mut sharing = Sharing::in_cluster(&args.election, args.vip_conflict, keeper.keys()?);
+    sharing.set_peers(keeper.peers());
+    let carries = args.carrier == Carrier::Direct && !args.cluster.shadow;
+    Ok(Settings {
+        duties: Duties { routes: false, carries, announces: true },
+        author: Author::Statuses,
+        awaited: Some(all_of(Role::Speaker)),
+        gateway: GatewayServices::Nobody,
+        is_shadow: args.cluster.shadow,
+        ignore_exclude_lb: args.ignore_exclude_lb,
+        lock: None,
+        privileges,
+        interfaces: args.interface,
+        fwmark: FWMARK,
+        // The network of pods needs it as well.
+        ip_forward: carries,
+        state_dir: args.state_dir,
+        conflict: args.vip_conflict,
+        sharing: Some(sharing),
+        world: args.cluster.world(fixed),
+        serve: args.serve,
+        ports: (0, 0),
+        linger: Duration::ZERO,
+        is_demo: false,
+    })
+}
+
+/// The main loop: takes what comes until it is told to end, and says why.
+async fn follow(
+    instance: &mut Instance,
+    ears: &mut Ears,
+    (heard, mut keeper): (Vec<ClusterEvent>, Keeper),
+    namespace: &str,
+) -> &'static str {
+    let patience = Instant::now() + PATIENCE;
+    hear(instance, &mut keeper, heard).await;
+    loop {
+        match ears.next(instance).await {
+            Event::Heard(events) => {
+                if learn_key(&mut keeper, namespace, &events)
+                    && let Ok(keys) = keeper.keys()
+                    && instance.set_keys(&keys)
+                {
+                    tracing::info!("the Secret has a new key: {keys:?}");
+                }
+                hear(instance, &mut keeper, events).await;
+            }
+            Event::News(news) => instance.hear(news).await,
+            Event::Tick => {
+                instance.tick().await;
+                if patience <= Instant::now() && !instance.awaited().is_empty() {
+                    instance.remember(keeper.duty()).await;
+                }
+                if keeper.write() {
+                    memory::give_back();
+                }
+            }
+            Event::Asked(Wish::Reopen) => instance.reopen_logs(),
+            Event::Asked(Wish::Stop(why)) => {
+                keeper.write();
+                return why;
+            }
+        }
+    }
+}
+
+/// Takes in what was heard; notes what the next start is to know, and who the others are.
+async fn hear(instance: &mut Instance, keeper: &mut Keeper, events: Vec<ClusterEvent>) {
+    if !instance.hear_cluster(events).await {
+        return;
+    }
+    let Some(decided) = instance.decided() else { return };
+    let others = decided.snapshot.nodes.iter().filter(|it| *it.name != *decided.node);
+    let addresses = others.flat_map(|node| &node.internal_ips);
+    let peers: Vec<SocketAddr> =
+        addresses.map(|ip| SocketAddr::new(*ip, steelyard_speaker::PORT)).collect();
+    keeper.set_duty(&decided.plan.node);
+    keeper.set_peers(&peers);
+    instance.set_peers(peers);
+}

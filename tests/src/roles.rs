@@ -1,0 +1,148 @@
+//! Roles of Steelyard in a cluster of tests, as processes of its nodes, and what they need there.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::binary;
+use crate::cluster::{self, Cluster};
+use crate::process::Running;
+use crate::scratch::Scratch;
+
+/// What of metallb.io the tests use, without schemas; the other kinds are not there.
+const KINDS: &str = r#"
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: PLURAL.metallb.io}
+spec:
+  group: metallb.io
+  names: {kind: KIND, plural: PLURAL}
+  scope: Namespaced
+  versions:
+  - name: v1beta1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+---
+"#;
+/// A namespace with the key, a pool of the LAN's addresses, and that it is announced.
+const CONFIGURED: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: steelyard-system}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: steelyard-membership, namespace: steelyard-system}
+stringData: {key: "KEY"}
+---
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: lan, namespace: steelyard-system}
+spec: {addresses: [10.2.0.200-10.2.0.209, "fd00:2::200-fd00:2::209"]}
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {name: lan, namespace: steelyard-system}
+"#;
+/// Where each tells what it does, on its own host.
+const ADMIN: &str = "127.0.0.1:9180";
+
+/// Speakers, one a node.
+#[derive(Debug, Default)]
+pub struct Speakers {
+    running: BTreeMap<String, Running>,
+    kept: BTreeMap<String, Scratch>,
+}
+
+/// Configures a cluster: kinds, a key, a pool from 10.2.0.200 and fd00:2::200 on.
+pub fn configure(cluster: &Cluster) -> Result<()> {
+    let kinds = [("IPAddressPool", "ipaddresspools"), ("L2Advertisement", "l2advertisements")];
+    let kinds = kinds.map(|(kind, plural)| KINDS.replace("PLURAL", plural).replace("KIND", kind));
+    cluster.apply(&kinds.concat())?;
+    for plural in ["ipaddresspools", "l2advertisements"] {
+        let path = format!("/apis/metallb.io/v1beta1/{plural}");
+        cluster::until(plural, || cluster.api().get(&path).is_ok())?;
+    }
+    cluster.apply(&CONFIGURED.replace("KEY", &"5e".repeat(32)))
+}
+
+/// Writes into the status of a Service of the default namespace that it has these addresses, as a
+/// controller does.
+pub fn give(cluster: &Cluster, service: &str, addresses: &[&str]) -> Result<()> {
+    let ingress: Vec<Value> =
+        addresses.iter().map(|it| json!({"ip": it, "ipMode": "VIP"})).collect();
+    let status = json!({"status": {"loadBalancer": {"ingress": ingress}}});
+    let path = format!("/api/v1/namespaces/default/services/{service}/status");
+    let answer = cluster.api().send("PATCH", &path, &status.to_string())?;
+    ensure!(answer.status == 200, "{answer:?}");
+    Ok(())
+}
+
+/// Which node the client takes for the one that has this address, if any.
+pub fn owner(cluster: &Cluster, vip: IpAddr) -> Option<String> {
+    let known = cluster.client().ip(&["neigh", "show", &vip.to_string()]).ok()?;
+    // As `tests/src/cluster/lan.rs` numbers them: node-1 is host 11.
+    let (_, last) = known.split_once("lladdr 02:00:00:00:02:")?;
+    let number = u8::from_str_radix(last.get(..2)?, 16).ok()?;
+    Some(format!("node-{}", number.checked_sub(10)?))
+}
+
+/// Whether anybody on the LAN answers for an IPv4 address when the client asks.
+pub fn is_answered(cluster: &Cluster, vip: IpAddr) -> Result<bool> {
+    let question = ["-c", "1", "-w", "1", "-I", "eth0", &vip.to_string()];
+    Ok(cluster.client().output("arping", &question)?.status.success())
+}
+
+impl Speakers {
+    /// Starts one on this node, or again; what it kept on its disk is there.
+    pub fn start(&mut self, cluster: &Cluster, node: &str, options: &[&str]) -> Result<()> {
+        if !self.kept.contains_key(node) {
+            self.kept.insert(node.to_owned(), Scratch::new()?);
+        }
+        let program = binary::steelyard().to_string_lossy().into_owned();
+        let mut command = cluster.node(node)?.host()?.command(&program);
+        command.args(["speaker", "--node-name", node, "--admin", ADMIN, "--log-level", "debug"]);
+        command.arg("--kubeconfig").arg(cluster.kubeconfig());
+        command.arg("--state-dir").arg(self.kept[node].path()).args(options);
+        self.running.insert(node.to_owned(), Running::start(command)?);
+        Ok(())
+    }
+
+    /// One of them.
+    pub fn on(&mut self, node: &str) -> Result<&mut Running> {
+        self.running.get_mut(node).with_context(|| format!("no speaker on {node}"))
+    }
+
+    /// All of them end, in good order.
+    pub fn stop(&mut self) -> Result<()> {
+        self.running.values_mut().try_for_each(|it| it.stop().map(drop))
+    }
+}
+
+/// What a role on this node tells, such as `/api/v1/announcements`.
+pub fn told(cluster: &Cluster, node: &str, path: &str) -> Result<Value> {
+    let text = said(cluster, node, path)?;
+    serde_json::from_str(&text).with_context(|| text.clone())
+}
+
+/// The same of what is no JSON, such as `/readyz`, whatever the status.
+pub fn said(cluster: &Cluster, node: &str, path: &str) -> Result<String> {
+    let url = format!("http://{ADMIN}{path}");
+    let host = cluster.node(node)?.host()?;
+    let output = host.output("curl", &["-sS", "-m", "5", "--noproxy", "*", &url])?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Waits until a role on this node is ready.
+pub fn wait_until_ready(cluster: &Cluster, node: &str) -> Result<()> {
+    let mut last = String::new();
+    cluster::until(&format!("{node} to be ready"), || {
+        last = said(cluster, node, "/readyz").unwrap_or_default();
+        last.starts_with("ok")
+    })
+    .with_context(|| last)
+}

@@ -1,0 +1,189 @@
+//! Speakers in a cluster, beside kube-proxy: what Services have by their status is answered for on
+//! the LAN, whatever becomes of nodes and of the API server.
+
+use std::net::IpAddr;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use steelyard_tests::cluster::{self, Blueprint, Cluster};
+use steelyard_tests::roles::{self, Speakers, configure, give, is_answered, owner, told};
+use steelyard_tests::{needs_cluster, wait};
+
+/// An echo server on each node, and Services before them: one that keeps to the node it comes to,
+/// and one that does not.
+const ECHO: &str = r#"
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: echo}
+spec:
+  selector: {matchLabels: {app: echo}}
+  template:
+    metadata: {labels: {app: echo}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: echo
+        image: echo:1
+        args: ["--http", ":80"]
+        readinessProbe: {httpGet: {path: /, port: 80}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: local}
+spec:
+  type: LoadBalancer
+  externalTrafficPolicy: Local
+  ipFamilyPolicy: RequireDualStack
+  selector: {app: echo}
+  ports: [{port: 8000, targetPort: 80}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: cluster}
+spec:
+  type: LoadBalancer
+  selector: {app: echo}
+  ports: [{port: 8000, targetPort: 80}]
+"#;
+const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
+const LOCAL: &str = "10.2.0.200";
+const CLUSTER: &str = "10.2.0.201";
+
+fn start(name: &str) -> Result<Cluster> {
+    let cluster = Cluster::start(&Blueprint { name, nodes: 3, images: &[] })?;
+    configure(&cluster)?;
+    cluster.apply(ECHO)?;
+    cluster.wait_for_pods("default", "app=echo", 3)?;
+    Ok(cluster)
+}
+
+fn speakers(cluster: &Cluster, options: &[&str]) -> Result<Speakers> {
+    let mut speakers = Speakers::default();
+    NODES.iter().try_for_each(|node| speakers.start(cluster, node, options))?;
+    NODES.iter().try_for_each(|node| roles::wait_until_ready(cluster, node))?;
+    Ok(speakers)
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("a literal address")
+}
+
+/// What the client is answered at a vip.
+fn fetch(cluster: &Cluster, vip: &str) -> Result<Value> {
+    let host = if vip.contains(':') { format!("[{vip}]") } else { vip.to_owned() };
+    cluster.fetch(cluster.client(), &format!("http://{host}:8000/"))
+}
+
+/// Waits until the client is answered at a vip; by whom.
+fn answered(cluster: &Cluster, vip: &str) -> Result<Value> {
+    let mut last = None;
+    wait::until_some_within(cluster::PATIENCE, std::time::Duration::from_millis(50), vip, || {
+        let answer = fetch(cluster, vip);
+        last = answer.as_ref().err().map(|error| format!("{error:#}"));
+        answer.ok()
+    })
+    .with_context(|| format!("{last:?}"))
+}
+
+/// How this node says that it stands with a vip.
+fn state(cluster: &Cluster, node: &str, vip: &str) -> Option<String> {
+    let rows = told(cluster, node, "/api/v1/announcements").ok()?;
+    let row = rows.as_array()?.iter().find(|row| row["address"] == vip)?.clone();
+    row["state"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn what_a_status_says_is_answered_for() -> Result<()> {
+    needs_cluster!();
+    let cluster = start("speaks")?;
+    give(&cluster, "local", &[LOCAL, "fd00:2::200"])?;
+    let mut speakers = speakers(&cluster, &[])?;
+    give(&cluster, "cluster", &[CLUSTER])?;
+    for vip in [LOCAL, "fd00:2::200", CLUSTER] {
+        answered(&cluster, vip)?;
+    }
+    // Whoever keeps to its node sees the client.
+    let answer = fetch(&cluster, LOCAL)?;
+    ensure!(answer["peer"].as_str().unwrap_or_default().starts_with("10.2.0.1:"), "{answer}");
+    let at = owner(&cluster, ip(LOCAL)).context("somebody has it")?;
+    ensure!(answer["node"].is_null() || answer["node"] == *at, "{answer} by {at}");
+    ensure!(state(&cluster, &at, LOCAL).as_deref() == Some("announced"));
+
+    // What no pool has is not ours, whoever wrote it; nor what a Service only asks for.
+    give(&cluster, "cluster", &["10.2.0.99"])?;
+    cluster::until("the address to be let go", || {
+        is_answered(&cluster, ip(CLUSTER)).is_ok_and(|it| !it)
+    })?;
+    ensure!(!is_answered(&cluster, ip("10.2.0.99"))?);
+    give(&cluster, "cluster", &[CLUSTER])?;
+    answered(&cluster, CLUSTER)?;
+
+    // A node that is not to take part gives up what it has.
+    let label = "node.kubernetes.io/exclude-from-external-load-balancers=";
+    cluster.kubectl(&["label", "node", &at, label])?;
+    cluster::until("another node to have it", || {
+        let _ = fetch(&cluster, LOCAL);
+        owner(&cluster, ip(LOCAL)).is_some_and(|now| now != at)
+    })?;
+    answered(&cluster, LOCAL)?;
+
+    // A shadow of it says the same, and nobody hears of it.
+    speakers.stop()?;
+    cluster::until("silence", || is_answered(&cluster, ip(LOCAL)).is_ok_and(|it| !it))?;
+    for node in NODES {
+        speakers.start(&cluster, node, &["--shadow"])?;
+    }
+    for node in NODES {
+        roles::wait_until_ready(&cluster, node)?;
+    }
+    let shown =
+        |node: &&str| state(&cluster, node, LOCAL).is_some_and(|it| it.starts_with("shadow"));
+    cluster::until("a shadow to know of it", || NODES.iter().any(&shown))?;
+    ensure!(!is_answered(&cluster, ip(LOCAL))? && !is_answered(&cluster, ip(CLUSTER))?);
+    speakers.stop()?;
+    cluster.stop()
+}
+
+#[test]
+fn addresses_stay_when_nodes_and_the_api_server_go() -> Result<()> {
+    needs_cluster!();
+    let mut cluster = start("stays")?;
+    give(&cluster, "local", &[LOCAL])?;
+    let mut speakers = speakers(&cluster, &[])?;
+    answered(&cluster, LOCAL)?;
+    let first = owner(&cluster, ip(LOCAL)).context("somebody has it")?;
+
+    cluster.power_off(&first)?;
+    cluster::until("another node to have it", || {
+        let _ = fetch(&cluster, LOCAL);
+        owner(&cluster, ip(LOCAL)).is_some_and(|now| now != first)
+    })?;
+    answered(&cluster, LOCAL)?;
+    let second = owner(&cluster, ip(LOCAL)).context("somebody has it")?;
+
+    // Nobody needs the API server for what was so: not to go on, not to start again.
+    cluster.kill_api()?;
+    answered(&cluster, LOCAL)?;
+    let third = NODES.into_iter().find(|it| **it != first && **it != second).context("a third")?;
+    for node in [third, second.as_str()] {
+        speakers.on(node)?.kill()?;
+        speakers.start(&cluster, node, &[])?;
+        cluster::until("it to remember", || {
+            roles::said(&cluster, node, "/readyz").is_ok_and(|it| it.contains("remembers"))
+        })?;
+        answered(&cluster, LOCAL)?;
+    }
+    let before = owner(&cluster, ip(LOCAL)).context("somebody has it")?;
+
+    // Back, it is as it was.
+    cluster.start_api()?;
+    for node in [third, second.as_str()] {
+        roles::wait_until_ready(&cluster, node)?;
+    }
+    answered(&cluster, LOCAL)?;
+    ensure!(owner(&cluster, ip(LOCAL)) == Some(before), "the address moved");
+    give(&cluster, "cluster", &[CLUSTER])?;
+    answered(&cluster, CLUSTER)?;
+    drop(speakers);
+    cluster.stop()
+}
