@@ -6,5 +6,7 @@ use steelyard_model::Code;
 pub const DUMP_INCOMPLETE: Code = Code::new("dump-incomplete");
 /// Something on this host keeps clients from a port.
 pub const UNREACHABLE: Code = Code::new("unreachable");
+/// kube-proxy in IPVS mode has the kernel of each node answer for vips.
+pub const IPVS_ANSWERS_ARP: Code = Code::new("ipvs-answers-arp");
 /// Something on this host may keep clients from a port.
 pub const PERHAPS_UNREACHABLE: Code = Code::new("perhaps-unreachable");

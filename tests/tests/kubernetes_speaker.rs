@@ -187,3 +187,25 @@ fn addresses_stay_when_nodes_and_the_api_server_go() -> Result<()> {
     drop(speakers);
     cluster.stop()
 }
+
+#[test]
+fn kernels_that_answer_too_are_told_of() -> Result<()> {
+    needs_cluster!();
+    let cluster = Cluster::start(&Blueprint { name: "ipvs", nodes: 1, images: &[] })?;
+    configure(&cluster)?;
+    let node = NODES[0];
+    let mut speakers = Speakers::default();
+    speakers.start(&cluster, node, &[])?;
+    let is_told = || {
+        let found = told(&cluster, node, "/api/v1/diagnostics").unwrap_or_default();
+        found.as_array().is_some_and(|all| all.iter().any(|it| it["code"] == "ipvs-answers-arp"))
+    };
+    // As kube-proxy does in IPVS mode.
+    let host = cluster.node(node)?.host()?;
+    host.ip(&["link", "add", "kube-ipvs0", "type", "dummy"])?;
+    cluster::until("it to be told", is_told)?;
+    host.set("net.ipv4.conf.all.arp_ignore", "1")?;
+    cluster::until("it to be mended", || !is_told())?;
+    speakers.stop()?;
+    cluster.stop()
+}

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Instance;
+use crate::hands::ipvs::LooseArp;
 use crate::hands::routes::Routes;
 
 /// The plan is applied again this long after the last time: it repairs what others removed.
@@ -72,9 +73,24 @@ impl Instance {
         self.hands.board.show();
     }
 
+    fn look_at_ipvs(&mut self) {
+        let found = LooseArp::look();
+        if !self.hands.board.set_loose_arp(found.clone()) {
+            return;
+        }
+        if let Some(found) = found {
+            let message = format!("{found}; {}", found.diagnostic().help);
+            self.history.note(false, "IpvsAnswersArp", "Node/kube-proxy", &message);
+        }
+        self.hands.board.show();
+    }
+
     async fn repair(&mut self) {
         let begun = Instant::now();
         self.look(Ok(())).await;
+        if self.settings.awaited.is_some() && self.settings.duties.announces {
+            self.look_at_ipvs();
+        }
         self.apply_again().await;
         self.next_repair = Instant::now() + REPAIR.max(begun.elapsed() * RARITY);
         self.hands.lock.mend();

@@ -10,8 +10,7 @@ use steelyard_speaker::{Sharing, SpeakerEvent, VipStatus};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 
-/// How the interface begins that kube-proxy makes in IPVS mode.
-pub(super) const IPVS: &str = "kube-ipvs";
+use crate::hands::ipvs;
 
 /// Where it is heard.
 pub(super) struct Senses {
@@ -81,6 +80,6 @@ pub(super) fn addresses() -> Option<BTreeSet<IpAddr>> {
     });
     let links = links.ok()?;
     // There kube-proxy gathers the vips of all nodes: they are not this machine's own.
-    let links = links.iter().filter(|link| !link.name.starts_with(IPVS));
+    let links = links.iter().filter(|link| !link.name.starts_with(ipvs::INTERFACE));
     Some(links.flat_map(|link| &link.addresses).map(|net| net.addr()).collect())
 }

@@ -17,6 +17,7 @@ use super::moment::Moment;
 use super::unready::Unready;
 use crate::hands::descriptors::Crowded;
 use crate::hands::history::{self, History};
+use crate::hands::ipvs::LooseArp;
 use crate::hands::lock::LockStanding;
 use crate::hands::{Applied, Doing, Hand};
 use crate::mind::Decided;
@@ -31,6 +32,7 @@ pub(crate) struct Board {
     crowded: Vec<Crowded>,
     silent: Arc<BTreeSet<SocketAddr>>,
     plight: Option<Unready>,
+    loose_arp: Option<LooseArp>,
 }
 
 /// What it shows besides decisions and what came of them.
@@ -46,8 +48,9 @@ pub(crate) struct BoardSources {
 
 impl Board {
     pub(crate) fn new(published: Arc<Published>, sources: BoardSources) -> Self {
-        let (current, crowded, silent, plight) = Default::default();
-        Self { published, sources, started: history::now(), current, crowded, silent, plight }
+        let (current, crowded, silent, plight, loose_arp) = Default::default();
+        let started = history::now();
+        Self { published, sources, started, current, crowded, silent, plight, loose_arp }
     }
 
     /// What is in force.
@@ -65,6 +68,13 @@ impl Board {
         self.plight = plight;
     }
 
+    /// Whether the kernel answers for vips, whichever node is to; whether that is news.
+    pub(crate) fn set_loose_arp(&mut self, found: Option<LooseArp>) -> bool {
+        let is_news = found != self.loose_arp;
+        self.loose_arp = found;
+        is_news
+    }
+
     /// These endpoints take no connections from the gateway.
     pub(crate) fn set_silent(&mut self, silent: Arc<BTreeSet<SocketAddr>>) {
         self.silent = silent;
@@ -78,6 +88,7 @@ impl Board {
         let moment = Arc::new(Moment {
             current: Arc::clone(current),
             plight: self.plight.clone(),
+            loose_arp: self.loose_arp.clone(),
             is_waiting: lock.is_waiting(),
             lock_trouble: lock.trouble(),
             crowded: self.crowded.clone(),

@@ -27,6 +27,7 @@ use crate::hands::announcements::Idle;
 use crate::hands::binds;
 use crate::hands::descriptors::Crowded;
 use crate::hands::forwarding::Refusal;
+use crate::hands::ipvs::LooseArp;
 use crate::hands::unreached::Unreached;
 use crate::mind::{Decided, is_gateway};
 use crate::privileges::Privileges;
@@ -41,6 +42,8 @@ pub(super) struct Moment {
     pub(super) current: Arc<Current>,
     /// Why it is not ready, whatever else is so.
     pub(super) plight: Option<Unready>,
+    /// The kernel answers for vips, whichever node is to.
+    pub(super) loose_arp: Option<LooseArp>,
     pub(super) is_waiting: bool,
     pub(super) lock_trouble: Option<String>,
     pub(super) crowded: Vec<Crowded>,
@@ -100,7 +103,8 @@ impl Moment {
     /// What keeps clients from what is served here, as findings.
     fn unreached(&self) -> Vec<Diagnostic> {
         let all = Unreached::all(&self.applied().forwarded);
-        all.iter().map(Unreached::diagnostic).collect()
+        let loose = self.loose_arp.iter().map(LooseArp::diagnostic);
+        all.iter().map(Unreached::diagnostic).chain(loose).collect()
     }
 
     fn overview(&self) -> Overview {
