@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use steelyard_admin::AdminClient;
+use steelyard_admin::{AdminClient, AskError, Respondent};
 use steelyard_model::Severity;
 
 use crate::entry_points::StaticOptions;
+use crate::remote::{Remote, RemoteArgs};
 
 /// What changes how manifests are understood.
 #[derive(Args, Clone, Default)]
@@ -35,12 +36,23 @@ pub(crate) struct AdminArgs {
     /// The bearer token that it wants
     #[arg(long, value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 impl AdminArgs {
-    /// Who asks it.
-    pub(crate) fn client(&self) -> AdminClient {
-        AdminClient { address: self.admin.clone(), token_file: self.admin_token_file.clone() }
+    /// Whom to ask; of a cluster the part whose business it is.
+    ///
+    /// # Errors
+    /// When there is nobody in the cluster, or no way to it.
+    pub(crate) fn respondent(&self, business: &str) -> Result<Box<dyn Respondent>, AskError> {
+        let token_file = self.admin_token_file.clone();
+        if self.remote.cluster {
+            let found = Remote::find(&self.remote, business, token_file.as_ref());
+            let found = found.map_err(|error| AskError::Way(format!("{error:#}")))?;
+            return Ok(Box::new(found));
+        }
+        Ok(Box::new(AdminClient { address: self.admin.clone(), token_file }))
     }
 }
 

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
-use steelyard_admin::AdminClient;
+use steelyard_admin::Respondent;
 use steelyard_terminal::{OutputFormat, Style, put, wants_color};
 
 use crate::args::{AdminArgs, WorldArgs};
@@ -44,6 +44,7 @@ const EXAMPLES: &str = "\
 Examples:
   steelyard explain service/default/nginx manifests/
   steelyard explain svc/nginx                             (of a running instance)
+  steelyard explain svc/nginx --cluster                   (of one in a cluster)
   steelyard explain ingress/default/web manifests/
   steelyard explain ipaddresspool/metallb-system/lan manifests/
 
@@ -75,7 +76,7 @@ pub fn run(mut args: ExplainArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
     let mut wanted = Wanted::parse(&args.object)?;
     let rows = if args.paths.is_empty() {
-        match live(&args.admin.client()) {
+        match ask(&args, &wanted.kind) {
             Ok(rows) => rows,
             Err(error) => {
                 steelyard_terminal::complain(&format!("error: {error:#}"));
@@ -98,7 +99,12 @@ pub fn run(mut args: ExplainArgs, fixed: StaticOptions) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn live(admin: &AdminClient) -> Result<Rows> {
+fn ask(args: &ExplainArgs, kind: &str) -> Result<Rows> {
+    let business = if kind == "ingress" { "gateway" } else { "controller" };
+    live(&*args.admin.respondent(business)?)
+}
+
+fn live(admin: &dyn Respondent) -> Result<Rows> {
     Ok(Rows {
         services: admin.ask("services")?,
         announcements: admin.ask("announcements")?,

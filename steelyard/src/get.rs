@@ -65,6 +65,8 @@ Examples:
   steelyard get owners                    who answers for which address, since when and why
   steelyard get routes --admin 10.1.1.11:9180 --admin-token-file token
   steelyard get diagnostics -o json | jq '.[].code'
+  steelyard get services --cluster        of a cluster, through its API server
+  kubectl steelyard get services          the same, where kubectl finds `kubectl-steelyard`
 
 Exit status: 0 shown, 1 no running instance answers, 2 usage.";
 
@@ -88,7 +90,7 @@ pub fn run(args: GetArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn show(args: &GetArgs) -> Result<String, AskError> {
-    let admin = args.admin.client();
+    let admin = args.admin.respondent(args.kind.business())?;
     let value = admin.ask(args.kind.resource())?;
     if args.output == OutputFormat::Json {
         let shown = match args.kind {
@@ -121,6 +123,15 @@ impl Kind {
     /// As it is asked for.
     fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// The part of Steelyard in a cluster whose business it is.
+    fn business(self) -> &'static str {
+        match self {
+            Self::Overview | Self::Services | Self::Diagnostics | Self::Events => "controller",
+            Self::Announcements | Self::Owners | Self::Members => "speaker",
+            Self::Routes | Self::Endpoints => "gateway",
+        }
     }
 
     /// The resource of the API that it is read from.

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use steelyard::cli::{Cli, Command};
 use steelyard::entry_points::StaticOptions;
+use steelyard::plugin;
 
 /// Unreadable input or a wrong command line.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let (fixed, rest) = match StaticOptions::take(std::env::args_os()) {
+    let (fixed, rest) = match StaticOptions::take(plugin::arguments(std::env::args_os())) {
         Ok(taken) => taken,
         Err(error) => {
             steelyard_terminal::complain(&format!("error: {error}"));

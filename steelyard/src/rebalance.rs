@@ -26,7 +26,7 @@ pub struct RebalanceArgs {
 /// # Errors
 /// When the token file cannot be read.
 pub fn run(args: RebalanceArgs) -> anyhow::Result<ExitCode> {
-    match args.admin.client().order("rebalance") {
+    match args.admin.respondent("speaker").and_then(|it| it.order("rebalance")) {
         Ok(_) => Ok(ExitCode::SUCCESS),
         Err(error @ AskError::TokenFile(..)) => Err(error.into()),
         Err(error) => {

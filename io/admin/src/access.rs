@@ -8,6 +8,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use crate::{AdminOptions, MIN_TOKEN, StartError};
 
+/// The token for whom `Authorization` does not reach: an API server takes that for itself.
+pub const TOKEN_HEADER: &str = "x-steelyard-token";
+
 /// The one path that changes something, when posted to.
 pub(crate) const REBALANCE: &str = "/api/v1/rebalance";
 
@@ -134,7 +137,8 @@ impl Refusal {
             Self::Token => (
                 StatusCode::UNAUTHORIZED,
                 "send the content of the file given as --admin-token-file as \
-                 `Authorization: Bearer TOKEN`",
+                 `Authorization: Bearer TOKEN`, or behind a proxy that takes that for itself as \
+                 `X-Steelyard-Token: TOKEN`",
             ),
         }
     }
@@ -170,7 +174,11 @@ fn read_token(path: &Path) -> Result<Vec<u8>, StartError> {
     Ok(token)
 }
 
+/// The token that came, in either of two headers.
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    if let Some(token) = headers.get(TOKEN_HEADER) {
+        return Some(token.as_bytes().trim_ascii());
+    }
     let (scheme, token) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(token.trim_ascii())
 }

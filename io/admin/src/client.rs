@@ -19,6 +19,15 @@ pub struct AdminClient {
     pub token_file: Option<PathBuf>,
 }
 
+/// A running instance that can be asked, by whatever way.
+pub trait Respondent {
+    /// The resource `name` of the running instance, e.g. `services`.
+    fn ask(&self, name: &str) -> Result<Value, AskError>;
+
+    /// Orders the running instance to do something, e.g. `rebalance`.
+    fn order(&self, name: &str) -> Result<Value, AskError>;
+}
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum AskError {
@@ -30,6 +39,8 @@ pub enum AskError {
     NotSteelyard(String, String),
     /// It answers, but not with what was asked for.
     Refused(u16, String),
+    /// The way to it is closed, or leads nowhere.
+    Way(String),
 }
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,15 +61,11 @@ impl AdminClient {
     fn send(&self, method: &str, name: &str) -> Result<Value, AskError> {
         let answer = self.exchange(&self.head(method, &format!("/api/v1/{name}"))?);
         let answer = answer.map_err(|error| AskError::Unreachable(self.authority(), error))?;
-        let odd = |what: &str| AskError::NotSteelyard(self.authority(), what.to_owned());
-        let (status, body) = parse(&answer).ok_or_else(|| odd("its answer is not HTTP"))?;
-        let value: Value =
-            serde_json::from_slice(body).map_err(|_| odd("its answer is not complete JSON"))?;
-        match (status, value["error"].as_str()) {
-            (200 | 202, _) => Ok(value),
-            (status, Some(error)) => Err(AskError::Refused(status, error.to_owned())),
-            (status, None) => Err(odd(&format!("it answers with status {status}"))),
-        }
+        let Some((status, body)) = parse(&answer) else {
+            let what = "its answer is not HTTP".to_owned();
+            return Err(AskError::NotSteelyard(self.authority(), what));
+        };
+        judge(&self.authority(), status, body)
     }
 
     /// `host:port`, without what people paste around it.
@@ -93,6 +100,31 @@ impl AdminClient {
             }
         }
         Err(last)
+    }
+}
+
+impl Respondent for AdminClient {
+    fn ask(&self, name: &str) -> Result<Value, AskError> {
+        Self::ask(self, name)
+    }
+
+    fn order(&self, name: &str) -> Result<Value, AskError> {
+        Self::order(self, name)
+    }
+}
+
+/// What an answer of `place` says.
+///
+/// # Errors
+/// When it is no answer of an admin API, or says no.
+pub fn judge(place: &str, status: u16, body: &[u8]) -> Result<Value, AskError> {
+    let odd = |what: &str| AskError::NotSteelyard(place.to_owned(), what.to_owned());
+    let value: Value =
+        serde_json::from_slice(body).map_err(|_| odd("its answer is not complete JSON"))?;
+    match (status, value["error"].as_str()) {
+        (200 | 202, _) => Ok(value),
+        (status, Some(error)) => Err(AskError::Refused(status, error.to_owned())),
+        (status, None) => Err(odd(&format!("it answers with status {status}"))),
     }
 }
 
@@ -132,7 +164,7 @@ impl std::fmt::Display for AskError {
             Self::Refused(401, _) => {
                 f.write_str("it wants its token: give the file with --admin-token-file")
             }
-            Self::Refused(_, message) => f.write_str(message),
+            Self::Refused(_, message) | Self::Way(message) => f.write_str(message),
         }
     }
 }
@@ -141,7 +173,7 @@ impl std::error::Error for AskError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::TokenFile(_, source) | Self::Unreachable(_, source) => Some(source),
-            Self::NotSteelyard(..) | Self::Refused(..) => None,
+            Self::NotSteelyard(..) | Self::Refused(..) | Self::Way(_) => None,
         }
     }
 }

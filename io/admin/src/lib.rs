@@ -32,7 +32,8 @@ use std::path::PathBuf;
 
 use steelyard_host::places::Places;
 
-pub use crate::client::{AdminClient, AskError};
+pub use crate::access::TOKEN_HEADER;
+pub use crate::client::{AdminClient, AskError, Respondent, judge};
 pub use crate::lazy::Lazy;
 pub use crate::server::{Admin, serve};
 pub use crate::view::{

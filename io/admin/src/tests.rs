@@ -314,9 +314,14 @@ fn with_a_token_the_api_wants_it() {
             format!("\nAuthorization: Bearer {TOKEN}0"),
             format!("\nAuthorization: Bearer {}", TOKEN.to_uppercase()),
             "\nAuthorization: Bearer \u{fc}".to_owned(),
+            "\nX-Steelyard-Token: ".to_owned(),
+            format!("\nX-Steelyard-Token: {TOKEN}0"),
+            format!("\nX-Steelyard-Token: Bearer {TOKEN}"),
         ];
         assert_eq!(ask("/api/v1/overview", &right), 200);
         assert_eq!(ask("/api/v1/overview", &right.to_lowercase()), 200);
+        // Behind an API server, which takes the usual header for itself.
+        assert_eq!(ask("/api/v1/overview", &format!("\nX-Steelyard-Token: {TOKEN}")), 200);
         for header in wrong {
             for path in ["/api/v1/overview", "/api/v1/stream", "/api/v1/nothing", "/api"] {
                 assert_eq!(ask(path, &header), 401, "{path} {header:?}");

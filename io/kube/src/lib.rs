@@ -12,11 +12,13 @@ mod follow;
 mod lines;
 mod pace;
 mod patience;
+mod proxy;
 mod standing;
 mod trouble;
 
 pub use connection::{Connection, Unconnected};
 pub use feed::Feed;
 pub use patience::Patience;
+pub use proxy::{PodPlace, Relayed};
 pub use standing::Standing;
 pub use trouble::Trouble;

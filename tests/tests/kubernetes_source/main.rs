@@ -1,21 +1,18 @@
 //! What is read of a cluster is what is there, whatever becomes of the API server and the way to
 //! it: nothing is lost, nothing is taken for gone that is not, and what is told again wakes nobody.
 
+mod commands;
 mod ear;
 mod relay;
 
-use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use steelyard_kube::Standing;
 use steelyard_manifest::{Breadth, Role, Selection, Watched, watched};
-use steelyard_tests::binary::steelyard;
 use steelyard_tests::cluster::{Blueprint, Cluster};
 use steelyard_tests::needs_cluster;
-use steelyard_tests::scratch::Scratch;
 
 use self::ear::Ear;
 use self::relay::Relay;
@@ -200,116 +197,5 @@ fn what_happened_meanwhile_is_all_that_is_heard() -> Result<()> {
     cluster.start_api()?;
     ear.until("it to be followed again", |_| calm(&ear))?;
     ensure!(ear.heard().changes == changes, "another process is no change");
-    Ok(())
-}
-
-/// Mistakes that no schema of ours is there to refuse.
-const MISTAKES: &str = "
-apiVersion: v1
-kind: Namespace
-metadata: {name: shop}
----
-apiVersion: metallb.io/v1beta1
-kind: IPAddressPool
-metadata: {name: home, namespace: shop}
-spec: {addresses: [192.0.2.9-192.0.2.1]}
----
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: {name: web, namespace: shop}
-spec:
-  tls: [{hosts: [web.example], secretName: cert}]
-  rules: [{host: web.example, http: {paths: [{path: /, pathType: Prefix, backend: {service:
-    {name: nobody, port: {number: 80}}}}]}}]
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: reader, namespace: shop}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: reader}
-rules:
-- {apiGroups: [networking.k8s.io], resources: [ingresses, ingressclasses], verbs: [list, watch]}
-- {apiGroups: [metallb.io], resources: ['*'], verbs: [list, watch]}
-- apiGroups: ['']
-  resources: [services, nodes, namespaces, pods]
-  verbs: [list, watch]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: reader}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reader}
-subjects: [{kind: ServiceAccount, name: reader, namespace: shop}]
-";
-
-/// What is wrong in a cluster is said as it is of files, and what may not be seen is named.
-#[test]
-fn a_cluster_is_judged_as_files_are() -> Result<()> {
-    needs_cluster!();
-    let mut cluster = start("judged")?;
-    cluster.apply(&definitions())?;
-    cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
-    cluster.apply(MISTAKES)?;
-    let check = |kubeconfig: &Path| -> Result<(Option<i32>, BTreeSet<String>)> {
-        let mut command = cluster.client().command(&steelyard().to_string_lossy());
-        command.args(["check", "--cluster", "-o", "json", "--kubeconfig"]).arg(kubeconfig);
-        let output = command.output()?;
-        let said: Value = serde_json::from_slice(&output.stdout)
-            .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
-        let found = said["diagnostics"].as_array().context("a list")?.iter();
-        let text = |it: &Value, key: &str| it[key].as_str().unwrap_or_default().to_owned();
-        let line = |it: &Value| {
-            let place = if it["line"].is_null() { text(it, "file") } else { "a line".to_owned() };
-            let said = match it["object"].as_str() {
-                Some(object) => object.to_owned(),
-                None => text(it, "message").split(';').next().unwrap_or_default().to_owned(),
-            };
-            format!("{place}: {} {said} {}", text(it, "code"), text(it, "path")).trim().to_owned()
-        };
-        Ok((output.status.code(), found.filter(|it| it["severity"] != "info").map(line).collect()))
-    };
-    let found = |lines: &[&str]| lines.iter().map(|it| (*it).to_owned()).collect::<BTreeSet<_>>();
-    let mistakes = [
-        "cluster: pool-range-reversed IPAddressPool/shop/home spec.addresses[0]",
-        "cluster: backend-service-missing Ingress/shop/web \
-         spec.rules[0].http.paths[0].backend.service.name",
-        "cluster: tls-not-served Ingress/shop/web spec.tls",
-    ];
-    let missing = "cluster: tls-secret-missing Ingress/shop/web spec.tls[0].secretName";
-    let (code, said) = check(&cluster.kubeconfig())?;
-    ensure!(code == Some(1) && said == found(&[&mistakes[..], &[missing]].concat()), "{said:#?}");
-
-    // Who may not see some of it is told what, and of Secrets nothing that may be wrong.
-    let token = cluster.kubectl(&["create", "token", "reader", "-n", "shop"])?;
-    let scratch = Scratch::new()?;
-    let limited = scratch.file("kubeconfig");
-    let text = std::fs::read_to_string(cluster.kubeconfig())?;
-    let own = text.split("users:").next().context("users")?;
-    let user = text.split("user:").nth(1).and_then(|it| it.split(['\n', ',', '}']).next());
-    let user = user.context("a user")?.trim();
-    let users = format!("users:\n- name: {user}\n  user: {{token: {}}}\n", token.trim());
-    std::fs::write(&limited, own.to_owned() + &users)?;
-    let (code, said) = check(&limited)?;
-    let unseen = [
-        "daemonsets.apps",
-        "deployments.apps",
-        "endpointslices.discovery.k8s.io",
-        "networkpolicies.networking.k8s.io",
-        "statefulsets.apps",
-    ];
-    let unseen = unseen.map(|kind| {
-        format!("cluster: access-refused the API server does not let this account watch {kind}")
-    });
-    let unseen: Vec<&str> = unseen.iter().map(String::as_str).collect();
-    ensure!(code == Some(1) && said == found(&[&mistakes[..], &unseen].concat()), "{said:#?}");
-
-    // Nobody answers.
-    cluster.kill_api()?;
-    let mut command = cluster.client().command(&steelyard().to_string_lossy());
-    command.args(["check", "--cluster", "--kubeconfig"]).arg(cluster.kubeconfig());
-    let output = command.output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.code() == Some(2) && said.contains("is not reached"), "{said}");
     Ok(())
 }

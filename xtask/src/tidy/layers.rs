@@ -63,6 +63,7 @@ const BINARY: &[&str] = &[
     "anyhow",
     "clap",
     "clap_complete",
+    "http",
     "serde",
     "serde_json",
     "tokio",

@@ -1,0 +1,232 @@
+//! What people ask of a cluster from their own machine, with the rights that they have there.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use steelyard_tests::binary::steelyard;
+use steelyard_tests::cluster::{Blueprint, Cluster};
+use steelyard_tests::needs_cluster;
+use steelyard_tests::scratch::Scratch;
+
+use super::{definitions, start};
+
+/// Mistakes that no schema of ours is there to refuse.
+const MISTAKES: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: home, namespace: shop}
+spec: {addresses: [192.0.2.9-192.0.2.1]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: shop}
+spec:
+  tls: [{hosts: [web.example], secretName: cert}]
+  rules: [{host: web.example, http: {paths: [{path: /, pathType: Prefix, backend: {service:
+    {name: nobody, port: {number: 80}}}}]}}]
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: reader, namespace: shop}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: reader}
+rules:
+- {apiGroups: [networking.k8s.io], resources: [ingresses, ingressclasses], verbs: [list, watch]}
+- {apiGroups: [metallb.io], resources: ['*'], verbs: [list, watch]}
+- apiGroups: ['']
+  resources: [services, nodes, namespaces, pods]
+  verbs: [list, watch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: reader}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reader}
+subjects: [{kind: ServiceAccount, name: reader, namespace: shop}]
+";
+
+/// What is wrong in a cluster is said as it is of files, and what may not be seen is named.
+#[test]
+fn a_cluster_is_judged_as_files_are() -> Result<()> {
+    needs_cluster!();
+    let mut cluster = start("judged")?;
+    cluster.apply(&definitions())?;
+    cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
+    cluster.apply(MISTAKES)?;
+    let check = |kubeconfig: &Path| -> Result<(Option<i32>, BTreeSet<String>)> {
+        let mut command = cluster.client().command(&steelyard().to_string_lossy());
+        command.args(["check", "--cluster", "-o", "json", "--kubeconfig"]).arg(kubeconfig);
+        let output = command.output()?;
+        let said: Value = serde_json::from_slice(&output.stdout)
+            .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
+        let found = said["diagnostics"].as_array().context("a list")?.iter();
+        let text = |it: &Value, key: &str| it[key].as_str().unwrap_or_default().to_owned();
+        let line = |it: &Value| {
+            let place = if it["line"].is_null() { text(it, "file") } else { "a line".to_owned() };
+            let said = match it["object"].as_str() {
+                Some(object) => object.to_owned(),
+                None => text(it, "message").split(';').next().unwrap_or_default().to_owned(),
+            };
+            format!("{place}: {} {said} {}", text(it, "code"), text(it, "path")).trim().to_owned()
+        };
+        Ok((output.status.code(), found.filter(|it| it["severity"] != "info").map(line).collect()))
+    };
+    let found = |lines: &[&str]| lines.iter().map(|it| (*it).to_owned()).collect::<BTreeSet<_>>();
+    let mistakes = [
+        "cluster: pool-range-reversed IPAddressPool/shop/home spec.addresses[0]",
+        "cluster: backend-service-missing Ingress/shop/web \
+         spec.rules[0].http.paths[0].backend.service.name",
+        "cluster: tls-not-served Ingress/shop/web spec.tls",
+    ];
+    let missing = "cluster: tls-secret-missing Ingress/shop/web spec.tls[0].secretName";
+    let (code, said) = check(&cluster.kubeconfig())?;
+    ensure!(code == Some(1) && said == found(&[&mistakes[..], &[missing]].concat()), "{said:#?}");
+
+    // Who may not see some of it is told what, and of Secrets nothing that may be wrong.
+    let scratch = Scratch::new()?;
+    let limited = account(&cluster, &scratch, "shop", "reader")?;
+    let (code, said) = check(&limited)?;
+    let unseen = [
+        "daemonsets.apps",
+        "deployments.apps",
+        "endpointslices.discovery.k8s.io",
+        "networkpolicies.networking.k8s.io",
+        "statefulsets.apps",
+    ];
+    let unseen = unseen.map(|kind| {
+        format!("cluster: access-refused the API server does not let this account watch {kind}")
+    });
+    let unseen: Vec<&str> = unseen.iter().map(String::as_str).collect();
+    ensure!(code == Some(1) && said == found(&[&mistakes[..], &unseen].concat()), "{said:#?}");
+
+    // Nobody answers.
+    cluster.kill_api()?;
+    let mut command = cluster.client().command(&steelyard().to_string_lossy());
+    command.args(["check", "--cluster", "--kubeconfig"]).arg(cluster.kubeconfig());
+    let output = command.output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(2) && said.contains("is not reached"), "{said}");
+    Ok(())
+}
+
+/// An instance in a pod, as a role is one, and two accounts of people.
+const INSTANCE: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: steelyard-system}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: steelyard-admin, namespace: steelyard-system}
+stringData: {token: a-token-that-nobody-guesses-0123456789}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: manifests, namespace: steelyard-system}
+stringData:
+  all.yaml: |
+    {apiVersion: metallb.io/v1beta1, kind: IPAddressPool, metadata: {name: home},
+     spec: {addresses: [192.0.2.10-192.0.2.20]}}
+    ---
+    {apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: LoadBalancer,
+     ports: [{port: 80}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: controller
+  namespace: steelyard-system
+  labels: {app.kubernetes.io/name: steelyard, app.kubernetes.io/component: controller}
+spec:
+  volumes:
+  - {name: token, secret: {secretName: steelyard-admin}}
+  - {name: manifests, secret: {secretName: manifests}}
+  containers:
+  - name: steelyard
+    image: steelyard
+    args: [up, /manifests, --unprivileged, --lock, /tmp/lock, --state-dir, /tmp/state,
+           --admin, "0.0.0.0:9180", --admin-token-file, /token/token]
+    volumeMounts:
+    - {name: token, mountPath: /token, readOnly: true}
+    - {name: manifests, mountPath: /manifests, readOnly: true}
+    readinessProbe: {httpGet: {path: /healthz, port: 9180}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: nobody, namespace: steelyard-system}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: operator, namespace: steelyard-system}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: operator, namespace: steelyard-system}
+rules:
+- {apiGroups: [''], resources: [pods], verbs: [list]}
+- {apiGroups: [''], resources: [pods/proxy], verbs: [get]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: operator, namespace: steelyard-system}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: operator}
+subjects: [{kind: ServiceAccount, name: operator, namespace: steelyard-system}]
+"#;
+
+/// A kubeconfig of a service account.
+fn account(cluster: &Cluster, scratch: &Scratch, namespace: &str, name: &str) -> Result<PathBuf> {
+    let token = cluster.kubectl(&["create", "token", name, "-n", namespace])?;
+    let text = std::fs::read_to_string(cluster.kubeconfig())?;
+    let own = text.split("users:").next().context("users")?;
+    let user = text.split("user:").nth(1).and_then(|it| it.split(['\n', ',', '}']).next());
+    let user = user.context("a user")?.trim();
+    let users = format!("users:\n- name: {user}\n  user: {{token: {}}}\n", token.trim());
+    let file = scratch.file(name);
+    std::fs::write(&file, own.to_owned() + &users)?;
+    Ok(file)
+}
+
+/// From a laptop, through the API server, with the rights that one has there.
+#[test]
+fn an_instance_in_a_cluster_is_asked_through_the_api_server() -> Result<()> {
+    needs_cluster!();
+    let images = [("steelyard", steelyard())];
+    let cluster = Cluster::start(&Blueprint { name: "asked", nodes: 1, images: &images })?;
+    cluster.apply(INSTANCE)?;
+    cluster.wait_for_pods("steelyard-system", "app.kubernetes.io/name=steelyard", 1)?;
+    let ask = |program: &Path, kubeconfig: &Path, words: &[&str]| -> Result<(bool, String)> {
+        let mut command = cluster.client().command(&program.to_string_lossy());
+        let output = command.args(words).env("KUBECONFIG", kubeconfig).output()?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+    };
+    let (is_well, said) = ask(steelyard(), &cluster.kubeconfig(), &["get", "svc", "--cluster"])?;
+    ensure!(is_well && said.contains("web") && said.contains("192.0.2.10"), "{said}");
+    // As kubectl's own word.
+    let scratch = Scratch::new()?;
+    let plugin = scratch.file("kubectl-steelyard");
+    std::os::unix::fs::symlink(steelyard(), &plugin)?;
+    let (is_well, said) = ask(&plugin, &cluster.kubeconfig(), &["explain", "svc/web"])?;
+    ensure!(is_well && said.contains("192.0.2.10"), "{said}");
+
+    // Who may ask, and not read the token; who has it from elsewhere; and who may not ask.
+    let operator = account(&cluster, &scratch, "steelyard-system", "operator")?;
+    let (is_well, said) = ask(&plugin, &operator, &["get", "services"])?;
+    ensure!(!is_well && said.contains("it wants its token"), "{said}");
+    let token = scratch.file("token");
+    std::fs::write(&token, "a-token-that-nobody-guesses-0123456789\n")?;
+    let words = ["get", "services", "--admin-token-file", &token.to_string_lossy()];
+    let (is_well, said) = ask(&plugin, &operator, &words)?;
+    ensure!(is_well && said.contains("192.0.2.10"), "{said}");
+    let nobody = account(&cluster, &scratch, "steelyard-system", "nobody")?;
+    let (is_well, said) = ask(&plugin, &nobody, &["get", "services"])?;
+    ensure!(!is_well && said.contains("cannot list resource \"pods\""), "{said}");
+    cluster.stop()
+}
