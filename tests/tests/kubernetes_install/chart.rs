@@ -177,6 +177,7 @@ fn values_are_checked() -> Result<()> {
     }
     let everything = [
         "--set=shadow=true,loadBalancerClass=steelyard,gateway.service.type=ClusterIP",
+        "--set=admin.tokenSecret=steelyard-admin",
         "--set=metrics.dashboard.enabled=true,ingressClass.default=true",
         "--set-json=gateway.secretNamespaces=[\"default\"]",
         "--set=image.digest=sha256:0123456789012345678901234567890123456789012345678901234567890123",
@@ -184,6 +185,9 @@ fn values_are_checked() -> Result<()> {
     let text = template(&everything)?;
     for part in ["--shadow", "--lb-class=steelyard", "steelyard@sha256:", "namespace: default"] {
         ensure!(text.contains(part), "no {part:?} in:\n{text}");
+    }
+    for (part, times) in [("--admin-token-file=", 3), ("secretName: steelyard-admin", 3)] {
+        ensure!(text.matches(part).count() == times, "{part:?} in:\n{text}");
     }
     ensure!(!text.contains("services/status"), "who is in the shadow may write nothing");
     Ok(())

@@ -50,6 +50,9 @@ args:
   {{- with $root.Values.loadBalancerClass }}
   - --lb-class={{ . }}
   {{- end }}
+  {{- if $root.Values.admin.tokenSecret }}
+  - --admin-token-file=/etc/steelyard/admin/token
+  {{- end }}
   {{- with (index . 2).extraArgs }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -77,6 +80,15 @@ readinessProbe:
 resources:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{/* Where the token of the admin API is, in a container and in its pod. */}}
+{{- define "steelyard.tokenMount" -}}
+- {name: admin-token, mountPath: /etc/steelyard/admin, readOnly: true}
+{{- end }}
+{{- define "steelyard.tokenVolume" -}}
+- name: admin-token
+  secret: {secretName: {{ .Values.admin.tokenSecret }}, items: [{key: token, path: token}]}
 {{- end }}
 
 {{/* What a container that needs nothing of its node may do. */}}
