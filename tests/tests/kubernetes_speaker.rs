@@ -202,7 +202,7 @@ fn kernels_that_answer_too_are_told_of() -> Result<()> {
     };
     // As kube-proxy does in IPVS mode.
     let host = cluster.node(node)?.host()?;
-    host.ip(&["link", "add", "kube-ipvs0", "type", "dummy"])?;
+    host.ip(&["link", "add", "kube-ipvs0", "type", "bridge"])?;
     cluster::until("it to be told", is_told)?;
     host.set("net.ipv4.conf.all.arp_ignore", "1")?;
     cluster::until("it to be mended", || !is_told())?;
