@@ -4,6 +4,7 @@
 //! the packets of Services brings requests here. Nor does it write anything: whether it is ready is
 //! between it and the kubelet.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ pub fn run(args: GatewayArgs, fixed: StaticOptions) -> Result<ExitCode> {
 }
 
 async fn serve(args: GatewayArgs, fixed: StaticOptions) -> Result<ExitCode> {
-    let mut ears = Ears::open(&args.cluster, Role::Gateway, []).await?;
+    let mut ears = Ears::open(&args.cluster, Role::Gateway, BTreeSet::new()).await?;
     let drain = Duration::from_secs(args.serve.drain);
     let mut instance = Instance::start(settings(args, fixed)).await?;
     let why = follow(&mut instance, &mut ears).await;
@@ -99,7 +100,12 @@ async fn follow(instance: &mut Instance, ears: &mut Ears) -> &'static str {
     let mut is_new = false;
     loop {
         match ears.next(instance).await {
-            Event::Heard(events) => is_new |= instance.hear_cluster(events).await,
+            Event::Heard(events) => {
+                if instance.hear_cluster(events).await {
+                    ears.need(instance.secrets());
+                    is_new = true;
+                }
+            }
             Event::News(news) => instance.hear(news).await,
             Event::Tick => {
                 instance.tick().await;

@@ -47,7 +47,6 @@ impl Mind {
 
     /// Of a cluster, of which nothing was heard yet; before `awaited` have been listed, nothing can
     /// be decided.
-    #[allow(dead_code, reason = "roles in a cluster are to come")]
     pub(crate) fn of_cluster(
         options: ResolveOptions,
         held: Holdings,
@@ -72,25 +71,21 @@ impl Mind {
     }
 
     /// This was heard of the cluster.
-    #[allow(dead_code, reason = "roles in a cluster are to come")]
     pub(crate) fn see_cluster(&mut self, events: Vec<ClusterEvent>) {
         self.pipeline.hear(events);
     }
 
     /// What has to be listed before anything can be decided.
-    #[allow(dead_code, reason = "roles in a cluster are to come")]
     pub(crate) fn awaited(&self) -> Vec<Selection> {
         self.pipeline.awaited()
     }
 
     /// Whether what was heard of the cluster differs from what was last decided by.
-    #[allow(dead_code, reason = "roles in a cluster are to come")]
     pub(crate) fn has_news(&self) -> bool {
         self.pipeline.has_news()
     }
 
     /// Secrets that something refers to, as last decided: of a cluster no others are read.
-    #[allow(dead_code, reason = "roles in a cluster are to come")]
     pub(crate) fn secrets(&self) -> &Arc<BTreeSet<NamespacedName>> {
         &self.secrets
     }

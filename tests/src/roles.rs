@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -11,22 +12,8 @@ use crate::cluster::{self, Cluster};
 use crate::process::Running;
 use crate::scratch::Scratch;
 
-/// What of metallb.io the tests use, without schemas; the other kinds are not there.
-const KINDS: &str = r#"
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: PLURAL.metallb.io}
-spec:
-  group: metallb.io
-  names: {kind: KIND, plural: PLURAL}
-  scope: Namespaced
-  versions:
-  - name: v1beta1
-    served: true
-    storage: true
-    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
----
-"#;
+/// Kinds of metallb.io, as they are shipped.
+const KINDS: &str = "../deploy/helm/steelyard/crds/metallb.yaml";
 /// A namespace with the key, a pool of the LAN's addresses, and that it is announced.
 const CONFIGURED: &str = r#"
 apiVersion: v1
@@ -46,6 +33,7 @@ spec: {addresses: [10.2.0.200-10.2.0.209, "fd00:2::200-fd00:2::209"]}
 apiVersion: metallb.io/v1beta1
 kind: L2Advertisement
 metadata: {name: lan, namespace: steelyard-system}
+spec: {}
 "#;
 /// Where each tells what it does, on its own host.
 const ADMIN: &str = "127.0.0.1:9180";
@@ -59,9 +47,8 @@ pub struct Speakers {
 
 /// Configures a cluster: kinds, a key, a pool from 10.2.0.200 and fd00:2::200 on.
 pub fn configure(cluster: &Cluster) -> Result<()> {
-    let kinds = [("IPAddressPool", "ipaddresspools"), ("L2Advertisement", "l2advertisements")];
-    let kinds = kinds.map(|(kind, plural)| KINDS.replace("PLURAL", plural).replace("KIND", kind));
-    cluster.apply(&kinds.concat())?;
+    let kinds = Path::new(env!("CARGO_MANIFEST_DIR")).join(KINDS);
+    cluster.kubectl(&["apply", "--server-side", "-f", &kinds.to_string_lossy()])?;
     for plural in ["ipaddresspools", "l2advertisements"] {
         let path = format!("/apis/metallb.io/v1beta1/{plural}");
         cluster::until(plural, || cluster.api().get(&path).is_ok())?;
@@ -72,8 +59,17 @@ pub fn configure(cluster: &Cluster) -> Result<()> {
 /// Writes into the status of a Service of the default namespace that it has these addresses, as a
 /// controller does.
 pub fn give(cluster: &Cluster, service: &str, addresses: &[&str]) -> Result<()> {
+    write_status(cluster, service, addresses, "VIP")
+}
+
+/// The same where kube-proxy is to leave them alone.
+pub fn give_direct(cluster: &Cluster, service: &str, addresses: &[&str]) -> Result<()> {
+    write_status(cluster, service, addresses, "Proxy")
+}
+
+fn write_status(cluster: &Cluster, service: &str, addresses: &[&str], mode: &str) -> Result<()> {
     let ingress: Vec<Value> =
-        addresses.iter().map(|it| json!({"ip": it, "ipMode": "VIP"})).collect();
+        addresses.iter().map(|it| json!({"ip": it, "ipMode": mode})).collect();
     let status = json!({"status": {"loadBalancer": {"ingress": ingress}}});
     let path = format!("/api/v1/namespaces/default/services/{service}/status");
     let answer = cluster.api().send("PATCH", &path, &status.to_string())?;

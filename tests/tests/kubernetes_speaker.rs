@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use steelyard_tests::cluster::{self, Blueprint, Cluster};
-use steelyard_tests::roles::{self, Speakers, configure, give, is_answered, owner, told};
+use steelyard_tests::roles::{
+    self, Speakers, configure, give, give_direct, is_answered, owner, told,
+};
 use steelyard_tests::{needs_cluster, wait};
 
 /// An echo server on each node, and Services before them: one that keeps to the node it comes to,
@@ -45,6 +47,15 @@ spec:
   selector: {app: echo}
   ports: [{port: 8000, targetPort: 80}]
 "#;
+/// A pod for reports to go with, as they go with a speaker's.
+const ANCHOR: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: anchor, namespace: steelyard-system, labels: {app: anchor}}
+spec:
+  containers:
+  - {name: echo, image: "echo:1", args: ["--http", ":80"]}
+"#;
 const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 const LOCAL: &str = "10.2.0.200";
 const CLUSTER: &str = "10.2.0.201";
@@ -66,6 +77,15 @@ fn speakers(cluster: &Cluster, options: &[&str]) -> Result<Speakers> {
 
 fn ip(text: &str) -> IpAddr {
     text.parse().expect("a literal address")
+}
+
+/// The nodes that are reported to answer for a Service of the default namespace.
+fn reported(cluster: &Cluster, service: &str) -> Result<Vec<String>> {
+    let path = "/apis/metallb.io/v1beta1/namespaces/steelyard-system/servicel2statuses";
+    let list = cluster.api().get(path)?;
+    let items = list["items"].as_array().context("a list")?.iter();
+    let about = items.filter(|it| it["status"]["serviceName"] == service);
+    Ok(about.filter_map(|it| it["status"]["node"].as_str().map(str::to_owned)).collect())
 }
 
 /// What the client is answered at a vip.
@@ -97,7 +117,10 @@ fn what_a_status_says_is_answered_for() -> Result<()> {
     needs_cluster!();
     let cluster = start("speaks")?;
     give(&cluster, "local", &[LOCAL, "fd00:2::200"])?;
-    let mut speakers = speakers(&cluster, &[])?;
+    cluster.apply(ANCHOR)?;
+    let pod = cluster.wait_for_pods("steelyard-system", "app=anchor", 1)?.remove(0);
+    let uid = pod["metadata"]["uid"].as_str().context("a uid")?;
+    let mut speakers = speakers(&cluster, &["--pod-name", "anchor", "--pod-uid", uid])?;
     give(&cluster, "cluster", &[CLUSTER])?;
     for vip in [LOCAL, "fd00:2::200", CLUSTER] {
         answered(&cluster, vip)?;
@@ -108,6 +131,9 @@ fn what_a_status_says_is_answered_for() -> Result<()> {
     let at = owner(&cluster, ip(LOCAL)).context("somebody has it")?;
     ensure!(answer["node"].is_null() || answer["node"] == *at, "{answer} by {at}");
     ensure!(state(&cluster, &at, LOCAL).as_deref() == Some("announced"));
+    cluster::until("the cluster to be told", || {
+        reported(&cluster, "cluster").is_ok_and(|nodes| nodes.len() == 1)
+    })?;
 
     // What no pool has is not ours, whoever wrote it; nor what a Service only asks for.
     give(&cluster, "cluster", &["10.2.0.99"])?;
@@ -126,6 +152,15 @@ fn what_a_status_says_is_answered_for() -> Result<()> {
         owner(&cluster, ip(LOCAL)).is_some_and(|now| now != at)
     })?;
     answered(&cluster, LOCAL)?;
+    // One with an address of each family may have two owners, of whom one reports.
+    cluster::until("the cluster to be told of others", || {
+        let nodes = reported(&cluster, "local").unwrap_or_default();
+        !nodes.is_empty() && !nodes.contains(&at)
+    })?;
+    let now = owner(&cluster, ip(CLUSTER)).context("somebody has it")?;
+    cluster::until("the cluster to be told who has the other", || {
+        reported(&cluster, "cluster").is_ok_and(|nodes| nodes == [now.clone()])
+    })?;
 
     // A shadow of it says the same, and nobody hears of it.
     speakers.stop()?;
@@ -207,5 +242,31 @@ fn kernels_that_answer_too_are_told_of() -> Result<()> {
     host.set("net.ipv4.conf.all.arp_ignore", "1")?;
     cluster::until("it to be mended", || !is_told())?;
     speakers.stop()?;
+    cluster.stop()
+}
+
+#[test]
+fn a_speaker_carries_packets_itself_where_it_is_told_to() -> Result<()> {
+    needs_cluster!();
+    let cluster = start("direct")?;
+    let mut speakers = speakers(&cluster, &["--carrier", "direct"])?;
+    give_direct(&cluster, "local", &[LOCAL])?;
+    give_direct(&cluster, "cluster", &[CLUSTER])?;
+    answered(&cluster, CLUSTER)?;
+    let answer = answered(&cluster, LOCAL)?;
+    let at = owner(&cluster, ip(LOCAL)).context("somebody has it")?;
+    ensure!(answer["peer"].as_str().unwrap_or_default().starts_with("10.2.0.1:"), "{answer}");
+    // Nobody but us has a rule for it.
+    let host = cluster.node(&at)?.host()?;
+    let rules = |table: &[&str]| -> Result<String> {
+        let listed = host.output("nft", &[&["list", "table"], table].concat())?;
+        Ok(String::from_utf8_lossy(&listed.stdout).into_owned())
+    };
+    ensure!(!rules(&["ip", "kube-proxy"])?.contains(LOCAL));
+    ensure!(rules(&["inet", "steelyard"])?.contains(LOCAL));
+    // It takes pings then, since the kernel has no rules of its own for them.
+    ensure!(cluster.client().output("ping", &["-c", "1", "-W", "2", LOCAL])?.status.success());
+    speakers.stop()?;
+    ensure!(!rules(&["inet", "steelyard"])?.contains(LOCAL), "rules are left");
     cluster.stop()
 }

@@ -5,6 +5,7 @@
 //! and what an API server does not say it does not take for gone: a list counts when it has come to
 //! its end.
 
+mod announced;
 mod answer;
 mod connection;
 mod feed;
@@ -16,6 +17,7 @@ mod proxy;
 mod standing;
 mod trouble;
 
+pub use announced::{L2Reports, NoReports};
 pub use connection::{Connection, Unconnected};
 pub use feed::Feed;
 pub use patience::Patience;

@@ -3,12 +3,14 @@
 
 mod args;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use steelyard_kube::{Connection, Feed};
 use steelyard_manifest::{Breadth, ClusterEvent, Role, Selection, watched};
+use steelyard_model::NamespacedName;
 use tokio::time::Interval;
 
 use crate::instance::{Instance, News, Signals, Wish};
@@ -35,6 +37,12 @@ pub(crate) struct Ears {
     pub(crate) feed: Feed,
     pub(crate) signals: Signals,
     tick: Interval,
+    connection: Arc<Connection>,
+    role: Role,
+    /// What is read by its name, whatever refers to it.
+    named: BTreeSet<Selection>,
+    /// Secrets that something refers to.
+    needed: Arc<BTreeSet<NamespacedName>>,
 }
 
 impl Ears {
@@ -45,14 +53,32 @@ impl Ears {
     pub(crate) async fn open(
         args: &ClusterArgs,
         role: Role,
-        named: impl IntoIterator<Item = Selection>,
+        named: BTreeSet<Selection>,
     ) -> Result<Self> {
         let signals = Signals::new()?;
         let connection = Connection::open(args.kubeconfig.as_deref(), args.context.as_deref());
         let connection = connection.await.context("no way to the API server")?;
         tracing::info!(server = connection.server(), "following the cluster");
-        let feed = Feed::start(&Arc::new(connection), all_of(role).into_iter().chain(named));
-        Ok(Self { feed, signals, tick: tokio::time::interval(TICK) })
+        let connection = Arc::new(connection);
+        let all = all_of(role).into_iter().chain(named.clone());
+        let feed = Feed::start(&connection, all);
+        let (tick, needed) = (tokio::time::interval(TICK), Arc::default());
+        Ok(Self { feed, signals, tick, connection, role, named, needed })
+    }
+
+    /// The way to the API server.
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Of Secrets, reads these from now on, besides those that it reads anyway, and no others.
+    pub(crate) fn need(&mut self, secrets: &Arc<BTreeSet<NamespacedName>>) {
+        if *secrets == self.needed {
+            return;
+        }
+        self.needed = Arc::clone(secrets);
+        let read = secrets.iter().filter_map(|it| secret(self.role, &it.namespace, &it.name));
+        self.feed.need(&self.named.iter().cloned().chain(read).collect());
     }
 
     /// Waits for the next. Cancel-safe.

@@ -20,7 +20,8 @@ mod start;
 mod traces;
 mod wires;
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,10 +30,10 @@ use steelyard_admin::Admin;
 use steelyard_forward::Forwarder;
 use steelyard_gateway::Gateway;
 use steelyard_manifest::{ClusterEvent, Selection, Sight};
-use steelyard_model::{Item, Snapshot};
+use steelyard_model::{Item, NamespacedName, Snapshot};
 use steelyard_pipeline::Known;
 use steelyard_plan::{NodePlan, Plan};
-use steelyard_speaker::{Keyring, Speaker};
+use steelyard_speaker::{Keyring, Speaker, VipState};
 
 use crate::hands::descriptors::Descriptors;
 use crate::hands::history::History;
@@ -107,6 +108,23 @@ impl Instance {
         }
         // Only a lock file could be in the way.
         self.take_again().await.is_ok()
+    }
+
+    /// Whether all of the cluster that was awaited has been heard.
+    pub(crate) fn is_informed(&self) -> bool {
+        self.is_informed
+    }
+
+    /// Secrets that something refers to.
+    pub(crate) fn secrets(&self) -> &Arc<BTreeSet<NamespacedName>> {
+        self.mind.secrets()
+    }
+
+    /// Addresses that this node answers for now.
+    pub(crate) fn answered(&self) -> BTreeSet<IpAddr> {
+        let status = self.parts.speaker.iter().flat_map(|it| it.status());
+        let ours = status.filter(|it| matches!(it.state, VipState::Announced { .. }));
+        ours.map(|it| it.address).collect()
     }
 
     /// What has to be heard of the cluster before anything is decided.

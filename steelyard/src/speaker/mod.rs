@@ -8,6 +8,7 @@
 //! It needs no API server to go on, and what a start needs is kept ([`kept`]).
 
 mod kept;
+mod reports;
 mod secret;
 
 use std::net::SocketAddr;
@@ -23,14 +24,16 @@ use steelyard_host::memory;
 use steelyard_manifest::{ClusterEvent, Role};
 use steelyard_pipeline::GatewayServices;
 use steelyard_plan::Author;
+use steelyard_statuses::Owner;
 
 use crate::args::ServeArgs;
 use crate::cluster::{self, ClusterArgs, Ears, Event, all_of};
 use crate::entry_points::StaticOptions;
 use crate::instance::{Conflict, Duties, ElectionArgs, Instance, Settings, Sharing, Wish, runtime};
-use crate::logging;
 use crate::privileges::Privileges;
+use crate::{load, logging};
 use kept::Keeper;
+use reports::{Answered, Reports};
 
 /// Where what seals heartbeats is.
 const SECRET: &str = "steelyard-membership";
@@ -59,6 +62,12 @@ pub struct SpeakerArgs {
     /// (node.kubernetes.io/exclude-from-external-load-balancers)
     #[arg(long)]
     pub(crate) ignore_exclude_lb: bool,
+    /// The pod that this is, with which goes what it reports
+    #[arg(long, value_name = "NAME", env = "POD_NAME", hide_env_values = true)]
+    pub(crate) pod_name: Option<String>,
+    /// Its uid
+    #[arg(long, value_name = "UID", env = "POD_UID", hide_env_values = true)]
+    pub(crate) pod_uid: Option<String>,
     #[command(flatten)]
     pub(crate) election: ElectionArgs,
     #[command(flatten)]
@@ -101,7 +110,7 @@ async fn serve(args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
         bail!("nothing can be announced {why}");
     }
     let named = cluster::secret(Role::Speaker, &args.cluster.namespace, SECRET);
-    let mut ears = Ears::open(&args.cluster, Role::Speaker, named).await?;
+    let mut ears = Ears::open(&args.cluster, Role::Speaker, named.into_iter().collect()).await?;
     let mut keeper = Keeper::read(&args.state_dir);
     let admin = wait_admin(&args)?;
     let Some(heard) = wait_for_key(&args, &mut keeper, &mut ears).await else {
@@ -110,8 +119,10 @@ async fn serve(args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
     drop(admin);
     let drain = Duration::from_secs(args.serve.drain);
     let namespace = args.cluster.namespace.clone();
+    let reports = reports(&args, &ears);
     let mut instance = Instance::start(settings(args, fixed, privileges, &keeper)?).await?;
-    let why = follow(&mut instance, &mut ears, (heard, keeper), &namespace).await;
+    let mut beside = Beside { keeper, reports, namespace };
+    let why = follow(&mut instance, &mut ears, heard, &mut beside).await;
     tracing::info!("{why}: handing addresses over");
     instance.stop(drain, ears.signals.again()).await;
     Ok(ExitCode::SUCCESS)
@@ -198,27 +209,31 @@ fn settings(
 async fn follow(
     instance: &mut Instance,
     ears: &mut Ears,
-    (heard, mut keeper): (Vec<ClusterEvent>, Keeper),
-    namespace: &str,
+    heard: Vec<ClusterEvent>,
+    beside: &mut Beside,
 ) -> &'static str {
     let patience = Instant::now() + PATIENCE;
-    hear(instance, &mut keeper, heard).await;
+    let Beside { keeper, reports, namespace } = beside;
+    hear(instance, ears, keeper, heard).await;
     loop {
         match ears.next(instance).await {
             Event::Heard(events) => {
-                if learn_key(&mut keeper, namespace, &events)
+                if learn_key(keeper, namespace, &events)
                     && let Ok(keys) = keeper.keys()
                     && instance.set_keys(&keys)
                 {
                     tracing::info!("the Secret has a new key: {keys:?}");
                 }
-                hear(instance, &mut keeper, events).await;
+                hear(instance, ears, keeper, events).await;
             }
             Event::News(news) => instance.hear(news).await,
             Event::Tick => {
                 instance.tick().await;
                 if patience <= Instant::now() && !instance.awaited().is_empty() {
                     instance.remember(keeper.duty()).await;
+                }
+                if let Some(reports) = reports.as_mut().filter(|_| instance.is_informed()) {
+                    reports.follow(answered(instance)).await;
                 }
                 if keeper.write() {
                     memory::give_back();
@@ -233,11 +248,41 @@ async fn follow(
     }
 }
 
+/// What goes beside the instance.
+struct Beside {
+    keeper: Keeper,
+    /// None where nothing is to be written.
+    reports: Option<Reports>,
+    namespace: String,
+}
+
+/// Who reports, where it is known which pod this is.
+fn reports(args: &SpeakerArgs, ears: &Ears) -> Option<Reports> {
+    let (name, uid) = (args.pod_name.clone()?, args.pod_uid.clone()?);
+    let pod = Owner { name, uid };
+    let node = load::node_name(&args.cluster.world(StaticOptions::default()));
+    let reports = Reports::new(ears.connection(), &args.cluster.namespace, &node, pod);
+    (!args.cluster.shadow).then_some(reports)
+}
+
+/// For which Services this node answers now.
+fn answered(instance: &Instance) -> Answered {
+    let Some(decided) = instance.decided() else { return Answered::new() };
+    let owned = instance.answered();
+    steelyard_statuses::on_the_lan(&decided.plan, &decided.node, |vip| owned.contains(&vip))
+}
+
 /// Takes in what was heard; notes what the next start is to know, and who the others are.
-async fn hear(instance: &mut Instance, keeper: &mut Keeper, events: Vec<ClusterEvent>) {
+async fn hear(
+    instance: &mut Instance,
+    ears: &mut Ears,
+    keeper: &mut Keeper,
+    events: Vec<ClusterEvent>,
+) {
     if !instance.hear_cluster(events).await {
         return;
     }
+    ears.need(instance.secrets());
     let Some(decided) = instance.decided() else { return };
     let others = decided.snapshot.nodes.iter().filter(|it| *it.name != *decided.node);
     let addresses = others.flat_map(|node| &node.internal_ips);
