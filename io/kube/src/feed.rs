@@ -8,12 +8,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::connection::Connection;
-use crate::follow::Follower;
+use crate::follow::{Follower, Rounds};
 use crate::patience::Patience;
 use crate::standing::{Standing, Standings};
 
 /// So many events wait, each perhaps with an object: nobody reads ahead of who takes them.
 const WAITING: usize = 64;
+/// So many objects have a watch of their own; more of them are asked for in turns.
+const WATCHES: usize = 64;
 /// So many are handed on at once.
 const BATCH: usize = 1024;
 
@@ -27,6 +29,7 @@ pub struct Feed {
     ending: BTreeMap<Selection, JoinHandle<()>>,
     standings: Standings,
     patience: Patience,
+    rounds: Rounds,
 }
 
 /// Whoever follows a selection: ends when the sender goes, and says so.
@@ -59,6 +62,7 @@ impl Feed {
             ending: BTreeMap::new(),
             standings: Standings::default(),
             patience,
+            rounds: Rounds::default(),
         };
         watches.into_iter().for_each(|watch| feed.add(watch));
         feed
@@ -104,14 +108,24 @@ impl Feed {
             self.patience,
         );
         let shown = watch.clone();
+        let is_named = |watch: &Selection| watch.reach.name.is_some();
+        let named = self.followed.keys().filter(|watch| is_named(watch)).count();
+        let member = (is_named(&watch) && named >= WATCHES).then(|| self.rounds.join());
+        let rounds = self.rounds.clone();
         let task = tokio::spawn(async move {
             // What it has to say comes before what is heard from now on.
             if let Some(before) = before {
                 let _ = before.await;
             }
             standings.add(&shown);
+            let following = async {
+                match member {
+                    Some(_member) => follower.run_in_rounds(&rounds).await,
+                    None => follower.run().await,
+                }
+            };
             tokio::select! {
-                () = follower.run() => {}
+                () = following => {}
                 _ = ended => {}
             }
             standings.remove(&shown);

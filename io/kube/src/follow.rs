@@ -4,8 +4,12 @@
 //! do that. A watch that ends, or breaks, goes on from the last version that was heard; only where
 //! that is forgotten, or nothing can be relied on, is there another list, and of a list that says
 //! the same nothing comes.
+//!
+//! A watch takes a connection. Where so many objects are looked at by their names that this would
+//! be too many of them, the others are asked for in [`Rounds`].
 
 mod page;
+mod rounds;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,6 +25,7 @@ use crate::pace::Pace;
 use crate::patience::Patience;
 use crate::standing::{Standing, Standings};
 use crate::trouble::Trouble;
+pub(crate) use rounds::Rounds;
 
 /// A watch that ends sooner, and has said nothing, was cut short.
 const SHORT: Duration = Duration::from_secs(1);
@@ -121,6 +126,34 @@ impl Follower {
             }
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// Lists again and again, without a watch, until nobody listens any more.
+    pub(crate) async fn run_in_rounds(&mut self, rounds: &Rounds) {
+        self.progress.streams = false;
+        loop {
+            let wait = match self.ask_once(rounds).await {
+                Ok(()) => {
+                    let round = rounds.length(self.patience.round);
+                    self.pace.between(round, round * 3 / 2)
+                }
+                Err(End::Trouble(trouble)) => {
+                    let wait = self.pace.wait(&trouble);
+                    if self.settle(trouble).await.is_err() {
+                        return;
+                    }
+                    wait
+                }
+                Err(End::Unheard) => return,
+            };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn ask_once(&mut self, rounds: &Rounds) -> Result<(), End> {
+        let _turn = rounds.turn().await;
+        let (version, present) = page::list(self).await?;
+        Ok(self.listed(version, present).await?)
     }
 
     /// Lists if that has to be, and watches.

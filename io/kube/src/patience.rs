@@ -20,6 +20,8 @@ pub struct Patience {
     pub doubt: Duration,
     /// The same of a kind that was never there.
     pub first_doubt: Duration,
+    /// How often that is asked for which is not watched, unless there is much of it.
+    pub round: Duration,
     /// Before the first question after trouble; before each next one twice as long.
     pub first: Duration,
     /// The longest: when an API server is back it is asked again after that.
@@ -40,6 +42,7 @@ impl Default for Patience {
             watch: seconds(290),
             doubt: seconds(30),
             first_doubt: seconds(1),
+            round: seconds(30),
             first: Duration::from_millis(200),
             longest: seconds(15),
             answered: seconds(5),

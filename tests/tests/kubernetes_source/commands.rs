@@ -181,7 +181,12 @@ subjects: [{kind: ServiceAccount, name: operator, namespace: steelyard-system}]
 "#;
 
 /// A kubeconfig of a service account.
-fn account(cluster: &Cluster, scratch: &Scratch, namespace: &str, name: &str) -> Result<PathBuf> {
+pub(crate) fn account(
+    cluster: &Cluster,
+    scratch: &Scratch,
+    namespace: &str,
+    name: &str,
+) -> Result<PathBuf> {
     let token = cluster.kubectl(&["create", "token", name, "-n", namespace])?;
     let text = std::fs::read_to_string(cluster.kubeconfig())?;
     let own = text.split("users:").next().context("users")?;

@@ -4,6 +4,7 @@
 mod commands;
 mod ear;
 mod relay;
+mod rights;
 
 use std::time::Duration;
 
@@ -144,7 +145,7 @@ fn what_happened_meanwhile_is_all_that_is_heard() -> Result<()> {
     cluster.apply(&definitions())?;
     cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
     cluster.apply(OBJECTS)?;
-    let relay = Relay::start(&cluster)?;
+    let relay = Relay::start(&cluster, &cluster.kubeconfig())?;
     let ear = Ear::start(&cluster, relay.kubeconfig(), everything().collect())?;
     ear.until("all of it", |heard| heard.is_complete)?;
     until(&ear, &[WEB, POOL], &[])?;

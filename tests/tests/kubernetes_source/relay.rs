@@ -25,9 +25,9 @@ struct Way {
 }
 
 impl Relay {
-    /// Opens it.
-    pub(crate) fn start(cluster: &Cluster) -> Result<Self> {
-        let text = std::fs::read_to_string(cluster.kubeconfig())?;
+    /// Opens it, for whom this kubeconfig is.
+    pub(crate) fn start(cluster: &Cluster, kubeconfig: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(kubeconfig)?;
         let server = text.split("https://").nth(1).context("a server")?;
         let server = server.split(['"', '\n', ' ', '/']).next().context("an address")?;
         let to: SocketAddr = server.parse().context(server.to_owned())?;
@@ -51,7 +51,7 @@ impl Relay {
         Ok(Self { way, kubeconfig, _scratch: scratch })
     }
 
-    /// The administrator's, by this way.
+    /// The same, by this way.
     pub(crate) fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }

@@ -152,13 +152,13 @@ impl Talk<'_> {
                 self.put("HTTP/1.1 422 No\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")
             }
             Some(Fault::Half(bytes)) => {
-                let whole = if has("watch=1") { self.initial() } else { self.page(&path) };
+                let whole = if has("watch=1") { self.initial(&path) } else { self.page(&path) };
                 self.begin(Some(whole.len()))?;
                 self.put(&whole[..bytes.min(whole.len() - 1)])
             }
             Some(Fault::Endless) => {
                 self.begin(None)?;
-                let initial = self.initial();
+                let initial = self.initial(&path);
                 let end = initial.trim_end().rfind('\n').map_or(0, |end| end + 1);
                 self.put(&initial[..end])?;
                 self.wait_for_end()
@@ -203,8 +203,11 @@ impl Talk<'_> {
             .unwrap_or_default();
         let limit = path.split("limit=").nth(1).and_then(|it| it.split('&').next()?.parse().ok());
         let limit: usize = limit.unwrap_or_default();
-        let end = (from + limit.min(2)).min(store.objects.len());
-        let rest = if end < store.objects.len() { end.to_string() } else { String::new() };
+        let name = path.split("metadata.name%3D").nth(1).and_then(|it| it.split('&').next());
+        let is_asked = |it: &&Value| name.is_none_or(|name| it["metadata"]["name"] == name);
+        let objects: Vec<&Value> = store.objects.iter().filter(is_asked).collect();
+        let end = (from + limit.min(2)).min(objects.len());
+        let rest = if end < objects.len() { end.to_string() } else { String::new() };
         let bare = |object: &Value| {
             let mut object = object.clone();
             for key in ["kind", "apiVersion"] {
@@ -212,18 +215,20 @@ impl Talk<'_> {
             }
             object
         };
-        let items: Vec<Value> = store.objects[from..end].iter().map(bare).collect();
+        let items: Vec<Value> = objects[from..end].iter().map(|it| bare(it)).collect();
         let version = store.version.to_string();
         json!({"kind": "ServiceList", "metadata": {"resourceVersion": version, "continue": rest},
                "items": items})
         .to_string()
     }
 
-    fn initial(&self) -> String {
+    fn initial(&self, path: &str) -> String {
         let store = self.store();
         let line =
             |kind: &str, object: &Value| format!("{}\n", json!({"type": kind, "object": object}));
-        let objects = store.objects.iter().map(|object| line("ADDED", object));
+        let name = path.split("metadata.name%3D").nth(1).and_then(|it| it.split('&').next());
+        let is_asked = |it: &&Value| name.is_none_or(|name| it["metadata"]["name"] == name);
+        let objects = store.objects.iter().filter(is_asked).map(|object| line("ADDED", object));
         let end = json!({"kind": "Service", "metadata": {
             "resourceVersion": store.version.to_string(),
             "annotations": {"k8s.io/initial-events-end": "true"}}});
@@ -237,7 +242,7 @@ impl Talk<'_> {
         if !is_initial && seen < self.store().oldest {
             return self.put("HTTP/1.1 410 Gone\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
         }
-        let (initial, ended) = (self.initial(), self.store().ended);
+        let (initial, ended) = (self.initial(path), self.store().ended);
         self.begin(None)?;
         if is_initial {
             self.put(&initial)?;

@@ -6,7 +6,7 @@
 
 mod fake;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +71,7 @@ fn patience() -> Patience {
         silence: Duration::from_secs(60),
         doubt: short,
         first_doubt: short,
+        round: Duration::from_millis(20),
         first: Duration::from_millis(2),
         longest: Duration::from_millis(20),
         answered: Duration::from_millis(20),
@@ -95,6 +96,14 @@ impl Ear {
     }
 
     async fn start_patiently(fake: &Fake, patience: Patience) -> Self {
+        Self::start_with(fake, patience, [services()]).await
+    }
+
+    async fn start_with<const N: usize>(
+        fake: &Fake,
+        patience: Patience,
+        watches: [Selection; N],
+    ) -> Self {
         let name = fake.address.rsplit(':').next().unwrap();
         let folder = std::env::temp_dir().join(format!("steelyard-kube-{name}"));
         std::fs::create_dir_all(&folder).unwrap();
@@ -110,10 +119,10 @@ impl Ear {
         std::fs::write(&file, text).unwrap();
         let connection = Connection::open(Some(&file), None).await.unwrap();
         assert_eq!(connection.namespace(), "here");
-        let feed = Feed::start_patiently(&Arc::new(connection), [services()], patience);
+        let feed = Feed::start_patiently(&Arc::new(connection), watches.clone(), patience);
         Self {
             feed,
-            front: ClusterFront::new([services()]),
+            front: ClusterFront::new(watches),
             objects: BTreeMap::new(),
             changes: 0,
             refused: Vec::new(),
@@ -338,4 +347,30 @@ async fn large_objects_come_in_smaller_pages() {
     ear.until("a list", |ear| ear.front.is_complete()).await;
     assert_eq!(ear.names(), ["a", "b", "c"]);
     assert!(fake.store().asked.iter().any(|it| it.contains("limit=1&") || it.ends_with("limit=1")));
+}
+
+/// More objects that are looked at by their name than there may be watches: what becomes of each is
+/// heard all the same, and nobody asks for what is not needed any more.
+#[tokio::test]
+async fn many_named_ones_are_asked_for_in_turns() {
+    let fake = Fake::start();
+    let names: Vec<String> = (0..80).map(|number| format!("n{number:02}")).collect();
+    names.iter().for_each(|name| fake.put(service(name)));
+    let kind = services().kind;
+    let named: BTreeSet<Selection> =
+        names.iter().map(|name| Selection::one(kind, "default", name)).collect();
+    let mut ear = Ear::start_with(&fake, patience(), []).await;
+    ear.feed.need(&named);
+    ear.until("each of them", |ear| ear.objects.len() == 80).await;
+    let watches = fake.store().asked.iter().filter(|it| it.contains("watch=1")).count();
+    assert_eq!(watches, 64);
+    fake.put(labelled("n79", "new"));
+    let is_new = |ear: &Ear| ear.objects["n79"]["metadata"]["labels"]["app"] == "new";
+    ear.until("the last one's change", is_new).await;
+    fake.delete("n78");
+    ear.until("the end of another", |ear| ear.objects.len() == 79).await;
+    assert_eq!(ear.changes, 82);
+    ear.feed.need(&BTreeSet::new());
+    ear.until("all to be gone", |ear| ear.objects.is_empty()).await;
+    assert!(ear.feed.standing().is_empty());
 }
