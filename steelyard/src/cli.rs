@@ -51,6 +51,8 @@ pub enum Command {
     Demo(crate::demo::DemoArgs),
     /// The homelab as real hosts: a client and three nodes in network namespaces (needs root)
     Lab(steelyard_lab::LabArgs),
+    /// Give Services of a cluster their addresses, and report what is decided
+    Controller(crate::controller::ControllerArgs),
     /// Answer on the LAN for the addresses of a cluster's Services, from each of its nodes
     Speaker(crate::speaker::SpeakerArgs),
     /// Serve the routes of a cluster, in a pod

@@ -15,6 +15,7 @@ pub(crate) mod listeners;
 pub(crate) mod lock;
 pub(crate) mod names;
 pub(crate) mod routes;
+pub(crate) mod statuses;
 pub(crate) mod unreached;
 pub(crate) mod vips;
 

@@ -125,6 +125,14 @@ fn bytes(line: &str) -> Option<[u8; 32]> {
     (digits.len() == DIGITS).then(|| pairs.try_into().ok())?
 }
 
+/// The content of a file with a new key.
+///
+/// # Errors
+/// When the system has no randomness.
+pub(crate) fn fresh_file() -> Result<String> {
+    Ok(format!("{HEAD}{}\n", fresh()?))
+}
+
 fn fresh() -> Result<String> {
     let secret: [u8; DIGITS / 2] = steelyard_host::random::bytes().context("no randomness")?;
     Ok(secret.iter().fold(String::new(), |mut text, byte| {

@@ -5,6 +5,7 @@ pub mod check;
 pub mod cli;
 mod cluster;
 pub mod codes;
+pub mod controller;
 pub mod demo;
 pub mod diff;
 pub mod dump;

@@ -105,7 +105,8 @@ pub(crate) fn node_name(args: &WorldArgs) -> String {
     args.node.clone().unwrap_or_else(host_name)
 }
 
-fn host_name() -> String {
+/// The host's name.
+pub(crate) fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match name.trim() {
         "" => "localhost".to_owned(),

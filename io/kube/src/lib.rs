@@ -4,23 +4,39 @@
 //! it hears as [events](steelyard_manifest::ClusterEvent). It does not judge what an object means,
 //! and what an API server does not say it does not take for gone: a list counts when it has come to
 //! its end.
+//!
+//! What is written goes out by [`Writer`], while [`Leadership`] says that this replica may.
 
 mod announced;
 mod answer;
+mod ask;
 mod connection;
 mod feed;
 mod follow;
+mod lease;
 mod lines;
+mod list;
+mod neighbours;
 mod pace;
 mod patience;
 mod proxy;
+mod secret;
 mod standing;
+mod time;
 mod trouble;
+mod write;
 
 pub use announced::{L2Reports, NoReports};
+pub use ask::AskFailure;
 pub use connection::{Connection, Unconnected};
 pub use feed::Feed;
+pub use lease::{Leadership, LeaseOptions};
+pub use list::list;
+pub use neighbours::rivals;
 pub use patience::Patience;
 pub use proxy::{PodPlace, Relayed};
+pub use secret::NewSecret;
 pub use standing::Standing;
+pub use time::rfc3339;
 pub use trouble::Trouble;
+pub use write::{CarriedOut, Leads, Writer};

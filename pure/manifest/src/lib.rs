@@ -59,7 +59,7 @@ pub use read::{Read, UnknownField};
 pub use sight::{Blindness, Extent, Sight, Unseen, is_under};
 pub use source::{Lapse, ReadLimits, Source, SourceText};
 pub use unfit::Heed;
-pub use watched::{Breadth, Reach, Role, Selection, Watched, watched};
+pub use watched::{Breadth, Reach, Role, STATES, Selection, Watched, watched};
 pub use written::{Extract, Written};
 
 #[cfg(test)]

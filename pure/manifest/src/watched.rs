@@ -114,6 +114,8 @@ const TO_ROUTERS: Watched = metallb("BGPAdvertisement", "bgpadvertisements");
 const PEERS: Watched = Watched { version: "v1beta2", ..metallb("BGPPeer", "bgppeers") };
 const BFD: Watched = metallb("BFDProfile", "bfdprofiles");
 const COMMUNITIES: Watched = metallb("Community", "communities");
+/// What the controller reports of itself, in its own namespace alone: it decides nothing by that.
+pub static STATES: Watched = metallb("ConfigurationState", "configurationstates");
 const PODS: Watched =
     Watched { status: &["conditions", "phase", "podIP", "podIPs"], ..kind("Pod", "pods") };
 const DEPLOYMENTS: Watched = of("apps", kind("Deployment", "deployments"));

@@ -11,7 +11,9 @@ use crate::wanted::StatusWrite;
 
 /// After the first failure.
 const SHORTEST: Duration = Duration::from_millis(50);
-/// After many.
+/// After many conflicts: whoever is changed all the time gets its turn between two changes.
+const LONGEST_CONFLICT: Duration = Duration::from_millis(400);
+/// After many others.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// What became of a write.
@@ -66,16 +68,16 @@ impl Retries {
         outcome: WriteOutcome,
     ) {
         let key = (kind, id.clone());
-        let asked = match outcome {
+        let (asked, longest) = match outcome {
             WriteOutcome::Written | WriteOutcome::Gone | WriteOutcome::Deposed => {
                 self.0.remove(&key);
                 return;
             }
-            WriteOutcome::Conflict => None,
-            WriteOutcome::Failed(asked) => asked,
+            WriteOutcome::Conflict => (None, LONGEST_CONFLICT),
+            WriteOutcome::Failed(asked) => (asked, LONGEST),
         };
         let attempt = self.0.entry(key).or_default();
-        let pause = SHORTEST.saturating_mul(1 << attempt.failures.min(16)).min(LONGEST);
+        let pause = SHORTEST.saturating_mul(1 << attempt.failures.min(16)).min(longest);
         attempt.failures = attempt.failures.saturating_add(1);
         attempt.due = Some(now + pause.max(asked.unwrap_or_default().min(LONGEST)));
     }

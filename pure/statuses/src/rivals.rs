@@ -12,7 +12,7 @@ use crate::codes;
 /// Who else gives addresses in this cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rivals {
-    /// A pod of MetalLB's controller that runs.
+    /// The Deployment of MetalLB's controller, where it runs.
     pub metallb: Option<NamespacedName>,
     /// DaemonSets of k3s' ServiceLB, by the Service that each is for.
     pub service_lb: BTreeMap<NamespacedName, NamespacedName>,
@@ -34,8 +34,8 @@ pub struct LeftAlone {
 pub enum Whose {
     /// MetalLB, while it runs.
     MetalLb {
-        /// A pod of its controller.
-        pod: NamespacedName,
+        /// The Deployment of its controller.
+        deployment: NamespacedName,
     },
     /// k3s' ServiceLB.
     ServiceLb {
@@ -49,8 +49,8 @@ pub enum Whose {
 impl Rivals {
     /// That MetalLB runs beside.
     pub fn diagnostic(&self) -> Option<Diagnostic> {
-        let pod = self.metallb.as_ref()?;
-        let object = ObjectRef::new("Pod", pod.namespace.clone(), pod.name.clone());
+        let metallb = self.metallb.as_ref()?;
+        let object = ObjectRef::new("Deployment", metallb.namespace.clone(), metallb.name.clone());
         let message = "MetalLB's controller runs in this cluster, and gives addresses too";
         let help = "scale it to 0 once Steelyard is to give them, or keep the two apart: start \
                     Steelyard with --shadow, or with a --lb-class";
@@ -90,7 +90,9 @@ fn found(code: Code, object: &ObjectRef, message: String, help: &str) -> Diagnos
 impl fmt::Display for LeftAlone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.whose {
-            Whose::MetalLb { pod } => write!(f, "MetalLB, which runs as {pod}, writes its status")?,
+            Whose::MetalLb { deployment } => {
+                write!(f, "MetalLB, which runs as {deployment}, writes its status")?;
+            }
             Whose::ServiceLb { daemon_set } => {
                 write!(f, "k3s' ServiceLB serves it by the DaemonSet {daemon_set}")?;
             }

@@ -175,7 +175,7 @@ impl Reportable<'_> {
             // Of a class that is ours, MetalLB has another.
             Reporter::Nobody if classed => None,
             Reporter::Nobody | Reporter::MetalLb => {
-                self.rivals.metallb.clone().map(|pod| Whose::MetalLb { pod })
+                self.rivals.metallb.clone().map(|deployment| Whose::MetalLb { deployment })
             }
         }
     }

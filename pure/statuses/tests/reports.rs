@@ -123,9 +123,9 @@ fn told(
 }
 
 fn rivals(which: &str) -> Rivals {
-    let pod = NamespacedName::new("metallb-system", "controller-0");
+    let deployment = NamespacedName::new("metallb-system", "controller");
     match which {
-        "metallb" => Rivals { metallb: Some(pod), ..Rivals::default() },
+        "metallb" => Rivals { metallb: Some(deployment), ..Rivals::default() },
         "servicelb" => {
             let set = NamespacedName::new("kube-system", "svclb-gate");
             Rivals { service_lb: [(gate(), set)].into(), ..Rivals::default() }
@@ -396,7 +396,7 @@ fn a_write_that_fails_waits_longer_each_time_and_keeps_no_other_waiting() {
     retries.end(now, StatusKind::Service, &id("b"), WriteOutcome::Written);
     let mut pauses = Vec::new();
     for _ in 0..12 {
-        retries.end(now, StatusKind::Service, &id("a"), WriteOutcome::Conflict);
+        retries.end(now, StatusKind::Service, &id("a"), WriteOutcome::Failed(None));
         assert_eq!(retries.begin(now, both()), [write("b")]);
         retries.end(now, StatusKind::Service, &id("b"), WriteOutcome::Gone);
         let due = retries.deadline().expect("it is tried again");
@@ -406,6 +406,13 @@ fn a_write_that_fails_waits_longer_each_time_and_keeps_no_other_waiting() {
     }
     assert!(pauses.is_sorted() && pauses[0] < Duration::from_secs(1), "{pauses:?}");
     assert_eq!(pauses.last(), Some(&Duration::from_secs(30)));
+    for _ in 0..12 {
+        retries.end(now, StatusKind::Service, &id("a"), WriteOutcome::Conflict);
+        let due = retries.deadline().expect("it is tried again");
+        assert!(due - now < Duration::from_secs(1), "what changes gets its turn");
+        now = due;
+        assert_eq!(retries.begin(now, vec![write("a")]), [write("a")]);
+    }
     let asked = Some(Duration::from_secs(7));
     retries.end(now, StatusKind::Service, &id("a"), WriteOutcome::Written);
     retries.begin(now, vec![write("a")]);

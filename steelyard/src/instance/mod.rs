@@ -11,7 +11,7 @@ mod care;
 mod ending;
 mod hearing;
 mod options;
-mod process;
+pub(crate) mod process;
 mod senses;
 mod settings;
 mod sharing;

@@ -5,7 +5,7 @@ use steelyard_host::usage::Usage;
 use steelyard_metrics::{Exposition, table};
 
 /// Tells them. What the system does not say is left out.
-pub(super) fn expose(out: &mut Exposition) {
+pub(crate) fn expose(out: &mut Exposition) {
     out.family(&table::BUILD).put([&env!("CARGO_PKG_VERSION")], 1);
     if let Ok(usage) = Usage::now() {
         out.family(&table::PROCESS_CPU).put([], usage.processor.as_secs_f64());

@@ -90,7 +90,7 @@ fn own_facts(settings: &Settings) -> OwnFacts {
     });
     let addresses = Arc::new(addresses().unwrap_or_default());
     let (named, author) = (load::node_name(&settings.world), settings.author);
-    OwnFacts { named, addresses, author, company }
+    OwnFacts { named, addresses, author, company, ..OwnFacts::default() }
 }
 
 /// The speaker, for those that start before it.

@@ -16,6 +16,8 @@ pub(crate) struct OwnFacts {
     pub(crate) addresses: Arc<BTreeSet<IpAddr>>,
     /// Who decides who has which address.
     pub(crate) author: Author,
+    /// Whether it decides for a cluster, whose Nodes are all there are.
+    pub(crate) is_for_cluster: bool,
     /// Those it shares addresses with; none serves all of them itself.
     pub(crate) company: Option<Company>,
 }
@@ -41,7 +43,7 @@ impl OwnFacts {
     /// Who this node is, which nodes answer, and which machines are no Node objects.
     pub(crate) fn facts(&self, snapshot: &Snapshot) -> Facts {
         let (named, author) = (self.named.clone(), self.author);
-        if matches!(author, Author::Statuses | Author::Nobody) {
+        if self.is_for_cluster || matches!(author, Author::Statuses | Author::Nobody) {
             return self.in_cluster();
         }
         let Some(company) = &self.company else {

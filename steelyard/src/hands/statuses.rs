@@ -1,0 +1,270 @@
+//! The hand that reports in the cluster: addresses in the statuses of Services, and what else
+//! objects and events tell of a decision.
+//!
+//! It waits for no write. What became of one is taken in ([`Statuses::take`]), and what is still
+//! wanted then is written again: one object that cannot be written keeps no other waiting.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use anyhow::Result;
+use steelyard_kube::{CarriedOut, Writer, rfc3339};
+use steelyard_manifest::ClusterEvent;
+use steelyard_metrics::{Exposition, table};
+use steelyard_model::{Diagnostic, Holdings, NamespacedName, ObjectRef};
+use steelyard_plan::{Plan, PoolUsage, ServiceEventKind};
+use steelyard_statuses::{
+    Component, ConditionStatus, Events, Happened, LeftAlone, Reportable, Reported, Retries, Rivals,
+    StatusKind, StatusOptions, Wanted, WriteOutcome, condition, wanted,
+};
+
+use super::{Applied, Doing, Hand};
+use crate::mind::Decided;
+
+/// Reason of the event that a status is somebody else's.
+const LEFT_ALONE: &str = "StatusOfAnother";
+
+/// The reporter, and what is known of what is reported.
+pub(crate) struct Statuses {
+    options: StatusOptions,
+    reported: Reported,
+    rivals: Rivals,
+    retries: Retries,
+    events: Events,
+    /// None while nothing is written: another replica leads, or this one only looks.
+    writer: Option<Writer>,
+    last: Option<Arc<Decided>>,
+    left: Vec<LeftAlone>,
+    counts: Counts,
+}
+
+/// What is counted. Its clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts(Arc<Counted>);
+
+#[derive(Debug, Default)]
+struct Counted {
+    written: AtomicU64,
+    failed: AtomicU64,
+    conflicts: AtomicU64,
+    decided: AtomicU64,
+    stale: AtomicU64,
+    leads: AtomicU64,
+    pools: Mutex<(Vec<PoolUsage>, BTreeMap<String, u64>)>,
+}
+
+impl Statuses {
+    pub(crate) fn new(options: StatusOptions, counts: Counts) -> Self {
+        Self {
+            options,
+            reported: Reported::default(),
+            rivals: Rivals::default(),
+            retries: Retries::default(),
+            events: Events::default(),
+            writer: None,
+            last: None,
+            left: Vec::new(),
+            counts,
+        }
+    }
+
+    /// Takes note of what was heard, and out of it what is older than what is known.
+    pub(crate) fn heed(&mut self, heard: &mut Vec<ClusterEvent>) {
+        heard.retain(|event| self.reported.heed(event));
+    }
+
+    /// Writes by this one from now on; what another one began is not its business.
+    pub(crate) fn write_by(&mut self, writer: Option<Writer>) {
+        self.counts.0.leads.store(u64::from(writer.is_some()), Ordering::Relaxed);
+        (self.writer, self.retries, self.last) = (writer, Retries::default(), None);
+        self.left.clear();
+    }
+
+    /// Who else gives addresses; whether that is news.
+    pub(crate) fn set_rivals(&mut self, rivals: Rivals) -> bool {
+        let is_news = rivals != self.rivals;
+        self.rivals = rivals;
+        is_news
+    }
+
+    /// What of a decision is not written, since it is somebody else's: as findings, and in what is
+    /// held. Addresses that others write count as they write them.
+    pub(crate) fn leave_alone(&self, decided: &mut Decided) -> Holdings {
+        let left = self.wanted(decided, "").left;
+        let found = left.iter().map(LeftAlone::diagnostic).chain(self.rivals.diagnostic());
+        decided.plan.diagnostics.extend(found.collect::<Vec<Diagnostic>>());
+        let mut held = decided.plan.held.clone();
+        held.0.change(left.into_iter().map(|it| (it.service, None)));
+        held
+    }
+
+    /// Takes in what became of writes, and writes what is wanted still.
+    pub(crate) fn take(&mut self, carried: Vec<CarriedOut>) {
+        let now = Instant::now();
+        for CarriedOut { kind, id, outcome, object } in carried {
+            if let Some(object) = object {
+                self.reported.heed(&ClusterEvent::Written(object));
+            }
+            self.counts.count(outcome);
+            self.retries.end(now, kind, &id, outcome);
+        }
+        self.write();
+    }
+
+    /// When there is something to write again.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.retries.deadline().filter(|_| self.writer.is_some())
+    }
+
+    /// Writes what is wanted, given what is reported now.
+    pub(crate) fn write(&mut self) {
+        let (Some(decided), Some(writer)) = (self.last.clone(), self.writer.clone()) else {
+            return;
+        };
+        let at = rfc3339(SystemTime::now(), 0);
+        let Wanted { writes, left } = self.wanted(&decided, &at);
+        let keys: std::collections::BTreeSet<_> =
+            writes.iter().map(|write| (write.kind, write.id.clone())).collect();
+        self.retries.settle(|kind, id| keys.contains(&(kind, id.clone())));
+        for write in self.retries.begin(Instant::now(), writes) {
+            writer.write(write);
+        }
+        self.tell_left(left, &at);
+    }
+
+    fn wanted(&self, decided: &Decided, now: &str) -> Wanted {
+        let Decided { plan, snapshot, .. } = decided;
+        let (rivals, options) = (&self.rivals, &self.options);
+        wanted(Reportable { plan, snapshot, rivals, options, now }, &self.reported)
+    }
+
+    fn tell_left(&mut self, left: Vec<LeftAlone>, at: &str) {
+        let before = std::mem::replace(&mut self.left, left.clone());
+        for it in left.iter().filter(|it| !before.contains(it)) {
+            self.tell(&it.service, ServiceEventKind::Warning, LEFT_ALONE, &it.to_string(), at);
+        }
+    }
+
+    /// Tells of a Service.
+    fn tell(
+        &mut self,
+        id: &NamespacedName,
+        kind: ServiceEventKind,
+        reason: &str,
+        message: &str,
+        at: &str,
+    ) {
+        let Some(writer) = &self.writer else { return };
+        let Some(revision) = self.reported.revision(StatusKind::Service, id) else { return };
+        let object = ObjectRef::new("Service", id.namespace.clone(), id.name.clone());
+        let happened = Happened { object: &object, uid: &revision.uid, kind, reason, message };
+        if let Some(event) = self.events.tell(Instant::now(), at, happened) {
+            writer.tell(event);
+        }
+    }
+
+    fn tell_services(&mut self, before: &Plan, plan: &Plan) {
+        let at = rfc3339(SystemTime::now(), 0);
+        for id in plan.services.differing(&before.services) {
+            let Some(row) = plan.services.get(id) else { continue };
+            let outcome = |row: &steelyard_plan::ServiceRow| {
+                (row.addresses.clone(), row.pool.clone(), row.events.clone())
+            };
+            if before.services.get(id).is_some_and(|before| outcome(before) == outcome(row)) {
+                continue;
+            }
+            for event in &row.events {
+                self.tell(id, event.kind, event.reason, &event.message, &at);
+            }
+        }
+    }
+
+    /// Begins no more writes; who may have to wait for the last ones.
+    pub(crate) fn end(&mut self) -> Option<Writer> {
+        self.writer.take()
+    }
+}
+
+impl Hand for Statuses {
+    fn apply<'a>(
+        &'a mut self,
+        decided: &'a Arc<Decided>,
+        _: &'a mut Applied,
+    ) -> Doing<'a, Result<()>> {
+        let nothing = Plan::default();
+        let before = self.last.replace(Arc::clone(decided));
+        self.counts.see(&decided.plan);
+        self.write();
+        self.tell_services(before.as_ref().map_or(&nothing, |it| &it.plan), &decided.plan);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+impl Counts {
+    fn count(&self, outcome: WriteOutcome) {
+        let Counted { written, failed, conflicts, .. } = &*self.0;
+        let counter = match outcome {
+            WriteOutcome::Written => written,
+            WriteOutcome::Conflict => conflicts,
+            WriteOutcome::Failed(_) => failed,
+            WriteOutcome::Gone | WriteOutcome::Deposed => return,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn see(&self, plan: &Plan) {
+        let mut services: BTreeMap<String, u64> = BTreeMap::new();
+        for pool in plan.services.values().filter_map(|row| row.pool.as_ref()) {
+            *services.entry(pool.clone()).or_default() += 1;
+        }
+        self.0.decided.store(1, Ordering::Relaxed);
+        let findings: Vec<Diagnostic> = plan.diagnostics.iter().cloned().collect();
+        let is_stale = condition(Component::Controller, &findings, "").status;
+        let is_stale = is_stale == ConditionStatus::False;
+        self.0.stale.store(u64::from(is_stale), Ordering::Relaxed);
+        *self.0.pools.lock().unwrap_or_else(PoisonError::into_inner) =
+            (plan.pools.clone(), services);
+    }
+
+    /// Tells them, under MetalLB's names.
+    pub(crate) fn expose(&self, out: &mut Exposition) {
+        let Counted { written, failed, conflicts, decided, stale, leads, pools } = &*self.0;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        out.family(&table::CLIENT_UPDATES).put([], read(written));
+        out.family(&table::CLIENT_UPDATE_ERRORS).put([], read(failed));
+        out.family(&table::UPDATE_CONFLICTS).put([], read(conflicts));
+        out.family(&table::CONFIG_LOADED).put([], read(decided));
+        out.family(&table::CONFIG_STALE).put([], read(stale));
+        out.family(&table::LEADER).put([], read(leads));
+        if read(leads) == 0 {
+            return;
+        }
+        let pools = pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut put = |family, count: fn(&PoolUsage) -> u64| {
+            let mut series = out.family(family);
+            for usage in &pools.0 {
+                series.put([&usage.pool.name], count(usage));
+            }
+        };
+        put(&table::POOL_ADDRESSES, |it| v4(it).saturating_add(v6(it)));
+        put(&table::POOL_IPV4, v4);
+        put(&table::POOL_IPV6, v6);
+        put(&table::POOL_IN_USE, |it| it.status.assigned_ipv4 + it.status.assigned_ipv6);
+        put(&table::POOL_IPV4_IN_USE, |it| it.status.assigned_ipv4);
+        put(&table::POOL_IPV6_IN_USE, |it| it.status.assigned_ipv6);
+        let mut series = out.family(&table::POOL_SERVICES);
+        for (pool, count) in &pools.1 {
+            series.put([pool], *count);
+        }
+    }
+}
+
+fn v4(it: &PoolUsage) -> u64 {
+    it.status.assigned_ipv4.saturating_add(it.status.available_ipv4)
+}
+
+fn v6(it: &PoolUsage) -> u64 {
+    it.status.assigned_ipv6.saturating_add(it.status.available_ipv6)
+}
