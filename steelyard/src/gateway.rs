@@ -97,7 +97,7 @@ fn settings(args: GatewayArgs, fixed: StaticOptions) -> Settings {
 
 /// The main loop: takes what comes until it is told to end, and says why.
 async fn follow(instance: &mut Instance, ears: &mut Ears) -> &'static str {
-    let mut is_new = false;
+    let mut is_new = instance.hear_cluster(Vec::new()).await;
     loop {
         match ears.next(instance).await {
             Event::Heard(events) => {

@@ -35,6 +35,8 @@ kind: L2Advertisement
 metadata: {name: lan, namespace: steelyard-system}
 spec: {}
 "#;
+/// What the key is made of: two of its digits.
+pub const KEY: &str = "5e";
 /// Where each tells what it does, on its own host.
 const ADMIN: &str = "127.0.0.1:9180";
 
@@ -53,7 +55,7 @@ pub fn configure(cluster: &Cluster) -> Result<()> {
         let path = format!("/apis/metallb.io/v1beta1/{plural}");
         cluster::until(plural, || cluster.api().get(&path).is_ok())?;
     }
-    cluster.apply(&CONFIGURED.replace("KEY", &"5e".repeat(32)))
+    cluster.apply(&CONFIGURED.replace("KEY", &KEY.repeat(32)))
 }
 
 /// Writes into the status of a Service of the default namespace that it has these addresses, as a

@@ -2,6 +2,7 @@
 //! in between no request fails.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -177,8 +178,13 @@ fn under_load(cluster: &Cluster, work: impl FnOnce() -> Result<()>) -> Result<()
 }
 
 fn roll_out(cluster: &Cluster, what: &str) -> Result<()> {
-    cluster.kubectl(&["rollout", "restart", what])?;
-    cluster.kubectl(&["rollout", "status", what, "--timeout=180s"]).map(drop)
+    roll_out_in(cluster, "default", what)
+}
+
+fn roll_out_in(cluster: &Cluster, namespace: &str, what: &str) -> Result<()> {
+    cluster.kubectl(&["-n", namespace, "rollout", "restart", what])?;
+    let waits = ["-n", namespace, "rollout", "status", what, "--timeout=180s"];
+    cluster.kubectl(&waits).map(drop)
 }
 
 #[test]
@@ -201,6 +207,47 @@ fn no_request_fails_while_all_is_replaced() -> Result<()> {
     })?;
     ensure!(owner(&cluster, VIP.parse()?).is_some());
     speakers.stop()?;
+    cluster.stop()
+}
+
+/// What is shipped, without who gives addresses.
+fn shipped() -> Result<String> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/manifests/steelyard.yaml");
+    let all = std::fs::read_to_string(file)?;
+    let is_ours = |text: &&str| {
+        let of = |component: &str| text.contains(&format!("/component: {component}\n"));
+        of("speaker") || of("gateway") || text.contains("kind: IngressClass")
+    };
+    Ok(all.split("\n---\n").filter(is_ours).collect::<Vec<_>>().join("\n---\n"))
+}
+
+#[test]
+fn what_is_shipped_serves_with_the_rights_that_it_has() -> Result<()> {
+    needs_cluster!();
+    let cluster = start("shipped")?;
+    cluster.apply(&shipped()?)?;
+    for component in ["speaker", "gateway"] {
+        let labels = format!("app.kubernetes.io/component={component}");
+        cluster.wait_for_pods("steelyard-system", &labels, 2)?;
+    }
+    let path = "/api/v1/namespaces/steelyard-system/services/steelyard-gateway/status";
+    let status = format!(r#"{{"status": {{"loadBalancer": {{"ingress": [{{"ip": "{VIP}"}}]}}}}}}"#);
+    let answer = cluster.api().send("PATCH", path, &status)?;
+    ensure!(answer.status == 200, "{answer:?}");
+    let at = SocketAddr::new(VIP.parse()?, 80);
+    let is_served = || {
+        let answer = cluster.client().run(|| http::get(at, HOST, "/"));
+        matches!(answer, Ok(Ok(answer)) if answer.status == 200)
+    };
+    cluster::until("the route to be served at the vip", is_served)?;
+    let path = "/apis/metallb.io/v1beta1/namespaces/steelyard-system/servicel2statuses";
+    cluster::until("the cluster to be told who answers", || {
+        let list = cluster.api().get(path).unwrap_or_default();
+        list["items"][0]["status"]["serviceName"] == "steelyard-gateway"
+    })?;
+    // Speakers are replaced one by one, and the address is handed from one to the other.
+    roll_out_in(&cluster, "steelyard-system", "daemonset/steelyard-speaker")?;
+    cluster::until("the route to be served at the vip", is_served)?;
     cluster.stop()
 }
 
@@ -231,6 +278,9 @@ fn a_gateway_is_ready_while_it_knows_its_routes_and_is_to_stay() -> Result<()> {
     let mut running = gateway(&cluster, node)?;
     cluster::until("it to live", || said(&cluster, node, "/healthz").is_ok())?;
     ensure!(!is_ready(&cluster) && ask(&cluster).is_err());
+    cluster::until("it to say what it waits for", || {
+        said(&cluster, node, "/readyz").is_ok_and(|it| it.contains("has not told all of"))
+    })?;
     cluster.thaw_api()?;
     roles::wait_until_ready(&cluster, node)?;
     ensure!(ask(&cluster)? == 200);

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use steelyard_tests::cluster::{self, Blueprint, Cluster};
 use steelyard_tests::roles::{
-    self, Speakers, configure, give, give_direct, is_answered, owner, told,
+    self, KEY, Speakers, configure, give, give_direct, is_answered, owner, told,
 };
 use steelyard_tests::{needs_cluster, wait};
 
@@ -120,7 +120,8 @@ fn what_a_status_says_is_answered_for() -> Result<()> {
     cluster.apply(ANCHOR)?;
     let pod = cluster.wait_for_pods("steelyard-system", "app=anchor", 1)?.remove(0);
     let uid = pod["metadata"]["uid"].as_str().context("a uid")?;
-    let mut speakers = speakers(&cluster, &["--pod-name", "anchor", "--pod-uid", uid])?;
+    let options = ["--pod-name", "anchor", "--pod-uid", uid, "--require-quorum"];
+    let mut speakers = speakers(&cluster, &options)?;
     give(&cluster, "cluster", &[CLUSTER])?;
     for vip in [LOCAL, "fd00:2::200", CLUSTER] {
         answered(&cluster, vip)?;
@@ -162,8 +163,26 @@ fn what_a_status_says_is_answered_for() -> Result<()> {
         reported(&cluster, "cluster").is_ok_and(|nodes| nodes == [now.clone()])
     })?;
 
+    // Another key is taken while the one before is still good.
+    let keys = serde_json::json!({"stringData": {"key": format!("{}\n{}\n", "a1".repeat(32), KEY.repeat(32))}});
+    let secret = "/api/v1/namespaces/steelyard-system/secrets/steelyard-membership";
+    let written = cluster.api().send("PATCH", secret, &keys.to_string())?;
+    ensure!(written.status == 200, "{written:?}");
+    for node in NODES {
+        speakers.on(node)?.wait_for("the Secret has a new key")?;
+    }
+    answered(&cluster, LOCAL)?;
+
+    // One of three Nodes is no quorum.
+    for node in &NODES[1..] {
+        speakers.on(node)?.kill()?;
+    }
+    cluster::until("a minority to be silent", || {
+        is_answered(&cluster, ip(LOCAL)).is_ok_and(|it| !it)
+    })?;
+
     // A shadow of it says the same, and nobody hears of it.
-    speakers.stop()?;
+    speakers.on(NODES[0])?.stop()?;
     cluster::until("silence", || is_answered(&cluster, ip(LOCAL)).is_ok_and(|it| !it))?;
     for node in NODES {
         speakers.start(&cluster, node, &["--shadow"])?;

@@ -100,7 +100,16 @@ impl Instance {
     /// before all that is awaited was heard.
     pub(crate) async fn hear_cluster(&mut self, events: Vec<ClusterEvent>) -> bool {
         self.mind.see_cluster(events);
-        if !self.mind.awaited().is_empty() || !self.mind.has_news() && self.is_informed {
+        let awaited = self.mind.awaited();
+        if !awaited.is_empty() {
+            if self.current().is_none() {
+                let kinds = awaited.iter().map(ToString::to_string).collect();
+                self.hands.board.set_plight(Some(Unready::Awaited(kinds)));
+                self.hands.board.show();
+            }
+            return false;
+        }
+        if !self.mind.has_news() && self.is_informed {
             return false;
         }
         if !std::mem::replace(&mut self.is_informed, true) {

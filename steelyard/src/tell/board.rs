@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Result;
-use steelyard_admin::Published;
+use serde_json::json;
+use steelyard_admin::{Published, View};
 use steelyard_speaker::{Sharing, VipStatus};
 use tokio::sync::watch;
 
@@ -83,7 +84,7 @@ impl Board {
     /// Tells everyone what is in force now. It costs a few pointers: nothing is made before
     /// somebody asks.
     pub(crate) fn show(&self) {
-        let Some(current) = &self.current else { return };
+        let Some(current) = &self.current else { return self.show_plight() };
         let BoardSources { privileges, history, lock, status, sharing } = &self.sources;
         let moment = Arc::new(Moment {
             current: Arc::clone(current),
@@ -100,6 +101,30 @@ impl Board {
             silent: Arc::clone(&self.silent),
         });
         self.published.publish(moment.view());
+    }
+}
+
+impl Board {
+    /// Tells why nothing is in force yet.
+    fn show_plight(&self) {
+        let Some(plight) = &self.plight else { return };
+        let nothing = || json!([]).into();
+        self.published.publish(View {
+            generation: 0,
+            unready: vec![plight.to_string()].into(),
+            notes: Vec::new().into(),
+            overview: json!({}).into(),
+            services: nothing(),
+            announcements: nothing(),
+            routes: nothing(),
+            peers: nothing(),
+            members: nothing(),
+            certificates: nothing(),
+            events: nothing(),
+            diagnostics: nothing(),
+            requests: nothing(),
+            gauges: String::new().into(),
+        });
     }
 }
 

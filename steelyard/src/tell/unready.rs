@@ -19,6 +19,8 @@ use crate::hands::unreached::Unreached;
 pub(crate) enum Unready {
     /// It was asked to end, and goes on until others know.
     Ending,
+    /// Nothing is decided before the API server has told all of these.
+    Awaited(Vec<String>),
     /// What it does it remembers from before its start: the API server has not told all of it yet.
     Remembered,
     /// An edit is not in force, since the lock file cannot be written.
@@ -64,6 +66,9 @@ impl fmt::Display for Unready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ending => f.write_str("it was asked to end"),
+            Self::Awaited(kinds) => {
+                write!(f, "the API server has not told all of {} yet", kinds.join(", "))
+            }
             Self::Remembered => f.write_str(
                 "what it announces it remembers from before its start: the API server is not heard",
             ),
