@@ -1,6 +1,8 @@
 //! The documents: every command in them is run as it is written, or listed here with why not, and
 //! says what is shown below it.
 //!
+//! What is for a cluster stands in `bash` blocks, which `kubernetes_install/followed.rs` runs.
+//!
 //! Each document's `sh` blocks run one after the other in a machine of their own: a network
 //! namespace with 192.168.1.10/24 on `eth0`, and copies of the folders that they write to.
 
@@ -13,9 +15,10 @@ use steelyard_tests::binary;
 use steelyard_tests::scratch::Scratch;
 
 /// Commands that are not run, by how they begin, and why.
-const NOT_RUN: [(&str, &str); 18] = [
+const NOT_RUN: [(&str, &str); 19] = [
     ("cargo run --release", "builds the program anew"),
     ("cargo xtask test", "runs this test"),
+    ("cargo xtask image", "`cargo xtask test` does, for both architectures"),
     ("git clone", "there is no address to clone from"),
     ("cargo build --release", "builds the program anew"),
     ("sudo install -m 755 target/release", "what the line above builds"),

@@ -5,6 +5,8 @@
 mod chart;
 #[path = "kubernetes_install/definitions.rs"]
 mod definitions;
+#[path = "kubernetes_install/followed.rs"]
+mod followed;
 #[path = "kubernetes_install/monitoring.rs"]
 mod monitoring;
 

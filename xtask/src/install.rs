@@ -31,12 +31,16 @@ const PACKAGES: &[(&str, &str)] = &[
     ("setpriv", "util-linux"),
     ("openssl", "openssl"),
     ("promtool", "prometheus"),
+    ("qemu-aarch64-static", "qemu-user-static"),
 ];
 
 /// Licences, bans and sources of dependencies.
 pub(crate) const CARGO_DENY: (&str, &str) = ("cargo-deny", "0.20.2");
 /// Changes the code and looks whether a test fails.
 pub(crate) const CARGO_MUTANTS: (&str, &str) = ("cargo-mutants", "27.1.0");
+
+/// Zig's compiler of C, from PyPI's package of this name: it builds for other machines.
+const ZIG: (&str, &str) = ("ziglang", "0.17.1");
 
 /// Installs the packages whose programs are missing, when we may.
 pub(crate) fn packages() -> Result<()> {
@@ -63,19 +67,44 @@ pub(crate) fn packages() -> Result<()> {
 }
 
 /// The path of a cargo tool, built once per version and kept outside `target/`.
-pub(crate) fn cargo_tool((name, version): (&str, &str)) -> Result<PathBuf> {
+pub(crate) fn cargo_tool(tool: (&str, &str)) -> Result<PathBuf> {
+    let (name, version) = tool;
+    let folder = kept(tool)?;
+    let program = folder.join("bin").join(name);
+    if !program.is_file() {
+        let root = folder.to_string_lossy().into_owned();
+        let args = ["install", name, "--locked", "--version", version, "--root", &root];
+        shell::run("cargo", &args, &[])?;
+    }
+    Ok(program)
+}
+
+/// Where a tool is kept, by version and outside `target/`.
+fn kept((name, version): (&str, &str)) -> Result<PathBuf> {
     let home = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
         .with_context(|| {
             format!("neither XDG_CACHE_HOME nor HOME is set: where to keep {name}?")
         })?;
-    let folder = home.join("steelyard").join(format!("{name}-{version}"));
-    let program = folder.join("bin").join(name);
+    Ok(home.join("steelyard").join(format!("{name}-{version}")))
+}
+
+/// Whether there is a pip to install what is no Debian package.
+pub(crate) fn has_pip() -> bool {
+    let asked = std::process::Command::new("python3").args(["-m", "pip", "--version"]).output();
+    asked.is_ok_and(|output| output.status.success())
+}
+
+/// The path of Zig, installed once per version.
+pub(crate) fn zig() -> Result<PathBuf> {
+    let folder = kept(ZIG)?;
+    let program = folder.join("ziglang/zig");
     if !program.is_file() {
-        let root = folder.to_string_lossy().into_owned();
-        let args = ["install", name, "--locked", "--version", version, "--root", &root];
-        shell::run("cargo", &args, &[])?;
+        let package = format!("{}=={}", ZIG.0, ZIG.1);
+        let target = folder.to_string_lossy().into_owned();
+        let args = ["-m", "pip", "install", "--quiet", "--no-deps", "--target", &target, &package];
+        shell::run("python3", &args, &[])?;
     }
     Ok(program)
 }

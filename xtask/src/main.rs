@@ -3,6 +3,7 @@
 //! Everything a contributor or CI runs is here; nothing else needs to be installed by hand.
 
 mod bench;
+mod image;
 mod install;
 mod manifests;
 mod mutants;
@@ -43,6 +44,15 @@ enum Command {
     },
     /// Write what a cluster is given, from its sources: the chart's crds, and plain manifests
     Manifests,
+    /// Build a static program and an image of it, without a daemon: target/image/*.tar
+    Image {
+        /// What the nodes are
+        #[arg(long, value_enum, default_value = "amd64")]
+        arch: image::Architecture,
+        /// Profile of cargo's
+        #[arg(long, default_value = "release")]
+        profile: String,
+    },
     /// Measure side by side with the peers and write bench/results/NAME.json
     Bench {
         /// Which measurement
@@ -59,6 +69,7 @@ fn main() -> ExitCode {
         Command::Test { fast } => test::run(fast),
         Command::Tidy => tidy::run(),
         Command::Mutants { name, options } => mutants::run(&name, &options),
+        Command::Image { arch, profile } => image::run(arch, &profile),
         Command::Manifests => manifests::run(),
         Command::Bench { name, options } => bench::run(&name, &options),
     };

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{install, shell, tidy};
+use crate::{image, install, shell, tidy};
 
 /// Runs of the simulations, of whole segments and of gateways, when everything is tested.
 const SIMULATIONS: &[(&str, &str)] =
@@ -32,6 +32,7 @@ pub(crate) fn run(fast: bool) -> Result<()> {
     shell::run("cargo", &["build", "--locked"], &[])?;
     let everything = ["test", "--workspace", "--locked", "--no-fail-fast"];
     shell::run("cargo", &everything, SIMULATIONS)?;
+    image::check()?;
     let deny = install::cargo_tool(install::CARGO_DENY)?;
     let check = ["check", "bans", "licenses", "sources"];
     shell::run(&deny.to_string_lossy(), &check, &[])
