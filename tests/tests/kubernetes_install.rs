@@ -9,6 +9,10 @@ mod definitions;
 mod followed;
 #[path = "kubernetes_install/monitoring.rs"]
 mod monitoring;
+#[path = "kubernetes_install/rights.rs"]
+mod rights;
+#[path = "kubernetes_install/webhook.rs"]
+mod webhook;
 
 use std::path::{Path, PathBuf};
 

@@ -143,6 +143,8 @@ fn server(parts: &Parts, host: &Namespace) -> Command {
     server.args(["--requestheader-username-headers=X-Remote-User"]);
     // There is no DNS to look nodes' names up in.
     server.args(["--kubelet-preferred-address-types=InternalIP"]);
+    // Nor does anybody carry packets for Services where it is: it asks their pods.
+    server.args(["--enable-aggregator-routing=true"]);
     server.args(["--allow-privileged", "--profiling=false"]);
     server
 }

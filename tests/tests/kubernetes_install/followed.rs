@@ -16,7 +16,7 @@ use super::chart::NAMESPACE;
 use super::{define, definitions_of, deploy, start};
 
 /// Runs what a document says below a heading, in its order; what was said.
-fn follow(cluster: &Cluster, document: &str, heading: &str) -> Result<String> {
+pub(crate) fn follow(cluster: &Cluster, document: &str, heading: &str) -> Result<String> {
     let text = fs::read_to_string(deploy("../docs").join(document))?;
     let blocks = blocks(&text, heading);
     ensure!(!blocks.is_empty(), "{document} says nothing below {heading:?}");

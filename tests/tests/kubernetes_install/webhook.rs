@@ -1,0 +1,91 @@
+//! The webhook, as the chart runs it and as an API server asks it.
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+use steelyard_tests::cluster::{self, Cluster};
+use steelyard_tests::needs_cluster;
+
+use super::chart::{NAMESPACE, make_namespace};
+use super::followed::follow;
+use super::{deploy, start};
+
+const GROUP: &str = "/apis/metallb.io";
+
+fn pool(addresses: &str) -> String {
+    json!({
+        "apiVersion": "metallb.io/v1beta1",
+        "kind": "IPAddressPool",
+        "metadata": {"name": "lan", "namespace": "default"},
+        "spec": {"addresses": [addresses]},
+    })
+    .to_string()
+}
+
+fn certificate(cluster: &Cluster) -> Result<Value> {
+    let path = format!("/api/v1/namespaces/{NAMESPACE}/secrets/steelyard-webhook");
+    Ok(cluster.api().get(&path)?["data"]["tls.crt"].take())
+}
+
+#[test]
+fn objects_are_judged_before_they_are_taken() -> Result<()> {
+    needs_cluster!();
+    let cluster = start("webhook")?;
+    make_namespace(&cluster)?;
+    let chart = deploy("helm/steelyard").to_string_lossy().into_owned();
+    // What it does is not theirs, whatever they do.
+    let alone = ["--set", "controller.replicas=1", "--set", "gateway.enabled=false"];
+    let install = ["install", "steelyard", &chart, "--namespace", NAMESPACE];
+    cluster.helm(&[&install[..], &alone].concat())?;
+    follow(&cluster, "install.md", "### Judge objects before they are taken")?;
+    let made = certificate(&cluster)?;
+    cluster.wait_for_pods(NAMESPACE, "app.kubernetes.io/component=webhook", 1)?;
+
+    let pools = format!("{GROUP}/v1beta1/namespaces/default/ipaddresspools");
+    let dry = format!("{pools}?dryRun=All");
+    cluster::until("an address that is none to be refused", || {
+        let answer = cluster.api().send("POST", &dry, &pool("10.0.0.0/33"));
+        answer.is_ok_and(|answer| answer.status == 422 && answer.body.contains("spec.addresses[0]"))
+    })?;
+    let taken = cluster.api().send("POST", &pools, &pool("10.0.0.0/24"))?;
+    ensure!(taken.status == 201, "{taken:?}");
+    versions(&cluster)?;
+
+    let again = ["upgrade", "steelyard", &chart, "--namespace", NAMESPACE, "--reuse-values"];
+    cluster.helm(&again)?;
+    ensure!(certificate(&cluster)? == made, "its certificate is made once");
+    cluster.stop()
+}
+
+/// A BGPPeer of one version is one of the other.
+fn versions(cluster: &Cluster) -> Result<()> {
+    let peer = json!({
+        "apiVersion": "metallb.io/v1beta1",
+        "kind": "BGPPeer",
+        "metadata": {"name": "router", "namespace": "default"},
+        "spec": {
+            "myASN": 64500, "peerASN": 64501, "peerAddress": "10.0.0.1",
+            "nodeSelectors": [{"matchExpressions": [
+                {"key": "rack", "operator": "In", "values": ["a"]},
+            ]}],
+        },
+    });
+    let peers = |version: &str| format!("{GROUP}/{version}/namespaces/default/bgppeers");
+    let one = |version: &str| cluster.api().get(&format!("{}/router", peers(version)));
+    let answer = cluster.api().send("POST", &peers("v1beta1"), &peer.to_string())?;
+    ensure!(answer.status == 201, "{answer:?}");
+    cluster::until("it in the other version", || one("v1beta2").is_ok())?;
+    let (old, new) = (one("v1beta1")?, one("v1beta2")?);
+    ensure!(old["spec"]["nodeSelectors"] == peer["spec"]["nodeSelectors"], "{old}");
+    ensure!(new["apiVersion"] == "metallb.io/v1beta2", "{new}");
+    ensure!(new["spec"]["peerAddress"] == "10.0.0.1", "{new}");
+    let answer = cluster.api().send(
+        "PATCH",
+        &format!("{}/router", peers("v1beta2")),
+        r#"{"spec": {"vrf": "red"}}"#,
+    )?;
+    ensure!(answer.status == 200, "{answer:?}");
+    // What the old version has no field for comes back.
+    let kept = &one("v1beta1")?["metadata"]["annotations"]["steelyard.dev/bgppeer-v1beta2"];
+    ensure!(kept.as_str().is_some_and(|kept| kept.contains("red")), "{kept}");
+    Ok(())
+}
