@@ -1,6 +1,6 @@
 //! The webhook, as the chart runs it and as an API server asks it.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use steelyard_tests::cluster::{self, Cluster};
 use steelyard_tests::needs_cluster;
@@ -38,19 +38,34 @@ fn objects_are_judged_before_they_are_taken() -> Result<()> {
     cluster.helm(&[&install[..], &alone].concat())?;
     follow(&cluster, "install.md", "### Judge objects before they are taken")?;
     let made = certificate(&cluster)?;
-    cluster.wait_for_pods(NAMESPACE, "app.kubernetes.io/component=webhook", 1)?;
+    cluster.wait_for_pods(NAMESPACE, "app.kubernetes.io/component=webhook", 1).with_context(
+        || {
+            format!(
+                "{:?}",
+                cluster.kubectl(&["-n", NAMESPACE, "logs", "deployment/steelyard-webhook"])
+            )
+        },
+    )?;
 
     let pools = format!("{GROUP}/v1beta1/namespaces/default/ipaddresspools");
     let dry = format!("{pools}?dryRun=All");
-    cluster::until("an address that is none to be refused", || {
+    // Where nobody is there yet to be asked, it is taken.
+    let mut last = None;
+    let refused = cluster::until("an address that is none to be refused", || {
         let answer = cluster.api().send("POST", &dry, &pool("10.0.0.0/33"));
-        answer.is_ok_and(|answer| answer.status == 422 && answer.body.contains("spec.addresses[0]"))
-    })?;
+        let is_refused = answer
+            .as_ref()
+            .is_ok_and(|it| it.status == 422 && it.body.contains("spec.addresses[0]"));
+        last = Some(answer);
+        is_refused
+    });
+    refused.with_context(|| format!("{last:?}"))?;
     let taken = cluster.api().send("POST", &pools, &pool("10.0.0.0/24"))?;
     ensure!(taken.status == 201, "{taken:?}");
     versions(&cluster)?;
 
-    let again = ["upgrade", "steelyard", &chart, "--namespace", NAMESPACE, "--reuse-values"];
+    let again =
+        ["upgrade", "steelyard", &chart, "--namespace", NAMESPACE, "--reset-then-reuse-values"];
     cluster.helm(&again)?;
     ensure!(certificate(&cluster)? == made, "its certificate is made once");
     cluster.stop()
