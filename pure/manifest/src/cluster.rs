@@ -26,6 +26,7 @@ pub use front::ClusterFront;
 pub use refusal::{Verb, refusal};
 
 /// What an API server sent, as it came from it: a tree without places.
+#[derive(Clone, Debug)]
 pub struct RawObject(pub(crate) Node);
 
 /// An object as an API server has it, with its tree.

@@ -3,11 +3,13 @@
 
 use steelyard_model::{Diagnostic, FieldPath, Location};
 
+use crate::cluster::{ClusterObject, RawObject};
 use crate::kinds::core::Pod;
 use crate::kinds::service::Service;
 use crate::load::{Loaded, load};
 use crate::object::Object;
 use crate::source::{ReadLimits, Source};
+use crate::watched::{Role, watched};
 use crate::written::Written;
 use crate::{codes, lock, merge, render};
 
@@ -44,6 +46,27 @@ pub fn exercise(bytes: &[u8]) {
     assert_eq!(total, merged.objects.len() + duplicates);
     if let Ok(held) = lock::parse("steelyard.lock", &shown) {
         assert_eq!(lock::parse("steelyard.lock", &lock::print(&held)), Ok(held));
+    }
+}
+
+/// The same for what an API server sends, wherever it was asked for.
+///
+/// # Panics
+///
+/// When an invariant of the crate does not hold; nothing that is sent may cause that.
+pub fn exercise_cluster(raw: &RawObject) {
+    let kinds = watched(Role::Everything).iter().chain(watched(Role::Controller));
+    for kind in kinds {
+        let Ok(sent) = ClusterObject::new(raw.clone(), kind) else { continue };
+        assert_eq!(*sent.object.reference.kind, *kind.kind);
+        for diagnostic in read_all(&sent.object) {
+            let place = diagnostic.location.expect("every finding has a place");
+            assert_eq!((&*place.file, place.line), ("cluster", 0));
+        }
+        let written = Written::of(&sent.object);
+        let again = ClusterObject::new(raw.clone(), kind).expect("it was one");
+        assert!(written.is_like(&Written::of(&again.object)), "the same is like itself");
+        assert_eq!(written.locate(&FieldPath::from("kind")), written.location());
     }
 }
 

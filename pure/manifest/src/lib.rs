@@ -48,7 +48,7 @@ mod written;
 pub use build::Builds;
 pub use cluster::{ClusterEvent, ClusterFront, ClusterObject, NoObject, RawObject, Verb, refusal};
 #[doc(hidden)]
-pub use exercise::exercise;
+pub use exercise::{exercise, exercise_cluster};
 pub use front::{Awaited, Front, ObjectChanges, Teller};
 pub use key::Key;
 pub use load::{Loaded, load};
