@@ -231,7 +231,7 @@ impl Controller {
             Event::Due => self.hands.statuses.write(),
             Event::Lease => {}
         }
-        if !matches!(self.term, Term::Stands(_)) {
+        if !self.decides() {
             self.show();
         }
     }
@@ -298,9 +298,13 @@ impl Controller {
         }
     }
 
+    fn decides(&self) -> bool {
+        matches!(self.term, Term::Stands(_)) && self.mind.awaited().is_empty()
+    }
+
     /// Decides, and has it written, if this replica leads and has heard of everything.
     async fn decide(&mut self) {
-        if !matches!(self.term, Term::Stands(_)) || !self.mind.awaited().is_empty() {
+        if !self.decides() {
             return;
         }
         let seen = Instant::now();

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use steelyard_tests::cluster::{self, Cluster};
+use steelyard_tests::cluster::{self, Blueprint, Cluster};
 use steelyard_tests::needs_cluster;
 use steelyard_tests::process::Signal;
 
 use self::replica::{
-    NAMESPACE, Replica, Told, create, patch, path, service, start, told, until_told,
+    NAMESPACE, Replica, Told, create, deploy, patch, path, service, start, told, until_told,
 };
 
 /// Versions of all that a controller writes about, by path.
@@ -372,6 +372,49 @@ fn what_another_load_balancer_wrote_is_left_alone_and_told() -> Result<()> {
     .with_context(|| {
         format!("{:?}\n{}", cluster.api().get(&path("metal")), replica.running.printed())
     })?;
+    cluster.stop()
+}
+
+/// What a container of a pod printed.
+fn log(cluster: &Cluster, pod: &Value) -> Result<String> {
+    let name = pod["metadata"]["name"].as_str().context("a pod has a name")?;
+    cluster.log("node-1", NAMESPACE, name, "controller")
+}
+
+#[test]
+fn as_installed_it_may_what_it_needs() -> Result<()> {
+    needs_cluster!();
+    let images = [("steelyard", steelyard_tests::binary::steelyard())];
+    let cluster = Cluster::start(&Blueprint { name: "installed", nodes: 1, images: &images })?;
+    cluster.kubectl(&["create", "namespace", NAMESPACE])?;
+    let level = "pod-security.kubernetes.io/enforce=privileged";
+    cluster.kubectl(&["label", "namespace", NAMESPACE, level])?;
+    let chart = deploy("helm/steelyard").to_string_lossy().into_owned();
+    cluster.helm(&["install", "steelyard", &chart, "--namespace", NAMESPACE])?;
+    let labels = "app.kubernetes.io/component=controller";
+    let pods = cluster.wait_for_pods(NAMESPACE, labels, 2)?;
+    let pool = "192.0.2.10-192.0.2.20";
+    cluster.apply(&replica::pool(pool))?;
+    create(&cluster, &service("web"))?;
+    let logs = || pods.iter().map(|pod| log(&cluster, pod)).collect::<Result<String>>();
+    cluster::until("an address", || {
+        told(&cluster).get("web").is_some_and(|it| it.addresses.len() == 1)
+    })
+    .with_context(|| format!("{:?}", logs()))?;
+    cluster::until("pool, state and event to be written", || {
+        let written = versions(&cluster);
+        let is_there = |part: &str| written.keys().any(|path| path.contains(part));
+        counts(&cluster)["assignedIPv4"].as_u64().is_some_and(|count| count > 0)
+            && ["configurationstates/controller", "secrets/steelyard-membership", "events/web."]
+                .iter()
+                .all(|part| is_there(part))
+    })
+    .with_context(|| format!("{:?}\n{}", versions(&cluster), logs().unwrap_or_default()))?;
+    let logs = logs()?;
+    for word in ["forbidden", "does not let", "cannot"] {
+        let lines: Vec<&str> = logs.lines().filter(|line| line.contains(word)).collect();
+        ensure!(lines.is_empty(), "{lines:#?}");
+    }
     cluster.stop()
 }
 

@@ -1,7 +1,7 @@
 //! A controller on the client's host, and the cluster that it is for.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ pub(crate) struct Told {
 /// A cluster without nodes, which knows MetalLB's kinds and has a pool.
 pub(crate) fn start(name: &str, pool: &str) -> Result<Cluster> {
     let cluster = Cluster::start(&Blueprint { name, nodes: 0, images: &[] })?;
-    let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/helm/steelyard/crds");
+    let crds = deploy("helm/steelyard/crds");
     cluster.kubectl(&["apply", "--server-side", "-f", &crds.to_string_lossy()])?;
     let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     cluster::until("definitions to be in force", || {
@@ -41,11 +41,21 @@ pub(crate) fn start(name: &str, pool: &str) -> Result<Cluster> {
         !found.is_empty() && found.iter().all(|it| condition(it, "Established") == Some("True"))
     })?;
     cluster.kubectl(&["create", "namespace", NAMESPACE])?;
-    cluster.apply(&format!(
-        "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\n\
-         metadata: {{name: home, namespace: {NAMESPACE}}}\nspec: {{addresses: [{pool}]}}\n"
-    ))?;
+    cluster.apply(&self::pool(pool))?;
     Ok(cluster)
+}
+
+/// A pool of these addresses.
+pub(crate) fn pool(addresses: &str) -> String {
+    format!(
+        "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\n\
+         metadata: {{name: home, namespace: {NAMESPACE}}}\nspec: {{addresses: [{addresses}]}}\n"
+    )
+}
+
+/// A file or folder of deploy/.
+pub(crate) fn deploy(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(path)
 }
 
 impl Replica {
