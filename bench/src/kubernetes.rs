@@ -1,5 +1,5 @@
-//! `bench kubernetes`: what it takes to serve a cluster with a real API server (`tests/kubernetes`),
-//! on this machine.
+//! `bench kubernetes`: what it takes to serve a cluster with a real API server
+//! (`tests/kubernetes`), on this machine.
 //!
 //! Every wait is for a condition. Memory is the resident set after it has settled. Writes are
 //! counted by the API server itself.
