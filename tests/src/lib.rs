@@ -16,6 +16,7 @@ pub mod process;
 pub mod roles;
 pub mod run;
 pub mod scratch;
+pub mod senders;
 pub mod turns;
 pub mod up;
 pub mod wait;

@@ -1,16 +1,15 @@
 //! Gateways in a cluster: ready when they know their routes, gone when nobody comes any more, and
 //! in between no request fails.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use steelyard_tests::cluster::{self, Blueprint, Cluster};
-use steelyard_tests::http::{self, Connection};
+use steelyard_tests::http;
 use steelyard_tests::process::{Running, Signal};
 use steelyard_tests::roles::{self, Speakers, configure, give, owner, said};
+use steelyard_tests::senders::no_request_fails;
 use steelyard_tests::{binary, needs_cluster};
 
 /// Two echo servers that leave slowly, and a route to them.
@@ -121,62 +120,6 @@ fn start(name: &str) -> Result<Cluster> {
     Ok(cluster)
 }
 
-/// What came of requests that were sent all the while.
-#[derive(Debug, Default)]
-struct Load {
-    is_over: AtomicBool,
-    answered: AtomicUsize,
-}
-
-impl Load {
-    /// Sends requests until it is over, each on a connection of its own or all on one that is kept
-    /// while the server keeps it.
-    fn send(&self, at: SocketAddr, keeps: bool) -> Result<()> {
-        let mut kept: Option<Connection> = None;
-        while !self.is_over.load(Ordering::Relaxed) {
-            let answer = if keeps {
-                let mut connection = match kept.take() {
-                    Some(connection) => connection,
-                    None => Connection::open(at).context("connecting")?,
-                };
-                let answer = connection.get(HOST, "/").context("on a kept connection")?;
-                let stays = answer.header("connection") != Some("close");
-                kept = stays.then_some(connection);
-                answer
-            } else {
-                http::get(at, HOST, "/").context("on a connection of its own")?
-            };
-            ensure!(answer.status == 200, "{answer:?}");
-            self.answered.fetch_add(1, Ordering::Relaxed);
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(())
-    }
-}
-
-/// Does `work` while the client sends requests, none of which may fail.
-fn under_load(cluster: &Cluster, work: impl FnOnce() -> Result<()>) -> Result<()> {
-    let (load, at) = (Load::default(), SocketAddr::new(VIP.parse::<IpAddr>()?, 80));
-    let client = cluster.client();
-    std::thread::scope(|scope| {
-        let senders = [false, true, true];
-        let load = &load;
-        let senders =
-            senders.map(|keeps| scope.spawn(move || client.run(move || load.send(at, keeps))));
-        let worked = work();
-        let failed = senders.iter().any(std::thread::ScopedJoinHandle::is_finished);
-        load.is_over.store(true, Ordering::Relaxed);
-        for sender in senders {
-            sender.join().expect("a sender does not panic")??;
-        }
-        ensure!(!failed, "a sender ended early");
-        worked
-    })?;
-    let answered = load.answered.load(Ordering::Relaxed);
-    ensure!(answered > 100, "only {answered} requests were answered");
-    Ok(())
-}
-
 fn roll_out(cluster: &Cluster, what: &str) -> Result<()> {
     roll_out_in(cluster, "default", what)
 }
@@ -201,7 +144,7 @@ fn no_request_fails_while_all_is_replaced() -> Result<()> {
         let answer = cluster.client().run(|| http::get(at, HOST, "/"));
         matches!(answer, Ok(Ok(answer)) if answer.status == 200)
     })?;
-    under_load(&cluster, || {
+    no_request_fails(cluster.client(), at, HOST, || {
         roll_out(&cluster, "daemonset/gateway")?;
         roll_out(&cluster, "deployment/echo")
     })?;

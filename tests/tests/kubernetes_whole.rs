@@ -1,0 +1,208 @@
+//! A whole cluster, as docs/install.md leads to it: the chart, with all its roles in pods, beside
+//! kube-proxy; a client on the LAN.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use steelyard_tests::cluster::{self, Blueprint, Cluster};
+use steelyard_tests::roles::owner;
+use steelyard_tests::senders::no_request_fails;
+use steelyard_tests::{binary, http, needs_cluster};
+
+const NAMESPACE: &str = "steelyard-system";
+const ROLES: [(&str, usize); 3] = [("controller", 2), ("speaker", 3), ("gateway", 3)];
+const HOST: &str = "echo.example";
+
+/// What people apply: a pool of the LAN, an application, Services of both kinds, and a route.
+const APPLIED: &str = r#"
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: lan, namespace: steelyard-system}
+spec: {addresses: [10.2.0.200-10.2.0.219]}
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {name: lan, namespace: steelyard-system}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: echo}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: echo}}
+  strategy: {rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}
+  template:
+    metadata: {labels: {app: echo}}
+    spec:
+      terminationGracePeriodSeconds: 20
+      tolerations:
+      - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute,
+         tolerationSeconds: 1}
+      containers:
+      - name: echo
+        image: echo:1
+        args: ["--http", ":80", "--linger", "3s"]
+        readinessProbe: {httpGet: {path: /, port: 80}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: local}
+spec:
+  type: LoadBalancer
+  externalTrafficPolicy: Local
+  selector: {app: echo}
+  ports: [{port: 80}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: cluster}
+spec:
+  type: LoadBalancer
+  selector: {app: echo}
+  ports: [{port: 80}]
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: echo}
+spec:
+  ingressClassName: steelyard
+  rules:
+  - host: echo.example
+    http:
+      paths: [{path: /, pathType: Prefix, backend: {service: {name: cluster, port: {number: 80}}}}]
+"#;
+
+fn chart() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/helm/steelyard")
+}
+
+/// Three nodes with all roles, and what people apply.
+fn start(name: &str) -> Result<Cluster> {
+    let images = [("steelyard", binary::steelyard())];
+    let cluster = Cluster::start(&Blueprint { name, nodes: 3, images: &images })?;
+    cluster.kubectl(&["create", "namespace", NAMESPACE])?;
+    let label = "pod-security.kubernetes.io/enforce=privileged";
+    cluster.kubectl(&["label", "namespace", NAMESPACE, label])?;
+    let chart = chart();
+    let chart = chart.to_string_lossy();
+    cluster.helm(&["install", "steelyard", &chart, "--namespace", NAMESPACE])?;
+    for (role, count) in ROLES {
+        let labels = format!("app.kubernetes.io/component={role}");
+        cluster.wait_for_pods(NAMESPACE, &labels, count)?;
+    }
+    cluster.apply(APPLIED)?;
+    cluster.wait_for_pods("default", "app=echo", 3)?;
+    Ok(cluster)
+}
+
+fn service(cluster: &Cluster, namespace: &str, name: &str) -> Result<Value> {
+    cluster.api().get(&format!("/api/v1/namespaces/{namespace}/services/{name}"))
+}
+
+/// The address that a Service has, once it has one.
+fn address(cluster: &Cluster, namespace: &str, name: &str) -> Result<IpAddr> {
+    let mut found = None;
+    cluster::until(&format!("{name} to have an address"), || {
+        let service = service(cluster, namespace, name).unwrap_or_default();
+        let ip = service["status"]["loadBalancer"]["ingress"][0]["ip"].as_str();
+        found = ip.and_then(|ip| ip.parse().ok());
+        found.is_some()
+    })
+    .with_context(|| format!("{:?}", cluster.kubectl(&["get", "events", "-A"])))?;
+    found.context("it has one")
+}
+
+/// Waits until the client is answered at an address.
+fn answered(cluster: &Cluster, vip: IpAddr) -> Result<()> {
+    let at = SocketAddr::new(vip, 80);
+    cluster::until(&format!("{vip} to answer"), || {
+        let answer = cluster.client().run(|| http::get(at, HOST, "/"));
+        matches!(answer, Ok(Ok(answer)) if answer.status == 200)
+    })
+    .with_context(|| {
+        format!("{:?}", cluster.kubectl(&["get", "pods,services", "-A", "-o", "wide"]))
+    })
+}
+
+#[test]
+fn a_cluster_is_served() -> Result<()> {
+    needs_cluster!();
+    let mut cluster = start("whole")?;
+    let local = address(&cluster, "default", "local")?;
+    let spread = address(&cluster, "default", "cluster")?;
+    let gateway = address(&cluster, NAMESPACE, "steelyard-gateway")?;
+    for vip in [local, spread, gateway] {
+        answered(&cluster, vip)?;
+    }
+    let object = service(&cluster, "default", "local")?;
+    let from = &object["metadata"]["annotations"]["metallb.io/ip-allocated-from-pool"];
+    ensure!(from == "lan", "{object}");
+    reports_are_true(&cluster, gateway)?;
+
+    // The node that has it is switched off, and the LAN asks for nobody else's leave.
+    let lost = owner(&cluster, gateway).context("somebody has it")?;
+    cluster.power_off(&lost)?;
+    cluster::until("another node to have it", || {
+        owner(&cluster, gateway).is_some_and(|now| now != lost)
+    })?;
+    answered(&cluster, gateway)?;
+    answered(&cluster, spread)?;
+    let kept = address(&cluster, "default", "local")?;
+    ensure!(kept == local, "{kept} instead of {local}");
+    cluster.power_on(&lost)?;
+    cluster::until("the node to be back", || cluster.is_ready(&lost))?;
+    cluster.stop()
+}
+
+/// What tools read of it.
+fn reports_are_true(cluster: &Cluster, gateway: IpAddr) -> Result<()> {
+    let api = cluster.api();
+    cluster::until("the Ingress to say where it is reached", || {
+        let path = "/apis/networking.k8s.io/v1/namespaces/default/ingresses/echo";
+        let object = api.get(path).unwrap_or_default();
+        object["status"]["loadBalancer"]["ingress"][0]["ip"] == gateway.to_string()
+    })?;
+    cluster::until("the pool to say how much of it is taken", || {
+        let path = "/apis/metallb.io/v1beta1/namespaces/steelyard-system/ipaddresspools/lan";
+        let object = api.get(path).unwrap_or_default();
+        object["status"]["assignedIPv4"] == 3 && object["status"]["availableIPv4"] == 17
+    })?;
+    cluster::until("the node that answers to be named", || {
+        let path = "/apis/metallb.io/v1beta1/namespaces/steelyard-system/servicel2statuses";
+        let list = api.get(path).unwrap_or_default();
+        let all: &[Value] = list["items"].as_array().map_or(&[], Vec::as_slice);
+        let of_gateway = all.iter().find(|it| it["status"]["serviceName"] == "steelyard-gateway");
+        of_gateway
+            .is_some_and(|it| it["status"]["node"].as_str() == owner(cluster, gateway).as_deref())
+    })
+    .with_context(|| {
+        format!("{:?}", cluster.kubectl(&["get", "servicel2statuses", "-A", "-o", "yaml"]))
+    })
+}
+
+/// Starts the pods of something anew, one after the other.
+fn replace(cluster: &Cluster, namespace: &str, what: &str) -> Result<()> {
+    let rollout = |act: &[&str]| cluster.kubectl(&[&["-n", namespace, "rollout"], act].concat());
+    rollout(&["restart", what])?;
+    rollout(&["status", what, "--timeout=240s"]).map(drop)
+}
+
+#[test]
+fn roles_are_replaced_and_no_request_fails() -> Result<()> {
+    needs_cluster!();
+    let cluster = start("replaced")?;
+    let gateway = address(&cluster, NAMESPACE, "steelyard-gateway")?;
+    answered(&cluster, gateway)?;
+    no_request_fails(cluster.client(), SocketAddr::new(gateway, 80), HOST, || {
+        replace(&cluster, NAMESPACE, "deployment/steelyard-controller")?;
+        replace(&cluster, NAMESPACE, "daemonset/steelyard-gateway")?;
+        replace(&cluster, "default", "deployment/echo")
+    })?;
+    // With them the address goes from node to node, and connections do not go with it.
+    replace(&cluster, NAMESPACE, "daemonset/steelyard-speaker")?;
+    answered(&cluster, gateway)?;
+    ensure!(address(&cluster, NAMESPACE, "steelyard-gateway")? == gateway);
+    cluster.stop()
+}
