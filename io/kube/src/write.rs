@@ -27,7 +27,7 @@ const MOST: usize = 32;
 const MOST_EVENTS: usize = 4;
 /// Events that wait, at most; others are not told.
 const LONGEST_QUEUE: usize = 1_000;
-/// How long an answer is waited for.
+/// How long the answer to an event is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Until something is looked for again whose kind is not there.
 const ABSENT: Duration = Duration::from_secs(30);
@@ -42,6 +42,8 @@ pub struct Writer {
     /// The field manager.
     manager: &'static str,
     leads: Leads,
+    /// How long an answer is waited for.
+    patience: Duration,
     places: Arc<Semaphore>,
     event_places: Arc<Semaphore>,
     event_queue: Arc<Semaphore>,
@@ -63,15 +65,21 @@ pub struct CarriedOut {
 
 impl Writer {
     /// One that writes as `manager` while `leads`; and where it is told what became of its writes.
+    ///
+    /// Each is given up after `patience`. What is under way when a leader is deposed must have
+    /// ended when the next one begins: so it is no longer than others wait after that.
     pub fn new(
         connection: Arc<Connection>,
         manager: &'static str,
         leads: Leads,
+        patience: Duration,
     ) -> (Self, mpsc::UnboundedReceiver<CarriedOut>) {
         let (tell, told) = mpsc::unbounded_channel();
         let [places, event_places, event_queue] =
             [MOST, MOST_EVENTS, LONGEST_QUEUE].map(|it| Arc::new(Semaphore::new(it)));
-        (Self { connection, manager, leads, places, event_places, event_queue, tell }, told)
+        let this =
+            Self { connection, manager, leads, patience, places, event_places, event_queue, tell };
+        (this, told)
     }
 
     /// Begins to write; what becomes of it is told.
@@ -105,7 +113,8 @@ impl Writer {
             return (WriteOutcome::Deposed, None);
         }
         let asked =
-            ask(&self.connection, Method::PATCH, &path, Some((content, &body)), PATIENCE).await;
+            ask(&self.connection, Method::PATCH, &path, Some((content, &body)), self.patience)
+                .await;
         match asked {
             Ok(object) => (WriteOutcome::Written, understood(kind, object)),
             Err(error) => (failed(&write, &error), None),

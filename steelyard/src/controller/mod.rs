@@ -81,6 +81,8 @@ struct Controller {
     namespace: String,
     /// None where nothing is written.
     leadership: Option<Leadership>,
+    /// How long a write may take.
+    patience: Duration,
     feed: Feed,
     mind: Mind,
     own: OwnFacts,
@@ -143,6 +145,7 @@ impl Controller {
             ..AdminOptions::default()
         };
         let admin = steelyard_admin::serve(&admin, shown.published())?;
+        let timing = args.timing()?;
         let leadership = match args.cluster.shadow {
             true => None,
             false => Some(Leadership::start(
@@ -152,7 +155,7 @@ impl Controller {
                     name: LEASE.to_owned(),
                     // A container that starts anew is another one.
                     identity: format!("{identity}_{}", nonce()?),
-                    timing: args.timing()?,
+                    timing,
                 },
             )),
         };
@@ -164,6 +167,7 @@ impl Controller {
                 all_of(Role::Controller).into_iter().chain([own_state(&args.cluster.namespace)]),
             ),
             namespace: args.cluster.namespace.clone(),
+            patience: timing.duration - timing.deadline,
             mind: Mind::of_cluster(
                 resolve_options(args),
                 Holdings::default(),
@@ -281,7 +285,8 @@ impl Controller {
         self.mind.hold(&Holdings::default());
         if let Some(leadership) = self.leadership.clone() {
             let leads = Arc::new(move || leadership.term(Instant::now()) == Some(term));
-            let (writer, carried) = Writer::new(Arc::clone(&self.connection), CONTROLLER, leads);
+            let connection = Arc::clone(&self.connection);
+            let (writer, carried) = Writer::new(connection, CONTROLLER, leads, self.patience);
             self.carried = carried;
             self.hands.statuses.write_by(Some(writer));
         }
