@@ -109,6 +109,7 @@ async fn follow(instance: &mut Instance, ears: &mut Ears) -> &'static str {
             Event::News(news) => instance.hear(news).await,
             Event::Tick => {
                 instance.tick().await;
+                instance.set_gaps(ears.feed.gaps());
                 if std::mem::take(&mut is_new) {
                     memory::give_back();
                 }

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::connection::Connection;
 use crate::follow::{Follower, Rounds};
+use crate::gap::{self, Gap};
 use crate::patience::Patience;
 use crate::standing::{Standing, Standings};
 
@@ -94,6 +95,11 @@ impl Feed {
     /// How it stands with each of them.
     pub fn standing(&self) -> BTreeMap<Selection, Standing> {
         self.standings.all()
+    }
+
+    /// What is not known as it is now.
+    pub fn gaps(&self) -> Vec<Gap> {
+        gap::all(&self.standings.all())
     }
 
     fn add(&mut self, watch: Selection) {

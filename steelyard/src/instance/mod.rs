@@ -29,6 +29,7 @@ use anyhow::{Context, Result};
 use steelyard_admin::Admin;
 use steelyard_forward::Forwarder;
 use steelyard_gateway::Gateway;
+use steelyard_kube::Gap;
 use steelyard_manifest::{ClusterEvent, Selection, Sight};
 use steelyard_model::{Item, NamespacedName, Snapshot};
 use steelyard_pipeline::Known;
@@ -117,6 +118,13 @@ impl Instance {
         }
         // Only a lock file could be in the way.
         self.take_again().await.is_ok()
+    }
+
+    /// This of the cluster is not known as it is now.
+    pub(crate) fn set_gaps(&mut self, gaps: Vec<Gap>) {
+        if self.hands.board.set_gaps(gaps) {
+            self.hands.board.show();
+        }
     }
 
     /// Whether all of the cluster that was awaited has been heard.

@@ -229,6 +229,7 @@ async fn follow(
             Event::News(news) => instance.hear(news).await,
             Event::Tick => {
                 instance.tick().await;
+                instance.set_gaps(ears.feed.gaps());
                 if patience <= Instant::now() && !instance.awaited().is_empty() {
                     instance.remember(keeper.duty()).await;
                 }

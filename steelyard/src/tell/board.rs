@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde_json::json;
 use steelyard_admin::{Published, View};
+use steelyard_kube::Gap;
 use steelyard_speaker::{Sharing, VipStatus};
 use tokio::sync::watch;
 
@@ -34,6 +35,7 @@ pub(crate) struct Board {
     silent: Arc<BTreeSet<SocketAddr>>,
     plight: Option<Unready>,
     loose_arp: Option<LooseArp>,
+    gaps: Vec<Gap>,
 }
 
 /// What it shows besides decisions and what came of them.
@@ -49,9 +51,9 @@ pub(crate) struct BoardSources {
 
 impl Board {
     pub(crate) fn new(published: Arc<Published>, sources: BoardSources) -> Self {
-        let (current, crowded, silent, plight, loose_arp) = Default::default();
+        let (current, crowded, silent, plight, loose_arp, gaps) = Default::default();
         let started = history::now();
-        Self { published, sources, started, current, crowded, silent, plight, loose_arp }
+        Self { published, sources, started, current, crowded, silent, plight, loose_arp, gaps }
     }
 
     /// What is in force.
@@ -76,6 +78,13 @@ impl Board {
         is_news
     }
 
+    /// This of the cluster is not known as it is now; whether that is news.
+    pub(crate) fn set_gaps(&mut self, gaps: Vec<Gap>) -> bool {
+        let is_news = gaps != self.gaps;
+        self.gaps = gaps;
+        is_news
+    }
+
     /// These endpoints take no connections from the gateway.
     pub(crate) fn set_silent(&mut self, silent: Arc<BTreeSet<SocketAddr>>) {
         self.silent = silent;
@@ -90,6 +99,7 @@ impl Board {
             current: Arc::clone(current),
             plight: self.plight.clone(),
             loose_arp: self.loose_arp.clone(),
+            gaps: self.gaps.clone(),
             is_waiting: lock.is_waiting(),
             lock_trouble: lock.trouble(),
             crowded: self.crowded.clone(),

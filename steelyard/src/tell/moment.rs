@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use steelyard_admin::{
     DiagnosticCounts, EndpointCounts, EntryPointRow, Happening, Lazy, Overview, View,
 };
+use steelyard_kube::Gap;
 use steelyard_metrics::{Exposition, table};
 use steelyard_model::{Diagnostic, Endpoint, Severity, Snapshot};
 use steelyard_plan::{AnnouncementRow, Layer2Row};
@@ -44,6 +45,8 @@ pub(super) struct Moment {
     pub(super) plight: Option<Unready>,
     /// The kernel answers for vips, whichever node is to.
     pub(super) loose_arp: Option<LooseArp>,
+    /// What of the cluster is not known as it is now.
+    pub(super) gaps: Vec<Gap>,
     pub(super) is_waiting: bool,
     pub(super) lock_trouble: Option<String>,
     pub(super) crowded: Vec<Crowded>,
@@ -187,7 +190,8 @@ impl Moment {
     fn notes(&self) -> Vec<String> {
         let (Decided { plan, snapshot, .. }, applied) = (self.decided(), self.applied());
         let (owners, silent) = (self.owners(), self.silent());
-        let mut notes = note::of_routes(plan, &snapshot.routing, &silent);
+        let mut notes = note::of_gaps(&self.gaps);
+        notes.extend(note::of_routes(plan, &snapshot.routing, &silent));
         notes.extend(note::of_ports(snapshot, &applied.forwarded, &silent));
         let planned: BTreeSet<IpAddr> = plan.announcements.values().filter_map(lan).collect();
         let excluded = planned.into_iter().map(|vip| self.account(vip, &owners));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use steelyard_balance::eligible;
 use steelyard_forward::{Carried, Observed, VipPort, Why};
+use steelyard_kube::Gap;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{ResolvedPort, Snapshot};
@@ -21,6 +22,10 @@ const MOST: usize = 5;
 /// One note. Whoever knows of more adds a variant here, and its value where the view is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Note<'a> {
+    /// Something of the cluster is not known as it is now.
+    Gap(&'a Gap),
+    /// So many more gaps.
+    MoreGaps(usize),
     /// A route answers nobody.
     Route { name: String, lack: Lack<'a> },
     /// So many more routes answer nobody.
@@ -38,6 +43,8 @@ pub(crate) enum Note<'a> {
 impl fmt::Display for Note<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Gap(gap) => gap.fmt(f),
+            Self::MoreGaps(more) => write!(f, "{more} more of the cluster may not be looked at"),
             Self::Route { name, lack } => write!(f, "route {name} answers {lack}"),
             Self::MoreRoutes(1) => f.write_str("1 more route answers 502 or 503"),
             Self::MoreRoutes(more) => write!(f, "{more} more routes answer 502 or 503"),
@@ -53,6 +60,11 @@ impl fmt::Display for Note<'_> {
             }
         }
     }
+}
+
+/// What of the cluster is not known as it is now.
+pub(crate) fn of_gaps(gaps: &[Gap]) -> Vec<Note<'_>> {
+    first(gaps.iter().map(Note::Gap), Note::MoreGaps)
 }
 
 /// Routes that answer nobody.

@@ -1,15 +1,18 @@
-//! Rights that are taken away while somebody listens, and given back.
+//! Rights that are taken away while somebody listens, and given back; and what a role says while
+//! it does not hear of its cluster.
 
 use anyhow::{Result, ensure};
 use steelyard_kube::Standing;
 use steelyard_manifest::{Role, Selection, Verb, watched};
-use steelyard_tests::needs_cluster;
+use steelyard_tests::binary::steelyard;
+use steelyard_tests::process::Running;
 use steelyard_tests::scratch::Scratch;
+use steelyard_tests::{cluster, needs_cluster};
 
 use super::commands::account;
 use super::ear::Ear;
 use super::relay::Relay;
-use super::{start, until};
+use super::{definitions, start, until};
 
 const READER: &str = "
 apiVersion: v1
@@ -62,5 +65,44 @@ fn a_right_that_is_taken_away_is_named_and_what_was_known_stands() -> Result<()>
     let service = |it: &&String| it.starts_with("Service/");
     let services = ear.heard().objects.keys().filter(service).count();
     ensure!(services == 2 && ear.heard().changes == changes + 1);
+    Ok(())
+}
+
+/// A role goes on with what it knows, is ready, and says what it does not know.
+#[test]
+fn a_role_that_hears_nothing_serves_on_and_says_so() -> Result<()> {
+    needs_cluster!();
+    let mut cluster = start("deaf")?;
+    cluster.apply(&definitions())?;
+    cluster.apply(READER)?;
+    let mut gateway = cluster.client().command(&steelyard().to_string_lossy());
+    gateway.args(["gateway", "--admin", "127.0.0.1:9180", "--kubeconfig"]);
+    let mut gateway = Running::start({
+        gateway.arg(cluster.kubeconfig());
+        gateway
+    })?;
+    let said = |cluster: &cluster::Cluster| {
+        let asked = ["-sS", "-m", "5", "-w", "%{http_code}", "http://127.0.0.1:9180/readyz"];
+        let output = cluster.client().output("curl", &asked);
+        output.map_or_else(|_| String::new(), |it| String::from_utf8_lossy(&it.stdout).into_owned())
+    };
+    let gap = "note: the cluster has not been followed for";
+    let is_ready = |text: &str| text.ends_with("200");
+    cluster::until("it to be ready", || {
+        let said = said(&cluster);
+        is_ready(&said) && !said.contains(gap)
+    })?;
+    cluster.kill_api()?;
+    cluster::until("it to say that it hears nothing", || {
+        let said = said(&cluster);
+        is_ready(&said) && said.contains(gap) && said.contains("is not reached")
+    })?;
+    cluster.start_api()?;
+    cluster::until("it to hear again", || {
+        let said = said(&cluster);
+        is_ready(&said) && !said.contains(gap)
+    })?;
+    ensure!(gateway.is_running());
+    gateway.stop()?;
     Ok(())
 }
