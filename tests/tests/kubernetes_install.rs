@@ -11,6 +11,8 @@ mod followed;
 mod monitoring;
 #[path = "kubernetes_install/rights.rs"]
 mod rights;
+#[path = "kubernetes_install/roles.rs"]
+mod roles;
 #[path = "kubernetes_install/webhook.rs"]
 mod webhook;
 
