@@ -8,6 +8,7 @@ mod args;
 mod lead;
 mod shown;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -89,6 +90,8 @@ struct Controller {
     hands: ControllerHands,
     shown: Shown,
     term: Term,
+    /// What went since it was asked what is there.
+    gone: BTreeSet<Box<str>>,
     carried: mpsc::UnboundedReceiver<CarriedOut>,
     look: tokio::time::Interval,
     looking: Option<JoinHandle<Option<Rivals>>>,
@@ -181,6 +184,7 @@ impl Controller {
             },
             shown,
             term: Term::None,
+            gone: BTreeSet::new(),
             carried,
             look: tokio::time::interval(LOOK),
             looking: None,
@@ -257,6 +261,7 @@ impl Controller {
             task.abort();
         }
         self.hands.statuses.write_by(None);
+        self.gone.clear();
         self.term = match term {
             None => {
                 tracing::info!("another replica leads, or none");
@@ -275,6 +280,11 @@ impl Controller {
     /// Decides from now on, by what is there.
     async fn begin(&mut self, prepared: Prepared) {
         let Prepared { term, mut heard, rivals } = prepared;
+        // A watch may be ahead of the list: what came since is not gone, what went stays so.
+        heard.retain(|event| match event {
+            ClusterEvent::Written(object) => !self.gone.contains(&object.origin.uid),
+            _ => false,
+        });
         if self.term.number() != Some(term) {
             return;
         }
@@ -294,6 +304,13 @@ impl Controller {
     }
 
     async fn hear(&mut self, mut heard: Vec<ClusterEvent>) {
+        for event in &heard {
+            if let ClusterEvent::Gone { uid, .. } = event
+                && !matches!(self.term, Term::Stands(_))
+            {
+                self.gone.insert(uid.clone());
+            }
+        }
         self.hands.statuses.heed(&mut heard);
         self.mind.see_cluster(heard);
         if self.mind.has_news() {
