@@ -25,8 +25,9 @@ pub(super) fn build(architecture: Architecture, profile: &str) -> Result<PathBuf
         (&*linker, "rust-lld"),
         ("CARGO_INCREMENTAL", "0"),
     ];
-    let arguments = ["build", "--locked", "--package", "steelyard", "--profile", profile];
-    shell::run("cargo", &[&arguments[..], &["--target", &target]].concat(), &environment)?;
+    let arguments = ["build", "--locked", "--package", "steelyard", "--features", "otlp"];
+    let place = ["--profile", profile, "--target", &target];
+    shell::run("cargo", &[&arguments[..], &place[..]].concat(), &environment)?;
     let folder = if profile == "dev" { "debug" } else { profile };
     Ok(crate::root().join("target").join(target).join(folder).join("steelyard"))
 }
