@@ -27,7 +27,9 @@ struct Kept {
 
 impl Kept {
     fn new(net: &Net, folders: &[&str]) -> Self {
-        let folder = std::env::temp_dir().join(format!("{}-kept", net.node.name()));
+        // Others may run the same elsewhere on this machine.
+        let name = format!("{}-kept-{}", net.node.name(), std::process::id());
+        let folder = std::env::temp_dir().join(name);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         let mut mounts = String::new();
