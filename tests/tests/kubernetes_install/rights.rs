@@ -43,8 +43,17 @@ const CONTROLLER: [&str; 17] = [
     "own/configurationstates.metallb.io patch",
     "own/configurationstates.metallb.io/status patch",
 ];
-/// Secrets are asked for by name, in its own namespace: the key, and passwords of sessions.
-const SPEAKER: [&str; 2] = ["own/secrets list", "own/secrets watch"];
+const SPEAKER: [&str; 7] = [
+    // Asked for by name, in its own namespace: the key, and passwords of sessions.
+    "own/secrets list",
+    "own/secrets watch",
+    // io/kube/src/announced.rs: for which Services its node answers.
+    "own/servicel2statuses.metallb.io list",
+    "own/servicel2statuses.metallb.io create",
+    "own/servicel2statuses.metallb.io patch",
+    "own/servicel2statuses.metallb.io delete",
+    "own/servicel2statuses.metallb.io/status patch",
+];
 
 fn used(role: Role, more: &[&str]) -> Rights {
     let mut rights: Rights = more.iter().map(|it| (*it).to_owned()).collect();
