@@ -71,6 +71,13 @@ impl Running {
         Ok(kill_process(self.pid()?, signal)?)
     }
 
+    /// Stops it where it stands; none of its threads goes on when this returns.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::STOP)?;
+        let folder = format!("/proc/{}/task", self.pid()?.as_raw_nonzero());
+        wait::until("a process to stand still", || stands_still(&folder).unwrap_or(false))
+    }
+
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
@@ -136,4 +143,17 @@ fn collect(stream: impl Read + Send + 'static, printed: &Arc<Mutex<String>>) -> 
             line.clear();
         }
     })
+}
+
+/// Whether all threads in a folder of them are stopped.
+fn stands_still(folder: &str) -> Result<bool> {
+    for thread in std::fs::read_dir(folder)? {
+        let line = std::fs::read_to_string(thread?.path().join("stat"))?;
+        // Behind its name, which may have any character in it.
+        let state = line.rsplit(')').next().unwrap_or_default().trim_start().chars().next();
+        if state != Some('T') {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -48,7 +48,7 @@ impl ControlPlane {
 
     /// Stops the API server where it stands: connections to it stay, and nothing comes.
     pub(super) fn freeze(&self) -> Result<()> {
-        self.server.signal(Signal::STOP)
+        self.server.freeze()
     }
 
     /// Lets it go on.
