@@ -234,13 +234,13 @@ fn another_attempt_in_the_middle_of_a_body_gets_all_of_it() {
         gateway.apply(&map, generation as u64 + 2);
         let name = on_it.iter().find(|(deed, _)| deed.starts_with("again")).unwrap().1;
         for at in 0..=body.len() {
+            let agains = || diary(name).iter().filter(|it| *it == "again").count();
+            let before = agains();
             let mut client = Client::connect(address);
             client.send(
                 "POST /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 26\r\n\r\n",
             );
             client.send(&body[..at]);
-            let agains = || diary(name).iter().filter(|it| *it == "again").count();
-            let before = agains();
             if !on_it.iter().any(|(deed, _)| deed.starts_with("body")) && at % 2 == 0 {
                 eventually("it is answered early", || agains() > before || at == body.len());
             }
