@@ -10,6 +10,7 @@ mod heartbeat;
 mod interrupt;
 mod kubernetes;
 mod load;
+mod memory;
 mod page;
 mod peer;
 mod plan;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use steelyard_tests::cluster::until;
 use steelyard_tests::process::Running;
+use steelyard_tests::roles;
 
 use super::load::{create, service, slice};
 use super::site::{Site, address, settled_memory};
@@ -28,7 +29,8 @@ pub(super) fn rows() -> Result<Vec<Row>> {
     let before = addresses(&site, &controller)?;
     let controller_memory = settled_memory(&controller)?;
     let mut speaker = site.on_node("speaker", &["--state-dir", "/run/steelyard-bench-speaker"])?;
-    until("the speaker to be ready", || is_ready(&site)).with_context(|| speaker.printed())?;
+    let ready = roles::wait_until_ready(site.cluster(), "node-1");
+    ready.with_context(|| speaker.printed())?;
     let speaker_memory = settled_memory(&speaker)?;
     speaker.stop()?;
     controller.stop()?;
@@ -63,14 +65,4 @@ fn addresses(site: &Site, controller: &Running) -> Result<Addresses> {
     })
     .with_context(|| controller.printed())?;
     Ok(all)
-}
-
-fn is_ready(site: &Site) -> bool {
-    let ask = || -> Result<bool> {
-        let host = site.cluster().node("node-1")?.host()?;
-        let url = "http://127.0.0.1:9180/readyz";
-        let asked = host.output("curl", &["-s", "-m", "5", "--fail", "--noproxy", "*", url])?;
-        Ok(asked.status.success())
-    };
-    ask().unwrap_or(false)
 }

@@ -1,6 +1,6 @@
 //! A cluster with our kinds in it, and our roles as processes on its hosts.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -9,6 +9,8 @@ use steelyard_host::netns::Namespace;
 use steelyard_tests::binary;
 use steelyard_tests::cluster::{Blueprint, Cluster, until};
 use steelyard_tests::process::Running;
+
+use crate::memory;
 
 /// Where Steelyard is installed.
 const NAMESPACE: &str = "steelyard-system";
@@ -113,13 +115,6 @@ pub(super) fn address(service: &Value) -> Option<&str> {
 
 /// Resident memory of a process, in MiB, once it has stayed the same for a while.
 pub(super) fn settled_memory(running: &Running) -> Result<f64> {
-    let file = format!("/proc/{}/status", running.pid()?.as_raw_nonzero());
-    crate::kubernetes::figures::settled(|| resident(Path::new(&file)))
-}
-
-fn resident(file: &Path) -> Result<f64> {
-    let text = std::fs::read_to_string(file)?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib / 1024.0)
+    let pid = u32::try_from(running.pid()?.as_raw_nonzero().get())?;
+    super::figures::settled(|| memory::resident(pid))
 }

@@ -17,7 +17,7 @@ use steelyard_model::{Holdings, Item, Pool, Service};
 use steelyard_pipeline::{LoweredObject, ResolveOptions, resolve};
 use steelyard_plan::{Facts, Plan, Planner};
 
-use crate::cpu;
+use crate::{cpu, memory};
 
 use super::carried::carried;
 use super::worlds::{
@@ -252,12 +252,5 @@ fn served(plan: &Plan) -> usize {
 /// The most memory this process had so far, in MiB.
 fn peak() -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    of_status(&status, "VmHWM:")
-}
-
-/// A size in /proc/PID/status, in MiB.
-pub(super) fn of_status(status: &str, name: &'static str) -> Result<f64> {
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    let number = line.and_then(|line| line.split_whitespace().next()).context(name)?;
-    Ok(number.parse::<f64>()? / 1024.0)
+    memory::of_status(&status, "VmHWM:")
 }

@@ -156,10 +156,9 @@ impl Running {
         Ok(head.starts_with(b"HTTP/1.1 200"))
     }
 
-    /// Its memory, in MiB: VmRSS, the pages of the program included.
+    /// Its memory, in MiB.
     fn resident(&self) -> Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        super::cases::of_status(&status, "VmRSS:")
+        crate::memory::resident(self.child.id())
     }
 }
 
