@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request};
+use http::Method;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use steelyard_statuses::{Owner, Report, ServiceL2Status, ServiceStatus, Write};
 
+use crate::ask::{AskFailure, Content, ask};
 use crate::connection::Connection;
+use crate::lease::is_absent;
 
 /// The field manager.
 const MANAGER: &str = "steelyard-speaker";
@@ -25,17 +28,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct L2Reports {
     connection: Arc<Connection>,
     namespace: String,
-}
-
-/// Why they cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum NoReports {
-    /// What the API server, or the way to it, says.
-    #[error("{0}")]
-    Api(#[source] Box<kube::Error>),
-    /// It says nothing.
-    #[error("the API server does not answer")]
-    Silence,
 }
 
 #[derive(Deserialize)]
@@ -53,11 +45,11 @@ impl L2Reports {
     ///
     /// # Errors
     /// When the API server does not say.
-    pub async fn all(&self) -> Result<Option<Vec<Report<ServiceL2Status>>>, NoReports> {
+    pub async fn all(&self) -> Result<Option<Vec<Report<ServiceL2Status>>>, AskFailure> {
         let path = format!("{ROOT}/{}/{PLURAL}", self.namespace);
         match self.ask::<List>(Method::GET, &path, None).await {
             Ok(list) => Ok(Some(list.items.iter().map(|it| self.read(it)).collect())),
-            Err(error) if error.is_absent() => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -66,14 +58,14 @@ impl L2Reports {
     ///
     /// # Errors
     /// When the API server does not take it.
-    pub async fn carry_out(&self, write: Write<ServiceL2Status>) -> Result<(), NoReports> {
+    pub async fn carry_out(&self, write: Write<ServiceL2Status>) -> Result<(), AskFailure> {
         let all = format!("{ROOT}/{}/{PLURAL}", self.namespace);
         let by = format!("fieldManager={MANAGER}");
         let (report, name) = match write {
             Write::Delete { name, .. } => {
                 let path = format!("{all}/{name}");
                 return match self.ask::<Value>(Method::DELETE, &path, None).await {
-                    Err(error) if !error.is_absent() => Err(error),
+                    Err(error) if !is_absent(&error) => Err(error),
                     _ => Ok(()),
                 };
             }
@@ -112,30 +104,18 @@ impl L2Reports {
         }
     }
 
-    async fn ask<T: serde::de::DeserializeOwned>(
+    async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         content: Option<Value>,
-    ) -> Result<T, NoReports> {
+    ) -> Result<T, AskFailure> {
         let kind = match method {
-            Method::PATCH => "application/merge-patch+json",
-            _ => "application/json",
+            Method::PATCH => Content::MergePatch,
+            _ => Content::Json,
         };
-        let body = content.map(|it| it.to_string().into_bytes()).unwrap_or_default();
-        let request = Request::builder().method(method).uri(path).header("content-type", kind);
-        let request = request.body(body).expect("names of objects are good in paths");
-        let asked = self.connection.client();
-        match tokio::time::timeout(PATIENCE, asked.request(request)).await {
-            Ok(answer) => answer.map_err(|error| NoReports::Api(Box::new(error))),
-            Err(_) => Err(NoReports::Silence),
-        }
-    }
-}
-
-impl NoReports {
-    fn is_absent(&self) -> bool {
-        matches!(self, Self::Api(error) if matches!(&**error, kube::Error::Api(it) if it.code == 404))
+        let content = content.as_ref().map(|it| (kind, it));
+        ask(&self.connection, method, path, content, PATIENCE).await
     }
 }
 

@@ -27,7 +27,7 @@ mod time;
 mod trouble;
 mod write;
 
-pub use announced::{L2Reports, NoReports};
+pub use announced::L2Reports;
 pub use ask::AskFailure;
 pub use connection::{Connection, Unconnected};
 pub use feed::Feed;
