@@ -21,9 +21,10 @@ pub(crate) struct Arrival {
     pub(crate) slot: Slot,
 }
 
-/// A connection's place in the registry, given up however it ends.
+/// A connection's place among all that are open, given up however it ends.
 pub(crate) struct Slot {
     core: Rc<Core>,
+    listener: Rc<Listener>,
     slot: usize,
     _place: TakenPlace,
 }
@@ -39,13 +40,14 @@ impl Arrival {
         let waiting = Rc::new(Waiting::default());
         let at = core.connections.borrow_mut().insert(waiting.clone(), listener.clone());
         listener.open.set(listener.open.get() + 1);
-        let slot = Slot { core: core.clone(), slot: at, _place: place };
+        let slot = Slot { core: core.clone(), listener: listener.clone(), slot: at, _place: place };
         Self { core, listener, stream, peer, waiting, slot }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        self.listener.open.set(self.listener.open.get() - 1);
         self.core.connections.borrow_mut().remove(self.slot);
     }
 }

@@ -11,7 +11,7 @@ use crate::core::Core;
 use crate::exchange::course::Course;
 use crate::exchange::fetch::fetch;
 use crate::shared::flights::{Boarding, Landing};
-use crate::wire::stream::Stream;
+use crate::wire::Wire;
 
 /// The client went away while a filter waited.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) async fn answer(
     ask: Ask,
     course: &mut Course,
     core: &Core,
-    client: &Stream,
+    client: &impl Wire,
 ) -> Result<Got, Gone> {
     match ask {
         Ask::Sleep(time) => {
@@ -65,9 +65,9 @@ pub(crate) async fn answer(
 }
 
 /// What `future` comes to, if the client stays that long.
-pub(crate) async fn unless_gone<T>(
+pub(crate) async fn unless_gone<T, C: Wire>(
     core: &Core,
-    client: &Stream,
+    client: &C,
     future: impl Future<Output = T>,
 ) -> Result<T, Gone> {
     let (mut future, mut leaving) = (pin!(future), pin!(leaves(core, client)));
@@ -79,7 +79,7 @@ pub(crate) async fn unless_gone<T>(
 }
 
 /// Ends when the client's connection breaks, or a while after it has closed its side.
-async fn leaves(core: &Core, client: &Stream) {
+async fn leaves(core: &Core, client: &impl Wire) {
     match client.ready(Interest::PRIORITY | Interest::ERROR).await {
         Ok(ready) if ready.is_error() || ready.is_write_closed() => {}
         Ok(ready) if ready.is_read_closed() => {
@@ -101,6 +101,7 @@ mod tests {
     use super::*;
     use crate::options::{GatewayOptions, Timeouts};
     use crate::shared::Shared;
+    use crate::wire::stream::Stream;
 
     const SHORT: Duration = Duration::from_millis(300);
     const LONG: Duration = Duration::from_secs(3600);

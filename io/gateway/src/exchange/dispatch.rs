@@ -12,12 +12,13 @@ use crate::exchange::tunnel::tunnel;
 use crate::options::Timeouts;
 use crate::tell::fault::{Detail, Failed, Fault};
 use crate::up::upstream::{Doubt, Upstream};
+use crate::wire::Wire;
 use crate::wire::stream::Stream;
 
 /// One request at its backends.
-pub(crate) struct Dispatch<'c, 'r, T> {
+pub(crate) struct Dispatch<'c, 'r, T, C> {
     pub(crate) place: Place<'c>,
-    pub(crate) client: &'c Stream,
+    pub(crate) client: &'c C,
     pub(crate) exchange: Exchange<'r>,
     pub(crate) started: Instant,
     pub(crate) trace: Trace,
@@ -54,7 +55,7 @@ pub(crate) enum Done {
 /// An attempt that is over: the request's end, or why another one may be made.
 type Attempt = Result<Done, Failed>;
 
-impl<T: Tap> Dispatch<'_, '_, T> {
+impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     /// Tries the endpoints that were picked until one answers.
     pub(crate) async fn run(&mut self, Chosen { route, picked }: &Chosen) -> Done {
         let core = self.place.core;

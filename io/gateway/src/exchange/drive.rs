@@ -14,8 +14,8 @@ use tokio::io::Interest;
 use crate::core::Core;
 use crate::core::listener::Listener;
 use crate::core::waiting::Waiting;
+use crate::wire::Wire;
 use crate::wire::buffers::{Buffer, BufferPool};
-use crate::wire::stream::Stream;
 use crate::wire::timer::Timer;
 
 /// A request and its response, over buffers of a core.
@@ -30,7 +30,7 @@ pub(crate) trait Tap {
     fn until(&self) -> Option<Instant>;
 
     /// Sees to a response that is held; whether it goes on.
-    async fn look(&mut self, exchange: &mut Exchange<'_>, client: &Stream) -> bool;
+    async fn look(&mut self, exchange: &mut Exchange<'_>, client: &impl Wire) -> bool;
 }
 
 /// Nobody.
@@ -41,7 +41,7 @@ impl Tap for () {
         None
     }
 
-    async fn look(&mut self, _: &mut Exchange<'_>, _: &Stream) -> bool {
+    async fn look(&mut self, _: &mut Exchange<'_>, _: &impl Wire) -> bool {
         false
     }
 }
@@ -55,9 +55,9 @@ pub(crate) struct Place<'a> {
 }
 
 /// The sockets of an exchange.
-struct Sockets<'s> {
-    client: &'s Stream,
-    endpoint: &'s Stream,
+struct Sockets<'s, C, E> {
+    client: &'s C,
+    endpoint: &'s E,
     /// What a socket said last, for the log.
     said: Option<io::Error>,
 }
@@ -78,8 +78,8 @@ impl Place<'_> {
     pub(crate) async fn drive(
         &mut self,
         exchange: &mut Exchange<'_>,
-        client: &Stream,
-        endpoint: &Stream,
+        client: &impl Wire,
+        endpoint: &impl Wire,
         tap: &mut impl Tap,
     ) -> Option<io::Error> {
         let mut sockets = Sockets { client, endpoint, said: None };
@@ -152,7 +152,7 @@ fn interest(watch: Watch) -> Option<Interest> {
     }
 }
 
-impl Sockets<'_> {
+impl<C: Wire, E: Wire> Sockets<'_, C, E> {
     /// Writes and reads until neither is possible.
     fn go_on(
         &mut self,
@@ -256,7 +256,7 @@ fn pool(core: &Core, is_body: bool) -> &Rc<BufferPool> {
 
 /// What writing some of `slices` comes to; `None` when there are none or there is no room.
 fn written(
-    to: &Stream,
+    to: &impl Wire,
     slices: [&[u8]; 3],
     last: bool,
     cx: &mut Context<'_>,

@@ -15,6 +15,7 @@ use steelyard_model::routing::id::BackendId;
 use crate::core::live::{Picked, Target};
 use crate::core::{Core, HEAD_BUFFER};
 use crate::up::upstream::{Doubt, Upstream};
+use crate::wire::Wire;
 use crate::wire::buffers::Buffer;
 use crate::wire::stream::Stream;
 use crate::wire::timer::within;

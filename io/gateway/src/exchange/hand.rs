@@ -10,7 +10,7 @@ use crate::core::Core;
 use crate::exchange::asks;
 use crate::exchange::course::Course;
 use crate::exchange::drive::{Exchange, Tap};
-use crate::wire::stream::Stream;
+use crate::wire::Wire;
 
 /// The filters of one request, at one attempt.
 pub(crate) struct Hand<'c> {
@@ -162,7 +162,7 @@ impl Tap for Hand<'_> {
         both.into_iter().flatten().min()
     }
 
-    async fn look(&mut self, exchange: &mut Exchange<'_>, client: &Stream) -> bool {
+    async fn look(&mut self, exchange: &mut Exchange<'_>, client: &impl Wire) -> bool {
         let mut changes = ResponseChanges::default();
         let mut got = Got::Nothing;
         loop {
@@ -203,7 +203,7 @@ impl Tap for Hand<'_> {
 pub(crate) async fn outward_with(
     course: &mut Course,
     core: &Core,
-    client: &Stream,
+    client: &impl Wire,
     mut response: Response,
     cause: Answerer,
     is_repeatable: bool,

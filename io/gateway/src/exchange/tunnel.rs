@@ -5,15 +5,15 @@ use std::io;
 use std::time::Duration;
 
 use crate::core::Core;
+use crate::wire::Wire;
 use crate::wire::buffers::Buffer;
-use crate::wire::stream::Stream;
 
 /// Carries bytes between `client` and `upstream`; `ahead` is what the client had sent already.
 /// Returns how many bytes went to the client.
 pub(crate) async fn tunnel(
     core: &Core,
-    client: &Stream,
-    upstream: Stream,
+    client: &impl Wire,
+    upstream: impl Wire,
     ahead: Option<Buffer>,
 ) -> u64 {
     let stall = core.options().timeouts.write;
@@ -32,8 +32,8 @@ pub(crate) async fn tunnel(
 
 async fn pump(
     core: &Core,
-    from: &Stream,
-    to: &Stream,
+    from: &impl Wire,
+    to: &impl Wire,
     count: &Cell<u64>,
     stall: Duration,
 ) -> io::Result<()> {

@@ -1,7 +1,6 @@
 //! A connection's bytes, and reading and writing as the gateway does it: by reference, so that both
 //! ways are used at a time, and with buffers only when there is something to read.
 
-use std::future::poll_fn;
 use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
@@ -12,8 +11,8 @@ use socket2::SockRef;
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 
+use super::Wire;
 use super::buffers::{Buffer, BufferPool};
-use super::timer::within;
 
 /// A connection, to a client or to an endpoint.
 #[derive(Debug)]
@@ -47,9 +46,25 @@ impl Stream {
         }
     }
 
-    /// Reads behind the bytes in `slot`, which is empty again while there are none. 0 means the
-    /// other side has closed.
-    pub(crate) fn poll_read(
+    /// No bytes and no end, as the kernel has it now.
+    pub(crate) fn is_silent(&self) -> bool {
+        let mut byte = [std::mem::MaybeUninit::uninit()];
+        /// `MSG_PEEK | MSG_DONTWAIT` of Linux.
+        const LOOK: i32 = 0x2 | 0x40;
+        let seen = SockRef::from(&self.0).recv_with_flags(&mut byte, LOOK);
+        matches!(seen, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// No bytes and no end as of the reactor's last turn: costs nothing while nothing has arrived.
+    pub(crate) fn is_alive(&self) -> bool {
+        let mut byte = [0];
+        let read = self.0.try_read(&mut byte);
+        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+impl Wire for Stream {
+    fn poll_read(
         &self,
         pool: &Rc<BufferPool>,
         slot: &mut Option<Buffer>,
@@ -69,19 +84,7 @@ impl Stream {
         outcome
     }
 
-    /// Waits for bytes and reads them, as [`Self::poll_read`] does.
-    pub(crate) async fn read(
-        &self,
-        pool: &Rc<BufferPool>,
-        slot: &mut Option<Buffer>,
-    ) -> io::Result<usize> {
-        poll_fn(|cx| self.poll_read(pool, slot, cx)).await
-    }
-
-    /// Writes some of `slices`, in one system call; 0 when there are none. The `last` bytes of a
-    /// connection that is closed right after are held back by the kernel while they are not a full
-    /// segment, so that the FIN travels with them.
-    pub(crate) fn poll_write(
+    fn poll_write(
         &self,
         slices: [&[u8]; 3],
         last: bool,
@@ -110,61 +113,16 @@ impl Stream {
         }
     }
 
-    /// Writes all of `bytes`; each wait for room is limited to `stall`. On failure the number of
-    /// bytes that were taken comes along.
-    pub(crate) async fn write_all(
-        &self,
-        bytes: &[u8],
-        stall: Duration,
-    ) -> Result<(), (io::Error, usize)> {
-        let mut done = 0;
-        while done < bytes.len() {
-            let rest = [&bytes[done..], b"", b""];
-            let now = poll_fn(|cx| match self.poll_write(rest, false, cx) {
-                Poll::Pending => Poll::Ready(None),
-                Poll::Ready(written) => Poll::Ready(Some(written)),
-            });
-            let outcome = match now.await {
-                Some(outcome) => outcome,
-                None => within(stall, poll_fn(|cx| self.poll_write(rest, false, cx))).await,
-            };
-            match outcome {
-                Ok(count) => done += count,
-                Err(error) => return Err((error, done)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for what is not bytes: that the other side closes, or the connection breaks.
-    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+    async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         self.0.ready(interest).await
     }
 
-    /// Closes our side.
-    pub(crate) fn close(&self) -> io::Result<()> {
+    fn close(&self) -> io::Result<()> {
         SockRef::from(&self.0).shutdown(Shutdown::Write)
     }
 
-    /// When it is dropped, it ends so that nobody takes that for the end of what was said.
-    pub(crate) fn reset(&self) {
+    fn reset(&self) {
         let _ = SockRef::from(&self.0).set_linger(Some(Duration::ZERO));
-    }
-
-    /// No bytes and no end, as the kernel has it now.
-    pub(crate) fn is_silent(&self) -> bool {
-        let mut byte = [std::mem::MaybeUninit::uninit()];
-        /// `MSG_PEEK | MSG_DONTWAIT` of Linux.
-        const LOOK: i32 = 0x2 | 0x40;
-        let seen = SockRef::from(&self.0).recv_with_flags(&mut byte, LOOK);
-        matches!(seen, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-    }
-
-    /// No bytes and no end as of the reactor's last turn: costs nothing while nothing has arrived.
-    pub(crate) fn is_alive(&self) -> bool {
-        let mut byte = [0];
-        let read = self.0.try_read(&mut byte);
-        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 

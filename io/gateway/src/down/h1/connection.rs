@@ -25,15 +25,16 @@ use crate::exchange::dispatch::{Dispatch, Done, Trace};
 use crate::exchange::drive::Place;
 use crate::tell::access_log::Note;
 use crate::tell::fault::Fault;
+use crate::wire::Wire;
 use crate::wire::buffers::Buffer;
 use crate::wire::stream::Stream;
 use crate::wire::timer::{Timer, within};
 
-/// A connection from a client.
-pub(super) struct Connection {
+/// A connection from a client, or what speaks as one.
+pub(super) struct Connection<C> {
     core: Rc<Core>,
     listener: Rc<Listener>,
-    stream: Stream,
+    stream: C,
     /// Header lines about the client, for every request.
     client_lines: Vec<u8>,
     timer: Timer,
@@ -47,7 +48,8 @@ pub(super) struct Connection {
     /// When the last request was over.
     ended: Instant,
     waiting: Rc<Waiting>,
-    _slot: Slot,
+    /// Its place among all connections, if it is one itself.
+    _slot: Option<Slot>,
 }
 
 /// What a request came to, as it is counted.
@@ -77,7 +79,7 @@ pub(crate) fn serve(arrival: Arrival) {
     spawn_local(Connection::new(arrival).serve());
 }
 
-impl Connection {
+impl Connection<Stream> {
     fn new(arrival: Arrival) -> Self {
         let Arrival { core, listener, stream, peer, waiting, slot } = arrival;
         let ip = peer.ip().to_canonical();
@@ -96,10 +98,12 @@ impl Connection {
             peer,
             ended: now,
             waiting,
-            _slot: slot,
+            _slot: Some(slot),
         }
     }
+}
 
+impl<C: Wire> Connection<C> {
     /// Serves until the connection ends.
     async fn serve(mut self) {
         let mut deadline = self.ended + self.core.options().timeouts.head;
@@ -336,12 +340,5 @@ impl Connection {
 
     fn is_closing(&self) -> bool {
         self.core.is_closing(&self.listener)
-    }
-}
-
-/// A connection that ends is not counted as open any more.
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.listener.open.set(self.listener.open.get() - 1);
     }
 }

@@ -22,6 +22,7 @@ use crate::exchange::dispatch::Trace;
 use crate::exchange::hand::{Back, outward_with};
 use crate::exchange::way::{DEEPEST, Onward, onward};
 use crate::tell::fault::Fault;
+use crate::wire::Wire;
 
 /// How far a request came on its way in.
 enum Entered {
@@ -71,7 +72,7 @@ impl Over {
     }
 }
 
-impl Connection {
+impl<C: Wire> Connection<C> {
     /// Serves a request that passes filters.
     pub(super) async fn filtered(&mut self, mut request: Request, plan: Filtered) -> After {
         let Filtered { recipes, head, to, live } = plan;

@@ -13,8 +13,9 @@ use crate::tell::access_log::Entry;
 use crate::tell::fault::Fault;
 use crate::tell::metrics::{Finished, LabelsRef};
 use crate::tell::tracer::Traced;
+use crate::wire::Wire;
 
-impl Connection {
+impl<C: Wire> Connection<C> {
     pub(super) fn record(
         &mut self,
         request: &Request,

@@ -18,8 +18,9 @@ use crate::exchange::dispatch::{Dispatch, Done, Trace};
 use crate::exchange::drive::Place;
 use crate::exchange::hand::{Back, Hand};
 use crate::tell::fault::Fault;
+use crate::wire::Wire;
 
-impl Connection {
+impl<C: Wire> Connection<C> {
     /// One attempt at the backend.
     pub(super) async fn attempt(
         &mut self,

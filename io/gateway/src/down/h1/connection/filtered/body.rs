@@ -13,8 +13,9 @@ use crate::down::h1::request::Request;
 use crate::exchange::asks::{self, unless_gone};
 use crate::exchange::course::Course;
 use crate::tell::fault::Fault;
+use crate::wire::Wire;
 
-impl Connection {
+impl<C: Wire> Connection<C> {
     /// Has the request's body come, as far as a frame wants it; or what a frame answers to it.
     pub(super) async fn collect(
         &mut self,
