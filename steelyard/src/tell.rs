@@ -6,6 +6,7 @@ pub(crate) mod current;
 mod lack;
 mod moment;
 mod note;
+mod remembered;
 mod shared;
 mod standing;
 pub(crate) mod summary;

@@ -12,6 +12,8 @@ use steelyard_terminal::{Cell, Style};
 use super::Moment;
 use crate::mind::Decided;
 use crate::tell::lack::{explain_routes, is_silent};
+use crate::tell::remembered;
+use crate::tell::unready::Unready;
 
 impl Moment {
     /// Service rows with what is behind them, and why they have their addresses.
@@ -58,6 +60,10 @@ impl Moment {
     /// Announcement rows with how they stand here, and who answers for them.
     pub(super) fn announcements(&self) -> Value {
         let owners = self.owners();
+        if self.plight == Some(Unready::Remembered) {
+            let stands = self.stands.as_deref().unwrap_or_default();
+            return remembered::announcements(stands, |vip| self.account(vip, &owners));
+        }
         let row = |announcement: &AnnouncementRow| {
             let mut row = rows(announcement);
             match announcement {
