@@ -4,6 +4,7 @@
 pub(crate) mod arrival;
 pub(crate) mod listener;
 pub(crate) mod live;
+pub(crate) mod sheets;
 pub(crate) mod waiting;
 mod warnings;
 pub(crate) mod worker;
@@ -27,6 +28,7 @@ use crate::wire::buffers::BufferPool;
 use arrival::Arrival;
 use listener::Listener;
 use live::{Live, Scene, States};
+use sheets::Sheets;
 use waiting::Registry;
 use warnings::Warnings;
 
@@ -42,6 +44,7 @@ pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) heads: Rc<BufferPool>,
     pub(crate) bulk: Rc<BufferPool>,
+    pub(crate) sheets: Sheets,
     /// Rewritten heads are put together here; empty between uses.
     pub(crate) scratch: Cell<Vec<u8>>,
     pub(crate) upstreams: Upstreams,
@@ -70,6 +73,7 @@ impl Core {
             shared,
             heads: BufferPool::new(HEAD_BUFFER, 64),
             bulk: BufferPool::new(BULK_BUFFER, 16),
+            sheets: Sheets::default(),
             scratch: Cell::default(),
             upstreams,
             states: States::default(),
@@ -183,6 +187,7 @@ impl Core {
         }
         self.upstreams.prune(now, self.options().timeouts.upstream_idle);
         self.warnings.prune(now);
+        self.sheets.trim();
         self.heads.trim() + self.bulk.trim()
     }
 }

@@ -63,7 +63,11 @@ pub(crate) trait Wire {
             });
             let outcome = match now.await {
                 Some(outcome) => outcome,
-                None => within(stall, poll_fn(|cx| self.poll_write(rest, false, cx))).await,
+                None => {
+                    let writing = poll_fn(|cx| self.poll_write(rest, false, cx));
+                    // Rare, and as large as the rest together.
+                    Box::pin(within(stall, writing)).await
+                }
             };
             match outcome {
                 Ok(count) => done += count,

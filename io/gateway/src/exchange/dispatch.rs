@@ -2,6 +2,7 @@
 //! one tried where that loses nothing.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use steelyard_http::{After, Break, Limits, Verdict};
@@ -87,10 +88,13 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     }
 
     async fn at_target(&mut self, service: &BackendState, target: &Target) -> Attempt {
-        let (name, port) = match target {
-            Target::Address(upstream) => return self.at(service, upstream).await,
-            Target::Name(name, port) => (name, *port),
-        };
+        match target {
+            Target::Address(upstream) => self.at(service, upstream).await,
+            Target::Name(name, port) => Box::pin(self.at_name(service, name, *port)).await,
+        }
+    }
+
+    async fn at_name(&mut self, service: &BackendState, name: &Arc<str>, port: u16) -> Attempt {
         let core = self.place.core;
         let limit = core.options().timeouts.connect;
         let addresses = match core.upstreams.resolve(name, port, Instant::now(), limit).await {
@@ -121,7 +125,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
                 return Ok(done);
             }
         }
-        let connected = upstream.connect(core.options().timeouts.connect).await;
+        let connected = Box::pin(upstream.connect(core.options().timeouts.connect)).await;
         core.shared.silent.note(upstream.address, &connected);
         let attempt = match connected {
             Ok(stream) => self.over(stream, service, upstream).await,
@@ -162,7 +166,8 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         let verdict = self.exchange.verdict();
         if verdict == Verdict::Switched {
             let ahead = self.exchange.take_ahead();
-            return Ok(Done::Tunnelled(tunnel(core, self.client, stream, ahead).await));
+            let tunnel = Box::pin(tunnel(core, self.client, stream, ahead));
+            return Ok(Done::Tunnelled(tunnel.await));
         }
         if let Some(clean) = self.exchange.settle(stream) {
             upstream.give_back(clean, core.tick.get());

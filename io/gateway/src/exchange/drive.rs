@@ -83,7 +83,7 @@ impl Place<'_> {
         tap: &mut impl Tap,
     ) -> Option<io::Error> {
         let mut sockets = Sockets { client, endpoint, said: None };
-        let mut watching = std::pin::pin!(None);
+        let mut watching = None;
         let mut watched = Watch::Bytes;
         std::future::poll_fn(|cx| {
             self.waiting.go_on();
@@ -95,12 +95,12 @@ impl Place<'_> {
                 let watch = exchange.watch();
                 if watch != watched {
                     watched = watch;
-                    watching.set(interest(watch).map(|interest| client.ready(interest)));
+                    watching = interest(watch).map(|interest| Box::pin(client.ready(interest)));
                 }
-                if let Some(readiness) = watching.as_mut().as_pin_mut()
-                    && let Poll::Ready(readiness) = readiness.poll(cx)
+                if let Some(readiness) = &mut watching
+                    && let Poll::Ready(readiness) = readiness.as_mut().poll(cx)
                 {
-                    watching.set(None);
+                    watching = None;
                     // Closed and broken both ways is no half-closed connection.
                     let ended = readiness.is_ok_and(|it| !it.is_error() && !it.is_write_closed());
                     if ended {

@@ -13,6 +13,8 @@ use tokio::time::Sleep;
 pub(crate) struct Timer {
     sleep: Pin<Box<Sleep>>,
     armed: Instant,
+    /// The runtime knows whom to wake: the connection's task, as long as it lives.
+    is_heard: bool,
 }
 
 /// `future`'s output, or `TimedOut` after `limit`.
@@ -27,7 +29,7 @@ pub(crate) async fn within<T>(
 
 impl Timer {
     pub(crate) fn new(at: Instant) -> Self {
-        Self { sleep: Box::pin(tokio::time::sleep_until(at.into())), armed: at }
+        Self { sleep: Box::pin(tokio::time::sleep_until(at.into())), armed: at, is_heard: false }
     }
 
     /// `future`'s output, or `None` when `deadline` comes first.
@@ -51,7 +53,12 @@ impl Timer {
         if deadline < self.armed {
             self.arm(deadline);
         }
+        // Nothing but the clock is looked at while it is early.
+        if self.is_heard && Instant::now() < self.armed {
+            return Poll::Pending;
+        }
         loop {
+            self.is_heard = true;
             ready!(self.sleep.as_mut().poll(cx));
             if self.armed >= deadline {
                 return Poll::Ready(());
@@ -62,6 +69,6 @@ impl Timer {
 
     fn arm(&mut self, at: Instant) {
         self.sleep.as_mut().reset(at.into());
-        self.armed = at;
+        (self.armed, self.is_heard) = (at, false);
     }
 }

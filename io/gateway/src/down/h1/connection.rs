@@ -19,11 +19,11 @@ use super::request::{Context, Decision, Request};
 use crate::core::arrival::{Arrival, Slot};
 use crate::core::listener::Listener;
 use crate::core::live::{Chosen, RouteState};
+use crate::core::sheets::LentNote;
 use crate::core::waiting::Waiting;
 use crate::core::{Core, HEAD_BUFFER};
 use crate::exchange::dispatch::{Dispatch, Done, Trace};
 use crate::exchange::drive::Place;
-use crate::tell::access_log::Note;
 use crate::tell::fault::Fault;
 use crate::wire::Wire;
 use crate::wire::buffers::Buffer;
@@ -40,10 +40,10 @@ pub(super) struct Connection<C> {
     timer: Timer,
     /// Bytes that were read and not used yet.
     held: Option<Buffer>,
-    /// The rewritten request.
+    /// The rewritten request; lent while there is one.
     out: Vec<u8>,
     /// For the access log and traces; empty without them.
-    note: Note,
+    note: LentNote,
     peer: SocketAddr,
     /// When the last request was over.
     ended: Instant,
@@ -71,12 +71,11 @@ const LINGER_TOTAL: Duration = Duration::from_secs(30);
 /// Bytes of empty lines tolerated before a request.
 const MAX_BLANK: usize = 8;
 
-/// Capacity a connection keeps for rewritten requests.
-const KEEP_CAPACITY: usize = 8 * 1024;
-
 /// Serves a client until its connection ends.
 pub(crate) fn serve(arrival: Arrival) {
-    spawn_local(Connection::new(arrival).serve());
+    let mut connection = Connection::new(arrival);
+    // It is built where it stays: a future that takes what it is given has it twice.
+    spawn_local(async move { connection.serve().await });
 }
 
 impl Connection<Stream> {
@@ -94,7 +93,7 @@ impl Connection<Stream> {
             timer,
             held: None,
             out: Vec::new(),
-            note: Note::default(),
+            note: LentNote::default(),
             peer,
             ended: now,
             waiting,
@@ -105,34 +104,42 @@ impl Connection<Stream> {
 
 impl<C: Wire> Connection<C> {
     /// Serves until the connection ends.
-    async fn serve(mut self) {
+    ///
+    /// Most connections wait most of their time, and each has memory for whatever it may come to:
+    /// what is rare is boxed.
+    async fn serve(&mut self) {
         let mut deadline = self.ended + self.core.options().timeouts.head;
         loop {
-            let after = match self.next(deadline).await {
-                None if self.waiting.is_pressed() => return,
-                None if self.waiting.is_retired() => return self.linger().await,
-                None => return,
-                Some(Decision::Partial) => self.reject(Fault::RequestTimeout).await,
-                Some(Decision::Proxy(request, chosen)) => self.proxy(request, &chosen).await,
-                Some(Decision::Filtered(request, filtered)) => {
-                    Box::pin(self.filtered(request, *filtered)).await
+            let Some(mut decision) = self.next(deadline).await else {
+                if self.waiting.is_retired() && !self.waiting.is_pressed() {
+                    Box::pin(self.linger()).await;
                 }
-                Some(Decision::Answer(request, answer, route)) => {
-                    self.answer(&request, &answer, route.as_deref()).await
-                }
-                Some(Decision::Reject(reject)) => self.reject(Fault::Rejected(reject)).await,
+                return;
             };
+            let after = self.act(&mut decision).await;
             match after {
                 // When nothing more is to be served, its next answer says so, or it is retired.
                 After::Next => {}
                 After::Close => return,
-                After::Linger => return self.linger().await,
+                After::Linger => return Box::pin(self.linger()).await,
                 After::Reset => return self.reset(),
             }
-            if self.out.capacity() > KEEP_CAPACITY {
-                self.out = Vec::new();
-            }
             deadline = self.ended + self.core.options().timeouts.idle;
+        }
+    }
+
+    /// Does what was decided.
+    async fn act(&mut self, decision: &mut Decision) -> After {
+        match decision {
+            Decision::Partial => Box::pin(self.reject(Fault::RequestTimeout)).await,
+            Decision::Proxy(request, chosen) => self.proxy(request, chosen).await,
+            Decision::Filtered(request, filtered) => {
+                Box::pin(self.filtered(request, filtered)).await
+            }
+            Decision::Answer(request, answer, route) => {
+                self.answer(request, answer, route.as_deref()).await
+            }
+            Decision::Reject(reject) => Box::pin(self.reject(Fault::Rejected(*reject))).await,
         }
     }
 
@@ -160,17 +167,21 @@ impl<C: Wire> Connection<C> {
                 deadline = at + self.core.options().timeouts.head;
             }
             let from = &self.stream;
-            let (pool, held, waiting) = (&self.core.heads, &mut self.held, &self.waiting);
+            let (core, held, waiting) = (&self.core, &mut self.held, &self.waiting);
+            let (out, note) = (&mut self.out, &mut self.note);
             let closing = &self.listener.closing;
             let reading = poll_fn(|cx| {
-                let polled = from.poll_read(pool, held, cx);
+                let polled = from.poll_read(&core.heads, held, cx);
                 if polled.is_ready() {
                     waiting.go_on();
                     return polled;
                 }
                 let is_over = match started {
                     Some(at) => waiting.wait_for_rest(cx, at),
-                    None => waiting.wait(cx, closing.get()),
+                    None => {
+                        core.sheets.take_back(out, note);
+                        waiting.wait(cx, closing.get())
+                    }
                 };
                 if is_over { Poll::Ready(Ok(0)) } else { polled }
             });
@@ -192,6 +203,7 @@ impl<C: Wire> Connection<C> {
     }
 
     fn decide(&mut self, started: Instant) -> Decision {
+        self.core.sheets.lend(&mut self.out, &mut self.note);
         let context = Context {
             core: &self.core,
             listener: &self.listener,
@@ -202,11 +214,11 @@ impl<C: Wire> Connection<C> {
         context.decide(&mut self.held, &mut self.out, &mut self.note)
     }
 
-    async fn proxy(&mut self, mut request: Request, chosen: &Chosen) -> After {
+    async fn proxy(&mut self, request: &mut Request, chosen: &Chosen) -> After {
         let core = self.core.clone();
         let limits = Limits::from(&core.options().timeouts);
         let (held, scratch) = (self.held.take(), core.scratch.take());
-        let terms = Terms::from(&request);
+        let terms = Terms::from(&*request);
         let exchange = Exchange::new(terms, limits, &self.out[..], request.body, held, scratch);
         let place = Place {
             core: &core,
@@ -231,8 +243,8 @@ impl<C: Wire> Connection<C> {
         let trace = std::mem::take(trace);
         self.held = held;
         core.scratch.set(scratch);
-        let (after, told) = self.conclude(done, told, &request).await;
-        self.record(&request, Some(&chosen.route), told, &trace);
+        let (after, told) = self.conclude(done, told, request).await;
+        self.record(request, Some(&chosen.route), told, &trace);
         after
     }
 
@@ -245,7 +257,7 @@ impl<C: Wire> Connection<C> {
             }
             Done::Answer(fault, stays) => {
                 let answer = Answer::fault(fault, request.wants_html);
-                let (after, told) = self.send(&answer, request, stays).await;
+                let (after, told) = Box::pin(self.send(&answer, request, stays)).await;
                 (after, Told { why: Some(fault), ..told })
             }
             // Nobody has a hand in it.
@@ -296,7 +308,7 @@ impl<C: Wire> Connection<C> {
         let live = self.core.live();
         let recipes = self.core.scene(&live).own_recipes(&self.listener.point);
         if !recipes.is_empty() {
-            return Box::pin(self.reject_filtered(fault, recipes.to_vec())).await;
+            return self.reject_filtered(fault, recipes.to_vec()).await;
         }
         let answer = Answer::fault(fault, false);
         self.out.clear();
@@ -309,7 +321,7 @@ impl<C: Wire> Connection<C> {
 
     /// Closes our side and reads on for a moment: closing with unread bytes would reset the
     /// connection, and the client might never see the answer. Who needs the place comes first.
-    async fn linger(mut self) {
+    async fn linger(&mut self) {
         self.held = None;
         let from = &self.stream;
         if from.close().is_err() {
@@ -334,11 +346,18 @@ impl<C: Wire> Connection<C> {
     }
 
     /// Ends the connection so that nobody takes it for the end of what was said.
-    fn reset(self) {
+    fn reset(&self) {
         self.stream.reset();
     }
 
     fn is_closing(&self) -> bool {
         self.core.is_closing(&self.listener)
+    }
+}
+
+/// What it was lent serves others.
+impl<C> Drop for Connection<C> {
+    fn drop(&mut self) {
+        self.core.sheets.take_back(&mut self.out, &mut self.note);
     }
 }

@@ -63,9 +63,15 @@ pub(crate) struct Filtered {
     pub(crate) recipes: Vec<Recipe>,
     /// Its head, as it came.
     pub(crate) head: Vec<u8>,
-    pub(crate) to: Inside,
-    /// The configuration that it was decided by.
-    pub(crate) live: Rc<Live>,
+    pub(crate) way: Way,
+}
+
+/// A request's way from the route that takes it, as far as it is decided.
+pub(crate) struct Way {
+    /// Each but the last is a route that leads to the next.
+    pub(crate) steps: Vec<Inside>,
+    /// The configuration that it was taken by, until it is at a backend.
+    pub(crate) taken: Option<Rc<Live>>,
 }
 
 /// What is inside of all filters.
@@ -332,10 +338,8 @@ fn finish(
         }
         to => {
             let head = held.as_ref().map_or_else(Vec::new, |held| held[..head_len].to_vec());
-            Decision::Filtered(
-                request,
-                Box::new(Filtered { recipes, head, to, live: live.clone() }),
-            )
+            let way = Way { steps: vec![to], taken: Some(live.clone()) };
+            Decision::Filtered(request, Box::new(Filtered { recipes, head, way }))
         }
     };
     release(held, head_len);

@@ -3,7 +3,7 @@
 mod attempt;
 mod body;
 
-use std::rc::Rc;
+use std::mem::take;
 
 use bytes::Bytes;
 use steelyard_filters::{
@@ -13,9 +13,8 @@ use steelyard_http::{After, Asked, Reject, ResponseChanges, Upgrades};
 use steelyard_model::routing::id::RouteId;
 
 use super::{Connection, Told};
-use crate::core::live::Live;
 use crate::down::h1::answer::{Answer, write_response};
-use crate::down::h1::request::{Filtered, Inside, Request};
+use crate::down::h1::request::{Filtered, Inside, Request, Way};
 use crate::exchange::asks::{self, unless_gone};
 use crate::exchange::course::Course;
 use crate::exchange::dispatch::Trace;
@@ -29,14 +28,6 @@ enum Entered {
     Inside,
     /// A frame answers.
     Answer(Box<Response>),
-}
-
-/// A request's way from the route that takes it, as far as it is decided.
-struct Way {
-    /// Each but the last is a route that leads to the next.
-    steps: Vec<Inside>,
-    /// The configuration that it was taken by, until it is at a backend.
-    taken: Option<Rc<Live>>,
 }
 
 /// What a request came to inside of all filters.
@@ -74,18 +65,17 @@ impl Over {
 
 impl<C: Wire> Connection<C> {
     /// Serves a request that passes filters.
-    pub(super) async fn filtered(&mut self, mut request: Request, plan: Filtered) -> After {
-        let Filtered { recipes, head, to, live } = plan;
-        let journey = self.journey(to.route().map(|route| route.id()));
-        let mut course = Course::new(recipes, journey, head);
+    pub(super) async fn filtered(&mut self, request: &mut Request, plan: &mut Filtered) -> After {
+        let Filtered { recipes, head, way } = plan;
+        let journey = self.journey(way.steps.first().and_then(Inside::route).map(|it| it.id()));
+        let mut course = Course::new(take(recipes), journey, take(head));
         let mut trace = Trace::default();
-        let mut way = Way { steps: vec![to], taken: Some(live) };
-        let over = self.travel(&mut course, &mut request, &mut way, &mut trace).await;
+        let over = self.travel(&mut course, request, way, &mut trace).await;
         let route = way.steps.last().and_then(Inside::route).cloned();
         course.finish(over.ending);
         self.note.user.push_str(course.user().unwrap_or_default());
         self.note.shrunk = course.shrunk();
-        self.record(&request, route.as_deref(), over.told, &trace);
+        self.record(request, route.as_deref(), over.told, &trace);
         over.after
     }
 
