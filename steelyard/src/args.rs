@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use steelyard_admin::{AdminClient, AskError, Respondent};
+use steelyard_admin::{AdminClient, AdminOptions, AskError, Respondent};
 use steelyard_model::Severity;
 
 use crate::entry_points::StaticOptions;
@@ -56,9 +56,9 @@ impl AdminArgs {
     }
 }
 
-/// What `up` and `demo` share.
+/// How a role that runs is looked at.
 #[derive(Args, Clone)]
-pub(crate) struct ServeArgs {
+pub(crate) struct ShowArgs {
     /// Where the admin page and API listen
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9180", env = "STEELYARD_ADMIN",
           value_parser = parse_listen)]
@@ -66,6 +66,28 @@ pub(crate) struct ServeArgs {
     /// Bearer token that the admin API wants when it is not on loopback
     #[arg(long, value_name = "FILE")]
     pub(crate) admin_token_file: Option<PathBuf>,
+    /// How logs are written
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) log_format: LogStyle,
+    /// What is logged: error, warn, info, debug, or per part (info,steelyard_gateway=debug)
+    #[arg(long, value_name = "LEVEL", default_value = "info", env = "STEELYARD_LOG")]
+    pub(crate) log_level: String,
+}
+
+impl ShowArgs {
+    /// What the admin interface is told, but for its places.
+    pub(crate) fn admin(&self) -> AdminOptions {
+        AdminOptions {
+            listen: self.admin,
+            token_file: self.admin_token_file.clone(),
+            ..AdminOptions::default()
+        }
+    }
+}
+
+/// What every role with a data path is told.
+#[derive(Args, Clone)]
+pub(crate) struct ServeArgs {
     /// Threads that serve requests [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,
@@ -75,12 +97,8 @@ pub(crate) struct ServeArgs {
     /// How long requests may finish after SIGTERM, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(crate) drain: u64,
-    /// How logs are written
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(crate) log_format: LogStyle,
-    /// What is logged: error, warn, info, debug, or per part (info,steelyard_gateway=debug)
-    #[arg(long, value_name = "LEVEL", default_value = "info", env = "STEELYARD_LOG")]
-    pub(crate) log_level: String,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
 }
 
 fn parse_listen(text: &str) -> Result<std::net::SocketAddr, String> {

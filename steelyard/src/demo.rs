@@ -56,11 +56,11 @@ pub struct DemoArgs {
 /// When not even a free port is to be had.
 pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let mut serve = args.serve;
-    if serve.log_level == "info" {
+    if serve.show.log_level == "info" {
         // The table is the message.
-        "warn".clone_into(&mut serve.log_level);
+        "warn".clone_into(&mut serve.show.log_level);
     }
-    logging::start(serve.log_format, &serve.log_level)?;
+    logging::start(serve.show.log_format, &serve.show.log_level)?;
     let web = match args.port {
         Some(port) => port,
         None => TcpListener::bind((Ipv4Addr::LOCALHOST, WEB))
@@ -71,6 +71,7 @@ pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
         duties: Duties::ALL,
         author: Author::Here,
         awaited: None,
+        standings: None,
         gateway: GatewayServices::Inferred,
         is_shadow: false,
         ignore_exclude_lb: false,

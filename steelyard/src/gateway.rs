@@ -57,25 +57,26 @@ Exit status: 0 ended by a signal, 2 could not serve.";
 /// # Errors
 /// When something that it cannot do without is not to be had.
 pub fn run(args: GatewayArgs, fixed: StaticOptions) -> Result<ExitCode> {
-    logging::start(args.serve.log_format, &args.serve.log_level)?;
+    logging::start(args.serve.show.log_format, &args.serve.show.log_level)?;
     runtime()?.block_on(serve(args, fixed))
 }
 
 async fn serve(args: GatewayArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let mut ears = Ears::open(&args.cluster, Role::Gateway, BTreeSet::new()).await?;
     let drain = Duration::from_secs(args.serve.drain);
-    let mut instance = Instance::start(settings(args, fixed)).await?;
+    let mut instance = Instance::start(settings(args, fixed, &ears)).await?;
     let why = follow(&mut instance, &mut ears).await;
     tracing::info!("{why}: finishing requests for up to {} s", drain.as_secs());
     instance.stop(drain, ears.signals.again()).await;
     Ok(ExitCode::SUCCESS)
 }
 
-fn settings(args: GatewayArgs, fixed: StaticOptions) -> Settings {
+fn settings(args: GatewayArgs, fixed: StaticOptions, ears: &Ears) -> Settings {
     Settings {
         duties: Duties { routes: true, carries: false, announces: false },
         author: Author::Nobody,
         awaited: Some(all_of(Role::Gateway)),
+        standings: Some(ears.feed.standings()),
         gateway: GatewayServices::Nobody,
         is_shadow: args.cluster.shadow,
         ignore_exclude_lb: false,
@@ -99,14 +100,14 @@ fn settings(args: GatewayArgs, fixed: StaticOptions) -> Settings {
 async fn follow(instance: &mut Instance, ears: &mut Ears) -> &'static str {
     let mut is_new = instance.hear_cluster(Vec::new()).await;
     loop {
-        match ears.next(instance).await {
+        match ears.next(instance.news()).await {
             Event::Heard(events) => {
                 if instance.hear_cluster(events).await {
                     ears.need(instance.secrets());
                     is_new = true;
                 }
             }
-            Event::News(news) => instance.hear(news).await,
+            Event::Own(news) => instance.hear(news).await,
             Event::Tick => {
                 instance.tick().await;
                 instance.set_gaps(ears.feed.gaps());

@@ -3,9 +3,10 @@
 mod account;
 pub(crate) mod board;
 pub(crate) mod current;
+pub(crate) mod followed;
 mod lack;
 mod moment;
-mod note;
+pub(crate) mod note;
 mod remembered;
 mod shared;
 mod standing;

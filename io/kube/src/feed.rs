@@ -97,6 +97,11 @@ impl Feed {
         self.standings.all()
     }
 
+    /// The same, for whoever asks later; it goes on with the feed.
+    pub fn standings(&self) -> Standings {
+        self.standings.clone()
+    }
+
     /// What is not known as it is now.
     pub fn gaps(&self) -> Vec<Gap> {
         gap::all(&self.standings.all())

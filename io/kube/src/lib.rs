@@ -38,7 +38,7 @@ pub use neighbours::rivals;
 pub use patience::Patience;
 pub use proxy::{PodPlace, Relayed};
 pub use secret::NewSecret;
-pub use standing::Standing;
+pub use standing::{Standing, Standings};
 pub use time::rfc3339;
 pub use trouble::Trouble;
 pub use write::{CarriedOut, Leads, Writer};

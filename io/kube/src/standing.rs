@@ -33,9 +33,9 @@ pub enum Standing {
     Absent,
 }
 
-/// Of all that is followed. Cheap to clone.
+/// Of all that is followed. Cheap to clone, and all clones are the same.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Standings(Arc<Mutex<BTreeMap<Selection, Standing>>>);
+pub struct Standings(Arc<Mutex<BTreeMap<Selection, Standing>>>);
 
 impl Standing {
     /// Whether what is known is not known to be what is there.
@@ -46,7 +46,7 @@ impl Standing {
 
 impl Standings {
     /// All of them.
-    pub(crate) fn all(&self) -> BTreeMap<Selection, Standing> {
+    pub fn all(&self) -> BTreeMap<Selection, Standing> {
         self.lock().clone()
     }
 

@@ -143,6 +143,8 @@ families! {
         CONFIG_STALE: Kind::Gauge, "metallb_k8s_client_config_stale_bool"
             [] "1 while what is in force is older than what the cluster says";
         LEADER: Kind::Gauge, "steelyard_leader" [] "1 while this replica leads";
+        CLUSTER_WATCHES: Kind::Gauge, "steelyard_cluster_watches" ["resource", "standing"]
+            "What is read of the API server, by how it stands: followed, awaited, cut_off, refused, absent";
     }
     "Configuration" {
         CONFIG_RELOADS: Kind::Counter, "traefik_config_reloads_total" [] "Config reloads";

@@ -3,9 +3,29 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use steelyard_statuses::Owner;
 
 use crate::args::WorldArgs;
 use crate::entry_points::StaticOptions;
+
+/// The pod that a role runs in, which the chart tells it.
+#[derive(Args, Clone)]
+pub(crate) struct PodArgs {
+    /// The pod that this is, with which goes what it reports
+    #[arg(long, value_name = "NAME", env = "POD_NAME", hide_env_values = true)]
+    pub(crate) pod_name: Option<String>,
+    /// Its uid
+    #[arg(long, value_name = "UID", env = "POD_UID", hide_env_values = true)]
+    pub(crate) pod_uid: Option<String>,
+}
+
+impl PodArgs {
+    /// With whom goes what it reports, where that is known.
+    pub(crate) fn owner(&self) -> Option<Owner> {
+        let (name, uid) = (self.pod_name.clone()?, self.pod_uid.clone()?);
+        Some(Owner { name, uid })
+    }
+}
 
 /// Where the API server is, and who this is.
 #[derive(Args, Clone)]

@@ -13,19 +13,19 @@ use steelyard_manifest::{Breadth, ClusterEvent, Role, Selection, watched};
 use steelyard_model::NamespacedName;
 use tokio::time::Interval;
 
-use crate::instance::{Instance, News, Signals, Wish};
+use crate::instance::{Signals, Wish};
 
-pub(crate) use args::ClusterArgs;
+pub(crate) use args::{ClusterArgs, PodArgs};
 
 /// How often what does not tell of itself is looked at.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Something that a role in a cluster answers to.
-pub(crate) enum Event {
+pub(crate) enum Event<Own> {
     /// Something was heard of the cluster.
     Heard(Vec<ClusterEvent>),
-    /// Something happened by itself.
-    News(News),
+    /// Something of the role's own.
+    Own(Own),
     /// It is time to look around.
     Tick,
     /// The process is asked for something.
@@ -39,31 +39,31 @@ pub(crate) struct Ears {
     tick: Interval,
     connection: Arc<Connection>,
     role: Role,
-    /// What is read by its name, whatever refers to it.
-    named: BTreeSet<Selection>,
+    /// What is read besides all of the role's kinds, whatever refers to it.
+    besides: BTreeSet<Selection>,
     /// Secrets that something refers to.
     needed: Arc<BTreeSet<NamespacedName>>,
 }
 
 impl Ears {
-    /// Follows what `role` reads, and `named` besides.
+    /// Follows what `role` reads, and these besides.
     ///
     /// # Errors
     /// When it is not told where the API server is.
     pub(crate) async fn open(
         args: &ClusterArgs,
         role: Role,
-        named: BTreeSet<Selection>,
+        besides: BTreeSet<Selection>,
     ) -> Result<Self> {
         let signals = Signals::new()?;
         let connection = Connection::open(args.kubeconfig.as_deref(), args.context.as_deref());
         let connection = connection.await.context("no way to the API server")?;
         tracing::info!(server = connection.server(), "following the cluster");
         let connection = Arc::new(connection);
-        let all = all_of(role).into_iter().chain(named.clone());
+        let all = all_of(role).into_iter().chain(besides.clone());
         let feed = Feed::start(&connection, all);
         let (tick, needed) = (tokio::time::interval(TICK), Arc::default());
-        Ok(Self { feed, signals, tick, connection, role, named, needed })
+        Ok(Self { feed, signals, tick, connection, role, besides, needed })
     }
 
     /// The way to the API server.
@@ -78,14 +78,14 @@ impl Ears {
         }
         self.needed = Arc::clone(secrets);
         let read = secrets.iter().filter_map(|it| secret(self.role, &it.namespace, &it.name));
-        self.feed.need(&self.named.iter().cloned().chain(read).collect());
+        self.feed.need(&self.besides.iter().cloned().chain(read).collect());
     }
 
-    /// Waits for the next. Cancel-safe.
-    pub(crate) async fn next(&mut self, instance: &mut Instance) -> Event {
+    /// Waits for the next, of the role's own too. Cancel-safe where that is.
+    pub(crate) async fn next<Own>(&mut self, own: impl Future<Output = Own>) -> Event<Own> {
         tokio::select! {
             events = self.feed.next() => Event::Heard(events),
-            news = instance.news() => Event::News(news),
+            own = own => Event::Own(own),
             _ = self.tick.tick() => Event::Tick,
             wish = self.signals.next() => Event::Asked(wish),
         }

@@ -1,7 +1,5 @@
 //! What `controller` is told.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -9,19 +7,15 @@ use steelyard_lease::ElectionTiming;
 use steelyard_model::NamespacedName;
 use steelyard_statuses::IpMode;
 
-use crate::args::LogStyle;
-use crate::cluster::ClusterArgs;
+use crate::args::ShowArgs;
+use crate::cluster::{ClusterArgs, PodArgs};
 
 /// `steelyard controller`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ControllerArgs {
-    /// The pod it is
-    #[arg(long, value_name = "NAME", env = "POD_NAME", hide_env_values = true)]
-    pub(super) pod_name: Option<String>,
-    /// Its uid
-    #[arg(long, value_name = "UID", env = "POD_UID", hide_env_values = true)]
-    pub(super) pod_uid: Option<String>,
+    #[command(flatten)]
+    pub(super) pod: PodArgs,
     /// The Service by which the gateway is reached, whose addresses Ingresses have
     /// [default: steelyard-gateway in its own namespace]
     #[arg(long, value_name = "NS/NAME", value_parser = service)]
@@ -38,18 +32,8 @@ pub struct ControllerArgs {
     /// Seconds between two attempts to renew it
     #[arg(long, value_name = "SECONDS", default_value_t = 2)]
     pub(super) lease_retry: u64,
-    /// Where the admin page and API listen
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9180", env = "STEELYARD_ADMIN")]
-    pub(super) admin: SocketAddr,
-    /// Bearer token that the admin API wants when it is not on loopback
-    #[arg(long, value_name = "FILE")]
-    pub(super) admin_token_file: Option<PathBuf>,
-    /// How logs are written
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) log_format: LogStyle,
-    /// What is logged: error, warn, info, debug, or per part (info,steelyard_kube=debug)
-    #[arg(long, value_name = "LEVEL", default_value = "info", env = "STEELYARD_LOG")]
-    pub(super) log_level: String,
+    #[command(flatten)]
+    pub(super) show: ShowArgs,
     #[command(flatten)]
     pub(super) cluster: ClusterArgs,
 }

@@ -14,28 +14,29 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use steelyard_admin::{Admin, AdminOptions};
-use steelyard_kube::{CarriedOut, Connection, Feed, Leadership, LeaseOptions, Writer, rivals};
+use steelyard_admin::Admin;
+use steelyard_host::memory;
+use steelyard_kube::{CarriedOut, Connection, Gap, Leadership, LeaseOptions, Writer, rivals};
 use steelyard_manifest::{ClusterEvent, Reach, Role, STATES, Selection};
 use steelyard_model::{Holdings, NamespacedName};
 use steelyard_pipeline::ResolveOptions;
-use steelyard_statuses::{CONTROLLER, Owner, Rivals, StatusOptions};
+use steelyard_statuses::{CONTROLLER, Rivals, StatusOptions};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::cluster::all_of;
+use crate::cluster::{Ears, Event, all_of};
 use crate::hands::chronicle::Chronicle;
 use crate::hands::history::History;
 use crate::hands::statuses::{Counts, Statuses};
 use crate::hands::{self, Hand, Hands, Step};
-use crate::instance::{Signals, Wish, runtime};
+use crate::instance::{Wish, runtime};
 use crate::logging;
 use crate::mind::{Mind, OwnFacts};
 use crate::tell::board::Board;
 
 pub use args::ControllerArgs;
 use lead::{Prepared, prepare};
-use shown::Shown;
+use shown::{Shown, Waits};
 
 /// The Lease by which one of several replicas leads.
 const LEASE: &str = "steelyard-controller";
@@ -55,25 +56,35 @@ const BATCH: usize = 1024;
 /// # Errors
 /// When it has no way to an API server, or something else that it cannot do without.
 pub fn run(args: ControllerArgs) -> Result<ExitCode> {
-    logging::start(args.log_format, &args.log_level)?;
+    logging::start(args.show.log_format, &args.show.log_level)?;
     runtime()?.block_on(serve(args))
 }
 
 async fn serve(args: ControllerArgs) -> Result<ExitCode> {
-    let mut signals = Signals::new()?;
-    let connection =
-        Connection::open(args.cluster.kubeconfig.as_deref(), args.cluster.context.as_deref());
-    let connection = Arc::new(connection.await?);
-    let mut controller = Controller::start(connection, &args)?;
-    let why = loop {
-        tokio::select! {
-            wish = signals.next() => if let Wish::Stop(why) = wish { break why },
-            event = controller.next() => controller.answer(event).await,
-        }
-    };
+    let own = own_state(&args.cluster.namespace);
+    let mut ears = Ears::open(&args.cluster, Role::Controller, BTreeSet::from([own])).await?;
+    let mut controller = Controller::start(&ears, &args)?;
+    let why = follow(&mut controller, &mut ears).await;
     tracing::info!("{why}");
     controller.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The main loop: takes what comes until it is told to end, and says why.
+async fn follow(controller: &mut Controller, ears: &mut Ears) -> &'static str {
+    loop {
+        let event = ears.next(controller.next()).await;
+        // A leader that slept learns of it before it decides.
+        controller.follow_lease();
+        match event {
+            Event::Heard(heard) => controller.hear(heard).await,
+            Event::Own(own) => controller.answer(own).await,
+            Event::Tick => controller.tick(ears.feed.gaps()),
+            Event::Asked(Wish::Reopen) => {}
+            Event::Asked(Wish::Stop(why)) => return why,
+        }
+        controller.show();
+    }
 }
 
 /// The running controller.
@@ -84,7 +95,6 @@ struct Controller {
     leadership: Option<Leadership>,
     /// How long a write may take.
     patience: Duration,
-    feed: Feed,
     mind: Mind,
     own: OwnFacts,
     hands: ControllerHands,
@@ -95,6 +105,8 @@ struct Controller {
     carried: mpsc::UnboundedReceiver<CarriedOut>,
     look: tokio::time::Interval,
     looking: Option<JoinHandle<Option<Rivals>>>,
+    /// Something new was taken in since memory was given back.
+    is_new: bool,
     _admin: Admin,
 }
 
@@ -125,9 +137,8 @@ impl Hands for ControllerHands {
     }
 }
 
-/// Something the main loop answers to.
-enum Event {
-    Heard(Vec<ClusterEvent>),
+/// What the main loop answers to besides what all roles do.
+enum Own {
     CarriedOut(Vec<CarriedOut>),
     Lease,
     Prepared(Option<Prepared>),
@@ -137,17 +148,13 @@ enum Event {
 }
 
 impl Controller {
-    fn start(connection: Arc<Connection>, args: &ControllerArgs) -> Result<Self> {
-        let identity = args.pod_name.clone().unwrap_or_else(crate::load::host_name);
+    fn start(ears: &Ears, args: &ControllerArgs) -> Result<Self> {
+        let connection = Arc::clone(ears.connection());
+        let identity = args.pod.pod_name.clone().unwrap_or_else(crate::load::host_name);
         let counts = Counts::default();
         let history = History::default();
-        let shown = Shown::new(&identity, counts.clone());
-        let admin = AdminOptions {
-            listen: args.admin,
-            token_file: args.admin_token_file.clone(),
-            ..AdminOptions::default()
-        };
-        let admin = steelyard_admin::serve(&admin, shown.published())?;
+        let shown = Shown::new(&identity, counts.clone(), ears.feed.standings());
+        let admin = steelyard_admin::serve(&args.show.admin(), shown.published())?;
         let timing = args.timing()?;
         let leadership = match args.cluster.shadow {
             true => None,
@@ -165,10 +172,6 @@ impl Controller {
         let board = shown.board(history.clone());
         let (_, carried) = mpsc::unbounded_channel();
         let mut controller = Self {
-            feed: Feed::start(
-                &connection,
-                all_of(Role::Controller).into_iter().chain([own_state(&args.cluster.namespace)]),
-            ),
             namespace: args.cluster.namespace.clone(),
             patience: timing.duration - timing.deadline,
             mind: Mind::of_cluster(
@@ -188,6 +191,7 @@ impl Controller {
             carried,
             look: tokio::time::interval(LOOK),
             looking: None,
+            is_new: false,
             _admin: admin,
             leadership,
             connection,
@@ -197,7 +201,7 @@ impl Controller {
     }
 
     /// Waits for what happens next. Cancel-safe.
-    async fn next(&mut self) -> Event {
+    async fn next(&mut self) -> Own {
         let due = self.hands.statuses.deadline().map(tokio::time::Instant::from_std);
         let carried = async {
             let mut all = Vec::new();
@@ -207,40 +211,44 @@ impl Controller {
             all
         };
         tokio::select! {
-            () = changed(&mut self.leadership) => Event::Lease,
-            prepared = prepared(&mut self.term) => Event::Prepared(prepared),
-            all = carried => Event::CarriedOut(all),
-            heard = self.feed.next() => Event::Heard(heard),
-            rivals = looked(&mut self.looking) => Event::Rivals(rivals),
-            _ = self.look.tick() => Event::Look,
-            () = sleep_until(due) => Event::Due,
+            () = changed(&mut self.leadership) => Own::Lease,
+            prepared = prepared(&mut self.term) => Own::Prepared(prepared),
+            all = carried => Own::CarriedOut(all),
+            rivals = looked(&mut self.looking) => Own::Rivals(rivals),
+            _ = self.look.tick() => Own::Look,
+            () = sleep_until(due) => Own::Due,
         }
     }
 
-    async fn answer(&mut self, event: Event) {
-        // A leader that slept learns of it before it decides.
-        self.follow_lease();
+    async fn answer(&mut self, event: Own) {
         match event {
-            Event::Heard(heard) => self.hear(heard).await,
-            Event::CarriedOut(all) => self.hands.statuses.take(all),
-            Event::Prepared(Some(prepared)) => self.begin(prepared).await,
-            Event::Prepared(None) => self.term = Term::None,
-            Event::Look => {
+            Own::CarriedOut(all) => self.hands.statuses.take(all),
+            Own::Prepared(Some(prepared)) => self.begin(prepared).await,
+            Own::Prepared(None) => self.term = Term::None,
+            Own::Look => {
                 let connection = Arc::clone(&self.connection);
                 let look = async move { rivals(&connection).await.ok() };
                 self.looking = Some(tokio::spawn(look));
             }
-            Event::Rivals(rivals) => {
+            Own::Rivals(rivals) => {
                 self.looking = None;
                 if rivals.is_some_and(|rivals| self.hands.statuses.set_rivals(rivals)) {
                     self.decide().await;
                 }
             }
-            Event::Due => self.hands.statuses.write(),
-            Event::Lease => {}
+            Own::Due => self.hands.statuses.write(),
+            Own::Lease => {}
         }
-        if !self.decides() {
-            self.show();
+    }
+
+    /// Looks after what tells of itself to nobody.
+    fn tick(&mut self, gaps: Vec<Gap>) {
+        self.shown.set_gaps(&gaps);
+        if self.hands.board.set_gaps(gaps) && self.decides() {
+            self.hands.board.show();
+        }
+        if std::mem::take(&mut self.is_new) {
+            memory::give_back();
         }
     }
 
@@ -311,6 +319,7 @@ impl Controller {
                 self.gone.insert(uid.clone());
             }
         }
+        self.is_new = true;
         self.hands.statuses.heed(&mut heard);
         self.mind.see_cluster(heard);
         if self.mind.has_news() {
@@ -343,10 +352,14 @@ impl Controller {
         self.mind.look_ahead();
     }
 
-    /// Shows how it stands while this replica does not decide.
-    fn show(&self) {
+    /// Shows how it stands where this replica does not decide.
+    fn show(&mut self) {
+        if self.decides() {
+            return self.shown.decide();
+        }
         let holder = self.leadership.as_ref().and_then(Leadership::holder);
-        self.shown.wait(self.mind.awaited(), self.term.number().is_some(), holder);
+        let leads = self.term.number().is_some();
+        self.shown.wait(Waits { awaited: self.mind.awaited(), leads, holder });
     }
 
     /// Ends: first its writes, then its lead.
@@ -428,7 +441,6 @@ fn own_facts(args: &ControllerArgs, identity: String) -> OwnFacts {
 }
 
 fn status_options(args: &ControllerArgs) -> StatusOptions {
-    let pod = args.pod_name.clone().zip(args.pod_uid.clone());
     let gateway = args.gateway_service.clone();
     let gateway =
         gateway.unwrap_or_else(|| NamespacedName::new(args.cluster.namespace.as_str(), GATEWAY));
@@ -436,6 +448,6 @@ fn status_options(args: &ControllerArgs) -> StatusOptions {
         ip_mode: args.ip_mode.into(),
         gateway: Some(gateway),
         namespace: Some(args.cluster.namespace.clone()),
-        owner: pod.map(|(name, uid)| Owner { name, uid }),
+        owner: args.pod.owner(),
     }
 }

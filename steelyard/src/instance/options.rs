@@ -18,11 +18,7 @@ pub(super) fn admin(
     published: &Arc<Published>,
     rooms: &Rooms,
 ) -> std::result::Result<Admin, StartError> {
-    let mut options = AdminOptions {
-        listen: settings.serve.admin,
-        token_file: settings.serve.admin_token_file.clone(),
-        places: rooms.admin.clone(),
-    };
+    let mut options = AdminOptions { places: rooms.admin.clone(), ..settings.serve.show.admin() };
     let mut admin = steelyard_admin::serve(&options, published.clone());
     if settings.is_demo && matches!(admin, Err(StartError::Bind { .. })) {
         options.listen.set_port(0);

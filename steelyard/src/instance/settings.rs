@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use steelyard_kube::Standings;
 use steelyard_manifest::Selection;
 use steelyard_pipeline::GatewayServices;
 use steelyard_plan::Author;
@@ -19,6 +20,8 @@ pub(crate) struct Settings {
     /// What of a cluster has to be known before anything can be decided; none where objects come
     /// from files.
     pub(crate) awaited: Option<Vec<Selection>>,
+    /// How it stands with what is read of the cluster.
+    pub(crate) standings: Option<Standings>,
     /// Which Services are the gateway's.
     pub(crate) gateway: GatewayServices,
     /// Nothing is announced: another load balancer is there.

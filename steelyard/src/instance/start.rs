@@ -48,8 +48,7 @@ impl Instance {
             }
             false => None,
         };
-        let published =
-            speaks.publisher(gateway.clone(), &descriptors.rooms, settings.sharing.is_some());
+        let published = speaks.publisher(gateway.clone(), &descriptors.rooms, &settings);
         let parts = start_parts(&settings, gateway, &published, &descriptors.rooms).await?;
         if let Some(speaker) = &parts.speaker {
             let _ = speaks.0.set(Arc::downgrade(speaker));
@@ -106,10 +105,13 @@ impl Speaks {
         &self,
         gateway: Option<Arc<Gateway>>,
         rooms: &Rooms,
-        is_shared: bool,
+        settings: &Settings,
     ) -> Arc<Published> {
-        let (rooms, speaks) = (rooms.clone(), self.clone());
-        let metrics = Arc::new(move || expose(gateway.as_deref(), &rooms, speaks.now().as_deref()));
+        let (rooms, speaks, standings) = (rooms.clone(), self.clone(), settings.standings.clone());
+        let metrics = Arc::new(move || {
+            expose(gateway.as_deref(), &rooms, speaks.now().as_deref(), standings.as_ref())
+        });
+        let is_shared = settings.sharing.is_some();
         let spreads = self.clone();
         let rebalance = Arc::new(move || {
             let speaker = spreads.now().filter(|_| is_shared);

@@ -5,17 +5,20 @@ use std::net::IpAddr;
 
 use steelyard_forward::{Intake, Pass, Passing};
 use steelyard_gateway::Gateway;
+use steelyard_kube::Standings;
 use steelyard_metrics::Exposition;
 use steelyard_speaker::{Former, Formers, Gate, Speaker};
 
 use super::process;
 use crate::hands::descriptors::Rooms;
+use crate::tell::followed;
 
 /// What a scrape gets.
 pub(super) fn expose(
     gateway: Option<&Gateway>,
     rooms: &Rooms,
     speaker: Option<&Speaker>,
+    standings: Option<&Standings>,
 ) -> String {
     let mut out = Exposition::default();
     if let Some(gateway) = gateway {
@@ -25,6 +28,9 @@ pub(super) fn expose(
     process::expose(&mut out);
     if let Some(speaker) = speaker {
         speaker.expose(&mut out);
+    }
+    if let Some(standings) = standings {
+        followed::expose(standings, &mut out);
     }
     out.into_text()
 }

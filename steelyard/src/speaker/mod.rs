@@ -19,18 +19,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use steelyard_admin::{Admin, AdminOptions, Published};
+use steelyard_admin::{Admin, Published};
 use steelyard_host::memory;
 use steelyard_manifest::{ClusterEvent, Role};
+use steelyard_metrics::Exposition;
 use steelyard_pipeline::GatewayServices;
 use steelyard_plan::Author;
-use steelyard_statuses::Owner;
 
 use crate::args::ServeArgs;
-use crate::cluster::{self, ClusterArgs, Ears, Event, all_of};
+use crate::cluster::{self, ClusterArgs, Ears, Event, PodArgs, all_of};
 use crate::entry_points::StaticOptions;
-use crate::instance::{Conflict, Duties, ElectionArgs, Instance, Settings, Sharing, Wish, runtime};
+use crate::instance::{
+    Conflict, Duties, ElectionArgs, Instance, Settings, Sharing, Wish, process, runtime,
+};
 use crate::privileges::Privileges;
+use crate::tell::followed;
 use crate::{load, logging};
 use kept::Keeper;
 use reports::{Answered, Reports};
@@ -62,12 +65,8 @@ pub struct SpeakerArgs {
     /// (node.kubernetes.io/exclude-from-external-load-balancers)
     #[arg(long)]
     pub(crate) ignore_exclude_lb: bool,
-    /// The pod that this is, with which goes what it reports
-    #[arg(long, value_name = "NAME", env = "POD_NAME", hide_env_values = true)]
-    pub(crate) pod_name: Option<String>,
-    /// Its uid
-    #[arg(long, value_name = "UID", env = "POD_UID", hide_env_values = true)]
-    pub(crate) pod_uid: Option<String>,
+    #[command(flatten)]
+    pub(crate) pod: PodArgs,
     #[command(flatten)]
     pub(crate) election: ElectionArgs,
     #[command(flatten)]
@@ -100,7 +99,7 @@ pub(crate) enum Carrier {
 /// # Errors
 /// When something that it cannot do without is not to be had.
 pub fn run(args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
-    logging::start(args.serve.log_format, &args.serve.log_level)?;
+    logging::start(args.serve.show.log_format, &args.serve.show.log_level)?;
     runtime()?.block_on(serve(args, fixed))
 }
 
@@ -112,7 +111,7 @@ async fn serve(args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let named = cluster::secret(Role::Speaker, &args.cluster.namespace, SECRET);
     let mut ears = Ears::open(&args.cluster, Role::Speaker, named.into_iter().collect()).await?;
     let mut keeper = Keeper::read(&args.state_dir);
-    let admin = wait_admin(&args)?;
+    let admin = wait_admin(&args, &ears)?;
     let Some(heard) = wait_for_key(&args, &mut keeper, &mut ears).await else {
         return Ok(ExitCode::SUCCESS);
     };
@@ -120,7 +119,8 @@ async fn serve(args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let drain = Duration::from_secs(args.serve.drain);
     let namespace = args.cluster.namespace.clone();
     let reports = reports(&args, &ears);
-    let mut instance = Instance::start(settings(args, fixed, privileges, &keeper)?).await?;
+    let mut instance =
+        Instance::start(settings(args, fixed, privileges, (&keeper, &ears))?).await?;
     let mut beside = Beside { keeper, reports, namespace };
     let why = follow(&mut instance, &mut ears, heard, &mut beside).await;
     tracing::info!("{why}: handing addresses over");
@@ -129,14 +129,16 @@ async fn serve(args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
 }
 
 /// Tells that this process lives, and is not ready, before there is more to tell.
-fn wait_admin(args: &SpeakerArgs) -> Result<Admin> {
-    let options = AdminOptions {
-        listen: args.serve.admin,
-        token_file: args.serve.admin_token_file.clone(),
-        ..AdminOptions::default()
+fn wait_admin(args: &SpeakerArgs, ears: &Ears) -> Result<Admin> {
+    let standings = ears.feed.standings();
+    let expose = move || {
+        let mut out = Exposition::default();
+        process::expose(&mut out);
+        followed::expose(&standings, &mut out);
+        out.into_text()
     };
-    let published = Published::new(Arc::new(String::new), Arc::new(|| false));
-    Ok(steelyard_admin::serve(&options, published)?)
+    let published = Published::new(Arc::new(expose), Arc::new(|| false));
+    Ok(steelyard_admin::serve(&args.serve.show.admin(), published)?)
 }
 
 /// Waits until there is a key, kept or in the Secret; what was heard of the cluster meanwhile. None
@@ -176,7 +178,7 @@ fn settings(
     args: SpeakerArgs,
     fixed: StaticOptions,
     privileges: Privileges,
-    keeper: &Keeper,
+    (keeper, ears): (&Keeper, &Ears),
 ) -> Result<Settings> {
     let mut sharing = Sharing::in_cluster(&args.election, args.vip_conflict, keeper.keys()?);
     sharing.set_peers(keeper.peers());
@@ -185,6 +187,7 @@ fn settings(
         duties: Duties { routes: false, carries, announces: true },
         author: Author::Statuses,
         awaited: Some(all_of(Role::Speaker)),
+        standings: Some(ears.feed.standings()),
         gateway: GatewayServices::Nobody,
         is_shadow: args.cluster.shadow,
         ignore_exclude_lb: args.ignore_exclude_lb,
@@ -216,7 +219,7 @@ async fn follow(
     let Beside { keeper, reports, namespace } = beside;
     hear(instance, ears, keeper, heard).await;
     loop {
-        match ears.next(instance).await {
+        match ears.next(instance.news()).await {
             Event::Heard(events) => {
                 if learn_key(keeper, namespace, &events)
                     && let Ok(keys) = keeper.keys()
@@ -226,7 +229,7 @@ async fn follow(
                 }
                 hear(instance, ears, keeper, events).await;
             }
-            Event::News(news) => instance.hear(news).await,
+            Event::Own(news) => instance.hear(news).await,
             Event::Tick => {
                 instance.tick().await;
                 instance.set_gaps(ears.feed.gaps());
@@ -259,8 +262,7 @@ struct Beside {
 
 /// Who reports, where it is known which pod this is.
 fn reports(args: &SpeakerArgs, ears: &Ears) -> Option<Reports> {
-    let (name, uid) = (args.pod_name.clone()?, args.pod_uid.clone()?);
-    let pod = Owner { name, uid };
+    let pod = args.pod.owner()?;
     let node = load::node_name(&args.cluster.world(StaticOptions::default()));
     let reports = Reports::new(ears.connection(), &args.cluster.namespace, &node, pod);
     (!args.cluster.shadow).then_some(reports)

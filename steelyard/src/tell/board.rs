@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::json;
-use steelyard_admin::{Published, View};
+use steelyard_admin::{Lazy, Published, View};
 use steelyard_kube::Gap;
 use steelyard_speaker::{Sharing, VipStatus};
 use tokio::sync::watch;
 
 use super::current::Current;
 use super::moment::Moment;
+use super::note;
 use super::unready::Unready;
 use crate::hands::descriptors::Crowded;
 use crate::hands::history::{self, History};
@@ -118,11 +119,13 @@ impl Board {
     /// Tells why nothing is in force yet.
     fn show_plight(&self) {
         let Some(plight) = &self.plight else { return };
-        let nothing = || json!([]).into();
+        let (nothing, gaps) = (|| json!([]).into(), self.gaps.clone());
         self.published.publish(View {
             generation: 0,
             unready: vec![plight.to_string()].into(),
-            notes: Vec::new().into(),
+            notes: Lazy::new(move || {
+                note::of_gaps(&gaps).iter().map(ToString::to_string).collect()
+            }),
             overview: json!({}).into(),
             services: nothing(),
             announcements: nothing(),

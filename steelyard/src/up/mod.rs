@@ -41,7 +41,7 @@ pub fn run(mut args: UpArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let settings = settings(args)?;
     let live = Live::start(&settings.serve)?;
     if live.is_none() {
-        logging::start(settings.serve.log_format, &settings.serve.log_level)?;
+        logging::start(settings.serve.show.log_format, &settings.serve.show.log_level)?;
     }
     runtime()?.block_on(serve(&paths, settings, live))
 }
@@ -66,6 +66,7 @@ fn settings(args: UpArgs) -> Result<Settings> {
         duties: Duties::ALL,
         author,
         awaited: None,
+        standings: None,
         gateway: GatewayServices::Inferred,
         is_shadow: false,
         ignore_exclude_lb: false,
@@ -188,7 +189,7 @@ async fn follow(
 
 /// What a terminal that shows logs is told: nothing where things are reached at their addresses.
 fn loopback(running: &Instance) -> String {
-    let is_text = running.settings().serve.log_format == LogStyle::Text;
+    let is_text = running.settings().serve.show.log_format == LogStyle::Text;
     let is_shown = is_text && !running.answers();
     let current = running.current().filter(|_| is_shown);
     current.map_or_else(String::new, |current| summary::loopback(current))

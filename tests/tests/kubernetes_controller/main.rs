@@ -427,6 +427,28 @@ fn as_installed_it_may_what_it_needs() -> Result<()> {
     cluster.stop()
 }
 
+/// What `/readyz` notes while the API server is not heard.
+const GAP: &str = "note: the cluster has not been followed for";
+
+/// The series of Services.
+fn followed(standing: &str, count: u32) -> String {
+    format!("steelyard_cluster_watches{{resource=\"services\",standing=\"{standing}\"}} {count}")
+}
+
+/// It stays ready, and says in notes and metrics what it does not know.
+fn says_that_it_is_cut_off(replica: &Replica) -> Result<()> {
+    let mut last = (String::new(), String::new());
+    cluster::until("it to say that it is cut off", || {
+        last.0 = replica.ask("/readyz").unwrap_or_default();
+        last.1 = replica.ask("/metrics").unwrap_or_default();
+        let is_counted = [("cut_off", 1), ("followed", 0), ("refused", 0)]
+            .iter()
+            .all(|(standing, count)| last.1.lines().any(|it| it == followed(standing, *count)));
+        is_counted && last.0.starts_with("ok") && last.0.contains(GAP)
+    })
+    .with_context(|| format!("{last:?}"))
+}
+
 #[test]
 fn an_api_server_that_freezes_dies_and_forgets_moves_nothing() -> Result<()> {
     needs_cluster!();
@@ -443,11 +465,18 @@ fn an_api_server_that_freezes_dies_and_forgets_moves_nothing() -> Result<()> {
     until_told(&cluster, &replica, "b", &["192.0.2.11"])?;
     cluster.kill_api()?;
     cluster::until("nobody to lead without the API server", || !replica.leads())?;
+    says_that_it_is_cut_off(&replica)?;
     cluster.start_api()?;
     create(&cluster, &service("c"))?;
     cluster.compact()?;
     until_told(&cluster, &replica, "c", &["192.0.2.12"])?;
     ensure!(told(&cluster)["a"] == a, "{:?}", told(&cluster));
+    cluster::until("all to be followed again", || {
+        let metrics = replica.ask("/metrics").unwrap_or_default();
+        let is_followed = metrics.lines().any(|it| it == followed("followed", 1));
+        is_followed && !replica.ask("/readyz").is_ok_and(|it| it.contains(GAP))
+    })
+    .with_context(|| format!("{:?}", replica.ask("/readyz")))?;
     ensure!(replica.running.stop()?.success(), "{}", replica.running.printed());
     cluster.stop()
 }

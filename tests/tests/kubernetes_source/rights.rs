@@ -81,11 +81,13 @@ fn a_role_that_hears_nothing_serves_on_and_says_so() -> Result<()> {
         gateway.arg(cluster.kubeconfig());
         gateway
     })?;
-    let said = |cluster: &cluster::Cluster| {
-        let asked = ["-sS", "-m", "5", "-w", "%{http_code}", "http://127.0.0.1:9180/readyz"];
+    let get = |cluster: &cluster::Cluster, path: &str| {
+        let url = format!("http://127.0.0.1:9180{path}");
+        let asked = ["-sS", "-m", "5", "-w", "%{http_code}", &url];
         let output = cluster.client().output("curl", &asked);
         output.map_or_else(|_| String::new(), |it| String::from_utf8_lossy(&it.stdout).into_owned())
     };
+    let said = |cluster: &cluster::Cluster| get(cluster, "/readyz");
     let gap = "note: the cluster has not been followed for";
     let is_ready = |text: &str| text.ends_with("200");
     cluster::until("it to be ready", || {
@@ -95,7 +97,12 @@ fn a_role_that_hears_nothing_serves_on_and_says_so() -> Result<()> {
     cluster.kill_api()?;
     cluster::until("it to say that it hears nothing", || {
         let said = said(&cluster);
-        is_ready(&said) && said.contains(gap) && said.contains("is not reached")
+        let metrics = get(&cluster, "/metrics");
+        let counted = "watches{resource=\"ingresses.networking.k8s.io\",standing=\"cut_off\"} 1";
+        is_ready(&said)
+            && said.contains(gap)
+            && said.contains("is not reached")
+            && metrics.contains(counted)
     })?;
     cluster.start_api()?;
     cluster::until("it to hear again", || {
