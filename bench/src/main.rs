@@ -85,6 +85,9 @@ enum Command {
         /// Rounds of what is compared
         #[arg(long, default_value_t = 3)]
         rounds: u32,
+        /// Only these acts; the rows of others stay as they were measured before
+        #[arg(long, value_enum)]
+        only: Vec<kubernetes::Act>,
         /// Where to write the rows
         #[arg(long)]
         output: PathBuf,
@@ -139,9 +142,8 @@ fn main() -> ExitCode {
             let options = failover::Options { binary, rounds, labs, only };
             failover(&options, &output)
         }
-        Command::Kubernetes { binary, rounds, output } => {
-            kubernetes::run(&kubernetes::Options { binary, rounds })
-                .and_then(|rows| results::write(&output, rows))
+        Command::Kubernetes { binary, rounds, only, output } => {
+            kubernetes::run(&kubernetes::Options { binary, rounds, only, output })
                 .and_then(|()| page())
         }
         Command::Heartbeat => {

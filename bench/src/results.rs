@@ -1,11 +1,15 @@
 //! `bench/results/NAME.json`: rows from which docs/performance.md is made.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+
+/// Begins what is said of rows that were measured at a commit of their own.
+const MEASURED: &str = "Measured at commit";
 
 /// One measurement; lower is better in every row.
 #[derive(Debug, Serialize, Deserialize)]
@@ -89,15 +93,20 @@ pub(crate) fn write_with_notes(path: &Path, rows: Vec<Row>, notes: Vec<String>) 
 }
 
 /// Puts rows in the place of those whose names begin so, and leaves the others and what is said of
-/// them; says at which commit these were measured.
+/// them; says at which commit these were measured, where that is another.
 pub(crate) fn replace(
     path: &Path,
     begins: &[String],
     rows: Vec<Row>,
     notes: Vec<String>,
 ) -> Result<()> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let mut results: Results = serde_json::from_str(&text)?;
+    let mut results = match std::fs::read_to_string(path) {
+        Ok(text) => serde_json::from_str(&text)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Results { commit: commit(), machine: machine(), rows: Vec::new(), notes: Vec::new() }
+        }
+        Err(error) => return Err(error).context(path.display().to_string()),
+    };
     let is_replaced = |text: &str| begins.iter().any(|begin| text.starts_with(begin.as_str()));
     results.rows.retain(|row| !is_replaced(&row.name));
     results.notes.retain(|note| !is_replaced(note));
@@ -106,8 +115,11 @@ pub(crate) fn replace(
     }
     results.rows.extend(rows);
     let names: Vec<&str> = begins.iter().map(|begin| begin.trim_end_matches(", ")).collect();
-    let said = format!("Measured at commit {}: {}.", commit(), names.join("; "));
-    results.notes.extend(notes.into_iter().chain([said]));
+    let which = format!(": {}.", names.join("; "));
+    results.notes.retain(|note| !(note.starts_with(MEASURED) && note.ends_with(&which)));
+    let commit = commit();
+    let said = (commit != results.commit).then(|| format!("{MEASURED} {commit}{which}"));
+    results.notes.extend(notes.into_iter().chain(said));
     std::fs::write(path, serde_json::to_string_pretty(&results)? + "\n")?;
     Ok(())
 }

@@ -11,6 +11,8 @@ use super::load::{create, service, slice};
 use super::site::{Site, address, settled_memory};
 use crate::results::Row;
 
+/// What its rows begin with.
+pub(super) const NAME: &str = "10,000 Services with endpoints";
 const SERVICES: usize = 10_000;
 const NAMESPACE: &str = "many";
 
@@ -28,10 +30,12 @@ pub(super) fn rows() -> Result<Vec<Row>> {
     let mut controller = site.controller()?;
     let before = addresses(&site, &controller)?;
     let controller_memory = settled_memory(&controller)?;
+    println!("{NAME}: controller {controller_memory:.1} MiB");
     let mut speaker = site.on_node("speaker", &["--state-dir", "/run/steelyard-bench-speaker"])?;
     let ready = roles::wait_until_ready(site.cluster(), "node-1");
     ready.with_context(|| speaker.printed())?;
     let speaker_memory = settled_memory(&speaker)?;
+    println!("{NAME}: speaker {speaker_memory:.1} MiB");
     speaker.stop()?;
     controller.stop()?;
     let written = site.status_writes()?;
@@ -41,11 +45,10 @@ pub(super) fn rows() -> Result<Vec<Row>> {
     controller.stop()?;
     ensure!(before.len() == SERVICES, "{} Services", before.len());
     let moved = before.iter().filter(|(name, address)| after.get(*name) != Some(address)).count();
-    let what = "10,000 Services with endpoints";
-    let restart = format!("{what}: the controller starts again");
+    let restart = format!("{NAME}: the controller starts again");
     Ok(vec![
-        Row::alone(&format!("{what}: controller's memory"), "MiB", controller_memory, 120.0, 1),
-        Row::alone(&format!("{what}: speaker's memory"), "MiB", speaker_memory, 80.0, 1),
+        Row::alone(&format!("{NAME}: controller's memory"), "MiB", controller_memory, 120.0, 1),
+        Row::alone(&format!("{NAME}: speaker's memory"), "MiB", speaker_memory, 80.0, 1),
         Row::alone(&format!("{restart}: addresses that move"), "", moved as f64, 0.0, 1),
         Row::alone(&format!("{restart}: status writes"), "", written, 0.0, 1),
     ])
