@@ -1,37 +1,6 @@
-//! Thousands of objects into an API server, by several hands.
+//! Objects, thousands of which are to be there.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use steelyard_tests::cluster::Api;
-
-/// Requests at a time.
-const HANDS: usize = 8;
-
-/// Creates `object(0)` … `object(count - 1)`, each at the path that goes with it.
-pub(super) fn create(
-    api: &Api,
-    count: usize,
-    object: impl Fn(usize) -> (String, Value) + Sync,
-) -> Result<()> {
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<()> {
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            if at >= count {
-                return Ok(());
-            }
-            let (path, object) = object(at);
-            let answer = api.send("POST", &path, &object.to_string())?;
-            ensure!(answer.status == 201, "{path}: {} {}", answer.status, answer.body);
-        }
-    };
-    std::thread::scope(|scope| {
-        let hands: Vec<_> = (0..HANDS).map(|_| scope.spawn(work)).collect();
-        hands.into_iter().try_for_each(|hand| hand.join().expect("it does not panic"))
-    })
-}
 
 /// A Service of type LoadBalancer, which needs no node ports.
 pub(super) fn service(namespace: &str, name: &str, kind: &str) -> (String, Value) {

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use steelyard_tests::cluster::until;
 use steelyard_tests::process::Running;
-use steelyard_tests::roles;
 
-use super::load::{create, service, slice};
+use super::load::{service, slice};
 use super::site::{Site, address, settled_memory};
 use crate::results::Row;
 
@@ -25,15 +24,14 @@ pub(super) fn rows() -> Result<Vec<Row>> {
     site.cluster().kubectl(&["create", "namespace", NAMESPACE])?;
     let api = site.cluster().api();
     let name = |at: usize| format!("s{at}");
-    create(&api, SERVICES, |at| service(NAMESPACE, &name(at), "LoadBalancer"))?;
-    create(&api, SERVICES, |at| slice(NAMESPACE, &name(at), "10.255.0.1", 8080))?;
+    api.create_many(SERVICES, |at| service(NAMESPACE, &name(at), "LoadBalancer"))?;
+    api.create_many(SERVICES, |at| slice(NAMESPACE, &name(at), "10.255.0.1", 8080))?;
     let mut controller = site.controller()?;
     let before = addresses(&site, &controller)?;
     let controller_memory = settled_memory(&controller)?;
     println!("{NAME}: controller {controller_memory:.1} MiB");
-    let mut speaker = site.on_node("speaker", &["--state-dir", "/run/steelyard-bench-speaker"])?;
-    let ready = roles::wait_until_ready(site.cluster(), "node-1");
-    ready.with_context(|| speaker.printed())?;
+    let mut speaker = site.role("speaker", &["--state-dir", "/run/steelyard-bench-speaker"])?;
+    site.wait_until_ready(&speaker)?;
     let speaker_memory = settled_memory(&speaker)?;
     println!("{NAME}: speaker {speaker_memory:.1} MiB");
     speaker.stop()?;

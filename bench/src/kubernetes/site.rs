@@ -1,11 +1,11 @@
-//! A cluster with our kinds in it, and our roles as processes on its hosts.
+//! A cluster with our kinds in it, and our roles as processes on a host of its LAN. There are no
+//! nodes: kube-proxy would take the time of those who are measured.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use steelyard_host::netns::Namespace;
 use steelyard_tests::binary;
 use steelyard_tests::cluster::{Blueprint, Cluster, until};
 use steelyard_tests::process::Running;
@@ -14,6 +14,11 @@ use crate::memory;
 
 /// Where Steelyard is installed.
 const NAMESPACE: &str = "steelyard-system";
+/// Where a role tells what it does.
+const ADMIN: &str = "127.0.0.1:9180";
+/// Metrics of a controller.
+const LEADS: &str = "steelyard_leader";
+const WRITES: &str = "metallb_k8s_client_updates_total";
 /// Our kinds.
 const KINDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/helm/steelyard/crds");
 
@@ -35,9 +40,9 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Starts one with a node.
+    /// Starts one.
     pub(super) fn start(name: &str) -> Result<Self> {
-        let cluster = Cluster::start(&Blueprint { name, nodes: 1, images: &[] })?;
+        let cluster = Cluster::start(&Blueprint { name, nodes: 0, images: &[] })?;
         cluster.kubectl(&["create", "namespace", NAMESPACE])?;
         cluster.kubectl(&["apply", "--server-side", "-f", KINDS])?;
         let establish = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"];
@@ -54,35 +59,51 @@ impl Site {
         self.cluster.apply(POOL)
     }
 
-    /// The controller, once it leads.
+    /// The controller, once it leads and has decided.
     pub(super) fn controller(&self) -> Result<Running> {
-        let mut command = self.command("controller", self.cluster.client());
-        command.args(["--pod-name", "controller-a", "--pod-uid", "controller-a"]);
-        let running = Running::start(command)?;
-        let lease =
-            "/apis/coordination.k8s.io/v1/namespaces/steelyard-system/leases/steelyard-controller";
-        let leads = || {
-            let lease = self.cluster.api().get(lease).unwrap_or_default();
-            let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
-            holder.contains("controller-a")
-        };
-        until("the controller to lead", leads).with_context(|| running.printed())?;
+        let running =
+            self.role("controller", &["--pod-name", "controller-a", "--pod-uid", "controller-a"])?;
+        until("the controller to lead", || self.told(LEADS) == Some(1.0))
+            .with_context(|| running.printed())?;
+        self.wait_until_ready(&running)?;
         Ok(running)
     }
 
-    /// A role on a node.
-    pub(super) fn on_node(&self, role: &str, options: &[&str]) -> Result<Running> {
-        let node = self.cluster.node("node-1")?;
-        let mut command = self.command(role, node.host()?);
-        command.args(["--node-name", node.name()]).args(options);
-        Running::start(command)
+    /// A role on the host that is measured on; one at a time.
+    pub(super) fn role(&self, role: &str, options: &[&str]) -> Result<Running> {
+        let mut command = self.cluster.client().command(&binary::steelyard().to_string_lossy());
+        command.arg(role).args(["--namespace", NAMESPACE, "--admin", ADMIN]);
+        command.arg("--kubeconfig").arg(self.kubeconfig()).args(options);
+        let mut running = Running::start(command)?;
+        running.hush();
+        Ok(running)
     }
 
-    fn command(&self, role: &str, host: &Namespace) -> Command {
-        let mut command = host.command(&binary::steelyard().to_string_lossy());
-        command.arg(role).args(["--namespace", NAMESPACE, "--admin", "127.0.0.1:9180"]);
-        command.arg("--kubeconfig").arg(self.kubeconfig());
-        command
+    /// Waits until the role is ready.
+    pub(super) fn wait_until_ready(&self, running: &Running) -> Result<()> {
+        let mut last = String::new();
+        until("a role to be ready", || {
+            last = self.ask("/readyz").unwrap_or_default();
+            last.starts_with("ok")
+        })
+        .with_context(|| format!("{last}\n{}", running.printed()))
+    }
+
+    /// How many status writes the API server has taken of the controller, as that tells: who waits
+    /// for it takes no time of the API server's.
+    pub(super) fn writes_told(&self) -> f64 {
+        self.told(WRITES).unwrap_or_default()
+    }
+
+    fn told(&self, name: &str) -> Option<f64> {
+        let metrics = self.ask("/metrics").ok()?;
+        metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+    }
+
+    fn ask(&self, path: &str) -> Result<String> {
+        let admin: SocketAddr = ADMIN.parse()?;
+        let get = || steelyard_tests::http::get(admin, "localhost", path);
+        Ok(self.cluster.client().run(get)??.body)
     }
 
     /// The administrator's: rights are no part of what is measured.

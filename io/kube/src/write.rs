@@ -23,7 +23,7 @@ use crate::connection::Connection;
 
 /// Writes at a time.
 const MOST: usize = 32;
-/// Events at a time: they can wait.
+/// Events at a time: they wait in one line with what else is to be written, these at its end.
 const MOST_EVENTS: usize = 4;
 /// Events that wait, at most; others are not told.
 const LONGEST_QUEUE: usize = 1_000;
@@ -128,7 +128,8 @@ impl Writer {
         let this = self.clone();
         tokio::spawn(async move {
             let _queued = queued;
-            let _place = this.event_places.acquire().await;
+            let Ok(_few) = this.event_places.acquire().await else { return };
+            let _place = this.places.acquire().await;
             let body = body::of_event(&event, this.manager);
             let path = format!(
                 "{}/events/{}?fieldManager={}&force=true",
@@ -148,12 +149,11 @@ impl Writer {
         });
     }
 
-    /// Waits until nothing is being written any more.
+    /// Waits until nothing is being written any more; events that wait are not written.
     pub async fn settle(&self) {
+        self.event_places.close();
         let all = u32::try_from(MOST).unwrap_or(u32::MAX);
         let _all = self.places.acquire_many(all).await;
-        let all = u32::try_from(MOST_EVENTS).unwrap_or(u32::MAX);
-        let _all = self.event_places.acquire_many(all).await;
     }
 }
 

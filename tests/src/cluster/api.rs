@@ -3,6 +3,7 @@
 
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -10,8 +11,10 @@ use serde_json::Value;
 
 use crate::http::{Answer, exchange};
 
-/// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for an answer: a list of thousands of objects takes its time on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Requests at a time, where there are many.
+const HANDS: usize = 8;
 
 /// A door to the API server of a cluster.
 #[derive(Clone, Debug)]
@@ -34,6 +37,31 @@ impl Api {
         let answer = self.send("GET", path, "")?;
         ensure!(answer.status == 200, "{path}: {} {}", answer.status, answer.body);
         Ok(answer.body)
+    }
+
+    /// Creates `object(0)` … `object(count - 1)`, each in the collection that goes with it, by
+    /// several hands.
+    pub fn create_many(
+        &self,
+        count: usize,
+        object: impl Fn(usize) -> (String, Value) + Sync,
+    ) -> Result<()> {
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<()> {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                if at >= count {
+                    return Ok(());
+                }
+                let (path, object) = object(at);
+                let answer = self.send("POST", &path, &object.to_string())?;
+                ensure!(answer.status == 201, "{path}: {} {}", answer.status, answer.body);
+            }
+        };
+        std::thread::scope(|scope| {
+            let hands: Vec<_> = (0..HANDS).map(|_| scope.spawn(work)).collect();
+            hands.into_iter().try_for_each(|hand| hand.join().expect("it does not panic"))
+        })
     }
 
     /// Sends JSON and hands the answer back, whatever it is. A `PATCH` is a merge patch.

@@ -1,10 +1,11 @@
 //! What people ask of a cluster from their own machine, with the rights that they have there.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use steelyard_tests::binary::steelyard;
 use steelyard_tests::cluster::{Blueprint, Cluster};
 use steelyard_tests::needs_cluster;
@@ -51,6 +52,46 @@ metadata: {name: reader}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reader}
 subjects: [{kind: ServiceAccount, name: reader, namespace: shop}]
 ";
+
+/// A pool, and Services that have an address of it, or are to get one.
+const SERVED: &str = "
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: good, namespace: shop}
+spec: {addresses: [198.51.100.1-198.51.100.9]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: held, namespace: shop}
+spec: {type: LoadBalancer, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: new, namespace: shop}
+spec: {type: LoadBalancer, ports: [{port: 80}]}
+";
+
+/// A plugin of a kubeconfig that prints a token.
+fn gives(token: &str) -> String {
+    let credential = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+        "status": { "token": token },
+    });
+    format!("echo '{credential}'")
+}
+
+/// A kubeconfig of whoever this script says.
+fn plugin(cluster: &Cluster, scratch: &Scratch, name: &str, script: &str) -> Result<PathBuf> {
+    let program = scratch.file(&format!("{name}.sh"));
+    std::fs::write(&program, format!("#!/bin/sh\n{script}\n"))?;
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755))?;
+    let how = format!(
+        "{{exec: {{apiVersion: client.authentication.k8s.io/v1, command: {}, \
+         interactiveMode: Never}}}}",
+        program.display()
+    );
+    with_user(cluster, scratch, name, &how)
+}
 
 /// What is wrong in a cluster is said as it is of files, and what may not be seen is named.
 #[test]
@@ -105,6 +146,36 @@ fn a_cluster_is_judged_as_files_are() -> Result<()> {
     });
     let unseen: Vec<&str> = unseen.iter().map(String::as_str).collect();
     ensure!(code == Some(1) && said == found(&[&mistakes[..], &unseen].concat()), "{said:#?}");
+
+    // Whoever is let in by a plugin has the same rights; a plugin that fails is told.
+    let token = cluster.kubectl(&["create", "token", "reader", "-n", "shop"])?;
+    let by_plugin = plugin(&cluster, &scratch, "plugin", &gives(token.trim()))?;
+    let (code, said_by_it) = check(&by_plugin)?;
+    ensure!(code == Some(1) && said_by_it == said, "{said_by_it:#?}");
+    let fails = plugin(&cluster, &scratch, "fails", "echo 'no card in the reader' >&2; exit 3")?;
+    let mut command = cluster.client().command(&steelyard().to_string_lossy());
+    let output = command.args(["check", "--cluster", "--kubeconfig"]).arg(fails).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(2) && said.contains("no card in the reader"), "{said}");
+
+    // What would come of it: what has an address by its status keeps it.
+    cluster.apply(SERVED)?;
+    let told = json!({"status": {"loadBalancer": {"ingress": [{"ip": "198.51.100.7"}]}}});
+    let path = "/api/v1/namespaces/shop/services/held/status";
+    ensure!(cluster.api().send("PATCH", path, &told.to_string())?.status == 200);
+    let mut command = cluster.client().command(&steelyard().to_string_lossy());
+    command.args(["plan", "--cluster", "-o", "json", "--kubeconfig"]).arg(cluster.kubeconfig());
+    let output = command.output()?;
+    let plan: Value = serde_json::from_slice(&output.stdout)
+        .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
+    let addresses = |name: &str| {
+        let rows = plan["services"].as_array().into_iter().flatten();
+        let mut row = rows.filter(|it| it["name"] == name);
+        row.next().map(|it| it["addresses"].clone()).unwrap_or_default()
+    };
+    ensure!(output.status.code() == Some(1), "{plan:#}");
+    ensure!(addresses("held") == json!(["198.51.100.7"]), "{plan:#}");
+    ensure!(addresses("new") == json!(["198.51.100.1"]), "{plan:#}");
 
     // Nobody answers.
     cluster.kill_api()?;
@@ -188,11 +259,21 @@ pub(crate) fn account(
     name: &str,
 ) -> Result<PathBuf> {
     let token = cluster.kubectl(&["create", "token", name, "-n", namespace])?;
+    with_user(cluster, scratch, name, &format!("{{token: {}}}", token.trim()))
+}
+
+/// The administrator's kubeconfig, under this name, with another way to say who one is.
+pub(crate) fn with_user(
+    cluster: &Cluster,
+    scratch: &Scratch,
+    name: &str,
+    how: &str,
+) -> Result<PathBuf> {
     let text = std::fs::read_to_string(cluster.kubeconfig())?;
     let own = text.split("users:").next().context("users")?;
     let user = text.split("user:").nth(1).and_then(|it| it.split(['\n', ',', '}']).next());
     let user = user.context("a user")?.trim();
-    let users = format!("users:\n- name: {user}\n  user: {{token: {}}}\n", token.trim());
+    let users = format!("users:\n- name: {user}\n  user: {how}\n");
     let file = scratch.file(name);
     std::fs::write(&file, own.to_owned() + &users)?;
     Ok(file)

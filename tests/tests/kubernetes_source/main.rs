@@ -3,8 +3,11 @@
 
 mod commands;
 mod ear;
+mod expiry;
+mod mint;
 mod relay;
 mod rights;
+mod secrets;
 
 use std::time::Duration;
 
