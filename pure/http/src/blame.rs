@@ -22,7 +22,10 @@ pub fn blame(buffer: &[u8], bad: BadResponse) -> Option<Excerpt> {
         BadResponse::Upgrade => {
             last_called(buffer, Name::Upgrade).or_else(|| lines(buffer).enumerate().next())
         }
-        BadResponse::HeadTooLarge | BadResponse::TooManyLines | BadResponse::Chunk => None,
+        BadResponse::HeadTooLarge
+        | BadResponse::TooManyLines
+        | BadResponse::Chunk
+        | BadResponse::Field => None,
     };
     line.map(|(_, line)| Excerpt::line(line))
 }

@@ -309,7 +309,8 @@ fn check_target(text: &str) -> Result<(), BadLine> {
     if text.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(()) } else { Err(BadLine::Value) }
 }
 
-fn is_token(name: &str) -> bool {
+/// Whether it is a token (RFC 9110 §5.6.2).
+pub(crate) fn is_token(name: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.bytes().all(is_part)
 }

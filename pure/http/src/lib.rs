@@ -1,4 +1,4 @@
-//! HTTP/1 without the sockets: heads, bodies and paths.
+//! HTTP without the sockets: heads, bodies and paths.
 //!
 //! What it is: a strict codec (RFC 9110, RFC 9112) that parses a message once, tells where it
 //! ends, and rewrites its head as a list of edits over the original bytes; the machine of an
@@ -16,6 +16,7 @@ pub mod edits;
 pub mod excerpt;
 pub mod exchange;
 pub mod exercise;
+pub mod h2;
 pub mod head;
 pub mod host;
 mod name;
@@ -43,6 +44,9 @@ pub use exchange::{
     After, Break, Came, Clean, Exchange, Limits, Loan, Reuse, Seen, Terms, Verdict, Watch, release,
 };
 pub use exercise::exercise;
+pub use h2::{
+    Calm, Flood, FrameHead, Frames, H2Request, crosses, may_trail, request_to_h1, response_to_h1,
+};
 pub use head::{MAX_REQUEST_LINES, MAX_RESPONSE_LINES, Slots, may_be_complete, push_number};
 pub use host::Authority;
 pub use page::{Page, wants_html};

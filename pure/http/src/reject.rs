@@ -38,6 +38,11 @@ pub enum Reject {
     HeadTooLarge,
     /// More header lines than the limit.
     TooManyHeaders,
+    /// Of HTTP/2: pseudo-header fields that are missing, or are none (RFC 9113 §8.3).
+    Pseudo,
+    /// Of HTTP/2: a field that is about a connection, or whose name or value has what none may
+    /// have (RFC 9113 §8.2).
+    Field,
 }
 
 /// What is wrong with an upstream's response; the client gets 502.
@@ -59,6 +64,9 @@ pub enum BadResponse {
     TooManyLines,
     /// A body that is not in chunks as announced.
     Chunk,
+    /// Of HTTP/2: a field that is about a connection, or whose name or value has what none may
+    /// have (RFC 9113 §8.2).
+    Field,
 }
 
 impl Reject {
@@ -73,7 +81,9 @@ impl Reject {
             | Self::ContentLength
             | Self::TransferEncoding
             | Self::Connection
-            | Self::Chunk => 400,
+            | Self::Chunk
+            | Self::Pseudo
+            | Self::Field => 400,
             Self::TargetTooLong => 414,
             Self::HeadTooLarge | Self::TooManyHeaders => 431,
             Self::UnknownCoding | Self::Connect => 501,
@@ -99,6 +109,8 @@ impl Reject {
             Self::TargetTooLong => "request target too long",
             Self::HeadTooLarge => "request head too large",
             Self::TooManyHeaders => "too many header lines",
+            Self::Pseudo => "missing or malformed pseudo-header field",
+            Self::Field => "header field that HTTP/2 does not allow",
         }
     }
 }
@@ -115,6 +127,7 @@ impl BadResponse {
             Self::HeadTooLarge => "response head too large",
             Self::TooManyLines => "too many header lines in the response",
             Self::Chunk => "malformed chunked response body",
+            Self::Field => "header field in the response that HTTP/2 does not allow",
         }
     }
 }
@@ -144,6 +157,8 @@ mod tests {
             (Reject::TooManyHeaders, 431, "too many header lines"),
             (Reject::Connect, 501, "CONNECT is not supported"),
             (Reject::Version, 505, "unsupported HTTP version"),
+            (Reject::Pseudo, 400, "missing or malformed pseudo-header field"),
+            (Reject::Field, 400, "header field that HTTP/2 does not allow"),
         ] {
             assert_eq!((reject.status(), reject.as_str()), (status, words));
         }

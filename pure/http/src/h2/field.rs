@@ -1,0 +1,144 @@
+//! Which fields cross between the versions, and what a field may be (RFC 9113 §8.2).
+
+use crate::name::Name;
+
+/// What is wrong with a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BadField;
+
+/// Whether a line of an HTTP/1 head that goes on says something in HTTP/2 too: what is about a
+/// connection does not (RFC 9113 §8.2.2), and Host is `:authority` there.
+pub fn crosses(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    match Name::of(bytes) {
+        Name::Host | Name::Connection | Name::TransferEncoding | Name::Upgrade => false,
+        Name::HopByHop => is_about_the_client(bytes),
+        _ => true,
+    }
+}
+
+/// Whether a field may stand behind a body (RFC 9110 §6.5.1): none that frames or routes the
+/// message, says who sent it, changes how it is read, or that only a gateway may say.
+pub fn may_trail(name: &str) -> bool {
+    const READ_BEFORE: [&str; 21] = [
+        "age",
+        "authorization",
+        "cache-control",
+        "content-encoding",
+        "content-location",
+        "content-range",
+        "content-type",
+        "cookie",
+        "date",
+        "expires",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "if-unmodified-since",
+        "location",
+        "max-forwards",
+        "range",
+        "set-cookie",
+        "vary",
+        "www-authenticate",
+    ];
+    is_name(name.as_bytes())
+        && Name::of(name.as_bytes()) == Name::Other
+        && !READ_BEFORE.contains(&name)
+}
+
+/// Checks a field of HTTP/2, but for what its name means.
+pub(super) fn check(name: &[u8], value: &[u8]) -> Result<(), BadField> {
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let is_trimmed = !is_blank(value.first()) && !is_blank(value.last());
+    if is_name(name) && is_trimmed && is_value(value) { Ok(()) } else { Err(BadField) }
+}
+
+/// Whether a value may stand in a line.
+fn is_value(value: &[u8]) -> bool {
+    !value.iter().any(|byte| matches!(byte, 0..=8 | 10..=31 | 127))
+}
+
+/// A token without capitals: neither empty, nor with the colon of a pseudo-header field.
+fn is_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| IN_NAMES[usize::from(*byte)])
+}
+
+/// Proxy-Authenticate of an origin is passed on, as it is over HTTP/1.
+fn is_about_the_client(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"proxy-authenticate")
+}
+
+/// Characters of tokens (RFC 9110 §5.6.2) but for capitals.
+const IN_NAMES: [bool; 256] = {
+    let mut known = [false; 256];
+    let signs = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut at = 0;
+    while at < signs.len() {
+        known[signs[at] as usize] = true;
+        at += 1;
+    }
+    known
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_field_may_be() {
+        for (name, value, is_one) in [
+            ("a", "b", true),
+            ("x-a.b_c~1", "a\tb c", true),
+            ("a", "", true),
+            ("a", "\u{e9}", true),
+            ("", "b", false),
+            ("A", "b", false),
+            (":path", "/", false),
+            ("a b", "c", false),
+            ("a:b", "c", false),
+            ("a\r\nb", "c", false),
+            ("a\0", "c", false),
+            ("\u{e9}", "c", false),
+            ("a", "b\r\nc: d", false),
+            ("a", "b\nc", false),
+            ("a", "b\rc", false),
+            ("a", "b\0", false),
+            ("a", "\x7f", false),
+            ("a", " b", false),
+            ("a", "b\t", false),
+            ("a", " ", false),
+        ] {
+            assert_eq!(check(name.as_bytes(), value.as_bytes()).is_ok(), is_one, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_crosses_and_what_may_trail() {
+        for (name, both) in [
+            ("grpc-status", (true, true)),
+            ("x-checksum", (true, true)),
+            ("content-length", (true, false)),
+            ("content-type", (true, false)),
+            ("set-cookie", (true, false)),
+            ("x-forwarded-for", (true, false)),
+            ("expect", (true, false)),
+            ("cdn-loop", (true, false)),
+            ("proxy-authenticate", (true, false)),
+            ("host", (false, false)),
+            ("connection", (false, false)),
+            ("keep-alive", (false, false)),
+            ("proxy-connection", (false, false)),
+            ("transfer-encoding", (false, false)),
+            ("upgrade", (false, false)),
+            ("te", (false, false)),
+            ("trailer", (false, false)),
+            ("http2-settings", (false, false)),
+            ("content_length", (true, false)),
+        ] {
+            assert_eq!((crosses(name), may_trail(name)), both, "{name}");
+        }
+        assert!(!may_trail("Grpc-Status") && !may_trail(":status") && !may_trail(""));
+    }
+}
