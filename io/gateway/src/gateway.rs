@@ -73,7 +73,7 @@ impl Gateway {
             Some(LogBuffer::new(format, lines, requests.clone()))
         };
         let workers = (0..count)
-            .map(|index| Worker::start(index, shared.clone(), log(), down::h1::serve))
+            .map(|index| Worker::start(index, shared.clone(), log(), down::serve))
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
         Ok(Self {

@@ -1,4 +1,4 @@
-//! The gateway: HTTP/1 from entry points to backends.
+//! The gateway: HTTP/1 and HTTP/2 from entry points to backends.
 //!
 //! What it is: one thread per core, each with its own runtime, listeners (`SO_REUSEPORT`),
 //! upstream connections, buffers and counters; nothing on the path of a request is shared or

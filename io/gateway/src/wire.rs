@@ -1,6 +1,8 @@
 //! Bytes and time: sockets, buffers, deadlines.
 
 pub(crate) mod buffers;
+pub(crate) mod flow;
+pub(crate) mod link;
 pub(crate) mod listen;
 pub(crate) mod stream;
 pub(crate) mod timer;
@@ -14,10 +16,14 @@ use std::time::Duration;
 use tokio::io::{Interest, Ready};
 
 use buffers::{Buffer, BufferPool};
+use flow::Trailers;
 use timer::within;
 
 /// What carries the bytes of HTTP/1 both ways, by reference: a socket, or what speaks as one.
 pub(crate) trait Wire {
+    /// What access logs call the protocol, where its bytes do not tell.
+    const PROTOCOL: Option<&'static str> = None;
+
     /// Reads behind the bytes in `slot`, which is empty again while there are none. 0 means the
     /// other side has closed.
     fn poll_read(
@@ -39,6 +45,14 @@ pub(crate) trait Wire {
 
     /// Waits for what is not bytes: that the other side closes, or the connection breaks.
     async fn ready(&self, interest: Interest) -> io::Result<Ready>;
+
+    /// What stood behind the body that came, where it does not come with its bytes.
+    fn trailers(&self) -> Option<Trailers> {
+        None
+    }
+
+    /// What is to stand behind the body that is written, where that is not among its bytes.
+    fn carry(&self, _: Trailers) {}
 
     /// Closes our side.
     fn close(&self) -> io::Result<()>;

@@ -69,7 +69,7 @@ const CASES: &[(&str, u16)] = &[
     ("GET /%zz HTTP/1.1\r\nHost: a.local\r\n\r\n", 400),
     ("GET /#x HTTP/1.1\r\nHost: a.local\r\n\r\n", 400),
     ("CONNECT a.local:80 HTTP/1.1\r\nHost: a.local\r\n\r\n", 501),
-    ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+    ("PRI * HTTP/2.0\r\n\r\nTM\r\n\r\n", 505),
     ("GET / HTTP/3.0\r\nHost: a.local\r\n\r\n", 505),
     ("\x16\x03\x01\x02\x00\x01\x00\x01\r\n\r\n", 400),
 ];

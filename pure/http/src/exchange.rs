@@ -27,6 +27,7 @@ use crate::body::Body;
 use crate::excerpt::Excerpt;
 use crate::reject::{BadResponse, Reject};
 use crate::response::{Asked, Persistence};
+use crate::upgrade::Upgrades;
 pub use limits::Limits;
 pub use passage::{Loan, release};
 pub use reuse::{Clean, Reuse, Seen};
@@ -44,6 +45,8 @@ pub struct Exchange<O, B> {
     /// The client's connection is to end with this exchange.
     closing: bool,
     broken: Option<Break>,
+    /// The endpoint has not looked at the request, as it says.
+    is_declined: bool,
 }
 
 /// What the head of a request says about its exchange.
@@ -147,6 +150,7 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
             half_closed: false,
             closing: false,
             broken: None,
+            is_declined: false,
         }
     }
 
@@ -158,6 +162,7 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     /// Begins an attempt, on a connection nothing was written to.
     pub fn begin(&mut self) {
         self.broken = None;
+        self.is_declined = false;
         self.reuse = Reuse::new(self.terms.expects);
         self.waits.forget_all();
         self.upload.begin(&mut self.reuse);
@@ -276,6 +281,23 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     /// The endpoint's connection broke.
     pub fn endpoint_broke(&mut self) {
         self.fail(Break::EndpointClosed);
+    }
+
+    /// The endpoint says that it has not looked at the request (RFC 9113 §8.7): another one may,
+    /// whatever it asks for.
+    pub fn endpoint_declined(&mut self) {
+        self.is_declined = true;
+        self.fail(Break::EndpointClosed);
+    }
+
+    /// Whether that is how the last attempt ended.
+    pub fn is_declined(&self) -> bool {
+        self.is_declined
+    }
+
+    /// What the client asked to switch to.
+    pub fn upgrade(&self) -> Upgrades {
+        self.terms.asked.upgrade
     }
 
     /// Whether anything is limited in time now; if so, [`Exchange::wait`] is to be asked.
@@ -407,7 +429,7 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
             Verdict::Cut(why, After::Reset)
         } else if why == Break::EndpointClosed
             && !self.download.begun
-            && self.upload.may_repeat(self.terms.idempotent)
+            && self.upload.may_repeat(self.terms.idempotent || self.is_declined)
         {
             Verdict::Retry(why)
         } else {

@@ -72,6 +72,9 @@ families! {
         MADE_ROOM: Kind::Counter, "steelyard_connections_made_room_total"
             ["awaited", "entrypoint"]
             "Connections ended because others needed their place, by what was awaited of them";
+        FLOODED: Kind::Counter, "steelyard_connections_flooded_total"
+            ["entrypoint", "kind"]
+            "Connections of HTTP/2 ended because their client wore them out, by what with";
         CONNECTIONS: Kind::Gauge, "steelyard_connections"
             ["part"] "Connections that have a place";
         CONNECTIONS_LIMIT: Kind::Gauge, "steelyard_connections_limit"

@@ -32,6 +32,7 @@ const IO: &[&str] = &[
     "clap",
     "foldhash",
     "futures-util",
+    "h2",
     "http",
     "http-body",
     "http-body-util",

@@ -121,6 +121,11 @@ impl Waiting {
         self.awaited.set(Awaited::Nothing);
     }
 
+    /// Since when its client is waited for to go on with an exchange, and nothing moves.
+    pub(crate) fn stalled(&self) -> Option<Instant> {
+        self.since.get().filter(|_| self.awaited.get() == Awaited::Progress)
+    }
+
     pub(crate) fn is_retired(&self) -> bool {
         self.is_retired.get()
     }

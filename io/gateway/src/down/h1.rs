@@ -4,4 +4,4 @@ mod answer;
 mod connection;
 mod request;
 
-pub(crate) use connection::serve;
+pub(super) use connection::{Client, Connection, serve};

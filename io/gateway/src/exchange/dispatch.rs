@@ -1,6 +1,7 @@
 //! One request at its backends: an endpoint is picked, a connection taken or made, and another
 //! one tried where that loses nothing.
 
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,9 +13,9 @@ use crate::exchange::drive::{Exchange, Place, Tap};
 use crate::exchange::tunnel::tunnel;
 use crate::options::Timeouts;
 use crate::tell::fault::{Detail, Failed, Fault};
+use crate::up::Origin;
 use crate::up::upstream::{Doubt, Upstream};
 use crate::wire::Wire;
-use crate::wire::stream::Stream;
 
 /// One request at its backends.
 pub(crate) struct Dispatch<'c, 'r, T, C> {
@@ -26,6 +27,9 @@ pub(crate) struct Dispatch<'c, 'r, T, C> {
     /// Who has a hand in it.
     pub(crate) tap: T,
 }
+
+/// How often one endpoint may say that it has not looked at a request.
+const MOST_DECLINED: usize = 8;
 
 /// Where a request went, for the log.
 #[derive(Default)]
@@ -118,6 +122,10 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     async fn at(&mut self, service: &BackendState, upstream: &Rc<Upstream>) -> Attempt {
         let core = self.place.core;
         self.trace.endpoint = Some(upstream.clone());
+        // What switches protocols needs a connection of its own.
+        if service.speaks_http2() && self.exchange.upgrade().is_empty() {
+            return Box::pin(self.at_sessions(service, upstream)).await;
+        }
         let doubt = Doubt { is_repeatable: self.exchange.is_repeatable(), now: core.tick.get() };
         if let Some(connection) = upstream.checkout(doubt) {
             // It may have been closed in the moment it was taken: a fresh one tells.
@@ -126,9 +134,43 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
             }
         }
         let connected = Box::pin(upstream.connect(core.options().timeouts.connect)).await;
+        self.fresh(connected, service, upstream).await
+    }
+
+    /// The same over connections that requests share. What was not looked at may be sent again, and
+    /// again: an endpoint that goes away says so to all that came too late.
+    async fn at_sessions(&mut self, service: &BackendState, upstream: &Upstream) -> Attempt {
+        let limit = self.place.core.options().timeouts.connect;
+        for _ in 0..MOST_DECLINED {
+            let errand = match upstream.sessions.kept() {
+                Some(errand) => errand,
+                None => match upstream.sessions.made(upstream.address, limit).await {
+                    Ok(errand) => errand,
+                    failed => return self.fresh(failed, service, upstream).await,
+                },
+            };
+            match self.over(errand, service, upstream).await {
+                Err(_) if self.exchange.is_declined() => {}
+                // It may have been closed in the moment it was taken: a fresh one tells.
+                Err(_) => break,
+                done => return done,
+            }
+        }
+        let made = upstream.sessions.made(upstream.address, limit).await;
+        self.fresh(made, service, upstream).await
+    }
+
+    /// Sends the request over what was made for it.
+    async fn fresh<E: Origin>(
+        &mut self,
+        connected: io::Result<E>,
+        service: &BackendState,
+        upstream: &Upstream,
+    ) -> Attempt {
+        let core = self.place.core;
         core.shared.silent.note(upstream.address, &connected);
         let attempt = match connected {
-            Ok(stream) => self.over(stream, service, upstream).await,
+            Ok(origin) => self.over(origin, service, upstream).await,
             Err(error) => Err(Failed::connect(error)),
         };
         if let Err(failed) = &attempt {
@@ -138,9 +180,9 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     }
 
     /// Sends the request over `stream` and passes the response on.
-    async fn over(
+    async fn over<E: Origin>(
         &mut self,
-        stream: Stream,
+        stream: E,
         service: &BackendState,
         upstream: &Upstream,
     ) -> Attempt {
@@ -156,7 +198,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
             }
             if !tap.look(exchange, client).await {
                 if let Some(clean) = exchange.settle(stream) {
-                    upstream.give_back(clean, core.tick.get());
+                    E::give_back(clean, upstream, core.tick.get());
                 }
                 return Ok(Done::Withheld);
             }
@@ -170,7 +212,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
             return Ok(Done::Tunnelled(tunnel.await));
         }
         if let Some(clean) = self.exchange.settle(stream) {
-            upstream.give_back(clean, core.tick.get());
+            E::give_back(clean, upstream, core.tick.get());
         }
         let done = match verdict {
             Verdict::Passed(after) => return Ok(Done::Passed(after)),

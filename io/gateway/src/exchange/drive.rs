@@ -162,6 +162,7 @@ impl<C: Wire, E: Wire> Sockets<'_, C, E> {
         cx: &mut Context<'_>,
     ) {
         loop {
+            self.carry_trailers();
             tap.go_on(exchange);
             self.write_endpoint(exchange, cx);
             self.write_client(exchange, cx);
@@ -171,6 +172,12 @@ impl<C: Wire, E: Wire> Sockets<'_, C, E> {
                 return;
             }
         }
+    }
+
+    /// What stands behind a body goes on with its end.
+    fn carry_trailers(&self) {
+        self.client.trailers().into_iter().for_each(|it| self.endpoint.carry(it));
+        self.endpoint.trailers().into_iter().for_each(|it| self.client.carry(it));
     }
 
     fn write_endpoint(&mut self, exchange: &mut Exchange<'_>, cx: &mut Context<'_>) {
@@ -219,8 +226,11 @@ impl<C: Wire, E: Wire> Sockets<'_, C, E> {
                 exchange.endpoint_sent();
             }
             Poll::Ready(Err(error)) => {
+                match error.kind() {
+                    io::ErrorKind::ConnectionRefused => exchange.endpoint_declined(),
+                    _ => exchange.endpoint_broke(),
+                }
                 self.said = Some(error);
-                exchange.endpoint_broke();
             }
         }
         true

@@ -14,8 +14,8 @@ use steelyard_model::routing::id::BackendId;
 
 use crate::core::live::{Picked, Target};
 use crate::core::{Core, HEAD_BUFFER};
+use crate::up::Origin;
 use crate::up::upstream::{Doubt, Upstream};
-use crate::wire::Wire;
 use crate::wire::buffers::Buffer;
 use crate::wire::stream::Stream;
 use crate::wire::timer::within;
@@ -32,7 +32,10 @@ pub(crate) async fn fetch(
 ) -> Option<Response> {
     let head = head(core, letter, passed)?;
     let fetched = within(letter.patience, async {
-        let upstream = upstream(core, to, client).await?;
+        let (upstream, speaks_http2) = upstream(core, to, client).await?;
+        if speaks_http2 {
+            return shared(core, &upstream, &head, letter).await;
+        }
         let (stream, is_fresh) = connection(core, &upstream).await?;
         match exchange(core, &upstream, stream, &head, letter).await {
             // It may have been closed in the moment it was taken: a fresh one tells.
@@ -75,25 +78,46 @@ fn head(core: &Core, letter: &Letter, passed: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// An endpoint of the backend, whose turn it is.
-async fn upstream(core: &Core, to: &BackendId, client: IpAddr) -> io::Result<Rc<Upstream>> {
+/// An endpoint of the backend, whose turn it is, and whether it speaks HTTP/2.
+async fn upstream(core: &Core, to: &BackendId, client: IpAddr) -> io::Result<(Rc<Upstream>, bool)> {
     let picked = {
         let live = core.live();
         core.scene(&live).pick(to, client)
     };
-    let Picked::Leaf(_, set) = picked else { return Err(io::Error::other("no endpoint is ready")) };
+    let Picked::Leaf(backend, set) = picked else {
+        return Err(io::Error::other("no endpoint is ready"));
+    };
     let targets = set.targets();
     let Some(index) = set.turns.attempts(targets.len()).next() else {
         return Err(io::Error::other("no endpoint is ready"));
     };
+    let speaks_http2 = backend.speaks_http2();
     let (name, port) = match &targets[index] {
-        Target::Address(upstream) => return Ok(upstream.clone()),
+        Target::Address(upstream) => return Ok((upstream.clone(), speaks_http2)),
         Target::Name(name, port) => (name, *port),
     };
     let limit = core.options().timeouts.connect;
     let addresses = core.upstreams.resolve(name, port, Instant::now(), limit).await?;
     let first: Option<&SocketAddr> = addresses.first();
-    first.map(|address| core.upstreams.at(*address)).ok_or_else(|| io::ErrorKind::NotFound.into())
+    let first = first.ok_or(io::ErrorKind::NotFound)?;
+    Ok((core.upstreams.at(*first), speaks_http2))
+}
+
+/// The same over connections that requests share.
+async fn shared(
+    core: &Core,
+    upstream: &Upstream,
+    head: &[u8],
+    letter: &Letter,
+) -> io::Result<Response> {
+    if let Some(errand) = upstream.sessions.kept()
+        && let Ok(response) = exchange(core, upstream, errand, head, letter).await
+    {
+        return Ok(response);
+    }
+    let limit = core.options().timeouts.connect;
+    let errand = upstream.sessions.made(upstream.address, limit).await?;
+    exchange(core, upstream, errand, head, letter).await
 }
 
 /// A connection, and whether it is a fresh one.
@@ -106,10 +130,10 @@ async fn connection(core: &Core, upstream: &Upstream) -> io::Result<(Stream, boo
     Ok((stream, true))
 }
 
-async fn exchange(
+async fn exchange<E: Origin>(
     core: &Core,
     upstream: &Upstream,
-    stream: Stream,
+    stream: E,
     head: &[u8],
     letter: &Letter,
 ) -> io::Result<Response> {
@@ -152,7 +176,7 @@ async fn exchange(
         }
     }
     if let Some(clean) = reuse.settle(stream) {
-        upstream.give_back(clean, core.tick.get());
+        E::give_back(clean, upstream, core.tick.get());
     }
     response.body = Bytes::from(payload);
     Ok(response)

@@ -41,6 +41,8 @@ pub(crate) struct Note {
     pub(crate) user: String,
     /// Bytes of the response's body before and after a filter made it smaller.
     pub(crate) shrunk: Option<(u64, u64)>,
+    /// The protocol, where it is not told by the head.
+    pub(crate) protocol: Option<&'static str>,
     http10: bool,
     referer: Vec<u8>,
     pub(crate) user_agent: Vec<u8>,

@@ -80,6 +80,10 @@ pub(crate) fn expose(samples: &[Sample], reloads: Reloads, out: &mut Exposition)
     for ((entry_point, awaited), count) in sums(samples, |sample| &sample.room) {
         room.put([awaited, entry_point], count);
     }
+    let mut floods = out.family(&table::FLOODED);
+    for ((entry_point, kind), count) in sums(samples, |sample| &sample.floods) {
+        floods.put([entry_point, kind], count);
+    }
 }
 
 /// What all cores have counted, by what it is of.
@@ -150,6 +154,7 @@ mod tests {
             open: vec![("web".into(), 2)],
             retries: vec![("s".into(), 1)],
             room: vec![(("web".into(), "progress"), 1)],
+            floods: vec![(("web".into(), "ping"), 2)],
         }
     }
 
@@ -174,6 +179,7 @@ mod tests {
             "le=\"+Inf\"} 16\n",
             "traefik_service_retries_total{service=\"s\"} 3\n",
             "steelyard_connections_made_room_total{awaited=\"progress\",entrypoint=\"web\"} 3\n",
+            "steelyard_connections_flooded_total{entrypoint=\"web\",kind=\"ping\"} 6\n",
         ] {
             assert!(text.contains(expected), "{expected} in\n{text}");
         }

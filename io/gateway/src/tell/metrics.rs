@@ -51,6 +51,7 @@ pub(crate) struct Counters {
     pub(crate) open: RefCell<HashMap<Arc<str>, Rc<Cell<i64>>>>,
     pub(crate) retries: RefCell<HashMap<Arc<str>, u64>>,
     room: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
+    floods: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
 }
 
 /// The series a route used lately: found without hashing.
@@ -67,6 +68,8 @@ pub(crate) struct Sample {
     pub(crate) retries: Vec<(Arc<str>, u64)>,
     /// Connections that made room, by entry point and what was awaited of them.
     pub(crate) room: Vec<((Arc<str>, &'static str), u64)>,
+    /// Connections that were ended for flooding, by entry point and what with.
+    pub(crate) floods: Vec<((Arc<str>, &'static str), u64)>,
 }
 
 /// One finished request.
@@ -117,6 +120,11 @@ impl Counters {
         *self.room.borrow_mut().entry((entry_point.clone(), awaited)).or_default() += 1;
     }
 
+    /// A connection at `entry_point` is ended since its client floods it.
+    pub(crate) fn count_flood(&self, entry_point: &Arc<str>, kind: &'static str) {
+        *self.floods.borrow_mut().entry((entry_point.clone(), kind)).or_default() += 1;
+    }
+
     /// The gauge of open connections of an entry point.
     pub(crate) fn open_at(&self, entry_point: &Arc<str>) -> Rc<Cell<i64>> {
         self.open.borrow_mut().entry(entry_point.clone()).or_default().clone()
@@ -151,11 +159,13 @@ impl Counters {
         let series = self.series.borrow();
         let open = self.open.borrow();
         let (retries, room) = (self.retries.borrow(), self.room.borrow());
+        let floods = self.floods.borrow();
         Sample {
             series: series.iter().map(|(labels, cell)| (labels.clone(), cell.get())).collect(),
             open: open.iter().map(|(name, cell)| (name.clone(), cell.get())).collect(),
             retries: retries.iter().map(|(name, count)| (name.clone(), *count)).collect(),
             room: room.iter().map(|(key, count)| (key.clone(), *count)).collect(),
+            floods: floods.iter().map(|(key, count)| (key.clone(), *count)).collect(),
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use steelyard_http::Clean;
 
+use super::h2::Sessions;
 use crate::wire::stream::Stream;
 use crate::wire::timer::within;
 
@@ -26,6 +27,8 @@ pub(crate) struct Upstream {
     /// The address as text, for logs.
     pub(crate) label: Arc<str>,
     idle: RefCell<Vec<Idle>>,
+    /// Connections that HTTP/2 is spoken on.
+    pub(crate) sessions: Sessions,
     kept: Rc<Kept>,
 }
 
@@ -117,6 +120,7 @@ impl Upstream {
         self.idle.borrow_mut().retain(|idle| {
             now.saturating_duration_since(idle.since) < limit && idle.connection.get().is_alive()
         });
+        self.sessions.prune(now, limit);
     }
 }
 
@@ -145,7 +149,8 @@ impl Upstreams {
         let upstream = by_address.entry(address).or_insert_with(|| {
             let label = address.to_string().into();
             let kept = self.kept.clone();
-            Rc::new(Upstream { address, label, idle: RefCell::default(), kept })
+            let (idle, sessions) = (RefCell::default(), Sessions::default());
+            Rc::new(Upstream { address, label, idle, sessions, kept })
         });
         upstream.clone()
     }
@@ -184,7 +189,8 @@ impl Upstreams {
             upstream.prune(now, limit);
         }
         by_address.retain(|_, upstream| {
-            Rc::strong_count(upstream) > 1 || !upstream.idle.borrow().is_empty()
+            let is_kept = !upstream.idle.borrow().is_empty() || !upstream.sessions.is_empty();
+            Rc::strong_count(upstream) > 1 || is_kept
         });
         self.names.borrow_mut().retain(|_, known| known.until + NAME_TTL * 60 > now);
     }

@@ -26,7 +26,11 @@ impl Stream {
     }
 
     /// Reads into `room`. 0 means the other side has closed.
-    fn poll_bytes(&self, room: &mut [u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_bytes(
+        &self,
+        room: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.0.poll_read_ready(cx))?;
             let mut count = None;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 pub(crate) mod filtering;
+pub(crate) mod h2;
 pub(crate) mod log;
 
 use std::cmp::Reverse;
@@ -180,6 +181,27 @@ fn put_backend(routing: &mut RoutingMap, id: &str, backend: Backend) -> BackendI
     let node = BackendNode { id: id.clone(), place: None, service: None, backend };
     routing.backends.insert(id.clone(), Arc::new(node));
     id
+}
+
+/// HTTP/2 is spoken to the endpoints of this route.
+pub(crate) fn speak_http2(map: &mut RoutingMap, name: &str) {
+    let transport = Transport::h2c();
+    let id = BackendId::from(format!("default/{name}:80@ingress"));
+    let mut node = (**map.backends.get(&id).unwrap()).clone();
+    if let Backend::Endpoints(leaf) = &mut node.backend {
+        leaf.transport = transport.id.clone();
+    }
+    map.backends.insert(id, Arc::new(node));
+    map.transports.insert(transport.id.clone(), Arc::new(transport));
+}
+
+/// A gateway with one worker on a free port, which speaks HTTP/2 to the endpoints of its routes.
+pub(crate) fn gateway_to_http2(routes: &[Served]) -> (Gateway, SocketAddr) {
+    let (gateway, address) = gateway(&[]);
+    let mut map = routing(routes);
+    routes.iter().for_each(|route| speak_http2(&mut map, &route.name));
+    gateway.apply(&map, 2);
+    (gateway, address)
 }
 
 /// A gateway with one worker on a free port.

@@ -24,6 +24,8 @@ pub enum Flood {
     Ping,
     /// DATA without bytes (CVE-2019-9518).
     EmptyData,
+    /// DATA in crumbs that nobody takes: whoever keeps them notices it.
+    SmallData,
     /// Updates of windows, for answers in crumbs (CVE-2019-9511).
     WindowUpdate,
     /// PRIORITY, and what nobody knows (CVE-2019-9513).
@@ -47,21 +49,22 @@ struct Budget {
 }
 
 /// Pieces and bytes of one head, at most; a head of the size that is taken fits into a few frames.
-const MOST_PIECES: u32 = 32;
-const MOST_BYTES: u64 = 256 * 1024;
+const MOST_PIECES: u32 = 10;
+const MOST_BYTES: u64 = 160 * 1024;
 
 /// DATA of fewer bytes is a crumb, which earns nothing.
 const CRUMB: u32 = 256;
 
 impl Flood {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RapidReset,
         Self::MadeReset,
         Self::Continuation,
         Self::Settings,
         Self::Ping,
         Self::EmptyData,
+        Self::SmallData,
         Self::WindowUpdate,
         Self::Priority,
     ];
@@ -75,6 +78,7 @@ impl Flood {
             Self::Settings => "settings",
             Self::Ping => "ping",
             Self::EmptyData => "empty-data",
+            Self::SmallData => "small-data",
             Self::WindowUpdate => "window-update",
             Self::Priority => "priority",
         }
@@ -84,10 +88,10 @@ impl Flood {
         let (most, per_second) = match self {
             Self::RapidReset => (500, 20),
             Self::MadeReset => (100, 5),
-            Self::Continuation => (0, 0),
+            Self::Continuation | Self::SmallData => (0, 0),
             Self::Settings => (50, 2),
             Self::Ping => (1_000, 50),
-            Self::EmptyData => (100, 10),
+            Self::EmptyData => (50, 10),
             Self::WindowUpdate => (5_000, 1_000),
             Self::Priority => (500, 20),
         };
@@ -208,12 +212,12 @@ mod tests {
             (reset(8), Some((500, Flood::RapidReset))),
             (frame(FrameHead::SETTINGS, 0, 0), Some((50, Flood::Settings))),
             (frame(FrameHead::PING, 0, 8), Some((1_000, Flood::Ping))),
-            (frame(FrameHead::DATA, 0, 0), Some((100, Flood::EmptyData))),
+            (frame(FrameHead::DATA, 0, 0), Some((50, Flood::EmptyData))),
             (frame(FrameHead::WINDOW_UPDATE, 0, 4), Some((5_000, Flood::WindowUpdate))),
             (frame(2, 0, 5), Some((500, Flood::Priority))),
             (frame(200, 0, 5), Some((500, Flood::Priority))),
-            (frame(FrameHead::CONTINUATION, 0, 0), Some((32, Flood::Continuation))),
-            (frame(FrameHead::CONTINUATION, 0, 100_000), Some((2, Flood::Continuation))),
+            (frame(FrameHead::CONTINUATION, 0, 0), Some((10, Flood::Continuation))),
+            (frame(FrameHead::CONTINUATION, 0, 100_000), Some((1, Flood::Continuation))),
             (frame(FrameHead::SETTINGS, 1, 0), None),
             (frame(FrameHead::PING, 1, 8), None),
             (frame(FrameHead::DATA, 0, 1), None),

@@ -34,11 +34,11 @@ struct Seen<'l> {
 }
 
 /// Appends the request as HTTP/1 has it, which is still to be parsed: what is said here is how
-/// HTTP/2 is to be read, and not what a request may ask for. `key` is the `Sec-WebSocket-Key` of
-/// one that asks for WebSocket. Returns how its body is framed.
-pub fn request_to_h1<'l>(
+/// HTTP/2 is to be read, and not what a request may ask for. `lines` are its fields; `key` is the
+/// `Sec-WebSocket-Key` of one that asks for WebSocket. Returns how its body is framed.
+pub fn request_to_h1<'l, L: Iterator<Item = (&'l [u8], &'l [u8])>>(
     request: &H2Request<'_>,
-    lines: impl Iterator<Item = (&'l [u8], &'l [u8])> + Clone,
+    lines: impl Fn() -> L,
     key: &str,
     out: &mut Vec<u8>,
 ) -> Result<Framing, Reject> {
@@ -51,12 +51,12 @@ pub fn request_to_h1<'l>(
         out.extend_from_slice(part.as_bytes());
     }
     let mut seen = Seen::default();
-    for (name, value) in lines.clone() {
+    for (name, value) in lines() {
         seen.read(name, value, is_websocket, out)?;
     }
     push(out, b"Host", seen.host(request.authority)?);
     if seen.has_cookie {
-        push_cookie(lines, out);
+        push_cookie(lines(), out);
     }
     if is_websocket {
         for part in ["Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: ", key] {

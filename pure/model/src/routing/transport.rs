@@ -28,6 +28,9 @@ pub struct Transport {
 /// The name of [`Transport::plain`], which nearly every backend has: it lies in memory once.
 static PLAIN: LazyLock<TransportId> = LazyLock::new(|| "http".into());
 
+/// The name of [`Transport::h2c`].
+static H2C: LazyLock<TransportId> = LazyLock::new(|| "h2c".into());
+
 impl Transport {
     /// HTTP/1.1 as it comes, by the program's own times.
     pub fn plain() -> Self {
@@ -39,6 +42,16 @@ impl Transport {
             connect: None,
             idle: None,
         }
+    }
+
+    /// HTTP/2 by prior knowledge, by the program's own times.
+    pub fn h2c() -> Self {
+        Self { id: H2C.clone(), protocol: OriginProtocol::Http2, ..Self::plain() }
+    }
+
+    /// Whether it is [`Self::h2c`], whatever it is called.
+    pub fn is_h2c(&self) -> bool {
+        *self == Self { id: self.id.clone(), ..Self::h2c() }
     }
 
     /// Whether it is [`Self::plain`], whatever it is called.

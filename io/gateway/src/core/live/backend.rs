@@ -27,6 +27,8 @@ pub(crate) struct BackendState {
     form: RefCell<Rc<Form>>,
     /// Whose turn it is among its edges.
     shares: SmoothWeighted<EdgeKey>,
+    /// Its endpoints speak HTTP/2, as they are known to.
+    speaks_http2: Cell<bool>,
     is_gone: Cell<bool>,
 }
 
@@ -90,6 +92,7 @@ impl BackendState {
             name: id.traefik_name().into(),
             form: RefCell::new(Rc::new(Form::Nothing)),
             shares: SmoothWeighted::default(),
+            speaks_http2: Cell::new(false),
             is_gone: Cell::new(false),
         }
     }
@@ -98,6 +101,7 @@ impl BackendState {
     pub(super) fn form(&self, scene: &Scene<'_>) {
         let node = scene.live.config.routing.backends.get(&self.id);
         let form = node.map_or(Form::Nothing, |node| Form::of(node, scene));
+        self.speaks_http2.set(node.is_some_and(|node| speaks_http2(&node.backend, scene)));
         if let Form::Inner(_, edges) = &form {
             self.shares.retain(|key| edges.iter().any(|edge| edge.key == *key));
         }
@@ -113,6 +117,11 @@ impl BackendState {
 
     pub(super) fn is_gone(&self) -> bool {
         self.is_gone.get()
+    }
+
+    /// Whether HTTP/2 is spoken to its endpoints, by prior knowledge.
+    pub(crate) fn speaks_http2(&self) -> bool {
+        self.speaks_http2.get()
     }
 
     /// Whether what is counted for it is to be counted for it.
@@ -271,5 +280,11 @@ fn is_built(leaf: &Endpoints, scene: &Scene<'_>) -> bool {
         && leaf.health.is_none()
         && leaf.host_header.is_none()
         && leaf.in_flight.is_none()
-        && transport.is_some_and(|transport| transport.is_plain())
+        && transport.is_some_and(|transport| transport.is_plain() || transport.is_h2c())
+}
+
+fn speaks_http2(backend: &Backend, scene: &Scene<'_>) -> bool {
+    let Backend::Endpoints(leaf) = backend else { return false };
+    let transport = scene.live.config.routing.transports.get(&leaf.transport);
+    transport.is_some_and(|transport| transport.is_h2c())
 }

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use steelyard_http::{
-    After, Exchange, Limits, Terms, client_lines, empty_lines, may_be_complete, release,
+    After, Exchange, Limits, Reject, Terms, client_lines, empty_lines, may_be_complete, release,
 };
 use tokio::task::spawn_local;
 
@@ -27,11 +27,21 @@ use crate::exchange::drive::Place;
 use crate::tell::fault::Fault;
 use crate::wire::Wire;
 use crate::wire::buffers::Buffer;
+use crate::wire::link::PREFACE;
 use crate::wire::stream::Stream;
 use crate::wire::timer::{Timer, within};
 
+/// Who is connected, and where.
+pub(in crate::down) struct Client {
+    pub(in crate::down) core: Rc<Core>,
+    pub(in crate::down) listener: Rc<Listener>,
+    /// Header lines about the client, for every request.
+    client_lines: Vec<u8>,
+    pub(in crate::down) peer: SocketAddr,
+}
+
 /// A connection from a client, or what speaks as one.
-pub(super) struct Connection<C> {
+pub(in crate::down) struct Connection<C> {
     core: Rc<Core>,
     listener: Rc<Listener>,
     stream: C,
@@ -47,9 +57,11 @@ pub(super) struct Connection<C> {
     peer: SocketAddr,
     /// When the last request was over.
     ended: Instant,
-    waiting: Rc<Waiting>,
+    pub(in crate::down) waiting: Rc<Waiting>,
+    /// No request has come yet.
+    is_new: bool,
     /// Its place among all connections, if it is one itself.
-    _slot: Option<Slot>,
+    slot: Option<Slot>,
 }
 
 /// What a request came to, as it is counted.
@@ -71,61 +83,107 @@ const LINGER_TOTAL: Duration = Duration::from_secs(30);
 /// Bytes of empty lines tolerated before a request.
 const MAX_BLANK: usize = 8;
 
-/// Serves a client until its connection ends.
-pub(crate) fn serve(arrival: Arrival) {
+/// Serves a client until its connection ends. One that speaks HTTP/2 is for somebody else, with what
+/// was read.
+pub(in crate::down) fn serve(arrival: Arrival, otherwise: fn(Arrival, Option<Buffer>)) {
     let mut connection = Connection::new(arrival);
     // It is built where it stays: a future that takes what it is given has it twice.
-    spawn_local(async move { connection.serve().await });
+    spawn_local(async move {
+        if connection.serve().await {
+            connection.hand_over(otherwise);
+        }
+    });
+}
+
+impl Client {
+    pub(in crate::down) fn new(core: Rc<Core>, listener: Rc<Listener>, peer: SocketAddr) -> Self {
+        let ip = peer.ip().to_canonical();
+        let client_lines = client_lines(ip, &core.options().server_name, &core.shared.pseudonym);
+        Self { core, listener, client_lines, peer }
+    }
 }
 
 impl Connection<Stream> {
     fn new(arrival: Arrival) -> Self {
         let Arrival { core, listener, stream, peer, waiting, slot } = arrival;
-        let ip = peer.ip().to_canonical();
-        let client_lines = client_lines(ip, &core.options().server_name, &core.shared.pseudonym);
-        let now = Instant::now();
-        let timer = Timer::new(now + core.options().timeouts.head);
-        Self {
-            core,
-            listener,
-            stream,
-            client_lines,
-            timer,
-            held: None,
-            out: Vec::new(),
-            note: LentNote::default(),
-            peer,
-            ended: now,
-            waiting,
-            _slot: Some(slot),
+        let client = Client::new(core, listener, peer);
+        Self { waiting, slot: Some(slot), ..Self::over(stream, &client) }
+    }
+
+    fn hand_over(self, to: fn(Arrival, Option<Buffer>)) {
+        let Self { core, listener, stream, peer, waiting, slot, held, .. } = self;
+        if let Some(slot) = slot {
+            to(Arrival { core, listener, stream, peer, waiting, slot }, held);
         }
     }
 }
 
 impl<C: Wire> Connection<C> {
-    /// Serves until the connection ends.
+    /// Something that speaks as a connection of `client`.
+    pub(in crate::down) fn over(stream: C, client: &Client) -> Self {
+        let now = Instant::now();
+        let core = client.core.clone();
+        let timer = Timer::new(now + core.options().timeouts.head);
+        Self {
+            core,
+            listener: client.listener.clone(),
+            stream,
+            client_lines: client.client_lines.clone(),
+            timer,
+            held: None,
+            out: Vec::new(),
+            note: LentNote::default(),
+            peer: client.peer,
+            ended: now,
+            waiting: Rc::default(),
+            is_new: true,
+            slot: None,
+        }
+    }
+
+    /// Answers what is no request, and that was it.
+    pub(in crate::down) async fn refuse(&mut self, reject: Reject) {
+        if matches!(self.reject(Fault::Rejected(reject)).await, After::Linger) {
+            self.linger().await;
+        }
+    }
+
+    /// Serves until the connection ends. Whether it has not, since its client speaks HTTP/2.
     ///
     /// Most connections wait most of their time, and each has memory for whatever it may come to:
     /// what is rare is boxed.
-    async fn serve(&mut self) {
+    pub(in crate::down) async fn serve(&mut self) -> bool {
         let mut deadline = self.ended + self.core.options().timeouts.head;
-        loop {
+        let speaks_http2 = loop {
             let Some(mut decision) = self.next(deadline).await else {
                 if self.waiting.is_retired() && !self.waiting.is_pressed() {
                     Box::pin(self.linger()).await;
                 }
-                return;
+                break false;
             };
+            if matches!(decision, Decision::Reject(Reject::Version)) && self.speaks_http2() {
+                break true;
+            }
             let after = self.act(&mut decision).await;
             match after {
                 // When nothing more is to be served, its next answer says so, or it is retired.
                 After::Next => {}
-                After::Close => return,
-                After::Linger => return Box::pin(self.linger()).await,
-                After::Reset => return self.reset(),
+                After::Close => break false,
+                After::Linger => {
+                    Box::pin(self.linger()).await;
+                    break false;
+                }
+                After::Reset => {
+                    self.stream.reset();
+                    break false;
+                }
             }
+            self.is_new = false;
             deadline = self.ended + self.core.options().timeouts.idle;
-        }
+        };
+        // What it was lent serves others.
+        self.core.sheets.take_back(&mut self.out, &mut self.note);
+        speaks_http2
     }
 
     /// Does what was decided.
@@ -141,6 +199,13 @@ impl<C: Wire> Connection<C> {
             }
             Decision::Reject(reject) => Box::pin(self.reject(Fault::Rejected(*reject))).await,
         }
+    }
+
+    /// Whether what came first is how clients of HTTP/2 begin, as far as it came.
+    fn speaks_http2(&self) -> bool {
+        let held = self.held.as_deref().unwrap_or_default();
+        let count = held.len().min(PREFACE.len());
+        self.is_new && !held.is_empty() && held[..count] == PREFACE[..count]
     }
 
     /// The next request, a part of one that did not come in time, or `None` when there is none.
@@ -204,6 +269,7 @@ impl<C: Wire> Connection<C> {
 
     fn decide(&mut self, started: Instant) -> Decision {
         self.core.sheets.lend(&mut self.out, &mut self.note);
+        self.note.protocol = C::PROTOCOL;
         let context = Context {
             core: &self.core,
             listener: &self.listener,
@@ -345,19 +411,7 @@ impl<C: Wire> Connection<C> {
         .await;
     }
 
-    /// Ends the connection so that nobody takes it for the end of what was said.
-    fn reset(&self) {
-        self.stream.reset();
-    }
-
     fn is_closing(&self) -> bool {
         self.core.is_closing(&self.listener)
-    }
-}
-
-/// What it was lent serves others.
-impl<C> Drop for Connection<C> {
-    fn drop(&mut self) {
-        self.core.sheets.take_back(&mut self.out, &mut self.note);
     }
 }

@@ -100,7 +100,8 @@ impl Entry<'_> {
 
 impl Note {
     fn protocol(&self) -> &'static str {
-        if self.http10 { "HTTP/1.0" } else { "HTTP/1.1" }
+        let of_head = if self.http10 { "HTTP/1.0" } else { "HTTP/1.1" };
+        self.protocol.unwrap_or(of_head)
     }
 }
 
@@ -229,6 +230,7 @@ mod tests {
             host: "a.b:81".into(),
             user: String::new(),
             shrunk: Some((10, 4)),
+            protocol: None,
             http10: false,
             referer: Vec::new(),
             user_agent: b"x\"\n\xff".to_vec(),

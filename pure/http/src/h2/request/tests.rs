@@ -26,7 +26,7 @@ fn websocket() -> H2Request<'static> {
 
 fn spell(request: H2Request<'_>, lines: &[(&str, &str)]) -> Result<(String, Framing), Reject> {
     let mut out = Vec::new();
-    let fields = lines.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let fields = || lines.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let framing = request_to_h1(&request, fields, KEY, &mut out)?;
     Ok((String::from_utf8(out).unwrap(), framing))
 }

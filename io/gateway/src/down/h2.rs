@@ -1,0 +1,320 @@
+//! HTTP/2 as clients speak it (RFC 9113): many requests at a time on one connection, each of which
+//! is an exchange like any other, over a stream that speaks as a connection of HTTP/1.
+//!
+//! Invariants: no request waits for another one's client; what a client does to the connection
+//! itself ends it, by its name; who is told that the connection ends loses none of its requests.
+
+mod strand;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use h2::server::{Builder, SendResponse};
+use h2::{Reason, RecvStream};
+use steelyard_http::Flood;
+use tokio::task::spawn_local;
+
+use super::h1::{Client, Connection};
+use crate::core::arrival::{Arrival, Slot};
+use crate::core::waiting::Waiting;
+use crate::wire::Wire;
+use crate::wire::buffers::Buffer;
+use crate::wire::link::Link;
+use crate::wire::stream::Stream;
+use crate::wire::timer::{Timer, within};
+use strand::Strand;
+
+/// A client's connection.
+struct Session {
+    client: Client,
+    connection: h2::server::Connection<Link, Bytes>,
+    stream: Rc<Stream>,
+    waiting: Rc<Waiting>,
+    strands: Rc<Strands>,
+    flood: Rc<Cell<Option<Flood>>>,
+    timer: Timer,
+    /// Since when there is no request.
+    idle_since: Instant,
+    /// When it is to be looked at who stalls, and whether the gateway drains.
+    look_at: Instant,
+    /// The client was told that it ends, and has so long to say goodbye.
+    ending: Option<Instant>,
+    _slot: Slot,
+}
+
+/// The requests that are being served.
+#[derive(Default)]
+struct Strands {
+    open: RefCell<Vec<Rc<Waiting>>>,
+    /// Who drives the connection.
+    waker: RefCell<Option<Waker>>,
+}
+
+/// A request's place among them, given up however it ends.
+struct Open {
+    strands: Rc<Strands>,
+    waiting: Rc<Waiting>,
+}
+
+/// What is to be done next.
+enum Event {
+    /// The connection has ended.
+    Over,
+    Flood(Flood),
+    /// No further requests are wanted.
+    Retire,
+    /// Others need its place.
+    Pressed,
+    /// Nothing was asked, or a second has passed.
+    Late,
+}
+
+/// Requests at a time: each may hold an endpoint's connection and a buffer.
+const MOST_STREAMS: u32 = 128;
+
+/// Bytes of a request's body that may come before somebody takes them, of one request and of all.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// Bytes of a response that may wait for the socket.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// Fields may take so much in a head. Of one that is larger than any head may be, but not than
+/// this, the log says what it was.
+const FIELDS: u32 = 128 * 1024;
+
+/// How long a client that was told to leave has for its last frames.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// How often it is looked at who stalls, and whether the gateway drains.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Serves a client until its connection ends; `held` is what was read of it.
+pub(crate) async fn serve(arrival: Arrival, held: Option<Buffer>) {
+    if let Some(session) = Session::begin(arrival, held).await {
+        session.serve().await;
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(MOST_STREAMS)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_header_list_size(FIELDS)
+        // Those are counted here.
+        .max_pending_accept_reset_streams(MOST_STREAMS as usize * 8)
+        .enable_connect_protocol();
+    builder
+}
+
+impl Session {
+    async fn begin(arrival: Arrival, held: Option<Buffer>) -> Option<Self> {
+        let Arrival { core, listener, stream, peer, waiting, slot } = arrival;
+        let limit = core.options().timeouts.head;
+        let (stream, flood) = (Rc::new(stream), Rc::default());
+        let link = Link::watched(stream.clone(), held, Rc::clone(&flood));
+        let handshake = builder().handshake(link);
+        let began = Instant::now();
+        let shaken = within(limit, async { Ok(handshake.await) });
+        let connection = waiting.unless_pressed(shaken).await?.ok()?.ok()?;
+        let timer = Timer::new(began + LOOK);
+        let client = Client::new(core, listener, peer);
+        Some(Self {
+            client,
+            connection,
+            stream,
+            waiting,
+            strands: Rc::default(),
+            flood,
+            timer,
+            idle_since: began,
+            look_at: began + LOOK,
+            ending: None,
+            _slot: slot,
+        })
+    }
+
+    async fn serve(mut self) {
+        loop {
+            match std::future::poll_fn(|cx| self.poll_next(cx)).await {
+                Event::Over => return self.goodbye().await,
+                Event::Flood(flood) => {
+                    self.count(flood);
+                    return self.end(Reason::ENHANCE_YOUR_CALM).await;
+                }
+                Event::Retire => self.retire(),
+                Event::Pressed => return self.end(Reason::NO_ERROR).await,
+                Event::Late if self.strands.is_empty() && self.ending.is_some() => {
+                    return self.end(Reason::NO_ERROR).await;
+                }
+                Event::Late if self.strands.is_empty() => self.retire(),
+                Event::Late if self.is_closing() => self.retire(),
+                Event::Late => {}
+            }
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        while let Poll::Ready(accepted) = self.connection.poll_accept(cx) {
+            match accepted {
+                Some(Ok((request, respond))) => self.begin_request(request, respond),
+                // What is told apart by its frames alone was noticed before.
+                Some(Err(error))
+                    if error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM) =>
+                {
+                    let seen = self.flood.get().unwrap_or(Flood::SmallData);
+                    self.count(seen);
+                    return Poll::Ready(Event::Over);
+                }
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "a connection of HTTP/2 ends");
+                    return Poll::Ready(Event::Over);
+                }
+                None => return Poll::Ready(Event::Over),
+            }
+        }
+        if let Some(flood) = self.flood.get() {
+            return Poll::Ready(Event::Flood(flood));
+        }
+        self.strands.listen(cx);
+        if self.strands.is_empty() { self.poll_idle(cx) } else { self.poll_busy(cx) }
+    }
+
+    /// Nobody asks for anything.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        let is_closing = self.is_closing();
+        if self.waiting.wait(cx, is_closing) {
+            if self.waiting.is_pressed() {
+                return Poll::Ready(Event::Pressed);
+            }
+            if self.ending.is_none() {
+                return Poll::Ready(Event::Retire);
+            }
+        }
+        let idle = self.client.core.options().timeouts.idle;
+        let until = self.ending.unwrap_or(self.idle_since + idle);
+        self.timer.poll_late(until, cx).map(|()| Event::Late)
+    }
+
+    fn poll_busy(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        self.idle_since = Instant::now();
+        self.ending = self.ending.map(|_| self.idle_since + GOODBYE);
+        self.waiting.go_on();
+        if let Some(since) = self.strands.stalled()
+            && self.waiting.wait_for_progress(cx, since)
+        {
+            return Poll::Ready(Event::Pressed);
+        }
+        self.timer.poll_late(self.look_at, cx).map(|()| {
+            self.look_at = self.idle_since + LOOK;
+            Event::Late
+        })
+    }
+
+    fn is_closing(&self) -> bool {
+        self.client.core.is_closing(&self.client.listener)
+    }
+
+    fn count(&self, flood: Flood) {
+        let Client { core, listener, peer, .. } = &self.client;
+        core.counters.count_flood(&listener.entry_point, flood.label());
+        tracing::debug!(flood = flood.label(), %peer, "a client floods its connection");
+    }
+
+    fn begin_request(&mut self, request: http::Request<RecvStream>, respond: SendResponse<Bytes>) {
+        let (strand, read) = Strand::new(request, respond);
+        let mut connection = Connection::over(strand, &self.client);
+        let open = Open::new(&self.strands, &connection.waiting);
+        spawn_local(async move {
+            match read {
+                Ok(()) => drop(connection.serve().await),
+                Err(reject) => connection.refuse(reject).await,
+            }
+            drop(open);
+        });
+    }
+
+    /// Requests that are on their way here are still taken, and those that are here answered.
+    fn retire(&mut self) {
+        if self.ending.is_none() {
+            self.connection.graceful_shutdown();
+        }
+        self.ending = Some(Instant::now() + GOODBYE);
+        self.idle_since = Instant::now();
+    }
+
+    /// Nothing goes on, and the client is told why.
+    async fn end(mut self, reason: Reason) {
+        self.connection.abrupt_shutdown(reason);
+        self.flood.set(None);
+        let closed = std::future::poll_fn(|cx| self.connection.poll_closed(cx));
+        let _ = within(GOODBYE, async { Ok(closed.await) }).await;
+        self.goodbye().await;
+    }
+
+    /// Closes our side and reads on for a moment, as after any last word: closing with unread bytes
+    /// would take it away.
+    async fn goodbye(self) {
+        let Self { connection, stream, client, .. } = self;
+        drop(connection);
+        if stream.close().is_err() {
+            return;
+        }
+        let mut slot = None;
+        let _ = within(GOODBYE, async {
+            while stream.read(&client.core.heads, &mut slot).await? > 0 {
+                slot = None;
+            }
+            Ok(())
+        })
+        .await;
+    }
+}
+
+impl Strands {
+    fn is_empty(&self) -> bool {
+        self.open.borrow().is_empty()
+    }
+
+    fn listen(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+    }
+
+    /// Since when the client alone is waited for, by all of them.
+    fn stalled(&self) -> Option<Instant> {
+        let open = self.open.borrow();
+        let mut latest = None;
+        for strand in open.iter() {
+            latest = latest.max(Some(strand.stalled()?));
+        }
+        latest
+    }
+}
+
+impl Open {
+    fn new(strands: &Rc<Strands>, waiting: &Rc<Waiting>) -> Self {
+        strands.open.borrow_mut().push(waiting.clone());
+        Self { strands: strands.clone(), waiting: waiting.clone() }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut open = self.strands.open.borrow_mut();
+        if let Some(at) = open.iter().position(|it| Rc::ptr_eq(it, &self.waiting)) {
+            open.swap_remove(at);
+        }
+        if open.is_empty() {
+            self.strands.waker.borrow().iter().for_each(Waker::wake_by_ref);
+        }
+    }
+}

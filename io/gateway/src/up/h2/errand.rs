@@ -1,0 +1,259 @@
+//! One request to an endpoint, over a stream that speaks as a connection of HTTP/1.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::future::pending;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::Bytes;
+use h2::client::ResponseFuture;
+use h2::{Reason, SendStream};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use steelyard_http::{Framing, RequestHead, Slots, crosses, response_to_h1};
+use tokio::io::{Interest, Ready};
+
+use super::Session;
+use crate::wire::Wire;
+use crate::wire::buffers::{Buffer, BufferPool};
+use crate::wire::flow::{Inflow, Outflow, Trailers, broken};
+
+/// One request to an endpoint.
+pub(crate) struct Errand {
+    session: Rc<Session>,
+    state: RefCell<State>,
+}
+
+struct State {
+    stage: Stage,
+    /// The response's head as HTTP/1 spells it, and how much of it was read.
+    head: Vec<u8>,
+    read: usize,
+    /// What came to stand behind a request whose head has not gone on.
+    trailers: Option<Trailers>,
+}
+
+enum Stage {
+    /// Nothing was written.
+    New,
+    Asked(Box<Asked>),
+    /// The request could not be sent; whether another connection may take it.
+    Broken(io::ErrorKind),
+}
+
+/// A request that was sent, at least its head.
+struct Asked {
+    is_head: bool,
+    send: SendStream<Bytes>,
+    outflow: Outflow,
+    reply: Reply,
+}
+
+enum Reply {
+    Awaited(ResponseFuture),
+    Came(Inflow),
+}
+
+impl Errand {
+    pub(super) fn new(session: Rc<Session>) -> Self {
+        session.load.set(session.load.get() + 1);
+        let state = State { stage: Stage::New, head: Vec::new(), read: 0, trailers: None };
+        Self { session, state: RefCell::new(state) }
+    }
+
+    /// A head comes in one piece, first of all.
+    fn send_head(&self, state: &mut State, slices: [&[u8]; 3]) -> io::Result<usize> {
+        let Some(bytes) = slices.into_iter().find(|slice| !slice.is_empty()) else { return Ok(0) };
+        let mut slots = Slots::default();
+        let head = RequestHead::parse(bytes, &mut slots)
+            .map_err(|reject| io::Error::other(reject.as_str()))?
+            .ok_or_else(|| io::Error::other("a head in pieces"))?;
+        let request = request(&head).map_err(io::Error::other)?;
+        let (is_head, outflow) =
+            (head.method == "HEAD", Outflow::new(head.framing, state.trailers.take()));
+        let mut sender = self.session.sender.clone();
+        // What was not sent may be sent elsewhere.
+        let untaken = |error| io::Error::new(io::ErrorKind::ConnectionRefused, error);
+        let (response, send) = sender.send_request(request, outflow.is_ended()).map_err(untaken)?;
+        let reply = Reply::Awaited(response);
+        state.stage = Stage::Asked(Box::new(Asked { is_head, send, outflow, reply }));
+        Ok(head.len)
+    }
+}
+
+impl Drop for Errand {
+    fn drop(&mut self) {
+        self.session.load.set(self.session.load.get() - 1);
+        self.session.idle_since.set(Instant::now());
+    }
+}
+
+/// The request that a head is, as HTTP/2 has it.
+fn request(head: &RequestHead<'_, '_>) -> http::Result<Request<()>> {
+    let (authority, target) = (head.authority.raw, format!("{}{}", head.asked(), head.query));
+    let uri = Uri::builder().scheme("http").authority(authority);
+    let uri = uri.path_and_query(&*written(&target)).build()?;
+    let mut request = Request::new(());
+    *request.method_mut() = Method::from_bytes(head.method.as_bytes())?;
+    *request.uri_mut() = uri;
+    *request.version_mut() = http::Version::HTTP_2;
+    let fields = request.headers_mut();
+    fields.reserve(16);
+    let mut outcome = Ok(());
+    head.each_line(&mut |name, value| {
+        if crosses(name) && outcome.is_ok() {
+            outcome = append(fields, name, value);
+        }
+    });
+    // gRPC asks for it, and it is true.
+    fields.insert(http::header::TE, HeaderValue::from_static("trailers"));
+    outcome.map(|()| request)
+}
+
+fn append(fields: &mut HeaderMap, name: &str, value: &[u8]) -> http::Result<()> {
+    fields.append(HeaderName::from_bytes(name.as_bytes())?, HeaderValue::from_bytes(value)?);
+    Ok(())
+}
+
+/// A target in characters that one may have: others, which HTTP/1 lets through, are encoded.
+fn written(target: &str) -> Cow<'_, str> {
+    let is_odd = |byte: u8| matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{'..=b'}');
+    if !target.bytes().any(is_odd) {
+        return Cow::Borrowed(target);
+    }
+    let spelled = target.bytes().map(|byte| match is_odd(byte) {
+        true => format!("%{byte:02X}"),
+        false => char::from(byte).to_string(),
+    });
+    Cow::Owned(spelled.collect())
+}
+
+impl State {
+    fn poll_read(&mut self, room: &mut [u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let asked = match &mut self.stage {
+            Stage::New => return Poll::Pending,
+            Stage::Broken(kind) => return Poll::Ready(Err((*kind).into())),
+            Stage::Asked(asked) => asked,
+        };
+        if self.read == self.head.len()
+            && let Reply::Awaited(response) = &mut asked.reply
+        {
+            self.head.clear();
+            self.read = 0;
+            if let Poll::Ready(Some(hint)) = response.poll_informational(cx) {
+                let hint = hint.map_err(broken)?;
+                spell(&hint, true, asked.is_head, &mut self.head)?;
+            } else {
+                let response = ready!(Pin::new(response).poll(cx)).map_err(broken)?;
+                let is_end = response.body().is_end_stream();
+                let framing = spell(&response, is_end, asked.is_head, &mut self.head)?;
+                asked.reply = Reply::Came(Inflow::new(response.into_body(), framing));
+            }
+        }
+        let head = &self.head[self.read..];
+        let run = head.len().min(room.len());
+        room[..run].copy_from_slice(&head[..run]);
+        self.read += run;
+        let Reply::Came(inflow) = &mut asked.reply else { return Poll::Ready(Ok(run)) };
+        match inflow.poll_fill(&mut room[run..], cx) {
+            Poll::Ready(Ok(count)) => Poll::Ready(Ok(run + count)),
+            _ if run > 0 => Poll::Ready(Ok(run)),
+            polled => polled,
+        }
+    }
+}
+
+/// Spells the head of a response.
+fn spell<B>(
+    response: &Response<B>,
+    is_end: bool,
+    is_head: bool,
+    out: &mut Vec<u8>,
+) -> io::Result<Framing> {
+    let fields = response.headers();
+    let lines = fields.iter().map(|(name, value)| (name.as_ref(), value.as_bytes()));
+    let status = response.status().as_u16();
+    response_to_h1(status, lines, is_end, is_head, out)
+        .map_err(|bad| io::Error::other(bad.as_str()))
+}
+
+impl Wire for Errand {
+    fn poll_read(
+        &self,
+        pool: &Rc<BufferPool>,
+        slot: &mut Option<Buffer>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let buffer = slot.get_or_insert_with(|| pool.take());
+        let outcome = self.state.borrow_mut().poll_read(buffer.room(), cx);
+        if let Poll::Ready(Ok(count)) = outcome {
+            buffer.filled += count;
+        }
+        if buffer.filled == 0 {
+            *slot = None;
+        } else if outcome.is_pending() {
+            buffer.park();
+        }
+        outcome
+    }
+
+    fn poll_write(
+        &self,
+        slices: [&[u8]; 3],
+        _: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.state.borrow_mut();
+        match &mut state.stage {
+            Stage::New => {
+                let sent = self.send_head(&mut state, slices);
+                if let Err(error) = &sent {
+                    state.stage = Stage::Broken(error.kind());
+                }
+                Poll::Ready(sent)
+            }
+            Stage::Asked(asked) => asked.outflow.poll_write(&mut asked.send, slices, cx),
+            Stage::Broken(kind) => Poll::Ready(Err((*kind).into())),
+        }
+    }
+
+    /// Nobody waits for an endpoint without reading it.
+    async fn ready(&self, _: Interest) -> io::Result<Ready> {
+        pending().await
+    }
+
+    fn trailers(&self) -> Option<Trailers> {
+        match &self.state.borrow().stage {
+            Stage::Asked(asked) => match &asked.reply {
+                Reply::Came(inflow) => inflow.trailers(),
+                Reply::Awaited(_) => None,
+            },
+            Stage::New | Stage::Broken(_) => None,
+        }
+    }
+
+    fn carry(&self, trailers: Trailers) {
+        let state = &mut *self.state.borrow_mut();
+        match &mut state.stage {
+            Stage::Asked(asked) => asked.outflow.carry(trailers),
+            Stage::New => state.trailers = Some(trailers),
+            Stage::Broken(_) => {}
+        }
+    }
+
+    fn close(&self) -> io::Result<()> {
+        match &mut self.state.borrow_mut().stage {
+            Stage::Asked(asked) => asked.outflow.close(&mut asked.send),
+            Stage::New | Stage::Broken(_) => Ok(()),
+        }
+    }
+
+    fn reset(&self) {
+        if let Stage::Asked(asked) = &mut self.state.borrow_mut().stage {
+            asked.send.send_reset(Reason::CANCEL);
+        }
+    }
+}

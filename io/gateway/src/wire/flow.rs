@@ -1,0 +1,280 @@
+//! Bodies between HTTP/1 and a stream of HTTP/2. Whoever sends is held back by whoever takes: no
+//! more is taken of a stream than there is room for, and no more given to it than its window lets
+//! through.
+
+use std::io::{self, Write};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use h2::{Reason, RecvStream, SendStream};
+use http::HeaderMap;
+use steelyard_http::{Body, Framing, may_trail};
+
+/// What stands behind a body.
+pub(crate) type Trailers = Rc<HeaderMap>;
+
+/// A body that comes by a stream, as HTTP/1 frames it.
+pub(crate) struct Inflow {
+    body: RecvStream,
+    is_chunked: bool,
+    /// Came, and has not gone on.
+    current: Bytes,
+    stage: Stage,
+    trailers: Option<Trailers>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Data,
+    Trailers,
+    End,
+    Done,
+}
+
+/// A body that HTTP/1 has framed, on its way into a stream.
+pub(crate) struct Outflow {
+    body: Body,
+    trailers: Option<Trailers>,
+    is_ended: bool,
+}
+
+/// The longest size line of a chunk, with what stands behind the chunk.
+const AROUND: usize = 20;
+
+/// Less room is not worth a chunk.
+const LEAST_ROOM: usize = 64;
+
+/// So much is offered to a stream at a time.
+const MOST: usize = 64 * 1024;
+
+/// The framing of so many bytes is looked at where a stream takes none.
+const PEEK: usize = 64;
+
+impl Inflow {
+    /// `framing` is how its message says that it ends. What ends with its connection comes as it
+    /// is.
+    pub(crate) fn new(body: RecvStream, framing: Framing) -> Self {
+        let stage = if framing == Framing::None { Stage::Done } else { Stage::Data };
+        let is_chunked = framing == Framing::Chunked;
+        Self { body, is_chunked, current: Bytes::new(), stage, trailers: None }
+    }
+
+    /// From now on it ends with its connection: what comes is passed on as it is.
+    pub(crate) fn open(&mut self) {
+        (self.stage, self.is_chunked) = (Stage::Data, false);
+    }
+
+    /// What stood behind it, once it has come.
+    pub(crate) fn trailers(&self) -> Option<Trailers> {
+        self.trailers.clone()
+    }
+
+    /// Whether all of it has gone on.
+    pub(crate) fn is_done(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
+    /// Puts what has come into `room`. 0 means that nothing more will.
+    pub(crate) fn poll_fill(
+        &mut self,
+        room: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut filled = 0;
+        loop {
+            let rest = &mut room[filled..];
+            if !self.current.is_empty() {
+                match self.put(rest) {
+                    0 => return Poll::Ready(Ok(filled)),
+                    count => filled += count,
+                }
+                continue;
+            }
+            match self.stage {
+                Stage::Data => match self.body.poll_data(cx) {
+                    Poll::Ready(Some(Ok(bytes))) => self.current = bytes,
+                    Poll::Ready(Some(Err(error))) if filled == 0 => {
+                        return Poll::Ready(Err(broken(error)));
+                    }
+                    Poll::Ready(None) => self.stage = Stage::Trailers,
+                    Poll::Pending if filled == 0 => return Poll::Pending,
+                    Poll::Pending | Poll::Ready(Some(Err(_))) => return Poll::Ready(Ok(filled)),
+                },
+                Stage::Trailers => match self.body.poll_trailers(cx) {
+                    Poll::Pending if filled == 0 => return Poll::Pending,
+                    Poll::Pending => return Poll::Ready(Ok(filled)),
+                    Poll::Ready(trailers) => {
+                        self.trailers = trailers.map_err(broken)?.and_then(known);
+                        self.stage = Stage::End;
+                    }
+                },
+                Stage::End if self.is_chunked && rest.len() < LEAST_ROOM => {
+                    return Poll::Ready(Ok(filled));
+                }
+                Stage::End => {
+                    let end: &[u8] = if self.is_chunked { b"0\r\n\r\n" } else { b"" };
+                    rest[..end.len()].copy_from_slice(end);
+                    (self.stage, filled) = (Stage::Done, filled + end.len());
+                }
+                Stage::Done => return Poll::Ready(Ok(filled)),
+            }
+        }
+    }
+
+    /// Puts some of the current piece into `room`, and lets as much more come.
+    fn put(&mut self, room: &mut [u8]) -> usize {
+        let around = if self.is_chunked { AROUND } else { 0 };
+        if room.len() < LEAST_ROOM {
+            return 0;
+        }
+        let count = self.current.len().min(room.len() - around);
+        let mut out = &mut *room;
+        if self.is_chunked {
+            write!(out, "{count:x}\r\n").expect("there is room");
+        }
+        out.write_all(&self.current[..count]).expect("there is room");
+        if self.is_chunked {
+            out.write_all(b"\r\n").expect("there is room");
+        }
+        let left = out.len();
+        self.current.advance(count);
+        // Who has left needs no more of it.
+        let _ = self.body.flow_control().release_capacity(count);
+        room.len() - left
+    }
+}
+
+impl Outflow {
+    /// `framing` is how the message that HTTP/1 has says that it ends; `trailers` are what is known
+    /// of what is to stand behind it.
+    pub(crate) fn new(framing: Framing, trailers: Option<Trailers>) -> Self {
+        let body = Body::payload(framing, false);
+        Self { is_ended: body.is_done(), body, trailers }
+    }
+
+    /// What is to stand behind it.
+    pub(crate) fn carry(&mut self, trailers: Trailers) {
+        self.trailers = Some(trailers);
+    }
+
+    /// Whether all of it was given to the stream.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    /// Gives some of `slices` to the stream.
+    pub(crate) fn poll_write(
+        &mut self,
+        to: &mut SendStream<Bytes>,
+        slices: [&[u8]; 3],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let total: usize = slices.iter().map(|slice| slice.len()).sum();
+        if total == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        let room = match poll_room(to, total.min(MOST), cx) {
+            Poll::Ready(room) => room?,
+            Poll::Pending => return self.write_framing(to, slices),
+        };
+        let mut bytes = first(slices, room.min(total));
+        let fed =
+            self.body.feed(&mut bytes).map_err(|_| io::Error::other("a body that is none"))?;
+        bytes.truncate(fed.forward);
+        self.give(to, bytes.freeze())?;
+        Poll::Ready(Ok(fed.consumed))
+    }
+
+    /// Ends a stream that ends with its connection.
+    pub(crate) fn close(&mut self, to: &mut SendStream<Bytes>) -> io::Result<()> {
+        if std::mem::replace(&mut self.is_ended, true) {
+            return Ok(());
+        }
+        to.send_data(Bytes::new(), true).map_err(broken)
+    }
+
+    /// The stream takes no bytes now, but what ends a chunk or a body is none.
+    fn write_framing(
+        &mut self,
+        to: &mut SendStream<Bytes>,
+        slices: [&[u8]; 3],
+    ) -> Poll<io::Result<usize>> {
+        let mut bytes = first(slices, PEEK);
+        let mut body = self.body;
+        let fed = body.feed(&mut bytes).map_err(|_| io::Error::other("a body that is none"))?;
+        if fed.forward > 0 || fed.consumed == 0 {
+            return Poll::Pending;
+        }
+        self.body = body;
+        self.give(to, Bytes::new())?;
+        Poll::Ready(Ok(fed.consumed))
+    }
+
+    fn give(&mut self, to: &mut SendStream<Bytes>, payload: Bytes) -> io::Result<()> {
+        let is_end = self.body.is_done();
+        let trailers = self.trailers.take_if(|_| is_end);
+        if !payload.is_empty() || (is_end && trailers.is_none()) {
+            to.send_data(payload, is_end && trailers.is_none()).map_err(broken)?;
+        }
+        if let Some(trailers) = trailers {
+            to.send_trailers((*trailers).clone()).map_err(broken)?;
+        }
+        self.is_ended |= is_end;
+        Ok(())
+    }
+}
+
+/// How many of `wanted` bytes the stream takes.
+fn poll_room(
+    to: &mut SendStream<Bytes>,
+    wanted: usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    to.reserve_capacity(wanted);
+    loop {
+        match to.capacity() {
+            0 => {}
+            room => return Poll::Ready(Ok(room)),
+        }
+        match ready!(to.poll_capacity(cx)) {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Poll::Ready(Err(broken(error))),
+            None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+}
+
+/// A copy of the first `count` bytes, if there are so many.
+fn first(slices: [&[u8]; 3], count: usize) -> BytesMut {
+    let mut bytes = BytesMut::with_capacity(count);
+    for slice in slices {
+        let run = slice.len().min(count - bytes.len());
+        bytes.extend_from_slice(&slice[..run]);
+    }
+    bytes
+}
+
+/// What of trailers goes on.
+fn known(mut trailers: HeaderMap) -> Option<Trailers> {
+    let unknown: Vec<_> = trailers.keys().filter(|it| !may_trail(it.as_str())).cloned().collect();
+    for name in unknown {
+        trailers.remove(name);
+    }
+    (!trailers.is_empty()).then(|| Rc::new(trailers))
+}
+
+/// What became of a stream or its connection. What was certainly not looked at (RFC 9113 §8.7) is
+/// [`io::ErrorKind::ConnectionRefused`].
+pub(crate) fn broken(error: h2::Error) -> io::Error {
+    let is_untaken = error.is_remote()
+        && (error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM)
+            || error.is_go_away() && error.reason() == Some(Reason::NO_ERROR));
+    if is_untaken {
+        return io::Error::new(io::ErrorKind::ConnectionRefused, error);
+    }
+    if error.is_io() {
+        return error.into_io().unwrap_or_else(|| io::ErrorKind::ConnectionReset.into());
+    }
+    io::Error::new(io::ErrorKind::ConnectionReset, error)
+}

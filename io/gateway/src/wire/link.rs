@@ -1,0 +1,152 @@
+//! A socket as the `h2` crate wants it, and watch kept over the frames that pass.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use steelyard_http::{Calm, Flood, Frames};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Wire;
+use super::buffers::Buffer;
+use super::stream::Stream;
+
+/// What comes before the first frame of a client (RFC 9113 §3.4).
+pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A connection that HTTP/2 is spoken on.
+pub(crate) struct Link {
+    stream: Rc<Stream>,
+    /// What was read of it before.
+    ahead: Option<Buffer>,
+    watch: Option<Box<Watch>>,
+}
+
+/// Who looks at the frames of a client.
+struct Watch {
+    came: Frames,
+    sent: Frames,
+    calm: Calm,
+    flood: Rc<Cell<Option<Flood>>>,
+}
+
+impl Link {
+    /// To an endpoint.
+    pub(crate) fn new(stream: Stream) -> Self {
+        Self { stream: Rc::new(stream), ahead: None, watch: None }
+    }
+
+    /// From a client, of whom `ahead` was read already. Once it floods us that is noted in `flood`,
+    /// and nothing more is read.
+    pub(crate) fn watched(
+        stream: Rc<Stream>,
+        ahead: Option<Buffer>,
+        flood: Rc<Cell<Option<Flood>>>,
+    ) -> Self {
+        let (came, sent) = (Frames::after(PREFACE.len()), Frames::default());
+        let watch = Watch { came, sent, calm: Calm::new(Instant::now()), flood };
+        Self { stream, ahead, watch: Some(Box::new(watch)) }
+    }
+
+    /// Moves what was read before.
+    fn take_ahead(&mut self, to: &mut ReadBuf<'_>) -> bool {
+        let Some(ahead) = self.ahead.as_mut().filter(|ahead| !ahead.is_empty()) else {
+            self.ahead = None;
+            return false;
+        };
+        let count = ahead.len().min(to.remaining());
+        to.put_slice(&ahead[..count]);
+        ahead.consume(count);
+        true
+    }
+}
+
+impl Watch {
+    fn came(&mut self, bytes: &[u8]) {
+        let (calm, now) = (&mut self.calm, Instant::now());
+        note(&self.flood, self.came.walk(bytes, |frame| calm.came(frame, now)));
+    }
+
+    fn sent(&mut self, slices: &[&[u8]], mut count: usize) {
+        let (calm, now) = (&mut self.calm, Instant::now());
+        for slice in slices {
+            let run = count.min(slice.len());
+            count -= run;
+            note(&self.flood, self.sent.walk(&slice[..run], |frame| calm.sent(frame, now)));
+        }
+    }
+}
+
+/// The first flood counts.
+fn note(flood: &Cell<Option<Flood>>, walked: Result<(), Flood>) {
+    if let (None, Err(seen)) = (flood.get(), walked) {
+        flood.set(Some(seen));
+    }
+}
+
+impl AsyncRead for Link {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        // Whoever drives the connection looks at it next.
+        if this.watch.as_ref().is_some_and(|watch| watch.flood.get().is_some()) {
+            return Poll::Pending;
+        }
+        let before = to.filled().len();
+        if !this.take_ahead(to) {
+            let count = ready!(this.stream.poll_bytes(to.initialize_unfilled(), cx))?;
+            to.advance(count);
+        }
+        if let Some(watch) = &mut this.watch {
+            watch.came(&to.filled()[before..]);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Link {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let slices = [bytes, b"", b""];
+        let count = ready!(self.stream.poll_write(slices, false, cx))?;
+        if let Some(watch) = &mut self.watch {
+            watch.sent(&slices, count);
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut filled = parts.iter().filter(|part| !part.is_empty());
+        let slices = [(); 3].map(|()| filled.next().map_or(&b""[..], |part| part));
+        let count = ready!(self.stream.poll_write(slices, false, cx))?;
+        if let Some(watch) = &mut self.watch {
+            watch.sent(&slices, count);
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.stream.close())
+    }
+}

@@ -1,0 +1,211 @@
+//! HTTP/2 to endpoints, for clients that speak either version.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::io::{BufReader, Read, Write};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::Reason;
+use support::h2::{Deed, Endpoint, ask, connect, request, run, whole};
+use support::{Client, Received, Server, gateway_to_http2, head, route};
+
+#[test]
+fn clients_of_http1_are_served() {
+    let endpoint = Endpoint::start(100, |_, parts| match parts.uri.path() {
+        "/nothing" => Deed::Nothing,
+        _ => Deed::Echo,
+    });
+    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[endpoint.address])]);
+    let mut client = Client::connect(address);
+    let asked = "POST /x%7Ey?a=<b> HTTP/1.1\r\nHost: a.b:81\r\nX-B: 1\r\nConnection: x-c\r\nX-C: 1\r\n\
+                 Keep-Alive: 1\r\nContent-Length: 4\r\n\r\nbody";
+    let answer = client.send(asked).receive();
+    assert_eq!((answer.status(), answer.header("x-a")), (200, Some("1")), "{answer:?}");
+    assert_eq!(answer.header("transfer-encoding"), Some("chunked"));
+    let text = answer.text();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "POST http://a.b:81/x~y?a=%3Cb%3E", "{text}");
+    for (line, count) in [
+        ("x-b: 1", 1),
+        ("te: trailers", 1),
+        ("content-length: 4", 1),
+        ("x-forwarded-for: 127.0.0.1", 1),
+        ("x-forwarded-host: a.b:81", 1),
+        ("x-c: 1", 0),
+        ("body", 1),
+    ] {
+        assert_eq!(lines.iter().filter(|it| **it == line).count(), count, "{line} in {text}");
+    }
+    for gone in ["connection:", "keep-alive:", "host:", "transfer-encoding:"] {
+        assert!(!lines.iter().any(|line| line.starts_with(gone)), "{gone} in {text}");
+    }
+    let chunks = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+                  3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n";
+    assert!(client.send(chunks).receive().text().ends_with("\n\nabcdef"));
+    assert_eq!(client.get("a", "/nothing").status(), 204);
+    let head = client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let head = Received::read_to(&mut head.reader, true).unwrap();
+    assert_eq!(head.status(), 200);
+    assert_eq!(client.get("a", "/again").status(), 200, "nothing is left over");
+    let large = "x".repeat(3_000_000);
+    let length = large.len();
+    let asked = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{large}");
+    assert!(client.send(asked).receive().text().ends_with(&large));
+    assert_eq!(endpoint.connections.load(Ordering::SeqCst), 1);
+}
+
+/// No more at a time than the endpoint says, and more connections where that is few.
+#[test]
+fn requests_share_connections() {
+    for (at_a_time, connections) in [(100, 1..=2), (4, 10..=60)] {
+        let endpoint = Endpoint::start(at_a_time, |_, _| Deed::Echo);
+        let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[endpoint.address])]);
+        run(async {
+            let mut sender = connect(address).await;
+            // The endpoint has said how many it takes.
+            ask(&mut sender, request("GET", "/"), b"").await.unwrap();
+            let mut all = tokio::task::JoinSet::new();
+            for index in 0..60 {
+                let mut sender = sender.clone();
+                all.spawn(async move {
+                    let path = format!("/{index}");
+                    let body = vec![b'x'; 100_000];
+                    let answer = ask(&mut sender, request("POST", &path), &body).await.unwrap();
+                    assert!(answer.text().starts_with(&format!("POST http://a{path}\n")));
+                    assert_eq!(answer.body.iter().filter(|it| **it == b'x').count() / 100_000, 1);
+                });
+            }
+            while let Some(done) = all.join_next().await {
+                done.unwrap();
+            }
+        });
+        let made = endpoint.connections.load(Ordering::SeqCst);
+        let most = endpoint.most.load(Ordering::SeqCst);
+        assert!(connections.contains(&made), "{made} connections by {at_a_time}");
+        assert!(most <= at_a_time as usize, "{most} at a time of {at_a_time}");
+    }
+}
+
+#[test]
+fn trailers_go_both_ways() {
+    let endpoint = Endpoint::start(100, |_, _| Deed::Echo);
+    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[endpoint.address])]);
+    run(async {
+        let mut sender = connect(address).await;
+        for body in ["", "some"] {
+            let (response, mut send) = sender.send_request(request("POST", "/"), false).unwrap();
+            if !body.is_empty() {
+                send.send_data(Bytes::from_static(b"some"), false).unwrap();
+            }
+            let mut trailers = http::HeaderMap::new();
+            trailers.insert("x-late", http::HeaderValue::from_static("1"));
+            trailers.insert("content-length", http::HeaderValue::from_static("9"));
+            send.send_trailers(trailers).unwrap();
+            let answer = whole(response.await.unwrap()).await.unwrap();
+            let text = answer.text();
+            assert!(text.contains("trailers: Some({\"x-late\": \"1\"})\n"), "{text}");
+            let trailers = answer.trailers.unwrap();
+            assert_eq!(trailers.get("x-sum").unwrap(), &body.len().to_string());
+            assert_eq!(trailers.len(), 1, "what may not stand there does not");
+        }
+    });
+}
+
+/// What an endpoint has not looked at is sent again, whatever it is; what it may have, is not.
+#[test]
+fn what_was_refused_is_sent_again() {
+    for (first, expected) in [
+        (Deed::Reset(Reason::REFUSED_STREAM), 200),
+        (Deed::Reset(Reason::INTERNAL_ERROR), 502),
+        (Deed::Reset(Reason::CANCEL), 502),
+    ] {
+        let endpoint = Endpoint::start(100, move |number, _| match number {
+            1 => first,
+            _ => Deed::Echo,
+        });
+        let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[endpoint.address])]);
+        let mut client = Client::connect(address);
+        assert_eq!(client.get("a", "/").status(), 200);
+        let asked = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody";
+        assert_eq!(client.send(asked).receive().status(), expected, "{first:?}");
+        assert_eq!(client.get("a", "/").status(), 200, "{first:?}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_goes_away_loses_nothing() {
+    let endpoint = Endpoint::start(100, |number, _| match number % 3 {
+        2 => Deed::EchoLast,
+        _ => Deed::Echo,
+    });
+    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[endpoint.address])]);
+    run(async {
+        let sender = connect(address).await;
+        let mut all = tokio::task::JoinSet::new();
+        for _ in 0..40 {
+            let mut sender = sender.clone();
+            all.spawn(async move {
+                for _ in 0..5 {
+                    let answer = ask(&mut sender, request("POST", "/"), b"").await.unwrap();
+                    assert_eq!(answer.status, 200);
+                }
+            });
+        }
+        while let Some(done) = all.join_next().await {
+            done.unwrap();
+        }
+    });
+    assert!(endpoint.connections.load(Ordering::SeqCst) > 1);
+}
+
+/// An endpoint that speaks something else is a bad gateway, and is not asked for ever.
+#[test]
+fn an_endpoint_that_speaks_something_else() {
+    let server = Server::start(|mut stream, _| {
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+        let _ = stream.read(&mut [0; 1_024]);
+    });
+    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[server.address])]);
+    assert_eq!(Client::connect(address).get("a", "/").status(), 502);
+}
+
+/// What switches protocols has a connection of its own, by HTTP/1.
+#[test]
+fn websocket_goes_by_http1() {
+    let server = Server::start(|mut stream, _| {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let asked = head(&mut reader).unwrap();
+        assert!(asked.starts_with("GET /ws HTTP/1.1\r\n"), "{asked}");
+        let switch = "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello";
+        stream.write_all(switch.as_bytes()).unwrap();
+    });
+    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[server.address])]);
+    let mut client = Client::connect(address);
+    client.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+    assert!(head(&mut client.reader).unwrap().starts_with("HTTP/1.1 101 "));
+    let mut hello = String::new();
+    client.reader.read_to_string(&mut hello).unwrap();
+    assert_eq!(hello, "hello");
+}
+
+/// Both sides of a stream go on at their own pace, long before either ends.
+#[test]
+fn both_ways_at_once() {
+    let endpoint = Endpoint::start(100, |_, _| Deed::Echo);
+    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[endpoint.address])]);
+    run(async {
+        let mut sender = connect(address).await;
+        let (response, mut send) = sender.send_request(request("POST", "/"), false).unwrap();
+        for _ in 0..20 {
+            send.send_data(Bytes::from_static(b"ping"), false).unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        send.send_data(Bytes::new(), true).unwrap();
+        let text = whole(response.await.unwrap()).await.unwrap().text();
+        assert!(text.ends_with(&"ping".repeat(20)), "{text}");
+    });
+}
