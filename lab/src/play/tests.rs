@@ -29,7 +29,14 @@ fn workload(kind: &str, name: &str, replicas: u32, ports: &[(&str, Protocol, u16
 }
 
 fn port(name: Option<&str>, protocol: Protocol, port: u16, target: TargetPort) -> ServicePort {
-    ServicePort { name: name.map(str::to_owned), protocol, port, target, node_port: None }
+    ServicePort {
+        name: name.map(str::to_owned),
+        protocol,
+        port,
+        target,
+        node_port: None,
+        speaks_http2: false,
+    }
 }
 
 fn service(namespace: &str, name: &str, app: &str, ports: Vec<ServicePort>) -> Service {

@@ -74,6 +74,8 @@ pub struct ServicePort {
     pub target: TargetPort,
     /// `nodePort`, where written.
     pub node_port: Option<u16>,
+    /// What answers behind it speaks HTTP/2 without TLS, and is known to.
+    pub speaks_http2: bool,
 }
 
 /// `spec.type`.

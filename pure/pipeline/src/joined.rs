@@ -33,9 +33,10 @@ pub(crate) struct Joined {
 impl Joined {
     /// Without any object.
     pub(crate) fn new(options: ResolveOptions) -> Self {
-        let transport = Transport::plain();
         let mut routing = sockets(&options.entry_points);
-        routing.transports.insert(transport.id.clone(), Arc::new(transport));
+        for transport in [Transport::plain(), Transport::h2c()] {
+            routing.transports.insert(transport.id.clone(), Arc::new(transport));
+        }
         let snapshot = Snapshot {
             routing,
             load_balancer_class: options.load_balancer_class.clone(),

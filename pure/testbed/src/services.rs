@@ -66,5 +66,5 @@ fn wish_in(yaml: &str) -> AddressWish {
 /// A TCP port without a name that leads to the same port.
 pub fn tcp(port: u16) -> ServicePort {
     let (protocol, target) = (Protocol::Tcp, TargetPort::Number(port));
-    ServicePort { name: None, protocol, port, target, node_port: None }
+    ServicePort { name: None, protocol, port, target, node_port: None, speaks_http2: false }
 }

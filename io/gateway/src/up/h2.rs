@@ -10,10 +10,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use h2::Ping;
 use h2::client::{Builder, SendRequest};
 use tokio::sync::Mutex;
 use tokio::task::spawn_local;
 
+use crate::wire::flow::broken;
 use crate::wire::link::Link;
 use crate::wire::stream::Stream;
 use crate::wire::timer::within;
@@ -44,6 +46,9 @@ const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
 /// Bytes of a request that may wait for the socket.
 const SEND_BUFFER: usize = 64 * 1024;
+
+/// Requests at a time on one connection, where its endpoint would take more.
+const MOST_STREAMS: usize = 512;
 
 /// Fields may take so much in a response's head.
 const FIELDS: u32 = 64 * 1024;
@@ -100,7 +105,8 @@ impl Session {
             .max_send_buffer_size(SEND_BUFFER)
             .max_header_list_size(FIELDS);
         let shaken = builder.handshake(link).await;
-        let (sender, connection) = shaken.map_err(crate::wire::flow::broken)?;
+        let (sender, mut connection) = shaken.map_err(broken)?;
+        let ping = connection.ping_pong();
         let session = Rc::new(Self {
             sender,
             load: Cell::new(0),
@@ -113,13 +119,18 @@ impl Session {
             tracing::debug!(?ended, %address, "a connection of HTTP/2 to an endpoint has ended");
             weak.upgrade().into_iter().for_each(|it| it.is_over.set(true));
         });
+        // Its settings come before it answers: how many requests it takes, and that it is one.
+        if let Some(mut ping) = ping {
+            ping.ping(Ping::opaque()).await.map_err(broken)?;
+        }
         Ok(session)
     }
 
     /// Whether it takes another request now: no more at a time than the endpoint says, and none
     /// after it said that it goes away.
     fn has_room(&self) -> bool {
-        if self.is_over.get() || self.load.get() >= self.sender.current_max_send_streams() {
+        let most = self.sender.current_max_send_streams().min(MOST_STREAMS);
+        if self.is_over.get() || self.load.get() >= most {
             return false;
         }
         let mut cx = Context::from_waker(Waker::noop());

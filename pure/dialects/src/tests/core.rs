@@ -43,6 +43,22 @@ fn a_service_with_everything() {
 }
 
 #[test]
+fn what_is_spoken_behind_a_port() {
+    for (app_protocol, speaks_http2) in [
+        ("kubernetes.io/h2c", true),
+        ("h2c", true),
+        ("http", false),
+        ("kubernetes.io/ws", false),
+        ("https", false),
+        ("''", false),
+    ] {
+        let spec = format!("{{ports: [{{port: 80, appProtocol: {app_protocol}}}]}}");
+        let service = lowered_service(lowered(&service("", &spec)));
+        assert_eq!(service.ports[0].speaks_http2, speaks_http2, "{app_protocol}");
+    }
+}
+
+#[test]
 fn a_service_of_another_load_balancer() {
     let foreign = "warning annotation-foreign metadata.annotations";
     for (annotation, help) in [

@@ -81,7 +81,8 @@ pub struct ServicePort {
     pub target_port: Option<IntOrString>,
     /// The port on every node.
     pub node_port: Option<i64>,
-    app_protocol: Ignored,
+    /// What is spoken behind it.
+    pub app_protocol: Option<String>,
 }
 
 /// `status` of a Service.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use steelyard_model::routing::id::{BackendId, EndpointSetId, ListenerId};
 use steelyard_model::routing::rule::Rule;
-use steelyard_model::{Item, NamespacedName};
+use steelyard_model::{Item, NamespacedName, ServicePort};
 
 /// A cell.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,6 +87,7 @@ pub(crate) struct Leaf {
     pub(crate) service: NamespacedName,
     pub(crate) port: u16,
     pub(crate) set: EndpointSetId,
+    pub(crate) speaks_http2: bool,
 }
 
 /// A kind of object.
@@ -200,13 +201,14 @@ impl Leaf {
     /// Of which port `asked` is asked, where that is another.
     pub(crate) fn new(
         service: NamespacedName,
-        port: u16,
+        port: &ServicePort,
         asked: Option<u16>,
         set: EndpointSetId,
     ) -> Self {
         let asked = asked.map_or(String::new(), |number| format!(":{number}"));
+        let (port, speaks_http2) = (port.port, port.speaks_http2);
         let id = BackendId::from(format!("{service}:{port}{asked}@ingress"));
-        Self { id, service, port, set }
+        Self { id, service, port, set, speaks_http2 }
     }
 }
 

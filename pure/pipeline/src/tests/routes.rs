@@ -1,3 +1,5 @@
+use steelyard_model::routing::backend::Backend;
+
 use super::*;
 
 const A: &str = "{clusterIP: None, ports: [{name: http, port: 80}, {name: dns, port: 53, \
@@ -36,6 +38,23 @@ fn a_missing_service_or_port_keeps_the_route_without_backends() {
     }
     let snapshot = joined(&(services + &ingress("i", "", "", "a.b", "/", "grafana:http")));
     assert_eq!(backends(&snapshot, routes(&snapshot)[0]), ["default/grafana:80"]);
+}
+
+/// By the port that is meant, also where a Service stands for another one.
+#[test]
+fn what_speaks_http2_is_spoken_to_in_it() {
+    let spec = "{ports: [{name: grpc, port: 80, appProtocol: kubernetes.io/h2c}, \
+                {name: http, port: 81}]}";
+    for (to, transport) in [("a:80", "h2c"), ("a:grpc", "h2c"), ("a:81", "http")] {
+        let snapshot = joined(&(service("a", spec) + &ingress("i", "", "", "a.b", "/", to)));
+        let leaves = snapshot.routing.backends.values().filter_map(|node| match &node.backend {
+            Backend::Endpoints(leaf) => Some(leaf.transport.to_string()),
+            _ => None,
+        });
+        assert_eq!(leaves.collect::<Vec<_>>(), [transport], "{to}");
+        let known = &snapshot.routing.transports;
+        assert!(known.values().any(|it| it.id.to_string() == transport), "{to}");
+    }
 }
 
 #[test]

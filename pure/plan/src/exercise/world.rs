@@ -201,6 +201,7 @@ impl Choices<'_> {
             port,
             target: TargetPort::Number(8080),
             node_port: None,
+            speaks_http2: false,
         }
     }
 

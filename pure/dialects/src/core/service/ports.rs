@@ -52,7 +52,14 @@ fn one(
         Some(target) => target?,
     };
     let name = written.name.clone().filter(|name| !name.is_empty());
-    Some(ServicePort { name, protocol, port, target, node_port })
+    let speaks_http2 = written.app_protocol.as_deref().is_some_and(is_h2c);
+    Some(ServicePort { name, protocol, port, target, node_port, speaks_http2 })
+}
+
+/// What `appProtocol` says where HTTP/2 is spoken without TLS (KEP-3726), and what people write for
+/// it.
+fn is_h2c(app_protocol: &str) -> bool {
+    matches!(app_protocol, "kubernetes.io/h2c" | "h2c")
 }
 
 fn target(

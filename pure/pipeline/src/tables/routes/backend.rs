@@ -56,7 +56,7 @@ impl Join<'_, '_> {
         };
         let refusal = self.refusal(read, written, &service, &target.port);
         let Target { port, asked, set } = target;
-        let leaf = Leaf::new(written.service.clone(), port.port, asked, set);
+        let leaf = Leaf::new(written.service.clone(), &port, asked, set);
         let id = leaf.id.clone();
         routed.leaves.push(Arc::new(leaf));
         match refusal {
@@ -139,6 +139,7 @@ impl Join<'_, '_> {
                 port: *number,
                 target: TargetPort::Number(*number),
                 node_port: None,
+                speaks_http2: false,
             }),
             (None, PortRef::Name(_)) => {
                 self.report_missing_port(written, service);

@@ -51,8 +51,9 @@ pub(super) fn set_of_port(id: &NamespacedName, port: u16) -> EndpointSetId {
 
 /// The backend that a leaf is.
 pub(in crate::tables) fn leaf(leaf: &Leaf) -> Row {
-    let Leaf { id, service, port, set } = leaf;
-    let backend = Backend::Endpoints(Endpoints::in_turn(set.clone(), Transport::plain().id));
+    let Leaf { id, service, port, set, speaks_http2 } = leaf;
+    let transport = if *speaks_http2 { Transport::h2c() } else { Transport::plain() };
+    let backend = Backend::Endpoints(Endpoints::in_turn(set.clone(), transport.id));
     let (id, service) = (id.clone(), Some((service.clone(), *port)));
     Row::Backend(Arc::new(BackendNode { id, place: None, service, backend }))
 }
