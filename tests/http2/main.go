@@ -95,7 +95,6 @@ func ask(address string) error {
 		{"server streaming", func() { interop.DoServerStreaming(ctx, client) }},
 		{"ping pong", func() { interop.DoPingPong(ctx, client) }},
 		{"empty stream", func() { interop.DoEmptyStream(ctx, client) }},
-		{"timeout", func() { interop.DoTimeoutOnSleepingServer(ctx, client) }},
 		{"cancel after begin", func() { interop.DoCancelAfterBegin(ctx, client) }},
 		{"cancel after first response", func() { interop.DoCancelAfterFirstResponse(ctx, client) }},
 		{"custom metadata", func() { interop.DoCustomMetadata(ctx, client) }},

@@ -109,8 +109,8 @@ pub(crate) fn zig() -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Builds the parts of a Kubernetes cluster and the peers of HTTP/2 that tests run, where there is Go; they are kept by
-/// version too, and take minutes the first time.
+/// Builds the parts of a Kubernetes cluster and the peers of HTTP/2 that tests run, where there is
+/// Go; they are kept by version too, and take minutes the first time.
 pub(crate) fn cluster() -> Result<()> {
     if !shell::has("go") {
         println!("there is no Go: tests that need a cluster or peers of HTTP/2 are skipped");
