@@ -15,6 +15,7 @@ mod netlink;
 pub mod netns;
 pub mod nft;
 pub mod nft_set;
+pub mod nft_table;
 pub mod nft_watch;
 mod notices;
 pub mod packet;

@@ -1,9 +1,10 @@
 //! Replaces what is in named nftables sets and maps, over netlink: far faster than starting `nft`,
 //! for what must be in force before the next packet.
 //!
-//! It makes no tables, sets or rules: the text of those is [`nft`](crate::nft)'s. One batch is one
-//! transaction: all of it takes force at once, or nothing does. Message layout:
-//! linux/netfilter/nf_tables.h; numbers in it are big-endian.
+//! It makes no tables, sets or rules: the text of those is [`nft`](crate::nft)'s, and small tables
+//! are made by another module of this crate. One batch is one transaction: all of it takes force at
+//! once, or nothing does. Message layout: linux/netfilter/nf_tables.h; numbers in it are
+//! big-endian.
 
 use std::io;
 use std::net::IpAddr;
@@ -76,12 +77,12 @@ pub enum Value {
     Link(u32),
 }
 
-const SUBSYSTEM: u16 = 10;
+pub(crate) const SUBSYSTEM: u16 = 10;
 const BATCH_BEGIN: u16 = 16;
 const BATCH_END: u16 = 17;
 const NEW_ELEMENTS: u16 = (SUBSYSTEM << 8) | 12;
 const DELETE_ELEMENTS: u16 = (SUBSYSTEM << 8) | 14;
-const NESTED: u16 = 0x8000;
+pub(crate) const NESTED: u16 = 0x8000;
 const LIST_TABLE: u16 = 1;
 const LIST_SET: u16 = 2;
 const LIST_ELEMENTS: u16 = 3;
@@ -111,38 +112,43 @@ impl Sets {
     /// Makes each set hold what is said. Blocks, for a fraction of a millisecond; wants
     /// CAP_NET_ADMIN.
     pub fn fill(&mut self, fillings: &[Filling<'_>]) -> io::Result<()> {
-        if fillings.is_empty() {
-            return Ok(());
-        }
-        let mut batch = vec![edge(BATCH_BEGIN)];
-        for filling in fillings {
-            // Without elements it means all of them.
-            batch.push(filling.request(DELETE_ELEMENTS, 0));
-            for elements in filling.elements.chunks(AT_ONCE) {
-                let list: Vec<u8> = elements.iter().flat_map(element).collect();
-                let request = filling.request(NEW_ELEMENTS, crate::netlink::CREATE);
-                batch.push(request.attribute(NESTED | LIST_ELEMENTS, &list));
-            }
-        }
-        self.netlink.change_all(batch, edge(BATCH_END))
+        self.send(fillings.iter().flat_map(Filling::requests).collect())
     }
 
     /// Changes what is in sets. Blocks, for a fraction of a millisecond.
     pub fn change(&mut self, changes: &[SetChange<'_>]) -> io::Result<()> {
-        let mut batch = vec![edge(BATCH_BEGIN)];
+        let mut batch = Vec::new();
         for change in changes {
             for elements in change.elements.chunks(AT_ONCE) {
                 batch.extend(change.requests(elements));
             }
         }
-        if batch.len() == 1 {
+        self.send(batch)
+    }
+
+    /// Sends these as one transaction.
+    pub(crate) fn send(&mut self, requests: Vec<Request>) -> io::Result<()> {
+        if requests.is_empty() {
             return Ok(());
         }
+        let mut batch = vec![edge(BATCH_BEGIN)];
+        batch.extend(requests);
         self.netlink.change_all(batch, edge(BATCH_END))
     }
 }
 
 impl Filling<'_> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        // Without elements it means all of them.
+        let mut requests = vec![self.request(DELETE_ELEMENTS, 0)];
+        for elements in self.elements.chunks(AT_ONCE) {
+            let list: Vec<u8> = elements.iter().flat_map(element).collect();
+            let request = self.request(NEW_ELEMENTS, crate::netlink::CREATE);
+            requests.push(request.attribute(NESTED | LIST_ELEMENTS, &list));
+        }
+        requests
+    }
+
     fn request(&self, kind: u16, flags: u16) -> Request {
         request(kind, flags, self.family, self.table, self.set)
     }
@@ -177,6 +183,25 @@ impl SetChange<'_> {
     }
 }
 
+impl TableFamily {
+    /// As the kernel numbers it.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Inet => 1,
+            Self::Ip => 2,
+            Self::Ip6 => 10,
+        }
+    }
+
+    /// How `nft` numbers the type of its addresses, and their bytes.
+    pub(crate) fn address(self) -> (u32, u32) {
+        match self {
+            Self::Ip => (7, 4),
+            Self::Inet | Self::Ip6 => (8, 16),
+        }
+    }
+}
+
 impl From<Family> for TableFamily {
     fn from(family: Family) -> Self {
         match family {
@@ -187,12 +212,7 @@ impl From<Family> for TableFamily {
 }
 
 fn request(kind: u16, flags: u16, family: TableFamily, table: &str, set: &str) -> Request {
-    let family = match family {
-        TableFamily::Inet => 1,
-        TableFamily::Ip => 2,
-        TableFamily::Ip6 => 10,
-    };
-    Request::new(kind, flags, &header(family, 0))
+    Request::new(kind, flags, &header(family.number(), 0))
         .attribute(LIST_TABLE, &text(table))
         .attribute(LIST_SET, &text(set))
 }
@@ -202,12 +222,12 @@ fn edge(kind: u16) -> Request {
 }
 
 /// `nfgenmsg`
-fn header(family: u8, resource: u16) -> [u8; 4] {
+pub(crate) fn header(family: u8, resource: u16) -> [u8; 4] {
     let [high, low] = resource.to_be_bytes();
     [family, 0, high, low]
 }
 
-fn text(name: &str) -> Vec<u8> {
+pub(crate) fn text(name: &str) -> Vec<u8> {
     let mut bytes = name.as_bytes().to_vec();
     bytes.push(0);
     bytes
