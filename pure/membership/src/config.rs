@@ -34,6 +34,9 @@ pub struct Config {
     pub policy: Policy,
     /// Whether a first owner is the one with the fewest vips; otherwise candidates come as listed.
     pub balance: bool,
+    /// How long flows outlive the process that answered for their vip, once its node is not heard
+    /// any more or has left: where the kernel carries them by itself. Zero: they end with it.
+    pub flows_stay: Duration,
 }
 
 /// Waits and counts.
@@ -87,6 +90,7 @@ impl Config {
             quorum: None,
             policy: Policy::default(),
             balance: true,
+            flows_stay: Duration::ZERO,
         }
     }
 }

@@ -21,9 +21,9 @@ mod review;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use self::handover::Handing;
+use self::handover::{Handing, Origin};
 pub(crate) use self::order::numbered;
 use crate::claim::{Claim, Table};
 use crate::config::{Config, HeartbeatTiming, Policy};
@@ -56,7 +56,9 @@ pub(crate) struct Ownership {
     offered: BTreeSet<IpAddr>,
     /// Who handed us which vip, by which start of its, and may still have flows of it. It stays
     /// when we hand the vip on: packets come back along the chain of owners.
-    formers: BTreeMap<IpAddr, (NodeId, u64)>,
+    formers: BTreeMap<IpAddr, Origin>,
+    /// How long flows stay at a node whose process is gone.
+    flows_stay: Duration,
     /// When all that is ours is announced once more.
     announce: Option<Instant>,
     /// Whether this node may answer for anything.
@@ -149,6 +151,7 @@ impl Ownership {
             conceded: BTreeMap::new(),
             offered: BTreeSet::new(),
             formers: BTreeMap::new(),
+            flows_stay: config.flows_stay,
             announce: None,
             awake: false,
             hears: true,

@@ -155,6 +155,11 @@ impl Roster {
         self.peers.get(&id).is_some_and(serves)
     }
 
+    /// Who is there, whenever it started.
+    pub(crate) fn is_present(&self, id: NodeId) -> bool {
+        self.peers.get(&id).is_some_and(|it| it.present)
+    }
+
     /// Who is still there by the same start, with the flows that it has.
     pub(crate) fn carries(&self, id: NodeId, start: u64) -> bool {
         self.peers.get(&id).is_some_and(|it| it.present && it.epoch == start)

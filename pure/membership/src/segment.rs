@@ -326,9 +326,12 @@ impl Segment {
                 Passage::Left => Event::MemberLeft(name),
             }));
         }
-        if std::mem::take(&mut self.roster.changed) {
+        let changed = std::mem::take(&mut self.roster.changed);
+        if changed {
             self.ownership.touch_all();
-            self.ownership.forget_gone(&self.roster);
+        }
+        if changed || self.ownership.misses_formers() {
+            self.ownership.forget_gone(now, &self.roster);
         }
         if std::mem::take(&mut self.roster.healed) {
             // By then who has the worse claim is silent.

@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use steelyard_host::{private, random};
 use steelyard_membership::{Config, HeartbeatTiming, Keyring, Policy};
@@ -34,6 +34,9 @@ pub struct Membership {
     pub policy: Policy,
     /// Whether a first owner is the one with the fewest vips; otherwise candidates come as listed.
     pub balance: bool,
+    /// How long flows outlive the speaker of a node that is not heard any more or has left: where
+    /// its kernel carries them by itself. Zero: they end with it.
+    pub flows_stay: Duration,
 }
 
 /// What is kept: this node's last start, and the highest epoch of each vip.
@@ -55,6 +58,7 @@ impl Membership {
             quorum: None,
             policy: Policy::default(),
             balance: true,
+            flows_stay: Duration::ZERO,
         }
     }
 
@@ -80,6 +84,7 @@ impl Membership {
             quorum: self.quorum,
             policy: self.policy,
             balance: self.balance,
+            flows_stay: self.flows_stay,
             ..Config::new(&self.name, self.keys.clone())
         };
         Ok((config, kept))

@@ -22,6 +22,16 @@ pub(super) struct Handing {
     optional: bool,
 }
 
+/// Who handed us a vip.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    node: NodeId,
+    /// By which start of its.
+    start: u64,
+    /// Since when that one is not there.
+    gone: Option<Instant>,
+}
+
 impl Ownership {
     /// Offers a vip of ours to the next who may have it; without any, gives it up.
     pub(super) fn hand_over(&mut self, now: Instant, vip: IpAddr, roster: &Roster) {
@@ -68,7 +78,17 @@ impl Ownership {
     fn successor(&self, vip: IpAddr, handing: &Handing, roster: &Roster) -> Option<NodeId> {
         let load = self.load(roster);
         let order = self.succession(vip, self.table.get(vip), &load);
-        order.into_iter().find(|node| roster.able(*node) && !handing.tried.contains(node))
+        let is_free = |node: &NodeId| roster.able(*node) && !handing.tried.contains(node);
+        let next = order.iter().copied().find(is_free)?;
+        // Back to where flows are that we pass on: anybody else would have to pass them through us.
+        let back = self.formers.get(&vip).map(|it| it.node).filter(is_free);
+        let score = |node| self.score(vip, node);
+        Some(back.filter(|it| order.contains(it) && score(*it) >= score(next)).unwrap_or(next))
+    }
+
+    fn score(&self, vip: IpAddr, node: NodeId) -> Option<u32> {
+        let candidates = &self.vips.get(&vip)?.candidates;
+        candidates.iter().find(|(it, _)| *it == node).map(|it| it.1)
     }
 
     /// What `node` is offered, with the epochs of our claims.
@@ -100,7 +120,7 @@ impl Ownership {
             let same = |to: &&IpAddr| to.is_ipv4() == vip.is_ipv4();
             match addresses.iter().find(same) {
                 Some(to) => {
-                    self.formers.insert(vip, (from, start));
+                    self.formers.insert(vip, Origin { node: from, start, gone: None });
                     self.before.push_back(Output::Pass { vip, to: *to });
                 }
                 None => self.forget_former(vip),
@@ -109,12 +129,24 @@ impl Ownership {
         }
     }
 
-    /// No packets are passed to who is gone.
-    pub(crate) fn forget_gone(&mut self, roster: &Roster) {
-        let gone = self.formers.iter().filter(|(_, (node, start))| !roster.carries(*node, *start));
-        for vip in gone.map(|(vip, _)| *vip).collect::<Vec<_>>() {
-            self.forget_former(vip);
+    /// No packets are passed to who is gone with its flows.
+    pub(crate) fn forget_gone(&mut self, now: Instant, roster: &Roster) {
+        let stay = self.flows_stay;
+        let mut gone = Vec::new();
+        for (vip, it) in &mut self.formers {
+            let outlives = !stay.is_zero() && roster.is_present(it.node);
+            if outlives || roster.carries(it.node, it.start) {
+                it.gone = None;
+            } else if now >= *it.gone.get_or_insert(now) + stay {
+                gone.push(*vip);
+            }
         }
+        gone.into_iter().for_each(|vip| self.forget_former(vip));
+    }
+
+    /// Whether somebody is gone whose flows are not.
+    pub(crate) fn misses_formers(&self) -> bool {
+        self.formers.values().any(|it| it.gone.is_some())
     }
 
     pub(super) fn forget_former(&mut self, vip: IpAddr) {
@@ -141,8 +173,7 @@ impl Ownership {
             let owner = claim.owner;
             let able = |node: &NodeId| roster.able(*node);
             let Some(best) = self.ranked(vip, &load).into_iter().find(able) else { continue };
-            let candidates = &self.vips[&vip].candidates;
-            let score = |node| candidates.iter().find(|(it, _)| *it == node).map(|it| it.1);
+            let score = |node| self.score(vip, node);
             let better = score(best) > score(owner);
             let even = self.balance && !better && load.of(owner) < load.of(best) + 2;
             if best == owner || even {

@@ -21,7 +21,11 @@ fn config() -> Config {
 }
 
 fn machine() -> Segment {
-    let mut machine = Segment::new(start(), &config());
+    machine_by(&config())
+}
+
+fn machine_by(config: &Config) -> Segment {
+    let mut machine = Segment::new(start(), config);
     let candidate = |name: &str| OwnerCandidate { name: name.into(), score: 0 };
     let vips: BTreeMap<IpAddr, _> =
         BTreeMap::from([([10, 0, 0, 100].into(), vec![candidate("a"), candidate("b")])]);
@@ -360,7 +364,11 @@ fn a_rival_is_told_once_in_a_while_or_let_be() {
 
 /// "b" owns the vip and is heard for long enough that "a" may take part.
 fn beside_an_owner() -> (Segment, Instant, Sealer) {
-    let (mut machine, mut now, mut peer) = (machine(), start(), peer(1));
+    beside_an_owner_by(&config())
+}
+
+fn beside_an_owner_by(config: &Config) -> (Segment, Instant, Sealer) {
+    let (mut machine, mut now, mut peer) = (machine_by(config), start(), peer(1));
     for _ in 0..12 {
         now += Duration::from_millis(100);
         let Body::Beat(mut beat) = beat(Some((50, 0))) else { unreachable!("a beat") };
@@ -416,6 +424,29 @@ fn who_is_gone_is_passed_nothing() {
     let mut again = self::peer(2);
     offer(&mut machine, now, &mut before);
     assert!(forgets(&said(&mut machine, now, &mut again, beat(Some((50, 0))))));
+}
+
+/// Where kernels carry flows by themselves, and the process that answered starts anew or leaves.
+#[test]
+fn flows_that_outlive_a_process_are_passed_for_a_while() {
+    let vip: IpAddr = VIP.into();
+    let forgets = |outputs: &[Output]| outputs.contains(&Output::Forget(vip));
+    let stay = Duration::from_secs(60);
+    let config = Config { flows_stay: stay, ..config() };
+    let (mut machine, mut now, mut peer) = beside_an_owner_by(&config);
+    offer(&mut machine, now, &mut peer);
+    let Body::Beat(mut farewell) = beat(Some((50, 0))) else { unreachable!("a beat") };
+    farewell.state = State::Gone;
+    assert!(!forgets(&said(&mut machine, now, &mut peer, Body::Beat(farewell))));
+    assert!(!forgets(&pass(&mut machine, &mut now, stay / 2)));
+    // It is back, by another start.
+    let mut again = self::peer(2);
+    for _ in 0..3 {
+        assert!(!forgets(&said(&mut machine, now, &mut again, beat(Some((50, 0))))));
+        assert!(!forgets(&pass(&mut machine, &mut now, Duration::from_millis(100))));
+    }
+    assert!(!forgets(&pass(&mut machine, &mut now, stay * 9 / 10)), "from now on it counts");
+    assert!(forgets(&pass(&mut machine, &mut now, stay / 5)), "it does not come back");
 }
 
 #[test]

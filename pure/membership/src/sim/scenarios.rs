@@ -85,6 +85,36 @@ fn a_leave_leaves_no_gap() {
     one_owner(&world).unwrap();
 }
 
+/// Where kernels carry flows, they are at most at two nodes, in whichever order processes are
+/// replaced: nobody has to pass them on through somebody whose process is being replaced.
+#[test]
+fn a_vip_goes_back_to_where_its_flows_are() {
+    for first in 0..3 {
+        let mut world = World::new(1, 3);
+        world.flows_stay = SECOND * 60;
+        world.with_vips(4);
+        boot(&mut world);
+        let before = world.owners();
+        for n in (first..first + 3).map(|n| n % 3) {
+            let had: Vec<IpAddr> = vips_of(&world, n);
+            world.tell(n, Input::Leave);
+            world.run_for(SECOND * 6);
+            assert_eq!(vips_of(&world, n), Vec::<IpAddr>::new());
+            world.crash(n);
+            world.boot(n, false);
+            world.run_for(SECOND * 4);
+            for vip in had.iter().filter(|vip| !before[*vip].contains(&n)) {
+                assert_eq!(world.owners()[vip], before[vip], "{vip} from node-{n}");
+            }
+        }
+    }
+}
+
+fn vips_of(world: &World, n: usize) -> Vec<IpAddr> {
+    let owners = world.owners().into_iter();
+    owners.filter(|(_, nodes)| nodes.contains(&n)).map(|(vip, _)| vip).collect()
+}
+
 /// Frames get through, datagrams do not.
 fn mute(world: &mut World) {
     for a in 0..world.hosts.len() {

@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) loss: u64,
     pub(super) delay: Duration,
     pub(super) timing: HeartbeatTiming,
+    /// For how long flows outlive the processes that answer.
+    pub(super) flows_stay: Duration,
     pub(super) quorum: Option<usize>,
     pub(super) policy: Policy,
     pub(super) balance: bool,
@@ -175,6 +177,7 @@ impl World {
             loss: 0,
             delay: Duration::from_millis(2),
             timing: HeartbeatTiming::default(),
+            flows_stay: Duration::ZERO,
             quorum: None,
             policy: Policy::Defend,
             balance: true,
@@ -251,11 +254,16 @@ impl World {
             quorum: self.quorum,
             policy: self.policy,
             balance: self.balance,
+            flows_stay: self.flows_stay,
             ..Config::new(&host.name, host.keys.clone())
         };
         let mut machine = Segment::new(self.now, &config);
         machine.break_rule(self.broken);
         machine.handle(self.now, Input::Vips(&self.vips));
+        if !self.flows_stay.is_zero() {
+            let last = u8::try_from(n + 1).expect("few hosts");
+            machine.handle(self.now, Input::Addresses(&[[10, 0, 0, last].into()]));
+        }
         host.machine = Some(machine);
         self.settle(n);
     }
