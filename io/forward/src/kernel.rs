@@ -116,14 +116,13 @@ impl Kernel {
     }
 
     /// Has packets of flows that began at former owners passed to them, as `passing` says.
-    pub(crate) async fn pass(&mut self, passing: &Passing) -> Result<(), Why> {
+    pub(crate) fn pass(&mut self, passing: &Passing) -> Result<(), Why> {
         self.passing = Some(passing.clone());
-        self.set_passing().await
+        self.set_passing()
     }
 
-    async fn set_passing(&mut self) -> Result<(), Why> {
+    fn set_passing(&mut self) -> Result<(), Why> {
         let Some(passing) = self.passing.clone().filter(|_| !self.passes) else { return Ok(()) };
-        self.filter.run(&pass_table::tables(&self.frame.table)).await.map_err(nft_why)?;
         let begun = passing.begin(&self.frame.table);
         let port = begun.map_err(|error| Why::Refused(error.to_string()))?;
         port.into_iter().for_each(|port| self.filter.is_own(port));
@@ -238,7 +237,7 @@ impl Kernel {
             }
         }
         self.links = links::list().unwrap_or_default();
-        self.attend().await;
+        self.attend();
         (facts.walls, facts.is_unread) = self.filter.walls().await;
         facts.closed = self.closed(&facts);
         facts.bridges = self.filtered_bridges();
@@ -246,12 +245,12 @@ impl Kernel {
     }
 
     /// Looks what others did to what is ours; what of it apply does not set again is set here.
-    async fn attend(&mut self) {
+    fn attend(&mut self) {
         self.is_astray |= self.vigil.is_touched();
         if self.filter.is_touched() {
             (self.applied, self.is_sure, self.passes) = (None, false, false);
         }
-        if let Err(why) = self.set_passing().await {
+        if let Err(why) = self.set_passing() {
             tracing::warn!(%why, "flows that began at a former owner may break");
         }
     }

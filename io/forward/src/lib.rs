@@ -26,6 +26,7 @@ mod kernel;
 mod lookout;
 mod options;
 mod owner;
+mod passer;
 mod passing;
 mod proxy;
 mod rounds;
@@ -35,6 +36,7 @@ mod vigil;
 pub use forwarder::Forwarder;
 pub use intake::Intake;
 pub use options::{ForwardOptions, NoForwarder};
+pub use passer::{NoPasser, Passer};
 pub use passing::{Pass, Passing};
 pub use steelyard_forwarding::{
     AtExit, Carried, Desired, Forwarded, ForwardedPort, HostChange, Listening, Observed, Obstacle,

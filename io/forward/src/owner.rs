@@ -84,7 +84,7 @@ impl Owner {
         match Kernel::take(frame, rule, owner.intake.clone()).await {
             Ok(mut kernel) => {
                 if options.shared
-                    && let Err(why) = kernel.pass(&owner.passing).await
+                    && let Err(why) = kernel.pass(&owner.passing)
                 {
                     tracing::warn!(%why, "flows break when their vip gets another owner");
                 }

@@ -5,18 +5,23 @@
 //! here is passed to it on the segment; it answers the client directly. New flows (a SYN) stay
 //! here, and so do other protocols than TCP, in which old and new cannot be told apart.
 //!
-//! It is done in the kernel, by the tables of `steelyard_forwarding::pass_table`.
+//! It is done in the kernel, by tables of two families. Nothing is passed but what is of no flow
+//! here and begins none, and of vips that were handed to this node: so nothing is let through
+//! that the former owner would not have let through, had it come there first.
 //!
 //! Not for takeovers: a dead owner has no flows. Each entry ends by itself after [`LONGEST`].
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use steelyard_host::nft_set::{Filling, Sets, Value};
+use steelyard_host::nft_set::{Filling, Sets, TableFamily, Value};
+use steelyard_host::nft_table::SmallTable;
 use steelyard_model::Family;
+
+mod tables;
 
 /// A vip whose older flows are at another node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,25 +76,46 @@ impl Passing {
         self.change(|entries| entries.retain(|vip, _| !vips.contains(vip)));
     }
 
-    /// There are tables of this name from now on.
+    /// Whether anything is passed.
+    pub fn is_busy(&self) -> bool {
+        let now = Instant::now();
+        self.lock().entries.values().any(|entry| now < entry.until)
+    }
+
+    /// Makes the tables, of this name, whatever is there.
     ///
     /// Returns the port of netlink that it writes through.
     pub(crate) fn begin(&self, table: &str) -> io::Result<Option<u32>> {
-        let sets = Some(Sets::open()?);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.sets = sets;
+        let sets = Sets::open()?;
+        let mut state = self.lock();
+        state.sets = Some(sets);
         state.table = table.to_owned();
-        state.write()?;
+        let made = state.make();
+        if made.is_err() {
+            state.sets = None;
+        }
+        made?;
         Ok(state.sets.as_ref().and_then(Sets::port))
     }
 
     /// The tables are about to go.
     pub(crate) fn end(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).sets = None;
+        self.lock().sets = None;
+    }
+
+    /// Removes the tables.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        let Some(mut sets) = state.sets.take() else { return Ok(()) };
+        sets.remove(&state.table, &FAMILIES.map(TableFamily::from))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeMap<IpAddr, Entry>)) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         change(&mut state.entries);
         if let Err(error) = state.write() {
             tracing::warn!(%error, "flows that began at a former owner may break");
@@ -98,29 +124,54 @@ impl Passing {
 }
 
 impl State {
+    /// Makes the tables anew, with all of it in them.
+    fn make(&mut self) -> io::Result<()> {
+        self.end_old();
+        let chains = FAMILIES.map(|family| (family, tables::chains(family.into())));
+        let tables = chains.each_ref().map(|(family, chains)| SmallTable {
+            family: (*family).into(),
+            name: &self.table,
+            sets: &tables::SETS,
+            chains,
+        });
+        let fillings = fillings(&self.table, &self.entries);
+        let Some(sets) = &mut self.sets else { return Ok(()) };
+        sets.make(&tables, &fillings)
+    }
+
     /// States all of it: whatever was there before, and however often.
     fn write(&mut self) -> io::Result<()> {
-        let now = Instant::now();
-        self.entries.retain(|_, entry| now < entry.until);
+        self.end_old();
+        let fillings = fillings(&self.table, &self.entries);
         let Some(sets) = &mut self.sets else { return Ok(()) };
-        let mut fillings = Vec::new();
-        for family in FAMILIES {
-            let same = |(vip, entry): &(&IpAddr, &Entry)| {
-                Family::of(**vip) == family && Family::of(entry.to) == family
-            };
-            let same = self.entries.iter().filter(same);
-            let all = |value: fn(&Entry) -> Value| {
-                let until = |entry: &Entry| Some(entry.until - now);
-                same.clone().map(|(vip, entry)| (*vip, value(entry), until(entry))).collect()
-            };
-            let table = &self.table;
-            let filling = |set, elements| Filling { family: family.into(), table, set, elements };
-            fillings.push(filling("passed", all(|_| Value::None)));
-            fillings.push(filling("former", all(|entry| Value::Address(entry.to))));
-            fillings.push(filling("link", all(|entry| Value::Link(entry.link))));
-        }
         sets.fill(&fillings)
     }
+
+    fn end_old(&mut self) {
+        let now = Instant::now();
+        self.entries.retain(|_, entry| now < entry.until);
+    }
+}
+
+/// What the sets are to hold.
+fn fillings<'a>(table: &'a str, entries: &BTreeMap<IpAddr, Entry>) -> Vec<Filling<'a>> {
+    let now = Instant::now();
+    let mut fillings = Vec::new();
+    for family in FAMILIES {
+        let same = |(vip, entry): &(&IpAddr, &Entry)| {
+            Family::of(**vip) == family && Family::of(entry.to) == family
+        };
+        let same = entries.iter().filter(same);
+        let all = |value: fn(&Entry) -> Value| {
+            let left = |entry: &Entry| Some(entry.until.saturating_duration_since(now));
+            same.clone().map(|(vip, entry)| (*vip, value(entry), left(entry))).collect()
+        };
+        let filling = |set, elements| Filling { family: family.into(), table, set, elements };
+        fillings.push(filling("passed", all(|_| Value::None)));
+        fillings.push(filling("former", all(|entry| Value::Address(entry.to))));
+        fillings.push(filling("link", all(|entry| Value::Link(entry.link))));
+    }
+    fillings
 }
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];

@@ -176,7 +176,7 @@ impl TableFrame {
             let _ = writeln!(text, "  map only{suffix} {{ {address}; }}");
             let _ = writeln!(text, "  map ports{suffix} {{ {key} : verdict; }}");
         }
-        let (passed, doubtful) = (pass_table::going_out("accept"), pass_table::in_doubt("drop"));
+        let passed = pass_table::going_out("accept");
         let lead = if self.leads { LEAD } else { "" };
         text.push_str(
             &CHAINS
@@ -186,8 +186,7 @@ impl TableFrame {
                 .replace("BEGUN", BEGUN)
                 .replace("LAST", &MARKED_AT.to_string())
                 .replace("MARK", &format!("{mark:#x}"))
-                .replace("PASSED", &passed)
-                .replace("DOUBTFUL", &doubtful),
+                .replace("PASSED", &passed),
         );
         text.push_str("}\n");
         text
@@ -213,7 +212,6 @@ const CHAINS: &str = "  chain deliver {
   }
   chain mark_in {
     type filter hook prerouting priority mangle; policy accept;
-    DOUBTFUL
     SERVED_BEGUN
     ip daddr @live4 ip daddr @served4 goto deliver
     ip6 daddr @live6 ip6 daddr @served6 goto deliver
