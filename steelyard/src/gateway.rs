@@ -73,7 +73,7 @@ async fn serve(args: GatewayArgs, fixed: StaticOptions) -> Result<ExitCode> {
 
 fn settings(args: GatewayArgs, fixed: StaticOptions, ears: &Ears) -> Settings {
     Settings {
-        duties: Duties { routes: true, carries: false, announces: false },
+        duties: Duties { routes: true, carries: false, passes: false, announces: false },
         author: Author::Nobody,
         awaited: Some(all_of(Role::Gateway)),
         standings: Some(ears.feed.standings()),

@@ -47,18 +47,25 @@ impl Load {
     }
 }
 
-/// Does `work` while clients on `from` ask `host` at an address, none of whose requests may fail.
+/// Does `work` while clients on `from` ask `host` at each of these addresses, none of whose
+/// requests may fail.
 pub fn no_request_fails(
     from: &Namespace,
-    at: SocketAddr,
+    all: &[SocketAddr],
     host: &str,
     work: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
     let load = Load::default();
     std::thread::scope(|scope| {
         let load = &load;
-        let senders = [false, true, true]
-            .map(|keeps| scope.spawn(move || from.run(move || load.send(at, host, keeps))));
+        let senders: Vec<_> = all
+            .iter()
+            .flat_map(|at| [false, true, true].map(|keeps| (*at, keeps)))
+            .map(|(at, keeps)| {
+                let sent = move || load.send(at, host, keeps).with_context(|| at.to_string());
+                scope.spawn(move || from.run(sent))
+            })
+            .collect();
         let worked = work();
         let failed = senders.iter().any(std::thread::ScopedJoinHandle::is_finished);
         load.is_over.store(true, Ordering::Relaxed);

@@ -144,7 +144,7 @@ fn no_request_fails_while_all_is_replaced() -> Result<()> {
         let answer = cluster.client().run(|| http::get(at, HOST, "/"));
         matches!(answer, Ok(Ok(answer)) if answer.status == 200)
     })?;
-    no_request_fails(cluster.client(), at, HOST, || {
+    no_request_fails(cluster.client(), &[at], HOST, || {
         roll_out(&cluster, "daemonset/gateway")?;
         roll_out(&cluster, "deployment/echo")
     })?;

@@ -13,6 +13,7 @@ use steelyard_tests::{binary, http, needs_cluster};
 
 const NAMESPACE: &str = "steelyard-system";
 const ROLES: [(&str, usize); 3] = [("controller", 2), ("speaker", 3), ("gateway", 3)];
+const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 const HOST: &str = "echo.example";
 
 /// What people apply: a pool of the LAN, an application, Services of both kinds, and a route.
@@ -182,10 +183,23 @@ fn reports_are_true(cluster: &Cluster, gateway: IpAddr) -> Result<()> {
     })
 }
 
-/// Starts the pods of something anew, one after the other.
-fn replace(cluster: &Cluster, namespace: &str, what: &str) -> Result<()> {
+const ROLLED: [&str; 3] = [
+    "deployment/steelyard-controller",
+    "daemonset/steelyard-speaker",
+    "daemonset/steelyard-gateway",
+];
+
+/// Whether a node has nftables tables of ours.
+fn has_tables(cluster: &Cluster, node: &str) -> Result<bool> {
+    let listed = cluster.node(node)?.host()?.output("nft", &["list", "tables"])?;
+    ensure!(listed.status.success(), "{listed:?}");
+    Ok(String::from_utf8_lossy(&listed.stdout).contains(" steelyard"))
+}
+
+/// Replaces the pods of something, one after the other, by `restart`, or back by `undo`.
+fn replace(cluster: &Cluster, namespace: &str, what: &str, how: &str) -> Result<()> {
     let rollout = |act: &[&str]| cluster.kubectl(&[&["-n", namespace, "rollout"], act].concat());
-    rollout(&["restart", what])?;
+    rollout(&[how, what])?;
     rollout(&["status", what, "--timeout=240s"]).map(drop)
 }
 
@@ -193,16 +207,33 @@ fn replace(cluster: &Cluster, namespace: &str, what: &str) -> Result<()> {
 fn roles_are_replaced_and_no_request_fails() -> Result<()> {
     needs_cluster!();
     let cluster = start("replaced")?;
+    // One keeps to the node it comes to, the other goes to any.
     let gateway = address(&cluster, NAMESPACE, "steelyard-gateway")?;
-    answered(&cluster, gateway)?;
-    no_request_fails(cluster.client(), SocketAddr::new(gateway, 80), HOST, || {
-        replace(&cluster, NAMESPACE, "deployment/steelyard-controller")?;
-        replace(&cluster, NAMESPACE, "daemonset/steelyard-gateway")?;
-        replace(&cluster, "default", "deployment/echo")
-    })?;
-    // With them the address goes from node to node, and connections do not go with it.
-    replace(&cluster, NAMESPACE, "daemonset/steelyard-speaker")?;
-    answered(&cluster, gateway)?;
+    let spread = address(&cluster, "default", "cluster")?;
+    let asked = [gateway, spread].map(|vip| SocketAddr::new(vip, 80));
+    [gateway, spread].into_iter().try_for_each(|vip| answered(&cluster, vip))?;
+    for how in ["restart", "undo"] {
+        no_request_fails(cluster.client(), &asked, HOST, || {
+            let mut roles = ROLLED.into_iter();
+            roles.try_for_each(|what| replace(&cluster, NAMESPACE, what, how))
+        })
+        .with_context(|| how)?;
+        // Its clients have to be the gateway's: a server that ends hangs up on its own.
+        no_request_fails(cluster.client(), &asked[..1], HOST, || {
+            replace(&cluster, "default", "deployment/echo", how)
+        })
+        .with_context(|| format!("{how} of endpoints"))?;
+        cluster.wait_for_pods("default", "app=echo", 3)?;
+    }
     ensure!(address(&cluster, NAMESPACE, "steelyard-gateway")? == gateway);
+
+    // What was set on nodes for that goes with the speakers.
+    ensure!(NODES.iter().all(|node| has_tables(&cluster, node).unwrap_or_default()));
+    cluster.helm(&["uninstall", "steelyard", "--namespace", NAMESPACE, "--wait"])?;
+    for node in NODES {
+        cluster::until(&format!("{node} to be as it was"), || {
+            has_tables(&cluster, node).is_ok_and(|it| !it)
+        })?;
+    }
     cluster.stop()
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use steelyard_forward::Passer;
+
 use super::Instance;
 use crate::hands::ipvs::LooseArp;
 use crate::hands::routes::Routes;
@@ -15,6 +17,7 @@ impl Instance {
     /// Looks names up again where it is time, follows what other machines and people change, and
     /// repairs what others removed.
     pub(crate) async fn tick(&mut self) {
+        self.parts.passer.iter_mut().for_each(Passer::repair);
         if self.current().is_none() {
             return;
         }

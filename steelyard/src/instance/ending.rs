@@ -41,7 +41,7 @@ impl Instance {
         let Self { parts, mut hands, settings, .. } = self;
         hands.board.set_plight(Some(Unready::Ending));
         hands.board.show();
-        let Parts { gateway, forwarder, mut speaker, admin } = parts;
+        let Parts { gateway, forwarder, passer, mut speaker, admin } = parts;
         if !settings.linger.is_zero() {
             gateway.iter().for_each(|it| it.wind_down());
             or_hurried(&mut hurried, tokio::time::sleep(settings.linger)).await;
@@ -50,8 +50,9 @@ impl Instance {
         drop(hands);
         if let Some(speaks) = &speaker {
             let is_given = or_hurried(&mut hurried, gives_away(speaks)).await == Some(true);
-            // Else others carry packets, who know nothing of us.
-            if is_given && forwarder.is_some() {
+            // Else others carry packets, who know nothing of us: it is for what we pass on.
+            let passes = passer.as_ref().is_some_and(|it| it.passing().is_busy());
+            if is_given && (forwarder.is_some() || passes) {
                 tracing::info!("handed over: serving stragglers for {} s", STRAGGLERS.as_secs());
                 gateway.iter().for_each(|it| it.wind_down());
                 or_hurried(&mut hurried, tokio::time::sleep(STRAGGLERS)).await;
@@ -74,6 +75,7 @@ impl Instance {
             or_hurried(&mut hurried, flows).await;
         }
         drop(speaker);
+        drop(passer);
         match forwarder.map(Arc::into_inner) {
             Some(Some(forwarder)) => undo(forwarder).await,
             Some(None) => tracing::error!("the forwarder is still in use"),

@@ -27,7 +27,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use steelyard_admin::Admin;
-use steelyard_forward::Forwarder;
+use steelyard_forward::{Forwarder, Passer};
 use steelyard_gateway::Gateway;
 use steelyard_kube::Gap;
 use steelyard_manifest::{ClusterEvent, Selection, Sight};
@@ -70,6 +70,8 @@ pub(crate) struct Instance {
 struct Parts {
     gateway: Option<Arc<Gateway>>,
     forwarder: Option<Arc<Forwarder>>,
+    /// Only without a forwarder, which passes packets itself.
+    passer: Option<Passer>,
     /// None without privileges too: then nothing is answered for.
     speaker: Option<Arc<Speaker>>,
     admin: Admin,

@@ -1,6 +1,7 @@
 //! What each part is told at its start, by the settings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use steelyard_admin::{Admin, AdminOptions, Published, StartError};
@@ -12,6 +13,10 @@ use super::Settings;
 use super::sharing::Conflict;
 use super::traces::tracing;
 use crate::hands::descriptors::Rooms;
+
+/// How long a node may be without its speaker before its flows are taken for ended: its image may
+/// be on its way.
+const FLOWS_STAY: Duration = Duration::from_secs(300);
 
 pub(super) fn admin(
     settings: &Settings,
@@ -37,6 +42,7 @@ pub(super) fn speaker_options(
     let membership = settings.sharing.as_ref().map(|sharing| Membership {
         name: crate::load::node_name(&settings.world),
         kept: Some(settings.state_dir.join("epochs")),
+        flows_stay: if settings.duties.passes { FLOWS_STAY } else { Duration::ZERO },
         ..sharing.membership.clone()
     });
     let mut options =

@@ -58,11 +58,15 @@ pub(crate) struct Duties {
     pub(crate) routes: bool,
     /// It carries packets for vips.
     pub(crate) carries: bool,
+    /// Others carry them, whose flows outlive it: it passes packets of those that began at another
+    /// node on to that.
+    pub(crate) passes: bool,
     /// It answers for vips, as far as it may.
     pub(crate) announces: bool,
 }
 
 impl Duties {
     /// All there are.
-    pub(crate) const ALL: Self = Self { routes: true, carries: true, announces: true };
+    pub(crate) const ALL: Self =
+        Self { routes: true, carries: true, passes: false, announces: true };
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use steelyard_admin::{Admin, Published};
-use steelyard_forward::Forwarder;
+use steelyard_forward::{ForwardOptions, Forwarder, Passer, Passing};
 use steelyard_gateway::Gateway;
 use steelyard_host::links::Monitor;
 use steelyard_pipeline::ResolveOptions;
@@ -132,9 +132,12 @@ async fn start_parts(
         true => Some(Forwarder::start(forward_options(settings, rooms)).await?),
         false => None,
     };
-    match start_others(settings, forwarder.as_ref(), published, rooms) {
+    let passer = settings.duties.passes.then(start_passer).flatten();
+    let passing = passer.as_ref().map(Passer::passing);
+    let passing = passing.or_else(|| Some(forwarder.as_ref()?.passing()));
+    match start_others(settings, (forwarder.as_ref(), passing), published, rooms) {
         Ok((admin, speaker)) => {
-            Ok(Parts { gateway, forwarder: forwarder.map(Arc::new), speaker, admin })
+            Ok(Parts { gateway, forwarder: forwarder.map(Arc::new), passer, speaker, admin })
         }
         Err(error) => {
             if let Some(forwarder) = forwarder {
@@ -145,9 +148,24 @@ async fn start_parts(
     }
 }
 
+/// Without it flows break, and everything else works.
+fn start_passer() -> Option<Passer> {
+    let table = ForwardOptions::default().table;
+    let started = Passer::start(&table).inspect_err(|why| {
+        tracing::warn!(
+            "open connections break when their address goes to another node: {why}; it takes \
+             CAP_NET_ADMIN and the kernel's nft_dup_ipv4 and nft_dup_ipv6 (--forget-flows does \
+             without)"
+        );
+    });
+    let passer = started.ok()?;
+    tracing::info!("set on this host: {} (undone at exit)", passer.change());
+    Some(passer)
+}
+
 fn start_others(
     settings: &Settings,
-    forwarder: Option<&Forwarder>,
+    (forwarder, passing): (Option<&Forwarder>, Option<Passing>),
     published: &Arc<Published>,
     rooms: &Rooms,
 ) -> Result<(Admin, Option<Arc<Speaker>>)> {
@@ -158,7 +176,7 @@ fn start_others(
     }
     // Without the guard rules the kernel may answer echo requests itself.
     let echo = forwarder.is_some_and(|it| it.degraded().is_none());
-    let formers = forwarder.map(|it| Arc::new(Passes(it.passing())) as Arc<dyn Formers>);
+    let formers = passing.map(|it| Arc::new(Passes(it)) as Arc<dyn Formers>);
     let gate = forwarder.map(|it| Arc::new(Takes(it.intake())) as Arc<dyn Gate>);
     let speaker = Speaker::start(speaker_options(settings, echo, formers, gate));
     Ok((admin, Some(Arc::new(speaker.context("cannot answer for addresses")?))))

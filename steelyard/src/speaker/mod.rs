@@ -52,6 +52,10 @@ pub struct SpeakerArgs {
     /// Who carries packets for vips to endpoints
     #[arg(long, value_enum, default_value_t, value_name = "WHO")]
     pub(crate) carrier: Carrier,
+    /// Let open connections break when their address goes to another node, instead of passing their
+    /// packets back to the node where they began; it takes no CAP_NET_ADMIN then
+    #[arg(long)]
+    pub(crate) forget_flows: bool,
     /// Answer on these interfaces only [default: those whose subnet holds the address]
     #[arg(long, value_name = "NAME")]
     pub(crate) interface: Vec<String>,
@@ -87,7 +91,7 @@ Exit status: 0 ended by a signal, 2 could not serve.";
 /// Who carries packets for vips.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Carrier {
-    /// kube-proxy, or what stands in its place: nothing is set on the node
+    /// kube-proxy, or what stands in its place
     #[default]
     KubeProxy,
     /// This process, by rules of its own; Services' statuses then have `ipMode: Proxy`
@@ -183,8 +187,9 @@ fn settings(
     let mut sharing = Sharing::in_cluster(&args.election, args.vip_conflict, keeper.keys()?);
     sharing.set_peers(keeper.peers());
     let carries = args.carrier == Carrier::Direct && !args.cluster.shadow;
+    let passes = args.carrier == Carrier::KubeProxy && !args.forget_flows && !args.cluster.shadow;
     Ok(Settings {
-        duties: Duties { routes: false, carries, announces: true },
+        duties: Duties { routes: false, carries, passes, announces: true },
         author: Author::Statuses,
         awaited: Some(all_of(Role::Speaker)),
         standings: Some(ears.feed.standings()),

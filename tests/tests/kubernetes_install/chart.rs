@@ -148,7 +148,7 @@ fn they_ask_for_no_more_than_they_need(cluster: &Cluster) -> Result<()> {
         ensure!(is_taken == (component != "speaker"), "{component}: {answer:?}");
         let container = &pod["spec"]["containers"][0]["securityContext"];
         let added = match component {
-            "speaker" => json!(["NET_RAW"]),
+            "speaker" => json!(["NET_ADMIN", "NET_RAW"]),
             _ => Value::Null,
         };
         ensure!(container["capabilities"]["add"] == added, "{component}: {container}");
@@ -178,13 +178,20 @@ fn values_are_checked() -> Result<()> {
     }
     let everything = [
         "--set=shadow=true,loadBalancerClass=steelyard,gateway.service.type=ClusterIP",
-        "--set=admin.tokenSecret=steelyard-admin",
+        "--set=admin.tokenSecret=steelyard-admin,speaker.passFlows=false",
         "--set=metrics.dashboard.enabled=true,ingressClass.default=true",
         "--set-json=gateway.secretNamespaces=[\"default\"]",
         "--set=image.digest=sha256:0123456789012345678901234567890123456789012345678901234567890123",
     ];
     let text = template(&everything)?;
-    for part in ["--shadow", "--lb-class=steelyard", "steelyard@sha256:", "namespace: default"] {
+    for part in [
+        "--shadow",
+        "--lb-class=steelyard",
+        "steelyard@sha256:",
+        "namespace: default",
+        "--forget-flows",
+        "add: [NET_RAW]",
+    ] {
         ensure!(text.contains(part), "no {part:?} in:\n{text}");
     }
     for (part, times) in [("--admin-token-file=", 3), ("secretName: steelyard-admin", 3)] {

@@ -31,7 +31,8 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* What each role is told: a list of the root, the role and its values. */}}
+{{/* What each role is told: a list of the root, the role, its values, and, where it has some, options
+that follow from these. */}}
 {{- define "steelyard.container" -}}
 {{- $root := index . 0 -}}
 name: {{ index . 1 }}
@@ -52,6 +53,11 @@ args:
   {{- end }}
   {{- if $root.Values.admin.tokenSecret }}
   - --admin-token-file=/etc/steelyard/admin/token
+  {{- end }}
+  {{- with rest (rest (rest .)) }}
+  {{- range first . }}
+  - {{ . }}
+  {{- end }}
   {{- end }}
   {{- with (index . 2).extraArgs }}
   {{- toYaml . | nindent 2 }}
