@@ -2,11 +2,14 @@
 // Data only ever becomes text nodes, never markup.
 
 import { follow } from "./source.js";
-import { diagnosticRows, endpointRows, eventRows, memberRows, routeRows, vipRows } from "./rows.js";
+import {
+  diagnosticRows, endpointRows, eventRows, memberRows, requestRows, routeRows, vipRows,
+} from "./rows.js";
 
 const MOST_ROWS = 300;
 const EMPTY = {
   overview: {}, services: [], announcements: [], routes: [], members: [], diagnostics: [], events: [],
+  requests: [],
 };
 const SEVERITIES = ["error", "warning", "info"];
 
@@ -43,6 +46,11 @@ const SECTIONS = {
     columns: ["When", "Type", "Reason", "Object", "Message"],
     rows: (world) => eventRows(world),
     empty: "Nothing has happened yet.",
+  },
+  requests: {
+    columns: ["When", "Status", "Request", "Route", "Endpoint", "Why"],
+    rows: (world) => requestRows(world),
+    empty: "Every request was answered with success.",
   },
 };
 
@@ -185,6 +193,10 @@ function list(value) {
 }
 
 const source = follow({
+  part(name, value) {
+    state.world = { ...state.world, [name]: value };
+    draw(name);
+  },
   data(world) {
     state.world = { ...EMPTY, ...world };
     state.loaded = true;
@@ -210,6 +222,10 @@ $("login").addEventListener("submit", (event) => {
   $("token").value = "";
 });
 $("filter").addEventListener("input", () => drawAll());
-// Times are shown as ages.
-setInterval(() => { if (!document.hidden) draw("events"); }, 10000);
+// Times are shown as ages, and requests are no news that anybody publishes.
+setInterval(() => {
+  if (document.hidden) return;
+  draw("events");
+  source.again("requests");
+}, 5000);
 drawAll(true);

@@ -108,6 +108,19 @@ export function eventRows({ events }, now = Date.now() / 1000) {
   ]));
 }
 
+/** One row per request that was not answered with success, newest first as told. */
+export function requestRows({ requests }, now = Date.now() / 1000) {
+  return list(requests).map((one) => finish([
+    [{ text: age(now - one.time), title: new Date(one.time * 1000).toLocaleString() }],
+    [{ text: String(one.status ?? ""), kind: `pill ${one.status >= 500 ? "bad" : "careful"}` }],
+    [{ text: `${one.method ?? ""} ${one.host ?? ""}${one.path ?? ""}`, kind: "mono" },
+      { text: one.id ?? "", kind: "block faint mono small" }],
+    [one.router ?? dash()],
+    [one.endpoint ? { text: one.endpoint, kind: "mono" } : dash()],
+    list(one.why).map((text, index) => ({ text, kind: index ? "block faint small" : "block" })),
+  ]));
+}
+
 /** `state` is a word, with `: why` behind it when it is not as it should be. */
 function vipState(address, told) {
   if (!address) return { text: "no address", kind: "bad" };

@@ -1,7 +1,8 @@
 // Where the page gets its data: the JSON API, and the stream that says when to ask again.
 // It knows nothing of how things are shown.
 
-const RESOURCES = ["overview", "services", "announcements", "routes", "members", "diagnostics", "events"];
+const RESOURCES = ["overview", "services", "announcements", "routes", "members", "diagnostics", "events",
+  "requests"];
 const RETRY_FIRST = 500;
 const RETRY_MOST = 8000;
 const BETWEEN_LOADS = 300;
@@ -47,7 +48,14 @@ export function follow(on) {
     }
   };
   run();
-  return { login(value) { token.set(value); loader.authorize(); } };
+  return {
+    login(value) { token.set(value); loader.authorize(); },
+    /** Asks for one resource alone; `on.part(name, value)` gets it. */
+    async again(name) {
+      const answer = await ask(name).then((it) => it.json()).catch(() => null);
+      if (answer) on.part(name, answer);
+    },
+  };
 }
 
 /** Loads when wished for, but not more often than is of use. */

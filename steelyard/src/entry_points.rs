@@ -3,11 +3,17 @@
 //! They have dots and free names in them, which a declared option cannot have, so they are taken
 //! out of the arguments first. Names are compared without case, as Traefik does.
 
+mod access_log;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use steelyard_model::routing::entry_point::{BUILT_IN, EntryPoint, PLAIN, SECURE};
+use steelyard_gateway::{AccessLog, MetricViews};
+use steelyard_http::ForwardedPolicy;
+use steelyard_model::routing::entry_point::{BUILT_IN, EntryPoint, PLAIN, SECURE, Trust};
+use steelyard_model::routing::ranges::{NAMED, listed};
 
 /// The static options found on the command line, names in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,10 +46,25 @@ pub struct TraceSettings {
 /// Options that are understood; `*` is a name of the user's choice.
 const KNOWN: &[&str] = &[
     "entrypoints.*.address",
+    "entrypoints.*.forwardedheaders.clientipheader",
+    "entrypoints.*.forwardedheaders.insecure",
+    "entrypoints.*.forwardedheaders.rfc7239",
+    "entrypoints.*.forwardedheaders.trustedips",
     "entrypoints.*.http.sanitizepath",
     "accesslog",
+    "accesslog.bufferingsize",
+    "accesslog.fields.defaultmode",
+    "accesslog.fields.headers.defaultmode",
+    "accesslog.fields.headers.names.*",
+    "accesslog.fields.names.*",
     "accesslog.filepath",
+    "accesslog.filters.minduration",
+    "accesslog.filters.retryattempts",
+    "accesslog.filters.statuscodes",
     "accesslog.format",
+    "metrics.prometheus.addentrypointslabels",
+    "metrics.prometheus.addrouterslabels",
+    "metrics.prometheus.addserviceslabels",
     "tracing.otlp.http.endpoint",
     "tracing.otlp.http.headers.*",
     "tracing.resourceattributes.*",
@@ -58,6 +79,13 @@ const SERVICE_NAME: &str = "steelyard";
 
 const ADDRESS: &str = ".address";
 const SANITIZE_PATH: &str = ".http.sanitizepath";
+const INSECURE: &str = ".forwardedheaders.insecure";
+const TRUSTED_IPS: &str = ".forwardedheaders.trustedips";
+const CLIENT_IP_HEADER: &str = ".forwardedheaders.clientipheader";
+const RFC_7239: &str = ".forwardedheaders.rfc7239";
+/// What is set of entry points, besides where they listen.
+const OF_ENTRY_POINTS: [&str; 5] =
+    [SANITIZE_PATH, INSECURE, TRUSTED_IPS, CLIENT_IP_HEADER, RFC_7239];
 
 impl StaticOptions {
     /// Splits `arguments` into the static options and the rest.
@@ -94,13 +122,31 @@ impl StaticOptions {
 
     /// An entry point is there by itself, or has an address.
     fn check_entry_points(&self) -> Result<(), String> {
-        let named = self.0.keys().filter_map(|option| entry_point_name(option, SANITIZE_PATH));
-        for name in named {
+        let named = self.0.keys().filter_map(|option| {
+            let of = OF_ENTRY_POINTS.iter().find(|of| entry_point_name(option, of).is_some())?;
+            Some((entry_point_name(option, of)?, *of))
+        });
+        for (name, of) in named {
             let is_built_in = BUILT_IN.iter().any(|it| it.name == name);
             if !is_built_in && self.address(name).is_none() {
                 return Err(format!(
-                    "--entrypoints.{name}{SANITIZE_PATH}: there is no entry point {name:?}; \
+                    "--entrypoints.{name}{of}: there is no entry point {name:?}; \
                      --entrypoints.{name}.address makes one"
+                ));
+            }
+            let is_said = |of| self.has(&format!("entrypoints.{name}{of}"));
+            if of == CLIENT_IP_HEADER && !is_said(TRUSTED_IPS) {
+                return Err(format!(
+                    "--entrypoints.{name}{of}: nobody is believed without \
+                     --entrypoints.{name}{TRUSTED_IPS}"
+                ));
+            }
+            let is_insecure =
+                self.0.get(&format!("entrypoints.{name}{INSECURE}")).is_some_and(|it| it == "true");
+            if of == TRUSTED_IPS && is_insecure {
+                return Err(format!(
+                    "--entrypoints.{name}{of}: everybody is believed by \
+                     --entrypoints.{name}{INSECURE}; one of the two"
                 ));
             }
         }
@@ -142,6 +188,29 @@ impl StaticOptions {
         names.map(str::to_owned).collect()
     }
 
+    /// Whose word about clients is taken, by entry point.
+    pub fn forwarded(&self) -> BTreeMap<String, Arc<ForwardedPolicy>> {
+        let mut all = BTreeMap::<String, ForwardedPolicy>::new();
+        let mut each = |of: &str, set: &dyn Fn(&mut ForwardedPolicy, &str)| {
+            for (option, value) in &self.0 {
+                if let Some(name) = entry_point_name(option, of) {
+                    set(all.entry(name.to_owned()).or_default(), value);
+                }
+            }
+        };
+        each(TRUSTED_IPS, &|policy, value| {
+            policy.trust = Trust::Ranges(listed(value).expect("checked when it was taken"));
+        });
+        each(INSECURE, &|policy, value| {
+            if value == "true" {
+                policy.trust = Trust::Everybody;
+            }
+        });
+        each(CLIENT_IP_HEADER, &|policy, value| policy.client_header = Some(value.into()));
+        each(RFC_7239, &|policy, value| policy.standard = value == "true");
+        all.into_iter().map(|(name, policy)| (name, Arc::new(policy))).collect()
+    }
+
     /// The address of the entry point `name`, where it is set.
     pub fn address(&self, name: &str) -> Option<ListenAddress> {
         let value = self.0.get(&format!("entrypoints.{name}.address"))?;
@@ -160,20 +229,20 @@ impl StaticOptions {
         ports.into_iter().map(|(name, port)| EntryPoint::new(name, port)).collect()
     }
 
-    /// Whether requests are logged.
-    pub fn access_log(&self) -> bool {
-        let named = ["accesslog.filepath", "accesslog.format"].iter().any(|name| self.has(name));
-        self.0.get("accesslog").map_or(named, |value| value == "true")
+    /// How requests are logged, if they are.
+    pub fn access_log(&self) -> Option<AccessLog> {
+        let is_named = self.0.keys().any(|name| name.starts_with("accesslog."));
+        let is_wanted = self.0.get("accesslog").map_or(is_named, |value| value == "true");
+        is_wanted.then(|| access_log::chosen(&self.0))
     }
 
-    /// The file requests are logged to; none is standard output.
-    pub fn access_log_path(&self) -> Option<&str> {
-        self.0.get("accesslog.filepath").map(String::as_str)
-    }
-
-    /// Whether requests are logged as JSON.
-    pub fn access_log_is_json(&self) -> bool {
-        self.0.get("accesslog.format").is_some_and(|format| format == "json")
+    /// Which series of requests are told.
+    pub fn views(&self) -> MetricViews {
+        let is_told = |of: &str| {
+            self.0.get(&format!("metrics.prometheus.add{of}labels")).is_none_or(|it| it == "true")
+        };
+        let (entry_points, routers) = (is_told("entrypoints"), is_told("routers"));
+        MetricViews { entry_points, routers, services: is_told("services") }
     }
 
     fn has(&self, name: &str) -> bool {
@@ -199,7 +268,15 @@ fn is_of(name: &str, prefix: &str) -> bool {
 
 /// Whether an option without a value means `true`.
 fn is_switch(option: &str) -> bool {
-    option == "accesslog" || entry_point_name(option, SANITIZE_PATH).is_some()
+    let of = [SANITIZE_PATH, INSECURE, RFC_7239];
+    let named = [
+        "accesslog",
+        "accesslog.filters.retryattempts",
+        "metrics.prometheus.addentrypointslabels",
+        "metrics.prometheus.addrouterslabels",
+        "metrics.prometheus.addserviceslabels",
+    ];
+    named.contains(&option) || of.iter().any(|of| entry_point_name(option, of).is_some())
 }
 
 /// The entry point that `option` sets something of.
@@ -212,14 +289,25 @@ fn check(name: &str, value: &str) -> Result<(), String> {
     if entry_point_name(name, ADDRESS).is_some() {
         return parse_address(value).map(drop).map_err(|error| format!("--{name}: {error}"));
     }
+    if entry_point_name(name, TRUSTED_IPS).is_some() {
+        let wrong = |part| {
+            format!("--{name}: {part:?} is no range: write 10.0.0.0/8, 192.0.2.1 or {NAMED}")
+        };
+        return listed(value).map(drop).map_err(wrong);
+    }
+    if entry_point_name(name, CLIENT_IP_HEADER).is_some() {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let is_name = !value.is_empty() && value.bytes().all(is_part);
+        let wrong = || format!("--{name} wants the name of a header, not {value:?}");
+        return is_name.then_some(()).ok_or_else(wrong);
+    }
     match (name, value) {
-        ("accesslog.format", "common" | "json") => Ok(()),
         (_, "true" | "false") if is_switch(name) => Ok(()),
         _ if is_switch(name) => Err(format!("--{name} wants true or false, not {value:?}")),
-        ("accesslog.format", _) => {
-            Err(format!("--accesslog.format wants common or json, not {value:?}"))
+        _ if name.starts_with("accesslog.") => {
+            access_log::check(name, value).unwrap_or_else(|| Err(unknown(name)))
         }
-        ("accesslog.filepath" | "tracing.servicename", _) => Ok(()),
+        ("tracing.servicename", _) => Ok(()),
         ("tracing.samplerate", rate) => match rate.parse::<f64>() {
             Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(()),
             _ => Err(format!("--{name} wants a share from 0 to 1, not {rate:?}")),
@@ -228,8 +316,12 @@ fn check(name: &str, value: &str) -> Result<(), String> {
         (TRACED_TO, url) => Err(format!("--{name} wants http://HOST:4318/v1/traces, not {url:?}")),
         _ if is_of(name, "tracing.otlp.http.headers.") => Ok(()),
         _ if is_of(name, "tracing.resourceattributes.") => Ok(()),
-        _ => Err(format!("--{name} is not an option; known are --{}", KNOWN.join(", --"))),
+        _ => Err(unknown(name)),
     }
+}
+
+fn unknown(name: &str) -> String {
+    format!("--{name} is not an option; known are --{}", KNOWN.join(", --"))
 }
 
 fn parse_address(text: &str) -> Result<ListenAddress, String> {
@@ -256,7 +348,7 @@ mod tests {
             take("up dir --entryPoints.web.address=:8000 -o json --accesslog --entrypoints.x.address [::1]:9 a")
                 .unwrap();
         assert_eq!(rest, ["up", "dir", "-o", "json", "a"]);
-        assert!(options.access_log());
+        assert!(options.access_log().is_some());
         let ports = options
             .entry_points((80, 443))
             .into_iter()
@@ -278,6 +370,39 @@ mod tests {
             assert_eq!(rest, ["up"], "{line}");
             assert!(options.unresolved_paths().iter().eq(names), "{line}");
         }
+    }
+
+    #[test]
+    fn which_series_are_told() {
+        let views = |line: &str| {
+            let MetricViews { entry_points, routers, services } = take(line).unwrap().0.views();
+            [entry_points, routers, services]
+        };
+        assert_eq!(views("up"), [true; 3]);
+        let line = "up --metrics.prometheus.addRoutersLabels=false \
+                    --metrics.prometheus.addServicesLabels";
+        assert_eq!(views(line), [true, false, true]);
+    }
+
+    #[test]
+    fn whose_word_is_taken() {
+        let (options, _) = take(
+            "up --entryPoints.web.forwardedHeaders.trustedIPs=10.0.0.0/8,cloudflare \
+             --entryPoints.web.forwardedHeaders.clientIPHeader=CF-Connecting-IP \
+             --entryPoints.websecure.forwardedHeaders.insecure \
+             --entryPoints.websecure.forwardedHeaders.rfc7239=true",
+        )
+        .unwrap();
+        let all = options.forwarded();
+        let web = &all["web"];
+        assert_eq!((web.client_header.as_deref(), web.standard), (Some("CF-Connecting-IP"), false));
+        for (peer, covered) in
+            [("10.1.1.1", true), ("172.71.10.1", true), ("2606:4700::1", true), ("9.9.9.9", false)]
+        {
+            assert_eq!(web.trust.covers(peer.parse().unwrap()), covered, "{peer}");
+        }
+        assert_eq!((&all["websecure"].trust, all["websecure"].standard), (&Trust::Everybody, true));
+        assert!(take("up").unwrap().0.forwarded().is_empty());
     }
 
     #[test]
@@ -312,7 +437,12 @@ mod tests {
             ("up --entrypoints.web.address=80", "not an address"),
             ("up --entrypoints.web.address", "wants a value"),
             ("up --providers.docker=true", "not an option"),
-            ("up --accesslog.format=xml", "common or json"),
+            ("up --accesslog.format=xml", "common, genericCLF or json"),
+            ("up --accesslog.fields.names.ClientHost=hide", "keep, drop or redact"),
+            ("up --accesslog.filters.statusCodes=404,abc", "codes and ranges"),
+            ("up --accesslog.filters.minDuration=soon", "10ms"),
+            ("up --accesslog.bufferingSize=-1", "number of lines"),
+            ("up --accesslog.otlp=true", "not an option"),
             ("up --accesslog=maybe", "true or false"),
             ("up --tracing.otlp.http.endpoint=collector:4318", "http://HOST:4318"),
             ("up --tracing.otlp.grpc.endpoint=collector:4317", "not an option"),
@@ -322,6 +452,20 @@ mod tests {
             ("up --tracing.samplerate=0.5", "nothing is traced without"),
             ("up --entrypoints.web.http.sanitizePath=no", "true or false"),
             ("up --entrypoints.mine.http.sanitizePath=false", "no entry point"),
+            ("up --entrypoints.web.forwardedHeaders.trustedIPs=akamai", "no range"),
+            ("up --entrypoints.web.forwardedHeaders.trustedIPs=10.0.0.0/99", "no range"),
+            ("up --entrypoints.web.forwardedHeaders.clientIPHeader=X-A", "nobody is believed"),
+            (
+                "up --entrypoints.web.forwardedHeaders.trustedIPs=10.0.0.1 \
+                 --entrypoints.web.forwardedHeaders.insecure",
+                "one of the two",
+            ),
+            (
+                "up --entrypoints.web.forwardedHeaders.trustedIPs=10.0.0.1 \
+                 --entrypoints.web.forwardedHeaders.clientIPHeader=a:b",
+                "the name of a header",
+            ),
+            ("up --entrypoints.a.forwardedHeaders.insecure", "no entry point"),
             ("up --entrypoints.a.b.http.sanitizePath=false", "not an option"),
         ] {
             let error = take(line).unwrap_err();

@@ -22,7 +22,8 @@ use crate::{load, planning, tell};
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ExplainArgs {
-    /// Which object: KIND/NAMESPACE/NAME, or KIND/NAME in namespace default, else where it is
+    /// Which object: KIND/NAMESPACE/NAME, or KIND/NAME in namespace default, else where it is; or
+    /// request/ID
     #[arg(value_name = "OBJECT")]
     object: String,
     /// Manifests to plan; without, a running instance is asked
@@ -46,6 +47,7 @@ Examples:
   steelyard explain svc/nginx                             (of a running instance)
   steelyard explain svc/nginx --cluster                   (of one in a cluster)
   steelyard explain ingress/default/web manifests/
+  steelyard explain request/5b1f0c9e7a3d2468              (the X-Request-Id of an answer)
   steelyard explain ipaddresspool/metallb-system/lan manifests/
 
 Exit status: 0 explained, 1 no such object or nobody answers, 2 unreadable input or usage.";
@@ -74,6 +76,9 @@ struct Rows {
 /// When a path cannot be read, or the object is not named as one.
 pub fn run(mut args: ExplainArgs, fixed: StaticOptions) -> Result<ExitCode> {
     args.world.fixed = fixed;
+    if let Some(id) = args.object.strip_prefix("request/") {
+        return request(&args, id);
+    }
     let mut wanted = Wanted::parse(&args.object)?;
     let rows = if args.paths.is_empty() {
         match ask(&args, &wanted.kind) {
@@ -97,6 +102,56 @@ pub fn run(mut args: ExplainArgs, fixed: StaticOptions) -> Result<ExitCode> {
         OutputFormat::Text => put(&found.text(&wanted, wants_color()))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why a request was answered as it was: only who answered it knows.
+fn request(args: &ExplainArgs, id: &str) -> Result<ExitCode> {
+    if !args.paths.is_empty() {
+        bail!("requests are a running instance's: leave the paths out");
+    }
+    let found = args.admin.respondent("gateway").and_then(|admin| admin.ask("requests"));
+    let found = match found {
+        Ok(rows) => rows.as_array().into_iter().flatten().find(|it| it["id"] == id).cloned(),
+        Err(error) => {
+            steelyard_terminal::complain(&format!("error: {:#}", anyhow::Error::from(error)));
+            return Ok(ExitCode::from(1));
+        }
+    };
+    let Some(found) = found else {
+        let message = "error: no such request: the last 1,000 that were not answered with success \
+                       are known, `steelyard get requests` lists them";
+        steelyard_terminal::complain(message);
+        return Ok(ExitCode::from(1));
+    };
+    match args.output {
+        OutputFormat::Json => put(&format!("{found:#}\n"))?,
+        OutputFormat::Text => put(&request_text(&found, wants_color()))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What clients sent is shown without its control characters.
+fn request_text(row: &Value, color: bool) -> String {
+    let said = |name: &str| words(&row[name]).replace(char::is_control, "\u{fffd}");
+    let asked = format!("{} {}{}", said("method"), said("host"), said("path"));
+    let mut out = Style::Heading.paint(&asked, color) + "\n";
+    let status = Style::Bad.paint(&said("status"), color);
+    let _ = writeln!(
+        out,
+        "  answered {status} after {} ms, to {} at {}",
+        said("durationMs"),
+        said("client"),
+        said("entryPoint")
+    );
+    for (name, shown) in [("router", "route"), ("service", "service"), ("endpoint", "endpoint")] {
+        if !row[name].is_null() {
+            let _ = writeln!(out, "  {shown} {}", said(name));
+        }
+    }
+    for why in row["why"].as_array().into_iter().flatten() {
+        let _ = writeln!(out, "    {}", words(why).replace(char::is_control, "\u{fffd}"));
+    }
+    out
 }
 
 fn ask(args: &ExplainArgs, kind: &str) -> Result<Rows> {
@@ -375,4 +430,26 @@ fn words(value: &Value) -> String {
 fn list(value: &Value) -> String {
     let items: Vec<String> = value.as_array().into_iter().flatten().map(words).collect();
     items.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_explained_without_control_characters() {
+        let row = json!({ "id": "5b1f", "status": 502, "method": "GET", "host": "a", "path": "/\u{1b}",
+            "durationMs": 3.5, "client": "192.0.2.1", "entryPoint": "web", "router": "r@ingress",
+            "service": null, "endpoint": "10.0.0.1:80",
+            "why": ["the endpoint closed the connection", "10.0.0.1:80: the line \"x\""] });
+        let want = "\
+GET a/\u{fffd}
+  answered 502 after 3.5 ms, to 192.0.2.1 at web
+  route r@ingress
+  endpoint 10.0.0.1:80
+    the endpoint closed the connection
+    10.0.0.1:80: the line \"x\"
+";
+        assert_eq!(request_text(&row, false), want);
+    }
 }

@@ -57,6 +57,9 @@ enum Kind {
     /// What happened
     #[value(alias = "event", alias = "ev")]
     Events,
+    /// Requests that were not answered with success, and why
+    #[value(alias = "request")]
+    Requests,
 }
 
 const EXAMPLES: &str = "\
@@ -109,6 +112,7 @@ fn show(args: &GetArgs) -> Result<String, AskError> {
         Kind::Endpoints => tables::endpoints(&value, &admin.ask("routes")?),
         Kind::Diagnostics => tables::diagnostics(&value),
         Kind::Events => tables::events(&value, now()),
+        Kind::Requests => tables::requests(&value, now()),
     };
     Ok(if table.is_empty() { String::new() } else { table.render(0, wants_color()) })
 }
@@ -130,7 +134,7 @@ impl Kind {
         match self {
             Self::Overview | Self::Services | Self::Diagnostics | Self::Events => "controller",
             Self::Announcements | Self::Owners | Self::Members => "speaker",
-            Self::Routes | Self::Endpoints => "gateway",
+            Self::Routes | Self::Endpoints | Self::Requests => "gateway",
         }
     }
 
@@ -144,6 +148,7 @@ impl Kind {
             Self::Routes => "routes",
             Self::Diagnostics => "diagnostics",
             Self::Events => "events",
+            Self::Requests => "requests",
         }
     }
 }

@@ -8,6 +8,7 @@ mod lack;
 mod moment;
 pub(crate) mod note;
 mod remembered;
+pub(crate) mod requests;
 mod shared;
 mod standing;
 pub(crate) mod summary;

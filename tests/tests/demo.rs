@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result, ensure};
-use steelyard_tests::process::{Running, Signal};
+use steelyard_tests::process::{self, Running, Signal};
 use steelyard_tests::{binary, http};
 
 /// A URL as printed, taken apart.
@@ -114,6 +114,30 @@ fn what_is_announced_to_nobody_is_not_said_to_be() -> Result<()> {
     let services = admin.get("/api/v1/services")?.body;
     let said = "10.1.1.100 is not announced: the LAN is not told of it without privileges";
     ensure!(services.contains(said) && !services.contains("is announced by"), "{services}");
+    Ok(())
+}
+
+/// The answer names the request, the API lists it, and the command explains it.
+#[test]
+fn who_gets_no_answer_can_ask_why() -> Result<()> {
+    let (demo, rows) = demo()?;
+    let at = SocketAddr::from((Ipv4Addr::LOCALHOST, rows.first().context("no rows")?.url.port));
+    let answer = http::get(at, "test.homelab.locl", "/lost?secret=1")?;
+    let id = answer.header("x-request-id").context("it has no name")?.to_owned();
+    ensure!(answer.status == 404, "{answer:?}");
+    let printed = demo.printed();
+    let mut urls = printed.split_whitespace().filter_map(Url::parse);
+    let admin = urls.rfind(|url| url.host == "127.0.0.1").context("no admin page")?;
+    let told = admin.get("/api/v1/requests")?.body;
+    ensure!(told.contains(&id) && told.contains("/lost") && !told.contains("secret"), "{told}");
+    let of = format!("--admin=127.0.0.1:{}", admin.port);
+    for (command, part) in [
+        (["explain", &format!("request/{id}"), &of], "it is for another host"),
+        (["get", "requests", &of], "no route matches"),
+    ] {
+        let said = process::run(binary::command(command))?;
+        ensure!(said.contains(part), "{command:?}: {said}");
+    }
     Ok(())
 }
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use steelyard_admin::{AdminOptions, Published, View, serve};
+use steelyard_admin::{AdminOptions, LiveParts, Published, View, serve};
 
 fn main() {
     let is_empty = std::env::args().any(|argument| argument == "empty");
-    let published = Published::new(Arc::new(|| "sample_up 1\n".to_owned()), Arc::new(|| false));
+    let metrics = Arc::new(|| "sample_up 1\n".to_owned());
+    let requests = Arc::new(move || if is_empty { json!([]) } else { requests() });
+    let published = Published::new(LiveParts { metrics, requests, ..LiveParts::default() });
     let admin = serve(&AdminOptions::default(), published.clone()).expect("the port is free");
     println!("http://{}/", admin.address());
     let started = now();
@@ -21,6 +23,16 @@ fn main() {
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+}
+
+fn requests() -> Value {
+    let why = ["the endpoint does not take connections", "10.42.0.7:8080: Connection refused"];
+    json!([{
+        "id": "5b1f0c9e7a3d2468", "time": now(), "status": 502, "method": "GET",
+        "host": "shop.example.com", "path": "/cart", "client": "192.168.1.20:51234",
+        "entryPoint": "web", "router": "default-shop-0@ingress", "service": "default-shop-80@ingress",
+        "endpoint": "10.42.0.7:8080", "retries": 1, "durationMs": 3.4, "why": why,
+    }])
 }
 
 fn view(generation: u64, started: u64) -> View {

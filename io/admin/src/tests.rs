@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{Admin, AdminOptions, Overview, Published, StartError, View, serve};
+use crate::{Admin, AdminOptions, LiveParts, Overview, Published, StartError, View, serve};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// Far more than any answer takes.
@@ -32,7 +32,9 @@ struct TokenFile(PathBuf);
 
 impl Served {
     fn new(listen: &str, token: Option<&TokenFile>) -> Self {
-        let published = Published::new(Arc::new(|| "up 1\n".to_owned()), Arc::new(|| true));
+        let metrics = Arc::new(|| "up 1\n".to_owned());
+        let rebalance = Arc::new(|| true);
+        let published = Published::new(LiveParts { metrics, rebalance, ..LiveParts::default() });
         let token_file = token.map(|file| file.0.clone());
         let options =
             AdminOptions { listen: listen.parse().unwrap(), token_file, ..AdminOptions::default() };
@@ -402,7 +404,7 @@ fn stopping_closes_everything_at_once() {
 
 #[test]
 fn what_keeps_it_from_starting_is_said() {
-    let published = Published::new(Arc::new(String::new), Arc::new(|| false));
+    let published = Published::new(LiveParts::default());
     let start = |listen: SocketAddr, token_file: Option<PathBuf>| {
         serve(&AdminOptions { listen, token_file, ..AdminOptions::default() }, published.clone())
             .unwrap_err()

@@ -16,6 +16,32 @@ pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 /// Spreads vips anew over all nodes; false where there are no others.
 pub type Rebalance = Arc<dyn Fn() -> bool + Send + Sync>;
 
+/// Gives the last requests that were not answered with success when asked, the newest first.
+pub type FailedRequests = Arc<dyn Fn() -> Value + Send + Sync>;
+
+/// What is asked anew each time, whatever was published.
+#[derive(Clone)]
+pub struct LiveParts {
+    /// Counters.
+    pub metrics: Metrics,
+    /// The one thing that can be ordered.
+    pub rebalance: Rebalance,
+    /// `{id, time, status, method, host, path, client, entryPoint, router, service, endpoint,
+    /// retries, durationMs, why}`, its `why` a list of sentences.
+    pub requests: FailedRequests,
+}
+
+/// Nothing, and nobody else.
+impl Default for LiveParts {
+    fn default() -> Self {
+        Self {
+            metrics: Arc::new(String::new),
+            rebalance: Arc::new(|| false),
+            requests: Arc::new(|| Value::Array(Vec::new())),
+        }
+    }
+}
+
 /// One moment of the whole, as it is told; what it consists of is made when somebody asks. Lists
 /// have the shapes of `plan -o json`; more fields may be added to their rows. The page and `get`
 /// also show these, where given:
@@ -55,8 +81,6 @@ pub struct View {
     pub events: Lazy<Value>,
     /// As in `plan -o json`.
     pub diagnostics: Lazy<Value>,
-    /// The last requests, the newest first.
-    pub requests: Lazy<Value>,
     /// More metrics as Prometheus text: those that are true of this moment.
     pub gauges: Lazy<String>,
 }
@@ -134,8 +158,7 @@ pub struct Happening {
 pub struct Published {
     last: watch::Sender<Arc<View>>,
     texts: Mutex<Texts>,
-    metrics: Metrics,
-    rebalance: Rebalance,
+    live: LiveParts,
 }
 
 /// The resources of a view that were asked for, as they are sent.
@@ -156,8 +179,11 @@ pub(crate) const RESOURCES: [&str; 10] = [
     "certificates",
     "events",
     "diagnostics",
-    "requests",
+    REQUESTS,
 ];
+
+/// The one that is never the same.
+const REQUESTS: &str = "requests";
 
 /// Before anything is published: nothing, and not ready.
 impl Default for View {
@@ -176,7 +202,6 @@ impl Default for View {
             certificates: none(),
             events: none(),
             diagnostics: none(),
-            requests: none(),
             gauges: String::new().into(),
         }
     }
@@ -195,7 +220,6 @@ impl View {
             "certificates" => &self.certificates,
             "events" => &self.events,
             "diagnostics" => &self.diagnostics,
-            "requests" => &self.requests,
             _ => return None,
         };
         Some(value.clone())
@@ -215,9 +239,9 @@ impl View {
 
 impl Published {
     /// Nothing yet: not ready.
-    pub fn new(metrics: Metrics, rebalance: Rebalance) -> Arc<Self> {
+    pub fn new(live: LiveParts) -> Arc<Self> {
         let last = watch::Sender::new(Arc::default());
-        Arc::new(Self { last, texts: Mutex::default(), metrics, rebalance })
+        Arc::new(Self { last, texts: Mutex::default(), live })
     }
 
     /// Replaces the view, and tells everyone who listens to the stream.
@@ -234,6 +258,9 @@ impl Published {
     /// a long one, they keep nobody waiting.
     pub(crate) fn told(&self, name: &str) -> Option<Bytes> {
         let name = RESOURCES.into_iter().find(|known| *known == name)?;
+        if name == REQUESTS {
+            return Some((self.live.requests)().to_string().into());
+        }
         let view = self.view();
         let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         if !std::ptr::eq(texts.of.as_ptr(), Arc::as_ptr(&view)) {
@@ -252,11 +279,11 @@ impl Published {
     }
 
     pub(crate) fn metrics(&self) -> String {
-        (self.metrics)() + &self.view().gauges
+        (self.live.metrics)() + &self.view().gauges
     }
 
     pub(crate) fn rebalance(&self) -> bool {
-        (self.rebalance)()
+        (self.live.rebalance)()
     }
 }
 
@@ -271,8 +298,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn requests_are_asked_for_each_time() {
+        let asked = std::sync::atomic::AtomicU32::default();
+        let count = move || json!([asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed)]);
+        let requests = Arc::new(count);
+        let published = Published::new(LiveParts { requests, ..LiveParts::default() });
+        let told = [(); 2].map(|()| published.told("requests").unwrap());
+        assert_eq!(told, ["[0]", "[1]"]);
+    }
+
+    #[test]
     fn a_resource_is_written_once_for_all_who_ask() {
-        let published = Published::new(Arc::new(String::new), Arc::new(|| false));
+        let published = Published::new(LiveParts::default());
         let show = |generation| {
             let routes = json!([{ "generation": generation }]).into();
             published.publish(View { generation, routes, ..View::default() });

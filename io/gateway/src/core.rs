@@ -21,7 +21,8 @@ use crate::options::GatewayOptions;
 use crate::shared::Shared;
 use crate::tell::access_log::LogBuffer;
 use crate::tell::fault::{Failed, Fault};
-use crate::tell::metrics::Counters;
+use crate::tell::metrics::{Counters, Sample};
+use crate::tell::recent::Recent;
 use crate::tell::tracer::Tracer;
 use crate::up::upstream::Upstreams;
 use crate::wire::buffers::BufferPool;
@@ -52,6 +53,8 @@ pub(crate) struct Core {
     pub(crate) counters: Counters,
     pub(crate) log: Option<LogBuffer>,
     pub(crate) tracer: Option<Tracer>,
+    /// Requests that were not answered with success.
+    pub(crate) recent: Recent,
     pub(crate) connections: RefCell<Registry>,
     pub(crate) draining: Cell<bool>,
     /// Serves who comes in.
@@ -63,12 +66,19 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(shared: Arc<Shared>, log: Option<LogBuffer>, serve: fn(Arrival)) -> Rc<Self> {
+    /// The core `index` of all.
+    pub(crate) fn new(
+        index: usize,
+        shared: Arc<Shared>,
+        log: Option<LogBuffer>,
+        serve: fn(Arrival),
+    ) -> Rc<Self> {
         let version = shared.version();
         let live = Live::new(version, shared.config());
         let kept = shared.options.kept.clone();
         let tracer = shared.options.tracing.as_ref().map(Tracer::new);
         let upstreams = Upstreams::new(shared.options.workers, kept);
+        let recent = Recent::new(index, shared.options.workers, shared.seed);
         Rc::new(Self {
             shared,
             heads: BufferPool::new(HEAD_BUFFER, 64),
@@ -80,6 +90,7 @@ impl Core {
             counters: Counters::default(),
             log,
             tracer,
+            recent,
             connections: RefCell::default(),
             draining: Cell::new(false),
             serve,
@@ -170,6 +181,11 @@ impl Core {
         self.options().error_details.then(|| near().iter().map(ToString::to_string).collect())
     }
 
+    /// What was counted.
+    pub(crate) fn sample(&self) -> Sample {
+        Sample { endpoints: self.upstreams.totals(), ..self.counters.sample() }
+    }
+
     /// Ends connections that wait for their clients, the longest first, so that others get a place.
     pub(crate) fn make_room(&self) {
         self.connections.borrow().retire_longest(Instant::now(), |listener, awaited| {
@@ -203,7 +219,7 @@ mod tests {
     use waiting::Waiting;
 
     fn core(options: GatewayOptions) -> Rc<Core> {
-        Core::new(Shared::new(options), None, |_| ())
+        Core::new(0, Shared::new(options), None, |_| ())
     }
 
     #[test]

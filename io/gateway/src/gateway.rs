@@ -19,6 +19,7 @@ use crate::tell::access_log::{LogBuffer, Writer};
 use crate::tell::date::unix_now;
 use crate::tell::exposition::{self, Reloads};
 use crate::tell::metrics::Sample;
+use crate::tell::recent::{self, FailedRequest};
 use crate::wire::listen;
 
 /// A running gateway. Dropping it stops it at once; see [`Gateway::drain`] for the polite way.
@@ -59,18 +60,18 @@ impl Gateway {
         };
         let writer = match &options.access_log {
             Some(log) => Some(
-                Writer::start(log.path.as_deref())
+                Writer::start(log.path.as_deref(), log.buffered)
                     .map_err(|source| StartError::AccessLog { path: log.path.clone(), source })?,
             ),
             None => None,
         };
-        let format = options.access_log.as_ref().map(|log| log.format).unwrap_or_default();
+        let chosen = Arc::new(options.access_log.clone().unwrap_or_default());
         options.workers = count;
         let shared = Shared::new(options);
         let requests = Arc::<AtomicU64>::default();
         let log = || {
             let lines = writer.as_ref()?.lines.clone();
-            Some(LogBuffer::new(format, lines, requests.clone()))
+            Some(LogBuffer::new(chosen.clone(), lines, requests.clone()))
         };
         let workers = (0..count)
             .map(|index| Worker::start(index, shared.clone(), log(), down::serve))
@@ -139,23 +140,35 @@ impl Gateway {
 
     /// Writes counters, under Traefik's names. A worker that does not answer in time is left out.
     pub fn expose(&self, out: &mut Exposition) {
-        let (to, samples) = mpsc::channel();
+        let samples: Vec<Sample> = self.ask(|to| Command::Sample { to });
+        let reloads = *self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+        exposition::expose(&samples, reloads, self.shared.options.views, out);
+        if let Some(writer) = &*self.log.lock().unwrap_or_else(PoisonError::into_inner) {
+            exposition::expose_log(writer.lines.lost(), out);
+        }
+        if let Some(tracing) = &self.shared.options.tracing {
+            exposition::expose_spans(tracing.sink.counts(), out);
+        }
+    }
+
+    /// The last requests that were not answered with success, the newest first.
+    pub fn failed_requests(&self) -> Vec<FailedRequest> {
+        recent::newest(self.ask(|to| Command::Recent { to }))
+    }
+
+    /// What the workers say; one that does not answer in time is left out.
+    fn ask<T>(&self, question: impl Fn(mpsc::Sender<T>) -> Command) -> Vec<T> {
+        let (to, answers) = mpsc::channel();
         let mut expected = 0;
         {
             let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
             for worker in workers.iter() {
-                let asked = worker.commands.send(Command::Sample { to: to.clone() });
+                let asked = worker.commands.send(question(to.clone()));
                 expected += usize::from(asked.is_ok());
             }
         }
         drop(to);
-        let samples: Vec<Sample> =
-            (0..expected).map_while(|_| samples.recv_timeout(ANSWER).ok()).collect();
-        let reloads = *self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
-        exposition::expose(&samples, reloads, out);
-        if let Some(tracing) = &self.shared.options.tracing {
-            exposition::expose_spans(tracing.sink.counts(), out);
-        }
+        (0..expected).map_while(|_| answers.recv_timeout(ANSWER).ok()).collect()
     }
 
     /// Opens the access log's file again, after log rotation has moved it away.

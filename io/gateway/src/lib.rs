@@ -19,4 +19,9 @@ mod up;
 mod wire;
 
 pub use gateway::{Gateway, StartError};
-pub use options::{AccessLog, Bind, Binding, GatewayOptions, LogFormat, Timeouts, Tracing};
+pub use options::{
+    AccessLog, Bind, Binding, GatewayOptions, LogFields, LogFilters, LogFormat, MetricViews, Shown,
+    Timeouts, Tracing,
+};
+pub use tell::recent::FailedRequest;
+pub use tell::request_id::RequestId;

@@ -1,15 +1,18 @@
 //! What the gateway can be told at start.
 
-use std::collections::BTreeSet;
+pub(crate) mod access_log;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use steelyard_host::places::Places;
-use steelyard_http::SpanSink;
+use steelyard_http::{ForwardedPolicy, SpanSink};
+
+pub use access_log::{AccessLog, LogFields, LogFilters, LogFormat, Shown};
 
 /// Settings for the life of a [`crate::Gateway`]. The default is right for users.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub struct GatewayOptions {
     pub error_details: bool,
     /// Where requests are logged, if anywhere.
     pub access_log: Option<AccessLog>,
+    /// Which series are told.
+    pub views: MetricViews,
     /// Which requests are traced, if any.
     pub tracing: Option<Tracing>,
     /// How long to wait for what.
@@ -27,6 +32,8 @@ pub struct GatewayOptions {
     /// Entry points that forward empty and dot segments of paths as they came: Traefik's
     /// `http.sanitizePath: false`.
     pub unresolved_paths: BTreeSet<String>,
+    /// Whose word about clients is taken, by entry point; nobody's where nothing is said.
+    pub forwarded: BTreeMap<String, Arc<ForwardedPolicy>>,
     /// Places for clients' connections. Each may need a descriptor more, for one to an endpoint.
     pub places: Places,
     /// Connections to endpoints that are kept for the next request, at most.
@@ -48,23 +55,21 @@ pub struct Tracing {
     pub sample_rate: f64,
 }
 
-/// Where and how requests are logged.
-#[derive(Clone, Debug)]
-pub struct AccessLog {
-    /// A file, or standard output when there is none.
-    pub path: Option<PathBuf>,
-    /// How lines look.
-    pub format: LogFormat,
+/// Which series of requests are told, of the three views there are.
+#[derive(Clone, Copy, Debug)]
+pub struct MetricViews {
+    /// By entry point.
+    pub entry_points: bool,
+    /// By route: as many as there are, each with its codes and methods.
+    pub routers: bool,
+    /// By service.
+    pub services: bool,
 }
 
-/// How access log lines look; both as Traefik writes them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// The Common Log Format and some more fields.
-    #[default]
-    Common,
-    /// One JSON object per line.
-    Json,
+impl Default for MetricViews {
+    fn default() -> Self {
+        Self { entry_points: true, routers: true, services: true }
+    }
 }
 
 /// How long to wait for what. None of them limits a whole request: slow is not stuck.
@@ -133,9 +138,11 @@ impl Default for GatewayOptions {
             workers: 0,
             error_details: true,
             access_log: None,
+            views: MetricViews::default(),
             tracing: None,
             timeouts: Timeouts::default(),
             unresolved_paths: BTreeSet::new(),
+            forwarded: BTreeMap::new(),
             places: Places::default(),
             kept: Arc::new(AtomicUsize::new(usize::MAX)),
             server_name: "steelyard".into(),

@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     version: AtomicU64,
     /// What this gateway calls itself in CDN-Loop, unlike any other.
     pub(crate) pseudonym: String,
+    /// What names of requests are mixed with.
+    pub(crate) seed: u64,
     /// Draining ends now.
     pub(crate) hurry: AtomicBool,
     pub(crate) silent: Silent,
@@ -50,6 +52,7 @@ impl Shared {
             config: ArcSwap::from_pointee(Config::default()),
             version: AtomicU64::new(0),
             pseudonym: pseudonym(),
+            seed: RandomState::new().hash_one(0),
             hurry: AtomicBool::new(false),
             silent: Silent::default(),
             flights: Arc::default(),

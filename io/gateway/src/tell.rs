@@ -5,4 +5,6 @@ pub(crate) mod date;
 pub(crate) mod exposition;
 pub(crate) mod fault;
 pub(crate) mod metrics;
+pub(crate) mod recent;
+pub(crate) mod request_id;
 pub(crate) mod tracer;

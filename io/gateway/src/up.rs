@@ -1,6 +1,7 @@
 //! What endpoints speak: connections to them, kept by address.
 
 pub(crate) mod h2;
+pub(crate) mod tally;
 pub(crate) mod upstream;
 
 use std::time::Instant;

@@ -145,7 +145,11 @@ fn who_expects_to_be_asked_is_asked_once() {
 #[test]
 fn a_client_that_ends_in_its_body_is_gone() {
     let file = TemporaryFile::new("ends-in-body");
-    let access_log = Some(AccessLog { path: Some(file.0.clone()), format: LogFormat::Json });
+    let access_log = Some(AccessLog {
+        path: Some(file.0.clone()),
+        format: LogFormat::Json,
+        ..AccessLog::default()
+    });
     let options = GatewayOptions { workers: 1, access_log, ..GatewayOptions::default() };
     let routes = [route("main", "a", "/", &[dead()])];
     let (gateway, address) = gateway_with(&routes, options);
@@ -163,7 +167,11 @@ fn no_bytes_are_logged_that_were_not_sent() {
     let all: [Uses<'_>; 2] = [&[], &[("edit", "unsent")]];
     for (at, uses) in all.into_iter().enumerate() {
         let file = TemporaryFile::new(&format!("unsent-{at}"));
-        let access_log = Some(AccessLog { path: Some(file.0.clone()), format: LogFormat::Json });
+        let access_log = Some(AccessLog {
+            path: Some(file.0.clone()),
+            format: LogFormat::Json,
+            ..AccessLog::default()
+        });
         let options = GatewayOptions { workers: 1, access_log, ..GatewayOptions::default() };
         let routes = [route("main", "a", "/", &[])];
         let (gateway, address) = gateway_with(&routes, options);

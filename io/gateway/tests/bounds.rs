@@ -114,7 +114,11 @@ fn requests_that_are_not_finished_make_room() {
 fn who_makes_room_is_told() {
     let file = TemporaryFile::new("room");
     let backend = Server::answering(|_| ok(&"x".repeat(16 * 1024 * 1024)));
-    let access_log = Some(AccessLog { path: Some(file.0.clone()), format: LogFormat::Json });
+    let access_log = Some(AccessLog {
+        path: Some(file.0.clone()),
+        format: LogFormat::Json,
+        ..AccessLog::default()
+    });
     let options = GatewayOptions {
         workers: 1,
         places: Places::new(2),

@@ -196,7 +196,11 @@ fn the_end_does_not_wait_for_an_access_log_that_blocks() {
         assert!(made.success());
         let _reader = is_open
             .then(|| std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap());
-        let log = AccessLog { path: Some(path.clone()), format: LogFormat::Common };
+        let log = AccessLog {
+            path: Some(path.clone()),
+            format: LogFormat::Common,
+            ..AccessLog::default()
+        };
         let options =
             GatewayOptions { workers: 1, access_log: Some(log), ..GatewayOptions::default() };
         let (gateway, address) =

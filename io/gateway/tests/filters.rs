@@ -535,7 +535,8 @@ fn who_the_client_is_is_logged_and_no_longer_than_it_is_true() {
         (LogFormat::Json, r#""ClientUsername":"a b\"c""#, r#""ClientUsername":"-""#),
     ] {
         let file = TemporaryFile::new(&format!("users-{format:?}"));
-        let access_log = Some(AccessLog { path: Some(file.0.clone()), format });
+        let access_log =
+            Some(AccessLog { path: Some(file.0.clone()), format, ..AccessLog::default() });
         let options = GatewayOptions { workers: 1, access_log, ..GatewayOptions::default() };
         let uses: Uses<'_> = &[("user=a b\"c", "user")];
         let it = filtering_with(options, &[server.address], &[], &[], uses);
@@ -553,7 +554,11 @@ fn who_the_client_is_is_logged_and_no_longer_than_it_is_true() {
 fn how_much_smaller_a_response_became_is_logged() {
     let server = Server::echo("s");
     let file = TemporaryFile::new("ratio");
-    let access_log = Some(AccessLog { path: Some(file.0.clone()), format: LogFormat::Json });
+    let access_log = Some(AccessLog {
+        path: Some(file.0.clone()),
+        format: LogFormat::Json,
+        ..AccessLog::default()
+    });
     let options = GatewayOptions { workers: 1, access_log, ..GatewayOptions::default() };
     let it = filtering_with(options, &[server.address], &[], &[], &[("ratio", "ratio")]);
     let mut client = Client::connect(it.address);

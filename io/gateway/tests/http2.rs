@@ -355,7 +355,8 @@ fn websocket_by_extended_connect() {
 fn the_log_says_by_what_it_came() {
     let server = Server::echo("s");
     let file = TemporaryFile::new("http2-log");
-    let log = AccessLog { path: Some(file.0.clone()), format: LogFormat::Common };
+    let log =
+        AccessLog { path: Some(file.0.clone()), format: LogFormat::Common, ..AccessLog::default() };
     let options = GatewayOptions { workers: 1, access_log: Some(log), ..GatewayOptions::default() };
     let (gateway, address) = gateway_with(&[route("r", "*", "/", &[server.address])], options);
     run(async {

@@ -66,7 +66,11 @@ fn details_can_be_kept_back() {
 fn requests_are_logged_and_the_file_can_be_moved_away() {
     let file = TemporaryFile::new("access-log");
     let moved = TemporaryFile::new("access-log-moved");
-    let access_log = Some(AccessLog { path: Some(file.0.clone()), format: LogFormat::Common });
+    let access_log = Some(AccessLog {
+        path: Some(file.0.clone()),
+        format: LogFormat::Common,
+        ..AccessLog::default()
+    });
     let backend = Server::echo("one");
     let options = GatewayOptions { workers: 1, access_log, ..GatewayOptions::default() };
     let (gateway, address) = gateway_with(&[route("one", "a", "/", &[backend.address])], options);
@@ -93,7 +97,7 @@ fn requests_are_logged_and_the_file_can_be_moved_away() {
 #[test]
 fn a_log_that_cannot_be_opened_is_said_at_start() {
     let path = Some(PathBuf::from("/nonexistent/folder/log"));
-    let access_log = Some(AccessLog { path, format: LogFormat::Json });
+    let access_log = Some(AccessLog { path, format: LogFormat::Json, ..AccessLog::default() });
     let options = GatewayOptions { access_log, ..GatewayOptions::default() };
     let error = steelyard_gateway::Gateway::start(options).err().expect("there is no such folder");
     assert!(error.to_string().contains(" /nonexistent/folder/log"), "{error}");

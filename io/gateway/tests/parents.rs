@@ -72,7 +72,11 @@ fn who_a_parent_lets_in_is_asked_for_by_what_it_made_of_the_request() {
     put_backend(&mut map, "over", Backend::Weighted { edges: vec![on_edge], sticky: None });
     change(&mut map, "admins", |route| route.to = Destination::Backend("over".into()));
     let file = TemporaryFile::new("parents");
-    let access_log = Some(AccessLog { path: Some(file.0.clone()), format: LogFormat::Json });
+    let access_log = Some(AccessLog {
+        path: Some(file.0.clone()),
+        format: LogFormat::Json,
+        ..AccessLog::default()
+    });
     let options = GatewayOptions { workers: 1, access_log, ..GatewayOptions::default() };
     let (gateway, address) = gateway_with(&[], options);
     gateway.apply(&map, 2);

@@ -24,7 +24,7 @@ fn chunked(bytes: &[u8], size: usize) -> Vec<u8> {
         out.extend_from_slice(chunk);
         out.extend_from_slice(b"\r\n");
     }
-    out.extend_from_slice(b"0\r\nX-Trailer: dropped\r\n\r\n");
+    out.extend_from_slice(b"0\r\nX-Trailer: goes on\r\n\r\n");
     out
 }
 

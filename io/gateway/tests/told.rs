@@ -26,7 +26,11 @@ struct Logging {
 impl Logging {
     fn start(name: &str, endpoints: &[SocketAddr], uses: Uses<'_>) -> Self {
         let file = TemporaryFile::new(name);
-        let access_log = Some(AccessLog { path: Some(file.0.clone()), format: LogFormat::Json });
+        let access_log = Some(AccessLog {
+            path: Some(file.0.clone()),
+            format: LogFormat::Json,
+            ..AccessLog::default()
+        });
         let options = GatewayOptions { workers: 1, access_log, ..GatewayOptions::default() };
         let routes = [route("main", "a", "/", endpoints)];
         let (gateway, address) = gateway_with(&routes, options);
@@ -322,4 +326,55 @@ fn a_filter_asks_again_only_over_a_connection_that_was_kept() {
             assert_eq!(accepted, asked, "one connection each");
         }
     }
+}
+
+/// Whoever was not answered with success is told of, by the name that the answer has.
+#[test]
+fn what_was_not_answered_with_success_is_explained() {
+    let server = Server::answering(|request| match request.head.starts_with("GET /fine") {
+        true => ok("fine"),
+        false => b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(),
+    });
+    let routes = [
+        route("main", "a", "/", &[dead(), server.address]),
+        route("none", "b", "/", &[]),
+        route("gone", "c", "/", &[dead()]),
+        refused("kept", "denied.local", "/", &[server.address]),
+    ];
+    let (gateway, address) = gateway(&routes);
+    let mut client = Client::connect(address);
+    let mut asked = |host: &str, path: &str| {
+        let answer = client.get(host, path);
+        (answer.status(), answer.header("x-request-id").map(str::to_owned))
+    };
+    for _ in 0..2 {
+        assert_eq!(asked("a", "/fine"), (200, None), "of what succeeds nothing is said");
+    }
+    let rows =
+        [("a", "/x?secret", 404), ("b", "/", 503), ("c", "/", 502), ("denied.local", "/", 503)]
+            .map(|(host, path, status)| (host, status, asked(host, path)));
+    let nowhere = asked("denied.locl", "/y");
+    let refused = Client::connect(address).send("G\r\n\r\n").receive();
+    let mut told = Vec::new();
+    eventually("all are told of", || {
+        told = gateway.failed_requests();
+        told.len() == 6
+    });
+    assert_eq!(told[0].reason, Some("malformed request head"));
+    assert_eq!(refused.header("x-request-id"), Some(&*told[0].id.to_string()));
+    assert_eq!((Some(told[1].id.to_string()), &*told[1].host), (nowhere.1, "denied.locl"));
+    assert!(told[1].details[0].contains("it is for another host"), "{:?}", told[1]);
+    for (at, (host, status, (said, id))) in rows.iter().rev().enumerate() {
+        let row = &told[at + 2];
+        assert_eq!((&*row.host, row.status, *said), (*host, *status, *status), "{row:?}");
+        assert_eq!(*id, row.reason.map(|_| row.id.to_string()), "{row:?}");
+    }
+    let [setting, broken, empty, theirs] = [2, 3, 4, 5].map(|at| &told[at]);
+    assert!(setting.details[0].contains("is not honoured"), "{setting:?}");
+    assert_eq!(broken.reason, Some("the endpoint does not take connections"));
+    assert!(broken.details[0].contains("onnection refused"), "{broken:?}");
+    assert_eq!(empty.reason, Some("no endpoint is ready"));
+    assert_eq!((theirs.reason, &*theirs.path, &*theirs.method), (None, "/x", "GET"));
+    assert_eq!(theirs.endpoint.as_deref(), Some(&*server.address.to_string()));
+    assert_eq!(theirs.router.as_deref(), Some("default-main-0@ingress"));
 }

@@ -1,16 +1,19 @@
 //! Where a body ends, and how it goes on to the next hop (RFC 9112 §6).
 //!
 //! Payload is never touched. Framing is written canonically: chunk sizes without leading zeros,
-//! padding or extensions, and no trailers. For HTTP/1.0 clients chunks are taken apart; what ends
+//! padding or extensions, and behind them the trailers that may go on. For HTTP/1.0 clients, and
+//! where somebody has the body in hand, chunks are taken apart and trailers left out; what ends
 //! with the endpoint's connection is put into chunks for everybody else, since a connection that
 //! breaks looks like one that ends.
 //!
 //! A canonical body is forwarded as the bytes that came: what is dropped moves the rest of a piece
 //! to the front, in place.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 
 use crate::chunked::{BadChunk, Chunked, LAST_CHUNK, Part};
+use crate::trailers;
 
 /// How the end of a body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,13 +29,15 @@ pub enum Framing {
 }
 
 /// Follows one body to its end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Body {
     kind: Kind,
+    /// What has come of the lines behind the last chunk; nothing is allocated without any.
+    trailers: Vec<u8>,
 }
 
 /// What became of some bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fed {
     /// How many, from the first, belong to this body. The rest is the next message.
     pub consumed: usize,
@@ -41,7 +46,7 @@ pub struct Fed {
     /// How many, from the first, are to be forwarded.
     pub forward: usize,
     /// To be sent after them.
-    pub closing: &'static [u8],
+    pub closing: Cow<'static, [u8]>,
 }
 
 /// How payload goes on that was taken out of its framing.
@@ -77,22 +82,24 @@ enum Kind {
 impl Body {
     /// A request's body, or what follows a switch of protocols: it keeps its framing.
     pub fn new(framing: Framing) -> Self {
-        Self {
-            kind: match framing {
-                Framing::None => Kind::Length(0),
-                Framing::Length(length) => Kind::Length(length),
-                Framing::Chunked => Kind::Chunked(Chunked::strict()),
-                Framing::UntilClose => Kind::UntilClose,
-            },
-        }
+        Self::of(match framing {
+            Framing::None => Kind::Length(0),
+            Framing::Length(length) => Kind::Length(length),
+            Framing::Chunked => Kind::Chunked(Chunked::strict()),
+            Framing::UntilClose => Kind::UntilClose,
+        })
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self { kind, trailers: Vec::new() }
     }
 
     /// An answer's body, for a client of HTTP/1.0 or of HTTP/1.1.
     pub fn answer(framing: Framing, http10: bool) -> Self {
         match framing {
-            Framing::Chunked if http10 => Self { kind: Kind::Plain(Chunked::padded()) },
-            Framing::Chunked => Self { kind: Kind::Chunked(Chunked::padded()) },
-            Framing::UntilClose if !http10 => Self { kind: Kind::IntoChunks },
+            Framing::Chunked if http10 => Self::of(Kind::Plain(Chunked::padded())),
+            Framing::Chunked => Self::of(Kind::Chunked(Chunked::padded())),
+            Framing::UntilClose if !http10 => Self::of(Kind::IntoChunks),
             framing => Self::new(framing),
         }
     }
@@ -100,7 +107,7 @@ impl Body {
     /// A body of which only the payload goes on. `strict`: as clients must write it.
     pub fn payload(framing: Framing, strict: bool) -> Self {
         match framing {
-            Framing::Chunked if strict => Self { kind: Kind::Plain(Chunked::strict()) },
+            Framing::Chunked if strict => Self::of(Kind::Plain(Chunked::strict())),
             framing => Self::answer(framing, true),
         }
     }
@@ -136,10 +143,11 @@ impl Body {
             Kind::IntoChunks if bytes.is_empty() => Ok(Fed::whole(0)),
             Kind::IntoChunks => {
                 let opening = SizeLine::of(bytes.len());
-                Ok(Fed { opening, closing: b"\r\n", ..Fed::whole(bytes.len()) })
+                let closing = Cow::Borrowed(&b"\r\n"[..]);
+                Ok(Fed { opening, closing, ..Fed::whole(bytes.len()) })
             }
-            Kind::Chunked(chunks) => feed_chunks(chunks, bytes),
-            Kind::Plain(chunks) => keep(chunks, bytes, |part| part == Part::Payload),
+            Kind::Chunked(chunks) => feed_chunks(chunks, &mut self.trailers, bytes),
+            Kind::Plain(chunks) => keep(chunks, bytes, None, |part| part == Part::Payload),
         }
     }
 }
@@ -165,7 +173,8 @@ impl Wrapping {
 
 impl Fed {
     fn whole(count: usize) -> Self {
-        Self { consumed: count, opening: SizeLine::default(), forward: count, closing: b"" }
+        let closing = Cow::Borrowed(&b""[..]);
+        Self { consumed: count, opening: SizeLine::default(), forward: count, closing }
     }
 }
 
@@ -199,25 +208,37 @@ impl std::fmt::Debug for SizeLine {
 }
 
 /// Nothing of the last chunk goes on before all of it has come; then it is written anew, in its
-/// own place where that is large enough, as it is unless it came in pieces.
-fn feed_chunks(chunks: &mut Chunked, bytes: &mut [u8]) -> Result<Fed, BadChunk> {
-    let mut fed = keep(chunks, bytes, |part| part != Part::Dropped)?;
-    if chunks.is_done() {
-        match bytes[fed.forward..fed.consumed].first_chunk_mut() {
-            Some(place) => {
-                *place = *LAST_CHUNK;
-                fed.forward += LAST_CHUNK.len();
-            }
-            None => fed.closing = LAST_CHUNK,
+/// own place where that is large enough, as it is unless it came in pieces or trailers go on.
+fn feed_chunks(
+    chunks: &mut Chunked,
+    trailers: &mut Vec<u8>,
+    bytes: &mut [u8],
+) -> Result<Fed, BadChunk> {
+    let goes_on = |part| matches!(part, Part::Payload | Part::Framing);
+    let mut fed = keep(chunks, bytes, Some(trailers), goes_on)?;
+    if !chunks.is_done() {
+        return Ok(fed);
+    }
+    let kept = trailers::kept(&std::mem::take(trailers));
+    if !kept.is_empty() {
+        fed.closing = Cow::Owned([b"0\r\n", &*kept, b"\r\n"].concat());
+        return Ok(fed);
+    }
+    match bytes[fed.forward..fed.consumed].first_chunk_mut() {
+        Some(place) => {
+            *place = *LAST_CHUNK;
+            fed.forward += LAST_CHUNK.len();
         }
+        None => fed.closing = Cow::Borrowed(LAST_CHUNK),
     }
     Ok(fed)
 }
 
-/// Moves the parts that go on to the front.
+/// Moves the parts that go on to the front, and trailers to where they are kept.
 fn keep(
     chunks: &mut Chunked,
     bytes: &mut [u8],
+    mut trailers: Option<&mut Vec<u8>>,
     goes_on: impl Fn(Part) -> bool,
 ) -> Result<Fed, BadChunk> {
     let mut fed = Fed::whole(0);
@@ -230,6 +251,10 @@ fn keep(
                 bytes.copy_within(fed.consumed..fed.consumed + run, fed.forward);
             }
             fed.forward += run;
+        } else if part == Part::Trailer
+            && let Some(trailers) = &mut trailers
+        {
+            trailers.extend_from_slice(&bytes[fed.consumed..fed.consumed + run]);
         }
         fed.consumed += run;
     }

@@ -1,8 +1,8 @@
 //! Chunked bodies, strictly (RFC 9112 §7.1).
 //!
 //! Sizes are bounded, every line ends in CR LF, extensions and trailers have a budget. It splits
-//! the bytes into payload, the framing that goes on, and what stays here: leading zeros, padding,
-//! extensions, trailers, and the last chunk, which is written anew ([`LAST_CHUNK`]) once the body
+//! the bytes into payload, the framing that goes on, trailers, and what stays here: leading zeros,
+//! padding, extensions, and the last chunk, which is written anew ([`LAST_CHUNK`]) once the body
 //! is complete. It copies nothing and never looks back, so the pieces may come in any sizes.
 
 /// How a chunked body ends, as we write it.
@@ -27,6 +27,8 @@ pub enum Part {
     Payload,
     /// Sizes and line ends that are forwarded, each a piece of the one canonical spelling.
     Framing,
+    /// Lines behind the last chunk, with their line ends.
+    Trailer,
     /// What is not forwarded.
     Dropped,
 }
@@ -108,6 +110,14 @@ impl Chunked {
     /// What `byte` is when it comes next. While a size is read `left` is what it is so far, so
     /// only zeros have come while it is 0.
     fn part(&self, byte: u8) -> Part {
+        let is_line = match self.state {
+            State::Line => byte != b'\r',
+            State::Trailer | State::TrailerLf => true,
+            _ => false,
+        };
+        if is_line {
+            return Part::Trailer;
+        }
         let goes_on = match self.state {
             State::Size { .. } if byte.is_ascii_hexdigit() => self.left > 0 || byte != b'0',
             State::Size { .. } | State::Padding | State::Extension => {

@@ -113,10 +113,10 @@ fn body(bytes: &[u8]) {
     for framing in [Framing::Chunked, Framing::Length(bytes.len() as u64 / 2), Framing::UntilClose]
     {
         let strict = Body::new(framing);
-        let whole = feed(strict, bytes, bytes.len().max(1));
+        let whole = feed(strict.clone(), bytes, bytes.len().max(1));
         assert_eq!(whole, feed(strict, bytes, 1), "pieces do not matter");
         let old = Body::answer(framing, true);
-        let payload = feed(old, bytes, bytes.len().max(1));
+        let payload = feed(old.clone(), bytes, bytes.len().max(1));
         assert_eq!(payload, feed(old, bytes, 1), "pieces do not matter");
         let (Some(payload), true) = (payload, framing != Framing::Length(bytes.len() as u64 / 2))
         else {
@@ -172,7 +172,7 @@ fn feed_whole(body: &mut Body, piece: &[u8]) -> Option<Passed> {
     assert!(fed.forward <= fed.consumed, "nothing is made up");
     let mut bytes = fed.opening.to_vec();
     bytes.extend_from_slice(&piece[..fed.forward]);
-    bytes.extend_from_slice(fed.closing);
+    bytes.extend_from_slice(&fed.closing);
     Some(Passed { bytes, consumed: fed.consumed, done: body.is_done() })
 }
 

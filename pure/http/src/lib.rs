@@ -16,6 +16,7 @@ pub mod edits;
 pub mod excerpt;
 pub mod exchange;
 pub mod exercise;
+pub mod forwarded;
 pub mod h2;
 pub mod head;
 pub mod host;
@@ -29,6 +30,7 @@ pub mod response;
 pub mod span;
 mod subject;
 mod trace;
+mod trailers;
 pub mod upgrade;
 pub mod view;
 
@@ -44,6 +46,7 @@ pub use exchange::{
     After, Break, Came, Clean, Exchange, Limits, Loan, Reuse, Seen, Terms, Verdict, Watch, release,
 };
 pub use exercise::exercise;
+pub use forwarded::{ForwardedPolicy, Vouched, Vouching};
 pub use h2::{
     Calm, Flood, FrameHead, Frames, H2Request, crosses, may_trail, request_to_h1, response_to_h1,
 };

@@ -7,12 +7,15 @@ mod changed;
 mod origin;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use httparse::{Error, ParserConfig, Request, Status};
 use steelyard_model::routing::route::Manner;
 
 use crate::body::Framing;
 use crate::edits::RequestChanges;
+use crate::forwarded;
+use crate::forwarded::{Vouched, Vouching};
 use crate::head::{
     Connection, Lines, MAX_REQUEST_LINES, Slots, parse_length, push_framing, tokens,
 };
@@ -45,6 +48,8 @@ pub struct RequestHead<'h, 'b> {
     pub keep_alive: bool,
     /// What it wants to switch to, of what may pass.
     pub upgrade: Upgrades,
+    /// The client reads what stands behind a chunked answer.
+    takes_trailers: bool,
     /// There is an Expect line, and the client may mean it.
     pub expects: bool,
     /// The first Accept line.
@@ -55,6 +60,8 @@ pub struct RequestHead<'h, 'b> {
     absolute: bool,
     /// CDN-Loop says whom it has passed.
     has_passed: bool,
+    /// Whom it speaks for, where somebody may speak for others.
+    vouched: Option<Vouched>,
     /// The line about the body that is left out and written anew.
     restated: Option<Framing>,
     lines: Lines<'h, 'b>,
@@ -76,7 +83,7 @@ pub struct Hop<'a> {
 /// The lines about client and gateway that do not change during a connection. `pseudonym` says
 /// that the request has passed here (RFC 8586); `Via` would say the same, but servers take it as a
 /// reason to do less: nginx compresses nothing for who comes with it.
-pub fn client_lines(client: std::net::IpAddr, server_name: &str, pseudonym: &str) -> Vec<u8> {
+pub fn client_lines(client: IpAddr, server_name: &str, pseudonym: &str) -> Vec<u8> {
     format!(
         "X-Forwarded-For: {client}\r\nX-Forwarded-Server: {server_name}\r\n\
          X-Real-Ip: {client}\r\nCDN-Loop: {pseudonym}\r\n"
@@ -124,17 +131,41 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             framing: Framing::None,
             keep_alive: minor == 1,
             upgrade: Upgrades::NONE,
+            takes_trailers: false,
             expects: false,
             accept: None,
             len,
             absolute: false,
             has_passed: false,
+            vouched: None,
             restated: None,
             lines,
         };
         head.read_lines()?;
         head.read_target(target)?;
         Ok(Some(head))
+    }
+
+    /// Takes what the peer may say of the client, and says who asks.
+    pub fn settle(&mut self, vouching: &Vouching) -> IpAddr {
+        if !vouching.matters() {
+            return vouching.peer();
+        }
+        let headers = self.lines.headers;
+        let vouched = vouching.settle(&|see| {
+            headers.iter().for_each(|line| see(line.name, line.value));
+        });
+        for (index, line) in headers.iter().enumerate() {
+            if vouching.keeps_back(line.name) {
+                self.lines.cut(index);
+            }
+        }
+        self.vouched = Some(vouched);
+        let proto = self.claimed("x-forwarded-proto", forwarded::is_proto);
+        if proto.is_some_and(|proto| proto.starts_with(b"https") || proto == b"wss") {
+            self.scheme = Scheme::Https;
+        }
+        vouched.client
     }
 
     /// The path as it came; `*` for the whole server.
@@ -157,8 +188,12 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     pub(crate) fn headers_called(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
         let lines = self.lines.headers.iter();
         let named = lines.filter(move |line| line.name.eq_ignore_ascii_case(name));
-        let is_ours =
-            |name: &str| matches!(Name::of(name.as_bytes()), Name::Forwarded | Name::Shadow);
+        let is_believed = self.vouched.is_some_and(|it| it.is_believed);
+        let is_ours = move |name: &str| match Name::of(name.as_bytes()) {
+            Name::Shadow => true,
+            Name::Forwarded => !is_believed || name.eq_ignore_ascii_case("proxy"),
+            _ => false,
+        };
         named.filter(move |line| !is_ours(line.name)).map(|line| line.value)
     }
 
@@ -210,7 +245,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         self.lines_for(hop).copy_to(out);
         push_framing(self.restated, out);
         self.push_own(hop, out);
-        self.upgrade.push_lines(out);
+        self.push_hop(out);
         out.extend_from_slice(b"\r\n");
     }
 
@@ -222,8 +257,20 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         }
     }
 
+    /// What is for the next hop alone: which protocols may follow, and that trailers go on to the
+    /// client (RFC 9110 §10.1.4).
+    fn push_hop(&self, out: &mut Vec<u8>) {
+        self.upgrade.push_lines(out);
+        if self.takes_trailers {
+            out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
+        }
+    }
+
     /// What the gateway says of the client.
     fn push_own(&self, hop: &Hop<'_>, out: &mut Vec<u8>) {
+        if let Some(vouched) = self.vouched {
+            return self.push_vouched(vouched, hop, out);
+        }
         out.extend_from_slice(hop.client_lines);
         if !self.authority.raw.is_empty() {
             push_line(out, "X-Forwarded-Host: ", self.authority.raw.as_bytes());
@@ -267,6 +314,11 @@ impl<'h, 'b> RequestHead<'h, 'b> {
                     offered.add_known(header.value);
                 }
                 Name::Expect if !self.is_http10 => self.expects = true,
+                Name::HopByHop if header.name.eq_ignore_ascii_case("te") => {
+                    self.lines.cut(index);
+                    let is_meant = |it: &[u8]| it.eq_ignore_ascii_case(b"trailers");
+                    self.takes_trailers |= !self.is_http10 && tokens(header.value).any(is_meant);
+                }
                 Name::Expect | Name::HopByHop | Name::Forwarded | Name::Shadow => {
                     self.lines.cut(index);
                 }

@@ -63,6 +63,20 @@ families! {
             ["code", "method", "protocol", "service"] "Bytes of response bodies, by service";
         SERVICE_RETRIES: Kind::Counter, "traefik_service_retries_total"
             ["service"] "Attempts at another endpoint, by service";
+        REQUEST_FAULTS: Kind::Counter, "steelyard_request_faults_total"
+            ["cause", "entrypoint"]
+            "Requests that no endpoint answered, or not to the end, by cause";
+        ENDPOINT_DURATIONS: Kind::Histogram(&DURATIONS),
+            "steelyard_endpoint_request_duration_seconds"
+            ["endpoint"] "Time to answer, by the endpoint that answered";
+        ENDPOINT_IN_FLIGHT: Kind::Gauge, "steelyard_endpoint_requests_in_flight"
+            ["endpoint"] "Requests that an endpoint has and has not answered whole";
+        ENDPOINT_CONNECTS: Kind::Summary, "steelyard_endpoint_connect_seconds"
+            ["endpoint"] "Time to connect to an endpoint";
+        ENDPOINT_CONNECT_FAULTS: Kind::Counter, "steelyard_endpoint_connect_failures_total"
+            ["endpoint"] "Connections that an endpoint did not take";
+        LOG_LOST: Kind::Counter, "steelyard_access_log_lost_lines_total"
+            [] "Lines of the access log that were dropped, since it could not be written";
         TRACED: Kind::Counter, "steelyard_traced_requests_total"
             ["outcome"] "Traced requests: sent to the collector, or dropped";
     }

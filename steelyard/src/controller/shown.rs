@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use steelyard_admin::{Lazy, Overview, Published, View};
+use steelyard_admin::{Lazy, LiveParts, Overview, Published, View};
 use steelyard_kube::{Gap, Standings};
 use steelyard_manifest::Selection;
 use steelyard_metrics::Exposition;
@@ -49,7 +49,8 @@ impl Shown {
             process::expose(&mut out);
             out.into_text()
         };
-        let published = Published::new(Arc::new(expose), Arc::new(|| false));
+        let published =
+            Published::new(LiveParts { metrics: Arc::new(expose), ..LiveParts::default() });
         let (identity, started) = (identity.to_owned(), history::now());
         Self { published, identity, started, gaps: Vec::new(), waits: None }
     }

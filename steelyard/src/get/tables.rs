@@ -220,6 +220,27 @@ pub(super) fn events(events: &Value, now: u64) -> Table {
     table
 }
 
+/// Requests that were not answered with success.
+pub(super) fn requests(requests: &Value, now: u64) -> Table {
+    let header = ["AGE", "REQUEST", "STATUS", "METHOD", "HOST", "PATH", "ROUTE", "WHY"];
+    let mut table = Table::new(&header);
+    for it in list(requests) {
+        let age = it["time"].as_f64().map(|time| age((now as f64 - time).max(0.0)));
+        let is_ours = it["status"].as_u64().is_some_and(|status| status >= 500);
+        table.row([
+            or_none(age.unwrap_or_default()).into(),
+            text(&it["id"]).into(),
+            Cell::new(text(&it["status"]), if is_ours { Style::Bad } else { Style::Careful }),
+            text(&it["method"]).into(),
+            text(&it["host"]).into(),
+            text(&it["path"]).into(),
+            text(&it["router"]).into(),
+            list(&it["why"]).first().map_or_else(|| NONE.into(), |why| text(why).into()),
+        ]);
+    }
+    table
+}
+
 fn ready(overview: &Value) -> Cell {
     if overview["ready"].as_bool() == Some(true) {
         return Cell::new("yes", Style::Good);

@@ -140,6 +140,18 @@ fn events_have_ages_and_the_overview_its_facts() {
     assert!(text.contains("entry point web       10.1.1.100:80\n"), "{text}");
 }
 
+#[test]
+fn requests_have_their_first_reason_and_no_control_characters() {
+    let rows = json!([{ "id": "5b1f", "time": 999_991.0, "status": 502, "method": "GET",
+        "host": "a\u{1b}[31m", "path": "/x", "router": null,
+        "why": ["the endpoint does not take connections", "10.0.0.1:80: refused"] }]);
+    let text = tables::requests(&rows, 1_000_000).render(0, false);
+    let line = text.lines().nth(1).unwrap_or_default();
+    assert!(line.starts_with("9s") && line.contains("5b1f") && line.contains("502"), "{line}");
+    assert!(line.ends_with("the endpoint does not take connections"), "{line}");
+    assert!(!line.contains('\u{1b}'), "{line}");
+}
+
 /// Asks a listener that answers `answer` once; the head it was sent.
 fn ask(answer: &'static str) -> (Result<Value, AskError>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

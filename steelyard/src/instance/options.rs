@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use steelyard_admin::{Admin, AdminOptions, Published, StartError};
 use steelyard_forward::ForwardOptions;
-use steelyard_gateway::{AccessLog, GatewayOptions, LogFormat};
+use steelyard_gateway::GatewayOptions;
 use steelyard_speaker::{ConflictPolicy, Formers, Gate, Membership, SpeakerOptions};
 
 use super::Settings;
@@ -58,16 +58,14 @@ pub(super) fn speaker_options(
 /// When requests are to be traced, and cannot be.
 pub(super) fn gateway_options(settings: &Settings, rooms: &Rooms) -> Result<GatewayOptions> {
     let fixed = &settings.world.fixed;
-    let access_log = fixed.access_log().then(|| AccessLog {
-        path: fixed.access_log_path().map(Into::into),
-        format: if fixed.access_log_is_json() { LogFormat::Json } else { LogFormat::Common },
-    });
     Ok(GatewayOptions {
         workers: settings.serve.workers.map_or(0, usize::from),
         error_details: settings.serve.error_details,
-        access_log,
+        access_log: fixed.access_log(),
+        views: fixed.views(),
         tracing: tracing(fixed)?,
         unresolved_paths: fixed.unresolved_paths(),
+        forwarded: fixed.forwarded(),
         places: rooms.gateway.clone(),
         kept: rooms.kept.clone(),
         server_name: crate::load::node_name(&settings.world),

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use steelyard_admin::{Admin, Published};
+use steelyard_admin::{Admin, LiveParts, Published};
 use steelyard_forward::{ForwardOptions, Forwarder, Passer, Passing};
 use steelyard_gateway::Gateway;
 use steelyard_host::links::Monitor;
@@ -31,6 +31,7 @@ use crate::hands::routes::Routes;
 use crate::load;
 use crate::mind::{Company, Mind, OwnFacts};
 use crate::tell::board::{Board, BoardSources};
+use crate::tell::requests::requests;
 
 impl Instance {
     /// Starts all parts.
@@ -107,6 +108,8 @@ impl Speaks {
         rooms: &Rooms,
         settings: &Settings,
     ) -> Arc<Published> {
+        let asked = gateway.clone();
+        let requests = Arc::new(move || requests(asked.as_deref()));
         let (rooms, speaks, standings) = (rooms.clone(), self.clone(), settings.standings.clone());
         let metrics = Arc::new(move || {
             expose(gateway.as_deref(), &rooms, speaks.now().as_deref(), standings.as_ref())
@@ -117,7 +120,7 @@ impl Speaks {
             let speaker = spreads.now().filter(|_| is_shared);
             speaker.inspect(|speaker| speaker.rebalance()).is_some()
         });
-        Published::new(metrics, rebalance)
+        Published::new(LiveParts { metrics, rebalance, requests })
     }
 }
 

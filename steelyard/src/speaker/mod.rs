@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use steelyard_admin::{Admin, Published};
+use steelyard_admin::{Admin, LiveParts, Published};
 use steelyard_host::memory;
 use steelyard_manifest::{ClusterEvent, Role};
 use steelyard_metrics::Exposition;
@@ -141,7 +141,7 @@ fn wait_admin(args: &SpeakerArgs, ears: &Ears) -> Result<Admin> {
         followed::expose(&standings, &mut out);
         out.into_text()
     };
-    let published = Published::new(Arc::new(expose), Arc::new(|| false));
+    let published = Published::new(LiveParts { metrics: Arc::new(expose), ..LiveParts::default() });
     Ok(steelyard_admin::serve(&args.serve.show.admin(), published)?)
 }
 

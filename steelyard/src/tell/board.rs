@@ -135,7 +135,6 @@ impl Board {
             certificates: nothing(),
             events: nothing(),
             diagnostics: nothing(),
-            requests: nothing(),
             gauges: String::new().into(),
         });
     }

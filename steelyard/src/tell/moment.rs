@@ -82,7 +82,6 @@ impl Moment {
             certificates: json!([]).into(),
             events: told(|it| it.events.iter().map(|it| rows(&**it)).collect()),
             diagnostics: told(Self::diagnostics),
-            requests: json!([]).into(),
             gauges: Lazy::new(move || announcing.gauges()),
         }
     }

@@ -55,8 +55,9 @@ Examples:
   sudo steelyard up manifests/ --entrypoints.web.address=:8000 --accesslog=true
 
 Traefik's static options are taken as they come: --entrypoints.NAME.address=[HOST]:PORT,
---entrypoints.NAME.http.sanitizepath, --accesslog, --accesslog.filepath, --accesslog.format.
-SIGUSR1 opens the access log again.
+--entrypoints.NAME.http.sanitizepath, --entrypoints.NAME.forwardedheaders.trustedips, --accesslog,
+--accesslog.filepath, --accesslog.format and others (docs/gateway.md). SIGUSR1 opens the access log
+again.
 
 Exit status: 0 ended by a signal, 2 could not serve.";
 

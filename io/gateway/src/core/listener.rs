@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use steelyard_http::{Hop, Spelling};
+use steelyard_http::{ForwardedPolicy, Hop, Spelling};
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::route::Manner;
 
@@ -18,6 +18,8 @@ pub(crate) struct Listener {
     pub(crate) address: String,
     /// In which spelling paths are forwarded, unless their route says so.
     pub(crate) path: Spelling,
+    /// Whose word about clients is taken.
+    pub(crate) forwarded: Arc<ForwardedPolicy>,
     /// No further requests: connections close after the one they are at.
     pub(crate) closing: Cell<bool>,
     /// How many are open at the entry point.
@@ -33,6 +35,7 @@ impl Listener {
             entry_point: "web".into(),
             address: String::new(),
             path: Spelling::Normal,
+            forwarded: Arc::default(),
             closing: Cell::new(false),
             open: Rc::default(),
         })

@@ -25,6 +25,7 @@ use crate::options::Bind;
 use crate::shared::Shared;
 use crate::tell::access_log::LogBuffer;
 use crate::tell::metrics::Sample;
+use crate::tell::recent::FailedRequest;
 
 /// How long who waits for a request may still make one while the core drains: a client that is busy
 /// learns from the answer that it has to connect anew.
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     Open { bind: Bind, address: SocketAddr, listener: std::net::TcpListener },
     Close { bind: Bind, done: Sender<()> },
     Sample { to: Sender<Sample> },
+    Recent { to: Sender<Vec<FailedRequest>> },
     WindDown,
     Drain { timeout: Duration },
 }
@@ -74,7 +76,9 @@ impl Worker {
         let thread =
             std::thread::Builder::new().name(format!("gateway-{index}")).spawn(move || {
                 match runtime() {
-                    Ok(runtime) => runtime.block_on(run(Core::new(shared, log, serve), receiver)),
+                    Ok(runtime) => {
+                        runtime.block_on(run(Core::new(index, shared, log, serve), receiver))
+                    }
                     Err(error) => tracing::error!(%error, "a gateway worker has no runtime"),
                 }
             })?;
@@ -104,7 +108,10 @@ async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
             Command::Sample { to } => {
                 // Routes that are gone are counted no more.
                 core.live();
-                let _ = to.send(core.counters.sample());
+                let _ = to.send(core.sample());
+            }
+            Command::Recent { to } => {
+                let _ = to.send(core.recent.all());
             }
             Command::WindDown => core.draining.set(true),
             Command::Drain { timeout } => {
@@ -128,6 +135,7 @@ fn open(
     let keeps_segments = core.options().unresolved_paths.contains(&bind.entry_point);
     let state = Rc::new(Listener {
         path: if keeps_segments { Spelling::Unresolved } else { Spelling::Normal },
+        forwarded: core.options().forwarded.get(&bind.entry_point).cloned().unwrap_or_default(),
         open: core.counters.open_at(&entry_point),
         point: bind.entry_point.as_str().into(),
         entry_point,

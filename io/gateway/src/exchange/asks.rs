@@ -97,6 +97,7 @@ mod tests {
     use std::time::Duration;
 
     use steelyard_filters::Journey;
+    use steelyard_http::Vouching;
 
     use super::*;
     use crate::options::{GatewayOptions, Timeouts};
@@ -109,13 +110,13 @@ mod tests {
     fn core(half_closed: Duration) -> Rc<Core> {
         let timeouts = Timeouts { half_closed, ..Timeouts::default() };
         let options = GatewayOptions { timeouts, ..GatewayOptions::default() };
-        Core::new(Shared::new(options), None, |_| ())
+        Core::new(0, Shared::new(options), None, |_| ())
     }
 
     fn course() -> Course {
         let peer = [127, 0, 0, 1].into();
         let journey = Journey { peer, is_tls: false, server_name: None, route: None };
-        Course::new(Vec::new(), journey, Vec::new())
+        Course::new(Vec::new(), journey, Vec::new(), Vouching::nothing(peer))
     }
 
     async fn client() -> (Stream, std::net::TcpStream) {

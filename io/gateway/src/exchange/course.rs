@@ -9,7 +9,7 @@ use steelyard_filters::{
 };
 use steelyard_http::{
     Head, RequestChanges, RequestEdits, RequestHead, RequestView, ResponseChanges, ResponseEdits,
-    ResponseView, Scheme, Slots,
+    ResponseView, Scheme, Slots, Vouching,
 };
 
 use steelyard_model::routing::id::RouteId;
@@ -23,6 +23,8 @@ pub(crate) struct Course {
     notes: Vec<Note>,
     /// The request's head, as it came; empty for what is no request.
     head: Vec<u8>,
+    /// What its peer may say of the client.
+    vouching: Vouching,
     /// What is changed about it.
     changes: RequestChanges,
     /// Frames have the body in hand: it comes to them in pieces.
@@ -35,13 +37,30 @@ pub(crate) struct Course {
 /// What could not be understood, as filters see it.
 struct Unread;
 
+/// The head, as it was taken in.
+fn parsed<'h, 'b>(
+    bytes: &'b [u8],
+    slots: &'h mut Slots<'b>,
+    vouching: &Vouching,
+) -> Option<RequestHead<'h, 'b>> {
+    let mut head = RequestHead::parse(bytes, slots).ok().flatten()?;
+    head.settle(vouching);
+    Some(head)
+}
+
 impl Course {
-    pub(crate) fn new(recipes: Vec<Recipe>, journey: Journey, head: Vec<u8>) -> Self {
+    pub(crate) fn new(
+        recipes: Vec<Recipe>,
+        journey: Journey,
+        head: Vec<u8>,
+        vouching: Vouching,
+    ) -> Self {
         Self {
             stack: Stack::new(recipes),
             journey,
             notes: Vec::new(),
             head,
+            vouching,
             changes: RequestChanges::default(),
             has_body: false,
             leads: Vec::new(),
@@ -53,7 +72,7 @@ impl Course {
     pub(crate) fn enter(&mut self, got: Got) -> Inward {
         let changes = std::mem::take(&mut self.changes);
         let mut slots = Slots::default();
-        let head = RequestHead::parse(&self.head, &mut slots).ok().flatten();
+        let head = parsed(&self.head, &mut slots, &self.vouching);
         let view: &dyn RequestView = head.as_ref().map_or(&Unread, |head| head);
         let mut edits = RequestEdits::resume(view, changes);
         let (journey, notes) = (&self.journey, &mut self.notes);
@@ -117,7 +136,7 @@ impl Course {
         look: impl FnOnce(&RequestHead<'_, '_>, &RequestChanges) -> T,
     ) -> Option<T> {
         let mut slots = Slots::default();
-        let head = RequestHead::parse(&self.head, &mut slots).ok().flatten()?;
+        let head = parsed(&self.head, &mut slots, &self.vouching)?;
         Some(look(&head, &self.changes))
     }
 

@@ -1,6 +1,7 @@
 //! One request at its backends: an endpoint is picked, a connection taken or made, and another
 //! one tried where that loses nothing.
 
+use std::fmt;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,8 +39,18 @@ pub(crate) struct Trace {
     pub(crate) service: Option<Rc<BackendState>>,
     pub(crate) endpoint: Option<Rc<Upstream>>,
     pub(crate) retries: u32,
+    /// What became of attempts that failed: the first few of them.
+    pub(crate) failed: Vec<FailedAttempt>,
     /// When the request was sent to the endpoint; known when it is logged.
     pub(crate) sent: Option<Instant>,
+}
+
+/// An attempt that came to nothing.
+#[derive(Debug)]
+pub(crate) struct FailedAttempt {
+    endpoint: Arc<str>,
+    fault: Fault,
+    detail: Option<String>,
 }
 
 /// What became of a request.
@@ -106,6 +117,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
             Err(error) => {
                 let failed = Failed { fault: Fault::Unresolved, detail: Some(error.into()) };
                 core.warn(&failed, &service.name, name);
+                self.trace.note(name, &failed);
                 return Err(failed);
             }
         };
@@ -175,6 +187,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         };
         if let Err(failed) = &attempt {
             core.warn(failed, &service.name, &upstream.label);
+            self.trace.note(&upstream.label, failed);
         }
         attempt
     }
@@ -187,6 +200,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         upstream: &Upstream,
     ) -> Attempt {
         let core = self.place.core;
+        let _has_it = upstream.tally.begin();
         let is_told = core.log.is_some() || core.tracer.is_some();
         self.trace.sent = is_told.then(Instant::now);
         self.exchange.begin();
@@ -226,7 +240,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     }
 
     fn warn(
-        &self,
+        &mut self,
         done: &Done,
         detail: Option<Detail>,
         service: &BackendState,
@@ -237,6 +251,31 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         {
             let failed = Failed { fault: *fault, detail };
             self.place.core.warn(&failed, &service.name, &upstream.label);
+            self.trace.note(&upstream.label, &failed);
+        }
+    }
+}
+
+/// Most attempts that are told of one by one.
+const MOST_TOLD: usize = 4;
+
+impl Trace {
+    fn note(&mut self, endpoint: &Arc<str>, failed: &Failed) {
+        if self.failed.len() < MOST_TOLD {
+            let (endpoint, fault) = (endpoint.clone(), failed.fault);
+            let detail = failed.detail.as_ref().map(ToString::to_string);
+            self.failed.push(FailedAttempt { endpoint, fault, detail });
+        }
+    }
+}
+
+impl fmt::Display for FailedAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, fault, detail } = self;
+        write!(f, "{endpoint}: {}", fault.reason())?;
+        match detail {
+            Some(detail) => write!(f, ": {detail}"),
+            None => Ok(()),
         }
     }
 }

@@ -224,7 +224,7 @@ mod tests {
     use crate::shared::Shared;
 
     fn core() -> Rc<Core> {
-        Core::new(Shared::new(GatewayOptions::default()), None, |_| ())
+        Core::new(0, Shared::new(GatewayOptions::default()), None, |_| ())
     }
 
     fn letter(method: &str, target: &str, body: &'static [u8]) -> Letter {

@@ -227,7 +227,7 @@ pub(crate) async fn outward_with(
 #[cfg(test)]
 mod tests {
     use steelyard_filters::Journey;
-    use steelyard_http::{Asked, Body, Framing, Limits, Terms, Upgrades};
+    use steelyard_http::{Asked, Body, Framing, Limits, Terms, Upgrades, Vouching};
 
     use super::*;
     use crate::options::GatewayOptions;
@@ -236,10 +236,10 @@ mod tests {
     /// What waits goes on when its time has come, and not before.
     #[test]
     fn each_body_has_its_own_time() {
-        let core = Core::new(Shared::new(GatewayOptions::default()), None, |_| ());
+        let core = Core::new(0, Shared::new(GatewayOptions::default()), None, |_| ());
         let peer = [127, 0, 0, 1].into();
         let journey = Journey { peer, is_tls: false, server_name: None, route: None };
-        let mut course = Course::new(Vec::new(), journey, Vec::new());
+        let mut course = Course::new(Vec::new(), journey, Vec::new(), Vouching::nothing(peer));
         let terms = Terms {
             asked: Asked { head: false, http10: false, upgrade: Upgrades::NONE },
             keep_alive: true,

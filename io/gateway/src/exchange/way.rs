@@ -36,8 +36,8 @@ pub(crate) enum Onward {
     Route(Rc<RouteState>),
     /// To a backend.
     Backend(Chosen),
-    /// Nowhere: it is refused with this status.
-    Refused(u16),
+    /// Nowhere: it is refused with this status, for this reason.
+    Refused(u16, Arc<str>),
     /// Nowhere: none of the routes that it leads to matches. The nearest of them, if clients may
     /// know.
     Nothing(Option<Vec<String>>),
@@ -110,7 +110,7 @@ fn from(
         let onward = match route.pick(scene, client, &mut recipes) {
             Picked::Refused(status, why) => {
                 core.refused(&route.name, &why);
-                Onward::Refused(status)
+                Onward::Refused(status, why)
             }
             picked => Onward::Backend(Chosen { route: route.clone(), picked }),
         };

@@ -2,25 +2,27 @@
 //!
 //! A core collects lines in its own buffer and hands them to one writer thread, at the latest
 //! after a second. The writer may block (a slow disk, a stopped terminal); the cores never do:
-//! when it is too far behind, lines are dropped and counted.
+//! when it is too far behind, lines are dropped and counted. Which requests and fields are logged
+//! is settled before anything is written (`options/access_log.rs`).
 
 mod lines;
 mod writer;
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use steelyard_http::RequestHead;
 
-use crate::options::LogFormat;
+use crate::options::{AccessLog, LogFields, LogFormat, Shown};
+use crate::tell::request_id::RequestId;
 pub(crate) use writer::{Lines, Writer};
 
 /// Lines of one core, on their way to the writer.
 pub(crate) struct LogBuffer {
-    format: LogFormat,
+    chosen: Arc<AccessLog>,
     bytes: RefCell<Vec<u8>>,
     to: Lines,
     /// Requests of all cores so far.
@@ -46,12 +48,17 @@ pub(crate) struct Note {
     http10: bool,
     referer: Vec<u8>,
     pub(crate) user_agent: Vec<u8>,
+    /// More header lines: `name:value` and a line end each.
+    lines: Vec<u8>,
 }
 
 /// A request that is over.
 pub(crate) struct Entry<'a> {
     pub(crate) note: &'a Note,
-    pub(crate) client: SocketAddr,
+    /// Who asks, as far as those may say it that are trusted.
+    pub(crate) client: IpAddr,
+    /// Where the connection comes from.
+    pub(crate) peer: SocketAddr,
     pub(crate) entry_point: &'a str,
     pub(crate) status: u16,
     pub(crate) bytes_in: u64,
@@ -65,15 +72,19 @@ pub(crate) struct Entry<'a> {
     pub(crate) retries: u32,
     /// Why it was not answered by an endpoint, or not to the end.
     pub(crate) why: Option<&'static str>,
+    /// The trace it is part of, and our part of it.
+    pub(crate) traced: Option<(u128, u64)>,
+    /// What it is called, where it was not answered with success.
+    pub(crate) id: Option<RequestId>,
 }
 
 /// Buffers of this size are handed over at once.
 const FLUSH_AT: usize = 64 * 1024;
 
 impl LogBuffer {
-    pub(crate) fn new(format: LogFormat, to: Lines, count: Arc<AtomicU64>) -> Self {
+    pub(crate) fn new(chosen: Arc<AccessLog>, to: Lines, count: Arc<AtomicU64>) -> Self {
         Self {
-            format,
+            chosen,
             bytes: RefCell::default(),
             to,
             count,
@@ -82,13 +93,24 @@ impl LogBuffer {
         }
     }
 
+    /// What is shown of requests, where that is more than a [`Note`] has of itself.
+    pub(crate) fn wanted(&self) -> Option<&LogFields> {
+        let fields = &self.chosen.fields;
+        (self.chosen.format == LogFormat::Json && fields.wants_headers()).then_some(fields)
+    }
+
     /// Adds a line.
     pub(crate) fn write(&self, entry: &Entry<'_>) {
         let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let AccessLog { format, filters, fields, .. } = &*self.chosen;
+        if !filters.pass(entry.status, entry.retries, entry.duration) {
+            return;
+        }
         let mut bytes = self.bytes.borrow_mut();
-        match self.format {
-            LogFormat::Common => entry.common(&mut bytes, &self.stamp(), count),
-            LogFormat::Json => entry.json(&mut bytes, count),
+        match format {
+            LogFormat::Common => entry.common(&mut bytes, fields, &self.stamp(), count),
+            LogFormat::GenericClf => entry.combined(&mut bytes, fields, &self.stamp()),
+            LogFormat::Json => entry.json(&mut bytes, fields, count),
         }
         if bytes.len() >= FLUSH_AT {
             self.to.send(std::mem::take(&mut bytes));
@@ -114,7 +136,7 @@ impl LogBuffer {
 
 impl Note {
     /// Keeps what the log needs of `head`.
-    pub(crate) fn take(&mut self, head: &RequestHead<'_, '_>) {
+    pub(crate) fn take(&mut self, head: &RequestHead<'_, '_>, wanted: Option<&LogFields>) {
         self.clear();
         self.method.push_str(head.method);
         self.target.push_str(&head.path);
@@ -123,6 +145,31 @@ impl Note {
         self.http10 = head.is_http10;
         self.referer.extend_from_slice(head.header("referer").unwrap_or_default());
         self.user_agent.extend_from_slice(head.header("user-agent").unwrap_or_default());
+        let Some(wanted) = wanted else { return };
+        head.each_line(&mut |name, value| {
+            if wanted.of_header(name) != Shown::Drop {
+                for part in [name.as_bytes(), b":", value, b"\n"] {
+                    self.lines.extend_from_slice(part);
+                }
+            }
+        });
+    }
+
+    /// The same of a head that is rewritten for an endpoint, as far as it is still known.
+    pub(crate) fn take_rewritten(&mut self, head: &[u8]) {
+        self.clear();
+        let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+        let text = |bytes| str::from_utf8(bytes).unwrap_or_default();
+        let mut words = text(lines.next().unwrap_or_default()).split(' ');
+        self.method.push_str(words.next().unwrap_or_default());
+        self.target.push_str(words.next().unwrap_or_default());
+        for line in lines.take_while(|line| !line.is_empty()) {
+            let mut parts = line.splitn(2, |byte| *byte == b':');
+            if parts.next().is_some_and(|name| name.eq_ignore_ascii_case(b"host")) {
+                let value = parts.next().unwrap_or_default().trim_ascii();
+                return self.host.push_str(text(value));
+            }
+        }
     }
 
     /// Forgets the request before.
@@ -132,6 +179,7 @@ impl Note {
         }
         self.referer.clear();
         self.user_agent.clear();
+        self.lines.clear();
         self.shrunk = None;
     }
 }
@@ -143,12 +191,13 @@ mod tests {
     #[test]
     fn lines_are_handed_over_when_they_are_many() {
         let path = std::env::temp_dir().join(format!("log-buffer-{}", std::process::id()));
-        let writer = Writer::start(Some(&path)).unwrap();
-        let buffer = LogBuffer::new(LogFormat::Common, writer.lines.clone(), Arc::default());
+        let writer = Writer::start(Some(&path), None).unwrap();
+        let buffer = LogBuffer::new(Arc::default(), writer.lines.clone(), Arc::default());
         let note = Note { target: "x".repeat(1_000), method: "GET".into(), ..Note::default() };
         let entry = Entry {
             note: &note,
-            client: ([127, 0, 0, 1], 1).into(),
+            client: [127, 0, 0, 1].into(),
+            peer: ([127, 0, 0, 1], 1).into(),
             entry_point: "web",
             status: 200,
             bytes_in: 0,
@@ -160,6 +209,8 @@ mod tests {
             endpoint: None,
             retries: 0,
             why: None,
+            traced: None,
+            id: None,
         };
         let mut most = 0;
         for _ in 0..200 {

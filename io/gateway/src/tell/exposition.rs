@@ -7,7 +7,9 @@ use std::ops::AddAssign;
 use steelyard_http::SpanCounts;
 use steelyard_metrics::{Distribution, Exposition, MetricFamily, table};
 
+use crate::options::MetricViews;
 use crate::tell::metrics::{Labels, Sample, Totals, code_text};
+use crate::up::tally::EndpointTotals;
 
 /// What is known of configurations.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,17 +63,60 @@ pub(crate) fn expose_spans(counts: SpanCounts, out: &mut Exposition) {
     traced.put([&"dropped"], counts.dropped);
 }
 
+/// How many lines of the access log were dropped.
+pub(crate) fn expose_log(lost: u64, out: &mut Exposition) {
+    out.family(&table::LOG_LOST).put([], lost);
+}
+
+/// What is counted beside the views: what went wrong, and each endpoint.
+fn expose_rest(samples: &[Sample], out: &mut Exposition) {
+    let mut faults = out.family(&table::REQUEST_FAULTS);
+    for ((entry_point, cause), count) in sums(samples, |sample| &sample.faults) {
+        faults.put([cause, entry_point], count);
+    }
+    let endpoints = sums(samples, |sample| &sample.endpoints);
+    let mut durations = out.family(&table::ENDPOINT_DURATIONS);
+    for (endpoint, EndpointTotals { buckets, requests, seconds, .. }) in &endpoints {
+        let of = Distribution { buckets, count: *requests, sum: *seconds };
+        durations.histogram([endpoint], of);
+    }
+    let mut in_flight = out.family(&table::ENDPOINT_IN_FLIGHT);
+    for (endpoint, totals) in &endpoints {
+        in_flight.put([endpoint], totals.in_flight);
+    }
+    let mut connects = out.family(&table::ENDPOINT_CONNECTS);
+    for (endpoint, totals) in &endpoints {
+        connects.summary([endpoint], totals.connect_seconds, totals.connects);
+    }
+    let mut failures = out.family(&table::ENDPOINT_CONNECT_FAULTS);
+    for (endpoint, totals) in &endpoints {
+        failures.put([endpoint], totals.failures);
+    }
+}
+
 /// Everything a scrape gets.
-pub(crate) fn expose(samples: &[Sample], reloads: Reloads, out: &mut Exposition) {
+pub(crate) fn expose(
+    samples: &[Sample],
+    reloads: Reloads,
+    views: MetricViews,
+    out: &mut Exposition,
+) {
     out.family(&table::CONFIG_RELOADS).put([], reloads.total);
     out.family(&table::CONFIG_LAST_RELOAD).put([], reloads.last_success);
     let mut open = out.family(&table::OPEN_CONNECTIONS);
     for (entry_point, count) in sums(samples, |sample| &sample.open) {
         open.put([entry_point, &"TCP"], count);
     }
-    ENTRY_POINTS.expose(samples, out);
-    ROUTERS.expose(samples, out);
-    SERVICES.expose(samples, out);
+    if views.entry_points {
+        ENTRY_POINTS.expose(samples, out);
+    }
+    if views.routers {
+        ROUTERS.expose(samples, out);
+    }
+    if views.services {
+        SERVICES.expose(samples, out);
+    }
+    expose_rest(samples, out);
     let mut retries = out.family(&table::SERVICE_RETRIES);
     for (service, count) in sums(samples, |sample| &sample.retries) {
         retries.put([service], count);
@@ -155,6 +200,11 @@ mod tests {
             retries: vec![("s".into(), 1)],
             room: vec![(("web".into(), "progress"), 1)],
             floods: vec![(("web".into(), "ping"), 2)],
+            faults: vec![(("web".into(), "connect"), 2)],
+            endpoints: vec![(
+                "10.0.0.1:80".into(),
+                EndpointTotals { in_flight: 1, connects: 2, ..EndpointTotals::default() },
+            )],
         }
     }
 
@@ -162,7 +212,8 @@ mod tests {
     fn cores_are_summed_and_values_escaped() {
         let samples = [sample(Some("r"), 200, 5), sample(Some("r"), 200, 7), sample(None, 404, 1)];
         let mut out = Exposition::default();
-        expose(&samples, Reloads { total: 2, last_success: 1_700_000_000 }, &mut out);
+        let reloads = Reloads { total: 2, last_success: 1_700_000_000 };
+        expose(&samples, reloads, MetricViews::default(), &mut out);
         let text = out.into_text();
         for expected in [
             "traefik_config_reloads_total 2\n",
@@ -178,11 +229,19 @@ mod tests {
             "le=\"5\"} 14\n",
             "le=\"+Inf\"} 16\n",
             "traefik_service_retries_total{service=\"s\"} 3\n",
+            "steelyard_request_faults_total{cause=\"connect\",entrypoint=\"web\"} 6\n",
+            "steelyard_endpoint_requests_in_flight{endpoint=\"10.0.0.1:80\"} 3\n",
+            "steelyard_endpoint_connect_seconds_count{endpoint=\"10.0.0.1:80\"} 6\n",
             "steelyard_connections_made_room_total{awaited=\"progress\",entrypoint=\"web\"} 3\n",
             "steelyard_connections_flooded_total{entrypoint=\"web\",kind=\"ping\"} 6\n",
         ] {
             assert!(text.contains(expected), "{expected} in\n{text}");
         }
         assert!(!text.contains("router=\"\""));
+        let views = MetricViews { routers: false, ..MetricViews::default() };
+        let mut out = Exposition::default();
+        expose(&samples, reloads, views, &mut out);
+        let text = out.into_text();
+        assert!(!text.contains("traefik_router_") && text.contains("traefik_service_"));
     }
 }

@@ -100,6 +100,28 @@ impl Fault {
         }
     }
 
+    /// The same as a label of metrics: one of a closed set.
+    pub(crate) fn cause(self) -> &'static str {
+        match self {
+            Self::Rejected(_) => "rejected",
+            Self::RequestTimeout => "request-timeout",
+            Self::MadeRoom => "made-room",
+            Self::ClientGone => "client-gone",
+            Self::NoRoute => "no-route",
+            Self::Refused => "refused",
+            Self::Loop => "loop",
+            Self::NoEndpoints => "no-endpoints",
+            Self::Unresolved => "unresolved",
+            Self::Connect => "connect",
+            Self::ConnectTimeout => "connect-timeout",
+            Self::UpstreamClosed => "endpoint-closed",
+            Self::UpstreamTimeout => "endpoint-timeout",
+            Self::BadResponse(_) => "bad-response",
+            Self::GivenUp => "given-up",
+            Self::Filtered(_) => "filtered",
+        }
+    }
+
     /// Whether the operator should hear of it: what clients do wrong is in the access log only.
     pub(crate) fn is_ours(self) -> bool {
         !matches!(

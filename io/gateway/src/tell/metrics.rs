@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use steelyard_metrics::table::DURATIONS;
 
+use crate::up::tally::EndpointTotals;
+
 /// What tells one series of requests from another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Labels {
@@ -52,6 +54,7 @@ pub(crate) struct Counters {
     pub(crate) retries: RefCell<HashMap<Arc<str>, u64>>,
     room: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     floods: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
+    faults: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
 }
 
 /// The series a route used lately: found without hashing.
@@ -70,6 +73,10 @@ pub(crate) struct Sample {
     pub(crate) room: Vec<((Arc<str>, &'static str), u64)>,
     /// Connections that were ended for flooding, by entry point and what with.
     pub(crate) floods: Vec<((Arc<str>, &'static str), u64)>,
+    /// Requests that went wrong, by entry point and cause.
+    pub(crate) faults: Vec<((Arc<str>, &'static str), u64)>,
+    /// Endpoints, by address.
+    pub(crate) endpoints: Vec<(Arc<str>, EndpointTotals)>,
 }
 
 /// One finished request.
@@ -125,6 +132,11 @@ impl Counters {
         *self.floods.borrow_mut().entry((entry_point.clone(), kind)).or_default() += 1;
     }
 
+    /// A request at `entry_point` came to nothing, or not to its end.
+    pub(crate) fn count_fault(&self, entry_point: &Arc<str>, cause: &'static str) {
+        *self.faults.borrow_mut().entry((entry_point.clone(), cause)).or_default() += 1;
+    }
+
     /// The gauge of open connections of an entry point.
     pub(crate) fn open_at(&self, entry_point: &Arc<str>) -> Rc<Cell<i64>> {
         self.open.borrow_mut().entry(entry_point.clone()).or_default().clone()
@@ -160,12 +172,15 @@ impl Counters {
         let open = self.open.borrow();
         let (retries, room) = (self.retries.borrow(), self.room.borrow());
         let floods = self.floods.borrow();
+        let faults = self.faults.borrow();
         Sample {
             series: series.iter().map(|(labels, cell)| (labels.clone(), cell.get())).collect(),
             open: open.iter().map(|(name, cell)| (name.clone(), cell.get())).collect(),
             retries: retries.iter().map(|(name, count)| (name.clone(), *count)).collect(),
             room: room.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             floods: floods.iter().map(|(key, count)| (key.clone(), *count)).collect(),
+            faults: faults.iter().map(|(key, count)| (key.clone(), *count)).collect(),
+            endpoints: Vec::new(),
         }
     }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use steelyard_http::Clean;
 
 use super::h2::Sessions;
+use super::tally::{EndpointTotals, Tally};
 use crate::wire::stream::Stream;
 use crate::wire::timer::within;
 
@@ -26,6 +27,7 @@ pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     /// The address as text, for logs.
     pub(crate) label: Arc<str>,
+    pub(crate) tally: Tally,
     idle: RefCell<Vec<Idle>>,
     /// Connections that HTTP/2 is spoken on.
     pub(crate) sessions: Sessions,
@@ -112,7 +114,10 @@ impl Upstream {
     }
 
     pub(crate) async fn connect(&self, limit: Duration) -> io::Result<Stream> {
-        within(limit, Stream::connect(self.address)).await
+        let begun = Instant::now();
+        let connected = within(limit, Stream::connect(self.address)).await;
+        self.tally.connected(begun.elapsed(), connected.is_ok());
+        connected
     }
 
     /// Closes what has been idle since before `limit`, or was closed by the other side.
@@ -149,10 +154,16 @@ impl Upstreams {
         let upstream = by_address.entry(address).or_insert_with(|| {
             let label = address.to_string().into();
             let kept = self.kept.clone();
-            let (idle, sessions) = (RefCell::default(), Sessions::default());
-            Rc::new(Upstream { address, label, idle, sessions, kept })
+            let (tally, idle, sessions) = Default::default();
+            Rc::new(Upstream { address, label, tally, idle, sessions, kept })
         });
         upstream.clone()
+    }
+
+    /// What was counted of each address that is known.
+    pub(crate) fn totals(&self) -> Vec<(Arc<str>, EndpointTotals)> {
+        let by_address = self.by_address.borrow();
+        by_address.values().map(|it| (it.label.clone(), it.tally.totals())).collect()
     }
 
     /// Addresses of a name. A failing resolver does not take away what was known.

@@ -201,7 +201,7 @@ impl Outflow {
         slices: [&[u8]; 3],
     ) -> Poll<io::Result<usize>> {
         let mut bytes = first(slices, PEEK);
-        let mut body = self.body;
+        let mut body = self.body.clone();
         let fed = body.feed(&mut bytes).map_err(|_| io::Error::other("a body that is none"))?;
         if fed.forward > 0 || fed.consumed == 0 {
             return Poll::Pending;

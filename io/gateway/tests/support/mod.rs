@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses its part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+pub(crate) mod backends;
 pub(crate) mod filtering;
 pub(crate) mod h2;
 pub(crate) mod log;
@@ -344,9 +345,15 @@ impl Received {
             let start = self.body.len();
             self.body.resize(start + size, 0);
             reader.read_exact(&mut self.body[start..]).ok()?;
-            let mut line = String::new();
-            reader.read_line(&mut line).ok()?;
-            assert_eq!(line, "\r\n", "a chunk (or the body) ends with an empty line");
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).ok()?;
+                if line == "\r\n" {
+                    break;
+                }
+                let is_trailer = size == 0 && line.contains(": ") && line.ends_with("\r\n");
+                assert!(is_trailer, "a chunk (or the body) ends with an empty line: {line:?}");
+            }
             if size == 0 {
                 return Some(());
             }

@@ -14,7 +14,7 @@ fn run(mut body: Body, input: &[u8], size: usize) -> Result<(Vec<u8>, Vec<u8>, b
         let mut piece = piece.to_vec();
         let fed = body.feed(&mut piece).map_err(drop)?;
         out.extend_from_slice(&piece[..fed.forward]);
-        out.extend_from_slice(fed.closing);
+        out.extend_from_slice(&fed.closing);
         left.extend_from_slice(&piece[fed.consumed..]);
     }
     Ok((out, left, body.is_done()))
@@ -35,7 +35,12 @@ fn whole_bodies_in_pieces_of_every_size() {
             "abc0123456789",
         ),
         ("0a\r\n0123456789\r\n0;x\r\n\r\n", "a\r\n0123456789\r\n0\r\n\r\n", "0123456789"),
-        ("1\r\nx\r\n0\r\nDate: x\r\nB: y\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "x"),
+        ("1\r\nx\r\n0\r\nDate: x\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "x"),
+        (
+            "1\r\nx\r\n0\r\nDate: x\r\nB:y \r\nC: z\r\n\r\n",
+            "1\r\nx\r\n0\r\nB: y\r\nC: z\r\n\r\n",
+            "x",
+        ),
     ] {
         let followed = format!("{input}GET /");
         for size in 1..=followed.len() {

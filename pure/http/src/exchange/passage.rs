@@ -1,5 +1,6 @@
 //! Bytes of one buffer on their way to the other side.
 
+use std::borrow::Cow;
 use std::ops::DerefMut;
 
 use crate::body::Fed;
@@ -14,12 +15,14 @@ pub trait Loan: DerefMut<Target = [u8]> {
 }
 
 /// What is to be written of a buffer, what goes behind it, and what of it is used up then.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Passage {
     at: usize,
     end: usize,
     consumed: usize,
-    closing: &'static [u8],
+    closing: Cow<'static, [u8]>,
+    /// Bytes of it that are written.
+    closed: usize,
 }
 
 impl Passage {
@@ -31,27 +34,30 @@ impl Passage {
             end: start + fed.forward,
             consumed: start + fed.consumed,
             closing: fed.closing,
+            closed: 0,
         }
     }
 
     /// The first `len` bytes, which are used up then.
     pub(super) fn head(len: usize, written: bool) -> Self {
-        Self { at: if written { 0 } else { len }, end: len, consumed: len, closing: b"" }
+        let at = if written { 0 } else { len };
+        Self { at, end: len, consumed: len, ..Self::default() }
     }
 
-    pub(super) fn slices<'a>(&self, buffer: Option<&'a [u8]>) -> [&'a [u8]; 2] {
-        [buffer.map_or(&b""[..], |bytes| &bytes[self.at..self.end]), self.closing]
+    pub(super) fn slices<'a>(&'a self, buffer: Option<&'a [u8]>) -> [&'a [u8]; 2] {
+        let closing = &self.closing[self.closed..];
+        [buffer.map_or(&b""[..], |bytes| &bytes[self.at..self.end]), closing]
     }
 
     pub(super) fn len(&self) -> usize {
-        self.end - self.at + self.closing.len()
+        self.end - self.at + self.closing.len() - self.closed
     }
 
     /// So many bytes are written.
     pub(super) fn wrote(&mut self, count: usize) {
         let first = count.min(self.end - self.at);
         self.at += first;
-        self.closing = &self.closing[(count - first).min(self.closing.len())..];
+        self.closed = (self.closed + count - first).min(self.closing.len());
     }
 
     /// Bytes of the buffer that are used up when all is written, or given up.

@@ -33,8 +33,8 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
     pub(super) fn new(opening: O, body: Body, slot: Option<B>) -> Self {
         Self {
             opening,
-            body,
             at_hand: body.is_done(),
+            body,
             slot,
             passage: Passage::default(),
             tap: None,
@@ -159,7 +159,7 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
 
     /// How far the body has come.
     pub(super) fn body(&self) -> Body {
-        self.body
+        self.body.clone()
     }
 
     /// The body in somebody else's hands.

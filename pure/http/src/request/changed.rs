@@ -86,7 +86,7 @@ impl RequestHead<'_, '_> {
             out.extend_from_slice(name.as_bytes());
             push_line(out, ": ", value);
         }
-        self.upgrade.push_lines(out);
+        self.push_hop(out);
         out.extend_from_slice(b"\r\n");
     }
 }

@@ -2,9 +2,19 @@
 
 use steelyard_model::routing::route::Manner;
 
-use super::{Hop, RequestHead};
+use super::{Hop, RequestHead, push_line};
+use crate::forwarded::{Vouched, is_port, is_proto, is_site, push_element};
 use crate::head::push_number;
 use crate::view::Scheme;
+
+/// What else goes on of a peer that is believed.
+const OTHERS: [&str; 5] = [
+    "x-forwarded-uri",
+    "x-forwarded-method",
+    "x-forwarded-prefix",
+    "x-forwarded-tls-client-cert",
+    "x-forwarded-tls-client-cert-info",
+];
 
 impl RequestHead<'_, '_> {
     pub(super) fn push_origin(&self, hop: &Hop<'_>, out: &mut Vec<u8>) {
@@ -13,13 +23,15 @@ impl RequestHead<'_, '_> {
             (Scheme::Https, Manner::Traefik) if self.is_websocket() => "wss",
             (scheme, _) => scheme.as_str(),
         };
-        push_header(out, "X-Forwarded-Proto", scheme);
-        match self.authority.port {
-            None if self.scheme == Scheme::Https => {
+        let proto = self.claimed("x-forwarded-proto", is_proto).unwrap_or(scheme.as_bytes());
+        push_line(out, "X-Forwarded-Proto: ", proto);
+        match (self.claimed("x-forwarded-port", is_port), self.authority.port) {
+            (Some(port), _) => push_line(out, "X-Forwarded-Port: ", port),
+            (None, None) if self.scheme == Scheme::Https => {
                 out.extend_from_slice(b"X-Forwarded-Port: 443\r\n");
             }
-            None => out.extend_from_slice(b"X-Forwarded-Port: 80\r\n"),
-            Some(port) => {
+            (None, None) => out.extend_from_slice(b"X-Forwarded-Port: 80\r\n"),
+            (None, Some(port)) => {
                 out.extend_from_slice(b"X-Forwarded-Port: ");
                 push_number(out, u64::from(port));
                 out.extend_from_slice(b"\r\n");
@@ -31,6 +43,83 @@ impl RequestHead<'_, '_> {
             self.push_claim("X-Forwarded-For", "X-Original-Forwarded-For", out);
             self.push_claim("X-Forwarded-Host", "X-Original-Forwarded-Host", out);
         }
+    }
+
+    /// The same where somebody may speak for others: what is believed goes on, once and in our
+    /// spelling, and the peer is added to those it has passed.
+    pub(super) fn push_vouched(&self, vouched: Vouched, hop: &Hop<'_>, out: &mut Vec<u8>) {
+        let client = vouched.client.to_string();
+        let mut peer: &[u8] = client.as_bytes();
+        let mut server: &[u8] = b"";
+        for line in hop.client_lines.split_inclusive(|byte| *byte == b'\n') {
+            let text = line.trim_ascii_end();
+            if let Some(address) = text.strip_prefix(b"X-Forwarded-For: ") {
+                peer = address;
+                self.push_passed(vouched, address, out);
+            } else if text.starts_with(b"X-Real-Ip: ") {
+                push_line(out, "X-Real-Ip: ", client.as_bytes());
+            } else {
+                server = text.strip_prefix(b"X-Forwarded-Server: ").unwrap_or(server);
+                out.extend_from_slice(line);
+            }
+        }
+        let site = self.claimed("x-forwarded-host", is_site);
+        let site = site.unwrap_or(self.authority.raw.as_bytes());
+        if !site.is_empty() {
+            push_line(out, "X-Forwarded-Host: ", site);
+        }
+        self.push_origin(hop, out);
+        if vouched.is_believed {
+            let is_other = |name: &str| OTHERS.iter().any(|it| name.eq_ignore_ascii_case(it));
+            for line in self.lines.headers.iter().filter(|line| is_other(line.name)) {
+                out.extend_from_slice(line.name.as_bytes());
+                push_line(out, ": ", line.value);
+            }
+        }
+        if vouched.standard {
+            out.extend_from_slice(b"Forwarded: ");
+            if vouched.is_believed {
+                self.push_all("forwarded", out);
+            }
+            let peer = str::from_utf8(peer).ok().and_then(|it| it.parse().ok());
+            let (raw, proto) = (self.authority.raw, self.scheme.as_str().as_bytes());
+            push_element(peer.unwrap_or(vouched.client), proto, raw, server, out);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Whom the request has passed. Who names the client in another way names nobody here.
+    fn push_passed(&self, vouched: Vouched, peer: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(b"X-Forwarded-For: ");
+        let before = out.len();
+        if vouched.is_believed {
+            self.push_all("x-forwarded-for", out);
+        }
+        let client = vouched.client.to_string();
+        if out.len() == before && client.as_bytes() != peer {
+            out.extend_from_slice(client.as_bytes());
+            out.extend_from_slice(b", ");
+        }
+        push_line(out, "", peer);
+    }
+
+    /// All lines of a name as one list, with a comma behind it; nothing where there is none.
+    fn push_all(&self, name: &str, out: &mut Vec<u8>) {
+        for line in self.lines.headers.iter().filter(|line| line.name.eq_ignore_ascii_case(name)) {
+            if !line.value.is_empty() {
+                out.extend_from_slice(line.value);
+                out.extend_from_slice(b", ");
+            }
+        }
+    }
+
+    /// What a peer that is believed says once as `name`, and means something.
+    pub(super) fn claimed(&self, name: &str, means: fn(&[u8]) -> bool) -> Option<&[u8]> {
+        self.vouched.filter(|vouched| vouched.is_believed)?;
+        let mut named =
+            self.lines.headers.iter().filter(|line| line.name.eq_ignore_ascii_case(name));
+        let value = named.next()?.value;
+        (named.next().is_none() && means(value)).then_some(value)
     }
 
     /// What the client said as `name`, which is not believed, under another one.

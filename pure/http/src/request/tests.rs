@@ -250,7 +250,8 @@ fn what_is_for_us_or_forged_stays_here() {
         "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Extra: kept\r\nContent-Length: 0\r\n\
          X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Server: node-1\r\nX-Real-Ip: 192.0.2.1\r\n\
          CDN-Loop: gw-1\r\n\
-         X-Forwarded-Host: a\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n\r\n"
+         X-Forwarded-Host: a\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: 80\r\n\
+         Connection: TE\r\nTE: trailers\r\n\r\n"
     );
 }
 

@@ -202,7 +202,7 @@ impl Connection {
                 return self.refuse(400, world);
             };
             opening.extend_from_slice(&buffer[consumed..consumed + fed.forward]);
-            opening.extend_from_slice(fed.closing);
+            opening.extend_from_slice(&fed.closing);
             consumed += fed.consumed;
         }
         release(&mut self.held, consumed);

@@ -112,6 +112,7 @@ impl Reader {
                 Ok(size) => Stage::Chunk(size),
                 Err(_) => return Err(format!("{line:?} is no chunk's size")),
             },
+            (Stage::Trailers, "X-Trailer: x") => Stage::Trailers,
             (Stage::Trailers, "") => {
                 out.push(Read::End);
                 Stage::Head

@@ -13,6 +13,7 @@ pub mod id;
 pub mod listener;
 pub mod matcher;
 pub mod pattern;
+pub mod ranges;
 pub mod rank;
 pub mod route;
 pub mod rule;

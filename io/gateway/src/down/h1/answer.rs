@@ -1,5 +1,7 @@
 //! Answers of the gateway itself.
 
+use std::io::Write;
+
 use steelyard_filters::Response;
 use steelyard_http::{
     Asked, Head, LineEdits, Page, RequestHead, ResponseChanges, ResponseEdits, ResponseView,
@@ -7,11 +9,16 @@ use steelyard_http::{
 };
 
 use crate::tell::fault::Fault;
+use crate::tell::request_id::RequestId;
 
 /// An answer that no backend gave.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// What went wrong.
+    pub(crate) why: Option<Fault>,
+    /// More of it, for whoever runs this.
+    pub(crate) details: Vec<String>,
     content_type: &'static str,
     body: String,
 }
@@ -25,7 +32,8 @@ const HTML: &str = "text/html; charset=utf-8";
 impl Answer {
     /// 200 and nothing else.
     pub(crate) fn empty() -> Self {
-        Self { status: 200, content_type: TEXT, body: String::new() }
+        let (why, details, body) = (None, Vec::new(), String::new());
+        Self { status: 200, why, details, content_type: TEXT, body }
     }
 
     /// What went wrong, in one line.
@@ -33,13 +41,15 @@ impl Answer {
         let status = fault.status();
         let summary = fault.reason().to_owned();
         let page = Page { status, reason: reason(status), summary, details: Vec::new() };
-        Self::page(&page, html)
+        Self::page(page, fault, html)
     }
 
-    /// The route must not be served; the status says so in its dialect's own word.
-    pub(crate) fn refused(status: u16, html: bool) -> Self {
+    /// The route must not be served because of this setting, which clients are not told; the status
+    /// says so in its dialect's own word.
+    pub(crate) fn refused(status: u16, setting: &str, html: bool) -> Self {
         let summary = Fault::Refused.reason().to_owned();
-        Self::page(&Page { status, reason: reason(status), summary, details: Vec::new() }, html)
+        let page = Page { status, reason: reason(status), summary, details: Vec::new() };
+        Self { details: vec![setting.to_owned()], ..Self::page(page, Fault::Refused, html) }
     }
 
     /// No route matches; `near` says which were nearest, where the client may know.
@@ -53,7 +63,7 @@ impl Answer {
         }
         let details = near.unwrap_or_default();
         let page = Page { status: 404, reason: reason(404), summary, details };
-        Self::page(&page, wants_html(head.accept))
+        Self::page(page, Fault::NoRoute, wants_html(head.accept))
     }
 
     /// Appends the whole response. Returns how much of it is body.
@@ -62,6 +72,7 @@ impl Answer {
         date: &str,
         without_body: bool,
         close: bool,
+        id: Option<RequestId>,
         out: &mut Vec<u8>,
     ) -> u64 {
         out.extend_from_slice(b"HTTP/1.1 ");
@@ -75,6 +86,7 @@ impl Answer {
             }
             out.extend_from_slice(b"X-Content-Type-Options: nosniff\r\n");
         }
+        push_id(id, out);
         out.extend_from_slice(b"Content-Length: ");
         push_number(out, self.body.len() as u64);
         out.extend_from_slice(if close { b"\r\nConnection: close\r\n\r\n" } else { b"\r\n\r\n" });
@@ -94,9 +106,9 @@ impl Answer {
         response
     }
 
-    fn page(page: &Page<'_>, html: bool) -> Self {
+    fn page(page: Page<'_>, fault: Fault, html: bool) -> Self {
         let (content_type, body) = if html { (HTML, page.html()) } else { (TEXT, page.text()) };
-        Self { status: page.status, content_type, body }
+        Self { status: page.status, why: Some(fault), details: page.details, content_type, body }
     }
 }
 
@@ -108,6 +120,7 @@ pub(crate) fn write_response(
     date: &str,
     asked: Asked,
     close: bool,
+    id: Option<RequestId>,
     out: &mut Vec<u8>,
 ) -> u64 {
     let seen = ResponseEdits::resume(response, changes);
@@ -131,6 +144,7 @@ pub(crate) fn write_response(
             out.extend_from_slice(part);
         }
     }
+    push_id(id, out);
     let is_bodiless = matches!(status, 204 | 304);
     if !is_bodiless {
         out.extend_from_slice(b"Content-Length: ");
@@ -141,6 +155,13 @@ pub(crate) fn write_response(
     let body = if is_bodiless || asked.head { b"" } else { &*response.body };
     out.extend_from_slice(body);
     body.len() as u64
+}
+
+/// What the request is called, so that who got this answer can ask why.
+fn push_id(id: Option<RequestId>, out: &mut Vec<u8>) {
+    if let Some(id) = id {
+        let _ = write!(out, "X-Request-Id: {id}\r\n");
+    }
 }
 
 fn shortened(text: &str) -> &str {
@@ -219,7 +240,7 @@ mod tests {
 
     fn written(answer: &Answer, without_body: bool, close: bool) -> String {
         let mut out = Vec::new();
-        answer.write("NOW", without_body, close, &mut out);
+        answer.write("NOW", without_body, close, None, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -242,7 +263,7 @@ mod tests {
         assert_eq!(written(&fault, true, false), head);
         assert_eq!(written(&fault, false, false), format!("{head}{body}"));
         let mut out = Vec::new();
-        let sent = [true, false].map(|without| fault.write("NOW", without, true, &mut out));
+        let sent = [true, false].map(|without| fault.write("NOW", without, true, None, &mut out));
         assert_eq!(sent, [0, body.len() as u64]);
         let page = Answer::fault(Fault::NoEndpoints, true);
         assert!(

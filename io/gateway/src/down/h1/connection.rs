@@ -10,7 +10,8 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use steelyard_http::{
-    After, Exchange, Limits, Reject, Terms, client_lines, empty_lines, may_be_complete, release,
+    After, Exchange, Limits, Reject, Terms, Vouching, client_lines, empty_lines, may_be_complete,
+    release,
 };
 use tokio::task::spawn_local;
 
@@ -25,6 +26,8 @@ use crate::core::{Core, HEAD_BUFFER};
 use crate::exchange::dispatch::{Dispatch, Done, Trace};
 use crate::exchange::drive::Place;
 use crate::tell::fault::Fault;
+use crate::tell::recent::Recent;
+use crate::tell::request_id::RequestId;
 use crate::wire::Wire;
 use crate::wire::buffers::Buffer;
 use crate::wire::link::PREFACE;
@@ -55,6 +58,12 @@ pub(in crate::down) struct Connection<C> {
     /// For the access log and traces; empty without them.
     note: LentNote,
     peer: SocketAddr,
+    /// What it may say of others.
+    vouching: Vouching,
+    /// What the request is called in the answer that was made for it.
+    id: Option<RequestId>,
+    /// More of what went wrong.
+    details: Vec<String>,
     /// When the last request was over.
     ended: Instant,
     pub(in crate::down) waiting: Rc<Waiting>,
@@ -134,6 +143,9 @@ impl<C: Wire> Connection<C> {
             out: Vec::new(),
             note: LentNote::default(),
             peer: client.peer,
+            vouching: Vouching::new(client.listener.forwarded.clone(), client.peer.ip()),
+            id: None,
+            details: Vec::new(),
             ended: now,
             waiting: Rc::default(),
             is_new: true,
@@ -274,7 +286,7 @@ impl<C: Wire> Connection<C> {
             core: &self.core,
             listener: &self.listener,
             client_lines: &self.client_lines,
-            client: self.peer.ip(),
+            vouching: &self.vouching,
             started,
         };
         context.decide(&mut self.held, &mut self.out, &mut self.note)
@@ -285,7 +297,8 @@ impl<C: Wire> Connection<C> {
         let limits = Limits::from(&core.options().timeouts);
         let (held, scratch) = (self.held.take(), core.scratch.take());
         let terms = Terms::from(&*request);
-        let exchange = Exchange::new(terms, limits, &self.out[..], request.body, held, scratch);
+        let body = request.body.clone();
+        let exchange = Exchange::new(terms, limits, &self.out[..], body, held, scratch);
         let place = Place {
             core: &core,
             listener: &self.listener,
@@ -309,6 +322,10 @@ impl<C: Wire> Connection<C> {
         let trace = std::mem::take(trace);
         self.held = held;
         core.scratch.set(scratch);
+        let is_passed = matches!(done, Done::Passed(_) | Done::Tunnelled(_));
+        if !is_passed || Recent::keeps(told.status, None) {
+            self.note_rewritten();
+        }
         let (after, told) = self.conclude(done, told, request).await;
         self.record(request, Some(&chosen.route), told, &trace);
         after
@@ -342,6 +359,7 @@ impl<C: Wire> Connection<C> {
         route: Option<&RouteState>,
     ) -> After {
         let stays = request.body.is_done() && request.keep_alive;
+        self.details.clone_from(&answer.details);
         let (after, told) = self.send(answer, request, stays).await;
         self.record(request, route, told, &Trace::default());
         after
@@ -353,8 +371,9 @@ impl<C: Wire> Connection<C> {
         let close = close || request.asked.http10;
         self.out.clear();
         let (date, is_head) = (crate::tell::date::http_date(), request.asked.head);
-        let bytes_out = answer.write(&date, is_head, close, &mut self.out);
-        let told = Told { status: answer.status, bytes_out, ..Told::default() };
+        let id = self.name(answer.status, answer.why);
+        let bytes_out = answer.write(&date, is_head, close, id, &mut self.out);
+        let told = Told { status: answer.status, bytes_out, why: answer.why };
         match self.write_out().await {
             false => (After::Close, told),
             true if close => (After::Linger, told),
@@ -377,9 +396,11 @@ impl<C: Wire> Connection<C> {
             return self.reject_filtered(fault, recipes.to_vec()).await;
         }
         let answer = Answer::fault(fault, false);
+        self.note.clear();
         self.out.clear();
         let date = crate::tell::date::http_date();
-        let bytes_out = answer.write(&date, false, true, &mut self.out);
+        let id = self.name(answer.status, answer.why);
+        let bytes_out = answer.write(&date, false, true, id, &mut self.out);
         let is_sent = self.write_out().await;
         self.record_rejected(fault, bytes_out);
         if is_sent { After::Linger } else { After::Close }

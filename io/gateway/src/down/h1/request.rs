@@ -7,7 +7,7 @@ use std::time::Instant;
 use steelyard_filters::Recipe;
 use steelyard_http::{
     Asked, Body, Framing, Reject, RequestChanges, RequestHead, RequestSubject, Slots, Terms,
-    release, wants_html,
+    Vouching, release, wants_html,
 };
 use steelyard_route::NearMiss;
 
@@ -16,7 +16,7 @@ use crate::core::live::{Chosen, Live, Picked, RouteState, Scene};
 use crate::core::{Core, HEAD_BUFFER};
 use crate::down::h1::answer::Answer;
 use crate::exchange::way::{DEEPEST, Found, child, first};
-use crate::tell::access_log::Note;
+use crate::tell::access_log::{LogBuffer, Note};
 use crate::tell::fault::Fault;
 use crate::tell::metrics::method_label;
 use crate::tell::tracer::Traced;
@@ -39,6 +39,8 @@ pub(crate) struct Request {
     pub(crate) wants_html: bool,
     pub(crate) body: Body,
     pub(crate) bytes_in: u64,
+    /// Who asks.
+    pub(crate) client: IpAddr,
     /// It is part of a trace that is recorded.
     pub(crate) traced: Option<Box<Traced>>,
 }
@@ -110,8 +112,8 @@ pub(crate) struct Context<'a> {
     pub(crate) listener: &'a Listener,
     pub(crate) client_lines: &'a [u8],
     pub(crate) started: Instant,
-    /// Where the connection comes from.
-    pub(crate) client: IpAddr,
+    /// What the peer may say of the client.
+    pub(crate) vouching: &'a Vouching,
 }
 
 /// How often a request may pass this gateway. Once more than once is no circle yet: a cache or a
@@ -129,22 +131,32 @@ impl Context<'_> {
     ) -> Decision {
         let Some(buffer) = held else { return Decision::Partial };
         let mut slots = Slots::default();
-        let head = match parse(buffer, &mut slots) {
+        let mut head = match parse(buffer, &mut slots) {
             Ok(head) => head,
             Err(decision) => return *decision,
         };
         let len = head.len;
-        let mut request = Request::new(&head, self.started);
+        let client = head.settle(self.vouching);
+        let mut request = Request::new(&head, self.started, client);
         if let Some(tracer) = &self.core.tracer {
             request.traced = tracer.begin(head.header("traceparent"));
         }
-        if self.core.log.is_some() || request.traced.is_some() {
-            note.take(&head);
+        let is_told = self.core.log.is_some() || request.traced.is_some();
+        if is_told {
+            note.take(&head, self.core.log.as_ref().and_then(LogBuffer::wanted));
+        } else {
+            note.clear()
         }
         let live = self.core.live();
-        let chosen = match self.direct(&live, &head, request.wants_html) {
+        let chosen = match self.direct(&live, &head, &request) {
             Direct::Straight(chosen) => chosen,
-            Direct::Done(to, recipes) => return finish(held, len, request, to, recipes, &live),
+            Direct::Done(to, recipes) => {
+                // Who passes filters or gets no further is told of, perhaps.
+                if !is_told {
+                    note.take(&head, None);
+                }
+                return finish(held, len, request, to, recipes, &live);
+            }
             Direct::Reject(reject) => return Decision::Reject(reject),
         };
         let hop = self.listener.hop(self.client_lines, chosen.route.manner());
@@ -157,9 +169,10 @@ impl Context<'_> {
     }
 
     /// Where a request goes.
-    fn direct(&self, live: &Live, head: &RequestHead<'_, '_>, wants_html: bool) -> Direct {
-        let scene = self.core.scene(live);
-        let subject = RequestSubject::new(head, self.client);
+    fn direct(&self, live: &Live, head: &RequestHead<'_, '_>, request: &Request) -> Direct {
+        let (scene, client, wants_html) =
+            (self.core.scene(live), request.client, request.wants_html);
+        let subject = RequestSubject::new(head, client);
         let (state, mut recipes) = match self.route(&scene, head, &subject) {
             Ok(found) => found,
             Err(direct) => return *direct,
@@ -174,10 +187,10 @@ impl Context<'_> {
         if !recipes.is_empty() {
             return Direct::Done(Inside::Route(state), recipes);
         }
-        let picked = state.pick(&scene, self.client, &mut recipes);
+        let picked = state.pick(&scene, client, &mut recipes);
         if let Picked::Refused(status, why) = &picked {
             self.core.refused(&state.name, why);
-            return answer(Answer::refused(*status, wants_html), state, recipes);
+            return answer(Answer::refused(*status, why, wants_html), state, recipes);
         }
         let chosen = Chosen { route: state, picked };
         if recipes.is_empty() {
@@ -242,7 +255,7 @@ impl Context<'_> {
 }
 
 impl Request {
-    fn new(head: &RequestHead<'_, '_>, started: Instant) -> Self {
+    fn new(head: &RequestHead<'_, '_>, started: Instant, client: IpAddr) -> Self {
         Self {
             started,
             method: method_label(head.method),
@@ -260,6 +273,7 @@ impl Request {
             wants_html: wants_html(head.accept),
             body: Body::new(head.framing),
             bytes_in: 0,
+            client,
             traced: None,
         }
     }
@@ -315,7 +329,7 @@ pub(crate) fn take_body(
         let rest = &mut buffer[head_len..];
         let fed = request.body.feed(rest).map_err(|_| Reject::Chunk)?;
         out.extend_from_slice(&rest[..fed.forward]);
-        out.extend_from_slice(fed.closing);
+        out.extend_from_slice(&fed.closing);
         request.bytes_in += fed.consumed as u64;
         consumed += fed.consumed;
     }

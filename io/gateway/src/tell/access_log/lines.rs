@@ -6,56 +6,73 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Entry, Note};
+use crate::options::access_log::REDACTED;
+use crate::options::{LogFields, Shown};
 use crate::tell::date::Civil;
 
 /// Writes fields of a JSON object.
 struct Fields<'o> {
     out: &'o mut Vec<u8>,
+    chosen: &'o LogFields,
 }
 
 impl Entry<'_> {
-    /// `<client> - <user> [<date>] "<request>" <status> <bytes> "<referer>" "<user agent>" <count>
-    /// "<router>" "<url>" <milliseconds>ms`.
-    pub(super) fn common(&self, out: &mut Vec<u8>, stamp: &str, count: u64) {
+    /// [`Entry::combined`] without its end, and ` <count> "<router>" "<url>" <milliseconds>ms`.
+    pub(super) fn common(&self, out: &mut Vec<u8>, chosen: &LogFields, stamp: &str, count: u64) {
+        self.combined(out, chosen, stamp);
+        out.pop();
+        let _ = write!(out, " {count} \"");
+        or_dash(chosen.of("RouterName"), self.router.unwrap_or_default().as_bytes(), out);
+        out.extend_from_slice(b"\" \"");
+        let url = self.endpoint.map(|endpoint| format!("http://{endpoint}")).unwrap_or_default();
+        or_dash(chosen.of("ServiceURL"), url.as_bytes(), out);
+        let _ = writeln!(out, "\" {}ms", self.duration.as_millis());
+    }
+
+    /// `<client> - <user> [<date>] "<request>" <status> <bytes> "<referer>" "<user agent>"`.
+    pub(super) fn combined(&self, out: &mut Vec<u8>, chosen: &LogFields, stamp: &str) {
         let note = self.note;
-        let client = self.client.ip().to_canonical();
-        let _ = write!(out, "{client} - ");
-        user(note.user.as_bytes(), out);
+        let client = self.client.to_canonical();
+        match chosen.of("ClientHost") {
+            Shown::Keep => {
+                let _ = write!(out, "{client} - ");
+            }
+            Shown::Drop => out.extend_from_slice(b"- - "),
+            Shown::Redact => {
+                let _ = write!(out, "{REDACTED} - ");
+            }
+        }
+        match chosen.of("ClientUsername") {
+            Shown::Keep => user(note.user.as_bytes(), out),
+            Shown::Redact if !note.user.is_empty() => user(REDACTED.as_bytes(), out),
+            Shown::Drop | Shown::Redact => out.push(b'-'),
+        }
         let _ = write!(out, " [{stamp}] \"");
         if note.method.is_empty() {
             out.push(b'-');
         } else {
             quote(note.method.as_bytes(), out);
             out.push(b' ');
-            quote(note.target.as_bytes(), out);
+            or_dash(chosen.of("RequestPath"), note.target.as_bytes(), out);
             let _ = write!(out, " {}", note.protocol());
         }
         let _ = write!(out, "\" {} {} \"", self.status, self.bytes_out);
-        or_dash(&note.referer, out);
+        or_dash(chosen.of_header("Referer"), &note.referer, out);
         out.extend_from_slice(b"\" \"");
-        or_dash(&note.user_agent, out);
-        let _ = write!(out, "\" {count} \"");
-        or_dash(self.router.unwrap_or_default().as_bytes(), out);
-        out.extend_from_slice(b"\" \"");
-        match self.endpoint {
-            Some(endpoint) => {
-                let _ = write!(out, "http://{endpoint}");
-            }
-            None => out.push(b'-'),
-        }
-        let _ = writeln!(out, "\" {}ms", self.duration.as_millis());
+        or_dash(chosen.of_header("User-Agent"), &note.user_agent, out);
+        out.extend_from_slice(b"\"\n");
     }
 
     /// One object, with Traefik's names of fields.
-    pub(super) fn json(&self, out: &mut Vec<u8>, count: u64) {
+    pub(super) fn json(&self, out: &mut Vec<u8>, chosen: &LogFields, count: u64) {
         let note = self.note;
-        let client = SocketAddr::new(self.client.ip().to_canonical(), self.client.port());
+        let peer = SocketAddr::new(self.peer.ip().to_canonical(), self.peer.port());
         let (host, port) = split_port(&note.host);
         out.push(b'{');
-        let mut fields = Fields { out };
-        fields.text("ClientAddr", &client.to_string());
-        fields.text("ClientHost", &client.ip().to_string());
-        fields.text("ClientPort", &client.port().to_string());
+        let mut fields = Fields { out, chosen };
+        fields.text("ClientAddr", &peer.to_string());
+        fields.text("ClientHost", &self.client.to_canonical().to_string());
+        fields.text("ClientPort", &peer.port().to_string());
         let user = if note.user.is_empty() { "-" } else { &note.user };
         fields.text("ClientUsername", user);
         fields.number("DownstreamContentSize", self.bytes_out);
@@ -73,6 +90,9 @@ impl Entry<'_> {
         fields.number("RequestContentSize", self.bytes_in);
         fields.number("RequestCount", count);
         fields.text("RequestHost", host);
+        if let Some(id) = self.id {
+            fields.text("RequestId", &id.to_string());
+        }
         fields.text("RequestMethod", &note.method);
         fields.text("RequestPath", &note.target);
         fields.text("RequestPort", port);
@@ -84,6 +104,10 @@ impl Entry<'_> {
         fields.optional("ServiceName", self.service);
         let url = self.endpoint.map(|endpoint| format!("http://{endpoint}"));
         fields.optional("ServiceURL", url.as_deref());
+        if let Some((trace, span)) = self.traced {
+            fields.text("SpanId", &format!("{span:016x}"));
+            fields.text("TraceId", &format!("{trace:032x}"));
+        }
         let start = SystemTime::now().checked_sub(self.duration).unwrap_or(UNIX_EPOCH);
         let start = rfc3339(start);
         fields.text("StartLocal", &start);
@@ -91,8 +115,15 @@ impl Entry<'_> {
         fields.text("entryPointName", self.entry_point);
         fields.text("level", "info");
         fields.text("msg", self.why.unwrap_or_default());
-        fields.optional("request_Referer", text(&note.referer).as_deref());
-        fields.optional("request_User-Agent", text(&note.user_agent).as_deref());
+        fields.header("Referer", &note.referer);
+        fields.header("User-Agent", &note.user_agent);
+        for line in note.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let mut parts = line.splitn(2, |byte| *byte == b':');
+            let name = str::from_utf8(parts.next().unwrap_or_default()).unwrap_or_default();
+            if !["referer", "user-agent"].iter().any(|it| name.eq_ignore_ascii_case(it)) {
+                fields.header(&spelled(name), parts.next().unwrap_or_default());
+            }
+        }
         fields.text("time", &rfc3339(SystemTime::now()));
         out.extend_from_slice(b"}\n");
     }
@@ -107,6 +138,16 @@ impl Note {
 
 impl Fields<'_> {
     fn text(&mut self, name: &str, value: &str) {
+        let shown = self.chosen.of(name);
+        self.shown(name, shown, value);
+    }
+
+    fn shown(&mut self, name: &str, shown: Shown, value: &str) {
+        let value = match shown {
+            Shown::Keep => value,
+            Shown::Drop => return,
+            Shown::Redact => REDACTED,
+        };
         self.name(name);
         self.out.push(b'"');
         for byte in value.bytes() {
@@ -127,9 +168,23 @@ impl Fields<'_> {
         }
     }
 
+    /// A header line of the request.
+    fn header(&mut self, name: &str, value: &[u8]) {
+        if !value.is_empty() {
+            let value = String::from_utf8_lossy(value);
+            self.shown(&format!("request_{name}"), self.chosen.of_header(name), &value);
+        }
+    }
+
     fn number(&mut self, name: &str, value: impl Display) {
-        self.name(name);
-        let _ = write!(self.out, "{value}");
+        match self.chosen.of(name) {
+            Shown::Keep => {
+                self.name(name);
+                let _ = write!(self.out, "{value}");
+            }
+            Shown::Drop => {}
+            Shown::Redact => self.shown(name, Shown::Redact, ""),
+        }
     }
 
     fn name(&mut self, name: &str) {
@@ -140,7 +195,6 @@ impl Fields<'_> {
     }
 }
 
-/// A missing value is a dash.
 /// The one field without quotes that others choose: nothing in it looks like the next one.
 fn user(name: &[u8], out: &mut Vec<u8>) {
     for part in name.chunk_by(|a, b| !is_border(*a) && !is_border(*b)) {
@@ -160,12 +214,22 @@ fn is_border(byte: u8) -> bool {
     matches!(byte, b' ' | b'[' | b']')
 }
 
-fn or_dash(value: &[u8], out: &mut Vec<u8>) {
-    if value.is_empty() {
-        out.push(b'-');
-    } else {
-        quote(value, out);
+/// A missing value is a dash.
+fn or_dash(shown: Shown, value: &[u8], out: &mut Vec<u8>) {
+    match shown {
+        Shown::Keep if !value.is_empty() => quote(value, out),
+        Shown::Redact if !value.is_empty() => out.extend_from_slice(REDACTED.as_bytes()),
+        _ => out.push(b'-'),
     }
+}
+
+/// A header's name as most write it: each word begins with a capital letter.
+fn spelled(name: &str) -> String {
+    let words = name.split('-').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_ascii_uppercase() + &rest.to_ascii_lowercase()
+    });
+    words.collect::<Vec<_>>().join("-")
 }
 
 /// What would end the quotes or the line, or confuse a terminal, is escaped.
@@ -179,10 +243,6 @@ fn quote(value: &[u8], out: &mut Vec<u8>) {
             }
         }
     }
-}
-
-fn text(value: &[u8]) -> Option<String> {
-    if value.is_empty() { None } else { Some(String::from_utf8_lossy(value).into_owned()) }
 }
 
 fn split_port(host: &str) -> (&str, &str) {
@@ -208,7 +268,8 @@ mod tests {
     fn entry(note: &Note) -> Entry<'_> {
         Entry {
             note,
-            client: "192.0.2.1:999".parse().unwrap(),
+            client: "192.0.2.1".parse().unwrap(),
+            peer: "192.0.2.1:999".parse().unwrap(),
             entry_point: "web",
             status: 200,
             bytes_in: 1,
@@ -220,6 +281,8 @@ mod tests {
             endpoint: Some("10.0.0.1:80"),
             retries: 1,
             why: Some("w"),
+            traced: None,
+            id: None,
         }
     }
 
@@ -234,13 +297,14 @@ mod tests {
             http10: false,
             referer: Vec::new(),
             user_agent: b"x\"\n\xff".to_vec(),
+            lines: b"x-token:secret\nuser-agent:x\nX-A:\"1\"\n".to_vec(),
         }
     }
 
     #[test]
     fn common_lines() {
         let mut out = Vec::new();
-        entry(&note()).common(&mut out, "21/Nov/2026:10:00:00 +0000", 7);
+        entry(&note()).common(&mut out, &LogFields::default(), "21/Nov/2026:10:00:00 +0000", 7);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "192.0.2.1 - - [21/Nov/2026:10:00:00 +0000] \"GET /a\\\"b HTTP/1.1\" 200 2 \"-\" \
@@ -248,7 +312,12 @@ mod tests {
         );
         let note = Note::default();
         let mut out = Vec::new();
-        Entry { router: None, endpoint: None, ..entry(&note) }.common(&mut out, "s", 8);
+        Entry { router: None, endpoint: None, ..entry(&note) }.common(
+            &mut out,
+            &LogFields::default(),
+            "s",
+            8,
+        );
         let line = String::from_utf8(out).unwrap();
         assert_eq!(line, "192.0.2.1 - - [s] \"-\" 200 2 \"-\" \"-\" 8 \"-\" \"-\" 3ms\n");
     }
@@ -256,7 +325,7 @@ mod tests {
     #[test]
     fn json_lines() {
         let mut out = Vec::new();
-        entry(&note()).json(&mut out, 7);
+        entry(&note()).json(&mut out, &LogFields::default(), 7);
         let line = String::from_utf8(out).unwrap();
         for part in [
             "{\"ClientAddr\":\"192.0.2.1:999\",",
@@ -276,12 +345,57 @@ mod tests {
     }
 
     #[test]
+    fn fields_are_kept_dropped_or_redacted() {
+        let of = |all: &[(&str, Shown)]| -> Vec<(Box<str>, Shown)> {
+            all.iter().map(|(name, shown)| ((*name).into(), *shown)).collect()
+        };
+        let fields = LogFields {
+            named: of(&[
+                ("clienthost", Shown::Redact),
+                ("requestpath", Shown::Drop),
+                ("duration", Shown::Redact),
+                ("routername", Shown::Drop),
+            ]),
+            headers: of(&[
+                ("x-token", Shown::Redact),
+                ("x-a", Shown::Keep),
+                ("user-agent", Shown::Drop),
+            ]),
+            ..LogFields::default()
+        };
+        let mut out = Vec::new();
+        entry(&note()).json(&mut out, &fields, 7);
+        let line = String::from_utf8(out).unwrap();
+        for part in [
+            "\"ClientHost\":\"REDACTED\",",
+            "\"Duration\":\"REDACTED\",",
+            "\"request_X-Token\":\"REDACTED\",\"request_X-A\":\"\\\"1\\\"\",",
+        ] {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+        for part in ["RequestPath", "RouterName", "User-Agent", "secret"] {
+            assert!(!line.contains(part), "{part} in {line}");
+        }
+        let mut out = Vec::new();
+        entry(&note()).common(&mut out, &fields, "s", 8);
+        let line = String::from_utf8(out).unwrap();
+        let want = "REDACTED - - [s] \"GET - HTTP/1.1\" 200 2 \"-\" \"-\" 8 \"-\" \
+                    \"http://10.0.0.1:80\" 3ms\n";
+        assert_eq!(line, want);
+        let mut out = Vec::new();
+        entry(&note()).combined(&mut out, &LogFields::default(), "s");
+        let line = String::from_utf8(out).unwrap();
+        let want = "192.0.2.1 - - [s] \"GET /a\\\"b HTTP/1.1\" 200 2 \"-\" \"x\\\"\\x0a\\xff\"\n";
+        assert_eq!(line, want);
+    }
+
+    #[test]
     fn times_and_ratios_are_what_they_are_called() {
         let mut out = Vec::new();
         let mut nothing_left = note();
         nothing_left.shrunk = Some((10, 0));
         nothing_left.host = "[::1]".into();
-        entry(&nothing_left).json(&mut out, 7);
+        entry(&nothing_left).json(&mut out, &LogFields::default(), 7);
         let line = String::from_utf8(out).unwrap();
         assert!(!line.contains("GzipRatio"), "{line}");
         assert!(

@@ -8,15 +8,26 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 /// The way to the writer.
 #[derive(Clone)]
 pub(crate) struct Lines {
     to: SyncSender<Message>,
-    lost: Arc<AtomicU64>,
+    backlog: Arc<Backlog>,
     reopen: Arc<AtomicBool>,
+}
+
+/// How far the writer is behind.
+#[derive(Debug, Default)]
+struct Backlog {
+    /// Lines that wait to be written, and how many may.
+    waiting: AtomicU64,
+    most: Option<u64>,
+    /// Lines that were dropped, and how many of them have not been spoken of.
+    lost: AtomicU64,
+    unsaid: AtomicU64,
 }
 
 /// The writer's thread; it ends when every [`Lines`] is gone.
@@ -55,19 +66,21 @@ const WAITING: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Writer {
-    /// Starts writing to `path`, or to standard output.
-    pub(crate) fn start(path: Option<&Path>) -> io::Result<Self> {
+    /// Starts writing to `path`, or to standard output. Where it is told how many lines may wait,
+    /// no more do, but for those that come at once.
+    pub(crate) fn start(path: Option<&Path>, most: Option<u64>) -> io::Result<Self> {
         let mut output = Output { path: path.map(Path::to_owned), file: None };
         if !output.is_pipe() {
             output.open()?;
         }
         let (to, messages) = sync_channel(WAITING);
         let (alive, ended) = sync_channel(0);
-        let lines = Lines { to, lost: Arc::default(), reopen: Arc::default() };
-        let (lost, reopen) = (lines.lost.clone(), lines.reopen.clone());
+        let backlog = Arc::new(Backlog { most, ..Backlog::default() });
+        let lines = Lines { to, backlog, reopen: Arc::default() };
+        let (backlog, reopen) = (lines.backlog.clone(), lines.reopen.clone());
         std::thread::Builder::new().name("gateway-log".into()).spawn(move || {
             let _alive = alive;
-            run(output, &messages, &lost, &reopen);
+            run(output, &messages, &backlog, &reopen);
         })?;
         Ok(Self { lines, ended })
     }
@@ -84,11 +97,19 @@ impl Writer {
 impl Lines {
     /// Hands lines over; drops them when the writer is too far behind.
     pub(crate) fn send(&self, lines: Vec<u8>) {
-        if let Err(TrySendError::Full(Message::Lines(lines))) =
-            self.to.try_send(Message::Lines(lines))
-        {
-            self.lost.fetch_add(count(&lines), Ordering::Relaxed);
+        let count = count(&lines);
+        let waiting = self.backlog.waiting.fetch_add(count, Ordering::Relaxed);
+        let is_full = self.backlog.most.is_some_and(|most| waiting > 0 && waiting + count > most);
+        // Whose writer is gone has none to wait for.
+        if is_full || self.to.try_send(Message::Lines(lines)).is_err() {
+            self.backlog.done(count);
+            self.backlog.lose(count);
         }
+    }
+
+    /// How many were dropped so far.
+    pub(crate) fn lost(&self) -> u64 {
+        self.backlog.lost.load(Ordering::Relaxed)
     }
 
     /// Opens the file again: it was moved away by log rotation.
@@ -99,7 +120,18 @@ impl Lines {
     }
 }
 
-fn run(mut output: Output, messages: &Receiver<Message>, lost: &AtomicU64, reopen: &AtomicBool) {
+impl Backlog {
+    fn done(&self, count: u64) {
+        self.waiting.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    fn lose(&self, count: u64) {
+        self.lost.fetch_add(count, Ordering::Relaxed);
+        self.unsaid.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+fn run(mut output: Output, messages: &Receiver<Message>, backlog: &Backlog, reopen: &AtomicBool) {
     let mut failing = Failing::default();
     while let Ok(message) = messages.recv() {
         if reopen.swap(false, Ordering::Relaxed) {
@@ -108,11 +140,12 @@ fn run(mut output: Output, messages: &Receiver<Message>, lost: &AtomicU64, reope
         let Message::Lines(lines) = message else { continue };
         let outcome = output.write(&lines);
         failing.tell(&outcome);
+        backlog.done(count(&lines));
         if outcome.is_err() {
-            lost.fetch_add(count(&lines), Ordering::Relaxed);
+            backlog.lose(count(&lines));
             continue;
         }
-        let lost = lost.swap(0, Ordering::Relaxed);
+        let lost = backlog.unsaid.swap(0, Ordering::Relaxed);
         if lost > 0 {
             tracing::warn!(lost, "the access log could not keep up");
         }
@@ -238,19 +271,19 @@ mod tests {
         let path = folder.0.join("log");
         std::os::unix::fs::symlink("/dev/full", &path).unwrap();
         let (to, messages) = sync_channel(WAITING);
-        let (lost, reopen) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
-        let lines = Lines { to, lost: lost.clone(), reopen: reopen.clone() };
+        let (backlog, reopen) = (Arc::<Backlog>::default(), Arc::<AtomicBool>::default());
+        let lines = Lines { to, backlog: backlog.clone(), reopen: reopen.clone() };
         let output = Output { path: Some(path.clone()), file: None };
-        let (watched, writes) = (lost.clone(), lost.clone());
+        let writes = backlog.clone();
         let thread =
             std::thread::spawn(move || Log::of(|| run(output, &messages, &writes, &reopen)).1);
         lines.send(b"one\ntwo\n".to_vec());
         let started = std::time::Instant::now();
-        while watched.load(Ordering::Relaxed) < 2 {
+        while lines.lost() < 2 {
             assert!(started.elapsed() < Duration::from_secs(9), "lines are counted");
             std::thread::yield_now();
         }
-        assert_eq!(watched.load(Ordering::Relaxed), 2);
+        assert_eq!(lines.lost(), 2);
         std::fs::remove_file(&path).unwrap();
         lines.reopen();
         lines.send(b"three\n".to_vec());
@@ -263,6 +296,23 @@ mod tests {
         }
         assert_eq!(said.matches("could not keep up").count(), 1, "{said}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "three\nfour\n");
+        let (lost, waiting) = (&backlog.lost, &backlog.waiting);
+        assert_eq!([lost, waiting].map(|it| it.load(Ordering::Relaxed)), [2, 0]);
+    }
+
+    /// Nobody reads: so many lines wait, and the others are dropped and counted.
+    #[test]
+    fn no_more_wait_than_may() {
+        let (to, messages) = sync_channel(WAITING);
+        let backlog = Arc::new(Backlog { most: Some(3), ..Backlog::default() });
+        let lines = Lines { to, backlog, reopen: Arc::default() };
+        for (sent, lost) in [("1\n2\n3\n4\n", 0), ("5\n", 1), ("6\n7\n", 3)] {
+            lines.send(sent.into());
+            assert_eq!(lines.lost(), lost, "{sent}");
+        }
+        drop(messages);
+        lines.send(b"8\n".to_vec());
+        assert_eq!(lines.lost(), 4, "its writer is gone");
     }
 
     #[test]
@@ -270,7 +320,7 @@ mod tests {
         let folder = Folder::new("end");
         let path = folder.0.join("log");
         let ((), said) = Log::of(|| {
-            let writer = Writer::start(Some(&path)).unwrap();
+            let writer = Writer::start(Some(&path), None).unwrap();
             for _ in 0..32 {
                 writer.lines.send(vec![b'x'; 1 << 20]);
             }

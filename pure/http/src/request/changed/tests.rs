@@ -37,6 +37,7 @@ fn forward(
             "X-Real-Ip: 192.0.2.1\r\n",
             "CDN-Loop: gw-1\r\n",
             "X-Forwarded-Proto: http\r\n",
+            "Connection: TE\r\nTE: trailers\r\n",
         ];
         usual.iter().fold(text, |text, line| text.replace(line, ""))
     })

@@ -4,6 +4,7 @@ mod attempt;
 mod body;
 
 use std::mem::take;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use steelyard_filters::{
@@ -67,8 +68,9 @@ impl<C: Wire> Connection<C> {
     /// Serves a request that passes filters.
     pub(super) async fn filtered(&mut self, request: &mut Request, plan: &mut Filtered) -> After {
         let Filtered { recipes, head, way } = plan;
-        let journey = self.journey(way.steps.first().and_then(Inside::route).map(|it| it.id()));
-        let mut course = Course::new(take(recipes), journey, take(head));
+        let route = way.steps.first().and_then(Inside::route).map(|it| it.id());
+        let journey = self.journey(route, request.client);
+        let mut course = Course::new(take(recipes), journey, take(head), self.vouching.clone());
         let mut trace = Trace::default();
         let over = self.travel(&mut course, request, way, &mut trace).await;
         let route = way.steps.last().and_then(Inside::route).cloned();
@@ -81,7 +83,7 @@ impl<C: Wire> Connection<C> {
 
     /// Answers what cannot be understood, through filters.
     pub(super) async fn reject_filtered(&mut self, fault: Fault, recipes: Vec<Recipe>) -> After {
-        let mut course = Course::new(recipes, self.journey(None), Vec::new());
+        let mut course = self.course_of_none(recipes);
         let core = self.core.clone();
         let mut got = Got::Nothing;
         let response = loop {
@@ -106,8 +108,14 @@ impl<C: Wire> Connection<C> {
         over.after
     }
 
-    fn journey(&self, route: Option<RouteId>) -> Journey {
-        let peer = self.peer.ip().to_canonical();
+    /// For what is no request.
+    fn course_of_none(&self, recipes: Vec<Recipe>) -> Course {
+        let journey = self.journey(None, self.peer.ip());
+        Course::new(recipes, journey, Vec::new(), self.vouching.clone())
+    }
+
+    fn journey(&self, route: Option<RouteId>, client: IpAddr) -> Journey {
+        let peer = client.to_canonical();
         Journey { peer, is_tls: false, server_name: None, route }
     }
 
@@ -201,18 +209,18 @@ impl<C: Wire> Connection<C> {
         let Some(Inside::Route(route)) = way.steps.last() else { return false };
         let answer = |answer| Inside::Answer(answer, Some(route.clone()));
         let html = request.wants_html;
-        let client = self.peer.ip();
+        let client = request.client;
         let (onward, recipes) = match way.steps.len() {
             DEEPEST.. if route.leads_to_routes() => {
                 self.core.refused(&route.name, "it leads to routes without end");
-                (Onward::Refused(503), Vec::new())
+                (Onward::Refused(503, "it leads to routes without end".into()), Vec::new())
             }
             _ => onward(&self.core, way.taken.as_ref(), route, course, client),
         };
         let step = match onward {
             Onward::Route(route) => Inside::Route(route),
             Onward::Backend(chosen) => Inside::Backend(chosen),
-            Onward::Refused(status) => answer(Answer::refused(status, html)),
+            Onward::Refused(status, why) => answer(Answer::refused(status, &why, html)),
             Onward::Nothing(near) => {
                 let not_found = course.with_head(|head, _| Answer::not_found(head, near));
                 answer(not_found.unwrap_or_else(|| Answer::fault(Fault::NoRoute, html)))
@@ -236,7 +244,8 @@ impl<C: Wire> Connection<C> {
         match way.steps.last() {
             Some(Inside::Backend(chosen)) => self.attempt(course, request, chosen, trace).await,
             Some(Inside::Answer(answer, _)) => {
-                Inner::Leaving(self.leaving(answer.to_response(), request, None))
+                self.details.clone_from(&answer.details);
+                Inner::Leaving(self.leaving(answer.to_response(), request, answer.why))
             }
             Some(Inside::Route(_)) | None => *self.fault(Fault::GivenUp, request),
         }
@@ -275,7 +284,8 @@ impl<C: Wire> Connection<C> {
         let status = changes.status.unwrap_or(response.status);
         self.out.clear();
         let date = crate::tell::date::http_date();
-        let bytes_out = write_response(&response, changes, &date, asked, close, &mut self.out);
+        let id = self.name(status, None);
+        let bytes_out = write_response(&response, changes, &date, asked, close, id, &mut self.out);
         let told = Told { status, bytes_out, why: None };
         let (after, ending) = match self.write_out().await {
             false => (After::Close, Ending::Aborted),

@@ -1,5 +1,6 @@
 //! What is told of a request that is over: to the access log, to counters, to a trace.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,8 +13,19 @@ use crate::exchange::dispatch::Trace;
 use crate::tell::access_log::Entry;
 use crate::tell::fault::Fault;
 use crate::tell::metrics::{Finished, LabelsRef};
+use crate::tell::recent::{Recent, Unkept};
+use crate::tell::request_id::RequestId;
 use crate::tell::tracer::Traced;
 use crate::wire::Wire;
+
+/// What a request is called that was not answered with success, and more of what went wrong.
+struct Called {
+    id: Option<RequestId>,
+    /// The trace it is part of, and our part of it.
+    traced: Option<(u128, u64)>,
+    details: Vec<String>,
+    client: IpAddr,
+}
 
 impl<C: Wire> Connection<C> {
     pub(super) fn record(
@@ -24,6 +36,8 @@ impl<C: Wire> Connection<C> {
         trace: &Trace,
     ) {
         self.ended = Instant::now();
+        let mut called = self.called(told.status, told.why, request.client);
+        called.traced = request.traced.as_ref().map(|it| (it.trace, it.span));
         let finished = Finished {
             duration: self.ended.saturating_duration_since(request.started),
             bytes_in: request.bytes_in,
@@ -41,10 +55,19 @@ impl<C: Wire> Connection<C> {
             method: request.method,
             protocol: request.protocol,
         };
-        self.log(&labels, finished, trace, told.why);
+        self.log(&labels, finished, trace, told.why, &called);
+        self.keep(called, &labels, finished, trace, told.why);
         if let (Some(traced), Some(tracer)) = (&request.traced, &self.core.tracer) {
-            let span = self.span(traced, &labels, finished, trace, told.why);
+            let span = self.span(traced, &labels, finished, trace, (told.why, request.client));
             tracer.sink.take(span);
+        }
+        match told.why {
+            Some(fault) => self.core.counters.count_fault(labels.entry_point, fault.cause()),
+            None => {
+                if let Some(endpoint) = &trace.endpoint {
+                    endpoint.tally.answered(finished.duration);
+                }
+            }
         }
         match route {
             Some(route) => self.core.counters.count_routed(&route.series, &labels, finished),
@@ -54,6 +77,8 @@ impl<C: Wire> Connection<C> {
 
     /// What could not be understood counts as well, without method and route.
     pub(super) fn record_rejected(&mut self, fault: Fault, bytes_out: u64) {
+        let (trace, why) = (Trace::default(), Some(fault));
+        let called = self.called(fault.status(), why, self.vouching.peer());
         let labels = LabelsRef {
             entry_point: &self.listener.entry_point,
             router: None,
@@ -64,8 +89,60 @@ impl<C: Wire> Connection<C> {
         };
         let finished = Finished { duration: Duration::ZERO, bytes_in: 0, bytes_out };
         self.note.clear();
-        self.log(&labels, finished, &Trace::default(), Some(fault));
+        self.log(&labels, finished, &trace, why, &called);
+        self.keep(called, &labels, finished, &trace, why);
         self.core.counters.count(&labels, finished);
+        self.core.counters.count_fault(labels.entry_point, fault.cause());
+    }
+
+    /// What a request is called that comes to this: its first name stays. None where nothing is
+    /// kept of it.
+    pub(super) fn name(&mut self, status: u16, why: Option<Fault>) -> Option<RequestId> {
+        if self.id.is_none() && Recent::keeps(status, why) {
+            self.id = Some(self.core.recent.name());
+        }
+        self.id
+    }
+
+    /// The same once it is over, with more of what went wrong; the next one is another.
+    fn called(&mut self, status: u16, why: Option<Fault>, client: IpAddr) -> Called {
+        let id = self.name(status, why);
+        self.id = None;
+        Called { id, traced: None, details: std::mem::take(&mut self.details), client }
+    }
+
+    /// What was asked, of a request that is on its way to endpoints.
+    pub(super) fn note_rewritten(&mut self) {
+        if self.note.method.is_empty() {
+            self.note.take_rewritten(&self.out);
+        }
+    }
+
+    /// For whoever asks what became of a request that was not answered with success.
+    fn keep(
+        &self,
+        called: Called,
+        labels: &LabelsRef<'_>,
+        finished: Finished,
+        trace: &Trace,
+        why: Option<Fault>,
+    ) {
+        let Called { id: Some(id), mut details, client, .. } = called else { return };
+        details.extend(trace.failed.iter().map(ToString::to_string));
+        self.core.recent.keep(Unkept {
+            id,
+            note: &self.note,
+            client,
+            entry_point: labels.entry_point,
+            status: labels.code,
+            duration: finished.duration,
+            router: labels.router,
+            service: labels.service,
+            endpoint: trace.endpoint.as_ref().map(|upstream| &upstream.label),
+            retries: trace.retries,
+            why,
+            details,
+        });
     }
 
     /// What a trace has of a request that began `finished.duration` ago.
@@ -75,7 +152,7 @@ impl<C: Wire> Connection<C> {
         labels: &LabelsRef<'_>,
         finished: Finished,
         trace: &Trace,
-        why: Option<Fault>,
+        (why, client): (Option<Fault>, IpAddr),
     ) -> RequestSpan {
         let asked = trace.sent.zip(trace.endpoint.as_ref());
         let owned = |name: &Arc<str>| name.to_string();
@@ -85,7 +162,7 @@ impl<C: Wire> Connection<C> {
             parent: traced.parent.map(|parent| parent.span),
             started: SystemTime::now() - finished.duration,
             duration: finished.duration,
-            client: self.peer,
+            client: SocketAddr::new(client, self.peer.port()),
             entry_point: labels.entry_point.to_string(),
             router: labels.router.map(owned),
             status: labels.code,
@@ -105,11 +182,19 @@ impl<C: Wire> Connection<C> {
         }
     }
 
-    fn log(&self, labels: &LabelsRef<'_>, finished: Finished, trace: &Trace, why: Option<Fault>) {
+    fn log(
+        &self,
+        labels: &LabelsRef<'_>,
+        finished: Finished,
+        trace: &Trace,
+        why: Option<Fault>,
+        called: &Called,
+    ) {
         let Some(log) = &self.core.log else { return };
         log.write(&Entry {
             note: &self.note,
-            client: self.peer,
+            client: called.client,
+            peer: self.peer,
             entry_point: labels.entry_point,
             status: labels.code,
             bytes_in: finished.bytes_in,
@@ -121,6 +206,8 @@ impl<C: Wire> Connection<C> {
             endpoint: trace.endpoint.as_ref().map(|upstream| &*upstream.label),
             retries: trace.retries,
             why: why.map(Fault::reason),
+            traced: called.traced,
+            id: called.id,
         });
     }
 }

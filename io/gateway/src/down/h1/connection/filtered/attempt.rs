@@ -39,7 +39,8 @@ impl<C: Wire> Connection<C> {
         let (held, scratch) = (self.held.take(), core.scratch.take());
         let mut terms = Terms::from(&*request);
         terms.idempotent &= opening.is_as_asked;
-        let mut exchange = Exchange::new(terms, limits, &self.out[..], request.body, held, scratch);
+        let mut exchange =
+            Exchange::new(terms, limits, &self.out[..], request.body.clone(), held, scratch);
         exchange.hold();
         if course.has_body {
             exchange.tap_request(opening.wrapping, opening.is_ended);
@@ -248,6 +249,7 @@ mod tests {
             wants_html: false,
             body: Body::new(Framing::None),
             bytes_in: 0,
+            client: [127, 0, 0, 1].into(),
             traced: None,
         };
         for (is_repeatable, fault, expected) in [

@@ -1,0 +1,298 @@
+//! For whom a request speaks: what `X-Forwarded-*` and the like say, where whoever sends them may
+//! say such things, and nothing else.
+//!
+//! Who is believed is settled by the address a connection comes from alone. Of the others nothing
+//! of the kind goes on, nor what servers take for it (see `name.rs`).
+//!
+//! Invariants: a client's address that is decided by (rules, filters, logs) is its own, or was said
+//! by somebody in a trusted range; of a list only what stands right of the first that nobody
+//! trusted could have written is read; where everybody is believed the address stays its own.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use steelyard_model::routing::entry_point::Trust;
+
+use crate::head::tokens;
+use crate::host::Authority;
+
+/// Whose word about clients is taken at an entry point, and in which form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ForwardedPolicy {
+    /// Whose `X-Forwarded-*` go on.
+    pub trust: Trust,
+    /// The line in which those in trusted ranges name the client, e.g. `CF-Connecting-IP`. It goes
+    /// on from nobody else.
+    pub client_header: Option<Box<str>>,
+    /// Whether endpoints are told in `Forwarded` (RFC 7239) too, and it is read.
+    pub standard: bool,
+}
+
+/// What the peer of one connection may say of others.
+#[derive(Clone, Debug)]
+pub struct Vouching {
+    /// By whose settings.
+    policy: Arc<ForwardedPolicy>,
+    /// Where the connection comes from.
+    peer: IpAddr,
+    is_trusted: bool,
+}
+
+/// A request's client, as far as somebody else names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vouched {
+    /// Who asks.
+    pub client: IpAddr,
+    /// What the peer said goes on.
+    pub is_believed: bool,
+    /// `Forwarded` is written.
+    pub standard: bool,
+}
+
+/// Header lines, one after the other.
+pub(crate) type Lines<'a> = dyn Fn(&mut dyn FnMut(&str, &[u8])) + 'a;
+
+/// Most addresses of a list that are read: nobody stands behind more proxies.
+const MOST_HOPS: usize = 32;
+
+impl Vouching {
+    /// A connection from `peer`.
+    pub fn new(policy: Arc<ForwardedPolicy>, peer: IpAddr) -> Self {
+        let peer = peer.to_canonical();
+        let is_trusted = policy.trust.covers(peer);
+        Self { policy, peer, is_trusted }
+    }
+
+    /// One that says nothing of anybody.
+    pub fn nothing(peer: IpAddr) -> Self {
+        Self::new(Arc::default(), peer)
+    }
+
+    /// Where the connection comes from.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    /// Whether requests need a look at all.
+    pub(crate) fn matters(&self) -> bool {
+        self.is_trusted || self.policy.client_header.is_some() || self.policy.standard
+    }
+
+    /// Whether lines of this name are kept from going on: they name the client, and the peer may
+    /// not, or they are spelled as only some servers read them.
+    pub(crate) fn keeps_back(&self, name: &str) -> bool {
+        let Some(known) = self.policy.client_header.as_deref() else { return false };
+        let is_known = name.eq_ignore_ascii_case(known);
+        if is_known { !self.is_trusted } else { is_shadow(name, known) }
+    }
+
+    /// Who asks by a head with these lines.
+    pub(crate) fn settle(&self, lines: &Lines<'_>) -> Vouched {
+        let client = match (&self.policy.trust, self.is_trusted) {
+            (Trust::Ranges(_), true) => self.named(lines).unwrap_or(self.peer),
+            _ => self.peer,
+        };
+        Vouched { client, is_believed: self.is_trusted, standard: self.policy.standard }
+    }
+
+    fn named(&self, lines: &Lines<'_>) -> Option<IpAddr> {
+        if let Some(header) = &self.policy.client_header
+            && let Some(client) = alone(lines, header)
+        {
+            return Some(client);
+        }
+        let listed = self.farthest(lines, "x-forwarded-for", |element| Some(element));
+        let standard = || self.farthest(lines, "forwarded", node);
+        listed.or_else(|| self.policy.standard.then(standard).flatten())
+    }
+
+    /// The first from the right that nobody trusted has, else the last that is an address.
+    fn farthest(
+        &self,
+        lines: &Lines<'_>,
+        name: &str,
+        address: impl Fn(&[u8]) -> Option<&[u8]>,
+    ) -> Option<IpAddr> {
+        let mut all: Vec<Option<IpAddr>> = Vec::new();
+        lines(&mut |found, value| {
+            if found.eq_ignore_ascii_case(name) {
+                all.extend(tokens(value).map(|element| address(element).and_then(parse)));
+            }
+        });
+        let mut found = None;
+        for hop in all.into_iter().rev().take(MOST_HOPS) {
+            found = Some(hop.or(found)?);
+            if hop.is_none_or(|hop| !self.policy.trust.covers(hop)) {
+                break;
+            }
+        }
+        found
+    }
+}
+
+/// The one address that all lines of this name say.
+fn alone(lines: &Lines<'_>, name: &str) -> Option<IpAddr> {
+    let (mut found, mut count) = (None, 0);
+    lines(&mut |line, value| {
+        if line.eq_ignore_ascii_case(name) {
+            count += 1;
+            found = parse(value);
+        }
+    });
+    found.filter(|_| count == 1)
+}
+
+/// An address, perhaps with a port behind it, perhaps in brackets.
+fn parse(text: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(text).ok()?.trim();
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    let address = bare.unwrap_or(text).parse::<IpAddr>();
+    let address = address.or_else(|_| text.parse::<SocketAddr>().map(|it| it.ip()));
+    address.ok().map(|address| address.to_canonical())
+}
+
+/// The `for` of an element of `Forwarded`.
+fn node(element: &[u8]) -> Option<&[u8]> {
+    let mut pairs = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let pair = pairs.find(|pair| pair.len() > 4 && pair[..4].eq_ignore_ascii_case(b"for="))?;
+    let value = &pair[4..];
+    Some(value.strip_prefix(b"\"").and_then(|it| it.strip_suffix(b"\"")).unwrap_or(value))
+}
+
+/// Whether some servers read `name` as `known`: they fold signs that are no letters or digits.
+fn is_shadow(name: &str, known: &str) -> bool {
+    let folded = |byte: u8| if byte.is_ascii_alphanumeric() { byte | 0x20 } else { b'-' };
+    name.len() == known.len() && name.bytes().map(folded).eq(known.bytes().map(folded))
+}
+
+/// Appends one element of `Forwarded` (RFC 7239 §4).
+pub(crate) fn push_element(
+    peer: IpAddr,
+    proto: &[u8],
+    host: &str,
+    server: &[u8],
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(b"for=");
+    match peer {
+        IpAddr::V4(_) => out.extend_from_slice(peer.to_string().as_bytes()),
+        IpAddr::V6(_) => out.extend_from_slice(format!("\"[{peer}]\"").as_bytes()),
+    }
+    if !host.is_empty() {
+        // Nothing that an authority may have ends the quotes.
+        out.extend_from_slice(format!(";host=\"{host}\"").as_bytes());
+    }
+    out.extend_from_slice(b";proto=");
+    out.extend_from_slice(proto);
+    // Names of gateways are obfuscated identifiers (§6.3).
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    out.extend_from_slice(b";by=_");
+    out.extend(server.iter().map(|byte| if is_part(byte) { *byte } else { b'-' }));
+}
+
+/// What a trusted peer may say of how it was asked.
+pub(crate) fn is_proto(value: &[u8]) -> bool {
+    [&b"http"[..], b"https", b"ws", b"wss"].contains(&value)
+}
+
+/// Whether it is a port.
+pub(crate) fn is_port(value: &[u8]) -> bool {
+    str::from_utf8(value).is_ok_and(|text| text.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+/// Whether it names a site.
+pub(crate) fn is_site(value: &[u8]) -> bool {
+    Authority::parse(value).is_ok_and(|it| !it.host.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(ranges: &[&str], header: Option<&str>) -> Arc<ForwardedPolicy> {
+        let ranges = ranges.iter().map(|range| range.parse().expect("a range")).collect();
+        let client_header = header.map(Into::into);
+        Arc::new(ForwardedPolicy { trust: Trust::Ranges(ranges), client_header, standard: true })
+    }
+
+    fn settle(policy: Arc<ForwardedPolicy>, peer: &str, lines: &[(&str, &str)]) -> String {
+        let vouching = Vouching::new(policy, peer.parse().expect("an address"));
+        let each = |see: &mut dyn FnMut(&str, &[u8])| {
+            lines.iter().for_each(|(name, value)| see(name, value.as_bytes()));
+        };
+        vouching.settle(&each).client.to_string()
+    }
+
+    #[test]
+    fn who_asks() {
+        let near = &["10.0.0.0/8", "fd00::/8"][..];
+        let far = "198.51.100.7";
+        for (peer, lines, client) in [
+            // Nobody trusted: whatever is said.
+            (far, &[("X-Forwarded-For", "1.1.1.1")][..], far),
+            (far, &[("CF-Connecting-IP", "1.1.1.1")], far),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &[("X-Forwarded-For", "1.1.1.1")], "1.1.1.1"),
+            ("::ffff:10.0.0.1", &[("X-Forwarded-For", "1.1.1.1")], "1.1.1.1"),
+            // Left of the first that nobody trusts, anybody may have written.
+            ("10.0.0.1", &[("X-Forwarded-For", "9.9.9.9, 1.1.1.1, 10.0.0.2")], "1.1.1.1"),
+            (
+                "10.0.0.1",
+                &[("X-Forwarded-For", "9.9.9.9"), ("x-forwarded-for", "1.1.1.1")],
+                "1.1.1.1",
+            ),
+            ("10.0.0.1", &[("X-Forwarded-For", "10.0.0.3, 10.0.0.2")], "10.0.0.3"),
+            ("10.0.0.1", &[("X-Forwarded-For", "1.1.1.1, unknown, 10.0.0.2")], "10.0.0.2"),
+            ("10.0.0.1", &[("X-Forwarded-For", "unknown")], "10.0.0.1"),
+            ("10.0.0.1", &[("X-Forwarded-For", "1.1.1.1:443")], "1.1.1.1"),
+            ("fd00::1", &[("X-Forwarded-For", "[2001:db8::1]:443")], "2001:db8::1"),
+            ("fd00::1", &[("X-Forwarded-For", "[2001:db8::1]")], "2001:db8::1"),
+            (
+                "10.0.0.1",
+                &[("Forwarded", "for=9.9.9.9, for=\"[2001:db8::1]:4\";proto=http")],
+                "2001:db8::1",
+            ),
+            ("10.0.0.1", &[("Forwarded", "proto=http;FOR=1.1.1.1")], "1.1.1.1"),
+            ("10.0.0.1", &[("Forwarded", "for=_hidden")], "10.0.0.1"),
+            (
+                "10.0.0.1",
+                &[("CF-Connecting-IP", "2.2.2.2"), ("X-Forwarded-For", "1.1.1.1")],
+                "2.2.2.2",
+            ),
+            // Named twice, or wrong, it names nobody.
+            (
+                "10.0.0.1",
+                &[("CF-Connecting-IP", "2.2.2.2"), ("cf-connecting-ip", "3.3.3.3")],
+                "10.0.0.1",
+            ),
+            ("10.0.0.1", &[("CF-Connecting-IP", "x")], "10.0.0.1"),
+        ] {
+            let policy = policy(near, Some("CF-Connecting-IP"));
+            assert_eq!(settle(policy, peer, lines), client, "{peer} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn where_everybody_is_believed_addresses_stay() {
+        let everybody = ForwardedPolicy { trust: Trust::Everybody, ..ForwardedPolicy::default() };
+        let lines = [("X-Forwarded-For", "1.1.1.1")];
+        assert_eq!(settle(Arc::new(everybody), "10.0.0.1", &lines), "10.0.0.1");
+    }
+
+    #[test]
+    fn who_may_not_name_clients_does_not() {
+        let policy = policy(&["10.0.0.0/8"], Some("CF-Connecting-IP"));
+        for (peer, name, is_kept_back) in [
+            ("10.0.0.1", "cf-connecting-ip", false),
+            ("10.0.0.1", "CF_Connecting_IP", true),
+            ("198.51.100.7", "cf-connecting-ip", true),
+            ("198.51.100.7", "cf.connecting.ip", true),
+            ("198.51.100.7", "cf-connecting-ipv6", false),
+        ] {
+            let vouching = Vouching::new(policy.clone(), peer.parse().expect("an address"));
+            assert_eq!(vouching.keeps_back(name), is_kept_back, "{peer} {name}");
+            assert!(vouching.matters());
+        }
+        assert!(!Vouching::nothing([10, 0, 0, 1].into()).matters());
+    }
+}

@@ -1,0 +1,100 @@
+//! Lines behind a chunked body (RFC 9110 §6.5, RFC 9112 §7.1.2): which of them go on.
+//!
+//! Whoever reads a message may put its trailers among its headers, so nothing goes on that would
+//! mean something there: no framing, routing, credentials, conditions or words about the content
+//! (§6.5.1), nothing that only a gateway may say, and no name that some servers read as another.
+
+use crate::name::Name;
+
+/// What means something in a head and nothing behind a body, besides names that start `content-`
+/// or `if-`.
+const REFUSED: [&str; 34] = [
+    "accept",
+    "age",
+    "allow",
+    "alt-svc",
+    "authorization",
+    "cache-control",
+    "clear-site-data",
+    "cookie",
+    "date",
+    "expires",
+    "from",
+    "location",
+    "max-forwards",
+    "method",
+    "origin",
+    "path",
+    "pragma",
+    "priority",
+    "proxy-authentication-info",
+    "range",
+    "referer",
+    "refresh",
+    "retry-after",
+    "server",
+    "set-cookie",
+    "strict-transport-security",
+    "user-agent",
+    "vary",
+    "via",
+    "warning",
+    "www-authenticate",
+    "x-http-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+];
+
+/// The lines of `section`, each with its line end, that go on, as we write them.
+pub(crate) fn kept(section: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for line in section.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let Some(at) = memchr::memchr(b':', line) else { continue };
+        let (name, value) = (&line[..at], line[at + 1..].trim_ascii());
+        if is_kept(name) {
+            for part in [name, b": ", value, b"\r\n"] {
+                out.extend_from_slice(part);
+            }
+        }
+    }
+    out
+}
+
+fn is_kept(name: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    let begins =
+        |with: &[u8]| name.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    !name.is_empty()
+        && name.iter().all(is_plain)
+        && Name::of(name) == Name::Other
+        && !begins(b"content-")
+        && !begins(b"if-")
+        && !begins(b"access-control-")
+        && !REFUSED.iter().any(|refused| name.eq_ignore_ascii_case(refused.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_on() {
+        for (section, expected) in [
+            ("Server-Timing: a\r\n", "Server-Timing: a\r\n"),
+            ("x-checksum:  1 2 \r\nGrpc-Status:0\r\n", "x-checksum: 1 2\r\nGrpc-Status: 0\r\n"),
+            ("Digest:\r\n", "Digest: \r\n"),
+            ("Host: b\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n", ""),
+            ("content_length: 5\r\nX_Y: 1\r\nX.Y: 1\r\n", ""),
+            ("Authorization: x\r\nCookie: a=b\r\nSet-Cookie: a=b\r\nIf-Match: x\r\n", ""),
+            ("X-Forwarded-For: 1.1.1.1\r\nX-Real-Ip: 1.1.1.1\r\nForwarded: for=a\r\n", ""),
+            ("Connection: close\r\nTE: trailers\r\nUpgrade: h2c\r\nTrailer: x\r\n", ""),
+            ("no colon\r\n: x\r\na b: c\r\nA : b\r\n", ""),
+            ("Access-Control-Allow-Origin: *\r\nContent-Encoding: gzip\r\n", ""),
+        ] {
+            let out = kept(section.as_bytes());
+            assert_eq!(String::from_utf8(out.clone()).expect("ASCII"), expected, "{section:?}");
+            assert_eq!(kept(&out), out, "what goes on goes on again");
+        }
+    }
+}
