@@ -12,11 +12,12 @@ use steelyard_admission::{Unanswerable, convert, review};
 use tokio::time::timeout;
 
 /// Bytes of a question at most. An API server takes 3 MiB of an object, and sends it as it was,
-/// too.
-const LONGEST: usize = 7 << 20;
+/// too, of which it keeps no more than 1.5 MiB.
+const LONGEST: usize = 5 << 20;
 const TOO_LONG: &str = "more than is judged";
-/// A question is here in this time. An API server gives it up after 30 s at the latest.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A question is here in this time. An API server sends it at once, and waits for 5 s as it is told
+/// to.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 type Answer = Response<Full<Bytes>>;
 type Judge = fn(&[u8]) -> Result<Value, Unanswerable>;

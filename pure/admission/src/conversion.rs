@@ -1,9 +1,30 @@
 //! A BGPPeer in its other version.
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::peer;
-use crate::{Question, Unanswerable};
+use crate::peer::{self, NoPeer};
+use crate::{Asked, Unanswerable, answer, asked};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Conversion<'a> {
+    #[serde(default)]
+    uid: String,
+    #[serde(default, rename = "desiredAPIVersion")]
+    wanted: Value,
+    #[serde(borrow)]
+    objects: Vec<&'a RawValue>,
+}
+
+impl Asked for Conversion<'_> {
+    const OF: (&'static str, &'static str) = ("apiextensions.k8s.io/v1", "ConversionReview");
+
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+}
 
 /// Answers a `ConversionReview` of BGPPeers: each object as it is in the version that is asked
 /// for. One that cannot be converted fails all of them, as the API demands.
@@ -11,13 +32,9 @@ use crate::{Question, Unanswerable};
 /// # Errors
 /// When the body is no ConversionReview of `apiextensions.k8s.io/v1`.
 pub fn convert(body: &[u8]) -> Result<Value, Unanswerable> {
-    let mut question = Question::read(body, "apiextensions.k8s.io/v1", "ConversionReview")?;
-    let wanted = question.take("desiredAPIVersion");
-    let Value::Array(objects) = question.take("objects") else {
-        return Err(Unanswerable::NoRequest);
-    };
-    let converted = objects.into_iter().map(|object| peer::to_version(object, &wanted));
-    let converted: Result<Vec<Value>, peer::NoPeer> = converted.collect();
+    let asked: Conversion<'_> = asked(body)?;
+    let converted = asked.objects.iter().map(|object| one(object, &asked.wanted));
+    let converted: Result<Vec<Value>, NoPeer> = converted.collect();
     let response = match converted {
         Ok(objects) => {
             json!({ "result": { "status": "Success" }, "convertedObjects": objects })
@@ -26,7 +43,12 @@ pub fn convert(body: &[u8]) -> Result<Value, Unanswerable> {
             json!({ "result": { "status": "Failure", "message": why.to_string() } })
         }
     };
-    Ok(question.answer(response))
+    Ok(answer(&asked, response))
+}
+
+fn one(object: &RawValue, wanted: &Value) -> Result<Value, NoPeer> {
+    let object = serde_json::from_str(object.get());
+    peer::to_version(object.map_err(|_| NoPeer::Other("what is nested too deep".into()))?, wanted)
 }
 
 #[cfg(test)]
@@ -40,6 +62,19 @@ mod tests {
             "request": request,
         });
         convert(body.to_string().as_bytes()).expect("it is one")["response"].clone()
+    }
+
+    /// Nobody's tree is made of what is no BGPPeer, before it is its turn.
+    #[test]
+    fn what_is_nested_without_an_end_is_not_converted() {
+        let body = format!(
+            r#"{{"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "request":
+                {{"uid": "7", "desiredAPIVersion": "metallb.io/v1beta2", "objects": [{}{}]}}}}"#,
+            "[".repeat(100_000),
+            "]".repeat(100_000),
+        );
+        let answer = convert(body.as_bytes()).expect("it is one");
+        assert_eq!(answer["response"]["result"]["status"], "Failure");
     }
 
     #[test]

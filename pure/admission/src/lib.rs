@@ -10,6 +10,8 @@ mod peer;
 mod review;
 mod verdict;
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 pub use conversion::convert;
@@ -30,40 +32,45 @@ pub enum Unanswerable {
 }
 
 /// A body that asks: `apiVersion`, `kind`, and a `request` with a `uid`.
-struct Question(Value);
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "R: Deserialize<'de>"))]
+struct Question<R> {
+    #[serde(default)]
+    api_version: String,
+    #[serde(default)]
+    kind: String,
+    request: Option<R>,
+}
 
-impl Question {
-    /// # Errors
-    /// When it is none of `kind` in `api_version`.
-    fn read(
-        body: &[u8],
-        api_version: &'static str,
-        kind: &'static str,
-    ) -> Result<Self, Unanswerable> {
-        let body: Value = serde_json::from_slice(body).map_err(|_| Unanswerable::NotJson)?;
-        if body["apiVersion"] != api_version || body["kind"] != kind {
-            return Err(Unanswerable::NotA(kind));
-        }
-        body["request"]["uid"].as_str().ok_or(Unanswerable::NoRequest)?;
-        Ok(Self(body))
-    }
+/// What is asked. Objects stay as they were sent: a tree is many times as large, so there is one
+/// of them at a time.
+trait Asked {
+    /// `apiVersion` and `kind` of the body.
+    const OF: (&'static str, &'static str);
 
-    fn request(&self) -> &Value {
-        &self.0["request"]
-    }
+    fn uid(&self) -> &str;
+}
 
-    /// What is asked for, out of it.
-    fn take(&mut self, field: &str) -> Value {
-        self.0["request"][field].take()
+/// Reads the request out of a body.
+///
+/// # Errors
+/// When it is of another kind or version, or asks nothing.
+fn asked<'a, R: Asked + Deserialize<'a>>(body: &'a [u8]) -> Result<R, Unanswerable> {
+    let (api_version, kind) = R::OF;
+    let read = |_| match serde_json::from_slice::<IgnoredAny>(body) {
+        Ok(_) => Unanswerable::NotA(kind),
+        Err(_) => Unanswerable::NotJson,
+    };
+    let question: Question<R> = serde_json::from_slice(body).map_err(read)?;
+    if question.api_version != api_version || question.kind != kind {
+        return Err(Unanswerable::NotA(kind));
     }
+    question.request.filter(|it| !it.uid().is_empty()).ok_or(Unanswerable::NoRequest)
+}
 
-    /// The answer to it: the same envelope with a `response` of its uid.
-    fn answer(&self, mut response: Value) -> Value {
-        response["uid"] = self.request()["uid"].clone();
-        serde_json::json!({
-            "apiVersion": self.0["apiVersion"],
-            "kind": self.0["kind"],
-            "response": response,
-        })
-    }
+/// The answer: the same envelope with a `response` of the request's uid.
+fn answer<R: Asked>(request: &R, mut response: Value) -> Value {
+    let (api_version, kind) = R::OF;
+    response["uid"] = request.uid().into();
+    serde_json::json!({ "apiVersion": api_version, "kind": kind, "response": response })
 }

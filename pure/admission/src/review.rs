@@ -1,9 +1,11 @@
 //! Whether an object may come in as it is.
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::verdict::Verdict;
-use crate::{Question, Unanswerable};
+use crate::{Asked, Unanswerable, answer, asked};
 
 /// Groups whose objects are ours to refuse. Others have more readers than us: of their mistakes we
 /// warn only, since what is wrong to us may be right to somebody else.
@@ -12,31 +14,53 @@ const OURS: [&str; 2] = ["metallb.io", "traefik.io"];
 /// HTTP's word for what is well-formed and wrong, as the API server itself answers it.
 const INVALID: u16 = 422;
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Admission<'a> {
+    #[serde(default)]
+    uid: String,
+    #[serde(default)]
+    resource: GroupResource,
+    #[serde(borrow)]
+    object: Option<&'a RawValue>,
+    #[serde(borrow)]
+    old_object: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct GroupResource {
+    group: String,
+}
+
+impl Asked for Admission<'_> {
+    const OF: (&'static str, &'static str) = ("admission.k8s.io/v1", "AdmissionReview");
+
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+}
+
 /// Answers an `AdmissionReview`: errors of what `check` would say refuse an object of a group of
 /// ours, everything else warns.
 ///
 /// An object that had the same errors before is let in, with warnings: labels, finalizers and
-/// statuses of what is wrong already have to stay writable, or it could not even be deleted.
+/// statuses of what is wrong already have to stay writable, or it could not even be deleted. So is
+/// one that is too large to be judged while somebody waits.
 ///
 /// # Errors
 /// When the body is no AdmissionReview of `admission.k8s.io/v1`.
 pub fn review(body: &[u8]) -> Result<Value, Unanswerable> {
-    let question = Question::read(body, "admission.k8s.io/v1", "AdmissionReview")?;
-    let request = question.request();
-    let verdict = Verdict::of(&request["object"]);
-    let mut warnings = verdict.warnings.clone();
-    let is_news = verdict.errors != Verdict::of(&request["oldObject"]).errors;
-    if verdict.errors.is_empty() || !is_news || !is_ours(request) {
-        warnings.splice(0..0, verdict.errors);
-        return Ok(question.answer(json!({ "allowed": true, "warnings": warnings })));
+    let asked: Admission<'_> = asked(body)?;
+    let Verdict { errors, mut warnings } = Verdict::of(asked.object);
+    let is_ours = OURS.contains(&&*asked.resource.group);
+    if errors.is_empty() || !is_ours || errors == Verdict::of(asked.old_object).errors {
+        warnings.splice(0..0, errors);
+        return Ok(answer(&asked, json!({ "allowed": true, "warnings": warnings })));
     }
-    let message = verdict.errors.join("\n");
+    let message = errors.join("\n");
     let status = json!({ "code": INVALID, "reason": "Invalid", "message": message });
-    Ok(question.answer(json!({ "allowed": false, "status": status, "warnings": warnings })))
-}
-
-fn is_ours(request: &Value) -> bool {
-    request["resource"]["group"].as_str().is_some_and(|group| OURS.contains(&group))
+    Ok(answer(&asked, json!({ "allowed": false, "status": status, "warnings": warnings })))
 }
 
 #[cfg(test)]
@@ -106,6 +130,48 @@ mod tests {
         assert_eq!(answer["response"]["allowed"], true);
         let said = answer["response"]["warnings"][0].as_str().expect("one");
         assert!(said.contains("autoAsign"), "{said}");
+    }
+
+    /// Judged is what is written, not how a text could be understood that has it in it.
+    #[test]
+    fn every_text_that_an_api_server_takes_is_well() {
+        for text in ["\u{7f}", "\u{feff}", "\u{85}\u{2028}\u{ffff}", "{{ .Values }}", "&a", "😀"]
+        {
+            let mut object = pool("192.0.2.0/28");
+            object["metadata"]["annotations"] = json!({ "a": text });
+            let field = format!("v:\"{}\"", "x".repeat(2_000));
+            object["metadata"]["managedFields"] = json!([{ "fieldsV1": { field: {} } }]);
+            let answer = ask("metallb.io", object, Value::Null);
+            let response = &answer["response"];
+            assert_eq!(
+                (&response["allowed"], &response["warnings"]),
+                (&json!(true), &json!([])),
+                "{text:?}: {answer}"
+            );
+        }
+    }
+
+    /// However large, deep or wrong an object is: the answer is there soon, and short.
+    #[test]
+    fn no_question_costs_much() {
+        let mut many = pool("nowhere");
+        many["spec"]["addresses"] = (0..10_000).map(|it| json!(format!("no-{it}"))).collect();
+        let answer = ask("metallb.io", many.clone(), Value::Null);
+        assert_eq!(answer["response"]["allowed"], false);
+        let text = answer.to_string();
+        assert!(text.len() < 10_000 && text.contains("and 9980 more"), "{}", &text[..2_000]);
+        many["spec"]["addresses"] = (0..100_000).map(|it| json!(format!("no-{it}"))).collect();
+        let answer = ask("metallb.io", many, Value::Null);
+        assert_eq!(answer["response"]["allowed"], true);
+        assert!(answer["response"]["warnings"][0].as_str().expect("one").contains("not judged"));
+        let deep = format!(
+            r#"{{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request":
+                {{"uid": "7", "resource": {{"group": "traefik.io"}}, "object": {}{}}}}}"#,
+            "[".repeat(1_000_000),
+            "]".repeat(1_000_000),
+        );
+        let answer = review(deep.as_bytes()).expect("it is one");
+        assert_eq!(answer["response"]["allowed"], true);
     }
 
     #[test]

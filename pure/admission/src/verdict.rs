@@ -3,9 +3,16 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_manifest::{ReadLimits, Source, load};
 use steelyard_model::{Diagnostic, Severity};
+
+/// Bytes of an object that is judged: an API server waits for it, and whoever reaches us may
+/// ask. A pool of 20,000 ranges has so many.
+const LARGEST: usize = 512 << 10;
+/// Lines of an answer of each kind, at most.
+const LINES: usize = 20;
 
 /// Lines for people, each a field, what is wrong with it and what to do.
 #[derive(Debug, Default)]
@@ -18,11 +25,13 @@ pub(crate) struct Verdict {
 
 impl Verdict {
     /// Of an object as the API server holds it; of none there is nothing to say.
-    pub(crate) fn of(object: &Value) -> Self {
-        if object.is_null() {
-            return Self::default();
-        }
-        let text = object.to_string().into_bytes();
+    pub(crate) fn of(object: Option<&RawValue>) -> Self {
+        let Some(object) = object.filter(|it| it.get() != "null") else { return Self::default() };
+        let Some(text) = written(object) else {
+            let warning = "the object is too large, or nested too deep, and is not judged: \
+                           `steelyard check --cluster` does";
+            return Self { warnings: vec![warning.to_owned()], ..Self::default() };
+        };
         let loaded = load(&Source::new("object", text), &ReadLimits::default());
         let lowered = loaded.objects.iter().map(|it| lower(it, &LowerOptions::default()));
         let mut found = loaded.diagnostics;
@@ -31,11 +40,38 @@ impl Verdict {
     }
 }
 
+/// The object as a manifest has it; none of one that is not judged.
+///
+/// What reads manifests reads YAML, which does not have every text of JSON in it as it is: so what
+/// is not plain is written as an escape. Who wrote which field, which nobody reads, is left out.
+fn written(object: &RawValue) -> Option<Vec<u8>> {
+    let is_read = |it: &&RawValue| it.get().len() <= 2 * LARGEST;
+    let mut object: Value = serde_json::from_str(Some(object).filter(is_read)?.get()).ok()?;
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+    let plain = object.to_string();
+    let mut text = String::with_capacity(plain.len());
+    for letter in plain.chars() {
+        match u32::from(letter) {
+            0x20..0x7f | 0x1_0000.. => text.push(letter),
+            number => text += &format!("\\u{number:04x}"),
+        }
+    }
+    Some(text.into_bytes()).filter(|text| text.len() <= LARGEST)
+}
+
 /// Each once: what is said of every item of a list helps nobody.
 fn lines(found: &[Diagnostic], severity: Severity) -> Vec<String> {
     let mut told = BTreeSet::new();
     let found = found.iter().filter(|it| it.severity == severity).map(line);
-    found.filter(|line| told.insert(line.clone())).collect()
+    let mut found = found.filter(|line| told.insert(line.clone()));
+    let mut lines: Vec<String> = found.by_ref().take(LINES).collect();
+    let more = found.count();
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines
 }
 
 fn line(found: &Diagnostic) -> String {
