@@ -239,18 +239,19 @@ impl Election {
         if *holder == self.identity {
             return Some(self.held(*transitions, Some(times.0.clone()), version));
         }
-        let is_free = holder.is_empty() || now >= self.end(seen);
+        let is_free = holder.is_empty() || self.end(seen).is_some_and(|end| now >= end);
         is_free.then(|| self.held(transitions.saturating_add(1), None, version))
     }
 
-    /// When the lease of another one has ended for us, if it stays as it was seen.
-    fn end(&self, seen: &Observation) -> Instant {
+    /// When the lease of another one has ended for us, if it stays as it was seen; none where it
+    /// does not before time itself ends.
+    fn end(&self, seen: &Observation) -> Option<Instant> {
         #[cfg(test)]
         if self.broken == Some(Broken::NoWait) {
-            return seen.since;
+            return Some(seen.since);
         }
         // Another one may have been told of another duration.
-        seen.since + self.timing.duration.max(seen.lease.record.duration)
+        seen.since.checked_add(self.timing.duration.max(seen.lease.record.duration))
     }
 
     fn held(

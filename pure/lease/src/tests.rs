@@ -220,6 +220,19 @@ fn an_answer_that_nobody_asked_for_is_nothing() {
     assert_eq!(election.deadline(), Some(at(3)));
 }
 
+/// Whoever wrote it: the process goes on, and looks again.
+#[test]
+fn a_lease_that_never_ends_is_waited_for() {
+    let mut election = starting();
+    let mut forever = lease("other", "r0", "7");
+    forever.record.duration = Duration::MAX;
+    assert_eq!(asked_then(&mut election, 1, ElectionInput::Read(Some(forever))), None);
+    assert_eq!(election.deadline(), Some(at(3)));
+    assert_eq!(election.poll(at(3)), Some(ElectionOutput::Read));
+    let output = asked_then(&mut election, 4, ElectionInput::Read(Some(lease("", "r1", "8"))));
+    assert!(matches!(output, Some(ElectionOutput::Write { .. })), "{output:?}");
+}
+
 #[test]
 #[should_panic(expected = "retry")]
 fn a_leader_that_leads_as_long_as_others_wait_is_refused() {
