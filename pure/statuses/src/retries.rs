@@ -1,5 +1,8 @@
 //! When what is to be written is written: one write per object at a time, and again later where it
 //! did not come to anything. One object that cannot be written keeps no other waiting.
+//!
+//! What was written and is wanted all the same came to nothing either: the API server left out what
+//! it does not know, or somebody between puts back what was there.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,7 +10,7 @@ use std::time::{Duration, Instant};
 use steelyard_model::NamespacedName;
 
 use crate::kind::StatusKind;
-use crate::wanted::StatusWrite;
+use crate::wanted::{StatusChange, StatusWrite};
 
 /// After the first failure.
 const SHORTEST: Duration = Duration::from_millis(50);
@@ -35,25 +38,30 @@ pub enum WriteOutcome {
 #[derive(Clone, Debug, Default)]
 pub struct Retries(BTreeMap<(StatusKind, NamespacedName), Attempt>);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Attempt {
     /// None while it is being written.
     due: Option<Instant>,
     failures: u32,
+    change: StatusChange,
+    /// Whether it was taken: then only the same once more has to wait.
+    is_taken: bool,
 }
 
 impl Retries {
     /// Those of `writes` that are to be carried out now.
     pub fn begin(&mut self, now: Instant, writes: Vec<StatusWrite>) -> Vec<StatusWrite> {
-        let is_due = |attempt: &Attempt| attempt.due.is_some_and(|due| due <= now);
         let admit = |write: &StatusWrite| {
             let key = (write.kind, write.id.clone());
-            let known = self.0.get(&key);
-            if known.is_some_and(|attempt| !is_due(attempt)) {
-                return false;
-            }
-            let failures = known.map_or(0, |attempt| attempt.failures);
-            self.0.insert(key, Attempt { due: None, failures });
+            let failures = match self.0.get(&key) {
+                None => 0,
+                Some(Attempt { due: None, .. }) => return false,
+                Some(known) if known.is_taken && known.change != write.change => 0,
+                Some(Attempt { due: Some(due), .. }) if *due > now => return false,
+                Some(known) => known.failures,
+            };
+            let change = write.change.clone();
+            self.0.insert(key, Attempt { due: None, failures, change, is_taken: false });
             true
         };
         writes.into_iter().filter(admit).collect()
@@ -69,17 +77,19 @@ impl Retries {
     ) {
         let key = (kind, id.clone());
         let (asked, longest) = match outcome {
-            WriteOutcome::Written | WriteOutcome::Gone | WriteOutcome::Deposed => {
+            WriteOutcome::Gone | WriteOutcome::Deposed => {
                 self.0.remove(&key);
                 return;
             }
             WriteOutcome::Conflict => (None, LONGEST_CONFLICT),
+            WriteOutcome::Written => (None, LONGEST),
             WriteOutcome::Failed(asked) => (asked, LONGEST),
         };
-        let attempt = self.0.entry(key).or_default();
+        let Some(attempt) = self.0.get_mut(&key) else { return };
         let pause = SHORTEST.saturating_mul(1 << attempt.failures.min(16)).min(longest);
         attempt.failures = attempt.failures.saturating_add(1);
         attempt.due = Some(now + pause.max(asked.unwrap_or_default().min(LONGEST)));
+        attempt.is_taken = outcome == WriteOutcome::Written;
     }
 
     /// When one that waits is due.

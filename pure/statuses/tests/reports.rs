@@ -9,8 +9,8 @@ use steelyard_model::{Holdings, NamespacedName, ObjectRef, Snapshot};
 use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, Plan, ServiceEventKind, plan};
 use steelyard_statuses::{
-    Events, Happened, IpMode, Owner, Reportable, Reported, Retries, Revision, Rivals, StatusChange,
-    StatusKind, StatusOptions, StatusWrite, Wanted, WriteOutcome, wanted,
+    Events, Happened, IpMode, Owner, PoolStatus, Reportable, Reported, Retries, Revision, Rivals,
+    StatusChange, StatusKind, StatusOptions, StatusWrite, Wanted, WriteOutcome, wanted,
 };
 use steelyard_testbed::manifests::{file, items, service};
 
@@ -393,7 +393,7 @@ fn a_write_that_fails_waits_longer_each_time_and_keeps_no_other_waiting() {
     let id = |name: &str| NamespacedName::new("default", name);
     assert_eq!(retries.begin(now, both()).len(), 2);
     assert_eq!(retries.begin(now, both()), [], "both are on their way");
-    retries.end(now, StatusKind::Service, &id("b"), WriteOutcome::Written);
+    retries.end(now, StatusKind::Service, &id("b"), WriteOutcome::Gone);
     let mut pauses = Vec::new();
     for _ in 0..12 {
         retries.end(now, StatusKind::Service, &id("a"), WriteOutcome::Failed(None));
@@ -414,10 +414,38 @@ fn a_write_that_fails_waits_longer_each_time_and_keeps_no_other_waiting() {
         assert_eq!(retries.begin(now, vec![write("a")]), [write("a")]);
     }
     let asked = Some(Duration::from_secs(7));
-    retries.end(now, StatusKind::Service, &id("a"), WriteOutcome::Written);
+    retries.end(now, StatusKind::Service, &id("a"), WriteOutcome::Deposed);
     retries.begin(now, vec![write("a")]);
     retries.end(now, StatusKind::Service, &id("a"), WriteOutcome::Failed(asked));
     assert_eq!(retries.deadline(), asked.map(|pause| now + pause));
+    retries.settle(|_, _| false);
+    assert_eq!((retries.deadline(), retries.running()), (None, 0));
+}
+
+/// An API server that leaves out what it does not know, or somebody who puts back what was there.
+#[test]
+fn what_is_written_and_comes_to_nothing_is_written_ever_less_often() {
+    let mut retries = Retries::default();
+    let mut now = steelyard_testbed::simulation::start();
+    let id = NamespacedName::new("default", "a");
+    let mut pauses = Vec::new();
+    for _ in 0..12 {
+        assert_eq!(retries.begin(now, vec![write("a")]), [write("a")]);
+        retries.end(now, StatusKind::Service, &id, WriteOutcome::Written);
+        assert_eq!(retries.begin(now, vec![write("a")]), [], "it was just written");
+        let due = retries.deadline().expect("it is tried again");
+        pauses.push(due - now);
+        now = due;
+    }
+    assert!(pauses.is_sorted() && pauses[0] < Duration::from_secs(1), "{pauses:?}");
+    assert_eq!(pauses.last(), Some(&Duration::from_secs(30)));
+    // What is decided anew is written at once, and what has come to something is forgotten.
+    retries.begin(now, vec![write("a")]);
+    retries.end(now, StatusKind::Service, &id, WriteOutcome::Written);
+    let counts = StatusChange::Counts { counts: PoolStatus::default(), by_force: false };
+    let another = StatusWrite { change: counts, ..write("a") };
+    assert_eq!(retries.begin(now, vec![another.clone()]), [another]);
+    retries.end(now, StatusKind::Service, &id, WriteOutcome::Written);
     retries.settle(|_, _| false);
     assert_eq!((retries.deadline(), retries.running()), (None, 0));
 }
