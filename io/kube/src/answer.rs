@@ -52,3 +52,18 @@ pub(crate) fn of_status(status: u16, verb: Verb, wait: Option<Duration>) -> Trou
         status => Trouble::Failed(status),
     }
 }
+
+/// As a value within a query: versions and the rest of a list are an API server's words, and may be
+/// any.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(char::from(byte));
+            }
+            _ => escaped += &format!("%{byte:02X}"),
+        }
+    }
+    escaped
+}

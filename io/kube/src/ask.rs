@@ -2,15 +2,33 @@
 
 use std::time::Duration;
 
-use http::{Method, Request};
+use http::header::CONTENT_TYPE;
+use http::{Method, Request, StatusCode};
+use kube::client::Body;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::connection::Connection;
-use crate::trouble::chain;
+use crate::lines::Lines;
+use crate::trouble::{Trouble, chain};
 
-/// The token is not taken any more.
-const UNAUTHORIZED: u16 = 401;
+/// Bytes of an answer; a single object has less, and what may be more comes in pages.
+const MOST: usize = 32 << 20;
+
+/// A `Status`, as far as it is read.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Refusal {
+    message: Option<String>,
+    details: RefusalDetails,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RefusalDetails {
+    retry_after_seconds: Option<u64>,
+}
 
 /// How the content of a request is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,32 +93,40 @@ pub(crate) async fn ask<T: DeserializeOwned>(
     let mut request = Request::builder().method(method).uri(path);
     let mut body = Vec::new();
     if let Some((kind, value)) = content {
-        request = request.header(http::header::CONTENT_TYPE, kind.name());
+        request = request.header(CONTENT_TYPE, kind.name());
         body = value.to_string().into_bytes();
     }
-    let request = request.body(body).map_err(|error| AskFailure::Unreachable(error.to_string()))?;
+    let request = request.body(Body::from(body));
+    let request = request.map_err(|error| AskFailure::Unreachable(error.to_string()))?;
     let (client, age) = connection.current();
-    match tokio::time::timeout(patience, client.request(request)).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => {
-            let failure = failure(error);
-            if failure.code() == Some(UNAUTHORIZED) {
-                connection.renew(age);
-            }
-            Err(failure)
+    let answered = async {
+        let answer = client.send(request).await;
+        let answer = answer.map_err(|error| AskFailure::Unreachable(chain(&error)))?;
+        let status = answer.status();
+        let said = Lines::new(answer.into_body()).whole(patience, MOST).await;
+        let said = said.map_err(|trouble| AskFailure::Unreachable(trouble.to_string()))?;
+        Ok((status, said))
+    };
+    let answered = tokio::time::timeout(patience, answered).await;
+    let (status, said) = answered.map_err(|_| AskFailure::TooLate(patience))??;
+    if !status.is_success() {
+        if status == StatusCode::UNAUTHORIZED {
+            connection.renew(age);
         }
-        Err(_) => Err(AskFailure::TooLate(patience)),
+        return Err(refused(status, &said));
     }
+    let understood = serde_json::from_slice(&said);
+    understood
+        .map_err(|error| AskFailure::Unreachable(Trouble::Garbled(error.to_string()).to_string()))
 }
 
-fn failure(error: kube::Error) -> AskFailure {
-    let kube::Error::Api(status) = error else {
-        return AskFailure::Unreachable(chain(&error));
-    };
-    let after = status.details.as_ref().map_or(0, |it| it.retry_after_seconds);
+/// What an API server says in the place of an answer.
+fn refused(status: StatusCode, said: &[u8]) -> AskFailure {
+    let said: Refusal = serde_json::from_slice(said).unwrap_or_default();
+    let after = said.details.retry_after_seconds.filter(|seconds| *seconds > 0);
     AskFailure::Refused {
-        code: status.code,
-        message: status.message.clone(),
-        after: (after > 0).then(|| Duration::from_secs(u64::from(after))),
+        code: status.as_u16(),
+        message: said.message.unwrap_or_else(|| format!("status {}", status.as_u16())),
+        after: after.map(Duration::from_secs),
     }
 }

@@ -19,9 +19,10 @@ use serde::Deserialize;
 use steelyard_manifest::{ClusterEvent, ClusterObject, Key, RawObject, Selection, Verb};
 use tokio::sync::mpsc;
 
-use crate::answer::{get, of_status};
+use crate::answer::{escaped, get, of_status};
 use crate::connection::Connection;
 use crate::pace::Pace;
+use crate::pages;
 use crate::patience::Patience;
 use crate::standing::{Standing, Standings};
 use crate::trouble::Trouble;
@@ -98,7 +99,7 @@ impl Follower {
         let progress = Progress {
             version: None,
             streams: true,
-            page: page::MOST,
+            page: pages::MOST,
             missing: None,
             was_listed: false,
             heard: false,
@@ -178,7 +179,8 @@ impl Follower {
                 self.progress.version = None;
                 return Ok(());
             }
-            Trouble::Garbled(_) => self.progress.version = None,
+            // Perhaps it is the version that is none.
+            Trouble::Garbled(_) | Trouble::Failed(400..=499) => self.progress.version = None,
             Trouble::Refused(verb) => {
                 let (watch, verb) = (self.watch.clone(), *verb);
                 self.progress.version = None;
@@ -256,7 +258,7 @@ impl Follower {
         let path = self.watch.path();
         let common = format!("{path}watch=1&allowWatchBookmarks=true&timeoutSeconds={seconds}");
         match &self.progress.version {
-            Some(version) => format!("{common}&resourceVersion={version}"),
+            Some(version) => format!("{common}&resourceVersion={}", escaped(version)),
             None => {
                 format!("{common}&sendInitialEvents=true&resourceVersionMatch=NotOlderThan")
             }

@@ -2,30 +2,14 @@
 
 use std::time::Duration;
 
-use http::Method;
-use serde::Deserialize;
 use steelyard_manifest::{ClusterEvent, ClusterObject, RawObject, Selection};
 
-use crate::ask::{AskFailure, ask};
 use crate::connection::Connection;
+use crate::pages::{self, Pages};
+use crate::trouble::Trouble;
 
-/// Objects in a page.
-const PAGE: usize = 500;
-/// How long a page is waited for.
+/// How long a page is waited for, and each piece of it.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-#[derive(Deserialize)]
-struct Page {
-    metadata: PageMeta,
-    items: Vec<RawObject>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PageMeta {
-    #[serde(rename = "continue")]
-    more: String,
-}
 
 /// What a list says that begins now: each write that had ended before is in it.
 ///
@@ -34,21 +18,16 @@ struct PageMeta {
 pub async fn list(
     connection: &Connection,
     watch: &Selection,
-) -> Result<Vec<ClusterEvent>, AskFailure> {
+) -> Result<Vec<ClusterEvent>, Trouble> {
     let (mut events, mut present) = (Vec::new(), std::collections::BTreeSet::new());
-    let mut more = String::new();
-    loop {
-        let path = format!("{}limit={PAGE}{more}", watch.path());
-        let page: Page = ask(connection, Method::GET, &path, None, PATIENCE).await?;
+    let mut pages = Pages::new(watch.path(), pages::MOST, (PATIENCE, PATIENCE));
+    while let Some(page) = pages.next::<RawObject>(connection).await? {
         for object in page.items {
             let Ok(object) = ClusterObject::new(object, watch.kind) else { continue };
             present.insert(object.key());
             events.push(ClusterEvent::Written(Box::new(object)));
         }
-        if page.metadata.more.is_empty() {
-            events.push(ClusterEvent::Listed { watch: watch.clone(), present });
-            return Ok(events);
-        }
-        more = format!("&continue={}", page.metadata.more);
     }
+    events.push(ClusterEvent::Listed { watch: watch.clone(), present });
+    Ok(events)
 }

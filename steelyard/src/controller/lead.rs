@@ -58,7 +58,7 @@ async fn attempt(
     namespace: &str,
     term: u64,
     writes: bool,
-) -> Result<Prepared, AskFailure> {
+) -> Result<Prepared> {
     let rivals = rivals(connection).await?;
     if writes {
         make_key(connection, namespace).await?;

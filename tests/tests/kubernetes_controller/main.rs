@@ -305,7 +305,45 @@ spec:
   selector: {matchLabels: {app: metallb}}
   template:
     metadata: {labels: {app: metallb}}
+    spec: {serviceAccountName: controller, containers: [{name: controller, image: none}]}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: controller, namespace: metallb-system}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: metallb-system:controller}
+rules: [{apiGroups: [''], resources: [services/status], verbs: [update]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: metallb-system:controller}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: 'metallb-system:controller'}
+subjects: [{kind: ServiceAccount, name: controller, namespace: metallb-system}]
+";
+/// What anybody may make who may make Deployments and DaemonSets in a namespace.
+const LOOKALIKES: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: a, namespace: a-tenant, labels: {app: metallb, component: controller}}
+spec:
+  selector: {matchLabels: {app: metallb}}
+  template:
+    metadata: {labels: {app: metallb}}
     spec: {containers: [{name: controller, image: none}]}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata:
+  name: svclb-plain
+  namespace: a-tenant
+  labels: {svccontroller.k3s.cattle.io/svcname: plain, svccontroller.k3s.cattle.io/svcnamespace: default}
+spec:
+  selector: {matchLabels: {app: svclb}}
+  template:
+    metadata: {labels: {app: svclb}}
+    spec: {containers: [{name: lb, image: none}]}
 ";
 const SERVICE_LB: &str = "
 apiVersion: apps/v1
@@ -328,10 +366,26 @@ fn write_status(cluster: &Cluster, name: &str, manager: &str, ip: &str) -> Resul
 }
 
 #[test]
+fn who_only_looks_like_another_load_balancer_stops_nothing() -> Result<()> {
+    needs_cluster!();
+    let cluster = start("lookalikes", "192.0.2.10-192.0.2.60")?;
+    cluster.kubectl(&["create", "namespace", "a-tenant"])?;
+    cluster.apply(LOOKALIKES)?;
+    create(&cluster, &service("plain"))?;
+    let replica = Replica::start(&cluster, "c-1", 9181, &[])?;
+    until_told(&cluster, &replica, "plain", &["192.0.2.10"])?;
+    let found = replica.found();
+    ensure!(!found.iter().any(|(code, _)| code == "metallb-runs"), "{found:?}");
+    cluster.stop()
+}
+
+#[test]
 fn what_another_load_balancer_wrote_is_left_alone_and_told() -> Result<()> {
     needs_cluster!();
     let cluster = start("others", "192.0.2.10-192.0.2.60")?;
     cluster.kubectl(&["create", "namespace", "metallb-system"])?;
+    cluster.kubectl(&["create", "namespace", "a-tenant"])?;
+    cluster.apply(LOOKALIKES)?;
     cluster.apply(METALLB)?;
     cluster.apply(SERVICE_LB)?;
     for name in ["klipper", "vip", "metal", "fresh"] {

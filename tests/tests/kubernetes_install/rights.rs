@@ -19,7 +19,7 @@ const ROLES: [(&str, Role, &[&str]); 3] = [
     ("gateway", Role::Gateway, &[]),
 ];
 /// Beside what it follows.
-const CONTROLLER: [&str; 17] = [
+const CONTROLLER: [&str; 18] = [
     // io/kube/src/write.rs: statuses, and events, which are made where they are not there.
     "all/services/status patch",
     "all/ingresses.networking.k8s.io/status patch",
@@ -29,6 +29,7 @@ const CONTROLLER: [&str; 17] = [
     // io/kube/src/neighbours.rs: who else gives addresses.
     "all/deployments.apps list",
     "all/daemonsets.apps list",
+    "all/subjectaccessreviews.authorization.k8s.io create",
     // io/kube/src/lease.rs
     "own/leases.coordination.k8s.io create",
     "own/leases.coordination.k8s.io get steelyard-controller",

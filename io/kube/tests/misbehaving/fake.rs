@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     Silence,
     /// No list in the form of a stream.
     NotStreamed,
+    /// What begins like an answer, and goes on for as long as somebody reads.
+    Flood,
     /// An error inside of a watch.
     Error(u16),
 }
@@ -147,6 +149,14 @@ impl Talk<'_> {
                 "HTTP/1.1 {status} No\r\n{header}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
             )),
             Some(Fault::Text(text)) => self.begin(None).and_then(|()| self.put(text)),
+            Some(Fault::Flood) => {
+                self.begin(None)?;
+                self.put("{\"items\": [\"")?;
+                let piece = "x".repeat(1 << 16);
+                loop {
+                    self.put(&piece)?;
+                }
+            }
             Some(Fault::Silence) => self.wait_for_end(),
             Some(Fault::NotStreamed) if is_initial => {
                 self.put("HTTP/1.1 422 No\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use steelyard_kube::{Connection, Feed, Patience, Standing};
+use steelyard_kube::{Connection, Feed, Patience, RivalsUnknown, Standing, Trouble, list, rivals};
 use steelyard_manifest::{
     ClusterEvent, ClusterFront, Extract, Object, Role, Selection, Verb, Written, watched,
 };
@@ -90,6 +90,25 @@ fn labelled(name: &str, label: &str) -> Value {
     object
 }
 
+/// To a fake, by the token in a folder.
+async fn connection(fake: &Fake) -> (Connection, Folder) {
+    let name = fake.address.rsplit(':').next().unwrap();
+    let folder = std::env::temp_dir().join(format!("steelyard-kube-{name}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("token"), "one").unwrap();
+    let file = folder.join("kubeconfig");
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+         contexts: [{{name: c, context: {{cluster: c, user: u, namespace: here}}}}]\n\
+         clusters: [{{name: c, cluster: {{server: '{}'}}}}]\n\
+         users: [{{name: u, user: {{tokenFile: token}}}}]\n",
+        fake.address
+    );
+    std::fs::write(&file, text).unwrap();
+    let connection = Connection::open(Some(&file), None).await.unwrap();
+    (connection, Folder(folder))
+}
+
 impl Ear {
     async fn start(fake: &Fake) -> Self {
         Self::start_patiently(fake, patience()).await
@@ -104,20 +123,7 @@ impl Ear {
         patience: Patience,
         watches: [Selection; N],
     ) -> Self {
-        let name = fake.address.rsplit(':').next().unwrap();
-        let folder = std::env::temp_dir().join(format!("steelyard-kube-{name}"));
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("token"), "one").unwrap();
-        let file = folder.join("kubeconfig");
-        let text = format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
-             contexts: [{{name: c, context: {{cluster: c, user: u, namespace: here}}}}]\n\
-             clusters: [{{name: c, cluster: {{server: '{}'}}}}]\n\
-             users: [{{name: u, user: {{tokenFile: token}}}}]\n",
-            fake.address
-        );
-        std::fs::write(&file, text).unwrap();
-        let connection = Connection::open(Some(&file), None).await.unwrap();
+        let (connection, folder) = connection(fake).await;
         assert_eq!(connection.namespace(), "here");
         let feed = Feed::start_patiently(&Arc::new(connection), watches.clone(), patience);
         Self {
@@ -127,7 +133,7 @@ impl Ear {
             changes: 0,
             refused: Vec::new(),
             absent: 0,
-            _folder: Folder(folder),
+            _folder: folder,
         }
     }
 
@@ -373,4 +379,40 @@ async fn many_named_ones_are_asked_for_in_turns() {
     ear.feed.need(&BTreeSet::new());
     ear.until("all to be gone", |ear| ear.objects.is_empty()).await;
     assert!(ear.feed.standing().is_empty());
+}
+
+/// What an API server says is the version need not be one, nor even fit into a question.
+#[tokio::test]
+async fn a_version_that_is_none_is_not_gone_on_with() {
+    let fake = Fake::start();
+    fake.put(service("a"));
+    let end = "{\"type\": \"BOOKMARK\", \"object\": {\"metadata\": {\"resourceVersion\": \
+               \"1 0\\r\\nx: y\", \"annotations\": {\"k8s.io/initial-events-end\": \"true\"}}}}\n";
+    fake.store().faults.extend([Fault::Text(end), Fault::Status(400, "x: y")]);
+    let mut ear = Ear::start(&fake).await;
+    ear.until("what there is", |ear| ear.names() == ["a"]).await;
+    fake.put(service("b"));
+    ear.until("what comes then", |ear| ear.names() == ["a", "b"]).await;
+    let asked = fake.store().asked.clone();
+    assert!(
+        asked.iter().any(|it| it.ends_with("resourceVersion=1%200%0D%0Ax%3A%20y")),
+        "{asked:?}"
+    );
+}
+
+/// Whoever may make objects can make them so that a list of them has no end.
+#[tokio::test]
+async fn of_an_answer_without_an_end_no_more_than_a_page_is_held() {
+    let fake = Fake::start();
+    fake.store().always = Some(Fault::Flood);
+    let (connection, _folder) = connection(&fake).await;
+    let unknown = rivals(&connection).await;
+    let too_large = |it: &Trouble| matches!(it, Trouble::TooLarge(_));
+    assert!(matches!(&unknown, Err(RivalsUnknown::Unlisted(it)) if too_large(it)), "{unknown:?}");
+    let unlisted = list(&connection, &services()).await;
+    assert!(unlisted.as_ref().is_err_and(too_large), "{unlisted:?}");
+    let unmade =
+        steelyard_kube::NewSecret { namespace: "here", name: "key", labels: BTreeMap::new() };
+    let unmade = unmade.make(&connection, || Ok::<_, ()>(BTreeMap::new())).await;
+    assert!(unmade.is_err(), "{unmade:?}");
 }
