@@ -92,8 +92,8 @@ const LINGER_TOTAL: Duration = Duration::from_secs(30);
 /// Bytes of empty lines tolerated before a request.
 const MAX_BLANK: usize = 8;
 
-/// Serves a client until its connection ends. One that speaks HTTP/2 is for somebody else, with what
-/// was read.
+/// Serves a client until its connection ends. One that speaks HTTP/2 is for somebody else, with
+/// what was read.
 pub(in crate::down) fn serve(arrival: Arrival, otherwise: fn(Arrival, Option<Buffer>)) {
     let mut connection = Connection::new(arrival);
     // It is built where it stays: a future that takes what it is given has it twice.
