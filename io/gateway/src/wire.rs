@@ -24,6 +24,9 @@ pub(crate) trait Wire {
     /// What access logs call the protocol, where its bytes do not tell.
     const PROTOCOL: Option<&'static str> = None;
 
+    /// Whether who is answered may be silent in the middle of what it asks.
+    const IS_DUPLEX: bool = false;
+
     /// Reads behind the bytes in `slot`, which is empty again while there are none. 0 means the
     /// other side has closed.
     fn poll_read(

@@ -19,6 +19,11 @@ struct Nginx {
 
 impl Nginx {
     fn start(name: &str) -> Option<Self> {
+        Self::speaking(name, "")
+    }
+
+    /// `http2`, or nothing for HTTP/1.
+    fn speaking(name: &str, protocol: &str) -> Option<Self> {
         let program = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"];
         let program = program.into_iter().find(|path| Path::new(path).exists())?;
         let folder =
@@ -37,7 +42,7 @@ impl Nginx {
             "daemon off; worker_processes 1; pid {0}/pid; error_log {0}/error.log;\n\
              events {{ }}\nhttp {{ access_log {0}/access.log; {temporary} gzip on; gzip_min_length 1; \
              types {{ text/plain txt; }} gzip_types text/plain; keepalive_requests 3;\n\
-             server {{ listen {address}; root {0}/www; }} }}\n",
+             server {{ listen {address} {protocol}; root {0}/www; }} }}\n",
             folder.display()
         );
         std::fs::write(folder.join("nginx.conf"), conf).unwrap();
@@ -98,4 +103,27 @@ fn no_request_is_smuggled_to_nginx() {
     });
     let seen = std::fs::read_to_string(nginx.folder.join("access.log")).unwrap();
     assert!(seen.contains("POST /up") && !seen.contains("/smuggled"), "{seen}");
+}
+
+/// nginx ends a connection after three requests, and says so by GOAWAY; curl is the client.
+#[test]
+fn a_real_backend_of_http2() {
+    let Some(nginx) = Nginx::speaking("http2", "http2") else {
+        eprintln!("skipped: nginx is not installed");
+        return;
+    };
+    let (_gateway, address) = gateway_to_http2(&[route("nginx", "*", "/", &[nginx.address])]);
+    let large = std::fs::read(nginx.folder.join("www/large")).unwrap();
+    for version in ["--http1.1", "--http2-prior-knowledge"] {
+        for round in 0..20 {
+            let asked = format!("http://{address}/large?{round}");
+            let mut curl = Command::new("curl");
+            curl.args(["-sS", "--fail", version, "--max-time", "30", &asked]);
+            let output = curl.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            assert!(output.stdout == large, "{version}: {} bytes", output.stdout.len());
+        }
+    }
+    let seen = std::fs::read_to_string(nginx.folder.join("access.log")).unwrap();
+    assert_eq!(seen.matches(" HTTP/2.0\" 200 ").count(), 40, "{seen}");
 }

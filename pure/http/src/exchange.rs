@@ -47,6 +47,8 @@ pub struct Exchange<O, B> {
     broken: Option<Break>,
     /// The endpoint has not looked at the request, as it says.
     is_declined: bool,
+    /// A client that is being answered may be silent in the middle of its request.
+    is_duplex: bool,
 }
 
 /// What the head of a request says about its exchange.
@@ -151,12 +153,19 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
             closing: false,
             broken: None,
             is_declined: false,
+            is_duplex: false,
         }
     }
 
     /// Whether the request may be sent again when an attempt came to nothing.
     pub fn is_repeatable(&self) -> bool {
         self.terms.idempotent && self.upload.is_at_hand()
+    }
+
+    /// Both ways go on at their own pace, as those of a stream of HTTP/2 do: who is being answered
+    /// is not waited for to go on asking, which may be for hours.
+    pub fn make_duplex(&mut self) {
+        self.is_duplex = true;
     }
 
     /// Begins an attempt, on a connection nothing was written to.
@@ -446,7 +455,10 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
         match wait {
             Wait::EndpointTakes => self.upload.is_busy(),
             Wait::ClientTakes => self.download.is_busy(),
-            Wait::ClientSends => !self.upload.is_read() && self.upload.reads(),
+            Wait::ClientSends => {
+                let is_awaited = head || !self.is_duplex;
+                is_awaited && !self.upload.is_read() && self.upload.reads()
+            }
             Wait::EndpointSpeaks => {
                 head && self.upload.is_written() && self.waits.limits().response_head.is_some()
             }

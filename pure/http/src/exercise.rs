@@ -5,6 +5,7 @@ use steelyard_model::routing::route::Manner;
 
 use crate::blame::blame;
 use crate::body::{Body, Framing};
+use crate::h2::{Frames, H2Request, request_to_h1, response_to_h1};
 use crate::head::Slots;
 use crate::path::{self, Spelling};
 use crate::reject::Reject;
@@ -12,7 +13,8 @@ use crate::request::{Hop, RequestHead, client_lines};
 use crate::response::{Asked, Persistence, ResponseHead};
 use crate::upgrade::Upgrades;
 
-/// Reads `bytes` as a request, as a response and as a body. Panics when an invariant is broken.
+/// Reads `bytes` as a request, as a response and as a body, and as those of HTTP/2. Panics when an
+/// invariant is broken.
 pub fn exercise(bytes: &[u8]) {
     request(bytes);
     for flags in 0..8_u8 {
@@ -21,10 +23,43 @@ pub fn exercise(bytes: &[u8]) {
         response(bytes, asked);
     }
     body(bytes);
+    http2(bytes);
     if let Ok(text) = str::from_utf8(bytes)
         && let Ok(normal) = path::normalize(text)
     {
         assert_eq!(path::normalize(&normal).as_deref(), Ok(&*normal), "normal form is normal");
+    }
+}
+
+/// What HTTP/2 says is one message of HTTP/1 at most, however its fields are made.
+fn http2(bytes: &[u8]) {
+    let _ = Frames::default().walk(bytes, |_| Ok::<_, ()>(()));
+    let mut parts = bytes.split(|byte| *byte == b'\n');
+    let mut text = || parts.next().and_then(|part| str::from_utf8(part).ok());
+    let (Some(method), path, authority) = (text(), text(), text()) else { return };
+    let scheme = Some("https");
+    for (is_end, protocol) in [(true, None), (false, None), (false, Some("websocket"))] {
+        let request = H2Request { method, scheme, authority, path, protocol, is_end };
+        let lines = || parts.clone().map(|line| line.split_at(line.len() / 2));
+        let mut out = Vec::new();
+        if request_to_h1(&request, lines, "key", &mut out).is_ok() {
+            let mut slots = Slots::default();
+            match RequestHead::parse(&out, &mut slots) {
+                Ok(Some(head)) => assert_eq!(head.len, out.len(), "nothing follows a head"),
+                Ok(None) => panic!("what is spelled is a whole head"),
+                Err(_) => {}
+            }
+        }
+        let mut out = Vec::new();
+        if response_to_h1(200, lines(), is_end, false, &mut out).is_ok() {
+            let asked = Asked { head: false, http10: false, upgrade: Upgrades::NONE };
+            let mut slots = Slots::default();
+            match ResponseHead::parse(&out, &mut slots, asked) {
+                Ok(Some(head)) => assert_eq!(head.len, out.len(), "nothing follows a head"),
+                Ok(None) => panic!("what is spelled is a whole head"),
+                Err(_) => {}
+            }
+        }
     }
 }
 

@@ -298,7 +298,10 @@ impl<C: Wire> Connection<C> {
         let (held, scratch) = (self.held.take(), core.scratch.take());
         let terms = Terms::from(&*request);
         let body = request.body.clone();
-        let exchange = Exchange::new(terms, limits, &self.out[..], body, held, scratch);
+        let mut exchange = Exchange::new(terms, limits, &self.out[..], body, held, scratch);
+        if C::IS_DUPLEX {
+            exchange.make_duplex();
+        }
         let place = Place {
             core: &core,
             listener: &self.listener,

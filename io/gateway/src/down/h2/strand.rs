@@ -206,6 +206,7 @@ fn fields(head: &ResponseHead<'_, '_>) -> io::Result<HeaderMap> {
 
 impl Wire for Strand {
     const PROTOCOL: Option<&'static str> = Some("HTTP/2.0");
+    const IS_DUPLEX: bool = true;
 
     fn poll_read(
         &self,

@@ -53,6 +53,25 @@ fn each_wait_has_its_limit() {
     assert!(!exchange.is_over());
 }
 
+/// A stream of HTTP/2 that is being answered has no hurry; one that is not has.
+#[test]
+fn who_is_answered_on_a_stream_may_be_silent() {
+    let start = start();
+    for is_duplex in [false, true] {
+        let mut exchange = limited();
+        if is_duplex {
+            exchange.make_duplex();
+        }
+        written(&mut exchange);
+        assert_eq!(exchange.wait(start), Some(start + GOES_ON_IN), "{is_duplex}");
+        from_endpoint(&mut exchange, HEAD);
+        written(&mut exchange);
+        assert_eq!(exchange.is_limited(), !is_duplex);
+        let until = Some(start + GOES_ON_IN).filter(|_| !is_duplex);
+        assert_eq!(exchange.wait(start), until);
+    }
+}
+
 /// Who may take as long as it likes is not waited for.
 #[test]
 fn an_answer_without_a_limit_has_none() {

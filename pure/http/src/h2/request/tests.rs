@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::head::Slots;
 use crate::request::RequestHead;
@@ -209,5 +211,60 @@ fn what_http1_refuses_is_refused() {
         let mut slots = Slots::default();
         let read = RequestHead::parse(spelled.as_bytes(), &mut slots).map(|_| ());
         assert_eq!(read, Err(reject), "{request:?}");
+    }
+}
+
+fn field() -> impl Strategy<Value = (String, String)> {
+    let known = "content-length|transfer-encoding|connection|host|te|cookie|expect|upgrade";
+    let name = prop_oneof![
+        4 => "[a-z-]{1,12}",
+        2 => known,
+        1 => "\\PC{0,6}",
+        1 => "[a-z]{1,3}[\r\n:\0 A-Z][a-z]{0,3}",
+    ];
+    let value = prop_oneof![
+        4 => "[ -~]{0,12}",
+        2 => "[0-9]{0,3}|chunked|close|a|trailers",
+        1 => "[a-z]{0,3}[\r\n\0][a-z:]{0,6}",
+        1 => "\\PC{0,6}",
+    ];
+    (name, value)
+}
+
+proptest! {
+    /// What is taken is one request, and the same one, to whoever reads it as HTTP/1.
+    #[test]
+    fn what_is_taken_means_the_same(
+        fields in prop::collection::vec(field(), 0..8),
+        method in "[A-Z]{1,8}|[A-Z ]{1,4}|CONNECT|POST",
+        path in "/[ -~]{0,12}|\\PC{0,6}",
+        authority in prop::option::of("[a-z.]{1,6}(:[0-9]{1,4})?|\\PC{0,4}"),
+        is_end in any::<bool>(),
+    ) {
+        let request = H2Request {
+            method: &method,
+            scheme: Some("http"),
+            authority: authority.as_deref(),
+            path: Some(&path),
+            protocol: None,
+            is_end,
+        };
+        let mut out = Vec::new();
+        let lines = || fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let Ok(framing) = request_to_h1(&request, lines, KEY, &mut out) else { return Ok(()) };
+        let mut slots = Slots::default();
+        let Ok(Some(head)) = RequestHead::parse(&out, &mut slots) else { return Ok(()) };
+        prop_assert_eq!(head.len, out.len(), "nothing follows");
+        prop_assert_eq!(head.method, &*method);
+        prop_assert_eq!(format!("{}{}", head.asked(), head.query), &*path);
+        let read = if framing == Framing::Length(0) { Framing::None } else { framing };
+        prop_assert_eq!(head.framing, read);
+        prop_assert!(!is_end || read == Framing::None, "the end is the end");
+        if let Some(authority) = &authority {
+            prop_assert_eq!(head.authority.raw, &**authority);
+        }
+        let mut count = 0;
+        head.each_line(&mut |_, _| count += 1);
+        prop_assert!(count <= fields.len() + 3, "{} lines of {} fields", count, fields.len());
     }
 }

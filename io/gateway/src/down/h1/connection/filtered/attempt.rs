@@ -42,6 +42,9 @@ impl<C: Wire> Connection<C> {
         let mut exchange =
             Exchange::new(terms, limits, &self.out[..], request.body.clone(), held, scratch);
         exchange.hold();
+        if C::IS_DUPLEX {
+            exchange.make_duplex();
+        }
         if course.has_body {
             exchange.tap_request(opening.wrapping, opening.is_ended);
         }
