@@ -80,7 +80,7 @@ fn chart() -> PathBuf {
 }
 
 /// Three nodes with all roles, and what people apply.
-fn start(name: &str) -> Result<Cluster> {
+fn start(name: &str, options: &[&str]) -> Result<Cluster> {
     let images = [("steelyard", binary::steelyard())];
     let cluster = Cluster::start(&Blueprint { name, nodes: 3, images: &images })?;
     cluster.kubectl(&["create", "namespace", NAMESPACE])?;
@@ -88,7 +88,8 @@ fn start(name: &str) -> Result<Cluster> {
     cluster.kubectl(&["label", "namespace", NAMESPACE, label])?;
     let chart = chart();
     let chart = chart.to_string_lossy();
-    cluster.helm(&["install", "steelyard", &chart, "--namespace", NAMESPACE])?;
+    let install = ["install", "steelyard", &chart, "--namespace", NAMESPACE];
+    cluster.helm(&[&install[..], options].concat())?;
     for (role, count) in ROLES {
         let labels = format!("app.kubernetes.io/component={role}");
         cluster.wait_for_pods(NAMESPACE, &labels, count)?;
@@ -130,7 +131,7 @@ fn answered(cluster: &Cluster, vip: IpAddr) -> Result<()> {
 #[test]
 fn a_cluster_is_served() -> Result<()> {
     needs_cluster!();
-    let mut cluster = start("whole")?;
+    let mut cluster = start("whole", &[])?;
     let local = address(&cluster, "default", "local")?;
     let spread = address(&cluster, "default", "cluster")?;
     let gateway = address(&cluster, NAMESPACE, "steelyard-gateway")?;
@@ -206,7 +207,9 @@ fn replace(cluster: &Cluster, namespace: &str, what: &str, how: &str) -> Result<
 #[test]
 fn roles_are_replaced_and_no_request_fails() -> Result<()> {
     needs_cluster!();
-    let cluster = start("replaced")?;
+    // Nobody is to be taken for dead who is merely late: here all nodes are one busy machine.
+    let patient = ["--set", "speaker.extraArgs={--missed-heartbeats=10}"];
+    let cluster = start("replaced", &patient)?;
     // One keeps to the node it comes to, the other goes to any.
     let gateway = address(&cluster, NAMESPACE, "steelyard-gateway")?;
     let spread = address(&cluster, "default", "cluster")?;

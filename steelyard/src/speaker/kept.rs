@@ -1,18 +1,21 @@
-//! What a speaker keeps, so that a restart needs no API server: the key, where the other nodes are,
-//! and which vips this node may answer for. Who owns them is known by the others, or by the epochs
-//! that the speaker keeps itself.
+//! What a speaker keeps, so that a restart needs no API server: the key, where the other nodes
+//! are, which vips this node may answer for, and what it carries, if it does. Who owns them is
+//! known by the others, or by the epochs that the speaker keeps itself.
 //!
 //! It is what was so last: of a Service that went meanwhile, it knows nothing, nor did the speaker
 //! before it. So it is used only where the API server is silent, and until it speaks.
+
+mod carried;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use steelyard_forward::VipPlace;
 use steelyard_host::private;
 use steelyard_model::Sorted;
-use steelyard_plan::{NodePlan, Share};
+use steelyard_plan::{Forward, NodePlan, Share};
 use steelyard_speaker::Keyring;
 
 use crate::key;
@@ -23,12 +26,15 @@ pub(super) struct Keeper {
     key: Option<String>,
     peers: Vec<SocketAddr>,
     vips: Sorted<IpAddr, Share>,
+    /// None where others carry packets: endpoints come and go all the time.
+    forward: Option<Sorted<VipPlace, Forward>>,
     is_new: bool,
 }
 
 impl Keeper {
-    /// What was kept in this folder; nothing where there is nothing that makes sense.
-    pub(super) fn read(folder: &Path) -> Self {
+    /// What was kept in this folder; nothing where there is nothing that makes sense. What is to be
+    /// carried is kept by who `carries`.
+    pub(super) fn read(folder: &Path, carries: bool) -> Self {
         let path = folder.join("cluster.json");
         let kept: Value = std::fs::read(&path)
             .ok()
@@ -39,7 +45,8 @@ impl Keeper {
         let key = text(&kept["key"]).filter(|it| key::parse(it, "").is_ok());
         let peers = list("peers").iter().filter_map(|it| it.as_str()?.parse().ok()).collect();
         let vips = list("vips").iter().filter_map(vip).map(|it| (it.address, it)).collect();
-        Self { path, key, peers, vips, is_new: false }
+        let forward = carries.then(|| list("forward").iter().filter_map(carried::read).collect());
+        Self { path, key, peers, vips, forward, is_new: false }
     }
 
     pub(super) fn has_key(&self) -> bool {
@@ -61,7 +68,8 @@ impl Keeper {
 
     /// What this node does.
     pub(super) fn duty(&self) -> NodePlan {
-        NodePlan { share: self.vips.clone(), ..NodePlan::default() }
+        let forward = self.forward.clone().unwrap_or_default();
+        NodePlan { share: self.vips.clone(), forward, ..NodePlan::default() }
     }
 
     /// This is the key, if it is one; whether it is another one.
@@ -87,6 +95,10 @@ impl Keeper {
         if self.vips != node.share {
             (self.vips, self.is_new) = (node.share.clone(), true);
         }
+        if let Some(forward) = self.forward.as_mut().filter(|it| **it != node.forward) {
+            forward.clone_from(&node.forward);
+            self.is_new = true;
+        }
     }
 
     /// Writes what is new; whether there was anything.
@@ -103,6 +115,7 @@ impl Keeper {
             "key": self.key,
             "peers": peers.collect::<Vec<_>>(),
             "vips": vips.collect::<Vec<_>>(),
+            "forward": self.forward.iter().flat_map(Sorted::iter).map(carried::told).collect::<Vec<_>>(),
         });
         if let Err(error) = write(&self.path, &kept) {
             let path = self.path.display();
@@ -134,12 +147,14 @@ fn vip(kept: &Value) -> Option<Share> {
 
 #[cfg(test)]
 mod tests {
+    use steelyard_model::NamespacedName;
+
     use super::*;
 
     #[test]
     fn what_is_kept_is_there_again_and_nonsense_is_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let mut keeper = Keeper::read(folder.path());
+        let mut keeper = Keeper::read(folder.path(), true);
         assert!(!keeper.has_key() && !keeper.write());
         assert!(!keeper.set_key("short".to_owned()));
         let key = "0f".repeat(32);
@@ -150,11 +165,16 @@ mod tests {
         let candidates = vec![("node-1".to_owned(), 3), ("node-2".to_owned(), 0)];
         let share = Share { address, interfaces: vec!["eth0".to_owned()], candidates };
         let share: Sorted<_, _> = [(address, share)].into_iter().collect();
-        keeper.set_duty(&NodePlan { share, ..NodePlan::default() });
+        let service = NamespacedName::new("default", "echo");
+        let closed = Forward { address, service: service.clone(), is_closed: true, ports: vec![] };
+        let forward = [((service, 0), closed)].into_iter().collect();
+        let duty = NodePlan { share, forward, ..NodePlan::default() };
+        keeper.set_duty(&duty);
         assert!(keeper.write() && !keeper.write());
 
-        let again = Keeper::read(folder.path());
-        assert_eq!(again.duty().share, keeper.vips);
+        let again = Keeper::read(folder.path(), true);
+        assert_eq!(again.duty(), duty);
+        assert!(Keeper::read(folder.path(), false).duty().forward.is_empty(), "others carry it");
         assert_eq!(again.peers(), peers);
         assert_eq!(again.keys().unwrap(), keeper.keys().unwrap());
         let mode = std::os::unix::fs::PermissionsExt::mode(
@@ -163,7 +183,7 @@ mod tests {
         assert_eq!(mode & 0o077, 0, "the key is for nobody else");
         for nonsense in ["", "{", "[1]", r#"{"key": "x", "vips": [{"address": 1}, 2]}"#] {
             std::fs::write(folder.path().join("cluster.json"), nonsense).unwrap();
-            let nothing = Keeper::read(folder.path());
+            let nothing = Keeper::read(folder.path(), true);
             assert!(!nothing.has_key() && nothing.duty().share.is_empty(), "{nonsense}");
         }
     }

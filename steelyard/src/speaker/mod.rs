@@ -108,13 +108,14 @@ pub fn run(args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
 }
 
 async fn serve(args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
-    let privileges = Privileges::to_speak(args.carrier == Carrier::Direct);
+    let carries = args.carrier == Carrier::Direct;
+    let privileges = Privileges::to_speak(carries);
     if let Privileges::None { why } = &privileges {
         bail!("nothing can be announced {why}");
     }
     let named = cluster::secret(Role::Speaker, &args.cluster.namespace, SECRET);
     let mut ears = Ears::open(&args.cluster, Role::Speaker, named.into_iter().collect()).await?;
-    let mut keeper = Keeper::read(&args.state_dir);
+    let mut keeper = Keeper::read(&args.state_dir, carries);
     let admin = wait_admin(&args, &ears)?;
     let Some(heard) = wait_for_key(&args, &mut keeper, &mut ears).await else {
         return Ok(ExitCode::SUCCESS);
