@@ -167,6 +167,7 @@ fn values_are_checked() -> Result<()> {
         "gateway.kind=Deployment",
         "image.digest=sha256:1",
         "speaker.stateDir=here",
+        "speaker.carrier=cilium",
         "ingressClass.controller=example.com/another",
         "shadow=perhaps",
     ];
@@ -196,6 +197,10 @@ fn values_are_checked() -> Result<()> {
     }
     for (part, times) in [("--admin-token-file=", 3), ("secretName: steelyard-admin", 3)] {
         ensure!(text.matches(part).count() == times, "{part:?} in:\n{text}");
+    }
+    let carried = template(&["--set=speaker.carrier=direct"])?;
+    for part in ["--carrier=direct", "--ip-mode=proxy", "[NET_ADMIN, NET_BIND_SERVICE, NET_RAW]"] {
+        ensure!(carried.contains(part), "no {part:?} in:\n{carried}");
     }
     for verb in ["create", "patch", "update"] {
         let rule = text.lines().find(|it| it.contains("verbs:") && it.contains(verb));
