@@ -114,6 +114,12 @@ impl Speakers {
         self.running.get_mut(node).with_context(|| format!("no speaker on {node}"))
     }
 
+    /// What the one on this node keeps for its next start.
+    pub fn kept(&self, node: &str) -> Result<Value> {
+        let kept = self.kept.get(node).with_context(|| format!("no speaker on {node}"))?;
+        Ok(serde_json::from_str(&std::fs::read_to_string(kept.path().join("cluster.json"))?)?)
+    }
+
     /// All of them end, in good order.
     pub fn stop(&mut self) -> Result<()> {
         self.running.values_mut().try_for_each(|it| it.stop().map(drop))

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use steelyard_tests::cluster::{self, Blueprint, Cluster};
 use steelyard_tests::roles::{
     self, KEY, Speakers, configure, give, give_direct, is_answered, owner, told,
@@ -283,7 +283,7 @@ fn kernels_that_answer_too_are_told_of() -> Result<()> {
 #[test]
 fn a_speaker_carries_packets_itself_where_it_is_told_to() -> Result<()> {
     needs_cluster!();
-    let cluster = start("direct")?;
+    let mut cluster = start("direct")?;
     let mut speakers = speakers(&cluster, &["--carrier", "direct"])?;
     give_direct(&cluster, "local", &[LOCAL])?;
     give_direct(&cluster, "cluster", &[CLUSTER])?;
@@ -292,16 +292,48 @@ fn a_speaker_carries_packets_itself_where_it_is_told_to() -> Result<()> {
     let at = owner(&cluster, ip(LOCAL)).context("somebody has it")?;
     ensure!(answer["peer"].as_str().unwrap_or_default().starts_with("10.2.0.1:"), "{answer}");
     // Nobody but us has a rule for it.
-    let host = cluster.node(&at)?.host()?;
-    let rules = |table: &[&str]| -> Result<String> {
-        let listed = host.output("nft", &[&["list", "table"], table].concat())?;
-        Ok(String::from_utf8_lossy(&listed.stdout).into_owned())
-    };
-    ensure!(!rules(&["ip", "kube-proxy"])?.contains(LOCAL));
-    ensure!(rules(&["inet", "steelyard"])?.contains(LOCAL));
+    ensure!(!rules(&cluster, &at, &["ip", "kube-proxy"])?.contains(LOCAL));
+    ensure!(rules(&cluster, &at, &["inet", "steelyard"])?.contains(LOCAL));
+
+    // A start needs no API server: what may be answered for, and where packets go, is kept.
+    for node in NODES {
+        cluster::until("it to be kept", || {
+            let kept = speakers.kept(node).unwrap_or_default();
+            let all = kept["forward"].as_array().cloned().unwrap_or_default();
+            let has = |vip| all.iter().any(|it| it["address"] == vip && it["ports"] != json!([]));
+            has(LOCAL) && has(CLUSTER)
+        })?;
+    }
+    cluster.kill_api()?;
+    for node in NODES {
+        speakers.on(node)?.kill()?;
+        speakers.start(&cluster, node, &["--carrier", "direct"])?;
+    }
+    for node in NODES {
+        cluster::until("it to remember", || {
+            roles::said(&cluster, node, "/readyz").is_ok_and(|it| it.contains("remembers"))
+        })?;
+    }
+    for vip in [LOCAL, CLUSTER] {
+        answered(&cluster, vip)?;
+    }
+    cluster.start_api()?;
+    for node in NODES {
+        roles::wait_until_ready(&cluster, node)?;
+    }
+    for vip in [LOCAL, CLUSTER] {
+        answered(&cluster, vip)?;
+    }
+    let at = owner(&cluster, ip(LOCAL)).context("somebody has it")?;
     // It takes pings then, since the kernel has no rules of its own for them.
     ensure!(cluster.client().output("ping", &["-c", "1", "-W", "2", LOCAL])?.status.success());
     speakers.stop()?;
-    ensure!(!rules(&["inet", "steelyard"])?.contains(LOCAL), "rules are left");
+    ensure!(!rules(&cluster, &at, &["inet", "steelyard"])?.contains(LOCAL), "rules are left");
     cluster.stop()
+}
+
+fn rules(cluster: &Cluster, node: &str, table: &[&str]) -> Result<String> {
+    let listed =
+        cluster.node(node)?.host()?.output("nft", &[&["list", "table"], table].concat())?;
+    Ok(String::from_utf8_lossy(&listed.stdout).into_owned())
 }
