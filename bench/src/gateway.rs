@@ -1,21 +1,23 @@
-//! `bench gateway`: CPU per proxied request, beside Debian's nginx and HAProxy.
+//! `bench gateway`: what a proxied request takes, beside Debian's nginx and HAProxy.
 //!
 //! The proxies all run at once on core 0; generator and backend share one thread on core 1. Runs
-//! are interleaved (ours, nginx, HAProxy, ours, …), medians over the rounds. Ours counts metrics
-//! in every row; `log` rows have everybody's access log on, into a file. Where their sources are
-//! there, two sketches run in the same rounds: how little it can cost.
+//! are interleaved (ours, nginx, HAProxy, ours, …), medians over the rounds. Everybody's access log
+//! is on, and ours counts metrics. Where their sources are there, two sketches run in the same
+//! rounds: how little it can cost.
 //!
 //! Ours must answer; a peer that does not is told of beside the rows, and has none where it fails
 //! more than a few.
 
 mod figure;
 mod floor;
+mod memory;
+mod workload;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::load::Report;
 use crate::peer::Proxy;
@@ -23,82 +25,27 @@ use crate::results::Row;
 use crate::{cpu, results};
 use figure::Figure;
 use floor::Floor;
+use workload::Load;
+pub(crate) use workload::Workload;
 
 /// What to measure.
 pub(crate) struct Options {
     pub(crate) binary: PathBuf,
     pub(crate) rounds: u32,
     pub(crate) seconds: f64,
+    /// Nothing but these; everything where there are none.
+    pub(crate) only: Vec<Workload>,
     pub(crate) output: PathBuf,
 }
 
-/// One kind of load.
-struct Load {
-    name: &'static str,
-    connections: u32,
-    path: &'static str,
-    new_connections: bool,
-    /// Whether access logs are on.
-    logs: bool,
-    /// Goals for the ratio to nginx and to HAProxy.
-    goals: (f64, f64),
-}
-
-/// What the ratio to the sketches may be; it is to become less.
-const FLOOR_GOALS: [f64; 2] = [2.5, 2.0];
-
-const LOADS: &[Load] = &[
-    Load {
-        name: "128 B, 64 connections",
-        connections: 64,
-        path: "/s",
-        new_connections: false,
-        logs: false,
-        goals: (0.8, 0.8),
-    },
-    Load {
-        name: "128 B, 1000 connections",
-        connections: 1000,
-        path: "/s",
-        new_connections: false,
-        logs: false,
-        goals: (0.8, 0.8),
-    },
-    Load {
-        name: "16 KiB, 64 connections",
-        connections: 64,
-        path: "/m",
-        new_connections: false,
-        logs: false,
-        goals: (1.0, 0.8),
-    },
-    Load {
-        name: "1 MiB, 8 connections",
-        connections: 8,
-        path: "/l",
-        new_connections: false,
-        logs: false,
-        goals: (1.0, 1.0),
-    },
-    Load {
-        name: "128 B, a connection each",
-        connections: 64,
-        path: "/s",
-        new_connections: true,
-        logs: false,
-        goals: (1.0, 1.0),
-    },
-    Load {
-        name: "128 B, 64 connections, access log",
-        connections: 64,
-        path: "/s",
-        new_connections: false,
-        logs: true,
-        goals: (0.8, 0.8),
-    },
-];
-
 const BACKEND: ([u8; 4], u16) = ([127, 0, 0, 1], 18080);
+
+/// How many routes many are, and what a request may cost with them, of what it costs with one.
+const ROUTES: u32 = 100_000;
+const ROUTES_GOAL: f64 = 1.1;
+
+/// Of the own maximum.
+const PACE: f64 = 0.8;
 
 /// Rows, and what has to be said beside them.
 type Found = (Vec<Row>, Vec<String>);
@@ -107,114 +54,219 @@ type Found = (Vec<Row>, Vec<String>);
 pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = std::env::temp_dir().join(format!("steelyard-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let outcome = measure(options, &folder);
+    let bench = Bench { options, folder: &folder, backend: SocketAddr::from(BACKEND) };
+    let outcome = bench.measure();
     std::fs::remove_dir_all(&folder)?;
-    let (rows, notes) = outcome?;
-    results::write_with_notes(&options.output, rows, notes)
-}
-
-fn measure(options: &Options, folder: &Path) -> Result<Found> {
-    let backend = SocketAddr::from(BACKEND);
-    let floor = Floor::build()?;
-    let mut found = Found::default();
-    for logs in [false, true] {
-        let start = Start { binary: &options.binary, folder, backend, logs };
-        let proxies = start.all(floor.as_ref())?;
-        for load in LOADS.iter().filter(|load| load.logs == logs) {
-            let mut figures = Vec::from_iter(proxies.iter().map(|it| Figure::of(it.name)));
-            for _ in 0..options.rounds {
-                for (proxy, figure) in proxies.iter().zip(&mut figures) {
-                    one_run(proxy, load, options.seconds, figure)?;
-                }
-            }
-            load.judge(&figures, options.rounds, &mut found)?;
-        }
+    let (rows, mut notes) = outcome?;
+    if options.only.is_empty() {
+        notes.push(versions()?);
+        return results::write_with_notes(&options.output, rows, notes);
     }
-    Ok(found)
+    let begins: Vec<String> = options.only.iter().map(|it| it.name().to_owned()).collect();
+    results::replace(&options.output, &begins, rows, notes)
 }
 
-/// How the proxies are started.
-struct Start<'a> {
-    binary: &'a Path,
+/// A run of the whole.
+struct Bench<'a> {
+    options: &'a Options,
     folder: &'a Path,
     backend: SocketAddr,
-    logs: bool,
 }
 
-impl Start<'_> {
-    /// Ours, then those it is compared with. The sketches log always, or never.
-    fn all(&self, floor: Option<&Floor>) -> Result<Vec<Proxy>> {
-        let Self { binary, folder, backend, logs } = *self;
-        let mut proxies = vec![
-            Proxy::steelyard(binary, folder, backend, logs)?,
-            Proxy::nginx(folder, backend, logs)?,
-            Proxy::haproxy(folder, backend, logs)?,
-        ];
-        if let Some(floor) = floor {
-            proxies.push(match logs {
-                false => Proxy::sketch("f_epoll", &floor.bare, folder, backend)?,
-                true => Proxy::sketch("d_feat", &floor.featured, folder, backend)?,
-            });
+impl Bench<'_> {
+    fn measure(&self) -> Result<Found> {
+        let mut found = Found::default();
+        let wanted = |it: &Workload| self.options.only.is_empty() || self.options.only.contains(it);
+        let (mut apart, beside): (Vec<_>, Vec<_>) = Workload::ALL
+            .into_iter()
+            .filter(wanted)
+            .partition(|it| matches!(it, Workload::Routes | Workload::Memory));
+        if !beside.is_empty() {
+            let proxies = self.everybody()?;
+            for workload in beside {
+                self.beside(workload, &proxies, &mut found)?;
+            }
+        }
+        apart.sort_unstable();
+        for workload in apart {
+            match workload {
+                Workload::Routes => self.routes(&mut found)?,
+                _ => self.memory(&mut found)?,
+            }
+        }
+        Ok(found)
+    }
+
+    /// Ours, then those it is compared with.
+    fn everybody(&self) -> Result<Vec<Proxy>> {
+        let Self { folder, backend, .. } = *self;
+        let mut proxies = self.users()?;
+        if let Some(floor) = Floor::build()? {
+            proxies.push(Proxy::sketch(("f_epoll", 18084), &floor.bare, folder, backend)?);
+            proxies.push(Proxy::sketch(("d_feat", 18085), &floor.featured, folder, backend)?);
         }
         Ok(proxies)
     }
-}
 
-/// Takes in what `proxy` needs under `load`.
-fn one_run(proxy: &Proxy, load: &Load, seconds: f64, figure: &mut Figure) -> Result<()> {
-    let before = cpu::of_tree(proxy.pid());
-    let report = generate(proxy, load, seconds)?;
-    let used = cpu::of_tree(proxy.pid()) - before;
-    let cost = figure.add(used, &report);
-    eprintln!(
-        "{:26} {:10} {:8.0} requests/s  {:8.2} µs  p50 {} p99 {} µs  {} failed",
-        load.name,
-        proxy.name,
-        report.requests as f64 / report.seconds,
-        cost,
-        report.p50,
-        report.p99,
-        report.errors
-    );
-    Ok(())
-}
-
-/// Runs the generator on the other core.
-fn generate(proxy: &Proxy, load: &Load, seconds: f64) -> Result<Report> {
-    let mut command = Command::new("taskset");
-    command
-        .args(["-c", "1"])
-        .arg(std::env::current_exe()?)
-        .args(["load", "--target", &proxy.address.to_string()])
-        .args(["--backend", &SocketAddr::from(BACKEND).to_string()])
-        .args(["--connections", &load.connections.to_string(), "--path", load.path])
-        .args(["--seconds", &seconds.to_string()]);
-    if load.new_connections {
-        command.arg("--new-connections");
+    /// Those that people use, ours first.
+    fn users(&self) -> Result<Vec<Proxy>> {
+        let Self { folder, backend, .. } = *self;
+        Ok(vec![
+            Proxy::steelyard(&self.options.binary, folder, backend, 1)?,
+            Proxy::nginx(folder, backend)?,
+            Proxy::haproxy(folder, backend)?,
+        ])
     }
-    let output = command.output().context("cannot start taskset")?;
-    if !output.status.success() {
-        bail!("load on {}: {}", proxy.name, String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(serde_json::from_slice(&output.stdout)?)
-}
 
-impl Load {
-    /// The rows of this load: ours beside each peer that can be compared with.
-    fn judge(&self, figures: &[Figure], rounds: u32, (rows, notes): &mut Found) -> Result<()> {
-        let (ours, peers) = figures.split_first().expect("ours is the first");
-        if !ours.counts() {
-            bail!("{}: {ours}", self.name);
+    fn beside(&self, what: Workload, proxies: &[Proxy], found: &mut Found) -> Result<()> {
+        let loads: Vec<Load> = proxies.iter().map(|_| what.load()).collect();
+        let figures = self.rounds(what, proxies, &loads)?;
+        if what == Workload::Pace {
+            return self.pace(proxies, &figures, found);
         }
-        let floor = FLOOR_GOALS[usize::from(self.logs)];
-        for (peer, goal) in peers.iter().zip([self.goals.0, self.goals.1, floor]) {
-            if peer.counts() {
-                let row = Row::alone(self.name, "µs CPU", ours.cost(), goal, rounds);
-                rows.push(row.beside(peer.name, peer.cost()));
+        let (ours, peers) = figures.split_first().context("ours is the first")?;
+        ensure!(ours.counts(), "{}: {ours}", what.name());
+        for peer in peers.iter().filter(|it| it.counts()) {
+            if let Some(goal) = what.goal(peer.name) {
+                let row = Row::alone(what.name(), "µs CPU", ours.cost(), goal, self.options.rounds);
+                found.0.push(row.beside(peer.name, peer.cost()));
             }
         }
         let failing = figures.iter().filter(|it| it.has_failed());
-        notes.extend(failing.map(|it| format!("{}: {it}.", self.name)));
+        found.1.extend(failing.map(|it| format!("{}: {it}.", what.name())));
         Ok(())
     }
+
+    /// The slowest of a hundred, each at its own pace.
+    fn pace(&self, proxies: &[Proxy], most: &[Figure], found: &mut Found) -> Result<()> {
+        let rates = most.iter().map(|figure| figure.rate() * PACE);
+        let loads: Vec<Load> =
+            rates.map(|rate| Load { rate: Some(rate), ..Workload::Pace.load() }).collect();
+        let figures = self.rounds(Workload::Pace, proxies, &loads)?;
+        let name = Workload::Pace.name();
+        let (ours, peers) = figures.split_first().context("ours is the first")?;
+        ensure!(ours.counts(), "{name}: {ours}");
+        let users =
+            peers.iter().filter(|it| it.counts() && ["nginx", "haproxy"].contains(&it.name));
+        if let Some(best) = users.min_by(|one, other| one.p99().total_cmp(&other.p99())) {
+            let row = Row::alone(name, "µs", ours.p99(), 1.0, self.options.rounds);
+            found.0.push(row.beside(best.name, best.p99()));
+        }
+        let told = figures.iter().zip(&loads).map(|(it, load)| {
+            format!("{} {:.0} µs at {:.0}/s", it.name, it.p99(), load.rate.unwrap_or_default())
+        });
+        found.1.push(format!("{name}: {}.", told.collect::<Vec<_>>().join(", ")));
+        Ok(())
+    }
+
+    /// Ours with many routes beside ours with one.
+    fn routes(&self, found: &mut Found) -> Result<()> {
+        let Self { folder, backend, .. } = *self;
+        let proxies = [
+            Proxy::steelyard(&self.options.binary, folder, backend, ROUTES)?,
+            Proxy::steelyard(&self.options.binary, folder, backend, 1)?,
+        ];
+        let what = Workload::Routes;
+        let loads = [ROUTES, 1].map(|hosts| Load { hosts, ..what.load() });
+        self.wait_for(&proxies[0], &loads[0])?;
+        let figures = self.rounds(what, &proxies, &loads)?;
+        let [many, one] = &figures[..] else { bail!("there are two") };
+        ensure!(many.counts() && one.counts(), "{}: {many}; {one}", what.name());
+        let row = Row::alone(what.name(), "µs CPU", many.cost(), ROUTES_GOAL, self.options.rounds);
+        found.0.push(row.beside("one route", one.cost()));
+        Ok(())
+    }
+
+    fn memory(&self, found: &mut Found) -> Result<()> {
+        memory::answer(self.backend)?;
+        let proxies = self.users()?;
+        let (ours, peers) = proxies.split_first().context("ours is the first")?;
+        let (rows, notes) = memory::rows(ours, &peers.iter().collect::<Vec<_>>())?;
+        found.0.extend(rows);
+        found.1.extend(notes);
+        Ok(())
+    }
+
+    /// Each in its turn, as often as there are rounds.
+    fn rounds(&self, what: Workload, proxies: &[Proxy], loads: &[Load]) -> Result<Vec<Figure>> {
+        let mut figures = Vec::from_iter(proxies.iter().map(|it| Figure::of(it.name)));
+        for _ in 0..self.options.rounds {
+            for ((proxy, load), figure) in proxies.iter().zip(loads).zip(&mut figures) {
+                self.one_run(what, proxy, load, figure)?;
+            }
+        }
+        Ok(figures)
+    }
+
+    /// Takes in what `proxy` needs under `load`.
+    fn one_run(
+        &self,
+        what: Workload,
+        proxy: &Proxy,
+        load: &Load,
+        figure: &mut Figure,
+    ) -> Result<()> {
+        let before = cpu::of_tree(proxy.pid());
+        let report = self.generate(proxy, load, self.options.seconds)?;
+        let used = cpu::of_tree(proxy.pid()) - before;
+        let cost = figure.add(used, &report);
+        eprintln!(
+            "{:32} {:11} {:8.0} requests/s  {:8.2} µs  p50 {} p99 {} µs  {} failed",
+            what.name(),
+            proxy.name,
+            report.requests as f64 / report.seconds,
+            cost,
+            report.p50,
+            report.p99,
+            report.errors
+        );
+        Ok(())
+    }
+
+    /// Until all routes are there.
+    fn wait_for(&self, proxy: &Proxy, load: &Load) -> Result<()> {
+        for _ in 0..120 {
+            if self.generate(proxy, load, 0.5).is_ok_and(|report| report.errors == 0) {
+                return Ok(());
+            }
+        }
+        bail!("{} does not have its routes", proxy.name)
+    }
+
+    /// Runs the generator on the other core.
+    fn generate(&self, proxy: &Proxy, load: &Load, seconds: f64) -> Result<Report> {
+        let mut command = Command::new("taskset");
+        command
+            .args(["-c", "1"])
+            .arg(std::env::current_exe()?)
+            .args(["load", "--target", &proxy.address.to_string()])
+            .args(["--backend", &self.backend.to_string()])
+            .args(["--connections", &load.connections.to_string(), "--path", load.path])
+            .args(["--seconds", &seconds.to_string()]);
+        if load.is_fresh {
+            command.arg("--new-connections");
+        }
+        if load.hosts > 0 {
+            command.args(["--hosts", &load.hosts.to_string()]);
+        }
+        if let Some(rate) = load.rate {
+            command.args(["--rate", &rate.to_string()]);
+        }
+        let output = command.output().context("cannot start taskset")?;
+        if !output.status.success() {
+            bail!("load on {}: {}", proxy.name, String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+}
+
+/// What the peers are, by their own word.
+fn versions() -> Result<String> {
+    let said = |program: &str| -> Result<String> {
+        let output = Command::new(program).arg("-v").output()?;
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+    };
+    Ok(format!("The peers: {}; {}.", said("nginx")?, said("haproxy")?))
 }

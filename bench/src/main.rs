@@ -43,6 +43,9 @@ enum Command {
         /// Seconds of load per run
         #[arg(long, default_value_t = 2.0)]
         seconds: f64,
+        /// Only these; the rows of others stay as they were measured before
+        #[arg(long, value_enum)]
+        only: Vec<gateway::Workload>,
         /// Where to write the rows
         #[arg(long)]
         output: PathBuf,
@@ -127,12 +130,18 @@ struct LoadArgs {
     /// A new connection for each request
     #[arg(long)]
     new_connections: bool,
+    /// Ask for so many numbered hosts at random
+    #[arg(long)]
+    hosts: Option<u32>,
+    /// Requests in a second, instead of as many as are answered
+    #[arg(long)]
+    rate: Option<f64>,
 }
 
 fn main() -> ExitCode {
     let outcome = match Args::parse().command {
-        Command::Gateway { binary, rounds, seconds, output } => {
-            gateway::run(&gateway::Options { binary, rounds, seconds, output })
+        Command::Gateway { binary, rounds, seconds, only, output } => {
+            gateway::run(&gateway::Options { binary, rounds, seconds, only, output })
                 .and_then(|()| page())
         }
         Command::Plan { binary, rounds, output } => {
@@ -195,6 +204,8 @@ fn load(args: LoadArgs) -> anyhow::Result<()> {
         path: args.path,
         host: args.host,
         new_connections: args.new_connections,
+        hosts: args.hosts,
+        rate: args.rate,
     })?;
     println!("{}", serde_json::to_string(&report)?);
     Ok(())

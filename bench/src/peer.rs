@@ -24,46 +24,54 @@ impl Proxy {
         self.child.id()
     }
 
-    /// Steelyard itself, as a user would start it.
+    /// The process that serves: nginx has another one above it.
+    pub(crate) fn worker(&self) -> u32 {
+        let children = format!("/proc/{0}/task/{0}/children", self.pid());
+        let children = fs::read_to_string(children).unwrap_or_default();
+        let first = children.split_whitespace().next().and_then(|pid| pid.parse().ok());
+        first.filter(|_| self.name == "nginx").unwrap_or_else(|| self.pid())
+    }
+
+    /// Steelyard itself, as a user would start it, with its access log on and a route, or for so
+    /// many numbered `hosts`.
     pub(crate) fn steelyard(
         binary: &Path,
         folder: &Path,
         backend: SocketAddr,
-        logs: bool,
+        hosts: u32,
     ) -> Result<Self> {
-        let address = SocketAddr::from(([127, 0, 0, 1], 18081));
-        let manifests = folder.join("manifests");
+        let one = hosts < 2;
+        let (name, ports) = if one { ("steelyard", 18081) } else { ("many routes", 18086) };
+        let address = SocketAddr::from(([127, 0, 0, 1], ports));
+        let manifests = folder.join(format!("manifests-{hosts}"));
         fs::create_dir_all(&manifests)?;
-        fs::write(manifests.join("app.yaml"), manifest(backend))?;
+        fs::write(manifests.join("app.yaml"), manifest(backend, hosts))?;
         let mut command = pinned(&binary.to_string_lossy());
         command
-            .args(["up", "--unprivileged", "--workers", "1", "--admin", "127.0.0.1:18091"])
+            .args(["up", "--unprivileged", "--workers", "1"])
+            .arg(format!("--admin=127.0.0.1:{}", ports + 10))
             .arg(format!("--entrypoints.web.address={address}"))
+            .arg(format!("--accesslog.filepath={}", folder.join(format!("{hosts}.log")).display()))
             .arg(manifests);
-        if logs {
-            let log = folder.join("steelyard-access.log");
-            command.arg(format!("--accesslog.filepath={}", log.display()));
-        }
-        Self::start("steelyard", address, command)
+        Self::start(name, address, command)
     }
 
-    /// nginx with what makes it fast: keep-alive upstreams, no temporary files; its log, where it
-    /// has one, is buffered.
-    pub(crate) fn nginx(folder: &Path, backend: SocketAddr, logs: bool) -> Result<Self> {
+    /// nginx with what makes it fast: keep-alive upstreams, no temporary files; its log is buffered.
+    pub(crate) fn nginx(folder: &Path, backend: SocketAddr) -> Result<Self> {
         let address = SocketAddr::from(([127, 0, 0, 1], 18082));
         let path = folder.join("nginx.conf");
-        fs::write(&path, nginx_config(folder, address, backend, logs))?;
+        fs::write(&path, nginx_config(folder, address, backend))?;
         let mut command = pinned("nginx");
         command.arg("-c").arg(&path).arg("-e").arg(folder.join("nginx.log"));
         Self::start("nginx", address, command)
     }
 
-    /// HAProxy with one thread and upstream reuse; its log, where it has one, goes to its standard
-    /// output, since it writes no files.
-    pub(crate) fn haproxy(folder: &Path, backend: SocketAddr, logs: bool) -> Result<Self> {
+    /// HAProxy with one thread and upstream reuse; its log goes to its standard output, since it
+    /// writes no files.
+    pub(crate) fn haproxy(folder: &Path, backend: SocketAddr) -> Result<Self> {
         let address = SocketAddr::from(([127, 0, 0, 1], 18083));
         let path = folder.join("haproxy.cfg");
-        fs::write(&path, haproxy_config(address, backend, logs))?;
+        fs::write(&path, haproxy_config(address, backend))?;
         let mut command = pinned("haproxy");
         command.arg("-db").arg("-f").arg(&path);
         Self::start("haproxy", address, command)
@@ -71,12 +79,12 @@ impl Proxy {
 
     /// A sketch of a loop, run in `folder`.
     pub(crate) fn sketch(
-        name: &'static str,
+        (name, port): (&'static str, u16),
         program: &Path,
         folder: &Path,
         backend: SocketAddr,
     ) -> Result<Self> {
-        let address = SocketAddr::from(([127, 0, 0, 1], 18084));
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut command = pinned(&program.to_string_lossy());
         command.args([address.to_string(), backend.to_string()]).current_dir(folder);
         Self::start(name, address, command)
@@ -90,7 +98,7 @@ impl Proxy {
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
         let mut proxy = Self { name, address, child };
-        let deadline = Instant::now() + Duration::from_secs(15);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while TcpStream::connect(address).is_err() {
             if Instant::now() > deadline || proxy.child.try_wait()?.is_some() {
                 bail!("{name} does not listen on {address}");
@@ -123,26 +131,42 @@ fn pinned(program: &str) -> Command {
     command
 }
 
-fn manifest(backend: SocketAddr) -> String {
-    format!(
-        "apiVersion: v1\nkind: Service\nmetadata:\n  name: app\n  annotations:\n    \
-         steelyard.dev/endpoints: \"{backend}\"\nspec:\n  ports: [{{port: 80}}]\n---\n\
-         apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: app}}\nspec:\n  \
-         rules:\n  - host: app.example.com\n    http:\n      paths:\n      - path: /\n        \
-         pathType: Prefix\n        backend: {{service: {{name: app, port: {{number: 80}}}}}}\n"
-    )
+/// The name of a numbered host; the generator asks for the same.
+pub(crate) fn host(number: u32) -> String {
+    format!("h{number:08}.example.com")
 }
 
-fn nginx_config(folder: &Path, address: SocketAddr, backend: SocketAddr, logs: bool) -> String {
-    let folder = folder.display();
-    let log = match logs {
-        true => format!("{folder}/access.log combined buffer=64k flush=1s"),
-        false => "off".to_owned(),
+fn manifest(backend: SocketAddr, hosts: u32) -> String {
+    let mut text = format!(
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: app\n  annotations:\n    \
+         steelyard.dev/endpoints: \"{backend}\"\nspec:\n  ports: [{{port: 80}}]\n"
+    );
+    let hosts = match hosts {
+        0 | 1 => vec!["app.example.com".to_owned(), host(0)],
+        _ => (0..hosts).map(host).collect(),
     };
+    for (number, hosts) in hosts.chunks(100).enumerate() {
+        text += &format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\n\
+             metadata: {{name: app-{number}}}\nspec:\n  rules:\n"
+        );
+        for host in hosts {
+            text += &format!(
+                "  - host: {host}\n    http:\n      paths:\n      - path: /\n        \
+                 pathType: Prefix\n        \
+                 backend: {{service: {{name: app, port: {{number: 80}}}}}}\n"
+            );
+        }
+    }
+    text
+}
+
+fn nginx_config(folder: &Path, address: SocketAddr, backend: SocketAddr) -> String {
+    let folder = folder.display();
     format!(
         "daemon off;\nmaster_process on;\nworker_processes 1;\npid {folder}/nginx.pid;\n\
          worker_rlimit_nofile 16384;\nevents {{ worker_connections 8192; multi_accept on; }}\n\
-         http {{\n  access_log {log};\n  client_body_temp_path {folder}/body;\n  \
+         http {{\n  access_log {folder}/access.log combined buffer=64k flush=1s;\n  client_body_temp_path {folder}/body;\n  \
          proxy_temp_path {folder}/proxy;\n  keepalive_requests 100000000;\n  \
          upstream app {{ server {backend}; keepalive 256; keepalive_requests 100000000; }}\n  \
          server {{\n    listen {address} backlog=4096;\n    server_name app.example.com;\n    \
@@ -152,13 +176,10 @@ fn nginx_config(folder: &Path, address: SocketAddr, backend: SocketAddr, logs: b
     )
 }
 
-fn haproxy_config(address: SocketAddr, backend: SocketAddr, logs: bool) -> String {
-    let (log, uses) = match logs {
-        true => ("  log stdout format raw local0\n", "  log global\n  option httplog\n"),
-        false => ("", ""),
-    };
+fn haproxy_config(address: SocketAddr, backend: SocketAddr) -> String {
     format!(
-        "global\n  nbthread 1\n  maxconn 4096\n{log}defaults\n  mode http\n{uses}  timeout connect 5s\n  \
+        "global\n  nbthread 1\n  maxconn 4096\n  log stdout format raw local0\n\
+         defaults\n  mode http\n  log global\n  option httplog\n  timeout connect 5s\n  \
          timeout client 60s\n  timeout server 60s\n  option forwardfor\n  http-reuse always\n\
          frontend web\n  bind {address}\n  \
          use_backend app if {{ hdr(host) -i app.example.com }}\n\

@@ -14,6 +14,9 @@ pub(super) struct Figure {
     costs: Vec<f64>,
     answered: u64,
     failed: u64,
+    /// Requests answered in a second, and µs of the slowest of a hundred, a round each.
+    rates: Vec<f64>,
+    slowest: Vec<f64>,
 }
 
 /// Of so many requests one may fail: more would make what is measured another load.
@@ -21,7 +24,8 @@ const ALLOWED: u64 = 1000;
 
 impl Figure {
     pub(super) fn of(name: &'static str) -> Self {
-        Self { name, costs: Vec::new(), answered: 0, failed: 0 }
+        let (costs, rates, slowest) = Default::default();
+        Self { name, costs, answered: 0, failed: 0, rates, slowest }
     }
 
     /// Takes in a round in which the proxy `used` so much CPU; what a request did cost.
@@ -30,6 +34,8 @@ impl Figure {
         self.costs.push(cost);
         self.answered += report.requests;
         self.failed += report.errors;
+        self.rates.push(report.requests as f64 / report.seconds);
+        self.slowest.push(f64::from(report.p99));
         cost
     }
 
@@ -40,6 +46,16 @@ impl Figure {
 
     pub(super) fn has_failed(&self) -> bool {
         self.failed > 0 || !self.counts()
+    }
+
+    /// Requests answered in a second.
+    pub(super) fn rate(&self) -> f64 {
+        median(self.rates.clone())
+    }
+
+    /// µs until 99 of 100 are answered.
+    pub(super) fn p99(&self) -> f64 {
+        median(self.slowest.clone())
     }
 
     /// µs of CPU per request.

@@ -14,7 +14,11 @@ use super::{Options, Report};
 /// All asking connections and what they counted.
 pub(super) struct Clients {
     slots: Vec<Client>,
-    request: Vec<u8>,
+    request: Request,
+    /// When the next request is due, and how long after it the one after that; those who have
+    /// nothing to wait for.
+    pace: Option<(Instant, Duration)>,
+    idle: Vec<usize>,
     target: std::net::SocketAddr,
     new_connections: bool,
     /// Count of answers by time in µs, the last one for everything slower.
@@ -32,6 +36,14 @@ struct Client {
     left: Option<usize>,
 }
 
+/// What is asked.
+struct Request {
+    bytes: Vec<u8>,
+    /// Where the number of a host stands, and how many there are.
+    numbered: Option<(usize, u32)>,
+    random: u64,
+}
+
 enum Progress {
     Waiting,
     Answered,
@@ -41,16 +53,23 @@ enum Progress {
 impl Clients {
     pub(super) fn start(poll: &OwnedFd, options: &Options) -> Result<Self> {
         let close = if options.new_connections { "Connection: close\r\n" } else { "" };
-        let request = format!(
+        let host =
+            if options.hosts.is_some() { crate::peer::host(0) } else { options.host.clone() };
+        let text = format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) bench\r\n\
              Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n\
              Accept-Encoding: gzip, deflate, br\r\n\
              Cookie: session=0123456789abcdef0123456789abcdef\r\n{close}\r\n",
-            options.path, options.host
+            options.path, host
         );
+        let begin = text.find("Host: h").map_or(0, |at| at + 7);
+        let numbered = options.hosts.map(|count| (begin, count));
+        let step = options.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
         let mut clients = Self {
             slots: Vec::new(),
-            request: request.into_bytes(),
+            request: Request { bytes: text.into_bytes(), numbered, random: 88_172_645_463_325_252 },
+            pace: step.map(|step| (Instant::now(), step)),
+            idle: Vec::new(),
             target: options.target,
             new_connections: options.new_connections,
             times: vec![0; 1_000_001],
@@ -65,14 +84,14 @@ impl Clients {
         Ok(clients)
     }
 
-    fn connect(&self, poll: &OwnedFd, at: usize) -> Result<Client> {
+    fn connect(&mut self, poll: &OwnedFd, at: usize) -> Result<Client> {
         let mut stream = TcpStream::connect(self.target)
             .with_context(|| format!("cannot connect to {}", self.target))?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ET | epoll::EventFlags::RDHUP;
         epoll::add(poll, &stream, epoll::EventData::new_u64(at as u64 + 1), flags)?;
-        stream.write_all(&self.request)?;
+        stream.write_all(self.request.next())?;
         Ok(Client { stream, asked: Instant::now(), head: Vec::with_capacity(4096), left: None })
     }
 
@@ -87,13 +106,32 @@ impl Clients {
         if self.errors > 100_000 {
             bail!("more than 100,000 requests failed");
         }
-        let again = !self.new_connections
-            && matches!(progress, Progress::Answered)
-            && self.slots[at].ask(&self.request);
+        let again =
+            !self.new_connections && matches!(progress, Progress::Answered) && self.go_on(at);
         if !again {
             self.slots[at] = self.connect(poll, at)?;
         }
         Ok(())
+    }
+
+    /// The client `at` asks again, or waits until something is due; whether it can.
+    fn go_on(&mut self, at: usize) -> bool {
+        if self.pace.is_some() {
+            self.idle.push(at);
+            return true;
+        }
+        self.slots[at].ask(self.request.next(), Instant::now())
+    }
+
+    /// Asks what is due by now, as far as anybody is there to ask it; whether there is a pace.
+    pub(super) fn ask_what_is_due(&mut self, now: Instant) -> bool {
+        let Some((due, step)) = &mut self.pace else { return false };
+        while *due <= now {
+            let Some(at) = self.idle.pop() else { break };
+            self.slots[at].ask(self.request.next(), *due);
+            *due += *step;
+        }
+        true
     }
 
     fn count(&mut self, at: usize) {
@@ -129,11 +167,28 @@ impl Clients {
     }
 }
 
+impl Request {
+    /// The bytes of the next one.
+    fn next(&mut self) -> &[u8] {
+        if let Some((at, count)) = self.numbered {
+            self.random ^= self.random << 13;
+            self.random ^= self.random >> 7;
+            self.random ^= self.random << 17;
+            let mut number = self.random % u64::from(count);
+            for digit in self.bytes[at..at + 8].iter_mut().rev() {
+                *digit = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+        }
+        &self.bytes
+    }
+}
+
 impl Client {
-    fn ask(&mut self, request: &[u8]) -> bool {
+    fn ask(&mut self, request: &[u8], due: Instant) -> bool {
         self.head.clear();
         self.left = None;
-        self.asked = Instant::now();
+        self.asked = due;
         self.stream.write_all(request).is_ok()
     }
 

@@ -1,7 +1,8 @@
 //! Load generator and backend in one epoll thread, so that the two never fight over a core.
 //!
-//! Closed loop: every connection asks again as soon as it has its answer. The thread is not what
-//! is measured; it only has to be faster than what is.
+//! Closed loop: every connection asks again as soon as it has its answer. With a rate, requests are
+//! due at fixed times, and each takes from when it was due: who is late is late for all that wait.
+//! The thread is not what is measured; it only has to be faster than what is.
 
 mod backend;
 mod client;
@@ -25,6 +26,10 @@ pub(crate) struct Options {
     pub(crate) path: String,
     pub(crate) host: String,
     pub(crate) new_connections: bool,
+    /// So many numbered hosts are asked for, at random, instead of `host`.
+    pub(crate) hosts: Option<u32>,
+    /// Requests in a second.
+    pub(crate) rate: Option<f64>,
 }
 
 /// What came of it.
@@ -54,7 +59,9 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     let mut events = Vec::with_capacity(256);
     while Instant::now() < end {
         events.clear();
-        let wait = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        // Who is to be in time does not sleep.
+        let is_due = clients.ask_what_is_due(Instant::now());
+        let wait = Timespec { tv_sec: 0, tv_nsec: if is_due { 0 } else { 50_000_000 } };
         match epoll::wait(&poll, rustix::buffer::spare_capacity(&mut events), Some(&wait)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error).context("epoll_wait"),

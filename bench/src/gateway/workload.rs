@@ -1,0 +1,92 @@
+//! What is asked of the proxies, and what it may cost.
+
+use clap::ValueEnum;
+
+/// One kind of load, which can be measured alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Workload {
+    /// Small answers over 64 connections
+    Small,
+    /// Small answers over 1,000 connections
+    Many,
+    /// Answers of 16 KiB
+    Medium,
+    /// Answers of 1 MiB
+    Large,
+    /// A new connection for each request
+    Fresh,
+    /// 100,000 routes, asked for at random
+    Routes,
+    /// How long the slowest of a hundred takes, at four fifths of the own maximum
+    Pace,
+    /// Memory of connections that wait, and of those that were
+    Memory,
+}
+
+/// What the generator does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Load {
+    pub(super) connections: u32,
+    pub(super) path: &'static str,
+    /// A new connection for each request.
+    pub(super) is_fresh: bool,
+    /// So many hosts are asked for, at random; none: always the same.
+    pub(super) hosts: u32,
+    /// Requests in a second; as many as are answered where there is none.
+    pub(super) rate: Option<f64>,
+}
+
+impl Workload {
+    /// All of them, in the order of their rows.
+    pub(super) const ALL: [Self; 8] = [
+        Self::Small,
+        Self::Many,
+        Self::Medium,
+        Self::Large,
+        Self::Fresh,
+        Self::Routes,
+        Self::Pace,
+        Self::Memory,
+    ];
+
+    /// How its rows begin.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small answers, 64 connections",
+            Self::Many => "small answers, 1,000 connections",
+            Self::Medium => "16 KiB answers, 64 connections",
+            Self::Large => "1 MiB answers, 8 connections",
+            Self::Fresh => "a new connection per request",
+            Self::Routes => "100,000 routes, asked at random",
+            Self::Pace => "p99 at 80 % of the own maximum",
+            Self::Memory => "memory",
+        }
+    }
+
+    pub(super) fn load(self) -> Load {
+        let small = Load { connections: 64, path: "/s", is_fresh: false, hosts: 0, rate: None };
+        match self {
+            Self::Small | Self::Routes | Self::Pace | Self::Memory => small,
+            Self::Many => Load { connections: 1000, ..small },
+            Self::Medium => Load { path: "/m", ..small },
+            Self::Large => Load { path: "/l", connections: 8, ..small },
+            Self::Fresh => Load { is_fresh: true, ..small },
+        }
+    }
+
+    /// What the ratio of CPU to a peer's is to be at most; none where they are not compared.
+    pub(super) fn goal(self, peer: &str) -> Option<f64> {
+        Some(match (self, peer) {
+            (Self::Small | Self::Many, "f_epoll") => 1.2,
+            (Self::Small, "d_feat") => 1.1,
+            (Self::Many, "d_feat") => 1.12,
+            (Self::Small, "nginx") => 0.7,
+            (Self::Small, "haproxy") => 0.75,
+            (Self::Many, "nginx" | "haproxy") => 0.6,
+            (Self::Medium, "nginx" | "haproxy") => 0.8,
+            (Self::Large | Self::Fresh, "nginx" | "haproxy") => 0.9,
+            (Self::Fresh, "f_epoll") => 1.05,
+            _ => return None,
+        })
+    }
+}
