@@ -56,7 +56,7 @@ impl Proxy {
         Self::start(name, address, command)
     }
 
-    /// nginx with what makes it fast: keep-alive upstreams, no temporary files; its log is buffered.
+    /// nginx with what makes it fast: keep-alive upstreams, no temporary files, a buffered log.
     pub(crate) fn nginx(folder: &Path, backend: SocketAddr) -> Result<Self> {
         let address = SocketAddr::from(([127, 0, 0, 1], 18082));
         let path = folder.join("nginx.conf");

@@ -42,6 +42,8 @@ const BULK_BUFFER: usize = 256 * 1024;
 
 /// One core.
 pub(crate) struct Core {
+    /// Its number.
+    pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) heads: Rc<BufferPool>,
     pub(crate) bulk: Rc<BufferPool>,
@@ -80,6 +82,7 @@ impl Core {
         let upstreams = Upstreams::new(shared.options.workers, kept);
         let recent = Recent::new(index, shared.options.workers, shared.seed);
         Rc::new(Self {
+            index,
             shared,
             heads: BufferPool::new(HEAD_BUFFER, 64),
             bulk: BufferPool::new(BULK_BUFFER, 16),

@@ -1,5 +1,6 @@
 //! What all cores share: atomics, and locks that no request waits for.
 
+pub(crate) mod crowd;
 pub(crate) mod flights;
 mod labour;
 mod silent;
@@ -14,6 +15,7 @@ use steelyard_model::routing::world::{RoutingDelta, RoutingMap};
 use steelyard_route::RoutingTable;
 
 use crate::options::GatewayOptions;
+use crowd::Crowd;
 use flights::Flights;
 use labour::Labour;
 use silent::Silent;
@@ -39,6 +41,7 @@ pub(crate) struct Shared {
     /// Draining ends now.
     pub(crate) hurry: AtomicBool,
     pub(crate) silent: Silent,
+    pub(crate) crowd: Crowd,
     pub(crate) flights: Arc<Flights>,
     /// What filters keep. Asked where what a route passes is made, and not by requests.
     memory: Mutex<Memory>,
@@ -47,6 +50,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(options: GatewayOptions) -> Arc<Self> {
+        let crowd = Crowd::new(options.workers);
         Arc::new(Self {
             options,
             config: ArcSwap::from_pointee(Config::default()),
@@ -55,6 +59,7 @@ impl Shared {
             seed: RandomState::new().hash_one(0),
             hurry: AtomicBool::new(false),
             silent: Silent::default(),
+            crowd,
             flights: Arc::default(),
             memory: Mutex::default(),
             labour: OnceLock::new(),

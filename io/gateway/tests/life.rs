@@ -216,6 +216,54 @@ fn draining_ends_in_time() {
     assert!(stuck.is_closed());
 }
 
+/// Whatever a client or an endpoint is at: the end comes within the limit.
+#[test]
+fn draining_ends_in_time_whatever_blocks() {
+    let endless = Server::start(|mut stream, _| {
+        let _ = Received::read(&mut std::io::BufReader::new(stream.try_clone().unwrap()));
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        while stream.write_all(&[b'x'; 64 * 1024]).is_ok() {}
+    });
+    let switching = Server::start(|mut stream, _| {
+        let _ = Received::read(&mut std::io::BufReader::new(stream.try_clone().unwrap()));
+        let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
+                    Upgrade: websocket\r\n\r\nhello";
+        stream.write_all(head.as_bytes()).unwrap();
+        while matches!(stream.read(&mut [0; 64]), Ok(1..)) {}
+    });
+    let silent =
+        Server::start(|mut stream, _| while matches!(stream.read(&mut [0; 64]), Ok(1..)) {});
+    let (gateway, address) = gateway(&[
+        route("endless", "endless", "/", &[endless.address]),
+        route("switching", "switching", "/", &[switching.address]),
+        route("silent", "silent", "/", &[silent.address]),
+    ]);
+    let connect = |text: &str| {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        stream
+    };
+    let mut never_reads = connect("GET / HTTP/1.1\r\nHost: endless\r\n\r\n");
+    let mut tunnel = connect(
+        "GET / HTTP/1.1\r\nHost: switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
+    let half_body = connect("POST / HTTP/1.1\r\nHost: silent\r\nContent-Length: 9\r\n\r\nhalf");
+    let half_head = connect("GET / HTTP/1.1\r\nHost: sil");
+    never_reads.read_exact(&mut [0; 12]).unwrap();
+    let mut switched = Vec::new();
+    while !switched.ends_with(b"hello") {
+        let mut byte = [0];
+        tunnel.read_exact(&mut byte).unwrap();
+        switched.extend_from_slice(&byte);
+    }
+    eventually("the body is on its way", || silent.accepted.load(Ordering::SeqCst) == 1);
+    std::thread::scope(|scope| {
+        let draining = scope.spawn(|| gateway.drain(Duration::from_millis(300)));
+        eventually("it ends", || draining.is_finished());
+    });
+    drop((never_reads, tunnel, half_body, half_head));
+}
+
 #[test]
 fn requests_are_counted() {
     let backend = Server::echo("one");

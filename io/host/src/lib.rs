@@ -3,6 +3,8 @@
 //! Each module owns one outside resource. This is the only crate that may hold `unsafe`, and each
 //! such block says why it is sound. It decides nothing: who calls it decides.
 
+#[cfg(feature = "counting")]
+pub mod allocations;
 pub mod clock;
 pub mod conntrack;
 pub mod datagram;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use crate::shared::crowd::Presence;
 use crate::wire::stream::Stream;
 use steelyard_host::places::TakenPlace;
 
@@ -27,6 +28,7 @@ pub(crate) struct Slot {
     listener: Rc<Listener>,
     slot: usize,
     _place: TakenPlace,
+    _presence: Presence,
 }
 
 impl Arrival {
@@ -35,12 +37,18 @@ impl Arrival {
         listener: Rc<Listener>,
         stream: Stream,
         peer: SocketAddr,
-        place: TakenPlace,
+        (place, presence): (TakenPlace, Presence),
     ) -> Self {
         let waiting = Rc::new(Waiting::default());
         let at = core.connections.borrow_mut().insert(waiting.clone(), listener.clone());
         listener.open.set(listener.open.get() + 1);
-        let slot = Slot { core: core.clone(), listener: listener.clone(), slot: at, _place: place };
+        let slot = Slot {
+            core: core.clone(),
+            listener: listener.clone(),
+            slot: at,
+            _place: place,
+            _presence: presence,
+        };
         Self { core, listener, stream, peer, waiting, slot }
     }
 }

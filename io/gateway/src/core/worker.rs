@@ -23,6 +23,7 @@ use super::arrival::Arrival;
 use super::listener::Listener;
 use crate::options::Bind;
 use crate::shared::Shared;
+use crate::shared::crowd::{Guest, Presence};
 use crate::tell::access_log::LogBuffer;
 use crate::tell::metrics::Sample;
 use crate::tell::recent::FailedRequest;
@@ -77,7 +78,10 @@ impl Worker {
             std::thread::Builder::new().name(format!("gateway-{index}")).spawn(move || {
                 match runtime() {
                     Ok(runtime) => {
-                        runtime.block_on(run(Core::new(index, shared, log, serve), receiver))
+                        let core = Core::new(index, shared, log, serve);
+                        runtime.block_on(run(core, receiver));
+                        // What blocks a thread, as a name that is looked up, is not waited for.
+                        runtime.shutdown_background();
                     }
                     Err(error) => tracing::error!(%error, "a gateway worker has no runtime"),
                 }
@@ -89,7 +93,16 @@ impl Worker {
 async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
     let mut listeners = Listeners::new();
     let housekeeping = spawn_local(keep_house(core.clone()));
-    while let Some(command) = commands.recv().await {
+    let Some(mut guests) = core.shared.crowd.door(core.index) else { return };
+    loop {
+        let command = tokio::select! {
+            command = commands.recv() => command,
+            Some(guest) = guests.recv() => {
+                welcome(&core, &listeners, guest);
+                continue;
+            }
+        };
+        let Some(command) = command else { break };
         match command {
             Command::Open { bind, address, listener } => {
                 if let Err(error) = open(&core, &mut listeners, bind, address, listener) {
@@ -115,7 +128,7 @@ async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
             }
             Command::WindDown => core.draining.set(true),
             Command::Drain { timeout } => {
-                drain(&core, &mut listeners, timeout).await;
+                drain(&core, &mut listeners, &mut guests, timeout).await;
                 break;
             }
         }
@@ -131,9 +144,19 @@ fn open(
     address: SocketAddr,
     listener: std::net::TcpListener,
 ) -> io::Result<()> {
+    let state = state_of(core, &bind, address);
+    let socket = Rc::new(TcpListener::from_std(listener)?);
+    let at = (bind.clone(), address);
+    let accepting = spawn_local(accept_all(core.clone(), state.clone(), socket.clone(), at));
+    listeners.insert(bind, (state, socket, accepting));
+    Ok(())
+}
+
+/// A listener as its connections see it.
+fn state_of(core: &Core, bind: &Bind, address: SocketAddr) -> Rc<Listener> {
     let entry_point: Arc<str> = bind.entry_point.as_str().into();
     let keeps_segments = core.options().unresolved_paths.contains(&bind.entry_point);
-    let state = Rc::new(Listener {
+    Rc::new(Listener {
         path: if keeps_segments { Spelling::Unresolved } else { Spelling::Normal },
         forwarded: core.options().forwarded.get(&bind.entry_point).cloned().unwrap_or_default(),
         open: core.counters.open_at(&entry_point),
@@ -141,11 +164,7 @@ fn open(
         entry_point,
         address: address.to_string(),
         closing: Cell::new(false),
-    });
-    let socket = Rc::new(TcpListener::from_std(listener)?);
-    let accepting = spawn_local(accept_all(core.clone(), state.clone(), socket.clone()));
-    listeners.insert(bind, (state, socket, accepting));
-    Ok(())
+    })
 }
 
 /// Stops accepting, but not before those who are connected already are taken in: closing would
@@ -156,7 +175,8 @@ async fn close(core: &Rc<Core>, (state, socket, accepting): Accepting) {
     while let Some(Ok((stream, peer))) = accept_now(&socket) {
         // Without a place they are reset, as they would have been.
         if let Some(place) = core.options().places.take_now() {
-            take_in(core, &state, stream, peer, place);
+            let presence = core.shared.crowd.enter(core.index);
+            take_in(core, &state, stream, peer, (place, presence));
         }
     }
 }
@@ -169,12 +189,17 @@ fn accept_now(socket: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)
     }
 }
 
-async fn accept_all(core: Rc<Core>, listener: Rc<Listener>, socket: Rc<TcpListener>) {
-    loop {
+async fn accept_all(
+    core: Rc<Core>,
+    listener: Rc<Listener>,
+    socket: Rc<TcpListener>,
+    at: (Bind, SocketAddr),
+) {
+    for turn in 0_usize.. {
         match socket.accept().await {
             Ok((stream, peer)) => {
                 let place = place(&core).await;
-                take_in(&core, &listener, stream, peer, place);
+                seat(&core, &listener, &at, (stream, peer, place), turn);
             }
             // The client was faster to leave; anything else (no file descriptors) needs a pause.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -203,14 +228,56 @@ async fn place(core: &Core) -> TakenPlace {
     }
 }
 
+/// Serves who is new here, or leads it to a core that has clearly fewer.
+fn seat(
+    core: &Rc<Core>,
+    listener: &Rc<Listener>,
+    (bind, address): &(Bind, SocketAddr),
+    (stream, peer, place): (TcpStream, SocketAddr, TakenPlace),
+    turn: usize,
+) {
+    let crowd = &core.shared.crowd;
+    let Some(other) = crowd.emptier(core.index, turn) else {
+        let presence = crowd.enter(core.index);
+        return take_in(core, listener, stream, peer, (place, presence));
+    };
+    // What cannot be taken out of this core's reactor is of no use to anybody.
+    let Ok(stream) = stream.into_std() else { return };
+    let (bind, address, presence) = (bind.clone(), *address, crowd.enter(other));
+    let guest = Guest { bind, address, stream, peer, place, presence };
+    if let Err(mut guest) = crowd.hand_over(other, guest) {
+        guest.presence = crowd.enter(core.index);
+        receive(core, listener, *guest);
+    }
+}
+
+/// Serves who comes from another core. Where its listener is gone here, and was not there a moment
+/// ago, it is told with its next answer.
+fn welcome(core: &Rc<Core>, listeners: &Listeners, guest: Guest) {
+    if let Some((listener, ..)) = listeners.get(&guest.bind) {
+        return receive(core, listener, guest);
+    }
+    let listener = state_of(core, &guest.bind, guest.address);
+    listener.closing.set(true);
+    receive(core, &listener, guest);
+}
+
+fn receive(core: &Rc<Core>, listener: &Rc<Listener>, guest: Guest) {
+    let Guest { stream, peer, place, presence, .. } = guest;
+    match TcpStream::from_std(stream) {
+        Ok(stream) => take_in(core, listener, stream, peer, (place, presence)),
+        Err(error) => tracing::debug!(%error, "a connection cannot be served"),
+    }
+}
+
 fn take_in(
     core: &Rc<Core>,
     listener: &Rc<Listener>,
     stream: TcpStream,
     peer: SocketAddr,
-    place: TakenPlace,
+    counted: (TakenPlace, Presence),
 ) {
-    let arrival = Arrival::new(core.clone(), listener.clone(), stream.into(), peer, place);
+    let arrival = Arrival::new(core.clone(), listener.clone(), stream.into(), peer, counted);
     (core.serve)(arrival);
 }
 
@@ -232,7 +299,12 @@ async fn keep_house(core: Rc<Core>) {
 
 /// Stops accepting, and lets requests finish until `timeout`. Clients learn of it by their next
 /// answer; who asks nothing for a while is ended.
-async fn drain(core: &Rc<Core>, listeners: &mut Listeners, timeout: Duration) {
+async fn drain(
+    core: &Rc<Core>,
+    listeners: &mut Listeners,
+    guests: &mut UnboundedReceiver<Guest>,
+    timeout: Duration,
+) {
     let deadline = Instant::now() + timeout;
     core.draining.set(true);
     for (_, listener) in listeners.drain() {
@@ -240,6 +312,14 @@ async fn drain(core: &Rc<Core>, listeners: &mut Listeners, timeout: Duration) {
     }
     let patient = Instant::now() + GRACE.min(timeout / 4);
     loop {
+        let is_last = core.connections.borrow().is_empty();
+        if is_last {
+            // From now on others keep whom they would lead here.
+            guests.close();
+        }
+        while let Ok(guest) = guests.try_recv() {
+            welcome(core, listeners, guest);
+        }
         // Those taken in a moment ago get to read what they have been sent.
         tokio::task::yield_now().await;
         let now = Instant::now();
@@ -251,5 +331,77 @@ async fn drain(core: &Rc<Core>, listeners: &mut Listeners, timeout: Duration) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::options::{Binding, GatewayOptions};
+    use crate::wire::listen;
+
+    /// Holds whom it is given until the worker ends.
+    fn hold(arrival: Arrival) {
+        spawn_local(async move {
+            std::future::pending::<()>().await;
+            drop(arrival);
+        });
+    }
+
+    fn eventually(what: &str, is_so: impl Fn() -> bool) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !is_so() {
+            assert!(Instant::now() < end, "{what}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn connections_that_stay_are_even_between_cores() {
+        const CORES: usize = 4;
+        let options = GatewayOptions { workers: CORES, ..GatewayOptions::default() };
+        let shared = Shared::new(options);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let bind = Bind { entry_point: "web".to_owned(), address, binding: Binding::Host };
+        let (address, listeners) = listen::open(&bind, CORES).unwrap();
+        let workers: Vec<Worker> = (0..CORES)
+            .map(|index| Worker::start(index, shared.clone(), None, hold).unwrap())
+            .collect();
+        for (worker, listener) in workers.iter().zip(listeners) {
+            let command = Command::Open { bind: bind.clone(), address, listener };
+            worker.commands.send(command).unwrap();
+        }
+        let mut clients = Vec::new();
+        for count in 1..=64 {
+            clients.push(std::net::TcpStream::connect(address).unwrap());
+            eventually("it is served", || shared.crowd.counts().iter().sum::<usize>() == count);
+        }
+        // By hash alone the fullest has 20 or more, nine times of ten.
+        let counts = shared.crowd.counts();
+        assert!(counts.iter().all(|count| (12..=20).contains(count)), "{counts:?}");
+        for worker in workers {
+            let timeout = Duration::ZERO;
+            worker.commands.send(Command::Drain { timeout }).unwrap();
+            worker.thread.join().unwrap();
+        }
+        assert_eq!(shared.crowd.counts(), [0; CORES], "nobody is counted any more");
+    }
+
+    /// Whom a core that ends would have been led is served by the one that leads.
+    #[test]
+    fn who_is_led_to_a_core_that_has_ended_is_given_back() {
+        let shared = Shared::new(GatewayOptions { workers: 2, ..GatewayOptions::default() });
+        drop(shared.crowd.door(1));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = std::net::TcpStream::connect(address).unwrap();
+        let bind = Bind { entry_point: "web".to_owned(), address, binding: Binding::Host };
+        let place = shared.options.places.take_now().unwrap();
+        let presence = shared.crowd.enter(1);
+        let guest = Guest { bind, address, stream, peer: address, place, presence };
+        assert!(shared.crowd.hand_over(1, guest).is_err());
+        assert_eq!(shared.crowd.counts(), [0, 0]);
     }
 }
