@@ -24,8 +24,11 @@ impl Entry<'_> {
         let _ = write!(out, " {count} \"");
         or_dash(chosen.of("RouterName"), self.router.unwrap_or_default().as_bytes(), out);
         out.extend_from_slice(b"\" \"");
-        let url = self.endpoint.map(|endpoint| format!("http://{endpoint}")).unwrap_or_default();
-        or_dash(chosen.of("ServiceURL"), url.as_bytes(), out);
+        let shown = chosen.of("ServiceURL");
+        if shown == Shown::Keep && self.endpoint.is_some() {
+            out.extend_from_slice(b"http://");
+        }
+        or_dash(shown, self.endpoint.unwrap_or_default().as_bytes(), out);
         let _ = writeln!(out, "\" {}ms", self.duration.as_millis());
     }
 
@@ -233,16 +236,19 @@ fn spelled(name: &str) -> String {
 }
 
 /// What would end the quotes or the line, or confuse a terminal, is escaped.
-fn quote(value: &[u8], out: &mut Vec<u8>) {
-    for &byte in value {
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            b' '..=b'~' => out.push(byte),
+fn quote(mut value: &[u8], out: &mut Vec<u8>) {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    while let Some(at) = value.iter().position(|byte| !is_plain(byte)) {
+        out.extend_from_slice(&value[..at]);
+        match value[at] {
+            byte @ (b'"' | b'\\') => out.extend_from_slice(&[b'\\', byte]),
             byte => {
                 let _ = write!(out, "\\x{byte:02x}");
             }
         }
+        value = &value[at + 1..];
     }
+    out.extend_from_slice(value);
 }
 
 fn split_port(host: &str) -> (&str, &str) {
