@@ -63,11 +63,14 @@ pub(crate) fn kept(section: &[u8]) -> Vec<u8> {
 
 fn is_kept(name: &[u8]) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    !name.is_empty() && name.iter().all(is_plain) && may_trail(name)
+}
+
+/// Whether a name means nothing in a head, where readers might put it.
+pub(crate) fn may_trail(name: &[u8]) -> bool {
     let begins =
         |with: &[u8]| name.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
-    !name.is_empty()
-        && name.iter().all(is_plain)
-        && Name::of(name) == Name::Other
+    Name::of(name) == Name::Other
         && !begins(b"content-")
         && !begins(b"if-")
         && !begins(b"access-control-")

@@ -1,6 +1,7 @@
 //! Which fields cross between the versions, and what a field may be (RFC 9113 §8.2).
 
 use crate::name::Name;
+use crate::trailers;
 
 /// What is wrong with a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,35 +18,10 @@ pub fn crosses(name: &str) -> bool {
     }
 }
 
-/// Whether a field may stand behind a body (RFC 9110 §6.5.1): none that frames or routes the
-/// message, says who sent it, changes how it is read, or that only a gateway may say.
+/// Whether a field may stand behind a body: none that would mean something in a head. Names with
+/// signs stay, which gRPC has.
 pub fn may_trail(name: &str) -> bool {
-    const READ_BEFORE: [&str; 21] = [
-        "age",
-        "authorization",
-        "cache-control",
-        "content-encoding",
-        "content-location",
-        "content-range",
-        "content-type",
-        "cookie",
-        "date",
-        "expires",
-        "if-match",
-        "if-modified-since",
-        "if-none-match",
-        "if-range",
-        "if-unmodified-since",
-        "location",
-        "max-forwards",
-        "range",
-        "set-cookie",
-        "vary",
-        "www-authenticate",
-    ];
-    is_name(name.as_bytes())
-        && Name::of(name.as_bytes()) == Name::Other
-        && !READ_BEFORE.contains(&name)
+    is_name(name.as_bytes()) && trailers::may_trail(name.as_bytes())
 }
 
 /// Checks a field of HTTP/2, but for what its name means.
@@ -119,6 +95,7 @@ mod tests {
         for (name, both) in [
             ("grpc-status", (true, true)),
             ("x-checksum", (true, true)),
+            ("x_sum.1", (true, true)),
             ("content-length", (true, false)),
             ("content-type", (true, false)),
             ("set-cookie", (true, false)),
