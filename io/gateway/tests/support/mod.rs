@@ -8,6 +8,7 @@ pub(crate) mod backends;
 pub(crate) mod filtering;
 pub(crate) mod h2;
 pub(crate) mod log;
+pub(crate) mod odd;
 
 use std::cmp::Reverse;
 use std::io::{BufRead, BufReader, Read, Write};
