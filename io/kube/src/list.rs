@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use steelyard_manifest::{ClusterEvent, ClusterObject, RawObject, Selection};
+use tokio::sync::mpsc::Sender;
 
 use crate::connection::Connection;
 use crate::pages::{self, Pages};
@@ -11,23 +12,24 @@ use crate::trouble::Trouble;
 /// How long a page is waited for, and each piece of it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a list says that begins now: each write that had ended before is in it.
+/// Tells page by page what a list says that begins now: each write that had ended before is in it.
+/// Nobody holds more than a page or two, however much there is. False where nobody listens any more.
 ///
 /// # Errors
 /// When it does not come to its end.
 pub async fn list(
     connection: &Connection,
     watch: &Selection,
-) -> Result<Vec<ClusterEvent>, Trouble> {
-    let (mut events, mut present) = (Vec::new(), std::collections::BTreeSet::new());
+    tell: &Sender<Vec<ClusterEvent>>,
+) -> Result<bool, Trouble> {
     let mut pages = Pages::new(watch.path(), pages::MOST, (PATIENCE, PATIENCE));
     while let Some(page) = pages.next::<RawObject>(connection).await? {
-        for object in page.items {
-            let Ok(object) = ClusterObject::new(object, watch.kind) else { continue };
-            present.insert(object.key());
-            events.push(ClusterEvent::Written(Box::new(object)));
+        let objects = page.items.into_iter();
+        let objects = objects.filter_map(|raw| ClusterObject::new(raw, watch.kind).ok());
+        let events = objects.map(|object| ClusterEvent::Written(Box::new(object))).collect();
+        if tell.send(events).await.is_err() {
+            return Ok(false);
         }
     }
-    events.push(ClusterEvent::Listed { watch: watch.clone(), present });
-    Ok(events)
+    Ok(true)
 }

@@ -11,6 +11,7 @@ use anyhow::Result;
 use steelyard_kube::{AskFailure, Connection, NewSecret, list, rivals};
 use steelyard_manifest::{ClusterEvent, Role, Selection, watched};
 use steelyard_statuses::{CONTROLLER, Rivals};
+use tokio::sync::mpsc::Sender;
 
 use crate::key;
 
@@ -25,21 +26,20 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Prepared {
     /// As the leader of this term.
     pub(super) term: u64,
-    /// All Services as they are.
-    pub(super) heard: Vec<ClusterEvent>,
     pub(super) rivals: Rivals,
 }
 
-/// Asks for it, as often as it takes.
+/// Asks for it, as often as it takes. All Services are told as they are, before this ends.
 pub(super) async fn prepare(
     connection: Arc<Connection>,
     namespace: String,
     term: u64,
     writes: bool,
+    tell: Sender<Vec<ClusterEvent>>,
 ) -> Prepared {
     let mut said = String::new();
     loop {
-        match attempt(&connection, &namespace, term, writes).await {
+        match attempt(&connection, &namespace, term, writes, &tell).await {
             Ok(prepared) => return prepared,
             Err(error) => {
                 let now = error.to_string();
@@ -58,6 +58,7 @@ async fn attempt(
     namespace: &str,
     term: u64,
     writes: bool,
+    tell: &Sender<Vec<ClusterEvent>>,
 ) -> Result<Prepared> {
     let rivals = rivals(connection).await?;
     if writes {
@@ -65,8 +66,8 @@ async fn attempt(
     }
     let services = watched(Role::Controller).iter().find(|it| it.kind == "Service");
     let services = services.expect("the controller reads Services");
-    let heard = list(connection, &Selection::all(services)).await?;
-    Ok(Prepared { term, heard, rivals })
+    list(connection, &Selection::all(services), tell).await?;
+    Ok(Prepared { term, rivals })
 }
 
 /// Makes the key that seals what speakers tell each other, once: it is changed by hand only.

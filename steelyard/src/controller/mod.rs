@@ -102,6 +102,8 @@ struct Controller {
     term: Term,
     /// What went since it was asked what is there.
     gone: BTreeSet<Box<str>>,
+    /// What is there, while a term begins.
+    listed: mpsc::Receiver<Vec<ClusterEvent>>,
     carried: mpsc::UnboundedReceiver<CarriedOut>,
     look: tokio::time::Interval,
     looking: Option<JoinHandle<Option<Rivals>>>,
@@ -141,6 +143,8 @@ impl Hands for ControllerHands {
 enum Own {
     CarriedOut(Vec<CarriedOut>),
     Lease,
+    /// In which term it was asked for, and a page of it.
+    Listed(Option<u64>, Vec<ClusterEvent>),
     Prepared(Option<Prepared>),
     Look,
     Rivals(Option<Rivals>),
@@ -171,6 +175,7 @@ impl Controller {
         };
         let board = shown.board(history.clone());
         let (_, carried) = mpsc::unbounded_channel();
+        let (_, listed) = mpsc::channel(1);
         let mut controller = Self {
             namespace: args.cluster.namespace.clone(),
             patience: timing.duration - timing.deadline,
@@ -188,6 +193,7 @@ impl Controller {
             shown,
             term: Term::None,
             gone: BTreeSet::new(),
+            listed,
             carried,
             look: tokio::time::interval(LOOK),
             looking: None,
@@ -203,6 +209,7 @@ impl Controller {
     /// Waits for what happens next. Cancel-safe.
     async fn next(&mut self) -> Own {
         let due = self.hands.statuses.deadline().map(tokio::time::Instant::from_std);
+        let term = self.term.number();
         let carried = async {
             let mut all = Vec::new();
             if self.carried.recv_many(&mut all, BATCH).await == 0 {
@@ -212,6 +219,7 @@ impl Controller {
         };
         tokio::select! {
             () = changed(&mut self.leadership) => Own::Lease,
+            Some(page) = self.listed.recv() => Own::Listed(term, page),
             prepared = prepared(&mut self.term) => Own::Prepared(prepared),
             all = carried => Own::CarriedOut(all),
             rivals = looked(&mut self.looking) => Own::Rivals(rivals),
@@ -223,6 +231,8 @@ impl Controller {
     async fn answer(&mut self, event: Own) {
         match event {
             Own::CarriedOut(all) => self.hands.statuses.take(all),
+            Own::Listed(term, page) if term == self.term.number() => self.see_listed(page),
+            Own::Listed(..) | Own::Lease => {}
             Own::Prepared(Some(prepared)) => self.begin(prepared).await,
             Own::Prepared(None) => self.term = Term::None,
             Own::Look => {
@@ -237,7 +247,6 @@ impl Controller {
                 }
             }
             Own::Due => self.hands.statuses.write(),
-            Own::Lease => {}
         }
     }
 
@@ -270,6 +279,8 @@ impl Controller {
         }
         self.hands.statuses.write_by(None);
         self.gone.clear();
+        let (tell, listed) = mpsc::channel(1);
+        self.listed = listed;
         self.term = match term {
             None => {
                 tracing::info!("another replica leads, or none");
@@ -279,7 +290,8 @@ impl Controller {
                 tracing::info!("this replica leads");
                 let (connection, namespace) =
                     (Arc::clone(&self.connection), self.namespace.clone());
-                let preparing = prepare(connection, namespace, term, self.leadership.is_some());
+                let writes = self.leadership.is_some();
+                let preparing = prepare(connection, namespace, term, writes, tell);
                 Term::Begins(term, tokio::spawn(preparing))
             }
         };
@@ -287,19 +299,15 @@ impl Controller {
 
     /// Decides from now on, by what is there.
     async fn begin(&mut self, prepared: Prepared) {
-        let Prepared { term, mut heard, rivals } = prepared;
-        // A watch may be ahead of the list: what came since is not gone, what went stays so.
-        heard.retain(|event| match event {
-            ClusterEvent::Written(object) => !self.gone.contains(&object.origin.uid),
-            _ => false,
-        });
+        let Prepared { term, rivals } = prepared;
         if self.term.number() != Some(term) {
             return;
         }
+        while let Ok(page) = self.listed.try_recv() {
+            self.see_listed(page);
+        }
         self.term = Term::Stands(term);
         self.hands.statuses.set_rivals(rivals);
-        self.hands.statuses.heed(&mut heard);
-        self.mind.see_cluster(heard);
         self.mind.hold(&Holdings::default());
         if let Some(leadership) = self.leadership.clone() {
             let leads = Arc::new(move || leadership.term(Instant::now()) == Some(term));
@@ -309,6 +317,16 @@ impl Controller {
             self.hands.statuses.write_by(Some(writer));
         }
         self.decide().await;
+    }
+
+    /// A watch may be ahead of the list: what came since is not gone, what went stays so.
+    fn see_listed(&mut self, mut page: Vec<ClusterEvent>) {
+        page.retain(|event| match event {
+            ClusterEvent::Written(object) => !self.gone.contains(&object.origin.uid),
+            _ => false,
+        });
+        self.hands.statuses.heed(&mut page);
+        self.mind.see_cluster(page);
     }
 
     async fn hear(&mut self, mut heard: Vec<ClusterEvent>) {

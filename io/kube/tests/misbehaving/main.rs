@@ -409,10 +409,29 @@ async fn of_an_answer_without_an_end_no_more_than_a_page_is_held() {
     let unknown = rivals(&connection).await;
     let too_large = |it: &Trouble| matches!(it, Trouble::TooLarge(_));
     assert!(matches!(&unknown, Err(RivalsUnknown::Unlisted(it)) if too_large(it)), "{unknown:?}");
-    let unlisted = list(&connection, &services()).await;
+    let (tell, _told) = tokio::sync::mpsc::channel(1);
+    let unlisted = list(&connection, &services(), &tell).await;
     assert!(unlisted.as_ref().is_err_and(too_large), "{unlisted:?}");
     let unmade =
         steelyard_kube::NewSecret { namespace: "here", name: "key", labels: BTreeMap::new() };
     let unmade = unmade.make(&connection, || Ok::<_, ()>(BTreeMap::new())).await;
     assert!(unmade.is_err(), "{unmade:?}");
+}
+
+/// All there is, a page at a time: who does not take one is not sent the next.
+#[tokio::test]
+async fn a_list_is_told_page_by_page() {
+    let fake = Fake::start();
+    ["a", "b", "c", "d", "e", "f", "g"].iter().for_each(|name| fake.put(service(name)));
+    let (connection, _folder) = connection(&fake).await;
+    let (tell, mut told) = tokio::sync::mpsc::channel(1);
+    let task = tokio::spawn(async move { list(&connection, &services(), &tell).await });
+    let mut pages = Vec::new();
+    while let Some(page) = told.recv().await {
+        pages.push(page.len());
+        // One waits, and one is being made.
+        assert!(fake.store().asked.len() <= pages.len() + 3);
+    }
+    assert_eq!(pages, [2, 2, 2, 1]);
+    assert_eq!(task.await.unwrap(), Ok(true));
 }
