@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
@@ -54,6 +54,26 @@ pub fn open(path: &Path) -> io::Result<File> {
         file.set_permissions(std::fs::Permissions::from_mode(FILE))?;
     }
     Ok(file)
+}
+
+/// What is in the file at `path`, at most so many bytes of it; never through a link, and nothing of
+/// what is no file: who opens a pipe may wait for ever.
+///
+/// # Errors
+/// Those of opening and reading it, and `InvalidData` where it is no file, or a larger one.
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut open = OpenOptions::new();
+    open.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let file = open.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file"));
+    }
+    let mut content = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut content)?;
+    match u64::try_from(content.len()).is_ok_and(|length| length <= most) {
+        true => Ok(content),
+        false => Err(io::Error::new(io::ErrorKind::InvalidData, "it is too large")),
+    }
 }
 
 /// Puts `content` in the place of the file at `path`, so that a kill at any moment leaves the old
@@ -144,6 +164,24 @@ mod tests {
         assert_eq!(scratch.mode("steelyard.lock"), 0o644);
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
         assert_eq!(std::fs::read_dir(&scratch.0).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_file_or_too_large_is_not_read() {
+        let scratch = Scratch::new();
+        let (file, link, pipe) =
+            (scratch.0.join("file"), scratch.0.join("link"), scratch.0.join("pipe"));
+        std::fs::write(&file, "four").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        assert_eq!(read(&file, 4).unwrap(), b"four");
+        let kind = |result: io::Result<Vec<u8>>| result.unwrap_err().kind();
+        assert_eq!(kind(read(&file, 3)), io::ErrorKind::InvalidData);
+        assert_eq!(kind(read(&pipe, 4)), io::ErrorKind::InvalidData);
+        assert_eq!(kind(read(&scratch.0, 4)), io::ErrorKind::InvalidData);
+        assert_eq!(kind(read(&scratch.0.join("none"), 4)), io::ErrorKind::NotFound);
+        assert!(read(&link, 4).is_err());
     }
 
     #[test]

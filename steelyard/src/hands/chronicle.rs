@@ -88,7 +88,7 @@ fn log_found(before: &Plan, plan: &Plan) {
     let identity = |it: &Diagnostic| (it.code, it.object.clone(), it.message.clone());
     let known: BTreeSet<_> = before.diagnostics.iter().map(identity).collect();
     for found in plan.diagnostics.iter().filter(|it| !known.contains(&identity(it))) {
-        let at = found.location.as_ref().map(ToString::to_string).unwrap_or_default();
+        let at = place(found);
         match found.severity {
             Severity::Error => tracing::error!(code = %found.code, %at, "{}", found.message),
             Severity::Warning => tracing::warn!(code = %found.code, %at, "{}", found.message),
@@ -97,7 +97,37 @@ fn log_found(before: &Plan, plan: &Plan) {
     }
 }
 
+/// Where a finding is: the line of a file, and of a cluster, which has none, the object.
+fn place(found: &Diagnostic) -> String {
+    let line = found.location.as_ref().filter(|it| it.line > 0 || found.object.is_none());
+    let object = || found.object.as_ref().map(ToString::to_string);
+    line.map(ToString::to_string).or_else(object).unwrap_or_default()
+}
+
 /// What came of a Service.
 fn outcome(service: &ServiceRow) -> impl PartialEq {
     (&service.addresses, &service.pool, &service.events)
+}
+
+#[cfg(test)]
+mod tests {
+    use steelyard_model::{Code, Location, ObjectRef};
+
+    use super::*;
+
+    #[test]
+    fn a_finding_is_at_its_line_or_is_of_its_object() {
+        let object = ObjectRef::new("Service", "shop", "web");
+        let code = Code::new("no-address");
+        let mut found = Diagnostic::new(Severity::Error, code, &object, "", String::new(), "x");
+        assert_eq!(place(&found), "Service/shop/web");
+        let at = |line| Location { file: "cluster".into(), line, column: 3 };
+        found.location = Some(at(0));
+        assert_eq!(place(&found), "Service/shop/web");
+        found.location = Some(at(7));
+        assert_eq!(place(&found), "cluster:7:3");
+        found.object = None;
+        found.location = Some(at(0));
+        assert_eq!(place(&found), "cluster");
+    }
 }

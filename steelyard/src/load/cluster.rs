@@ -14,7 +14,8 @@ use steelyard_pipeline::{ResolveOptions, World};
 
 use crate::pipeline::Pipeline;
 
-/// For so long nothing comes, and then nothing is waited for.
+/// For so long nothing comes of what is waited for, whatever else does, and then nothing is waited
+/// for.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// Where objects are read from that are in no file.
@@ -69,6 +70,21 @@ pub(crate) fn read(input: &ClusterInput, options: ResolveOptions) -> Result<Read
     })
 }
 
+/// Whether an event is of what is waited for.
+fn is_awaited(event: &ClusterEvent, awaited: &[Selection]) -> bool {
+    let of = |kind: &str, group: &str| {
+        awaited.iter().any(|it| it.kind.kind == kind && it.kind.group == group)
+    };
+    match event {
+        ClusterEvent::Written(sent) => of(&sent.object.reference.kind, sent.object.group()),
+        ClusterEvent::Gone { key, .. } => of(&key.reference.kind, &key.group),
+        ClusterEvent::Listed { watch, .. }
+        | ClusterEvent::Refused { watch, .. }
+        | ClusterEvent::Absent(watch)
+        | ClusterEvent::Unwatched(watch) => awaited.contains(watch),
+    }
+}
+
 fn kinds() -> impl Iterator<Item = &'static Watched> {
     watched(Role::Everything).iter()
 }
@@ -94,10 +110,18 @@ impl Reading {
 
     /// Waits until all is read, but for what is refused.
     async fn complete(&mut self) -> Result<()> {
-        while !self.pipeline.awaited().iter().all(|it| self.refused.contains(it)) {
-            let Ok(events) = tokio::time::timeout(QUIET, self.feed.next()).await else {
+        let mut heard = tokio::time::Instant::now();
+        loop {
+            let awaited = self.awaited();
+            if awaited.is_empty() {
+                return Ok(());
+            }
+            let Ok(events) = tokio::time::timeout_at(heard + QUIET, self.feed.next()).await else {
                 bail!("nothing comes from {}: {}", self.server, self.trouble());
             };
+            if events.iter().any(|event| is_awaited(event, &awaited)) {
+                heard = tokio::time::Instant::now();
+            }
             for event in events {
                 match event {
                     ClusterEvent::Refused { watch, .. } if watch.reach.name.is_some() => {
@@ -113,7 +137,12 @@ impl Reading {
                 }
             }
         }
-        Ok(())
+    }
+
+    /// What is to be read yet, and not refused.
+    fn awaited(&self) -> Vec<Selection> {
+        let awaited = self.pipeline.awaited().into_iter();
+        awaited.filter(|it| !self.refused.contains(it)).collect()
     }
 
     /// What is in the way of the first that is not read.

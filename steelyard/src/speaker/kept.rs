@@ -20,6 +20,9 @@ use steelyard_speaker::Keyring;
 
 use crate::key;
 
+/// Bytes of it that are read: more than 10,000 vips have, with what is carried for them.
+const LARGEST: u64 = 128 << 20;
+
 /// It, and the file that has it.
 pub(super) struct Keeper {
     path: PathBuf,
@@ -36,7 +39,7 @@ impl Keeper {
     /// carried is kept by who `carries`.
     pub(super) fn read(folder: &Path, carries: bool) -> Self {
         let path = folder.join("cluster.json");
-        let kept: Value = std::fs::read(&path)
+        let kept: Value = private::read(&path, LARGEST)
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default();
