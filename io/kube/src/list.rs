@@ -13,7 +13,7 @@ use crate::trouble::Trouble;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Tells page by page what a list says that begins now: each write that had ended before is in it.
-/// Nobody holds more than a page or two, however much there is. False where nobody listens any more.
+/// Nobody holds more than a page or two, however much there is. False where nobody listens.
 ///
 /// # Errors
 /// When it does not come to its end.

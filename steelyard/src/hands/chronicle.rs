@@ -111,14 +111,15 @@ fn outcome(service: &ServiceRow) -> impl PartialEq {
 
 #[cfg(test)]
 mod tests {
-    use steelyard_model::{Code, Location, ObjectRef};
+    use steelyard_model::{Location, ObjectRef};
+    use steelyard_pipeline::codes;
 
     use super::*;
 
     #[test]
     fn a_finding_is_at_its_line_or_is_of_its_object() {
         let object = ObjectRef::new("Service", "shop", "web");
-        let code = Code::new("no-address");
+        let code = codes::POOL_HAS_NODE;
         let mut found = Diagnostic::new(Severity::Error, code, &object, "", String::new(), "x");
         assert_eq!(place(&found), "Service/shop/web");
         let at = |line| Location { file: "cluster".into(), line, column: 3 };
