@@ -44,7 +44,9 @@ pub use service::{
     ServiceL2Status, ServiceStatus, reconcile,
 };
 pub use steelyard_ipam::PoolStatus;
-pub use wanted::{Reportable, StatusChange, StatusOptions, StatusWrite, Wanted, wanted};
+pub use wanted::{
+    Reportable, Scope, StatusChange, StatusOptions, StatusWrite, Wanted, left_alone, wanted,
+};
 
 /// An object that reports, as far as it is ours to write.
 #[derive(Clone, Debug, PartialEq, Eq)]

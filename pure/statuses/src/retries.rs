@@ -92,6 +92,12 @@ impl Retries {
         attempt.is_taken = outcome == WriteOutcome::Written;
     }
 
+    /// Those that wait and are due.
+    pub fn due(&self, now: Instant) -> impl Iterator<Item = (StatusKind, &NamespacedName)> {
+        let is_due = move |attempt: &Attempt| attempt.due.is_some_and(|due| due <= now);
+        self.0.iter().filter(move |(_, it)| is_due(it)).map(|((kind, id), _)| (*kind, id))
+    }
+
     /// When one that waits is due.
     pub fn deadline(&self) -> Option<Instant> {
         self.0.values().filter_map(|attempt| attempt.due).min()

@@ -93,6 +93,15 @@ pub struct StatusOptions {
     pub owner: Option<Owner>,
 }
 
+/// Which Services are looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All there are.
+    All,
+    /// Those of which something may be otherwise than when they were last looked at.
+    These(BTreeSet<NamespacedName>),
+}
+
 /// What is to be written, and what is not.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
@@ -102,12 +111,10 @@ pub struct Wanted {
     pub left: Vec<LeftAlone>,
 }
 
-/// What is to be written, given what is reported now.
-pub fn wanted(reportable: Reportable<'_>, reported: &Reported) -> Wanted {
+/// What is to be written, given what is reported now; of Services, these alone are looked at.
+pub fn wanted(reportable: Reportable<'_>, reported: &Reported, scope: &Scope) -> Wanted {
     let mut wanted = Wanted::default();
-    for (id, found) in &reported.services {
-        reportable.service(id, found, &mut wanted);
-    }
+    reportable.services(reported, scope, &mut wanted);
     reportable.ingresses(reported, &mut wanted);
     for usage in &reportable.plan.pools {
         let found = reported.pools.get(&usage.pool);
@@ -117,6 +124,17 @@ pub fn wanted(reportable: Reportable<'_>, reported: &Reported) -> Wanted {
     }
     reportable.state(reported, &mut wanted);
     wanted
+}
+
+/// What is not to be written, since it is somebody else's, of these Services.
+pub fn left_alone(
+    reportable: Reportable<'_>,
+    reported: &Reported,
+    scope: &Scope,
+) -> Vec<LeftAlone> {
+    let mut wanted = Wanted::default();
+    reportable.services(reported, scope, &mut wanted);
+    wanted.left
 }
 
 impl Wanted {
@@ -132,7 +150,41 @@ impl Wanted {
     }
 }
 
+impl Scope {
+    /// None of them.
+    pub fn nothing() -> Self {
+        Self::These(BTreeSet::new())
+    }
+
+    /// These too.
+    pub fn extend(&mut self, services: impl IntoIterator<Item = NamespacedName>) {
+        if let Self::These(these) = self {
+            these.extend(services);
+        }
+    }
+
+    /// Whether it is one of them.
+    pub fn holds(&self, service: &NamespacedName) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(these) => these.contains(service),
+        }
+    }
+}
+
 impl Reportable<'_> {
+    fn services(&self, reported: &Reported, scope: &Scope, wanted: &mut Wanted) {
+        match scope {
+            Scope::All => {
+                reported.services.iter().for_each(|(id, found)| self.service(id, found, wanted));
+            }
+            Scope::These(these) => {
+                let known = these.iter().filter_map(|id| reported.services.get_key_value(id));
+                known.for_each(|(id, found)| self.service(id, found, wanted));
+            }
+        }
+    }
+
     fn service(&self, id: &NamespacedName, found: &ReportedBalance, wanted: &mut Wanted) {
         let Some(resolved) = self.snapshot.services.get(id) else { return };
         let row = self.plan.services.get(id);

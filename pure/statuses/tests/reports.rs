@@ -10,7 +10,8 @@ use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, Plan, ServiceEventKind, plan};
 use steelyard_statuses::{
     Events, Happened, IpMode, Owner, PoolStatus, Reportable, Reported, Retries, Revision, Rivals,
-    StatusChange, StatusKind, StatusOptions, StatusWrite, Wanted, WriteOutcome, wanted,
+    Scope, StatusChange, StatusKind, StatusOptions, StatusWrite, Wanted, WriteOutcome, left_alone,
+    wanted,
 };
 use steelyard_testbed::manifests::{file, items, service};
 
@@ -119,7 +120,25 @@ fn told(
     options: &StatusOptions,
     reported: &Reported,
 ) -> Wanted {
-    wanted(Reportable { plan, snapshot, rivals, options, now: NOW }, reported)
+    let reportable = Reportable { plan, snapshot, rivals, options, now: NOW };
+    let all = wanted(reportable, reported, &Scope::All);
+    each_by_itself(reportable, reported, &all);
+    all
+}
+
+/// What is wanted of some Services is what is wanted of them among all.
+fn each_by_itself(reportable: Reportable<'_>, reported: &Reported, all: &Wanted) {
+    for id in reportable.snapshot.services.keys() {
+        let mut scope = Scope::nothing();
+        scope.extend([id.clone()]);
+        let Wanted { writes, left } = wanted(reportable, reported, &scope);
+        let is_it =
+            |it: &&StatusWrite| it.kind != StatusKind::Service || it.id == *id && scope.holds(id);
+        assert_eq!(writes, all.writes.iter().filter(is_it).cloned().collect::<Vec<_>>());
+        let ours = all.left.iter().filter(|it| it.service == *id);
+        assert_eq!(left, ours.cloned().collect::<Vec<_>>());
+        assert_eq!(left, left_alone(reportable, reported, &scope));
+    }
 }
 
 fn rivals(which: &str) -> Rivals {

@@ -107,10 +107,25 @@ struct Controller {
     carried: mpsc::UnboundedReceiver<CarriedOut>,
     look: tokio::time::Interval,
     looking: Option<JoinHandle<Option<Rivals>>>,
+    /// Nothing is decided before, so that what is heard meanwhile is decided at once; none while
+    /// nothing waits.
+    rests: Rest,
     /// Something new was taken in since memory was given back.
     is_new: bool,
     _admin: Admin,
 }
+
+/// The pause between decisions: where many objects change one after another, each decision is for
+/// all that changed while it was rested from the one before.
+struct Rest {
+    until: Instant,
+    /// Something is to be decided then.
+    awaits: bool,
+}
+
+/// A rest is so many times as long as the decision before it.
+const REST: u32 = 3;
+const LONGEST_REST: Duration = Duration::from_millis(500);
 
 /// Its part in the election.
 enum Term {
@@ -149,6 +164,7 @@ enum Own {
     Look,
     Rivals(Option<Rivals>),
     Due,
+    Rested,
 }
 
 impl Controller {
@@ -197,6 +213,7 @@ impl Controller {
             carried,
             look: tokio::time::interval(LOOK),
             looking: None,
+            rests: Rest { until: Instant::now(), awaits: false },
             is_new: false,
             _admin: admin,
             leadership,
@@ -210,6 +227,7 @@ impl Controller {
     async fn next(&mut self) -> Own {
         let due = self.hands.statuses.deadline().map(tokio::time::Instant::from_std);
         let term = self.term.number();
+        let rested = self.rests.awaits.then(|| tokio::time::Instant::from_std(self.rests.until));
         let carried = async {
             let mut all = Vec::new();
             if self.carried.recv_many(&mut all, BATCH).await == 0 {
@@ -225,6 +243,7 @@ impl Controller {
             rivals = looked(&mut self.looking) => Own::Rivals(rivals),
             _ = self.look.tick() => Own::Look,
             () = sleep_until(due) => Own::Due,
+            () = sleep_until(rested) => Own::Rested,
         }
     }
 
@@ -247,6 +266,7 @@ impl Controller {
                 }
             }
             Own::Due => self.hands.statuses.write(),
+            Own::Rested => self.decide().await,
         }
     }
 
@@ -340,7 +360,9 @@ impl Controller {
         self.is_new = true;
         self.hands.statuses.heed(&mut heard);
         self.mind.see_cluster(heard);
-        if self.mind.has_news() {
+        if self.mind.has_news() && self.rests.until > Instant::now() {
+            self.rests.awaits = true;
+        } else if self.mind.has_news() {
             self.decide().await;
         } else {
             self.hands.statuses.write();
@@ -353,6 +375,7 @@ impl Controller {
 
     /// Decides, and has it written, if this replica leads and has heard of everything.
     async fn decide(&mut self) {
+        self.rests.awaits = false;
         if !self.decides() {
             return;
         }
@@ -368,6 +391,8 @@ impl Controller {
         }
         self.hands.chronicle.tell_taken();
         self.mind.look_ahead();
+        let rest = (seen.elapsed() * REST).min(LONGEST_REST);
+        self.rests.until = Instant::now() + rest;
     }
 
     /// Shows how it stands where this replica does not decide.

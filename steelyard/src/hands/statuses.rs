@@ -4,7 +4,7 @@
 //! It waits for no write. What became of one is taken in ([`Statuses::take`]), and what is still
 //! wanted then is written again: one object that cannot be written keeps no other waiting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -17,7 +17,7 @@ use steelyard_model::{Diagnostic, Holdings, NamespacedName, ObjectRef};
 use steelyard_plan::{Plan, PoolUsage, ServiceEventKind};
 use steelyard_statuses::{
     Component, ConditionStatus, Events, Happened, LeftAlone, Reportable, Reported, Retries, Rivals,
-    StatusKind, StatusOptions, Wanted, WriteOutcome, condition, wanted,
+    Scope, StatusKind, StatusOptions, Wanted, WriteOutcome, condition, left_alone, wanted,
 };
 
 use super::{Applied, Doing, Hand};
@@ -36,7 +36,9 @@ pub(crate) struct Statuses {
     /// None while nothing is written: another replica leads, or this one only looks.
     writer: Option<Writer>,
     last: Option<Arc<Decided>>,
-    left: Vec<LeftAlone>,
+    /// Services to look at: they, or what was decided of them, differ from what was last compared.
+    stale: Scope,
+    left: BTreeMap<NamespacedName, LeftAlone>,
     counts: Counts,
 }
 
@@ -65,34 +67,56 @@ impl Statuses {
             events: Events::default(),
             writer: None,
             last: None,
-            left: Vec::new(),
+            stale: Scope::All,
+            left: BTreeMap::new(),
             counts,
         }
     }
 
     /// Takes note of what was heard, and out of it what is older than what is known.
     pub(crate) fn heed(&mut self, heard: &mut Vec<ClusterEvent>) {
+        for event in &*heard {
+            match event {
+                ClusterEvent::Written(object) => self.see(&object.object.reference),
+                ClusterEvent::Gone { key, .. } => self.see(&key.reference),
+                ClusterEvent::Unwatched(_) | ClusterEvent::Refused { .. } => {}
+                ClusterEvent::Listed { .. } | ClusterEvent::Absent(_) => self.stale = Scope::All,
+            }
+        }
         heard.retain(|event| self.reported.heed(event));
+    }
+
+    /// An object may report something else.
+    fn see(&mut self, object: &ObjectRef) {
+        if StatusKind::named(&object.kind) == Some(StatusKind::Service) {
+            self.stale.extend([object.id()]);
+        }
     }
 
     /// Writes by this one from now on; what another one began is not its business.
     pub(crate) fn write_by(&mut self, writer: Option<Writer>) {
         self.counts.0.leads.store(u64::from(writer.is_some()), Ordering::Relaxed);
         (self.writer, self.retries, self.last) = (writer, Retries::default(), None);
+        self.stale = Scope::All;
         self.left.clear();
     }
 
     /// Who else gives addresses; whether that is news.
     pub(crate) fn set_rivals(&mut self, rivals: Rivals) -> bool {
         let is_news = rivals != self.rivals;
-        self.rivals = rivals;
+        if is_news {
+            (self.rivals, self.stale) = (rivals, Scope::All);
+        }
         is_news
     }
 
     /// What of a decision is not written, since it is somebody else's: as findings, and in what is
     /// held. Addresses that others write count as they write them.
-    pub(crate) fn leave_alone(&self, decided: &mut Decided) -> Holdings {
-        let left = self.wanted(decided, "").left;
+    pub(crate) fn leave_alone(&mut self, decided: &mut Decided) -> Holdings {
+        self.compare(decided);
+        let mut scope = self.stale.clone();
+        scope.extend(self.left.keys().cloned());
+        let left = left_alone(self.reportable(decided, ""), &self.reported, &scope);
         let found = left.iter().map(LeftAlone::diagnostic).chain(self.rivals.diagnostic());
         decided.plan.diagnostics.extend(found.collect::<Vec<Diagnostic>>());
         let mut held = decided.plan.held.clone();
@@ -106,6 +130,9 @@ impl Statuses {
         for CarriedOut { kind, id, outcome, object } in carried {
             if let Some(object) = object {
                 self.reported.heed(&ClusterEvent::Written(object));
+            }
+            if kind == StatusKind::Service {
+                self.stale.extend([id.clone()]);
             }
             self.counts.count(outcome);
             self.retries.end(now, kind, &id, outcome);
@@ -123,28 +150,52 @@ impl Statuses {
         let (Some(decided), Some(writer)) = (self.last.clone(), self.writer.clone()) else {
             return;
         };
-        let at = rfc3339(SystemTime::now(), 0);
-        let Wanted { writes, left } = self.wanted(&decided, &at);
-        let keys: std::collections::BTreeSet<_> =
-            writes.iter().map(|write| (write.kind, write.id.clone())).collect();
-        self.retries.settle(|kind, id| keys.contains(&(kind, id.clone())));
-        for write in self.retries.begin(Instant::now(), writes) {
+        let (now, at) = (Instant::now(), rfc3339(SystemTime::now(), 0));
+        let mut scope = std::mem::replace(&mut self.stale, Scope::nothing());
+        let due = self.retries.due(now).filter(|(kind, _)| *kind == StatusKind::Service);
+        scope.extend(due.map(|(_, id)| id.clone()));
+        let Wanted { writes, left } =
+            wanted(self.reportable(&decided, &at), &self.reported, &scope);
+        let keys: BTreeSet<_> = writes.iter().map(|write| (write.kind, write.id.clone())).collect();
+        self.retries.settle(|kind, id| {
+            let is_looked_at = kind != StatusKind::Service || scope.holds(id);
+            !is_looked_at || keys.contains(&(kind, id.clone()))
+        });
+        for write in self.retries.begin(now, writes) {
             writer.write(write);
         }
-        self.tell_left(left, &at);
+        self.tell_left(left, &scope, &at);
     }
 
-    fn wanted(&self, decided: &Decided, now: &str) -> Wanted {
+    fn reportable<'a>(&'a self, decided: &'a Decided, now: &'a str) -> Reportable<'a> {
         let Decided { plan, snapshot, .. } = decided;
         let (rivals, options) = (&self.rivals, &self.options);
-        wanted(Reportable { plan, snapshot, rivals, options, now }, &self.reported)
+        Reportable { plan, snapshot, rivals, options, now }
     }
 
-    fn tell_left(&mut self, left: Vec<LeftAlone>, at: &str) {
-        let before = std::mem::replace(&mut self.left, left.clone());
-        for it in left.iter().filter(|it| !before.contains(it)) {
-            self.tell(&it.service, ServiceEventKind::Warning, LEFT_ALONE, &it.to_string(), at);
+    /// Takes note of the Services of which something else was decided than last.
+    fn compare(&mut self, decided: &Decided) {
+        let Some(last) = &self.last else { return self.stale = Scope::All };
+        let (before, now) = (&last.snapshot, &decided.snapshot);
+        // Without pools nothing is taken back.
+        if before.pools.is_empty() != now.pools.is_empty() {
+            return self.stale = Scope::All;
         }
+        let planned = decided.plan.services.differing(&last.plan.services).into_iter();
+        let resolved = now.services.differing(&before.services).into_iter();
+        self.stale.extend(planned.chain(resolved).cloned());
+    }
+
+    fn tell_left(&mut self, left: Vec<LeftAlone>, scope: &Scope, at: &str) {
+        let mut before = std::mem::take(&mut self.left);
+        for it in left {
+            if before.get(&it.service) != Some(&it) {
+                self.tell(&it.service, ServiceEventKind::Warning, LEFT_ALONE, &it.to_string(), at);
+            }
+            self.left.insert(it.service.clone(), it);
+        }
+        before.retain(|id, _| !scope.holds(id));
+        self.left.extend(before);
     }
 
     /// Tells of a Service.
@@ -215,10 +266,11 @@ impl Counts {
     }
 
     fn see(&self, plan: &Plan) {
-        let mut services: BTreeMap<String, u64> = BTreeMap::new();
-        for pool in plan.services.values().filter_map(|row| row.pool.as_ref()) {
-            *services.entry(pool.clone()).or_default() += 1;
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for pool in plan.services.values().filter_map(|row| row.pool.as_deref()) {
+            *counts.entry(pool).or_default() += 1;
         }
+        let services = counts.into_iter().map(|(pool, count)| (pool.to_owned(), count)).collect();
         self.0.decided.store(1, Ordering::Relaxed);
         let findings: Vec<Diagnostic> = plan.diagnostics.iter().cloned().collect();
         let is_stale = condition(Component::Controller, &findings, "").status;

@@ -250,6 +250,52 @@ fn hurt(cluster: &Cluster, replicas: &mut Vec<Replica>, many: usize) -> Result<(
     Ok(())
 }
 
+/// Between two renewals of another leader; it does so for longer than a lease stands.
+const RENEWAL: Duration = Duration::from_millis(500);
+const RENEWALS: usize = 20;
+
+/// Whose clock is wrong leads as long as it renews, and no longer: what counts is when a change of
+/// the lease is seen, not what is written in it.
+#[test]
+fn a_leader_whose_clock_is_wrong_is_judged_by_what_is_seen_of_it() -> Result<()> {
+    needs_cluster!();
+    let cluster = start("skew", "192.0.2.10-192.0.2.29")?;
+    let leases = format!("/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases");
+    let lease = |renewed: &str| {
+        json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": { "name": "steelyard-controller" },
+            "spec": { "holderIdentity": "other", "leaseDurationSeconds": 6, "leaseTransitions": 1,
+                "acquireTime": renewed, "renewTime": renewed },
+        })
+    };
+    let made = cluster.api().send("POST", &leases, &lease(&past(0)).to_string())?;
+    ensure!(made.status == 201, "{made:?}");
+    create(&cluster, &service("web"))?;
+    let replica = Replica::start(&cluster, "c-1", 9181, &[])?;
+    let one = format!("{leases}/steelyard-controller");
+    let renew = |at: &str| -> Result<()> {
+        let answer = cluster.api().send("PATCH", &one, &lease(at).to_string())?;
+        ensure!(answer.status == 200, "{answer:?}");
+        Ok(())
+    };
+    // Long ago by the other's clock.
+    for at in 1..=RENEWALS {
+        renew(&past(at))?;
+        std::thread::sleep(RENEWAL);
+        ensure!(!replica.leads(), "{}", replica.running.printed());
+    }
+    // In the far future.
+    renew("2099-01-01T00:00:00.000000Z")?;
+    replica.wait_leads()?;
+    until_told(&cluster, &replica, "web", &["192.0.2.10"])?;
+    cluster.stop()
+}
+
+fn past(second: usize) -> String {
+    format!("2001-01-01T00:00:{second:02}.000000Z")
+}
+
 /// Between two changes of an object in a storm.
 const GUST: Duration = Duration::from_millis(20);
 
