@@ -1,4 +1,5 @@
-//! A thousand Services that find a pool at once, beside a loop that only writes their statuses.
+//! A thousand Services that find a pool at once, beside a loop that only writes their statuses, by
+//! the same kind of request (server-side apply).
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -74,9 +75,15 @@ fn write_all(kubeconfig: &Path) -> Result<f64> {
 
 async fn patch(connection: &Connection, at: usize) -> Result<()> {
     let ip = format!("198.19.{}.{}", at / 256, at % 256);
-    let body = json!({ "status": { "loadBalancer": { "ingress": [{ "ip": ip }] } } });
-    let request = http::Request::patch(format!("/api/v1/namespaces/loop/services/s{at}/status"))
-        .header("Content-Type", "application/merge-patch+json")
+    let body = json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"namespace": "loop", "name": format!("s{at}")},
+        "status": {"loadBalancer": {"ingress": [{"ip": ip, "ipMode": "VIP"}]}},
+    });
+    let path = format!("/api/v1/namespaces/loop/services/s{at}/status?fieldManager=loop");
+    let request = http::Request::patch(path)
+        .header("Content-Type", "application/apply-patch+yaml")
         .body(body.to_string().into_bytes())?;
     let object: serde_json::Value = connection.client().request(request).await?;
     ensure!(address(&object) == Some(&*ip), "{object}");

@@ -30,12 +30,12 @@ pub(super) fn rows() -> Result<Vec<Row>> {
     let before = addresses(&site, &controller)?;
     let controller_memory = settled_memory(&controller)?;
     println!("{NAME}: controller {controller_memory:.1} MiB");
+    controller.stop()?;
     let mut speaker = site.role("speaker", &["--state-dir", "/run/steelyard-bench-speaker"])?;
     site.wait_until_ready(&speaker)?;
     let speaker_memory = settled_memory(&speaker)?;
     println!("{NAME}: speaker {speaker_memory:.1} MiB");
     speaker.stop()?;
-    controller.stop()?;
     let written = site.status_writes()?;
     let mut controller = site.controller()?;
     let after = addresses(&site, &controller)?;

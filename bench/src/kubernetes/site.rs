@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use serde_json::Value;
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
 use steelyard_tests::binary;
 use steelyard_tests::cluster::{Blueprint, Cluster, until};
 use steelyard_tests::process::Running;
@@ -22,18 +22,6 @@ const WRITES: &str = "metallb_k8s_client_updates_total";
 /// Our kinds.
 const KINDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/helm/steelyard/crds");
 
-/// Addresses for everybody, and who answers for them.
-const POOL: &str = "
-apiVersion: metallb.io/v1beta1
-kind: IPAddressPool
-metadata: {name: all, namespace: steelyard-system}
-spec: {addresses: [198.18.0.0/16]}
----
-apiVersion: metallb.io/v1beta1
-kind: L2Advertisement
-metadata: {name: all, namespace: steelyard-system}
-";
-
 /// A cluster to measure in.
 pub(super) struct Site {
     cluster: Cluster,
@@ -47,7 +35,9 @@ impl Site {
         cluster.kubectl(&["apply", "--server-side", "-f", KINDS])?;
         let establish = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"];
         cluster.kubectl(&establish)?;
-        Ok(Self { cluster })
+        let site = Self { cluster };
+        site.create("l2advertisements", "L2Advertisement", json!({}))?;
+        Ok(site)
     }
 
     pub(super) fn cluster(&self) -> &Cluster {
@@ -56,7 +46,21 @@ impl Site {
 
     /// Where every Service finds an address from now on.
     pub(super) fn add_pool(&self) -> Result<()> {
-        self.cluster.apply(POOL)
+        self.create("ipaddresspools", "IPAddressPool", json!({"addresses": ["198.18.0.0/16"]}))
+    }
+
+    /// Creates an object of metallb.io named `all`: by one request, since it is in what is timed.
+    fn create(&self, plural: &str, kind: &str, spec: Value) -> Result<()> {
+        let object = json!({
+            "apiVersion": "metallb.io/v1beta1",
+            "kind": kind,
+            "metadata": {"name": "all", "namespace": NAMESPACE},
+            "spec": spec,
+        });
+        let path = format!("/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/{plural}");
+        let answer = self.cluster.api().send("POST", &path, &object.to_string())?;
+        ensure!(answer.status == 201, "{answer:?}");
+        Ok(())
     }
 
     /// The controller, once it leads and has decided.
