@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use steelyard_metrics::Exposition;
 use steelyard_model::routing::world::RoutingMap;
+use tokio::sync::watch;
 
 use crate::core::worker::{Command, Worker};
 use crate::down;
@@ -227,9 +228,12 @@ fn at(path: Option<&Path>) -> String {
 
 fn open(workers: &[Worker], bind: &Bind) -> io::Result<SocketAddr> {
     let (address, listeners) = listen::open(bind, workers.len())?;
+    // Gone at the end, when all workers are told.
+    let (_all_told, told) = watch::channel(());
     for (worker, listener) in workers.iter().zip(listeners) {
         let reached = if bind.binding == Binding::Led { bind.address } else { address };
-        let command = Command::Open { bind: bind.clone(), address: reached, listener };
+        let told = told.clone();
+        let command = Command::Open { bind: bind.clone(), address: reached, listener, told };
         worker.commands.send(command).map_err(|_| io::Error::other("a worker is gone"))?;
     }
     Ok(address)

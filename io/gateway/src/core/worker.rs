@@ -16,6 +16,7 @@ use steelyard_http::Spelling;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::task::spawn_local;
 
 use super::Core;
@@ -40,13 +41,18 @@ const ROOM: Duration = Duration::from_millis(200);
 
 /// What a worker can be told. `Sender`s are answered when it is done.
 pub(crate) enum Command {
-    Open { bind: Bind, address: SocketAddr, listener: std::net::TcpListener },
+    /// Whoever is led to another core comes to one that has the listener too: nobody accepts before
+    /// all have been told of it, which is when nothing can be `told` any more.
+    Open { bind: Bind, address: SocketAddr, listener: std::net::TcpListener, told: Told },
     Close { bind: Bind, done: Sender<()> },
     Sample { to: Sender<Sample> },
     Recent { to: Sender<Vec<FailedRequest>> },
     WindDown,
     Drain { timeout: Duration },
 }
+
+/// Ends when its sender is gone, which is when all cores have been told of a listener.
+pub(crate) type Told = watch::Receiver<()>;
 
 /// A worker's thread and the way to it.
 pub(crate) struct Worker {
@@ -96,6 +102,8 @@ async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
     let Some(mut guests) = core.shared.crowd.door(core.index) else { return };
     loop {
         let command = tokio::select! {
+            // A guest's listener before the guest.
+            biased;
             command = commands.recv() => command,
             Some(guest) = guests.recv() => {
                 welcome(&core, &listeners, guest);
@@ -104,8 +112,8 @@ async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
         };
         let Some(command) = command else { break };
         match command {
-            Command::Open { bind, address, listener } => {
-                if let Err(error) = open(&core, &mut listeners, bind, address, listener) {
+            Command::Open { bind, address, listener, told } => {
+                if let Err(error) = open(&core, &mut listeners, (bind, address), listener, told) {
                     tracing::error!(%error, %address, "a listener is of no use");
                 }
             }
@@ -140,14 +148,18 @@ async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
 fn open(
     core: &Rc<Core>,
     listeners: &mut Listeners,
-    bind: Bind,
-    address: SocketAddr,
+    (bind, address): (Bind, SocketAddr),
     listener: std::net::TcpListener,
+    mut told: Told,
 ) -> io::Result<()> {
     let state = state_of(core, &bind, address);
     let socket = Rc::new(TcpListener::from_std(listener)?);
     let at = (bind.clone(), address);
-    let accepting = spawn_local(accept_all(core.clone(), state.clone(), socket.clone(), at));
+    let accept = accept_all(core.clone(), state.clone(), socket.clone(), at);
+    let accepting = spawn_local(async move {
+        while told.changed().await.is_ok() {}
+        accept.await;
+    });
     listeners.insert(bind, (state, socket, accepting));
     Ok(())
 }
@@ -369,10 +381,13 @@ mod tests {
         let workers: Vec<Worker> = (0..CORES)
             .map(|index| Worker::start(index, shared.clone(), None, hold).unwrap())
             .collect();
+        let (all_told, _) = watch::channel(());
         for (worker, listener) in workers.iter().zip(listeners) {
-            let command = Command::Open { bind: bind.clone(), address, listener };
+            let told = all_told.subscribe();
+            let command = Command::Open { bind: bind.clone(), address, listener, told };
             worker.commands.send(command).unwrap();
         }
+        drop(all_told);
         let mut clients = Vec::new();
         for count in 1..=64 {
             clients.push(std::net::TcpStream::connect(address).unwrap());
