@@ -132,7 +132,7 @@ fn who_gets_no_answer_can_ask_why() -> Result<()> {
     ensure!(told.contains(&id) && told.contains("/lost") && !told.contains("secret"), "{told}");
     let of = format!("--admin=127.0.0.1:{}", admin.port);
     for (command, part) in [
-        (["explain", &format!("request/{id}"), &of], "it is for another host"),
+        (["explain", &format!("request/{id}"), &of], "the path is not below its prefix"),
         (["get", "requests", &of], "no route matches"),
     ] {
         let said = process::run(binary::command(command))?;
