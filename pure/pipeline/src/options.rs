@@ -13,6 +13,9 @@ pub struct ResolveOptions {
     pub load_balancer_class: Option<String>,
     /// Where the gateway listens.
     pub entry_points: Vec<EntryPoint>,
+    /// EndpointSlices and Pods are among the objects. Where they are not, nothing is known, and so
+    /// nothing said, of who answers for a Service.
+    pub reads_endpoints: bool,
 }
 
 /// Which Services are the gateway's: their addresses lead to our entry points.
@@ -35,6 +38,7 @@ impl Default for ResolveOptions {
             config_namespace: None,
             load_balancer_class: None,
             entry_points: BUILT_IN.iter().map(|it| it.entry_point()).collect(),
+            reads_endpoints: true,
         }
     }
 }

@@ -473,6 +473,7 @@ fn resolve_options(args: &ControllerArgs) -> ResolveOptions {
     ResolveOptions {
         config_namespace: args.cluster.config_namespace.clone(),
         load_balancer_class: args.cluster.lb_class.clone(),
+        reads_endpoints: false,
         ..ResolveOptions::default()
     }
 }

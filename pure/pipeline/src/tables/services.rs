@@ -34,7 +34,9 @@ pub(super) fn service(
     let resolved = endpoints::of_service(backing, service, primary, diagnostics);
     let is_gateway = gateway::serves(backing, service, &resolved, is_backend, options, diagnostics);
     let wanted = is_backend || service.is_load_balancer() && !is_gateway;
-    endpoints::report_silent(backing, service, &resolved, wanted, diagnostics);
+    if options.reads_endpoints {
+        endpoints::report_silent(backing, service, &resolved, wanted, diagnostics);
+    }
     Some(Row::Service(backed(service, resolved, is_gateway, is_backend)))
 }
 

@@ -137,6 +137,9 @@ fn a_service_that_leads_nowhere() {
     assert!(words(&with_workload, "workload-not-run").contains("Deployment/default/d"));
     let bare = joined(&service("a", "{type: LoadBalancer, ports: [{port: 8080}]}"));
     assert_eq!(findings(&bare), ["warning service-without-endpoints Service/default/a"]);
+    // Who does not know says nothing.
+    let options = ResolveOptions { reads_endpoints: false, ..ResolveOptions::default() };
+    assert_eq!(findings(&resolve(&items(&service("a", spec)), &options)), [""; 0]);
     // What nothing leads to may be empty.
     assert_eq!(findings(&joined(&service("a", "{ports: [{port: 80}]}"))), [""; 0]);
     let routed = service("a", "{selector: {x: z}, ports: [{port: 80}]}")
