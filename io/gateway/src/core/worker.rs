@@ -43,12 +43,26 @@ const ROOM: Duration = Duration::from_millis(200);
 pub(crate) enum Command {
     /// Whoever is led to another core comes to one that has the listener too: nobody accepts before
     /// all have been told of it, which is when nothing can be `told` any more.
-    Open { bind: Bind, address: SocketAddr, listener: std::net::TcpListener, told: Told },
-    Close { bind: Bind, done: Sender<()> },
-    Sample { to: Sender<Sample> },
-    Recent { to: Sender<Vec<FailedRequest>> },
+    Open {
+        bind: Bind,
+        address: SocketAddr,
+        listener: std::net::TcpListener,
+        told: Told,
+    },
+    Close {
+        bind: Bind,
+        done: Sender<()>,
+    },
+    Sample {
+        to: Sender<Sample>,
+    },
+    Recent {
+        to: Sender<Vec<FailedRequest>>,
+    },
     WindDown,
-    Drain { timeout: Duration },
+    Drain {
+        timeout: Duration,
+    },
 }
 
 /// Ends when its sender is gone, which is when all cores have been told of a listener.
