@@ -55,6 +55,16 @@ const ABOUT: &[(&str, &str)] = &[
          more than one request of a thousand has no row, and is named below.",
     ),
     (
+        "kubernetes",
+        "In a cluster of its own: API server, etcd and controllers of Kubernetes 1.36.1 on \
+         the same two cores. *At once*: 1,000 Services wait, a pool is created, and the \
+         clock runs until all have an address in their status; beside it a loop that writes \
+         as many statuses by server-side apply, as many at a time, alone, before. Writes \
+         are counted by the API server. *An endpoint changes*: from the API server's answer \
+         to the edit of one EndpointSlice until a client of the gateway is answered by the \
+         other endpoint.",
+    ),
+    (
         "plan",
         "Which Service gets which address, in one thread: ms are its CPU \
          time, µs a mean of 200 by the clock. Every round runs every case in a process \
