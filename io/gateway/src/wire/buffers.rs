@@ -5,8 +5,10 @@
 //! buffer of its own size, so that many heads that are never finished cost what they are long.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
+use std::task::Poll;
 
 /// Buffers of one size.
 pub(crate) struct BufferPool {
@@ -40,6 +42,28 @@ impl BufferPool {
 
     pub(crate) fn take(self: &Rc<Self>) -> Buffer {
         Buffer { bytes: self.take_bytes(), filled: 0, pool: self.clone() }
+    }
+
+    /// Reads on into what was begun in `slot`, which holds nothing where nothing has come.
+    ///
+    /// Taking a buffer and giving it back when nothing is there is cheaper than asking first.
+    #[inline]
+    pub(crate) fn fill(
+        self: &Rc<Self>,
+        slot: &mut Option<Buffer>,
+        read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let buffer = slot.get_or_insert_with(|| self.take());
+        let outcome = read(buffer.room());
+        if let Poll::Ready(Ok(count)) = outcome {
+            buffer.filled += count;
+        }
+        if buffer.filled == 0 {
+            *slot = None;
+        } else if outcome.is_pending() {
+            buffer.park();
+        }
+        outcome
     }
 
     /// Once a second: half of what was not needed since is given up. Returns how many bytes.

@@ -74,18 +74,7 @@ impl Wire for Stream {
         slot: &mut Option<Buffer>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        // Taking a buffer and giving it back when nothing is there is cheaper than asking first.
-        let buffer = slot.get_or_insert_with(|| pool.take());
-        let outcome = self.poll_bytes(buffer.room(), cx);
-        if let Poll::Ready(Ok(count)) = outcome {
-            buffer.filled += count;
-        }
-        if buffer.filled == 0 {
-            *slot = None;
-        } else if outcome.is_pending() {
-            buffer.park();
-        }
-        outcome
+        pool.fill(slot, |room| self.poll_bytes(room, cx))
     }
 
     fn poll_write(

@@ -187,17 +187,7 @@ impl Wire for Errand {
         slot: &mut Option<Buffer>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let buffer = slot.get_or_insert_with(|| pool.take());
-        let outcome = self.state.borrow_mut().poll_read(buffer.room(), cx);
-        if let Poll::Ready(Ok(count)) = outcome {
-            buffer.filled += count;
-        }
-        if buffer.filled == 0 {
-            *slot = None;
-        } else if outcome.is_pending() {
-            buffer.park();
-        }
-        outcome
+        pool.fill(slot, |room| self.state.borrow_mut().poll_read(room, cx))
     }
 
     fn poll_write(
