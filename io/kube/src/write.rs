@@ -1,14 +1,15 @@
 //! Carries out what `pure/statuses` wants to be written.
 //!
 //! Each write names the version that it was decided on, and is made only while this replica leads,
-//! which is asked at the last moment; so who slept, or was deposed, overwrites nothing. Writes do
-//! not wait for each other, but so many at a time, and none is tried twice here: what became of one
-//! is told, and decided upon.
+//! which is asked at the last moment; so who slept, or was deposed, overwrites nothing. Writes wait
+//! in a line for one of a few hands ([`line`]), and none is tried twice here: what became of one is
+//! told, and decided upon.
 
 mod body;
+mod line;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::Method;
@@ -16,17 +17,12 @@ use serde::de::IgnoredAny;
 use steelyard_manifest::{ClusterObject, RawObject, Role, STATES, watched};
 use steelyard_model::NamespacedName;
 use steelyard_statuses::{EventWrite, StatusChange, StatusKind, StatusWrite, WriteOutcome};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc};
 
+use self::line::{Line, Work};
 use crate::ask::{AskFailure, Content, ask};
 use crate::connection::Connection;
 
-/// Writes at a time.
-const MOST: usize = 32;
-/// Events at a time: they wait in one line with what else is to be written, these at its end.
-const MOST_EVENTS: usize = 4;
-/// Events that wait, at most; others are not told.
-const LONGEST_QUEUE: usize = 1_000;
 /// How long the answer to an event is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Until something is looked for again whose kind is not there.
@@ -35,18 +31,20 @@ const ABSENT: Duration = Duration::from_secs(30);
 /// Whether this replica leads, now.
 pub type Leads = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// Who writes.
+/// Who writes. Its clones are the same.
 #[derive(Clone)]
-pub struct Writer {
+pub struct Writer(Arc<Desk>);
+
+struct Desk {
     connection: Arc<Connection>,
     /// The field manager.
     manager: &'static str,
     leads: Leads,
     /// How long an answer is waited for.
     patience: Duration,
-    places: Arc<Semaphore>,
-    event_places: Arc<Semaphore>,
-    event_queue: Arc<Semaphore>,
+    line: Mutex<Line>,
+    /// A hand has ended.
+    ended: Notify,
     tell: mpsc::UnboundedSender<CarriedOut>,
 }
 
@@ -75,92 +73,121 @@ impl Writer {
         patience: Duration,
     ) -> (Self, mpsc::UnboundedReceiver<CarriedOut>) {
         let (tell, told) = mpsc::unbounded_channel();
-        let [places, event_places, event_queue] =
-            [MOST, MOST_EVENTS, LONGEST_QUEUE].map(|it| Arc::new(Semaphore::new(it)));
-        let this =
-            Self { connection, manager, leads, patience, places, event_places, event_queue, tell };
-        (this, told)
+        let (line, ended) = (Mutex::default(), Notify::new());
+        let desk = Desk { connection, manager, leads, patience, line, ended, tell };
+        (Self(Arc::new(desk)), told)
     }
 
-    /// Begins to write; what becomes of it is told.
+    /// Has it written; what becomes of it is told.
     pub fn write(&self, write: StatusWrite) {
-        let this = self.clone();
-        tokio::spawn(async move {
-            let (kind, id) = (write.kind, write.id.clone());
-            let (outcome, object) = this.carry_out(write).await;
-            let _ = this.tell.send(CarriedOut { kind, id, outcome, object });
-        });
+        let begins = self.0.line().put(write);
+        self.begin(begins);
     }
 
-    async fn carry_out(&self, write: StatusWrite) -> (WriteOutcome, Option<Box<ClusterObject>>) {
-        let _place = self.places.acquire().await;
-        let kind = write.kind;
-        let (content, body) = body::of(&write);
-        let mut path = format!(
-            "{}/{}/{}",
-            all(write.kind.group(), write.kind.version(), &write.id.namespace),
-            write.kind.plural(),
-            write.id.name
-        );
-        if !matches!(write.change, StatusChange::Establish { .. }) {
-            path += "/status";
-        }
-        path += &format!("?fieldManager={}", self.manager);
-        if is_forced(&write.change) {
-            path += "&force=true";
-        }
-        if !(self.leads)() {
-            return (WriteOutcome::Deposed, None);
-        }
-        let asked =
-            ask(&self.connection, Method::PATCH, &path, Some((content, &body)), self.patience)
-                .await;
-        match asked {
-            Ok(object) => (WriteOutcome::Written, understood(kind, object)),
-            Err(error) => (failed(&write, &error), None),
-        }
-    }
-
-    /// Begins to write an event; nobody is told what becomes of it, and where too many wait it is
-    /// not written.
+    /// Has an event written; nobody is told what becomes of it, and where too many wait it is not
+    /// written.
     pub fn tell(&self, event: EventWrite) {
-        let Ok(queued) = Arc::clone(&self.event_queue).try_acquire_owned() else { return };
-        let this = self.clone();
-        tokio::spawn(async move {
-            let _queued = queued;
-            let Ok(_few) = this.event_places.acquire().await else { return };
-            let _place = this.places.acquire().await;
-            let body = body::of_event(&event, this.manager);
-            let path = format!(
-                "{}/events/{}?fieldManager={}&force=true",
-                all("", "v1", &event.object.namespace),
-                event.name,
-                this.manager
-            );
-            if !(this.leads)() {
-                return;
-            }
-            let content = Some((Content::Apply, &body));
-            let asked =
-                ask::<IgnoredAny>(&this.connection, Method::PATCH, &path, content, PATIENCE);
-            if let Err(error) = asked.await {
-                tracing::debug!(object = %event.object, "an event was not written: {error}");
-            }
-        });
+        let begins = self.0.line().put_event(event);
+        self.begin(begins);
+    }
+
+    fn begin(&self, begins: bool) {
+        if begins {
+            tokio::spawn(Arc::clone(&self.0).work());
+        }
     }
 
     /// Waits until nothing is being written any more; events that wait are not written.
     pub async fn settle(&self) {
-        self.event_places.close();
-        let all = u32::try_from(MOST).unwrap_or(u32::MAX);
-        let _all = self.places.acquire_many(all).await;
+        loop {
+            let ended = self.0.ended.notified();
+            if self.0.line().end() {
+                return;
+            }
+            ended.await;
+        }
     }
 }
 
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writer").field("manager", &self.manager).finish_non_exhaustive()
+        f.debug_struct("Writer").field("manager", &self.0.manager).finish_non_exhaustive()
     }
+}
+
+impl Desk {
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One hand: it writes for as long as something waits.
+    async fn work(self: Arc<Self>) {
+        loop {
+            let next = self.line().next();
+            match next {
+                Some(Work::Status(write)) => self.carry_out(write).await,
+                Some(Work::Event(event)) => {
+                    self.carry_out_event(event).await;
+                    self.line().end_event();
+                }
+                None => return self.ended.notify_waiters(),
+            }
+        }
+    }
+
+    async fn carry_out(&self, write: StatusWrite) {
+        let (outcome, object) = match self.ask(&write).await {
+            None => (WriteOutcome::Deposed, None),
+            Some(Ok(object)) => (WriteOutcome::Written, understood(write.kind, object)),
+            Some(Err(error)) => (failed(&write, &error), None),
+        };
+        let StatusWrite { kind, id, .. } = write;
+        let _ = self.tell.send(CarriedOut { kind, id, outcome, object });
+    }
+
+    /// None where this replica does not lead.
+    async fn ask(&self, write: &StatusWrite) -> Option<Result<RawObject, AskFailure>> {
+        let (content, body) = body::of(write);
+        let path = path(write, self.manager);
+        if !(self.leads)() {
+            return None;
+        }
+        let content = Some((content, &body));
+        Some(ask(&self.connection, Method::PATCH, &path, content, self.patience).await)
+    }
+
+    async fn carry_out_event(&self, event: EventWrite) {
+        let body = body::of_event(&event, self.manager);
+        let path = format!(
+            "{}/events/{}?fieldManager={}&force=true",
+            all("", "v1", &event.object.namespace),
+            event.name,
+            self.manager
+        );
+        if !(self.leads)() {
+            return;
+        }
+        let content = Some((Content::Apply, &body));
+        let asked = ask::<IgnoredAny>(&self.connection, Method::PATCH, &path, content, PATIENCE);
+        if let Err(error) = asked.await {
+            tracing::debug!(object = %event.object, "an event was not written: {error}");
+        }
+    }
+}
+
+/// Where it is written.
+fn path(write: &StatusWrite, manager: &str) -> String {
+    let StatusWrite { kind, id, change, .. } = write;
+    let all = all(kind.group(), kind.version(), &id.namespace);
+    let mut path = format!("{all}/{}/{}", kind.plural(), id.name);
+    if !matches!(change, StatusChange::Establish { .. }) {
+        path += "/status";
+    }
+    path += &format!("?fieldManager={manager}");
+    if is_forced(change) {
+        path += "&force=true";
+    }
+    path
 }
 
 /// The object that was sent back.

@@ -89,8 +89,13 @@ const RECONCILED: &str = "Reconciled";
 const CONFIGURATION_ERROR: &str = "ConfigurationError";
 
 /// What `component` says of its configuration, `now`, given what was found wrong anywhere.
-pub fn condition(component: Component<'_>, findings: &[Diagnostic], now: &str) -> Condition {
-    let wrong = findings.iter().filter(|it| it.is_error() && is_configuration(component, it));
+pub fn condition<'a>(
+    component: Component<'_>,
+    findings: impl IntoIterator<Item = &'a Diagnostic>,
+    now: &str,
+) -> Condition {
+    let findings = findings.into_iter();
+    let wrong = findings.filter(|it| it.is_error() && is_configuration(component, it));
     let lines: Vec<String> = wrong.map(line).collect();
     let (status, reason) = match lines.is_empty() {
         true => (ConditionStatus::True, RECONCILED),

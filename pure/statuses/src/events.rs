@@ -3,18 +3,20 @@
 //! What happens again is counted in the event that is there, and whoever has had many gets few
 //! more: an object whose mistake is found at each look does not fill the cluster with them.
 
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use steelyard_model::ObjectRef;
 use steelyard_plan::ServiceEventKind;
 
+use crate::timetable::Timetable;
+
 /// Events that an object may have at once.
 const BURST: u32 = 25;
 /// How long it takes until it may have one more.
 const REFILL: Duration = Duration::from_secs(300);
-/// So many different ones are remembered; then they are counted from the start.
+/// So many different ones are remembered; of more, the oldest are counted from the start.
 const MOST: usize = 10_000;
 /// An API server keeps them for so long.
 const KEPT: Duration = Duration::from_secs(3600);
@@ -60,36 +62,32 @@ pub struct Happened<'a> {
 /// What was told.
 #[derive(Clone, Debug, Default)]
 pub struct Events {
-    told: BTreeMap<String, Told>,
-    budgets: BTreeMap<String, Budget>,
+    /// By name, until the API server forgets it.
+    told: Timetable<Arc<str>, Told>,
+    /// By `uid`, until the object may have all of its events again.
+    spent: Timetable<Arc<str>, ()>,
 }
 
 #[derive(Clone, Debug)]
 struct Told {
     count: u32,
-    first: String,
-    last: Instant,
-}
-
-/// What an object has left.
-#[derive(Clone, Copy, Debug)]
-struct Budget {
-    left: u32,
-    since: Instant,
+    first: Arc<str>,
 }
 
 impl Events {
     /// The event to write, for the time `now`, which is `at` in words; none where there were too
     /// many.
     pub fn tell(&mut self, now: Instant, at: &str, it: Happened<'_>) -> Option<EventWrite> {
-        self.forget(now);
-        if !self.budgets.entry(it.uid.to_owned()).or_insert_with(|| Budget::full(now)).spend(now) {
+        if !self.spend(now, it.uid) {
             return None;
         }
         let name = name(it);
-        let new = || Told { count: 0, first: at.to_owned(), last: now };
-        let told = self.told.entry(name.clone()).or_insert_with(new);
-        (told.count, told.last) = (told.count.saturating_add(1), now);
+        self.told.forget(now, MOST);
+        let key = Arc::from(&*name);
+        let new = || Told { count: 0, first: Arc::from(at) };
+        let mut told = self.told.take(&key).map_or_else(new, |(_, told)| told);
+        told.count = told.count.saturating_add(1);
+        self.told.put(key, now + KEPT, told.clone());
         Some(EventWrite {
             name,
             object: it.object.clone(),
@@ -98,45 +96,20 @@ impl Events {
             reason: it.reason.to_owned(),
             message: it.message.to_owned(),
             count: told.count,
-            first: told.first.clone(),
+            first: told.first.to_string(),
             last: at.to_owned(),
         })
     }
 
-    fn forget(&mut self, now: Instant) {
-        if self.told.len() >= MOST {
-            self.told.retain(|_, told| now.saturating_duration_since(told.last) < KEPT);
+    /// Whether the object may have one more, which is taken from what it has.
+    fn spend(&mut self, now: Instant, uid: &str) -> bool {
+        self.spent.forget(now, MOST);
+        let key = Arc::from(uid);
+        let full = self.spent.get(&key).map_or(now, |(full, ())| *full);
+        let may = full.saturating_duration_since(now) <= REFILL * (BURST - 1);
+        if may {
+            self.spent.put(key, full + REFILL, ());
         }
-        if self.told.len() >= MOST {
-            self.told.clear();
-        }
-        if self.budgets.len() >= MOST {
-            self.budgets.retain(|_, budget| budget.refilled(now).left < BURST);
-        }
-        if self.budgets.len() >= MOST {
-            self.budgets.clear();
-        }
-    }
-}
-
-impl Budget {
-    fn full(now: Instant) -> Self {
-        Self { left: BURST, since: now }
-    }
-
-    fn refilled(self, now: Instant) -> Self {
-        let more = now.saturating_duration_since(self.since).as_secs() / REFILL.as_secs();
-        let more = u32::try_from(more).unwrap_or(u32::MAX);
-        match self.left.saturating_add(more) {
-            left if left >= BURST => Self::full(now),
-            left => Self { left, since: self.since + REFILL * more },
-        }
-    }
-
-    fn spend(&mut self, now: Instant) -> bool {
-        *self = self.refilled(now);
-        let may = self.left > 0;
-        self.left = self.left.saturating_sub(1);
         may
     }
 }

@@ -24,6 +24,7 @@ mod rivals;
 mod service;
 #[cfg(test)]
 mod tests;
+mod timetable;
 mod wanted;
 
 use std::collections::BTreeSet;

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use steelyard_model::NamespacedName;
 
 use crate::kind::StatusKind;
-use crate::wanted::{StatusChange, StatusWrite};
+use crate::timetable::Timetable;
+use crate::wanted::{Scope, StatusChange, StatusWrite};
 
 /// After the first failure.
 const SHORTEST: Duration = Duration::from_millis(50);
@@ -36,14 +37,25 @@ pub enum WriteOutcome {
 
 /// What is being written, and what waits.
 #[derive(Clone, Debug, Default)]
-pub struct Retries(BTreeMap<(StatusKind, NamespacedName), Attempt>);
+pub struct Retries {
+    running: BTreeMap<Place, Attempt>,
+    /// Until they are due.
+    waiting: Timetable<Place, Waiting>,
+}
+
+/// Which object.
+type Place = (StatusKind, NamespacedName);
 
 #[derive(Clone, Debug)]
 struct Attempt {
-    /// None while it is being written.
-    due: Option<Instant>,
     failures: u32,
     change: StatusChange,
+}
+
+/// What came to nothing, so far.
+#[derive(Clone, Debug)]
+struct Waiting {
+    attempt: Attempt,
     /// Whether it was taken: then only the same once more has to wait.
     is_taken: bool,
 }
@@ -51,20 +63,23 @@ struct Attempt {
 impl Retries {
     /// Those of `writes` that are to be carried out now.
     pub fn begin(&mut self, now: Instant, writes: Vec<StatusWrite>) -> Vec<StatusWrite> {
-        let admit = |write: &StatusWrite| {
-            let key = (write.kind, write.id.clone());
-            let failures = match self.0.get(&key) {
-                None => 0,
-                Some(Attempt { due: None, .. }) => return false,
-                Some(known) if known.is_taken && known.change != write.change => 0,
-                Some(Attempt { due: Some(due), .. }) if *due > now => return false,
-                Some(known) => known.failures,
-            };
-            let change = write.change.clone();
-            self.0.insert(key, Attempt { due: None, failures, change, is_taken: false });
-            true
+        writes.into_iter().filter(|write| self.admit(now, write)).collect()
+    }
+
+    fn admit(&mut self, now: Instant, write: &StatusWrite) -> bool {
+        let place = (write.kind, write.id.clone());
+        if self.running.contains_key(&place) {
+            return false;
+        }
+        let failures = match self.waiting.get(&place) {
+            None => 0,
+            Some((_, known)) if known.is_taken && known.attempt.change != write.change => 0,
+            Some((due, _)) if *due > now => return false,
+            Some((_, known)) => known.attempt.failures,
         };
-        writes.into_iter().filter(admit).collect()
+        self.waiting.take(&place);
+        self.running.insert(place, Attempt { failures, change: write.change.clone() });
+        true
     }
 
     /// Takes in what became of one.
@@ -75,41 +90,56 @@ impl Retries {
         id: &NamespacedName,
         outcome: WriteOutcome,
     ) {
-        let key = (kind, id.clone());
+        let place = (kind, id.clone());
+        let Some(mut attempt) = self.running.remove(&place) else { return };
         let (asked, longest) = match outcome {
-            WriteOutcome::Gone | WriteOutcome::Deposed => {
-                self.0.remove(&key);
-                return;
-            }
+            WriteOutcome::Gone | WriteOutcome::Deposed => return,
             WriteOutcome::Conflict => (None, LONGEST_CONFLICT),
             WriteOutcome::Written => (None, LONGEST),
             WriteOutcome::Failed(asked) => (asked, LONGEST),
         };
-        let Some(attempt) = self.0.get_mut(&key) else { return };
         let pause = SHORTEST.saturating_mul(1 << attempt.failures.min(16)).min(longest);
         attempt.failures = attempt.failures.saturating_add(1);
-        attempt.due = Some(now + pause.max(asked.unwrap_or_default().min(LONGEST)));
-        attempt.is_taken = outcome == WriteOutcome::Written;
+        let due = now + pause.max(asked.unwrap_or_default().min(LONGEST));
+        let is_taken = outcome == WriteOutcome::Written;
+        self.waiting.put(place, due, Waiting { attempt, is_taken });
     }
 
     /// Those that wait and are due.
     pub fn due(&self, now: Instant) -> impl Iterator<Item = (StatusKind, &NamespacedName)> {
-        let is_due = move |attempt: &Attempt| attempt.due.is_some_and(|due| due <= now);
-        self.0.iter().filter(move |(_, it)| is_due(it)).map(|((kind, id), _)| (*kind, id))
+        self.waiting.until(now).map(|(kind, id)| (*kind, id))
     }
 
     /// When one that waits is due.
     pub fn deadline(&self) -> Option<Instant> {
-        self.0.values().filter_map(|attempt| attempt.due).min()
+        self.waiting.first()
     }
 
-    /// Forgets those that wait and are no longer wanted.
-    pub fn settle(&mut self, is_wanted: impl Fn(StatusKind, &NamespacedName) -> bool) {
-        self.0.retain(|(kind, id), attempt| attempt.due.is_none() || is_wanted(*kind, id));
+    /// Forgets those that wait and are no longer wanted; of Services, these alone were looked at.
+    pub fn settle(
+        &mut self,
+        services: &Scope,
+        is_wanted: impl Fn(StatusKind, &NamespacedName) -> bool,
+    ) {
+        let is_over = |(kind, id): &&Place| !is_wanted(*kind, id);
+        let over: Vec<Place> = match services {
+            Scope::All => self.waiting.keys().filter(is_over).cloned().collect(),
+            Scope::These(these) => {
+                let services = these.iter().map(|id| (StatusKind::Service, id.clone()));
+                let waiting = services.filter(|it| self.waiting.get(it).is_some());
+                // Those of all other kinds were looked at: they lie behind.
+                let first = (StatusKind::Ingress, NamespacedName::new("", ""));
+                let others = self.waiting.range(first..).cloned();
+                waiting.chain(others).filter(|it| is_over(&it)).collect()
+            }
+        };
+        for place in over {
+            self.waiting.take(&place);
+        }
     }
 
     /// How many are being written.
     pub fn running(&self) -> usize {
-        self.0.values().filter(|attempt| attempt.due.is_none()).count()
+        self.running.len()
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use steelyard_model::{Diagnostic, Labels, NamespacedName, Snapshot};
+use steelyard_model::{Labels, NamespacedName, Snapshot};
 use steelyard_plan::{Plan, ServiceRow};
 
 use crate::kind::StatusKind;
@@ -294,8 +294,7 @@ impl Reportable<'_> {
         let change = match found {
             Some(found) if found.labels == labels && is_owned(&found.owners) => {
                 let mut state = found.status.clone().unwrap_or_default();
-                let findings: Vec<Diagnostic> = self.plan.diagnostics.iter().cloned().collect();
-                state.set(condition(Component::Controller, &findings, self.now));
+                state.set(condition(Component::Controller, &self.plan.diagnostics, self.now));
                 (found.status.as_ref() != Some(&state)).then_some(StatusChange::State(state))
             }
             _ => Some(StatusChange::Establish { labels, owner }),

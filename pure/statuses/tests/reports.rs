@@ -437,8 +437,30 @@ fn a_write_that_fails_waits_longer_each_time_and_keeps_no_other_waiting() {
     retries.begin(now, vec![write("a")]);
     retries.end(now, StatusKind::Service, &id("a"), WriteOutcome::Failed(asked));
     assert_eq!(retries.deadline(), asked.map(|pause| now + pause));
-    retries.settle(|_, _| false);
+    retries.settle(&Scope::All, |_, _| false);
     assert_eq!((retries.deadline(), retries.running()), (None, 0));
+}
+
+#[test]
+fn of_services_only_those_that_were_looked_at_wait_no_longer() {
+    let mut retries = Retries::default();
+    let now = steelyard_testbed::simulation::start();
+    let pool = StatusWrite { kind: StatusKind::Pool, ..write("a") };
+    for it in retries.begin(now, vec![write("a"), write("b"), write("c"), pool]) {
+        retries.end(now, it.kind, &it.id, WriteOutcome::Failed(None));
+    }
+    let later = now + Duration::from_secs(1);
+    let due = |retries: &Retries| -> Vec<(StatusKind, String)> {
+        retries.due(later).map(|(kind, id)| (kind, id.name.to_string())).collect()
+    };
+    let service = |name: &str| (StatusKind::Service, name.to_owned());
+    let mut looked_at = Scope::nothing();
+    looked_at.extend(["a", "b", "d"].map(|name| NamespacedName::new("default", name)));
+    retries.settle(&looked_at, |_, id| *id.name == *"b");
+    assert_eq!(due(&retries), [service("b"), service("c")]);
+    assert!(retries.due(now).next().is_none());
+    retries.settle(&Scope::All, |_, id| *id.name == *"c");
+    assert_eq!(due(&retries), [service("c")]);
 }
 
 /// An API server that leaves out what it does not know, or somebody who puts back what was there.
@@ -465,7 +487,7 @@ fn what_is_written_and_comes_to_nothing_is_written_ever_less_often() {
     let another = StatusWrite { change: counts, ..write("a") };
     assert_eq!(retries.begin(now, vec![another.clone()]), [another]);
     retries.end(now, StatusKind::Service, &id, WriteOutcome::Written);
-    retries.settle(|_, _| false);
+    retries.settle(&Scope::All, |_, _| false);
     assert_eq!((retries.deadline(), retries.running()), (None, 0));
 }
 
@@ -493,6 +515,25 @@ fn what_happens_again_is_counted_and_who_has_many_gets_few() {
     let later = start + Duration::from_secs(300);
     assert!(events.tell(later, "t4", happened("no pool")).is_some());
     assert_eq!(events.tell(later, "t4", happened("no pool")), None);
+}
+
+#[test]
+fn of_very_many_events_the_oldest_are_counted_from_the_start() {
+    const MOST: u32 = 10_000;
+    let mut events = Events::default();
+    let start = steelyard_testbed::simulation::start();
+    let object = ObjectRef::new("Service", "default", "gate");
+    let mut tell = |at: u32| {
+        let (uid, message) = (format!("uid-{at}"), "no pool");
+        let kind = ServiceEventKind::Warning;
+        let it = Happened { object: &object, uid: &uid, kind, reason: "Why", message };
+        let now = start + Duration::from_millis(u64::from(at));
+        events.tell(now, "t", it).expect("an event").count
+    };
+    assert!((0..=MOST).all(|at| tell(at) == 1));
+    assert_eq!(tell(MOST), 2);
+    assert_eq!(tell(0), 1, "it made place for the last one");
+    assert_eq!(tell(2), 2);
 }
 
 /// The findings as data, beside those of `check`.

@@ -157,10 +157,7 @@ impl Statuses {
         let Wanted { writes, left } =
             wanted(self.reportable(&decided, &at), &self.reported, &scope);
         let keys: BTreeSet<_> = writes.iter().map(|write| (write.kind, write.id.clone())).collect();
-        self.retries.settle(|kind, id| {
-            let is_looked_at = kind != StatusKind::Service || scope.holds(id);
-            !is_looked_at || keys.contains(&(kind, id.clone()))
-        });
+        self.retries.settle(&scope, |kind, id| keys.contains(&(kind, id.clone())));
         for write in self.retries.begin(now, writes) {
             writer.write(write);
         }
@@ -272,8 +269,7 @@ impl Counts {
         }
         let services = counts.into_iter().map(|(pool, count)| (pool.to_owned(), count)).collect();
         self.0.decided.store(1, Ordering::Relaxed);
-        let findings: Vec<Diagnostic> = plan.diagnostics.iter().cloned().collect();
-        let is_stale = condition(Component::Controller, &findings, "").status;
+        let is_stale = condition(Component::Controller, &plan.diagnostics, "").status;
         let is_stale = is_stale == ConditionStatus::False;
         self.0.stale.store(u64::from(is_stale), Ordering::Relaxed);
         *self.0.pools.lock().unwrap_or_else(PoisonError::into_inner) =

@@ -40,6 +40,8 @@ pub(crate) struct Store {
     pub(crate) faults: VecDeque<Fault>,
     /// Of all questions to come.
     pub(crate) always: Option<Fault>,
+    /// What is asked about this is never answered.
+    pub(crate) stuck: Option<&'static str>,
     /// The token that is accepted.
     pub(crate) token: Option<&'static str>,
     /// Paths and queries.
@@ -138,6 +140,7 @@ impl Talk<'_> {
             store.asked.push(path.clone());
             let is_known = store.token.is_none_or(|it| token.as_deref() == Some(it));
             match is_known {
+                true if store.stuck.is_some_and(|it| path.contains(it)) => Some(Fault::Silence),
                 true => store.faults.pop_front().or_else(|| store.always.clone()),
                 false => Some(Fault::Status(401, "x: y")),
             }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod fake;
+mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
