@@ -6,9 +6,12 @@ use anyhow::Result;
 
 use crate::{image, install, shell, tidy};
 
-/// Runs of the simulations, of whole segments and of gateways, when everything is tested.
-const SIMULATIONS: &[(&str, &str)] =
-    &[("STEELYARD_SIM_RUNS", "10000"), ("STEELYARD_HTTP_SIM_RUNS", "100000")];
+/// When everything is tested: runs of the simulations, of whole segments and of gateways.
+const WHOLE: &[(&str, &str)] =
+    &[("STEELYARD_SIM_RUNS", "10000"), ("STEELYARD_HTTP_SIM_RUNS", "100000"), ONCE];
+
+/// What is built for all tests keeps nothing for the next edit: that is gigabytes.
+const ONCE: (&str, &str) = ("CARGO_INCREMENTAL", "0");
 
 /// Runs everything; `fast` leaves out what needs privileges, peers or a browser.
 pub(crate) fn run(fast: bool) -> Result<()> {
@@ -20,20 +23,18 @@ pub(crate) fn run(fast: bool) -> Result<()> {
     if !fast {
         install::cluster()?;
     }
+    let kept: &[_] = if fast { &[] } else { &[ONCE] };
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
-    shell::run("cargo", &clippy, &[])?;
+    shell::run("cargo", &clippy, kept)?;
     let of_image = ["clippy", "-p", "steelyard", "--features", "otlp", "--locked"];
-    shell::run("cargo", &[&of_image[..], &["--", "-D", "warnings"]].concat(), &[])?;
+    shell::run("cargo", &[&of_image[..], &["--", "-D", "warnings"]].concat(), kept)?;
     if fast {
-        return shell::run(
-            "cargo",
-            &["test", "--workspace", "--locked"],
-            &[("STEELYARD_FAST", "1")],
-        );
+        let args = ["test", "--workspace", "--locked"];
+        return shell::run("cargo", &args, &[("STEELYARD_FAST", "1")]);
     }
-    shell::run("cargo", &["build", "--locked"], &[])?;
+    shell::run("cargo", &["build", "--locked"], &[ONCE])?;
     let everything = ["test", "--workspace", "--locked", "--no-fail-fast"];
-    again::test(&everything, SIMULATIONS)?;
+    again::test(&everything, WHOLE)?;
     image::check()?;
     let deny = install::cargo_tool(install::CARGO_DENY)?;
     let check = ["check", "bans", "licenses", "sources"];

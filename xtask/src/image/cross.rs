@@ -24,6 +24,8 @@ pub(super) fn build(architecture: Architecture, profile: &str) -> Result<PathBuf
         (&*format!("AR_{variable}"), &*archiver),
         (&*linker, "rust-lld"),
         ("CARGO_INCREMENTAL", "0"),
+        // As for an edit, but nobody looks for a line in it.
+        ("CARGO_PROFILE_DEV_DEBUG", "0"),
     ];
     let arguments = ["build", "--locked", "--package", "steelyard", "--features", "otlp"];
     let place = ["--profile", profile, "--target", &target];
