@@ -16,8 +16,10 @@ use super::tally::{EndpointTotals, Tally};
 use crate::wire::stream::Stream;
 use crate::wire::timer::within;
 
-/// Most idle connections kept per core and address; Traefik's default per host.
-const MAX_IDLE: usize = 200;
+/// Idle connections that are kept per core and address in any case; Traefik's default per host. More
+/// are for as long as so many are in use at times: whoever has a thousand requests under way at one
+/// backend would else connect anew for most of them.
+const KEEP_IDLE: usize = 200;
 
 /// How long the addresses of a name are believed.
 const NAME_TTL: Duration = Duration::from_secs(5);
@@ -29,6 +31,8 @@ pub(crate) struct Upstream {
     pub(crate) label: Arc<str>,
     pub(crate) tally: Tally,
     idle: RefCell<Vec<Idle>>,
+    /// How many of the idle ones were never needed since they were last looked over.
+    spare: Cell<usize>,
     /// Connections that HTTP/2 is spoken on.
     pub(crate) sessions: Sessions,
     kept: Rc<Kept>,
@@ -95,7 +99,7 @@ impl Upstream {
     /// A connection that was alive a moment ago, most recently used first.
     pub(crate) fn checkout(&self, doubt: Doubt) -> Option<Clean<Stream>> {
         loop {
-            let idle = self.idle.borrow_mut().pop()?;
+            let idle = self.take()?;
             let stream = idle.connection.get();
             let is_usable =
                 if doubt.is_about(&idle) { stream.is_silent() } else { stream.is_alive() };
@@ -105,10 +109,17 @@ impl Upstream {
         }
     }
 
+    fn take(&self) -> Option<Idle> {
+        let mut idle = self.idle.borrow_mut();
+        let taken = idle.pop();
+        self.spare.set(self.spare.get().min(idle.len()));
+        taken
+    }
+
     /// Keeps a connection for later. What an exchange left unclean cannot be given back.
     pub(crate) fn give_back(&self, connection: Clean<Stream>, now: Instant) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < MAX_IDLE && !self.kept.is_full() {
+        if !self.kept.is_full() {
             idle.push(Idle { connection, since: now, _counted: Counted::new(&self.kept) });
         }
     }
@@ -120,11 +131,17 @@ impl Upstream {
         connected
     }
 
-    /// Closes what has been idle since before `limit`, or was closed by the other side.
+    /// Closes what has been idle since before `limit`, or was closed by the other side; and of many,
+    /// half of those that nobody needed since the last time.
     fn prune(&self, now: Instant, limit: Duration) {
-        self.idle.borrow_mut().retain(|idle| {
+        let mut idle = self.idle.borrow_mut();
+        let surplus = self.spare.get().min(idle.len().saturating_sub(KEEP_IDLE));
+        // Those that were used last are at the end.
+        idle.drain(..surplus.div_ceil(2));
+        idle.retain(|idle| {
             now.saturating_duration_since(idle.since) < limit && idle.connection.get().is_alive()
         });
+        self.spare.set(idle.len());
         self.sessions.prune(now, limit);
     }
 }
@@ -154,8 +171,8 @@ impl Upstreams {
         let upstream = by_address.entry(address).or_insert_with(|| {
             let label = address.to_string().into();
             let kept = self.kept.clone();
-            let (tally, idle, sessions) = Default::default();
-            Rc::new(Upstream { address, label, tally, idle, sessions, kept })
+            let (tally, idle, spare, sessions) = Default::default();
+            Rc::new(Upstream { address, label, tally, idle, spare, sessions, kept })
         });
         upstream.clone()
     }
@@ -289,7 +306,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_are_kept_than_all_cores_may_and_an_address_has() {
+    async fn no_more_are_kept_than_all_cores_may() {
         let now = Instant::now();
         let mut endpoint = Endpoint::new();
         let upstreams = Upstreams::new(2, Arc::new(AtomicUsize::new(4)));
@@ -302,12 +319,30 @@ mod tests {
         drop(upstream.checkout(doubt(now)).unwrap());
         endpoint.give_back(&upstream, now).await;
         assert_eq!(upstream.idle.borrow().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn as_many_are_kept_as_are_needed_at_times() {
+        let now = Instant::now();
+        let mut endpoint = Endpoint::new();
         let upstreams = Upstreams::new(1, Arc::new(AtomicUsize::new(9_999)));
         let upstream = endpoint.at(&upstreams);
-        for _ in 0..=MAX_IDLE {
+        for _ in 0..KEEP_IDLE + 100 {
             endpoint.give_back(&upstream, now).await;
         }
-        assert_eq!(upstream.idle.borrow().len(), MAX_IDLE);
+        let left = |needed: usize| {
+            let taken = Vec::from_iter((0..needed).map(|_| upstream.take().unwrap()));
+            upstream.idle.borrow_mut().extend(taken);
+            upstreams.prune(now, LIMIT);
+            upstream.idle.borrow().len()
+        };
+        assert_eq!(left(0), KEEP_IDLE + 100, "a moment ago there were none");
+        assert_eq!(left(KEEP_IDLE + 100), KEEP_IDLE + 100, "all are needed");
+        assert_eq!(left(KEEP_IDLE + 60), KEEP_IDLE + 80, "half of 40");
+        assert_eq!(left(1), KEEP_IDLE + 40, "half of what is beyond");
+        let rounds = (0..).take_while(|_| left(1) > KEEP_IDLE).count();
+        assert!((4..9).contains(&rounds), "{rounds}");
+        assert_eq!(left(0), KEEP_IDLE);
     }
 
     #[tokio::test]
