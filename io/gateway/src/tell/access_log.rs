@@ -24,6 +24,8 @@ pub(crate) use writer::{Lines, Writer};
 pub(crate) struct LogBuffer {
     chosen: Arc<AccessLog>,
     bytes: RefCell<Vec<u8>>,
+    /// How many lines these are.
+    lines: Cell<u64>,
     to: Lines,
     /// Requests of all cores so far.
     count: Arc<AtomicU64>,
@@ -81,11 +83,15 @@ pub(crate) struct Entry<'a> {
 /// Buffers of this size are handed over at once.
 const FLUSH_AT: usize = 64 * 1024;
 
+/// Room for the line with which they are full.
+const LONG: usize = 2 * 1024;
+
 impl LogBuffer {
     pub(crate) fn new(chosen: Arc<AccessLog>, to: Lines, count: Arc<AtomicU64>) -> Self {
         Self {
             chosen,
             bytes: RefCell::default(),
+            lines: Cell::default(),
             to,
             count,
             second: Cell::new(0),
@@ -107,14 +113,23 @@ impl LogBuffer {
             return;
         }
         let mut bytes = self.bytes.borrow_mut();
+        if bytes.capacity() == 0 {
+            // To grow would be to copy it all a few times.
+            bytes.reserve_exact(FLUSH_AT + LONG);
+        }
         match format {
             LogFormat::Common => entry.common(&mut bytes, fields, &self.stamp(), count),
             LogFormat::GenericClf => entry.combined(&mut bytes, fields, &self.stamp()),
             LogFormat::Json => entry.json(&mut bytes, fields, count),
         }
+        self.lines.set(self.lines.get() + 1);
         if bytes.len() >= FLUSH_AT {
-            self.to.send(std::mem::take(&mut bytes));
+            self.hand_over(&mut bytes);
         }
+    }
+
+    fn hand_over(&self, bytes: &mut Vec<u8>) {
+        self.to.send(std::mem::take(bytes), self.lines.take());
     }
 
     fn stamp(&self) -> std::cell::Ref<'_, String> {
@@ -129,7 +144,7 @@ impl LogBuffer {
     pub(crate) fn flush(&self) {
         let mut bytes = self.bytes.borrow_mut();
         if !bytes.is_empty() {
-            self.to.send(std::mem::take(&mut bytes));
+            self.hand_over(&mut bytes);
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::fmt::Display;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use steelyard_http::push_number;
 
 use super::{Entry, Note};
 use crate::options::access_log::REDACTED;
@@ -21,7 +23,9 @@ impl Entry<'_> {
     pub(super) fn common(&self, out: &mut Vec<u8>, chosen: &LogFields, stamp: &str, count: u64) {
         self.combined(out, chosen, stamp);
         out.pop();
-        let _ = write!(out, " {count} \"");
+        out.push(b' ');
+        push_number(out, count);
+        out.extend_from_slice(b" \"");
         or_dash(chosen.of("RouterName"), self.router.unwrap_or_default().as_bytes(), out);
         out.extend_from_slice(b"\" \"");
         let shown = chosen.of("ServiceURL");
@@ -29,37 +33,42 @@ impl Entry<'_> {
             out.extend_from_slice(b"http://");
         }
         or_dash(shown, self.endpoint.unwrap_or_default().as_bytes(), out);
-        let _ = writeln!(out, "\" {}ms", self.duration.as_millis());
+        out.extend_from_slice(b"\" ");
+        push_number(out, u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX));
+        out.extend_from_slice(b"ms\n");
     }
 
     /// `<client> - <user> [<date>] "<request>" <status> <bytes> "<referer>" "<user agent>"`.
     pub(super) fn combined(&self, out: &mut Vec<u8>, chosen: &LogFields, stamp: &str) {
         let note = self.note;
-        let client = self.client.to_canonical();
         match chosen.of("ClientHost") {
-            Shown::Keep => {
-                let _ = write!(out, "{client} - ");
-            }
-            Shown::Drop => out.extend_from_slice(b"- - "),
-            Shown::Redact => {
-                let _ = write!(out, "{REDACTED} - ");
-            }
+            Shown::Keep => address(self.client.to_canonical(), out),
+            Shown::Drop => out.push(b'-'),
+            Shown::Redact => out.extend_from_slice(REDACTED.as_bytes()),
         }
+        out.extend_from_slice(b" - ");
         match chosen.of("ClientUsername") {
             Shown::Keep => user(note.user.as_bytes(), out),
             Shown::Redact if !note.user.is_empty() => user(REDACTED.as_bytes(), out),
             Shown::Drop | Shown::Redact => out.push(b'-'),
         }
-        let _ = write!(out, " [{stamp}] \"");
+        for part in [" [", stamp, "] \""] {
+            out.extend_from_slice(part.as_bytes());
+        }
         if note.method.is_empty() {
             out.push(b'-');
         } else {
             quote(note.method.as_bytes(), out);
             out.push(b' ');
             or_dash(chosen.of("RequestPath"), note.target.as_bytes(), out);
-            let _ = write!(out, " {}", note.protocol());
+            out.push(b' ');
+            out.extend_from_slice(note.protocol().as_bytes());
         }
-        let _ = write!(out, "\" {} {} \"", self.status, self.bytes_out);
+        out.extend_from_slice(b"\" ");
+        push_number(out, u64::from(self.status));
+        out.push(b' ');
+        push_number(out, self.bytes_out);
+        out.extend_from_slice(b" \"");
         or_dash(chosen.of_header("Referer"), &note.referer, out);
         out.extend_from_slice(b"\" \"");
         or_dash(chosen.of_header("User-Agent"), &note.user_agent, out);
@@ -218,6 +227,24 @@ fn is_border(byte: u8) -> bool {
 }
 
 /// A missing value is a dash.
+/// An address as people write it. That of IPv4, which is on most lines, without the detour by a
+/// formatter.
+fn address(address: IpAddr, out: &mut Vec<u8>) {
+    match address {
+        IpAddr::V4(address) => {
+            for (place, octet) in address.octets().into_iter().enumerate() {
+                if place > 0 {
+                    out.push(b'.');
+                }
+                push_number(out, u64::from(octet));
+            }
+        }
+        IpAddr::V6(address) => {
+            let _ = write!(out, "{address}");
+        }
+    }
+}
+
 fn or_dash(shown: Shown, value: &[u8], out: &mut Vec<u8>) {
     match shown {
         Shown::Keep if !value.is_empty() => quote(value, out),

@@ -38,7 +38,8 @@ pub(crate) struct Writer {
 }
 
 enum Message {
-    Lines(Vec<u8>),
+    /// Lines, and how many.
+    Lines(Vec<u8>, u64),
     Reopen,
 }
 
@@ -95,13 +96,12 @@ impl Writer {
 }
 
 impl Lines {
-    /// Hands lines over; drops them when the writer is too far behind.
-    pub(crate) fn send(&self, lines: Vec<u8>) {
-        let count = count(&lines);
+    /// Hands `count` lines over; drops them when the writer is too far behind.
+    pub(crate) fn send(&self, lines: Vec<u8>, count: u64) {
         let waiting = self.backlog.waiting.fetch_add(count, Ordering::Relaxed);
         let is_full = self.backlog.most.is_some_and(|most| waiting > 0 && waiting + count > most);
         // Whose writer is gone has none to wait for.
-        if is_full || self.to.try_send(Message::Lines(lines)).is_err() {
+        if is_full || self.to.try_send(Message::Lines(lines, count)).is_err() {
             self.backlog.done(count);
             self.backlog.lose(count);
         }
@@ -137,12 +137,12 @@ fn run(mut output: Output, messages: &Receiver<Message>, backlog: &Backlog, reop
         if reopen.swap(false, Ordering::Relaxed) {
             failing.tell(&output.reopen());
         }
-        let Message::Lines(lines) = message else { continue };
+        let Message::Lines(lines, count) = message else { continue };
         let outcome = output.write(&lines);
         failing.tell(&outcome);
-        backlog.done(count(&lines));
+        backlog.done(count);
         if outcome.is_err() {
-            backlog.lose(count(&lines));
+            backlog.lose(count);
             continue;
         }
         let lost = backlog.unsaid.swap(0, Ordering::Relaxed);
@@ -150,10 +150,6 @@ fn run(mut output: Output, messages: &Receiver<Message>, backlog: &Backlog, reop
             tracing::warn!(lost, "the access log could not keep up");
         }
     }
-}
-
-fn count(lines: &[u8]) -> u64 {
-    lines.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
 impl Failing {
@@ -277,7 +273,7 @@ mod tests {
         let writes = backlog.clone();
         let thread =
             std::thread::spawn(move || Log::of(|| run(output, &messages, &writes, &reopen)).1);
-        lines.send(b"one\ntwo\n".to_vec());
+        lines.send(b"one\ntwo\n".to_vec(), 2);
         let started = std::time::Instant::now();
         while lines.lost() < 2 {
             assert!(started.elapsed() < Duration::from_secs(9), "lines are counted");
@@ -286,8 +282,8 @@ mod tests {
         assert_eq!(lines.lost(), 2);
         std::fs::remove_file(&path).unwrap();
         lines.reopen();
-        lines.send(b"three\n".to_vec());
-        lines.send(b"four\n".to_vec());
+        lines.send(b"three\n".to_vec(), 1);
+        lines.send(b"four\n".to_vec(), 1);
         drop(lines);
         let said = thread.join().unwrap();
         for words in ["cannot write the access log", "is written again", "could not keep up lost=2"]
@@ -306,12 +302,12 @@ mod tests {
         let (to, messages) = sync_channel(WAITING);
         let backlog = Arc::new(Backlog { most: Some(3), ..Backlog::default() });
         let lines = Lines { to, backlog, reopen: Arc::default() };
-        for (sent, lost) in [("1\n2\n3\n4\n", 0), ("5\n", 1), ("6\n7\n", 3)] {
-            lines.send(sent.into());
+        for (sent, lost) in [(4, 0), (1, 1), (2, 3)] {
+            lines.send(b"x\n".repeat(sent), sent as u64);
             assert_eq!(lines.lost(), lost, "{sent}");
         }
         drop(messages);
-        lines.send(b"8\n".to_vec());
+        lines.send(b"8\n".to_vec(), 1);
         assert_eq!(lines.lost(), 4, "its writer is gone");
     }
 
@@ -322,7 +318,7 @@ mod tests {
         let ((), said) = Log::of(|| {
             let writer = Writer::start(Some(&path), None).unwrap();
             for _ in 0..32 {
-                writer.lines.send(vec![b'x'; 1 << 20]);
+                writer.lines.send(vec![b'x'; 1 << 20], 1);
             }
             writer.finish();
         });
