@@ -10,6 +10,7 @@
 
 mod figure;
 mod floor;
+mod http2;
 mod memory;
 mod workload;
 
@@ -20,7 +21,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::load::Report;
-use crate::peer::Proxy;
+use crate::peer::{Proxy, beside};
 use crate::results::Row;
 use crate::{cpu, results};
 use figure::Figure;
@@ -119,10 +120,15 @@ impl Bench<'_> {
     }
 
     fn beside(&self, what: Workload, proxies: &[Proxy], found: &mut Found) -> Result<()> {
-        let loads: Vec<Load> = proxies.iter().map(|_| what.load()).collect();
-        let figures = self.rounds(what, proxies, &loads)?;
+        let _backend = match what {
+            Workload::Http2Backend => Some(Proxy::http2_backend(self.folder)?),
+            _ => None,
+        };
+        let able: Vec<&Proxy> = proxies.iter().filter(|it| what.concerns(it.name)).collect();
+        let loads: Vec<Load> = able.iter().map(|_| what.load()).collect();
+        let figures = self.rounds(what, &able, &loads)?;
         if what == Workload::Pace {
-            return self.pace(proxies, &figures, found);
+            return self.pace(&able, &figures, found);
         }
         let (ours, peers) = figures.split_first().context("ours is the first")?;
         ensure!(ours.counts(), "{}: {ours}", what.name());
@@ -138,7 +144,7 @@ impl Bench<'_> {
     }
 
     /// The slowest of a hundred, each at its own pace.
-    fn pace(&self, proxies: &[Proxy], most: &[Figure], found: &mut Found) -> Result<()> {
+    fn pace(&self, proxies: &[&Proxy], most: &[Figure], found: &mut Found) -> Result<()> {
         let rates = most.iter().map(|figure| figure.rate() * PACE);
         let loads: Vec<Load> =
             rates.map(|rate| Load { rate: Some(rate), ..Workload::Pace.load() }).collect();
@@ -169,7 +175,7 @@ impl Bench<'_> {
         let what = Workload::Routes;
         let loads = [ROUTES, 1].map(|hosts| Load { hosts, ..what.load() });
         self.wait_for(&proxies[0], &loads[0])?;
-        let figures = self.rounds(what, &proxies, &loads)?;
+        let figures = self.rounds(what, &proxies.each_ref(), &loads)?;
         let [many, one] = &figures[..] else { bail!("there are two") };
         ensure!(many.counts() && one.counts(), "{}: {many}; {one}", what.name());
         let row = Row::alone(what.name(), "µs CPU", many.cost(), ROUTES_GOAL, self.options.rounds);
@@ -188,7 +194,7 @@ impl Bench<'_> {
     }
 
     /// Each in its turn, as often as there are rounds.
-    fn rounds(&self, what: Workload, proxies: &[Proxy], loads: &[Load]) -> Result<Vec<Figure>> {
+    fn rounds(&self, what: Workload, proxies: &[&Proxy], loads: &[Load]) -> Result<Vec<Figure>> {
         let mut figures = Vec::from_iter(proxies.iter().map(|it| Figure::of(it.name)));
         for _ in 0..self.options.rounds {
             for ((proxy, load), figure) in proxies.iter().zip(loads).zip(&mut figures) {
@@ -235,12 +241,13 @@ impl Bench<'_> {
 
     /// Runs the generator on the other core.
     fn generate(&self, proxy: &Proxy, load: &Load, seconds: f64) -> Result<Report> {
-        let mut command = Command::new("taskset");
+        if let Some(streams) = load.streams {
+            return http2::generate(proxy, (load, streams), self.backend, seconds);
+        }
+        let mut command = beside(&std::env::current_exe()?.to_string_lossy());
         command
-            .args(["-c", "1"])
-            .arg(std::env::current_exe()?)
             .args(["load", "--target", &proxy.address.to_string()])
-            .args(["--backend", &self.backend.to_string()])
+            .args(["--backend", &self.backend.to_string(), "--host", load.host])
             .args(["--connections", &load.connections.to_string(), "--path", load.path])
             .args(["--seconds", &seconds.to_string()]);
         if load.is_fresh {

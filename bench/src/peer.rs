@@ -12,11 +12,22 @@ use anyhow::{Context, Result, bail};
 pub(crate) struct Proxy {
     pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
+    /// Where it takes HTTP/2 from who knows that beforehand.
+    pub(crate) http2: SocketAddr,
     child: Child,
 }
 
 /// The core the proxies run on; the load runs on the next one.
 const CORE: &str = "0";
+const LOAD_CORE: &str = "1";
+
+/// Whom requests are for.
+pub(crate) const HOST: &str = "app.example.com";
+/// Whose backend speaks HTTP/2.
+pub(crate) const HTTP2_HOST: &str = "h2.example.com";
+
+/// Where that one is.
+const HTTP2_BACKEND: ([u8; 4], u16) = ([127, 0, 0, 1], 18079);
 
 impl Proxy {
     /// Its process.
@@ -43,7 +54,8 @@ impl Proxy {
         let one = hosts < 2;
         let (name, ports) = if one { ("steelyard", 18081) } else { ("many routes", 18086) };
         let address = SocketAddr::from(([127, 0, 0, 1], ports));
-        let manifests = folder.join(format!("manifests-{hosts}"));
+        // Not beside logs: the folder above is looked at too, should this one be replaced.
+        let manifests = folder.join(format!("ours-{hosts}/manifests"));
         fs::create_dir_all(&manifests)?;
         fs::write(manifests.join("app.yaml"), manifest(backend, hosts))?;
         let mut command = pinned(&binary.to_string_lossy());
@@ -63,7 +75,20 @@ impl Proxy {
         fs::write(&path, nginx_config(folder, address, backend))?;
         let mut command = pinned("nginx");
         command.arg("-c").arg(&path).arg("-e").arg(folder.join("nginx.log"));
-        Self::start("nginx", address, command)
+        let mut proxy = Self::start("nginx", address, command)?;
+        // Its ports speak one version each.
+        proxy.http2 = nginx_http2();
+        Ok(proxy)
+    }
+
+    /// The backend that speaks HTTP/2: nginx, beside the generator.
+    pub(crate) fn http2_backend(folder: &Path) -> Result<Self> {
+        let address = SocketAddr::from(HTTP2_BACKEND);
+        let path = folder.join("backend.conf");
+        fs::write(&path, backend_config(folder, address))?;
+        let mut command = beside("nginx");
+        command.arg("-c").arg(&path).arg("-e").arg(folder.join("backend.log"));
+        Self::start("the backend of HTTP/2", address, command)
     }
 
     /// HAProxy with one thread and upstream reuse; its log goes to its standard output, since it
@@ -97,7 +122,7 @@ impl Proxy {
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        let mut proxy = Self { name, address, child };
+        let mut proxy = Self { name, address, http2: address, child };
         let deadline = Instant::now() + Duration::from_secs(60);
         while TcpStream::connect(address).is_err() {
             if Instant::now() > deadline || proxy.child.try_wait()?.is_some() {
@@ -126,9 +151,22 @@ impl Drop for Proxy {
 }
 
 fn pinned(program: &str) -> Command {
+    on(CORE, program)
+}
+
+/// `program` on the core of the load.
+pub(crate) fn beside(program: &str) -> Command {
+    on(LOAD_CORE, program)
+}
+
+fn on(core: &str, program: &str) -> Command {
     let mut command = Command::new("taskset");
-    command.args(["-c", CORE, program]);
+    command.args(["-c", core, program]);
     command
+}
+
+fn nginx_http2() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 18087))
 }
 
 /// The name of a numbered host; the generator asks for the same.
@@ -137,12 +175,18 @@ pub(crate) fn host(number: u32) -> String {
 }
 
 fn manifest(backend: SocketAddr, hosts: u32) -> String {
+    let http2 = SocketAddr::from(HTTP2_BACKEND);
     let mut text = format!(
         "apiVersion: v1\nkind: Service\nmetadata:\n  name: app\n  annotations:\n    \
-         steelyard.dev/endpoints: \"{backend}\"\nspec:\n  ports: [{{port: 80}}]\n"
+         steelyard.dev/endpoints: \"{backend}\"\nspec:\n  ports: [{{port: 80}}]\n---\n\
+         apiVersion: v1\nkind: Service\nmetadata:\n  name: h2\n  annotations:\n    \
+         steelyard.dev/endpoints: \"{http2}\"\nspec:\n  \
+         ports: [{{port: 80, appProtocol: kubernetes.io/h2c}}]\n---\n\
+         apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: h2}}\nspec:\n  \
+         defaultBackend: {{service: {{name: h2, port: {{number: 80}}}}}}\n"
     );
     let hosts = match hosts {
-        0 | 1 => vec!["app.example.com".to_owned(), host(0)],
+        0 | 1 => vec![HOST.to_owned(), host(0)],
         _ => (0..hosts).map(host).collect(),
     };
     for (number, hosts) in hosts.chunks(100).enumerate() {
@@ -162,27 +206,41 @@ fn manifest(backend: SocketAddr, hosts: u32) -> String {
 }
 
 fn nginx_config(folder: &Path, address: SocketAddr, backend: SocketAddr) -> String {
-    let folder = folder.display();
+    let (folder, http2) = (folder.display(), nginx_http2());
     format!(
         "daemon off;\nmaster_process on;\nworker_processes 1;\npid {folder}/nginx.pid;\n\
          worker_rlimit_nofile 16384;\nevents {{ worker_connections 8192; multi_accept on; }}\n\
          http {{\n  access_log {folder}/access.log combined buffer=64k flush=1s;\n  client_body_temp_path {folder}/body;\n  \
          proxy_temp_path {folder}/proxy;\n  keepalive_requests 100000000;\n  \
          upstream app {{ server {backend}; keepalive 256; keepalive_requests 100000000; }}\n  \
-         server {{\n    listen {address} backlog=4096;\n    server_name app.example.com;\n    \
+         server {{\n    listen {address} backlog=4096;\n    listen {http2} http2;\n    server_name {HOST};\n    \
          location / {{\n      proxy_pass http://app;\n      proxy_http_version 1.1;\n      \
          proxy_set_header Connection \"\";\n      proxy_set_header Host $host;\n      \
          proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n    }}\n  }}\n}}\n"
     )
 }
 
+/// Small answers, as the other backend gives them.
+fn backend_config(folder: &Path, address: SocketAddr) -> String {
+    let (folder, body) = (folder.display(), "x".repeat(128));
+    format!(
+        "daemon off;\nworker_processes 1;\npid {folder}/backend.pid;\n\
+         events {{ worker_connections 8192; }}\nhttp {{\n  access_log off;\n  \
+         keepalive_requests 100000000;\n  client_body_temp_path {folder}/backend-body;\n  \
+         server {{\n    listen {address} http2;\n    default_type text/plain;\n    \
+         add_header Cache-Control max-age=60;\n    location / {{ return 200 {body}; }}\n  }}\n}}\n"
+    )
+}
+
 fn haproxy_config(address: SocketAddr, backend: SocketAddr) -> String {
+    let http2 = SocketAddr::from(HTTP2_BACKEND);
     format!(
         "global\n  nbthread 1\n  maxconn 4096\n  log stdout format raw local0\n\
          defaults\n  mode http\n  log global\n  option httplog\n  timeout connect 5s\n  \
          timeout client 60s\n  timeout server 60s\n  option forwardfor\n  http-reuse always\n\
          frontend web\n  bind {address}\n  \
-         use_backend app if {{ hdr(host) -i app.example.com }}\n\
-         backend app\n  server one {backend}\n"
+         use_backend app if {{ hdr(host) -i {HOST} }}\n  \
+         use_backend h2 if {{ hdr(host) -i {HTTP2_HOST} }}\n\
+         backend app\n  server one {backend}\nbackend h2\n  server one {http2} proto h2\n"
     )
 }

@@ -13,7 +13,7 @@ const BESIDE_PEERS: &[&str] = &["failover", "gateway"];
 /// Runs the measurement `name` with its own options and writes `bench/results/NAME.json`.
 pub(crate) fn run(name: &str, options: &[String]) -> Result<()> {
     if BESIDE_PEERS.contains(&name) {
-        install::packages()?;
+        install::packages_for_bench()?;
     }
     if name == "kubernetes" {
         install::cluster()?;

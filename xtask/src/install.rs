@@ -34,6 +34,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("qemu-aarch64-static", "qemu-user-static"),
 ];
 
+/// The same of what measurements call.
+const FOR_BENCH: &[(&str, &str)] = &[("h2load", "nghttp2-client")];
+
 /// Licences, bans and sources of dependencies.
 pub(crate) const CARGO_DENY: (&str, &str) = ("cargo-deny", "0.20.2");
 /// Changes the code and looks whether a test fails.
@@ -42,9 +45,18 @@ pub(crate) const CARGO_MUTANTS: (&str, &str) = ("cargo-mutants", "27.1.0");
 /// Zig's compiler of C, from PyPI's package of this name: it builds for other machines.
 const ZIG: (&str, &str) = ("ziglang", "0.17.1");
 
-/// Installs the packages whose programs are missing, when we may.
+/// Installs the packages of the tests whose programs are missing, when we may.
 pub(crate) fn packages() -> Result<()> {
-    let missing: Vec<&str> = PACKAGES
+    install(PACKAGES)
+}
+
+/// The same, with those of the measurements.
+pub(crate) fn packages_for_bench() -> Result<()> {
+    install(&[PACKAGES, FOR_BENCH].concat())
+}
+
+fn install(packages: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<&str> = packages
         .iter()
         .filter(|(program, _)| !shell::has(program))
         .map(|(_, package)| *package)

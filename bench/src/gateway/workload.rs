@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use crate::peer::{HOST, HTTP2_HOST};
+
 /// One kind of load, which can be measured alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Workload {
@@ -15,6 +17,10 @@ pub(crate) enum Workload {
     Large,
     /// A new connection for each request
     Fresh,
+    /// Small answers over 16 connections of HTTP/2, 16 streams each
+    Http2,
+    /// Small answers over 64 connections, from a backend that speaks HTTP/2
+    Http2Backend,
     /// 100,000 routes, asked for at random
     Routes,
     /// How long the slowest of a hundred takes, at four fifths of the own maximum
@@ -28,6 +34,10 @@ pub(crate) enum Workload {
 pub(super) struct Load {
     pub(super) connections: u32,
     pub(super) path: &'static str,
+    /// Whom the requests are for: it says which backend answers.
+    pub(super) host: &'static str,
+    /// Streams of each connection, by HTTP/2.
+    pub(super) streams: Option<u32>,
     /// A new connection for each request.
     pub(super) is_fresh: bool,
     /// So many hosts are asked for, at random; none: always the same.
@@ -38,12 +48,14 @@ pub(super) struct Load {
 
 impl Workload {
     /// All of them, in the order of their rows.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Small,
         Self::Many,
         Self::Medium,
         Self::Large,
         Self::Fresh,
+        Self::Http2,
+        Self::Http2Backend,
         Self::Routes,
         Self::Pace,
         Self::Memory,
@@ -57,6 +69,8 @@ impl Workload {
             Self::Medium => "16 KiB answers, 64 connections",
             Self::Large => "1 MiB answers, 8 connections",
             Self::Fresh => "a new connection per request",
+            Self::Http2 => "HTTP/2 from clients, 16 connections of 16 streams",
+            Self::Http2Backend => "HTTP/2 to the backend, 64 connections",
             Self::Routes => "100,000 routes, asked at random",
             Self::Pace => "p99 at 80 % of the own maximum",
             Self::Memory => "memory",
@@ -64,13 +78,23 @@ impl Workload {
     }
 
     pub(super) fn load(self) -> Load {
-        let small = Load { connections: 64, path: "/s", is_fresh: false, hosts: 0, rate: None };
+        let small = Load {
+            connections: 64,
+            path: "/s",
+            host: HOST,
+            streams: None,
+            is_fresh: false,
+            hosts: 0,
+            rate: None,
+        };
         match self {
             Self::Small | Self::Routes | Self::Pace | Self::Memory => small,
             Self::Many => Load { connections: 1000, ..small },
             Self::Medium => Load { path: "/m", ..small },
             Self::Large => Load { path: "/l", connections: 8, ..small },
             Self::Fresh => Load { is_fresh: true, ..small },
+            Self::Http2 => Load { connections: 16, streams: Some(16), ..small },
+            Self::Http2Backend => Load { host: HTTP2_HOST, ..small },
         }
     }
 
@@ -86,7 +110,20 @@ impl Workload {
             (Self::Medium, "nginx" | "haproxy") => 0.8,
             (Self::Large | Self::Fresh, "nginx" | "haproxy") => 0.9,
             (Self::Fresh, "f_epoll") => 1.05,
+            (Self::Http2, "nginx") => 0.55,
+            (Self::Http2 | Self::Http2Backend, "haproxy") => 0.8,
             _ => return None,
         })
+    }
+}
+
+impl Workload {
+    /// Whether `peer` can do it: the sketches speak HTTP/1, and nginx does to its backends.
+    pub(super) fn concerns(self, peer: &str) -> bool {
+        match self {
+            Self::Http2 => ["steelyard", "nginx", "haproxy"].contains(&peer),
+            Self::Http2Backend => ["steelyard", "haproxy"].contains(&peer),
+            _ => true,
+        }
     }
 }
