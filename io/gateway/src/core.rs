@@ -2,6 +2,7 @@
 //! configuration's version, which is read once per request.
 
 pub(crate) mod arrival;
+mod ebb;
 pub(crate) mod listener;
 pub(crate) mod live;
 pub(crate) mod sheets;
@@ -196,7 +197,7 @@ impl Core {
         });
     }
 
-    /// Once a second. Returns how many bytes of buffers were given up.
+    /// Once a second. Returns how many bytes of what is kept for requests were given up.
     pub(crate) fn prune(&self, now: Instant) -> usize {
         self.tick.set(now);
         // What nobody asks for is given up all the same.
@@ -206,8 +207,7 @@ impl Core {
         }
         self.upstreams.prune(now, self.options().timeouts.upstream_idle);
         self.warnings.prune(now);
-        self.sheets.trim();
-        self.heads.trim() + self.bulk.trim()
+        self.sheets.trim() + self.heads.trim() + self.bulk.trim()
     }
 }
 

@@ -51,15 +51,18 @@ impl Sheets {
         self.free.borrow_mut().push((paper, note));
     }
 
-    /// Once a second: half of what was not needed since is given up.
-    pub(crate) fn trim(&self) {
+    /// Once a second: half of what was not needed since is given up. Returns how many bytes.
+    pub(crate) fn trim(&self) -> usize {
         let mut free = self.free.borrow_mut();
         let left = free.len() - self.spare.get().min(free.len()).div_ceil(2);
+        let surplus = free.iter().skip(left.max(KEEP));
+        let bytes = surplus.map(|(paper, _)| paper.capacity() + size_of::<Note>()).sum();
         free.truncate(left.max(KEEP));
         if free.capacity() > 2 * left.max(KEEP) {
             free.shrink_to(left.max(KEEP));
         }
         self.spare.set(free.len());
+        bytes
     }
 }
 
@@ -110,9 +113,10 @@ mod tests {
         all[0].0.reserve(KEEP_CAPACITY + 1);
         all.iter_mut().for_each(|(out, note)| sheets.take_back(out, note));
         assert!(sheets.free.borrow().iter().all(|(out, _)| out.capacity() <= KEEP_CAPACITY));
-        for _ in 0..20 {
-            sheets.trim();
-        }
+        assert_eq!(sheets.trim(), 0, "a moment ago all were needed");
+        assert_eq!(sheets.trim(), 500 * size_of::<Note>(), "nothing was written on them");
+        let rounds = std::iter::repeat_with(|| sheets.trim()).take_while(|bytes| *bytes > 0);
+        assert!((2..20).contains(&rounds.count()));
         let free = sheets.free.borrow();
         assert!(free.len() == KEEP && free.capacity() <= 2 * KEEP, "{}", free.capacity());
     }

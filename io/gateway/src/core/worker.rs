@@ -21,6 +21,7 @@ use tokio::task::spawn_local;
 
 use super::Core;
 use super::arrival::Arrival;
+use super::ebb::Ebb;
 use super::listener::Listener;
 use crate::options::Bind;
 use crate::shared::Shared;
@@ -32,9 +33,6 @@ use crate::tell::recent::FailedRequest;
 /// How long who waits for a request may still make one while the core drains: a client that is busy
 /// learns from the answer that it has to connect anew.
 const GRACE: Duration = Duration::from_millis(500);
-
-/// Bytes of buffers given up at once that are worth telling the system.
-const WORTH_RETURNING: usize = 1024 * 1024;
 
 /// Those who are asked to make room have left after this long, mostly.
 const ROOM: Duration = Duration::from_millis(200);
@@ -310,12 +308,13 @@ fn take_in(
 async fn keep_house(core: Rc<Core>) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ebb = Ebb::default();
     loop {
         ticks.tick().await;
         let freed = core.prune(Instant::now());
         core.flush_log();
         let burst_is_over = core.connections.borrow_mut().burst_is_over();
-        if burst_is_over || freed >= WORTH_RETURNING {
+        if ebb.turns(burst_is_over, freed) {
             // That takes milliseconds, which requests need not wait for.
             let return_memory = core.options().return_memory;
             tokio::task::spawn_blocking(return_memory);

@@ -253,12 +253,10 @@ impl<C: Wire> Connection<C> {
                     waiting.go_on();
                     return polled;
                 }
+                core.sheets.take_back(out, note);
                 let is_over = match started {
                     Some(at) => waiting.wait_for_rest(cx, at),
-                    None => {
-                        core.sheets.take_back(out, note);
-                        waiting.wait(cx, closing.get())
-                    }
+                    None => waiting.wait(cx, closing.get()),
                 };
                 if is_over { Poll::Ready(Ok(0)) } else { polled }
             });
