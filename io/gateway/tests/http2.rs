@@ -4,14 +4,14 @@
 
 mod support;
 
-use std::io::{BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
-use http::Request;
+use http::{HeaderMap, HeaderValue, Request};
 use steelyard_gateway::{AccessLog, GatewayOptions, LogFormat};
 use support::h2::{Raw, ask, connect, push, request, run, whole};
 use support::{
@@ -66,7 +66,8 @@ fn an_endpoint_sees_one_request_of_http1() {
         for expected in ["GET /x?y HTTP/1.1", "Host: a", "cookie: a=b; c=d"] {
             assert_eq!(lines.iter().filter(|it| **it == expected).count(), 1, "{text}");
         }
-        assert!(!text.contains("6.6.6.6") && !text.to_lowercase().contains("\nte:"), "{text}");
+        assert!(!text.contains("6.6.6.6"), "{text}");
+        assert_eq!(text.to_lowercase().matches("\nte: trailers").count(), 1, "{text}");
         for (name, value) in [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http")] {
             let line = |it: &&&str| it.to_lowercase() == format!("{name}: {value}");
             assert_eq!(lines.iter().filter(line).count(), 1, "{name} in {text}");
@@ -210,6 +211,55 @@ fn who_expects_a_100_gets_it() {
         assert_eq!(hint.unwrap().unwrap().status(), 100);
         push(&mut send, b"body", true).await.unwrap();
         assert_eq!(whole(response.await.unwrap()).await.unwrap().text(), "body");
+    });
+}
+
+/// What stands behind a body goes to an endpoint of HTTP/1, and back, but for what would mean
+/// something in a head.
+#[test]
+fn trailers_go_to_http1_and_back() {
+    let server = Server::start(|mut stream, _| {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        while let Some(head) = head(&mut reader) {
+            let mut came = String::new();
+            while !came.ends_with("0\r\n") && reader.read_line(&mut came).unwrap() > 0 {}
+            while !came.ends_with("\r\n\r\n") && reader.read_line(&mut came).unwrap() > 0 {}
+            let is_asked = head.contains("\r\nTE: trailers\r\n");
+            let section = "x-sum: 1\r\nX-Sum: 2\r\nAuthorization: x\r\nHost: b\r\nx_y: 3\r\n";
+            let said = format!("{is_asked} {came}");
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{said}\r\n0\r\n{section}\r\n",
+                said.len(),
+            );
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let (_gateway, address) = gateway(&[route("r", "*", "/", &[server.address])]);
+    run(async {
+        let mut sender = connect(address).await;
+        for (asks, body, chunk) in [(true, "some", "4\r\nsome\r\n"), (false, "", "")] {
+            let mut asked = request("POST", "/");
+            if asks {
+                asked.headers_mut().insert("te", HeaderValue::from_static("trailers"));
+            }
+            let (response, mut send) = sender.send_request(asked, false).unwrap();
+            push(&mut send, body.as_bytes(), false).await.unwrap();
+            let mut trailers = HeaderMap::new();
+            for name in ["x-late", "grpc-status", "x-late", "content-length", "cookie", "x_y"] {
+                trailers.append(name, HeaderValue::from_static("1"));
+            }
+            send.send_trailers(trailers).unwrap();
+            let answer = whole(response.await.unwrap()).await.unwrap();
+            let mut said: Vec<_> = answer.text().split("\r\n").map(str::to_owned).collect();
+            let text = answer.text();
+            assert!(text.starts_with(&format!("{asks} {chunk}0\r\n")), "{text:?}");
+            said.sort();
+            let late = said.iter().filter(|it| it.contains(':')).collect::<Vec<_>>();
+            assert_eq!(late, ["grpc-status: 1", "x-late: 1", "x-late: 1"], "{text:?}");
+            let trailers = answer.trailers.unwrap();
+            assert_eq!(trailers.get_all("x-sum").iter().collect::<Vec<_>>(), ["1", "2"]);
+            assert_eq!(trailers.len(), 2, "{trailers:?}");
+        }
     });
 }
 

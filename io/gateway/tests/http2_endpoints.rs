@@ -31,7 +31,7 @@ fn clients_of_http1_are_served() {
     assert_eq!(lines[0], "POST http://a.b:81/x~y?a=%3Cb%3E", "{text}");
     for (line, count) in [
         ("x-b: 1", 1),
-        ("te: trailers", 1),
+        ("te: trailers", 0),
         ("content-length: 4", 1),
         ("x-forwarded-for: 127.0.0.1", 1),
         ("x-forwarded-host: a.b:81", 1),
@@ -113,6 +113,37 @@ fn trailers_go_both_ways() {
             assert_eq!(trailers.len(), 1, "what may not stand there does not");
         }
     });
+}
+
+/// What stands behind a chunked body goes to an endpoint of HTTP/2, and what stands behind its
+/// answer goes behind the chunks of one; a client of HTTP/1.0 knows neither.
+#[test]
+fn trailers_go_from_http1_and_back() {
+    let endpoint = Endpoint::start(100, |_, _| Deed::Echo);
+    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[endpoint.address])]);
+    let ask = |head: &str, body: &str| {
+        let mut client = Client::connect(address);
+        client.send(format!("POST / {head}\r\nHost: a\r\n{body}"));
+        let mut text = String::new();
+        client.reader.read_to_string(&mut text).unwrap();
+        text
+    };
+    let chunks = "Connection: close, TE\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\n\r\n\
+                  4\r\nbody\r\n0\r\nX-Late: 1\r\nx-late:  2 \r\nCookie: a\r\nContent-Length: 9\r\n\r\n";
+    for _ in 0..3 {
+        let text = ask("HTTP/1.1", chunks);
+        assert!(
+            text.contains("\ntrailers: Some({\"x-late\": \"1\", \"x-late\": \"2\"})\n"),
+            "{text}"
+        );
+        assert!(text.contains("\nte: trailers\n"), "{text}");
+        assert!(text.ends_with("body\r\n0\r\nx-sum: 4\r\n\r\n"), "{text}");
+    }
+    let text = ask("HTTP/1.1", "Connection: close\r\nContent-Length: 4\r\n\r\nbody");
+    assert!(text.contains("\ntrailers: None\n") && !text.contains("\nte:"), "{text}");
+    assert!(text.ends_with("body\r\n0\r\nx-sum: 4\r\n\r\n"), "{text}");
+    let text = ask("HTTP/1.0", "TE: trailers\r\nContent-Length: 4\r\n\r\nbody");
+    assert!(text.ends_with("\n\nbody") && !text.contains("\nte:"), "{text}");
 }
 
 /// What an endpoint has not looked at is sent again, whatever it is; what it may have, is not.

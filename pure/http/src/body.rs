@@ -121,6 +121,12 @@ impl Body {
         }
     }
 
+    /// What stood behind a body of which only the payload goes on, once it is done: the fields that
+    /// may go on, for who frames it in another way.
+    pub fn trailers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        trailers::fields(&self.trailers)
+    }
+
     /// What the next hop gets when the connection ends at this point and that is a proper end;
     /// `None` when something is missing.
     pub fn end(&self) -> Option<&'static [u8]> {
@@ -147,7 +153,9 @@ impl Body {
                 Ok(Fed { opening, closing, ..Fed::whole(bytes.len()) })
             }
             Kind::Chunked(chunks) => feed_chunks(chunks, &mut self.trailers, bytes),
-            Kind::Plain(chunks) => keep(chunks, bytes, None, |part| part == Part::Payload),
+            Kind::Plain(chunks) => {
+                keep(chunks, &mut self.trailers, bytes, |part| part == Part::Payload)
+            }
         }
     }
 }
@@ -215,7 +223,7 @@ fn feed_chunks(
     bytes: &mut [u8],
 ) -> Result<Fed, BadChunk> {
     let goes_on = |part| matches!(part, Part::Payload | Part::Framing);
-    let mut fed = keep(chunks, bytes, Some(trailers), goes_on)?;
+    let mut fed = keep(chunks, trailers, bytes, goes_on)?;
     if !chunks.is_done() {
         return Ok(fed);
     }
@@ -237,8 +245,8 @@ fn feed_chunks(
 /// Moves the parts that go on to the front, and trailers to where they are kept.
 fn keep(
     chunks: &mut Chunked,
+    trailers: &mut Vec<u8>,
     bytes: &mut [u8],
-    mut trailers: Option<&mut Vec<u8>>,
     goes_on: impl Fn(Part) -> bool,
 ) -> Result<Fed, BadChunk> {
     let mut fed = Fed::whole(0);
@@ -251,9 +259,7 @@ fn keep(
                 bytes.copy_within(fed.consumed..fed.consumed + run, fed.forward);
             }
             fed.forward += run;
-        } else if part == Part::Trailer
-            && let Some(trailers) = &mut trailers
-        {
+        } else if part == Part::Trailer {
             trailers.extend_from_slice(&bytes[fed.consumed..fed.consumed + run]);
         }
         fed.consumed += run;

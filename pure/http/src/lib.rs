@@ -39,7 +39,7 @@ mod sim;
 
 pub use blame::blame;
 pub use body::{Body, Fed, Framing, SizeLine, Wrapping};
-pub use chunked::BadChunk;
+pub use chunked::{BadChunk, LAST_CHUNK};
 pub use edits::{BadLine, LineEdits, RequestChanges, RequestEdits, ResponseChanges, ResponseEdits};
 pub use excerpt::Excerpt;
 pub use exchange::{

@@ -49,7 +49,7 @@ pub struct RequestHead<'h, 'b> {
     /// What it wants to switch to, of what may pass.
     pub upgrade: Upgrades,
     /// The client reads what stands behind a chunked answer.
-    takes_trailers: bool,
+    pub takes_trailers: bool,
     /// There is an Expect line, and the client may mean it.
     pub expects: bool,
     /// The first Accept line.

@@ -48,17 +48,22 @@ const REFUSED: [&str; 34] = [
 /// The lines of `section`, each with its line end, that go on, as we write them.
 pub(crate) fn kept(section: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    for line in section.split(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let Some(at) = memchr::memchr(b':', line) else { continue };
-        let (name, value) = (&line[..at], line[at + 1..].trim_ascii());
-        if is_kept(name) {
-            for part in [name, b": ", value, b"\r\n"] {
-                out.extend_from_slice(part);
-            }
+    for (name, value) in fields(section) {
+        for part in [name, b": ", value, b"\r\n"] {
+            out.extend_from_slice(part);
         }
     }
     out
+}
+
+/// Names and values of the lines of `section` that go on.
+pub(crate) fn fields(section: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    section.split(|byte| *byte == b'\n').filter_map(|line| {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let at = memchr::memchr(b':', line)?;
+        let (name, value) = (&line[..at], line[at + 1..].trim_ascii());
+        is_kept(name).then_some((name, value))
+    })
 }
 
 fn is_kept(name: &[u8]) -> bool {

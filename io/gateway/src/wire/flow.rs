@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use h2::{Reason, RecvStream, SendStream};
-use http::HeaderMap;
-use steelyard_http::{Body, Framing, may_trail};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use steelyard_http::{Body, Framing, LAST_CHUNK, may_trail};
 
 /// What stands behind a body.
 pub(crate) type Trailers = Rc<HeaderMap>;
@@ -22,6 +22,8 @@ pub(crate) struct Inflow {
     current: Bytes,
     stage: Stage,
     trailers: Option<Trailers>,
+    /// What is still to be said behind it, in its framing.
+    end: Bytes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,10 @@ const AROUND: usize = 20;
 /// Less room is not worth a chunk.
 const LEAST_ROOM: usize = 64;
 
+/// What stands behind a chunk of no bytes is at most so long: more is no chunked body to whoever
+/// takes it apart.
+const MOST_TRAILERS: usize = 8 * 1024;
+
 /// So much is offered to a stream at a time.
 const MOST: usize = 64 * 1024;
 
@@ -57,7 +63,8 @@ impl Inflow {
     pub(crate) fn new(body: RecvStream, framing: Framing) -> Self {
         let stage = if framing == Framing::None { Stage::Done } else { Stage::Data };
         let is_chunked = framing == Framing::Chunked;
-        Self { body, is_chunked, current: Bytes::new(), stage, trailers: None }
+        let (current, end) = (Bytes::new(), Bytes::new());
+        Self { body, is_chunked, current, stage, trailers: None, end }
     }
 
     /// From now on it ends with its connection: what comes is passed on as it is.
@@ -106,16 +113,20 @@ impl Inflow {
                     Poll::Pending => return Poll::Ready(Ok(filled)),
                     Poll::Ready(trailers) => {
                         self.trailers = trailers.map_err(broken)?.and_then(known);
+                        if self.is_chunked {
+                            self.end = end(self.trailers.as_deref());
+                        }
                         self.stage = Stage::End;
                     }
                 },
-                Stage::End if self.is_chunked && rest.len() < LEAST_ROOM => {
-                    return Poll::Ready(Ok(filled));
-                }
                 Stage::End => {
-                    let end: &[u8] = if self.is_chunked { b"0\r\n\r\n" } else { b"" };
-                    rest[..end.len()].copy_from_slice(end);
-                    (self.stage, filled) = (Stage::Done, filled + end.len());
+                    let count = self.end.len().min(rest.len());
+                    rest[..count].copy_from_slice(&self.end.split_to(count));
+                    filled += count;
+                    if !self.end.is_empty() {
+                        return Poll::Ready(Ok(filled));
+                    }
+                    self.stage = Stage::Done;
                 }
                 Stage::Done => return Poll::Ready(Ok(filled)),
             }
@@ -213,7 +224,8 @@ impl Outflow {
 
     fn give(&mut self, to: &mut SendStream<Bytes>, payload: Bytes) -> io::Result<()> {
         let is_end = self.body.is_done();
-        let trailers = self.trailers.take_if(|_| is_end);
+        // Those that came by a stream are more than HTTP/1 has between its lines.
+        let trailers = self.trailers.take_if(|_| is_end).or_else(|| spoken(&self.body));
         if !payload.is_empty() || (is_end && trailers.is_none()) {
             to.send_data(payload, is_end && trailers.is_none()).map_err(broken)?;
         }
@@ -255,6 +267,36 @@ fn first(slices: [&[u8]; 3], count: usize) -> BytesMut {
     bytes
 }
 
+/// How a chunked body ends, with trailers.
+fn end(trailers: Option<&HeaderMap>) -> Bytes {
+    let lines = || trailers.into_iter().flatten();
+    let line = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    if lines().map(line).sum::<usize>() > MOST_TRAILERS {
+        return Bytes::from_static(LAST_CHUNK);
+    }
+    let mut out = BytesMut::from(&b"0\r\n"[..]);
+    for (name, value) in lines() {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    out.freeze()
+}
+
+/// What stood behind a chunked body.
+fn spoken(body: &Body) -> Option<Trailers> {
+    let mut trailers = HeaderMap::new();
+    for (name, value) in body.trailers().filter(|_| body.is_done()) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+        {
+            trailers.append(name, value);
+        }
+    }
+    (!trailers.is_empty()).then(|| Rc::new(trailers))
+}
+
 /// What of trailers goes on.
 fn known(mut trailers: HeaderMap) -> Option<Trailers> {
     let unknown: Vec<_> = trailers.keys().filter(|it| !may_trail(it.as_str())).cloned().collect();
@@ -277,4 +319,24 @@ pub(crate) fn broken(error: h2::Error) -> io::Error {
         return error.into_io().unwrap_or_else(|| io::ErrorKind::ConnectionReset.into());
     }
     io::Error::new(io::ErrorKind::ConnectionReset, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_chunked_body_ends() {
+        let value = |length| HeaderValue::from_str(&"v".repeat(length)).expect("letters");
+        let with = |length| HeaderMap::from_iter([(HeaderName::from_static("a"), value(length))]);
+        assert_eq!(end(None), "0\r\n\r\n");
+        assert_eq!(end(Some(&with(2))), "0\r\na: vv\r\n\r\n");
+        let most = end(Some(&with(MOST_TRAILERS - 5)));
+        let mut bytes = most.to_vec();
+        let mut body = Body::payload(Framing::Chunked, true);
+        let fed = body.feed(&mut bytes).expect("a body takes as many");
+        assert_eq!((fed.consumed, fed.forward, body.is_done()), (most.len(), 0, true));
+        assert_eq!(body.trailers().count(), 1);
+        assert_eq!(end(Some(&with(MOST_TRAILERS))), "0\r\n\r\n", "too many are left out");
+    }
 }

@@ -116,7 +116,8 @@ impl<'l> Seen<'l> {
                 return Err(Reject::Field);
             }
             Name::HopByHop => match name {
-                b"te" if value == b"trailers" => return Ok(()),
+                // Whoever forwards the head says it anew, of this client.
+                b"te" if value == b"trailers" => {}
                 b"te" | b"keep-alive" | b"proxy-connection" => return Err(Reject::Field),
                 _ => {}
             },

@@ -108,8 +108,10 @@ fn request(head: &RequestHead<'_, '_>) -> http::Result<Request<()>> {
             outcome = append(fields, name, value);
         }
     });
-    // gRPC asks for it, and it is true.
-    fields.insert(http::header::TE, HeaderValue::from_static("trailers"));
+    // It speaks for the client too (RFC 9110 §10.1.4).
+    if head.takes_trailers {
+        fields.insert(http::header::TE, HeaderValue::from_static("trailers"));
+    }
     outcome.map(|()| request)
 }
 

@@ -53,7 +53,7 @@ fn requests_as_http1_spells_them() {
             Framing::None,
         ),
         (get(), &[("host", "A")], "GET / HTTP/1.1|Host: a|", Framing::None),
-        (get(), &[("te", "trailers")], "GET / HTTP/1.1|Host: a|", Framing::None),
+        (get(), &[("te", "trailers")], "GET / HTTP/1.1|te: trailers|Host: a|", Framing::None),
         (
             get(),
             &[("cookie", "a=b"), ("x", "y"), ("cookie", "c=d; e=f"), ("cookie", "g")],
