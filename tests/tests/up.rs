@@ -1,7 +1,8 @@
 //! `steelyard up` follows a folder: edits, mistakes, and who keeps which address.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, ensure};
@@ -177,6 +178,65 @@ fn a_restriction_that_is_not_honoured_never_stands_open() -> Result<()> {
         ensure!(answer.status == 503 && answer.replica().is_empty(), "{name}: {answer:?}");
         let said = up.read("diagnostics")?.to_string();
         ensure!(said.contains(&format!("Ingress/default/{name}")), "{name} is explained: {said}");
+    }
+    Ok(())
+}
+
+/// An endpoint that speaks HTTP/2 without TLS and nothing else; it answers 200 to whatever is asked.
+fn http2_endpoint() -> Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || drop(answer_http2(stream)));
+        }
+    });
+    Ok(address)
+}
+
+/// Answers each HEADERS frame (RFC 9113 §6.2) by its like: `:status: 200`, which every table of
+/// fields has at 8, and nothing behind it.
+fn answer_http2(mut stream: TcpStream) -> Result<()> {
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface)?;
+    ensure!(&preface == b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "no HTTP/2");
+    stream.write_all(&SETTINGS)?;
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head)?;
+        let [a, b, c, kind, flags, stream_id @ ..] = head;
+        let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+        stream.read_exact(&mut payload)?;
+        match kind {
+            1 => stream.write_all(&[&[0, 0, 1, 1, 5], &stream_id[..], &[0x88]].concat())?,
+            4 if flags == 0 => stream.write_all(&[0, 0, 0, 4, 1, 0, 0, 0, 0])?,
+            _ => {}
+        }
+    }
+}
+
+/// What is spoken to an endpoint is what the annotations of its Service or its route say.
+#[test]
+fn annotations_choose_http2() -> Result<()> {
+    let folder = Scratch::new()?;
+    let at = http2_endpoint()?;
+    let scheme = "annotations: {traefik.ingress.kubernetes.io/service.serversscheme: h2c, ";
+    let protocol = |word| format!("nginx.ingress.kubernetes.io/backend-protocol: {word}");
+    folder.write("plain.yaml", &service("plain", at))?;
+    folder.write("h2c.yaml", &service("h2c", at).replace("annotations: {", scheme))?;
+    let routes = [
+        ingress("scheme", "scheme.test", "h2c", "").replace("Name: nginx", "Name: traefik"),
+        ingress("grpc", "grpc.test", "plain", &protocol("GRPC")),
+        ingress("grpcs", "grpcs.test", "plain", &protocol("GRPCS")),
+        ingress("plain", "plain.test", "plain", ""),
+    ];
+    folder.write("routes.yaml", &routes.concat())?;
+    let up = Up::start(folder.path())?;
+    for (host, status) in
+        [("scheme.test", 200), ("grpc.test", 200), ("grpcs.test", 503), ("plain.test", 502)]
+    {
+        up.wait_for(host, status).with_context(|| host)?;
     }
     Ok(())
 }

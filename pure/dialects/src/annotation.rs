@@ -106,14 +106,12 @@ fn heed(
     let Entry { key, value } = *written;
     match row.state {
         State::Reads(read) => read(written, wishes, findings),
+        State::Speaks(read) => match read(value.trim()) {
+            Some(protocol) => wishes.protocol = Some(protocol),
+            None => refuse_protocol(row.on, written, effects, findings),
+        },
         State::Refused(Why::Restricts) => refuse(key, effects, findings),
-        State::Refused(Why::Protocol) => {
-            let code = codes::BACKEND_PROTOCOL_NOT_HONOURED;
-            let message = format!("annotation `{key}: {value}` is not honoured yet");
-            let port = if row.on == Carrier::Ingress { " on the port of this rule" } else { "" };
-            let help = format!("let the backend answer HTTP/1.1 without TLS{port}");
-            effect::close(code, key, message, &help, effects, findings);
-        }
+        State::Refused(Why::Protocol) => refuse_protocol(row.on, written, effects, findings),
         State::Later(Miss::Function) => {
             let message = format!("annotation `{key}: {value}` is not honoured yet");
             let help = "the routes are served without it; remove it if they are fine so";
@@ -128,6 +126,20 @@ fn heed(
         }
         State::Cosmetic => {}
     }
+}
+
+fn refuse_protocol(
+    on: Carrier,
+    written: &Entry<'_>,
+    effects: &mut ClassReading,
+    findings: &mut Findings<'_>,
+) {
+    let Entry { key, value } = *written;
+    let code = codes::BACKEND_PROTOCOL_NOT_HONOURED;
+    let message = format!("annotation `{key}: {value}` is not honoured yet");
+    let port = if on == Carrier::Ingress { " on the port of this rule" } else { "" };
+    let help = format!("let the backend answer HTTP/1.1 or HTTP/2 without TLS{port}");
+    effect::close(code, key, message, &help, effects, findings);
 }
 
 /// Whether `key` is, or is meant to be, an annotation that is read on Services.

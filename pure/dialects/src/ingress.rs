@@ -115,6 +115,7 @@ fn reading(
         let read = words.vocabularies();
         let wishes = annotation::read(read, annotations, scene, &mut reading, findings);
         reading.entry_points = wishes.entry_points;
+        reading.protocol = wishes.protocol;
         let is_nginx = words != Words::Traefik;
         let regex = is_nginx.then(|| annotation::regex(annotations, options)).flatten();
         restriction::of_ingress(annotations, words, &mut reading, findings, options);

@@ -9,6 +9,7 @@ use crate::routing::backend::RefusalReason;
 use crate::routing::id::{EntryPointId, RouteId};
 use crate::routing::rank::Rank;
 use crate::routing::rule::Rule;
+use crate::routing::transport::OriginProtocol;
 
 /// What one object (an Ingress) asks to be routed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub struct ClassReading {
     pub refusal: Option<RefusalReason>,
     /// Entry points; empty means the default ones.
     pub entry_points: Vec<EntryPointId>,
+    /// What is spoken to its backends, whatever they say.
+    pub protocol: Option<OriginProtocol>,
     /// The routes only stand in for others (a canary) and are not there.
     pub is_unserved: bool,
     /// What there is to say.

@@ -11,6 +11,7 @@ use crate::labels::Labels;
 use crate::object::{NamespacedName, ObjectRef};
 use crate::protocol::Protocol;
 use crate::routing::backend::RefusalReason;
+use crate::routing::transport::OriginProtocol;
 
 /// A valid `v1` Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub struct Service {
     /// Set when an annotation asks for something on the way from a route to it that we do not
     /// honour (another protocol, a filter): resolve makes such routes answer 503.
     pub backend_refusal: Option<Box<RefusalReason>>,
+    /// What an annotation says that is spoken on the way from a route to it, whatever its ports say.
+    pub backend_protocol: Option<OriginProtocol>,
 }
 
 /// One of `spec.ports`.

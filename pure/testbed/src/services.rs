@@ -34,6 +34,7 @@ pub fn load_balancer(namespace: &str, name: &str, ports: Vec<ServicePort>) -> Se
         static_endpoints: Vec::new(),
         refusal: None,
         backend_refusal: None,
+        backend_protocol: None,
     }
 }
 

@@ -1,9 +1,10 @@
-//! ingress-nginx's, as of 1.15, by name. None is honoured yet.
+//! ingress-nginx's, as of 1.15, by name.
 
 use steelyard_model::Labels;
+use steelyard_model::routing::transport::OriginProtocol;
 
 use super::row::states::{CANARY, COSMETIC, LATER, PROTOCOL, RESTRICTS};
-use super::row::{Annotation, ITS_PATH, rows};
+use super::row::{Annotation, ITS_PATH, State, rows};
 use super::vocabulary::{Prefixes, Vocabulary};
 use crate::LowerOptions;
 
@@ -27,6 +28,13 @@ pub(crate) fn regex(annotations: &Labels, options: &LowerOptions) -> Option<Stri
         .into_iter()
         .find_map(on)
 }
+
+/// `GRPC` is HTTP/2 without TLS. `AUTO_HTTP` is what the client speaks.
+const SPOKEN: State = State::Speaks(|value| match value.to_ascii_lowercase().as_str() {
+    "http" => Some(OriginProtocol::Http1),
+    "grpc" => Some(OriginProtocol::Http2),
+    _ => None,
+});
 
 const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "affinity" LATER, [];
@@ -59,7 +67,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "auth-tls-verify-depth" RESTRICTS, [];
     "auth-type" RESTRICTS, [];
     "auth-url" RESTRICTS, [];
-    "backend-protocol" PROTOCOL, ["http", "auto_http"];
+    "backend-protocol" SPOKEN, ["auto_http"];
     "canary" CANARY, ["false"];
     "canary-by-cookie" LATER, [];
     "canary-by-header" LATER, [];

@@ -1,5 +1,7 @@
 //! A row of a table of annotations: what becomes of it.
 
+use steelyard_model::routing::transport::OriginProtocol;
+
 use super::wishes::{Entry, Wishes};
 use crate::findings::Findings;
 
@@ -26,6 +28,9 @@ pub(crate) enum Carrier {
 pub(crate) enum State {
     /// It is read, and honoured.
     Reads(fn(&Entry<'_>, &mut Wishes, &mut Findings<'_>)),
+    /// It is a protocol that endpoints are spoken to in: honoured where it is one that we speak, and
+    /// otherwise routes must not be served.
+    Speaks(fn(&str) -> Option<OriginProtocol>),
     /// It is not honoured yet, and routes must not be served without it.
     Refused(Why),
     /// Nobody sees a difference, or only in speed.

@@ -2,8 +2,9 @@
 //! it.
 
 use steelyard_model::routing::id::EntryPointId;
+use steelyard_model::routing::transport::OriginProtocol;
 
-use super::row::states::{COSMETIC, LATER, PROTOCOL, RESTRICTS};
+use super::row::states::{COSMETIC, LATER, RESTRICTS};
 use super::row::{Annotation, State, rows};
 use super::vocabulary::{Prefixes, Vocabulary};
 
@@ -18,6 +19,13 @@ pub(crate) const TRAEFIK: Vocabulary = Vocabulary {
 const ENTRY_POINTS: State = State::Reads(|written, wishes, _| {
     let names = written.value.split(',').map(str::trim).filter(|name| !name.is_empty());
     wishes.entry_points = names.map(EntryPointId::from).collect();
+});
+
+/// A scheme of URLs. It counts whatever number and name the port has.
+const SPOKEN: State = State::Speaks(|value| match value.to_ascii_lowercase().as_str() {
+    "http" => Some(OriginProtocol::Http1),
+    "h2c" => Some(OriginProtocol::Http2),
+    _ => None,
 });
 
 /// TLS itself is for later, its options close: they may ask for client certificates.
@@ -40,7 +48,7 @@ const ON_INGRESS: [Annotation; 13] = rows! { Ingress:
 const ON_SERVICE: [Annotation; 14] = rows! { Service:
     "service.nativelb" LATER, ["false"];
     "service.nodeportlb" LATER, ["false"];
-    "service.serversscheme" PROTOCOL, ["http"];
+    "service.serversscheme" SPOKEN, [];
     "service.serverstransport" RESTRICTS, [];
     "service.passhostheader" LATER, ["true"];
     "service.middlewares" RESTRICTS, [];

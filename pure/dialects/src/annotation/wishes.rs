@@ -1,6 +1,7 @@
 //! What the annotations that are read ask for.
 
 use steelyard_model::routing::id::EntryPointId;
+use steelyard_model::routing::transport::OriginProtocol;
 use steelyard_model::{FieldPath, Host};
 
 /// An annotation as it is written.
@@ -23,6 +24,8 @@ pub(crate) struct Wishes {
     pub(crate) gateway: Option<bool>,
     /// Endpoints outside Kubernetes.
     pub(crate) endpoints: Vec<(Host, u16)>,
+    /// What endpoints are spoken to in.
+    pub(crate) protocol: Option<OriginProtocol>,
     pub(crate) addresses: Option<Text>,
     pub(crate) pool: Option<Text>,
     pub(crate) sharing_key: Option<Text>,

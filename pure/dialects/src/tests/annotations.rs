@@ -10,7 +10,7 @@ use crate::annotation::{ALL, Annotation, Carrier, KUBERNETES, Miss, State, Vocab
 use crate::codes;
 
 /// A value for each annotation that is read, with which it makes a difference.
-const READ: [(&str, &str); 9] = [
+const READ: [(&str, &str); 11] = [
     ("kubernetes.io/ingress.class", "traefik"),
     ("ingressclass.kubernetes.io/is-default-class", "true"),
     ("gateway", "true"),
@@ -20,6 +20,8 @@ const READ: [(&str, &str); 9] = [
     ("allow-shared-ip", "key"),
     ("ip-allocated-from-pool", "pool"),
     ("router.entrypoints", "websecure"),
+    ("service.serversscheme", "h2c"),
+    ("backend-protocol", "GRPC"),
 ];
 
 /// What becomes of an object with one annotation.
@@ -101,7 +103,7 @@ fn what_becomes_of_each_row_is_seen() {
         let value = read.map_or("something/of-users", |(_, value)| value);
         let with = outcome(row.on, vocabulary, &key, value);
         let (codes, closed) = match row.state {
-            State::Reads(_) => {
+            State::Reads(_) | State::Speaks(_) => {
                 assert!(read.is_some(), "{key} is read: give it a value here");
                 assert!(with.item != without.item, "{key}: {value} makes no difference");
                 (vec![], false)
@@ -165,8 +167,8 @@ by `UPDATE=1 cargo test -p steelyard-dialects annotations`; do not edit.
 - **closes**: it is not honoured yet, and what it restricts must not be open: the routes of its
   object (on a Service: the routes to it) answer 503, and `check` says `access-not-honoured`. So
   does a name that is nearly one of these.
-- **closes (protocol)**: the backend wants another protocol than HTTP/1.1 without TLS; the routes
-  answer 503 (`backend-protocol-not-honoured`).
+- **closes (protocol)**: the backend wants another protocol than HTTP/1.1 or HTTP/2 without TLS; the
+  routes answer 503 (`backend-protocol-not-honoured`).
 - **later**: it is not honoured yet; routes are served without it (`annotation-not-honoured`).
 - **later (not served)**: the same, and its routes are not for all requests, so they are not there.
 - **no difference**: it changes nothing that is to be seen.
@@ -188,6 +190,7 @@ fn page() -> String {
         for row in vocabulary.rows() {
             let state = match row.state {
                 State::Reads(_) => "read",
+                State::Speaks(_) => "read, or closes (protocol)",
                 State::Refused(Why::Restricts) => "closes",
                 State::Refused(Why::Protocol) => "closes (protocol)",
                 State::Cosmetic => "no difference",

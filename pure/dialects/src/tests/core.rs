@@ -245,6 +245,7 @@ fn annotations_of_traefik_on_a_service() {
     let prefix = "traefik.ingress.kubernetes.io";
     for (name, value, code) in [
         ("service.serversscheme", "http", None),
+        ("service.serversscheme", "h2c", None),
         ("service.serversscheme", "https", Some("error backend-protocol-not-honoured")),
         ("service.middlewares", "a-b@kubernetescrd", Some("error access-not-honoured")),
         ("service.midlewares", "a-b@kubernetescrd", Some("error access-not-honoured")),

@@ -194,7 +194,7 @@ fn check_annotations(class: &str, prefix: &str, cases: &[Case]) {
     }
 }
 
-const OF_NGINX: [Case; 33] = [
+const OF_NGINX: [Case; 36] = [
     ("auth-url", "http://auth/", CLOSED, true),
     ("auth-url", "not a url", CLOSED, true),
     ("auth-url", "", None, false),
@@ -220,7 +220,10 @@ const OF_NGINX: [Case; 33] = [
     ("server-snippets", "deny all;", CLOSED, true),
     ("white-list-source-range", "10.0.0.0/8", CLOSED, true),
     ("backend-protocol", "HTTPS", PROTOCOL, true),
-    ("backend-protocol", "GRPC", PROTOCOL, true),
+    ("backend-protocol", "GRPCS", PROTOCOL, true),
+    ("backend-protocol", "FCGI", PROTOCOL, true),
+    ("backend-protocol", "AUTO_HTTP", None, false),
+    ("backend-protocol", "GRPC", None, false),
     ("backend-protocol", "http", None, false),
     ("ssl-passthrough", "true", PROTOCOL, true),
     ("proxy-read-timeout", "3600", WITHOUT, false),

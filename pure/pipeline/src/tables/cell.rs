@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use steelyard_model::routing::id::{BackendId, EndpointSetId, ListenerId};
 use steelyard_model::routing::rule::Rule;
-use steelyard_model::{Item, NamespacedName, ServicePort};
+use steelyard_model::{Item, NamespacedName};
 
 /// A cell.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +88,14 @@ pub(crate) struct Leaf {
     pub(crate) port: u16,
     pub(crate) set: EndpointSetId,
     pub(crate) speaks_http2: bool,
+}
+
+/// How the endpoints of a Service port are spoken to by a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spoken {
+    pub(crate) is_http2: bool,
+    /// The Service itself says otherwise, and so do routes that know its word alone.
+    pub(crate) is_otherwise: bool,
 }
 
 /// A kind of object.
@@ -201,13 +209,19 @@ impl Leaf {
     /// Of which port `asked` is asked, where that is another.
     pub(crate) fn new(
         service: NamespacedName,
-        port: &ServicePort,
+        port: u16,
         asked: Option<u16>,
         set: EndpointSetId,
+        spoken: Spoken,
     ) -> Self {
         let asked = asked.map_or(String::new(), |number| format!(":{number}"));
-        let (port, speaks_http2) = (port.port, port.speaks_http2);
-        let id = BackendId::from(format!("{service}:{port}{asked}@ingress"));
+        let speaks_http2 = spoken.is_http2;
+        let otherwise = match (spoken.is_otherwise, speaks_http2) {
+            (false, _) => "",
+            (true, true) => ":h2c",
+            (true, false) => ":http",
+        };
+        let id = BackendId::from(format!("{service}:{port}{asked}{otherwise}@ingress"));
         Self { id, service, port, set, speaks_http2 }
     }
 }

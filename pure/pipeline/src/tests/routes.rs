@@ -16,6 +16,15 @@ fn names(snapshot: &Snapshot) -> Vec<String> {
     routes(snapshot).iter().map(|route| route.id.traefik_name()).collect()
 }
 
+/// Backends that lead to endpoints, and how these are spoken to.
+fn transports(snapshot: &Snapshot) -> Vec<String> {
+    let leaves = snapshot.routing.backends.values().filter_map(|node| match &node.backend {
+        Backend::Endpoints(leaf) => Some(format!("{} {}", node.id, leaf.transport)),
+        _ => None,
+    });
+    leaves.collect()
+}
+
 const BACKEND: &str = "Ingress/default/i spec.rules[0].http.paths[0].backend.service";
 
 #[test]
@@ -55,6 +64,46 @@ fn what_speaks_http2_is_spoken_to_in_it() {
         let known = &snapshot.routing.transports;
         assert!(known.values().any(|it| it.id.to_string() == transport), "{to}");
     }
+}
+
+/// An annotation of the route counts before one of Traefik's on the Service, and both before what
+/// the port says; what several routes say of one port is told apart.
+#[test]
+fn annotations_say_what_is_spoken() {
+    let scheme = |scheme| format!("traefik.ingress.kubernetes.io/service.serversscheme: {scheme}");
+    let spoken = |protocol| {
+        format!(", annotations: {{nginx.ingress.kubernetes.io/backend-protocol: {protocol}}}")
+    };
+    let nginx = "ingressClassName: nginx, ";
+    let traefik = "ingressClassName: traefik, ";
+    let by_port = "{ports: [{port: 80, appProtocol: h2c}]}";
+    let tls = "{ports: [{name: https, port: 80}]}";
+    let of_route = |class, metadata: &str, service: String, expected: &str| {
+        let yaml = service + &ingress("i", metadata, class, "a.b", "/", "a:80");
+        let snapshot = joined(&yaml);
+        assert_eq!(of_routes(&snapshot), [""; 0]);
+        assert_eq!(transports(&snapshot), [expected], "{class}{metadata}");
+    };
+    for class in ["", traefik] {
+        of_route(class, "", annotated("a", &scheme("h2c"), A), "default/a:80@ingress h2c");
+        of_route(class, "", annotated("a", &scheme("h2c"), tls), "default/a:80@ingress h2c");
+        of_route(class, "", annotated("a", &scheme("http"), tls), "default/a:80@ingress http");
+        of_route(class, "", annotated("a", &scheme("http"), by_port), "default/a:80@ingress http");
+    }
+    let h2c = annotated("a", &scheme("h2c"), A);
+    of_route(nginx, "", h2c.clone(), "default/a:80:http@ingress http");
+    of_route(nginx, &spoken("GRPC"), h2c, "default/a:80@ingress h2c");
+    of_route(nginx, "", service("a", by_port), "default/a:80@ingress h2c");
+    for class in ["", nginx] {
+        of_route(class, &spoken("HTTP"), service("a", by_port), "default/a:80:http@ingress http");
+        of_route(class, &spoken("grpc"), service("a", A), "default/a:80:h2c@ingress h2c");
+        of_route(class, &spoken("GRPC"), service("a", tls), "default/a:80:h2c@ingress h2c");
+    }
+    let both = service("a", A)
+        + &ingress("i", &spoken("GRPC"), nginx, "a.b", "/", "a:80")
+        + &ingress("j", "", nginx, "a.c", "/", "a:80");
+    let expected = ["default/a:80:h2c@ingress h2c", "default/a:80@ingress http"];
+    assert_eq!(transports(&joined(&both)), expected);
 }
 
 #[test]

@@ -184,6 +184,7 @@ impl Choices<'_> {
             static_endpoints: self.endpoints(),
             refusal: None,
             backend_refusal: None,
+            backend_protocol: None,
         }
     }
 

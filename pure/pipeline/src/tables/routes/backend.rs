@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use steelyard_model::routing::backend::{EndpointOrigin, RefusalReason};
 use steelyard_model::routing::id::{BackendId, EndpointSetId};
+use steelyard_model::routing::transport::OriginProtocol;
 use steelyard_model::suggest::nearest;
 use steelyard_model::{
     BackendRef, Diagnostic, Endpoint, EndpointState, Host, Item, Missing, NamespacedName, PortRef,
@@ -13,7 +14,7 @@ use steelyard_model::{
 use super::parts::{set, set_of_port};
 use crate::codes;
 use crate::tables::Reads;
-use crate::tables::cell::{Cell, Leaf, Tag};
+use crate::tables::cell::{Cell, Leaf, Spoken, Tag};
 use crate::tables::row::{Class, ReadSet, Routed};
 
 /// Where an ExternalName says where it leads.
@@ -56,7 +57,8 @@ impl Join<'_, '_> {
         };
         let refusal = self.refusal(read, written, &service, &target.port);
         let Target { port, asked, set } = target;
-        let leaf = Leaf::new(written.service.clone(), &port, asked, set);
+        let spoken = spoken(read, &service, &port);
+        let leaf = Leaf::new(written.service.clone(), port.port, asked, set, spoken);
         let id = leaf.id.clone();
         routed.leaves.push(Arc::new(leaf));
         match refusal {
@@ -74,7 +76,8 @@ impl Join<'_, '_> {
         port: &ServicePort,
     ) -> Option<RefusalReason> {
         let mut refusal = read.refusal();
-        if read.class.asks_as_traefik() && is_tls(port) {
+        let says_plain = read.reading.protocol.or(service.backend_protocol).is_some();
+        if read.class.asks_as_traefik() && is_tls(port) && !says_plain {
             self.report_tls(written, port);
             let why = RefusalReason::Protocol(written.service.clone(), port.port);
             refusal.get_or_insert(why);
@@ -257,6 +260,16 @@ impl Join<'_, '_> {
             "name a port that answers plain HTTP",
         ));
     }
+}
+
+/// How a route speaks to a port of a Service: as its own annotation says, then as one of Traefik's
+/// on the Service does, then as the port does.
+fn spoken(read: &ReadSet<'_>, service: &Service, port: &ServicePort) -> Spoken {
+    let by_port = if port.speaks_http2 { OriginProtocol::Http2 } else { OriginProtocol::Http1 };
+    let own = service.backend_protocol.unwrap_or(by_port);
+    let heard = if read.class == Class::Nginx { by_port } else { own };
+    let protocol = read.reading.protocol.unwrap_or(heard);
+    Spoken { is_http2: protocol == OriginProtocol::Http2, is_otherwise: protocol != own }
 }
 
 /// The endpoints at a Service's port.
