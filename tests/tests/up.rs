@@ -210,6 +210,10 @@ fn answer_http2(mut stream: TcpStream) -> Result<()> {
         stream.read_exact(&mut payload)?;
         match kind {
             1 => stream.write_all(&[&[0, 0, 1, 1, 5], &stream_id[..], &[0x88]].concat())?,
+            // Who pings is told that we are there.
+            6 if flags == 0 => {
+                stream.write_all(&[&[0, 0, 8, 6, 1, 0, 0, 0, 0], &payload[..]].concat())?;
+            }
             4 if flags == 0 => stream.write_all(&[0, 0, 0, 4, 1, 0, 0, 0, 0])?,
             _ => {}
         }
