@@ -5,17 +5,15 @@
 
 mod support;
 
-use std::io::{BufReader, Write};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use h2::Reason;
 use steelyard_gateway::{Gateway, GatewayOptions, Timeouts};
 use steelyard_testbed::chance::Chance;
 use support::h2::{Raw, ask, connect, frame, get, request, run};
-use support::{Client, Received, Server, eventually, gateway, gateway_with, ok, route, scrape};
+use support::held::HeldServer;
+use support::{Client, Server, eventually, gateway, gateway_with, ok, route, scrape};
 
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -147,16 +145,8 @@ fn windows_that_never_open() {
 /// More requests at a time than there may be are refused, and those that are here answered.
 #[test]
 fn no_more_streams_than_there_may_be() {
-    let release = Arc::new(AtomicUsize::new(0));
-    let released = release.clone();
-    let server = Server::start(move |mut stream, _| {
-        let mut reader = BufReader::new(stream.try_clone().unwrap());
-        while Received::read(&mut reader).is_some() {
-            eventually("it is released", || released.load(Ordering::SeqCst) > 0);
-            let _ = stream.write_all(&ok("x"));
-        }
-    });
-    let (_gateway, address) = gateway(&[route("r", "*", "/", &[server.address])]);
+    let held = HeldServer::start("x");
+    let (_gateway, address) = gateway(&[route("r", "*", "/", &[held.server.address])]);
     let mut raw = Raw::connect(address, &[]);
     for stream in 0..140 {
         raw.send(get(id(stream), true));
@@ -169,7 +159,7 @@ fn no_more_streams_than_there_may_be() {
             refused += 1;
         }
     }
-    release.store(1, Ordering::SeqCst);
+    held.release();
     let mut answered = 0;
     while answered < 128 {
         let (kind, flags, ..) = raw.next().expect("requests are answered");

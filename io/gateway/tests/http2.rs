@@ -14,9 +14,8 @@ use h2::Reason;
 use http::{HeaderMap, HeaderValue, Request};
 use steelyard_gateway::{AccessLog, GatewayOptions, LogFormat};
 use support::h2::{Raw, ask, connect, push, request, run, whole};
-use support::{
-    Client, Received, Server, TemporaryFile, eventually, gateway, gateway_with, head, ok, route,
-};
+use support::held::HeldServer;
+use support::{Client, Server, TemporaryFile, eventually, gateway, gateway_with, head, ok, route};
 
 #[test]
 fn many_requests_at_a_time_get_their_own_answers() {
@@ -426,17 +425,9 @@ fn the_log_says_by_what_it_came() {
 /// Who has requests when the gateway ends gets their answers, and is told before.
 #[test]
 fn a_drain_says_goodbye_and_loses_nothing() {
-    let release = Arc::new(AtomicUsize::new(0));
-    let released = release.clone();
-    let server = Server::start(move |mut stream, _| {
-        let mut reader = BufReader::new(stream.try_clone().unwrap());
-        while Received::read(&mut reader).is_some() {
-            eventually("it is released", || released.load(Ordering::SeqCst) > 0);
-            let _ = stream.write_all(&ok("late"));
-        }
-    });
-    let (gateway, address) = gateway(&[route("r", "*", "/", &[server.address])]);
-    let accepted = server.accepted.clone();
+    let held = HeldServer::start("late");
+    let (gateway, address) = gateway(&[route("r", "*", "/", &[held.server.address])]);
+    let accepted = held.server.accepted.clone();
     let mut idle = Raw::connect(address, &[]);
     let draining = std::thread::spawn(move || {
         eventually("the request has come", || accepted.load(Ordering::SeqCst) > 0);
@@ -456,7 +447,7 @@ fn a_drain_says_goodbye_and_loses_nothing() {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        release.store(1, Ordering::SeqCst);
+        held.release();
         assert_eq!(whole(response.await.unwrap()).await.unwrap().text(), "late");
         drop(sender);
         driven.await.unwrap().unwrap();

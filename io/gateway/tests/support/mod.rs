@@ -7,6 +7,7 @@
 pub(crate) mod backends;
 pub(crate) mod filtering;
 pub(crate) mod h2;
+pub(crate) mod held;
 pub(crate) mod log;
 pub(crate) mod odd;
 
