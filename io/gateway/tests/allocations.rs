@@ -7,7 +7,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use steelyard_gateway::{AccessLog, GatewayOptions, LogFormat};
+use steelyard_gateway::{AccessLog, GatewayOptions, LogFields, LogFormat, Shown};
 use steelyard_host::allocations::{CountingAllocator, taken};
 use support::{gateway_with, route};
 
@@ -24,8 +24,6 @@ const TELLING: &[u8] =
 /// Requests that are counted. What the gateway does each second is not theirs.
 const REQUESTS: u64 = 2_000;
 const ALLOWED: u64 = REQUESTS / 20;
-/// An object of the log has fields that are put together one by one.
-const OBJECT: u64 = REQUESTS * 20;
 
 /// Answers so, without taking memory.
 fn answering(answer: &'static [u8]) -> SocketAddr {
@@ -78,11 +76,15 @@ fn taken_by(log: Option<AccessLog>, answer: &'static [u8]) -> u64 {
 fn a_request_takes_no_memory() {
     let null = || AccessLog { path: Some("/dev/null".into()), ..AccessLog::default() };
     let json = || AccessLog { format: LogFormat::Json, ..null() };
+    let headers_otherwise = Some(Shown::Keep);
+    let fields = LogFields { headers_otherwise, ..LogFields::default() };
+    let heads = || AccessLog { fields: fields.clone(), ..json() };
     let mut wrong = Vec::new();
     for (what, log, answer, allowed) in [
         ("without a log", None, ANSWER, ALLOWED),
         ("with a log", Some(null()), ANSWER, ALLOWED),
-        ("with a log of objects", Some(json()), ANSWER, OBJECT),
+        ("with a log of objects", Some(json()), ANSWER, ALLOWED),
+        ("with a log of objects that have heads", Some(heads()), TELLING, ALLOWED),
         ("rewritten", None, TELLING, ALLOWED),
     ] {
         let taken = taken_by(log, answer);

@@ -8,7 +8,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use steelyard_filters::trial::diary;
-use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, LogFormat, Timeouts};
+use steelyard_gateway::{
+    AccessLog, Gateway, GatewayOptions, LogFields, LogFormat, Shown, Timeouts,
+};
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use support::filtering::{Uses, change, using};
 use support::{
@@ -119,6 +121,64 @@ fn who_leaves_while_a_filter_waits_is_logged_with_why() {
     socket2::SockRef::from(client.reader.get_ref()).set_linger(Some(Duration::ZERO)).unwrap();
     drop(client);
     it.says(1, &["\"DownstreamStatus\":499,", "\"msg\":\"the client went away\""]);
+}
+
+/// Lines of the response too: as they came, and as they went on; of an answer that is ours alone,
+/// the latter.
+#[test]
+fn lines_of_heads_are_shown_as_asked() {
+    let show = |name: &str, shown| (Box::from(name), shown);
+    let server = Server::answering(|_| {
+        b"HTTP/1.1 200 OK\r\nx-cache: \"hit\"\r\nSET-COOKIE: secret\r\nX-Empty:\r\nX-Other: 1\r\n\
+          Content-Length: 2\r\n\r\nok"
+            .to_vec()
+    });
+    for (at, uses) in [&[][..], &[("edit", "heads")]].into_iter().enumerate() {
+        let file = TemporaryFile::new(&format!("heads-{at}"));
+        let named = [show("x-cache", Shown::Keep), show("set-cookie", Shown::Redact)];
+        let more = [show("content-length", Shown::Keep), show("x-asked", Shown::Keep)];
+        let headers = named.into_iter().chain(more).chain([show("x-trial", Shown::Keep)]).collect();
+        let access_log = Some(AccessLog {
+            path: Some(file.0.clone()),
+            format: LogFormat::Json,
+            fields: LogFields { headers, ..LogFields::default() },
+            ..AccessLog::default()
+        });
+        let options = GatewayOptions { workers: 1, access_log, ..GatewayOptions::default() };
+        let routes = [route("main", "a", "/", &[server.address])];
+        let (gateway, address) = gateway_with(&routes, options);
+        gateway.apply(&using(routing(&routes), &[], uses), 2);
+        let mut client = Client::connect(address);
+        for host in ["a", "b"] {
+            let asked = format!("GET / HTTP/1.1\r\nHost: {host}\r\nX-Asked: {host}\r\n\r\n");
+            client.send(asked).receive();
+        }
+        eventually("both are logged", || file.text().lines().count() == 2);
+        let text = file.text();
+        let lines: Vec<&str> = text.lines().collect();
+        let shown = |line: &str| {
+            let each = line.split(",\"").filter(|field| {
+                ["request_", "origin_", "downstream_"].iter().any(|of| field.starts_with(of))
+            });
+            each.collect::<Vec<_>>().join(" ")
+        };
+        let of_both = |of| {
+            format!(
+                "{of}X-Cache\":\"\\\"hit\\\"\" {of}Set-Cookie\":\"REDACTED\" \
+                 {of}Content-Length\":\"2\""
+            )
+        };
+        let added = if uses.is_empty() { "" } else { " downstream_X-Trial\":\"heads\"" };
+        let expected = format!(
+            "request_X-Asked\":\"a\" {} {}{added}",
+            of_both("origin_"),
+            of_both("downstream_")
+        );
+        assert_eq!(shown(lines[0]), expected);
+        let own = shown(lines[1]);
+        assert!(own.starts_with("request_X-Asked\":\"b\" downstream_Content-Length"), "{own}");
+        assert!(!text.contains("secret"), "{text}");
+    }
 }
 
 #[test]

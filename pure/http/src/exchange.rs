@@ -17,6 +17,7 @@ mod passage;
 mod reuse;
 mod tap;
 mod upload;
+mod witness;
 
 use std::time::Instant;
 
@@ -32,6 +33,7 @@ pub use limits::Limits;
 pub use passage::{Loan, release};
 pub use reuse::{Clean, Reuse, Seen};
 pub use tap::Came;
+pub use witness::Witness;
 
 /// One request and its response, over one attempt or several.
 pub struct Exchange<O, B> {
@@ -166,6 +168,16 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     /// is not waited for to go on asking, which may be for hours.
     pub fn make_duplex(&mut self) {
         self.is_duplex = true;
+    }
+
+    /// Keeps the heads of the final response.
+    pub fn keep_heads(&mut self, witness: Box<Witness>) {
+        self.download.witness = Some(witness);
+    }
+
+    /// The heads that were kept.
+    pub fn take_heads(&mut self) -> Option<Box<Witness>> {
+        self.download.witness.take()
     }
 
     /// Begins an attempt, on a connection nothing was written to.

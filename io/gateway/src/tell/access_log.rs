@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use steelyard_http::RequestHead;
+use steelyard_http::{RequestHead, Witness};
 
 use crate::options::{AccessLog, LogFields, LogFormat, Shown};
 use crate::tell::request_id::RequestId;
@@ -52,6 +52,8 @@ pub(crate) struct Note {
     pub(crate) user_agent: Vec<u8>,
     /// More header lines: `name:value` and a line end each.
     lines: Vec<u8>,
+    /// The heads of the response, where they are shown.
+    pub(crate) heads: Option<Box<Witness>>,
 }
 
 /// A request that is over.
@@ -195,7 +197,15 @@ impl Note {
         self.referer.clear();
         self.user_agent.clear();
         self.lines.clear();
+        self.heads.iter_mut().for_each(|heads| heads.clear());
         self.shrunk = None;
+    }
+
+    /// Has the heads of the response again.
+    pub(crate) fn keep_heads(&mut self, heads: Option<Box<Witness>>) {
+        if heads.is_some() {
+            self.heads = heads;
+        }
     }
 }
 

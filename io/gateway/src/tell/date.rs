@@ -1,5 +1,6 @@
 //! Dates as HTTP and access logs write them. Always UTC.
 
+use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A point in time, taken apart in the civil calendar.
@@ -73,13 +74,23 @@ impl Civil {
     }
 
     /// `1994-11-06T08:49:37.000000000Z`.
-    pub(crate) fn rfc3339(&self, nanoseconds: u32) -> String {
-        let Self { year, month, day, hour, minute, second, .. } = self;
-        format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z")
+    pub(crate) fn rfc3339(self, nanoseconds: u32) -> impl fmt::Display + Copy {
+        Rfc3339(self, nanoseconds)
     }
 
     fn month_name(&self) -> &'static str {
         MONTHS[usize::from(self.month) - 1]
+    }
+}
+
+/// As it is written, with its nanoseconds.
+#[derive(Clone, Copy)]
+struct Rfc3339(Civil, u32);
+
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(Civil { year, month, day, hour, minute, second, .. }, nanoseconds) = self;
+        write!(f, "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z")
     }
 }
 
@@ -127,7 +138,7 @@ mod tests {
     fn each_spelling() {
         let civil = Civil::from_unix(784_111_777);
         assert_eq!(civil.log(), "06/Nov/1994:08:49:37 +0000");
-        assert_eq!(civil.rfc3339(5_000), "1994-11-06T08:49:37.000005000Z");
+        assert_eq!(civil.rfc3339(5_000).to_string(), "1994-11-06T08:49:37.000005000Z");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod held;
 use super::passage::{Loan, Passage, release};
 use super::reuse::{Reuse, Seen};
 use super::tap::Tap;
+use super::witness::Witness;
 use crate::blame::blame;
 use crate::body::{Body, Framing};
 use crate::excerpt::Excerpt;
@@ -39,6 +40,8 @@ pub(super) struct Download<B> {
     pub(super) begun: bool,
     /// The line that makes it no response.
     pub(super) to_blame: Option<Excerpt>,
+    /// Who is shown the heads of the final response.
+    pub(super) witness: Option<Box<Witness>>,
 }
 
 /// How far a response has come.
@@ -88,6 +91,7 @@ impl<B: Loan> Download<B> {
             count: 0,
             begun: false,
             to_blame: None,
+            witness: None,
         }
     }
 
@@ -204,6 +208,9 @@ impl<B: Loan> Download<B> {
             self.passage = Passage::head(len, verbatim && !asked.http10);
             return Ok(());
         }
+        if let Some(witness) = &mut self.witness {
+            witness.came(&buffer[..len]);
+        }
         if self.holds {
             (self.status, self.stage) = (head.status, Stage::Held);
             return Ok(());
@@ -212,6 +219,9 @@ impl<B: Loan> Download<B> {
         let verbatim = head.is_verbatim(persistence);
         if !verbatim {
             head.forward(persistence, None, &mut self.head);
+        }
+        if let Some(witness) = &mut self.witness {
+            witness.went(if verbatim { &buffer[..len] } else { &self.head });
         }
         (self.status, self.persistent) = (head.status, head.keep_alive);
         self.persistence = persistence;

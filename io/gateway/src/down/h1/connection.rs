@@ -300,6 +300,9 @@ impl<C: Wire> Connection<C> {
         if C::IS_DUPLEX {
             exchange.make_duplex();
         }
+        if self.shows_headers() {
+            exchange.keep_heads(self.note.heads.take().unwrap_or_default());
+        }
         let place = Place {
             core: &core,
             listener: &self.listener,
@@ -319,6 +322,7 @@ impl<C: Wire> Connection<C> {
         let (came, bytes_out) = exchange.bytes();
         request.bytes_in += came;
         let told = Told { status: exchange.status(), bytes_out, why: None };
+        let heads = exchange.take_heads();
         let (held, scratch) = exchange.take_parts();
         let trace = std::mem::take(trace);
         self.held = held;
@@ -327,6 +331,7 @@ impl<C: Wire> Connection<C> {
         if !is_passed || Recent::keeps(told.status, None) {
             self.note_rewritten();
         }
+        self.note.keep_heads(heads);
         let (after, told) = self.conclude(done, told, request).await;
         self.record(request, Some(&chosen.route), told, &trace);
         after
@@ -375,6 +380,7 @@ impl<C: Wire> Connection<C> {
         let id = self.name(answer.status, answer.why);
         let bytes_out = answer.write(&date, is_head, close, id, &mut self.out);
         let told = Told { status: answer.status, bytes_out, why: answer.why };
+        self.note_answer();
         match self.write_out().await {
             false => (After::Close, told),
             true if close => (After::Linger, told),

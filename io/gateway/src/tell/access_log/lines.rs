@@ -75,69 +75,98 @@ impl Entry<'_> {
         out.extend_from_slice(b"\"\n");
     }
 
-    /// One object, with Traefik's names of fields.
+    /// One object, with Traefik's names of fields. Nothing of it takes memory but `out`.
     pub(super) fn json(&self, out: &mut Vec<u8>, chosen: &LogFields, count: u64) {
-        let note = self.note;
-        let peer = SocketAddr::new(self.peer.ip().to_canonical(), self.peer.port());
-        let (host, port) = split_port(&note.host);
         out.push(b'{');
         let mut fields = Fields { out, chosen };
-        fields.text("ClientAddr", &peer.to_string());
-        fields.text("ClientHost", &self.client.to_canonical().to_string());
-        fields.text("ClientPort", &peer.port().to_string());
-        let user = if note.user.is_empty() { "-" } else { &note.user };
-        fields.text("ClientUsername", user);
+        self.client(&mut fields);
+        self.sizes_and_times(&mut fields);
+        self.request(&mut fields, count);
+        self.way(&mut fields);
+        let now = SystemTime::now();
+        let start = rfc3339(now.checked_sub(self.duration).unwrap_or(UNIX_EPOCH));
+        fields.plain("StartLocal", start);
+        fields.plain("StartUTC", start);
+        fields.text("entryPointName", self.entry_point);
+        fields.text("level", "info");
+        fields.text("msg", self.why.unwrap_or_default());
+        self.headers(&mut fields);
+        fields.plain("time", rfc3339(now));
+        out.extend_from_slice(b"}\n");
+    }
+
+    fn client(&self, fields: &mut Fields<'_>) {
+        let peer = SocketAddr::new(self.peer.ip().to_canonical(), self.peer.port());
+        fields.plain("ClientAddr", peer);
+        fields.plain("ClientHost", self.client.to_canonical());
+        fields.plain("ClientPort", peer.port());
+        let user = &self.note.user;
+        fields.text("ClientUsername", if user.is_empty() { "-" } else { user });
+    }
+
+    fn sizes_and_times(&self, fields: &mut Fields<'_>) {
+        let shrunk = self.note.shrunk;
         fields.number("DownstreamContentSize", self.bytes_out);
         fields.number("DownstreamStatus", u64::from(self.status));
         fields.number("Duration", nanoseconds(self.duration));
-        if let Some((before, after)) = note.shrunk.filter(|(_, after)| *after > 0) {
+        if let Some((before, after)) = shrunk.filter(|(_, after)| *after > 0) {
             #[allow(clippy::cast_precision_loss, reason = "a ratio, for people")]
             fields.number("GzipRatio", before as f64 / after as f64);
         }
-        fields.number("OriginContentSize", note.shrunk.map_or(self.bytes_out, |it| it.0));
+        fields.number("OriginContentSize", shrunk.map_or(self.bytes_out, |it| it.0));
         fields.number("OriginDuration", nanoseconds(self.origin));
         fields.number("OriginStatus", u64::from(self.endpoint.map_or(0, |_| self.status)));
         fields.number("Overhead", nanoseconds(self.duration.saturating_sub(self.origin)));
+    }
+
+    fn request(&self, fields: &mut Fields<'_>, count: u64) {
+        let note = self.note;
+        let (host, port) = split_port(&note.host);
         fields.text("RequestAddr", &note.host);
         fields.number("RequestContentSize", self.bytes_in);
         fields.number("RequestCount", count);
         fields.text("RequestHost", host);
         if let Some(id) = self.id {
-            fields.text("RequestId", &id.to_string());
+            fields.plain("RequestId", id);
         }
         fields.text("RequestMethod", &note.method);
         fields.text("RequestPath", &note.target);
         fields.text("RequestPort", port);
         fields.text("RequestProtocol", note.protocol());
         fields.text("RequestScheme", "http");
+    }
+
+    /// Where the request went.
+    fn way(&self, fields: &mut Fields<'_>) {
         fields.number("RetryAttempts", u64::from(self.retries));
         fields.optional("RouterName", self.router);
         fields.optional("ServiceAddr", self.endpoint);
         fields.optional("ServiceName", self.service);
-        let url = self.endpoint.map(|endpoint| format!("http://{endpoint}"));
-        fields.optional("ServiceURL", url.as_deref());
-        if let Some((trace, span)) = self.traced {
-            fields.text("SpanId", &format!("{span:016x}"));
-            fields.text("TraceId", &format!("{trace:032x}"));
+        if let Some(endpoint) = self.endpoint {
+            fields.texts("ServiceURL", ["http://", endpoint]);
         }
-        let start = SystemTime::now().checked_sub(self.duration).unwrap_or(UNIX_EPOCH);
-        let start = rfc3339(start);
-        fields.text("StartLocal", &start);
-        fields.text("StartUTC", &start);
-        fields.text("entryPointName", self.entry_point);
-        fields.text("level", "info");
-        fields.text("msg", self.why.unwrap_or_default());
-        fields.header("Referer", &note.referer);
-        fields.header("User-Agent", &note.user_agent);
+        if let Some((trace, span)) = self.traced {
+            fields.plain("SpanId", format_args!("{span:016x}"));
+            fields.plain("TraceId", format_args!("{trace:032x}"));
+        }
+    }
+
+    /// Lines of heads, the request's and those of the response.
+    fn headers(&self, fields: &mut Fields<'_>) {
+        let note = self.note;
+        fields.header("request_", b"Referer", &note.referer);
+        fields.header("request_", b"User-Agent", &note.user_agent);
         for line in note.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let mut parts = line.splitn(2, |byte| *byte == b':');
-            let name = str::from_utf8(parts.next().unwrap_or_default()).unwrap_or_default();
-            if !["referer", "user-agent"].iter().any(|it| name.eq_ignore_ascii_case(it)) {
-                fields.header(&spelled(name), parts.next().unwrap_or_default());
+            let (name, value) = (parts.next().unwrap_or_default(), parts.next());
+            if !["referer", "user-agent"].iter().any(|it| name.eq_ignore_ascii_case(it.as_bytes()))
+            {
+                fields.header("request_", name, value.unwrap_or_default());
             }
         }
-        fields.text("time", &rfc3339(SystemTime::now()));
-        out.extend_from_slice(b"}\n");
+        let Some(heads) = &note.heads else { return };
+        heads.came_lines().for_each(|(name, value)| fields.header("origin_", name, value));
+        heads.went_lines().for_each(|(name, value)| fields.header("downstream_", name, value));
     }
 }
 
@@ -150,19 +179,37 @@ impl Note {
 
 impl Fields<'_> {
     fn text(&mut self, name: &str, value: &str) {
-        let shown = self.chosen.of(name);
-        self.shown(name, shown, value);
+        self.texts(name, [value, ""]);
     }
 
-    fn shown(&mut self, name: &str, shown: Shown, value: &str) {
-        let value = match shown {
-            Shown::Keep => value,
-            Shown::Drop => return,
-            Shown::Redact => REDACTED,
-        };
-        self.name(name);
-        self.out.push(b'"');
-        for byte in value.bytes() {
+    /// A text in two pieces.
+    fn texts(&mut self, name: &str, pieces: [&str; 2]) {
+        match self.chosen.of(name) {
+            Shown::Keep => {
+                self.name(name);
+                self.out.push(b'"');
+                pieces.into_iter().for_each(|piece| self.piece(piece));
+                self.out.push(b'"');
+            }
+            Shown::Drop => {}
+            Shown::Redact => self.redacted(name),
+        }
+    }
+
+    /// What has no characters that end a text.
+    fn plain(&mut self, name: &str, value: impl Display) {
+        match self.chosen.of(name) {
+            Shown::Keep => {
+                self.name(name);
+                let _ = write!(self.out, "\"{value}\"");
+            }
+            Shown::Drop => {}
+            Shown::Redact => self.redacted(name),
+        }
+    }
+
+    fn piece(&mut self, text: &str) {
+        for byte in text.bytes() {
             match byte {
                 b'"' | b'\\' => self.out.extend_from_slice(&[b'\\', byte]),
                 0..=31 | 127 => {
@@ -171,7 +218,6 @@ impl Fields<'_> {
                 byte => self.out.push(byte),
             }
         }
-        self.out.push(b'"');
     }
 
     fn optional(&mut self, name: &str, value: Option<&str>) {
@@ -180,11 +226,41 @@ impl Fields<'_> {
         }
     }
 
-    /// A header line of the request.
-    fn header(&mut self, name: &str, value: &[u8]) {
-        if !value.is_empty() {
-            let value = String::from_utf8_lossy(value);
-            self.shown(&format!("request_{name}"), self.chosen.of_header(name), &value);
+    /// A header line, whose name is written as most write it: each word begins with a capital.
+    fn header(&mut self, of: &str, name: &[u8], value: &[u8]) {
+        let Ok(name) = str::from_utf8(name) else { return };
+        let shown = self.chosen.of_header(name);
+        if value.is_empty() || shown == Shown::Drop {
+            return;
+        }
+        self.comma();
+        let _ = write!(self.out, "\"{of}");
+        let mut before = b'-';
+        for byte in name.bytes() {
+            let is_first = before == b'-';
+            self.out.push(if is_first {
+                byte.to_ascii_uppercase()
+            } else {
+                byte.to_ascii_lowercase()
+            });
+            before = byte;
+        }
+        self.out.extend_from_slice(b"\":\"");
+        if shown == Shown::Redact {
+            self.piece(REDACTED);
+        } else {
+            self.bytes(value);
+        }
+        self.out.push(b'"');
+    }
+
+    /// What is no text is shown as that.
+    fn bytes(&mut self, value: &[u8]) {
+        for chunk in value.utf8_chunks() {
+            self.piece(chunk.valid());
+            if !chunk.invalid().is_empty() {
+                self.piece("\u{fffd}");
+            }
         }
     }
 
@@ -195,15 +271,24 @@ impl Fields<'_> {
                 let _ = write!(self.out, "{value}");
             }
             Shown::Drop => {}
-            Shown::Redact => self.shown(name, Shown::Redact, ""),
+            Shown::Redact => self.redacted(name),
         }
     }
 
+    fn redacted(&mut self, name: &str) {
+        self.name(name);
+        let _ = write!(self.out, "\"{REDACTED}\"");
+    }
+
     fn name(&mut self, name: &str) {
+        self.comma();
+        let _ = write!(self.out, "\"{name}\":");
+    }
+
+    fn comma(&mut self) {
         if self.out.last() != Some(&b'{') {
             self.out.push(b',');
         }
-        let _ = write!(self.out, "\"{name}\":");
     }
 }
 
@@ -226,7 +311,6 @@ fn is_border(byte: u8) -> bool {
     matches!(byte, b' ' | b'[' | b']')
 }
 
-/// A missing value is a dash.
 /// An address as people write it. That of IPv4, which is on most lines, without the detour by a
 /// formatter.
 fn address(address: IpAddr, out: &mut Vec<u8>) {
@@ -245,21 +329,13 @@ fn address(address: IpAddr, out: &mut Vec<u8>) {
     }
 }
 
+/// A missing value is a dash.
 fn or_dash(shown: Shown, value: &[u8], out: &mut Vec<u8>) {
     match shown {
         Shown::Keep if !value.is_empty() => quote(value, out),
         Shown::Redact if !value.is_empty() => out.extend_from_slice(REDACTED.as_bytes()),
         _ => out.push(b'-'),
     }
-}
-
-/// A header's name as most write it: each word begins with a capital letter.
-fn spelled(name: &str) -> String {
-    let words = name.split('-').map(|word| {
-        let (first, rest) = word.split_at(word.len().min(1));
-        first.to_ascii_uppercase() + &rest.to_ascii_lowercase()
-    });
-    words.collect::<Vec<_>>().join("-")
 }
 
 /// What would end the quotes or the line, or confuse a terminal, is escaped.
@@ -289,7 +365,7 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn rfc3339(time: SystemTime) -> String {
+fn rfc3339(time: SystemTime) -> impl Display + Copy {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     Civil::from_unix(since.as_secs()).rfc3339(since.subsec_nanos())
 }
@@ -331,6 +407,7 @@ mod tests {
             referer: Vec::new(),
             user_agent: b"x\"\n\xff".to_vec(),
             lines: b"x-token:secret\nuser-agent:x\nX-A:\"1\"\n".to_vec(),
+            heads: None,
         }
     }
 

@@ -54,6 +54,9 @@ impl<B: Loan> Download<B> {
         if !verbatim {
             head.forward(persistence, is_changed.then_some(&changes), &mut self.head);
         }
+        if let Some(witness) = &mut self.witness {
+            witness.went(if verbatim { &buffer[..len] } else { &self.head });
+        }
         self.status = changes.status.filter(|_| !switches).unwrap_or(head.status);
         (self.persistent, self.persistence) = (head.keep_alive, persistence);
         self.body = match head.framing {

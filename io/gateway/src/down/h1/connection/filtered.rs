@@ -287,6 +287,7 @@ impl<C: Wire> Connection<C> {
         let id = self.name(status, None);
         let bytes_out = write_response(&response, changes, &date, asked, close, id, &mut self.out);
         let told = Told { status, bytes_out, why: None };
+        self.note_answer();
         let (after, ending) = match self.write_out().await {
             false => (After::Close, Ending::Aborted),
             true if close => (After::Linger, Ending::Finished),

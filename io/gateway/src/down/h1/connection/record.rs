@@ -77,6 +77,8 @@ impl<C: Wire> Connection<C> {
 
     /// What could not be understood counts as well, without method and route.
     pub(super) fn record_rejected(&mut self, fault: Fault, bytes_out: u64) {
+        self.note.clear();
+        self.note_answer();
         let (trace, why) = (Trace::default(), Some(fault));
         let called = self.called(fault.status(), why, self.vouching.peer());
         let labels = LabelsRef {
@@ -88,7 +90,6 @@ impl<C: Wire> Connection<C> {
             protocol: "http",
         };
         let finished = Finished { duration: Duration::ZERO, bytes_in: 0, bytes_out };
-        self.note.clear();
         self.log(&labels, finished, &trace, why, &called);
         self.keep(called, &labels, finished, &trace, why);
         self.core.counters.count(&labels, finished);
@@ -115,6 +116,18 @@ impl<C: Wire> Connection<C> {
     pub(super) fn note_rewritten(&mut self) {
         if self.note.method.is_empty() {
             self.note.take_rewritten(&self.out);
+        }
+    }
+
+    /// Whether the log shows lines of heads.
+    pub(super) fn shows_headers(&self) -> bool {
+        self.core.log.as_ref().is_some_and(|log| log.wanted().is_some())
+    }
+
+    /// What the client is answered by nobody but us.
+    pub(super) fn note_answer(&mut self) {
+        if self.shows_headers() {
+            self.note.heads.get_or_insert_default().went(&self.out);
         }
     }
 

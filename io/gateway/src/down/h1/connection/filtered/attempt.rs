@@ -45,6 +45,9 @@ impl<C: Wire> Connection<C> {
         if C::IS_DUPLEX {
             exchange.make_duplex();
         }
+        if self.shows_headers() {
+            exchange.keep_heads(self.note.heads.take().unwrap_or_default());
+        }
         if course.has_body {
             exchange.tap_request(opening.wrapping, opening.is_ended);
         }
@@ -70,6 +73,7 @@ impl<C: Wire> Connection<C> {
         request.bytes_in += came;
         let told = Told { status: exchange.status(), bytes_out, why: None };
         let may_stay = exchange.may_stay();
+        self.note.keep_heads(exchange.take_heads());
         let (held, scratch) = exchange.take_parts();
         self.held = held;
         core.scratch.set(scratch);
