@@ -182,7 +182,7 @@ fn a_restriction_that_is_not_honoured_never_stands_open() -> Result<()> {
     Ok(())
 }
 
-/// An endpoint that speaks HTTP/2 without TLS and nothing else; it answers 200 to whatever is asked.
+/// An endpoint that speaks HTTP/2 without TLS and nothing else, and answers 200 to everything.
 fn http2_endpoint() -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;

@@ -60,7 +60,8 @@ pub struct Service {
     /// Set when an annotation asks for something on the way from a route to it that we do not
     /// honour (another protocol, a filter): resolve makes such routes answer 503.
     pub backend_refusal: Option<Box<RefusalReason>>,
-    /// What an annotation says that is spoken on the way from a route to it, whatever its ports say.
+    /// What an annotation says that is spoken on the way from a route to it, whatever its ports
+    /// say.
     pub backend_protocol: Option<OriginProtocol>,
 }
 

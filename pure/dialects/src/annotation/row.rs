@@ -28,7 +28,7 @@ pub(crate) enum Carrier {
 pub(crate) enum State {
     /// It is read, and honoured.
     Reads(fn(&Entry<'_>, &mut Wishes, &mut Findings<'_>)),
-    /// It is a protocol that endpoints are spoken to in: honoured where it is one that we speak, and
+    /// It is a protocol that endpoints are spoken to in: honoured where it is one that we speak;
     /// otherwise routes must not be served.
     Speaks(fn(&str) -> Option<OriginProtocol>),
     /// It is not honoured yet, and routes must not be served without it.
