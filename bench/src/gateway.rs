@@ -102,6 +102,7 @@ impl Bench<'_> {
     fn everybody(&self) -> Result<Vec<Proxy>> {
         let Self { folder, backend, .. } = *self;
         let mut proxies = self.users()?;
+        proxies.push(Proxy::caddy(folder, backend)?);
         if let Some(floor) = Floor::build()? {
             proxies.push(Proxy::sketch(("f_epoll", 18084), &floor.bare, folder, backend)?);
             proxies.push(Proxy::sketch(("d_feat", 18085), &floor.featured, folder, backend)?);
@@ -269,11 +270,12 @@ impl Bench<'_> {
 
 /// What the peers are, by their own word.
 fn versions() -> Result<String> {
-    let said = |program: &str| -> Result<String> {
-        let output = Command::new(program).arg("-v").output()?;
+    let said = |program: &str, ask: &str| -> Result<String> {
+        let output = Command::new(program).arg(ask).output()?;
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text);
         Ok(text.lines().next().unwrap_or_default().trim().to_owned())
     };
-    Ok(format!("The peers: {}; {}.", said("nginx")?, said("haproxy")?))
+    let [nginx, haproxy] = [said("nginx", "-v")?, said("haproxy", "-v")?];
+    Ok(format!("The peers: {nginx}; {haproxy}; Caddy {}.", said("caddy", "version")?))
 }

@@ -46,8 +46,10 @@ const ABOUT: &[(&str, &str)] = &[
         "gateway",
         "CPU time of the whole proxy per proxied HTTP/1.1 request, at saturation: the proxy with \
          one worker on core 0, load generator and backend in one thread on core 1, all on \
-         loopback. nginx and HAProxy are Debian's, with keep-alive to the backend. Everybody's \
-         access log is on, and Steelyard counts its metrics. *p99* is at four fifths of the rate \
+         loopback. nginx, HAProxy and Caddy are Debian's, with keep-alive to the backend. Everybody's \
+         access log is on, and Steelyard counts its metrics. *HTTP/2 from clients* is asked by \
+         h2load, by prior knowledge; *to the backend*, which is nginx then, clients speak HTTP/1.1, \
+         and nginx as a proxy cannot. *p99* is at four fifths of the rate \
          that each one reached itself, with requests due at fixed times, beside the better of the \
          two. *Memory* is of the process that serves (VmRSS): of 3,000 client connections that \
          have asked once and wait, and what is left 12 s after a burst is gone. *f_epoll* and *d_feat* are no proxies to use, but sketches of how little a request \

@@ -102,6 +102,17 @@ impl Proxy {
         Self::start("haproxy", address, command)
     }
 
+    /// Caddy, whose scheduler has one core too.
+    pub(crate) fn caddy(folder: &Path, backend: SocketAddr) -> Result<Self> {
+        let address = SocketAddr::from(([127, 0, 0, 1], 18088));
+        let path = folder.join("Caddyfile");
+        fs::write(&path, caddy_config(folder, address, backend))?;
+        let mut command = pinned("caddy");
+        command.args(["run", "--adapter", "caddyfile", "--config"]).arg(&path);
+        command.env("GOMAXPROCS", "1").env("HOME", folder);
+        Self::start("caddy", address, command)
+    }
+
     /// A sketch of a loop, run in `folder`.
     pub(crate) fn sketch(
         (name, port): (&'static str, u16),
@@ -242,5 +253,15 @@ fn haproxy_config(address: SocketAddr, backend: SocketAddr) -> String {
          use_backend app if {{ hdr(host) -i {HOST} }}\n  \
          use_backend h2 if {{ hdr(host) -i {HTTP2_HOST} }}\n\
          backend app\n  server one {backend}\nbackend h2\n  server one {http2} proto h2\n"
+    )
+}
+
+fn caddy_config(folder: &Path, address: SocketAddr, backend: SocketAddr) -> String {
+    let (folder, port) = (folder.display(), address.port());
+    format!(
+        "{{\n  admin off\n  auto_https off\n}}\n\
+         http://{HOST}:{port} {{\n  bind {}\n  log {{\n    output file {folder}/caddy.log\n  }}\n  \
+         reverse_proxy {backend}\n}}\n",
+        address.ip()
     )
 }

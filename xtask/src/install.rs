@@ -35,7 +35,7 @@ const PACKAGES: &[(&str, &str)] = &[
 ];
 
 /// The same of what measurements call.
-const FOR_BENCH: &[(&str, &str)] = &[("h2load", "nghttp2-client")];
+const FOR_BENCH: &[(&str, &str)] = &[("h2load", "nghttp2-client"), ("caddy", "caddy")];
 
 /// Licences, bans and sources of dependencies.
 pub(crate) const CARGO_DENY: (&str, &str) = ("cargo-deny", "0.20.2");
