@@ -13,7 +13,7 @@ use steelyard_tests::cluster::{PATIENCE, until};
 use steelyard_tests::wait;
 
 use super::load::service;
-use super::site::{Site, address};
+use super::site::{Site, WRITES_CALM, address};
 use crate::results::Row;
 
 /// What its rows begin with.
@@ -108,7 +108,7 @@ fn controller(site: &Site) -> Result<(f64, f64)> {
         until("all to have an address", all).with_context(|| running.printed())?;
     }
     let seconds = start.elapsed().as_secs_f64();
-    let written = super::figures::settled(|| site.status_writes())? - before;
+    let written = super::figures::settled(WRITES_CALM, || site.status_writes())? - before;
     running.stop()?;
     Ok((seconds, written))
 }

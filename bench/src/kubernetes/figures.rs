@@ -6,22 +6,22 @@ use anyhow::{Result, bail};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(500);
-/// So many looks in a row see the same.
-const SAME: u32 = 6;
 /// Whatever changes by less than this share is the same.
 const SHARE: f64 = 0.005;
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
-/// What `look` sees, once it has seen the same for a while.
-pub(super) fn settled(mut look: impl FnMut() -> Result<f64>) -> Result<f64> {
+/// What `look` sees, once it has seen the same for so long.
+pub(super) fn settled(calm: Duration, mut look: impl FnMut() -> Result<f64>) -> Result<f64> {
     let start = Instant::now();
-    let (mut last, mut same) = (look()?, 0);
+    let (mut last, mut since) = (look()?, start);
     while start.elapsed() < PATIENCE {
         std::thread::sleep(LOOK);
         let now = look()?;
-        same = if (now - last).abs() <= last * SHARE { same + 1 } else { 0 };
+        if (now - last).abs() > last * SHARE {
+            since = Instant::now();
+        }
         last = now;
-        if same == SAME {
+        if since.elapsed() >= calm {
             return Ok(now);
         }
     }

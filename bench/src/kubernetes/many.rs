@@ -7,7 +7,7 @@ use steelyard_tests::cluster::until;
 use steelyard_tests::process::Running;
 
 use super::load::{service, slice};
-use super::site::{Site, address, settled_memory};
+use super::site::{Site, WRITES_CALM, address, settled_memory};
 use crate::results::Row;
 
 /// What its rows begin with.
@@ -29,26 +29,26 @@ pub(super) fn rows() -> Result<Vec<Row>> {
     let mut controller = site.controller()?;
     let before = addresses(&site, &controller)?;
     let controller_memory = settled_memory(&controller)?;
-    println!("{NAME}: controller {controller_memory:.1} MiB");
+    println!("{NAME}: controller {controller_memory:.1} MB");
     controller.stop()?;
     // All of them are of a subnet of this host, so it answers for them.
     site.cluster().client().ip(&["address", "add", "198.18.255.254/16", "dev", "eth0"])?;
     let mut speaker = site.role("speaker", &["--state-dir", "/run/steelyard-bench-speaker"])?;
     site.wait_until_ready(&speaker)?;
     let speaker_memory = settled_memory(&speaker)?;
-    println!("{NAME}: speaker {speaker_memory:.1} MiB");
+    println!("{NAME}: speaker {speaker_memory:.1} MB");
     speaker.stop()?;
     let written = site.status_writes()?;
     let mut controller = site.controller()?;
     let after = addresses(&site, &controller)?;
-    let written = super::figures::settled(|| site.status_writes())? - written;
+    let written = super::figures::settled(WRITES_CALM, || site.status_writes())? - written;
     controller.stop()?;
     ensure!(before.len() == SERVICES, "{} Services", before.len());
     let moved = before.iter().filter(|(name, address)| after.get(*name) != Some(address)).count();
     let restart = format!("{NAME}: the controller starts again");
     Ok(vec![
-        Row::alone(&format!("{NAME}: controller's memory"), "MiB", controller_memory, 120.0, 1),
-        Row::alone(&format!("{NAME}: speaker's memory"), "MiB", speaker_memory, 80.0, 1),
+        Row::alone(&format!("{NAME}: controller's memory"), "MB", controller_memory, 120.0, 1),
+        Row::alone(&format!("{NAME}: speaker's memory"), "MB", speaker_memory, 80.0, 1),
         Row::alone(&format!("{restart}: addresses that move"), "", moved as f64, 0.0, 1),
         Row::alone(&format!("{restart}: status writes"), "", written, 0.0, 1),
     ])

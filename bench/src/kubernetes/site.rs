@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -16,6 +17,9 @@ use crate::memory;
 const NAMESPACE: &str = "steelyard-system";
 /// Where a role tells what it does.
 const ADMIN: &str = "127.0.0.1:9180";
+const MEMORY_CALM: Duration = Duration::from_secs(20);
+/// Nobody writes any more who has written nothing for so long.
+pub(super) const WRITES_CALM: Duration = Duration::from_secs(3);
 /// Metrics of a controller.
 const LEADS: &str = "steelyard_leader";
 const WRITES: &str = "metallb_k8s_client_updates_total";
@@ -138,8 +142,10 @@ pub(super) fn address(service: &Value) -> Option<&str> {
     service["status"]["loadBalancer"]["ingress"][0]["ip"].as_str()
 }
 
-/// Resident memory of a process, in MiB, once it has stayed the same for a while.
+/// Resident memory of a process, in MB (a million bytes), once it has stayed the same for longer
+/// than it keeps what it needs no more.
 pub(super) fn settled_memory(running: &Running) -> Result<f64> {
     let pid = u32::try_from(running.pid()?.as_raw_nonzero().get())?;
-    super::figures::settled(|| memory::resident(pid))
+    let resident = super::figures::settled(MEMORY_CALM, || memory::resident(pid))?;
+    Ok(resident * 1.048_576)
 }

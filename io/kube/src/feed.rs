@@ -65,8 +65,17 @@ impl Feed {
             patience,
             rounds: Rounds::default(),
         };
-        watches.into_iter().for_each(|watch| feed.add(watch));
+        feed.follow(watches);
         feed
+    }
+
+    /// Follows these as well.
+    pub fn follow(&mut self, watches: impl IntoIterator<Item = Selection>) {
+        for watch in watches {
+            if !self.followed.contains_key(&watch) {
+                self.add(watch);
+            }
+        }
     }
 
     /// Waits for what is heard next, in order; never nothing.
@@ -87,9 +96,7 @@ impl Feed {
             }
         }
         self.ending.retain(|_, task| !task.is_finished());
-        let new = named.iter().filter(|watch| !self.followed.contains_key(watch));
-        let new: Vec<Selection> = new.cloned().collect();
-        new.into_iter().for_each(|watch| self.add(watch));
+        self.follow(named.iter().cloned());
     }
 
     /// How it stands with each of them.

@@ -27,7 +27,8 @@ pub(crate) struct Ledger {
 #[derive(Clone, Debug)]
 struct Use {
     terms: Terms,
-    users: BTreeMap<Slot, Ports>,
+    /// In the order of their slots. Most have one.
+    users: Vec<(Slot, Ports)>,
 }
 
 /// The addresses used on some terms.
@@ -45,6 +46,16 @@ pub(crate) type Place = (usize, Family, Position);
 /// Somebody else has it: who, and why it is not shared.
 pub(crate) type Occupied = (Vec<Slot>, Disagreement);
 
+impl Use {
+    fn users(&self) -> impl Iterator<Item = Slot> {
+        self.users.iter().map(|(user, _)| *user)
+    }
+
+    fn at(&self, slot: Slot) -> Result<usize, usize> {
+        self.users.binary_search_by_key(&slot, |(user, _)| *user)
+    }
+}
+
 impl Ledger {
     /// Whether `slot` may use `address` on these terms, beside those who use it already.
     pub(crate) fn check(
@@ -55,7 +66,7 @@ impl Ledger {
         ports: &[(Protocol, u16)],
     ) -> Result<(), Occupied> {
         let Some(used) = self.uses.get(&address) else { return Ok(()) };
-        let others: Vec<_> = used.users.keys().copied().filter(|&user| user != slot).collect();
+        let others: Vec<_> = used.users().filter(|&user| user != slot).collect();
         if others.is_empty() {
             return Ok(());
         }
@@ -63,8 +74,9 @@ impl Ledger {
             return Err((others, why));
         }
         for &(protocol, port) in ports {
-            let takes_it = |user: &&Slot| used.users[user].contains(&(protocol, port));
-            if let Some(&user) = others.iter().find(takes_it) {
+            let takes_it =
+                |(user, ports): &&(Slot, Ports)| *user != slot && ports.contains(&(protocol, port));
+            if let Some(&(user, _)) = used.users.iter().find(takes_it) {
                 return Err((vec![user], Disagreement::Port(protocol, port)));
             }
         }
@@ -85,13 +97,16 @@ impl Ledger {
         terms: &Terms,
         ports: &Ports,
     ) {
-        let unused = || Use { terms: terms.clone(), users: BTreeMap::new() };
+        let unused = || Use { terms: terms.clone(), users: Vec::with_capacity(1) };
         let used = self.uses.entry(address).or_insert_with(unused);
         if used.terms != *terms {
             Self::unshare(&mut self.shared, &used.terms, place);
             used.terms = terms.clone();
         }
-        used.users.insert(slot, ports.clone());
+        match used.at(slot) {
+            Ok(known) => used.users[known].1 = ports.clone(),
+            Err(place) => used.users.insert(place, (slot, ports.clone())),
+        }
         if !terms.key.is_empty() {
             self.shared.entry(terms.clone()).or_default().insert(place);
         }
@@ -100,7 +115,9 @@ impl Ledger {
     /// Notes that `slot` no longer uses `address`; true if nobody does any more.
     pub(crate) fn release(&mut self, address: IpAddr, place: Place, slot: Slot) -> bool {
         let Some(used) = self.uses.get_mut(&address) else { return false };
-        used.users.remove(&slot);
+        if let Ok(known) = used.at(slot) {
+            used.users.remove(known);
+        }
         if let Some(shared) = self.shared.get_mut(&used.terms) {
             shared.cursors.clear();
         }

@@ -61,6 +61,10 @@ pub enum Input<'a> {
     /// The same, where somebody made sure already that nobody else has them: those that are new
     /// are announced at once. Each with what is said beside it.
     Cleared(&'a BTreeMap<IpAddr, Option<Mark>>),
+    /// The same of one vip, beside those there are: it is ours, and this is said beside it.
+    Take(IpAddr, Option<Mark>),
+    /// This vip is not ours any more.
+    Release(IpAddr),
     /// Ask once who has this address; who answers soon is told, and so is who asks at the same
     /// moment and goes before us: the lower hardware address does.
     Probe(IpAddr),
@@ -194,6 +198,8 @@ impl Responder {
                 self.on_vips(&wanted.keys().copied().collect(), |it| it.cleared_vip(now));
                 self.on_time(now);
             }
+            Input::Take(vip, mark) => self.on_take(now, vip, mark),
+            Input::Release(vip) => self.forget(vip),
             Input::Probe(vip) => self.on_probe(now, vip),
             Input::Ask { who, sender } => self.ask(who, sender),
             Input::Announce(vip) => self.step(vip, |it, timing| it.on_own_mac(now, timing)),
@@ -262,15 +268,30 @@ impl Responder {
         for vip in gone {
             self.forget(vip);
         }
-        for vip in wanted.iter().filter(|vip| is_unicast(**vip)) {
-            if !self.vips.contains_key(vip) {
-                self.join(*vip);
-                let (first, it) = new(self);
-                self.vips.insert(*vip, it);
-                self.turns += 1;
-                self.timers.insert((first, *vip));
-            }
+        for vip in wanted {
+            self.begin(*vip, &new);
         }
+    }
+
+    fn begin(&mut self, vip: IpAddr, new: impl Fn(&mut Self) -> (Instant, Vip)) {
+        if !is_unicast(vip) || self.vips.contains_key(&vip) {
+            return;
+        }
+        self.join(vip);
+        let (first, it) = new(self);
+        self.vips.insert(vip, it);
+        self.turns += 1;
+        self.timers.insert((first, vip));
+    }
+
+    /// Who takes over thousands does so one by one: the others are not looked at.
+    fn on_take(&mut self, now: Instant, vip: IpAddr, mark: Option<Mark>) {
+        match mark {
+            Some(mark) => _ = self.marks.insert(vip, mark),
+            None => _ = self.marks.remove(&vip),
+        }
+        self.begin(vip, |it| it.cleared_vip(now));
+        self.on_time(now);
     }
 
     /// Many that begin do so one after the other: their probes are broadcasts too.

@@ -207,13 +207,18 @@ impl Ownership {
             self.conceded.remove(&vip);
             self.stale.remove(&vip);
         }
+        let is_new = |vip: &&IpAddr| !self.vips.contains_key(*vip);
+        let new =
+            || Vip { candidates: Vec::new(), role: Role::Bystander, timer: None, let_be: None };
+        // Of what is put in at once the map leaves no place empty.
+        let mut new: BTreeMap<IpAddr, Vip> =
+            wanted.keys().filter(is_new).map(|vip| (*vip, new())).collect();
+        match self.vips.is_empty() {
+            true => self.vips = new,
+            false => self.vips.append(&mut new),
+        }
         for (vip, candidates) in wanted {
-            let it = self.vips.entry(*vip).or_insert_with(|| Vip {
-                candidates: Vec::new(),
-                role: Role::Bystander,
-                timer: None,
-                let_be: None,
-            });
+            let Some(it) = self.vips.get_mut(vip) else { continue };
             if it.candidates != *candidates {
                 it.candidates.clone_from(candidates);
                 self.stale.insert(*vip);

@@ -41,6 +41,8 @@ use crate::seal::{Keyring, Opener, Refused, Sealer, Session};
 use crate::swim::Swim;
 use crate::wire::State;
 
+/// Places for outputs that are kept where there are none.
+const FEW: usize = 64;
 /// A leaver that could not give everything away by then gives it up.
 const LEAVE: Duration = Duration::from_secs(2);
 
@@ -196,7 +198,12 @@ impl Segment {
             self.notice_sleep(now);
             self.settle(now);
         }
-        self.outputs.pop_front()
+        let next = self.outputs.pop_front();
+        if next.is_none() {
+            // Thousands of vips may have moved at once.
+            self.outputs.shrink_to(FEW);
+        }
+        next
     }
 
     /// When it wants to be polled again without any input.
@@ -431,7 +438,7 @@ impl Segment {
     /// What vips want done, in the order that [`Output`]s have: kept before told, told before
     /// answered.
     fn drain(&mut self, now: Instant) {
-        self.outputs.append(&mut self.ownership.before);
+        self.outputs.append(&mut std::mem::take(&mut self.ownership.before));
         self.publish(now);
         for output in std::mem::take(&mut self.ownership.after) {
             if let Output::Own(vip) | Output::Announce(vip) = output {

@@ -48,10 +48,12 @@ pub(crate) fn explain(
     announcing: Option<(&Outlook, &Reach)>,
 ) -> Vec<Explanation> {
     let pool = assignment.pool_name().cloned();
-    let mut said = vec![Explanation::Assigned { reason: assignment.reason.clone(), pool }];
+    let hindrance = announcing.and_then(|(outlook, reach)| hindrance(outlook, reach));
+    let count = 1 + exclusions.len() + rows.len() + usize::from(hindrance.is_some());
+    let mut said = Vec::with_capacity(count);
+    said.push(Explanation::Assigned { reason: assignment.reason.clone(), pool });
     said.extend(exclusions.iter().cloned().map(Explanation::Excluded));
     said.extend(rows.iter().cloned().map(Explanation::Announced));
-    let hindrance = announcing.and_then(|(outlook, reach)| hindrance(outlook, reach));
     said.extend(hindrance.map(|(obstacle, kind)| Explanation::Hindered { obstacle, kind }));
     said
 }

@@ -55,15 +55,33 @@ impl Ears {
         role: Role,
         besides: BTreeSet<Selection>,
     ) -> Result<Self> {
+        let mut ears = Self::open_for(args, role, besides).await?;
+        ears.follow_all();
+        Ok(ears)
+    }
+
+    /// The same, for the time being without all that `role` reads.
+    ///
+    /// # Errors
+    /// When it is not told where the API server is.
+    pub(crate) async fn open_for(
+        args: &ClusterArgs,
+        role: Role,
+        besides: BTreeSet<Selection>,
+    ) -> Result<Self> {
         let signals = Signals::new()?;
         let connection = Connection::open(args.kubeconfig.as_deref(), args.context.as_deref());
         let connection = connection.await.context("no way to the API server")?;
         tracing::info!(server = connection.server(), "following the cluster");
         let connection = Arc::new(connection);
-        let all = all_of(role).into_iter().chain(besides.clone());
-        let feed = Feed::start(&connection, all);
+        let feed = Feed::start(&connection, besides.clone());
         let (tick, needed) = (tokio::time::interval(TICK), Arc::default());
         Ok(Self { feed, signals, tick, connection, role, besides, needed })
+    }
+
+    /// Follows all that the role reads.
+    pub(crate) fn follow_all(&mut self) {
+        self.feed.follow(all_of(self.role));
     }
 
     /// The way to the API server.

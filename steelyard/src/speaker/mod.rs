@@ -42,6 +42,8 @@ use reports::{Answered, Reports};
 const SECRET: &str = "steelyard-membership";
 /// How long the API server is waited for before what was done before the start is done again.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long after something happened memory that it left over is given back.
+const CALM: Duration = Duration::from_secs(10);
 /// The mark bit unless another is named.
 const FWMARK: u32 = 0x2000;
 
@@ -114,19 +116,22 @@ async fn serve(args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
         bail!("nothing can be announced {why}");
     }
     let named = cluster::secret(Role::Speaker, &args.cluster.namespace, SECRET);
-    let mut ears = Ears::open(&args.cluster, Role::Speaker, named.into_iter().collect()).await?;
+    let named = named.into_iter().collect();
+    let mut ears = Ears::open_for(&args.cluster, Role::Speaker, named).await?;
     let mut keeper = Keeper::read(&args.state_dir, carries);
     let admin = wait_admin(&args, &ears)?;
     let Some(heard) = wait_for_key(&args, &mut keeper, &mut ears).await else {
         return Ok(ExitCode::SUCCESS);
     };
     drop(admin);
+    // What is heard before is only held.
+    ears.follow_all();
     let drain = Duration::from_secs(args.serve.drain);
     let namespace = args.cluster.namespace.clone();
     let reports = reports(&args, &ears);
     let mut instance =
         Instance::start(settings(args, fixed, privileges, (&keeper, &ears))?).await?;
-    let mut beside = Beside { keeper, reports, namespace };
+    let mut beside = Beside { keeper, reports, namespace, stirred: None };
     let why = follow(&mut instance, &mut ears, heard, &mut beside).await;
     tracing::info!("{why}: handing addresses over");
     instance.stop(drain, ears.signals.again()).await;
@@ -222,10 +227,14 @@ async fn follow(
     beside: &mut Beside,
 ) -> &'static str {
     let patience = Instant::now() + PATIENCE;
-    let Beside { keeper, reports, namespace } = beside;
+    let Beside { keeper, reports, namespace, stirred } = beside;
     hear(instance, ears, keeper, heard).await;
     loop {
-        match ears.next(instance.news()).await {
+        let event = ears.next(instance.news()).await;
+        if matches!(event, Event::Heard(_) | Event::Own(_)) {
+            stirred.get_or_insert_with(Instant::now);
+        }
+        match event {
             Event::Heard(events) => {
                 if learn_key(keeper, namespace, &events)
                     && let Ok(keys) = keeper.keys()
@@ -245,8 +254,10 @@ async fn follow(
                 if let Some(reports) = reports.as_mut().filter(|_| instance.is_informed()) {
                     reports.follow(answered(instance)).await;
                 }
-                if keeper.write() {
+                keeper.write();
+                if stirred.is_some_and(|since| since.elapsed() >= CALM) {
                     memory::give_back();
+                    *stirred = None;
                 }
             }
             Event::Asked(Wish::Reopen) => instance.reopen_logs(),
@@ -264,6 +275,8 @@ struct Beside {
     /// None where nothing is to be written.
     reports: Option<Reports>,
     namespace: String,
+    /// Since when something happened of which memory may be left over.
+    stirred: Option<Instant>,
 }
 
 /// Who reports, where it is known which pod this is.

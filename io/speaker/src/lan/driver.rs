@@ -420,8 +420,7 @@ impl Driver {
     fn tell(&mut self, now: Instant) {
         self.told_at = now;
         let mut states = self.states(now);
-        let mut told = BTreeMap::new();
-        for (vip, placement) in &self.placed {
+        let tell = |(vip, placement): (&IpAddr, &Placement)| {
             let unplaced = || match placement {
                 Err(why) => (VipState::NoInterface(why.clone()), Vec::new()),
                 Ok(indexes) => (self.elsewhere(*vip, indexes), Vec::new()),
@@ -431,8 +430,9 @@ impl Driver {
                 Some(old) if same(&old.state, &state) && old.interfaces == interfaces => old.since,
                 _ => SystemTime::now(),
             };
-            told.insert(*vip, VipStatus { address: *vip, state, interfaces, since });
-        }
+            (*vip, VipStatus { address: *vip, state, interfaces, since })
+        };
+        let told: BTreeMap<IpAddr, VipStatus> = self.placed.iter().map(tell).collect();
         if told != self.told {
             self.shared.status.send_replace(told.values().cloned().collect());
             self.told = told;

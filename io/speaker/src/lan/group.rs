@@ -155,17 +155,17 @@ impl Group {
                     self.marks.insert(vip, mark.map(Mark));
                     if let Some(owned) = self.owned.get_mut(&vip) {
                         *owned = mark.map(Mark);
-                        ask(port, now, Asked::Cleared(&self.owned));
+                        ask(port, now, Asked::Take(vip, *owned));
                     }
                 }
                 Output::Own(vip) => {
                     let mark = self.marks.get(&vip).copied().flatten();
                     self.owned.insert(vip, mark);
-                    ask(port, now, Asked::Cleared(&self.owned));
+                    ask(port, now, Asked::Take(vip, mark));
                 }
                 Output::Silence(vip) => {
                     self.owned.remove(&vip);
-                    ask(port, now, Asked::Cleared(&self.owned));
+                    ask(port, now, Asked::Release(vip));
                 }
                 Output::Fence => {
                     self.owned.clear();

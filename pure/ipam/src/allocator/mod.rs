@@ -73,7 +73,7 @@ pub struct Allocator {
     options: Options,
     pub(crate) pools: Pools,
     ledger: Ledger,
-    slots: Vec<Option<Claim>>,
+    slots: Vec<Option<Box<Claim>>>,
     /// Slots to use again.
     vacant: Vec<Slot>,
     index: BTreeMap<NamespacedName, Slot>,
@@ -284,14 +284,14 @@ impl Allocator {
     fn place(&mut self, claim: Claim) -> Slot {
         let id = claim.id.clone();
         if let Some(&former) = self.index.get(&id) {
-            self.slots[former] = Some(claim);
+            self.slots[former] = Some(Box::new(claim));
             return former;
         }
         let slot = self.vacant.pop().unwrap_or(self.slots.len());
         if slot == self.slots.len() {
             self.slots.push(None);
         }
-        self.slots[slot] = Some(claim);
+        self.slots[slot] = Some(Box::new(claim));
         self.index.insert(id, slot);
         slot
     }
@@ -421,7 +421,8 @@ impl Allocator {
 
 /// Giving and taking back.
 impl Allocator {
-    fn take(&mut self, slot: Slot, places: Vec<Place>, reason: Reason) {
+    fn take(&mut self, slot: Slot, mut places: Vec<Place>, reason: Reason) {
+        places.shrink_to_fit();
         let addresses: Vec<_> = places.iter().map(|&place| self.pools.address(place)).collect();
         self.mark(slot, &places, &addresses);
         self.claim_mut(slot).grant = Some(Grant { addresses, places, reason });

@@ -71,6 +71,8 @@ impl Layer2 {
 impl Vip {
     pub(super) fn join(&mut self, contender: Contender) {
         let at = self.sharers.partition_point(|known| known.id < contender.id);
+        // Most have one.
+        self.sharers.reserve_exact(1);
         self.sharers.insert(at, contender);
     }
 

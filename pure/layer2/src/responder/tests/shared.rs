@@ -99,3 +99,32 @@ fn who_probes_at_the_same_moment_goes_first_or_waits() {
         }
     }
 }
+
+/// One by one it comes to the same as all at once, and a mark is changed, and taken back.
+#[test]
+fn vips_are_taken_one_by_one() {
+    let (one, other): (IpAddr, IpAddr) = (VIP4.into(), VIP6.into());
+    let mut together = Responder::new(Config::new(US));
+    together.handle(start(), Input::Cleared(&[(one, Some(MARK)), (other, None)].into()));
+    let mut each = Responder::new(Config::new(US));
+    each.handle(start(), Input::Take(one, None));
+    each.handle(start(), Input::Take(other, None));
+    each.handle(start(), Input::Take(one, Some(MARK)));
+    let phases = |it: &Responder| it.phases(start()).collect::<Vec<_>>();
+    assert_eq!(phases(&each), phases(&together));
+    pass(&mut each, 10_000);
+    let ask = arp_frame(Mac::BROADCAST, arp(CLIENT, CLIENT4, VIP4));
+    for (at, mark) in [(0, Some(MARK)), (10, None)] {
+        each.handle(later() + ms(at), Input::Take(one, mark));
+        each.handle(later() + ms(at), Input::Frame(&ask));
+        let said = drain(&mut each, later() + ms(at));
+        let frames = parsed(&said);
+        let answer = frames.first().expect("an answer");
+        let is_marked = matches!(answer.body, FrameBody::Arp(arp) if arp.mark == mark);
+        assert!(is_marked, "{said:?}");
+    }
+    each.handle(later() + ms(20), Input::Release(one));
+    each.handle(later() + ms(20), Input::Frame(&ask));
+    assert_eq!(parsed(&drain(&mut each, later() + ms(20))).len(), 0);
+    assert_eq!(each.phases(later()).map(|(vip, _)| vip).collect::<Vec<_>>(), [other]);
+}
