@@ -369,8 +369,11 @@ async fn many_named_ones_are_asked_for_in_turns() {
     let mut ear = Ear::start_with(&fake, patience(), []).await;
     ear.feed.need(&named);
     ear.until("each of them", |ear| ear.objects.len() == 80).await;
-    let watches = fake.store().asked.iter().filter(|it| it.contains("watch=1")).count();
-    assert_eq!(watches, 64);
+    // Where this machine is slow, a watch that does not begin in time is asked for once more.
+    let watched = |it: &&String| it.contains("watch=1");
+    let name = |it: &String| it.split("metadata.name%3D").nth(1).map(|it| it[..3].to_owned());
+    let watches: BTreeSet<_> = fake.store().asked.iter().filter(watched).map(name).collect();
+    assert_eq!(watches.len(), 64);
     fake.put(labelled("n79", "new"));
     let is_new = |ear: &Ear| ear.objects["n79"]["metadata"]["labels"]["app"] == "new";
     ear.until("the last one's change", is_new).await;
