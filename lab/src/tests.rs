@@ -24,6 +24,7 @@ fn node(name: &str, addresses: &[&str]) -> Node {
         object: Arc::new(ObjectRef::new("Node", "", name)),
         labels: Default::default(),
         internal_ips: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+        external_ips: Vec::new(),
         network_unavailable: false,
         excluded: false,
     }

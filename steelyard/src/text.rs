@@ -1,6 +1,7 @@
 //! A plan as text: what would happen, and why.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use steelyard_model::routing::pattern::{HostPattern, PathShape};
 use steelyard_model::routing::route::Route;
@@ -63,7 +64,7 @@ fn layer2(plan: &Plan) -> Table {
     });
     for Layer2Row { address, service, owner, standbys, interfaces, .. } in of_lan {
         let interfaces = match (owner, interfaces.is_empty()) {
-            (None, _) => Cell::new(why_nobody(plan, service), Style::Careful),
+            (None, _) => Cell::new(why_nobody(plan, (service, *address)), Style::Careful),
             (_, true) => Cell::new("by subnet", Style::Faint),
             (_, false) => interfaces.join(", ").into(),
         };
@@ -82,10 +83,14 @@ fn layer2(plan: &Plan) -> Table {
     table
 }
 
-/// Why nobody announces a Service, in short.
-fn why_nobody(plan: &Plan, service: &NamespacedName) -> String {
-    let said = plan.explanations.get(service).and_then(|said| said.last());
-    let hindrance = said.filter(|it| matches!(it, Explanation::Hindered { .. }));
+/// Why nobody announces an address of a Service, in short.
+fn why_nobody(plan: &Plan, (service, vip): (&NamespacedName, IpAddr)) -> String {
+    let mut said = plan.explanations.get(service).into_iter().flatten();
+    let hindrance = said.find(|it| match it {
+        Explanation::Withheld { address, .. } => *address == vip,
+        Explanation::Hindered { .. } => true,
+        _ => false,
+    });
     hindrance.map(Explanation::in_short).unwrap_or_default()
 }
 

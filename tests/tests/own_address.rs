@@ -51,17 +51,61 @@ fn without_an_address_nothing_listens() -> Result<()> {
 }
 
 #[test]
+fn an_address_of_the_machine_is_given_to_nobody() -> Result<()> {
+    needs_lab!();
+    let wanted = MACHINE.join(",");
+    let asks = manifests::gateway_at("web", &wanted);
+    let any = "---\napiVersion: v1\nkind: Service\nmetadata: {name: any, annotations: \
+               {steelyard.dev/endpoints: \"10.1.1.1:80\"}}\n\
+               spec: {type: LoadBalancer, ports: [{port: 8080}]}\n";
+    let machine = machine("refused", &[&own_pool(), &asks, any])?;
+    let mut up = machine.up(&[])?;
+    let why = format!("\"{}\" is an address of this machine", MACHINE[0]);
+    machine.says(&format!("the gateway's Service default/web has no address: pending: {why}"))?;
+    let rows = machine.read("services").context("services")?;
+    for row in rows.as_array().context("rows")? {
+        ensure!(row["addresses"].as_array().is_some_and(Vec::is_empty), "{row}");
+    }
+    let full = "but for one that is a machine's own";
+    ensure!(machine.read("diagnostics").context("findings")?.to_string().contains(full));
+    port_is_the_machines(&machine)?;
+    // What the machine gives up can be given.
+    machine.node.ip(&["addr", "del", &format!("{}/64", MACHINE[1]), "dev", "eth0"])?;
+    machine.folder.write(
+        "all.yaml",
+        &manifests::all(&[&own_pool(), &manifests::gateway_at("web", MACHINE[1])]),
+    )?;
+    wait::until("the address that it gave up", || {
+        machine.read("services").is_some_and(|it| it.to_string().contains(MACHINE[1]))
+    })?;
+    ensure!(up.stop()?.success(), "{}", up.printed());
+    Ok(())
+}
+
+/// A pool of nothing but the machine's own addresses.
+fn own_pool() -> String {
+    manifests::pool(&MACHINE.map(|it| format!("\"{it}-{it}\"")).join(", "))
+}
+
+/// As where the machine got it after the Service: nothing moves by itself.
+#[test]
 fn at_an_address_of_the_machine_nothing_listens() -> Result<()> {
     needs_lab!();
     let wanted = MACHINE.join(",");
-    let pool = manifests::pool(&MACHINE.map(|it| format!("\"{it}-{it}\"")).join(", "));
-    let machine = machine("self", &[&pool, &manifests::gateway_at("web", &wanted)])?;
+    let machine = machine("self", &[&own_pool(), &manifests::gateway_at("web", &wanted)])?;
+    let held = format!(
+        "version: 1\nservices:\n  default/web: {{pool: pool, addresses: [{}, \"{}\"]}}\n",
+        MACHINE[0], MACHINE[1]
+    );
+    std::fs::write(machine.file("steelyard.lock"), held)?;
     let up = machine.up(&[])?;
     let why = "it is an address of this host, on eth0";
     for address in MACHINE {
         machine.says(&format!("{address} is not announced: {why}"))?;
     }
     nobody_is_named(&machine, &up, why)?;
+    let found = machine.read("diagnostics").context("findings")?;
+    ensure!(found.to_string().contains("address-of-machine"), "{found}");
     port_is_the_machines(&machine)
 }
 

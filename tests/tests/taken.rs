@@ -63,16 +63,17 @@ fn the_routers_and_the_nodes_own_addresses_are_refused() -> Result<()> {
     run.folder.write("router.yaml", &manifests::gateway_at("router", &router.join(",")))?;
     run.folder.write("node.yaml", &manifests::gateway_at("node", &node.join(",")))?;
     told(&mut run, "it is the address of the default gateway, on eth0")?;
-    let mac = run.lab.mac("node-1")?;
-    told(&mut run, &format!("has no owner, but {mac} on eth0 answers for it"))?;
-    wait::until("node-1 to say that it is its own", || {
-        let steelyard = steelyard_tests::binary::steelyard().to_string_lossy();
-        let shown = run.lab.on("node-1", &[&steelyard, "get", "overview"]);
-        shown.is_ok_and(|it| {
-            String::from_utf8_lossy(&it.stdout)
-                .contains(&format!("{} is not announced: it is an address of this host", node[0]))
-        })
-    })?;
+    let own = format!("\"{}\" is an address of", node[0]);
+    let others = "a machine that shares addresses with this one";
+    for (host, whose) in [("node-1", "this machine"), ("node-2", others), ("node-3", others)] {
+        wait::until("nobody to be given a node's address", || {
+            let steelyard = steelyard_tests::binary::steelyard().to_string_lossy();
+            let shown = run.lab.on(host, &[&steelyard, "explain", "service/node"]);
+            shown.is_ok_and(|it| {
+                String::from_utf8_lossy(&it.stdout).contains(&format!("{own} {whose}"))
+            })
+        })?;
+    }
     for address in router {
         answers(&run, "client", address, "router")?;
     }

@@ -215,7 +215,7 @@ fn a_fault_of_the_host_is_told_alike_everywhere() -> Result<()> {
     machine.ready(&up)?;
     ensure!(!shown_on(&machine, &["get", "services"])?.contains("another firewall"));
 
-    machine.folder.write("all.yaml", &world("10.1.1.11-10.1.1.11", "10.1.1.11"))?;
+    machine.node.ip(&["addr", "add", "10.1.1.100/24", "dev", "eth0"])?;
     let own = "it is an address of this host, on eth0";
     told_everywhere(&machine, &mut up, own, &["gate"])?;
     let taken = shown_on(&machine, &["get", "announcements"])?;

@@ -10,6 +10,7 @@ use steelyard_model::{Diagnostic, Holdings, NamespacedName};
 
 use crate::exclusion::Exclusion;
 use crate::refusal::Refusal;
+use crate::reserved::Occupant;
 
 /// Addresses of all Services.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,6 +35,8 @@ pub struct Assignment {
     pub addresses: Vec<IpAddr>,
     /// The pool they are from.
     pub pool: Option<NamespacedName>,
+    /// Those of them that a machine has as its own.
+    pub occupied: Vec<(IpAddr, Occupant)>,
     /// Why these, or why none.
     pub reason: Reason,
     /// What to tell about it, in MetalLB's words.
@@ -104,6 +107,17 @@ fn name_only<S: serde::Serializer>(pool: &NamespacedName, out: S) -> Result<S::O
 }
 
 impl Assignment {
+    /// Those of `occupied` that are kept from whoever answers for addresses. Of those that this
+    /// machine has, who answers knows better: the interface, and when it is taken off that.
+    pub fn withheld(&self) -> impl Iterator<Item = &(IpAddr, Occupant)> {
+        self.occupied.iter().filter(|(_, occupant)| *occupant != Occupant::ThisMachine)
+    }
+
+    /// Whether `address` is one of them.
+    pub fn is_withheld(&self, address: IpAddr) -> bool {
+        self.withheld().any(|(it, _)| *it == address)
+    }
+
     /// Name of the pool, as the lock and `status` have it.
     pub fn pool_name(&self) -> Option<&Arc<str>> {
         self.pool.as_ref().map(|pool| &pool.name)

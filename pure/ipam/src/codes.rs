@@ -8,6 +8,10 @@ pub const NO_ADDRESS: Code = Code::new("no-address");
 pub const ADDRESS_OUTSIDE_POOLS: Code = Code::new("address-outside-pools");
 /// A requested address is held by a Service that does not share it.
 pub const ADDRESS_TAKEN: Code = Code::new("address-taken");
+/// A requested address is a machine's own.
+pub const ADDRESS_RESERVED: Code = Code::new("address-reserved");
+/// A Service has an address that is a machine's own, too.
+pub const ADDRESS_OF_MACHINE: Code = Code::new("address-of-machine");
 /// What is written is no request for addresses.
 pub const INVALID_ADDRESS_REQUEST: Code = Code::new("invalid-address-request");
 /// The requested addresses are not of the Service's families.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use steelyard_model::{Family, NamespacedName};
 
 use crate::refusal::Conflict;
+use crate::reserved::Occupant;
 
 /// Why one pool does not serve a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,13 @@ pub enum ExclusionRule {
         /// The address.
         address: IpAddr,
     },
+    /// A requested address is a machine's own.
+    Reserved {
+        /// The address.
+        address: IpAddr,
+        /// Who has it.
+        occupant: Occupant,
+    },
     /// The pool is for other namespaces.
     Namespace,
     /// The pool selects other Services.
@@ -56,6 +64,8 @@ pub enum ExclusionRule {
     Full {
         /// The family.
         family: Family,
+        /// How many of them are machines' own, and had by no Service.
+        reserved: u64,
         /// Where the Service would share: whom it cannot share with first.
         sharing: Option<Box<Conflict>>,
     },

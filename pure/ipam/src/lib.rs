@@ -17,6 +17,7 @@ mod ledger;
 mod pool_status;
 mod pools;
 mod refusal;
+mod reserved;
 mod space;
 mod wish;
 
@@ -34,6 +35,7 @@ pub use exclusion::{Exclusion, ExclusionRule};
 pub use explain::selector_text;
 pub use pool_status::PoolStatus;
 pub use refusal::{Conflict, Disagreement, Refusal};
+pub use reserved::{Occupant, Reserved};
 
 /// So many exclusions at most are worked out ahead; beyond, [`Allocator::exclusions`] has them
 /// one Service at a time.

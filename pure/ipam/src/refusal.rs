@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use steelyard_model::{BadRequest, NamespacedName, Protocol};
 
+use crate::reserved::Occupant;
+
 /// Why a Service cannot have the addresses it asks for, or any.
 /// [`fmt::Display`] gives the text that MetalLB puts in its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,13 @@ pub enum Refusal {
     NotForService {
         /// The pool.
         pool: NamespacedName,
+    },
+    /// An address asked for is a machine's own.
+    Reserved {
+        /// The address.
+        address: IpAddr,
+        /// Who has it.
+        occupant: Occupant,
     },
     /// Somebody else has the address.
     Taken(Box<Conflict>),
@@ -140,6 +149,9 @@ impl fmt::Display for Refusal {
             }
             Self::NotForService { pool } => {
                 write!(f, "pool {} not compatible for ip assignment", pool.name)
+            }
+            Self::Reserved { address, occupant } => {
+                write!(f, "\"{address}\" is an address of {occupant}")
             }
             Self::Taken(conflict) => conflict.fmt(f),
             Self::UnknownPool { name } | Self::AmbiguousPool { name } => {

@@ -28,6 +28,8 @@ pub(crate) struct Space {
     networks: BTreeMap<usize, usize>,
     /// Ranges that have a free address.
     open: BTreeSet<usize>,
+    /// What is kept from everybody, and nobody has.
+    reserved: BTreeSet<Position>,
     /// Addresses in use.
     pub(crate) assigned: u64,
     /// All usable addresses; `i64::MAX` stands for practically endless.
@@ -71,7 +73,8 @@ impl Space {
         let open = ranges.iter().enumerate().filter(has_some).map(|(index, _)| index).collect();
         let capacity = ranges.iter().fold(0, |sum: u64, range| sum.saturating_add(range.size()));
         let endless = i64::MAX.unsigned_abs();
-        Self { ranges, networks, open, assigned: 0, capacity: capacity.min(endless) }
+        let (reserved, capacity) = (BTreeSet::new(), capacity.min(endless));
+        Self { ranges, networks, open, reserved, assigned: 0, capacity }
     }
 
     /// The place of `address` in an entry; none if it is not there or left out.
@@ -95,14 +98,27 @@ impl Space {
     }
 
     /// Marks a position as used.
-    pub(crate) fn take(&mut self, (range, number): Position) {
-        let space = &mut self.ranges[range];
-        if space.used.insert(number) {
+    pub(crate) fn take(&mut self, position: Position) {
+        if self.fill(position) || self.reserved.remove(&position) {
             self.assigned += 1;
         }
+    }
+
+    /// Keeps a free position from everybody.
+    pub(crate) fn reserve(&mut self, position: Position) {
+        if self.fill(position) {
+            self.reserved.insert(position);
+        }
+    }
+
+    /// Whether it was free.
+    fn fill(&mut self, (range, number): Position) -> bool {
+        let space = &mut self.ranges[range];
+        let was_free = space.used.insert(number);
         if space.first_free().is_none() {
             self.open.remove(&range);
         }
+        was_free
     }
 
     /// Marks a position as free.
@@ -118,9 +134,14 @@ impl Space {
         !self.open.is_empty()
     }
 
-    /// Addresses not in use.
+    /// How many addresses are kept from everybody, and had by nobody.
+    pub(crate) fn reserved(&self) -> u64 {
+        u64::try_from(self.reserved.len()).expect("they are in memory")
+    }
+
+    /// Addresses that can be given yet.
     pub(crate) fn available(&self) -> u64 {
-        self.capacity.saturating_sub(self.assigned)
+        self.capacity.saturating_sub(self.assigned).saturating_sub(self.reserved())
     }
 }
 

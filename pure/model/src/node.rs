@@ -17,6 +17,8 @@ pub struct Node {
     pub labels: Labels,
     /// Addresses of type InternalIP.
     pub internal_ips: Vec<IpAddr>,
+    /// Addresses of type ExternalIP.
+    pub external_ips: Vec<IpAddr>,
     /// Condition `NetworkUnavailable` is True.
     pub network_unavailable: bool,
     /// Labelled `node.kubernetes.io/exclude-from-external-load-balancers`.
@@ -24,6 +26,11 @@ pub struct Node {
 }
 
 impl Node {
+    /// All addresses that it has as its own.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.internal_ips.iter().chain(&self.external_ips).copied()
+    }
+
     /// Whether it matters to anyone here that the node changed from `self` to `new`. Much of a
     /// Node changes all the time (heartbeats, images); of `new` only what is kept of it counts.
     /// Cordoning alone does not: a node that takes no new pods still answers.

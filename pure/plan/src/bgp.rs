@@ -123,7 +123,8 @@ impl Bgp {
         if reach.obstacle.is_none() && nowhere {
             reach.obstacle = Some(Impediment::Contradiction);
         }
-        for &address in &assignment.addresses {
+        let free = assignment.addresses.iter().filter(|it| !assignment.is_withheld(**it));
+        for &address in free {
             self.announce(scene, &resolved.service.id, address, &found.announcing, &mut reach);
         }
         reach

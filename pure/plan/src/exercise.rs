@@ -3,7 +3,7 @@
 
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -56,8 +56,12 @@ fn check(snapshot: &Snapshot, plan: &Plan) {
     for found in &plan.diagnostics {
         assert!(!found.message.is_empty() && !found.help.is_empty(), "{found:?}");
     }
+    let of_nodes: BTreeSet<IpAddr> =
+        snapshot.nodes.iter().flat_map(|node| node.addresses()).collect();
     for row in plan.announcements.values() {
         let AnnouncementRow::Layer2(row) = row else { continue };
+        let is_free = !of_nodes.contains(&row.address);
+        assert!(is_free || row.owner.is_none(), "{} is a node's, and announced", row.address);
         let known = given.values().flatten().any(|address| *address == row.address);
         assert!(known, "{} is announced and nobody has it", row.address);
     }
@@ -98,7 +102,7 @@ mod tests {
     use steelyard_model::routing::entry_point::EntryPoint;
 
     use super::*;
-    use crate::{Absent, Author, Planner};
+    use crate::{Absent, Author, Occupant, Planner};
 
     /// Mostly it is decided here.
     const AUTHORS: [Author; 8] = {
@@ -174,9 +178,14 @@ mod tests {
                 let options = ResolveOptions { entry_points, ..ResolveOptions::default() };
                 let snapshot = resolve(&world.items, &options);
                 let absent = if seeded.below(8) == 0 { Absent::KeepAll } else { Absent::Release };
+                let own: BTreeMap<IpAddr, Occupant> = match seeded.below(8) {
+                    0 => [("10.0.0.1".parse().unwrap(), Occupant::ThisMachine)].into(),
+                    _ => BTreeMap::new(),
+                };
                 let facts = Facts {
                     node: world.node,
                     absent,
+                    occupants: own,
                     author: AUTHORS[seeded.below(AUTHORS.len())],
                     ..Facts::default()
                 };

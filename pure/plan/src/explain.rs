@@ -1,9 +1,10 @@
 //! Why, for each Service: why it has its addresses or none, and who announces them.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use steelyard_ipam::{Assignment, Exclusion, Reason};
+use steelyard_ipam::{Assignment, Exclusion, Occupant, Reason};
 use steelyard_model::{Diagnostic, ObjectRef, ResolvedService, Severity, Snapshot};
 
 use crate::bgp::Reach;
@@ -29,6 +30,13 @@ pub enum Explanation {
     },
     /// Why a pool does not serve it.
     Excluded(Exclusion),
+    /// Another machine has an address of it as its own, so that nobody announces it.
+    Withheld {
+        /// The address.
+        address: IpAddr,
+        /// Who has it.
+        occupant: Occupant,
+    },
     /// Who announces an address of it.
     Announced(AnnouncementRow),
     /// Why nobody announces its addresses.
@@ -53,6 +61,8 @@ pub(crate) fn explain(
     let mut said = Vec::with_capacity(count);
     said.push(Explanation::Assigned { reason: assignment.reason.clone(), pool });
     said.extend(exclusions.iter().cloned().map(Explanation::Excluded));
+    let withheld = assignment.withheld().cloned();
+    said.extend(withheld.map(|(address, occupant)| Explanation::Withheld { address, occupant }));
     said.extend(rows.iter().cloned().map(Explanation::Announced));
     said.extend(hindrance.map(|(obstacle, kind)| Explanation::Hindered { obstacle, kind }));
     said
@@ -64,6 +74,7 @@ impl Explanation {
         match self {
             Self::Assigned { reason: Reason::Pending(refusal), .. } => refusal.to_string(),
             Self::Hindered { obstacle, kind } => obstacle.in_short(kind),
+            Self::Withheld { occupant, .. } => format!("it is an address of {occupant}"),
             other => other.to_string(),
         }
     }
@@ -76,6 +87,10 @@ impl fmt::Display for Explanation {
                 f.write_str(&assigned(reason, pool.as_deref().unwrap_or_default()))
             }
             Self::Excluded(Exclusion { message, help, .. }) => write!(f, "{message}: {help}"),
+            Self::Withheld { address, occupant } => write!(
+                f,
+                "{address} is an address of {occupant} too, so nobody answers for it as the Service's"
+            ),
             Self::Announced(row) => f.write_str(&row.sentence()),
             Self::Hindered { obstacle, kind } => f.write_str(&obstacle.words(kind).0),
         }

@@ -29,6 +29,8 @@ pub(crate) use contest::{Contender, Vip};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Outlook {
     addresses: Vec<IpAddr>,
+    /// Those of them that no node may answer for.
+    withheld: Vec<IpAddr>,
     /// Advertisements that select it, by index.
     advertisements: Arc<[usize]>,
     /// Nodes that could answer for it, did somebody serve there.
@@ -82,7 +84,7 @@ impl Layer2 {
                 id: id.clone(),
                 key: now.addresses[0],
                 advertisements: now.advertisements.clone(),
-                eligible: now.eligible.clone(),
+                eligible: now.eligible_for(address),
                 order: Arc::default(),
             });
             moved.addresses.insert(address);
@@ -153,6 +155,7 @@ pub(crate) fn outlook(
     let could = scene.nodes.candidates(&advertisements);
     let mut outlook = Outlook {
         addresses: assignment.addresses.clone(),
+        withheld: assignment.withheld().map(|(address, _)| *address).collect(),
         advertisements,
         could,
         eligible: Arc::default(),
@@ -221,6 +224,11 @@ fn with_endpoints(
 }
 
 impl Outlook {
+    /// Nodes that may answer for one of its addresses.
+    fn eligible_for(&self, address: IpAddr) -> Arc<[Candidate]> {
+        if self.withheld.contains(&address) { Arc::default() } else { self.eligible.clone() }
+    }
+
     /// Advertisements that select the Service, by index.
     pub(crate) fn advertisements(&self) -> &[usize] {
         &self.advertisements

@@ -16,6 +16,7 @@ mod impediment;
 mod layer2;
 mod node_plan;
 mod nodes;
+mod occupants;
 mod planner;
 mod routes;
 mod rows;
@@ -25,7 +26,8 @@ mod shares;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use serde::Serialize;
 use steelyard_model::{Diagnostics, Holdings, NamespacedName, Snapshot, Sorted};
@@ -42,7 +44,9 @@ pub use rows::{
     RouteRow, RoutedKind, ServiceRow, TlsRow,
 };
 pub use shares::Shares;
-pub use steelyard_ipam::{Absent, Author, Exclusion, PoolUsage, ServiceEvent, ServiceEventKind};
+pub use steelyard_ipam::{
+    Absent, Author, Exclusion, Occupant, PoolUsage, ServiceEvent, ServiceEventKind,
+};
 
 /// What is known on this node beyond the manifests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,6 +65,8 @@ pub struct Facts {
     pub absent: Absent,
     /// Who decides who has which address.
     pub author: Author,
+    /// Whose each address is that a machine has as its own, beside what Node objects say.
+    pub occupants: BTreeMap<IpAddr, Occupant>,
 }
 
 /// What happens, everywhere and on this node. Cheap to clone; what a change did not concern is
@@ -90,6 +96,9 @@ pub struct Plan {
     /// Per Service: why its addresses, why none, who announces them.
     #[serde(skip)]
     pub explanations: Sorted<NamespacedName, Vec<Explanation>>,
+    /// Addresses that a Service has and another machine too, and which: nobody answers for them.
+    #[serde(skip)]
+    pub withheld: Sorted<(IpAddr, NamespacedName), Occupant>,
     /// Per Service without an address: why no pool serves it.
     #[serde(skip)]
     pub exclusions: Sorted<NamespacedName, Vec<Exclusion>>,
@@ -98,6 +107,15 @@ pub struct Plan {
 /// Plans. `held` is what came out last time (the lock).
 pub fn plan(snapshot: &Snapshot, held: &Holdings, facts: &Facts) -> Plan {
     Planner::default().plan(snapshot, held, facts)
+}
+
+impl Plan {
+    /// Which other machine has an address of a Service as its own.
+    pub fn occupant(&self, vip: IpAddr) -> Option<&Occupant> {
+        let first = (vip, NamespacedName::new("", ""));
+        let (key, occupant) = self.withheld.starting_at(&first).next()?;
+        (key.0 == vip).then_some(occupant)
+    }
 }
 
 impl Facts {

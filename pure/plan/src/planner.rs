@@ -7,11 +7,12 @@
 //! - those whose object, endpoints or server differ from the last Snapshot;
 //! - those whose assignment comes out different, and those that wait for one;
 //! - those on addresses whose election turned out differently;
-//! - where pools or namespaces differ, or somebody else changed what is held, addresses are given
-//!   out anew, and those are looked at that come out otherwise, or have something to be told;
+//! - where pools, namespaces or machines' own addresses in pools differ, or somebody else changed
+//!   what is held, addresses are given out anew, and those are looked at that come out otherwise,
+//!   or have something to be told;
 //! - where entry points differ, those that the gateway serves;
 //! - all, where nodes, advertisements or facts differ: who announces may hang on any of them. Who
-//!   has which address does not, so that stays.
+//!   has which address hangs on nothing of them but machines' own addresses, so that stays.
 //!
 //! Nobody has to say what changed: the inputs are compared, which is quick where they share memory,
 //! as the derivation takes care that they do.
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use steelyard_ipam::{Absent, Allocator, Author, EXCLUSIONS, Options};
 use steelyard_model::{Holdings, NamespacedName, Service, Snapshot};
 
+use crate::occupants::reserved;
 use crate::scene::Scene;
 use crate::{Facts, Plan};
 use made::Made;
@@ -87,7 +89,8 @@ impl Last {
             l2_advertisements: _,
             pool_advertisements: _,
             bgp: _,
-            nodes: _,
+            // Of them only their addresses count, as far as pools have them.
+            nodes,
             namespaces,
             services: _,
             workloads: _,
@@ -100,6 +103,8 @@ impl Last {
             && facts.author == self.facts.author
             && *pools == snapshot.pools
             && *namespaces == snapshot.namespaces
+            && (*nodes == snapshot.nodes && facts.occupants == self.facts.occupants
+                || reserved(snapshot, facts) == *self.allocator.reserved())
             && *load_balancer_class == snapshot.load_balancer_class
             && self.fits_absent(snapshot, &facts.absent)
     }
@@ -123,8 +128,17 @@ impl Last {
 
     /// Whether who may announce what is as it was.
     fn fits_announcing(&self, snapshot: &Snapshot, facts: &Facts) -> bool {
-        let Facts { node, alive, beside, ignore_exclude_lb, compat_election, absent: _, author: _ } =
-            facts;
+        let Facts {
+            node,
+            alive,
+            beside,
+            ignore_exclude_lb,
+            compat_election,
+            absent: _,
+            author: _,
+            // Who may not announce such an address comes with who has it.
+            occupants: _,
+        } = facts;
         *node == self.facts.node
             && *alive == self.facts.alive
             && *beside == self.facts.beside
@@ -246,6 +260,7 @@ fn allocator(snapshot: &Snapshot, held: &Holdings, facts: &Facts) -> Allocator {
         load_balancer_class: snapshot.load_balancer_class.clone(),
         absent: facts.absent.clone(),
         author: facts.author,
+        reserved: reserved(snapshot, facts),
     };
     let services = snapshot.services.values().map(|resolved| resolved.service.clone());
     let wanting = services.filter(|it| facts.author != Author::Nobody && it.is_load_balancer());

@@ -11,6 +11,7 @@ mod bgp;
 mod circles;
 mod json;
 mod node;
+mod occupants;
 
 /// A pool of ten addresses that is announced everywhere.
 const POOL: &str = "

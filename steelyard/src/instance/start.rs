@@ -86,6 +86,7 @@ fn own_facts(settings: &Settings) -> OwnFacts {
     let company = settings.sharing.as_ref().map(|sharing| Company {
         compat_election: sharing.compat_election,
         ignore_exclude_lb: settings.ignore_exclude_lb,
+        peers: sharing.membership.peers.iter().map(|it| it.ip().to_canonical()).collect(),
         ..Company::default()
     });
     let addresses = Arc::new(addresses().unwrap_or_default());

@@ -1,11 +1,11 @@
 //! What a mind is told of the machine it is on, and makes of it who this node is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use steelyard_model::{Node, Snapshot};
-use steelyard_plan::{Author, Facts};
+use steelyard_plan::{Author, Facts, Occupant};
 
 /// What is known of this machine.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,8 @@ pub(crate) struct Company {
     /// All others that were ever heard. It never shrinks: who is away may come back, and
     /// candidates are the same for everybody.
     pub(crate) others: BTreeSet<String>,
+    /// Where others are heard, as far as that was said.
+    pub(crate) peers: Vec<IpAddr>,
     /// First owners are chosen in MetalLB's order.
     pub(crate) compat_election: bool,
     /// Nodes that are labelled as excluded from load balancers take part all the same.
@@ -54,6 +56,7 @@ impl OwnFacts {
                 beside: is_beside.then(|| node.clone()).into_iter().collect(),
                 node,
                 author,
+                occupants: self.occupants(),
                 ..Facts::default()
             };
         };
@@ -62,8 +65,16 @@ impl OwnFacts {
             node: named,
             author,
             compat_election: company.compat_election,
+            occupants: self.occupants(),
             ..Facts::default()
         }
+    }
+
+    /// Which addresses are machines' own, as far as this one knows.
+    fn occupants(&self) -> BTreeMap<IpAddr, Occupant> {
+        let peers = self.company.iter().flat_map(|it| &it.peers);
+        let peers = peers.map(|it| (*it, Occupant::Peer));
+        peers.chain(self.addresses.iter().map(|it| (*it, Occupant::ThisMachine))).collect()
     }
 
     /// In a cluster its Nodes are all there are; which of them answer, they settle themselves.

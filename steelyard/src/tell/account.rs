@@ -137,7 +137,7 @@ mod tests {
 
     use steelyard_forward::Why;
     use steelyard_model::NamespacedName;
-    use steelyard_plan::AnnouncedBy;
+    use steelyard_plan::{AnnouncedBy, Occupant};
     use steelyard_speaker::NoInterface;
 
     use super::*;
@@ -207,6 +207,11 @@ mod tests {
                 idle,
                 "- | idle: it has no ready endpoint | 10.0.0.1 is not announced: it has no ready \
                  endpoint",
+            ),
+            (
+                Standing::Withheld(Occupant::Node("b".into())),
+                "- | withheld: it is an address of node b | 10.0.0.1 is not announced: it is an \
+                 address of node b",
             ),
             (
                 Standing::Unprivileged,

@@ -177,12 +177,21 @@ impl Moment {
         reasons.extend(doubled.map(|it| Unready::NameTaken { interface: it.interface.clone() }));
         let owners = self.owners();
         let is_shadow = |vip: &IpAddr| applied.idle.get(vip) == Some(&Idle::Shadow);
-        let vips = applied.vips.addresses().filter(|vip| !is_shadow(vip));
+        let ours = applied.vips.addresses().filter(|vip| !is_shadow(vip));
+        let vips = ours.chain(self.own_vips());
         let silent = vips.filter_map(|vip| self.account(vip, &owners).silence());
         reasons.extend(silent.map(Unready::NotAnnounced));
         let unreached = Unreached::all(&applied.forwarded).into_iter();
         reasons.extend(unreached.filter(|it| it.obstacle.is_certain()).map(Unready::Unreached));
         reasons
+    }
+
+    /// Addresses of Services that are this machine's own, too.
+    fn own_vips(&self) -> impl Iterator<Item = IpAddr> {
+        let Decided { plan, own, .. } = self.decided();
+        let mut vips: Vec<IpAddr> = plan.withheld.keys().map(|(vip, _)| *vip).collect();
+        vips.dedup();
+        vips.into_iter().filter(|vip| own.contains(vip))
     }
 
     /// What serves nobody, though not for want of readiness.
@@ -211,12 +220,14 @@ impl Moment {
 
     /// What is known of an address that is to be answered for.
     fn account<'a>(&self, vip: IpAddr, owners: &Owners<'a>) -> Account<'a> {
-        let standing = match self.stands.as_deref() {
-            None => Standing::Unprivileged,
-            Some(told) if self.applied().vips.contains(vip) => {
+        let occupant = self.decided().plan.occupant(vip).cloned();
+        let standing = match (self.stands.as_deref(), occupant) {
+            (_, Some(occupant)) => Standing::Withheld(occupant),
+            (None, None) => Standing::Unprivileged,
+            (Some(told), None) if self.applied().vips.contains(vip) => {
                 Standing::of(vip, &self.applied().idle, told)
             }
-            Some(_) => Standing::NotCandidate,
+            (Some(_), None) => Standing::NotCandidate,
         };
         Account::new(vip, Some(standing), owners.get(vip), &self.decided().node)
     }
@@ -224,6 +235,7 @@ impl Moment {
     /// The same of a row of the plan, which may be that no node is to answer for it.
     fn planned<'a>(&self, row: &Layer2Row, owners: &Owners<'a>) -> Account<'a> {
         if row.owner.is_none()
+            && self.decided().plan.occupant(row.address).is_none()
             && self.sharing.is_none()
             && !self.applied().vips.contains(row.address)
         {

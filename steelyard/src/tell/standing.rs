@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
+use steelyard_plan::Occupant;
 use steelyard_speaker::{VipState, VipStatus};
 
 use crate::hands::announcements::Idle;
@@ -18,6 +19,8 @@ pub(crate) enum Standing {
     Idle(Idle),
     /// The speaker has not taken it up yet.
     New,
+    /// Another machine has it as its own, so that nobody answers for it.
+    Withheld(Occupant),
     /// Of the nodes that share it this one is none that may have it.
     NotCandidate,
     /// Nothing is told to the LAN without privileges.
@@ -41,6 +44,7 @@ impl Standing {
             Self::Idle(Idle::Shadow) => "shadow",
             Self::Idle(_) => "idle",
             Self::New => "new",
+            Self::Withheld(_) => "withheld",
             Self::NotCandidate => "not-candidate",
             Self::Unprivileged => "not-announced",
         }
@@ -52,6 +56,7 @@ impl Standing {
             Self::Told(state) => state.reason(),
             Self::Idle(why) => Some(why.to_string()),
             Self::New => None,
+            Self::Withheld(occupant) => Some(format!("it is an address of {occupant}")),
             Self::NotCandidate => Some("this node may not answer for it".to_owned()),
             Self::Unprivileged => Some("the LAN is not told of it without privileges".to_owned()),
         }

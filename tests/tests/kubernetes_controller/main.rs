@@ -1,6 +1,7 @@
 //! A controller against a real API server: Services get their addresses, once each, whatever
 //! becomes of leaders, of the API server, and of who else writes.
 
+mod occupied;
 mod replica;
 
 use std::collections::{BTreeMap, BTreeSet};

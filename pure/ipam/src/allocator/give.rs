@@ -119,7 +119,7 @@ impl Allocator {
         if !families_match(addresses, claim.wish.families) {
             return Err(Refusal::WrongFamilies { addresses: addresses.to_vec() });
         }
-        let places = self.admit(slot, addresses)?;
+        let places = self.admit_new(slot, addresses)?;
         if let Some(name) = &claim.wish.pool
             && self.pools.named(name, &claim.id.namespace) != Named::Pool(places[0].0)
         {
@@ -127,6 +127,19 @@ impl Allocator {
             return Err(Refusal::OtherPool { addresses, name });
         }
         Ok(places)
+    }
+
+    /// As [`Self::admit`], for a Service that does not have `addresses` yet. That nobody can have
+    /// one comes before who else has it: sharing it would not help.
+    fn admit_new(&self, slot: Slot, addresses: &[IpAddr]) -> Result<Vec<Place>, Refusal> {
+        let occupant = |&address: &IpAddr| {
+            let occupant = self.pools.reserved().occupant(address)?.clone();
+            Some(Refusal::Reserved { address, occupant })
+        };
+        match addresses.iter().find_map(occupant) {
+            Some(refusal) if self.pools.locate(addresses).is_some() => Err(refusal),
+            _ => self.admit(slot, addresses),
+        }
     }
 
     fn in_pool(&mut self, slot: Slot, name: &str) -> Result<Vec<Place>, Refusal> {
@@ -261,7 +274,11 @@ impl Allocator {
             .ledger
             .shareable(&terms, pool, family, &ports)
             .take_while(|place| *place < end)
-            .find(|&place| self.may_use(slot, self.pools.address(place)).is_ok());
+            .find(|&place| {
+                let address = self.pools.address(place);
+                let is_reserved = self.pools.reserved().occupant(address).is_some();
+                !is_reserved && self.may_use(slot, address).is_ok()
+            });
         self.ledger.conflict_before(&terms, shareable.unwrap_or(end), &ports);
         shareable.or(free)
     }

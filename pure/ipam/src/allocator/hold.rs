@@ -11,6 +11,7 @@ use crate::assignment::{Reason, ServiceEvent};
 use crate::ledger::{Place, Slot};
 use crate::pools::Named;
 use crate::refusal::{Conflict, NoFamilies, Quoted, Refusal};
+use crate::reserved::Occupant;
 use crate::wish::{Families, Request, Standing};
 
 /// What says that a Service has addresses.
@@ -47,7 +48,7 @@ impl Allocator {
             self.hold(slot, Said::ByState);
         }
         for &slot in active {
-            self.reserve(slot);
+            self.keep_for_absent(slot);
         }
         for &slot in &order {
             self.hold(slot, Said::ByStatus);
@@ -130,8 +131,10 @@ impl Allocator {
         self.tell_assigned(slot);
     }
 
-    /// Tells a Service that could keep nothing why. Only now is it clear who keeps what.
+    /// Tells a Service that could keep nothing why, and one that kept a machine's own address.
+    /// Only now is it clear who keeps what.
     fn account(&mut self, slot: Slot) {
+        self.warn_of_occupants(slot);
         if self.written(slot).is_some() {
             return;
         }
@@ -139,6 +142,19 @@ impl Allocator {
         let events: Vec<ServiceEvent> = SAID.into_iter().filter_map(why).collect();
         let claim = self.claim_mut(slot);
         events.into_iter().for_each(|event| claim.tell(event));
+    }
+
+    fn warn_of_occupants(&mut self, slot: Slot) {
+        let claim = self.claim(slot);
+        let there = claim.service.is_some();
+        let occupied = self.occupied(claim).filter(|_| there);
+        let warning = |(address, occupant): (IpAddr, &Occupant)| {
+            let message = format!("\"{address}\" is an address of {occupant}: it is not announced");
+            ServiceEvent::warning("AddressOccupied", message)
+        };
+        let warnings: Vec<ServiceEvent> = occupied.map(warning).collect();
+        let claim = self.claim_mut(slot);
+        warnings.into_iter().for_each(|warning| claim.tell(warning));
     }
 
     fn why_not_kept(&self, slot: Slot, said: &[IpAddr], from: Said) -> Option<ServiceEvent> {
@@ -221,7 +237,7 @@ impl Allocator {
     }
 
     /// Keeps the addresses of an absent Service from others, as far as nobody uses them.
-    fn reserve(&mut self, slot: Slot) {
+    fn keep_for_absent(&mut self, slot: Slot) {
         if self.claim(slot).service.is_some() {
             return;
         }

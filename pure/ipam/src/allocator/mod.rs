@@ -27,6 +27,7 @@ use crate::assignment::{Assignment, PoolUsage, Reason, ServiceEvent};
 use crate::ledger::{Ledger, Place, Slot};
 use crate::pools::Pools;
 use crate::refusal::Refusal;
+use crate::reserved::{Occupant, Reserved};
 use crate::wish::{Request, Standing, Wish};
 
 /// How to assign.
@@ -38,6 +39,8 @@ pub struct Options {
     pub absent: Absent,
     /// Who decides who has what.
     pub author: Author,
+    /// What no Service is given.
+    pub reserved: Reserved,
 }
 
 /// Who decides who has which address.
@@ -126,7 +129,7 @@ impl Allocator {
     ) -> Self {
         let mut allocator = Self {
             options: options.clone(),
-            pools: Pools::new(pools, namespaces),
+            pools: Pools::new(pools, namespaces, &options.reserved),
             ledger: Ledger::default(),
             slots: Vec::new(),
             vacant: Vec::new(),
@@ -218,10 +221,12 @@ impl Allocator {
             if self.is_history(claim) { kept() } else { grant.reason.clone() }
         };
         let pool = claim.pool().map(|pool| self.pools.get(pool).pool.id.clone());
+        let occupied = self.occupied(claim).map(|(it, occupant)| (it, occupant.clone()));
         let unknown = claim.held.addresses.is_empty() && service.wish.noted_pool.is_none();
         Assignment {
             addresses: claim.addresses().to_vec(),
             pool,
+            occupied: occupied.collect(),
             reason: claim.grant.as_ref().map_or_else(pending, reason),
             events: if self.is_history(claim) { Vec::new() } else { claim.events.clone() },
             status_is_foreign: claim.wish.standing == Standing::Foreign
@@ -325,6 +330,20 @@ impl Allocator {
         Some((slot, self.claim(slot)))
     }
 
+    /// Addresses of a claim that are a machine's own.
+    pub(crate) fn occupied<'a>(
+        &'a self,
+        claim: &'a Claim,
+    ) -> impl Iterator<Item = (IpAddr, &'a Occupant)> {
+        let addresses = claim.addresses().iter().copied();
+        addresses.filter_map(|it| Some((it, self.pools.reserved().occupant(it)?)))
+    }
+
+    /// What no Service is given.
+    pub fn reserved(&self) -> &Reserved {
+        self.pools.reserved()
+    }
+
     /// The load balancer class that is ours.
     pub(crate) fn class(&self) -> Option<&str> {
         self.options.load_balancer_class.as_deref()
@@ -401,6 +420,7 @@ impl Allocator {
     /// Notes what a decided claim means for later changes.
     fn finish(&mut self, slot: Slot) {
         let pool = self.claim(slot).pool().map(|pool| self.pools.get(pool).pool.id.name.clone());
+        let is_occupied = self.occupied(self.claim(slot)).next().is_some();
         let claim = self.claim_mut(slot);
         if let Some(service) = claim.service.clone()
             && claim.object_changes(&service, pool.as_deref())
@@ -411,7 +431,8 @@ impl Allocator {
                 .map(|message| ServiceEvent::warning("deprecatedAnnotation", message));
             claim.events.extend(told);
         }
-        if claim.wants_something() {
+        // It would have another one, and is told each time.
+        if claim.wants_something() || is_occupied {
             self.unsettled.insert(slot);
         } else {
             self.unsettled.remove(&slot);

@@ -1,15 +1,17 @@
 //! The same for `check`: one diagnostic for each thing to change, at the field to change.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use steelyard_model::suggest::nearest;
 use steelyard_model::{BadRequest, Code, Diagnostic, FieldPath, Missing, Service, Severity};
 
-use super::text::taken;
+use super::text::{reserved, taken};
 use crate::allocator::{Allocator, Claim};
 use crate::codes;
 use crate::exclusion::{Exclusion, ExclusionRule};
 use crate::refusal::{NoRequest, Refusal};
+use crate::reserved::Occupant;
 use crate::wish::{Families, Request, Standing};
 
 /// How many pools a message goes through.
@@ -33,10 +35,39 @@ impl Allocator {
         } else if let Some(refusal) = &claim.refusal {
             found.push(self.refused(claim, service, refusal, exclusions));
         }
+        found.extend(self.occupied(claim).map(|it| self.of_machine(claim, service, it)));
         found.extend(second_family(claim, service));
         let old = service.wish.deprecated.iter().filter(|old| old.is_request);
         found.extend(old.map(|old| deprecated(service, &old.key)));
         found
+    }
+
+    /// A Service has an address that a machine has, too.
+    fn of_machine(
+        &self,
+        claim: &Claim,
+        service: &Service,
+        (address, occupant): (IpAddr, &Occupant),
+    ) -> Diagnostic {
+        let is_asked_for = matches!(claim.wish.request, Request::Addresses(_));
+        let path = if is_asked_for { claim.wish.request_path.clone() } else { "spec.type".into() };
+        let also = if is_asked_for { ", and request another" } else { "" };
+        let help = format!(
+            "leave {address} out of pool {}{also}: then the Service gets another address; or give \
+             {occupant} another one",
+            self.pool_of(address)
+        );
+        Diagnostic::new(
+            Severity::Error,
+            codes::ADDRESS_OF_MACHINE,
+            &service.object,
+            path,
+            format!(
+                "the Service has {address}, which is an address of {occupant} too, so nobody \
+                 announces it"
+            ),
+            help,
+        )
     }
 
     fn foreign_class(&self, service: &Service) -> Diagnostic {
@@ -112,6 +143,9 @@ impl Allocator {
                 format!("{} is not in pool {name}, which is asked for too", listed(addresses)),
                 format!("request an address of {name}, or remove {}", claim.wish.pool_path),
             ),
+            Refusal::Reserved { address, occupant } => {
+                reserved(*address, occupant, &self.pool_of(*address))
+            }
             Refusal::Taken(conflict) => taken(conflict),
             Refusal::NotForService { pool } => {
                 let excluded = exclusions.iter().find(|it| it.pool == *pool);
@@ -154,6 +188,12 @@ impl Allocator {
         }
     }
 
+    /// The name of the pool that has `address`.
+    fn pool_of(&self, address: IpAddr) -> Arc<str> {
+        let place = self.pools.locate(&[address]).and_then(|places| places.first().copied());
+        place.map_or_else(Arc::default, |(pool, ..)| self.pools.get(pool).pool.id.name.clone())
+    }
+
     fn none(&self, exclusions: &[Exclusion]) -> (String, String) {
         if self.pools.is_empty() {
             return (
@@ -192,6 +232,7 @@ fn kind(refusal: &Refusal) -> (Severity, Code) {
         Refusal::OutsidePools { .. } | Refusal::OtherPool { .. } => {
             (Severity::Error, codes::ADDRESS_OUTSIDE_POOLS)
         }
+        Refusal::Reserved { .. } => (Severity::Error, codes::ADDRESS_RESERVED),
         Refusal::Taken(_) => (Severity::Error, codes::ADDRESS_TAKEN),
         Refusal::NotForService { .. } => (Severity::Error, codes::POOL_NOT_FOR_SERVICE),
         Refusal::UnknownPool { .. } | Refusal::AmbiguousPool { .. } => {
@@ -245,7 +286,7 @@ fn no_pools() -> String {
 /// The exclusion that is the least work to undo.
 fn best(exclusions: &[Exclusion]) -> Option<&Exclusion> {
     exclusions.iter().min_by_key(|exclusion| match exclusion.rule {
-        ExclusionRule::Taken(_) => 0,
+        ExclusionRule::Taken(_) | ExclusionRule::Reserved { .. } => 0,
         ExclusionRule::LeftOut { .. } => 1,
         ExclusionRule::Full { .. } => 2,
         ExclusionRule::NotAutoAssign => 3,

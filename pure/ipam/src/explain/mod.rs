@@ -13,6 +13,7 @@ use crate::allocator::{Allocator, Claim};
 use crate::exclusion::{Exclusion, ExclusionRule};
 use crate::ledger::Slot;
 use crate::pools::{Mismatch, Named, PoolState};
+use crate::reserved::Occupant;
 use crate::wish::{Families, Request, Standing};
 
 impl Allocator {
@@ -63,6 +64,9 @@ impl Allocator {
                 ExclusionRule::OutsidePool { address }
             };
         }
+        if let Some((address, occupant)) = self.first_reserved(requested) {
+            return ExclusionRule::Reserved { address, occupant: occupant.clone() };
+        }
         match self.pools.mismatch(index, service) {
             Some(Mismatch::Namespace) => return ExclusionRule::Namespace,
             Some(Mismatch::Selector) => return ExclusionRule::Selector,
@@ -74,6 +78,11 @@ impl Allocator {
             None if !requested.is_empty() => ExclusionRule::WrongFamilies,
             None => self.lack(slot, claim, index, state),
         }
+    }
+
+    fn first_reserved(&self, requested: &[IpAddr]) -> Option<(IpAddr, &Occupant)> {
+        let mut requested = requested.iter();
+        requested.find_map(|&it| Some((it, self.pools.reserved().occupant(it)?)))
     }
 
     /// What a pool that may serve a Service lacks.
@@ -103,6 +112,7 @@ impl Allocator {
         let full = |family: &&Family| !absent(family) && !state.space(**family).is_open();
         let family = needed.iter().find(full).copied().unwrap_or(needed[0]);
         let sharing = self.first_sharing_conflict(slot, claim, index, family);
-        ExclusionRule::Full { family, sharing }
+        let reserved = state.space(family).reserved();
+        ExclusionRule::Full { family, reserved, sharing }
     }
 }

@@ -1,10 +1,13 @@
 //! The sentences.
 
+use std::net::IpAddr;
+
 use steelyard_model::{Family, Operator, Pool, Requirement, Selector, Service};
 
 use crate::allocator::Claim;
 use crate::exclusion::ExclusionRule;
 use crate::refusal::{Conflict, Disagreement};
+use crate::reserved::Occupant;
 
 /// How many names a sentence lists.
 const LISTED: usize = 4;
@@ -30,6 +33,7 @@ pub(super) fn exclusion(
             format!("pool {name} leaves out {address} (avoidBuggyIPs)"),
             format!("request another address, or set spec.avoidBuggyIPs of pool {name} to false"),
         ),
+        ExclusionRule::Reserved { address, occupant } => reserved(*address, occupant, name),
         ExclusionRule::Namespace => namespace(pool, service),
         ExclusionRule::Selector => selector(pool),
         ExclusionRule::NotAutoAssign => (
@@ -48,7 +52,9 @@ pub(super) fn exclusion(
             "request one address for each family that the Service has".to_owned(),
         ),
         ExclusionRule::Taken(conflict) => taken(conflict),
-        ExclusionRule::Full { family, sharing } => full(pool, *family, sharing.as_deref()),
+        ExclusionRule::Full { family, reserved, sharing } => {
+            full(pool, *family, *reserved, sharing.as_deref())
+        }
     }
 }
 
@@ -78,9 +84,27 @@ fn selector(pool: &Pool) -> (String, String) {
     )
 }
 
-fn full(pool: &Pool, family: Family, sharing: Option<&Conflict>) -> (String, String) {
+/// That an address of `pool` is `occupant`'s, and what to do.
+pub(super) fn reserved(address: IpAddr, occupant: &Occupant, pool: &str) -> (String, String) {
+    (
+        format!("{address} is an address of {occupant}, so no Service is given it"),
+        format!("request another address, and leave {address} out of pool {pool}"),
+    )
+}
+
+fn full(
+    pool: &Pool,
+    family: Family,
+    reserved: u64,
+    sharing: Option<&Conflict>,
+) -> (String, String) {
     let name = &pool.id.name;
-    let message = format!("pool {name} has no free {family} address");
+    let mut message = format!("pool {name} has no free {family} address");
+    match reserved {
+        0 => {}
+        1 => message += ", but for one that is a machine's own",
+        more => message += &format!(", but for {more} that are machines' own"),
+    }
     let Some(conflict) = sharing else {
         let help = format!("add a range to spec.addresses of pool {name}, or remove a Service");
         return (message, help);

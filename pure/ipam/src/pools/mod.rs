@@ -13,6 +13,7 @@ use std::sync::Arc;
 use steelyard_model::{Family, Labels, Pool, Selector, Service};
 
 use crate::ledger::Place;
+use crate::reserved::Reserved;
 use crate::space::{Position, Space};
 use pinned::Pinned;
 use ranges::RangeIndex;
@@ -27,6 +28,8 @@ pub(crate) struct Pools {
     by_name: BTreeMap<Arc<str>, Vec<usize>>,
     ranges: RangeIndex,
     namespaces: BTreeMap<String, Labels>,
+    /// What nobody is given.
+    reserved: Reserved,
     pinned: Pinned,
     /// Pools for everybody (automatic, without serviceAllocation), in order.
     unpinned: BTreeSet<usize>,
@@ -63,15 +66,21 @@ pub(crate) enum Named {
 }
 
 impl Pools {
-    /// Everything free.
-    pub(crate) fn new(pools: &[Pool], namespaces: &BTreeMap<String, Labels>) -> Self {
+    /// Everything free but what is `reserved`.
+    pub(crate) fn new(
+        pools: &[Pool],
+        namespaces: &BTreeMap<String, Labels>,
+        reserved: &Reserved,
+    ) -> Self {
         let mut sorted: Vec<&Pool> = pools.iter().collect();
         sorted.sort_by(|a, b| (&a.id.name, &a.id.namespace).cmp(&(&b.id.name, &b.id.namespace)));
-        let all: Vec<_> = sorted.into_iter().map(PoolState::new).collect();
+        let mut all: Vec<_> = sorted.into_iter().map(PoolState::new).collect();
         let mut by_name: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
         for (index, state) in all.iter().enumerate() {
             by_name.entry(state.pool.id.name.clone()).or_default().push(index);
         }
+        let ranges = RangeIndex::new(&all);
+        reserve(&mut all, &ranges, reserved);
         let is_unpinned = |&index: &usize| {
             let pool: &Pool = &all[index].pool;
             pool.auto_assign && pool.allocation.is_none()
@@ -84,8 +93,9 @@ impl Pools {
         Self {
             open: [Family::V4, Family::V6].map(open).into(),
             by_name,
-            ranges: RangeIndex::new(&all),
+            ranges,
             namespaces: namespaces.clone(),
+            reserved: reserved.clone(),
             pinned: Pinned::new(&all),
             unpinned,
             all,
@@ -143,11 +153,12 @@ impl Pools {
     }
 
     fn places(&self, address: IpAddr) -> impl Iterator<Item = Place> {
-        let family = Family::of(address);
-        self.ranges.find(address).filter_map(move |(pool, range)| {
-            let position = self.all[pool].space(family).position(range, address)?;
-            Some((pool, family, position))
-        })
+        places(&self.all, &self.ranges, address)
+    }
+
+    /// What nobody is given.
+    pub(crate) fn reserved(&self) -> &Reserved {
+        &self.reserved
     }
 
     /// The first free position of a pool.
@@ -169,10 +180,13 @@ impl Pools {
         }
     }
 
-    /// Marks a place as free.
+    /// Marks a place as free, if anybody may be given it.
     pub(crate) fn release(&mut self, (pool, family, position): Place) {
         let space = self.all[pool].space_mut(family);
         space.release(position);
+        if self.reserved.occupant(space.address(position)).is_some() {
+            space.reserve(position);
+        }
         if space.is_open() && self.unpinned.contains(&pool) {
             self.open.entry(family).or_default().insert(pool);
         }
@@ -228,6 +242,28 @@ impl Pools {
             labels.extend([(NAMESPACE_NAME.to_owned(), namespace.to_owned())]);
         }
         labels
+    }
+}
+
+/// Where `address` is; in several pools if they overlap.
+fn places<'a>(
+    all: &'a [PoolState],
+    ranges: &'a RangeIndex,
+    address: IpAddr,
+) -> impl Iterator<Item = Place> + 'a {
+    let family = Family::of(address);
+    ranges.find(address).filter_map(move |(pool, range)| {
+        let position = all[pool].space(family).position(range, address)?;
+        Some((pool, family, position))
+    })
+}
+
+fn reserve(all: &mut [PoolState], ranges: &RangeIndex, reserved: &Reserved) {
+    for address in reserved.addresses() {
+        let places: Vec<Place> = places(all, ranges, address).collect();
+        for (pool, family, position) in places {
+            all[pool].space_mut(family).reserve(position);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Builders, and the shape in which the tables state what comes out.
 
 mod properties;
+mod reserved;
 mod rules;
 mod scale;
 mod sharing;

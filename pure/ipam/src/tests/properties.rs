@@ -8,13 +8,16 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::test_runner::RngSeed;
 use steelyard_model::{
-    Family, FamilyPolicy, Holding, Holdings, NamespacedName, Pool, Selector, Service,
+    Diagnostic, Family, FamilyPolicy, Holding, Holdings, NamespacedName, Pool, Selector, Service,
     ServiceAllocation, TrafficPolicy,
 };
 
 use super::{addresses, annotated, labels, pool, port, service, with_allocation};
 use crate::wish::{Families, Request, Standing, Wish};
-use crate::{Absent, Allocator, Assignment, Assignments, Options, ServiceEventKind, assign};
+use crate::{
+    Absent, Allocator, Assignment, Assignments, Occupant, Options, Reserved, ServiceEventKind,
+    assign, codes,
+};
 
 /// A world: pools, Services, what they hold.
 #[derive(Clone)]
@@ -22,6 +25,8 @@ struct World {
     pools: Vec<Pool>,
     services: Vec<Service>,
     held: Holdings,
+    /// Machines' own.
+    occupied: Vec<IpAddr>,
 }
 
 /// Short enough to read when a property fails.
@@ -40,7 +45,7 @@ impl std::fmt::Debug for World {
         for (id, held) in self.held.0.iter() {
             writeln!(f, "{id} held {:?}", held.addresses)?;
         }
-        Ok(())
+        writeln!(f, "occupied {:?}", self.occupied)
     }
 }
 
@@ -185,7 +190,9 @@ fn world() -> impl Strategy<Value = World> {
     let services = prop::collection::vec(a_service(), 8);
     let holding = (0usize..4, select(&ADDRESSES[..]), select(&PAIRS[..]));
     let held = prop::collection::vec(holding, 8);
-    (pools(), names, services, held).prop_map(|(pools, names, services, held)| {
+    let occupied = (0usize..2, subsequence(ADDRESSES.to_vec(), 0..=3));
+    let world = (pools(), names, services, held, occupied);
+    world.prop_map(|(pools, names, services, held, (some, occupied))| {
         let holding = |(id, (kind, one, pair)): (&str, (usize, &str, &str))| {
             let text = match kind {
                 0 => one,
@@ -199,12 +206,28 @@ fn world() -> impl Strategy<Value = World> {
             pools,
             services: names.into_iter().zip(services).map(|(id, it)| named(it, id)).collect(),
             held: Holdings(NAMES.into_iter().zip(held).filter_map(holding).collect()),
+            // In half of the worlds there is none.
+            occupied: occupied.iter().filter(|_| some == 1).flat_map(|it| addresses(it)).collect(),
         }
     })
 }
 
 fn solve(world: &World) -> Assignments {
-    super::run(&world.pools, &world.services, &world.held)
+    let services = world.services.iter().cloned().map(Arc::new);
+    assign(&world.pools, &BTreeMap::new(), services, &world.held, &world.options())
+}
+
+impl World {
+    fn options(&self) -> Options {
+        let known = self.occupied.iter().map(|it| (*it, Occupant::ThisMachine)).collect();
+        Options { reserved: Reserved::of_pools(&self.pools, &known), ..Options::default() }
+    }
+
+    /// What a Service is said to have.
+    fn said(&self, it: &Service) -> Vec<IpAddr> {
+        let held = self.held.0.get(&it.id).map_or(&[][..], |held| &held.addresses);
+        held.iter().chain(&it.status_addresses).copied().collect()
+    }
 }
 
 /// The rule, plainly: who may be on one address.
@@ -236,7 +259,8 @@ fn could_be_served(world: &World, it: &Service, out: &Assignments) -> bool {
         let all = ADDRESSES.iter().chain(&["10.0.2.3"]).map(|text| text.parse::<IpAddr>().unwrap());
         let inside =
             all.filter(|address| pool.contains(*address) && Family::of(*address) == family);
-        inside.filter(|address| is_open(*address, &wish, &others)).collect()
+        let free = inside.filter(|address| !world.occupied.contains(address));
+        free.filter(|address| is_open(*address, &wish, &others)).collect()
     };
     world.pools.iter().filter(|pool| is_for(pool, it, &wish)).any(|pool| {
         let (v4, v6) = (open(pool, Family::V4), open(pool, Family::V6));
@@ -262,6 +286,13 @@ fn could_be_served(world: &World, it: &Service, out: &Assignments) -> bool {
             Request::Invalid(_) => false,
         }
     })
+}
+
+/// Pools in the order of their counts.
+fn sorted(pools: &[Pool]) -> Vec<&Pool> {
+    let mut sorted: Vec<&Pool> = pools.iter().collect();
+    sorted.sort_by(|a, b| a.id.name.cmp(&b.id.name));
+    sorted
 }
 
 fn is_for(pool: &Pool, it: &Service, wish: &Wish) -> bool {
@@ -317,8 +348,8 @@ proptest! {
             (Just(world), shuffled)
         })
     ) {
-        let out = super::run(&shuffled.0, &shuffled.1, &world.held);
-        prop_assert_eq!(out, solve(&world));
+        let other = World { pools: shuffled.0, services: shuffled.1, ..world.clone() };
+        prop_assert_eq!(solve(&other), solve(&world));
     }
 
     #[test]
@@ -376,7 +407,7 @@ proptest! {
         absent.retain(|id| !services.contains_key(id));
         let scratch = |services: &BTreeMap<_, Arc<Service>>, held: &Holdings, absent: &BTreeSet<_>| {
             let services = services.values().cloned();
-            let options = Options { absent: Absent::Keep(absent.clone()), ..Options::default() };
+            let options = Options { absent: Absent::Keep(absent.clone()), ..world.options() };
             Allocator::new(&world.pools, &BTreeMap::new(), services, held, &options)
         };
         let mut allocator = scratch(&services, &world.held, &absent);
@@ -392,6 +423,41 @@ proptest! {
             allocator.change(edit);
             let (one, all) = (allocator.assignments(), scratch(&services, &held, &absent).assignments());
             prop_assert!(one == all, "{:#?}\nfrom scratch {:#?}", super::told(&one), super::told(&all));
+        }
+    }
+
+    #[test]
+    fn nobody_is_given_a_machines_address_and_who_keeps_one_is_told(world in world()) {
+        let out = solve(&world);
+        for it in &world.services {
+            let given = &out.services[&it.id];
+            let occupied = |address: &&IpAddr| world.occupied.contains(address);
+            let kept: Vec<IpAddr> = given.addresses.iter().filter(occupied).copied().collect();
+            prop_assert!(kept.iter().all(|address| world.said(it).contains(address)), "{:?}", given);
+            prop_assert_eq!(&kept, &given.occupied.iter().map(|it| it.0).collect::<Vec<_>>());
+            let about = |found: &&Diagnostic| found.object.as_ref().is_some_and(|object| object.id() == it.id);
+            let told = out.diagnostics.iter().filter(about).filter(|it| it.code == codes::ADDRESS_OF_MACHINE);
+            prop_assert_eq!(told.count(), kept.len());
+        }
+    }
+
+    #[test]
+    fn the_counts_of_a_pool_are_what_looking_at_each_address_gives(world in world()) {
+        let out = solve(&world);
+        let given: BTreeSet<IpAddr> = out.services.values().flat_map(|it| it.addresses.clone()).collect();
+        for (pool, usage) in sorted(&world.pools).into_iter().zip(&out.pools) {
+            let all: Vec<IpAddr> = ADDRESSES.iter().chain(&["10.0.2.3"]).map(|it| it.parse().unwrap()).collect();
+            let mine: Vec<IpAddr> = all.into_iter().filter(|it| pool.contains(*it)).collect();
+            let count = |v6: bool, is_given: bool| {
+                let of_family = mine.iter().filter(|it| it.is_ipv6() == v6);
+                of_family.filter(|it| match is_given {
+                    true => given.contains(it),
+                    false => !given.contains(it) && !world.occupied.contains(it),
+                }).count() as u64
+            };
+            let status = usage.status;
+            prop_assert_eq!((status.assigned_ipv4, status.available_ipv4), (count(false, true), count(false, false)));
+            prop_assert_eq!((status.assigned_ipv6, status.available_ipv6), (count(true, true), count(true, false)));
         }
     }
 

@@ -456,7 +456,7 @@ fn every_pool_says_what_excludes_it() {
     assert_eq!(
         rules,
         [
-            ("full", ExclusionRule::Full { family: Family::V4, sharing: None }),
+            ("full", ExclusionRule::Full { family: Family::V4, reserved: 0, sharing: None }),
             ("manual", ExclusionRule::NotAutoAssign),
             ("red", ExclusionRule::Selector),
             ("shop", ExclusionRule::Namespace),

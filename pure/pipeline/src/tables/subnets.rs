@@ -18,20 +18,19 @@ pub(super) fn report(
     nodes: &[Node],
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let addresses: BTreeMap<IpAddr, &Node> = nodes
-        .iter()
-        .flat_map(|node| node.internal_ips.iter().map(move |address| (*address, node)))
-        .collect();
-    let first = |is_v6| addresses.iter().find(|(address, _)| address.is_ipv6() == is_v6);
+    let on_lan = by_address(nodes, |node| node.internal_ips.clone());
+    let all = by_address(nodes, |node| node.addresses().collect());
+    let first = |is_v6| on_lan.iter().find(|(address, _)| address.is_ipv6() == is_v6);
     let firsts = [first(false), first(true)];
-    let near: BTreeSet<(bool, u64)> = addresses.keys().map(|address| vicinity(*address)).collect();
+    let near: BTreeSet<(bool, u64)> = on_lan.keys().map(|address| vicinity(*address)).collect();
     for pool in pools {
         let is_for_lan = layer2.contains_key(&pool.id) && !routed.contains_key(&pool.id);
         for (index, range) in pool.ranges.iter().enumerate() {
             let path = FieldPath::from("spec.addresses").index(index);
-            let held = addresses.range(range.start()..=range.end()).next();
-            if let Some(held) = held {
-                diagnostics.push(remark(pool, path, codes::POOL_HAS_NODE, holds(range, held)));
+            let mut held = all.range(range.start()..=range.end());
+            if let Some(first) = held.next() {
+                let holds = holds(range, first, held.count());
+                diagnostics.push(remark(pool, path, codes::POOL_HAS_NODE, holds));
                 continue;
             }
             let (start, end) = (vicinity(range.start()), vicinity(range.end()));
@@ -43,6 +42,11 @@ pub(super) fn report(
             }
         }
     }
+}
+
+/// Whose each address is; of several nodes it is the first's.
+fn by_address(nodes: &[Node], of: impl Fn(&Node) -> Vec<IpAddr>) -> BTreeMap<IpAddr, &Node> {
+    nodes.iter().rev().flat_map(|node| of(node).into_iter().map(move |it| (it, node))).collect()
 }
 
 /// The /16 of an IPv4 address and the /48 of an IPv6 one: hardly a LAN is larger.
@@ -66,9 +70,20 @@ fn remark(
     Diagnostic::new(Severity::Warning, code, &pool.object, path, message, help)
 }
 
-fn holds(range: &AddressRange, (address, node): (&IpAddr, &&Node)) -> (String, &'static str) {
+fn holds(
+    range: &AddressRange,
+    (address, node): (&IpAddr, &&Node),
+    more: usize,
+) -> (String, &'static str) {
+    let (so, which) = match more {
+        0 => (String::new(), "it"),
+        more => (format!(", and {more} more of nodes"), "them"),
+    };
     (
-        format!("{range} has {address}, the address of node {}", node.name),
+        format!(
+            "{range} has {address}, an address of node {}{so}: no Service is given {which}",
+            node.name
+        ),
         "leave out what machines of the network have: nodes, the router, what DHCP gives out",
     )
 }

@@ -143,7 +143,8 @@ impl Choices<'_> {
             name: name.as_str().into(),
             object: ObjectRef::new("Node", "", &*name).into(),
             labels: self.team(),
-            internal_ips: Vec::new(),
+            internal_ips: if self.one_in(3) { self.addresses() } else { Vec::new() },
+            external_ips: Vec::new(),
             network_unavailable: self.one_in(5),
             excluded: self.one_in(5),
         }

@@ -80,7 +80,7 @@ impl Made {
         let mut moved = Moved::default();
         let (mut services, mut exclusions) = (Vec::new(), Vec::new());
         let (mut served, mut forwarded) = (Vec::new(), Vec::new());
-        let mut pieces = Vec::new();
+        let (mut withheld, mut pieces) = (Vec::new(), Vec::new());
         for (id, cut) in cuts {
             let before = self.pieces.get(&id);
             let (piece, excluded, found, row, here) = match cut {
@@ -90,6 +90,8 @@ impl Made {
                 }
                 None => (None, Vec::new(), Vec::new(), None, Default::default()),
             };
+            withheld.extend(before.iter().flat_map(|it| it.withheld(&id, false)));
+            withheld.extend(piece.iter().flat_map(|it| it.withheld(&id, true)));
             let (old, new) =
                 (before.and_then(Piece::announcing), piece.as_ref().and_then(Piece::announcing));
             self.layer2.replace(&id, old.map(|it| it.0), new.map(|it| it.0), &mut moved);
@@ -111,6 +113,7 @@ impl Made {
         }
         self.plan.services.change(services);
         self.plan.exclusions.change(exclusions);
+        self.plan.withheld.change(withheld);
         self.plan.node.serve.change(served);
         self.plan.node.forward.change(forwarded);
         self.keep(pieces);

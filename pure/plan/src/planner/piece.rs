@@ -1,5 +1,7 @@
 //! What is decided for one Service alone, kept until something about it changes.
 
+use std::net::IpAddr;
+
 use steelyard_ipam::{Allocator, Assignment, Reason};
 use steelyard_model::{Diagnostic, NamespacedName, ResolvedService, ServedBy};
 
@@ -8,7 +10,7 @@ use crate::layer2::{Layer2, Outlook, outlook};
 use crate::node_plan::{forward, serve};
 use crate::rows::{AnnouncementRow, ServiceRow};
 use crate::scene::Scene;
-use crate::{Exclusion, Forward, Serve, explain};
+use crate::{Exclusion, Forward, Occupant, Serve, explain};
 
 /// A LoadBalancer Service.
 #[derive(Debug)]
@@ -51,6 +53,10 @@ impl Cut {
             found.extend(explain::diagnostic(scene, resolved, &outlook, &routed));
             if outlook.concerns_this_node(scene) || routed.concerns_this_node(scene) {
                 for (position, &address) in assignment.addresses.iter().enumerate() {
+                    // Packets to it are the business of the machine that has it.
+                    if assignment.is_withheld(address) {
+                        continue;
+                    }
                     match resolved.served_by {
                         ServedBy::Gateway => {
                             served[position] = Some(serve(scene.snapshot, resolved, address));
@@ -69,6 +75,18 @@ impl Cut {
 }
 
 impl Piece {
+    /// Its addresses that are withheld, as changes of [`crate::Plan::withheld`]: that they are so,
+    /// or that none of it is.
+    pub(super) fn withheld(
+        &self,
+        id: &NamespacedName,
+        is_so: bool,
+    ) -> impl Iterator<Item = ((IpAddr, NamespacedName), Option<Occupant>)> {
+        self.assignment.withheld().map(move |(address, occupant)| {
+            ((*address, id.clone()), is_so.then(|| occupant.clone()))
+        })
+    }
+
     /// What becomes of its addresses, on the LAN and by BGP.
     pub(super) fn announcing(&self) -> Option<(&Outlook, &Reach)> {
         self.announcing.as_ref().map(|(outlook, reach)| (outlook, reach))
