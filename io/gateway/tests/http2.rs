@@ -13,6 +13,7 @@ use bytes::Bytes;
 use h2::Reason;
 use http::{HeaderMap, HeaderValue, Request};
 use steelyard_gateway::{AccessLog, GatewayOptions, LogFormat};
+use steelyard_host::places::Places;
 use support::h2::{Raw, ask, connect, push, request, run, whole};
 use support::held::HeldServer;
 use support::{Client, Server, TemporaryFile, eventually, gateway, gateway_with, head, ok, route};
@@ -397,6 +398,32 @@ fn websocket_by_extended_connect() {
             .unwrap();
         let (response, _send) = sender.send_request(other, false).unwrap();
         assert_eq!(response.await.unwrap().status(), 501);
+    });
+}
+
+/// One connection has no more under way than as many clients might.
+#[test]
+fn each_request_of_http2_takes_a_place() {
+    let server = HeldServer::start("x");
+    let places = Places::new(4);
+    let options = GatewayOptions { workers: 1, places, ..GatewayOptions::default() };
+    let (_gateway, address) =
+        gateway_with(&[route("r", "*", "/", &[server.server.address])], options);
+    run(async {
+        let mut sender = connect(address).await;
+        let mut under_way = Vec::new();
+        // The first has the place of its connection.
+        for _ in 0..4 {
+            sender = sender.ready().await.unwrap();
+            under_way.push(sender.send_request(request("GET", "/"), true).unwrap().0);
+        }
+        let refused = ask(&mut sender, request("GET", "/"), b"").await.unwrap_err();
+        assert_eq!(refused.reason(), Some(Reason::REFUSED_STREAM));
+        server.release();
+        for response in under_way {
+            assert_eq!(whole(response.await.unwrap()).await.unwrap().status, 200);
+        }
+        assert_eq!(ask(&mut sender, request("GET", "/"), b"").await.unwrap().status, 200);
     });
 }
 

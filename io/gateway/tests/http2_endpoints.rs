@@ -204,6 +204,79 @@ fn an_endpoint_that_speaks_something_else() {
     assert_eq!(Client::connect(address).get("a", "/").status(), 502);
 }
 
+/// What HTTP/1 lets through and HTTP/2 cannot spell fails by itself, and holds up nobody.
+#[test]
+fn what_http2_cannot_spell_is_answered() {
+    let endpoint = Endpoint::start(100, |_, _| Deed::Echo);
+    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[endpoint.address])]);
+    let (quotes, braces) = ("\"".repeat(30_000), "{".repeat(21_850));
+    for (host, target) in
+        [("a%41b", "/"), ("a", &*format!("/{quotes}")), ("a", &format!("/?{braces}"))]
+    {
+        for _ in 0..4 {
+            let answer = Client::connect(address).get(host, target);
+            assert_eq!(answer.status(), 502, "{host} {}", target.len());
+        }
+        assert_eq!(Client::connect(address).get("a", "/").status(), 200);
+    }
+}
+
+/// A connection that takes no request is none: it is not kept, nor one more made for each.
+#[test]
+fn an_endpoint_that_takes_nothing_is_not_waited_for() {
+    let endpoint = Endpoint::start(0, |_, _| Deed::Echo);
+    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[endpoint.address])]);
+    for _ in 0..3 {
+        assert_eq!(Client::connect(address).get("a", "/").status(), 502);
+    }
+}
+
+/// Heads have no windows: an endpoint that sends them without end loses its connection.
+#[test]
+fn hints_without_end_have_one() {
+    let server = Server::start(|mut stream, _| {
+        let hint = support::h2::frame(1, 4, 1, &[0x08, 3, b'1', b'0', b'3']);
+        let acks = [support::h2::frame(4, 0, 0, b""), support::h2::frame(4, 1, 0, b"")].concat();
+        if stream.write_all(&acks).is_err() {
+            return;
+        }
+        // The ping that asks whether it is there, and the request behind it.
+        let (mut came, mut buffer) = (Vec::new(), [0; 4_096]);
+        while let Ok(count @ 1..) = stream.read(&mut buffer) {
+            came.extend_from_slice(&buffer[..count]);
+            if let Some(payload) = ping(&came) {
+                let _ = stream.write_all(&support::h2::frame(6, 1, 0, payload));
+                break;
+            }
+        }
+        while stream.read(&mut buffer).is_ok_and(|count| count > 0) {
+            // Some of the first may come before there is a request for them.
+            while stream.write_all(&hint).is_ok() {}
+        }
+    });
+    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[server.address])]);
+    let mut client = Client::connect(address);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let mut text = String::new();
+    client.reader.read_to_string(&mut text).unwrap();
+    assert!(text.matches("HTTP/1.1 103 ").count() <= 32, "{text}");
+    assert_eq!(text.matches("HTTP/1.1 502 ").count(), 1, "{text}");
+}
+
+/// What a PING that has come says.
+fn ping(came: &[u8]) -> Option<&[u8]> {
+    let mut rest = came.strip_prefix(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")?;
+    while rest.len() >= 9 {
+        let length = usize::from(rest[1]) << 8 | usize::from(rest[2]);
+        let payload = rest.get(9..9 + length)?;
+        if rest[3] == 6 {
+            return Some(payload);
+        }
+        rest = &rest[9 + length..];
+    }
+    None
+}
+
 /// What switches protocols has a connection of its own, by HTTP/1.
 #[test]
 fn websocket_goes_by_http1() {

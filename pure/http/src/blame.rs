@@ -25,6 +25,7 @@ pub fn blame(buffer: &[u8], bad: BadResponse) -> Option<Excerpt> {
         BadResponse::HeadTooLarge
         | BadResponse::TooManyLines
         | BadResponse::Chunk
+        | BadResponse::TooManyInterims
         | BadResponse::Field => None,
     };
     line.map(|(_, line)| Excerpt::line(line))

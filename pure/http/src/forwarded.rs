@@ -101,22 +101,23 @@ impl Vouching {
         {
             return Some(client);
         }
-        let listed = self.farthest(lines, "x-forwarded-for", |element| Some(element));
-        let standard = || self.farthest(lines, "forwarded", node);
-        listed.or_else(|| self.policy.standard.then(standard).flatten())
+        let listed = self.farthest(lines, &XFF);
+        if !self.policy.standard {
+            return listed;
+        }
+        // Proxies write one of the two and leave the other as a client had it: where both are
+        // there, they have to say the same.
+        let both = [XFF.name, STANDARD.name].iter().all(|name| is_there(lines, name));
+        let standard = self.farthest(lines, &STANDARD);
+        if both { listed.filter(|_| listed == standard) } else { listed.or(standard) }
     }
 
     /// The first from the right that nobody trusted has, else the last that is an address.
-    fn farthest(
-        &self,
-        lines: &Lines<'_>,
-        name: &str,
-        address: impl Fn(&[u8]) -> Option<&[u8]>,
-    ) -> Option<IpAddr> {
+    fn farthest(&self, lines: &Lines<'_>, list: &List) -> Option<IpAddr> {
         let mut all: Vec<Option<IpAddr>> = Vec::new();
         lines(&mut |found, value| {
-            if found.eq_ignore_ascii_case(name) {
-                all.extend(tokens(value).map(|element| address(element).and_then(parse)));
+            if found.eq_ignore_ascii_case(list.name) {
+                (list.hops)(value, &mut all);
             }
         });
         let mut found = None;
@@ -128,6 +129,30 @@ impl Vouching {
         }
         found
     }
+}
+
+/// A header that lists those whom a request has passed.
+struct List {
+    name: &'static str,
+    /// Adds what one line says: each an address, or something that is none.
+    hops: fn(&[u8], &mut Vec<Option<IpAddr>>),
+}
+
+const XFF: List =
+    List { name: "x-forwarded-for", hops: |value, all| all.extend(tokens(value).map(parse)) };
+
+const STANDARD: List = List {
+    name: "forwarded",
+    hops: |value, all| match split(value, b',') {
+        Some(elements) => all.extend(elements.into_iter().map(|it| node(it).and_then(parse))),
+        None => all.push(None),
+    },
+};
+
+fn is_there(lines: &Lines<'_>, name: &str) -> bool {
+    let mut is_there = false;
+    lines(&mut |found, _| is_there |= found.eq_ignore_ascii_case(name));
+    is_there
 }
 
 /// The one address that all lines of this name say.
@@ -151,12 +176,36 @@ fn parse(text: &[u8]) -> Option<IpAddr> {
     address.ok().map(|address| address.to_canonical())
 }
 
-/// The `for` of an element of `Forwarded`.
+/// The `for` of an element of `Forwarded`, which has one at most (RFC 7239 §4).
 fn node(element: &[u8]) -> Option<&[u8]> {
-    let mut pairs = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-    let pair = pairs.find(|pair| pair.len() > 4 && pair[..4].eq_ignore_ascii_case(b"for="))?;
-    let value = &pair[4..];
-    Some(value.strip_prefix(b"\"").and_then(|it| it.strip_suffix(b"\"")).unwrap_or(value))
+    let is_for = |pair: &&[u8]| pair.len() > 4 && pair[..4].eq_ignore_ascii_case(b"for=");
+    let pairs = split(element, b';')?;
+    let mut named = pairs.into_iter().filter(is_for);
+    let value = &named.next()?[4..];
+    let bare = value.strip_prefix(b"\"").and_then(|it| it.strip_suffix(b"\""));
+    named.next().is_none().then_some(bare.unwrap_or(value))
+}
+
+/// The parts between separators that stand in no quotes, trimmed, without those that are empty;
+/// none where quotes do not end (RFC 9110 §5.6.4).
+fn split(value: &[u8], separator: u8) -> Option<Vec<&[u8]>> {
+    let (mut parts, mut start) = (Vec::new(), 0);
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for (at, byte) in value.iter().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            byte if *byte == separator && !is_quoted => {
+                parts.push(&value[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&value[start..]);
+    let parts = parts.into_iter().map(<[u8]>::trim_ascii).filter(|part| !part.is_empty());
+    (!is_quoted).then(|| parts.collect())
 }
 
 /// Whether some servers read `name` as `known`: they fold signs that are no letters or digits.
@@ -254,6 +303,28 @@ mod tests {
             ),
             ("10.0.0.1", &[("Forwarded", "proto=http;FOR=1.1.1.1")], "1.1.1.1"),
             ("10.0.0.1", &[("Forwarded", "for=_hidden")], "10.0.0.1"),
+            // What a client may put into another parameter names nobody.
+            ("10.0.0.1", &[("Forwarded", "for=5.5.5.5;host=\"a,for=6.6.6.6;x=\"")], "5.5.5.5"),
+            ("10.0.0.1", &[("Forwarded", "host=\"a;for=6.6.6.6;b\";for=5.5.5.5")], "5.5.5.5"),
+            ("10.0.0.1", &[("Forwarded", "for=5.5.5.5;host=\"x\\\",for=6.6.6.6\"")], "5.5.5.5"),
+            ("10.0.0.1", &[("Forwarded", "for=5.5.5.5;host=\"x,for=6.6.6.6")], "10.0.0.1"),
+            ("10.0.0.1", &[("Forwarded", "for=5.5.5.5;for=6.6.6.6")], "10.0.0.1"),
+            // One of the two is as the client had it, and nobody knows which.
+            (
+                "10.0.0.1",
+                &[("X-Forwarded-For", "6.6.6.6"), ("Forwarded", "for=5.5.5.5")],
+                "10.0.0.1",
+            ),
+            (
+                "10.0.0.1",
+                &[("X-Forwarded-For", "6.6.6.6"), ("Forwarded", "for=_hidden")],
+                "10.0.0.1",
+            ),
+            (
+                "10.0.0.1",
+                &[("X-Forwarded-For", "5.5.5.5"), ("Forwarded", "for=5.5.5.5")],
+                "5.5.5.5",
+            ),
             (
                 "10.0.0.1",
                 &[("CF-Connecting-IP", "2.2.2.2"), ("X-Forwarded-For", "1.1.1.1")],

@@ -10,12 +10,14 @@
 //! where a message ends is written here and nowhere else; a name or value that some other reader
 //! could take for something else is refused, not mended.
 
+mod allowance;
 mod calm;
 mod field;
 mod frames;
 mod request;
 mod response;
 
+pub use allowance::{HeadAllowance, TooManyHeads};
 pub use calm::{Calm, Flood};
 pub use field::{crosses, may_trail};
 pub use frames::{FrameHead, Frames};

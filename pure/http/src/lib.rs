@@ -49,7 +49,8 @@ pub use exchange::{
 pub use exercise::exercise;
 pub use forwarded::{ForwardedPolicy, Vouched, Vouching};
 pub use h2::{
-    Calm, Flood, FrameHead, Frames, H2Request, crosses, may_trail, request_to_h1, response_to_h1,
+    Calm, Flood, FrameHead, Frames, H2Request, HeadAllowance, TooManyHeads, crosses, may_trail,
+    request_to_h1, response_to_h1,
 };
 pub use head::{MAX_REQUEST_LINES, MAX_RESPONSE_LINES, Slots, may_be_complete, push_number};
 pub use host::Authority;

@@ -64,6 +64,8 @@ pub enum BadResponse {
     TooManyLines,
     /// A body that is not in chunks as announced.
     Chunk,
+    /// More interim responses than anybody has to say.
+    TooManyInterims,
     /// Of HTTP/2: a field that is about a connection, or whose name or value has what none may
     /// have (RFC 9113 §8.2).
     Field,
@@ -127,6 +129,7 @@ impl BadResponse {
             Self::HeadTooLarge => "response head too large",
             Self::TooManyLines => "too many header lines in the response",
             Self::Chunk => "malformed chunked response body",
+            Self::TooManyInterims => "too many interim responses",
             Self::Field => "header field in the response that HTTP/2 does not allow",
         }
     }

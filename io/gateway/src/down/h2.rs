@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream};
+use steelyard_host::places::TakenPlace;
 use steelyard_http::Flood;
 use tokio::task::spawn_local;
 
@@ -49,6 +50,8 @@ struct Session {
 #[derive(Default)]
 struct Strands {
     open: RefCell<Vec<Rc<Waiting>>>,
+    /// Bytes of their heads.
+    heads: Cell<usize>,
     /// Who drives the connection.
     waker: RefCell<Option<Waker>>,
 }
@@ -57,6 +60,10 @@ struct Strands {
 struct Open {
     strands: Rc<Strands>,
     waiting: Rc<Waiting>,
+    /// Bytes of its head.
+    head: usize,
+    /// As a connection has: an endpoint is asked for each. The first has that of its connection.
+    _place: Option<TakenPlace>,
 }
 
 /// What is to be done next.
@@ -74,6 +81,9 @@ enum Event {
 
 /// Requests at a time: each may hold an endpoint's connection and a buffer.
 const MOST_STREAMS: u32 = 128;
+
+/// Bytes that the heads of all of them may have: a few on the wire can stand for very many.
+const MOST_HEADS: usize = 1024 * 1024;
 
 /// Bytes of a request's body that may come before somebody takes them, of one request and of all.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -118,7 +128,7 @@ impl Session {
         let Arrival { core, listener, stream, peer, waiting, slot } = arrival;
         let limit = core.options().timeouts.head;
         let (stream, flood) = (Rc::new(stream), Rc::default());
-        let link = Link::watched(stream.clone(), held, Rc::clone(&flood));
+        let link = Link::from_client(stream.clone(), held, Rc::clone(&flood));
         let handshake = builder().handshake(link);
         let began = Instant::now();
         let shaken = within(limit, async { Ok(handshake.await) });
@@ -229,8 +239,10 @@ impl Session {
 
     fn begin_request(&mut self, request: http::Request<RecvStream>, respond: SendResponse<Bytes>) {
         let (strand, read) = Strand::new(request, respond);
+        let head = strand.ahead();
+        let Ok(place) = self.place(head) else { return strand.decline() };
         let mut connection = Connection::over(strand, &self.client);
-        let open = Open::new(&self.strands, &connection.waiting);
+        let open = Open::new(&self.strands, &connection.waiting, head, place);
         spawn_local(async move {
             match read {
                 Ok(()) => drop(connection.serve().await),
@@ -238,6 +250,23 @@ impl Session {
             }
             drop(open);
         });
+    }
+
+    /// What one more request takes, with a head of so many bytes; an error where it has to wait for
+    /// others to end.
+    fn place(&self, head: usize) -> Result<Option<TakenPlace>, ()> {
+        if self.strands.is_empty() {
+            return Ok(None);
+        }
+        if self.strands.heads.get() + head > MOST_HEADS {
+            return Err(());
+        }
+        let core = &self.client.core;
+        let place = core.options().places.take_now();
+        if place.is_none() {
+            core.make_room();
+        }
+        place.map(Some).ok_or(())
     }
 
     /// Requests that are on their way here are still taken, and those that are here answered.
@@ -301,14 +330,21 @@ impl Strands {
 }
 
 impl Open {
-    fn new(strands: &Rc<Strands>, waiting: &Rc<Waiting>) -> Self {
+    fn new(
+        strands: &Rc<Strands>,
+        waiting: &Rc<Waiting>,
+        head: usize,
+        place: Option<TakenPlace>,
+    ) -> Self {
         strands.open.borrow_mut().push(waiting.clone());
-        Self { strands: strands.clone(), waiting: waiting.clone() }
+        strands.heads.set(strands.heads.get() + head);
+        Self { strands: strands.clone(), waiting: waiting.clone(), head, _place: place }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
+        self.strands.heads.set(self.strands.heads.get() - self.head);
         let mut open = self.strands.open.borrow_mut();
         if let Some(at) = open.iter().position(|it| Rc::ptr_eq(it, &self.waiting)) {
             open.swap_remove(at);

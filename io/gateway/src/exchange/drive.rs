@@ -271,6 +271,10 @@ fn written(
     last: bool,
     cx: &mut Context<'_>,
 ) -> Option<io::Result<usize>> {
+    // Who has nothing to say cannot fail at it, and so for ever.
+    if slices.iter().all(|slice| slice.is_empty()) {
+        return None;
+    }
     match to.poll_write(slices, last, cx) {
         Poll::Pending | Poll::Ready(Ok(0)) => None,
         Poll::Ready(written) => Some(written),

@@ -73,7 +73,13 @@ impl Sessions {
         if let Some(session) = made.filter(|session| session.has_room()) {
             return Ok(Errand::new(session));
         }
-        let made = within(limit, Session::make(address)).await;
+        let making = async {
+            let session = Session::make(address).await?;
+            // One that takes nothing would be one more for each who asks.
+            let is_of_use = session.has_room();
+            is_of_use.then_some(session).ok_or_else(|| io::ErrorKind::ConnectionRefused.into())
+        };
+        let made = within(limit, making).await;
         self.failed.set(made.is_err().then(Instant::now));
         let session = made?;
         self.open.borrow_mut().push(session.clone());
@@ -96,7 +102,7 @@ impl Sessions {
 
 impl Session {
     async fn make(address: SocketAddr) -> io::Result<Rc<Self>> {
-        let link = Link::new(Stream::connect(address).await?);
+        let link = Link::to_endpoint(Stream::connect(address).await?);
         let mut builder = Builder::new();
         builder
             .enable_push(false)

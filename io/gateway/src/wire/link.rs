@@ -1,13 +1,14 @@
 //! A socket as the `h2` crate wants it, and watch kept over the frames that pass.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use steelyard_http::{Calm, Flood, Frames};
+use steelyard_http::{Calm, Flood, Frames, HeadAllowance, TooManyHeads};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Wire;
@@ -22,33 +23,40 @@ pub(crate) struct Link {
     stream: Rc<Stream>,
     /// What was read of it before.
     ahead: Option<Buffer>,
-    watch: Option<Box<Watch>>,
+    watch: Box<Watch>,
 }
 
-/// Who looks at the frames of a client.
+/// Who looks at the frames.
 struct Watch {
     came: Frames,
     sent: Frames,
-    calm: Calm,
-    flood: Rc<Cell<Option<Flood>>>,
+    over: Over,
+}
+
+/// Over whom watch is kept.
+enum Over {
+    Client(Calm, Rc<Cell<Option<Flood>>>),
+    Endpoint(HeadAllowance),
 }
 
 impl Link {
-    /// To an endpoint.
-    pub(crate) fn new(stream: Stream) -> Self {
-        Self { stream: Rc::new(stream), ahead: None, watch: None }
+    /// To an endpoint. More heads of it than were asked for are an error.
+    pub(crate) fn to_endpoint(stream: Stream) -> Self {
+        let (came, sent) = (Frames::default(), Frames::after(PREFACE.len()));
+        let watch = Watch { came, sent, over: Over::Endpoint(HeadAllowance::default()) };
+        Self { stream: Rc::new(stream), ahead: None, watch: Box::new(watch) }
     }
 
     /// From a client, of whom `ahead` was read already. Once it floods us that is noted in `flood`,
     /// and nothing more is read.
-    pub(crate) fn watched(
+    pub(crate) fn from_client(
         stream: Rc<Stream>,
         ahead: Option<Buffer>,
         flood: Rc<Cell<Option<Flood>>>,
     ) -> Self {
         let (came, sent) = (Frames::after(PREFACE.len()), Frames::default());
-        let watch = Watch { came, sent, calm: Calm::new(Instant::now()), flood };
-        Self { stream, ahead, watch: Some(Box::new(watch)) }
+        let watch = Watch { came, sent, over: Over::Client(Calm::new(Instant::now()), flood) };
+        Self { stream, ahead, watch: Box::new(watch) }
     }
 
     /// Moves what was read before.
@@ -65,17 +73,41 @@ impl Link {
 }
 
 impl Watch {
-    fn came(&mut self, bytes: &[u8]) {
-        let (calm, now) = (&mut self.calm, Instant::now());
-        note(&self.flood, self.came.walk(bytes, |frame| calm.came(frame, now)));
+    fn is_flooded(&self) -> bool {
+        matches!(&self.over, Over::Client(_, flood) if flood.get().is_some())
+    }
+
+    fn came(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.over {
+            Over::Client(calm, flood) => {
+                let now = Instant::now();
+                note(flood, self.came.walk(bytes, |frame| calm.came(frame, now)));
+                Ok(())
+            }
+            Over::Endpoint(allowance) => {
+                let walked = self.came.walk(bytes, |frame| allowance.came(frame));
+                walked.map_err(|TooManyHeads| io::Error::other("more heads than anybody sends"))
+            }
+        }
     }
 
     fn sent(&mut self, slices: &[&[u8]], mut count: usize) {
-        let (calm, now) = (&mut self.calm, Instant::now());
         for slice in slices {
             let run = count.min(slice.len());
             count -= run;
-            note(&self.flood, self.sent.walk(&slice[..run], |frame| calm.sent(frame, now)));
+            let frames = &mut self.sent;
+            match &mut self.over {
+                Over::Client(calm, flood) => {
+                    let now = Instant::now();
+                    note(flood, frames.walk(&slice[..run], |frame| calm.sent(frame, now)));
+                }
+                Over::Endpoint(allowance) => {
+                    let Ok(()) = frames.walk(&slice[..run], |frame| {
+                        allowance.sent(frame);
+                        Ok::<(), Infallible>(())
+                    });
+                }
+            }
         }
     }
 }
@@ -95,7 +127,7 @@ impl AsyncRead for Link {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         // Whoever drives the connection looks at it next.
-        if this.watch.as_ref().is_some_and(|watch| watch.flood.get().is_some()) {
+        if this.watch.is_flooded() {
             return Poll::Pending;
         }
         let before = to.filled().len();
@@ -103,10 +135,7 @@ impl AsyncRead for Link {
             let count = ready!(this.stream.poll_bytes(to.initialize_unfilled(), cx))?;
             to.advance(count);
         }
-        if let Some(watch) = &mut this.watch {
-            watch.came(&to.filled()[before..]);
-        }
-        Poll::Ready(Ok(()))
+        Poll::Ready(this.watch.came(&to.filled()[before..]))
     }
 }
 
@@ -118,9 +147,7 @@ impl AsyncWrite for Link {
     ) -> Poll<io::Result<usize>> {
         let slices = [bytes, b"", b""];
         let count = ready!(self.stream.poll_write(slices, false, cx))?;
-        if let Some(watch) = &mut self.watch {
-            watch.sent(&slices, count);
-        }
+        self.watch.sent(&slices, count);
         Poll::Ready(Ok(count))
     }
 
@@ -132,9 +159,7 @@ impl AsyncWrite for Link {
         let mut filled = parts.iter().filter(|part| !part.is_empty());
         let slices = [(); 3].map(|()| filled.next().map_or(&b""[..], |part| part));
         let count = ready!(self.stream.poll_write(slices, false, cx))?;
-        if let Some(watch) = &mut self.watch {
-            watch.sent(&slices, count);
-        }
+        self.watch.sent(&slices, count);
         Poll::Ready(Ok(count))
     }
 

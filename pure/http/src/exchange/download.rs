@@ -17,9 +17,15 @@ use crate::response::{Asked, Persistence, ResponseHead};
 /// more goes out as several slices.
 const COPY_LIMIT: usize = 8 * 1024;
 
+/// Interim responses before a final one: hints and notes of progress are few, and where the client
+/// speaks HTTP/2 each of them waits in memory until it is taken.
+const MOST_INTERIMS: u8 = 32;
+
 /// A response on its way.
 pub(super) struct Download<B> {
     pub(super) stage: Stage,
+    /// How many interim responses came.
+    interims: u8,
     slot: Option<B>,
     /// A rewritten head, and how much of it was written.
     head: Vec<u8>,
@@ -78,6 +84,7 @@ impl<B: Loan> Download<B> {
     pub(super) fn new(scratch: Vec<u8>) -> Self {
         Self {
             stage: Stage::Head,
+            interims: 0,
             slot: None,
             head: scratch,
             sent: 0,
@@ -196,6 +203,10 @@ impl<B: Loan> Download<B> {
         };
         let (asked, len) = (reading.asked, head.len);
         if head.is_interim() {
+            self.interims += 1;
+            if self.interims > MOST_INTERIMS {
+                return Err(BadResponse::TooManyInterims);
+            }
             let verbatim = head.is_verbatim(Persistence::Implied);
             if !verbatim && !asked.http10 {
                 head.forward(Persistence::Implied, None, &mut self.head);

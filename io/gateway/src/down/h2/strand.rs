@@ -60,6 +60,18 @@ impl Strand {
         let state = State { head, read: 0, inflow, reply, trailers: None, asked };
         (Self(RefCell::new(state)), spelled.map(drop))
     }
+
+    /// Bytes of the request's head that were not read.
+    pub(super) fn ahead(&self) -> usize {
+        self.0.borrow().head.len()
+    }
+
+    /// It is not begun, and may be asked for again (RFC 9113 §8.7).
+    pub(super) fn decline(self) {
+        if let Reply::Head(mut respond) = self.0.into_inner().reply {
+            respond.send_reset(Reason::REFUSED_STREAM);
+        }
+    }
 }
 
 /// Spells the head of a request.
@@ -101,6 +113,10 @@ impl State {
         let run = head.len().min(room.len());
         room[..run].copy_from_slice(&head[..run]);
         self.read += run;
+        if self.read == self.head.len() {
+            // Its body may take a minute.
+            (self.head, self.read) = (Vec::new(), 0);
+        }
         if self.is_over() {
             return Poll::Ready(Ok(run));
         }

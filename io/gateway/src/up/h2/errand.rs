@@ -160,6 +160,9 @@ impl State {
         room[..run].copy_from_slice(&head[..run]);
         self.read += run;
         let Reply::Came(inflow) = &mut asked.reply else { return Poll::Ready(Ok(run)) };
+        if self.read == self.head.len() {
+            (self.head, self.read) = (Vec::new(), 0);
+        }
         match inflow.poll_fill(&mut room[run..], cx) {
             Poll::Ready(Ok(count)) => Poll::Ready(Ok(run + count)),
             _ if run > 0 => Poll::Ready(Ok(run)),
@@ -198,6 +201,9 @@ impl Wire for Errand {
         _: bool,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        if slices.iter().all(|slice| slice.is_empty()) {
+            return Poll::Ready(Ok(0));
+        }
         let mut state = self.state.borrow_mut();
         match &mut state.stage {
             Stage::New => {

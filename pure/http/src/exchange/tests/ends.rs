@@ -160,6 +160,25 @@ fn interim_responses_go_to_who_knows_them() {
     }
 }
 
+/// Hints have an end, also those that nobody is told.
+#[test]
+fn interim_responses_are_few() {
+    for http10 in [false, true] {
+        let asked = Asked { http10, ..terms(Framing::None).asked };
+        let mut exchange = by(Terms { asked, ..terms(Framing::None) }, limits(), Framing::None);
+        written(&mut exchange);
+        for _ in 0..32 {
+            from_endpoint(&mut exchange, b"HTTP/1.1 103 X\r\n\r\n");
+            written(&mut exchange);
+            assert!(!exchange.is_over());
+        }
+        from_endpoint(&mut exchange, b"HTTP/1.1 103 X\r\n\r\n");
+        let verdict = exchange.verdict();
+        let Verdict::Answer { why, .. } = verdict else { panic!("{verdict:?}") };
+        assert_eq!(why, Break::BadResponse(BadResponse::TooManyInterims));
+    }
+}
+
 /// One write for a short answer, no copy of a long one or of what goes on as it came.
 #[test]
 fn a_rewritten_head_and_a_short_body_are_one_piece() {
