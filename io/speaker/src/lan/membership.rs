@@ -12,6 +12,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use steelyard_host::{private, random};
 use steelyard_membership::{Config, HeartbeatTiming, Keyring, Policy};
 
+/// Bytes of what is kept that are read: more than 100,000 vips have.
+const LARGEST: u64 = 8 << 20;
+
 /// UDP port of heartbeats.
 pub const PORT: u16 = 9181;
 
@@ -122,10 +125,19 @@ impl Keeper {
 }
 
 impl Kept {
-    /// What the file says. Lines that make no sense are left out: peers know better.
+    /// What the file says. Lines that make no sense are left out, and all of what is no file of
+    /// ours: peers know better.
     fn read(path: &Path) -> Self {
         let mut kept = Self::default();
-        for line in std::fs::read_to_string(path).unwrap_or_default().lines() {
+        let bytes = match private::read(path, LARGEST) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return kept,
+            Err(error) => {
+                tracing::warn!(%error, "epochs are not read from {}", path.display());
+                return kept;
+            }
+        };
+        for line in String::from_utf8_lossy(&bytes).lines() {
             let Some((key, value)) = line.split_once(' ') else { continue };
             let Ok(value) = value.trim().parse() else { continue };
             match key.parse() {
@@ -182,6 +194,41 @@ mod tests {
         many.into_iter().for_each(|thread| thread.join().unwrap().unwrap());
         assert_eq!(Kept::read(&path).epochs[&IpAddr::from([10, 0, 0, 1])], 40);
         std::fs::write(&path, "nonsense\nstart x\n10.0.0.1 9\n").unwrap();
+        assert_eq!(Kept::read(&path).epochs.len(), 1);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_file_of_ours_says_nothing_and_is_replaced() {
+        let folder = private::fresh_folder(&std::env::temp_dir(), "sy-kept").unwrap();
+        let (path, elsewhere) = (folder.join("epochs"), folder.join("elsewhere"));
+        let line = "10.0.0.1 9\n";
+        let keys = Keyring::new(steelyard_membership::Key::new([1; 32]));
+        let membership = Membership { kept: Some(path.clone()), ..Membership::new("a", keys) };
+        let nothing_is_read = || {
+            assert_eq!(membership.begin().unwrap().1.epochs.len(), 0);
+            assert!(std::fs::symlink_metadata(&path).unwrap().is_file());
+        };
+
+        std::fs::write(&elsewhere, line).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+        nothing_is_read();
+        assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), line, "it is written through");
+
+        // Who opens a pipe waits for whoever writes into it.
+        std::fs::remove_file(&path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        nothing_is_read();
+
+        // One that has no end takes no memory: only its length is there.
+        std::fs::write(&path, line).unwrap();
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(LARGEST + 1).unwrap();
+        nothing_is_read();
+
+        // What is no text here and there costs only itself.
+        std::fs::write(&path, [b"\xff\n", line.as_bytes()].concat()).unwrap();
         assert_eq!(Kept::read(&path).epochs.len(), 1);
         std::fs::remove_dir_all(folder).unwrap();
     }
