@@ -75,6 +75,14 @@ spec:
       paths: [{path: /, pathType: Prefix, backend: {service: {name: cluster, port: {number: 80}}}}]
 "#;
 
+/// What lets people ask pods for more than metrics.
+const TOKEN: &str = r#"
+apiVersion: v1
+kind: Secret
+metadata: {name: steelyard-admin, namespace: steelyard-system}
+stringData: {token: a-token-that-nobody-guesses-0123456789}
+"#;
+
 fn chart() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/helm/steelyard")
 }
@@ -86,13 +94,17 @@ fn start(name: &str, options: &[&str]) -> Result<Cluster> {
     cluster.kubectl(&["create", "namespace", NAMESPACE])?;
     let label = "pod-security.kubernetes.io/enforce=privileged";
     cluster.kubectl(&["label", "namespace", NAMESPACE, label])?;
+    cluster.apply(TOKEN)?;
     let chart = chart();
     let chart = chart.to_string_lossy();
     let install = ["install", "steelyard", &chart, "--namespace", NAMESPACE];
     cluster.helm(&[&install[..], options].concat())?;
     for (role, count) in ROLES {
         let labels = format!("app.kubernetes.io/component={role}");
-        cluster.wait_for_pods(NAMESPACE, &labels, count)?;
+        cluster.wait_for_pods(NAMESPACE, &labels, count).with_context(|| {
+            let logs = ["logs", "-n", NAMESPACE, "--selector", &labels, "--tail", "5"];
+            cluster.kubectl(&logs).unwrap_or_default()
+        })?;
     }
     cluster.apply(APPLIED)?;
     cluster.wait_for_pods("default", "app=echo", 3)?;
@@ -131,7 +143,7 @@ fn answered(cluster: &Cluster, vip: IpAddr) -> Result<()> {
 #[test]
 fn a_cluster_is_served() -> Result<()> {
     needs_cluster!();
-    let mut cluster = start("whole", &[])?;
+    let mut cluster = start("whole", &["--set", "admin.tokenSecret=steelyard-admin"])?;
     let local = address(&cluster, "default", "local")?;
     let spread = address(&cluster, "default", "cluster")?;
     let gateway = address(&cluster, NAMESPACE, "steelyard-gateway")?;
@@ -155,7 +167,36 @@ fn a_cluster_is_served() -> Result<()> {
     ensure!(kept == local, "{kept} instead of {local}");
     cluster.power_on(&lost)?;
     cluster::until("the node to be back", || cluster.is_ready(&lost))?;
+    shares_anew(&cluster, &lost, &[gateway, local, spread])?;
     cluster.stop()
+}
+
+/// A node that is back takes nothing by itself, and its part once somebody says so from elsewhere.
+fn shares_anew(cluster: &Cluster, back: &str, vips: &[IpAddr]) -> Result<()> {
+    for role in ["speaker", "gateway"] {
+        cluster.wait_for_pods(NAMESPACE, &format!("app.kubernetes.io/component={role}"), 3)?;
+    }
+    let has_some = || vips.iter().any(|vip| owner(cluster, *vip).as_deref() == Some(back));
+    vips.iter().try_for_each(|vip| answered(cluster, *vip))?;
+    ensure!(!has_some(), "it took something by itself");
+    // Who was away is heard by the one that is asked a moment before or after.
+    cluster::until("its part to be its again", || {
+        let begun = rebalance(cluster).and_then(|()| {
+            // The client asks again who has them.
+            vips.iter().try_for_each(|vip| answered(cluster, *vip))
+        });
+        begun.is_ok() && has_some()
+    })?;
+    vips.iter().try_for_each(|vip| answered(cluster, *vip))
+}
+
+/// As people do from where they have a kubeconfig.
+fn rebalance(cluster: &Cluster) -> Result<()> {
+    let mut command = cluster.client().command(&binary::steelyard().to_string_lossy());
+    command.args(["rebalance", "--cluster", "--kubeconfig"]).arg(cluster.kubeconfig());
+    let output = command.output()?;
+    ensure!(output.status.success(), "{output:?}");
+    Ok(())
 }
 
 /// What tools read of it.

@@ -152,7 +152,8 @@ impl Reading {
             Standing::CutOff { why, .. } => Some(why),
             _ => None,
         });
-        why.map_or_else(|| "it is slow".to_owned(), |why| why.to_string())
+        let silent = || format!("it has said nothing for {} s", QUIET.as_secs());
+        why.map_or_else(silent, |why| why.to_string())
     }
 
     fn world(&mut self) -> World {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -177,6 +178,8 @@ fn a_cluster_is_judged_as_files_are() -> Result<()> {
     ensure!(addresses("held") == json!(["198.51.100.7"]), "{plan:#}");
     ensure!(addresses("new") == json!(["198.51.100.1"]), "{plan:#}");
 
+    hangs_with_nobody(&mut cluster)?;
+
     // Nobody answers.
     cluster.kill_api()?;
     let mut command = cluster.client().command(&steelyard().to_string_lossy());
@@ -185,6 +188,29 @@ fn a_cluster_is_judged_as_files_are() -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.code() == Some(2) && said.contains("is not reached"), "{said}");
     Ok(())
+}
+
+/// An API server that takes connections and says nothing: who asks is told so, and soon.
+fn hangs_with_nobody(cluster: &mut Cluster) -> Result<()> {
+    cluster.freeze_api()?;
+    let ask = |words: &[&str]| -> Result<Child> {
+        // One that waits for ever is ended, and its status says so.
+        let mut command = cluster.client().command("timeout");
+        command.args(["120", &steelyard().to_string_lossy()]).args(words);
+        command.arg("--cluster").arg("--kubeconfig").arg(cluster.kubeconfig());
+        Ok(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
+    };
+    // Side by side: each waits for a while.
+    let check = ask(&["check"])?;
+    let rebalance = ask(&["rebalance"])?;
+    let ended = [(check, 2, "nothing comes from https://"), (rebalance, 1, "no pods are told by")];
+    for (asked, status, words) in ended {
+        let output = asked.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let is_told = output.status.code() == Some(status) && said.contains(words);
+        ensure!(is_told, "{:?}: {said}", output.status);
+    }
+    cluster.thaw_api()
 }
 
 /// An instance in a pod, as a role is one, and two accounts of people.

@@ -52,7 +52,7 @@ args:
   - --lb-class={{ . }}
   {{- end }}
   {{- if $root.Values.admin.tokenSecret }}
-  - --admin-token-file=/etc/steelyard/admin/token
+  - --admin-token-file=/admin/token
   {{- end }}
   {{- with rest (rest (rest .)) }}
   {{- range first . }}
@@ -90,7 +90,7 @@ resources:
 
 {{/* Where the token of the admin API is, in a container and in its pod. */}}
 {{- define "steelyard.tokenMount" -}}
-- {name: admin-token, mountPath: /etc/steelyard/admin, readOnly: true}
+- {name: admin-token, mountPath: /admin, readOnly: true}
 {{- end }}
 {{- define "steelyard.tokenVolume" -}}
 - name: admin-token
