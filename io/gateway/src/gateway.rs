@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -116,6 +116,16 @@ impl Gateway {
     /// opens what is new, tries again what failed before. Returns what became of each, in order,
     /// with what its socket is bound to.
     pub fn listen(&self, binds: &[Bind]) -> Vec<(Bind, io::Result<SocketAddr>)> {
+        self.listen_by(binds, listen::open)
+    }
+
+    /// The same with sockets that come from elsewhere: `open` gives those of a new bind, which are
+    /// in the best case as many as asked for, one for each worker.
+    pub fn listen_by(
+        &self,
+        binds: &[Bind],
+        open: impl Fn(&Bind, usize) -> io::Result<(SocketAddr, Vec<TcpListener>)>,
+    ) -> Vec<(Bind, io::Result<SocketAddr>)> {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted: BTreeSet<&Bind> = binds.iter().collect();
@@ -129,7 +139,8 @@ impl Gateway {
         for bind in binds {
             let outcome = match listening.get(bind) {
                 Some(address) => Ok(*address),
-                None => open(&workers, bind),
+                None => open(bind, workers.len())
+                    .and_then(|(address, all)| hand_out(&workers, bind, address, all)),
             };
             if let Ok(address) = outcome {
                 listening.insert(bind.clone(), address);
@@ -226,17 +237,41 @@ fn at(path: Option<&Path>) -> String {
     path.map_or_else(String::new, |path| format!(" {}", path.display()))
 }
 
-fn open(workers: &[Worker], bind: &Bind) -> io::Result<SocketAddr> {
-    let (address, listeners) = listen::open(bind, workers.len())?;
+/// Hands each worker its sockets.
+fn hand_out(
+    workers: &[Worker],
+    bind: &Bind,
+    address: SocketAddr,
+    sockets: Vec<TcpListener>,
+) -> io::Result<SocketAddr> {
     // Gone at the end, when all workers are told.
     let (_all_told, told) = watch::channel(());
-    for (worker, listener) in workers.iter().zip(listeners) {
-        let reached = if bind.binding == Binding::Led { bind.address } else { address };
+    for (worker, listeners) in workers.iter().zip(shares(sockets, workers.len())?) {
+        let leads = matches!(bind.binding, Binding::Led | Binding::Lent);
+        let reached = if leads { bind.address } else { address };
         let told = told.clone();
-        let command = Command::Open { bind: bind.clone(), address: reached, listener, told };
+        let command = Command::Open { bind: bind.clone(), address: reached, listeners, told };
         worker.commands.send(command).map_err(|_| io::Error::other("a worker is gone"))?;
     }
     Ok(address)
+}
+
+/// So many shares of `sockets`, none of them empty: nobody else accepts from a socket that is left
+/// out, and workers without any would share one.
+fn shares(sockets: Vec<TcpListener>, count: usize) -> io::Result<Vec<Vec<TcpListener>>> {
+    let mut shares: Vec<Vec<TcpListener>> = (0..count).map(|_| Vec::new()).collect();
+    let given = sockets.len();
+    for (number, socket) in sockets.into_iter().enumerate() {
+        if let Some(share) = shares.get_mut(number % count.max(1)) {
+            share.push(socket);
+        }
+    }
+    for number in given..count {
+        let shared = number.checked_rem(given).and_then(|at| shares.get(at)?.first());
+        let shared = shared.ok_or_else(|| io::Error::other("there are no sockets"))?.try_clone()?;
+        shares[number].push(shared);
+    }
+    Ok(shares)
 }
 
 /// Returns when the port is free again.

@@ -116,6 +116,8 @@ pub enum Binding {
     /// The same, at a free port: whoever leads packets here leads them to that one. So the port is
     /// left to those who listen on all addresses of the host.
     Led,
+    /// Another process opened the sockets, at whichever port, and lends them.
+    Lent,
 }
 
 impl fmt::Debug for Tracing {

@@ -29,3 +29,5 @@ mod socket;
 pub mod sysctl;
 pub mod usage;
 pub mod xtables;
+
+pub use socket::watch_descriptor;

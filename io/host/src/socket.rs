@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "setsockopt is a foreign function, and so is epoll")]
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use socket2::{SockAddr, SockAddrStorage, Socket};
 use tokio::io::unix::AsyncFd;
@@ -36,6 +36,17 @@ pub(crate) fn register(socket: Socket) -> io::Result<AsyncFd<Socket>> {
     // SAFETY: a Socket owns its descriptor, always returns the same one, and nothing of ours closes
     // or replaces it before the Socket is dropped.
     let registered = unsafe { AsyncFd::register(socket) };
+    registered.map_err(io::Error::from)
+}
+
+/// Hands a descriptor that does not block to the tokio runtime of this thread.
+///
+/// # Errors
+/// When the kernel has no room to watch it.
+pub fn watch_descriptor(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an OwnedFd owns its descriptor, always returns the same one, and nothing of ours
+    // closes or replaces it before the OwnedFd is dropped.
+    let registered = unsafe { AsyncFd::register(descriptor) };
     registered.map_err(io::Error::from)
 }
 

@@ -44,7 +44,7 @@ pub(crate) enum Command {
     Open {
         bind: Bind,
         address: SocketAddr,
-        listener: std::net::TcpListener,
+        listeners: Vec<std::net::TcpListener>,
         told: Told,
     },
     Close {
@@ -75,8 +75,11 @@ pub(crate) struct Worker {
 /// Listeners of one core.
 type Listeners = HashMap<Bind, Accepting>;
 
-/// A listener, its socket, and the task that accepts from it.
-type Accepting = (Rc<Listener>, Rc<TcpListener>, tokio::task::JoinHandle<()>);
+/// A listener, and its sockets: one, unless they are others' who made more or fewer.
+type Accepting = (Rc<Listener>, Vec<Accepted>);
+
+/// A socket, and the task that accepts from it.
+type Accepted = (Rc<TcpListener>, tokio::task::JoinHandle<()>);
 
 impl Worker {
     pub(crate) fn start(
@@ -124,10 +127,16 @@ async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
         };
         let Some(command) = command else { break };
         match command {
-            Command::Open { bind, address, listener, told } => {
-                if let Err(error) = open(&core, &mut listeners, (bind, address), listener, told) {
-                    tracing::error!(%error, %address, "a listener is of no use");
-                }
+            Command::Open { bind, address, listeners: sockets, told } => {
+                let state = state_of(&core, &bind, address);
+                let at = (bind.clone(), address);
+                let open = |socket| {
+                    open(&core, &state, &at, socket, told.clone()).inspect_err(|error| {
+                        tracing::error!(%error, %address, "a listener is of no use");
+                    })
+                };
+                let accepted = sockets.into_iter().filter_map(|it| open(it).ok()).collect();
+                listeners.insert(bind, (state, accepted));
             }
             Command::Close { bind, done } => {
                 if let Some(listener) = listeners.remove(&bind) {
@@ -159,21 +168,18 @@ async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
 
 fn open(
     core: &Rc<Core>,
-    listeners: &mut Listeners,
-    (bind, address): (Bind, SocketAddr),
-    listener: std::net::TcpListener,
+    state: &Rc<Listener>,
+    at: &(Bind, SocketAddr),
+    socket: std::net::TcpListener,
     mut told: Told,
-) -> io::Result<()> {
-    let state = state_of(core, &bind, address);
-    let socket = Rc::new(TcpListener::from_std(listener)?);
-    let at = (bind.clone(), address);
-    let accept = accept_all(core.clone(), state.clone(), socket.clone(), at);
+) -> io::Result<Accepted> {
+    let socket = Rc::new(TcpListener::from_std(socket)?);
+    let accept = accept_all(core.clone(), state.clone(), socket.clone(), at.clone());
     let accepting = spawn_local(async move {
         while told.changed().await.is_ok() {}
         accept.await;
     });
-    listeners.insert(bind, (state, socket, accepting));
-    Ok(())
+    Ok((socket, accepting))
 }
 
 /// A listener as its connections see it.
@@ -192,15 +198,17 @@ fn state_of(core: &Core, bind: &Bind, address: SocketAddr) -> Rc<Listener> {
 }
 
 /// Stops accepting, but not before those who are connected already are taken in: closing would
-/// reset them. The socket is closed when this is done.
-async fn close(core: &Rc<Core>, (state, socket, accepting): Accepting) {
-    accepting.abort();
-    let _ = accepting.await;
-    while let Some(Ok((stream, peer))) = accept_now(&socket) {
-        // Without a place they are reset, as they would have been.
-        if let Some(place) = core.options().places.take_now() {
-            let presence = core.shared.crowd.enter(core.index);
-            take_in(core, &state, stream, peer, (place, presence));
+/// reset them. The sockets are closed when this is done.
+async fn close(core: &Rc<Core>, (state, accepted): Accepting) {
+    for (socket, accepting) in accepted {
+        accepting.abort();
+        let _ = accepting.await;
+        while let Some(Ok((stream, peer))) = accept_now(&socket) {
+            // Without a place they are reset, as they would have been.
+            if let Some(place) = core.options().places.take_now() {
+                let presence = core.shared.crowd.enter(core.index);
+                take_in(core, &state, stream, peer, (place, presence));
+            }
         }
     }
 }
@@ -397,7 +405,8 @@ mod tests {
         let (all_told, _) = watch::channel(());
         for (worker, listener) in workers.iter().zip(listeners) {
             let told = all_told.subscribe();
-            let command = Command::Open { bind: bind.clone(), address, listener, told };
+            let listeners = vec![listener];
+            let command = Command::Open { bind: bind.clone(), address, listeners, told };
             worker.commands.send(command).unwrap();
         }
         drop(all_told);

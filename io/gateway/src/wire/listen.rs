@@ -15,7 +15,10 @@ const BACKLOG: i32 = 65_535;
 /// The first one shares its port with nobody while it begins to listen: another process that
 /// would share it, and silently get half of the connections, is found however close the race is.
 /// Only then may ours join it. Ours are closed before their address is bound again.
-pub(crate) fn open(bind: &Bind, count: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+///
+/// # Errors
+/// When the address cannot be bound, or somebody else listens there.
+pub fn open(bind: &Bind, count: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
     let first = unbound(bind)?;
     listen(&first, bind.socket())?;
     first.set_reuse_port(true)?;
