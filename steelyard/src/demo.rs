@@ -75,6 +75,7 @@ pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
         gateway: GatewayServices::Inferred,
         is_shadow: false,
         ignore_exclude_lb: false,
+        listeners: None,
         linger: Duration::ZERO,
         lock: None,
         privileges: Privileges::None { why: "demo needs none".to_owned() },

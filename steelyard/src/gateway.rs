@@ -1,10 +1,12 @@
 //! `steelyard gateway`: routes of a cluster, served in a pod.
 //!
 //! It has no address of its own: a Service selects its pods like any others, and whatever carries
-//! the packets of Services brings requests here. Nor does it write anything: whether it is ready is
+//! the packets of Services brings requests here. Or a speaker of its node opens listeners at vips,
+//! and lends them to it. Nor does it write anything: whether it is ready is
 //! between it and the kubelet.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use steelyard_plan::Author;
 use crate::args::ServeArgs;
 use crate::cluster::{ClusterArgs, Ears, Event, all_of};
 use crate::entry_points::StaticOptions;
-use crate::instance::{Conflict, Duties, Instance, Settings, Wish, runtime};
+use crate::instance::{Conflict, Duties, Instance, Meeting, Settings, Wish, runtime};
 use crate::logging;
 use crate::privileges::Privileges;
 
@@ -33,6 +35,13 @@ pub struct GatewayArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 5,
           value_parser = clap::value_parser!(u64).range(0..=300))]
     pub(crate) leave_after: u64,
+    /// Serve listeners as well that a speaker of this node opens and lends at this socket, at
+    /// addresses that are no pod's
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) borrow_listeners: Option<PathBuf>,
+    /// The user that such a speaker is
+    #[arg(long, value_name = "UID", default_value_t = 0, requires = "borrow_listeners")]
+    pub(crate) lender: u32,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
@@ -85,12 +94,13 @@ fn settings(args: GatewayArgs, fixed: StaticOptions, ears: &Ears) -> Settings {
         interfaces: Vec::new(),
         fwmark: 0,
         ip_forward: false,
-        state_dir: std::path::PathBuf::new(),
+        state_dir: PathBuf::new(),
         conflict: Conflict::default(),
         sharing: None,
         world: args.cluster.world(fixed),
         serve: args.serve,
         ports: PORTS,
+        listeners: args.borrow_listeners.map(|path| Meeting { path, other: args.lender }),
         linger: Duration::from_secs(args.leave_after),
         is_demo: false,
     }

@@ -11,6 +11,7 @@ pub(crate) mod descriptors;
 pub(crate) mod forwarding;
 pub(crate) mod history;
 pub(crate) mod ipvs;
+pub(crate) mod lending;
 pub(crate) mod listeners;
 pub(crate) mod lock;
 pub(crate) mod names;

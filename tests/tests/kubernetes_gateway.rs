@@ -1,14 +1,18 @@
 //! Gateways in a cluster: ready when they know their routes, gone when nobody comes any more, and
 //! in between no request fails.
 
-use std::net::SocketAddr;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 use steelyard_tests::cluster::{self, Blueprint, Cluster};
 use steelyard_tests::http;
 use steelyard_tests::process::{Running, Signal};
-use steelyard_tests::roles::{self, Speakers, configure, give, owner, said};
+use steelyard_tests::roles::{self, Speakers, configure, give, give_direct, owner, said};
+use steelyard_tests::scratch::Scratch;
 use steelyard_tests::senders::no_request_fails;
 use steelyard_tests::{binary, needs_cluster};
 
@@ -242,4 +246,197 @@ fn a_gateway_is_ready_while_it_knows_its_routes_and_is_to_stay() -> Result<()> {
     ensure!(said(&cluster, node, "/readyz")?.contains("asked to end") && ask(&cluster)? == 404);
     running.wait_for_end()?;
     cluster.stop()
+}
+
+/// The gateway's address, where nobody but speakers and gateways carries anything to it.
+const DIRECT: &str = r#"
+apiVersion: v1
+kind: Service
+metadata: {name: gateway, annotations: {steelyard.dev/gateway: "true"}}
+spec:
+  type: LoadBalancer
+  externalTrafficPolicy: Local
+  selector: {app: gateway}
+  ports: [{name: web, port: 80, targetPort: 8080}]
+"#;
+/// The user that gateways are.
+const UNPRIVILEGED: u32 = 65532;
+/// For so long a client waits that came while there was no gateway.
+const LONG: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Gateways without privileges, and speakers that lend them listeners.
+struct Lent {
+    cluster: Cluster,
+    speakers: Speakers,
+    gateways: BTreeMap<&'static str, Running>,
+    scratch: Scratch,
+    started: u16,
+}
+
+impl Lent {
+    fn start(name: &str) -> Result<Self> {
+        let cluster = start(name)?;
+        cluster.apply(DIRECT)?;
+        let scratch = Scratch::new()?;
+        // Where any user gets at them.
+        std::fs::copy(cluster.kubeconfig(), scratch.file("kubeconfig"))?;
+        let (kubeconfig, program) = (scratch.file("kubeconfig"), scratch.file("steelyard"));
+        let anybody = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(kubeconfig, anybody)?;
+        std::fs::hard_link(binary::steelyard(), &program)
+            .or_else(|_| std::fs::copy(binary::steelyard(), &program).map(drop))?;
+        let (speakers, gateways) = Default::default();
+        let mut lent = Self { cluster, speakers, gateways, scratch, started: 0 };
+        for node in NODES {
+            lent.speak(node)?;
+            lent.serve(node)?;
+        }
+        give_direct(&lent.cluster, "gateway", &[VIP])?;
+        lent.wait_until_served()?;
+        Ok(lent)
+    }
+
+    fn meeting(&self, node: &str) -> PathBuf {
+        self.scratch.file(node).join("listeners")
+    }
+
+    fn speak(&mut self, node: &str) -> Result<()> {
+        let meeting = self.meeting(node);
+        let meeting = meeting.to_string_lossy();
+        // Nobody is to be taken for dead who is merely late: here all nodes are one busy machine.
+        let patient = ["--missed-heartbeats", "20"];
+        let options = ["--carrier", "direct", "--lend-listeners", &meeting];
+        let options = [&options[..], &patient].concat();
+        self.speakers.start(&self.cluster, node, &options)
+    }
+
+    /// Starts a gateway, and waits until it has listeners if there are any; the one before it, if
+    /// there is one, goes on. None but its user and its group are its own.
+    fn serve(&mut self, node: &'static str) -> Result<Option<Running>> {
+        // Each has ports of its own, besides those that it is lent.
+        self.started += 1;
+        let (web, admin) = (8100 + self.started, 9200 + self.started);
+        let mut command = self.cluster.node(node)?.host()?.command("setpriv");
+        let user = UNPRIVILEGED.to_string();
+        command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--inh-caps=-all"]);
+        command.arg("--no-new-privs").arg(self.scratch.file("steelyard"));
+        command.args([
+            "gateway",
+            "--node-name",
+            node,
+            "--leave-after",
+            "1",
+            "--log-level",
+            "debug",
+        ]);
+        command.arg(format!("--admin=127.0.0.1:{admin}"));
+        command.arg(format!("--entrypoints.web.address=:{web}"));
+        command.arg("--borrow-listeners").arg(self.meeting(node));
+        command.arg("--kubeconfig").arg(self.scratch.file("kubeconfig"));
+        let mut running = Running::start(command)?;
+        running.wait_for("listeners are lent at")?;
+        Ok(self.gateways.insert(node, running))
+    }
+
+    fn at(&self) -> SocketAddr {
+        SocketAddr::new(VIP.parse().expect("a literal address"), 80)
+    }
+
+    /// What a client is answered there.
+    fn ask(&self) -> Result<http::Answer> {
+        let answer = self.cluster.client().run(|| http::get(self.at(), HOST, "/"))??;
+        ensure!(answer.status == 200, "{answer:?}");
+        Ok(answer)
+    }
+
+    fn wait_until_served(&self) -> Result<()> {
+        cluster::until("the route to be served at the vip", || self.ask().is_ok())
+    }
+
+    fn owner(&self) -> Result<&'static str> {
+        let owner = owner(&self.cluster, VIP.parse()?).context("somebody has it")?;
+        NODES.into_iter().find(|it| *it == owner).context(owner)
+    }
+
+    /// Whether a client is answered that came when there was no gateway on the node it came to.
+    fn has_waited(&mut self) -> Result<bool> {
+        let node = self.owner()?;
+        self.gateways.get_mut(node).context("a gateway")?.kill()?;
+        let at = self.at();
+        let mut client = self.cluster.client().run(|| TcpStream::connect_timeout(&at, LONG))??;
+        client.set_read_timeout(Some(LONG))?;
+        let asked = format!("GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n");
+        client.write_all(asked.as_bytes())?;
+        self.serve(node)?;
+        let mut answer = String::new();
+        Ok(client.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.1 200"))
+    }
+}
+
+/// Ids and capabilities of a process, as the kernel says.
+fn rights(running: &Running) -> Result<BTreeMap<String, String>> {
+    let status = format!("/proc/{}/status", running.pid()?.as_raw_nonzero());
+    let status = std::fs::read_to_string(status)?;
+    let lines = status.lines().filter_map(|line| line.split_once(':'));
+    Ok(lines.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect())
+}
+
+#[test]
+fn listeners_at_a_vip_are_lent_to_a_gateway_without_privileges() -> Result<()> {
+    needs_cluster!();
+    let mut lent = Lent::start("lent")?;
+    // It sees its clients, and there is nobody in between.
+    let facts: Value = serde_json::from_str(&lent.ask()?.body)?;
+    ensure!(facts["headers"]["X-Forwarded-For"][0] == "10.2.0.1", "{facts:#}");
+    let node = lent.owner()?;
+    let rights = rights(&lent.gateways[node])?;
+    ensure!(rights["CapEff"].chars().all(|it| it == '0'), "{rights:?}");
+    ensure!(rights["Uid"].starts_with("65532"), "{rights:?}");
+    let rows = roles::told(&lent.cluster, node, "/api/v1/services")?;
+    let rows = rows.as_array().context("a list")?;
+    let row = rows.iter().find(|it| it["name"] == "gateway").context("the Service")?;
+    ensure!(row["ports"][0]["reached"][0]["how"] == "gateway", "{row:#}");
+
+    // Another one in its place, as of a DaemonSet.
+    let (client, at) = (lent.cluster.client().name().to_owned(), lent.at());
+    let client = steelyard_host::netns::Namespace::existing(&client)?;
+    no_request_fails(&client, &[at], HOST, || {
+        for node in NODES {
+            let mut former = lent.serve(node)?.context("one before it")?;
+            ensure!(former.stop()?.success(), "{}", former.printed());
+        }
+        Ok(())
+    })?;
+
+    // Whoever comes while there is none is answered by the next one: unless that takes long, when
+    // the address goes to a node that has one.
+    for attempt in 0.. {
+        if lent.has_waited()? {
+            break;
+        }
+        ensure!(attempt < 3, "a client is lost");
+        lent.wait_until_served()?;
+    }
+
+    // Where a speaker starts again, what it lent is its own again.
+    lent.wait_until_served()?;
+    let node = lent.owner()?;
+    lent.speakers.on(node)?.kill()?;
+    lent.speak(node)?;
+    roles::wait_until_ready(&lent.cluster, node)?;
+    lent.wait_until_served()?;
+
+    // A node without a gateway gives the address up to one that has one.
+    let node = lent.owner()?;
+    lent.gateways.get_mut(node).context("a gateway")?.kill()?;
+    let vip: IpAddr = VIP.parse()?;
+    cluster::until("another node to have it", || {
+        lent.ask().is_ok() && owner(&lent.cluster, vip).is_some_and(|now| now != node)
+    })?;
+    if lent.gateways.remove(node).is_none() {
+        bail!("it was there");
+    }
+    lent.gateways.values_mut().try_for_each(|it| it.stop().map(drop))?;
+    lent.speakers.stop()?;
+    lent.cluster.stop()
 }

@@ -1,17 +1,40 @@
 //! Where entry points listen. Those for TLS do not yet: they would answer in plain text.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
+use steelyard_forward::Forwarder;
 use steelyard_gateway::{Bind, Binding, Gateway};
+use steelyard_lending::LentPlace;
 use steelyard_model::Protocol;
 use steelyard_plan::Serve;
 
 use crate::entry_points::StaticOptions;
+use crate::mind::Decided;
+
+/// On the gateway's vips that may be this node's; not on those that are the machine's own. The
+/// forwarder knows for which of them packets can be led to another port.
+pub(crate) async fn at_vips(decided: &Decided, forwarder: Option<&Forwarder>) -> Vec<Bind> {
+    let ours = decided.plan.node.serve.values().filter(|vip| !decided.own.contains(&vip.address));
+    let ours: Vec<_> = ours.collect();
+    let vips = ours.iter().map(|vip| vip.address).collect();
+    let led = match forwarder {
+        Some(forwarder) => forwarder.led(vips).await,
+        None => BTreeSet::new(),
+    };
+    on_vips(&ours, &led)
+}
+
+/// Where a loan is served.
+pub(crate) fn lent(place: &LentPlace) -> Bind {
+    let LentPlace { entry_point, address } = place.clone();
+    Bind { entry_point, address, binding: Binding::Lent }
+}
 
 /// On the gateway's vips: none of them is a local address. Packets for those in `led` are led to
 /// where its listener is.
-pub(crate) fn on_vips(ours: &[&Serve], led: &BTreeSet<IpAddr>) -> Vec<Bind> {
+fn on_vips(ours: &[&Serve], led: &BTreeSet<IpAddr>) -> Vec<Bind> {
     let mut binds = Vec::new();
     for vip in ours {
         for (protocol, port, entry_point) in &vip.ports {
@@ -63,19 +86,20 @@ fn on(fixed: &StaticOptions, web: u16, hosts: [IpAddr; 2], placed: [IpAddr; 2]) 
 pub(crate) fn reached(bind: &Bind, socket: SocketAddr) -> SocketAddr {
     match bind.binding {
         Binding::Host => socket,
-        Binding::Vip | Binding::Led => bind.address,
+        Binding::Vip | Binding::Led | Binding::Lent => bind.address,
     }
 }
 
-/// Opens and closes listeners until they are `wanted`. A machine without IPv6 is no failure as
-/// long as IPv4 listens.
+/// Opens (by `open`) and closes listeners until they are `wanted`. A machine without IPv6 is no
+/// failure as long as IPv4 listens.
 pub(crate) fn listen(
     gateway: &Gateway,
     wanted: &[Bind],
+    open: impl Fn(&Bind, usize) -> io::Result<(SocketAddr, Vec<TcpListener>)>,
 ) -> Vec<(Bind, Result<SocketAddr, String>)> {
-    let outcome = gateway.listen(wanted);
+    let outcome = gateway.listen_by(wanted, open);
     let works = outcome.iter().any(|(_, result)| result.is_ok());
-    let no_ipv6 = |bind: &Bind, error: &std::io::Error| {
+    let no_ipv6 = |bind: &Bind, error: &io::Error| {
         let missing = [libc_code::EADDRNOTAVAIL, libc_code::EAFNOSUPPORT];
         bind.address.is_ipv6() && error.raw_os_error().is_some_and(|code| missing.contains(&code))
     };

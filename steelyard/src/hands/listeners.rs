@@ -1,12 +1,13 @@
 //! The gateway's listeners: opened and closed until they are where entry points are to be reached.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Result;
 use steelyard_forward::{Forwarder, Listening};
-use steelyard_gateway::{Bind, Binding, Gateway};
+use steelyard_gateway::{Bind, Binding, Gateway, open_sockets};
+use steelyard_lending::{Borrower, LentListener};
 use steelyard_model::Protocol;
 use steelyard_model::routing::entry_point::PLAIN;
 
@@ -35,6 +36,10 @@ pub(crate) struct EntryPoints {
     /// The port of `web` unless moved.
     web: u16,
     site: Site,
+    /// Has listeners that another process opened, besides; none where nobody lends.
+    borrower: Option<Borrower>,
+    /// What of it is served.
+    served: BTreeMap<Bind, LentListener>,
     history: History,
     opened: Arc<Listeners>,
     /// Those that failed last time, and why: told once.
@@ -46,10 +51,11 @@ impl EntryPoints {
         (gateway, forwarder): (Arc<Gateway>, Option<Arc<Forwarder>>),
         (fixed, web): (StaticOptions, u16),
         site: Site,
+        borrower: Option<Borrower>,
         history: History,
     ) -> Self {
-        let (opened, failing) = Default::default();
-        Self { gateway, forwarder, fixed, web, site, history, opened, failing }
+        let (served, opened, failing) = Default::default();
+        Self { gateway, forwarder, fixed, web, site, borrower, served, history, opened, failing }
     }
 
     /// Has `web` listen on another port, from the next time on.
@@ -59,7 +65,7 @@ impl EntryPoints {
 
     /// Where they are wanted.
     async fn wanted(&self, decided: &Decided) -> Vec<Bind> {
-        let Decided { snapshot, plan, .. } = decided;
+        let Decided { snapshot, .. } = decided;
         match self.site {
             Site::Loopback => return binds::on_loopback(&self.fixed, self.web),
             Site::Host => return binds::on_host(&self.fixed, self.web),
@@ -68,14 +74,7 @@ impl EntryPoints {
         // Where the gateway has a Service, nothing listens but its address: not while it has none,
         // nor where that turned out to be the machine's own.
         if snapshot.services.values().any(|it| is_gateway(it)) {
-            let ours = plan.node.serve.values().filter(|vip| !decided.own.contains(&vip.address));
-            let ours: Vec<_> = ours.collect();
-            let vips = ours.iter().map(|vip| vip.address).collect();
-            let led = match &self.forwarder {
-                Some(forwarder) => forwarder.led(vips).await,
-                None => BTreeSet::new(),
-            };
-            return binds::on_vips(&ours, &led);
+            return binds::at_vips(decided, self.forwarder.as_deref()).await;
         }
         if snapshot.routing.routes.is_empty() {
             Vec::new()
@@ -85,12 +84,31 @@ impl EntryPoints {
     }
 
     async fn open(&mut self, decided: &Decided) -> Arc<Listeners> {
-        let wanted = self.wanted(decided).await;
-        let listeners = binds::listen(&self.gateway, &wanted);
+        let mut wanted = self.wanted(decided).await;
+        let loans = self.loans();
+        if self.served.iter().any(|(bind, loan)| loans.get(bind).is_some_and(|it| it != loan)) {
+            // Others in the place of those that are served: these have to end first.
+            let stay = |bind: &Bind| self.served.get(bind) == loans.get(bind);
+            let stay = wanted.iter().chain(loans.keys().filter(|bind| stay(bind))).cloned();
+            self.gateway.listen(&stay.collect::<Vec<_>>());
+        }
+        wanted.extend(loans.keys().cloned());
+        let listeners = binds::listen(&self.gateway, &wanted, |bind, count| {
+            loans.get(bind).map_or_else(|| open_sockets(bind, count), LentListener::listeners)
+        });
+        self.served = loans;
         if *self.opened != listeners {
             self.opened = Arc::new(listeners);
         }
         Arc::clone(&self.opened)
+    }
+
+    /// What is lent, from now on: routes are known.
+    fn loans(&self) -> BTreeMap<Bind, LentListener> {
+        let Some(borrower) = &self.borrower else { return BTreeMap::new() };
+        borrower.begin();
+        let loans = borrower.loans();
+        loans.iter().map(|(place, loan)| (binds::lent(place), loan.clone())).collect()
     }
 
     /// Notes those that fail, once each.

@@ -3,6 +3,7 @@
 use crate::hands::announcements::Announcements;
 use crate::hands::chronicle::Chronicle;
 use crate::hands::forwarding::Forwarding;
+use crate::hands::lending::Lending;
 use crate::hands::listeners::EntryPoints;
 use crate::hands::lock::Assignments;
 use crate::hands::names::Names;
@@ -17,6 +18,8 @@ pub(super) struct AllHands {
     pub(super) names: Names,
     pub(super) routes: Option<Routes>,
     pub(super) entry_points: Option<EntryPoints>,
+    /// Only where it has no entry points of its own.
+    pub(super) lending: Option<Lending>,
     pub(super) forwarding: Option<Forwarding>,
     pub(super) announcements: Option<Announcements>,
     pub(super) board: Board,
@@ -32,7 +35,10 @@ impl Hands for AllHands {
             Step::Told => Some(&mut self.chronicle),
             Step::Named => Some(&mut self.names),
             Step::Routed => had(&mut self.routes),
-            Step::Listening => had(&mut self.entry_points),
+            Step::Listening => match &mut self.lending {
+                Some(lending) => Some(lending),
+                None => had(&mut self.entry_points),
+            },
             Step::Forwarding => had(&mut self.forwarding),
             Step::Announced => had(&mut self.announcements),
             Step::Resolvable => None,

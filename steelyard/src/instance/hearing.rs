@@ -23,7 +23,7 @@ impl Instance {
     /// Answers to news.
     pub(crate) async fn hear(&mut self, news: News) {
         match news {
-            News::Names => return self.apply_again().await,
+            News::Names | News::Lent => return self.apply_again().await,
             News::Links(told) => {
                 // Routes and what else follows are there a moment later.
                 self.next_repair = Instant::now();

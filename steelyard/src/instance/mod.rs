@@ -46,7 +46,7 @@ use crate::tell::unready::Unready;
 use all_hands::AllHands;
 pub(crate) use senses::News;
 use senses::Senses;
-pub(crate) use settings::{Duties, Settings};
+pub(crate) use settings::{Duties, Meeting, Settings};
 pub(crate) use sharing::{Conflict, ElectionArgs, Sharing, SharingArgs};
 pub(crate) use signals::{Signals, Wish};
 

@@ -21,6 +21,8 @@ pub(super) struct Senses {
     /// Tells when another program changed the kernel's packet filter; none where none of it is
     /// ours.
     pub(super) stirred: Option<watch::Receiver<()>>,
+    /// Tells when it is otherwise with listeners that are lent, here or elsewhere.
+    pub(super) lent: Option<watch::Receiver<()>>,
     /// Tells when interfaces or their addresses change; none where the kernel does not say.
     pub(super) links: Option<Monitor>,
 }
@@ -35,6 +37,8 @@ pub(crate) enum News {
     Shared,
     /// A name has another address.
     Names,
+    /// Listeners are lent, or not any more; or somebody serves them.
+    Lent,
     /// Another program changed the kernel's packet filter.
     Filter,
     /// Interfaces or their addresses have changed, or are no longer told about.
@@ -58,6 +62,7 @@ impl Senses {
         };
         tokio::select! {
             () = changed(self.stirred.as_mut()) => News::Filter,
+            () = changed(self.lent.as_mut()) => News::Lent,
             links = links => News::Links(links),
             event = spoken => News::Spoken(event),
             () = changed(self.status.as_mut()) => News::Status,

@@ -44,11 +44,23 @@ pub(crate) struct Settings {
     pub(crate) world: WorldArgs,
     /// Ports of `web` and `websecure` unless moved.
     pub(crate) ports: (u16, u16),
+    /// Listeners that one process opens and another one serves: where they meet, and who the other
+    /// one is.
+    pub(crate) listeners: Option<Meeting>,
     /// How long it goes on as before once it was asked to end, and says it is not ready: until
     /// others know.
     pub(crate) linger: Duration,
     /// Let the admin page have a free port where its own is taken.
     pub(crate) is_demo: bool,
+}
+
+/// Where listeners are lent.
+#[derive(Clone, Debug)]
+pub(crate) struct Meeting {
+    /// A Unix socket.
+    pub(crate) path: PathBuf,
+    /// The user that the other process is.
+    pub(crate) other: u32,
 }
 
 /// What a role is there for.

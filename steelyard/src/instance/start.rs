@@ -8,22 +8,24 @@ use steelyard_admin::{Admin, LiveParts, Published};
 use steelyard_forward::{ForwardOptions, Forwarder, Passer, Passing};
 use steelyard_gateway::Gateway;
 use steelyard_host::links::Monitor;
+use steelyard_lending::{Borrower, Lender};
 use steelyard_pipeline::ResolveOptions;
 use steelyard_speaker::{Formers, Gate, Speaker};
+use tokio::sync::watch;
 
-use super::Settings;
 use super::all_hands::AllHands;
 use super::care::REPAIR;
 use super::ending::undo;
 use super::options::{admin, forward_options, gateway_options, speaker_options};
 use super::senses::{Senses, addresses};
 use super::wires::{Passes, Takes, expose};
-use super::{Instance, Parts};
+use super::{Instance, Meeting, Parts, Settings};
 use crate::hands::announcements::{Announcements, Manner};
 use crate::hands::chronicle::Chronicle;
 use crate::hands::descriptors::{Descriptors, Rooms};
 use crate::hands::forwarding::Forwarding;
 use crate::hands::history::History;
+use crate::hands::lending::Lending;
 use crate::hands::listeners::{EntryPoints, Site};
 use crate::hands::lock::Assignments;
 use crate::hands::names::Names;
@@ -54,7 +56,8 @@ impl Instance {
         if let Some(speaker) = &parts.speaker {
             let _ = speaks.0.set(Arc::downgrade(speaker));
         }
-        let senses = senses(&parts);
+        let lends = Lends::start(&settings);
+        let senses = senses(&parts, &lends);
         descriptors.measure();
         let options = ResolveOptions {
             gateway: settings.gateway,
@@ -69,7 +72,7 @@ impl Instance {
         let history = History::default();
         Ok(Self {
             mind,
-            hands: all_hands(&settings, lock, &parts, (&senses, published), &history),
+            hands: all_hands(&settings, lock, &parts, (&senses, published), (lends, &history)),
             own,
             senses,
             history,
@@ -186,7 +189,34 @@ fn start_others(
     Ok((admin, Some(Arc::new(speaker.context("cannot answer for addresses")?))))
 }
 
-fn senses(parts: &Parts) -> Senses {
+/// Listeners that one process opens, and another one serves.
+#[derive(Default)]
+struct Lends {
+    lender: Option<Lender>,
+    borrower: Option<Borrower>,
+}
+
+impl Lends {
+    /// Who has routes serves them. Inside a runtime.
+    fn start(settings: &Settings) -> Self {
+        let Some(Meeting { path, other }) = &settings.listeners else { return Self::default() };
+        if settings.duties.routes {
+            return Self { borrower: Some(Borrower::new(path, *other)), lender: None };
+        }
+        // The other vips need nothing of it.
+        let lender = Lender::start(path, *other).inspect_err(|error| {
+            tracing::error!(%error, "{}: no listener can be lent to a gateway", path.display());
+        });
+        Self { lender: lender.ok(), borrower: None }
+    }
+
+    fn news(&self) -> Option<watch::Receiver<()>> {
+        let borrower = self.borrower.as_ref().map(Borrower::news);
+        borrower.or_else(|| self.lender.as_ref().map(Lender::news))
+    }
+}
+
+fn senses(parts: &Parts, lends: &Lends) -> Senses {
     let speaker = parts.speaker.as_ref();
     let links = Monitor::open()
         .inspect_err(|error| tracing::warn!(%error, "changes of addresses are noticed late"));
@@ -195,6 +225,7 @@ fn senses(parts: &Parts) -> Senses {
         status: speaker.map(|it| it.watch()),
         shared: speaker.map(|it| it.sharing()),
         stirred: parts.forwarder.as_ref().map(|it| it.stirred()),
+        lent: lends.news(),
         links: links.ok(),
     }
 }
@@ -204,9 +235,10 @@ fn all_hands(
     lock: Assignments,
     parts: &Parts,
     (senses, published): (&Senses, Arc<Published>),
-    history: &History,
+    (lends, history): (Lends, &History),
 ) -> AllHands {
     let Parts { gateway, forwarder, speaker, .. } = parts;
+    let Lends { lender, mut borrower } = lends;
     let (answers, is_shared) = (speaker.is_some(), settings.sharing.is_some());
     let sources = BoardSources {
         privileges: settings.privileges.clone(),
@@ -215,11 +247,12 @@ fn all_hands(
         status: senses.status.clone(),
         sharing: senses.shared.clone().filter(|_| is_shared),
     };
-    let entry_points = |gateway: &Arc<Gateway>| {
+    let mut entry_points = |gateway: &Arc<Gateway>| {
         EntryPoints::new(
             (gateway.clone(), forwarder.clone()),
             (settings.world.fixed.clone(), settings.ports.0),
             site(settings, answers),
+            borrower.take(),
             history.clone(),
         )
     };
@@ -238,7 +271,8 @@ fn all_hands(
         chronicle: Chronicle::new(history.clone()),
         names: Names::default(),
         routes: gateway.clone().map(Routes::new),
-        entry_points: gateway.as_ref().map(entry_points),
+        entry_points: gateway.as_ref().map(&mut entry_points),
+        lending: lender.map(|it| Lending::new(it, forwarder.clone(), history.clone())),
         forwarding: forwarder.as_ref().map(forwarding),
         announcements: settings.duties.announces.then(announcements),
         board: Board::new(published, sources),

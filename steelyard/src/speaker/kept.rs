@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use steelyard_forward::VipPlace;
 use steelyard_host::private;
 use steelyard_model::Sorted;
-use steelyard_plan::{Forward, NodePlan, Share};
+use steelyard_plan::{Forward, NodePlan, Serve, Share};
 use steelyard_speaker::Keyring;
 
 use crate::key;
@@ -31,6 +31,8 @@ pub(super) struct Keeper {
     vips: Sorted<IpAddr, Share>,
     /// None where others carry packets: endpoints come and go all the time.
     forward: Option<Sorted<VipPlace, Forward>>,
+    /// Vips of the gateway, whose listeners are lent to it.
+    serve: Sorted<VipPlace, Serve>,
     is_new: bool,
 }
 
@@ -49,7 +51,9 @@ impl Keeper {
         let peers = list("peers").iter().filter_map(|it| it.as_str()?.parse().ok()).collect();
         let vips = list("vips").iter().filter_map(vip).map(|it| (it.address, it)).collect();
         let forward = carries.then(|| list("forward").iter().filter_map(carried::read).collect());
-        Self { path, key, peers, vips, forward, is_new: false }
+        let serve = if carries { list("serve") } else { Vec::new() };
+        let serve = serve.iter().filter_map(carried::read_served).collect();
+        Self { path, key, peers, vips, forward, serve, is_new: false }
     }
 
     pub(super) fn has_key(&self) -> bool {
@@ -72,7 +76,8 @@ impl Keeper {
     /// What this node does.
     pub(super) fn duty(&self) -> NodePlan {
         let forward = self.forward.clone().unwrap_or_default();
-        NodePlan { share: self.vips.clone(), forward, ..NodePlan::default() }
+        let serve = self.serve.clone();
+        NodePlan { share: self.vips.clone(), forward, serve, ..NodePlan::default() }
     }
 
     /// This is the key, if it is one; whether it is another one.
@@ -102,6 +107,9 @@ impl Keeper {
             forward.clone_from(&node.forward);
             self.is_new = true;
         }
+        if self.forward.is_some() && self.serve != node.serve {
+            (self.serve, self.is_new) = (node.serve.clone(), true);
+        }
     }
 
     /// Writes what is new; whether there was anything.
@@ -119,6 +127,7 @@ impl Keeper {
             "peers": peers.collect::<Vec<_>>(),
             "vips": vips.collect::<Vec<_>>(),
             "forward": self.forward.iter().flat_map(Sorted::iter).map(carried::told).collect::<Vec<_>>(),
+            "serve": self.serve.iter().map(carried::told_served).collect::<Vec<_>>(),
         });
         if let Err(error) = write(&self.path, &kept) {
             let path = self.path.display();
@@ -150,7 +159,7 @@ fn vip(kept: &Value) -> Option<Share> {
 
 #[cfg(test)]
 mod tests {
-    use steelyard_model::NamespacedName;
+    use steelyard_model::{NamespacedName, Protocol};
 
     use super::*;
 
@@ -171,13 +180,18 @@ mod tests {
         let service = NamespacedName::new("default", "echo");
         let closed = Forward { address, service: service.clone(), is_closed: true, ports: vec![] };
         let forward = [((service, 0), closed)].into_iter().collect();
-        let duty = NodePlan { share, forward, ..NodePlan::default() };
+        let gateway = NamespacedName::new("steelyard-system", "steelyard-gateway");
+        let ports = vec![(Protocol::Tcp, 80, "web".to_owned())];
+        let served = Serve { address, service: gateway.clone(), ports };
+        let serve = [((gateway, 0), served)].into_iter().collect();
+        let duty = NodePlan { share, forward, serve, ..NodePlan::default() };
         keeper.set_duty(&duty);
         assert!(keeper.write() && !keeper.write());
 
         let again = Keeper::read(folder.path(), true);
         assert_eq!(again.duty(), duty);
-        assert!(Keeper::read(folder.path(), false).duty().forward.is_empty(), "others carry it");
+        let alone = Keeper::read(folder.path(), false).duty();
+        assert!(alone.forward.is_empty() && alone.serve.is_empty(), "others carry it");
         assert_eq!(again.peers(), peers);
         assert_eq!(again.keys().unwrap(), keeper.keys().unwrap());
         let mode = std::os::unix::fs::PermissionsExt::mode(

@@ -30,7 +30,7 @@ use crate::args::ServeArgs;
 use crate::cluster::{self, ClusterArgs, Ears, Event, PodArgs, all_of};
 use crate::entry_points::StaticOptions;
 use crate::instance::{
-    Conflict, Duties, ElectionArgs, Instance, Settings, Sharing, Wish, process, runtime,
+    Conflict, Duties, ElectionArgs, Instance, Meeting, Settings, Sharing, Wish, process, runtime,
 };
 use crate::privileges::Privileges;
 use crate::tell::followed;
@@ -47,6 +47,9 @@ const CALM: Duration = Duration::from_secs(10);
 /// The mark bit unless another is named.
 const FWMARK: u32 = 0x2000;
 
+/// The user that the chart's gateway is.
+const BORROWER: u32 = 65532;
+
 /// `steelyard speaker`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -54,6 +57,13 @@ pub struct SpeakerArgs {
     /// Who carries packets for vips to endpoints
     #[arg(long, value_enum, default_value_t, value_name = "WHO")]
     pub(crate) carrier: Carrier,
+    /// Open the listeners of Services that say that they are the gateway's, and lend them at this
+    /// socket to a gateway of this node; with --carrier direct
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) lend_listeners: Option<PathBuf>,
+    /// The user that such a gateway is, with a group of the same number
+    #[arg(long, value_name = "UID", default_value_t = BORROWER, requires = "lend_listeners")]
+    pub(crate) borrower: u32,
     /// Let open connections break when their address goes to another node, instead of passing their
     /// packets back to the node where they began; it takes no CAP_NET_ADMIN then
     #[arg(long)]
@@ -111,6 +121,9 @@ pub fn run(args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
 
 async fn serve(args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let carries = args.carrier == Carrier::Direct;
+    if args.lend_listeners.is_some() && !carries {
+        bail!("--lend-listeners needs --carrier direct: others carry packets to pods");
+    }
     let privileges = Privileges::to_speak(carries);
     if let Privileges::None { why } = &privileges {
         bail!("nothing can be announced {why}");
@@ -193,13 +206,18 @@ fn settings(
     let mut sharing = Sharing::in_cluster(&args.election, args.vip_conflict, keeper.keys()?);
     sharing.set_peers(keeper.peers());
     let carries = args.carrier == Carrier::Direct && !args.cluster.shadow;
+    let path = args.lend_listeners.filter(|_| carries);
+    let listeners = path.map(|path| Meeting { path, other: args.borrower });
     let passes = args.carrier == Carrier::KubeProxy && !args.forget_flows && !args.cluster.shadow;
     Ok(Settings {
         duties: Duties { routes: false, carries, passes, announces: true },
         author: Author::Statuses,
         awaited: Some(all_of(Role::Speaker)),
         standings: Some(ears.feed.standings()),
-        gateway: GatewayServices::Nobody,
+        gateway: match &listeners {
+            Some(_) => GatewayServices::Annotated,
+            None => GatewayServices::Nobody,
+        },
         is_shadow: args.cluster.shadow,
         ignore_exclude_lb: args.ignore_exclude_lb,
         lock: None,
@@ -214,6 +232,7 @@ fn settings(
         world: args.cluster.world(fixed),
         serve: args.serve,
         ports: (0, 0),
+        listeners,
         linger: Duration::ZERO,
         is_demo: false,
     })

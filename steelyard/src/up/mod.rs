@@ -70,6 +70,7 @@ fn settings(args: UpArgs) -> Result<Settings> {
         gateway: GatewayServices::Inferred,
         is_shadow: false,
         ignore_exclude_lb: false,
+        listeners: None,
         linger: Duration::ZERO,
         lock: Some(args.lock.unwrap_or_else(|| lock_beside(&args.paths))),
         privileges,

@@ -199,9 +199,16 @@ fn values_are_checked() -> Result<()> {
         ensure!(text.matches(part).count() == times, "{part:?} in:\n{text}");
     }
     let carried = template(&["--set=speaker.carrier=direct"])?;
-    for part in ["--carrier=direct", "--ip-mode=proxy", "[NET_ADMIN, NET_BIND_SERVICE, NET_RAW]"] {
+    let lends = ["--lend-listeners=/run/steelyard/listeners", "supplementalGroups: [65532]"];
+    let borrows = "--borrow-listeners=/run/steelyard/listeners";
+    let capable = "[NET_ADMIN, NET_BIND_SERVICE, NET_RAW]";
+    for part in ["--carrier=direct", "--ip-mode=proxy", capable, borrows].iter().chain(&lends) {
         ensure!(carried.contains(part), "no {part:?} in:\n{carried}");
     }
+    ensure!(carried.matches("path: /run/steelyard, type: DirectoryOrCreate").count() == 2);
+    // Where the gateway has no address of its own, there is nothing to lend.
+    let within = ["--set=speaker.carrier=direct", "--set=gateway.service.type=ClusterIP"];
+    ensure!(!template(&within)?.contains("/run/steelyard"));
     // A question is created, and kept by nobody.
     let asks = "resources: [subjectaccessreviews]\n    verbs: [create]";
     ensure!(text.contains(asks), "no {asks:?} in:\n{text}");

@@ -129,3 +129,14 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
+
+{{/* "yes" where speakers open the gateway's listeners at its addresses, and lend them to it. */}}
+{{- define "steelyard.lends" -}}
+{{- if and (eq .Values.speaker.carrier "direct") .Values.gateway.enabled (eq .Values.gateway.service.type "LoadBalancer") }}yes{{ end }}
+{{- end }}
+
+{{/* Where they meet: a folder of the node, since listeners are lent from pod to pod. */}}
+{{- define "steelyard.listenersVolume" -}}
+- name: listeners
+  hostPath: {path: /run/steelyard, type: DirectoryOrCreate}
+{{- end }}

@@ -1,11 +1,12 @@
-//! What a node carries, as it is kept: addresses that are forwarded to endpoints.
+//! What a node carries, as it is kept: addresses that are forwarded to endpoints, and those of the
+//! gateway.
 
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
 use steelyard_forward::VipPlace;
 use steelyard_model::{Endpoint, EndpointState, Host, NamespacedName, Protocol};
-use steelyard_plan::{Forward, ForwardPort};
+use steelyard_plan::{Forward, ForwardPort, Serve};
 
 /// As it is written.
 pub(super) fn told((place, vip): (&VipPlace, &Forward)) -> Value {
@@ -43,11 +44,39 @@ pub(super) fn read(kept: &Value) -> Option<(VipPlace, Forward)> {
     Some(((service, place), forward))
 }
 
+/// An address of the gateway, as it is written.
+pub(super) fn told_served((place, vip): (&VipPlace, &Serve)) -> Value {
+    let ports = vip.ports.iter();
+    let ports = ports.map(|(protocol, port, name)| json!([protocol.to_string(), port, name]));
+    json!({
+        "address": vip.address,
+        "namespace": &*vip.service.namespace,
+        "name": &*vip.service.name,
+        "place": place.1,
+        "ports": ports.collect::<Vec<_>>(),
+    })
+}
+
+/// The same, read again; none where it makes no sense.
+pub(super) fn read_served(kept: &Value) -> Option<(VipPlace, Serve)> {
+    let text = |name: &str| kept[name].as_str();
+    let service = NamespacedName::new(text("namespace")?, text("name")?);
+    let place = usize::try_from(kept["place"].as_u64()?).ok()?;
+    let port = |it: &Value| Some((protocol(&it[0])?, number(&it[1])?, it[2].as_str()?.to_owned()));
+    let ports: Option<Vec<_>> = kept["ports"].as_array()?.iter().map(port).collect();
+    let address = text("address")?.parse().ok()?;
+    Some(((service.clone(), place), Serve { address, service, ports: ports? }))
+}
+
 fn port(kept: &Value) -> Option<ForwardPort> {
-    let all = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
-    let protocol = all.into_iter().find(|it| kept[0] == it.to_string())?;
     let endpoints: Option<Vec<Endpoint>> = kept[2].as_array()?.iter().map(endpoint).collect();
-    Some(ForwardPort { protocol, port: number(&kept[1])?, endpoints: endpoints? })
+    let (protocol, port) = (protocol(&kept[0])?, number(&kept[1])?);
+    Some(ForwardPort { protocol, port, endpoints: endpoints? })
+}
+
+fn protocol(kept: &Value) -> Option<Protocol> {
+    let all = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
+    all.into_iter().find(|it| *kept == it.to_string())
 }
 
 /// Those that are kept are those to be used, all alike.
