@@ -308,9 +308,11 @@ fn reports(args: &SpeakerArgs, ears: &Ears) -> Option<Reports> {
 
 /// For which Services this node answers now.
 fn answered(instance: &Instance) -> Answered {
-    let Some(decided) = instance.decided() else { return Answered::new() };
-    let owned = instance.answered();
-    steelyard_statuses::on_the_lan(&decided.plan, &decided.node, |vip| owned.contains(&vip))
+    let Some(decided) = instance.decided() else { return Answered::default() };
+    let vips = instance.answered();
+    let is_ours = |vip| vips.contains(&vip);
+    let services = steelyard_statuses::on_the_lan(&decided.plan, &decided.node, is_ours);
+    Answered { services, vips }
 }
 
 /// Takes in what was heard; notes what the next start is to know, and who the others are.

@@ -4,6 +4,7 @@
 //! They are written beside everything else, and nobody waits for them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,8 +17,15 @@ use steelyard_statuses::{
 };
 use tokio::task::JoinHandle;
 
-/// By Service, what this node reports.
-pub(super) type Answered = BTreeMap<NamespacedName, ServiceL2Status>;
+/// What this node answers for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Answered {
+    /// By Service, what is reported.
+    pub(super) services: BTreeMap<NamespacedName, ServiceL2Status>,
+    /// Of a Service with two addresses there may be two owners, and there is one report. Whoever
+    /// gets another of them reports anew: the one before may have taken the report with it.
+    pub(super) vips: BTreeSet<IpAddr>,
+}
 
 /// Between two attempts that fail.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -72,12 +80,16 @@ impl Reports {
             return;
         }
         let (kept, author) = (self.kept.clone(), self.author.clone());
-        let task = tokio::spawn(report(kept, author, answered.clone()));
+        let task = tokio::spawn(report(kept, author, answered.services.clone()));
         self.writing = Some((answered, task));
     }
 }
 
-async fn report(kept: L2Reports, author: Author, answered: Answered) -> Result<()> {
+async fn report(
+    kept: L2Reports,
+    author: Author,
+    answered: BTreeMap<NamespacedName, ServiceL2Status>,
+) -> Result<()> {
     let Some(found) = kept.all().await? else { return Ok(()) };
     let own = found.iter().filter(|it| it.labels.get(NODE_LABEL) == Some(&author.node));
     let services: BTreeSet<NamespacedName> =
