@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use steelyard_gateway::{AccessLog, MetricViews};
 use steelyard_http::ForwardedPolicy;
+use steelyard_metrics::BucketBounds;
 use steelyard_model::routing::entry_point::{BUILT_IN, EntryPoint, PLAIN, SECURE, Trust};
 use steelyard_model::routing::ranges::{NAMED, listed};
 
@@ -65,12 +66,15 @@ const KNOWN: &[&str] = &[
     "metrics.prometheus.addentrypointslabels",
     "metrics.prometheus.addrouterslabels",
     "metrics.prometheus.addserviceslabels",
+    "metrics.prometheus.buckets",
     "tracing.otlp.http.endpoint",
     "tracing.otlp.http.headers.*",
     "tracing.resourceattributes.*",
     "tracing.samplerate",
     "tracing.servicename",
 ];
+
+const BUCKETS: &str = "metrics.prometheus.buckets";
 
 /// The one without which nothing is traced.
 const TRACED_TO: &str = "tracing.otlp.http.endpoint";
@@ -245,6 +249,12 @@ impl StaticOptions {
         MetricViews { entry_points, routers, services: is_told("services") }
     }
 
+    /// The buckets that durations are counted in.
+    pub fn buckets(&self) -> BucketBounds {
+        let chosen = self.0.get(BUCKETS).map(|list| BucketBounds::parse(list));
+        chosen.map_or_else(BucketBounds::default, |it| it.expect("checked when it was taken"))
+    }
+
     fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
@@ -307,6 +317,10 @@ fn check(name: &str, value: &str) -> Result<(), String> {
         _ if name.starts_with("accesslog.") => {
             access_log::check(name, value).unwrap_or_else(|| Err(unknown(name)))
         }
+        (BUCKETS, list) => match BucketBounds::parse(list) {
+            Ok(_) => Ok(()),
+            Err(bad) => Err(format!("--{name} wants {}, not {list:?}", bad.as_str())),
+        },
         ("tracing.servicename", _) => Ok(()),
         ("tracing.samplerate", rate) => match rate.parse::<f64>() {
             Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(()),
@@ -385,6 +399,13 @@ mod tests {
     }
 
     #[test]
+    fn which_buckets_there_are() {
+        assert_eq!(take("up").unwrap().0.buckets(), BucketBounds::default());
+        let (options, _) = take("up --metrics.prometheus.buckets=0.01,0.5,2").unwrap();
+        assert_eq!(options.buckets().as_slice(), [0.01, 0.5, 2.0]);
+    }
+
+    #[test]
     fn whose_word_is_taken() {
         let (options, _) = take(
             "up --entryPoints.web.forwardedHeaders.trustedIPs=10.0.0.0/8,cloudflare \
@@ -444,6 +465,12 @@ mod tests {
             ("up --accesslog.bufferingSize=-1", "number of lines"),
             ("up --accesslog.otlp=true", "not an option"),
             ("up --accesslog=maybe", "true or false"),
+            ("up --metrics.prometheus.buckets=0.1,fast", "seconds above 0"),
+            ("up --metrics.prometheus.buckets=5,1", "bounds that rise"),
+            (
+                "up --metrics.prometheus.buckets=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
+                "at most",
+            ),
             ("up --tracing.otlp.http.endpoint=collector:4318", "http://HOST:4318"),
             ("up --tracing.otlp.grpc.endpoint=collector:4317", "not an option"),
             ("up --tracing.otlp.http.headers.=x", "not an option"),

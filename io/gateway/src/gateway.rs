@@ -154,7 +154,8 @@ impl Gateway {
     pub fn expose(&self, out: &mut Exposition) {
         let samples: Vec<Sample> = self.ask(|to| Command::Sample { to });
         let reloads = *self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
-        exposition::expose(&samples, reloads, self.shared.options.views, out);
+        let GatewayOptions { views, buckets, .. } = &self.shared.options;
+        exposition::expose(&samples, reloads, *views, buckets, out);
         if let Some(writer) = &*self.log.lock().unwrap_or_else(PoisonError::into_inner) {
             exposition::expose_log(writer.lines.lost(), out);
         }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use steelyard_host::places::Places;
 use steelyard_http::{ForwardedPolicy, SpanSink};
+use steelyard_metrics::BucketBounds;
 
 pub use access_log::{AccessLog, LogFields, LogFilters, LogFormat, Shown};
 
@@ -25,6 +26,8 @@ pub struct GatewayOptions {
     pub access_log: Option<AccessLog>,
     /// Which series are told.
     pub views: MetricViews,
+    /// Upper bounds of the buckets that durations are counted in.
+    pub buckets: BucketBounds,
     /// Which requests are traced, if any.
     pub tracing: Option<Tracing>,
     /// How long to wait for what.
@@ -141,6 +144,7 @@ impl Default for GatewayOptions {
             error_details: true,
             access_log: None,
             views: MetricViews::default(),
+            buckets: BucketBounds::default(),
             tracing: None,
             timeouts: Timeouts::default(),
             unresolved_paths: BTreeSet::new(),

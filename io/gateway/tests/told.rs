@@ -11,6 +11,7 @@ use steelyard_filters::trial::diary;
 use steelyard_gateway::{
     AccessLog, Gateway, GatewayOptions, LogFields, LogFormat, Shown, Timeouts,
 };
+use steelyard_metrics::BucketBounds;
 use steelyard_model::routing::filter::{Filter, FilterNode, Use};
 use support::filtering::{Uses, change, using};
 use support::{
@@ -192,6 +193,21 @@ fn other_attempts_are_counted() {
     assert_eq!(get(it.address, "a", "/").status(), 200);
     it.says(2, &["\"RetryAttempts\":0,"]);
     assert!(scrape(&it.gateway).contains(retries));
+}
+
+/// All histograms have the bounds that were chosen, and no others.
+#[test]
+fn durations_are_counted_in_the_buckets_that_were_chosen() {
+    let server = Server::echo("s");
+    let buckets = BucketBounds::new(&[1_000.0, 2_000.0]).unwrap();
+    let options = GatewayOptions { workers: 1, buckets, ..GatewayOptions::default() };
+    let (gateway, address) = gateway_with(&[route("main", "a", "/", &[server.address])], options);
+    assert_eq!(get(address, "a", "/").status(), 200);
+    let count = |text: &str, part: &str| text.lines().filter(|line| line.contains(part)).count();
+    eventually("it is counted", || count(&scrape(&gateway), "le=\"1000\"} 1") == 4);
+    let text = scrape(&gateway);
+    assert_eq!(count(&text, "le=\"2000\"} 1"), 4, "{text}");
+    assert_eq!(count(&text, "_bucket{"), 12, "{text}");
 }
 
 #[test]

@@ -7,9 +7,11 @@
 //! Invariants: a family has one declaration; a series has as many label values as its family has
 //! label names, which the compiler checks; help and label values are escaped.
 
+mod bounds;
 mod family;
 pub mod table;
 mod text;
 
+pub use bounds::{BadBounds, BucketBounds, MOST_BOUNDS};
 pub use family::{Declaration, Kind, MetricFamily};
 pub use text::{Distribution, Exposition, Series};

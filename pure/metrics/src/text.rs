@@ -22,7 +22,9 @@ pub struct Series<'e, const N: usize> {
 /// Counts by size. The buckets' counts are not cumulative: each is of its own bucket.
 #[derive(Clone, Copy, Debug)]
 pub struct Distribution<'c> {
-    /// One for each bound of the family.
+    /// Upper bounds of the buckets: the family's, where nobody chose others.
+    pub bounds: &'c [f64],
+    /// One for each bound, and perhaps more that nothing is in.
     pub buckets: &'c [u64],
     /// All, those past the last bound included.
     pub count: u64,
@@ -69,12 +71,13 @@ impl<const N: usize> Series<'_, N> {
     /// One series of a histogram.
     ///
     /// # Panics
-    /// When there are not as many buckets as the family has bounds, or it is no histogram.
+    /// When there are fewer buckets than bounds, or it is no histogram.
     pub fn histogram(&mut self, values: [&dyn Display; N], of: Distribution<'_>) -> &mut Self {
-        let Kind::Histogram(bounds) = self.family.kind else {
+        let Kind::Histogram(_) = self.family.kind else {
             panic!("{} is no histogram", self.family.name);
         };
-        assert_eq!(bounds.len(), of.buckets.len(), "{}", self.family.name);
+        let bounds = of.bounds;
+        assert!(bounds.len() <= of.buckets.len(), "{}", self.family.name);
         let mut sum = 0;
         for (bound, count) in bounds.iter().zip(of.buckets) {
             sum += count;
@@ -158,7 +161,7 @@ mod tests {
         let mut out = Exposition::default();
         out.family(&PLAIN).put([], 3);
         out.family(&TWO).put([&"x\"\\\n", &7], 0.25).put([&"ü", &""], -1);
-        let of = Distribution { buckets: &[2, 3], count: 6, sum: 0.5 };
+        let of = Distribution { bounds: &[0.1, 5.0], buckets: &[2, 3], count: 6, sum: 0.5 };
         out.family(&TIMES).histogram([&"it"], of);
         out.family(&SUM).summary([], 1.5, 2);
         let want = r#"# HELP plain_total a \\ and\na "

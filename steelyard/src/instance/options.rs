@@ -63,6 +63,7 @@ pub(super) fn gateway_options(settings: &Settings, rooms: &Rooms) -> Result<Gate
         error_details: settings.serve.error_details,
         access_log: fixed.access_log(),
         views: fixed.views(),
+        buckets: fixed.buckets(),
         tracing: tracing(fixed)?,
         unresolved_paths: fixed.unresolved_paths(),
         forwarded: fixed.forwarded(),

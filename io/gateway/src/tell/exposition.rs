@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::ops::AddAssign;
 
 use steelyard_http::SpanCounts;
-use steelyard_metrics::{Distribution, Exposition, MetricFamily, table};
+use steelyard_metrics::{BucketBounds, Distribution, Exposition, MetricFamily, table};
 
 use crate::options::MetricViews;
 use crate::tell::metrics::{Labels, Sample, Totals, code_text};
@@ -69,7 +69,7 @@ pub(crate) fn expose_log(lost: u64, out: &mut Exposition) {
 }
 
 /// What is counted beside the views: what went wrong, and each endpoint.
-fn expose_rest(samples: &[Sample], out: &mut Exposition) {
+fn expose_rest(samples: &[Sample], bounds: &BucketBounds, out: &mut Exposition) {
     let mut faults = out.family(&table::REQUEST_FAULTS);
     for ((entry_point, cause), count) in sums(samples, |sample| &sample.faults) {
         faults.put([cause, entry_point], count);
@@ -77,7 +77,8 @@ fn expose_rest(samples: &[Sample], out: &mut Exposition) {
     let endpoints = sums(samples, |sample| &sample.endpoints);
     let mut durations = out.family(&table::ENDPOINT_DURATIONS);
     for (endpoint, EndpointTotals { buckets, requests, seconds, .. }) in &endpoints {
-        let of = Distribution { buckets, count: *requests, sum: *seconds };
+        let bounds = bounds.as_slice();
+        let of = Distribution { bounds, buckets, count: *requests, sum: *seconds };
         durations.histogram([endpoint], of);
     }
     let mut in_flight = out.family(&table::ENDPOINT_IN_FLIGHT);
@@ -99,6 +100,7 @@ pub(crate) fn expose(
     samples: &[Sample],
     reloads: Reloads,
     views: MetricViews,
+    bounds: &BucketBounds,
     out: &mut Exposition,
 ) {
     out.family(&table::CONFIG_RELOADS).put([], reloads.total);
@@ -108,15 +110,15 @@ pub(crate) fn expose(
         open.put([entry_point, &"TCP"], count);
     }
     if views.entry_points {
-        ENTRY_POINTS.expose(samples, out);
+        ENTRY_POINTS.expose(samples, bounds, out);
     }
     if views.routers {
-        ROUTERS.expose(samples, out);
+        ROUTERS.expose(samples, bounds, out);
     }
     if views.services {
-        SERVICES.expose(samples, out);
+        SERVICES.expose(samples, bounds, out);
     }
-    expose_rest(samples, out);
+    expose_rest(samples, bounds, out);
     let mut retries = out.family(&table::SERVICE_RETRIES);
     for (service, count) in sums(samples, |sample| &sample.retries) {
         retries.put([service], count);
@@ -144,7 +146,7 @@ fn sums<'s, K: Ord, N: Copy + Default + AddAssign + 's>(
 }
 
 impl<const N: usize> View<N> {
-    fn expose(&self, samples: &[Sample], out: &mut Exposition) {
+    fn expose(&self, samples: &[Sample], bounds: &BucketBounds, out: &mut Exposition) {
         let mut sums = BTreeMap::<[&str; N], Totals>::new();
         for (labels, totals) in samples.iter().flat_map(|sample| &sample.series) {
             if let Some(values) = (self.values)(labels) {
@@ -154,7 +156,8 @@ impl<const N: usize> View<N> {
         put(out, self.requests, &sums, |totals| totals.requests);
         let mut durations = out.family(self.durations);
         for (values, Totals { buckets, requests, seconds, .. }) in &sums {
-            let of = Distribution { buckets, count: *requests, sum: *seconds };
+            let bounds = bounds.as_slice();
+            let of = Distribution { bounds, buckets, count: *requests, sum: *seconds };
             durations.histogram(shown(values), of);
         }
         put(out, self.request_bytes, &sums, |totals| totals.bytes_in);
@@ -180,6 +183,8 @@ fn shown<'v, const N: usize>(values: &'v [&str; N]) -> [&'v dyn Display; N] {
 
 #[cfg(test)]
 mod tests {
+    use steelyard_metrics::MOST_BOUNDS;
+
     use super::*;
 
     fn sample(router: Option<&str>, code: u16, requests: u64) -> Sample {
@@ -191,7 +196,8 @@ mod tests {
             method: "GET",
             protocol: "http",
         };
-        let buckets = [requests, 1, 0, 0];
+        let mut buckets = [0; MOST_BOUNDS];
+        buckets[..2].copy_from_slice(&[requests, 1]);
         let totals =
             Totals { requests: requests + 2, buckets, seconds: 0.5, bytes_in: 3, bytes_out: 4 };
         Sample {
@@ -213,7 +219,8 @@ mod tests {
         let samples = [sample(Some("r"), 200, 5), sample(Some("r"), 200, 7), sample(None, 404, 1)];
         let mut out = Exposition::default();
         let reloads = Reloads { total: 2, last_success: 1_700_000_000 };
-        expose(&samples, reloads, MetricViews::default(), &mut out);
+        let bounds = BucketBounds::default();
+        expose(&samples, reloads, MetricViews::default(), &bounds, &mut out);
         let text = out.into_text();
         for expected in [
             "traefik_config_reloads_total 2\n",
@@ -240,7 +247,7 @@ mod tests {
         assert!(!text.contains("router=\"\""));
         let views = MetricViews { routers: false, ..MetricViews::default() };
         let mut out = Exposition::default();
-        expose(&samples, reloads, views, &mut out);
+        expose(&samples, reloads, views, &BucketBounds::default(), &mut out);
         let text = out.into_text();
         assert!(!text.contains("traefik_router_") && text.contains("traefik_service_"));
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steelyard_metrics::table::DURATIONS;
+use steelyard_metrics::MOST_BOUNDS;
 
 use crate::up::tally::EndpointTotals;
 
@@ -40,7 +40,7 @@ pub(crate) struct LabelsRef<'a> {
 pub(crate) struct Totals {
     pub(crate) requests: u64,
     /// Per bucket, not cumulative.
-    pub(crate) buckets: [u64; DURATIONS.len()],
+    pub(crate) buckets: [u64; MOST_BOUNDS],
     pub(crate) seconds: f64,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
@@ -49,7 +49,7 @@ pub(crate) struct Totals {
 /// All counters of one core.
 #[derive(Default)]
 pub(crate) struct Counters {
-    series: RefCell<HashMap<Labels, Rc<Cell<Totals>>>>,
+    series: RefCell<HashMap<Labels, Rc<RefCell<Totals>>>>,
     pub(crate) open: RefCell<HashMap<Arc<str>, Rc<Cell<i64>>>>,
     pub(crate) retries: RefCell<HashMap<Arc<str>, u64>>,
     room: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
@@ -60,7 +60,7 @@ pub(crate) struct Counters {
 /// The series a route used lately: found without hashing.
 #[derive(Default)]
 pub(crate) struct RouteSeries {
-    recent: RefCell<Vec<(Labels, Rc<Cell<Totals>>)>>,
+    recent: RefCell<Vec<(Labels, Rc<RefCell<Totals>>)>>,
 }
 
 /// A copy of a core's counters.
@@ -83,6 +83,8 @@ pub(crate) struct Sample {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Finished {
     pub(crate) duration: Duration,
+    /// The bucket of that.
+    pub(crate) bucket: Option<usize>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
 }
@@ -155,14 +157,12 @@ impl Counters {
         let concerned = series.extract_if(|labels, _| {
             is_gone(&labels.router, routes) || is_gone(&labels.service, services)
         });
-        let concerned: Vec<(Labels, Rc<Cell<Totals>>)> = concerned.collect();
+        let concerned: Vec<(Labels, Rc<RefCell<Totals>>)> = concerned.collect();
         for (mut labels, cell) in concerned {
             labels.router = labels.router.filter(|name| !routes.contains(&**name));
             labels.service = labels.service.filter(|name| !services.contains(&**name));
             let sum = series.entry(labels).or_default();
-            let mut totals = sum.get();
-            totals.add(&cell.get());
-            sum.set(totals);
+            sum.borrow_mut().add(&cell.borrow());
         }
         self.retries.borrow_mut().retain(|name, _| !services.contains(&**name));
     }
@@ -174,7 +174,7 @@ impl Counters {
         let floods = self.floods.borrow();
         let faults = self.faults.borrow();
         Sample {
-            series: series.iter().map(|(labels, cell)| (labels.clone(), cell.get())).collect(),
+            series: series.iter().map(|(labels, cell)| (labels.clone(), *cell.borrow())).collect(),
             open: open.iter().map(|(name, cell)| (name.clone(), cell.get())).collect(),
             retries: retries.iter().map(|(name, count)| (name.clone(), *count)).collect(),
             room: room.iter().map(|(key, count)| (key.clone(), *count)).collect(),
@@ -184,7 +184,7 @@ impl Counters {
         }
     }
 
-    fn cell(&self, labels: Labels) -> Rc<Cell<Totals>> {
+    fn cell(&self, labels: Labels) -> Rc<RefCell<Totals>> {
         self.series.borrow_mut().entry(labels).or_default().clone()
     }
 }
@@ -219,17 +219,15 @@ impl LabelsRef<'_> {
 }
 
 impl Finished {
-    fn add_to(self, cell: &Cell<Totals>) {
-        let mut totals = cell.get();
-        let seconds = self.duration.as_secs_f64();
+    fn add_to(self, cell: &RefCell<Totals>) {
+        let mut totals = cell.borrow_mut();
         totals.requests += 1;
-        totals.seconds += seconds;
+        totals.seconds += self.duration.as_secs_f64();
         totals.bytes_in += self.bytes_in;
         totals.bytes_out += self.bytes_out;
-        if let Some(bucket) = DURATIONS.iter().position(|bound| seconds <= *bound) {
+        if let Some(bucket) = self.bucket {
             totals.buckets[bucket] += 1;
         }
-        cell.set(totals);
     }
 }
 
@@ -281,6 +279,8 @@ pub(crate) fn method_label(method: &str) -> &'static str {
 mod tests {
     use std::collections::BTreeSet;
 
+    use steelyard_metrics::BucketBounds;
+
     use super::*;
 
     #[test]
@@ -294,7 +294,8 @@ mod tests {
         }
         let (counters, route) = (Counters::default(), RouteSeries::default());
         let (web, name) = ("web".into(), "r".into());
-        let finished = Finished { duration: Duration::ZERO, bytes_in: 0, bytes_out: 0 };
+        let (duration, bucket) = (Duration::ZERO, Some(0));
+        let finished = Finished { duration, bucket, bytes_in: 0, bytes_out: 0 };
         for code in (100..=999).chain(100..=999) {
             let (method, protocol) = ("GET", "http");
             let router = Some(&name);
@@ -317,7 +318,8 @@ mod tests {
 
     fn finished(milliseconds: u64, bytes: u64) -> Finished {
         let duration = Duration::from_millis(milliseconds);
-        Finished { duration, bytes_in: bytes, bytes_out: 10 * bytes }
+        let bucket = BucketBounds::default().bucket(duration);
+        Finished { duration, bucket, bytes_in: bytes, bytes_out: 10 * bytes }
     }
 
     #[test]
@@ -327,12 +329,12 @@ mod tests {
             counters.count(&labels(&web, None, None), finished(milliseconds, bytes));
         }
         let mut totals = counters.sample().series[0].1;
-        let all = |it: &Totals| (it.requests, it.bytes_in, it.bytes_out, it.buckets);
-        assert_eq!(all(&totals), (4, 18, 180, [2, 1, 0, 0]));
+        let all = |it: &Totals| (it.requests, it.bytes_in, it.bytes_out, it.buckets[..4].to_vec());
+        assert_eq!(all(&totals), (4, 18, 180, vec![2, 1, 0, 0]));
         assert!((totals.seconds - 60.35).abs() < 1e-9, "{}", totals.seconds);
         let other = totals;
         totals.add(&other);
-        assert_eq!(all(&totals), (8, 36, 360, [4, 2, 0, 0]));
+        assert_eq!(all(&totals), (8, 36, 360, vec![4, 2, 0, 0]));
         assert!((totals.seconds - 120.7).abs() < 1e-9, "{}", totals.seconds);
     }
 

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ops::AddAssign;
 use std::time::Duration;
 
-use steelyard_metrics::table::DURATIONS;
+use steelyard_metrics::MOST_BOUNDS;
 
 /// Counts of one address.
 #[derive(Default)]
@@ -12,7 +12,7 @@ pub(crate) struct Tally {
     in_flight: Cell<u64>,
     requests: Cell<u64>,
     /// Per bucket, not cumulative.
-    buckets: [Cell<u64>; DURATIONS.len()],
+    buckets: [Cell<u64>; MOST_BOUNDS],
     seconds: Cell<f64>,
     connects: Cell<u64>,
     connect_seconds: Cell<f64>,
@@ -24,7 +24,7 @@ pub(crate) struct Tally {
 pub(crate) struct EndpointTotals {
     pub(crate) in_flight: u64,
     pub(crate) requests: u64,
-    pub(crate) buckets: [u64; DURATIONS.len()],
+    pub(crate) buckets: [u64; MOST_BOUNDS],
     pub(crate) seconds: f64,
     pub(crate) connects: u64,
     pub(crate) connect_seconds: f64,
@@ -41,12 +41,11 @@ impl Tally {
         InFlight(self)
     }
 
-    /// It has answered a request that took so long.
-    pub(crate) fn answered(&self, duration: Duration) {
-        let seconds = duration.as_secs_f64();
+    /// It has answered a request that took so long, and is of this bucket.
+    pub(crate) fn answered(&self, duration: Duration, bucket: Option<usize>) {
         self.requests.set(self.requests.get() + 1);
-        self.seconds.set(self.seconds.get() + seconds);
-        if let Some(at) = DURATIONS.iter().position(|bound| seconds <= *bound) {
+        self.seconds.set(self.seconds.get() + duration.as_secs_f64());
+        if let Some(at) = bucket {
             self.buckets[at].set(self.buckets[at].get() + 1);
         }
     }
@@ -105,16 +104,17 @@ mod tests {
         let flights = [tally.begin(), tally.begin()];
         assert_eq!(tally.totals().in_flight, 2);
         drop(flights);
-        for milliseconds in [100, 101, 6_000] {
-            tally.answered(Duration::from_millis(milliseconds));
+        for (milliseconds, bucket) in [(100, Some(0)), (101, Some(1)), (6_000, None)] {
+            tally.answered(Duration::from_millis(milliseconds), bucket);
         }
         tally.connected(Duration::from_millis(500), true);
         tally.connected(Duration::from_secs(5), false);
+        let buckets = |count| std::array::from_fn(|at| if at < 2 { count } else { 0 });
         let mut sum = tally.totals();
         let of_one = EndpointTotals {
             in_flight: 0,
             requests: 3,
-            buckets: [1, 1, 0, 0],
+            buckets: buckets(1),
             seconds: 6.201,
             connects: 1,
             connect_seconds: 0.5,
@@ -122,6 +122,6 @@ mod tests {
         };
         assert_eq!(sum, of_one);
         sum += of_one;
-        assert_eq!((sum.requests, sum.buckets, sum.failures), (6, [2, 2, 0, 0], 2));
+        assert_eq!((sum.requests, sum.buckets, sum.failures), (6, buckets(2), 2));
     }
 }

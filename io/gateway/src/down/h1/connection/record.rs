@@ -38,8 +38,10 @@ impl<C: Wire> Connection<C> {
         self.ended = Instant::now();
         let mut called = self.called(told.status, told.why, request.client);
         called.traced = request.traced.as_ref().map(|it| (it.trace, it.span));
+        let duration = self.ended.saturating_duration_since(request.started);
         let finished = Finished {
-            duration: self.ended.saturating_duration_since(request.started),
+            duration,
+            bucket: self.core.options().buckets.bucket(duration),
             bytes_in: request.bytes_in,
             bytes_out: told.bytes_out,
         };
@@ -65,7 +67,7 @@ impl<C: Wire> Connection<C> {
             Some(fault) => self.core.counters.count_fault(labels.entry_point, fault.cause()),
             None => {
                 if let Some(endpoint) = &trace.endpoint {
-                    endpoint.tally.answered(finished.duration);
+                    endpoint.tally.answered(finished.duration, finished.bucket);
                 }
             }
         }
@@ -89,7 +91,8 @@ impl<C: Wire> Connection<C> {
             method: "EXTENSION_METHOD",
             protocol: "http",
         };
-        let finished = Finished { duration: Duration::ZERO, bytes_in: 0, bytes_out };
+        let (duration, bucket) = (Duration::ZERO, Some(0));
+        let finished = Finished { duration, bucket, bytes_in: 0, bytes_out };
         self.log(&labels, finished, &trace, why, &called);
         self.keep(called, &labels, finished, &trace, why);
         self.core.counters.count(&labels, finished);
