@@ -1,6 +1,6 @@
-//! When memory goes back to the system: where a burst ends, and once more when all that was kept for
-//! it has been given up, little by little. The last few of thousands of small things hold a page
-//! each until then.
+//! When memory goes back to the system: where a burst ends, and once more when all that was kept
+//! for it has been given up, little by little. The last few of thousands of small things hold a
+//! page each until then.
 
 /// How the memory of a burst goes.
 #[derive(Default)]

@@ -16,9 +16,9 @@ use super::tally::{EndpointTotals, Tally};
 use crate::wire::stream::Stream;
 use crate::wire::timer::within;
 
-/// Idle connections that are kept per core and address in any case; Traefik's default per host. More
-/// are for as long as so many are in use at times: whoever has a thousand requests under way at one
-/// backend would else connect anew for most of them.
+/// Idle connections that are kept per core and address in any case; Traefik's default per host.
+/// More are for as long as so many are in use at times: whoever has a thousand requests under way
+/// at one backend would else connect anew for most of them.
 const KEEP_IDLE: usize = 200;
 
 /// How long the addresses of a name are believed.
@@ -131,8 +131,8 @@ impl Upstream {
         connected
     }
 
-    /// Closes what has been idle since before `limit`, or was closed by the other side; and of many,
-    /// half of those that nobody needed since the last time.
+    /// Closes what has been idle since before `limit`, or was closed by the other side; and of
+    /// many, half of those that nobody needed since the last time.
     fn prune(&self, now: Instant, limit: Duration) {
         let mut idle = self.idle.borrow_mut();
         let surplus = self.spare.get().min(idle.len().saturating_sub(KEEP_IDLE));
