@@ -7,6 +7,7 @@
 
 mod answer;
 mod certificate;
+mod places;
 mod server;
 
 use std::net::SocketAddr;

@@ -1,20 +1,20 @@
 //! The listener, and its connections.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use crate::WebhookOptions;
 use crate::answer::answer;
 use crate::certificate::{Certificate, CertificateError};
+use crate::places::{Places, Turn};
 
 /// How often the folder of the certificate is looked at. A kubelet needs a minute to change it.
 const LOOK: Duration = Duration::from_secs(5);
@@ -22,8 +22,6 @@ const LOOK: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A connection is asked nothing more after this long, so that nobody keeps a place for good.
 const LIFE: Duration = Duration::from_mins(5);
-/// Connections at a time, which bounds what questions hold of memory. More wait.
-const CONNECTIONS: usize = 16;
 /// After a failed accept (no more descriptors), try again this much later.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -71,14 +69,21 @@ impl Webhook {
     /// Answers for ever.
     pub async fn serve(mut self) {
         let tls = TlsAcceptor::from(self.certificate.config());
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut places: Places<AbortHandle, TcpStream> = Places::default();
+        let mut conversations = JoinSet::new();
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            while let Some(Turn { address, guest, ousted }) = places.next() {
+                // What it has asked as a whole is answered: that waits for nothing.
+                ousted.iter().for_each(AbortHandle::abort);
+                places.sit(address, conversations.spawn(converse(tls.clone(), guest)));
+            }
             tokio::select! {
                 _ = look.tick() => follow(&mut self.certificate),
-                (stream, place) = accept(&self.listener, &places) => {
-                    tokio::spawn(converse(tls.clone(), stream, place));
+                Some(_) = conversations.join_next() => places.retain(|it| !it.is_finished()),
+                (stream, peer) = accept(&self.listener) => {
+                    places.come(peer.ip().to_canonical(), stream);
                 }
             }
         }
@@ -93,14 +98,10 @@ fn follow(certificate: &mut Certificate) {
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, OwnedSemaphorePermit) {
-    let place = places.clone().acquire_owned().await.expect("it is never closed");
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+            Ok(accepted) => return accepted,
             Err(error) => {
                 tracing::debug!(%error, "accepting a connection");
                 tokio::time::sleep(PAUSE).await;
@@ -109,7 +110,7 @@ async fn accept(
     }
 }
 
-async fn converse(tls: TlsAcceptor, stream: TcpStream, _place: OwnedSemaphorePermit) {
+async fn converse(tls: TlsAcceptor, stream: TcpStream) {
     let end = Instant::now() + LIFE;
     let stream = match timeout(PATIENCE, tls.accept(stream)).await {
         Ok(Ok(stream)) => stream,
@@ -131,5 +132,69 @@ async fn converse(tls: TlsAcceptor, stream: TcpStream, _place: OwnedSemaphorePer
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpSocket;
+    use tokio_rustls::TlsConnector;
+    use tokio_rustls::rustls::pki_types::ServerName;
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+    use super::*;
+    use crate::places::{PLACES, WAITING};
+    use crate::{CERTIFICATE_FILE, KEY_FILE};
+
+    const SOON: Duration = Duration::from_secs(60);
+
+    async fn connect(from: [u8; 4], to: SocketAddr) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::from(from), 0).into()).unwrap();
+        socket.connect(to).await.unwrap()
+    }
+
+    /// Whoever reaches the port takes all places, and comes again whenever one is taken from it.
+    #[tokio::test]
+    async fn one_address_keeps_no_other_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(folder.path().join(CERTIFICATE_FILE), made.cert.pem()).unwrap();
+        std::fs::write(folder.path().join(KEY_FILE), made.signing_key.serialize_pem()).unwrap();
+        let listen = (Ipv4Addr::LOCALHOST, 0).into();
+        let options = WebhookOptions { listen, folder: folder.path().to_owned() };
+        let webhook = Webhook::open(&options).await.unwrap();
+        let at = webhook.address().unwrap();
+        tokio::spawn(webhook.serve());
+
+        let mut greedy = Vec::new();
+        for _ in 0..PLACES + WAITING {
+            let mut held = connect([127, 0, 0, 2], at).await;
+            greedy.push(tokio::spawn(async move {
+                loop {
+                    let _ = held.read_u8().await;
+                    held = connect([127, 0, 0, 2], at).await;
+                }
+            }));
+        }
+
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let tls = TlsConnector::from(Arc::new(config));
+        let name = ServerName::try_from("localhost").unwrap();
+        let ask = async {
+            let mut asked = tls.connect(name, connect([127, 0, 0, 3], at).await).await.unwrap();
+            asked.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+            let mut answer = [0; 12];
+            asked.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 200");
+        };
+        timeout(SOON, ask).await.unwrap();
+        greedy.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
