@@ -91,10 +91,10 @@ impl ControlPlane {
             command.arg("--service-account-private-key-file").arg(self.parts.key("tokens.key"));
             command.args([
                 "--use-service-account-credentials",
-                // Nodes say each second that they are there. After a longer pause of the API server
-                // they are missed for a moment, as in clusters with longer times.
+                // Nodes say each second that they are there. Kubernetes' own time until one is missed:
+                // no pause of the API server in a test lasts as long.
                 "--node-monitor-period=1s",
-                "--node-monitor-grace-period=10s",
+                "--node-monitor-grace-period=40s",
             ]);
         }
         command
