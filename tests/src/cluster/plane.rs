@@ -91,8 +91,8 @@ impl ControlPlane {
             command.arg("--service-account-private-key-file").arg(self.parts.key("tokens.key"));
             command.args([
                 "--use-service-account-credentials",
-                // Nodes say each second that they are there. Kubernetes' own time until one is missed:
-                // no pause of the API server in a test lasts as long.
+                // Nodes say each second that they are there. They are missed after Kubernetes' own
+                // time: no pause of the API server in a test lasts as long.
                 "--node-monitor-period=1s",
                 "--node-monitor-grace-period=40s",
             ]);
