@@ -101,7 +101,9 @@ spec:
           allowPrivilegeEscalation: false
           readOnlyRootFilesystem: true
           capabilities: {drop: [ALL]}
----
+"#;
+/// Where clients find it.
+const SERVICE: &str = r#"
 apiVersion: v1
 kind: Service
 metadata: {name: gateway, annotations: {steelyard.dev/gateway: "true"}}
@@ -141,6 +143,7 @@ fn no_request_fails_while_all_is_replaced() -> Result<()> {
     needs_cluster!();
     let cluster = start("rolls")?;
     cluster.apply(GATEWAY)?;
+    cluster.apply(SERVICE)?;
     cluster.wait_for_pods("default", "app=gateway", 2)?;
     let mut speakers = Speakers::default();
     NODES.iter().try_for_each(|node| speakers.start(&cluster, node, &PATIENT))?;
@@ -250,17 +253,6 @@ fn a_gateway_is_ready_while_it_knows_its_routes_and_is_to_stay() -> Result<()> {
     cluster.stop()
 }
 
-/// The gateway's address, where nobody but speakers and gateways carries anything to it.
-const DIRECT: &str = r#"
-apiVersion: v1
-kind: Service
-metadata: {name: gateway, annotations: {steelyard.dev/gateway: "true"}}
-spec:
-  type: LoadBalancer
-  externalTrafficPolicy: Local
-  selector: {app: gateway}
-  ports: [{name: web, port: 80, targetPort: 8080}]
-"#;
 /// The user that gateways are.
 const UNPRIVILEGED: u32 = 65532;
 /// For so long a client waits that came while there was no gateway.
@@ -278,7 +270,7 @@ struct Lent {
 impl Lent {
     fn start(name: &str) -> Result<Self> {
         let cluster = start(name)?;
-        cluster.apply(DIRECT)?;
+        cluster.apply(SERVICE)?;
         let scratch = Scratch::new()?;
         // Where any user gets at them.
         std::fs::copy(cluster.kubeconfig(), scratch.file("kubeconfig"))?;
