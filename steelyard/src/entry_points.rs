@@ -52,6 +52,8 @@ const KNOWN: &[&str] = &[
     "entrypoints.*.forwardedheaders.rfc7239",
     "entrypoints.*.forwardedheaders.trustedips",
     "entrypoints.*.http.sanitizepath",
+    "entrypoints.*.proxyprotocol.insecure",
+    "entrypoints.*.proxyprotocol.trustedips",
     "accesslog",
     "accesslog.bufferingsize",
     "accesslog.fields.defaultmode",
@@ -87,9 +89,20 @@ const INSECURE: &str = ".forwardedheaders.insecure";
 const TRUSTED_IPS: &str = ".forwardedheaders.trustedips";
 const CLIENT_IP_HEADER: &str = ".forwardedheaders.clientipheader";
 const RFC_7239: &str = ".forwardedheaders.rfc7239";
+const PROXY_INSECURE: &str = ".proxyprotocol.insecure";
+const PROXY_TRUSTED_IPS: &str = ".proxyprotocol.trustedips";
 /// What is set of entry points, besides where they listen.
-const OF_ENTRY_POINTS: [&str; 5] =
-    [SANITIZE_PATH, INSECURE, TRUSTED_IPS, CLIENT_IP_HEADER, RFC_7239];
+const OF_ENTRY_POINTS: [&str; 7] = [
+    SANITIZE_PATH,
+    INSECURE,
+    TRUSTED_IPS,
+    CLIENT_IP_HEADER,
+    RFC_7239,
+    PROXY_INSECURE,
+    PROXY_TRUSTED_IPS,
+];
+/// What says whom to believe: some, and everybody.
+const BELIEVED: [(&str, &str); 2] = [(TRUSTED_IPS, INSECURE), (PROXY_TRUSTED_IPS, PROXY_INSECURE)];
 
 impl StaticOptions {
     /// Splits `arguments` into the static options and the rest.
@@ -145,12 +158,12 @@ impl StaticOptions {
                      --entrypoints.{name}{TRUSTED_IPS}"
                 ));
             }
-            let is_insecure =
-                self.0.get(&format!("entrypoints.{name}{INSECURE}")).is_some_and(|it| it == "true");
-            if of == TRUSTED_IPS && is_insecure {
+            let everybody = BELIEVED.iter().find(|(some, _)| *some == of).map(|(_, all)| *all);
+            let is_on = |option| self.0.get(&option).is_some_and(|it| it == "true");
+            if let Some(all) = everybody.filter(|all| is_on(format!("entrypoints.{name}{all}"))) {
                 return Err(format!(
                     "--entrypoints.{name}{of}: everybody is believed by \
-                     --entrypoints.{name}{INSECURE}; one of the two"
+                     --entrypoints.{name}{all}; one of the two"
                 ));
             }
         }
@@ -192,9 +205,29 @@ impl StaticOptions {
         names.map(str::to_owned).collect()
     }
 
+    /// Who may say by a PROXY header where a connection comes from, by entry point.
+    pub fn proxied(&self) -> BTreeMap<String, Arc<Trust>> {
+        let all = self.believed(PROXY_TRUSTED_IPS, PROXY_INSECURE).into_iter();
+        all.map(|(name, trust)| (name.to_owned(), Arc::new(trust))).collect()
+    }
+
+    /// Whom to believe, by entry point: `some`, or everybody.
+    fn believed(&self, some: &str, everybody: &str) -> BTreeMap<&str, Trust> {
+        let said = self.0.iter().filter_map(|(option, value)| {
+            let ranges = || Trust::Ranges(listed(value).expect("checked when it was taken"));
+            let some = entry_point_name(option, some).map(|name| (name, ranges()));
+            let all = entry_point_name(option, everybody).filter(|_| value == "true");
+            some.or(all.map(|name| (name, Trust::Everybody)))
+        });
+        said.collect()
+    }
+
     /// Whose word about clients is taken, by entry point.
     pub fn forwarded(&self) -> BTreeMap<String, Arc<ForwardedPolicy>> {
         let mut all = BTreeMap::<String, ForwardedPolicy>::new();
+        for (name, trust) in self.believed(TRUSTED_IPS, INSECURE) {
+            all.entry(name.to_owned()).or_default().trust = trust;
+        }
         let mut each = |of: &str, set: &dyn Fn(&mut ForwardedPolicy, &str)| {
             for (option, value) in &self.0 {
                 if let Some(name) = entry_point_name(option, of) {
@@ -202,14 +235,6 @@ impl StaticOptions {
                 }
             }
         };
-        each(TRUSTED_IPS, &|policy, value| {
-            policy.trust = Trust::Ranges(listed(value).expect("checked when it was taken"));
-        });
-        each(INSECURE, &|policy, value| {
-            if value == "true" {
-                policy.trust = Trust::Everybody;
-            }
-        });
         each(CLIENT_IP_HEADER, &|policy, value| policy.client_header = Some(value.into()));
         each(RFC_7239, &|policy, value| policy.standard = value == "true");
         all.into_iter().map(|(name, policy)| (name, Arc::new(policy))).collect()
@@ -278,7 +303,7 @@ fn is_of(name: &str, prefix: &str) -> bool {
 
 /// Whether an option without a value means `true`.
 fn is_switch(option: &str) -> bool {
-    let of = [SANITIZE_PATH, INSECURE, RFC_7239];
+    let of = [SANITIZE_PATH, INSECURE, RFC_7239, PROXY_INSECURE];
     let named = [
         "accesslog",
         "accesslog.filters.retryattempts",
@@ -299,7 +324,7 @@ fn check(name: &str, value: &str) -> Result<(), String> {
     if entry_point_name(name, ADDRESS).is_some() {
         return parse_address(value).map(drop).map_err(|error| format!("--{name}: {error}"));
     }
-    if entry_point_name(name, TRUSTED_IPS).is_some() {
+    if BELIEVED.iter().any(|(some, _)| entry_point_name(name, some).is_some()) {
         let wrong = |part| {
             format!("--{name}: {part:?} is no range: write 10.0.0.0/8, 192.0.2.1 or {NAMED}")
         };
@@ -427,6 +452,24 @@ mod tests {
     }
 
     #[test]
+    fn who_says_where_connections_come_from() {
+        let (options, _) = take(
+            "up --entryPoints.web.proxyProtocol.trustedIPs=10.0.0.0/8,192.0.2.1 \
+             --entryPoints.websecure.proxyProtocol.insecure --entryPoints.db.address=:5432 \
+             --entryPoints.db.proxyProtocol.insecure=false",
+        )
+        .unwrap();
+        let all = options.proxied();
+        let names: Vec<&str> = all.keys().map(String::as_str).collect();
+        assert_eq!(names, ["web", "websecure"]);
+        for (peer, covered) in [("10.1.1.1", true), ("192.0.2.1", true), ("192.0.2.2", false)] {
+            assert_eq!(all["web"].covers(peer.parse().unwrap()), covered, "{peer}");
+        }
+        assert_eq!(*all["websecure"], Trust::Everybody);
+        assert!(options.forwarded().is_empty(), "a header of another kind");
+    }
+
+    #[test]
     fn what_is_traced() {
         assert_eq!(take("up").unwrap().0.tracing(), None);
         let line = "up --tracing.otlp.http.endpoint=http://c:4318/v1/traces";
@@ -493,6 +536,14 @@ mod tests {
                 "the name of a header",
             ),
             ("up --entrypoints.a.forwardedHeaders.insecure", "no entry point"),
+            ("up --entrypoints.web.proxyProtocol.trustedIPs=10.0.0", "no range"),
+            ("up --entrypoints.a.proxyProtocol.trustedIPs=10.0.0.1", "no entry point"),
+            ("up --entrypoints.web.proxyProtocol=true", "not an option"),
+            (
+                "up --entrypoints.web.proxyProtocol.trustedIPs=10.0.0.1 \
+                 --entrypoints.web.proxyProtocol.insecure",
+                "one of the two",
+            ),
             ("up --entrypoints.a.b.http.sanitizePath=false", "not an option"),
         ] {
             let error = take(line).unwrap_err();

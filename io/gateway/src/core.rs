@@ -5,6 +5,7 @@ pub(crate) mod arrival;
 mod ebb;
 pub(crate) mod listener;
 pub(crate) mod live;
+pub(crate) mod openings;
 pub(crate) mod sheets;
 pub(crate) mod waiting;
 mod warnings;
@@ -30,6 +31,7 @@ use crate::wire::buffers::BufferPool;
 use arrival::Arrival;
 use listener::Listener;
 use live::{Live, Scene, States};
+use openings::Openings;
 use sheets::Sheets;
 use waiting::Registry;
 use warnings::Warnings;
@@ -59,6 +61,8 @@ pub(crate) struct Core {
     /// Requests that were not answered with success.
     pub(crate) recent: Recent,
     pub(crate) connections: RefCell<Registry>,
+    /// How many connections have not come to their first request.
+    pub(crate) openings: Openings,
     pub(crate) draining: Cell<bool>,
     /// Serves who comes in.
     pub(crate) serve: fn(Arrival),
@@ -96,6 +100,7 @@ impl Core {
             tracer,
             recent,
             connections: RefCell::default(),
+            openings: Openings::default(),
             draining: Cell::new(false),
             serve,
             tick: Cell::new(Instant::now()),
@@ -193,6 +198,13 @@ impl Core {
     /// Ends connections that wait for their clients, the longest first, so that others get a place.
     pub(crate) fn make_room(&self) {
         self.connections.borrow().retire_longest(Instant::now(), |listener, awaited| {
+            self.counters.count_room(&listener.entry_point, awaited.label());
+        });
+    }
+
+    /// The same for those alone who have not come to their first request.
+    fn make_room_for_openings(&self) {
+        self.connections.borrow().retire_openings(Instant::now(), |listener, awaited| {
             self.counters.count_room(&listener.entry_point, awaited.label());
         });
     }

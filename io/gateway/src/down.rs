@@ -2,13 +2,24 @@
 
 mod h1;
 mod h2;
+mod opening;
 
 use tokio::task::spawn_local;
 
 use crate::core::arrival::Arrival;
 
-/// Serves a client until its connection ends. What it speaks is told by its first bytes.
+/// Serves a client until its connection ends.
 pub(crate) fn serve(arrival: Arrival) {
+    // Most connections are decided about by their listener alone, and cost nothing here.
+    if opening::is_needed(&arrival) {
+        spawn_local(opening::open(arrival));
+    } else {
+        serve_http(arrival);
+    }
+}
+
+/// The same where HTTP is spoken, as its first bytes tell in which version.
+fn serve_http(arrival: Arrival) {
     // HTTP/2 takes more memory than most connections ever need: it has a task of its own.
-    h1::serve(arrival, |arrival, held| drop(spawn_local(h2::serve(arrival, held))));
+    h1::serve(arrival, |arrival| drop(spawn_local(h2::serve(arrival))));
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use steelyard_host::places::Places;
 use steelyard_http::{ForwardedPolicy, SpanSink};
 use steelyard_metrics::BucketBounds;
+use steelyard_model::routing::entry_point::Trust;
 
 pub use access_log::{AccessLog, LogFields, LogFilters, LogFormat, Shown};
 
@@ -37,6 +38,9 @@ pub struct GatewayOptions {
     pub unresolved_paths: BTreeSet<String>,
     /// Whose word about clients is taken, by entry point; nobody's where nothing is said.
     pub forwarded: BTreeMap<String, Arc<ForwardedPolicy>>,
+    /// Who may say by a header of the PROXY protocol where a connection comes from, by entry point.
+    /// Where it is nobody, no such header is read.
+    pub proxied: BTreeMap<String, Arc<Trust>>,
     /// Places for clients' connections. Each may need a descriptor more, for one to an endpoint.
     pub places: Places,
     /// Connections to endpoints that are kept for the next request, at most.
@@ -149,6 +153,7 @@ impl Default for GatewayOptions {
             timeouts: Timeouts::default(),
             unresolved_paths: BTreeSet::new(),
             forwarded: BTreeMap::new(),
+            proxied: BTreeMap::new(),
             places: Places::default(),
             kept: Arc::new(AtomicUsize::new(usize::MAX)),
             server_name: "steelyard".into(),

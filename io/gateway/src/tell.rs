@@ -8,3 +8,4 @@ pub(crate) mod metrics;
 pub(crate) mod recent;
 pub(crate) mod request_id;
 pub(crate) mod tracer;
+pub(crate) mod turned_away;

@@ -86,6 +86,9 @@ families! {
         MADE_ROOM: Kind::Counter, "steelyard_connections_made_room_total"
             ["awaited", "entrypoint"]
             "Connections ended because others needed their place, by what was awaited of them";
+        TURNED_AWAY: Kind::Counter, "steelyard_connections_turned_away_total"
+            ["cause", "entrypoint"]
+            "Connections ended before their first request, by cause";
         FLOODED: Kind::Counter, "steelyard_connections_flooded_total"
             ["entrypoint", "kind"]
             "Connections of HTTP/2 ended because their client wore them out, by what with";

@@ -67,6 +67,7 @@ pub(super) fn gateway_options(settings: &Settings, rooms: &Rooms) -> Result<Gate
         tracing: tracing(fixed)?,
         unresolved_paths: fixed.unresolved_paths(),
         forwarded: fixed.forwarded(),
+        proxied: fixed.proxied(),
         places: rooms.gateway.clone(),
         kept: rooms.kept.clone(),
         server_name: crate::load::node_name(&settings.world),

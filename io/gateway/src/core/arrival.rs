@@ -1,9 +1,10 @@
-//! A client's connection that was just taken in.
+//! A client's connection that was just taken in, and what came of it before its first request.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
 
 use crate::shared::crowd::Presence;
+use crate::wire::buffers::Buffer;
 use crate::wire::stream::Stream;
 use steelyard_host::places::TakenPlace;
 
@@ -16,7 +17,10 @@ pub(crate) struct Arrival {
     pub(crate) core: Rc<Core>,
     pub(crate) listener: Rc<Listener>,
     pub(crate) stream: Stream,
+    /// Where it comes from: what a PROXY header says of it, where that is believed.
     pub(crate) peer: SocketAddr,
+    /// What came of it and was not used yet: whoever goes on with it begins with this.
+    pub(crate) held: Option<Buffer>,
     pub(crate) waiting: Rc<Waiting>,
     /// To be held as long as the connection is.
     pub(crate) slot: Slot,
@@ -49,7 +53,7 @@ impl Arrival {
             _place: place,
             _presence: presence,
         };
-        Self { core, listener, stream, peer, waiting, slot }
+        Self { core, listener, stream, peer, held: None, waiting, slot }
     }
 }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use steelyard_http::{ForwardedPolicy, Hop, Spelling};
+use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::route::Manner;
 
@@ -20,6 +21,9 @@ pub(crate) struct Listener {
     pub(crate) path: Spelling,
     /// Whose word about clients is taken.
     pub(crate) forwarded: Arc<ForwardedPolicy>,
+    /// Who may say by a PROXY header where a connection comes from; where it is nobody, none is
+    /// read.
+    pub(crate) proxied: Arc<Trust>,
     /// No further requests: connections close after the one they are at.
     pub(crate) closing: Cell<bool>,
     /// How many are open at the entry point.
@@ -36,6 +40,7 @@ impl Listener {
             address: String::new(),
             path: Spelling::Normal,
             forwarded: Arc::default(),
+            proxied: Arc::default(),
             closing: Cell::new(false),
             open: Rc::default(),
         })

@@ -35,6 +35,8 @@ pub(crate) enum Awaited {
     /// Nothing that counts here: it is served.
     #[default]
     Nothing,
+    /// What comes before its first request: a PROXY header, first bytes, a handshake.
+    Opening,
     /// A request, of which nothing came.
     Request,
     /// The rest of a request's head, or of what was answered already.
@@ -48,6 +50,7 @@ impl Awaited {
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
+            Self::Opening => "opening",
             Self::Request => "request",
             Self::Rest => "rest",
             Self::Progress => "progress",
@@ -78,6 +81,16 @@ impl Waiting {
         if self.awaited.replace(Awaited::Request) != Awaited::Request {
             self.since.set(Some(Instant::now()));
         }
+        self.listen(cx);
+        self.is_retired.get()
+    }
+
+    /// The connection waits, since `at`, for what comes before its first request; whether it shall
+    /// not. `retire`: nobody says so later. More of it makes the wait no shorter.
+    pub(crate) fn wait_for_opening(&self, cx: &Context<'_>, at: Instant, retire: bool) -> bool {
+        self.is_retired.set(self.is_retired.get() || retire);
+        self.awaited.set(Awaited::Opening);
+        self.since.set(Some(at));
         self.listen(cx);
         self.is_retired.get()
     }
@@ -136,7 +149,8 @@ impl Waiting {
 
     /// Ends it, unless a request has begun.
     fn retire(&self) {
-        if self.awaited.get() == Awaited::Request && !self.is_retired.replace(true) {
+        let has_begun = !matches!(self.awaited.get(), Awaited::Opening | Awaited::Request);
+        if !has_begun && !self.is_retired.replace(true) {
             self.wake();
         }
     }
@@ -156,7 +170,9 @@ impl Waiting {
             Awaited::Nothing => None,
             _ if age < BREATH => None,
             Awaited::Progress if age < STALL => Some((Pace::Slow, since)),
-            Awaited::Request | Awaited::Rest | Awaited::Progress => Some((Pace::None, since)),
+            Awaited::Opening | Awaited::Request | Awaited::Rest | Awaited::Progress => {
+                Some((Pace::None, since))
+            }
         }
     }
 
@@ -193,8 +209,22 @@ impl Registry {
     /// Ends connections that have waited longest for their clients: a part of them, so that the
     /// next who needs a place need not look for one. Slow clients only where no other waits. Tells
     /// `left` of each.
-    pub(crate) fn retire_longest(&self, now: Instant, mut left: impl FnMut(&Listener, Awaited)) {
-        let waiting = self.entries.iter().flatten();
+    pub(crate) fn retire_longest(&self, now: Instant, left: impl FnMut(&Listener, Awaited)) {
+        self.press_longest(now, |_| true, left);
+    }
+
+    /// The same of those alone who have not come to their first request.
+    pub(crate) fn retire_openings(&self, now: Instant, left: impl FnMut(&Listener, Awaited)) {
+        self.press_longest(now, |awaited| awaited == Awaited::Opening, left);
+    }
+
+    fn press_longest(
+        &self,
+        now: Instant,
+        concerns: impl Fn(Awaited) -> bool,
+        mut left: impl FnMut(&Listener, Awaited),
+    ) {
+        let waiting = self.entries.iter().flatten().filter(|it| concerns(it.0.awaited.get()));
         let ranked = waiting.filter_map(|entry| Some((entry.0.rank(now)?, entry)));
         let mut ranked: Vec<((Pace, Instant), &Entry)> = ranked.collect();
         let Some(pace) = ranked.iter().map(|((pace, _), _)| *pace).min() else { return };

@@ -189,6 +189,7 @@ fn state_of(core: &Core, bind: &Bind, address: SocketAddr) -> Rc<Listener> {
     Rc::new(Listener {
         path: if keeps_segments { Spelling::Unresolved } else { Spelling::Normal },
         forwarded: core.options().forwarded.get(&bind.entry_point).cloned().unwrap_or_default(),
+        proxied: core.options().proxied.get(&bind.entry_point).cloned().unwrap_or_default(),
         open: core.counters.open_at(&entry_point),
         point: bind.entry_point.as_str().into(),
         entry_point,

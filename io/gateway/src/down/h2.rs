@@ -22,7 +22,6 @@ use super::h1::{Client, Connection};
 use crate::core::arrival::{Arrival, Slot};
 use crate::core::waiting::Waiting;
 use crate::wire::Wire;
-use crate::wire::buffers::Buffer;
 use crate::wire::link::Link;
 use crate::wire::stream::Stream;
 use crate::wire::timer::{Timer, within};
@@ -102,9 +101,9 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// How often it is looked at who stalls, and whether the gateway drains.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Serves a client until its connection ends; `held` is what was read of it.
-pub(crate) async fn serve(arrival: Arrival, held: Option<Buffer>) {
-    if let Some(session) = Session::begin(arrival, held).await {
+/// Serves a client until its connection ends.
+pub(crate) async fn serve(arrival: Arrival) {
+    if let Some(session) = Session::begin(arrival).await {
         session.serve().await;
     }
 }
@@ -124,8 +123,8 @@ fn builder() -> Builder {
 }
 
 impl Session {
-    async fn begin(arrival: Arrival, held: Option<Buffer>) -> Option<Self> {
-        let Arrival { core, listener, stream, peer, waiting, slot } = arrival;
+    async fn begin(arrival: Arrival) -> Option<Self> {
+        let Arrival { core, listener, stream, peer, held, waiting, slot } = arrival;
         let limit = core.options().timeouts.head;
         let (stream, flood) = (Rc::new(stream), Rc::default());
         let link = Link::from_client(stream.clone(), held, Rc::clone(&flood));

@@ -127,6 +127,10 @@ pub(crate) fn expose(
     for ((entry_point, awaited), count) in sums(samples, |sample| &sample.room) {
         room.put([awaited, entry_point], count);
     }
+    let mut turned_away = out.family(&table::TURNED_AWAY);
+    for ((entry_point, cause), count) in sums(samples, |sample| &sample.turned_away) {
+        turned_away.put([cause, entry_point], count);
+    }
     let mut floods = out.family(&table::FLOODED);
     for ((entry_point, kind), count) in sums(samples, |sample| &sample.floods) {
         floods.put([entry_point, kind], count);
@@ -205,6 +209,7 @@ mod tests {
             open: vec![("web".into(), 2)],
             retries: vec![("s".into(), 1)],
             room: vec![(("web".into(), "progress"), 1)],
+            turned_away: vec![(("web".into(), "timeout"), 1)],
             floods: vec![(("web".into(), "ping"), 2)],
             faults: vec![(("web".into(), "connect"), 2)],
             endpoints: vec![(
@@ -240,6 +245,7 @@ mod tests {
             "steelyard_endpoint_requests_in_flight{endpoint=\"10.0.0.1:80\"} 3\n",
             "steelyard_endpoint_connect_seconds_count{endpoint=\"10.0.0.1:80\"} 6\n",
             "steelyard_connections_made_room_total{awaited=\"progress\",entrypoint=\"web\"} 3\n",
+            "steelyard_connections_turned_away_total{cause=\"timeout\",entrypoint=\"web\"} 3\n",
             "steelyard_connections_flooded_total{entrypoint=\"web\",kind=\"ping\"} 6\n",
         ] {
             assert!(text.contains(expected), "{expected} in\n{text}");

@@ -53,6 +53,7 @@ pub(crate) struct Counters {
     pub(crate) open: RefCell<HashMap<Arc<str>, Rc<Cell<i64>>>>,
     pub(crate) retries: RefCell<HashMap<Arc<str>, u64>>,
     room: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
+    turned_away: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     floods: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     faults: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
 }
@@ -71,6 +72,8 @@ pub(crate) struct Sample {
     pub(crate) retries: Vec<(Arc<str>, u64)>,
     /// Connections that made room, by entry point and what was awaited of them.
     pub(crate) room: Vec<((Arc<str>, &'static str), u64)>,
+    /// Connections that ended before their first request, by entry point and cause.
+    pub(crate) turned_away: Vec<((Arc<str>, &'static str), u64)>,
     /// Connections that were ended for flooding, by entry point and what with.
     pub(crate) floods: Vec<((Arc<str>, &'static str), u64)>,
     /// Requests that went wrong, by entry point and cause.
@@ -129,6 +132,11 @@ impl Counters {
         *self.room.borrow_mut().entry((entry_point.clone(), awaited)).or_default() += 1;
     }
 
+    /// A connection at `entry_point` ends before its first request.
+    pub(crate) fn count_turned_away(&self, entry_point: &Arc<str>, cause: &'static str) {
+        *self.turned_away.borrow_mut().entry((entry_point.clone(), cause)).or_default() += 1;
+    }
+
     /// A connection at `entry_point` is ended since its client floods it.
     pub(crate) fn count_flood(&self, entry_point: &Arc<str>, kind: &'static str) {
         *self.floods.borrow_mut().entry((entry_point.clone(), kind)).or_default() += 1;
@@ -171,6 +179,7 @@ impl Counters {
         let series = self.series.borrow();
         let open = self.open.borrow();
         let (retries, room) = (self.retries.borrow(), self.room.borrow());
+        let turned_away = self.turned_away.borrow();
         let floods = self.floods.borrow();
         let faults = self.faults.borrow();
         Sample {
@@ -178,6 +187,7 @@ impl Counters {
             open: open.iter().map(|(name, cell)| (name.clone(), cell.get())).collect(),
             retries: retries.iter().map(|(name, count)| (name.clone(), *count)).collect(),
             room: room.iter().map(|(key, count)| (key.clone(), *count)).collect(),
+            turned_away: turned_away.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             floods: floods.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             faults: faults.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             endpoints: Vec::new(),

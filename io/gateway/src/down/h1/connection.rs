@@ -94,7 +94,7 @@ const MAX_BLANK: usize = 8;
 
 /// Serves a client until its connection ends. One that speaks HTTP/2 is for somebody else, with
 /// what was read.
-pub(in crate::down) fn serve(arrival: Arrival, otherwise: fn(Arrival, Option<Buffer>)) {
+pub(in crate::down) fn serve(arrival: Arrival, otherwise: fn(Arrival)) {
     let mut connection = Connection::new(arrival);
     // It is built where it stays: a future that takes what it is given has it twice.
     spawn_local(async move {
@@ -114,15 +114,15 @@ impl Client {
 
 impl Connection<Stream> {
     fn new(arrival: Arrival) -> Self {
-        let Arrival { core, listener, stream, peer, waiting, slot } = arrival;
+        let Arrival { core, listener, stream, peer, held, waiting, slot } = arrival;
         let client = Client::new(core, listener, peer);
-        Self { waiting, slot: Some(slot), ..Self::over(stream, &client) }
+        Self { held, waiting, slot: Some(slot), ..Self::over(stream, &client) }
     }
 
-    fn hand_over(self, to: fn(Arrival, Option<Buffer>)) {
+    fn hand_over(self, to: fn(Arrival)) {
         let Self { core, listener, stream, peer, waiting, slot, held, .. } = self;
         if let Some(slot) = slot {
-            to(Arrival { core, listener, stream, peer, waiting, slot }, held);
+            to(Arrival { core, listener, stream, peer, held, waiting, slot });
         }
     }
 }
