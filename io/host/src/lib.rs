@@ -30,4 +30,4 @@ pub mod sysctl;
 pub mod usage;
 pub mod xtables;
 
-pub use socket::watch_descriptor;
+pub use socket::{netns_of_socket, watch_descriptor};

@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "setsockopt is a foreign function, and so is epoll")]
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use socket2::{SockAddr, SockAddrStorage, Socket};
 use tokio::io::unix::AsyncFd;
@@ -29,6 +29,33 @@ pub(crate) fn set_option<T: Copy>(
         libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const *value).cast(), length)
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Which network namespace a socket is of, as a number that no other one has; none where the kernel
+/// does not tell (before Linux 5.14).
+///
+/// # Errors
+/// When it is no socket.
+pub fn netns_of_socket(socket: impl AsFd) -> io::Result<Option<u64>> {
+    let mut found = 0_u64;
+    let mut length = libc::socklen_t::try_from(size_of::<u64>()).expect("a number");
+    // SAFETY: the descriptor is open while `socket` is borrowed; `found` and `length` are valid for
+    // writes, `length` is the size of `found`, and every bit pattern is a number.
+    let outcome = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut found).cast(),
+            &raw mut length,
+        )
+    };
+    let error = io::Error::last_os_error();
+    match outcome {
+        0 => Ok(Some(found)),
+        _ if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(None),
+        _ => Err(error),
+    }
 }
 
 /// Hands a non-blocking socket to the tokio runtime of this thread.

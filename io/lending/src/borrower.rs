@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::closing::Closer;
 use crate::sockets::Sockets;
 use crate::wire::{Wire, nonsense};
 use crate::word::{LentPlace, Word};
@@ -101,9 +102,13 @@ impl Search {
         if begun.wait_for(|it| *it).await.is_err() {
             return;
         }
+        let closer = match Closer::start() {
+            Ok(closer) => closer,
+            Err(error) => return tracing::error!(%error, "no listener is taken"),
+        };
         let mut is_told = false;
         loop {
-            match door::enter(&self.path) {
+            match door::enter(&self.path, &closer) {
                 Ok(wire) => {
                     tracing::info!("listeners are lent at {}", self.path.display());
                     is_told = false;

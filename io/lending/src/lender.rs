@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::door::Door;
+use crate::closing::Closer;
+use crate::door::{Door, DoorName};
 use crate::sockets::Sockets;
 use crate::wire::{Wire, nonsense};
 use crate::word::{LentPlace, Word};
@@ -30,7 +31,8 @@ type Lent = BTreeMap<LentPlace, Arc<Sockets>>;
 #[derive(Debug)]
 pub struct Lender {
     ledger: Arc<Ledger>,
-    path: PathBuf,
+    name: DoorName,
+    closer: Closer,
     task: JoinHandle<()>,
 }
 
@@ -61,11 +63,13 @@ impl Lender {
     /// # Errors
     /// When there is no socket to be made at `path`.
     pub fn start(path: &Path, user: u32) -> io::Result<Self> {
-        let door = Door::open(path, user)?;
+        let closer = Closer::start()?;
+        let door = Door::open(path, user, &closer)?;
+        let name = door.name();
         let (lent, news) = (watch::Sender::new(()), watch::Sender::new(()));
         let ledger = Arc::new(Ledger { book: Mutex::default(), lent, news });
         let task = tokio::spawn(keep(door, user, ledger.clone()));
-        Ok(Self { ledger, path: path.to_owned(), task })
+        Ok(Self { ledger, name, closer, task })
     }
 
     /// Lends exactly `wanted` from now on. What is new is taken over from a borrower that has it of
@@ -87,7 +91,10 @@ impl Lender {
                 None if lent.len() >= MOST_PLACES => {
                     Err(io::Error::other(format!("{MOST_PLACES} are lent already")))
                 }
-                None => open(place).and_then(|all| Sockets::opened(place, all)).map(Arc::new),
+                None => {
+                    let opened = open(place);
+                    opened.and_then(|all| Sockets::opened(place, all, &self.closer)).map(Arc::new)
+                }
             };
             outcomes.push(sockets.map(|sockets| {
                 let address = sockets.address();
@@ -117,7 +124,7 @@ impl Drop for Lender {
         self.task.abort();
         // The task may have it a moment longer.
         *self.ledger.book() = Book::default();
-        let _ = std::fs::remove_file(&self.path);
+        self.name.remove();
     }
 }
 
@@ -182,6 +189,7 @@ impl Drop for Presence {
 /// Takes borrowers in.
 async fn keep(door: Door, user: u32, ledger: Arc<Ledger>) {
     let mut borrowers = JoinSet::new();
+    let door = Arc::new(door);
     loop {
         let wire = match door.next().await {
             Ok(wire) => wire,
@@ -204,9 +212,9 @@ async fn keep(door: Door, user: u32, ledger: Arc<Ledger>) {
             }
             Err(_) => continue,
         }
-        let ledger = ledger.clone();
+        let (ledger, door) = (ledger.clone(), door.clone());
         borrowers.spawn(async move {
-            if let Err(error) = serve(&wire, &ledger).await {
+            if let Err(error) = serve(&wire, &door, &ledger).await {
                 tracing::warn!(%error, "a gateway that listeners were lent to is not heard any more");
             }
         });
@@ -214,8 +222,8 @@ async fn keep(door: Door, user: u32, ledger: Arc<Ledger>) {
 }
 
 /// Tells one borrower what is lent, as long as it is there.
-async fn serve(wire: &Wire, ledger: &Arc<Ledger>) -> io::Result<()> {
-    let Some(brought) = brought(wire).await? else { return Ok(()) };
+async fn serve(wire: &Wire, door: &Door, ledger: &Arc<Ledger>) -> io::Result<()> {
+    let Some(brought) = brought(wire, door).await? else { return Ok(()) };
     let mut has: BTreeMap<LentPlace, u64> =
         brought.iter().map(|(place, sockets)| (place.clone(), sockets.identity)).collect();
     let mut lent = ledger.lent.subscribe();
@@ -239,13 +247,14 @@ async fn serve(wire: &Wire, ledger: &Arc<Ledger>) -> io::Result<()> {
 }
 
 /// What a borrower has of an earlier lender; none where it has left.
-async fn brought(wire: &Wire) -> io::Result<Option<Lent>> {
+async fn brought(wire: &Wire, door: &Door) -> io::Result<Option<Lent>> {
     let mut brought = Lent::new();
     loop {
         let Some((word, sockets)) = wire.receive_soon().await? else { return Ok(None) };
         match word {
             Word::Lent(place) if brought.len() < MOST_PLACES => {
                 let sockets = Sockets::of(&place, sockets)?;
+                sockets.are_beside(door)?;
                 brought.insert(place, Arc::new(sockets));
             }
             Word::Told => return Ok(Some(brought)),

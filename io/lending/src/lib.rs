@@ -9,9 +9,11 @@
 //! They meet at a Unix socket, one packet a word (`word`), descriptors beside it (`SCM_RIGHTS`).
 //! Neither believes the other: who is not the user that is expected is not listened to, what makes
 //! no sense ends the conversation, all there may be of something has a bound, and nobody waits for
-//! whoever is silent. What is no listening TCP socket of the address that is named is not taken.
+//! whoever is silent, or for what it sent to be closed. What is no listening TCP socket of the
+//! address that is named is not taken, nor by a lender one of another network namespace.
 
 mod borrower;
+mod closing;
 mod door;
 mod lender;
 mod sockets;

@@ -15,6 +15,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::MOST_SOCKETS;
+use crate::closing::{Closer, Shared};
 use crate::word::Word;
 
 /// Bytes of a word, at most: names of entry points are short.
@@ -22,25 +23,31 @@ const LONGEST: usize = 1024;
 /// How long the other one may take to read a word, or to go on with what it has begun to tell.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Between two looks whether what was sent before is closed.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// It.
 #[derive(Debug)]
-pub(crate) struct Wire(AsyncFd<OwnedFd>);
+pub(crate) struct Wire {
+    socket: AsyncFd<OwnedFd>,
+    closer: Closer,
+}
 
 impl Wire {
     /// Of a connected socket that does not block.
-    pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
-        watch_descriptor(socket).map(Self)
+    pub(crate) fn new(socket: OwnedFd, closer: &Closer) -> io::Result<Self> {
+        Ok(Self { socket: watch_descriptor(socket)?, closer: closer.clone() })
     }
 
     /// For tests of what nobody else sends.
     #[cfg(test)]
     pub(crate) fn descriptor(&self) -> &OwnedFd {
-        self.0.get_ref()
+        self.socket.get_ref()
     }
 
     /// The user that the other one was when it connected, or began to listen.
     pub(crate) fn peer(&self) -> io::Result<u32> {
-        Ok(socket_peercred(self.0.get_ref())?.uid.as_raw())
+        Ok(socket_peercred(self.socket.get_ref())?.uid.as_raw())
     }
 
     /// Sends a word, with sockets beside it.
@@ -52,7 +59,7 @@ impl Wire {
         if bytes.len() > LONGEST {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a name is too long"));
         }
-        let sent = self.0.async_io(Interest::WRITABLE, |to| put(to, &bytes, sockets));
+        let sent = self.socket.async_io(Interest::WRITABLE, |to| put(to, &bytes, sockets));
         tokio::time::timeout(PATIENCE, sent).await?
     }
 
@@ -61,12 +68,16 @@ impl Wire {
     ///
     /// # Errors
     /// `InvalidData` for what is no word, and those of receiving.
-    pub(crate) async fn receive(&self) -> io::Result<Option<(Word, Vec<OwnedFd>)>> {
-        self.0.async_io(Interest::READABLE, take).await
+    pub(crate) async fn receive(&self) -> io::Result<Option<(Word, Shared)>> {
+        while self.closer.is_behind() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let take = |from: &OwnedFd| take(from, &self.closer);
+        self.socket.async_io(Interest::READABLE, take).await
     }
 
     /// The same of one who has begun to tell something.
-    pub(crate) async fn receive_soon(&self) -> io::Result<Option<(Word, Vec<OwnedFd>)>> {
+    pub(crate) async fn receive_soon(&self) -> io::Result<Option<(Word, Shared)>> {
         tokio::time::timeout(PATIENCE, self.receive()).await?
     }
 }
@@ -88,7 +99,7 @@ fn put(to: &OwnedFd, bytes: &[u8], sockets: &[BorrowedFd<'_>]) -> io::Result<()>
 }
 
 /// What comes beside a word is closed again unless it is returned.
-fn take(from: &OwnedFd) -> io::Result<Option<(Word, Vec<OwnedFd>)>> {
+fn take(from: &OwnedFd, closer: &Closer) -> io::Result<Option<(Word, Shared)>> {
     let mut bytes = [0; LONGEST];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_SOCKETS))];
     let mut beside = RecvAncillaryBuffer::new(&mut space);
@@ -98,7 +109,7 @@ fn take(from: &OwnedFd) -> io::Result<Option<(Word, Vec<OwnedFd>)>> {
         RecvAncillaryMessage::ScmRights(sockets) => Some(sockets),
         _ => None,
     });
-    let sockets: Vec<OwnedFd> = rights.flatten().collect();
+    let sockets = Shared::new(rights.flatten().collect(), closer);
     if got.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
         return Err(nonsense());
     }
