@@ -5,6 +5,7 @@
 
 pub mod binary;
 pub mod capture;
+pub mod chart;
 pub mod claims;
 pub mod cluster;
 pub mod exposition;

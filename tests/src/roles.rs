@@ -141,6 +141,13 @@ pub fn said(cluster: &Cluster, node: &str, path: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// How a speaker on this node says that it stands with a vip.
+pub fn state(cluster: &Cluster, node: &str, vip: &str) -> Option<String> {
+    let rows = told(cluster, node, "/api/v1/announcements").ok()?;
+    let row = rows.as_array()?.iter().find(|row| row["address"] == vip)?.clone();
+    row["state"].as_str().map(str::to_owned)
+}
+
 /// Waits until a role on this node is ready.
 pub fn wait_until_ready(cluster: &Cluster, node: &str) -> Result<()> {
     let mut last = String::new();

@@ -8,52 +8,18 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use steelyard_host::netns;
 use steelyard_tests::cluster::{self, Blueprint, Cluster, condition};
+use steelyard_tests::manifests::{self, Echo};
 use steelyard_tests::scratch::Scratch;
 use steelyard_tests::{needs_cluster, wait};
 
-/// A Deployment of two echo servers that leave slowly, and a Service before them.
-const ECHO: &str = r#"
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: echo}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: echo}}
-  strategy: {rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}
-  template:
-    metadata: {labels: {app: echo}}
-    spec:
-      terminationGracePeriodSeconds: 20
-      containers:
-      - name: echo
-        image: echo:1
-        args: ["--http", ":80", "--linger", "1s"]
-        readinessProbe: {httpGet: {path: /, port: 80}, periodSeconds: 1}
-        securityContext:
-          runAsUser: 65532
-          allowPrivilegeEscalation: false
-          readOnlyRootFilesystem: true
-          capabilities: {drop: [ALL]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: echo}
-spec:
-  ipFamilyPolicy: RequireDualStack
-  clusterIP: 10.96.7.7
-  clusterIPs: [10.96.7.7, "fd00:96::7"]
-  selector: {app: echo}
-  ports: [{port: 8000, targetPort: 80}]
-"#;
 const SERVICE: &str = "http://10.96.7.7:8000/";
-/// Where a pod of it is moved away from at once, and not after five minutes.
-const HASTE: &str = "
-      tolerations:
-      - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute,
-         tolerationSeconds: 1}
-      - {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute,
-         tolerationSeconds: 1}
-";
+/// Two echo servers that leave slowly, and a Service before them.
+fn echo() -> String {
+    let more = "ipFamilyPolicy: RequireDualStack, clusterIP: 10.96.7.7, \
+                clusterIPs: [10.96.7.7, \"fd00:96::7\"]";
+    let workload = Echo::Leaving { replicas: 2, seconds: 1 }.workload();
+    manifests::all(&[&workload, &Echo::service("echo", 8000, more)])
+}
 
 fn start(name: &str) -> Result<Cluster> {
     Cluster::start(&Blueprint { name, nodes: 2, images: &[] })
@@ -78,7 +44,7 @@ fn hears(cluster: &Cluster, host: &netns::Namespace, pods: &BTreeSet<String>) ->
 fn what_is_deployed_runs_and_is_reached() -> Result<()> {
     needs_cluster!();
     let cluster = start("runs")?;
-    cluster.apply(ECHO)?;
+    cluster.apply(&echo())?;
     let pods = cluster.wait_for_pods("default", "app=echo", 2)?;
     let before = names(&pods);
     // By kube-proxy, from a node and from a pod, whose address is seen.
@@ -196,7 +162,7 @@ fn what_a_killed_one_left_goes_with_the_next() -> Result<()> {
     needs_cluster!();
     let blueprint = Blueprint { name: "left", nodes: 1, images: &[] };
     let killed = Cluster::start(&blueprint)?;
-    killed.apply(ECHO)?;
+    killed.apply(&echo())?;
     killed.wait_for_pods("default", "app=echo", 2)?;
     std::mem::forget(killed);
     let there = || netns::list().iter().filter(|it| it.starts_with("cluster-left-")).count();
@@ -212,7 +178,7 @@ fn what_a_killed_one_left_goes_with_the_next() -> Result<()> {
 fn a_pod_leaves_gracefully() -> Result<()> {
     needs_cluster!();
     let cluster = start("leaves")?;
-    cluster.apply(ECHO)?;
+    cluster.apply(&echo())?;
     let pods = cluster.wait_for_pods("default", "app=echo", 2)?;
     let name = pods[0]["metadata"]["name"].as_str().context("a name")?;
     let address = pods[0]["status"]["podIP"].as_str().context("an address")?;
@@ -240,11 +206,7 @@ fn a_pod_leaves_gracefully() -> Result<()> {
 fn a_node_without_power_is_missed() -> Result<()> {
     needs_cluster!();
     let mut cluster = start("power")?;
-    cluster.apply(&ECHO.replacen(
-        "\n      containers:",
-        &(HASTE.to_owned() + "      containers:"),
-        1,
-    ))?;
+    cluster.apply(&echo())?;
     let pods = cluster.wait_for_pods("default", "app=echo", 2)?;
     let nodes: BTreeSet<&str> =
         pods.iter().filter_map(|it| it["spec"]["nodeName"].as_str()).collect();
@@ -270,7 +232,7 @@ fn a_node_without_power_is_missed() -> Result<()> {
 fn the_api_server_pauses_and_forgets() -> Result<()> {
     needs_cluster!();
     let mut cluster = start("pauses")?;
-    cluster.apply(ECHO)?;
+    cluster.apply(&echo())?;
     let pods = names(&cluster.wait_for_pods("default", "app=echo", 2)?);
     hears(&cluster, cluster.node("node-1")?.host()?, &pods)?;
     cluster.freeze_api()?;

@@ -4,44 +4,22 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+use steelyard_tests::chart::deploy;
 use steelyard_tests::cluster::{self, Blueprint, Cluster};
 use steelyard_tests::http;
+use steelyard_tests::manifests::{self, Echo};
 use steelyard_tests::process::{Running, Signal};
 use steelyard_tests::roles::{self, Speakers, configure, give, give_direct, owner, said};
 use steelyard_tests::scratch::Scratch;
 use steelyard_tests::senders::no_request_fails;
 use steelyard_tests::{binary, needs_cluster};
 
-/// Two echo servers that leave slowly, and a route to them.
-const ECHO: &str = r#"
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: echo}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: echo}}
-  strategy: {rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}
-  template:
-    metadata: {labels: {app: echo}}
-    spec:
-      terminationGracePeriodSeconds: 20
-      containers:
-      - name: echo
-        image: echo:1
-        args: ["--http", ":80", "--linger", "3s"]
-        readinessProbe: {httpGet: {path: /, port: 80}, periodSeconds: 1}
----
-apiVersion: v1
-kind: Service
-metadata: {name: echo}
-spec:
-  selector: {app: echo}
-  ports: [{port: 80}]
----
+/// Ingresses are ours, and one leads to echo servers.
+const ROUTE: &str = r#"
 apiVersion: networking.k8s.io/v1
 kind: IngressClass
 metadata: {name: steelyard, annotations: {ingressclass.kubernetes.io/is-default-class: "true"}}
@@ -56,28 +34,15 @@ spec:
   - host: echo.example
     http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: echo, port: {number: 80}}}}]}
 "#;
-/// A gateway on each node, as a pod that may read what it reads, and nothing else.
+/// What a gateway reads: it may do nothing else.
+const READ: [&str; 3] = [
+    "{apiGroups: [''], resources: [services, namespaces], verbs: [get, list, watch]}",
+    "{apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [get, list, watch]}",
+    "{apiGroups: [networking.k8s.io], resources: [ingresses, ingressclasses], \
+     verbs: [get, list, watch]}",
+];
+/// A gateway on each node, as a pod.
 const GATEWAY: &str = r#"
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: gateway}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: gateway}
-rules:
-- {apiGroups: [""], resources: [services, namespaces], verbs: [get, list, watch]}
-- {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [get, list, watch]}
-- apiGroups: [networking.k8s.io]
-  resources: [ingresses, ingressclasses]
-  verbs: [get, list, watch]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: gateway}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: gateway}
-subjects: [{kind: ServiceAccount, name: gateway, namespace: default}]
----
 apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: gateway}
@@ -123,7 +88,9 @@ fn start(name: &str) -> Result<Cluster> {
     let images = [("steelyard", binary::steelyard())];
     let cluster = Cluster::start(&Blueprint { name, nodes: 2, images: &images })?;
     configure(&cluster)?;
-    cluster.apply(ECHO)?;
+    let workload = Echo::Leaving { replicas: 2, seconds: 3 }.workload();
+    let service = Echo::service("echo", 80, "");
+    cluster.apply(&manifests::all(&[&workload, &service, ROUTE]))?;
     cluster.wait_for_pods("default", "app=echo", 2)?;
     Ok(cluster)
 }
@@ -142,6 +109,7 @@ fn roll_out_in(cluster: &Cluster, namespace: &str, what: &str) -> Result<()> {
 fn no_request_fails_while_all_is_replaced() -> Result<()> {
     needs_cluster!();
     let cluster = start("rolls")?;
+    cluster.apply(&manifests::account("default", "gateway", &READ))?;
     cluster.apply(GATEWAY)?;
     cluster.apply(SERVICE)?;
     cluster.wait_for_pods("default", "app=gateway", 2)?;
@@ -164,8 +132,7 @@ fn no_request_fails_while_all_is_replaced() -> Result<()> {
 
 /// What is shipped, without who gives addresses.
 fn shipped() -> Result<String> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/manifests/steelyard.yaml");
-    let all = std::fs::read_to_string(file)?;
+    let all = std::fs::read_to_string(deploy("manifests/steelyard.yaml"))?;
     let is_ours = |text: &&str| {
         let of = |component: &str| text.contains(&format!("/component: {component}\n"));
         of("speaker") || of("gateway") || text.contains("kind: IngressClass")

@@ -16,17 +16,14 @@ mod roles;
 #[path = "kubernetes_install/webhook.rs"]
 mod webhook;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use definitions::{COLUMNS, KINDS};
 use serde_json::{Value, json};
+use steelyard_tests::chart::deploy;
 use steelyard_tests::cluster::{self, Blueprint, Cluster, condition};
 use steelyard_tests::needs_cluster;
-
-pub(crate) fn deploy(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(path)
-}
 
 pub(crate) fn start(name: &str) -> Result<Cluster> {
     let images = [("steelyard", steelyard_tests::binary::steelyard())];

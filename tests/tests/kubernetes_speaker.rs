@@ -6,47 +6,12 @@ use std::net::IpAddr;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use steelyard_tests::cluster::{self, Blueprint, Cluster};
+use steelyard_tests::manifests::{self, Echo};
 use steelyard_tests::roles::{
-    self, KEY, Speakers, configure, give, give_direct, is_answered, owner, told,
+    self, KEY, Speakers, configure, give, give_direct, is_answered, owner, state, told,
 };
 use steelyard_tests::{needs_cluster, wait};
 
-/// An echo server on each node, and Services before them: one that keeps to the node it comes to,
-/// and one that does not.
-const ECHO: &str = r#"
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: echo}
-spec:
-  selector: {matchLabels: {app: echo}}
-  template:
-    metadata: {labels: {app: echo}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-      - name: echo
-        image: echo:1
-        args: ["--http", ":80"]
-        readinessProbe: {httpGet: {path: /, port: 80}, periodSeconds: 1}
----
-apiVersion: v1
-kind: Service
-metadata: {name: local}
-spec:
-  type: LoadBalancer
-  externalTrafficPolicy: Local
-  ipFamilyPolicy: RequireDualStack
-  selector: {app: echo}
-  ports: [{port: 8000, targetPort: 80}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: cluster}
-spec:
-  type: LoadBalancer
-  selector: {app: echo}
-  ports: [{port: 8000, targetPort: 80}]
-"#;
 /// A pod for reports to go with, as they go with a speaker's.
 const ANCHOR: &str = r#"
 apiVersion: v1
@@ -60,10 +25,22 @@ const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 const LOCAL: &str = "10.2.0.200";
 const CLUSTER: &str = "10.2.0.201";
 
+/// An echo server on each node, and Services before them: one that keeps to the node it comes to,
+/// and one that does not.
+fn echo() -> String {
+    let local = "type: LoadBalancer, externalTrafficPolicy: Local, \
+                 ipFamilyPolicy: RequireDualStack";
+    manifests::all(&[
+        &Echo::EachNode.workload(),
+        &Echo::service("local", 8000, local),
+        &Echo::service("cluster", 8000, "type: LoadBalancer"),
+    ])
+}
+
 fn start(name: &str) -> Result<Cluster> {
     let cluster = Cluster::start(&Blueprint { name, nodes: 3, images: &[] })?;
     configure(&cluster)?;
-    cluster.apply(ECHO)?;
+    cluster.apply(&echo())?;
     cluster.wait_for_pods("default", "app=echo", 3)?;
     Ok(cluster)
 }
@@ -103,13 +80,6 @@ fn answered(cluster: &Cluster, vip: &str) -> Result<Value> {
         answer.ok()
     })
     .with_context(|| format!("{last:?}"))
-}
-
-/// How this node says that it stands with a vip.
-fn state(cluster: &Cluster, node: &str, vip: &str) -> Option<String> {
-    let rows = told(cluster, node, "/api/v1/announcements").ok()?;
-    let row = rows.as_array()?.iter().find(|row| row["address"] == vip)?.clone();
-    row["state"].as_str().map(str::to_owned)
 }
 
 /// Waits until these nodes agree who of them has a vip, and the client knows no other; which.

@@ -2,21 +2,21 @@
 //! kube-proxy; a client on the LAN.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use steelyard_tests::chart::{self, NAMESPACE};
 use steelyard_tests::cluster::{self, Blueprint, Cluster};
-use steelyard_tests::roles::owner;
+use steelyard_tests::manifests::{self, Echo};
+use steelyard_tests::roles::{owner, said};
 use steelyard_tests::senders::no_request_fails;
 use steelyard_tests::{binary, http, needs_cluster};
 
-const NAMESPACE: &str = "steelyard-system";
 const ROLES: [(&str, usize); 3] = [("controller", 2), ("speaker", 3), ("gateway", 3)];
 const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 const HOST: &str = "echo.example";
 
-/// What people apply: a pool of the LAN, an application, Services of both kinds, and a route.
+/// What people apply besides an application: a pool of the LAN, and a route.
 const APPLIED: &str = r#"
 apiVersion: metallb.io/v1beta1
 kind: IPAddressPool
@@ -26,43 +26,6 @@ spec: {addresses: [10.2.0.200-10.2.0.219]}
 apiVersion: metallb.io/v1beta1
 kind: L2Advertisement
 metadata: {name: lan, namespace: steelyard-system}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: echo}
-spec:
-  replicas: 3
-  selector: {matchLabels: {app: echo}}
-  strategy: {rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}
-  template:
-    metadata: {labels: {app: echo}}
-    spec:
-      terminationGracePeriodSeconds: 20
-      tolerations:
-      - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute,
-         tolerationSeconds: 1}
-      containers:
-      - name: echo
-        image: echo:1
-        args: ["--http", ":80", "--linger", "3s"]
-        readinessProbe: {httpGet: {path: /, port: 80}, periodSeconds: 1}
----
-apiVersion: v1
-kind: Service
-metadata: {name: local}
-spec:
-  type: LoadBalancer
-  externalTrafficPolicy: Local
-  selector: {app: echo}
-  ports: [{port: 80}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: cluster}
-spec:
-  type: LoadBalancer
-  selector: {app: echo}
-  ports: [{port: 80}]
 ---
 apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -83,30 +46,33 @@ metadata: {name: steelyard-admin, namespace: steelyard-system}
 stringData: {token: a-token-that-nobody-guesses-0123456789}
 "#;
 
-fn chart() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/helm/steelyard")
+/// All that people apply, with Services of both kinds.
+fn applied() -> String {
+    manifests::all(&[
+        &Echo::Leaving { replicas: 3, seconds: 3 }.workload(),
+        &Echo::service("local", 80, "type: LoadBalancer, externalTrafficPolicy: Local"),
+        &Echo::service("cluster", 80, "type: LoadBalancer"),
+        APPLIED,
+    ])
 }
 
 /// Three nodes with all roles, and what people apply.
 fn start(name: &str, options: &[&str]) -> Result<Cluster> {
     let images = [("steelyard", binary::steelyard())];
     let cluster = Cluster::start(&Blueprint { name, nodes: 3, images: &images })?;
-    cluster.kubectl(&["create", "namespace", NAMESPACE])?;
-    let label = "pod-security.kubernetes.io/enforce=privileged";
-    cluster.kubectl(&["label", "namespace", NAMESPACE, label])?;
+    chart::make_namespace(&cluster)?;
     cluster.apply(TOKEN)?;
-    let chart = chart();
-    let chart = chart.to_string_lossy();
-    let install = ["install", "steelyard", &chart, "--namespace", NAMESPACE];
-    cluster.helm(&[&install[..], options].concat())?;
+    chart::install(&cluster, options)?;
     for (role, count) in ROLES {
         let labels = format!("app.kubernetes.io/component={role}");
         cluster.wait_for_pods(NAMESPACE, &labels, count).with_context(|| {
             let logs = ["logs", "-n", NAMESPACE, "--selector", &labels, "--tail", "5"];
-            cluster.kubectl(&logs).unwrap_or_default()
+            // Speakers are on the network of their node.
+            let stands = NODES.map(|node| said(&cluster, node, "/readyz"));
+            format!("{stands:?}\n{}", cluster.kubectl(&logs).unwrap_or_default())
         })?;
     }
-    cluster.apply(APPLIED)?;
+    cluster.apply(&applied())?;
     cluster.wait_for_pods("default", "app=echo", 3)?;
     Ok(cluster)
 }
@@ -273,7 +239,7 @@ fn roles_are_replaced_and_no_request_fails() -> Result<()> {
 
     // What was set on nodes for that goes with the speakers.
     ensure!(NODES.iter().all(|node| has_tables(&cluster, node).unwrap_or_default()));
-    cluster.helm(&["uninstall", "steelyard", "--namespace", NAMESPACE, "--wait"])?;
+    chart::uninstall(&cluster)?;
     for node in NODES {
         cluster::until(&format!("{node} to be as it was"), || {
             has_tables(&cluster, node).is_ok_and(|it| !it)

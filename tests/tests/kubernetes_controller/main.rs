@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use steelyard_tests::chart::{self, NAMESPACE};
 use steelyard_tests::cluster::{self, Blueprint, Cluster};
 use steelyard_tests::needs_cluster;
 use steelyard_tests::process::Signal;
 
-use self::replica::{
-    NAMESPACE, Replica, Told, create, deploy, patch, path, service, start, told, until_told,
-};
+use self::replica::{Replica, Told, create, patch, path, service, start, told, until_told};
 
 /// Versions of all that a controller writes about, by path.
 fn versions(cluster: &Cluster) -> BTreeMap<String, String> {
@@ -496,11 +495,8 @@ fn as_installed_it_may_what_it_needs() -> Result<()> {
     needs_cluster!();
     let images = [("steelyard", steelyard_tests::binary::steelyard())];
     let cluster = Cluster::start(&Blueprint { name: "installed", nodes: 1, images: &images })?;
-    cluster.kubectl(&["create", "namespace", NAMESPACE])?;
-    let level = "pod-security.kubernetes.io/enforce=privileged";
-    cluster.kubectl(&["label", "namespace", NAMESPACE, level])?;
-    let chart = deploy("helm/steelyard").to_string_lossy().into_owned();
-    cluster.helm(&["install", "steelyard", &chart, "--namespace", NAMESPACE])?;
+    chart::make_namespace(&cluster)?;
+    chart::install(&cluster, &[])?;
     let labels = "app.kubernetes.io/component=controller";
     let pods = cluster.wait_for_pods(NAMESPACE, labels, 2)?;
     let pool = "192.0.2.10-192.0.2.20";

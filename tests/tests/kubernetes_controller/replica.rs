@@ -1,16 +1,15 @@
 //! A controller on the client's host, and the cluster that it is for.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use steelyard_host::netns::Namespace;
 use steelyard_tests::binary;
+use steelyard_tests::chart::{NAMESPACE, deploy};
 use steelyard_tests::cluster::{self, Blueprint, Cluster, condition};
 use steelyard_tests::process::Running;
 
-pub(crate) const NAMESPACE: &str = "steelyard-system";
 const SERVICES: &str = "/api/v1/namespaces/default/services";
 const NOTE: &str = "metallb.io/ip-allocated-from-pool";
 
@@ -51,11 +50,6 @@ pub(crate) fn pool(addresses: &str) -> String {
         "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\n\
          metadata: {{name: home, namespace: {NAMESPACE}}}\nspec: {{addresses: [{addresses}]}}\n"
     )
-}
-
-/// A file or folder of deploy/.
-pub(crate) fn deploy(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(path)
 }
 
 impl Replica {

@@ -5,18 +5,16 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use steelyard_tests::chart::{
+    NAMESPACE, chart, deploy, install, make_namespace, uninstall, upgrade,
+};
 use steelyard_tests::cluster::{self, Cluster};
 use steelyard_tests::needs_cluster;
 use steelyard_tests::process::run;
 
-use super::{define, definitions_of, deploy, rights, start};
+use super::{define, definitions_of, rights, start};
 
-pub(crate) const NAMESPACE: &str = "steelyard-system";
 const COMPONENTS: [(&str, usize); 3] = [("controller", 2), ("speaker", 1), ("gateway", 1)];
-
-fn chart() -> String {
-    deploy("helm/steelyard").to_string_lossy().into_owned()
-}
 
 /// What the chart makes of these options; nobody is asked for that.
 fn template(options: &[&str]) -> Result<String> {
@@ -30,13 +28,6 @@ fn nothing_differs(cluster: &Cluster, options: &[&str]) -> Result<()> {
     let file = cluster.kubeconfig().with_file_name("template.yaml");
     fs::write(&file, template(options)?)?;
     cluster.kubectl(&["diff", "-f", &file.to_string_lossy()]).map(drop)
-}
-
-/// The namespace that docs/install.md begins with.
-pub(crate) fn make_namespace(cluster: &Cluster) -> Result<()> {
-    cluster.kubectl(&["create", "namespace", NAMESPACE])?;
-    let label = "pod-security.kubernetes.io/enforce=privileged";
-    cluster.kubectl(&["label", "namespace", NAMESPACE, label]).map(drop)
 }
 
 /// Waits until the pods of all roles are there.
@@ -64,7 +55,7 @@ fn the_chart_comes_and_goes() -> Result<()> {
     needs_cluster!();
     let cluster = start("chart")?;
     make_namespace(&cluster)?;
-    let told = cluster.helm(&["install", "steelyard", &chart(), "--namespace", NAMESPACE])?;
+    let told = install(&cluster, &[])?;
     for part in
         ["Run next", "rollout status", "kind: IPAddressPool", "get service steelyard-gateway"]
     {
@@ -75,18 +66,16 @@ fn the_chart_comes_and_goes() -> Result<()> {
     nothing_differs(&cluster, &[])?;
     rights::are_those_that_are_used(&cluster)?;
     they_ask_for_no_more_than_they_need(&cluster)?;
-    let upgrade = chart();
-    let upgrade = ["upgrade", "steelyard", &upgrade, "--namespace", NAMESPACE];
     let other = ["--set", "ingressClass.default=true", "--set", "controller.replicas=1"];
-    cluster.helm(&[&upgrade[..], &other].concat())?;
+    upgrade(&cluster, &other)?;
     nothing_differs(&cluster, &other)?;
     // The values of each distribution that docs/install.md speaks of.
     for file in fs::read_dir(deploy("helm/values"))? {
         let file = file?.path().to_string_lossy().into_owned();
-        cluster.helm(&[&upgrade[..], &["--dry-run=server", "--values", &file]].concat())?;
+        upgrade(&cluster, &["--dry-run=server", "--values", &file])?;
     }
 
-    cluster.helm(&["uninstall", "steelyard", "--namespace", NAMESPACE, "--wait"])?;
+    uninstall(&cluster)?;
     cluster::until("pods to be gone", || ours(&cluster).is_ok_and(|left| left.is_empty()))
         .with_context(|| format!("{:?}", ours(&cluster)))?;
     // What users wrote outlives it.

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use steelyard_tests::chart::{NAMESPACE, deploy};
 use steelyard_tests::cluster::{self, Cluster};
 use steelyard_tests::needs_cluster;
 use steelyard_tests::process::run;
 
-use super::chart::NAMESPACE;
-use super::{define, definitions_of, deploy, start};
+use super::{define, definitions_of, start};
 
 /// Runs what a document says below a heading, in its order; what was said.
 pub(crate) fn follow(cluster: &Cluster, document: &str, heading: &str) -> Result<String> {

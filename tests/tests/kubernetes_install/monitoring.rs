@@ -5,9 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use steelyard_tests::chart::deploy;
 use steelyard_tests::process::run;
-
-use super::deploy;
 
 /// Names of metrics in an expression.
 fn names(expression: &str) -> BTreeSet<String> {

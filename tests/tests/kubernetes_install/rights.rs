@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use steelyard_manifest::{Breadth, Role, watched};
+use steelyard_tests::chart::NAMESPACE;
 use steelyard_tests::cluster::Cluster;
-
-use super::chart::NAMESPACE;
 
 /// Where, on what, what, and on which one alone: `all/services watch`, `own/leases get NAME`.
 type Rights = BTreeSet<String>;

@@ -1,11 +1,11 @@
 //! The roles, in the pods that the chart gives them and with the rights it gives them.
 
 use anyhow::{Context, Result, ensure};
+use steelyard_tests::chart::{self, NAMESPACE};
 use steelyard_tests::cluster::Cluster;
 use steelyard_tests::needs_cluster;
 
-use super::chart::{NAMESPACE, make_namespace};
-use super::{deploy, start};
+use super::start;
 
 /// What a role's pods said, which are so many and well.
 fn said(cluster: &Cluster, component: &str, count: usize) -> Result<String> {
@@ -24,15 +24,14 @@ fn said(cluster: &Cluster, component: &str, count: usize) -> Result<String> {
 fn roles_run_as_they_are_installed() -> Result<()> {
     needs_cluster!();
     let cluster = start("roles")?;
-    make_namespace(&cluster)?;
-    let chart = deploy("helm/steelyard").to_string_lossy().into_owned();
-    cluster.helm(&["install", "steelyard", &chart, "--namespace", NAMESPACE])?;
+    chart::make_namespace(&cluster)?;
+    chart::install(&cluster, &[])?;
     for (component, count) in [("controller", 2), ("gateway", 1), ("speaker", 1)] {
         let said = said(&cluster, component, count)?;
         ensure!(!said.to_lowercase().contains("forbidden"), "{component}: {said}");
     }
     // What they made themselves is what docs/install.md says that is left.
-    cluster.helm(&["uninstall", "steelyard", "--namespace", NAMESPACE, "--wait"])?;
+    chart::uninstall(&cluster)?;
     let get = |kind: &str| cluster.kubectl(&["--namespace", NAMESPACE, "get", kind, "-o", "name"]);
     ensure!(get("secrets")?.trim() == "secret/steelyard-membership", "{}", get("secrets")?);
     let leases = get("leases")?;

@@ -2,12 +2,12 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use steelyard_tests::chart::{self, NAMESPACE};
 use steelyard_tests::cluster::{self, Cluster};
 use steelyard_tests::needs_cluster;
 
-use super::chart::{NAMESPACE, make_namespace};
 use super::followed::follow;
-use super::{deploy, start};
+use super::start;
 
 const GROUP: &str = "/apis/metallb.io";
 
@@ -30,12 +30,10 @@ fn certificate(cluster: &Cluster) -> Result<Value> {
 fn objects_are_judged_before_they_are_taken() -> Result<()> {
     needs_cluster!();
     let cluster = start("webhook")?;
-    make_namespace(&cluster)?;
-    let chart = deploy("helm/steelyard").to_string_lossy().into_owned();
+    chart::make_namespace(&cluster)?;
     // What it does is not theirs, whatever they do.
     let alone = ["--set", "controller.replicas=1", "--set", "gateway.enabled=false"];
-    let install = ["install", "steelyard", &chart, "--namespace", NAMESPACE];
-    cluster.helm(&[&install[..], &alone].concat())?;
+    chart::install(&cluster, &alone)?;
     follow(&cluster, "install.md", "### Judge objects before they are taken")?;
     let made = certificate(&cluster)?;
     cluster.wait_for_pods(NAMESPACE, "app.kubernetes.io/component=webhook", 1).with_context(
@@ -64,9 +62,7 @@ fn objects_are_judged_before_they_are_taken() -> Result<()> {
     ensure!(taken.status == 201, "{taken:?}");
     versions(&cluster)?;
 
-    let again =
-        ["upgrade", "steelyard", &chart, "--namespace", NAMESPACE, "--reset-then-reuse-values"];
-    cluster.helm(&again)?;
+    chart::upgrade(&cluster, &["--reset-then-reuse-values"])?;
     ensure!(certificate(&cluster)? == made, "its certificate is made once");
     cluster.stop()
 }

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use steelyard_tests::binary::steelyard;
 use steelyard_tests::cluster::{Blueprint, Cluster};
-use steelyard_tests::needs_cluster;
 use steelyard_tests::scratch::Scratch;
+use steelyard_tests::{manifests, needs_cluster};
 
 use super::{definitions, start};
 
@@ -32,28 +32,14 @@ spec:
   tls: [{hosts: [web.example], secretName: cert}]
   rules: [{host: web.example, http: {paths: [{path: /, pathType: Prefix, backend: {service:
     {name: nobody, port: {number: 80}}}}]}}]
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: reader, namespace: shop}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: reader}
-rules:
-- {apiGroups: [networking.k8s.io], resources: [ingresses, ingressclasses], verbs: [list, watch]}
-- {apiGroups: [metallb.io], resources: ['*'], verbs: [list, watch]}
-- apiGroups: ['']
-  resources: [services, nodes, namespaces, pods]
-  verbs: [list, watch]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: reader}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reader}
-subjects: [{kind: ServiceAccount, name: reader, namespace: shop}]
 ";
 
+/// What their judge may read.
+const MAY: [&str; 3] = [
+    "{apiGroups: [networking.k8s.io], resources: [ingresses, ingressclasses], verbs: [list, watch]}",
+    "{apiGroups: [metallb.io], resources: ['*'], verbs: [list, watch]}",
+    "{apiGroups: [''], resources: [services, nodes, namespaces, pods], verbs: [list, watch]}",
+];
 /// A pool, and Services that have an address of it, or are to get one.
 const SERVED: &str = "
 apiVersion: metallb.io/v1beta1
@@ -102,6 +88,7 @@ fn a_cluster_is_judged_as_files_are() -> Result<()> {
     cluster.apply(&definitions())?;
     cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
     cluster.apply(MISTAKES)?;
+    cluster.apply(&manifests::account("shop", "reader", &MAY))?;
     let check = |kubeconfig: &Path| -> Result<(Option<i32>, BTreeSet<String>)> {
         let mut command = cluster.client().command(&steelyard().to_string_lossy());
         command.args(["check", "--cluster", "-o", "json", "--kubeconfig"]).arg(kubeconfig);

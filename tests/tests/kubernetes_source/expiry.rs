@@ -9,30 +9,22 @@ use steelyard_host::netns::Namespace;
 use steelyard_kube::{Connection, L2Reports};
 use steelyard_tests::binary::steelyard;
 use steelyard_tests::cluster::{self, Cluster};
-use steelyard_tests::needs_cluster;
 use steelyard_tests::process::Running;
 use steelyard_tests::scratch::Scratch;
+use steelyard_tests::{manifests, needs_cluster};
 
 use super::commands::with_user;
 use super::mint::{Mint, wait_until_expired};
 use super::relay::Relay;
 use super::{definitions, start};
 
-/// An account that may do everything, a class, and a route to an endpoint of this host.
+/// What an account may that may do everything.
+const EVERYTHING: &str = "{apiGroups: ['*'], resources: ['*'], verbs: ['*']}";
+/// A namespace, a class and a pool.
 const CONFIGURED: &str = "
 apiVersion: v1
 kind: Namespace
 metadata: {name: steelyard-system}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: role, namespace: default}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: role}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
-subjects: [{kind: ServiceAccount, name: role, namespace: default}]
 ---
 apiVersion: networking.k8s.io/v1
 kind: IngressClass
@@ -143,6 +135,7 @@ fn a_token_that_expires_is_read_again_and_who_has_none_serves_on() -> Result<()>
     cluster.apply(&definitions())?;
     cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
     cluster.apply(CONFIGURED)?;
+    cluster.apply(&manifests::account("default", "role", &[EVERYTHING]))?;
     cluster.apply(&ROUTE.replace("NAME", "first"))?;
     let mut files = cluster.client().command("python3");
     files.args(["-m", "http.server", "8000", "--bind", "10.2.0.1", "--directory", "/run"]);

@@ -7,36 +7,24 @@ use steelyard_manifest::{Role, Selection, Verb, watched};
 use steelyard_tests::binary::steelyard;
 use steelyard_tests::process::Running;
 use steelyard_tests::scratch::Scratch;
-use steelyard_tests::{cluster, needs_cluster};
+use steelyard_tests::{cluster, manifests, needs_cluster};
 
 use super::commands::account;
 use super::ear::Ear;
 use super::relay::Relay;
 use super::{definitions, start, until};
 
-const READER: &str = "
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: reader, namespace: default}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: reader}
-rules:
-- {apiGroups: [''], resources: [services, namespaces], verbs: [list, watch]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: reader}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reader}
-subjects: [{kind: ServiceAccount, name: reader, namespace: default}]
-";
+/// Who may read two kinds, as the test does.
+fn account_of_reader() -> String {
+    let rule = "{apiGroups: [''], resources: [services, namespaces], verbs: [list, watch]}";
+    manifests::account("default", "reader", &[rule])
+}
 
 #[test]
 fn a_right_that_is_taken_away_is_named_and_what_was_known_stands() -> Result<()> {
     needs_cluster!();
     let cluster = start("rights")?;
-    cluster.apply(READER)?;
+    cluster.apply(&account_of_reader())?;
     let scratch = Scratch::new()?;
     let reader = account(&cluster, &scratch, "default", "reader")?;
     let relay = Relay::start(&cluster, &reader)?;
@@ -57,7 +45,7 @@ fn a_right_that_is_taken_away_is_named_and_what_was_known_stands() -> Result<()>
     cluster.kubectl(&["create", "service", "clusterip", "late", "--tcp=80"])?;
     ensure!(ear.heard().objects == before && ear.heard().changes == changes);
 
-    cluster.apply(READER)?;
+    cluster.apply(&account_of_reader())?;
     until(&ear, &["Service/default/late"], &[])?;
     ear.until("it to be followed", |heard| {
         heard.standing.values().all(|it| *it == Standing::Followed)
@@ -74,7 +62,7 @@ fn a_role_that_hears_nothing_serves_on_and_says_so() -> Result<()> {
     needs_cluster!();
     let mut cluster = start("deaf")?;
     cluster.apply(&definitions())?;
-    cluster.apply(READER)?;
+    cluster.apply(&account_of_reader())?;
     let mut gateway = cluster.client().command(&steelyard().to_string_lossy());
     gateway.args(["gateway", "--admin", "127.0.0.1:9180", "--kubeconfig"]);
     let mut gateway = Running::start({

@@ -4,9 +4,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use steelyard_tests::binary::steelyard;
 use steelyard_tests::cluster::{self, Cluster};
-use steelyard_tests::needs_cluster;
 use steelyard_tests::process::Running;
 use steelyard_tests::scratch::Scratch;
+use steelyard_tests::{manifests, needs_cluster};
 
 use super::commands::account;
 use super::start;
@@ -17,27 +17,15 @@ const EACH: usize = 4 << 10;
 /// What a gateway may take more than without them.
 const MOST: f64 = (MANY * EACH / 8) as f64;
 
-/// A gateway's account: of Secrets it may read one, and list none.
+/// What a gateway may: of Secrets it may read one, and list none.
+const MAY: [&str; 4] = [
+    "{apiGroups: [''], resources: [services, namespaces], verbs: [list, watch]}",
+    "{apiGroups: [''], resources: [secrets], resourceNames: [cert], verbs: [list, watch]}",
+    "{apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list, watch]}",
+    "{apiGroups: [networking.k8s.io], resources: [ingresses, ingressclasses], verbs: [list, watch]}",
+];
+/// A route with a certificate.
 const CONFIGURED: &str = "
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: gateway, namespace: default}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: gateway}
-rules:
-- {apiGroups: [''], resources: [services, namespaces], verbs: [list, watch]}
-- {apiGroups: [''], resources: [secrets], resourceNames: [cert], verbs: [list, watch]}
-- {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list, watch]}
-- {apiGroups: [networking.k8s.io], resources: [ingresses, ingressclasses], verbs: [list, watch]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: gateway}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: gateway}
-subjects: [{kind: ServiceAccount, name: gateway, namespace: default}]
----
 apiVersion: networking.k8s.io/v1
 kind: IngressClass
 metadata: {name: traefik}
@@ -132,6 +120,7 @@ fn secrets_that_nothing_refers_to_are_not_read() -> Result<()> {
     needs_cluster!();
     let cluster = start("secrets")?;
     let scratch = Scratch::new()?;
+    cluster.apply(&manifests::account("default", "gateway", &MAY))?;
     cluster.apply(CONFIGURED)?;
     certificate(&cluster, &scratch)?;
     let kubeconfig = account(&cluster, &scratch, "default", "gateway")?;
