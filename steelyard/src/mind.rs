@@ -80,6 +80,12 @@ impl Mind {
         self.pipeline.awaited()
     }
 
+    /// Whether something of the cluster is being listed again: what is known of it may be half of
+    /// one time and half of another.
+    pub(crate) fn is_renewing(&self) -> bool {
+        self.pipeline.is_renewing()
+    }
+
     /// Whether what was heard of the cluster differs from what was last decided by.
     pub(crate) fn has_news(&self) -> bool {
         self.pipeline.has_news()

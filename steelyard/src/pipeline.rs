@@ -87,6 +87,14 @@ impl Pipeline {
         }
     }
 
+    /// Whether something of the cluster is being listed again.
+    pub fn is_renewing(&self) -> bool {
+        match &self.intake {
+            Intake::Files(_) => false,
+            Intake::Cluster(front) => front.is_renewing(),
+        }
+    }
+
     /// Lists this too before anything is decided.
     pub fn await_also(&mut self, watch: Selection) {
         if let Intake::Cluster(front) = &mut self.intake {

@@ -172,6 +172,17 @@ impl Cluster {
         self.plane.compact()
     }
 
+    /// Keeps all that the API server has, for [`Self::restore`].
+    pub fn back_up(&self) -> Result<()> {
+        self.plane.back_up()
+    }
+
+    /// Puts back what was kept, versions and all, and starts the API server again; waits until it
+    /// answers.
+    pub fn restore(&mut self) -> Result<()> {
+        self.plane.restore()
+    }
+
     /// Switches a node off, as when its cable is pulled; its disk stays.
     pub fn power_off(&mut self, node: &str) -> Result<()> {
         let (node, rack) = self.rack_and_node(node)?;

@@ -5,6 +5,11 @@
 //! that is forgotten, or nothing can be relied on, is there another list, and of a list that says
 //! the same nothing comes.
 //!
+//! Where an API server's store was put back to what it was before, from a backup, its versions go
+//! back too, and a watch from a version that it does not have yet is silent: nothing of it comes
+//! before there is one, and what happened until then never does. So before a watch goes on it is
+//! asked at which version things are; whoever is behind has another history, and lists anew.
+//!
 //! A watch takes a connection. Where so many objects are looked at by their names that this would
 //! be too many of them, the others are asked for in [`Rounds`].
 
@@ -16,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use steelyard_manifest::{ClusterEvent, ClusterObject, Key, RawObject, Selection, Verb};
+use steelyard_manifest::{ClusterEvent, ClusterObject, Key, RawObject, Selection, Verb, is_older};
 use tokio::sync::mpsc;
 
 use crate::answer::{escaped, get, of_status};
@@ -159,11 +164,23 @@ impl Follower {
 
     /// Lists if that has to be, and watches.
     async fn look(&mut self) -> Result<(), End> {
-        if self.progress.version.is_none() && !self.progress.streams {
+        if let Some(version) = &self.progress.version {
+            self.ask_whether_it_goes_on(version).await?;
+        } else if !self.progress.streams {
             let (version, present) = page::list(self).await?;
             self.listed(version, present).await?;
         }
         self.watch().await
+    }
+
+    /// Whether what comes next comes after `version`.
+    async fn ask_whether_it_goes_on(&self, version: &str) -> Result<(), Trouble> {
+        match page::version(self).await {
+            Ok(now) if is_older(&now, version) => Err(Trouble::Rewound),
+            // A watch needs another right, and says itself what it lacks.
+            Ok(_) | Err(Trouble::Refused(_)) => Ok(()),
+            Err(trouble) => Err(trouble),
+        }
     }
 
     /// What trouble means for what comes next.
@@ -176,6 +193,11 @@ impl Follower {
             }
             // There is another list, and it says what has become of it all.
             Trouble::Expired => {
+                self.progress.version = None;
+                return Ok(());
+            }
+            Trouble::Rewound => {
+                tracing::warn!("{}: {trouble}, and is listed anew", self.watch);
                 self.progress.version = None;
                 return Ok(());
             }
@@ -227,8 +249,9 @@ impl Follower {
                 }
                 answer => answer?,
             };
-        if present.is_none() {
-            self.standings.set(&self.watch, Standing::Followed);
+        match present {
+            Some(_) => self.begin_list().await?,
+            None => self.standings.set(&self.watch, Standing::Followed),
         }
         loop {
             let patience = match present {
@@ -274,6 +297,10 @@ impl Follower {
         let version = object.resource_version().map(str::to_owned);
         let version = version.ok_or_else(|| Trouble::Garbled("a line without a version".into()))?;
         self.progress.heard = true;
+        // Of what is gone, some API servers tell the version that it had.
+        if present.is_none() && kind != "DELETED" && self.is_behind(&version) {
+            return Err(Trouble::Rewound.into());
+        }
         match &*kind {
             "BOOKMARK" => {
                 if object.annotation(INITIAL_END) == Some("true")
@@ -304,6 +331,19 @@ impl Follower {
             self.progress.version = Some(version);
         }
         Ok(())
+    }
+
+    /// Whether a watch, which tells what happens in order, has told something later than `version`.
+    fn is_behind(&self, version: &str) -> bool {
+        self.progress.version.as_ref().is_some_and(|known| is_older(version, known))
+    }
+
+    /// A list begins to come.
+    async fn begin_list(&self) -> Result<(), Unheard> {
+        match self.progress.was_listed && self.watch.reach.name.is_none() {
+            true => self.send(ClusterEvent::Anew(self.watch.clone())).await,
+            false => Ok(()),
+        }
     }
 
     fn written(&self, raw: RawObject) -> Result<ClusterObject, Trouble> {

@@ -19,6 +19,9 @@ pub enum Trouble {
     /// The version to go on from is forgotten (410).
     #[error("the API server has forgotten the version to go on from")]
     Expired,
+    /// Its history is not the one that was followed: its store was put back to what it was before.
+    #[error("the API server is at an older version than it was")]
+    Rewound,
     /// It has too much to do (429), or is not ready (503), and may say when to come again.
     #[error("the API server is busy (status {status})")]
     Busy {

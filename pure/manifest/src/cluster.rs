@@ -10,6 +10,7 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod version;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -24,6 +25,7 @@ use crate::tree::{Node, Value};
 use crate::watched::{Selection, Watched};
 pub use front::ClusterFront;
 pub use refusal::{Verb, refusal};
+pub use version::is_older;
 
 /// What an API server sent, as it came from it: a tree without places.
 #[derive(Clone, Debug)]
@@ -50,6 +52,11 @@ pub enum ClusterEvent {
         /// Which one of that name.
         uid: Box<str>,
     },
+    /// A list of a whole kind begins to come that was listed before. What is known stands until the
+    /// list has come to its end; but it says nothing of what is old, even if its versions are lower
+    /// than those that are known: who restores an API server's store from a backup takes its
+    /// versions back too.
+    Anew(Selection),
     /// A list has come to its end. Each object in it was sent before, since the list began: what
     /// else is known of the watch is gone.
     Listed {

@@ -46,7 +46,9 @@ mod words;
 mod written;
 
 pub use build::Builds;
-pub use cluster::{ClusterEvent, ClusterFront, ClusterObject, NoObject, RawObject, Verb, refusal};
+pub use cluster::{
+    ClusterEvent, ClusterFront, ClusterObject, NoObject, RawObject, Verb, is_older, refusal,
+};
 #[doc(hidden)]
 pub use exercise::{exercise, exercise_cluster};
 pub use front::{Awaited, Front, ObjectChanges, Teller};

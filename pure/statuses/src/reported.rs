@@ -3,7 +3,8 @@
 //! It is fed with what an API server sent, beside what decides: so what is to be written is
 //! compared with what is there, names the version that it was decided on, and is of the object that
 //! was decided on. Of a version that is older than what is known nothing is taken: an answer to a
-//! write may be ahead of the watch.
+//! write may be ahead of the watch. What is listed anew is taken as it is: the API server's store
+//! may have been put back to what it was before.
 
 mod author;
 mod seen;
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use steelyard_manifest::{ClusterEvent, ClusterOrigin, Key, Object};
+use steelyard_manifest::{ClusterEvent, ClusterOrigin, Key, Object, is_older};
 use steelyard_model::{Labels, NamespacedName, ObjectRef};
 
 use crate::kind::StatusKind;
@@ -102,12 +103,9 @@ impl Revision {
         Self { uid: uid.into(), version: version.into() }
     }
 
-    /// Whether it is of the same object, and older. Versions of API servers are numbers that grow;
-    /// of what is none nobody knows.
+    /// Whether it is of the same object, and older.
     fn is_before(&self, other: &Self) -> bool {
-        let number = |it: &Self| it.version.parse::<u128>().ok();
-        let numbers = number(self).zip(number(other));
-        self.uid == other.uid && numbers.is_some_and(|(this, other)| this < other)
+        self.uid == other.uid && is_older(&self.version, &other.version)
     }
 }
 
@@ -122,6 +120,7 @@ impl Reported {
                 return self.see(&object.object, revision);
             }
             ClusterEvent::Gone { key, uid } => self.gone(&key.reference, uid),
+            ClusterEvent::Anew(watch) => self.forget(watch.kind.kind),
             ClusterEvent::Listed { watch, present } => {
                 let (kind, group) = (watch.kind.kind, Arc::from(watch.kind.group));
                 self.keep(kind, |id| {
@@ -130,7 +129,7 @@ impl Reported {
                         .contains(&Key { reference: Arc::new(object), group: Arc::clone(&group) })
                 });
             }
-            ClusterEvent::Absent(watch) => self.keep(watch.kind.kind, |_| false),
+            ClusterEvent::Absent(watch) => self.forget(watch.kind.kind),
             ClusterEvent::Unwatched(_) | ClusterEvent::Refused { .. } => {}
         }
         true
@@ -170,6 +169,11 @@ impl Reported {
         if self.revision(kind, &object.id()).is_some_and(|known| *known.uid == *uid) {
             self.remove(kind, |id| *id != object.id());
         }
+    }
+
+    /// Of this kind nothing is known: whatever is heard of it next is so.
+    pub fn forget(&mut self, kind: &str) {
+        self.keep(kind, |_| false);
     }
 
     /// Of this kind there are these, and no others.

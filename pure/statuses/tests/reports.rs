@@ -4,7 +4,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use steelyard_manifest::{Object, ReadLimits, Source, load};
+use steelyard_manifest::{
+    ClusterEvent, Object, ReadLimits, Role, Selection, Source, load, watched,
+};
 use steelyard_model::{Holdings, NamespacedName, ObjectRef, Snapshot};
 use steelyard_pipeline::{ResolveOptions, resolve};
 use steelyard_plan::{Facts, Plan, ServiceEventKind, plan};
@@ -393,6 +395,14 @@ fn what_is_older_than_what_is_known_is_not_taken() {
     assert!(see(&mut reported, "9", &text), "a new one of the name");
     reported.keep("Service", |_| false);
     assert_eq!(version(&reported), None);
+
+    // A store that was put back has older versions of the same.
+    assert!(see(&mut reported, "12", &text));
+    let kind = |name: &str| watched(Role::Controller).iter().find(|it| it.kind == name);
+    let anew = |name: &str| ClusterEvent::Anew(Selection::all(kind(name).expect("it is read")));
+    assert!(reported.heed(&anew("Ingress")) && !see(&mut reported, "8", &text));
+    assert!(reported.heed(&anew("Service")) && see(&mut reported, "8", &text));
+    assert_eq!(version(&reported).as_deref(), Some("8"));
 }
 
 fn write(name: &str) -> StatusWrite {

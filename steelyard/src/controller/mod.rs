@@ -2,7 +2,8 @@
 //!
 //! Of several replicas one leads ([`lead`]). The others follow what happens, so as to be quick, and
 //! decide nothing. What was decided is held while it is written; what statuses say counts where
-//! nothing is held, which is how a leader that starts knows who has what.
+//! nothing is held, which is how a leader that starts knows who has what. One whose API server has
+//! lost its history, or was put back to what it was before, looks anew like one that starts.
 
 mod args;
 mod lead;
@@ -20,7 +21,7 @@ use steelyard_kube::{CarriedOut, Connection, Gap, Leadership, LeaseOptions, Writ
 use steelyard_manifest::{ClusterEvent, Reach, Role, STATES, Selection};
 use steelyard_model::{Holdings, NamespacedName};
 use steelyard_pipeline::ResolveOptions;
-use steelyard_statuses::{CONTROLLER, Rivals, StatusOptions};
+use steelyard_statuses::{CONTROLLER, Rivals, StatusKind, StatusOptions};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -35,7 +36,7 @@ use crate::mind::{Mind, OwnFacts};
 use crate::tell::board::Board;
 
 pub use args::ControllerArgs;
-use lead::{Prepared, prepare};
+use lead::{Census, Prepared, prepare};
 use shown::{Shown, Waits};
 
 /// The Lease by which one of several replicas leads.
@@ -100,9 +101,9 @@ struct Controller {
     hands: ControllerHands,
     shown: Shown,
     term: Term,
-    /// What went since it was asked what is there.
-    gone: BTreeSet<Box<str>>,
-    /// What is there, while a term begins.
+    /// What is there, as far as it is known while a term begins.
+    census: Census,
+    /// Pages of the list of it.
     listed: mpsc::Receiver<Vec<ClusterEvent>>,
     carried: mpsc::UnboundedReceiver<CarriedOut>,
     look: tokio::time::Interval,
@@ -208,7 +209,7 @@ impl Controller {
             },
             shown,
             term: Term::None,
-            gone: BTreeSet::new(),
+            census: Census::default(),
             listed,
             carried,
             look: tokio::time::interval(LOOK),
@@ -294,27 +295,32 @@ impl Controller {
         if term == known {
             return;
         }
+        match term {
+            None => tracing::info!("another replica leads, or none"),
+            Some(_) => tracing::info!("this replica leads"),
+        }
+        // Who has what is said by statuses alone.
+        self.mind.hold(&Holdings::default());
+        self.look_anew(term);
+    }
+
+    /// In this term, writes and decides nothing before it has looked at what is there. What was
+    /// begun before is another's business.
+    fn look_anew(&mut self, term: Option<u64>) {
         if let Term::Begins(_, task) = &self.term {
             task.abort();
         }
         self.hands.statuses.write_by(None);
-        self.gone.clear();
+        (_, self.carried) = mpsc::unbounded_channel();
+        self.census = Census::default();
         let (tell, listed) = mpsc::channel(1);
         self.listed = listed;
-        self.term = match term {
-            None => {
-                tracing::info!("another replica leads, or none");
-                Term::None
-            }
-            Some(term) => {
-                tracing::info!("this replica leads");
-                let (connection, namespace) =
-                    (Arc::clone(&self.connection), self.namespace.clone());
-                let writes = self.leadership.is_some();
-                let preparing = prepare(connection, namespace, term, writes, tell);
-                Term::Begins(term, tokio::spawn(preparing))
-            }
-        };
+        let Some(term) = term else { return self.term = Term::None };
+        self.hands.statuses.forget_services();
+        let (connection, namespace) = (Arc::clone(&self.connection), self.namespace.clone());
+        let writes = self.leadership.is_some();
+        let preparing = prepare(connection, namespace, term, writes, tell);
+        self.term = Term::Begins(term, tokio::spawn(preparing));
     }
 
     /// Decides from now on, by what is there.
@@ -326,9 +332,10 @@ impl Controller {
         while let Ok(page) = self.listed.try_recv() {
             self.see_listed(page);
         }
+        let all = self.census.close();
+        self.take_in(vec![all]);
         self.term = Term::Stands(term);
         self.hands.statuses.set_rivals(rivals);
-        self.mind.hold(&Holdings::default());
         if let Some(leadership) = self.leadership.clone() {
             let leads = Arc::new(move || leadership.term(Instant::now()) == Some(term));
             let connection = Arc::clone(&self.connection);
@@ -339,27 +346,26 @@ impl Controller {
         self.decide().await;
     }
 
-    /// A watch may be ahead of the list: what came since is not gone, what went stays so.
     fn see_listed(&mut self, mut page: Vec<ClusterEvent>) {
-        page.retain(|event| match event {
-            ClusterEvent::Written(object) => !self.gone.contains(&object.origin.uid),
-            _ => false,
-        });
-        self.hands.statuses.heed(&mut page);
-        self.mind.see_cluster(page);
+        self.census.see(&mut page);
+        self.take_in(page);
     }
 
-    async fn hear(&mut self, mut heard: Vec<ClusterEvent>) {
-        for event in &heard {
-            if let ClusterEvent::Gone { uid, .. } = event
-                && !matches!(self.term, Term::Stands(_))
-            {
-                self.gone.insert(uid.clone());
-            }
-        }
-        self.is_new = true;
+    fn take_in(&mut self, mut heard: Vec<ClusterEvent>) {
         self.hands.statuses.heed(&mut heard);
         self.mind.see_cluster(heard);
+    }
+
+    async fn hear(&mut self, heard: Vec<ClusterEvent>) {
+        self.is_new = true;
+        if heard.iter().any(is_of_reports_anew) {
+            // What is reported is not known, nor what became of writes that are under way.
+            self.look_anew(self.term.number());
+        }
+        if let Term::Begins(..) = self.term {
+            self.census.hear(&heard);
+        }
+        self.take_in(heard);
         if self.mind.has_news() && self.rests.until > Instant::now() {
             self.rests.awaits = true;
         } else if self.mind.has_news() {
@@ -370,7 +376,8 @@ impl Controller {
     }
 
     fn decides(&self) -> bool {
-        matches!(self.term, Term::Stands(_)) && self.mind.awaited().is_empty()
+        let is_informed = self.mind.awaited().is_empty() && !self.mind.is_renewing();
+        matches!(self.term, Term::Stands(_)) && is_informed
     }
 
     /// Decides, and has it written, if this replica leads and has heard of everything.
@@ -427,6 +434,11 @@ impl Term {
             Self::Begins(term, _) | Self::Stands(term) => Some(*term),
         }
     }
+}
+
+/// Whether what is reported somewhere is listed anew.
+fn is_of_reports_anew(event: &ClusterEvent) -> bool {
+    matches!(event, ClusterEvent::Anew(watch) if StatusKind::named(watch.kind.kind).is_some())
 }
 
 async fn changed(leadership: &mut Option<Leadership>) {

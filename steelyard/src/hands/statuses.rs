@@ -79,7 +79,9 @@ impl Statuses {
             match event {
                 ClusterEvent::Written(object) => self.see(&object.object.reference),
                 ClusterEvent::Gone { key, .. } => self.see(&key.reference),
-                ClusterEvent::Unwatched(_) | ClusterEvent::Refused { .. } => {}
+                ClusterEvent::Unwatched(_)
+                | ClusterEvent::Refused { .. }
+                | ClusterEvent::Anew(_) => {}
                 ClusterEvent::Listed { .. } | ClusterEvent::Absent(_) => self.stale = Scope::All,
             }
         }
@@ -99,6 +101,11 @@ impl Statuses {
         (self.writer, self.retries, self.last) = (writer, Retries::default(), None);
         self.stale = Scope::All;
         self.left.clear();
+    }
+
+    /// What Services report is not known: they are listed before anything is written.
+    pub(crate) fn forget_services(&mut self) {
+        self.reported.forget(StatusKind::Service.name());
     }
 
     /// Who else gives addresses; whether that is news.

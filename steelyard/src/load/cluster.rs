@@ -81,6 +81,7 @@ fn is_awaited(event: &ClusterEvent, awaited: &[Selection]) -> bool {
         ClusterEvent::Listed { watch, .. }
         | ClusterEvent::Refused { watch, .. }
         | ClusterEvent::Absent(watch)
+        | ClusterEvent::Anew(watch)
         | ClusterEvent::Unwatched(watch) => awaited.contains(watch),
     }
 }

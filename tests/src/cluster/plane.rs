@@ -1,7 +1,7 @@
 //! The control plane of a cluster: etcd, the API server, controllers and the scheduler on one
 //! host, and a door to the API server for tests.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -17,6 +17,7 @@ use crate::process::{Running, Signal, run};
 pub(super) struct ControlPlane {
     parts: Parts,
     host: Namespace,
+    etcd: Running,
     server: Running,
     /// What is only to run as long as this does.
     _others: Vec<Running>,
@@ -26,12 +27,11 @@ impl ControlPlane {
     /// Makes the keys of the cluster and starts it; the API server answers afterwards.
     pub(super) fn start(parts: &Parts, host: Namespace, nodes: &[String]) -> Result<Self> {
         make_keys(parts, nodes)?;
-        let mut etcd = Running::start(etcd(parts, &host))?;
-        etcd.hush();
+        let etcd = start_etcd(parts, &host)?;
         let server = Running::start(server(parts, &host))?;
         let mut door = Running::start(door(parts, &host))?;
         door.hush();
-        let mut plane = Self { parts: parts.clone(), host, server, _others: vec![etcd, door] };
+        let mut plane = Self { parts: parts.clone(), host, etcd, server, _others: vec![door] };
         plane.wait_until_ready()?;
         for (part, user) in
             [(Program::Controllers, "controllers"), (Program::Scheduler, "scheduler")]
@@ -72,6 +72,24 @@ impl ControlPlane {
         run(self.parts.command(&self.host, Program::Compact)).map(drop)
     }
 
+    /// Keeps all that is there now, for another time.
+    pub(super) fn back_up(&self) -> Result<()> {
+        // It stands meanwhile: what it has written is then as whole as after a power cut.
+        self.etcd.freeze()?;
+        let copied = copy(&self.parts.file("etcd"), &self.parts.file("backup"));
+        self.etcd.signal(Signal::CONT)?;
+        copied
+    }
+
+    /// Puts back what was kept, as Kubernetes' documentation says: while no API server runs.
+    pub(super) fn restore(&mut self) -> Result<()> {
+        self.server.kill()?;
+        self.etcd.kill()?;
+        copy(&self.parts.file("backup"), &self.parts.file("etcd"))?;
+        self.etcd = start_etcd(&self.parts, &self.host)?;
+        self.start_again()
+    }
+
     fn wait_until_ready(&mut self) -> Result<()> {
         let api = self.api();
         super::until("the API server", || api.get_text("/readyz").is_ok_and(|it| it == "ok"))
@@ -110,6 +128,22 @@ fn make_keys(parts: &Parts, nodes: &[String]) -> Result<()> {
     let all = ["127.0.0.1", &four, &six, service_four, service_six];
     keys.args(["--addresses", &all.join(",")]);
     run(keys).map(drop)
+}
+
+fn start_etcd(parts: &Parts, host: &Namespace) -> Result<Running> {
+    let mut etcd = Running::start(etcd(parts, host))?;
+    etcd.hush();
+    Ok(etcd)
+}
+
+/// Puts what is in a folder into another one, in the place of what was there.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if to.exists() {
+        std::fs::remove_dir_all(to)?;
+    }
+    let mut copy = Command::new("cp");
+    copy.arg("-a").args([from, to]);
+    run(copy).map(drop)
 }
 
 /// What it writes need not survive the machine.

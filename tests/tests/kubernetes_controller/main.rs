@@ -3,6 +3,7 @@
 
 mod occupied;
 mod replica;
+mod restored;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};

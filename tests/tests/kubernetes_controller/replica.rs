@@ -123,6 +123,13 @@ pub(crate) fn service(name: &str) -> Value {
     })
 }
 
+/// The same with an endpoint, since else nobody answers for it: `Echo` of a cluster.
+pub(crate) fn served(name: &str) -> Value {
+    let mut service = service(name);
+    service["spec"]["selector"] = json!({ "app": "echo" });
+    service
+}
+
 /// Makes a Service.
 pub(crate) fn create(cluster: &Cluster, service: &Value) -> Result<()> {
     let answer = cluster.api().send("POST", SERVICES, &service.to_string())?;

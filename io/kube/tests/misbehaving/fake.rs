@@ -38,6 +38,8 @@ pub(crate) struct Store {
     pub(crate) oldest: u64,
     /// Of the questions to come.
     pub(crate) faults: VecDeque<Fault>,
+    /// Questions with this in them are answered well all the same.
+    pub(crate) spared: Option<&'static str>,
     /// Of all questions to come.
     pub(crate) always: Option<Fault>,
     /// What is asked about this is never answered.
@@ -106,6 +108,23 @@ impl Fake {
         self.shared.1.notify_all();
     }
 
+    /// What it has now, for another time.
+    pub(crate) fn backup(&self) -> (u64, Vec<Value>) {
+        let store = self.store();
+        (store.version, store.objects.clone())
+    }
+
+    /// Puts back what it had then, and forgets what came since and what was before. It starts
+    /// again: watches end.
+    pub(crate) fn restore(&self, (version, objects): (u64, Vec<Value>)) {
+        {
+            let mut store = self.store();
+            (store.version, store.oldest, store.objects) = (version, version, objects);
+            store.log.clear();
+        }
+        self.end_watches();
+    }
+
     /// Ends all watches.
     pub(crate) fn end_watches(&self) {
         self.store().ended += 1;
@@ -141,6 +160,7 @@ impl Talk<'_> {
             let is_known = store.token.is_none_or(|it| token.as_deref() == Some(it));
             match is_known {
                 true if store.stuck.is_some_and(|it| path.contains(it)) => Some(Fault::Silence),
+                true if store.spared.is_some_and(|it| path.contains(it)) => None,
                 true => store.faults.pop_front().or_else(|| store.always.clone()),
                 false => Some(Fault::Status(401, "x: y")),
             }

@@ -28,6 +28,8 @@ struct Ear {
     changes: usize,
     refused: Vec<Verb>,
     absent: usize,
+    /// How often it was told that all is listed anew.
+    anew: usize,
     _folder: Folder,
 }
 
@@ -134,6 +136,7 @@ impl Ear {
             changes: 0,
             refused: Vec::new(),
             absent: 0,
+            anew: 0,
             _folder: folder,
         }
     }
@@ -144,6 +147,7 @@ impl Ear {
             match event {
                 ClusterEvent::Refused { verb, .. } => self.refused.push(*verb),
                 ClusterEvent::Absent(_) => self.absent += 1,
+                ClusterEvent::Anew(_) => self.anew += 1,
                 _ => {}
             }
         }
@@ -203,10 +207,20 @@ const FAULTS: [&[Fault]; 15] = [
     &[Fault::NotStreamed, Fault::Half(30), Fault::Text("{\"items\": []}"), Fault::Silence],
 ];
 
+/// How the question begins that asks at which version things are.
+const AT_WHICH_VERSION: &str = "limit=1";
+
 #[tokio::test]
 async fn nothing_is_believed_that_makes_no_sense() {
+    for spared in [None, Some(AT_WHICH_VERSION)] {
+        believes_nothing_that_makes_no_sense(spared).await;
+    }
+}
+
+async fn believes_nothing_that_makes_no_sense(spared: Option<&'static str>) {
     for faults in FAULTS {
         let fake = Fake::start();
+        fake.store().spared = spared;
         ["a", "b", "c"].iter().for_each(|name| fake.put(service(name)));
         fake.store().faults.extend(faults.iter().cloned());
         let mut ear = Ear::start(&fake).await;
@@ -268,6 +282,66 @@ async fn a_list_that_begins_anew_says_what_differs() {
         assert_eq!(pages > 0, !streams);
     }
 }
+
+/// The store was put back to what it was before, with its versions: what it has is what there is,
+/// also where nothing of it comes as long as there is no version that is known.
+#[tokio::test]
+async fn a_store_that_was_put_back_is_believed() {
+    for streams in [true, false] {
+        let fake = Fake::start();
+        fake.store().always = (!streams).then_some(Fault::NotStreamed);
+        ["a", "b", "c"].iter().for_each(|name| fake.put(service(name)));
+        let then = fake.backup();
+        let mut ear = Ear::start(&fake).await;
+        ear.until("a list", |ear| ear.front.is_complete()).await;
+        fake.put(labelled("a", "new"));
+        fake.delete("b");
+        fake.put(service("d"));
+        ear.until("what differs", |ear| ear.names() == ["a", "c", "d"]).await;
+        assert_eq!((ear.changes, ear.anew), (6, 0));
+        fake.restore(then);
+        ear.until("what was before", |ear| ear.names() == ["a", "b", "c"]).await;
+        assert!(ear.objects["a"]["metadata"]["labels"].is_null());
+        ear.until("the end of the list", |ear| !ear.front.is_renewing()).await;
+        assert_eq!((ear.changes, ear.anew), (9, 1));
+        // Versions that were there before are of another history.
+        fake.put(labelled("c", "newer"));
+        let is_newer = |ear: &Ear| ear.objects["c"]["metadata"]["labels"]["app"] == "newer";
+        ear.until("what comes then", is_newer).await;
+        assert_eq!((ear.changes, ear.anew), (10, 1));
+    }
+}
+
+/// Nobody sends what is older than what it has sent, unless its history is another one.
+#[tokio::test]
+async fn a_watch_that_goes_back_is_not_gone_on_with() {
+    for (told, anew) in [("MODIFIED", 1), ("DELETED", 0)] {
+        let fake = Fake::start();
+        ["a", "b"].iter().for_each(|name| fake.put(service(name)));
+        let mut ear = Ear::start(&fake).await;
+        ear.until("a list", |ear| ear.front.is_complete()).await;
+        fake.store().spared = Some(AT_WHICH_VERSION);
+        let told = if told == "DELETED" { GOES_BACK_AT_THE_END } else { GOES_BACK };
+        fake.store().faults.push_back(Fault::Text(told));
+        fake.end_watches();
+        ear.until("it to be asked", |_| fake.store().faults.is_empty()).await;
+        fake.put(service("c"));
+        ear.until("what comes then", |ear| ear.names() == ["a", "b", "c"]).await;
+        ear.until("the end of the list", |ear| !ear.front.is_renewing()).await;
+        assert_eq!(ear.anew, anew, "{told}");
+    }
+}
+
+const GOES_BACK: &str = concat!(
+    r#"{"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "2"}}}"#,
+    "\n",
+    r#"{"type": "MODIFIED", "object": {"metadata": {"name": "a", "namespace": "default", "uid": "uid-a", "resourceVersion": "1"}}}"#,
+    "\n",
+);
+const GOES_BACK_AT_THE_END: &str = concat!(
+    r#"{"type": "DELETED", "object": {"metadata": {"name": "z", "namespace": "default", "uid": "uid-z", "resourceVersion": "1"}}}"#,
+    "\n",
+);
 
 /// It is said what is not allowed; what is known stands, and is looked at again when that is.
 #[tokio::test]
@@ -389,6 +463,7 @@ async fn many_named_ones_are_asked_for_in_turns() {
 #[tokio::test]
 async fn a_version_that_is_none_is_not_gone_on_with() {
     let fake = Fake::start();
+    fake.store().spared = Some(AT_WHICH_VERSION);
     fake.put(service("a"));
     let end = "{\"type\": \"BOOKMARK\", \"object\": {\"metadata\": {\"resourceVersion\": \
                \"1 0\\r\\nx: y\", \"annotations\": {\"k8s.io/initial-events-end\": \"true\"}}}}\n";

@@ -21,6 +21,8 @@ use crate::written::{Extract, Written};
 pub struct ClusterFront<T> {
     /// What has to be listed before anything can be decided, and was not yet.
     awaited: BTreeSet<Selection>,
+    /// What was listed before, and is being listed again.
+    renewed: BTreeSet<Selection>,
     known: BTreeMap<Key, Arc<T>>,
     /// What differs since it was last asked.
     changed: BTreeMap<Key, Option<Arc<T>>>,
@@ -36,6 +38,7 @@ impl<T: Extract> ClusterFront<T> {
     pub fn new(awaited: impl IntoIterator<Item = Selection>) -> Self {
         Self {
             awaited: awaited.into_iter().collect(),
+            renewed: BTreeSet::new(),
             known: BTreeMap::new(),
             changed: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -54,6 +57,12 @@ impl<T: Extract> ClusterFront<T> {
         self.awaited.iter()
     }
 
+    /// Whether something is being listed again: of that, what is known may be of two times, part of
+    /// it seen anew and part not yet.
+    pub fn is_renewing(&self) -> bool {
+        !self.renewed.is_empty()
+    }
+
     /// Waits for one more.
     pub fn await_also(&mut self, watch: Selection) {
         self.awaited.insert(watch);
@@ -70,6 +79,7 @@ impl<T: Extract> ClusterFront<T> {
             match event {
                 ClusterEvent::Written(object) => self.write(*object),
                 ClusterEvent::Gone { key, uid } => self.lose(&key, &uid),
+                ClusterEvent::Anew(watch) => _ = self.renewed.insert(watch),
                 ClusterEvent::Listed { watch, present } => {
                     self.lose_others(&watch, &present);
                     self.settle(&watch);
@@ -79,6 +89,7 @@ impl<T: Extract> ClusterFront<T> {
                     self.settle(&watch);
                 }
                 ClusterEvent::Refused { watch, verb } => {
+                    self.renewed.remove(&watch);
                     if self.refused.insert(watch.clone(), verb) != Some(verb) {
                         self.said.insert(watch);
                     }
@@ -103,6 +114,7 @@ impl<T: Extract> ClusterFront<T> {
 
     fn settle(&mut self, watch: &Selection) {
         self.awaited.remove(watch);
+        self.renewed.remove(watch);
         if self.refused.remove(watch).is_some() {
             self.said.insert(watch.clone());
         }

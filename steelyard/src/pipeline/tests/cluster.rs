@@ -171,6 +171,34 @@ fn nothing_is_complete_before_each_kind_was_listed() {
     }
 }
 
+/// What is listed again stands until that is done, or comes to nothing.
+#[test]
+fn what_is_listed_again_stands_until_the_list_ends() {
+    let mut pipeline = pipeline();
+    let store = store(&Folder::new(1, &[]).sources(), 1);
+    pipeline.hear(lists(&store));
+    let before = taken(&mut pipeline).snapshot;
+    let services = watched(Role::Everything).iter().find(|it| it.kind == "Service").unwrap();
+    let watch = || Selection::all(services);
+    let of_kind = store.iter().filter(|(_, it)| it.0.kind == "Service");
+    let present: BTreeSet<Key> = of_kind.map(|(key, _)| key.clone()).collect();
+    for (ends, stands) in [
+        (ClusterEvent::Listed { watch: watch(), present }, true),
+        (ClusterEvent::Refused { watch: watch(), verb: Verb::Watch }, true),
+        (ClusterEvent::Absent(watch()), false),
+        (ClusterEvent::Unwatched(watch()), false),
+    ] {
+        pipeline.hear([ClusterEvent::Anew(watch())]);
+        assert!(pipeline.is_renewing() && pipeline.awaited().is_empty() && !pipeline.has_news());
+        pipeline.hear([ends]);
+        assert!(!pipeline.is_renewing());
+        let now = without_diagnostics(&taken(&mut pipeline).snapshot);
+        assert_eq!(now == without_diagnostics(&before), stands);
+        pipeline.hear(lists(&store));
+        taken(&mut pipeline);
+    }
+}
+
 /// What may not be looked at stands, and it is said what is not allowed; until it is again.
 #[test]
 fn what_is_refused_stands() {
