@@ -159,6 +159,7 @@ fn values_are_checked() -> Result<()> {
         "speaker.carrier=cilium",
         "ingressClass.controller=example.com/another",
         "shadow=perhaps",
+        "networkPolicy.webhookFrom=10.0.0.1",
     ];
     for value in wrong {
         let refused = template(&["--set", value]);
@@ -171,6 +172,8 @@ fn values_are_checked() -> Result<()> {
         "--set=admin.tokenSecret=steelyard-admin,speaker.passFlows=false",
         "--set=metrics.dashboard.enabled=true,ingressClass.default=true",
         "--set-json=gateway.secretNamespaces=[\"default\"]",
+        "--set=webhook.enabled=true",
+        "--set-json=networkPolicy.webhookFrom=[{\"ipBlock\":{\"cidr\":\"192.0.2.4/32\"}}]",
         "--set=image.digest=sha256:0123456789012345678901234567890123456789012345678901234567890123",
     ];
     let text = template(&everything)?;
@@ -181,6 +184,7 @@ fn values_are_checked() -> Result<()> {
         "namespace: default",
         "--forget-flows",
         "add: [NET_RAW]",
+        "port: webhook, protocol: TCP}\n      from:\n        - ipBlock:\n            cidr: 192.0.2.4/32",
     ] {
         ensure!(text.contains(part), "no {part:?} in:\n{text}");
     }

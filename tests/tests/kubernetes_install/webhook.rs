@@ -10,6 +10,7 @@ use super::followed::follow;
 use super::start;
 
 const GROUP: &str = "/apis/metallb.io";
+const NETWORKING: &str = "/apis/networking.k8s.io/v1";
 
 fn pool(addresses: &str) -> String {
     json!({
@@ -45,6 +46,8 @@ fn objects_are_judged_before_they_are_taken() -> Result<()> {
         },
     )?;
 
+    policy_lets_it_be_asked(&cluster)?;
+
     let pools = format!("{GROUP}/v1beta1/namespaces/default/ipaddresspools");
     let dry = format!("{pools}?dryRun=All");
     // Where nobody is there yet to be asked, it is taken.
@@ -65,6 +68,23 @@ fn objects_are_judged_before_they_are_taken() -> Result<()> {
     chart::upgrade(&cluster, &["--reset-then-reuse-values"])?;
     ensure!(certificate(&cluster)? == made, "its certificate is made once");
     cluster.stop()
+}
+
+/// What may reach it is what it listens to, wherever an API server asks from.
+fn policy_lets_it_be_asked(cluster: &Cluster) -> Result<()> {
+    let policy = format!("{NETWORKING}/namespaces/{NAMESPACE}/networkpolicies/steelyard-webhook");
+    let policy = cluster.api().get(&policy)?["spec"].take();
+    let deployment = format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments/steelyard-webhook");
+    let deployment = cluster.api().get(&deployment)?["spec"].take();
+    let port = &deployment["template"]["spec"]["containers"][0]["ports"][0];
+    let (name, protocol) = (&port["name"], &port["protocol"]);
+    let ingress = json!([{ "ports": [{ "port": name, "protocol": protocol }] }]);
+    ensure!(
+        policy["ingress"] == ingress && policy["policyTypes"] == json!(["Ingress"]),
+        "{policy}"
+    );
+    ensure!(policy["podSelector"] == deployment["selector"], "{policy} {deployment}");
+    Ok(())
 }
 
 /// A BGPPeer of one version is one of the other.
