@@ -21,6 +21,13 @@ spec:
   containers:
   - {name: echo, image: "echo:1", args: ["--http", ":80"]}
 "#;
+/// A pool that holds the address of a node.
+const NODES_POOL: &str = "
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: nodes, namespace: steelyard-system}
+spec: {addresses: [ADDRESS/32]}
+";
 const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 const LOCAL: &str = "10.2.0.200";
 const CLUSTER: &str = "10.2.0.201";
@@ -187,6 +194,12 @@ fn what_a_status_says_is_answered_for() -> Result<()> {
     cluster.stop()
 }
 
+/// Whether this node says that a Service has a machine's own address.
+fn occupied(cluster: &Cluster, node: &str) -> bool {
+    let found = told(cluster, node, "/api/v1/diagnostics").unwrap_or_default();
+    found.as_array().is_some_and(|all| all.iter().any(|it| it["code"] == "address-of-machine"))
+}
+
 #[test]
 fn addresses_stay_when_nodes_and_the_api_server_go() -> Result<()> {
     needs_cluster!();
@@ -196,9 +209,22 @@ fn addresses_stay_when_nodes_and_the_api_server_go() -> Result<()> {
     answered(&cluster, LOCAL)?;
     let first = settled(&cluster, &NODES, LOCAL)?;
 
+    // Whoever wrote that a Service has the address of a node: nobody takes it, nor tells the LAN
+    // that it is elsewhere, not even when that node is silent.
+    let [own, _] = cluster.node(&first)?.addresses();
+    cluster.apply(&NODES_POOL.replace("ADDRESS", &own))?;
+    give(&cluster, "cluster", &[&own])?;
+    for node in NODES {
+        cluster::until("it to say whose address that is", || occupied(&cluster, node))?;
+        let stands = state(&cluster, node, &own).context("it says how it stands with it")?;
+        ensure!(stands.starts_with("withheld"), "{stands}");
+    }
+
     cluster.power_off(&first)?;
     let left: Vec<&str> = NODES.into_iter().filter(|node| *node != first).collect();
     let second = settled(&cluster, &left, LOCAL)?;
+    ensure!(left.iter().all(|node| occupied(&cluster, node)));
+    ensure!(!is_answered(&cluster, ip(&own))?, "the address of a node is answered for");
     answered(&cluster, LOCAL)?;
 
     // Nobody needs the API server for what was so: not to go on, not to start again.
