@@ -7,6 +7,7 @@ pub mod binary;
 pub mod capture;
 pub mod chart;
 pub mod claims;
+pub mod clock;
 pub mod cluster;
 pub mod exposition;
 pub mod http;

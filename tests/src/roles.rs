@@ -7,10 +7,10 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::binary;
 use crate::cluster::{self, Cluster};
 use crate::process::Running;
 use crate::scratch::Scratch;
+use crate::{binary, clock};
 
 /// Kinds of metallb.io, as they are shipped.
 const KINDS: &str = "../deploy/helm/steelyard/crds/metallb.yaml";
@@ -97,6 +97,17 @@ pub fn is_answered(cluster: &Cluster, vip: IpAddr) -> Result<bool> {
 impl Speakers {
     /// Starts one on this node, or again; what it kept on its disk is there.
     pub fn start(&mut self, cluster: &Cluster, node: &str, options: &[&str]) -> Result<()> {
+        self.start_at(cluster, node, None, options)
+    }
+
+    /// The same with a clock that is wrong ([`clock::shift`]).
+    pub fn start_at(
+        &mut self,
+        cluster: &Cluster,
+        node: &str,
+        clock: Option<&str>,
+        options: &[&str],
+    ) -> Result<()> {
         if !self.kept.contains_key(node) {
             self.kept.insert(node.to_owned(), Scratch::new()?);
         }
@@ -105,6 +116,7 @@ impl Speakers {
         command.args(["speaker", "--node-name", node, "--admin", ADMIN, "--log-level", "debug"]);
         command.arg("--kubeconfig").arg(cluster.kubeconfig());
         command.arg("--state-dir").arg(self.kept[node].path()).args(options);
+        clock.map_or(Ok(()), |by| clock::shift(&mut command, by))?;
         self.running.insert(node.to_owned(), Running::start(command)?);
         Ok(())
     }

@@ -30,6 +30,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("systemd-analyze", "systemd"),
     ("setpriv", "util-linux"),
     ("openssl", "openssl"),
+    ("faketime", "faketime"),
     ("promtool", "prometheus"),
     ("qemu-aarch64-static", "qemu-user-static"),
 ];

@@ -4,6 +4,7 @@
 mod occupied;
 mod replica;
 mod restored;
+mod skewed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,14 +1,15 @@
 //! A controller on the client's host, and the cluster that it is for.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use steelyard_host::netns::Namespace;
-use steelyard_tests::binary;
 use steelyard_tests::chart::{NAMESPACE, deploy};
 use steelyard_tests::cluster::{self, Blueprint, Cluster, condition};
 use steelyard_tests::process::Running;
+use steelyard_tests::{binary, clock};
 
 const SERVICES: &str = "/api/v1/namespaces/default/services";
 const NOTE: &str = "metallb.io/ip-allocated-from-pool";
@@ -55,6 +56,19 @@ pub(crate) fn pool(addresses: &str) -> String {
 impl Replica {
     /// Starts one of this name.
     pub(crate) fn start(cluster: &Cluster, name: &str, port: u16, more: &[&str]) -> Result<Self> {
+        let mut command = Self::command(cluster, name, port);
+        command.args(more);
+        Self::run(cluster, port, command)
+    }
+
+    /// The same with a clock that is wrong ([`clock::shift`]).
+    pub(crate) fn start_at(cluster: &Cluster, name: &str, port: u16, clock: &str) -> Result<Self> {
+        let mut command = Self::command(cluster, name, port);
+        clock::shift(&mut command, clock)?;
+        Self::run(cluster, port, command)
+    }
+
+    fn command(cluster: &Cluster, name: &str, port: u16) -> Command {
         let mut command = cluster.client().command("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(binary::steelyard());
         command.args(["controller", "--namespace", NAMESPACE, "--kubeconfig"]);
@@ -62,7 +76,11 @@ impl Replica {
         command.args(["--admin", &format!("127.0.0.1:{port}")]);
         // Shorter than a cluster has it, and long for a busy machine.
         command.args(["--lease-duration", "6", "--lease-deadline", "4", "--lease-retry", "1"]);
-        command.env("POD_NAME", name).args(more);
+        command.env("POD_NAME", name);
+        command
+    }
+
+    fn run(cluster: &Cluster, port: u16, command: Command) -> Result<Self> {
         let host = Namespace::existing(cluster.client().name())?;
         let mut running = Running::start(command)?;
         running.hush();
