@@ -180,12 +180,30 @@ impl<T: Candidate> EntryTable<T> {
         self.listeners.iter().all(Option::is_none)
     }
 
+    /// Whether connections go to different protocols: where not, all go to HTTP as they come.
+    pub fn is_divided(&self) -> bool {
+        !self.tcp.is_empty() || self.has_tls()
+    }
+
+    /// Whether there are TCP routes with TLS.
+    pub fn has_tcp_over_tls(&self) -> bool {
+        !self.tcp_tls.is_empty() || !self.tcp_any.is_empty()
+    }
+
+    fn has_tls(&self) -> bool {
+        self.has_tcp_over_tls() || self.listeners.iter().flatten().any(ListenerRoutes::serves_tls)
+    }
+
+    /// Whether handshakes for a TCP route that names these listeners are passed on to its endpoint;
+    /// else they end here.
+    pub fn passes_on(&self, listeners: &[ListenerId]) -> bool {
+        let mut ours = self.listeners.iter().flatten().map(|it| &it.listener);
+        ours.any(|it| it.security == Security::Passthrough && listeners.contains(&it.id))
+    }
+
     /// What a connection needs that was accepted just now.
     pub fn opening(&self, subject: &impl Subject) -> Opening<'_, T> {
-        let has_tls = !self.tcp_tls.is_empty()
-            || !self.tcp_any.is_empty()
-            || self.listeners.iter().flatten().any(ListenerRoutes::serves_tls);
-        let choice = if has_tls { None } else { self.tcp.choose(subject) };
+        let choice = if self.has_tls() { None } else { self.tcp.choose(subject) };
         choice.map_or(Opening::Peek, Opening::Serve)
     }
 

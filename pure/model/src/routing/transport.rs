@@ -21,8 +21,10 @@ pub struct Transport {
     pub proxy_protocol: Option<ProxyVersion>,
     /// How long connecting may take.
     pub connect: Option<Duration>,
-    /// How long an idle connection is kept.
+    /// How long an idle connection is kept; of one that carries bytes, how long it may be silent.
     pub idle: Option<Duration>,
+    /// How long a connection that carries bytes may be silent once one side has closed it.
+    pub half_closed: Option<Duration>,
 }
 
 /// The name of [`Transport::plain`], which nearly every backend has: it lies in memory once.
@@ -30,6 +32,9 @@ static PLAIN: LazyLock<TransportId> = LazyLock::new(|| "http".into());
 
 /// The name of [`Transport::h2c`].
 static H2C: LazyLock<TransportId> = LazyLock::new(|| "h2c".into());
+
+/// The name of [`Transport::bytes`].
+static BYTES: LazyLock<TransportId> = LazyLock::new(|| "tcp".into());
 
 impl Transport {
     /// HTTP/1.1 as it comes, by the program's own times.
@@ -41,7 +46,13 @@ impl Transport {
             proxy_protocol: None,
             connect: None,
             idle: None,
+            half_closed: None,
         }
+    }
+
+    /// Bytes as they come, by the program's own times.
+    pub fn bytes() -> Self {
+        Self { id: BYTES.clone(), protocol: OriginProtocol::Bytes, ..Self::plain() }
     }
 
     /// HTTP/2 by prior knowledge, by the program's own times.

@@ -75,6 +75,13 @@ impl World {
         assert_eq!(route.as_deref().unwrap_or("none"), expected);
     }
 
+    /// Whether connections go to different protocols, whether TCP routes with TLS are among them,
+    /// and whether handshakes for the routes of `listener` are passed on.
+    pub(crate) fn divides(&self, entry_point: &str, listener: &str) -> [bool; 3] {
+        let table = self.table.entry_point(&entry_point.into()).expect("the entry point is there");
+        [table.is_divided(), table.has_tcp_over_tls(), table.passes_on(&[listener.into()])]
+    }
+
     /// Where a handshake goes, in words.
     pub(crate) fn hello(&self, entry_point: &str, probe: &Probe) -> String {
         let table = self.table.entry_point(&entry_point.into()).expect("the entry point is there");

@@ -285,6 +285,28 @@ fn a_tcp_route_is_for_every_server_name_only_if_nothing_names_one() {
     assert_eq!(world.hello("websecure", &hello("db.lan")), "tcp to by-listener");
 }
 
+#[test]
+fn where_http_is_alone_nothing_is_told_apart() {
+    let world = |at: &str, named: &str| {
+        let draft = Draft::new().listener(passthrough());
+        let draft = draft.route(by_priority(route("site", "web", host("a.lan")), None));
+        let asked = match at {
+            "" => draft,
+            "http" => draft.route(by_priority(route("secure", "websecure", host("a.lan")), None)),
+            at => draft.route(by_priority(tcp("db", at, sni(named)), None)),
+        };
+        asked.world().divides("websecure", at)
+    };
+    assert_eq!(world("", ""), [false; 3]);
+    assert_eq!(world("http", ""), [true, false, false]);
+    for named in ["*", "db.lan"] {
+        assert_eq!(world("passthrough", named), [true; 3]);
+        assert_eq!(world("websecure", named), [true, true, false], "it ends here");
+    }
+    let plain = Draft::new().route(by_priority(tcp("db", "web", sni("*")), None)).world();
+    assert_eq!(plain.divides("web", "web"), [true, false, false]);
+}
+
 /// The part of `websecure` that passes handshakes on.
 fn passthrough() -> Listener {
     let mut listener = tls("websecure");
