@@ -3,6 +3,7 @@
 mod h1;
 mod h2;
 mod opening;
+mod tcp;
 
 use tokio::task::spawn_local;
 

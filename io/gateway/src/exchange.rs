@@ -6,5 +6,6 @@ pub(crate) mod dispatch;
 pub(crate) mod drive;
 mod fetch;
 pub(crate) mod hand;
+pub(crate) mod relay;
 mod tunnel;
 pub(crate) mod way;

@@ -100,6 +100,11 @@ pub struct Timeouts {
     pub upstream_idle: Duration,
     /// How long a client that has closed its side while waiting still gets its answer.
     pub half_closed: Duration,
+    /// How long a connection of a TCP route may be silent. A peer that is gone is noticed before,
+    /// by keep-alive.
+    pub tcp_silent: Duration,
+    /// The same once one side has closed it.
+    pub tcp_half_closed: Duration,
 }
 
 /// Where to listen, and as which entry point.
@@ -174,6 +179,8 @@ impl Default for Timeouts {
             response_head: None,
             upstream_idle: Duration::from_secs(90),
             half_closed: Duration::from_secs(10),
+            tcp_silent: Duration::from_hours(24),
+            tcp_half_closed: Duration::from_hours(1),
         }
     }
 }

@@ -6,7 +6,7 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -208,38 +208,71 @@ fn free_address() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
+/// From an address that nobody else has towards us.
+fn from_elsewhere(front: SocketAddr) -> Client {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 9], 0)).into()).unwrap();
+    socket.connect(&front.into()).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    Client { reader: BufReader::new(stream) }
+}
+
+/// Who asks, through `program` as `configure` has it, of front and gateway.
+fn asker_behind(
+    (program, arguments): (&str, &[&str]),
+    configure: impl Fn(SocketAddr, SocketAddr) -> String,
+) -> String {
+    let server = Server::echo("one");
+    let routes = [route("app", "*", "/", &[server.address])];
+    let (_gateway, address) = gateway_with(&routes, proxied(by_ranges("127.0.0.1/32")));
+    let front = free_address();
+    let file = TemporaryFile::new(&format!("{program}-{}", front.port()));
+    std::fs::write(&file.0, configure(front, address)).unwrap();
+    let mut command = Command::new(program);
+    command.args(arguments).arg(&file.0).stdout(Stdio::null()).stderr(Stdio::null());
+    let _running = Peer(command.spawn().unwrap());
+    eventually("it listens", || TcpStream::connect(front).is_ok());
+    asker(from_elsewhere(front).send(REQUEST))
+}
+
 #[test]
 fn haproxy_in_front() {
     if Command::new("haproxy").arg("-v").output().is_err() {
         eprintln!("skipped: there is no haproxy");
         return;
     }
-    let server = Server::echo("one");
-    let routes = [route("app", "*", "/", &[server.address])];
-    let (_gateway, address) = gateway_with(&routes, proxied(by_ranges("127.0.0.1/32")));
-    let options = ["send-proxy", "send-proxy-v2", "send-proxy-v2 proxy-v2-options crc32c", ""];
-    for (number, option) in options.into_iter().enumerate() {
-        let front = free_address();
-        let file = TemporaryFile::new(&format!("haproxy-{number}"));
-        let config = format!(
-            "defaults\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n mode tcp\n\
-             listen front\n bind {front}\n server gateway {address} {option}\n"
-        );
-        std::fs::write(&file.0, config).unwrap();
-        let mut command = Command::new("haproxy");
-        command.arg("-db").arg("-f").arg(&file.0).stdout(Stdio::null()).stderr(Stdio::null());
-        let _haproxy = Peer(command.spawn().unwrap());
-        eventually("haproxy listens", || TcpStream::connect(front).is_ok());
-        // From an address that haproxy does not have towards us.
-        let socket =
-            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        let own: SocketAddr = ([127, 0, 0, 9], 0).into();
-        socket.bind(&own.into()).unwrap();
-        socket.connect(&front.into()).unwrap();
-        let stream = TcpStream::from(socket);
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut client = Client { reader: std::io::BufReader::new(stream) };
-        let expected = if option.is_empty() { "127.0.0.1" } else { "127.0.0.9" };
-        assert_eq!(asker(client.send(REQUEST)), expected, "{option}");
+    for (option, expected) in [
+        ("send-proxy", "127.0.0.9"),
+        ("send-proxy-v2", "127.0.0.9"),
+        ("send-proxy-v2 proxy-v2-options crc32c", "127.0.0.9"),
+        ("", "127.0.0.1"),
+    ] {
+        let asker = asker_behind(("haproxy", &["-db", "-f"]), |front, gateway| {
+            format!(
+                "defaults\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n \
+                 mode tcp\nlisten front\n bind {front}\n server gateway {gateway} {option}\n"
+            )
+        });
+        assert_eq!(asker, expected, "{option}");
+    }
+}
+
+#[test]
+fn nginx_in_front() {
+    const MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+    if !std::path::Path::new(MODULE).exists() {
+        eprintln!("skipped: there is no nginx with its stream module");
+        return;
+    }
+    for (is_on, expected) in [("on", "127.0.0.9"), ("off", "127.0.0.1")] {
+        let asker = asker_behind(("nginx", &["-e", "stderr", "-c"]), |front, gateway| {
+            format!(
+                "load_module {MODULE};\ndaemon off;\nmaster_process off;\npid /dev/null;\n\
+                 events {{}}\nstream {{ server {{ listen {front}; proxy_pass {gateway}; \
+                 proxy_protocol {is_on}; }} }}\n"
+            )
+        });
+        assert_eq!(asker, expected, "{is_on}");
     }
 }

@@ -83,6 +83,11 @@ families! {
     "Connections" {
         OPEN_CONNECTIONS: Kind::Gauge, "traefik_open_connections"
             ["entrypoint", "protocol"] "Open connections, by entry point and protocol";
+        TCP_CONNECTIONS: Kind::Counter, "steelyard_tcp_connections_total"
+            ["entrypoint", "service"] "Connections of TCP routes that an endpoint took";
+        TCP_BYTES: Kind::Counter, "steelyard_tcp_bytes_total"
+            ["direction", "entrypoint", "service"]
+            "Bytes of TCP routes from clients (in) and to them (out)";
         MADE_ROOM: Kind::Counter, "steelyard_connections_made_room_total"
             ["awaited", "entrypoint"]
             "Connections ended because others needed their place, by what was awaited of them";

@@ -19,6 +19,8 @@ pub(crate) struct Arrival {
     pub(crate) stream: Stream,
     /// Where it comes from: what a PROXY header says of it, where that is believed.
     pub(crate) peer: SocketAddr,
+    /// The address that was connected to, where a PROXY header says so.
+    pub(crate) reached: Option<SocketAddr>,
     /// What came of it and was not used yet: whoever goes on with it begins with this.
     pub(crate) held: Option<Buffer>,
     pub(crate) waiting: Rc<Waiting>,
@@ -53,7 +55,7 @@ impl Arrival {
             _place: place,
             _presence: presence,
         };
-        Self { core, listener, stream, peer, held: None, waiting, slot }
+        Self { core, listener, stream, peer, reached: None, held: None, waiting, slot }
     }
 }
 

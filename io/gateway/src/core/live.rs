@@ -24,7 +24,7 @@ use crate::shared::{Config, Shared};
 use crate::tell::metrics::RouteSeries;
 use crate::up::upstream::Upstreams;
 
-pub(crate) use backend::{BackendState, Picked};
+pub(crate) use backend::{BackendState, Carriage, Picked};
 pub(crate) use endpoints::{SetState, Target};
 pub(crate) use uses::Recipes;
 use uses::RouteUses;
@@ -214,7 +214,7 @@ impl Scene<'_> {
     pub(crate) fn pick(&self, id: &BackendId, client: IpAddr) -> Picked {
         let mut recipes = Vec::new();
         let picked = self.backend(id).pick(self, client, &mut recipes);
-        if recipes.is_empty() { picked } else { Picked::Nothing }
+        if recipes.is_empty() { picked.for_requests() } else { Picked::Nothing }
     }
 }
 
@@ -266,6 +266,20 @@ impl RouteState {
         client: IpAddr,
         recipes: &mut Vec<Recipe>,
     ) -> Picked {
+        self.pick_any(scene, client, recipes).for_requests()
+    }
+
+    /// Who takes a client's connection, as it is.
+    pub(crate) fn pick_for_bytes(
+        &self,
+        scene: &Scene<'_>,
+        client: IpAddr,
+        recipes: &mut Vec<Recipe>,
+    ) -> Picked {
+        self.pick_any(scene, client, recipes).for_bytes()
+    }
+
+    fn pick_any(&self, scene: &Scene<'_>, client: IpAddr, recipes: &mut Vec<Recipe>) -> Picked {
         match &self.way {
             Way::Backend(link) => link.get(scene).pick(scene, client, recipes),
             // Whoever leads on is asked where to, and not here.

@@ -124,7 +124,7 @@ fn builder() -> Builder {
 
 impl Session {
     async fn begin(arrival: Arrival) -> Option<Self> {
-        let Arrival { core, listener, stream, peer, held, waiting, slot } = arrival;
+        let Arrival { core, listener, stream, peer, held, waiting, slot, .. } = arrival;
         let limit = core.options().timeouts.head;
         let (stream, flood) = (Rc::new(stream), Rc::default());
         let link = Link::from_client(stream.clone(), held, Rc::clone(&flood));

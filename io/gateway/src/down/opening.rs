@@ -1,50 +1,87 @@
 //! What comes before a client's first request, where its listener asks for that: a header of the
-//! PROXY protocol.
+//! PROXY protocol, and the first bytes that say where a connection goes.
 //!
-//! What was read is `held` by the arrival, and whoever goes on with it begins there: no byte is
-//! lost, and none is read twice.
+//! Which way that is, is decided in `pure/route` (`EntryTable`). What was read is `held` by the
+//! arrival, and whoever goes on with it begins there: no byte is lost, and none is read twice.
 //!
 //! Invariants: an opening has a bounded time and size, and each core a bounded number of them at a
 //! time; why one came to nothing is counted.
 
 use std::future::poll_fn;
+use std::net::IpAddr;
+use std::rc::Rc;
 use std::task::Poll;
 
 use steelyard_http::release;
 use steelyard_model::routing::entry_point::Trust;
-use steelyard_preface::{ProxyFault, ProxyHeader};
+use steelyard_model::routing::pattern::PathForm;
+use steelyard_model::routing::route::Route;
+use steelyard_model::routing::subject::Subject;
+use steelyard_preface::opening::{ACCEPTED, DECLINED, SSL_REQUEST};
+use steelyard_preface::{
+    ClientHello, FirstBytes, HelloFault, HelloReader, ProxyFault, ProxyHeader, first_bytes,
+};
+use steelyard_route::{Choice, EntryTable, Opening, PlainPath, TlsPath};
 
+use super::tcp::{self, Preamble};
 use crate::core::arrival::Arrival;
+use crate::core::live::{Live, RouteState};
 use crate::core::openings::Doorway;
+use crate::tell::fault::Fault;
 use crate::tell::turned_away::TurnedAway;
 use crate::wire::Wire;
 
 /// A connection of which something comes before its first request.
-struct Opening<'a> {
+struct Newcomer<'a> {
     arrival: &'a mut Arrival,
     doorway: Doorway,
+    hello: HelloReader,
+    preamble: Preamble,
+    /// The client has closed its side.
+    is_at_end: bool,
 }
 
-/// What came next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Came {
-    More,
-    /// The client has closed its side.
-    End,
+/// Where a connection goes.
+enum Goal {
+    Http,
+    Tcp(Rc<RouteState>),
+}
+
+/// What its first bytes come to.
+enum Look {
+    Goes(Goal),
+    /// More of them are needed.
+    Partial,
+    /// They ask for something that is answered so, and go on.
+    Asks(u8),
+}
+
+/// A connection as rules see it: its address, and what its handshake names.
+struct Caller {
+    address: IpAddr,
+    hello: ClientHello,
 }
 
 /// Whether something comes before the first request.
 pub(super) fn is_needed(arrival: &Arrival) -> bool {
-    *arrival.listener.proxied != Trust::Nobody
+    let live = arrival.core.live();
+    let table = live.config.table.entry_point(&arrival.listener.point);
+    *arrival.listener.proxied != Trust::Nobody || table.is_some_and(EntryTable::is_divided)
 }
 
 /// Reads what comes first, and has the connection served.
 pub(super) async fn open(mut arrival: Arrival) {
-    let doorway = Doorway::enter(&arrival.core);
-    let opened = Opening { arrival: &mut arrival, doorway }.run().await;
+    let (opened, preamble) = {
+        let mut newcomer = Newcomer::new(&mut arrival);
+        (newcomer.run().await, newcomer.preamble)
+    };
     arrival.waiting.go_on();
     match opened {
-        Ok(()) => super::serve_http(arrival),
+        Ok(Goal::Http) => super::serve_http(arrival),
+        Ok(Goal::Tcp(route)) => match Box::pin(tcp::reach(&arrival, &route, preamble)).await {
+            Ok(reached) => tcp::carry(arrival, reached).await,
+            Err(failed) => turn_away(&arrival, failed.fault.into()),
+        },
         // Nobody began anything: who speaks now learns that in order.
         Err(TurnedAway::Dismissed) if is_untouched(&arrival) => super::serve_http(arrival),
         Err(why) => turn_away(&arrival, why),
@@ -57,21 +94,44 @@ fn is_untouched(arrival: &Arrival) -> bool {
 }
 
 fn turn_away(arrival: &Arrival, why: TurnedAway) {
-    let Arrival { core, listener, peer, .. } = arrival;
+    let Arrival { core, listener, peer, stream, .. } = arrival;
     if let Some(cause) = why.cause() {
         core.counters.count_turned_away(&listener.entry_point, cause);
     }
+    // What comes to no endpoint has no orderly end.
+    stream.reset();
     tracing::debug!(?why, %peer, entry_point = %listener.entry_point, "a connection ends early");
 }
 
-impl Opening<'_> {
-    async fn run(&mut self) -> Result<(), TurnedAway> {
-        self.read_proxy_header().await
+impl<'a> Newcomer<'a> {
+    fn new(arrival: &'a mut Arrival) -> Self {
+        let doorway = Doorway::enter(&arrival.core);
+        let (hello, preamble, is_at_end) = (HelloReader::default(), Preamble::Nothing, false);
+        Self { arrival, doorway, hello, preamble, is_at_end }
+    }
+
+    async fn run(&mut self) -> Result<Goal, TurnedAway> {
+        if *self.arrival.listener.proxied != Trust::Nobody {
+            self.read_proxy_header().await?;
+        }
+        loop {
+            match self.look()? {
+                Look::Goes(course) => return Ok(course),
+                Look::Partial if self.is_at_end => return Err(TurnedAway::ClientGone),
+                Look::Partial => self.read().await?,
+                Look::Asks(answer) => {
+                    release(&mut self.arrival.held, SSL_REQUEST.len());
+                    let stall = self.arrival.core.options().timeouts.write;
+                    let answered = self.arrival.stream.write_all(&[answer], stall).await;
+                    answered.map_err(|_| TurnedAway::ClientGone)?;
+                }
+            }
+        }
     }
 
     /// Reads a PROXY header, if there is one, and believes it, if that is so settled: whoever is
     /// not believed has its header taken away all the same, as with Traefik. Where there is none
-    /// the connection goes on as it is.
+    /// the connection goes on as it is; in the end also one that waits for its server to speak.
     async fn read_proxy_header(&mut self) -> Result<(), TurnedAway> {
         let is_believed = self.arrival.listener.proxied.covers(self.arrival.peer.ip());
         loop {
@@ -79,23 +139,93 @@ impl Opening<'_> {
             match ProxyHeader::read(came) {
                 Ok(Some((header, length))) => {
                     release(&mut self.arrival.held, length);
-                    if let Some((source, _)) = header.addresses.filter(|_| is_believed) {
-                        self.arrival.peer = source;
+                    if let Some((source, reached)) = header.addresses.filter(|_| is_believed) {
+                        (self.arrival.peer, self.arrival.reached) = (source, Some(reached));
                     }
                     return Ok(());
                 }
                 Err(ProxyFault::Missing) => return Ok(()),
                 Err(fault) => return Err(fault.into()),
+                Ok(None) if self.is_at_end => return Err(TurnedAway::ClientGone),
                 Ok(None) => {}
             }
-            if self.more().await? == Came::End {
-                return Err(TurnedAway::ClientGone);
+            match self.read().await {
+                Err(TurnedAway::Late) if self.arrival.held.is_none() => return Ok(()),
+                read => read?,
             }
         }
     }
 
+    /// Where the connection goes, by what came of it: the connection table.
+    fn look(&mut self) -> Result<Look, TurnedAway> {
+        let live = self.arrival.core.live();
+        let table = live.config.table.entry_point(&self.arrival.listener.point);
+        let Some(table) = table.filter(|table| table.is_divided()) else {
+            return Ok(Look::Goes(Goal::Http));
+        };
+        if self.preamble == Preamble::Nothing
+            && let Opening::Serve(choice) = table.opening(&self.caller(ClientHello::default()))
+        {
+            return Ok(Look::Goes(self.tcp(&live, &choice)));
+        }
+        let came = self.arrival.held.as_deref().unwrap_or_default();
+        match first_bytes(came) {
+            Some(FirstBytes::Tls) => match self.hello.read(came)? {
+                Some(hello) => self.secure(&live, table, hello),
+                None => Ok(Look::Partial),
+            },
+            _ if self.preamble == Preamble::SslRequest && !came.is_empty() => {
+                Err(HelloFault::NotTls.into())
+            }
+            Some(FirstBytes::SslRequest) if table.has_tcp_over_tls() => {
+                self.preamble = Preamble::SslRequest;
+                Ok(Look::Asks(ACCEPTED))
+            }
+            Some(FirstBytes::GssRequest) if table.has_tcp_over_tls() => Ok(Look::Asks(DECLINED)),
+            None if came.is_empty() || !self.is_at_end => Ok(Look::Partial),
+            _ => Ok(Look::Goes(match table.plain(&self.caller(ClientHello::default())) {
+                PlainPath::Tcp(choice) => self.tcp(&live, &choice),
+                PlainPath::Http => Goal::Http,
+            })),
+        }
+    }
+
+    /// Where a handshake goes.
+    fn secure(
+        &self,
+        live: &Live,
+        table: &EntryTable<Route>,
+        hello: ClientHello,
+    ) -> Result<Look, TurnedAway> {
+        let caller = self.caller(hello);
+        let path = if self.preamble == Preamble::SslRequest {
+            table
+                .starttls(&caller)
+                .map(TlsPath::Tcp)
+                .ok_or_else(|| TurnedAway::from(Fault::NoRoute))?
+        } else {
+            table.hello(&caller)
+        };
+        match path {
+            TlsPath::Tcp(choice) if table.passes_on(&choice.candidate.listeners) => {
+                Ok(Look::Goes(self.tcp(live, &choice)))
+            }
+            TlsPath::Tcp(_) => Err(Fault::Refused.into()),
+            TlsPath::Refuse => Err(TurnedAway::Policies),
+            TlsPath::Challenge | TlsPath::Https(_) => Ok(Look::Goes(Goal::Http)),
+        }
+    }
+
+    fn tcp(&self, live: &Live, choice: &Choice<'_, Route>) -> Goal {
+        Goal::Tcp(self.arrival.core.scene(live).route(choice.candidate))
+    }
+
+    fn caller(&self, hello: ClientHello) -> Caller {
+        Caller { address: self.arrival.peer.ip().to_canonical(), hello }
+    }
+
     /// Reads on.
-    async fn more(&mut self) -> Result<Came, TurnedAway> {
+    async fn read(&mut self) -> Result<(), TurnedAway> {
         let Arrival { core, listener, stream, held, waiting, .. } = &mut *self.arrival;
         if held.as_ref().is_some_and(|held| held.is_full()) {
             return Err(TurnedAway::TooLong);
@@ -109,6 +239,48 @@ impl Opening<'_> {
             polled => polled.map_err(|_| TurnedAway::ClientGone),
         });
         let read = tokio::time::timeout(limit, reading).await.map_err(|_| TurnedAway::Late)?;
-        Ok(if read? == 0 { Came::End } else { Came::More })
+        match (read?, &held) {
+            // Who looks whether somebody listens does no more than this.
+            (0, None) => Err(TurnedAway::Dismissed),
+            (0, Some(_)) => {
+                self.is_at_end = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Subject for Caller {
+    fn host(&self) -> &str {
+        ""
+    }
+
+    fn path(&self, _: PathForm) -> &str {
+        "/"
+    }
+
+    fn method(&self) -> &str {
+        ""
+    }
+
+    fn any_header(&self, _: &str, _: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        false
+    }
+
+    fn any_query(&self, _: &str, _: &mut dyn FnMut(&str) -> bool) -> bool {
+        false
+    }
+
+    fn client_ip(&self) -> Option<IpAddr> {
+        Some(self.address)
+    }
+
+    fn server_name(&self) -> Option<&str> {
+        self.hello.server_name.as_deref()
+    }
+
+    fn offers(&self, protocol: &str) -> bool {
+        self.hello.protocols.iter().any(|it| **it == *protocol.as_bytes())
     }
 }

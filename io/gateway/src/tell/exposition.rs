@@ -95,6 +95,20 @@ fn expose_rest(samples: &[Sample], bounds: &BucketBounds, out: &mut Exposition) 
     }
 }
 
+/// What TCP routes carry.
+fn expose_tcp(samples: &[Sample], out: &mut Exposition) {
+    let tcp = sums(samples, |sample| &sample.tcp);
+    let mut connections = out.family(&table::TCP_CONNECTIONS);
+    for ((entry_point, service), totals) in &tcp {
+        connections.put([entry_point, service], totals.connections);
+    }
+    let mut bytes = out.family(&table::TCP_BYTES);
+    for ((entry_point, service), totals) in &tcp {
+        bytes.put([&"in", entry_point, service], totals.bytes_in);
+        bytes.put([&"out", entry_point, service], totals.bytes_out);
+    }
+}
+
 /// Everything a scrape gets.
 pub(crate) fn expose(
     samples: &[Sample],
@@ -127,6 +141,7 @@ pub(crate) fn expose(
     for ((entry_point, awaited), count) in sums(samples, |sample| &sample.room) {
         room.put([awaited, entry_point], count);
     }
+    expose_tcp(samples, out);
     let mut turned_away = out.family(&table::TURNED_AWAY);
     for ((entry_point, cause), count) in sums(samples, |sample| &sample.turned_away) {
         turned_away.put([cause, entry_point], count);
@@ -190,6 +205,7 @@ mod tests {
     use steelyard_metrics::MOST_BOUNDS;
 
     use super::*;
+    use crate::tell::metrics::TcpTotals;
 
     fn sample(router: Option<&str>, code: u16, requests: u64) -> Sample {
         let labels = Labels {
@@ -209,6 +225,10 @@ mod tests {
             open: vec![("web".into(), 2)],
             retries: vec![("s".into(), 1)],
             room: vec![(("web".into(), "progress"), 1)],
+            tcp: vec![(
+                ("web".into(), "db".into()),
+                TcpTotals { connections: 1, bytes_in: 5, bytes_out: 7 },
+            )],
             turned_away: vec![(("web".into(), "timeout"), 1)],
             floods: vec![(("web".into(), "ping"), 2)],
             faults: vec![(("web".into(), "connect"), 2)],
@@ -245,6 +265,8 @@ mod tests {
             "steelyard_endpoint_requests_in_flight{endpoint=\"10.0.0.1:80\"} 3\n",
             "steelyard_endpoint_connect_seconds_count{endpoint=\"10.0.0.1:80\"} 6\n",
             "steelyard_connections_made_room_total{awaited=\"progress\",entrypoint=\"web\"} 3\n",
+            "steelyard_tcp_connections_total{entrypoint=\"web\",service=\"db\"} 3\n",
+            "steelyard_tcp_bytes_total{direction=\"out\",entrypoint=\"web\",service=\"db\"} 21\n",
             "steelyard_connections_turned_away_total{cause=\"timeout\",entrypoint=\"web\"} 3\n",
             "steelyard_connections_flooded_total{entrypoint=\"web\",kind=\"ping\"} 6\n",
         ] {

@@ -35,6 +35,8 @@ pub(crate) enum Fault {
     UpstreamClosed,
     /// The endpoint did not take the request in time, or did not respond in time.
     UpstreamTimeout,
+    /// The endpoint does not speak TLS, which its client wants.
+    Unencrypted,
     /// The response is none.
     BadResponse(BadResponse),
     /// A filter that has a body in hand cannot go on.
@@ -73,7 +75,11 @@ impl Fault {
             Self::Filtered(_) => 403,
             Self::Loop => 508,
             Self::Refused | Self::NoEndpoints => 503,
-            Self::Unresolved | Self::Connect | Self::UpstreamClosed | Self::BadResponse(_) => 502,
+            Self::Unresolved
+            | Self::Connect
+            | Self::UpstreamClosed
+            | Self::Unencrypted
+            | Self::BadResponse(_) => 502,
             Self::ConnectTimeout | Self::UpstreamTimeout => 504,
         }
     }
@@ -94,6 +100,7 @@ impl Fault {
             Self::ConnectTimeout => "the endpoint does not answer connection attempts",
             Self::UpstreamClosed => "the endpoint closed the connection",
             Self::UpstreamTimeout => "the endpoint did not respond in time",
+            Self::Unencrypted => "the endpoint does not speak TLS",
             Self::BadResponse(bad) => bad.as_str(),
             Self::GivenUp => "a filter cannot go on",
             Self::Filtered(why) => why,
@@ -116,6 +123,7 @@ impl Fault {
             Self::ConnectTimeout => "connect-timeout",
             Self::UpstreamClosed => "endpoint-closed",
             Self::UpstreamTimeout => "endpoint-timeout",
+            Self::Unencrypted => "endpoint-without-tls",
             Self::BadResponse(_) => "bad-response",
             Self::GivenUp => "given-up",
             Self::Filtered(_) => "filtered",

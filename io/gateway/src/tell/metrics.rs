@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::ops::AddAssign;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,31 @@ pub(crate) struct Totals {
     pub(crate) bytes_out: u64,
 }
 
+/// An entry point, and a service where it is known.
+type ByService = (Arc<str>, Arc<str>);
+
+/// Connections of TCP routes, and what they carry.
+#[derive(Debug, Default)]
+struct TcpCount {
+    connections: u64,
+    carried: Rc<Carried>,
+}
+
+/// Counts of the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TcpTotals {
+    pub(crate) connections: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+}
+
+/// Bytes that went each way, as they go.
+#[derive(Debug, Default)]
+pub(crate) struct Carried {
+    pub(crate) up: Cell<u64>,
+    pub(crate) down: Cell<u64>,
+}
+
 /// All counters of one core.
 #[derive(Default)]
 pub(crate) struct Counters {
@@ -53,6 +79,7 @@ pub(crate) struct Counters {
     pub(crate) open: RefCell<HashMap<Arc<str>, Rc<Cell<i64>>>>,
     pub(crate) retries: RefCell<HashMap<Arc<str>, u64>>,
     room: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
+    tcp: RefCell<HashMap<ByService, TcpCount>>,
     turned_away: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     floods: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     faults: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
@@ -72,6 +99,8 @@ pub(crate) struct Sample {
     pub(crate) retries: Vec<(Arc<str>, u64)>,
     /// Connections that made room, by entry point and what was awaited of them.
     pub(crate) room: Vec<((Arc<str>, &'static str), u64)>,
+    /// Connections of TCP routes, by entry point and service.
+    pub(crate) tcp: Vec<(ByService, TcpTotals)>,
     /// Connections that ended before their first request, by entry point and cause.
     pub(crate) turned_away: Vec<((Arc<str>, &'static str), u64)>,
     /// Connections that were ended for flooding, by entry point and what with.
@@ -132,6 +161,14 @@ impl Counters {
         *self.room.borrow_mut().entry((entry_point.clone(), awaited)).or_default() += 1;
     }
 
+    /// An endpoint of `service` takes a connection of a TCP route, which counts what it carries.
+    pub(crate) fn count_tcp(&self, entry_point: &Arc<str>, service: &Arc<str>) -> Rc<Carried> {
+        let mut tcp = self.tcp.borrow_mut();
+        let counted = tcp.entry((entry_point.clone(), service.clone())).or_default();
+        counted.connections += 1;
+        counted.carried.clone()
+    }
+
     /// A connection at `entry_point` ends before its first request.
     pub(crate) fn count_turned_away(&self, entry_point: &Arc<str>, cause: &'static str) {
         *self.turned_away.borrow_mut().entry((entry_point.clone(), cause)).or_default() += 1;
@@ -173,12 +210,14 @@ impl Counters {
             sum.borrow_mut().add(&cell.borrow());
         }
         self.retries.borrow_mut().retain(|name, _| !services.contains(&**name));
+        self.tcp.borrow_mut().retain(|(_, name), _| !services.contains(&**name));
     }
 
     pub(crate) fn sample(&self) -> Sample {
         let series = self.series.borrow();
         let open = self.open.borrow();
         let (retries, room) = (self.retries.borrow(), self.room.borrow());
+        let tcp = self.tcp.borrow();
         let turned_away = self.turned_away.borrow();
         let floods = self.floods.borrow();
         let faults = self.faults.borrow();
@@ -187,6 +226,7 @@ impl Counters {
             open: open.iter().map(|(name, cell)| (name.clone(), cell.get())).collect(),
             retries: retries.iter().map(|(name, count)| (name.clone(), *count)).collect(),
             room: room.iter().map(|(key, count)| (key.clone(), *count)).collect(),
+            tcp: tcp.iter().map(|(key, counted)| (key.clone(), counted.totals())).collect(),
             turned_away: turned_away.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             floods: floods.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             faults: faults.iter().map(|(key, count)| (key.clone(), *count)).collect(),
@@ -238,6 +278,21 @@ impl Finished {
         if let Some(bucket) = self.bucket {
             totals.buckets[bucket] += 1;
         }
+    }
+}
+
+impl TcpCount {
+    fn totals(&self) -> TcpTotals {
+        let Carried { up, down } = &*self.carried;
+        TcpTotals { connections: self.connections, bytes_in: up.get(), bytes_out: down.get() }
+    }
+}
+
+impl AddAssign for TcpTotals {
+    fn add_assign(&mut self, other: Self) {
+        self.connections += other.connections;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
     }
 }
 

@@ -1,6 +1,8 @@
 //! Why a connection ends before its first request.
 
-use steelyard_preface::ProxyFault;
+use steelyard_preface::{HelloFault, ProxyFault};
+
+use super::fault::Fault;
 
 /// Why a connection ends before its first request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +15,12 @@ pub(crate) enum TurnedAway {
     TooLong,
     /// What comes first begins a PROXY header, and is none.
     Proxy(ProxyFault),
+    /// What comes first begins a handshake, and is none.
+    Hello(HelloFault),
+    /// TLS policies of its server name disagree.
+    Policies,
+    /// Its route's backend does not take it.
+    Unserved(Fault),
     /// Nothing more is served here, or others needed its place, which is counted elsewhere.
     Dismissed,
 }
@@ -25,8 +33,23 @@ impl TurnedAway {
             Self::Late => Some("timeout"),
             Self::TooLong => Some("too-long"),
             Self::Proxy(_) => Some("proxy-header"),
+            Self::Hello(_) => Some("client-hello"),
+            Self::Policies => Some("tls-policies"),
+            Self::Unserved(fault) => Some(fault.cause()),
             Self::Dismissed => None,
         }
+    }
+}
+
+impl From<HelloFault> for TurnedAway {
+    fn from(fault: HelloFault) -> Self {
+        Self::Hello(fault)
+    }
+}
+
+impl From<Fault> for TurnedAway {
+    fn from(fault: Fault) -> Self {
+        Self::Unserved(fault)
     }
 }
 

@@ -7,12 +7,17 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 
 use super::Wire;
 use super::buffers::{Buffer, BufferPool};
+
+/// When a silent peer is asked whether it is there, and how often; as Traefik asks clients, and
+/// more often once it does not answer.
+const ALIVE_AFTER: Duration = Duration::from_mins(3);
+const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
 /// A connection, to a client or to an endpoint.
 #[derive(Debug)]
@@ -48,6 +53,18 @@ impl Stream {
                 (None, tried) => return Poll::Ready(tried),
             }
         }
+    }
+
+    /// The address of our side.
+    pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// A peer that is gone is noticed also where nobody says anything.
+    pub(crate) fn keep_alive(&self) {
+        let alive = TcpKeepalive::new().with_time(ALIVE_AFTER).with_interval(ALIVE_EVERY);
+        // A socket that is broken already says so when it is read.
+        let _ = SockRef::from(&self.0).set_tcp_keepalive(&alive);
     }
 
     /// No bytes and no end, as the kernel has it now.

@@ -10,6 +10,7 @@ pub(crate) mod h2;
 pub(crate) mod held;
 pub(crate) mod log;
 pub(crate) mod odd;
+pub(crate) mod tcp;
 
 use std::cmp::Reverse;
 use std::io::{BufRead, BufReader, Read, Write};

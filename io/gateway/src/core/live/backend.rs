@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use steelyard_balance::SmoothWeighted;
 use steelyard_balance::tree::{Asker, LeafChoice, Shape, Tree, choose};
@@ -11,7 +12,8 @@ use steelyard_filters::Recipe;
 use steelyard_model::routing::backend::{
     Algorithm, Backend, BackendNode, Edge, Endpoints, RefusalReason,
 };
-use steelyard_model::routing::id::{BackendId, EndpointSetId};
+use steelyard_model::routing::id::{BackendId, EndpointSetId, TransportId};
+use steelyard_model::routing::transport::{OriginProtocol, ProxyVersion, Transport};
 
 use super::uses::have_lapsed;
 use super::{Link, Recipes, Scene, SetState};
@@ -27,9 +29,28 @@ pub(crate) struct BackendState {
     form: RefCell<Rc<Form>>,
     /// Whose turn it is among its edges.
     shares: SmoothWeighted<EdgeKey>,
-    /// Its endpoints speak HTTP/2, as they are known to.
-    speaks_http2: Cell<bool>,
+    /// What its endpoints speak.
+    speech: Cell<Speech>,
     is_gone: Cell<bool>,
+}
+
+/// What is spoken to endpoints, as they are known to speak.
+#[derive(Clone, Copy, Debug, Default)]
+enum Speech {
+    #[default]
+    Http1,
+    Http2,
+    /// What clients speak: bytes as they come.
+    Bytes(Carriage),
+}
+
+/// How bytes are carried to an endpoint, as far as it is said.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Carriage {
+    pub(crate) proxy_protocol: Option<ProxyVersion>,
+    pub(crate) connect: Option<Duration>,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) half_closed: Option<Duration>,
 }
 
 /// What a backend does.
@@ -92,7 +113,7 @@ impl BackendState {
             name: id.traefik_name().into(),
             form: RefCell::new(Rc::new(Form::Nothing)),
             shares: SmoothWeighted::default(),
-            speaks_http2: Cell::new(false),
+            speech: Cell::default(),
             is_gone: Cell::new(false),
         }
     }
@@ -101,7 +122,7 @@ impl BackendState {
     pub(super) fn form(&self, scene: &Scene<'_>) {
         let node = scene.live.config.routing.backends.get(&self.id);
         let form = node.map_or(Form::Nothing, |node| Form::of(node, scene));
-        self.speaks_http2.set(node.is_some_and(|node| speaks_http2(&node.backend, scene)));
+        self.speech.set(node.and_then(|node| speech(&node.backend, scene)).unwrap_or_default());
         if let Form::Inner(_, edges) = &form {
             self.shares.retain(|key| edges.iter().any(|edge| edge.key == *key));
         }
@@ -121,7 +142,15 @@ impl BackendState {
 
     /// Whether HTTP/2 is spoken to its endpoints, by prior knowledge.
     pub(crate) fn speaks_http2(&self) -> bool {
-        self.speaks_http2.get()
+        matches!(self.speech.get(), Speech::Http2)
+    }
+
+    /// How bytes are carried to its endpoints; none where they speak something else.
+    pub(crate) fn carriage(&self) -> Option<Carriage> {
+        match self.speech.get() {
+            Speech::Bytes(carriage) => Some(carriage),
+            Speech::Http1 | Speech::Http2 => None,
+        }
     }
 
     /// Whether what is counted for it is to be counted for it.
@@ -154,6 +183,27 @@ impl BackendState {
             }
             Form::Refused(status, why) => Picked::Refused(*status, why.clone()),
             Form::Inner(..) | Form::Nothing => Picked::Nothing,
+        }
+    }
+}
+
+impl Picked {
+    /// The same, if it can take a request.
+    pub(super) fn for_requests(self) -> Self {
+        self.if_fit(|backend| backend.carriage().is_none())
+    }
+
+    /// The same, if it can take a connection.
+    pub(super) fn for_bytes(self) -> Self {
+        self.if_fit(|backend| backend.carriage().is_some())
+    }
+
+    fn if_fit(self, is_fit: impl Fn(&BackendState) -> bool) -> Self {
+        match self {
+            Self::Leaf(backend, _) if !is_fit(&backend) => {
+                Self::Refused(UNSERVED, "something else is spoken to its backend".into())
+            }
+            other => other,
         }
     }
 }
@@ -274,17 +324,29 @@ impl Scene<'_> {
 }
 
 fn is_built(leaf: &Endpoints, scene: &Scene<'_>) -> bool {
-    let transport = scene.live.config.routing.transports.get(&leaf.transport);
     leaf.algorithm == Algorithm::RoundRobin
         && leaf.sticky.is_none()
         && leaf.health.is_none()
         && leaf.host_header.is_none()
         && leaf.in_flight.is_none()
-        && transport.is_some_and(|transport| transport.is_plain() || transport.is_h2c())
+        && speech_by(&leaf.transport, scene).is_some()
 }
 
-fn speaks_http2(backend: &Backend, scene: &Scene<'_>) -> bool {
-    let Backend::Endpoints(leaf) = backend else { return false };
-    let transport = scene.live.config.routing.transports.get(&leaf.transport);
-    transport.is_some_and(|transport| transport.is_h2c())
+fn speech(backend: &Backend, scene: &Scene<'_>) -> Option<Speech> {
+    let Backend::Endpoints(leaf) = backend else { return None };
+    speech_by(&leaf.transport, scene)
+}
+
+/// What is spoken by a transport; none where that is not built.
+fn speech_by(transport: &TransportId, scene: &Scene<'_>) -> Option<Speech> {
+    let transport = scene.live.config.routing.transports.get(transport)?;
+    let Transport { proxy_protocol, connect, idle, half_closed, .. } = **transport;
+    match transport.protocol {
+        _ if transport.is_plain() => Some(Speech::Http1),
+        _ if transport.is_h2c() => Some(Speech::Http2),
+        OriginProtocol::Bytes if transport.tls.is_none() => {
+            Some(Speech::Bytes(Carriage { proxy_protocol, connect, idle, half_closed }))
+        }
+        _ => None,
+    }
 }

@@ -114,7 +114,7 @@ impl Client {
 
 impl Connection<Stream> {
     fn new(arrival: Arrival) -> Self {
-        let Arrival { core, listener, stream, peer, held, waiting, slot } = arrival;
+        let Arrival { core, listener, stream, peer, held, waiting, slot, .. } = arrival;
         let client = Client::new(core, listener, peer);
         Self { held, waiting, slot: Some(slot), ..Self::over(stream, &client) }
     }
@@ -122,7 +122,7 @@ impl Connection<Stream> {
     fn hand_over(self, to: fn(Arrival)) {
         let Self { core, listener, stream, peer, waiting, slot, held, .. } = self;
         if let Some(slot) = slot {
-            to(Arrival { core, listener, stream, peer, held, waiting, slot });
+            to(Arrival { core, listener, stream, peer, reached: None, held, waiting, slot });
         }
     }
 }

@@ -1,0 +1,181 @@
+//! TCP as clients speak it: a connection goes to an endpoint of its route's backend, and bytes go
+//! both ways as they come.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use steelyard_preface::ProxyHeader;
+use steelyard_preface::opening::{ACCEPTED, SSL_REQUEST};
+
+use crate::core::Core;
+use crate::core::arrival::Arrival;
+use crate::core::live::{BackendState, Carriage, Picked, RouteState, SetState, Target};
+use crate::exchange::relay::{Quiet, Relay};
+use crate::tell::fault::{Failed, Fault};
+use crate::up::upstream::Upstream;
+use crate::wire::Wire;
+use crate::wire::stream::Stream;
+use crate::wire::timer::within;
+
+/// What the endpoint is told before what the client says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Preamble {
+    Nothing,
+    /// Postgres' wish for TLS, which was granted in the endpoint's name: it shall agree.
+    SslRequest,
+}
+
+/// Who takes a connection.
+pub(super) struct Reached {
+    service: Rc<BackendState>,
+    stream: Stream,
+    carriage: Carriage,
+}
+
+/// Carries bytes between a client and who took its connection, until that ends.
+pub(super) async fn carry(arrival: Arrival, reached: Reached) {
+    let Reached { service, stream: endpoint, carriage } = reached;
+    let Arrival { core, listener, stream, held, waiting, slot: _slot, .. } = arrival;
+    stream.keep_alive();
+    endpoint.keep_alive();
+    let timeouts = &core.options().timeouts;
+    let quiet = Quiet {
+        open: carriage.idle.unwrap_or(timeouts.tcp_silent),
+        half_closed: carriage.half_closed.unwrap_or(timeouts.tcp_half_closed),
+    };
+    let carried = core.counters.count_tcp(&listener.entry_point, &service.name);
+    Relay::new((&core, &waiting), (stream, endpoint), quiet, carried).run(held).await;
+}
+
+/// Connects to an endpoint of a route's backend, and says what is to be said first; to another one
+/// where that fails.
+///
+/// # Errors
+/// Where none takes the connection: its client has got nothing then.
+pub(super) async fn reach(
+    arrival: &Arrival,
+    route: &RouteState,
+    preamble: Preamble,
+) -> Result<Reached, Failed> {
+    let core = &arrival.core;
+    let (service, set) = pick(arrival, route)?;
+    let carriage = service.carriage().ok_or_else(|| Failed::new(Fault::Refused))?;
+    let says = first_words(arrival, &carriage, preamble);
+    let began = Instant::now();
+    let targets = set.targets();
+    let mut last = Failed::new(Fault::NoEndpoints);
+    for index in set.turns.attempts(targets.len()) {
+        if began.elapsed() > core.options().timeouts.connect_all {
+            break;
+        }
+        let upstreams = match upstreams(core, &service, &targets[index]).await {
+            Ok(upstreams) => upstreams,
+            Err(failed) => {
+                last = failed;
+                continue;
+            }
+        };
+        for upstream in upstreams {
+            match begin(core, &upstream, &carriage, &says, preamble).await {
+                Ok(stream) => return Ok(Reached { service, stream, carriage }),
+                Err(failed) => {
+                    core.warn(&failed, &service.name, &upstream.label);
+                    last = failed;
+                }
+            }
+        }
+    }
+    Err(last)
+}
+
+/// The backend that takes a connection, and its endpoints.
+fn pick(arrival: &Arrival, route: &RouteState) -> Result<(Rc<BackendState>, Rc<SetState>), Failed> {
+    let core = &arrival.core;
+    let live = core.live();
+    let mut recipes = route.recipes(&arrival.listener.point, "");
+    let picked = route.pick_for_bytes(&core.scene(&live), arrival.peer.ip(), &mut recipes);
+    let (fault, why) = match picked {
+        Picked::Leaf(service, set) if recipes.is_empty() => return Ok((service, set)),
+        Picked::Leaf(..) => (Fault::Refused, Some("its filters are for requests".into())),
+        Picked::Refused(_, why) => (Fault::Refused, Some(why)),
+        Picked::Nothing => (Fault::NoEndpoints, None),
+    };
+    match why {
+        Some(why) => core.refused(&route.name, &why),
+        None => core.warn(&Failed::new(fault), &route.name, ""),
+    }
+    Err(Failed::new(fault))
+}
+
+/// What an endpoint is told before it hears the client.
+fn first_words(arrival: &Arrival, carriage: &Carriage, preamble: Preamble) -> Vec<u8> {
+    let mut words = Vec::new();
+    if let Some(version) = carriage.proxy_protocol {
+        let reached = arrival.reached.or_else(|| arrival.stream.local_address().ok());
+        // A client that is gone already has come to an address of its own family.
+        let unknown = SocketAddr::new(arrival.peer.ip(), 0);
+        words = ProxyHeader::write(version, arrival.peer, reached.unwrap_or(unknown));
+    }
+    if preamble == Preamble::SslRequest {
+        words.extend(SSL_REQUEST);
+    }
+    words
+}
+
+/// The addresses of an endpoint.
+async fn upstreams(
+    core: &Core,
+    service: &BackendState,
+    target: &Target,
+) -> Result<Vec<Rc<Upstream>>, Failed> {
+    let (name, port) = match target {
+        Target::Address(upstream) => return Ok(vec![upstream.clone()]),
+        Target::Name(name, port) => (name, *port),
+    };
+    let limit = core.options().timeouts.connect;
+    match core.upstreams.resolve(name, port, Instant::now(), limit).await {
+        Ok(addresses) => Ok(addresses.iter().map(|it| core.upstreams.at(*it)).collect()),
+        Err(error) => {
+            let failed = Failed { fault: Fault::Unresolved, detail: Some(error.into()) };
+            core.warn(&failed, &service.name, name);
+            Err(failed)
+        }
+    }
+}
+
+/// Connects to one address, and says what is to be said first.
+async fn begin(
+    core: &Core,
+    upstream: &Upstream,
+    carriage: &Carriage,
+    says: &[u8],
+    preamble: Preamble,
+) -> Result<Stream, Failed> {
+    let limit = carriage.connect.unwrap_or_else(|| core.options().timeouts.connect);
+    let connected = upstream.connect(limit).await;
+    core.shared.silent.note(upstream.address, &connected);
+    let stream = connected.map_err(Failed::connect)?;
+    let said = stream.write_all(says, limit).await.map_err(|(error, _)| error);
+    said.map_err(|error| broken(error, Fault::UpstreamClosed))?;
+    if preamble == Preamble::SslRequest {
+        agree(core, &stream, limit).await?;
+    }
+    Ok(stream)
+}
+
+/// Hears that the endpoint speaks TLS: its client was told so already.
+async fn agree(core: &Core, stream: &Stream, limit: Duration) -> Result<(), Failed> {
+    let mut held = None;
+    let read = within(limit, stream.read(&core.heads, &mut held)).await;
+    match (read, held.as_deref()) {
+        (Ok(_), Some([ACCEPTED])) => Ok(()),
+        (Ok(_), _) => Err(Failed::new(Fault::Unencrypted)),
+        (Err(error), _) => Err(broken(error, Fault::UpstreamTimeout)),
+    }
+}
+
+fn broken(error: io::Error, fault: Fault) -> Failed {
+    Failed { fault, detail: Some(error.into()) }
+}

@@ -1,0 +1,160 @@
+//! Bytes both ways between a client and an endpoint, as they come, until both sides are done.
+//!
+//! Each way ends by itself: what one side has closed is closed towards the other, which may go on.
+//! Whatever ends it otherwise (an error, silence, others who need the place) is told to both by a
+//! reset, so that nobody takes what came for the whole.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use crate::core::waiting::Waiting;
+use crate::core::{Core, HEAD_BUFFER};
+use crate::tell::metrics::Carried;
+use crate::wire::Wire;
+use crate::wire::buffers::Buffer;
+use crate::wire::timer::Timer;
+
+/// How long both may say nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quiet {
+    /// While neither has closed its side.
+    pub(crate) open: Duration,
+    /// When one has.
+    pub(crate) half_closed: Duration,
+}
+
+/// A client and an endpoint.
+pub(crate) struct Relay<'c, C: Wire, E: Wire> {
+    pub(crate) core: &'c Core,
+    pub(crate) waiting: &'c Waiting,
+    pub(crate) client: C,
+    pub(crate) endpoint: E,
+    pub(crate) quiet: Quiet,
+    pub(crate) carried: Rc<Carried>,
+    /// Both sides know that it has ended.
+    is_whole: bool,
+}
+
+/// One of the two ways.
+#[derive(Default)]
+struct Lane {
+    held: Option<Buffer>,
+    /// Of what is held, so many bytes went on.
+    sent: usize,
+    /// Much comes at a time.
+    is_bulk: bool,
+    /// Nothing more comes.
+    has_ended: bool,
+    /// The other side knows.
+    is_over: bool,
+}
+
+impl<'c, C: Wire, E: Wire> Relay<'c, C, E> {
+    pub(crate) fn new(
+        (core, waiting): (&'c Core, &'c Waiting),
+        (client, endpoint): (C, E),
+        quiet: Quiet,
+        carried: Rc<Carried>,
+    ) -> Self {
+        Self { core, waiting, client, endpoint, quiet, carried, is_whole: false }
+    }
+
+    /// Carries until the end; `ahead` is what came of the client already.
+    pub(crate) async fn run(mut self, ahead: Option<Buffer>) {
+        let mut up = Lane { held: ahead, ..Lane::default() };
+        let mut down = Lane::default();
+        let mut heard = Instant::now();
+        let mut timer = Timer::new(heard + self.quiet.open);
+        self.is_whole = poll_fn(|cx| {
+            let before = (self.carried.up.get(), self.carried.down.get());
+            let polled = self.poll_both(&mut up, &mut down, cx);
+            if let Poll::Ready(outcome) = polled {
+                return Poll::Ready(outcome.is_ok());
+            }
+            if before != (self.carried.up.get(), self.carried.down.get()) {
+                heard = Instant::now();
+            }
+            let is_half = up.is_over || down.is_over;
+            let limit = if is_half { self.quiet.half_closed } else { self.quiet.open };
+            let is_pressed = self.waiting.wait_for_progress(cx, heard);
+            if is_pressed || timer.poll_late(heard + limit, cx).is_ready() {
+                return Poll::Ready(false);
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn poll_both(
+        &self,
+        up: &mut Lane,
+        down: &mut Lane,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let (core, client, endpoint) = (self.core, &self.client, &self.endpoint);
+        let up = up.poll(core, (client, endpoint), &self.carried.up, cx)?;
+        let down = down.poll(core, (endpoint, client), &self.carried.down, cx)?;
+        if up.is_ready() && down.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+}
+
+impl<C: Wire, E: Wire> Drop for Relay<'_, C, E> {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            self.client.reset();
+            self.endpoint.reset();
+        }
+    }
+}
+
+impl Lane {
+    /// Carries what there is; ready when its end was told.
+    fn poll(
+        &mut self,
+        core: &Core,
+        (from, to): (&impl Wire, &impl Wire),
+        carried: &Cell<u64>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while !self.is_over {
+            ready!(self.poll_send(to, carried, cx))?;
+            if self.has_ended {
+                to.close()?;
+                self.is_over = true;
+                break;
+            }
+            let pool = if self.is_bulk { &core.bulk } else { &core.heads };
+            let count = ready!(from.poll_read(pool, &mut self.held, cx))?;
+            self.has_ended = count == 0;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends what is held.
+    fn poll_send(
+        &mut self,
+        to: &impl Wire,
+        carried: &Cell<u64>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Some(held) = &mut self.held else { return Poll::Ready(Ok(())) };
+        while self.sent < held.filled {
+            let count = ready!(to.poll_write([&held[self.sent..], b"", b""], false, cx))?;
+            self.sent += count;
+            carried.set(carried.get() + count as u64);
+        }
+        // A buffer of the other size, where it fits better.
+        let is_bulk = self.sent >= HEAD_BUFFER;
+        if is_bulk == self.is_bulk {
+            held.filled = 0;
+        } else {
+            self.held = None;
+        }
+        (self.is_bulk, self.sent) = (is_bulk, 0);
+        Poll::Ready(Ok(()))
+    }
+}
