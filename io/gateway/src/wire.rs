@@ -57,6 +57,11 @@ pub(crate) trait Wire {
     /// What is to stand behind the body that is written, where that is not among its bytes.
     fn carry(&self, _: Trailers) {}
 
+    /// An exchange is over, and another one may follow. Whether nothing that was read is of it.
+    fn turn(&self) -> bool {
+        false
+    }
+
     /// Closes our side.
     fn close(&self) -> io::Result<()>;
 

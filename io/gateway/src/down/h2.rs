@@ -1,9 +1,10 @@
 //! HTTP/2 as clients speak it (RFC 9113): many requests at a time on one connection, each of which
-//! is an exchange like any other, over a stream that speaks as a connection of HTTP/1.
+//! is an exchange like any other, over a lane that speaks as a connection of HTTP/1.
 //!
 //! Invariants: no request waits for another one's client; what a client does to the connection
 //! itself ends it, by its name; who is told that the connection ends loses none of its requests.
 
+mod lane;
 mod strand;
 
 use std::cell::{Cell, RefCell};
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream};
 use steelyard_host::places::TakenPlace;
-use steelyard_http::Flood;
+use steelyard_http::{Flood, Reject};
 use tokio::task::spawn_local;
 
 use super::h1::{Client, Connection};
@@ -25,6 +26,7 @@ use crate::wire::Wire;
 use crate::wire::link::Link;
 use crate::wire::stream::Stream;
 use crate::wire::timer::{Timer, within};
+use lane::{FreeLanes, Lane};
 use strand::Strand;
 
 /// A client's connection.
@@ -51,6 +53,8 @@ struct Strands {
     open: RefCell<Vec<Rc<Waiting>>>,
     /// Bytes of their heads.
     heads: Cell<usize>,
+    /// Lanes that carried others.
+    free: FreeLanes,
     /// Who drives the connection.
     waker: RefCell<Option<Waker>>,
 }
@@ -61,9 +65,11 @@ struct Open {
     waiting: Rc<Waiting>,
     /// Bytes of its head.
     head: usize,
-    /// As a connection has: an endpoint is asked for each. The first has that of its connection.
-    _place: Option<TakenPlace>,
+    _place: Place,
 }
+
+/// As a connection has: an endpoint is asked for each. The first has that of its connection.
+type Place = Option<TakenPlace>;
 
 /// What is to be done next.
 enum Event {
@@ -74,8 +80,10 @@ enum Event {
     Retire,
     /// Others need its place.
     Pressed,
-    /// Nothing was asked, or a second has passed.
+    /// Nothing was asked for too long.
     Late,
+    /// A second has passed.
+    Look,
 }
 
 /// Requests at a time: each may hold an endpoint's connection and a buffer.
@@ -98,7 +106,7 @@ const FIELDS: u32 = 128 * 1024;
 /// How long a client that was told to leave has for its last frames.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// How often it is looked at who stalls, and whether the gateway drains.
+/// How often it is looked at who stalls, whether the gateway drains, and which lanes nobody needs.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Serves a client until its connection ends.
@@ -159,12 +167,14 @@ impl Session {
                 }
                 Event::Retire => self.retire(),
                 Event::Pressed => return self.end(Reason::NO_ERROR).await,
-                Event::Late if self.strands.is_empty() && self.ending.is_some() => {
-                    return self.end(Reason::NO_ERROR).await;
+                Event::Late if self.ending.is_some() => return self.end(Reason::NO_ERROR).await,
+                Event::Late => self.retire(),
+                Event::Look => {
+                    self.strands.free.trim();
+                    if !self.strands.is_empty() && self.is_closing() {
+                        self.retire();
+                    }
                 }
-                Event::Late if self.strands.is_empty() => self.retire(),
-                Event::Late if self.is_closing() => self.retire(),
-                Event::Late => {}
             }
         }
     }
@@ -206,6 +216,12 @@ impl Session {
                 return Poll::Ready(Event::Retire);
             }
         }
+        if !self.strands.free.is_empty() {
+            let look = self.poll_look(cx);
+            if look.is_ready() {
+                return look;
+            }
+        }
         let idle = self.client.core.options().timeouts.idle;
         let until = self.ending.unwrap_or(self.idle_since + idle);
         self.timer.poll_late(until, cx).map(|()| Event::Late)
@@ -220,9 +236,13 @@ impl Session {
         {
             return Poll::Ready(Event::Pressed);
         }
+        self.poll_look(cx)
+    }
+
+    fn poll_look(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         self.timer.poll_late(self.look_at, cx).map(|()| {
-            self.look_at = self.idle_since + LOOK;
-            Event::Late
+            self.look_at = Instant::now() + LOOK;
+            Event::Look
         })
     }
 
@@ -238,22 +258,31 @@ impl Session {
 
     fn begin_request(&mut self, request: http::Request<RecvStream>, respond: SendResponse<Bytes>) {
         let (strand, read) = Strand::new(request, respond);
-        let head = strand.ahead();
-        let Ok(place) = self.place(head) else { return strand.decline() };
-        let mut connection = Connection::over(strand, &self.client);
-        let open = Open::new(&self.strands, &connection.waiting, head, place);
+        let Ok(place) = self.place(strand.ahead()) else { return strand.decline() };
+        let free = read.is_ok().then(|| self.strands.free.take()).flatten();
+        let lane = free.unwrap_or_else(|| self.new_lane(read));
+        lane.begin(strand, &self.strands, place);
+    }
+
+    /// A lane for one that can be read, or the one that says why it cannot.
+    fn new_lane(&self, read: Result<(), Reject>) -> Rc<Lane> {
+        let lane = Rc::<Lane>::default();
+        let mut connection = Connection::over(lane.clone(), &self.client);
+        connection.waiting = lane.waiting.clone();
+        let served = lane.clone();
         spawn_local(async move {
             match read {
                 Ok(()) => drop(connection.serve().await),
-                Err(reject) => connection.refuse(reject).await,
+                Err(reject) => Box::pin(connection.refuse(reject)).await,
             }
-            drop(open);
+            served.end();
         });
+        lane
     }
 
     /// What one more request takes, with a head of so many bytes; an error where it has to wait for
     /// others to end.
-    fn place(&self, head: usize) -> Result<Option<TakenPlace>, ()> {
+    fn place(&self, head: usize) -> Result<Place, ()> {
         if self.strands.is_empty() {
             return Ok(None);
         }
@@ -329,12 +358,7 @@ impl Strands {
 }
 
 impl Open {
-    fn new(
-        strands: &Rc<Strands>,
-        waiting: &Rc<Waiting>,
-        head: usize,
-        place: Option<TakenPlace>,
-    ) -> Self {
+    fn new(strands: &Rc<Strands>, waiting: &Rc<Waiting>, head: usize, place: Place) -> Self {
         strands.open.borrow_mut().push(waiting.clone());
         strands.heads.set(strands.heads.get() + head);
         Self { strands: strands.clone(), waiting: waiting.clone(), head, _place: place }

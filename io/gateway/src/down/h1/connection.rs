@@ -179,6 +179,7 @@ impl<C: Wire> Connection<C> {
             let after = self.act(&mut decision).await;
             match after {
                 // When nothing more is to be served, its next answer says so, or it is retired.
+                After::Next if self.stream.turn() => self.held = None,
                 After::Next => {}
                 After::Close => break false,
                 After::Linger => {

@@ -1,10 +1,7 @@
-//! One stream of a client, which speaks as a connection of HTTP/1 that carries one exchange.
+//! One stream of a client: a request and its answer, as HTTP/1 spells them.
 
-use std::cell::RefCell;
-use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -16,16 +13,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use steelyard_http::{
     Asked, Framing, H2Request, Head, Reject, ResponseHead, Slots, Upgrades, crosses, request_to_h1,
 };
-use tokio::io::{Interest, Ready};
 
-use crate::wire::Wire;
-use crate::wire::buffers::{Buffer, BufferPool};
 use crate::wire::flow::{Inflow, Outflow, Trailers, broken};
 
 /// One stream of a client.
-pub(super) struct Strand(RefCell<State>);
-
-struct State {
+pub(super) struct Strand {
     /// The request's head as HTTP/1 spells it, and how much of it was read.
     head: Vec<u8>,
     read: usize,
@@ -57,18 +49,17 @@ impl Strand {
         let asked = Asked { head: parts.method == http::Method::HEAD, http10: false, upgrade };
         let inflow = Inflow::new(body, framing);
         let reply = Reply::Head(respond);
-        let state = State { head, read: 0, inflow, reply, trailers: None, asked };
-        (Self(RefCell::new(state)), spelled.map(drop))
+        (Self { head, read: 0, inflow, reply, trailers: None, asked }, spelled.map(drop))
     }
 
     /// Bytes of the request's head that were not read.
     pub(super) fn ahead(&self) -> usize {
-        self.0.borrow().head.len()
+        self.head.len()
     }
 
     /// It is not begun, and may be asked for again (RFC 9113 §8.7).
     pub(super) fn decline(self) {
-        if let Reply::Head(mut respond) = self.0.into_inner().reply {
+        if let Reply::Head(mut respond) = self.reply {
             respond.send_reset(Reason::REFUSED_STREAM);
         }
     }
@@ -107,8 +98,13 @@ fn key() -> String {
     (0..22).map(digit).chain(['=', '=']).collect()
 }
 
-impl State {
-    fn poll_read(&mut self, room: &mut [u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+impl Strand {
+    /// Puts what has come of the request into `room`. 0 means that nothing more will.
+    pub(super) fn poll_read(
+        &mut self,
+        room: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
         let head = &self.head[self.read..];
         let run = head.len().min(room.len());
         room[..run].copy_from_slice(&head[..run]);
@@ -140,7 +136,8 @@ impl State {
         Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
     }
 
-    fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Ready when the client gives it up.
+    pub(super) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let reset = match &mut self.reply {
             Reply::Head(respond) => ready!(respond.poll_reset(cx)),
             Reply::Body(send, _) => ready!(send.poll_reset(cx)),
@@ -157,10 +154,44 @@ impl State {
         !self.asked.upgrade.is_empty() && matches!(&self.reply, Reply::Body(..))
     }
 
-    fn poll_write(&mut self, slices: [&[u8]; 3], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    /// Gives some of an answer to the client.
+    pub(super) fn poll_write(
+        &mut self,
+        slices: [&[u8]; 3],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
         match &mut self.reply {
             Reply::Head(_) => Poll::Ready(self.send_head(slices)),
             Reply::Body(send, outflow) => outflow.poll_write(send, slices, cx),
+        }
+    }
+
+    /// What stood behind the request's body, once it has come.
+    pub(super) fn trailers(&self) -> Option<Trailers> {
+        self.inflow.trailers()
+    }
+
+    /// What is to stand behind the answer's body.
+    pub(super) fn carry(&mut self, trailers: Trailers) {
+        match &mut self.reply {
+            Reply::Head(_) => self.trailers = Some(trailers),
+            Reply::Body(_, outflow) => outflow.carry(trailers),
+        }
+    }
+
+    /// Ends an answer that ends with its connection.
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        match &mut self.reply {
+            Reply::Body(send, outflow) => outflow.close(send),
+            Reply::Head(_) => Ok(()),
+        }
+    }
+
+    /// Nobody shall take what was said for all of it.
+    pub(super) fn reset(&mut self) {
+        match &mut self.reply {
+            Reply::Head(respond) => respond.send_reset(Reason::INTERNAL_ERROR),
+            Reply::Body(send, _) => send.send_reset(Reason::INTERNAL_ERROR),
         }
     }
 
@@ -218,60 +249,6 @@ fn fields(head: &ResponseHead<'_, '_>) -> io::Result<HeaderMap> {
         }
     });
     outcome.map(|()| fields)
-}
-
-impl Wire for Strand {
-    const PROTOCOL: Option<&'static str> = Some("HTTP/2.0");
-    const IS_DUPLEX: bool = true;
-
-    fn poll_read(
-        &self,
-        pool: &Rc<BufferPool>,
-        slot: &mut Option<Buffer>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        pool.fill(slot, |room| self.0.borrow_mut().poll_read(room, cx))
-    }
-
-    fn poll_write(
-        &self,
-        slices: [&[u8]; 3],
-        _: bool,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        self.0.borrow_mut().poll_write(slices, cx)
-    }
-
-    async fn ready(&self, _: Interest) -> io::Result<Ready> {
-        poll_fn(|cx| self.0.borrow_mut().poll_reset(cx)).await?;
-        Ok(Ready::ERROR)
-    }
-
-    fn trailers(&self) -> Option<Trailers> {
-        self.0.borrow().inflow.trailers()
-    }
-
-    fn carry(&self, trailers: Trailers) {
-        let state = &mut *self.0.borrow_mut();
-        match &mut state.reply {
-            Reply::Head(_) => state.trailers = Some(trailers),
-            Reply::Body(_, outflow) => outflow.carry(trailers),
-        }
-    }
-
-    fn close(&self) -> io::Result<()> {
-        match &mut self.0.borrow_mut().reply {
-            Reply::Body(send, outflow) => outflow.close(send),
-            Reply::Head(_) => Ok(()),
-        }
-    }
-
-    fn reset(&self) {
-        match &mut self.0.borrow_mut().reply {
-            Reply::Head(respond) => respond.send_reset(Reason::INTERNAL_ERROR),
-            Reply::Body(send, _) => send.send_reset(Reason::INTERNAL_ERROR),
-        }
-    }
 }
 
 #[cfg(test)]
