@@ -132,6 +132,8 @@ impl AsyncRead for Link {
         }
         let before = to.filled().len();
         if !this.take_ahead(to) {
+            // Asked for each request, mostly in vain: room is made for what is there.
+            ready!(this.stream.poll_readable(cx))?;
             let count = ready!(this.stream.poll_bytes(to.initialize_unfilled(), cx))?;
             to.advance(count);
         }

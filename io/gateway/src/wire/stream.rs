@@ -30,6 +30,11 @@ impl Stream {
         Ok(Self(stream))
     }
 
+    /// Ready when there may be something to read.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_read_ready(cx)
+    }
+
     /// Reads into `room`. 0 means the other side has closed.
     pub(super) fn poll_bytes(
         &self,
