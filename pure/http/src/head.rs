@@ -68,6 +68,11 @@ impl<'h, 'b> Lines<'h, 'b> {
         self
     }
 
+    /// How many there are, those that do not stay too.
+    pub(crate) fn count(&self) -> usize {
+        self.headers.len()
+    }
+
     /// Whether every line stays.
     pub(crate) fn is_whole(&self) -> bool {
         self.cut.iter().all(|word| *word == 0)

@@ -102,6 +102,11 @@ impl<'h, 'b> ResponseHead<'h, 'b> {
         Ok(Some(head))
     }
 
+    /// How many lines it has.
+    pub fn count(&self) -> usize {
+        self.lines.count()
+    }
+
     /// 1xx other than 101: another head follows.
     pub fn is_interim(&self) -> bool {
         self.status < 200 && self.status != 101

@@ -206,7 +206,7 @@ impl Strand {
         let len = head.len;
         let mut response = Response::new(());
         *response.status_mut() = status(&head, self.asked);
-        *response.headers_mut() = fields(&head)?;
+        *response.headers_mut() = fields(&head, bytes)?;
         if head.is_interim() {
             respond.send_informational(response).map_err(broken)?;
             return Ok(len);
@@ -234,21 +234,32 @@ fn status(head: &ResponseHead<'_, '_>, asked: Asked) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY)
 }
 
-/// The fields of a response that cross.
-fn fields(head: &ResponseHead<'_, '_>) -> io::Result<HeaderMap> {
-    let mut fields = HeaderMap::with_capacity(16);
+/// The fields of a response that cross. Their values are parts of one copy of its head.
+fn fields(head: &ResponseHead<'_, '_>, bytes: &[u8]) -> io::Result<HeaderMap> {
+    let bytes = &bytes[..head.len];
+    let copy = Bytes::copy_from_slice(bytes);
+    let mut fields = HeaderMap::with_capacity(head.count());
     let mut outcome = Ok(());
     head.each(&mut |name, value| {
         if !crosses(name) || name.eq_ignore_ascii_case("sec-websocket-accept") {
             return;
         }
-        let made = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value));
-        match made {
+        let value = HeaderValue::from_maybe_shared(same(value, bytes, &copy));
+        match (HeaderName::from_bytes(name.as_bytes()), value) {
             (Ok(name), Ok(value)) => drop(fields.append(name, value)),
             _ => outcome = Err(io::Error::other("a field that HTTP/2 cannot have")),
         }
     });
     outcome.map(|()| fields)
+}
+
+/// What `copy` has where `bytes`, of which it is one, have `part`.
+fn same(part: &[u8], bytes: &[u8], copy: &Bytes) -> Bytes {
+    let at = part.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr());
+    match at.checked_add(part.len()) {
+        Some(end) if end <= copy.len() => copy.slice(at..end),
+        _ => Bytes::copy_from_slice(part),
+    }
 }
 
 #[cfg(test)]
