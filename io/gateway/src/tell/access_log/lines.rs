@@ -340,7 +340,11 @@ fn or_dash(shown: Shown, value: &[u8], out: &mut Vec<u8>) {
 
 /// What would end the quotes or the line, or confuse a terminal, is escaped.
 fn quote(mut value: &[u8], out: &mut Vec<u8>) {
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') & !matches!(byte, b'"' | b'\\');
+    // Nearly always, and many bytes at a time.
+    if value.iter().fold(true, |plain, byte| plain & is_plain(byte)) {
+        return out.extend_from_slice(value);
+    }
     while let Some(at) = value.iter().position(|byte| !is_plain(byte)) {
         out.extend_from_slice(&value[..at]);
         match value[at] {
