@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::ask::{Ask, Look};
 use crate::intake::Intake;
+use crate::meter::Meter;
 use crate::options::{ForwardOptions, NoForwarder};
 use crate::owner::Owner;
 use crate::passing::Passing;
@@ -30,6 +31,7 @@ struct Begun {
     passing: Passing,
     stirred: watch::Receiver<()>,
     intake: Intake,
+    meter: Meter,
 }
 
 impl Forwarder {
@@ -53,6 +55,7 @@ impl Forwarder {
                                 passing: owner.passing(),
                                 stirred: owner.stirred(),
                                 intake: owner.intake(),
+                                meter: owner.meter(),
                             }));
                             tokio::spawn(owner.intake().keep());
                             owner.run(inbox).await;
@@ -88,6 +91,11 @@ impl Forwarder {
     /// Which vips packets are taken in for: none, before it is told of some.
     pub fn intake(&self) -> Intake {
         self.begun.intake.clone()
+    }
+
+    /// What passes through forwarded ports.
+    pub fn meter(&self) -> Meter {
+        self.begun.meter.clone()
     }
 
     /// Which vips have flows at former owners.

@@ -23,6 +23,7 @@ use steelyard_model::{Family, Sorted};
 use crate::ask::Look;
 use crate::filter::Filter;
 use crate::intake::Intake;
+use crate::meter::Meter;
 use crate::passing::Passing;
 use crate::vigil::Vigil;
 
@@ -47,6 +48,7 @@ pub(crate) struct Kernel {
     /// Vips whose packets rules of others lead elsewhere, of those served when that was looked at.
     misled: (Sorted<IpAddr, ()>, BTreeMap<IpAddr, Obstacle>),
     intake: Intake,
+    meter: Meter,
     /// Interfaces, as last looked at.
     links: Vec<Link>,
     /// None where no other node shares our vips, or the kernel cannot pass packets on.
@@ -60,7 +62,7 @@ impl Kernel {
     pub(crate) async fn take(
         frame: TableFrame,
         rule: MarkRule,
-        intake: Intake,
+        (intake, meter): (Intake, Meter),
     ) -> Result<Self, Why> {
         let filter = Filter::open(&frame.table).map_err(nft_why)?;
         let mut kernel = Self {
@@ -77,23 +79,32 @@ impl Kernel {
             arrivals: Sorted::default(),
             misled: Default::default(),
             intake,
+            meter,
             links: Vec::new(),
             passing: None,
             passes: false,
         };
         kernel.clear().await?;
         kernel.routing.port().into_iter().for_each(|port| kernel.vigil.is_own(port));
-        if kernel.apply(VipTable::default(), Look::AtAll).await.is_ok() {
-            return Ok(kernel);
-        }
-        // Not every kernel has all that leading takes.
-        kernel.frame.leads = false;
-        match kernel.apply(VipTable::default(), Look::AtAll).await {
-            Ok(_) => Ok(kernel),
-            Err(why) => {
-                kernel.clear().await?;
-                Err(why)
+        // Not every kernel has all that leading and counting take.
+        let mut refused = Ok(BTreeMap::new());
+        for (leads, counts) in [(true, true), (true, false), (false, true), (false, false)] {
+            (kernel.frame.leads, kernel.frame.counts) = (leads, counts);
+            refused = kernel.apply(VipTable::default(), Look::AtAll).await;
+            if refused.is_ok() {
+                kernel.begin_counting();
+                return Ok(kernel);
             }
+        }
+        kernel.clear().await?;
+        refused.map(|_| kernel)
+    }
+
+    fn begin_counting(&self) {
+        if !self.frame.counts {
+            tracing::info!("the kernel does not count what it forwards: its sets cannot");
+        } else if let Err(error) = self.meter.begin(&self.frame.table) {
+            tracing::warn!(%error, "what the kernel forwards is not counted");
         }
     }
 
@@ -196,6 +207,9 @@ impl Kernel {
         let is_sure = std::mem::take(&mut self.is_sure);
         if let Some(before) = self.applied.as_ref().filter(|_| is_sure) {
             let batch = ruleset.change(before, &self.frame);
+            if ruleset.takes_from(before) {
+                self.meter.save();
+            }
             let outcome = if batch.is_empty() { Ok(()) } else { self.filter.run(&batch).await };
             match outcome {
                 Ok(()) => {
@@ -205,9 +219,11 @@ impl Kernel {
                 Err(error) => tracing::warn!(%error, "our table is made anew"),
             }
         }
+        self.meter.save();
         let table = &self.frame.table;
         let batch = ruleset.replace(&self.frame) + &self.intake.elements(table);
         self.filter.run(&batch).await.map_err(nft_why)?;
+        self.meter.renew();
         // Vips may have come or gone meanwhile.
         let begun = self.intake.begin(table);
         let port = begun.map_err(|error| Why::Refused(error.to_string()))?;

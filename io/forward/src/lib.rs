@@ -24,6 +24,7 @@ mod intake;
 mod journal;
 mod kernel;
 mod lookout;
+mod meter;
 mod options;
 mod owner;
 mod passer;
@@ -35,6 +36,7 @@ mod vigil;
 
 pub use forwarder::Forwarder;
 pub use intake::Intake;
+pub use meter::Meter;
 pub use options::{ForwardOptions, NoForwarder};
 pub use passer::{NoPasser, Passer};
 pub use passing::{Pass, Passing};

@@ -20,6 +20,7 @@ use crate::ask::{Ask, Look};
 use crate::intake::Intake;
 use crate::journal;
 use crate::kernel::Kernel;
+use crate::meter::Meter;
 use crate::options::{ForwardOptions, NoForwarder};
 use crate::passing::Passing;
 use crate::proxy::{At, Proxies};
@@ -32,6 +33,7 @@ pub(crate) struct Owner {
     no_sysctl: Option<Why>,
     passing: Passing,
     intake: Intake,
+    meter: Meter,
     proxies: Proxies,
     /// UDP ports, and who may answer for them.
     answering: BTreeMap<VipPort, BTreeSet<SocketAddr>>,
@@ -53,13 +55,15 @@ impl Owner {
     pub(crate) async fn start(
         options: &ForwardOptions,
     ) -> Result<(Self, Vec<HostChange>), NoForwarder> {
+        let meter = Meter::default();
         let mut owner = Self {
             kernel: None,
             no_kernel: Some(Why::Unprivileged),
             no_sysctl: None,
             passing: Passing::default(),
             intake: Intake::new(options.lease),
-            proxies: Proxies::new(options.flows.clone(), options.sessions.clone()),
+            proxies: Proxies::new((options.flows.clone(), options.sessions.clone()), meter.clone()),
+            meter,
             answering: BTreeMap::new(),
             lock: None,
             ending: BTreeSet::new(),
@@ -74,14 +78,19 @@ impl Owner {
             return Ok((owner, Vec::new()));
         }
         owner.lock = Some((lock(options)?, claim(&options.table)?));
-        let frame = TableFrame { table: options.table.clone(), mark: options.fwmark, leads: true };
+        let frame = TableFrame {
+            table: options.table.clone(),
+            mark: options.fwmark,
+            leads: true,
+            counts: true,
+        };
         let rule = MarkRule {
             mark: options.fwmark,
             table: options.route_table,
             priority: options.rule_priority,
         };
         let mut changes = Vec::new();
-        match Kernel::take(frame, rule, owner.intake.clone()).await {
+        match Kernel::take(frame, rule, (owner.intake.clone(), owner.meter.clone())).await {
             Ok(mut kernel) => {
                 if options.shared
                     && let Err(why) = kernel.pass(&owner.passing)
@@ -120,6 +129,10 @@ impl Owner {
 
     pub(crate) fn intake(&self) -> Intake {
         self.intake.clone()
+    }
+
+    pub(crate) fn meter(&self) -> Meter {
+        self.meter.clone()
     }
 
     pub(crate) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Ask>) {
@@ -191,6 +204,7 @@ impl Owner {
             misled = kernel.misled();
         }
         self.proxies.retain(wanted);
+        self.meter.follow(&decision, self.kernel.as_ref().and_then(Kernel::applied));
         self.forget_flows(&decision).await;
         let ports = decision.ports().map(|port| status(port, &listening, &lost, &misled));
         Observed { ports: ports.collect(), silent: facts.dead, refused: None }

@@ -17,6 +17,8 @@ use steelyard_model::Protocol;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinHandle;
 
+use crate::meter::{FlowCounts, Meter};
+
 mod silence;
 mod tcp;
 mod udp;
@@ -28,6 +30,7 @@ use silence::Seats;
 pub(crate) struct Proxies {
     open: BTreeMap<VipPort, Proxy>,
     places: Room,
+    meter: Meter,
     /// Closed, but with connections that go on: their packets must still be let in.
     lingering: Vec<(VipPort, Arc<Rotation>)>,
 }
@@ -101,10 +104,11 @@ const BACKLOG: i32 = 4096;
 
 impl Proxies {
     /// None yet; connections take these places.
-    pub(crate) fn new(flows: Places, sessions: Places) -> Self {
+    pub(crate) fn new((flows, sessions): (Places, Places), meter: Meter) -> Self {
         let (open, lingering) = Default::default();
         let (flows, sessions) = (Seats::new(flows), Seats::new(sessions));
-        Self { open, lingering, places: Room { flows, sessions, limits: Limits::default() } }
+        let places = Room { flows, sessions, limits: Limits::default() };
+        Self { open, lingering, places, meter }
     }
 
     /// Carries `key` to `endpoints` and returns where it listens.
@@ -123,7 +127,8 @@ impl Proxies {
         }
         let rotation = Arc::new(Rotation::default());
         rotation.set(endpoints);
-        let proxy = Proxy::start(key, at, rotation, self.places.clone())?;
+        let counts = self.meter.counts(key);
+        let proxy = Proxy::start(key, at, rotation, (self.places.clone(), counts))?;
         let reached = proxy.reached(key);
         self.open.insert(key, proxy);
         Ok(reached)
@@ -180,18 +185,23 @@ impl Drop for Proxies {
 }
 
 impl Proxy {
-    fn start(key: VipPort, at: At, rotation: Arc<Rotation>, room: Room) -> io::Result<Self> {
+    fn start(
+        key: VipPort,
+        at: At,
+        rotation: Arc<Rotation>,
+        (room, counts): (Room, Arc<FlowCounts>),
+    ) -> io::Result<Self> {
         let socket = open(key, at)?;
         let listen = socket.local_addr()?.as_socket().expect("it was bound to an IP address");
         let shared = Arc::clone(&rotation);
         let task = match key.protocol {
             Protocol::Udp => {
                 let socket = UdpSocket::from_std(socket.into())?;
-                tokio::spawn(udp::run(socket, shared, room))
+                tokio::spawn(udp::run(socket, shared, room, counts))
             }
             _ => {
                 let listener = TcpListener::from_std(socket.into())?;
-                tokio::spawn(tcp::run(listener, shared, room))
+                tokio::spawn(tcp::run(listener, shared, room, counts))
             }
         };
         Ok(Self { at, listen, rotation, task })

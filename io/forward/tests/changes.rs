@@ -15,7 +15,7 @@ use steelyard_host::nft::Nft;
 use steelyard_model::{NamespacedName, Protocol, Sorted};
 
 fn frame() -> TableFrame {
-    TableFrame { table: "steelyard".to_owned(), mark: 0x2000, leads: true }
+    TableFrame { table: "steelyard".to_owned(), mark: 0x2000, leads: true, counts: true }
 }
 
 /// Few addresses and ports, so that rulesets overlap.

@@ -16,6 +16,7 @@ pub mod name;
 mod netlink;
 pub mod netns;
 pub mod nft;
+pub mod nft_counts;
 pub mod nft_set;
 pub mod nft_table;
 pub mod nft_watch;

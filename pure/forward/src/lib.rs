@@ -5,6 +5,7 @@
 //!   again, at the cost of what differs;
 //! - [`VipTable`]: a decision as our one nftables table, and the difference of two of them;
 //!   [`pass_table`]: what leads packets to a former owner;
+//! - [`Ledger`]: counters of the kernel, which may begin anew → [`Traffic`] by port;
 //! - [`status`], [`as_before`]: decision and what the system said → [`PortStatus`];
 //! - [`Vitals`], [`Mending`]: whom to ask for a sign of life, and when to repair.
 //!
@@ -16,6 +17,7 @@ mod decider;
 mod desired;
 mod facts;
 mod hooks;
+mod ledger;
 mod mending;
 mod observed;
 mod obstacle;
@@ -30,9 +32,10 @@ pub use desired::{
     Desired, Forwarded, ForwardedPort, Listening, Lot, Served, VipPlace, VipPort, Wish,
 };
 pub use facts::{HostFacts, Spot, Whereabouts, source};
+pub use ledger::{Amount, Ledger, Traffic};
 pub use mending::Mending;
 pub use observed::{AtExit, Carried, HostChange, Observed, PortStatus, Why};
 pub use obstacle::Obstacle;
 pub use outcome::{Listeners, answering, as_before, status};
-pub use vip_table::{TableFrame, VipTable};
+pub use vip_table::{COUNTED, TableFrame, VipTable};
 pub use vitals::Vitals;

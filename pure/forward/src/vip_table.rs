@@ -19,6 +19,7 @@ use steelyard_model::{Family, Protocol, Sorted};
 use crate::carry::{Carriage, Decision, PortDecision};
 use crate::desired::VipPort;
 use crate::hooks::MARKED_AT;
+use crate::observed::Why;
 use crate::pass_table;
 
 /// What the table holds. Clones share what did not change.
@@ -37,6 +38,9 @@ pub struct VipTable {
     listening: Sorted<VipPort, u16>,
     /// Ports that are translated, and to what.
     translated: Sorted<VipPort, Vec<SocketAddr>>,
+    /// Ports whose packets are counted where they are translated: also while nothing is, so that a
+    /// port that has lost its last endpoint goes on from its count.
+    counted: Sorted<VipPort, ()>,
 }
 
 /// What stays as it is while the table stands.
@@ -48,7 +52,14 @@ pub struct TableFrame {
     pub mark: u32,
     /// Whether the kernel can lead packets to listeners at other ports (`nft_tproxy`).
     pub leads: bool,
+    /// Whether elements of sets can count (Linux 5.7, nftables 0.9.5).
+    pub counts: bool,
 }
+
+/// Names of the sets whose elements count, without the suffix of the family: flows that began (of
+/// ports that are translated now), and packets either way.
+pub const COUNTED: [&str; 3] = [BEGUN_FLOWS, "came", "went"];
+const BEGUN_FLOWS: &str = "begun";
 
 impl VipTable {
     /// The table for `decision`. `listening` are the ports that somebody really listens on, `busy`
@@ -79,27 +90,10 @@ impl VipTable {
             vips: decision.vips.clone(),
             direct: decision.direct.clone(),
             sources: decision.sources.clone(),
-            translated: self.translated_after(before, decision),
+            translated: after(&self.translated, before, decision, translation),
+            counted: after(&self.counted, before, decision, count),
             listening: listening.into_iter().collect(),
         }
-    }
-
-    fn translated_after(
-        &self,
-        before: &Decision,
-        decision: &Decision,
-    ) -> Sorted<VipPort, Vec<SocketAddr>> {
-        let differing = decision.ports.differing(&before.ports);
-        let of = |decision: &Decision| -> Vec<(VipPort, Vec<SocketAddr>)> {
-            let ports = differing.iter().filter_map(|wish| decision.ports.get(*wish));
-            ports.flat_map(|ports| ports.iter()).filter_map(translation).collect()
-        };
-        // Of a port that goes from one to the other, what comes counts.
-        let gone = of(before).into_iter().map(|(key, _)| (key, None));
-        let come = of(decision).into_iter().map(|(key, endpoints)| (key, Some(endpoints)));
-        let mut translated = self.translated.clone();
-        translated.change(gone.chain(come));
-        translated
     }
 
     /// Vips delivered on this host; each needs a route in the private table.
@@ -110,6 +104,17 @@ impl VipTable {
     /// Where a translated port goes.
     pub fn translated(&self) -> &Sorted<VipPort, Vec<SocketAddr>> {
         &self.translated
+    }
+
+    /// Ports whose packets are counted where they are translated.
+    pub fn counted(&self) -> &Sorted<VipPort, ()> {
+        &self.counted
+    }
+
+    /// Whether a port of `old` is not translated any more: what was counted of it goes.
+    pub fn takes_from(&self, old: &Self) -> bool {
+        let differing = self.translated.differing(&old.translated);
+        differing.into_iter().any(|key| !self.translated.contains_key(key))
     }
 
     /// Ports a transparent listener takes, and where it is.
@@ -141,7 +146,16 @@ impl VipTable {
         for key in self.listening.differing(&old.listening) {
             batch.listen(*key, old.listening.get(key).copied(), self.listening.get(key).copied());
         }
+        for key in self.counted.differing(&old.counted).into_iter().filter(|_| frame.counts) {
+            for set in COUNTED.into_iter().filter(|it| *it != BEGUN_FLOWS) {
+                batch.count(set, *key, self.counted.contains_key(key));
+            }
+        }
         for key in self.translated.differing(&old.translated) {
+            let [was, is] = [old, self].map(|it| it.translated.contains_key(key));
+            if frame.counts && was != is {
+                batch.count(BEGUN_FLOWS, *key, is);
+            }
             batch.translate(*key, old.translated.get(key), self.translated.get(key));
         }
         batch.into_text()
@@ -175,12 +189,18 @@ impl TableFrame {
                 format!("type {kind} . inet_proto . inet_service : {kind} . inet_service");
             let _ = writeln!(text, "  map only{suffix} {{ {address}; }}");
             let _ = writeln!(text, "  map ports{suffix} {{ {key} : verdict; }}");
+            for name in COUNTED.into_iter().filter(|_| self.counts) {
+                let _ = writeln!(text, "  set {name}{suffix} {{ {key}; counter; }}");
+            }
         }
         let passed = pass_table::going_out("accept");
         let lead = if self.leads { LEAD } else { "" };
+        let (begin, count) = if self.counts { (COUNT_FLOWS, COUNT_PACKETS) } else { ("", "") };
         text.push_str(
             &CHAINS
                 .replace("    LEAD\n", lead)
+                .replace("    COUNT_FLOWS\n", begin)
+                .replace("  COUNT_PACKETS\n", count)
                 .replace("    SERVED_BEGUN\n", SERVED_BEGUN)
                 .replace("    SERVED_LIVE\n", SERVED_LIVE)
                 .replace("BEGUN", BEGUN)
@@ -244,6 +264,7 @@ const CHAINS: &str = "  chain deliver {
     udp sport set ip6 saddr . udp sport map @answers6
   }
   chain translate {
+    COUNT_FLOWS
     meta l4proto { tcp, udp } ip daddr @live4 \
 dnat ip to ip daddr . meta l4proto . th dport map @only4
     meta l4proto { tcp, udp } ip6 daddr @live6 \
@@ -269,6 +290,7 @@ dnat ip6 to ip6 daddr . meta l4proto . th dport map @only6
     ct status dnat ct original ip6 daddr @live6 ip6 daddr != @direct6 masquerade
     ct status dnat ct original ip6 daddr @live6 ip6 saddr @direct6 masquerade
   }
+  COUNT_PACKETS
   chain guard {
     icmp type { destination-unreachable, time-exceeded, parameter-problem } accept
     icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept
@@ -319,6 +341,72 @@ tproxy ip to ip daddr:ip daddr . meta l4proto . th dport map @led4
     meta l4proto { tcp, udp } \
 tproxy ip6 to ip6 daddr:ip6 daddr . meta l4proto . th dport map @led6
 ";
+
+/// The first packet of a flow, and no other, is seen where it is translated.
+const COUNT_FLOWS: &str = "    ip daddr @live4 ip daddr . meta l4proto . th dport @begun4
+    ip6 daddr @live6 ip6 daddr . meta l4proto . th dport @begun6
+";
+
+/// Packets of translated flows, either way, by what the client asked for; each is seen once: on its
+/// way in, or out where it is this host's own (over `lo` it is both). What a packet says of its
+/// port has been translated by then, and nft knows the type of the original only beside its
+/// protocol.
+const COUNT_PACKETS: &str = "  chain came {
+    meta l4proto tcp ct original ip daddr . meta l4proto . ct original proto-dst @came4 return
+    meta l4proto udp ct original ip daddr . meta l4proto . ct original proto-dst @came4 return
+    meta l4proto tcp ct original ip6 daddr . meta l4proto . ct original proto-dst @came6 return
+    meta l4proto udp ct original ip6 daddr . meta l4proto . ct original proto-dst @came6
+  }
+  chain went {
+    meta l4proto tcp ct original ip daddr . meta l4proto . ct original proto-dst @went4 return
+    meta l4proto udp ct original ip daddr . meta l4proto . ct original proto-dst @went4 return
+    meta l4proto tcp ct original ip6 daddr . meta l4proto . ct original proto-dst @went6 return
+    meta l4proto udp ct original ip6 daddr . meta l4proto . ct original proto-dst @went6
+  }
+  chain count_in {
+    type filter hook prerouting priority -95; policy accept;
+    iif \"lo\" return
+    ct status dnat ct direction original goto came
+    ct status dnat ct direction reply goto went
+  }
+  chain count_out {
+    type filter hook output priority -95; policy accept;
+    ct status dnat ct direction original goto came
+    ct status dnat ct direction reply goto went
+  }
+";
+
+/// A table by port for `decision`, where `table` is the one for the decision `before`, at the cost
+/// of what differs.
+fn after<V: Clone + PartialEq>(
+    table: &Sorted<VipPort, V>,
+    before: &Decision,
+    decision: &Decision,
+    row: impl Fn(&PortDecision) -> Option<(VipPort, V)>,
+) -> Sorted<VipPort, V> {
+    let differing = decision.ports.differing(&before.ports);
+    let of = |decision: &Decision| -> Vec<(VipPort, V)> {
+        let ports = differing.iter().filter_map(|wish| decision.ports.get(*wish));
+        ports.flat_map(|ports| ports.iter()).filter_map(&row).collect()
+    };
+    // Of a port that goes from one to the other, what comes counts.
+    let gone = of(before).into_iter().map(|(key, _)| (key, None));
+    let come = of(decision).into_iter().map(|(key, value)| (key, Some(value)));
+    let mut table = table.clone();
+    table.change(gone.chain(come));
+    table
+}
+
+/// Whether a port's flows are counted: where the kernel may come to translate them.
+fn count(port: &PortDecision) -> Option<(VipPort, ())> {
+    match &port.way {
+        Carriage::Translate(_)
+        | Carriage::InProcess(..)
+        | Carriage::Not(Why::NoEndpoints | Why::Circle | Why::Closed) => Some((port.key, ())),
+        Carriage::Deliver(_) | Carriage::Not(_) => None,
+    }
+    .filter(|_| port.service.is_some())
+}
 
 /// Where a port is translated to. One that somebody else has is not ours to say anything of.
 fn translation(port: &PortDecision) -> Option<(VipPort, Vec<SocketAddr>)> {
@@ -407,6 +495,13 @@ impl<'a> Batch<'a> {
             Some((format!("{} . {at}", key.address), key.port.to_string()))
         };
         self.map("answers", family, answers(old), answers(new));
+    }
+
+    /// A port is counted from now on, or no more.
+    fn count(&mut self, set: &str, key: VipPort, is_counted: bool) {
+        let sets = if is_counted { &mut self.come } else { &mut self.gone };
+        let set = format!("{set}{}", suffix(Family::of(key.address)));
+        sets.entry(set).or_default().push(element(key));
     }
 
     /// Where a port is translated to, before and now.

@@ -106,6 +106,23 @@ families! {
         CONNECTIONS_REFUSED: Kind::Counter, "steelyard_connections_refused_total"
             ["part"] "Connections that the system refused to accept";
     }
+    "Forwarded ports" {
+        FORWARDED_FLOWS: Kind::Counter, "steelyard_forwarded_connections_total"
+            ["service", "ip", "port", "protocol", "by"]
+            "TCP connections and UDP flows that came for a port, by who carries them: kernel, process";
+        FORWARDED_OPEN: Kind::Gauge, "steelyard_forwarded_connections"
+            ["service", "ip", "port", "protocol"]
+            "TCP connections and UDP flows that this process carries now";
+        FORWARDED_BYTES: Kind::Counter, "steelyard_forwarded_bytes_total"
+            ["service", "ip", "port", "protocol", "by", "direction"]
+            "Bytes from clients (in) and to them (out): of IP packets where the kernel carries them, else of their payload";
+        FORWARDED_PACKETS: Kind::Counter, "steelyard_forwarded_packets_total"
+            ["service", "ip", "port", "protocol", "by", "direction"]
+            "Packets, and datagrams of UDP, from clients (in) and to them (out)";
+        FORWARD_FAILURES: Kind::Counter, "steelyard_forwarded_failures_total"
+            ["service", "ip", "port", "protocol", "cause"]
+            "Connections and flows that this process carried to no endpoint, or not to their end, by cause";
+    }
     "Addresses on the LAN" {
         ANNOUNCED: Kind::Gauge, "metallb_speaker_announced"
             ["service", "protocol", "node", "ip"]

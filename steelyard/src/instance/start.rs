@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use steelyard_admin::{Admin, LiveParts, Published};
-use steelyard_forward::{ForwardOptions, Forwarder, Passer, Passing};
+use steelyard_forward::{ForwardOptions, Forwarder, Meter, Passer, Passing};
 use steelyard_gateway::Gateway;
 use steelyard_host::links::Monitor;
 use steelyard_lending::{Borrower, Lender};
@@ -44,17 +44,20 @@ impl Instance {
         let own = own_facts(&settings);
         let lock = Assignments::read(settings.lock.clone(), own.follows())?;
         let mut descriptors = Descriptors::start();
-        let speaks = Speaks::default();
+        let late = LateParts::default();
         let gateway = match settings.duties.routes {
             true => {
                 Some(Arc::new(Gateway::start(gateway_options(&settings, &descriptors.rooms)?)?))
             }
             false => None,
         };
-        let published = speaks.publisher(gateway.clone(), &descriptors.rooms, &settings);
+        let published = late.publisher(gateway.clone(), &descriptors.rooms, &settings);
         let parts = start_parts(&settings, gateway, &published, &descriptors.rooms).await?;
         if let Some(speaker) = &parts.speaker {
-            let _ = speaks.0.set(Arc::downgrade(speaker));
+            let _ = late.speaker.set(Arc::downgrade(speaker));
+        }
+        if let Some(forwarder) = &parts.forwarder {
+            let _ = late.meter.set(forwarder.meter());
         }
         let lends = Lends::start(&settings);
         let senses = senses(&parts, &lends);
@@ -97,13 +100,16 @@ fn own_facts(settings: &Settings) -> OwnFacts {
     OwnFacts { named, addresses, author, company, ..OwnFacts::default() }
 }
 
-/// The speaker, for those that start before it.
+/// What starts last, for those that start before it.
 #[derive(Clone, Default)]
-struct Speaks(Arc<OnceLock<Weak<Speaker>>>);
+struct LateParts {
+    speaker: Arc<OnceLock<Weak<Speaker>>>,
+    meter: Arc<OnceLock<Meter>>,
+}
 
-impl Speaks {
-    fn now(&self) -> Option<Arc<Speaker>> {
-        self.0.get().and_then(Weak::upgrade)
+impl LateParts {
+    fn speaker(&self) -> Option<Arc<Speaker>> {
+        self.speaker.get().and_then(Weak::upgrade)
     }
 
     fn publisher(
@@ -114,14 +120,15 @@ impl Speaks {
     ) -> Arc<Published> {
         let asked = gateway.clone();
         let requests = Arc::new(move || requests(asked.as_deref()));
-        let (rooms, speaks, standings) = (rooms.clone(), self.clone(), settings.standings.clone());
+        let (rooms, late, standings) = (rooms.clone(), self.clone(), settings.standings.clone());
         let metrics = Arc::new(move || {
-            expose(gateway.as_deref(), &rooms, speaks.now().as_deref(), standings.as_ref())
+            let (speaker, meter) = (late.speaker(), late.meter.get());
+            expose((gateway.as_deref(), meter), &rooms, speaker.as_deref(), standings.as_ref())
         });
         let is_shared = settings.sharing.is_some();
         let spreads = self.clone();
         let rebalance = Arc::new(move || {
-            let speaker = spreads.now().filter(|_| is_shared);
+            let speaker = spreads.speaker().filter(|_| is_shared);
             speaker.inspect(|speaker| speaker.rebalance()).is_some()
         });
         Published::new(LiveParts { metrics, rebalance, requests })

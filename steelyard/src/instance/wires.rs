@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use steelyard_forward::{Intake, Pass, Passing};
+use steelyard_forward::{Intake, Meter, Pass, Passing};
 use steelyard_gateway::Gateway;
 use steelyard_kube::Standings;
 use steelyard_metrics::Exposition;
@@ -15,7 +15,7 @@ use crate::tell::followed;
 
 /// What a scrape gets.
 pub(super) fn expose(
-    gateway: Option<&Gateway>,
+    (gateway, meter): (Option<&Gateway>, Option<&Meter>),
     rooms: &Rooms,
     speaker: Option<&Speaker>,
     standings: Option<&Standings>,
@@ -23,6 +23,9 @@ pub(super) fn expose(
     let mut out = Exposition::default();
     if let Some(gateway) = gateway {
         gateway.expose(&mut out);
+    }
+    if let Some(meter) = meter {
+        meter.expose(&mut out);
     }
     rooms.expose(&mut out);
     process::expose(&mut out);

@@ -144,6 +144,11 @@ impl Silence {
         }
     }
 
+    /// Whether others need the place.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.is_pressed.load(Ordering::Relaxed)
+    }
+
     /// Since when it lasts, unless something was heard just now or it ends already.
     fn since(&self, now: Instant) -> Option<Instant> {
         let is_silent = now.saturating_duration_since(self.last()) >= BREATH;

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,20 +12,27 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::silence::{Seat, Silence};
 use super::{Limits, Room, Rotation, keep_alive};
+use crate::meter::{Direction, FlowCounts, FlowFailure};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 const BUFFER: usize = 32 * 1024;
 /// Before accepting again when the process has no file descriptors left.
 const PAUSE: Duration = Duration::from_millis(50);
 
-pub(super) async fn run(listener: TcpListener, rotation: Arc<Rotation>, room: Room) {
+pub(super) async fn run(
+    listener: TcpListener,
+    rotation: Arc<Rotation>,
+    room: Room,
+    counts: Arc<FlowCounts>,
+) {
     let seats = &room.flows;
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
                 // The next ones wait in the kernel.
                 let seat = seats.seat(seats.place().await, room.limits.open);
-                tokio::spawn(carry(client, Arc::clone(&rotation), seat, room.limits));
+                let (rotation, counts) = (Arc::clone(&rotation), Arc::clone(&counts));
+                tokio::spawn(carry(client, rotation, (seat, room.limits), counts));
             }
             Err(error) => {
                 seats.places.note_failure();
@@ -37,24 +44,53 @@ pub(super) async fn run(listener: TcpListener, rotation: Arc<Rotation>, room: Ro
     }
 }
 
-async fn carry(client: TcpStream, rotation: Arc<Rotation>, seat: Seat, limits: Limits) {
-    let Ok(endpoint) = connect(&rotation).await else {
-        reset(&client);
-        return;
+async fn carry(
+    client: TcpStream,
+    rotation: Arc<Rotation>,
+    (seat, limits): (Seat, Limits),
+    counts: Arc<FlowCounts>,
+) {
+    let _open = counts.begin();
+    let endpoint = match connect(&rotation).await {
+        Ok(endpoint) => endpoint,
+        Err(error) => {
+            counts.fail(match error.kind() {
+                io::ErrorKind::TimedOut => FlowFailure::ConnectTimeout,
+                _ => FlowFailure::Connect,
+            });
+            reset(&client);
+            return;
+        }
     };
     keep_alive(&client);
     keep_alive(&endpoint);
     let silence = &*seat.silence;
     silence.broken();
-    let [mut client, mut endpoint] =
-        [client, endpoint].map(|stream| Heard { stream, silence, half_closed: limits.half_closed });
-    let is_whole = tokio::select! {
+    let broke = OnceLock::new();
+    let [mut client, mut endpoint] = [
+        (client, Direction::Went, FlowFailure::Client),
+        (endpoint, Direction::Came, FlowFailure::Endpoint),
+    ]
+    .map(|(stream, direction, fault)| Heard {
+        stream,
+        silence,
+        half_closed: limits.half_closed,
+        counts: &counts,
+        direction,
+        fault,
+        broke: &broke,
+    });
+    let failure = tokio::select! {
         copied = copy_bidirectional_with_sizes(&mut client, &mut endpoint, BUFFER, BUFFER) => {
-            copied.is_ok()
+            copied.err().map(|_| broke.get().copied().unwrap_or(FlowFailure::Endpoint))
         }
-        () = silence.is_too_long() => false,
+        () = silence.is_too_long() => Some(match silence.is_pressed() {
+            true => FlowFailure::MadeRoom,
+            false => FlowFailure::Silence,
+        }),
     };
-    if !is_whole {
+    if let Some(failure) = failure {
+        counts.fail(failure);
         // One side broke off, or neither said anything: so shall they see it, and not an orderly
         // end.
         reset(&client.stream);
@@ -68,6 +104,20 @@ struct Heard<'s> {
     silence: &'s Silence,
     /// How long it may be silent when one side has closed.
     half_closed: Duration,
+    counts: &'s FlowCounts,
+    /// Where what is written goes.
+    direction: Direction,
+    /// What it is when this one breaks off; the first that does is kept.
+    fault: FlowFailure,
+    broke: &'s OnceLock<FlowFailure>,
+}
+
+impl Heard<'_> {
+    fn note<T>(&self, polled: &Poll<io::Result<T>>) {
+        if let Poll::Ready(Err(_)) = polled {
+            let _ = self.broke.set(self.fault);
+        }
+    }
 }
 
 impl AsyncRead for Heard<'_> {
@@ -78,6 +128,7 @@ impl AsyncRead for Heard<'_> {
     ) -> Poll<io::Result<()>> {
         let before = room.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, room);
+        self.note(&polled);
         if let Poll::Ready(Ok(())) = polled {
             self.silence.broken();
             if room.filled().len() == before {
@@ -95,8 +146,10 @@ impl AsyncWrite for Heard<'_> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        if let Poll::Ready(Ok(_)) = polled {
+        self.note(&polled);
+        if let Poll::Ready(Ok(count)) = polled {
             self.silence.broken();
+            self.counts.pass(self.direction, count);
         }
         polled
     }
@@ -106,7 +159,9 @@ impl AsyncWrite for Heard<'_> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.note(&polled);
+        polled
     }
 }
 

@@ -6,6 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::meter::{FAILURES, FlowFailure};
+use steelyard_forwarding::{Amount, Traffic};
 
 const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const TCP: VipPort = VipPort { address: VIP, protocol: Protocol::Tcp, port: 80 };
@@ -153,7 +155,7 @@ async fn two_services_with_one_port_get_two() {
 
 /// A forwarder with this many places of each kind, where silence may last this long.
 fn proxies(places: usize, open: Duration, half_closed: Duration) -> Proxies {
-    let mut proxies = Proxies::new(Places::new(places), Places::new(places));
+    let mut proxies = Proxies::new((Places::new(places), Places::new(places)), Meter::default());
     proxies.places.limits = Limits { open, half_closed, answered: open, unanswered: half_closed };
     proxies
 }
@@ -229,4 +231,122 @@ async fn the_longest_silent_makes_room() {
         } {}
         assert_eq!(answer[0], b'a');
     }
+}
+
+/// What a port came to, once `is_so`.
+async fn counted(meter: &Meter, key: VipPort, is_so: impl Fn(&FlowCounts) -> bool) {
+    let counts = meter.counts(key);
+    let wait = async {
+        while !is_so(&counts) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(10), wait).await.is_ok(), "{counts:?}");
+}
+
+#[tokio::test]
+async fn bytes_are_counted_as_they_go_on_and_flows_until_they_end() {
+    let mut proxies = proxies(9, LONG, LONG);
+    let meter = proxies.meter.clone();
+    let at = proxies.carry(TCP, At::Loopback, &[echo("abc").await]).unwrap();
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    stream.write_all(b"12345").await.unwrap();
+    let mut answer = [0; 8];
+    stream.read_exact(&mut answer).await.unwrap();
+    let bytes = |it: &FlowCounts| (it.traffic().came.bytes, it.traffic().went.bytes);
+    counted(&meter, TCP, |it| (it.open(), bytes(it)) == (1, (5, 8))).await;
+    // A port that is opened elsewhere goes on from its count.
+    proxies.close(TCP);
+    let at = proxies.carry(TCP, At::Loopback, &[echo("abc").await]).unwrap();
+    let mut other = TcpStream::connect(at).await.unwrap();
+    other.read_exact(&mut answer[..3]).await.unwrap();
+    counted(&meter, TCP, |it| (it.open(), it.traffic().flows, bytes(it)) == (2, 2, (5, 11))).await;
+    for stream in [&mut stream, &mut other] {
+        stream.shutdown().await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'!');
+    }
+    let none = [0; FAILURES.len()];
+    counted(&meter, TCP, |it| (it.open(), bytes(it), it.failed()) == (0, (5, 13), none)).await;
+
+    let at = proxies.carry(UDP, At::Loopback, &[echo_udp("four").await]).unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    client.connect(at).await.unwrap();
+    for _ in 0..3 {
+        client.send(b"?").await.unwrap();
+        client.recv(&mut answer).await.unwrap();
+    }
+    let amount = |packets, bytes| Amount { packets, bytes };
+    let want = Traffic { flows: 1, came: amount(3, 3), went: amount(3, 12) };
+    counted(&meter, UDP, |it| (it.open(), it.traffic()) == (1, want)).await;
+}
+
+#[tokio::test]
+async fn what_breaks_a_flow_is_counted_by_its_cause() {
+    /// How the client goes on.
+    enum Then {
+        Waits,
+        Resets,
+    }
+    let resetting = async || {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.read_u8().await;
+                stream.set_zero_linger().unwrap();
+            }
+        });
+        address
+    };
+    for (endpoint, open, then, why) in [
+        (nobody().await, LONG, Then::Waits, FlowFailure::Connect),
+        (silent().await, SHORT, Then::Waits, FlowFailure::Silence),
+        (silent().await, LONG, Then::Resets, FlowFailure::Client),
+        (resetting().await, LONG, Then::Waits, FlowFailure::Endpoint),
+    ] {
+        let mut proxies = proxies(9, open, LONG);
+        let at = proxies.carry(TCP, At::Loopback, &[endpoint]).unwrap();
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        // The first of them is reset before, or after.
+        let _ = stream.write_all(b"x").await;
+        match then {
+            Then::Waits => assert!(stream.read_u8().await.is_err(), "{why:?}"),
+            Then::Resets => {
+                let got_on = |it: &FlowCounts| it.traffic().came.bytes == 1;
+                counted(&proxies.meter, TCP, got_on).await;
+                stream.set_zero_linger().unwrap();
+                drop(stream);
+            }
+        }
+        let want = FAILURES.map(|(it, _)| u64::from(it == why));
+        counted(&proxies.meter, TCP, |it| (it.open(), it.failed()) == (0, want)).await;
+    }
+    // Others who needed the place, and who got none.
+    let mut proxies = proxies(1, LONG, LONG);
+    let at = proxies.carry(TCP, At::Loopback, &[echo("a").await]).unwrap();
+    let first = TcpStream::connect(at).await.unwrap();
+    let second = first_byte(at).await;
+    assert_eq!(second.unwrap(), b'a');
+    let made_room = |it: &FlowCounts| it.failed()[5] == 1 && FAILURES[5].1 == "made-room";
+    counted(&proxies.meter, TCP, made_room).await;
+    drop(first);
+    let at = proxies.carry(UDP, At::Loopback, &[nobody_udp().await]).unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    client.connect(at).await.unwrap();
+    client.send(b"?").await.unwrap();
+    counted(&proxies.meter, UDP, |it| it.failed()[3] == 1 && it.open() == 0).await;
+    // Who is refused goes to another.
+    let endpoints = [nobody_udp().await, echo_udp("b").await];
+    proxies.carry(UDP, At::Loopback, &endpoints).unwrap();
+    let mut answer = [0];
+    while {
+        client.send(b"?").await.unwrap();
+        tokio::time::timeout(SHORT, client.recv(&mut answer)).await.is_err()
+    } {}
+    assert_eq!(answer[0], b'b');
+}
+
+/// An address where nobody takes datagrams.
+async fn nobody_udp() -> SocketAddr {
+    UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }

@@ -189,7 +189,7 @@ proptest! {
         let (mut desired, mut facts) = (Desired::default(), HostFacts::default());
         let (mut decider, mut known) = (Decider::default(), VipTable::default());
         let mut kernel = Nft::default();
-        let frame = TableFrame { table: "t".to_owned(), mark: 1, leads: true };
+        let frame = TableFrame { table: "t".to_owned(), mark: 1, leads: true, counts: true };
         for batch in edits {
             batch.into_iter().for_each(|edit| take_in(edit, &mut desired, &mut facts));
             let before = decider.decision().clone();

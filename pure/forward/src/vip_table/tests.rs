@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 
 fn frame() -> TableFrame {
-    TableFrame { table: "steelyard".to_owned(), mark: 0x2000, leads: true }
+    TableFrame { table: "steelyard".to_owned(), mark: 0x2000, leads: true, counts: true }
 }
 
 fn key(text: &str) -> VipPort {
@@ -32,7 +32,8 @@ fn ruleset(listening: &[&str], translated: &[(&str, &[&str])], direct: &[&str]) 
     let direct = direct.iter().map(|text| (text.parse().unwrap(), ())).collect();
     let sources = [("fd02::2".parse().unwrap(), "fd02::1".parse().unwrap())];
     let sources = sources.into_iter().collect();
-    VipTable { served, vips, direct, sources, listening, translated }
+    let counted = translated.keys().map(|key| (*key, ())).collect();
+    VipTable { served, vips, direct, sources, listening, translated, counted }
 }
 
 /// Compares with a file beside this one; `UPDATE=1` writes it.
@@ -84,10 +85,18 @@ fn only_what_differs_is_touched() {
 
 #[test]
 fn name_and_mark_are_taken_from_the_frame() {
-    let other = TableFrame { table: "other".to_owned(), mark: 0x40, leads: true };
+    let other = TableFrame { table: "other".to_owned(), mark: 0x40, leads: true, counts: true };
     let text = before().replace(&other);
     assert!(!text.contains("steelyard") && !text.contains("0x2000"), "{text}");
     assert!(text.contains("inet other") && text.contains("0x40"), "{text}");
+}
+
+#[test]
+fn a_kernel_whose_sets_do_not_count_is_asked_for_no_count() {
+    let text = before().replace(&TableFrame { counts: false, ..frame() });
+    for word in ["count", "begun", "came", "went"] {
+        assert!(!text.to_lowercase().contains(word), "{word}: {text}");
+    }
 }
 
 #[test]
