@@ -245,6 +245,63 @@ fn bytes_of_requests_are_counted() {
     }
 }
 
+/// Framing is no part of a body, in whatever spelling and whoever has it in hand: neither sizes of
+/// chunks, nor extensions, nor trailers.
+#[test]
+fn bytes_of_bodies_are_counted_without_their_framing() {
+    let server = Server::start(|mut stream, _| {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        while let Some(request) = Received::read(&mut reader) {
+            let ends = request.head.contains("/close");
+            let answer = match ends {
+                true => "HTTP/1.0 200 OK\r\n\r\nabc0123456789",
+                false => {
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+                     3;note=x\r\nabc\r\n00a\r\n0123456789\r\n0\r\nA: b\r\n\r\n"
+                }
+            };
+            if stream.write_all(answer.as_bytes()).is_err() || ends {
+                return;
+            }
+        }
+    });
+    let all: [Uses<'_>; 3] = [&[], &[("edit", "framed")], &[("body=100", "framed-whole")]];
+    for (at, uses) in all.into_iter().enumerate() {
+        let it = Logging::start(&format!("framed-{at}"), &[server.address], uses);
+        for (number, path) in (1..).zip(["/", "/close"]) {
+            let mut client = Client::connect(it.address);
+            let head = "HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+            client.send(&format!("POST {path} {head}2;a=b\r\nxy\r\n"));
+            // Once another request is answered, this much was read.
+            assert_eq!(get(it.address, "a", "/").status(), 200);
+            client.send("5\r\nabcde\r\n0\r\nTrailing: lines\r\n\r\n");
+            assert_eq!(client.receive().text(), "abc0123456789");
+            it.says(2 * number, &[]);
+            let text = it.file.text();
+            let line = text.lines().rfind(|line| line.contains("\"POST\"")).unwrap();
+            for field in ["\"RequestContentSize\":7,", "\"DownstreamContentSize\":13,"] {
+                assert!(line.contains(field), "{uses:?} {path}: {field} in {line}");
+            }
+        }
+        // A client of HTTP/1.0 has no chunks.
+        let mut client = Client::connect(it.address);
+        let mut rest = Vec::new();
+        client.send("GET / HTTP/1.0\r\nHost: a\r\n\r\n").reader.read_to_end(&mut rest).unwrap();
+        assert!(rest.ends_with(b"\r\n\r\nabc0123456789"), "{}", rest.escape_ascii());
+        it.says(5, &[]);
+        let text = it.file.text();
+        let line = text.lines().rfind(|line| line.contains("HTTP/1.0")).unwrap();
+        assert!(line.contains("\"DownstreamContentSize\":13,"), "{line}");
+        let metrics = scrape(&it.gateway);
+        let total = |name: &str| {
+            let series = format!("traefik_entrypoint_{name}_bytes_total{{");
+            let lines = metrics.lines().filter(|line| line.starts_with(&series));
+            lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum::<u64>()
+        };
+        assert_eq!((total("requests"), total("responses")), (14, 5 * 13));
+    }
+}
+
 /// The client's address is not let in: the log says why, and a change of the filter counts at once,
 /// for routes and edges that stay as they are.
 #[test]

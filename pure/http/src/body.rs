@@ -41,6 +41,8 @@ pub struct Body {
 pub struct Fed {
     /// How many, from the first, belong to this body. The rest is the next message.
     pub consumed: usize,
+    /// How many of those are the body itself, and not its framing or trailers.
+    pub payload: usize,
     /// To be sent before them: the size line of a chunk that we make.
     pub opening: SizeLine,
     /// How many, from the first, are to be forwarded.
@@ -182,7 +184,8 @@ impl Wrapping {
 impl Fed {
     fn whole(count: usize) -> Self {
         let closing = Cow::Borrowed(&b""[..]);
-        Self { consumed: count, opening: SizeLine::default(), forward: count, closing }
+        let opening = SizeLine::default();
+        Self { consumed: count, payload: count, opening, forward: count, closing }
     }
 }
 
@@ -254,6 +257,9 @@ fn keep(
         let (part, run) = chunks
             .step(&bytes[fed.consumed..])
             .map_err(|bad| BadChunk { at: fed.consumed + bad.at })?;
+        if part == Part::Payload {
+            fed.payload += run;
+        }
         if goes_on(part) {
             if fed.forward < fed.consumed {
                 bytes.copy_within(fed.consumed..fed.consumed + run, fed.forward);

@@ -20,6 +20,12 @@ fn run(mut body: Body, input: &[u8], size: usize) -> Result<(Vec<u8>, Vec<u8>, b
     Ok((out, left, body.is_done()))
 }
 
+/// How many of the bytes are the body itself.
+fn payload(mut body: Body, input: &[u8], size: usize) -> usize {
+    let pieces = input.chunks(size);
+    pieces.map(|piece| body.feed(&mut piece.to_vec()).unwrap().payload).sum()
+}
+
 fn chunked() -> Body {
     Body::new(Framing::Chunked)
 }
@@ -51,6 +57,9 @@ fn whole_bodies_in_pieces_of_every_size() {
             let (out, left, done) = run(plain, followed.as_bytes(), size).unwrap();
             assert_eq!(String::from_utf8(out).unwrap(), payload, "{input:?} by {size}");
             assert_eq!((left.as_slice(), done), (&b"GET /"[..], true));
+            for body in [chunked(), Body::payload(Framing::Chunked, true)] {
+                assert_eq!(self::payload(body, input.as_bytes(), size), payload.len());
+            }
         }
     }
 }

@@ -267,7 +267,7 @@ impl<B: Loan> Download<B> {
             return Ok(());
         }
         self.head.extend_from_slice(&fed.opening);
-        self.count += fed.forward as u64;
+        self.count += fed.payload as u64;
         self.passage = Passage::new(fed, start, verbatim);
         if self.stage == Stage::Switching {
             reuse.see(Seen::Broken);

@@ -130,7 +130,7 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
             return Ok(());
         };
         let fed = self.body.feed(buffer)?;
-        self.count += fed.consumed as u64;
+        self.count += fed.payload as u64;
         if let Some(tap) = &mut self.tap {
             tap.came.extend_from_slice(&buffer[..fed.forward]);
             tap.is_whole = self.body.is_done();

@@ -330,7 +330,7 @@ pub(crate) fn take_body(
         let fed = request.body.feed(rest).map_err(|_| Reject::Chunk)?;
         out.extend_from_slice(&rest[..fed.forward]);
         out.extend_from_slice(&fed.closing);
-        request.bytes_in += fed.consumed as u64;
+        request.bytes_in += fed.payload as u64;
         consumed += fed.consumed;
     }
     release(held, consumed);

@@ -72,7 +72,7 @@ impl<C: Wire> Connection<C> {
         };
         let fed = request.body.feed(buffer).map_err(|_| Fault::Rejected(Reject::Chunk))?;
         let payload = Bytes::copy_from_slice(&buffer[..fed.forward]);
-        request.bytes_in += fed.consumed as u64;
+        request.bytes_in += fed.payload as u64;
         release(&mut self.held, fed.consumed);
         Ok(course.bring(payload, request.body.is_done(), out))
     }
