@@ -16,6 +16,8 @@ pub struct Cell {
 pub struct Table {
     header: Vec<String>,
     rows: Vec<Vec<Cell>>,
+    /// Widths of the first columns, where rows do not say.
+    fixed: Vec<usize>,
 }
 
 impl Cell {
@@ -32,6 +34,12 @@ impl Cell {
     fn width(&self) -> usize {
         self.text.chars().count()
     }
+
+    fn shorten(&mut self, width: usize) {
+        if self.width() > width {
+            self.text = self.text.chars().take(width.saturating_sub(1)).chain(['…']).collect();
+        }
+    }
 }
 
 impl<T: Into<String>> From<T> for Cell {
@@ -43,13 +51,23 @@ impl<T: Into<String>> From<T> for Cell {
 impl Table {
     /// A table with these column names.
     pub fn new(header: &[&str]) -> Self {
-        Self { header: header.iter().map(|name| (*name).to_owned()).collect(), rows: Vec::new() }
+        let header = header.iter().map(|name| (*name).to_owned()).collect();
+        Self { header, rows: Vec::new(), fixed: Vec::new() }
     }
 
     /// Adds a row; it has as many cells as the header.
     pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
         assert_eq!(N, self.header.len(), "a row fills every column");
         self.rows.push(cells.into());
+    }
+
+    /// Gives the first columns these widths, whatever rows come: for who looks again and again.
+    /// What is longer is cut short, which `…` says.
+    pub fn fix(&mut self, widths: &[usize]) {
+        for row in &mut self.rows {
+            row.iter_mut().zip(widths).for_each(|(cell, width)| cell.shorten(*width));
+        }
+        self.fixed = widths.to_vec();
     }
 
     /// Whether it has no rows.
@@ -65,6 +83,7 @@ impl Table {
             }
             let Some(at) = self.header.iter().position(|it| it == name) else { continue };
             self.header.remove(at);
+            self.fixed.truncate(at);
             self.rows.iter_mut().for_each(|row| drop(row.remove(at)));
         }
     }
@@ -96,6 +115,9 @@ impl Table {
     }
 
     fn width(&self, column: usize) -> usize {
+        if let Some(width) = self.fixed.get(column) {
+            return (*width).max(self.header[column].chars().count());
+        }
         let cells = self.rows.iter().map(|row| row[column].width());
         cells.chain([self.header[column].chars().count()]).max().unwrap_or(0)
     }
@@ -115,6 +137,20 @@ mod tests {
             "  NAME    PORT  WHY\n  a       80\n  longer  8080  new\n"
         );
         assert!(table.render(0, true).contains("\x1b[32m8080\x1b[0m  new"));
+    }
+
+    #[test]
+    fn columns_of_a_fixed_width_stand_whatever_is_in_them() {
+        for (name, port, expected) in [
+            ("a", "80", "NAME   PORT  WHY\na      80    new and long\n"),
+            ("seven77", "8080", "NAME   PORT  WHY\nseve…  8080  new and long\n"),
+            ("fünf5", "80800", "NAME   PORT  WHY\nfünf5  808…  new and long\n"),
+        ] {
+            let mut table = Table::new(&["NAME", "PORT", "WHY"]);
+            table.row([name.into(), port.into(), "new and long".into()]);
+            table.fix(&[5, 4]);
+            assert_eq!(table.render(0, false), expected);
+        }
     }
 
     #[test]

@@ -220,7 +220,10 @@ pub(super) fn events(events: &Value, now: u64) -> Table {
     table
 }
 
-/// Requests that were not answered with success.
+/// Widths of what is told of a request, up to its route: `AGE` to `METHOD` have no longer ones.
+const REQUEST_WIDTHS: [usize; 7] = [4, 16, 6, 7, 24, 32, 32];
+
+/// Requests that were not answered with success: new ones move no column.
 pub(super) fn requests(requests: &Value, now: u64) -> Table {
     let header = ["AGE", "REQUEST", "STATUS", "METHOD", "HOST", "PATH", "ROUTE", "WHY"];
     let mut table = Table::new(&header);
@@ -238,6 +241,7 @@ pub(super) fn requests(requests: &Value, now: u64) -> Table {
             list(&it["why"]).first().map_or_else(|| NONE.into(), |why| text(why).into()),
         ]);
     }
+    table.fix(&REQUEST_WIDTHS);
     table
 }
 

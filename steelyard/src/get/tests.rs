@@ -152,6 +152,27 @@ fn requests_have_their_first_reason_and_no_control_characters() {
     assert!(!line.contains('\u{1b}'), "{line}");
 }
 
+#[test]
+fn requests_that_come_move_no_column() {
+    let row = |host: &str, path: &str| {
+        json!({ "id": "5b1f0c9e7a3d2468", "time": 999_991.0, "status": 404, "method": "GET",
+            "host": host, "path": path, "router": null, "why": ["no route matches"] })
+    };
+    let long = row(&"h".repeat(100), &"/p".repeat(100));
+    let at = |rows: &[Value]| {
+        let text = tables::requests(&rows.into(), 1_000_000).render(0, false);
+        let header = text.lines().next().unwrap_or_default().to_owned();
+        let columns = text
+            .lines()
+            .skip(1)
+            .map(|line| line.chars().count() - line.rsplit("  ").next().unwrap_or_default().len());
+        (header, columns.collect::<Vec<_>>())
+    };
+    let (header, one) = at(&[row("a", "/")]);
+    let (widest, two) = at(&[row("a", "/"), long]);
+    assert_eq!((&header, [one[0]; 2].to_vec()), (&widest, two));
+}
+
 /// Asks a listener that answers `answer` once; the head it was sent.
 fn ask(answer: &'static str) -> (Result<Value, AskError>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
