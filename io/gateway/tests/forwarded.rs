@@ -126,6 +126,8 @@ fn what_is_not_said_or_means_nothing_is_ours() {
     assert_eq!(ours(nonsense), expected);
     let twice = "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n";
     assert_eq!(ours(twice), expected);
+    assert_eq!(ours("X-Forwarded-Prefix: /a\r\nx-forwarded-prefix: /b\r\n"), expected);
+    assert_eq!(ours("X-Forwarded-Uri: /a\r\nX-Forwarded-Uri: /a\r\n"), expected);
 }
 
 /// The same by way of filters, and for what they decide by.

@@ -7,13 +7,13 @@ use crate::forwarded::{Vouched, is_port, is_proto, is_site, push_element};
 use crate::head::push_number;
 use crate::view::Scheme;
 
-/// What else goes on of a peer that is believed.
+/// What else goes on of a peer that is believed and says it once, in these spellings.
 const OTHERS: [&str; 5] = [
-    "x-forwarded-uri",
-    "x-forwarded-method",
-    "x-forwarded-prefix",
-    "x-forwarded-tls-client-cert",
-    "x-forwarded-tls-client-cert-info",
+    "X-Forwarded-Uri",
+    "X-Forwarded-Method",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Tls-Client-Cert",
+    "X-Forwarded-Tls-Client-Cert-Info",
 ];
 
 impl RequestHead<'_, '_> {
@@ -70,10 +70,12 @@ impl RequestHead<'_, '_> {
         }
         self.push_origin(hop, out);
         if vouched.is_believed {
-            let is_other = |name: &str| OTHERS.iter().any(|it| name.eq_ignore_ascii_case(it));
-            for line in self.lines.headers.iter().filter(|line| is_other(line.name)) {
-                out.extend_from_slice(line.name.as_bytes());
-                push_line(out, ": ", line.value);
+            // Of two nobody knows which one is meant.
+            for (name, value) in
+                OTHERS.iter().filter_map(|it| Some((*it, self.claimed(it, |_| true)?)))
+            {
+                out.extend_from_slice(name.as_bytes());
+                push_line(out, ": ", value);
             }
         }
         if vouched.standard {
