@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use h2::Reason;
 use steelyard_gateway::{Gateway, GatewayOptions, Timeouts};
+use steelyard_host::places::Places;
 use steelyard_testbed::chance::Chance;
 use support::h2::{Raw, ask, connect, frame, get, request, run};
 use support::held::HeldServer;
@@ -19,6 +20,7 @@ const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const WINDOW_UPDATE: u8 = 8;
+const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 
 fn floods(gateway: &Gateway, kind: &str) -> bool {
@@ -165,6 +167,44 @@ fn no_more_streams_than_there_may_be() {
         let (kind, flags, ..) = raw.next().expect("requests are answered");
         answered += usize::from(kind <= 1 && flags & 1 != 0);
     }
+}
+
+/// What has no place here is no flood of the client's, who is answered what it is; but there is an
+/// end to it.
+#[test]
+fn who_finds_no_place_is_no_flood_for_long() {
+    let held = HeldServer::start("x");
+    let options =
+        GatewayOptions { workers: 1, places: Places::new(1), ..GatewayOptions::default() };
+    let routes = [route("r", "*", "/", &[held.server.address])];
+    let (gateway, address) = gateway_with(&routes, options);
+    let mut raw = Raw::connect(address, &[]);
+    raw.send(get(id(0), true));
+    let mut next = 1;
+    // As many as there may be at a time, until all of them are refused. Whether that was said.
+    let mut refused = |raw: &mut Raw| {
+        let mut left = 100;
+        raw.send((0..left).flat_map(|at| get(id(next + at), true)).collect::<Vec<u8>>());
+        next += left;
+        while left > 0 {
+            let Some((kind, _, stream, payload)) = raw.next().filter(|it| it.0 != GOAWAY) else {
+                return false;
+            };
+            if kind == RST_STREAM {
+                assert_eq!((payload, stream > id(0)), (7_u32.to_be_bytes().to_vec(), true));
+                left -= 1;
+            }
+        }
+        true
+    };
+    // Many times what would be a flood of streams that the client makes us reset.
+    for _ in 0..10 {
+        assert!(refused(&mut raw), "the connection goes on");
+    }
+    assert!(!scrape(&gateway).contains("steelyard_connections_flooded_total{"));
+    let rounds = (0..1_000).take_while(|_| refused(&mut raw)).count();
+    assert!(rounds < 1_000, "without end");
+    eventually("it is noticed", || floods(&gateway, "declined"));
 }
 
 fn byte(chance: &mut Chance) -> u8 {

@@ -23,7 +23,7 @@ use super::h1::{Client, Connection};
 use crate::core::arrival::{Arrival, Slot};
 use crate::core::waiting::Waiting;
 use crate::wire::Wire;
-use crate::wire::link::Link;
+use crate::wire::link::{Conduct, Link};
 use crate::wire::stream::Stream;
 use crate::wire::timer::{Timer, within};
 use lane::{FreeLanes, Lane};
@@ -36,7 +36,7 @@ struct Session {
     stream: Rc<Stream>,
     waiting: Rc<Waiting>,
     strands: Rc<Strands>,
-    flood: Rc<Cell<Option<Flood>>>,
+    conduct: Rc<Conduct>,
     timer: Timer,
     /// Since when there is no request.
     idle_since: Instant,
@@ -44,6 +44,8 @@ struct Session {
     look_at: Instant,
     /// The client was told that it ends, and has so long to say goodbye.
     ending: Option<Instant>,
+    /// When it was told.
+    told: Option<Instant>,
     _slot: Slot,
 }
 
@@ -106,6 +108,10 @@ const FIELDS: u32 = 128 * 1024;
 /// How long a client that was told to leave has for its last frames.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// Requests that come this long after a client was told to leave were not on their way: it has not
+/// listened, or has not said that it did.
+const LAST_CALL: Duration = Duration::from_secs(2);
+
 /// How often it is looked at who stalls, whether the gateway drains, and which lanes nobody needs.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -134,8 +140,8 @@ impl Session {
     async fn begin(arrival: Arrival) -> Option<Self> {
         let Arrival { core, listener, stream, peer, held, waiting, slot, .. } = arrival;
         let limit = core.options().timeouts.head;
-        let (stream, flood) = (Rc::new(stream), Rc::default());
-        let link = Link::from_client(stream.clone(), held, Rc::clone(&flood));
+        let (stream, conduct) = (Rc::new(stream), Rc::<Conduct>::default());
+        let link = Link::from_client(stream.clone(), held, Rc::clone(&conduct));
         let handshake = builder().handshake(link);
         let began = Instant::now();
         let shaken = within(limit, async { Ok(handshake.await) });
@@ -148,11 +154,12 @@ impl Session {
             stream,
             waiting,
             strands: Rc::default(),
-            flood,
+            conduct,
             timer,
             idle_since: began,
             look_at: began + LOOK,
             ending: None,
+            told: None,
             _slot: slot,
         })
     }
@@ -187,7 +194,7 @@ impl Session {
                 Some(Err(error))
                     if error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM) =>
                 {
-                    let seen = self.flood.get().unwrap_or(Flood::SmallData);
+                    let seen = self.conduct.flood.get().unwrap_or(Flood::SmallData);
                     self.count(seen);
                     return Poll::Ready(Event::Over);
                 }
@@ -198,7 +205,7 @@ impl Session {
                 None => return Poll::Ready(Event::Over),
             }
         }
-        if let Some(flood) = self.flood.get() {
+        if let Some(flood) = self.conduct.flood.get() {
             return Poll::Ready(Event::Flood(flood));
         }
         self.strands.listen(cx);
@@ -258,7 +265,12 @@ impl Session {
 
     fn begin_request(&mut self, request: http::Request<RecvStream>, respond: SendResponse<Bytes>) {
         let (strand, read) = Strand::new(request, respond);
-        let Ok(place) = self.place(strand.ahead()) else { return strand.decline() };
+        let is_late = self.told.is_some_and(|at| at.elapsed() >= LAST_CALL);
+        let place = if is_late { Err(()) } else { self.place(strand.ahead()) };
+        let Ok(place) = place else {
+            self.conduct.decline();
+            return strand.decline();
+        };
         let free = read.is_ok().then(|| self.strands.free.take()).flatten();
         let lane = free.unwrap_or_else(|| self.new_lane(read));
         lane.begin(strand, &self.strands, place);
@@ -308,8 +320,9 @@ impl Session {
 
     /// Nothing goes on, and the client is told why.
     async fn end(mut self, reason: Reason) {
+            self.told = Some(Instant::now());
         self.connection.abrupt_shutdown(reason);
-        self.flood.set(None);
+        self.conduct.flood.set(None);
         let closed = std::future::poll_fn(|cx| self.connection.poll_closed(cx));
         let _ = within(GOODBYE, async { Ok(closed.await) }).await;
         self.goodbye().await;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use steelyard_http::{Calm, Flood, Frames, HeadAllowance, TooManyHeads};
+use steelyard_http::{Calm, Flood, FrameHead, Frames, HeadAllowance, TooManyHeads};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Wire;
@@ -26,6 +26,39 @@ pub(crate) struct Link {
     watch: Box<Watch>,
 }
 
+/// What a client does to its connection, as it is noticed here and by whoever drives it.
+#[derive(Debug, Default)]
+pub(crate) struct Conduct {
+    /// What it floods us with.
+    pub(crate) flood: Cell<Option<Flood>>,
+    /// Streams that were refused for want of a place, whose frames were not sent yet.
+    declined: Cell<u32>,
+}
+
+/// More than that many wait for the socket at no time.
+const MOST_DECLINED: u32 = 256;
+
+impl Conduct {
+    /// A stream is refused, which is no doing of its client's.
+    pub(crate) fn decline(&self) {
+        self.declined.set((self.declined.get() + 1).min(MOST_DECLINED));
+    }
+
+    /// Whether a frame says of such a stream that it is refused. A frame does not say whether it is
+    /// one of them, but it is one of as many.
+    fn is_declined(&self, frame: FrameHead) -> bool {
+        let left = self.declined.get().checked_sub(1).filter(|_| frame.refuses_stream());
+        left.is_some_and(|left| self.declined.replace(left) > left)
+    }
+
+    /// The first flood counts.
+    fn note(&self, walked: Result<(), Flood>) {
+        if let (None, Err(seen)) = (self.flood.get(), walked) {
+            self.flood.set(Some(seen));
+        }
+    }
+}
+
 /// Who looks at the frames.
 struct Watch {
     came: Frames,
@@ -35,7 +68,7 @@ struct Watch {
 
 /// Over whom watch is kept.
 enum Over {
-    Client(Calm, Rc<Cell<Option<Flood>>>),
+    Client(Calm, Rc<Conduct>),
     Endpoint(HeadAllowance),
 }
 
@@ -47,15 +80,15 @@ impl Link {
         Self { stream: Rc::new(stream), ahead: None, watch: Box::new(watch) }
     }
 
-    /// From a client, of whom `ahead` was read already. Once it floods us that is noted in `flood`,
-    /// and nothing more is read.
+    /// From a client, of whom `ahead` was read already. Once it floods us that is noted in
+    /// `conduct`, and nothing more is read.
     pub(crate) fn from_client(
         stream: Rc<Stream>,
         ahead: Option<Buffer>,
-        flood: Rc<Cell<Option<Flood>>>,
+        conduct: Rc<Conduct>,
     ) -> Self {
         let (came, sent) = (Frames::after(PREFACE.len()), Frames::default());
-        let watch = Watch { came, sent, over: Over::Client(Calm::new(Instant::now()), flood) };
+        let watch = Watch { came, sent, over: Over::Client(Calm::new(Instant::now()), conduct) };
         Self { stream, ahead, watch: Box::new(watch) }
     }
 
@@ -74,14 +107,14 @@ impl Link {
 
 impl Watch {
     fn is_flooded(&self) -> bool {
-        matches!(&self.over, Over::Client(_, flood) if flood.get().is_some())
+        matches!(&self.over, Over::Client(_, conduct) if conduct.flood.get().is_some())
     }
 
     fn came(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.over {
-            Over::Client(calm, flood) => {
+            Over::Client(calm, conduct) => {
                 let now = Instant::now();
-                note(flood, self.came.walk(bytes, |frame| calm.came(frame, now)));
+                conduct.note(self.came.walk(bytes, |frame| calm.came(frame, now)));
                 Ok(())
             }
             Over::Endpoint(allowance) => {
@@ -97,9 +130,15 @@ impl Watch {
             count -= run;
             let frames = &mut self.sent;
             match &mut self.over {
-                Over::Client(calm, flood) => {
+                Over::Client(calm, conduct) => {
                     let now = Instant::now();
-                    note(flood, frames.walk(&slice[..run], |frame| calm.sent(frame, now)));
+                    conduct.note(frames.walk(
+                        &slice[..run],
+                        |frame| match conduct.is_declined(frame) {
+                            true => calm.declined(now),
+                            false => calm.sent(frame, now),
+                        },
+                    ));
                 }
                 Over::Endpoint(allowance) => {
                     let Ok(()) = frames.walk(&slice[..run], |frame| {
@@ -109,13 +148,6 @@ impl Watch {
                 }
             }
         }
-    }
-}
-
-/// The first flood counts.
-fn note(flood: &Cell<Option<Flood>>, walked: Result<(), Flood>) {
-    if let (None, Err(seen)) = (flood.get(), walked) {
-        flood.set(Some(seen));
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Flood {
     RapidReset,
     /// Streams that we are made to reset (CVE-2025-8671).
     MadeReset,
+    /// Requests that are sent again and again though there is no place for them.
+    Declined,
     /// A head in more pieces than any has (CVE-2024-27983).
     Continuation,
     /// SETTINGS (CVE-2019-9515).
@@ -57,9 +59,10 @@ const CRUMB: u32 = 256;
 
 impl Flood {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::RapidReset,
         Self::MadeReset,
+        Self::Declined,
         Self::Continuation,
         Self::Settings,
         Self::Ping,
@@ -74,6 +77,7 @@ impl Flood {
         match self {
             Self::RapidReset => "rapid-reset",
             Self::MadeReset => "made-reset",
+            Self::Declined => "declined",
             Self::Continuation => "continuation",
             Self::Settings => "settings",
             Self::Ping => "ping",
@@ -88,6 +92,7 @@ impl Flood {
         let (most, per_second) = match self {
             Self::RapidReset => (500, 20),
             Self::MadeReset => (100, 5),
+            Self::Declined => (2_000, 100),
             Self::Continuation | Self::SmallData => (0, 0),
             Self::Settings => (50, 2),
             Self::Ping => (1_000, 50),
@@ -154,6 +159,12 @@ impl Calm {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A stream is refused for want of a place, which is no doing of the client's; but who goes on
+    /// asking costs as much as one who makes us reset.
+    pub fn declined(&mut self, now: Instant) -> Result<(), Flood> {
+        self.spend(Flood::Declined, now)
     }
 
     fn earn(&mut self, kind: Flood, count: u32) {
@@ -242,6 +253,18 @@ mod tests {
             let seen = taken(100_000, || calm.sent(reset(reason), start));
             assert_eq!(seen.err(), expected, "{reason}");
         }
+    }
+
+    /// A browser that finds no place for all that a page is made of, many times over.
+    #[test]
+    fn who_is_declined_is_taken_for_a_flood_much_later() {
+        let start = start();
+        let mut calm = Calm::new(start);
+        assert!(taken(2_000, || calm.declined(start)).is_ok());
+        assert_eq!(calm.declined(start), Err(Flood::Declined));
+        assert_eq!(calm.sent(reset(7), start), Ok(()), "the other has a budget of its own");
+        let later = start + Duration::from_secs(2);
+        assert_eq!(taken(999, || calm.declined(later)), Err((200, Flood::Declined)));
     }
 
     #[test]

@@ -48,6 +48,12 @@ impl FrameHead {
         self.kind <= Self::HEADERS && self.flags & 1 != 0
     }
 
+    /// Whether it says that a stream was not begun (RFC 9113 §8.7).
+    pub fn refuses_stream(&self) -> bool {
+        const REFUSED_STREAM: u32 = 7;
+        self.kind == Self::RST_STREAM && self.reason == REFUSED_STREAM
+    }
+
     /// Whether it acknowledges one of ours, of SETTINGS and PING.
     pub fn is_ack(&self) -> bool {
         self.flags & 1 != 0
