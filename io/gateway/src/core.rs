@@ -64,6 +64,10 @@ pub(crate) struct Core {
     /// How many connections have not come to their first request.
     pub(crate) openings: Openings,
     pub(crate) draining: Cell<bool>,
+    /// What is under way ends now.
+    pub(crate) cut: Cell<bool>,
+    /// Requests that are being answered.
+    pub(crate) under_way: Cell<usize>,
     /// Serves who comes in.
     pub(crate) serve: fn(Arrival),
     /// The time, at most a second ago: good enough for what is kept for minutes.
@@ -102,6 +106,8 @@ impl Core {
             connections: RefCell::default(),
             openings: Openings::default(),
             draining: Cell::new(false),
+            cut: Cell::new(false),
+            under_way: Cell::new(0),
             serve,
             tick: Cell::new(Instant::now()),
             live: RefCell::new(live),
@@ -145,6 +151,11 @@ impl Core {
     /// Whether the connections of `listener` end after the request they are at.
     pub(crate) fn is_closing(&self, listener: &Listener) -> bool {
         listener.closing.get() || self.draining.get()
+    }
+
+    /// Whether what is under way at `listener` ends now.
+    pub(crate) fn is_cut(&self, listener: &Listener) -> bool {
+        self.cut.get() || listener.is_cut()
     }
 
     /// Hands the lines of the access log to its writer.

@@ -105,6 +105,9 @@ pub struct Timeouts {
     pub tcp_silent: Duration,
     /// The same once one side has closed it.
     pub tcp_half_closed: Duration,
+    /// For what is under way at a listener that is gone. Where the gateway itself ends, see
+    /// [`crate::Gateway::drain`].
+    pub closed_listener: Duration,
 }
 
 /// Where to listen, and as which entry point.
@@ -181,6 +184,7 @@ impl Default for Timeouts {
             half_closed: Duration::from_secs(10),
             tcp_silent: Duration::from_hours(24),
             tcp_half_closed: Duration::from_hours(1),
+            closed_listener: Duration::from_mins(10),
         }
     }
 }

@@ -213,6 +213,7 @@ fn draining_ends_in_time() {
     stuck.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     eventually("the request is under way", || backend.accepted.load(Ordering::SeqCst) == 1);
     gateway.drain(Duration::from_millis(50));
+    assert_eq!(stuck.receive().status(), 503);
     assert!(stuck.is_closed());
 }
 
@@ -378,6 +379,7 @@ fn who_is_in_a_hurry_waits_for_no_request() {
         gateway.hurry();
         eventually("it ends", || draining.is_finished());
     });
+    assert_eq!(client.receive().status(), 503);
     assert!(client.is_closed());
     drop(release);
 }

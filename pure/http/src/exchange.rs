@@ -77,7 +77,9 @@ pub enum Break {
     RequestTimeout,
     /// The client sends or takes nothing, and others need its place.
     MadeRoom,
-    /// The client's body is none.
+    /// Nobody waits for it any more: who serves it ends.
+    CutOff,
+    /// The client's body is none, or its request cannot go on.
     Rejected(Reject),
     /// The endpoint closed the connection, or it broke.
     EndpointClosed,
@@ -358,6 +360,16 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
         self.fail(Break::MadeRoom);
     }
 
+    /// The endpoint's protocol has no spelling for what the client asks.
+    pub fn reject(&mut self, why: Reject) {
+        self.fail(Break::Rejected(why));
+    }
+
+    /// It has had all the time it gets.
+    pub fn cut_off(&mut self) {
+        self.fail(Break::CutOff);
+    }
+
     /// Whether it has come to an end.
     pub fn is_over(&self) -> bool {
         self.broken.is_some() || matches!(self.download.stage, Stage::Whole | Stage::Switched)
@@ -456,7 +468,11 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
         } else {
             let theirs = matches!(
                 why,
-                Break::RequestTimeout | Break::MadeRoom | Break::Rejected(_) | Break::GivenUp
+                Break::RequestTimeout
+                    | Break::MadeRoom
+                    | Break::CutOff
+                    | Break::Rejected(_)
+                    | Break::GivenUp
             );
             Verdict::Answer { why, stays: !theirs && self.may_stay() }
         }

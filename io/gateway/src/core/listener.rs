@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use steelyard_http::{ForwardedPolicy, Hop, Spelling};
 use steelyard_model::routing::entry_point::Trust;
@@ -26,24 +27,61 @@ pub(crate) struct Listener {
     pub(crate) proxied: Arc<Trust>,
     /// No further requests: connections close after the one they are at.
     pub(crate) closing: Cell<bool>,
+    /// Since when that is so.
+    closed: Cell<Option<Instant>>,
+    /// What is under way ends now.
+    cut: Cell<bool>,
     /// How many are open at the entry point.
     pub(crate) open: Rc<Cell<i64>>,
 }
 
+/// What a listener is made of.
+pub(crate) struct ListenerParts {
+    pub(crate) entry_point: Arc<str>,
+    pub(crate) address: String,
+    pub(crate) path: Spelling,
+    pub(crate) forwarded: Arc<ForwardedPolicy>,
+    pub(crate) proxied: Arc<Trust>,
+    pub(crate) open: Rc<Cell<i64>>,
+}
+
 impl Listener {
+    pub(crate) fn new(parts: ListenerParts) -> Self {
+        let ListenerParts { entry_point, address, path, forwarded, proxied, open } = parts;
+        let point = EntryPointId::from(&*entry_point);
+        let (closing, closed, cut) = (Cell::new(false), Cell::new(None), Cell::new(false));
+        Self { point, entry_point, address, path, forwarded, proxied, closing, closed, cut, open }
+    }
+
+    /// It takes no further requests.
+    pub(crate) fn close(&self, now: Instant) {
+        self.closing.set(true);
+        self.closed.set(self.closed.get().or(Some(now)));
+    }
+
+    /// Whether what is under way has had so long since, and ends.
+    pub(crate) fn cut_after(&self, limit: Duration, now: Instant) -> bool {
+        let is_late =
+            self.closed.get().is_some_and(|at| now.saturating_duration_since(at) >= limit);
+        self.cut.set(self.cut.get() || is_late);
+        is_late
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.get()
+    }
+
     /// One that nobody listens at.
     #[cfg(test)]
     pub(crate) fn of_test() -> Rc<Self> {
-        Rc::new(Self {
-            point: "web".into(),
+        Rc::new(Self::new(ListenerParts {
             entry_point: "web".into(),
             address: String::new(),
             path: Spelling::Normal,
             forwarded: Arc::default(),
             proxied: Arc::default(),
-            closing: Cell::new(false),
             open: Rc::default(),
-        })
+        }))
     }
 
     /// What the next hop is told of a client, in a route's manner.

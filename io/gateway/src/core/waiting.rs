@@ -176,6 +176,15 @@ impl Waiting {
         }
     }
 
+    /// Who serves the connection is told of what happens to it.
+    pub(crate) async fn attend(&self) {
+        poll_fn(|cx| {
+            self.listen(cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
     fn listen(&self, cx: &Context<'_>) {
         let mut waker = self.waker.borrow_mut();
         if waker.as_ref().is_none_or(|known| !known.will_wake(cx.waker())) {
@@ -183,7 +192,7 @@ impl Waiting {
         }
     }
 
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.waker.borrow().iter().for_each(Waker::wake_by_ref);
     }
 }
@@ -271,6 +280,20 @@ impl Registry {
             self.peak = self.len();
         }
         is_over
+    }
+
+    /// Ends what is under way at listeners that have been closed for so long.
+    pub(crate) fn cut_late(&self, limit: Duration, now: Instant) {
+        for (waiting, listener) in self.entries.iter().flatten() {
+            if listener.cut_after(limit, now) {
+                waiting.wake();
+            }
+        }
+    }
+
+    /// Has all of them look what is so.
+    pub(crate) fn wake(&self) {
+        self.entries.iter().flatten().for_each(|(waiting, _)| waiting.wake());
     }
 
     /// Ends connections that wait for a request, all of them or those of closing listeners.

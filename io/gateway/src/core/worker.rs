@@ -1,6 +1,5 @@
 //! One core's thread: its runtime, its listeners, and what it does once a second.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +21,7 @@ use tokio::task::spawn_local;
 use super::Core;
 use super::arrival::Arrival;
 use super::ebb::Ebb;
-use super::listener::Listener;
+use super::listener::{Listener, ListenerParts};
 use crate::options::Bind;
 use crate::shared::Shared;
 use crate::shared::crowd::{Guest, Presence};
@@ -36,6 +35,9 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// Those who are asked to make room have left after this long, mostly.
 const ROOM: Duration = Duration::from_millis(200);
+
+/// What is cut off has this long for that.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// What a worker can be told. `Sender`s are answered when it is done.
 pub(crate) enum Command {
@@ -142,7 +144,7 @@ async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
                 if let Some(listener) = listeners.remove(&bind) {
                     let closing = listener.0.clone();
                     close(&core, listener).await;
-                    closing.closing.set(true);
+                    closing.close(Instant::now());
                 }
                 core.connections.borrow().retire(false);
                 let _ = done.send(());
@@ -186,16 +188,14 @@ fn open(
 fn state_of(core: &Core, bind: &Bind, address: SocketAddr) -> Rc<Listener> {
     let entry_point: Arc<str> = bind.entry_point.as_str().into();
     let keeps_segments = core.options().unresolved_paths.contains(&bind.entry_point);
-    Rc::new(Listener {
+    Rc::new(Listener::new(ListenerParts {
         path: if keeps_segments { Spelling::Unresolved } else { Spelling::Normal },
         forwarded: core.options().forwarded.get(&bind.entry_point).cloned().unwrap_or_default(),
         proxied: core.options().proxied.get(&bind.entry_point).cloned().unwrap_or_default(),
         open: core.counters.open_at(&entry_point),
-        point: bind.entry_point.as_str().into(),
         entry_point,
         address: address.to_string(),
-        closing: Cell::new(false),
-    })
+    }))
 }
 
 /// Stops accepting, but not before those who are connected already are taken in: closing would
@@ -291,7 +291,7 @@ fn welcome(core: &Rc<Core>, listeners: &Listeners, guest: Guest) {
         return receive(core, listener, guest);
     }
     let listener = state_of(core, &guest.bind, guest.address);
-    listener.closing.set(true);
+    listener.close(Instant::now());
     receive(core, &listener, guest);
 }
 
@@ -320,7 +320,9 @@ async fn keep_house(core: Rc<Core>) {
     let mut ebb = Ebb::default();
     loop {
         ticks.tick().await;
-        let freed = core.prune(Instant::now());
+        let now = Instant::now();
+        let freed = core.prune(now);
+        core.connections.borrow().cut_late(core.options().timeouts.closed_listener, now);
         core.flush_log();
         let burst_is_over = core.connections.borrow_mut().burst_is_over();
         if ebb.turns(burst_is_over, freed) {
@@ -361,10 +363,23 @@ async fn drain(
             core.connections.borrow().retire(true);
         }
         let late = now >= deadline || core.shared.hurry.load(Ordering::Relaxed);
-        if late || core.connections.borrow().is_empty() {
+        if core.connections.borrow().is_empty() {
             return;
         }
+        if late {
+            return cut(core).await;
+        }
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// What is still under way ends, and says so to its client and the log.
+async fn cut(core: &Core) {
+    core.cut.set(true);
+    core.connections.borrow().wake();
+    let until = Instant::now() + LAST_WORDS;
+    while core.under_way.get() > 0 && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 

@@ -165,6 +165,7 @@ impl Session {
     }
 
     async fn serve(mut self) {
+        self.waiting.attend().await;
         loop {
             match std::future::poll_fn(|cx| self.poll_next(cx)).await {
                 Event::Over => return self.goodbye().await,
@@ -209,6 +210,12 @@ impl Session {
             return Poll::Ready(Event::Flood(flood));
         }
         self.strands.listen(cx);
+        if self.client.core.is_cut(&self.client.listener) {
+            if self.strands.is_empty() {
+                return Poll::Ready(Event::Pressed);
+            }
+            self.strands.wake();
+        }
         if self.strands.is_empty() { self.poll_idle(cx) } else { self.poll_busy(cx) }
     }
 
@@ -313,6 +320,7 @@ impl Session {
     fn retire(&mut self) {
         if self.ending.is_none() {
             self.connection.graceful_shutdown();
+            self.told = Some(Instant::now());
         }
         self.ending = Some(Instant::now() + GOODBYE);
         self.idle_since = Instant::now();
@@ -320,7 +328,6 @@ impl Session {
 
     /// Nothing goes on, and the client is told why.
     async fn end(mut self, reason: Reason) {
-            self.told = Some(Instant::now());
         self.connection.abrupt_shutdown(reason);
         self.conduct.flood.set(None);
         let closed = std::future::poll_fn(|cx| self.connection.poll_closed(cx));
@@ -357,6 +364,11 @@ impl Strands {
         if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             *waker = Some(cx.waker().clone());
         }
+    }
+
+    /// Has all of them look what is so.
+    fn wake(&self) {
+        self.open.borrow().iter().for_each(|waiting| waiting.wake());
     }
 
     /// Since when the client alone is waited for, by all of them.

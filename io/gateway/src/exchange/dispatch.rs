@@ -60,6 +60,8 @@ pub(crate) enum Done {
     Passed(After),
     /// It became a tunnel, which has ended; so many bytes went to the client.
     Tunnelled(u64),
+    /// The same, which had all the time it gets.
+    TunnelCut(u64),
     /// The client is to be told; its connection may stay open afterwards.
     Answer(Fault, bool),
     /// Nothing can be said any more.
@@ -222,8 +224,12 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         let verdict = self.exchange.verdict();
         if verdict == Verdict::Switched {
             let ahead = self.exchange.take_ahead();
-            let tunnel = Box::pin(tunnel(core, self.client, stream, ahead));
-            return Ok(Done::Tunnelled(tunnel.await));
+            let listener = self.place.listener;
+            let tunnel = Box::pin(tunnel((core, listener), self.client, stream, ahead));
+            return Ok(match tunnel.await {
+                (bytes, true) => Done::TunnelCut(bytes),
+                (bytes, false) => Done::Tunnelled(bytes),
+            });
         }
         if let Some(clean) = self.exchange.settle(stream) {
             E::give_back(clean, upstream, core.tick.get());
@@ -297,6 +303,7 @@ impl From<Break> for Fault {
             Break::ClientGone => Self::ClientGone,
             Break::RequestTimeout => Self::RequestTimeout,
             Break::MadeRoom => Self::MadeRoom,
+            Break::CutOff => Self::CutOff,
             Break::Rejected(reject) => Self::Rejected(reject),
             Break::EndpointClosed => Self::UpstreamClosed,
             Break::EndpointTimeout => Self::UpstreamTimeout,

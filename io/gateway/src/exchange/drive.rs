@@ -87,6 +87,10 @@ impl Place<'_> {
         let mut watched = Watch::Bytes;
         std::future::poll_fn(|cx| {
             self.waiting.go_on();
+            if self.core.is_cut(self.listener) {
+                exchange.cut_off();
+                return Poll::Ready(());
+            }
             loop {
                 sockets.go_on(self, exchange, tap, cx);
                 if exchange.is_over() || exchange.is_held() {

@@ -1,21 +1,25 @@
 //! After 101: bytes both ways, until both sides are done.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::core::Core;
+use crate::core::listener::Listener;
 use crate::wire::Wire;
 use crate::wire::buffers::Buffer;
 
 /// Carries bytes between `client` and `upstream`; `ahead` is what the client had sent already.
-/// Returns how many bytes went to the client.
+/// Returns how many bytes went to the client, and whether it had all the time it gets.
 pub(crate) async fn tunnel(
-    core: &Core,
+    (core, listener): (&Core, &Listener),
     client: &impl Wire,
     upstream: impl Wire,
     ahead: Option<Buffer>,
-) -> u64 {
+) -> (u64, bool) {
     let stall = core.options().timeouts.write;
     let (up, down) = (Cell::new(0), Cell::new(0));
     let forth = async {
@@ -26,8 +30,14 @@ pub(crate) async fn tunnel(
     };
     let back = pump(core, &upstream, client, &down, stall);
     // An error on either side ends both; a proper end lets the other side finish.
-    let _ = tokio::try_join!(forth, back);
-    down.get()
+    let mut both = pin!(async { drop(tokio::try_join!(forth, back)) });
+    let is_cut = poll_fn(|cx| match both.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(false),
+        Poll::Pending if core.is_cut(listener) => Poll::Ready(true),
+        Poll::Pending => Poll::Pending,
+    });
+    let is_cut = is_cut.await;
+    (down.get(), is_cut)
 }
 
 async fn pump(

@@ -15,6 +15,8 @@ pub(crate) enum Fault {
     /// The client did not go on with its request, or with taking its answer, and others needed its
     /// place.
     MadeRoom,
+    /// It was under way when the gateway, or its listener, had ended for long enough.
+    CutOff,
     /// The client went away.
     ClientGone,
     /// No route matches.
@@ -74,7 +76,7 @@ impl Fault {
             Self::GivenUp => 500,
             Self::Filtered(_) => 403,
             Self::Loop => 508,
-            Self::Refused | Self::NoEndpoints => 503,
+            Self::CutOff | Self::Refused | Self::NoEndpoints => 503,
             Self::Unresolved
             | Self::Connect
             | Self::UpstreamClosed
@@ -90,6 +92,7 @@ impl Fault {
             Self::Rejected(reject) => reject.as_str(),
             Self::RequestTimeout => "the request did not come in time",
             Self::MadeRoom => "the client sent or took nothing while others needed its place",
+            Self::CutOff => "the gateway ends, or no longer listens there",
             Self::ClientGone => "the client went away",
             Self::NoRoute => "no route matches",
             Self::Refused => "the route restricts access in a way that is not honoured",
@@ -113,6 +116,7 @@ impl Fault {
             Self::Rejected(_) => "rejected",
             Self::RequestTimeout => "request-timeout",
             Self::MadeRoom => "made-room",
+            Self::CutOff => "cut-off",
             Self::ClientGone => "client-gone",
             Self::NoRoute => "no-route",
             Self::Refused => "refused",
@@ -130,13 +134,15 @@ impl Fault {
         }
     }
 
-    /// Whether the operator should hear of it: what clients do wrong is in the access log only.
+    /// Whether the operator should hear of it: what clients do wrong is in the access log only, as
+    /// is what ends with the gateway.
     pub(crate) fn is_ours(self) -> bool {
         !matches!(
             self,
             Self::Rejected(_)
                 | Self::RequestTimeout
                 | Self::MadeRoom
+                | Self::CutOff
                 | Self::ClientGone
                 | Self::NoRoute
                 | Self::Filtered(_)

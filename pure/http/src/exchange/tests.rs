@@ -134,6 +134,26 @@ fn who_makes_room_is_told_while_nothing_was_said() {
     assert!(begun.settle(()).is_none());
 }
 
+/// Neither is sent anywhere else, and the client's connection ends.
+#[test]
+fn what_is_cut_off_or_cannot_go_on_is_answered_while_nothing_was_said() {
+    let cut = |it: &mut Exchange<_, _>| it.cut_off();
+    let reject = |it: &mut Exchange<_, _>| it.reject(Reject::Host);
+    let ends: [(&dyn Fn(&mut Exchange<&'static [u8], Bytes>), Break); 2] =
+        [(&cut, Break::CutOff), (&reject, Break::Rejected(Reject::Host))];
+    for (end, why) in ends {
+        let mut new = exchange(Framing::None);
+        end(&mut new);
+        assert_eq!(new.verdict(), Verdict::Answer { why, stays: false });
+        let mut begun = exchange(Framing::None);
+        begun.wrote_to_endpoint(4);
+        *begun.endpoint_slot() = Some(Bytes(HEAD.to_vec()));
+        begun.endpoint_sent();
+        end(&mut begun);
+        assert_eq!(begun.verdict(), Verdict::Cut(why, After::Reset));
+    }
+}
+
 /// What is written to whom, all at once.
 fn written(exchange: &mut Exchange<&'static [u8], Bytes>) -> [String; 2] {
     let mut both = [String::new(), String::new()];

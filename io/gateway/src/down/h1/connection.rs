@@ -3,14 +3,16 @@
 mod filtered;
 mod record;
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use steelyard_http::{
-    After, Exchange, Limits, Reject, Terms, Vouching, client_lines, empty_lines, may_be_complete,
+    After, Body, Limits, Reject, Terms, Vouching, client_lines, empty_lines, may_be_complete,
     release,
 };
 use tokio::task::spawn_local;
@@ -24,7 +26,8 @@ use crate::core::sheets::LentNote;
 use crate::core::waiting::Waiting;
 use crate::core::{Core, HEAD_BUFFER};
 use crate::exchange::dispatch::{Dispatch, Done, Trace};
-use crate::exchange::drive::Place;
+use crate::exchange::drive::{Exchange, Place};
+use crate::tell::access_log::Note;
 use crate::tell::fault::Fault;
 use crate::tell::recent::Recent;
 use crate::tell::request_id::RequestId;
@@ -33,6 +36,7 @@ use crate::wire::buffers::Buffer;
 use crate::wire::link::PREFACE;
 use crate::wire::stream::Stream;
 use crate::wire::timer::{Timer, within};
+use record::shows_headers;
 
 /// Who is connected, and where.
 pub(in crate::down) struct Client {
@@ -82,6 +86,22 @@ struct Told {
     bytes_out: u64,
     /// Why it is not what an endpoint said, or not all of it.
     why: Option<Fault>,
+}
+
+/// Counts as a request that is being answered until it is dropped.
+struct UnderWay<'c>(&'c Cell<usize>);
+
+impl<'c> UnderWay<'c> {
+    fn new(count: &'c Cell<usize>) -> Self {
+        count.set(count.get() + 1);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 /// How long a client that was answered for good may be silent, and how long it may go on sending.
@@ -165,6 +185,7 @@ impl<C: Wire> Connection<C> {
     /// Most connections wait most of their time, and each has memory for whatever it may come to:
     /// what is rare is boxed.
     pub(in crate::down) async fn serve(&mut self) -> bool {
+        self.waiting.attend().await;
         let mut deadline = self.ended + self.core.options().timeouts.head;
         let speaks_http2 = loop {
             let Some(mut decision) = self.next(deadline).await else {
@@ -176,8 +197,7 @@ impl<C: Wire> Connection<C> {
             if matches!(decision, Decision::Reject(Reject::Version)) && self.speaks_http2() {
                 break true;
             }
-            let after = self.act(&mut decision).await;
-            match after {
+            match self.act_unless_cut(&mut decision).await {
                 // When nothing more is to be served, its next answer says so, or it is retired.
                 After::Next if self.stream.turn() => self.held = None,
                 After::Next => {}
@@ -197,6 +217,26 @@ impl<C: Wire> Connection<C> {
         // What it was lent serves others.
         self.core.sheets.take_back(&mut self.out, &mut self.note);
         speaks_http2
+    }
+
+    /// Does what was decided, as long as there is time: what says so itself has the chance to.
+    async fn act_unless_cut(&mut self, decision: &mut Decision) -> After {
+        let (core, listener) = (self.core.clone(), self.listener.clone());
+        let _under_way = UnderWay::new(&core.under_way);
+        let after = {
+            let mut acting = pin!(self.act(decision));
+            poll_fn(|cx| match acting.as_mut().poll(cx) {
+                Poll::Ready(after) => Poll::Ready(Some(after)),
+                Poll::Pending if core.is_cut(&listener) => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            })
+            .await
+        };
+        if let Some(after) = after {
+            return after;
+        }
+        self.record_cut(decision);
+        After::Reset
     }
 
     /// Does what was decided.
@@ -293,17 +333,9 @@ impl<C: Wire> Connection<C> {
 
     async fn proxy(&mut self, request: &mut Request, chosen: &Chosen) -> After {
         let core = self.core.clone();
-        let limits = Limits::from(&core.options().timeouts);
-        let (held, scratch) = (self.held.take(), core.scratch.take());
         let terms = Terms::from(&*request);
-        let body = request.body.clone();
-        let mut exchange = Exchange::new(terms, limits, &self.out[..], body, held, scratch);
-        if C::IS_DUPLEX {
-            exchange.make_duplex();
-        }
-        if self.shows_headers() {
-            exchange.keep_heads(self.note.heads.take().unwrap_or_default());
-        }
+        let came = (request.body.clone(), self.held.take());
+        let exchange = Self::begin(&core, &mut self.note, &self.out, terms, came);
         let place = Place {
             core: &core,
             listener: &self.listener,
@@ -338,6 +370,27 @@ impl<C: Wire> Connection<C> {
         after
     }
 
+    /// An exchange over what the core lends. `came` is how far the request's body has come, and
+    /// what came beyond `opening`.
+    fn begin<'o>(
+        core: &Core,
+        note: &mut Note,
+        opening: &'o [u8],
+        terms: Terms,
+        came: (Body, Option<Buffer>),
+    ) -> Exchange<'o> {
+        let limits = Limits::from(&core.options().timeouts);
+        let (body, held) = came;
+        let mut exchange = Exchange::new(terms, limits, opening, body, held, core.scratch.take());
+        if C::IS_DUPLEX {
+            exchange.make_duplex();
+        }
+        if shows_headers(core) {
+            exchange.keep_heads(note.heads.take().unwrap_or_default());
+        }
+        exchange
+    }
+
     /// Says what is to be said, and what was.
     async fn conclude(&mut self, done: Done, told: Told, request: &Request) -> (After, Told) {
         match done {
@@ -352,6 +405,10 @@ impl<C: Wire> Connection<C> {
             }
             // Nobody has a hand in it.
             Done::Withheld => (After::Reset, told),
+            Done::TunnelCut(bytes) => {
+                let (bytes_out, why) = (told.bytes_out + bytes, Some(Fault::CutOff));
+                (After::Reset, Told { bytes_out, why, ..told })
+            }
             Done::Cut(fault, after) => {
                 let status = if told.status == 0 { fault.status() } else { told.status };
                 (after, Told { status, why: Some(fault), ..told })

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use steelyard_http::{AttemptSpan, RequestSpan};
 
 use super::{Connection, Told};
+use crate::core::Core;
 use crate::core::live::RouteState;
-use crate::down::h1::request::Request;
+use crate::down::h1::request::{Decision, Inside, Request};
 use crate::exchange::dispatch::Trace;
 use crate::tell::access_log::Entry;
 use crate::tell::fault::Fault;
@@ -25,6 +26,11 @@ struct Called {
     traced: Option<(u128, u64)>,
     details: Vec<String>,
     client: IpAddr,
+}
+
+/// Whether the log shows lines of heads.
+pub(super) fn shows_headers(core: &Core) -> bool {
+    core.log.as_ref().is_some_and(|log| log.wanted().is_some())
 }
 
 impl<C: Wire> Connection<C> {
@@ -77,6 +83,22 @@ impl<C: Wire> Connection<C> {
         }
     }
 
+    /// What had all the time it gets, of which nothing more is known.
+    pub(super) fn record_cut(&mut self, decision: &Decision) {
+        let why = Some(Fault::CutOff);
+        let (request, route) = match decision {
+            Decision::Proxy(request, chosen) => (request, Some(&chosen.route)),
+            Decision::Filtered(request, plan) => {
+                (request, plan.way.steps.last().and_then(Inside::route))
+            }
+            Decision::Answer(request, _, route) => (request, route.as_ref()),
+            Decision::Partial | Decision::Reject(_) => return,
+        };
+        self.note_rewritten();
+        let told = Told { status: Fault::CutOff.status(), why, ..Told::default() };
+        self.record(request, route.map(|route| &**route), told, &Trace::default());
+    }
+
     /// What could not be understood counts as well, without method and route.
     pub(super) fn record_rejected(&mut self, fault: Fault, bytes_out: u64) {
         self.note.clear();
@@ -122,14 +144,9 @@ impl<C: Wire> Connection<C> {
         }
     }
 
-    /// Whether the log shows lines of heads.
-    pub(super) fn shows_headers(&self) -> bool {
-        self.core.log.as_ref().is_some_and(|log| log.wanted().is_some())
-    }
-
     /// What the client is answered by nobody but us.
     pub(super) fn note_answer(&mut self) {
-        if self.shows_headers() {
+        if shows_headers(&self.core) {
             self.note.heads.get_or_insert_default().went(&self.out);
         }
     }

@@ -3,9 +3,7 @@
 use std::time::Instant;
 
 use steelyard_filters::{Ending, Flow, Piece, Response};
-use steelyard_http::{
-    After, Exchange, Framing, Limits, RequestChanges, ResponseChanges, Terms, Wrapping,
-};
+use steelyard_http::{After, Framing, RequestChanges, ResponseChanges, Terms, Wrapping};
 use steelyard_model::routing::route::Manner;
 
 use super::body::have_body;
@@ -35,19 +33,11 @@ impl<C: Wire> Connection<C> {
             Err(inner) => return *inner,
         };
         let is_repeatable = !request.has_body || course.has_body;
-        let limits = Limits::from(&core.options().timeouts);
-        let (held, scratch) = (self.held.take(), core.scratch.take());
         let mut terms = Terms::from(&*request);
         terms.idempotent &= opening.is_as_asked;
-        let mut exchange =
-            Exchange::new(terms, limits, &self.out[..], request.body.clone(), held, scratch);
+        let came = (request.body.clone(), self.held.take());
+        let mut exchange = Self::begin(&core, &mut self.note, &self.out, terms, came);
         exchange.hold();
-        if C::IS_DUPLEX {
-            exchange.make_duplex();
-        }
-        if self.shows_headers() {
-            exchange.keep_heads(self.note.heads.take().unwrap_or_default());
-        }
         if course.has_body {
             exchange.tap_request(opening.wrapping, opening.is_ended);
         }
@@ -172,6 +162,14 @@ impl Attempted {
                 let told = Told { bytes_out: self.told.bytes_out + bytes, ..self.told };
                 Inner::Over(Over { after: After::Close, told, ending: Ending::Closed })
             }
+            Done::TunnelCut(bytes) => {
+                let told = Told {
+                    bytes_out: self.told.bytes_out + bytes,
+                    why: Some(Fault::CutOff),
+                    ..self.told
+                };
+                Inner::Over(Over { after: After::Reset, told, ending: Ending::Aborted })
+            }
             Done::Cut(fault, after) => {
                 let status = if self.told.status == 0 { fault.status() } else { self.told.status };
                 let told = Told { status, why: Some(fault), ..self.told };
@@ -187,7 +185,11 @@ impl Attempted {
             Done::Answer(fault, stays) => {
                 let theirs = matches!(
                     fault,
-                    Fault::RequestTimeout | Fault::MadeRoom | Fault::Rejected(_) | Fault::GivenUp
+                    Fault::RequestTimeout
+                        | Fault::MadeRoom
+                        | Fault::CutOff
+                        | Fault::Rejected(_)
+                        | Fault::GivenUp
                 );
                 let response = self.failed.map_or_else(
                     || Answer::fault(fault, request.wants_html).to_response(),
