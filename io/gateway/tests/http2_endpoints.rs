@@ -5,13 +5,14 @@
 mod support;
 
 use std::io::{BufReader, Read, Write};
+use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
 use support::h2::{Deed, Endpoint, ask, connect, request, run, whole};
-use support::{Client, Received, Server, gateway_to_http2, head, route};
+use support::{Client, PATIENCE, Received, Server, gateway_to_http2, head, route, scrape};
 
 #[test]
 fn clients_of_http1_are_served() {
@@ -204,21 +205,27 @@ fn an_endpoint_that_speaks_something_else() {
     assert_eq!(Client::connect(address).get("a", "/").status(), 502);
 }
 
-/// What HTTP/1 lets through and HTTP/2 cannot spell fails by itself, and holds up nobody.
+/// What HTTP/1 lets through and HTTP/2 cannot spell is the client's mistake, and no endpoint's; it
+/// holds up nobody.
 #[test]
 fn what_http2_cannot_spell_is_answered() {
     let endpoint = Endpoint::start(100, |_, _| Deed::Echo);
-    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[endpoint.address])]);
+    let (gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[endpoint.address])]);
     let (quotes, braces) = ("\"".repeat(30_000), "{".repeat(21_850));
-    for (host, target) in
-        [("a%41b", "/"), ("a", &*format!("/{quotes}")), ("a", &format!("/?{braces}"))]
-    {
+    for (host, target, status) in [
+        ("a%41b", "/", 400),
+        ("a", &*format!("/{quotes}"), 414),
+        ("a", &format!("/?{braces}"), 414),
+    ] {
         for _ in 0..4 {
             let answer = Client::connect(address).get(host, target);
-            assert_eq!(answer.status(), 502, "{host} {}", target.len());
+            assert_eq!(answer.status(), status, "{host} {}", target.len());
         }
         assert_eq!(Client::connect(address).get("a", "/").status(), 200);
     }
+    let metrics = scrape(&gateway);
+    let counted = "steelyard_request_faults_total{cause=\"rejected\",entrypoint=\"web\"} 12\n";
+    assert!(metrics.contains(counted), "{metrics}");
 }
 
 /// A connection that takes no request is none: it is not kept, nor one more made for each.
@@ -234,8 +241,40 @@ fn an_endpoint_that_takes_nothing_is_not_waited_for() {
 /// Heads have no windows: an endpoint that sends them without end loses its connection.
 #[test]
 fn hints_without_end_have_one() {
-    let server = Server::start(|mut stream, _| {
-        let hint = support::h2::frame(1, 4, 1, &[0x08, 3, b'1', b'0', b'3']);
+    let hint = support::h2::frame(1, 4, 1, &[0x08, 3, b'1', b'0', b'3']);
+    let (server, _) = hinting(hint);
+    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[server.address])]);
+    let mut client = Client::connect(address);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let mut text = String::new();
+    client.reader.read_to_string(&mut text).unwrap();
+    assert!(text.matches("HTTP/1.1 103 ").count() <= 32, "{text}");
+    assert_eq!(text.matches("HTTP/1.1 502 ").count(), 1, "{text}");
+}
+
+/// Nor are they kept for a client that takes none: nobody reads them off its stream then, and they
+/// are what no window holds back.
+#[test]
+fn hints_are_not_kept_for_who_does_not_read() {
+    // `link` with 16,000 bytes, as HPACK says it.
+    let field = [&[0, 4][..], b"link", &[0x7f, 0x81, 0x7c], &[b'x'; 16_000]].concat();
+    let head = [&[0x08, 3, b'1', b'0', b'3'][..], &field].concat();
+    let (server, sent) = hinting(support::h2::frame(1, 4, 1, &head));
+    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[server.address])]);
+    let stream = TcpStream::connect(address).unwrap();
+    // What is on its way to it fits into neither side's buffers.
+    socket2::SockRef::from(&stream).set_recv_buffer_size(4_096).unwrap();
+    (&stream).write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let sent = sent.recv_timeout(PATIENCE).expect("the endpoint loses its connection");
+    // What the system keeps between the two, and 34 heads.
+    assert!(sent < 1_000, "{sent} heads");
+}
+
+/// An endpoint that answers its first request with hints as long as they are taken, and then tells
+/// how many it has sent.
+fn hinting(hint: Vec<u8>) -> (Server, std::sync::mpsc::Receiver<usize>) {
+    let (told, sent) = std::sync::mpsc::channel();
+    let server = Server::start(move |mut stream, _| {
         let acks = [support::h2::frame(4, 0, 0, b""), support::h2::frame(4, 1, 0, b"")].concat();
         if stream.write_all(&acks).is_err() {
             return;
@@ -251,16 +290,11 @@ fn hints_without_end_have_one() {
         }
         while stream.read(&mut buffer).is_ok_and(|count| count > 0) {
             // Some of the first may come before there is a request for them.
-            while stream.write_all(&hint).is_ok() {}
+            let count = std::iter::repeat(()).take_while(|()| stream.write_all(&hint).is_ok());
+            let _ = told.send(count.count());
         }
     });
-    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[server.address])]);
-    let mut client = Client::connect(address);
-    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    let mut text = String::new();
-    client.reader.read_to_string(&mut text).unwrap();
-    assert!(text.matches("HTTP/1.1 103 ").count() <= 32, "{text}");
-    assert_eq!(text.matches("HTTP/1.1 502 ").count(), 1, "{text}");
+    (server, sent)
 }
 
 /// What a PING that has come says.

@@ -71,6 +71,8 @@ pub enum BadResponse {
     Field,
 }
 
+impl std::error::Error for Reject {}
+
 impl Reject {
     /// The status it is answered with.
     pub fn status(self) -> u16 {

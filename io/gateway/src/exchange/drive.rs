@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use steelyard_http::{Loan, Watch};
+use steelyard_http::{Loan, Reject, Watch};
 use tokio::io::Interest;
 
 use crate::core::Core;
@@ -230,9 +230,11 @@ impl<C: Wire, E: Wire> Sockets<'_, C, E> {
                 exchange.endpoint_sent();
             }
             Poll::Ready(Err(error)) => {
-                match error.kind() {
-                    io::ErrorKind::ConnectionRefused => exchange.endpoint_declined(),
-                    _ => exchange.endpoint_broke(),
+                let unspoken = error.get_ref().and_then(|it| it.downcast_ref::<Reject>());
+                match (unspoken, error.kind()) {
+                    (Some(reject), _) => exchange.reject(*reject),
+                    (None, io::ErrorKind::ConnectionRefused) => exchange.endpoint_declined(),
+                    (None, _) => exchange.endpoint_broke(),
                 }
                 self.said = Some(error);
             }

@@ -12,14 +12,18 @@ use std::time::Instant;
 use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::{Reason, SendStream};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
-use steelyard_http::{Framing, RequestHead, Slots, crosses, response_to_h1};
+use steelyard_http::{Framing, Reject, RequestHead, Slots, crosses, response_to_h1};
 use tokio::io::{Interest, Ready};
 
 use super::Session;
 use crate::wire::Wire;
 use crate::wire::buffers::{Buffer, BufferPool};
 use crate::wire::flow::{Inflow, Outflow, Trailers, broken};
+
+/// Bytes of the longest target that the `http` crate keeps.
+const LONGEST_TARGET: usize = 65_534;
 
 /// One request to an endpoint.
 pub(crate) struct Errand {
@@ -42,6 +46,8 @@ enum Stage {
     Asked(Box<Asked>),
     /// The request could not be sent; whether another connection may take it.
     Broken(io::ErrorKind),
+    /// No connection may: HTTP/2 has no spelling for it.
+    Unspoken(Reject),
 }
 
 /// A request that was sent, at least its head.
@@ -71,7 +77,7 @@ impl Errand {
         let head = RequestHead::parse(bytes, &mut slots)
             .map_err(|reject| io::Error::other(reject.as_str()))?
             .ok_or_else(|| io::Error::other("a head in pieces"))?;
-        let request = request(&head).map_err(io::Error::other)?;
+        let request = request(&head).map_err(unspoken)?;
         let (is_head, outflow) =
             (head.method == "HEAD", Outflow::new(head.framing, state.trailers.take()));
         let mut sender = self.session.sender.clone();
@@ -91,14 +97,25 @@ impl Drop for Errand {
     }
 }
 
-/// The request that a head is, as HTTP/2 has it.
-fn request(head: &RequestHead<'_, '_>) -> http::Result<Request<()>> {
-    let (authority, target) = (head.authority.raw, format!("{}{}", head.asked(), head.query));
-    let uri = Uri::builder().scheme("http").authority(authority);
-    let uri = uri.path_and_query(&*written(&target)).build()?;
+/// What is wrong is the client's, and no endpoint's: who drives the exchange finds it within.
+fn unspoken(reject: Reject) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, reject)
+}
+
+/// The request that a head is, as HTTP/2 has it; or which part of it that has no spelling for, as
+/// the library that writes it sees it.
+fn request(head: &RequestHead<'_, '_>) -> Result<Request<()>, Reject> {
+    let target = format!("{}{}", head.asked(), head.query);
+    let target = written(&target);
+    if target.len() > LONGEST_TARGET {
+        return Err(Reject::TargetTooLong);
+    }
+    let authority = Authority::try_from(head.authority.raw).map_err(|_| Reject::Host)?;
+    let uri = Uri::builder().scheme("http").authority(authority).path_and_query(&*target);
     let mut request = Request::new(());
-    *request.method_mut() = Method::from_bytes(head.method.as_bytes())?;
-    *request.uri_mut() = uri;
+    *request.method_mut() =
+        Method::from_bytes(head.method.as_bytes()).map_err(|_| Reject::Syntax)?;
+    *request.uri_mut() = uri.build().map_err(|_| Reject::Target)?;
     *request.version_mut() = http::Version::HTTP_2;
     let fields = request.headers_mut();
     fields.reserve(16);
@@ -112,7 +129,7 @@ fn request(head: &RequestHead<'_, '_>) -> http::Result<Request<()>> {
     if head.takes_trailers {
         fields.insert(http::header::TE, HeaderValue::from_static("trailers"));
     }
-    outcome.map(|()| request)
+    outcome.map(|()| request).map_err(|_| Reject::Field)
 }
 
 fn append(fields: &mut HeaderMap, name: &str, value: &[u8]) -> http::Result<()> {
@@ -138,6 +155,7 @@ impl State {
         let asked = match &mut self.stage {
             Stage::New => return Poll::Pending,
             Stage::Broken(kind) => return Poll::Ready(Err((*kind).into())),
+            Stage::Unspoken(reject) => return Poll::Ready(Err(unspoken(*reject))),
             Stage::Asked(asked) => asked,
         };
         if self.read == self.head.len()
@@ -209,12 +227,17 @@ impl Wire for Errand {
             Stage::New => {
                 let sent = self.send_head(&mut state, slices);
                 if let Err(error) = &sent {
-                    state.stage = Stage::Broken(error.kind());
+                    let reject = error.get_ref().and_then(|it| it.downcast_ref::<Reject>());
+                    state.stage = match reject {
+                        Some(reject) => Stage::Unspoken(*reject),
+                        None => Stage::Broken(error.kind()),
+                    };
                 }
                 Poll::Ready(sent)
             }
             Stage::Asked(asked) => asked.outflow.poll_write(&mut asked.send, slices, cx),
             Stage::Broken(kind) => Poll::Ready(Err((*kind).into())),
+            Stage::Unspoken(reject) => Poll::Ready(Err(unspoken(*reject))),
         }
     }
 
@@ -229,7 +252,7 @@ impl Wire for Errand {
                 Reply::Came(inflow) => inflow.trailers(),
                 Reply::Awaited(_) => None,
             },
-            Stage::New | Stage::Broken(_) => None,
+            Stage::New | Stage::Broken(_) | Stage::Unspoken(_) => None,
         }
     }
 
@@ -238,14 +261,14 @@ impl Wire for Errand {
         match &mut state.stage {
             Stage::Asked(asked) => asked.outflow.carry(trailers),
             Stage::New => state.trailers = Some(trailers),
-            Stage::Broken(_) => {}
+            Stage::Broken(_) | Stage::Unspoken(_) => {}
         }
     }
 
     fn close(&self) -> io::Result<()> {
         match &mut self.state.borrow_mut().stage {
             Stage::Asked(asked) => asked.outflow.close(&mut asked.send),
-            Stage::New | Stage::Broken(_) => Ok(()),
+            Stage::New | Stage::Broken(_) | Stage::Unspoken(_) => Ok(()),
         }
     }
 
