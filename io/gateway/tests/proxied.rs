@@ -173,6 +173,7 @@ fn who_begins_and_does_not_go_on_keeps_nobody_out() {
     let server = Server::echo("one");
     let routes = [route("app", "*", "/", &[server.address])];
     let (gateway, address) = gateway_with(&routes, proxied(Trust::Everybody));
+    steelyard_host::descriptors::raise().unwrap();
     let mut crowd = Vec::new();
     for _ in 0..2_000 {
         let mut stream = TcpStream::connect(address).unwrap();

@@ -408,6 +408,7 @@ fn handshakes_that_do_not_go_on_keep_nobody_out() {
     let (gateway, address) =
         tcp_gateway(&[passed_on("a", "*", &[server.address])], Default::default());
     let flight = bytes(GO.0);
+    steelyard_host::descriptors::raise().unwrap();
     let mut crowd = Vec::new();
     for _ in 0..3_000 {
         let mut stream = TcpStream::connect(address).unwrap();
