@@ -15,6 +15,8 @@ use crate::trouble::{Trouble, chain};
 
 /// Until an answer begins, and between two pieces of it.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Until all of it is there.
+const LONGEST: Duration = Duration::from_secs(120);
 /// Bytes of an answer, at most.
 const MOST: usize = 256 << 20;
 
@@ -73,8 +75,9 @@ impl Connection {
         let answer = answer.map_err(|_| Trouble::Silent(PATIENCE))?;
         let answer = answer.map_err(|error| Trouble::Unreachable(chain(&error)))?;
         let status = answer.status().as_u16();
-        let body = Lines::new(answer.into_body()).whole(PATIENCE, MOST).await?;
-        Ok(Relayed { status, body })
+        let body = Lines::new(answer.into_body()).whole(PATIENCE, MOST);
+        let body = tokio::time::timeout(LONGEST, body).await;
+        Ok(Relayed { status, body: body.map_err(|_| Trouble::Slow(LONGEST))?? })
     }
 
     /// The pods of a namespace with these labels (`a=b`), by name.

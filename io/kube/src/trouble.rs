@@ -45,6 +45,9 @@ pub enum Trouble {
     /// A connection on which nothing comes.
     #[error("nothing comes from the API server for {} s", .0.as_secs())]
     Silent(Duration),
+    /// An answer that comes bit by bit.
+    #[error("an answer of the API server is not complete after {} s", .0.as_secs())]
+    Slow(Duration),
     /// What was coming has ended at once.
     #[error("the API server ends what it sends at once")]
     CutShort,

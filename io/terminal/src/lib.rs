@@ -81,9 +81,15 @@ pub fn note(text: &str) {
     say(Stream::Err, text.as_bytes());
 }
 
-/// Writes a line to standard error, as [`note`].
-pub fn complain(line: &str) {
-    note(&format!("{line}\n"));
+/// Writes lines to standard error, as [`note`]. They may have in them what others said: nothing of
+/// that is an order to a terminal.
+pub fn complain(text: &str) {
+    note(&complaint(text));
+}
+
+fn complaint(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(line::escaped).collect();
+    lines.join("\n") + "\n"
 }
 
 /// Whether standard output is a pipe that nobody reads any more.
@@ -107,5 +113,16 @@ impl Style {
             Self::Faint => "2",
         };
         if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::complaint;
+
+    #[test]
+    fn what_others_said_gives_a_terminal_no_orders() {
+        assert_eq!(complaint("error: no\nway"), "error: no\nway\n");
+        assert_eq!(complaint("no \x1b]0;x\x07\u{9b}2J"), "no \\u{1b}]0;x\\u{7}\\u{9b}2J\n");
     }
 }

@@ -22,7 +22,7 @@ impl<F: Fn(&str)> Write for Line<F> {
 }
 
 /// `line` with what is no text in the form `\u{1b}`, but for its own end and colours.
-fn escaped(line: &str) -> Cow<'_, str> {
+pub(crate) fn escaped(line: &str) -> Cow<'_, str> {
     let (text, end) = line.strip_suffix('\n').map_or((line, ""), |text| (text, "\n"));
     if !text.contains(is_order) {
         return Cow::Borrowed(line);

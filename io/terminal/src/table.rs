@@ -1,8 +1,9 @@
 //! Tables with aligned columns, two spaces apart.
 
-use std::fmt::Write;
-
 use super::Style;
+
+/// Characters of a column, at most: a wider cell moves what is right of it, and no other row.
+const WIDEST: usize = 500;
 
 /// One cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,13 +95,13 @@ impl Table {
             self.header.iter().map(|name| Cell::new(name, Style::Faint)).collect();
         let mut out = String::new();
         for row in std::iter::once(&header).chain(&self.rows) {
-            let _ = write!(out, "{:indent$}", "");
+            out += &" ".repeat(indent);
             let last = row.iter().rposition(|cell| !cell.text.is_empty()).unwrap_or(0);
             for (column, cell) in row.iter().enumerate().take(last + 1) {
                 out += &cell.style.paint(&cell.text, color);
                 if column < last {
-                    let pad = self.width(column) - cell.width() + 2;
-                    let _ = write!(out, "{:pad$}", "");
+                    let pad = self.width(column).saturating_sub(cell.width()) + 2;
+                    out += &" ".repeat(pad);
                 }
             }
             out.push('\n');
@@ -119,7 +120,7 @@ impl Table {
             return (*width).max(self.header[column].chars().count());
         }
         let cells = self.rows.iter().map(|row| row[column].width());
-        cells.chain([self.header[column].chars().count()]).max().unwrap_or(0)
+        cells.chain([self.header[column].chars().count()]).max().unwrap_or(0).min(WIDEST)
     }
 }
 
@@ -151,6 +152,17 @@ mod tests {
             table.fix(&[5, 4]);
             assert_eq!(table.render(0, false), expected);
         }
+    }
+
+    #[test]
+    fn a_cell_without_measure_moves_no_other_row() {
+        let mut table = Table::new(&["NAME", "WHY"]);
+        table.row(["x".repeat(1_000_000).into(), "new".into()]);
+        (0..1000).for_each(|_| table.row(["a".into(), "old".into()]));
+        let text = table.render(0, false);
+        assert!(text.contains("xx  new\n") && text.len() < 2_000_000, "{}", text.len());
+        let old = text.lines().last().unwrap();
+        assert_eq!(old.find("old"), Some(WIDEST + 2));
     }
 
     #[test]
