@@ -7,7 +7,6 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request, Response, StatusCode};
-use serde_json::Value;
 use steelyard_admission::{Unanswerable, convert, review};
 use tokio::time::timeout;
 
@@ -20,7 +19,7 @@ const TOO_LONG: &str = "more than is judged";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 type Answer = Response<Full<Bytes>>;
-type Judge = fn(&[u8]) -> Result<Value, Unanswerable>;
+type Judge = fn(&[u8]) -> Result<String, Unanswerable>;
 
 /// Answers one question.
 pub(crate) async fn answer(request: Request<Incoming>) -> Result<Answer, Infallible> {
@@ -39,7 +38,7 @@ pub(crate) async fn answer(request: Request<Incoming>) -> Result<Answer, Infalli
         Err(_) => return Ok(text(StatusCode::REQUEST_TIMEOUT, "the body took too long")),
     };
     Ok(match judge(&body) {
-        Ok(value) => json(&value),
+        Ok(text) => json(text),
         Err(why) => text(StatusCode::BAD_REQUEST, &why.to_string()),
     })
 }
@@ -61,8 +60,8 @@ async fn whole(body: Incoming) -> Result<Bytes, Answer> {
     }
 }
 
-fn json(value: &Value) -> Answer {
-    let mut answer = Response::new(Full::from(value.to_string()));
+fn json(text: String) -> Answer {
+    let mut answer = Response::new(Full::from(text));
     answer.headers_mut().insert(CONTENT_TYPE, "application/json".parse().expect("a header value"));
     answer
 }

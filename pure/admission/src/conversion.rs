@@ -1,11 +1,11 @@
 //! A BGPPeer in its other version.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::peer::{self, NoPeer};
-use crate::{Asked, Unanswerable, answer, asked};
+use crate::{Asked, Unanswerable, answer, asked, tree};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -31,24 +31,32 @@ impl Asked for Conversion<'_> {
 ///
 /// # Errors
 /// When the body is no ConversionReview of `apiextensions.k8s.io/v1`.
-pub fn convert(body: &[u8]) -> Result<Value, Unanswerable> {
+pub fn convert(body: &[u8]) -> Result<String, Unanswerable> {
     let asked: Conversion<'_> = asked(body)?;
     let converted = asked.objects.iter().map(|object| one(object, &asked.wanted));
-    let converted: Result<Vec<Value>, NoPeer> = converted.collect();
-    let response = match converted {
-        Ok(objects) => {
-            json!({ "result": { "status": "Success" }, "convertedObjects": objects })
-        }
-        Err(why) => {
-            json!({ "result": { "status": "Failure", "message": why.to_string() } })
-        }
+    let converted: Result<Vec<Box<RawValue>>, NoPeer> = converted.collect();
+    let (result, objects) = match converted {
+        Ok(objects) => (json!({ "status": "Success" }), Some(objects)),
+        Err(why) => (json!({ "status": "Failure", "message": why.to_string() }), None),
     };
-    Ok(answer(&asked, response))
+    let response = Converted { uid: &asked.uid, result, converted_objects: objects };
+    Ok(answer::<Conversion<'_>>(response))
 }
 
-fn one(object: &RawValue, wanted: &Value) -> Result<Value, NoPeer> {
-    let object = serde_json::from_str(object.get());
-    peer::to_version(object.map_err(|_| NoPeer::Other("what is nested too deep".into()))?, wanted)
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Converted<'a> {
+    uid: &'a str,
+    result: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    converted_objects: Option<Vec<Box<RawValue>>>,
+}
+
+/// As a text again before the next one becomes a tree.
+fn one(object: &RawValue, wanted: &Value) -> Result<Box<RawValue>, NoPeer> {
+    let object = tree(object).ok_or(NoPeer::TooLarge)?;
+    let converted = peer::to_version(object, wanted)?;
+    Ok(serde_json::value::to_raw_value(&converted).expect("a tree is JSON"))
 }
 
 #[cfg(test)]
@@ -61,7 +69,13 @@ mod tests {
             "apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview",
             "request": request,
         });
-        convert(body.to_string().as_bytes()).expect("it is one")["response"].clone()
+        answered(body.to_string().as_bytes())
+    }
+
+    fn answered(body: &[u8]) -> Value {
+        let answer = convert(body).expect("it is one");
+        let answer: Value = serde_json::from_str(&answer).expect("JSON");
+        answer["response"].clone()
     }
 
     /// Nobody's tree is made of what is no BGPPeer, before it is its turn.
@@ -73,8 +87,27 @@ mod tests {
             "[".repeat(100_000),
             "]".repeat(100_000),
         );
-        let answer = convert(body.as_bytes()).expect("it is one");
-        assert_eq!(answer["response"]["result"]["status"], "Failure");
+        assert_eq!(answered(body.as_bytes())["result"]["status"], "Failure");
+    }
+
+    /// Each small mapping is a hundred times as large as its text.
+    #[test]
+    fn what_would_be_a_huge_tree_is_not_converted() {
+        let peer = |mappings: usize| {
+            json!({
+                "apiVersion": "metallb.io/v1beta1", "kind": "BGPPeer", "metadata": {},
+                "spec": { "nodeSelectors": vec![json!({ "a": 0 }); mappings] },
+            })
+        };
+        let status =
+            |mappings| ask("metallb.io/v1beta2", &json!([peer(mappings)]))["result"].clone();
+        assert_eq!(status(1_000)["status"], "Success");
+        let refused = status(100_000);
+        assert_eq!(refused["status"], "Failure");
+        assert!(
+            refused["message"].as_str().is_some_and(|it| it.contains("too large")),
+            "{refused}"
+        );
     }
 
     #[test]

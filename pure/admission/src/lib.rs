@@ -10,9 +10,10 @@ mod peer;
 mod review;
 mod verdict;
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 pub use conversion::convert;
 pub use review::review;
@@ -51,6 +52,20 @@ trait Asked {
     fn uid(&self) -> &str;
 }
 
+/// Bytes of an object of which a tree is made.
+const LARGEST: usize = 1 << 20;
+/// Mappings in it: each takes a hundred times as much as its text is long.
+const MAPPINGS: usize = 32_000;
+
+/// An object as a tree; none where it would be too large, or is nested too deep.
+fn tree(object: &RawValue) -> Option<Value> {
+    let text = object.get();
+    // Those in texts too: of these nobody has so many.
+    let mappings = text.bytes().filter(|it| *it == b'{').count();
+    let is_read = text.len() <= LARGEST && mappings <= MAPPINGS;
+    serde_json::from_str(Some(text).filter(|_| is_read)?).ok()
+}
+
 /// Reads the request out of a body.
 ///
 /// # Errors
@@ -68,9 +83,17 @@ fn asked<'a, R: Asked + Deserialize<'a>>(body: &'a [u8]) -> Result<R, Unanswerab
     question.request.filter(|it| !it.uid().is_empty()).ok_or(Unanswerable::NoRequest)
 }
 
-/// The answer: the same envelope with a `response` of the request's uid.
-fn answer<R: Asked>(request: &R, mut response: Value) -> Value {
+/// The answer: the same envelope with a `response`, which has the request's uid.
+fn answer<R: Asked>(response: impl Serialize) -> String {
     let (api_version, kind) = R::OF;
-    response["uid"] = request.uid().into();
-    serde_json::json!({ "apiVersion": api_version, "kind": kind, "response": response })
+    let answer = Answer { api_version, kind, response };
+    serde_json::to_string(&answer).expect("names and values are JSON")
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<T> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: T,
 }

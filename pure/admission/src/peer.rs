@@ -34,6 +34,8 @@ const SHARED: [&str; 12] = [
 pub(crate) enum NoPeer {
     /// It is of another kind or version.
     Other(String),
+    /// Nobody makes a tree of it.
+    TooLarge,
     /// It is wanted in a version that there is not.
     Wanted(String),
 }
@@ -105,6 +107,7 @@ impl fmt::Display for NoPeer {
             Self::Other(what) => {
                 write!(f, "only BGPPeers of {OLD} and {NEW} are converted, not {what}")
             }
+            Self::TooLarge => f.write_str("it is too large, or nested too deep, to be converted"),
             Self::Wanted(version) => write!(f, "a BGPPeer is of {OLD} or {NEW}, not of {version}"),
         }
     }

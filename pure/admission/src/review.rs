@@ -1,8 +1,8 @@
 //! Whether an object may come in as it is.
 
 use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use crate::verdict::Verdict;
 use crate::{Asked, Unanswerable, answer, asked};
@@ -50,21 +50,26 @@ impl Asked for Admission<'_> {
 ///
 /// # Errors
 /// When the body is no AdmissionReview of `admission.k8s.io/v1`.
-pub fn review(body: &[u8]) -> Result<Value, Unanswerable> {
+pub fn review(body: &[u8]) -> Result<String, Unanswerable> {
     let asked: Admission<'_> = asked(body)?;
     let Verdict { errors, mut warnings } = Verdict::of(asked.object);
     let is_ours = OURS.contains(&&*asked.resource.group);
     if errors.is_empty() || !is_ours || errors == Verdict::of(asked.old_object).errors {
         warnings.splice(0..0, errors);
-        return Ok(answer(&asked, json!({ "allowed": true, "warnings": warnings })));
+        let response = json!({ "uid": asked.uid, "allowed": true, "warnings": warnings });
+        return Ok(answer::<Admission<'_>>(response));
     }
     let message = errors.join("\n");
     let status = json!({ "code": INVALID, "reason": "Invalid", "message": message });
-    Ok(answer(&asked, json!({ "allowed": false, "status": status, "warnings": warnings })))
+    let uid = asked.uid;
+    let response = json!({ "uid": uid, "allowed": false, "status": status, "warnings": warnings });
+    Ok(answer::<Admission<'_>>(response))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn pool(addresses: &str) -> Value {
@@ -75,6 +80,10 @@ mod tests {
         })
     }
 
+    fn judged(body: &[u8]) -> Value {
+        serde_json::from_str(&review(body).expect("it is one")).expect("JSON")
+    }
+
     fn ask(group: &str, object: Value, old: Value) -> Value {
         let request = json!({
             "uid": "7", "operation": "UPDATE", "resource": { "group": group },
@@ -83,7 +92,7 @@ mod tests {
         let body = json!({
             "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request,
         });
-        review(body.to_string().as_bytes()).expect("it is one")
+        judged(body.to_string().as_bytes())
     }
 
     /// Which are let in, and whether something is said of it.
@@ -170,7 +179,7 @@ mod tests {
             "[".repeat(1_000_000),
             "]".repeat(1_000_000),
         );
-        let answer = review(deep.as_bytes()).expect("it is one");
+        let answer = judged(deep.as_bytes());
         assert_eq!(answer["response"]["allowed"], true);
     }
 

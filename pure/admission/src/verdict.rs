@@ -8,6 +8,8 @@ use steelyard_dialects::{LowerOptions, lower};
 use steelyard_manifest::{ReadLimits, Source, load};
 use steelyard_model::{Diagnostic, Severity};
 
+use crate::tree;
+
 /// Bytes of an object that is judged: an API server waits for it, and whoever reaches us may
 /// ask. A pool of 20,000 ranges has so many.
 const LARGEST: usize = 512 << 10;
@@ -45,8 +47,7 @@ impl Verdict {
 /// What reads manifests reads YAML, which does not have every text of JSON in it as it is: so what
 /// is not plain is written as an escape. Who wrote which field, which nobody reads, is left out.
 fn written(object: &RawValue) -> Option<Vec<u8>> {
-    let is_read = |it: &&RawValue| it.get().len() <= 2 * LARGEST;
-    let mut object: Value = serde_json::from_str(Some(object).filter(is_read)?.get()).ok()?;
+    let mut object = tree(object)?;
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
     }
