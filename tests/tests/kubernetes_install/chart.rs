@@ -160,6 +160,17 @@ fn values_are_checked() -> Result<()> {
         "ingressClass.controller=example.com/another",
         "shadow=perhaps",
         "networkPolicy.webhookFrom=10.0.0.1",
+        "image.repository=a b",
+        "image.tag=a: b",
+        "loadBalancerClass=not valid",
+        "logLevel=info: x",
+        "admin.tokenSecret=Upper",
+        "speaker.stateDir=/var/lib/../../etc",
+        "gateway.secretNamespaces={}",
+        "gateway.secretNamespaces={a,a}",
+        "ingressClass.name=Upper",
+        "webhook.secretName=mine",
+        "webhook.caBundle=eA==",
     ];
     for value in wrong {
         let refused = template(&["--set", value]);
@@ -167,6 +178,17 @@ fn values_are_checked() -> Result<()> {
         let field = value.split(['=', '.']).next().unwrap_or_default();
         ensure!(told.contains("schema") && told.contains(field), "{value}: {told}");
     }
+    for (value, why) in [
+        ("gateway.service.httpPort=443", "the same port"),
+        ("gateway.service.httpsPort=80", "the same port"),
+    ] {
+        let told = format!("{:?}", template(&["--set", value]).err().context("it is taken")?);
+        ensure!(told.contains(why), "{value}: {told}");
+    }
+    let own = "gateway.service.annotations.steelyard\\.dev/gateway=false";
+    let told = format!("{:?}", template(&["--set-string", own]).err().context("it is taken")?);
+    ensure!(told.contains("the chart's own"), "{told}");
+    template(&["--set=webhook.enabled=true,webhook.secretName=mine,webhook.caBundle=eA=="])?;
     let everything = [
         "--set=shadow=true,loadBalancerClass=steelyard,gateway.service.type=ClusterIP",
         "--set=admin.tokenSecret=steelyard-admin,speaker.passFlows=false",
