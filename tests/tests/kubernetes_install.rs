@@ -13,6 +13,8 @@ mod monitoring;
 mod rights;
 #[path = "kubernetes_install/roles.rs"]
 mod roles;
+#[path = "kubernetes_install/shadow.rs"]
+mod shadow;
 #[path = "kubernetes_install/webhook.rs"]
 mod webhook;
 

@@ -25,6 +25,7 @@ use steelyard_manifest::{ClusterEvent, Role};
 use steelyard_metrics::Exposition;
 use steelyard_pipeline::GatewayServices;
 use steelyard_plan::Author;
+use steelyard_speaker::Keyring;
 
 use crate::args::ServeArgs;
 use crate::cluster::{self, ClusterArgs, Ears, Event, PodArgs, all_of};
@@ -34,12 +35,15 @@ use crate::instance::{
 };
 use crate::privileges::Privileges;
 use crate::tell::followed;
-use crate::{load, logging};
+use crate::{key, load, logging};
 use kept::Keeper;
 use reports::{Answered, Reports};
 
 /// Where what seals heartbeats is.
 const SECRET: &str = "steelyard-membership";
+/// What the key is made of that shadows know each other by where no controller has made one, as
+/// none does in the shadow. It is no secret: nobody answers for anything by what it seals.
+const SHADOWS: &str = "5d";
 /// How long the API server is waited for before what was done before the start is done again.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long after something happened memory that it left over is given back.
@@ -165,18 +169,19 @@ fn wait_admin(args: &SpeakerArgs, ears: &Ears) -> Result<Admin> {
 }
 
 /// Waits until there is a key, kept or in the Secret; what was heard of the cluster meanwhile. None
-/// when it is asked to end before that.
+/// when it is asked to end before that. Shadows need none.
 async fn wait_for_key(
     args: &SpeakerArgs,
     keeper: &mut Keeper,
     ears: &mut Ears,
 ) -> Option<Vec<ClusterEvent>> {
     let mut heard = Vec::new();
-    if !keeper.has_key() {
+    let waits = |keeper: &Keeper| !keeper.has_key() && !args.cluster.shadow;
+    if waits(keeper) {
         let namespace = &args.cluster.namespace;
         tracing::info!("waiting for the key in Secret {namespace}/{SECRET}");
     }
-    while !keeper.has_key() {
+    while waits(keeper) {
         tokio::select! {
             events = ears.feed.next() => {
                 learn_key(keeper, &args.cluster.namespace, &events);
@@ -197,13 +202,21 @@ fn learn_key(keeper: &mut Keeper, namespace: &str, events: &[ClusterEvent]) -> b
     found.is_some_and(|key| keeper.set_key(key))
 }
 
+/// The keys; shadows that know none have one of their own, which is kept nowhere.
+fn keys(args: &SpeakerArgs, keeper: &Keeper) -> Result<Keyring> {
+    match args.cluster.shadow && !keeper.has_key() {
+        true => key::parse(&SHADOWS.repeat(32), "the key of shadows"),
+        false => keeper.keys(),
+    }
+}
+
 fn settings(
     args: SpeakerArgs,
     fixed: StaticOptions,
     privileges: Privileges,
     (keeper, ears): (&Keeper, &Ears),
 ) -> Result<Settings> {
-    let mut sharing = Sharing::in_cluster(&args.election, args.vip_conflict, keeper.keys()?);
+    let mut sharing = Sharing::in_cluster(&args.election, args.vip_conflict, keys(&args, keeper)?);
     sharing.set_peers(keeper.peers());
     let carries = args.carrier == Carrier::Direct && !args.cluster.shadow;
     let path = args.lend_listeners.filter(|_| carries);

@@ -8,7 +8,7 @@ use steelyard_tests::needs_cluster;
 use super::start;
 
 /// What a role's pods said, which are so many and well.
-fn said(cluster: &Cluster, component: &str, count: usize) -> Result<String> {
+pub(crate) fn said(cluster: &Cluster, component: &str, count: usize) -> Result<String> {
     let labels = format!("app.kubernetes.io/component={component}");
     let logs = || {
         let selector = ["--selector", &labels, "--tail", "-1"];
