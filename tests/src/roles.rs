@@ -97,7 +97,7 @@ pub fn is_answered(cluster: &Cluster, vip: IpAddr) -> Result<bool> {
 impl Speakers {
     /// Starts one on this node, or again; what it kept on its disk is there.
     pub fn start(&mut self, cluster: &Cluster, node: &str, options: &[&str]) -> Result<()> {
-        self.start_at(cluster, node, None, options)
+        self.begin(cluster, node, (node, None), options)
     }
 
     /// The same with a clock that is wrong ([`clock::shift`]).
@@ -108,12 +108,27 @@ impl Speakers {
         clock: Option<&str>,
         options: &[&str],
     ) -> Result<()> {
+        self.begin(cluster, node, (node, clock), options)
+    }
+
+    /// The same by the name of another node.
+    pub fn start_as(&mut self, cluster: &Cluster, node: &str, name: &str) -> Result<()> {
+        self.begin(cluster, node, (name, None), &[])
+    }
+
+    fn begin(
+        &mut self,
+        cluster: &Cluster,
+        node: &str,
+        (name, clock): (&str, Option<&str>),
+        options: &[&str],
+    ) -> Result<()> {
         if !self.kept.contains_key(node) {
             self.kept.insert(node.to_owned(), Scratch::new()?);
         }
         let program = binary::steelyard().to_string_lossy().into_owned();
         let mut command = cluster.node(node)?.host()?.command(&program);
-        command.args(["speaker", "--node-name", node, "--admin", ADMIN, "--log-level", "debug"]);
+        command.args(["speaker", "--node-name", name, "--admin", ADMIN, "--log-level", "debug"]);
         command.arg("--kubeconfig").arg(cluster.kubeconfig());
         command.arg("--state-dir").arg(self.kept[node].path()).args(options);
         clock.map_or(Ok(()), |by| clock::shift(&mut command, by))?;

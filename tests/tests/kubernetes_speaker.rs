@@ -254,6 +254,66 @@ fn addresses_stay_when_nodes_and_the_api_server_go() -> Result<()> {
     cluster.stop()
 }
 
+/// What is taken from a speaker while it runs costs what hangs on it, and nothing else.
+#[test]
+fn what_vanishes_takes_only_its_own_with_it() -> Result<()> {
+    needs_cluster!();
+    let cluster = start("vanish")?;
+    give(&cluster, "local", &[LOCAL])?;
+    let mut speakers = speakers(&cluster, &[])?;
+    answered(&cluster, LOCAL)?;
+    let first = settled(&cluster, &NODES, LOCAL)?;
+
+    // The key: a Secret that has none, then none, then the same again.
+    let secret = "/api/v1/namespaces/steelyard-system/secrets/steelyard-membership";
+    for nonsense in ["", "short", &"zz".repeat(32), "\u{0}\u{1}"] {
+        let content = json!({"stringData": {"key": nonsense}}).to_string();
+        let written = cluster.api().send("PATCH", secret, &content)?;
+        ensure!(written.status == 200, "{written:?}");
+        speakers.on(&first)?.wait_for("the key of before stays good")?;
+    }
+    ensure!(cluster.api().send("DELETE", secret, "")?.status == 200);
+    answered(&cluster, LOCAL)?;
+    for node in NODES {
+        ensure!(speakers.kept(node)?["key"].as_str().is_some_and(|it| it.contains(KEY)), "{node}");
+    }
+    // A start that finds none has what it kept.
+    speakers.on(&first)?.kill()?;
+    speakers.start(&cluster, &first, &[])?;
+    roles::wait_until_ready(&cluster, &first)?;
+    let before = settled(&cluster, &NODES, LOCAL)?;
+
+    // Its Node: whoever is of no cluster answers for nothing.
+    let node = format!("/api/v1/nodes/{before}");
+    let kept = cluster.api().get(&node)?;
+    ensure!(cluster.api().send("DELETE", &node, "")?.status == 200);
+    let left: Vec<&str> = NODES.into_iter().filter(|it| *it != before).collect();
+    cluster::until("another node to have it", || {
+        let _ = fetch(&cluster, LOCAL);
+        owner(&cluster, ip(LOCAL)).is_some_and(|at| left.contains(&at.as_str()))
+    })?;
+    answered(&cluster, LOCAL)?;
+    let again = json!({"apiVersion": "v1", "kind": "Node", "spec": kept["spec"],
+        "metadata": {"name": before, "labels": kept["metadata"]["labels"]}});
+    cluster.api().send("POST", "/api/v1/nodes", &again.to_string())?;
+    let now = settled(&cluster, &NODES, LOCAL)?;
+
+    // Another one by the name of one that there is: one of the two answers, and both say why.
+    let twin = NODES.into_iter().find(|it| *it != now).context("another")?;
+    speakers.on(twin)?.kill()?;
+    speakers.start_as(&cluster, twin, &now)?;
+    speakers.on(&now)?.wait_for("has this node's name, and started later")?;
+    for _ in 0..20 {
+        let replies =
+            cluster.client().output("arping", &["-c", "1", "-w", "1", "-I", "eth0", LOCAL])?;
+        let replies = String::from_utf8_lossy(&replies.stdout).into_owned();
+        ensure!(replies.matches("bytes from").count() <= 1, "{replies}");
+    }
+    answered(&cluster, LOCAL)?;
+    speakers.stop()?;
+    cluster.stop()
+}
+
 #[test]
 fn kernels_that_answer_too_are_told_of() -> Result<()> {
     needs_cluster!();
