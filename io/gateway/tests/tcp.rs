@@ -375,6 +375,30 @@ fn what_an_endpoint_breaks_off_is_broken_off() {
     assert!(is_reset(&client));
 }
 
+/// Who says what there is to say and leaves is heard to the end, whatever is said to it meanwhile.
+#[test]
+fn what_was_said_comes_whole_also_of_who_is_gone() {
+    const SIZE: usize = 1024 * 1024;
+    let (leave, left) = std::sync::mpsc::channel::<()>();
+    let (told, came) = std::sync::mpsc::channel::<std::io::Result<usize>>();
+    let left = std::sync::Mutex::new(left);
+    let server = Server::start(move |mut stream, _| {
+        left.lock().unwrap().recv().unwrap();
+        for _ in 0..20 {
+            let _ = stream.write_all(b"are you there?");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut all = Vec::new();
+        told.send(stream.read_to_end(&mut all).map(|_| all.len())).unwrap();
+    });
+    let (_gateway, address) = tcp_gateway(&[plain("a", &[server.address])], Default::default());
+    let mut client = connect(address);
+    client.write_all(&vec![b'x'; SIZE]).unwrap();
+    drop(client);
+    leave.send(()).unwrap();
+    assert_eq!(came.recv_timeout(PATIENCE).unwrap().unwrap(), SIZE);
+}
+
 #[test]
 fn connections_outlive_their_route_and_are_waited_for_at_the_end() {
     let server = echo("ready");

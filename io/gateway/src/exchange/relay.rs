@@ -1,7 +1,8 @@
 //! Bytes both ways between a client and an endpoint, as they come, until both sides are done.
 //!
 //! Each way ends by itself: what one side has closed is closed towards the other, which may go on.
-//! Whatever ends it otherwise (an error, silence, others who need the place) is told to both by a
+//! Who takes no more is still listened to: what it said before is carried to its end. Whatever ends
+//! it otherwise (a connection that breaks, silence, others who need the place) is told to both by a
 //! reset, so that nobody takes what came for the whole.
 
 use std::cell::Cell;
@@ -47,11 +48,17 @@ struct Lane {
     sent: usize,
     /// Much comes at a time.
     is_bulk: bool,
+    /// The other side takes no more: what comes is dropped, since a connection that is closed with
+    /// bytes unread is reset, and what was said on it may be lost.
+    is_untaken: bool,
     /// Nothing more comes.
     has_ended: bool,
     /// The other side knows.
     is_over: bool,
 }
+
+/// How long one side may go on with what the other does not take, when all else is said.
+const LINGER: Duration = Duration::from_secs(5);
 
 impl<'c, C: Wire, E: Wire> Relay<'c, C, E> {
     pub(crate) fn new(
@@ -68,7 +75,7 @@ impl<'c, C: Wire, E: Wire> Relay<'c, C, E> {
         let mut up = Lane { held: ahead, ..Lane::default() };
         let mut down = Lane::default();
         let mut heard = Instant::now();
-        let mut timer = Timer::new(heard + self.quiet.open);
+        let (mut timer, mut lingers) = (Timer::new(heard + self.quiet.open), None);
         self.is_whole = poll_fn(|cx| {
             let before = (self.carried.up.get(), self.carried.down.get());
             let polled = self.poll_both(&mut up, &mut down, cx);
@@ -80,8 +87,12 @@ impl<'c, C: Wire, E: Wire> Relay<'c, C, E> {
             }
             let is_half = up.is_over || down.is_over;
             let limit = if is_half { self.quiet.half_closed } else { self.quiet.open };
+            let mut deadline = heard + limit;
+            if (up.is_over && down.is_untaken) || (down.is_over && up.is_untaken) {
+                deadline = *lingers.get_or_insert_with(Instant::now) + LINGER;
+            }
             let is_pressed = self.waiting.wait_for_progress(cx, heard);
-            if is_pressed || timer.poll_late(heard + limit, cx).is_ready() {
+            if is_pressed || timer.poll_late(deadline, cx).is_ready() {
                 return Poll::Ready(false);
             }
             Poll::Pending
@@ -121,9 +132,9 @@ impl Lane {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while !self.is_over {
-            ready!(self.poll_send(to, carried, cx))?;
+            ready!(self.poll_send(to, carried, cx));
             if self.has_ended {
-                to.close()?;
+                self.is_untaken |= to.close().is_err();
                 self.is_over = true;
                 break;
             }
@@ -134,18 +145,17 @@ impl Lane {
         Poll::Ready(Ok(()))
     }
 
-    /// Sends what is held.
-    fn poll_send(
-        &mut self,
-        to: &impl Wire,
-        carried: &Cell<u64>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        let Some(held) = &mut self.held else { return Poll::Ready(Ok(())) };
-        while self.sent < held.filled {
-            let count = ready!(to.poll_write([&held[self.sent..], b"", b""], false, cx))?;
-            self.sent += count;
-            carried.set(carried.get() + count as u64);
+    /// Sends what is held, as long as it is taken.
+    fn poll_send(&mut self, to: &impl Wire, carried: &Cell<u64>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(held) = &mut self.held else { return Poll::Ready(()) };
+        while self.sent < held.filled && !self.is_untaken {
+            match ready!(to.poll_write([&held[self.sent..], b"", b""], false, cx)) {
+                Ok(count) => {
+                    self.sent += count;
+                    carried.set(carried.get() + count as u64);
+                }
+                Err(_) => self.is_untaken = true,
+            }
         }
         // A buffer of the other size, where it fits better.
         let is_bulk = self.sent >= HEAD_BUFFER;
@@ -155,6 +165,6 @@ impl Lane {
             self.held = None;
         }
         (self.is_bulk, self.sent) = (is_bulk, 0);
-        Poll::Ready(Ok(()))
+        Poll::Ready(())
     }
 }
