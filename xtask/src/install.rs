@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::shell;
 
-/// A program the tests call, and the Debian package that has it.
+/// A program the tests call, or a part of one by its path, and the Debian package that has it.
 const PACKAGES: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("nft", "nftables"),
@@ -25,7 +25,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("firewalld", "firewalld"),
     ("chromium", "chromium"),
     ("nginx", "nginx-light"),
+    ("/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream"),
     ("haproxy", "haproxy"),
+    ("pg_ctlcluster", "postgresql"),
     ("keepalived", "keepalived"),
     ("systemd-analyze", "systemd"),
     ("setpriv", "util-linux"),
