@@ -3,6 +3,8 @@
 
 mod cross;
 mod oci;
+#[cfg(test)]
+mod recipe;
 mod tar;
 
 use std::path::{Path, PathBuf};

@@ -9,6 +9,10 @@ use anyhow::Result;
 use super::Architecture;
 use crate::{install, shell};
 
+/// What cargo is told, for which machine and with which profile ever.
+pub(super) const BUILD: [&str; 6] =
+    ["build", "--locked", "--package", "steelyard", "--features", "otlp"];
+
 /// Builds the program; its file.
 pub(super) fn build(architecture: Architecture, profile: &str) -> Result<PathBuf> {
     let target = format!("{}-unknown-linux-musl", architecture.processor());
@@ -27,9 +31,8 @@ pub(super) fn build(architecture: Architecture, profile: &str) -> Result<PathBuf
         // As for an edit, but nobody looks for a line in it.
         ("CARGO_PROFILE_DEV_DEBUG", "0"),
     ];
-    let arguments = ["build", "--locked", "--package", "steelyard", "--features", "otlp"];
     let place = ["--profile", profile, "--target", &target];
-    shell::run("cargo", &[&arguments[..], &place[..]].concat(), &environment)?;
+    shell::run("cargo", &[&BUILD[..], &place[..]].concat(), &environment)?;
     let folder = if profile == "dev" { "debug" } else { profile };
     Ok(crate::root().join("target").join(target).join(folder).join("steelyard"))
 }

@@ -76,7 +76,7 @@ fn root(program: &[u8]) -> Vec<u8> {
     root.finish()
 }
 
-fn config(layer: &Value, architecture: &str, version: &str) -> Value {
+pub(super) fn config(layer: &Value, architecture: &str, version: &str) -> Value {
     json!({
         "architecture": architecture,
         "os": "linux",
