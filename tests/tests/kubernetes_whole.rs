@@ -247,3 +247,41 @@ fn roles_are_replaced_and_no_request_fails() -> Result<()> {
     }
     cluster.stop()
 }
+
+/// What is in the tables of a node that are not ours.
+fn rules_of_others(cluster: &Cluster, node: &str) -> Result<String> {
+    let host = cluster.node(node)?.host()?;
+    let all = ["ip kube-proxy", "ip6 kube-proxy"].map(|table| -> Result<String> {
+        let words: Vec<&str> = ["list", "table"].into_iter().chain(table.split(' ')).collect();
+        let listed = host.output("nft", &words)?;
+        ensure!(listed.status.success(), "{listed:?}");
+        Ok(String::from_utf8_lossy(&listed.stdout).into_owned())
+    });
+    all.into_iter().collect()
+}
+
+#[test]
+fn speakers_carry_packets_themselves_where_the_chart_says_so() -> Result<()> {
+    needs_cluster!();
+    // Without a listener to lend: tests/tests/kubernetes_gateway.rs has those.
+    let set = "speaker.carrier=direct,gateway.service.type=ClusterIP";
+    let mut cluster = start("carried", &["--set", set])?;
+    let local = address(&cluster, "default", "local")?;
+    let spread = address(&cluster, "default", "cluster")?;
+    let vips = [local, spread];
+    vips.into_iter().try_for_each(|vip| answered(&cluster, vip))?;
+    // kube-proxy has no part in it.
+    for node in NODES {
+        let others = rules_of_others(&cluster, node)?;
+        ensure!(others.contains("10.96.0.1"), "it has rules: {others}");
+        ensure!(vips.iter().all(|vip| !others.contains(&vip.to_string())), "{others}");
+        ensure!(has_tables(&cluster, node)?, "{node} has none of ours");
+    }
+    let lost = owner(&cluster, local).context("somebody has it")?;
+    cluster.power_off(&lost)?;
+    cluster::until("another node to have it", || {
+        owner(&cluster, local).is_some_and(|now| now != lost)
+    })?;
+    vips.into_iter().try_for_each(|vip| answered(&cluster, vip))?;
+    cluster.stop()
+}

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use steelyard_ipam::{Assignment, Exclusion, Occupant, Reason};
+use steelyard_ipam::{Assignment, Exclusion, Occupant, Reason, Refusal};
 use steelyard_model::{Diagnostic, ObjectRef, ResolvedService, Severity, Snapshot};
 
 use crate::bgp::Reach;
@@ -46,6 +46,13 @@ pub enum Explanation {
         /// The kind of advertisements that it is about.
         kind: &'static str,
     },
+}
+
+impl Explanation {
+    /// Whether it says that a controller is to give addresses, and has not yet.
+    pub fn is_left_to_a_controller(&self) -> bool {
+        matches!(self, Self::Assigned { reason: Reason::Pending(Refusal::NotWritten), .. })
+    }
 }
 
 /// All about a Service; `rows` are those that announce it.

@@ -13,8 +13,8 @@ use steelyard_admin::{
 };
 use steelyard_kube::Gap;
 use steelyard_metrics::{Exposition, table};
-use steelyard_model::{Diagnostic, Endpoint, Severity, Snapshot};
-use steelyard_plan::{AnnouncementRow, Layer2Row};
+use steelyard_model::{Diagnostic, Endpoint, NamespacedName, Severity, Snapshot};
+use steelyard_plan::{AnnouncementRow, Explanation, Layer2Row};
 use steelyard_speaker::{NAME_TAKEN, Sharing, VipStatus};
 
 use super::account::Account;
@@ -150,7 +150,7 @@ impl Moment {
         if self.is_waiting {
             reasons.push(Unready::EditWaits);
         }
-        let (Decided { plan, snapshot, .. }, applied) = (self.decided(), self.applied());
+        let (Decided { plan, .. }, applied) = (self.decided(), self.applied());
         reasons.extend(applied.forwarded.refused.clone().map(Refusal).map(Unready::Refused));
         reasons.extend(self.lock_trouble.clone().map(Unready::LockNotFollowed));
         reasons.extend(unready::unread(plan));
@@ -164,12 +164,9 @@ impl Moment {
         if self.stands.is_none() {
             return reasons;
         }
-        let pending = plan.services.iter().filter(|(_, row)| row.addresses.is_empty());
-        let pending =
-            pending.filter(|(id, _)| snapshot.services.get(id).is_some_and(|it| is_gateway(it)));
-        reasons.extend(pending.map(|(id, _)| {
-            let why =
-                plan.explanations.get(id).and_then(|why| why.first().map(ToString::to_string));
+        let own = self.unaddressed().filter(|(_, why)| !is_others_to_give(*why));
+        reasons.extend(own.map(|(id, why)| {
+            let why = why.map(ToString::to_string);
             Unready::NoAddress { service: id.clone(), why }
         }));
         let members = self.sharing.iter().flat_map(|it| &it.members);
@@ -184,6 +181,15 @@ impl Moment {
         let unreached = Unreached::all(&applied.forwarded).into_iter();
         reasons.extend(unreached.filter(|it| it.obstacle.is_certain()).map(Unready::Unreached));
         reasons
+    }
+
+    /// Services of the gateway that have no address, and why.
+    fn unaddressed(&self) -> impl Iterator<Item = (&NamespacedName, Option<&Explanation>)> {
+        let Decided { plan, snapshot, .. } = self.decided();
+        let pending = plan.services.iter().filter(|(_, row)| row.addresses.is_empty());
+        let of_gateway = |id| snapshot.services.get(id).is_some_and(|it| is_gateway(it));
+        let why = |id| plan.explanations.get(id).and_then(|all| all.first());
+        pending.filter(move |(id, _)| of_gateway(id)).map(move |(id, _)| (id, why(id)))
     }
 
     /// Addresses of Services that are this machine's own, too.
@@ -201,6 +207,8 @@ impl Moment {
         let mut notes = note::of_gaps(&self.gaps);
         notes.extend(note::of_routes(plan, &snapshot.routing, &silent));
         notes.extend(note::of_ports(snapshot, &applied.forwarded, &silent));
+        let pending = self.unaddressed().filter(|(_, why)| is_others_to_give(*why));
+        notes.extend(pending.map(|(id, _)| Note::NoAddress(id)));
         let planned: BTreeSet<IpAddr> = plan.announcements.values().filter_map(lan).collect();
         let excluded = planned.into_iter().map(|vip| self.account(vip, &owners));
         let excluded = excluded.filter(Account::is_left_to_others).count();
@@ -272,4 +280,10 @@ fn endpoint_counts(snapshot: &Snapshot) -> EndpointCounts {
     let endpoints: Vec<&Endpoint> = ports.flat_map(|port| &port.endpoints).collect();
     let ready = endpoints.iter().filter(|endpoint| endpoint.is_ready()).count();
     EndpointCounts { ready, total: endpoints.len() }
+}
+
+/// Whether a controller has not given an address yet: no node can do anything about that, and a
+/// rollout that waited for it would wait for whoever makes a pool.
+fn is_others_to_give(why: Option<&Explanation>) -> bool {
+    why.is_some_and(Explanation::is_left_to_a_controller)
 }

@@ -11,7 +11,7 @@ use steelyard_forward::{Carried, Observed, VipPort, Why};
 use steelyard_kube::Gap;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::world::RoutingMap;
-use steelyard_model::{ResolvedPort, Snapshot};
+use steelyard_model::{NamespacedName, ResolvedPort, Snapshot};
 use steelyard_plan::Plan;
 
 use super::lack::{Lack, is_silent};
@@ -36,6 +36,8 @@ pub(crate) enum Note<'a> {
     Silent(VipPort),
     /// So many more ports lead nowhere.
     MorePorts(usize),
+    /// A Service of the gateway has no address yet, which others give it.
+    NoAddress(&'a NamespacedName),
     /// So many addresses this node may not answer for, whoever else does.
     NotCandidate(usize),
 }
@@ -52,6 +54,9 @@ impl fmt::Display for Note<'_> {
             Self::Silent(port) => write!(f, "{port}: its endpoints take no connections"),
             Self::MorePorts(1) => f.write_str("1 more port leads nowhere"),
             Self::MorePorts(more) => write!(f, "{more} more ports lead nowhere"),
+            Self::NoAddress(service) => {
+                write!(f, "the gateway's Service {service} has no address yet")
+            }
             Self::NotCandidate(1) => {
                 f.write_str("this node may not answer for 1 address: others have to")
             }
