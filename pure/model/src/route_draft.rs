@@ -26,10 +26,21 @@ pub struct RouteSet {
     pub refusal: Option<RefusalReason>,
     /// What its annotations come to, by who reads them.
     pub readings: ClassReadings,
-    /// Secrets it names for TLS, with the place that names them.
-    pub tls_secrets: Vec<(NamespacedName, Provenance)>,
+    /// Secrets it names for TLS.
+    pub tls_secrets: Vec<TlsSecret>,
     /// Where it asks for TLS, with or without a Secret.
     pub tls: Option<Provenance>,
+}
+
+/// A Secret that is named for TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSecret {
+    /// The Secret.
+    pub secret: NamespacedName,
+    /// Hosts that its certificate is wanted for, as written.
+    pub hosts: Vec<Arc<str>>,
+    /// Where it is named.
+    pub place: Provenance,
 }
 
 /// What annotations come to, by whose words they are in: only what the class of an object reads
@@ -51,6 +62,12 @@ pub struct ClassReading {
     pub refusal: Option<RefusalReason>,
     /// Entry points; empty means the default ones.
     pub entry_points: Vec<EntryPointId>,
+    /// The routes are for TLS only, wherever they are.
+    pub is_tls: bool,
+    /// Whether who asks in plain is led to TLS, where that is served; none leaves it to the class.
+    pub redirects: Option<bool>,
+    /// The same whether TLS is asked for or not.
+    pub always_redirects: bool,
     /// What is spoken to its backends, whatever they say.
     pub protocol: Option<OriginProtocol>,
     /// The routes only stand in for others (a canary) and are not there.

@@ -53,3 +53,13 @@ endpoints: [{}]",
         list.join(", ")
     )
 }
+
+/// A Secret of type `kubernetes.io/tls` for `other.homelab.local` and `*.apps.homelab.local`.
+pub fn tls_secret(name: &str) -> String {
+    let chain = include_str!("material/other.crt");
+    let key = include_str!("material/other.key");
+    format!(
+        "---\n{{apiVersion: v1, kind: Secret, metadata: {{name: {name}}}, type: kubernetes.io/tls, \
+         stringData: {{tls.crt: {chain:?}, tls.key: {key:?}}}}}\n"
+    )
+}

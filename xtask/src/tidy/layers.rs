@@ -18,6 +18,7 @@ const PURE: &[&str] = &[
     "memchr",
     "rand",
     "regex",
+    "rustls-pki-types",
     "serde",
     "serde_json",
     "smallvec",
@@ -49,7 +50,9 @@ const IO: &[&str] = &[
     "opentelemetry-http",
     "opentelemetry-otlp",
     "opentelemetry_sdk",
+    "rcgen",
     "rustix",
+    "rustls",
     "serde",
     "serde_json",
     "socket2",
@@ -72,8 +75,18 @@ const BINARY: &[&str] = &[
     "tracing-subscriber",
 ];
 /// External crates of the laboratory.
-const LAB: &[&str] =
-    &["anyhow", "clap", "httparse", "ipnet", "rustix", "serde", "serde_json", "tokio", "tracing"];
+const LAB: &[&str] = &[
+    "anyhow",
+    "clap",
+    "httparse",
+    "ipnet",
+    "rcgen",
+    "rustix",
+    "serde",
+    "serde_json",
+    "tokio",
+    "tracing",
+];
 
 /// What only tests may depend on.
 const FOR_TESTS: &str = "testbed";

@@ -21,8 +21,7 @@ pub struct EntryPoint {
     pub port: u16,
     /// TCP (HTTP, TLS and plain TCP routes share it) or UDP.
     pub protocol: Protocol,
-    /// Routes that do not say are for TLS (Traefik's `http.tls`). Nothing listens there as long
-    /// as no TLS is served: it would answer in plain text.
+    /// Routes that do not say are for TLS (Traefik's `http.tls`).
     pub is_secure: bool,
     /// Who may say, by a PROXY protocol header, where a connection comes from.
     pub proxy_protocol: Trust,
@@ -89,11 +88,13 @@ impl EntryPoint {
         if self.is_secure { self.tls_listener() } else { self.plain_listener() }
     }
 
-    fn plain_listener(&self) -> ListenerId {
+    /// The listener of routes for requests as they come.
+    pub fn plain_listener(&self) -> ListenerId {
         (&self.id).into()
     }
 
-    fn tls_listener(&self) -> ListenerId {
+    /// The listener of routes for TLS.
+    pub fn tls_listener(&self) -> ListenerId {
         format!("{}/tls", self.id).into()
     }
 }

@@ -42,6 +42,20 @@ impl Use {
 }
 
 impl Filter {
+    /// What it is, in one word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Redirect(_) => "redirect",
+            Self::Rewrite(_) => "rewrite",
+            Self::AllowAddresses(..) => "allow-addresses",
+            Self::BasicAuth(_) => "basic-auth",
+            Self::ForwardAuth(_) => "forward-auth",
+            Self::ErrorPages(..) => "error-pages",
+            Self::AnyOf(_) => "any-of",
+            Self::When(..) => "when",
+        }
+    }
+
     /// The filters that stand within it.
     pub fn inner(&self) -> &[FilterId] {
         match self {
@@ -87,6 +101,9 @@ pub struct Redirection {
     pub host: Option<Arc<str>>,
     /// Port; none is the scheme's own.
     pub port: Option<u16>,
+    /// Ports that belong together: who has asked at the first is led to the second, where `port`
+    /// is none and scheme or host is another.
+    pub beside: Vec<(u16, u16)>,
     /// Path.
     pub path: Option<Arc<str>>,
     /// Status.

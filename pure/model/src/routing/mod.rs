@@ -19,5 +19,6 @@ pub mod route;
 pub mod rule;
 pub mod subject;
 pub mod text;
+pub mod tls;
 pub mod transport;
 pub mod world;

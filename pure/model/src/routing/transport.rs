@@ -1,11 +1,9 @@
-//! How to speak: to endpoints, and in handshakes with clients.
+//! How to speak to endpoints.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use crate::object::Provenance;
-use crate::routing::id::{CertificateId, TlsPolicyId, TransportId};
+use crate::routing::id::{CertificateId, TransportId};
 
 /// How to speak to an endpoint. With the endpoint's address it is the identity of a pool of
 /// connections.
@@ -114,82 +112,4 @@ pub enum ProxyVersion {
     V1,
     /// Binary.
     V2,
-}
-
-/// How a handshake with a client is held.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsPolicy {
-    /// Its object.
-    pub id: TlsPolicyId,
-    /// The part of an object that asks for it; none for the default one.
-    pub place: Option<Provenance>,
-    /// Lowest and highest version.
-    pub versions: (TlsVersion, TlsVersion),
-    /// Cipher suites by their IANA names; empty means the default ones.
-    pub ciphers: Vec<Arc<str>>,
-    /// Key exchange groups by name; empty means the default ones.
-    pub groups: Vec<Arc<str>>,
-    /// Application protocols, best first.
-    pub alpn: Vec<Arc<str>>,
-    /// What clients must show.
-    pub clients: ClientAuthentication,
-    /// Whether a server name that no certificate covers ends the handshake.
-    pub is_strict: bool,
-}
-
-/// Version of TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TlsVersion {
-    /// 1.2.
-    V1_2,
-    /// 1.3.
-    V1_3,
-}
-
-/// What clients must show in a handshake.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ClientAuthentication {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// A certificate is asked for and passed on as it is.
-    Request,
-    /// Any certificate.
-    RequireAny,
-    /// One of these, if there is one.
-    VerifyIfGiven(Authorities),
-    /// One of these.
-    RequireAndVerify(Authorities),
-}
-
-/// Who signs clients' certificates, and what is done with others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Authorities {
-    /// Certificates, as PEM.
-    pub pem: Arc<str>,
-    /// A handshake that does not verify goes on, and its requests are answered 400 (nginx);
-    /// else it ends with an alert.
-    pub reports: bool,
-}
-
-/// A chain and its key, and the names it is for.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Certificate {
-    /// The Secret or file.
-    pub id: CertificateId,
-    /// The part of an object that names it.
-    pub place: Option<Provenance>,
-    /// Names, exact and wildcards, that it is for.
-    pub names: BTreeSet<Arc<str>>,
-    /// The chain, as PEM.
-    pub chain: Arc<str>,
-    /// The key, as PEM; never shown.
-    pub key: Arc<str>,
-}
-
-impl std::fmt::Debug for Certificate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut shown = f.debug_struct("Certificate");
-        shown.field("id", &self.id).field("names", &self.names).finish_non_exhaustive()
-    }
 }

@@ -10,11 +10,13 @@ use crate::routing::backend::{Backend, BackendNode, EndpointSet, RefusalReason};
 use crate::routing::entry_point::EntryPoint;
 use crate::routing::filter::FilterNode;
 use crate::routing::id::{
-    BackendId, EndpointSetId, EntryPointId, FilterId, ListenerId, RouteId, TransportId,
+    BackendId, CertificateId, EndpointSetId, EntryPointId, FilterId, ListenerId, RouteId,
+    TlsPolicyId, TransportId,
 };
 use crate::routing::listener::Listener;
 use crate::routing::rank::Ladder;
 use crate::routing::route::{Destination, Route};
+use crate::routing::tls::{Certificate, TlsPolicy};
 use crate::routing::transport::Transport;
 use crate::sorted::Sorted;
 
@@ -42,6 +44,10 @@ pub struct RoutingMap {
     pub transports: Sorted<TransportId, Arc<Transport>>,
     /// What listeners, routes and edges use.
     pub filters: Sorted<FilterId, Arc<FilterNode>>,
+    /// What is shown in handshakes.
+    pub certificates: Sorted<CertificateId, Arc<Certificate>>,
+    /// By which terms handshakes are held.
+    pub tls_policies: Sorted<TlsPolicyId, Arc<TlsPolicy>>,
 }
 
 /// What became of the nouns of one kind: what each is now, or (none) that it is gone.
@@ -64,6 +70,10 @@ pub struct RoutingDelta {
     pub transports: Changed<TransportId, Transport>,
     /// Filters.
     pub filters: Changed<FilterId, FilterNode>,
+    /// Certificates.
+    pub certificates: Changed<CertificateId, Certificate>,
+    /// Policies of handshakes.
+    pub tls_policies: Changed<TlsPolicyId, TlsPolicy>,
 }
 
 /// A route among others, in the order they are tried, as far as one host or path tells which comes
@@ -93,6 +103,8 @@ impl RoutingMap {
             endpoint_sets: changed(&self.endpoint_sets, &former.endpoint_sets),
             transports: changed(&self.transports, &former.transports),
             filters: changed(&self.filters, &former.filters),
+            certificates: changed(&self.certificates, &former.certificates),
+            tls_policies: changed(&self.tls_policies, &former.tls_policies),
         }
     }
 
@@ -105,6 +117,8 @@ impl RoutingMap {
         self.endpoint_sets.change(delta.endpoint_sets);
         self.transports.change(delta.transports);
         self.filters.change(delta.filters);
+        self.certificates.change(delta.certificates);
+        self.tls_policies.change(delta.tls_policies);
     }
 
     /// The same, with the values of `former` where they are equal, so that they are one in memory.

@@ -1,0 +1,128 @@
+//! Handshakes with clients: by which terms they are held, and what is shown in them.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::object::Provenance;
+use crate::routing::id::{CertificateId, TlsPolicyId};
+use crate::routing::pattern::HostPattern;
+use crate::secret::SecretValue;
+
+/// How a handshake with a client is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsPolicy {
+    /// Its object.
+    pub id: TlsPolicyId,
+    /// The part of an object that asks for it; none for the default one.
+    pub place: Option<Provenance>,
+    /// Lowest and highest version.
+    pub versions: (TlsVersion, TlsVersion),
+    /// Cipher suites by their IANA names; empty means the default ones.
+    pub ciphers: Vec<Arc<str>>,
+    /// Key exchange groups by name; empty means the default ones.
+    pub groups: Vec<Arc<str>>,
+    /// Application protocols, best first.
+    pub alpn: Vec<Arc<str>>,
+    /// What clients must show.
+    pub clients: ClientAuthentication,
+    /// Whether a server name that no certificate covers ends the handshake.
+    pub is_strict: bool,
+}
+
+/// Version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TlsVersion {
+    /// 1.2.
+    V1_2,
+    /// 1.3.
+    V1_3,
+}
+
+/// What clients must show in a handshake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A certificate is asked for and passed on as it is.
+    Request,
+    /// Any certificate.
+    RequireAny,
+    /// One of these, if there is one.
+    VerifyIfGiven(Authorities),
+    /// One of these.
+    RequireAndVerify(Authorities),
+}
+
+/// Who signs clients' certificates, and what is done with others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorities {
+    /// Certificates, as PEM.
+    pub pem: Arc<str>,
+    /// A handshake that does not verify goes on, and its requests are answered 400 (nginx);
+    /// else it ends with an alert.
+    pub reports: bool,
+}
+
+/// A chain and its key, and what it is for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The Secret or file.
+    pub id: CertificateId,
+    /// The object that holds it; none for one that no object does.
+    pub place: Option<Provenance>,
+    /// Names that it is for: exact, or with a wildcard of one label; lower case.
+    pub names: Vec<HostPattern>,
+    /// Addresses that it is for.
+    pub addresses: Vec<IpAddr>,
+    /// What its key is.
+    pub algorithm: KeyAlgorithm,
+    /// When it begins and ceases to be valid, in seconds since 1970 (UTC).
+    pub validity: (i64, i64),
+    /// The common name of its subject; empty where there is none.
+    pub subject: Arc<str>,
+    /// Its serial number, in decimal digits.
+    pub serial: Arc<str>,
+    /// Certificates as DER: its own, then in order those of who signed it.
+    pub chain: Arc<[Arc<[u8]>]>,
+    /// Its key as DER, in the form that says.
+    pub key: (KeyForm, SecretValue),
+}
+
+/// What a key is, in order of preference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyAlgorithm {
+    /// On an elliptic curve of NIST.
+    Ecdsa,
+    /// RSA.
+    Rsa,
+    /// Ed25519, which browsers do not take.
+    Ed25519,
+}
+
+/// How a private key is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyForm {
+    /// PKCS #8 (RFC 5958): `PRIVATE KEY`.
+    Pkcs8,
+    /// PKCS #1 (RFC 8017): `RSA PRIVATE KEY`.
+    Pkcs1,
+    /// SEC 1 (RFC 5915): `EC PRIVATE KEY`.
+    Sec1,
+}
+
+impl Certificate {
+    /// Whether it is for this name: lower case, without a trailing dot.
+    pub fn covers(&self, host: &str) -> bool {
+        self.names.iter().any(|name| name.matches(host))
+    }
+}
+
+/// Its key is never shown.
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Certificate");
+        shown.field("id", &self.id).field("names", &self.names).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,47 @@
+//! Certificates that are not valid any more, or not for long, or not yet.
+
+use steelyard_model::routing::tls::Certificate;
+use steelyard_model::{Diagnostic, Severity};
+
+use crate::codes::CERTIFICATE_LAPSES;
+
+const DAY: i64 = 24 * 60 * 60;
+
+/// Whoever renews by itself has done so by now.
+const SOON: i64 = 14 * DAY;
+
+/// What there is to say of a certificate at `now`, in seconds since 1970. One that lives for days is
+/// renewed within days: of its life a quarter is left when it is spoken of.
+pub fn lapse(certificate: &Certificate, now: i64) -> Option<Diagnostic> {
+    let (since, until) = certificate.validity;
+    let place = certificate.place.as_ref()?;
+    let soon = SOON.min((until - since) / 4);
+    let (severity, words) = if now >= until {
+        (Severity::Error, format!("is not valid any more, since {}", date(until)))
+    } else if now < since {
+        (Severity::Error, format!("is not valid before {}", date(since)))
+    } else if until - now < soon {
+        (Severity::Warning, format!("is valid until {} only", date(until)))
+    } else {
+        return None;
+    };
+    let message = format!("the certificate in Secret {} {words}", certificate.id);
+    let help = "have it renewed (cert-manager: look at its Certificate), or check the clock";
+    Some(Diagnostic::at(severity, CERTIFICATE_LAPSES, place, message, help))
+}
+
+/// The day of these seconds since 1970, in UTC.
+pub(crate) fn date(seconds: i64) -> String {
+    // Days since 0000-03-01, in eras of 400 years: their years begin in March.
+    let days = seconds.div_euclid(DAY) + 719_468;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = match month {
+        0..=9 => (year, month + 3),
+        _ => (year + 1, month - 9),
+    };
+    format!("{:04}-{month:02}-{day:02}", era * 400 + year)
+}

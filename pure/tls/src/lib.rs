@@ -1,0 +1,22 @@
+//! TLS as far as it is decided without a socket: what is in a certificate and its key, and which
+//! certificate answers a server name.
+//!
+//! What it is not: it holds no handshake, and verifies no signature of a certificate; who connects
+//! does that.
+//!
+//! Invariants: bytes of any content end in a value; a key is never shown.
+
+pub mod codes;
+mod der;
+mod key;
+mod lapse;
+mod material;
+mod table;
+mod x509;
+
+#[cfg(test)]
+mod tests;
+
+pub use lapse::lapse;
+pub use material::{CERTIFICATE_KEY, PRIVATE_KEY, Unfit, certificate};
+pub use table::{CertificateTable, Offer};

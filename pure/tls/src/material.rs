@@ -1,0 +1,190 @@
+//! What a Secret holds, as a certificate: chain and key beside each other, in order, and belonging
+//! together.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls_pki_types::pem::{PemObject, SectionKind};
+use steelyard_model::routing::id::CertificateId;
+use steelyard_model::routing::tls::{Certificate, KeyForm};
+use steelyard_model::{FieldPath, Provenance, Secret, SecretValue};
+
+use crate::key::{WrittenKey, algorithm};
+use crate::x509::X509;
+
+/// Keys of a Secret of type `kubernetes.io/tls`.
+pub const CERTIFICATE_KEY: &str = "tls.crt";
+/// The same, of its private key.
+pub const PRIVATE_KEY: &str = "tls.key";
+
+/// Why a Secret is no certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unfit {
+    /// It has no such key.
+    Absent(&'static str),
+    /// The value of this key is not base64.
+    NotBase64(&'static str),
+    /// No certificate stands in it as PEM.
+    NoCertificate,
+    /// One that stands in it is none.
+    BadCertificate,
+    /// No private key stands in it as PEM.
+    NoKey,
+    /// The private key needs a password.
+    EncryptedKey,
+    /// What stands there as private key is none.
+    BadKey,
+    /// An RSA key that is too short.
+    ShortKey,
+    /// A kind of key that nobody here signs with.
+    KeyAlgorithm,
+    /// The key is that of another certificate.
+    Mismatch,
+}
+
+/// Most certificates of a chain that are looked at.
+const LONGEST_CHAIN: usize = 16;
+
+/// The certificate that a Secret is. Whatever stands in it beside, and the order of its chain, are
+/// put right; certificates that are not of its chain, and a root, are left out.
+///
+/// # Errors
+/// Where a handshake cannot be held with it.
+pub fn certificate(secret: &Secret) -> Result<Certificate, Unfit> {
+    let written = certificates(value(secret, CERTIFICATE_KEY)?);
+    let (form, key) = private_key(value(secret, PRIVATE_KEY)?)?;
+    let mut read = Vec::with_capacity(written.len());
+    for der in &written {
+        read.push(X509::read(der).ok_or(Unfit::BadCertificate)?);
+    }
+    if read.is_empty() {
+        return Err(Unfit::NoCertificate);
+    }
+    let key_of = WrittenKey { form, der: &key };
+    let own = own(&read, key_of)?;
+    let leaf = &read[own];
+    let (names, addresses) = leaf.names();
+    let chain = in_order(&read, own).into_iter().map(|at| Arc::from(&*written[at])).collect();
+    Ok(Certificate {
+        id: CertificateId::from(secret.object.id().to_string()),
+        place: Some(Provenance::new(&secret.object, FieldPath::default())),
+        names,
+        addresses,
+        algorithm: algorithm(leaf)?,
+        validity: leaf.validity,
+        subject: leaf.common_name().unwrap_or_default().into(),
+        serial: leaf.serial_digits().into(),
+        chain,
+        key: (form, SecretValue(key.into())),
+    })
+}
+
+/// Which of the certificates is that of the key.
+fn own(read: &[X509<'_>], key: WrittenKey<'_>) -> Result<usize, Unfit> {
+    for (at, certificate) in read.iter().enumerate() {
+        match key.is_of(certificate) {
+            Ok(true) => return Ok(at),
+            // Those behind the first may be of any kind.
+            Err(why) if at == 0 => return Err(why),
+            Ok(false) | Err(_) => {}
+        }
+    }
+    Err(if key.is_key() { Unfit::Mismatch } else { Unfit::BadKey })
+}
+
+fn value<'s>(secret: &'s Secret, key: &'static str) -> Result<&'s [u8], Unfit> {
+    match secret.data.get(key) {
+        Some(value) => Ok(&value.0),
+        None if secret.unreadable.contains(key) => Err(Unfit::NotBase64(key)),
+        None => Err(Unfit::Absent(key)),
+    }
+}
+
+/// All certificates of a text, as DER; what else stands there is skipped.
+fn certificates(pem: &[u8]) -> Vec<Vec<u8>> {
+    let sections = <(SectionKind, Vec<u8>)>::pem_slice_iter(pem).filter_map(Result::ok);
+    let found = sections.filter(|(kind, _)| *kind == SectionKind::Certificate);
+    found.map(|(_, der)| der).take(LONGEST_CHAIN).collect()
+}
+
+/// The first private key of a text.
+fn private_key(pem: &[u8]) -> Result<(KeyForm, Vec<u8>), Unfit> {
+    let sections = <(SectionKind, Vec<u8>)>::pem_slice_iter(pem).filter_map(Result::ok);
+    let mut keys = sections.filter_map(|(kind, der)| {
+        let form = match kind {
+            SectionKind::PrivateKey => KeyForm::Pkcs8,
+            SectionKind::RsaPrivateKey => KeyForm::Pkcs1,
+            SectionKind::EcPrivateKey => KeyForm::Sec1,
+            _ => return None,
+        };
+        Some((form, der))
+    });
+    keys.next().ok_or_else(|| {
+        let says = |word: &[u8]| pem.windows(word.len()).any(|it| it == word);
+        let is_encrypted = says(b"BEGIN ENCRYPTED PRIVATE KEY") || says(b"Proc-Type: 4,ENCRYPTED");
+        if is_encrypted { Unfit::EncryptedKey } else { Unfit::NoKey }
+    })
+}
+
+/// From the certificate at `own` up to who signed it, as far as they are there. Who signed
+/// themselves are known to clients, or are not believed.
+fn in_order(read: &[X509<'_>], own: usize) -> Vec<usize> {
+    let mut chain = vec![own];
+    let mut last = &read[own];
+    while last.issuer != last.subject {
+        let signer = |at: &usize| !chain.contains(at) && read[*at].subject == last.issuer;
+        let Some(next) = (0..read.len()).find(signer) else { break };
+        last = &read[next];
+        if last.issuer == last.subject {
+            break;
+        }
+        chain.push(next);
+    }
+    chain
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent(key) => write!(f, "it has no `{key}`"),
+            Self::NotBase64(key) => write!(f, "its `{key}` is not base64"),
+            Self::NoCertificate => write!(f, "its `{CERTIFICATE_KEY}` has no PEM certificate"),
+            Self::BadCertificate => {
+                write!(f, "a certificate in its `{CERTIFICATE_KEY}` cannot be read")
+            }
+            Self::NoKey => write!(f, "its `{PRIVATE_KEY}` has no PEM private key"),
+            Self::EncryptedKey => write!(f, "the key in its `{PRIVATE_KEY}` wants a password"),
+            Self::BadKey => write!(f, "the key in its `{PRIVATE_KEY}` cannot be read"),
+            Self::ShortKey => write!(f, "its RSA key has fewer than 2048 bits"),
+            Self::KeyAlgorithm => {
+                write!(f, "its key is none of RSA, ECDSA (P-256, P-384, P-521) and Ed25519")
+            }
+            Self::Mismatch => {
+                write!(f, "the key in its `{PRIVATE_KEY}` is that of another certificate")
+            }
+        }
+    }
+}
+
+impl Unfit {
+    /// What mends it.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Absent(_) | Self::NotBase64(_) => {
+                "make it by `kubectl create secret tls NAME --cert FILE --key FILE`"
+            }
+            Self::NoCertificate | Self::BadCertificate => {
+                "put the certificate, then those that signed it, there as PEM"
+            }
+            Self::NoKey | Self::BadKey => "put the certificate's private key there as PEM",
+            Self::EncryptedKey => "take the password off: `openssl pkey -in FILE -out NEW`",
+            Self::ShortKey | Self::KeyAlgorithm => {
+                "make a new key, best on P-256: `openssl genpkey -algorithm EC \
+                 -pkeyopt ec_paramgen_curve:P-256`"
+            }
+            Self::Mismatch => {
+                "compare `openssl x509 -pubkey -noout -in CERT` and `openssl pkey -pubout -in KEY`"
+            }
+        }
+    }
+}
