@@ -17,6 +17,7 @@ pub mod frame;
 mod gathered;
 pub mod memory;
 pub mod recipe;
+mod redirect;
 pub mod replay;
 pub mod response;
 pub mod stack;

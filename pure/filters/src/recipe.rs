@@ -2,6 +2,7 @@
 //! stack of them needs no boxes: a new filter is a module of its own and a variant of both.
 
 use std::fmt;
+use std::sync::Arc;
 
 use steelyard_http::{RequestEdits, ResponseEdits};
 use steelyard_model::routing::filter::{Filter, Use};
@@ -13,6 +14,7 @@ use crate::frame::{Blueprint, Enter, Flow, Frame, Leave, Needs, Piece};
 #[cfg(feature = "trial")]
 use crate::memory::Lifespan;
 use crate::memory::Memory;
+use crate::redirect::Redirect;
 #[cfg(feature = "trial")]
 use crate::trial::{Trial, TrialFrame};
 
@@ -23,6 +25,7 @@ pub struct Recipe(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Addresses(AllowedAddresses),
+    Redirect(Redirect),
     #[cfg(feature = "trial")]
     Trial(Trial),
 }
@@ -32,6 +35,7 @@ pub struct AnyFrame(Made);
 
 enum Made {
     Addresses(AllowedAddresses),
+    Redirect(Redirect),
     #[cfg(feature = "trial")]
     Trial(TrialFrame),
 }
@@ -41,6 +45,7 @@ macro_rules! each {
     ($made:expr, $frame:ident => $what:expr) => {
         match $made {
             Made::Addresses($frame) => $what,
+            Made::Redirect($frame) => $what,
             #[cfg(feature = "trial")]
             Made::Trial($frame) => $what,
         }
@@ -61,6 +66,7 @@ impl Recipe {
                 ranges: ranges.as_slice().into(),
                 status: *status,
             }),
+            Filter::Redirect(to) => Kind::Redirect(Redirect(Arc::new(to.clone()))),
             _ => return None,
         };
         Some(Self(kind))
@@ -69,7 +75,7 @@ impl Recipe {
     /// Whether what it keeps counts no more, and it is to be made again.
     pub fn has_lapsed(&self) -> bool {
         match &self.0 {
-            Kind::Addresses(_) => false,
+            Kind::Addresses(_) | Kind::Redirect(_) => false,
             #[cfg(feature = "trial")]
             Kind::Trial(trial) => trial.lifespan().is_some_and(Lifespan::is_over),
         }
@@ -82,6 +88,7 @@ impl Blueprint for Recipe {
     fn frame(&self) -> AnyFrame {
         AnyFrame(match &self.0 {
             Kind::Addresses(addresses) => Made::Addresses(addresses.clone()),
+            Kind::Redirect(redirect) => Made::Redirect(redirect.clone()),
             #[cfg(feature = "trial")]
             Kind::Trial(trial) => Made::Trial(trial.frame()),
         })

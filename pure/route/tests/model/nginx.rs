@@ -156,6 +156,7 @@ fn the_www_sibling_and_plain_http_are_redirected() {
         scheme: None,
         host: Some("a.lan".into()),
         port: None,
+        beside: Vec::new(),
         path: None,
         status: 308,
     });
@@ -163,6 +164,7 @@ fn the_www_sibling_and_plain_http_are_redirected() {
         scheme: Some("https".into()),
         host: None,
         port: None,
+        beside: Vec::new(),
         path: None,
         status: 308,
     });

@@ -77,6 +77,7 @@ fn a_redirection_of_the_entry_point_beats_every_route_but_challenges() {
                 scheme: Some("https".into()),
                 host: None,
                 port: None,
+                beside: Vec::new(),
                 path: None,
                 status: 301,
             }),
