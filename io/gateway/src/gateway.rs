@@ -95,7 +95,10 @@ impl Gateway {
         let mut table = former.table.clone();
         let delta = routing.since(&former.routing);
         table.change(&delta);
-        self.shared.swap(Config { generation, routing: routing.clone(), table }, &delta);
+        let terms = former.terms.follow(routing, &delta).map(Arc::new);
+        let terms = terms.unwrap_or_else(|| former.terms.clone());
+        let config = Config { generation, routing: routing.clone(), table, terms };
+        self.shared.swap(config, &delta);
         self.shared.silent.forget();
         reloads.total += 1;
         reloads.last_success = unix_now();
@@ -156,6 +159,7 @@ impl Gateway {
         let reloads = *self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
         let GatewayOptions { views, buckets, .. } = &self.shared.options;
         exposition::expose(&samples, reloads, *views, buckets, out);
+        exposition::expose_certificates(&self.shared.config().routing, out);
         if let Some(writer) = &*self.log.lock().unwrap_or_else(PoisonError::into_inner) {
             exposition::expose_log(writer.lines.lost(), out);
         }

@@ -82,6 +82,8 @@ impl Default for MetricViews {
 /// How long to wait for what. None of them limits a whole request: slow is not stuck.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
+    /// For a handshake, from accepting the connection.
+    pub handshake: Duration,
     /// For a request's head, from its first byte (or from accepting the connection).
     pub head: Duration,
     /// For the next request on a connection.
@@ -173,6 +175,7 @@ impl Default for GatewayOptions {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(10),
             head: Duration::from_secs(60),
             idle: Duration::from_secs(180),
             request_body: Duration::from_secs(60),

@@ -3,7 +3,9 @@
 pub(crate) mod crowd;
 pub(crate) mod flights;
 mod labour;
+mod policies;
 mod silent;
+pub(crate) mod terms;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,6 +21,7 @@ use crowd::Crowd;
 use flights::Flights;
 use labour::Labour;
 use silent::Silent;
+use terms::Terms;
 
 /// A configuration as it is handed to the cores.
 #[derive(Default)]
@@ -26,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) generation: u64,
     pub(crate) routing: RoutingMap,
     pub(crate) table: RoutingTable,
+    pub(crate) terms: Arc<Terms>,
 }
 
 /// What all cores share.

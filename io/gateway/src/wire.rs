@@ -4,6 +4,7 @@ pub(crate) mod buffers;
 pub(crate) mod flow;
 pub(crate) mod link;
 pub(crate) mod listen;
+pub(crate) mod session;
 pub(crate) mod stream;
 pub(crate) mod timer;
 

@@ -15,6 +15,7 @@ use steelyard_model::routing::entry_point::Trust;
 
 use crate::head::tokens;
 use crate::host::Authority;
+use crate::view::Scheme;
 
 /// Whose word about clients is taken at an entry point, and in which form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct Vouching {
     /// Where the connection comes from.
     peer: IpAddr,
     is_trusted: bool,
+    /// What the connection itself is.
+    scheme: Scheme,
 }
 
 /// A request's client, as far as somebody else names it.
@@ -60,7 +63,17 @@ impl Vouching {
     pub fn new(policy: Arc<ForwardedPolicy>, peer: IpAddr) -> Self {
         let peer = peer.to_canonical();
         let is_trusted = policy.trust.covers(peer);
-        Self { policy, peer, is_trusted }
+        Self { policy, peer, is_trusted, scheme: Scheme::Http }
+    }
+
+    /// The same where the connection itself is of this scheme.
+    pub fn over(self, scheme: Scheme) -> Self {
+        Self { scheme, ..self }
+    }
+
+    /// What the connection itself is.
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// One that says nothing of anybody.

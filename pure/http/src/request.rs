@@ -30,7 +30,7 @@ use crate::view::Scheme;
 pub struct RequestHead<'h, 'b> {
     /// As sent; case-sensitive.
     pub method: &'b str,
-    /// How it came; plain unless who ends TLS says so.
+    /// How it came; plain until it is settled.
     pub scheme: Scheme,
     /// HTTP/1.0 instead of 1.1.
     pub is_http10: bool,
@@ -148,6 +148,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
 
     /// Takes what the peer may say of the client, and says who asks.
     pub fn settle(&mut self, vouching: &Vouching) -> IpAddr {
+        self.scheme = vouching.scheme();
         if !vouching.matters() {
             return vouching.peer();
         }

@@ -63,6 +63,12 @@ families! {
             ["code", "method", "protocol", "service"] "Bytes of response bodies, by service";
         SERVICE_RETRIES: Kind::Counter, "traefik_service_retries_total"
             ["service"] "Attempts at another endpoint, by service";
+        ENTRY_POINT_TLS_REQUESTS: Kind::Counter, "traefik_entrypoint_requests_tls_total"
+            ["entrypoint", "tls_cipher", "tls_version"] "Requests over TLS, by entrypoint";
+        ROUTER_TLS_REQUESTS: Kind::Counter, "traefik_router_requests_tls_total"
+            ["router", "service", "tls_cipher", "tls_version"] "Requests over TLS, by router";
+        SERVICE_TLS_REQUESTS: Kind::Counter, "traefik_service_requests_tls_total"
+            ["service", "tls_cipher", "tls_version"] "Requests over TLS, by service";
         REQUEST_FAULTS: Kind::Counter, "steelyard_request_faults_total"
             ["cause", "entrypoint"]
             "Requests that no endpoint answered, or not to the end, by cause";
@@ -97,6 +103,12 @@ families! {
         FLOODED: Kind::Counter, "steelyard_connections_flooded_total"
             ["entrypoint", "kind"]
             "Connections of HTTP/2 ended because their client wore them out, by what with";
+        HANDSHAKES: Kind::Counter, "steelyard_tls_handshakes_total"
+            ["entrypoint"] "Handshakes of TLS that came to their end";
+        HANDSHAKE_FAILURES: Kind::Counter, "steelyard_tls_handshake_failures_total"
+            ["cause", "entrypoint"] "Handshakes of TLS that came to nothing, by cause";
+        CERTIFICATES: Kind::Gauge, "traefik_tls_certs_not_after"
+            ["cn", "sans", "serial"] "Until when certificates are valid, in seconds since 1970";
         CONNECTIONS: Kind::Gauge, "steelyard_connections"
             ["part"] "Connections that have a place";
         CONNECTIONS_LIMIT: Kind::Gauge, "steelyard_connections_limit"

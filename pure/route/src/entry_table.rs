@@ -190,7 +190,8 @@ impl<T: Candidate> EntryTable<T> {
         !self.tcp_tls.is_empty() || !self.tcp_any.is_empty()
     }
 
-    fn has_tls(&self) -> bool {
+    /// Whether some route is for connections over TLS, or for handshakes.
+    pub fn has_tls(&self) -> bool {
         self.has_tcp_over_tls() || self.listeners.iter().flatten().any(ListenerRoutes::serves_tls)
     }
 

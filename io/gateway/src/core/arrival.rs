@@ -23,9 +23,25 @@ pub(crate) struct Arrival {
     pub(crate) reached: Option<SocketAddr>,
     /// What came of it and was not used yet: whoever goes on with it begins with this.
     pub(crate) held: Option<Buffer>,
+    /// What was agreed on in its handshake; none where it is plain.
+    pub(crate) tls: Option<Rc<Secured>>,
     pub(crate) waiting: Rc<Waiting>,
     /// To be held as long as the connection is.
     pub(crate) slot: Slot,
+}
+
+/// What was agreed on in a handshake.
+#[derive(Debug)]
+pub(crate) struct Secured {
+    /// The name that the client wanted: lower case, without a trailing dot; empty where it named
+    /// none.
+    pub(crate) server_name: Box<str>,
+    /// `1.3`, as metrics and logs have it.
+    pub(crate) version: &'static str,
+    /// `TLS_AES_128_GCM_SHA256`.
+    pub(crate) cipher: &'static str,
+    /// HTTP/2 is spoken.
+    pub(crate) is_http2: bool,
 }
 
 /// A connection's place among all that are open, given up however it ends.
@@ -55,7 +71,8 @@ impl Arrival {
             _place: place,
             _presence: presence,
         };
-        Self { core, listener, stream, peer, reached: None, held: None, waiting, slot }
+        let (reached, held, tls) = (None, None, None);
+        Self { core, listener, stream, peer, reached, held, tls, waiting, slot }
     }
 }
 

@@ -9,6 +9,9 @@ use steelyard_http::{ForwardedPolicy, Hop, Spelling};
 use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::route::Manner;
+use steelyard_route::EntryTable;
+
+use super::live::Live;
 
 /// Where connections come in.
 pub(crate) struct Listener {
@@ -31,6 +34,8 @@ pub(crate) struct Listener {
     closed: Cell<Option<Instant>>,
     /// What is under way ends now.
     cut: Cell<bool>,
+    /// Whether connections may begin with a handshake, by the configuration that says.
+    pub(crate) opens: Cell<Option<(u64, bool)>>,
     /// How many are open at the entry point.
     pub(crate) open: Rc<Cell<i64>>,
 }
@@ -50,7 +55,19 @@ impl Listener {
         let ListenerParts { entry_point, address, path, forwarded, proxied, open } = parts;
         let point = EntryPointId::from(&*entry_point);
         let (closing, closed, cut) = (Cell::new(false), Cell::new(None), Cell::new(false));
-        Self { point, entry_point, address, path, forwarded, proxied, closing, closed, cut, open }
+        Self {
+            point,
+            entry_point,
+            address,
+            path,
+            forwarded,
+            proxied,
+            closing,
+            closed,
+            cut,
+            opens: Cell::default(),
+            open,
+        }
     }
 
     /// It takes no further requests.
@@ -82,6 +99,20 @@ impl Listener {
             proxied: Arc::default(),
             open: Rc::default(),
         }))
+    }
+
+    /// Whether connections may begin with a handshake: where routes are for TLS, or the entry
+    /// point is. Elsewhere nobody looks.
+    pub(crate) fn opens(&self, live: &Live) -> bool {
+        if let Some((_, opens)) = self.opens.get().filter(|(version, _)| *version == live.version) {
+            return opens;
+        }
+        let config = &live.config;
+        let is_secure = config.routing.entry_points.get(&self.point).is_some_and(|it| it.is_secure);
+        let table = config.table.entry_point(&self.point);
+        let opens = is_secure || table.is_some_and(EntryTable::has_tls);
+        self.opens.set(Some((live.version, opens)));
+        opens
     }
 
     /// What the next hop is told of a client, in a route's manner.

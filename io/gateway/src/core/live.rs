@@ -80,8 +80,8 @@ pub(crate) struct States {
     routes: RefCell<ById<RouteId, Rc<RouteState>>>,
     backends: RefCell<ById<BackendId, Rc<BackendState>>>,
     sets: RefCell<ById<EndpointSetId, Rc<SetState>>>,
-    /// What is used where no route is found.
-    listeners: RefCell<ById<EntryPointId, Recipes>>,
+    /// What is used where no route is found, by entry point: plain, and over TLS.
+    listeners: RefCell<ById<(EntryPointId, bool), Recipes>>,
 }
 
 /// What states are made of.
@@ -253,10 +253,10 @@ impl RouteState {
         self.uses.own().to_vec()
     }
 
-    /// What requests for `host` at an entry point pass, but for what edges use; empty, and
-    /// nothing is allocated, where that is nothing.
-    pub(crate) fn recipes(&self, point: &EntryPointId, host: &str) -> Vec<Recipe> {
-        self.uses.at(point, host)
+    /// What requests for `host` at an entry point, plain or over TLS, pass, but for what edges
+    /// use; empty, and nothing is allocated, where that is nothing.
+    pub(crate) fn recipes(&self, at: (&EntryPointId, bool), host: &str) -> Vec<Recipe> {
+        self.uses.at(at, host)
     }
 
     /// Who takes the next request of a client. What the way there uses is added to `recipes`.

@@ -95,6 +95,13 @@ impl Waiting {
         self.is_retired.get()
     }
 
+    /// The same in the middle of a handshake, which goes on where no more is served: by then its
+    /// client believes that it is.
+    pub(crate) fn wait_for_handshake(&self, cx: &Context<'_>, at: Instant) -> bool {
+        self.wait_for_opening(cx, at, false);
+        self.is_pressed.get()
+    }
+
     /// The connection waits for the rest of a request that has begun, or was answered, `at`;
     /// whether it shall not.
     /// More of it makes the wait no shorter.

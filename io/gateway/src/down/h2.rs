@@ -138,7 +138,7 @@ fn builder() -> Builder {
 
 impl Session {
     async fn begin(arrival: Arrival) -> Option<Self> {
-        let Arrival { core, listener, stream, peer, held, waiting, slot, .. } = arrival;
+        let Arrival { core, listener, stream, peer, held, tls, waiting, slot, .. } = arrival;
         let limit = core.options().timeouts.head;
         let (stream, conduct) = (Rc::new(stream), Rc::<Conduct>::default());
         let link = Link::from_client(stream.clone(), held, Rc::clone(&conduct));
@@ -147,7 +147,7 @@ impl Session {
         let shaken = within(limit, async { Ok(handshake.await) });
         let connection = waiting.unless_pressed(shaken).await?.ok()?.ok()?;
         let timer = Timer::new(began + LOOK);
-        let client = Client::new(core, listener, peer);
+        let client = Client::new(core, listener, peer, tls);
         Some(Self {
             client,
             connection,

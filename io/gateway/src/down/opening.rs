@@ -1,5 +1,6 @@
 //! What comes before a client's first request, where its listener asks for that: a header of the
-//! PROXY protocol, and the first bytes that say where a connection goes.
+//! PROXY protocol, and the first bytes that say where a connection goes. A handshake that ends here
+//! is held by `opening/shaken`.
 //!
 //! Which way that is, is decided in `pure/route` (`EntryTable`). What was read is `held` by the
 //! arrival, and whoever goes on with it begins there: no byte is lost, and none is read twice.
@@ -7,11 +8,16 @@
 //! Invariants: an opening has a bounded time and size, and each core a bounded number of them at a
 //! time; why one came to nothing is counted.
 
+mod shaken;
+
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
+use rustls::ServerConfig;
 use steelyard_http::release;
 use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::pattern::PathForm;
@@ -23,12 +29,13 @@ use steelyard_preface::{
 };
 use steelyard_route::{Choice, EntryTable, Opening, PlainPath, TlsPath};
 
+use super::h2;
 use super::tcp::{self, Preamble};
 use crate::core::arrival::Arrival;
 use crate::core::live::{Live, RouteState};
 use crate::core::openings::Doorway;
 use crate::tell::fault::Fault;
-use crate::tell::turned_away::TurnedAway;
+use crate::tell::turned_away::{NoHandshake, TurnedAway};
 use crate::wire::Wire;
 
 /// A connection of which something comes before its first request.
@@ -44,6 +51,8 @@ struct Newcomer<'a> {
 /// Where a connection goes.
 enum Goal {
     Http,
+    /// To HTTP by TLS, which ends here and is held so.
+    Https(Arc<ServerConfig>, ClientHello),
     Tcp(Rc<RouteState>),
 }
 
@@ -66,18 +75,28 @@ struct Caller {
 pub(super) fn is_needed(arrival: &Arrival) -> bool {
     let live = arrival.core.live();
     let table = live.config.table.entry_point(&arrival.listener.point);
-    *arrival.listener.proxied != Trust::Nobody || table.is_some_and(EntryTable::is_divided)
+    *arrival.listener.proxied != Trust::Nobody
+        || table.is_some_and(EntryTable::is_divided)
+        || arrival.listener.opens(&live)
 }
 
 /// Reads what comes first, and has the connection served.
 pub(super) async fn open(mut arrival: Arrival) {
     let (opened, preamble) = {
         let mut newcomer = Newcomer::new(&mut arrival);
-        (newcomer.run().await, newcomer.preamble)
+        let opened = match newcomer.run().await {
+            // It is over by the time that requests come.
+            Ok(Goal::Https(terms, hello)) => Box::pin(newcomer.shake(terms, &hello)).await,
+            opened => opened,
+        };
+        (opened, newcomer.preamble)
     };
     arrival.waiting.go_on();
     match opened {
-        Ok(Goal::Http) => super::serve_http(arrival),
+        Ok(Goal::Http | Goal::Https(..)) => match &arrival.tls {
+            Some(tls) if tls.is_http2 => h2::serve(arrival).await,
+            _ => super::serve_http(arrival),
+        },
         Ok(Goal::Tcp(route)) => match Box::pin(tcp::reach(&arrival, &route, preamble)).await {
             Ok(reached) => tcp::carry(arrival, reached).await,
             Err(failed) => turn_away(&arrival, failed.fault.into()),
@@ -98,8 +117,14 @@ fn turn_away(arrival: &Arrival, why: TurnedAway) {
     if let Some(cause) = why.cause() {
         core.counters.count_turned_away(&listener.entry_point, cause);
     }
-    // What comes to no endpoint has no orderly end.
-    stream.reset();
+    match why {
+        // It has been told why.
+        TurnedAway::Tls(why) => {
+            core.counters.count_handshake(&listener.entry_point, Some(why.cause()));
+        }
+        // What comes to no endpoint has no orderly end.
+        _ => stream.reset(),
+    }
     tracing::debug!(?why, %peer, entry_point = %listener.entry_point, "a connection ends early");
 }
 
@@ -160,7 +185,8 @@ impl<'a> Newcomer<'a> {
     fn look(&mut self) -> Result<Look, TurnedAway> {
         let live = self.arrival.core.live();
         let table = live.config.table.entry_point(&self.arrival.listener.point);
-        let Some(table) = table.filter(|table| table.is_divided()) else {
+        let opens = self.arrival.listener.opens(&live);
+        let Some(table) = table.filter(|table| table.is_divided() || opens) else {
             return Ok(Look::Goes(Goal::Http));
         };
         if self.preamble == Preamble::Nothing
@@ -212,7 +238,12 @@ impl<'a> Newcomer<'a> {
             }
             TlsPath::Tcp(_) => Err(Fault::Refused.into()),
             TlsPath::Refuse => Err(TurnedAway::Policies),
-            TlsPath::Challenge | TlsPath::Https(_) => Ok(Look::Goes(Goal::Http)),
+            TlsPath::Challenge => Err(TurnedAway::Tls(NoHandshake::Refused)),
+            TlsPath::Https(policy) => {
+                let terms = live.config.terms.of(policy).cloned();
+                let terms = terms.ok_or(TurnedAway::Tls(NoHandshake::Refused))?;
+                Ok(Look::Goes(Goal::Https(terms, caller.hello)))
+            }
         }
     }
 
@@ -224,14 +255,23 @@ impl<'a> Newcomer<'a> {
         Caller { address: self.arrival.peer.ip().to_canonical(), hello }
     }
 
+    /// How much time is left.
+    fn left(&self) -> Duration {
+        let Arrival { core, listener, .. } = &*self.arrival;
+        let timeouts = &core.options().timeouts;
+        let is_for_tls = listener.opens(&core.live());
+        let limit = if is_for_tls { timeouts.handshake } else { timeouts.head };
+        limit.saturating_sub(self.doorway.since.elapsed())
+    }
+
     /// Reads on.
     async fn read(&mut self) -> Result<(), TurnedAway> {
+        let limit = self.left();
         let Arrival { core, listener, stream, held, waiting, .. } = &mut *self.arrival;
         if held.as_ref().is_some_and(|held| held.is_full()) {
             return Err(TurnedAway::TooLong);
         }
         let since = self.doorway.since;
-        let limit = core.options().timeouts.head.saturating_sub(since.elapsed());
         let reading = poll_fn(|cx| match stream.poll_read(&core.heads, held, cx) {
             Poll::Pending if waiting.wait_for_opening(cx, since, core.is_closing(listener)) => {
                 Poll::Ready(Err(TurnedAway::Dismissed))

@@ -45,14 +45,14 @@ pub(crate) enum Onward {
     Ambiguous,
 }
 
-/// The route of a request at an entry point.
+/// The route of a request at an entry point, that came to it plain or over TLS.
 pub(crate) fn first<'c>(
     config: &'c Config,
-    point: &EntryPointId,
+    (point, is_tls): (&EntryPointId, bool),
     subject: &RequestSubject<'_, '_, '_>,
 ) -> Found<'c> {
     let Some(point) = config.table.entry_point(point) else { return Found::Nothing };
-    find(config, subject, |it| Some(point.choose(false, it)?.candidate))
+    find(config, subject, |it| Some(point.choose(is_tls, it)?.candidate))
 }
 
 /// Of the routes that `parent` leads to, the one that takes a request.

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use steelyard_http::{RequestHead, Witness};
 
+use crate::core::arrival::Secured;
 use crate::options::{AccessLog, LogFields, LogFormat, Shown};
 use crate::tell::request_id::RequestId;
 pub(crate) use writer::{Lines, Writer};
@@ -78,6 +79,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) why: Option<&'static str>,
     /// The trace it is part of, and our part of it.
     pub(crate) traced: Option<(u128, u64)>,
+    /// What was agreed on in the handshake of its connection.
+    pub(crate) tls: Option<&'a Secured>,
     /// What it is called, where it was not answered with success.
     pub(crate) id: Option<RequestId>,
 }
@@ -235,6 +238,7 @@ mod tests {
             retries: 0,
             why: None,
             traced: None,
+            tls: None,
             id: None,
         };
         let mut most = 0;

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::AddAssign;
+use std::sync::Arc;
 
 use steelyard_http::SpanCounts;
 use steelyard_metrics::{BucketBounds, Distribution, Exposition, MetricFamily, table};
+use steelyard_model::routing::pattern::HostPattern;
+use steelyard_model::routing::world::RoutingMap;
 
 use crate::options::MetricViews;
-use crate::tell::metrics::{Labels, Sample, Totals, code_text};
+use crate::tell::metrics::{Labels, Sample, TlsLabels, Totals, code_text};
 use crate::up::tally::EndpointTotals;
 
 /// What is known of configurations.
@@ -66,6 +69,69 @@ pub(crate) fn expose_spans(counts: SpanCounts, out: &mut Exposition) {
 /// How many lines of the access log were dropped.
 pub(crate) fn expose_log(lost: u64, out: &mut Exposition) {
     out.family(&table::LOG_LOST).put([], lost);
+}
+
+/// Handshakes, and requests over TLS.
+fn expose_tls(samples: &[Sample], views: MetricViews, out: &mut Exposition) {
+    let handshakes = sums(samples, |sample| &sample.handshakes);
+    let mut held = out.family(&table::HANDSHAKES);
+    for ((entry_point, _), count) in handshakes.iter().filter(|((_, cause), _)| cause.is_none()) {
+        held.put([entry_point], *count);
+    }
+    let mut failures = out.family(&table::HANDSHAKE_FAILURES);
+    for ((entry_point, cause), count) in &handshakes {
+        if let Some(cause) = cause {
+            failures.put([cause, entry_point], *count);
+        }
+    }
+    let secured = sums(samples, |sample| &sample.secured);
+    let all = |values: &dyn Fn(&TlsLabels) -> Option<Vec<Arc<str>>>| {
+        let mut sums = BTreeMap::<(Vec<Arc<str>>, &str, &str), u64>::new();
+        for (labels, count) in &secured {
+            if let Some(values) = values(labels) {
+                *sums.entry((values, labels.cipher, labels.version)).or_default() += count;
+            }
+        }
+        sums
+    };
+    if views.entry_points {
+        let mut series = out.family(&table::ENTRY_POINT_TLS_REQUESTS);
+        for ((values, cipher, version), count) in all(&|it| Some(vec![it.entry_point.clone()])) {
+            series.put([&values[0], &cipher, &version], count);
+        }
+    }
+    if views.routers {
+        let mut series = out.family(&table::ROUTER_TLS_REQUESTS);
+        let values =
+            |it: &TlsLabels| Some(vec![it.router.clone()?, it.service.clone().unwrap_or_default()]);
+        for ((values, cipher, version), count) in all(&values) {
+            series.put([&values[0], &values[1], &cipher, &version], count);
+        }
+    }
+    if views.services {
+        let mut series = out.family(&table::SERVICE_TLS_REQUESTS);
+        for ((values, cipher, version), count) in all(&|it| Some(vec![it.service.clone()?])) {
+            series.put([&values[0], &cipher, &version], count);
+        }
+    }
+}
+
+/// Until when certificates are valid.
+pub(crate) fn expose_certificates(routing: &RoutingMap, out: &mut Exposition) {
+    let mut series = out.family(&table::CERTIFICATES);
+    for certificate in routing.certificates.values() {
+        let names = certificate.names.iter().filter_map(|name| match name {
+            HostPattern::Exact(name) => Some(name.to_string()),
+            HostPattern::Label(suffix) => Some(format!("*.{suffix}")),
+            HostPattern::Labels(_) | HostPattern::Any => None,
+        });
+        let mut names: Vec<String> =
+            names.chain(certificate.addresses.iter().map(ToString::to_string)).collect();
+        names.sort();
+        let values: [&dyn Display; 3] =
+            [&certificate.subject, &names.join(","), &certificate.serial];
+        series.put(values, certificate.validity.1);
+    }
 }
 
 /// What is counted beside the views: what went wrong, and each endpoint.
@@ -132,6 +198,7 @@ pub(crate) fn expose(
     if views.services {
         SERVICES.expose(samples, bounds, out);
     }
+    expose_tls(samples, views, out);
     expose_rest(samples, bounds, out);
     let mut retries = out.family(&table::SERVICE_RETRIES);
     for (service, count) in sums(samples, |sample| &sample.retries) {
@@ -232,6 +299,17 @@ mod tests {
             turned_away: vec![(("web".into(), "timeout"), 1)],
             floods: vec![(("web".into(), "ping"), 2)],
             faults: vec![(("web".into(), "connect"), 2)],
+            handshakes: vec![(("web".into(), None), 3), (("web".into(), Some("timeout")), 1)],
+            secured: vec![(
+                TlsLabels {
+                    entry_point: "web".into(),
+                    router: router.map(Into::into),
+                    service: router.map(|_| "s".into()),
+                    cipher: "TLS_AES_128_GCM_SHA256",
+                    version: "1.3",
+                },
+                2,
+            )],
             endpoints: vec![(
                 "10.0.0.1:80".into(),
                 EndpointTotals { in_flight: 1, connects: 2, ..EndpointTotals::default() },
@@ -261,6 +339,11 @@ mod tests {
             "le=\"5\"} 14\n",
             "le=\"+Inf\"} 16\n",
             "traefik_service_retries_total{service=\"s\"} 3\n",
+            "traefik_entrypoint_requests_tls_total{entrypoint=\"web\",tls_cipher=\"TLS_AES_128_GCM_SHA256\",tls_version=\"1.3\"} 6\n",
+            "traefik_router_requests_tls_total{router=\"r\",service=\"s\",tls_cipher=\"TLS_AES_128_GCM_SHA256\",tls_version=\"1.3\"} 4\n",
+            "traefik_service_requests_tls_total{service=\"s\",tls_cipher=\"TLS_AES_128_GCM_SHA256\",tls_version=\"1.3\"} 4\n",
+            "steelyard_tls_handshakes_total{entrypoint=\"web\"} 9\n",
+            "steelyard_tls_handshake_failures_total{cause=\"timeout\",entrypoint=\"web\"} 3\n",
             "steelyard_request_faults_total{cause=\"connect\",entrypoint=\"web\"} 6\n",
             "steelyard_endpoint_requests_in_flight{endpoint=\"10.0.0.1:80\"} 3\n",
             "steelyard_endpoint_connect_seconds_count{endpoint=\"10.0.0.1:80\"} 6\n",

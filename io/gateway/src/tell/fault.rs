@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     ClientGone,
     /// No route matches.
     NoRoute,
+    /// Its host is served by other terms than those of the handshake.
+    Misdirected,
     /// The route restricts access in a way that is not honoured.
     Refused,
     /// The request has been here before, often enough.
@@ -73,6 +75,7 @@ impl Fault {
             Self::RequestTimeout | Self::MadeRoom => 408,
             Self::ClientGone => 499,
             Self::NoRoute => 404,
+            Self::Misdirected => 421,
             Self::GivenUp => 500,
             Self::Filtered(_) => 403,
             Self::Loop => 508,
@@ -95,6 +98,7 @@ impl Fault {
             Self::CutOff => "the gateway ends, or no longer listens there",
             Self::ClientGone => "the client went away",
             Self::NoRoute => "no route matches",
+            Self::Misdirected => "the connection was made for another host",
             Self::Refused => "the route restricts access in a way that is not honoured",
             Self::Loop => "the route leads back to this gateway",
             Self::NoEndpoints => "no endpoint is ready",
@@ -119,6 +123,7 @@ impl Fault {
             Self::CutOff => "cut-off",
             Self::ClientGone => "client-gone",
             Self::NoRoute => "no-route",
+            Self::Misdirected => "misdirected",
             Self::Refused => "refused",
             Self::Loop => "loop",
             Self::NoEndpoints => "no-endpoints",
@@ -145,6 +150,7 @@ impl Fault {
                 | Self::CutOff
                 | Self::ClientGone
                 | Self::NoRoute
+                | Self::Misdirected
                 | Self::Filtered(_)
         )
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use steelyard_metrics::MOST_BOUNDS;
 
+use crate::core::arrival::Secured;
 use crate::up::tally::EndpointTotals;
 
 /// What tells one series of requests from another.
@@ -34,6 +35,16 @@ pub(crate) struct LabelsRef<'a> {
     pub(crate) code: u16,
     pub(crate) method: &'static str,
     pub(crate) protocol: &'static str,
+}
+
+/// What tells one series of requests over TLS from another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct TlsLabels {
+    pub(crate) entry_point: Arc<str>,
+    pub(crate) router: Option<Arc<str>>,
+    pub(crate) service: Option<Arc<str>>,
+    pub(crate) cipher: &'static str,
+    pub(crate) version: &'static str,
 }
 
 /// Counts of one series.
@@ -83,6 +94,8 @@ pub(crate) struct Counters {
     turned_away: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     floods: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     faults: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
+    handshakes: RefCell<HashMap<(Arc<str>, Option<&'static str>), u64>>,
+    secured: RefCell<HashMap<TlsLabels, u64>>,
 }
 
 /// The series a route used lately: found without hashing.
@@ -107,6 +120,10 @@ pub(crate) struct Sample {
     pub(crate) floods: Vec<((Arc<str>, &'static str), u64)>,
     /// Requests that went wrong, by entry point and cause.
     pub(crate) faults: Vec<((Arc<str>, &'static str), u64)>,
+    /// Requests over TLS.
+    pub(crate) secured: Vec<(TlsLabels, u64)>,
+    /// Handshakes, by entry point and why they came to nothing.
+    pub(crate) handshakes: Vec<((Arc<str>, Option<&'static str>), u64)>,
     /// Endpoints, by address.
     pub(crate) endpoints: Vec<(Arc<str>, EndpointTotals)>,
 }
@@ -184,6 +201,23 @@ impl Counters {
         *self.faults.borrow_mut().entry((entry_point.clone(), cause)).or_default() += 1;
     }
 
+    /// A handshake at `entry_point` is over, and came to nothing for a reason if there is one.
+    pub(crate) fn count_handshake(&self, entry_point: &Arc<str>, cause: Option<&'static str>) {
+        *self.handshakes.borrow_mut().entry((entry_point.clone(), cause)).or_default() += 1;
+    }
+
+    /// Counts a request over TLS.
+    pub(crate) fn count_secured(&self, labels: &LabelsRef<'_>, tls: &Secured) {
+        let labels = TlsLabels {
+            entry_point: labels.entry_point.clone(),
+            router: labels.router.cloned(),
+            service: labels.service.cloned(),
+            cipher: tls.cipher,
+            version: tls.version,
+        };
+        *self.secured.borrow_mut().entry(labels).or_default() += 1;
+    }
+
     /// The gauge of open connections of an entry point.
     pub(crate) fn open_at(&self, entry_point: &Arc<str>) -> Rc<Cell<i64>> {
         self.open.borrow_mut().entry(entry_point.clone()).or_default().clone()
@@ -211,6 +245,16 @@ impl Counters {
         }
         self.retries.borrow_mut().retain(|name, _| !services.contains(&**name));
         self.tcp.borrow_mut().retain(|(_, name), _| !services.contains(&**name));
+        let mut secured = self.secured.borrow_mut();
+        let concerned = secured.extract_if(|labels, _| {
+            is_gone(&labels.router, routes) || is_gone(&labels.service, services)
+        });
+        let concerned: Vec<(TlsLabels, u64)> = concerned.collect();
+        for (mut labels, count) in concerned {
+            labels.router = labels.router.filter(|name| !routes.contains(&**name));
+            labels.service = labels.service.filter(|name| !services.contains(&**name));
+            *secured.entry(labels).or_default() += count;
+        }
     }
 
     pub(crate) fn sample(&self) -> Sample {
@@ -221,6 +265,7 @@ impl Counters {
         let turned_away = self.turned_away.borrow();
         let floods = self.floods.borrow();
         let faults = self.faults.borrow();
+        let (handshakes, secured) = (self.handshakes.borrow(), self.secured.borrow());
         Sample {
             series: series.iter().map(|(labels, cell)| (labels.clone(), *cell.borrow())).collect(),
             open: open.iter().map(|(name, cell)| (name.clone(), cell.get())).collect(),
@@ -230,6 +275,8 @@ impl Counters {
             turned_away: turned_away.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             floods: floods.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             faults: faults.iter().map(|(key, count)| (key.clone(), *count)).collect(),
+            secured: secured.iter().map(|(key, count)| (key.clone(), *count)).collect(),
+            handshakes: handshakes.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             endpoints: Vec::new(),
         }
     }

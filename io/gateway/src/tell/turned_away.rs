@@ -1,8 +1,10 @@
 //! Why a connection ends before its first request.
 
+use rustls::{AlertDescription, Error};
 use steelyard_preface::{HelloFault, ProxyFault};
 
 use super::fault::Fault;
+use crate::wire::session::Unshaken;
 
 /// Why a connection ends before its first request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub(crate) enum TurnedAway {
     Proxy(ProxyFault),
     /// What comes first begins a handshake, and is none.
     Hello(HelloFault),
+    /// Its handshake came to nothing.
+    Tls(NoHandshake),
     /// TLS policies of its server name disagree.
     Policies,
     /// Its route's backend does not take it.
@@ -36,7 +40,7 @@ impl TurnedAway {
             Self::Hello(_) => Some("client-hello"),
             Self::Policies => Some("tls-policies"),
             Self::Unserved(fault) => Some(fault.cause()),
-            Self::Dismissed => None,
+            Self::Tls(_) | Self::Dismissed => None,
         }
     }
 }
@@ -56,5 +60,70 @@ impl From<Fault> for TurnedAway {
 impl From<ProxyFault> for TurnedAway {
     fn from(fault: ProxyFault) -> Self {
         Self::Proxy(fault)
+    }
+}
+
+/// Why a handshake came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoHandshake {
+    /// The client ended it: it does not believe the certificate, mostly.
+    Alert,
+    /// What came is no handshake.
+    Malformed,
+    /// There is no version, cipher, key exchange or protocol that both have.
+    Incompatible,
+    /// No certificate is for the server name.
+    UnknownName,
+    /// The client showed no certificate that is believed.
+    ClientCertificate,
+    /// Its server name is not served, or by terms that cannot be had.
+    Refused,
+    /// Anything else.
+    Other,
+}
+
+impl NoHandshake {
+    /// For metrics: one of a closed set.
+    pub(crate) fn cause(self) -> &'static str {
+        match self {
+            Self::Alert => "client-alert",
+            Self::Malformed => "malformed",
+            Self::Incompatible => "incompatible",
+            Self::UnknownName => "unknown-name",
+            Self::ClientCertificate => "client-certificate",
+            Self::Refused => "refused",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl From<&Error> for TurnedAway {
+    fn from(error: &Error) -> Self {
+        Self::Tls(match error {
+            Error::AlertReceived(AlertDescription::CloseNotify) => return Self::ClientGone,
+            Error::AlertReceived(_) => NoHandshake::Alert,
+            Error::NoCertificatesPresented | Error::InvalidCertificate(_) => {
+                NoHandshake::ClientCertificate
+            }
+            Error::PeerIncompatible(_) | Error::NoApplicationProtocol => NoHandshake::Incompatible,
+            Error::InvalidMessage(_)
+            | Error::InappropriateMessage { .. }
+            | Error::InappropriateHandshakeMessage { .. }
+            | Error::PeerMisbehaved(_)
+            | Error::PeerSentOversizedRecord
+            | Error::DecryptError => NoHandshake::Malformed,
+            // The only one in a handshake: there is no certificate to show.
+            Error::General(_) => NoHandshake::UnknownName,
+            _ => NoHandshake::Other,
+        })
+    }
+}
+
+impl From<Unshaken> for TurnedAway {
+    fn from(unshaken: Unshaken) -> Self {
+        match unshaken {
+            Unshaken::Broken => Self::ClientGone,
+            Unshaken::Refused(error) => Self::from(&error),
+        }
     }
 }

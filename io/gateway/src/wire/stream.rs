@@ -13,28 +13,91 @@ use tokio::net::TcpStream;
 
 use super::Wire;
 use super::buffers::{Buffer, BufferPool};
+use super::session::{Session, Unshaken};
 
 /// When a silent peer is asked whether it is there, and how often; as Traefik asks clients, and
 /// more often once it does not answer.
 const ALIVE_AFTER: Duration = Duration::from_mins(3);
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
-/// A connection, to a client or to an endpoint.
-#[derive(Debug)]
-pub(crate) struct Stream(TcpStream);
+/// A connection, to a client or to an endpoint: plain, or TLS.
+pub(crate) struct Stream {
+    socket: Socket,
+    session: Option<Box<Session>>,
+}
+
+/// A socket.
+pub(super) struct Socket(TcpStream);
 
 impl Stream {
     pub(crate) async fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self(stream))
+        Ok(stream.into())
     }
 
-    /// Ready when there may be something to read.
+    /// From now on it is this session of TLS, of which the handshake may have begun.
+    pub(crate) fn secure(&mut self, connection: rustls::ServerConnection) {
+        self.session = Some(Box::new(Session::new(connection)));
+    }
+
+    /// Goes on with the handshake until it is over.
+    pub(crate) fn poll_shake(&self, cx: &mut Context<'_>) -> Poll<Result<(), Unshaken>> {
+        match &self.session {
+            Some(session) => session.poll_shake(&self.socket, cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// What was agreed on in the handshake; none where there is no TLS.
+    pub(crate) fn agreed<T>(&self, read: impl FnOnce(&rustls::ServerConnection) -> T) -> Option<T> {
+        self.session.as_ref().map(|session| session.agreed(read))
+    }
+
+    /// Ready when there may be something to read; what was decrypted already may be.
     pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_read_ready(cx)
+        match &self.session {
+            None => self.socket.0.poll_read_ready(cx),
+            Some(_) => Poll::Ready(Ok(())),
+        }
     }
 
+    /// Reads into `room`. 0 means the other side has closed.
+    pub(super) fn poll_bytes(
+        &self,
+        room: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        match &self.session {
+            None => self.socket.poll_bytes(room, cx),
+            Some(session) => session.poll_read(&self.socket, room, cx),
+        }
+    }
+
+    /// The address of our side.
+    pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
+        self.socket.0.local_addr()
+    }
+
+    /// A peer that is gone is noticed also where nobody says anything.
+    pub(crate) fn keep_alive(&self) {
+        let alive = TcpKeepalive::new().with_time(ALIVE_AFTER).with_interval(ALIVE_EVERY);
+        // A socket that is broken already says so when it is read.
+        let _ = SockRef::from(&self.socket.0).set_tcp_keepalive(&alive);
+    }
+
+    /// No bytes and no end, as the kernel has it now.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.socket.is_silent()
+    }
+
+    /// No bytes and no end as of the reactor's last turn: costs nothing while nothing has arrived.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.socket.is_alive()
+    }
+}
+
+impl Socket {
     /// Reads into `room`. 0 means the other side has closed.
     pub(super) fn poll_bytes(
         &self,
@@ -60,20 +123,22 @@ impl Stream {
         }
     }
 
-    /// The address of our side.
-    pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+    /// Writes some of `slices`, in one system call.
+    pub(super) fn poll_slices(
+        &self,
+        slices: &[io::IoSlice<'_>],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match self.0.try_write_vectored(slices) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
+            ready!(self.0.poll_write_ready(cx))?;
+        }
     }
 
-    /// A peer that is gone is noticed also where nobody says anything.
-    pub(crate) fn keep_alive(&self) {
-        let alive = TcpKeepalive::new().with_time(ALIVE_AFTER).with_interval(ALIVE_EVERY);
-        // A socket that is broken already says so when it is read.
-        let _ = SockRef::from(&self.0).set_tcp_keepalive(&alive);
-    }
-
-    /// No bytes and no end, as the kernel has it now.
-    pub(crate) fn is_silent(&self) -> bool {
+    fn is_silent(&self) -> bool {
         let mut byte = [std::mem::MaybeUninit::uninit()];
         /// `MSG_PEEK | MSG_DONTWAIT` of Linux.
         const LOOK: i32 = 0x2 | 0x40;
@@ -81,8 +146,7 @@ impl Stream {
         matches!(seen, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// No bytes and no end as of the reactor's last turn: costs nothing while nothing has arrived.
-    pub(crate) fn is_alive(&self) -> bool {
+    fn is_alive(&self) -> bool {
         let mut byte = [0];
         let read = self.0.try_read(&mut byte);
         matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
@@ -107,7 +171,10 @@ impl Wire for Stream {
     ) -> Poll<io::Result<usize>> {
         /// `MSG_MORE | MSG_NOSIGNAL` of Linux.
         const MORE: i32 = 0x8000 | 0x4000;
-        let to = &self.0;
+        if let Some(session) = &self.session {
+            return session.poll_write(&self.socket, slices, cx);
+        }
+        let to = &self.socket.0;
         let mut filled = slices.iter().filter(|slice| !slice.is_empty());
         let Some(first) = filled.next() else { return Poll::Ready(Ok(0)) };
         let alone = filled.next().is_none();
@@ -129,21 +196,24 @@ impl Wire for Stream {
     }
 
     async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.0.ready(interest).await
+        self.socket.0.ready(interest).await
     }
 
     fn close(&self) -> io::Result<()> {
-        SockRef::from(&self.0).shutdown(Shutdown::Write)
+        if let Some(session) = &self.session {
+            session.close(&self.socket);
+        }
+        SockRef::from(&self.socket.0).shutdown(Shutdown::Write)
     }
 
     fn reset(&self) {
-        let _ = SockRef::from(&self.0).set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(&self.socket.0).set_linger(Some(Duration::ZERO));
     }
 }
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
-        Self(stream)
+        Self { socket: Socket(stream), session: None }
     }
 }
 

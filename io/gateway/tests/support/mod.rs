@@ -11,6 +11,7 @@ pub(crate) mod held;
 pub(crate) mod log;
 pub(crate) mod odd;
 pub(crate) mod tcp;
+pub(crate) mod tls;
 
 use std::cmp::Reverse;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,6 +1,7 @@
 //! What requests pass on their way: the filters that listeners, routes and edges use.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use steelyard_filters::Recipe;
 use steelyard_model::routing::filter::Use;
@@ -19,15 +20,18 @@ pub(crate) type Recipes = Rc<[Recipe]>;
 pub(super) struct RouteUses {
     /// By entry point and host, the most specific first. Empty where none of its listeners uses
     /// anything.
-    listeners: Vec<(EntryPointId, HostPattern, Recipes)>,
+    listeners: Vec<(Part, HostPattern, Recipes)>,
     route: Option<Recipes>,
 }
 
+/// An entry point, and whether over TLS.
+type Part = (EntryPointId, bool);
+
 impl RouteUses {
-    pub(super) fn at(&self, point: &EntryPointId, host: &str) -> Vec<Recipe> {
+    pub(super) fn at(&self, (point, is_tls): (&EntryPointId, bool), host: &str) -> Vec<Recipe> {
         let mut all = Vec::new();
-        let is_it = |(its, pattern, _): &&(EntryPointId, HostPattern, Recipes)| {
-            its == point && pattern.matches(host)
+        let is_it = |(its, pattern, _): &&(Part, HostPattern, Recipes)| {
+            its.0 == *point && its.1 == is_tls && pattern.matches(host)
         };
         if let Some((_, _, recipes)) = self.listeners.iter().find(is_it) {
             all.extend_from_slice(recipes);
@@ -69,13 +73,14 @@ impl Scene<'_> {
     pub(super) fn route_uses(&self, route: &Route) -> Option<RouteUses> {
         let known = &self.live.config.routing.listeners;
         let listeners = route.listeners.iter().filter_map(|id| known.get(id));
-        let mut listeners = Vec::from_iter(listeners.filter(|it| !it.security.is_tls()));
+        let mut listeners = Vec::from_iter(listeners);
         if listeners.iter().all(|it| it.uses.is_empty()) {
             listeners.clear();
         }
         listeners.sort_by(|a, b| a.host.cmp(&b.host));
-        let made = |it: &std::sync::Arc<Listener>| {
-            Some((it.entry_point.clone(), it.host.clone(), self.recipes(&it.uses)?))
+        let made = |it: &Arc<Listener>| {
+            let part = (it.entry_point.clone(), it.security.is_tls());
+            Some((part, it.host.clone(), self.recipes(&it.uses)?))
         };
         let listeners = listeners.into_iter().map(made).collect::<Option<_>>()?;
         let route = if route.uses.is_empty() { None } else { Some(self.recipes(&route.uses)?) };
@@ -84,16 +89,17 @@ impl Scene<'_> {
 
     /// What passes who has no route: what the entry point's own listener uses. A filter that is not
     /// built restricts nothing here.
-    pub(crate) fn own_recipes(&self, point: &EntryPointId) -> Recipes {
+    pub(crate) fn own_recipes(&self, point: &EntryPointId, is_tls: bool) -> Recipes {
+        let part = (point.clone(), is_tls);
         let mut known = self.states.listeners.borrow_mut();
-        if let Some(recipes) = known.get(point).filter(|recipes| !have_lapsed(recipes)) {
+        if let Some(recipes) = known.get(&part).filter(|recipes| !have_lapsed(recipes)) {
             return recipes.clone();
         }
         let mut listeners = self.live.config.routing.listeners.values();
-        let own = listeners
-            .find(|it| it.entry_point == *point && it.gateway.is_none() && !it.security.is_tls());
+        let is_own = |it: &&Arc<Listener>| it.gateway.is_none() && it.security.is_tls() == is_tls;
+        let own = listeners.find(|it| it.entry_point == *point && is_own(it));
         let recipes = own.and_then(|it| self.recipes(&it.uses)).unwrap_or_default();
-        known.insert(point.clone(), recipes.clone());
+        known.insert(part, recipes.clone());
         recipes
     }
 }

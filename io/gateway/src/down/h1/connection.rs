@@ -12,14 +12,14 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use steelyard_http::{
-    After, Body, Limits, Reject, Terms, Vouching, client_lines, empty_lines, may_be_complete,
-    release,
+    After, Body, Limits, Reject, Scheme, Terms, Vouching, client_lines, empty_lines,
+    may_be_complete, release,
 };
 use tokio::task::spawn_local;
 
 use super::answer::Answer;
 use super::request::{Context, Decision, Request};
-use crate::core::arrival::{Arrival, Slot};
+use crate::core::arrival::{Arrival, Secured, Slot};
 use crate::core::listener::Listener;
 use crate::core::live::{Chosen, RouteState};
 use crate::core::sheets::LentNote;
@@ -45,6 +45,8 @@ pub(in crate::down) struct Client {
     /// Header lines about the client, for every request.
     client_lines: Vec<u8>,
     pub(in crate::down) peer: SocketAddr,
+    /// What was agreed on in its handshake; none where it is plain.
+    tls: Option<Rc<Secured>>,
 }
 
 /// A connection from a client, or what speaks as one.
@@ -62,6 +64,7 @@ pub(in crate::down) struct Connection<C> {
     /// For the access log and traces; empty without them.
     note: LentNote,
     peer: SocketAddr,
+    tls: Option<Rc<Secured>>,
     /// What it may say of others.
     vouching: Vouching,
     /// What the request is called in the answer that was made for it.
@@ -125,24 +128,36 @@ pub(in crate::down) fn serve(arrival: Arrival, otherwise: fn(Arrival)) {
 }
 
 impl Client {
-    pub(in crate::down) fn new(core: Rc<Core>, listener: Rc<Listener>, peer: SocketAddr) -> Self {
+    pub(in crate::down) fn new(
+        core: Rc<Core>,
+        listener: Rc<Listener>,
+        peer: SocketAddr,
+        tls: Option<Rc<Secured>>,
+    ) -> Self {
         let ip = peer.ip().to_canonical();
         let client_lines = client_lines(ip, &core.options().server_name, &core.shared.pseudonym);
-        Self { core, listener, client_lines, peer }
+        Self { core, listener, client_lines, peer, tls }
+    }
+
+    /// What it may say of others.
+    fn vouching(&self) -> Vouching {
+        let scheme = if self.tls.is_some() { Scheme::Https } else { Scheme::Http };
+        Vouching::new(self.listener.forwarded.clone(), self.peer.ip()).over(scheme)
     }
 }
 
 impl Connection<Stream> {
     fn new(arrival: Arrival) -> Self {
-        let Arrival { core, listener, stream, peer, held, waiting, slot, .. } = arrival;
-        let client = Client::new(core, listener, peer);
+        let Arrival { core, listener, stream, peer, held, tls, waiting, slot, .. } = arrival;
+        let client = Client::new(core, listener, peer, tls);
         Self { held, waiting, slot: Some(slot), ..Self::over(stream, &client) }
     }
 
     fn hand_over(self, to: fn(Arrival)) {
-        let Self { core, listener, stream, peer, waiting, slot, held, .. } = self;
+        let Self { core, listener, stream, peer, tls, waiting, slot, held, .. } = self;
         if let Some(slot) = slot {
-            to(Arrival { core, listener, stream, peer, reached: None, held, waiting, slot });
+            let reached = None;
+            to(Arrival { core, listener, stream, peer, reached, held, tls, waiting, slot });
         }
     }
 }
@@ -163,7 +178,8 @@ impl<C: Wire> Connection<C> {
             out: Vec::new(),
             note: LentNote::default(),
             peer: client.peer,
-            vouching: Vouching::new(client.listener.forwarded.clone(), client.peer.ip()),
+            tls: client.tls.clone(),
+            vouching: client.vouching(),
             id: None,
             details: Vec::new(),
             ended: now,
@@ -326,6 +342,7 @@ impl<C: Wire> Connection<C> {
             listener: &self.listener,
             client_lines: &self.client_lines,
             vouching: &self.vouching,
+            tls: self.tls.as_deref(),
             started,
         };
         context.decide(&mut self.held, &mut self.out, &mut self.note)
@@ -456,7 +473,7 @@ impl<C: Wire> Connection<C> {
     /// What cannot be understood is answered, and that was it.
     async fn reject(&mut self, fault: Fault) -> After {
         let live = self.core.live();
-        let recipes = self.core.scene(&live).own_recipes(&self.listener.point);
+        let recipes = self.core.scene(&live).own_recipes(&self.listener.point, self.tls.is_some());
         if !recipes.is_empty() {
             return self.reject_filtered(fault, recipes.to_vec()).await;
         }

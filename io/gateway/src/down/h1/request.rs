@@ -11,11 +11,13 @@ use steelyard_http::{
 };
 use steelyard_route::NearMiss;
 
+use crate::core::arrival::Secured;
 use crate::core::listener::Listener;
 use crate::core::live::{Chosen, Live, Picked, RouteState, Scene};
 use crate::core::{Core, HEAD_BUFFER};
 use crate::down::h1::answer::Answer;
 use crate::exchange::way::{DEEPEST, Found, child, first};
+use crate::shared::Config;
 use crate::tell::access_log::{LogBuffer, Note};
 use crate::tell::fault::Fault;
 use crate::tell::metrics::method_label;
@@ -114,6 +116,8 @@ pub(crate) struct Context<'a> {
     pub(crate) started: Instant,
     /// What the peer may say of the client.
     pub(crate) vouching: &'a Vouching,
+    /// What was agreed on in the handshake.
+    pub(crate) tls: Option<&'a Secured>,
 }
 
 /// How often a request may pass this gateway. Once more than once is no circle yet: a cache or a
@@ -209,22 +213,26 @@ impl Context<'_> {
         subject: &RequestSubject<'_, '_, '_>,
     ) -> Result<(Rc<RouteState>, Vec<Recipe>), Box<Direct>> {
         let config = &scene.live.config;
+        let (point, is_tls) = (&self.listener.point, self.tls.is_some());
         let own = |answer| {
-            let recipes = scene.own_recipes(&self.listener.point).to_vec();
+            let recipes = scene.own_recipes(point, is_tls).to_vec();
             Err(Box::new(Direct::Done(Inside::Answer(answer, None), recipes)))
         };
         if head.is_asterisk() {
             return own(Answer::empty());
         }
-        let mut state = match first(config, &self.listener.point, subject) {
+        if self.is_misdirected(config, head) {
+            return own(Answer::fault(Fault::Misdirected, wants_html(head.accept)));
+        }
+        let mut state = match first(config, (point, is_tls), subject) {
             Found::Route(route) => scene.route(route),
             Found::Ambiguous => return Err(Box::new(Direct::Reject(Reject::Path))),
             Found::Nothing => {
-                let near = || config.table.nearest(&self.listener.point, false, subject);
+                let near = || config.table.nearest(point, is_tls, subject);
                 return own(self.not_found(head, near));
             }
         };
-        let mut recipes = state.recipes(&self.listener.point, head.authority.host.as_ref());
+        let mut recipes = state.recipes((point, is_tls), head.authority.host.as_ref());
         let mut depth = 1;
         while state.leads_to_routes() && recipes.is_empty() && depth < DEEPEST {
             depth += 1;
@@ -244,6 +252,16 @@ impl Context<'_> {
 }
 
 impl Context<'_> {
+    /// Whether a request does not belong on its connection: its host is served by other terms than
+    /// those of the handshake (RFC 9110 §15.5.20).
+    fn is_misdirected(&self, config: &Config, head: &RequestHead<'_, '_>) -> bool {
+        self.tls.is_some_and(|tls| {
+            let table = config.table.entry_point(&self.listener.point);
+            let host = head.authority.host.as_ref();
+            table.is_some_and(|it| it.misdirection(&tls.server_name, host).is_some())
+        })
+    }
+
     /// The answer where no route matches, which tells the nearest ones if clients may know.
     fn not_found<'t>(
         &self,

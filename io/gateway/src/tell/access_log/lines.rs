@@ -87,6 +87,10 @@ impl Entry<'_> {
         let start = rfc3339(now.checked_sub(self.duration).unwrap_or(UNIX_EPOCH));
         fields.plain("StartLocal", start);
         fields.plain("StartUTC", start);
+        if let Some(tls) = self.tls {
+            fields.text("TLSCipher", tls.cipher);
+            fields.text("TLSVersion", tls.version);
+        }
         fields.text("entryPointName", self.entry_point);
         fields.text("level", "info");
         fields.text("msg", self.why.unwrap_or_default());
@@ -133,7 +137,7 @@ impl Entry<'_> {
         fields.text("RequestPath", &note.target);
         fields.text("RequestPort", port);
         fields.text("RequestProtocol", note.protocol());
-        fields.text("RequestScheme", "http");
+        fields.text("RequestScheme", if self.tls.is_some() { "https" } else { "http" });
     }
 
     /// Where the request went.
@@ -395,6 +399,7 @@ mod tests {
             retries: 1,
             why: Some("w"),
             traced: None,
+            tls: None,
             id: None,
         }
     }

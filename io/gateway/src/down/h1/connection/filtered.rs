@@ -116,7 +116,9 @@ impl<C: Wire> Connection<C> {
 
     fn journey(&self, route: Option<RouteId>, client: IpAddr) -> Journey {
         let peer = client.to_canonical();
-        Journey { peer, is_tls: false, server_name: None, route }
+        let tls = self.tls.as_deref();
+        let server_name = tls.map(|tls| &*tls.server_name).filter(|name| !name.is_empty());
+        Journey { peer, is_tls: tls.is_some(), server_name: server_name.map(Into::into), route }
     }
 
     /// In, to what is inside, and out again, as often as frames want it.

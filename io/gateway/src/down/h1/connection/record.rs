@@ -77,6 +77,9 @@ impl<C: Wire> Connection<C> {
                 }
             }
         }
+        if let Some(tls) = &self.tls {
+            self.core.counters.count_secured(&labels, tls);
+        }
         match route {
             Some(route) => self.core.counters.count_routed(&route.series, &labels, finished),
             None => self.core.counters.count(&labels, finished),
@@ -240,6 +243,7 @@ impl<C: Wire> Connection<C> {
             retries: trace.retries,
             why: why.map(Fault::reason),
             traced: called.traced,
+            tls: self.tls.as_deref(),
             id: called.id,
         });
     }

@@ -1,0 +1,81 @@
+//! A handshake that ends here, from its first message on.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use rustls::{CipherSuite, ProtocolVersion, ServerConfig, ServerConnection};
+use steelyard_preface::ClientHello;
+
+use super::{Goal, Newcomer};
+use crate::core::arrival::{Arrival, Secured};
+use crate::tell::turned_away::{NoHandshake, TurnedAway};
+
+impl Newcomer<'_> {
+    /// Holds the handshake by these terms.
+    pub(super) async fn shake(
+        &mut self,
+        terms: Arc<ServerConfig>,
+        hello: &ClientHello,
+    ) -> Result<Goal, TurnedAway> {
+        let mut connection =
+            ServerConnection::new(terms).map_err(|error| TurnedAway::from(&error))?;
+        let held = self.arrival.held.take();
+        let mut came: &[u8] = held.as_deref().unwrap_or_default();
+        while !came.is_empty() {
+            let read = connection.read_tls(&mut came);
+            read.map_err(|_| TurnedAway::Tls(NoHandshake::Malformed))?;
+            if let Err(error) = connection.process_new_packets() {
+                // Its alert is still to be sent.
+                self.arrival.stream.secure(connection);
+                let stream = &self.arrival.stream;
+                let _ = poll_fn(|cx| Poll::Ready(stream.poll_shake(cx))).await;
+                return Err(TurnedAway::from(&error));
+            }
+        }
+        drop(held);
+        self.arrival.stream.secure(connection);
+        self.go_on().await?;
+        let tls = self.arrival.stream.agreed(|connection| secured(hello, connection));
+        self.arrival.tls = tls.map(Rc::new);
+        self.arrival.core.counters.count_handshake(&self.arrival.listener.entry_point, None);
+        Ok(Goal::Http)
+    }
+
+    async fn go_on(&mut self) -> Result<(), TurnedAway> {
+        let since = self.doorway.since;
+        let Arrival { stream, waiting, .. } = &*self.arrival;
+        let shaking = poll_fn(|cx| match stream.poll_shake(cx) {
+            Poll::Pending if waiting.wait_for_handshake(cx, since) => {
+                Poll::Ready(Err(TurnedAway::Dismissed))
+            }
+            polled => polled.map_err(TurnedAway::from),
+        });
+        tokio::time::timeout(self.left(), shaking).await.map_err(|_| TurnedAway::Late)?
+    }
+}
+
+fn secured(hello: &ClientHello, connection: &ServerConnection) -> Secured {
+    let version = match connection.protocol_version() {
+        Some(ProtocolVersion::TLSv1_2) => "1.2",
+        _ => "1.3",
+    };
+    let suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());
+    Secured {
+        server_name: hello.server_name.clone().unwrap_or_default(),
+        version,
+        cipher: suite.map_or("", cipher),
+        is_http2: connection.alpn_protocol() == Some(b"h2"),
+    }
+}
+
+/// As IANA calls it, which is what Go and so Traefik have.
+fn cipher(suite: CipherSuite) -> &'static str {
+    match suite {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
+        other => other.as_str().unwrap_or_default(),
+    }
+}

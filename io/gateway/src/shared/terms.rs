@@ -1,0 +1,181 @@
+//! By which terms handshakes are held: certificates by server name, and a configuration of rustls
+//! for each policy. Made where routes are applied, and looked at by all cores.
+//!
+//! Keys of tickets are made here and are the same for all cores; they rotate, and each policy has
+//! its own: what was agreed on by one is resumed by no other. What does not change stays as it is,
+//! so that sessions are resumed over a reload.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
+};
+use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
+use rustls::sign::CertifiedKey;
+use steelyard_model::routing::id::{CertificateId, TlsPolicyId};
+use steelyard_model::routing::tls::{Certificate, KeyForm, TlsPolicy};
+use steelyard_model::routing::world::{RoutingDelta, RoutingMap};
+use steelyard_tls::{CertificateTable, Offer};
+
+use super::policies;
+
+/// All terms of one configuration.
+#[derive(Default)]
+pub(crate) struct Terms {
+    /// Where no policy is asked for. None where this machine can hold no handshake.
+    default: Option<Arc<ServerConfig>>,
+    policies: HashMap<TlsPolicyId, (Arc<TlsPolicy>, Option<Arc<ServerConfig>>)>,
+    keyed: HashMap<CertificateId, Arc<Keyed>>,
+    fallback: Option<Arc<CertifiedKey>>,
+}
+
+/// A certificate, whose key is read when somebody wants it first: of many, few are asked for.
+#[derive(Debug)]
+struct Keyed {
+    certificate: Arc<Certificate>,
+    key: OnceLock<Option<Arc<CertifiedKey>>>,
+}
+
+/// What is shown, by server name.
+#[derive(Debug)]
+struct Showing {
+    table: CertificateTable<Keyed>,
+    /// For names that no certificate is for.
+    fallback: Option<Arc<CertifiedKey>>,
+}
+
+/// The same under one policy.
+#[derive(Debug)]
+struct Resolver {
+    showing: Arc<Showing>,
+    /// Names that no certificate is for end the handshake.
+    is_strict: bool,
+}
+
+/// The common name of the certificate that is shown where there is no other.
+const FALLBACK: &str = "STEELYARD DEFAULT CERT";
+
+impl Terms {
+    /// Those of `routing`, which differs by `delta` from what the present ones are made of; none
+    /// where they stay.
+    pub(crate) fn follow(&self, routing: &RoutingMap, delta: &RoutingDelta) -> Option<Self> {
+        let is_as_before = delta.certificates.is_empty() && delta.tls_policies.is_empty();
+        if is_as_before && self.default.is_some() {
+            return None;
+        }
+        let fallback = self.fallback.clone().or_else(fallback);
+        let keyed = self.keyed(routing);
+        let table = CertificateTable::new(keyed.values().cloned());
+        let showing = Arc::new(Showing { table, fallback: fallback.clone() });
+        let default = match &self.default {
+            Some(default) => Some(shown(default, &showing, false)),
+            None => policies::plain().map(|config| shown(&config, &showing, false)),
+        };
+        let policies = routing.tls_policies.iter().map(|(id, policy)| {
+            let known = self.policies.get(id).filter(|known| known.0 == *policy);
+            let config = match known {
+                Some((_, config)) => config.as_deref().cloned(),
+                None => policies::of(policy),
+            };
+            let config = config.map(|config| shown(&config, &showing, policy.is_strict));
+            (id.clone(), (policy.clone(), config))
+        });
+        let policies = policies.collect();
+        Some(Self { default, policies, keyed, fallback })
+    }
+
+    /// How handshakes are held by a policy; none where they cannot be, and are refused.
+    pub(crate) fn of(&self, policy: Option<&TlsPolicyId>) -> Option<&Arc<ServerConfig>> {
+        match policy {
+            None => self.default.as_ref(),
+            Some(policy) => self.policies.get(policy)?.1.as_ref(),
+        }
+    }
+
+    /// Certificates, each as it was where it stays.
+    fn keyed(&self, routing: &RoutingMap) -> HashMap<CertificateId, Arc<Keyed>> {
+        let all = routing.certificates.iter().map(|(id, certificate)| {
+            let known = self.keyed.get(id);
+            let keyed = match known.filter(|it| Arc::ptr_eq(&it.certificate, certificate)) {
+                Some(known) => known.clone(),
+                None => {
+                    let certificate = certificate.clone();
+                    Arc::new(Keyed { certificate, key: OnceLock::new() })
+                }
+            };
+            (id.clone(), keyed)
+        });
+        all.collect()
+    }
+}
+
+fn shown(config: &ServerConfig, showing: &Arc<Showing>, is_strict: bool) -> Arc<ServerConfig> {
+    let mut config = config.clone();
+    config.cert_resolver = Arc::new(Resolver { showing: showing.clone(), is_strict });
+    Arc::new(config)
+}
+
+impl Keyed {
+    fn key(&self) -> Option<&Arc<CertifiedKey>> {
+        let read = || {
+            let Certificate { chain, key: (form, key), .. } = &*self.certificate;
+            let der = match form {
+                KeyForm::Pkcs8 => PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(&*key.0)),
+                KeyForm::Pkcs1 => PrivateKeyDer::Pkcs1(PrivatePkcs1KeyDer::from(&*key.0)),
+                KeyForm::Sec1 => PrivateKeyDer::Sec1(PrivateSec1KeyDer::from(&*key.0)),
+            };
+            let key = any_supported_type(&der).inspect_err(|error| {
+                tracing::error!(%error, certificate = %self.certificate.id, "a key is of no use");
+            });
+            let chain = chain.iter().map(|der| CertificateDer::from(der.to_vec()));
+            Some(Arc::new(CertifiedKey::new(chain.collect(), key.ok()?)))
+        };
+        self.key.get_or_init(read).as_ref()
+    }
+}
+
+impl Offer for Keyed {
+    fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let schemes = hello.signature_schemes();
+        let fits =
+            |keyed: &Keyed| keyed.key().is_some_and(|it| it.key.choose_scheme(schemes).is_some());
+        let showing = &*self.showing;
+        let found = hello.server_name().and_then(|name| showing.table.named(&lower(name), fits));
+        let key = found.and_then(|keyed| keyed.key());
+        let otherwise = showing.fallback.as_ref().filter(|_| !self.is_strict);
+        key.or(otherwise).cloned()
+    }
+}
+
+fn lower(name: &str) -> Cow<'_, str> {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+/// A certificate for nobody, as long as this process lives.
+fn fallback() -> Option<Arc<CertifiedKey>> {
+    let made = || {
+        let key = rcgen::KeyPair::generate()?;
+        let mut asked = rcgen::CertificateParams::new(Vec::new())?;
+        asked.distinguished_name.push(rcgen::DnType::CommonName, FALLBACK);
+        let certificate = asked.self_signed(&key)?;
+        Ok::<_, rcgen::Error>((certificate.der().clone(), key.serialize_der()))
+    };
+    let made = made().inspect_err(|error| tracing::error!(%error, "no default certificate"));
+    let (certificate, key) = made.ok()?;
+    let key = any_supported_type(&PrivateKeyDer::Pkcs8(key.into())).ok()?;
+    Some(Arc::new(CertifiedKey::new(vec![certificate], key)))
+}

@@ -1,0 +1,244 @@
+//! Handshakes that are none, never end, or come to nothing: each is counted by its cause, and another
+//! client is served meanwhile.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
+use steelyard_gateway::{Gateway, GatewayOptions, Timeouts};
+use support::tls::*;
+use support::*;
+
+/// A gateway with one route, and a client that believes it.
+struct Scene {
+    gateway: Gateway,
+    address: SocketAddr,
+    client: Arc<ClientConfig>,
+    _server: Server,
+}
+
+impl Scene {
+    fn new(options: GatewayOptions) -> Self {
+        let authority = Authority::new("ca");
+        let server = Server::echo("one");
+        let routes = [route("one", "a.test", "/", &[server.address])];
+        let map = secure(&routes, &[authority.certificate("a", &["a.test"])]);
+        let (gateway, address) = secure_gateway(&map, options);
+        Self { gateway, address, client: Arc::new(authority.client()), _server: server }
+    }
+
+    fn one() -> Self {
+        Self::new(GatewayOptions { workers: 1, ..GatewayOptions::default() })
+    }
+
+    /// Somebody else is served.
+    fn serves(&self) {
+        let mut secured = Secured::connect(self.address, "a.test", &self.client);
+        assert_eq!(secured.get("a.test", "/").who(), "one");
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// How many connections came to nothing for this cause.
+    fn failed(&self, cause: &str) -> u64 {
+        let text = scrape(&self.gateway);
+        let of = |family: &str, label: &str| {
+            let line = format!("{family}{{{label}=\"{cause}\",entrypoint=\"websecure\"}} ");
+            let count = text.lines().find_map(|it| it.strip_prefix(&*line));
+            count.map_or(0, |count| count.parse::<u64>().unwrap())
+        };
+        of("steelyard_tls_handshake_failures_total", "cause")
+            + of("steelyard_connections_turned_away_total", "cause")
+            + of("steelyard_connections_made_room_total", "awaited")
+    }
+
+    fn eventually_failed(&self, cause: &str, count: u64) {
+        let end = Instant::now() + PATIENCE;
+        while self.failed(cause) < count {
+            assert!(Instant::now() < end, "{cause}: {} of {count}", self.failed(cause));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// The first message of a client.
+fn hello() -> Vec<u8> {
+    let authority = Authority::new("ca");
+    let name = "a.test".try_into().unwrap();
+    let mut connection = rustls::ClientConnection::new(Arc::new(authority.client()), name).unwrap();
+    let mut bytes = Vec::new();
+    connection.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
+/// Whether the other side has ended the connection.
+fn is_ended(mut stream: TcpStream) -> bool {
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn garbage_ends_at_once() {
+    let scene = Scene::one();
+    let mut broken = hello();
+    broken.truncate(60);
+    broken.extend([0xff; 400]);
+    for (count, bytes) in
+        [&b"\x16\x02\x00\x00\x05"[..], b"\x16\x03\x01\xff\xff", &broken].into_iter().enumerate()
+    {
+        let mut stream = scene.connect();
+        stream.write_all(bytes).unwrap();
+        assert!(is_ended(stream));
+        scene.eventually_failed("malformed", count as u64 + 1);
+    }
+    // A server's message in the place of the client's second one.
+    let mut stream = scene.connect();
+    stream.write_all(&hello()).unwrap();
+    stream.write_all(b"\x16\x03\x03\x00\x04\x02\x00\x00\x00").unwrap();
+    assert!(is_ended(stream));
+    scene.eventually_failed("malformed", 4);
+    scene.serves();
+}
+
+#[test]
+fn what_is_no_handshake_is_a_request() {
+    let scene = Scene::one();
+    let mut client = Client::connect(scene.address);
+    let answer = client.get("a.test", "/");
+    assert_eq!(answer.status(), 404);
+    assert!(answer.text().contains("it is for TLS"), "{}", answer.text());
+    scene.serves();
+}
+
+#[test]
+fn a_first_message_comes_byte_by_byte() {
+    let scene = Scene::one();
+    let mut stream = scene.connect();
+    stream.set_nodelay(true).unwrap();
+    for byte in hello() {
+        stream.write_all(&[byte]).unwrap();
+    }
+    let mut first = [0];
+    stream.read_exact(&mut first).unwrap();
+    assert_eq!(first[0], 22, "a handshake goes on");
+    stream.shutdown(Shutdown::Write).unwrap();
+    scene.eventually_failed("client-gone", 1);
+}
+
+#[test]
+fn a_first_message_has_an_end() {
+    let scene = Scene::one();
+    let mut stream = scene.connect();
+    // A message of 16 MiB, in records.
+    let record = |first: &[u8]| {
+        let mut bytes = vec![22, 3, 1, 0x40, 0];
+        bytes.extend_from_slice(first);
+        bytes.resize(5 + 0x4000, 0);
+        bytes
+    };
+    let _ = stream.write_all(&record(&[1, 0xff, 0xff, 0xff]));
+    let _ = stream.write_all(&record(&[]));
+    assert!(is_ended(stream));
+    scene.eventually_failed("too-long", 1);
+    scene.serves();
+}
+
+#[test]
+fn who_takes_too_long_ends() {
+    let timeouts = Timeouts { handshake: Duration::from_millis(300), ..Timeouts::default() };
+    let scene = Scene::new(GatewayOptions { workers: 1, timeouts, ..GatewayOptions::default() });
+    let (silent, mut slow, mut half) = (scene.connect(), scene.connect(), scene.connect());
+    slow.write_all(&hello()[..7]).unwrap();
+    half.write_all(&hello()).unwrap();
+    scene.serves();
+    scene.eventually_failed("timeout", 3);
+    for stream in [silent, slow, half] {
+        assert!(is_ended(stream));
+    }
+}
+
+/// As many as one process may have open: those that have taken longest make room.
+#[test]
+fn thousands_of_half_open_handshakes_keep_nobody_out() {
+    const MANY: usize = 3_000;
+    let scene = Scene::one();
+    let first = hello();
+    let mut all = Vec::with_capacity(MANY);
+    for number in 0..MANY {
+        let mut stream = TcpStream::connect(scene.address).unwrap();
+        if number % 2 == 0 {
+            let _ = stream.write_all(&first);
+        }
+        all.push(stream);
+        if number % 500 == 499 {
+            scene.serves();
+        }
+    }
+    // Who has just come has a moment to say something.
+    let end = Instant::now() + PATIENCE;
+    let line = "traefik_open_connections{entrypoint=\"websecure\",protocol=\"TCP\"} ";
+    loop {
+        scene.serves();
+        let text = scrape(&scene.gateway);
+        let open = text.lines().find_map(|it| it.strip_prefix(line)).unwrap();
+        if open.parse::<usize>().unwrap() <= 1_100 {
+            break;
+        }
+        assert!(Instant::now() < end, "{open} are open");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(scene.failed("opening") > 1_000);
+}
+
+/// TLS 1.2 has it, and no server needs it (RFC 9325 §3.5).
+#[test]
+fn nobody_renegotiates() {
+    let scene = Scene::one();
+    let mut openssl = Command::new("openssl")
+        .args(["s_client", "-tls1_2", "-servername", "a.test", "-connect"])
+        .arg(scene.address.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = openssl.stdin.take().unwrap();
+    input.write_all(b"R\n").unwrap();
+    input.flush().unwrap();
+    let end = Instant::now() + PATIENCE;
+    while openssl.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < end, "it has not ended");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let output = openssl.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("RENEGOTIATING"), "{said}");
+    assert!(!output.status.success(), "{said}");
+    scene.serves();
+}
+
+/// What is cut off is not the whole: an end needs a farewell.
+#[test]
+fn who_leaves_without_a_word_has_not_sent_all() {
+    let scene = Scene::one();
+    let mut secured = Secured::connect(scene.address, "a.test", &scene.client);
+    let stream = secured.reader.get_mut();
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nabc").unwrap();
+    stream.sock.shutdown(Shutdown::Write).unwrap();
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+    assert!(!String::from_utf8_lossy(&rest).contains("one\nPOST"), "no endpoint was asked for it");
+    scene.serves();
+}
