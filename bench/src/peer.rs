@@ -63,6 +63,7 @@ impl Proxy {
             .args(["up", "--unprivileged", "--workers", "1"])
             .arg(format!("--admin=127.0.0.1:{}", ports + 10))
             .arg(format!("--entrypoints.web.address={address}"))
+            .arg(format!("--entrypoints.websecure.address=127.0.0.1:{}", ports + 11))
             .arg(format!("--accesslog.filepath={}", folder.join(format!("{hosts}.log")).display()))
             .arg(manifests);
         Self::start(name, address, command)

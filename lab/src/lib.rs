@@ -19,6 +19,7 @@
 mod addressed;
 mod arp;
 mod attach;
+pub mod authority;
 mod build;
 mod child;
 mod console;

@@ -2,9 +2,9 @@
 //!
 //! Its Deployments are played by echo servers on free loopback ports; one table says what to open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +13,19 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_host::private;
+use steelyard_lab::authority::CertificateAuthority;
 use steelyard_lab::echo;
 use steelyard_lab::play::{self, Cast, Place, Replica};
 use steelyard_manifest::{ReadLimits, Sight, Source, load as read};
+use steelyard_model::routing::entry_point::{PLAIN, SECURE};
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::rule::Rule;
-use steelyard_model::{ClassReadings, Item, ObjectRef, Protocol, RouteDraft, RouteSet};
+use steelyard_model::{
+    ClassReadings, FieldPath, Item, NamespacedName, ObjectRef, Protocol, Provenance, RouteDraft,
+    RouteSet, TlsSecret,
+};
 use steelyard_pipeline::GatewayServices;
 use steelyard_plan::Author;
 use steelyard_terminal::{Cell, Style, Table, is_abandoned, put, wants_color};
@@ -34,6 +39,10 @@ use crate::{load, logging};
 
 /// Ports tried first, since people know them.
 const WEB: u16 = 8080;
+const WEBSECURE: u16 = 8443;
+/// Of the demo's CA.
+const CA_NAME: &str = "steelyard demo";
+const CA_FILE: &str = "ca.crt";
 /// How often another port is tried when somebody was faster.
 const ATTEMPTS: usize = 20;
 /// How often it is looked whether anybody still reads.
@@ -61,11 +70,11 @@ pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
         "warn".clone_into(&mut serve.show.log_level);
     }
     logging::start(serve.show.log_format, &serve.show.log_level)?;
-    let web = match args.port {
-        Some(port) => port,
-        None => TcpListener::bind((Ipv4Addr::LOCALHOST, WEB))
-            .map_or_else(|_| free_port(), |_| Ok(WEB))?,
+    let known = |port| {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        free.map_or_else(|_| free_port(), |_| Ok(port))
     };
+    let web = args.port.map_or_else(|| known(WEB), Ok)?;
     let state = Scratch::new()?;
     let settings = Settings {
         duties: Duties::ALL,
@@ -86,7 +95,7 @@ pub fn run(args: DemoArgs, fixed: StaticOptions) -> Result<ExitCode> {
         conflict: crate::instance::Conflict::default(),
         serve,
         world: WorldArgs { fixed, ..WorldArgs::default() },
-        ports: (web, 0),
+        ports: (web, known(WEBSECURE)?),
         sharing: None,
         is_demo: true,
     };
@@ -123,18 +132,26 @@ async fn play(settings: Settings, any_port: bool) -> Result<ExitCode> {
         servers.push(server);
     }
     let drain = Duration::from_secs(settings.serve.drain);
+    let state_dir = settings.state_dir.clone();
     let mut running = Instance::start(settings).await?;
     let slices = play::slices(&snapshot, &places);
     let slices = slices.into_iter().map(|it| Item::EndpointSlice(Arc::new(it)));
-    running.set_own(slices.chain(localhost_twins(&sources)).collect());
+    let twins = localhost_twins(&sources);
+    let (authority, secret) = believed(&twins)?;
+    running.set_own(slices.chain(twins).chain([secret]).collect());
     running.take(Sight::complete(sources)).await?;
     for _ in 0..ATTEMPTS {
-        if any_port && running.web_port().is_none() {
-            running.move_web(free_port()?).await;
+        if any_port && running.port_of(PLAIN).is_none() {
+            running.move_to(PLAIN, free_port()?).await;
+        }
+        if running.port_of(SECURE).is_none() {
+            running.move_to(SECURE, free_port()?).await;
         }
     }
-    let Some(port) = running.web_port() else { bail!("the entry point `web` cannot listen") };
-    let told = put(&format!("{}\n", welcome(&running, port)));
+    let Some(port) = running.port_of(PLAIN) else { bail!("the entry point `web` cannot listen") };
+    let file = state_dir.join(CA_FILE);
+    std::fs::write(&file, authority.pem()).context("cannot write the demo's CA")?;
+    let told = put(&format!("{}\n", welcome(&running, port, &file)));
     if told.is_ok() {
         let why = tokio::select! {
             why = signals.stop() => why,
@@ -158,6 +175,27 @@ async fn abandoned() {
 /// The built-in manifests.
 fn homelab() -> Vec<Source> {
     play::HOMELAB.iter().map(|(name, text)| Source::new(*name, text.as_bytes())).collect()
+}
+
+/// The Secret that all twins name.
+fn twins_secret() -> NamespacedName {
+    NamespacedName::new("steelyard-demo", "localhost")
+}
+
+/// A CA of the demo's own, and a certificate for the hosts of all twins.
+fn believed(twins: &[Item]) -> Result<(CertificateAuthority, Item)> {
+    let routes = twins.iter().filter_map(|item| match item {
+        Item::Routes(set) => Some(&set.routes),
+        _ => None,
+    });
+    let hosts = routes.flatten().filter_map(|draft| match draft.rule.host() {
+        HostPattern::Exact(host) => Some(host.to_string()),
+        _ => None,
+    });
+    let hosts: BTreeSet<String> = hosts.chain(["localhost".to_owned()]).collect();
+    let authority = CertificateAuthority::new(CA_NAME)?;
+    let secret = authority.secret(&twins_secret(), hosts.into_iter().collect())?;
+    Ok((authority, Item::Secret(Box::new(secret))))
 }
 
 /// For each route to `x.local` one to `x.localhost`, which browsers look up by themselves
@@ -190,14 +228,11 @@ fn localhost_twin(item: Item) -> Option<Item> {
         ..(*set.object).clone()
     };
     let (object, readings) = (Arc::new(object), ClassReadings::default());
-    Some(Item::Routes(Box::new(RouteSet {
-        object,
-        routes,
-        readings,
-        tls_secrets: Vec::new(),
-        tls: None,
-        ..*set
-    })))
+    let place = Provenance::new(&object, FieldPath::root());
+    let tls_secrets =
+        vec![TlsSecret { secret: twins_secret(), hosts: Vec::new(), place: place.clone() }];
+    let tls = Some(place);
+    Some(Item::Routes(Box::new(RouteSet { object, routes, readings, tls_secrets, tls, ..*set })))
 }
 
 /// A port that nobody listened on a moment ago.
@@ -219,7 +254,7 @@ async fn start(replica: Replica) -> Result<(Place, echo::Echo)> {
 }
 
 /// What to open, and what is behind it.
-fn welcome(running: &Instance, port: u16) -> String {
+fn welcome(running: &Instance, port: u16, authority: &Path) -> String {
     let color = wants_color();
     let mut table = Table::new(&["OPEN", "BACKEND", "REPLICAS"]);
     let decided = running.decided();
@@ -238,8 +273,19 @@ fn welcome(running: &Instance, port: u16) -> String {
     }
     let heading = Style::Heading.paint("A homelab, its Deployments played by echo servers", color);
     let admin = Style::Good.paint(&format!("http://{}/", running.admin_address()), color);
+    let mut secure = String::new();
+    let mut urls = decided.iter().flat_map(|it| it.plan.routes.in_order()).filter_map(|it| {
+        let url = url(it, running.port_of(SECURE)?)?;
+        let is_named = !matches!(it.rule.host(), HostPattern::Any);
+        is_named.then(|| url.replacen("http:", "https:", 1))
+    });
+    if let Some(url) = urls.next() {
+        let command = format!("curl --cacert {} {url}", authority.display());
+        let command = Style::Good.paint(&command, color);
+        secure = format!("Over TLS, by a CA that lives as long as this runs: {command}\n");
+    }
     format!(
-        "{heading}\n\n{}\nThe same, live, with addresses and diagnostics: {admin}\n\
+        "{heading}\n\n{}\n{secure}The same, live, with addresses and diagnostics: {admin}\n\
          Each URL opens in a browser, and with curl. Ctrl-C ends it.",
         table.render(2, color)
     )

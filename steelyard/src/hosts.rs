@@ -14,7 +14,6 @@ use steelyard_manifest::render;
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::Route;
 use steelyard_model::{Diagnostic, ObjectRef, ServedBy, Snapshot};
-use steelyard_pipeline::codes::ENTRY_POINT_SILENT;
 use steelyard_plan::Plan;
 
 use crate::args::WorldArgs;
@@ -79,8 +78,6 @@ struct Hosts<'a> {
 /// Why nobody reaches a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unreachable {
-    /// Nothing listens at its entry points.
-    Silent,
     /// No request has its path.
     Unasked,
     /// The gateway's Service has no address.
@@ -90,7 +87,6 @@ enum Unreachable {
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Silent => "nothing listens at its entry points yet",
             Self::Unasked => "no request has its path",
             Self::Pending => "the gateway's Service has no address",
         })
@@ -184,7 +180,6 @@ impl<'a> Hindrances<'a> {
         let mut found = Self(BTreeMap::new());
         for it in &plan.diagnostics {
             let place = match it.code {
-                ENTRY_POINT_SILENT => ("", Unreachable::Silent),
                 PATH_UNREACHABLE | PATH_REGEX => (&*it.path.0, Unreachable::Unasked),
                 _ => continue,
             };

@@ -1,6 +1,7 @@
 //! The program as a library: what its commands are made of. `main.rs` only parses and dispatches.
 
 mod args;
+mod certificates;
 pub mod check;
 pub mod cli;
 mod cluster;

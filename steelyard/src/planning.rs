@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use steelyard_manifest::{Source, render};
-use steelyard_model::{Holdings, NamespacedName, Snapshot};
+use steelyard_model::{Diagnostics, Holdings, NamespacedName, Snapshot};
 use steelyard_pipeline::World;
 use steelyard_plan::{Facts, Plan, Planner};
 
 use crate::args::WorldArgs;
+use crate::certificates::lapsing;
 use crate::{load, lock_file};
 
 /// What `paths` come to for any node, addresses held as the lock file says.
@@ -22,9 +23,14 @@ pub fn read(paths: &[PathBuf], lock: &Path) -> Result<(Snapshot, Plan)> {
     Ok((world.snapshot, plan))
 }
 
-/// What a world comes to.
+/// What a world comes to, and what is to be said of it today.
 pub(crate) fn of(world: World, held: &Holdings, facts: &Facts) -> (Snapshot, Plan) {
-    again(&mut Planner::default(), world, held, facts)
+    let mut today = Diagnostics::default();
+    today.extend(lapsing(&world.snapshot));
+    world.place(&mut today);
+    let (snapshot, mut plan) = again(&mut Planner::default(), world, held, facts);
+    plan.diagnostics.extend(today.iter().cloned());
+    (snapshot, plan)
 }
 
 /// The same, by a planner that keeps what did not change.

@@ -48,6 +48,7 @@ impl Up {
         command.args(words).arg("up").arg(folder).args(["--unprivileged", "--log-format", "json"]);
         command.arg(format!("--admin={admin}"));
         command.arg(format!("--entrypoints.web.address={web}"));
+        command.arg(format!("--entrypoints.websecure.address={}", loopback()?));
         command.args(options);
         Ok(Self { process: Running::start(command)?, web, admin })
     }

@@ -54,6 +54,7 @@ impl Instance {
         command.arg(self.folder.path()).arg("--state-dir").arg(self.folder.file(".state"));
         command.arg(format!("--admin={}", self.admin));
         command.arg(format!("--entrypoints.web.address={}", self.web));
+        command.arg(format!("--entrypoints.websecure.address={}", loopback()?));
         if let Some(token) = self.token {
             self.folder.write("token", token)?;
             command.arg("--admin-token-file").arg(self.folder.file("token"));

@@ -91,6 +91,35 @@ fn every_printed_url_is_served_by_the_backend_beside_it() -> Result<()> {
     Ok(())
 }
 
+/// By the command that it prints, for every name of its table.
+#[test]
+fn all_names_are_served_over_tls() -> Result<()> {
+    let (demo, rows) = demo()?;
+    let printed = demo.printed();
+    let (_, command) = printed.split_once("curl ").context("no command")?;
+    let command = command.lines().next().unwrap_or_default();
+    let [option, file, url] = command.split_whitespace().collect::<Vec<_>>()[..] else {
+        anyhow::bail!("{command} is none")
+    };
+    let (_, rest) = url.split_once("https://").context("it is for TLS")?;
+    let (_, port) = rest.trim_end_matches('/').rsplit_once(':').context("a port")?;
+    let mut count = 0;
+    for row in rows.iter().filter(|row| row.url.host.ends_with(".homelab.localhost")) {
+        let Url { host, path, .. } = &row.url;
+        let url = format!("https://{host}:{port}{path}");
+        let output = std::process::Command::new("curl")
+            .args(["-sS", "--max-time", "30", option, file, &url])
+            .output()
+            .context("curl")?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let failed = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success() && said.contains(expected(row)?), "{url}: {said}{failed}");
+        count += 1;
+    }
+    ensure!(count > 2, "{count} names");
+    Ok(())
+}
+
 #[test]
 fn the_names_of_the_manifests_work_too() -> Result<()> {
     let (_demo, rows) = demo()?;

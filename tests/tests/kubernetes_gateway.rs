@@ -290,6 +290,7 @@ impl Lent {
         ]);
         command.arg(format!("--admin=127.0.0.1:{admin}"));
         command.arg(format!("--entrypoints.web.address=:{web}"));
+        command.arg(format!("--entrypoints.websecure.address=:{}", web + 200));
         command.arg("--borrow-listeners").arg(self.meeting(node));
         command.arg("--kubeconfig").arg(self.scratch.file("kubeconfig"));
         let mut running = Running::start(command)?;

@@ -79,7 +79,7 @@ fn what_is_said_stays_on_its_line() -> Result<()> {
     let state = folder.file(".state");
     let mut command = Command::new(binary::steelyard());
     command.arg("up").arg(folder.path()).arg("--unprivileged").arg("--state-dir").arg(state);
-    for option in ["--admin", "--entrypoints.web.address"] {
+    for option in ["--admin", "--entrypoints.web.address", "--entrypoints.websecure.address"] {
         command.arg(format!("{option}=127.0.0.1:{}", http::free_port()?));
     }
     let mut up = Running::start(command)?;

@@ -4,7 +4,9 @@ pub(crate) mod buffers;
 pub(crate) mod flow;
 pub(crate) mod link;
 pub(crate) mod listen;
+pub(crate) mod secured;
 pub(crate) mod session;
+mod socket;
 pub(crate) mod stream;
 pub(crate) mod timer;
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use steelyard_manifest::kinds::networking as raw;
 use steelyard_model::{
     ClassName, ClassReading, ClassReadings, FieldPath, IngressClass, Item, Labels, NamespacedName,
-    Provenance, RouteSet,
+    Provenance, RouteSet, TlsSecret,
 };
 
 use crate::annotation::{self, Carrier, KUBERNETES, Scene, Words};
@@ -116,6 +116,9 @@ fn reading(
         let wishes = annotation::read(read, annotations, scene, &mut reading, findings);
         reading.entry_points = wishes.entry_points;
         reading.protocol = wishes.protocol;
+        reading.is_tls = wishes.is_tls;
+        reading.redirects = wishes.redirects;
+        reading.always_redirects = wishes.always_redirects;
         let is_nginx = words != Words::Traefik;
         let regex = is_nginx.then(|| annotation::regex(annotations, options)).flatten();
         restriction::of_ingress(annotations, words, &mut reading, findings, options);
@@ -126,21 +129,21 @@ fn reading(
 }
 
 /// Where TLS is asked for, and the Secrets named for it, each once.
-fn tls(
-    spec: &raw::IngressSpec,
-    findings: &Findings<'_>,
-) -> (Option<Provenance>, Vec<(NamespacedName, Provenance)>) {
+fn tls(spec: &raw::IngressSpec, findings: &Findings<'_>) -> (Option<Provenance>, Vec<TlsSecret>) {
     let path = FieldPath::from("spec.tls");
     let written = spec.tls.as_deref().unwrap_or_default();
-    let mut secrets = BTreeMap::new();
+    let mut secrets: BTreeMap<NamespacedName, TlsSecret> = BTreeMap::new();
     for (index, entry) in written.iter().enumerate() {
         let Some(name) = entry.secret_name.as_deref().filter(|name| !name.is_empty()) else {
             continue;
         };
         let secret = NamespacedName::new(findings.object().namespace.clone(), name);
         let place = findings.place(&path.index(index).key("secretName"));
-        secrets.entry(secret).or_insert(place);
+        let hosts = entry.hosts.iter().flatten().map(|host| host.to_ascii_lowercase().into());
+        let named = secrets.entry(secret.clone());
+        let named = named.or_insert(TlsSecret { secret, hosts: Vec::new(), place });
+        named.hosts.extend(hosts);
     }
     let asked = (!written.is_empty()).then(|| findings.place(&path));
-    (asked, secrets.into_iter().collect())
+    (asked, secrets.into_values().collect())
 }

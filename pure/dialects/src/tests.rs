@@ -112,7 +112,6 @@ fn the_examples() {
         closed("auth-url"),
         closed("auth-signin"),
         closed("auth-response-headers"),
-        format!("nginx-homelab annotation-not-honoured [\"{nginx}/force-ssl-redirect\"]"),
         closed("auth-type"),
         closed("auth-secret"),
         closed("whitelist-source-range"),

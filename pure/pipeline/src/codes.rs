@@ -28,8 +28,6 @@ pub const COMMUNITY_UNKNOWN: Code = Code::new("community-unknown");
 pub const ENDPOINTS_ANNOTATION_UNUSED: Code = Code::new("endpoints-annotation-unused");
 /// A route wants an entry point that does not exist.
 pub const ENTRY_POINT_MISSING: Code = Code::new("entry-point-missing");
-/// Routes only on entry points where nothing listens.
-pub const ENTRY_POINT_SILENT: Code = Code::new("entry-point-silent");
 /// `steelyard.dev/gateway` on a Service that cannot be the gateway's.
 pub const GATEWAY_ANNOTATION_UNUSED: Code = Code::new("gateway-annotation-unused");
 /// A NetworkPolicy keeps out who would come through us, so a Service is closed.
@@ -74,10 +72,14 @@ pub const SELECTS_NO_POOL: Code = Code::new("selects-no-pool");
 pub const SERVICE_WITHOUT_ENDPOINTS: Code = Code::new("service-without-endpoints");
 /// No pod of a Service has the port that it names.
 pub const TARGET_PORT_MISSING: Code = Code::new("target-port-missing");
-/// TLS is asked for and not served.
+/// A certificate is not for a host that it is named for.
+pub const TLS_NAME_NOT_COVERED: Code = Code::new("tls-name-not-covered");
+/// TLS is asked for where no entry point of the routes serves it.
 pub const TLS_NOT_SERVED: Code = Code::new("tls-not-served");
 /// A TLS Secret is named that does not exist.
 pub const TLS_SECRET_MISSING: Code = Code::new("tls-secret-missing");
+/// A TLS Secret holds no certificate and key that can be used.
+pub const TLS_SECRET_UNFIT: Code = Code::new("tls-secret-unfit");
 /// A Service has only workloads that nothing runs here.
 pub const WORKLOAD_NOT_RUN: Code = Code::new("workload-not-run");
 

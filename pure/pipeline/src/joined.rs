@@ -13,7 +13,7 @@ use crate::known::Known;
 use crate::options::ResolveOptions;
 use crate::tables::Join;
 use crate::tables::cell::{Cell, Tag};
-use crate::tables::routes::sockets;
+use crate::tables::routes::{sockets, to_tls};
 use crate::tables::row::{Items, Row};
 
 /// An object that may be joined with others, by kind and name.
@@ -37,6 +37,8 @@ impl Joined {
         for transport in [Transport::plain(), Transport::h2c()] {
             routing.transports.insert(transport.id.clone(), Arc::new(transport));
         }
+        let to_tls = to_tls(&options.entry_points);
+        routing.filters.insert(to_tls.id.clone(), Arc::new(to_tls));
         let snapshot = Snapshot {
             routing,
             load_balancer_class: options.load_balancer_class.clone(),
@@ -121,7 +123,9 @@ impl Joined {
             }
             Row::Backend(node) => routing.backends.push((node.id.clone(), Some(node))),
             Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), Some(set))),
-            Row::Object(..)
+            Row::Material(Ok(it)) => routing.certificates.push((it.id.clone(), Some(it))),
+            Row::Material(Err(_))
+            | Row::Object(..)
             | Row::Flag(_)
             | Row::Class(_)
             | Row::Family(_)
@@ -157,6 +161,7 @@ fn leave(row: Row, routing: &mut RoutingDelta) {
         }
         Row::Backend(node) => routing.backends.push((node.id.clone(), None)),
         Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), None)),
+        Row::Material(Ok(it)) => routing.certificates.push((it.id.clone(), None)),
         _ => {}
     }
 }
@@ -166,6 +171,7 @@ fn merged(mut first: RoutingDelta, then: RoutingDelta) -> RoutingDelta {
     first.routes.extend(then.routes);
     first.backends.extend(then.backends);
     first.endpoint_sets.extend(then.endpoint_sets);
+    first.certificates.extend(then.certificates);
     first
 }
 

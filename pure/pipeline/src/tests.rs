@@ -147,9 +147,7 @@ fn the_examples() {
         (
             "nginx-homelab",
             vec![
-                "tls-not-served Ingress/argocd/argocd spec.tls",
                 "tls-secret-missing Ingress/argocd/argocd spec.tls[0].secretName",
-                "tls-not-served Ingress/monitoring/grafana spec.tls",
                 "tls-secret-missing Ingress/monitoring/grafana spec.tls[0].secretName",
                 "service-without-endpoints Service/argocd/argocd-server spec.selector",
                 "service-without-endpoints Service/monitoring/grafana spec.selector",

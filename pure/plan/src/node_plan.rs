@@ -137,12 +137,11 @@ fn widen(known: &mut Vec<String>, more: Vec<String>) {
     }
 }
 
-/// What the gateway does at an address of a Service. Entry points for TLS are left out: nothing
-/// listens there.
+/// What the gateway does at an address of a Service.
 pub(crate) fn serve(snapshot: &Snapshot, resolved: &ResolvedService, address: IpAddr) -> Serve {
     let open = resolved.service.ports.iter().filter(|_| !resolved.closed);
     let ports = open.filter_map(|port| {
-        let found = entry_point(snapshot, port).filter(|found| !found.is_secure)?;
+        let found = entry_point(snapshot, port)?;
         Some((port.protocol, port.port, found.id.to_string()))
     });
     Serve { address, service: resolved.service.id.clone(), ports: ports.collect() }

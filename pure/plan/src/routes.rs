@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use steelyard_model::Sorted;
+use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::world::{RouteEnd, RoutingMap, Tried};
 
-use crate::rows::{BackendRow, RouteRow, RoutedKind};
+use crate::rows::{BackendRow, FilterRow, RouteRow, RoutedKind, TlsRow};
 
 /// The routes in the order they are tried. A row is as large as its route, and seldom looked at: so
 /// each is made when it is asked for.
@@ -67,10 +68,22 @@ fn row(routing: &RoutingMap, route: &Route) -> RouteRow {
         entry_points: entry_points.into_iter().map(EntryPointId::to_string).collect(),
         rule: route.rule.to_string(),
         priority: route.rank.number,
-        filters: Vec::new(),
-        tls: None,
+        filters: route.uses.iter().map(|it| filter(routing, it)).collect(),
+        tls: tls(routing, route),
         backends: routing.ends(route).iter().filter_map(backend).collect(),
     }
+}
+
+fn filter(routing: &RoutingMap, usage: &Use) -> FilterRow {
+    let kind = routing.filters.get(&usage.filter).map_or("", |node| node.filter.kind());
+    FilterRow { name: usage.filter.to_string(), kind: kind.to_owned() }
+}
+
+fn tls(routing: &RoutingMap, route: &Route) -> Option<TlsRow> {
+    let mut listeners = route.listeners.iter().filter_map(|id| routing.listeners.get(id));
+    let is_secure = listeners.any(|it| it.security.is_tls());
+    let options = || route.tls_policy.as_ref().map_or("default".to_owned(), ToString::to_string);
+    is_secure.then(|| TlsRow { options: options() })
 }
 
 /// The row of an end that is a Service port.

@@ -139,7 +139,7 @@ pub struct RouteRow {
     pub priority: i64,
     /// Filters, in order.
     pub filters: Vec<FilterRow>,
-    /// How TLS ends here; none yet.
+    /// How TLS ends here; none where it does not.
     pub tls: Option<TlsRow>,
     /// Where requests go.
     pub backends: Vec<BackendRow>,
@@ -162,9 +162,12 @@ pub struct FilterRow {
     pub kind: String,
 }
 
-/// How TLS ends. Nothing does yet.
+/// How TLS ends.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub enum TlsRow {}
+pub struct TlsRow {
+    /// The policy of its handshakes; `default` where none is asked for.
+    pub options: String,
+}
 
 /// A Service port that a route sends to.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -7,7 +7,8 @@ use aws_lc_rs::signature::{
 };
 use steelyard_model::routing::tls::{KeyAlgorithm, KeyForm};
 
-use crate::material::Unfit;
+use crate::der::{Der, tag};
+use crate::unfit::Unfit;
 use crate::x509::X509;
 
 /// `rsaEncryption`, `id-ecPublicKey`, `id-Ed25519`.
@@ -33,11 +34,19 @@ pub(crate) struct WrittenKey<'a> {
 /// The algorithm of a certificate's key.
 pub(crate) fn algorithm(certificate: &X509<'_>) -> Result<KeyAlgorithm, Unfit> {
     match certificate.algorithm {
+        RSA if modulus(certificate) < SHORTEST_RSA / 8 => Err(Unfit::ShortKey),
         RSA => Ok(KeyAlgorithm::Rsa),
         EC if curve(certificate).is_some() => Ok(KeyAlgorithm::Ecdsa),
         ED25519 => Ok(KeyAlgorithm::Ed25519),
         _ => Err(Unfit::KeyAlgorithm),
     }
+}
+
+/// How many bytes the modulus of an RSA key takes (RFC 8017 A.1.1).
+fn modulus(certificate: &X509<'_>) -> usize {
+    let key = Der::new(certificate.public_key).within(tag::SEQUENCE);
+    let modulus = key.and_then(|mut key| key.take(tag::INTEGER)).unwrap_or_default();
+    modulus.strip_prefix(&[0]).unwrap_or(modulus).len()
 }
 
 fn curve(certificate: &X509<'_>) -> Option<&'static EcdsaSigningAlgorithm> {
@@ -79,9 +88,7 @@ impl WrittenKey<'_> {
             KeyForm::Sec1 => return Ok(None),
         };
         match pair {
-            Ok(pair) if pair.public_modulus_len() * 8 < SHORTEST_RSA => Err(Unfit::ShortKey),
             Ok(pair) => Ok(Some(pair.public_key().as_ref().to_vec())),
-            Err(rejected) if rejected.to_string() == "TooSmall" => Err(Unfit::ShortKey),
             Err(_) => Ok(None),
         }
     }

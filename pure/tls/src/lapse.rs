@@ -10,8 +10,8 @@ const DAY: i64 = 24 * 60 * 60;
 /// Whoever renews by itself has done so by now.
 const SOON: i64 = 14 * DAY;
 
-/// What there is to say of a certificate at `now`, in seconds since 1970. One that lives for days is
-/// renewed within days: of its life a quarter is left when it is spoken of.
+/// What there is to say of a certificate at `now`, in seconds since 1970. One that lives for days
+/// is renewed within days: of its life a quarter is left when it is spoken of.
 pub fn lapse(certificate: &Certificate, now: i64) -> Option<Diagnostic> {
     let (since, until) = certificate.validity;
     let place = certificate.place.as_ref()?;

@@ -12,11 +12,13 @@ mod key;
 mod lapse;
 mod material;
 mod table;
+mod unfit;
 mod x509;
 
 #[cfg(test)]
 mod tests;
 
 pub use lapse::lapse;
-pub use material::{CERTIFICATE_KEY, PRIVATE_KEY, Unfit, certificate};
+pub use material::certificate;
 pub use table::{CertificateTable, Offer};
+pub use unfit::{CERTIFICATE_KEY, PRIVATE_KEY, Unfit};

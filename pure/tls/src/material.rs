@@ -1,7 +1,6 @@
 //! What a Secret holds, as a certificate: chain and key beside each other, in order, and belonging
 //! together.
 
-use std::fmt;
 use std::sync::Arc;
 
 use rustls_pki_types::pem::{PemObject, SectionKind};
@@ -10,37 +9,8 @@ use steelyard_model::routing::tls::{Certificate, KeyForm};
 use steelyard_model::{FieldPath, Provenance, Secret, SecretValue};
 
 use crate::key::{WrittenKey, algorithm};
+use crate::unfit::{CERTIFICATE_KEY, PRIVATE_KEY, Unfit};
 use crate::x509::X509;
-
-/// Keys of a Secret of type `kubernetes.io/tls`.
-pub const CERTIFICATE_KEY: &str = "tls.crt";
-/// The same, of its private key.
-pub const PRIVATE_KEY: &str = "tls.key";
-
-/// Why a Secret is no certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Unfit {
-    /// It has no such key.
-    Absent(&'static str),
-    /// The value of this key is not base64.
-    NotBase64(&'static str),
-    /// No certificate stands in it as PEM.
-    NoCertificate,
-    /// One that stands in it is none.
-    BadCertificate,
-    /// No private key stands in it as PEM.
-    NoKey,
-    /// The private key needs a password.
-    EncryptedKey,
-    /// What stands there as private key is none.
-    BadKey,
-    /// An RSA key that is too short.
-    ShortKey,
-    /// A kind of key that nobody here signs with.
-    KeyAlgorithm,
-    /// The key is that of another certificate.
-    Mismatch,
-}
 
 /// Most certificates of a chain that are looked at.
 const LONGEST_CHAIN: usize = 16;
@@ -141,50 +111,4 @@ fn in_order(read: &[X509<'_>], own: usize) -> Vec<usize> {
         chain.push(next);
     }
     chain
-}
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Absent(key) => write!(f, "it has no `{key}`"),
-            Self::NotBase64(key) => write!(f, "its `{key}` is not base64"),
-            Self::NoCertificate => write!(f, "its `{CERTIFICATE_KEY}` has no PEM certificate"),
-            Self::BadCertificate => {
-                write!(f, "a certificate in its `{CERTIFICATE_KEY}` cannot be read")
-            }
-            Self::NoKey => write!(f, "its `{PRIVATE_KEY}` has no PEM private key"),
-            Self::EncryptedKey => write!(f, "the key in its `{PRIVATE_KEY}` wants a password"),
-            Self::BadKey => write!(f, "the key in its `{PRIVATE_KEY}` cannot be read"),
-            Self::ShortKey => write!(f, "its RSA key has fewer than 2048 bits"),
-            Self::KeyAlgorithm => {
-                write!(f, "its key is none of RSA, ECDSA (P-256, P-384, P-521) and Ed25519")
-            }
-            Self::Mismatch => {
-                write!(f, "the key in its `{PRIVATE_KEY}` is that of another certificate")
-            }
-        }
-    }
-}
-
-impl Unfit {
-    /// What mends it.
-    pub fn help(self) -> &'static str {
-        match self {
-            Self::Absent(_) | Self::NotBase64(_) => {
-                "make it by `kubectl create secret tls NAME --cert FILE --key FILE`"
-            }
-            Self::NoCertificate | Self::BadCertificate => {
-                "put the certificate, then those that signed it, there as PEM"
-            }
-            Self::NoKey | Self::BadKey => "put the certificate's private key there as PEM",
-            Self::EncryptedKey => "take the password off: `openssl pkey -in FILE -out NEW`",
-            Self::ShortKey | Self::KeyAlgorithm => {
-                "make a new key, best on P-256: `openssl genpkey -algorithm EC \
-                 -pkeyopt ec_paramgen_curve:P-256`"
-            }
-            Self::Mismatch => {
-                "compare `openssl x509 -pubkey -noout -in CERT` and `openssl pkey -pubout -in KEY`"
-            }
-        }
-    }
 }

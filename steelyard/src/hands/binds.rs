@@ -1,4 +1,4 @@
-//! Where entry points listen. Those for TLS do not yet: they would answer in plain text.
+//! Where entry points listen.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -50,25 +50,28 @@ fn on_vips(ours: &[&Serve], led: &BTreeSet<IpAddr>) -> Vec<Bind> {
 }
 
 /// On every address of this machine, unless an entry point says otherwise.
-pub(crate) fn on_host(fixed: &StaticOptions, web: u16) -> Vec<Bind> {
+pub(crate) fn on_host(fixed: &StaticOptions, ports: (u16, u16)) -> Vec<Bind> {
     let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
-    on(fixed, web, everywhere, everywhere)
+    on(fixed, ports, everywhere, everywhere)
 }
 
 /// On loopback only, unless an entry point says otherwise.
-pub(crate) fn on_loopback(fixed: &StaticOptions, web: u16) -> Vec<Bind> {
+pub(crate) fn on_loopback(fixed: &StaticOptions, ports: (u16, u16)) -> Vec<Bind> {
     let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
-    on(fixed, web, loopback, everywhere)
+    on(fixed, ports, loopback, everywhere)
 }
 
-/// Default entry points on `hosts`; those that the user placed without a host on `placed`.
-fn on(fixed: &StaticOptions, web: u16, hosts: [IpAddr; 2], placed: [IpAddr; 2]) -> Vec<Bind> {
+/// Default entry points on `hosts`; those that the user placed without a host on `placed`. `ports`
+/// are those of `web` and `websecure`, unless moved.
+fn on(
+    fixed: &StaticOptions,
+    ports: (u16, u16),
+    hosts: [IpAddr; 2],
+    placed: [IpAddr; 2],
+) -> Vec<Bind> {
     let mut binds = Vec::new();
-    for entry_point in fixed.entry_points((web, 0)) {
-        if entry_point.is_secure {
-            continue;
-        }
+    for entry_point in fixed.entry_points(ports) {
         let addresses = match fixed.address(entry_point.id.as_str()) {
             Some(given) => given.host.map_or_else(|| placed.to_vec(), |host| vec![host]),
             None => hosts.to_vec(),

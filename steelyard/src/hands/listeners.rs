@@ -9,7 +9,7 @@ use steelyard_forward::{Forwarder, Listening};
 use steelyard_gateway::{Bind, Binding, Gateway, open_sockets};
 use steelyard_lending::{Borrower, LentListener};
 use steelyard_model::Protocol;
-use steelyard_model::routing::entry_point::PLAIN;
+use steelyard_model::routing::entry_point::BuiltIn;
 
 use super::history::History;
 use super::{Applied, Doing, Hand, Listener, Listeners, binds};
@@ -33,8 +33,8 @@ pub(crate) struct EntryPoints {
     /// Knows which vips packets can be led to another port for; none where no packets are led.
     forwarder: Option<Arc<Forwarder>>,
     fixed: StaticOptions,
-    /// The port of `web` unless moved.
-    web: u16,
+    /// The ports of `web` and `websecure` unless moved.
+    ports: (u16, u16),
     site: Site,
     /// Has listeners that another process opened, besides; none where nobody lends.
     borrower: Option<Borrower>,
@@ -49,26 +49,27 @@ pub(crate) struct EntryPoints {
 impl EntryPoints {
     pub(crate) fn new(
         (gateway, forwarder): (Arc<Gateway>, Option<Arc<Forwarder>>),
-        (fixed, web): (StaticOptions, u16),
+        (fixed, ports): (StaticOptions, (u16, u16)),
         site: Site,
         borrower: Option<Borrower>,
         history: History,
     ) -> Self {
         let (served, opened, failing) = Default::default();
-        Self { gateway, forwarder, fixed, web, site, borrower, served, history, opened, failing }
+        Self { gateway, forwarder, fixed, ports, site, borrower, served, history, opened, failing }
     }
 
-    /// Has `web` listen on another port, from the next time on.
-    pub(crate) fn move_web(&mut self, port: u16) {
-        self.web = port;
+    /// Has a built-in entry point listen on another port, from the next time on.
+    pub(crate) fn move_to(&mut self, point: BuiltIn, port: u16) {
+        let (web, websecure) = &mut self.ports;
+        *(if point.is_secure { websecure } else { web }) = port;
     }
 
     /// Where they are wanted.
     async fn wanted(&self, decided: &Decided) -> Vec<Bind> {
         let Decided { snapshot, .. } = decided;
         match self.site {
-            Site::Loopback => return binds::on_loopback(&self.fixed, self.web),
-            Site::Host => return binds::on_host(&self.fixed, self.web),
+            Site::Loopback => return binds::on_loopback(&self.fixed, self.ports),
+            Site::Host => return binds::on_host(&self.fixed, self.ports),
             Site::Vips => {}
         }
         // Where the gateway has a Service, nothing listens but its address: not while it has none,
@@ -79,7 +80,7 @@ impl EntryPoints {
         if snapshot.routing.routes.is_empty() {
             Vec::new()
         } else {
-            binds::on_host(&self.fixed, self.web)
+            binds::on_host(&self.fixed, self.ports)
         }
     }
 
@@ -150,12 +151,12 @@ impl Hand for EntryPoints {
     }
 }
 
-/// The port the entry point `web` listens on; none while it cannot listen on each address it
+/// The port that a built-in entry point listens on; none while it cannot listen on each address it
 /// should: somebody else has the port there.
-pub(crate) fn web_port(listeners: &[Listener]) -> Option<u16> {
-    let web = listeners.iter().filter(|(bind, _)| bind.entry_point == PLAIN.name);
+pub(crate) fn port_of(point: BuiltIn, listeners: &[Listener]) -> Option<u16> {
+    let its = listeners.iter().filter(|(bind, _)| bind.entry_point == point.name);
     let ports: Option<Vec<SocketAddr>> =
-        web.map(|(bind, at)| Some(binds::reached(bind, *at.as_ref().ok()?))).collect();
+        its.map(|(bind, at)| Some(binds::reached(bind, *at.as_ref().ok()?))).collect();
     ports?.first().map(SocketAddr::port)
 }
 

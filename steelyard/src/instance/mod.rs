@@ -31,6 +31,7 @@ use steelyard_forward::{Forwarder, Passer};
 use steelyard_gateway::Gateway;
 use steelyard_kube::Gap;
 use steelyard_manifest::{ClusterEvent, Selection, Sight};
+use steelyard_model::routing::entry_point::BuiltIn;
 use steelyard_model::{Item, NamespacedName, Snapshot};
 use steelyard_pipeline::Known;
 use steelyard_plan::{NodePlan, Plan};
@@ -255,15 +256,15 @@ impl Instance {
         self.current().map_or("", |current| &current.decided.node)
     }
 
-    /// The port the entry point `web` listens on; none while it cannot listen on each address it
-    /// should: somebody else has the port there.
-    pub(crate) fn web_port(&self) -> Option<u16> {
-        listeners::web_port(self.current()?.applied.listeners())
+    /// The port that a built-in entry point listens on; none while it cannot listen on each address
+    /// it should: somebody else has the port there.
+    pub(crate) fn port_of(&self, point: BuiltIn) -> Option<u16> {
+        listeners::port_of(point, self.current()?.applied.listeners())
     }
 
-    /// Lets the entry point `web` listen on another port.
-    pub(crate) async fn move_web(&mut self, port: u16) {
-        self.hands.entry_points.iter_mut().for_each(|it| it.move_web(port));
+    /// Lets a built-in entry point listen on another port.
+    pub(crate) async fn move_to(&mut self, point: BuiltIn, port: u16) {
+        self.hands.entry_points.iter_mut().for_each(|it| it.move_to(point, port));
         self.apply_again().await;
     }
 

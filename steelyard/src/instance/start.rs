@@ -257,7 +257,7 @@ fn all_hands(
     let mut entry_points = |gateway: &Arc<Gateway>| {
         EntryPoints::new(
             (gateway.clone(), forwarder.clone()),
-            (settings.world.fixed.clone(), settings.ports.0),
+            (settings.world.fixed.clone(), settings.ports),
             site(settings, answers),
             borrower.take(),
             history.clone(),

@@ -129,8 +129,11 @@ const FILES: [(&str, &[&str]); 35] = [
     ),
     (
         "secret",
-        &["{apiVersion: v1, kind: Secret, metadata: {name: s}, type: kubernetes.io/tls, \
-         data: {tls.crt: '', tls.key: ''}}"],
+        &[
+            "{apiVersion: v1, kind: Secret, metadata: {name: s}, type: kubernetes.io/tls, \
+         data: {tls.crt: '', tls.key: ''}}",
+            include_str!("tests/secret.yaml"),
+        ],
     ),
     (
         "several",

@@ -23,6 +23,7 @@ use super::note::{self, Note};
 use super::shared::{self, Owners};
 use super::standing::Standing;
 use super::unready::{self, Unready};
+use crate::certificates::{self, lapsing};
 use crate::hands::Applied;
 use crate::hands::announcements::Idle;
 use crate::hands::binds;
@@ -79,7 +80,7 @@ impl Moment {
             routes: told(Self::routes),
             peers: told(|it| rows(&it.decided().plan.peers)),
             members: told(|it| it.sharing.as_deref().map_or_else(|| json!([]), shared::members)),
-            certificates: json!([]).into(),
+            certificates: told(|it| certificates::rows(&it.decided().snapshot).into()),
             events: told(|it| it.events.iter().map(|it| rows(&**it)).collect()),
             diagnostics: told(Self::diagnostics),
             gauges: Lazy::new(move || announcing.gauges()),
@@ -98,6 +99,7 @@ impl Moment {
         let mut diagnostics = self.decided().plan.diagnostics.clone();
         self.decided().known.advise(&mut diagnostics);
         let Value::Array(mut told) = rows(diagnostics) else { return json!([]) };
+        told.extend(lapsing(&self.decided().snapshot).map(|found| rows(&found)));
         told.extend(self.unreached().iter().map(rows));
         told.into()
     }

@@ -112,7 +112,6 @@ fn a_cluster_is_judged_as_files_are() -> Result<()> {
         "cluster: pool-range-reversed IPAddressPool/shop/home spec.addresses[0]",
         "cluster: backend-service-missing Ingress/shop/web \
          spec.rules[0].http.paths[0].backend.service.name",
-        "cluster: tls-not-served Ingress/shop/web spec.tls",
     ];
     let missing = "cluster: tls-secret-missing Ingress/shop/web spec.tls[0].secretName";
     let (code, said) = check(&cluster.kubeconfig())?;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::shared::crowd::Presence;
 use crate::wire::buffers::Buffer;
+use crate::wire::secured::Secured;
 use crate::wire::stream::Stream;
 use steelyard_host::places::TakenPlace;
 
@@ -28,20 +29,6 @@ pub(crate) struct Arrival {
     pub(crate) waiting: Rc<Waiting>,
     /// To be held as long as the connection is.
     pub(crate) slot: Slot,
-}
-
-/// What was agreed on in a handshake.
-#[derive(Debug)]
-pub(crate) struct Secured {
-    /// The name that the client wanted: lower case, without a trailing dot; empty where it named
-    /// none.
-    pub(crate) server_name: Box<str>,
-    /// `1.3`, as metrics and logs have it.
-    pub(crate) version: &'static str,
-    /// `TLS_AES_128_GCM_SHA256`.
-    pub(crate) cipher: &'static str,
-    /// HTTP/2 is spoken.
-    pub(crate) is_http2: bool,
 }
 
 /// A connection's place among all that are open, given up however it ends.

@@ -94,7 +94,9 @@ pub(super) async fn reach(
 fn pick(arrival: &Arrival, route: &RouteState) -> Result<(Rc<BackendState>, Rc<SetState>), Failed> {
     let core = &arrival.core;
     let live = core.live();
-    let mut recipes = route.recipes(&arrival.listener.point, "");
+    let point = &arrival.listener.point;
+    let mut recipes = route.recipes((point, false), "");
+    recipes.extend(route.recipes((point, true), ""));
     let picked = route.pick_for_bytes(&core.scene(&live), arrival.peer.ip(), &mut recipes);
     let (fault, why) = match picked {
         Picked::Leaf(service, set) if recipes.is_empty() => return Ok((service, set)),

@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use steelyard_http::{RequestHead, Witness};
 
-use crate::core::arrival::Secured;
 use crate::options::{AccessLog, LogFields, LogFormat, Shown};
 use crate::tell::request_id::RequestId;
+use crate::wire::secured::Secured;
 pub(crate) use writer::{Lines, Writer};
 
 /// Lines of one core, on their way to the writer.

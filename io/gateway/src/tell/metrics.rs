@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use steelyard_metrics::MOST_BOUNDS;
 
-use crate::core::arrival::Secured;
 use crate::up::tally::EndpointTotals;
+use crate::wire::secured::Secured;
 
 /// What tells one series of requests from another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

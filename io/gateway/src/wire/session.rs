@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use rustls::ServerConnection;
 
-use super::stream::Socket;
+use super::socket::Socket;
 
 /// A session.
 pub(super) struct Session(RefCell<State>);

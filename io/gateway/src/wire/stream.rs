@@ -1,7 +1,7 @@
 //! A connection's bytes, and reading and writing as the gateway does it: by reference, so that both
 //! ways are used at a time, and with buffers only when there is something to read.
 
-use std::io::{self, Read};
+use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use super::Wire;
 use super::buffers::{Buffer, BufferPool};
 use super::session::{Session, Unshaken};
+use super::socket::Socket;
 
 /// When a silent peer is asked whether it is there, and how often; as Traefik asks clients, and
 /// more often once it does not answer.
@@ -25,9 +26,6 @@ pub(crate) struct Stream {
     socket: Socket,
     session: Option<Box<Session>>,
 }
-
-/// A socket.
-pub(super) struct Socket(TcpStream);
 
 impl Stream {
     pub(crate) async fn connect(address: SocketAddr) -> io::Result<Self> {
@@ -97,62 +95,6 @@ impl Stream {
     }
 }
 
-impl Socket {
-    /// Reads into `room`. 0 means the other side has closed.
-    pub(super) fn poll_bytes(
-        &self,
-        room: &mut [u8],
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.0.poll_read_ready(cx))?;
-            let mut count = None;
-            let tried = self.0.try_io(Interest::READABLE, || {
-                let read = (&*SockRef::from(&self.0)).read(room)?;
-                count = Some(read);
-                // There was less than there is room for: the next time is told by the reactor,
-                // and costs no system call before.
-                let is_all = (1..room.len()).contains(&read);
-                if is_all { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(read) }
-            });
-            match (count, tried) {
-                (Some(count), _) => return Poll::Ready(Ok(count)),
-                (None, Err(error)) if is_transient(&error) => {}
-                (None, tried) => return Poll::Ready(tried),
-            }
-        }
-    }
-
-    /// Writes some of `slices`, in one system call.
-    pub(super) fn poll_slices(
-        &self,
-        slices: &[io::IoSlice<'_>],
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            match self.0.try_write_vectored(slices) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return Poll::Ready(written),
-            }
-            ready!(self.0.poll_write_ready(cx))?;
-        }
-    }
-
-    fn is_silent(&self) -> bool {
-        let mut byte = [std::mem::MaybeUninit::uninit()];
-        /// `MSG_PEEK | MSG_DONTWAIT` of Linux.
-        const LOOK: i32 = 0x2 | 0x40;
-        let seen = SockRef::from(&self.0).recv_with_flags(&mut byte, LOOK);
-        matches!(seen, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-    }
-
-    fn is_alive(&self) -> bool {
-        let mut byte = [0];
-        let read = self.0.try_read(&mut byte);
-        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-    }
-}
-
 impl Wire for Stream {
     fn poll_read(
         &self,
@@ -217,12 +159,9 @@ impl From<TcpStream> for Stream {
     }
 }
 
-fn is_transient(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
     use std::net::TcpListener;
 
     use super::*;

@@ -36,6 +36,12 @@ const SPOKEN: State = State::Speaks(|value| match value.to_ascii_lowercase().as_
     _ => None,
 });
 
+/// What is no word for it is as if nothing were said, as in ingress-nginx.
+const REDIRECTS: State = State::Reads(|written, wishes, _| wishes.redirects = written.boolean());
+const ALWAYS_REDIRECTS: State = State::Reads(|written, wishes, _| {
+    wishes.always_redirects = written.boolean().unwrap_or_default();
+});
+
 const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "affinity" LATER, [];
     "affinity-canary-behavior" LATER, [];
@@ -98,7 +104,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "enable-rewrite-log" COSMETIC, [];
     "fastcgi-index" LATER, [];
     "fastcgi-params-configmap" LATER, [];
-    "force-ssl-redirect" LATER, ["false"];
+    "force-ssl-redirect" ALWAYS_REDIRECTS, ["false"];
     "from-to-www-redirect" LATER, ["false"];
     "http2-push-preload" COSMETIC, [];
     "limit-allowlist" LATER, [];
@@ -163,7 +169,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "ssl-ciphers" LATER, [];
     "ssl-passthrough" PROTOCOL, ["false"];
     "ssl-prefer-server-ciphers" COSMETIC, [];
-    "ssl-redirect" LATER, ["false"];
+    "ssl-redirect" REDIRECTS, [];
     "stream-snippet" RESTRICTS, [];
     "temporal-redirect" LATER, [];
     "temporal-redirect-code" LATER, [];

@@ -28,14 +28,22 @@ const SPOKEN: State = State::Speaks(|value| match value.to_ascii_lowercase().as_
     _ => None,
 });
 
-/// TLS itself is for later, its options close: they may ask for client certificates.
+const TLS: State = State::Reads(|written, wishes, findings| match written.boolean() {
+    Some(is_tls) => wishes.is_tls = is_tls,
+    None => {
+        let known = [("true", true), ("false", false)];
+        let _ = findings.choice(&written.path(), Some(written.value), &known);
+    }
+});
+
+/// Options of TLS close: they may ask for client certificates.
 const ON_INGRESS: [Annotation; 13] = rows! { Ingress:
     "router.entrypoints" ENTRY_POINTS, [];
     "router.middlewares" RESTRICTS, [];
     "router.priority" LATER, ["0"];
     "router.rulesyntax" LATER, ["v3"];
     "router.pathmatcher" LATER, ["pathprefix"];
-    "router.tls" LATER, ["false"];
+    "router.tls" TLS, ["false"];
     "router.tls.certresolver" LATER, [];
     "router.tls.options" RESTRICTS, [];
     "router.tls.domains" COSMETIC, [];

@@ -20,6 +20,11 @@ pub(crate) struct Wishes {
     pub(crate) is_default_class: bool,
     /// Entry points; empty means the default ones.
     pub(crate) entry_points: Vec<EntryPointId>,
+    /// Routes are for TLS only.
+    pub(crate) is_tls: bool,
+    /// Whether who asks in plain is led to TLS, where that is served; and wherever.
+    pub(crate) redirects: Option<bool>,
+    pub(crate) always_redirects: bool,
     /// Whether the gateway serves a Service, where somebody decides.
     pub(crate) gateway: Option<bool>,
     /// Endpoints outside Kubernetes.
@@ -41,6 +46,15 @@ pub(crate) struct Text {
 }
 
 impl Entry<'_> {
+    /// What Go's `ParseBool` makes of it; none of what is no such word.
+    pub(crate) fn boolean(&self) -> Option<bool> {
+        match self.value.trim() {
+            "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+            "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+            _ => None,
+        }
+    }
+
     pub(crate) fn path(&self) -> FieldPath {
         FieldPath::annotation(self.key)
     }

@@ -45,7 +45,7 @@ fn an_ingress_with_everything() {
     let routes = routes(taken(&ingress("", spec), &[]));
     assert_eq!(routes.class.unwrap().name, "traefik");
     assert_eq!(routes.tls_secrets.len(), 1);
-    assert_eq!(&*routes.tls_secrets[0].1.field.0, "spec.tls[0].secretName");
+    assert_eq!(&*routes.tls_secrets[0].place.field.0, "spec.tls[0].secretName");
     let seen: Vec<String> = routes
         .routes
         .iter()
@@ -207,8 +207,9 @@ const OF_NGINX: [Case; 36] = [
     ("limit-rps", "5", CLOSED, true),
     ("limit-rps", "many", CLOSED, true),
     ("limit-rps", "0", None, false),
-    ("force-ssl-redirect", "true", WITHOUT, false),
-    ("force-ssl-redirect", "yes", WITHOUT, false),
+    ("force-ssl-redirect", "true", None, false),
+    ("force-ssl-redirect", "yes", None, false),
+    ("ssl-redirect", "false", None, false),
     ("force-ssl-redirect", "false", None, false),
     ("enable-global-auth", "true", CLOSED, true),
     ("enable-global-auth", "false", None, false),
@@ -258,7 +259,7 @@ fn annotations_of_traefik() {
     let cases = [
         ("router.middlewares", "default-auth@kubernetescrd", CLOSED, true),
         ("router.midlewares", "default-auth@kubernetescrd", CLOSED, true),
-        ("router.tls", "true", WITHOUT, false),
+        ("router.tls", "true", None, false),
         ("router.tls", "false", None, false),
         ("router.tls.certresolver", "le", WITHOUT, false),
         ("router.tls.options", "default-mtls@kubernetescrd", CLOSED, true),

@@ -51,6 +51,8 @@ pub(crate) enum Cell {
     /// An Ingress that is ours, and whose words it is in.
     Set(NamespacedName),
 
+    /// A Secret as a certificate, where an Ingress that is ours names it.
+    Material(NamespacedName),
     /// Findings: pools beside what announces them, and beside the nodes.
     Announced,
     /// Index: Ingresses that are ours and name a Service.
@@ -175,7 +177,7 @@ impl Cell {
             | Self::Workloads
             | Self::Pools => 2,
             Self::Family | Self::Lan | Self::Bgp | Self::Set(_) => 3,
-            Self::Announced | Self::LeadsTo(_) | Self::Slot(..) => 4,
+            Self::Material(_) | Self::Announced | Self::LeadsTo(_) | Self::Slot(..) => 4,
             Self::Service(_) => 5,
             Self::Gateways => 6,
             Self::Stands => 7,

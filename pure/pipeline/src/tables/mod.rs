@@ -87,6 +87,7 @@ impl Tables for Join {
                 None
             }
             Cell::Set(id) => set(id, reads, said),
+            Cell::Material(id) => tls::material(id, reads),
             Cell::Service(id) => services::service(id, reads, &self.options, said),
             Cell::Stands => Some(services::stands(reads)),
             Cell::Closed(id) => services::closed(id, reads, &self.options, said),
@@ -108,6 +109,8 @@ impl Tables for Join {
             (Cell::Set(id), Row::Set(..)) => {
                 links.cell(Cell::Routed(id.clone()));
                 let set = row.set();
+                let secrets = set.set.tls_secrets.iter();
+                secrets.for_each(|it| links.cell(Cell::Material(it.secret.clone())));
                 routes::named(&set).for_each(|id| links.entry(Cell::LeadsTo(id.clone())));
                 for (_, listener, draft) in routes::slots(&set, &self.options) {
                     links.entry(Cell::Slot(Arc::new((listener, draft.rule.clone()))));
@@ -263,8 +266,6 @@ fn set(
         _ => None,
     };
     let class = routes::judge(set, default, object, diagnostics)?;
-    let secret = |id: &NamespacedName| reads.row(&Cell::Object(Tag::Secret, id.clone())).is_some();
-    tls::report(set, secret, diagnostics);
     diagnostics.extend(ReadSet::new(set, class).reading.said.iter().cloned());
     Some(Row::Set(items, class))
 }

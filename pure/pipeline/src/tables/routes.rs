@@ -14,13 +14,14 @@ use steelyard_model::{Diagnostic, NamespacedName, Provenance, RouteDraft, RouteS
 use super::Reads;
 use super::cell::Cell;
 use super::row::{Class, ReadSet, Routed, Row};
+use super::tls;
 use crate::codes;
 use crate::options::ResolveOptions;
 use backend::Join;
 use entry_points::EntryPoints;
 
 pub(super) use class::judge;
-pub(crate) use entry_points::sockets;
+pub(crate) use entry_points::{sockets, to_tls};
 pub(super) use parts::{endpoints, leaf, named_set};
 
 /// Every Service that a set names.
@@ -50,6 +51,7 @@ pub(super) fn routed(
     let read = row.set();
     let entry_points = EntryPoints::new(&options.entry_points);
     entry_points.judge(&read, diagnostics);
+    tls::report(read.set, reads, diagnostics);
     let listeners = entry_points.listeners(&read);
     let mut routed = Routed::default();
     for (index, draft) in read.routes().iter().enumerate() {
@@ -66,7 +68,7 @@ pub(super) fn routed(
         }
         let mut join = Join { reads, diagnostics };
         let backend = join.backend(draft, &read, &mut routed);
-        routed.routes.push(Arc::new(route(draft, read.class, free, backend)));
+        routed.routes.push(Arc::new(route(draft, &read, free, backend)));
     }
     Some(Row::Routed(Arc::new(routed.shrunk())))
 }
@@ -104,7 +106,7 @@ fn age(set: &RouteSet) -> impl Ord + '_ {
 
 fn route(
     draft: &RouteDraft,
-    class: Class,
+    read: &ReadSet<'_>,
     listeners: Vec<ListenerId>,
     backend: BackendId,
 ) -> Route {
@@ -115,10 +117,10 @@ fn route(
         listeners,
         rank: draft.rank.clone(),
         rule: draft.rule.clone(),
-        uses: Vec::new(),
+        uses: entry_points::uses(read, draft),
         to: Destination::Backend(backend),
         timeouts: None,
-        manner: match class {
+        manner: match read.class {
             Class::Nginx => Manner::Nginx,
             Class::Traefik | Class::Steelyard | Class::Unnamed => Manner::Traefik,
         },

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use steelyard_model::routing::backend::{BackendNode, EndpointSet, RefusalReason};
 use steelyard_model::routing::route::Route;
+use steelyard_model::routing::tls::Certificate;
 use steelyard_model::{
     Bgp, ClassReading, Endpoint, Family, Item, L2Advertisement, Labels, NamespacedName, Node, Pool,
     ResolvedService, RouteDraft, RouteSet, Workload,
 };
+
+use steelyard_tls::Unfit;
 
 use super::cell::Leaf;
 
@@ -32,6 +35,8 @@ pub(crate) enum Row {
     /// Selections include advertisements that do not count.
     Bgp(Arc<Bgp>, Arc<Selections>),
     Set(Items, Class),
+    /// What a Secret is as a certificate.
+    Material(Result<Arc<Certificate>, Unfit>),
     Service(Backed),
     Stands(Arc<Stands>),
     Routed(Arc<Routed>),
@@ -134,6 +139,19 @@ impl<'a> ReadSet<'a> {
     /// Its routes.
     pub(crate) fn routes(&self) -> &'a [RouteDraft] {
         if self.reading.is_unserved { &[] } else { &self.set.routes }
+    }
+
+    /// Whether its routes are to be served over TLS too.
+    pub(crate) fn wants_tls(&self) -> bool {
+        self.set.tls.is_some() || self.reading.always_redirects
+    }
+
+    /// Whether who asks in plain is led to TLS: in words of ingress-nginx, and there by itself
+    /// where TLS is asked for.
+    pub(crate) fn redirects(&self) -> bool {
+        let by_itself = self.class == Class::Nginx;
+        let if_served = self.reading.redirects.unwrap_or(by_itself) && self.set.tls.is_some();
+        self.reading.always_redirects || if_served
     }
 
     /// Why they are not served, if they are not.

@@ -161,21 +161,64 @@ fn an_external_name_for_nothing_answers_503() {
     }
 }
 
+/// Which listeners have the route, by what its Ingress says of entry points and TLS.
 #[test]
-fn routes_for_tls_alone_are_reached_by_nobody() {
-    let on = |names: &str| {
-        let key = "traefik.ingress.kubernetes.io/router.entrypoints";
-        let annotations = format!(", annotations: {{{key}: '{names}'}}");
-        joined(&(service("a", A) + &ingress("i", &annotations, "", "a.b", "/", "a")))
+fn where_routes_are_served_is_what_their_ingress_says() {
+    const TLS: &str = "tls: [{hosts: [a.b]}], ";
+    let (traefik, nginx) = ("traefik.ingress.kubernetes.io", "nginx.ingress.kubernetes.io");
+    let on = |names: &str| format!("{traefik}/router.entrypoints: '{names}'");
+    let tls = |is_tls: &str| format!("{traefik}/router.tls: '{is_tls}'");
+    let forced = format!("{nginx}/force-ssl-redirect: 'true'");
+    let plainly = format!("{nginx}/ssl-redirect: 'false'");
+    for (class, spec, annotations, listeners, redirects) in [
+        ("", "", vec![], "web", false),
+        ("", TLS, vec![], "web websecure/tls", false),
+        ("traefik", TLS, vec![], "web websecure/tls", false),
+        ("traefik", "", vec![on("websecure")], "websecure/tls", false),
+        ("traefik", TLS, vec![on("websecure")], "websecure/tls", false),
+        ("traefik", "", vec![on("web, websecure")], "web websecure/tls", false),
+        ("traefik", "", vec![tls("true")], "web/tls websecure/tls", false),
+        ("traefik", "", vec![tls("true"), on("web")], "web/tls", false),
+        ("traefik", "", vec![tls("false")], "web", false),
+        ("traefik", TLS, vec![forced.clone()], "web websecure/tls", false),
+        ("nginx", "", vec![], "web", false),
+        ("nginx", TLS, vec![], "web websecure/tls", true),
+        ("nginx", TLS, vec![plainly.clone()], "web websecure/tls", false),
+        ("nginx", "", vec![forced.clone()], "web websecure/tls", true),
+        ("nginx", TLS, vec![forced, plainly], "web websecure/tls", true),
+    ] {
+        let class =
+            if class.is_empty() { String::new() } else { format!("ingressClassName: {class}, ") };
+        let written = format!(", annotations: {{{}}}", annotations.join(", "));
+        let yaml =
+            service("a", A) + &ingress("i", &written, &(class.clone() + spec), "a.b", "/", "a");
+        let snapshot = joined(&yaml);
+        assert_eq!(of_routes(&snapshot), [""; 0], "{class}{spec}{written}");
+        let route = routes(&snapshot)[0];
+        let found: Vec<&str> = route.listeners.iter().map(|it| it.as_str()).collect();
+        assert_eq!(found.join(" "), listeners, "{class}{spec}{written}");
+        let uses: Vec<&str> = route.uses.iter().map(|it| it.filter.as_str()).collect();
+        let expected: &[&str] = if redirects { &["redirect-to-https@internal"] } else { &[] };
+        assert_eq!(uses, expected, "{class}{spec}{written}");
+    }
+    let only = |spec: &str, names: &str| {
+        let written = format!(", annotations: {{{}}}", on(names));
+        joined(&(service("a", A) + &ingress("i", &written, spec, "a.b", "/", "a")))
     };
+    assert_eq!(of_routes(&only(TLS, "web")), ["warning tls-not-served Ingress/default/i spec.tls"]);
     let place = "Ingress/default/i metadata.annotations\
                  [\"traefik.ingress.kubernetes.io/router.entrypoints\"]";
-    let silent = on("websecure");
-    assert_eq!(of_routes(&silent), [format!("warning entry-point-silent {place}")]);
-    assert!(words(&silent, "entry-point-silent").contains("web,websecure"));
-    assert_eq!(of_routes(&on("web, websecure")), [""; 0]);
-    assert_eq!(of_routes(&on("")), [""; 0]);
-    assert_eq!(of_routes(&on("web, w")), [format!("error entry-point-missing {place}")]);
+    assert_eq!(of_routes(&only("", "web, w")), [format!("error entry-point-missing {place}")]);
+}
+
+/// Challenges of certificates are asked for in plain.
+#[test]
+fn who_asks_for_a_challenge_is_led_nowhere() {
+    for path in ["/.well-known/acme-challenge", "/.well-known/acme-challenge/abc"] {
+        let spec = "ingressClassName: nginx, tls: [{hosts: [a.b]}], ";
+        let snapshot = joined(&(service("a", A) + &ingress("i", "", spec, "a.b", path, "a")));
+        assert_eq!(routes(&snapshot)[0].uses, [], "{path}");
+    }
 }
 
 #[test]
@@ -330,17 +373,35 @@ fn default_backends_come_last_and_once() {
 }
 
 #[test]
-fn tls_is_said_not_to_be_served() {
-    let secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: a-tls}\n";
-    let tls = |name: &str| format!("tls: [{{hosts: [a.b], secretName: {name}}}], ");
-    let with = |name: &str| {
-        joined(&(service("a", A) + secret + &ingress("i", "", &tls(name), "a.b", "/", "a")))
+fn certificates_are_those_of_secrets_that_are_named() {
+    let good = steelyard_testbed::manifests::tls_secret("a-tls");
+    let empty = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: bare}\n";
+    let with = |name: &str, host: &str| {
+        let tls = format!("tls: [{{hosts: [{host}], secretName: {name}}}], ");
+        joined(&(service("a", A) + &good + empty + &ingress("i", "", &tls, host, "/", "a")))
     };
-    let not_served = "warning tls-not-served Ingress/default/i spec.tls";
-    assert_eq!(of_routes(&with("a-tls")), [not_served]);
-    let missing = "warning tls-secret-missing Ingress/default/i spec.tls[0].secretName";
-    assert_eq!(of_routes(&with("b-tls")), [not_served, missing]);
-    assert!(words(&with("b-tls"), "tls-secret-missing").contains("did you mean `a-tls`?"));
+    let found = |snapshot: &Snapshot| {
+        let all = snapshot.routing.certificates.values();
+        all.map(|it| it.id.to_string()).collect::<Vec<_>>()
+    };
+    let place = "Ingress/default/i spec.tls[0].secretName";
+    for (name, host, certificates, code) in [
+        ("a-tls", "other.homelab.local", vec!["default/a-tls"], ""),
+        ("a-tls", "x.apps.homelab.local", vec!["default/a-tls"], ""),
+        ("a-tls", "apps.homelab.local", vec!["default/a-tls"], "tls-name-not-covered"),
+        ("bare", "a.b", vec![], "tls-secret-unfit"),
+        ("b-tls", "a.b", vec![], "tls-secret-missing"),
+    ] {
+        let snapshot = with(name, host);
+        assert_eq!(found(&snapshot), certificates, "{name} {host}");
+        let expected =
+            if code.is_empty() { vec![] } else { vec![format!("warning {code} {place}")] };
+        assert_eq!(of_routes(&snapshot), expected, "{name} {host}");
+    }
+    assert!(words(&with("b-tls", "a.b"), "tls-secret-missing").contains("did you mean `a-tls`?"));
+    assert!(words(&with("bare", "a.b"), "tls-secret-unfit").contains("it has no `tls.crt`"));
+    // Nobody names it.
+    assert!(found(&joined(&(service("a", A) + &good))).is_empty());
 }
 
 /// Each class has its own controller's manner.

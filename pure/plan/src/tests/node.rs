@@ -17,10 +17,13 @@ spec: {{type: LoadBalancer, ports: [{ports}]}}"
 #[test]
 fn the_gateways_ports_are_entry_points_by_name_or_number() {
     for (ports, expected) in [
-        ("{name: web, port: 80}, {name: websecure, port: 443}", vec![(80, "web")]),
+        (
+            "{name: web, port: 80}, {name: websecure, port: 443}",
+            vec![(80, "web"), (443, "websecure")],
+        ),
         ("{name: http, port: 8080}", vec![(8080, "web")]),
         ("{port: 80}", vec![(80, "web")]),
-        ("{name: https, port: 80}", vec![]),
+        ("{name: https, port: 80}", vec![(80, "websecure")]),
         ("{name: other, port: 9000}", vec![]),
         ("{name: web, port: 80, protocol: UDP}", vec![]),
     ] {

@@ -19,7 +19,7 @@ use tokio::task::spawn_local;
 
 use super::answer::Answer;
 use super::request::{Context, Decision, Request};
-use crate::core::arrival::{Arrival, Secured, Slot};
+use crate::core::arrival::{Arrival, Slot};
 use crate::core::listener::Listener;
 use crate::core::live::{Chosen, RouteState};
 use crate::core::sheets::LentNote;
@@ -34,6 +34,7 @@ use crate::tell::request_id::RequestId;
 use crate::wire::Wire;
 use crate::wire::buffers::Buffer;
 use crate::wire::link::PREFACE;
+use crate::wire::secured::Secured;
 use crate::wire::stream::Stream;
 use crate::wire::timer::{Timer, within};
 use record::shows_headers;

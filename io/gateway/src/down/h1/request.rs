@@ -11,7 +11,6 @@ use steelyard_http::{
 };
 use steelyard_route::NearMiss;
 
-use crate::core::arrival::Secured;
 use crate::core::listener::Listener;
 use crate::core::live::{Chosen, Live, Picked, RouteState, Scene};
 use crate::core::{Core, HEAD_BUFFER};
@@ -23,6 +22,7 @@ use crate::tell::fault::Fault;
 use crate::tell::metrics::method_label;
 use crate::tell::tracer::Traced;
 use crate::wire::buffers::Buffer;
+use crate::wire::secured::Secured;
 
 /// What the head of a request said, as far as it is needed later.
 pub(crate) struct Request {

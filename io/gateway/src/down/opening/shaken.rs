@@ -9,8 +9,9 @@ use rustls::{CipherSuite, ProtocolVersion, ServerConfig, ServerConnection};
 use steelyard_preface::ClientHello;
 
 use super::{Goal, Newcomer};
-use crate::core::arrival::{Arrival, Secured};
+use crate::core::arrival::Arrival;
 use crate::tell::turned_away::{NoHandshake, TurnedAway};
+use crate::wire::secured::Secured;
 
 impl Newcomer<'_> {
     /// Holds the handshake by these terms.

@@ -1,12 +1,20 @@
 //! Where routes are tried: the entry points that there are, and those that an object asks for.
 
-use steelyard_model::routing::entry_point::{EntryPoint, PLAIN, SECURE};
+use steelyard_model::routing::entry_point::{EntryPoint, SECURE};
+use steelyard_model::routing::filter::{Filter, FilterNode, Redirection, Use};
 use steelyard_model::routing::id::{EntryPointId, ListenerId};
+use steelyard_model::routing::pattern::{PathPattern, PathShape};
 use steelyard_model::routing::world::RoutingMap;
-use steelyard_model::{Diagnostic, FieldPath, Provenance, Severity};
+use steelyard_model::{Diagnostic, FieldPath, Provenance, RouteDraft, Severity};
 
 use crate::codes;
 use crate::tables::row::ReadSet;
+
+/// The filter that leads to TLS.
+const TO_TLS: &str = "redirect-to-https@internal";
+
+/// Paths of certificate challenges (RFC 8555 §8.3), which are asked for in plain.
+const CHALLENGES: &str = "/.well-known/acme-challenge";
 
 /// The annotation that names entry points.
 const ENTRY_POINTS: &str = "traefik.ingress.kubernetes.io/router.entrypoints";
@@ -39,16 +47,34 @@ impl<'a> EntryPoints<'a> {
         Self { all, default }
     }
 
-    /// The listeners where the routes of an object are tried.
+    /// The listeners where the routes of an object are tried. Who asks for TLS and names no entry
+    /// point is served at those for TLS as well as in plain; who wants TLS only, in TLS only.
     pub(super) fn listeners(&self, read: &ReadSet<'_>) -> Vec<ListenerId> {
-        self.of(read).into_iter().map(EntryPoint::default_listener).collect()
+        let named = self.named(read);
+        let (plain, secure) = match read.reading.entry_points.is_empty() {
+            true => (self.default.as_slice(), self.secure()),
+            false => (named.as_slice(), Vec::new()),
+        };
+        if read.reading.is_tls {
+            let all = plain.iter().chain(&secure);
+            return all.map(|it| it.tls_listener()).collect();
+        }
+        let plain = plain.iter().map(|it| it.default_listener());
+        if !read.wants_tls() {
+            return plain.collect();
+        }
+        plain.chain(secure.iter().map(|it| it.tls_listener())).collect()
+    }
+
+    /// Those for TLS that nobody has to name.
+    fn secure(&self) -> Vec<&'a EntryPoint> {
+        let is_it =
+            |it: &&EntryPoint| it.is_secure && !self.default.iter().any(|its| its.id == it.id);
+        self.all.iter().filter(is_it).collect()
     }
 
     /// Those that exist of what an object asks for.
-    fn of(&self, read: &ReadSet<'_>) -> Vec<&'a EntryPoint> {
-        if read.reading.entry_points.is_empty() {
-            return self.default.clone();
-        }
+    fn named(&self, read: &ReadSet<'_>) -> Vec<&'a EntryPoint> {
         let mut found: Vec<&EntryPoint> = Vec::new();
         for known in read.reading.entry_points.iter().filter_map(|name| self.find(name)) {
             if !found.iter().any(|it| it.id == known.id) {
@@ -70,9 +96,10 @@ impl<'a> EntryPoints<'a> {
         let place = Provenance::new(&read.set.object, FieldPath::annotation(ENTRY_POINTS));
         let missing = read.reading.entry_points.iter().filter(|name| self.find(name).is_none());
         diagnostics.extend(missing.map(|name| self.missing(&place, name)));
-        let found = self.of(read);
-        if !found.is_empty() && found.iter().all(|it| it.is_secure) {
-            diagnostics.push(self.silent(&place, &found));
+        let is_in_tls = |it: &ListenerId| self.all.iter().any(|known| known.tls_listener() == *it);
+        let (listeners, asked) = (self.listeners(read), read.set.tls.as_ref());
+        if let Some(asked) = asked.filter(|_| !listeners.iter().any(is_in_tls)) {
+            diagnostics.push(self.not_served(asked));
         }
     }
 
@@ -87,20 +114,46 @@ impl<'a> EntryPoints<'a> {
         )
     }
 
-    fn silent(&self, place: &Provenance, found: &[&EntryPoint]) -> Diagnostic {
-        let plain = self.all.iter().find(|it| !it.is_secure);
-        let plain = plain.map_or(PLAIN.name, |it| it.id.as_str());
-        let found: Vec<&str> = found.iter().map(|it| it.id.as_str()).collect();
-        let found = found.join(", ");
-        Diagnostic::at(
-            Severity::Warning,
-            codes::ENTRY_POINT_SILENT,
-            place,
-            format!(
-                "{found} is for TLS, which is not served yet: nothing listens there, so nobody \
-                 reaches these routes"
-            ),
-            format!("write `{plain},{found}` to serve them in plain HTTP until then"),
-        )
+    fn not_served(&self, asked: &Provenance) -> Diagnostic {
+        let secure: Vec<&str> =
+            self.all.iter().filter(|it| it.is_secure).map(|it| it.id.as_str()).collect();
+        let help = match secure.first() {
+            Some(name) => format!("add `{name}` to the annotation {ENTRY_POINTS}"),
+            None => format!("start with --entrypoints.{}.address", SECURE.name),
+        };
+        let message = "TLS is not served for these hosts: no entry point of the routes is for it";
+        Diagnostic::at(Severity::Warning, codes::TLS_NOT_SERVED, asked, message, help)
     }
+}
+
+/// Leads to the same by TLS, with ingress-nginx's status; who asks at a port of its own is led to
+/// the one beside it.
+pub(crate) fn to_tls(entry_points: &[EntryPoint]) -> FilterNode {
+    let secure = entry_points.iter().find(|it| it.is_secure).map(|it| it.port);
+    let plain = entry_points.iter().filter(|it| !it.is_secure);
+    let beside = secure.map(|port| plain.map(|it| (it.port, port)).collect());
+    let to = Redirection {
+        scheme: Some("https".into()),
+        host: None,
+        port: None,
+        beside: beside.unwrap_or_default(),
+        path: None,
+        status: 308,
+    };
+    FilterNode { id: TO_TLS.into(), place: None, filter: Filter::Redirect(to) }
+}
+
+/// What the requests of a route pass: in words of ingress-nginx, who asks in plain is led to TLS,
+/// but for challenges of certificates.
+pub(super) fn uses(read: &ReadSet<'_>, draft: &RouteDraft) -> Vec<Use> {
+    let is_challenge = |path: &PathPattern| match &path.shape {
+        PathShape::Exact(path) | PathShape::Elements(path) | PathShape::Bytes(path) => {
+            path.starts_with(CHALLENGES)
+        }
+        PathShape::Regex(expression) => expression.source().contains(CHALLENGES),
+    };
+    if !read.redirects() || draft.rule.path().is_some_and(is_challenge) {
+        return Vec::new();
+    }
+    vec![Use { filter: TO_TLS.into(), state: TO_TLS.into() }]
 }
