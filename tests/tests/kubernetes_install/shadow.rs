@@ -2,14 +2,14 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use steelyard_tests::chart::{NAMESPACE, chart, deploy, make_namespace};
 use steelyard_tests::cluster::{self, Cluster};
 use steelyard_tests::needs_cluster;
 use steelyard_tests::process::run;
 use steelyard_tests::roles::{give, is_answered};
 
-use super::chart::{NAMESPACE, make_namespace};
 use super::roles::said;
-use super::{deploy, start};
+use super::start;
 
 const ROLES: [(&str, usize); 3] = [("controller", 2), ("gateway", 1), ("speaker", 1)];
 /// What another controller gave.
@@ -66,7 +66,7 @@ fn nobody_hears_of_a_shadow() -> Result<()> {
     cluster.apply(APPLIED)?;
     cluster.wait_for_pods("default", "app=echo", 1)?;
     give(&cluster, "given", &[GIVEN])?;
-    let chart = deploy("helm/steelyard").to_string_lossy().into_owned();
+    let chart = chart();
     for options in SHADOWS {
         let install = ["upgrade", "--install", "steelyard", &chart, "--namespace", NAMESPACE];
         let token = ["--set", "admin.tokenSecret=steelyard-admin", "--set", options];
