@@ -63,7 +63,7 @@ pub enum Reason {
     /// The first that are free in a pool for everybody.
     FirstFree,
     /// It has none.
-    Pending(Refusal),
+    Pending(Box<Refusal>),
     /// It is of another load balancer class and left alone.
     ForeignClass,
 }

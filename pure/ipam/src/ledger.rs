@@ -57,6 +57,11 @@ impl Use {
 }
 
 impl Ledger {
+    /// Gives back what a map that grows one by one keeps free.
+    pub(crate) fn pack(&mut self) {
+        self.uses = std::mem::take(&mut self.uses).into_iter().collect();
+    }
+
     /// Whether `slot` may use `address` on these terms, beside those who use it already.
     pub(crate) fn check(
         &self,

@@ -20,7 +20,7 @@ pub(crate) enum Standing {
     /// Of a load balancer class that is not ours: whatever it holds is another's business.
     Foreign,
     /// As it stands it can have none.
-    Blocked(Refusal),
+    Blocked(Box<Refusal>),
 }
 
 /// Which families the addresses must have.
@@ -65,12 +65,8 @@ pub(crate) struct Wish {
     /// ipFamilyPolicy PreferDualStack: a second family is welcome.
     pub(crate) prefers_dual: bool,
     pub(crate) request: Request,
-    /// Where the request is written.
-    pub(crate) request_path: FieldPath,
     /// Pool asked for by name.
-    pub(crate) pool: Option<String>,
-    /// Where that is written.
-    pub(crate) pool_path: FieldPath,
+    pub(crate) pool: Option<Box<str>>,
     pub(crate) terms: Terms,
     pub(crate) ports: Ports,
 }
@@ -83,9 +79,7 @@ impl Wish {
             families: Families::Any,
             prefers_dual: false,
             request: Request::Any,
-            request_path: FieldPath::root(),
             pool: None,
-            pool_path: FieldPath::root(),
             terms: Terms::default(),
             ports: Ports::default(),
         }
@@ -93,8 +87,7 @@ impl Wish {
 
     /// Reads `service`; `class` is the load balancer class that is ours.
     pub(crate) fn read(service: &Service, class: Option<&str>) -> Self {
-        let (request, request_path) = request(service);
-        let pool = service.wish.pool.as_ref();
+        let request = request(service);
         let families = families(service);
         let standing = standing(service, class, &families);
         let families = settle(families.unwrap_or(Families::Any), service, &request);
@@ -106,9 +99,7 @@ impl Wish {
             families,
             prefers_dual: prefers_dual && !one_is_asked_for,
             request,
-            request_path,
-            pool_path: pool.map_or_else(FieldPath::root, |pool| pool.path.clone()),
-            pool: pool.map(|pool| pool.name.clone()),
+            pool: service.wish.pool.as_ref().map(|pool| pool.name.as_str().into()),
             terms: terms(service),
             ports: service.ports.iter().map(|port| (port.protocol, port.port)).collect(),
         }
@@ -142,11 +133,11 @@ fn standing(
         return Standing::Foreign;
     }
     if service.headless {
-        return Standing::Blocked(Refusal::Headless);
+        return Standing::Blocked(Box::new(Refusal::Headless));
     }
     match families {
         Ok(_) => Standing::Ours,
-        Err(refusal) => Standing::Blocked(refusal.clone()),
+        Err(refusal) => Standing::Blocked(Box::new(refusal.clone())),
     }
 }
 
@@ -188,18 +179,23 @@ fn settle(families: Families, service: &Service, request: &Request) -> Families 
     }
 }
 
-/// The addresses, and where they are asked for, or would be.
-fn request(service: &Service) -> (Request, FieldPath) {
-    match &service.wish.request {
-        None => (Request::Any, FieldPath::from("spec.loadBalancerIP")),
-        Some(asked) => {
-            let request = match asked.addresses.clone() {
-                Ok(addresses) => Request::Addresses(addresses),
-                Err(bad) => Request::Invalid(bad),
-            };
-            (request, asked.path.clone())
-        }
+fn request(service: &Service) -> Request {
+    match service.wish.request.as_ref().map(|asked| asked.addresses.clone()) {
+        None => Request::Any,
+        Some(Ok(addresses)) => Request::Addresses(addresses),
+        Some(Err(bad)) => Request::Invalid(bad),
     }
+}
+
+/// Where a Service asks for addresses, or would.
+pub(crate) fn request_path(service: &Service) -> FieldPath {
+    let asked = service.wish.request.as_ref().map(|asked| asked.path.clone());
+    asked.unwrap_or_else(|| FieldPath::from("spec.loadBalancerIP"))
+}
+
+/// Where a Service asks for a pool by name.
+pub(crate) fn pool_path(service: &Service) -> FieldPath {
+    service.wish.pool.as_ref().map_or_else(FieldPath::root, |pool| pool.path.clone())
 }
 
 fn terms(service: &Service) -> Terms {
@@ -210,5 +206,7 @@ fn terms(service: &Service) -> Terms {
         backend = pairs.join(",");
     }
     let key = service.wish.sharing_key.as_deref().unwrap_or_default();
-    Terms { key: key.into(), backend: backend.into() }
+    // Nothing, as most have, lies in memory once.
+    let text = |it: &str| if it.is_empty() { Arc::default() } else { Arc::from(it) };
+    Terms { key: text(key), backend: text(&backend) }
 }

@@ -97,10 +97,11 @@ impl ClusterObject {
     /// When it has no name, `uid` or version: no API server sends such a thing.
     pub fn new(raw: RawObject, kind: &'static Watched) -> Result<Self, NoObject> {
         let RawObject(mut tree) = raw;
-        let text = |key: &str| tree.get("metadata")?.node.get(key)?.node.text().map(Box::from);
+        let text = |key: &str| tree.get("metadata")?.node.get(key)?.node.text();
         let (uid, version) = (text("uid"), text("resourceVersion"));
-        let (uid, resource_version) = (uid.ok_or(NoObject)?, version.ok_or(NoObject)?);
+        let (uid, version) = (uid.ok_or(NoObject)?, version.ok_or(NoObject)?);
         let generation = generation(&tree).unwrap_or_default();
+        let origin = Arc::new(ClusterOrigin::new(uid, version, generation));
         trim(&mut tree, kind);
         let inherited =
             Inherited { api_version: Some(kind.api_version()), kind: Some(Arc::from(kind.kind)) };
@@ -110,7 +111,6 @@ impl ClusterObject {
         if !is_asked_for {
             return Err(NoObject);
         }
-        let origin = Arc::new(ClusterOrigin { uid, resource_version, generation });
         let object = Object {
             reference: identity.reference,
             api_version: identity.api_version,

@@ -91,7 +91,7 @@ impl Written {
 
     /// Whether both are versions of the same object of a cluster.
     pub(crate) fn is_same_object(&self, other: &Self) -> bool {
-        self.origin().map(|it| &it.uid) == other.origin().map(|it| &it.uid)
+        self.origin().map(ClusterOrigin::uid) == other.origin().map(ClusterOrigin::uid)
     }
 
     /// Whether the same is written in both, be it at other places.

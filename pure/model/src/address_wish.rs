@@ -15,8 +15,6 @@ pub struct AddressWish {
     /// The key under which it may share an address. An empty one shares with nobody, but counts
     /// where MetalLB asks only whether there is one.
     pub sharing_key: Option<String>,
-    /// The pool of its addresses, as whoever gave them noted it.
-    pub noted_pool: Option<String>,
     /// Annotations under their older prefix, whether they mean something or not.
     pub deprecated: Vec<DeprecatedAnnotation>,
 }

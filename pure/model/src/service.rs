@@ -42,6 +42,8 @@ pub struct Service {
     pub load_balancer_class: Option<String>,
     /// What it asks of its addresses, by MetalLB's annotations and `spec.loadBalancerIP`.
     pub wish: Arc<AddressWish>,
+    /// The pool of its addresses, as whoever gave them noted it.
+    pub noted_pool: Option<Box<str>>,
     /// `spec.externalTrafficPolicy`.
     pub external_traffic_policy: TrafficPolicy,
     /// `spec.healthCheckNodePort`.

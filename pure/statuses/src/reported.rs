@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use steelyard_manifest::{ClusterEvent, ClusterOrigin, Key, Object, is_older};
+use steelyard_manifest::{ClusterEvent, Key, Object, is_older};
 use steelyard_model::{Labels, NamespacedName, ObjectRef};
 
 use crate::kind::StatusKind;
@@ -115,8 +115,8 @@ impl Reported {
     pub fn heed(&mut self, event: &ClusterEvent) -> bool {
         match event {
             ClusterEvent::Written(object) => {
-                let ClusterOrigin { uid, resource_version, .. } = &*object.origin;
-                let revision = Revision::new(&**uid, &**resource_version);
+                let origin = &object.origin;
+                let revision = Revision::new(origin.uid(), origin.resource_version());
                 return self.see(&object.object, revision);
             }
             ClusterEvent::Gone { key, uid } => self.gone(&key.reference, uid),

@@ -54,6 +54,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
         status_addresses: status_addresses(raw.status.as_ref(), findings),
         gateway: wishes.gateway,
         wish: address_wish::of(&wishes, spec.load_balancer_ip.as_deref(), &annotations).shared(),
+        noted_pool: wishes.noted_pool.map(Into::into),
         static_endpoints: wishes.endpoints,
         refusal: closed.address.map(Box::new),
         backend_refusal: effects.refusal.or(closed.routes).map(Box::new),

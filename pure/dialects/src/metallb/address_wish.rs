@@ -17,7 +17,6 @@ pub(crate) fn of(wishes: &Wishes, field: Option<&str>, annotations: &Labels) -> 
         request: request(wishes.addresses.as_ref(), field),
         pool: pool.map(|text| PoolRequest { name: text.value.clone(), path: path(text) }),
         sharing_key: wishes.sharing_key.as_ref().map(|text| text.value.clone()),
-        noted_pool: wishes.noted_pool.clone(),
         deprecated: deprecated(annotations).collect(),
     }
 }

@@ -1,6 +1,8 @@
 //! What a Service asks of its addresses: MetalLB's annotations under both prefixes, and the field.
 
-use steelyard_model::AddressWish;
+use std::sync::Arc;
+
+use steelyard_model::{AddressWish, Service};
 
 use super::*;
 
@@ -8,12 +10,16 @@ const NEW: &str = "metallb.io";
 const OLD: &str = "metallb.universe.tf";
 
 fn wish(annotations: &str, spec: &str) -> AddressWish {
+    AddressWish::clone(&service(annotations, spec).wish)
+}
+
+fn service(annotations: &str, spec: &str) -> Arc<Service> {
     let yaml = format!(
         "apiVersion: v1\nkind: Service\nmetadata: {{name: a, annotations: {{{annotations}}}}}\n\
          spec: {{type: LoadBalancer, ports: [{{port: 80}}]{spec}}}\n"
     );
     match only(lowered(&yaml)) {
-        Item::Service(service) => AddressWish::clone(&service.wish),
+        Item::Service(service) => service,
         other => panic!("{other:?}"),
     }
 }
@@ -66,18 +72,21 @@ fn addresses_are_asked_for_in_one_place() {
 fn pool_and_key_and_what_is_noted() {
     let all =
         format!("{NEW}/address-pool: p, {NEW}/allow-shared-ip: k, {NEW}/ip-allocated-from-pool: q");
-    let found = wish(&all, "");
+    let service_of_all = service(&all, "");
+    let found = AddressWish::clone(&service_of_all.wish);
     let pool = found.pool.expect("a pool");
     let path = "metadata.annotations[\"metallb.io/address-pool\"]";
     assert_eq!((&*pool.name, &*pool.path.0), ("p", path));
     assert_eq!(found.sharing_key.as_deref(), Some("k"));
-    assert_eq!(found.noted_pool.as_deref(), Some("q"));
+    assert_eq!(service_of_all.noted_pool.as_deref(), Some("q"));
     assert_eq!(found.deprecated, []);
 
-    let old = wish(&format!("{OLD}/allow-shared-ip: '', {OLD}/ip-allocated-from-pool: q"), "");
+    let old = service(&format!("{OLD}/allow-shared-ip: '', {OLD}/ip-allocated-from-pool: q"), "");
+    assert_eq!(old.noted_pool, None);
+    let old = AddressWish::clone(&old.wish);
     // There, and empty: MetalLB heeds both.
     assert_eq!(old.sharing_key.as_deref(), Some(""));
-    assert_eq!((old.noted_pool, old.pool), (None, None));
+    assert_eq!(old.pool, None);
     let deprecated = old.deprecated.iter().map(|it| (it.key.as_str(), it.is_request));
     let expected = [
         ("metallb.universe.tf/allow-shared-ip", true),

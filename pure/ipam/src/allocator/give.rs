@@ -39,7 +39,7 @@ impl Allocator {
             _ if claim.service.is_none() => return,
             Standing::Foreign | Standing::NotLoadBalancer => return,
             Standing::Blocked(refusal) => {
-                let refusal = refusal.clone();
+                let refusal = Refusal::clone(refusal);
                 return self.refuse(slot, refusal);
             }
             Standing::Ours => {}
@@ -74,7 +74,7 @@ impl Allocator {
             return;
         }
         let refused = if written.is_empty() { None } else { self.admit(slot, &written).err() };
-        self.claim_mut(slot).refusal = Some(refused.unwrap_or(Refusal::NotWritten));
+        self.claim_mut(slot).refusal = Some(Box::new(refused.unwrap_or(Refusal::NotWritten)));
     }
 
     fn refuse(&mut self, slot: Slot, refusal: Refusal) {
@@ -99,7 +99,7 @@ impl Allocator {
         if let Some(event) = event {
             claim.tell(event);
         }
-        claim.refusal = Some(refusal);
+        claim.refusal = Some(Box::new(refusal));
     }
 
     fn choose(&mut self, slot: Slot) -> Result<(Vec<Place>, Reason), Refusal> {
@@ -123,7 +123,7 @@ impl Allocator {
         if let Some(name) = &claim.wish.pool
             && self.pools.named(name, &claim.id.namespace) != Named::Pool(places[0].0)
         {
-            let (addresses, name) = (addresses.to_vec(), name.clone());
+            let (addresses, name) = (addresses.to_vec(), name.to_string());
             return Err(Refusal::OtherPool { addresses, name });
         }
         Ok(places)
@@ -331,7 +331,7 @@ impl Allocator {
 impl Claim {
     /// Whether it had addresses before.
     fn had_addresses(&self) -> bool {
-        !self.held.addresses.is_empty() || !self.status().is_empty()
+        !self.held().is_empty() || !self.status().is_empty()
     }
 
     /// Adds an event, once.

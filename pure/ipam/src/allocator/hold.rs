@@ -71,7 +71,7 @@ impl Allocator {
             return None;
         }
         let addresses = match from {
-            Said::ByState => &claim.held.addresses,
+            Said::ByState => claim.held(),
             Said::ByStatus => claim.status(),
         };
         (!addresses.is_empty()).then(|| addresses.to_vec())
@@ -91,7 +91,7 @@ impl Allocator {
             return;
         }
         let Fit::These(addresses) = fit(&said, claim.wish.families) else { return };
-        let kept_one = addresses.len() < said.len() && claim.held.addresses != addresses;
+        let kept_one = addresses.len() < said.len() && claim.held() != addresses;
         let reason = if kept_one { Reason::KeptOne } else { claim.reason_to_keep(addresses) };
         match self.admit(slot, addresses) {
             Ok(places) if self.as_asked(slot, addresses, places[0].0) => {
@@ -247,7 +247,7 @@ impl Allocator {
             let places = self.pools.locate(&[*address])?;
             (!self.ledger.is_used(*address)).then(|| places[0])
         };
-        let places: Vec<_> = claim.held.addresses.iter().filter_map(place).collect();
+        let places: Vec<_> = claim.held().iter().filter_map(place).collect();
         self.take(slot, places, Reason::Held);
     }
 

@@ -102,10 +102,10 @@ pub(crate) struct Claim {
     pub(crate) wish: Wish,
     /// The run in which it was last decided.
     run: u64,
-    /// What it held before that run.
-    held: Holding,
+    /// What it held before that run, if it did.
+    held: Option<Box<Holding>>,
     pub(crate) grant: Option<Grant>,
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) refusal: Option<Box<Refusal>>,
     events: Vec<ServiceEvent>,
 }
 
@@ -146,6 +146,9 @@ impl Allocator {
         }
         allocator.enter_absent(held);
         allocator.decide_all((0..allocator.slots.len()).collect());
+        // What grew in order, one by one, is hardly more than half full.
+        allocator.index = std::mem::take(&mut allocator.index).into_iter().collect();
+        allocator.ledger.pack();
         allocator
     }
 
@@ -222,7 +225,7 @@ impl Allocator {
         };
         let pool = claim.pool().map(|pool| self.pools.get(pool).pool.id.clone());
         let occupied = self.occupied(claim).map(|(it, occupant)| (it, occupant.clone()));
-        let unknown = claim.held.addresses.is_empty() && service.wish.noted_pool.is_none();
+        let unknown = claim.held().is_empty() && service.noted_pool.is_none();
         Assignment {
             addresses: claim.addresses().to_vec(),
             pool,
@@ -234,14 +237,15 @@ impl Allocator {
         }
     }
 
+    /// Where statuses alone count, nobody asks what is held.
     fn holding(&self, claim: &Claim) -> Holding {
-        let Some(grant) = &claim.grant else {
-            let kept = claim.service.is_none();
-            return if kept { claim.held.clone() } else { Holding::default() };
-        };
+        let by_status = self.options.author == Author::Statuses;
         if claim.service.is_none() {
-            return claim.held.clone();
+            return claim.held.as_deref().cloned().unwrap_or_default();
         }
+        let Some(grant) = claim.grant.as_ref().filter(|_| !by_status) else {
+            return Holding::default();
+        };
         let pool = claim.pool().map(|pool| self.pools.get(pool).pool.id.name.to_string());
         Holding {
             addresses: grant.addresses.clone(),
@@ -255,8 +259,7 @@ impl Allocator {
 impl Allocator {
     fn enter(&mut self, service: Arc<Service>, held: Holding) -> Option<Slot> {
         let wish = Wish::read(&service, self.options.load_balancer_class.as_deref());
-        let by_status = self.options.author == Author::Statuses;
-        let held = if by_status { Holding::default() } else { held };
+        let held = if self.options.author == Author::Statuses { None } else { noted(held) };
         if wish.standing == Standing::NotLoadBalancer {
             return None;
         }
@@ -362,9 +365,7 @@ impl Allocator {
         if !self.is_history(claim) {
             return;
         }
-        let by_status = self.options.author == Author::Statuses;
-        let held = if by_status { Holding::default() } else { self.holding(claim) };
-        let run = self.run;
+        let (held, run) = (noted(self.holding(claim)), self.run);
         let claim = self.claim_mut(slot);
         (claim.run, claim.held, claim.refusal) = (run, held, None);
         claim.events.clear();
@@ -474,11 +475,16 @@ impl Claim {
             service: None,
             wish: Wish::nothing(),
             run,
-            held,
+            held: noted(held),
             grant: None,
             refusal: None,
             events: Vec::new(),
         }
+    }
+
+    /// The addresses that it held.
+    fn held(&self) -> &[IpAddr] {
+        self.held.as_ref().map_or(&[], |held| &held.addresses)
     }
 
     /// Its addresses.
@@ -498,9 +504,9 @@ impl Claim {
     /// annotations only then.
     fn object_changes(&self, service: &Service, pool: Option<&str>) -> bool {
         if self.status().is_empty() {
-            return *self.addresses() != *self.held.addresses;
+            return self.addresses() != self.held();
         }
-        self.addresses() != self.status() || service.wish.noted_pool.as_deref() != pool
+        self.addresses() != self.status() || service.noted_pool.as_deref() != pool
     }
 
     /// Why it has `addresses` if it had them before.
@@ -517,16 +523,21 @@ impl Claim {
 
     /// Whether its terms are not those under which it got what it held.
     fn changed_terms(&self) -> bool {
-        !self.held.addresses.is_empty() && self.held.sharing != self.wish.sharing()
+        self.held.as_ref().is_some_and(|held| held.sharing != self.wish.sharing())
     }
 
     fn wants_something(&self) -> bool {
         if self.service.is_none() {
-            return self.addresses().len() < self.held.addresses.len();
+            return self.addresses().len() < self.held().len();
         }
         let wants_second = self.wish.prefers_dual && self.addresses().len() < 2;
         let blocked = self.wish.standing != Standing::Ours;
         let invalid = matches!(self.wish.request, Request::Invalid(_));
         self.grant.is_none() || wants_second || blocked || invalid
     }
+}
+
+/// A holding, if it is of anything: most that are empty need no memory.
+fn noted(held: Holding) -> Option<Box<Holding>> {
+    (!held.addresses.is_empty()).then(|| Box::new(held))
 }

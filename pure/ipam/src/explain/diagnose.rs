@@ -12,7 +12,7 @@ use crate::codes;
 use crate::exclusion::{Exclusion, ExclusionRule};
 use crate::refusal::{NoRequest, Refusal};
 use crate::reserved::Occupant;
-use crate::wish::{Families, Request, Standing};
+use crate::wish::{Families, Request, Standing, pool_path, request_path};
 
 /// How many pools a message goes through.
 const LISTED: usize = 4;
@@ -50,7 +50,7 @@ impl Allocator {
         (address, occupant): (IpAddr, &Occupant),
     ) -> Diagnostic {
         let is_asked_for = matches!(claim.wish.request, Request::Addresses(_));
-        let path = if is_asked_for { claim.wish.request_path.clone() } else { "spec.type".into() };
+        let path = if is_asked_for { request_path(service) } else { "spec.type".into() };
         let also = if is_asked_for { ", and request another" } else { "" };
         let help = format!(
             "leave {address} out of pool {}{also}: then the Service gets another address; or give \
@@ -95,7 +95,7 @@ impl Allocator {
         exclusions: &[Exclusion],
     ) -> Diagnostic {
         let (severity, code) = kind(refusal);
-        let path = place(claim, refusal);
+        let path = place(service, refusal);
         let (message, help) = self.words(claim, service, refusal, exclusions);
         let mut found = Diagnostic::new(severity, code, &service.object, path, message, help);
         if let Some(missing) = self.missing(refusal) {
@@ -141,7 +141,7 @@ impl Allocator {
             }
             Refusal::OtherPool { addresses, name } => (
                 format!("{} is not in pool {name}, which is asked for too", listed(addresses)),
-                format!("request an address of {name}, or remove {}", claim.wish.pool_path),
+                format!("request an address of {name}, or remove {}", pool_path(service)),
             ),
             Refusal::Reserved { address, occupant } => {
                 reserved(*address, occupant, &self.pool_of(*address))
@@ -253,13 +253,12 @@ fn kind(refusal: &Refusal) -> (Severity, Code) {
 }
 
 /// The field to change.
-fn place(claim: &Claim, refusal: &Refusal) -> FieldPath {
-    let wish = &claim.wish;
-    let asks_for_pool = wish.pool.is_some();
+fn place(service: &Service, refusal: &Refusal) -> FieldPath {
+    let asks_for_pool = service.wish.pool.is_some();
     match refusal {
-        Refusal::UnknownPool { .. } | Refusal::AmbiguousPool { .. } => wish.pool_path.clone(),
+        Refusal::UnknownPool { .. } | Refusal::AmbiguousPool { .. } => pool_path(service),
         Refusal::NotForService { .. } | Refusal::PoolFull { .. } if asks_for_pool => {
-            wish.pool_path.clone()
+            pool_path(service)
         }
         Refusal::NotEnoughClusterIps { .. } | Refusal::ClusterIpFamilies { .. } => {
             "spec.clusterIPs".into()
@@ -269,7 +268,7 @@ fn place(claim: &Claim, refusal: &Refusal) -> FieldPath {
         | Refusal::NotWritten
         | Refusal::NoneAvailable
         | Refusal::PoolFull { .. } => "spec.type".into(),
-        _ => wish.request_path.clone(),
+        _ => request_path(service),
     }
 }
 
@@ -331,7 +330,7 @@ fn invalid_request(claim: &Claim, service: &Service, bad: &BadRequest) -> Diagno
         Severity::Error,
         codes::INVALID_ADDRESS_REQUEST,
         &service.object,
-        claim.wish.request_path.clone(),
+        request_path(service),
         format!("the request for addresses is not valid: {text}{kept}"),
         HOW_TO_REQUEST,
     )

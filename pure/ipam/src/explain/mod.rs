@@ -29,7 +29,7 @@ impl Allocator {
         }
         let exclude = |(index, state): (usize, &PoolState)| {
             let rule = self.rule(slot, claim, service, index, state);
-            let (message, help) = text::exclusion(&rule, &state.pool, service, claim);
+            let (message, help) = text::exclusion(&rule, &state.pool, service);
             Exclusion { pool: state.pool.id.clone(), rule, message, help }
         };
         self.pools.iter().map(exclude).collect()
@@ -48,7 +48,7 @@ impl Allocator {
         if let Some(name) = &wish.pool
             && self.pools.named(name, &claim.id.namespace) != Named::Pool(index)
         {
-            return ExclusionRule::OtherPoolRequested { name: name.clone() };
+            return ExclusionRule::OtherPoolRequested { name: name.to_string() };
         }
         let requested = match &wish.request {
             Request::Addresses(addresses) => addresses.as_slice(),

@@ -4,26 +4,21 @@ use std::net::IpAddr;
 
 use steelyard_model::{Family, Operator, Pool, Requirement, Selector, Service};
 
-use crate::allocator::Claim;
 use crate::exclusion::ExclusionRule;
 use crate::refusal::{Conflict, Disagreement};
 use crate::reserved::Occupant;
+use crate::wish::pool_path;
 
 /// How many names a sentence lists.
 const LISTED: usize = 4;
 
 /// Message and help for a rule that excludes `pool`.
-pub(super) fn exclusion(
-    rule: &ExclusionRule,
-    pool: &Pool,
-    service: &Service,
-    claim: &Claim,
-) -> (String, String) {
+pub(super) fn exclusion(rule: &ExclusionRule, pool: &Pool, service: &Service) -> (String, String) {
     let name = &pool.id.name;
     match rule {
         ExclusionRule::OtherPoolRequested { name: wanted } => (
             format!("pool {name} is not the one asked for ({wanted})"),
-            format!("ask for {name}, or remove {} from the Service", claim.wish.pool_path),
+            format!("ask for {name}, or remove {} from the Service", pool_path(service)),
         ),
         ExclusionRule::OutsidePool { address } => (
             format!("{address} is not in pool {name} ({})", ranges(pool)),

@@ -76,7 +76,7 @@ fn who_asks_for_one_is_refused_and_told_whose_it_is() {
         let given = &out.services[&service.id];
         let (address, occupant) = (addresses("10.0.0.2")[0], Occupant::Node("n10.0.0.2".into()));
         let refusal = Refusal::Reserved { address, occupant: occupant.clone() };
-        assert_eq!(given.reason, Reason::Pending(refusal), "{service:?}");
+        assert_eq!(given.reason, Reason::Pending(Box::new(refusal)), "{service:?}");
         assert_eq!(
             given.events[0].message,
             "Failed to allocate IP for \"x/a\": \"10.0.0.2\" is an address of node n10.0.0.2"

@@ -82,7 +82,8 @@ fn requests_come_before_the_rest_and_held_before_requests() {
     assert_eq!(reason("default/d"), Reason::Held);
     assert_eq!(reason("default/e"), Reason::FirstOfRequestedPool);
     assert_eq!(reason("default/f"), Reason::Status);
-    let Reason::Pending(Refusal::Taken(conflict)) = reason("default/c") else { panic!() };
+    let Reason::Pending(refusal) = reason("default/c") else { panic!() };
+    let Refusal::Taken(conflict) = *refusal else { panic!() };
     assert_eq!(conflict.with[0].to_string(), "default/d");
 }
 
@@ -550,6 +551,7 @@ fn where_a_controller_decides_statuses_alone_count() {
     let expected =
         ["x/a: 10.0.0.1 []", "x/asks: 10.0.0.2 []", "x/b: - []", "x/foreign: - []", "x/none: - []"];
     assert_eq!(told(&out), expected);
+    assert!(out.held.0.is_empty(), "statuses have it all");
 }
 
 #[test]

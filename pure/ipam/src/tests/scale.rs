@@ -32,7 +32,7 @@ fn a_full_pool_says_so() {
         let id = format!("default/z{n}");
         it.change([come(&id)]);
         let assignment = it.assignment(&service(&id).id).unwrap();
-        assert_eq!(assignment.reason, Reason::Pending(Refusal::NoneAvailable));
+        assert_eq!(assignment.reason, Reason::Pending(Box::new(Refusal::NoneAvailable)));
         it.change([gone(&id)]);
     }
     let usage = it.usage()[0].status;

@@ -115,10 +115,10 @@ fn a_conflict_names_the_other_and_the_reason() {
     let services =
         [sharing("x/a", "10.0.0.1", "k", "", 80), sharing("x/b", "10.0.0.1", "l", "", 81)];
     let out = run(&pools, &services, &held(&[("x/a", "10.0.0.1")]));
-    let Reason::Pending(Refusal::Taken(conflict)) = &out.services.values().nth(1).unwrap().reason
-    else {
+    let Reason::Pending(refusal) = &out.services.values().nth(1).unwrap().reason else {
         panic!("{:?}", out.services)
     };
+    let Refusal::Taken(conflict) = &**refusal else { panic!("{refusal:?}") };
     assert_eq!(conflict.with[0].to_string(), "x/a");
     assert_eq!(conflict.on, Disagreement::Key { theirs: "k".into(), ours: "l".into() });
 }

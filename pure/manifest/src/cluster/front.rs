@@ -105,9 +105,14 @@ impl<T: Extract> ClusterFront<T> {
             (Teller::Selection(watch), said.into_iter().collect())
         });
         let broken = (!self.is_complete()).then(|| CLUSTER.clone());
+        let changed = std::mem::take(&mut self.changed);
+        if changed.len() * 2 > self.known.len() {
+            // They came in order, one by one, which leaves hardly more than half of a map used.
+            self.known = std::mem::take(&mut self.known).into_iter().collect();
+        }
         ObjectChanges {
             told: told.collect(),
-            objects: std::mem::take(&mut self.changed).into_iter().collect(),
+            objects: changed.into_iter().collect(),
             broken: broken.into_iter().collect(),
         }
     }
@@ -139,7 +144,7 @@ impl<T: Extract> ClusterFront<T> {
     }
 
     fn lose(&mut self, key: &Key, uid: &str) {
-        let is_it = |it: &Arc<T>| it.written().origin().is_some_and(|origin| *origin.uid == *uid);
+        let is_it = |it: &Arc<T>| it.written().origin().is_some_and(|origin| origin.uid() == uid);
         if self.known.get(key).is_some_and(is_it) {
             self.forget(key.clone());
         }

@@ -186,6 +186,7 @@ impl Choices<'_> {
             refusal: None,
             backend_refusal: None,
             backend_protocol: None,
+            noted_pool: None,
         }
     }
 
