@@ -10,7 +10,7 @@ use crate::annotation::{ALL, Annotation, Carrier, KUBERNETES, Miss, State, Vocab
 use crate::codes;
 
 /// A value for each annotation that is read, with which it makes a difference.
-const READ: [(&str, &str); 11] = [
+const READ: [(&str, &str); 14] = [
     ("kubernetes.io/ingress.class", "traefik"),
     ("ingressclass.kubernetes.io/is-default-class", "true"),
     ("gateway", "true"),
@@ -22,6 +22,9 @@ const READ: [(&str, &str); 11] = [
     ("router.entrypoints", "websecure"),
     ("service.serversscheme", "h2c"),
     ("backend-protocol", "GRPC"),
+    ("router.tls", "true"),
+    ("ssl-redirect", "false"),
+    ("force-ssl-redirect", "true"),
 ];
 
 /// What becomes of an object with one annotation.

@@ -194,7 +194,7 @@ fn check_annotations(class: &str, prefix: &str, cases: &[Case]) {
     }
 }
 
-const OF_NGINX: [Case; 36] = [
+const OF_NGINX: [Case; 37] = [
     ("auth-url", "http://auth/", CLOSED, true),
     ("auth-url", "not a url", CLOSED, true),
     ("auth-url", "", None, false),
