@@ -51,7 +51,8 @@ pub enum Explanation {
 impl Explanation {
     /// Whether it says that a controller is to give addresses, and has not yet.
     pub fn is_left_to_a_controller(&self) -> bool {
-        matches!(self, Self::Assigned { reason: Reason::Pending(Refusal::NotWritten), .. })
+        let Self::Assigned { reason: Reason::Pending(refusal), .. } = self else { return false };
+        **refusal == Refusal::NotWritten
     }
 }
 
