@@ -263,12 +263,11 @@ fn rules_of_others(cluster: &Cluster, node: &str) -> Result<String> {
 #[test]
 fn speakers_carry_packets_themselves_where_the_chart_says_so() -> Result<()> {
     needs_cluster!();
-    // Without a listener to lend: tests/tests/kubernetes_gateway.rs has those.
-    let set = "speaker.carrier=direct,gateway.service.type=ClusterIP";
-    let mut cluster = start("carried", &["--set", set])?;
+    let mut cluster = start("carried", &["--set", "speaker.carrier=direct"])?;
     let local = address(&cluster, "default", "local")?;
     let spread = address(&cluster, "default", "cluster")?;
-    let vips = [local, spread];
+    let gateway = address(&cluster, NAMESPACE, "steelyard-gateway")?;
+    let vips = [local, spread, gateway];
     vips.into_iter().try_for_each(|vip| answered(&cluster, vip))?;
     // kube-proxy has no part in it.
     for node in NODES {

@@ -31,4 +31,4 @@ pub mod sysctl;
 pub mod usage;
 pub mod xtables;
 
-pub use socket::{netns_of_socket, watch_descriptor};
+pub use socket::{netns_of_socket, user_of_peer, watch_descriptor};

@@ -31,31 +31,59 @@ pub(crate) fn set_option<T: Copy>(
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// An option's value that is a plain C structure or number, any bits of which are one.
+trait RawOption: Copy + Default {}
+
+impl RawOption for u64 {}
+impl RawOption for Peer {}
+
+/// `struct ucred` of Linux.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Peer {
+    process: libc::pid_t,
+    user: libc::uid_t,
+    group: libc::gid_t,
+}
+
+fn option<T: RawOption>(socket: impl AsFd, name: i32) -> io::Result<T> {
+    let mut found = T::default();
+    let mut length = libc::socklen_t::try_from(size_of::<T>()).expect("option values are small");
+    // SAFETY: the descriptor is open while `socket` is borrowed; `found` and `length` are valid for
+    // writes, `length` is the size of `found`, and any bits are a value of a `RawOption`.
+    let outcome = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            name,
+            (&raw mut found).cast(),
+            &raw mut length,
+        )
+    };
+    if outcome == 0 { Ok(found) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Which network namespace a socket is of, as a number that no other one has; none where the kernel
 /// does not tell (before Linux 5.14).
 ///
 /// # Errors
 /// When it is no socket.
 pub fn netns_of_socket(socket: impl AsFd) -> io::Result<Option<u64>> {
-    let mut found = 0_u64;
-    let mut length = libc::socklen_t::try_from(size_of::<u64>()).expect("a number");
-    // SAFETY: the descriptor is open while `socket` is borrowed; `found` and `length` are valid for
-    // writes, `length` is the size of `found`, and every bit pattern is a number.
-    let outcome = unsafe {
-        libc::getsockopt(
-            socket.as_fd().as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_NETNS_COOKIE,
-            (&raw mut found).cast(),
-            &raw mut length,
-        )
-    };
-    let error = io::Error::last_os_error();
-    match outcome {
-        0 => Ok(Some(found)),
-        _ if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(None),
-        _ => Err(error),
+    match option(socket, libc::SO_NETNS_COOKIE) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Ok(None),
+        found => found.map(Some),
     }
+}
+
+/// The user that the other side of a Unix socket was when it connected, or began to listen.
+///
+/// Not by rustix, which takes a process's number to be never 0: it is, where the other side is in
+/// another namespace of processes, as in another pod.
+///
+/// # Errors
+/// When it is no socket.
+pub fn user_of_peer(socket: impl AsFd) -> io::Result<u32> {
+    option(socket, libc::SO_PEERCRED).map(|peer: Peer| peer.user)
 }
 
 /// Hands a non-blocking socket to the tokio runtime of this thread.

@@ -210,7 +210,10 @@ async fn keep(door: Door, user: u32, ledger: Arc<Ledger>) {
                 );
                 continue;
             }
-            Err(_) => continue,
+            Err(error) => {
+                tracing::warn!(%error, "no listener is lent: it is unclear to whom");
+                continue;
+            }
         }
         let (ledger, door) = (ledger.clone(), door.clone());
         borrowers.spawn(async move {

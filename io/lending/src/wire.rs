@@ -5,12 +5,11 @@ use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::net::sockopt::socket_peercred;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
-use steelyard_host::watch_descriptor;
+use steelyard_host::{user_of_peer, watch_descriptor};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -47,7 +46,7 @@ impl Wire {
 
     /// The user that the other one was when it connected, or began to listen.
     pub(crate) fn peer(&self) -> io::Result<u32> {
-        Ok(socket_peercred(self.socket.get_ref())?.uid.as_raw())
+        user_of_peer(self.socket.get_ref())
     }
 
     /// Sends a word, with sockets beside it.
