@@ -72,8 +72,12 @@ impl Pipeline {
             own.insert(name, Vec::new());
         }
         for item in items {
-            // Slices of ours never stand in the place of others; routes are read by their kind.
-            let tag = if matches!(item, Item::Routes(_)) { Tag::Routes } else { Tag::Played };
+            // Slices of ours never stand in the place of others; what is named is read by its kind.
+            let tag = match item {
+                Item::Routes(_) => Tag::Routes,
+                Item::Secret(_) => Tag::Secret,
+                _ => Tag::Played,
+            };
             own.entry((tag, item.object().id())).or_default().push(item);
         }
         for (name, items) in own {
