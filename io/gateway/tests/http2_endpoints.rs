@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
-use support::h2::{Deed, Endpoint, ask, connect, request, run, whole};
-use support::{Client, PATIENCE, Received, Server, gateway_to_http2, head, route, scrape};
+use support::h2::{Deed, Endpoint, Raw, ask, connect, get, request, run, whole};
+use support::{
+    Client, PATIENCE, Received, Server, eventually, gateway_to_http2, head, route, scrape,
+};
 
 #[test]
 fn clients_of_http1_are_served() {
@@ -346,4 +348,46 @@ fn both_ways_at_once() {
         let text = whole(response.await.unwrap()).await.unwrap().text();
         assert!(text.ends_with(&"ping".repeat(20)), "{text}");
     });
+}
+
+/// Who takes nothing of an answer leaves the window of the connection to those who share it.
+#[test]
+fn slow_clients_hold_back_nobody_else() {
+    const SLOW: u32 = 60;
+    let endpoint = Endpoint::start(100, |_, parts| match parts.uri.path() {
+        "/" => Deed::Large,
+        _ => Deed::Echo,
+    });
+    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[endpoint.address])]);
+    let mut slow = Raw::connect(address, &[(4, 0)]);
+    (0..SLOW).for_each(|index| assert!(slow.send(get(2 * index + 1, true))));
+    let sent = || endpoint.sent.load(Ordering::SeqCst);
+    eventually("each answer takes its own window", || sent() >= SLOW as usize * 256 * 1024);
+    assert_eq!(Client::connect(address).get("a", "/other").status(), 200);
+    assert!(endpoint.connections.load(Ordering::SeqCst) <= 2);
+}
+
+/// Chunks of single bytes are mostly framing, which takes nothing of a window: those who send them,
+/// and then wait, hold nothing that others could use.
+#[test]
+fn framing_holds_no_window() {
+    const SLOW: usize = 16;
+    const CHUNKS: usize = 3_000;
+    let endpoint = Endpoint::start(100, |_, _| Deed::Echo);
+    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[endpoint.address])]);
+    let slow: Vec<Client> = (0..SLOW)
+        .map(|_| {
+            let mut client = Client::connect(address);
+            client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+            client.send("000000000000001\r\nx\r\n".repeat(CHUNKS));
+            client
+        })
+        .collect();
+    let received = || endpoint.received.load(Ordering::SeqCst);
+    eventually("all of it has come", || received() == SLOW * CHUNKS);
+    let large = "x".repeat(300_000);
+    let length = large.len();
+    let asked = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{large}");
+    assert!(Client::connect(address).send(asked).receive().text().ends_with(&large));
+    drop(slow);
 }

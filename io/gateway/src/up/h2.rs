@@ -40,15 +40,16 @@ pub(super) struct Session {
     is_over: Cell<bool>,
 }
 
-/// Bytes of a response that may come before somebody takes them, of one and of all.
+/// Bytes of a response that may come before somebody takes them, of one and of all: those who take
+/// nothing leave the others theirs.
 const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+const CONNECTION_WINDOW: u32 = MOST_STREAMS * STREAM_WINDOW;
 
 /// Bytes of a request that may wait for the socket.
 const SEND_BUFFER: usize = 64 * 1024;
 
 /// Requests at a time on one connection, where its endpoint would take more.
-const MOST_STREAMS: usize = 512;
+const MOST_STREAMS: u32 = 128;
 
 /// Fields may take so much in a response's head.
 const FIELDS: u32 = 64 * 1024;
@@ -135,7 +136,7 @@ impl Session {
     /// Whether it takes another request now: no more at a time than the endpoint says, and none
     /// after it said that it goes away.
     fn has_room(&self) -> bool {
-        let most = self.sender.current_max_send_streams().min(MOST_STREAMS);
+        let most = self.sender.current_max_send_streams().min(MOST_STREAMS as usize);
         if self.is_over.get() || self.load.get() >= most {
             return false;
         }

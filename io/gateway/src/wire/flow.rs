@@ -194,6 +194,9 @@ impl Outflow {
             self.body.feed(&mut bytes).map_err(|_| io::Error::other("a body that is none"))?;
         bytes.truncate(fed.forward);
         self.give(to, bytes.freeze())?;
+        if fed.forward < room {
+            let_go(to);
+        }
         Poll::Ready(Ok(fed.consumed))
     }
 
@@ -219,6 +222,7 @@ impl Outflow {
         }
         self.body = body;
         self.give(to, Bytes::new())?;
+        let_go(to);
         Poll::Ready(Ok(fed.consumed))
     }
 
@@ -255,6 +259,12 @@ fn poll_room(
             None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
     }
+}
+
+/// What the stream was lent of its connection's window, and needs for nothing, is for others: framing
+/// and trailers take none.
+fn let_go(to: &mut SendStream<Bytes>) {
+    to.reserve_capacity(0);
 }
 
 /// A copy of the first `count` bytes, if there are so many.

@@ -170,6 +170,10 @@ pub(crate) enum Deed {
     EchoLast,
     /// No content.
     Nothing,
+    /// More than anybody has to take.
+    Large,
+    /// Says how long it is, and what stands behind it only when the request has ended.
+    Late,
 }
 
 /// An endpoint that speaks HTTP/2 and nothing else.
@@ -178,6 +182,9 @@ pub(crate) struct Endpoint {
     pub(crate) connections: Arc<AtomicUsize>,
     /// Most requests that one connection had at a time.
     pub(crate) most: Arc<AtomicUsize>,
+    /// Bytes of large answers that its windows let go, and of bodies that came.
+    pub(crate) sent: Arc<AtomicUsize>,
+    pub(crate) received: Arc<AtomicUsize>,
     _stop: tokio::sync::oneshot::Sender<()>,
 }
 
@@ -193,6 +200,8 @@ impl Endpoint {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (connections, most) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let (count, peak, deed) = (connections.clone(), most.clone(), Arc::new(deed));
+        let meters = Meters::default();
+        let (sent, received) = (meters.sent.clone(), meters.received.clone());
         std::thread::spawn(move || {
             let serving = async move {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -200,6 +209,7 @@ impl Endpoint {
                 while let Ok((stream, _)) = listener.accept().await {
                     count.fetch_add(1, Ordering::SeqCst);
                     let (peak, deed, number) = (peak.clone(), deed.clone(), number.clone());
+                    let meters = meters.clone();
                     tokio::spawn(async move {
                         let mut builder = h2::server::Builder::new();
                         builder.max_concurrent_streams(at_a_time);
@@ -215,9 +225,9 @@ impl Endpoint {
                             if what == Deed::EchoLast {
                                 connection.graceful_shutdown();
                             }
-                            let open = open.clone();
+                            let meters = Meters { open: open.clone(), ..meters.clone() };
                             tokio::spawn(async move {
-                                let _ = answer(what, parts, body, respond, &open).await;
+                                let _ = answer(what, parts, body, respond, &meters).await;
                             });
                         }
                     });
@@ -228,8 +238,17 @@ impl Endpoint {
                 tokio::select! { () = serving => {}, _ = stopped => {} }
             });
         });
-        Self { address, connections, most, _stop: stop }
+        Self { address, connections, most, sent, received, _stop: stop }
     }
+}
+
+/// What an endpoint counts.
+#[derive(Clone, Default)]
+struct Meters {
+    /// Requests of one connection.
+    open: Arc<AtomicUsize>,
+    sent: Arc<AtomicUsize>,
+    received: Arc<AtomicUsize>,
 }
 
 async fn answer(
@@ -237,7 +256,7 @@ async fn answer(
     parts: http::request::Parts,
     mut body: RecvStream,
     mut respond: h2::server::SendResponse<Bytes>,
-    open: &AtomicUsize,
+    Meters { open, sent, received }: &Meters,
 ) -> Result<(), h2::Error> {
     let mut got = Vec::new();
     if let Deed::Reset(reason) = deed {
@@ -245,12 +264,22 @@ async fn answer(
         respond.send_reset(reason);
         return Ok(());
     }
+    let mut late = None;
+    if deed == Deed::Late {
+        let response = Response::builder().header("content-length", 5).body(()).unwrap();
+        let send = late.insert(respond.send_response(response, false)?);
+        push(send, b"hello", false).await?;
+    }
     while let Some(piece) = body.data().await {
         let piece = piece?;
         got.extend_from_slice(&piece);
         body.flow_control().release_capacity(piece.len())?;
+        received.fetch_add(piece.len(), Ordering::SeqCst);
     }
     let trailers = body.trailers().await?;
+    if let Some(mut send) = late {
+        return send.send_trailers(trailers.unwrap_or_default());
+    }
     let response = Response::builder().header("x-a", "1").header("set-cookie", "a=b");
     if deed == Deed::Nothing {
         open.fetch_sub(1, Ordering::SeqCst);
@@ -258,6 +287,10 @@ async fn answer(
         return Ok(());
     }
     let mut send = respond.send_response(response.body(()).unwrap(), false)?;
+    while deed == Deed::Large {
+        push(&mut send, &[b'x'; 16 * 1024], false).await?;
+        sent.fetch_add(16 * 1024, Ordering::SeqCst);
+    }
     let fields: String = parts
         .headers
         .iter()
