@@ -118,6 +118,38 @@ fn trailers_go_both_ways() {
     });
 }
 
+/// What stands behind a body goes on though its length was said, and all of that has come before.
+#[test]
+fn trailers_stand_behind_a_known_length_too() {
+    let endpoint = Endpoint::start(100, |_, _| Deed::Late);
+    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[endpoint.address])]);
+    run(async {
+        let mut sender = connect(address).await;
+        let mut asked = request("POST", "/");
+        asked.headers_mut().insert("content-length", 4.into());
+        let (response, mut send) = sender.send_request(asked, false).unwrap();
+        send.send_data(Bytes::from_static(b"some"), false).unwrap();
+        let response = response.await.unwrap();
+        assert_eq!(response.headers()["content-length"], "5");
+        // The last byte of each is held back until there is nothing to come behind it.
+        let mut stream = response.into_body();
+        let mut came = stream.data().await.unwrap().unwrap().to_vec();
+        assert_eq!(came, b"hell");
+        let mut trailers = http::HeaderMap::new();
+        trailers.insert("x-late", http::HeaderValue::from_static("1"));
+        send.send_trailers(trailers).unwrap();
+        while let Some(piece) = stream.data().await {
+            came.extend_from_slice(&piece.unwrap());
+        }
+        assert_eq!(came, b"hello");
+        let trailers = stream.trailers().await.unwrap().unwrap();
+        assert_eq!(trailers.get("x-late").unwrap(), "1");
+        assert_eq!(endpoint.received.load(Ordering::SeqCst), 4);
+    });
+    let answer = Client::connect(address).get("a", "/");
+    assert_eq!(answer.text(), "hello");
+}
+
 /// What stands behind a chunked body goes to an endpoint of HTTP/2, and what stands behind its
 /// answer goes behind the chunks of one; a client of HTTP/1.0 knows neither.
 #[test]

@@ -11,8 +11,10 @@
 
 use std::borrow::Cow;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use crate::chunked::{BadChunk, Chunked, LAST_CHUNK, Part};
+use crate::forwarded::{ForwardedPolicy, Vouching};
 use crate::trailers;
 
 /// How the end of a body is known.
@@ -34,6 +36,8 @@ pub struct Body {
     kind: Kind,
     /// What has come of the lines behind the last chunk; nothing is allocated without any.
     trailers: Vec<u8>,
+    /// Of a request, by which they name no client.
+    policy: Option<Arc<ForwardedPolicy>>,
 }
 
 /// What became of some bytes.
@@ -82,7 +86,12 @@ enum Kind {
 }
 
 impl Body {
-    /// A request's body, or what follows a switch of protocols: it keeps its framing.
+    /// A request's body, from who may say so much of others.
+    pub fn of_request(framing: Framing, vouching: &Vouching) -> Self {
+        Self { policy: vouching.naming(), ..Self::new(framing) }
+    }
+
+    /// A body as it is framed, or what follows a switch of protocols: it keeps its framing.
     pub fn new(framing: Framing) -> Self {
         Self::of(match framing {
             Framing::None => Kind::Length(0),
@@ -93,7 +102,7 @@ impl Body {
     }
 
     fn of(kind: Kind) -> Self {
-        Self { kind, trailers: Vec::new() }
+        Self { kind, trailers: Vec::new(), policy: None }
     }
 
     /// An answer's body, for a client of HTTP/1.0 or of HTTP/1.1.
@@ -154,7 +163,9 @@ impl Body {
                 let closing = Cow::Borrowed(&b"\r\n"[..]);
                 Ok(Fed { opening, closing, ..Fed::whole(bytes.len()) })
             }
-            Kind::Chunked(chunks) => feed_chunks(chunks, &mut self.trailers, bytes),
+            Kind::Chunked(chunks) => {
+                feed_chunks(chunks, &mut self.trailers, self.policy.as_deref(), bytes)
+            }
             Kind::Plain(chunks) => {
                 keep(chunks, &mut self.trailers, bytes, |part| part == Part::Payload)
             }
@@ -223,6 +234,7 @@ impl std::fmt::Debug for SizeLine {
 fn feed_chunks(
     chunks: &mut Chunked,
     trailers: &mut Vec<u8>,
+    policy: Option<&ForwardedPolicy>,
     bytes: &mut [u8],
 ) -> Result<Fed, BadChunk> {
     let goes_on = |part| matches!(part, Part::Payload | Part::Framing);
@@ -230,7 +242,7 @@ fn feed_chunks(
     if !chunks.is_done() {
         return Ok(fed);
     }
-    let kept = trailers::kept(&std::mem::take(trailers));
+    let kept = trailers::kept(&std::mem::take(trailers), policy);
     if !kept.is_empty() {
         fed.closing = Cow::Owned([b"0\r\n", &*kept, b"\r\n"].concat());
         return Ok(fed);

@@ -58,6 +58,15 @@ pub(crate) type Lines<'a> = dyn Fn(&mut dyn FnMut(&str, &[u8])) + 'a;
 /// Most addresses of a list that are read: nobody stands behind more proxies.
 const MOST_HOPS: usize = 32;
 
+impl ForwardedPolicy {
+    /// Whether `name` is that of the line in which a client may be named, also with other signs for
+    /// its hyphens. Behind a body nobody names one.
+    pub fn names_client(&self, name: &[u8]) -> bool {
+        let is_it = |known: &str| str::from_utf8(name).is_ok_and(|name| is_shadow(name, known));
+        self.client_header.as_deref().is_some_and(is_it)
+    }
+}
+
 impl Vouching {
     /// A connection from `peer`.
     pub fn new(policy: Arc<ForwardedPolicy>, peer: IpAddr) -> Self {
@@ -84,6 +93,11 @@ impl Vouching {
     /// Where the connection comes from.
     pub fn peer(&self) -> IpAddr {
         self.peer
+    }
+
+    /// By whose settings, where they say in which line a client may be named.
+    pub fn naming(&self) -> Option<Arc<ForwardedPolicy>> {
+        self.policy.client_header.is_some().then(|| self.policy.clone())
     }
 
     /// Whether requests need a look at all.

@@ -100,7 +100,7 @@ pub(crate) fn is_kept_by_nginx(name: &[u8]) -> bool {
 }
 
 /// Whether `name` is `other`, of the same length, but for case and signs.
-fn is_folded(name: &[u8], other: &[u8]) -> bool {
+pub(crate) fn is_folded(name: &[u8], other: &[u8]) -> bool {
     name.iter().zip(other).all(|(byte, known)| FOLDED[usize::from(*byte)] == *known)
 }
 

@@ -3,13 +3,25 @@
 //! Whoever reads a message may put its trailers among its headers, so nothing goes on that would
 //! mean something there: no framing, routing, credentials, conditions or words about the content
 //! (§6.5.1), nothing that only a gateway may say, and no name that some servers read as another.
+//! What is refused is so with other signs for its hyphens too.
 
-use crate::name::Name;
+use crate::forwarded::ForwardedPolicy;
+use crate::name::{Name, is_folded};
 
-/// What means something in a head and nothing behind a body, besides names that start `content-`
-/// or `if-`.
-const REFUSED: [&str; 34] = [
+/// How names begin that mean something in a head and nothing behind a body.
+const REFUSED_STARTS: [&str; 8] = [
     "accept",
+    "access-control-",
+    "content-",
+    "if-",
+    "sec-",
+    "x-forwarded-",
+    "x-original-",
+    "x-http-method",
+];
+
+/// Others that do.
+const REFUSED: [&str; 34] = [
     "age",
     "allow",
     "alt-svc",
@@ -18,6 +30,7 @@ const REFUSED: [&str; 34] = [
     "clear-site-data",
     "cookie",
     "date",
+    "early-data",
     "expires",
     "from",
     "location",
@@ -40,15 +53,17 @@ const REFUSED: [&str; 34] = [
     "via",
     "warning",
     "www-authenticate",
-    "x-http-method-override",
-    "x-original-url",
+    "x-method-override",
     "x-rewrite-url",
+    "x-scheme",
 ];
 
-/// The lines of `section`, each with its line end, that go on, as we write them.
-pub(crate) fn kept(section: &[u8]) -> Vec<u8> {
+/// The lines of `section`, each with its line end, that go on, as we write them; of a request,
+/// those of them that name no client by this `policy`.
+pub(crate) fn kept(section: &[u8], policy: Option<&ForwardedPolicy>) -> Vec<u8> {
     let mut out = Vec::new();
-    for (name, value) in fields(section) {
+    let is_free = |name: &[u8]| !policy.is_some_and(|policy| policy.names_client(name));
+    for (name, value) in fields(section).filter(|(name, _)| is_free(name)) {
         for part in [name, b": ", value, b"\r\n"] {
             out.extend_from_slice(part);
         }
@@ -74,12 +89,9 @@ fn is_kept(name: &[u8]) -> bool {
 /// Whether a name means nothing in a head, where readers might put it.
 pub(crate) fn may_trail(name: &[u8]) -> bool {
     let begins =
-        |with: &[u8]| name.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
-    Name::of(name) == Name::Other
-        && !begins(b"content-")
-        && !begins(b"if-")
-        && !begins(b"access-control-")
-        && !REFUSED.iter().any(|refused| name.eq_ignore_ascii_case(refused.as_bytes()))
+        |with: &&str| name.get(..with.len()).is_some_and(|start| is_folded(start, with.as_bytes()));
+    let is = |other: &&str| name.len() == other.len() && is_folded(name, other.as_bytes());
+    Name::of(name) == Name::Other && !REFUSED_STARTS.iter().any(begins) && !REFUSED.iter().any(is)
 }
 
 #[cfg(test)]
@@ -99,10 +111,33 @@ mod tests {
             ("Connection: close\r\nTE: trailers\r\nUpgrade: h2c\r\nTrailer: x\r\n", ""),
             ("no colon\r\n: x\r\na b: c\r\nA : b\r\n", ""),
             ("Access-Control-Allow-Origin: *\r\nContent-Encoding: gzip\r\n", ""),
+            ("X-Scheme: https\r\nX-Forwarded-User: a\r\nX-Original-Method: DELETE\r\n", ""),
+            ("Accept-Language: a\r\nSec-Fetch-Site: none\r\nEarly-Data: 1\r\n", ""),
         ] {
-            let out = kept(section.as_bytes());
+            let out = kept(section.as_bytes(), None);
             assert_eq!(String::from_utf8(out.clone()).expect("ASCII"), expected, "{section:?}");
-            assert_eq!(kept(&out), out, "what goes on goes on again");
+            assert_eq!(kept(&out, None), out, "what goes on goes on again");
         }
+    }
+
+    #[test]
+    fn no_sign_makes_another_name_of_it() {
+        for refused in REFUSED_STARTS.iter().chain(&REFUSED) {
+            for sign in ["-", "_", ".", "~"] {
+                let name = refused.replace('-', sign);
+                assert!(!may_trail(name.as_bytes()), "{name}");
+                assert!(!may_trail(name.to_ascii_uppercase().as_bytes()), "{name}");
+            }
+        }
+        assert!(may_trail(b"x_sum.1") && may_trail(b"grpc-status") && may_trail(b"ag-e"));
+    }
+
+    #[test]
+    fn nobody_is_named_behind_a_body() {
+        let client_header = Some("CF-Connecting-IP".into());
+        let policy = ForwardedPolicy { client_header, ..ForwardedPolicy::default() };
+        let section = b"cf-connecting-ip: 9.9.9.9\r\nX-Sum: 1\r\n";
+        assert_eq!(kept(section, Some(&policy)), b"X-Sum: 1\r\n");
+        assert_eq!(kept(section, None), section);
     }
 }

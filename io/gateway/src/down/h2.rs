@@ -16,7 +16,7 @@ use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream};
 use steelyard_host::places::TakenPlace;
-use steelyard_http::{Flood, Reject};
+use steelyard_http::{Flood, Reject, Vouching};
 use tokio::task::spawn_local;
 
 use super::h1::{Client, Connection};
@@ -271,7 +271,9 @@ impl Session {
     }
 
     fn begin_request(&mut self, request: http::Request<RecvStream>, respond: SendResponse<Bytes>) {
-        let (strand, read) = Strand::new(request, respond);
+        let Client { listener, peer, .. } = &self.client;
+        let vouching = Vouching::new(listener.forwarded.clone(), peer.ip());
+        let (strand, read) = Strand::new(request, respond, &vouching);
         let is_late = self.told.is_some_and(|at| at.elapsed() >= LAST_CALL);
         let place = if is_late { Err(()) } else { self.place(strand.ahead()) };
         let Ok(place) = place else {

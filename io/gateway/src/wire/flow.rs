@@ -4,12 +4,13 @@
 
 use std::io::{self, Write};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use steelyard_http::{Body, Framing, LAST_CHUNK, may_trail};
+use steelyard_http::{Body, ForwardedPolicy, Framing, LAST_CHUNK, MAX_REQUEST_LINES, may_trail};
 
 /// What stands behind a body.
 pub(crate) type Trailers = Rc<HeaderMap>;
@@ -18,10 +19,15 @@ pub(crate) type Trailers = Rc<HeaderMap>;
 pub(crate) struct Inflow {
     body: RecvStream,
     is_chunked: bool,
+    /// How much of a body of known length has not gone on. Its last byte does when the stream has
+    /// ended: whoever counts bytes would ask for nothing behind it.
+    left: Option<u64>,
     /// Came, and has not gone on.
     current: Bytes,
     stage: Stage,
     trailers: Option<Trailers>,
+    /// By which trailers name no client.
+    policy: Option<Arc<ForwardedPolicy>>,
     /// What is still to be said behind it, in its framing.
     end: Bytes,
 }
@@ -63,13 +69,19 @@ impl Inflow {
     pub(crate) fn new(body: RecvStream, framing: Framing) -> Self {
         let stage = if framing == Framing::None { Stage::Done } else { Stage::Data };
         let is_chunked = framing == Framing::Chunked;
-        let (current, end) = (Bytes::new(), Bytes::new());
-        Self { body, is_chunked, current, stage, trailers: None, end }
+        let left = if let Framing::Length(length) = framing { Some(length) } else { None };
+        let (current, end, trailers, policy) = Default::default();
+        Self { body, is_chunked, left, current, stage, trailers, policy, end }
+    }
+
+    /// It is a request's, from who names its client in this way.
+    pub(crate) fn keep_back(&mut self, policy: Option<Arc<ForwardedPolicy>>) {
+        self.policy = policy;
     }
 
     /// From now on it ends with its connection: what comes is passed on as it is.
     pub(crate) fn open(&mut self) {
-        (self.stage, self.is_chunked) = (Stage::Data, false);
+        (self.stage, self.is_chunked, self.left) = (Stage::Data, false, None);
     }
 
     /// What stood behind it, once it has come.
@@ -91,7 +103,7 @@ impl Inflow {
         let mut filled = 0;
         loop {
             let rest = &mut room[filled..];
-            if !self.current.is_empty() {
+            if self.ahead() > 0 {
                 match self.put(rest) {
                     0 => return Poll::Ready(Ok(filled)),
                     count => filled += count,
@@ -100,7 +112,7 @@ impl Inflow {
             }
             match self.stage {
                 Stage::Data => match self.body.poll_data(cx) {
-                    Poll::Ready(Some(Ok(bytes))) => self.current = bytes,
+                    Poll::Ready(Some(Ok(bytes))) => self.take(bytes)?,
                     Poll::Ready(Some(Err(error))) if filled == 0 => {
                         return Poll::Ready(Err(broken(error)));
                     }
@@ -112,7 +124,8 @@ impl Inflow {
                     Poll::Pending if filled == 0 => return Poll::Pending,
                     Poll::Pending => return Poll::Ready(Ok(filled)),
                     Poll::Ready(trailers) => {
-                        self.trailers = trailers.map_err(broken)?.and_then(known);
+                        let policy = self.policy.as_deref();
+                        self.trailers = trailers.map_err(broken)?.and_then(|it| known(it, policy));
                         if self.is_chunked {
                             self.end = end(self.trailers.as_deref());
                         }
@@ -133,13 +146,31 @@ impl Inflow {
         }
     }
 
+    /// Another piece has come.
+    fn take(&mut self, bytes: Bytes) -> io::Result<()> {
+        if self.current.is_empty() {
+            self.current = bytes;
+        } else if !bytes.is_empty() {
+            return Err(io::Error::other("more than was to come"));
+        }
+        Ok(())
+    }
+
+    /// How much of the current piece may go on.
+    fn ahead(&self) -> usize {
+        let is_last = self.left == Some(self.current.len() as u64);
+        let waits = is_last && self.stage == Stage::Data && !self.body.is_end_stream();
+        self.current.len().saturating_sub(usize::from(waits))
+    }
+
     /// Puts some of the current piece into `room`, and lets as much more come.
     fn put(&mut self, room: &mut [u8]) -> usize {
         let around = if self.is_chunked { AROUND } else { 0 };
         if room.len() < LEAST_ROOM {
             return 0;
         }
-        let count = self.current.len().min(room.len() - around);
+        let count = self.ahead().min(room.len() - around);
+        self.left = self.left.map(|left| left.saturating_sub(count as u64));
         let mut out = &mut *room;
         if self.is_chunked {
             write!(out, "{count:x}\r\n").expect("there is room");
@@ -307,9 +338,17 @@ fn spoken(body: &Body) -> Option<Trailers> {
     (!trailers.is_empty()).then(|| Rc::new(trailers))
 }
 
-/// What of trailers goes on.
-fn known(mut trailers: HeaderMap) -> Option<Trailers> {
-    let unknown: Vec<_> = trailers.keys().filter(|it| !may_trail(it.as_str())).cloned().collect();
+/// What of trailers goes on: nothing where there are more than a head may have, since a few bytes
+/// on the wire stand for thousands, and their request may take long.
+fn known(mut trailers: HeaderMap, policy: Option<&ForwardedPolicy>) -> Option<Trailers> {
+    if trailers.len() > MAX_REQUEST_LINES {
+        return None;
+    }
+    let is_refused = |name: &HeaderName| {
+        let names_client = |it: &ForwardedPolicy| it.names_client(name.as_str().as_bytes());
+        !may_trail(name.as_str()) || policy.is_some_and(names_client)
+    };
+    let unknown: Vec<_> = trailers.keys().filter(|it| is_refused(it)).cloned().collect();
     for name in unknown {
         trailers.remove(name);
     }
@@ -334,6 +373,23 @@ pub(crate) fn broken(error: h2::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn which_trailers_go_on() {
+        let of = |names: &[&'static str], count: usize| {
+            let fields = names.iter().flat_map(|it| std::iter::repeat_n(*it, count));
+            let value = || HeaderValue::from_static("1");
+            HeaderMap::from_iter(fields.map(|it| (HeaderName::from_static(it), value())))
+        };
+        let client_header = Some("X-Client".into());
+        let policy = ForwardedPolicy { client_header, ..ForwardedPolicy::default() };
+        let names = ["x-sum", "x-client", "x_client", "x.client", "user_agent", "set_cookie"];
+        assert_eq!(known(of(&names, 1), Some(&policy)).map(|it| it.len()), Some(1));
+        assert_eq!(known(of(&names, 1), None).map(|it| it.len()), Some(4));
+        for (count, kept) in [(MAX_REQUEST_LINES, true), (MAX_REQUEST_LINES + 1, false)] {
+            assert_eq!(known(of(&["x-sum"], count), None).is_some(), kept, "{count}");
+        }
+    }
 
     #[test]
     fn how_a_chunked_body_ends() {

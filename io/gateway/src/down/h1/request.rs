@@ -141,7 +141,7 @@ impl Context<'_> {
         };
         let len = head.len;
         let client = head.settle(self.vouching);
-        let mut request = Request::new(&head, self.started, client);
+        let mut request = Request::new(&head, self.started, client, self.vouching);
         if let Some(tracer) = &self.core.tracer {
             request.traced = tracer.begin(head.header("traceparent"));
         }
@@ -273,7 +273,12 @@ impl Context<'_> {
 }
 
 impl Request {
-    fn new(head: &RequestHead<'_, '_>, started: Instant, client: IpAddr) -> Self {
+    fn new(
+        head: &RequestHead<'_, '_>,
+        started: Instant,
+        client: IpAddr,
+        vouching: &Vouching,
+    ) -> Self {
         Self {
             started,
             method: method_label(head.method),
@@ -289,7 +294,7 @@ impl Request {
             has_body: head.framing != Framing::None,
             framing: head.framing,
             wants_html: wants_html(head.accept),
-            body: Body::new(head.framing),
+            body: Body::of_request(head.framing, vouching),
             bytes_in: 0,
             client,
             traced: None,

@@ -11,7 +11,8 @@ use h2::{Reason, RecvStream, SendStream};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use steelyard_http::{
-    Asked, Framing, H2Request, Head, Reject, ResponseHead, Slots, Upgrades, crosses, request_to_h1,
+    Asked, Framing, H2Request, Head, Reject, ResponseHead, Slots, Upgrades, Vouching, crosses,
+    request_to_h1,
 };
 
 use crate::wire::flow::{Inflow, Outflow, Trailers, broken};
@@ -39,6 +40,7 @@ impl Strand {
     pub(super) fn new(
         request: Request<RecvStream>,
         respond: SendResponse<Bytes>,
+        vouching: &Vouching,
     ) -> (Self, Result<(), Reject>) {
         let (parts, body) = request.into_parts();
         let is_tunnel = parts.extensions.get::<Protocol>().is_some();
@@ -47,7 +49,8 @@ impl Strand {
         let framing = spelled.unwrap_or(Framing::None);
         let upgrade = if is_tunnel { Upgrades::WEBSOCKET } else { Upgrades::NONE };
         let asked = Asked { head: parts.method == http::Method::HEAD, http10: false, upgrade };
-        let inflow = Inflow::new(body, framing);
+        let mut inflow = Inflow::new(body, framing);
+        inflow.keep_back(vouching.naming());
         let reply = Reply::Head(respond);
         (Self { head, read: 0, inflow, reply, trailers: None, asked }, spelled.map(drop))
     }
