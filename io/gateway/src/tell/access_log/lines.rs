@@ -213,13 +213,13 @@ impl Fields<'_> {
     }
 
     fn piece(&mut self, text: &str) {
-        for byte in text.bytes() {
-            match byte {
-                b'"' | b'\\' => self.out.extend_from_slice(&[b'\\', byte]),
-                0..=31 | 127 => {
-                    let _ = write!(self.out, "\\u{byte:04x}");
+        for char in text.chars() {
+            match char {
+                '"' | '\\' => self.out.extend_from_slice(&[b'\\', char as u8]),
+                char if is_active(char) => {
+                    let _ = write!(self.out, "\\u{:04x}", u32::from(char));
                 }
-                byte => self.out.push(byte),
+                char => self.out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
     }
@@ -342,6 +342,12 @@ fn or_dash(shown: Shown, value: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Whether a character does something to a line or a terminal: controls, also those beyond ASCII,
+/// ends of lines and paragraphs, and what turns the direction of text.
+fn is_active(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// What would end the quotes or the line, or confuse a terminal, is escaped.
 fn quote(mut value: &[u8], out: &mut Vec<u8>) {
     let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') & !matches!(byte, b'"' | b'\\');
@@ -461,6 +467,17 @@ mod tests {
             assert!(line.contains(part), "{part} in {line}");
         }
         assert!(line.ends_with("}\n") && line.lines().count() == 1);
+    }
+
+    #[test]
+    fn nothing_in_a_json_line_moves_a_terminal_or_ends_a_line() {
+        let odd = "\u{9b}31m\u{85}\u{2028}\u{2029}\u{202e}\u{2066}\u{7f}é€";
+        let note = Note { user_agent: odd.into(), ..note() };
+        let mut out = Vec::new();
+        entry(&note).json(&mut out, &LogFields::default(), 7);
+        let line = String::from_utf8(out).unwrap();
+        let shown = r#""request_User-Agent":"\u009b31m\u0085\u2028\u2029\u202e\u2066\u007fé€""#;
+        assert!(line.contains(shown), "{line}");
     }
 
     #[test]

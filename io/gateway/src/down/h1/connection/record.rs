@@ -105,6 +105,7 @@ impl<C: Wire> Connection<C> {
     /// What could not be understood counts as well, without method and route.
     pub(super) fn record_rejected(&mut self, fault: Fault, bytes_out: u64) {
         self.note.clear();
+        self.note.protocol = C::PROTOCOL;
         self.note_answer();
         let (trace, why) = (Trace::default(), Some(fault));
         let called = self.called(fault.status(), why, self.vouching.peer());
