@@ -7,7 +7,7 @@ mod support;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::Reason;
@@ -425,6 +425,27 @@ fn each_request_of_http2_takes_a_place() {
         }
         assert_eq!(ask(&mut sender, request("GET", "/"), b"").await.unwrap().status, 200);
     });
+}
+
+/// Nobody waits until who is idle has taken its leave, which it may never do.
+#[test]
+fn who_is_idle_makes_room_at_once() {
+    const ROUNDS: u32 = 20;
+    let server = Server::echo("s");
+    let options =
+        GatewayOptions { workers: 1, places: Places::new(1), ..GatewayOptions::default() };
+    let (_gateway, address) = gateway_with(&[route("r", "*", "/", &[server.address])], options);
+    let begun = Instant::now();
+    let idle: Vec<Raw> = (0..ROUNDS)
+        .map(|_| {
+            let mut raw = Raw::connect(address, &[]);
+            assert!(raw.next().is_some_and(|(kind, ..)| kind == 4));
+            assert_eq!(Client::connect(address).get("a", "/").status(), 200);
+            raw
+        })
+        .collect();
+    assert!(begun.elapsed() < Duration::from_secs(1) * ROUNDS, "{:?}", begun.elapsed());
+    drop(idle);
 }
 
 #[test]

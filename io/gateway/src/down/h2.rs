@@ -174,7 +174,7 @@ impl Session {
                     return self.end(Reason::ENHANCE_YOUR_CALM).await;
                 }
                 Event::Retire => self.retire(),
-                Event::Pressed => return self.end(Reason::NO_ERROR).await,
+                Event::Pressed => return self.give_way(),
                 Event::Late if self.ending.is_some() => return self.end(Reason::NO_ERROR).await,
                 Event::Late => self.retire(),
                 Event::Look => {
@@ -335,6 +335,13 @@ impl Session {
         let closed = std::future::poll_fn(|cx| self.connection.poll_closed(cx));
         let _ = within(GOODBYE, async { Ok(closed.await) }).await;
         self.goodbye().await;
+    }
+
+    /// The same for who has to make room: nobody else waits while it takes its leave. It is told what
+    /// its socket takes at once.
+    fn give_way(mut self) {
+        self.connection.abrupt_shutdown(Reason::NO_ERROR);
+        let _ = self.connection.poll_closed(&mut Context::from_waker(Waker::noop()));
     }
 
     /// Closes our side and reads on for a moment, as after any last word: closing with unread bytes
