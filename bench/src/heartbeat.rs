@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use steelyard_membership::{Config, Input, Key, Keyring, Output, OwnerCandidate, Segment};
@@ -91,7 +92,7 @@ impl Lan {
         let now = Instant::now();
         let names: Vec<String> = (0..nodes).map(|n| format!("node-{n}")).collect();
         let candidate = |name: &String| OwnerCandidate { name: name.as_str().into(), score: 0 };
-        let candidates: Vec<OwnerCandidate> = names.iter().map(candidate).collect();
+        let candidates: Arc<[OwnerCandidate]> = names.iter().map(candidate).collect();
         let first = u32::from(Ipv4Addr::new(10, 0, 4, 0));
         let vip = |n: u16| IpAddr::from(Ipv4Addr::from(first + u32::from(n)));
         let vips: BTreeMap<_, _> = (0..vips).map(|n| (vip(n), candidates.clone())).collect();

@@ -264,7 +264,7 @@ fn interfaces_are_followed_as_they_come_and_go() {
     lan.add(&lan.node, "10.1.1.100/24");
     eventually("an own address", || {
         let own = NoInterface::OwnAddress { interface: "eth0".to_owned() };
-        state(VIP4) == Some(VipState::NoInterface(own))
+        state(VIP4) == Some(VipState::NoInterface(Box::new(own)))
     });
 }
 

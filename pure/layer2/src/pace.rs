@@ -86,6 +86,14 @@ impl Pace {
     }
 }
 
+#[cfg(test)]
+impl Pace {
+    /// Places that are kept for announcements.
+    pub(crate) fn room(&self) -> usize {
+        self.urgent.order.capacity() + self.rest.order.capacity()
+    }
+}
+
 impl Lane {
     fn push(&mut self, it: Announcement) {
         if self.present.insert(it) {
@@ -96,6 +104,9 @@ impl Lane {
     fn pop(&mut self) -> Option<Announcement> {
         let next = self.order.pop_front()?;
         self.present.remove(&next);
+        if self.order.is_empty() {
+            self.order.shrink_to(BURST as usize);
+        }
         Some(next)
     }
 }

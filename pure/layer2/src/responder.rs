@@ -120,6 +120,8 @@ pub struct Responder {
     outputs: VecDeque<Output>,
     /// Addresses that were probed for, and until when answers are told.
     probed: BTreeMap<IpAddr, Instant>,
+    /// When there is none left of them.
+    probed_until: Option<Instant>,
     echoes: Rate,
     /// Pings that come in pieces.
     pieces: Reassembly,
@@ -175,6 +177,7 @@ impl Responder {
             groups: BTreeMap::new(),
             outputs: VecDeque::new(),
             probed: BTreeMap::new(),
+            probed_until: None,
             echoes,
             pieces: Reassembly::default(),
             to_all,
@@ -222,7 +225,20 @@ impl Responder {
         if self.outputs.is_empty() {
             self.announce_next(now);
         }
-        self.outputs.pop_front()
+        let next = self.outputs.pop_front();
+        if next.is_none() {
+            // Thousands may have been probed for at once.
+            self.outputs.shrink_to(FEW);
+        }
+        next
+    }
+
+    /// Gives back memory that was taken while much happened. It takes about as long as looking at
+    /// every vip.
+    pub fn pack(&mut self) {
+        pack(&mut self.vips);
+        pack(&mut self.marks);
+        self.timers = std::mem::take(&mut self.timers).into_iter().collect();
     }
 
     /// When it wants to be polled again without any input.
@@ -297,7 +313,7 @@ impl Responder {
     /// Many that begin do so one after the other: their probes are broadcasts too.
     fn unsure_vip(&mut self, now: Instant) -> (Instant, Vip) {
         let (first, random) = (self.starts.reserve(now), self.random());
-        (first, Vip::new(first, &self.config.timing, random))
+        (first, Vip::new(first, random))
     }
 
     fn cleared_vip(&mut self, now: Instant) -> (Instant, Vip) {
@@ -307,8 +323,12 @@ impl Responder {
 
     fn on_probe(&mut self, now: Instant, vip: IpAddr) {
         if is_unicast(vip) && !self.vips.contains_key(&vip) {
-            self.probed.retain(|_, until| now < *until);
+            // Now and then: thousands that are probed for would each look at all.
+            if self.probed.len().is_power_of_two() {
+                self.probed.retain(|_, until| now < *until);
+            }
             self.probed.insert(vip, now + ANSWER);
+            self.probed_until = Some(now + ANSWER);
             self.probe(vip);
         }
     }
@@ -336,6 +356,10 @@ impl Responder {
     }
 
     fn on_time(&mut self, now: Instant) {
+        if self.probed_until.is_some_and(|until| until <= now) {
+            self.probed.clear();
+            self.probed_until = None;
+        }
         while let Some(&(at, vip)) = self.timers.first()
             && at <= now
         {
@@ -417,6 +441,14 @@ impl Responder {
         self.random
     }
 }
+
+/// Makes a map anew, all at once: one that grew in order, one by one, is hardly more than half full.
+fn pack<K: Ord, V>(map: &mut BTreeMap<K, V>) {
+    *map = std::mem::take(map).into_iter().collect();
+}
+
+/// Places for outputs that are kept where there are none.
+const FEW: usize = 64;
 
 /// A machine that claims a vip, and what it says beside.
 type Rival = (Mac, Option<Mark>);

@@ -143,8 +143,8 @@ pub(crate) struct Vip {
     state: State,
     /// Somebody else made sure that nobody has it.
     is_cleared: bool,
-    /// It is refreshed so much more often than others, lest all are refreshed at once.
-    lead: Duration,
+    /// Between 0 and 99: the higher, the more often it is refreshed, lest all are at once.
+    haste: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -183,15 +183,15 @@ impl Default for Timing {
 impl Vip {
     /// A vip that is ours to announce, if nobody else has it. Its first step is due at `next`.
     /// `random` spreads its refreshes.
-    pub(crate) fn new(next: Instant, timing: &Timing, random: u64) -> Self {
-        let lead = timing.refresh / 4 * u32::try_from(random % 100).expect("small") / 100;
-        Self { state: State::Probing { sent: 0, next, known: None }, is_cleared: false, lead }
+    pub(crate) fn new(next: Instant, random: u64) -> Self {
+        let haste = u8::try_from(random % 100).expect("small");
+        Self { state: State::Probing { sent: 0, next, known: None }, is_cleared: false, haste }
     }
 
     /// A vip that nobody else has, as somebody made sure. Its first step announces it.
     pub(crate) fn cleared(next: Instant, timing: &Timing, random: u64) -> Self {
         let state = State::Probing { sent: timing.probes, next, known: None };
-        Self { state, is_cleared: true, ..Self::new(next, timing, random) }
+        Self { state, is_cleared: true, ..Self::new(next, random) }
     }
 
     /// Whether we answer for it.
@@ -332,7 +332,8 @@ impl Vip {
         if repeated <= first + timing.announce_span {
             return Some(repeated);
         }
-        Some(now + timing.refresh - self.lead).filter(|_| timing.refresh > Duration::ZERO)
+        let lead = timing.refresh / 4 * u32::from(self.haste) / 100;
+        Some(now + timing.refresh - lead).filter(|_| timing.refresh > Duration::ZERO)
     }
 }
 

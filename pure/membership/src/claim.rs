@@ -63,6 +63,12 @@ impl Table {
         Self { floors, ..Self::default() }
     }
 
+    /// Gives back what maps that grow one by one keep free.
+    pub(crate) fn pack(&mut self) {
+        pack(&mut self.claims);
+        pack(&mut self.floors);
+    }
+
     pub(crate) fn get(&self, vip: IpAddr) -> Option<&Claim> {
         self.claims.get(&vip)
     }
@@ -110,6 +116,11 @@ impl Table {
         // What was kept on disk may have been damaged there.
         self.floors.get(&vip).copied().unwrap_or(0).min(MAX_EPOCH)
     }
+}
+
+/// Makes a map anew, all at once: one that grew in order, one by one, is hardly more than half full.
+pub(crate) fn pack<K: Ord, V>(map: &mut BTreeMap<K, V>) {
+    *map = std::mem::take(map).into_iter().collect();
 }
 
 #[cfg(test)]

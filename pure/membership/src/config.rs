@@ -67,7 +67,7 @@ pub enum Policy {
 }
 
 /// A node that may own a vip.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OwnerCandidate {
     /// Its name.
     pub name: Arc<str>,

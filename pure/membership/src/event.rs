@@ -25,7 +25,7 @@ pub enum Input<'a> {
     },
     /// These are the vips on this segment, each with the nodes that may own it. Candidates are the
     /// same on every node, in the same order, whether or not they are alive.
-    Vips(&'a BTreeMap<IpAddr, Vec<OwnerCandidate>>),
+    Vips(&'a BTreeMap<IpAddr, Arc<[OwnerCandidate]>>),
     /// Where hellos are sent besides the multicast group.
     Peers(&'a [SocketAddr]),
     /// How many nodes are configured, where only a side with more than half of them answers.

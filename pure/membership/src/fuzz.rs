@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::seal::{Sealer, Session, Under};
@@ -72,7 +73,7 @@ fn rotated(n: u8) -> Keyring {
 }
 
 /// Which of four vips there are, and whether each may be ours.
-fn vips(bits: u8) -> BTreeMap<IpAddr, Vec<OwnerCandidate>> {
+fn vips(bits: u8) -> BTreeMap<IpAddr, Arc<[OwnerCandidate]>> {
     let candidate = |name: &str| OwnerCandidate { name: name.into(), score: 0 };
     let there = (0..4).filter(|n| bits & 1 << n != 0);
     there

@@ -21,10 +21,11 @@ mod review;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::handover::{Handing, Origin};
-pub(crate) use self::order::numbered;
+pub(crate) use self::order::{Candidates, Numbering};
 use crate::claim::{Claim, Table};
 use crate::config::{Config, HeartbeatTiming, Policy};
 use crate::event::{Cause, Event, Loss, MacBytes, Output};
@@ -91,22 +92,22 @@ pub(crate) enum Happening {
     Owner { vip: IpAddr, owner: Option<NodeId>, before: Option<NodeId>, epoch: u64 },
 }
 
-/// A vip of this segment.
+/// A vip of this segment. There are many: what few of them have at a time lies elsewhere.
 #[derive(Debug)]
 struct Vip {
-    candidates: Vec<(NodeId, u32)>,
+    candidates: Candidates,
     role: Role,
     timer: Option<Instant>,
     /// To whom we let it, and until when it is not asked for again: that machine's frames may
     /// reach us where ours do not reach it.
-    let_be: Option<(MacBytes, Instant)>,
+    let_be: Option<Box<(MacBytes, Instant)>>,
 }
 
 #[derive(Debug)]
 pub(crate) enum Role {
     Bystander,
-    Vacant(Vacancy),
-    Probing { vacancy: Vacancy, sent: u32, next: Instant, answered: Option<MacBytes> },
+    Vacant(Box<Vacancy>),
+    Probing { vacancy: Box<Vacancy>, sent: u32, next: Instant, answered: Option<MacBytes> },
     Owner(Tenure),
 }
 
@@ -125,14 +126,31 @@ pub(crate) struct Vacancy {
 #[derive(Debug)]
 pub(crate) struct Tenure {
     epoch: u64,
-    handing: Option<Handing>,
     /// When we last announced it against somebody.
     insisted: Option<Instant>,
+    unrest: Option<Box<Unrest>>,
+}
+
+/// What few vips of ours have at a time: they are handed on, or others claim them.
+#[derive(Debug, Default)]
+struct Unrest {
+    handing: Option<Handing>,
     /// When that is due once more: those that did not hear it then may hear it now.
     owed: Option<Instant>,
     defended: Option<Instant>,
     /// Who claims it, and when that is answered.
     contested: Option<(Instant, MacBytes)>,
+}
+
+impl Tenure {
+    fn unrest(&mut self) -> &mut Unrest {
+        self.unrest.get_or_insert_default()
+    }
+
+    /// To whom it is offered.
+    fn handing(&self) -> Option<&Handing> {
+        self.unrest.as_ref()?.handing.as_ref()
+    }
 }
 
 impl Ownership {
@@ -195,7 +213,7 @@ impl Ownership {
         self.vips.iter().map(|(vip, it)| (*vip, &it.role))
     }
 
-    pub(crate) fn set_vips(&mut self, wanted: &BTreeMap<IpAddr, Vec<(NodeId, u32)>>) {
+    pub(crate) fn set_vips(&mut self, wanted: &BTreeMap<IpAddr, Candidates>) {
         let gone = self.vips.keys().filter(|vip| !wanted.contains_key(vip));
         for vip in gone.copied().collect::<Vec<_>>() {
             if self.owns(vip) {
@@ -209,7 +227,7 @@ impl Ownership {
         }
         let is_new = |vip: &&IpAddr| !self.vips.contains_key(*vip);
         let new =
-            || Vip { candidates: Vec::new(), role: Role::Bystander, timer: None, let_be: None };
+            || Vip { candidates: Arc::default(), role: Role::Bystander, timer: None, let_be: None };
         // Of what is put in at once the map leaves no place empty.
         let mut new: BTreeMap<IpAddr, Vip> =
             wanted.keys().filter(is_new).map(|vip| (*vip, new())).collect();
@@ -281,7 +299,7 @@ impl Ownership {
                 if self.broken == Some(crate::sim::Broken::NoYield) {
                     return;
                 }
-                let handed = tenure.handing.as_ref().is_some_and(|it| it.to == Some(claim.owner));
+                let handed = tenure.handing().is_some_and(|it| it.to == Some(claim.owner));
                 let offered = handed && claim.epoch == tenure.epoch + 1;
                 #[cfg(test)]
                 if offered && self.broken == Some(crate::sim::Broken::BothAnswer) {
@@ -352,13 +370,13 @@ impl Ownership {
             return;
         };
         // Whoever claimed it on the LAN was one of us.
-        tenure.contested = None;
+        tenure.unrest().contested = None;
         #[cfg(test)]
         if self.broken == Some(crate::sim::Broken::SilentWinner) {
             return;
         }
         let due = tenure.insisted.map_or(now, |at| at + self.timing.dead());
-        tenure.owed.get_or_insert(due);
+        tenure.unrest().owed.get_or_insert(due);
         self.insist_due(now, vip);
     }
 
@@ -367,9 +385,10 @@ impl Ownership {
         let Some(Role::Owner(tenure)) = self.vips.get_mut(&vip).map(|it| &mut it.role) else {
             return;
         };
-        let Some(due) = tenure.owed else { return };
+        let Some(unrest) = &mut tenure.unrest else { return };
+        let Some(due) = unrest.owed else { return };
         if now >= due {
-            (tenure.owed, tenure.insisted) = (None, Some(now));
+            (unrest.owed, tenure.insisted) = (None, Some(now));
             self.after.push_back(Output::Announce(vip));
         } else {
             let timer = self.vips.get(&vip).and_then(|it| it.timer);
@@ -402,14 +421,7 @@ impl Ownership {
             self.forget_former(vip);
         }
         let epoch = self.claim(vip);
-        let tenure = Tenure {
-            epoch,
-            handing: None,
-            insisted: None,
-            owed: None,
-            defended: None,
-            contested: None,
-        };
+        let tenure = Tenure { epoch, insisted: None, unrest: None };
         self.set_role(vip, Role::Owner(tenure));
         self.set_timer(vip, None);
         self.after.push_back(Output::Own(vip));
@@ -472,11 +484,12 @@ impl Ownership {
         let Some(Role::Owner(tenure)) = self.vips.get_mut(&vip).map(|it| &mut it.role) else {
             return;
         };
-        let due = tenure.defended.is_none_or(|at| now >= at + self.timing.defend);
-        if due && tenure.contested.is_none() && tenure.handing.is_none() {
+        let unrest = tenure.unrest();
+        let due = unrest.defended.is_none_or(|at| now >= at + self.timing.defend);
+        if due && unrest.contested.is_none() && unrest.handing.is_none() {
             // It may be one of us, whose claim is on its way.
             let at = now + self.timing.interval;
-            tenure.contested = Some((at, by));
+            unrest.contested = Some((at, by));
             self.set_timer(vip, Some(at));
         }
     }
@@ -486,14 +499,15 @@ impl Ownership {
         let Some(Role::Owner(tenure)) = self.vips.get_mut(&vip).map(|it| &mut it.role) else {
             return;
         };
-        match tenure.contested {
+        let Some(unrest) = &mut tenure.unrest else { return };
+        match unrest.contested {
             Some((at, by)) if now >= at => {
-                tenure.contested = None;
-                tenure.defended = Some(now);
+                unrest.contested = None;
+                unrest.defended = Some(now);
                 if self.policy == Policy::Withdraw {
                     self.release(vip, Loss::Withdrawn(by));
                     if let Some(it) = self.vips.get_mut(&vip) {
-                        it.let_be = Some((by, now + self.timing.defend));
+                        it.let_be = Some(Box::new((by, now + self.timing.defend)));
                     }
                     return;
                 }

@@ -35,7 +35,7 @@ use crate::event::{Event, Input, MacBytes, Output};
 use crate::hearing::Hearing;
 use crate::id::NodeId;
 use crate::mark::{ClaimMark, Marker};
-use crate::ownership::{Happening, Ownership, numbered};
+use crate::ownership::{Happening, Numbering, Ownership};
 use crate::roster::{Passage, Roster};
 use crate::seal::{Keyring, Opener, Refused, Sealer, Session};
 use crate::swim::Swim;
@@ -206,6 +206,12 @@ impl Segment {
         next
     }
 
+    /// Gives back memory that was taken while much happened. It takes about as long as looking at
+    /// every vip.
+    pub fn pack(&mut self) {
+        self.ownership.table.pack();
+    }
+
     /// When it wants to be polled again without any input.
     pub fn deadline(&self) -> Option<Instant> {
         if self.phase == Phase::Gone {
@@ -217,12 +223,13 @@ impl Segment {
         due.into_iter().flatten().chain([self.next_tick]).min()
     }
 
-    fn set_vips(&mut self, vips: &BTreeMap<IpAddr, Vec<crate::OwnerCandidate>>) {
-        for candidate in vips.values().flatten() {
+    fn set_vips(&mut self, vips: &BTreeMap<IpAddr, Arc<[crate::OwnerCandidate]>>) {
+        for candidate in vips.values().flat_map(|it| it.iter()) {
             let id = NodeId::of(&candidate.name);
             self.names.entry(id).or_insert_with(|| Arc::clone(&candidate.name));
         }
-        let numbered = vips.iter().map(|(vip, candidates)| (*vip, numbered(candidates))).collect();
+        let mut numbering = Numbering::default();
+        let numbered = vips.iter().map(|(vip, it)| (*vip, numbering.of(it))).collect();
         self.ownership.set_vips(&numbered);
     }
 

@@ -46,8 +46,9 @@ pub struct Share {
     pub address: IpAddr,
     /// The only interfaces; empty means every suitable one.
     pub interfaces: Vec<String>,
-    /// Nodes that may, best first, with their scores.
-    pub candidates: Vec<(String, u32)>,
+    /// Nodes that may, best first, with their scores. Most addresses have the same, which lie in
+    /// memory once.
+    pub candidates: Arc<[(Arc<str>, u32)]>,
 }
 
 /// An address at which our entry points are reached.
@@ -90,7 +91,8 @@ impl NodePlan {
     pub(crate) fn update(&mut self, scene: &Scene<'_>, layer2: &Layer2, moved: &Moved) {
         let addresses = || moved.addresses.iter().copied();
         self.announce.change(addresses().map(|it| (it, announce(scene, layer2, it))));
-        self.share.change(addresses().map(|it| (it, share(scene, layer2, it))));
+        let mut known = BTreeSet::new();
+        self.share.change(addresses().map(|it| (it, share(scene, layer2, it, &mut known))));
     }
 }
 
@@ -110,18 +112,26 @@ fn announce(scene: &Scene<'_>, layer2: &Layer2, address: IpAddr) -> Option<Annou
     announce
 }
 
-fn share(scene: &Scene<'_>, layer2: &Layer2, address: IpAddr) -> Option<Share> {
+/// `known` are the candidates of other addresses.
+fn share(
+    scene: &Scene<'_>,
+    layer2: &Layer2,
+    address: IpAddr,
+    known: &mut BTreeSet<Arc<[(Arc<str>, u32)]>>,
+) -> Option<Share> {
     let mut share: Option<Share> = None;
     for sharer in &layer2.vip(address)?.sharers {
         let own = sharer.order.iter().find(|it| scene.is_this_node(it.node));
         let Some(own) = own else { continue };
         let interfaces = scene.nodes.interfaces(&sharer.advertisements, Some(own.node));
-        if let Some(known) = &mut share {
-            widen(&mut known.interfaces, interfaces);
+        if let Some(first) = &mut share {
+            widen(&mut first.interfaces, interfaces);
             continue;
         }
-        let named = |it: &Candidate| (scene.nodes.name(it.node).to_owned(), it.score);
-        let candidates = sharer.order.iter().map(named).collect();
+        let named = |it: &Candidate| (Arc::from(scene.nodes.name(it.node)), it.score);
+        let candidates: Arc<[(Arc<str>, u32)]> = sharer.order.iter().map(named).collect();
+        let candidates = known.get(&candidates).cloned().unwrap_or(candidates);
+        known.insert(candidates.clone());
         share = Some(Share { address, interfaces, candidates });
     }
     share

@@ -62,7 +62,7 @@ impl Vips {
 
 fn alone(vip: &Announce) -> Arc<Vip> {
     let (address, interfaces) = (vip.address, vip.interfaces.clone());
-    Arc::new(Vip { address, interfaces, candidates: Vec::new() })
+    Arc::new(Vip { address, interfaces, candidates: Arc::default() })
 }
 
 fn shared(vip: &Share) -> Arc<Vip> {

@@ -9,6 +9,7 @@ mod carried;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -147,7 +148,7 @@ fn write(path: &Path, kept: &Value) -> std::io::Result<()> {
 fn vip(kept: &Value) -> Option<Share> {
     let candidate = |it: &Value| {
         let score = it[1].as_u64().and_then(|score| u32::try_from(score).ok())?;
-        Some((it[0].as_str()?.to_owned(), score))
+        Some((Arc::from(it[0].as_str()?), score))
     };
     let interfaces = kept["interfaces"].as_array()?;
     Some(Share {
@@ -174,7 +175,7 @@ mod tests {
         let peers = ["10.0.0.2:9181".parse().unwrap(), "[fd00::2]:9181".parse().unwrap()];
         keeper.set_peers(&peers);
         let address: IpAddr = "10.0.0.200".parse().unwrap();
-        let candidates = vec![("node-1".to_owned(), 3), ("node-2".to_owned(), 0)];
+        let candidates = [("node-1".into(), 3), ("node-2".into(), 0)].into();
         let share = Share { address, interfaces: vec!["eth0".to_owned()], candidates };
         let share: Sorted<_, _> = [(address, share)].into_iter().collect();
         let service = NamespacedName::new("default", "echo");

@@ -145,7 +145,7 @@ mod tests {
 
     fn agreed(owner: Option<&str>) -> Ownership {
         Ownership {
-            interface: "eth0".to_owned(),
+            interface: "eth0".into(),
             status: steelyard_speaker::ClaimStatus {
                 vip: "10.0.0.1".parse().unwrap(),
                 owner: owner.map(Into::into),
@@ -154,7 +154,7 @@ mod tests {
                 role: "standing-by",
             },
             since: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(86_400)),
-            why: Some("it was not heard".to_owned()),
+            why: Some("it was not heard".into()),
         }
     }
 
@@ -192,7 +192,7 @@ mod tests {
                 "a | announced | 10.0.0.1 is announced by a, then b",
             ),
             (
-                Standing::Told(VipState::NoInterface(own)),
+                Standing::Told(VipState::NoInterface(Box::new(own))),
                 "- | no-interface: it is an address of this host, on eth0 | 10.0.0.1 is not \
                  announced: it is an address of this host, on eth0",
             ),
@@ -229,7 +229,7 @@ mod tests {
         let by_b = "10.0.0.1 is announced by b, then c; epoch 3 since 1970-01-02 00:00:00 UTC: it \
                     was not heard";
         let elsewhere = |owner: Option<&str>| {
-            Standing::Told(VipState::Elsewhere { owner: owner.map(str::to_owned) })
+            Standing::Told(VipState::Elsewhere { owner: owner.map(Into::into) })
         };
         let not_candidate = "not-candidate: this node may not answer for it";
         let probing = || Standing::Told(VipState::Probing);

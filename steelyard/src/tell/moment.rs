@@ -173,7 +173,7 @@ impl Moment {
         }));
         let members = self.sharing.iter().flat_map(|it| &it.members);
         let doubled = members.filter(|it| it.status.this && it.status.state == NAME_TAKEN);
-        reasons.extend(doubled.map(|it| Unready::NameTaken { interface: it.interface.clone() }));
+        reasons.extend(doubled.map(|it| Unready::NameTaken { interface: it.interface.to_string() }));
         let owners = self.owners();
         let is_shadow = |vip: &IpAddr| applied.idle.get(vip) == Some(&Idle::Shadow);
         let ours = applied.vips.addresses().filter(|vip| !is_shadow(vip));

@@ -85,13 +85,13 @@ mod tests {
         let status = |text: &str, state| VipStatus {
             address: vip(text),
             state,
-            interfaces: Vec::new(),
+            interfaces: Default::default(),
             since: SystemTime::UNIX_EPOCH,
         };
         let told = [
             status("10.0.0.1", VipState::Announced { rival: None }),
             status("10.0.0.2", VipState::Elsewhere { owner: None }),
-            status("10.0.0.3", VipState::Elsewhere { owner: Some("b".to_owned()) }),
+            status("10.0.0.3", VipState::Elsewhere { owner: Some("b".into()) }),
         ];
         let idle = BTreeMap::from([(vip("10.0.0.4"), Idle::NotCarried(Why::NoEndpoints))]);
         for (address, text) in [

@@ -41,6 +41,8 @@ const RESYNC: Duration = Duration::from_secs(10);
 /// So many vips are told about all at once, and then no more often than each [`PAUSE`].
 const MANY: usize = 100;
 const PAUSE: Duration = Duration::from_millis(20);
+/// How long after vips changed memory that it left over is given back.
+const CALM: Duration = Duration::from_secs(4);
 /// The largest frame that is answered: beyond it nothing of ours is found.
 const BUFFER: usize = 66 * 1024;
 
@@ -65,15 +67,20 @@ pub(crate) struct Driver {
     log: Log,
     /// Since when an interface lacks the subnet of vips that are answered for on it.
     lacking: Option<Instant>,
-    /// What was last told of each.
-    told: BTreeMap<IpAddr, VipStatus>,
+    /// What was last told of each, by address.
+    told: Arc<[VipStatus]>,
     told_at: Instant,
     looked: Instant,
     /// Something happened that may have changed how a vip stands.
     stale: bool,
+    /// When that was told last, while memory may be left over of it.
+    stirred: Option<Instant>,
 }
 
-type Placement = Result<Vec<u32>, NoInterface>;
+/// Most vips are on the same interfaces, which lie in memory once.
+type Placement = Result<Arc<[u32]>, Box<NoInterface>>;
+/// How often a vip is answered for, and on which interfaces.
+type Stand = (VipState, Arc<[Arc<str>]>);
 
 impl Driver {
     /// Must be called on the thread that will run it, inside its runtime.
@@ -101,10 +108,11 @@ impl Driver {
             nowhere: BTreeSet::new(),
             log: Log::default(),
             lacking: None,
-            told: BTreeMap::new(),
+            told: Arc::default(),
             told_at: clock::now(),
             looked: clock::now(),
             stale: true,
+            stirred: None,
         })
     }
 
@@ -120,6 +128,9 @@ impl Driver {
                 self.tell(now);
             }
             self.log.write(now);
+            if self.stirred.is_some_and(|at| at + CALM <= now) {
+                self.pack();
+            }
             if !self.stale {
                 self.shares.iter_mut().for_each(Shares::release);
             }
@@ -167,7 +178,8 @@ impl Driver {
         let shares = self.shares.iter().filter_map(Shares::deadline);
         let telling = self.stale.then(|| self.tell_at());
         let lacking = self.lacking.map(|since| since + LACK);
-        let own = telling.into_iter().chain(self.log.deadline()).chain(lacking);
+        let packing = self.stirred.map(|at| at + CALM);
+        let own = telling.into_iter().chain(self.log.deadline()).chain(lacking).chain(packing);
         ports.chain(shares).chain(own).fold(self.looked + RESYNC, Instant::min)
     }
 
@@ -258,7 +270,9 @@ impl Driver {
         let refused: Vec<(IpAddr, NoInterface)> = placed
             .iter()
             .filter(is_news)
-            .filter_map(|(vip, placement)| Some((*vip, placement.as_ref().err()?.clone())))
+            .filter_map(|(vip, placement)| {
+                Some((*vip, NoInterface::clone(placement.as_ref().err()?)))
+            })
             .collect();
         for (vip, why) in refused {
             self.report(vip, EventKind::NoInterface(why));
@@ -309,15 +323,21 @@ impl Driver {
             Ok(Path::Out { link, .. }) => Some(link),
             _ => None,
         };
+        let mut known: BTreeSet<Arc<[u32]>> = BTreeSet::new();
         let place = |vip: &Arc<Vip>| {
-            let current = match self.placed.get(&vip.address) {
-                Some(Ok(current)) => current.as_slice(),
+            let current: &[u32] = match self.placed.get(&vip.address) {
+                Some(Ok(current)) => current,
                 _ => &[],
             };
             let host = Host { links, routes: &self.routes, route: &route };
             let chosen = interface::choose(host, vip, interfaces, exclude, current);
-            let numbers = |links: Vec<&Link>| links.iter().map(|link| link.index).collect();
-            (vip.address, chosen.map(numbers))
+            let numbers = |links: Vec<&Link>| {
+                let numbers: Vec<u32> = links.iter().map(|link| link.index).collect();
+                let numbers = known.get(&*numbers).cloned().unwrap_or_else(|| numbers.into());
+                known.insert(Arc::clone(&numbers));
+                numbers
+            };
+            (vip.address, chosen.map(numbers).map_err(Box::new))
         };
         wanted.iter().map(place).collect()
     }
@@ -335,7 +355,7 @@ impl Driver {
         };
         let mut lack = false;
         for (vip, placement) in placed {
-            let lost = matches!(placement, Err(NoInterface::NoSubnet { .. }));
+            let lost = placement.as_ref().is_err_and(|why| why.is_no_subnet());
             let before = self.placed.get(vip).and_then(|it| it.as_ref().ok());
             let before = before.filter(|it| lost && it.iter().all(stands));
             let Some(before) = before else { continue };
@@ -354,7 +374,7 @@ impl Driver {
     fn equip(&mut self, now: Instant, links: &[Link], placed: &mut BTreeMap<IpAddr, Placement>) {
         let mut vips: BTreeMap<u32, BTreeSet<IpAddr>> = BTreeMap::new();
         for (vip, placement) in placed.iter() {
-            for index in placement.iter().flatten() {
+            for index in placement.iter().flat_map(|it| it.iter()) {
                 vips.entry(*index).or_default().insert(*vip);
             }
         }
@@ -422,35 +442,48 @@ impl Driver {
         let mut states = self.states(now);
         let tell = |(vip, placement): (&IpAddr, &Placement)| {
             let unplaced = || match placement {
-                Err(why) => (VipState::NoInterface(why.clone()), Vec::new()),
-                Ok(indexes) => (self.elsewhere(*vip, indexes), Vec::new()),
+                Err(why) => (VipState::NoInterface(why.clone()), Arc::default()),
+                Ok(indexes) => (self.elsewhere(*vip, indexes), Arc::default()),
             };
             let (state, interfaces) = states.remove(vip).unwrap_or_else(unplaced);
-            let since = match self.told.get(vip) {
+            let old = self.told.binary_search_by(|it| it.address.cmp(vip)).ok();
+            let since = match old.map(|at| &self.told[at]) {
                 Some(old) if same(&old.state, &state) && old.interfaces == interfaces => old.since,
                 _ => SystemTime::now(),
             };
-            (*vip, VipStatus { address: *vip, state, interfaces, since })
+            VipStatus { address: *vip, state, interfaces, since }
         };
-        let told: BTreeMap<IpAddr, VipStatus> = self.placed.iter().map(tell).collect();
+        let told: Arc<[VipStatus]> = self.placed.iter().map(tell).collect();
         if told != self.told {
-            self.shared.status.send_replace(told.values().cloned().collect());
+            self.shared.status.send_replace(Arc::clone(&told));
             self.told = told;
+            self.stirred = (self.told.len() >= MANY).then_some(now);
         }
     }
 
+    /// Gives back memory that was taken while much happened: thousands of vips come one by one.
+    fn pack(&mut self) {
+        self.stirred = None;
+        self.ports.values_mut().for_each(|port| port.responder.pack());
+        self.shares.iter_mut().for_each(Shares::pack);
+        let mut totals = self.shared.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        totals.vips = std::mem::take(&mut totals.vips).into_iter().collect();
+    }
+
     /// The best state of each vip, and the interfaces on which it has that.
-    fn states(&self, now: Instant) -> BTreeMap<IpAddr, (VipState, Vec<String>)> {
-        let mut states: BTreeMap<IpAddr, (VipState, Vec<String>)> = BTreeMap::new();
+    fn states(&self, now: Instant) -> BTreeMap<IpAddr, Stand> {
+        let mut states: BTreeMap<IpAddr, Stand> = BTreeMap::new();
         for port in self.ports.values() {
+            let name: Arc<str> = port.name.as_str().into();
+            let alone: Arc<[Arc<str>]> = [Arc::clone(&name)].into();
             for (vip, phase) in port.responder.phases(now) {
                 let state = state(phase);
                 match states.get_mut(&vip) {
                     Some((best, names)) if best.rank() == state.rank() => {
-                        names.push(port.name.clone());
+                        *names = names.iter().chain([&name]).cloned().collect();
                     }
                     Some((best, _)) if best.rank() < state.rank() => {}
-                    _ => drop(states.insert(vip, (state, vec![port.name.clone()]))),
+                    _ => drop(states.insert(vip, (state, Arc::clone(&alone)))),
                 }
             }
         }
@@ -492,10 +525,8 @@ async fn hear(
 /// Takes one interface out of a placement; without any left, it failed for that reason.
 fn refuse(placement: &mut Placement, index: u32, why: &NoInterface) {
     if let Ok(indexes) = placement {
-        indexes.retain(|it| *it != index);
-        if indexes.is_empty() {
-            *placement = Err(why.clone());
-        }
+        let left: Arc<[u32]> = indexes.iter().copied().filter(|it| *it != index).collect();
+        *placement = if left.is_empty() { Err(Box::new(why.clone())) } else { Ok(left) };
     }
 }
 

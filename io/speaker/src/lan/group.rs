@@ -41,7 +41,7 @@ pub(crate) struct Group {
     socket: Option<SegmentSocket>,
     /// What we answer for here.
     pub(crate) owned: Marked,
-    /// What is said beside vips, also beside those that are about to be ours.
+    /// What is to be said beside vips that are about to be ours.
     marks: Marked,
     /// Routers on it.
     pub(crate) gateways: Vec<IpAddr>,
@@ -52,7 +52,7 @@ pub(crate) struct Group {
     /// Those of this host on any interface.
     pub(crate) own: Arc<BTreeSet<IpAddr>>,
     /// Since when vips have the owner that they have, and why.
-    pub(crate) since: BTreeMap<IpAddr, (SystemTime, String)>,
+    pub(crate) since: BTreeMap<IpAddr, (SystemTime, Arc<str>)>,
     /// Whose vips were that have no owner now.
     given_up: BTreeMap<IpAddr, Arc<str>>,
     timing: HeartbeatTiming,
@@ -91,7 +91,7 @@ impl Group {
         &mut self,
         now: Instant,
         link: &Link,
-        vips: &BTreeMap<IpAddr, Vec<OwnerCandidate>>,
+        vips: &BTreeMap<IpAddr, Arc<[OwnerCandidate]>>,
         peers: &[SocketAddr],
     ) {
         self.name.clone_from(&link.name);
@@ -112,6 +112,13 @@ impl Group {
         self.addresses = addresses(link);
         self.segment.handle(now, Input::Addresses(&self.addresses));
         self.segment.handle(now, Input::Vips(vips));
+    }
+
+    /// Gives back memory that was taken while much happened.
+    pub(crate) fn pack(&mut self) {
+        self.segment.pack();
+        self.owned = std::mem::take(&mut self.owned).into_iter().collect();
+        self.since = std::mem::take(&mut self.since).into_iter().collect();
     }
 
     /// This node stops: the others are told.
@@ -152,14 +159,17 @@ impl Group {
                 Output::Announce(vip) => ask(port, now, Asked::Announce(vip)),
                 Output::Ask => self.ask_around(now, port),
                 Output::Mark { vip, mark } => {
-                    self.marks.insert(vip, mark.map(Mark));
-                    if let Some(owned) = self.owned.get_mut(&vip) {
-                        *owned = mark.map(Mark);
-                        ask(port, now, Asked::Take(vip, *owned));
+                    let mark = mark.map(Mark);
+                    match self.owned.get_mut(&vip) {
+                        Some(owned) => {
+                            *owned = mark;
+                            ask(port, now, Asked::Take(vip, mark));
+                        }
+                        None => _ = self.marks.insert(vip, mark),
                     }
                 }
                 Output::Own(vip) => {
-                    let mark = self.marks.get(&vip).copied().flatten();
+                    let mark = self.marks.remove(&vip).flatten();
                     self.owned.insert(vip, mark);
                     ask(port, now, Asked::Take(vip, mark));
                 }

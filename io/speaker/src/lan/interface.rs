@@ -11,6 +11,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use steelyard_host::links::{Link, Routes};
@@ -132,7 +133,7 @@ pub(crate) fn choose<'a>(
 /// this host itself.
 pub(crate) fn nowhere(
     links: &[Link],
-    placed: &BTreeMap<IpAddr, Result<Vec<u32>, NoInterface>>,
+    placed: &BTreeMap<IpAddr, Result<Arc<[u32]>, Box<NoInterface>>>,
 ) -> BTreeSet<IpAddr> {
     let is_connected = |vip: IpAddr| {
         let live = links.iter().filter(|link| !link.loopback && link.up && link.carrier);
@@ -141,7 +142,7 @@ pub(crate) fn nowhere(
     let is_free = |why: &NoInterface| {
         !matches!(why, NoInterface::OwnAddress { .. } | NoInterface::Gateway { .. })
     };
-    let unplaced = placed.iter().filter_map(|(vip, it)| Some((*vip, it.as_ref().err()?)));
+    let unplaced = placed.iter().filter_map(|(vip, it)| Some((*vip, &**it.as_ref().err()?)));
     unplaced.filter(|(vip, why)| is_free(why) && !is_connected(*vip)).map(|(vip, _)| vip).collect()
 }
 
@@ -279,6 +280,10 @@ impl Exclude {
 }
 
 impl NoInterface {
+    pub(crate) fn is_no_subnet(&self) -> bool {
+        matches!(self, Self::NoSubnet { .. })
+    }
+
     /// What to do about it, one sentence.
     pub fn help(&self) -> &'static str {
         match self {

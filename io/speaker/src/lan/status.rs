@@ -4,6 +4,7 @@ pub(crate) mod sharing;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use steelyard_layer2::wire::Mac;
@@ -21,7 +22,7 @@ pub struct VipStatus {
     /// How it stands.
     pub state: VipState,
     /// Interfaces on which it is in that state, by name.
-    pub interfaces: Vec<String>,
+    pub interfaces: Arc<[Arc<str>]>,
     /// Since when.
     pub since: SystemTime,
 }
@@ -44,10 +45,10 @@ pub enum VipState {
     /// Another node answers for it, or is to.
     Elsewhere {
         /// That node, as far as is known.
-        owner: Option<String>,
+        owner: Option<Arc<str>>,
     },
     /// There is no interface to answer on.
-    NoInterface(NoInterface),
+    NoInterface(Box<NoInterface>),
 }
 
 /// Something that happened to a vip, or among the nodes.

@@ -1,6 +1,7 @@
 //! What a speaker is told to answer for.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// An address to answer for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,5 +12,5 @@ pub struct Vip {
     pub interfaces: Vec<String>,
     /// Nodes that may own it, with how much each is preferred; the same on every node, in the same
     /// order. Without a membership this node owns it, whatever stands here.
-    pub candidates: Vec<(String, u32)>,
+    pub candidates: Arc<[(Arc<str>, u32)]>,
 }

@@ -17,14 +17,16 @@ fn state(speaker: &Speaker, address: &str) -> Option<VipState> {
 
 fn refused(speaker: &Speaker, address: &str, why: &NoInterface) {
     eventually(&format!("{address} is refused: {why}"), || {
-        state(speaker, address) == Some(VipState::NoInterface(why.clone()))
+        state(speaker, address) == Some(VipState::NoInterface(Box::new(why.clone())))
     });
 }
 
 fn interfaces(speaker: &Speaker, address: &str) -> Vec<String> {
     let status = speaker.status();
     let it = status.into_iter().find(|it| it.address.to_string() == address);
-    it.filter(|it| it.state.as_str() == "announced").map(|it| it.interfaces).unwrap_or_default()
+    it.filter(|it| it.state.as_str() == "announced")
+        .map(|it| it.interfaces.iter().map(ToString::to_string).collect())
+        .unwrap_or_default()
 }
 
 /// Whatever the interface that has it, and whenever it comes.

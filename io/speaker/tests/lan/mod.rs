@@ -36,7 +36,11 @@ pub(crate) const NOBODY: [[u8; 6]; 0] = [];
 
 /// An address to answer for, interface automatic.
 pub(crate) fn vip(address: &str) -> Vip {
-    Vip { address: address.parse().unwrap(), interfaces: Vec::new(), candidates: Vec::new() }
+    Vip {
+        address: address.parse().unwrap(),
+        interfaces: Vec::new(),
+        candidates: Default::default(),
+    }
 }
 
 /// Waits until it is so; fails after a long time.
@@ -104,7 +108,9 @@ impl Lan {
             let status = speaker.status();
             let is_announced = |vip: &&str| {
                 let it = status.iter().find(|it| it.address.to_string() == **vip);
-                it.is_some_and(|it| it.state.as_str() == "announced" && it.interfaces == ["eth0"])
+                it.is_some_and(|it| {
+                    it.state.as_str() == "announced" && *it.interfaces == ["eth0".into()]
+                })
             };
             vips.iter().all(is_announced)
         });

@@ -2,6 +2,7 @@
 //! `ndisc6`. Skipped by name where the privileges or tools miss.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use steelyard_host::netns::Namespace;
@@ -43,7 +44,8 @@ impl Nodes {
         let membership = Some(Membership::new(&format!("node-{n}"), keys));
         let options = SpeakerOptions { membership, ..SpeakerOptions::default() };
         let speaker = self.host(n).run(|| Speaker::start(options)).unwrap().unwrap();
-        let candidates: Vec<(String, u32)> = (0..3).map(|n| (format!("node-{n}"), 0)).collect();
+        let candidates: Arc<[(Arc<str>, u32)]> =
+            (0..3).map(|n| (format!("node-{n}").into(), 0)).collect();
         let vip = |address: &str| Vip {
             address: address.parse().unwrap(),
             interfaces: Vec::new(),
@@ -173,7 +175,7 @@ fn a_pulled_cable_moves_vips_and_plugging_it_in_moves_nothing() {
         assert_eq!((&change.owner, &change.before), (&by(taker), &by(cut)), "{event}");
         assert_eq!(change.cause, (n == taker).then_some(Cause::Failover), "{event}");
         assert!(change.silence.is_some() && event.kind.is_warning(), "{event}");
-        assert_eq!(change.why, format!("node-{cut} was not heard"), "{event}");
+        assert_eq!(change.why, format!("node-{cut} was not heard").into(), "{event}");
     }
     let before = VIPS.map(|vip| nodes.owner(vip));
     nodes.lan.segment.switch().ip(&["link", "set", &port, "up"]).unwrap();

@@ -603,3 +603,28 @@ fn a_rival_is_only_reported_where_somebody_else_decides() {
         assert_eq!(drain(&mut responder, now), vec![contested; told]);
     }
 }
+
+/// What thousands of vips took while they came is given back, and nothing is forgotten.
+#[test]
+fn after_a_burst_little_is_kept() {
+    let mut responder = Responder::new(Config::new(US));
+    let all =
+        || (0..5_000u16).map(|n| IpAddr::from([10, 1, n.to_be_bytes()[0], n.to_be_bytes()[1]]));
+    for vip in all().skip(1) {
+        responder.handle(start(), Input::Probe(vip));
+    }
+    drain(&mut responder, start());
+    for vip in all().skip(1) {
+        responder.handle(start(), Input::Take(vip, None));
+    }
+    pass(&mut responder, 20_000);
+    let kept =
+        (responder.outputs.capacity(), responder.probed.len(), responder.announcements.room());
+    assert!(kept.0 <= FEW && kept.1 == 0 && kept.2 <= 256, "{kept:?}");
+    let now = start() + ms(20_000);
+    let before: Vec<_> = responder.phases(now).collect();
+    let (due, turns) = (responder.deadline(), responder.turns());
+    responder.pack();
+    assert_eq!(responder.phases(now).collect::<Vec<_>>(), before);
+    assert_eq!((responder.deadline(), responder.turns(), before.len()), (due, turns, 4_999));
+}

@@ -36,7 +36,7 @@ fn repetition() -> Step {
 #[test]
 fn a_free_vip_is_probed_twice_and_announced_five_times() {
     let timing = Timing::default();
-    let mut vip = Vip::new(start(), &timing, 0);
+    let mut vip = Vip::new(start(), 0);
     let expected = vec![
         (0, probe()),
         (25, probe()),
@@ -56,14 +56,14 @@ fn a_free_vip_is_probed_twice_and_announced_five_times() {
 fn without_probes_it_is_announced_at_once() {
     let (announce_span, refresh) = (ms(0), ms(0));
     let timing = Timing { probes: 0, announce_span, refresh, ..Timing::default() };
-    let mut vip = Vip::new(start(), &timing, 0);
+    let mut vip = Vip::new(start(), 0);
     assert_eq!(run(&mut vip, &timing, 99), vec![(0, announcement(Some(VipChange::Announced)))]);
 }
 
 #[test]
 fn a_taken_vip_is_told_once_and_tried_again() {
     let timing = Timing::default();
-    let mut vip = Vip::new(start(), &timing, 0);
+    let mut vip = Vip::new(start(), 0);
     run(&mut vip, &timing, 25);
     let at = |time| start() + ms(time);
     let step = vip.on_claim(at(30), (OTHER, None), Claim::Has, ms(500), &timing);
@@ -84,14 +84,14 @@ fn a_taken_vip_is_told_once_and_tried_again() {
 #[test]
 fn two_that_probe_at_once_both_stand_back() {
     let timing = Timing::default();
-    let mut vip = Vip::new(start(), &timing, 0);
+    let mut vip = Vip::new(start(), 0);
     run(&mut vip, &timing, 0);
     let step = vip.on_claim(start() + ms(3), (OTHER, None), Claim::Probes, ms(7), &timing);
     assert_eq!(step.change, Some(VipChange::Taken { rival: OTHER }));
 }
 
 fn announced(timing: &Timing) -> Vip {
-    let mut vip = Vip::new(start(), timing, 0);
+    let mut vip = Vip::new(start(), 0);
     run(&mut vip, timing, 60_000);
     assert!(vip.answers());
     vip
@@ -135,7 +135,7 @@ fn by_policy_it_is_given_up() {
 fn a_late_answer_is_an_answer() {
     let timing = Timing::default();
     for (at, yields) in [(51, true), (2049, true), (2050, false)] {
-        let mut vip = Vip::new(start(), &timing, 0);
+        let mut vip = Vip::new(start(), 0);
         run(&mut vip, &timing, 50);
         let step = vip.on_claim(start() + ms(at), (OTHER, None), Claim::Has, ms(0), &timing);
         let change = if yields {
@@ -157,7 +157,7 @@ fn every_state_takes_every_input() {
     let defend = Timing::default();
     let withdraw = Timing { policy: ConflictPolicy::Withdraw, ..defend };
     let probing = || {
-        let mut vip = Vip::new(start(), &defend, 0);
+        let mut vip = Vip::new(start(), 0);
         vip.on_time(start(), &defend);
         vip
     };

@@ -41,7 +41,8 @@ impl Ownership {
         let Some(it) = self.vips.get_mut(&vip) else { return };
         let candidate = it.candidates.iter().any(|(node, _)| *node == me);
         let Role::Owner(tenure) = &mut it.role else { return };
-        let mut handing = tenure.handing.take().unwrap_or_else(|| Handing {
+        let unrest = tenure.unrest();
+        let mut handing = unrest.handing.take().unwrap_or_else(|| Handing {
             to: None,
             since: now,
             tried: BTreeSet::from([me]),
@@ -51,7 +52,7 @@ impl Ownership {
         let due = handing.since + dead;
         let waits = handing.to.is_some_and(|to| roster.able(to)) && now < due;
         if waits {
-            tenure.handing = Some(handing);
+            unrest.handing = Some(handing);
             return self.set_timer(vip, Some(due));
         }
         handing.tried.extend(handing.to);
@@ -70,7 +71,7 @@ impl Ownership {
             return;
         };
         self.urgent.extend(handing.to);
-        tenure.handing = Some(handing);
+        tenure.unrest().handing = Some(handing);
         self.offered.insert(vip);
         self.set_timer(vip, Some(now + self.timing.dead()));
     }
@@ -94,9 +95,7 @@ impl Ownership {
     /// What `node` is offered, with the epochs of our claims.
     pub(crate) fn offers(&self, node: NodeId) -> Vec<(IpAddr, u64)> {
         let offer = |vip: &IpAddr| match &self.vips.get(vip)?.role {
-            Role::Owner(tenure) if tenure.handing.as_ref()?.to == Some(node) => {
-                Some((*vip, tenure.epoch))
-            }
+            Role::Owner(tenure) if tenure.handing()?.to == Some(node) => Some((*vip, tenure.epoch)),
             _ => None,
         };
         self.offered.iter().filter_map(offer).collect()

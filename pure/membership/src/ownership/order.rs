@@ -1,8 +1,9 @@
 //! Who comes first: scores, then the fewest vips, then chance that is the same everywhere.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::load::Load;
 use super::review::is_ahead;
@@ -12,9 +13,20 @@ use crate::config::OwnerCandidate;
 use crate::id::{NodeId, halves, mix};
 use crate::roster::Roster;
 
-/// Candidates by number.
-pub(crate) fn numbered(candidates: &[OwnerCandidate]) -> Vec<(NodeId, u32)> {
-    candidates.iter().map(|it| (NodeId::of(&it.name), it.score)).collect()
+/// Nodes that may own a vip, with how much each is preferred. Most vips have the same, which lie in
+/// memory once.
+pub(crate) type Candidates = Arc<[(NodeId, u32)]>;
+
+/// Gives candidates by number.
+#[derive(Debug, Default)]
+pub(crate) struct Numbering<'a>(BTreeMap<&'a [OwnerCandidate], Candidates>);
+
+impl<'a> Numbering<'a> {
+    /// Those of the next vip.
+    pub(crate) fn of(&mut self, candidates: &'a [OwnerCandidate]) -> Candidates {
+        let numbered = || candidates.iter().map(|it| (NodeId::of(&it.name), it.score)).collect();
+        self.0.entry(candidates).or_insert_with(numbered).clone()
+    }
 }
 
 impl Ownership {

@@ -46,7 +46,7 @@ impl Ownership {
         let candidate = it.candidates.iter().any(|(node, _)| *node == self.me);
         let eligible = candidate && !self.leaving;
         match &it.role {
-            Role::Owner(tenure) if tenure.handing.is_some() || !eligible => {
+            Role::Owner(tenure) if tenure.handing().is_some() || !eligible => {
                 self.hand_over(now, vip, roster);
             }
             Role::Owner(_) => {
@@ -81,7 +81,7 @@ impl Ownership {
     fn seek(&mut self, now: Instant, vip: IpAddr, roster: &Roster, pass: &mut Pass) {
         let claim = self.table.get(vip).cloned();
         let Some(it) = self.vips.get_mut(&vip) else { return };
-        let refused = it.let_be.filter(|(_, until)| now < *until);
+        let refused = it.let_be.as_deref().copied().filter(|(_, until)| now < *until);
         match std::mem::replace(&mut it.role, Role::Bystander) {
             Role::Vacant(vacancy) => self.wait(now, vip, vacancy, claim.as_ref(), roster),
             Role::Probing { vacancy, sent, next, answered } => {
@@ -93,7 +93,7 @@ impl Ownership {
                 let first = order.iter().find(|it| is_ahead(**it, claim.as_ref(), roster));
                 first.into_iter().for_each(|it| load.add(*it));
                 let cause = cause(claim.as_ref(), self.me);
-                let vacancy = Vacancy { since: now, cause, order, refused };
+                let vacancy = Box::new(Vacancy { since: now, cause, order, refused });
                 self.wait(now, vip, vacancy, claim.as_ref(), roster);
             }
         }
@@ -104,7 +104,7 @@ impl Ownership {
         &mut self,
         now: Instant,
         vip: IpAddr,
-        mut vacancy: Vacancy,
+        mut vacancy: Box<Vacancy>,
         claim: Option<&Claim>,
         roster: &Roster,
     ) {
@@ -140,7 +140,7 @@ impl Ownership {
         &mut self,
         now: Instant,
         vip: IpAddr,
-        mut vacancy: Vacancy,
+        mut vacancy: Box<Vacancy>,
         (mut sent, mut next, answered): (u32, Instant, Option<MacBytes>),
     ) {
         if let Some(by) = answered {

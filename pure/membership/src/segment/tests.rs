@@ -28,7 +28,7 @@ fn machine_by(config: &Config) -> Segment {
     let mut machine = Segment::new(start(), config);
     let candidate = |name: &str| OwnerCandidate { name: name.into(), score: 0 };
     let vips: BTreeMap<IpAddr, _> =
-        BTreeMap::from([([10, 0, 0, 100].into(), vec![candidate("a"), candidate("b")])]);
+        BTreeMap::from([([10, 0, 0, 100].into(), [candidate("a"), candidate("b")].into())]);
     machine.handle(start(), Input::Vips(&vips));
     machine
 }
@@ -90,6 +90,16 @@ fn alone_it_listens_probes_and_owns() {
     let mark = Marker::new(&keys()).make(vip, 1, NodeId::of("a"));
     let then = [&Output::Keep { vip, epoch: 1 }, &Output::Mark { vip, mark }, &Output::Own(vip)];
     assert_eq!(order, [&probe, &probe, then[0], then[1], then[2]]);
+}
+
+#[test]
+fn packed_it_knows_what_it_knew() {
+    let (mut machine, mut now) = (machine(), start());
+    pass(&mut machine, &mut now, Duration::from_secs(2));
+    let before = (machine.vips(), machine.ownership.table.digest());
+    machine.pack();
+    assert_eq!((machine.vips(), machine.ownership.table.digest()), before);
+    assert_eq!(machine.vips()[0].role, "owner");
 }
 
 /// Nobody is heard, and nobody answers who is asked whether they are there.
@@ -344,7 +354,7 @@ fn a_rival_is_told_once_in_a_while_or_let_be() {
     }
     let withdraw = Config { policy: crate::Policy::Withdraw, ..config() };
     let mut other = Segment::new(now, &withdraw);
-    let candidates = vec![OwnerCandidate { name: "a".into(), score: 0 }];
+    let candidates = [OwnerCandidate { name: "a".into(), score: 0 }].into();
     other.handle(now, Input::Vips(&BTreeMap::from([(vip, candidates)])));
     pass(&mut other, &mut now, Duration::from_secs(2));
     other.handle(now, rival);

@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use steelyard_testbed::Chance;
@@ -259,7 +260,7 @@ impl World {
         };
         let mut machine = Segment::new(self.now, &config);
         machine.break_rule(self.broken);
-        machine.handle(self.now, Input::Vips(&self.vips));
+        machine.handle(self.now, Input::Vips(&shared(&self.vips)));
         if !self.flows_stay.is_zero() {
             let last = u8::try_from(n + 1).expect("few hosts");
             machine.handle(self.now, Input::Addresses(&[[10, 0, 0, last].into()]));
@@ -329,7 +330,7 @@ impl World {
     }
 
     pub(super) fn tell_vips(&mut self) {
-        let vips = self.vips.clone();
+        let vips = shared(&self.vips);
         for n in 0..self.hosts.len() {
             self.tell(n, Input::Vips(&vips));
         }
@@ -560,4 +561,9 @@ fn number(address: SocketAddr) -> usize {
         IpAddr::V4(it) => usize::from(it.octets()[3]) - 1,
         IpAddr::V6(_) => unreachable!("addresses here are IPv4"),
     }
+}
+
+/// As a machine is told.
+fn shared(vips: &BTreeMap<IpAddr, Vec<OwnerCandidate>>) -> BTreeMap<IpAddr, Arc<[OwnerCandidate]>> {
+    vips.iter().map(|(vip, candidates)| (*vip, candidates.as_slice().into())).collect()
 }

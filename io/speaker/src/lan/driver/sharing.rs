@@ -203,10 +203,18 @@ impl Shares {
         }));
     }
 
+    /// Gives back memory that was taken while much happened.
+    pub(super) fn pack(&mut self) {
+        self.kept.epochs = std::mem::take(&mut self.kept.epochs).into_iter().collect();
+        self.groups.values_mut().for_each(Group::pack);
+    }
+
     fn sharing(&self, now: Instant) -> Sharing {
         let mut sharing = Sharing::default();
         for group in self.groups.values() {
-            let interface = || group.name.clone();
+            let name: Arc<str> = group.name.as_str().into();
+            let interface = || Arc::clone(&name);
+            sharing.vips.reserve_exact(group.since.len());
             sharing.members.extend(
                 group
                     .segment
@@ -296,14 +304,17 @@ impl Driver {
         placed: &BTreeMap<IpAddr, Placement>,
     ) {
         let Some(shares) = &mut self.shares else { return };
-        let mut vips: BTreeMap<u32, BTreeMap<IpAddr, Vec<OwnerCandidate>>> = BTreeMap::new();
+        let mut vips: BTreeMap<u32, BTreeMap<IpAddr, Arc<[OwnerCandidate]>>> = BTreeMap::new();
+        let mut known: BTreeMap<&[(Arc<str>, u32)], Arc<[OwnerCandidate]>> = BTreeMap::new();
+        let candidate = |(name, score): &(Arc<str>, u32)| OwnerCandidate {
+            name: Arc::clone(name),
+            score: *score,
+        };
         for vip in wanted {
-            let candidate = |(name, score): &(String, u32)| OwnerCandidate {
-                name: name.as_str().into(),
-                score: *score,
-            };
-            let candidates: Vec<_> = vip.candidates.iter().map(candidate).collect();
-            for index in placed.get(&vip.address).into_iter().flatten().flatten() {
+            let candidates = known
+                .entry(&vip.candidates)
+                .or_insert_with(|| vip.candidates.iter().map(candidate).collect());
+            for index in placed.get(&vip.address).into_iter().flatten().flat_map(|it| it.iter()) {
                 vips.entry(*index).or_default().insert(vip.address, candidates.clone());
             }
         }
@@ -335,7 +346,7 @@ impl Driver {
         let Some(shares) = &self.shares else { return VipState::Probing };
         let mut groups = indexes.iter().filter_map(|index| shares.groups.get(index));
         let owner = groups.find_map(|group| group.segment.owner(vip));
-        VipState::Elsewhere { owner: owner.map(|it| it.to_string()) }
+        VipState::Elsewhere { owner }
     }
 
     /// Whether a vip that was ours is another node's now.

@@ -1,7 +1,7 @@
 //! Changes of owners, each as one thing to tell: the machine says who owns a vip now, and then why,
 //! if this node had a part in it; else it is told from how the former owner is heard.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +17,8 @@ pub(super) struct Moved {
     pub(super) changes: BTreeMap<IpAddr, OwnerChange>,
     /// As they were when it was first asked.
     members: Option<Vec<MemberStatus>>,
+    /// Reasons that were given: of many vips they are few.
+    reasons: BTreeSet<Arc<str>>,
 }
 
 impl Moved {
@@ -36,14 +38,15 @@ impl Moved {
                 if let (None, Some(former)) = (&owner, &before) {
                     group.given_up.insert(vip, Arc::clone(former));
                 }
-                let cause = None;
+                let (cause, why) = (None, intern(&mut self.reasons, &why));
                 let change = OwnerChange { owner, before, epoch, why, cause, silence };
                 self.changes.insert(vip, change);
                 None
             }
             Event::Took { vip, cause, after } => {
                 let Some(change) = self.changes.get_mut(&vip) else { return Some(event) };
-                change.why = sharing::why_taken(cause, change.before.as_deref());
+                let why = sharing::why_taken(cause, change.before.as_deref());
+                change.why = intern(&mut self.reasons, &why);
                 change.cause = Some(cause);
                 // Its owner was silent for the dead time before that.
                 let failover = cause == Cause::Failover;
@@ -52,7 +55,7 @@ impl Moved {
             }
             Event::Lost { vip, cause } => {
                 let Some(change) = self.changes.get_mut(&vip) else { return Some(event) };
-                sharing::why_lost(cause).clone_into(&mut change.why);
+                change.why = intern(&mut self.reasons, sharing::why_lost(cause));
                 change.silence = None;
                 None
             }
@@ -67,7 +70,7 @@ impl Moved {
         is_owned: bool,
         before: Option<&str>,
     ) -> (String, Option<Duration>) {
-        let Some(before) = before else { return ("nobody had it".to_owned(), None) };
+        let Some(before) = before else { return (sharing::NEW.to_owned(), None) };
         if !is_owned {
             return (format!("{before} gave it up"), None);
         }
@@ -81,4 +84,14 @@ impl Moved {
             None => (format!("{before} handed it over, or had the earlier claim"), None),
         }
     }
+}
+
+/// The same text, which lies in memory once.
+fn intern(known: &mut BTreeSet<Arc<str>>, text: &str) -> Arc<str> {
+    if let Some(known) = known.get(text) {
+        return Arc::clone(known);
+    }
+    let text: Arc<str> = text.into();
+    known.insert(Arc::clone(&text));
+    text
 }

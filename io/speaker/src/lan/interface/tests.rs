@@ -43,8 +43,11 @@ fn routed(
     route: Option<u32>,
 ) -> String {
     let names = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
-    let vip =
-        Vip { address: vip.parse().unwrap(), interfaces: names(theirs), candidates: Vec::new() };
+    let vip = Vip {
+        address: vip.parse().unwrap(),
+        interfaces: names(theirs),
+        candidates: Default::default(),
+    };
     let links = links(lines);
     let gateway = |address: &str, link, is_default| NextHop {
         address: address.parse().unwrap(),
@@ -185,7 +188,7 @@ fn only_what_no_network_holds_is_nobodys() {
     let placed = |lines: &[&str], vip: &str| {
         let (links, vip) = (links(lines), vip.parse().unwrap());
         let why = NoInterface::NoSubnet { suitable: Vec::new() };
-        !nowhere(&links, &[(vip, Err(why))].into()).is_empty()
+        !nowhere(&links, &[(vip, Err(Box::new(why)))].into()).is_empty()
     };
     for (lines, vip, is_nobodys) in [
         (&HOST[..], "10.9.9.9", true),
@@ -199,6 +202,6 @@ fn only_what_no_network_holds_is_nobodys() {
     }
     let vip = "10.9.9.9".parse().unwrap();
     let own = NoInterface::OwnAddress { interface: "eth0".to_owned() };
-    assert!(nowhere(&links(&HOST), &[(vip, Err(own))].into()).is_empty());
-    assert!(nowhere(&links(&HOST), &[(vip, Ok(vec![2]))].into()).is_empty());
+    assert!(nowhere(&links(&HOST), &[(vip, Err(Box::new(own)))].into()).is_empty());
+    assert!(nowhere(&links(&HOST), &[(vip, Ok([2].into()))].into()).is_empty());
 }

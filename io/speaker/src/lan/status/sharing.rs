@@ -1,5 +1,6 @@
 //! What there is to tell of nodes that share vips.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -20,7 +21,7 @@ pub struct Sharing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Our interface.
-    pub interface: String,
+    pub interface: Arc<str>,
     /// How it stands.
     pub status: MemberStatus,
 }
@@ -29,13 +30,13 @@ pub struct Member {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ownership {
     /// Our interface.
-    pub interface: String,
+    pub interface: Arc<str>,
     /// The vip, its owner, and what this node does about it.
     pub status: ClaimStatus,
     /// Since when that is the owner, as seen from here.
     pub since: Option<SystemTime>,
     /// Why it is; of one that owns it no longer, why it did.
-    pub why: Option<String>,
+    pub why: Option<Arc<str>>,
 }
 
 impl Sharing {
@@ -60,7 +61,7 @@ pub struct OwnerChange {
     /// Of the claim.
     pub epoch: u64,
     /// Why, as far as this node knows.
-    pub why: String,
+    pub why: Arc<str>,
     /// Why this node took it; none where another did.
     pub cause: Option<Cause>,
     /// How long nobody answered, as far as this node knows.
@@ -97,15 +98,18 @@ impl OwnerChange {
     }
 }
 
+/// Why somebody has a vip that nobody had before.
+pub(crate) const NEW: &str = "nobody had it";
+
 /// Why this node has a vip, that was `before`'s.
-pub(crate) fn why_taken(cause: Cause, before: Option<&str>) -> String {
+pub(crate) fn why_taken(cause: Cause, before: Option<&str>) -> Cow<'static, str> {
     let before = before.unwrap_or("its owner");
     match cause {
-        Cause::First => "nobody had it".to_owned(),
-        Cause::Failover => format!("{before} was not heard"),
-        Cause::Released => format!("{before} gave it up"),
-        Cause::Handover => format!("{before} handed it over"),
-        Cause::Resumed => "it was this node's before".to_owned(),
+        Cause::First => NEW.into(),
+        Cause::Failover => format!("{before} was not heard").into(),
+        Cause::Released => format!("{before} gave it up").into(),
+        Cause::Handover => format!("{before} handed it over").into(),
+        Cause::Resumed => "it was this node's before".into(),
     }
 }
 
