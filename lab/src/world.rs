@@ -41,7 +41,7 @@ impl World {
     pub(super) fn read(read: Reader, paths: &[PathBuf], lock: &Path) -> anyhow::Result<Self> {
         let (snapshot, plan) = read(paths, lock)?;
         let row = |row: &ServiceRow| {
-            let id = NamespacedName::new(row.namespace.as_str(), row.name.as_str());
+            let id = NamespacedName::new(row.namespace.clone(), row.name.clone());
             let resolved = snapshot.services.get(&id)?;
             let ports = resolved.service.ports.iter();
             let reached = resolved.ports.iter().any(|port| !port.endpoints.is_empty());

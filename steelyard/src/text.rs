@@ -33,10 +33,9 @@ pub fn plan(snapshot: &Snapshot, plan: &Plan, color: bool) -> String {
 pub(crate) fn addresses(plan: &Plan) -> Table {
     let mut table = Table::new(&["SERVICE", "ADDRESS", "SERVED BY", "WHY"]);
     for row in plan.services.values() {
-        let id = NamespacedName::new(row.namespace.as_str(), row.name.as_str());
-        let why = plan.explanations.get(&id).and_then(|said| said.first());
+        let id = NamespacedName::new(row.namespace.clone(), row.name.clone());
         // The column before says already that it is pending.
-        let why = why.map(Explanation::in_short);
+        let why = plan.explain(&id).first().map(Explanation::in_short);
         let served_by = row.served_by.map_or("", |by| match by {
             steelyard_model::ServedBy::Gateway => "gateway",
             steelyard_model::ServedBy::Forward => "forward",
@@ -85,13 +84,13 @@ fn layer2(plan: &Plan) -> Table {
 
 /// Why nobody announces an address of a Service, in short.
 fn why_nobody(plan: &Plan, (service, vip): (&NamespacedName, IpAddr)) -> String {
-    let mut said = plan.explanations.get(service).into_iter().flatten();
+    let mut said = plan.explain(service).into_iter();
     let hindrance = said.find(|it| match it {
         Explanation::Withheld { address, .. } => *address == vip,
         Explanation::Hindered { .. } => true,
         _ => false,
     });
-    hindrance.map(Explanation::in_short).unwrap_or_default()
+    hindrance.map(|it| it.in_short()).unwrap_or_default()
 }
 
 fn bgp(plan: &Plan) -> Table {

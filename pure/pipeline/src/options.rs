@@ -16,6 +16,9 @@ pub struct ResolveOptions {
     /// EndpointSlices and Pods are among the objects. Where they are not, nothing is known, and so
     /// nothing said, of who answers for a Service.
     pub reads_endpoints: bool,
+    /// Routes are among the objects. Where they are not, no Service is looked at as what one leads
+    /// to.
+    pub reads_routes: bool,
 }
 
 /// Which Services are the gateway's: their addresses lead to our entry points.
@@ -39,6 +42,7 @@ impl Default for ResolveOptions {
             load_balancer_class: None,
             entry_points: BUILT_IN.iter().map(|it| it.entry_point()).collect(),
             reads_endpoints: true,
+            reads_routes: true,
         }
     }
 }

@@ -15,7 +15,7 @@ mod announcing;
 mod sessions;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use steelyard_ipam::Assignment;
 use steelyard_model::service::Family;
@@ -40,6 +40,18 @@ pub(crate) struct Reach {
     pub(crate) rows: Vec<BgpRow>,
     /// What it lets nodes tell their peers.
     words: Vec<Word>,
+}
+
+/// That nobody is told of a Service, as of most, lies in memory once.
+static UNADVERTISED: LazyLock<Arc<Reach>> =
+    LazyLock::new(|| Reach::hindered(Impediment::PoolNotAdvertised));
+static UNSELECTED: LazyLock<Arc<Reach>> =
+    LazyLock::new(|| Reach::hindered(Impediment::NotAdvertised));
+
+impl Reach {
+    fn hindered(obstacle: Impediment) -> Arc<Self> {
+        Arc::new(Self { obstacle: Some(obstacle), ..Self::default() })
+    }
 }
 
 /// Every session, and what goes over it.
@@ -70,7 +82,7 @@ impl Bgp {
         scene: &Scene<'_>,
         resolved: &ResolvedService,
         assignment: &Assignment,
-    ) -> Reach {
+    ) -> Arc<Reach> {
         let bgp = &scene.snapshot.bgp;
         let of_pool = assignment.pool.as_ref().and_then(|pool| bgp.pool_advertisements.get(pool));
         let of_pool = of_pool.map_or(&[][..], Vec::as_slice);
@@ -81,11 +93,9 @@ impl Bgp {
         let advertisements: Vec<usize> = of_pool.iter().copied().filter(selects).collect();
         if advertisements.is_empty() {
             let none = of_pool.is_empty();
-            let obstacle =
-                if none { Impediment::PoolNotAdvertised } else { Impediment::NotAdvertised };
-            return Reach { obstacle: Some(obstacle), ..Reach::default() };
+            return if none { UNADVERTISED.clone() } else { UNSELECTED.clone() };
         }
-        self.reach_by(scene, resolved, assignment, &advertisements)
+        Arc::new(self.reach_by(scene, resolved, assignment, &advertisements))
     }
 
     /// The same where advertisements select it.

@@ -187,6 +187,8 @@ mod tests {
                     absent,
                     occupants: own,
                     author: AUTHORS[seeded.below(AUTHORS.len())],
+                    leaves_forwarding: seeded.below(4) == 0,
+                    settles: seeded.below(4) == 0,
                     ..Facts::default()
                 };
                 let again = planner.plan(&snapshot, &held, &facts);

@@ -60,7 +60,7 @@ impl Explanation {
 pub(crate) fn explain(
     assignment: &Assignment,
     exclusions: &[Exclusion],
-    rows: &[AnnouncementRow],
+    rows: &[&AnnouncementRow],
     announcing: Option<(&Outlook, &Reach)>,
 ) -> Vec<Explanation> {
     let pool = assignment.pool_name().cloned();
@@ -71,7 +71,7 @@ pub(crate) fn explain(
     said.extend(exclusions.iter().cloned().map(Explanation::Excluded));
     let withheld = assignment.withheld().cloned();
     said.extend(withheld.map(|(address, occupant)| Explanation::Withheld { address, occupant }));
-    said.extend(rows.iter().cloned().map(Explanation::Announced));
+    said.extend(rows.iter().map(|row| Explanation::Announced(AnnouncementRow::clone(row))));
     said.extend(hindrance.map(|(obstacle, kind)| Explanation::Hindered { obstacle, kind }));
     said
 }

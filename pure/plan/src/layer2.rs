@@ -92,6 +92,10 @@ impl Layer2 {
         }
     }
 
+    pub(crate) fn pack(&mut self) {
+        self.vips = std::mem::take(&mut self.vips).into_iter().collect();
+    }
+
     fn note_contest(&mut self, address: IpAddr) {
         if self.vips.get(&address).is_some_and(Vip::is_contested) {
             self.contested.insert(address);
@@ -151,6 +155,7 @@ pub(crate) fn outlook(
     assignment: &Assignment,
 ) -> Outlook {
     let (advertisements, obstacle) = advertisements(scene, resolved, assignment);
+    let advertisements = scene.nodes.known(advertisements);
     let obstacle = obstacle.or_else(|| resolved.closed.then_some(Impediment::Closed));
     let could = scene.nodes.candidates(&advertisements);
     let mut outlook = Outlook {

@@ -28,7 +28,9 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use planner::Piece;
 use serde::Serialize;
 use steelyard_model::{Diagnostics, Holdings, NamespacedName, Snapshot, Sorted};
 
@@ -67,6 +69,11 @@ pub struct Facts {
     pub author: Author,
     /// Whose each address is that a machine has as its own, beside what Node objects say.
     pub occupants: BTreeMap<IpAddr, Occupant>,
+    /// Whether others carry packets for vips to endpoints: this node forwards none.
+    pub leaves_forwarding: bool,
+    /// Whether nodes settle among themselves who answers for which vip: [`NodePlan::share`] counts,
+    /// and [`NodePlan::announce`] is empty.
+    pub settles: bool,
 }
 
 /// What happens, everywhere and on this node. Cheap to clone; what a change did not concern is
@@ -93,9 +100,9 @@ pub struct Plan {
     /// What this node does.
     #[serde(skip)]
     pub node: NodePlan,
-    /// Per Service: why its addresses, why none, who announces them.
+    /// What was decided for each Service alone.
     #[serde(skip)]
-    pub explanations: Sorted<NamespacedName, Vec<Explanation>>,
+    pieces: Sorted<NamespacedName, Arc<Piece>>,
     /// Addresses that a Service has and another machine too, and which: nobody answers for them.
     #[serde(skip)]
     pub withheld: Sorted<(IpAddr, NamespacedName), Occupant>,
@@ -110,6 +117,22 @@ pub fn plan(snapshot: &Snapshot, held: &Holdings, facts: &Facts) -> Plan {
 }
 
 impl Plan {
+    /// Nothing but what this node does.
+    pub fn of_node(node: NodePlan) -> Self {
+        Self { node, ..Self::default() }
+    }
+
+    /// Why a Service has its addresses, or none, and who announces them; nothing of one that is not
+    /// of type LoadBalancer. It is said when it is asked for: of most nobody ever asks.
+    pub fn explain(&self, id: &NamespacedName) -> Vec<Explanation> {
+        let Some(piece) = self.pieces.get(id) else { return Vec::new() };
+        let first = (id.clone(), 0);
+        let rows = self.announcements.starting_at(&first).take_while(|((of, _), _)| of == id);
+        let rows: Vec<&AnnouncementRow> = rows.map(|(_, row)| row).collect();
+        let excluded = self.exclusions.get(id).map_or(&[][..], Vec::as_slice);
+        explain::explain(&piece.assignment, excluded, &rows, piece.announcing())
+    }
+
     /// Which other machine has an address of a Service as its own.
     pub fn occupant(&self, vip: IpAddr) -> Option<&Occupant> {
         let first = (vip, NamespacedName::new("", ""));

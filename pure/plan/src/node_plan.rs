@@ -18,7 +18,7 @@ use crate::scene::Scene;
 /// What this node does. What is per Service has the position of the address as second key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodePlan {
-    /// Addresses it answers for on the LAN.
+    /// Addresses it answers for on the LAN, where no nodes settle that among themselves.
     pub announce: Sorted<IpAddr, Announce>,
     /// Addresses that it may answer for, where nodes settle among themselves which one does.
     pub share: Sorted<IpAddr, Share>,
@@ -90,7 +90,9 @@ impl NodePlan {
     /// Brings the part of addresses that `moved` up to date.
     pub(crate) fn update(&mut self, scene: &Scene<'_>, layer2: &Layer2, moved: &Moved) {
         let addresses = || moved.addresses.iter().copied();
-        self.announce.change(addresses().map(|it| (it, announce(scene, layer2, it))));
+        if !scene.facts.settles {
+            self.announce.change(addresses().map(|it| (it, announce(scene, layer2, it))));
+        }
         let mut known = BTreeSet::new();
         self.share.change(addresses().map(|it| (it, share(scene, layer2, it, &mut known))));
     }

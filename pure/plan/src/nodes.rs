@@ -18,7 +18,7 @@ pub(crate) struct Nodes<'a> {
     /// Whether nobody described any.
     pub(crate) assumed: bool,
     /// Candidates of each set of advertisements, worked out once.
-    selected: BTreeMap<Vec<usize>, Arc<[Candidate]>>,
+    selected: BTreeMap<Arc<[usize]>, Arc<[Candidate]>>,
 }
 
 struct NodeView {
@@ -89,8 +89,17 @@ impl<'a> Nodes<'a> {
         self.list.iter().filter(selected).any(|node| node.bar == Some(Bar::NotAlive))
     }
 
+    /// The same advertisements: of most Services they are the same, and lie in memory once.
+    pub(crate) fn known(&mut self, advertisements: Arc<[usize]>) -> Arc<[usize]> {
+        if let Some((known, _)) = self.selected.get_key_value(&advertisements) {
+            return known.clone();
+        }
+        self.candidates(&advertisements);
+        advertisements
+    }
+
     /// Nodes that may answer under one of these advertisements, with the sum of their scores.
-    pub(crate) fn candidates(&mut self, advertisements: &[usize]) -> Arc<[Candidate]> {
+    pub(crate) fn candidates(&mut self, advertisements: &Arc<[usize]>) -> Arc<[Candidate]> {
         if let Some(known) = self.selected.get(advertisements) {
             return known.clone();
         }
@@ -104,7 +113,7 @@ impl<'a> Nodes<'a> {
             (!selecting.is_empty()).then_some(Candidate { node, score })
         };
         let found: Arc<[Candidate]> = self.list.iter().enumerate().filter_map(candidate).collect();
-        self.selected.insert(advertisements.to_vec(), found.clone());
+        self.selected.insert(advertisements.clone(), found.clone());
         found
     }
 

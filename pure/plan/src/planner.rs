@@ -30,6 +30,7 @@ use crate::occupants::reserved;
 use crate::scene::Scene;
 use crate::{Facts, Plan};
 use made::Made;
+pub(crate) use piece::Piece;
 
 /// The planner and its last plan.
 #[derive(Debug, Default)]
@@ -78,6 +79,7 @@ impl Last {
         made.plan.routes.follow(&snapshot.routing);
         let touched: Vec<NamespacedName> = allocator.services().cloned().collect();
         made.decide(&mut scene, &allocator, (&Snapshot::default(), &touched), EXCLUSIONS);
+        made.pack();
         Self { snapshot: snapshot.clone(), facts: facts.clone(), allocator, made }
     }
 
@@ -138,12 +140,16 @@ impl Last {
             author: _,
             // Who may not announce such an address comes with who has it.
             occupants: _,
+            leaves_forwarding,
+            settles,
         } = facts;
         *node == self.facts.node
             && *alive == self.facts.alive
             && *beside == self.facts.beside
             && *ignore_exclude_lb == self.facts.ignore_exclude_lb
             && *compat_election == self.facts.compat_election
+            && *leaves_forwarding == self.facts.leaves_forwarding
+            && *settles == self.facts.settles
             && self.snapshot.l2_advertisements == snapshot.l2_advertisements
             && self.snapshot.pool_advertisements == snapshot.pool_advertisements
             && self.snapshot.bgp == snapshot.bgp
@@ -221,7 +227,7 @@ impl Last {
     fn reassign_all(&mut self, held: &Holdings) -> BTreeSet<NamespacedName> {
         self.allocator = allocator(&self.snapshot, held, &self.facts);
         self.made.plan.held = self.allocator.held();
-        self.made.pieces.keys().chain(self.allocator.services()).cloned().collect()
+        self.made.plan.pieces.keys().chain(self.allocator.services()).cloned().collect()
     }
 
     /// Services at whose addresses the gateway does something else, since entry points differ.
@@ -242,7 +248,7 @@ impl Last {
     }
 
     fn comes_out_different(&self, id: &NamespacedName) -> bool {
-        let Some(piece) = self.made.pieces.get(id) else { return true };
+        let Some(piece) = self.made.plan.pieces.get(id) else { return true };
         // What a Service without an address is told depends on all others.
         let told = self.made.found.contains_key(id) || piece.assignment.addresses.is_empty();
         told || self.allocator.assignment(id).as_ref() != Some(&piece.assignment)

@@ -1,6 +1,7 @@
 //! The plan as others read it: exactly the JSON of `plan -o json`, which people script against.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Serialize;
 use steelyard_ipam::ServiceEvent;
@@ -11,13 +12,13 @@ use steelyard_model::{NamespacedName, ServedBy, Sorted};
 #[serde(rename_all = "camelCase")]
 pub struct ServiceRow {
     /// Namespace.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// Name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its addresses; empty while it is pending.
     pub addresses: Vec<IpAddr>,
     /// The pool they are from.
-    pub pool: Option<String>,
+    pub pool: Option<Arc<str>>,
     /// Who takes the traffic; none without an address.
     pub served_by: Option<ServedBy>,
     /// What to tell about it.

@@ -190,7 +190,11 @@ impl Reportable<'_> {
         let row = self.plan.services.get(id);
         let addressed = row.filter(|row| !row.addresses.is_empty());
         let change = match addressed {
-            Some(row) if found.says(&row.addresses, Some(self.options.ip_mode), &row.pool) => None,
+            Some(row)
+                if found.says(&row.addresses, Some(self.options.ip_mode), row.pool.as_deref()) =>
+            {
+                None
+            }
             Some(row) => {
                 match self.whose(id, found, resolved.service.load_balancer_class.is_some()) {
                     Some(whose) => {
@@ -211,7 +215,7 @@ impl Reportable<'_> {
         StatusChange::Addresses {
             addresses: row.addresses.clone(),
             ip_mode: Some(self.options.ip_mode),
-            pool: row.pool.clone(),
+            pool: row.pool.as_deref().map(str::to_owned),
             by_force: found.reporter != Reporter::Nobody,
         }
     }
@@ -261,7 +265,7 @@ impl Reportable<'_> {
             let wants = ours.contains(id) && !addresses.is_empty();
             let change = match wants {
                 _ if !is_ours => None,
-                true if found.says(&addresses, None, &None) => None,
+                true if found.says(&addresses, None, None) => None,
                 true => Some(StatusChange::Addresses {
                     addresses: addresses.clone(),
                     ip_mode: None,
@@ -305,7 +309,7 @@ impl Reportable<'_> {
 
 impl ReportedBalance {
     /// Whether just this is reported.
-    fn says(&self, addresses: &[IpAddr], ip_mode: Option<IpMode>, pool: &Option<String>) -> bool {
+    fn says(&self, addresses: &[IpAddr], ip_mode: Option<IpMode>, pool: Option<&str>) -> bool {
         let mode = |it: &StatusAddress| match ip_mode {
             None => true,
             Some(wanted) => {
@@ -315,7 +319,7 @@ impl ReportedBalance {
         self.addresses.len() == addresses.len()
             && self.ips() == addresses
             && self.addresses.iter().all(mode)
-            && (ip_mode.is_none() || self.pool == *pool)
+            && (ip_mode.is_none() || self.pool.as_deref() == pool)
     }
 
     fn ips(&self) -> Vec<IpAddr> {

@@ -493,7 +493,7 @@ fn resolve_options(args: &ControllerArgs) -> ResolveOptions {
 fn own_facts(args: &ControllerArgs, identity: String) -> OwnFacts {
     // It announces nothing; the nodes do, and each of them may.
     let named = args.cluster.node_name.clone().unwrap_or(identity);
-    OwnFacts { named, is_for_cluster: true, ..OwnFacts::default() }
+    OwnFacts { named, is_for_cluster: true, leaves_forwarding: true, ..OwnFacts::default() }
 }
 
 fn status_options(args: &ControllerArgs) -> StatusOptions {

@@ -163,7 +163,7 @@ impl Instance {
             node: self.own.named.clone(),
             own: Arc::clone(&self.own.addresses),
             snapshot: Snapshot::default(),
-            plan: Plan { node, ..Plan::default() },
+            plan: Plan::of_node(node),
             known: Known::default(),
             doubted: Vec::new(),
         };

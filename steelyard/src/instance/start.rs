@@ -64,6 +64,7 @@ impl Instance {
         descriptors.measure();
         let options = ResolveOptions {
             gateway: settings.gateway,
+            reads_routes: settings.duties.routes,
             ..load::resolve_options(&settings.world, load::PORTS)
         };
         let mind = match &settings.awaited {
@@ -97,7 +98,8 @@ fn own_facts(settings: &Settings) -> OwnFacts {
     });
     let addresses = Arc::new(addresses().unwrap_or_default());
     let (named, author) = (load::node_name(&settings.world), settings.author);
-    OwnFacts { named, addresses, author, company, ..OwnFacts::default() }
+    let leaves_forwarding = !settings.duties.carries;
+    OwnFacts { named, addresses, author, company, leaves_forwarding, ..OwnFacts::default() }
 }
 
 /// What starts last, for those that start before it.

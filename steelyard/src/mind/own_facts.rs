@@ -18,6 +18,8 @@ pub(crate) struct OwnFacts {
     pub(crate) author: Author,
     /// Whether it decides for a cluster, whose Nodes are all there are.
     pub(crate) is_for_cluster: bool,
+    /// Whether others carry packets for vips to endpoints.
+    pub(crate) leaves_forwarding: bool,
     /// Those it shares addresses with; none serves all of them itself.
     pub(crate) company: Option<Company>,
 }
@@ -48,6 +50,7 @@ impl OwnFacts {
         if self.is_for_cluster || matches!(author, Author::Statuses | Author::Nobody) {
             return self.in_cluster();
         }
+        let leaves_forwarding = self.leaves_forwarding;
         let Some(company) = &self.company else {
             let node = self.known_as(snapshot).unwrap_or(named);
             let is_beside = !snapshot.nodes.is_empty();
@@ -57,6 +60,7 @@ impl OwnFacts {
                 node,
                 author,
                 occupants: self.occupants(),
+                leaves_forwarding,
                 ..Facts::default()
             };
         };
@@ -66,6 +70,8 @@ impl OwnFacts {
             author,
             compat_election: company.compat_election,
             occupants: self.occupants(),
+            leaves_forwarding,
+            settles: true,
             ..Facts::default()
         }
     }
@@ -85,6 +91,8 @@ impl OwnFacts {
             author: self.author,
             compat_election: company.is_some_and(|it| it.compat_election),
             ignore_exclude_lb: company.is_some_and(|it| it.ignore_exclude_lb),
+            leaves_forwarding: self.leaves_forwarding,
+            settles: company.is_some(),
             ..Facts::default()
         }
     }

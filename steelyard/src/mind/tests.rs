@@ -50,7 +50,7 @@ fn what_was_not_written_down_is_decided_anew() {
     assert_eq!(addresses(&unwritten)[0], app, "nobody held it");
     mind.hold(&first.plan.held);
     let written = mind.take(&own(), now);
-    let web = written.plan.services.values().find(|row| row.name == "web").unwrap();
+    let web = written.plan.services.values().find(|row| &*row.name == "web").unwrap();
     assert_eq!(web.addresses, addresses(&first));
 }
 

@@ -166,14 +166,15 @@ impl Moment {
         if self.stands.is_none() {
             return reasons;
         }
-        let own = self.unaddressed().filter(|(_, why)| !is_others_to_give(*why));
+        let own = self.unaddressed().filter(|(_, why)| !is_others_to_give(why.as_ref()));
         reasons.extend(own.map(|(id, why)| {
-            let why = why.map(ToString::to_string);
+            let why = why.as_ref().map(ToString::to_string);
             Unready::NoAddress { service: id.clone(), why }
         }));
         let members = self.sharing.iter().flat_map(|it| &it.members);
         let doubled = members.filter(|it| it.status.this && it.status.state == NAME_TAKEN);
-        reasons.extend(doubled.map(|it| Unready::NameTaken { interface: it.interface.to_string() }));
+        reasons
+            .extend(doubled.map(|it| Unready::NameTaken { interface: it.interface.to_string() }));
         let owners = self.owners();
         let is_shadow = |vip: &IpAddr| applied.idle.get(vip) == Some(&Idle::Shadow);
         let ours = applied.vips.addresses().filter(|vip| !is_shadow(vip));
@@ -186,11 +187,11 @@ impl Moment {
     }
 
     /// Services of the gateway that have no address, and why.
-    fn unaddressed(&self) -> impl Iterator<Item = (&NamespacedName, Option<&Explanation>)> {
+    fn unaddressed(&self) -> impl Iterator<Item = (&NamespacedName, Option<Explanation>)> {
         let Decided { plan, snapshot, .. } = self.decided();
         let pending = plan.services.iter().filter(|(_, row)| row.addresses.is_empty());
         let of_gateway = |id| snapshot.services.get(id).is_some_and(|it| is_gateway(it));
-        let why = |id| plan.explanations.get(id).and_then(|all| all.first());
+        let why = |id| plan.explain(id).into_iter().next();
         pending.filter(move |(id, _)| of_gateway(id)).map(move |(id, _)| (id, why(id)))
     }
 
@@ -209,7 +210,7 @@ impl Moment {
         let mut notes = note::of_gaps(&self.gaps);
         notes.extend(note::of_routes(plan, &snapshot.routing, &silent));
         notes.extend(note::of_ports(snapshot, &applied.forwarded, &silent));
-        let pending = self.unaddressed().filter(|(_, why)| is_others_to_give(*why));
+        let pending = self.unaddressed().filter(|(_, why)| is_others_to_give(why.as_ref()));
         notes.extend(pending.map(|(id, _)| Note::NoAddress(id)));
         let planned: BTreeSet<IpAddr> = plan.announcements.values().filter_map(lan).collect();
         let excluded = planned.into_iter().map(|vip| self.account(vip, &owners));

@@ -25,7 +25,7 @@ pub(super) fn service(
 ) -> Option<Row> {
     let row = reads.row(&Cell::Object(Tag::Service, id.clone()))?;
     let [Item::Service(service), ..] = row.items() else { return None };
-    let is_backend = is_backend(id, reads);
+    let is_backend = is_backend(id, reads, options);
     let primary = match reads.row(&Cell::Family) {
         Some(Row::Family(family)) => family,
         _ => Family::V4,
@@ -41,7 +41,10 @@ pub(super) fn service(
 }
 
 /// Whether a route leads to a Service, by its name or by that of an ExternalName.
-fn is_backend(id: &NamespacedName, reads: &mut Reads<'_>) -> bool {
+fn is_backend(id: &NamespacedName, reads: &mut Reads<'_>, options: &ResolveOptions) -> bool {
+    if !options.reads_routes {
+        return false;
+    }
     if reads.any(&Cell::LeadsTo(id.clone())) {
         return true;
     }
@@ -118,7 +121,7 @@ pub(super) fn closed(
         return Some(Row::Service(backed));
     }
     let Some(Row::Stands(stands)) = reads.row(&Cell::Stands) else { return None };
-    let is_backend = is_backend(id, reads);
+    let is_backend = is_backend(id, reads, options);
     let backed = (backed, is_backend);
     let backing = &mut Backing { reads };
     let closed = policies::close(backing, &policies, backed, &stands, options, diagnostics);

@@ -140,6 +140,11 @@ fn a_service_that_leads_nowhere() {
     // Who does not know says nothing.
     let options = ResolveOptions { reads_endpoints: false, ..ResolveOptions::default() };
     assert_eq!(findings(&resolve(&items(&service("a", spec)), &options)), [""; 0]);
+    // No route leads anywhere, for who reads none.
+    let options = ResolveOptions { reads_routes: false, ..ResolveOptions::default() };
+    let led_to = service("a", "{selector: {x: z}, ports: [{port: 80}]}")
+        + &ingress("i", "", "", "a.b", "/", "a");
+    assert_eq!(findings(&resolve(&items(&led_to), &options)), [""; 0]);
     // What nothing leads to may be empty.
     assert_eq!(findings(&joined(&service("a", "{ports: [{port: 80}]}"))), [""; 0]);
     let routed = service("a", "{selector: {x: z}, ports: [{port: 80}]}")

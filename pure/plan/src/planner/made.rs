@@ -7,16 +7,15 @@ use steelyard_ipam::Allocator;
 use steelyard_model::{Diagnostic, NamespacedName, Snapshot};
 
 use super::piece::{Cut, Piece};
+use crate::Plan;
 use crate::bgp::Bgp;
 use crate::circles::{self, Leads};
 use crate::layer2::{Layer2, Moved};
 use crate::scene::Scene;
-use crate::{Plan, explain};
 
 /// Pieces, and what becomes of them together.
 #[derive(Debug)]
 pub(super) struct Made {
-    pub(super) pieces: BTreeMap<NamespacedName, Piece>,
     /// What there is to say about each, where there is something.
     pub(super) found: BTreeMap<NamespacedName, Vec<Diagnostic>>,
     layer2: Layer2,
@@ -28,7 +27,6 @@ pub(super) struct Made {
 impl Made {
     pub(super) fn nothing(scene: &Scene<'_>) -> Self {
         Self {
-            pieces: BTreeMap::new(),
             found: BTreeMap::new(),
             layer2: Layer2::default(),
             bgp: Bgp::new(scene),
@@ -42,6 +40,11 @@ impl Made {
         let nothing = Self::nothing(scene);
         let Plan { held, routes, .. } = std::mem::replace(self, nothing).plan;
         (self.plan.held, self.plan.routes) = (held, routes);
+    }
+
+    /// Gives back what maps that grow one by one keep free.
+    pub(super) fn pack(&mut self) {
+        self.layer2.pack();
     }
 
     /// Plans for the Services `touched`, which are or were there `before`, and ascend; of
@@ -82,7 +85,7 @@ impl Made {
         let (mut served, mut forwarded) = (Vec::new(), Vec::new());
         let (mut withheld, mut pieces) = (Vec::new(), Vec::new());
         for (id, cut) in cuts {
-            let before = self.pieces.get(&id);
+            let before = self.plan.pieces.get(&id);
             let (piece, excluded, found, row, here) = match cut {
                 Some(cut) => {
                     let here = (cut.served, cut.forwarded);
@@ -90,10 +93,10 @@ impl Made {
                 }
                 None => (None, Vec::new(), Vec::new(), None, Default::default()),
             };
-            withheld.extend(before.iter().flat_map(|it| it.withheld(&id, false)));
+            withheld.extend(before.into_iter().flat_map(|it| it.withheld(&id, false)));
             withheld.extend(piece.iter().flat_map(|it| it.withheld(&id, true)));
             let (old, new) =
-                (before.and_then(Piece::announcing), piece.as_ref().and_then(Piece::announcing));
+                (before.and_then(|it| it.announcing()), piece.as_ref().and_then(Piece::announcing));
             self.layer2.replace(&id, old.map(|it| it.0), new.map(|it| it.0), &mut moved);
             self.bgp.replace(&id, old.map(|it| it.1), new.map(|it| it.1));
             for (position, serve) in here.0.into_iter().enumerate() {
@@ -109,14 +112,14 @@ impl Made {
             }
             exclusions.push((id.clone(), (!excluded.is_empty()).then_some(excluded)));
             services.push((id.clone(), row));
-            pieces.push((id, piece));
+            pieces.push((id, piece.map(Arc::new)));
         }
         self.plan.services.change(services);
         self.plan.exclusions.change(exclusions);
         self.plan.withheld.change(withheld);
         self.plan.node.serve.change(served);
         self.plan.node.forward.change(forwarded);
-        self.keep(pieces);
+        self.plan.pieces.change(pieces);
         self.layer2.elect(scene, &mut moved);
         moved
     }
@@ -130,8 +133,8 @@ impl Made {
         touched: &[NamespacedName],
         moved: &Moved,
     ) {
-        let Self { pieces, leads, layer2, .. } = self;
-        let has_address = |id: &&NamespacedName| pieces.contains_key(*id);
+        let Self { plan, leads, layer2, .. } = self;
+        let has_address = |id: &&NamespacedName| plan.pieces.contains_key(*id);
         let services = &scene.snapshot.services;
         let now =
             |id| Some(id).filter(has_address).and_then(|id| services.get(id)).map(Arc::as_ref);
@@ -144,32 +147,12 @@ impl Made {
         }
     }
 
-    fn keep(&mut self, pieces: Vec<(NamespacedName, Option<Piece>)>) {
-        if self.pieces.is_empty() {
-            let there = pieces.into_iter().filter_map(|(id, piece)| Some((id, piece?)));
-            self.pieces = there.collect();
-            return;
-        }
-        for (id, piece) in pieces {
-            match piece {
-                Some(piece) => _ = self.pieces.insert(id, piece),
-                None => _ = self.pieces.remove(&id),
-            }
-        }
-    }
-
-    /// Who announces `services`, in rows and in words.
+    /// Who announces `services`.
     fn announce(&mut self, scene: &Scene<'_>, services: &[NamespacedName]) {
-        let (mut rows, mut said) = (Vec::new(), Vec::new());
+        let mut rows = Vec::new();
         for id in services {
-            let piece = self.pieces.get(id);
+            let piece = self.plan.pieces.get(id);
             let of_service = piece.map_or_else(Vec::new, |it| it.rows(scene, id, &self.layer2));
-            let excluded = self.plan.exclusions.get(id).map_or(&[][..], Vec::as_slice);
-            let words = piece.map(|piece| {
-                let announcing = piece.announcing();
-                explain::explain(&piece.assignment, excluded, &of_service, announcing)
-            });
-            said.push((id.clone(), words));
             let first_gone = (id.clone(), of_service.len());
             let now = of_service.into_iter().enumerate();
             rows.extend(now.map(|(position, row)| ((id.clone(), position), Some(row))));
@@ -178,6 +161,5 @@ impl Made {
             rows.extend(gone.map(|key| (key.clone(), None)));
         }
         self.plan.announcements.change(rows);
-        self.plan.explanations.change(said);
     }
 }

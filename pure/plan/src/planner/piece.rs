@@ -1,6 +1,7 @@
 //! What is decided for one Service alone, kept until something about it changes.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use steelyard_ipam::{Allocator, Assignment, Reason};
 use steelyard_model::{Diagnostic, NamespacedName, ResolvedService, ServedBy};
@@ -14,10 +15,10 @@ use crate::{Exclusion, Forward, Occupant, Serve, explain};
 
 /// A LoadBalancer Service.
 #[derive(Debug)]
-pub(super) struct Piece {
-    pub(super) assignment: Assignment,
+pub(crate) struct Piece {
+    pub(crate) assignment: Assignment,
     /// With an address: what becomes of it, on the LAN and by BGP.
-    announcing: Option<(Outlook, Reach)>,
+    announcing: Option<(Outlook, Arc<Reach>)>,
 }
 
 /// A piece, with what is not kept in it.
@@ -61,6 +62,7 @@ impl Cut {
                         ServedBy::Gateway => {
                             served[position] = Some(serve(scene.snapshot, resolved, address));
                         }
+                        ServedBy::Forward if scene.facts.leaves_forwarding => {}
                         ServedBy::Forward => {
                             forwarded[position] = Some(forward(scene, resolved, address));
                         }
@@ -88,8 +90,8 @@ impl Piece {
     }
 
     /// What becomes of its addresses, on the LAN and by BGP.
-    pub(super) fn announcing(&self) -> Option<(&Outlook, &Reach)> {
-        self.announcing.as_ref().map(|(outlook, reach)| (outlook, reach))
+    pub(crate) fn announcing(&self) -> Option<(&Outlook, &Reach)> {
+        self.announcing.as_ref().map(|(outlook, reach)| (outlook, &**reach))
     }
 
     /// Who announces its addresses.
@@ -111,10 +113,10 @@ fn service_row(resolved: &ResolvedService, assignment: &Assignment) -> Option<Se
     }
     let id = &resolved.service.id;
     Some(ServiceRow {
-        namespace: id.namespace.to_string(),
-        name: id.name.to_string(),
+        namespace: id.namespace.clone(),
+        name: id.name.clone(),
         addresses: assignment.addresses.clone(),
-        pool: assignment.pool_name().map(ToString::to_string),
+        pool: assignment.pool_name().cloned(),
         served_by: (!assignment.addresses.is_empty()).then_some(resolved.served_by),
         events: assignment.events.clone(),
     })

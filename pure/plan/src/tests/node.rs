@@ -86,9 +86,31 @@ fn a_pending_service_is_neither() {
     let plan = planned(&service("web", ""), &facts("here"));
     assert_eq!(plan.node, crate::NodePlan::default());
     assert_eq!(plan.services.values().next().unwrap().served_by, None);
-    let why = &plan.explanations.values().next().unwrap()[0];
+    let why = &plan.explain(plan.services.keys().next().unwrap())[0];
     assert!(
         matches!(why, crate::Explanation::Assigned { reason: Reason::Pending(_), .. }),
         "{why}"
     );
+}
+
+#[test]
+fn what_others_do_is_no_part_of_it() {
+    let [a, b] = [node("a", ""), node("b", "")];
+    let slice = slice("web", &[("10.0.0.1", "a", "ready: true")]);
+    let yaml = file(&[POOL, &a, &b, &service("web", ""), &slice]);
+    let counts = |facts: &crate::Facts| {
+        let plan = planned(&yaml, facts);
+        let crate::NodePlan { announce, share, forward, .. } = &plan.node;
+        let why = plan.explain(plan.services.keys().next().unwrap());
+        ((announce.len(), share.len(), forward.len()), why)
+    };
+    let owner = ["a", "b"].into_iter().find(|it| counts(&facts(it)).0 == (1, 1, 1)).unwrap();
+    let (_, why) = counts(&facts(owner));
+    assert_eq!(why.len(), 2, "{why:?}");
+    for (leaves_forwarding, settles, expected) in
+        [(true, false, (1, 1, 0)), (false, true, (0, 1, 1)), (true, true, (0, 1, 0))]
+    {
+        let facts = crate::Facts { leaves_forwarding, settles, ..facts(owner) };
+        assert_eq!(counts(&facts), (expected, why.clone()));
+    }
 }

@@ -24,7 +24,7 @@ fn web() -> [String; 2] {
 }
 
 fn given(plan: &Plan, name: &str) -> Vec<String> {
-    let row = plan.services.values().find(|row| row.name == name).unwrap();
+    let row = plan.services.values().find(|row| *row.name == *name).unwrap();
     row.addresses.iter().map(ToString::to_string).collect()
 }
 
@@ -88,7 +88,7 @@ fn who_has_a_nodes_address_keeps_it_and_nobody_answers_for_it() {
     let vip = "192.168.1.240".parse().unwrap();
     assert_eq!(second.occupant(vip), Some(&Occupant::Node("b".into())));
     assert_eq!(second.occupant("192.168.1.241".parse().unwrap()), None, "no Service has it");
-    let said = second.explanations.values().flatten();
+    let said = second.services.keys().flat_map(|id| second.explain(id));
     let said = said.filter(|it| matches!(it, Explanation::Withheld { .. }));
     assert_eq!(
         said.map(|it| (it.to_string(), it.in_short())).collect::<Vec<_>>(),

@@ -87,12 +87,11 @@ pub(super) fn rows(told: impl serde::Serialize) -> Value {
 
 /// Why a Service has its addresses or none, and who announces them, as `told` says of each.
 fn why(plan: &Plan, id: &NamespacedName, told: &dyn Fn(&AnnouncementRow) -> String) -> Vec<String> {
-    let said = plan.explanations.get(id).into_iter().flatten();
     let told = |said: &Explanation| match said {
         Explanation::Announced(row) => told(row),
         said => said.to_string(),
     };
-    said.map(told).collect()
+    plan.explain(id).iter().map(told).collect()
 }
 
 /// Adds to each row of `plan`'s Services why it has its addresses or none.
