@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use steelyard_model::routing::entry_point::Trust;
 
-use crate::head::tokens;
 use crate::host::Authority;
+use crate::list::tokens;
 use crate::view::Scheme;
 
 /// Whose word about clients is taken at an entry point, and in which form.

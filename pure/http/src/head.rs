@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use httparse::Header;
 
 use crate::body::Framing;
+use crate::list::tokens;
 use crate::name::Name;
 
 /// Most header lines of a request.
@@ -219,11 +220,6 @@ fn is_removable(name: Name) -> bool {
             | Name::Connection
             | Name::CdnLoop
     )
-}
-
-/// The elements of a comma-separated list, without the empty ones.
-pub(crate) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
 }
 
 pub(crate) fn is_any(token: &[u8], known: &[&[u8]]) -> bool {

@@ -20,6 +20,7 @@ pub mod forwarded;
 pub mod h2;
 pub mod head;
 pub mod host;
+mod list;
 mod name;
 pub mod page;
 pub mod path;

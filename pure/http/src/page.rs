@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::head::tokens;
+use crate::list::tokens;
 
 /// An error page, in parts.
 #[derive(Clone, Debug)]

@@ -16,10 +16,9 @@ use crate::body::Framing;
 use crate::edits::RequestChanges;
 use crate::forwarded;
 use crate::forwarded::{Vouched, Vouching};
-use crate::head::{
-    Connection, Lines, MAX_REQUEST_LINES, Slots, parse_length, push_framing, tokens,
-};
+use crate::head::{Connection, Lines, MAX_REQUEST_LINES, Slots, parse_length, push_framing};
 use crate::host::Authority;
+use crate::list::tokens;
 use crate::name::{Name, is_kept_by_nginx};
 use crate::path::{self, Spelling};
 use crate::reject::Reject;

@@ -10,7 +10,8 @@ use httparse::{Error, ParserConfig, Response, Status};
 
 use crate::body::Framing;
 use crate::edits::ResponseChanges;
-use crate::head::{Connection, Lines, Slots, parse_length, push_framing, push_number, tokens};
+use crate::head::{Connection, Lines, Slots, parse_length, push_framing, push_number};
+use crate::list::tokens;
 use crate::name::Name;
 use crate::reject::BadResponse;
 use crate::upgrade::Upgrades;

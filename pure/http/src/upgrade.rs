@@ -3,7 +3,7 @@
 //! After a switch bytes pass unread, so only what is known to be meant for one endpoint is let
 //! through. Not here: `h2c` and `TLS`, with which a client would speak past all routing.
 
-use crate::head::tokens;
+use crate::list::tokens;
 
 /// A set of protocols that may pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
