@@ -61,7 +61,7 @@ const ABOUT: &[(&str, &str)] = &[
          HTTP/2 (callgrind, log and metrics on), of which the codec of frames and fields is the \
          largest part, then taking memory and giving it back; to a backend of HTTP/2 83,800, a \
          seventh of them for memory. A new connection costs \
-         nine system calls: two of them tell epoll of the socket and make it forget, which *f_epoll* \
+         eight system calls: two of them tell epoll of the socket and make it forget, which *f_epoll* \
          never does since the request is there when it accepts. With 100,000 routes asked at random \
          what is cold is what belongs to each route: its host, the route, its state, its series; \
          huge pages for the heap (`GLIBC_TUNABLES=glibc.malloc.hugetlb=1`) took 1.17 of one route's \

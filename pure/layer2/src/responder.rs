@@ -442,7 +442,8 @@ impl Responder {
     }
 }
 
-/// Makes a map anew, all at once: one that grew in order, one by one, is hardly more than half full.
+/// Makes a map anew, all at once: one that grew in order, one by one, is hardly more than half
+/// full.
 fn pack<K: Ord, V>(map: &mut BTreeMap<K, V>) {
     *map = std::mem::take(map).into_iter().collect();
 }

@@ -118,7 +118,8 @@ impl Table {
     }
 }
 
-/// Makes a map anew, all at once: one that grew in order, one by one, is hardly more than half full.
+/// Makes a map anew, all at once: one that grew in order, one by one, is hardly more than half
+/// full.
 pub(crate) fn pack<K: Ord, V>(map: &mut BTreeMap<K, V>) {
     *map = std::mem::take(map).into_iter().collect();
 }

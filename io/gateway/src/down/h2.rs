@@ -337,8 +337,8 @@ impl Session {
         self.goodbye().await;
     }
 
-    /// The same for who has to make room: nobody else waits while it takes its leave. It is told what
-    /// its socket takes at once.
+    /// The same for who has to make room: nobody else waits while it takes its leave. It is told
+    /// what its socket takes at once.
     fn give_way(mut self) {
         self.connection.abrupt_shutdown(Reason::NO_ERROR);
         let _ = self.connection.poll_closed(&mut Context::from_waker(Waker::noop()));

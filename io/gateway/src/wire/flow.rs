@@ -292,8 +292,8 @@ fn poll_room(
     }
 }
 
-/// What the stream was lent of its connection's window, and needs for nothing, is for others: framing
-/// and trailers take none.
+/// What the stream was lent of its connection's window, and needs for nothing, is for others:
+/// framing and trailers take none.
 fn let_go(to: &mut SendStream<Bytes>) {
     to.reserve_capacity(0);
 }
