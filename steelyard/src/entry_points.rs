@@ -216,8 +216,8 @@ impl StaticOptions {
         let said = self.0.iter().filter_map(|(option, value)| {
             let ranges = || Trust::Ranges(listed(value).expect("checked when it was taken"));
             let some = entry_point_name(option, some).map(|name| (name, ranges()));
-            let all = entry_point_name(option, everybody).filter(|_| value == "true");
-            some.or(all.map(|name| (name, Trust::Everybody)))
+            let all = || entry_point_name(option, everybody).filter(|_| value == "true");
+            some.or_else(|| all().map(|name| (name, Trust::Everybody)))
         });
         said.collect()
     }

@@ -1,6 +1,8 @@
 //! What is still under way when a gateway, or one of its listeners, has ended for long enough: it
 //! is cut off, its client is told where that can be, and the log and a counter say so.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use std::io::{Read, Write};

@@ -1,5 +1,7 @@
 //! Handshakes: with which certificate, by which terms, and what requests over them are told.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use std::net::SocketAddr;

@@ -271,7 +271,7 @@ fn bytes_of_bodies_are_counted_without_their_framing() {
         for (number, path) in (1..).zip(["/", "/close"]) {
             let mut client = Client::connect(it.address);
             let head = "HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-            client.send(&format!("POST {path} {head}2;a=b\r\nxy\r\n"));
+            client.send(format!("POST {path} {head}2;a=b\r\nxy\r\n"));
             // Once another request is answered, this much was read.
             assert_eq!(get(it.address, "a", "/").status(), 200);
             client.send("5\r\nabcde\r\n0\r\nTrailing: lines\r\n\r\n");

@@ -48,8 +48,11 @@ pub struct Share {
     pub interfaces: Vec<String>,
     /// Nodes that may, best first, with their scores. Most addresses have the same, which lie in
     /// memory once.
-    pub candidates: Arc<[(Arc<str>, u32)]>,
+    pub candidates: Scored,
 }
+
+/// Nodes with their scores.
+pub(crate) type Scored = Arc<[(Arc<str>, u32)]>;
 
 /// An address at which our entry points are reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +122,7 @@ fn share(
     scene: &Scene<'_>,
     layer2: &Layer2,
     address: IpAddr,
-    known: &mut BTreeSet<Arc<[(Arc<str>, u32)]>>,
+    known: &mut BTreeSet<Scored>,
 ) -> Option<Share> {
     let mut share: Option<Share> = None;
     for sharer in &layer2.vip(address)?.sharers {
@@ -131,7 +134,7 @@ fn share(
             continue;
         }
         let named = |it: &Candidate| (Arc::from(scene.nodes.name(it.node)), it.score);
-        let candidates: Arc<[(Arc<str>, u32)]> = sharer.order.iter().map(named).collect();
+        let candidates: Scored = sharer.order.iter().map(named).collect();
         let candidates = known.get(&candidates).cloned().unwrap_or(candidates);
         known.insert(candidates.clone());
         share = Some(Share { address, interfaces, candidates });

@@ -82,7 +82,8 @@ fn filter(routing: &RoutingMap, usage: &Use) -> FilterRow {
 fn tls(routing: &RoutingMap, route: &Route) -> Option<TlsRow> {
     let mut listeners = route.listeners.iter().filter_map(|id| routing.listeners.get(id));
     let is_secure = listeners.any(|it| it.security.is_tls());
-    let options = || route.tls_policy.as_ref().map_or("default".to_owned(), ToString::to_string);
+    let named = || route.tls_policy.as_ref().map(ToString::to_string);
+    let options = || named().unwrap_or_else(|| "default".to_owned());
     is_secure.then(|| TlsRow { options: options() })
 }
 

@@ -120,7 +120,7 @@ fn by_authorities(
     let provider = Arc::new(provider.clone());
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     let builder = if is_required { builder } else { builder.allow_unauthenticated() };
-    Some(builder.build().ok()?)
+    builder.build().ok()
 }
 
 /// Takes any certificate of a client, as long as the client has its key.

@@ -83,6 +83,9 @@ pub(crate) struct Carried {
     pub(crate) down: Cell<u64>,
 }
 
+/// Entry point, and why a handshake came to nothing.
+type Handshaken = (Arc<str>, Option<&'static str>);
+
 /// All counters of one core.
 #[derive(Default)]
 pub(crate) struct Counters {
@@ -94,7 +97,7 @@ pub(crate) struct Counters {
     turned_away: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     floods: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     faults: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
-    handshakes: RefCell<HashMap<(Arc<str>, Option<&'static str>), u64>>,
+    handshakes: RefCell<HashMap<Handshaken, u64>>,
     secured: RefCell<HashMap<TlsLabels, u64>>,
 }
 
@@ -123,7 +126,7 @@ pub(crate) struct Sample {
     /// Requests over TLS.
     pub(crate) secured: Vec<(TlsLabels, u64)>,
     /// Handshakes, by entry point and why they came to nothing.
-    pub(crate) handshakes: Vec<((Arc<str>, Option<&'static str>), u64)>,
+    pub(crate) handshakes: Vec<(Handshaken, u64)>,
     /// Endpoints, by address.
     pub(crate) endpoints: Vec<(Arc<str>, EndpointTotals)>,
 }

@@ -287,9 +287,12 @@ async fn answer(
         return Ok(());
     }
     let mut send = respond.send_response(response.body(()).unwrap(), false)?;
-    while deed == Deed::Large {
-        push(&mut send, &[b'x'; 16 * 1024], false).await?;
-        sent.fetch_add(16 * 1024, Ordering::SeqCst);
+    if deed == Deed::Large {
+        // Until nobody takes it any more.
+        loop {
+            push(&mut send, &[b'x'; 16 * 1024], false).await?;
+            sent.fetch_add(16 * 1024, Ordering::SeqCst);
+        }
     }
     let fields: String = parts
         .headers

@@ -139,7 +139,8 @@ fn who_makes_room_is_told_while_nothing_was_said() {
 fn what_is_cut_off_or_cannot_go_on_is_answered_while_nothing_was_said() {
     let cut = |it: &mut Exchange<_, _>| it.cut_off();
     let reject = |it: &mut Exchange<_, _>| it.reject(Reject::Host);
-    let ends: [(&dyn Fn(&mut Exchange<&'static [u8], Bytes>), Break); 2] =
+    type End<'a> = &'a dyn Fn(&mut Exchange<&'static [u8], Bytes>);
+    let ends: [(End<'_>, Break); 2] =
         [(&cut, Break::CutOff), (&reject, Break::Rejected(Reject::Host))];
     for (end, why) in ends {
         let mut new = exchange(Framing::None);

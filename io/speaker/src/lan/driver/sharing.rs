@@ -305,7 +305,7 @@ impl Driver {
     ) {
         let Some(shares) = &mut self.shares else { return };
         let mut vips: BTreeMap<u32, BTreeMap<IpAddr, Arc<[OwnerCandidate]>>> = BTreeMap::new();
-        let mut known: BTreeMap<&[(Arc<str>, u32)], Arc<[OwnerCandidate]>> = BTreeMap::new();
+        let mut known: BTreeMap<_, Arc<[OwnerCandidate]>> = BTreeMap::new();
         let candidate = |(name, score): &(Arc<str>, u32)| OwnerCandidate {
             name: Arc::clone(name),
             score: *score,
