@@ -206,8 +206,8 @@ fn what_begins_a_handshake_and_is_none_ends_and_is_counted() {
         assert!(is_reset(&client));
         assert_eq!(turned_away(&gateway, "client-hello"), 1);
     }
-    let head = Duration::from_millis(200);
-    let timeouts = Timeouts { head, ..Timeouts::default() };
+    let handshake = Duration::from_millis(200);
+    let timeouts = Timeouts { handshake, ..Timeouts::default() };
     let options = GatewayOptions { timeouts, ..GatewayOptions::default() };
     let (gateway, address) = tcp_gateway(&[passed_on("a", "*", &[server.address])], options);
     for begun in [&b""[..], &flight[..1], &flight[..100], &SSL_REQUEST[..5]] {
