@@ -68,8 +68,7 @@ fn install(packages: &[(&str, &str)]) -> Result<()> {
         return Ok(());
     }
     let list = missing.join(" ");
-    let is_root = shell::output("id", &["-u"])? == "0";
-    if !is_root || !shell::has("apt-get") {
+    if !shell::is_root()? || !shell::has("apt-get") {
         println!("these packages are missing, tests that need them are skipped: {list}");
         println!("  sudo apt-get install {list}");
         return Ok(());

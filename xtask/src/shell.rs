@@ -44,6 +44,11 @@ pub(crate) fn output(program: &str, args: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// Whether we may do everything here.
+pub(crate) fn is_root() -> Result<bool> {
+    Ok(output("id", &["-u"])? == "0")
+}
+
 /// Whether a program of this name is on the PATH.
 pub(crate) fn has(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: all that must hold before a change lands.
 
 mod again;
+mod lanes;
 
 use anyhow::Result;
 
@@ -33,8 +34,7 @@ pub(crate) fn run(fast: bool) -> Result<()> {
         return shell::run("cargo", &args, &[("STEELYARD_FAST", "1")]);
     }
     shell::run("cargo", &["build", "--locked"], &[ONCE])?;
-    let everything = ["test", "--workspace", "--locked", "--no-fail-fast"];
-    again::test(&everything, WHOLE)?;
+    again::test(&lanes::run(WHOLE)?, WHOLE)?;
     image::check()?;
     let deny = install::cargo_tool(install::CARGO_DENY)?;
     let check = ["check", "bans", "licenses", "sources"];
