@@ -67,13 +67,17 @@ fn read(file: &Path) -> Result<Value> {
 fn root(program: &[u8]) -> Vec<u8> {
     let mut root = Tar::default();
     root.folder("etc/", 0o755, 0);
-    let users = format!("root:x:0:0::/:\nsteelyard:x:{USER}:{USER}::/var/lib/steelyard:\n");
-    root.file("etc/passwd", 0o644, users.as_bytes());
+    root.file("etc/passwd", 0o644, users().as_bytes());
     root.folder("var/", 0o755, 0);
     root.folder("var/lib/", 0o755, 0);
     root.folder("var/lib/steelyard/", 0o700, USER);
     root.file("steelyard", 0o755, program);
     root.finish()
+}
+
+/// `/etc/passwd`: who there is.
+pub(super) fn users() -> String {
+    format!("root:x:0:0::/:\nsteelyard:x:{USER}:{USER}::/var/lib/steelyard:\n")
 }
 
 pub(super) fn config(layer: &Value, architecture: &str, version: &str) -> Value {

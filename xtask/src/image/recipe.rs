@@ -55,22 +55,29 @@ fn what_a_daemon_builds_is_what_is_packed_here() {
     let expected: BTreeSet<&str> = BUILD.into_iter().chain(["--release"]).collect();
     assert_eq!(cargo, expected);
 
-    // Without a target the last one is made: it has the program, and nothing else.
+    // Without a target the last one is made: users, a folder for what is kept, the program.
     assert_eq!(plain.from, ["scratch"]);
-    assert_eq!(plain.steps.len(), 3, "{plain:?}");
+    assert_eq!(plain.steps.len(), 6, "{plain:?}");
+    let users = "--from=build /passwd /etc/passwd";
+    let state = "--from=build --chown=65532:65532 --chmod=0700 /state /var/lib/steelyard";
     let program = "--from=build /source/target/release/steelyard /steelyard";
-    assert_eq!(plain.of("COPY"), [program]);
+    assert_eq!(plain.of("COPY"), [users, state, program]);
+    let written = format!("printf '{}' > /passwd", oci::users().replace('\n', "\\n"));
+    assert!(built.contains(&&*written), "{built:?} has not {written}");
     let config = &oci::config(&Value::Null, "amd64", "1")["config"];
     assert_eq!(plain.of("USER"), [config["User"].as_str().unwrap()]);
     let entrypoint: Value = serde_json::from_str(plain.of("ENTRYPOINT")[0]).unwrap();
     assert_eq!(entrypoint, config["Entrypoint"]);
     assert_eq!(entrypoint, json!(["/steelyard"]));
+    assert_eq!(json!(plain.of("ENV")), config["Env"]);
 
     // The other one is the same with `nft`, which is found where Alpine's package puts it.
     assert_eq!(with_nft.from[1..], ["AS", "with-nft"]);
     assert!(with_nft.from[0].contains("/alpine:"), "{with_nft:?}");
     assert_eq!(with_nft.of("RUN"), ["apk add --no-cache nftables"]);
-    for instruction in ["COPY", "USER", "ENTRYPOINT"] {
+    // Alpine has users and a PATH of its own.
+    assert_eq!(with_nft.of("COPY"), [state, program]);
+    for instruction in ["USER", "ENTRYPOINT"] {
         assert_eq!(with_nft.of(instruction), plain.of(instruction));
     }
 }
