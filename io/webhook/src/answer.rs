@@ -10,6 +10,8 @@ use hyper::{Method, Request, Response, StatusCode};
 use steelyard_admission::{Unanswerable, convert, review};
 use tokio::time::timeout;
 
+use crate::certificate::Shown;
+
 /// Bytes of a question at most. An API server takes 3 MiB of an object, and sends it as it was,
 /// too, of which it keeps no more than 1.5 MiB.
 const LONGEST: usize = 5 << 20;
@@ -21,9 +23,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 type Answer = Response<Full<Bytes>>;
 type Judge = fn(&[u8]) -> Result<String, Unanswerable>;
 
-/// Answers one question.
-pub(crate) async fn answer(request: Request<Incoming>) -> Result<Answer, Infallible> {
+/// Answers one question. It is ready while an API server would take the certificate.
+pub(crate) async fn answer(
+    request: Request<Incoming>,
+    shown: &Shown,
+) -> Result<Answer, Infallible> {
     let judge: Judge = match (request.method(), request.uri().path()) {
+        (&Method::GET, "/readyz") if !shown.is_valid() => {
+            let why = "no API server takes the certificate: it has lapsed, or is not valid yet";
+            return Ok(text(StatusCode::SERVICE_UNAVAILABLE, why));
+        }
         (&Method::GET, "/healthz" | "/readyz") => return Ok(text(StatusCode::OK, "ok")),
         (&Method::POST, "/validate") => review,
         (&Method::POST, "/convert") => convert,

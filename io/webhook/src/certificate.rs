@@ -3,8 +3,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use steelyard_tls::{CertificateStanding, validity};
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -51,11 +53,13 @@ pub(crate) struct Certificate {
     folder: PathBuf,
     texts: (Vec<u8>, Vec<u8>),
     shown: Arc<Shown>,
+    /// How what is shown stood when it was last told of.
+    told: CertificateStanding,
 }
 
 /// What every handshake shows.
 #[derive(Debug)]
-struct Shown(ArcSwap<CertifiedKey>);
+pub(crate) struct Shown(ArcSwap<CertifiedKey>);
 
 impl Certificate {
     /// Reads the folder.
@@ -63,7 +67,7 @@ impl Certificate {
         let texts = texts(folder)?;
         let key = certified(folder, &texts)?;
         let shown = Arc::new(Shown(ArcSwap::from_pointee(key)));
-        Ok(Self { folder: folder.to_owned(), texts, shown })
+        Ok(Self { folder: folder.to_owned(), texts, shown, told: CertificateStanding::Valid })
     }
 
     /// Reads it again; whether there is another certificate now. While what is there cannot be
@@ -79,6 +83,33 @@ impl Certificate {
         Ok(true)
     }
 
+    /// Tells how what is shown stands, where that is otherwise than it was: an API server that is
+    /// shown one that has lapsed asks nothing, and takes every object.
+    pub(crate) fn tell(&mut self) {
+        let now = self.shown.standing();
+        if std::mem::replace(&mut self.told, now) == now {
+            return;
+        }
+        let folder = self.folder.display();
+        match now {
+            CertificateStanding::Valid => tracing::info!("the certificate in {folder} is valid"),
+            CertificateStanding::Lapsing => {
+                tracing::warn!("the certificate in {folder} lapses soon")
+            }
+            CertificateStanding::Lapsed => {
+                tracing::error!("the certificate in {folder} has lapsed: nothing is judged");
+            }
+            CertificateStanding::Early => {
+                tracing::error!("the certificate in {folder} is not valid yet: nothing is judged");
+            }
+        }
+    }
+
+    /// What is shown, as it changes.
+    pub(crate) fn shown(&self) -> Arc<Shown> {
+        self.shown.clone()
+    }
+
     /// How to shake hands, by whatever certificate is the current one then.
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         let config = ServerConfig::builder_with_provider(provider())
@@ -87,6 +118,23 @@ impl Certificate {
             .with_no_client_auth()
             .with_cert_resolver(self.shown.clone());
         Arc::new(config)
+    }
+}
+
+impl Shown {
+    /// Whether clients take it now.
+    pub(crate) fn is_valid(&self) -> bool {
+        matches!(self.standing(), CertificateStanding::Valid | CertificateStanding::Lapsing)
+    }
+
+    /// How it stands now. What cannot be read is for the client to judge.
+    fn standing(&self) -> CertificateStanding {
+        let shown = self.0.load();
+        let Some(validity) = shown.cert.first().and_then(|it| validity(it)) else {
+            return CertificateStanding::Valid;
+        };
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+        CertificateStanding::of(validity, i64::try_from(now).unwrap_or(i64::MAX))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The listener, and its connections.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -13,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::WebhookOptions;
 use crate::answer::answer;
-use crate::certificate::{Certificate, CertificateError};
+use crate::certificate::{Certificate, CertificateError, Shown};
 use crate::places::{Places, Turn};
 
 /// How often the folder of the certificate is looked at. A kubelet needs a minute to change it.
@@ -69,6 +70,7 @@ impl Webhook {
     /// Answers for ever.
     pub async fn serve(mut self) {
         let tls = TlsAcceptor::from(self.certificate.config());
+        let shown = self.certificate.shown();
         let mut places: Places<AbortHandle, TcpStream> = Places::default();
         let mut conversations = JoinSet::new();
         let mut look = interval(LOOK);
@@ -77,7 +79,7 @@ impl Webhook {
             while let Some(Turn { address, guest, ousted }) = places.next() {
                 // What it has asked as a whole is answered: that waits for nothing.
                 ousted.iter().for_each(AbortHandle::abort);
-                places.sit(address, conversations.spawn(converse(tls.clone(), guest)));
+                places.sit(address, conversations.spawn(converse(tls.clone(), shown.clone(), guest)));
             }
             tokio::select! {
                 _ = look.tick() => follow(&mut self.certificate),
@@ -96,6 +98,7 @@ fn follow(certificate: &mut Certificate) {
         Ok(false) => {}
         Err(error) => tracing::warn!("the certificate of before is shown: {error}"),
     }
+    certificate.tell();
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
@@ -110,7 +113,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-async fn converse(tls: TlsAcceptor, stream: TcpStream) {
+async fn converse(tls: TlsAcceptor, shown: Arc<Shown>, stream: TcpStream) {
     let end = Instant::now() + LIFE;
     let stream = match timeout(PATIENCE, tls.accept(stream)).await {
         Ok(Ok(stream)) => stream,
@@ -120,7 +123,7 @@ async fn converse(tls: TlsAcceptor, stream: TcpStream) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
-        .serve_connection(TokioIo::new(stream), service_fn(answer));
+        .serve_connection(TokioIo::new(stream), service_fn(|it| answer(it, &shown)));
     let mut connection = std::pin::pin!(connection);
     let ended = match timeout_at(end, connection.as_mut()).await {
         Ok(ended) => ended,

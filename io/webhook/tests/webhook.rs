@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use steelyard_webhook::{CERTIFICATE_FILE, KEY_FILE, Webhook, WebhookOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,12 +13,15 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::time_provider::TimeProvider;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 const NAME: &str = "steelyard-webhook.steelyard-system.svc";
 /// Longer than the folder is left unread.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+const READY: &str = "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 /// A certificate, its key, and who signed it, in PEM form.
 struct Identity {
@@ -28,12 +31,18 @@ struct Identity {
 }
 
 fn identity() -> Identity {
+    identity_until(4000)
+}
+
+/// One that lapses as that year begins.
+fn identity_until(year: i32) -> Identity {
     let make = || -> Result<Identity, rcgen::Error> {
         let (issuer_key, key) = (KeyPair::generate()?, KeyPair::generate()?);
         let mut issuer = CertificateParams::new([])?;
         issuer.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         let authority = issuer.self_signed(&issuer_key)?.pem();
-        let server = CertificateParams::new([NAME.to_owned()])?;
+        let mut server = CertificateParams::new([NAME.to_owned()])?;
+        server.not_after = date_time_ymd(year, 1, 1);
         let certificate = server.signed_by(&key, &Issuer::new(issuer, issuer_key))?.pem();
         Ok(Identity { authority, certificate, key: key.serialize_pem() })
     };
@@ -59,11 +68,22 @@ async fn serve(folder: &Path, identity: &Identity) -> SocketAddr {
     address
 }
 
+/// The clock of a client that takes certificates which have lapsed since.
+#[derive(Debug)]
+struct LongAgo;
+
+impl TimeProvider for LongAgo {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(946_684_800)))
+    }
+}
+
 async fn connect(address: SocketAddr, authority: &str) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     let authority = CertificateDer::from_pem_slice(authority.as_bytes()).expect("a certificate");
     roots.add(authority).expect("an authority");
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_details(provider, Arc::new(LongAgo))
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_root_certificates(roots)
@@ -107,11 +127,7 @@ async fn it_answers_whoever_believes_its_authority() {
         (post("/validate", conversion), "HTTP/1.1 400", "not a AdmissionReview"),
         (post("/validate", "{"), "HTTP/1.1 400", "not JSON"),
         (post("/elsewhere", "{}"), "HTTP/1.1 404", "/validate"),
-        (
-            "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".into(),
-            "HTTP/1.1 200",
-            "ok",
-        ),
+        (READY.into(), "HTTP/1.1 200", "ok"),
         (
             "GET /validate HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".into(),
             "HTTP/1.1 405",
@@ -127,6 +143,25 @@ async fn it_answers_whoever_believes_its_authority() {
         let answer = ask(address, &shown.authority, &request).await;
         assert!(answer.starts_with(status) && answer.contains(said), "{request}: {answer}");
     }
+}
+
+/// No API server would take it, and so none would be told anything: that is to be seen by kubelets.
+#[tokio::test]
+async fn it_is_ready_while_its_certificate_is_valid() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (lapsed, valid) = (identity_until(2001), identity());
+    let address = serve(folder.path(), &lapsed).await;
+    let answer = ask(address, &lapsed.authority, READY).await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("lapsed"), "{answer}");
+    put(folder.path(), &valid);
+    let ready = async {
+        while connect(address, &valid.authority).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        ask(address, &valid.authority, READY).await
+    };
+    let answer = tokio::time::timeout(PATIENCE, ready).await.expect("another certificate");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[tokio::test]

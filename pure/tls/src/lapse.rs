@@ -7,23 +7,51 @@ use crate::codes::CERTIFICATE_LAPSES;
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// Whoever renews by itself has done so by now.
+/// Before the end of a certificate that lives for long.
 const SOON: i64 = 14 * DAY;
 
-/// What there is to say of a certificate at `now`, in seconds since 1970. One that lives for days
-/// is renewed within days: of its life a quarter is left when it is spoken of.
+/// How a certificate stands at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateStanding {
+    /// It is valid, and for long enough to say nothing of it.
+    Valid,
+    /// Not for long: who renews by itself has done so by now.
+    Lapsing,
+    /// Not any more.
+    Lapsed,
+    /// Not yet.
+    Early,
+}
+
+impl CertificateStanding {
+    /// Of one that is valid from the first to the second, at `now`; all in seconds since 1970. One
+    /// that lives for days is renewed within days: it lapses when a quarter of its life is left.
+    pub fn of((since, until): (i64, i64), now: i64) -> Self {
+        let soon = SOON.min((until - since) / 4);
+        match () {
+            () if now >= until => Self::Lapsed,
+            () if now < since => Self::Early,
+            () if until - now < soon => Self::Lapsing,
+            () => Self::Valid,
+        }
+    }
+}
+
+/// What there is to say of a certificate at `now`, in seconds since 1970.
 pub fn lapse(certificate: &Certificate, now: i64) -> Option<Diagnostic> {
     let (since, until) = certificate.validity;
     let place = certificate.place.as_ref()?;
-    let soon = SOON.min((until - since) / 4);
-    let (severity, words) = if now >= until {
-        (Severity::Error, format!("is not valid any more, since {}", date(until)))
-    } else if now < since {
-        (Severity::Error, format!("is not valid before {}", date(since)))
-    } else if until - now < soon {
-        (Severity::Warning, format!("is valid until {} only", date(until)))
-    } else {
-        return None;
+    let (severity, words) = match CertificateStanding::of(certificate.validity, now) {
+        CertificateStanding::Valid => return None,
+        CertificateStanding::Lapsed => {
+            (Severity::Error, format!("is not valid any more, since {}", date(until)))
+        }
+        CertificateStanding::Early => {
+            (Severity::Error, format!("is not valid before {}", date(since)))
+        }
+        CertificateStanding::Lapsing => {
+            (Severity::Warning, format!("is valid until {} only", date(until)))
+        }
     };
     let message = format!("the certificate in Secret {} {words}", certificate.id);
     let help = "have it renewed (cert-manager: look at its Certificate), or check the clock";

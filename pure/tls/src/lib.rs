@@ -18,7 +18,8 @@ mod x509;
 #[cfg(test)]
 mod tests;
 
-pub use lapse::lapse;
+pub use lapse::{CertificateStanding, lapse};
 pub use material::certificate;
 pub use table::{CertificateTable, Offer};
+pub use x509::validity;
 pub use unfit::{CERTIFICATE_KEY, PRIVATE_KEY, Unfit};

@@ -35,6 +35,11 @@ const EXTENSIONS: u8 = 0xa3;
 const DNS_NAME: u8 = 0x82;
 const IP_ADDRESS: u8 = 0x87;
 
+/// From when to when a certificate is valid, in seconds since 1970; none where it is none.
+pub fn validity(der: &[u8]) -> Option<(i64, i64)> {
+    X509::read(der).map(|it| it.validity)
+}
+
 impl<'a> X509<'a> {
     /// Reads a certificate; none where it is none.
     pub(crate) fn read(der: &'a [u8]) -> Option<Self> {
