@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
-use steelyard_admin::{AskError, Respondent, TOKEN_HEADER, judge};
+use steelyard_admin::{AskError, BEGUN, Respondent, TOKEN_HEADER, TOLD, judge};
 use steelyard_kube::{Connection, PodPlace};
 use tokio::runtime::Runtime;
 
@@ -95,14 +95,14 @@ impl Remote {
         Ok(Self { runtime, connection, base, pod, token })
     }
 
-    fn send(&self, method: Method, name: &str) -> Result<Value, AskError> {
+    fn send(&self, method: Method, name: &str, taken: u16) -> Result<Value, AskError> {
         let path = format!("{}/api/v1/{name}", self.base);
         let token = self.token.as_deref().map(|token| (TOKEN_HEADER, token));
         let headers: Vec<(&str, &str)> = token.into_iter().collect();
         let answer = self.runtime.block_on(self.connection.relay(method, &path, &headers));
         let answer = answer.map_err(|trouble| AskError::Way(trouble.to_string()))?;
         match (answer.status, answer.refusal()) {
-            (200 | 202, _) | (_, None) => judge(&self.pod, answer.status, &answer.body),
+            (TOLD | BEGUN, _) | (_, None) => judge(&self.pod, taken, answer.status, &answer.body),
             (_, Some(said)) => Err(AskError::Way(format!("the API server says: {said}"))),
         }
     }
@@ -110,11 +110,11 @@ impl Remote {
 
 impl Respondent for Remote {
     fn ask(&self, name: &str) -> Result<Value, AskError> {
-        self.send(Method::GET, name)
+        self.send(Method::GET, name, TOLD)
     }
 
     fn order(&self, name: &str) -> Result<Value, AskError> {
-        self.send(Method::POST, name)
+        self.send(Method::POST, name, BEGUN)
     }
 }
 

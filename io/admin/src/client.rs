@@ -43,6 +43,11 @@ pub enum AskError {
     Way(String),
 }
 
+/// Status of the answer to a question.
+pub const TOLD: u16 = 200;
+/// Status of the answer to an order that is being carried out.
+pub const BEGUN: u16 = 202;
+
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of an answer, at most.
 const MAX_ANSWER: u64 = 256 * 1024 * 1024;
@@ -50,22 +55,22 @@ const MAX_ANSWER: u64 = 256 * 1024 * 1024;
 impl AdminClient {
     /// The resource `name` of the running instance, e.g. `services`.
     pub fn ask(&self, name: &str) -> Result<Value, AskError> {
-        self.send("GET", name)
+        self.send("GET", name, TOLD)
     }
 
     /// Orders the running instance to do something, e.g. `rebalance`.
     pub fn order(&self, name: &str) -> Result<Value, AskError> {
-        self.send("POST", name)
+        self.send("POST", name, BEGUN)
     }
 
-    fn send(&self, method: &str, name: &str) -> Result<Value, AskError> {
+    fn send(&self, method: &str, name: &str, taken: u16) -> Result<Value, AskError> {
         let answer = self.exchange(&self.head(method, &format!("/api/v1/{name}"))?);
         let answer = answer.map_err(|error| AskError::Unreachable(self.authority(), error))?;
         let Some((status, body)) = parse(&answer) else {
             let what = "its answer is not HTTP".to_owned();
             return Err(AskError::NotSteelyard(self.authority(), what));
         };
-        judge(&self.authority(), status, body)
+        judge(&self.authority(), taken, status, body)
     }
 
     /// `host:port`, without what people paste around it.
@@ -113,16 +118,16 @@ impl Respondent for AdminClient {
     }
 }
 
-/// What an answer of `place` says.
+/// What an answer of `place` says, which has the status `taken` where it says yes.
 ///
 /// # Errors
 /// When it is no answer of an admin API, or says no.
-pub fn judge(place: &str, status: u16, body: &[u8]) -> Result<Value, AskError> {
+pub fn judge(place: &str, taken: u16, status: u16, body: &[u8]) -> Result<Value, AskError> {
     let odd = |what: &str| AskError::NotSteelyard(place.to_owned(), what.to_owned());
     let value: Value =
         serde_json::from_slice(body).map_err(|_| odd("its answer is not complete JSON"))?;
     match (status, value["error"].as_str()) {
-        (200 | 202, _) => Ok(value),
+        (status, _) if status == taken => Ok(value),
         (status, Some(error)) => Err(AskError::Refused(status, error.to_owned())),
         (status, None) => Err(odd(&format!("it answers with status {status}"))),
     }

@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use steelyard_host::places::Places;
 
 pub use crate::access::TOKEN_HEADER;
-pub use crate::client::{AdminClient, AskError, Respondent, judge};
+pub use crate::client::{AdminClient, AskError, BEGUN, Respondent, TOLD, judge};
 pub use crate::lazy::Lazy;
 pub use crate::server::{Admin, serve};
 pub use crate::view::{

@@ -79,7 +79,8 @@ impl Webhook {
             while let Some(Turn { address, guest, ousted }) = places.next() {
                 // What it has asked as a whole is answered: that waits for nothing.
                 ousted.iter().for_each(AbortHandle::abort);
-                places.sit(address, conversations.spawn(converse(tls.clone(), shown.clone(), guest)));
+                places
+                    .sit(address, conversations.spawn(converse(tls.clone(), shown.clone(), guest)));
             }
             tokio::select! {
                 _ = look.tick() => follow(&mut self.certificate),

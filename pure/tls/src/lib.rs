@@ -21,5 +21,5 @@ mod tests;
 pub use lapse::{CertificateStanding, lapse};
 pub use material::certificate;
 pub use table::{CertificateTable, Offer};
-pub use x509::validity;
 pub use unfit::{CERTIFICATE_KEY, PRIVATE_KEY, Unfit};
+pub use x509::validity;

@@ -175,6 +175,13 @@ fn requests_that_come_move_no_column() {
 
 /// Asks a listener that answers `answer` once; the head it was sent.
 fn ask(answer: &'static str) -> (Result<Value, AskError>, String) {
+    turn_to(answer, |admin| admin.ask("services"))
+}
+
+fn turn_to(
+    answer: &'static str,
+    question: impl FnOnce(&AdminClient) -> Result<Value, AskError>,
+) -> (Result<Value, AskError>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let admin = format!("http://{}/", listener.local_addr().unwrap());
     let answering = std::thread::spawn(move || {
@@ -188,7 +195,7 @@ fn ask(answer: &'static str) -> (Result<Value, AskError>, String) {
         stream.write_all(answer.as_bytes()).unwrap();
         String::from_utf8(head).unwrap()
     });
-    let answered = AdminClient { address: admin, token_file: None }.ask("services");
+    let answered = question(&AdminClient { address: admin, token_file: None });
     (answered, answering.join().unwrap())
 }
 
@@ -213,6 +220,11 @@ fn what_goes_wrong_is_said() {
         let error = ask(answer).0.unwrap_err().to_string();
         assert!(error.contains(want), "{answer:?}: {error}");
     }
+    // An order is only begun where that is said.
+    let order = |answer| turn_to(answer, |admin| admin.order("rebalance")).0;
+    order("HTTP/1.1 202 Accepted\r\n\r\n{}").unwrap();
+    let error = order("HTTP/1.1 200 OK\r\n\r\n{}").unwrap_err().to_string();
+    assert!(error.contains("status 200"), "{error}");
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = AdminClient { address: free.to_string(), token_file: None };
     let error = nobody.ask("services").unwrap_err().to_string();
