@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::addressed::addressed;
+use super::certified;
 use super::state::{self, Claim, Role, State};
 use super::world::{Reader, World};
 
@@ -28,6 +29,8 @@ pub(super) fn curl(lab: &str, read: Reader, args: &[OsString]) -> anyhow::Result
     let world = World::read(read, &state.paths, &state.lock)?;
     let own: Vec<IpAddr> = state.first(Role::Node)?.addresses.clone();
     let mut command: Vec<OsString> = ["curl", "--noproxy", "*"].map(OsString::from).to_vec();
+    command.push("--cacert".into());
+    command.push(certified::ca_file(&state.folder).into());
     for (host, port) in args.iter().filter_map(|arg| addressed(arg)) {
         let vips = world.vips_of(&host, &own);
         if !vips.is_empty() {

@@ -21,6 +21,7 @@ mod arp;
 mod attach;
 pub mod authority;
 mod build;
+mod certified;
 mod child;
 mod console;
 mod desk;
@@ -142,7 +143,8 @@ const EXAMPLES: &str = "\
 Examples:
   sudo steelyard lab                      the built-in homelab; Ctrl-C ends it
   sudo steelyard lab examples/first-service
-  sudo steelyard lab curl http://test.homelab.local     from another terminal
+  sudo steelyard lab curl http://test.homelab.local     from another terminal; https:// too,
+                                          by a CA of the laboratory's own
   sudo steelyard lab arp
   sudo steelyard lab exec client ping -c 1 10.1.1.100
   sudo steelyard lab watch                requests every 10 ms; then, from a third terminal,

@@ -13,6 +13,7 @@ use steelyard_model::Protocol;
 
 use super::LabArgs;
 use super::build::Built;
+use super::certified::{self, Certified};
 use super::child::Child;
 use super::console::Console;
 use super::desk::{self, Pending};
@@ -49,6 +50,7 @@ pub(super) struct Laboratory {
     pub(super) world: World,
     /// How it is named on a command line.
     pub(super) named: String,
+    certified: Certified,
     claim: Claim,
     state: State,
     read: Reader,
@@ -77,6 +79,7 @@ impl Laboratory {
         let topology = Topology::new(&world.snapshot, count, replicas, &args.subnet)?;
         let generated = claim.folder().join("generated");
         write_slices(&generated, &world, &topology)?;
+        let certified = Certified::new(&world, claim.folder(), &generated)?;
         let built = Built::new(&args.name, &topology)?;
         let echoes = start_echoes(&topology, &built, console).await?;
         let paths = vec![given, generated];
@@ -97,6 +100,7 @@ impl Laboratory {
             topology,
             world,
             named,
+            certified,
             claim,
             state,
             read,
@@ -109,6 +113,9 @@ impl Laboratory {
     /// Follows edits of the manifests; what cannot be read leaves things as they are.
     pub(super) fn read_again(&mut self) {
         if let Ok(world) = World::read(self.read, &self.state.paths, &self.state.lock) {
+            if let Err(error) = self.certified.follow(&world) {
+                tracing::warn!("no certificate for the hosts as they are now: {error:#}");
+            }
             self.world = world;
         }
     }
@@ -273,6 +280,8 @@ fn ups(
         up.extend(["--lock".into(), OsString::from(lock)]);
         let state = lock.with_file_name("nodes").join(&node.name);
         up.extend(["--state-dir".into(), OsString::from(state)]);
+        let certificate = certified::secret().to_string();
+        up.extend(["--default-ssl-certificate".into(), OsString::from(certificate)]);
         up.extend(["--admin", ADMIN, "--ip-forward", "--key-file"].map(OsString::from));
         up.push(OsString::from(&key));
         for peer in topology.nodes.iter().filter(|peer| peer.name != node.name) {

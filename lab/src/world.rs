@@ -1,5 +1,6 @@
 //! What the manifests come to, as far as the laboratory must know: which address is whose.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -86,6 +87,17 @@ impl World {
         }
         let gateway = self.gateway_addresses();
         if gateway.is_empty() { own.to_vec() } else { gateway }
+    }
+
+    /// All that a certificate may be asked for: hosts of routes, and the gateway's addresses.
+    pub(super) fn hosts(&self) -> BTreeSet<String> {
+        let of_route = |route: &Arc<Route>| match route.rule.host() {
+            HostPattern::Exact(host) => Some(host.to_string()),
+            HostPattern::Label(suffix) => Some(format!("*.{suffix}")),
+            HostPattern::Any | HostPattern::Labels(_) => None,
+        };
+        let named = self.snapshot.routing.routes.values().filter_map(of_route);
+        named.chain(self.gateway_addresses().iter().map(IpAddr::to_string)).collect()
     }
 
     /// URLs worth trying: of routes, then of other Services. `own` is an address of the node,
