@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use steelyard_admin::{AdminClient, AdminOptions, AskError, Respondent};
-use steelyard_model::Severity;
+use steelyard_model::{NamespacedName, Severity};
 
 use crate::entry_points::StaticOptions;
 use crate::remote::{Remote, RemoteArgs};
@@ -18,6 +18,9 @@ pub(crate) struct WorldArgs {
     /// Serve Services of this load balancer class only
     #[arg(long, value_name = "CLASS")]
     pub(crate) lb_class: Option<String>,
+    /// Secret with the certificate for server names that no other one is for
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = namespaced)]
+    pub(crate) default_ssl_certificate: Option<NamespacedName>,
     /// Name of this node [default: the host's name]
     #[arg(long, value_name = "NAME",
           value_parser = clap::builder::NonEmptyStringValueParser::new())]
@@ -99,6 +102,16 @@ pub(crate) struct ServeArgs {
     pub(crate) drain: u64,
     #[command(flatten)]
     pub(crate) show: ShowArgs,
+}
+
+/// `NAMESPACE/NAME`.
+pub(crate) fn namespaced(text: &str) -> Result<NamespacedName, String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+            Ok(NamespacedName::new(namespace, name))
+        }
+        _ => Err("write it as NAMESPACE/NAME".to_owned()),
+    }
 }
 
 fn parse_listen(text: &str) -> Result<std::net::SocketAddr, String> {

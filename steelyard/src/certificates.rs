@@ -14,7 +14,7 @@ pub(crate) fn rows(snapshot: &Snapshot) -> Vec<Value> {
         json!({
             "name": it.id.to_string(), "hosts": names, "addresses": it.addresses,
             "subject": it.subject, "serial": it.serial, "key": format!("{:?}", it.algorithm),
-            "notBefore": since, "notAfter": until,
+            "notBefore": since, "notAfter": until, "isDefault": it.is_default,
         })
     })
     .collect()

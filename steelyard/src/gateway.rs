@@ -14,10 +14,11 @@ use anyhow::Result;
 use clap::Args;
 use steelyard_host::memory;
 use steelyard_manifest::Role;
+use steelyard_model::NamespacedName;
 use steelyard_pipeline::GatewayServices;
 use steelyard_plan::Author;
 
-use crate::args::ServeArgs;
+use crate::args::{ServeArgs, WorldArgs, namespaced};
 use crate::cluster::{ClusterArgs, Ears, Event, all_of};
 use crate::entry_points::StaticOptions;
 use crate::instance::{Conflict, Duties, Instance, Meeting, Settings, Wish, runtime};
@@ -42,6 +43,9 @@ pub struct GatewayArgs {
     /// The user that such a speaker is
     #[arg(long, value_name = "UID", default_value_t = 0, requires = "borrow_listeners")]
     pub(crate) lender: u32,
+    /// Secret with the certificate for server names that no other one is for
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = namespaced)]
+    pub(crate) default_ssl_certificate: Option<NamespacedName>,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
@@ -97,7 +101,10 @@ fn settings(args: GatewayArgs, fixed: StaticOptions, ears: &Ears) -> Settings {
         state_dir: PathBuf::new(),
         conflict: Conflict::default(),
         sharing: None,
-        world: args.cluster.world(fixed),
+        world: WorldArgs {
+            default_ssl_certificate: args.default_ssl_certificate,
+            ..args.cluster.world(fixed)
+        },
         serve: args.serve,
         ports: PORTS,
         listeners: args.borrow_listeners.map(|path| Meeting { path, other: args.lender }),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, HandshakeKind, ProtocolVersion, SignatureScheme};
 use steelyard_gateway::GatewayOptions;
-use steelyard_model::routing::tls::{Authorities, ClientAuthentication, TlsVersion};
+use steelyard_model::routing::tls::{Authorities, Certificate, ClientAuthentication, TlsVersion};
 use support::tls::*;
 use support::*;
 
@@ -137,6 +137,26 @@ fn the_certificate_is_that_of_the_name_and_of_what_the_client_verifies() {
         let failed = Secured::try_connect(address, name, &any);
         assert!(failed.is_err(), "{name} is shown the default certificate, which nobody believes");
     }
+}
+
+/// Who connects by an address names nobody.
+#[test]
+fn one_certificate_is_for_all_other_names() {
+    let authority = Authority::new("ca");
+    let for_all =
+        Certificate { is_default: true, ..authority.certificate("for-all", &["127.0.0.1"]) };
+    let all = [authority.certificate("exact", &["a.test"]), for_all];
+    let server = Server::echo("one");
+    let routes = [route("one", "*", "/", &[server.address])];
+    let (gateway, address) = secure_gateway(&secure(&routes, &all), options());
+    let any = Arc::new(authority.client());
+    let shown = |name| Secured::connect(address, name, &any).shown().to_vec();
+    assert_eq!(shown("127.0.0.1"), all[1].chain[0].to_vec());
+    assert_eq!(shown("a.test"), all[0].chain[0].to_vec());
+
+    gateway.apply(&secure(&routes, &all[..1]), 2);
+    let failed = Secured::try_connect(address, "127.0.0.1", &any);
+    assert!(failed.is_err(), "it is gone, and what is made instead nobody believes");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! How objects are joined.
 
+use steelyard_model::NamespacedName;
 use steelyard_model::routing::entry_point::{BUILT_IN, EntryPoint};
 
 /// How to join.
@@ -13,6 +14,8 @@ pub struct ResolveOptions {
     pub load_balancer_class: Option<String>,
     /// Where the gateway listens.
     pub entry_points: Vec<EntryPoint>,
+    /// The Secret whose certificate is shown where none is for the name that is asked for.
+    pub default_certificate: Option<NamespacedName>,
     /// EndpointSlices and Pods are among the objects. Where they are not, nothing is known, and so
     /// nothing said, of who answers for a Service.
     pub reads_endpoints: bool,
@@ -41,6 +44,7 @@ impl Default for ResolveOptions {
             config_namespace: None,
             load_balancer_class: None,
             entry_points: BUILT_IN.iter().map(|it| it.entry_point()).collect(),
+            default_certificate: None,
             reads_endpoints: true,
             reads_routes: true,
         }

@@ -38,6 +38,7 @@ pub fn certificate(secret: &Secret) -> Result<Certificate, Unfit> {
     Ok(Certificate {
         id: CertificateId::from(secret.object.id().to_string()),
         place: Some(Provenance::new(&secret.object, FieldPath::default())),
+        is_default: false,
         names,
         addresses,
         algorithm: algorithm(leaf)?,

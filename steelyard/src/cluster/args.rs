@@ -63,6 +63,7 @@ impl ClusterArgs {
             config_namespace: self.config_namespace.clone(),
             lb_class: self.lb_class.clone(),
             node: self.node_name.clone(),
+            default_ssl_certificate: None,
             fixed,
         }
     }

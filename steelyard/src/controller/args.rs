@@ -7,7 +7,7 @@ use steelyard_lease::ElectionTiming;
 use steelyard_model::NamespacedName;
 use steelyard_statuses::IpMode;
 
-use crate::args::ShowArgs;
+use crate::args::{ShowArgs, namespaced};
 use crate::cluster::{ClusterArgs, PodArgs};
 
 /// `steelyard controller`.
@@ -18,7 +18,7 @@ pub struct ControllerArgs {
     pub(super) pod: PodArgs,
     /// The Service by which the gateway is reached, whose addresses Ingresses have
     /// [default: steelyard-gateway in its own namespace]
-    #[arg(long, value_name = "NS/NAME", value_parser = service)]
+    #[arg(long, value_name = "NS/NAME", value_parser = namespaced)]
     pub(super) gateway_service: Option<NamespacedName>,
     /// How packets from inside the cluster reach addresses of Services
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]
@@ -80,14 +80,5 @@ impl ControllerArgs {
             "--lease-retry must be less than --lease-deadline, and that less than --lease-duration"
         );
         Ok(ElectionTiming { duration, deadline, retry })
-    }
-}
-
-fn service(text: &str) -> Result<NamespacedName, String> {
-    match text.split_once('/') {
-        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
-            Ok(NamespacedName::new(namespace, name))
-        }
-        _ => Err("write it as NAMESPACE/NAME".to_owned()),
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use steelyard_dialects::{LowerOptions, lower};
 use steelyard_manifest::{ReadLimits, load};
-use steelyard_model::{Holdings, Snapshot};
+use steelyard_model::{Holdings, NamespacedName, Snapshot};
 use steelyard_plan::{Facts, Plan, Planner};
 
 use super::*;
@@ -430,9 +430,15 @@ fn shown(world: World, planner: &mut Planner, held: &Holdings) -> (String, Snaps
     (format!("{made_of}\n{snapshot:#?}\n{plan:#?}"), snapshot, plan)
 }
 
+/// One that is fed files, among which the default certificate comes and goes.
+fn files() -> Pipeline {
+    let default_certificate = Some(NamespacedName::new("default", "s"));
+    Pipeline::new(ResolveOptions { default_certificate, ..ResolveOptions::default() })
+}
+
 /// Edits a folder and compares with `scratch`; how often the pools were left alone.
 fn check(seed: u64, mut folder: Folder, mut scratch: impl FnMut(&[Source]) -> World) -> usize {
-    let (mut pipeline, mut planner) = (Pipeline::default(), Planner::default());
+    let (mut pipeline, mut planner) = (files(), Planner::default());
     let mut held = Holdings::default();
     let mut before: Option<Snapshot> = None;
     let mut kept = 0;
@@ -463,7 +469,7 @@ fn check(seed: u64, mut folder: Folder, mut scratch: impl FnMut(&[Source]) -> Wo
 
 #[test]
 fn an_edit_comes_to_the_same_as_from_scratch() {
-    let scratch = |sources: &[Source]| Pipeline::default().update(sources);
+    let scratch = |sources: &[Source]| files().update(sources);
     let kept: usize = (1..=20).map(|seed| check(seed, Folder::new(seed, &[]), scratch)).sum();
     assert!(kept > 20 * 40 / 4, "{kept} of 800 edits left the pools alone");
 }
@@ -471,7 +477,7 @@ fn an_edit_comes_to_the_same_as_from_scratch() {
 #[test]
 fn with_mistakes_an_edit_comes_to_the_same_as_from_scratch() {
     let seeds = (101..=115).map(|seed| {
-        let mut pipeline = Pipeline::default();
+        let mut pipeline = files();
         check(seed, Folder::new(seed, &FAULTS), |sources| {
             pipeline.derived.forget();
             pipeline.update(sources)

@@ -29,7 +29,8 @@ pub(crate) struct Terms {
     default: Option<Arc<ServerConfig>>,
     policies: HashMap<TlsPolicyId, (Arc<TlsPolicy>, Option<Arc<ServerConfig>>)>,
     keyed: HashMap<CertificateId, Arc<Keyed>>,
-    fallback: Option<Arc<CertifiedKey>>,
+    /// For names that no certificate is for, where there is none for all.
+    made: Option<Arc<CertifiedKey>>,
 }
 
 /// A certificate, whose key is read when somebody wants it first: of many, few are asked for.
@@ -66,10 +67,12 @@ impl Terms {
         if is_as_before && self.default.is_some() {
             return None;
         }
-        let fallback = self.fallback.clone().or_else(fallback);
         let keyed = self.keyed(routing);
+        let for_all = keyed.values().find(|it| it.certificate.is_default);
+        let made = self.made.clone().or_else(made);
+        let fallback = for_all.and_then(|it| it.key().cloned()).or_else(|| made.clone());
         let table = CertificateTable::new(keyed.values().cloned());
-        let showing = Arc::new(Showing { table, fallback: fallback.clone() });
+        let showing = Arc::new(Showing { table, fallback });
         let default = match &self.default {
             Some(default) => Some(shown(default, &showing, false)),
             None => policies::plain().map(|config| shown(&config, &showing, false)),
@@ -84,7 +87,7 @@ impl Terms {
             (id.clone(), (policy.clone(), config))
         });
         let policies = policies.collect();
-        Some(Self { default, policies, keyed, fallback })
+        Some(Self { default, policies, keyed, made })
     }
 
     /// How handshakes are held by a policy; none where they cannot be, and are refused.
@@ -166,7 +169,7 @@ fn lower(name: &str) -> Cow<'_, str> {
 }
 
 /// A certificate for nobody, as long as this process lives.
-fn fallback() -> Option<Arc<CertifiedKey>> {
+fn made() -> Option<Arc<CertifiedKey>> {
     let made = || {
         let key = rcgen::KeyPair::generate()?;
         let mut asked = rcgen::CertificateParams::new(Vec::new())?;

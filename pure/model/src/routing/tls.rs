@@ -72,6 +72,8 @@ pub struct Certificate {
     pub id: CertificateId,
     /// The object that holds it; none for one that no object does.
     pub place: Option<Provenance>,
+    /// Whether it is shown where none is for the name that is asked for.
+    pub is_default: bool,
     /// Names that it is for: exact, or with a wildcard of one label; lower case.
     pub names: Vec<HostPattern>,
     /// Addresses that it is for.

@@ -51,7 +51,10 @@ pub(crate) enum Cell {
     /// An Ingress that is ours, and whose words it is in.
     Set(NamespacedName),
 
-    /// A Secret as a certificate, where an Ingress that is ours names it.
+    /// Whether there is a certificate for names that no other one is for.
+    Fallback,
+
+    /// A Secret as a certificate, where an Ingress that is ours names it, or we are told to.
     Material(NamespacedName),
     /// Findings: pools beside what announces them, and beside the nodes.
     Announced,
@@ -176,7 +179,7 @@ impl Cell {
             | Self::Namespaces
             | Self::Workloads
             | Self::Pools => 2,
-            Self::Family | Self::Lan | Self::Bgp | Self::Set(_) => 3,
+            Self::Family | Self::Lan | Self::Bgp | Self::Set(_) | Self::Fallback => 3,
             Self::Material(_) | Self::Announced | Self::LeadsTo(_) | Self::Slot(..) => 4,
             Self::Service(_) => 5,
             Self::Gateways => 6,
@@ -200,6 +203,7 @@ impl Cell {
             Self::Family,
             Self::Lan,
             Self::Bgp,
+            Self::Fallback,
             Self::Announced,
             Self::Stands,
         ];

@@ -87,7 +87,8 @@ impl Tables for Join {
                 None
             }
             Cell::Set(id) => set(id, reads, said),
-            Cell::Material(id) => tls::material(id, reads),
+            Cell::Fallback => Some(Row::Flag(self.options.default_certificate.is_some())),
+            Cell::Material(id) => tls::material(id, reads, &self.options, said),
             Cell::Service(id) => services::service(id, reads, &self.options, said),
             Cell::Stands => Some(services::stands(reads)),
             Cell::Closed(id) => services::closed(id, reads, &self.options, said),
@@ -103,6 +104,10 @@ impl Tables for Join {
 
     fn links(&self, key: &Cell, row: &Row, links: &mut Links<Cell>) {
         match (key, row) {
+            (Cell::Fallback, _) => {
+                let named = self.options.default_certificate.iter();
+                named.for_each(|it| links.cell(Cell::Material(it.clone())));
+            }
             (Cell::Object(tag, id), Row::Object(items, _)) => {
                 items.iter().for_each(|item| self.link(*tag, id, item, links));
             }

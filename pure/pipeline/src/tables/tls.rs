@@ -4,19 +4,62 @@
 use std::sync::Arc;
 
 use steelyard_model::routing::tls::Certificate;
-use steelyard_model::{Diagnostic, Item, Missing, NamespacedName, RouteSet, Severity, TlsSecret};
+use steelyard_model::{
+    Diagnostic, FieldPath, Item, Missing, NamespacedName, ObjectRef, RouteSet, Severity, TlsSecret,
+};
 use steelyard_tls::{Unfit, certificate};
 
 use super::Reads;
 use super::cell::{Cell, Tag};
 use super::row::Row;
 use crate::codes;
+use crate::options::ResolveOptions;
 
-/// What a Secret is good for.
-pub(super) fn material(id: &NamespacedName, reads: &mut Reads<'_>) -> Option<Row> {
-    let row = reads.row(&Cell::Object(Tag::Secret, id.clone()))?;
-    let Some(Item::Secret(secret)) = row.items().first() else { return None };
-    Some(Row::Material(certificate(secret).map(Arc::new)))
+/// What a Secret is good for. Of the one for all other names nobody else says what is wrong.
+pub(super) fn material(
+    id: &NamespacedName,
+    reads: &mut Reads<'_>,
+    options: &ResolveOptions,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Row> {
+    let is_default = options.default_certificate.as_ref() == Some(id);
+    let row = reads.row(&Cell::Object(Tag::Secret, id.clone()));
+    let secret = row.as_ref().and_then(|row| match row.items().first() {
+        Some(Item::Secret(secret)) => Some(secret),
+        _ => None,
+    });
+    let made = secret.map(|it| certificate(it).map(|it| Certificate { is_default, ..it }));
+    if is_default {
+        diagnostics.extend(no_default(id, made.as_ref()));
+    }
+    Some(Row::Material(made?.map(Arc::new)))
+}
+
+/// What is wrong with the certificate for all other names.
+fn no_default(
+    id: &NamespacedName,
+    made: Option<&Result<Certificate, Unfit>>,
+) -> Option<Diagnostic> {
+    let object = ObjectRef::new("Secret", &*id.namespace, &*id.name);
+    let instead = "names without a certificate are shown one that nobody believes";
+    let say = |code, what: String, help| {
+        let message = format!("{what}, so {instead}");
+        Diagnostic::new(Severity::Warning, code, &object, FieldPath::root(), message, help)
+    };
+    match made {
+        Some(Ok(_)) => None,
+        Some(Err(why)) => {
+            let what = format!("the default certificate, Secret {id}, is of no use: {why}");
+            Some(say(codes::TLS_SECRET_UNFIT, what, why.help()))
+        }
+        None => {
+            let what = format!("there is no Secret {id}, which is to have the default certificate");
+            let help = "add it, of type kubernetes.io/tls, or name another: \
+                        --default-ssl-certificate NAMESPACE/NAME";
+            let missing = Missing::named("Secret", &id.name).within(&id.namespace).sought();
+            Some(say(codes::TLS_SECRET_MISSING, what, help).missing(missing))
+        }
+    }
 }
 
 /// Says what is wrong with the Secrets of an Ingress.

@@ -244,6 +244,12 @@ fn secrets_are_wanted_as_far_as_they_are_referred_to() {
     assert_eq!(wanted(&mut pipeline), ["default/t"]);
     pipeline.hear(events(&second, &Store::new()));
     assert_eq!(wanted(&mut pipeline), [""; 0]);
+
+    let default_certificate = Some(NamespacedName::new("a", "for-all"));
+    let options = ResolveOptions { default_certificate, ..ResolveOptions::default() };
+    let mut pipeline = Pipeline::of_cluster(options, kinds().map(Selection::all));
+    pipeline.hear(lists(&first));
+    assert_eq!(wanted(&mut pipeline), ["a/for-all", "default/s"]);
 }
 
 /// Of an object that was made anew, what is heard late of the former one says nothing.
