@@ -101,6 +101,11 @@ fn psql_comes_to_its_server() {
     let (gateway, at) = tcp_gateway(&named, Default::default());
     assert_eq!(psql("db.example", at, "require").as_deref(), Some("42"));
     assert_eq!(psql("other.example", at, "require"), None, "it has no route");
+    // Where TLS ends here, its server is asked for none.
+    let mut map = support::tls::secure(&[], &[]);
+    ended("db", "db.example", &[address]).put_into(&mut map);
+    let (_gateway, ends) = support::tls::secure_gateway(&map, Default::default());
+    assert_eq!(psql("db.example", ends, "require").as_deref(), Some("42"));
     // In plain text, and whatever its server agrees to.
     gateway.apply(&with_tcp(routing(&[]), &[plain("db", &[address])]), 3);
     for mode in ["disable", "prefer", "require"] {

@@ -4,13 +4,18 @@
 
 mod support;
 
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
 
 use rustls::{ClientConfig, HandshakeKind, ProtocolVersion, SignatureScheme};
 use steelyard_gateway::GatewayOptions;
-use steelyard_model::routing::tls::{Authorities, Certificate, ClientAuthentication, TlsVersion};
+use steelyard_model::routing::tls::{
+    Authorities, Certificate, ClientAuthentication, TlsPolicy, TlsVersion,
+};
+use steelyard_model::routing::transport::{ProxyVersion, Transport};
+use support::tcp::ended;
 use support::tls::*;
 use support::*;
 
@@ -88,6 +93,84 @@ fn curl_is_served_in_every_version() {
     assert!(said.contains("curl: (60)"), "{said}");
     let failures = "steelyard_tls_handshake_failures_total{cause=\"client-alert\",entrypoint=\"websecure\"} 1\n";
     eventually("it is counted", || scrape(&gateway).contains(failures));
+}
+
+/// Of a TCP route: what its client says arrives in clear, whoever the client says it speaks as, and
+/// each side ends by itself.
+#[test]
+fn handshakes_of_tcp_routes_end_here() {
+    let authority = Authority::new("ca");
+    let server = Server::start(|mut stream, _| {
+        let mut all = b"ready ".to_vec();
+        stream.write_all(&all).unwrap();
+        all.clear();
+        stream.read_to_end(&mut all).unwrap();
+        stream.write_all(&all).unwrap();
+    });
+    let version = Some(ProxyVersion::V2);
+    let transport = Transport { proxy_protocol: version, ..Transport::bytes() };
+    let routes = [
+        ended("db", "db.test", &[server.address]),
+        ended("told", "told.test", &[server.address]).by(transport),
+    ];
+    let names = ["db.test", "told.test", "a.test"];
+    let web = Server::echo("one");
+    let web = [route("one", "a.test", "/", &[web.address])];
+    let mut map = secure(&web, &[authority.certificate("a", &names)]);
+    routes.iter().for_each(|route| route.put_into(&mut map));
+    let (gateway, address) = secure_gateway(&map, options());
+    let client = |protocols: &[&[u8]]| {
+        let mut client = authority.client();
+        client.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
+        Arc::new(client)
+    };
+    for (protocols, agreed) in [
+        (&[][..], None),
+        (&[&b"postgresql"[..]][..], None),
+        (&[&b"mqtt"[..], b"http/1.1"][..], Some(&b"http/1.1"[..])),
+    ] {
+        let mut connection = Secured::connect(address, "db.test", &client(protocols));
+        assert_eq!(connection.agreed().alpn_protocol(), agreed);
+        assert_eq!(connection.agreed().peer_certificates().map(<[_]>::len), Some(1));
+        connection.talk(b"hello", b"ready hello");
+    }
+    let mut told = Secured::connect(address, "told.test", &client(&[]));
+    let head = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x01\x7f\0\0\x01";
+    let ports = [told.reader.get_ref().sock.local_addr().unwrap(), address];
+    let ports = ports.map(|it| it.port().to_be_bytes()).concat();
+    told.talk(b"x", &[&b"ready "[..], head, &ports, b"x"].concat());
+    // HTTP beside it, by its own name.
+    let mut secured = Secured::connect(address, "a.test", &client(&[]));
+    assert_eq!(secured.get("a.test", "/").who(), "one");
+    let of = "entrypoint=\"websecure\",service=\"default-db-1@tcp\"";
+    let counted = format!("steelyard_tcp_bytes_total{{direction=\"in\",{of}}} 15\n");
+    eventually("it is counted", || scrape(&gateway).contains(&counted));
+}
+
+/// Who is not believed gets no byte to the endpoint, and hears why.
+#[test]
+fn tcp_routes_ask_for_certificates_too() {
+    let (authority, others) = (Authority::new("ca"), Authority::new("others"));
+    let server = Server::start(|mut stream, _| drop(stream.write_all(b"ready")));
+    let route = ended("db", "db.test", &[server.address]);
+    let mut map = secure(&[], &[authority.certificate("db", &["db.test"])]);
+    route.put_into(&mut map);
+    let pem: Arc<str> = others.pem().into();
+    let asks = TlsPolicy {
+        clients: ClientAuthentication::RequireAndVerify(Authorities { pem, reports: false }),
+        ..policy("asks")
+    };
+    let id = "default/db/0@tcp".into();
+    let mut asking = (**map.routes.get(&id).unwrap()).clone();
+    asking.tls_policy = Some(asks.id.clone());
+    map.routes.insert(id, Arc::new(asking));
+    map.tls_policies.insert(asks.id.clone(), Arc::new(asks));
+    let (_gateway, address) = secure_gateway(&map, options());
+    let nobody = Arc::new(authority.client());
+    let refused = Secured::try_connect(address, "db.test", &nobody)
+        .and_then(|mut it| it.reader.read(&mut [0; 5]));
+    assert!(refused.is_err_and(|error| error.to_string().contains("CertificateRequired")));
+    assert_eq!(server.accepted.load(std::sync::atomic::Ordering::SeqCst), 0);
 }
 
 fn eventually(what: &str, is_so: impl Fn() -> bool) {
@@ -292,11 +375,7 @@ fn clients_show_what_their_policy_asks_for() {
     );
     let mut map = secure(&routes, &[authority.certificate("all", &["*.lab.test"])]);
     for (name, clients, _) in modes.clone() {
-        ask_policy(
-            &mut map,
-            name,
-            steelyard_model::routing::tls::TlsPolicy { clients, ..policy(name) },
-        );
+        ask_policy(&mut map, name, TlsPolicy { clients, ..policy(name) });
     }
     let (_gateway, address) = secure_gateway(&map, options());
     let shows = |signer: &Authority| {
@@ -326,7 +405,7 @@ fn versions_and_ciphers_are_those_of_the_policy() {
     let server = Server::echo("one");
     let routes = [route("new", "new.lab.test", "/", &[server.address])];
     let mut map = secure(&routes, &[authority.certificate("all", &["*.lab.test"])]);
-    let asks = steelyard_model::routing::tls::TlsPolicy {
+    let asks = TlsPolicy {
         versions: (TlsVersion::V1_3, TlsVersion::V1_3),
         ciphers: vec!["TLS_CHACHA20_POLY1305_SHA256".into()],
         is_strict: true,

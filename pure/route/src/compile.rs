@@ -11,7 +11,7 @@ use steelyard_model::routing::id::{EntryPointId, ListenerId, RouteId, TlsPolicyI
 use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::rank::Rank;
-use steelyard_model::routing::route::{Destination, Route, RouteKind};
+use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::subject::Subject;
 use steelyard_model::routing::world::{Changed, RoutingDelta};
@@ -177,10 +177,12 @@ impl RoutingTable {
             RouteKind::Http | RouteKind::Grpc => Stand::Http(listener.id.clone()),
             RouteKind::Tcp if listener.security.is_tls() => {
                 let is_named = named_hosts(&route.rule, Indexed::Sni).is_some();
-                if is_named || listener.host != HostPattern::Any {
-                    Stand::TcpTls
+                if is_named && is_ahead(route, listener) {
+                    Stand::Ahead
+                } else if is_named || listener.host != HostPattern::Any {
+                    Stand::TcpTls(listener.id.clone())
                 } else {
-                    Stand::TcpAny
+                    Stand::TcpAny(listener.id.clone())
                 }
             }
             RouteKind::Tcp | RouteKind::Udp => Stand::Tcp,
@@ -243,6 +245,13 @@ impl RoutingTable {
             self.children.insert(parent.clone(), table);
         }
     }
+}
+
+/// Whether handshakes are passed on in the manner of ingress-nginx, at a listener for every name.
+fn is_ahead(route: &Route, listener: &Listener) -> bool {
+    route.manner == Manner::Nginx
+        && listener.security == Security::Passthrough
+        && listener.host == HostPattern::Any
 }
 
 fn children_of(route: &Route) -> &[RouteId] {

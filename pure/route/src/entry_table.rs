@@ -5,7 +5,10 @@
 //! peeked at, so that servers that speak first work; a plain connection goes to TCP routes, then
 //! to HTTP; a handshake goes to the certificate challenge, to HTTPS routes that name its server
 //! name, to TCP routes that name it, to HTTPS routes for every host, to TCP routes for every
-//! host, and else to HTTPS, which answers 404.
+//! host, and else to HTTPS, which answers 404. Before all that stand the names that are passed on
+//! in the manner of ingress-nginx, which looks at nothing else of such a handshake.
+//!
+//! A TCP route is for the names of its listener, whatever its rule says.
 
 use std::sync::Arc;
 
@@ -31,11 +34,10 @@ pub struct EntryTable<T> {
     listeners: Vec<Option<ListenerRoutes<T>>>,
     plain: HostMap<Vec<(ListenerId, usize)>>,
     secure: HostMap<Vec<(ListenerId, usize)>>,
-    /// TCP routes without TLS, and those with.
+    /// TCP routes without TLS.
     tcp: RuleTable<T>,
-    tcp_tls: RuleTable<T>,
-    /// TCP routes with TLS that name no server name.
-    tcp_any: RuleTable<T>,
+    /// Those whose names are passed on before anybody else is asked.
+    ahead: RuleTable<T>,
     /// What HTTPS routes ask of handshakes for their hosts.
     policies: HostMap<PolicyVotes>,
 }
@@ -43,11 +45,15 @@ pub struct EntryTable<T> {
 /// Places of listeners that serve one host: an entry point's own, and one of each Gateway.
 type Places = SmallVec<[usize; 4]>;
 
-/// A listener and its HTTP routes.
+/// A listener and its routes.
 #[derive(Clone, Debug)]
 struct ListenerRoutes<T> {
     listener: Arc<Listener>,
-    routes: Arc<RuleTable<T>>,
+    http: Arc<RuleTable<T>>,
+    /// TCP routes with TLS that name server names, or whose listener does.
+    named: Arc<RuleTable<T>>,
+    /// Those where neither does.
+    unnamed: Arc<RuleTable<T>>,
 }
 
 /// Which of the tables a route stands in.
@@ -57,10 +63,12 @@ pub(crate) enum Stand {
     Http(ListenerId),
     /// Among the TCP routes for plain connections.
     Tcp,
-    /// Among those for handshakes, that name server names.
-    TcpTls,
-    /// Among those for handshakes that name none.
-    TcpAny,
+    /// Among those for handshakes at a listener, that name server names.
+    TcpTls(ListenerId),
+    /// Among those that name none.
+    TcpAny(ListenerId),
+    /// Among those for handshakes that are looked at first.
+    Ahead,
 }
 
 /// What an accepted connection needs first.
@@ -111,8 +119,7 @@ impl<T: Candidate> EntryTable<T> {
             plain: HostMap::default(),
             secure: HostMap::default(),
             tcp: RuleTable::new(Indexed::Sni),
-            tcp_tls: RuleTable::new(Indexed::Sni),
-            tcp_any: RuleTable::new(Indexed::Sni),
+            ahead: RuleTable::new(Indexed::Sni),
             policies: HostMap::default(),
         }
     }
@@ -129,8 +136,10 @@ impl<T: Candidate> EntryTable<T> {
             places.push(place);
             places.sort_unstable();
         });
-        let routes = Arc::new(RuleTable::new(Indexed::Host));
-        self.listeners[at] = Some(ListenerRoutes { listener, routes });
+        let table = |indexed| Arc::new(RuleTable::new(indexed));
+        let [named, unnamed] = [Indexed::Sni, Indexed::Sni].map(table);
+        let http = table(Indexed::Host);
+        self.listeners[at] = Some(ListenerRoutes { listener, http, named, unnamed });
     }
 
     /// Takes out a listener, with its routes.
@@ -153,16 +162,17 @@ impl<T: Candidate> EntryTable<T> {
         T: Clone,
     {
         match stand {
-            Stand::Http(id) => {
-                let mut all = self.listeners.iter_mut().flatten();
-                let known = all.find(|known| known.listener.id == *id);
-                let known = known.expect("routes are attached to listeners that are there");
-                Arc::make_mut(&mut known.routes)
-            }
+            Stand::Http(id) => Arc::make_mut(&mut self.listener_mut(id).http),
             Stand::Tcp => &mut self.tcp,
-            Stand::TcpTls => &mut self.tcp_tls,
-            Stand::TcpAny => &mut self.tcp_any,
+            Stand::TcpTls(id) => Arc::make_mut(&mut self.listener_mut(id).named),
+            Stand::TcpAny(id) => Arc::make_mut(&mut self.listener_mut(id).unnamed),
+            Stand::Ahead => &mut self.ahead,
         }
+    }
+
+    fn listener_mut(&mut self, id: &ListenerId) -> &mut ListenerRoutes<T> {
+        let known = self.listeners.iter_mut().flatten().find(|known| known.listener.id == *id);
+        known.expect("routes are attached to listeners that are there")
     }
 
     /// Notes which TLS policy a host of an HTTPS route asks for.
@@ -187,7 +197,7 @@ impl<T: Candidate> EntryTable<T> {
 
     /// Whether there are TCP routes with TLS.
     pub fn has_tcp_over_tls(&self) -> bool {
-        !self.tcp_tls.is_empty() || !self.tcp_any.is_empty()
+        !self.ahead.is_empty() || self.listeners.iter().flatten().any(ListenerRoutes::serves_tcp)
     }
 
     /// Whether some route is for connections over TLS, or for handshakes.
@@ -195,11 +205,16 @@ impl<T: Candidate> EntryTable<T> {
         self.has_tcp_over_tls() || self.listeners.iter().flatten().any(ListenerRoutes::serves_tls)
     }
 
-    /// Whether handshakes for a TCP route that names these listeners are passed on to its endpoint;
-    /// else they end here.
-    pub fn passes_on(&self, listeners: &[ListenerId]) -> bool {
-        let mut ours = self.listeners.iter().flatten().map(|it| &it.listener);
-        ours.any(|it| it.security == Security::Passthrough && listeners.contains(&it.id))
+    /// Where TLS ends for a handshake that goes to a TCP route of `listeners`: at the one of them
+    /// that `subject` came to, as that says. None where it can have come to none of them.
+    pub fn end_of_tls(
+        &self,
+        subject: &impl Subject,
+        listeners: &[ListenerId],
+    ) -> Option<&Security> {
+        let places = self.taking(subject);
+        let mut ours = places.iter().map(|at| &*self.at(*at).listener);
+        ours.find(|it| listeners.contains(&it.id)).map(|it| &it.security)
     }
 
     /// What a connection needs that was accepted just now.
@@ -215,6 +230,9 @@ impl<T: Candidate> EntryTable<T> {
 
     /// Where a handshake goes. `subject` tells its server name and protocols.
     pub fn hello(&self, subject: &impl Subject) -> TlsPath<'_, T> {
+        if let Some(choice) = self.ahead.choose(subject) {
+            return TlsPath::Tcp(choice);
+        }
         if subject.offers(CHALLENGE) {
             return TlsPath::Challenge;
         }
@@ -222,18 +240,34 @@ impl<T: Candidate> EntryTable<T> {
         if let Some(votes) = self.policies.named(name).next() {
             return path(votes);
         }
-        if let Some(choice) = self.tcp_tls.choose(subject) {
+        let places = self.taking(subject);
+        if let Some(choice) = self.choose_tcp(&places, |it| &it.named, subject) {
             return TlsPath::Tcp(choice);
         }
         if let Some(votes) = self.policies.any() {
             return path(votes);
         }
-        self.tcp_any.choose(subject).map_or(TlsPath::Https(None), TlsPath::Tcp)
+        let unnamed = self.choose_tcp(&places, |it| &it.unnamed, subject);
+        unnamed.map_or(TlsPath::Https(None), TlsPath::Tcp)
     }
 
     /// Where a handshake goes that Postgres' own message asked for: to TCP routes only.
     pub fn starttls(&self, subject: &impl Subject) -> Option<Choice<'_, T>> {
-        self.tcp_tls.choose(subject).or_else(|| self.tcp_any.choose(subject))
+        let places = self.taking(subject);
+        self.ahead
+            .choose(subject)
+            .or_else(|| self.choose_tcp(&places, |it| &it.named, subject))
+            .or_else(|| self.choose_tcp(&places, |it| &it.unnamed, subject))
+    }
+
+    fn choose_tcp<'t>(
+        &'t self,
+        places: &Places,
+        table: impl Fn(&'t ListenerRoutes<T>) -> &'t Arc<RuleTable<T>>,
+        subject: &impl Subject,
+    ) -> Option<Choice<'t, T>> {
+        let tables = places.iter().map(|at| &**table(self.at(*at)));
+        RuleTable::choose_among(tables, subject)
     }
 
     /// The route of a request, among those of the listeners that serve its host.
@@ -276,7 +310,7 @@ impl<T: Candidate> EntryTable<T> {
     }
 
     fn routes(&self, place: usize) -> &RuleTable<T> {
-        &self.at(place).routes
+        &self.at(place).http
     }
 
     fn at(&self, place: usize) -> &ListenerRoutes<T> {
@@ -284,19 +318,41 @@ impl<T: Candidate> EntryTable<T> {
     }
 
     /// The listeners that serve `host`: of each Gateway the most specific one, and the entry
-    /// point's own.
+    /// point's own that has requests.
     fn serving(&self, is_tls: bool, host: &str) -> Places {
         let by_host = if is_tls { &self.secure } else { &self.plain };
-        let gateway = |at: usize| self.at(at).listener.gateway.as_deref();
-        let mut serving = Places::new();
+        self.found(by_host, host, |it| it.gateway.is_some() || it.security != Security::Passthrough)
+    }
+
+    /// The listeners that a handshake comes to: of each Gateway the most specific one, and the
+    /// entry point's own.
+    fn taking(&self, subject: &impl Subject) -> Places {
+        self.found(&self.secure, subject.server_name().unwrap_or_default(), |_| true)
+    }
+
+    fn found(
+        &self,
+        by_host: &HostMap<Vec<(ListenerId, usize)>>,
+        host: &str,
+        is_it: impl Fn(&Listener) -> bool,
+    ) -> Places {
+        let listener = |at: usize| &*self.at(at).listener;
+        // Of the entry point's own, one that passes handshakes on stands beside one that ends them.
+        let whose = |at: usize| {
+            let Listener { gateway, security, .. } = listener(at);
+            (gateway.as_deref(), gateway.is_none() && *security == Security::Passthrough)
+        };
+        let is_hidden =
+            |found: &Places, at: usize| found.iter().any(|before| whose(*before) == whose(at));
+        let mut found = Places::new();
         by_host.visit(host, &mut |places| {
             for (_, at) in places {
-                if serving.iter().all(|before| gateway(*before) != gateway(*at)) {
-                    serving.push(*at);
+                if is_it(listener(*at)) && !is_hidden(&found, *at) {
+                    found.push(*at);
                 }
             }
         });
-        serving
+        found
     }
 }
 
@@ -308,7 +364,11 @@ impl<T: Candidate> Default for EntryTable<T> {
 
 impl<T: Candidate> ListenerRoutes<T> {
     fn serves_tls(&self) -> bool {
-        matches!(self.listener.security, Security::Terminate { .. }) && !self.routes.is_empty()
+        matches!(self.listener.security, Security::Terminate { .. }) && !self.http.is_empty()
+    }
+
+    fn serves_tcp(&self) -> bool {
+        !self.named.is_empty() || !self.unnamed.is_empty()
     }
 }
 

@@ -20,6 +20,8 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use steelyard_http::release;
 use steelyard_model::routing::entry_point::Trust;
+use steelyard_model::routing::id::TlsPolicyId;
+use steelyard_model::routing::listener::Security;
 use steelyard_model::routing::pattern::PathForm;
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::subject::Subject;
@@ -53,7 +55,8 @@ enum Goal {
     Http,
     /// To HTTP by TLS, which ends here and is held so.
     Https(Arc<ServerConfig>, ClientHello),
-    Tcp(Rc<RouteState>),
+    /// To a TCP route: as it comes, or by TLS, which ends here and is held so.
+    Tcp(Rc<RouteState>, Option<(Arc<ServerConfig>, ClientHello)>),
 }
 
 /// What its first bytes come to.
@@ -86,7 +89,12 @@ pub(super) async fn open(mut arrival: Arrival) {
         let mut newcomer = Newcomer::new(&mut arrival);
         let opened = match newcomer.run().await {
             // It is over by the time that requests come.
-            Ok(Goal::Https(terms, hello)) => Box::pin(newcomer.shake(terms, &hello)).await,
+            Ok(Goal::Https(terms, hello)) => {
+                Box::pin(newcomer.shake(terms, &hello)).await.map(|()| Goal::Http)
+            }
+            Ok(Goal::Tcp(route, Some((terms, hello)))) => {
+                Box::pin(newcomer.shake(terms, &hello)).await.map(|()| Goal::Tcp(route, None))
+            }
             opened => opened,
         };
         (opened, newcomer.preamble)
@@ -97,7 +105,7 @@ pub(super) async fn open(mut arrival: Arrival) {
             Some(tls) if tls.is_http2 => h2::serve(arrival).await,
             _ => super::serve_http(arrival),
         },
-        Ok(Goal::Tcp(route)) => match Box::pin(tcp::reach(&arrival, &route, preamble)).await {
+        Ok(Goal::Tcp(route, _)) => match Box::pin(tcp::reach(&arrival, &route, preamble)).await {
             Ok(reached) => tcp::carry(arrival, reached).await,
             Err(failed) => turn_away(&arrival, failed.fault.into()),
         },
@@ -192,7 +200,7 @@ impl<'a> Newcomer<'a> {
         if self.preamble == Preamble::Nothing
             && let Opening::Serve(choice) = table.opening(&self.caller(ClientHello::default()))
         {
-            return Ok(Look::Goes(self.tcp(&live, &choice)));
+            return Ok(Look::Goes(Goal::Tcp(self.route(&live, &choice), None)));
         }
         let came = self.arrival.held.as_deref().unwrap_or_default();
         match first_bytes(came) {
@@ -210,7 +218,7 @@ impl<'a> Newcomer<'a> {
             Some(FirstBytes::GssRequest) if table.has_tcp_over_tls() => Ok(Look::Asks(DECLINED)),
             None if came.is_empty() || !self.is_at_end => Ok(Look::Partial),
             _ => Ok(Look::Goes(match table.plain(&self.caller(ClientHello::default())) {
-                PlainPath::Tcp(choice) => self.tcp(&live, &choice),
+                PlainPath::Tcp(choice) => Goal::Tcp(self.route(&live, &choice), None),
                 PlainPath::Http => Goal::Http,
             })),
         }
@@ -218,7 +226,7 @@ impl<'a> Newcomer<'a> {
 
     /// Where a handshake goes.
     fn secure(
-        &self,
+        &mut self,
         live: &Live,
         table: &EntryTable<Route>,
         hello: ClientHello,
@@ -233,22 +241,32 @@ impl<'a> Newcomer<'a> {
             table.hello(&caller)
         };
         match path {
-            TlsPath::Tcp(choice) if table.passes_on(&choice.candidate.listeners) => {
-                Ok(Look::Goes(self.tcp(live, &choice)))
+            TlsPath::Tcp(choice) => {
+                let route = self.route(live, &choice);
+                let held = match table.end_of_tls(&caller, &choice.candidate.listeners) {
+                    Some(Security::Passthrough) => None,
+                    Some(Security::Terminate { policy, .. }) => {
+                        let policy = choice.candidate.tls_policy.as_ref().or(policy.as_ref());
+                        Some((shaken::for_bytes(terms(live, policy)?, &caller.hello), caller.hello))
+                    }
+                    Some(Security::Plain) | None => return Err(Fault::Refused.into()),
+                };
+                // What was granted in its name is not for the endpoint.
+                if held.is_some() {
+                    self.preamble = Preamble::Nothing;
+                }
+                Ok(Look::Goes(Goal::Tcp(route, held)))
             }
-            TlsPath::Tcp(_) => Err(Fault::Refused.into()),
             TlsPath::Refuse => Err(TurnedAway::Policies),
             TlsPath::Challenge => Err(TurnedAway::Tls(NoHandshake::Refused)),
             TlsPath::Https(policy) => {
-                let terms = live.config.terms.of(policy).cloned();
-                let terms = terms.ok_or(TurnedAway::Tls(NoHandshake::Refused))?;
-                Ok(Look::Goes(Goal::Https(terms, caller.hello)))
+                Ok(Look::Goes(Goal::Https(terms(live, policy)?, caller.hello)))
             }
         }
     }
 
-    fn tcp(&self, live: &Live, choice: &Choice<'_, Route>) -> Goal {
-        Goal::Tcp(self.arrival.core.scene(live).route(choice.candidate))
+    fn route(&self, live: &Live, choice: &Choice<'_, Route>) -> Rc<RouteState> {
+        self.arrival.core.scene(live).route(choice.candidate)
     }
 
     fn caller(&self, hello: ClientHello) -> Caller {
@@ -289,6 +307,12 @@ impl<'a> Newcomer<'a> {
             _ => Ok(()),
         }
     }
+}
+
+/// How a handshake is held that ends here.
+fn terms(live: &Live, policy: Option<&TlsPolicyId>) -> Result<Arc<ServerConfig>, TurnedAway> {
+    let terms = live.config.terms.of(policy).cloned();
+    terms.ok_or(TurnedAway::Tls(NoHandshake::Refused))
 }
 
 impl Subject for Caller {

@@ -8,6 +8,7 @@ use steelyard_gateway::{Gateway, GatewayOptions};
 use steelyard_model::routing::backend::{
     Backend, BackendNode, EndpointOrigin, EndpointSet, Endpoints,
 };
+use steelyard_model::routing::entry_point::SECURE;
 use steelyard_model::routing::id::{BackendId, EndpointSetId, ListenerId, RouteId};
 use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::matcher::Matcher;
@@ -61,6 +62,12 @@ pub(crate) fn passed_on(
     };
     let rule = Rule::One(Matcher::Sni(pattern));
     TcpServed { listener: PASSED_ON.into(), rule, host, ..plain(name, endpoints) }
+}
+
+/// The same where TLS ends at the gateway's `websecure`.
+pub(crate) fn ended(name: &'static str, server_name: &str, endpoints: &[SocketAddr]) -> TcpServed {
+    let listener = SECURE.entry_point().tls_listener();
+    TcpServed { listener, ..passed_on(name, server_name, endpoints) }
 }
 
 impl TcpServed {

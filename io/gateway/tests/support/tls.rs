@@ -1,6 +1,6 @@
 //! TLS in tests: a small CA, Secrets of what it signs, routes over TLS, and a client.
 
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 
@@ -176,6 +176,19 @@ impl Secured {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
         self.reader.get_mut().write_all(request.as_bytes()).ok()?;
         Received::read(&mut self.reader)
+    }
+
+    /// Says something and that this is all, and hears to the end.
+    pub(crate) fn talk(&mut self, says: &[u8], hears: &[u8]) {
+        let stream = self.reader.get_mut();
+        stream.write_all(says).unwrap();
+        stream.conn.send_close_notify();
+        while stream.conn.wants_write() {
+            stream.conn.write_tls(&mut stream.sock).unwrap();
+        }
+        let mut heard = Vec::new();
+        self.reader.read_to_end(&mut heard).unwrap();
+        assert_eq!(heard, hears);
     }
 
     pub(crate) fn agreed(&self) -> &ClientConnection {

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use steelyard_model::routing::backend::{Backend, Edge};
 use steelyard_model::routing::filter::{Filter, Use};
 use steelyard_model::routing::id::EntryPointId;
+use steelyard_model::routing::listener::Security;
 use steelyard_model::routing::route::{Destination, Route};
 use steelyard_route::{Misdirection, Opening, PlainPath, RoutingTable, TlsPath};
 use steelyard_testbed::Probe;
+use steelyard_testbed::probe::hello;
 
 use crate::build::Draft;
 
@@ -79,7 +81,9 @@ impl World {
     /// and whether handshakes for the routes of `listener` are passed on.
     pub(crate) fn divides(&self, entry_point: &str, listener: &str) -> [bool; 3] {
         let table = self.table.entry_point(&entry_point.into()).expect("the entry point is there");
-        [table.is_divided(), table.has_tcp_over_tls(), table.passes_on(&[listener.into()])]
+        let end = table.end_of_tls(&hello("db.lan"), &[listener.into()]);
+        let is_passed_on = end == Some(&Security::Passthrough);
+        [table.is_divided(), table.has_tcp_over_tls(), is_passed_on]
     }
 
     /// Where a handshake goes, in words.

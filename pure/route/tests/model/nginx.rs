@@ -7,13 +7,14 @@ use steelyard_model::routing::backend::{
     Backend, CanaryAffinity, CanaryChoice, CanaryValue, Endpoints, RefusalReason,
 };
 use steelyard_model::routing::filter::{Filter, Redirection};
+use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::rank::PathSpecificity;
 use steelyard_model::routing::route::{Manner, Route};
 use steelyard_model::routing::rule::Rule;
 
 use crate::build::*;
 use crate::leaf::Client;
-use steelyard_testbed::probe::get;
+use steelyard_testbed::probe::{get, hello};
 
 /// A location of a host in regex mode: ranked by the length of its text alone.
 fn regex_location(id: &str, name: &str, path: &str) -> Route {
@@ -54,6 +55,32 @@ fn locations_of_one_length_go_by_their_text_the_greater_first() {
         .route(regex_location("second", "a.lan", "/[a-c]"))
         .world();
     world.check("web", &get("a.lan", "/a"), "second");
+}
+
+/// Whoever else serves the name: ingress-nginx looks at these before it begins a handshake.
+#[test]
+fn names_that_are_passed_on_are_looked_at_first() {
+    let through = Listener {
+        id: "websecure/passthrough".into(),
+        security: Security::Passthrough,
+        ..tls("websecure")
+    };
+    let passed_on =
+        Route { manner: Manner::Nginx, ..tcp("through", "websecure/passthrough", sni("a.lan")) };
+    let world = Draft::new()
+        .listener(through)
+        .route(passed_on)
+        .route(route("site", "websecure", host("a.lan")))
+        .route(route("other", "websecure", host("b.lan")))
+        .world();
+    assert_eq!(world.hello("websecure", &hello("a.lan")), "tcp to through");
+    let challenge = hello("a.lan").offering("acme-tls/1");
+    assert_eq!(world.hello("websecure", &challenge), "tcp to through");
+    assert_eq!(world.starttls("websecure", &hello("a.lan")).as_deref(), Some("through"));
+    assert_eq!(world.hello("websecure", &hello("b.lan")), "https");
+    // A handshake without a name ends here, and so its requests are served.
+    assert_eq!(world.hello("websecure", &hello("")), "https");
+    world.check("websecure", &get("a.lan", "/").over_tls(), "site");
 }
 
 #[test]

@@ -284,6 +284,9 @@ fn a_tcp_route_is_for_every_server_name_only_if_nothing_names_one() {
         .world();
     assert_eq!(world.hello("websecure", &hello("queue.lan")), "tcp to by-rule");
     assert_eq!(world.hello("websecure", &hello("db.lan")), "tcp to by-listener");
+    // Nor is it for the names of other listeners.
+    assert_eq!(world.hello("websecure", &hello("else.lan")), "https");
+    assert_eq!(world.starttls("websecure", &hello("else.lan")), None);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::task::Poll;
 use rustls::{CipherSuite, ProtocolVersion, ServerConfig, ServerConnection};
 use steelyard_preface::ClientHello;
 
-use super::{Goal, Newcomer};
+use super::Newcomer;
 use crate::core::arrival::Arrival;
 use crate::tell::turned_away::{NoHandshake, TurnedAway};
 use crate::wire::secured::Secured;
@@ -19,7 +19,7 @@ impl Newcomer<'_> {
         &mut self,
         terms: Arc<ServerConfig>,
         hello: &ClientHello,
-    ) -> Result<Goal, TurnedAway> {
+    ) -> Result<(), TurnedAway> {
         let mut connection =
             ServerConnection::new(terms).map_err(|error| TurnedAway::from(&error))?;
         let held = self.arrival.held.take();
@@ -41,7 +41,7 @@ impl Newcomer<'_> {
         let tls = self.arrival.stream.agreed(|connection| secured(hello, connection));
         self.arrival.tls = tls.map(Rc::new);
         self.arrival.core.counters.count_handshake(&self.arrival.listener.entry_point, None);
-        Ok(Goal::Http)
+        Ok(())
     }
 
     async fn go_on(&mut self) -> Result<(), TurnedAway> {
@@ -55,6 +55,18 @@ impl Newcomer<'_> {
         });
         tokio::time::timeout(self.left(), shaking).await.map_err(|_| TurnedAway::Late)?
     }
+}
+
+/// The same terms where TCP routes go on: what the client speaks is its endpoint's business, so
+/// that protocols which are known to nobody here refuse no handshake.
+pub(super) fn for_bytes(terms: Arc<ServerConfig>, hello: &ClientHello) -> Arc<ServerConfig> {
+    let is_known = |offered: &[u8]| terms.alpn_protocols.iter().any(|it| **it == *offered);
+    if hello.protocols.is_empty() || hello.protocols.iter().any(|it| is_known(it)) {
+        return terms;
+    }
+    let mut terms = (*terms).clone();
+    terms.alpn_protocols.clear();
+    Arc::new(terms)
 }
 
 fn secured(hello: &ClientHello, connection: &ServerConnection) -> Secured {
