@@ -105,6 +105,9 @@ impl World {
     pub(super) fn urls(&self, own: IpAddr) -> Vec<String> {
         let at = url(self.gateway_addresses().first().copied().unwrap_or(own));
         let of_route = |route: &Arc<Route>| {
+            if !route.kind.is_of_requests() {
+                return None;
+            }
             let host = match route.rule.host() {
                 HostPattern::Exact(host) => host,
                 HostPattern::Any => at.as_str(),

@@ -293,6 +293,9 @@ fn welcome(running: &Instance, port: u16, authority: &Path) -> String {
 
 /// The address of `route` that a browser can look up by itself.
 fn url(route: &Route, port: u16) -> Option<String> {
+    if !route.kind.is_of_requests() {
+        return None;
+    }
     let host = match route.rule.host() {
         HostPattern::Exact(host) if host.ends_with(".localhost") => host.as_ref(),
         HostPattern::Any => "localhost",

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use steelyard_model::routing::pattern::{HostPattern, PathShape};
-use steelyard_model::routing::route::Route;
+use steelyard_model::routing::route::{Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::world::{RouteEnd, RoutingMap};
 use steelyard_model::{Endpoint, NamespacedName, Snapshot};
@@ -148,18 +148,21 @@ fn pools(plan: &Plan) -> Table {
 pub(crate) fn routes(plan: &Plan, routing: &RoutingMap) -> Table {
     let mut table = Table::new(&["HOST", "PATH", "BACKEND", "ENDPOINTS", "FROM"]);
     for route in plan.routes.in_order() {
-        let host: Cell = match route.rule.host() {
+        let host = match route.kind.is_of_requests() {
+            true => Some(route.rule.host()),
+            false => route.rule.server_name(),
+        };
+        let host: Cell = match host.unwrap_or(&HostPattern::Any) {
             HostPattern::Any => Cell::new("any", Style::Faint),
             host => host.to_string().into(),
         };
+        let path: Cell = match route.kind {
+            RouteKind::Http | RouteKind::Grpc => path(&route.rule).into(),
+            RouteKind::Tcp => Cell::new("(TCP)", Style::Faint),
+            RouteKind::Udp => Cell::new("(UDP)", Style::Faint),
+        };
         let (backend, endpoints) = target(routing, route);
-        table.row([
-            host,
-            path(&route.rule).into(),
-            backend,
-            endpoints,
-            route.place.to_string().into(),
-        ]);
+        table.row([host, path, backend, endpoints, route.place.to_string().into()]);
     }
     table
 }

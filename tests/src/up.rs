@@ -19,6 +19,8 @@ pub struct Up {
     pub process: Running,
     /// Where the entry point `web` is.
     pub web: SocketAddr,
+    /// Where the entry point `websecure` is.
+    pub websecure: SocketAddr,
     /// Where the admin API is.
     pub admin: SocketAddr,
 }
@@ -42,15 +44,15 @@ impl Up {
 
     /// Starts it through another command (`prlimit`, `setpriv`), with these options as well.
     pub fn launch(by: &[&str], folder: &Path, options: &[&OsStr]) -> Result<Self> {
-        let (web, admin) = (loopback()?, loopback()?);
+        let (web, websecure, admin) = (loopback()?, loopback()?, loopback()?);
         let mut words = by.iter().map(OsStr::new).chain([binary::steelyard().as_os_str()]);
         let mut command = Command::new(words.next().context("there is a command")?);
         command.args(words).arg("up").arg(folder).args(["--unprivileged", "--log-format", "json"]);
         command.arg(format!("--admin={admin}"));
         command.arg(format!("--entrypoints.web.address={web}"));
-        command.arg(format!("--entrypoints.websecure.address={}", loopback()?));
+        command.arg(format!("--entrypoints.websecure.address={websecure}"));
         command.args(options);
-        Ok(Self { process: Running::start(command)?, web, admin })
+        Ok(Self { process: Running::start(command)?, web, websecure, admin })
     }
 
     /// Waits until it is ready; fails when it ends.

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use steelyard_tests::http::{self, Connection};
+use steelyard_tests::process::Running;
 use steelyard_tests::scratch::Scratch;
 use steelyard_tests::up::{Backend, Up, ingress, service};
 use steelyard_tests::{manifests, wait};
@@ -218,6 +220,52 @@ fn answer_http2(mut stream: TcpStream) -> Result<()> {
             _ => {}
         }
     }
+}
+
+/// A server whose certificate no gateway has, which answers by its own page.
+fn tls_endpoint(folder: &Scratch) -> Result<(Running, SocketAddr)> {
+    let (key, certificate) = (folder.file("own.key"), folder.file("own.pem"));
+    let make = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=own \
+                -addext subjectAltName=DNS:own.test -keyout";
+    let mut openssl = Command::new("openssl");
+    openssl.args(make.split_whitespace()).arg(&key).arg("-out").arg(&certificate);
+    ensure!(openssl.output()?.status.success(), "no certificate");
+    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let mut server = Command::new("openssl");
+    server.args(["s_server", "-www", "-quiet", "-accept", &address.to_string(), "-key"]);
+    server.arg(&key).arg("-cert").arg(&certificate);
+    let server = Running::start(server)?;
+    wait::until("the server to listen", || TcpStream::connect(address).is_ok())?;
+    Ok((server, address))
+}
+
+/// By curl, which takes the server's own certificate and no other.
+#[test]
+fn handshakes_are_passed_on_to_who_has_the_certificate() -> Result<()> {
+    let folder = Scratch::new()?;
+    let (_server, at) = tls_endpoint(&folder)?;
+    let plain = Backend::start("plain")?;
+    folder.write("plain.yaml", &service("plain", plain.address))?;
+    folder.write("own.yaml", &service("own", at))?;
+    let passes = "nginx.ingress.kubernetes.io/ssl-passthrough: 'true'";
+    folder.write("route.yaml", &ingress("own", "own.test", "own", passes))?;
+    folder.write("other.yaml", &ingress("other", "plain.test", "plain", ""))?;
+    let up = Up::start(folder.path())?;
+    up.wait_for("plain.test", 200)?;
+    let curl = || -> Result<String> {
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "--max-time", "20", "--cacert"]).arg(folder.file("own.pem"));
+        curl.args(["--resolve", &format!("own.test:{}:127.0.0.1", up.websecure.port())]);
+        let output = curl.arg(format!("https://own.test:{}/", up.websecure.port())).output()?;
+        Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let said = curl()?;
+    ensure!(said.contains("s_server -www"), "{said}");
+    // Without the wish its TLS ends at the gateway, which has another certificate.
+    folder.write("route.yaml", &ingress("own", "own.test", "own", ""))?;
+    wait::until("the gateway's own certificate", || {
+        curl().is_ok_and(|said| said.contains("curl: (60)"))
+    })
 }
 
 /// What is spoken to an endpoint is what the annotations of its Service or its route say.

@@ -25,12 +25,12 @@ use steelyard_model::{ClassReading, Labels};
 use crate::findings::Findings;
 use crate::{LowerOptions, codes};
 
-pub(crate) use effect::refuse;
+pub(crate) use effect::{not_honoured, refuse};
 pub(crate) use foreign::check as check_foreign;
 pub(crate) use kubernetes::KUBERNETES;
 pub(crate) use metallb::{METALLB, OLD_PREFIX, REQUESTS};
 pub(crate) use nginx::{NGINX, regex};
-pub(crate) use row::{Annotation, Carrier, Miss, State, Why};
+pub(crate) use row::{Annotation, Carrier, Miss, State};
 pub(crate) use steelyard::STEELYARD;
 pub(crate) use traefik::TRAEFIK;
 pub(crate) use vocabulary::Vocabulary;
@@ -110,8 +110,11 @@ fn heed(
             Some(protocol) => wishes.protocol = Some(protocol),
             None => refuse_protocol(row.on, written, effects, findings),
         },
-        State::Refused(Why::Restricts) => refuse(key, effects, findings),
-        State::Refused(Why::Protocol) => refuse_protocol(row.on, written, effects, findings),
+        State::PassesOn => match written.boolean() {
+            Some(is_asked) => wishes.passthrough = is_asked.then(|| written.into()),
+            None => refuse_protocol(row.on, written, effects, findings),
+        },
+        State::Refused => refuse(key, effects, findings),
         State::Later(Miss::Function) => {
             let message = format!("annotation `{key}: {value}` is not honoured yet");
             let help = "the routes are served without it; remove it if they are fine so";

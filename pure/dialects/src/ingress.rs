@@ -4,6 +4,7 @@
 //! other route takes, on every host. What its annotations ask for is read by the dialect of its
 //! class; here only what the Ingress itself says.
 
+mod passthrough;
 mod path;
 mod rank;
 mod routes;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use steelyard_manifest::kinds::networking as raw;
 use steelyard_model::{
     ClassName, ClassReading, ClassReadings, FieldPath, IngressClass, Item, Labels, NamespacedName,
-    Provenance, RouteSet, TlsSecret,
+    Provenance, RouteDraft, RouteSet, TlsSecret,
 };
 
 use crate::annotation::{self, Carrier, KUBERNETES, Scene, Words};
@@ -54,7 +55,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
     let created: Option<Arc<str>> = raw.metadata.creation_timestamp.map(Arc::from);
     let routes::Lowered { routes, paths } = routes::lower(&spec, created.as_ref(), findings);
     let refusal = restriction::of_ingress_fields(findings);
-    let readings = readings(&annotations, &paths, findings, options);
+    let readings = readings(&annotations, (&routes, &paths), findings, options);
     let (tls, tls_secrets) = tls(&spec, findings);
     Some(Item::Routes(Box::new(RouteSet {
         object: findings.object().clone(),
@@ -85,14 +86,17 @@ fn class_name(
     (!name.is_empty()).then(|| ClassName { name, place: findings.place(&path) })
 }
 
+/// The routes of an Ingress, and the paths that it was written with.
+type Written<'a> = (&'a [RouteDraft], &'a [WrittenPath]);
+
 /// What the annotations come to, by who reads them. Whose class it is is not known yet.
 fn readings(
     annotations: &Labels,
-    paths: &[WrittenPath],
+    written: Written<'_>,
     findings: &mut Findings<'_>,
     options: &LowerOptions,
 ) -> ClassReadings {
-    let mut read = |words| reading(annotations, paths, words, findings, options).shared();
+    let mut read = |words| reading(annotations, written, words, findings, options).shared();
     let both = read(Words::Both);
     let [traefik, nginx] = [Words::Traefik, Words::Nginx].map(|words| {
         let made = read(words);
@@ -103,7 +107,7 @@ fn readings(
 
 fn reading(
     annotations: &Labels,
-    paths: &[WrittenPath],
+    (routes, paths): Written<'_>,
     words: Words,
     findings: &mut Findings<'_>,
     options: &LowerOptions,
@@ -117,6 +121,7 @@ fn reading(
         reading.entry_points = wishes.entry_points;
         reading.protocol = wishes.protocol;
         reading.is_tls = wishes.is_tls;
+        reading.passthrough = passthrough::judge(wishes.passthrough.as_ref(), routes, findings);
         reading.redirects = wishes.redirects;
         reading.always_redirects = wishes.always_redirects;
         let is_nginx = words != Words::Traefik;

@@ -7,6 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::object::{NamespacedName, ObjectRef, Provenance};
 use crate::routing::backend::RefusalReason;
 use crate::routing::id::{EntryPointId, RouteId};
+use crate::routing::pattern::{HostPattern, PathShape};
 use crate::routing::rank::Rank;
 use crate::routing::rule::Rule;
 use crate::routing::transport::OriginProtocol;
@@ -70,6 +71,8 @@ pub struct ClassReading {
     pub always_redirects: bool,
     /// What is spoken to its backends, whatever they say.
     pub protocol: Option<OriginProtocol>,
+    /// Where it asks that handshakes for its hosts are passed on to its backends as they come.
+    pub passthrough: Option<Provenance>,
     /// The routes only stand in for others (a canary) and are not there.
     pub is_unserved: bool,
     /// What there is to say.
@@ -106,6 +109,19 @@ pub struct RouteDraft {
     pub rank: Rank,
     /// Where requests go; none where something else than a Service is named.
     pub backend: Option<BackendRef>,
+}
+
+impl RouteDraft {
+    /// The server names whose handshakes go where it leads, where they are passed on: those of the
+    /// host whose root it is, as with ingress-nginx.
+    pub fn passed_on(&self) -> Option<&HostPattern> {
+        let is_root = self.rule.path().is_some_and(|path| match &path.shape {
+            PathShape::Exact(path) | PathShape::Bytes(path) => **path == *"/",
+            PathShape::Elements(path) => path.is_empty(),
+            PathShape::Regex(_) => false,
+        });
+        Some(self.rule.host()).filter(|host| is_root && **host != HostPattern::Any)
+    }
 }
 
 /// A Service and port named by a route.

@@ -34,7 +34,7 @@ impl Joined {
     /// Without any object.
     pub(crate) fn new(options: ResolveOptions) -> Self {
         let mut routing = sockets(&options.entry_points);
-        for transport in [Transport::plain(), Transport::h2c()] {
+        for transport in [Transport::plain(), Transport::h2c(), Transport::bytes()] {
             routing.transports.insert(transport.id.clone(), Arc::new(transport));
         }
         let to_tls = to_tls(&options.entry_points);

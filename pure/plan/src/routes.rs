@@ -6,7 +6,8 @@ use serde::{Serialize, Serializer};
 use steelyard_model::Sorted;
 use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::id::EntryPointId;
-use steelyard_model::routing::route::Route;
+use steelyard_model::routing::listener::Security;
+use steelyard_model::routing::route::{Route, RouteKind};
 use steelyard_model::routing::world::{RouteEnd, RoutingMap, Tried};
 
 use crate::rows::{BackendRow, FilterRow, RouteRow, RoutedKind, TlsRow};
@@ -64,13 +65,23 @@ fn row(routing: &RoutingMap, route: &Route) -> RouteRow {
     RouteRow {
         name: route.id.traefik_name(),
         source: route.place.object.to_string(),
-        kind: RoutedKind::Http,
+        kind: route.kind.into(),
         entry_points: entry_points.into_iter().map(EntryPointId::to_string).collect(),
         rule: route.rule.to_string(),
         priority: route.rank.number,
         filters: route.uses.iter().map(|it| filter(routing, it)).collect(),
         tls: tls(routing, route),
         backends: routing.ends(route).iter().filter_map(backend).collect(),
+    }
+}
+
+impl From<RouteKind> for RoutedKind {
+    fn from(kind: RouteKind) -> Self {
+        match kind {
+            RouteKind::Http | RouteKind::Grpc => Self::Http,
+            RouteKind::Tcp => Self::Tcp,
+            RouteKind::Udp => Self::Udp,
+        }
     }
 }
 
@@ -81,7 +92,7 @@ fn filter(routing: &RoutingMap, usage: &Use) -> FilterRow {
 
 fn tls(routing: &RoutingMap, route: &Route) -> Option<TlsRow> {
     let mut listeners = route.listeners.iter().filter_map(|id| routing.listeners.get(id));
-    let is_secure = listeners.any(|it| it.security.is_tls());
+    let is_secure = listeners.any(|it| matches!(it.security, Security::Terminate { .. }));
     let named = || route.tls_policy.as_ref().map(ToString::to_string);
     let options = || named().unwrap_or_else(|| "default".to_owned());
     is_secure.then(|| TlsRow { options: options() })

@@ -152,6 +152,10 @@ pub struct RouteRow {
 pub enum RoutedKind {
     /// Requests.
     Http,
+    /// TCP connections.
+    Tcp,
+    /// UDP sessions.
+    Udp,
 }
 
 /// A filter on a route.

@@ -32,7 +32,7 @@ pub(super) fn close(
 }
 
 /// Reports an annotation that routes are served without, or not at all.
-pub(super) fn not_honoured(key: &str, message: String, help: &str, findings: &mut Findings<'_>) {
+pub(crate) fn not_honoured(key: &str, message: String, help: &str, findings: &mut Findings<'_>) {
     let path = FieldPath::annotation(key);
     findings.say(Severity::Warning, codes::ANNOTATION_NOT_HONOURED, &path, message, help);
 }

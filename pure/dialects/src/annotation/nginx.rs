@@ -3,7 +3,7 @@
 use steelyard_model::Labels;
 use steelyard_model::routing::transport::OriginProtocol;
 
-use super::row::states::{CANARY, COSMETIC, LATER, PROTOCOL, RESTRICTS};
+use super::row::states::{CANARY, COSMETIC, LATER, RESTRICTS};
 use super::row::{Annotation, ITS_PATH, State, rows};
 use super::vocabulary::{Prefixes, Vocabulary};
 use crate::LowerOptions;
@@ -167,7 +167,7 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "session-cookie-samesite" LATER, [];
     "session-cookie-secure" LATER, [];
     "ssl-ciphers" LATER, [];
-    "ssl-passthrough" PROTOCOL, ["false"];
+    "ssl-passthrough" State::PassesOn, ["false"];
     "ssl-prefer-server-ciphers" COSMETIC, [];
     "ssl-redirect" REDIRECTS, [];
     "stream-snippet" RESTRICTS, [];

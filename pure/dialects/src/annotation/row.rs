@@ -31,21 +31,16 @@ pub(crate) enum State {
     /// It is a protocol that endpoints are spoken to in: honoured where it is one that we speak;
     /// otherwise routes must not be served.
     Speaks(fn(&str) -> Option<OriginProtocol>),
-    /// It is not honoured yet, and routes must not be served without it.
-    Refused(Why),
+    /// It asks, with a boolean, that TLS ends at endpoints; what is no boolean asks for what nobody
+    /// knows.
+    PassesOn,
+    /// It is not honoured yet, and routes must not be served without it: access would be wider than
+    /// asked for.
+    Refused,
     /// Nobody sees a difference, or only in speed.
     Cosmetic,
     /// It is not honoured yet, and nobody comes in who should not.
     Later(Miss),
-}
-
-/// Why routes are closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// Access would be wider than asked for.
-    Restricts,
-    /// We would speak another protocol than the backend.
-    Protocol,
 }
 
 /// What is missed.
@@ -75,7 +70,7 @@ impl Annotation {
 
     /// Whether it keeps somebody out.
     pub(crate) fn restricts(&self) -> bool {
-        matches!(self.state, State::Refused(Why::Restricts))
+        matches!(self.state, State::Refused)
     }
 }
 
@@ -107,10 +102,9 @@ pub(super) use rows;
 
 /// As tables write states.
 pub(super) mod states {
-    use super::{Miss, State, Why};
+    use super::{Miss, State};
 
-    pub(in super::super) const RESTRICTS: State = State::Refused(Why::Restricts);
-    pub(in super::super) const PROTOCOL: State = State::Refused(Why::Protocol);
+    pub(in super::super) const RESTRICTS: State = State::Refused;
     pub(in super::super) const COSMETIC: State = State::Cosmetic;
     pub(in super::super) const LATER: State = State::Later(Miss::Function);
     pub(in super::super) const CANARY: State = State::Later(Miss::Canary);

@@ -25,6 +25,8 @@ pub(crate) struct Wishes {
     /// Whether who asks in plain is led to TLS, where that is served; and wherever.
     pub(crate) redirects: Option<bool>,
     pub(crate) always_redirects: bool,
+    /// Handshakes are passed on.
+    pub(crate) passthrough: Option<Text>,
     /// Whether the gateway serves a Service, where somebody decides.
     pub(crate) gateway: Option<bool>,
     /// Endpoints outside Kubernetes.

@@ -6,11 +6,11 @@ use std::fmt::Write;
 use steelyard_model::{Code, Diagnostic};
 
 use super::*;
-use crate::annotation::{ALL, Annotation, Carrier, KUBERNETES, Miss, State, Vocabulary, Why};
+use crate::annotation::{ALL, Annotation, Carrier, KUBERNETES, Miss, State, Vocabulary};
 use crate::codes;
 
 /// A value for each annotation that is read, with which it makes a difference.
-const READ: [(&str, &str); 14] = [
+const READ: [(&str, &str); 15] = [
     ("kubernetes.io/ingress.class", "traefik"),
     ("ingressclass.kubernetes.io/is-default-class", "true"),
     ("gateway", "true"),
@@ -25,6 +25,7 @@ const READ: [(&str, &str); 14] = [
     ("router.tls", "true"),
     ("ssl-redirect", "false"),
     ("force-ssl-redirect", "true"),
+    ("ssl-passthrough", "true"),
 ];
 
 /// What becomes of an object with one annotation.
@@ -111,12 +112,13 @@ fn what_becomes_of_each_row_is_seen() {
                 assert!(with.item != without.item, "{key}: {value} makes no difference");
                 (vec![], false)
             }
+            // There is no host whose handshakes could be passed on.
+            State::PassesOn => (vec![codes::ANNOTATION_NOT_HONOURED], false),
             State::Cosmetic => {
                 assert!(with == without, "{key} makes a difference");
                 (vec![], false)
             }
-            State::Refused(Why::Restricts) => (vec![codes::ACCESS_NOT_HONOURED], true),
-            State::Refused(Why::Protocol) => (vec![codes::BACKEND_PROTOCOL_NOT_HONOURED], true),
+            State::Refused => (vec![codes::ACCESS_NOT_HONOURED], true),
             State::Later(miss) => {
                 assert_eq!(with.unserved, miss == Miss::Canary, "{key}");
                 (vec![codes::ANNOTATION_NOT_HONOURED], false)
@@ -193,9 +195,8 @@ fn page() -> String {
         for row in vocabulary.rows() {
             let state = match row.state {
                 State::Reads(_) => "read",
-                State::Speaks(_) => "read, or closes (protocol)",
-                State::Refused(Why::Restricts) => "closes",
-                State::Refused(Why::Protocol) => "closes (protocol)",
+                State::Speaks(_) | State::PassesOn => "read, or closes (protocol)",
+                State::Refused => "closes",
                 State::Cosmetic => "no difference",
                 State::Later(Miss::Function) => "later",
                 State::Later(Miss::Canary) => "later (not served)",

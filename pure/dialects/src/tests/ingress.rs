@@ -194,7 +194,7 @@ fn check_annotations(class: &str, prefix: &str, cases: &[Case]) {
     }
 }
 
-const OF_NGINX: [Case; 37] = [
+const OF_NGINX: [Case; 38] = [
     ("auth-url", "http://auth/", CLOSED, true),
     ("auth-url", "not a url", CLOSED, true),
     ("auth-url", "", None, false),
@@ -226,7 +226,8 @@ const OF_NGINX: [Case; 37] = [
     ("backend-protocol", "AUTO_HTTP", None, false),
     ("backend-protocol", "GRPC", None, false),
     ("backend-protocol", "http", None, false),
-    ("ssl-passthrough", "true", PROTOCOL, true),
+    ("ssl-passthrough", "true", None, false),
+    ("ssl-passthrough", "always", PROTOCOL, true),
     ("proxy-read-timeout", "3600", WITHOUT, false),
     ("use-regex", "true", WITHOUT, false),
     ("rewrite-target", "/$1", WITHOUT, false),
@@ -271,6 +272,40 @@ fn annotations_of_traefik() {
     ];
     for class in ["ingressClassName: traefik, ", ""] {
         check_annotations(class, TRAEFIK, &cases);
+    }
+}
+
+/// All that comes over TLS for a host goes to the backend of its root.
+#[test]
+fn handshakes_are_passed_on_by_hosts_with_a_root() {
+    let key = format!("{NGINX}/ssl-passthrough");
+    let said = format!("warning annotation-not-honoured metadata.annotations[\"{key}\"]");
+    for (host, paths, is_passed_on, expected) in [
+        ("a.b", &["path: /, pathType: Prefix"][..], true, None),
+        ("'*.b'", &["path: /, pathType: Exact"], true, None),
+        ("a.b", &["path: /x, pathType: Prefix"], false, Some("needs a host with path `/`")),
+        ("", &["path: /, pathType: Prefix"], false, Some("needs a host with path `/`")),
+        (
+            "a.b",
+            &["path: /, pathType: Prefix", "path: /x, pathType: Prefix"],
+            true,
+            Some("paths[1] is nobody's"),
+        ),
+    ] {
+        let backend = "backend: {service: {name: a, port: {number: 80}}}";
+        let paths: Vec<String> = paths.iter().map(|it| format!("{{{it}, {backend}}}")).collect();
+        let host = if host.is_empty() { String::new() } else { format!("host: {host}, ") };
+        let spec = format!("{{rules: [{{{host}http: {{paths: [{}]}}}}]}}", paths.join(", "));
+        let yaml = ingress(&format!("{key}: 'true'"), &spec);
+        let lowered = lowered(&yaml);
+        let found: Vec<&str> = lowered.diagnostics.iter().map(|it| it.message.as_str()).collect();
+        assert!(found.len() == usize::from(expected.is_some()), "{found:?}");
+        assert!(expected.is_none_or(|part| found[0].contains(part)), "{found:?}");
+        let all = findings(&lowered);
+        assert!(all.iter().all(|it| *it == said), "{all:?}");
+        let set = routes(lowered);
+        assert_eq!(reading(&set).passthrough.is_some(), is_passed_on, "{paths:?}");
+        assert!(set.readings.traefik.passthrough.is_none());
     }
 }
 

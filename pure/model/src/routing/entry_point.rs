@@ -76,11 +76,15 @@ impl EntryPoint {
         }
     }
 
-    /// Its two listeners, each for every host: plain, and TLS that ends here.
-    pub fn listeners(&self) -> [Listener; 2] {
+    /// Its listeners, each for every host: plain, TLS that ends here, and TLS that is passed on.
+    pub fn listeners(&self) -> [Listener; 3] {
         let listener = |id, security| Listener::new(id, self.id.clone(), security);
         let tls = Security::Terminate { policy: None, certificates: Vec::new() };
-        [listener(self.plain_listener(), Security::Plain), listener(self.tls_listener(), tls)]
+        [
+            listener(self.plain_listener(), Security::Plain),
+            listener(self.tls_listener(), tls),
+            listener(self.passthrough_listener(), Security::Passthrough),
+        ]
     }
 
     /// The listener of routes that do not say whether they are for TLS.
@@ -96,6 +100,11 @@ impl EntryPoint {
     /// The listener of routes for TLS.
     pub fn tls_listener(&self) -> ListenerId {
         format!("{}/tls", self.id).into()
+    }
+
+    /// The listener of routes for TLS that ends at their endpoints.
+    pub fn passthrough_listener(&self) -> ListenerId {
+        format!("{}/passthrough", self.id).into()
     }
 }
 

@@ -7,8 +7,8 @@ use crate::routing::filter::Use;
 use crate::routing::id::{BackendId, CertificateId, EntryPointId, ListenerId, TlsPolicyId};
 use crate::routing::pattern::HostPattern;
 
-/// A part of an entry point. Each entry point has two without host, plain and TLS; Gateways and
-/// ListenerSets add theirs.
+/// A part of an entry point. Each entry point has three without host: plain, TLS that ends here,
+/// and TLS that is passed on; Gateways and ListenerSets add theirs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// `websecure`, `web/default/gateway/section`.
@@ -20,13 +20,13 @@ pub struct Listener {
     /// Which hosts, or server names, it is for.
     pub host: HostPattern,
     /// The Gateway whose it is. Among the listeners of one Gateway only the most specific one
-    /// that is for a host serves it; none for the entry point's own two.
+    /// that is for a host serves it; none for the entry point's own.
     pub gateway: Option<Arc<str>>,
     /// What every exchange on it passes first.
     pub uses: Vec<Use>,
     /// What answers where no route does; none means the 404 page.
     pub fallback: Option<BackendId>,
-    /// What asks for it; none for the entry point's own two.
+    /// What asks for it; none for the entry point's own.
     pub place: Option<Provenance>,
 }
 

@@ -49,6 +49,13 @@ pub enum RouteKind {
     Udp,
 }
 
+impl RouteKind {
+    /// Whether it is for requests.
+    pub fn is_of_requests(self) -> bool {
+        matches!(self, Self::Http | Self::Grpc)
+    }
+}
+
 /// Where a route leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {

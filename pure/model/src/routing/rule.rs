@@ -38,6 +38,14 @@ impl Rule {
         named.unwrap_or(&HostPattern::Any)
     }
 
+    /// The server name that it is for, where it says so in one condition.
+    pub fn server_name(&self) -> Option<&HostPattern> {
+        self.conditions().iter().find_map(|rule| match rule {
+            Self::One(Matcher::Sni(pattern)) => Some(pattern),
+            _ => None,
+        })
+    }
+
     /// The path that it is for, where it says so in one condition.
     pub fn path(&self) -> Option<&PathPattern> {
         self.conditions().iter().find_map(|rule| match rule {

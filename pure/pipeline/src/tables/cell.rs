@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use steelyard_model::routing::id::{BackendId, EndpointSetId, ListenerId};
 use steelyard_model::routing::rule::Rule;
+use steelyard_model::routing::transport::OriginProtocol;
 use steelyard_model::{Item, NamespacedName};
 
 /// A cell.
@@ -92,13 +93,13 @@ pub(crate) struct Leaf {
     pub(crate) service: NamespacedName,
     pub(crate) port: u16,
     pub(crate) set: EndpointSetId,
-    pub(crate) speaks_http2: bool,
+    pub(crate) protocol: OriginProtocol,
 }
 
 /// How the endpoints of a Service port are spoken to by a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spoken {
-    pub(crate) is_http2: bool,
+    pub(crate) protocol: OriginProtocol,
     /// The Service itself says otherwise, and so do routes that know its word alone.
     pub(crate) is_otherwise: bool,
 }
@@ -221,15 +222,21 @@ impl Leaf {
         spoken: Spoken,
     ) -> Self {
         let asked = asked.map_or(String::new(), |number| format!(":{number}"));
-        let speaks_http2 = spoken.is_http2;
-        let otherwise = match (spoken.is_otherwise, speaks_http2) {
-            (false, _) => "",
-            (true, true) => ":h2c",
-            (true, false) => ":http",
+        let Spoken { protocol, is_otherwise } = spoken;
+        let otherwise = match protocol {
+            _ if !is_otherwise => "",
+            OriginProtocol::Bytes => ":tcp",
+            OriginProtocol::Http2 => ":h2c",
+            OriginProtocol::Http1 | OriginProtocol::Negotiated => ":http",
         };
         let id = BackendId::from(format!("{service}:{port}{asked}{otherwise}@ingress"));
-        Self { id, service, port, set, speaks_http2 }
+        Self { id, service, port, set, protocol }
     }
+}
+
+impl Spoken {
+    /// Bytes, as clients send them, whatever else is spoken to the port.
+    pub(crate) const BYTES: Self = Self { protocol: OriginProtocol::Bytes, is_otherwise: true };
 }
 
 impl Tag {

@@ -7,8 +7,11 @@ mod parts;
 
 use std::sync::Arc;
 
-use steelyard_model::routing::id::{BackendId, ListenerId};
+use steelyard_model::routing::id::{BackendId, ListenerId, RouteId};
+use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
+use steelyard_model::routing::rule::Rule;
 use steelyard_model::{Diagnostic, NamespacedName, Provenance, RouteDraft, RouteSet, Severity};
 
 use super::Reads;
@@ -53,6 +56,7 @@ pub(super) fn routed(
     entry_points.judge(&read, diagnostics);
     tls::report(read.set, reads, diagnostics);
     let listeners = entry_points.listeners(&read);
+    let passing_on = entry_points.passing_on(&read);
     let mut routed = Routed::default();
     for (index, draft) in read.routes().iter().enumerate() {
         let (mut free, mut older) = (Vec::new(), None);
@@ -68,7 +72,13 @@ pub(super) fn routed(
         }
         let mut join = Join { reads, diagnostics };
         let backend = join.backend(draft, &read, &mut routed);
-        routed.routes.push(Arc::new(route(draft, &read, free, backend)));
+        let http = route(draft, &read, free, backend);
+        if let Some(names) = draft.passed_on().filter(|_| !passing_on.is_empty()) {
+            let id = passed_on_id(&draft.id);
+            let to = join.passed_on(draft, &read, &id, &mut routed);
+            routed.routes.push(Arc::new(passed_on(&http, id, (names, &passing_on), to)));
+        }
+        routed.routes.push(Arc::new(http));
     }
     Some(Row::Routed(Arc::new(routed.shrunk())))
 }
@@ -126,6 +136,32 @@ fn route(
         },
         tls_policy: None,
     }
+}
+
+/// The route of handshakes that are passed on, beside that of requests for the same host.
+fn passed_on(
+    http: &Route,
+    id: RouteId,
+    (names, listeners): (&HostPattern, &[ListenerId]),
+    to: BackendId,
+) -> Route {
+    Route {
+        id,
+        kind: RouteKind::Tcp,
+        listeners: listeners.to_vec(),
+        rule: Arc::new(Rule::One(Matcher::Sni(names.clone()))),
+        uses: Vec::new(),
+        to: Destination::Backend(to),
+        // Ahead of all else that is served by that name.
+        manner: Manner::Nginx,
+        ..http.clone()
+    }
+}
+
+/// `default/web/0/tls@ingress` beside `default/web/0@ingress`.
+fn passed_on_id(id: &RouteId) -> RouteId {
+    let (name, provider) = id.as_str().rsplit_once('@').unwrap_or((id.as_str(), "ingress"));
+    format!("{name}/tls@{provider}").into()
 }
 
 fn duplicate(draft: &RouteDraft, older: &Provenance) -> Diagnostic {

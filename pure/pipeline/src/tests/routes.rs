@@ -1,4 +1,5 @@
 use steelyard_model::routing::backend::Backend;
+use steelyard_model::routing::route::RouteKind;
 
 use super::*;
 
@@ -209,6 +210,58 @@ fn where_routes_are_served_is_what_their_ingress_says() {
     let place = "Ingress/default/i metadata.annotations\
                  [\"traefik.ingress.kubernetes.io/router.entrypoints\"]";
     assert_eq!(of_routes(&only("", "web, w")), [format!("error entry-point-missing {place}")]);
+}
+
+/// Beside the route for requests, which stays as it is, in words of ingress-nginx and of nobody.
+#[test]
+fn handshakes_are_passed_on_where_an_ingress_asks_for_it() {
+    let (traefik, nginx) = ("traefik.ingress.kubernetes.io", "nginx.ingress.kubernetes.io");
+    let passes = format!("{nginx}/ssl-passthrough: 'true'");
+    let on = |names: &str| format!("{passes}, {traefik}/router.entrypoints: '{names}'");
+    let closed = format!("{passes}, {nginx}/auth-url: 'http://a/'");
+    let joined = |class: &str, annotations: &str, to: &str| {
+        let written = format!(", annotations: {{{annotations}}}");
+        let class =
+            if class.is_empty() { String::new() } else { format!("ingressClassName: {class}, ") };
+        joined(&(service("a", A) + &ingress("i", &written, &class, "a.b", "/", to)))
+    };
+    let through = |snapshot: &Snapshot| {
+        let all = routes(snapshot);
+        let found = all.iter().find(|it| it.kind == RouteKind::Tcp);
+        let found = found.map(|route| {
+            let listeners: Vec<&str> = route.listeners.iter().map(|it| it.as_str()).collect();
+            format!("{} {} {}", route.id, route.rule, listeners.join(" "))
+        });
+        (all.len(), found.unwrap_or_default())
+    };
+    let expected = |at: &str| (2, format!("default/i/0/tls@ingress HostSNI(`a.b`) {at}"));
+    for (class, annotations, at) in [
+        ("nginx", &passes, "websecure/passthrough"),
+        ("", &passes, "websecure/passthrough"),
+        ("", &on("web"), "web/passthrough"),
+        ("nginx", &on("web"), "websecure/passthrough"),
+    ] {
+        let snapshot = joined(class, annotations, "a");
+        assert_eq!(of_routes(&snapshot), [""; 0], "{class} {annotations}");
+        assert_eq!(through(&snapshot), expected(at), "{class} {annotations}");
+        assert_eq!(
+            transports(&snapshot),
+            ["default/a:80:tcp@ingress tcp", "default/a:80@ingress http"]
+        );
+    }
+    assert_eq!(through(&joined("traefik", &passes, "a")).0, 1);
+    // What is missing, or closed, is so for handshakes too, and is said once.
+    let missing = joined("nginx", &passes, "b");
+    assert_eq!(of_routes(&missing).len(), 1);
+    assert_eq!(through(&missing), expected("websecure/passthrough"));
+    let closed = joined("nginx", &closed, "a");
+    for route in routes(&closed) {
+        assert!(
+            refusal(&closed, route).is_some_and(|why| why.contains("auth-url")),
+            "{}",
+            route.id
+        );
+    }
 }
 
 /// Challenges of certificates are asked for in plain.

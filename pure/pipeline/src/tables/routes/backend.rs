@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use steelyard_model::routing::backend::{EndpointOrigin, RefusalReason};
-use steelyard_model::routing::id::{BackendId, EndpointSetId};
+use steelyard_model::routing::id::{BackendId, EndpointSetId, RouteId};
 use steelyard_model::routing::transport::OriginProtocol;
 use steelyard_model::suggest::nearest;
 use steelyard_model::{
@@ -67,6 +67,35 @@ impl Join<'_, '_> {
         }
     }
 
+    /// The same for handshakes that `tls` passes on, which goes where a route of `draft` does.
+    pub(super) fn passed_on(
+        &mut self,
+        draft: &RouteDraft,
+        read: &ReadSet<'_>,
+        tls: &RouteId,
+        routed: &mut Routed,
+    ) -> BackendId {
+        let place = draft.backend.as_ref().map_or(&draft.place, |written| &written.place);
+        // What is missing was said of the route for requests.
+        let mut quiet = Join { reads: self.reads, diagnostics: &mut Vec::new() };
+        let found = draft.backend.as_ref().and_then(|written| {
+            let service = quiet.service(written)?;
+            let target = quiet.target(written, &service, read.class, routed)?;
+            Some((service, target))
+        });
+        let Some((service, Target { port, asked, set })) = found else {
+            let why = RefusalReason::Reference(place.clone());
+            return routed.refuse(tls, place, read.refusal().unwrap_or(why), None);
+        };
+        let leaf = Leaf::new(service.id.clone(), port.port, asked, set, Spoken::BYTES);
+        let id = leaf.id.clone();
+        routed.leaves.push(Arc::new(leaf));
+        match restriction(read, &service) {
+            Some(why) => routed.refuse(tls, place, why, Some(id)),
+            None => id,
+        }
+    }
+
     /// Why a route must not lead where it does.
     fn refusal(
         &mut self,
@@ -75,16 +104,14 @@ impl Join<'_, '_> {
         service: &Service,
         port: &ServicePort,
     ) -> Option<RefusalReason> {
-        let mut refusal = read.refusal();
+        let refusal = restriction(read, service);
         let says_plain = read.reading.protocol.or(service.backend_protocol).is_some();
         if read.class.asks_as_traefik() && is_tls(port) && !says_plain {
             self.report_tls(written, port);
             let why = RefusalReason::Protocol(written.service.clone(), port.port);
-            refusal.get_or_insert(why);
+            return refusal.or(Some(why));
         }
-        // Only Traefik's annotations on a Service close the way to it.
-        let by_service = service.backend_refusal.as_deref();
-        refusal.or_else(|| by_service.filter(|_| read.class != Class::Nginx).cloned())
+        refusal
     }
 
     fn service(&mut self, written: &BackendRef) -> Option<Arc<Service>> {
@@ -262,6 +289,12 @@ impl Join<'_, '_> {
     }
 }
 
+/// Why nobody may be led to a Service. Only Traefik's annotations on it close the way there.
+fn restriction(read: &ReadSet<'_>, service: &Service) -> Option<RefusalReason> {
+    let by_service = || service.backend_refusal.as_deref().filter(|_| read.class != Class::Nginx);
+    read.refusal().or_else(|| by_service().cloned())
+}
+
 /// How a route speaks to a port of a Service: as its own annotation says, then as one of Traefik's
 /// on the Service does, then as the port does.
 fn spoken(read: &ReadSet<'_>, service: &Service, port: &ServicePort) -> Spoken {
@@ -269,7 +302,7 @@ fn spoken(read: &ReadSet<'_>, service: &Service, port: &ServicePort) -> Spoken {
     let own = service.backend_protocol.unwrap_or(by_port);
     let heard = if read.class == Class::Nginx { by_port } else { own };
     let protocol = read.reading.protocol.unwrap_or(heard);
-    Spoken { is_http2: protocol == OriginProtocol::Http2, is_otherwise: protocol != own }
+    Spoken { protocol, is_otherwise: protocol != own }
 }
 
 /// The endpoints at a Service's port.

@@ -66,6 +66,19 @@ impl<'a> EntryPoints<'a> {
         plain.chain(secure.iter().map(|it| it.tls_listener())).collect()
     }
 
+    /// The listeners where handshakes are passed on, if an object asks for that: at the entry
+    /// points that it names, else at those for TLS.
+    pub(super) fn passing_on(&self, read: &ReadSet<'_>) -> Vec<ListenerId> {
+        if read.reading.passthrough.is_none() {
+            return Vec::new();
+        }
+        let points = match read.reading.entry_points.is_empty() {
+            true => self.all.iter().filter(|it| it.is_secure).collect(),
+            false => self.named(read),
+        };
+        points.into_iter().map(EntryPoint::passthrough_listener).collect()
+    }
+
     /// Those for TLS that nobody has to name.
     fn secure(&self) -> Vec<&'a EntryPoint> {
         let is_it =
@@ -99,6 +112,10 @@ impl<'a> EntryPoints<'a> {
         let is_in_tls = |it: &ListenerId| self.all.iter().any(|known| known.tls_listener() == *it);
         let (listeners, asked) = (self.listeners(read), read.set.tls.as_ref());
         if let Some(asked) = asked.filter(|_| !listeners.iter().any(is_in_tls)) {
+            diagnostics.push(self.not_served(asked));
+        }
+        let asked = read.reading.passthrough.as_ref();
+        if let Some(asked) = asked.filter(|_| self.passing_on(read).is_empty()) {
             diagnostics.push(self.not_served(asked));
         }
     }

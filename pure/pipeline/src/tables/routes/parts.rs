@@ -6,7 +6,7 @@ use steelyard_model::routing::backend::{
     Backend, BackendNode, EndpointOrigin, EndpointSet, Endpoints, RefusalReason,
 };
 use steelyard_model::routing::id::{BackendId, EndpointSetId, RouteId};
-use steelyard_model::routing::transport::Transport;
+use steelyard_model::routing::transport::{OriginProtocol, Transport};
 use steelyard_model::{Endpoint, NamespacedName, Protocol, Provenance};
 
 use crate::tables::Reads;
@@ -51,8 +51,12 @@ pub(super) fn set_of_port(id: &NamespacedName, port: u16) -> EndpointSetId {
 
 /// The backend that a leaf is.
 pub(in crate::tables) fn leaf(leaf: &Leaf) -> Row {
-    let Leaf { id, service, port, set, speaks_http2 } = leaf;
-    let transport = if *speaks_http2 { Transport::h2c() } else { Transport::plain() };
+    let Leaf { id, service, port, set, protocol } = leaf;
+    let transport = match protocol {
+        OriginProtocol::Bytes => Transport::bytes(),
+        OriginProtocol::Http2 => Transport::h2c(),
+        OriginProtocol::Http1 | OriginProtocol::Negotiated => Transport::plain(),
+    };
     let backend = Backend::Endpoints(Endpoints::in_turn(set.clone(), transport.id));
     let (id, service) = (id.clone(), Some((service.clone(), *port)));
     Row::Backend(Arc::new(BackendNode { id, place: None, service, backend }))
