@@ -28,6 +28,7 @@ pub mod random;
 pub mod rule;
 mod socket;
 pub mod sysctl;
+pub mod udp;
 pub mod usage;
 pub mod xtables;
 
