@@ -18,6 +18,7 @@ use steelyard_forwarding::{
 use steelyard_host::conntrack;
 use steelyard_host::nft_counts::{CountedElement, ElementCounts};
 use steelyard_host::nft_set::TableFamily;
+use steelyard_host::udp::Train;
 use steelyard_metrics::{Exposition, table};
 use steelyard_model::{Protocol, Sorted};
 
@@ -250,11 +251,20 @@ impl FlowCounts {
 
     /// Bytes went on; of TCP in no matter how many packets.
     pub(crate) fn pass(&self, direction: Direction, bytes: usize) {
+        self.add(direction, 1, bytes);
+    }
+
+    /// Datagrams went on.
+    pub(crate) fn pass_many(&self, direction: Direction, train: &Train<'_>) {
+        self.add(direction, train.count() as u64, train.bytes.len());
+    }
+
+    fn add(&self, direction: Direction, packets: u64, bytes: usize) {
         let amounts = match direction {
             Direction::Came => &self.came,
             Direction::Went => &self.went,
         };
-        amounts.packets.fetch_add(1, Ordering::Relaxed);
+        amounts.packets.fetch_add(packets, Ordering::Relaxed);
         amounts.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 

@@ -3,12 +3,12 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::SockRef;
+use steelyard_host::udp::{Inbox, Train, prepare};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -18,7 +18,6 @@ use crate::meter::{Direction, FlowCounts, FlowFailure};
 
 /// Clients of one port at a time; more make those leave that are silent longest.
 const MOST_CLIENTS: usize = 16 * 1024;
-const LARGEST: usize = 65_536;
 
 struct Session {
     socket: Arc<UdpSocket>,
@@ -27,61 +26,114 @@ struct Session {
     task: tokio::task::JoinHandle<()>,
 }
 
+/// The clients of one port.
+struct Clients {
+    listening: Arc<UdpSocket>,
+    sessions: HashMap<SocketAddr, Session>,
+    rotation: Arc<Rotation>,
+    /// Of the endpoints that sessions are known to go to.
+    generation: u64,
+    room: Room,
+    counts: Arc<FlowCounts>,
+}
+
 pub(super) async fn run(
     socket: UdpSocket,
     rotation: Arc<Rotation>,
     room: Room,
     counts: Arc<FlowCounts>,
 ) {
-    let socket = Arc::new(socket);
-    let mut sessions: HashMap<SocketAddr, Session> = HashMap::new();
-    let mut buffer = vec![0; LARGEST];
-    let mut generation = rotation.generation();
+    let listening = Arc::new(socket);
+    // Without it each datagram comes by itself, and nothing else is different.
+    let _ = prepare(&*listening, false);
+    let (socket, generation) = (listening.clone(), rotation.generation());
+    let sessions = HashMap::new();
+    let mut clients = Clients { listening, sessions, rotation, generation, room, counts };
+    let mut inbox = Inbox::default();
     loop {
         // An error here is the refusal of an earlier answer; it concerns no other client.
-        let Ok((length, client)) = socket.recv_from(&mut buffer).await else { continue };
-        if generation != rotation.generation() {
-            let (now, endpoints) = rotation.current();
-            sessions.retain(|_, session| endpoints.contains(&session.endpoint));
-            generation = now;
+        if receive(&socket, &mut inbox).await.is_err() {
+            continue;
         }
-        if sessions.get(&client).is_none_or(|session| session.task.is_finished()) {
-            if sessions.len() >= MOST_CLIENTS {
-                sessions.retain(|_, session| !session.task.is_finished());
+        clients.follow();
+        for train in inbox.trains() {
+            clients.pass(&train).await;
+        }
+    }
+}
+
+/// Waits for something to come, and takes it. Where that was all, the socket is said to have no
+/// more: it is waited for without another question.
+async fn receive(socket: &UdpSocket, inbox: &mut Inbox) -> io::Result<()> {
+    let mut came = 0;
+    while came == 0 {
+        socket.readable().await?;
+        let taken = socket.try_io(Interest::READABLE, || {
+            came = inbox.receive(socket)?;
+            if inbox.was_full() { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+        });
+        match taken {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl Clients {
+    /// Ends sessions whose endpoint is gone.
+    fn follow(&mut self) {
+        if self.generation != self.rotation.generation() {
+            let (now, endpoints) = self.rotation.current();
+            self.sessions.retain(|_, session| endpoints.contains(&session.endpoint));
+            self.generation = now;
+        }
+    }
+
+    async fn pass(&mut self, train: &Train<'_>) {
+        let Some(session) = self.session(train.from).await else { return };
+        session.silence.broken();
+        // Lost datagrams are the protocols' business.
+        match train.send(&*session.socket, None, None) {
+            Ok(()) => self.counts.pass_many(Direction::Came, train),
+            // That is what became of an earlier one, which was lost.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                self.counts.fail(FlowFailure::Endpoint);
+                self.sessions.remove(&train.from);
             }
-            if sessions.len() >= MOST_CLIENTS && !sessions.contains_key(&client) {
-                counts.fail(FlowFailure::NoPlace);
-                room.sessions.make_room();
-                continue;
+            Err(_) => {}
+        }
+    }
+
+    /// The session of a client, which begins if there is none; none where there is no place.
+    async fn session(&mut self, client: SocketAddr) -> Option<&Session> {
+        let is_over = |session: &Session| session.task.is_finished();
+        if self.sessions.get(&client).is_none_or(is_over) {
+            if self.sessions.len() >= MOST_CLIENTS {
+                self.sessions.retain(|_, session| !is_over(session));
             }
-            let Some(place) = room.sessions.place_now().await else {
-                counts.fail(FlowFailure::NoPlace);
+            if self.sessions.len() >= MOST_CLIENTS && !self.sessions.contains_key(&client) {
+                self.counts.fail(FlowFailure::NoPlace);
+                self.room.sessions.make_room();
+                return None;
+            }
+            let Some(place) = self.room.sessions.place_now().await else {
+                self.counts.fail(FlowFailure::NoPlace);
                 // Those that are over give theirs back.
-                sessions.retain(|_, session| !session.task.is_finished());
-                continue;
+                self.sessions.retain(|_, session| !is_over(session));
+                return None;
             };
-            let seat = room.sessions.seat(place, room.limits.unanswered);
-            let seated = (seat, room.limits.answered);
-            let Ok(session) = Session::begin(&socket, client, &rotation, seated, &counts).await
-            else {
-                counts.fail(FlowFailure::Connect);
-                continue;
+            let seat = self.room.sessions.seat(place, self.room.limits.unanswered);
+            let seated = (seat, self.room.limits.answered);
+            let Self { listening, rotation, counts, .. } = self;
+            let begun = Session::begin(listening, client, rotation, seated, counts).await;
+            let Ok(session) = begun else {
+                self.counts.fail(FlowFailure::Connect);
+                return None;
             };
-            sessions.insert(client, session);
+            self.sessions.insert(client, session);
         }
-        if let Some(session) = sessions.get(&client) {
-            session.silence.broken();
-            // Lost datagrams are the protocols' business.
-            match session.socket.send(&buffer[..length]).await {
-                Ok(_) => counts.pass(Direction::Came, length),
-                // That is what became of an earlier one, which was lost.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    counts.fail(FlowFailure::Endpoint);
-                    sessions.remove(&client);
-                }
-                Err(_) => {}
-            }
-        }
+        self.sessions.get(&client)
     }
 }
 
@@ -97,6 +149,7 @@ impl Session {
         let any = if endpoint.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
         let socket = Arc::new(UdpSocket::bind(any).await?);
         socket.connect(endpoint).await?;
+        let _ = prepare(&*socket, false);
         let silence = Arc::clone(&seat.silence);
         let way = Way { from: Arc::clone(&socket), to: Arc::clone(listening), client };
         let (open, counts) = (counts.begin(), Arc::clone(counts));
@@ -136,29 +189,33 @@ impl Way {
     /// another. With the first one it may be silent for longer.
     async fn answer(&self, silence: &Silence, answered: Duration, counts: &FlowCounts) {
         let mut is_answered = false;
-        // A refusal makes a socket no more readable, but is an error of it.
-        let interest = Interest::READABLE | Interest::ERROR;
-        while let Ok(length) = self.from.async_io(interest, || self.pass()).await {
+        let mut heard = || {
             silence.broken();
-            if let Some(length) = length {
-                counts.pass(Direction::Went, length);
-            }
             if !std::mem::replace(&mut is_answered, true) {
                 silence.limit(answered);
             }
-        }
+        };
+        // A refusal makes a socket no more readable, but is an error of it.
+        let interest = Interest::READABLE | Interest::ERROR;
+        while self.from.async_io(interest, || self.pass(counts, &mut heard)).await.is_ok() {}
     }
 
-    /// Passes one answer on; its length, or nothing of one that is lost since it cannot be sent. An
-    /// error is the endpoint's.
-    fn pass(&self) -> io::Result<Option<usize>> {
+    /// Passes answers on, if there are any; those that cannot be sent are lost. An error is the
+    /// endpoint's.
+    fn pass(&self, counts: &FlowCounts, heard: &mut impl FnMut()) -> io::Result<()> {
         thread_local! {
             // One for all sessions: thousands of them would fill the memory with buffers.
-            static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; LARGEST]);
+            static INBOX: RefCell<Inbox> = RefCell::default();
         }
-        BUFFER.with_borrow_mut(|buffer| {
-            let length = (&*SockRef::from(&*self.from)).read(buffer)?;
-            Ok(self.to.try_send_to(&buffer[..length], self.client).ok().map(|_| length))
+        INBOX.with_borrow_mut(|inbox| {
+            inbox.receive(&*self.from)?;
+            heard();
+            for train in inbox.trains() {
+                if train.send(&*self.to, Some(self.client), None).is_ok() {
+                    counts.pass_many(Direction::Went, &train);
+                }
+            }
+            if inbox.was_full() { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
         })
     }
 }
