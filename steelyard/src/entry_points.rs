@@ -4,29 +4,36 @@
 //! out of the arguments first. Names are compared without case, as Traefik does.
 
 mod access_log;
+mod duration;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use steelyard_gateway::{AccessLog, MetricViews};
 use steelyard_http::ForwardedPolicy;
 use steelyard_metrics::BucketBounds;
-use steelyard_model::routing::entry_point::{BUILT_IN, EntryPoint, PLAIN, SECURE, Trust};
+use steelyard_model::Protocol;
+use steelyard_model::routing::entry_point::{BUILT_IN, BuiltIn, EntryPoint, PLAIN, SECURE, Trust};
 use steelyard_model::routing::ranges::{NAMED, listed};
+
+use duration::duration;
 
 /// The static options found on the command line, names in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StaticOptions(BTreeMap<String, String>);
 
-/// An `address` as Traefik writes it: `[HOST]:PORT[/tcp]`.
+/// An `address` as Traefik writes it: `[HOST]:PORT[/tcp|/udp]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenAddress {
     /// The host; none is every address of this machine.
     pub host: Option<IpAddr>,
     /// The port.
     pub port: u16,
+    /// TCP or UDP.
+    pub protocol: Protocol,
 }
 
 /// What is traced, and for whom.
@@ -54,6 +61,7 @@ const KNOWN: &[&str] = &[
     "entrypoints.*.http.sanitizepath",
     "entrypoints.*.proxyprotocol.insecure",
     "entrypoints.*.proxyprotocol.trustedips",
+    "entrypoints.*.udp.timeout",
     "accesslog",
     "accesslog.bufferingsize",
     "accesslog.fields.defaultmode",
@@ -91,8 +99,9 @@ const CLIENT_IP_HEADER: &str = ".forwardedheaders.clientipheader";
 const RFC_7239: &str = ".forwardedheaders.rfc7239";
 const PROXY_INSECURE: &str = ".proxyprotocol.insecure";
 const PROXY_TRUSTED_IPS: &str = ".proxyprotocol.trustedips";
+const UDP_TIMEOUT: &str = ".udp.timeout";
 /// What is set of entry points, besides where they listen.
-const OF_ENTRY_POINTS: [&str; 7] = [
+const OF_ENTRY_POINTS: [&str; 8] = [
     SANITIZE_PATH,
     INSECURE,
     TRUSTED_IPS,
@@ -100,6 +109,7 @@ const OF_ENTRY_POINTS: [&str; 7] = [
     RFC_7239,
     PROXY_INSECURE,
     PROXY_TRUSTED_IPS,
+    UDP_TIMEOUT,
 ];
 /// What says whom to believe: some, and everybody.
 const BELIEVED: [(&str, &str); 2] = [(TRUSTED_IPS, INSECURE), (PROXY_TRUSTED_IPS, PROXY_INSECURE)];
@@ -137,8 +147,13 @@ impl StaticOptions {
         Ok((options, rest))
     }
 
-    /// An entry point is there by itself, or has an address.
+    /// An entry point is there by itself, or has an address; those that are there by themselves are
+    /// of TCP.
     fn check_entry_points(&self) -> Result<(), String> {
+        let of_udp = |name| self.address(name).is_some_and(|it| it.protocol == Protocol::Udp);
+        if let Some(BuiltIn { name, .. }) = BUILT_IN.iter().find(|it| of_udp(it.name)) {
+            return Err(format!("--entrypoints.{name}{ADDRESS}: {name} is of TCP"));
+        }
         let named = self.0.keys().filter_map(|option| {
             let of = OF_ENTRY_POINTS.iter().find(|of| entry_point_name(option, of).is_some())?;
             Some((entry_point_name(option, of)?, *of))
@@ -149,6 +164,13 @@ impl StaticOptions {
                 return Err(format!(
                     "--entrypoints.{name}{of}: there is no entry point {name:?}; \
                      --entrypoints.{name}.address makes one"
+                ));
+            }
+            let protocol = self.address(name).map_or(Protocol::Tcp, |it| it.protocol);
+            if (of == UDP_TIMEOUT) != (protocol == Protocol::Udp) {
+                return Err(format!(
+                    "--entrypoints.{name}{of}: the entry point {name:?} is of {protocol}, which has \
+                     no such thing"
                 ));
             }
             let is_said = |of| self.has(&format!("entrypoints.{name}{of}"));
@@ -211,6 +233,15 @@ impl StaticOptions {
         all.map(|(name, trust)| (name.to_owned(), Arc::new(trust))).collect()
     }
 
+    /// How long sessions of UDP may be silent, by entry point.
+    pub fn udp_silent(&self) -> BTreeMap<String, Duration> {
+        let said = self.0.iter().filter_map(|(option, value)| {
+            let name = entry_point_name(option, UDP_TIMEOUT)?;
+            Some((name.to_owned(), duration(value).expect("checked when it was taken")))
+        });
+        said.collect()
+    }
+
     /// Whom to believe, by entry point: `some`, or everybody.
     fn believed(&self, some: &str, everybody: &str) -> BTreeMap<&str, Trust> {
         let said = self.0.iter().filter_map(|(option, value)| {
@@ -249,13 +280,18 @@ impl StaticOptions {
     /// Every entry point: the built-in ones unless moved, and those of the user's own.
     /// `fallback` gives the ports of the built-in ones.
     pub fn entry_points(&self, fallback: (u16, u16)) -> Vec<EntryPoint> {
-        let mut ports = BTreeMap::from([(PLAIN.name, fallback.0), (SECURE.name, fallback.1)]);
+        let mut points = BTreeMap::new();
+        for (name, port) in [(PLAIN.name, fallback.0), (SECURE.name, fallback.1)] {
+            points.insert(name, EntryPoint::new(name, port));
+        }
         for (name, value) in &self.0 {
             if let Some(name) = entry_point_name(name, ADDRESS) {
-                ports.insert(name, parse_address(value).expect("checked when taken").port);
+                let ListenAddress { port, protocol, .. } =
+                    parse_address(value).expect("checked when it was taken");
+                points.insert(name, EntryPoint { protocol, ..EntryPoint::new(name, port) });
             }
         }
-        ports.into_iter().map(|(name, port)| EntryPoint::new(name, port)).collect()
+        points.into_values().collect()
     }
 
     /// How requests are logged, if they are.
@@ -324,6 +360,11 @@ fn check(name: &str, value: &str) -> Result<(), String> {
     if entry_point_name(name, ADDRESS).is_some() {
         return parse_address(value).map(drop).map_err(|error| format!("--{name}: {error}"));
     }
+    if entry_point_name(name, UDP_TIMEOUT).is_some() {
+        let is_time = duration(value).is_some_and(|it| !it.is_zero());
+        let wrong = || format!("--{name} wants a time, 3s or 1m, not {value:?}");
+        return is_time.then_some(()).ok_or_else(wrong);
+    }
     if BELIEVED.iter().any(|(some, _)| entry_point_name(name, some).is_some()) {
         let wrong = |part| {
             format!("--{name}: {part:?} is no range: write 10.0.0.0/8, 192.0.2.1 or {NAMED}")
@@ -364,13 +405,18 @@ fn unknown(name: &str) -> String {
 }
 
 fn parse_address(text: &str) -> Result<ListenAddress, String> {
-    let wrong = || format!("{text:?} is not an address: write :80 or 192.0.2.1:80 or [::1]:80");
-    let plain = text.strip_suffix("/tcp").unwrap_or(text);
+    let wrong = || format!("{text:?} is not an address: write :80 or 192.0.2.1:80 or [::1]:53/udp");
+    let (plain, protocol) = match text.rsplit_once('/') {
+        Some((plain, "tcp")) => (plain, Protocol::Tcp),
+        Some((plain, "udp")) => (plain, Protocol::Udp),
+        _ => (text, Protocol::Tcp),
+    };
     if let Some(port) = plain.strip_prefix(':') {
-        return Ok(ListenAddress { host: None, port: port.parse().map_err(|_| wrong())? });
+        let port = port.parse().map_err(|_| wrong())?;
+        return Ok(ListenAddress { host: None, port, protocol });
     }
     let address: SocketAddr = plain.parse().map_err(|_| wrong())?;
-    Ok(ListenAddress { host: Some(address.ip()), port: address.port() })
+    Ok(ListenAddress { host: Some(address.ip()), port: address.port(), protocol })
 }
 
 #[cfg(test)]
@@ -408,6 +454,33 @@ mod tests {
             let (options, rest) = take(line).unwrap();
             assert_eq!(rest, ["up"], "{line}");
             assert!(options.unresolved_paths().iter().eq(names), "{line}");
+        }
+    }
+
+    #[test]
+    fn entry_points_of_udp() {
+        let line = "up --entryPoints.dns.address=:53/udp --entrypoints.vpn.address=[::1]:51820/UDP \
+                    --entryPoints.dns.udp.timeout=30s";
+        let line = line.replace("/UDP", "/udp");
+        let (options, _) = take(&line).unwrap();
+        let points = options.entry_points((80, 443));
+        let shown: Vec<String> =
+            points.iter().map(|it| format!("{} {}/{}", it.id, it.port, it.protocol)).collect();
+        assert_eq!(shown, ["dns 53/UDP", "vpn 51820/UDP", "web 80/TCP", "websecure 443/TCP"]);
+        assert_eq!(options.udp_silent(), [("dns".to_owned(), Duration::from_secs(30))].into());
+        for (line, why) in [
+            ("up --entrypoints.web.address=:80/udp", "web is of TCP"),
+            ("up --entrypoints.a.address=:80/sctp", "is not an address"),
+            ("up --entrypoints.a.address=:80 --entrypoints.a.udp.timeout=3s", "is of TCP"),
+            ("up --entrypoints.a.address=:8/udp --entrypoints.a.udp.timeout=soon", "wants a time"),
+            ("up --entrypoints.a.address=:8/udp --entrypoints.a.udp.timeout=0s", "wants a time"),
+            (
+                "up --entrypoints.a.address=:8/udp --entrypoints.a.proxyprotocol.insecure",
+                "is of UDP",
+            ),
+        ] {
+            let error = take(line).unwrap_err();
+            assert!(error.contains(why), "{line}: {error}");
         }
     }
 

@@ -33,6 +33,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("setpriv", "util-linux"),
     ("openssl", "openssl"),
     ("faketime", "faketime"),
+    ("dnsmasq", "dnsmasq-base"),
+    ("dig", "bind9-dnsutils"),
     ("promtool", "prometheus"),
     ("qemu-aarch64-static", "qemu-user-static"),
 ];

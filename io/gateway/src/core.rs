@@ -28,13 +28,13 @@ use crate::tell::recent::Recent;
 use crate::tell::tracer::Tracer;
 use crate::up::upstream::Upstreams;
 use crate::wire::buffers::BufferPool;
-use arrival::Arrival;
 use listener::Listener;
 use live::{Live, Scene, States};
 use openings::Openings;
 use sheets::Sheets;
 use waiting::Registry;
 use warnings::Warnings;
+use worker::Servants;
 
 /// Heads, and bodies that come with them: large enough that 16 KiB answers go out in one write.
 /// No head of a request may be longer, wherever it was read to.
@@ -68,8 +68,10 @@ pub(crate) struct Core {
     pub(crate) cut: Cell<bool>,
     /// Requests that are being answered.
     pub(crate) under_way: Cell<usize>,
+    /// Sessions of UDP.
+    pub(crate) sessions: Cell<usize>,
     /// Serves who comes in.
-    pub(crate) serve: fn(Arrival),
+    pub(crate) servants: Servants,
     /// The time, at most a second ago: good enough for what is kept for minutes.
     pub(crate) tick: Cell<Instant>,
     live: RefCell<Rc<Live>>,
@@ -82,7 +84,7 @@ impl Core {
         index: usize,
         shared: Arc<Shared>,
         log: Option<LogBuffer>,
-        serve: fn(Arrival),
+        servants: Servants,
     ) -> Rc<Self> {
         let version = shared.version();
         let live = Live::new(version, shared.config());
@@ -108,7 +110,8 @@ impl Core {
             draining: Cell::new(false),
             cut: Cell::new(false),
             under_way: Cell::new(0),
-            serve,
+            sessions: Cell::new(0),
+            servants,
             tick: Cell::new(Instant::now()),
             live: RefCell::new(live),
             warnings: Warnings::default(),
@@ -245,7 +248,7 @@ mod tests {
     use waiting::Waiting;
 
     fn core(options: GatewayOptions) -> Rc<Core> {
-        Core::new(0, Shared::new(options), None, |_| ())
+        Core::new(0, Shared::new(options), None, Servants::of_test(|_| ()))
     }
 
     #[test]

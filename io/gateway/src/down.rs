@@ -4,13 +4,29 @@ mod h1;
 mod h2;
 mod opening;
 mod tcp;
+mod udp;
 
 use tokio::task::spawn_local;
 
+use std::rc::Rc;
+
+use tokio::net::UdpSocket;
+use tokio::task::JoinHandle;
+
+use crate::core::Core;
 use crate::core::arrival::Arrival;
+use crate::core::listener::Listener;
+use crate::core::worker::Servants;
+
+/// Who serves what comes in.
+pub(crate) const SERVANTS: Servants = Servants { connection: serve, datagrams };
+
+fn datagrams(core: Rc<Core>, listener: Rc<Listener>, socket: UdpSocket) -> JoinHandle<()> {
+    spawn_local(udp::serve(core, listener, socket))
+}
 
 /// Serves a client until its connection ends.
-pub(crate) fn serve(arrival: Arrival) {
+fn serve(arrival: Arrival) {
     // Most connections are decided about by their listener alone, and cost nothing here.
     if opening::is_needed(&arrival) {
         spawn_local(opening::open(arrival));

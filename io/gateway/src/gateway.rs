@@ -12,7 +12,7 @@ use steelyard_metrics::Exposition;
 use steelyard_model::routing::world::RoutingMap;
 use tokio::sync::watch;
 
-use crate::core::worker::{Command, Worker};
+use crate::core::worker::{Command, Share, Worker};
 use crate::down;
 use crate::options::{Bind, Binding, GatewayOptions};
 use crate::shared::{Config, Shared};
@@ -21,7 +21,7 @@ use crate::tell::date::unix_now;
 use crate::tell::exposition::{self, Reloads};
 use crate::tell::metrics::Sample;
 use crate::tell::recent::{self, FailedRequest};
-use crate::wire::listen;
+use crate::wire::listen::{self, Sockets};
 
 /// A running gateway. Dropping it stops it at once; see [`Gateway::drain`] for the polite way.
 pub struct Gateway {
@@ -75,7 +75,7 @@ impl Gateway {
             Some(LogBuffer::new(chosen.clone(), lines, requests.clone()))
         };
         let workers = (0..count)
-            .map(|index| Worker::start(index, shared.clone(), log(), down::serve))
+            .map(|index| Worker::start(index, shared.clone(), log(), down::SERVANTS))
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
         Ok(Self {
@@ -127,7 +127,7 @@ impl Gateway {
     pub fn listen_by(
         &self,
         binds: &[Bind],
-        open: impl Fn(&Bind, usize) -> io::Result<(SocketAddr, Vec<TcpListener>)>,
+        open: impl Fn(&Bind, usize) -> io::Result<(SocketAddr, Sockets)>,
     ) -> Vec<(Bind, io::Result<SocketAddr>)> {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
@@ -247,15 +247,15 @@ fn hand_out(
     workers: &[Worker],
     bind: &Bind,
     address: SocketAddr,
-    sockets: Vec<TcpListener>,
+    sockets: Sockets,
 ) -> io::Result<SocketAddr> {
     // Gone at the end, when all workers are told.
     let (_all_told, told) = watch::channel(());
-    for (worker, listeners) in workers.iter().zip(shares(sockets, workers.len())?) {
+    for (worker, share) in workers.iter().zip(shares(sockets, workers.len())?) {
         let leads = matches!(bind.binding, Binding::Led | Binding::Lent);
         let reached = if leads { bind.address } else { address };
         let told = told.clone();
-        let command = Command::Open { bind: bind.clone(), address: reached, listeners, told };
+        let command = Command::Open { bind: bind.clone(), address: reached, share, told };
         worker.commands.send(command).map_err(|_| io::Error::other("a worker is gone"))?;
     }
     Ok(address)
@@ -263,7 +263,11 @@ fn hand_out(
 
 /// So many shares of `sockets`, none of them empty: nobody else accepts from a socket that is left
 /// out, and workers without any would share one.
-fn shares(sockets: Vec<TcpListener>, count: usize) -> io::Result<Vec<Vec<TcpListener>>> {
+fn shares(sockets: Sockets, count: usize) -> io::Result<Vec<Share>> {
+    let sockets = match sockets {
+        Sockets::Tcp(sockets) => sockets,
+        Sockets::Udp(sockets) => return Ok(sockets.into_iter().map(Share::Udp).collect()),
+    };
     let mut shares: Vec<Vec<TcpListener>> = (0..count).map(|_| Vec::new()).collect();
     let given = sockets.len();
     for (number, socket) in sockets.into_iter().enumerate() {
@@ -276,7 +280,7 @@ fn shares(sockets: Vec<TcpListener>, count: usize) -> io::Result<Vec<Vec<TcpList
         let shared = shared.ok_or_else(|| io::Error::other("there are no sockets"))?.try_clone()?;
         shares[number].push(shared);
     }
-    Ok(shares)
+    Ok(shares.into_iter().map(Share::Tcp).collect())
 }
 
 /// Returns when the port is free again.

@@ -25,4 +25,4 @@ pub use options::{
 };
 pub use tell::recent::FailedRequest;
 pub use tell::request_id::RequestId;
-pub use wire::listen::open as open_sockets;
+pub use wire::listen::{Sockets, open as open_sockets};

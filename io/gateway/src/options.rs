@@ -12,6 +12,7 @@ use std::time::Duration;
 use steelyard_host::places::Places;
 use steelyard_http::{ForwardedPolicy, SpanSink};
 use steelyard_metrics::BucketBounds;
+use steelyard_model::Protocol;
 use steelyard_model::routing::entry_point::Trust;
 
 pub use access_log::{AccessLog, LogFields, LogFilters, LogFormat, Shown};
@@ -41,6 +42,9 @@ pub struct GatewayOptions {
     /// Who may say by a header of the PROXY protocol where a connection comes from, by entry point.
     /// Where it is nobody, no such header is read.
     pub proxied: BTreeMap<String, Arc<Trust>>,
+    /// How long a session of UDP may be silent, by entry point; where nothing is said, see
+    /// [`Timeouts::udp_silent`].
+    pub udp_silent: BTreeMap<String, Duration>,
     /// Places for clients' connections. Each may need a descriptor more, for one to an endpoint.
     pub places: Places,
     /// Connections to endpoints that are kept for the next request, at most.
@@ -107,6 +111,8 @@ pub struct Timeouts {
     pub tcp_silent: Duration,
     /// The same once one side has closed it.
     pub tcp_half_closed: Duration,
+    /// How long a session of a UDP route may be silent on both sides: as long as Traefik's.
+    pub udp_silent: Duration,
     /// For what is under way at a listener that is gone. Where the gateway itself ends, see
     /// [`crate::Gateway::drain`].
     pub closed_listener: Duration,
@@ -117,6 +123,8 @@ pub struct Timeouts {
 pub struct Bind {
     /// Name of the entry point.
     pub entry_point: String,
+    /// TCP or UDP.
+    pub protocol: Protocol,
     /// Address and port; port 0 takes a free one.
     pub address: SocketAddr,
     /// How it is bound.
@@ -164,6 +172,7 @@ impl Default for GatewayOptions {
             unresolved_paths: BTreeSet::new(),
             forwarded: BTreeMap::new(),
             proxied: BTreeMap::new(),
+            udp_silent: BTreeMap::new(),
             places: Places::default(),
             kept: Arc::new(AtomicUsize::new(usize::MAX)),
             server_name: "steelyard".into(),
@@ -187,6 +196,7 @@ impl Default for Timeouts {
             half_closed: Duration::from_secs(10),
             tcp_silent: Duration::from_hours(24),
             tcp_half_closed: Duration::from_hours(1),
+            udp_silent: Duration::from_secs(3),
             closed_listener: Duration::from_mins(10),
         }
     }

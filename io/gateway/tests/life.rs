@@ -88,6 +88,7 @@ fn both_families_and_foreign_addresses() {
     let (gateway, _) = gateway(&[route("one", "*", "/", &[backend.address])]);
     let at = |address: &str, binding| Bind {
         entry_point: "web".into(),
+        protocol: steelyard_model::Protocol::Tcp,
         address: address.parse().unwrap(),
         binding,
     };

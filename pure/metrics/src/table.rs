@@ -94,6 +94,14 @@ families! {
         TCP_BYTES: Kind::Counter, "steelyard_tcp_bytes_total"
             ["direction", "entrypoint", "service"]
             "Bytes of TCP routes from clients (in) and to them (out)";
+        UDP_SESSIONS: Kind::Counter, "steelyard_udp_sessions_total"
+            ["entrypoint", "service"] "Sessions of UDP routes";
+        UDP_DATAGRAMS: Kind::Counter, "steelyard_udp_datagrams_total"
+            ["direction", "entrypoint", "service"]
+            "Datagrams of UDP routes from clients (in) and to them (out)";
+        UDP_BYTES: Kind::Counter, "steelyard_udp_bytes_total"
+            ["direction", "entrypoint", "service"]
+            "Bytes of their payload";
         MADE_ROOM: Kind::Counter, "steelyard_connections_made_room_total"
             ["awaited", "entrypoint"]
             "Connections ended because others needed their place, by what was awaited of them";

@@ -164,13 +164,11 @@ pub(crate) fn serve(snapshot: &Snapshot, resolved: &ResolvedService, address: Ip
 
 /// The entry point that a port of the gateway's Service means: by name, then by number.
 fn entry_point(snapshot: &Snapshot, port: &ServicePort) -> Option<Arc<EntryPoint>> {
-    if port.protocol != Protocol::Tcp {
-        return None;
-    }
     let mut known: Vec<Arc<EntryPoint>> = snapshot.routing.entry_points.values().cloned().collect();
     if known.is_empty() {
         known.extend(BUILT_IN.iter().map(|it| Arc::new(it.entry_point())));
     }
+    known.retain(|it| it.protocol == port.protocol);
     let find = |wanted: &dyn Fn(&EntryPoint) -> bool| known.iter().find(|it| wanted(it)).cloned();
     let name = port.name.as_deref().unwrap_or_default();
     let meant = BUILT_IN.iter().find(|it| it.alias == name).map_or(name, |it| it.name);

@@ -185,7 +185,8 @@ impl RoutingTable {
                     Stand::TcpAny(listener.id.clone())
                 }
             }
-            RouteKind::Tcp | RouteKind::Udp => Stand::Tcp,
+            RouteKind::Tcp => Stand::Tcp,
+            RouteKind::Udp => Stand::Udp,
         };
         let listeners = route.listeners.iter().filter_map(|id| self.listeners.get(id));
         listeners.map(|it| (it.entry_point.clone(), stand(it))).collect()

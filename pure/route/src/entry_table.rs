@@ -36,6 +36,8 @@ pub struct EntryTable<T> {
     secure: HostMap<Vec<(ListenerId, usize)>>,
     /// TCP routes without TLS.
     tcp: RuleTable<T>,
+    /// UDP routes, which say nothing of what is sent.
+    udp: RuleTable<T>,
     /// Those whose names are passed on before anybody else is asked.
     ahead: RuleTable<T>,
     /// What HTTPS routes ask of handshakes for their hosts.
@@ -63,6 +65,8 @@ pub(crate) enum Stand {
     Http(ListenerId),
     /// Among the TCP routes for plain connections.
     Tcp,
+    /// Among the UDP routes.
+    Udp,
     /// Among those for handshakes at a listener, that name server names.
     TcpTls(ListenerId),
     /// Among those that name none.
@@ -119,6 +123,7 @@ impl<T: Candidate> EntryTable<T> {
             plain: HostMap::default(),
             secure: HostMap::default(),
             tcp: RuleTable::new(Indexed::Sni),
+            udp: RuleTable::new(Indexed::Sni),
             ahead: RuleTable::new(Indexed::Sni),
             policies: HostMap::default(),
         }
@@ -164,6 +169,7 @@ impl<T: Candidate> EntryTable<T> {
         match stand {
             Stand::Http(id) => Arc::make_mut(&mut self.listener_mut(id).http),
             Stand::Tcp => &mut self.tcp,
+            Stand::Udp => &mut self.udp,
             Stand::TcpTls(id) => Arc::make_mut(&mut self.listener_mut(id).named),
             Stand::TcpAny(id) => Arc::make_mut(&mut self.listener_mut(id).unnamed),
             Stand::Ahead => &mut self.ahead,
@@ -221,6 +227,11 @@ impl<T: Candidate> EntryTable<T> {
     pub fn opening(&self, subject: &impl Subject) -> Opening<'_, T> {
         let choice = if self.has_tls() { None } else { self.tcp.choose(subject) };
         choice.map_or(Opening::Peek, Opening::Serve)
+    }
+
+    /// Where a client's datagrams go.
+    pub fn datagrams(&self, subject: &impl Subject) -> Option<Choice<'_, T>> {
+        self.udp.choose(subject)
     }
 
     /// Where a connection goes that does not begin with a handshake.

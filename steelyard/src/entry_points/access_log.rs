@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use steelyard_gateway::{AccessLog, LogFields, LogFilters, LogFormat, Shown};
+
+use super::duration::duration;
 
 const NAMES: &str = "accesslog.fields.names.";
 const HEADERS: &str = "accesslog.fields.headers.names.";
@@ -83,23 +84,10 @@ fn statuses(list: &str) -> Option<Vec<RangeInclusive<u16>>> {
     each.collect()
 }
 
-/// As Go writes them, one part of it; a bare number is seconds.
-fn duration(text: &str) -> Option<Duration> {
-    let end = text.find(|it: char| !it.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let number: u64 = number.parse().ok()?;
-    let milliseconds = match unit {
-        "ms" => 1,
-        "" | "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    number.checked_mul(milliseconds).map(Duration::from_millis)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use steelyard_forward::Forwarder;
-use steelyard_gateway::{Bind, Binding, Gateway};
+use steelyard_gateway::{Bind, Binding, Gateway, Sockets};
 use steelyard_lending::LentPlace;
 use steelyard_model::Protocol;
 use steelyard_plan::Serve;
@@ -29,7 +29,7 @@ pub(crate) async fn at_vips(decided: &Decided, forwarder: Option<&Forwarder>) ->
 /// Where a loan is served.
 pub(crate) fn lent(place: &LentPlace) -> Bind {
     let LentPlace { entry_point, address } = place.clone();
-    Bind { entry_point, address, binding: Binding::Lent }
+    Bind { entry_point, protocol: Protocol::Tcp, address, binding: Binding::Lent }
 }
 
 /// On the gateway's vips: none of them is a local address. Packets for those in `led` are led to
@@ -38,12 +38,12 @@ fn on_vips(ours: &[&Serve], led: &BTreeSet<IpAddr>) -> Vec<Bind> {
     let mut binds = Vec::new();
     for vip in ours {
         for (protocol, port, entry_point) in &vip.ports {
-            if *protocol == Protocol::Tcp {
-                let address = SocketAddr::new(vip.address, *port);
-                let is_led = led.contains(&vip.address);
-                let binding = if is_led { Binding::Led } else { Binding::Vip };
-                binds.push(Bind { entry_point: entry_point.clone(), address, binding });
-            }
+            let (entry_point, protocol) = (entry_point.clone(), *protocol);
+            let address = SocketAddr::new(vip.address, *port);
+            // Datagrams are heard where they are sent to.
+            let is_led = led.contains(&vip.address) && protocol == Protocol::Tcp;
+            let binding = if is_led { Binding::Led } else { Binding::Vip };
+            binds.push(Bind { entry_point, protocol, address, binding });
         }
     }
     binds
@@ -78,6 +78,7 @@ fn on(
         };
         binds.extend(addresses.into_iter().map(|host| Bind {
             entry_point: entry_point.id.to_string(),
+            protocol: entry_point.protocol,
             address: SocketAddr::new(host, entry_point.port),
             binding: Binding::Host,
         }));
@@ -98,7 +99,7 @@ pub(crate) fn reached(bind: &Bind, socket: SocketAddr) -> SocketAddr {
 pub(crate) fn listen(
     gateway: &Gateway,
     wanted: &[Bind],
-    open: impl Fn(&Bind, usize) -> io::Result<(SocketAddr, Vec<TcpListener>)>,
+    open: impl Fn(&Bind, usize) -> io::Result<(SocketAddr, Sockets)>,
 ) -> Vec<(Bind, Result<SocketAddr, String>)> {
     let outcome = gateway.listen_by(wanted, open);
     let works = outcome.iter().any(|(_, result)| result.is_ok());

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use steelyard_forward::Forwarder;
-use steelyard_gateway::{Bind, open_sockets};
+use steelyard_gateway::{Bind, Sockets, open_sockets};
 use steelyard_lending::{Lender, LentPlace};
+use steelyard_model::Protocol;
 
 use super::history::History;
 use super::{Applied, Doing, Hand, Listeners, binds};
@@ -32,12 +33,15 @@ impl Lending {
     async fn lend(&mut self, decided: &Decided) -> Arc<Listeners> {
         let wanted = binds::at_vips(decided, self.forwarder.as_deref()).await;
         let by_place: BTreeMap<LentPlace, &Bind> =
-            wanted.iter().map(|it| (place(it), it)).collect();
+            wanted.iter().filter(|it| is_lent(it)).map(|it| (place(it), it)).collect();
         let places: Vec<LentPlace> = by_place.keys().cloned().collect();
         let count = std::thread::available_parallelism().map_or(1, NonZero::get);
         let outcomes = self.lender.lend(&places, |place| {
             // As many as the gateway has workers, unless it is told otherwise.
-            Ok(open_sockets(by_place[place], count)?.1)
+            match open_sockets(by_place[place], count)?.1 {
+                Sockets::Tcp(listeners) => Ok(listeners),
+                Sockets::Udp(_) => Err(std::io::ErrorKind::Unsupported.into()),
+            }
         });
         let is_served = self.lender.is_served();
         let outcomes = outcomes.into_iter().map(|it| it.map_err(|error| error.to_string()));
@@ -83,6 +87,11 @@ impl Hand for Lending {
             Ok(())
         })
     }
+}
+
+/// Sockets of UDP are not lent.
+fn is_lent(bind: &Bind) -> bool {
+    bind.protocol == Protocol::Tcp
 }
 
 fn place(bind: &Bind) -> LentPlace {

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use steelyard_forward::{Forwarder, Listening};
-use steelyard_gateway::{Bind, Binding, Gateway, open_sockets};
+use steelyard_gateway::{Bind, Binding, Gateway, Sockets, open_sockets};
 use steelyard_lending::{Borrower, LentListener};
-use steelyard_model::Protocol;
 use steelyard_model::routing::entry_point::BuiltIn;
 
 use super::history::History;
@@ -95,7 +94,8 @@ impl EntryPoints {
         }
         wanted.extend(loans.keys().cloned());
         let listeners = binds::listen(&self.gateway, &wanted, |bind, count| {
-            loans.get(bind).map_or_else(|| open_sockets(bind, count), LentListener::listeners)
+            let Some(loan) = loans.get(bind) else { return open_sockets(bind, count) };
+            loan.listeners().map(|(address, all)| (address, Sockets::Tcp(all)))
         });
         self.served = loans;
         if *self.opened != listeners {
@@ -165,7 +165,7 @@ pub(crate) fn at_vips(listeners: &[Listener]) -> BTreeMap<IpAddr, Vec<Listening>
     let mut ours: BTreeMap<IpAddr, Vec<Listening>> = BTreeMap::new();
     for (bind, outcome) in listeners.iter().filter(|it| it.0.binding != Binding::Host) {
         let Ok(socket) = outcome else { continue };
-        let (protocol, port, at) = (Protocol::Tcp, bind.address.port(), socket.port());
+        let (protocol, port, at) = (bind.protocol, bind.address.port(), socket.port());
         ours.entry(bind.address.ip()).or_default().push(Listening { protocol, port, at });
     }
     ours

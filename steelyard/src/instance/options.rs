@@ -68,6 +68,7 @@ pub(super) fn gateway_options(settings: &Settings, rooms: &Rooms) -> Result<Gate
         unresolved_paths: fixed.unresolved_paths(),
         forwarded: fixed.forwarded(),
         proxied: fixed.proxied(),
+        udp_silent: fixed.udp_silent(),
         places: rooms.gateway.clone(),
         kept: rooms.kept.clone(),
         server_name: crate::load::node_name(&settings.world),

@@ -7,16 +7,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use steelyard_host::places::TakenPlace;
 use steelyard_http::Spelling;
-use tokio::net::{TcpListener, TcpStream};
+use steelyard_model::Protocol;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
-use tokio::task::spawn_local;
+use tokio::task::{JoinHandle, spawn_local};
 
 use super::Core;
 use super::arrival::Arrival;
@@ -46,7 +46,7 @@ pub(crate) enum Command {
     Open {
         bind: Bind,
         address: SocketAddr,
-        listeners: Vec<std::net::TcpListener>,
+        share: Share,
         told: Told,
     },
     Close {
@@ -65,13 +65,35 @@ pub(crate) enum Command {
     },
 }
 
+/// The sockets of one worker.
+pub(crate) enum Share {
+    Tcp(Vec<std::net::TcpListener>),
+    Udp(std::net::UdpSocket),
+}
+
+/// Who serves what comes in.
+#[derive(Clone, Copy)]
+pub(crate) struct Servants {
+    /// A client's connection.
+    pub(crate) connection: fn(Arrival),
+    /// Datagrams, until the task is ended.
+    pub(crate) datagrams: fn(Rc<Core>, Rc<Listener>, UdpSocket) -> JoinHandle<()>,
+}
+
+#[cfg(test)]
+impl Servants {
+    pub(crate) const fn of_test(connection: fn(Arrival)) -> Self {
+        Self { connection, datagrams: |_, _, _| spawn_local(std::future::pending()) }
+    }
+}
+
 /// Ends when its sender is gone, which is when all cores have been told of a listener.
 pub(crate) type Told = watch::Receiver<()>;
 
 /// A worker's thread and the way to it.
 pub(crate) struct Worker {
     pub(crate) commands: UnboundedSender<Command>,
-    pub(crate) thread: JoinHandle<()>,
+    pub(crate) thread: std::thread::JoinHandle<()>,
 }
 
 /// Listeners of one core.
@@ -80,15 +102,18 @@ type Listeners = HashMap<Bind, Accepting>;
 /// A listener, and its sockets: one, unless they are others' who made more or fewer.
 type Accepting = (Rc<Listener>, Vec<Accepted>);
 
-/// A socket, and the task that accepts from it.
-type Accepted = (Rc<TcpListener>, tokio::task::JoinHandle<()>);
+/// A socket, and the task that takes from it.
+enum Accepted {
+    Tcp(Rc<TcpListener>, JoinHandle<()>),
+    Udp(JoinHandle<()>),
+}
 
 impl Worker {
     pub(crate) fn start(
         index: usize,
         shared: Arc<Shared>,
         log: Option<LogBuffer>,
-        serve: fn(Arrival),
+        servants: Servants,
     ) -> io::Result<Self> {
         let (commands, receiver) = unbounded_channel();
         let runtime = move || {
@@ -101,7 +126,7 @@ impl Worker {
             std::thread::Builder::new().name(format!("gateway-{index}")).spawn(move || {
                 match runtime() {
                     Ok(runtime) => {
-                        let core = Core::new(index, shared, log, serve);
+                        let core = Core::new(index, shared, log, servants);
                         runtime.block_on(run(core, receiver));
                         // What blocks a thread, as a name that is looked up, is not waited for.
                         runtime.shutdown_background();
@@ -129,16 +154,23 @@ async fn run(core: Rc<Core>, mut commands: UnboundedReceiver<Command>) {
         };
         let Some(command) = command else { break };
         match command {
-            Command::Open { bind, address, listeners: sockets, told } => {
+            Command::Open { bind, address, share, told } => {
                 let state = state_of(&core, &bind, address);
                 let at = (bind.clone(), address);
-                let open = |socket| {
-                    open(&core, &state, &at, socket, told.clone()).inspect_err(|error| {
+                let opened = match share {
+                    Share::Tcp(sockets) => sockets
+                        .into_iter()
+                        .map(|it| open(&core, &state, &at, it, told.clone()))
+                        .collect(),
+                    Share::Udp(socket) => vec![hear(&core, &state, socket)],
+                };
+                let working = opened.into_iter().filter_map(|it: io::Result<Accepted>| {
+                    it.inspect_err(|error| {
                         tracing::error!(%error, %address, "a listener is of no use");
                     })
-                };
-                let accepted = sockets.into_iter().filter_map(|it| open(it).ok()).collect();
-                listeners.insert(bind, (state, accepted));
+                    .ok()
+                });
+                listeners.insert(bind, (state, working.collect()));
             }
             Command::Close { bind, done } => {
                 if let Some(listener) = listeners.remove(&bind) {
@@ -181,7 +213,17 @@ fn open(
         while told.changed().await.is_ok() {}
         accept.await;
     });
-    Ok((socket, accepting))
+    Ok(Accepted::Tcp(socket, accepting))
+}
+
+/// Takes datagrams from now on: the kernel leads a client to the same socket always.
+fn hear(
+    core: &Rc<Core>,
+    state: &Rc<Listener>,
+    socket: std::net::UdpSocket,
+) -> io::Result<Accepted> {
+    let socket = UdpSocket::from_std(socket)?;
+    Ok(Accepted::Udp((core.servants.datagrams)(core.clone(), state.clone(), socket)))
 }
 
 /// A listener as its connections see it.
@@ -192,7 +234,7 @@ fn state_of(core: &Core, bind: &Bind, address: SocketAddr) -> Rc<Listener> {
         path: if keeps_segments { Spelling::Unresolved } else { Spelling::Normal },
         forwarded: core.options().forwarded.get(&bind.entry_point).cloned().unwrap_or_default(),
         proxied: core.options().proxied.get(&bind.entry_point).cloned().unwrap_or_default(),
-        open: core.counters.open_at(&entry_point),
+        open: core.counters.open_at(&entry_point, bind.protocol),
         entry_point,
         address: address.to_string(),
     }))
@@ -201,7 +243,15 @@ fn state_of(core: &Core, bind: &Bind, address: SocketAddr) -> Rc<Listener> {
 /// Stops accepting, but not before those who are connected already are taken in: closing would
 /// reset them. The sockets are closed when this is done.
 async fn close(core: &Rc<Core>, (state, accepted): Accepting) {
-    for (socket, accepting) in accepted {
+    for accepted in accepted {
+        let (socket, accepting) = match accepted {
+            Accepted::Tcp(socket, accepting) => (socket, accepting),
+            Accepted::Udp(hearing) => {
+                hearing.abort();
+                let _ = hearing.await;
+                continue;
+            }
+        };
         accepting.abort();
         let _ = accepting.await;
         while let Some(Ok((stream, peer))) = accept_now(&socket) {
@@ -311,7 +361,7 @@ fn take_in(
     counted: (TakenPlace, Presence),
 ) {
     let arrival = Arrival::new(core.clone(), listener.clone(), stream.into(), peer, counted);
-    (core.serve)(arrival);
+    (core.servants.connection)(arrival);
 }
 
 async fn keep_house(core: Rc<Core>) {
@@ -334,18 +384,39 @@ async fn keep_house(core: Rc<Core>) {
 }
 
 /// Stops accepting, and lets requests finish until `timeout`. Clients learn of it by their next
-/// answer; who asks nothing for a while is ended.
+/// answer; who asks nothing for a while is ended. Sessions of UDP go on until they are silent, and
+/// no new ones begin.
 async fn drain(
     core: &Rc<Core>,
     listeners: &mut Listeners,
     guests: &mut UnboundedReceiver<Guest>,
     timeout: Duration,
 ) {
-    let deadline = Instant::now() + timeout;
     core.draining.set(true);
-    for (_, listener) in listeners.drain() {
+    let mut hearing = Vec::new();
+    for (bind, listener) in listeners.drain() {
+        match bind.protocol {
+            Protocol::Udp => {
+                listener.0.close(Instant::now());
+                hearing.push(listener);
+            }
+            Protocol::Tcp | Protocol::Sctp => close(core, listener).await,
+        }
+    }
+    end_requests(core, listeners, guests, timeout).await;
+    for listener in hearing {
         close(core, listener).await;
     }
+}
+
+/// Lets what is under way finish until `timeout`.
+async fn end_requests(
+    core: &Rc<Core>,
+    listeners: &Listeners,
+    guests: &mut UnboundedReceiver<Guest>,
+    timeout: Duration,
+) {
+    let deadline = Instant::now() + timeout;
     let patient = Instant::now() + GRACE.min(timeout / 4);
     loop {
         let is_last = core.connections.borrow().is_empty();
@@ -363,7 +434,7 @@ async fn drain(
             core.connections.borrow().retire(true);
         }
         let late = now >= deadline || core.shared.hurry.load(Ordering::Relaxed);
-        if core.connections.borrow().is_empty() {
+        if core.connections.borrow().is_empty() && core.sessions.get() == 0 {
             return;
         }
         if late {
@@ -389,7 +460,12 @@ mod tests {
 
     use super::*;
     use crate::options::{Binding, GatewayOptions};
-    use crate::wire::listen;
+    use crate::wire::listen::{self, Sockets};
+
+    fn bind(address: SocketAddr) -> Bind {
+        let entry_point = "web".to_owned();
+        Bind { entry_point, protocol: Protocol::Tcp, address, binding: Binding::Host }
+    }
 
     /// Holds whom it is given until the worker ends.
     fn hold(arrival: Arrival) {
@@ -398,6 +474,8 @@ mod tests {
             drop(arrival);
         });
     }
+
+    const SERVANTS: Servants = Servants::of_test(hold);
 
     fn eventually(what: &str, is_so: impl Fn() -> bool) {
         let end = Instant::now() + Duration::from_secs(60);
@@ -413,16 +491,18 @@ mod tests {
         let options = GatewayOptions { workers: CORES, ..GatewayOptions::default() };
         let shared = Shared::new(options);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let bind = Bind { entry_point: "web".to_owned(), address, binding: Binding::Host };
-        let (address, listeners) = listen::open(&bind, CORES).unwrap();
+        let bind = bind(address);
+        let (address, Sockets::Tcp(listeners)) = listen::open(&bind, CORES).unwrap() else {
+            panic!("it is of TCP");
+        };
         let workers: Vec<Worker> = (0..CORES)
-            .map(|index| Worker::start(index, shared.clone(), None, hold).unwrap())
+            .map(|index| Worker::start(index, shared.clone(), None, SERVANTS).unwrap())
             .collect();
         let (all_told, _) = watch::channel(());
         for (worker, listener) in workers.iter().zip(listeners) {
             let told = all_told.subscribe();
-            let listeners = vec![listener];
-            let command = Command::Open { bind: bind.clone(), address, listeners, told };
+            let share = Share::Tcp(vec![listener]);
+            let command = Command::Open { bind: bind.clone(), address, share, told };
             worker.commands.send(command).unwrap();
         }
         drop(all_told);
@@ -450,7 +530,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let stream = std::net::TcpStream::connect(address).unwrap();
-        let bind = Bind { entry_point: "web".to_owned(), address, binding: Binding::Host };
+        let bind = bind(address);
         let place = shared.options.places.take_now().unwrap();
         let presence = shared.crowd.enter(1);
         let guest = Guest { bind, address, stream, peer: address, place, presence };

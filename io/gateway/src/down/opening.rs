@@ -69,9 +69,9 @@ enum Look {
 }
 
 /// A connection as rules see it: its address, and what its handshake names.
-struct Caller {
-    address: IpAddr,
-    hello: ClientHello,
+pub(super) struct Caller {
+    pub(super) address: IpAddr,
+    pub(super) hello: ClientHello,
 }
 
 /// Whether something comes before the first request.

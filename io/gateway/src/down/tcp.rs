@@ -2,10 +2,11 @@
 //! both ways as they come.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use steelyard_model::routing::id::EntryPointId;
 use steelyard_preface::ProxyHeader;
 use steelyard_preface::opening::{ACCEPTED, SSL_REQUEST};
 
@@ -60,7 +61,8 @@ pub(super) async fn reach(
     preamble: Preamble,
 ) -> Result<Reached, Failed> {
     let core = &arrival.core;
-    let (service, set) = pick(arrival, route)?;
+    let at = (&arrival.listener.point, arrival.peer.ip());
+    let (service, set) = pick(core, at, route)?;
     let carriage = service.carriage().ok_or_else(|| Failed::new(Fault::Refused))?;
     let says = first_words(arrival, &carriage, preamble);
     let began = Instant::now();
@@ -90,14 +92,16 @@ pub(super) async fn reach(
     Err(last)
 }
 
-/// The backend that takes a connection, and its endpoints.
-fn pick(arrival: &Arrival, route: &RouteState) -> Result<(Rc<BackendState>, Rc<SetState>), Failed> {
-    let core = &arrival.core;
+/// The backend that takes what comes of `client` at an entry point, and its endpoints.
+pub(super) fn pick(
+    core: &Core,
+    (point, client): (&EntryPointId, IpAddr),
+    route: &RouteState,
+) -> Result<(Rc<BackendState>, Rc<SetState>), Failed> {
     let live = core.live();
-    let point = &arrival.listener.point;
     let mut recipes = route.recipes((point, false), "");
     recipes.extend(route.recipes((point, true), ""));
-    let picked = route.pick_for_bytes(&core.scene(&live), arrival.peer.ip(), &mut recipes);
+    let picked = route.pick_for_bytes(&core.scene(&live), client, &mut recipes);
     let (fault, why) = match picked {
         Picked::Leaf(service, set) if recipes.is_empty() => return Ok((service, set)),
         Picked::Leaf(..) => (Fault::Refused, Some("its filters are for requests".into())),

@@ -100,6 +100,7 @@ mod tests {
     use steelyard_http::Vouching;
 
     use super::*;
+    use crate::core::worker::Servants;
     use crate::options::{GatewayOptions, Timeouts};
     use crate::shared::Shared;
     use crate::wire::stream::Stream;
@@ -110,7 +111,7 @@ mod tests {
     fn core(half_closed: Duration) -> Rc<Core> {
         let timeouts = Timeouts { half_closed, ..Timeouts::default() };
         let options = GatewayOptions { timeouts, ..GatewayOptions::default() };
-        Core::new(0, Shared::new(options), None, |_| ())
+        Core::new(0, Shared::new(options), None, Servants::of_test(|_| ()))
     }
 
     fn course() -> Course {

@@ -220,11 +220,12 @@ mod tests {
     use steelyard_http::{LineEdits, Scheme};
 
     use super::*;
+    use crate::core::worker::Servants;
     use crate::options::GatewayOptions;
     use crate::shared::Shared;
 
     fn core() -> Rc<Core> {
-        Core::new(0, Shared::new(GatewayOptions::default()), None, |_| ())
+        Core::new(0, Shared::new(GatewayOptions::default()), None, Servants::of_test(|_| ()))
     }
 
     fn letter(method: &str, target: &str, body: &'static [u8]) -> Letter {

@@ -230,13 +230,15 @@ mod tests {
     use steelyard_http::{Asked, Body, Framing, Limits, Terms, Upgrades, Vouching};
 
     use super::*;
+    use crate::core::worker::Servants;
     use crate::options::GatewayOptions;
     use crate::shared::Shared;
 
     /// What waits goes on when its time has come, and not before.
     #[test]
     fn each_body_has_its_own_time() {
-        let core = Core::new(0, Shared::new(GatewayOptions::default()), None, |_| ());
+        let core =
+            Core::new(0, Shared::new(GatewayOptions::default()), None, Servants::of_test(|_| ()));
         let peer = [127, 0, 0, 1].into();
         let journey = Journey { peer, is_tls: false, server_name: None, route: None };
         let mut course = Course::new(Vec::new(), journey, Vec::new(), Vouching::nothing(peer));

@@ -175,6 +175,25 @@ fn expose_tcp(samples: &[Sample], out: &mut Exposition) {
     }
 }
 
+/// What UDP routes carry.
+fn expose_udp(samples: &[Sample], out: &mut Exposition) {
+    let udp = sums(samples, |sample| &sample.udp);
+    let mut sessions = out.family(&table::UDP_SESSIONS);
+    for ((entry_point, service), totals) in &udp {
+        sessions.put([entry_point, service], totals.sessions);
+    }
+    let mut datagrams = out.family(&table::UDP_DATAGRAMS);
+    for ((entry_point, service), totals) in &udp {
+        datagrams.put([&"in", entry_point, service], totals.came.0);
+        datagrams.put([&"out", entry_point, service], totals.went.0);
+    }
+    let mut bytes = out.family(&table::UDP_BYTES);
+    for ((entry_point, service), totals) in &udp {
+        bytes.put([&"in", entry_point, service], totals.came.1);
+        bytes.put([&"out", entry_point, service], totals.went.1);
+    }
+}
+
 /// Everything a scrape gets.
 pub(crate) fn expose(
     samples: &[Sample],
@@ -186,8 +205,8 @@ pub(crate) fn expose(
     out.family(&table::CONFIG_RELOADS).put([], reloads.total);
     out.family(&table::CONFIG_LAST_RELOAD).put([], reloads.last_success);
     let mut open = out.family(&table::OPEN_CONNECTIONS);
-    for (entry_point, count) in sums(samples, |sample| &sample.open) {
-        open.put([entry_point, &"TCP"], count);
+    for ((entry_point, protocol), count) in sums(samples, |sample| &sample.open) {
+        open.put([entry_point, protocol], count);
     }
     if views.entry_points {
         ENTRY_POINTS.expose(samples, bounds, out);
@@ -209,6 +228,7 @@ pub(crate) fn expose(
         room.put([awaited, entry_point], count);
     }
     expose_tcp(samples, out);
+    expose_udp(samples, out);
     let mut turned_away = out.family(&table::TURNED_AWAY);
     for ((entry_point, cause), count) in sums(samples, |sample| &sample.turned_away) {
         turned_away.put([cause, entry_point], count);
@@ -272,7 +292,9 @@ mod tests {
     use steelyard_metrics::MOST_BOUNDS;
 
     use super::*;
-    use crate::tell::metrics::TcpTotals;
+    use steelyard_model::Protocol;
+
+    use crate::tell::metrics::{TcpTotals, UdpTotals};
 
     fn sample(router: Option<&str>, code: u16, requests: u64) -> Sample {
         let labels = Labels {
@@ -289,12 +311,16 @@ mod tests {
             Totals { requests: requests + 2, buckets, seconds: 0.5, bytes_in: 3, bytes_out: 4 };
         Sample {
             series: vec![(labels, totals)],
-            open: vec![("web".into(), 2)],
+            open: vec![(("web".into(), Protocol::Tcp), 2)],
             retries: vec![("s".into(), 1)],
             room: vec![(("web".into(), "progress"), 1)],
             tcp: vec![(
                 ("web".into(), "db".into()),
                 TcpTotals { connections: 1, bytes_in: 5, bytes_out: 7 },
+            )],
+            udp: vec![(
+                ("dns".into(), "db".into()),
+                UdpTotals { sessions: 1, came: (2, 30), went: (4, 50) },
             )],
             turned_away: vec![(("web".into(), "timeout"), 1)],
             floods: vec![(("web".into(), "ping"), 2)],
@@ -350,6 +376,9 @@ mod tests {
             "steelyard_connections_made_room_total{awaited=\"progress\",entrypoint=\"web\"} 3\n",
             "steelyard_tcp_connections_total{entrypoint=\"web\",service=\"db\"} 3\n",
             "steelyard_tcp_bytes_total{direction=\"out\",entrypoint=\"web\",service=\"db\"} 21\n",
+            "steelyard_udp_sessions_total{entrypoint=\"dns\",service=\"db\"} 3\n",
+            "steelyard_udp_datagrams_total{direction=\"in\",entrypoint=\"dns\",service=\"db\"} 6\n",
+            "steelyard_udp_bytes_total{direction=\"out\",entrypoint=\"dns\",service=\"db\"} 150\n",
             "steelyard_connections_turned_away_total{cause=\"timeout\",entrypoint=\"web\"} 3\n",
             "steelyard_connections_flooded_total{entrypoint=\"web\",kind=\"ping\"} 6\n",
         ] {

@@ -8,7 +8,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use steelyard_host::udp::Train;
 use steelyard_metrics::MOST_BOUNDS;
+use steelyard_model::Protocol;
 
 use crate::up::tally::EndpointTotals;
 use crate::wire::secured::Secured;
@@ -61,6 +63,9 @@ pub(crate) struct Totals {
 /// An entry point, and a service where it is known.
 type ByService = (Arc<str>, Arc<str>);
 
+/// An entry point, and what is open there.
+type OpenAt = (Arc<str>, Protocol);
+
 /// Connections of TCP routes, and what they carry.
 #[derive(Debug, Default)]
 struct TcpCount {
@@ -83,6 +88,37 @@ pub(crate) struct Carried {
     pub(crate) down: Cell<u64>,
 }
 
+/// Sessions of UDP routes, and what they carry.
+#[derive(Debug, Default)]
+struct UdpCount {
+    sessions: u64,
+    carried: Rc<CarriedDatagrams>,
+}
+
+/// Counts of the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct UdpTotals {
+    pub(crate) sessions: u64,
+    /// Datagrams, and bytes, from clients.
+    pub(crate) came: (u64, u64),
+    /// The same to them.
+    pub(crate) went: (u64, u64),
+}
+
+/// What went each way, as it goes.
+#[derive(Debug, Default)]
+pub(crate) struct CarriedDatagrams {
+    pub(crate) up: DatagramCount,
+    pub(crate) down: DatagramCount,
+}
+
+/// Datagrams, and their bytes.
+#[derive(Debug, Default)]
+pub(crate) struct DatagramCount {
+    datagrams: Cell<u64>,
+    bytes: Cell<u64>,
+}
+
 /// Entry point, and why a handshake came to nothing.
 type Handshaken = (Arc<str>, Option<&'static str>);
 
@@ -90,10 +126,11 @@ type Handshaken = (Arc<str>, Option<&'static str>);
 #[derive(Default)]
 pub(crate) struct Counters {
     series: RefCell<HashMap<Labels, Rc<RefCell<Totals>>>>,
-    pub(crate) open: RefCell<HashMap<Arc<str>, Rc<Cell<i64>>>>,
+    open: RefCell<HashMap<OpenAt, Rc<Cell<i64>>>>,
     pub(crate) retries: RefCell<HashMap<Arc<str>, u64>>,
     room: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     tcp: RefCell<HashMap<ByService, TcpCount>>,
+    udp: RefCell<HashMap<ByService, UdpCount>>,
     turned_away: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     floods: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     faults: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
@@ -111,12 +148,14 @@ pub(crate) struct RouteSeries {
 #[derive(Debug, Default)]
 pub(crate) struct Sample {
     pub(crate) series: Vec<(Labels, Totals)>,
-    pub(crate) open: Vec<(Arc<str>, i64)>,
+    pub(crate) open: Vec<(OpenAt, i64)>,
     pub(crate) retries: Vec<(Arc<str>, u64)>,
     /// Connections that made room, by entry point and what was awaited of them.
     pub(crate) room: Vec<((Arc<str>, &'static str), u64)>,
     /// Connections of TCP routes, by entry point and service.
     pub(crate) tcp: Vec<(ByService, TcpTotals)>,
+    /// Sessions of UDP routes, by the same.
+    pub(crate) udp: Vec<(ByService, UdpTotals)>,
     /// Connections that ended before their first request, by entry point and cause.
     pub(crate) turned_away: Vec<((Arc<str>, &'static str), u64)>,
     /// Connections that were ended for flooding, by entry point and what with.
@@ -189,6 +228,18 @@ impl Counters {
         counted.carried.clone()
     }
 
+    /// A session with an endpoint of `service` begins, which counts what it carries.
+    pub(crate) fn count_session(
+        &self,
+        entry_point: &Arc<str>,
+        service: &Arc<str>,
+    ) -> Rc<CarriedDatagrams> {
+        let mut udp = self.udp.borrow_mut();
+        let counted = udp.entry((entry_point.clone(), service.clone())).or_default();
+        counted.sessions += 1;
+        counted.carried.clone()
+    }
+
     /// A connection at `entry_point` ends before its first request.
     pub(crate) fn count_turned_away(&self, entry_point: &Arc<str>, cause: &'static str) {
         *self.turned_away.borrow_mut().entry((entry_point.clone(), cause)).or_default() += 1;
@@ -221,9 +272,9 @@ impl Counters {
         *self.secured.borrow_mut().entry(labels).or_default() += 1;
     }
 
-    /// The gauge of open connections of an entry point.
-    pub(crate) fn open_at(&self, entry_point: &Arc<str>) -> Rc<Cell<i64>> {
-        self.open.borrow_mut().entry(entry_point.clone()).or_default().clone()
+    /// The gauge of open connections, or sessions, of an entry point.
+    pub(crate) fn open_at(&self, entry_point: &Arc<str>, protocol: Protocol) -> Rc<Cell<i64>> {
+        self.open.borrow_mut().entry((entry_point.clone(), protocol)).or_default().clone()
     }
 
     /// Forgets routes and services that are gone. What was counted for them stays counted for the
@@ -248,6 +299,7 @@ impl Counters {
         }
         self.retries.borrow_mut().retain(|name, _| !services.contains(&**name));
         self.tcp.borrow_mut().retain(|(_, name), _| !services.contains(&**name));
+        self.udp.borrow_mut().retain(|(_, name), _| !services.contains(&**name));
         let mut secured = self.secured.borrow_mut();
         let concerned = secured.extract_if(|labels, _| {
             is_gone(&labels.router, routes) || is_gone(&labels.service, services)
@@ -264,7 +316,7 @@ impl Counters {
         let series = self.series.borrow();
         let open = self.open.borrow();
         let (retries, room) = (self.retries.borrow(), self.room.borrow());
-        let tcp = self.tcp.borrow();
+        let (tcp, udp) = (self.tcp.borrow(), self.udp.borrow());
         let turned_away = self.turned_away.borrow();
         let floods = self.floods.borrow();
         let faults = self.faults.borrow();
@@ -275,6 +327,7 @@ impl Counters {
             retries: retries.iter().map(|(name, count)| (name.clone(), *count)).collect(),
             room: room.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             tcp: tcp.iter().map(|(key, counted)| (key.clone(), counted.totals())).collect(),
+            udp: udp.iter().map(|(key, counted)| (key.clone(), counted.totals())).collect(),
             turned_away: turned_away.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             floods: floods.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             faults: faults.iter().map(|(key, count)| (key.clone(), *count)).collect(),
@@ -335,6 +388,34 @@ impl TcpCount {
     fn totals(&self) -> TcpTotals {
         let Carried { up, down } = &*self.carried;
         TcpTotals { connections: self.connections, bytes_in: up.get(), bytes_out: down.get() }
+    }
+}
+
+impl DatagramCount {
+    /// Counts a train.
+    pub(crate) fn add(&self, train: &Train<'_>) {
+        self.datagrams.set(self.datagrams.get() + train.count() as u64);
+        self.bytes.set(self.bytes.get() + train.bytes.len() as u64);
+    }
+
+    fn get(&self) -> (u64, u64) {
+        (self.datagrams.get(), self.bytes.get())
+    }
+}
+
+impl UdpCount {
+    fn totals(&self) -> UdpTotals {
+        let CarriedDatagrams { up, down } = &*self.carried;
+        UdpTotals { sessions: self.sessions, came: up.get(), went: down.get() }
+    }
+}
+
+impl AddAssign for UdpTotals {
+    fn add_assign(&mut self, other: Self) {
+        self.sessions += other.sessions;
+        for (sum, more) in [(&mut self.came, other.came), (&mut self.went, other.went)] {
+            *sum = (sum.0 + more.0, sum.1 + more.1);
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) enum TurnedAway {
     Policies,
     /// Its route's backend does not take it.
     Unserved(Fault),
+    /// There is no place for it, and nobody who would make room.
+    NoPlace,
     /// Nothing more is served here, or others needed its place, which is counted elsewhere.
     Dismissed,
 }
@@ -39,6 +41,7 @@ impl TurnedAway {
             Self::Proxy(_) => Some("proxy-header"),
             Self::Hello(_) => Some("client-hello"),
             Self::Policies => Some("tls-policies"),
+            Self::NoPlace => Some("no-place"),
             Self::Unserved(fault) => Some(fault.cause()),
             Self::Tls(_) | Self::Dismissed => None,
         }

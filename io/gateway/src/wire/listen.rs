@@ -1,16 +1,27 @@
-//! Listening sockets: one per worker and address, sharing the port (`SO_REUSEPORT`).
+//! Listening sockets: one per worker and address, sharing the port (`SO_REUSEPORT`). Of UDP the
+//! kernel leads a client to the same one as long as there are as many.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Socket, Type};
+use steelyard_model::Protocol;
 
 use crate::options::{Bind, Binding};
 
 /// As long a queue as the kernel allows (it cuts this to `somaxconn`).
 const BACKLOG: i32 = 65_535;
 
-/// Opens `count` listeners on the same address. Port 0 is chosen once for all.
+/// What is listened by.
+#[derive(Debug)]
+pub enum Sockets {
+    /// Connections come in by these.
+    Tcp(Vec<TcpListener>),
+    /// Datagrams come in by these, one for each worker.
+    Udp(Vec<UdpSocket>),
+}
+
+/// Opens `count` sockets on the same address. Port 0 is chosen once for all.
 ///
 /// The first one shares its port with nobody while it begins to listen: another process that
 /// would share it, and silently get half of the connections, is found however close the race is.
@@ -18,23 +29,40 @@ const BACKLOG: i32 = 65_535;
 ///
 /// # Errors
 /// When the address cannot be bound, or somebody else listens there.
-pub fn open(bind: &Bind, count: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+pub fn open(bind: &Bind, count: usize) -> io::Result<(SocketAddr, Sockets)> {
+    let (address, sockets) = open_all(bind, count)?;
+    let sockets = sockets.into_iter();
+    Ok((
+        address,
+        match bind.protocol {
+            Protocol::Udp => Sockets::Udp(sockets.map(UdpSocket::from).collect()),
+            Protocol::Tcp | Protocol::Sctp => {
+                Sockets::Tcp(sockets.map(TcpListener::from).collect())
+            }
+        },
+    ))
+}
+
+fn open_all(bind: &Bind, count: usize) -> io::Result<(SocketAddr, Vec<Socket>)> {
     let first = unbound(bind)?;
     listen(&first, bind.socket())?;
     first.set_reuse_port(true)?;
-    let first = TcpListener::from(first);
-    let address = first.local_addr()?;
-    let mut listeners = vec![first];
-    while listeners.len() < count {
+    let address = first.local_addr()?.as_socket().expect("it was bound to an IP address");
+    let mut sockets = vec![first];
+    while sockets.len() < count {
         let next = unbound(bind)?;
         next.set_reuse_port(true)?;
         listen(&next, address)?;
-        listeners.push(next.into());
+        sockets.push(next);
     }
-    Ok((address, listeners))
+    Ok((address, sockets))
 }
 
 fn listen(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    if socket.r#type()? == Type::DGRAM {
+        socket.set_nonblocking(true)?;
+        return socket.bind(&address.into());
+    }
     // Accepted connections inherit it, which saves a system call each.
     socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
@@ -43,8 +71,16 @@ fn listen(socket: &Socket, address: SocketAddr) -> io::Result<()> {
 }
 
 fn unbound(bind: &Bind) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(bind.address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
+    let domain = Domain::for_address(bind.address);
+    let socket = match bind.protocol {
+        // Its port is nobody's but ours: there is no state of it that could linger.
+        Protocol::Udp => Socket::new(domain, Type::DGRAM, None)?,
+        Protocol::Tcp | Protocol::Sctp => {
+            let socket = Socket::new(domain, Type::STREAM, None)?;
+            socket.set_reuse_address(true)?;
+            socket
+        }
+    };
     if bind.address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -67,7 +103,12 @@ mod tests {
 
     fn bind(port: u16) -> Bind {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Bind { entry_point: "web".to_owned(), address, binding: Binding::Host }
+        Bind {
+            entry_point: "web".to_owned(),
+            protocol: Protocol::Tcp,
+            address,
+            binding: Binding::Host,
+        }
     }
 
     /// As when two processes find the port free at the same moment.
@@ -76,10 +117,11 @@ mod tests {
         const RIVALS: usize = 4;
         let (address, _) = open(&bind(0), 1).unwrap();
         for round in 0..300 {
+            let protocol = [Protocol::Tcp, Protocol::Udp][round % 2];
             let start = Barrier::new(RIVALS);
             let rival = || {
                 start.wait();
-                open(&bind(address.port()), 2)
+                open(&Bind { protocol, ..bind(address.port()) }, 2)
             };
             let outcomes: Vec<_> = std::thread::scope(|scope| {
                 let rivals = [(); RIVALS].map(|()| scope.spawn(rival));
@@ -94,7 +136,9 @@ mod tests {
 
     #[test]
     fn all_listeners_of_a_port_get_connections() {
-        let (address, listeners) = open(&bind(0), 3).unwrap();
+        let (address, Sockets::Tcp(listeners)) = open(&bind(0), 3).unwrap() else {
+            panic!("it is of TCP");
+        };
         let mut accepted = [0; 3];
         for _ in 0..200 {
             let _client = TcpStream::connect(address).unwrap();

@@ -227,6 +227,7 @@ pub(crate) fn gateway_with(routes: &[Served], options: GatewayOptions) -> (Gatew
 pub(crate) fn web(port: u16) -> Bind {
     Bind {
         entry_point: "web".into(),
+        protocol: steelyard_model::Protocol::Tcp,
         address: (Ipv4Addr::LOCALHOST, port).into(),
         binding: Binding::Host,
     }

@@ -1,4 +1,5 @@
-//! TCP routes for tests, at the entry point `web`: plain, or of handshakes that are passed on.
+//! TCP routes for tests, at the entry point `web`: plain, or of handshakes that are passed on. And
+//! UDP routes, at `dns`.
 
 use std::cmp::Reverse;
 use std::net::SocketAddr;
@@ -8,7 +9,7 @@ use steelyard_gateway::{Gateway, GatewayOptions};
 use steelyard_model::routing::backend::{
     Backend, BackendNode, EndpointOrigin, EndpointSet, Endpoints,
 };
-use steelyard_model::routing::entry_point::SECURE;
+use steelyard_model::routing::entry_point::{EntryPoint, SECURE};
 use steelyard_model::routing::id::{BackendId, EndpointSetId, ListenerId, RouteId};
 use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::matcher::Matcher;
@@ -19,10 +20,13 @@ use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::transport::Transport;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{
-    Endpoint, EndpointState, FieldPath, Host, NamespacedName, ObjectRef, Provenance,
+    Endpoint, EndpointState, FieldPath, Host, NamespacedName, ObjectRef, Protocol, Provenance,
 };
 
 use super::{gateway_with, routing};
+
+/// The entry point of UDP, and its listener.
+pub(crate) const DNS: &str = "dns";
 
 /// The listener of handshakes that are passed on.
 const PASSED_ON: &str = "web/passed";
@@ -30,6 +34,7 @@ const PASSED_ON: &str = "web/passed";
 /// A TCP route of a test.
 pub(crate) struct TcpServed {
     name: &'static str,
+    kind: RouteKind,
     listener: ListenerId,
     rule: Rule,
     host: HostSpecificity,
@@ -42,6 +47,7 @@ pub(crate) struct TcpServed {
 pub(crate) fn plain(name: &'static str, endpoints: &[SocketAddr]) -> TcpServed {
     TcpServed {
         name,
+        kind: RouteKind::Tcp,
         listener: "web".into(),
         rule: Rule::One(Matcher::Sni(HostPattern::Any)),
         host: HostSpecificity::Any,
@@ -62,6 +68,23 @@ pub(crate) fn passed_on(
     };
     let rule = Rule::One(Matcher::Sni(pattern));
     TcpServed { listener: PASSED_ON.into(), rule, host, ..plain(name, endpoints) }
+}
+
+/// A route for datagrams.
+pub(crate) fn datagrams(name: &'static str, endpoints: &[SocketAddr]) -> TcpServed {
+    TcpServed { kind: RouteKind::Udp, listener: DNS.into(), ..plain(name, endpoints) }
+}
+
+/// UDP routes alone.
+pub(crate) fn udp_routing(routes: &[TcpServed]) -> RoutingMap {
+    let mut map = routing(&[]);
+    let point = EntryPoint { protocol: Protocol::Udp, ..EntryPoint::new(DNS, 53) };
+    for listener in point.listeners() {
+        map.listeners.insert(listener.id.clone(), Arc::new(listener));
+    }
+    map.entry_points.insert(point.id.clone(), Arc::new(point));
+    routes.iter().for_each(|route| route.put_into(&mut map));
+    map
 }
 
 /// The same where TLS ends at the gateway's `websecure`.
@@ -107,7 +130,7 @@ impl TcpServed {
         let route = Route {
             id: id.clone(),
             place: Provenance { object, field: FieldPath::root() },
-            kind: RouteKind::Tcp,
+            kind: self.kind,
             listeners: vec![self.listener.clone()],
             rank: Rank {
                 ladder: Ladder::Specific,

@@ -11,7 +11,7 @@ use steelyard_model::routing::entry_point::SECURE;
 use steelyard_model::routing::id::TlsPolicyId;
 use steelyard_model::routing::tls::{Certificate, TlsPolicy};
 use steelyard_model::routing::world::RoutingMap;
-use steelyard_model::{ObjectRef, Secret, SecretValue};
+use steelyard_model::{ObjectRef, Protocol, Secret, SecretValue};
 
 use super::{PATIENCE, Received, Served, routing};
 
@@ -135,6 +135,7 @@ pub(crate) fn secure_gateway(map: &RoutingMap, options: GatewayOptions) -> (Gate
     gateway.apply(map, 1);
     let bind = Bind {
         entry_point: SECURE.name.into(),
+        protocol: Protocol::Tcp,
         address: (Ipv4Addr::LOCALHOST, 0).into(),
         binding: Binding::Host,
     };

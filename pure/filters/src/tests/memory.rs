@@ -22,7 +22,7 @@ fn map(keys: &[Vec<u8>]) -> RoutingMap {
     let mut map = RoutingMap::default();
     let uses = |keys: &[u8]| keys.iter().map(|key| usage(&key.to_string())).collect();
     let [first, rest @ ..] = keys else { return map };
-    let [mut listener, ..] = PLAIN.entry_point().listeners();
+    let mut listener = PLAIN.entry_point().listeners().remove(0);
     listener.uses = uses(first);
     map.listeners.insert(listener.id.clone(), Arc::new(listener));
     for (at, keys) in rest.iter().enumerate() {
@@ -85,7 +85,7 @@ fn it_lapses_with_the_last_use_and_begins_anew() {
 /// what stands within it.
 fn nested(filters: &[(&str, &[&str])]) -> RoutingMap {
     let mut map = RoutingMap::default();
-    let [mut listener, ..] = PLAIN.entry_point().listeners();
+    let mut listener = PLAIN.entry_point().listeners().remove(0);
     listener.uses = vec![Use { filter: "outer".into(), state: "1".into() }];
     map.listeners.insert(listener.id.clone(), Arc::new(listener));
     for (id, inner) in filters {

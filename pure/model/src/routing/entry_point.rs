@@ -76,12 +76,17 @@ impl EntryPoint {
         }
     }
 
-    /// Its listeners, each for every host: plain, TLS that ends here, and TLS that is passed on.
-    pub fn listeners(&self) -> [Listener; 3] {
+    /// Its listeners, each for every host: plain, TLS that ends here, and TLS that is passed on;
+    /// one of UDP is plain.
+    pub fn listeners(&self) -> Vec<Listener> {
         let listener = |id, security| Listener::new(id, self.id.clone(), security);
+        let plain = listener(self.plain_listener(), Security::Plain);
+        if self.protocol == Protocol::Udp {
+            return vec![plain];
+        }
         let tls = Security::Terminate { policy: None, certificates: Vec::new() };
-        [
-            listener(self.plain_listener(), Security::Plain),
+        vec![
+            plain,
             listener(self.tls_listener(), tls),
             listener(self.passthrough_listener(), Security::Passthrough),
         ]

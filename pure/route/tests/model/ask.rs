@@ -114,6 +114,12 @@ impl World {
         }
     }
 
+    /// The route of datagrams.
+    pub(crate) fn datagrams(&self, entry_point: &str, probe: &Probe) -> Option<String> {
+        let table = self.table.entry_point(&entry_point.into()).expect("the entry point is there");
+        table.datagrams(probe).map(|choice| choice.candidate.id.to_string())
+    }
+
     pub(crate) fn misdirection(
         &self,
         entry_point: &str,

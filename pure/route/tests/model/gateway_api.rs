@@ -143,7 +143,8 @@ fn tcp_and_udp_weights_are_backends_like_any_other() {
     let shares = Backend::Weighted { edges: vec![edge("blue", 9), edge("green", 1)], sticky: None };
     let udp = Route { kind: RouteKind::Udp, ..tcp("dns", "dns", sni("*")) };
     let world = Draft::new().listener(plain("dns")).route(udp).backend("dns", shares).world();
-    assert_eq!(world.connection("dns", &hello("")), "at once to dns");
+    assert_eq!(world.datagrams("dns", &hello("")).as_deref(), Some("dns"));
+    assert_eq!(world.connection("dns", &hello("")), "http", "a connection is none of its business");
     assert_eq!(world.edges("dns"), ["9×blue", "1×green"]);
     let backends = Draft::new()
         .backend("dns", world.backends["dns"].clone())

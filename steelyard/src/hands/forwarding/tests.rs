@@ -40,7 +40,8 @@ fn listening(at: Option<&str>) -> Applied {
         .iter()
         .map(|at| {
             let (entry_point, address) = ("web".to_owned(), "10.0.0.1:80".parse().unwrap());
-            let bind = Bind { entry_point, address, binding: Binding::Vip };
+            let bind =
+                Bind { entry_point, protocol: Protocol::Tcp, address, binding: Binding::Vip };
             let socket: SocketAddr = at.parse().unwrap();
             (bind, Ok(socket))
         })

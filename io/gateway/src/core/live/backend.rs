@@ -140,6 +140,10 @@ impl BackendState {
         self.is_gone.get()
     }
 
+    pub(crate) fn id(&self) -> &BackendId {
+        &self.id
+    }
+
     /// Whether HTTP/2 is spoken to its endpoints, by prior knowledge.
     pub(crate) fn speaks_http2(&self) -> bool {
         matches!(self.speech.get(), Speech::Http2)

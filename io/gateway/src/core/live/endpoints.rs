@@ -19,6 +19,7 @@ pub(crate) struct SetState {
 }
 
 /// An endpoint to pick.
+#[derive(Clone)]
 pub(crate) enum Target {
     Address(Rc<Upstream>),
     /// Looked up when connecting.

@@ -5,7 +5,7 @@ use steelyard_model::routing::filter::{Filter, FilterNode, Redirection, Use};
 use steelyard_model::routing::id::{EntryPointId, ListenerId};
 use steelyard_model::routing::pattern::{PathPattern, PathShape};
 use steelyard_model::routing::world::RoutingMap;
-use steelyard_model::{Diagnostic, FieldPath, Provenance, RouteDraft, Severity};
+use steelyard_model::{Diagnostic, FieldPath, Protocol, Provenance, RouteDraft, Severity};
 
 use crate::codes;
 use crate::tables::row::ReadSet;
@@ -31,7 +31,8 @@ pub(crate) fn sockets(entry_points: &[EntryPoint]) -> RoutingMap {
 
 /// Entry points to choose from.
 pub(super) struct EntryPoints<'a> {
-    all: &'a [EntryPoint],
+    /// Those that requests come in by.
+    all: Vec<&'a EntryPoint>,
     /// Where a route goes that names none.
     default: Vec<&'a EntryPoint>,
 }
@@ -39,10 +40,11 @@ pub(super) struct EntryPoints<'a> {
 impl<'a> EntryPoints<'a> {
     /// By default routes go to every entry point but those for TLS, by what they say or by port.
     pub(super) fn new(all: &'a [EntryPoint]) -> Self {
+        let all: Vec<&EntryPoint> = all.iter().filter(|it| it.protocol == Protocol::Tcp).collect();
         let is_plain = |it: &&EntryPoint| !it.is_secure && it.port != SECURE.port;
-        let mut default: Vec<&EntryPoint> = all.iter().filter(is_plain).collect();
+        let mut default: Vec<&EntryPoint> = all.iter().copied().filter(is_plain).collect();
         if default.is_empty() {
-            default.extend(all);
+            default.extend(&all);
         }
         Self { all, default }
     }
@@ -73,7 +75,7 @@ impl<'a> EntryPoints<'a> {
             return Vec::new();
         }
         let points = match read.reading.entry_points.is_empty() {
-            true => self.all.iter().filter(|it| it.is_secure).collect(),
+            true => self.all.iter().copied().filter(|it| it.is_secure).collect(),
             false => self.named(read),
         };
         points.into_iter().map(EntryPoint::passthrough_listener).collect()
@@ -83,7 +85,7 @@ impl<'a> EntryPoints<'a> {
     fn secure(&self) -> Vec<&'a EntryPoint> {
         let is_it =
             |it: &&EntryPoint| it.is_secure && !self.default.iter().any(|its| its.id == it.id);
-        self.all.iter().filter(is_it).collect()
+        self.all.iter().copied().filter(is_it).collect()
     }
 
     /// Those that exist of what an object asks for.
@@ -98,7 +100,7 @@ impl<'a> EntryPoints<'a> {
     }
 
     fn find(&self, id: &EntryPointId) -> Option<&'a EntryPoint> {
-        self.all.iter().find(|known| known.id == *id)
+        self.all.iter().copied().find(|known| known.id == *id)
     }
 
     /// Says of an object whose routes are not served where it asks for.

@@ -1,0 +1,180 @@
+//! A client's way to an endpoint, and back.
+
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use socket2::{Domain, Socket, Type};
+use steelyard_host::places::TakenPlace;
+use steelyard_host::udp::{self, Train};
+use steelyard_model::Host;
+use steelyard_model::routing::id::{BackendId, RouteId};
+use steelyard_model::routing::route::Route;
+use steelyard_model::routing::world::RoutingMap;
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::task::{JoinHandle, spawn_local};
+
+use super::{Goal, Peer, Port, receive};
+use crate::core::Core;
+use crate::core::listener::Listener;
+use crate::core::live::Target;
+use crate::tell::fault::Failed;
+use crate::tell::metrics::CarriedDatagrams;
+use crate::tell::turned_away::TurnedAway;
+
+/// A session.
+pub(super) struct Session {
+    /// Towards its endpoint alone.
+    socket: Rc<UdpSocket>,
+    route: RouteId,
+    service: BackendId,
+    endpoint: (Host, u16),
+    carried: Rc<CarriedDatagrams>,
+    /// When its endpoint was heard last.
+    answered: Rc<Cell<Instant>>,
+    answering: JoinHandle<()>,
+    _counted: Counted,
+    _place: TakenPlace,
+}
+
+impl Session {
+    pub(super) fn new(
+        port: &Rc<Port>,
+        peer: Peer,
+        goal: &Goal,
+        endpoint: SocketAddr,
+        place: TakenPlace,
+    ) -> Result<Self, TurnedAway> {
+        let Port { core, listener, .. } = &**port;
+        let socket = connected(endpoint).map_err(|error| {
+            let failed = Failed::connect(error);
+            core.warn(&failed, &goal.service.name, &endpoint.to_string());
+            TurnedAway::from(failed.fault)
+        })?;
+        let socket = Rc::new(socket);
+        let carried = core.counters.count_session(&listener.entry_point, &goal.service.name);
+        let answered = Rc::new(Cell::new(Instant::now()));
+        let answers = Answers {
+            port: port.clone(),
+            socket: socket.clone(),
+            peer,
+            carried: carried.clone(),
+            answered: answered.clone(),
+        };
+        let endpoint = match &goal.target {
+            Target::Address(_) => (Host::Ip(endpoint.ip()), endpoint.port()),
+            Target::Name(name, port) => (Host::Name(name.clone()), *port),
+        };
+        Ok(Self {
+            socket,
+            route: goal.route.clone(),
+            service: goal.service.id().clone(),
+            endpoint,
+            carried,
+            answered,
+            answering: spawn_local(answers.run()),
+            _counted: Counted::new(core, listener),
+            _place: place,
+        })
+    }
+
+    /// When its endpoint was heard last.
+    pub(super) fn answered(&self) -> Instant {
+        self.answered.get()
+    }
+
+    /// Sends a client's datagrams on. What the socket does not take is lost.
+    ///
+    /// # Errors
+    /// The endpoint has refused an earlier one.
+    pub(super) fn send(&self, train: &Train<'_>) -> io::Result<()> {
+        match train.send(&*self.socket, None, None) {
+            Ok(()) => self.carried.up.add(train),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Err(error),
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Whether `route`, which its client's datagrams take now, still leads to its endpoint, be that
+    /// ready or not.
+    pub(super) fn is_on(&self, route: &Route, routing: &RoutingMap) -> bool {
+        let (host, port) = &self.endpoint;
+        let ends = if route.id == self.route { routing.ends(route) } else { Vec::new() };
+        ends.iter().filter(|end| end.node.id == self.service).any(|end| {
+            let mut all = end.endpoints.into_iter().flat_map(|set| &set.endpoints);
+            all.any(|(it, _)| (&it.host, &it.port) == (host, port))
+        })
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.answering.abort();
+    }
+}
+
+/// A session as the gauges have it, however it ends.
+struct Counted {
+    core: Rc<Core>,
+    listener: Rc<Listener>,
+}
+
+impl Counted {
+    fn new(core: &Rc<Core>, listener: &Rc<Listener>) -> Self {
+        core.sessions.set(core.sessions.get() + 1);
+        listener.open.set(listener.open.get() + 1);
+        Self { core: core.clone(), listener: listener.clone() }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let Self { core, listener } = self;
+        core.sessions.set(core.sessions.get() - 1);
+        listener.open.set(listener.open.get() - 1);
+    }
+}
+
+/// Where answers come from, and whom they are for.
+struct Answers {
+    port: Rc<Port>,
+    socket: Rc<UdpSocket>,
+    peer: Peer,
+    carried: Rc<CarriedDatagrams>,
+    answered: Rc<Cell<Instant>>,
+}
+
+impl Answers {
+    /// Carries them until the endpoint refuses.
+    async fn run(self) {
+        // A refusal makes a socket no more readable, but is an error of it.
+        let interest = Interest::READABLE | Interest::ERROR;
+        while self.socket.async_io(interest, || self.pass()).await.is_ok() {}
+        self.port.refused(&self.peer);
+    }
+
+    fn pass(&self) -> io::Result<()> {
+        receive(&self.socket, |trains| {
+            self.answered.set(Instant::now());
+            for train in trains {
+                let Peer { client, reached } = self.peer;
+                if train.send(&self.port.socket, Some(client), reached).is_ok() {
+                    self.carried.down.add(&train);
+                }
+            }
+        })
+    }
+}
+
+/// A socket that hears `endpoint` alone.
+fn connected(endpoint: SocketAddr) -> io::Result<UdpSocket> {
+    let kind = Type::DGRAM.nonblocking().cloexec();
+    let socket = Socket::new(Domain::for_address(endpoint), kind, None)?;
+    socket.connect(&endpoint.into())?;
+    udp::prepare(&socket, false)?;
+    UdpSocket::from_std(socket.into())
+}
