@@ -15,6 +15,7 @@ pub mod matcher;
 pub mod pattern;
 pub mod ranges;
 pub mod rank;
+mod re2;
 pub mod route;
 pub mod rule;
 pub mod subject;

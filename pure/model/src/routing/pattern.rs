@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use regex::Regex;
 
+use crate::routing::re2::translated;
+
 /// Memory of one compiled expression, in bytes: what a hostile one may cost.
 const EXPRESSION_LIMIT: usize = 1 << 20;
 
@@ -28,6 +30,9 @@ pub enum PathForm {
     Normal,
     /// Decoded whole and resolved, as nginx's `$uri`.
     Decoded,
+    /// As Traefik compares: normal form with all but reserved characters decoded, so `/a%20b` is
+    /// `/a b`, and `/a%2Fb` stays.
+    Readable,
 }
 
 /// Which paths are meant, in which form; case-sensitive unless an expression says otherwise.
@@ -133,7 +138,8 @@ impl PathShape {
 impl Expression {
     /// Compiles `source`.
     pub fn new(source: &str) -> Result<Self, BadPattern> {
-        let built = regex::RegexBuilder::new(source).size_limit(EXPRESSION_LIMIT).build();
+        let built =
+            regex::RegexBuilder::new(&translated(source)).size_limit(EXPRESSION_LIMIT).build();
         match built {
             Ok(compiled) => Ok(Self { source: source.into(), compiled }),
             Err(regex::Error::CompiledTooBig(_)) => Err(BadPattern::TooLarge),
