@@ -52,6 +52,37 @@ pub fn decoded(normal: &str) -> Cow<'_, str> {
     Cow::Owned(resolve(&String::from_utf8_lossy(&whole)))
 }
 
+/// A path in normal form, decoded but for reserved characters (RFC 3986 §2.2) and `%`, as Traefik
+/// compares it: `/a%20b` is `/a b` here, and `/a%2Fb` stays.
+pub fn readable(normal: &str) -> Cow<'_, str> {
+    if !normal.contains('%') {
+        return Cow::Borrowed(normal);
+    }
+    let (mut out, mut rest) = (Vec::with_capacity(normal.len()), normal.as_bytes());
+    while let Some((&byte, tail)) = rest.split_first() {
+        let encoded = tail.get(..2).filter(|_| byte == b'%').and_then(decode);
+        match encoded.filter(|it| !b":/?#[]@!$&'()*+,;=%".contains(it)) {
+            Some(decoded) => {
+                out.push(decoded);
+                rest = &tail[2..];
+            }
+            None => {
+                out.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// A path, or how one begins, as users write it, in the spelling of normal form; dot segments stay.
+pub fn spelled(written: &str) -> Cow<'_, str> {
+    if written.bytes().all(is_plain) {
+        return Cow::Borrowed(written);
+    }
+    respell(written.as_bytes()).map_or(Cow::Borrowed(written), Cow::Owned)
+}
+
 /// The bytes that `text` stands for; what is not encoded becomes what `plain` makes of it.
 pub(crate) fn decode_all(text: &[u8], plain: impl Fn(u8) -> u8) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
@@ -209,6 +240,34 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_is_not_reserved_is_readable() {
+        let rows = [
+            ("/a", "/a"),
+            ("/a%20b%2Fc", "/a b%2Fc"),
+            ("/%7Bx%7D", "/{x}"),
+            ("/%C3%A9%25", "/é%25"),
+            ("/%FF", "/\u{fffd}"),
+        ];
+        for (normal, expected) in rows {
+            assert_eq!(readable(normal), expected, "{normal}");
+        }
+    }
+
+    #[test]
+    fn what_users_write_is_spelled_as_requests_are() {
+        let rows = [
+            ("/a", "/a"),
+            ("/a b", "/a%20b"),
+            ("/é%2f%41", "/%C3%A9%2FA"),
+            ("/a/../b", "/a/../b"),
+            ("/a%2", "/a%2"),
+        ];
+        for (written, expected) in rows {
+            assert_eq!(spelled(written), expected, "{written}");
+        }
+    }
 
     #[test]
     fn normal_forms() {

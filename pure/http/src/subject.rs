@@ -9,7 +9,7 @@ use steelyard_model::routing::subject::Subject;
 
 use crate::edits::RequestChanges;
 use crate::host::Authority;
-use crate::path::{decode_all, decoded, normalize};
+use crate::path::{decode_all, decoded, normalize, readable};
 use crate::readings::readings;
 use crate::reject::Reject;
 use crate::request::RequestHead;
@@ -24,13 +24,22 @@ pub struct RequestSubject<'a, 'h, 'b> {
     path: Cow<'a, str>,
     client: IpAddr,
     decoded: OnceCell<String>,
+    readable: OnceCell<String>,
 }
 
 impl<'a, 'h, 'b> RequestSubject<'a, 'h, 'b> {
     /// The request `head` of `client`: where its connection comes from.
     pub fn new(head: &'a RequestHead<'h, 'b>, client: IpAddr) -> Self {
         let (host, path) = (Cow::Borrowed(&*head.authority.host), Cow::Borrowed(&*head.path));
-        Self { head, changes: None, host, path, client, decoded: OnceCell::new() }
+        Self {
+            head,
+            changes: None,
+            host,
+            path,
+            client,
+            decoded: OnceCell::new(),
+            readable: OnceCell::new(),
+        }
     }
 
     /// The request as it is with these changes: what routes are asked that a filter stands before.
@@ -60,6 +69,7 @@ impl<'a, 'h, 'b> RequestSubject<'a, 'h, 'b> {
             path: Cow::Owned(path),
             client: self.client,
             decoded: OnceCell::new(),
+            readable: OnceCell::new(),
         })
     }
 }
@@ -73,6 +83,7 @@ impl Subject for RequestSubject<'_, '_, '_> {
         match form {
             PathForm::Normal => &self.path,
             PathForm::Decoded => self.decoded.get_or_init(|| decoded(&self.path).into_owned()),
+            PathForm::Readable => self.readable.get_or_init(|| readable(&self.path).into_owned()),
         }
     }
 

@@ -78,7 +78,7 @@ impl Subject for Probe {
 
     fn path(&self, form: PathForm) -> &str {
         match form {
-            PathForm::Normal => &self.path,
+            PathForm::Normal | PathForm::Readable => &self.path,
             PathForm::Decoded => &self.decoded,
         }
     }

@@ -12,12 +12,15 @@ use steelyard_model::routing::subject::Subject;
 /// Most places of one kind that a sample shows.
 const SAMPLE: usize = 32;
 
+/// Forms of paths that few routes read.
+const RARE: [PathForm; 2] = [PathForm::Decoded, PathForm::Readable];
+
 /// Candidates of one host by the path that they need.
 #[derive(Debug)]
 pub(crate) struct Paths<T> {
     normal: Prefixes<T>,
-    /// Rare: only nginx reads paths decoded.
-    decoded: Option<Box<Prefixes<T>>>,
+    /// Those by paths of [`RARE`] forms, in that order.
+    rare: [Option<Box<Prefixes<T>>>; RARE.len()],
     /// Those that name no path that can be looked up.
     any: Slot<T>,
 }
@@ -68,8 +71,10 @@ impl<T: Candidate> Paths<T> {
     /// Shows each place at which a route for the path of `subject` may stand.
     pub(crate) fn visit<'t>(&'t self, subject: &impl Subject, see: &mut impl FnMut(&'t Slot<T>)) {
         self.normal.visit(subject.path(PathForm::Normal), see);
-        if let Some(decoded) = &self.decoded {
-            decoded.visit(subject.path(PathForm::Decoded), see);
+        for (form, rare) in RARE.into_iter().zip(&self.rare) {
+            if let Some(rare) = rare {
+                rare.visit(subject.path(form), see);
+            }
         }
         if !self.any.is_empty() {
             see(&self.any);
@@ -78,7 +83,8 @@ impl<T: Candidate> Paths<T> {
 
     /// Shows some places, all if they are few.
     pub(crate) fn sample<'t>(&'t self, see: &mut impl FnMut(&'t Slot<T>)) {
-        for form in std::iter::once(&self.normal).chain(self.decoded.as_deref()) {
+        let rare = self.rare.iter().filter_map(Option::as_deref);
+        for form in std::iter::once(&self.normal).chain(rare) {
             for map in [&form.exact, &form.elements, &form.bytes] {
                 map.values().take(SAMPLE).for_each(&mut *see);
             }
@@ -91,7 +97,8 @@ impl<T: Candidate> Paths<T> {
     fn form_mut(&mut self, form: PathForm) -> &mut Prefixes<T> {
         match form {
             PathForm::Normal => &mut self.normal,
-            PathForm::Decoded => self.decoded.get_or_insert_default(),
+            PathForm::Decoded => self.rare[0].get_or_insert_default(),
+            PathForm::Readable => self.rare[1].get_or_insert_default(),
         }
     }
 }
@@ -174,21 +181,20 @@ fn take<T: Candidate>(map: &mut Map<Slot<T>>, key: &str, candidate: &T) -> bool 
 
 impl<T: Candidate> Vacant for Paths<T> {
     fn is_vacant(&self) -> bool {
-        let decoded = self.decoded.as_ref().is_none_or(|decoded| decoded.is_empty());
-        self.any.is_empty() && self.normal.is_empty() && decoded
+        let mut rare = self.rare.iter().flatten();
+        self.any.is_empty() && self.normal.is_empty() && rare.all(|it| it.is_empty())
     }
 }
 
 impl<T> Default for Paths<T> {
     fn default() -> Self {
-        Self { normal: Prefixes::default(), decoded: None, any: Slot::default() }
+        Self { normal: Prefixes::default(), rare: [None, None], any: Slot::default() }
     }
 }
 
 impl<T> Clone for Paths<T> {
     fn clone(&self) -> Self {
-        let (normal, decoded) = (self.normal.clone(), self.decoded.clone());
-        Self { normal, decoded, any: self.any.clone() }
+        Self { normal: self.normal.clone(), rare: self.rare.clone(), any: self.any.clone() }
     }
 }
 
@@ -217,7 +223,7 @@ mod tests {
     use crate::tests::ranked::Ranked;
 
     fn keys() -> Vec<PathKey> {
-        let forms = [PathForm::Normal, PathForm::Decoded].into_iter().flat_map(|form| {
+        let forms = std::iter::once(PathForm::Normal).chain(RARE).flat_map(|form| {
             [
                 PathKey::Exact(form, "/a".into()),
                 PathKey::Elements(form, "/a".into()),

@@ -51,7 +51,7 @@ fn path() -> impl Strategy<Value = PathPattern> {
         word(PATHS).prop_map(PathShape::Bytes),
         expression().prop_map(PathShape::Regex),
     ];
-    let form = select(&[PathForm::Normal, PathForm::Decoded][..]);
+    let form = select(&[PathForm::Normal, PathForm::Decoded, PathForm::Readable][..]);
     (form, shape).prop_map(|(form, shape)| PathPattern { form, shape })
 }
 
