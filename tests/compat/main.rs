@@ -1,6 +1,6 @@
-//! Other people's cases: what MetalLB's own tests expect, read in place from beside the repository,
-//! run through the real stages. No case is copied or known by name here; where we differ on
-//! purpose, `differences.yaml` names the case and the reason.
+//! Other people's cases: what the tests of MetalLB and Traefik expect, read in place from beside
+//! the repository, run through the real stages. No case is copied or known by name here; where we
+//! differ on purpose, `differences.yaml` names the case and the reason.
 //!
 //! Where the cases are absent the test says so and passes.
 
@@ -11,6 +11,7 @@ mod differences;
 mod election;
 mod normal;
 mod routers;
+mod rules;
 mod statuses;
 mod world;
 
@@ -37,13 +38,14 @@ impl Case {
     }
 }
 
+/// Where all cases are.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/compat/metallb")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/compat")
 }
 
-/// All cases of the suites, by name; none where the folder is absent.
-fn cases(suites: &[&str]) -> Vec<Case> {
-    let root = root();
+/// All cases of the suites of one project, by name; none where the folder is absent.
+fn cases(project: &str, suites: &[&str]) -> Vec<Case> {
+    let root = root().join(project);
     if !root.is_dir() {
         println!("skipped: {} is not there", root.display());
         return Vec::new();
@@ -65,9 +67,14 @@ fn cases(suites: &[&str]) -> Vec<Case> {
 
 /// Runs `check` on each case of one of `kinds`; what it returns is what did not hold.
 fn run(suites: &[&str], kinds: &[&str], check: impl Fn(&Case) -> Vec<String>) {
+    run_of("metallb", suites, kinds, check);
+}
+
+/// The same of another project.
+fn run_of(project: &str, suites: &[&str], kinds: &[&str], check: impl Fn(&Case) -> Vec<String>) {
     let known = differences::read();
     let (mut ran, mut wrong) = (0, Vec::new());
-    for case in cases(suites).into_iter().filter(|case| kinds.contains(&case.kind())) {
+    for case in cases(project, suites).into_iter().filter(|case| kinds.contains(&case.kind())) {
         ran += 1;
         let failures = check(&case);
         match known.get(&case.name) {
@@ -188,7 +195,7 @@ fn every_kind_is_run_or_listed() {
     ];
     let known = differences::read();
     let suites = ["allocator", "config", "controller", "speaker-bgp", "speaker-l2"];
-    for case in cases(&suites) {
+    for case in cases("metallb", &suites) {
         let kind = case.kind();
         let listed = known.contains_key(&format!("kind/{kind}"));
         assert!(ran.contains(&kind) != listed, "{}: kind {kind}", case.name);
@@ -211,4 +218,11 @@ fn samples() {
         wrong.extend(config::sample(&name, text));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn rules_of_traefik() {
+    run_of("traefik", &["rules"], &["http-rule"], rules::of_requests);
+    run_of("traefik", &["rules"], &["tcp-rule"], rules::of_connections);
+    run_of("traefik", &["rules"], &["rule-priority"], rules::number);
 }

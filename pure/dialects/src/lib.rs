@@ -22,6 +22,7 @@ mod network_policy;
 mod restriction;
 mod selector;
 mod swapped;
+pub mod traefik;
 
 use steelyard_manifest::Object;
 use steelyard_model::{Diagnostic, Item};

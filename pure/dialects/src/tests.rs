@@ -15,6 +15,7 @@ mod bgp;
 mod core;
 mod ingress;
 mod metallb;
+mod rules;
 
 /// What the objects of `yaml` lower to, all together. The text must be in order.
 fn lowered(yaml: &str) -> Lowered {

@@ -1,0 +1,186 @@
+//! Traefik's rules: what they come to, and where which mistake is seen.
+
+use steelyard_model::routing::rule::Rule;
+use steelyard_testbed::chance::Chance;
+use steelyard_testbed::probe::{get, hello};
+
+use crate::traefik::rule::RuleSubject::{Connections, Requests};
+use crate::traefik::rule::RuleSyntax::{V2, V3};
+use crate::traefik::rule::{RuleMistake, RuleSyntax, rule};
+
+fn read(text: &str, syntax: RuleSyntax) -> Rule {
+    let read = rule(text, Requests, syntax).unwrap_or_else(|found| panic!("{text}: {found:?}"));
+    assert_eq!(read.mistakes, [], "{text}");
+    read.rule
+}
+
+#[test]
+fn and_binds_closer_than_or_and_not_closest() {
+    let rows = [
+        ("Host(`a`) || Host(`b`) && Path(`/x`)", "a/ a/x b/x"),
+        ("(Host(`a`) || Host(`b`)) && Path(`/x`)", "a/x b/x"),
+        ("!Host(`a`) && Path(`/x`)", "b/x"),
+        ("!(Host(`a`) && Path(`/x`))", "a/ b/ b/x"),
+        ("!!Host(`a`)", "a/ a/x"),
+        ("  Host ( \"a\" , )\n  && Path(`/x`) ", "a/x"),
+        ("HOST(`A.`) && path(`/x`)", "a/x"),
+    ];
+    for (text, expected) in rows {
+        let rule = read(text, V3);
+        let all = [("a", "/"), ("a", "/x"), ("b", "/"), ("b", "/x")];
+        let held = all.iter().filter(|(host, path)| rule.holds(&get(host, path)));
+        let held: Vec<String> = held.map(|(host, path)| format!("{host}{path}")).collect();
+        assert_eq!(held.join(" "), expected, "{text}");
+    }
+}
+
+#[test]
+fn texts_are_written_as_in_go() {
+    let rows = [
+        (r#"Path("/\x61\141\u0061\"")"#, "/aaa%22"),
+        ("Path(`/a\\x61`)", "/a%5Cx61"),
+        ("Path(`/a b`)", "/a%20b"),
+        ("Path(`/é`)", "/%C3%A9"),
+    ];
+    for (text, path) in rows {
+        assert!(read(text, V3).holds(&get("a", path)), "{text} {:?}", read(text, V3));
+    }
+}
+
+#[test]
+fn arguments_of_version_2_are_any_of_them_and_may_be_templates() {
+    let rows = [
+        ("Host(`a`, `b`)", "b", "/", true),
+        ("HostRegexp(`{sub:[a-z]+}.x.com`)", "a.x.com", "/", true),
+        ("HostRegexp(`{sub:[a-z]+}.x.com`)", "1.x.com", "/", false),
+        ("HostRegexp(`{sub}.x.com`)", "a.b.x.com", "/", false),
+        ("HostRegexp(`a{n:[0-9]{2}}.x`)", "a12.x", "/", true),
+        ("Path(`/a`, `/b/{id}`)", "h", "/b/7", true),
+        ("Path(`/a`, `/b/{id}`)", "h", "/b/7/8", false),
+        ("PathPrefix(`/b/{id:[0-9]+}`)", "h", "/b/7/8", true),
+        ("PathPrefix(`/b.c`)", "h", "/bxc", false),
+        ("Query(`a=1`, `b={v:[0-9]}`, `c=`)", "h", "/", true),
+        ("Query(`a=1`, `d=`)", "h", "/", false),
+    ];
+    for (text, host, path, expected) in rows {
+        let probe = get(host, path).query("a", "1").query("b", "2").query("c", "x");
+        assert_eq!(read(text, V2).holds(&probe), expected, "{text}");
+    }
+}
+
+#[test]
+fn connections_are_told_by_their_handshake() {
+    let rows = [
+        ("HostSNI(`*`)", "", -1, true),
+        (" HostSNI(`*`)", "", -1, true),
+        ("HostSNI(`a.b`)", "a.b", 14, true),
+        ("HostSNI(`*.b`)", "a.b", 14, true),
+        ("HostSNI(`*.b`)", "a.a.b", 14, false),
+        ("HostSNIRegexp(`^a`) && !ALPN(`h2`)", "a.b", 34, true),
+    ];
+    for (text, name, number, expected) in rows {
+        let read = rule(text, Connections, V3).unwrap();
+        assert_eq!((read.number, read.rule.holds(&hello(name))), (number, expected), "{text}");
+    }
+}
+
+/// What cannot be read is no rule; what means nothing holds everywhere, and is told.
+#[test]
+fn mistakes_are_seen_where_they_are() {
+    let deep = format!("{}Host(`a`)", "!".repeat(70));
+    let long = format!("Host(`{}`)", "a".repeat(70_000));
+    let rows: &[(&str, &str, &str, &str)] = &[
+        ("", "", "the rule is empty", "app.example.com"),
+        (&deep, "!", "too many parentheses", "fewer"),
+        (&long, &long, "the rule is too long", "several"),
+        ("Host", "", "expected `(`", "joined by"),
+        ("Host(a)", "a", "expected a text between", "joined by"),
+        ("Host('a')", "'", "single quotes", "backticks"),
+        ("Host(`a)", "`a)", "does not end", "backticks"),
+        ("Host(\"a", "\"a", "does not end", "backticks"),
+        (r#"Host("\q")"#, "\\", "this escape", "backticks"),
+        ("Host(`a`) Path(`/`)", "P", "expected &&, || or the end", "joined"),
+        ("Host(`a`) &&", "", "expected a matcher", "joined"),
+        ("(Host(`a`)", "", "expected `)`", "joined"),
+        ("Host(`a` `b`)", "`", "expected `,` or `)`", "joined"),
+        ("Host(`a`))", ")", "expected &&, || or the end", "joined"),
+        ("é(`a`)", "é", "expected a matcher", "joined"),
+        ("Hots(`a`)", "Hots", "no matcher `Hots`", "did you mean `Host`?"),
+        ("HostHeader(`a`)", "HostHeader", "no matcher", "did you mean `Host`?"),
+        ("PaTh(`/`)", "PaTh", "no matcher", "did you mean `Path`?"),
+        ("Zzz(`/`)", "Zzz", "no matcher", "there are Host, HostRegexp, Path"),
+        ("Host(`a`, `b`)", "Host(`a`, `b`)", "`Host` has 1 argument", "Host(`a`) || Host(`b`)"),
+        ("Query()", "Query()", "`Query` has 1 to 2 arguments", "as many"),
+        ("Header(`a`)", "Header(`a`)", "`Header` has 2 arguments", "as many"),
+        ("Header(`a`, ``)", "``", "the argument is empty", "compared"),
+        ("Host(`ü`)", "`ü`", "not in ASCII", "xn--"),
+        ("Path(`a`)", "`a`", "does not begin with `/`", "begin"),
+        ("PathRegexp(`(`)", "`(`", "the regular expression cannot be used", "RE2"),
+        ("PathRegexp(`(a{1000}){1000}`)", "`(a{1000}){1000}`", "too large", "RE2"),
+        ("ClientIP(`10.0.0.0/33`)", "`10.0.0.0/33`", "neither an address", "10.0.0.0/8"),
+    ];
+    for (text, place, words, help) in rows {
+        let found = match rule(text, Requests, V3) {
+            Ok(read) => {
+                assert!(read.rule.holds(&get("other", "/other")), "{text}");
+                assert!(read.rule.negated().holds(&get("other", "/other")), "!({text})");
+                read.mistakes
+            }
+            Err(mistake) => vec![mistake],
+        };
+        let [RuleMistake { at, what }] = &found[..] else { panic!("{text}: {found:?}") };
+        assert_eq!(&text[at.clone()], *place, "{text}");
+        assert!(what.to_string().contains(words), "{text}: {what}");
+        assert!(what.help().contains(help), "{text}: {}", what.help());
+    }
+    let rows = [
+        ("ALPN(`acme-tls/1`)", Connections, V3, "challenges"),
+        ("Query(`a`)", Requests, V2, "name=value"),
+        ("Path(`/{}`)", Requests, V2, "braces"),
+        ("Path(`/{a:}`)", Requests, V2, "braces"),
+        ("Path(`/{a`)", Requests, V2, "braces"),
+        ("Path(`/a}`)", Requests, V2, "braces"),
+        ("Host()", Requests, V2, "has 1 or more arguments"),
+    ];
+    for (text, about, syntax, words) in rows {
+        let mistakes = rule(text, about, syntax).unwrap().mistakes;
+        assert!(mistakes[0].what.to_string().contains(words), "{text}: {mistakes:?}");
+    }
+}
+
+/// Text of any kind ends in a rule or a mistake whose place is in it.
+#[test]
+fn any_text_comes_to_an_end() {
+    const PARTS: [&str; 16] = [
+        "Host(",
+        "`a`",
+        "\"",
+        "\\",
+        "(",
+        ")",
+        "!",
+        "&&",
+        "||",
+        ",",
+        "é",
+        "{",
+        "}",
+        "PathRegexp(",
+        " ",
+        "`",
+    ];
+    for seed in 1..=2_000 {
+        let mut chance = Chance::new(seed);
+        let count = chance.below(12);
+        let text: String = (0..count).map(|_| chance.pick(&PARTS)).collect();
+        for (about, syntax) in [(Requests, V3), (Requests, V2), (Connections, V3)] {
+            let mistakes = match rule(&text, about, syntax) {
+                Ok(read) => read.mistakes,
+                Err(mistake) => vec![mistake],
+            };
+            for RuleMistake { at, .. } in mistakes {
+                assert!(text.get(at.clone()).is_some(), "{text}: {at:?}");
+            }
+        }
+    }
+}

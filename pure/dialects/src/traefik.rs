@@ -1,0 +1,3 @@
+//! Traefik's own languages.
+
+pub mod rule;

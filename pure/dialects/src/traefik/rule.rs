@@ -1,0 +1,127 @@
+//! Traefik's language of rules, in both its versions: ``Host(`a.b`) && !PathPrefix(`/admin`)``.
+//!
+//! Text that cannot be read as a rule is an error. What can be read, but has an argument (or a
+//! matcher) that means nothing, becomes a rule with a condition that counts as true everywhere, and
+//! says so: its route is refused, and opens to nobody what it was to guard.
+//!
+//! Differs from Traefik: white space may stand everywhere, ends of lines too.
+
+mod arguments;
+mod first;
+mod mistake;
+mod second;
+mod template;
+mod tree;
+
+use steelyard_model::routing::matcher::Matcher;
+use steelyard_model::routing::pattern::HostPattern;
+use steelyard_model::routing::rule::Rule;
+use steelyard_model::suggest::nearest;
+
+use arguments::Arguments;
+pub use mistake::{RuleMistake, RuleProblem};
+use tree::{Call, Tree};
+
+/// Version of the language.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RuleSyntax {
+    /// That of Traefik 3.
+    #[default]
+    V3,
+    /// That of Traefik 2: several arguments for one of them, templates for expressions.
+    V2,
+}
+
+/// What rules are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleSubject {
+    /// HTTP requests.
+    Requests,
+    /// TCP connections.
+    Connections,
+}
+
+/// A rule that could be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadRule {
+    /// The rule.
+    pub rule: Rule,
+    /// What in it means nothing, in the order it is written.
+    pub mistakes: Vec<RuleMistake>,
+    /// Its number among others where users give none: the bytes of its text; less than nothing
+    /// for connections to any name.
+    pub number: i64,
+}
+
+/// What a matcher becomes; else what is wrong with its arguments.
+type Meaning = Result<Rule, RuleMistake>;
+/// A matcher of the language: its name, and what it means.
+type Row = (&'static str, fn(&Arguments<'_>) -> Meaning);
+
+/// Reads a rule.
+///
+/// # Errors
+/// When it cannot be read as one.
+pub fn rule(text: &str, about: RuleSubject, syntax: RuleSyntax) -> Result<ReadRule, RuleMistake> {
+    let tree = tree::read(text)?;
+    let rows = match (about, syntax) {
+        (RuleSubject::Requests, RuleSyntax::V3) => first::REQUESTS,
+        (RuleSubject::Connections, RuleSyntax::V3) => first::CONNECTIONS,
+        (RuleSubject::Requests, RuleSyntax::V2) => second::REQUESTS,
+        (RuleSubject::Connections, RuleSyntax::V2) => second::CONNECTIONS,
+    };
+    let mut mistakes = Vec::new();
+    let rule = meaning(tree, text, rows, &mut mistakes);
+    let is_any = rule == Rule::One(Matcher::Sni(HostPattern::Any));
+    let number = if is_any { -1 } else { i64::try_from(text.len()).unwrap_or(i64::MAX) };
+    Ok(ReadRule { rule, mistakes, number })
+}
+
+fn meaning(tree: Tree, text: &str, rows: &[Row], mistakes: &mut Vec<RuleMistake>) -> Rule {
+    let mut all = |trees: Vec<Tree>| -> Vec<Rule> {
+        trees.into_iter().map(|it| meaning(it, text, rows, mistakes)).collect()
+    };
+    match tree {
+        Tree::All(trees) => Rule::All(all(trees)),
+        Tree::Any(trees) => Rule::Any(all(trees)),
+        Tree::Not(tree) => meaning(*tree, text, rows, mistakes).negated(),
+        Tree::Call(call) => of_call(&call, rows).unwrap_or_else(|mistake| {
+            mistakes.push(mistake);
+            Rule::One(Matcher::Invalid(text[call.at.clone()].into()))
+        }),
+    }
+}
+
+fn of_call(call: &Call, rows: &[Row]) -> Meaning {
+    let row = rows.iter().find(|(name, _)| is_written_so(name, &call.name.1));
+    match row {
+        Some((_, read)) => read(&Arguments(call)),
+        None => Err(unknown(call, rows)),
+    }
+}
+
+/// Names that version 2 had, and version 3 has others for.
+const RENAMED: [(&str, &str); 3] =
+    [("HostHeader", "Host"), ("Headers", "Header"), ("HeadersRegexp", "HeaderRegexp")];
+
+fn unknown(call: &Call, rows: &[Row]) -> RuleMistake {
+    let (at, name) = call.name.clone();
+    let known: Vec<&str> = rows.iter().map(|(name, _)| *name).collect();
+    let renamed = RENAMED.iter().find(|(former, _)| former.eq_ignore_ascii_case(&name));
+    let meant = renamed.map(|(_, now)| *now).or_else(|| nearest(&name, known.iter().copied()));
+    RuleMistake { at, what: RuleProblem::UnknownMatcher { name, meant, known } }
+}
+
+/// Names are taken as they are, in lower or upper case, or with one capital.
+fn is_written_so(name: &str, written: &str) -> bool {
+    let is_capital = || {
+        let (head, tail) = written.split_at(1);
+        name.starts_with(head) && !tail.bytes().any(|byte| byte.is_ascii_uppercase())
+    };
+    let is_one_case = || {
+        let mut letters = written.bytes();
+        let is_upper = letters.clone().all(|byte| byte.is_ascii_uppercase());
+        is_upper || letters.all(|byte| byte.is_ascii_lowercase())
+    };
+    written == name || written.eq_ignore_ascii_case(name) && (is_one_case() || is_capital())
+}

@@ -1,0 +1,78 @@
+//! The matchers of version 3.
+
+use steelyard_http::path::spelled;
+use steelyard_model::routing::matcher::{Matcher, Values};
+use steelyard_model::routing::pattern::{HostPattern, PathForm, PathPattern, PathShape};
+use steelyard_model::routing::rule::Rule;
+
+use super::arguments::Argument;
+use super::{Arguments, Meaning, Row, RuleMistake};
+
+/// Of requests.
+pub(super) const REQUESTS: &[Row] = &[
+    ("Host", |it| one(Matcher::Host(host(it.one()?)?))),
+    ("HostRegexp", |it| {
+        let argument = it.one()?;
+        argument.ascii()?;
+        one(Matcher::HostRegex(argument.expression()?))
+    }),
+    ("Path", |it| path(PathShape::Exact(spelled(it.one()?.path()?).into()))),
+    ("PathPrefix", |it| path(PathShape::Bytes(spelled(it.one()?.path()?).into()))),
+    ("PathRegexp", |it| {
+        let shape = PathShape::Regex(it.one()?.expression()?);
+        one(Matcher::Path(PathPattern { form: PathForm::Readable, shape }))
+    }),
+    ("Method", |it| one(Matcher::Method(it.one()?.text.to_ascii_uppercase().into()))),
+    ("Header", |it| {
+        let (name, value) = it.two()?;
+        one(Matcher::Header(name.name(), Values::Exact(value.text.into())))
+    }),
+    ("HeaderRegexp", |it| {
+        let (name, value) = it.two()?;
+        one(Matcher::Header(name.name(), Values::Regex(value.expression()?)))
+    }),
+    ("Query", |it| query(it, |value| Ok(Values::Exact(value.text.into())))),
+    ("QueryRegexp", |it| query(it, |value| Ok(Values::Regex(value.expression()?)))),
+    ("ClientIP", |it| one(it.one()?.clients()?)),
+];
+
+/// Of connections.
+pub(super) const CONNECTIONS: &[Row] = &[
+    ("HostSNI", |it| one(Matcher::Sni(host(it.one()?)?))),
+    ("HostSNIRegexp", |it| {
+        let argument = it.one()?;
+        argument.ascii()?;
+        one(Matcher::SniRegex(argument.expression()?))
+    }),
+    ("ClientIP", |it| one(it.one()?.clients()?)),
+    ("ALPN", |it| one(it.one()?.protocol()?)),
+];
+
+fn one(matcher: Matcher) -> Meaning {
+    Ok(Rule::One(matcher))
+}
+
+fn path(shape: PathShape) -> Meaning {
+    one(Matcher::Path(PathPattern::normal(shape)))
+}
+
+/// `*` is every host, `*.` one label.
+fn host(argument: Argument<'_>) -> Result<HostPattern, RuleMistake> {
+    let host = argument.host()?;
+    Ok(match host.strip_prefix("*.") {
+        _ if *host == *"*" => HostPattern::Any,
+        Some(suffix) => HostPattern::Label(suffix.into()),
+        None => HostPattern::Exact(host),
+    })
+}
+
+/// A parameter that is there without a value, or one with such a value. Names of parameters are
+/// case-sensitive.
+fn query(
+    arguments: &Arguments<'_>,
+    of: impl Fn(Argument<'_>) -> Result<Values, RuleMistake>,
+) -> Meaning {
+    let all = arguments.between(1, 2)?;
+    let values = all.get(1).map_or_else(|| Ok(Values::Exact("".into())), |it| of(*it))?;
+    one(Matcher::Query(all[0].text.into(), values))
+}
