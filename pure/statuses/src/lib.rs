@@ -15,12 +15,14 @@
 
 pub mod codes;
 mod configuration;
+mod differing;
 mod events;
 mod kind;
 mod of_plan;
 mod reported;
 mod retries;
 mod rivals;
+mod scope;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -34,19 +36,21 @@ use steelyard_model::Labels;
 pub use configuration::{
     Component, Condition, ConditionStatus, ConfigurationState, Validity, condition,
 };
+pub use differing::differing;
 pub use events::{EventWrite, Events, Happened};
 pub use kind::{POOL_NOTE, StatusKind};
 pub use of_plan::{on_the_lan, to_routers};
 pub use reported::{CONTROLLER, IpMode, Reported, Reporter, Revision, StatusAddress};
 pub use retries::{Retries, WriteOutcome};
 pub use rivals::{LeftAlone, Rivals, Whose};
+pub use scope::Scope;
 pub use service::{
     InterfaceName, NODE_LABEL, SERVICE_NAME_LABEL, SERVICE_NAMESPACE_LABEL, ServiceBgpStatus,
     ServiceL2Status, ServiceStatus, reconcile,
 };
 pub use steelyard_ipam::PoolStatus;
 pub use wanted::{
-    Reportable, Scope, StatusChange, StatusOptions, StatusWrite, Wanted, left_alone, wanted,
+    Reportable, StatusChange, StatusOptions, StatusWrite, Wanted, left_alone, wanted,
 };
 
 /// An object that reports, as far as it is ours to write.

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use steelyard_model::NamespacedName;
 
 use crate::kind::StatusKind;
+use crate::scope::Scope;
 use crate::timetable::Timetable;
-use crate::wanted::{Scope, StatusChange, StatusWrite};
+use crate::wanted::{StatusChange, StatusWrite};
 
 /// After the first failure.
 const SHORTEST: Duration = Duration::from_millis(50);
@@ -115,22 +116,21 @@ impl Retries {
         self.waiting.first()
     }
 
-    /// Forgets those that wait and are no longer wanted; of Services, these alone were looked at.
+    /// Forgets those that wait and are no longer wanted, of those that were looked at.
     pub fn settle(
         &mut self,
-        services: &Scope,
+        scope: &Scope,
         is_wanted: impl Fn(StatusKind, &NamespacedName) -> bool,
     ) {
         let is_over = |(kind, id): &&Place| !is_wanted(*kind, id);
-        let over: Vec<Place> = match services {
+        let over: Vec<Place> = match scope {
             Scope::All => self.waiting.keys().filter(is_over).cloned().collect(),
             Scope::These(these) => {
-                let services = these.iter().map(|id| (StatusKind::Service, id.clone()));
-                let waiting = services.filter(|it| self.waiting.get(it).is_some());
+                let waiting = these.iter().filter(|it| self.waiting.get(it).is_some());
                 // Those of all other kinds were looked at: they lie behind.
-                let first = (StatusKind::Ingress, NamespacedName::new("", ""));
-                let others = self.waiting.range(first..).cloned();
-                waiting.chain(others).filter(|it| is_over(&it)).collect()
+                let first = (StatusKind::Pool, NamespacedName::new("", ""));
+                let others = self.waiting.range(first..);
+                waiting.chain(others).filter(is_over).cloned().collect()
             }
         };
         for place in over {

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use steelyard_model::routing::route::Route;
 use steelyard_model::{Labels, NamespacedName, Snapshot};
 use steelyard_plan::{Plan, ServiceRow};
 
@@ -16,6 +17,7 @@ use crate::reported::{
     IpMode, Reported, ReportedBalance, ReportedPool, Reporter, Revision, StatusAddress,
 };
 use crate::rivals::{LeftAlone, Rivals, Whose};
+use crate::scope::Scope;
 use crate::{Component, ConfigurationState, Owner, PoolStatus, condition};
 
 /// Something to write about one object.
@@ -93,15 +95,6 @@ pub struct StatusOptions {
     pub owner: Option<Owner>,
 }
 
-/// Which Services are looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// All there are.
-    All,
-    /// Those of which something may be otherwise than when they were last looked at.
-    These(BTreeSet<NamespacedName>),
-}
-
 /// What is to be written, and what is not.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
@@ -111,11 +104,12 @@ pub struct Wanted {
     pub left: Vec<LeftAlone>,
 }
 
-/// What is to be written, given what is reported now; of Services, these alone are looked at.
+/// What is to be written, given what is reported now; of Services and Ingresses, those in the scope
+/// alone are looked at.
 pub fn wanted(reportable: Reportable<'_>, reported: &Reported, scope: &Scope) -> Wanted {
     let mut wanted = Wanted::default();
     reportable.services(reported, scope, &mut wanted);
-    reportable.ingresses(reported, &mut wanted);
+    reportable.ingresses(reported, scope, &mut wanted);
     for usage in &reportable.plan.pools {
         let found = reported.pools.get(&usage.pool);
         let change = found.and_then(|found| reportable.counts(usage.status, found));
@@ -126,7 +120,7 @@ pub fn wanted(reportable: Reportable<'_>, reported: &Reported, scope: &Scope) ->
     wanted
 }
 
-/// What is not to be written, since it is somebody else's, of these Services.
+/// What is not to be written, since it is somebody else's, of the Services in the scope.
 pub fn left_alone(
     reportable: Reportable<'_>,
     reported: &Reported,
@@ -150,38 +144,10 @@ impl Wanted {
     }
 }
 
-impl Scope {
-    /// None of them.
-    pub fn nothing() -> Self {
-        Self::These(BTreeSet::new())
-    }
-
-    /// These too.
-    pub fn extend(&mut self, services: impl IntoIterator<Item = NamespacedName>) {
-        if let Self::These(these) = self {
-            these.extend(services);
-        }
-    }
-
-    /// Whether it is one of them.
-    pub fn holds(&self, service: &NamespacedName) -> bool {
-        match self {
-            Self::All => true,
-            Self::These(these) => these.contains(service),
-        }
-    }
-}
-
 impl Reportable<'_> {
     fn services(&self, reported: &Reported, scope: &Scope, wanted: &mut Wanted) {
-        match scope {
-            Scope::All => {
-                reported.services.iter().for_each(|(id, found)| self.service(id, found, wanted));
-            }
-            Scope::These(these) => {
-                let known = these.iter().filter_map(|id| reported.services.get_key_value(id));
-                known.for_each(|(id, found)| self.service(id, found, wanted));
-            }
+        for (id, found) in scope.of(StatusKind::Service, &reported.services) {
+            self.service(id, found, wanted);
         }
     }
 
@@ -250,17 +216,22 @@ impl Reportable<'_> {
             }
     }
 
-    fn ingresses(&self, reported: &Reported, wanted: &mut Wanted) {
+    fn ingresses(&self, reported: &Reported, scope: &Scope, wanted: &mut Wanted) {
         let Some(gateway) = &self.options.gateway else { return };
+        let looked_at = scope.of(StatusKind::Ingress, &reported.ingresses);
+        if looked_at.is_empty() {
+            return;
+        }
         let addresses = match self.plan.services.get(gateway) {
             Some(row) => row.addresses.clone(),
             // Somebody else gives it its address.
             None => reported.services.get(gateway).map(ReportedBalance::ips).unwrap_or_default(),
         };
-        let routes = self.snapshot.routing.routes.values().map(|route| &route.place.object);
-        let ours: BTreeSet<NamespacedName> =
-            routes.filter(|it| &*it.kind == "Ingress").map(|it| it.id()).collect();
-        for (id, found) in &reported.ingresses {
+        let ids: BTreeSet<&NamespacedName> = looked_at.iter().map(|(id, _)| *id).collect();
+        let routes = self.snapshot.routing.routes.values();
+        let ours = routes.filter_map(|route| ids.get(&ingress_of(route)?).copied());
+        let ours: BTreeSet<&NamespacedName> = ours.collect();
+        for (id, found) in looked_at {
             let is_ours = matches!(found.reporter, Reporter::Nobody | Reporter::Steelyard);
             let wants = ours.contains(id) && !addresses.is_empty();
             let change = match wants {
@@ -305,6 +276,12 @@ impl Reportable<'_> {
         };
         wanted.put(StatusKind::State, &id, found.map(|it| it.revision.clone()), change);
     }
+}
+
+/// The Ingress that asks for a route, if it is one.
+pub(crate) fn ingress_of(route: &Route) -> Option<NamespacedName> {
+    let object = &route.place.object;
+    (&*object.kind == StatusKind::Ingress.name()).then(|| object.id())
 }
 
 impl ReportedBalance {

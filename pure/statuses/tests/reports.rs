@@ -128,16 +128,19 @@ fn told(
     all
 }
 
-/// What is wanted of some Services is what is wanted of them among all.
+/// What is wanted of some objects is what is wanted of them among all.
 fn each_by_itself(reportable: Reportable<'_>, reported: &Reported, all: &Wanted) {
-    for id in reportable.snapshot.services.keys() {
+    let services = reportable.snapshot.services.keys().cloned();
+    let services = services.map(|id| (StatusKind::Service, id));
+    let ingress = (StatusKind::Ingress, NamespacedName::new("default", "web"));
+    for (kind, id) in services.chain([ingress]) {
         let mut scope = Scope::nothing();
-        scope.extend([id.clone()]);
+        scope.extend(kind, [id.clone()]);
         let Wanted { writes, left } = wanted(reportable, reported, &scope);
-        let is_it =
-            |it: &&StatusWrite| it.kind != StatusKind::Service || it.id == *id && scope.holds(id);
+        let is_one_of_few = |kind| kind != StatusKind::Service && kind != StatusKind::Ingress;
+        let is_it = |it: &&StatusWrite| is_one_of_few(it.kind) || scope.holds(it.kind, &it.id);
         assert_eq!(writes, all.writes.iter().filter(is_it).cloned().collect::<Vec<_>>());
-        let ours = all.left.iter().filter(|it| it.service == *id);
+        let ours = all.left.iter().filter(|it| scope.holds(StatusKind::Service, &it.service));
         assert_eq!(left, ours.cloned().collect::<Vec<_>>());
         assert_eq!(left, left_alone(reportable, reported, &scope));
     }
@@ -452,11 +455,14 @@ fn a_write_that_fails_waits_longer_each_time_and_keeps_no_other_waiting() {
 }
 
 #[test]
-fn of_services_only_those_that_were_looked_at_wait_no_longer() {
+fn only_those_that_were_looked_at_wait_no_longer() {
     let mut retries = Retries::default();
     let now = steelyard_testbed::simulation::start();
-    let pool = StatusWrite { kind: StatusKind::Pool, ..write("a") };
-    for it in retries.begin(now, vec![write("a"), write("b"), write("c"), pool]) {
+    let of = |kind, name| StatusWrite { kind, ..write(name) };
+    let others = [(StatusKind::Pool, "a"), (StatusKind::Ingress, "a"), (StatusKind::Ingress, "d")];
+    let others = others.map(|(kind, name)| of(kind, name));
+    let writes = ["a", "b", "c"].map(write).into_iter().chain(others).collect();
+    for it in retries.begin(now, writes) {
         retries.end(now, it.kind, &it.id, WriteOutcome::Failed(None));
     }
     let later = now + Duration::from_secs(1);
@@ -465,9 +471,14 @@ fn of_services_only_those_that_were_looked_at_wait_no_longer() {
     };
     let service = |name: &str| (StatusKind::Service, name.to_owned());
     let mut looked_at = Scope::nothing();
-    looked_at.extend(["a", "b", "d"].map(|name| NamespacedName::new("default", name)));
+    let names = |names: &[&str]| -> Vec<NamespacedName> {
+        names.iter().map(|name| NamespacedName::new("default", *name)).collect()
+    };
+    looked_at.extend(StatusKind::Service, names(&["a", "b", "d"]));
+    looked_at.extend(StatusKind::Ingress, names(&["d"]));
     retries.settle(&looked_at, |_, id| *id.name == *"b");
-    assert_eq!(due(&retries), [service("b"), service("c")]);
+    let ingress = (StatusKind::Ingress, "a".to_owned());
+    assert_eq!(due(&retries), [service("b"), service("c"), ingress]);
     assert!(retries.due(now).next().is_none());
     retries.settle(&Scope::All, |_, id| *id.name == *"c");
     assert_eq!(due(&retries), [service("c")]);

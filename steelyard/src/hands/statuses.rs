@@ -17,7 +17,8 @@ use steelyard_model::{Diagnostic, Holdings, NamespacedName, ObjectRef};
 use steelyard_plan::{Plan, PoolUsage, ServiceEventKind};
 use steelyard_statuses::{
     Component, ConditionStatus, Events, Happened, LeftAlone, Reportable, Reported, Retries, Rivals,
-    Scope, StatusKind, StatusOptions, Wanted, WriteOutcome, condition, left_alone, wanted,
+    Scope, StatusKind, StatusOptions, Wanted, WriteOutcome, condition, differing, left_alone,
+    wanted,
 };
 
 use super::{Applied, Doing, Hand};
@@ -36,7 +37,7 @@ pub(crate) struct Statuses {
     /// None while nothing is written: another replica leads, or this one only looks.
     writer: Option<Writer>,
     last: Option<Arc<Decided>>,
-    /// Services to look at: they, or what was decided of them, differ from what was last compared.
+    /// What to look at: it, or what was decided of it, differs from what was last compared.
     stale: Scope,
     left: BTreeMap<NamespacedName, LeftAlone>,
     counts: Counts,
@@ -90,9 +91,12 @@ impl Statuses {
 
     /// An object may report something else.
     fn see(&mut self, object: &ObjectRef) {
-        if StatusKind::named(&object.kind) == Some(StatusKind::Service) {
-            self.stale.extend([object.id()]);
+        let Some(kind) = StatusKind::named(&object.kind) else { return };
+        if kind == StatusKind::Service && self.options.gateway == Some(object.id()) {
+            // Every Ingress reports what it does.
+            self.stale = Scope::All;
         }
+        self.stale.extend(kind, [object.id()]);
     }
 
     /// Writes by this one from now on; what another one began is not its business.
@@ -122,7 +126,7 @@ impl Statuses {
     pub(crate) fn leave_alone(&mut self, decided: &mut Decided) -> Holdings {
         self.compare(decided);
         let mut scope = self.stale.clone();
-        scope.extend(self.left.keys().cloned());
+        scope.extend(StatusKind::Service, self.left.keys().cloned());
         let left = left_alone(self.reportable(decided, ""), &self.reported, &scope);
         let found = left.iter().map(LeftAlone::diagnostic).chain(self.rivals.diagnostic());
         decided.plan.diagnostics.extend(found.collect::<Vec<Diagnostic>>());
@@ -138,9 +142,7 @@ impl Statuses {
             if let Some(object) = object {
                 self.reported.heed(&ClusterEvent::Written(object));
             }
-            if kind == StatusKind::Service {
-                self.stale.extend([id.clone()]);
-            }
+            self.stale.extend(kind, [id.clone()]);
             self.counts.count(outcome);
             self.retries.end(now, kind, &id, outcome);
         }
@@ -159,8 +161,9 @@ impl Statuses {
         };
         let (now, at) = (Instant::now(), rfc3339(SystemTime::now(), 0));
         let mut scope = std::mem::replace(&mut self.stale, Scope::nothing());
-        let due = self.retries.due(now).filter(|(kind, _)| *kind == StatusKind::Service);
-        scope.extend(due.map(|(_, id)| id.clone()));
+        for (kind, id) in self.retries.due(now) {
+            scope.extend(kind, [id.clone()]);
+        }
         let Wanted { writes, left } =
             wanted(self.reportable(&decided, &at), &self.reported, &scope);
         let keys: BTreeSet<_> = writes.iter().map(|write| (write.kind, write.id.clone())).collect();
@@ -177,17 +180,11 @@ impl Statuses {
         Reportable { plan, snapshot, rivals, options, now }
     }
 
-    /// Takes note of the Services of which something else was decided than last.
+    /// Takes note of what of a decision is otherwise than in the last.
     fn compare(&mut self, decided: &Decided) {
         let Some(last) = &self.last else { return self.stale = Scope::All };
-        let (before, now) = (&last.snapshot, &decided.snapshot);
-        // Without pools nothing is taken back.
-        if before.pools.is_empty() != now.pools.is_empty() {
-            return self.stale = Scope::All;
-        }
-        let planned = decided.plan.services.differing(&last.plan.services).into_iter();
-        let resolved = now.services.differing(&before.services).into_iter();
-        self.stale.extend(planned.chain(resolved).cloned());
+        let scope = differing(self.reportable(last, ""), self.reportable(decided, ""));
+        self.stale.join(scope);
     }
 
     fn tell_left(&mut self, left: Vec<LeftAlone>, scope: &Scope, at: &str) {
@@ -198,7 +195,7 @@ impl Statuses {
             }
             self.left.insert(it.service.clone(), it);
         }
-        before.retain(|id, _| !scope.holds(id));
+        before.retain(|id, _| !scope.holds(StatusKind::Service, id));
         self.left.extend(before);
     }
 
