@@ -195,10 +195,16 @@ impl Responder {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Frame(bytes) => self.on_frame(now, bytes),
-            Input::Vips(wanted) => self.on_vips(wanted, |it| it.unsure_vip(now)),
+            Input::Vips(wanted) => {
+                self.keep(|vip| wanted.contains(vip));
+                wanted.iter().for_each(|vip| self.begin(*vip, |it| it.unsure_vip(now)));
+            }
             Input::Cleared(wanted) => {
-                self.marks = wanted.iter().filter_map(|(vip, it)| Some((*vip, (*it)?))).collect();
-                self.on_vips(&wanted.keys().copied().collect(), |it| it.cleared_vip(now));
+                self.keep(|vip| wanted.contains_key(vip));
+                for (vip, mark) in wanted {
+                    self.set_mark(*vip, *mark);
+                    self.begin(*vip, |it| it.cleared_vip(now));
+                }
                 self.on_time(now);
             }
             Input::Take(vip, mark) => self.on_take(now, vip, mark),
@@ -252,6 +258,11 @@ impl Responder {
         self.vips.iter().map(move |(vip, it)| (*vip, it.phase(now, &self.config.timing)))
     }
 
+    /// Where one of them stands.
+    pub fn phase(&self, now: Instant, vip: IpAddr) -> Option<Phase> {
+        self.vips.get(&vip).map(|it| it.phase(now, &self.config.timing))
+    }
+
     /// A number that is another one whenever a vip came, went or is in another phase.
     pub fn turns(&self) -> u64 {
         self.turns
@@ -277,18 +288,23 @@ impl Responder {
         std::mem::take(&mut self.ignored)
     }
 
-    /// `new` makes a vip and says when its first step is due.
-    fn on_vips(&mut self, wanted: &BTreeSet<IpAddr>, new: impl Fn(&mut Self) -> (Instant, Vip)) {
-        let gone: Vec<IpAddr> =
-            self.vips.keys().filter(|vip| !wanted.contains(vip)).copied().collect();
-        for vip in gone {
+    /// Forgets all others.
+    fn keep(&mut self, is_wanted: impl Fn(&IpAddr) -> bool) {
+        let gone = self.vips.keys().filter(|vip| !is_wanted(vip));
+        for vip in gone.copied().collect::<Vec<_>>() {
             self.forget(vip);
-        }
-        for vip in wanted {
-            self.begin(*vip, &new);
         }
     }
 
+    /// This is said beside a vip from now on.
+    fn set_mark(&mut self, vip: IpAddr, mark: Option<Mark>) {
+        match mark {
+            Some(mark) => _ = self.marks.insert(vip, mark),
+            None => _ = self.marks.remove(&vip),
+        }
+    }
+
+    /// `new` makes a vip and says when its first step is due.
     fn begin(&mut self, vip: IpAddr, new: impl Fn(&mut Self) -> (Instant, Vip)) {
         if !is_unicast(vip) || self.vips.contains_key(&vip) {
             return;
@@ -302,10 +318,7 @@ impl Responder {
 
     /// Who takes over thousands does so one by one: the others are not looked at.
     fn on_take(&mut self, now: Instant, vip: IpAddr, mark: Option<Mark>) {
-        match mark {
-            Some(mark) => _ = self.marks.insert(vip, mark),
-            None => _ = self.marks.remove(&vip),
-        }
+        self.set_mark(vip, mark);
         self.begin(vip, |it| it.cleared_vip(now));
         self.on_time(now);
     }

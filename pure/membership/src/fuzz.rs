@@ -98,9 +98,8 @@ fn settle(segment: &mut Segment, now: Instant, owned: &mut BTreeSet<IpAddr>) {
             _ => {}
         }
     }
-    let vips = segment.vips();
     assert!(owned.iter().all(|it| segment.owns(*it)), "told what it owns");
-    assert_eq!(vips.iter().filter(|it| it.role == "owner").count(), owned.len());
+    assert_eq!(segment.vips().filter(|it| it.role == "owner").count(), owned.len());
     assert!(segment.members(now).len() <= 1025, "what is remembered has an end");
     assert!(segment.deadline().is_none_or(|at| at > now), "what was due is done");
 }

@@ -14,14 +14,15 @@ use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
-use steelyard_host::clock;
 use steelyard_host::links::{self, Changes, Link, Monitor, Routes};
 use steelyard_host::packet::PacketSocket;
 use steelyard_host::rule::{Path, Routing};
+use steelyard_host::{clock, memory};
 use steelyard_layer2::wire::Mac;
 use steelyard_layer2::{ConflictPolicy, Input, Phase, VipChange};
 
 use crate::lan::gate::Keeper;
+use crate::lan::group::Marked;
 use crate::lan::interface::{self, Host, NoInterface};
 use crate::lan::log::Log;
 use crate::lan::options::{NoSpeaker, SpeakerOptions};
@@ -81,6 +82,8 @@ pub(crate) struct Driver {
 type Placement = Result<Arc<[u32]>, Box<NoInterface>>;
 /// How often a vip is answered for, and on which interfaces.
 type Stand = (VipState, Arc<[Arc<str>]>);
+/// An interface, by itself and as all there are.
+type Named = (Arc<str>, Arc<[Arc<str>]>);
 
 impl Driver {
     /// Must be called on the thread that will run it, inside its runtime.
@@ -231,8 +234,7 @@ impl Driver {
         if !gate.notices(seen.collect()) {
             return;
         }
-        let mut open: BTreeSet<IpAddr> =
-            self.announced(now).into_keys().map(|(vip, _)| vip).collect();
+        let mut open: BTreeSet<IpAddr> = self.announced(now).map(|(vip, _)| vip).collect();
         open.extend(&self.nowhere);
         let mut gate = self.gate.take();
         gate.iter_mut().for_each(|gate| gate.keep(open.clone(), |vip| self.is_handed_over(vip)));
@@ -254,16 +256,20 @@ impl Driver {
             Err(error) => tracing::warn!(%error, "gateways are taken to be as they were"),
         }
         self.notice_cables(&links);
-        let before = self.announced(now);
+        let before: Vec<(IpAddr, u32)> = self.announced(now).collect();
+        let names: BTreeMap<u32, String> =
+            self.ports.iter().map(|(index, port)| (*index, port.name.clone())).collect();
         let mut placed = self.place(&wanted, &links);
         self.bear_lack(now, &links, &mut placed);
         self.share_out(now, &wanted, &links, &placed);
         self.equip(now, &links, &mut placed);
         // What a port was opened for may be waiting.
         self.share(now);
-        let after = self.announced(now);
-        for ((vip, _), interface) in before.into_iter().filter(|it| !after.contains_key(&it.0)) {
-            self.report(vip, EventKind::Withdrawn { interface });
+        for (vip, index) in before {
+            let phase = self.ports.get(&index).and_then(|port| port.responder.phase(now, vip));
+            if !matches!(phase, Some(Phase::Announced { .. })) {
+                self.report(vip, EventKind::Withdrawn { interface: names[&index].clone() });
+            }
         }
         let is_news =
             |(vip, placement): &(&IpAddr, &Placement)| self.placed.get(vip) != Some(placement);
@@ -372,24 +378,25 @@ impl Driver {
     /// Opens, tells and closes ports, so that they are as `placed` says. What cannot be opened is
     /// taken out of it.
     fn equip(&mut self, now: Instant, links: &[Link], placed: &mut BTreeMap<IpAddr, Placement>) {
-        let mut vips: BTreeMap<u32, BTreeSet<IpAddr>> = BTreeMap::new();
-        for (vip, placement) in placed.iter() {
-            for index in placement.iter().flat_map(|it| it.iter()) {
-                vips.entry(*index).or_default().insert(*vip);
-            }
-        }
+        let used: BTreeSet<u32> =
+            placed.values().flatten().flat_map(|it| it.iter()).copied().collect();
         let siblings: BTreeSet<Mac> = links.iter().filter_map(|link| link.mac.map(Mac)).collect();
-        self.ports.retain(|index, _| vips.contains_key(index));
-        for (index, vips) in vips {
+        self.ports.retain(|index, _| used.contains(index));
+        let nothing = Marked::new();
+        for index in used {
             let link = links.iter().find(|link| link.index == index).expect("chosen among them");
-            let owned = self.shares.as_ref().map(|shares| shares.owned(index));
-            match self.port(link) {
-                Ok(port) => {
-                    let vips = owned.as_ref().map_or(Input::Vips(&vips), Input::Cleared);
-                    port.set(now, link, &siblings, vips);
+            let is_here = |(_, it): &(&IpAddr, &Placement)| it.iter().any(|it| it.contains(&index));
+            let here = |placed: &BTreeMap<IpAddr, Placement>| -> BTreeSet<IpAddr> {
+                placed.iter().filter(is_here).map(|(vip, _)| *vip).collect()
+            };
+            match (Self::port(&mut self.ports, &self.options, link), &self.shares) {
+                (Ok(port), Some(shares)) => {
+                    let owned = shares.owned(index).unwrap_or(&nothing);
+                    port.set(now, link, &siblings, Input::Cleared(owned));
                 }
-                Err(why) => {
-                    for vip in vips {
+                (Ok(port), None) => port.set(now, link, &siblings, Input::Vips(&here(placed))),
+                (Err(why), _) => {
+                    for vip in here(placed) {
                         refuse(placed.get_mut(&vip).expect("placed there"), index, &why);
                     }
                 }
@@ -397,68 +404,81 @@ impl Driver {
         }
     }
 
-    fn port(&mut self, link: &Link) -> Result<&mut Port, NoInterface> {
+    fn port<'a>(
+        ports: &'a mut BTreeMap<u32, Port>,
+        options: &SpeakerOptions,
+        link: &Link,
+    ) -> Result<&'a mut Port, NoInterface> {
         use std::collections::btree_map::Entry;
-        match self.ports.entry(link.index) {
+        match ports.entry(link.index) {
             Entry::Occupied(port) => Ok(port.into_mut()),
-            Entry::Vacant(place) => {
-                match Port::open(link, self.options.timing, self.options.echo) {
-                    Ok(port) => Ok(place.insert(port)),
-                    Err(error) => {
-                        let cause = std::error::Error::source(&error).map(ToString::to_string);
-                        let error = cause.unwrap_or_else(|| error.to_string());
-                        Err(NoInterface::Refused { interface: link.name.clone(), error })
-                    }
+            Entry::Vacant(place) => match Port::open(link, options.timing, options.echo) {
+                Ok(port) => Ok(place.insert(port)),
+                Err(error) => {
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    let error = cause.unwrap_or_else(|| error.to_string());
+                    Err(NoInterface::Refused { interface: link.name.clone(), error })
                 }
-            }
+            },
         }
     }
 
     /// The interface went down or away, however shortly: what stood there begins anew.
     fn lose(&mut self, index: u32) {
-        let announced = self.announced(clock::now());
-        self.ports.remove(&index);
+        let lost = self.ports.remove(&index);
         if let Some(shares) = &mut self.shares {
             shares.lose(clock::now(), index);
         }
-        for ((vip, _), interface) in announced.into_iter().filter(|it| it.0.1 == index) {
+        let Some(lost) = lost else { return };
+        let announced: Vec<IpAddr> = lost.announced(clock::now()).collect();
+        for vip in announced {
+            let interface = lost.name.clone();
             self.report(vip, EventKind::Withdrawn { interface });
         }
     }
 
-    /// What is answered for: vip and interface, and the interface's name.
-    fn announced(&self, now: Instant) -> BTreeMap<(IpAddr, u32), String> {
-        let of_port = |(index, port): (&u32, &Port)| {
-            let phases = port.responder.phases(now);
-            let announced = phases.filter(|(_, phase)| matches!(phase, Phase::Announced { .. }));
-            announced.map(|(vip, _)| ((vip, *index), port.name.clone())).collect::<Vec<_>>()
-        };
-        self.ports.iter().flat_map(of_port).collect()
+    /// What is answered for: vip and interface.
+    fn announced(&self, now: Instant) -> impl Iterator<Item = (IpAddr, u32)> {
+        let ports = self.ports.iter();
+        ports.flat_map(move |(index, port)| port.announced(now).map(move |vip| (vip, *index)))
     }
 
     /// Publishes how the vips stand, if that changed.
     fn tell(&mut self, now: Instant) {
         self.told_at = now;
-        let mut states = self.states(now);
-        let tell = |(vip, placement): (&IpAddr, &Placement)| {
+        let mut known = self.told.iter();
+        // That nothing changed takes no memory to see.
+        let is_same =
+            self.stands(now).all(|it| known.next() == Some(&it)) && known.next().is_none();
+        if is_same {
+            return;
+        }
+        let told: Arc<[VipStatus]> = self.stands(now).collect();
+        self.shared.status.send_replace(Arc::clone(&told));
+        self.told = told;
+        self.stirred = (self.told.len() >= MANY).then_some(now);
+    }
+
+    /// How each vip stands, by address.
+    fn stands(&self, now: Instant) -> impl Iterator<Item = VipStatus> {
+        let named = |port: &Port| -> Named {
+            let name: Arc<str> = port.name.as_str().into();
+            (Arc::clone(&name), [name].into())
+        };
+        let names: Vec<Named> = self.ports.values().map(named).collect();
+        self.placed.iter().map(move |(vip, placement)| {
             let unplaced = || match placement {
                 Err(why) => (VipState::NoInterface(why.clone()), Arc::default()),
                 Ok(indexes) => (self.elsewhere(*vip, indexes), Arc::default()),
             };
-            let (state, interfaces) = states.remove(vip).unwrap_or_else(unplaced);
+            let (state, interfaces) = self.stand(now, *vip, &names).unwrap_or_else(unplaced);
             let old = self.told.binary_search_by(|it| it.address.cmp(vip)).ok();
             let since = match old.map(|at| &self.told[at]) {
                 Some(old) if same(&old.state, &state) && old.interfaces == interfaces => old.since,
                 _ => SystemTime::now(),
             };
             VipStatus { address: *vip, state, interfaces, since }
-        };
-        let told: Arc<[VipStatus]> = self.placed.iter().map(tell).collect();
-        if told != self.told {
-            self.shared.status.send_replace(Arc::clone(&told));
-            self.told = told;
-            self.stirred = (self.told.len() >= MANY).then_some(now);
-        }
+        })
     }
 
     /// Gives back memory that was taken while much happened: thousands of vips come one by one.
@@ -468,26 +488,26 @@ impl Driver {
         self.shares.iter_mut().for_each(Shares::pack);
         let mut totals = self.shared.totals.lock().unwrap_or_else(PoisonError::into_inner);
         totals.vips = std::mem::take(&mut totals.vips).into_iter().collect();
+        drop(totals);
+        memory::give_back();
     }
 
-    /// The best state of each vip, and the interfaces on which it has that.
-    fn states(&self, now: Instant) -> BTreeMap<IpAddr, Stand> {
-        let mut states: BTreeMap<IpAddr, Stand> = BTreeMap::new();
-        for port in self.ports.values() {
-            let name: Arc<str> = port.name.as_str().into();
-            let alone: Arc<[Arc<str>]> = [Arc::clone(&name)].into();
-            for (vip, phase) in port.responder.phases(now) {
-                let state = state(phase);
-                match states.get_mut(&vip) {
-                    Some((best, names)) if best.rank() == state.rank() => {
-                        *names = names.iter().chain([&name]).cloned().collect();
-                    }
-                    Some((best, _)) if best.rank() < state.rank() => {}
-                    _ => drop(states.insert(vip, (state, Arc::clone(&alone)))),
+    /// The best state of a vip that is at a port, and the interfaces on which it has that; `names`
+    /// are those of the ports.
+    fn stand(&self, now: Instant, vip: IpAddr, names: &[Named]) -> Option<Stand> {
+        let mut stand: Option<Stand> = None;
+        for (port, (name, alone)) in self.ports.values().zip(names) {
+            let Some(phase) = port.responder.phase(now, vip) else { continue };
+            let state = state(phase);
+            match &mut stand {
+                Some((best, names)) if best.rank() == state.rank() => {
+                    *names = names.iter().chain([name]).cloned().collect();
                 }
+                Some((best, _)) if best.rank() < state.rank() => {}
+                _ => stand = Some((state, Arc::clone(alone))),
             }
         }
-        states
+        stand
     }
 
     fn report(&mut self, address: impl Into<Option<IpAddr>>, kind: EventKind) {

@@ -69,11 +69,16 @@ impl Port {
         self.carrier_changes != link.carrier_changes
     }
 
-    /// Tells the LAN again where all is that it answers for.
-    pub(crate) fn announce_again(&mut self, now: Instant) {
+    /// What it answers for.
+    pub(crate) fn announced(&self, now: Instant) -> impl Iterator<Item = IpAddr> {
         let phases = self.responder.phases(now);
         let announced = phases.filter(|(_, phase)| matches!(phase, Phase::Announced { .. }));
-        let announced: Vec<IpAddr> = announced.map(|(vip, _)| vip).collect();
+        announced.map(|(vip, _)| vip)
+    }
+
+    /// Tells the LAN again where all is that it answers for.
+    pub(crate) fn announce_again(&mut self, now: Instant) {
+        let announced: Vec<IpAddr> = self.announced(now).collect();
         for vip in announced {
             self.responder.handle(now, Input::Announce(vip));
         }

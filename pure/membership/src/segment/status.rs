@@ -75,8 +75,8 @@ impl Segment {
     }
 
     /// All vips, by address.
-    pub fn vips(&self) -> Vec<ClaimStatus> {
-        let status = |(vip, role): (IpAddr, &Role)| {
+    pub fn vips(&self) -> impl Iterator<Item = ClaimStatus> {
+        let status = move |(vip, role): (IpAddr, &Role)| {
             let claim = self.ownership.table.get(vip);
             let standbys = claim.map(|it| it.standbys.as_slice()).unwrap_or_default();
             ClaimStatus {
@@ -92,7 +92,7 @@ impl Segment {
                 },
             }
         };
-        self.ownership.roles().map(status).collect()
+        self.ownership.roles().map(status)
     }
 
     /// Who owns a vip, as far as this node knows.

@@ -276,7 +276,7 @@ fn the_second_standby_follows_a_first_that_fell_with_the_owner() {
     let mut world = settled(4, 1);
     let old = owner(&world, vip(0)).unwrap();
     let machine = world.hosts[old].machine.as_ref().unwrap();
-    let standby = machine.vips()[0].standbys[0].to_string();
+    let standby = machine.vips().next().unwrap().standbys[0].to_string();
     let first = world.hosts.iter().position(|host| host.name == standby).unwrap();
     world.crash(old);
     world.crash(first);

@@ -75,8 +75,8 @@ impl Shares {
     }
 
     /// What we answer for on an interface.
-    pub(super) fn owned(&self, index: u32) -> Marked {
-        self.groups.get(&index).map(|it| it.owned.clone()).unwrap_or_default()
+    pub(super) fn owned(&self, index: u32) -> Option<&Marked> {
+        self.groups.get(&index).map(|it| &it.owned)
     }
 
     pub(super) fn lose(&mut self, now: Instant, index: u32) {
@@ -209,27 +209,30 @@ impl Shares {
         self.groups.values_mut().for_each(Group::pack);
     }
 
-    fn sharing(&self, now: Instant) -> Sharing {
-        let mut sharing = Sharing::default();
-        for group in self.groups.values() {
-            let name: Arc<str> = group.name.as_str().into();
-            let interface = || Arc::clone(&name);
-            sharing.vips.reserve_exact(group.since.len());
-            sharing.members.extend(
-                group
-                    .segment
-                    .members(now)
-                    .into_iter()
-                    .map(|it| Member { interface: interface(), status: it }),
-            );
-            sharing.vips.extend(group.segment.vips().into_iter().map(|it| Ownership {
-                interface: interface(),
-                since: group.since.get(&it.vip).map(|since| since.0),
-                why: group.since.get(&it.vip).map(|since| since.1.clone()),
-                status: it,
-            }));
-        }
-        sharing
+    /// Nodes, by interface.
+    fn members(&self, now: Instant) -> Vec<Member> {
+        let members = |group: &Group| {
+            let interface: Arc<str> = group.name.as_str().into();
+            let members = group.segment.members(now).into_iter();
+            members.map(move |status| Member { interface: Arc::clone(&interface), status })
+        };
+        self.groups.values().flat_map(members).collect()
+    }
+
+    /// Who owns which vip, by interface.
+    fn vips(&self) -> impl Iterator<Item = Ownership> {
+        self.groups.values().flat_map(|group| {
+            let interface: Arc<str> = group.name.as_str().into();
+            group.segment.vips().map(move |status| {
+                let since = group.since.get(&status.vip);
+                Ownership {
+                    interface: Arc::clone(&interface),
+                    since: since.map(|since| since.0),
+                    why: since.map(|since| Arc::clone(&since.1)),
+                    status,
+                }
+            })
+        })
     }
 
     fn tell_all(&mut self, now: Instant, input: &Input<'_>) {
@@ -270,14 +273,17 @@ impl Driver {
         let due = shares.told.is_none_or(|at| now >= at + REFRESH) || !told.is_empty();
         if due || shares.looked.is_none_or(|at| now >= at + shares.glance()) {
             shares.looked = Some(now);
-            let sharing = Arc::new(shares.sharing(now));
+            let members = shares.members(now);
             self.stale |= !told.is_empty();
             let changed = self.shared.sharing.send_if_modified(|old| {
-                let changed = if due { *old != sharing } else { !old.is_much_like(&sharing) };
-                if changed {
-                    *old = sharing;
+                let are_same = old.owns_just(shares.vips())
+                    && if due { old.members == members } else { old.knows_much_like(&members) };
+                if !are_same {
+                    let mut vips: Vec<Ownership> = shares.vips().collect();
+                    vips.shrink_to_fit();
+                    *old = Arc::new(Sharing { members, vips });
                 }
-                changed
+                !are_same
             });
             if due || changed {
                 shares.told = Some(now);

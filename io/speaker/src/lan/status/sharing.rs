@@ -40,14 +40,19 @@ pub struct Ownership {
 }
 
 impl Sharing {
-    /// Whether nothing is different but round trips and times.
-    pub(crate) fn is_much_like(&self, other: &Self) -> bool {
+    /// Whether the nodes are these, but for round trips and times.
+    pub(crate) fn knows_much_like(&self, members: &[Member]) -> bool {
         let essence = |member: &Member| {
             let it = &member.status;
             (member.interface.clone(), it.name.clone(), it.address, it.state)
         };
-        self.vips == other.vips
-            && self.members.iter().map(essence).eq(other.members.iter().map(essence))
+        self.members.iter().map(essence).eq(members.iter().map(essence))
+    }
+
+    /// Whether vips have just these owners. To see that takes no memory, however many there are.
+    pub(crate) fn owns_just(&self, mut vips: impl Iterator<Item = Ownership>) -> bool {
+        let mut known = self.vips.iter();
+        vips.all(|it| known.next() == Some(&it)) && known.next().is_none()
     }
 }
 
