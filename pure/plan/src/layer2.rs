@@ -25,12 +25,9 @@ use crate::scene::Scene;
 
 pub(crate) use contest::{Contender, Vip};
 
-/// What becomes of a Service's addresses on the LAN.
+/// What becomes of a Service's addresses on the LAN, whichever they are.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Outlook {
-    addresses: Vec<IpAddr>,
-    /// Those of them that no node may answer for.
-    withheld: Vec<IpAddr>,
     /// Advertisements that select it, by index.
     advertisements: Arc<[usize]>,
     /// Nodes that could answer for it, did somebody serve there.
@@ -39,6 +36,13 @@ pub(crate) struct Outlook {
     eligible: Arc<[Candidate]>,
     /// Why no node may.
     pub(crate) obstacle: Option<Impediment>,
+}
+
+/// A Service's addresses, and what becomes of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Stake<'a> {
+    pub(crate) assignment: &'a Assignment,
+    pub(crate) outlook: &'a Outlook,
 }
 
 /// Every vip, and who contends for it.
@@ -57,19 +61,19 @@ pub(crate) struct Moved {
 }
 
 impl Layer2 {
-    /// Puts a Service's outlook in the place of the one before.
+    /// Puts a Service's stake in the place of the one before.
     pub(crate) fn replace(
         &mut self,
         id: &NamespacedName,
-        before: Option<&Outlook>,
-        now: Option<&Outlook>,
+        before: Option<Stake<'_>>,
+        now: Option<Stake<'_>>,
         moved: &mut Moved,
     ) {
         if before == now {
             return;
         }
-        for &address in before.iter().flat_map(|before| &before.addresses) {
-            let vip = self.vips.get_mut(&address).expect("an outlook's addresses are vips");
+        for &address in before.iter().flat_map(|before| &before.assignment.addresses) {
+            let vip = self.vips.get_mut(&address).expect("what is at stake are vips");
             vip.leave(id);
             if vip.sharers.is_empty() {
                 self.vips.remove(&address);
@@ -78,12 +82,12 @@ impl Layer2 {
             self.note_contest(address);
         }
         let Some(now) = now else { return };
-        for &address in &now.addresses {
+        for &address in &now.assignment.addresses {
             let vip = self.vips.entry(address).or_default();
             vip.join(Contender {
                 id: id.clone(),
-                key: now.addresses[0],
-                advertisements: now.advertisements.clone(),
+                key: now.assignment.addresses[0],
+                advertisements: now.outlook.advertisements.clone(),
                 eligible: now.eligible_for(address),
                 order: Arc::default(),
             });
@@ -123,12 +127,12 @@ impl Layer2 {
         &self,
         scene: &Scene<'_>,
         id: &NamespacedName,
-        outlook: &Outlook,
+        Stake { assignment, outlook }: Stake<'_>,
     ) -> Vec<Layer2Row> {
         if outlook.advertisements.is_empty() {
             return Vec::new();
         }
-        let mut addresses = outlook.addresses.clone();
+        let mut addresses = assignment.addresses.clone();
         addresses.sort();
         let row = |address| {
             let order = self.vips[&address].order_of(id);
@@ -158,14 +162,7 @@ pub(crate) fn outlook(
     let advertisements = scene.nodes.known(advertisements);
     let obstacle = obstacle.or_else(|| resolved.closed.then_some(Impediment::Closed));
     let could = scene.nodes.candidates(&advertisements);
-    let mut outlook = Outlook {
-        addresses: assignment.addresses.clone(),
-        withheld: assignment.withheld().map(|(address, _)| *address).collect(),
-        advertisements,
-        could,
-        eligible: Arc::default(),
-        obstacle,
-    };
+    let mut outlook = Outlook { advertisements, could, eligible: Arc::default(), obstacle };
     if outlook.obstacle.is_some() {
         return outlook;
     }
@@ -228,12 +225,26 @@ fn with_endpoints(
     candidates.iter().filter(here).copied().collect()
 }
 
-impl Outlook {
+impl Stake<'_> {
     /// Nodes that may answer for one of its addresses.
     fn eligible_for(&self, address: IpAddr) -> Arc<[Candidate]> {
-        if self.withheld.contains(&address) { Arc::default() } else { self.eligible.clone() }
+        match self.assignment.is_withheld(address) {
+            true => Arc::default(),
+            false => self.outlook.eligible.clone(),
+        }
     }
+}
 
+/// Equal where nothing is to be looked at again.
+impl PartialEq for Stake<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.outlook == other.outlook
+            && self.assignment.addresses == other.assignment.addresses
+            && self.assignment.withheld().eq(other.assignment.withheld())
+    }
+}
+
+impl Outlook {
     /// Advertisements that select the Service, by index.
     pub(crate) fn advertisements(&self) -> &[usize] {
         &self.advertisements

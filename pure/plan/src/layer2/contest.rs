@@ -83,7 +83,7 @@ impl Vip {
     /// Nodes that may own it for a Service, best first.
     pub(super) fn order_of(&self, id: &NamespacedName) -> &[Candidate] {
         let own = self.sharers.iter().find(|known| known.id == *id);
-        &own.expect("an outlook's addresses are vips").order
+        &own.expect("what is at stake are vips").order
     }
 
     /// Whether somebody on it may have one of several nodes.

@@ -95,10 +95,11 @@ impl Made {
             };
             withheld.extend(before.into_iter().flat_map(|it| it.withheld(&id, false)));
             withheld.extend(piece.iter().flat_map(|it| it.withheld(&id, true)));
-            let (old, new) =
-                (before.and_then(|it| it.announcing()), piece.as_ref().and_then(Piece::announcing));
-            self.layer2.replace(&id, old.map(|it| it.0), new.map(|it| it.0), &mut moved);
-            self.bgp.replace(&id, old.map(|it| it.1), new.map(|it| it.1));
+            let (old, new) = (before.map(|it| &**it), piece.as_ref());
+            let stakes = [old, new].map(|it| it.and_then(Piece::stake));
+            self.layer2.replace(&id, stakes[0], stakes[1], &mut moved);
+            let reach = [old, new].map(|it| it.and_then(|it| Some(it.announcing()?.1)));
+            self.bgp.replace(&id, reach[0], reach[1]);
             for (position, serve) in here.0.into_iter().enumerate() {
                 served.push(((id.clone(), position), serve));
             }

@@ -7,7 +7,7 @@ use steelyard_ipam::{Allocator, Assignment, Reason};
 use steelyard_model::{Diagnostic, NamespacedName, ResolvedService, ServedBy};
 
 use crate::bgp::{Bgp, Reach};
-use crate::layer2::{Layer2, Outlook, outlook};
+use crate::layer2::{Layer2, Outlook, Stake, outlook};
 use crate::node_plan::{forward, serve};
 use crate::rows::{AnnouncementRow, ServiceRow};
 use crate::scene::Scene;
@@ -94,6 +94,12 @@ impl Piece {
         self.announcing.as_ref().map(|(outlook, reach)| (outlook, &**reach))
     }
 
+    /// Its part in what is settled on the LAN.
+    pub(super) fn stake(&self) -> Option<Stake<'_>> {
+        let (outlook, _) = self.announcing.as_ref()?;
+        Some(Stake { assignment: &self.assignment, outlook })
+    }
+
     /// Who announces its addresses.
     pub(super) fn rows(
         &self,
@@ -101,8 +107,10 @@ impl Piece {
         id: &NamespacedName,
         layer2: &Layer2,
     ) -> Vec<AnnouncementRow> {
-        let Some((outlook, reach)) = &self.announcing else { return Vec::new() };
-        let lan = layer2.rows(scene, id, outlook).into_iter().map(AnnouncementRow::Layer2);
+        let (Some(stake), Some((_, reach))) = (self.stake(), &self.announcing) else {
+            return Vec::new();
+        };
+        let lan = layer2.rows(scene, id, stake).into_iter().map(AnnouncementRow::Layer2);
         lan.chain(reach.rows.iter().cloned().map(AnnouncementRow::Bgp)).collect()
     }
 }
