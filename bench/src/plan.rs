@@ -5,6 +5,7 @@
 
 mod carried;
 mod cases;
+mod reporting;
 mod running;
 mod worlds;
 
@@ -72,6 +73,10 @@ impl Medians {
             row("a /16 is full, one more asks: address decided", "µs", ms(Case::Full) * 1e3, 5.0);
         let six =
             row("250 Services, IPv6 /64: addresses decided", "µs", ms(Case::SixtyFour) * 1e3, 1.25);
+        let reserved = "10,000 addresses of machines: those that 1,000 pools have";
+        let reserved = row(reserved, "µs", ms(Case::Reserved) * 1e3, 1000.0);
+        let reported = "one of 10,000 Ingresses changes: what statuses are to say";
+        let reported = row(reported, "µs", ms(Case::Reported) * 1e3, 1000.0);
         let carried = "an endpoint of one of 10,000 forwarded vips changes: in force in the kernel";
         let carried = row(carried, "ms", ms(Case::Carried), 20.0);
         let again = |what: &str, case, goal| {
@@ -99,6 +104,8 @@ impl Medians {
             routed("the route changes", Case::Route),
             routed("it gets a mistake", Case::Mistake),
             routed("its mistake is mended", Case::Mended),
+            reported,
+            reserved,
             carried.beside("everything looked at anew", ms(Case::CarriedAnew)),
             full.beside("an empty /16", ms(Case::Empty) * 1e3),
             six.beside("a /24", ms(Case::TwentyFour) * 1e3),

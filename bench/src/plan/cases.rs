@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use steelyard::pipeline::Pipeline;
 use steelyard::planning::again;
 use steelyard_dialects::{LowerOptions, lower};
-use steelyard_ipam::{Allocator, Options};
+use steelyard_ipam::{Allocator, Occupant, Options, Reserved};
 use steelyard_manifest::{Extract, Key, Object, ObjectChanges, Source, merge};
 use steelyard_model::{Holdings, Item, Pool, Service};
 use steelyard_pipeline::{LoweredObject, ResolveOptions, resolve};
@@ -20,6 +21,7 @@ use steelyard_plan::{Facts, Plan, Planner};
 use crate::{cpu, memory};
 
 use super::carried::carried;
+use super::reporting;
 use super::worlds::{
     LOAD_BALANCER, MISTAKEN, half_routed, loaded, pool, routed, service, source, sources,
     thousand_pools,
@@ -47,6 +49,10 @@ pub(crate) enum Case {
     Mistake,
     /// The mistake is mended
     Mended,
+    /// One of 10,000 Ingresses leads somewhere else: what its status is to say
+    Reported,
+    /// 10,000 addresses of machines: which of them 1,000 pools have
+    Reserved,
     /// The one endpoint of one of 10,000 forwarded vips changes: the kernel is told
     Carried,
     /// The same, and everything is looked at anew
@@ -89,6 +95,8 @@ impl Case {
         Self::Route,
         Self::Mistake,
         Self::Mended,
+        Self::Reported,
+        Self::Reserved,
         Self::Carried,
         Self::CarriedAnew,
         Self::Full,
@@ -111,6 +119,8 @@ impl Case {
             Self::Route => routed_edited(&[(80, "/new", LOAD_BALANCER)])?,
             Self::Mistake => routed_edited(&[(80, "/", MISTAKEN)])?,
             Self::Mended => routed_edited(&[(80, "/", MISTAKEN), (80, "/", LOAD_BALANCER)])?,
+            Self::Reported => reporting::one_of_many(SERVICES)?,
+            Self::Reserved => reserved(SERVICES)?,
             Self::Carried => carried(SERVICES, false)?,
             Self::CarriedAnew => carried(SERVICES, true)?,
             Self::Full => changed(65_536, true)?,
@@ -226,6 +236,29 @@ fn assigned(pools: &str) -> Result<Duration> {
         let allocator = black_box(allocator(&pools, services.clone()));
         took += start.elapsed();
         ensure!(allocator.held().0.len() == 250, "everybody has an address");
+    }
+    Ok(took / REPEATED)
+}
+
+/// Which of `count` addresses that machines have as their own are of a thousand pools: every other.
+fn reserved(count: usize) -> Result<Duration> {
+    let (pools, _) = pools_and_services(&items(
+        &merge(loaded(&[source("pools.yaml", &thousand_pools(|_| String::new()))])).objects,
+    ));
+    // Pools have sixteen addresses each from 10.0.0.0 on.
+    let address = |n: usize| -> Result<IpAddr> {
+        let of_pool = u32::try_from(n / 2 * 3)? + 10 * 0x0100_0000;
+        let elsewhere = u32::try_from(n)? + 172 * 0x0100_0000;
+        Ok(Ipv4Addr::from_bits(if n.is_multiple_of(2) { of_pool } else { elsewhere }).into())
+    };
+    let known = (0..count).map(|n| Ok((address(n)?, Occupant::Peer)));
+    let known = known.collect::<Result<BTreeMap<IpAddr, Occupant>>>()?;
+    let mut took = Duration::ZERO;
+    for _ in 0..REPEATED {
+        let start = Instant::now();
+        let found = black_box(Reserved::of_pools(&pools, &known));
+        took += start.elapsed();
+        ensure!(found.occupant(address(0)?).is_some() && found.occupant(address(1)?).is_none());
     }
     Ok(took / REPEATED)
 }
