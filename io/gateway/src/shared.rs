@@ -3,6 +3,8 @@
 pub(crate) mod crowd;
 pub(crate) mod flights;
 mod labour;
+pub(crate) mod origins;
+mod pair;
 mod policies;
 mod silent;
 pub(crate) mod terms;

@@ -1,6 +1,8 @@
 //! What endpoints speak: connections to them, kept by address.
 
 pub(crate) mod h2;
+pub(crate) mod reach;
+pub(crate) mod security;
 pub(crate) mod tally;
 pub(crate) mod upstream;
 

@@ -11,6 +11,7 @@ mod der;
 mod key;
 mod lapse;
 mod material;
+mod seen;
 mod table;
 mod unfit;
 mod x509;
@@ -19,7 +20,8 @@ mod x509;
 mod tests;
 
 pub use lapse::{CertificateStanding, lapse};
-pub use material::certificate;
+pub use material::{authorities, certificate, identity};
+pub use seen::SeenCertificate;
 pub use table::{CertificateTable, Offer};
-pub use unfit::{CERTIFICATE_KEY, PRIVATE_KEY, Unfit};
+pub use unfit::{AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY, Unfit};
 pub use x509::validity;

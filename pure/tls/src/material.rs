@@ -1,5 +1,5 @@
 //! What a Secret holds, as a certificate: chain and key beside each other, in order, and belonging
-//! together.
+//! together; and as those who are believed.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use steelyard_model::routing::tls::{Certificate, KeyForm};
 use steelyard_model::{FieldPath, Provenance, Secret, SecretValue};
 
 use crate::key::{WrittenKey, algorithm};
-use crate::unfit::{CERTIFICATE_KEY, PRIVATE_KEY, Unfit};
+use crate::unfit::{AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY, Unfit};
 use crate::x509::X509;
 
 /// Most certificates of a chain that are looked at.
@@ -21,7 +21,7 @@ const LONGEST_CHAIN: usize = 16;
 /// # Errors
 /// Where a handshake cannot be held with it.
 pub fn certificate(secret: &Secret) -> Result<Certificate, Unfit> {
-    let written = certificates(value(secret, CERTIFICATE_KEY)?);
+    let written = certificates_of(value(secret, CERTIFICATE_KEY)?, LONGEST_CHAIN);
     let (form, key) = private_key(value(secret, PRIVATE_KEY)?)?;
     let mut read = Vec::with_capacity(written.len());
     for der in &written {
@@ -50,6 +50,37 @@ pub fn certificate(secret: &Secret) -> Result<Certificate, Unfit> {
     })
 }
 
+/// Those whose signatures a Secret says to believe, as PEM; none where it says nothing of it.
+///
+/// # Errors
+/// Where one of them cannot be read.
+pub fn authorities(secret: &Secret) -> Result<Option<Arc<str>>, Unfit> {
+    if !has(secret, AUTHORITIES_KEY) {
+        return Ok(None);
+    }
+    let pem = value(secret, AUTHORITIES_KEY)?;
+    let found = certificates_of(pem, usize::MAX);
+    if found.is_empty() || found.iter().any(|der| X509::read(der).is_none()) {
+        return Err(Unfit::BadAuthorities);
+    }
+    let pem = std::str::from_utf8(pem).map_err(|_| Unfit::BadAuthorities)?;
+    Ok(Some(pem.into()))
+}
+
+/// What a Secret says to show when asked; none where it says nothing of it.
+///
+/// # Errors
+/// Where it cannot be shown.
+pub fn identity(secret: &Secret) -> Result<Option<Certificate>, Unfit> {
+    let is_there = has(secret, CERTIFICATE_KEY) || has(secret, PRIVATE_KEY);
+    is_there.then(|| certificate(secret)).transpose()
+}
+
+/// Whether there is more than nothing: cert-manager writes keys that it has nothing for.
+fn has(secret: &Secret, key: &str) -> bool {
+    secret.unreadable.contains(key) || secret.data.get(key).is_some_and(|it| !it.0.is_empty())
+}
+
 /// Which of the certificates is that of the key.
 fn own(read: &[X509<'_>], key: WrittenKey<'_>) -> Result<usize, Unfit> {
     for (at, certificate) in read.iter().enumerate() {
@@ -71,11 +102,11 @@ fn value<'s>(secret: &'s Secret, key: &'static str) -> Result<&'s [u8], Unfit> {
     }
 }
 
-/// All certificates of a text, as DER; what else stands there is skipped.
-fn certificates(pem: &[u8]) -> Vec<Vec<u8>> {
+/// The first certificates of a text, as DER; what else stands there is skipped.
+fn certificates_of(pem: &[u8], most: usize) -> Vec<Vec<u8>> {
     let sections = <(SectionKind, Vec<u8>)>::pem_slice_iter(pem).filter_map(Result::ok);
     let found = sections.filter(|(kind, _)| *kind == SectionKind::Certificate);
-    found.map(|(_, der)| der).take(LONGEST_CHAIN).collect()
+    found.map(|(_, der)| der).take(most).collect()
 }
 
 /// The first private key of a text.

@@ -7,6 +7,9 @@ pub const CERTIFICATE_KEY: &str = "tls.crt";
 /// The same, of its private key.
 pub const PRIVATE_KEY: &str = "tls.key";
 
+/// The key of those who are believed.
+pub const AUTHORITIES_KEY: &str = "ca.crt";
+
 /// Why a Secret is no certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unfit {
@@ -30,6 +33,8 @@ pub enum Unfit {
     KeyAlgorithm,
     /// The key is that of another certificate.
     Mismatch,
+    /// What stands among those who are to be believed is no PEM certificate.
+    BadAuthorities,
 }
 
 impl fmt::Display for Unfit {
@@ -51,6 +56,12 @@ impl fmt::Display for Unfit {
             Self::Mismatch => {
                 write!(f, "the key in its `{PRIVATE_KEY}` is that of another certificate")
             }
+            Self::BadAuthorities => {
+                write!(
+                    f,
+                    "its `{AUTHORITIES_KEY}` has no PEM certificate, or one that cannot be read"
+                )
+            }
         }
     }
 }
@@ -65,6 +76,7 @@ impl Unfit {
             Self::NoCertificate | Self::BadCertificate => {
                 "put the certificate, then those that signed it, there as PEM"
             }
+            Self::BadAuthorities => "put the certificates of those who sign there as PEM",
             Self::NoKey | Self::BadKey => "put the certificate's private key there as PEM",
             Self::EncryptedKey => "take the password off: `openssl pkey -in FILE -out NEW`",
             Self::ShortKey | Self::KeyAlgorithm => {

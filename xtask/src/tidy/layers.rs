@@ -53,6 +53,7 @@ const IO: &[&str] = &[
     "rcgen",
     "rustix",
     "rustls",
+    "rustls-native-certs",
     "serde",
     "serde_json",
     "socket2",

@@ -15,6 +15,8 @@ use crate::exchange::tunnel::tunnel;
 use crate::options::Timeouts;
 use crate::tell::fault::{Detail, Failed, Fault};
 use crate::up::Origin;
+use crate::up::h2::Errand;
+use crate::up::reach::Reached;
 use crate::up::upstream::{Doubt, Upstream};
 use crate::wire::Wire;
 
@@ -106,7 +108,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
 
     async fn at_target(&mut self, service: &BackendState, target: &Target) -> Attempt {
         match target {
-            Target::Address(upstream) => self.at(service, upstream).await,
+            Target::Address(upstream) => self.at(service, upstream, None).await,
             Target::Name(name, port) => Box::pin(self.at_name(service, name, *port)).await,
         }
     }
@@ -125,7 +127,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         };
         let mut last = Failed::new(Fault::Unresolved);
         for address in addresses.iter() {
-            match self.at(service, &core.upstreams.at(*address)).await {
+            match self.at(service, &core.upstreams.at(*address), Some(name)).await {
                 Err(failed) => last = failed,
                 done => return done,
             }
@@ -133,11 +135,19 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         Err(last)
     }
 
-    async fn at(&mut self, service: &BackendState, upstream: &Rc<Upstream>) -> Attempt {
+    /// `host` is what the endpoint is known as, where that is no address.
+    async fn at(
+        &mut self,
+        service: &BackendState,
+        upstream: &Rc<Upstream>,
+        host: Option<&str>,
+    ) -> Attempt {
         let core = self.place.core;
+        let upstream = &service.origin(upstream, host);
         self.trace.endpoint = Some(upstream.clone());
         // What switches protocols needs a connection of its own.
-        if service.speaks_http2() && self.exchange.upgrade().is_empty() {
+        let may_share = service.may_share() && self.exchange.upgrade().is_empty();
+        if may_share && !upstream.is_alone() {
             return Box::pin(self.at_sessions(service, upstream)).await;
         }
         let doubt = Doubt { is_repeatable: self.exchange.is_repeatable(), now: core.tick.get() };
@@ -158,9 +168,9 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         for _ in 0..MOST_DECLINED {
             let errand = match upstream.sessions.kept() {
                 Some(errand) => errand,
-                None => match upstream.sessions.made(upstream.address, limit).await {
-                    Ok(errand) => errand,
-                    failed => return self.fresh(failed, service, upstream).await,
+                None => match upstream.reach(limit).await {
+                    Ok(Reached::Shared(errand)) => errand,
+                    reached => return self.reached(reached, service, upstream).await,
                 },
             };
             match self.over(errand, service, upstream).await {
@@ -170,8 +180,22 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
                 done => return done,
             }
         }
-        let made = upstream.sessions.made(upstream.address, limit).await;
-        self.fresh(made, service, upstream).await
+        let reached = upstream.reach(limit).await;
+        self.reached(reached, service, upstream).await
+    }
+
+    /// Sends the request over what was made for it, whatever that came to be.
+    async fn reached(
+        &mut self,
+        reached: io::Result<Reached>,
+        service: &BackendState,
+        upstream: &Upstream,
+    ) -> Attempt {
+        match reached {
+            Ok(Reached::Shared(errand)) => self.fresh(Ok(errand), service, upstream).await,
+            Ok(Reached::Alone(stream)) => self.fresh(Ok(stream), service, upstream).await,
+            Err(error) => self.fresh::<Errand>(Err(error), service, upstream).await,
+        }
     }
 
     /// Sends the request over what was made for it.
@@ -237,8 +261,13 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         let done = match verdict {
             Verdict::Passed(after) => return Ok(Done::Passed(after)),
             Verdict::Switched => return Ok(Done::Passed(After::Close)),
-            Verdict::Retry(why) => return Err(Failed { fault: why.into(), detail }),
-            Verdict::Answer { why, stays } => Done::Answer(why.into(), stays),
+            Verdict::Retry(why) => return Err(Failed::over(why.into(), detail)),
+            Verdict::Answer { why, stays } => {
+                let failed = Failed::over(why.into(), detail);
+                let done = Done::Answer(failed.fault, stays);
+                self.warn(&done, failed.detail, service, upstream);
+                return Ok(done);
+            }
             Verdict::Cut(why, after) => Done::Cut(why.into(), after),
         };
         self.warn(&done, detail, service, upstream);

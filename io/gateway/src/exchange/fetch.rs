@@ -15,6 +15,7 @@ use steelyard_model::routing::id::BackendId;
 use crate::core::live::{Picked, Target};
 use crate::core::{Core, HEAD_BUFFER};
 use crate::up::Origin;
+use crate::up::reach::Reached;
 use crate::up::upstream::{Doubt, Upstream};
 use crate::wire::buffers::Buffer;
 use crate::wire::stream::Stream;
@@ -32,8 +33,8 @@ pub(crate) async fn fetch(
 ) -> Option<Response> {
     let head = head(core, letter, passed)?;
     let fetched = within(letter.patience, async {
-        let (upstream, speaks_http2) = upstream(core, to, client).await?;
-        if speaks_http2 {
+        let (upstream, may_share) = upstream(core, to, client).await?;
+        if may_share && !upstream.is_alone() {
             return shared(core, &upstream, &head, letter).await;
         }
         let (stream, is_fresh) = connection(core, &upstream).await?;
@@ -78,7 +79,7 @@ fn head(core: &Core, letter: &Letter, passed: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// An endpoint of the backend, whose turn it is, and whether it speaks HTTP/2.
+/// An endpoint of the backend, whose turn it is, and whether requests may share a connection to it.
 async fn upstream(core: &Core, to: &BackendId, client: IpAddr) -> io::Result<(Rc<Upstream>, bool)> {
     let picked = {
         let live = core.live();
@@ -91,16 +92,16 @@ async fn upstream(core: &Core, to: &BackendId, client: IpAddr) -> io::Result<(Rc
     let Some(index) = set.turns.attempts(targets.len()).next() else {
         return Err(io::Error::other("no endpoint is ready"));
     };
-    let speaks_http2 = backend.speaks_http2();
+    let may_share = backend.may_share();
     let (name, port) = match &targets[index] {
-        Target::Address(upstream) => return Ok((upstream.clone(), speaks_http2)),
+        Target::Address(upstream) => return Ok((backend.origin(upstream, None), may_share)),
         Target::Name(name, port) => (name, *port),
     };
     let limit = core.options().timeouts.connect;
     let addresses = core.upstreams.resolve(name, port, Instant::now(), limit).await?;
     let first: Option<&SocketAddr> = addresses.first();
     let first = first.ok_or(io::ErrorKind::NotFound)?;
-    Ok((core.upstreams.at(*first), speaks_http2))
+    Ok((backend.origin(&core.upstreams.at(*first), Some(name)), may_share))
 }
 
 /// The same over connections that requests share.
@@ -116,8 +117,10 @@ async fn shared(
         return Ok(response);
     }
     let limit = core.options().timeouts.connect;
-    let errand = upstream.sessions.made(upstream.address, limit).await?;
-    exchange(core, upstream, errand, head, letter).await
+    match upstream.reach(limit).await? {
+        Reached::Shared(errand) => exchange(core, upstream, errand, head, letter).await,
+        Reached::Alone(stream) => exchange(core, upstream, stream, head, letter).await,
+    }
 }
 
 /// A connection, and whether it is a fresh one.

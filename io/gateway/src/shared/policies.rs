@@ -63,7 +63,7 @@ pub(super) fn of(policy: &TlsPolicy) -> Option<ServerConfig> {
     config(provider, &versions, verifier, protocols)
 }
 
-fn provider() -> CryptoProvider {
+pub(super) fn provider() -> CryptoProvider {
     CryptoProvider {
         kx_groups: vec![
             aws_lc_rs::kx_group::X25519MLKEM768,

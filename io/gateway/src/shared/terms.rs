@@ -1,5 +1,6 @@
 //! By which terms handshakes are held: certificates by server name, and a configuration of rustls
-//! for each policy. Made where routes are applied, and looked at by all cores.
+//! for each policy, and for each way to speak to endpoints. Made where routes are applied, and
+//! looked at by all cores.
 //!
 //! Keys of tickets are made here and are the same for all cores; they rotate, and each policy has
 //! its own: what was agreed on by one is resumed by no other. What does not change stays as it is,
@@ -10,16 +11,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
-use rustls::pki_types::{
-    CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
-};
+use rustls::pki_types::PrivateKeyDer;
 use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
 use rustls::sign::CertifiedKey;
-use steelyard_model::routing::id::{CertificateId, TlsPolicyId};
-use steelyard_model::routing::tls::{Certificate, KeyForm, TlsPolicy};
+use steelyard_model::routing::id::{CertificateId, TlsPolicyId, TransportId};
+use steelyard_model::routing::tls::{Certificate, TlsPolicy};
 use steelyard_model::routing::world::{RoutingDelta, RoutingMap};
 use steelyard_tls::{CertificateTable, Offer};
 
+use super::origins::{OriginHandshakes, OriginTerms};
+use super::pair::parts;
 use super::policies;
 
 /// All terms of one configuration.
@@ -28,6 +29,8 @@ pub(crate) struct Terms {
     /// Where no policy is asked for. None where this machine can hold no handshake.
     default: Option<Arc<ServerConfig>>,
     policies: HashMap<TlsPolicyId, (Arc<TlsPolicy>, Option<Arc<ServerConfig>>)>,
+    /// How TLS is spoken to endpoints.
+    origins: HashMap<TransportId, Arc<OriginTerms>>,
     keyed: HashMap<CertificateId, Arc<Keyed>>,
     /// For names that no certificate is for, where there is none for all.
     made: Option<Arc<CertifiedKey>>,
@@ -64,7 +67,8 @@ impl Terms {
     /// where they stay.
     pub(crate) fn follow(&self, routing: &RoutingMap, delta: &RoutingDelta) -> Option<Self> {
         let is_as_before = delta.certificates.is_empty() && delta.tls_policies.is_empty();
-        if is_as_before && self.default.is_some() {
+        let are_origins_as_before = delta.transports.is_empty();
+        if is_as_before && are_origins_as_before && self.default.is_some() {
             return None;
         }
         let keyed = self.keyed(routing);
@@ -87,7 +91,8 @@ impl Terms {
             (id.clone(), (policy.clone(), config))
         });
         let policies = policies.collect();
-        Some(Self { default, policies, keyed, made })
+        let origins = self.origins(routing);
+        Some(Self { default, policies, origins, keyed, made })
     }
 
     /// How handshakes are held by a policy; none where they cannot be, and are refused.
@@ -96,6 +101,22 @@ impl Terms {
             None => self.default.as_ref(),
             Some(policy) => self.policies.get(policy)?.1.as_ref(),
         }
+    }
+
+    /// How TLS is spoken to the endpoints of a transport; none where it cannot be.
+    pub(crate) fn origin(&self, transport: &TransportId) -> Option<Arc<OriginHandshakes>> {
+        self.origins.get(transport)?.handshakes().cloned()
+    }
+
+    /// Transports over TLS, each as it was where it stays.
+    fn origins(&self, routing: &RoutingMap) -> HashMap<TransportId, Arc<OriginTerms>> {
+        let secure = routing.transports.iter().filter(|(_, transport)| transport.tls.is_some());
+        let terms = secure.map(|(id, transport)| {
+            let known = self.origins.get(id).filter(|known| known.is_of(transport));
+            let terms = known.cloned();
+            (id.clone(), terms.unwrap_or_else(|| Arc::new(OriginTerms::new(transport.clone()))))
+        });
+        terms.collect()
     }
 
     /// Certificates, each as it was where it stays.
@@ -124,17 +145,11 @@ fn shown(config: &ServerConfig, showing: &Arc<Showing>, is_strict: bool) -> Arc<
 impl Keyed {
     fn key(&self) -> Option<&Arc<CertifiedKey>> {
         let read = || {
-            let Certificate { chain, key: (form, key), .. } = &*self.certificate;
-            let der = match form {
-                KeyForm::Pkcs8 => PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(&*key.0)),
-                KeyForm::Pkcs1 => PrivateKeyDer::Pkcs1(PrivatePkcs1KeyDer::from(&*key.0)),
-                KeyForm::Sec1 => PrivateKeyDer::Sec1(PrivateSec1KeyDer::from(&*key.0)),
-            };
-            let key = any_supported_type(&der).inspect_err(|error| {
+            let (chain, key) = parts(&self.certificate);
+            let key = any_supported_type(&key).inspect_err(|error| {
                 tracing::error!(%error, certificate = %self.certificate.id, "a key is of no use");
             });
-            let chain = chain.iter().map(|der| CertificateDer::from(der.to_vec()));
-            Some(Arc::new(CertifiedKey::new(chain.collect(), key.ok()?)))
+            Some(Arc::new(CertifiedKey::new(chain, key.ok()?)))
         };
         self.key.get_or_init(read).as_ref()
     }

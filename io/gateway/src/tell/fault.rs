@@ -5,6 +5,8 @@ use std::io;
 
 use steelyard_http::{BadResponse, Excerpt, Reject};
 
+use super::distrust::Distrust;
+
 /// Why a request is not answered by its backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Fault {
@@ -41,6 +43,8 @@ pub(crate) enum Fault {
     UpstreamTimeout,
     /// The endpoint does not speak TLS, which its client wants.
     Unencrypted,
+    /// TLS with the endpoint came to nothing.
+    Untrusted(Distrust),
     /// The response is none.
     BadResponse(BadResponse),
     /// A filter that has a body in hand cannot go on.
@@ -84,6 +88,7 @@ impl Fault {
             | Self::Connect
             | Self::UpstreamClosed
             | Self::Unencrypted
+            | Self::Untrusted(_)
             | Self::BadResponse(_) => 502,
             Self::ConnectTimeout | Self::UpstreamTimeout => 504,
         }
@@ -108,6 +113,7 @@ impl Fault {
             Self::UpstreamClosed => "the endpoint closed the connection",
             Self::UpstreamTimeout => "the endpoint did not respond in time",
             Self::Unencrypted => "the endpoint does not speak TLS",
+            Self::Untrusted(why) => why.reason(),
             Self::BadResponse(bad) => bad.as_str(),
             Self::GivenUp => "a filter cannot go on",
             Self::Filtered(why) => why,
@@ -133,6 +139,7 @@ impl Fault {
             Self::UpstreamClosed => "endpoint-closed",
             Self::UpstreamTimeout => "endpoint-timeout",
             Self::Unencrypted => "endpoint-without-tls",
+            Self::Untrusted(why) => why.cause(),
             Self::BadResponse(_) => "bad-response",
             Self::GivenUp => "given-up",
             Self::Filtered(_) => "filtered",
@@ -163,9 +170,22 @@ impl Failed {
 
     /// The connection was not made; somebody else may take the request.
     pub(crate) fn connect(error: io::Error) -> Self {
-        let timed_out = error.kind() == io::ErrorKind::TimedOut;
-        let fault = if timed_out { Fault::ConnectTimeout } else { Fault::Connect };
+        let fault = match Distrust::of(&error) {
+            Some(why) => Fault::Untrusted(why),
+            None if error.kind() == io::ErrorKind::TimedOut => Fault::ConnectTimeout,
+            None => Fault::Connect,
+        };
         Self { fault, detail: Some(error.into()) }
+    }
+
+    /// The connection ended; or what it said was that the endpoint does not trust us, which it may
+    /// say only once its own part of the handshake is over (RFC 8446 §4.4.2.4).
+    pub(crate) fn over(fault: Fault, detail: Option<Detail>) -> Self {
+        let why = match &detail {
+            Some(Detail::System(error)) => Distrust::of(error),
+            _ => None,
+        };
+        Self { fault: why.map_or(fault, Fault::Untrusted), detail }
     }
 }
 

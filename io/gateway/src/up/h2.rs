@@ -17,26 +17,28 @@ use tokio::task::spawn_local;
 
 use crate::wire::flow::broken;
 use crate::wire::link::Link;
+use crate::wire::session::Unshaken;
 use crate::wire::stream::Stream;
-use crate::wire::timer::within;
 pub(crate) use errand::Errand;
 
 /// The connections to one address.
 #[derive(Default)]
 pub(crate) struct Sessions {
-    open: RefCell<Vec<Rc<Session>>>,
+    pub(super) open: RefCell<Vec<Rc<Session>>>,
     /// One connection is made at a time: who waits for it may use it too.
-    making: Mutex<()>,
-    /// When the last one could not be made.
-    failed: Cell<Option<Instant>>,
+    pub(super) making: Mutex<()>,
+    /// When the last one could not be made, and why, where that is said by a handshake.
+    pub(super) failed: RefCell<Option<(Instant, Option<Unshaken>)>>,
 }
 
 /// One connection.
 pub(super) struct Session {
     sender: SendRequest<Bytes>,
+    /// Of what is asked for over it.
+    scheme: &'static str,
     /// How many requests it carries.
     load: Cell<usize>,
-    idle_since: Cell<Instant>,
+    pub(super) idle_since: Cell<Instant>,
     is_over: Cell<bool>,
 }
 
@@ -62,31 +64,6 @@ impl Sessions {
         open.iter().find(|session| session.has_room()).map(|it| Errand::new(it.clone()))
     }
 
-    /// A place on a connection that is made for it, or for somebody who waited for one meanwhile.
-    pub(crate) async fn made(&self, address: SocketAddr, limit: Duration) -> io::Result<Errand> {
-        let began = Instant::now();
-        let _alone = self.making.lock().await;
-        if self.failed.get().is_some_and(|failed| failed >= began) {
-            return Err(io::ErrorKind::ConnectionRefused.into());
-        }
-        let is_news = |session: &&Rc<Session>| session.idle_since.get() >= began;
-        let made = self.open.borrow().iter().find(is_news).cloned();
-        if let Some(session) = made.filter(|session| session.has_room()) {
-            return Ok(Errand::new(session));
-        }
-        let making = async {
-            let session = Session::make(address).await?;
-            // One that takes nothing would be one more for each who asks.
-            let is_of_use = session.has_room();
-            is_of_use.then_some(session).ok_or_else(|| io::ErrorKind::ConnectionRefused.into())
-        };
-        let made = within(limit, making).await;
-        self.failed.set(made.is_err().then(Instant::now));
-        let session = made?;
-        self.open.borrow_mut().push(session.clone());
-        Ok(Errand::new(session))
-    }
-
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.open.borrow().is_empty()
@@ -102,8 +79,12 @@ impl Sessions {
 }
 
 impl Session {
-    async fn make(address: SocketAddr) -> io::Result<Rc<Self>> {
-        let link = Link::to_endpoint(Stream::connect(address).await?);
+    pub(super) async fn make(
+        stream: Stream,
+        address: SocketAddr,
+        scheme: &'static str,
+    ) -> io::Result<Rc<Self>> {
+        let link = Link::to_endpoint(stream);
         let mut builder = Builder::new();
         builder
             .enable_push(false)
@@ -116,6 +97,7 @@ impl Session {
         let ping = connection.ping_pong();
         let session = Rc::new(Self {
             sender,
+            scheme,
             load: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
             is_over: Cell::new(false),
@@ -135,7 +117,7 @@ impl Session {
 
     /// Whether it takes another request now: no more at a time than the endpoint says, and none
     /// after it said that it goes away.
-    fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         let most = self.sender.current_max_send_streams().min(MOST_STREAMS as usize);
         if self.is_over.get() || self.load.get() >= most {
             return false;

@@ -1,4 +1,5 @@
-//! Connections to endpoints: idle ones are kept per core and address, and checked when taken.
+//! Connections to endpoints: idle ones are kept per core and address, and checked when taken. Those
+//! over TLS are kept beside, by terms and name.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -12,7 +13,9 @@ use std::time::{Duration, Instant};
 use steelyard_http::Clean;
 
 use super::h2::Sessions;
+use super::security::Security;
 use super::tally::{EndpointTotals, Tally};
+use crate::shared::origins::OriginHandshakes;
 use crate::wire::stream::Stream;
 use crate::wire::timer::within;
 
@@ -24,12 +27,17 @@ const KEEP_IDLE: usize = 200;
 /// How long the addresses of a name are believed.
 const NAME_TTL: Duration = Duration::from_secs(5);
 
-/// One address and its idle connections. Identity is the address: it outlives configurations.
+/// One address and its idle connections. Identity is the address, with how TLS is spoken there: it
+/// outlives configurations.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     /// The address as text, for logs.
     pub(crate) label: Arc<str>,
-    pub(crate) tally: Tally,
+    pub(crate) tally: Rc<Tally>,
+    /// How TLS is spoken; none where it is not.
+    pub(crate) security: Option<Security>,
+    /// The same address over TLS.
+    secured: RefCell<Vec<Rc<Self>>>,
     idle: RefCell<Vec<Idle>>,
     /// How many of the idle ones were never needed since they were last looked over.
     spare: Cell<usize>,
@@ -96,6 +104,40 @@ struct Resolved {
 }
 
 impl Upstream {
+    /// The same address over TLS, where it is known as `host` or by its number.
+    pub(crate) fn over(&self, terms: &Arc<OriginHandshakes>, host: Option<&str>) -> Rc<Self> {
+        let mut secured = self.secured.borrow_mut();
+        let is_it = |it: &&Rc<Self>| it.security.as_ref().is_some_and(|it| it.is_by(terms, host));
+        if let Some(known) = secured.iter().find(is_it) {
+            return known.clone();
+        }
+        let made = Rc::new(Self {
+            address: self.address,
+            label: self.label.clone(),
+            tally: self.tally.clone(),
+            security: Some(Security::new(terms.clone(), host)),
+            secured: RefCell::default(),
+            idle: RefCell::default(),
+            spare: Cell::default(),
+            sessions: Sessions::default(),
+            kept: self.kept.clone(),
+        });
+        secured.push(made.clone());
+        made
+    }
+
+    /// Whether requests there are known to share no connection, where they might.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.security.as_ref().is_some_and(Security::is_alone)
+    }
+
+    /// Whether it is worth keeping although nobody has it.
+    fn has_connections(&self) -> bool {
+        !self.idle.borrow().is_empty()
+            || !self.sessions.is_empty()
+            || !self.secured.borrow().is_empty()
+    }
+
     /// A connection that was alive a moment ago, most recently used first.
     pub(crate) fn checkout(&self, doubt: Doubt) -> Option<Clean<Stream>> {
         loop {
@@ -124,9 +166,22 @@ impl Upstream {
         }
     }
 
+    /// A new connection for one request after the other.
     pub(crate) async fn connect(&self, limit: Duration) -> io::Result<Stream> {
+        self.make(limit, false).await
+    }
+
+    /// A new connection; `shared` is whether HTTP/2 may be agreed on.
+    pub(super) async fn make(&self, limit: Duration, shared: bool) -> io::Result<Stream> {
         let begun = Instant::now();
-        let connected = within(limit, Stream::connect(self.address)).await;
+        let connected = within(limit, async {
+            let mut stream = Stream::connect(self.address).await?;
+            if let Some(security) = &self.security {
+                Box::pin(security.shake(&mut stream, self.address, shared)).await?;
+            }
+            Ok(stream)
+        });
+        let connected = connected.await;
         self.tally.connected(begun.elapsed(), connected.is_ok());
         connected
     }
@@ -143,6 +198,10 @@ impl Upstream {
         });
         self.spare.set(idle.len());
         self.sessions.prune(now, limit);
+        self.secured.borrow_mut().retain(|it| {
+            it.prune(now, limit);
+            Rc::strong_count(it) > 1 || it.has_connections()
+        });
     }
 }
 
@@ -171,8 +230,19 @@ impl Upstreams {
         let upstream = by_address.entry(address).or_insert_with(|| {
             let label = address.to_string().into();
             let kept = self.kept.clone();
-            let (tally, idle, spare, sessions) = Default::default();
-            Rc::new(Upstream { address, label, tally, idle, spare, sessions, kept })
+            let (tally, secured, idle, spare, sessions) = Default::default();
+            let security = None;
+            Rc::new(Upstream {
+                address,
+                label,
+                tally,
+                security,
+                secured,
+                idle,
+                spare,
+                sessions,
+                kept,
+            })
         });
         upstream.clone()
     }
@@ -216,10 +286,8 @@ impl Upstreams {
         for upstream in by_address.values() {
             upstream.prune(now, limit);
         }
-        by_address.retain(|_, upstream| {
-            let is_kept = !upstream.idle.borrow().is_empty() || !upstream.sessions.is_empty();
-            Rc::strong_count(upstream) > 1 || is_kept
-        });
+        by_address
+            .retain(|_, upstream| Rc::strong_count(upstream) > 1 || upstream.has_connections());
         self.names.borrow_mut().retain(|_, known| known.until + NAME_TTL * 60 > now);
     }
 }

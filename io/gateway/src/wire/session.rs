@@ -5,10 +5,10 @@
 //! was cut off for the whole; the memory of a session that waits is what rustls keeps of it.
 
 use std::cell::RefCell;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::task::{Context, Poll, Waker, ready};
 
-use rustls::ServerConnection;
+use rustls::Connection;
 
 use super::socket::Socket;
 
@@ -16,18 +16,20 @@ use super::socket::Socket;
 pub(super) struct Session(RefCell<State>);
 
 struct State {
-    connection: ServerConnection,
+    connection: Connection,
     /// Bytes that were taken, and are told once they have left.
     owed: usize,
 }
 
 /// Why a handshake came to nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Unshaken {
     /// The socket failed, or was closed.
+    #[error("the connection was closed in the handshake")]
     Broken,
     /// What came is not what was agreed on, or cannot be.
-    Refused(rustls::Error),
+    #[error(transparent)]
+    Refused(#[from] rustls::Error),
 }
 
 /// The socket as rustls reads and writes it, for one turn.
@@ -37,7 +39,7 @@ struct Turn<'a, 'c> {
 }
 
 impl Session {
-    pub(super) fn new(connection: ServerConnection) -> Self {
+    pub(super) fn new(connection: Connection) -> Self {
         Self(RefCell::new(State { connection, owed: 0 }))
     }
 
@@ -66,8 +68,14 @@ impl Session {
     }
 
     /// What was agreed on.
-    pub(super) fn agreed<T>(&self, read: impl FnOnce(&ServerConnection) -> T) -> T {
+    pub(super) fn agreed<T>(&self, read: impl FnOnce(&Connection) -> T) -> T {
         read(&self.0.borrow().connection)
+    }
+
+    /// Whether nothing that was decrypted waits to be read, and no farewell.
+    pub(super) fn is_silent(&self) -> bool {
+        let unread = self.0.borrow_mut().connection.reader().fill_buf().map(|_| ());
+        unread.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Reads into `room`. 0 means the other side has said farewell.

@@ -35,8 +35,8 @@ impl Stream {
     }
 
     /// From now on it is this session of TLS, of which the handshake may have begun.
-    pub(crate) fn secure(&mut self, connection: rustls::ServerConnection) {
-        self.session = Some(Box::new(Session::new(connection)));
+    pub(crate) fn secure(&mut self, connection: impl Into<rustls::Connection>) {
+        self.session = Some(Box::new(Session::new(connection.into())));
     }
 
     /// Goes on with the handshake until it is over.
@@ -48,7 +48,7 @@ impl Stream {
     }
 
     /// What was agreed on in the handshake; none where there is no TLS.
-    pub(crate) fn agreed<T>(&self, read: impl FnOnce(&rustls::ServerConnection) -> T) -> Option<T> {
+    pub(crate) fn agreed<T>(&self, read: impl FnOnce(&rustls::Connection) -> T) -> Option<T> {
         self.session.as_ref().map(|session| session.agreed(read))
     }
 
@@ -86,12 +86,17 @@ impl Stream {
 
     /// No bytes and no end, as the kernel has it now.
     pub(crate) fn is_silent(&self) -> bool {
-        self.socket.is_silent()
+        self.socket.is_silent() && self.has_no_rest()
     }
 
     /// No bytes and no end as of the reactor's last turn: costs nothing while nothing has arrived.
     pub(crate) fn is_alive(&self) -> bool {
-        self.socket.is_alive()
+        self.socket.is_alive() && self.has_no_rest()
+    }
+
+    /// Nothing that was read of the socket is to be read here.
+    fn has_no_rest(&self) -> bool {
+        self.session.as_ref().is_none_or(|session| session.is_silent())
     }
 }
 

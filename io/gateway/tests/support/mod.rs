@@ -190,7 +190,11 @@ fn put_backend(routing: &mut RoutingMap, id: &str, backend: Backend) -> BackendI
 
 /// HTTP/2 is spoken to the endpoints of this route.
 pub(crate) fn speak_http2(map: &mut RoutingMap, name: &str) {
-    let transport = Transport::h2c();
+    speak(map, name, Transport::h2c());
+}
+
+/// The endpoints of this route are spoken to so.
+pub(crate) fn speak(map: &mut RoutingMap, name: &str, transport: Transport) {
     let id = BackendId::from(format!("default/{name}:80@ingress"));
     let mut node = (**map.backends.get(&id).unwrap()).clone();
     if let Backend::Endpoints(leaf) = &mut node.backend {

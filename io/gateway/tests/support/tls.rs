@@ -20,21 +20,48 @@ pub(crate) struct Authority(rcgen::CertifiedIssuer<'static, rcgen::KeyPair>);
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
-        let mut asked = rcgen::CertificateParams::new(Vec::new()).unwrap();
-        asked.distinguished_name.push(rcgen::DnType::CommonName, name);
-        asked.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let key = rcgen::KeyPair::generate().unwrap();
-        Self(rcgen::CertifiedIssuer::self_signed(asked, key).unwrap())
+        Self::of(name, &[])
     }
 
     pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
+    /// One that is for these names itself.
+    pub(crate) fn of(name: &str, names: &[&str]) -> Self {
+        let names = names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let mut asked = rcgen::CertificateParams::new(names).unwrap();
+        asked.distinguished_name.push(rcgen::DnType::CommonName, name);
+        asked.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().unwrap();
+        Self(rcgen::CertifiedIssuer::self_signed(asked, key).unwrap())
+    }
+
+    pub(crate) fn key(&self) -> &rcgen::KeyPair {
+        self.0.key()
+    }
+
     /// Certificate and key for these names, as PEM.
     pub(crate) fn sign(&self, names: &[&str], key: &rcgen::KeyPair) -> String {
+        self.sign_with(names, key, |_| {})
+    }
+
+    pub(crate) fn sign_with(
+        &self,
+        names: &[&str],
+        key: &rcgen::KeyPair,
+        change: impl FnOnce(&mut rcgen::CertificateParams),
+    ) -> String {
         let names = names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
-        rcgen::CertificateParams::new(names).unwrap().signed_by(key, &self.0).unwrap().pem()
+        let mut asked = rcgen::CertificateParams::new(names).unwrap();
+        change(&mut asked);
+        asked.signed_by(key, &self.0).unwrap().pem()
+    }
+
+    /// The same as its bytes.
+    pub(crate) fn der(&self, names: &[&str], key: &rcgen::KeyPair) -> Vec<CertificateDer<'static>> {
+        use rustls::pki_types::pem::PemObject;
+        vec![CertificateDer::from_pem_slice(self.sign(names, key).as_bytes()).unwrap()]
     }
 
     /// What a Secret of that name, with a key on P-256, comes to.

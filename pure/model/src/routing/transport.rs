@@ -3,7 +3,8 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use crate::routing::id::{CertificateId, TransportId};
+use crate::routing::id::TransportId;
+use crate::routing::tls::{Certificate, TlsVersion};
 
 /// How to speak to an endpoint. With the endpoint's address it is the identity of a pool of
 /// connections.
@@ -30,6 +31,9 @@ static PLAIN: LazyLock<TransportId> = LazyLock::new(|| "http".into());
 
 /// The name of [`Transport::h2c`].
 static H2C: LazyLock<TransportId> = LazyLock::new(|| "h2c".into());
+
+/// The name of [`Transport::https`].
+static HTTPS: LazyLock<TransportId> = LazyLock::new(|| "https".into());
 
 /// The name of [`Transport::bytes`].
 static BYTES: LazyLock<TransportId> = LazyLock::new(|| "tcp".into());
@@ -58,9 +62,21 @@ impl Transport {
         Self { id: H2C.clone(), protocol: OriginProtocol::Http2, ..Self::plain() }
     }
 
-    /// Whether it is [`Self::h2c`], whatever it is called.
-    pub fn is_h2c(&self) -> bool {
-        *self == Self { id: self.id.clone(), ..Self::h2c() }
+    /// HTTP over TLS as Traefik speaks it by itself: HTTP/2 where the endpoint agrees to it, and
+    /// certificates are verified.
+    pub fn https() -> Self {
+        let tls = Some(OriginTls::default());
+        Self { id: HTTPS.clone(), protocol: OriginProtocol::Negotiated, tls, ..Self::plain() }
+    }
+
+    /// HTTP over TLS as nginx speaks it by itself: no name is asked for, and nothing verified.
+    pub fn unverified(protocol: OriginProtocol) -> Self {
+        let id = match protocol {
+            OriginProtocol::Http2 => "h2-unverified",
+            _ => "https-unverified",
+        };
+        let tls = OriginTls { sends_name: false, roots: Roots::Nobody, ..OriginTls::default() };
+        Self { id: id.into(), protocol, tls: Some(tls), ..Self::plain() }
     }
 
     /// Whether it is [`Self::plain`], whatever it is called.
@@ -82,27 +98,76 @@ pub enum OriginProtocol {
     Bytes,
 }
 
+/// What endpoints are said to speak, in the words of dialects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OriginScheme {
+    /// HTTP/1.1 in plain.
+    Http,
+    /// HTTP/2 in plain.
+    H2c,
+    /// Over TLS, HTTP/2 where the endpoint agrees to it.
+    Https,
+    /// HTTP/1.1 over TLS.
+    SecureHttp1,
+    /// HTTP/2 over TLS.
+    SecureHttp2,
+}
+
+impl OriginScheme {
+    /// The protocol.
+    pub fn protocol(self) -> OriginProtocol {
+        match self {
+            Self::Http | Self::SecureHttp1 => OriginProtocol::Http1,
+            Self::H2c | Self::SecureHttp2 => OriginProtocol::Http2,
+            Self::Https => OriginProtocol::Negotiated,
+        }
+    }
+
+    /// Whether it is over TLS.
+    pub fn is_secure(self) -> bool {
+        matches!(self, Self::Https | Self::SecureHttp1 | Self::SecureHttp2)
+    }
+}
+
 /// TLS towards an endpoint.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginTls {
-    /// The name that is asked for and must be in the certificate; none is the endpoint's.
+    /// The name that must be in the certificate; none is the endpoint's: the host name by which it
+    /// is known, or its address.
     pub server_name: Option<Arc<str>>,
+    /// Whether that name is asked for (RFC 6066 §3); an address never is.
+    pub sends_name: bool,
     /// Whom to believe.
     pub roots: Roots,
     /// What to show when asked who we are.
-    pub client: Option<CertificateId>,
+    pub client: Option<Arc<Certificate>>,
+    /// Lowest and highest version.
+    pub versions: (TlsVersion, TlsVersion),
+}
+
+/// By the endpoint's own name, verified by the machine's roots.
+impl Default for OriginTls {
+    fn default() -> Self {
+        Self {
+            server_name: None,
+            sends_name: true,
+            roots: Roots::System,
+            client: None,
+            versions: (TlsVersion::V1_2, TlsVersion::V1_3),
+        }
+    }
 }
 
 /// Whose signature makes an endpoint's certificate good.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Roots {
-    /// The machine's.
+    /// Those that the machine trusts.
     #[default]
     System,
     /// These, as PEM.
     Pem(Arc<str>),
-    /// Anybody's: the certificate is not looked at.
-    Unverified,
+    /// No signature is asked for: the certificate is not looked at.
+    Nobody,
 }
 
 /// Version of the PROXY protocol.

@@ -17,6 +17,8 @@ use steelyard_model::routing::transport::{OriginProtocol, ProxyVersion, Transpor
 
 use super::uses::have_lapsed;
 use super::{Link, Recipes, Scene, SetState};
+use crate::shared::origins::OriginHandshakes;
+use crate::up::upstream::Upstream;
 
 /// Status where a backend asks for what is not built yet.
 const UNSERVED: u16 = 503;
@@ -31,6 +33,8 @@ pub(crate) struct BackendState {
     shares: SmoothWeighted<EdgeKey>,
     /// What its endpoints speak.
     speech: Cell<Speech>,
+    /// How TLS is spoken to them; none where it is not.
+    handshakes: RefCell<Option<Arc<OriginHandshakes>>>,
     is_gone: Cell<bool>,
 }
 
@@ -40,6 +44,8 @@ enum Speech {
     #[default]
     Http1,
     Http2,
+    /// What a handshake agrees on.
+    Negotiated,
     /// What clients speak: bytes as they come.
     Bytes(Carriage),
 }
@@ -114,6 +120,7 @@ impl BackendState {
             form: RefCell::new(Rc::new(Form::Nothing)),
             shares: SmoothWeighted::default(),
             speech: Cell::default(),
+            handshakes: RefCell::default(),
             is_gone: Cell::new(false),
         }
     }
@@ -122,7 +129,10 @@ impl BackendState {
     pub(super) fn form(&self, scene: &Scene<'_>) {
         let node = scene.live.config.routing.backends.get(&self.id);
         let form = node.map_or(Form::Nothing, |node| Form::of(node, scene));
-        self.speech.set(node.and_then(|node| speech(&node.backend, scene)).unwrap_or_default());
+        let (speech, handshakes) =
+            node.and_then(|node| speech(&node.backend, scene)).unwrap_or_default();
+        self.speech.set(speech);
+        *self.handshakes.borrow_mut() = handshakes;
         if let Form::Inner(_, edges) = &form {
             self.shares.retain(|key| edges.iter().any(|edge| edge.key == *key));
         }
@@ -144,16 +154,24 @@ impl BackendState {
         &self.id
     }
 
-    /// Whether HTTP/2 is spoken to its endpoints, by prior knowledge.
-    pub(crate) fn speaks_http2(&self) -> bool {
-        matches!(self.speech.get(), Speech::Http2)
+    /// Whether requests to its endpoints may share a connection: HTTP/2 is spoken there, or may be.
+    pub(crate) fn may_share(&self) -> bool {
+        matches!(self.speech.get(), Speech::Http2 | Speech::Negotiated)
+    }
+
+    /// The endpoint as it is spoken to, by its name where it is known by one.
+    pub(crate) fn origin(&self, upstream: &Rc<Upstream>, host: Option<&str>) -> Rc<Upstream> {
+        match &*self.handshakes.borrow() {
+            None => upstream.clone(),
+            Some(handshakes) => upstream.over(handshakes, host),
+        }
     }
 
     /// How bytes are carried to its endpoints; none where they speak something else.
     pub(crate) fn carriage(&self) -> Option<Carriage> {
         match self.speech.get() {
             Speech::Bytes(carriage) => Some(carriage),
-            Speech::Http1 | Speech::Http2 => None,
+            Speech::Http1 | Speech::Http2 | Speech::Negotiated => None,
         }
     }
 
@@ -336,21 +354,41 @@ fn is_built(leaf: &Endpoints, scene: &Scene<'_>) -> bool {
         && speech_by(&leaf.transport, scene).is_some()
 }
 
-fn speech(backend: &Backend, scene: &Scene<'_>) -> Option<Speech> {
+/// What is spoken, and how TLS is, where it is.
+type Spoken = (Speech, Option<Arc<OriginHandshakes>>);
+
+fn speech(backend: &Backend, scene: &Scene<'_>) -> Option<Spoken> {
     let Backend::Endpoints(leaf) = backend else { return None };
     speech_by(&leaf.transport, scene)
 }
 
 /// What is spoken by a transport; none where that is not built.
-fn speech_by(transport: &TransportId, scene: &Scene<'_>) -> Option<Speech> {
-    let transport = scene.live.config.routing.transports.get(transport)?;
+fn speech_by(id: &TransportId, scene: &Scene<'_>) -> Option<Spoken> {
+    let config = &scene.live.config;
+    let transport = config.routing.transports.get(id)?;
     let Transport { proxy_protocol, connect, idle, half_closed, .. } = **transport;
-    match transport.protocol {
-        _ if transport.is_plain() => Some(Speech::Http1),
-        _ if transport.is_h2c() => Some(Speech::Http2),
+    let speech = match transport.protocol {
         OriginProtocol::Bytes if transport.tls.is_none() => {
-            Some(Speech::Bytes(Carriage { proxy_protocol, connect, idle, half_closed }))
+            Speech::Bytes(Carriage { proxy_protocol, connect, idle, half_closed })
         }
-        _ => None,
+        protocol => speech_of_requests(protocol, transport)?,
+    };
+    let handshakes = match &transport.tls {
+        None => None,
+        Some(_) => Some(config.terms.origin(id)?),
+    };
+    Some((speech, handshakes))
+}
+
+/// The same where nothing else is asked for.
+fn speech_of_requests(protocol: OriginProtocol, transport: &Transport) -> Option<Speech> {
+    let is_secure = transport.tls.is_some();
+    let bare = Transport { tls: None, protocol: OriginProtocol::Http1, ..transport.clone() };
+    match protocol {
+        _ if !bare.is_plain() => None,
+        OriginProtocol::Http1 => Some(Speech::Http1),
+        OriginProtocol::Http2 => Some(Speech::Http2),
+        OriginProtocol::Negotiated if is_secure => Some(Speech::Negotiated),
+        OriginProtocol::Negotiated | OriginProtocol::Bytes => None,
     }
 }

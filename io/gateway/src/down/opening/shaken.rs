@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use rustls::{CipherSuite, ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{CipherSuite, Connection, ProtocolVersion, ServerConfig, ServerConnection};
 use steelyard_preface::ClientHello;
 
 use super::Newcomer;
@@ -69,7 +69,7 @@ pub(super) fn for_bytes(terms: Arc<ServerConfig>, hello: &ClientHello) -> Arc<Se
     Arc::new(terms)
 }
 
-fn secured(hello: &ClientHello, connection: &ServerConnection) -> Secured {
+fn secured(hello: &ClientHello, connection: &Connection) -> Secured {
     let version = match connection.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => "1.2",
         _ => "1.3",

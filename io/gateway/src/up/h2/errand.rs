@@ -64,7 +64,7 @@ enum Reply {
 }
 
 impl Errand {
-    pub(super) fn new(session: Rc<Session>) -> Self {
+    pub(in crate::up) fn new(session: Rc<Session>) -> Self {
         session.load.set(session.load.get() + 1);
         let state = State { stage: Stage::New, head: Vec::new(), read: 0, trailers: None };
         Self { session, state: RefCell::new(state) }
@@ -77,7 +77,7 @@ impl Errand {
         let head = RequestHead::parse(bytes, &mut slots)
             .map_err(|reject| io::Error::other(reject.as_str()))?
             .ok_or_else(|| io::Error::other("a head in pieces"))?;
-        let request = request(&head).map_err(unspoken)?;
+        let request = request(&head, self.session.scheme).map_err(unspoken)?;
         let (is_head, outflow) =
             (head.method == "HEAD", Outflow::new(head.framing, state.trailers.take()));
         let mut sender = self.session.sender.clone();
@@ -104,14 +104,14 @@ fn unspoken(reject: Reject) -> io::Error {
 
 /// The request that a head is, as HTTP/2 has it; or which part of it that has no spelling for, as
 /// the library that writes it sees it.
-fn request(head: &RequestHead<'_, '_>) -> Result<Request<()>, Reject> {
+fn request(head: &RequestHead<'_, '_>, scheme: &str) -> Result<Request<()>, Reject> {
     let target = format!("{}{}", head.asked(), head.query);
     let target = written(&target);
     if target.len() > LONGEST_TARGET {
         return Err(Reject::TargetTooLong);
     }
     let authority = Authority::try_from(head.authority.raw).map_err(|_| Reject::Host)?;
-    let uri = Uri::builder().scheme("http").authority(authority).path_and_query(&*target);
+    let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(&*target);
     let mut request = Request::new(());
     *request.method_mut() =
         Method::from_bytes(head.method.as_bytes()).map_err(|_| Reject::Syntax)?;

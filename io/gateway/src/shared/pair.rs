@@ -1,0 +1,19 @@
+//! A chain and its key, as rustls has them.
+
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
+};
+use steelyard_model::routing::tls::{Certificate, KeyForm};
+
+/// Its chain and key as rustls has them.
+pub(super) fn parts(
+    certificate: &Certificate,
+) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'_>) {
+    let Certificate { chain, key: (form, key), .. } = certificate;
+    let key = match form {
+        KeyForm::Pkcs8 => PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(&*key.0)),
+        KeyForm::Pkcs1 => PrivateKeyDer::Pkcs1(PrivatePkcs1KeyDer::from(&*key.0)),
+        KeyForm::Sec1 => PrivateKeyDer::Sec1(PrivateSec1KeyDer::from(&*key.0)),
+    };
+    (chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect(), key)
+}
