@@ -35,7 +35,7 @@ fn port(name: Option<&str>, protocol: Protocol, port: u16, target: TargetPort) -
         port,
         target,
         node_port: None,
-        speaks_http2: false,
+        scheme: None,
     }
 }
 

@@ -25,7 +25,7 @@ use steelyard_model::{ClassReading, Labels};
 use crate::findings::Findings;
 use crate::{LowerOptions, codes};
 
-pub(crate) use effect::{not_honoured, refuse};
+pub(crate) use effect::{close, not_honoured, refuse};
 pub(crate) use foreign::check as check_foreign;
 pub(crate) use kubernetes::KUBERNETES;
 pub(crate) use metallb::{METALLB, OLD_PREFIX, REQUESTS};
@@ -34,7 +34,7 @@ pub(crate) use row::{Annotation, Carrier, Miss, State};
 pub(crate) use steelyard::STEELYARD;
 pub(crate) use traefik::TRAEFIK;
 pub(crate) use vocabulary::Vocabulary;
-pub(crate) use wishes::{Entry, Text, Wishes};
+pub(crate) use wishes::{Entry, OriginWishes, Text, Wishes};
 
 /// Every vocabulary.
 pub(crate) const ALL: [&Vocabulary; 5] = [&KUBERNETES, &STEELYARD, &METALLB, &TRAEFIK, &NGINX];
@@ -107,7 +107,7 @@ fn heed(
     match row.state {
         State::Reads(read) => read(written, wishes, findings),
         State::Speaks(read) => match read(value.trim()) {
-            Some(protocol) => wishes.protocol = Some(protocol),
+            Some(scheme) => wishes.scheme = Some(scheme),
             None => refuse_protocol(row.on, written, effects, findings),
         },
         State::PassesOn => match written.boolean() {
@@ -141,7 +141,7 @@ fn refuse_protocol(
     let code = codes::BACKEND_PROTOCOL_NOT_HONOURED;
     let message = format!("annotation `{key}: {value}` is not honoured yet");
     let port = if on == Carrier::Ingress { " on the port of this rule" } else { "" };
-    let help = format!("let the backend answer HTTP/1.1 or HTTP/2 without TLS{port}");
+    let help = format!("let the backend answer HTTP/1.1 or HTTP/2{port}, with TLS or without");
     effect::close(code, key, message, &help, effects, findings);
 }
 

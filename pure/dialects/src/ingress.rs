@@ -4,6 +4,7 @@
 //! other route takes, on every host. What its annotations ask for is read by the dialect of its
 //! class; here only what the Ingress itself says.
 
+mod origin;
 mod passthrough;
 mod path;
 mod rank;
@@ -119,7 +120,8 @@ fn reading(
         let read = words.vocabularies();
         let wishes = annotation::read(read, annotations, scene, &mut reading, findings);
         reading.entry_points = wishes.entry_points;
-        reading.protocol = wishes.protocol;
+        reading.scheme = wishes.scheme;
+        origin::read(wishes.origin, &mut reading, findings);
         reading.is_tls = wishes.is_tls;
         reading.passthrough = passthrough::judge(wishes.passthrough.as_ref(), routes, findings);
         reading.redirects = wishes.redirects;

@@ -109,7 +109,6 @@ fn the_examples() {
     let mut expected = vec![
         "production-bgp annotation-unknown [\"metallb.universe.tf/healthCheckNodePort\"]".into(),
         "production-bgp health-check-node-port-unused spec.healthCheckNodePort".into(),
-        format!("nginx-homelab backend-protocol-not-honoured [\"{nginx}/backend-protocol\"]"),
         closed("auth-url"),
         closed("auth-signin"),
         closed("auth-response-headers"),

@@ -49,8 +49,8 @@ pub use object::{FieldPath, NamespacedName, ObjectRef, Provenance};
 pub use pool::{AddressRange, Pool, ServiceAllocation};
 pub use protocol::Protocol;
 pub use route_draft::{
-    BackendRef, ClassName, ClassReading, ClassReadings, IngressClass, PortRef, RouteDraft,
-    RouteSet, TlsSecret,
+    BackendRef, ClassName, ClassReading, ClassReadings, IngressClass, OriginTlsDraft, PortRef,
+    RouteDraft, RouteSet, TlsSecret,
 };
 pub use secret::{Secret, SecretValue};
 pub use selector::{Operator, Requirement, Selector};

@@ -10,7 +10,8 @@ use crate::routing::id::{EntryPointId, RouteId};
 use crate::routing::pattern::{HostPattern, PathShape};
 use crate::routing::rank::Rank;
 use crate::routing::rule::Rule;
-use crate::routing::transport::OriginProtocol;
+use crate::routing::tls::TlsVersion;
+use crate::routing::transport::OriginScheme;
 
 /// What one object (an Ingress) asks to be routed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +71,9 @@ pub struct ClassReading {
     /// The same whether TLS is asked for or not.
     pub always_redirects: bool,
     /// What is spoken to its backends, whatever they say.
-    pub protocol: Option<OriginProtocol>,
+    pub scheme: Option<OriginScheme>,
+    /// How TLS is spoken to them, where it is.
+    pub origin_tls: Option<Box<OriginTlsDraft>>,
     /// Where it asks that handshakes for its hosts are passed on to its backends as they come.
     pub passthrough: Option<Provenance>,
     /// The routes only stand in for others (a canary) and are not there.
@@ -85,6 +88,23 @@ impl ClassReading {
         static NOTHING: LazyLock<Arc<ClassReading>> = LazyLock::new(Arc::default);
         if self == **NOTHING { NOTHING.clone() } else { Arc::new(self) }
     }
+}
+
+/// How TLS is spoken to backends; what it takes for that is in a Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginTlsDraft {
+    /// Whom to believe (`ca.crt`), and what to show when asked (`tls.crt`, `tls.key`).
+    pub secret: NamespacedName,
+    /// Where it is named.
+    pub place: Provenance,
+    /// Whether certificates are verified.
+    pub is_verified: bool,
+    /// The name that they must be for.
+    pub server_name: Arc<str>,
+    /// Whether that name is asked for.
+    pub sends_name: bool,
+    /// Lowest and highest version.
+    pub versions: (TlsVersion, TlsVersion),
 }
 
 /// A class name and the place it is written.

@@ -11,7 +11,7 @@ use crate::labels::Labels;
 use crate::object::{NamespacedName, ObjectRef};
 use crate::protocol::Protocol;
 use crate::routing::backend::RefusalReason;
-use crate::routing::transport::OriginProtocol;
+use crate::routing::transport::OriginScheme;
 
 /// A valid `v1` Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct Service {
     pub backend_refusal: Option<Box<RefusalReason>>,
     /// What an annotation says that is spoken on the way from a route to it, whatever its ports
     /// say.
-    pub backend_protocol: Option<OriginProtocol>,
+    pub backend_scheme: Option<OriginScheme>,
 }
 
 /// One of `spec.ports`.
@@ -80,8 +80,8 @@ pub struct ServicePort {
     pub target: TargetPort,
     /// `nodePort`, where written.
     pub node_port: Option<u16>,
-    /// What answers behind it speaks HTTP/2 without TLS, and is known to.
-    pub speaks_http2: bool,
+    /// What answers behind it speaks so, as it says itself (`appProtocol`).
+    pub scheme: Option<OriginScheme>,
 }
 
 /// `spec.type`.

@@ -10,8 +10,8 @@ pub const BACKEND_EXTERNAL_NAME: Code = Code::new("backend-external-name");
 pub const BACKEND_PORT_MISSING: Code = Code::new("backend-port-missing");
 /// A route names a Service that does not exist.
 pub const BACKEND_SERVICE_MISSING: Code = Code::new("backend-service-missing");
-/// Traefik would speak TLS to this backend, by its port's number or name.
-pub const BACKEND_TLS_NOT_HONOURED: Code = Code::new("backend-tls-not-honoured");
+/// A Secret by which TLS is spoken to backends is not there, or holds something else.
+pub const BACKEND_TLS_SECRET: Code = Code::new("backend-tls-secret");
 /// BFD's echo mode for a peer that hears of IPv6 addresses.
 pub const BFD_ECHO_IPV6: Code = Code::new("bfd-echo-ipv6");
 /// A BFDProfile is named that does not exist.

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use steelyard_model::routing::transport::Transport;
 use steelyard_model::routing::world::RoutingDelta;
 use steelyard_model::{Diagnostic, Item, NamespacedName, Snapshot};
 
@@ -13,7 +12,7 @@ use crate::known::Known;
 use crate::options::ResolveOptions;
 use crate::tables::Join;
 use crate::tables::cell::{Cell, Tag};
-use crate::tables::routes::{sockets, to_tls};
+use crate::tables::routes::{known_transports, sockets, to_tls};
 use crate::tables::row::{Items, Row};
 
 /// An object that may be joined with others, by kind and name.
@@ -34,7 +33,7 @@ impl Joined {
     /// Without any object.
     pub(crate) fn new(options: ResolveOptions) -> Self {
         let mut routing = sockets(&options.entry_points);
-        for transport in [Transport::plain(), Transport::h2c(), Transport::bytes()] {
+        for transport in known_transports() {
             routing.transports.insert(transport.id.clone(), Arc::new(transport));
         }
         let to_tls = to_tls(&options.entry_points);
@@ -120,6 +119,8 @@ impl Joined {
                     .extend(routed.routes.iter().map(|it| (it.id.clone(), Some(it.clone()))));
                 let refused = routed.refused.iter();
                 routing.backends.extend(refused.map(|it| (it.id.clone(), Some(it.clone()))));
+                let spoken = routed.transports.iter();
+                routing.transports.extend(spoken.map(|it| (it.id.clone(), Some(it.clone()))));
             }
             Row::Backend(node) => routing.backends.push((node.id.clone(), Some(node))),
             Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), Some(set))),
@@ -158,6 +159,7 @@ fn leave(row: Row, routing: &mut RoutingDelta) {
         Row::Routed(routed) => {
             routing.routes.extend(routed.routes.iter().map(|it| (it.id.clone(), None)));
             routing.backends.extend(routed.refused.iter().map(|it| (it.id.clone(), None)));
+            routing.transports.extend(routed.transports.iter().map(|it| (it.id.clone(), None)));
         }
         Row::Backend(node) => routing.backends.push((node.id.clone(), None)),
         Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), None)),
@@ -172,6 +174,7 @@ fn merged(mut first: RoutingDelta, then: RoutingDelta) -> RoutingDelta {
     first.backends.extend(then.backends);
     first.endpoint_sets.extend(then.endpoint_sets);
     first.certificates.extend(then.certificates);
+    first.transports.extend(then.transports);
     first
 }
 

@@ -34,7 +34,7 @@ pub fn load_balancer(namespace: &str, name: &str, ports: Vec<ServicePort>) -> Se
         static_endpoints: Vec::new(),
         refusal: None,
         backend_refusal: None,
-        backend_protocol: None,
+        backend_scheme: None,
         noted_pool: None,
     }
 }
@@ -68,5 +68,5 @@ fn wish_in(yaml: &str) -> AddressWish {
 /// A TCP port without a name that leads to the same port.
 pub fn tcp(port: u16) -> ServicePort {
     let (protocol, target) = (Protocol::Tcp, TargetPort::Number(port));
-    ServicePort { name: None, protocol, port, target, node_port: None, speaks_http2: false }
+    ServicePort { name: None, protocol, port, target, node_port: None, scheme: None }
 }

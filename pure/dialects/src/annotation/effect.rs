@@ -16,7 +16,7 @@ pub(crate) fn refuse(key: &str, effects: &mut ClassReading, findings: &mut Findi
 }
 
 /// Closes the routes for the reason given.
-pub(super) fn close(
+pub(crate) fn close(
     code: Code,
     key: &str,
     message: String,

@@ -1,7 +1,8 @@
 //! ingress-nginx's, as of 1.15, by name.
 
 use steelyard_model::Labels;
-use steelyard_model::routing::transport::OriginProtocol;
+use steelyard_model::routing::tls::TlsVersion;
+use steelyard_model::routing::transport::OriginScheme;
 
 use super::row::states::{CANARY, COSMETIC, LATER, RESTRICTS};
 use super::row::{Annotation, ITS_PATH, State, rows};
@@ -29,10 +30,13 @@ pub(crate) fn regex(annotations: &Labels, options: &LowerOptions) -> Option<Stri
         .find_map(on)
 }
 
-/// `GRPC` is HTTP/2 without TLS. `AUTO_HTTP` is what the client speaks.
+/// `GRPC` is HTTP/2 without TLS, and over TLS nginx speaks what it is told. `AUTO_HTTP` is what the
+/// client speaks.
 const SPOKEN: State = State::Speaks(|value| match value.to_ascii_lowercase().as_str() {
-    "http" => Some(OriginProtocol::Http1),
-    "grpc" => Some(OriginProtocol::Http2),
+    "http" => Some(OriginScheme::Http),
+    "grpc" => Some(OriginScheme::H2c),
+    "https" => Some(OriginScheme::SecureHttp1),
+    "grpcs" => Some(OriginScheme::SecureHttp2),
     _ => None,
 });
 
@@ -40,6 +44,33 @@ const SPOKEN: State = State::Speaks(|value| match value.to_ascii_lowercase().as_
 const REDIRECTS: State = State::Reads(|written, wishes, _| wishes.redirects = written.boolean());
 const ALWAYS_REDIRECTS: State = State::Reads(|written, wishes, _| {
     wishes.always_redirects = written.boolean().unwrap_or_default();
+});
+
+/// What ingress-nginx reads of TLS to backends, all of it only beside `proxy-ssl-secret`.
+const ORIGIN_SECRET: State =
+    State::Reads(|written, wishes, _| wishes.origin.secret = Some(written.into()));
+const ORIGIN_IS_VERIFIED: State = State::Reads(|written, wishes, _| {
+    wishes.origin.is_verified = written.is_on();
+    wishes.origin.keys.push(written.key.to_owned());
+});
+const ORIGIN_SENDS_NAME: State = State::Reads(|written, wishes, _| {
+    wishes.origin.sends_name = written.is_on();
+    wishes.origin.keys.push(written.key.to_owned());
+});
+const ORIGIN_NAME: State = State::Reads(|written, wishes, _| {
+    wishes.origin.server_name = Some(written.value.trim().to_owned());
+    wishes.origin.keys.push(written.key.to_owned());
+});
+const ORIGIN_VERSIONS: State = State::Reads(|written, wishes, _| {
+    let version = |word| match word {
+        "TLSv1.2" => Some(TlsVersion::V1_2),
+        "TLSv1.3" => Some(TlsVersion::V1_3),
+        _ => None,
+    };
+    let asked: Option<Vec<TlsVersion>> = written.value.split_whitespace().map(version).collect();
+    let asked = asked.unwrap_or_default();
+    wishes.origin.versions = asked.iter().min().copied().zip(asked.iter().max().copied());
+    wishes.origin.keys.push(written.key.to_owned());
 });
 
 const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
@@ -145,11 +176,11 @@ const ON_INGRESS: [Annotation; 138] = rows! { Ingress:
     "proxy-request-buffering" COSMETIC, [];
     "proxy-send-timeout" LATER, [];
     "proxy-ssl-ciphers" LATER, [];
-    "proxy-ssl-name" LATER, [];
-    "proxy-ssl-protocols" LATER, [];
-    "proxy-ssl-secret" RESTRICTS, [];
-    "proxy-ssl-server-name" LATER, ["off"];
-    "proxy-ssl-verify" LATER, ["off"];
+    "proxy-ssl-name" ORIGIN_NAME, [];
+    "proxy-ssl-protocols" ORIGIN_VERSIONS, [];
+    "proxy-ssl-secret" ORIGIN_SECRET, [];
+    "proxy-ssl-server-name" ORIGIN_SENDS_NAME, ["off"];
+    "proxy-ssl-verify" ORIGIN_IS_VERIFIED, ["off"];
     "proxy-ssl-verify-depth" LATER, [];
     "relative-redirects" LATER, ["false"];
     "rewrite-target" LATER, [ITS_PATH];

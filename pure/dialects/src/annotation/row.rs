@@ -1,6 +1,6 @@
 //! A row of a table of annotations: what becomes of it.
 
-use steelyard_model::routing::transport::OriginProtocol;
+use steelyard_model::routing::transport::OriginScheme;
 
 use super::wishes::{Entry, Wishes};
 use crate::findings::Findings;
@@ -30,7 +30,7 @@ pub(crate) enum State {
     Reads(fn(&Entry<'_>, &mut Wishes, &mut Findings<'_>)),
     /// It is a protocol that endpoints are spoken to in: honoured where it is one that we speak;
     /// otherwise routes must not be served.
-    Speaks(fn(&str) -> Option<OriginProtocol>),
+    Speaks(fn(&str) -> Option<OriginScheme>),
     /// It asks, with a boolean, that TLS ends at endpoints; what is no boolean asks for what nobody
     /// knows.
     PassesOn,

@@ -2,7 +2,7 @@
 //! it.
 
 use steelyard_model::routing::id::EntryPointId;
-use steelyard_model::routing::transport::OriginProtocol;
+use steelyard_model::routing::transport::OriginScheme;
 
 use super::row::states::{COSMETIC, LATER, RESTRICTS};
 use super::row::{Annotation, State, rows};
@@ -23,8 +23,9 @@ const ENTRY_POINTS: State = State::Reads(|written, wishes, _| {
 
 /// A scheme of URLs. It counts whatever number and name the port has.
 const SPOKEN: State = State::Speaks(|value| match value.to_ascii_lowercase().as_str() {
-    "http" => Some(OriginProtocol::Http1),
-    "h2c" => Some(OriginProtocol::Http2),
+    "http" => Some(OriginScheme::Http),
+    "h2c" => Some(OriginScheme::H2c),
+    "https" => Some(OriginScheme::Https),
     _ => None,
 });
 

@@ -1,7 +1,8 @@
 //! What the annotations that are read ask for.
 
 use steelyard_model::routing::id::EntryPointId;
-use steelyard_model::routing::transport::OriginProtocol;
+use steelyard_model::routing::tls::TlsVersion;
+use steelyard_model::routing::transport::OriginScheme;
 use steelyard_model::{FieldPath, Host};
 
 /// An annotation as it is written.
@@ -32,12 +33,27 @@ pub(crate) struct Wishes {
     /// Endpoints outside Kubernetes.
     pub(crate) endpoints: Vec<(Host, u16)>,
     /// What endpoints are spoken to in.
-    pub(crate) protocol: Option<OriginProtocol>,
+    pub(crate) scheme: Option<OriginScheme>,
+    /// How TLS is spoken to them.
+    pub(crate) origin: OriginWishes,
     pub(crate) addresses: Option<Text>,
     pub(crate) pool: Option<Text>,
     pub(crate) sharing_key: Option<Text>,
     /// The pool that a Service's addresses are from, as whoever gave them notes it.
     pub(crate) noted_pool: Option<String>,
+}
+
+/// How TLS is to be spoken to endpoints.
+#[derive(Default)]
+pub(crate) struct OriginWishes {
+    /// Names the Secret with what it takes.
+    pub(crate) secret: Option<Text>,
+    pub(crate) is_verified: bool,
+    pub(crate) server_name: Option<String>,
+    pub(crate) sends_name: bool,
+    pub(crate) versions: Option<(TlsVersion, TlsVersion)>,
+    /// Annotations that do nothing without the Secret.
+    pub(crate) keys: Vec<String>,
 }
 
 /// A text, and the annotation that has it.
@@ -55,6 +71,11 @@ impl Entry<'_> {
             "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
             _ => None,
         }
+    }
+
+    /// What nginx makes of it.
+    pub(crate) fn is_on(&self) -> bool {
+        self.value.trim() == "on"
     }
 
     pub(crate) fn path(&self) -> FieldPath {

@@ -58,7 +58,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
         static_endpoints: wishes.endpoints,
         refusal: closed.address.map(Box::new),
         backend_refusal: effects.refusal.or(closed.routes).map(Box::new),
-        backend_protocol: wishes.protocol,
+        backend_scheme: wishes.scheme,
         kind,
         selector: spec.selector.clone().unwrap_or_default(),
     };

@@ -10,7 +10,7 @@ use crate::annotation::{ALL, Annotation, Carrier, KUBERNETES, Miss, State, Vocab
 use crate::codes;
 
 /// A value for each annotation that is read, with which it makes a difference.
-const READ: [(&str, &str); 15] = [
+const READ: [(&str, &str); 20] = [
     ("kubernetes.io/ingress.class", "traefik"),
     ("ingressclass.kubernetes.io/is-default-class", "true"),
     ("gateway", "true"),
@@ -26,7 +26,18 @@ const READ: [(&str, &str); 15] = [
     ("ssl-redirect", "false"),
     ("force-ssl-redirect", "true"),
     ("ssl-passthrough", "true"),
+    ("proxy-ssl-secret", "default/a"),
+    ("proxy-ssl-verify", "on"),
+    ("proxy-ssl-name", "a.test"),
+    ("proxy-ssl-server-name", "on"),
+    ("proxy-ssl-protocols", "TLSv1.3"),
 ];
+
+/// What another annotation must stand beside to be read.
+fn beside(name: &str) -> &'static str {
+    let is_of_origins = name.starts_with("proxy-ssl-") && name != "proxy-ssl-secret";
+    if is_of_origins { "nginx.ingress.kubernetes.io/proxy-ssl-secret: default/a" } else { "" }
+}
 
 /// What becomes of an object with one annotation.
 #[derive(PartialEq)]
@@ -63,7 +74,17 @@ fn object(on: Carrier, vocabulary: &Vocabulary, annotation: &str) -> String {
 }
 
 fn outcome(on: Carrier, vocabulary: &Vocabulary, key: &str, value: &str) -> Outcome {
-    let annotation = if key.is_empty() { String::new() } else { format!("{key:?}: {value:?}") };
+    outcome_beside(on, vocabulary, (key, value), "")
+}
+
+fn outcome_beside(
+    on: Carrier,
+    vocabulary: &Vocabulary,
+    (key, value): (&str, &str),
+    beside: &str,
+) -> Outcome {
+    let own = if key.is_empty() { String::new() } else { format!("{key:?}: {value:?}, ") };
+    let annotation = own + beside;
     let mut lowered = lowered(&object(on, vocabulary, &annotation));
     let of_it = |it: &&Diagnostic| it.path.as_annotation() == Some(key);
     let said = lowered.diagnostics.iter().filter(of_it).cloned().collect();
@@ -102,10 +123,13 @@ fn codes_of(outcome: &Outcome) -> Vec<Code> {
 fn what_becomes_of_each_row_is_seen() {
     for (vocabulary, row) in rows() {
         let key = key(vocabulary, row.name);
-        let without = outcome(row.on, vocabulary, "", "");
+        let beside = beside(row.name);
+        let outcome =
+            |key: &str, value: &str| outcome_beside(row.on, vocabulary, (key, value), beside);
+        let without = outcome("", "");
         let read = READ.iter().find(|(name, _)| *name == row.name);
         let value = read.map_or("something/of-users", |(_, value)| value);
-        let with = outcome(row.on, vocabulary, &key, value);
+        let with = outcome(&key, value);
         let (codes, closed) = match row.state {
             State::Reads(_) | State::Speaks(_) => {
                 assert!(read.is_some(), "{key} is read: give it a value here");
@@ -127,7 +151,7 @@ fn what_becomes_of_each_row_is_seen() {
         assert_eq!((codes_of(&with), with.refused), (codes, closed), "{key}: {value}");
         let neutral = row.neutral.iter().filter(|value| !value.starts_with('('));
         for value in neutral.chain(vocabulary.empty_is_absent.then_some(&"")) {
-            assert!(outcome(row.on, vocabulary, &key, value) == without, "{key}: {value}");
+            assert!(outcome(&key, value) == without, "{key}: {value}");
         }
     }
 }
@@ -172,7 +196,7 @@ by `UPDATE=1 cargo test -p steelyard-dialects annotations`; do not edit.
 - **closes**: it is not honoured yet, and what it restricts must not be open: the routes of its
   object (on a Service: the routes to it) answer 503, and `check` says `access-not-honoured`. So
   does a name that is nearly one of these.
-- **closes (protocol)**: the backend wants another protocol than HTTP/1.1 or HTTP/2 without TLS; the
+- **closes (protocol)**: the backend wants another protocol than HTTP/1.1 or HTTP/2; the
   routes answer 503 (`backend-protocol-not-honoured`).
 - **later**: it is not honoured yet; routes are served without it (`annotation-not-honoured`).
 - **later (not served)**: the same, and its routes are not for all requests, so they are not there.

@@ -1,3 +1,4 @@
+use steelyard_model::routing::transport::OriginScheme;
 use steelyard_model::{EndpointState, Service, ServiceType, TargetPort};
 
 use super::*;
@@ -44,17 +45,18 @@ fn a_service_with_everything() {
 
 #[test]
 fn what_is_spoken_behind_a_port() {
-    for (app_protocol, speaks_http2) in [
-        ("kubernetes.io/h2c", true),
-        ("h2c", true),
-        ("http", false),
-        ("kubernetes.io/ws", false),
-        ("https", false),
-        ("''", false),
+    for (app_protocol, scheme) in [
+        ("kubernetes.io/h2c", Some(OriginScheme::H2c)),
+        ("h2c", Some(OriginScheme::H2c)),
+        ("http", None),
+        ("kubernetes.io/ws", None),
+        ("kubernetes.io/wss", Some(OriginScheme::Https)),
+        ("https", Some(OriginScheme::Https)),
+        ("''", None),
     ] {
         let spec = format!("{{ports: [{{port: 80, appProtocol: {app_protocol}}}]}}");
         let service = lowered_service(lowered(&service("", &spec)));
-        assert_eq!(service.ports[0].speaks_http2, speaks_http2, "{app_protocol}");
+        assert_eq!(service.ports[0].scheme, scheme, "{app_protocol}");
     }
 }
 
@@ -246,7 +248,8 @@ fn annotations_of_traefik_on_a_service() {
     for (name, value, code) in [
         ("service.serversscheme", "http", None),
         ("service.serversscheme", "h2c", None),
-        ("service.serversscheme", "https", Some("error backend-protocol-not-honoured")),
+        ("service.serversscheme", "https", None),
+        ("service.serversscheme", "ftp", Some("error backend-protocol-not-honoured")),
         ("service.middlewares", "a-b@kubernetescrd", Some("error access-not-honoured")),
         ("service.midlewares", "a-b@kubernetescrd", Some("error access-not-honoured")),
         ("service.nativelb", "true", Some("warning annotation-not-honoured")),

@@ -194,7 +194,7 @@ fn check_annotations(class: &str, prefix: &str, cases: &[Case]) {
     }
 }
 
-const OF_NGINX: [Case; 38] = [
+const OF_NGINX: [Case; 41] = [
     ("auth-url", "http://auth/", CLOSED, true),
     ("auth-url", "not a url", CLOSED, true),
     ("auth-url", "", None, false),
@@ -214,14 +214,17 @@ const OF_NGINX: [Case; 38] = [
     ("enable-global-auth", "true", CLOSED, true),
     ("enable-global-auth", "false", None, false),
     ("proxy-ssl-verify", "on", WITHOUT, false),
+    ("proxy-ssl-secret", "default/a", None, false),
+    ("proxy-ssl-secret", "other/a", CLOSED, true),
+    ("proxy-ssl-secret", "a", CLOSED, true),
     ("proxy-body-size", "8m", WITHOUT, false),
     ("proxy-body-size", "0", None, false),
     ("configuration-snippet", "deny all;", CLOSED, true),
     ("auth-ulr", "http://auth/", CLOSED, true),
     ("server-snippets", "deny all;", CLOSED, true),
     ("white-list-source-range", "10.0.0.0/8", CLOSED, true),
-    ("backend-protocol", "HTTPS", PROTOCOL, true),
-    ("backend-protocol", "GRPCS", PROTOCOL, true),
+    ("backend-protocol", "HTTPS", None, false),
+    ("backend-protocol", "grpcs", None, false),
     ("backend-protocol", "FCGI", PROTOCOL, true),
     ("backend-protocol", "AUTO_HTTP", None, false),
     ("backend-protocol", "GRPC", None, false),

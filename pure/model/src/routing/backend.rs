@@ -257,8 +257,6 @@ pub enum RefusalReason {
     Filter(Provenance),
     /// What is named does not exist or may not be named: the place that names it.
     Reference(Provenance),
-    /// Something else is spoken there than is spoken to backends: the Service and its port.
-    Protocol(NamespacedName, u16),
     /// TLS policies of one host disagree, and one of them asks for clients' certificates.
     TlsPolicies(Arc<str>),
 }
@@ -308,7 +306,6 @@ impl fmt::Display for RefusalReason {
             Self::Reference(place) => {
                 write!(f, "{} {} leads to nothing", place.object, place.field.0)
             }
-            Self::Protocol(service, port) => write!(f, "{service} port {port} is for TLS"),
             Self::TlsPolicies(host) => write!(f, "TLS policies of {host} disagree"),
         }
     }

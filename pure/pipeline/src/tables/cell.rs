@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use steelyard_model::routing::id::{BackendId, EndpointSetId, ListenerId};
+use steelyard_model::routing::id::{BackendId, EndpointSetId, ListenerId, TransportId};
 use steelyard_model::routing::rule::Rule;
-use steelyard_model::routing::transport::OriginProtocol;
+use steelyard_model::routing::transport::Transport;
 use steelyard_model::{Item, NamespacedName};
 
 /// A cell.
@@ -93,13 +93,14 @@ pub(crate) struct Leaf {
     pub(crate) service: NamespacedName,
     pub(crate) port: u16,
     pub(crate) set: EndpointSetId,
-    pub(crate) protocol: OriginProtocol,
+    /// How its endpoints are spoken to.
+    pub(crate) transport: TransportId,
 }
 
 /// How the endpoints of a Service port are spoken to by a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Spoken {
-    pub(crate) protocol: OriginProtocol,
+    pub(crate) transport: TransportId,
     /// The Service itself says otherwise, and so do routes that know its word alone.
     pub(crate) is_otherwise: bool,
 }
@@ -222,21 +223,18 @@ impl Leaf {
         spoken: Spoken,
     ) -> Self {
         let asked = asked.map_or(String::new(), |number| format!(":{number}"));
-        let Spoken { protocol, is_otherwise } = spoken;
-        let otherwise = match protocol {
-            _ if !is_otherwise => "",
-            OriginProtocol::Bytes => ":tcp",
-            OriginProtocol::Http2 => ":h2c",
-            OriginProtocol::Http1 | OriginProtocol::Negotiated => ":http",
-        };
+        let Spoken { transport, is_otherwise } = spoken;
+        let otherwise = if is_otherwise { format!(":{transport}") } else { String::new() };
         let id = BackendId::from(format!("{service}:{port}{asked}{otherwise}@ingress"));
-        Self { id, service, port, set, protocol }
+        Self { id, service, port, set, transport }
     }
 }
 
 impl Spoken {
     /// Bytes, as clients send them, whatever else is spoken to the port.
-    pub(crate) const BYTES: Self = Self { protocol: OriginProtocol::Bytes, is_otherwise: true };
+    pub(crate) fn bytes() -> Self {
+        Self { transport: Transport::bytes().id, is_otherwise: true }
+    }
 }
 
 impl Tag {

@@ -3,6 +3,7 @@
 mod backend;
 mod class;
 mod entry_points;
+mod origin;
 mod parts;
 
 use std::sync::Arc;
@@ -22,9 +23,11 @@ use crate::codes;
 use crate::options::ResolveOptions;
 use backend::Join;
 use entry_points::EntryPoints;
+use origin::OriginTerms;
 
 pub(super) use class::judge;
 pub(crate) use entry_points::{sockets, to_tls};
+pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};
 
 /// Every Service that a set names.
@@ -57,6 +60,7 @@ pub(super) fn routed(
     tls::report(read.set, reads, diagnostics);
     let listeners = entry_points.listeners(&read);
     let passing_on = entry_points.passing_on(&read);
+    let origin = OriginTerms::new(&read, reads, diagnostics);
     let mut routed = Routed::default();
     for (index, draft) in read.routes().iter().enumerate() {
         let (mut free, mut older) = (Vec::new(), None);
@@ -70,7 +74,7 @@ pub(super) fn routed(
         if free.is_empty() {
             continue;
         }
-        let mut join = Join { reads, diagnostics };
+        let mut join = Join { reads, origin: &origin, diagnostics };
         let backend = join.backend(draft, &read, &mut routed);
         let http = route(draft, &read, free, backend);
         if let Some(names) = draft.passed_on().filter(|_| !passing_on.is_empty()) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use steelyard_model::routing::backend::{BackendNode, EndpointSet, RefusalReason};
 use steelyard_model::routing::route::Route;
 use steelyard_model::routing::tls::Certificate;
+use steelyard_model::routing::transport::Transport;
 use steelyard_model::{
     Bgp, ClassReading, Endpoint, Family, Item, L2Advertisement, Labels, NamespacedName, Node, Pool,
     ResolvedService, RouteDraft, RouteSet, Workload,
@@ -84,6 +85,8 @@ pub(crate) struct Routed {
     pub(crate) ports: Vec<(NamespacedName, u16)>,
     /// Endpoints that are written where the route leads.
     pub(crate) written: Vec<Arc<EndpointSet>>,
+    /// How endpoints are spoken to that no other routes speak to so.
+    pub(crate) transports: Vec<Arc<Transport>>,
 }
 
 /// Whose place the gateway takes.

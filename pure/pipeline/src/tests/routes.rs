@@ -54,8 +54,16 @@ fn a_missing_service_or_port_keeps_the_route_without_backends() {
 #[test]
 fn what_speaks_http2_is_spoken_to_in_it() {
     let spec = "{ports: [{name: grpc, port: 80, appProtocol: kubernetes.io/h2c}, \
-                {name: http, port: 81}]}";
-    for (to, transport) in [("a:80", "h2c"), ("a:grpc", "h2c"), ("a:81", "http")] {
+                {name: http, port: 81}, {name: https-a, port: 82}, {name: b, port: 443}, \
+                {name: c, port: 83, appProtocol: https}]}";
+    for (to, transport) in [
+        ("a:80", "h2c"),
+        ("a:grpc", "h2c"),
+        ("a:81", "http"),
+        ("a:82", "https"),
+        ("a:443", "https"),
+        ("a:c", "https"),
+    ] {
         let snapshot = joined(&(service("a", spec) + &ingress("i", "", "", "a.b", "/", to)));
         let leaves = snapshot.routing.backends.values().filter_map(|node| match &node.backend {
             Backend::Endpoints(leaf) => Some(leaf.transport.to_string()),
@@ -100,11 +108,101 @@ fn annotations_say_what_is_spoken() {
         of_route(class, &spoken("grpc"), service("a", A), "default/a:80:h2c@ingress h2c");
         of_route(class, &spoken("GRPC"), service("a", tls), "default/a:80:h2c@ingress h2c");
     }
+    // TLS is nothing that a port's number or name says in words of nginx, nor verified there.
+    let at_443 = "{ports: [{port: 443}]}";
+    let said = "{ports: [{port: 80, appProtocol: https}]}";
+    let https = "default/a:80:https-unverified@ingress https-unverified";
+    for (class, of_port, expected) in [
+        (traefik, tls, "default/a:80@ingress https"),
+        (nginx, tls, "default/a:80:http@ingress http"),
+        (traefik, said, "default/a:80@ingress https"),
+        (nginx, said, https),
+    ] {
+        of_route(class, "", service("a", of_port), expected);
+    }
+    let grpcs = "default/a:80:h2-unverified@ingress h2-unverified";
+    for class in ["", nginx] {
+        of_route(class, &spoken("HTTPS"), service("a", A), https);
+        of_route(class, &spoken("grpcs"), service("a", A), grpcs);
+    }
+    of_route(traefik, "", annotated("a", &scheme("https"), A), "default/a:80@ingress https");
+    let at = ingress("i", "", nginx, "a.b", "/", "a:443");
+    let at = joined(&(service("a", at_443) + &at));
+    assert_eq!(transports(&at), ["default/a:443:http@ingress http"]);
     let both = service("a", A)
         + &ingress("i", &spoken("GRPC"), nginx, "a.b", "/", "a:80")
         + &ingress("j", "", nginx, "a.c", "/", "a:80");
     let expected = ["default/a:80:h2c@ingress h2c", "default/a:80@ingress http"];
     assert_eq!(transports(&joined(&both)), expected);
+}
+
+/// A Secret with these values.
+fn secret(values: &[(&str, &str)]) -> String {
+    let lines = values.iter().map(|(key, value)| {
+        let value = value.trim_end().replace('\n', "\n    ");
+        format!("  {key}: |\n    {value}\n")
+    });
+    let lines: String = lines.collect();
+    format!("---\napiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData:\n{lines}")
+}
+
+/// What a Secret says is what TLS is spoken by; it is in force with its next version, and without
+/// it nothing is.
+#[test]
+fn a_secret_says_whom_to_believe_and_what_to_show() {
+    use steelyard_model::routing::transport::{OriginProtocol, Roots, Transport};
+    let pair = rcgen::KeyPair::generate().unwrap();
+    let mut asked = rcgen::CertificateParams::new(vec!["us.test".to_owned()]).unwrap();
+    asked.distinguished_name = rcgen::DistinguishedName::new();
+    asked.distinguished_name.push(rcgen::DnType::CommonName, "us.test");
+    let (pem, pair) = (asked.self_signed(&pair).unwrap().pem(), pair.serialize_pem());
+    let (ca, certificate, key) = ("ca.crt", "tls.crt", "tls.key");
+    let full = [(ca, pem.as_str()), (certificate, pem.as_str()), (key, pair.as_str())];
+    let world = |annotations: &str, values: &[(&str, &str)]| {
+        let prefix = "nginx.ingress.kubernetes.io/";
+        let all = format!(
+            ", annotations: {{{prefix}backend-protocol: HTTPS, {prefix}proxy-ssl-secret: default/s\
+             {}}}",
+            annotations.replace(" proxy", &format!(" {prefix}proxy"))
+        );
+        let secret = if values.is_empty() { String::new() } else { secret(values) };
+        let ingress = ingress("i", &all, "ingressClassName: nginx, ", "a.b", "/", "a:80");
+        joined(&(service("a", A) + &ingress + &secret))
+    };
+    let spoken = |snapshot: &Snapshot| -> Transport {
+        let id = "default/i:https-unverified".into();
+        (**snapshot.routing.transports.get(&id).expect("a transport")).clone()
+    };
+    let snapshot = world("", &full);
+    assert_eq!(of_routes(&snapshot), [""; 0]);
+    let backend = "default/a:80:default/i:https-unverified@ingress default/i:https-unverified";
+    assert_eq!(transports(&snapshot), [backend]);
+    let transport = spoken(&snapshot);
+    let tls = transport.tls.unwrap();
+    assert_eq!((transport.protocol, &tls.roots), (OriginProtocol::Http1, &Roots::Nobody));
+    assert_eq!((tls.server_name.as_deref(), tls.sends_name), (Some("upstream_balancer"), false));
+    assert_eq!(&*tls.client.unwrap().subject, "us.test");
+    let verified = ", proxy-ssl-verify: 'on', proxy-ssl-name: B.Test, proxy-ssl-server-name: 'on'";
+    let tls = spoken(&world(verified, &full)).tls.unwrap();
+    assert_eq!((tls.server_name.as_deref(), tls.sends_name), (Some("b.test"), true));
+    assert!(matches!(&tls.roots, Roots::Pem(pem) if pem.trim() == full[0].1.trim()));
+    let tls = spoken(&world(verified, &full[..1])).tls.unwrap();
+    assert_eq!(tls.client, None);
+    let tls = spoken(&world(verified, &full[1..])).tls.unwrap();
+    assert_eq!(tls.roots, Roots::System, "what is to be verified is");
+    let place =
+        "Ingress/default/i metadata.annotations[\"nginx.ingress.kubernetes.io/proxy-ssl-secret\"]";
+    for (values, word) in [
+        (&[][..], "there is no Secret"),
+        (&[("other", "x")], "has no `ca.crt`"),
+        (&[(ca, "junk")], "no PEM certificate"),
+        (&full[1..2], "has no `tls.key`"),
+    ] {
+        let snapshot = world(verified, values);
+        assert_eq!(of_routes(&snapshot), [format!("error backend-tls-secret {place}")], "{word}");
+        assert!(words(&snapshot, "backend-tls-secret").contains(word), "{word}");
+        assert!(snapshot.routing.refusal(routes(&snapshot)[0]).is_some(), "{word}");
+    }
 }
 
 #[test]
@@ -276,21 +374,7 @@ fn who_asks_for_a_challenge_is_led_nowhere() {
 
 #[test]
 fn what_is_not_spoken_to_answers_503() {
-    let tls = service("a", "{ports: [{name: https-x, port: 8443}, {name: plain, port: 80}]}");
-    for (class, to, refused) in [
-        ("", "a:https-x", true),
-        ("ingressClassName: traefik, ", "a:https-x", true),
-        ("ingressClassName: nginx, ", "a:https-x", false),
-        ("", "a:plain", false),
-    ] {
-        let snapshot = joined(&(tls.clone() + &ingress("i", "", class, "a.b", "/", to)));
-        let route = routes(&snapshot)[0];
-        assert_eq!(refusal(&snapshot, route).is_some(), refused, "{class}{to}");
-        assert_eq!(backends(&snapshot, route).len(), 1, "what would be asked is known");
-        assert_eq!(of_routes(&snapshot).is_empty(), !refused);
-    }
-
-    let annotation = "traefik.ingress.kubernetes.io/service.serversscheme: https";
+    let annotation = "traefik.ingress.kubernetes.io/service.serversscheme: ftp";
     let annotated = annotated("a", annotation, "{ports: [{port: 80}]}");
     for (class, refused) in [("", true), ("ingressClassName: nginx, ", false)] {
         let yaml = annotated.clone() + &ingress("i", "", class, "a.b", "/", "a");

@@ -185,7 +185,7 @@ impl Choices<'_> {
             static_endpoints: self.endpoints(),
             refusal: None,
             backend_refusal: None,
-            backend_protocol: None,
+            backend_scheme: None,
             noted_pool: None,
         }
     }
@@ -204,7 +204,7 @@ impl Choices<'_> {
             port,
             target: TargetPort::Number(8080),
             node_port: None,
-            speaks_http2: false,
+            scheme: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use steelyard_manifest::kinds::IntOrString;
 use steelyard_manifest::kinds::service as raw;
+use steelyard_model::routing::transport::OriginScheme;
 use steelyard_model::{FieldPath, ServicePort, TargetPort};
 
 use crate::codes;
@@ -52,14 +53,18 @@ fn one(
         Some(target) => target?,
     };
     let name = written.name.clone().filter(|name| !name.is_empty());
-    let speaks_http2 = written.app_protocol.as_deref().is_some_and(is_h2c);
-    Some(ServicePort { name, protocol, port, target, node_port, speaks_http2 })
+    let scheme = written.app_protocol.as_deref().and_then(scheme);
+    Some(ServicePort { name, protocol, port, target, node_port, scheme })
 }
 
-/// What `appProtocol` says where HTTP/2 is spoken without TLS (KEP-3726), and what people write for
-/// it.
-fn is_h2c(app_protocol: &str) -> bool {
-    matches!(app_protocol, "kubernetes.io/h2c" | "h2c")
+/// What `appProtocol` says where something else than HTTP/1.1 is spoken (KEP-3726, and names of
+/// IANA), and what people write for it.
+fn scheme(app_protocol: &str) -> Option<OriginScheme> {
+    match app_protocol {
+        "kubernetes.io/h2c" | "h2c" => Some(OriginScheme::H2c),
+        "https" | "kubernetes.io/wss" | "wss" => Some(OriginScheme::Https),
+        _ => None,
+    }
 }
 
 fn target(

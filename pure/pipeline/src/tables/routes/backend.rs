@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use steelyard_model::routing::backend::{EndpointOrigin, RefusalReason};
 use steelyard_model::routing::id::{BackendId, EndpointSetId, RouteId};
-use steelyard_model::routing::transport::OriginProtocol;
 use steelyard_model::suggest::nearest;
 use steelyard_model::{
     BackendRef, Diagnostic, Endpoint, EndpointState, Host, Item, Missing, NamespacedName, PortRef,
     Protocol, Provenance, RouteDraft, Service, ServicePort, ServiceType, Severity, TargetPort,
 };
 
+use super::origin::OriginTerms;
 use super::parts::{set, set_of_port};
 use crate::codes;
 use crate::tables::Reads;
@@ -23,6 +23,7 @@ const EXTERNAL_NAME: &str = "spec.externalName";
 /// What a route is joined with.
 pub(super) struct Join<'r, 'a> {
     pub(super) reads: &'r mut Reads<'a>,
+    pub(super) origin: &'r OriginTerms,
     pub(super) diagnostics: &'r mut Vec<Diagnostic>,
 }
 
@@ -55,9 +56,9 @@ impl Join<'_, '_> {
             let why = read.refusal().unwrap_or(why);
             return routed.refuse(&draft.id, place, why, None);
         };
-        let refusal = self.refusal(read, written, &service, &target.port);
+        let refusal = self.refusal(read, &service);
         let Target { port, asked, set } = target;
-        let spoken = spoken(read, &service, &port);
+        let spoken = self.origin.spoken(read, &service, &port, routed);
         let leaf = Leaf::new(written.service.clone(), port.port, asked, set, spoken);
         let id = leaf.id.clone();
         routed.leaves.push(Arc::new(leaf));
@@ -77,7 +78,8 @@ impl Join<'_, '_> {
     ) -> BackendId {
         let place = draft.backend.as_ref().map_or(&draft.place, |written| &written.place);
         // What is missing was said of the route for requests.
-        let mut quiet = Join { reads: self.reads, diagnostics: &mut Vec::new() };
+        let (origin, diagnostics) = (self.origin, &mut Vec::new());
+        let mut quiet = Join { reads: self.reads, origin, diagnostics };
         let found = draft.backend.as_ref().and_then(|written| {
             let service = quiet.service(written)?;
             let target = quiet.target(written, &service, read.class, routed)?;
@@ -87,7 +89,7 @@ impl Join<'_, '_> {
             let why = RefusalReason::Reference(place.clone());
             return routed.refuse(tls, place, read.refusal().unwrap_or(why), None);
         };
-        let leaf = Leaf::new(service.id.clone(), port.port, asked, set, Spoken::BYTES);
+        let leaf = Leaf::new(service.id.clone(), port.port, asked, set, Spoken::bytes());
         let id = leaf.id.clone();
         routed.leaves.push(Arc::new(leaf));
         match restriction(read, &service) {
@@ -97,21 +99,8 @@ impl Join<'_, '_> {
     }
 
     /// Why a route must not lead where it does.
-    fn refusal(
-        &mut self,
-        read: &ReadSet<'_>,
-        written: &BackendRef,
-        service: &Service,
-        port: &ServicePort,
-    ) -> Option<RefusalReason> {
-        let refusal = restriction(read, service);
-        let says_plain = read.reading.protocol.or(service.backend_protocol).is_some();
-        if read.class.asks_as_traefik() && is_tls(port) && !says_plain {
-            self.report_tls(written, port);
-            let why = RefusalReason::Protocol(written.service.clone(), port.port);
-            return refusal.or(Some(why));
-        }
-        refusal
+    fn refusal(&self, read: &ReadSet<'_>, service: &Service) -> Option<RefusalReason> {
+        restriction(read, service).or_else(|| self.origin.refusal().cloned())
     }
 
     fn service(&mut self, written: &BackendRef) -> Option<Arc<Service>> {
@@ -169,7 +158,7 @@ impl Join<'_, '_> {
                 port: *number,
                 target: TargetPort::Number(*number),
                 node_port: None,
-                speaks_http2: false,
+                scheme: None,
             }),
             (None, PortRef::Name(_)) => {
                 self.report_missing_port(written, service);
@@ -272,37 +261,12 @@ impl Join<'_, '_> {
             help,
         ));
     }
-
-    fn report_tls(&mut self, written: &BackendRef, port: &ServicePort) {
-        let name = port.name.as_deref().map_or(String::new(), |name| format!(" ({name})"));
-        self.diagnostics.push(Diagnostic::at(
-            Severity::Error,
-            codes::BACKEND_TLS_NOT_HONOURED,
-            &field(&written.place, "port"),
-            format!(
-                "port {}{name} of Service {} is for TLS, which is not spoken to backends yet: \
-                 the route answers 503",
-                port.port, written.service
-            ),
-            "name a port that answers plain HTTP",
-        ));
-    }
 }
 
 /// Why nobody may be led to a Service. Only Traefik's annotations on it close the way there.
 fn restriction(read: &ReadSet<'_>, service: &Service) -> Option<RefusalReason> {
     let by_service = || service.backend_refusal.as_deref().filter(|_| read.class != Class::Nginx);
     read.refusal().or_else(|| by_service().cloned())
-}
-
-/// How a route speaks to a port of a Service: as its own annotation says, then as one of Traefik's
-/// on the Service does, then as the port does.
-fn spoken(read: &ReadSet<'_>, service: &Service, port: &ServicePort) -> Spoken {
-    let by_port = if port.speaks_http2 { OriginProtocol::Http2 } else { OriginProtocol::Http1 };
-    let own = service.backend_protocol.unwrap_or(by_port);
-    let heard = if read.class == Class::Nginx { by_port } else { own };
-    let protocol = read.reading.protocol.unwrap_or(heard);
-    Spoken { protocol, is_otherwise: protocol != own }
 }
 
 /// The endpoints at a Service's port.
@@ -335,9 +299,4 @@ fn position(written: &BackendRef, service: &Service) -> Option<usize> {
 /// The part of a named backend that is wrong.
 fn field(place: &Provenance, key: &str) -> Provenance {
     Provenance { object: Arc::clone(&place.object), field: place.field.key(key) }
-}
-
-/// Traefik speaks TLS to a port by its number or name.
-fn is_tls(port: &ServicePort) -> bool {
-    port.port == 443 || port.name.as_deref().is_some_and(|name| name.starts_with("https"))
 }

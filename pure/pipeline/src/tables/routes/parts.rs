@@ -6,7 +6,6 @@ use steelyard_model::routing::backend::{
     Backend, BackendNode, EndpointOrigin, EndpointSet, Endpoints, RefusalReason,
 };
 use steelyard_model::routing::id::{BackendId, EndpointSetId, RouteId};
-use steelyard_model::routing::transport::{OriginProtocol, Transport};
 use steelyard_model::{Endpoint, NamespacedName, Protocol, Provenance};
 
 use crate::tables::Reads;
@@ -24,6 +23,7 @@ impl Routed {
         self.leaves.shrink_to_fit();
         self.ports.shrink_to_fit();
         self.written.shrink_to_fit();
+        self.transports.shrink_to_fit();
         self
     }
 
@@ -51,13 +51,8 @@ pub(super) fn set_of_port(id: &NamespacedName, port: u16) -> EndpointSetId {
 
 /// The backend that a leaf is.
 pub(in crate::tables) fn leaf(leaf: &Leaf) -> Row {
-    let Leaf { id, service, port, set, protocol } = leaf;
-    let transport = match protocol {
-        OriginProtocol::Bytes => Transport::bytes(),
-        OriginProtocol::Http2 => Transport::h2c(),
-        OriginProtocol::Http1 | OriginProtocol::Negotiated => Transport::plain(),
-    };
-    let backend = Backend::Endpoints(Endpoints::in_turn(set.clone(), transport.id));
+    let Leaf { id, service, port, set, transport } = leaf;
+    let backend = Backend::Endpoints(Endpoints::in_turn(set.clone(), transport.clone()));
     let (id, service) = (id.clone(), Some((service.clone(), *port)));
     Row::Backend(Arc::new(BackendNode { id, place: None, service, backend }))
 }

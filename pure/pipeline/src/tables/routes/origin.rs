@@ -1,0 +1,163 @@
+//! How routes speak to the endpoints of their backends: as the route's own annotation says, then as
+//! one of Traefik's on the Service does, then as the port does.
+
+use std::sync::Arc;
+
+use steelyard_model::routing::backend::RefusalReason;
+use steelyard_model::routing::id::TransportId;
+use steelyard_model::routing::transport::{
+    OriginProtocol, OriginScheme, OriginTls, Roots, Transport,
+};
+use steelyard_model::{
+    Diagnostic, Item, Missing, NamespacedName, OriginTlsDraft, Service, ServicePort, Severity,
+};
+use steelyard_tls::{AUTHORITIES_KEY, Unfit, authorities, identity};
+
+use crate::codes;
+use crate::tables::Reads;
+use crate::tables::cell::{Cell, Spoken, Tag};
+use crate::tables::row::{Class, ReadSet, Routed};
+
+/// How TLS is spoken to the backends of one Ingress, where it says so itself; or why it must not
+/// be.
+pub(super) enum OriginTerms {
+    Unsaid,
+    Said(NamespacedName, OriginTls),
+    Refused(RefusalReason),
+}
+
+/// How endpoints are spoken to that no Ingress says more of.
+pub(crate) fn known() -> [Transport; 6] {
+    let [h1, h2] = [OriginProtocol::Http1, OriginProtocol::Http2].map(Transport::unverified);
+    [Transport::plain(), Transport::h2c(), Transport::bytes(), Transport::https(), h1, h2]
+}
+
+impl OriginTerms {
+    pub(super) fn new(
+        read: &ReadSet<'_>,
+        reads: &mut Reads<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let Some(draft) = &read.reading.origin_tls else { return Self::Unsaid };
+        match terms(draft, reads) {
+            Ok(terms) => Self::Said(read.set.object.id(), terms),
+            Err(why) => {
+                diagnostics.push(why.map_or_else(|| missing(draft), |why| unfit(draft, why)));
+                Self::Refused(RefusalReason::Restriction(draft.place.clone()))
+            }
+        }
+    }
+
+    pub(super) fn refusal(&self) -> Option<&RefusalReason> {
+        match self {
+            Self::Refused(why) => Some(why),
+            Self::Unsaid | Self::Said(..) => None,
+        }
+    }
+
+    /// How a port of a Service is spoken to; what only this Ingress says is put into `routed`.
+    pub(super) fn spoken(
+        &self,
+        read: &ReadSet<'_>,
+        service: &Service,
+        port: &ServicePort,
+        routed: &mut Routed,
+    ) -> Spoken {
+        let own = service.backend_scheme.or_else(|| by_port(port, Class::Traefik));
+        let own = own.unwrap_or(OriginScheme::Http);
+        let by_port = by_port(port, read.class);
+        let heard = match read.class {
+            Class::Nginx => by_port,
+            _ => service.backend_scheme.or(by_port),
+        };
+        let scheme = read.reading.scheme.or(heard).unwrap_or(OriginScheme::Http);
+        let transport = self.transport(scheme, routed);
+        let is_otherwise = transport != usual(own).id;
+        Spoken { transport, is_otherwise }
+    }
+
+    fn transport(&self, scheme: OriginScheme, routed: &mut Routed) -> TransportId {
+        let usual = usual(scheme);
+        let Self::Said(ingress, terms) = self else { return usual.id };
+        if !scheme.is_secure() {
+            return usual.id;
+        }
+        let id = TransportId::from(format!("{ingress}:{}", usual.id));
+        if routed.transports.iter().all(|known| known.id != id) {
+            let made = Transport { id: id.clone(), tls: Some(terms.clone()), ..usual };
+            routed.transports.push(Arc::new(made));
+        }
+        id
+    }
+}
+
+/// How it is spoken where nobody says more: in words of Traefik certificates are verified, in those
+/// of ingress-nginx they are not.
+fn usual(scheme: OriginScheme) -> Transport {
+    match scheme {
+        OriginScheme::Http => Transport::plain(),
+        OriginScheme::H2c => Transport::h2c(),
+        OriginScheme::Https => Transport::https(),
+        OriginScheme::SecureHttp1 | OriginScheme::SecureHttp2 => {
+            Transport::unverified(scheme.protocol())
+        }
+    }
+}
+
+/// What a port says. Traefik speaks TLS to one by its number or name, too; nginx asks for no
+/// protocol in a handshake.
+fn by_port(port: &ServicePort, class: Class) -> Option<OriginScheme> {
+    let is_named = port.name.as_deref().is_some_and(|name| name.starts_with("https"));
+    match port.scheme {
+        Some(OriginScheme::Https) if class == Class::Nginx => Some(OriginScheme::SecureHttp1),
+        None if class.asks_as_traefik() && (port.port == 443 || is_named) => {
+            Some(OriginScheme::Https)
+        }
+        said => said,
+    }
+}
+
+/// What a Secret says; or what is wrong with it, and none where it is not there.
+fn terms(draft: &OriginTlsDraft, reads: &mut Reads<'_>) -> Result<OriginTls, Option<Unfit>> {
+    let row = reads.row(&Cell::Object(Tag::Secret, draft.secret.clone()));
+    let Some([Item::Secret(secret), ..]) = row.as_ref().map(|row| row.items()) else {
+        return Err(None);
+    };
+    let (roots, client) = (authorities(secret)?, identity(secret)?);
+    if roots.is_none() && client.is_none() {
+        return Err(Some(Unfit::Absent(AUTHORITIES_KEY)));
+    }
+    let roots = match (draft.is_verified, roots) {
+        (false, _) => Roots::Nobody,
+        (true, Some(pem)) => Roots::Pem(pem),
+        (true, None) => Roots::System,
+    };
+    let OriginTlsDraft { server_name, sends_name, versions, .. } = draft;
+    Ok(OriginTls {
+        server_name: Some(server_name.clone()),
+        sends_name: *sends_name,
+        roots,
+        client: client.map(Arc::new),
+        versions: *versions,
+    })
+}
+
+fn missing(draft: &OriginTlsDraft) -> Diagnostic {
+    let NamespacedName { namespace, name } = &draft.secret;
+    let message = format!(
+        "there is no Secret `{name}` in namespace {namespace}, by which TLS is spoken to backends: \
+         the routes answer 503"
+    );
+    let help = format!("add the Secret to {namespace}, or name another");
+    let found =
+        Diagnostic::at(Severity::Error, codes::BACKEND_TLS_SECRET, &draft.place, message, help);
+    found.missing(Missing::named("Secret", name).within(namespace).sought())
+}
+
+fn unfit(draft: &OriginTlsDraft, why: Unfit) -> Diagnostic {
+    let message = format!(
+        "Secret {} says nothing by which TLS is spoken to backends: {why}; the routes answer 503",
+        draft.secret
+    );
+    Diagnostic::at(Severity::Error, codes::BACKEND_TLS_SECRET, &draft.place, message, why.help())
+}
