@@ -200,7 +200,8 @@ fn the_homelab_routes() {
             "default-path-based-ingress-1@ingress 18 PathPrefix(`/web`) -> default/web-service:80",
         ]
     );
-    assert!(routes(&snapshot).iter().all(|route| route.listeners == ["web".into()]));
+    let listeners = ["web", "websecure/tls"].map(Into::into);
+    assert!(routes(&snapshot).iter().all(|route| route.listeners == listeners));
     assert_eq!(snapshot.nodes.len(), 3);
     assert_eq!(snapshot.workloads.len(), 5);
 }

@@ -144,11 +144,6 @@ impl<'a> ReadSet<'a> {
         if self.reading.is_unserved { &[] } else { &self.set.routes }
     }
 
-    /// Whether its routes are to be served over TLS too.
-    pub(crate) fn wants_tls(&self) -> bool {
-        self.set.tls.is_some() || self.reading.always_redirects
-    }
-
     /// Whether who asks in plain is led to TLS: in words of ingress-nginx, and there by itself
     /// where TLS is asked for.
     pub(crate) fn redirects(&self) -> bool {

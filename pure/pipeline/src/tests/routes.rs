@@ -270,7 +270,9 @@ fn where_routes_are_served_is_what_their_ingress_says() {
     let forced = format!("{nginx}/force-ssl-redirect: 'true'");
     let plainly = format!("{nginx}/ssl-redirect: 'false'");
     for (class, spec, annotations, listeners, redirects) in [
-        ("", "", vec![], "web", false),
+        ("", "", vec![], "web websecure/tls", false),
+        ("traefik", "", vec![], "web websecure/tls", false),
+        ("traefik", "", vec![on("web")], "web", false),
         ("", TLS, vec![], "web websecure/tls", false),
         ("traefik", TLS, vec![], "web websecure/tls", false),
         ("traefik", "", vec![on("websecure")], "websecure/tls", false),
@@ -278,9 +280,9 @@ fn where_routes_are_served_is_what_their_ingress_says() {
         ("traefik", "", vec![on("web, websecure")], "web websecure/tls", false),
         ("traefik", "", vec![tls("true")], "web/tls websecure/tls", false),
         ("traefik", "", vec![tls("true"), on("web")], "web/tls", false),
-        ("traefik", "", vec![tls("false")], "web", false),
+        ("traefik", "", vec![tls("false")], "web websecure/tls", false),
         ("traefik", TLS, vec![forced.clone()], "web websecure/tls", false),
-        ("nginx", "", vec![], "web", false),
+        ("nginx", "", vec![], "web websecure/tls", false),
         ("nginx", TLS, vec![], "web websecure/tls", true),
         ("nginx", TLS, vec![plainly.clone()], "web websecure/tls", false),
         ("nginx", "", vec![forced.clone()], "web websecure/tls", true),

@@ -49,8 +49,10 @@ impl<'a> EntryPoints<'a> {
         Self { all, default }
     }
 
-    /// The listeners where the routes of an object are tried. Who asks for TLS and names no entry
-    /// point is served at those for TLS as well as in plain; who wants TLS only, in TLS only.
+    /// The listeners where the routes of an object are tried. Who names no entry point is served at
+    /// those for TLS as well as in plain, whether TLS is asked for or not: so Traefik does where
+    /// its entry point is for TLS, as those of its chart and of k3s are, and ingress-nginx in any
+    /// case. Who wants TLS only is served in TLS only.
     pub(super) fn listeners(&self, read: &ReadSet<'_>) -> Vec<ListenerId> {
         let named = self.named(read);
         let (plain, secure) = match read.reading.entry_points.is_empty() {
@@ -62,9 +64,6 @@ impl<'a> EntryPoints<'a> {
             return all.map(|it| it.tls_listener()).collect();
         }
         let plain = plain.iter().map(|it| it.default_listener());
-        if !read.wants_tls() {
-            return plain.collect();
-        }
         plain.chain(secure.iter().map(|it| it.tls_listener())).collect()
     }
 
