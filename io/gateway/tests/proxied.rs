@@ -6,7 +6,7 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use steelyard_gateway::{AccessLog, Gateway, GatewayOptions, Timeouts};
 use steelyard_model::routing::entry_point::Trust;
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::rule::Rule;
+use steelyard_model::routing::transport::{ProxyVersion, Transport};
 use support::*;
 
 const V1: &[u8] = b"PROXY TCP4 203.0.113.7 198.51.100.1 4711 443\r\n";
@@ -275,5 +276,67 @@ fn nginx_in_front() {
             )
         });
         assert_eq!(asker, expected, "{is_on}");
+    }
+}
+
+/// What `program`, as `configure` has it, says to who comes by a TCP route that tells it whence,
+/// and asks so.
+fn said_behind(
+    (program, arguments): (&str, &[&str]),
+    (version, asks): (ProxyVersion, &[u8]),
+    configure: impl Fn(SocketAddr) -> String,
+) -> String {
+    let at = free_address();
+    let file = TemporaryFile::new(&format!("{program}-{}", at.port()));
+    std::fs::write(&file.0, configure(at)).unwrap();
+    let mut command = Command::new(program);
+    command.args(arguments).arg(&file.0).stdout(Stdio::null()).stderr(Stdio::null());
+    let _running = Peer(command.spawn().unwrap());
+    eventually("it listens", || TcpStream::connect(at).is_ok());
+    let transport = Transport { proxy_protocol: Some(version), ..Transport::bytes() };
+    let routes = [tcp::plain("behind", &[at]).by(transport)];
+    let (_gateway, address) = tcp::tcp_gateway(&routes, GatewayOptions::default());
+    let mut client = from_elsewhere(address);
+    client.send(asks);
+    let mut said = String::new();
+    client.reader.read_to_string(&mut said).unwrap();
+    said
+}
+
+#[test]
+fn haproxy_behind() {
+    if Command::new("haproxy").arg("-v").output().is_err() {
+        eprintln!("skipped: there is no haproxy");
+        return;
+    }
+    for version in [ProxyVersion::V1, ProxyVersion::V2] {
+        let asks = (version, &b"GET / HTTP/1.0\r\n\r\n"[..]);
+        let said = said_behind(("haproxy", &["-db", "-f"]), asks, |at| {
+            format!(
+                "defaults\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n \
+                 mode http\nfrontend behind\n bind {at} accept-proxy\n http-request return \
+                 status 200 content-type text/plain lf-string from=%[src]\n"
+            )
+        });
+        assert!(said.ends_with("from=127.0.0.9"), "{version:?}: {said}");
+    }
+}
+
+#[test]
+fn nginx_behind() {
+    const MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+    if !std::path::Path::new(MODULE).exists() {
+        eprintln!("skipped: there is no nginx with its stream module");
+        return;
+    }
+    for version in [ProxyVersion::V1, ProxyVersion::V2] {
+        let said = said_behind(("nginx", &["-e", "stderr", "-c"]), (version, b""), |at| {
+            format!(
+                "load_module {MODULE};\ndaemon off;\nmaster_process off;\npid /dev/null;\n\
+                 events {{}}\nstream {{ server {{ listen {at} proxy_protocol; \
+                 return $proxy_protocol_addr-$proxy_protocol_server_addr; }} }}\n"
+            )
+        });
+        assert_eq!(said, "127.0.0.9-127.0.0.1", "{version:?}");
     }
 }
