@@ -16,7 +16,9 @@ use steelyard_gateway::{AccessLog, GatewayOptions, LogFormat};
 use steelyard_host::places::Places;
 use support::h2::{Raw, ask, connect, push, request, run, whole};
 use support::held::HeldServer;
-use support::{Client, Server, TemporaryFile, eventually, gateway, gateway_with, head, ok, route};
+use support::{
+    Client, Server, TemporaryFile, eventually, gateway, gateway_with, head, ok, route, scrape,
+};
 
 #[test]
 fn many_requests_at_a_time_get_their_own_answers() {
@@ -355,7 +357,7 @@ fn websocket_by_extended_connect() {
         bytes.reverse();
         stream.write_all(&bytes).unwrap();
     });
-    let (_gateway, address) = gateway(&[route("r", "*", "/", &[server.address])]);
+    let (gateway, address) = gateway(&[route("r", "*", "/", &[server.address])]);
     run(async {
         let mut sender = connect(address).await;
         while !sender.is_extended_connect_protocol_enabled() {
@@ -399,6 +401,10 @@ fn websocket_by_extended_connect() {
         let (response, _send) = sender.send_request(other, false).unwrap();
         assert_eq!(response.await.unwrap().status(), 501);
     });
+    // What its client was told is what is counted of it.
+    let metrics = scrape(&gateway);
+    let counted = "steelyard_request_faults_total{cause=\"bad-response\",entrypoint=\"web\"} 1\n";
+    assert!(metrics.contains(counted), "{metrics}");
 }
 
 /// One connection has no more under way than as many clients might.

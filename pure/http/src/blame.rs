@@ -26,6 +26,7 @@ pub fn blame(buffer: &[u8], bad: BadResponse) -> Option<Excerpt> {
         | BadResponse::TooManyLines
         | BadResponse::Chunk
         | BadResponse::TooManyInterims
+        | BadResponse::NoTunnel
         | BadResponse::Field => None,
     };
     line.map(|(_, line)| Excerpt::line(line))

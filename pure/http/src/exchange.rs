@@ -167,7 +167,8 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     }
 
     /// Both ways go on at their own pace, as those of a stream of HTTP/2 do: who is being answered
-    /// is not waited for to go on asking, which may be for hours.
+    /// is not waited for to go on asking, which may be for hours. Who asks for another protocol
+    /// there wants nothing but that (RFC 8441 §5).
     pub fn make_duplex(&mut self) {
         self.is_duplex = true;
     }
@@ -423,7 +424,8 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     fn reading(&self) -> Reading {
         // Who has not read all of the request when its answer begins does not know whether it will.
         let stays = self.terms.keep_alive && !self.closing && self.upload.is_read();
-        Reading { asked: self.terms.asked, stays }
+        let asked = self.terms.asked;
+        Reading { asked, stays, is_tunnel: self.is_duplex && !asked.upgrade.is_empty() }
     }
 
     fn note(&mut self, read: Result<(), BadResponse>) {

@@ -56,6 +56,8 @@ pub enum BadResponse {
     TransferEncoding,
     /// 101 that nobody asked for, or to what nobody asked for.
     Upgrade,
+    /// Success without the switch that was all that the request asked for (RFC 8441 §5).
+    NoTunnel,
     /// A Connection header with more names than anybody needs.
     Connection,
     /// The head is larger than the limit.
@@ -127,6 +129,7 @@ impl BadResponse {
             Self::ContentLength => "ambiguous Content-Length in the response",
             Self::TransferEncoding => "ambiguous Transfer-Encoding in the response",
             Self::Upgrade => "101 to what the request did not ask for",
+            Self::NoTunnel => "success without the switch that the request asked for",
             Self::Connection => "too many names in Connection of the response",
             Self::HeadTooLarge => "response head too large",
             Self::TooManyLines => "too many header lines in the response",

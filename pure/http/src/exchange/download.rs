@@ -77,6 +77,8 @@ pub(super) struct Reading {
     pub(super) asked: Asked,
     /// The client's connection may stay open.
     pub(super) stays: bool,
+    /// The client asked for a tunnel: success without one would look to it as if it had it.
+    pub(super) is_tunnel: bool,
 }
 
 impl<B: Loan> Download<B> {
@@ -218,6 +220,9 @@ impl<B: Loan> Download<B> {
             // Clients of HTTP/1.0 know none.
             self.passage = Passage::head(len, verbatim && !asked.http10);
             return Ok(());
+        }
+        if reading.is_tunnel && matches!(head.status, 200..300) {
+            return Err(BadResponse::NoTunnel);
         }
         if let Some(witness) = &mut self.witness {
             witness.came(&buffer[..len]);

@@ -160,6 +160,33 @@ fn interim_responses_go_to_who_knows_them() {
     }
 }
 
+/// Who asks for a tunnel and for nothing else is not told that it has one.
+#[test]
+fn success_is_no_tunnel() {
+    for (is_duplex, status, passes) in [
+        (true, 200, false),
+        (true, 299, false),
+        (true, 300, true),
+        (true, 403, true),
+        (false, 200, true),
+    ] {
+        let asked = Asked { upgrade: Upgrades::WEBSOCKET, ..terms(Framing::None).asked };
+        let mut exchange = by(Terms { asked, ..terms(Framing::None) }, limits(), Framing::None);
+        if is_duplex {
+            exchange.make_duplex();
+        }
+        written(&mut exchange);
+        let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n");
+        from_endpoint(&mut exchange, answer.as_bytes());
+        written(&mut exchange);
+        let why = Break::BadResponse(BadResponse::NoTunnel);
+        let refused = Verdict::Answer { why, stays: true };
+        let verdict = exchange.verdict();
+        assert_eq!(matches!(verdict, Verdict::Passed(_)), passes, "{status} {verdict:?}");
+        assert!(passes || verdict == refused, "{status} {verdict:?}");
+    }
+}
+
 /// Hints have an end, also those that nobody is told.
 #[test]
 fn interim_responses_are_few() {
