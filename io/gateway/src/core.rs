@@ -66,8 +66,8 @@ pub(crate) struct Core {
     pub(crate) draining: Cell<bool>,
     /// What is under way ends now.
     pub(crate) cut: Cell<bool>,
-    /// Requests that are being answered.
-    pub(crate) under_way: Cell<usize>,
+    /// Requests that are being answered, and connections that are carried.
+    under_way: Cell<usize>,
     /// Sessions of UDP.
     pub(crate) sessions: Cell<usize>,
     /// Serves who comes in.
@@ -77,6 +77,9 @@ pub(crate) struct Core {
     live: RefCell<Rc<Live>>,
     warnings: Warnings,
 }
+
+/// Counts as something that is under way until it is dropped.
+pub(crate) struct UnderWay<'c>(&'c Cell<usize>);
 
 impl Core {
     /// The core `index` of all.
@@ -149,6 +152,12 @@ impl Core {
     /// What states of a configuration are made of.
     pub(crate) fn scene<'a>(&'a self, live: &'a Live) -> Scene<'a> {
         Scene { live, states: &self.states, upstreams: &self.upstreams, shared: &self.shared }
+    }
+
+    /// A request, or a connection that is carried, is under way.
+    pub(crate) fn begin(&self) -> UnderWay<'_> {
+        self.under_way.set(self.under_way.get() + 1);
+        UnderWay(&self.under_way)
     }
 
     /// Whether the connections of `listener` end after the request they are at.
@@ -234,6 +243,12 @@ impl Core {
         self.upstreams.prune(now, self.options().timeouts.upstream_idle);
         self.warnings.prune(now);
         self.sheets.trim() + self.heads.trim() + self.bulk.trim()
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }
 

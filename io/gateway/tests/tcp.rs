@@ -425,6 +425,23 @@ fn connections_outlive_their_route_and_are_waited_for_at_the_end() {
     assert!(is_reset(&client), "it is no orderly end");
 }
 
+#[test]
+fn what_is_carried_is_cut_off_when_its_listener_is_gone_for_so_long() {
+    let server = echo("ready");
+    let closed_listener = Duration::from_millis(200);
+    let timeouts = Timeouts { closed_listener, ..Timeouts::default() };
+    let options = GatewayOptions { workers: 1, timeouts, ..GatewayOptions::default() };
+    let (gateway, address) = tcp_gateway(&[plain("a", &[server.address])], options);
+    let mut client = connect(address);
+    assert_eq!(exactly(&client, 5), b"ready");
+    client.write_all(b"still").unwrap();
+    assert_eq!(exactly(&client, 5), b"still");
+    gateway.listen(&[]);
+    assert!(is_reset(&client), "it is no orderly end");
+    let of = "cause=\"cut-off\",entrypoint=\"web\"";
+    eventually("it is counted", || counted(&gateway, "steelyard_request_faults_total", of) == 1);
+}
+
 /// More than may be under way at a time: the longest make room, and others are served meanwhile.
 #[test]
 fn handshakes_that_do_not_go_on_keep_nobody_out() {

@@ -71,7 +71,8 @@ families! {
             ["service", "tls_cipher", "tls_version"] "Requests over TLS, by service";
         REQUEST_FAULTS: Kind::Counter, "steelyard_request_faults_total"
             ["cause", "entrypoint"]
-            "Requests that no endpoint answered, or not to the end, by cause";
+            "Requests that no endpoint answered, or not to the end, and connections of TCP routes \
+             that were cut off, by cause";
         ENDPOINT_DURATIONS: Kind::Histogram(&DURATIONS),
             "steelyard_endpoint_request_duration_seconds"
             ["endpoint"] "Time to answer, by the endpoint that answered";

@@ -13,7 +13,7 @@ use steelyard_preface::opening::{ACCEPTED, SSL_REQUEST};
 use crate::core::Core;
 use crate::core::arrival::Arrival;
 use crate::core::live::{BackendState, Carriage, Picked, RouteState, SetState, Target};
-use crate::exchange::relay::{Quiet, Relay};
+use crate::exchange::relay::{Quiet, Relay, Stand};
 use crate::tell::fault::{Failed, Fault};
 use crate::up::upstream::Upstream;
 use crate::wire::Wire;
@@ -47,7 +47,10 @@ pub(super) async fn carry(arrival: Arrival, reached: Reached) {
         half_closed: carriage.half_closed.unwrap_or(timeouts.tcp_half_closed),
     };
     let carried = core.counters.count_tcp(&listener.entry_point, &service.name);
-    Relay::new((&core, &waiting), (stream, endpoint), quiet, carried).run(held).await;
+    let place = Stand { core: &core, listener: &listener, waiting: &waiting };
+    if Relay::new(place, (stream, endpoint), quiet, carried).run(held).await {
+        core.counters.count_fault(&listener.entry_point, Fault::CutOff.cause());
+    }
 }
 
 /// Connects to an endpoint of a route's backend, and says what is to be said first; to another one

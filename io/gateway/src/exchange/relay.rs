@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use crate::core::listener::Listener;
 use crate::core::waiting::Waiting;
 use crate::core::{Core, HEAD_BUFFER};
 use crate::tell::metrics::Carried;
@@ -28,14 +29,21 @@ pub(crate) struct Quiet {
     pub(crate) half_closed: Duration,
 }
 
+/// Where a connection is served.
+#[derive(Clone, Copy)]
+pub(crate) struct Stand<'c> {
+    pub(crate) core: &'c Core,
+    pub(crate) listener: &'c Listener,
+    pub(crate) waiting: &'c Waiting,
+}
+
 /// A client and an endpoint.
 pub(crate) struct Relay<'c, C: Wire, E: Wire> {
-    pub(crate) core: &'c Core,
-    pub(crate) waiting: &'c Waiting,
-    pub(crate) client: C,
-    pub(crate) endpoint: E,
-    pub(crate) quiet: Quiet,
-    pub(crate) carried: Rc<Carried>,
+    place: Stand<'c>,
+    client: C,
+    endpoint: E,
+    quiet: Quiet,
+    carried: Rc<Carried>,
     /// Both sides know that it has ended.
     is_whole: bool,
 }
@@ -62,16 +70,20 @@ const LINGER: Duration = Duration::from_secs(5);
 
 impl<'c, C: Wire, E: Wire> Relay<'c, C, E> {
     pub(crate) fn new(
-        (core, waiting): (&'c Core, &'c Waiting),
+        place: Stand<'c>,
         (client, endpoint): (C, E),
         quiet: Quiet,
         carried: Rc<Carried>,
     ) -> Self {
-        Self { core, waiting, client, endpoint, quiet, carried, is_whole: false }
+        Self { place, client, endpoint, quiet, carried, is_whole: false }
     }
 
-    /// Carries until the end; `ahead` is what came of the client already.
-    pub(crate) async fn run(mut self, ahead: Option<Buffer>) {
+    /// Carries until the end; `ahead` is what came of the client already. Whether it was cut off:
+    /// it had all the time it gets.
+    pub(crate) async fn run(mut self, ahead: Option<Buffer>) -> bool {
+        let Stand { core, listener, waiting } = self.place;
+        let _under_way = core.begin();
+        let mut is_cut = false;
         let mut up = Lane { held: ahead, ..Lane::default() };
         let mut down = Lane::default();
         let mut heard = Instant::now();
@@ -82,6 +94,7 @@ impl<'c, C: Wire, E: Wire> Relay<'c, C, E> {
             if let Poll::Ready(outcome) = polled {
                 return Poll::Ready(outcome.is_ok());
             }
+            is_cut = core.is_cut(listener);
             if before != (self.carried.up.get(), self.carried.down.get()) {
                 heard = Instant::now();
             }
@@ -91,13 +104,14 @@ impl<'c, C: Wire, E: Wire> Relay<'c, C, E> {
             if (up.is_over && down.is_untaken) || (down.is_over && up.is_untaken) {
                 deadline = *lingers.get_or_insert_with(Instant::now) + LINGER;
             }
-            let is_pressed = self.waiting.wait_for_progress(cx, heard);
-            if is_pressed || timer.poll_late(deadline, cx).is_ready() {
+            let is_pressed = waiting.wait_for_progress(cx, heard);
+            if is_cut || is_pressed || timer.poll_late(deadline, cx).is_ready() {
                 return Poll::Ready(false);
             }
             Poll::Pending
         })
         .await;
+        is_cut
     }
 
     fn poll_both(
@@ -106,7 +120,7 @@ impl<'c, C: Wire, E: Wire> Relay<'c, C, E> {
         down: &mut Lane,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let (core, client, endpoint) = (self.core, &self.client, &self.endpoint);
+        let (core, client, endpoint) = (self.place.core, &self.client, &self.endpoint);
         let up = up.poll(core, (client, endpoint), &self.carried.up, cx)?;
         let down = down.poll(core, (endpoint, client), &self.carried.down, cx)?;
         if up.is_ready() && down.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }

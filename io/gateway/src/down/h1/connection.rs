@@ -3,7 +3,6 @@
 mod filtered;
 mod record;
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -90,22 +89,6 @@ struct Told {
     bytes_out: u64,
     /// Why it is not what an endpoint said, or not all of it.
     why: Option<Fault>,
-}
-
-/// Counts as a request that is being answered until it is dropped.
-struct UnderWay<'c>(&'c Cell<usize>);
-
-impl<'c> UnderWay<'c> {
-    fn new(count: &'c Cell<usize>) -> Self {
-        count.set(count.get() + 1);
-        Self(count)
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
 }
 
 /// How long a client that was answered for good may be silent, and how long it may go on sending.
@@ -239,7 +222,7 @@ impl<C: Wire> Connection<C> {
     /// Does what was decided, as long as there is time: what says so itself has the chance to.
     async fn act_unless_cut(&mut self, decision: &mut Decision) -> After {
         let (core, listener) = (self.core.clone(), self.listener.clone());
-        let _under_way = UnderWay::new(&core.under_way);
+        let _under_way = core.begin();
         let after = {
             let mut acting = pin!(self.act(decision));
             poll_fn(|cx| match acting.as_mut().poll(cx) {
