@@ -399,6 +399,37 @@ fn slow_clients_hold_back_nobody_else() {
     assert!(endpoint.connections.load(Ordering::SeqCst) <= 2);
 }
 
+/// An endpoint ends a connection on which many requests are given up, and what others have under
+/// way there: it comes to see few of them on one.
+#[test]
+fn who_leaves_early_takes_nobody_along() {
+    const LEAVING: usize = 50;
+    let endpoint = Endpoint::start(100, |_, parts| match parts.uri.path() {
+        "/large" => Deed::Large,
+        _ => Deed::Echo,
+    });
+    let (_gateway, address) = gateway_to_http2(&[route("r", "*", "/", &[endpoint.address])]);
+    let mut patient = Client::connect(address);
+    patient.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
+    eventually("it has begun", || endpoint.received.load(Ordering::SeqCst) == 2);
+    for _ in 0..LEAVING {
+        let mut client = Client::connect(address);
+        client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.reader.read_exact(&mut [0; 16]).unwrap();
+    }
+    eventually("no more than so many share one", || {
+        assert_eq!(Client::connect(address).get("a", "/").status(), 200);
+        endpoint.connections.load(Ordering::SeqCst) > LEAVING / 16
+    });
+    let answer = patient.send("dy").receive();
+    assert!(answer.status() == 200 && answer.text().ends_with("body"), "{answer:?}");
+    for _ in 0..LEAVING {
+        assert_eq!(patient.get("a", "/").status(), 200);
+    }
+    let made = endpoint.connections.load(Ordering::SeqCst);
+    assert!(made <= LEAVING / 16 + 2, "{made} connections: who is answered gives nothing up");
+}
+
 /// Chunks of single bytes are mostly framing, which takes nothing of a window: those who send them,
 /// and then wait, hold nothing that others could use.
 #[test]

@@ -38,6 +38,8 @@ pub(super) struct Session {
     scheme: &'static str,
     /// How many requests it carries.
     load: Cell<usize>,
+    /// How many were given up.
+    given_up: Cell<u32>,
     pub(super) idle_since: Cell<Instant>,
     is_over: Cell<bool>,
 }
@@ -52,6 +54,12 @@ const SEND_BUFFER: usize = 64 * 1024;
 
 /// Requests at a time on one connection, where its endpoint would take more.
 const MOST_STREAMS: u32 = 128;
+
+/// Requests that are given up on one connection, which then takes no further ones. An endpoint ends
+/// whom it sees resetting streams (CVE-2023-44487), and with it what others have under way: this is
+/// fewer than any has been seen to bear (20 at a time, of those that it has not looked at yet), and
+/// for each HTTP/1 would give up a connection too.
+const MOST_GIVEN_UP: u32 = 16;
 
 /// Fields may take so much in a response's head.
 const FIELDS: u32 = 64 * 1024;
@@ -73,7 +81,8 @@ impl Sessions {
     pub(crate) fn prune(&self, now: Instant, limit: Duration) {
         self.open.borrow_mut().retain(|session| {
             let idle = now.saturating_duration_since(session.idle_since.get());
-            !session.is_over.get() && (session.load.get() > 0 || idle < limit)
+            let is_kept = idle < limit && !session.is_worn();
+            !session.is_over.get() && (session.load.get() > 0 || is_kept)
         });
     }
 }
@@ -99,6 +108,7 @@ impl Session {
             sender,
             scheme,
             load: Cell::new(0),
+            given_up: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
             is_over: Cell::new(false),
         });
@@ -115,11 +125,16 @@ impl Session {
         Ok(session)
     }
 
+    /// Whether so many were given up on it that it takes no further ones.
+    fn is_worn(&self) -> bool {
+        self.given_up.get() >= MOST_GIVEN_UP
+    }
+
     /// Whether it takes another request now: no more at a time than the endpoint says, and none
     /// after it said that it goes away.
     pub(super) fn has_room(&self) -> bool {
         let most = self.sender.current_max_send_streams().min(MOST_STREAMS as usize);
-        if self.is_over.get() || self.load.get() >= most {
+        if self.is_over.get() || self.is_worn() || self.load.get() >= most {
             return false;
         }
         let mut cx = Context::from_waker(Waker::noop());

@@ -94,6 +94,11 @@ impl Inflow {
         self.stage == Stage::Done
     }
 
+    /// Whether its stream says no more, whatever of it has not gone on.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.stage != Stage::Data || self.body.is_end_stream()
+    }
+
     /// Puts what has come into `room`. 0 means that nothing more will.
     pub(crate) fn poll_fill(
         &mut self,

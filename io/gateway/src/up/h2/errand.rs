@@ -92,8 +92,12 @@ impl Errand {
 
 impl Drop for Errand {
     fn drop(&mut self) {
-        self.session.load.set(self.session.load.get() - 1);
-        self.session.idle_since.set(Instant::now());
+        let session = &self.session;
+        session.load.set(session.load.get() - 1);
+        if self.state.get_mut().is_under_way() {
+            session.given_up.set(session.given_up.get() + 1);
+        }
+        session.idle_since.set(Instant::now());
     }
 }
 
@@ -183,6 +187,13 @@ impl State {
         }
         match inflow.poll_fill(&mut room[run..], cx) {
             Poll::Ready(Ok(count)) => Poll::Ready(Ok(run + count)),
+    /// Whether it was sent and has not come to its end: without it, its stream is reset.
+    fn is_under_way(&self) -> bool {
+        let Stage::Asked(asked) = &self.stage else { return false };
+        let has_come = matches!(&asked.reply, Reply::Came(inflow) if inflow.has_ended());
+        !(has_come && asked.outflow.is_ended())
+    }
+
             _ if run > 0 => Poll::Ready(Ok(run)),
             polled => polled,
         }
