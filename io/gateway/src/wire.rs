@@ -1,6 +1,7 @@
 //! Bytes and time: sockets, buffers, deadlines.
 
 pub(crate) mod buffers;
+pub(crate) mod copied;
 pub(crate) mod flow;
 pub(crate) mod link;
 pub(crate) mod listen;

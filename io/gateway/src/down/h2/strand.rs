@@ -15,6 +15,7 @@ use steelyard_http::{
     request_to_h1,
 };
 
+use crate::wire::copied::Copied;
 use crate::wire::flow::{Inflow, Outflow, Trailers, broken};
 
 /// One stream of a client.
@@ -239,30 +240,20 @@ fn status(head: &ResponseHead<'_, '_>, asked: Asked) -> StatusCode {
 
 /// The fields of a response that cross. Their values are parts of one copy of its head.
 fn fields(head: &ResponseHead<'_, '_>, bytes: &[u8]) -> io::Result<HeaderMap> {
-    let bytes = &bytes[..head.len];
-    let copy = Bytes::copy_from_slice(bytes);
+    let copied = Copied::new(&bytes[..head.len]);
     let mut fields = HeaderMap::with_capacity(head.count());
     let mut outcome = Ok(());
     head.each(&mut |name, value| {
         if !crosses(name) || name.eq_ignore_ascii_case("sec-websocket-accept") {
             return;
         }
-        let value = HeaderValue::from_maybe_shared(same(value, bytes, &copy));
+        let value = HeaderValue::from_maybe_shared(copied.part(value));
         match (HeaderName::from_bytes(name.as_bytes()), value) {
             (Ok(name), Ok(value)) => drop(fields.append(name, value)),
             _ => outcome = Err(io::Error::other("a field that HTTP/2 cannot have")),
         }
     });
     outcome.map(|()| fields)
-}
-
-/// What `copy` has where `bytes`, of which it is one, have `part`.
-fn same(part: &[u8], bytes: &[u8], copy: &Bytes) -> Bytes {
-    let at = part.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr());
-    match at.checked_add(part.len()) {
-        Some(end) if end <= copy.len() => copy.slice(at..end),
-        _ => Bytes::copy_from_slice(part),
-    }
 }
 
 #[cfg(test)]

@@ -1,25 +1,26 @@
 //! One request to an endpoint, over a stream that speaks as a connection of HTTP/1.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::LazyLock;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::{Reason, SendStream};
-use http::uri::Authority;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use steelyard_http::{Framing, Reject, RequestHead, Slots, crosses, response_to_h1};
 use tokio::io::{Interest, Ready};
 
 use super::Session;
 use crate::wire::Wire;
 use crate::wire::buffers::{Buffer, BufferPool};
+use crate::wire::copied::Copied;
 use crate::wire::flow::{Inflow, Outflow, Trailers, broken};
 
 /// Bytes of the longest target that the `http` crate keeps.
@@ -77,7 +78,7 @@ impl Errand {
         let head = RequestHead::parse(bytes, &mut slots)
             .map_err(|reject| io::Error::other(reject.as_str()))?
             .ok_or_else(|| io::Error::other("a head in pieces"))?;
-        let request = request(&head, self.session.scheme).map_err(unspoken)?;
+        let request = request(&head, &bytes[..head.len], self.session.scheme).map_err(unspoken)?;
         let (is_head, outflow) =
             (head.method == "HEAD", Outflow::new(head.framing, state.trailers.take()));
         let mut sender = self.session.sender.clone();
@@ -106,27 +107,29 @@ fn unspoken(reject: Reject) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reject)
 }
 
-/// The request that a head is, as HTTP/2 has it; or which part of it that has no spelling for, as
-/// the library that writes it sees it.
-fn request(head: &RequestHead<'_, '_>, scheme: &str) -> Result<Request<()>, Reject> {
-    let target = format!("{}{}", head.asked(), head.query);
-    let target = written(&target);
-    if target.len() > LONGEST_TARGET {
-        return Err(Reject::TargetTooLong);
-    }
-    let authority = Authority::try_from(head.authority.raw).map_err(|_| Reject::Host)?;
-    let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(&*target);
+/// The request that a head is, which `bytes` have, as HTTP/2 has it; or which part of it that has
+/// no spelling for, as the library that writes it sees it.
+fn request(
+    head: &RequestHead<'_, '_>,
+    bytes: &[u8],
+    scheme: &'static str,
+) -> Result<Request<()>, Reject> {
+    let copied = Copied::new(bytes);
     let mut request = Request::new(());
     *request.method_mut() =
         Method::from_bytes(head.method.as_bytes()).map_err(|_| Reject::Syntax)?;
-    *request.uri_mut() = uri.build().map_err(|_| Reject::Target)?;
+    *request.uri_mut() = uri(head, &copied, scheme)?;
     *request.version_mut() = http::Version::HTTP_2;
     let fields = request.headers_mut();
     fields.reserve(16);
     let mut outcome = Ok(());
-    head.each_line(&mut |name, value| {
-        if crosses(name) && outcome.is_ok() {
-            outcome = append(fields, name, value);
+    head.each_line(&mut |line, value| {
+        if crosses(line) && outcome.is_ok() {
+            let value = HeaderValue::from_maybe_shared(copied.part(value));
+            outcome = name(line).and_then(|name| {
+                fields.append(name, value?);
+                Ok(())
+            });
         }
     });
     // It speaks for the client too (RFC 9110 §10.1.4).
@@ -136,25 +139,69 @@ fn request(head: &RequestHead<'_, '_>, scheme: &str) -> Result<Request<()>, Reje
     outcome.map(|()| request).map_err(|_| Reject::Field)
 }
 
-fn append(fields: &mut HeaderMap, name: &str, value: &[u8]) -> http::Result<()> {
-    fields.append(HeaderName::from_bytes(name.as_bytes())?, HeaderValue::from_bytes(value)?);
-    Ok(())
+fn uri(
+    head: &RequestHead<'_, '_>,
+    copied: &Copied<'_>,
+    scheme: &'static str,
+) -> Result<Uri, Reject> {
+    let target = match written(head.asked(), head.query) {
+        Some(target) => Bytes::from(target),
+        None if head.query.is_empty() => copied.part(head.asked().as_bytes()),
+        None => Bytes::from([head.asked(), head.query].concat()),
+    };
+    if target.len() > LONGEST_TARGET {
+        return Err(Reject::TargetTooLong);
+    }
+    let authority = copied.part(head.authority.raw.as_bytes());
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = http::uri::Scheme::try_from(scheme).ok();
+    parts.authority = Some(Authority::from_maybe_shared(authority).map_err(|_| Reject::Host)?);
+    let target = PathAndQuery::from_maybe_shared(target).map_err(|_| Reject::Target)?;
+    parts.path_and_query = Some(target);
+    Uri::from_parts(parts).map_err(|_| Reject::Target)
 }
 
-/// A target in characters that one may have: others, which HTTP/1 lets through, are encoded.
-fn written(target: &str) -> Cow<'_, str> {
-    let is_odd = |byte: u8| matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{'..=b'}');
-    if !target.bytes().any(is_odd) {
-        return Cow::Borrowed(target);
-    }
-    let spelled = target.bytes().map(|byte| match is_odd(byte) {
-        true => format!("%{byte:02X}"),
-        false => char::from(byte).to_string(),
+/// A field's name. Those that we add ourselves, which the library does not know, take no memory.
+fn name(line: &str) -> http::Result<HeaderName> {
+    static OURS: LazyLock<[(&str, HeaderName); 7]> = LazyLock::new(|| {
+        [
+            ("X-Forwarded-For", HeaderName::from_static("x-forwarded-for")),
+            ("X-Forwarded-Server", HeaderName::from_static("x-forwarded-server")),
+            ("X-Real-Ip", HeaderName::from_static("x-real-ip")),
+            ("CDN-Loop", HeaderName::from_static("cdn-loop")),
+            ("X-Forwarded-Host", HeaderName::from_static("x-forwarded-host")),
+            ("X-Forwarded-Proto", HeaderName::from_static("x-forwarded-proto")),
+            ("X-Forwarded-Port", HeaderName::from_static("x-forwarded-port")),
+        ]
     });
-    Cow::Owned(spelled.collect())
+    match OURS.iter().find(|(ours, _)| *ours == line) {
+        Some((_, name)) => Ok(name.clone()),
+        None => Ok(HeaderName::from_bytes(line.as_bytes())?),
+    }
+}
+
+/// A target in characters that one may have: others, which HTTP/1 lets through, are encoded. None
+/// where there are no others.
+fn written(path: &str, query: &str) -> Option<String> {
+    let is_odd = |byte: u8| matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{'..=b'}');
+    let bytes = || path.bytes().chain(query.bytes());
+    bytes().any(is_odd).then(|| {
+        let spelled = bytes().map(|byte| match is_odd(byte) {
+            true => format!("%{byte:02X}"),
+            false => char::from(byte).to_string(),
+        });
+        spelled.collect()
+    })
 }
 
 impl State {
+    /// Whether it was sent and has not come to its end: without it, its stream is reset.
+    fn is_under_way(&self) -> bool {
+        let Stage::Asked(asked) = &self.stage else { return false };
+        let has_come = matches!(&asked.reply, Reply::Came(inflow) if inflow.has_ended());
+        !(has_come && asked.outflow.is_ended())
+    }
+
     fn poll_read(&mut self, room: &mut [u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let asked = match &mut self.stage {
             Stage::New => return Poll::Pending,
@@ -187,13 +234,6 @@ impl State {
         }
         match inflow.poll_fill(&mut room[run..], cx) {
             Poll::Ready(Ok(count)) => Poll::Ready(Ok(run + count)),
-    /// Whether it was sent and has not come to its end: without it, its stream is reset.
-    fn is_under_way(&self) -> bool {
-        let Stage::Asked(asked) = &self.stage else { return false };
-        let has_come = matches!(&asked.reply, Reply::Came(inflow) if inflow.has_ended());
-        !(has_come && asked.outflow.is_ended())
-    }
-
             _ if run > 0 => Poll::Ready(Ok(run)),
             polled => polled,
         }
