@@ -7,6 +7,7 @@
 
 pub mod client_hello;
 mod crc32c;
+mod exercise;
 mod fields;
 pub mod opening;
 pub mod proxy;
@@ -15,5 +16,6 @@ pub mod proxy;
 mod tests;
 
 pub use client_hello::{ClientHello, HelloFault, HelloReader};
+pub use exercise::exercise;
 pub use opening::{FirstBytes, first_bytes};
 pub use proxy::{ProxyFault, ProxyHeader};

@@ -8,6 +8,7 @@
 
 pub mod codes;
 mod der;
+mod exercise;
 mod key;
 mod lapse;
 mod material;
@@ -19,6 +20,7 @@ mod x509;
 #[cfg(test)]
 mod tests;
 
+pub use exercise::exercise;
 pub use lapse::{CertificateStanding, lapse};
 pub use material::{authorities, certificate, identity};
 pub use seen::SeenCertificate;
