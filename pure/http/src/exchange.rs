@@ -403,7 +403,7 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
 
     /// The line of the response that made it none, as far as it is one line.
     pub fn to_blame(&self) -> Option<Excerpt> {
-        self.download.to_blame
+        self.download.to_blame.as_deref().copied()
     }
 
     /// Bytes of the request's body that came during the exchange, and of the response's body.

@@ -74,13 +74,12 @@ pub(crate) struct Registry {
 const MANY: usize = 256;
 
 impl Waiting {
-    /// The connection waits for a request, of which nothing came; whether it shall not. `retire`:
-    /// nobody says so later.
-    pub(crate) fn wait(&self, cx: &Context<'_>, retire: bool) -> bool {
+    /// The connection waits since `at` for a request, of which nothing came; whether it shall not.
+    /// `retire`: nobody says so later.
+    pub(crate) fn wait(&self, cx: &Context<'_>, at: Instant, retire: bool) -> bool {
         self.is_retired.set(self.is_retired.get() || retire);
-        if self.awaited.replace(Awaited::Request) != Awaited::Request {
-            self.since.set(Some(Instant::now()));
-        }
+        self.awaited.set(Awaited::Request);
+        self.since.set(Some(at));
         self.listen(cx);
         self.is_retired.get()
     }

@@ -222,7 +222,7 @@ impl Session {
     /// Nobody asks for anything.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         let is_closing = self.is_closing();
-        if self.waiting.wait(cx, is_closing) {
+        if self.waiting.wait(cx, self.idle_since, is_closing) {
             if self.waiting.is_pressed() {
                 return Poll::Ready(Event::Pressed);
             }

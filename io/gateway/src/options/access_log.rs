@@ -90,9 +90,19 @@ impl LogFields {
 
     /// What becomes of header lines called `name`.
     pub(crate) fn of_header(&self, name: &str) -> Shown {
-        let is_usual = ["referer", "user-agent"].iter().any(|it| name.eq_ignore_ascii_case(it));
-        let usual = if is_usual { Shown::Keep } else { Shown::Drop };
-        find(&self.headers, name).or(self.headers_otherwise).unwrap_or(usual)
+        self.said_of_header(name).unwrap_or_else(|| {
+            let is_usual = ["referer", "user-agent"].iter().any(|it| name.eq_ignore_ascii_case(it));
+            if is_usual { Shown::Keep } else { Shown::Drop }
+        })
+    }
+
+    /// The same of one that is shown where nothing is said.
+    pub(crate) fn of_usual_header(&self, name: &str) -> Shown {
+        self.said_of_header(name).unwrap_or_default()
+    }
+
+    fn said_of_header(&self, name: &str) -> Option<Shown> {
+        find(&self.headers, name).or(self.headers_otherwise)
     }
 
     /// Whether lines are shown besides the usual ones.

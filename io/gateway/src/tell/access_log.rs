@@ -8,15 +8,16 @@
 mod lines;
 mod writer;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use steelyard_http::{RequestHead, Witness};
 
 use crate::options::{AccessLog, LogFields, LogFormat, Shown};
+use crate::tell::date::Civil;
 use crate::tell::request_id::RequestId;
 use crate::wire::secured::Secured;
 pub(crate) use writer::{Lines, Writer};
@@ -30,9 +31,9 @@ pub(crate) struct LogBuffer {
     to: Lines,
     /// Requests of all cores so far.
     count: Arc<AtomicU64>,
-    /// The second that was formatted last, and how it looks.
-    second: Cell<u64>,
+    /// How the second looks that was formatted last, and until when it lasts.
     stamp: RefCell<String>,
+    until: Cell<Option<Instant>>,
 }
 
 /// What the log says of a request, kept from its head. Reused from request to request.
@@ -99,8 +100,8 @@ impl LogBuffer {
             lines: Cell::default(),
             to,
             count,
-            second: Cell::new(0),
             stamp: RefCell::default(),
+            until: Cell::default(),
         }
     }
 
@@ -110,8 +111,8 @@ impl LogBuffer {
         (self.chosen.format == LogFormat::Json && fields.wants_headers()).then_some(fields)
     }
 
-    /// Adds a line.
-    pub(crate) fn write(&self, entry: &Entry<'_>) {
+    /// Adds a line for a request that is over `now`.
+    pub(crate) fn write(&self, entry: &Entry<'_>, now: Instant) {
         let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let AccessLog { format, filters, fields, .. } = &*self.chosen;
         if !filters.pass(entry.status, entry.retries, entry.duration) {
@@ -123,8 +124,8 @@ impl LogBuffer {
             bytes.reserve_exact(FLUSH_AT + LONG);
         }
         match format {
-            LogFormat::Common => entry.common(&mut bytes, fields, &self.stamp(), count),
-            LogFormat::GenericClf => entry.combined(&mut bytes, fields, &self.stamp()),
+            LogFormat::Common => entry.common(&mut bytes, fields, &self.stamp(now), count),
+            LogFormat::GenericClf => entry.combined(&mut bytes, fields, &self.stamp(now)),
             LogFormat::Json => entry.json(&mut bytes, fields, count),
         }
         self.lines.set(self.lines.get() + 1);
@@ -137,10 +138,13 @@ impl LogBuffer {
         self.to.send(std::mem::take(bytes), self.lines.take());
     }
 
-    fn stamp(&self) -> std::cell::Ref<'_, String> {
-        let now = crate::tell::date::unix_now();
-        if self.second.replace(now) != now {
-            *self.stamp.borrow_mut() = crate::tell::date::Civil::from_unix(now).log();
+    /// Asks what time it is once a second.
+    fn stamp(&self, now: Instant) -> Ref<'_, String> {
+        if self.until.get().is_none_or(|until| now >= until) {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            *self.stamp.borrow_mut() = Civil::from_unix(since.as_secs()).log();
+            let part = Duration::from_nanos(since.subsec_nanos().into());
+            self.until.set(Some(now + (Duration::from_secs(1) - part)));
         }
         self.stamp.borrow()
     }
@@ -243,7 +247,7 @@ mod tests {
         };
         let mut most = 0;
         for _ in 0..200 {
-            buffer.write(&entry);
+            buffer.write(&entry, Instant::now());
             most = most.max(buffer.bytes.borrow().len());
         }
         assert!((FLUSH_AT - 2_000..FLUSH_AT).contains(&most), "{most}");

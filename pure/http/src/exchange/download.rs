@@ -45,7 +45,7 @@ pub(super) struct Download<B> {
     /// Something came from an endpoint: the request was taken.
     pub(super) begun: bool,
     /// The line that makes it no response.
-    pub(super) to_blame: Option<Excerpt>,
+    pub(super) to_blame: Option<Box<Excerpt>>,
     /// Who is shown the heads of the final response.
     pub(super) witness: Option<Box<Witness>>,
 }
@@ -199,7 +199,7 @@ impl<B: Loan> Download<B> {
         let Some(buffer) = &self.slot else { return Ok(()) };
         let mut slots = Slots::default();
         let parsed = ResponseHead::parse(buffer, &mut slots, reading.asked)
-            .inspect_err(|bad| self.to_blame = blame(buffer, *bad));
+            .inspect_err(|bad| self.to_blame = blame(buffer, *bad).map(Box::new));
         let Some(head) = parsed? else {
             return if buffer.is_full() { Err(BadResponse::HeadTooLarge) } else { Ok(()) };
         };
@@ -258,7 +258,7 @@ impl<B: Loan> Download<B> {
     fn read_body(&mut self, start: usize, verbatim: bool, reuse: &mut Reuse) -> Read {
         let Some(buffer) = self.slot.as_mut() else { return Ok(()) };
         let fed = self.body.feed(&mut buffer[start..]).map_err(|bad| {
-            self.to_blame = Some(Excerpt::line(&buffer[start + bad.at..]));
+            self.to_blame = Some(Box::new(Excerpt::line(&buffer[start + bad.at..])));
             BadResponse::Chunk
         })?;
         let over = buffer.len() - start - fed.consumed;

@@ -11,8 +11,8 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use steelyard_http::{
-    After, Body, Limits, Reject, Scheme, Terms, Vouching, client_lines, empty_lines,
-    may_be_complete, release,
+    After, Limits, Reject, Scheme, Terms, Vouching, client_lines, empty_lines, may_be_complete,
+    release,
 };
 use tokio::task::spawn_local;
 
@@ -287,7 +287,7 @@ impl<C: Wire> Connection<C> {
             let from = &self.stream;
             let (core, held, waiting) = (&self.core, &mut self.held, &self.waiting);
             let (out, note) = (&mut self.out, &mut self.note);
-            let closing = &self.listener.closing;
+            let (closing, ended) = (&self.listener.closing, self.ended);
             let reading = poll_fn(|cx| {
                 let polled = from.poll_read(&core.heads, held, cx);
                 if polled.is_ready() {
@@ -297,7 +297,7 @@ impl<C: Wire> Connection<C> {
                 core.sheets.take_back(out, note);
                 let is_over = match started {
                     Some(at) => waiting.wait_for_rest(cx, at),
-                    None => waiting.wait(cx, closing.get()),
+                    None => waiting.wait(cx, ended, closing.get()),
                 };
                 if is_over { Poll::Ready(Ok(0)) } else { polled }
             });
@@ -335,8 +335,8 @@ impl<C: Wire> Connection<C> {
     async fn proxy(&mut self, request: &mut Request, chosen: &Chosen) -> After {
         let core = self.core.clone();
         let terms = Terms::from(&*request);
-        let came = (request.body.clone(), self.held.take());
-        let exchange = Self::begin(&core, &mut self.note, &self.out, terms, came);
+        let (body, held) = (request.body.clone(), self.held.take());
+        let limits = Limits::from(&core.options().timeouts);
         let place = Place {
             core: &core,
             listener: &self.listener,
@@ -346,11 +346,13 @@ impl<C: Wire> Connection<C> {
         let mut dispatch = Dispatch {
             place,
             client: &self.stream,
-            exchange,
+            // It is large, and made where it stays.
+            exchange: Exchange::new(terms, limits, &self.out, body, held, core.scratch.take()),
             started: request.started,
             trace: Trace::default(),
             tap: (),
         };
+        Self::prepare(&core, &mut self.note, &mut dispatch.exchange);
         let done = dispatch.run(chosen).await;
         let Dispatch { exchange, trace, .. } = &mut dispatch;
         let (came, bytes_out) = exchange.bytes();
@@ -371,25 +373,14 @@ impl<C: Wire> Connection<C> {
         after
     }
 
-    /// An exchange over what the core lends. `came` is how far the request's body has come, and
-    /// what came beyond `opening`.
-    fn begin<'o>(
-        core: &Core,
-        note: &mut Note,
-        opening: &'o [u8],
-        terms: Terms,
-        came: (Body, Option<Buffer>),
-    ) -> Exchange<'o> {
-        let limits = Limits::from(&core.options().timeouts);
-        let (body, held) = came;
-        let mut exchange = Exchange::new(terms, limits, opening, body, held, core.scratch.take());
+    /// Tells an exchange what kind of client it is for, and lends it what is noted of heads.
+    fn prepare(core: &Core, note: &mut Note, exchange: &mut Exchange<'_>) {
         if C::IS_DUPLEX {
             exchange.make_duplex();
         }
         if shows_headers(core) {
             exchange.keep_heads(note.heads.take().unwrap_or_default());
         }
-        exchange
     }
 
     /// Says what is to be said, and what was.

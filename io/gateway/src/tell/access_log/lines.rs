@@ -69,9 +69,9 @@ impl Entry<'_> {
         out.push(b' ');
         push_number(out, self.bytes_out);
         out.extend_from_slice(b" \"");
-        or_dash(chosen.of_header("Referer"), &note.referer, out);
+        or_dash(chosen.of_usual_header("Referer"), &note.referer, out);
         out.extend_from_slice(b"\" \"");
-        or_dash(chosen.of_header("User-Agent"), &note.user_agent, out);
+        or_dash(chosen.of_usual_header("User-Agent"), &note.user_agent, out);
         out.extend_from_slice(b"\"\n");
     }
 
@@ -320,12 +320,19 @@ fn is_border(byte: u8) -> bool {
 fn address(address: IpAddr, out: &mut Vec<u8>) {
     match address {
         IpAddr::V4(address) => {
-            for (place, octet) in address.octets().into_iter().enumerate() {
-                if place > 0 {
-                    out.push(b'.');
+            // "255.255.255.255", of which the dot before the first is left out.
+            let (mut text, mut len) = ([0; 16], 0);
+            for octet in address.octets() {
+                let digits = [octet / 100, octet / 10 % 10, octet % 10];
+                let first = if octet > 99 { 0 } else { 2 - usize::from(octet > 9) };
+                text[len] = b'.';
+                for digit in &digits[first..] {
+                    len += 1;
+                    text[len] = b'0' + digit;
                 }
-                push_number(out, u64::from(octet));
+                len += 1;
             }
+            out.extend_from_slice(&text[1..len]);
         }
         IpAddr::V6(address) => {
             let _ = write!(out, "{address}");
@@ -350,12 +357,13 @@ fn is_active(char: char) -> bool {
 
 /// What would end the quotes or the line, or confuse a terminal, is escaped.
 fn quote(mut value: &[u8], out: &mut Vec<u8>) {
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') & !matches!(byte, b'"' | b'\\');
     // Nearly always, and many bytes at a time.
-    if value.iter().fold(true, |plain, byte| plain & is_plain(byte)) {
+    let (chunks, rest) = value.as_chunks::<16>();
+    let are_plain = |chunk: &[u8; 16]| chunk.iter().fold(true, |all, it| all & is_plain(*it));
+    if chunks.iter().all(are_plain) && rest.iter().all(|byte| PLAIN[usize::from(*byte)]) {
         return out.extend_from_slice(value);
     }
-    while let Some(at) = value.iter().position(|byte| !is_plain(byte)) {
+    while let Some(at) = value.iter().position(|byte| !is_plain(*byte)) {
         out.extend_from_slice(&value[..at]);
         match value[at] {
             byte @ (b'"' | b'\\') => out.extend_from_slice(&[b'\\', byte]),
@@ -367,6 +375,20 @@ fn quote(mut value: &[u8], out: &mut Vec<u8>) {
     }
     out.extend_from_slice(value);
 }
+
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') & !matches!(byte, b'"' | b'\\')
+}
+
+/// The same, for the few bytes that are looked at one by one.
+const PLAIN: [bool; 256] = {
+    let (mut plain, mut byte) = ([false; 256], 0_u8);
+    while byte.is_ascii() {
+        plain[byte as usize] = is_plain(byte);
+        byte += 1;
+    }
+    plain
+};
 
 fn split_port(host: &str) -> (&str, &str) {
     match host.rsplit_once(':') {

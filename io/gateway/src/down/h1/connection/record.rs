@@ -228,7 +228,7 @@ impl<C: Wire> Connection<C> {
         called: &Called,
     ) {
         let Some(log) = &self.core.log else { return };
-        log.write(&Entry {
+        let entry = Entry {
             note: &self.note,
             client: called.client,
             peer: self.peer,
@@ -237,7 +237,10 @@ impl<C: Wire> Connection<C> {
             bytes_in: finished.bytes_in,
             bytes_out: finished.bytes_out,
             duration: finished.duration,
-            origin: trace.sent.map(|sent| sent.elapsed()).unwrap_or_default(),
+            origin: trace
+                .sent
+                .map(|sent| self.ended.saturating_duration_since(sent))
+                .unwrap_or_default(),
             router: labels.router.map(|name| &**name),
             service: labels.service.map(|name| &**name),
             endpoint: trace.endpoint.as_ref().map(|upstream| &*upstream.label),
@@ -246,6 +249,7 @@ impl<C: Wire> Connection<C> {
             traced: called.traced,
             tls: self.tls.as_deref(),
             id: called.id,
-        });
+        };
+        log.write(&entry, self.ended);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use steelyard_filters::{Ending, Flow, Piece, Response};
-use steelyard_http::{After, Framing, RequestChanges, ResponseChanges, Terms, Wrapping};
+use steelyard_http::{After, Framing, Limits, RequestChanges, ResponseChanges, Terms, Wrapping};
 use steelyard_model::routing::route::Manner;
 
 use super::body::have_body;
@@ -13,7 +13,7 @@ use crate::down::h1::answer::Answer;
 use crate::down::h1::request::{Request, take_body};
 use crate::exchange::course::Course;
 use crate::exchange::dispatch::{Dispatch, Done, Trace};
-use crate::exchange::drive::Place;
+use crate::exchange::drive::{Exchange, Place};
 use crate::exchange::hand::{Back, Hand};
 use crate::tell::fault::Fault;
 use crate::wire::Wire;
@@ -35,8 +35,11 @@ impl<C: Wire> Connection<C> {
         let is_repeatable = !request.has_body || course.has_body;
         let mut terms = Terms::from(&*request);
         terms.idempotent &= opening.is_as_asked;
-        let came = (request.body.clone(), self.held.take());
-        let mut exchange = Self::begin(&core, &mut self.note, &self.out, terms, came);
+        let (body, held) = (request.body.clone(), self.held.take());
+        let limits = Limits::from(&core.options().timeouts);
+        let scratch = core.scratch.take();
+        let mut exchange = Exchange::new(terms, limits, &self.out, body, held, scratch);
+        Self::prepare(&core, &mut self.note, &mut exchange);
         exchange.hold();
         if course.has_body {
             exchange.tap_request(opening.wrapping, opening.is_ended);
