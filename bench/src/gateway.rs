@@ -12,6 +12,7 @@ mod figure;
 mod floor;
 mod http2;
 mod memory;
+pub(crate) mod secure;
 mod workload;
 
 use std::net::SocketAddr;

@@ -50,6 +50,21 @@ enum Command {
         #[arg(long)]
         output: PathBuf,
     },
+    /// What TLS adds, beside nginx and HAProxy
+    Tls {
+        /// The release binary to measure
+        #[arg(long)]
+        binary: PathBuf,
+        /// Interleaved rounds
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+        /// Seconds of load per run
+        #[arg(long, default_value_t = 1.0)]
+        seconds: f64,
+        /// Where to write the rows
+        #[arg(long)]
+        output: PathBuf,
+    },
     /// Addresses for thousands of Services
     Plan {
         /// The release binary to measure
@@ -104,6 +119,21 @@ enum Command {
     },
     /// Load generator and backend in one thread; prints one line of JSON
     Load(LoadArgs),
+    /// A connection over TLS for each request; prints one line of JSON
+    Handshakes {
+        /// What to ask
+        #[arg(long)]
+        target: SocketAddr,
+        /// Host to ask for
+        #[arg(long)]
+        host: String,
+        /// Which
+        #[arg(long, value_enum)]
+        which: load::handshakes::Handshakes,
+        /// How long
+        #[arg(long, default_value_t = 2.0)]
+        seconds: f64,
+    },
 }
 
 /// `load`.
@@ -144,6 +174,11 @@ fn main() -> ExitCode {
             gateway::run(&gateway::Options { binary, rounds, seconds, only, output })
                 .and_then(|()| page())
         }
+        Command::Tls { binary, rounds, seconds, output } => {
+            let only = Vec::new();
+            gateway::secure::run(&gateway::Options { binary, rounds, seconds, only, output })
+                .and_then(|()| page())
+        }
         Command::Plan { binary, rounds, output } => {
             plan::run(&plan::Options { binary, rounds, output }).and_then(|()| page())
         }
@@ -161,6 +196,12 @@ fn main() -> ExitCode {
         }
         Command::PlanCase { case } => plan_case(case),
         Command::Load(args) => load(args),
+        Command::Handshakes { target, host, which, seconds } => {
+            load::handshakes::run(target, &host, which, seconds).and_then(|report| {
+                println!("{}", serde_json::to_string(&report)?);
+                Ok(())
+            })
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// A running proxy, ended when dropped.
 pub(crate) struct Proxy {
@@ -14,6 +14,8 @@ pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     /// Where it takes HTTP/2 from who knows that beforehand.
     pub(crate) http2: SocketAddr,
+    /// Where it takes TLS.
+    pub(crate) tls: SocketAddr,
     child: Child,
 }
 
@@ -58,6 +60,8 @@ impl Proxy {
         let manifests = folder.join(format!("ours-{hosts}/manifests"));
         fs::create_dir_all(&manifests)?;
         fs::write(manifests.join("app.yaml"), manifest(backend, hosts))?;
+        let pair = pair(folder)?;
+        fs::write(manifests.join("tls.yaml"), secret(&pair))?;
         let mut command = pinned(&binary.to_string_lossy());
         command
             .args(["up", "--unprivileged", "--workers", "1"])
@@ -66,19 +70,23 @@ impl Proxy {
             .arg(format!("--entrypoints.websecure.address=127.0.0.1:{}", ports + 11))
             .arg(format!("--accesslog.filepath={}", folder.join(format!("{hosts}.log")).display()))
             .arg(manifests);
-        Self::start(name, address, command)
+        let mut proxy = Self::start(name, address, command)?;
+        proxy.tls = SocketAddr::from(([127, 0, 0, 1], ports + 11));
+        Ok(proxy)
     }
 
     /// nginx with what makes it fast: keep-alive upstreams, no temporary files, a buffered log.
     pub(crate) fn nginx(folder: &Path, backend: SocketAddr) -> Result<Self> {
         let address = SocketAddr::from(([127, 0, 0, 1], 18082));
         let path = folder.join("nginx.conf");
+        pair(folder)?;
         fs::write(&path, nginx_config(folder, address, backend))?;
         let mut command = pinned("nginx");
         command.arg("-c").arg(&path).arg("-e").arg(folder.join("nginx.log"));
         let mut proxy = Self::start("nginx", address, command)?;
         // Its ports speak one version each.
         proxy.http2 = nginx_http2();
+        proxy.tls = nginx_tls();
         Ok(proxy)
     }
 
@@ -97,10 +105,13 @@ impl Proxy {
     pub(crate) fn haproxy(folder: &Path, backend: SocketAddr) -> Result<Self> {
         let address = SocketAddr::from(([127, 0, 0, 1], 18083));
         let path = folder.join("haproxy.cfg");
-        fs::write(&path, haproxy_config(address, backend))?;
+        let pair = pair(folder)?;
+        fs::write(&path, haproxy_config((address, haproxy_tls()), backend, &pair))?;
         let mut command = pinned("haproxy");
         command.arg("-db").arg("-f").arg(&path);
-        Self::start("haproxy", address, command)
+        let mut proxy = Self::start("haproxy", address, command)?;
+        proxy.tls = haproxy_tls();
+        Ok(proxy)
     }
 
     /// Caddy, whose scheduler has one core too.
@@ -134,7 +145,7 @@ impl Proxy {
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        let mut proxy = Self { name, address, http2: address, child };
+        let mut proxy = Self { name, address, http2: address, tls: address, child };
         let deadline = Instant::now() + Duration::from_secs(60);
         while TcpStream::connect(address).is_err() {
             if Instant::now() > deadline || proxy.child.try_wait()?.is_some() {
@@ -181,6 +192,50 @@ fn nginx_http2() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 18087))
 }
 
+fn nginx_tls() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 18097))
+}
+
+fn haproxy_tls() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 18098))
+}
+
+/// A certificate that signed itself and its key, on P-256, in one file as PEM: its path.
+fn pair(folder: &Path) -> Result<PathBuf> {
+    let path = folder.join("pair.pem");
+    if path.exists() {
+        return Ok(path);
+    }
+    let status = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
+        .args(["-days", "30", "-subj", &format!("/CN={HOST}")])
+        .args(["-addext", &format!("subjectAltName=DNS:{HOST}"), "-keyout"])
+        .arg(&path)
+        .arg("-out")
+        .arg(folder.join("certificate.pem"))
+        .stderr(Stdio::null())
+        .status()
+        .context("cannot start openssl")?;
+    ensure!(status.success(), "openssl makes no certificate");
+    let both = [fs::read(folder.join("certificate.pem"))?, fs::read(&path)?].concat();
+    fs::write(&path, both)?;
+    Ok(path)
+}
+
+/// The same as a Secret, and who names it.
+fn secret(pair: &Path) -> String {
+    let pem = fs::read_to_string(pair).unwrap_or_default();
+    let pem = pem.replace('\n', "\n    ");
+    format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: pair}}\ntype: kubernetes.io/tls\n\
+         stringData:\n  tls.crt: |\n    {pem}\n  tls.key: |\n    {pem}\n---\n\
+         apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: pair}}\nspec:\n  \
+         tls: [{{hosts: [{HOST}], secretName: pair}}]\n  rules:\n  - host: tls.example.com\n    \
+         http:\n      paths:\n      - path: /\n        pathType: Prefix\n        \
+         backend: {{service: {{name: app, port: {{number: 80}}}}}}\n"
+    )
+}
+
 /// The name of a numbered host; the generator asks for the same.
 pub(crate) fn host(number: u32) -> String {
     format!("h{number:08}.example.com")
@@ -218,14 +273,17 @@ fn manifest(backend: SocketAddr, hosts: u32) -> String {
 }
 
 fn nginx_config(folder: &Path, address: SocketAddr, backend: SocketAddr) -> String {
-    let (folder, http2) = (folder.display(), nginx_http2());
+    let (folder, http2, tls) = (folder.display(), nginx_http2(), nginx_tls());
     format!(
         "daemon off;\nmaster_process on;\nworker_processes 1;\npid {folder}/nginx.pid;\n\
          worker_rlimit_nofile 16384;\nevents {{ worker_connections 8192; multi_accept on; }}\n\
          http {{\n  access_log {folder}/access.log combined buffer=64k flush=1s;\n  client_body_temp_path {folder}/body;\n  \
          proxy_temp_path {folder}/proxy;\n  keepalive_requests 100000000;\n  \
          upstream app {{ server {backend}; keepalive 256; keepalive_requests 100000000; }}\n  \
-         server {{\n    listen {address} backlog=4096;\n    listen {http2} http2;\n    server_name {HOST};\n    \
+         server {{\n    listen {address} backlog=4096;\n    listen {http2} http2;\n    \
+         listen {tls} ssl http2 backlog=4096;\n    ssl_certificate {folder}/pair.pem;\n    \
+         ssl_certificate_key {folder}/pair.pem;\n    ssl_protocols TLSv1.2 TLSv1.3;\n    \
+         server_name {HOST};\n    \
          location / {{\n      proxy_pass http://app;\n      proxy_http_version 1.1;\n      \
          proxy_set_header Connection \"\";\n      proxy_set_header Host $host;\n      \
          proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n    }}\n  }}\n}}\n"
@@ -244,13 +302,18 @@ fn backend_config(folder: &Path, address: SocketAddr) -> String {
     )
 }
 
-fn haproxy_config(address: SocketAddr, backend: SocketAddr) -> String {
+fn haproxy_config(
+    (address, tls): (SocketAddr, SocketAddr),
+    backend: SocketAddr,
+    pair: &Path,
+) -> String {
+    let pair = pair.display();
     let http2 = SocketAddr::from(HTTP2_BACKEND);
     format!(
         "global\n  nbthread 1\n  maxconn 4096\n  log stdout format raw local0\n\
          defaults\n  mode http\n  log global\n  option httplog\n  timeout connect 5s\n  \
          timeout client 60s\n  timeout server 60s\n  option forwardfor\n  http-reuse always\n\
-         frontend web\n  bind {address}\n  \
+         frontend web\n  bind {address}\n  bind {tls} ssl crt {pair} alpn h2,http/1.1\n  \
          use_backend app if {{ hdr(host) -i {HOST} }}\n  \
          use_backend h2 if {{ hdr(host) -i {HTTP2_HOST} }}\n\
          backend app\n  server one {backend}\nbackend h2\n  server one {http2} proto h2\n"

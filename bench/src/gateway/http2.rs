@@ -11,7 +11,7 @@ use crate::load::Report;
 use crate::peer::{Proxy, beside};
 
 /// Answers as long as it is there.
-struct Backend(Child);
+pub(super) struct Backend(Child);
 
 impl Drop for Backend {
     fn drop(&mut self) {
@@ -28,17 +28,41 @@ pub(super) fn generate(
     seconds: f64,
 ) -> Result<Report> {
     let _backend = answer(backend, seconds)?;
+    ask(proxy, (load, streams), ("http", proxy.http2), seconds)
+}
+
+/// The same over TLS, in HTTP/1.1 where there are no streams.
+pub(super) fn generate_secure(
+    proxy: &Proxy,
+    load: &Load,
+    backend: SocketAddr,
+    seconds: f64,
+) -> Result<Report> {
+    let _backend = answer(backend, seconds)?;
+    ask(proxy, (load, load.streams.unwrap_or_default()), ("https", proxy.tls), seconds)
+}
+
+fn ask(
+    proxy: &Proxy,
+    (load, streams): (&Load, u32),
+    (scheme, at): (&str, SocketAddr),
+    seconds: f64,
+) -> Result<Report> {
+    let version = match streams {
+        0 => "--h1".to_owned(),
+        streams => format!("--max-concurrent-streams={streams}"),
+    };
     let output = beside("h2load")
         .arg("--threads=1")
         .arg(format!("--clients={}", load.connections))
-        .arg(format!("--max-concurrent-streams={streams}"))
+        .arg(version)
         .arg(format!("--duration={}", seconds.ceil()))
-        .arg(format!("--connect-to={}", proxy.http2))
+        .arg(format!("--connect-to={at}"))
         .arg("--header=user-agent: Mozilla/5.0 (X11; Linux x86_64) bench")
         .arg("--header=accept: text/html,application/xhtml+xml,*/*;q=0.8")
         .arg("--header=accept-encoding: gzip, deflate, br")
         .arg("--header=cookie: session=0123456789abcdef0123456789abcdef")
-        .arg(format!("http://{}{}", load.host, load.path))
+        .arg(format!("{scheme}://{}{}", load.host, load.path))
         .output()
         .context("cannot start h2load (Debian's nghttp2-client)")?;
     let said = String::from_utf8_lossy(&output.stdout);
@@ -47,7 +71,7 @@ pub(super) fn generate(
 }
 
 /// The generator of HTTP/1 that asks nothing, and answers.
-fn answer(at: SocketAddr, seconds: f64) -> Result<Backend> {
+pub(super) fn answer(at: SocketAddr, seconds: f64) -> Result<Backend> {
     let child = beside(&std::env::current_exe()?.to_string_lossy())
         .args(["load", "--connections=0", "--target", &at.to_string()])
         .args(["--backend", &at.to_string(), "--seconds", &(seconds + 60.0).to_string()])

@@ -6,6 +6,7 @@
 
 mod backend;
 mod client;
+pub(crate) mod handshakes;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
