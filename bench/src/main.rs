@@ -15,6 +15,7 @@ mod page;
 mod peer;
 mod plan;
 mod results;
+mod streams;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -110,6 +111,26 @@ enum Command {
         #[arg(long)]
         output: PathBuf,
     },
+    /// Connections and datagrams as they come, beside HAProxy and nginx
+    Streams {
+        /// The release binary to measure
+        #[arg(long)]
+        binary: PathBuf,
+        /// Interleaved rounds
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// Seconds of load per run
+        #[arg(long, default_value_t = 1.0)]
+        seconds: f64,
+        /// Where to write the rows
+        #[arg(long)]
+        output: PathBuf,
+    },
+    /// The gateway that `streams` measures, until it is ended
+    StreamsGateway {
+        /// Where it listens
+        address: SocketAddr,
+    },
     /// Idle cost of heartbeats; prints the rows
     Heartbeat,
     /// One case of `plan`, once; prints one line of JSON
@@ -190,6 +211,11 @@ fn main() -> ExitCode {
             kubernetes::run(&kubernetes::Options { binary, rounds, only, output })
                 .and_then(|()| page())
         }
+        Command::Streams { binary, rounds, seconds, output } => {
+            streams::run(&streams::Options { binary, rounds, seconds, output })
+                .and_then(|()| page())
+        }
+        Command::StreamsGateway { address } => streams::serve(address),
         Command::Heartbeat => {
             heartbeat::rows().iter().for_each(|row| println!("{row}"));
             Ok(())

@@ -138,7 +138,11 @@ impl Proxy {
         Self::start(name, address, command)
     }
 
-    fn start(name: &'static str, address: SocketAddr, mut command: Command) -> Result<Self> {
+    pub(crate) fn start(
+        name: &'static str,
+        address: SocketAddr,
+        mut command: Command,
+    ) -> Result<Self> {
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -173,7 +177,7 @@ impl Drop for Proxy {
     }
 }
 
-fn pinned(program: &str) -> Command {
+pub(crate) fn pinned(program: &str) -> Command {
     on(CORE, program)
 }
 

@@ -5,10 +5,10 @@ use anyhow::Result;
 use crate::{install, shell};
 
 /// What can be measured.
-pub(crate) const NAMES: [&str; 5] = ["failover", "gateway", "kubernetes", "plan", "tls"];
+pub(crate) const NAMES: [&str; 6] = ["failover", "gateway", "kubernetes", "plan", "streams", "tls"];
 
 /// Those that compare with other programs.
-const BESIDE_PEERS: &[&str] = &["failover", "gateway", "tls"];
+const BESIDE_PEERS: &[&str] = &["failover", "gateway", "streams", "tls"];
 
 /// Runs the measurement `name` with its own options and writes `bench/results/NAME.json`.
 pub(crate) fn run(name: &str, options: &[String]) -> Result<()> {
