@@ -110,6 +110,10 @@ fn requests_that_no_route_wants_are_told_why(lab: &Lab) -> Result<()> {
 fn names_work_without_a_hosts_file(lab: &Lab) -> Result<()> {
     let content = lab.run(&["curl", "-sS", "http://test.homelab.local/x"])?;
     ensure!(content.contains("name:    test-app"), "{content}");
+    for url in ["https://grafana.homelab.local/", "https://10.1.1.100/api"] {
+        let content = lab.run(&["curl", "-sS", url])?;
+        ensure!(content.contains("name:    "), "{url} is verified, and served: {content}");
+    }
     let html = lab.run(&["curl", "-sS", "-H", "Accept: text/html", "http://test.homelab.local"])?;
     ensure!(html.contains("<title>test-app-"), "a browser gets a page: {html}");
     Ok(())
