@@ -69,6 +69,10 @@ pub(crate) trait Wire {
     /// Closes our side.
     fn close(&self) -> io::Result<()>;
 
+    /// Says that all has been said, where a connection that is just closed leaves that open
+    /// (RFC 8446 §6.1).
+    fn say_farewell(&self) {}
+
     /// When it is dropped, it ends so that nobody takes that for the end of what was said.
     fn reset(&self);
 

@@ -222,6 +222,47 @@ fn the_certificate_is_that_of_the_name_and_of_what_the_client_verifies() {
     }
 }
 
+/// What was cut off is not to be taken for the whole, and the whole not for what was cut off
+/// (RFC 8446 §6.1).
+#[test]
+fn an_end_is_told_from_a_break() {
+    let authority = Authority::new("ca");
+    let certificates = [authority.certificate("a", &["a.test"])];
+    let says = |text: &'static str| {
+        Server::start(move |mut stream, _| {
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head);
+            let _ = stream.write_all(text.as_bytes());
+        })
+    };
+    let whole = says("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    let endless = says("HTTP/1.1 200 OK\r\n\r\nhi");
+    let broken = says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n");
+    let routes = [
+        route("whole", "a.test", "/whole", &[whole.address]),
+        route("endless", "a.test", "/endless", &[endless.address]),
+        route("broken", "a.test", "/broken", &[broken.address]),
+    ];
+    let (_gateway, address) = secure_gateway(&secure(&routes, &certificates), options());
+    let client = Arc::new(authority.client());
+    for (path, version, is_whole) in [
+        ("/whole", "1.1", true),
+        ("/whole", "1.0", true),
+        ("/endless", "1.1", true),
+        ("/endless", "1.0", true),
+        ("/nothing", "1.1", true),
+        ("/broken", "1.1", false),
+        ("/broken", "1.0", false),
+    ] {
+        let mut secured = Secured::connect(address, "a.test", &client);
+        let request =
+            format!("GET {path} HTTP/{version}\r\nHost: a.test\r\nConnection: close\r\n\r\n");
+        secured.reader.get_mut().write_all(request.as_bytes()).unwrap();
+        let ended = secured.reader.read_to_end(&mut Vec::new());
+        assert_eq!(ended.is_ok(), is_whole, "{path} by HTTP/{version}: {ended:?}");
+    }
+}
+
 /// Who connects by an address names nobody.
 #[test]
 fn one_certificate_is_for_all_other_names() {

@@ -146,10 +146,14 @@ impl Wire for Stream {
         self.socket.0.ready(interest).await
     }
 
-    fn close(&self) -> io::Result<()> {
+    fn say_farewell(&self) {
         if let Some(session) = &self.session {
             session.close(&self.socket);
         }
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.say_farewell();
         SockRef::from(&self.socket.0).shutdown(Shutdown::Write)
     }
 

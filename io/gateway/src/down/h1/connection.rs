@@ -191,6 +191,8 @@ impl<C: Wire> Connection<C> {
             let Some(mut decision) = self.next(deadline).await else {
                 if self.waiting.is_retired() && !self.waiting.is_pressed() {
                     Box::pin(self.linger()).await;
+                } else {
+                    self.stream.say_farewell();
                 }
                 break false;
             };
@@ -386,7 +388,12 @@ impl<C: Wire> Connection<C> {
     /// Says what is to be said, and what was.
     async fn conclude(&mut self, done: Done, told: Told, request: &Request) -> (After, Told) {
         match done {
-            Done::Passed(after) => (after, told),
+            Done::Passed(after) => {
+                if matches!(after, After::Close) {
+                    self.stream.say_farewell();
+                }
+                (after, told)
+            }
             Done::Tunnelled(bytes) => {
                 (After::Close, Told { bytes_out: told.bytes_out + bytes, ..told })
             }

@@ -78,6 +78,9 @@ impl<C: Wire> Connection<C> {
         self.note.user.push_str(course.user().unwrap_or_default());
         self.note.shrunk = course.shrunk();
         self.record(request, route.as_deref(), over.told, &trace);
+        if over.ending == Ending::Finished && matches!(over.after, After::Close) {
+            self.stream.say_farewell();
+        }
         over.after
     }
 
