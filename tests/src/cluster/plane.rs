@@ -19,8 +19,10 @@ pub(super) struct ControlPlane {
     host: Namespace,
     etcd: Running,
     server: Running,
+    /// The controllers and the scheduler.
+    followers: Vec<Running>,
     /// What is only to run as long as this does.
-    _others: Vec<Running>,
+    _door: Running,
 }
 
 impl ControlPlane {
@@ -31,14 +33,22 @@ impl ControlPlane {
         let server = Running::start(server(parts, &host))?;
         let mut door = Running::start(door(parts, &host))?;
         door.hush();
-        let mut plane = Self { parts: parts.clone(), host, etcd, server, _others: vec![door] };
+        let (parts, followers) = (parts.clone(), Vec::new());
+        let mut plane = Self { parts, host, etcd, server, followers, _door: door };
         plane.wait_until_ready()?;
+        plane.start_followers()?;
+        Ok(plane)
+    }
+
+    /// Starts them, in the place of those that ran before.
+    fn start_followers(&mut self) -> Result<()> {
+        self.followers.clear();
         for (part, user) in
             [(Program::Controllers, "controllers"), (Program::Scheduler, "scheduler")]
         {
-            plane._others.push(Running::start(plane.follower(part, user))?);
+            self.followers.push(Running::start(self.follower(part, user))?);
         }
-        Ok(plane)
+        Ok(())
     }
 
     /// A door to the API server that needs no key.
@@ -81,13 +91,15 @@ impl ControlPlane {
         copied
     }
 
-    /// Puts back what was kept, as Kubernetes' documentation says: while no API server runs.
+    /// Puts back what was kept, as Kubernetes' documentation says: while no API server runs, and
+    /// what follows it is started again, since it believes in what never was.
     pub(super) fn restore(&mut self) -> Result<()> {
         self.server.kill()?;
         self.etcd.kill()?;
         copy(&self.parts.file("backup"), &self.parts.file("etcd"))?;
         self.etcd = start_etcd(&self.parts, &self.host)?;
-        self.start_again()
+        self.start_again()?;
+        self.start_followers()
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
