@@ -113,7 +113,8 @@ impl Inbox {
             head.msg_hdr.msg_iov = piece;
             head.msg_hdr.msg_iovlen = 1;
             head.msg_hdr.msg_control = controls[at].0.as_mut_ptr().cast();
-            head.msg_hdr.msg_controllen = CONTROL;
+            // Widths of lengths and flags differ between C libraries.
+            head.msg_hdr.msg_controllen = CONTROL as _;
         }
         // SAFETY: the descriptor is open while `socket` is borrowed; each of the `TRAINS` heads
         // points to a name, a piece of the room and a control that live longer than the call and
@@ -123,7 +124,7 @@ impl Inbox {
                 socket.as_fd().as_raw_fd(),
                 heads.as_mut_ptr().cast(),
                 TRAINS_OF_C,
-                libc::MSG_DONTWAIT,
+                libc::MSG_DONTWAIT as _,
                 ptr::null_mut(),
             )
         };
@@ -262,7 +263,7 @@ fn send(
     let length = said.length;
     if length > 0 {
         head.msg_control = control.0.as_mut_ptr().cast();
-        head.msg_controllen = length;
+        head.msg_controllen = length as _;
     }
     // SAFETY: the descriptor is open while `socket` is borrowed; name, piece and control live
     // longer than the call, are as long as it says, and are only read.
@@ -290,7 +291,9 @@ impl Saying<'_> {
         };
         assert!(self.length + space <= CONTROL, "there is room for both that are said");
         let at = self.control.0[self.length..].as_mut_ptr();
-        let head = cmsghdr { cmsg_len: whole as usize, cmsg_level: level, cmsg_type: kind };
+        // SAFETY: all bits zero are a `cmsghdr`, which has more fields in some C libraries.
+        let mut head: cmsghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+        (head.cmsg_len, head.cmsg_level, head.cmsg_type) = (whole as _, level, kind);
         // SAFETY: `space` bytes from `at` are within the control, as was just asserted: the head,
         // and behind it, where `CMSG_DATA` points, the value.
         unsafe {
