@@ -213,21 +213,14 @@ fn feed_whole(body: &mut Body, piece: &[u8]) -> Option<Passed> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use proptest::prelude::*;
+    use steelyard_testbed::corpus;
 
     use super::*;
 
     #[test]
     fn the_fuzz_corpus_holds() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/http_head");
-        let files = std::fs::read_dir(&folder).expect("the corpus folder is committed");
-        let mut count = 0;
-        for file in files {
-            exercise(&std::fs::read(file.unwrap().path()).unwrap());
-            count += 1;
-        }
+        let count = corpus::replay("http_head", exercise);
         assert!(count >= 20, "the corpus has only {count} files");
     }
 

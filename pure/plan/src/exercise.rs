@@ -96,10 +96,9 @@ fn may_share(a: &Service, b: &Service) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use steelyard_model::Holdings;
     use steelyard_model::routing::entry_point::EntryPoint;
+    use steelyard_testbed::corpus;
 
     use super::*;
     use crate::{Absent, Author, Occupant, Planner};
@@ -115,13 +114,7 @@ mod tests {
     /// Replays the fuzz corpus.
     #[test]
     fn the_fuzz_corpus_holds() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/planner");
-        let files = std::fs::read_dir(&folder).expect("the corpus folder is committed");
-        let mut count = 0;
-        for file in files {
-            exercise(&std::fs::read(file.unwrap().path()).unwrap());
-            count += 1;
-        }
+        let count = corpus::replay("planner", exercise);
         assert!(count >= 10, "the corpus has only {count} files");
     }
 

@@ -72,19 +72,13 @@ fn inside(read: &X509<'_>, bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use steelyard_testbed::corpus;
 
     use super::exercise;
 
     #[test]
     fn the_fuzz_corpus_holds() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/tls");
-        let files = std::fs::read_dir(&folder).expect("the corpus folder is committed");
-        let mut count = 0;
-        for file in files {
-            exercise(&std::fs::read(file.unwrap().path()).unwrap());
-            count += 1;
-        }
+        let count = corpus::replay("tls", exercise);
         assert!(count >= 10, "the corpus has only {count} files");
     }
 }
