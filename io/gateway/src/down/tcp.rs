@@ -4,6 +4,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use steelyard_model::routing::id::EntryPointId;
@@ -13,7 +14,7 @@ use steelyard_preface::opening::{ACCEPTED, SSL_REQUEST};
 use crate::core::Core;
 use crate::core::arrival::Arrival;
 use crate::core::live::{BackendState, Carriage, Picked, RouteState, SetState, Target};
-use crate::exchange::relay::{Quiet, Relay, Stand};
+use crate::exchange::relay::{Ending, Quiet, Relay, Stand};
 use crate::tell::fault::{Failed, Fault};
 use crate::up::upstream::Upstream;
 use crate::wire::Wire;
@@ -31,13 +32,15 @@ pub(super) enum Preamble {
 /// Who takes a connection.
 pub(super) struct Reached {
     service: Rc<BackendState>,
+    /// The endpoint's address, for logs.
+    label: Arc<str>,
     stream: Stream,
     carriage: Carriage,
 }
 
 /// Carries bytes between a client and who took its connection, until that ends.
 pub(super) async fn carry(arrival: Arrival, reached: Reached) {
-    let Reached { service, stream: endpoint, carriage } = reached;
+    let Reached { service, label, stream: endpoint, carriage } = reached;
     let Arrival { core, listener, stream, held, waiting, slot: _slot, .. } = arrival;
     stream.keep_alive();
     endpoint.keep_alive();
@@ -48,9 +51,16 @@ pub(super) async fn carry(arrival: Arrival, reached: Reached) {
     };
     let carried = core.counters.count_tcp(&listener.entry_point, &service.name);
     let place = Stand { core: &core, listener: &listener, waiting: &waiting };
-    if Relay::new(place, (stream, endpoint), quiet, carried).run(held).await {
-        core.counters.count_fault(&listener.entry_point, Fault::CutOff.cause());
-    }
+    let failed = match Relay::new(place, (stream, endpoint), quiet, carried).run(held).await {
+        Ending::Whole | Ending::Broken => return,
+        Ending::Cut => Failed::new(Fault::CutOff),
+        Ending::Distrusted(why, error) => {
+            let failed = Failed { fault: Fault::Untrusted(why), detail: Some(error.into()) };
+            core.warn(&failed, &service.name, &label);
+            failed
+        }
+    };
+    core.counters.count_fault(&listener.entry_point, failed.fault.cause());
 }
 
 /// Connects to an endpoint of a route's backend, and says what is to be said first; to another one
@@ -67,7 +77,7 @@ pub(super) async fn reach(
     let at = (&arrival.listener.point, arrival.peer.ip());
     let (service, set) = pick(core, at, route)?;
     let carriage = service.carriage().ok_or_else(|| Failed::new(Fault::Refused))?;
-    let says = first_words(arrival, &carriage, preamble);
+    let says = first_words(arrival, &carriage);
     let began = Instant::now();
     let targets = set.targets();
     let mut last = Failed::new(Fault::NoEndpoints);
@@ -84,7 +94,10 @@ pub(super) async fn reach(
         };
         for upstream in upstreams {
             match begin(core, &upstream, &carriage, &says, preamble).await {
-                Ok(stream) => return Ok(Reached { service, stream, carriage }),
+                Ok(stream) => {
+                    let label = upstream.label.clone();
+                    return Ok(Reached { service, label, stream, carriage });
+                }
                 Err(failed) => {
                     core.warn(&failed, &service.name, &upstream.label);
                     last = failed;
@@ -119,33 +132,30 @@ pub(super) fn pick(
 }
 
 /// What an endpoint is told before it hears the client.
-fn first_words(arrival: &Arrival, carriage: &Carriage, preamble: Preamble) -> Vec<u8> {
-    let mut words = Vec::new();
-    if let Some(version) = carriage.proxy_protocol {
-        let reached = arrival.reached.or_else(|| arrival.stream.local_address().ok());
-        // A client that is gone already has come to an address of its own family.
-        let unknown = SocketAddr::new(arrival.peer.ip(), 0);
-        words = ProxyHeader::write(version, arrival.peer, reached.unwrap_or(unknown));
-    }
-    if preamble == Preamble::SslRequest {
-        words.extend(SSL_REQUEST);
-    }
-    words
+fn first_words(arrival: &Arrival, carriage: &Carriage) -> Vec<u8> {
+    let Some(version) = carriage.proxy_protocol else { return Vec::new() };
+    let reached = arrival.reached.or_else(|| arrival.stream.local_address().ok());
+    // A client that is gone already has come to an address of its own family.
+    let unknown = SocketAddr::new(arrival.peer.ip(), 0);
+    ProxyHeader::write(version, arrival.peer, reached.unwrap_or(unknown))
 }
 
-/// The addresses of an endpoint.
+/// The addresses of an endpoint, as it is spoken to there.
 async fn upstreams(
     core: &Core,
     service: &BackendState,
     target: &Target,
 ) -> Result<Vec<Rc<Upstream>>, Failed> {
     let (name, port) = match target {
-        Target::Address(upstream) => return Ok(vec![upstream.clone()]),
+        Target::Address(upstream) => return Ok(vec![service.origin(upstream, None)]),
         Target::Name(name, port) => (name, *port),
     };
     let limit = core.options().timeouts.connect;
     match core.upstreams.resolve(name, port, Instant::now(), limit).await {
-        Ok(addresses) => Ok(addresses.iter().map(|it| core.upstreams.at(*it)).collect()),
+        Ok(addresses) => {
+            let at = |address| service.origin(&core.upstreams.at(address), Some(name));
+            Ok(addresses.iter().copied().map(at).collect())
+        }
         Err(error) => {
             let failed = Failed { fault: Fault::Unresolved, detail: Some(error.into()) };
             core.warn(&failed, &service.name, name);
@@ -163,19 +173,19 @@ async fn begin(
     preamble: Preamble,
 ) -> Result<Stream, Failed> {
     let limit = carriage.connect.unwrap_or_else(|| core.options().timeouts.connect);
-    let connected = upstream.connect(limit).await;
+    let connected = upstream.connect_with(says, limit).await;
     core.shared.silent.note(upstream.address, &connected);
     let stream = connected.map_err(Failed::connect)?;
-    let said = stream.write_all(says, limit).await.map_err(|(error, _)| error);
-    said.map_err(|error| broken(error, Fault::UpstreamClosed))?;
     if preamble == Preamble::SslRequest {
         agree(core, &stream, limit).await?;
     }
     Ok(stream)
 }
 
-/// Hears that the endpoint speaks TLS: its client was told so already.
+/// Wishes for TLS, and hears that the endpoint agrees: its client was told so already.
 async fn agree(core: &Core, stream: &Stream, limit: Duration) -> Result<(), Failed> {
+    let said = stream.write_all(&SSL_REQUEST, limit).await.map_err(|(error, _)| error);
+    said.map_err(|error| broken(error, Fault::UpstreamClosed))?;
     let mut held = None;
     let read = within(limit, stream.read(&core.heads, &mut held)).await;
     match (read, held.as_deref()) {

@@ -170,6 +170,11 @@ impl Port {
         let state = core.scene(&live).route(route);
         let at = (&self.listener.point, peer.client.ip());
         let (service, set) = tcp::pick(core, at, &state).map_err(|failed| failed.fault)?;
+        // Datagrams know no TLS here, and nobody is spoken to by less than was asked for.
+        if service.is_secure() {
+            core.refused(&state.name, "TLS over datagrams");
+            return Err(Fault::Refused.into());
+        }
         let targets = set.targets();
         let index = set.turns.attempts(targets.len()).next().ok_or(Fault::NoEndpoints)?;
         Ok(Goal { route: state.id(), service, target: targets[index].clone() })

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use crate::core::listener::Listener;
 use crate::core::waiting::Waiting;
 use crate::core::{Core, HEAD_BUFFER};
+use crate::tell::distrust::Distrust;
 use crate::tell::metrics::Carried;
 use crate::wire::Wire;
 use crate::wire::buffers::Buffer;
@@ -48,6 +49,20 @@ pub(crate) struct Relay<'c, C: Wire, E: Wire> {
     is_whole: bool,
 }
 
+/// How it ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// Both sides had closed.
+    Whole,
+    /// One of them broke off, or was silent for too long, or made room.
+    Broken,
+    /// The endpoint does not trust us, which it may say only once its own part of the handshake is
+    /// over (RFC 8446 §4.4.2.4).
+    Distrusted(Distrust, io::Error),
+    /// It had all the time it gets.
+    Cut,
+}
+
 /// One of the two ways.
 #[derive(Default)]
 struct Lane {
@@ -78,53 +93,62 @@ impl<'c, C: Wire, E: Wire> Relay<'c, C, E> {
         Self { place, client, endpoint, quiet, carried, is_whole: false }
     }
 
-    /// Carries until the end; `ahead` is what came of the client already. Whether it was cut off:
-    /// it had all the time it gets.
-    pub(crate) async fn run(mut self, ahead: Option<Buffer>) -> bool {
+    /// Carries until the end; `ahead` is what came of the client already.
+    pub(crate) async fn run(mut self, ahead: Option<Buffer>) -> Ending {
         let Stand { core, listener, waiting } = self.place;
         let _under_way = core.begin();
-        let mut is_cut = false;
         let mut up = Lane { held: ahead, ..Lane::default() };
         let mut down = Lane::default();
         let mut heard = Instant::now();
-        let (mut timer, mut lingers) = (Timer::new(heard + self.quiet.open), None);
-        self.is_whole = poll_fn(|cx| {
+        let (mut timer, mut lingers) = (Timer::new(after(heard, self.quiet.open)), None);
+        let ending = poll_fn(|cx| {
             let before = (self.carried.up.get(), self.carried.down.get());
-            let polled = self.poll_both(&mut up, &mut down, cx);
-            if let Poll::Ready(outcome) = polled {
-                return Poll::Ready(outcome.is_ok());
+            if let Poll::Ready(ending) = self.poll_both(&mut up, &mut down, cx) {
+                return Poll::Ready(ending);
             }
-            is_cut = core.is_cut(listener);
             if before != (self.carried.up.get(), self.carried.down.get()) {
                 heard = Instant::now();
             }
             let is_half = up.is_over || down.is_over;
             let limit = if is_half { self.quiet.half_closed } else { self.quiet.open };
-            let mut deadline = heard + limit;
+            let mut deadline = after(heard, limit);
             if (up.is_over && down.is_untaken) || (down.is_over && up.is_untaken) {
                 deadline = *lingers.get_or_insert_with(Instant::now) + LINGER;
             }
             let is_pressed = waiting.wait_for_progress(cx, heard);
-            if is_cut || is_pressed || timer.poll_late(deadline, cx).is_ready() {
-                return Poll::Ready(false);
+            match () {
+                () if core.is_cut(listener) => Poll::Ready(Ending::Cut),
+                () if is_pressed || timer.poll_late(deadline, cx).is_ready() => {
+                    Poll::Ready(Ending::Broken)
+                }
+                () => Poll::Pending,
             }
-            Poll::Pending
         })
         .await;
-        is_cut
+        self.is_whole = matches!(ending, Ending::Whole);
+        ending
     }
 
-    fn poll_both(
-        &self,
-        up: &mut Lane,
-        down: &mut Lane,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_both(&self, up: &mut Lane, down: &mut Lane, cx: &mut Context<'_>) -> Poll<Ending> {
         let (core, client, endpoint) = (self.place.core, &self.client, &self.endpoint);
-        let up = up.poll(core, (client, endpoint), &self.carried.up, cx)?;
-        let down = down.poll(core, (endpoint, client), &self.carried.down, cx)?;
-        if up.is_ready() && down.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        let up = up.poll(core, (client, endpoint), &self.carried.up, cx);
+        let down = down.poll(core, (endpoint, client), &self.carried.down, cx);
+        match (up, down) {
+            (_, Poll::Ready(Err(error))) => Poll::Ready(match Distrust::of(&error) {
+                Some(why) => Ending::Distrusted(why, error),
+                None => Ending::Broken,
+            }),
+            (Poll::Ready(Err(_)), _) => Poll::Ready(Ending::Broken),
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Ending::Whole),
+            _ => Poll::Pending,
+        }
     }
+}
+
+/// A moment that far from now; where that is no time at all, one that nobody lives to see.
+fn after(moment: Instant, limit: Duration) -> Instant {
+    const FAR: Duration = Duration::from_hours(24 * 365 * 30);
+    moment + limit.min(FAR)
 }
 
 impl<C: Wire, E: Wire> Drop for Relay<'_, C, E> {

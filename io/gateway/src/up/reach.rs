@@ -53,7 +53,7 @@ impl Upstream {
 
     /// A new connection, and a place on it if it can be shared.
     async fn reach_anew(&self, limit: Duration) -> io::Result<Reached> {
-        let stream = self.make(limit, true).await?;
+        let stream = self.make(limit, b"", true).await?;
         if self.security.as_ref().is_some_and(|security| !security.agreed(&stream)) {
             return Ok(Reached::Alone(stream));
         }

@@ -16,6 +16,7 @@ use super::h2::Sessions;
 use super::security::Security;
 use super::tally::{EndpointTotals, Tally};
 use crate::shared::origins::OriginHandshakes;
+use crate::wire::Wire;
 use crate::wire::stream::Stream;
 use crate::wire::timer::within;
 
@@ -168,14 +169,27 @@ impl Upstream {
 
     /// A new connection for one request after the other.
     pub(crate) async fn connect(&self, limit: Duration) -> io::Result<Stream> {
-        self.make(limit, false).await
+        self.make(limit, b"", false).await
+    }
+
+    /// A new connection that begins with these words, in clear: they come before a handshake.
+    pub(crate) async fn connect_with(&self, words: &[u8], limit: Duration) -> io::Result<Stream> {
+        self.make(limit, words, false).await
     }
 
     /// A new connection; `shared` is whether HTTP/2 may be agreed on.
-    pub(super) async fn make(&self, limit: Duration, shared: bool) -> io::Result<Stream> {
+    pub(super) async fn make(
+        &self,
+        limit: Duration,
+        words: &[u8],
+        shared: bool,
+    ) -> io::Result<Stream> {
         let begun = Instant::now();
         let connected = within(limit, async {
             let mut stream = Stream::connect(self.address).await?;
+            if !words.is_empty() {
+                stream.write_all(words, limit).await.map_err(|(error, _)| error)?;
+            }
             if let Some(security) = &self.security {
                 Box::pin(security.shake(&mut stream, self.address, shared)).await?;
             }

@@ -92,11 +92,10 @@ impl Session {
                 read => return Poll::Ready(read),
             }
             let Poll::Ready(taken) = state.poll_take(socket, cx) else {
-                // Tickets, and answers to what is not data.
-                return match state.poll_flush(socket, cx) {
-                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                    _ => Poll::Pending,
-                };
+                // Tickets, and answers to what is not data. A side that takes no more may have said
+                // why, and that is still to be read; and ours may have been closed before.
+                let _ = state.poll_flush(socket, cx);
+                return Poll::Pending;
             };
             taken?;
             if let Err(error) = state.connection.process_new_packets() {

@@ -167,6 +167,11 @@ impl BackendState {
         }
     }
 
+    /// Whether TLS is spoken to its endpoints.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.handshakes.borrow().is_some()
+    }
+
     /// How bytes are carried to its endpoints; none where they speak something else.
     pub(crate) fn carriage(&self) -> Option<Carriage> {
         match self.speech.get() {
@@ -368,7 +373,7 @@ fn speech_by(id: &TransportId, scene: &Scene<'_>) -> Option<Spoken> {
     let transport = config.routing.transports.get(id)?;
     let Transport { proxy_protocol, connect, idle, half_closed, .. } = **transport;
     let speech = match transport.protocol {
-        OriginProtocol::Bytes if transport.tls.is_none() => {
+        OriginProtocol::Bytes => {
             Speech::Bytes(Carriage { proxy_protocol, connect, idle, half_closed })
         }
         protocol => speech_of_requests(protocol, transport)?,
