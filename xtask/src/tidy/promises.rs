@@ -15,7 +15,7 @@ const TOPS: [&str; 7] = ["pure/", "io/", "lab/", "steelyard/", "tests/", "bench/
 /// What has no sources in it.
 const CASES: &str = "tests/golden";
 /// What has no sources in Rust: what is there is looked up.
-const IN_GO: [&str; 2] = ["tests/kubernetes", "tests/http2"];
+const IN_GO: [&str; 3] = ["tests/kubernetes", "tests/http2", "tests/tls"];
 
 /// Holds what the pages name against the sources.
 pub(crate) fn check(root: &Path, sources: &[SourceFile]) -> Result<Vec<Complaint>> {

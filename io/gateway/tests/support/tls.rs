@@ -37,6 +37,35 @@ impl Authority {
         Self(rcgen::CertifiedIssuer::self_signed(asked, key).unwrap())
     }
 
+    /// One that another has signed.
+    pub(crate) fn under(name: &str, above: &Self) -> Self {
+        let mut asked = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        asked.distinguished_name.push(rcgen::DnType::CommonName, name);
+        asked.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().unwrap();
+        Self(rcgen::CertifiedIssuer::signed_by(asked, key, &above.0).unwrap())
+    }
+
+    /// What it says of those it believes no more, as PEM.
+    pub(crate) fn revokes(&self, serial: &[u8]) -> String {
+        let (began, ends) = (rcgen::date_time_ymd(2024, 1, 1), rcgen::date_time_ymd(2090, 1, 1));
+        let revoked = rcgen::RevokedCertParams {
+            serial_number: serial.to_vec().into(),
+            revocation_time: began,
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = rcgen::CertificateRevocationListParams {
+            this_update: began,
+            next_update: ends,
+            crl_number: vec![1].into(),
+            issuing_distribution_point: None,
+            revoked_certs: vec![revoked],
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.0).unwrap().pem().unwrap()
+    }
+
     pub(crate) fn key(&self) -> &rcgen::KeyPair {
         self.0.key()
     }

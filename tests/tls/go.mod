@@ -1,0 +1,3 @@
+module steelyard.dev/tests/tls
+
+go 1.26.0
