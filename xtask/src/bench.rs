@@ -16,7 +16,7 @@ pub(crate) fn run(name: &str, options: &[String]) -> Result<()> {
         install::packages_for_bench()?;
     }
     if name == "kubernetes" {
-        install::cluster()?;
+        install::peers()?;
     }
     let build = ["build", "--release", "--locked", "-p", "steelyard-bench", "-p", "steelyard"];
     shell::run("cargo", &build, &[])?;

@@ -24,10 +24,15 @@ const PACKAGES: &[(&str, &str)] = &[
     ("dbus-daemon", "dbus"),
     ("firewalld", "firewalld"),
     ("chromium", "chromium"),
+    ("certutil", "libnss3-tools"),
+    ("gnutls-cli", "gnutls-bin"),
     ("nginx", "nginx-light"),
     ("/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream"),
     ("haproxy", "haproxy"),
     ("pg_ctlcluster", "postgresql"),
+    ("mariadbd", "mariadb-server"),
+    ("redis-server", "redis-server"),
+    ("redis-cli", "redis-tools"),
     ("keepalived", "keepalived"),
     ("systemd-analyze", "systemd"),
     ("setpriv", "util-linux"),
@@ -125,17 +130,23 @@ pub(crate) fn zig() -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Builds the parts of a Kubernetes cluster and the peers of HTTP/2 that tests run, where there is
-/// Go; they are kept by version too, and take minutes the first time.
-pub(crate) fn cluster() -> Result<()> {
+/// Installs the scanner of TLS, where there is a pip, and builds the parts of a Kubernetes cluster
+/// and the peers of HTTP/2 and TLS that tests run, where there is Go; they are kept by version too,
+/// and take minutes the first time.
+pub(crate) fn peers() -> Result<()> {
+    if has_pip() {
+        shell::run::<&str>("tests/sslyze/build", &[], &[])?;
+    } else {
+        println!("there is no pip: the test that scans `websecure` is skipped");
+    }
     if !shell::has("go") {
-        println!("there is no Go: tests that need a cluster or peers of HTTP/2 are skipped");
+        println!("there is no Go: tests that need a cluster or peers of HTTP/2 or TLS are skipped");
         return Ok(());
     }
     // What Go keeps of the way there is gigabytes that nobody needs again.
     let cache = crate::root().join("target/go-build");
     let kept = cache.to_string_lossy().into_owned();
-    for build in ["tests/http2/build", "tests/kubernetes/build"] {
+    for build in ["tests/http2/build", "tests/tls/build", "tests/kubernetes/build"] {
         shell::run::<&str>(build, &[], &[("GOCACHE", &kept)])?;
     }
     if cache.exists() {

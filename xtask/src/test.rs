@@ -22,7 +22,7 @@ pub(crate) fn run(fast: bool) -> Result<()> {
     tidy::run()?;
     shell::run("cargo", &["fmt", "--all", "--check"], &[])?;
     if !fast {
-        install::cluster()?;
+        install::peers()?;
     }
     let kept: &[_] = if fast { &[] } else { &[ONCE] };
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];

@@ -1,13 +1,16 @@
 //! Chromium without a window, spoken to in the DevTools protocol over its pipe: JSON messages
 //! that end with a NUL byte, in on descriptor 3 and out on descriptor 4.
 
+#![allow(dead_code, reason = "each test file uses its part of it")]
+
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
+use steelyard_tests::process::run;
 use steelyard_tests::scratch::Scratch;
 use steelyard_tests::wait;
 
@@ -23,6 +26,7 @@ pub(crate) struct Page {
     session: Option<Value>,
     sent: u64,
     complaints: Vec<String>,
+    security: Value,
     _profile: Scratch,
 }
 
@@ -36,13 +40,35 @@ pub(crate) fn program() -> Option<PathBuf> {
 impl Page {
     /// Opens `address`.
     pub(crate) fn open(address: &str) -> Result<Self> {
+        Self::open_in(Scratch::new()?, address)
+    }
+
+    /// The same as somebody who believes what the authority in this file signs.
+    pub(crate) fn open_believing(authority: &Path, address: &str) -> Result<Self> {
         let profile = Scratch::new()?;
+        let store = profile.file(".pki/nssdb");
+        std::fs::create_dir_all(&store)?;
+        let mut certutil = Command::new("certutil");
+        certutil.args(["-A", "-n", "authority", "-t", "C,,", "-i"]).arg(authority);
+        certutil.arg("-d").arg(format!("sql:{}", store.display()));
+        run(certutil)?;
+        Self::open_in(profile, address)
+    }
+
+    fn open_in(profile: Scratch, address: &str) -> Result<Self> {
         let mut browser = command(&profile)?.spawn().context("the browser does not start")?;
         let commands = browser.stdin.take().context("standard input is piped")?;
         let messages = receive(browser.stdout.take().context("standard output is piped")?);
-        let (session, sent, complaints) = (None, 0, Vec::new());
-        let mut page =
-            Self { browser, commands, messages, session, sent, complaints, _profile: profile };
+        let mut page = Self {
+            browser,
+            commands,
+            messages,
+            session: None,
+            sent: 0,
+            complaints: Vec::new(),
+            security: Value::Null,
+            _profile: profile,
+        };
         let target = page.call("Target.createTarget", json!({ "url": "about:blank" }))?;
         let id = &target["targetId"];
         let attached =
@@ -50,6 +76,7 @@ impl Page {
         page.session = Some(attached["sessionId"].clone());
         page.call("Runtime.enable", json!({}))?;
         page.call("Log.enable", json!({}))?;
+        page.call("Security.enable", json!({}))?;
         page.call("Page.navigate", json!({ "url": address }))?;
         Ok(page)
     }
@@ -92,6 +119,14 @@ impl Page {
         Ok(&self.complaints)
     }
 
+    /// What the browser says of the connection that the page came by.
+    pub(crate) fn security(&mut self) -> Result<Value> {
+        wait::until("a page over TLS", || {
+            self.evaluate("0").is_ok() && !self.security["certificateSecurityState"].is_null()
+        })?;
+        Ok(self.security.clone())
+    }
+
     fn call(&mut self, method: &str, parameters: Value) -> Result<Value> {
         self.sent += 1;
         let mut message = json!({ "id": self.sent, "method": method, "params": parameters });
@@ -114,6 +149,9 @@ impl Page {
 
     fn note(&mut self, message: &Value) {
         let parameters = &message["params"];
+        if message["method"] == "Security.visibleSecurityStateChanged" {
+            self.security = parameters["visibleSecurityState"].clone();
+        }
         let is_complaint = match message["method"].as_str() {
             Some("Runtime.exceptionThrown") => true,
             Some("Log.entryAdded") => parameters["entry"]["level"] == "error",
@@ -141,7 +179,12 @@ fn command(profile: &Scratch) -> Result<Command> {
     );
     let mut command = Command::new("sh");
     command.args(["-c", &script]).arg(program().context("there is no chromium")?);
-    command.arg(profile.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    // Whom it believes is in the home.
+    command
+        .arg(profile.path())
+        .env("HOME", profile.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     Ok(command)
 }
 
