@@ -247,6 +247,45 @@ fn silence_ends_sessions_and_answers_do_not_let_them_be_silent() {
     eventually("both are over", || open(&gateway) == 0);
 }
 
+/// As a tunnel of WireGuard's: a peer is known by the index in its datagrams, is answered where it
+/// was heard last, and either side speaks unasked. Who changes its network has another port, and
+/// what it leaves behind ends.
+#[test]
+fn tunnels_last_while_their_clients_roam() {
+    const ROAMS: u64 = 2;
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    let endpoint = server.local_addr().unwrap();
+    let quiet = Duration::from_secs(1);
+    let options = GatewayOptions { udp_silent: [(DNS.to_owned(), quiet)].into(), ..patient() };
+    let (gateway, address) = gateway(&[datagrams("a", &[endpoint])], options, "127.0.0.1:0");
+    let mut heard_at = std::collections::BTreeMap::new();
+    for roam in 0..ROAMS {
+        let clients = [7, 8].map(|index: u8| (index, client(address)));
+        let left = heard_at.clone();
+        let end = Instant::now() + 2 * quiet;
+        while Instant::now() < end {
+            for (index, client) in &clients {
+                // What keeps the way open, and what the server says meanwhile.
+                client.send(&[*index, b'k']).unwrap();
+                let mut came = [0; 2];
+                let (_, from) = server.recv_from(&mut came).unwrap();
+                assert_eq!(came, [*index, b'k']);
+                heard_at.insert(*index, from);
+                for number in 0..3 {
+                    server.send_to(&[*index, number], from).unwrap();
+                    assert_eq!(hear(client), [*index, number]);
+                }
+            }
+            std::thread::sleep(quiet / 20);
+        }
+        assert!(heard_at.iter().all(|(index, at)| left.get(index) != Some(at)), "{roam}");
+        eventually("what was left behind is over", || open(&gateway) == 2);
+    }
+    let sessions = "steelyard_udp_sessions_total{entrypoint=\"dns\",service=\"default-a-1@tcp\"}";
+    assert_eq!(value(&gateway, sessions), 2 * ROAMS, "and each has lasted");
+}
+
 /// Whoever sends: the memory is bounded, and who came last is served.
 #[test]
 fn a_new_session_has_a_place_and_the_oldest_gives_it() {

@@ -1,16 +1,13 @@
 //! PostgreSQL's own client and server, through TCP routes: by server name behind its wish for TLS,
 //! and in plain text.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod support;
-
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use support::tcp::*;
-use support::*;
+use super::run;
+use super::support::tcp::*;
+use super::support::*;
 
 /// Who runs the server, where we are root: it does not run as that.
 const USER: &str = "nobody";
@@ -72,10 +69,6 @@ impl Drop for Postgres {
     }
 }
 
-fn run(command: &mut Command) {
-    assert!(command.status().unwrap().success(), "{command:?}");
-}
-
 /// What psql says to a sum.
 fn psql(host: &str, gateway: SocketAddr, mode: &str) -> Option<String> {
     let to = format!(
@@ -102,9 +95,9 @@ fn psql_comes_to_its_server() {
     assert_eq!(psql("db.example", at, "require").as_deref(), Some("42"));
     assert_eq!(psql("other.example", at, "require"), None, "it has no route");
     // Where TLS ends here, its server is asked for none.
-    let mut map = support::tls::secure(&[], &[]);
+    let mut map = tls::secure(&[], &[]);
     ended("db", "db.example", &[address]).put_into(&mut map);
-    let (_gateway, ends) = support::tls::secure_gateway(&map, Default::default());
+    let (_gateway, ends) = tls::secure_gateway(&map, Default::default());
     assert_eq!(psql("db.example", ends, "require").as_deref(), Some("42"));
     // In plain text, and whatever its server agrees to.
     gateway.apply(&with_tcp(routing(&[]), &[plain("db", &[address])]), 3);
