@@ -99,15 +99,13 @@ impl Gateway {
         let terms = terms.unwrap_or_else(|| former.terms.clone());
         let config = Config { generation, routing: routing.clone(), table, terms };
         self.shared.swap(config, &delta);
-        self.shared.silent.forget();
         reloads.total += 1;
         reloads.last_success = unix_now();
     }
 
-    /// Endpoints that took no connection when a request last asked for one, since routes last
-    /// changed.
+    /// Endpoints that took no connection when a request last asked for one.
     pub fn silent(&self) -> BTreeSet<SocketAddr> {
-        self.shared.silent.all()
+        self.shared.standings.silent()
     }
 
     /// The generation that was applied last.

@@ -6,7 +6,7 @@ mod labour;
 pub(crate) mod origins;
 mod pair;
 mod policies;
-mod silent;
+pub(crate) mod standing;
 pub(crate) mod terms;
 
 use std::hash::{BuildHasher, RandomState};
@@ -22,7 +22,7 @@ use crate::options::GatewayOptions;
 use crowd::Crowd;
 use flights::Flights;
 use labour::Labour;
-use silent::Silent;
+use standing::EndpointStandings;
 use terms::Terms;
 
 /// A configuration as it is handed to the cores.
@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub(crate) seed: u64,
     /// Draining ends now.
     pub(crate) hurry: AtomicBool,
-    pub(crate) silent: Silent,
+    pub(crate) standings: EndpointStandings,
     pub(crate) crowd: Crowd,
     pub(crate) flights: Arc<Flights>,
     /// What filters keep. Asked where what a route passes is made, and not by requests.
@@ -64,7 +64,7 @@ impl Shared {
             pseudonym: pseudonym(),
             seed: RandomState::new().hash_one(0),
             hurry: AtomicBool::new(false),
-            silent: Silent::default(),
+            standings: EndpointStandings::default(),
             crowd,
             flights: Arc::default(),
             memory: Mutex::default(),

@@ -232,7 +232,6 @@ fn what_is_not_built_is_refused() {
     let (gateway, address) = gateway(&[]);
     for (generation, (routing, status)) in [
         (one(), 200),
-        (leaf(&|leaf| leaf.in_flight = Some(1)), 503),
         (leaf(&|leaf| leaf.host_header = Some("b".into())), 503),
         (leaf(&|leaf| leaf.algorithm = Algorithm::Least), 503),
         (leaf(&|leaf| leaf.transport = "tls".into()), 503),

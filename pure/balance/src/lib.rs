@@ -6,6 +6,7 @@
 //! who may be picked is the caller's word.
 
 pub mod eligible;
+pub mod health;
 pub mod round_robin;
 pub mod tree;
 pub mod weighted;

@@ -15,6 +15,7 @@ use crate::core::Core;
 use crate::core::arrival::Arrival;
 use crate::core::live::{BackendState, Carriage, Picked, RouteState, SetState, Target};
 use crate::exchange::relay::{Ending, Quiet, Relay, Stand};
+use crate::shared::standing::EndpointStanding;
 use crate::tell::fault::{Failed, Fault};
 use crate::up::upstream::Upstream;
 use crate::wire::Wire;
@@ -85,6 +86,7 @@ pub(super) async fn reach(
         if began.elapsed() > core.options().timeouts.connect_all {
             break;
         }
+        let standing = service.standing(&core.shared.standings, &targets[index]);
         let upstreams = match upstreams(core, &service, &targets[index]).await {
             Ok(upstreams) => upstreams,
             Err(failed) => {
@@ -93,7 +95,8 @@ pub(super) async fn reach(
             }
         };
         for upstream in upstreams {
-            match begin(core, &upstream, &carriage, &says, preamble).await {
+            let begun = begin(core, (&upstream, standing.as_deref()), &carriage, &says, preamble);
+            match begun.await {
                 Ok(stream) => {
                     let label = upstream.label.clone();
                     return Ok(Reached { service, label, stream, carriage });
@@ -167,14 +170,14 @@ async fn upstreams(
 /// Connects to one address, and says what is to be said first.
 async fn begin(
     core: &Core,
-    upstream: &Upstream,
+    (upstream, standing): (&Upstream, Option<&EndpointStanding>),
     carriage: &Carriage,
     says: &[u8],
     preamble: Preamble,
 ) -> Result<Stream, Failed> {
     let limit = carriage.connect.unwrap_or_else(|| core.options().timeouts.connect);
     let connected = upstream.connect_with(says, limit).await;
-    core.shared.silent.note(upstream.address, &connected);
+    standing.into_iter().for_each(|it| it.connected(Instant::now(), &connected));
     let stream = connected.map_err(Failed::connect)?;
     if preamble == Preamble::SslRequest {
         agree(core, &stream, limit).await?;

@@ -13,6 +13,7 @@ use crate::core::live::{BackendState, Chosen, Picked, Target};
 use crate::exchange::drive::{Exchange, Place, Tap};
 use crate::exchange::tunnel::tunnel;
 use crate::options::Timeouts;
+use crate::shared::standing::EndpointStanding;
 use crate::tell::fault::{Detail, Failed, Fault};
 use crate::up::Origin;
 use crate::up::h2::Errand;
@@ -40,6 +41,8 @@ pub(crate) struct Trace {
     /// The backend whose endpoints were tried.
     pub(crate) service: Option<Rc<BackendState>>,
     pub(crate) endpoint: Option<Rc<Upstream>>,
+    /// What all cores share of the endpoint that was tried last.
+    pub(crate) standing: Option<Arc<EndpointStanding>>,
     pub(crate) retries: u32,
     /// What became of attempts that failed: the first few of them.
     pub(crate) failed: Vec<FailedAttempt>,
@@ -107,6 +110,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     }
 
     async fn at_target(&mut self, service: &BackendState, target: &Target) -> Attempt {
+        self.trace.standing = service.standing(&self.place.core.shared.standings, target);
         match target {
             Target::Address(upstream) => self.at(service, upstream, None).await,
             Target::Name(name, port) => Box::pin(self.at_name(service, name, *port)).await,
@@ -206,7 +210,9 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         upstream: &Upstream,
     ) -> Attempt {
         let core = self.place.core;
-        core.shared.silent.note(upstream.address, &connected);
+        if let Some(standing) = &self.trace.standing {
+            standing.connected(Instant::now(), &connected);
+        }
         let attempt = match connected {
             Ok(origin) => self.over(origin, service, upstream).await,
             Err(error) => Err(Failed::connect(error)),

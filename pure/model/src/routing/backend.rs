@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::endpoint::Endpoint;
 use crate::object::{NamespacedName, Provenance};
+use crate::routing::care::Care;
 use crate::routing::filter::Use;
 use crate::routing::id::{BackendId, EndpointSetId, TransportId};
 use crate::routing::pattern::Expression;
@@ -98,14 +98,12 @@ pub struct Endpoints {
     pub algorithm: Algorithm,
     /// Who was here before goes the same way.
     pub sticky: Option<Box<Sticky>>,
-    /// How endpoints are tried; none waits for failures only.
-    pub health: Option<Box<HealthCheck>>,
+    /// How they are looked after.
+    pub care: Arc<Care>,
     /// How it is spoken to.
     pub transport: TransportId,
     /// The Host sent on: the client's, or this one.
     pub host_header: Option<Arc<str>>,
-    /// Most requests at one endpoint at a time.
-    pub in_flight: Option<u32>,
 }
 
 /// How an endpoint is chosen.
@@ -142,19 +140,6 @@ pub struct Sticky {
     pub cookie: Arc<str>,
     /// Its attributes, as they are written: `Path`, `Domain`, `Max-Age`, `SameSite`, …
     pub attributes: BTreeMap<Arc<str>, Arc<str>>,
-}
-
-/// How endpoints are tried.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HealthCheck {
-    /// Path that is asked for; none only connects.
-    pub path: Option<Arc<str>>,
-    /// How often.
-    pub interval: Duration,
-    /// How long an answer may take.
-    pub timeout: Duration,
-    /// The status that is good; none is 200 to 399.
-    pub status: Option<u16>,
 }
 
 /// An answer made here.
@@ -268,10 +253,9 @@ impl Endpoints {
             set,
             algorithm: Algorithm::RoundRobin,
             sticky: None,
-            health: None,
+            care: Care::usual(),
             transport,
             host_header: None,
-            in_flight: None,
         }
     }
 }

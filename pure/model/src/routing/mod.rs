@@ -7,6 +7,7 @@
 //! as [`backend::Backend::Refused`], the one place where it may.
 
 pub mod backend;
+pub mod care;
 pub mod entry_point;
 pub mod filter;
 pub mod id;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steelyard_model::routing::backend::{Algorithm, Backend, Edge, Endpoints, FixedAnswer, Sticky};
+use steelyard_model::routing::care::Care;
 use steelyard_model::routing::filter::{Filter, Use};
 use steelyard_model::routing::id::ListenerId;
 use steelyard_model::routing::listener::{Listener, Security};
@@ -217,10 +218,9 @@ pub(crate) fn pool(set: &str) -> Backend {
         set: set.into(),
         algorithm: Algorithm::RoundRobin,
         sticky: None,
-        health: None,
+        care: Care::usual(),
         transport: "plain".into(),
         host_header: None,
-        in_flight: None,
     })
 }
 

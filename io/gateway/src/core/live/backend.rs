@@ -12,12 +12,14 @@ use steelyard_filters::Recipe;
 use steelyard_model::routing::backend::{
     Algorithm, Backend, BackendNode, Edge, Endpoints, RefusalReason,
 };
+use steelyard_model::routing::care::Care;
 use steelyard_model::routing::id::{BackendId, EndpointSetId, TransportId};
 use steelyard_model::routing::transport::{OriginProtocol, ProxyVersion, Transport};
 
 use super::uses::have_lapsed;
-use super::{Link, Recipes, Scene, SetState};
+use super::{Link, Recipes, Scene, SetState, Target};
 use crate::shared::origins::OriginHandshakes;
+use crate::shared::standing::{EndpointStanding, EndpointStandings, Spot};
 use crate::up::upstream::Upstream;
 
 /// Status where a backend asks for what is not built yet.
@@ -35,6 +37,8 @@ pub(crate) struct BackendState {
     speech: Cell<Speech>,
     /// How TLS is spoken to them; none where it is not.
     handshakes: RefCell<Option<Arc<OriginHandshakes>>>,
+    /// What its endpoints are spoken to by, and how they are looked after.
+    terms: RefCell<Option<(TransportId, Arc<Care>)>>,
     is_gone: Cell<bool>,
 }
 
@@ -121,6 +125,7 @@ impl BackendState {
             shares: SmoothWeighted::default(),
             speech: Cell::default(),
             handshakes: RefCell::default(),
+            terms: RefCell::default(),
             is_gone: Cell::new(false),
         }
     }
@@ -133,6 +138,10 @@ impl BackendState {
             node.and_then(|node| speech(&node.backend, scene)).unwrap_or_default();
         self.speech.set(speech);
         *self.handshakes.borrow_mut() = handshakes;
+        *self.terms.borrow_mut() = match node.map(|node| &node.backend) {
+            Some(Backend::Endpoints(leaf)) => Some((leaf.transport.clone(), leaf.care.clone())),
+            _ => None,
+        };
         if let Form::Inner(_, edges) = &form {
             self.shares.retain(|key| edges.iter().any(|edge| edge.key == *key));
         }
@@ -170,6 +179,18 @@ impl BackendState {
     /// Whether TLS is spoken to its endpoints.
     pub(crate) fn is_secure(&self) -> bool {
         self.handshakes.borrow().is_some()
+    }
+
+    /// What all cores share of one of its endpoints. That takes a lock.
+    pub(crate) fn standing(
+        &self,
+        standings: &EndpointStandings,
+        target: &Target,
+    ) -> Option<Arc<EndpointStanding>> {
+        let terms = self.terms.borrow();
+        let (transport, care) = terms.as_ref()?;
+        let (host, port) = target.place();
+        Some(standings.of(Spot { host, port, transport: transport.clone(), care: care.clone() }))
     }
 
     /// How bytes are carried to its endpoints; none where they speak something else.
@@ -353,9 +374,8 @@ impl Scene<'_> {
 fn is_built(leaf: &Endpoints, scene: &Scene<'_>) -> bool {
     leaf.algorithm == Algorithm::RoundRobin
         && leaf.sticky.is_none()
-        && leaf.health.is_none()
+        && *leaf.care == Care::default()
         && leaf.host_header.is_none()
-        && leaf.in_flight.is_none()
         && speech_by(&leaf.transport, scene).is_some()
 }
 

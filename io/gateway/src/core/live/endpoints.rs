@@ -64,6 +64,14 @@ impl SetState {
 }
 
 impl Target {
+    /// Where it is, as it is written.
+    pub(crate) fn place(&self) -> (Host, u16) {
+        match self {
+            Self::Address(upstream) => (Host::Ip(upstream.address.ip()), upstream.address.port()),
+            Self::Name(name, port) => (Host::Name(name.clone()), *port),
+        }
+    }
+
     fn new(endpoint: &Endpoint, upstreams: &Upstreams) -> Self {
         match &endpoint.host {
             Host::Ip(address) => {
