@@ -1,5 +1,6 @@
 //! What is told of certificates.
 
+use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -20,9 +21,16 @@ pub(crate) fn rows(snapshot: &Snapshot) -> Vec<Value> {
     .collect()
 }
 
-/// What there is to say of those that are not valid now, or not for long.
-pub(crate) fn lapsing(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
+/// What there is to say of them and of their names, and of who is believed, as of now.
+pub(crate) fn findings(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let now = i64::try_from(now).unwrap_or(i64::MAX);
-    snapshot.routing.certificates.values().filter_map(move |it| steelyard_tls::lapse(it, now))
+    let routing = &snapshot.routing;
+    let lapsing = routing.certificates.values().filter_map(move |it| steelyard_tls::lapse(it, now));
+    let origins = routing.transports.values().filter_map(|it| it.tls.as_ref());
+    let mut told = BTreeSet::new();
+    let of_origins = origins
+        .flat_map(move |tls| steelyard_tls::lapse_of_origin(tls, now))
+        .filter(move |found| told.insert((found.object.clone(), found.message.clone())));
+    lapsing.chain(of_origins).chain(steelyard_tls::coverage(routing))
 }

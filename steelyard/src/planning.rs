@@ -9,7 +9,7 @@ use steelyard_pipeline::World;
 use steelyard_plan::{Facts, Plan, Planner};
 
 use crate::args::WorldArgs;
-use crate::certificates::lapsing;
+use crate::certificates;
 use crate::{load, lock_file};
 
 /// What `paths` come to for any node, addresses held as the lock file says.
@@ -26,7 +26,7 @@ pub fn read(paths: &[PathBuf], lock: &Path) -> Result<(Snapshot, Plan)> {
 /// What a world comes to, and what is to be said of it today.
 pub(crate) fn of(world: World, held: &Holdings, facts: &Facts) -> (Snapshot, Plan) {
     let mut today = Diagnostics::default();
-    today.extend(lapsing(&world.snapshot));
+    today.extend(certificates::findings(&world.snapshot));
     world.place(&mut today);
     let (snapshot, mut plan) = again(&mut Planner::default(), world, held, facts);
     plan.diagnostics.extend(today.iter().cloned());

@@ -1,11 +1,14 @@
 //! What all cores share: atomics, and locks that no request waits for.
 
+mod anchors;
+mod clients;
 pub(crate) mod crowd;
 pub(crate) mod flights;
 mod labour;
 pub(crate) mod origins;
 mod pair;
 mod policies;
+mod provider;
 pub(crate) mod standing;
 pub(crate) mod terms;
 

@@ -130,15 +130,18 @@ fn endpoints_of_tcp_routes_are_spoken_to_over_tls() {
         let head = heard.len() - b"ready hello".len();
         assert_eq!(head, if what == "with a header" { HEADER } else { 0 }, "{what}");
     }
-    for (cause, server, transport) in [
-        ("endpoint-certificate-issuer", &good, secured(verified(&others, "db.test"))),
-        ("endpoint-certificate-name", &good, secured(verified(&ours, "elsewhere.test"))),
-        ("endpoint-without-tls", &bare, named()),
+    let past = Authority::until("past", 2020);
+    let of_old = endpoint(&past, &["db.test"], Manner::default());
+    for (cause, times, server, transport) in [
+        ("endpoint-certificate-issuer", 1, &good, secured(verified(&others, "db.test"))),
+        ("endpoint-certificate-issuer", 2, &of_old, secured(verified(&past, "db.test"))),
+        ("endpoint-certificate-name", 1, &good, secured(verified(&ours, "elsewhere.test"))),
+        ("endpoint-without-tls", 1, &bare, named()),
     ] {
         lead(&gateway, server, transport);
         assert!(talk(address).is_none_or(|heard| heard.is_empty()), "{cause}");
         let family = "steelyard_connections_turned_away_total";
-        eventually(cause, || is_told(&gateway, family, cause, 1));
+        eventually(cause, || is_told(&gateway, family, cause, times));
     }
     // What an endpoint has against us it may say only once it was told all of the client's.
     lead(&gateway, &asks, named());

@@ -400,12 +400,20 @@ fn clients_show_what_their_policy_asks_for() {
     let (authority, stranger) = (Authority::new("ca"), Authority::new("stranger"));
     let server = Server::echo("one");
     let by = || Authorities { pem: authority.pem().as_str().into(), reports: false };
+    // Who may say whom to believe no more, also for those who are valid themselves.
+    let past = Authority::until("past", 2020);
+    let both = format!("{}{}", past.pem(), stranger.pem());
+    let of_old = || Authorities { pem: past.pem().as_str().into(), reports: false };
+    let of_both = Authorities { pem: both.as_str().into(), reports: false };
     let modes = [
-        ("nothing", ClientAuthentication::Nothing, [true, true, true]),
-        ("request", ClientAuthentication::Request, [true, true, true]),
-        ("any", ClientAuthentication::RequireAny, [false, true, true]),
-        ("given", ClientAuthentication::VerifyIfGiven(by()), [true, false, true]),
-        ("verify", ClientAuthentication::RequireAndVerify(by()), [false, false, true]),
+        ("nothing", ClientAuthentication::Nothing, [true, true, true, true]),
+        ("request", ClientAuthentication::Request, [true, true, true, true]),
+        ("any", ClientAuthentication::RequireAny, [false, true, true, true]),
+        ("given", ClientAuthentication::VerifyIfGiven(by()), [true, false, true, false]),
+        ("verify", ClientAuthentication::RequireAndVerify(by()), [false, false, true, false]),
+        ("past", ClientAuthentication::RequireAndVerify(of_old()), [false, false, false, false]),
+        ("old", ClientAuthentication::VerifyIfGiven(of_old()), [true, false, false, false]),
+        ("both", ClientAuthentication::RequireAndVerify(of_both), [false, true, false, false]),
     ];
     let hosts = modes.each_ref().map(|(name, ..)| format!("{name}.lab.test"));
     let routes = Vec::from_iter(
@@ -430,7 +438,7 @@ fn clients_show_what_their_policy_asks_for() {
         let builder = builder.with_root_certificates(authority.roots());
         Arc::new(builder.with_client_auth_cert(chain, key).unwrap())
     };
-    let clients = [Arc::new(authority.client()), shows(&stranger), shows(&authority)];
+    let clients = [Arc::new(authority.client()), shows(&stranger), shows(&authority), shows(&past)];
     for ((name, _, expected), host) in modes.iter().zip(&hosts) {
         let is_served = clients.each_ref().map(|client| {
             let connected = Secured::try_connect(address, host, client);

@@ -1,9 +1,12 @@
 //! Certificates that are not valid any more, or not for long, or not yet.
 
 use steelyard_model::routing::tls::Certificate;
-use steelyard_model::{Diagnostic, Severity};
+use steelyard_model::routing::transport::{OriginTls, Roots};
+use steelyard_model::{Diagnostic, Provenance, Severity};
 
 use crate::codes::CERTIFICATE_LAPSES;
+use crate::material::believed;
+use crate::unfit::AUTHORITIES_KEY;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -39,9 +42,33 @@ impl CertificateStanding {
 
 /// What there is to say of a certificate at `now`, in seconds since 1970.
 pub fn lapse(certificate: &Certificate, now: i64) -> Option<Diagnostic> {
-    let (since, until) = certificate.validity;
-    let place = certificate.place.as_ref()?;
-    let (severity, words) = match CertificateStanding::of(certificate.validity, now) {
+    let what = format!("the certificate in Secret {}", certificate.id);
+    let help = "have it renewed (cert-manager: look at its Certificate), or check the clock";
+    said(&what, certificate.validity, (certificate.place.as_ref()?, help), now)
+}
+
+/// The same of what endpoints are shown, and of each who is believed of them: whoever was signed by
+/// one who is not valid is not.
+pub fn lapse_of_origin(tls: &OriginTls, now: i64) -> Vec<Diagnostic> {
+    let mut found = Vec::from_iter(tls.client.as_ref().and_then(|it| lapse(it, now)));
+    if let (Some(place), Roots::Pem(pem)) = (&tls.place, &tls.roots) {
+        let secret = place.object.id();
+        let help = "put whoever signs from now on there beside it, and have endpoints signed anew";
+        for (name, validity) in believed(pem) {
+            let what = format!("`{name}`, believed by `{AUTHORITIES_KEY}` in Secret {secret},");
+            found.extend(said(&what, validity, (place, help), now));
+        }
+    }
+    found
+}
+
+fn said(
+    what: &str,
+    (since, until): (i64, i64),
+    (place, help): (&Provenance, &str),
+    now: i64,
+) -> Option<Diagnostic> {
+    let (severity, words) = match CertificateStanding::of((since, until), now) {
         CertificateStanding::Valid => return None,
         CertificateStanding::Lapsed => {
             (Severity::Error, format!("is not valid any more, since {}", date(until)))
@@ -53,8 +80,7 @@ pub fn lapse(certificate: &Certificate, now: i64) -> Option<Diagnostic> {
             (Severity::Warning, format!("is valid until {} only", date(until)))
         }
     };
-    let message = format!("the certificate in Secret {} {words}", certificate.id);
-    let help = "have it renewed (cert-manager: look at its Certificate), or check the clock";
+    let message = format!("{what} {words}");
     Some(Diagnostic::at(severity, CERTIFICATE_LAPSES, place, message, help))
 }
 

@@ -7,6 +7,7 @@
 //! Invariants: bytes of any content end in a value; a key is never shown.
 
 pub mod codes;
+mod coverage;
 mod der;
 mod exercise;
 mod key;
@@ -20,8 +21,9 @@ mod x509;
 #[cfg(test)]
 mod tests;
 
+pub use coverage::coverage;
 pub use exercise::exercise;
-pub use lapse::{CertificateStanding, lapse};
+pub use lapse::{CertificateStanding, lapse, lapse_of_origin};
 pub use material::{authorities, certificate, identity};
 pub use seen::SeenCertificate;
 pub use table::{CertificateTable, Offer};

@@ -67,6 +67,15 @@ pub fn authorities(secret: &Secret) -> Result<Option<Arc<str>>, Unfit> {
     Ok(Some(pem.into()))
 }
 
+/// Those whom a text of PEM names: by their common names, and from when to when they are valid.
+pub(crate) fn believed(pem: &str) -> Vec<(String, (i64, i64))> {
+    let named = |der: Vec<u8>| {
+        let read = X509::read(&der)?;
+        Some((read.common_name().unwrap_or("who has no name").to_owned(), read.validity))
+    };
+    certificates_of(pem.as_bytes(), usize::MAX).into_iter().filter_map(named).collect()
+}
+
 /// What a Secret says to show when asked; none where it says nothing of it.
 ///
 /// # Errors

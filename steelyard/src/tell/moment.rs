@@ -23,7 +23,7 @@ use super::note::{self, Note};
 use super::shared::{self, Owners};
 use super::standing::Standing;
 use super::unready::{self, Unready};
-use crate::certificates::{self, lapsing};
+use crate::certificates;
 use crate::hands::Applied;
 use crate::hands::announcements::Idle;
 use crate::hands::binds;
@@ -99,7 +99,7 @@ impl Moment {
         let mut diagnostics = self.decided().plan.diagnostics.clone();
         self.decided().known.advise(&mut diagnostics);
         let Value::Array(mut told) = rows(diagnostics) else { return json!([]) };
-        told.extend(lapsing(&self.decided().snapshot).map(|found| rows(&found)));
+        told.extend(certificates::findings(&self.decided().snapshot).map(|found| rows(&found)));
         told.extend(self.unreached().iter().map(rows));
         told.into()
     }

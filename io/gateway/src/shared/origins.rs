@@ -9,18 +9,19 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConfig, ClientConnection, WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::version::{TLS12, TLS13};
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use steelyard_model::routing::tls::TlsVersion;
 use steelyard_model::routing::transport::{OriginProtocol, OriginTls, Roots, Transport};
 use steelyard_tls::SeenCertificate;
 
+use super::anchors::Anchors;
 use super::pair::parts;
-use super::policies;
+use super::provider::provider;
 
 /// A transport over TLS, of which handshakes are made when somebody wants the first: that reads the
 /// machine's roots.
@@ -103,14 +104,14 @@ impl PartialEq for OriginHandshakes {
 }
 
 fn config(tls: &OriginTls) -> Result<ClientConfig, Error> {
-    let provider = Arc::new(policies::provider());
+    let with = Arc::new(provider());
     let (lowest, highest) = tls.versions;
     let all = [(TlsVersion::V1_3, &TLS13), (TlsVersion::V1_2, &TLS12)];
     let within = all.into_iter().filter(|(version, _)| (lowest..=highest).contains(version));
     let versions: Vec<_> = within.map(|(_, version)| version).collect();
-    let builder = ClientConfig::builder_with_provider(provider.clone());
+    let builder = ClientConfig::builder_with_provider(with.clone());
     let builder = builder.with_protocol_versions(&versions)?.dangerous();
-    let builder = builder.with_custom_certificate_verifier(verifier(&tls.roots, &provider)?);
+    let builder = builder.with_custom_certificate_verifier(verifier(&tls.roots, &with)?);
     let mut config = match &tls.client {
         None => builder.with_no_client_auth(),
         Some(certificate) => {
@@ -124,20 +125,20 @@ fn config(tls: &OriginTls) -> Result<ClientConfig, Error> {
 
 fn verifier(
     roots: &Roots,
-    provider: &Arc<CryptoProvider>,
+    with: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     let believed: Vec<CertificateDer<'static>> = match roots {
-        Roots::Nobody => return Ok(Arc::new(Anybody(provider.clone()))),
+        Roots::Nobody => return Ok(Arc::new(Anybody(with.clone()))),
         Roots::System => system(),
         Roots::Pem(pem) => {
             CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok).collect()
         }
     };
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(believed.iter().cloned());
-    let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone());
-    let chains = builder.build().map_err(|error| Error::General(error.to_string()))?;
-    Ok(Arc::new(Believed { chains, believed }))
+    let anchors = Anchors::new(believed, |store| {
+        let provider = Arc::new(provider());
+        WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build().ok()
+    });
+    Ok(Arc::new(Believed { anchors, provider: with.clone() }))
 }
 
 /// Those that the machine trusts.
@@ -154,8 +155,8 @@ fn system() -> Vec<CertificateDer<'static>> {
 /// of a server that has signed itself there, as OpenSSL and Go let them.
 #[derive(Debug)]
 struct Believed {
-    chains: Arc<WebPkiServerVerifier>,
-    believed: Vec<CertificateDer<'static>>,
+    anchors: Anchors<WebPkiServerVerifier>,
+    provider: Arc<CryptoProvider>,
 }
 
 /// Takes whatever is shown. Whoever takes any certificate learns nothing by verifying that its
@@ -174,9 +175,10 @@ impl ServerCertVerifier for Believed {
     ) -> Result<ServerCertVerified, Error> {
         let seen = SeenCertificate::read(shown).ok_or(CertificateError::BadEncoding)?;
         if !seen.is_self_signed {
-            return self.chains.verify_server_cert(shown, more, name, ocsp, now);
+            let chains = self.anchors.at(now).ok_or(CertificateError::UnknownIssuer)?;
+            return chains.verify_server_cert(shown, more, name, ocsp, now);
         }
-        if !self.believed.contains(shown) {
+        if !self.anchors.contains(shown) {
             return Err(CertificateError::UnknownIssuer.into());
         }
         let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
@@ -197,7 +199,8 @@ impl ServerCertVerifier for Believed {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chains.verify_tls12_signature(message, certificate, signed)
+        let known = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, known)
     }
 
     fn verify_tls13_signature(
@@ -206,11 +209,12 @@ impl ServerCertVerifier for Believed {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chains.verify_tls13_signature(message, certificate, signed)
+        let known = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, known)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chains.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

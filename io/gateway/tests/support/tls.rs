@@ -27,12 +27,29 @@ impl Authority {
         self.0.pem()
     }
 
+    /// One that was one until the first day of a year.
+    pub(crate) fn until(name: &str, year: i32) -> Self {
+        Self::made(name, &[], |asked| {
+            asked.not_before = rcgen::date_time_ymd(2000, 1, 1);
+            asked.not_after = rcgen::date_time_ymd(year, 1, 1);
+        })
+    }
+
     /// One that is for these names itself.
     pub(crate) fn of(name: &str, names: &[&str]) -> Self {
+        Self::made(name, names, |_| {})
+    }
+
+    fn made(
+        name: &str,
+        names: &[&str],
+        change: impl FnOnce(&mut rcgen::CertificateParams),
+    ) -> Self {
         let names = names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
         let mut asked = rcgen::CertificateParams::new(names).unwrap();
         asked.distinguished_name.push(rcgen::DnType::CommonName, name);
         asked.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        change(&mut asked);
         let key = rcgen::KeyPair::generate().unwrap();
         Self(rcgen::CertifiedIssuer::self_signed(asked, key).unwrap())
     }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use crate::object::Provenance;
 use crate::routing::id::TransportId;
 use crate::routing::tls::{Certificate, TlsVersion};
 
@@ -132,6 +133,8 @@ impl OriginScheme {
 /// TLS towards an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginTls {
+    /// The object that holds what is believed and shown; none where none does.
+    pub place: Option<Provenance>,
     /// The name that must be in the certificate; none is the endpoint's: the host name by which it
     /// is known, or its address.
     pub server_name: Option<Arc<str>>,
@@ -149,6 +152,7 @@ pub struct OriginTls {
 impl Default for OriginTls {
     fn default() -> Self {
         Self {
+            place: None,
             server_name: None,
             sends_name: true,
             roots: Roots::System,

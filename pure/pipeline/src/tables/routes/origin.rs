@@ -9,7 +9,8 @@ use steelyard_model::routing::transport::{
     OriginProtocol, OriginScheme, OriginTls, Roots, Transport,
 };
 use steelyard_model::{
-    Diagnostic, Item, Missing, NamespacedName, OriginTlsDraft, Service, ServicePort, Severity,
+    Diagnostic, FieldPath, Item, Missing, NamespacedName, OriginTlsDraft, Provenance, Service,
+    ServicePort, Severity,
 };
 use steelyard_tls::{AUTHORITIES_KEY, Unfit, authorities, identity};
 
@@ -134,6 +135,7 @@ fn terms(draft: &OriginTlsDraft, reads: &mut Reads<'_>) -> Result<OriginTls, Opt
     };
     let OriginTlsDraft { server_name, sends_name, versions, .. } = draft;
     Ok(OriginTls {
+        place: Some(Provenance::new(&secret.object, FieldPath::root())),
         server_name: Some(server_name.clone()),
         sends_name: *sends_name,
         roots,
