@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use steelyard_gateway::{Bind, Binding, Gateway, GatewayOptions, Timeouts};
+use steelyard_host::netns::{self, Namespace};
 use steelyard_host::places::Places;
 use steelyard_model::Protocol;
 use support::tcp::*;
@@ -180,6 +181,65 @@ fn answers_come_from_the_address_that_was_asked() {
             client.connect((own, address.port())).unwrap();
             assert_eq!(ask(&client, b"who"), b"awho", "{own}");
         }
+    }
+}
+
+/// At an address that is none of the host's: packets for it are led here, and answers leave by it.
+#[test]
+fn an_address_that_is_not_the_hosts_own_answers() {
+    if let Some(why) = netns::unavailable() {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let make = |role: &str| Namespace::create(&format!("udp-vip-{role}")).unwrap();
+    let (outside, node) = (make("client"), make("node"));
+    netns::cable((&outside, "eth0"), (&node, "eth0")).unwrap();
+    for (family, ours, theirs, vip) in [
+        ("-4", "10.9.0.1/24", "10.9.0.2/24", "10.8.0.53"),
+        ("-6", "fd09::1/64", "fd09::2/64", "fd08::53"),
+    ] {
+        let flags: &[&str] = if family == "-6" { &["nodad"] } else { &[] };
+        let add = |own| [&[family, "address", "add", own, "dev", "eth0"], flags].concat();
+        node.ip(&add(ours)).unwrap();
+        outside.ip(&add(theirs)).unwrap();
+        let by = ours.split('/').next().unwrap();
+        outside.ip(&[family, "route", "add", vip, "via", by]).unwrap();
+        // Not in the tables by which the host knows its own addresses.
+        node.ip(&[family, "rule", "add", "iif", "eth0", "lookup", "99"]).unwrap();
+        node.ip(&[family, "route", "add", "local", vip, "dev", "lo", "table", "99"]).unwrap();
+    }
+    for vip in ["10.8.0.53", "fd08::53"] {
+        let vip: IpAddr = vip.parse().unwrap();
+        let bind = |binding| Bind {
+            entry_point: DNS.into(),
+            protocol: Protocol::Udp,
+            address: (vip, 53).into(),
+            binding,
+        };
+        let (_server, gateway) = node
+            .run(|| {
+                let server = Answering::start("a");
+                let gateway = Gateway::start(patient()).unwrap();
+                gateway.apply(&udp_routing(&[datagrams("a", &[server.address])]), 1);
+                let listen = |binding| gateway.listen(&[bind(binding)]).remove(0).1;
+                assert!(listen(Binding::Host).is_err(), "it is not the host's own");
+                listen(Binding::Vip).unwrap();
+                (server, gateway)
+            })
+            .unwrap();
+        let answers = outside.run(|| {
+            let any = if vip.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+            [(); 3].map(|()| {
+                let client = UdpSocket::bind(any).unwrap();
+                client.set_read_timeout(Some(PATIENCE)).unwrap();
+                // Only what comes from there is heard.
+                client.connect((vip, 53)).unwrap();
+                client.send(b"who").unwrap();
+                hear(&client)
+            })
+        });
+        assert_eq!(answers.unwrap(), [(); 3].map(|()| b"awho".to_vec()), "{vip}");
+        assert_eq!(open(&gateway), 3);
     }
 }
 
