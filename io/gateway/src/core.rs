@@ -70,6 +70,8 @@ pub(crate) struct Core {
     under_way: Cell<usize>,
     /// Sessions of UDP.
     pub(crate) sessions: Cell<usize>,
+    /// Ports that have such.
+    pub(crate) datagram_ports: Cell<usize>,
     /// Serves who comes in.
     pub(crate) servants: Servants,
     /// The time, at most a second ago: good enough for what is kept for minutes.
@@ -114,6 +116,7 @@ impl Core {
             cut: Cell::new(false),
             under_way: Cell::new(0),
             sessions: Cell::new(0),
+            datagram_ports: Cell::new(0),
             servants,
             tick: Cell::new(Instant::now()),
             live: RefCell::new(live),

@@ -350,7 +350,9 @@ fn tunnels_last_while_their_clients_roam() {
 #[test]
 fn a_new_session_has_a_place_and_the_oldest_gives_it() {
     let server = Answering::start("a");
-    let options = GatewayOptions { places: Places::new(3), ..patient() };
+    // A quarter of the places is for sessions.
+    let places = Places::new(12);
+    let options = GatewayOptions { places: places.clone(), ..patient() };
     let (gateway, address) = gateway(&[datagrams("db", &[server.address])], options, "127.0.0.1:0");
     let clients = [(); 5].map(|()| client(address));
     for client in &clients[..3] {
@@ -366,6 +368,11 @@ fn a_new_session_has_a_place_and_the_oldest_gives_it() {
     assert_eq!(value(&gateway, room), 2);
     assert_eq!(ask(&clients[0], b"z"), b"az");
     assert_eq!((server.heard(), open(&gateway)), (5, 3), "the first kept its session");
+    // Whoever sends from as many ports as there are keeps no connection out.
+    for _ in 0..100 {
+        assert_eq!(ask(&client(address), b"x"), b"ax");
+    }
+    assert_eq!((open(&gateway), places.taken()), (3, 3));
 }
 
 /// Each core has a part of the clients, and knows them again.

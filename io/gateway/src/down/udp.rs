@@ -43,6 +43,10 @@ use sessions::Sessions;
 /// Sessions of one port on one core; one more makes the one leave that was silent longest.
 const MOST: usize = 4096;
 
+/// All sessions take one in so many of the places that there are: whoever sends datagrams, from
+/// however many ports and addresses, keeps no connection out.
+const SHARE: usize = 4;
+
 /// Clients of one port on one core for whom the name of an endpoint is looked up.
 const MOST_SOUGHT: usize = 64;
 
@@ -91,6 +95,7 @@ pub(super) async fn serve(core: Rc<Core>, listener: Rc<Listener>, socket: UdpSoc
     let quiet = quiet.unwrap_or(options.timeouts.udp_silent);
     let sessions = RefCell::new(Sessions::new(MOST, Instant::now()));
     let (sought, version) = (RefCell::default(), Cell::new(core.live().version));
+    core.datagram_ports.set(core.datagram_ports.get() + 1);
     Rc::new(Port { core, listener, socket, sessions, sought, quiet, version }).run().await;
 }
 
@@ -189,12 +194,22 @@ impl Port {
 
     /// A place; where there is none, who was silent longest at this port makes room.
     fn place(&self) -> Option<TakenPlace> {
+        let most = self.most();
+        while self.sessions.borrow().len() >= most && self.ends_oldest() {}
         let places = &self.core.options().places;
-        places.take_now().or_else(|| {
-            let silent = self.sessions.borrow_mut().end_oldest()?;
-            self.makes_room(silent);
-            places.take_now()
-        })
+        places.take_now().or_else(|| if self.ends_oldest() { places.take_now() } else { None })
+    }
+
+    /// How many sessions there may be at this port, on this core.
+    fn most(&self) -> usize {
+        let options = self.core.options();
+        let parts = SHARE * options.workers * self.core.datagram_ports.get();
+        (options.places.limit() / parts.max(1)).clamp(1, MOST)
+    }
+
+    fn ends_oldest(&self) -> bool {
+        let silent = self.sessions.borrow_mut().end_oldest();
+        silent.map(|silent| self.makes_room(silent)).is_some()
     }
 
     /// Has the name of an endpoint looked up; what its client sends meanwhile is lost.
@@ -284,6 +299,8 @@ struct Ends(Rc<Port>);
 impl Drop for Ends {
     fn drop(&mut self) {
         self.0.sessions.borrow_mut().retain(|_, _| false);
+        let ports = &self.0.core.datagram_ports;
+        ports.set(ports.get() - 1);
     }
 }
 
