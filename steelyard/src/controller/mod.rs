@@ -58,6 +58,7 @@ const BATCH: usize = 1024;
 /// When it has no way to an API server, or something else that it cannot do without.
 pub fn run(args: ControllerArgs) -> Result<ExitCode> {
     logging::start(args.show.log_format, &args.show.log_level)?;
+    memory::keep_little();
     runtime()?.block_on(serve(args))
 }
 

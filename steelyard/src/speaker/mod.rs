@@ -120,6 +120,7 @@ pub(crate) enum Carrier {
 /// When something that it cannot do without is not to be had.
 pub fn run(args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
     logging::start(args.serve.show.log_format, &args.serve.show.log_level)?;
+    memory::keep_little();
     runtime()?.block_on(serve(args, fixed))
 }
 
