@@ -41,20 +41,19 @@ impl World {
     /// Reads and plans `paths`, addresses held as the lock file says.
     pub(super) fn read(read: Reader, paths: &[PathBuf], lock: &Path) -> anyhow::Result<Self> {
         let (snapshot, plan) = read(paths, lock)?;
-        let row = |row: &ServiceRow| {
-            let id = NamespacedName::new(row.namespace.clone(), row.name.clone());
-            let resolved = snapshot.services.get(&id)?;
+        let row = |(id, row): (&NamespacedName, ServiceRow<'_>)| {
+            let resolved = snapshot.services.get(id)?;
             let ports = resolved.service.ports.iter();
             let reached = resolved.ports.iter().any(|port| !port.endpoints.is_empty());
             Some(Vip {
                 answers: reached || resolved.served_by == ServedBy::Gateway,
-                addresses: row.addresses.clone(),
+                addresses: row.addresses.to_vec(),
                 ports: ports.map(|port| format!("{}/{}", port.port, port.protocol)).collect(),
                 by: resolved.served_by,
-                service: id,
+                service: id.clone(),
             })
         };
-        let vips = plan.services.values().filter_map(row).collect();
+        let vips = plan.services.iter().filter_map(row).collect();
         Ok(Self { vips, snapshot })
     }
 

@@ -4,6 +4,7 @@
 //! it. So what moves here moves there.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -150,16 +151,13 @@ fn compare(
 }
 
 fn addresses(plan: &Plan) -> BTreeMap<String, Vec<String>> {
-    let row = |row: &steelyard_plan::ServiceRow| {
-        let addresses = row.addresses.iter().map(ToString::to_string).collect();
-        (format!("{}/{}", row.namespace, row.name), addresses)
-    };
-    plan.services.values().map(row).collect()
+    let texts = |addresses: &[IpAddr]| addresses.iter().map(ToString::to_string).collect();
+    plan.services.iter().map(|(id, row)| (id.to_string(), texts(row.addresses))).collect()
 }
 
 /// How the addresses of each Service are announced, as far as some node does.
 fn announced(plan: &Plan) -> BTreeMap<String, Vec<String>> {
-    let services = plan.services.values().map(|row| format!("{}/{}", row.namespace, row.name));
+    let services = plan.services.keys().map(ToString::to_string);
     let mut announced: BTreeMap<String, Vec<String>> =
         services.map(|service| (service, Vec::new())).collect();
     for row in plan.announcements.values() {

@@ -103,7 +103,7 @@ impl<'a> Hosts<'a> {
         let (mut hosts, mut has_gateway) = (Self::default(), false);
         for row in rows {
             has_gateway = true;
-            hosts.addresses.extend(&row.addresses);
+            hosts.addresses.extend(row.addresses);
         }
         if !has_gateway {
             hosts.addresses.push(THIS_HOST);

@@ -32,21 +32,20 @@ pub fn plan(snapshot: &Snapshot, plan: &Plan, color: bool) -> String {
 /// Services and their addresses.
 pub(crate) fn addresses(plan: &Plan) -> Table {
     let mut table = Table::new(&["SERVICE", "ADDRESS", "SERVED BY", "WHY"]);
-    for row in plan.services.values() {
-        let id = NamespacedName::new(row.namespace.clone(), row.name.clone());
+    for (id, row) in plan.services.iter() {
         // The column before says already that it is pending.
-        let why = plan.explain(&id).first().map(Explanation::in_short);
+        let why = plan.explain(id).first().map(Explanation::in_short);
         let served_by = row.served_by.map_or("", |by| match by {
             steelyard_model::ServedBy::Gateway => "gateway",
             steelyard_model::ServedBy::Forward => "forward",
         });
         let why = why.unwrap_or_default();
-        table.row([id.to_string().into(), address(row), served_by.into(), why.into()]);
+        table.row([id.to_string().into(), address(&row), served_by.into(), why.into()]);
     }
     table
 }
 
-fn address(row: &ServiceRow) -> Cell {
+fn address(row: &ServiceRow<'_>) -> Cell {
     if row.addresses.is_empty() {
         return Cell::new("pending", Style::Bad);
     }
@@ -68,7 +67,7 @@ fn layer2(plan: &Plan) -> Table {
             (_, false) => interfaces.join(", ").into(),
         };
         let owner = match owner {
-            Some(owner) => owner.into(),
+            Some(owner) => owner.to_string().into(),
             None => Cell::new("nobody", Style::Careful),
         };
         table.row([

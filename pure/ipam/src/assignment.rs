@@ -32,15 +32,15 @@ pub struct Assignments {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Assignment {
     /// Its addresses in order; none, one, or one per family.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Box<[IpAddr]>,
     /// The pool they are from.
     pub pool: Option<NamespacedName>,
     /// Those of them that a machine has as its own.
-    pub occupied: Vec<(IpAddr, Occupant)>,
+    pub occupied: Box<[(IpAddr, Occupant)]>,
     /// Why these, or why none.
     pub reason: Reason,
     /// What to tell about it, in MetalLB's words.
-    pub events: Vec<ServiceEvent>,
+    pub events: Box<[ServiceEvent]>,
     /// Its status is not ours to change: another class, or no pools and nothing known of it.
     pub status_is_foreign: bool,
 }

@@ -1,5 +1,6 @@
 //! What a Service asks for, and what its spec makes of that.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -58,7 +59,7 @@ pub(crate) struct Terms {
 pub(crate) type Ports = Arc<[(Protocol, u16)]>;
 
 /// All of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wish {
     pub(crate) standing: Standing,
     pub(crate) families: Families,
@@ -69,6 +70,33 @@ pub(crate) struct Wish {
     pub(crate) pool: Option<Box<str>>,
     pub(crate) terms: Terms,
     pub(crate) ports: Ports,
+}
+
+/// Wishes, of which most are like others and lie in memory once: of the same ports, the last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wishes {
+    last: BTreeMap<Ports, Arc<Wish>>,
+    /// How many there were when it was last looked which are still used.
+    used: usize,
+}
+
+/// So many are kept without a look at whether they are still used.
+const FEW: usize = 64;
+
+impl Wishes {
+    /// The same, as others have it.
+    pub(crate) fn known(&mut self, wish: Wish) -> Arc<Wish> {
+        if let Some(last) = self.last.get(&wish.ports).filter(|last| ***last == wish) {
+            return last.clone();
+        }
+        let wish = Arc::new(wish);
+        self.last.insert(wish.ports.clone(), wish.clone());
+        if self.last.len() > FEW.max(2 * self.used) {
+            self.last.retain(|_, wish| Arc::strong_count(wish) > 1);
+            self.used = self.last.len();
+        }
+        wish
+    }
 }
 
 impl Wish {
@@ -209,4 +237,24 @@ fn terms(service: &Service) -> Terms {
     // Nothing, as most have, lies in memory once.
     let text = |it: &str| if it.is_empty() { Arc::default() } else { Arc::from(it) };
     Terms { key: text(key), backend: text(&backend) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_many_wish_lies_in_memory_once_and_what_nobody_wishes_any_more_goes() {
+        let of = |port: u16| Wish { ports: [(Protocol::Tcp, port)].into(), ..Wish::nothing() };
+        let mut wishes = Wishes::default();
+        let kept = wishes.known(of(80));
+        assert!(Arc::ptr_eq(&kept, &wishes.known(of(80))));
+        let other = wishes.known(Wish { prefers_dual: true, ..of(80) });
+        assert!(other.prefers_dual && !kept.prefers_dual);
+        for port in 1_000..11_000 {
+            wishes.known(of(port));
+        }
+        assert!(wishes.last.len() <= FEW + 1, "{}", wishes.last.len());
+        assert!(Arc::ptr_eq(&other, &wishes.known(Wish::clone(&other))), "somebody has it");
+    }
 }

@@ -162,7 +162,7 @@ impl Bgp {
                 address: prefix.to_string(),
                 service: id.clone(),
                 protocol: AnnouncedBy::Bgp,
-                nodes: nodes.iter().map(|node| scene.nodes.name(*node).to_owned()).collect(),
+                nodes: nodes.iter().map(|node| scene.nodes.name(*node).to_string()).collect(),
                 peers,
                 local_pref: joined.advertisement.local_pref,
                 communities: joined.communities.iter().map(ToString::to_string).collect(),

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use crate::sha256::sha256;
 
 /// A node that may answer, by its index, with its score for this vip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Candidate {
     pub(crate) node: usize,
     pub(crate) score: u32,

@@ -34,10 +34,7 @@ pub fn exercise(bytes: &[u8]) {
 
 /// Who has which addresses.
 fn addresses(plan: &Plan) -> BTreeMap<NamespacedName, Vec<IpAddr>> {
-    let named = |row: &crate::ServiceRow| {
-        (NamespacedName::new(&*row.namespace, &*row.name), row.addresses.clone())
-    };
-    plan.services.values().map(named).collect()
+    plan.services.iter().map(|(id, row)| (id.clone(), row.addresses.to_vec())).collect()
 }
 
 fn check(snapshot: &Snapshot, plan: &Plan) {

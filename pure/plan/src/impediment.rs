@@ -5,7 +5,7 @@ use steelyard_model::{Code, FieldPath};
 use crate::codes;
 
 /// What keeps an address from being announced by one of the two protocols.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Impediment {
     /// No advertisement selects the pool.
     PoolNotAdvertised,

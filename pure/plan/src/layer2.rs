@@ -26,7 +26,7 @@ use crate::scene::Scene;
 pub(crate) use contest::{Contender, Vip};
 
 /// What becomes of a Service's addresses on the LAN, whichever they are.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Outlook {
     /// Advertisements that select it, by index.
     advertisements: Arc<[usize]>,
@@ -58,6 +58,28 @@ pub(crate) struct Layer2 {
 pub(crate) struct Moved {
     /// Addresses for which other nodes may answer now, or in another order, or that came or went.
     pub(crate) addresses: BTreeSet<IpAddr>,
+}
+
+/// What is alike of most Services, while many are looked at: it lies in memory once.
+#[derive(Debug, Default)]
+pub(crate) struct Alike {
+    outlooks: BTreeSet<Arc<Outlook>>,
+    nodes: BTreeSet<Arc<[Arc<str>]>>,
+    interfaces: BTreeSet<Arc<[String]>>,
+}
+
+impl Alike {
+    pub(crate) fn outlook(&mut self, outlook: Outlook) -> Arc<Outlook> {
+        known(&mut self.outlooks, outlook)
+    }
+}
+
+/// The same, as others have it.
+fn known<T: Ord + ?Sized>(all: &mut BTreeSet<Arc<T>>, one: impl Into<Arc<T>>) -> Arc<T> {
+    let one = one.into();
+    let known = all.get(&one).cloned().unwrap_or(one);
+    all.insert(known.clone());
+    known
 }
 
 impl Layer2 {
@@ -128,27 +150,29 @@ impl Layer2 {
         scene: &Scene<'_>,
         id: &NamespacedName,
         Stake { assignment, outlook }: Stake<'_>,
+        alike: &mut Alike,
     ) -> Vec<Layer2Row> {
         if outlook.advertisements.is_empty() {
             return Vec::new();
         }
-        let mut addresses = assignment.addresses.clone();
+        let mut addresses = assignment.addresses.to_vec();
         addresses.sort();
-        let row = |address| {
+        let mut row = |address| {
             let order = self.vips[&address].order_of(id);
-            let mut names = order.iter().map(|it| scene.nodes.name(it.node).to_owned());
+            let mut names = order.iter().map(|it| scene.nodes.name(it.node).clone());
             let owner = order.first().map(|it| it.node);
+            let interfaces = scene.nodes.interfaces(&outlook.advertisements, owner);
             Layer2Row {
                 address,
                 service: id.clone(),
                 protocol: AnnouncedBy::Layer2,
                 owner: names.next(),
-                standbys: names.collect(),
-                interfaces: scene.nodes.interfaces(&outlook.advertisements, owner),
-                peers: Vec::new(),
+                standbys: known(&mut alike.nodes, names.collect::<Vec<_>>()),
+                interfaces: known(&mut alike.interfaces, interfaces),
+                peers: [],
             }
         };
-        addresses.into_iter().map(row).collect()
+        addresses.into_iter().map(&mut row).collect()
     }
 }
 

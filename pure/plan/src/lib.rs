@@ -21,6 +21,7 @@ mod planner;
 mod routes;
 mod rows;
 mod scene;
+mod services;
 mod sha256;
 mod shares;
 #[cfg(test)]
@@ -28,9 +29,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use planner::Piece;
 use serde::Serialize;
 use steelyard_model::{Diagnostics, Holdings, NamespacedName, Snapshot, Sorted};
 
@@ -45,6 +44,7 @@ pub use rows::{
     AdvertisedRow, AnnouncedBy, AnnouncementRow, BackendRow, BgpRow, FilterRow, Layer2Row, PeerRow,
     RouteRow, RoutedKind, ServiceRow, TlsRow,
 };
+pub use services::ServiceRows;
 pub use shares::Shares;
 pub use steelyard_ipam::{
     Absent, Author, Exclusion, Occupant, PoolUsage, ServiceEvent, ServiceEventKind,
@@ -81,8 +81,7 @@ pub struct Facts {
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Plan {
     /// LoadBalancer Services that are ours, by name.
-    #[serde(serialize_with = "Sorted::list_values")]
-    pub services: Sorted<NamespacedName, ServiceRow>,
+    pub services: ServiceRows,
     /// Who announces which address, by Service; those on the LAN first.
     #[serde(serialize_with = "Sorted::list_values")]
     pub announcements: Sorted<(NamespacedName, usize), AnnouncementRow>,
@@ -100,9 +99,6 @@ pub struct Plan {
     /// What this node does.
     #[serde(skip)]
     pub node: NodePlan,
-    /// What was decided for each Service alone.
-    #[serde(skip)]
-    pieces: Sorted<NamespacedName, Arc<Piece>>,
     /// Addresses that a Service has and another machine too, and which: nobody answers for them.
     #[serde(skip)]
     pub withheld: Sorted<(IpAddr, NamespacedName), Occupant>,
@@ -125,7 +121,7 @@ impl Plan {
     /// Why a Service has its addresses, or none, and who announces them; nothing of one that is not
     /// of type LoadBalancer. It is said when it is asked for: of most nobody ever asks.
     pub fn explain(&self, id: &NamespacedName) -> Vec<Explanation> {
-        let Some(piece) = self.pieces.get(id) else { return Vec::new() };
+        let Some(piece) = self.services.pieces.get(id) else { return Vec::new() };
         let first = (id.clone(), 0);
         let rows = self.announcements.starting_at(&first).take_while(|((of, _), _)| of == id);
         let rows: Vec<&AnnouncementRow> = rows.map(|(_, row)| row).collect();

@@ -133,7 +133,7 @@ fn share(
             widen(&mut first.interfaces, interfaces);
             continue;
         }
-        let named = |it: &Candidate| (Arc::from(scene.nodes.name(it.node)), it.score);
+        let named = |it: &Candidate| (scene.nodes.name(it.node).clone(), it.score);
         let candidates: Scored = sharer.order.iter().map(named).collect();
         let candidates = known.get(&candidates).cloned().unwrap_or(candidates);
         known.insert(candidates.clone());

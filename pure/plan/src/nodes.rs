@@ -22,7 +22,7 @@ pub(crate) struct Nodes<'a> {
 }
 
 struct NodeView {
-    name: String,
+    name: Arc<str>,
     labels: Labels,
     bar: Option<Bar>,
 }
@@ -50,12 +50,12 @@ impl<'a> Nodes<'a> {
             let name = facts.node.clone();
             let labels = Labels::from([(HOSTNAME.to_owned(), name.clone())]);
             let bar = (!facts.is_alive(&name)).then_some(Bar::NotAlive);
-            list.push(NodeView { name, labels, bar });
+            list.push(NodeView { name: name.into(), labels, bar });
         }
         Self { list, snapshot, assumed, selected: BTreeMap::new() }
     }
 
-    pub(crate) fn name(&self, node: usize) -> &str {
+    pub(crate) fn name(&self, node: usize) -> &Arc<str> {
         &self.list[node].name
     }
 
@@ -78,7 +78,7 @@ impl<'a> Nodes<'a> {
     /// Whether a node is one of `places`. With one node that nobody described, what is not said
     /// to be elsewhere is here.
     pub(crate) fn is_among(&self, node: usize, places: &BTreeSet<Option<&str>>) -> bool {
-        (self.assumed && places.contains(&None)) || places.contains(&Some(self.name(node)))
+        (self.assumed && places.contains(&None)) || places.contains(&Some(&**self.name(node)))
     }
 
     /// Whether the only obstacle at some node that an advertisement selects is that it does not
@@ -152,7 +152,7 @@ impl NodeView {
     /// A machine that no Node object describes.
     fn beside(name: &str, facts: &Facts) -> Self {
         let bar = (!facts.is_alive(name)).then_some(Bar::NotAlive);
-        Self { name: name.to_owned(), labels: Labels::new(), bar }
+        Self { name: name.into(), labels: Labels::new(), bar }
     }
 
     fn new(node: &steelyard_model::Node, facts: &Facts) -> Self {
@@ -163,6 +163,6 @@ impl NodeView {
         } else {
             node.network_unavailable.then_some(Bar::NetworkUnavailable)
         };
-        Self { name: node.name.to_string(), labels: node.labels.clone(), bar }
+        Self { name: node.name.clone(), labels: node.labels.clone(), bar }
     }
 }

@@ -227,7 +227,7 @@ impl Last {
     fn reassign_all(&mut self, held: &Holdings) -> BTreeSet<NamespacedName> {
         self.allocator = allocator(&self.snapshot, held, &self.facts);
         self.made.plan.held = self.allocator.held();
-        self.made.plan.pieces.keys().chain(self.allocator.services()).cloned().collect()
+        self.made.plan.services.pieces.keys().chain(self.allocator.services()).cloned().collect()
     }
 
     /// Services at whose addresses the gateway does something else, since entry points differ.
@@ -248,7 +248,7 @@ impl Last {
     }
 
     fn comes_out_different(&self, id: &NamespacedName) -> bool {
-        let Some(piece) = self.made.plan.pieces.get(id) else { return true };
+        let Some(piece) = self.made.plan.services.pieces.get(id) else { return true };
         // What a Service without an address is told depends on all others.
         let told = self.made.found.contains_key(id) || piece.assignment.addresses.is_empty();
         told || self.allocator.assignment(id).as_ref() != Some(&piece.assignment)

@@ -8,21 +8,28 @@ use steelyard_ipam::ServiceEvent;
 use steelyard_model::{NamespacedName, ServedBy, Sorted};
 
 /// A Service of type LoadBalancer that is ours.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ServiceRow {
+pub struct ServiceRow<'a> {
     /// Namespace.
-    pub namespace: Arc<str>,
+    pub namespace: &'a str,
     /// Name.
-    pub name: Arc<str>,
+    pub name: &'a str,
     /// Its addresses; empty while it is pending.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: &'a [IpAddr],
     /// The pool they are from.
-    pub pool: Option<Arc<str>>,
+    pub pool: Option<&'a Arc<str>>,
     /// Who takes the traffic; none without an address.
     pub served_by: Option<ServedBy>,
     /// What to tell about it.
-    pub events: Vec<ServiceEvent>,
+    pub events: &'a [ServiceEvent],
+}
+
+impl<'a> ServiceRow<'a> {
+    /// What came of it, which is told once.
+    pub fn outcome(&self) -> impl PartialEq + use<'a> {
+        (self.addresses, self.pool, self.events)
+    }
 }
 
 /// Who announces an address.
@@ -35,7 +42,8 @@ pub enum AnnouncementRow {
     Bgp(BgpRow),
 }
 
-/// Who answers for an address on the LAN.
+/// Who answers for an address on the LAN. Of most the lists are those of others, which lie in
+/// memory once.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Layer2Row {
     /// The address.
@@ -45,13 +53,13 @@ pub struct Layer2Row {
     /// How.
     pub protocol: AnnouncedBy,
     /// The node that answers; none if no node may.
-    pub owner: Option<String>,
+    pub owner: Option<Arc<str>>,
     /// The nodes that would answer if it did not, in order.
-    pub standbys: Vec<String>,
+    pub standbys: Arc<[Arc<str>]>,
     /// The only interfaces on which it is announced; empty means every suitable one.
-    pub interfaces: Vec<String>,
+    pub interfaces: Arc<[String]>,
     /// BGP peers; none on the LAN.
-    pub peers: Vec<String>,
+    pub peers: [String; 0],
 }
 
 /// A prefix that nodes announce to routers for a Service.

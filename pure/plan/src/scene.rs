@@ -19,6 +19,6 @@ impl<'a> Scene<'a> {
 
     /// Whether a node, by its index, is the one that `facts` names.
     pub(crate) fn is_this_node(&self, node: usize) -> bool {
-        self.nodes.name(node) == self.facts.node
+        **self.nodes.name(node) == *self.facts.node
     }
 }

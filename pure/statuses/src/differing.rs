@@ -32,5 +32,5 @@ fn of_gateway<'a>(
 ) -> (Option<&'a NamespacedName>, Option<&'a [std::net::IpAddr]>) {
     let gateway = options.gateway.as_ref();
     let row = gateway.and_then(|id| plan.services.get(id));
-    (gateway, row.map(|row| row.addresses.as_slice()))
+    (gateway, row.map(|row| row.addresses))
 }

@@ -25,7 +25,7 @@ pub fn on_the_lan(
         // The row has the interfaces of its owner; those of others are per address.
         let shared =
             plan.node.share.get(&row.address).filter(|_| row.owner.as_deref() != Some(node));
-        let interfaces = shared.map_or(&row.interfaces, |share| &share.interfaces);
+        let interfaces = shared.map_or(&row.interfaces[..], |share| &share.interfaces);
         statuses.entry(row.service.clone()).or_insert_with(|| {
             ServiceL2Status::new(node, &row.service, interfaces.iter().map(String::as_str))
         });

@@ -157,18 +157,22 @@ impl Reportable<'_> {
         let addressed = row.filter(|row| !row.addresses.is_empty());
         let change = match addressed {
             Some(row)
-                if found.says(&row.addresses, Some(self.options.ip_mode), row.pool.as_deref()) =>
+                if found.says(
+                    row.addresses,
+                    Some(self.options.ip_mode),
+                    row.pool.map(|it| &**it),
+                ) =>
             {
                 None
             }
             Some(row) => {
                 match self.whose(id, found, resolved.service.load_balancer_class.is_some()) {
                     Some(whose) => {
-                        let addresses = row.addresses.clone();
+                        let addresses = row.addresses.to_vec();
                         wanted.left.push(LeftAlone { service: id.clone(), whose, addresses });
                         None
                     }
-                    None => Some(self.addresses(row, found)),
+                    None => Some(self.addresses(&row, found)),
                 }
             }
             None if self.takes_back(row.is_some(), found) => Some(StatusChange::NoAddresses),
@@ -177,11 +181,11 @@ impl Reportable<'_> {
         wanted.put(StatusKind::Service, id, Some(found.revision.clone()), change);
     }
 
-    fn addresses(&self, row: &ServiceRow, found: &ReportedBalance) -> StatusChange {
+    fn addresses(&self, row: &ServiceRow<'_>, found: &ReportedBalance) -> StatusChange {
         StatusChange::Addresses {
-            addresses: row.addresses.clone(),
+            addresses: row.addresses.to_vec(),
             ip_mode: Some(self.options.ip_mode),
-            pool: row.pool.as_deref().map(str::to_owned),
+            pool: row.pool.map(ToString::to_string),
             by_force: found.reporter != Reporter::Nobody,
         }
     }
@@ -223,7 +227,7 @@ impl Reportable<'_> {
             return;
         }
         let addresses = match self.plan.services.get(gateway) {
-            Some(row) => row.addresses.clone(),
+            Some(row) => row.addresses.to_vec(),
             // Somebody else gives it its address.
             None => reported.services.get(gateway).map(ReportedBalance::ips).unwrap_or_default(),
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use steelyard_model::{Diagnostic, Severity};
-use steelyard_plan::{Plan, ServiceEventKind, ServiceRow};
+use steelyard_plan::{Plan, ServiceEventKind};
 
 use super::history::History;
 use super::{Applied, Doing, Hand};
@@ -61,10 +61,10 @@ impl Chronicle {
     fn tell_services(&self, before: &Plan, plan: &Plan) {
         for id in plan.services.differing(&before.services) {
             let Some(service) = plan.services.get(id) else { continue };
-            if before.services.get(id).is_some_and(|before| outcome(before) == outcome(service)) {
+            if before.services.get(id).is_some_and(|before| before.outcome() == service.outcome()) {
                 continue;
             }
-            for event in &service.events {
+            for event in service.events {
                 let object = format!("Service/{id}");
                 let normal = event.kind == ServiceEventKind::Normal;
                 self.history.note(normal, event.reason, &object, &event.message);
@@ -102,11 +102,6 @@ fn place(found: &Diagnostic) -> String {
     let line = found.location.as_ref().filter(|it| it.line > 0 || found.object.is_none());
     let object = || found.object.as_ref().map(ToString::to_string);
     line.map(ToString::to_string).or_else(object).unwrap_or_default()
-}
-
-/// What came of a Service.
-fn outcome(service: &ServiceRow) -> impl PartialEq {
-    (&service.addresses, &service.pool, &service.events)
 }
 
 #[cfg(test)]

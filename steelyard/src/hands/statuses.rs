@@ -221,13 +221,10 @@ impl Statuses {
         let at = rfc3339(SystemTime::now(), 0);
         for id in plan.services.differing(&before.services) {
             let Some(row) = plan.services.get(id) else { continue };
-            let outcome = |row: &steelyard_plan::ServiceRow| {
-                (row.addresses.clone(), row.pool.clone(), row.events.clone())
-            };
-            if before.services.get(id).is_some_and(|before| outcome(before) == outcome(row)) {
+            if before.services.get(id).is_some_and(|before| before.outcome() == row.outcome()) {
                 continue;
             }
-            for event in &row.events {
+            for event in row.events {
                 self.tell(id, event.kind, event.reason, &event.message, &at);
             }
         }
@@ -268,7 +265,7 @@ impl Counts {
 
     fn see(&self, plan: &Plan) {
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-        for pool in plan.services.values().filter_map(|row| row.pool.as_deref()) {
+        for pool in plan.services.values().filter_map(|row| row.pool) {
             *counts.entry(pool).or_default() += 1;
         }
         let services = counts.into_iter().map(|(pool, count)| (pool.to_owned(), count)).collect();

@@ -33,7 +33,7 @@ fn own() -> OwnFacts {
 }
 
 fn addresses(decided: &Decided) -> Vec<IpAddr> {
-    decided.plan.services.values().flat_map(|row| row.addresses.clone()).collect()
+    decided.plan.services.values().flat_map(|row| row.addresses.to_vec()).collect()
 }
 
 /// What is decided is not in force: only what was written down is held.
@@ -50,7 +50,7 @@ fn what_was_not_written_down_is_decided_anew() {
     assert_eq!(addresses(&unwritten)[0], app, "nobody held it");
     mind.hold(&first.plan.held);
     let written = mind.take(&own(), now);
-    let web = written.plan.services.values().find(|row| &*row.name == "web").unwrap();
+    let web = written.plan.services.values().find(|row| row.name == "web").unwrap();
     assert_eq!(web.addresses, addresses(&first));
 }
 

@@ -76,9 +76,10 @@ impl<'a> Account<'a> {
         if let Some(silence) = self.silence() {
             return silence.to_string();
         }
-        let mut told = Layer2Row { owner: self.owner.clone(), ..planned.clone() };
+        let owner = self.owner.as_deref().map(Into::into);
+        let mut told = Layer2Row { owner, ..planned.clone() };
         if let Some(agreed) = self.agreed {
-            told.standbys = agreed.status.standbys.iter().map(ToString::to_string).collect();
+            told.standbys = agreed.status.standbys.clone().into();
         }
         let mut said = told.sentence();
         if let Some(agreed) = self.agreement() {
@@ -163,10 +164,10 @@ mod tests {
             address: "10.0.0.1".parse().unwrap(),
             service: NamespacedName::new("default", "web"),
             protocol: AnnouncedBy::Layer2,
-            owner: Some("a".to_owned()),
-            standbys: vec!["b".to_owned()],
-            interfaces: Vec::new(),
-            peers: Vec::new(),
+            owner: Some("a".into()),
+            standbys: ["b".into()].into(),
+            interfaces: [].into(),
+            peers: [],
         }
     }
 

@@ -28,7 +28,7 @@ use crate::ledger::{Ledger, Place, Slot};
 use crate::pools::Pools;
 use crate::refusal::Refusal;
 use crate::reserved::{Occupant, Reserved};
-use crate::wish::{Request, Standing, Wish};
+use crate::wish::{Request, Standing, Wish, Wishes};
 
 /// How to assign.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +80,7 @@ pub struct Allocator {
     /// Slots to use again.
     vacant: Vec<Slot>,
     index: BTreeMap<NamespacedName, Slot>,
+    wishes: Wishes,
     /// Number of the last run. Who was decided in an earlier one is history: what was given is
     /// held, and what happened was told.
     run: u64,
@@ -99,7 +100,7 @@ pub(crate) struct Claim {
     pub(crate) id: NamespacedName,
     /// None for an absent Service whose holding is kept.
     pub(crate) service: Option<Arc<Service>>,
-    pub(crate) wish: Wish,
+    pub(crate) wish: Arc<Wish>,
     /// The run in which it was last decided.
     run: u64,
     /// What it held before that run, if it did.
@@ -112,9 +113,9 @@ pub(crate) struct Claim {
 /// What a Service was given.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
-    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) addresses: Box<[IpAddr]>,
     /// Where each of them is.
-    places: Vec<Place>,
+    places: Box<[Place]>,
     reason: Reason,
 }
 
@@ -134,6 +135,7 @@ impl Allocator {
             slots: Vec::new(),
             vacant: Vec::new(),
             index: BTreeMap::new(),
+            wishes: Wishes::default(),
             run: 0,
             decided: Vec::new(),
             unsettled: BTreeSet::new(),
@@ -227,11 +229,11 @@ impl Allocator {
         let occupied = self.occupied(claim).map(|(it, occupant)| (it, occupant.clone()));
         let unknown = claim.held().is_empty() && service.noted_pool.is_none();
         Assignment {
-            addresses: claim.addresses().to_vec(),
+            addresses: claim.addresses().into(),
             pool,
             occupied: occupied.collect(),
             reason: claim.grant.as_ref().map_or_else(pending, reason),
-            events: if self.is_history(claim) { Vec::new() } else { claim.events.clone() },
+            events: if self.is_history(claim) { Box::default() } else { claim.events[..].into() },
             status_is_foreign: claim.wish.standing == Standing::Foreign
                 || self.pools.is_empty() && unknown,
         }
@@ -248,7 +250,7 @@ impl Allocator {
         };
         let pool = claim.pool().map(|pool| self.pools.get(pool).pool.id.name.to_string());
         Holding {
-            addresses: grant.addresses.clone(),
+            addresses: grant.addresses.to_vec(),
             pool: pool.unwrap_or_default(),
             sharing: claim.wish.sharing(),
         }
@@ -263,7 +265,7 @@ impl Allocator {
         if wish.standing == Standing::NotLoadBalancer {
             return None;
         }
-        let id = service.id.clone();
+        let (id, wish) = (service.id.clone(), self.wishes.known(wish));
         Some(self.place(Claim {
             id,
             service: Some(service),
@@ -443,9 +445,9 @@ impl Allocator {
 
 /// Giving and taking back.
 impl Allocator {
-    fn take(&mut self, slot: Slot, mut places: Vec<Place>, reason: Reason) {
-        places.shrink_to_fit();
-        let addresses: Vec<_> = places.iter().map(|&place| self.pools.address(place)).collect();
+    fn take(&mut self, slot: Slot, places: Vec<Place>, reason: Reason) {
+        let places: Box<[Place]> = places.into();
+        let addresses: Box<_> = places.iter().map(|&place| self.pools.address(place)).collect();
         self.mark(slot, &places, &addresses);
         self.claim_mut(slot).grant = Some(Grant { addresses, places, reason });
     }
@@ -473,7 +475,7 @@ impl Claim {
         Self {
             id,
             service: None,
-            wish: Wish::nothing(),
+            wish: Arc::new(Wish::nothing()),
             run,
             held: noted(held),
             grant: None,

@@ -385,7 +385,7 @@ proptest! {
                 .flatten()
                 .map(Vec::as_slice)
                 .collect();
-            if before.iter().any(|before| *before == now.addresses) {
+            if before.iter().any(|before| **before == *now.addresses) {
                 continue;
             }
             let told = now.events.iter().any(|event| {

@@ -140,7 +140,7 @@ fn who_has_one_keeps_it_and_is_told() {
         );
         let (_, given) = out.services.first_key_value().unwrap();
         let occupant = Occupant::Node("n10.0.0.2".into());
-        assert_eq!(given.occupied, [(addresses("10.0.0.2")[0], occupant)]);
+        assert_eq!(*given.occupied, [(addresses("10.0.0.2")[0], occupant)]);
         // It is in use, and counts as that alone.
         assert_eq!(free(&out), (1, 2));
     }

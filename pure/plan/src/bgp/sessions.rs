@@ -113,7 +113,7 @@ impl Sessions {
 fn row(scene: &Scene<'_>, node: usize, peer: usize) -> PeerRow {
     let peer = &scene.snapshot.bgp.peers[peer].peer;
     PeerRow {
-        node: scene.nodes.name(node).to_owned(),
+        node: scene.nodes.name(node).to_string(),
         peer: peer.id.name.to_string(),
         address: peer.neighbor.to_string(),
         routes: Default::default(),

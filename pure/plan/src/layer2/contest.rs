@@ -119,7 +119,7 @@ impl Vip {
 
     fn elect_compatibly(&mut self, scene: &Scene<'_>) {
         for sharer in &mut self.sharers {
-            let name = |node| scene.nodes.name(node);
+            let name = |node| &**scene.nodes.name(node);
             sharer.order = Election::compatible_order(&sharer.eligible, name, sharer.key).into();
         }
     }

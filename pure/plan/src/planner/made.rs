@@ -10,7 +10,7 @@ use super::piece::{Cut, Piece};
 use crate::Plan;
 use crate::bgp::Bgp;
 use crate::circles::{self, Leads};
-use crate::layer2::{Layer2, Moved};
+use crate::layer2::{Alike, Layer2, Moved};
 use crate::scene::Scene;
 
 /// Pieces, and what becomes of them together.
@@ -56,9 +56,9 @@ impl Made {
         (before, touched): (&Snapshot, &[NamespacedName]),
         mut left: usize,
     ) -> usize {
-        let mut cuts = Vec::with_capacity(touched.len());
+        let (mut cuts, mut alike) = (Vec::with_capacity(touched.len()), Alike::default());
         for id in touched {
-            let cut = Cut::new(scene, (allocator, &self.bgp), id, left > 0);
+            let cut = Cut::new(scene, (allocator, &self.bgp), id, left > 0, &mut alike);
             left = left.saturating_sub(cut.as_ref().map_or(0, |cut| cut.exclusions.len()));
             cuts.push((id.clone(), cut));
         }
@@ -81,17 +81,17 @@ impl Made {
     /// Puts pieces in the place of those before, and elects.
     fn put(&mut self, scene: &Scene<'_>, cuts: Vec<(NamespacedName, Option<Cut>)>) -> Moved {
         let mut moved = Moved::default();
-        let (mut services, mut exclusions) = (Vec::new(), Vec::new());
+        let mut exclusions = Vec::new();
         let (mut served, mut forwarded) = (Vec::new(), Vec::new());
         let (mut withheld, mut pieces) = (Vec::new(), Vec::new());
         for (id, cut) in cuts {
-            let before = self.plan.pieces.get(&id);
-            let (piece, excluded, found, row, here) = match cut {
+            let before = self.plan.services.pieces.get(&id);
+            let (piece, excluded, found, here) = match cut {
                 Some(cut) => {
                     let here = (cut.served, cut.forwarded);
-                    (Some(cut.piece), cut.exclusions, cut.found, cut.row, here)
+                    (Some(cut.piece), cut.exclusions, cut.found, here)
                 }
-                None => (None, Vec::new(), Vec::new(), None, Default::default()),
+                None => (None, Vec::new(), Vec::new(), Default::default()),
             };
             withheld.extend(before.into_iter().flat_map(|it| it.withheld(&id, false)));
             withheld.extend(piece.iter().flat_map(|it| it.withheld(&id, true)));
@@ -112,15 +112,13 @@ impl Made {
                 self.found.insert(id.clone(), found);
             }
             exclusions.push((id.clone(), (!excluded.is_empty()).then_some(excluded)));
-            services.push((id.clone(), row));
             pieces.push((id, piece.map(Arc::new)));
         }
-        self.plan.services.change(services);
         self.plan.exclusions.change(exclusions);
         self.plan.withheld.change(withheld);
         self.plan.node.serve.change(served);
         self.plan.node.forward.change(forwarded);
-        self.plan.pieces.change(pieces);
+        self.plan.services.pieces.change(pieces);
         self.layer2.elect(scene, &mut moved);
         moved
     }
@@ -135,7 +133,7 @@ impl Made {
         moved: &Moved,
     ) {
         let Self { plan, leads, layer2, .. } = self;
-        let has_address = |id: &&NamespacedName| plan.pieces.contains_key(*id);
+        let has_address = |id: &&NamespacedName| plan.services.pieces.contains_key(*id);
         let services = &scene.snapshot.services;
         let now =
             |id| Some(id).filter(has_address).and_then(|id| services.get(id)).map(Arc::as_ref);
@@ -150,10 +148,11 @@ impl Made {
 
     /// Who announces `services`.
     fn announce(&mut self, scene: &Scene<'_>, services: &[NamespacedName]) {
-        let mut rows = Vec::new();
+        let (mut rows, mut alike) = (Vec::new(), Alike::default());
         for id in services {
-            let piece = self.plan.pieces.get(id);
-            let of_service = piece.map_or_else(Vec::new, |it| it.rows(scene, id, &self.layer2));
+            let piece = self.plan.services.pieces.get(id);
+            let of_service =
+                piece.map_or_else(Vec::new, |it| it.rows(scene, id, &self.layer2, &mut alike));
             let first_gone = (id.clone(), of_service.len());
             let now = of_service.into_iter().enumerate();
             rows.extend(now.map(|(position, row)| ((id.clone(), position), Some(row))));

@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use steelyard_ipam::{Allocator, Assignment, Reason};
-use steelyard_model::{Diagnostic, NamespacedName, ResolvedService, ServedBy};
+use steelyard_ipam::{Allocator, Assignment};
+use steelyard_model::{Diagnostic, NamespacedName, ServedBy};
 
 use crate::bgp::{Bgp, Reach};
-use crate::layer2::{Layer2, Outlook, Stake, outlook};
+use crate::layer2::{Alike, Layer2, Outlook, Stake, outlook};
 use crate::node_plan::{forward, serve};
-use crate::rows::{AnnouncementRow, ServiceRow};
+use crate::rows::AnnouncementRow;
 use crate::scene::Scene;
 use crate::{Exclusion, Forward, Occupant, Serve, explain};
 
@@ -17,8 +17,21 @@ use crate::{Exclusion, Forward, Occupant, Serve, explain};
 #[derive(Debug)]
 pub(crate) struct Piece {
     pub(crate) assignment: Assignment,
+    /// Who takes the traffic, where it has an address.
+    pub(crate) served_by: ServedBy,
     /// With an address: what becomes of it, on the LAN and by BGP.
-    announcing: Option<(Outlook, Arc<Reach>)>,
+    announcing: Option<(Arc<Outlook>, Arc<Reach>)>,
+}
+
+/// Equal where the same was decided; what becomes of it by BGP is looked at only where it lies.
+impl PartialEq for Piece {
+    fn eq(&self, other: &Self) -> bool {
+        let told = |it: &Self| it.announcing.as_ref().map(|(_, reach)| Arc::as_ptr(reach));
+        self.assignment == other.assignment
+            && self.served_by == other.served_by
+            && self.outlook() == other.outlook()
+            && told(self) == told(other)
+    }
 }
 
 /// A piece, with what is not kept in it.
@@ -27,7 +40,6 @@ pub(super) struct Cut {
     pub(super) exclusions: Vec<Exclusion>,
     /// What there is to say about it.
     pub(super) found: Vec<Diagnostic>,
-    pub(super) row: Option<ServiceRow>,
     /// What this node does at each of its addresses.
     pub(super) served: [Option<Serve>; 2],
     pub(super) forwarded: [Option<Forward>; 2],
@@ -41,11 +53,11 @@ impl Cut {
         (allocator, bgp): (&Allocator, &Bgp),
         id: &NamespacedName,
         excluded: bool,
+        alike: &mut Alike,
     ) -> Option<Self> {
         let report = allocator.report(id, excluded)?;
         let (assignment, mut found) = (report.assignment, report.diagnostics);
         let resolved = scene.snapshot.services.get(id).expect("the allocator knows only these");
-        let row = service_row(resolved, &assignment);
         let (mut served, mut forwarded) = ([None, None], [None, None]);
         let mut announcing = None;
         if !assignment.addresses.is_empty() {
@@ -69,10 +81,10 @@ impl Cut {
                     }
                 }
             }
-            announcing = Some((outlook, routed));
+            announcing = Some((alike.outlook(outlook), routed));
         }
-        let piece = Piece { assignment, announcing };
-        Some(Self { piece, exclusions: report.exclusions, found, row, served, forwarded })
+        let piece = Piece { assignment, served_by: resolved.served_by, announcing };
+        Some(Self { piece, exclusions: report.exclusions, found, served, forwarded })
     }
 }
 
@@ -89,9 +101,13 @@ impl Piece {
         })
     }
 
+    fn outlook(&self) -> Option<&Outlook> {
+        self.announcing.as_ref().map(|(outlook, _)| &**outlook)
+    }
+
     /// What becomes of its addresses, on the LAN and by BGP.
     pub(crate) fn announcing(&self) -> Option<(&Outlook, &Reach)> {
-        self.announcing.as_ref().map(|(outlook, reach)| (outlook, &**reach))
+        self.announcing.as_ref().map(|(outlook, reach)| (&**outlook, &**reach))
     }
 
     /// Its part in what is settled on the LAN.
@@ -106,26 +122,12 @@ impl Piece {
         scene: &Scene<'_>,
         id: &NamespacedName,
         layer2: &Layer2,
+        alike: &mut Alike,
     ) -> Vec<AnnouncementRow> {
         let (Some(stake), Some((_, reach))) = (self.stake(), &self.announcing) else {
             return Vec::new();
         };
-        let lan = layer2.rows(scene, id, stake).into_iter().map(AnnouncementRow::Layer2);
+        let lan = layer2.rows(scene, id, stake, alike).into_iter().map(AnnouncementRow::Layer2);
         lan.chain(reach.rows.iter().cloned().map(AnnouncementRow::Bgp)).collect()
     }
-}
-
-fn service_row(resolved: &ResolvedService, assignment: &Assignment) -> Option<ServiceRow> {
-    if assignment.reason == Reason::ForeignClass {
-        return None;
-    }
-    let id = &resolved.service.id;
-    Some(ServiceRow {
-        namespace: id.namespace.clone(),
-        name: id.name.clone(),
-        addresses: assignment.addresses.clone(),
-        pool: assignment.pool_name().cloned(),
-        served_by: (!assignment.addresses.is_empty()).then_some(resolved.served_by),
-        events: assignment.events.clone(),
-    })
 }

@@ -32,7 +32,7 @@ impl Moment {
             let mut row = rows(service);
             row["why"] = json!(why(plan, id, &told));
             if let Some(resolved) = snapshot.services.get(id) {
-                row["ports"] = ports(resolved, &service.addresses, &carried, &silent);
+                row["ports"] = ports(resolved, service.addresses, &carried, &silent);
             }
             row
         });
