@@ -91,6 +91,31 @@ fn a_header_says_where_its_connection_comes_from() {
 }
 
 #[test]
+fn it_stands_before_a_handshake() {
+    let (authority, server) = (tls::Authority::new("ca"), Server::echo("one"));
+    let routes = [route("app", "*", "/", &[server.address])];
+    let map = tls::secure(&routes, &[authority.certificate("a", &["a.test"])]);
+    let client = Arc::new(authority.client());
+    for (range, expected) in [("127.0.0.0/8", "203.0.113.7"), ("10.0.0.0/8", "127.0.0.1")] {
+        let trust = Arc::new(by_ranges(range));
+        let proxied = BTreeMap::from([("websecure".to_owned(), trust)]);
+        let options = GatewayOptions { proxied, workers: 1, ..GatewayOptions::default() };
+        let (_gateway, address) = tls::secure_gateway(&map, options);
+        for header in [V1, V2] {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(header).unwrap();
+            let mut secured = tls::Secured::over(stream, "a.test", &client).unwrap();
+            let text = secured.get("a.test", "/").text();
+            assert!(text.contains(&format!("\nX-Real-Ip: {expected}\r\n")), "{range}: {text}");
+        }
+        // Inside of it there is none.
+        let mut secured = tls::Secured::connect(address, "a.test", &client);
+        secured.reader.get_mut().write_all(V1).unwrap();
+        assert_eq!(secured.get("a.test", "/").status(), 400);
+    }
+}
+
+#[test]
 fn log_and_rules_go_by_it() {
     let server = Server::echo("one");
     let file = TemporaryFile::new("proxied");
@@ -248,6 +273,7 @@ fn haproxy_in_front() {
         ("send-proxy", "127.0.0.9"),
         ("send-proxy-v2", "127.0.0.9"),
         ("send-proxy-v2 proxy-v2-options crc32c", "127.0.0.9"),
+        ("send-proxy-v2-ssl-cn proxy-v2-options ssl,cert-cn,crc32c", "127.0.0.9"),
         ("", "127.0.0.1"),
     ] {
         let asker = asker_behind(("haproxy", &["-db", "-f"]), |front, gateway| {

@@ -174,7 +174,7 @@ fn who_takes_too_long_ends() {
 /// As many as one process may have open: those that have taken longest make room.
 #[test]
 fn thousands_of_half_open_handshakes_keep_nobody_out() {
-    const MANY: usize = 3_000;
+    const MANY: usize = 10_000;
     let scene = Scene::one();
     let first = hello();
     let mut all = Vec::with_capacity(MANY);

@@ -232,9 +232,17 @@ impl Secured {
         name: &str,
         config: &Arc<ClientConfig>,
     ) -> std::io::Result<Self> {
+        Self::over(TcpStream::connect(address)?, name, config)
+    }
+
+    /// The same on a connection that is there.
+    pub(crate) fn over(
+        mut stream: TcpStream,
+        name: &str,
+        config: &Arc<ClientConfig>,
+    ) -> std::io::Result<Self> {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let mut connection = ClientConnection::new(config.clone(), name).unwrap();
-        let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         while connection.is_handshaking() {
             connection.complete_io(&mut stream)?;
