@@ -8,6 +8,7 @@
 //! Ours must answer; a peer that does not is told of beside the rows, and has none where it fails
 //! more than a few.
 
+pub(crate) mod certificates;
 mod figure;
 mod floor;
 mod http2;

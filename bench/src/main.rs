@@ -111,6 +111,8 @@ enum Command {
         #[arg(long)]
         output: PathBuf,
     },
+    /// Many certificates, in this process; prints one line of JSON
+    Certificates,
     /// Connections and datagrams as they come, beside HAProxy and nginx
     Streams {
         /// The release binary to measure
@@ -200,6 +202,10 @@ fn main() -> ExitCode {
             gateway::secure::run(&gateway::Options { binary, rounds, seconds, only, output })
                 .and_then(|()| page())
         }
+        Command::Certificates => gateway::certificates::measure().and_then(|found| {
+            println!("{}", serde_json::to_string(&found)?);
+            Ok(())
+        }),
         Command::Plan { binary, rounds, output } => {
             plan::run(&plan::Options { binary, rounds, output }).and_then(|()| page())
         }

@@ -7,9 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use super::figure::Figure;
-use super::http2;
 use super::workload::{Load, Workload};
-use super::{BACKEND, versions};
+use super::{BACKEND, certificates, http2, versions};
 use crate::load::Report;
 use crate::load::handshakes::{self, Handshakes};
 use crate::memory::resident;
@@ -108,6 +107,9 @@ fn measure(options: &super::Options, folder: &Path) -> Result<super::Found> {
         }
     }
     memory(&proxies, backend, &mut found)?;
+    let (rows, notes) = certificates::rows()?;
+    found.0.extend(rows);
+    found.1.extend(notes);
     Ok(found)
 }
 

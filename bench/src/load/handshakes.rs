@@ -110,6 +110,15 @@ fn ask(target: SocketAddr, host: &str, config: &Arc<ClientConfig>) -> Result<Han
     stream.conn.handshake_kind().context("no handshake")
 }
 
+/// A handshake to its end, and nothing more.
+pub(crate) fn shake_hands(target: SocketAddr, host: &str) -> Result<()> {
+    let mut stream = connect(target, host, &Handshakes::Full.config()?)?;
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock)?;
+    }
+    Ok(())
+}
+
 /// Connections that have asked once, and wait.
 pub(crate) fn wait(target: SocketAddr, host: &str, count: usize) -> Result<Vec<Waiting>> {
     let config = Handshakes::Full.config()?;

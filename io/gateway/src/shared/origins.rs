@@ -20,7 +20,7 @@ use steelyard_model::routing::transport::{OriginProtocol, OriginTls, Roots, Tran
 use steelyard_tls::SeenCertificate;
 
 use super::anchors::Anchors;
-use super::pair::parts;
+use super::pair;
 use super::provider::provider;
 
 /// A transport over TLS, of which handshakes are made when somebody wants the first: that reads the
@@ -115,8 +115,8 @@ fn config(tls: &OriginTls) -> Result<ClientConfig, Error> {
     let mut config = match &tls.client {
         None => builder.with_no_client_auth(),
         Some(certificate) => {
-            let (chain, key) = parts(certificate);
-            builder.with_client_auth_cert(chain, key.clone_key())?
+            let key = pair::key(certificate).clone_key();
+            builder.with_client_auth_cert(pair::chain(certificate), key)?
         }
     };
     config.enable_sni = tls.sends_name;

@@ -5,15 +5,17 @@ use rustls::pki_types::{
 };
 use steelyard_model::routing::tls::{Certificate, KeyForm};
 
-/// Its chain and key as rustls has them.
-pub(super) fn parts(
-    certificate: &Certificate,
-) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'_>) {
-    let Certificate { chain, key: (form, key), .. } = certificate;
-    let key = match form {
+/// Its chain, copied: of many that are kept, few are shown at a time.
+pub(super) fn chain(certificate: &Certificate) -> Vec<CertificateDer<'static>> {
+    certificate.chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect()
+}
+
+/// Its key.
+pub(super) fn key(certificate: &Certificate) -> PrivateKeyDer<'_> {
+    let (form, key) = &certificate.key;
+    match form {
         KeyForm::Pkcs8 => PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(&*key.0)),
         KeyForm::Pkcs1 => PrivateKeyDer::Pkcs1(PrivatePkcs1KeyDer::from(&*key.0)),
         KeyForm::Sec1 => PrivateKeyDer::Sec1(PrivateSec1KeyDer::from(&*key.0)),
-    };
-    (chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect(), key)
+    }
 }

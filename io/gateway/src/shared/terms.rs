@@ -13,15 +13,14 @@ use std::sync::{Arc, OnceLock};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 use steelyard_model::routing::id::{CertificateId, TlsPolicyId, TransportId};
 use steelyard_model::routing::tls::{Certificate, TlsPolicy};
 use steelyard_model::routing::world::{RoutingDelta, RoutingMap};
 use steelyard_tls::{CertificateTable, Offer};
 
 use super::origins::{OriginHandshakes, OriginTerms};
-use super::pair::parts;
-use super::policies;
+use super::{pair, policies};
 
 /// All terms of one configuration.
 #[derive(Default)]
@@ -40,7 +39,7 @@ pub(crate) struct Terms {
 #[derive(Debug)]
 struct Keyed {
     certificate: Arc<Certificate>,
-    key: OnceLock<Option<Arc<CertifiedKey>>>,
+    key: OnceLock<Option<Arc<dyn SigningKey>>>,
 }
 
 /// What is shown, by server name.
@@ -74,7 +73,7 @@ impl Terms {
         let keyed = self.keyed(routing);
         let for_all = keyed.values().find(|it| it.certificate.is_default);
         let made = self.made.clone().or_else(made);
-        let fallback = for_all.and_then(|it| it.key().cloned()).or_else(|| made.clone());
+        let fallback = for_all.and_then(|it| it.shown()).or_else(|| made.clone());
         let table = CertificateTable::new(keyed.values().cloned());
         let showing = Arc::new(Showing { table, fallback });
         let default = match &self.default {
@@ -143,15 +142,22 @@ fn shown(config: &ServerConfig, showing: &Arc<Showing>, is_strict: bool) -> Arc<
 }
 
 impl Keyed {
-    fn key(&self) -> Option<&Arc<CertifiedKey>> {
+    fn key(&self) -> Option<&Arc<dyn SigningKey>> {
         let read = || {
-            let (chain, key) = parts(&self.certificate);
-            let key = any_supported_type(&key).inspect_err(|error| {
+            let key = any_supported_type(&pair::key(&self.certificate));
+            let told = key.inspect_err(|error| {
                 tracing::error!(%error, certificate = %self.certificate.id, "a key is of no use");
             });
-            Some(Arc::new(CertifiedKey::new(chain, key.ok()?)))
+            told.ok()
         };
         self.key.get_or_init(read).as_ref()
+    }
+
+    /// What one handshake shows. Its chain is copied each time, which is little beside a signature:
+    /// a copy that stays would be as much as all else of a certificate.
+    fn shown(&self) -> Option<Arc<CertifiedKey>> {
+        let key = self.key()?.clone();
+        Some(Arc::new(CertifiedKey::new(pair::chain(&self.certificate), key)))
     }
 }
 
@@ -165,12 +171,11 @@ impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let schemes = hello.signature_schemes();
         let fits =
-            |keyed: &Keyed| keyed.key().is_some_and(|it| it.key.choose_scheme(schemes).is_some());
+            |keyed: &Keyed| keyed.key().is_some_and(|it| it.choose_scheme(schemes).is_some());
         let showing = &*self.showing;
         let found = hello.server_name().and_then(|name| showing.table.named(&lower(name), fits));
-        let key = found.and_then(|keyed| keyed.key());
-        let otherwise = showing.fallback.as_ref().filter(|_| !self.is_strict);
-        key.or(otherwise).cloned()
+        let otherwise = || showing.fallback.clone().filter(|_| !self.is_strict);
+        found.and_then(|keyed| keyed.shown()).or_else(otherwise)
     }
 }
 
