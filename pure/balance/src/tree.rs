@@ -14,11 +14,15 @@ mod spread;
 mod tests;
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use steelyard_model::routing::backend::{
     Backend, CanaryAffinity, CanaryChoice, CanaryValue, Edge, RefusalReason, Sticky,
 };
 use steelyard_model::routing::id::BackendId;
+
+use crate::pick::{hash, score};
+use crate::sticky;
 
 pub use choice::{Copied, EdgePath, LeafChoice, Pin, Rescue};
 pub use spread::Portion;
@@ -46,6 +50,9 @@ pub trait Tree {
 
     /// Whose turn it is at this node, by the weights of its edges; none where all are 0.
     fn turn(&self, node: &Self::Node, weights: impl Iterator<Item = u32> + Clone) -> Option<usize>;
+
+    /// What cookies say of where an edge leads.
+    fn token(&self, node: &Self::Node, edge: usize) -> Arc<str>;
 
     /// Whether this request is one of the so many of so many that an edge takes.
     fn is_drawn(&self, node: &Self::Node, edge: usize, share: (u32, u32)) -> bool;
@@ -147,7 +154,10 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
                     let edge = at + 1;
                     if self.tree.is_drawn(node, edge, (u32::from(*percent), 100)) {
                         let to = path.then(edge);
-                        choice.copies.extend(to.map(|path| Copied { path, body: *body }));
+                        choice.copies.extend(to.map(|path| {
+                            let node = self.tree.follow(node, edge);
+                            Copied { node, path, body: *body }
+                        }));
                     }
                 }
                 Some(0)
@@ -157,14 +167,14 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
                     return Some(1);
                 }
                 if let Some(path) = path.then(1).filter(|_| !statuses.is_empty()) {
-                    let statuses = statuses.clone();
-                    choice.rescues.push(Rescue { path, statuses, replay: *replay });
+                    let (node, statuses) = (self.tree.follow(node, 1), statuses.clone());
+                    choice.rescues.push(Rescue { node, path, statuses, replay: *replay });
                 }
                 Some(0)
             }
             Backend::Rendezvous { edges } => self.rendezvous(node, edges, path),
-            Backend::Canary { main, canary, by, affinity } => {
-                self.canary(node, [main, canary], by, *affinity, path, choice)
+            Backend::Canary { by, affinity, .. } => {
+                self.canary(node, by, *affinity, path, choice)
             }
             Backend::Endpoints(_)
             | Backend::Answer(_)
@@ -183,15 +193,17 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
     ) -> Option<usize> {
         let cookie = sticky.and_then(|sticky| self.asker.cookie(&sticky.cookie));
         let known = cookie.and_then(|cookie| {
-            let is_it = |edge: &Edge| edge.weight > 0 && *cookie == *token(&edge.backend);
-            edges.iter().position(is_it).filter(|edge| self.leads(node, *edge, path))
+            let is_it = |edge: &usize| {
+                edges[*edge].weight > 0 && *cookie == *self.tree.token(node, *edge)
+            };
+            (0..edges.len()).find(is_it).filter(|edge| self.leads(node, *edge, path))
         });
         if known.is_some() {
             return known;
         }
         let edge = self.tree.turn(node, self.weights(node, edges, path))?;
         if let Some(sticky) = sticky {
-            let value = token(&edges[edge].backend);
+            let value = self.tree.token(node, edge);
             choice.pins.push(Pin { sticky: sticky.clone(), value });
         }
         Some(edge)
@@ -212,8 +224,7 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
     fn rendezvous(&self, node: &T::Node, edges: &[Edge], path: EdgePath) -> Option<usize> {
         let client = self.asker.client();
         let scores = edges.iter().zip(self.weights(node, edges, path)).map(|(edge, weight)| {
-            let hash = fnv(client.bytes().chain(edge.backend.as_str().bytes()));
-            score(hash, weight)
+            score(hash(client.bytes().chain(edge.backend.as_str().bytes())), weight)
         });
         let best = scores.enumerate().filter(|(_, score)| *score > 0.0);
         best.max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(at, _)| at)
@@ -224,7 +235,6 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
     fn canary(
         &self,
         node: &T::Node,
-        edges: [&Edge; 2],
         by: &CanaryChoice,
         affinity: CanaryAffinity,
         path: EdgePath,
@@ -238,7 +248,7 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
             let sticky = stickies[edge].as_ref().filter(|_| affinity == CanaryAffinity::Sticky);
             let cookie = sticky.and_then(|sticky| self.asker.cookie(&sticky.cookie));
             let backend = cookie.map(|cookie| cookie.split_once('|').map_or(cookie, |it| it.0));
-            backend.is_some_and(|backend| *backend == *token(&edges[edge].backend))
+            backend.is_some_and(|backend| *backend == *self.tree.token(node, edge))
         };
         if let Some(edge) = (0..2).find(|edge| was_at(*edge)) {
             return Some(edge);
@@ -248,7 +258,7 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
         let edge = usize::from(is_canary);
         let [main, canary] = stickies;
         if let Some(sticky) = if is_canary { canary } else { main } {
-            choice.pins.push(Pin { sticky, value: token(&edges[edge].backend) });
+            choice.pins.push(Pin { sticky, value: self.tree.token(node, edge) });
         }
         Some(edge)
     }
@@ -304,22 +314,9 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
     }
 }
 
-/// What a cookie says of a backend: nothing but which it is, and the same on all nodes.
-pub fn token(backend: &BackendId) -> Box<str> {
-    format!("{:016x}", fnv(backend.as_str().bytes())).into()
-}
-
-/// FNV-1a, of 64 bits.
-fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
-    let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    bytes.fold(0xcbf2_9ce4_8422_2325, step)
-}
-
-/// Highest random weight, with shares as weighted: −w / ln h for h between 0 and 1.
-#[allow(clippy::cast_precision_loss, reason = "more bits than a share needs")]
-fn score(hash: u64, weight: u32) -> f64 {
-    // Its low bits hang on the last bytes only little.
-    let mixed = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    let part = ((mixed ^ (mixed >> 33)) >> 11) as f64 + 0.5;
-    -f64::from(weight) / (part / (1_u64 << 53) as f64).ln()
+/// What cookies say of a backend: the same on all nodes, and what Traefik writes of it.
+pub fn token(backend: &BackendId) -> Arc<str> {
+    let name = backend.traefik_name();
+    let bare = name.split_once('@').map_or(&*name, |(name, _)| name);
+    sticky::value_for(bare).into()
 }

@@ -1,5 +1,7 @@
 //! What comes of a choice.
 
+use std::sync::Arc;
+
 use steelyard_model::routing::backend::{CopiedBody, Sticky};
 
 use super::DEEPEST;
@@ -21,9 +23,9 @@ pub struct LeafChoice<N> {
     /// Cookies that are to lead back here, from the root on.
     pub pins: Vec<Pin>,
     /// Who gets copies.
-    pub copies: Vec<Copied>,
+    pub copies: Vec<Copied<N>>,
     /// Who is asked if what was chosen fails: the last first.
-    pub rescues: Vec<Rescue>,
+    pub rescues: Vec<Rescue<N>>,
 }
 
 /// A cookie that is to be set.
@@ -32,13 +34,15 @@ pub struct Pin {
     /// Which, and its attributes.
     pub sticky: Sticky,
     /// Its value.
-    pub value: Box<str>,
+    pub value: Arc<str>,
 }
 
 /// A copy of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Copied {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied<N> {
     /// Where it goes: a choice goes on from there.
+    pub node: N,
+    /// The way there.
     pub path: EdgePath,
     /// Whether with its body.
     pub body: CopiedBody,
@@ -46,8 +50,10 @@ pub struct Copied {
 
 /// Who is asked if what was chosen fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rescue {
+pub struct Rescue<N> {
     /// Where it goes: a choice goes on from there.
+    pub node: N,
+    /// The way there.
     pub path: EdgePath,
     /// The statuses that are a failure: ranges.
     pub statuses: Vec<(u16, u16)>,
@@ -63,6 +69,16 @@ impl EdgePath {
         Some(self)
     }
 
+    /// How many edges it has.
+    pub fn len(&self) -> usize {
+        usize::from(self.len)
+    }
+
+    /// Whether it leads nowhere: to the root itself.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Its edges, from the root on.
     pub fn edges(&self) -> impl Iterator<Item = usize> {
         self.edges[..usize::from(self.len)].iter().map(|edge| usize::from(*edge))
@@ -75,7 +91,7 @@ impl<N> LeafChoice<N> {
     }
 }
 
-impl Copied {
+impl<N> Copied<N> {
     /// Whether a request with so many bytes of body is copied, and then with its body.
     pub fn of(&self, bytes: u64) -> Option<bool> {
         match self.body {
@@ -85,7 +101,7 @@ impl Copied {
     }
 }
 
-impl Rescue {
+impl<N> Rescue<N> {
     /// Whether it takes a request of which so many bytes were kept, after this status.
     pub fn takes(&self, status: u16, bytes: u64) -> bool {
         let is_failure =

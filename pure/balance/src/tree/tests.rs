@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use steelyard_model::routing::backend::{Backend, CopiedBody, Edge, FixedAnswer};
@@ -31,6 +32,10 @@ impl Tree for Wood {
 
     fn turn(&self, _: &u32, mut weights: impl Iterator<Item = u32> + Clone) -> Option<usize> {
         weights.position(|weight| weight > 0)
+    }
+
+    fn token(&self, node: &u32, edge: usize) -> Arc<str> {
+        token(&self.backends[node].edges()[edge].backend)
     }
 
     fn is_drawn(&self, _: &u32, _: usize, share: (u32, u32)) -> bool {

@@ -1,6 +1,5 @@
 //! Where requests end: a tree, whose leaves answer and whose inner nodes choose.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -107,7 +106,7 @@ pub struct Endpoints {
 }
 
 /// How an endpoint is chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
     /// One after the other, by weight.
     #[default]
@@ -118,8 +117,33 @@ pub enum Algorithm {
     Least,
     /// The one that answers soonest.
     LeastTime,
-    /// By hash of the client's address.
-    Rendezvous,
+    /// The one of two drawn at random that answers sooner.
+    PeakEwma,
+    /// By a table of hashes: what has one key stays together.
+    Maglev(HashKey),
+    /// By the highest random weight: the same, and fewest move when one goes.
+    Rendezvous(HashKey),
+}
+
+/// What is the same for requests that stay together. A request that has nothing of it goes
+/// anywhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HashKey {
+    /// The client's address.
+    #[default]
+    Client,
+    /// A header, by its lower-case name.
+    Header(Arc<str>),
+    /// A cookie.
+    Cookie(Arc<str>),
+    /// Path and query, as they came.
+    Target,
+    /// The host that is asked.
+    Host,
+    /// This text.
+    Text(Arc<str>),
+    /// All of these, one behind the other.
+    All(Vec<Self>),
 }
 
 /// One way on from an inner backend.
@@ -133,13 +157,77 @@ pub struct Edge {
     pub uses: Vec<Use>,
 }
 
-/// A cookie that leads back.
+/// A cookie that leads back (RFC 6265 §4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sticky {
     /// Its name.
     pub cookie: Arc<str>,
-    /// Its attributes, as they are written: `Path`, `Domain`, `Max-Age`, `SameSite`, …
-    pub attributes: BTreeMap<Arc<str>, Arc<str>>,
+    /// What it says of an endpoint.
+    pub says: StickyValue,
+    /// `Path`; none leaves that to clients.
+    pub path: Option<Arc<str>>,
+    /// `Domain`; none is the host that was asked.
+    pub domain: Option<Arc<str>>,
+    /// Seconds, `Max-Age`: none lasts as long as the session, 0 and less deletes it.
+    pub max_age: Option<i64>,
+    /// `HttpOnly`.
+    pub http_only: bool,
+    /// `Secure`.
+    pub secure: StickySecurity,
+    /// `SameSite`; none says nothing of it.
+    pub same_site: Option<SameSite>,
+}
+
+/// What a cookie says of an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StickyValue {
+    /// Which it is, as Traefik writes it.
+    #[default]
+    Server,
+    /// A key by which the endpoint is chosen each time: when others come, a part moves to them
+    /// (nginx, `balanced`).
+    Key,
+    /// Which it is, for as long as it is there (nginx, `persistent`).
+    Endpoint,
+}
+
+/// Whether a cookie is for TLS only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StickySecurity {
+    /// It is not.
+    #[default]
+    Open,
+    /// It is.
+    Secure,
+    /// It is where it is set over TLS.
+    AsAsked,
+}
+
+/// Which requests from other sites have the cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SameSite {
+    /// All.
+    None,
+    /// Those that a person follows.
+    Lax,
+    /// None.
+    Strict,
+}
+
+impl Sticky {
+    /// A cookie of this name, for the whole site and as long as the session.
+    pub fn named(cookie: impl Into<Arc<str>>) -> Self {
+        Self {
+            cookie: cookie.into(),
+            says: StickyValue::default(),
+            path: Some("/".into()),
+            domain: None,
+            max_age: None,
+            http_only: false,
+            secure: StickySecurity::default(),
+            same_site: None,
+        }
+    }
 }
 
 /// An answer made here.

@@ -210,7 +210,7 @@ pub(crate) fn edge(backend: &str, weight: u32) -> Edge {
 }
 
 pub(crate) fn cookie(name: &str) -> Option<Sticky> {
-    Some(Sticky { cookie: name.into(), attributes: BTreeMap::new() })
+    Some(Sticky::named(name))
 }
 
 pub(crate) fn pool(set: &str) -> Backend {

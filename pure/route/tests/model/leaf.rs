@@ -2,10 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use steelyard_balance::SmoothWeighted;
 use steelyard_balance::tree::{
-    Asker, EdgePath, LeafChoice, Portion, Shape, Tree, choose, choose_from,
+    Asker, EdgePath, LeafChoice, Portion, Shape, Tree, choose, choose_from, token,
 };
 use steelyard_model::routing::backend::Backend;
 
@@ -88,6 +89,10 @@ impl Tree for Trees {
         let mut turns = self.turns.borrow_mut();
         let turns = turns.entry(node.clone()).or_default();
         turns.pick(weights.iter().map(|(at, weight)| (at, *weight)))
+    }
+
+    fn token(&self, node: &String, edge: usize) -> Arc<str> {
+        token(&self.backends[node].edges()[edge].backend)
     }
 
     fn is_drawn(&self, node: &String, edge: usize, share: (u32, u32)) -> bool {

@@ -1,0 +1,92 @@
+//! The order in which one request tries endpoints.
+
+/// Each endpoint once, by its number.
+#[derive(Clone, Debug, Default)]
+pub struct Attempts {
+    at: usize,
+    step: usize,
+    left: usize,
+    count: usize,
+}
+
+impl Attempts {
+    /// From `first` on, one after the other.
+    pub(super) fn in_order(first: usize, count: usize) -> Self {
+        Self { at: first, step: 1, left: count, count }
+    }
+
+    /// From `first` on, in an order that `chance` decides: what one that is gone had is spread
+    /// among all others.
+    pub(super) fn scattered(first: usize, count: usize, chance: u64) -> Self {
+        Self { step: stride(count, chance), ..Self::in_order(first, count) }
+    }
+}
+
+/// A step by which every one of `count` numbers is come to.
+#[allow(clippy::cast_possible_truncation, reason = "it is less than the count")]
+fn stride(count: usize, chance: u64) -> usize {
+    if count < 3 {
+        return 1;
+    }
+    let mut step = 1 + (chance % (count as u64 - 1)) as usize;
+    while common_divisor(step, count) > 1 {
+        step = if step + 1 < count { step + 1 } else { 1 };
+    }
+    step
+}
+
+fn common_divisor(mut a: usize, mut b: usize) -> usize {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+impl Iterator for Attempts {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        self.left = self.left.checked_sub(1)?;
+        let at = self.at;
+        self.at = (at + self.step) % self.count;
+        Some(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn everyone_is_tried_once(count in 1_usize..200, first: usize, chance: u64) {
+            let first = first % count;
+            for attempts in [
+                Attempts::in_order(first, count),
+                Attempts::scattered(first, count, chance),
+            ] {
+                let mut all: Vec<usize> = attempts.collect();
+                prop_assert_eq!(all[0], first);
+                all.sort_unstable();
+                prop_assert!(all.into_iter().eq(0..count));
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_is_nobody() {
+        assert_eq!(Attempts::default().next(), None);
+    }
+
+    /// The second is not always the neighbour.
+    #[test]
+    fn what_one_had_is_spread_among_the_others() {
+        let seconds = (0..400).map(|chance| Attempts::scattered(3, 7, chance).nth(1));
+        let mut counts = [0; 7];
+        seconds.for_each(|second| counts[second.unwrap_or(3)] += 1);
+        assert_eq!(counts[3], 0);
+        assert!(counts.iter().enumerate().all(|(at, count)| at == 3 || *count > 50), "{counts:?}");
+    }
+}

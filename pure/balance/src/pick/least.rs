@@ -1,0 +1,91 @@
+//! The least busy of all, or the one that would have answered first.
+//!
+//! Of few endpoints all are looked at each time. Of many nobody looks at all: what each was found
+//! to cost stands in a tree, whose first is looked at again before it is chosen, and some others
+//! are in passing, one after the other. So what the chosen one costs is true, and what others cost
+//! is at most so many choices old as there are endpoints for each look. Between equals the one
+//! that waited longest is chosen.
+
+use std::cell::{Cell, RefCell};
+
+use super::cost::NEVER;
+use super::tournament::Tournament;
+use super::{Field, any_open, cost};
+
+/// Up to so many all are looked at.
+const FEW: usize = 16;
+
+/// Of more, so many in passing.
+const LOOKS: usize = 4;
+
+/// How often the first turns out to cost more than was known.
+const MOST_SECOND_LOOKS: usize = 16;
+
+/// What each was found to cost.
+#[derive(Debug, Default)]
+pub(super) struct Least {
+    known: RefCell<Tournament>,
+    /// Who is looked at next.
+    next: Cell<usize>,
+    choices: Cell<u64>,
+    typical: Cell<u64>,
+}
+
+impl Least {
+    /// So many are there from now on; nothing is known of them.
+    pub(super) fn follow(&self, count: usize) {
+        *self.known.borrow_mut() = Tournament::new((0..count).map(|_| (0, 0)));
+    }
+
+    /// By how many requests each has, or whatever `cost` says.
+    pub(super) fn pick<F: Field>(
+        &self,
+        field: &F,
+        cost: impl Fn(&F, usize) -> u64,
+    ) -> Option<usize> {
+        let mut known = self.known.borrow_mut();
+        self.look_around(&mut known, field, &cost);
+        for _ in 0..MOST_SECOND_LOOKS {
+            let Some((at, (said, waits))) = known.best() else { break };
+            let costs = cost(field, at);
+            if costs <= said && costs < NEVER {
+                self.choices.set(self.choices.get() + 1);
+                known.set(at, ((costs + 1).min(NEVER - 1), self.choices.get()));
+                return Some(at);
+            }
+            known.set(at, (costs, waits));
+        }
+        let at = known.best().map_or(0, |(at, _)| at);
+        if cost(field, at) < NEVER { Some(at) } else { any_open(field, at) }
+    }
+
+    /// By when each would have answered.
+    pub(super) fn pick_soonest<F: Field>(&self, field: &F) -> Option<usize> {
+        let typical = self.typical.get();
+        let picked = self.pick(field, |field, at| cost::by_time(field, at, typical));
+        if let Some(at) = picked {
+            self.typical.set(cost::typical(typical, field, at));
+        }
+        picked
+    }
+
+    fn look_around<F: Field>(
+        &self,
+        known: &mut Tournament,
+        field: &F,
+        cost: &impl Fn(&F, usize) -> u64,
+    ) {
+        let count = field.count();
+        let looks = if count <= FEW { count } else { LOOKS };
+        let mut at = self.next.get();
+        for _ in 0..looks {
+            at = if at + 1 < count { at + 1 } else { 0 };
+            let (said, waits) = known.rank(at);
+            let costs = cost(field, at);
+            if costs != said {
+                known.set(at, (costs, waits));
+            }
+        }
+        self.next.set(at);
+    }
+}
