@@ -8,6 +8,7 @@ use super::tap::Tap;
 use super::witness::Witness;
 use crate::blame::blame;
 use crate::body::{Body, Framing};
+use crate::edits::ResponseChanges;
 use crate::excerpt::Excerpt;
 use crate::head::Slots;
 use crate::reject::BadResponse;
@@ -32,6 +33,8 @@ pub(super) struct Download<B> {
     sent: usize,
     passage: Passage,
     body: Body,
+    /// What is changed about the final head.
+    pub(super) changes: Option<Box<ResponseChanges>>,
     /// The final head is looked at before it goes on.
     pub(super) holds: bool,
     tap: Option<Box<Tap>>,
@@ -92,6 +95,7 @@ impl<B: Loan> Download<B> {
             sent: 0,
             passage: Passage::default(),
             body: Body::new(Framing::None),
+            changes: None,
             holds: false,
             tap: None,
             status: 0,
@@ -165,6 +169,13 @@ impl<B: Loan> Download<B> {
         true
     }
 
+    /// Nothing has come: another endpoint is asked for all of it.
+    pub(super) fn begin_anew(&mut self) {
+        let scratch = self.take_scratch();
+        let (holds, changes, witness) = (self.holds, self.changes.take(), self.witness.take());
+        *self = Self { holds, changes, witness, ..Self::new(scratch) };
+    }
+
     /// The memory for heads.
     pub(super) fn take_scratch(&mut self) -> Vec<u8> {
         self.head.clear();
@@ -232,9 +243,9 @@ impl<B: Loan> Download<B> {
             return Ok(());
         }
         let persistence = reading.persistence(&head);
-        let verbatim = head.is_verbatim(persistence);
+        let verbatim = self.changes.is_none() && head.is_verbatim(persistence);
         if !verbatim {
-            head.forward(persistence, None, &mut self.head);
+            head.forward(persistence, self.changes.as_deref(), &mut self.head);
         }
         if let Some(witness) = &mut self.witness {
             witness.went(if verbatim { &buffer[..len] } else { &self.head });

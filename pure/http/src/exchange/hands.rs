@@ -31,6 +31,44 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
         self.note(read);
     }
 
+    /// The final response goes on with these changes, unless it is held.
+    pub fn change_response(&mut self, changes: Option<Box<ResponseChanges>>) {
+        self.download.changes = changes;
+    }
+
+    /// The changes that it would go on with.
+    pub fn take_changes(&mut self) -> ResponseChanges {
+        self.download.changes.take().map_or_else(ResponseChanges::default, |changes| *changes)
+    }
+
+    /// All of the request is kept as it goes on, up to `max` bytes behind its opening.
+    pub fn keep_request(&mut self, max: usize) {
+        self.upload.keep(max);
+    }
+
+    /// The opening, and what was kept behind it, where that is all of the request.
+    pub fn whole_request(&self) -> Option<[&[u8]; 2]> {
+        self.upload.whole()
+    }
+
+    /// The head for the endpoint, with what had come of the body.
+    pub fn opening(&self) -> &[u8] {
+        self.upload.opening()
+    }
+
+    /// Whether another endpoint may be asked though this one has had its say: nothing of the
+    /// response has gone on, and nothing of the request is lost.
+    pub fn may_begin_anew(&self) -> bool {
+        let is_answered = matches!(self.download.stage, Stage::Head | Stage::Held);
+        is_answered && self.upload.is_kept()
+    }
+
+    /// What an endpoint said is forgotten: another one is asked.
+    pub fn begin_anew(&mut self) {
+        self.broken = None;
+        self.download.begin_anew();
+    }
+
     /// Drops the response that is held: the client is to get another one.
     pub fn discard(&mut self) {
         let reading = self.reading();

@@ -8,6 +8,7 @@ use crate::body::{Framing, Wrapping};
 use crate::edits::ResponseChanges;
 use crate::upgrade::Upgrades;
 
+mod again;
 mod ends;
 mod holds;
 mod waits;

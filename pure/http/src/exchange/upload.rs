@@ -16,9 +16,16 @@ pub(super) struct Upload<O, B> {
     /// Read from the client: a piece of the body, then what it sent beyond this request.
     slot: Option<B>,
     passage: Passage,
-    /// What somebody else has in hand, and made of it.
+    /// What somebody else has in hand.
     tap: Option<Box<Tap>>,
+    /// Follows the opening, where it does not go on from the buffer it came in: what somebody else
+    /// made of the body, or what is kept of it.
     woven: Vec<u8>,
+    is_woven: bool,
+    /// Bytes of it written in this attempt.
+    woven_sent: usize,
+    /// All of it is kept for another attempt, up to so many bytes.
+    keeps: Option<usize>,
     /// Bytes of the opening written in this attempt.
     sent: usize,
     /// Anything was written in this attempt.
@@ -39,6 +46,9 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
             passage: Passage::default(),
             tap: None,
             woven: Vec::new(),
+            is_woven: false,
+            woven_sent: 0,
+            keeps: None,
             sent: 0,
             begun: false,
             refused: false,
@@ -50,8 +60,45 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
     pub(super) fn begin(&mut self, reuse: &mut Reuse) {
         (self.sent, self.begun, self.refused) = (0, false, false);
         reuse.see(Seen::Owed(self.opening.as_ref().len()));
-        if self.at_hand {
+        if self.keeps.is_some() {
+            self.woven_sent = 0;
+        }
+        if self.is_woven {
+            reuse.see(Seen::Owed(self.woven.len() - self.woven_sent));
+        }
+        if self.at_hand || self.whole().is_some() {
             reuse.see(Seen::RequestEnds);
+        }
+    }
+
+    /// From now on all that goes on is kept, up to `max` bytes behind the opening.
+    pub(super) fn keep(&mut self, max: usize) {
+        (self.is_woven, self.keeps) = (true, Some(max));
+    }
+
+    /// Whether all that went on so far can go on again.
+    pub(super) fn is_kept(&self) -> bool {
+        self.at_hand || self.keeps.is_some()
+    }
+
+    /// All of it, where all of it has come and is kept: the opening, and what follows.
+    pub(super) fn whole(&self) -> Option<[&[u8]; 2]> {
+        let is_given = self.tap.as_ref().is_none_or(|tap| tap.is_ended);
+        let is_whole = self.at_hand || (self.keeps.is_some() && self.body.is_done() && is_given);
+        is_whole.then(|| [self.opening.as_ref(), &self.woven[..]])
+    }
+
+    /// The opening.
+    pub(super) fn opening(&self) -> &[u8] {
+        self.opening.as_ref()
+    }
+
+    /// More of what is woven is owed. What is too much is not kept.
+    fn owe(&mut self, from: usize, reuse: &mut Reuse) {
+        reuse.see(Seen::Owed(self.woven.len() - from));
+        if self.keeps.is_some_and(|max| self.woven.len() > max) {
+            self.keeps = None;
+            self.woven.drain(..std::mem::take(&mut self.woven_sent));
         }
     }
 
@@ -61,8 +108,8 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
             return [b""; 3];
         }
         let opening = &self.opening.as_ref()[self.sent..];
-        if self.tap.is_some() {
-            return [opening, &self.woven, b""];
+        if self.is_woven {
+            return [opening, &self.woven[self.woven_sent..], b""];
         }
         let [piece, closing] = self.passage.slices(self.slot.as_deref());
         [opening, piece, closing]
@@ -73,8 +120,11 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
         reuse.see(Seen::Wrote(count));
         let first = count.min(self.opening.as_ref().len() - self.sent);
         self.sent += first;
-        if self.tap.is_some() {
-            self.woven.drain(..count - first);
+        if self.is_woven {
+            self.woven_sent += count - first;
+            if self.keeps.is_none() {
+                self.woven.drain(..std::mem::take(&mut self.woven_sent));
+            }
             return;
         }
         self.passage.wrote(count - first);
@@ -94,7 +144,7 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
 
     /// Whether something is to be written.
     pub(super) fn is_busy(&self) -> bool {
-        let is_begun = self.passage.len() > 0 || !self.woven.is_empty();
+        let is_begun = self.passage.len() > 0 || self.woven_sent < self.woven.len();
         !self.refused && (self.sent < self.opening.as_ref().len() || is_begun)
     }
 
@@ -137,10 +187,21 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
             release(&mut self.slot, fed.consumed);
             return Ok(());
         }
-        self.passage = Passage::new(fed, 0, false);
-        reuse.see(Seen::Owed(self.passage.len()));
+        if self.is_woven {
+            let before = self.woven.len();
+            self.woven.extend_from_slice(&buffer[..fed.forward]);
+            self.woven.extend_from_slice(&fed.closing);
+            release(&mut self.slot, fed.consumed);
+            self.owe(before, reuse);
+        } else {
+            self.passage = Passage::new(fed, 0, false);
+            reuse.see(Seen::Owed(self.passage.len()));
+        }
         if self.body.is_done() {
             reuse.see(Seen::RequestEnds);
+        }
+        if self.is_woven {
+            return Ok(());
         }
         if !self.is_busy() {
             release(&mut self.slot, self.passage.consumed());
@@ -154,7 +215,7 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
     pub(super) fn tap(&mut self, wrapping: Wrapping, is_ended: bool) {
         let tap = Tap { is_ended, wrapping, ..Tap::default() };
         self.tap = Some(Box::new(tap));
-        self.at_hand = is_ended;
+        (self.is_woven, self.at_hand) = (true, is_ended);
     }
 
     /// How far the body has come.
@@ -176,7 +237,7 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
             tap.is_ended = true;
             tap.wrapping.end(&mut self.woven);
         }
-        reuse.see(Seen::Owed(self.woven.len() - before));
+        self.owe(before, reuse);
         if is_end {
             reuse.see(Seen::RequestEnds);
         }
