@@ -2,6 +2,7 @@
 //! configuration's version, which is read once per request.
 
 pub(crate) mod arrival;
+mod chance;
 mod ebb;
 pub(crate) mod listener;
 pub(crate) mod live;
@@ -28,6 +29,7 @@ use crate::tell::recent::Recent;
 use crate::tell::tracer::Tracer;
 use crate::up::upstream::Upstreams;
 use crate::wire::buffers::BufferPool;
+use chance::Chance;
 use listener::Listener;
 use live::{Live, Scene, States};
 use openings::Openings;
@@ -76,6 +78,7 @@ pub(crate) struct Core {
     pub(crate) servants: Servants,
     /// The time, at most a second ago: good enough for what is kept for minutes.
     pub(crate) tick: Cell<Instant>,
+    chance: Chance,
     live: RefCell<Rc<Live>>,
     warnings: Warnings,
 }
@@ -97,6 +100,7 @@ impl Core {
         let tracer = shared.options.tracing.as_ref().map(Tracer::new);
         let upstreams = Upstreams::new(shared.options.workers, kept);
         let recent = Recent::new(index, shared.options.workers, shared.seed);
+        let chance = shared.seed.wrapping_add(index as u64);
         Rc::new(Self {
             index,
             shared,
@@ -119,6 +123,7 @@ impl Core {
             datagram_ports: Cell::new(0),
             servants,
             tick: Cell::new(Instant::now()),
+            chance: Chance::new(chance),
             live: RefCell::new(live),
             warnings: Warnings::default(),
         })
@@ -154,7 +159,8 @@ impl Core {
 
     /// What states of a configuration are made of.
     pub(crate) fn scene<'a>(&'a self, live: &'a Live) -> Scene<'a> {
-        Scene { live, states: &self.states, upstreams: &self.upstreams, shared: &self.shared }
+        let Self { states, upstreams, shared, chance, .. } = self;
+        Scene { live, states, upstreams, shared, chance }
     }
 
     /// A request, or a connection that is carried, is under way.

@@ -206,7 +206,7 @@ fn a_request_that_does_not_come_in_time() {
 /// without.
 #[test]
 fn what_is_not_built_is_refused() {
-    use steelyard_model::routing::backend::{Algorithm, Backend};
+    use steelyard_model::routing::backend::Backend;
     use steelyard_model::routing::filter::Use;
     use steelyard_model::routing::route::Destination;
 
@@ -233,7 +233,6 @@ fn what_is_not_built_is_refused() {
     for (generation, (routing, status)) in [
         (one(), 200),
         (leaf(&|leaf| leaf.host_header = Some("b".into())), 503),
-        (leaf(&|leaf| leaf.algorithm = Algorithm::Least), 503),
         (leaf(&|leaf| leaf.transport = "tls".into()), 503),
         (on_route(&|route| route.uses.push(Use { filter: "f".into(), state: "f".into() })), 503),
         (on_route(&|route| route.to = Destination::Backend("gone".into())), 503),

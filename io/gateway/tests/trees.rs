@@ -7,9 +7,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
 use steelyard_gateway::Gateway;
-use steelyard_model::routing::backend::{
-    Backend, CanaryAffinity, CopiedBody, Edge, RefusalReason, Sticky,
-};
+use steelyard_model::routing::backend::{Backend, CopiedBody, Edge, RefusalReason};
 use steelyard_model::routing::filter::Use;
 use steelyard_model::routing::route::Destination;
 use steelyard_model::routing::world::RoutingMap;
@@ -178,21 +176,13 @@ fn backends_that_lead_in_a_circle_end() {
 #[test]
 fn kinds_that_are_not_built_are_refused() {
     let mut it = Orchard::new();
-    let sticky = Sticky { cookie: "c".into(), attributes: BTreeMap::new() };
     for backend in [
-        Backend::Weighted { edges: vec![to("a", 1)], sticky: Some(sticky) },
         Backend::Mirror { main: to("a", 1), copies: Vec::new(), body: CopiedBody::Without },
         Backend::Failover {
             primary: to("a", 1),
             fallback: Box::new(to("b", 1)),
-            statuses: Vec::new(),
+            statuses: vec![(500, 599)],
             replay: None,
-        },
-        Backend::Canary {
-            main: to("a", 1),
-            canary: Box::new(to("b", 1)),
-            by: Box::default(),
-            affinity: CanaryAffinity::Sticky,
         },
         weighted(vec![Edge {
             uses: vec![Use { filter: "unknown".into(), state: "x".into() }],

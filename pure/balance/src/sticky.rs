@@ -57,7 +57,8 @@ pub fn set_cookie(sticky: &Sticky, value: &str, is_tls: bool) -> String {
     if sticky.http_only {
         line.push_str("; HttpOnly");
     }
-    if sticky.secure == StickySecurity::Secure || (sticky.secure == StickySecurity::AsAsked && is_tls)
+    if sticky.secure == StickySecurity::Secure
+        || (sticky.secure == StickySecurity::AsAsked && is_tls)
     {
         line.push_str("; Secure");
     }
@@ -128,7 +129,10 @@ mod tests {
         let strict = Sticky { same_site: Some(SameSite::Strict), ..bare.clone() };
         assert_eq!(set_cookie(&strict, "v", false), "c=v; SameSite=Strict");
         let asked = Sticky { secure: StickySecurity::AsAsked, ..bare };
-        assert_eq!([true, false].map(|is_tls| set_cookie(&asked, "v", is_tls)), ["c=v; Secure", "c=v"]);
+        assert_eq!(
+            [true, false].map(|is_tls| set_cookie(&asked, "v", is_tls)),
+            ["c=v; Secure", "c=v"]
+        );
     }
 
     #[test]

@@ -173,9 +173,7 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
                 Some(0)
             }
             Backend::Rendezvous { edges } => self.rendezvous(node, edges, path),
-            Backend::Canary { by, affinity, .. } => {
-                self.canary(node, by, *affinity, path, choice)
-            }
+            Backend::Canary { by, affinity, .. } => self.canary(node, by, *affinity, path, choice),
             Backend::Endpoints(_)
             | Backend::Answer(_)
             | Backend::Internal(_)
@@ -193,9 +191,8 @@ impl<T: Tree, A: Asker> Chooser<'_, T, A> {
     ) -> Option<usize> {
         let cookie = sticky.and_then(|sticky| self.asker.cookie(&sticky.cookie));
         let known = cookie.and_then(|cookie| {
-            let is_it = |edge: &usize| {
-                edges[*edge].weight > 0 && *cookie == *self.tree.token(node, *edge)
-            };
+            let is_it =
+                |edge: &usize| edges[*edge].weight > 0 && *cookie == *self.tree.token(node, *edge);
             (0..edges.len()).find(is_it).filter(|edge| self.leads(node, *edge, path))
         });
         if known.is_some() {

@@ -6,12 +6,14 @@
 //! on over any number of reloads, and whatever happens between two requests.
 
 mod backend;
+mod caller;
 mod endpoints;
+mod leaf;
+mod picking;
 mod uses;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -20,12 +22,16 @@ use steelyard_model::routing::id::{BackendId, EndpointSetId, EntryPointId, Route
 use steelyard_model::routing::route::{Destination, Manner, Route};
 use steelyard_model::routing::world::RoutingDelta;
 
+use crate::core::chance::Chance;
 use crate::shared::{Config, Shared};
 use crate::tell::metrics::RouteSeries;
 use crate::up::upstream::Upstreams;
 
 pub(crate) use backend::{BackendState, Carriage, Picked};
-pub(crate) use endpoints::{SetState, Target};
+pub(crate) use caller::Caller;
+use endpoints::SetState;
+pub(crate) use endpoints::Target;
+pub(crate) use leaf::Leaf;
 pub(crate) use uses::Recipes;
 use uses::RouteUses;
 
@@ -91,6 +97,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) states: &'a States,
     pub(crate) upstreams: &'a Upstreams,
     pub(crate) shared: &'a Shared,
+    pub(crate) chance: &'a Chance,
 }
 
 impl Drop for States {
@@ -211,9 +218,9 @@ impl Scene<'_> {
 impl Scene<'_> {
     /// Who takes a request that a filter makes for a client. What would pass filters of its own on
     /// the way gets nowhere.
-    pub(crate) fn pick(&self, id: &BackendId, client: IpAddr) -> Picked {
+    pub(crate) fn pick(&self, id: &BackendId, caller: &Caller<'_>) -> Picked {
         let mut recipes = Vec::new();
-        let picked = self.backend(id).pick(self, client, &mut recipes);
+        let picked = self.backend(id).pick(self, caller, &mut recipes);
         if recipes.is_empty() { picked.for_requests() } else { Picked::Nothing }
     }
 }
@@ -263,25 +270,30 @@ impl RouteState {
     pub(crate) fn pick(
         &self,
         scene: &Scene<'_>,
-        client: IpAddr,
+        caller: &Caller<'_>,
         recipes: &mut Vec<Recipe>,
     ) -> Picked {
-        self.pick_any(scene, client, recipes).for_requests()
+        self.pick_any(scene, caller, recipes).for_requests()
     }
 
     /// Who takes a client's connection, as it is.
     pub(crate) fn pick_for_bytes(
         &self,
         scene: &Scene<'_>,
-        client: IpAddr,
+        caller: &Caller<'_>,
         recipes: &mut Vec<Recipe>,
     ) -> Picked {
-        self.pick_any(scene, client, recipes).for_bytes()
+        self.pick_any(scene, caller, recipes).for_bytes()
     }
 
-    fn pick_any(&self, scene: &Scene<'_>, client: IpAddr, recipes: &mut Vec<Recipe>) -> Picked {
+    fn pick_any(
+        &self,
+        scene: &Scene<'_>,
+        caller: &Caller<'_>,
+        recipes: &mut Vec<Recipe>,
+    ) -> Picked {
         match &self.way {
-            Way::Backend(link) => link.get(scene).pick(scene, client, recipes),
+            Way::Backend(link) => link.get(scene).pick(scene, caller, recipes),
             // Whoever leads on is asked where to, and not here.
             Way::Routes | Way::Unserved => backend::unserved(),
         }

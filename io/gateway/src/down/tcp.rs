@@ -13,7 +13,7 @@ use steelyard_preface::opening::{ACCEPTED, SSL_REQUEST};
 
 use crate::core::Core;
 use crate::core::arrival::Arrival;
-use crate::core::live::{BackendState, Carriage, Picked, RouteState, SetState, Target};
+use crate::core::live::{BackendState, Caller, Carriage, Leaf, Picked, RouteState, Target};
 use crate::exchange::relay::{Ending, Quiet, Relay, Stand};
 use crate::shared::standing::EndpointStanding;
 use crate::tell::fault::{Failed, Fault};
@@ -76,18 +76,18 @@ pub(super) async fn reach(
 ) -> Result<Reached, Failed> {
     let core = &arrival.core;
     let at = (&arrival.listener.point, arrival.peer.ip());
-    let (service, set) = pick(core, at, route)?;
+    let leaf = pick(core, at, route)?;
+    let service = leaf.backend.clone();
     let carriage = service.carriage().ok_or_else(|| Failed::new(Fault::Refused))?;
     let says = first_words(arrival, &carriage);
     let began = Instant::now();
-    let targets = set.targets();
     let mut last = Failed::new(Fault::NoEndpoints);
-    for index in set.turns.attempts(targets.len()) {
+    for index in leaf.attempts() {
         if began.elapsed() > core.options().timeouts.connect_all {
             break;
         }
-        let standing = service.standing(&core.shared.standings, &targets[index]);
-        let upstreams = match upstreams(core, &service, &targets[index]).await {
+        let standing = service.standing(&core.shared.standings, leaf.target(index));
+        let upstreams = match upstreams(core, &service, leaf.target(index)).await {
             Ok(upstreams) => upstreams,
             Err(failed) => {
                 last = failed;
@@ -111,18 +111,18 @@ pub(super) async fn reach(
     Err(last)
 }
 
-/// The backend that takes what comes of `client` at an entry point, and its endpoints.
+/// The endpoints that take what comes of `client` at an entry point.
 pub(super) fn pick(
     core: &Core,
     (point, client): (&EntryPointId, IpAddr),
     route: &RouteState,
-) -> Result<(Rc<BackendState>, Rc<SetState>), Failed> {
+) -> Result<Leaf, Failed> {
     let live = core.live();
     let mut recipes = route.recipes((point, false), "");
     recipes.extend(route.recipes((point, true), ""));
-    let picked = route.pick_for_bytes(&core.scene(&live), client, &mut recipes);
+    let picked = route.pick_for_bytes(&core.scene(&live), &Caller::at(client), &mut recipes);
     let (fault, why) = match picked {
-        Picked::Leaf(service, set) if recipes.is_empty() => return Ok((service, set)),
+        Picked::Leaf(leaf) if recipes.is_empty() => return Ok(leaf),
         Picked::Leaf(..) => (Fault::Refused, Some("its filters are for requests".into())),
         Picked::Refused(_, why) => (Fault::Refused, Some(why)),
         Picked::Nothing => (Fault::NoEndpoints, None),

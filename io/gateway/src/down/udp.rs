@@ -174,15 +174,15 @@ impl Port {
         let route = self.route(&live, peer).ok_or(Fault::NoRoute)?;
         let state = core.scene(&live).route(route);
         let at = (&self.listener.point, peer.client.ip());
-        let (service, set) = tcp::pick(core, at, &state).map_err(|failed| failed.fault)?;
+        let leaf = tcp::pick(core, at, &state).map_err(|failed| failed.fault)?;
         // Datagrams know no TLS here, and nobody is spoken to by less than was asked for.
-        if service.is_secure() {
+        if leaf.backend.is_secure() {
             core.refused(&state.name, "TLS over datagrams");
             return Err(Fault::Refused.into());
         }
-        let targets = set.targets();
-        let index = set.turns.attempts(targets.len()).next().ok_or(Fault::NoEndpoints)?;
-        Ok(Goal { route: state.id(), service, target: targets[index].clone() })
+        let index = leaf.attempts().next().ok_or(Fault::NoEndpoints)?;
+        let target = leaf.target(index).clone();
+        Ok(Goal { route: state.id(), service: leaf.backend, target })
     }
 
     fn route<'l>(&self, live: &'l Live, peer: &Peer) -> Option<&'l Arc<Route>> {

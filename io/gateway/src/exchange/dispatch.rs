@@ -82,16 +82,16 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     /// Tries the endpoints that were picked until one answers.
     pub(crate) async fn run(&mut self, Chosen { route, picked }: &Chosen) -> Done {
         let core = self.place.core;
-        let Picked::Leaf(service, set) = picked else {
+        let Picked::Leaf(leaf) = picked else {
             let failed = Failed::new(Fault::NoEndpoints);
             core.warn(&failed, &route.name, "");
             return Done::Answer(failed.fault, self.exchange.may_stay());
         };
+        let service = &leaf.backend;
         self.trace.service = Some(service.clone());
         let mut last = Failed::new(Fault::NoEndpoints);
         let limit = core.options().timeouts.connect_all;
-        let targets = set.targets();
-        for (attempt, index) in set.turns.attempts(targets.len()).enumerate() {
+        for (attempt, index) in leaf.attempts().enumerate() {
             if attempt > 0 {
                 if since(self.started) > limit {
                     break;
@@ -101,7 +101,8 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
                     core.counters.count_retry(&service.name);
                 }
             }
-            match self.at_target(service, &targets[index]).await {
+            self.exchange.change_response(leaf.changes(index));
+            match self.at_target(service, leaf.target(index)).await {
                 Err(failed) => last = failed,
                 Ok(done) => return done,
             }

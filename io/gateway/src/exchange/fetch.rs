@@ -12,7 +12,7 @@ use steelyard_http::{
 };
 use steelyard_model::routing::id::BackendId;
 
-use crate::core::live::{Picked, Target};
+use crate::core::live::{Caller, Picked, Target};
 use crate::core::{Core, HEAD_BUFFER};
 use crate::up::Origin;
 use crate::up::reach::Reached;
@@ -83,17 +83,17 @@ fn head(core: &Core, letter: &Letter, passed: &[u8]) -> Option<Vec<u8>> {
 async fn upstream(core: &Core, to: &BackendId, client: IpAddr) -> io::Result<(Rc<Upstream>, bool)> {
     let picked = {
         let live = core.live();
-        core.scene(&live).pick(to, client)
+        core.scene(&live).pick(to, &Caller::at(client))
     };
-    let Picked::Leaf(backend, set) = picked else {
+    let Picked::Leaf(leaf) = picked else {
         return Err(io::Error::other("no endpoint is ready"));
     };
-    let targets = set.targets();
-    let Some(index) = set.turns.attempts(targets.len()).next() else {
+    let Some(index) = leaf.attempts().next() else {
         return Err(io::Error::other("no endpoint is ready"));
     };
+    let backend = &leaf.backend;
     let may_share = backend.may_share();
-    let (name, port) = match &targets[index] {
+    let (name, port) = match leaf.target(index) {
         Target::Address(upstream) => return Ok((backend.origin(upstream, None), may_share)),
         Target::Name(name, port) => (name, *port),
     };

@@ -163,7 +163,7 @@ impl Tap for Hand<'_> {
     }
 
     async fn look(&mut self, exchange: &mut Exchange<'_>, client: &impl Wire) -> bool {
-        let mut changes = ResponseChanges::default();
+        let mut changes = exchange.take_changes();
         let mut got = Got::Nothing;
         loop {
             let repeatable = self.is_repeatable;

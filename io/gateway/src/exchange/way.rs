@@ -10,12 +10,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use steelyard_filters::Recipe;
-use steelyard_http::RequestSubject;
+use steelyard_http::{RequestEdits, RequestSubject};
 use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::route::Route;
 
 use crate::core::Core;
-use crate::core::live::{Chosen, Live, Picked, RouteState, Scene, States};
+use crate::core::live::{Caller, Chosen, Live, Picked, RouteState, Scene, States};
 use crate::exchange::course::Course;
 use crate::shared::Config;
 
@@ -107,7 +107,11 @@ fn from(
 ) -> (Onward, Vec<Recipe>) {
     let mut recipes = Vec::new();
     if !route.leads_to_routes() {
-        let onward = match route.pick(scene, client, &mut recipes) {
+        let picked = course.with_head(|head, changes| {
+            let changed = RequestEdits::resume(head, changes.clone());
+            route.pick(scene, &Caller::of(&changed, client), &mut recipes)
+        });
+        let onward = match picked.unwrap_or(Picked::Nothing) {
             Picked::Refused(status, why) => {
                 core.refused(&route.name, &why);
                 Onward::Refused(status, why)

@@ -41,6 +41,11 @@ impl Tally {
         InFlight(self)
     }
 
+    /// How many requests it has of this core.
+    pub(crate) fn in_flight(&self) -> u32 {
+        u32::try_from(self.in_flight.get()).unwrap_or(u32::MAX)
+    }
+
     /// It has answered a request that took so long, and is of this bucket.
     pub(crate) fn answered(&self, duration: Duration, bucket: Option<usize>) {
         self.requests.set(self.requests.get() + 1);

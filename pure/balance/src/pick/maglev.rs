@@ -32,12 +32,7 @@ impl Maglev {
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "it is less than the size")]
-    pub(super) fn pick(
-        &self,
-        field: &impl Field,
-        members: &[Member],
-        key: u64,
-    ) -> Option<usize> {
+    pub(super) fn pick(&self, field: &impl Field, members: &[Member], key: u64) -> Option<usize> {
         let mut table = self.table.borrow_mut();
         if table.is_empty() {
             *table = filled(members);

@@ -29,12 +29,7 @@ impl Rendezvous {
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "the last bits are meant, and few members")]
-    pub(super) fn pick(
-        &self,
-        field: &impl Field,
-        members: &[Member],
-        key: u64,
-    ) -> Option<usize> {
+    pub(super) fn pick(&self, field: &impl Field, members: &[Member], key: u64) -> Option<usize> {
         let mut memo = self.memo.borrow_mut();
         let place = key as usize % REMEMBERED;
         if let Some((known, at)) = memo.get(place)

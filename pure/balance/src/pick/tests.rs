@@ -77,7 +77,10 @@ const REQUESTS: usize = 100_000;
 
 fn lot(request: usize) -> Lot {
     let number = request as u64;
-    Lot { draw: mixed(number.wrapping_mul(0x9e37_79b9_7f4a_7c15)), key: Some(hash(number.to_le_bytes())) }
+    Lot {
+        draw: mixed(number.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+        key: Some(hash(number.to_le_bytes())),
+    }
 }
 
 /// How often each is the first.
@@ -94,10 +97,19 @@ fn counts(picker: &Picker, scene: &Scene) -> Vec<usize> {
 #[track_caller]
 fn check(counts: &[usize], shares: &[f64]) {
     let all: f64 = shares.iter().sum();
-    let sum: f64 = counts.iter().zip(shares).map(|(count, share)| {
-        let expected = share / all * REQUESTS as f64;
-        if expected == 0.0 { *count as f64 * f64::INFINITY } else { (*count as f64 - expected).powi(2) / expected }
-    }).filter(|part| !part.is_nan()).sum();
+    let sum: f64 = counts
+        .iter()
+        .zip(shares)
+        .map(|(count, share)| {
+            let expected = share / all * REQUESTS as f64;
+            if expected == 0.0 {
+                *count as f64 * f64::INFINITY
+            } else {
+                (*count as f64 - expected).powi(2) / expected
+            }
+        })
+        .filter(|part| !part.is_nan())
+        .sum();
     let freedom = shares.iter().filter(|share| **share > 0.0).count() as f64 - 1.0;
     // Wilson and Hilferty's approximation, at 4.75 standard deviations.
     let z = 4.75 * (2.0 / (9.0 * freedom)).sqrt();

@@ -1,21 +1,24 @@
 //! Where requests end: which leaf takes the next one.
 
-use std::cell::{Cell, OnceCell, RefCell};
-use std::net::IpAddr;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steelyard_balance::SmoothWeighted;
-use steelyard_balance::tree::{Asker, LeafChoice, Shape, Tree, choose};
+use steelyard_balance::pick::Attempts;
+use steelyard_balance::tree::{EdgePath, LeafChoice, Portion, Shape, Tree, choose_from, token};
+use steelyard_balance::{Lot, SmoothWeighted};
 use steelyard_filters::Recipe;
-use steelyard_model::routing::backend::{
-    Algorithm, Backend, BackendNode, Edge, Endpoints, RefusalReason,
-};
+use steelyard_model::routing::backend::{Backend, BackendNode, Edge, Endpoints, RefusalReason};
 use steelyard_model::routing::care::Care;
 use steelyard_model::routing::id::{BackendId, EndpointSetId, TransportId};
 use steelyard_model::routing::transport::{OriginProtocol, ProxyVersion, Transport};
 
+use super::caller::Caller;
+use super::endpoints::Roster;
+use super::leaf::{Beside, Leaf};
+use super::picking::Picking;
 use super::uses::have_lapsed;
 use super::{Link, Recipes, Scene, SetState, Target};
 use crate::shared::origins::OriginHandshakes;
@@ -33,6 +36,10 @@ pub(crate) struct BackendState {
     form: RefCell<Rc<Form>>,
     /// Whose turn it is among its edges.
     shares: SmoothWeighted<EdgeKey>,
+    /// How far each edge is from the next request that it has a part in.
+    portions: RefCell<BTreeMap<EdgeKey, Portion>>,
+    /// How it chooses among its endpoints.
+    picking: RefCell<Option<Picking>>,
     /// What its endpoints speak.
     speech: Cell<Speech>,
     /// How TLS is spoken to them; none where it is not.
@@ -66,7 +73,7 @@ pub(crate) struct Carriage {
 /// What a backend does.
 enum Form {
     /// Sends to endpoints.
-    Leaf(EndpointSetId, RefCell<Rc<SetState>>),
+    Leaf(Arc<BackendNode>, EndpointSetId, RefCell<Rc<SetState>>),
     /// Sends to others.
     Inner(Arc<BackendNode>, Vec<Branch>),
     /// Answers that it must not serve.
@@ -84,10 +91,13 @@ struct Branch {
     key: EdgeKey,
     to: Link,
     recipes: Recipes,
+    /// What cookies say of it.
+    token: Arc<str>,
 }
 
 /// A backend as it is while one choice is made.
-struct Standing {
+#[derive(Clone)]
+pub(crate) struct Standing {
     state: Rc<BackendState>,
     form: Rc<Form>,
 }
@@ -95,16 +105,10 @@ struct Standing {
 /// Backends as the choice among them sees them.
 struct Wood<'s>(&'s Scene<'s>);
 
-/// Who asks, as far as what is built decides by it.
-struct Client {
-    address: IpAddr,
-    text: OnceCell<String>,
-}
-
 /// Who takes a request.
 pub(crate) enum Picked {
     /// Endpoints of a backend.
-    Leaf(Rc<BackendState>, Rc<SetState>),
+    Leaf(Leaf),
     /// Nobody: it is refused with this status, for this reason.
     Refused(u16, Arc<str>),
     /// Nobody: there is no endpoint.
@@ -123,6 +127,8 @@ impl BackendState {
             name: id.traefik_name().into(),
             form: RefCell::new(Rc::new(Form::Nothing)),
             shares: SmoothWeighted::default(),
+            portions: RefCell::default(),
+            picking: RefCell::default(),
             speech: Cell::default(),
             handshakes: RefCell::default(),
             terms: RefCell::default(),
@@ -142,9 +148,14 @@ impl BackendState {
             Some(Backend::Endpoints(leaf)) => Some((leaf.transport.clone(), leaf.care.clone())),
             _ => None,
         };
-        if let Form::Inner(_, edges) = &form {
-            self.shares.retain(|key| edges.iter().any(|edge| edge.key == *key));
-        }
+        let edges = match &form {
+            Form::Inner(_, edges) => &edges[..],
+            _ => &[],
+        };
+        let is_known = |key: &EdgeKey| edges.iter().any(|edge| edge.key == *key);
+        self.shares.retain(is_known);
+        self.portions.borrow_mut().retain(|key, _| is_known(key));
+        self.follow(&form);
         *self.form.borrow_mut() = Rc::new(form);
     }
 
@@ -206,28 +217,87 @@ impl BackendState {
         !self.is_gone.get()
     }
 
-    /// Who takes a request of this client. What the way there uses is added to `recipes`.
+    /// Who takes a request of this caller. What the way there uses is added to `recipes`.
     pub(super) fn pick(
         self: &Rc<Self>,
         scene: &Scene<'_>,
-        client: IpAddr,
+        caller: &Caller<'_>,
         recipes: &mut Vec<Recipe>,
     ) -> Picked {
-        let mut standing = Standing::of(self.clone());
+        Standing::of(self.clone()).pick(EdgePath::default(), scene, caller, recipes)
+    }
+
+    /// It chooses among endpoints as it is asked to.
+    fn follow(&self, form: &Form) {
+        let mut picking = self.picking.borrow_mut();
+        let Form::Leaf(node, ..) = form else { return *picking = None };
+        let Backend::Endpoints(endpoints) = &node.backend else { return };
+        match &mut *picking {
+            Some(picking) => picking.follow(endpoints, self.url_scheme()),
+            None => *picking = Some(Picking::new(endpoints, self.url_scheme())),
+        }
+    }
+
+    /// How the URLs of its endpoints begin.
+    fn url_scheme(&self) -> &'static str {
+        match self.speech.get() {
+            _ if self.handshakes.borrow().is_some() => "https",
+            Speech::Http2 => "h2c",
+            Speech::Http1 | Speech::Negotiated | Speech::Bytes(_) => "http",
+        }
+    }
+
+    /// Its endpoints in the order in which one request tries them.
+    pub(super) fn attempts(&self, roster: &Rc<Roster>, lot: Lot) -> Attempts {
+        let mut picking = self.picking.borrow_mut();
+        picking.as_mut().map(|it| it.attempts(roster, lot)).unwrap_or_default()
+    }
+
+    /// The endpoint that a cookie speaks of, if it may be asked, and whether it would be told so
+    /// now.
+    pub(super) fn endpoint_of(&self, roster: &Rc<Roster>, word: &str) -> Option<(usize, bool)> {
+        self.picking.borrow_mut().as_mut()?.endpoint_of(roster, word)
+    }
+
+    /// What a cookie says of an endpoint.
+    pub(super) fn word_for(&self, roster: &Rc<Roster>, at: usize) -> Option<Box<str>> {
+        self.picking.borrow_mut().as_mut()?.word_for(roster, at)
+    }
+}
+
+impl Standing {
+    /// Who takes a request from here on, where `path` leads.
+    pub(super) fn pick(
+        &self,
+        path: EdgePath,
+        scene: &Scene<'_>,
+        caller: &Caller<'_>,
+        recipes: &mut Vec<Recipe>,
+    ) -> Picked {
+        let mut standing = self.clone();
+        let mut beside = (Vec::new(), Vec::new(), Vec::new());
         if let Form::Inner(..) = &*standing.form {
-            let (wood, client) = (Wood(scene), Client { address: client, text: OnceCell::new() });
-            let LeafChoice { path, leaf, .. } = choose(&wood, Standing::of(self.clone()), &client);
+            let wood = Wood(scene);
+            let choice = choose_from(&wood, standing.clone(), path, caller);
+            let LeafChoice { path: way, leaf, pins, copies, rescues } = choice;
             let Some(leaf) = leaf else { return Picked::Nothing };
-            for edge in path.edges() {
+            for edge in way.edges().skip(path.len()) {
                 standing.extend(edge, scene, recipes);
                 standing = wood.follow(&standing, edge);
             }
-            standing = leaf;
+            (standing, beside) = (leaf, (pins, copies, rescues));
         }
         match &*standing.form {
-            Form::Leaf(id, set) => {
-                let set = scene.present(id, set);
-                if set.is_empty() { Picked::Nothing } else { Picked::Leaf(standing.state, set) }
+            Form::Leaf(node, id, set) => {
+                let roster = scene.present(id, set).roster();
+                let Backend::Endpoints(endpoints) = &node.backend else { return Picked::Nothing };
+                if roster.open == 0 {
+                    return Picked::Nothing;
+                }
+                let (pins, copies, rescues) = beside;
+                let beside = Beside::new(caller.is_tls(), pins, copies, rescues);
+                let backend = standing.state.clone();
+                Picked::Leaf(Leaf::new(backend, endpoints, roster, scene, caller, beside))
             }
             Form::Refused(status, why) => Picked::Refused(*status, why.clone()),
             Form::Inner(..) | Form::Nothing => Picked::Nothing,
@@ -248,7 +318,7 @@ impl Picked {
 
     fn if_fit(self, is_fit: impl Fn(&BackendState) -> bool) -> Self {
         match self {
-            Self::Leaf(backend, _) if !is_fit(&backend) => {
+            Self::Leaf(leaf) if !is_fit(&leaf.backend) => {
                 Self::Refused(UNSERVED, "something else is spoken to its backend".into())
             }
             other => other,
@@ -293,8 +363,9 @@ impl Tree for Wood<'_> {
 
     fn shape<'n>(&self, node: &'n Standing) -> Shape<'n> {
         match &*node.form {
-            Form::Leaf(id, set) if self.0.present(id, set).is_empty() => Shape::Nothing,
-            Form::Leaf(..) | Form::Refused(..) => Shape::Leaf(None),
+            Form::Leaf(_, id, set) if self.0.present(id, set).roster().open == 0 => Shape::Nothing,
+            Form::Leaf(node, ..) => Shape::of(&node.backend),
+            Form::Refused(..) => Shape::Leaf(None),
             Form::Inner(node, _) => Shape::Inner(&node.backend),
             Form::Nothing => Shape::Nothing,
         }
@@ -310,24 +381,21 @@ impl Tree for Wood<'_> {
         node.state.shares.pick(edges.iter().map(|edge| &edge.key).zip(weights))
     }
 
-    /// What draws is not built yet.
-    fn is_drawn(&self, _: &Standing, _: usize, _: (u32, u32)) -> bool {
-        false
-    }
-}
-
-/// What decides by cookies and headers is not built yet.
-impl Asker for Client {
-    fn cookie(&self, _: &str) -> Option<&str> {
-        None
+    fn token(&self, node: &Standing, edge: usize) -> Arc<str> {
+        match &*node.form {
+            Form::Inner(_, edges) => edges[edge].token.clone(),
+            _ => "".into(),
+        }
     }
 
-    fn header(&self, _: &str) -> Option<&str> {
-        None
-    }
-
-    fn client(&self) -> &str {
-        self.text.get_or_init(|| self.address.to_canonical().to_string())
+    fn is_drawn(&self, node: &Standing, edge: usize, share: (u32, u32)) -> bool {
+        let Form::Inner(_, edges) = &*node.form else { return false };
+        let mut portions = node.state.portions.borrow_mut();
+        let key = &edges[edge].key;
+        if !portions.contains_key(key) {
+            portions.insert(key.clone(), Portion::default());
+        }
+        portions.get(key).is_some_and(|portion| portion.draws(share))
     }
 }
 
@@ -336,10 +404,11 @@ impl Form {
     fn of(node: &Arc<BackendNode>, scene: &Scene<'_>) -> Self {
         match &node.backend {
             Backend::Endpoints(leaf) if is_built(leaf, scene) => {
-                Self::Leaf(leaf.set.clone(), RefCell::new(scene.set(&leaf.set)))
+                let set = RefCell::new(scene.set(&leaf.set));
+                Self::Leaf(node.clone(), leaf.set.clone(), set)
             }
-            Backend::Weighted { edges, sticky: None } | Backend::Rendezvous { edges } => {
-                let edges = scene.branches(edges);
+            inner if !inner.edges().is_empty() || matches!(inner, Backend::Weighted { .. }) => {
+                let edges = scene.branches(inner).filter(|_| is_straight(inner));
                 edges.map_or_else(Self::unserved, |edges| Self::Inner(node.clone(), edges))
             }
             Backend::Refused { why: RefusalReason::Reference(_), status: UNSERVED, .. } => {
@@ -359,22 +428,32 @@ impl Form {
 }
 
 impl Scene<'_> {
-    /// Edges; none if what one of them uses is not built.
-    fn branches(&self, edges: &[Edge]) -> Option<Vec<Branch>> {
-        let branch = |(at, edge): (usize, &Edge)| {
+    /// Its edges; none if what one of them uses is not built.
+    fn branches(&self, backend: &Backend) -> Option<Vec<Branch>> {
+        let edges = backend.edges();
+        let branch = |(at, edge): (usize, &&Edge)| {
             let earlier = edges[..at].iter().filter(|it| it.backend == edge.backend).count();
             let recipes = self.recipes(&edge.uses)?;
             let key = (edge.backend.clone(), earlier);
-            Some(Branch { key, to: self.link(&edge.backend), recipes })
+            let token = token(&edge.backend);
+            Some(Branch { key, to: self.link(&edge.backend), recipes, token })
         };
         edges.iter().enumerate().map(branch).collect()
     }
 }
 
+/// Whether nothing is copied, and nobody is asked after another one has answered: that is not
+/// built.
+fn is_straight(backend: &Backend) -> bool {
+    match backend {
+        Backend::Mirror { .. } => false,
+        Backend::Failover { statuses, .. } => statuses.is_empty(),
+        _ => true,
+    }
+}
+
 fn is_built(leaf: &Endpoints, scene: &Scene<'_>) -> bool {
-    leaf.algorithm == Algorithm::RoundRobin
-        && leaf.sticky.is_none()
-        && *leaf.care == Care::default()
+    *leaf.care == Care::default()
         && leaf.host_header.is_none()
         && speech_by(&leaf.transport, scene).is_some()
 }

@@ -12,7 +12,7 @@ use steelyard_http::{
 use steelyard_route::NearMiss;
 
 use crate::core::listener::Listener;
-use crate::core::live::{Chosen, Live, Picked, RouteState, Scene};
+use crate::core::live::{Caller, Chosen, Live, Picked, RouteState, Scene};
 use crate::core::{Core, HEAD_BUFFER};
 use crate::down::h1::answer::Answer;
 use crate::exchange::way::{DEEPEST, Found, child, first};
@@ -191,7 +191,7 @@ impl Context<'_> {
         if !recipes.is_empty() {
             return Direct::Done(Inside::Route(state), recipes);
         }
-        let picked = state.pick(&scene, client, &mut recipes);
+        let picked = state.pick(&scene, &Caller::of(head, client), &mut recipes);
         if let Picked::Refused(status, why) = &picked {
             self.core.refused(&state.name, why);
             return answer(Answer::refused(*status, why, wants_html), state, recipes);

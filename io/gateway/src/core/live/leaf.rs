@@ -1,0 +1,188 @@
+//! Endpoints of one backend that take a request: in which order, and the cookies that lead back.
+
+use std::rc::Rc;
+
+use steelyard_balance::pick::hash;
+use steelyard_balance::tree::{Asker, Copied, Pin, Rescue};
+use steelyard_balance::{Lot, sticky};
+use steelyard_http::ResponseChanges;
+use steelyard_model::routing::backend::{Algorithm, Endpoints, HashKey, Sticky, StickyValue};
+
+use super::Scene;
+use super::backend::{BackendState, Standing};
+use super::caller::Caller;
+use super::endpoints::{Roster, Target};
+
+/// Endpoints that take a request, and what else is to be done about it.
+pub(crate) struct Leaf {
+    pub(crate) backend: Rc<BackendState>,
+    roster: Rc<Roster>,
+    lot: Lot,
+    /// Where a cookie leads.
+    lead: Option<usize>,
+    beside: Option<Box<Beside>>,
+}
+
+/// What else is to be done about a request.
+pub(super) struct Beside {
+    pub(super) is_tls: bool,
+    /// Cookies of inner backends, to be set.
+    pub(super) pins: Vec<Pin>,
+    /// That of the endpoints.
+    own: Option<Own>,
+    pub(super) copies: Vec<Copied<Standing>>,
+    pub(super) rescues: Vec<Rescue<Standing>>,
+}
+
+/// The cookie of endpoints.
+struct Own {
+    sticky: Sticky,
+    /// Which backend it was, where a canary asks: it stands before what is said of the endpoint.
+    prefix: Option<Box<str>>,
+    says: Says,
+}
+
+/// What it says behind that.
+enum Says {
+    /// A key, which the client may have already.
+    Key(Box<str>, Known),
+    /// The endpoint that answers; the client may have the word for this one.
+    Endpoint(Option<usize>),
+}
+
+#[derive(PartialEq)]
+enum Known {
+    Yes,
+    No,
+}
+
+impl Leaf {
+    /// The endpoints of a backend, for who asks.
+    pub(super) fn new(
+        backend: Rc<BackendState>,
+        endpoints: &Endpoints,
+        roster: Rc<Roster>,
+        scene: &Scene<'_>,
+        caller: &Caller<'_>,
+        mut beside: Beside,
+    ) -> Self {
+        let key = match &endpoints.algorithm {
+            Algorithm::Maglev(key) | Algorithm::Rendezvous(key) => caller.key(key),
+            _ => None,
+        };
+        let lot = Lot { draw: scene.chance.draw(), key };
+        let mut it = Self { backend, roster, lot, lead: None, beside: None };
+        beside.own = endpoints.sticky.as_deref().map(|sticky| it.own(sticky, &beside.pins, caller));
+        it.beside = (!beside.is_empty()).then(|| Box::new(beside));
+        it
+    }
+
+    /// Reads the cookie of the endpoints, and goes by it.
+    fn own(&mut self, sticky: &Sticky, pins: &[Pin], caller: &Caller<'_>) -> Own {
+        let came = caller.cookie(&sticky.cookie);
+        let (was, word) = match came.and_then(|came| came.split_once('|')) {
+            Some((backend, word)) => (Some(backend), Some(word)),
+            None => (None, came),
+        };
+        let is_led = |pin: &&Pin| pin.sticky.cookie == sticky.cookie;
+        let is = pins.iter().find(is_led).map(|pin| &*pin.value);
+        let prefix: Option<Box<str>> = is.or(was).map(Into::into);
+        let says = match sticky.says {
+            StickyValue::Key => {
+                let known = word.filter(|word| is_key(word));
+                let word: Box<str> =
+                    known.map_or_else(|| format!("{:016x}", self.lot.draw).into(), Into::into);
+                self.lot.key = Some(hash(word.bytes()));
+                Says::Key(
+                    word,
+                    if known.is_some() && is.is_none() { Known::Yes } else { Known::No },
+                )
+            }
+            StickyValue::Server | StickyValue::Endpoint => {
+                let found = word.and_then(|word| self.backend.endpoint_of(&self.roster, word));
+                self.lead = found.map(|(at, _)| at);
+                let kept = found.filter(|(_, is_current)| *is_current && is.is_none());
+                Says::Endpoint(kept.map(|(at, _)| at))
+            }
+        };
+        Own { sticky: sticky.clone(), prefix, says }
+    }
+
+    /// The endpoints in the order in which a request tries them, each once.
+    pub(crate) fn attempts(&self) -> impl Iterator<Item = usize> + use<'_> {
+        let lead = self.lead;
+        let mut rest = None;
+        let others = std::iter::from_fn(move || {
+            rest.get_or_insert_with(|| self.backend.attempts(&self.roster, self.lot)).next()
+        });
+        lead.into_iter().chain(others.filter(move |at| Some(*at) != lead))
+    }
+
+    pub(crate) fn target(&self, at: usize) -> &Target {
+        &self.roster.targets[at]
+    }
+
+    /// What is changed about the response of an endpoint: cookies are set.
+    pub(crate) fn changes(&self, at: usize) -> Option<Box<ResponseChanges>> {
+        let Beside { pins, own, is_tls, .. } = self.beside.as_deref()?;
+        let mut changes = ResponseChanges::default();
+        let mut set = |sticky: &Sticky, value: &str| {
+            let line = sticky::set_cookie(sticky, value, *is_tls);
+            // What cannot be a line is no cookie.
+            let _ = changes.lines.add("Set-Cookie", line.as_bytes());
+        };
+        let its_own = own.as_ref().map(|own| &own.sticky.cookie);
+        let others = pins.iter().filter(|pin| Some(&pin.sticky.cookie) != its_own);
+        others.for_each(|pin| set(&pin.sticky, &pin.value));
+        if let Some((own, word)) = own.as_ref().and_then(|own| Some((own, self.word(own, at)?))) {
+            match &own.prefix {
+                Some(prefix) => set(&own.sticky, &format!("{prefix}|{word}")),
+                None => set(&own.sticky, &word),
+            }
+        }
+        (!changes.lines.is_empty()).then(|| Box::new(changes))
+    }
+
+    /// What the client is to be told of who answers, unless it knows.
+    fn word(&self, own: &Own, at: usize) -> Option<Box<str>> {
+        match &own.says {
+            Says::Key(_, Known::Yes) => None,
+            Says::Key(word, Known::No) => Some(word.clone()),
+            Says::Endpoint(Some(kept)) if *kept == at => None,
+            Says::Endpoint(_) => self.backend.word_for(&self.roster, at),
+        }
+    }
+}
+
+impl Beside {
+    pub(super) fn new(
+        is_tls: bool,
+        pins: Vec<Pin>,
+        copies: Vec<Copied<Standing>>,
+        rescues: Vec<Rescue<Standing>>,
+    ) -> Self {
+        Self { is_tls, pins, own: None, copies, rescues }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.own.is_none()
+            && self.pins.is_empty()
+            && self.copies.is_empty()
+            && self.rescues.is_empty()
+    }
+}
+
+/// Whether it is a key that we may have given.
+fn is_key(word: &str) -> bool {
+    word.len() == 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// How endpoints are chosen where cookies have keys: the same key, the same endpoint.
+pub(super) fn algorithm(endpoints: &Endpoints) -> Algorithm {
+    match endpoints.sticky.as_deref() {
+        Some(Sticky { says: StickyValue::Key, cookie, .. }) => {
+            Algorithm::Rendezvous(HashKey::Cookie(cookie.clone()))
+        }
+        _ => endpoints.algorithm.clone(),
+    }
+}
