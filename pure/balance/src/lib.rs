@@ -9,12 +9,10 @@ pub mod eligible;
 mod fnv;
 pub mod health;
 pub mod pick;
-pub mod round_robin;
 pub mod sticky;
 pub mod tree;
 pub mod weighted;
 
 pub use eligible::eligible;
 pub use pick::{Field, Lot, Member, Picker};
-pub use round_robin::RoundRobin;
 pub use weighted::SmoothWeighted;

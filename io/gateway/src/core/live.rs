@@ -7,6 +7,7 @@
 
 mod backend;
 mod caller;
+mod choice;
 mod endpoints;
 mod leaf;
 mod picking;
@@ -17,6 +18,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use steelyard_balance::tree::EdgePath;
 use steelyard_filters::Recipe;
 use steelyard_model::routing::id::{BackendId, EndpointSetId, EntryPointId, RouteId};
 use steelyard_model::routing::route::{Destination, Manner, Route};
@@ -27,8 +29,10 @@ use crate::shared::{Config, Shared};
 use crate::tell::metrics::RouteSeries;
 use crate::up::upstream::Upstreams;
 
-pub(crate) use backend::{BackendState, Carriage, Picked};
+use backend::Standing;
+pub(crate) use backend::{BackendState, Carriage};
 pub(crate) use caller::Caller;
+pub(crate) use choice::Picked;
 use endpoints::SetState;
 pub(crate) use endpoints::Target;
 pub(crate) use leaf::Leaf;
@@ -220,7 +224,8 @@ impl Scene<'_> {
     /// the way gets nowhere.
     pub(crate) fn pick(&self, id: &BackendId, caller: &Caller<'_>) -> Picked {
         let mut recipes = Vec::new();
-        let picked = self.backend(id).pick(self, caller, &mut recipes);
+        let picked =
+            Standing::of(self.backend(id)).pick(EdgePath::default(), self, caller, &mut recipes);
         if recipes.is_empty() { picked.for_requests() } else { Picked::Nothing }
     }
 }
@@ -293,9 +298,12 @@ impl RouteState {
         recipes: &mut Vec<Recipe>,
     ) -> Picked {
         match &self.way {
-            Way::Backend(link) => link.get(scene).pick(scene, caller, recipes),
+            Way::Backend(link) => {
+                let root = Standing::of(link.get(scene));
+                root.pick(EdgePath::default(), scene, caller, recipes)
+            }
             // Whoever leads on is asked where to, and not here.
-            Way::Routes | Way::Unserved => backend::unserved(),
+            Way::Routes | Way::Unserved => Picked::unserved(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steelyard_balance::pick::Attempts;
-use steelyard_balance::tree::{EdgePath, LeafChoice, Portion, Shape, Tree, choose_from, token};
+use steelyard_balance::tree::{Portion, Shape, Tree, token};
 use steelyard_balance::{Lot, SmoothWeighted};
 use steelyard_filters::Recipe;
 use steelyard_model::routing::backend::{Backend, BackendNode, Edge, Endpoints, RefusalReason};
@@ -15,9 +15,7 @@ use steelyard_model::routing::care::Care;
 use steelyard_model::routing::id::{BackendId, EndpointSetId, TransportId};
 use steelyard_model::routing::transport::{OriginProtocol, ProxyVersion, Transport};
 
-use super::caller::Caller;
 use super::endpoints::Roster;
-use super::leaf::{Beside, Leaf};
 use super::picking::Picking;
 use super::uses::have_lapsed;
 use super::{Link, Recipes, Scene, SetState, Target};
@@ -71,7 +69,7 @@ pub(crate) struct Carriage {
 }
 
 /// What a backend does.
-enum Form {
+pub(super) enum Form {
     /// Sends to endpoints.
     Leaf(Arc<BackendNode>, EndpointSetId, RefCell<Rc<SetState>>),
     /// Sends to others.
@@ -87,7 +85,7 @@ enum Form {
 type EdgeKey = (BackendId, usize);
 
 /// An edge to another backend.
-struct Branch {
+pub(super) struct Branch {
     key: EdgeKey,
     to: Link,
     recipes: Recipes,
@@ -98,26 +96,16 @@ struct Branch {
 /// A backend as it is while one choice is made.
 #[derive(Clone)]
 pub(crate) struct Standing {
-    state: Rc<BackendState>,
-    form: Rc<Form>,
+    pub(super) state: Rc<BackendState>,
+    pub(super) form: Rc<Form>,
 }
 
 /// Backends as the choice among them sees them.
-struct Wood<'s>(&'s Scene<'s>);
+pub(super) struct Wood<'s>(pub(super) &'s Scene<'s>);
 
-/// Who takes a request.
-pub(crate) enum Picked {
-    /// Endpoints of a backend.
-    Leaf(Leaf),
-    /// Nobody: it is refused with this status, for this reason.
-    Refused(u16, Arc<str>),
-    /// Nobody: there is no endpoint.
-    Nothing,
-}
-
-/// What asks for something that is not built yet.
-pub(super) fn unserved() -> Picked {
-    Picked::Refused(UNSERVED, "it asks for what is not served yet".into())
+/// How what asks for something that is not built yet is refused.
+pub(super) fn unserved() -> (u16, Arc<str>) {
+    (UNSERVED, "it asks for what is not served yet".into())
 }
 
 impl BackendState {
@@ -217,16 +205,6 @@ impl BackendState {
         !self.is_gone.get()
     }
 
-    /// Who takes a request of this caller. What the way there uses is added to `recipes`.
-    pub(super) fn pick(
-        self: &Rc<Self>,
-        scene: &Scene<'_>,
-        caller: &Caller<'_>,
-        recipes: &mut Vec<Recipe>,
-    ) -> Picked {
-        Standing::of(self.clone()).pick(EdgePath::default(), scene, caller, recipes)
-    }
-
     /// It chooses among endpoints as it is asked to.
     fn follow(&self, form: &Form) {
         let mut picking = self.picking.borrow_mut();
@@ -265,70 +243,9 @@ impl BackendState {
     }
 }
 
-impl Standing {
-    /// Who takes a request from here on, where `path` leads.
-    pub(super) fn pick(
-        &self,
-        path: EdgePath,
-        scene: &Scene<'_>,
-        caller: &Caller<'_>,
-        recipes: &mut Vec<Recipe>,
-    ) -> Picked {
-        let mut standing = self.clone();
-        let mut beside = (Vec::new(), Vec::new(), Vec::new());
-        if let Form::Inner(..) = &*standing.form {
-            let wood = Wood(scene);
-            let choice = choose_from(&wood, standing.clone(), path, caller);
-            let LeafChoice { path: way, leaf, pins, copies, rescues } = choice;
-            let Some(leaf) = leaf else { return Picked::Nothing };
-            for edge in way.edges().skip(path.len()) {
-                standing.extend(edge, scene, recipes);
-                standing = wood.follow(&standing, edge);
-            }
-            (standing, beside) = (leaf, (pins, copies, rescues));
-        }
-        match &*standing.form {
-            Form::Leaf(node, id, set) => {
-                let roster = scene.present(id, set).roster();
-                let Backend::Endpoints(endpoints) = &node.backend else { return Picked::Nothing };
-                if roster.open == 0 {
-                    return Picked::Nothing;
-                }
-                let (pins, copies, rescues) = beside;
-                let beside = Beside::new(caller.is_tls(), pins, copies, rescues);
-                let backend = standing.state.clone();
-                Picked::Leaf(Leaf::new(backend, endpoints, roster, scene, caller, beside))
-            }
-            Form::Refused(status, why) => Picked::Refused(*status, why.clone()),
-            Form::Inner(..) | Form::Nothing => Picked::Nothing,
-        }
-    }
-}
-
-impl Picked {
-    /// The same, if it can take a request.
-    pub(super) fn for_requests(self) -> Self {
-        self.if_fit(|backend| backend.carriage().is_none())
-    }
-
-    /// The same, if it can take a connection.
-    pub(super) fn for_bytes(self) -> Self {
-        self.if_fit(|backend| backend.carriage().is_some())
-    }
-
-    fn if_fit(self, is_fit: impl Fn(&BackendState) -> bool) -> Self {
-        match self {
-            Self::Leaf(leaf) if !is_fit(&leaf.backend) => {
-                Self::Refused(UNSERVED, "something else is spoken to its backend".into())
-            }
-            other => other,
-        }
-    }
-}
-
 impl Scene<'_> {
     /// A set of endpoints as it is now.
-    fn present(&self, id: &EndpointSetId, set: &RefCell<Rc<SetState>>) -> Rc<SetState> {
+    pub(super) fn present(&self, id: &EndpointSetId, set: &RefCell<Rc<SetState>>) -> Rc<SetState> {
         let mut set = set.borrow_mut();
         if set.is_gone() {
             *set = self.set(id);
@@ -338,7 +255,7 @@ impl Scene<'_> {
 }
 
 impl Standing {
-    fn of(state: Rc<BackendState>) -> Self {
+    pub(super) fn of(state: Rc<BackendState>) -> Self {
         let form = state.form.borrow().clone();
         Self { state, form }
     }
@@ -346,7 +263,7 @@ impl Standing {
 
 impl Standing {
     /// Adds what an edge uses.
-    fn extend(&self, edge: usize, scene: &Scene<'_>, recipes: &mut Vec<Recipe>) {
+    pub(super) fn extend(&self, edge: usize, scene: &Scene<'_>, recipes: &mut Vec<Recipe>) {
         let Form::Inner(node, edges) = &*self.form else { return };
         if !have_lapsed(&edges[edge].recipes) {
             return recipes.extend_from_slice(&edges[edge].recipes);
@@ -420,10 +337,8 @@ impl Form {
     }
 
     fn unserved() -> Self {
-        match unserved() {
-            Picked::Refused(status, why) => Self::Refused(status, why),
-            Picked::Leaf(..) | Picked::Nothing => Self::Nothing,
-        }
+        let (status, why) = unserved();
+        Self::Refused(status, why)
     }
 }
 

@@ -6,7 +6,7 @@ use steelyard_balance::pick::hash;
 use steelyard_balance::tree::{Asker, Copied, Pin, Rescue};
 use steelyard_balance::{Lot, sticky};
 use steelyard_http::ResponseChanges;
-use steelyard_model::routing::backend::{Algorithm, Endpoints, HashKey, Sticky, StickyValue};
+use steelyard_model::routing::backend::{Algorithm, Endpoints, Sticky, StickyValue};
 
 use super::Scene;
 use super::backend::{BackendState, Standing};
@@ -175,14 +175,4 @@ impl Beside {
 /// Whether it is a key that we may have given.
 fn is_key(word: &str) -> bool {
     word.len() == 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// How endpoints are chosen where cookies have keys: the same key, the same endpoint.
-pub(super) fn algorithm(endpoints: &Endpoints) -> Algorithm {
-    match endpoints.sticky.as_deref() {
-        Some(Sticky { says: StickyValue::Key, cookie, .. }) => {
-            Algorithm::Rendezvous(HashKey::Cookie(cookie.clone()))
-        }
-        _ => endpoints.algorithm.clone(),
-    }
 }

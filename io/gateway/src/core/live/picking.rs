@@ -5,10 +5,9 @@ use std::rc::Rc;
 
 use steelyard_balance::pick::Attempts;
 use steelyard_balance::{Field, Lot, Picker, sticky};
-use steelyard_model::routing::backend::Endpoints;
+use steelyard_model::routing::backend::{Algorithm, Endpoints, HashKey, Sticky, StickyValue};
 
 use super::endpoints::{Roster, Target};
-use super::leaf::algorithm;
 
 /// What one backend remembers of its choices.
 pub(super) struct Picking {
@@ -114,5 +113,15 @@ impl Field for Ground<'_> {
 
     fn is_fit(&self, _: usize) -> bool {
         true
+    }
+}
+
+/// How endpoints are chosen where cookies have keys: the same key, the same endpoint.
+fn algorithm(endpoints: &Endpoints) -> Algorithm {
+    match endpoints.sticky.as_deref() {
+        Some(Sticky { says: StickyValue::Key, cookie, .. }) => {
+            Algorithm::Rendezvous(HashKey::Cookie(cookie.clone()))
+        }
+        _ => endpoints.algorithm.clone(),
     }
 }

@@ -1,0 +1,89 @@
+//! Who takes a request: from a backend down to endpoints.
+
+use std::sync::Arc;
+
+use steelyard_balance::tree::{EdgePath, LeafChoice, Tree, choose_from};
+use steelyard_filters::Recipe;
+use steelyard_model::routing::backend::Backend;
+
+use super::Scene;
+use super::backend::{BackendState, Form, Standing, Wood, unserved};
+use super::caller::Caller;
+use super::leaf::{Beside, Leaf};
+
+/// Who takes a request.
+pub(crate) enum Picked {
+    /// Endpoints of a backend.
+    Leaf(Leaf),
+    /// Nobody: it is refused with this status, for this reason.
+    Refused(u16, Arc<str>),
+    /// Nobody: there is no endpoint.
+    Nothing,
+}
+
+impl Standing {
+    /// Who takes a request from here on, where `path` leads.
+    pub(super) fn pick(
+        &self,
+        path: EdgePath,
+        scene: &Scene<'_>,
+        caller: &Caller<'_>,
+        recipes: &mut Vec<Recipe>,
+    ) -> Picked {
+        let mut standing = self.clone();
+        let mut beside = (Vec::new(), Vec::new(), Vec::new());
+        if let Form::Inner(..) = &*standing.form {
+            let wood = Wood(scene);
+            let choice = choose_from(&wood, standing.clone(), path, caller);
+            let LeafChoice { path: way, leaf, pins, copies, rescues } = choice;
+            let Some(leaf) = leaf else { return Picked::Nothing };
+            for edge in way.edges().skip(path.len()) {
+                standing.extend(edge, scene, recipes);
+                standing = wood.follow(&standing, edge);
+            }
+            (standing, beside) = (leaf, (pins, copies, rescues));
+        }
+        match &*standing.form {
+            Form::Leaf(node, id, set) => {
+                let roster = scene.present(id, set).roster();
+                let Backend::Endpoints(endpoints) = &node.backend else { return Picked::Nothing };
+                if roster.open == 0 {
+                    return Picked::Nothing;
+                }
+                let (pins, copies, rescues) = beside;
+                let beside = Beside::new(caller.is_tls(), pins, copies, rescues);
+                let backend = standing.state.clone();
+                Picked::Leaf(Leaf::new(backend, endpoints, roster, scene, caller, beside))
+            }
+            Form::Refused(status, why) => Picked::Refused(*status, why.clone()),
+            Form::Inner(..) | Form::Nothing => Picked::Nothing,
+        }
+    }
+}
+
+impl Picked {
+    /// Nobody, since it asks for what is not built yet.
+    pub(super) fn unserved() -> Self {
+        let (status, why) = unserved();
+        Self::Refused(status, why)
+    }
+
+    /// The same, if it can take a request.
+    pub(super) fn for_requests(self) -> Self {
+        self.if_fit(|backend| backend.carriage().is_none())
+    }
+
+    /// The same, if it can take a connection.
+    pub(super) fn for_bytes(self) -> Self {
+        self.if_fit(|backend| backend.carriage().is_some())
+    }
+
+    fn if_fit(self, is_fit: impl Fn(&BackendState) -> bool) -> Self {
+        match self {
+            Self::Leaf(leaf) if !is_fit(&leaf.backend) => {
+                Self::Refused(unserved().0, "something else is spoken to its backend".into())
+            }
+            other => other,
+        }
+    }
+}
