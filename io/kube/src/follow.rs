@@ -318,7 +318,7 @@ impl Follower {
             }
             "DELETED" => {
                 let object = self.written(object)?;
-                let (key, uid) = (object.key(), object.origin.uid().into());
+                let (key, uid) = (object.key(), (*object.origin.uid()).into());
                 if let Some(present) = present {
                     present.remove(&key);
                 }

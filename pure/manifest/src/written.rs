@@ -91,7 +91,10 @@ impl Written {
 
     /// Whether both are versions of the same object of a cluster.
     pub(crate) fn is_same_object(&self, other: &Self) -> bool {
-        self.origin().map(ClusterOrigin::uid) == other.origin().map(ClusterOrigin::uid)
+        match (self.origin(), other.origin()) {
+            (Some(a), Some(b)) => a.is_of_same(b),
+            (a, b) => a.is_none() && b.is_none(),
+        }
     }
 
     /// Whether the same is written in both, be it at other places.

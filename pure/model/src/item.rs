@@ -69,9 +69,7 @@ impl Item {
                 if let Some(service) = Arc::get_mut(service) {
                     service.ports.shrink_to_fit();
                     service.cluster_ips.shrink_to_fit();
-                    service.ip_families.shrink_to_fit();
                     service.status_addresses.shrink_to_fit();
-                    service.static_endpoints.shrink_to_fit();
                 }
             }
             Self::EndpointSlice(slice) => {

@@ -23,7 +23,7 @@ pub struct Service {
     /// `metadata.labels`.
     pub labels: Labels,
     /// `metadata.creationTimestamp` as written (RFC 3339 UTC sorts as text).
-    pub created: Option<String>,
+    pub created: Option<Box<str>>,
     /// `spec.type`.
     pub kind: ServiceType,
     /// `spec.selector`; empty selects nothing.
@@ -35,11 +35,11 @@ pub struct Service {
     /// `spec.clusterIPs` (or `clusterIP`) that are addresses.
     pub cluster_ips: Vec<IpAddr>,
     /// `spec.ipFamilies`.
-    pub ip_families: Vec<Family>,
+    pub ip_families: &'static [Family],
     /// `spec.ipFamilyPolicy`, where written.
     pub family_policy: Option<FamilyPolicy>,
     /// `spec.loadBalancerClass`.
-    pub load_balancer_class: Option<String>,
+    pub load_balancer_class: Option<Box<str>>,
     /// What it asks of its addresses, by MetalLB's annotations and `spec.loadBalancerIP`.
     pub wish: Arc<AddressWish>,
     /// The pool of its addresses, as whoever gave them noted it.
@@ -55,7 +55,7 @@ pub struct Service {
     /// Annotation `steelyard.dev/gateway`: pins or forbids that the gateway serves it.
     pub gateway: Option<bool>,
     /// Annotation `steelyard.dev/endpoints`: things that are not in Kubernetes.
-    pub static_endpoints: Vec<(Host, u16)>,
+    pub static_endpoints: Box<[(Host, u16)]>,
     /// Set when it restricts access in a way we do not honour (`loadBalancerSourceRanges`):
     /// resolve gives its address no endpoints, so that nothing is forwarded.
     pub refusal: Option<Box<RefusalReason>>,
@@ -163,6 +163,18 @@ impl Service {
 }
 
 impl Family {
+    /// The families of a list, each once: so few lists there are that no memory is needed for one.
+    pub fn each(list: &[Self]) -> &'static [Self] {
+        let other = |first: &Self| list.iter().any(|it| it != first);
+        match list.first() {
+            None => &[],
+            Some(first @ Self::V4) if other(first) => &[Self::V4, Self::V6],
+            Some(Self::V4) => &[Self::V4],
+            Some(first @ Self::V6) if other(first) => &[Self::V6, Self::V4],
+            Some(Self::V6) => &[Self::V6],
+        }
+    }
+
     /// The family of `address`.
     pub fn of(address: IpAddr) -> Self {
         if address.is_ipv4() { Self::V4 } else { Self::V6 }

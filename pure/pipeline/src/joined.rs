@@ -50,10 +50,11 @@ impl Joined {
     /// The same input, of which nothing is derived.
     pub(crate) fn anew(&self) -> Self {
         let mut anew = Self::new(self.options.clone());
-        for (name, items) in self.known.iter() {
-            let cell = Cell::Object(name.0, name.1.clone());
-            let is_established = matches!(self.engine.row(&cell), Some(Row::Object(_, true)));
-            anew.set(name, Some(items.clone()), is_established);
+        for input in self.engine.inputs() {
+            let (Cell::Object(tag, id), Row::Object(items, is_established)) = input else {
+                continue;
+            };
+            anew.set(&(*tag, id.clone()), Some(items.clone()), *is_established);
         }
         anew
     }
@@ -87,10 +88,13 @@ impl Joined {
             match (cell, row) {
                 (Cell::Closed(id), Some(Row::Service(it))) => services.push((id, Some(it.service))),
                 (Cell::Closed(id), _) => services.push((id, None)),
-                (Cell::Object(tag, id), Some(Row::Object(items, _))) => {
-                    objects.push(((tag, id), Some(items)));
+                (Cell::Object(tag, id), row) => {
+                    let items = row.map(|row| match row {
+                        Row::Object(items, _) => items,
+                        other => panic!("{other:?} is no object"),
+                    });
+                    objects.extend(Known::advises_by(tag).then_some(((tag, id), items)));
                 }
-                (Cell::Object(tag, id), _) => objects.push(((tag, id), None)),
                 (_, Some(row)) => self.show(row, &mut come),
                 (_, None) => {}
             }

@@ -1,4 +1,5 @@
-//! Objects in force, by kind and name, and advice about what is missing among them.
+//! Objects in force that others name, by kind and name, and advice about what is missing among
+//! them.
 //!
 //! Advice comes last, where findings are shown: each says as data what it misses, and one pass
 //! looks for what is named nearly alike, within a bound. So what is derived never depends on how
@@ -16,13 +17,19 @@ use crate::suggestion::Suggester;
 use crate::tables::cell::Tag;
 use crate::tables::row::Items;
 
-/// All objects in force. Cheap to clone.
+/// Objects in force that may be meant by what is missing. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Known(Sorted<(Tag, NamespacedName), Items>);
 
+/// What is named.
+const NAMED: [Tag; 2] = [Tag::Secret, Tag::Service];
+/// What makes pods with the labels of its template.
+const LABELLED: [Tag; 3] = [Tag::Deployment, Tag::StatefulSet, Tag::DaemonSet];
+
 impl Known {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&(Tag, NamespacedName), &Items)> {
-        self.0.iter()
+    /// Whether objects of this kind are among them.
+    pub(crate) fn advises_by(tag: Tag) -> bool {
+        NAMED.contains(&tag) || LABELLED.contains(&tag) || tag == Tag::Pod
     }
 
     pub(crate) fn change(
@@ -121,8 +128,7 @@ impl Known {
     ) -> Option<String> {
         labels.iter().find_map(|(key, value)| {
             let pods = self.values(&[Tag::Pod], namespace, key);
-            let workloads = [Tag::Deployment, Tag::StatefulSet, Tag::DaemonSet];
-            let workloads = self.values(&workloads, namespace, key);
+            let workloads = self.values(&LABELLED, namespace, key);
             // Of what the label has too, something else is wrong.
             let near = suggester.nearest(value, pods.into_iter().chain(workloads))?;
             (near != value).then(|| format!("{key}: {near}"))

@@ -116,7 +116,7 @@ impl Reported {
         match event {
             ClusterEvent::Written(object) => {
                 let origin = &object.origin;
-                let revision = Revision::new(origin.uid(), origin.resource_version());
+                let revision = Revision::new(&*origin.uid(), &*origin.resource_version());
                 return self.see(&object.object, revision);
             }
             ClusterEvent::Gone { key, uid } => self.gone(&key.reference, uid),

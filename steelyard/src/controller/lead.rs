@@ -58,7 +58,7 @@ impl Census {
     /// Takes a page of the list in, and out of it what is gone since.
     pub(super) fn see(&mut self, page: &mut Vec<ClusterEvent>) {
         page.retain(|event| match event {
-            ClusterEvent::Written(object) => !self.gone.contains(object.origin.uid()),
+            ClusterEvent::Written(object) => !self.gone.contains(&*object.origin.uid()),
             _ => false,
         });
         self.hear(page);

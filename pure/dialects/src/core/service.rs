@@ -41,13 +41,17 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
         id: findings.id(),
         object: findings.object().clone(),
         labels,
-        created: raw.metadata.creation_timestamp,
+        created: raw.metadata.creation_timestamp.map(Into::into),
         ports: ports::lower(&spec, kind_needs_ports(&kind, headless), findings),
         headless,
         cluster_ips: cluster_ips(&spec, findings),
         ip_families: families(&spec, findings),
         family_policy: family_policy(&spec, findings),
-        load_balancer_class: spec.load_balancer_class.clone().filter(|class| !class.is_empty()),
+        load_balancer_class: spec
+            .load_balancer_class
+            .as_deref()
+            .filter(|it| !it.is_empty())
+            .map(Into::into),
         external_traffic_policy: traffic_policy(&spec, findings),
         health_check_node_port: health_check_port(&spec, findings),
         publish_not_ready: spec.publish_not_ready_addresses.unwrap_or(false),
@@ -55,7 +59,7 @@ pub(crate) fn lower(findings: &mut Findings<'_>, options: &LowerOptions) -> Opti
         gateway: wishes.gateway,
         wish: address_wish::of(&wishes, spec.load_balancer_ip.as_deref(), &annotations).shared(),
         noted_pool: wishes.noted_pool.map(Into::into),
-        static_endpoints: wishes.endpoints,
+        static_endpoints: wishes.endpoints.into(),
         refusal: closed.address.map(Box::new),
         backend_refusal: effects.refusal.or(closed.routes).map(Box::new),
         backend_scheme: wishes.scheme,
@@ -119,7 +123,7 @@ fn cluster_ips(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> Vec<IpAd
     addresses
 }
 
-fn families(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> Vec<Family> {
+fn families(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> &'static [Family] {
     let path = FieldPath::from("spec.ipFamilies");
     let mut families = Vec::new();
     for (index, text) in spec.ip_families.iter().flatten().enumerate() {
@@ -134,7 +138,7 @@ fn families(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> Vec<Family>
         }
         families.push(family);
     }
-    families
+    Family::each(&families)
 }
 
 fn family_policy(spec: &raw::ServiceSpec, findings: &mut Findings<'_>) -> Option<FamilyPolicy> {

@@ -171,8 +171,7 @@ fn a_service() -> impl Strategy<Value = Service> {
             if local {
                 it.external_traffic_policy = TrafficPolicy::Local;
             }
-            it.created =
-                [None, Some("2023".to_owned()), Some("2024".to_owned())][usize::from(age)].clone();
+            it.created = [None, Some("2023".into()), Some("2024".into())][usize::from(age)].clone();
             it.ports = ports.into_iter().map(port).collect();
             it
         },

@@ -32,7 +32,7 @@ fn fresh(pools: &[Pool], services: &[Service]) -> Vec<String> {
 #[test]
 fn addresses_in_order_of_age_then_name() {
     let pools = [pool("b", &["10.0.0.3"]), pool("a", &["10.0.0.1-10.0.0.2"])];
-    let created = |id, at: &str| with(service(id), |it| it.created = Some(at.to_owned()));
+    let created = |id, at: &str| with(service(id), |it| it.created = Some(at.into()));
     let services = [
         service("default/a"),
         created("default/z", "2024-01-01T00:00:00Z"),
@@ -299,7 +299,7 @@ fn families() {
     for (pools, cluster, families, policy, expected) in table {
         let it = with(service("x/a"), |it| {
             it.cluster_ips = addresses(cluster);
-            it.ip_families = families.to_vec();
+            it.ip_families = Family::each(families);
             it.family_policy = *policy;
         });
         assert_eq!(fresh(pools, &[it]), [format!("x/a: {expected}")], "{cluster} {policy:?}");
@@ -403,11 +403,11 @@ fn a_status_that_failed_fails_again_once_half_of_it_is_held() {
         with(service("default/a"), |it| {
             it.family_policy = Some(FamilyPolicy::PreferDualStack);
             it.status_addresses = addresses("10.0.0.1 fd00::1");
-            it.created = Some("2024".to_owned());
+            it.created = Some("2024".into());
         }),
         with(service("default/b"), |it| {
             it.status_addresses = addresses("10.0.0.1");
-            it.created = Some("2025".to_owned());
+            it.created = Some("2025".into());
         }),
     ];
     // The younger holds its address; the older then finds its IPv6 address free.

@@ -31,7 +31,8 @@ fn an_object_of_a_list_is_of_the_kind_that_was_asked_for() {
     let object = sent(service(), kind(Role::Speaker, "Service")).unwrap();
     assert_eq!(object.object.reference.to_string(), "Service/shop/web");
     assert_eq!((&*object.object.api_version, object.object.group()), ("v1", ""));
-    assert_eq!((object.origin.uid(), object.origin.resource_version()), ("u", "7"));
+    let origin = &object.origin;
+    assert_eq!((&*origin.uid(), &*origin.resource_version()), ("u", "7"));
     assert_eq!(object.object.locate(&FieldPath::from("spec")).to_string(), "cluster");
     let read = object.object.read::<kinds::service::Service>();
     assert!(read.diagnostics.is_empty(), "{:?}", read.diagnostics);

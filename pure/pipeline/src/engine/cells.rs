@@ -197,6 +197,11 @@ impl<T: Tables> Cells<T> {
         }
     }
 
+    /// All cells; also those that are free, which have no row.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Cell<T>> {
+        self.pieces.iter().flatten()
+    }
+
     /// The keys of all cells there are.
     #[cfg(test)]
     pub(super) fn named(&self) -> impl Iterator<Item = &T::Key> {

@@ -105,6 +105,11 @@ impl<T: Tables> Engine<T> {
         self.cells.release(id);
     }
 
+    /// The rows of the input.
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = (&T::Key, &T::Row)> {
+        self.cells.all().filter(|it| it.rank == 0).filter_map(|it| Some((&it.key, it.row()?)))
+    }
+
     /// Derives all that is dirty.
     pub(crate) fn run(&mut self) {
         while let Some((_, id)) = self.dirty.pop_first() {

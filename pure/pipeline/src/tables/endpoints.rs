@@ -132,7 +132,7 @@ fn from_slices(slices: &[Arc<EndpointSlice>], port: &ServicePort) -> Vec<Endpoin
 fn families(service: &Service, primary: Family) -> Vec<Family> {
     let mut families: Vec<Family> = service.cluster_ips.iter().map(|ip| Family::of(*ip)).collect();
     if families.is_empty() {
-        families.clone_from(&service.ip_families);
+        families.extend(service.ip_families);
     }
     if families.is_empty() {
         families.push(primary);

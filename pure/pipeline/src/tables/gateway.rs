@@ -54,7 +54,7 @@ pub(super) fn serves(
 fn is_able(service: &Service, options: &ResolveOptions) -> bool {
     service.is_load_balancer()
         && !service.headless
-        && service.load_balancer_class == options.load_balancer_class
+        && service.load_balancer_class.as_deref() == options.load_balancer_class.as_deref()
 }
 
 /// Whether a port of the gateway's Service is one of those that people come in by.
