@@ -64,8 +64,44 @@ fn a_host_is_left_as_it_was_found() -> Result<()> {
     ensure!(next.stop()?.success(), "{}", next.printed());
     let after = state(&node)?;
     ensure!(after == before, "left behind after a kill: {after}\ninstead of: {before}");
+
+    // The next one may leave packets to others.
+    let mut killed = up(&node, &folder)?;
+    killed.kill()?;
+    let mut next = speaker(&node, &folder)?;
+    wait::until("it to be undone", || {
+        let state = state(&node).unwrap_or_default();
+        !state.contains("table inet steelyard") && !state.contains("lookup 8192")
+    })
+    .map_err(|error| error.context(next.printed()))?;
+    let undone = "undone on this host, as an earlier process left it: nftables: table inet";
+    wait::until("it to be told", || next.printed().contains(undone))?;
+    ensure!(next.stop()?.success(), "{}", next.printed());
+    let after = state(&node)?;
+    ensure!(after == before, "left behind by who carries nothing: {after}\ninstead of: {before}");
     Ok(())
 }
+
+/// A speaker beside kube-proxy, which goes on with what it kept: there is no API server.
+fn speaker(node: &Namespace, folder: &Scratch) -> Result<Running> {
+    let kept = folder.file("speaker");
+    std::fs::create_dir(&kept)?;
+    let key = format!("{{\"key\": \"{}\"}}", "0f".repeat(32));
+    std::fs::write(kept.join("cluster.json"), key)?;
+    let config = folder.file("kubeconfig");
+    std::fs::write(&config, KUBECONFIG)?;
+    let mut command: Command = node.command(&binary::steelyard().to_string_lossy());
+    command.args(["speaker", "--namespace", "steelyard-system", "--node", "worker-1"]);
+    command.arg("--kubeconfig").arg(config).arg("--state-dir").arg(kept);
+    Running::start(command)
+}
+
+/// Of an API server that is not there.
+const KUBECONFIG: &str = "\
+{apiVersion: v1, kind: Config, current-context: x,
+ clusters: [{name: x, cluster: {server: 'http://127.0.0.1:1'}}],
+ contexts: [{name: x, context: {cluster: x, user: x}}], users: [{name: x, user: {}}]}
+";
 
 /// What reaches an address of the machine is the machine's: nothing of ours stands before it.
 #[test]

@@ -143,19 +143,7 @@ impl Kernel {
 
     /// What [`Kernel::take`] and later applies set.
     pub(crate) fn changes(&self) -> Vec<HostChange> {
-        let MarkRule { mark, table, priority } = self.rule;
-        let name = &self.frame.table;
-        let passes = match self.passing {
-            Some(_) => format!(", ip {name}, ip6 {name}"),
-            None => String::new(),
-        };
-        let changes = [
-            format!("nftables: table inet {name}{passes}"),
-            format!(
-                "ip rule: priority {priority} fwmark {mark:#x}/{mark:#x} lookup {table}, v4 and v6"
-            ),
-            format!("ip route: table {table}, one local route for each vip served here"),
-        ];
+        let changes = set_by(&self.frame.table, self.rule, self.passing.is_some());
         changes.map(|what| HostChange { what, at_exit: AtExit::Undone }).into()
     }
 
@@ -435,11 +423,24 @@ impl Kernel {
     }
 }
 
+/// What is set on a host, as an administrator would look for it.
+pub(crate) fn set_by(name: &str, rule: MarkRule, passes: bool) -> [String; 3] {
+    let MarkRule { mark, table, priority } = rule;
+    let passes = if passes { format!(", ip {name}, ip6 {name}") } else { String::new() };
+    [
+        format!("nftables: table inet {name}{passes}"),
+        format!(
+            "ip rule: priority {priority} fwmark {mark:#x}/{mark:#x} lookup {table}, v4 and v6"
+        ),
+        format!("ip route: table {table}, one local route for each vip served here"),
+    ]
+}
+
 fn is_on(setting: &str) -> bool {
     sysctl::read(setting).is_ok_and(|value| value.as_deref() == Some("1"))
 }
 
-fn nft_why(error: NftError) -> Why {
+pub(crate) fn nft_why(error: NftError) -> Why {
     match error {
         NftError::Missing => Why::NftMissing,
         NftError::Denied => Why::Denied(error.to_string()),
@@ -449,6 +450,6 @@ fn nft_why(error: NftError) -> Why {
     }
 }
 
-fn routing_why(error: RoutingError) -> Why {
+pub(crate) fn routing_why(error: RoutingError) -> Why {
     if error.is_denied() { Why::Denied(error.to_string()) } else { Why::Refused(error.to_string()) }
 }

@@ -23,6 +23,7 @@ mod forwarder;
 mod intake;
 mod journal;
 mod kernel;
+mod leftovers;
 mod lookout;
 mod meter;
 mod options;
@@ -36,6 +37,7 @@ mod vigil;
 
 pub use forwarder::Forwarder;
 pub use intake::Intake;
+pub use leftovers::{Leftovers, undo_leftovers};
 pub use meter::Meter;
 pub use options::{ForwardOptions, NoForwarder};
 pub use passer::{NoPasser, Passer};

@@ -368,8 +368,13 @@ async fn stirred(kernel: &mut Option<Kernel>, mending: &mut Mending, news: &watc
 /// Two folders on one host would still mean one table. The name belongs to the network namespace,
 /// as the table does.
 fn claim(table: &str) -> Result<Name, NoForwarder> {
-    let claimed = name::take(&format!("steelyard-forward-{table}"));
+    let claimed = name::take(&claimed(table));
     claimed.map_err(|name::Taken| NoForwarder::TableTaken(table.to_owned()))
+}
+
+/// What whoever sets our table claims.
+pub(crate) fn claimed(table: &str) -> String {
+    format!("steelyard-forward-{table}")
 }
 
 /// Held by this process alone, and let go by the kernel however it ends. Nobody else can open it,

@@ -8,6 +8,7 @@ use steelyard_host::name::{self, Name};
 use steelyard_host::nft_watch::NftWatch;
 
 use crate::lookout::Lookout;
+use crate::owner::claimed;
 use crate::passing::Passing;
 use crate::told::Told;
 
@@ -36,7 +37,7 @@ impl Passer {
     /// Makes the tables, whatever an earlier process left. On a thread that runs a tokio runtime;
     /// wants CAP_NET_ADMIN.
     pub fn start(table: &str) -> Result<Self, NoPasser> {
-        let claim = name::take(&format!("steelyard-forward-{table}"));
+        let claim = name::take(&claimed(table));
         let claim = claim.map_err(|name::Taken| NoPasser::Taken(table.to_owned()))?;
         let (passing, lookout) = (Passing::default(), Lookout::new(NftWatch::open(table)));
         let (table, told) = (table.to_owned(), Told::default());

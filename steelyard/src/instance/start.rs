@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use steelyard_admin::{Admin, LiveParts, Published};
-use steelyard_forward::{ForwardOptions, Forwarder, Meter, Passer, Passing};
+use steelyard_forward::{
+    ForwardOptions, Forwarder, Leftovers, Meter, Passer, Passing, undo_leftovers,
+};
 use steelyard_gateway::Gateway;
 use steelyard_host::links::Monitor;
 use steelyard_lending::{Borrower, Lender};
@@ -148,6 +150,10 @@ async fn start_parts(
         true => Some(Forwarder::start(forward_options(settings, rooms)).await?),
         false => None,
     };
+    // Who carries packets undoes what is left of them, and a pod of the gateway is no node.
+    if forwarder.is_none() && settings.duties.announces {
+        tell_leftovers(undo_leftovers(&forward_options(settings, rooms)).await);
+    }
     let passer = settings.duties.passes.then(start_passer).flatten();
     let passing = passer.as_ref().map(Passer::passing);
     let passing = passing.or_else(|| Some(forwarder.as_ref()?.passing()));
@@ -160,6 +166,17 @@ async fn start_parts(
                 undo(forwarder).await;
             }
             Err(error)
+        }
+    }
+}
+
+/// Says what an earlier process left on this host that carried packets and was killed.
+fn tell_leftovers(leftovers: Option<Leftovers>) {
+    let Some(Leftovers { what, stays }) = leftovers else { return };
+    for what in what {
+        match &stays {
+            None => tracing::info!("undone on this host, as an earlier process left it: {what}"),
+            Some(why) => tracing::warn!("an earlier process left on this host: {what}: {why}"),
         }
     }
 }
