@@ -1,6 +1,7 @@
 //! Who opens sockets, and lends them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use crate::closing::Closer;
 use crate::door::{Door, DoorName};
@@ -17,7 +18,8 @@ use crate::wire::{Wire, nonsense};
 use crate::word::{LentPlace, Word};
 use crate::{MOST_PLACES, wire};
 
-/// Borrowers at once, at most: one, and the one that takes its place.
+/// Borrowers at once, at most: one, the one that takes its place, and those that came to nothing.
+/// Of more the last are heard: what the first have they keep, and who comes back is the last.
 const MOST_BORROWERS: usize = 4;
 /// For so long after the last borrower has gone it is taken to come back: connections wait for it.
 const ABSENCE: Duration = Duration::from_secs(10);
@@ -188,7 +190,7 @@ impl Drop for Presence {
 
 /// Takes borrowers in.
 async fn keep(door: Door, user: u32, ledger: Arc<Ledger>) {
-    let mut borrowers = JoinSet::new();
+    let mut borrowers = Borrowers::default();
     let door = Arc::new(door);
     loop {
         let wire = match door.next().await {
@@ -199,24 +201,12 @@ async fn keep(door: Door, user: u32, ledger: Arc<Ledger>) {
                 continue;
             }
         };
-        while borrowers.try_join_next().is_some() {}
-        match wire.peer() {
-            Ok(uid) if uid == user && borrowers.len() < MOST_BORROWERS => {}
-            Ok(uid) => {
-                tracing::warn!(
-                    uid,
-                    expected = user,
-                    "no listener is lent: it is another user, or one too many"
-                );
-                continue;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "no listener is lent: it is unclear to whom");
-                continue;
-            }
+        if let Err(error) = check(wire.peer(), user) {
+            tracing::warn!(%error, "no listener is lent");
+            continue;
         }
         let (ledger, door) = (ledger.clone(), door.clone());
-        borrowers.spawn(async move {
+        borrowers.take(async move {
             if let Err(error) = serve(&wire, &door, &ledger).await {
                 tracing::warn!(%error, "a gateway that listeners were lent to is not heard any more");
             }
@@ -224,9 +214,43 @@ async fn keep(door: Door, user: u32, ledger: Arc<Ledger>) {
     }
 }
 
+/// Why somebody is lent nothing, if that is so.
+fn check(peer: io::Result<u32>, user: u32) -> io::Result<()> {
+    let refused = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    match peer {
+        Ok(uid) if uid == user => Ok(()),
+        Ok(uid) => refused(format!("it is user {uid}, and a gateway is user {user}")),
+        Err(error) => refused(format!("it is unclear which user it is: {error}")),
+    }
+}
+
+/// Those that are talked with, the first one first. They end with this.
+#[derive(Default)]
+struct Borrowers {
+    all: JoinSet<()>,
+    order: VecDeque<AbortHandle>,
+}
+
+impl Borrowers {
+    /// Takes one more in, in the place of the first where there are many.
+    fn take(&mut self, talk: impl Future<Output = ()> + Send + 'static) {
+        while self.all.try_join_next().is_some() {}
+        self.order.retain(|it| !it.is_finished());
+        if self.order.len() >= MOST_BORROWERS
+            && let Some(first) = self.order.pop_front()
+        {
+            tracing::warn!("{MOST_BORROWERS} gateways are there already: the first is left alone");
+            first.abort();
+        }
+        self.order.push_back(self.all.spawn(talk));
+    }
+}
+
 /// Tells one borrower what is lent, as long as it is there.
 async fn serve(wire: &Wire, door: &Door, ledger: &Arc<Ledger>) -> io::Result<()> {
-    let Some(brought) = brought(wire, door).await? else { return Ok(()) };
+    // All of it, however it drips.
+    let told = tokio::time::timeout(wire::PATIENCE, brought(wire, door)).await?;
+    let Some(brought) = told? else { return Ok(()) };
     let mut has: BTreeMap<LentPlace, u64> =
         brought.iter().map(|(place, sockets)| (place.clone(), sockets.identity)).collect();
     let mut lent = ledger.lent.subscribe();
@@ -280,4 +304,19 @@ async fn tell(wire: &Wire, has: &BTreeMap<LentPlace, u64>, lent: &Lent) -> io::R
         }
     }
     wire.send(&Word::Told, &[]).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_lent_nothing_is_told_why() {
+        let said = |peer| check(peer, 65532).map_err(|error| error.to_string());
+        assert_eq!(said(Ok(65532)), Ok(()));
+        let other = "it is user 0, and a gateway is user 65532";
+        assert_eq!(said(Ok(0)), Err(other.to_owned()));
+        let unclear = "it is unclear which user it is: no socket";
+        assert_eq!(said(Err(io::Error::other("no socket"))), Err(unclear.to_owned()));
+    }
 }

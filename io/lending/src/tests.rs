@@ -285,6 +285,67 @@ fn nonsense_ends_a_conversation_and_nothing_else() {
 }
 
 #[test]
+fn who_talks_and_does_not_go_is_in_no_gateways_way() {
+    run(async {
+        let meeting = Meeting::new();
+        let (lender, web) = (meeting.lender(), place("web"));
+        lender.lend(from_ref(&web), open);
+        // As many as there may be, who look like gateways, before one and after it.
+        let talkative = async || {
+            let wire = send(&meeting.path, &Word::Told.bytes(), &[]).await;
+            let said = tokio::time::timeout(PATIENCE, wire.receive()).await.unwrap();
+            assert!(matches!(said, Ok(Some(_))), "it is lent what there is");
+            wire
+        };
+        let mut crowd = Vec::new();
+        for _ in 0..8 {
+            crowd.push(talkative().await);
+        }
+        let good = meeting.borrower();
+        let listener = lent(&good, &web).await;
+        for _ in 0..8 {
+            crowd.push(talkative().await);
+        }
+        // It was left alone, comes back, and is told what is new.
+        let other = place("other");
+        lender.lend(&[web.clone(), other.clone()], open);
+        until("the new one", || good.loans().contains_key(&other)).await;
+        let client = TcpStream::connect(web.address).unwrap();
+        answer(&listener).await;
+        assert!(is_answered(client));
+        assert!(lender.is_served());
+    });
+}
+
+#[test]
+fn who_drips_is_given_up() {
+    run(async {
+        let meeting = Meeting::new();
+        let (lender, web) = (meeting.lender(), place("web"));
+        lender.lend(from_ref(&web), open);
+        let wire = enter(&meeting.path);
+        let begun = Instant::now();
+        // Each word comes soon enough, and there is no end of them.
+        let drip = async {
+            for number in 1..u16::MAX {
+                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, number));
+                let place = LentPlace { entry_point: "drip".to_owned(), address };
+                let socket = TcpListener::bind(place.address);
+                let Ok(socket) = socket else { continue };
+                if wire.send(&Word::Lent(place), &[socket.as_fd()]).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, drip).await.unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        assert!(!lender.is_served(), "it is no gateway");
+        lent(&meeting.borrower(), &web).await;
+    });
+}
+
+#[test]
 fn there_is_a_bound_to_what_is_lent() {
     run(async {
         let meeting = Meeting::new();
