@@ -110,7 +110,7 @@ impl<'r> Served<'r> {
                 let is_below = |it: &&str| it.split_once('.').is_some_and(|it| *it.1 == **suffix);
                 self.wildcards.contains(&**suffix)
                     || above(suffix)
-                    || self.exact.iter().any(|it| is_below(&it))
+                    || self.exact.iter().any(is_below)
             }
             HostPattern::Labels(_) | HostPattern::Any => true,
         }
