@@ -91,7 +91,7 @@ fn speaker(node: &Namespace, folder: &Scratch) -> Result<Running> {
     let config = folder.file("kubeconfig");
     std::fs::write(&config, KUBECONFIG)?;
     let mut command: Command = node.command(&binary::steelyard().to_string_lossy());
-    command.args(["speaker", "--namespace", "steelyard-system", "--node", "worker-1"]);
+    command.args(["speaker", "--namespace", "steelyard-system", "--node-name", "worker-1"]);
     command.arg("--kubeconfig").arg(config).arg("--state-dir").arg(kept);
     Running::start(command)
 }
