@@ -198,12 +198,12 @@ fn what_begins_a_handshake_and_is_none_ends_and_is_counted() {
     garbled[43] = 0xff; // The session's id is as long as this.
     let no_hello = [22, 3, 1, 0, 4, 2, 0, 0, 0];
     let too_long = [22, 3, 1, 0, 4, 1, 0xff, 0, 0];
-    for came in [&garbled[..], &no_hello, &too_long] {
+    for (came, alert) in [(&garbled[..], 50), (&no_hello, 10), (&too_long, 50)] {
         let (gateway, address) =
             tcp_gateway(&[passed_on("a", "*", &[server.address])], Default::default());
         let mut client = connect(address);
         client.write_all(came).unwrap();
-        assert!(is_reset(&client));
+        assert_eq!(to_end(&client), [21, 3, 3, 0, 2, 2, alert]);
         assert_eq!(turned_away(&gateway, "client-hello"), 1);
     }
     let handshake = Duration::from_millis(200);
@@ -266,7 +266,7 @@ fn a_postgres_without_tls_gets_nothing_of_its_client() {
     // Nor is plain text behind a granted wish anybody's.
     let mut client = connect(address);
     client.write_all(&[SSL_REQUEST, &b"\0\0\0\x09\0\x03\0\0\0"[..]].concat()).unwrap();
-    assert!(is_reset(&client));
+    assert_eq!(to_end(&client), [b'S', 21, 3, 3, 0, 2, 2, 10]);
     assert_eq!(turned_away(&gateway, "client-hello"), 1);
 }
 

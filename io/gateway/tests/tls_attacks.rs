@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "tls_attacks/hellos.rs"]
+mod hellos;
 mod support;
 
 use std::io::{Read, Write};

@@ -107,11 +107,14 @@ pub(super) async fn open(mut arrival: Arrival) {
         },
         Ok(Goal::Tcp(route, _)) => match Box::pin(tcp::reach(&arrival, &route, preamble)).await {
             Ok(reached) => tcp::carry(arrival, reached).await,
-            Err(failed) => turn_away(&arrival, failed.fault.into()),
+            Err(failed) => turn_away(&arrival, failed.fault.into(), false),
         },
         // Nobody began anything: who speaks now learns that in order.
         Err(TurnedAway::Dismissed) if is_untouched(&arrival) => super::serve_http(arrival),
-        Err(why) => turn_away(&arrival, why),
+        Err(why) => {
+            let is_told = alert(&arrival, why).await;
+            turn_away(&arrival, why, is_told);
+        }
     }
 }
 
@@ -120,7 +123,17 @@ fn is_untouched(arrival: &Arrival) -> bool {
     arrival.held.is_none() && !arrival.waiting.is_pressed()
 }
 
-fn turn_away(arrival: &Arrival, why: TurnedAway) {
+/// Who has begun a handshake, and had no answer yet, is told why it ends (RFC 8446 §6.2). Whether
+/// it was.
+async fn alert(arrival: &Arrival, why: TurnedAway) -> bool {
+    const FATAL: u8 = 2;
+    let Some(alert) = why.alert() else { return false };
+    let stall = arrival.core.options().timeouts.write;
+    let record = [21, 3, 3, 0, 2, FATAL, alert.into()];
+    arrival.stream.write_all(&record, stall).await.is_ok()
+}
+
+fn turn_away(arrival: &Arrival, why: TurnedAway, is_told: bool) {
     let Arrival { core, listener, peer, stream, .. } = arrival;
     if let Some(cause) = why.cause() {
         core.counters.count_turned_away(&listener.entry_point, cause);
@@ -130,6 +143,7 @@ fn turn_away(arrival: &Arrival, why: TurnedAway) {
         TurnedAway::Tls(why) => {
             core.counters.count_handshake(&listener.entry_point, Some(why.cause()));
         }
+        _ if is_told => {}
         // What comes to no endpoint has no orderly end.
         _ => stream.reset(),
     }

@@ -48,6 +48,23 @@ impl TurnedAway {
     }
 }
 
+impl TurnedAway {
+    /// What a client hears that has begun a handshake and had no answer yet; none where it is about
+    /// something else, or was said already.
+    pub(crate) fn alert(self) -> Option<AlertDescription> {
+        Some(match self {
+            Self::Hello(HelloFault::NotTls | HelloFault::NotClientHello) => {
+                AlertDescription::UnexpectedMessage
+            }
+            Self::Hello(HelloFault::TooLong | HelloFault::Malformed) => {
+                AlertDescription::DecodeError
+            }
+            Self::Tls(NoHandshake::Refused) | Self::Policies => AlertDescription::HandshakeFailure,
+            _ => return None,
+        })
+    }
+}
+
 impl From<HelloFault> for TurnedAway {
     fn from(fault: HelloFault) -> Self {
         Self::Hello(fault)
