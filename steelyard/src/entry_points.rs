@@ -77,12 +77,16 @@ const KNOWN: &[&str] = &[
     "metrics.prometheus.addrouterslabels",
     "metrics.prometheus.addserviceslabels",
     "metrics.prometheus.buckets",
+    CROSS_NAMESPACE,
     "tracing.otlp.http.endpoint",
     "tracing.otlp.http.headers.*",
     "tracing.resourceattributes.*",
     "tracing.samplerate",
     "tracing.servicename",
 ];
+
+/// Whether objects of Traefik's kinds may name some of other namespaces.
+const CROSS_NAMESPACE: &str = "providers.kubernetescrd.allowcrossnamespace";
 
 const BUCKETS: &str = "metrics.prometheus.buckets";
 
@@ -227,6 +231,11 @@ impl StaticOptions {
         names.map(str::to_owned).collect()
     }
 
+    /// Whether objects of Traefik's kinds may name some of other namespaces.
+    pub fn allows_cross_namespace(&self) -> bool {
+        self.0.get(CROSS_NAMESPACE).is_some_and(|value| value == "true")
+    }
+
     /// Who may say by a PROXY header where a connection comes from, by entry point.
     pub fn proxied(&self) -> BTreeMap<String, Arc<Trust>> {
         let all = self.believed(PROXY_TRUSTED_IPS, PROXY_INSECURE).into_iter();
@@ -346,6 +355,7 @@ fn is_switch(option: &str) -> bool {
         "metrics.prometheus.addentrypointslabels",
         "metrics.prometheus.addrouterslabels",
         "metrics.prometheus.addserviceslabels",
+        CROSS_NAMESPACE,
     ];
     named.contains(&option) || of.iter().any(|of| entry_point_name(option, of).is_some())
 }

@@ -26,6 +26,7 @@ pub(crate) fn resolve_options(args: &WorldArgs, ports: (u16, u16)) -> ResolveOpt
         load_balancer_class: args.lb_class.clone(),
         entry_points: args.fixed.entry_points(ports),
         default_certificate: args.default_ssl_certificate.clone(),
+        allow_cross_namespace: args.fixed.allows_cross_namespace(),
         ..ResolveOptions::default()
     }
 }

@@ -63,6 +63,8 @@ pub const POOL_SELF_OVERLAP: Code = Code::new("pool-self-overlap");
 pub const POLICY_NOT_READ: Code = Code::new("policy-not-read");
 /// A backend that is not a Service.
 pub const RESOURCE_BACKEND: Code = Code::new("resource-backend");
+/// A rule of Traefik's language that cannot be read, or has a part that means nothing.
+pub const RULE_INVALID: Code = Code::new("rule-invalid");
 /// A rule that routes nothing.
 pub const RULE_WITHOUT_HTTP: Code = Code::new("rule-without-http");
 /// Operator and values of a selector do not fit.

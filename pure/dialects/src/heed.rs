@@ -23,7 +23,7 @@ const UNREAD: [&str; 4] =
 /// What is not what it seems in an object of a kind that is read.
 pub(crate) fn unfit(object: &Object, options: &LowerOptions) -> Option<Diagnostic> {
     let whole = match object.group() {
-        "metallb.io" | "networking.k8s.io" | "discovery.k8s.io" => true,
+        "metallb.io" | "networking.k8s.io" | "discovery.k8s.io" | "traefik.io" => true,
         _ => matches!(&*object.reference.kind, "Service" | "Endpoints"),
     };
     object.unfit(|path| if whole { of_ours(path, options) } else { of_others(path) })
@@ -36,6 +36,8 @@ fn of_ours(path: &FieldPath, options: &LowerOptions) -> Heed {
     match &*path.0 {
         // Whoever makes passwords may put anything in them.
         "spec.password" => Heed::Obvious,
+        // Rules have braces, and expressions dollars.
+        path if path.starts_with("spec.routes[") && path.ends_with("].match") => Heed::Obvious,
         path if UNREAD.iter().any(|part| is_below(path, part)) => Heed::Nothing,
         _ => Heed::All,
     }

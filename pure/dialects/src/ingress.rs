@@ -23,6 +23,7 @@ use crate::annotation::{self, Carrier, KUBERNETES, Scene, Words};
 use crate::findings::Findings;
 use crate::{LowerOptions, restriction, swapped};
 use path::WrittenPath;
+pub(crate) use rank::specificity;
 
 pub(crate) fn class(findings: &mut Findings<'_>, options: &LowerOptions) -> Option<Item> {
     let raw: raw::IngressClass = findings.read()?;

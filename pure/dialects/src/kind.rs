@@ -5,7 +5,7 @@ use steelyard_model::suggest::{closeness, nearest};
 use steelyard_model::{FieldPath, Item, Severity};
 
 use crate::findings::Findings;
-use crate::{LowerOptions, codes, core, heed, ingress, metallb, network_policy};
+use crate::{LowerOptions, codes, core, heed, ingress, metallb, network_policy, traefik};
 
 /// A kind we read.
 struct Known {
@@ -23,7 +23,7 @@ struct Later {
     until_then: &'static str,
 }
 
-const KNOWN: [Known; 21] = [
+const KNOWN: [Known; 29] = [
     known("Service", "v1", |f, options| list(core::service::lower(f, options))),
     known("Pod", "v1", |f, _| list(core::pod::lower(f))),
     known("Node", "v1", |f, _| list(core::node::lower(f))),
@@ -45,15 +45,23 @@ const KNOWN: [Known; 21] = [
     known("BGPPeer", METALLB, |f, _| list(metallb::bgp_peer::lower_v1beta1(f))),
     known("BFDProfile", METALLB, |f, _| list(metallb::bfd_profile::lower(f))),
     known("Community", METALLB, |f, _| list(metallb::bgp_advertisement::aliases(f))),
+    known("IngressRoute", TRAEFIK, |f, _| list(traefik::router::http(f))),
+    known("IngressRouteTCP", TRAEFIK, |f, _| list(traefik::router::tcp(f))),
+    known("IngressRouteUDP", TRAEFIK, |f, _| list(traefik::router::udp(f))),
+    known("TraefikService", TRAEFIK, |f, _| list(traefik::backend::lower(f))),
+    known("TLSOption", TRAEFIK, |f, _| list(traefik::tls::option(f))),
+    known("TLSStore", TRAEFIK, |f, _| list(traefik::tls::store(f))),
+    known("ServersTransport", TRAEFIK, |f, _| list(traefik::transport::http(f))),
+    known("ServersTransportTCP", TRAEFIK, |f, _| list(traefik::transport::tcp(f))),
 ];
+const TRAEFIK: &str = "traefik.io/v1alpha1";
 const METALLB: &str = "metallb.io/v1beta1";
 
 /// Groups in which an unknown version, or a kind nearly named like ours, is a mistake.
-const OUR_GROUPS: [&str; 6] =
-    ["", "apps", "discovery.k8s.io", "extensions", "networking.k8s.io", "metallb.io"];
+const OUR_GROUPS: [&str; 7] =
+    ["", "apps", "discovery.k8s.io", "extensions", "networking.k8s.io", "metallb.io", "traefik.io"];
 
-const LATER: [Later; 6] = [
-    later("traefik.io", "IngressRoute", AS_INGRESS),
+const LATER: [Later; 5] = [
     later("traefik.io", "", "it has no effect"),
     later("traefik.containo.us", "IngressRoute", AS_INGRESS),
     later("traefik.containo.us", "", "it has no effect"),

@@ -1,3 +1,19 @@
-//! Traefik's own languages.
+//! Traefik's own languages: its kinds of objects, and its rules.
+//!
+//! A part of an object that cannot be had costs its route, which is refused; a rule that cannot be
+//! read is no route. Other routes of the object are served, as Traefik serves them.
 
+pub(crate) mod backend;
+mod link;
+pub(crate) mod router;
 pub mod rule;
+mod servers;
+pub(crate) mod tls;
+pub(crate) mod transport;
+
+use crate::findings::Findings;
+
+/// What objects of Traefik's kinds are read with.
+pub(crate) struct Reader<'r, 'a> {
+    findings: &'r mut Findings<'a>,
+}

@@ -96,6 +96,10 @@ const fn metallb(name: &'static str, plural: &'static str) -> Watched {
     Watched { group: "metallb.io", version: "v1beta1", ..kind(name, plural) }
 }
 
+const fn traefik(name: &'static str, plural: &'static str) -> Watched {
+    Watched { group: "traefik.io", version: "v1alpha1", ..kind(name, plural) }
+}
+
 const SERVICES: Watched = Watched { status: &["loadBalancer"], ..kind("Service", "services") };
 const SLICES: Watched = of("discovery.k8s.io", kind("EndpointSlice", "endpointslices"));
 const NODES: Watched =
@@ -114,6 +118,14 @@ const TO_ROUTERS: Watched = metallb("BGPAdvertisement", "bgpadvertisements");
 const PEERS: Watched = Watched { version: "v1beta2", ..metallb("BGPPeer", "bgppeers") };
 const BFD: Watched = metallb("BFDProfile", "bfdprofiles");
 const COMMUNITIES: Watched = metallb("Community", "communities");
+const ROUTERS: Watched = traefik("IngressRoute", "ingressroutes");
+const TCP_ROUTERS: Watched = traefik("IngressRouteTCP", "ingressroutetcps");
+const UDP_ROUTERS: Watched = traefik("IngressRouteUDP", "ingressrouteudps");
+const BACKENDS: Watched = traefik("TraefikService", "traefikservices");
+const TLS_OPTIONS: Watched = traefik("TLSOption", "tlsoptions");
+const TLS_STORES: Watched = traefik("TLSStore", "tlsstores");
+const TRANSPORTS: Watched = traefik("ServersTransport", "serverstransports");
+const TCP_TRANSPORTS: Watched = traefik("ServersTransportTCP", "serverstransporttcps");
 /// What the controller reports of itself, in its own namespace alone: it decides nothing by that.
 pub static STATES: Watched = metallb("ConfigurationState", "configurationstates");
 const PODS: Watched =
@@ -154,8 +166,7 @@ const SPEAKER: [Watched; 11] = [
     BFD,
     COMMUNITIES,
 ];
-const GATEWAY: [Watched; 6] = [SERVICES, SLICES, NAMESPACES, SECRETS, INGRESSES, CLASSES];
-const EVERYTHING: [Watched; 18] = [
+const GATEWAY: [Watched; 15] = [
     SERVICES,
     SLICES,
     NODES,
@@ -163,6 +174,31 @@ const EVERYTHING: [Watched; 18] = [
     SECRETS,
     INGRESSES,
     CLASSES,
+    ROUTERS,
+    TCP_ROUTERS,
+    UDP_ROUTERS,
+    BACKENDS,
+    TLS_OPTIONS,
+    TLS_STORES,
+    TRANSPORTS,
+    TCP_TRANSPORTS,
+];
+const EVERYTHING: [Watched; 26] = [
+    SERVICES,
+    SLICES,
+    NODES,
+    NAMESPACES,
+    SECRETS,
+    INGRESSES,
+    CLASSES,
+    ROUTERS,
+    TCP_ROUTERS,
+    UDP_ROUTERS,
+    BACKENDS,
+    TLS_OPTIONS,
+    TLS_STORES,
+    TRANSPORTS,
+    TCP_TRANSPORTS,
     POLICIES,
     POOLS,
     ON_LAN,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use crate::advertisement::L2Advertisement;
 use crate::bgp::{BfdProfile, BgpAdvertisement, BgpPeer, CommunityAliases};
 use crate::endpoint::{EndpointSlice, Pod, Workload};
+use crate::handshake_draft::{PolicyDraft, StoreDraft, TransportDraft};
 use crate::labels::Labels;
 use crate::network_policy::NetworkPolicy;
 use crate::node::Node;
 use crate::object::ObjectRef;
 use crate::pool::Pool;
 use crate::route_draft::{IngressClass, RouteSet};
+use crate::router_draft::{BackendDraft, RouterSet};
 use crate::secret::Secret;
 use crate::service::Service;
 
@@ -59,6 +61,16 @@ pub enum Item {
     IngressClass(Box<IngressClass>),
     /// Ingress.
     Routes(Box<RouteSet>),
+    /// IngressRoute, IngressRouteTCP, IngressRouteUDP.
+    Routers(Box<RouterSet>),
+    /// TraefikService.
+    Backend(Box<BackendDraft>),
+    /// TLSOption.
+    Policy(Box<PolicyDraft>),
+    /// TLSStore.
+    Store(Box<StoreDraft>),
+    /// ServersTransport, ServersTransportTCP.
+    Transport(Box<TransportDraft>),
 }
 
 impl Item {
@@ -102,6 +114,11 @@ impl Item {
             Self::Communities(aliases) => &aliases.object,
             Self::IngressClass(class) => &class.object,
             Self::Routes(set) => &set.object,
+            Self::Routers(set) => &set.object,
+            Self::Backend(backend) => &backend.object,
+            Self::Policy(policy) => &policy.object,
+            Self::Store(store) => &store.object,
+            Self::Transport(transport) => &transport.object,
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod community;
 pub mod diagnostic;
 pub mod diagnostics;
 pub mod endpoint;
+pub mod handshake_draft;
 pub mod holdings;
 pub mod item;
 mod labels;
@@ -23,6 +24,7 @@ pub mod object;
 pub mod pool;
 pub mod protocol;
 pub mod route_draft;
+pub mod router_draft;
 pub mod routing;
 pub mod secret;
 pub mod selector;
@@ -40,6 +42,7 @@ pub use community::Community;
 pub use diagnostic::{Alike, Code, Diagnostic, Location, Missing, Severity};
 pub use diagnostics::Diagnostics;
 pub use endpoint::{Endpoint, EndpointSlice, EndpointState, Host, Pod, SlicePort, Workload};
+pub use handshake_draft::{PolicyDraft, StoreDraft, TransportDraft};
 pub use holdings::{Holding, Holdings};
 pub use item::Item;
 pub use labels::Labels;
@@ -52,6 +55,7 @@ pub use route_draft::{
     BackendRef, ClassName, ClassReading, ClassReadings, IngressClass, OriginTlsDraft, PortRef,
     RouteDraft, RouteSet, TlsSecret,
 };
+pub use router_draft::{BackendDraft, RouterSet};
 pub use secret::{Secret, SecretValue};
 pub use selector::{Operator, Requirement, Selector};
 pub use service::{

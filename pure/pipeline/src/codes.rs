@@ -24,10 +24,18 @@ pub const CLASS_NOT_OURS: Code = Code::new("class-not-ours");
 pub const COMMUNITY_ALIAS_DUPLICATE: Code = Code::new("community-alias-duplicate");
 /// Neither a community nor an alias of one.
 pub const COMMUNITY_UNKNOWN: Code = Code::new("community-unknown");
+/// An object names one of another namespace, which is not allowed.
+pub const CROSS_NAMESPACE: Code = Code::new("cross-namespace");
 /// Endpoints of an annotation that fit none of the Service's ports, or are not needed.
 pub const ENDPOINTS_ANNOTATION_UNUSED: Code = Code::new("endpoints-annotation-unused");
+/// A route asks for something else than a Service that does not exist, or that is not had yet.
+pub const REFERENCE_MISSING: Code = Code::new("reference-missing");
+/// A route leads to nobody.
+pub const ROUTE_WITHOUT_BACKEND: Code = Code::new("route-without-backend");
 /// A route wants an entry point that does not exist.
 pub const ENTRY_POINT_MISSING: Code = Code::new("entry-point-missing");
+/// A route's requests pass a filter that is not carried out yet.
+pub const FILTER_NOT_CARRIED_OUT: Code = Code::new("filter-not-carried-out");
 /// `steelyard.dev/gateway` on a Service that cannot be the gateway's.
 pub const GATEWAY_ANNOTATION_UNUSED: Code = Code::new("gateway-annotation-unused");
 /// A NetworkPolicy keeps out who would come through us, so a Service is closed.
@@ -46,6 +54,10 @@ pub const OUTSIDE_CONFIG_NAMESPACE: Code = Code::new("outside-config-namespace")
 pub const PASSWORD_SECRET_INVALID: Code = Code::new("password-secret-invalid");
 /// A BGPPeer names a Secret that does not exist.
 pub const PASSWORD_SECRET_MISSING: Code = Code::new("password-secret-missing");
+/// A Secret with those who sign clients' certificates is not there, or has nobody.
+pub const TLS_AUTHORITIES: Code = Code::new("tls-authorities");
+/// More than one TLSOption is to be for all.
+pub const TLS_OPTION_AMBIGUOUS: Code = Code::new("tls-option-ambiguous");
 /// A BGPPeer is named that does not exist, or there is none.
 pub const PEER_MISSING: Code = Code::new("peer-missing");
 /// Nothing is announced to a BGPPeer.

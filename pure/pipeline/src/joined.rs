@@ -121,17 +121,19 @@ impl Joined {
                 routing
                     .routes
                     .extend(routed.routes.iter().map(|it| (it.id.clone(), Some(it.clone()))));
-                let refused = routed.refused.iter();
-                routing.backends.extend(refused.map(|it| (it.id.clone(), Some(it.clone()))));
+                let own = routed.own.iter();
+                routing.backends.extend(own.map(|it| (it.id.clone(), Some(it.clone()))));
                 let spoken = routed.transports.iter();
                 routing.transports.extend(spoken.map(|it| (it.id.clone(), Some(it.clone()))));
             }
             Row::Backend(node) => routing.backends.push((node.id.clone(), Some(node))),
             Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), Some(set))),
             Row::Material(Ok(it)) => routing.certificates.push((it.id.clone(), Some(it))),
+            Row::Policy(it) => routing.tls_policies.push((it.id.clone(), Some(it))),
             Row::Material(Err(_))
             | Row::Object(..)
             | Row::Flag(_)
+            | Row::Named(_)
             | Row::Class(_)
             | Row::Family(_)
             | Row::Set(..)
@@ -162,12 +164,13 @@ fn leave(row: Row, routing: &mut RoutingDelta) {
     match row {
         Row::Routed(routed) => {
             routing.routes.extend(routed.routes.iter().map(|it| (it.id.clone(), None)));
-            routing.backends.extend(routed.refused.iter().map(|it| (it.id.clone(), None)));
+            routing.backends.extend(routed.own.iter().map(|it| (it.id.clone(), None)));
             routing.transports.extend(routed.transports.iter().map(|it| (it.id.clone(), None)));
         }
         Row::Backend(node) => routing.backends.push((node.id.clone(), None)),
         Row::EndpointSet(set) => routing.endpoint_sets.push((set.id.clone(), None)),
         Row::Material(Ok(it)) => routing.certificates.push((it.id.clone(), None)),
+        Row::Policy(it) => routing.tls_policies.push((it.id.clone(), None)),
         _ => {}
     }
 }
@@ -179,6 +182,7 @@ fn merged(mut first: RoutingDelta, then: RoutingDelta) -> RoutingDelta {
     first.endpoint_sets.extend(then.endpoint_sets);
     first.certificates.extend(then.certificates);
     first.transports.extend(then.transports);
+    first.tls_policies.extend(then.tls_policies);
     first
 }
 

@@ -16,6 +16,9 @@ pub struct ResolveOptions {
     pub entry_points: Vec<EntryPoint>,
     /// The Secret whose certificate is shown where none is for the name that is asked for.
     pub default_certificate: Option<NamespacedName>,
+    /// Whether objects of Traefik's kinds may name some of other namespaces
+    /// (`providers.kubernetesCRD.allowCrossNamespace`).
+    pub allow_cross_namespace: bool,
     /// EndpointSlices and Pods are among the objects. Where they are not, nothing is known, and so
     /// nothing said, of who answers for a Service.
     pub reads_endpoints: bool,
@@ -45,6 +48,7 @@ impl Default for ResolveOptions {
             load_balancer_class: None,
             entry_points: BUILT_IN.iter().map(|it| it.entry_point()).collect(),
             default_certificate: None,
+            allow_cross_namespace: false,
             reads_endpoints: true,
             reads_routes: true,
         }

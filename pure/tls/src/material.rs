@@ -55,10 +55,9 @@ pub fn certificate(secret: &Secret) -> Result<Certificate, Unfit> {
 /// # Errors
 /// Where one of them cannot be read.
 pub fn authorities(secret: &Secret) -> Result<Option<Arc<str>>, Unfit> {
-    if !has(secret, AUTHORITIES_KEY) {
-        return Ok(None);
-    }
-    let pem = value(secret, AUTHORITIES_KEY)?;
+    let keys = [AUTHORITIES_KEY, OLDER_AUTHORITIES_KEY];
+    let Some(key) = keys.into_iter().find(|key| has(secret, key)) else { return Ok(None) };
+    let pem = value(secret, key)?;
     let found = certificates_of(pem, usize::MAX);
     if found.is_empty() || found.iter().any(|der| X509::read(der).is_none()) {
         return Err(Unfit::BadAuthorities);
@@ -75,6 +74,9 @@ pub(crate) fn believed(pem: &str) -> Vec<(String, (i64, i64))> {
     };
     certificates_of(pem.as_bytes(), usize::MAX).into_iter().filter_map(named).collect()
 }
+
+/// Where Traefik looks too.
+const OLDER_AUTHORITIES_KEY: &str = "tls.ca";
 
 /// What a Secret says to show when asked; none where it says nothing of it.
 ///

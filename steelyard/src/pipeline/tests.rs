@@ -4,6 +4,7 @@
 
 mod cluster;
 mod looks;
+mod traefik;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use super::*;
 use crate::planning;
 
 /// What may be in a file: nothing, or one of these.
-const FILES: [(&str, &[&str]); 35] = [
+const FILES: [(&str, &[&str]); 39] = [
     (
         "pool-a",
         &[
@@ -284,6 +285,10 @@ const FILES: [(&str, &[&str]); 35] = [
          d}, spec: {template: {metadata: {labels: {app: two}}, spec: {containers: [{name: c}]}}}}",
         ],
     ),
+    ("router", traefik::ROUTER),
+    ("streams", traefik::STREAMS),
+    ("shared", traefik::SHARED),
+    ("terms", traefik::TERMS),
 ];
 
 const MOVING: &[&str] = &[
@@ -506,6 +511,10 @@ fn file_of(item: &Item) -> &'static str {
         Item::Communities(_) => "communities",
         Item::IngressClass(_) => "class",
         Item::Routes(_) => "route",
+        Item::Routers(set) if set.kind.is_of_requests() => "router",
+        Item::Routers(_) => "streams",
+        Item::Backend(_) => "shared",
+        Item::Policy(_) | Item::Store(_) | Item::Transport(_) => "terms",
     }
 }
 

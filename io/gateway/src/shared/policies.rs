@@ -23,7 +23,7 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// the post-quantum key exchange first. None where there is no randomness for keys.
 pub(super) fn plain() -> Option<ServerConfig> {
     let protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-    config(provider(), &[&TLS13, &TLS12], None, protocols)
+    config(provider(), &[&TLS13, &TLS12], None, protocols, true)
 }
 
 /// The same by a policy.
@@ -53,7 +53,7 @@ pub(super) fn of(policy: &TlsPolicy) -> Option<ServerConfig> {
         ClientAuthentication::RequireAndVerify(by) => Some(clients::signed(by, &provider, true)?),
     };
     let protocols = policy.alpn.iter().map(|it| it.as_bytes().to_vec()).collect();
-    config(provider, &versions, verifier, protocols)
+    config(provider, &versions, verifier, protocols, policy.resumes)
 }
 
 /// A name of a cipher suite as IANA has it.
@@ -69,6 +69,7 @@ fn config(
     versions: &[&'static SupportedProtocolVersion],
     verifier: Option<Arc<dyn ClientCertVerifier>>,
     protocols: Vec<Vec<u8>>,
+    resumes: bool,
 ) -> Option<ServerConfig> {
     let built = || {
         let builder = ServerConfig::builder_with_provider(Arc::new(provider))
@@ -82,7 +83,10 @@ fn config(
         config.alpn_protocols = protocols;
         // Sessions live in tickets, which take no memory here.
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.ticketer = Ticketer::new()?;
+        match resumes {
+            true => config.ticketer = Ticketer::new()?,
+            false => config.send_tls13_tickets = 0,
+        }
         Ok::<_, rustls::Error>(config)
     };
     built().inspect_err(|error| tracing::error!(%error, "handshakes cannot be held")).ok()

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::PrivateKeyDer;
@@ -58,6 +58,9 @@ struct Resolver {
     is_strict: bool,
 }
 
+/// The policy that is meant where none is named, if there is one.
+static DEFAULT: LazyLock<TlsPolicyId> = LazyLock::new(|| "default".into());
+
 /// The common name of the certificate that is shown where there is no other.
 const FALLBACK: &str = "STEELYARD DEFAULT CERT";
 
@@ -97,7 +100,10 @@ impl Terms {
     /// How handshakes are held by a policy; none where they cannot be, and are refused.
     pub(crate) fn of(&self, policy: Option<&TlsPolicyId>) -> Option<&Arc<ServerConfig>> {
         match policy {
-            None => self.default.as_ref(),
+            None => match self.policies.get(&*DEFAULT) {
+                Some((_, config)) => config.as_ref(),
+                None => self.default.as_ref(),
+            },
             Some(policy) => self.policies.get(policy)?.1.as_ref(),
         }
     }

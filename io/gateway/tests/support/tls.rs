@@ -199,6 +199,7 @@ pub(crate) fn policy(id: &str) -> TlsPolicy {
         alpn: vec!["h2".into(), "http/1.1".into()],
         clients: ClientAuthentication::Nothing,
         is_strict: false,
+        resumes: true,
     }
 }
 

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use steelyard_model::NamespacedName;
 use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::{HostPattern, PathPattern, PathShape};
-use steelyard_model::routing::rank::{HostSpecificity, Ladder, PathSpecificity, Rank, Specificity};
+use steelyard_model::routing::rank::{
+    HostSpecificity, KUBERNETES_INGRESS, Ladder, PathSpecificity, Rank, Specificity,
+};
 use steelyard_model::routing::rule::Rule;
 
 /// What all routes of one object have in common.
@@ -35,7 +37,7 @@ impl Ranking {
         written: Option<&str>,
         index: usize,
     ) -> Rank {
-        let specific = Specificity::new(narrowness(host), length(&path.shape));
+        let specific = specificity(host, Some(&path.shape));
         self.rank(traefik_number(host, path, written.unwrap_or_default()), specific, index)
     }
 
@@ -52,7 +54,7 @@ impl Ranking {
             ladder: Ladder::Specific,
             number,
             specific,
-            provider: 0,
+            provider: KUBERNETES_INGRESS,
             created: self.created.clone(),
             object: self.object.clone(),
             index: u32::try_from(index).unwrap_or(u32::MAX),
@@ -84,6 +86,12 @@ fn traefik_number(host: &HostPattern, path: &PathPattern, written: &str) -> i64 
         (host, path) => host.or(path).unwrap_or_default(),
     };
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// How narrow a route is that names a host and perhaps a path.
+pub(crate) fn specificity(host: &HostPattern, path: Option<&PathShape>) -> Specificity {
+    let path = path.map_or(PathSpecificity::Length(Reverse(0)), length);
+    Specificity::new(narrowness(host), path)
 }
 
 fn narrowness(host: &HostPattern) -> HostSpecificity {

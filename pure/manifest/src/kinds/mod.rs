@@ -16,5 +16,6 @@ pub mod meta;
 pub mod metallb;
 pub mod networking;
 pub mod service;
+pub mod traefik;
 
 pub use meta::{Ignored, IntOrString, LabelSelector, LabelSelectorRequirement, ObjectMeta};

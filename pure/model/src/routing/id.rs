@@ -73,13 +73,65 @@ impl RouteId {
     /// As Traefik calls it: `default-web-0@ingress` for `default/web/0@ingress`. Routes of two
     /// objects may be called alike; their ids never are.
     pub fn traefik_name(&self) -> String {
-        self.0.replace('/', "-")
+        match self.0.rsplit_once('@') {
+            Some((name, CRD)) => match name.split_once('#') {
+                // Traefik leaves names of TCP and UDP routes as they are written.
+                Some((name, "tcp" | "udp")) => format!("{}@{CRD}", name.replace('/', "-")),
+                Some((name, _)) => format!("{}@{CRD}", words(name)),
+                None => format!("{}@{CRD}", words(name)),
+            },
+            _ => self.0.replace('/', "-"),
+        }
     }
 }
 
 impl BackendId {
     /// As Traefik calls it: `default-web-80@ingress` for `default/web:80@ingress`.
     pub fn traefik_name(&self) -> String {
-        self.0.replace(['/', ':'], "-")
+        match self.0.rsplit_once('@') {
+            Some((name, CRD)) => {
+                let name = name.split_once('#').map_or(name, |(name, _)| name);
+                format!("{}@{CRD}", words(name))
+            }
+            _ => self.0.replace(['/', ':'], "-"),
+        }
+    }
+}
+
+/// The provider of Traefik's own kinds.
+const CRD: &str = "kubernetescrd";
+
+/// Letters and digits, with a dash for whatever is between them.
+fn words(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_are_called_as_traefik_calls_them() {
+        for (id, name) in [
+            ("default/web/0@ingress", "default-web-0@ingress"),
+            ("default/test.route/77c6@kubernetescrd", "default-test-route-77c6@kubernetescrd"),
+            ("default/test.route/77c6#1@kubernetescrd", "default-test-route-77c6@kubernetescrd"),
+            ("default/test.route/77c6#tcp@kubernetescrd", "default-test.route-77c6@kubernetescrd"),
+            ("default/test.route/0#udp@kubernetescrd", "default-test.route-0@kubernetescrd"),
+        ] {
+            assert_eq!(RouteId::from(id).traefik_name(), name);
+        }
+    }
+
+    #[test]
+    fn backends_are_called_as_traefik_calls_them() {
+        for (id, name) in [
+            ("default/web:80@ingress", "default-web-80@ingress"),
+            ("default/web.a:80#default/r/77c6/1@kubernetescrd", "default-web-a-80@kubernetescrd"),
+            ("default/shared@kubernetescrd", "default-shared@kubernetescrd"),
+        ] {
+            assert_eq!(BackendId::from(id).traefik_name(), name);
+        }
     }
 }

@@ -89,6 +89,14 @@ impl HostPattern {
             Self::Any => true,
         }
     }
+
+    /// The name, where it is one.
+    pub fn as_exact(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Exact(name) => Some(name),
+            Self::Label(_) | Self::Labels(_) | Self::Any => None,
+        }
+    }
 }
 
 impl PathPattern {

@@ -16,6 +16,11 @@ pub enum Ladder {
     Priority,
 }
 
+/// [`Rank::provider`] of Traefik's own kinds.
+pub const KUBERNETES_CRD: u8 = 1;
+/// [`Rank::provider`] of Ingresses.
+pub const KUBERNETES_INGRESS: u8 = 2;
+
 /// The place of a route among all others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rank {

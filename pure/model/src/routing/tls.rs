@@ -28,6 +28,8 @@ pub struct TlsPolicy {
     pub clients: ClientAuthentication,
     /// Whether a server name that no certificate covers ends the handshake.
     pub is_strict: bool,
+    /// Whether sessions are resumed.
+    pub resumes: bool,
 }
 
 /// Version of TLS.

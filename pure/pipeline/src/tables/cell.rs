@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use steelyard_model::routing::id::{BackendId, EndpointSetId, ListenerId, TransportId};
+use steelyard_model::routing::route::RouteKind;
 use steelyard_model::routing::rule::Rule;
 use steelyard_model::routing::transport::Transport;
-use steelyard_model::{Item, NamespacedName};
+use steelyard_model::{Item, NamespacedName, Protocol};
 
 /// A cell.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,8 +53,14 @@ pub(crate) enum Cell {
     /// An Ingress that is ours, and whose words it is in.
     Set(NamespacedName),
 
-    /// Whether there is a certificate for names that no other one is for.
+    /// Which certificate is for names that no other one is for.
     Fallback,
+    /// Index: TLSOptions that want to be for all who name none.
+    DefaultPolicies,
+    /// By which terms handshakes are held, as a TLSOption says.
+    Policy(NamespacedName),
+    /// How endpoints are spoken to, as a ServersTransport says.
+    Transport(Tag, NamespacedName),
 
     /// A Secret as a certificate, where an Ingress that is ours names it, or we are told to.
     Material(NamespacedName),
@@ -74,12 +81,18 @@ pub(crate) enum Cell {
     Closed(NamespacedName),
     /// The routes of an Ingress that is ours.
     Routed(NamespacedName),
+    /// The routes of an object of Traefik's kinds.
+    Routers(Tag, NamespacedName),
+    /// Index: those whose routes such an object leads to, instead of to a backend.
+    ChildrenOf(NamespacedName),
+    /// What a TraefikService is, and leads to.
+    Described(NamespacedName),
     /// Index: whose routes name a set of endpoints themselves.
     NamedBy(EndpointSetId),
     /// A backend that stands for a Service port.
     Leaf(Arc<Leaf>),
     /// Endpoints at a Service port.
-    Endpoints(NamespacedName, u16),
+    Endpoints(NamespacedName, u16, Protocol),
     /// Endpoints that routes name themselves.
     Named(EndpointSetId),
 }
@@ -150,6 +163,22 @@ pub(crate) enum Tag {
     IngressClass,
     /// Ingress.
     Routes,
+    /// IngressRoute.
+    IngressRoute,
+    /// IngressRouteTCP.
+    IngressRouteTcp,
+    /// IngressRouteUDP.
+    IngressRouteUdp,
+    /// TraefikService.
+    TraefikService,
+    /// TLSOption.
+    TlsOption,
+    /// TLSStore.
+    TlsStore,
+    /// ServersTransport.
+    ServersTransport,
+    /// ServersTransportTCP.
+    ServersTransportTcp,
 }
 
 /// What is found by label, or by namespace.
@@ -171,6 +200,8 @@ impl Cell {
             | Self::In(..)
             | Self::Labelled(..)
             | Self::Slices(..)
+            | Self::ChildrenOf(_)
+            | Self::DefaultPolicies
             | Self::AliasesOf(_)
             | Self::Aliases => 1,
             Self::AnyIn(..)
@@ -182,12 +213,17 @@ impl Cell {
             | Self::Workloads
             | Self::Pools => 2,
             Self::Family | Self::Lan | Self::Bgp | Self::Set(_) | Self::Fallback => 3,
-            Self::Material(_) | Self::Announced | Self::LeadsTo(_) | Self::Slot(..) => 4,
+            Self::Material(_)
+            | Self::Policy(_)
+            | Self::Transport(..)
+            | Self::Announced
+            | Self::LeadsTo(_)
+            | Self::Slot(..) => 4,
             Self::Service(_) => 5,
             Self::Gateways => 6,
             Self::Stands => 7,
             Self::Closed(_) => 8,
-            Self::Routed(_) => 9,
+            Self::Routed(_) | Self::Routers(..) | Self::Described(_) => 9,
             Self::NamedBy(_) => 10,
             Self::Leaf(_) | Self::Endpoints(..) | Self::Named(_) => 11,
         }
@@ -263,6 +299,16 @@ impl Tag {
             Item::Communities(_) => Self::Communities,
             Item::IngressClass(_) => Self::IngressClass,
             Item::Routes(_) => Self::Routes,
+            Item::Routers(set) => match set.kind {
+                RouteKind::Http | RouteKind::Grpc => Self::IngressRoute,
+                RouteKind::Tcp => Self::IngressRouteTcp,
+                RouteKind::Udp => Self::IngressRouteUdp,
+            },
+            Item::Backend(_) => Self::TraefikService,
+            Item::Policy(_) => Self::TlsOption,
+            Item::Store(_) => Self::TlsStore,
+            Item::Transport(draft) if draft.is_for_bytes => Self::ServersTransportTcp,
+            Item::Transport(_) => Self::ServersTransport,
         }
     }
 

@@ -25,6 +25,7 @@ mod world;
 
 use std::sync::Arc;
 
+use steelyard_model::router_draft::WayDraft;
 use steelyard_model::{Diagnostic, Item, NamespacedName};
 
 use crate::engine::{self, Links, Tables};
@@ -87,14 +88,18 @@ impl Tables for Join {
                 None
             }
             Cell::Set(id) => set(id, reads, said),
-            Cell::Fallback => Some(Row::Flag(self.options.default_certificate.is_some())),
-            Cell::Material(id) => tls::material(id, reads, &self.options, said),
+            Cell::Fallback => Some(tls::fallback(reads, &self.options)),
+            Cell::Policy(id) => tls::policy(id, reads, said),
+            Cell::Transport(tag, id) => routes::transport(*tag, id, reads, said),
+            Cell::Material(id) => tls::material(id, reads, said),
             Cell::Service(id) => services::service(id, reads, &self.options, said),
             Cell::Stands => Some(services::stands(reads)),
             Cell::Closed(id) => services::closed(id, reads, &self.options, said),
             Cell::Routed(id) => routes::routed(id, reads, &self.options, said),
+            Cell::Routers(tag, id) => routes::routers(*tag, id, reads, &self.options, said),
+            Cell::Described(id) => routes::described(id, reads, &self.options, said),
             Cell::Leaf(leaf) => Some(routes::leaf(leaf)),
-            Cell::Endpoints(id, port) => routes::endpoints(id, *port, reads),
+            Cell::Endpoints(id, port, protocol) => routes::endpoints(id, (*port, *protocol), reads),
             Cell::Named(id) => routes::named_set(id, reads),
             other => panic!("{other:?} is not derived"),
         };
@@ -104,9 +109,8 @@ impl Tables for Join {
 
     fn links(&self, key: &Cell, row: &Row, links: &mut Links<Cell>) {
         match (key, row) {
-            (Cell::Fallback, _) => {
-                let named = self.options.default_certificate.iter();
-                named.for_each(|it| links.cell(Cell::Material(it.clone())));
+            (Cell::Fallback, Row::Named(named)) => {
+                named.iter().for_each(|it| links.cell(Cell::Material(it.clone())));
             }
             (Cell::Object(tag, id), Row::Object(items, _)) => {
                 items.iter().for_each(|item| self.link(*tag, id, item, links));
@@ -121,7 +125,9 @@ impl Tables for Join {
                     links.entry(Cell::Slot(Arc::new((listener, draft.rule.clone()))));
                 }
             }
-            (Cell::Routed(_), Row::Routed(routed)) => lead(routed, links),
+            (Cell::Routed(_) | Cell::Routers(..) | Cell::Described(_), Row::Routed(routed)) => {
+                lead(routed, links);
+            }
             (Cell::Service(_), Row::Service(Backed { service, .. }))
                 if services::is_gateway(service) =>
             {
@@ -159,6 +165,31 @@ impl Join {
             }
             Item::NetworkPolicy(_) => links.entry(Cell::In(Sort::Policies, namespace.clone())),
             Item::Routes(_) => links.cell(Cell::Set(id.clone())),
+            Item::Routers(set) => {
+                links.cell(Cell::Routers(tag, id.clone()));
+                let secrets = set.tls.iter().filter_map(|tls| tls.secret.as_ref());
+                secrets.for_each(|it| links.cell(Cell::Material(it.secret.clone())));
+                let parents = set.parents.iter().filter_map(|parent| parent.to.object());
+                parents.for_each(|it| links.entry(Cell::ChildrenOf(it.clone())));
+                let ways = set.routers.iter().flat_map(|router| &router.ways);
+                ways.for_each(|way| leads_to(way, links));
+            }
+            Item::Backend(backend) => {
+                links.cell(Cell::Described(id.clone()));
+                backend.ways().into_iter().for_each(|way| leads_to(way, links));
+            }
+            Item::Policy(_) => {
+                links.cell(Cell::Policy(id.clone()));
+                if *id.name == *tls::DEFAULT {
+                    links.entry(Cell::DefaultPolicies);
+                }
+            }
+            Item::Store(store) => {
+                links.entry(Cell::Of(tag));
+                let named = store.default.iter().chain(&store.others);
+                named.for_each(|it| links.cell(Cell::Material(it.secret.clone())));
+            }
+            Item::Transport(_) => links.cell(Cell::Transport(tag, id.clone())),
             Item::Secret(_) | Item::ConfigMap { .. } => {}
             Item::Node(_)
             | Item::Namespace { .. }
@@ -212,11 +243,17 @@ impl Join {
 /// What is there because routes lead to it.
 fn lead(routed: &Routed, links: &mut Links<Cell>) {
     routed.leaves.iter().for_each(|leaf| links.cell(Cell::Leaf(leaf.clone())));
-    routed.ports.iter().for_each(|(id, port)| links.cell(Cell::Endpoints(id.clone(), *port)));
+    for (id, port, protocol) in &routed.ports {
+        links.cell(Cell::Endpoints(id.clone(), *port, *protocol));
+    }
     for set in &routed.written {
         links.entry(Cell::NamedBy(set.id.clone()));
         links.cell(Cell::Named(set.id.clone()));
     }
+}
+
+fn leads_to(way: &WayDraft, links: &mut Links<Cell>) {
+    way.service().into_iter().for_each(|it| links.entry(Cell::LeadsTo(it.service.clone())));
 }
 
 fn labelled(

@@ -5,6 +5,8 @@ mod class;
 mod entry_points;
 mod origin;
 mod parts;
+mod routers;
+mod transports;
 
 use std::sync::Arc;
 
@@ -13,7 +15,9 @@ use steelyard_model::routing::matcher::Matcher;
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
 use steelyard_model::routing::rule::Rule;
-use steelyard_model::{Diagnostic, NamespacedName, Provenance, RouteDraft, RouteSet, Severity};
+use steelyard_model::{
+    Diagnostic, NamespacedName, Protocol, Provenance, RouteDraft, RouteSet, Severity,
+};
 
 use super::Reads;
 use super::cell::Cell;
@@ -29,6 +33,8 @@ pub(super) use class::judge;
 pub(crate) use entry_points::{sockets, to_tls};
 pub(crate) use origin::known as known_transports;
 pub(super) use parts::{endpoints, leaf, named_set};
+pub(super) use routers::{described, routers};
+pub(super) use transports::transport;
 
 /// Every Service that a set names.
 pub(super) fn named<'s>(read: &ReadSet<'s>) -> impl Iterator<Item = &'s NamespacedName> {
@@ -57,7 +63,7 @@ pub(super) fn routed(
     let read = row.set();
     let entry_points = EntryPoints::new(&options.entry_points);
     entry_points.judge(&read, diagnostics);
-    tls::report(read.set, reads, diagnostics);
+    tls::report(&read.set.tls_secrets, reads, diagnostics);
     let listeners = entry_points.listeners(&read);
     let passing_on = entry_points.passing_on(&read);
     let origin = OriginTerms::new(&read, reads, diagnostics);
@@ -74,7 +80,7 @@ pub(super) fn routed(
         if free.is_empty() {
             continue;
         }
-        let mut join = Join { reads, origin: &origin, diagnostics };
+        let mut join = Join { protocol: Protocol::Tcp, reads, origin: &origin, diagnostics };
         let backend = join.backend(draft, &read, &mut routed);
         let http = route(draft, &read, free, backend);
         if let Some(names) = draft.passed_on().filter(|_| !passing_on.is_empty()) {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use steelyard_model::routing::backend::{BackendNode, EndpointSet, RefusalReason};
 use steelyard_model::routing::route::Route;
-use steelyard_model::routing::tls::Certificate;
+use steelyard_model::routing::tls::{Certificate, TlsPolicy};
 use steelyard_model::routing::transport::Transport;
 use steelyard_model::{
     Bgp, ClassReading, Endpoint, Family, Item, L2Advertisement, Labels, NamespacedName, Node, Pool,
-    ResolvedService, RouteDraft, RouteSet, Workload,
+    Protocol, ResolvedService, RouteDraft, RouteSet, Workload,
 };
 
 use steelyard_tls::Unfit;
@@ -36,6 +36,10 @@ pub(crate) enum Row {
     /// Selections include advertisements that do not count.
     Bgp(Arc<Bgp>, Arc<Selections>),
     Set(Items, Class),
+    /// An object that others may be meant by, if there is one.
+    Named(Option<NamespacedName>),
+    /// By which terms handshakes are held.
+    Policy(Arc<TlsPolicy>),
     /// What a Secret is as a certificate.
     Material(Result<Arc<Certificate>, Unfit>),
     Service(Backed),
@@ -78,11 +82,12 @@ pub(crate) struct ReadSet<'a> {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Routed {
     pub(crate) routes: Vec<Arc<Route>>,
-    /// What answers for those that must not be served, or cannot.
-    pub(crate) refused: Vec<Arc<BackendNode>>,
+    /// Backends that are theirs alone, and what answers for those that must not be served, or
+    /// cannot.
+    pub(crate) own: Vec<Arc<BackendNode>>,
     pub(crate) leaves: Vec<Arc<Leaf>>,
     /// Ports of Services where endpoints are.
-    pub(crate) ports: Vec<(NamespacedName, u16)>,
+    pub(crate) ports: Vec<(NamespacedName, u16, Protocol)>,
     /// Endpoints that are written where the route leads.
     pub(crate) written: Vec<Arc<EndpointSet>>,
     /// How endpoints are spoken to that no other routes speak to so.

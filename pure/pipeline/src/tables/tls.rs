@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use steelyard_model::routing::tls::Certificate;
+use steelyard_model::handshake_draft::{AskedClients, SecretLink};
+use steelyard_model::routing::tls::{Authorities, Certificate, ClientAuthentication, TlsPolicy};
 use steelyard_model::{
-    Diagnostic, FieldPath, Item, Missing, NamespacedName, ObjectRef, RouteSet, Severity, TlsSecret,
+    Diagnostic, FieldPath, Item, Missing, NamespacedName, ObjectRef, Severity, TlsSecret,
 };
-use steelyard_tls::{Unfit, certificate};
+use steelyard_tls::{AUTHORITIES_KEY, Unfit, authorities, certificate};
 
 use super::Reads;
 use super::cell::{Cell, Tag};
@@ -15,14 +16,131 @@ use super::row::Row;
 use crate::codes;
 use crate::options::ResolveOptions;
 
+/// The name of what is for all who name nothing.
+pub(super) const DEFAULT: &str = "default";
+
+/// Which certificate is for names that no other one is for: what we are told, else what the first
+/// TLSStore says.
+pub(super) fn fallback(reads: &mut Reads<'_>, options: &ResolveOptions) -> Row {
+    let told = options.default_certificate.clone();
+    let stored = |reads: &mut Reads<'_>| {
+        let stores = super::all_of(&[Tag::TlsStore], reads);
+        stores.iter().flat_map(|items| items.iter()).find_map(|item| match item {
+            Item::Store(store) => store.default.as_ref().map(|it| it.secret.clone()),
+            _ => None,
+        })
+    };
+    Row::Named(told.or_else(|| stored(reads)))
+}
+
+/// By which terms handshakes are held, as a TLSOption says. Where it cannot be had there is none,
+/// and handshakes that are to be held so are refused.
+pub(super) fn policy(
+    id: &NamespacedName,
+    reads: &mut Reads<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Row> {
+    let row = reads.row(&Cell::Object(Tag::TlsOption, id.clone()))?;
+    let [Item::Policy(draft), ..] = row.items() else { return None };
+    if *id.name == *DEFAULT {
+        let all = reads.keys(&Cell::DefaultPolicies);
+        if all.len() > 1 {
+            diagnostics.push(two_defaults(&draft.object));
+            return closed(id, &all, reads);
+        }
+    }
+    let mut pem = String::new();
+    for link in &draft.authorities {
+        pem.push_str(&authority(link, reads, diagnostics)?);
+    }
+    let authorities = || Authorities { pem: pem.as_str().into(), reports: false };
+    let clients = match draft.clients {
+        AskedClients::Nothing => ClientAuthentication::Nothing,
+        AskedClients::Request => ClientAuthentication::Request,
+        AskedClients::RequireAny => ClientAuthentication::RequireAny,
+        AskedClients::VerifyIfGiven => ClientAuthentication::VerifyIfGiven(authorities()),
+        AskedClients::RequireAndVerify => ClientAuthentication::RequireAndVerify(authorities()),
+    };
+    Some(Row::Policy(Arc::new(TlsPolicy { clients, ..draft.policy.clone() })))
+}
+
+/// Of two that want to be for all neither is, as with Traefik; but where one of them asks clients
+/// who they are, nobody gets in without: the first of them stands for terms that nobody can hold.
+fn closed(id: &NamespacedName, all: &[Cell], reads: &mut Reads<'_>) -> Option<Row> {
+    let rows: Vec<Row> = all.iter().filter_map(|key| reads.row(key)).collect();
+    let drafts = || {
+        rows.iter().filter_map(|row| match row.items() {
+            [Item::Policy(draft), ..] => Some(draft),
+            _ => None,
+        })
+    };
+    let asks = drafts().any(|draft| draft.clients != AskedClients::Nothing);
+    let first = drafts().next().filter(|first| first.object.id() == *id && asks)?;
+    let clients =
+        ClientAuthentication::RequireAndVerify(Authorities { pem: "".into(), reports: false });
+    Some(Row::Policy(Arc::new(TlsPolicy { clients, ..first.policy.clone() })))
+}
+
+fn two_defaults(object: &ObjectRef) -> Diagnostic {
+    Diagnostic::new(
+        Severity::Error,
+        codes::TLS_OPTION_AMBIGUOUS,
+        object,
+        "metadata.name",
+        "more than one TLSOption is called `default`, so none of them counts",
+        "keep one of them, and give the others names that routes choose",
+    )
+}
+
+/// Who signs, as a Secret has it; none (and said) where it has nobody.
+fn authority(
+    link: &SecretLink,
+    reads: &mut Reads<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<String> {
+    let row = reads.row(&Cell::Object(Tag::Secret, link.secret.clone()));
+    let secret = row.as_ref().and_then(|row| match row.items().first() {
+        Some(Item::Secret(secret)) => Some(secret),
+        _ => None,
+    });
+    let NamespacedName { namespace, name } = &link.secret;
+    let Some(secret) = secret else {
+        let message =
+            format!("there is no Secret `{name}` in namespace {namespace}: no handshake is held");
+        let help = format!("add it to {namespace}, with `ca.crt`");
+        let found =
+            Diagnostic::at(Severity::Error, codes::TLS_AUTHORITIES, &link.place, message, help);
+        let missing = Missing::named("Secret", name).within(namespace).sought();
+        diagnostics.push(found.missing(missing));
+        return None;
+    };
+    let why = match authorities(secret) {
+        Ok(Some(pem)) => return Some(format!("{pem}\n")),
+        Ok(None) => Unfit::Absent(AUTHORITIES_KEY),
+        Err(why) => why,
+    };
+    let message = format!("Secret {} says of nobody that they may sign: {why}", link.secret);
+    let help = why.help();
+    diagnostics.push(Diagnostic::at(
+        Severity::Error,
+        codes::TLS_AUTHORITIES,
+        &link.place,
+        message,
+        help,
+    ));
+    None
+}
+
 /// What a Secret is good for. Of the one for all other names nobody else says what is wrong.
 pub(super) fn material(
     id: &NamespacedName,
     reads: &mut Reads<'_>,
-    options: &ResolveOptions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Row> {
-    let is_default = options.default_certificate.as_ref() == Some(id);
+    let is_default = match reads.row(&Cell::Fallback) {
+        Some(Row::Named(named)) => named.as_ref() == Some(id),
+        _ => false,
+    };
     let row = reads.row(&Cell::Object(Tag::Secret, id.clone()));
     let secret = row.as_ref().and_then(|row| match row.items().first() {
         Some(Item::Secret(secret)) => Some(secret),
@@ -62,10 +180,14 @@ fn no_default(
     }
 }
 
-/// Says what is wrong with the Secrets of an Ingress.
-pub(super) fn report(set: &RouteSet, reads: &mut Reads<'_>, diagnostics: &mut Vec<Diagnostic>) {
+/// Says what is wrong with Secrets that an object names for TLS.
+pub(super) fn report(
+    secrets: &[TlsSecret],
+    reads: &mut Reads<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let mut good = Vec::new();
-    for named in &set.tls_secrets {
+    for named in secrets {
         match reads.row(&Cell::Material(named.secret.clone())) {
             Some(Row::Material(Ok(certificate))) => good.push((named, certificate)),
             Some(Row::Material(Err(why))) => diagnostics.push(unfit(named, why)),

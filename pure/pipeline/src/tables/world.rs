@@ -58,7 +58,13 @@ impl<'a> World<'a> {
             Item::BgpPeer(peer) => _ = self.bgp_peers.insert(&peer.id, peer),
             Item::BfdProfile(profile) => _ = self.bfd_profiles.insert(&profile.id, profile),
             Item::Communities(aliases) => _ = self.communities.insert(&aliases.id, aliases),
-            Item::IngressClass(_) | Item::Routes(_) => {}
+            Item::IngressClass(_)
+            | Item::Routes(_)
+            | Item::Routers(_)
+            | Item::Backend(_)
+            | Item::Policy(_)
+            | Item::Store(_)
+            | Item::Transport(_) => {}
         }
     }
 

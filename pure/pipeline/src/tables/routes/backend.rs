@@ -22,18 +22,20 @@ const EXTERNAL_NAME: &str = "spec.externalName";
 
 /// What a route is joined with.
 pub(super) struct Join<'r, 'a> {
+    /// What travels there.
+    pub(super) protocol: Protocol,
     pub(super) reads: &'r mut Reads<'a>,
     pub(super) origin: &'r OriginTerms,
     pub(super) diagnostics: &'r mut Vec<Diagnostic>,
 }
 
 /// Where a named Service port leads.
-struct Target {
+pub(super) struct Target {
     /// The port as the Service has it.
-    port: ServicePort,
+    pub(super) port: ServicePort,
     /// The port that is asked, where it is another than the Service's.
-    asked: Option<u16>,
-    set: EndpointSetId,
+    pub(super) asked: Option<u16>,
+    pub(super) set: EndpointSetId,
 }
 
 impl Join<'_, '_> {
@@ -79,7 +81,8 @@ impl Join<'_, '_> {
         let place = draft.backend.as_ref().map_or(&draft.place, |written| &written.place);
         // What is missing was said of the route for requests.
         let (origin, diagnostics) = (self.origin, &mut Vec::new());
-        let mut quiet = Join { reads: self.reads, origin, diagnostics };
+        let protocol = self.protocol;
+        let mut quiet = Join { protocol, reads: self.reads, origin, diagnostics };
         let found = draft.backend.as_ref().and_then(|written| {
             let service = quiet.service(written)?;
             let target = quiet.target(written, &service, read.class, routed)?;
@@ -103,7 +106,7 @@ impl Join<'_, '_> {
         restriction(read, service).or_else(|| self.origin.refusal().cloned())
     }
 
-    fn service(&mut self, written: &BackendRef) -> Option<Arc<Service>> {
+    pub(super) fn service(&mut self, written: &BackendRef) -> Option<Arc<Service>> {
         let found = self.look_up(&written.service);
         if found.is_none() {
             self.report_missing_service(written);
@@ -119,7 +122,7 @@ impl Join<'_, '_> {
     }
 
     /// The port that is meant, and what answers for it.
-    fn target(
+    pub(super) fn target(
         &mut self,
         written: &BackendRef,
         service: &Service,
@@ -128,7 +131,7 @@ impl Join<'_, '_> {
     ) -> Option<Target> {
         let ServiceType::ExternalName(host) = &service.kind else {
             let port = service.ports[self.port(written, service)?].clone();
-            let set = at_port(&service.id, port.port, routed);
+            let set = at_port(&service.id, (port.port, port.protocol), routed);
             return Some(Target { port, asked: None, set });
         };
         let port = self.external_port(written, service)?;
@@ -141,7 +144,7 @@ impl Join<'_, '_> {
         let set = match service.stands_for() {
             Some(other) => {
                 self.of_alias(written, &other, number)?;
-                at_port(&other, number, routed)
+                at_port(&other, (number, self.protocol), routed)
             }
             None => at_host(service, host, number, routed),
         };
@@ -150,11 +153,11 @@ impl Join<'_, '_> {
 
     /// An ExternalName needs no ports: the number that a route names is the one at the other end.
     fn external_port(&mut self, written: &BackendRef, service: &Service) -> Option<ServicePort> {
-        match (position(written, service), &written.port) {
+        match (self.position(written, service), &written.port) {
             (Some(index), _) => Some(service.ports[index].clone()),
             (None, PortRef::Number(number)) => Some(ServicePort {
                 name: None,
-                protocol: Protocol::Tcp,
+                protocol: self.protocol,
                 port: *number,
                 target: TargetPort::Number(*number),
                 node_port: None,
@@ -175,7 +178,8 @@ impl Join<'_, '_> {
         other: &NamespacedName,
         number: u16,
     ) -> Option<()> {
-        let is_it = |it: &ServicePort| it.port == number && it.protocol == Protocol::Tcp;
+        let protocol = self.protocol;
+        let is_it = |it: &ServicePort| it.port == number && it.protocol == protocol;
         let service = self.look_up(other);
         let is_name =
             service.as_ref().is_some_and(|it| matches!(it.kind, ServiceType::ExternalName(_)));
@@ -188,7 +192,7 @@ impl Join<'_, '_> {
             ),
             Some(service) if service.ports.iter().any(is_it) => return Some(()),
             Some(_) => (
-                format!("has no TCP port {number}"),
+                format!("has no {protocol} port {number}"),
                 format!("name a port of Service {other}, whose cluster name this is"),
             ),
         };
@@ -223,18 +227,28 @@ impl Join<'_, '_> {
         self.diagnostics.push(found.missing(missing));
     }
 
-    /// Index of the port meant; requests travel over TCP.
+    /// Index of the port meant.
     fn port(&mut self, written: &BackendRef, service: &Service) -> Option<usize> {
-        let found = position(written, service);
+        let found = self.position(written, service);
         if found.is_none() {
             self.report_missing_port(written, service);
         }
         found
     }
 
+    /// Index of the port that is named.
+    fn position(&self, written: &BackendRef, service: &Service) -> Option<usize> {
+        let meant = |port: &ServicePort| match &written.port {
+            PortRef::Number(number) => port.port == *number,
+            PortRef::Name(name) => port.name.as_ref() == Some(name),
+        };
+        service.ports.iter().position(|port| port.protocol == self.protocol && meant(port))
+    }
+
     fn report_missing_port(&mut self, written: &BackendRef, service: &Service) {
-        let tcp = service.ports.iter().filter(|port| port.protocol == Protocol::Tcp);
-        let described: Vec<String> = tcp
+        let protocol = self.protocol;
+        let fit = service.ports.iter().filter(|port| port.protocol == protocol);
+        let described: Vec<String> = fit
             .clone()
             .map(|port| match &port.name {
                 Some(name) => format!("{} ({name})", port.port),
@@ -244,7 +258,7 @@ impl Join<'_, '_> {
         let (what, near) = match &written.port {
             PortRef::Number(number) => (format!("{number}"), None),
             PortRef::Name(name) => {
-                let names = tcp.filter_map(|port| port.name.as_deref());
+                let names = fit.filter_map(|port| port.name.as_deref());
                 (format!("named `{name}`"), nearest(name, names))
             }
         };
@@ -257,7 +271,10 @@ impl Join<'_, '_> {
             Severity::Error,
             codes::BACKEND_PORT_MISSING,
             &field(&written.place, "port"),
-            format!("Service {} has no TCP port {what}: the route answers 503", written.service),
+            format!(
+                "Service {} has no {protocol} port {what}: the route answers 503",
+                written.service
+            ),
             help,
         ));
     }
@@ -270,9 +287,13 @@ fn restriction(read: &ReadSet<'_>, service: &Service) -> Option<RefusalReason> {
 }
 
 /// The endpoints at a Service's port.
-fn at_port(id: &NamespacedName, port: u16, routed: &mut Routed) -> EndpointSetId {
-    routed.ports.push((id.clone(), port));
-    set_of_port(id, port)
+fn at_port(
+    id: &NamespacedName,
+    (port, protocol): (u16, Protocol),
+    routed: &mut Routed,
+) -> EndpointSetId {
+    routed.ports.push((id.clone(), port, protocol));
+    set_of_port(id, port, protocol)
 }
 
 /// The one endpoint that an ExternalName names.
@@ -285,15 +306,6 @@ fn at_host(service: &Service, host: &Host, port: u16, routed: &mut Routed) -> En
     let id = EndpointSetId::from(endpoint.to_string());
     routed.written.push(Arc::new(set(id.clone(), origin, &[endpoint])));
     id
-}
-
-/// Index of the port that is named.
-fn position(written: &BackendRef, service: &Service) -> Option<usize> {
-    let meant = |port: &ServicePort| match &written.port {
-        PortRef::Number(number) => port.port == *number,
-        PortRef::Name(name) => port.name.as_ref() == Some(name),
-    };
-    service.ports.iter().position(|port| port.protocol == Protocol::Tcp && meant(port))
 }
 
 /// The part of a named backend that is wrong.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use steelyard_model::suggest::closeness;
-use steelyard_model::{ClassName, Diagnostic, IngressClass, Provenance, RouteSet, Severity};
+use steelyard_model::{
+    ClassName, Diagnostic, IngressClass, Provenance, RouteSet, RouterSet, Severity,
+};
 
 use crate::codes;
 use crate::tables::row::Class;
@@ -34,6 +36,20 @@ pub(in crate::tables) fn judge(
         diagnostics.push(not_ours(object.as_ref(), &class));
     }
     found
+}
+
+/// Whether an object of Traefik's own kinds is ours: IngressClasses are nothing to those.
+pub(super) fn judge_routers(set: &RouterSet, diagnostics: &mut Vec<Diagnostic>) -> Option<()> {
+    let Some(class) = &set.class else { return Some(()) };
+    let found = class_of(None, class).filter(|found| *found != Class::Nginx);
+    if found.is_none() {
+        let message = format!("class `{}` is not ours, so these routes are not served", class.name);
+        let help = "to have them served use class traefik, or name none";
+        let said =
+            Diagnostic::at(Severity::Info, codes::CLASS_NOT_OURS, &class.place, message, help);
+        diagnostics.push(said);
+    }
+    found.map(|_| ())
 }
 
 /// By the controller of the IngressClass of this name, else by the name.

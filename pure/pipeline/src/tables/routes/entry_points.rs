@@ -4,8 +4,11 @@ use steelyard_model::routing::entry_point::{EntryPoint, SECURE};
 use steelyard_model::routing::filter::{Filter, FilterNode, Redirection, Use};
 use steelyard_model::routing::id::{EntryPointId, ListenerId};
 use steelyard_model::routing::pattern::{PathPattern, PathShape};
+use steelyard_model::routing::route::RouteKind;
 use steelyard_model::routing::world::RoutingMap;
-use steelyard_model::{Diagnostic, FieldPath, Protocol, Provenance, RouteDraft, Severity};
+use steelyard_model::{
+    Diagnostic, FieldPath, Protocol, Provenance, RouteDraft, RouterSet, Severity,
+};
 
 use crate::codes;
 use crate::tables::row::ReadSet;
@@ -38,9 +41,15 @@ pub(super) struct EntryPoints<'a> {
 }
 
 impl<'a> EntryPoints<'a> {
-    /// By default routes go to every entry point but those for TLS, by what they say or by port.
+    /// Those of requests.
     pub(super) fn new(all: &'a [EntryPoint]) -> Self {
-        let all: Vec<&EntryPoint> = all.iter().filter(|it| it.protocol == Protocol::Tcp).collect();
+        Self::of(RouteKind::Http, all)
+    }
+
+    /// By default routes go to every entry point but those for TLS, by what they say or by port.
+    pub(super) fn of(kind: RouteKind, all: &'a [EntryPoint]) -> Self {
+        let protocol = if kind == RouteKind::Udp { Protocol::Udp } else { Protocol::Tcp };
+        let all: Vec<&EntryPoint> = all.iter().filter(|it| it.protocol == protocol).collect();
         let is_plain = |it: &&EntryPoint| !it.is_secure && it.port != SECURE.port;
         let mut default: Vec<&EntryPoint> = all.iter().copied().filter(is_plain).collect();
         if default.is_empty() {
@@ -54,7 +63,7 @@ impl<'a> EntryPoints<'a> {
     /// its entry point is for TLS, as those of its chart and of k3s are, and ingress-nginx in any
     /// case. Who wants TLS only is served in TLS only.
     pub(super) fn listeners(&self, read: &ReadSet<'_>) -> Vec<ListenerId> {
-        let named = self.named(read);
+        let named = self.named(&read.reading.entry_points);
         let (plain, secure) = match read.reading.entry_points.is_empty() {
             true => (self.default.as_slice(), self.secure()),
             false => (named.as_slice(), Vec::new()),
@@ -75,7 +84,7 @@ impl<'a> EntryPoints<'a> {
         }
         let points = match read.reading.entry_points.is_empty() {
             true => self.all.iter().copied().filter(|it| it.is_secure).collect(),
-            false => self.named(read),
+            false => self.named(&read.reading.entry_points),
         };
         points.into_iter().map(EntryPoint::passthrough_listener).collect()
     }
@@ -87,10 +96,37 @@ impl<'a> EntryPoints<'a> {
         self.all.iter().copied().filter(is_it).collect()
     }
 
+    /// The listeners where the routes of one of Traefik's own objects are tried. Without `tls` they
+    /// are served in plain, and requests by TLS at an entry point that is for it.
+    pub(super) fn of_routers(
+        &self,
+        set: &RouterSet,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Vec<ListenerId> {
+        let place = FieldPath::from("spec.entryPoints");
+        for (index, name) in set.entry_points.iter().enumerate() {
+            if self.find(name).is_none() {
+                let place = Provenance::new(&set.object, place.index(index));
+                diagnostics.push(self.missing(&place, name));
+            }
+        }
+        let points = match set.entry_points.is_empty() {
+            true => self.default.iter().copied().chain(self.secure()).collect(),
+            false => self.named(&set.entry_points),
+        };
+        let listener = |it: &EntryPoint| match &set.tls {
+            Some(tls) if tls.is_passed_on => it.passthrough_listener(),
+            Some(_) => it.tls_listener(),
+            None if set.kind.is_of_requests() => it.default_listener(),
+            None => it.plain_listener(),
+        };
+        points.into_iter().map(listener).collect()
+    }
+
     /// Those that exist of what an object asks for.
-    fn named(&self, read: &ReadSet<'_>) -> Vec<&'a EntryPoint> {
+    fn named(&self, names: &[EntryPointId]) -> Vec<&'a EntryPoint> {
         let mut found: Vec<&EntryPoint> = Vec::new();
-        for known in read.reading.entry_points.iter().filter_map(|name| self.find(name)) {
+        for known in names.iter().filter_map(|name| self.find(name)) {
             if !found.iter().any(|it| it.id == known.id) {
                 found.push(known);
             }

@@ -92,9 +92,19 @@ impl OriginTerms {
     }
 }
 
+/// What is spoken to a port that an object of Traefik's own kinds leads to.
+pub(super) fn scheme_of(
+    asked: Option<OriginScheme>,
+    service: &Service,
+    port: &ServicePort,
+) -> OriginScheme {
+    let said = asked.or(service.backend_scheme).or_else(|| by_port(port, Class::Traefik));
+    said.unwrap_or(OriginScheme::Http)
+}
+
 /// How it is spoken where nobody says more: in words of Traefik certificates are verified, in those
 /// of ingress-nginx they are not.
-fn usual(scheme: OriginScheme) -> Transport {
+pub(super) fn usual(scheme: OriginScheme) -> Transport {
     match scheme {
         OriginScheme::Http => Transport::plain(),
         OriginScheme::H2c => Transport::h2c(),

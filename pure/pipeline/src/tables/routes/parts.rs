@@ -19,7 +19,7 @@ impl Routed {
     /// Without memory that was reserved for more than came.
     pub(super) fn shrunk(mut self) -> Self {
         self.routes.shrink_to_fit();
-        self.refused.shrink_to_fit();
+        self.own.shrink_to_fit();
         self.leaves.shrink_to_fit();
         self.ports.shrink_to_fit();
         self.written.shrink_to_fit();
@@ -39,14 +39,18 @@ impl Routed {
         let backend = Backend::Refused { status: REFUSED, why, instead_of };
         let (place, service) = (Some(place.clone()), None);
         let node = BackendNode { id: id.clone(), place, service, backend };
-        self.refused.push(Arc::new(node));
+        self.own.push(Arc::new(node));
         id
     }
 }
 
 /// The name of the endpoints at a Service's port.
-pub(super) fn set_of_port(id: &NamespacedName, port: u16) -> EndpointSetId {
-    EndpointSetId::from(format!("{id}:{port}"))
+pub(super) fn set_of_port(id: &NamespacedName, port: u16, protocol: Protocol) -> EndpointSetId {
+    match protocol {
+        Protocol::Udp => format!("{id}:{port}/udp"),
+        Protocol::Tcp | Protocol::Sctp => format!("{id}:{port}"),
+    }
+    .into()
 }
 
 /// The backend that a leaf is.
@@ -57,20 +61,19 @@ pub(in crate::tables) fn leaf(leaf: &Leaf) -> Row {
     Row::Backend(Arc::new(BackendNode { id, place: None, service, backend }))
 }
 
-/// The endpoints at a TCP port of a Service.
+/// The endpoints at a port of a Service.
 pub(in crate::tables) fn endpoints(
     id: &NamespacedName,
-    port: u16,
+    (port, protocol): (u16, Protocol),
     reads: &mut Reads<'_>,
 ) -> Option<Row> {
     let Row::Service(backed) = reads.row(&Cell::Closed(id.clone()))? else { return None };
     let ports = &backed.service.ports;
-    let is_it = |it: &steelyard_model::ResolvedPort| {
-        it.port.port == port && it.port.protocol == Protocol::Tcp
-    };
+    let is_it =
+        |it: &steelyard_model::ResolvedPort| it.port.port == port && it.port.protocol == protocol;
     let endpoints = backed.endpoints(ports.iter().position(is_it)?);
     let origin = EndpointOrigin::Service(id.clone(), port);
-    Some(Row::EndpointSet(Arc::new(set(set_of_port(id, port), origin, endpoints))))
+    Some(Row::EndpointSet(Arc::new(set(set_of_port(id, port, protocol), origin, endpoints))))
 }
 
 /// A set that routes name themselves: as the first of them has it.

@@ -1,0 +1,386 @@
+//! IngressRoute, IngressRouteTCP and IngressRouteUDP.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use serde::de::DeserializeOwned;
+use steelyard_manifest::kinds::{ObjectMeta, traefik as raw};
+use steelyard_model::router_draft::{LinkTarget, ObjectLink, RouterDraft, RouterTls};
+use steelyard_model::routing::backend::RefusalReason;
+use steelyard_model::routing::id::RouteId;
+use steelyard_model::routing::rank::{KUBERNETES_CRD, Ladder, Rank};
+use steelyard_model::routing::route::RouteKind;
+use steelyard_model::routing::rule::Rule;
+use steelyard_model::{ClassName, FieldPath, Item, NamespacedName, RouterSet, Severity, TlsSecret};
+
+use super::Reader;
+use super::rule::{ReadRule, RuleMistake, RuleSubject, RuleSyntax, rule};
+use crate::codes;
+use crate::findings::Findings;
+use crate::ingress::specificity;
+
+/// The annotation that says whose an object is, where its field does not.
+const CLASS: &str = "kubernetes.io/ingress.class";
+
+/// The highest number that users may give: above it are the program's own.
+const MOST_NUMBER: i64 = i64::MAX - 1000;
+
+/// One of `spec.routes`, of whichever kind.
+#[derive(Default)]
+struct WrittenRouter {
+    kind: Option<String>,
+    rule: Option<String>,
+    priority: Option<i64>,
+    syntax: Option<String>,
+    middlewares: Option<Vec<raw::Reference>>,
+    services: Option<Vec<raw::LoadBalancer>>,
+}
+
+/// An object of one of the three kinds.
+struct WrittenSet {
+    kind: RouteKind,
+    metadata: ObjectMeta,
+    class: Option<String>,
+    entry_points: Option<Vec<String>>,
+    parents: Option<Vec<raw::Reference>>,
+    routers: Vec<WrittenRouter>,
+    tls: Option<raw::RouteTls>,
+}
+
+/// Reads an IngressRoute.
+pub(crate) fn http(findings: &mut Findings<'_>) -> Option<Item> {
+    let (metadata, spec) = read::<raw::IngressRouteSpec>(findings)?;
+    let router = |it: raw::HttpRoute| WrittenRouter {
+        kind: it.kind,
+        rule: it.rule,
+        priority: it.priority,
+        syntax: it.syntax,
+        middlewares: it.middlewares,
+        services: it.services,
+    };
+    let written = WrittenSet {
+        kind: RouteKind::Http,
+        metadata,
+        class: spec.ingress_class_name,
+        entry_points: spec.entry_points,
+        parents: spec.parent_refs,
+        routers: spec.routes.into_iter().flatten().map(router).collect(),
+        tls: spec.tls,
+    };
+    Some(Reader { findings }.set(written))
+}
+
+/// Reads an IngressRouteTCP.
+pub(crate) fn tcp(findings: &mut Findings<'_>) -> Option<Item> {
+    let (metadata, spec) = read::<raw::IngressRouteTcpSpec>(findings)?;
+    let router = |it: raw::TcpRoute| WrittenRouter {
+        kind: None,
+        rule: it.rule,
+        priority: it.priority,
+        syntax: it.syntax,
+        middlewares: it.middlewares,
+        services: it.services,
+    };
+    let written = WrittenSet {
+        kind: RouteKind::Tcp,
+        metadata,
+        class: spec.ingress_class_name,
+        entry_points: spec.entry_points,
+        parents: None,
+        routers: spec.routes.into_iter().flatten().map(router).collect(),
+        tls: spec.tls,
+    };
+    Some(Reader { findings }.set(written))
+}
+
+/// Reads an IngressRouteUDP.
+pub(crate) fn udp(findings: &mut Findings<'_>) -> Option<Item> {
+    let (metadata, spec) = read::<raw::IngressRouteUdpSpec>(findings)?;
+    let router =
+        |it: raw::UdpRoute| WrittenRouter { services: it.services, ..WrittenRouter::default() };
+    let written = WrittenSet {
+        kind: RouteKind::Udp,
+        metadata,
+        class: spec.ingress_class_name,
+        entry_points: spec.entry_points,
+        parents: None,
+        routers: spec.routes.into_iter().flatten().map(router).collect(),
+        tls: None,
+    };
+    Some(Reader { findings }.set(written))
+}
+
+fn read<S: DeserializeOwned + Default>(findings: &mut Findings<'_>) -> Option<(ObjectMeta, S)> {
+    let raw: raw::Routed<S> = findings.read()?;
+    let spec = raw.spec.unwrap_or_default();
+    Some((raw.metadata, spec))
+}
+
+impl Reader<'_, '_> {
+    fn set(&mut self, written: WrittenSet) -> Item {
+        let path = FieldPath::from("spec");
+        let parents = path.key("parentRefs");
+        let parents = self.links(written.parents.as_ref(), &parents);
+        let tls = written.tls.as_ref().map(|tls| self.tls(tls, &path.key("tls")));
+        let about = (written.kind, tls.is_some());
+        let (mut tls, unserved) = match tls {
+            Some(Ok(tls)) => (Some(tls), None),
+            Some(Err((tls, why))) => (Some(tls), Some(why)),
+            None => (None, None),
+        };
+        let unserved = unserved.or_else(|| parents.as_ref().err().cloned());
+        let routes = path.key("routes");
+        if written.routers.is_empty() {
+            self.findings.missing(&routes, "add a route");
+        }
+        let mut routers: Vec<RouterDraft> = Vec::new();
+        for (index, one) in written.routers.iter().enumerate() {
+            let path = routes.index(index);
+            let Some(mut draft) = self.router(one, index, about, &path) else { continue };
+            draft.refusal = draft.refusal.or_else(|| unserved.clone());
+            if routers.iter().any(|other| other.id == draft.id) {
+                draft.id = twin(&draft.id, index);
+            }
+            routers.push(draft);
+        }
+        if let Some(secret) = tls.as_mut().and_then(|tls| tls.secret.as_mut()) {
+            let hosts = routers.iter().filter_map(|it| it.rule.host().as_exact());
+            secret.hosts = hosts.cloned().collect();
+        }
+        Item::Routers(Box::new(RouterSet {
+            object: self.findings.object().clone(),
+            class: self.class(&written),
+            kind: written.kind,
+            entry_points: written.entry_points.iter().flatten().map(|it| (&**it).into()).collect(),
+            parents: parents.unwrap_or_default(),
+            routers,
+            tls,
+        }))
+    }
+
+    fn class(&self, written: &WrittenSet) -> Option<ClassName> {
+        let field =
+            written.class.clone().map(|name| (name, FieldPath::from("spec.ingressClassName")));
+        let annotations = written.metadata.annotations.as_ref();
+        let annotated = || {
+            let name = annotations?.get(CLASS)?;
+            Some((name.to_string(), FieldPath::annotation(CLASS)))
+        };
+        let (name, path) = field.filter(|(name, _)| !name.is_empty()).or_else(annotated)?;
+        (!name.is_empty()).then(|| ClassName { name, place: self.findings.place(&path) })
+    }
+
+    /// A route; none where its rule cannot be read.
+    fn router(
+        &mut self,
+        written: &WrittenRouter,
+        index: usize,
+        (kind, is_tls): (RouteKind, bool),
+        path: &FieldPath,
+    ) -> Option<RouterDraft> {
+        if let Some(other) = written.kind.as_deref().filter(|it| !matches!(*it, "Rule" | "")) {
+            let message = format!("`{other}` is not a kind of route, so there is none");
+            let help = "write `kind: Rule`";
+            self.findings.say(
+                Severity::Error,
+                codes::INVALID_VALUE,
+                &path.key("kind"),
+                message,
+                help,
+            );
+            return None;
+        }
+        let text = written.rule.as_deref().unwrap_or_default();
+        let read = match kind {
+            RouteKind::Udp => ReadRule { rule: Rule::always(), mistakes: Vec::new(), number: 0 },
+            _ => self.rule(written, (kind, is_tls), &path.key("match"))?,
+        };
+        let mut refusal = (!read.mistakes.is_empty())
+            .then(|| RefusalReason::Restriction(self.findings.place(&path.key("match"))));
+        let filters = self.links(written.middlewares.as_ref(), &path.key("middlewares"));
+        let filters = filters.unwrap_or_else(|why| {
+            refusal.get_or_insert(why);
+            Vec::new()
+        });
+        let ways = self.ways(written.services.as_ref(), &path.key("services"));
+        let rank = self.rank(&read, written.priority, index, &path.key("priority"));
+        Some(RouterDraft {
+            id: self.route_id(kind, text, index),
+            place: self.findings.place(path),
+            text: text.into(),
+            rule: Arc::new(read.rule),
+            rank,
+            refusal,
+            filters,
+            ways,
+        })
+    }
+
+    fn rule(
+        &mut self,
+        written: &WrittenRouter,
+        (kind, is_tls): (RouteKind, bool),
+        path: &FieldPath,
+    ) -> Option<ReadRule> {
+        let syntaxes = [("v3", RuleSyntax::V3), ("v2", RuleSyntax::V2)];
+        let syntax = written.syntax.as_deref().filter(|text| !matches!(*text, "" | "default"));
+        let syntax_path = path.key("syntax");
+        let syntax = self.findings.choice(&syntax_path, syntax, &syntaxes);
+        let about = match kind {
+            RouteKind::Tcp => RuleSubject::Connections,
+            _ => RuleSubject::Requests,
+        };
+        let text = written.rule.as_deref().unwrap_or_default();
+        let read = match rule(text, about, syntax.unwrap_or_default()) {
+            Ok(read) => read,
+            Err(mistake) => {
+                self.mistake(text, &mistake, "there is no such route", path);
+                return None;
+            }
+        };
+        for mistake in &read.mistakes {
+            self.mistake(text, mistake, "the route answers 503", path);
+        }
+        let names = read.rule.server_name().is_some_and(|it| it.as_exact().is_some());
+        if kind == RouteKind::Tcp && names && !is_tls {
+            let message = "the rule asks for a server name, which only TLS has: there is no route";
+            let help = "add `tls: {}` (or `tls: {passthrough: true}`), or write HostSNI(`*`)";
+            self.findings.say(Severity::Error, codes::RULE_INVALID, path, message, help);
+            return None;
+        }
+        Some(read)
+    }
+
+    fn mistake(&mut self, text: &str, mistake: &RuleMistake, so: &str, path: &FieldPath) {
+        let message = format!("{} in {}: {so}", mistake.what, shown(text, mistake));
+        self.findings.say(Severity::Error, codes::RULE_INVALID, path, message, mistake.what.help());
+    }
+
+    fn rank(
+        &mut self,
+        read: &ReadRule,
+        priority: Option<i64>,
+        index: usize,
+        path: &FieldPath,
+    ) -> Rank {
+        let priority = priority.filter(|number| *number != 0);
+        let number = priority.unwrap_or(read.number);
+        if number > MOST_NUMBER {
+            let message =
+                format!("{number} is higher than any priority of users: {MOST_NUMBER} counts");
+            let help = format!("use {MOST_NUMBER} at most");
+            self.findings.say(Severity::Warning, codes::INVALID_VALUE, path, message, help);
+        }
+        Rank {
+            ladder: Ladder::Priority,
+            number: number.min(MOST_NUMBER),
+            specific: specificity(read.rule.host(), read.rule.path().map(|path| &path.shape)),
+            provider: KUBERNETES_CRD,
+            created: None,
+            object: self.findings.id().to_string().into(),
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// `default/web/77c62dfe9517144aeeaa@kubernetescrd`: by its rule, so that others that come
+    /// and go before it change nothing.
+    fn route_id(&self, kind: RouteKind, text: &str, index: usize) -> RouteId {
+        let id = self.findings.id();
+        match kind {
+            RouteKind::Udp => format!("{id}/{index}#udp@kubernetescrd"),
+            RouteKind::Tcp => format!("{id}/{}#tcp@kubernetescrd", hash(text)),
+            _ => format!("{id}/{}@kubernetescrd", hash(text)),
+        }
+        .into()
+    }
+
+    /// How TLS is held; with a reason where its routes must not be served.
+    fn tls(
+        &mut self,
+        written: &raw::RouteTls,
+        path: &FieldPath,
+    ) -> Result<RouterTls, (RouterTls, RefusalReason)> {
+        let own = self.findings.object().namespace.clone();
+        let secret = written.secret_name.as_deref().filter(|name| !name.is_empty());
+        let secret = secret.map(|name| TlsSecret {
+            secret: NamespacedName::new(own, name),
+            hosts: Vec::new(),
+            place: self.findings.place(&path.key("secretName")),
+        });
+        let named = |it: &&raw::Reference| it.name.as_deref().is_some_and(|name| !name.is_empty());
+        let options = written.options.as_ref().filter(named);
+        let options = options.map(|options| self.policy(options, &path.key("options"))).transpose();
+        self.unasked(written, path);
+        let mut tls = RouterTls {
+            place: self.findings.place(path),
+            secret,
+            options: None,
+            is_passed_on: written.passthrough.unwrap_or_default(),
+        };
+        match options {
+            Ok(options) => {
+                tls.options = options;
+                Ok(tls)
+            }
+            Err(why) => Err((tls, why)),
+        }
+    }
+
+    /// The TLSOption that is named; the one called `default` is the same from everywhere.
+    fn policy(
+        &mut self,
+        written: &raw::Reference,
+        path: &FieldPath,
+    ) -> Result<ObjectLink, RefusalReason> {
+        let is_default = written.name.as_deref() == Some("default");
+        let is_elsewhere = written.namespace.as_deref().is_some_and(|it| !it.is_empty());
+        if is_default && !is_elsewhere {
+            let to = LinkTarget::Provided("default".into());
+            return Ok(ObjectLink { to, place: self.findings.place(path) });
+        }
+        self.link(written, path)
+    }
+
+    /// Says what of TLS is not done.
+    fn unasked(&mut self, written: &raw::RouteTls, path: &FieldPath) {
+        if let Some(resolver) = written.cert_resolver.as_deref().filter(|name| !name.is_empty()) {
+            let path = path.key("certResolver");
+            let message =
+                format!("nobody is asked for certificates yet: `{resolver}` makes no difference");
+            let help = "name the Secret of a certificate in `secretName`";
+            self.findings.say(Severity::Warning, codes::FIELD_NOT_HONOURED, &path, message, help);
+        }
+        let store = written.store.as_ref().and_then(|store| store.name.as_deref());
+        if let Some(store) = store.filter(|name| !matches!(*name, "" | "default")) {
+            let path = path.key("store");
+            let message = format!("store `{store}` makes no difference: only `default` does");
+            let help = "remove it";
+            self.findings.say(Severity::Info, codes::FIELD_NOT_HONOURED, &path, message, help);
+        }
+    }
+}
+
+/// Another route of the same rule.
+fn twin(id: &RouteId, index: usize) -> RouteId {
+    let (name, provider) = id.as_str().rsplit_once('@').unwrap_or((id.as_str(), "kubernetescrd"));
+    format!("{name}#{index}@{provider}").into()
+}
+
+/// The first ten bytes of the SHA-256 of a rule, as Traefik puts them into names.
+fn hash(text: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
+    digest.as_ref()[..10].iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// A rule with a mark before what is wrong in it.
+fn shown(text: &str, mistake: &RuleMistake) -> String {
+    let at = mistake.at.start.min(text.len());
+    match text.split_at_checked(at) {
+        Some((before, after)) if !text.is_empty() => format!("`{before}⟶{after}`"),
+        _ => format!("`{text}`"),
+    }
+}

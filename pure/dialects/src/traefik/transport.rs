@@ -1,0 +1,166 @@
+//! ServersTransport and ServersTransportTCP: how endpoints are spoken to.
+
+use std::time::Duration;
+
+use steelyard_manifest::kinds::{IntOrString, traefik as raw};
+use steelyard_model::handshake_draft::{SecretLink, TransportDraft, TransportTls};
+use steelyard_model::routing::tls::TlsVersion;
+use steelyard_model::{FieldPath, Item, Severity};
+
+use super::Reader;
+use crate::findings::Findings;
+use crate::{codes, duration};
+
+/// Reads a ServersTransport.
+pub(crate) fn http(findings: &mut Findings<'_>) -> Option<Item> {
+    let raw: raw::Routed<raw::ServersTransportSpec> = findings.read()?;
+    let spec = raw.spec.unwrap_or_default();
+    let path = FieldPath::from("spec");
+    let mut reader = Reader { findings };
+    let lowest = reader.version(spec.min_version.as_deref(), &path.key("minVersion"));
+    let highest = reader.version(spec.max_version.as_deref(), &path.key("maxVersion"));
+    let versions = (lowest.unwrap_or(TlsVersion::V1_2), highest.unwrap_or(TlsVersion::V1_3));
+    reader.identities(spec.peer_cert_uri.as_deref(), spec.spiffe.is_some(), &path);
+    let roots = reader.roots(spec.root_cas.as_ref(), spec.root_cas_secrets.as_ref(), &path);
+    let client = reader.client(spec.certificates_secrets.as_ref(), &path);
+    let times = spec.forwarding_timeouts.unwrap_or_default();
+    let within = path.key("forwardingTimeouts");
+    let connect = reader.time(times.dial_timeout.as_ref(), &within.key("dialTimeout"));
+    let idle = reader.time(times.idle_conn_timeout.as_ref(), &within.key("idleConnTimeout"));
+    if let Some(written) = &times.response_header_timeout {
+        let path = within.key("responseHeaderTimeout");
+        if reader.time(Some(written), &path).is_some_and(|time| !time.is_zero()) {
+            let message = "answers are waited for as long as the entry point says, not as here";
+            let help = "remove it";
+            reader.findings.say(Severity::Warning, codes::FIELD_NOT_HONOURED, &path, message, help);
+        }
+    }
+    let tls = Some(TransportTls {
+        server_name: name(spec.server_name),
+        is_verified: !spec.insecure_skip_verify.unwrap_or_default(),
+        roots,
+        client,
+        versions,
+    });
+    Some(Item::Transport(Box::new(TransportDraft {
+        object: findings.object().clone(),
+        is_for_bytes: false,
+        tls,
+        is_http1_only: spec.disable_http2.unwrap_or_default(),
+        proxy_protocol: None,
+        connect,
+        idle,
+        half_closed: None,
+    })))
+}
+
+/// Reads a ServersTransportTCP.
+pub(crate) fn tcp(findings: &mut Findings<'_>) -> Option<Item> {
+    let raw: raw::Routed<raw::ServersTransportTcpSpec> = findings.read()?;
+    let spec = raw.spec.unwrap_or_default();
+    let path = FieldPath::from("spec");
+    let mut reader = Reader { findings };
+    let tls = spec.tls.map(|tls| {
+        let path = path.key("tls");
+        reader.identities(tls.peer_cert_uri.as_deref(), tls.spiffe.is_some(), &path);
+        TransportTls {
+            server_name: name(tls.server_name),
+            is_verified: !tls.insecure_skip_verify.unwrap_or_default(),
+            roots: reader.roots(tls.root_cas.as_ref(), tls.root_cas_secrets.as_ref(), &path),
+            client: reader.client(tls.certificates_secrets.as_ref(), &path),
+            versions: (TlsVersion::V1_2, TlsVersion::V1_3),
+        }
+    });
+    let connect = reader.time(spec.dial_timeout.as_ref(), &path.key("dialTimeout"));
+    let half_closed = reader.time(spec.termination_delay.as_ref(), &path.key("terminationDelay"));
+    let proxy_protocol = reader.proxy_protocol(spec.proxy_protocol.as_ref(), &path);
+    Some(Item::Transport(Box::new(TransportDraft {
+        object: findings.object().clone(),
+        is_for_bytes: true,
+        tls,
+        is_http1_only: false,
+        proxy_protocol,
+        connect,
+        idle: None,
+        half_closed,
+    })))
+}
+
+fn name(written: Option<String>) -> Option<std::sync::Arc<str>> {
+    written.filter(|name| !name.is_empty()).map(Into::into)
+}
+
+impl Reader<'_, '_> {
+    /// What certificates must have besides a name, which nobody looks at here.
+    fn identities(&mut self, uri: Option<&str>, is_spiffe: bool, path: &FieldPath) {
+        let asked = [("peerCertURI", uri.is_some_and(|it| !it.is_empty())), ("spiffe", is_spiffe)];
+        for (name, _) in asked.iter().filter(|(_, is)| *is) {
+            let message = format!("`{name}` restricts whom to believe, and is not honoured");
+            let help = "remove it to believe whom `rootCAs` say, or keep the transport unused";
+            self.findings.invalid(codes::ACCESS_NOT_HONOURED, &path.key(name), message, help);
+        }
+    }
+
+    fn roots(
+        &mut self,
+        written: Option<&Vec<raw::RootCa>>,
+        older: Option<&Vec<String>>,
+        path: &FieldPath,
+    ) -> Vec<SecretLink> {
+        let mut roots = self.secrets(older, &path.key("rootCAsSecrets"));
+        let path = path.key("rootCAs");
+        for (index, one) in written.into_iter().flatten().enumerate() {
+            let path = path.index(index);
+            match (&one.secret, &one.config_map) {
+                (Some(secret), None) => roots.push(self.secret(secret, &path.key("secret"))),
+                (None, Some(_)) => {
+                    let message = "certificates in ConfigMaps are not read";
+                    let help = "put them into a Secret, as `ca.crt`";
+                    let path = path.key("configMap");
+                    self.findings.invalid(codes::FIELD_NOT_HONOURED, &path, message, help);
+                }
+                (Some(_), Some(_)) => {
+                    self.findings.exclusive(&path.key("configMap"), &path.key("secret"));
+                }
+                (None, None) => self.findings.missing(&path.key("secret"), "name a Secret"),
+            }
+        }
+        roots
+    }
+
+    /// What is shown when asked who we are: the first.
+    fn client(&mut self, written: Option<&Vec<String>>, path: &FieldPath) -> Option<SecretLink> {
+        let path = path.key("certificatesSecrets");
+        let all = self.secrets(written, &path);
+        if all.len() > 1 {
+            let message = "one certificate is shown to endpoints: the first";
+            let help = "make a ServersTransport for each";
+            self.findings.say(
+                Severity::Warning,
+                codes::FIELD_NOT_HONOURED,
+                &path.index(1),
+                message,
+                help,
+            );
+        }
+        all.into_iter().next()
+    }
+
+    /// A duration: as Go writes it, or in seconds.
+    fn time(&mut self, written: Option<&IntOrString>, path: &FieldPath) -> Option<Duration> {
+        let nanoseconds = match written? {
+            IntOrString::Int(seconds) => seconds.checked_mul(1_000_000_000),
+            IntOrString::String(text) => match text.parse::<i64>() {
+                Ok(seconds) => seconds.checked_mul(1_000_000_000),
+                Err(_) => duration::parse(text),
+            },
+        };
+        let found = nanoseconds.and_then(|it| u64::try_from(it).ok());
+        if found.is_none() {
+            let message = format!("`{}` is no duration", written?);
+            let help = "write 30s, 1m30s or a number of seconds";
+            self.findings.invalid(codes::INVALID_VALUE, path, message, help);
+        }
+        found.map(Duration::from_nanos)
+    }
+}

@@ -1,0 +1,214 @@
+//! Routes, and the backends behind them, of Traefik's own kinds.
+//!
+//! What is named and is not there, or must not be reached this way, costs the route that leads
+//! there: it is refused, so that its requests end nowhere else.
+
+mod servers;
+mod ways;
+
+use std::sync::Arc;
+
+use steelyard_model::router_draft::{LinkTarget, ObjectLink, RouterDraft, WayDraft, WayTarget};
+use steelyard_model::routing::backend::{Backend, BackendNode, RefusalReason};
+use steelyard_model::routing::id::{BackendId, ListenerId, RouteId, TlsPolicyId};
+use steelyard_model::routing::route::{Destination, Manner, Route, RouteKind};
+use steelyard_model::{Diagnostic, Item, NamespacedName, Provenance, RouterSet, Severity};
+
+use super::class;
+use super::entry_points::EntryPoints;
+use crate::codes;
+use crate::options::ResolveOptions;
+use crate::tables::Reads;
+use crate::tables::cell::{Cell, Tag};
+use crate::tables::row::{Routed, Row};
+use crate::tables::tls::{self, DEFAULT};
+
+/// Whose names all of this has.
+const PROVIDER: &str = "kubernetescrd";
+
+/// A policy that there never is.
+const NOBODY: &str = "#refused";
+
+/// What is made of one object.
+struct Maker<'r, 'a> {
+    kind: RouteKind,
+    options: &'r ResolveOptions,
+    reads: &'r mut Reads<'a>,
+    diagnostics: &'r mut Vec<Diagnostic>,
+    routed: Routed,
+}
+
+/// The routes of one object.
+pub(in crate::tables) fn routers(
+    tag: Tag,
+    id: &NamespacedName,
+    reads: &mut Reads<'_>,
+    options: &ResolveOptions,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Row> {
+    let row = reads.row(&Cell::Object(tag, id.clone()))?;
+    let [Item::Routers(set), ..] = row.items() else { return None };
+    class::judge_routers(set, diagnostics)?;
+    let listeners = EntryPoints::of(set.kind, &options.entry_points).of_routers(set, diagnostics);
+    certificate(set, reads, diagnostics);
+    let children = children(id, set, reads);
+    let mut maker =
+        Maker { kind: set.kind, options, reads, diagnostics, routed: Routed::default() };
+    for draft in &set.routers {
+        let route = maker.route(set, draft, &listeners, &children);
+        maker.routed.routes.push(Arc::new(route));
+    }
+    Some(Row::Routed(Arc::new(maker.routed.shrunk())))
+}
+
+/// What a TraefikService is.
+pub(in crate::tables) fn described(
+    id: &NamespacedName,
+    reads: &mut Reads<'_>,
+    options: &ResolveOptions,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Row> {
+    let row = reads.row(&Cell::Object(Tag::TraefikService, id.clone()))?;
+    let [Item::Backend(draft), ..] = row.items() else { return None };
+    let kind = RouteKind::Http;
+    let mut maker = Maker { kind, options, reads, diagnostics, routed: Routed::default() };
+    let place = Provenance::new(&draft.object, "spec");
+    let backend = maker.shape(id, &draft.shape);
+    let id = described_id(id);
+    let node = BackendNode { id, place: Some(place), service: None, backend };
+    maker.routed.own.push(Arc::new(node));
+    Some(Row::Routed(Arc::new(maker.routed.shrunk())))
+}
+
+/// Routes of other objects that these lead to, instead of to a backend.
+fn children(id: &NamespacedName, set: &RouterSet, reads: &mut Reads<'_>) -> Vec<RouteId> {
+    if set.kind != RouteKind::Http {
+        return Vec::new();
+    }
+    let keys = reads.keys(&Cell::ChildrenOf(id.clone()));
+    let rows: Vec<Row> = keys.iter().filter_map(|key| reads.row(key)).collect();
+    let sets = rows.iter().filter_map(|row| match row.items() {
+        [Item::Routers(child), ..] => Some(child),
+        _ => None,
+    });
+    sets.flat_map(|child| child.routers.iter().map(|router| router.id.clone())).collect()
+}
+
+/// Says what is wrong with the certificate of an object.
+fn certificate(set: &RouterSet, reads: &mut Reads<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let named: Vec<_> = set.tls.iter().filter_map(|tls| tls.secret.clone()).collect();
+    tls::report(&named, reads, diagnostics);
+}
+
+fn described_id(id: &NamespacedName) -> BackendId {
+    format!("{id}@{PROVIDER}").into()
+}
+
+impl Maker<'_, '_> {
+    fn route(
+        &mut self,
+        set: &RouterSet,
+        draft: &RouterDraft,
+        listeners: &[ListenerId],
+        children: &[RouteId],
+    ) -> Route {
+        let leads_on = draft.ways.is_empty() && !children.is_empty();
+        let filters = self.filters(&draft.filters).err();
+        let refusal = draft.refusal.clone().or(filters);
+        let to = match refusal {
+            None if leads_on => Destination::Routes(children.to_vec()),
+            refusal => Destination::Backend(self.backend(draft, refusal)),
+        };
+        Route {
+            id: draft.id.clone(),
+            place: draft.place.clone(),
+            kind: set.kind,
+            // A child is asked by its parents alone.
+            listeners: if set.parents.is_empty() { listeners.to_vec() } else { Vec::new() },
+            rank: draft.rank.clone(),
+            rule: draft.rule.clone(),
+            uses: Vec::new(),
+            to,
+            timeouts: None,
+            manner: Manner::Traefik,
+            tls_policy: set.tls.as_ref().and_then(|tls| self.terms(tls.options.as_ref()?)),
+        }
+    }
+
+    /// The backend of a route.
+    fn backend(&mut self, draft: &RouterDraft, refusal: Option<RefusalReason>) -> BackendId {
+        let to = match draft.ways.as_slice() {
+            [] => Err(self.nobody(draft)),
+            [way] => self.only(way, draft),
+            ways => Ok(self.shared(draft, ways)),
+        };
+        match (to, refusal) {
+            (Ok(id), None) => id,
+            (to, refusal) => {
+                let (instead, why) = match to {
+                    Ok(id) => (Some(id), None),
+                    Err(why) => (None, Some(why)),
+                };
+                let why = refusal.or(why);
+                let why = why.unwrap_or_else(|| RefusalReason::Reference(draft.place.clone()));
+                self.routed.refuse(&draft.id, &draft.place, why, instead)
+            }
+        }
+    }
+
+    /// Where the only way of a route leads: what it has of its own is called as the route is.
+    fn only(&mut self, way: &WayDraft, draft: &RouterDraft) -> Result<BackendId, RefusalReason> {
+        match &way.to {
+            WayTarget::Servers(servers) => {
+                self.filters(&way.filters)?;
+                self.servers(servers, draft.id.as_str().into())
+            }
+            _ => self.way(way, draft.id.as_str()),
+        }
+    }
+
+    fn nobody(&mut self, draft: &RouterDraft) -> RefusalReason {
+        let place = field(&draft.place, "services");
+        self.diagnostics.push(Diagnostic::at(
+            Severity::Error,
+            codes::ROUTE_WITHOUT_BACKEND,
+            &place,
+            "the route leads to no Service, and no route has its object for a parent: it answers 503",
+            "name a Service and its port",
+        ));
+        RefusalReason::Reference(place)
+    }
+
+    /// One of several ways, each with a share.
+    fn shared(&mut self, draft: &RouterDraft, ways: &[WayDraft]) -> BackendId {
+        let id = BackendId::from(draft.id.as_str());
+        let edges = self.edges(ways, id.as_str());
+        self.describe(id.clone(), &draft.place, Backend::Weighted { edges, sticky: None });
+        id
+    }
+
+    /// The terms of handshakes that an object names. Those that are not there are held by nobody.
+    fn terms(&mut self, options: &ObjectLink) -> Option<TlsPolicyId> {
+        match &options.to {
+            LinkTarget::Provided(name) if **name == *DEFAULT => None,
+            LinkTarget::Provided(name) => {
+                let own = name.strip_suffix("@kubernetescrd").unwrap_or(name);
+                Some(own.into())
+            }
+            LinkTarget::Object(id) => {
+                if self.may_name(id, &options.place).is_err() {
+                    return Some(NOBODY.into());
+                }
+                if self.reads.row(&Cell::Object(Tag::TlsOption, id.clone())).is_none() {
+                    self.absent("TLSOption", id, &options.place);
+                }
+                Some(format!("{}-{}", id.namespace, id.name).into())
+            }
+        }
+    }
+}
+
+/// A part of what is written at a place.
+fn field(place: &Provenance, key: &str) -> Provenance {
+    Provenance { object: Arc::clone(&place.object), field: place.field.key(key) }
+}

@@ -1,0 +1,182 @@
+//! Ways from routes and from backends that lead on: where each ends, or why it must not be gone.
+
+use steelyard_model::router_draft::{BackendShape, LinkTarget, ObjectLink, WayDraft, WayTarget};
+use steelyard_model::routing::backend::{Backend, BackendNode, Edge, Internal, RefusalReason};
+use steelyard_model::routing::id::BackendId;
+use steelyard_model::{BackendRef, Diagnostic, Missing, NamespacedName, Provenance, Severity};
+
+use std::sync::Arc;
+
+use super::servers::{cookie, leaf_id};
+use super::{Maker, PROVIDER, described_id, field};
+use crate::codes;
+use crate::tables::cell::{Cell, Tag};
+
+impl Maker<'_, '_> {
+    pub(super) fn shape(&mut self, id: &NamespacedName, shape: &BackendShape) -> Backend {
+        let owner = id.to_string();
+        match shape {
+            BackendShape::Weighted { ways, sticky } => {
+                let edges = self.edges(ways, &owner);
+                let sticky = sticky.as_ref().map(|it| cookie(it, &described_id(id)));
+                Backend::Weighted { edges, sticky }
+            }
+            BackendShape::Rendezvous { ways } => {
+                Backend::Rendezvous { edges: self.edges(ways, &owner) }
+            }
+            BackendShape::Mirror { main, copies, body } => {
+                let main = self.edge(main, &owner, 0);
+                let copies = copies.iter().enumerate();
+                let copies =
+                    copies.map(|(at, (way, percent))| (self.edge(way, &owner, at + 1), *percent));
+                Backend::Mirror { main, copies: copies.collect(), body: *body }
+            }
+            BackendShape::Failover { ways, statuses, replay } => {
+                let [primary, fallback] = &**ways;
+                let primary = self.edge(primary, &owner, 0);
+                let fallback = Box::new(self.edge(fallback, &owner, 1));
+                Backend::Failover { primary, fallback, statuses: statuses.clone(), replay: *replay }
+            }
+        }
+    }
+
+    pub(super) fn edges(&mut self, ways: &[WayDraft], owner: &str) -> Vec<Edge> {
+        ways.iter().enumerate().map(|(at, way)| self.edge(way, owner, at)).collect()
+    }
+
+    /// A way that cannot be had leads to who refuses: the share of requests that it has goes to
+    /// nobody else.
+    pub(super) fn edge(&mut self, way: &WayDraft, owner: &str, at: usize) -> Edge {
+        let backend = match self.way(way, &format!("{owner}/{at}")) {
+            Ok(id) => id,
+            Err(why) => {
+                let id = BackendId::from(format!("{owner}/{at}#refused@{PROVIDER}"));
+                let backend = Backend::Refused { status: 503, why, instead_of: None };
+                self.describe(id.clone(), &way.place, backend);
+                id
+            }
+        };
+        Edge { backend, weight: way.weight, uses: Vec::new() }
+    }
+
+    pub(super) fn describe(&mut self, id: BackendId, place: &Provenance, backend: Backend) {
+        let node = BackendNode { id, place: Some(place.clone()), service: None, backend };
+        self.routed.own.push(Arc::new(node));
+    }
+
+    /// Where a way leads; `owner` is what it is named after.
+    pub(super) fn way(&mut self, way: &WayDraft, owner: &str) -> Result<BackendId, RefusalReason> {
+        self.filters(&way.filters)?;
+        match &way.to {
+            WayTarget::Nowhere => Err(RefusalReason::Reference(way.place.clone())),
+            WayTarget::Servers(servers) => {
+                let BackendRef { service, port, .. } = &servers.backend;
+                self.servers(servers, leaf_id(service, port, owner))
+            }
+            WayTarget::Backend(LinkTarget::Object(id)) => self.described(id, &way.place),
+            WayTarget::Backend(LinkTarget::Provided(name)) => self.provided(name, &way.place),
+        }
+    }
+
+    /// The backend that a TraefikService describes.
+    fn described(
+        &mut self,
+        id: &NamespacedName,
+        place: &Provenance,
+    ) -> Result<BackendId, RefusalReason> {
+        self.may_name(id, place)?;
+        if self.reads.row(&Cell::Object(Tag::TraefikService, id.clone())).is_some() {
+            return Ok(described_id(id));
+        }
+        Err(self.absent("TraefikService", id, &field(place, "name")))
+    }
+
+    /// What another provider has.
+    pub(super) fn provided(
+        &mut self,
+        name: &str,
+        place: &Provenance,
+    ) -> Result<BackendId, RefusalReason> {
+        let internal = match name {
+            "api@internal" => Internal::Api,
+            "dashboard@internal" => Internal::Dashboard,
+            "ping@internal" => Internal::Ping,
+            "prometheus@internal" => Internal::Prometheus,
+            "noop@internal" => Internal::Noop,
+            _ => {
+                let place = field(place, "name");
+                let message = format!("nobody here provides `{name}`: the route answers 503");
+                let help = "name a Service or a TraefikService";
+                let code = codes::REFERENCE_MISSING;
+                self.diagnostics.push(Diagnostic::at(Severity::Error, code, &place, message, help));
+                return Err(RefusalReason::Reference(place));
+            }
+        };
+        let id = BackendId::from(format!("{name}#{}", place.object));
+        if self.routed.own.iter().all(|known| known.id != id) {
+            self.describe(id.clone(), place, Backend::Internal(internal));
+        }
+        Ok(id)
+    }
+
+    pub(super) fn absent(
+        &mut self,
+        kind: &'static str,
+        id: &NamespacedName,
+        place: &Provenance,
+    ) -> RefusalReason {
+        let NamespacedName { namespace, name } = id;
+        let message =
+            format!("there is no {kind} `{name}` in namespace {namespace}: the route answers 503");
+        let help = format!("add the {kind} to namespace {namespace}, or name another");
+        let code = codes::REFERENCE_MISSING;
+        let found = Diagnostic::at(Severity::Error, code, place, message, help);
+        let missing = Missing::named(kind, name).within(namespace).sought();
+        self.diagnostics.push(found.missing(missing));
+        RefusalReason::Reference(place.clone())
+    }
+
+    /// Filters are not carried out yet, and what has one is closed.
+    pub(super) fn filters(&mut self, links: &[ObjectLink]) -> Result<(), RefusalReason> {
+        let Some(link) = links.first() else { return Ok(()) };
+        if let LinkTarget::Object(id) = &link.to {
+            self.may_name(id, &link.place)?;
+        }
+        let name = match &link.to {
+            LinkTarget::Object(id) => id.to_string(),
+            LinkTarget::Provided(name) => name.to_string(),
+        };
+        self.diagnostics.push(Diagnostic::at(
+            Severity::Error,
+            codes::FILTER_NOT_CARRIED_OUT,
+            &link.place,
+            format!("middleware `{name}` is not carried out yet: the route answers 503"),
+            "take it off to open the route to everybody, or keep it: a later version carries it out",
+        ));
+        Err(RefusalReason::Filter(link.place.clone()))
+    }
+
+    /// Whether an object may name one of this name: one of another namespace only where that is
+    /// allowed, since whoever may write here may not write there.
+    pub(super) fn may_name(
+        &mut self,
+        id: &NamespacedName,
+        place: &Provenance,
+    ) -> Result<(), RefusalReason> {
+        let own = &place.object.namespace;
+        if self.options.allow_cross_namespace || id.namespace == *own {
+            return Ok(());
+        }
+        let NamespacedName { namespace, name } = id;
+        let message = format!(
+            "`{name}` is in namespace {namespace}, and objects of namespace {own} may not name it: \
+             the route answers 503"
+        );
+        let help = format!(
+            "move it to {own}, or start with --providers.kubernetescrd.allowcrossnamespace=true"
+        );
+        let code = codes::CROSS_NAMESPACE;
+        self.diagnostics.push(Diagnostic::at(Severity::Error, code, place, message, help));
+        Err(RefusalReason::Restriction(place.clone()))
+    }
+}

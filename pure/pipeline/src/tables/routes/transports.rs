@@ -1,0 +1,136 @@
+//! How endpoints are spoken to, as a ServersTransport or ServersTransportTCP says.
+
+use std::sync::Arc;
+
+use steelyard_model::handshake_draft::{SecretLink, TransportDraft, TransportTls};
+use steelyard_model::routing::id::TransportId;
+use steelyard_model::routing::transport::{
+    OriginProtocol, OriginScheme, OriginTls, Roots, Transport,
+};
+use steelyard_model::{Diagnostic, Item, Missing, NamespacedName, Secret, Severity};
+use steelyard_tls::{AUTHORITIES_KEY, CERTIFICATE_KEY, Unfit, authorities, identity};
+
+use super::origin::usual;
+use crate::codes;
+use crate::tables::Reads;
+use crate::tables::cell::{Cell, Tag};
+use crate::tables::row::{Routed, Row};
+
+/// What may be spoken by a ServersTransport.
+const SCHEMES: [OriginScheme; 3] = [OriginScheme::Http, OriginScheme::H2c, OriginScheme::Https];
+
+/// A transport of an object: by what it speaks, or none for bytes.
+pub(super) fn transport_id(id: &NamespacedName, scheme: Option<OriginScheme>) -> TransportId {
+    let NamespacedName { namespace, name } = id;
+    match scheme {
+        Some(scheme) => format!("{namespace}-{name}@kubernetescrd/{}", usual(scheme).id).into(),
+        None => format!("{namespace}-{name}@kubernetescrd/tcp").into(),
+    }
+}
+
+/// The ways of speaking that an object describes. Where it cannot be had there is none, and who is
+/// to be spoken to so is not spoken to.
+pub(in crate::tables) fn transport(
+    tag: Tag,
+    id: &NamespacedName,
+    reads: &mut Reads<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Row> {
+    let row = reads.row(&Cell::Object(tag, id.clone()))?;
+    let [Item::Transport(draft), ..] = row.items() else { return None };
+    let tls = match &draft.tls {
+        Some(tls) => Some(terms(tls, reads, diagnostics)?),
+        None => None,
+    };
+    let transports = match draft.is_for_bytes {
+        true => vec![made(draft, None, tls)],
+        false => SCHEMES.map(|scheme| made(draft, Some(scheme), tls.clone())).to_vec(),
+    };
+    let transports = transports.into_iter().map(Arc::new).collect();
+    Some(Row::Routed(Arc::new(Routed { transports, ..Routed::default() })))
+}
+
+fn made(draft: &TransportDraft, scheme: Option<OriginScheme>, tls: Option<OriginTls>) -> Transport {
+    let base = scheme.map_or_else(Transport::bytes, usual);
+    let is_secure = scheme.is_none_or(OriginScheme::is_secure);
+    let protocol = match base.protocol {
+        OriginProtocol::Negotiated if draft.is_http1_only => OriginProtocol::Http1,
+        other => other,
+    };
+    Transport {
+        id: transport_id(&draft.object.id(), scheme),
+        protocol,
+        tls: tls.filter(|_| is_secure),
+        proxy_protocol: draft.proxy_protocol,
+        connect: draft.connect,
+        idle: draft.idle,
+        half_closed: draft.half_closed,
+    }
+}
+
+fn terms(
+    draft: &TransportTls,
+    reads: &mut Reads<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<OriginTls> {
+    let mut pem = String::new();
+    for link in &draft.roots {
+        let of = |secret: &Secret| authorities(secret)?.ok_or(Unfit::Absent(AUTHORITIES_KEY));
+        pem.push_str(&looked_up(link, of, reads, diagnostics)?);
+        pem.push('\n');
+    }
+    let client = match &draft.client {
+        Some(link) => {
+            let of = |secret: &Secret| identity(secret)?.ok_or(Unfit::Absent(CERTIFICATE_KEY));
+            Some(looked_up(link, of, reads, diagnostics)?)
+        }
+        None => None,
+    };
+    let roots = match (draft.is_verified, pem.is_empty()) {
+        (false, _) => Roots::Nobody,
+        (true, true) => Roots::System,
+        (true, false) => Roots::Pem(pem.into()),
+    };
+    Some(OriginTls {
+        server_name: draft.server_name.clone(),
+        roots,
+        client: client.map(Arc::new),
+        versions: draft.versions,
+        ..OriginTls::default()
+    })
+}
+
+/// What a Secret has; none, and said, where it has nothing of the kind.
+fn looked_up<T>(
+    link: &SecretLink,
+    of: impl FnOnce(&Secret) -> Result<T, Unfit>,
+    reads: &mut Reads<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<T> {
+    let row = reads.row(&Cell::Object(Tag::Secret, link.secret.clone()));
+    let secret = row.as_ref().and_then(|row| match row.items().first() {
+        Some(Item::Secret(secret)) => Some(secret),
+        _ => None,
+    });
+    let NamespacedName { namespace, name } = &link.secret;
+    let say = |message: String, help: String| {
+        Diagnostic::at(Severity::Error, codes::BACKEND_TLS_SECRET, &link.place, message, help)
+    };
+    let found = match secret.map(|secret| of(secret)) {
+        Some(Ok(found)) => return Some(found),
+        Some(Err(why)) => say(
+            format!("Secret {} says nothing by which endpoints are spoken to: {why}", link.secret),
+            why.help().to_owned(),
+        ),
+        None => {
+            let missing = Missing::named("Secret", name).within(namespace).sought();
+            let message = format!(
+                "there is no Secret `{name}` in namespace {namespace}, by which endpoints are \
+                 spoken to: their routes answer 503"
+            );
+            say(message, format!("add the Secret to {namespace}, or name another")).missing(missing)
+        }
+    };
+    diagnostics.push(found);
+    None
+}
