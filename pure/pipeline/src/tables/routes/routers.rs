@@ -200,7 +200,7 @@ impl Maker<'_, '_> {
                     return Some(NOBODY.into());
                 }
                 if self.reads.row(&Cell::Object(Tag::TlsOption, id.clone())).is_none() {
-                    self.absent("TLSOption", id, &options.place);
+                    self.absent("TLSOption", id, &options.place, "no handshake is held");
                 }
                 Some(format!("{}-{}", id.namespace, id.name).into())
             }

@@ -22,6 +22,7 @@ use super::super::backend::{Join, Target};
 use super::super::origin::{self, OriginTerms};
 use super::super::parts::set;
 use super::super::transports::transport_id;
+use super::ways::UNSERVED;
 use super::{Maker, PROVIDER, field};
 use crate::codes;
 use crate::tables::cell::{Cell, Tag};
@@ -169,7 +170,7 @@ impl Maker<'_, '_> {
             false => (Tag::ServersTransportTcp, "ServersTransportTCP"),
         };
         if self.reads.row(&Cell::Object(tag, id.clone())).is_none() {
-            return Err(self.absent(kind, id, &link.place));
+            return Err(self.absent(kind, id, &link.place, UNSERVED));
         }
         let scheme = origin::scheme_of(draft.scheme, service, &target.port);
         Ok(transport_id(id, self.kind.is_of_requests().then_some(scheme)))

@@ -12,6 +12,9 @@ use super::{Maker, PROVIDER, described_id, field};
 use crate::codes;
 use crate::tables::cell::{Cell, Tag};
 
+/// What becomes of a route that leads to nothing.
+pub(super) const UNSERVED: &str = "the route answers 503";
+
 impl Maker<'_, '_> {
     pub(super) fn shape(&mut self, id: &NamespacedName, shape: &BackendShape) -> Backend {
         let owner = id.to_string();
@@ -88,7 +91,7 @@ impl Maker<'_, '_> {
         if self.reads.row(&Cell::Object(Tag::TraefikService, id.clone())).is_some() {
             return Ok(described_id(id));
         }
-        Err(self.absent("TraefikService", id, &field(place, "name")))
+        Err(self.absent("TraefikService", id, &field(place, "name"), UNSERVED))
     }
 
     /// What another provider has.
@@ -124,10 +127,10 @@ impl Maker<'_, '_> {
         kind: &'static str,
         id: &NamespacedName,
         place: &Provenance,
+        so: &str,
     ) -> RefusalReason {
         let NamespacedName { namespace, name } = id;
-        let message =
-            format!("there is no {kind} `{name}` in namespace {namespace}: the route answers 503");
+        let message = format!("there is no {kind} `{name}` in namespace {namespace}: {so}");
         let help = format!("add the {kind} to namespace {namespace}, or name another");
         let code = codes::REFERENCE_MISSING;
         let found = Diagnostic::at(Severity::Error, code, place, message, help);
