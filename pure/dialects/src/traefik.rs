@@ -4,6 +4,7 @@
 //! read is no route. Other routes of the object are served, as Traefik serves them.
 
 pub(crate) mod backend;
+mod care;
 mod link;
 pub(crate) mod router;
 pub mod rule;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::object::{NamespacedName, ObjectRef, Provenance};
 use crate::route_draft::{BackendRef, ClassName, TlsSecret};
-use crate::routing::backend::{Algorithm, CopiedBody, RefusalReason};
+use crate::routing::backend::{Algorithm, CopiedBody, RefusalReason, SameSite};
+use crate::routing::care::Care;
 use crate::routing::id::{EntryPointId, RouteId};
 use crate::routing::rank::Rank;
 use crate::routing::route::RouteKind;
@@ -125,6 +126,8 @@ pub struct ServersDraft {
     pub algorithm: Algorithm,
     /// Who was here before goes the same way.
     pub sticky: Option<Box<CookieDraft>>,
+    /// How they are looked after.
+    pub care: Arc<Care>,
     /// The PROXY protocol header that connections begin with.
     pub proxy_protocol: Option<ProxyVersion>,
     /// For how long one side of a connection may be open when the other is closed.
@@ -140,8 +143,8 @@ pub struct CookieDraft {
     pub is_secure: bool,
     /// `HttpOnly`.
     pub is_http_only: bool,
-    /// `SameSite`, as it is sent.
-    pub same_site: Option<&'static str>,
+    /// `SameSite`.
+    pub same_site: Option<SameSite>,
     /// `Max-Age` in seconds; 0 says nothing, less ends it.
     pub max_age: i64,
     /// `Path`; none is `/`.

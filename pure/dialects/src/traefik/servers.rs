@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use steelyard_manifest::kinds::{IntOrString, traefik as raw};
 use steelyard_model::router_draft::{AskedServers, CookieDraft, ServersDraft, WayDraft, WayTarget};
-use steelyard_model::routing::backend::{Algorithm, RefusalReason};
+use steelyard_model::routing::backend::{Algorithm, HashKey, RefusalReason, SameSite};
 use steelyard_model::routing::transport::{OriginScheme, ProxyVersion};
 use steelyard_model::{BackendRef, FieldPath, NamespacedName, PortRef};
 
@@ -15,21 +15,21 @@ use steelyard_model::router_draft::{LinkTarget, ObjectLink};
 const SCHEMES: [(&str, OriginScheme); 3] =
     [("http", OriginScheme::Http), ("https", OriginScheme::Https), ("h2c", OriginScheme::H2c)];
 
-const STRATEGIES: [(&str, Algorithm); 5] = [
-    ("wrr", Algorithm::RoundRobin),
-    ("RoundRobin", Algorithm::RoundRobin),
-    ("p2c", Algorithm::TwoChoices),
-    ("hrw", Algorithm::Rendezvous),
-    ("leasttime", Algorithm::LeastTime),
+const STRATEGIES: [(&str, fn() -> Algorithm); 5] = [
+    ("wrr", || Algorithm::RoundRobin),
+    ("RoundRobin", || Algorithm::RoundRobin),
+    ("p2c", || Algorithm::TwoChoices),
+    ("hrw", || Algorithm::Rendezvous(HashKey::Client)),
+    ("leasttime", || Algorithm::LeastTime),
 ];
 
-const SAME_SITES: [(&str, &str); 6] = [
-    ("none", "None"),
-    ("None", "None"),
-    ("lax", "Lax"),
-    ("Lax", "Lax"),
-    ("strict", "Strict"),
-    ("Strict", "Strict"),
+const SAME_SITES: [(&str, SameSite); 6] = [
+    ("none", SameSite::None),
+    ("None", SameSite::None),
+    ("lax", SameSite::Lax),
+    ("Lax", SameSite::Lax),
+    ("strict", SameSite::Strict),
+    ("Strict", SameSite::Strict),
 ];
 
 impl Reader<'_, '_> {
@@ -129,8 +129,9 @@ impl Reader<'_, '_> {
             scheme: if is_secure { Some(OriginScheme::Https) } else { scheme },
             transport,
             keeps_host: written.pass_host_header.unwrap_or(true),
-            algorithm: algorithm.unwrap_or_default(),
+            algorithm: algorithm.map(|made| made()).unwrap_or_default(),
             sticky: sticky.map(|cookie| Box::new(self.cookie(cookie, &path.key("sticky")))),
+            care: self.care(written, path),
             proxy_protocol: self.proxy_protocol(written.proxy_protocol.as_ref(), path),
             half_closed: written
                 .termination_delay

@@ -147,7 +147,11 @@ impl Reader<'_, '_> {
     }
 
     /// A duration: as Go writes it, or in seconds.
-    fn time(&mut self, written: Option<&IntOrString>, path: &FieldPath) -> Option<Duration> {
+    pub(super) fn time(
+        &mut self,
+        written: Option<&IntOrString>,
+        path: &FieldPath,
+    ) -> Option<Duration> {
         let nanoseconds = match written? {
             IntOrString::Int(seconds) => seconds.checked_mul(1_000_000_000),
             IntOrString::String(text) => match text.parse::<i64>() {

@@ -26,6 +26,9 @@ use crate::tables::tls::{self, DEFAULT};
 /// Whose names all of this has.
 const PROVIDER: &str = "kubernetescrd";
 
+/// What becomes of a route that leads to nothing.
+const UNSERVED: &str = "the route answers 503";
+
 /// A policy that there never is.
 const NOBODY: &str = "#refused";
 

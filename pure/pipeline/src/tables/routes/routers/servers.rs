@@ -1,14 +1,14 @@
 //! Leaves: endpoints of Services, and how they are spoken to.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use steelyard_balance::sticky::{name_as_asked, name_for};
 use steelyard_model::router_draft::{
     AskedServers, CookieDraft, LinkTarget, ObjectLink, ServersDraft,
 };
 use steelyard_model::routing::backend::{
-    Backend, BackendNode, EndpointOrigin, Endpoints, RefusalReason, Sticky,
+    Backend, BackendNode, EndpointOrigin, Endpoints, RefusalReason, Sticky, StickySecurity,
 };
 use steelyard_model::routing::id::{BackendId, EndpointSetId, TransportId};
 use steelyard_model::routing::route::RouteKind;
@@ -22,8 +22,7 @@ use super::super::backend::{Join, Target};
 use super::super::origin::{self, OriginTerms};
 use super::super::parts::set;
 use super::super::transports::transport_id;
-use super::ways::UNSERVED;
-use super::{Maker, PROVIDER, field};
+use super::{Maker, PROVIDER, UNSERVED, field};
 use crate::codes;
 use crate::tables::cell::{Cell, Tag};
 use crate::tables::row::{Class, Row};
@@ -50,8 +49,9 @@ impl Maker<'_, '_> {
         let port = target.port.port;
         let set = self.asked(draft, &service, &target)?;
         let leaf = Endpoints {
-            algorithm: draft.algorithm,
+            algorithm: draft.algorithm.clone(),
             sticky: draft.sticky.as_ref().map(|it| Box::new(cookie(it, &id))),
+            care: draft.care.clone(),
             ..Endpoints::in_turn(set, self.transport(draft, &service, &target, &id)?)
         };
         let service = Some((service.id.clone(), port));
@@ -187,16 +187,19 @@ pub(super) fn leaf_id(service: &NamespacedName, port: &PortRef, owner: &str) -> 
     .into()
 }
 
-/// The cookie that leads back; one without a name is called after the backend.
+/// The cookie that leads back; one without a name is called after the backend, as Traefik does.
 pub(super) fn cookie(draft: &CookieDraft, backend: &BackendId) -> Sticky {
-    let name = draft.name.clone().unwrap_or_else(|| backend.as_str().into());
-    let mut attributes = BTreeMap::new();
-    let mut say = |key: &str, value: String| attributes.insert(key.into(), value.into());
-    say("Path", draft.path.as_deref().unwrap_or("/").to_owned());
-    draft.domain.iter().for_each(|domain| _ = say("Domain", domain.to_string()));
-    draft.same_site.iter().for_each(|site| _ = say("SameSite", (*site).to_owned()));
-    if draft.max_age != 0 {
-        say("Max-Age", draft.max_age.to_string());
+    let name = match &draft.name {
+        Some(name) => name_as_asked(name),
+        None => name_for(&backend.traefik_name()),
+    };
+    Sticky {
+        path: Some(draft.path.clone().unwrap_or_else(|| "/".into())),
+        domain: draft.domain.clone(),
+        max_age: (draft.max_age != 0).then_some(draft.max_age),
+        http_only: draft.is_http_only,
+        secure: if draft.is_secure { StickySecurity::Secure } else { StickySecurity::Open },
+        same_site: draft.same_site,
+        ..Sticky::named(name)
     }
-    Sticky { cookie: name, attributes }
 }

@@ -8,12 +8,9 @@ use steelyard_model::{BackendRef, Diagnostic, Missing, NamespacedName, Provenanc
 use std::sync::Arc;
 
 use super::servers::{cookie, leaf_id};
-use super::{Maker, PROVIDER, described_id, field};
+use super::{Maker, PROVIDER, UNSERVED, described_id, field};
 use crate::codes;
 use crate::tables::cell::{Cell, Tag};
-
-/// What becomes of a route that leads to nothing.
-pub(super) const UNSERVED: &str = "the route answers 503";
 
 impl Maker<'_, '_> {
     pub(super) fn shape(&mut self, id: &NamespacedName, shape: &BackendShape) -> Backend {
