@@ -8,6 +8,7 @@ pub(crate) mod listener;
 pub(crate) mod live;
 pub(crate) mod openings;
 pub(crate) mod sheets;
+pub(crate) mod stock;
 pub(crate) mod waiting;
 mod warnings;
 pub(crate) mod worker;
@@ -34,6 +35,7 @@ use listener::Listener;
 use live::{Live, Scene, States};
 use openings::Openings;
 use sheets::Sheets;
+use stock::Stock;
 use waiting::Registry;
 use warnings::Warnings;
 use worker::Servants;
@@ -79,6 +81,8 @@ pub(crate) struct Core {
     /// The time, at most a second ago: good enough for what is kept for minutes.
     pub(crate) tick: Cell<Instant>,
     chance: Chance,
+    /// What is kept of requests, and copies of them.
+    pub(crate) stock: Stock,
     live: RefCell<Rc<Live>>,
     warnings: Warnings,
 }
@@ -124,6 +128,7 @@ impl Core {
             servants,
             tick: Cell::new(Instant::now()),
             chance: Chance::new(chance),
+            stock: Stock::default(),
             live: RefCell::new(live),
             warnings: Warnings::default(),
         })

@@ -177,10 +177,15 @@ fn backends_that_lead_in_a_circle_end() {
 fn kinds_that_are_not_built_are_refused() {
     let mut it = Orchard::new();
     for backend in [
-        Backend::Mirror { main: to("a", 1), copies: Vec::new(), body: CopiedBody::Without },
+        // Whoever is asked aside passes no filters of its own.
+        Backend::Mirror {
+            main: to("a", 1),
+            copies: vec![(edge(&leaf("b"), 1, &[("edit", "aside")]), 100)],
+            body: CopiedBody::Without,
+        },
         Backend::Failover {
             primary: to("a", 1),
-            fallback: Box::new(to("b", 1)),
+            fallback: Box::new(edge(&leaf("b"), 1, &[("edit", "aside")])),
             statuses: vec![(500, 599)],
             replay: None,
         },

@@ -63,6 +63,8 @@ families! {
             ["code", "method", "protocol", "service"] "Bytes of response bodies, by service";
         SERVICE_RETRIES: Kind::Counter, "traefik_service_retries_total"
             ["service"] "Attempts at another endpoint, by service";
+        COPIED_REQUESTS: Kind::Counter, "steelyard_copied_requests_total"
+            ["outcome"] "Copies of requests for mirrors, by what came of them";
         ENTRY_POINT_TLS_REQUESTS: Kind::Counter, "traefik_entrypoint_requests_tls_total"
             ["entrypoint", "tls_cipher", "tls_version"] "Requests over TLS, by entrypoint";
         ROUTER_TLS_REQUESTS: Kind::Counter, "traefik_router_requests_tls_total"

@@ -29,8 +29,7 @@ use crate::shared::{Config, Shared};
 use crate::tell::metrics::RouteSeries;
 use crate::up::upstream::Upstreams;
 
-use backend::Standing;
-pub(crate) use backend::{BackendState, Carriage};
+pub(crate) use backend::{BackendState, Carriage, Standing};
 pub(crate) use caller::Caller;
 pub(crate) use choice::Picked;
 use endpoints::SetState;
@@ -227,6 +226,21 @@ impl Scene<'_> {
         let picked =
             Standing::of(self.backend(id)).pick(EdgePath::default(), self, caller, &mut recipes);
         if recipes.is_empty() { picked.for_requests() } else { Picked::Nothing }
+    }
+
+    /// The same for what was chosen aside: a copy, or who is asked when another one fails.
+    pub(crate) fn pick_aside(
+        &self,
+        from: &Standing,
+        path: EdgePath,
+        caller: &Caller<'_>,
+    ) -> Option<Leaf> {
+        let mut recipes = Vec::new();
+        let picked = from.pick(path, self, caller, &mut recipes).for_requests();
+        match picked {
+            Picked::Leaf(leaf) if recipes.is_empty() => Some(leaf),
+            Picked::Leaf(_) | Picked::Refused(..) | Picked::Nothing => None,
+        }
     }
 }
 

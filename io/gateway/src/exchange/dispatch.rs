@@ -9,7 +9,10 @@ use std::time::Instant;
 
 use steelyard_http::{After, Break, Limits, Verdict};
 
+use crate::core::Core;
+use crate::core::listener::Listener;
 use crate::core::live::{BackendState, Chosen, Picked, Target};
+use crate::exchange::aside::Aside;
 use crate::exchange::drive::{Exchange, Place, Tap};
 use crate::exchange::tunnel::tunnel;
 use crate::options::Timeouts;
@@ -30,6 +33,8 @@ pub(crate) struct Dispatch<'c, 'r, T, C> {
     pub(crate) trace: Trace,
     /// Who has a hand in it.
     pub(crate) tap: T,
+    /// What is done beside it.
+    pub(crate) aside: Aside,
 }
 
 /// How often one endpoint may say that it has not looked at a request.
@@ -237,13 +242,20 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         let is_told = core.log.is_some() || core.tracer.is_some();
         self.trace.sent = is_told.then(Instant::now);
         self.exchange.begin();
-        let (exchange, client, tap) = (&mut self.exchange, self.client, &mut self.tap);
         let said = loop {
+            let (exchange, client, tap) = (&mut self.exchange, self.client, &mut self.tap);
             let said = self.place.drive(exchange, client, &stream, tap).await;
             if !exchange.is_held() {
                 break said;
             }
-            if !tap.look(exchange, client).await {
+            let goes_on = if self.is_rescued() {
+                self.exchange.discard();
+                false
+            } else {
+                self.tap.look(&mut self.exchange, client).await
+            };
+            if !goes_on {
+                let exchange = &mut self.exchange;
                 if let Some(clean) = exchange.settle(stream) {
                     E::give_back(clean, upstream, core.tick.get());
                 }
@@ -256,7 +268,8 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         if verdict == Verdict::Switched {
             let ahead = self.exchange.take_ahead();
             let listener = self.place.listener;
-            let tunnel = Box::pin(tunnel((core, listener), self.client, stream, ahead));
+            let at: (&Core, &Listener) = (core, listener);
+            let tunnel = Box::pin(tunnel(at, self.client, stream, ahead));
             return Ok(match tunnel.await {
                 (bytes, true) => Done::TunnelCut(bytes),
                 (bytes, false) => Done::Tunnelled(bytes),

@@ -41,15 +41,17 @@ impl Tap for () {
         None
     }
 
-    async fn look(&mut self, _: &mut Exchange<'_>, _: &impl Wire) -> bool {
-        false
+    async fn look(&mut self, exchange: &mut Exchange<'_>, _: &impl Wire) -> bool {
+        let changes = exchange.take_changes();
+        exchange.pass(changes, false);
+        true
     }
 }
 
 /// Where an exchange takes place.
 pub(crate) struct Place<'a> {
-    pub(crate) core: &'a Core,
-    pub(crate) listener: &'a Listener,
+    pub(crate) core: &'a Rc<Core>,
+    pub(crate) listener: &'a Rc<Listener>,
     pub(crate) timer: &'a mut Timer,
     pub(crate) waiting: &'a Waiting,
 }

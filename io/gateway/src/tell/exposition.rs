@@ -223,6 +223,10 @@ pub(crate) fn expose(
     for (service, count) in sums(samples, |sample| &sample.retries) {
         retries.put([service], count);
     }
+    let mut copies = out.family(&table::COPIED_REQUESTS);
+    for (outcome, count) in sums(samples, |sample| &sample.copies) {
+        copies.put([outcome], count);
+    }
     let mut room = out.family(&table::MADE_ROOM);
     for ((entry_point, awaited), count) in sums(samples, |sample| &sample.room) {
         room.put([awaited, entry_point], count);
@@ -313,6 +317,7 @@ mod tests {
             series: vec![(labels, totals)],
             open: vec![(("web".into(), Protocol::Tcp), 2)],
             retries: vec![("s".into(), 1)],
+            copies: vec![("answered", 4)],
             room: vec![(("web".into(), "progress"), 1)],
             tcp: vec![(
                 ("web".into(), "db".into()),

@@ -128,6 +128,7 @@ pub(crate) struct Counters {
     series: RefCell<HashMap<Labels, Rc<RefCell<Totals>>>>,
     open: RefCell<HashMap<OpenAt, Rc<Cell<i64>>>>,
     pub(crate) retries: RefCell<HashMap<Arc<str>, u64>>,
+    copies: RefCell<HashMap<&'static str, u64>>,
     room: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     tcp: RefCell<HashMap<ByService, TcpCount>>,
     udp: RefCell<HashMap<ByService, UdpCount>>,
@@ -150,6 +151,7 @@ pub(crate) struct Sample {
     pub(crate) series: Vec<(Labels, Totals)>,
     pub(crate) open: Vec<(OpenAt, i64)>,
     pub(crate) retries: Vec<(Arc<str>, u64)>,
+    pub(crate) copies: Vec<(&'static str, u64)>,
     /// Connections that made room, by entry point and what was awaited of them.
     pub(crate) room: Vec<((Arc<str>, &'static str), u64)>,
     /// Connections of TCP routes, by entry point and service.
@@ -213,6 +215,11 @@ impl Counters {
     /// Another attempt for a request to `service`.
     pub(crate) fn count_retry(&self, service: &Arc<str>) {
         *self.retries.borrow_mut().entry(service.clone()).or_default() += 1;
+    }
+
+    /// A copy of a request came to this.
+    pub(crate) fn count_copy(&self, outcome: &'static str) {
+        *self.copies.borrow_mut().entry(outcome).or_default() += 1;
     }
 
     /// A connection at `entry_point` makes room for others.
@@ -325,6 +332,7 @@ impl Counters {
             series: series.iter().map(|(labels, cell)| (labels.clone(), *cell.borrow())).collect(),
             open: open.iter().map(|(name, cell)| (name.clone(), cell.get())).collect(),
             retries: retries.iter().map(|(name, count)| (name.clone(), *count)).collect(),
+            copies: self.copies.borrow().iter().map(|(key, count)| (*key, *count)).collect(),
             room: room.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             tcp: tcp.iter().map(|(key, counted)| (key.clone(), counted.totals())).collect(),
             udp: udp.iter().map(|(key, counted)| (key.clone(), counted.totals())).collect(),

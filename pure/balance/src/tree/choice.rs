@@ -92,6 +92,14 @@ impl<N> LeafChoice<N> {
 }
 
 impl<N> Copied<N> {
+    /// Bytes of body that it may have; none is any number. Nothing where it has none.
+    pub fn max(&self) -> Option<Option<u64>> {
+        match self.body {
+            CopiedBody::Without => None,
+            CopiedBody::UpTo(max) => Some(max),
+        }
+    }
+
     /// Whether a request with so many bytes of body is copied, and then with its body.
     pub fn of(&self, bytes: u64) -> Option<bool> {
         match self.body {

@@ -41,9 +41,14 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
         self.download.changes.take().map_or_else(ResponseChanges::default, |changes| *changes)
     }
 
-    /// All of the request is kept as it goes on, up to `max` bytes behind its opening.
+    /// All of the request is kept as it goes on, up to `max` bytes of payload behind its opening.
     pub fn keep_request(&mut self, max: usize) {
         self.upload.keep(max);
+    }
+
+    /// Bytes of payload that are kept behind the opening.
+    pub fn kept(&self) -> usize {
+        self.upload.kept()
     }
 
     /// The opening, and what was kept behind it, where that is all of the request.

@@ -6,6 +6,9 @@ use super::tap::Tap;
 use crate::body::{Body, Wrapping};
 use crate::chunked::BadChunk;
 
+/// Bytes of what frames a body that is kept: of many small chunks it may be more than they are.
+const MOST_FRAMING: usize = 4 * 1024;
+
 /// A request on its way.
 pub(super) struct Upload<O, B> {
     /// The rewritten head, with what had come of the body.
@@ -24,8 +27,9 @@ pub(super) struct Upload<O, B> {
     is_woven: bool,
     /// Bytes of it written in this attempt.
     woven_sent: usize,
-    /// All of it is kept for another attempt, up to so many bytes.
-    keeps: Option<usize>,
+    /// All of it is kept for another attempt, up to so many bytes of payload, and how many they
+    /// are so far.
+    keeps: Option<(usize, usize)>,
     /// Bytes of the opening written in this attempt.
     sent: usize,
     /// Anything was written in this attempt.
@@ -71,14 +75,19 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
         }
     }
 
-    /// From now on all that goes on is kept, up to `max` bytes behind the opening.
+    /// From now on all that goes on is kept, up to `max` bytes of payload behind the opening.
     pub(super) fn keep(&mut self, max: usize) {
-        (self.is_woven, self.keeps) = (true, Some(max));
+        (self.is_woven, self.keeps) = (true, Some((max, 0)));
     }
 
     /// Whether all that went on so far can go on again.
     pub(super) fn is_kept(&self) -> bool {
         self.at_hand || self.keeps.is_some()
+    }
+
+    /// Bytes of payload that are kept behind the opening.
+    pub(super) fn kept(&self) -> usize {
+        self.keeps.map_or(0, |(_, kept)| kept)
     }
 
     /// All of it, where all of it has come and is kept: the opening, and what follows.
@@ -94,9 +103,11 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
     }
 
     /// More of what is woven is owed. What is too much is not kept.
-    fn owe(&mut self, from: usize, reuse: &mut Reuse) {
+    fn owe(&mut self, from: usize, payload: usize, reuse: &mut Reuse) {
         reuse.see(Seen::Owed(self.woven.len() - from));
-        if self.keeps.is_some_and(|max| self.woven.len() > max) {
+        let Some((max, kept)) = &mut self.keeps else { return };
+        *kept += payload;
+        if *kept > *max || self.woven.len() > *max + MOST_FRAMING {
             self.keeps = None;
             self.woven.drain(..std::mem::take(&mut self.woven_sent));
         }
@@ -192,7 +203,7 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
             self.woven.extend_from_slice(&buffer[..fed.forward]);
             self.woven.extend_from_slice(&fed.closing);
             release(&mut self.slot, fed.consumed);
-            self.owe(before, reuse);
+            self.owe(before, fed.payload, reuse);
         } else {
             self.passage = Passage::new(fed, 0, false);
             reuse.see(Seen::Owed(self.passage.len()));
@@ -237,7 +248,7 @@ impl<O: AsRef<[u8]>, B: Loan> Upload<O, B> {
             tap.is_ended = true;
             tap.wrapping.end(&mut self.woven);
         }
-        self.owe(before, reuse);
+        self.owe(before, payload.len(), reuse);
         if is_end {
             reuse.see(Seen::RequestEnds);
         }

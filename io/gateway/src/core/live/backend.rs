@@ -357,12 +357,14 @@ impl Scene<'_> {
     }
 }
 
-/// Whether nothing is copied, and nobody is asked after another one has answered: that is not
-/// built.
+/// Whether no copy, and nobody who is asked after another one has answered, passes filters of its
+/// own: that is not built.
 fn is_straight(backend: &Backend) -> bool {
     match backend {
-        Backend::Mirror { .. } => false,
-        Backend::Failover { statuses, .. } => statuses.is_empty(),
+        Backend::Mirror { copies, .. } => copies.iter().all(|(edge, _)| edge.uses.is_empty()),
+        Backend::Failover { fallback, statuses, .. } => {
+            statuses.is_empty() || fallback.uses.is_empty()
+        }
         _ => true,
     }
 }

@@ -13,6 +13,7 @@ use steelyard_model::routing::backend::HashKey;
 pub(crate) struct Caller<'h> {
     address: IpAddr,
     head: Option<&'h dyn RequestView>,
+    is_tls: bool,
     text: OnceCell<String>,
     /// All its cookies, as one line.
     cookies: OnceCell<String>,
@@ -21,17 +22,24 @@ pub(crate) struct Caller<'h> {
 impl<'h> Caller<'h> {
     /// Who sends bytes.
     pub(crate) fn at(address: IpAddr) -> Self {
-        Self { address, head: None, text: OnceCell::new(), cookies: OnceCell::new() }
+        let (head, is_tls) = (None, false);
+        Self { address, head, is_tls, text: OnceCell::new(), cookies: OnceCell::new() }
     }
 
     /// Who sends a request.
     pub(crate) fn of(head: &'h dyn RequestView, address: IpAddr) -> Self {
-        Self { head: Some(head), ..Self::at(address) }
+        let is_tls = head.scheme() == Scheme::Https;
+        Self { head: Some(head), is_tls, ..Self::at(address) }
+    }
+
+    /// The same, who came over TLS or did not.
+    pub(crate) fn secured(self, is_tls: bool) -> Self {
+        Self { is_tls, ..self }
     }
 
     /// Whether it came over TLS.
     pub(super) fn is_tls(&self) -> bool {
-        self.head.is_some_and(|head| head.scheme() == Scheme::Https)
+        self.is_tls
     }
 
     /// A hash of what keeps requests together; none where it has nothing of it.

@@ -152,6 +152,26 @@ impl Leaf {
             Says::Endpoint(_) => self.backend.word_for(&self.roster, at),
         }
     }
+
+    /// Who gets copies.
+    pub(crate) fn copies(&self) -> &[Copied<Standing>] {
+        self.beside.as_deref().map(|beside| &beside.copies[..]).unwrap_or_default()
+    }
+
+    /// Who is asked if these fail: the last first.
+    pub(crate) fn rescues(&self) -> &[Rescue<Standing>] {
+        self.beside.as_deref().map(|beside| &beside.rescues[..]).unwrap_or_default()
+    }
+
+    /// Whether nobody else has a part in it.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.copies().is_empty() && self.rescues().is_empty()
+    }
+
+    /// Whether it is asked over TLS, as far as anything hangs on it.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.beside.as_deref().is_some_and(|beside| beside.is_tls)
+    }
 }
 
 impl Beside {

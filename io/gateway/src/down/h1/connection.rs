@@ -24,6 +24,7 @@ use crate::core::live::{Chosen, RouteState};
 use crate::core::sheets::LentNote;
 use crate::core::waiting::Waiting;
 use crate::core::{Core, HEAD_BUFFER};
+use crate::exchange::aside::Aside;
 use crate::exchange::dispatch::{Dispatch, Done, Trace};
 use crate::exchange::drive::{Exchange, Place};
 use crate::tell::access_log::Note;
@@ -353,9 +354,10 @@ impl<C: Wire> Connection<C> {
             started: request.started,
             trace: Trace::default(),
             tap: (),
+            aside: Aside::of(request.client, request.bytes_in),
         };
         Self::prepare(&core, &mut self.note, &mut dispatch.exchange);
-        let done = dispatch.run(chosen).await;
+        let done = dispatch.serve(chosen).await;
         let Dispatch { exchange, trace, .. } = &mut dispatch;
         let (came, bytes_out) = exchange.bytes();
         request.bytes_in += came;

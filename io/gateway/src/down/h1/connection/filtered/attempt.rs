@@ -11,6 +11,7 @@ use super::{Connection, Inner, Leaving, Over, Told};
 use crate::core::live::Chosen;
 use crate::down::h1::answer::Answer;
 use crate::down::h1::request::{Request, take_body};
+use crate::exchange::aside::Aside;
 use crate::exchange::course::Course;
 use crate::exchange::dispatch::{Dispatch, Done, Trace};
 use crate::exchange::drive::{Exchange, Place};
@@ -53,11 +54,12 @@ impl<C: Wire> Connection<C> {
             timer: &mut self.timer,
             waiting: &self.waiting,
         };
-        let trace_so_far = std::mem::take(trace);
+        let so_far = std::mem::take(trace);
         let started = request.started;
         let client = &self.stream;
-        let mut dispatch = Dispatch { place, client, exchange, started, trace: trace_so_far, tap };
-        let done = dispatch.run(chosen).await;
+        let aside = Aside::of(request.client, request.bytes_in);
+        let mut dispatch = Dispatch { place, client, exchange, started, trace: so_far, tap, aside };
+        let done = dispatch.serve(chosen).await;
         let Dispatch { mut exchange, trace: traced, tap, .. } = dispatch;
         let Hand { failed, back, .. } = tap;
         *trace = traced;

@@ -1,0 +1,276 @@
+//! Copies of requests, and backends that are asked when others fail, on real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use steelyard_gateway::Gateway;
+use steelyard_model::routing::backend::{Backend, CopiedBody, Edge};
+use steelyard_model::routing::route::Destination;
+use support::filtering::{change, edge, leaf, put_backend};
+use support::h2::{ask, connect, request, run};
+use support::{
+    Client, Received, Server, dead, eventually, gateway, ok, route, routing, scrape, speak_http2,
+};
+
+/// What a server was asked: first lines and bodies.
+type Heard = Arc<Mutex<Vec<(String, String)>>>;
+
+/// A server that remembers what it is asked, and answers with a status that may change.
+struct Ear {
+    server: Server,
+    heard: Heard,
+    status: Arc<AtomicU16>,
+}
+
+impl Ear {
+    fn new(name: &'static str) -> Self {
+        let (heard, status) = (Heard::default(), Arc::new(AtomicU16::new(200)));
+        let (to, now) = (heard.clone(), status.clone());
+        let server = Server::answering(move |asked: &Received| {
+            let body = whole_body(asked);
+            to.lock().unwrap().push((asked.head.lines().next().unwrap().to_owned(), body));
+            match now.load(Ordering::SeqCst) {
+                200 => ok(name),
+                status => format!("HTTP/1.1 {status} X\r\nContent-Length: 4\r\n\r\nfail").into(),
+            }
+        });
+        Self { server, heard, status }
+    }
+
+    fn count(&self) -> usize {
+        self.heard.lock().unwrap().len()
+    }
+
+    fn bodies(&self) -> Vec<String> {
+        self.heard.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
+    }
+}
+
+fn whole_body(asked: &Received) -> String {
+    asked.text()
+}
+
+/// The route `app` leads to the backend `root`; `a` and `b` are ears, `hangs` takes connections and
+/// says nothing, `dead` takes none, `down` has no endpoint.
+struct Field {
+    a: Ear,
+    b: Ear,
+    hangs: Server,
+    gateway: Gateway,
+    address: SocketAddr,
+    generation: u64,
+}
+
+impl Field {
+    fn new() -> Self {
+        let (gateway, address) = gateway(&[]);
+        let hangs = Server::start(|stream, _| {
+            // Until the other side closes.
+            let _ = std::io::copy(&mut &stream, &mut std::io::sink());
+        });
+        Self { a: Ear::new("a"), b: Ear::new("b"), hangs, gateway, address, generation: 1 }
+    }
+
+    fn apply(&mut self, root: Backend) {
+        self.apply_with(root, false);
+    }
+
+    fn apply_with(&mut self, root: Backend, is_http2: bool) {
+        let addresses = [
+            ("a", vec![self.a.server.address]),
+            ("b", vec![self.b.server.address]),
+            ("hangs", vec![self.hangs.address]),
+            ("dead", vec![dead()]),
+            ("down", vec![]),
+        ];
+        let mut routes = vec![route("app", "app", "/", &[])];
+        routes.extend(addresses.iter().map(|(name, all)| route(name, name, "/", all)));
+        let mut map = routing(&routes);
+        if is_http2 {
+            speak_http2(&mut map, "b");
+        }
+        change(&mut map, "app", |route| route.to = Destination::Backend("root".into()));
+        put_backend(&mut map, "root", root);
+        self.generation += 1;
+        self.gateway.apply(&map, self.generation);
+    }
+
+    /// How many copies came to this.
+    fn copies(&self, outcome: &str) -> u64 {
+        let line = format!("steelyard_copied_requests_total{{outcome=\"{outcome}\"}} ");
+        let text = scrape(&self.gateway);
+        let found = text.lines().find_map(|it| it.strip_prefix(&line));
+        found.map_or(0, |count| count.parse().unwrap())
+    }
+}
+
+fn to(name: &str) -> Edge {
+    edge(&leaf(name), 1, &[])
+}
+
+fn mirror(copies: &[(&str, u8)], body: CopiedBody) -> Backend {
+    let copies = copies.iter().map(|(name, share)| (to(name), *share)).collect();
+    Backend::Mirror { main: to("a"), copies, body }
+}
+
+fn failover(primary: &str, statuses: &[(u16, u16)], replay: Option<u64>) -> Backend {
+    Backend::Failover {
+        primary: to(primary),
+        fallback: Box::new(to("b")),
+        statuses: statuses.to_vec(),
+        replay,
+    }
+}
+
+fn post(client: &mut Client, body: &str) -> Received {
+    let length = body.len();
+    client
+        .send(format!("POST /x HTTP/1.1\r\nHost: app\r\nContent-Length: {length}\r\n\r\n{body}"))
+        .receive()
+}
+
+/// The body comes in two parts, chunked.
+fn post_in_parts(client: &mut Client, parts: [&str; 2]) -> Received {
+    client.send("POST /x HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for part in parts {
+        client.send(format!("{:x}\r\n{part}\r\n", part.len()));
+        std::thread::yield_now();
+    }
+    client.send("0\r\n\r\n").receive()
+}
+
+#[test]
+fn copies_have_their_share_and_their_bodies_up_to_a_size() {
+    let mut it = Field::new();
+    it.apply(mirror(&[("b", 30)], CopiedBody::UpTo(Some(1_000))));
+    let mut client = Client::connect(it.address);
+    for _ in 0..100 {
+        assert_eq!(client.get("app", "/").text(), "a");
+    }
+    eventually("a share is copied", || it.b.count() == 30 && it.copies("answered") == 30);
+    it.apply(mirror(&[("b", 100)], CopiedBody::UpTo(Some(1_000))));
+    let (small, large) = ("s".repeat(1_000), "l".repeat(1_001));
+    for body in [&small, &large] {
+        assert_eq!(post(&mut client, body).text(), "a");
+    }
+    assert_eq!(post_in_parts(&mut client, ["first ", "second"]).text(), "a");
+    eventually("both are there", || it.b.count() == 32);
+    assert_eq!(it.b.bodies()[30..], [small, "first second".into()]);
+    assert_eq!(it.copies("unsent"), 1, "what is too large is not copied at all");
+    let head = it.b.heard.lock().unwrap()[30].0.clone();
+    assert_eq!(head, "POST /x HTTP/1.1");
+    it.apply(mirror(&[("b", 100)], CopiedBody::Without));
+    assert_eq!(post(&mut client, "none of it").text(), "a");
+    eventually("without its body", || it.b.count() == 33);
+    assert_eq!(it.b.bodies()[32], "");
+    // By HTTP/2, to a body that is longer than what comes at once.
+    it.apply(mirror(&[("b", 100)], CopiedBody::UpTo(None)));
+    let long = "x".repeat(300_000);
+    run(async {
+        let mut sender = connect(it.address).await;
+        let mut asked = request("POST", "/x");
+        *asked.uri_mut() = "http://app/x".parse().unwrap();
+        let answer = ask(&mut sender, asked, long.as_bytes()).await.unwrap();
+        assert_eq!(answer.text(), "a");
+    });
+    eventually("all of it", || it.b.count() == 34);
+    assert_eq!(it.b.bodies()[33].len(), long.len());
+    assert_eq!(it.a.count(), 105);
+}
+
+/// Mirrors that hang, that take no connection, that fail and that are not there: the answer is the
+/// main one's, as soon as it is there.
+#[test]
+fn nobody_feels_a_copy() {
+    let mut it = Field::new();
+    let all = [("hangs", 100), ("dead", 100), ("b", 100), ("down", 100)];
+    it.apply(mirror(&all, CopiedBody::UpTo(None)));
+    it.b.status.store(500, Ordering::SeqCst);
+    let mut client = Client::connect(it.address);
+    let began = Instant::now();
+    for _ in 0..300 {
+        assert_eq!(client.get("app", "/").text(), "a");
+    }
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+    // Those that hang have all places after a while: no more are sent.
+    eventually("they are counted", || {
+        let counts = ["answered", "failed", "unsent"].map(|outcome| it.copies(outcome));
+        counts[0] == 0 && counts[1] > 200 && counts[2] >= 300
+    });
+}
+
+#[test]
+fn another_is_asked_when_nobody_is_there_and_back_again() {
+    let mut it = Field::new();
+    for (primary, who) in [("a", "a"), ("down", "b"), ("a", "a")] {
+        it.apply(failover(primary, &[], None));
+        let mut client = Client::connect(it.address);
+        for _ in 0..3 {
+            assert_eq!(client.get("app", "/").text(), who);
+        }
+    }
+}
+
+#[test]
+fn another_is_asked_by_status_with_all_of_the_body() {
+    let mut it = Field::new();
+    it.apply(failover("a", &[(500, 504), (429, 429)], Some(20)));
+    let mut client = Client::connect(it.address);
+    for (status, who) in
+        [(200, "a"), (503, "b"), (404, "fail"), (429, "b"), (505, "fail"), (200, "a")]
+    {
+        it.a.status.store(status, Ordering::SeqCst);
+        assert_eq!(client.get("app", "/").text(), who, "{status}");
+    }
+    it.a.status.store(500, Ordering::SeqCst);
+    assert_eq!(post(&mut client, "twenty bytes at most").text(), "b");
+    assert_eq!(post_in_parts(&mut client, ["abc", "def"]).text(), "b");
+    // What is more than is kept has the first one's answer.
+    assert_eq!(post(&mut client, "more than twenty bytes").status(), 500);
+    assert_eq!(it.b.bodies()[2..], ["twenty bytes at most".to_owned(), "abcdef".into()]);
+    // By what becomes of a connection, where its status is one of these.
+    it.apply(failover("dead", &[(502, 504)], Some(20)));
+    assert_eq!(post(&mut client, "kept").text(), "b");
+    it.apply(failover("dead", &[(500, 500)], Some(20)));
+    assert_eq!(post(&mut client, "kept").status(), 502);
+    // By HTTP/2.
+    it.apply(failover("a", &[(500, 500)], None));
+    run(async {
+        let mut sender = connect(it.address).await;
+        let mut asked = request("POST", "/x");
+        *asked.uri_mut() = "http://app/x".parse().unwrap();
+        let body = vec![b'y'; 200_000];
+        let answer = ask(&mut sender, asked, &body).await.unwrap();
+        assert_eq!((answer.status, answer.text()), (200, "b".into()));
+    });
+    assert_eq!(it.b.bodies().last().unwrap().len(), 200_000);
+    // Both fail: the last one's answer it is.
+    it.b.status.store(503, Ordering::SeqCst);
+    let answer = client.get("app", "/");
+    assert_eq!((answer.status(), answer.text()), (503, "fail".into()));
+}
+
+/// Distribution over 10,000 requests, half of which change the backend once in a while.
+#[test]
+fn it_goes_back_and_forth_and_nothing_is_lost() {
+    let mut it = Field::new();
+    it.apply(failover("a", &[(500, 599)], Some(100)));
+    let mut client = Client::connect(it.address);
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for round in 0..20 {
+        it.a.status.store(if round % 2 == 0 { 200 } else { 503 }, Ordering::SeqCst);
+        for at in 0..250 {
+            let answer =
+                if at % 2 == 0 { client.get("app", "/") } else { post(&mut client, "body") };
+            *counts.entry(answer.text()).or_default() += 1;
+        }
+    }
+    assert_eq!(counts, BTreeMap::from([("a".into(), 2_500), ("b".into(), 2_500)]));
+}
