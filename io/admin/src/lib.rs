@@ -34,7 +34,7 @@ use steelyard_host::places::Places;
 
 pub use crate::access::TOKEN_HEADER;
 pub use crate::client::{AdminClient, AskError, BEGUN, Respondent, TOLD, judge};
-pub use crate::lazy::Lazy;
+pub use crate::lazy::{Fresh, Lazy};
 pub use crate::server::{Admin, serve};
 pub use crate::view::{
     DiagnosticCounts, EndpointCounts, EntryPointRow, FailedRequests, Happening, LiveParts, Metrics,

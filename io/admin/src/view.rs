@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::lazy::Lazy;
+use crate::lazy::{Fresh, Lazy};
 
 /// Gives the metrics as Prometheus text when asked.
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -64,25 +64,25 @@ pub struct View {
     /// What is told besides, ready or not: what serves nobody, though not for want of readiness.
     pub notes: Lazy<Vec<String>>,
     /// See [`Overview`].
-    pub overview: Lazy<Value>,
+    pub overview: Fresh<Value>,
     /// As in `plan -o json`.
-    pub services: Lazy<Value>,
+    pub services: Fresh<Value>,
     /// As in `plan -o json`.
-    pub announcements: Lazy<Value>,
+    pub announcements: Fresh<Value>,
     /// As in `plan -o json`.
-    pub routes: Lazy<Value>,
+    pub routes: Fresh<Value>,
     /// As in `plan -o json`.
-    pub peers: Lazy<Value>,
+    pub peers: Fresh<Value>,
     /// Other nodes and whether they answer.
-    pub members: Lazy<Value>,
+    pub members: Fresh<Value>,
     /// TLS certificates in use.
-    pub certificates: Lazy<Value>,
+    pub certificates: Fresh<Value>,
     /// A list of [`Happening`], the newest first.
-    pub events: Lazy<Value>,
+    pub events: Fresh<Value>,
     /// As in `plan -o json`.
-    pub diagnostics: Lazy<Value>,
+    pub diagnostics: Fresh<Value>,
     /// More metrics as Prometheus text: those that are true of this moment.
-    pub gauges: Lazy<String>,
+    pub gauges: Fresh<String>,
 }
 
 /// The shape of `overview`; `ready`, `reasons`, `notes` and `generation` are added when it is told.
@@ -188,7 +188,7 @@ const REQUESTS: &str = "requests";
 /// Before anything is published: nothing, and not ready.
 impl Default for View {
     fn default() -> Self {
-        let none = || Lazy::from(Value::Array(Vec::new()));
+        let none = || Fresh::from(Value::Array(Vec::new()));
         Self {
             generation: 0,
             unready: vec!["starting".to_owned()].into(),
@@ -209,9 +209,9 @@ impl Default for View {
 
 impl View {
     /// A resource as it is told.
-    pub(crate) fn resource(&self, name: &str) -> Option<Lazy<Value>> {
+    pub(crate) fn resource(&self, name: &str) -> Option<Value> {
         let value = match name {
-            "overview" => return Some(self.full_overview().into()),
+            "overview" => return Some(self.full_overview()),
             "services" => &self.services,
             "announcements" => &self.announcements,
             "routes" => &self.routes,
@@ -222,11 +222,11 @@ impl View {
             "diagnostics" => &self.diagnostics,
             _ => return None,
         };
-        Some(value.clone())
+        Some(value.make())
     }
 
     fn full_overview(&self) -> Value {
-        let mut overview = Value::clone(&self.overview);
+        let mut overview = self.overview.make();
         if let Value::Object(fields) = &mut overview {
             fields.insert("generation".into(), self.generation.into());
             fields.insert("ready".into(), self.unready.is_empty().into());
@@ -279,7 +279,7 @@ impl Published {
     }
 
     pub(crate) fn metrics(&self) -> String {
-        (self.live.metrics)() + &self.view().gauges
+        (self.live.metrics)() + &self.view().gauges.make()
     }
 
     pub(crate) fn rebalance(&self) -> bool {
@@ -295,12 +295,15 @@ impl std::fmt::Debug for Published {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering::Relaxed;
+
     use super::*;
 
     #[test]
     fn requests_are_asked_for_each_time() {
-        let asked = std::sync::atomic::AtomicU32::default();
-        let count = move || json!([asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed)]);
+        let asked = AtomicU32::default();
+        let count = move || json!([asked.fetch_add(1, Relaxed)]);
         let requests = Arc::new(count);
         let published = Published::new(LiveParts { requests, ..LiveParts::default() });
         let told = [(); 2].map(|()| published.told("requests").unwrap());
@@ -314,6 +317,16 @@ mod tests {
             let routes = json!([{ "generation": generation }]).into();
             published.publish(View { generation, routes, ..View::default() });
         };
+        show(1);
+        // The text is kept, and no tree of it beside.
+        let made = Arc::new(AtomicU32::default());
+        let count = Arc::clone(&made);
+        let peers = Fresh::new(move || json!([count.fetch_add(1, Relaxed)]));
+        published.publish(View { peers, ..View::default() });
+        for _ in 0..2 {
+            assert_eq!(published.told("peers").unwrap(), "[0]");
+        }
+        assert_eq!(published.view().peers.make(), json!([1]));
         show(1);
         let text = published.told("routes").unwrap();
         assert_eq!(text, r#"[{"generation":1}]"#);

@@ -1,7 +1,7 @@
 //! What a running instance tells through the admin API.
 //!
-//! Nothing is made before somebody asks ([`Lazy`]): publishing costs a few pointers, however many
-//! vips there are. What is made is of one moment ([`Moment`]).
+//! Nothing is made before somebody asks ([`Lazy`], [`Fresh`]): publishing costs a few pointers,
+//! however many vips there are. What is made is of one moment ([`Moment`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use steelyard_admin::{
-    DiagnosticCounts, EndpointCounts, EntryPointRow, Happening, Lazy, Overview, View,
+    DiagnosticCounts, EndpointCounts, EntryPointRow, Fresh, Happening, Lazy, Overview, View,
 };
 use steelyard_kube::Gap;
 use steelyard_metrics::{Exposition, table};
@@ -67,7 +67,7 @@ impl Moment {
     pub(super) fn view(self: &Arc<Self>) -> View {
         let told = |tell: fn(&Self) -> Value| {
             let moment = Arc::clone(self);
-            Lazy::new(move || tell(&moment))
+            Fresh::new(move || tell(&moment))
         };
         let [moment, noting, announcing] = [(); 3].map(|()| Arc::clone(self));
         View {
@@ -83,7 +83,7 @@ impl Moment {
             certificates: told(|it| certificates::rows(&it.decided().snapshot).into()),
             events: told(|it| it.events.iter().map(|it| rows(&**it)).collect()),
             diagnostics: told(Self::diagnostics),
-            gauges: Lazy::new(move || announcing.gauges()),
+            gauges: Fresh::new(move || announcing.gauges()),
         }
     }
 
