@@ -1,6 +1,8 @@
 //! Memory that is free, but still this process's.
 #![allow(unsafe_code, reason = "malloc_trim and mallopt are foreign functions")]
 
+use crate::usage::Usage;
+
 /// Pieces of so many bytes or more are the system's again as soon as they are free.
 const LARGE: i32 = 256 << 10;
 
@@ -26,6 +28,37 @@ pub fn give_back() {
     unsafe {
         libc::malloc_trim(0);
     }
+}
+
+/// Gives memory back, for who looks now and then and does not know what took it: a change, or
+/// somebody who asked for a large answer.
+#[derive(Debug, Default)]
+pub struct MemoryCare {
+    /// Bytes that were resident after it was given back last, or fewer since.
+    known: u64,
+}
+
+/// So many bytes more are worth the milliseconds that it takes to see whether they are free.
+const MUCH: u64 = 1 << 20;
+
+impl MemoryCare {
+    /// Gives back what is free, if this process has much more than it had after the last time;
+    /// whether that was so.
+    pub fn look(&mut self) -> bool {
+        let now = resident();
+        if now < self.known.saturating_add(MUCH) {
+            self.known = self.known.min(now);
+            return false;
+        }
+        give_back();
+        self.known = resident();
+        true
+    }
+}
+
+/// Bytes that this process has in RAM.
+fn resident() -> u64 {
+    Usage::now().map_or(0, |usage| usage.resident)
 }
 
 #[cfg(test)]
@@ -57,6 +90,24 @@ mod tests {
         let before = resident();
         let after = std::thread::spawn(used).join().expect("it only takes and frees");
         assert!(after < before + (8 << 20), "{before} {after}");
+    }
+
+    #[test]
+    #[cfg(target_env = "gnu")]
+    fn who_has_much_more_than_before_gives_back_what_is_free() {
+        let _alone = LOOK.lock();
+        let mut care = super::MemoryCare::default();
+        care.look();
+        // What was given back once is free all the time: it is used again here.
+        for _ in 0..2 {
+            let pieces: Vec<Vec<u8>> = (0..8_192).map(|_| vec![1; 4_096]).collect();
+            let before = resident();
+            let kept: Vec<_> = pieces.into_iter().step_by(64).collect();
+            assert!(care.look());
+            let after = resident();
+            assert!(before - after > 24 << 20, "{before} {after} {}", kept.len());
+            assert!(!care.look(), "it has not more than before");
+        }
     }
 
     #[test]

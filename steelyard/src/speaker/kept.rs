@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use steelyard_forward::VipPlace;
 use steelyard_host::private;
@@ -118,19 +120,7 @@ impl Keeper {
         if !std::mem::take(&mut self.is_new) {
             return false;
         }
-        let vips = self.vips.values().map(|vip| {
-            let Share { address, interfaces, candidates } = vip;
-            json!({ "address": address, "interfaces": interfaces, "candidates": candidates })
-        });
-        let peers = self.peers.iter().map(ToString::to_string);
-        let kept = json!({
-            "key": self.key,
-            "peers": peers.collect::<Vec<_>>(),
-            "vips": vips.collect::<Vec<_>>(),
-            "forward": self.forward.iter().flat_map(Sorted::iter).map(carried::told).collect::<Vec<_>>(),
-            "serve": self.serve.iter().map(carried::told_served).collect::<Vec<_>>(),
-        });
-        if let Err(error) = write(&self.path, &kept) {
+        if let Err(error) = write(&self.path, self) {
             let path = self.path.display();
             tracing::warn!("{path}: {error}: a restart needs the API server");
         }
@@ -138,11 +128,39 @@ impl Keeper {
     }
 }
 
-fn write(path: &Path, kept: &Value) -> std::io::Result<()> {
+fn write(path: &Path, kept: &Keeper) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         private::folder(folder)?;
     }
-    private::replace(path, kept.to_string().as_bytes())
+    private::replace(path, &serde_json::to_vec(kept)?)
+}
+
+/// As it is written: one after the other, since a tree of all of it would be ten times as large.
+impl Serialize for Keeper {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self { path: _, key, peers, vips, forward, serve, is_new: _ } = self;
+        let share = |vip: &Share| {
+            let Share { address, interfaces, candidates } = vip;
+            json!({ "address": address, "interfaces": interfaces, "candidates": candidates })
+        };
+        let mut kept = to.serialize_map(None)?;
+        kept.serialize_entry("key", key)?;
+        kept.serialize_entry("peers", &Each(|| peers.iter().map(ToString::to_string)))?;
+        kept.serialize_entry("vips", &Each(|| vips.values().map(share)))?;
+        let forward = || forward.iter().flat_map(Sorted::iter);
+        kept.serialize_entry("forward", &Each(|| forward().map(carried::told)))?;
+        kept.serialize_entry("serve", &Each(|| serve.iter().map(carried::told_served)))?;
+        kept.end()
+    }
+}
+
+/// A list whose items are made one by one.
+struct Each<F>(F);
+
+impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Each<F> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq((self.0)())
+    }
 }
 
 fn vip(kept: &Value) -> Option<Share> {

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use steelyard_admin::{Admin, LiveParts, Published};
-use steelyard_host::memory;
+use steelyard_host::memory::{self, MemoryCare};
 use steelyard_manifest::{ClusterEvent, Role};
 use steelyard_metrics::Exposition;
 use steelyard_pipeline::GatewayServices;
@@ -46,7 +46,7 @@ const SECRET: &str = "steelyard-membership";
 const SHADOWS: &str = "5d";
 /// How long the API server is waited for before what was done before the start is done again.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long after something happened memory that it left over is given back.
+/// How often it is looked whether there is memory to be given back.
 const CALM: Duration = Duration::from_secs(10);
 /// The mark bit unless another is named.
 const FWMARK: u32 = 0x2000;
@@ -149,7 +149,8 @@ async fn serve(args: SpeakerArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let reports = reports(&args, &ears);
     let mut instance =
         Instance::start(settings(args, fixed, privileges, (&keeper, &ears))?).await?;
-    let mut beside = Beside { keeper, reports, namespace, stirred: None };
+    let care = (MemoryCare::default(), Instant::now());
+    let mut beside = Beside { keeper, reports, namespace, care };
     let why = follow(&mut instance, &mut ears, heard, &mut beside).await;
     tracing::info!("{why}: handing addresses over");
     instance.stop(drain, ears.signals.again()).await;
@@ -260,14 +261,10 @@ async fn follow(
     beside: &mut Beside,
 ) -> &'static str {
     let patience = Instant::now() + PATIENCE;
-    let Beside { keeper, reports, namespace, stirred } = beside;
+    let Beside { keeper, reports, namespace, care: (care, looked) } = beside;
     hear(instance, ears, keeper, heard).await;
     loop {
-        let event = ears.next(instance.news()).await;
-        if matches!(event, Event::Heard(_) | Event::Own(_)) {
-            stirred.get_or_insert_with(Instant::now);
-        }
-        match event {
+        match ears.next(instance.news()).await {
             Event::Heard(events) => {
                 if learn_key(keeper, namespace, &events)
                     && let Ok(keys) = keeper.keys()
@@ -288,9 +285,9 @@ async fn follow(
                     reports.follow(answered(instance)).await;
                 }
                 keeper.write();
-                if stirred.is_some_and(|since| since.elapsed() >= CALM) {
-                    memory::give_back();
-                    *stirred = None;
+                if looked.elapsed() >= CALM {
+                    care.look();
+                    *looked = Instant::now();
                 }
             }
             Event::Asked(Wish::Reopen) => instance.reopen_logs(),
@@ -308,8 +305,8 @@ struct Beside {
     /// None where nothing is to be written.
     reports: Option<Reports>,
     namespace: String,
-    /// Since when something happened of which memory may be left over.
-    stirred: Option<Instant>,
+    /// Of memory that is left over, and when it was last taken.
+    care: (MemoryCare, Instant),
 }
 
 /// Who reports, where it is known which pod this is.
