@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::ClientConfig;
+use rustls::{AlertDescription, ClientConfig, ClientConnection};
 use steelyard_gateway::{Gateway, GatewayOptions, Timeouts};
 use support::tls::*;
 use support::*;
@@ -22,6 +22,7 @@ use support::*;
 struct Scene {
     gateway: Gateway,
     address: SocketAddr,
+    authority: Authority,
     client: Arc<ClientConfig>,
     _server: Server,
 }
@@ -33,7 +34,8 @@ impl Scene {
         let routes = [route("one", "a.test", "/", &[server.address])];
         let map = secure(&routes, &[authority.certificate("a", &["a.test"])]);
         let (gateway, address) = secure_gateway(&map, options);
-        Self { gateway, address, client: Arc::new(authority.client()), _server: server }
+        let client = Arc::new(authority.client());
+        Self { gateway, address, authority, client, _server: server }
     }
 
     fn one() -> Self {
@@ -78,7 +80,7 @@ impl Scene {
 fn hello() -> Vec<u8> {
     let authority = Authority::new("ca");
     let name = "a.test".try_into().unwrap();
-    let mut connection = rustls::ClientConnection::new(Arc::new(authority.client()), name).unwrap();
+    let mut connection = ClientConnection::new(Arc::new(authority.client()), name).unwrap();
     let mut bytes = Vec::new();
     connection.write_tls(&mut bytes).unwrap();
     bytes
@@ -230,6 +232,93 @@ fn nobody_renegotiates() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("RENEGOTIATING"), "{said}");
     assert!(!output.status.success(), "{said}");
+    scene.serves();
+}
+
+/// What somebody on the way may do to a record, and the alerts that tell of it: of what is too long
+/// rustls has one or the other.
+const CHANGES: [(Change, &[AlertDescription]); 3] = [
+    (|record| [&record[..record.len() - 1], &[record[record.len() - 1] ^ 1]].concat(), MAC),
+    (|record| resized(record, record.len() - HEAD - 1), MAC),
+    (
+        |record| resized(record, 0x4900),
+        &[AlertDescription::RecordOverflow, AlertDescription::DecodeError],
+    ),
+];
+type Change = fn(&[u8]) -> Vec<u8>;
+const MAC: &[AlertDescription] = &[AlertDescription::BadRecordMac];
+const HEAD: usize = 5;
+
+/// The same record with a content of this length.
+fn resized(record: &[u8], length: usize) -> Vec<u8> {
+    let mut changed = record.to_vec();
+    changed.resize(HEAD + length, 0);
+    changed[3..HEAD].copy_from_slice(&u16::try_from(length).unwrap().to_be_bytes());
+    changed
+}
+
+/// The last record of the client's next flight is another one.
+fn send_changed(connection: &mut ClientConnection, stream: &mut TcpStream, at: usize) {
+    let (mut flight, mut last) = (Vec::new(), 0);
+    while connection.wants_write() {
+        connection.write_tls(&mut flight).unwrap();
+    }
+    let end =
+        |at: usize| at + HEAD + usize::from(u16::from_be_bytes([flight[at + 3], flight[at + 4]]));
+    while end(last) < flight.len() {
+        last = end(last);
+    }
+    let changed = CHANGES[at].0(&flight[last..]);
+    // Who has heard enough does not take all of it.
+    let _ = stream.write_all(&[&flight[..last], &changed].concat());
+}
+
+/// The alert that ends it.
+fn heard(connection: &mut ClientConnection, stream: &mut TcpStream) -> Option<AlertDescription> {
+    loop {
+        if connection.read_tls(stream).ok()? == 0 {
+            return None;
+        }
+        match connection.process_new_packets() {
+            Ok(_) => {}
+            Err(rustls::Error::AlertReceived(alert)) => return Some(alert),
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Records that were changed on their way: the last of a handshake, and what is said after it.
+#[test]
+fn changed_records_are_noticed() {
+    let scene = Scene::one();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let config = Arc::new(scene.authority.client_of(&[version]));
+        for (at, (_, alerts)) in CHANGES.iter().enumerate() {
+            for is_late in [false, true] {
+                let mut stream = scene.connect();
+                let name = "a.test".try_into().unwrap();
+                let mut connection = ClientConnection::new(config.clone(), name).unwrap();
+                connection.write_tls(&mut stream).unwrap();
+                // Until its second flight is ready.
+                while !connection.wants_write() {
+                    connection.read_tls(&mut stream).unwrap();
+                    connection.process_new_packets().unwrap();
+                }
+                if is_late {
+                    while connection.is_handshaking() || connection.wants_write() {
+                        connection.complete_io(&mut stream).unwrap();
+                    }
+                    connection.writer().write_all(b"GET / HTTP/1.1\r\n").unwrap();
+                }
+                send_changed(&mut connection, &mut stream, at);
+                let heard = heard(&mut connection, &mut stream);
+                let is_told = heard.is_some_and(|it| alerts.contains(&it));
+                assert!(is_told, "{version:?}, {at}, {is_late}: {heard:?}");
+            }
+        }
+    }
+    // Each handshake is counted, and what was cut off after one is no handshake.
+    scene.eventually_failed("malformed", 6);
     scene.serves();
 }
 
