@@ -1,10 +1,13 @@
 //! What is told of certificates.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use steelyard_gateway::Lacking;
+use steelyard_model::routing::id::CertificateId;
 use steelyard_model::{Diagnostic, Snapshot};
+use steelyard_tls::Unstapled;
 
 /// A row of each.
 pub(crate) fn rows(snapshot: &Snapshot) -> Vec<Value> {
@@ -32,5 +35,26 @@ pub(crate) fn findings(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> 
     let of_origins = origins
         .flat_map(move |tls| steelyard_tls::lapse_of_origin(tls, now))
         .filter(move |found| told.insert((found.object.clone(), found.message.clone())));
-    lapsing.chain(of_origins).chain(steelyard_tls::coverage(routing))
+    let unasked = routing.certificates.values().filter(|it| steelyard_tls::must_staple(it));
+    let unasked = unasked.filter_map(|it| {
+        steelyard_tls::question(it).err().and_then(|why| steelyard_tls::unstapled(it, why))
+    });
+    lapsing.chain(of_origins).chain(steelyard_tls::coverage(routing)).chain(unasked)
+}
+
+/// What came of asking their signers, where somebody has to be told.
+pub(crate) fn lacking(
+    snapshot: &Snapshot,
+    lacking: &BTreeMap<CertificateId, Lacking>,
+) -> Vec<Diagnostic> {
+    let said = |(id, lacking): (&CertificateId, &Lacking)| {
+        let certificate = snapshot.routing.certificates.get(id)?;
+        match lacking {
+            Lacking::Revoked => steelyard_tls::revoked(certificate),
+            // That is said already, of what is written alone.
+            Lacking::Answer(Unstapled::NoIssuer | Unstapled::NoResponder) => None,
+            Lacking::Answer(why) => steelyard_tls::unstapled(certificate, *why),
+        }
+    };
+    lacking.iter().filter_map(said).collect()
 }

@@ -9,12 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use steelyard_metrics::Exposition;
+use steelyard_model::routing::id::CertificateId;
 use steelyard_model::routing::world::RoutingMap;
 use tokio::sync::watch;
 
 use crate::core::worker::{Command, Share, Worker};
 use crate::down;
 use crate::options::{Bind, Binding, GatewayOptions};
+use crate::shared::staples::Lacking;
 use crate::shared::{Config, Shared};
 use crate::tell::access_log::{LogBuffer, Writer};
 use crate::tell::date::unix_now;
@@ -96,6 +98,9 @@ impl Gateway {
         let delta = routing.since(&former.routing);
         table.change(&delta);
         let terms = former.terms.follow(routing, &delta).map(Arc::new);
+        if let Some(terms) = &terms {
+            self.shared.staples.follow(terms.certificates());
+        }
         let terms = terms.unwrap_or_else(|| former.terms.clone());
         let config = Config { generation, routing: routing.clone(), table, terms };
         self.shared.swap(config, &delta);
@@ -106,6 +111,12 @@ impl Gateway {
     /// Endpoints that took no connection when a request last asked for one.
     pub fn silent(&self) -> BTreeSet<SocketAddr> {
         self.shared.standings.silent()
+    }
+
+    /// Certificates that ask to be shown with what their signers say of them and are not, or that
+    /// are revoked; and why.
+    pub fn lacking(&self) -> BTreeMap<CertificateId, Lacking> {
+        self.shared.staples.told().2
     }
 
     /// The generation that was applied last.
@@ -158,6 +169,8 @@ impl Gateway {
         let GatewayOptions { views, buckets, .. } = &self.shared.options;
         exposition::expose(&samples, reloads, *views, buckets, out);
         exposition::expose_certificates(&self.shared.config().routing, out);
+        let (taken, none, lacking) = self.shared.staples.told();
+        exposition::expose_staples((taken, none), lacking.len(), out);
         if let Some(writer) = &*self.log.lock().unwrap_or_else(PoisonError::into_inner) {
             exposition::expose_log(writer.lines.lost(), out);
         }

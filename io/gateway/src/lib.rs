@@ -23,6 +23,7 @@ pub use options::{
     AccessLog, Bind, Binding, GatewayOptions, LogFields, LogFilters, LogFormat, MetricViews, Shown,
     Timeouts, Tracing,
 };
+pub use shared::staples::Lacking;
 pub use tell::recent::FailedRequest;
 pub use tell::request_id::RequestId;
 pub use wire::listen::{Sockets, open as open_sockets};

@@ -4,12 +4,14 @@ mod anchors;
 mod clients;
 pub(crate) mod crowd;
 pub(crate) mod flights;
+mod keyed;
 mod labour;
 pub(crate) mod origins;
 mod pair;
 mod policies;
 mod provider;
 pub(crate) mod standing;
+pub(crate) mod staples;
 pub(crate) mod terms;
 
 use std::hash::{BuildHasher, RandomState};
@@ -26,6 +28,7 @@ use crowd::Crowd;
 use flights::Flights;
 use labour::Labour;
 use standing::EndpointStandings;
+use staples::Staples;
 use terms::Terms;
 
 /// A configuration as it is handed to the cores.
@@ -55,6 +58,8 @@ pub(crate) struct Shared {
     /// What filters keep. Asked where what a route passes is made, and not by requests.
     memory: Mutex<Memory>,
     labour: OnceLock<Option<Labour>>,
+    /// What signers say of certificates.
+    pub(crate) staples: Staples,
 }
 
 impl Shared {
@@ -72,6 +77,7 @@ impl Shared {
             flights: Arc::default(),
             memory: Mutex::default(),
             labour: OnceLock::new(),
+            staples: Staples::default(),
         })
     }
 

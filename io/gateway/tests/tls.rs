@@ -448,6 +448,22 @@ fn clients_show_what_their_policy_asks_for() {
     }
 }
 
+/// One certificate in two Secrets, as wildcards are copied into many namespaces.
+#[test]
+fn copies_of_a_certificate_are_one_series() {
+    let authority = Authority::new("ca");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let pem = authority.sign(&["*.lab.test"], &key);
+    let copies = ["a", "b"].map(|id| of_secret(id, &pem, &key.serialize_pem()));
+    let (gateway, _) = secure_gateway(&secure(&[], &copies), options());
+    let count = || scrape(&gateway).matches("\ntraefik_tls_certs_not_after{").count();
+    assert_eq!(count(), 1);
+    gateway.apply(&secure(&[], &[authority.certificate("a", &["*.lab.test"])]), 2);
+    assert_eq!(count(), 1, "it follows what is swapped");
+    gateway.apply(&secure(&[], &[]), 3);
+    assert_eq!(count(), 0);
+}
+
 #[test]
 fn versions_and_ciphers_are_those_of_the_policy() {
     let authority = Authority::new("ca");

@@ -120,6 +120,10 @@ families! {
             ["cause", "entrypoint"] "Handshakes of TLS that came to nothing, by cause";
         CERTIFICATES: Kind::Gauge, "traefik_tls_certs_not_after"
             ["cn", "sans", "serial"] "Until when certificates are valid, in seconds since 1970";
+        OCSP_ANSWERS: Kind::Counter, "steelyard_ocsp_answers_total"
+            ["outcome"] "Questions to OCSP responders about certificates that want an answer beside them";
+        OCSP_LACKING: Kind::Gauge, "steelyard_ocsp_lacking"
+            [] "Certificates that ask for an OCSP response and have none, or are revoked";
         CONNECTIONS: Kind::Gauge, "steelyard_connections"
             ["part"] "Connections that have a place";
         CONNECTIONS_LIMIT: Kind::Gauge, "steelyard_connections_limit"

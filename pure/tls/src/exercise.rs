@@ -10,6 +10,7 @@ use steelyard_model::{ObjectRef, Secret, SecretValue};
 use crate::key::{WrittenKey, algorithm};
 use crate::lapse::lapse;
 use crate::material::certificate;
+use crate::ocsp;
 use crate::table::{CertificateTable, Offer};
 use crate::unfit::{CERTIFICATE_KEY, PRIVATE_KEY};
 use crate::x509::X509;
@@ -35,6 +36,7 @@ pub fn exercise(bytes: &[u8]) {
     if let Ok(read) = certificate(&Secret { object, kind, data, unreadable: Default::default() }) {
         serves(read);
     }
+    ocsp::exercise(bytes);
     if let Some(read) = X509::read(bytes) {
         inside(&read, bytes);
     }
@@ -47,6 +49,7 @@ fn serves(read: Certificate) {
     for now in [since, since - 1, until, until - 1] {
         let _ = lapse(&read, now);
     }
+    let (_asks, _question) = (ocsp::must_staple(&read), ocsp::question(&read));
     let names = read.names.clone();
     let table = CertificateTable::new([Arc::new(Alone(read))]);
     for name in names {

@@ -13,6 +13,7 @@ mod exercise;
 mod key;
 mod lapse;
 mod material;
+mod ocsp;
 mod seen;
 mod table;
 mod unfit;
@@ -25,6 +26,9 @@ pub use coverage::coverage;
 pub use exercise::exercise;
 pub use lapse::{CertificateStanding, lapse, lapse_of_origin};
 pub use material::{authorities, certificate, identity};
+pub use ocsp::{
+    Staple, StatusAnswer, StatusQuestion, Unstapled, must_staple, question, revoked, unstapled,
+};
 pub use seen::SeenCertificate;
 pub use table::{CertificateTable, Offer};
 pub use unfit::{AUTHORITIES_KEY, CERTIFICATE_KEY, PRIVATE_KEY, Unfit};

@@ -20,8 +20,8 @@ pub(crate) struct X509<'a> {
     pub(crate) algorithm: &'a [u8],
     pub(crate) parameters: &'a [u8],
     pub(crate) public_key: &'a [u8],
-    /// `subjectAltName`, if it is there.
-    names: Option<Der<'a>>,
+    /// One behind the other.
+    extensions: Option<Der<'a>>,
 }
 
 /// `id-ce-subjectAltName`.
@@ -56,10 +56,10 @@ impl<'a> X509<'a> {
         let (oid, parameters) = (algorithm.take(tag::OID)?, algorithm.take(tag::OID));
         let [0, public_key @ ..] = key.take(tag::BIT_STRING)? else { return None };
         let parameters = parameters.unwrap_or_default();
-        let mut names = None;
+        let mut extensions = None;
         while let Some((tag, content)) = body.any() {
             if tag == EXTENSIONS {
-                names = alternative_names(content);
+                extensions = Der::new(content).within(tag::SEQUENCE);
             }
         }
         Some(Self {
@@ -70,7 +70,7 @@ impl<'a> X509<'a> {
             algorithm: oid,
             parameters,
             public_key,
-            names,
+            extensions,
         })
     }
 
@@ -91,7 +91,8 @@ impl<'a> X509<'a> {
     /// common name (as Traefik and ingress-nginx have it; browsers do not).
     pub(crate) fn names(&self) -> (Vec<HostPattern>, Vec<IpAddr>) {
         let (mut hosts, mut addresses) = (Vec::new(), Vec::new());
-        let Some(mut names) = self.names else {
+        let names = self.extension(ALTERNATIVE_NAMES);
+        let Some(mut names) = names.and_then(|it| Der::new(it).within(tag::SEQUENCE)) else {
             return (self.common_name().and_then(pattern).into_iter().collect(), addresses);
         };
         while let Some((tag, content)) = names.any() {
@@ -102,6 +103,20 @@ impl<'a> X509<'a> {
             }
         }
         (hosts, addresses)
+    }
+
+    /// What an extension holds, by its name.
+    pub(crate) fn extension(&self, name: &[u8]) -> Option<&'a [u8]> {
+        let mut all = self.extensions?;
+        while let Some(mut extension) = all.within(tag::SEQUENCE) {
+            let oid = extension.take(tag::OID)?;
+            extension.take(tag::BOOLEAN);
+            let content = extension.take(tag::OCTET_STRING)?;
+            if oid == name {
+                return Some(content);
+            }
+        }
+        None
     }
 
     /// Its serial number in decimal digits.
@@ -122,20 +137,6 @@ impl<'a> X509<'a> {
         }
         digits.iter().rev().map(|digit| char::from(b'0' + digit)).collect()
     }
-}
-
-/// The names of a list of extensions.
-fn alternative_names(extensions: &[u8]) -> Option<Der<'_>> {
-    let mut all = Der::new(extensions).within(tag::SEQUENCE)?;
-    while let Some(mut extension) = all.within(tag::SEQUENCE) {
-        let oid = extension.take(tag::OID)?;
-        extension.take(tag::BOOLEAN);
-        let content = extension.take(tag::OCTET_STRING)?;
-        if oid == ALTERNATIVE_NAMES {
-            return Der::new(content).within(tag::SEQUENCE);
-        }
-    }
-    None
 }
 
 /// A name as rules have it; a wildcard stands for one label (RFC 6125 §6.4.3).
@@ -162,7 +163,7 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
 }
 
 /// UTCTime or GeneralizedTime in the forms of RFC 5280 §4.1.2.5.
-fn time(der: &mut Der<'_>) -> Option<i64> {
+pub(crate) fn time(der: &mut Der<'_>) -> Option<i64> {
     let (tag, text) = der.any()?;
     let (digits, is_short) = match tag {
         tag::UTC_TIME => (text.strip_suffix(b"Z")?, true),

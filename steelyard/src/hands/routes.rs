@@ -1,11 +1,12 @@
 //! What the gateway routes requests by.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Result;
-use steelyard_gateway::Gateway;
+use steelyard_gateway::{Gateway, Lacking};
+use steelyard_model::routing::id::CertificateId;
 use steelyard_model::routing::world::RoutingMap;
 
 use super::{Applied, Doing, Hand};
@@ -16,11 +17,12 @@ pub(crate) struct Routes {
     gateway: Arc<Gateway>,
     told: Option<RoutingMap>,
     silent: Arc<BTreeSet<SocketAddr>>,
+    lacking: Arc<BTreeMap<CertificateId, Lacking>>,
 }
 
 impl Routes {
     pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
-        Self { gateway, told: None, silent: Arc::default() }
+        Self { gateway, told: None, silent: Arc::default(), lacking: Arc::default() }
     }
 
     /// Endpoints that requests got no connection to, where they are others than last time.
@@ -31,6 +33,16 @@ impl Routes {
         }
         self.silent = Arc::new(silent);
         Some(Arc::clone(&self.silent))
+    }
+
+    /// Certificates that are not shown as they ask to be, where they are others than last time.
+    pub(crate) fn fell_short(&mut self) -> Option<Arc<BTreeMap<CertificateId, Lacking>>> {
+        let lacking = self.gateway.lacking();
+        if lacking == *self.lacking {
+            return None;
+        }
+        self.lacking = Arc::new(lacking);
+        Some(Arc::clone(&self.lacking))
     }
 }
 

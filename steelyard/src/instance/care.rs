@@ -28,6 +28,10 @@ impl Instance {
             self.hands.board.set_silent(silent);
             self.hands.board.show();
         }
+        if let Some(lacking) = self.hands.routes.as_mut().and_then(Routes::fell_short) {
+            self.hands.board.set_lacking(lacking);
+            self.hands.board.show();
+        }
         if self.follow_lock() || self.mind.is_due(Instant::now()) {
             // Only the start fails for want of the lock.
             let _ = self.take_again().await;

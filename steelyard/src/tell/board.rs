@@ -3,14 +3,16 @@
 //! It is shown again when one of the things moves that nobody decides: what the speaker tells, what
 //! other machines do, endpoints that fall silent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::json;
 use steelyard_admin::{Lazy, Published, View};
+use steelyard_gateway::Lacking;
 use steelyard_kube::Gap;
+use steelyard_model::routing::id::CertificateId;
 use steelyard_speaker::{Sharing, VipStatus};
 use tokio::sync::watch;
 
@@ -34,6 +36,7 @@ pub(crate) struct Board {
     current: Option<Arc<Current>>,
     crowded: Vec<Crowded>,
     silent: Arc<BTreeSet<SocketAddr>>,
+    lacking: Arc<BTreeMap<CertificateId, Lacking>>,
     plight: Option<Unready>,
     loose_arp: Option<LooseArp>,
     gaps: Vec<Gap>,
@@ -52,9 +55,20 @@ pub(crate) struct BoardSources {
 
 impl Board {
     pub(crate) fn new(published: Arc<Published>, sources: BoardSources) -> Self {
-        let (current, crowded, silent, plight, loose_arp, gaps) = Default::default();
+        let (current, crowded, silent, lacking, plight, loose_arp, gaps) = Default::default();
         let started = history::now();
-        Self { published, sources, started, current, crowded, silent, plight, loose_arp, gaps }
+        Self {
+            published,
+            sources,
+            started,
+            current,
+            crowded,
+            silent,
+            lacking,
+            plight,
+            loose_arp,
+            gaps,
+        }
     }
 
     /// What is in force.
@@ -91,6 +105,11 @@ impl Board {
         self.silent = silent;
     }
 
+    /// These certificates are not shown as they ask to be.
+    pub(crate) fn set_lacking(&mut self, lacking: Arc<BTreeMap<CertificateId, Lacking>>) {
+        self.lacking = lacking;
+    }
+
     /// Tells everyone what is in force now. It costs a few pointers: nothing is made before
     /// somebody asks.
     pub(crate) fn show(&self) {
@@ -110,6 +129,7 @@ impl Board {
             sharing: sharing.as_ref().map(|it| Arc::clone(&it.borrow())),
             events: history.all(),
             silent: Arc::clone(&self.silent),
+            lacking: Arc::clone(&self.lacking),
         });
         self.published.publish(moment.view());
     }

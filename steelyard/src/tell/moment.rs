@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 use steelyard_admin::{
     DiagnosticCounts, EndpointCounts, EntryPointRow, Fresh, Happening, Lazy, Overview, View,
 };
+use steelyard_gateway::Lacking;
 use steelyard_kube::Gap;
 use steelyard_metrics::{Exposition, table};
+use steelyard_model::routing::id::CertificateId;
 use steelyard_model::{Diagnostic, Endpoint, NamespacedName, Severity, Snapshot};
 use steelyard_plan::{AnnouncementRow, Explanation, Layer2Row};
 use steelyard_speaker::{NAME_TAKEN, Sharing, VipStatus};
@@ -60,6 +62,8 @@ pub(super) struct Moment {
     pub(super) events: Vec<Arc<Happening>>,
     /// Endpoints that the gateway's requests got no connection to.
     pub(super) silent: Arc<BTreeSet<SocketAddr>>,
+    /// Certificates that are not shown as they ask to be.
+    pub(super) lacking: Arc<BTreeMap<CertificateId, Lacking>>,
 }
 
 impl Moment {
@@ -100,6 +104,8 @@ impl Moment {
         self.decided().known.advise(&mut diagnostics);
         let Value::Array(mut told) = rows(diagnostics) else { return json!([]) };
         told.extend(certificates::findings(&self.decided().snapshot).map(|found| rows(&found)));
+        let lacking = certificates::lacking(&self.decided().snapshot, &self.lacking);
+        told.extend(lacking.iter().map(rows));
         told.extend(self.unreached().iter().map(rows));
         told.into()
     }

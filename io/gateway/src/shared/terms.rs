@@ -8,19 +8,20 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock};
 
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
-use rustls::sign::{CertifiedKey, SigningKey};
+use rustls::sign::CertifiedKey;
 use steelyard_model::routing::id::{CertificateId, TlsPolicyId, TransportId};
-use steelyard_model::routing::tls::{Certificate, TlsPolicy};
+use steelyard_model::routing::tls::TlsPolicy;
 use steelyard_model::routing::world::{RoutingDelta, RoutingMap};
 use steelyard_tls::{CertificateTable, Offer};
 
+use super::keyed::Keyed;
 use super::origins::{OriginHandshakes, OriginTerms};
-use super::{pair, policies};
+use super::policies;
 
 /// All terms of one configuration.
 #[derive(Default)]
@@ -35,19 +36,13 @@ pub(crate) struct Terms {
     made: Option<Arc<CertifiedKey>>,
 }
 
-/// A certificate, whose key is read when somebody wants it first: of many, few are asked for.
-#[derive(Debug)]
-struct Keyed {
-    certificate: Arc<Certificate>,
-    key: OnceLock<Option<Arc<dyn SigningKey>>>,
-}
-
 /// What is shown, by server name.
 #[derive(Debug)]
 struct Showing {
     table: CertificateTable<Keyed>,
-    /// For names that no certificate is for.
-    fallback: Option<Arc<CertifiedKey>>,
+    /// For names that no certificate is for, and where there is none for all.
+    for_all: Option<Arc<Keyed>>,
+    made: Option<Arc<CertifiedKey>>,
 }
 
 /// The same under one policy.
@@ -74,11 +69,10 @@ impl Terms {
             return None;
         }
         let keyed = self.keyed(routing);
-        let for_all = keyed.values().find(|it| it.certificate.is_default);
+        let for_all = keyed.values().find(|it| it.certificate().is_default).cloned();
         let made = self.made.clone().or_else(made);
-        let fallback = for_all.and_then(|it| it.shown()).or_else(|| made.clone());
         let table = CertificateTable::new(keyed.values().cloned());
-        let showing = Arc::new(Showing { table, fallback });
+        let showing = Arc::new(Showing { table, for_all, made: made.clone() });
         let default = match &self.default {
             Some(default) => Some(shown(default, &showing, false)),
             None => policies::plain().map(|config| shown(&config, &showing, false)),
@@ -108,6 +102,11 @@ impl Terms {
         }
     }
 
+    /// All certificates that are shown.
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = &Arc<Keyed>> {
+        self.keyed.values()
+    }
+
     /// How TLS is spoken to the endpoints of a transport; none where it cannot be.
     pub(crate) fn origin(&self, transport: &TransportId) -> Option<Arc<OriginHandshakes>> {
         self.origins.get(transport)?.handshakes().cloned()
@@ -128,14 +127,8 @@ impl Terms {
     fn keyed(&self, routing: &RoutingMap) -> HashMap<CertificateId, Arc<Keyed>> {
         let all = routing.certificates.iter().map(|(id, certificate)| {
             let known = self.keyed.get(id);
-            let keyed = match known.filter(|it| Arc::ptr_eq(&it.certificate, certificate)) {
-                Some(known) => known.clone(),
-                None => {
-                    let certificate = certificate.clone();
-                    Arc::new(Keyed { certificate, key: OnceLock::new() })
-                }
-            };
-            (id.clone(), keyed)
+            let known = known.filter(|it| it.is_of(certificate)).cloned();
+            (id.clone(), known.unwrap_or_else(|| Arc::new(Keyed::new(certificate.clone()))))
         });
         all.collect()
     }
@@ -147,32 +140,6 @@ fn shown(config: &ServerConfig, showing: &Arc<Showing>, is_strict: bool) -> Arc<
     Arc::new(config)
 }
 
-impl Keyed {
-    fn key(&self) -> Option<&Arc<dyn SigningKey>> {
-        let read = || {
-            let key = any_supported_type(&pair::key(&self.certificate));
-            let told = key.inspect_err(|error| {
-                tracing::error!(%error, certificate = %self.certificate.id, "a key is of no use");
-            });
-            told.ok()
-        };
-        self.key.get_or_init(read).as_ref()
-    }
-
-    /// What one handshake shows. Its chain is copied each time, which is little beside a signature:
-    /// a copy that stays would be as much as all else of a certificate.
-    fn shown(&self) -> Option<Arc<CertifiedKey>> {
-        let key = self.key()?.clone();
-        Some(Arc::new(CertifiedKey::new(pair::chain(&self.certificate), key)))
-    }
-}
-
-impl Offer for Keyed {
-    fn certificate(&self) -> &Certificate {
-        &self.certificate
-    }
-}
-
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let schemes = hello.signature_schemes();
@@ -180,8 +147,17 @@ impl ResolvesServerCert for Resolver {
             |keyed: &Keyed| keyed.key().is_some_and(|it| it.choose_scheme(schemes).is_some());
         let showing = &*self.showing;
         let found = hello.server_name().and_then(|name| showing.table.named(&lower(name), fits));
-        let otherwise = || showing.fallback.clone().filter(|_| !self.is_strict);
-        found.and_then(|keyed| keyed.shown()).or_else(otherwise)
+        match found.and_then(|keyed| keyed.shown()) {
+            None if !self.is_strict => showing.otherwise(),
+            shown => shown,
+        }
+    }
+}
+
+impl Showing {
+    /// What is shown for names that no certificate is for.
+    fn otherwise(&self) -> Option<Arc<CertifiedKey>> {
+        self.for_all.as_ref().and_then(|keyed| keyed.shown()).or_else(|| self.made.clone())
     }
 }
 

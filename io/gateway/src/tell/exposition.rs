@@ -118,7 +118,8 @@ fn expose_tls(samples: &[Sample], views: MetricViews, out: &mut Exposition) {
 
 /// Until when certificates are valid.
 pub(crate) fn expose_certificates(routing: &RoutingMap, out: &mut Exposition) {
-    let mut series = out.family(&table::CERTIFICATES);
+    // One that several Secrets hold, as wildcards are copied into many namespaces, is one series.
+    let mut all = BTreeMap::new();
     for certificate in routing.certificates.values() {
         let names = certificate.names.iter().filter_map(|name| match name {
             HostPattern::Exact(name) => Some(name.to_string()),
@@ -128,10 +129,19 @@ pub(crate) fn expose_certificates(routing: &RoutingMap, out: &mut Exposition) {
         let mut names: Vec<String> =
             names.chain(certificate.addresses.iter().map(ToString::to_string)).collect();
         names.sort();
-        let values: [&dyn Display; 3] =
-            [&certificate.subject, &names.join(","), &certificate.serial];
-        series.put(values, certificate.validity.1);
+        let until = certificate.validity.1;
+        all.insert((&certificate.subject, names.join(","), &certificate.serial), until);
     }
+    let mut series = out.family(&table::CERTIFICATES);
+    for ((subject, names, serial), until) in all {
+        series.put([subject, &names, serial], until);
+    }
+}
+
+/// What signers say of certificates that ask for it.
+pub(crate) fn expose_staples((taken, none): (u64, u64), lacking: usize, out: &mut Exposition) {
+    out.family(&table::OCSP_ANSWERS).put([&"taken"], taken).put([&"none"], none);
+    out.family(&table::OCSP_LACKING).put([], lacking);
 }
 
 /// What is counted beside the views: what went wrong, and each endpoint.
