@@ -374,7 +374,8 @@ fn a_host_with_other_terms_is_misdirected() {
     let to = |name, host| route(name, host, "/", &[server.address]);
     let routes =
         [to("open", "open.lab.test"), to("also", "also.lab.test"), to("closed", "closed.lab.test")];
-    let mut map = secure(&routes, &[authority.certificate("all", &["*.lab.test"])]);
+    let all = authority.certificate("all", &["*.lab.test"]);
+    let mut map = secure(&routes, &[Certificate { is_default: true, ..all }]);
     let mut asks = policy("mtls");
     let pem = authority.pem().as_str().into();
     asks.clients = ClientAuthentication::RequireAndVerify(Authorities { pem, reports: false });
@@ -386,12 +387,17 @@ fn a_host_with_other_terms_is_misdirected() {
         ["open.lab.test", "also.lab.test", "OPEN.lab.test.", "closed.lab.test", "nowhere.lab.test"]
             .map(|host| secured.get(host, "/").status());
     assert_eq!(statuses, [200, 200, 200, 421, 404]);
+    // Nor does one without a server name: nobody comes in by leaving it out.
+    let mut nameless = Secured::connect_unnamed(address, "open.lab.test", &authority);
+    let statuses =
+        ["open.lab.test", "closed.lab.test"].map(|host| nameless.get(host, "/").status());
+    assert_eq!(statuses, [200, 421]);
     // By TLS 1.3 a client hears of it with its first answer only.
     let closed = Secured::try_connect(address, "closed.lab.test", &client);
     assert!(closed.ok().and_then(|mut it| it.try_get("closed.lab.test", "/")).is_none());
     let failures = "{cause=\"client-certificate\",entrypoint=\"websecure\"} 1\n";
     eventually("it is counted", || scrape(&gateway).contains(failures));
-    assert!(scrape(&gateway).contains("{cause=\"misdirected\",entrypoint=\"websecure\"} 1\n"));
+    assert!(scrape(&gateway).contains("{cause=\"misdirected\",entrypoint=\"websecure\"} 2\n"));
 }
 
 /// Who is let in with which certificate, by all modes there are.

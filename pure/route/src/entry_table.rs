@@ -304,7 +304,7 @@ impl<T: Candidate> EntryTable<T> {
     /// Whether a request for `host` came over a handshake for `server_name` that it does not
     /// belong to.
     pub fn misdirection(&self, server_name: &str, host: &str) -> Option<Misdirection> {
-        if server_name == host || server_name.is_empty() {
+        if server_name == host {
             return None;
         }
         let policy = |name: &str| {
@@ -313,6 +313,10 @@ impl<T: Candidate> EntryTable<T> {
         };
         if policy(server_name) != policy(host) {
             return Some(Misdirection::Policy);
+        }
+        // Who named nobody has come by the terms for every name, and to no listener in particular.
+        if server_name.is_empty() {
+            return None;
         }
         let is_gateways = |at: &usize| self.at(*at).listener.gateway.is_some();
         let ours = self.serving(true, server_name).into_iter().filter(is_gateways);

@@ -30,7 +30,7 @@ impl Keyed {
 
     /// Whether it is of this certificate.
     pub(super) fn is_of(&self, certificate: &Arc<Certificate>) -> bool {
-        Arc::ptr_eq(&self.certificate, certificate)
+        Arc::ptr_eq(&self.certificate, certificate) || *self.certificate == **certificate
     }
 
     pub(super) fn must_staple(&self) -> bool {

@@ -227,6 +227,13 @@ impl Secured {
         Self::try_connect(address, name, config).unwrap()
     }
 
+    /// The same by a client that names nobody, and believes whoever is for this name.
+    pub(crate) fn connect_unnamed(address: SocketAddr, name: &str, by: &Authority) -> Self {
+        let mut config = by.client();
+        config.enable_sni = false;
+        Self::connect(address, name, &Arc::new(config))
+    }
+
     /// Holds the handshake to its end.
     pub(crate) fn try_connect(
         address: SocketAddr,

@@ -390,6 +390,7 @@ fn a_host_of_another_policy_than_the_handshake_is_misdirected() {
     assert_eq!(misdirected("open.lan", "admin.lan"), Some(Misdirection::Policy));
     assert_eq!(misdirected("admin.lan", "admin.lan"), None);
     assert_eq!(misdirected("open.lan", "other.lan"), None);
-    // Who names no server has none to differ from.
-    assert_eq!(misdirected("", "admin.lan"), None);
+    // Who names no server has shown what is asked of every name, and no more.
+    assert_eq!(misdirected("", "admin.lan"), Some(Misdirection::Policy));
+    assert_eq!(misdirected("", "open.lan"), None);
 }
