@@ -70,6 +70,15 @@ spec:
 ---
 apiVersion: traefik.io/v1alpha1
 kind: IngressRoute
+metadata: {name: thief, namespace: elsewhere}
+spec:
+  parentRefs: [{name: parent, namespace: default}]
+  routes:
+  - match: PathPrefix(`/shop/secret`)
+    services: [{name: shop, port: 80}]
+---
+apiVersion: traefik.io/v1alpha1
+kind: IngressRoute
 metadata: {name: others}
 spec:
   ingressClassName: somebody-elses
@@ -91,6 +100,8 @@ fn requests_go_where_ingress_routes_say() -> Result<()> {
         ("shared.test", "/", 200, "shop"),
         ("layers.test", "/shop/1", 200, "shop"),
         ("layers.test", "/", 404, ""),
+        // An object of another namespace does not take what is under a parent.
+        ("layers.test", "/shop/secret", 200, "shop"),
         ("closed.test", "/", 503, ""),
         ("broken.test", "/", 503, ""),
         ("others.test", "/", 404, ""),

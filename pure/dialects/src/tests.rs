@@ -16,6 +16,7 @@ mod core;
 mod ingress;
 mod metallb;
 mod rules;
+mod traefik;
 
 /// What the objects of `yaml` lower to, all together. The text must be in order.
 fn lowered(yaml: &str) -> Lowered {

@@ -194,7 +194,7 @@ impl Reader<'_, '_> {
         let text = written.rule.as_deref().unwrap_or_default();
         let read = match kind {
             RouteKind::Udp => ReadRule { rule: Rule::always(), mistakes: Vec::new(), number: 0 },
-            _ => self.rule(written, (kind, is_tls), &path.key("match"))?,
+            _ => self.rule(written, (kind, is_tls), path)?,
         };
         let mut refusal = (!read.mistakes.is_empty())
             .then(|| RefusalReason::Restriction(self.findings.place(&path.key("match"))));
@@ -225,7 +225,7 @@ impl Reader<'_, '_> {
     ) -> Option<ReadRule> {
         let syntaxes = [("v3", RuleSyntax::V3), ("v2", RuleSyntax::V2)];
         let syntax = written.syntax.as_deref().filter(|text| !matches!(*text, "" | "default"));
-        let syntax_path = path.key("syntax");
+        let (syntax_path, path) = (path.key("syntax"), &path.key("match"));
         let syntax = self.findings.choice(&syntax_path, syntax, &syntaxes);
         let about = match kind {
             RouteKind::Tcp => RuleSubject::Connections,

@@ -29,6 +29,9 @@ const PROVIDER: &str = "kubernetescrd";
 /// What becomes of a route that leads to nothing.
 const UNSERVED: &str = "the route answers 503";
 
+/// What becomes of routes whose parent is not there.
+const ORPHANED: &str = "nothing leads to these routes";
+
 /// A policy that there never is.
 const NOBODY: &str = "#refused";
 
@@ -54,9 +57,10 @@ pub(in crate::tables) fn routers(
     class::judge_routers(set, diagnostics)?;
     let listeners = EntryPoints::of(set.kind, &options.entry_points).of_routers(set, diagnostics);
     certificate(set, reads, diagnostics);
-    let children = children(id, set, reads);
+    let children = children(set, reads, options);
     let mut maker =
         Maker { kind: set.kind, options, reads, diagnostics, routed: Routed::default() };
+    set.parents.iter().for_each(|parent| maker.parent(parent));
     for draft in &set.routers {
         let route = maker.route(set, draft, &listeners, &children);
         maker.routed.routes.push(Arc::new(route));
@@ -83,17 +87,20 @@ pub(in crate::tables) fn described(
     Some(Row::Routed(Arc::new(maker.routed.shrunk())))
 }
 
-/// Routes of other objects that these lead to, instead of to a backend.
-fn children(id: &NamespacedName, set: &RouterSet, reads: &mut Reads<'_>) -> Vec<RouteId> {
+/// Routes of other objects that these lead to, instead of to a backend. Who may not name this one
+/// is not led to: it would take what is meant for others.
+fn children(set: &RouterSet, reads: &mut Reads<'_>, options: &ResolveOptions) -> Vec<RouteId> {
     if set.kind != RouteKind::Http {
         return Vec::new();
     }
-    let keys = reads.keys(&Cell::ChildrenOf(id.clone()));
+    let own = &set.object.namespace;
+    let keys = reads.keys(&Cell::ChildrenOf(set.object.id()));
     let rows: Vec<Row> = keys.iter().filter_map(|key| reads.row(key)).collect();
     let sets = rows.iter().filter_map(|row| match row.items() {
         [Item::Routers(child), ..] => Some(child),
         _ => None,
     });
+    let sets = sets.filter(|child| options.allow_cross_namespace || child.object.namespace == *own);
     sets.flat_map(|child| child.routers.iter().map(|router| router.id.clone())).collect()
 }
 
@@ -135,6 +142,22 @@ impl Maker<'_, '_> {
             timeouts: None,
             manner: Manner::Traefik,
             tls_policy: set.tls.as_ref().and_then(|tls| self.terms(tls.options.as_ref()?)),
+        }
+    }
+
+    /// Says of a parent that does not lead here.
+    fn parent(&mut self, link: &ObjectLink) {
+        let id = match &link.to {
+            LinkTarget::Object(id) => id,
+            LinkTarget::Provided(name) => {
+                self.unprovided(name, &link.place, ORPHANED, "name an IngressRoute");
+                return;
+            }
+        };
+        if self.may_name(id, &link.place).is_ok()
+            && self.reads.row(&Cell::Object(Tag::IngressRoute, id.clone())).is_none()
+        {
+            self.absent("IngressRoute", id, &link.place, ORPHANED);
         }
     }
 

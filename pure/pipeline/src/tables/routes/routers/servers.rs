@@ -27,6 +27,9 @@ use crate::codes;
 use crate::tables::cell::{Cell, Tag};
 use crate::tables::row::{Class, Row};
 
+/// The transport that is meant where none is named.
+const USUAL: &str = "default@internal";
+
 impl Maker<'_, '_> {
     /// A leaf of its own for endpoints of a Service.
     pub(super) fn servers(
@@ -123,13 +126,15 @@ impl Maker<'_, '_> {
         target: &Target,
         leaf: &BackendId,
     ) -> Result<TransportId, RefusalReason> {
-        if let Some(link) = &draft.transport {
-            return match &link.to {
-                LinkTarget::Object(id) => self.named_transport(id, draft, (service, target), link),
-                LinkTarget::Provided(name) => {
-                    self.provided(name, &link.place).map(|_| Transport::plain().id)
-                }
-            };
+        match draft.transport.as_ref().map(|link| (link, &link.to)) {
+            Some((link, LinkTarget::Object(id))) => {
+                return self.named_transport(id, draft, (service, target), link);
+            }
+            Some((link, LinkTarget::Provided(name))) if **name != *USUAL => {
+                let help = "name a ServersTransport";
+                return Err(self.unprovided(name, &link.place, UNSERVED, help));
+            }
+            _ => {}
         }
         let base = match self.kind {
             RouteKind::Http | RouteKind::Grpc => {

@@ -104,12 +104,8 @@ impl Maker<'_, '_> {
             "prometheus@internal" => Internal::Prometheus,
             "noop@internal" => Internal::Noop,
             _ => {
-                let place = field(place, "name");
-                let message = format!("nobody here provides `{name}`: the route answers 503");
                 let help = "name a Service or a TraefikService";
-                let code = codes::REFERENCE_MISSING;
-                self.diagnostics.push(Diagnostic::at(Severity::Error, code, &place, message, help));
-                return Err(RefusalReason::Reference(place));
+                return Err(self.unprovided(name, &field(place, "name"), UNSERVED, help));
             }
         };
         let id = BackendId::from(format!("{name}#{}", place.object));
@@ -117,6 +113,20 @@ impl Maker<'_, '_> {
             self.describe(id.clone(), place, Backend::Internal(internal));
         }
         Ok(id)
+    }
+
+    /// Says that no other provider has what is named.
+    pub(super) fn unprovided(
+        &mut self,
+        name: &str,
+        place: &Provenance,
+        so: &str,
+        help: &str,
+    ) -> RefusalReason {
+        let message = format!("nobody here provides `{name}`: {so}");
+        let code = codes::REFERENCE_MISSING;
+        self.diagnostics.push(Diagnostic::at(Severity::Error, code, place, message, help));
+        RefusalReason::Reference(place.clone())
     }
 
     pub(super) fn absent(
