@@ -3,6 +3,7 @@
 //! These machines are noisy: programs that are compared run side by side in one interleaved run,
 //! and what is quoted are medians and ratios.
 
+mod balance;
 mod cpu;
 mod failover;
 mod gateway;
@@ -133,6 +134,18 @@ enum Command {
         /// Where it listens
         address: SocketAddr,
     },
+    /// What it costs to choose among a thousand endpoints
+    Balance {
+        /// Nobody's: the choice is measured by itself
+        #[arg(long)]
+        binary: Option<PathBuf>,
+        /// Rounds over all algorithms
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// Where to write the rows
+        #[arg(long)]
+        output: PathBuf,
+    },
     /// Idle cost of heartbeats; prints the rows
     Heartbeat,
     /// One case of `plan`, once; prints one line of JSON
@@ -222,6 +235,9 @@ fn main() -> ExitCode {
                 .and_then(|()| page())
         }
         Command::StreamsGateway { address } => streams::serve(address),
+        Command::Balance { rounds, output, .. } => {
+            balance::run(&balance::Options { rounds, output }).and_then(|()| page())
+        }
         Command::Heartbeat => {
             heartbeat::rows().iter().for_each(|row| println!("{row}"));
             Ok(())

@@ -68,6 +68,13 @@ const ABOUT: &[(&str, &str)] = &[
          cost down to 1.10, so a part of it is finding pages.",
     ),
     (
+        "balance",
+        "Wall time of one choice among 1,000 endpoints of two weights, and of counting the request: \
+         a million choices, each core with 256 requests under way. *Keys of late*: of 1,000 clients \
+         that come again and again; *new keys*: each comes once. On two cores both choose among the \
+         same endpoints, whose counts they share.",
+    ),
+    (
         "kubernetes",
         "In a cluster of its own: API server, etcd and controllers of Kubernetes 1.36.1 on \
          the same two cores. *At once*: 1,000 Services wait, a pool is created, and the \

@@ -27,7 +27,7 @@ pub(super) struct Least {
     known: RefCell<Tournament>,
     /// Who is looked at next.
     next: Cell<usize>,
-    choices: Cell<u64>,
+    choices: Cell<u32>,
     typical: Cell<u64>,
 }
 
@@ -41,28 +41,28 @@ impl Least {
     pub(super) fn pick<F: Field>(
         &self,
         field: &F,
-        cost: impl Fn(&F, usize) -> u64,
+        cost: impl Fn(&F, usize, u32) -> u64,
     ) -> Option<usize> {
         let mut known = self.known.borrow_mut();
         self.look_around(&mut known, field, &cost);
         for _ in 0..MOST_SECOND_LOOKS {
             let Some((at, (said, waits))) = known.best() else { break };
-            let costs = cost(field, at);
+            let costs = cost(field, at, 1);
             if costs <= said && costs < NEVER {
-                self.choices.set(self.choices.get() + 1);
-                known.set(at, ((costs + 1).min(NEVER - 1), self.choices.get()));
+                self.choices.set(self.choices.get().wrapping_add(1));
+                known.set(at, (cost(field, at, 2), self.choices.get()));
                 return Some(at);
             }
             known.set(at, (costs, waits));
         }
         let at = known.best().map_or(0, |(at, _)| at);
-        if cost(field, at) < NEVER { Some(at) } else { any_open(field, at) }
+        if cost(field, at, 1) < NEVER { Some(at) } else { any_open(field, at) }
     }
 
     /// By when each would have answered.
     pub(super) fn pick_soonest<F: Field>(&self, field: &F) -> Option<usize> {
         let typical = self.typical.get();
-        let picked = self.pick(field, |field, at| cost::by_time(field, at, typical));
+        let picked = self.pick(field, |field, at, more| cost::by_time(field, at, more, typical));
         if let Some(at) = picked {
             self.typical.set(cost::typical(typical, field, at));
         }
@@ -73,7 +73,7 @@ impl Least {
         &self,
         known: &mut Tournament,
         field: &F,
-        cost: &impl Fn(&F, usize) -> u64,
+        cost: &impl Fn(&F, usize, u32) -> u64,
     ) {
         let count = field.count();
         let looks = if count <= FEW { count } else { LOOKS };
@@ -81,7 +81,7 @@ impl Least {
         for _ in 0..looks {
             at = if at + 1 < count { at + 1 } else { 0 };
             let (said, waits) = known.rank(at);
-            let costs = cost(field, at);
+            let costs = cost(field, at, 1);
             if costs != said {
                 known.set(at, (costs, waits));
             }

@@ -14,7 +14,9 @@ pub(super) struct Peak {
 impl Peak {
     pub(super) fn pick<F: Field>(&self, field: &F, draw: u64) -> Option<usize> {
         let typical = self.typical.get();
-        let picked = two_choices::pick(field, draw, |field, at| cost::by_time(field, at, typical));
+        let picked = two_choices::pick(field, draw, |field, at, more| {
+            cost::by_time(field, at, more, typical)
+        });
         if let Some(at) = picked {
             self.typical.set(cost::typical(typical, field, at));
         }

@@ -12,8 +12,8 @@ use super::{Field, Member, is_open};
 /// Of up to so many nothing is remembered.
 const FEW: usize = 16;
 
-/// How many keys are remembered, by their last bits.
-const REMEMBERED: usize = 4_096;
+/// How many keys are remembered: each has one of two places, by its last bits and by its first.
+const REMEMBERED: usize = 8_192;
 
 /// Where keys of late went.
 #[derive(Debug, Default)]
@@ -31,16 +31,18 @@ impl Rendezvous {
     #[allow(clippy::cast_possible_truncation, reason = "the last bits are meant, and few members")]
     pub(super) fn pick(&self, field: &impl Field, members: &[Member], key: u64) -> Option<usize> {
         let mut memo = self.memo.borrow_mut();
-        let place = key as usize % REMEMBERED;
-        if let Some((known, at)) = memo.get(place)
-            && (*known, *at > 0) == (key, true)
-            && is_open(field, *at as usize - 1)
-        {
-            return Some(*at as usize - 1);
+        let places = [key, key >> 40].map(|key| key as usize % REMEMBERED);
+        let found = places.iter().filter_map(|place| memo.get(*place));
+        for (_, at) in found.filter(|(known, at)| *known == key && *at > 0) {
+            if is_open(field, *at as usize - 1) {
+                return Some(*at as usize - 1);
+            }
         }
         let all = members.iter().enumerate();
         let best = best(all.clone(), key)?;
         if is_open(field, best) {
+            let is_free = |place: &&usize| memo.get(**place).is_some_and(|(_, at)| *at == 0);
+            let place = *places.iter().find(is_free).unwrap_or(&places[1]);
             if let Some(kept) = memo.get_mut(place) {
                 *kept = (key, best as u32 + 1);
             }

@@ -11,7 +11,7 @@ const MOST_DRAWS: usize = 4;
 pub(super) fn pick<F: Field>(
     field: &F,
     mut draw: u64,
-    cost: impl Fn(&F, usize) -> u64,
+    cost: impl Fn(&F, usize, u32) -> u64,
 ) -> Option<usize> {
     let count = field.count();
     if count < 2 {
@@ -19,7 +19,7 @@ pub(super) fn pick<F: Field>(
     }
     for _ in 0..MOST_DRAWS {
         let (a, b) = two(draw, count);
-        let (cost_a, cost_b) = (cost(field, a), cost(field, b));
+        let (cost_a, cost_b) = (cost(field, a, 1), cost(field, b, 1));
         if cost_a.min(cost_b) < NEVER {
             return Some(if cost_b < cost_a { b } else { a });
         }
