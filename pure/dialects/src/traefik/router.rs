@@ -124,12 +124,8 @@ impl Reader<'_, '_> {
         let parents = self.links(written.parents.as_ref(), &parents);
         let tls = written.tls.as_ref().map(|tls| self.tls(tls, &path.key("tls")));
         let about = (written.kind, tls.is_some());
-        let (mut tls, unserved) = match tls {
-            Some(Ok(tls)) => (Some(tls), None),
-            Some(Err((tls, why))) => (Some(tls), Some(why)),
-            None => (None, None),
-        };
-        let unserved = unserved.or_else(|| parents.as_ref().err().cloned());
+        let (mut tls, refused) = tls.map_or((None, None), |(tls, why)| (Some(tls), why));
+        let unserved = refused.or_else(|| parents.as_ref().err().cloned());
         let routes = path.key("routes");
         if written.routers.is_empty() {
             self.findings.missing(&routes, "add a route");
@@ -295,12 +291,12 @@ impl Reader<'_, '_> {
         .into()
     }
 
-    /// How TLS is held; with a reason where its routes must not be served.
+    /// How TLS is held; and why its routes must not be served, if they must not.
     fn tls(
         &mut self,
         written: &raw::RouteTls,
         path: &FieldPath,
-    ) -> Result<RouterTls, (RouterTls, RefusalReason)> {
+    ) -> (RouterTls, Option<RefusalReason>) {
         let own = self.findings.object().namespace.clone();
         let secret = written.secret_name.as_deref().filter(|name| !name.is_empty());
         let secret = secret.map(|name| TlsSecret {
@@ -310,21 +306,19 @@ impl Reader<'_, '_> {
         });
         let named = |it: &&raw::Reference| it.name.as_deref().is_some_and(|name| !name.is_empty());
         let options = written.options.as_ref().filter(named);
-        let options = options.map(|options| self.policy(options, &path.key("options"))).transpose();
+        let options = options.map(|options| self.policy(options, &path.key("options")));
         self.unasked(written, path);
-        let mut tls = RouterTls {
+        let (options, refused) = match options.transpose() {
+            Ok(options) => (options, None),
+            Err(why) => (None, Some(why)),
+        };
+        let tls = RouterTls {
             place: self.findings.place(path),
             secret,
-            options: None,
+            options,
             is_passed_on: written.passthrough.unwrap_or_default(),
         };
-        match options {
-            Ok(options) => {
-                tls.options = options;
-                Ok(tls)
-            }
-            Err(why) => Err((tls, why)),
-        }
+        (tls, refused)
     }
 
     /// The TLSOption that is named; the one called `default` is the same from everywhere.

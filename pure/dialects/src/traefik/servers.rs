@@ -15,7 +15,10 @@ use steelyard_model::router_draft::{LinkTarget, ObjectLink};
 const SCHEMES: [(&str, OriginScheme); 3] =
     [("http", OriginScheme::Http), ("https", OriginScheme::Https), ("h2c", OriginScheme::H2c)];
 
-const STRATEGIES: [(&str, fn() -> Algorithm); 5] = [
+/// A word, and what it means.
+type Meant = (&'static str, fn() -> Algorithm);
+
+const STRATEGIES: [Meant; 5] = [
     ("wrr", || Algorithm::RoundRobin),
     ("RoundRobin", || Algorithm::RoundRobin),
     ("p2c", || Algorithm::TwoChoices),

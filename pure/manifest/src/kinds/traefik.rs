@@ -153,7 +153,7 @@ pub struct LoadBalancer {
     /// milliseconds.
     pub termination_delay: Option<i64>,
     /// Of a mirroring: who gets copies.
-    pub mirrors: Option<Vec<LoadBalancer>>,
+    pub mirrors: Option<Vec<Self>>,
     /// Of one of those: of so many requests in a hundred.
     pub percent: Option<i64>,
     /// Of a mirroring: whether bodies are copied.
