@@ -5,6 +5,7 @@
 //! identity goes on where the old one was. What it is not: it knows no connections and no health;
 //! who may be picked is the caller's word.
 
+pub mod budget;
 pub mod eligible;
 mod fnv;
 pub mod health;
