@@ -6,7 +6,7 @@ mod copy;
 pub(crate) mod course;
 pub(crate) mod dispatch;
 pub(crate) mod drive;
-mod fetch;
+pub(crate) mod fetch;
 pub(crate) mod hand;
 pub(crate) mod relay;
 mod serve;

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use steelyard_metrics::Exposition;
@@ -13,6 +13,7 @@ use steelyard_model::routing::id::CertificateId;
 use steelyard_model::routing::world::RoutingMap;
 use tokio::sync::watch;
 
+use crate::check::Checker;
 use crate::core::worker::{Command, Share, Worker};
 use crate::down;
 use crate::options::{Bind, Binding, GatewayOptions};
@@ -20,6 +21,7 @@ use crate::shared::staples::Lacking;
 use crate::shared::{Config, Shared};
 use crate::tell::access_log::{LogBuffer, Writer};
 use crate::tell::date::unix_now;
+use crate::tell::endpoints::{self, EndpointReport};
 use crate::tell::exposition::{self, Reloads};
 use crate::tell::metrics::Sample;
 use crate::tell::recent::{self, FailedRequest};
@@ -32,6 +34,8 @@ pub struct Gateway {
     listening: Mutex<BTreeMap<Bind, SocketAddr>>,
     reloads: Mutex<Reloads>,
     log: Mutex<Option<Writer>>,
+    /// Asks endpoints whether they are well.
+    checker: Mutex<Option<Checker>>,
 }
 
 /// The gateway could not start.
@@ -80,12 +84,14 @@ impl Gateway {
             .map(|index| Worker::start(index, shared.clone(), log(), down::SERVANTS))
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
+        let checker = Checker::start(shared.clone()).map_err(StartError::Worker)?;
         Ok(Self {
             shared,
             workers: Mutex::new(workers),
             listening: Mutex::default(),
             reloads: Mutex::default(),
             log: Mutex::new(writer),
+            checker: Mutex::new(Some(checker)),
         })
     }
 
@@ -104,6 +110,9 @@ impl Gateway {
         let terms = terms.unwrap_or_else(|| former.terms.clone());
         let config = Config { generation, routing: routing.clone(), table, terms };
         self.shared.swap(config, &delta);
+        if let Some(checker) = &*self.checker() {
+            checker.tell();
+        }
         reloads.total += 1;
         reloads.last_success = unix_now();
     }
@@ -168,6 +177,7 @@ impl Gateway {
         let reloads = *self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
         let GatewayOptions { views, buckets, .. } = &self.shared.options;
         exposition::expose(&samples, reloads, *views, buckets, out);
+        endpoints::expose(&self.shared.config().routing, &self.shared.standings, out);
         exposition::expose_certificates(&self.shared.config().routing, out);
         let (taken, none, lacking) = self.shared.staples.told();
         exposition::expose_staples((taken, none), lacking.len(), out);
@@ -197,6 +207,16 @@ impl Gateway {
         }
         drop(to);
         (0..expected).map_while(|_| answers.recv_timeout(ANSWER).ok()).collect()
+    }
+
+    /// What is known of each endpoint of each backend, in the order of these.
+    pub fn endpoints(&self) -> Vec<EndpointReport> {
+        let samples: Vec<Sample> = self.ask(|to| Command::Sample { to });
+        endpoints::report(&self.shared.config().routing, &self.shared.standings, &samples)
+    }
+
+    fn checker(&self) -> MutexGuard<'_, Option<Checker>> {
+        self.checker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens the access log's file again, after log rotation has moved it away.
@@ -229,6 +249,7 @@ impl Gateway {
             workers.drain(..).collect()
         };
         self.listening.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let checker = self.checker().take();
         for worker in &workers {
             let _ = worker.commands.send(Command::Drain { timeout });
         }
@@ -236,6 +257,7 @@ impl Gateway {
             drop(worker.commands);
             let _ = worker.thread.join();
         }
+        checker.into_iter().for_each(Checker::end);
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = log {
             writer.finish();

@@ -8,6 +8,7 @@
 //! Invariants: a new configuration drops no connection; nothing is forwarded that was not parsed;
 //! a waiting connection holds no buffer; what is retried was either never sent or may be repeated.
 
+mod check;
 mod core;
 mod down;
 mod exchange;
@@ -24,6 +25,7 @@ pub use options::{
     Timeouts, Tracing,
 };
 pub use shared::staples::Lacking;
+pub use tell::endpoints::{EndpointFitness, EndpointReport};
 pub use tell::recent::FailedRequest;
 pub use tell::request_id::RequestId;
 pub use wire::listen::{Sockets, open as open_sockets};

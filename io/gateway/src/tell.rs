@@ -3,6 +3,7 @@
 pub(crate) mod access_log;
 pub(crate) mod date;
 pub(crate) mod distrust;
+pub(crate) mod endpoints;
 pub(crate) mod exposition;
 pub(crate) mod fault;
 pub(crate) mod metrics;

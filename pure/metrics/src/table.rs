@@ -65,6 +65,14 @@ families! {
             ["service"] "Attempts at another endpoint, by service";
         COPIED_REQUESTS: Kind::Counter, "steelyard_copied_requests_total"
             ["outcome"] "Copies of requests for mirrors, by what came of them";
+        SERVICE_SERVER_UP: Kind::Gauge, "traefik_service_server_up"
+            ["service", "url"] "Whether an endpoint passes its check: 1, or 0; by service and endpoint";
+        RETRIES_WITHHELD: Kind::Counter, "steelyard_service_retries_withheld_total"
+            ["service"]
+            "Requests that were not tried again since too many were already, by service";
+        ENDPOINT_FIT: Kind::Gauge, "steelyard_endpoint_fit"
+            ["endpoint", "service"]
+            "Whether an endpoint gets requests: 1, or 0 where its check or its connections fail";
         ENTRY_POINT_TLS_REQUESTS: Kind::Counter, "traefik_entrypoint_requests_tls_total"
             ["entrypoint", "tls_cipher", "tls_version"] "Requests over TLS, by entrypoint";
         ROUTER_TLS_REQUESTS: Kind::Counter, "traefik_router_requests_tls_total"

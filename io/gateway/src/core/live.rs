@@ -159,7 +159,7 @@ impl Scene<'_> {
             return known.clone();
         }
         // It is there before what it leads to is made, which may lead back to it.
-        let made = Rc::new(BackendState::new(id));
+        let made = Rc::new(BackendState::new(id, self.shared.options.workers));
         self.states.backends.borrow_mut().insert(id.clone(), made.clone());
         made.form(self);
         made

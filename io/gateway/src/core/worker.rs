@@ -80,6 +80,12 @@ pub(crate) struct Servants {
     pub(crate) datagrams: fn(Rc<Core>, Rc<Listener>, UdpSocket) -> JoinHandle<()>,
 }
 
+impl Servants {
+    /// Nothing comes in.
+    pub(crate) const NOBODY: Self =
+        Self { connection: |_| (), datagrams: |_, _, _| spawn_local(std::future::pending()) };
+}
+
 #[cfg(test)]
 impl Servants {
     pub(crate) const fn of_test(connection: fn(Arrival)) -> Self {

@@ -15,7 +15,7 @@ use crate::core::Core;
 use crate::core::arrival::Arrival;
 use crate::core::live::{BackendState, Caller, Carriage, Leaf, Picked, RouteState, Target};
 use crate::exchange::relay::{Ending, Quiet, Relay, Stand};
-use crate::shared::standing::EndpointStanding;
+use crate::shared::standing::{EndpointStanding, Seat};
 use crate::tell::fault::{Failed, Fault};
 use crate::up::upstream::Upstream;
 use crate::wire::Wire;
@@ -37,11 +37,13 @@ pub(super) struct Reached {
     label: Arc<str>,
     stream: Stream,
     carriage: Carriage,
+    /// Its place at the endpoint, where these are counted.
+    seat: Option<Seat>,
 }
 
 /// Carries bytes between a client and who took its connection, until that ends.
 pub(super) async fn carry(arrival: Arrival, reached: Reached) {
-    let Reached { service, label, stream: endpoint, carriage } = reached;
+    let Reached { service, label, stream: endpoint, carriage, seat: _seat } = reached;
     let Arrival { core, listener, stream, held, waiting, slot: _slot, .. } = arrival;
     stream.keep_alive();
     endpoint.keep_alive();
@@ -86,7 +88,11 @@ pub(super) async fn reach(
         if began.elapsed() > core.options().timeouts.connect_all {
             break;
         }
-        let standing = service.standing(&core.shared.standings, leaf.target(index));
+        let Some(seat) = leaf.seat(index) else {
+            last = Failed::new(Fault::Full);
+            continue;
+        };
+        let standing = leaf.standing(index);
         let upstreams = match upstreams(core, &service, leaf.target(index)).await {
             Ok(upstreams) => upstreams,
             Err(failed) => {
@@ -95,11 +101,11 @@ pub(super) async fn reach(
             }
         };
         for upstream in upstreams {
-            let begun = begin(core, (&upstream, standing.as_deref()), &carriage, &says, preamble);
+            let begun = begin(core, (&upstream, standing), &carriage, &says, preamble);
             match begun.await {
                 Ok(stream) => {
                     let label = upstream.label.clone();
-                    return Ok(Reached { service, label, stream, carriage });
+                    return Ok(Reached { service, label, stream, carriage, seat });
                 }
                 Err(failed) => {
                     core.warn(&failed, &service.name, &upstream.label);
@@ -170,14 +176,14 @@ async fn upstreams(
 /// Connects to one address, and says what is to be said first.
 async fn begin(
     core: &Core,
-    (upstream, standing): (&Upstream, Option<&EndpointStanding>),
+    (upstream, standing): (&Upstream, &EndpointStanding),
     carriage: &Carriage,
     says: &[u8],
     preamble: Preamble,
 ) -> Result<Stream, Failed> {
     let limit = carriage.connect.unwrap_or_else(|| core.options().timeouts.connect);
     let connected = upstream.connect_with(says, limit).await;
-    standing.into_iter().for_each(|it| it.connected(Instant::now(), &connected));
+    standing.connected(Instant::now(), &connected);
     let stream = connected.map_err(Failed::connect)?;
     if preamble == Preamble::SslRequest {
         agree(core, &stream, limit).await?;

@@ -180,7 +180,7 @@ impl Port {
             core.refused(&state.name, "TLS over datagrams");
             return Err(Fault::Refused.into());
         }
-        let index = leaf.attempts().next().ok_or(Fault::NoEndpoints)?;
+        let index = leaf.attempts().next().ok_or(Fault::NoneFit)?;
         let target = leaf.target(index).clone();
         Ok(Goal { route: state.id(), service: leaf.backend, target })
     }

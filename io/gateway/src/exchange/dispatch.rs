@@ -11,7 +11,7 @@ use steelyard_http::{After, Break, Limits, Verdict};
 
 use crate::core::Core;
 use crate::core::listener::Listener;
-use crate::core::live::{BackendState, Chosen, Picked, Target};
+use crate::core::live::{BackendState, Chosen, Leaf, Picked, Target};
 use crate::exchange::aside::Aside;
 use crate::exchange::drive::{Exchange, Place, Tap};
 use crate::exchange::tunnel::tunnel;
@@ -94,11 +94,49 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         };
         let service = &leaf.backend;
         self.trace.service = Some(service.clone());
-        let mut last = Failed::new(Fault::NoEndpoints);
+        service.budget.earn();
+        let began = Instant::now();
+        let mut waiting = None;
+        loop {
+            let failed = match self.at_any(leaf).await {
+                Err(failed) if failed.fault == Fault::Full => failed,
+                Err(failed) => return Done::Answer(failed.fault, self.exchange.may_stay()),
+                Ok(done) => return done,
+            };
+            // Nobody has got anything: there may be a place soon.
+            let most = service.care().most.filter(|most| since(began) < most.patience);
+            if let (Some(most), Some(line)) = (most, service.line()) {
+                if waiting.is_none() {
+                    waiting = line.join(most);
+                }
+                if let Some(waiter) = &waiting {
+                    waiter.wait().await;
+                    continue;
+                }
+            }
+            core.warn(&failed, &service.name, "");
+            return Done::Answer(failed.fault, self.exchange.may_stay());
+        }
+    }
+
+    /// Tries those of the endpoints that may be asked, each once at most.
+    async fn at_any(&mut self, leaf: &Leaf) -> Attempt {
+        let core = self.place.core;
+        let service = &leaf.backend;
         let limit = core.options().timeouts.connect_all;
-        for (attempt, index) in leaf.attempts().enumerate() {
-            if attempt > 0 {
-                if since(self.started) > limit {
+        let (mut last, mut attempts) = (None, 0_u32);
+        for index in leaf.attempts() {
+            let Some(seat) = leaf.seat(index) else {
+                last = last.or_else(|| Some(Failed::new(Fault::Full)));
+                continue;
+            };
+            if attempts > 0 {
+                let now = Instant::now();
+                if now.saturating_duration_since(self.started) > limit {
+                    break;
+                }
+                if !service.budget.spend(now) {
+                    core.counters.count_unspent(&service.name);
                     break;
                 }
                 self.trace.retries += 1;
@@ -106,17 +144,33 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
                     core.counters.count_retry(&service.name);
                 }
             }
+            attempts += 1;
+            let standing = leaf.standing(index);
+            self.trace.standing = Some(standing.clone());
             self.exchange.change_response(leaf.changes(index));
-            match self.at_target(service, leaf.target(index)).await {
-                Err(failed) => last = failed,
-                Ok(done) => return done,
+            let attempt = {
+                let began = seat.is_some().then(Instant::now);
+                let attempt = self.at_target(service, leaf.target(index)).await;
+                if let (Some(began), Ok(Done::Passed(_))) = (began, &attempt) {
+                    let now = Instant::now();
+                    standing.answered_in(now.saturating_duration_since(began), now);
+                }
+                attempt
+            };
+            drop(seat);
+            match attempt {
+                Err(failed) => last = Some(failed),
+                done => return done,
             }
         }
-        Done::Answer(last.fault, self.exchange.may_stay())
+        Err(last.unwrap_or_else(|| {
+            let failed = Failed::new(Fault::NoneFit);
+            core.warn(&failed, &service.name, "");
+            failed
+        }))
     }
 
     async fn at_target(&mut self, service: &BackendState, target: &Target) -> Attempt {
-        self.trace.standing = service.standing(&self.place.core.shared.standings, target);
         match target {
             Target::Address(upstream) => self.at(service, upstream, None).await,
             Target::Name(name, port) => Box::pin(self.at_name(service, name, *port)).await,
@@ -279,7 +333,12 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
             E::give_back(clean, upstream, core.tick.get());
         }
         let done = match verdict {
-            Verdict::Passed(after) => return Ok(Done::Passed(after)),
+            Verdict::Passed(after) => {
+                if let Some(standing) = &self.trace.standing {
+                    standing.answered(core.tick.get(), self.exchange.status());
+                }
+                return Ok(Done::Passed(after));
+            }
             Verdict::Switched => return Ok(Done::Passed(After::Close)),
             Verdict::Retry(why) => return Err(Failed::over(why.into(), detail)),
             Verdict::Answer { why, stays } => {

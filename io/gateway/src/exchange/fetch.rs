@@ -38,11 +38,11 @@ pub(crate) async fn fetch(
             return shared(core, &upstream, &head, letter).await;
         }
         let (stream, is_fresh) = connection(core, &upstream).await?;
-        match exchange(core, &upstream, stream, &head, letter).await {
+        match exchange(core, &upstream, stream, &head, letter.into()).await {
             // It may have been closed in the moment it was taken: a fresh one tells.
             Err(_) if !is_fresh => {
                 let stream = upstream.connect(core.options().timeouts.connect).await?;
-                exchange(core, &upstream, stream, &head, letter).await
+                exchange(core, &upstream, stream, &head, letter.into()).await
             }
             fetched => fetched,
         }
@@ -112,14 +112,14 @@ async fn shared(
     letter: &Letter,
 ) -> io::Result<Response> {
     if let Some(errand) = upstream.sessions.kept()
-        && let Ok(response) = exchange(core, upstream, errand, head, letter).await
+        && let Ok(response) = exchange(core, upstream, errand, head, letter.into()).await
     {
         return Ok(response);
     }
     let limit = core.options().timeouts.connect;
     match upstream.reach(limit).await? {
-        Reached::Shared(errand) => exchange(core, upstream, errand, head, letter).await,
-        Reached::Alone(stream) => exchange(core, upstream, stream, head, letter).await,
+        Reached::Shared(errand) => exchange(core, upstream, errand, head, letter.into()).await,
+        Reached::Alone(stream) => exchange(core, upstream, stream, head, letter.into()).await,
     }
 }
 
@@ -133,12 +133,30 @@ async fn connection(core: &Core, upstream: &Upstream) -> io::Result<(Stream, boo
     Ok((stream, true))
 }
 
-async fn exchange<E: Origin>(
+/// What of an answer is read.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading<'r> {
+    /// The method of what is asked.
+    pub(crate) method: &'r str,
+    /// Bytes of its body, at most.
+    pub(crate) max: usize,
+    /// Of a longer one that much is enough.
+    pub(crate) is_cut: bool,
+}
+
+impl<'r> From<&'r Letter> for Reading<'r> {
+    fn from(letter: &'r Letter) -> Self {
+        Self { method: &letter.method, max: letter.max, is_cut: false }
+    }
+}
+
+/// Sends `head`, with what follows it, and reads the answer.
+pub(crate) async fn exchange<E: Origin>(
     core: &Core,
     upstream: &Upstream,
     stream: E,
     head: &[u8],
-    letter: &Letter,
+    reading: Reading<'_>,
 ) -> io::Result<Response> {
     let mut reuse = Reuse::new(false);
     reuse.see(Seen::Owed(head.len()));
@@ -151,7 +169,7 @@ async fn exchange<E: Origin>(
         if stream.read(&core.heads, &mut slot).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if let Some(read) = read_head(&mut slot, letter)? {
+        if let Some(read) = read_head(&mut slot, reading.method)? {
             break read;
         }
     };
@@ -162,7 +180,10 @@ async fn exchange<E: Origin>(
             payload.extend_from_slice(&buffer[..fed.forward]);
             release(&mut slot, fed.consumed);
         }
-        if payload.len() > letter.max {
+        if payload.len() > reading.max {
+            if reading.is_cut {
+                break;
+            }
             return Err(io::Error::other("the body is too large"));
         }
         if body.is_done() {
@@ -189,13 +210,12 @@ async fn exchange<E: Origin>(
 /// request may follow.
 fn read_head(
     slot: &mut Option<Buffer>,
-    letter: &Letter,
+    method: &str,
 ) -> io::Result<Option<(Response, Body, bool)>> {
     loop {
         let Some(buffer) = slot.as_ref() else { return Ok(None) };
         let mut slots = Slots::default();
-        let asked =
-            Asked { head: &*letter.method == "HEAD", http10: false, upgrade: Upgrades::NONE };
+        let asked = Asked { head: method == "HEAD", http10: false, upgrade: Upgrades::NONE };
         let parsed = ResponseHead::parse(buffer, &mut slots, asked)
             .map_err(|bad| io::Error::other(bad.as_str()))?;
         let Some(head) = parsed else {
@@ -292,7 +312,7 @@ mod tests {
         let letter = letter(method, "/", b"");
         let response = {
             let head = head(&core, &letter, b"").unwrap();
-            exchange(&core, &upstream, stream, &head, &letter).await
+            exchange(&core, &upstream, stream, &head, (&letter).into()).await
         };
         saying.join().unwrap();
         response.map(|response| (response.status, response.body))
@@ -325,7 +345,7 @@ mod tests {
             let mut buffer = core.heads.take();
             buffer.room()[..bytes.len()].copy_from_slice(bytes);
             buffer.filled = bytes.len();
-            read_head(&mut Some(buffer), &letter("GET", "/", b""))
+            read_head(&mut Some(buffer), "GET")
         };
         let whole = b"HTTP/1.1 203 X\r\nContent-Length: 5\r\n\r\n";
         assert!(read(whole).is_ok_and(|read| read.is_some_and(|(head, ..)| head.status == 203)));

@@ -8,9 +8,10 @@
 //! changes only; what is under way and how soon is answered is counted for those who say that they
 //! want to know ([`EndpointStanding::enter`]), so that others share no cache line.
 
-#![allow(dead_code, reason = "who picks by load and time, and who limits, asks for all of it")]
+#![allow(dead_code, reason = "what picks by load and time asks for more of it")]
 
 mod latency;
+mod lineup;
 mod seat;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,10 +23,11 @@ use std::time::{Duration, Instant};
 
 use steelyard_balance::health::{Fitness, Health, Sign, slow_start};
 use steelyard_model::routing::care::Care;
-use steelyard_model::routing::id::TransportId;
+use steelyard_model::routing::id::{BackendId, TransportId};
 use steelyard_model::{Endpoint, Host};
 
 use latency::Latency;
+pub(crate) use lineup::Lineup;
 pub(crate) use seat::{Line, Seat};
 
 /// Which endpoint, and by which terms.
@@ -83,6 +85,7 @@ pub(crate) struct EndpointStandings {
     epoch: Instant,
     changes: Arc<AtomicU64>,
     known: Mutex<BTreeMap<Spot, Arc<EndpointStanding>>>,
+    lines: Mutex<BTreeMap<BackendId, Arc<Line>>>,
 }
 
 const FIT: u64 = 0;
@@ -97,7 +100,8 @@ impl Spot {
 
 impl Default for EndpointStandings {
     fn default() -> Self {
-        Self { epoch: Instant::now(), changes: Arc::default(), known: Mutex::default() }
+        let (changes, known, lines) = Default::default();
+        Self { epoch: Instant::now(), changes, known, lines }
     }
 }
 
@@ -111,6 +115,13 @@ impl EndpointStandings {
         let standing = Arc::new(EndpointStanding::new(spot.clone(), self.epoch, &self.changes));
         known.insert(spot, standing.clone());
         standing
+    }
+
+    /// Who waits for a place at an endpoint of this backend.
+    pub(crate) fn line(&self, backend: &BackendId) -> Arc<Line> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.retain(|id, line| id == backend || Arc::strong_count(line) > 1);
+        lines.entry(backend.clone()).or_default().clone()
     }
 
     /// Grows with each endpoint that becomes fit or is no longer, but for those that were shunned

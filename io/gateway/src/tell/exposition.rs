@@ -229,6 +229,10 @@ pub(crate) fn expose(
     }
     expose_tls(samples, views, out);
     expose_rest(samples, bounds, out);
+    let mut unspent = out.family(&table::RETRIES_WITHHELD);
+    for (service, count) in sums(samples, |sample| &sample.unspent) {
+        unspent.put([service], count);
+    }
     let mut retries = out.family(&table::SERVICE_RETRIES);
     for (service, count) in sums(samples, |sample| &sample.retries) {
         retries.put([service], count);
@@ -328,6 +332,7 @@ mod tests {
             open: vec![(("web".into(), Protocol::Tcp), 2)],
             retries: vec![("s".into(), 1)],
             copies: vec![("answered", 4)],
+            unspent: vec![("s".into(), 2)],
             room: vec![(("web".into(), "progress"), 1)],
             tcp: vec![(
                 ("web".into(), "db".into()),
@@ -380,6 +385,7 @@ mod tests {
             "le=\"5\"} 14\n",
             "le=\"+Inf\"} 16\n",
             "traefik_service_retries_total{service=\"s\"} 3\n",
+            "steelyard_service_retries_withheld_total{service=\"s\"} 6\n",
             "traefik_entrypoint_requests_tls_total{entrypoint=\"web\",tls_cipher=\"TLS_AES_128_GCM_SHA256\",tls_version=\"1.3\"} 6\n",
             "traefik_router_requests_tls_total{router=\"r\",service=\"s\",tls_cipher=\"TLS_AES_128_GCM_SHA256\",tls_version=\"1.3\"} 4\n",
             "traefik_service_requests_tls_total{service=\"s\",tls_cipher=\"TLS_AES_128_GCM_SHA256\",tls_version=\"1.3\"} 4\n",

@@ -31,6 +31,10 @@ pub(crate) enum Fault {
     Loop,
     /// No backend of the route has an endpoint.
     NoEndpoints,
+    /// It has endpoints, and none that may be asked: their checks fail.
+    NoneFit,
+    /// Each endpoint has as many requests as it may.
+    Full,
     /// The endpoint's name has no address.
     Unresolved,
     /// The endpoint did not take the connection.
@@ -83,7 +87,7 @@ impl Fault {
             Self::GivenUp => 500,
             Self::Filtered(_) => 403,
             Self::Loop => 508,
-            Self::CutOff | Self::Refused | Self::NoEndpoints => 503,
+            Self::CutOff | Self::Refused | Self::NoEndpoints | Self::NoneFit | Self::Full => 503,
             Self::Unresolved
             | Self::Connect
             | Self::UpstreamClosed
@@ -107,6 +111,8 @@ impl Fault {
             Self::Refused => "the route restricts access in a way that is not honoured",
             Self::Loop => "the route leads back to this gateway",
             Self::NoEndpoints => "no endpoint is ready",
+            Self::NoneFit => "every endpoint fails its check",
+            Self::Full => "every endpoint has as many requests as it may",
             Self::Unresolved => "the endpoint's name has no address",
             Self::Connect => "the endpoint does not take connections",
             Self::ConnectTimeout => "the endpoint does not answer connection attempts",
@@ -133,6 +139,8 @@ impl Fault {
             Self::Refused => "refused",
             Self::Loop => "loop",
             Self::NoEndpoints => "no-endpoints",
+            Self::NoneFit => "none-fit",
+            Self::Full => "full",
             Self::Unresolved => "unresolved",
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect-timeout",

@@ -129,6 +129,7 @@ pub(crate) struct Counters {
     open: RefCell<HashMap<OpenAt, Rc<Cell<i64>>>>,
     pub(crate) retries: RefCell<HashMap<Arc<str>, u64>>,
     copies: RefCell<HashMap<&'static str, u64>>,
+    unspent: RefCell<HashMap<Arc<str>, u64>>,
     room: RefCell<HashMap<(Arc<str>, &'static str), u64>>,
     tcp: RefCell<HashMap<ByService, TcpCount>>,
     udp: RefCell<HashMap<ByService, UdpCount>>,
@@ -152,6 +153,8 @@ pub(crate) struct Sample {
     pub(crate) open: Vec<(OpenAt, i64)>,
     pub(crate) retries: Vec<(Arc<str>, u64)>,
     pub(crate) copies: Vec<(&'static str, u64)>,
+    /// Requests that were not tried again since too many were, by service.
+    pub(crate) unspent: Vec<(Arc<str>, u64)>,
     /// Connections that made room, by entry point and what was awaited of them.
     pub(crate) room: Vec<((Arc<str>, &'static str), u64)>,
     /// Connections of TCP routes, by entry point and service.
@@ -220,6 +223,11 @@ impl Counters {
     /// A copy of a request came to this.
     pub(crate) fn count_copy(&self, outcome: &'static str) {
         *self.copies.borrow_mut().entry(outcome).or_default() += 1;
+    }
+
+    /// A request to `service` is not tried again, since too many were.
+    pub(crate) fn count_unspent(&self, service: &Arc<str>) {
+        *self.unspent.borrow_mut().entry(service.clone()).or_default() += 1;
     }
 
     /// A connection at `entry_point` makes room for others.
@@ -305,6 +313,7 @@ impl Counters {
             sum.borrow_mut().add(&cell.borrow());
         }
         self.retries.borrow_mut().retain(|name, _| !services.contains(&**name));
+        self.unspent.borrow_mut().retain(|name, _| !services.contains(&**name));
         self.tcp.borrow_mut().retain(|(_, name), _| !services.contains(&**name));
         self.udp.borrow_mut().retain(|(_, name), _| !services.contains(&**name));
         let mut secured = self.secured.borrow_mut();
@@ -333,6 +342,7 @@ impl Counters {
             open: open.iter().map(|(name, cell)| (name.clone(), cell.get())).collect(),
             retries: retries.iter().map(|(name, count)| (name.clone(), *count)).collect(),
             copies: self.copies.borrow().iter().map(|(key, count)| (*key, *count)).collect(),
+            unspent: self.unspent.borrow().iter().map(|(it, count)| (it.clone(), *count)).collect(),
             room: room.iter().map(|(key, count)| (key.clone(), *count)).collect(),
             tcp: tcp.iter().map(|(key, counted)| (key.clone(), counted.totals())).collect(),
             udp: udp.iter().map(|(key, counted)| (key.clone(), counted.totals())).collect(),

@@ -14,6 +14,8 @@ pub(crate) struct Tally {
     /// Per bucket, not cumulative.
     buckets: [Cell<u64>; MOST_BOUNDS],
     seconds: Cell<f64>,
+    /// Of the last few answers: seconds, and how many these are.
+    lately: Cell<(f64, f64)>,
     connects: Cell<u64>,
     connect_seconds: Cell<f64>,
     failures: Cell<u64>,
@@ -26,13 +28,27 @@ pub(crate) struct EndpointTotals {
     pub(crate) requests: u64,
     pub(crate) buckets: [u64; MOST_BOUNDS],
     pub(crate) seconds: f64,
+    /// Seconds of the last few answers, and how many these are: each new one takes an eighth of the
+    /// place of all before.
+    pub(crate) lately: (f64, f64),
     pub(crate) connects: u64,
     pub(crate) connect_seconds: f64,
     pub(crate) failures: u64,
 }
 
+/// What is left of an answer's weight when the next comes.
+const FADES: f64 = 7.0 / 8.0;
+
 /// A request that the endpoint has, until this is dropped.
 pub(crate) struct InFlight<'t>(&'t Tally);
+
+impl EndpointTotals {
+    /// How soon it answers lately.
+    pub(crate) fn latency(&self) -> Option<Duration> {
+        let (seconds, count) = self.lately;
+        (count > 0.0).then(|| Duration::from_secs_f64(seconds / count))
+    }
+}
 
 impl Tally {
     /// The endpoint gets a request.
@@ -41,15 +57,12 @@ impl Tally {
         InFlight(self)
     }
 
-    /// How many requests it has of this core.
-    pub(crate) fn in_flight(&self) -> u32 {
-        u32::try_from(self.in_flight.get()).unwrap_or(u32::MAX)
-    }
-
     /// It has answered a request that took so long, and is of this bucket.
     pub(crate) fn answered(&self, duration: Duration, bucket: Option<usize>) {
         self.requests.set(self.requests.get() + 1);
         self.seconds.set(self.seconds.get() + duration.as_secs_f64());
+        let (seconds, count) = self.lately.get();
+        self.lately.set((seconds * FADES + duration.as_secs_f64(), count * FADES + 1.0));
         if let Some(at) = bucket {
             self.buckets[at].set(self.buckets[at].get() + 1);
         }
@@ -72,6 +85,7 @@ impl Tally {
             requests: self.requests.get(),
             buckets: self.buckets.each_ref().map(Cell::get),
             seconds: self.seconds.get(),
+            lately: self.lately.get(),
             connects: self.connects.get(),
             connect_seconds: self.connect_seconds.get(),
             failures: self.failures.get(),
@@ -90,6 +104,8 @@ impl AddAssign for EndpointTotals {
         self.in_flight += other.in_flight;
         self.requests += other.requests;
         self.seconds += other.seconds;
+        self.lately.0 += other.lately.0;
+        self.lately.1 += other.lately.1;
         self.connects += other.connects;
         self.connect_seconds += other.connect_seconds;
         self.failures += other.failures;
@@ -121,12 +137,15 @@ mod tests {
             requests: 3,
             buckets: buckets(1),
             seconds: 6.201,
+            lately: sum.lately,
             connects: 1,
             connect_seconds: 0.5,
             failures: 1,
         };
         assert_eq!(sum, of_one);
+        assert_eq!(of_one.latency().map(|it| it.as_millis()), Some(2_334));
         sum += of_one;
+        assert_eq!(of_one.latency(), sum.latency());
         assert_eq!((sum.requests, sum.buckets, sum.failures), (6, buckets(2), 2));
     }
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 pub(crate) mod backends;
+pub(crate) mod care;
 pub(crate) mod filtering;
 pub(crate) mod h2;
 pub(crate) mod held;

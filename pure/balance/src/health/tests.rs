@@ -3,6 +3,11 @@ use steelyard_model::routing::care::{CheckProbe, HealthCheck, PassiveCheck};
 
 use super::*;
 
+#[allow(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
+fn start() -> Instant {
+    Instant::now()
+}
+
 const ALL: [Sign; 5] =
     [Sign::Checked, Sign::CheckFailed, Sign::Reached, Sign::Unreached, Sign::Erred];
 
@@ -17,7 +22,7 @@ fn watched(failures: u32) -> Care {
 
 /// What a row of signs, a second apart, makes of an endpoint: a letter for each.
 fn course(care: &Care, signs: &str) -> String {
-    let start = Instant::now();
+    let start = start();
     let mut health = Health::new(None);
     let seen = signs.chars().zip(0..).map(|(sign, second)| {
         let now = start + Duration::from_secs(second);
@@ -99,7 +104,7 @@ proptest! {
         let mut care = if has_check { checked(rise, fall) } else { Care::default() };
         care.passive = failures.and_then(|failures| watched(failures).passive);
         let mut health = Health::new(None);
-        let mut now = Instant::now();
+        let mut now = start();
         for (passed, sign) in events {
             now += Duration::from_millis(passed);
             let before = health.fitness(now);

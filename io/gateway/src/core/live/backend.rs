@@ -4,8 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use steelyard_balance::budget::RetryBudget;
 use steelyard_balance::pick::Attempts;
 use steelyard_balance::tree::{Portion, Shape, Tree, token};
 use steelyard_balance::{Lot, SmoothWeighted};
@@ -20,7 +21,7 @@ use super::picking::Picking;
 use super::uses::have_lapsed;
 use super::{Link, Recipes, Scene, SetState, Target};
 use crate::shared::origins::OriginHandshakes;
-use crate::shared::standing::{EndpointStanding, EndpointStandings, Spot};
+use crate::shared::standing::{EndpointStanding, EndpointStandings, Line, Lineup, Spot};
 use crate::up::upstream::Upstream;
 
 /// Status where a backend asks for what is not built yet.
@@ -44,8 +45,17 @@ pub(crate) struct BackendState {
     handshakes: RefCell<Option<Arc<OriginHandshakes>>>,
     /// What its endpoints are spoken to by, and how they are looked after.
     terms: RefCell<Option<(TransportId, Arc<Care>)>>,
+    /// Its endpoints by their fitness, and which ones these are.
+    lineup: RefCell<Option<LinedUp>>,
+    /// How often its requests may be tried again.
+    pub(crate) budget: RetryBudget,
+    /// Who waits for a place at one of its endpoints.
+    line: RefCell<Option<Arc<Line>>>,
     is_gone: Cell<bool>,
 }
+
+/// Endpoints, and which of them may be asked.
+type LinedUp = (Rc<Roster>, Rc<Lineup>);
 
 /// What is spoken to endpoints, as they are known to speak.
 #[derive(Clone, Copy, Debug, Default)]
@@ -109,7 +119,8 @@ pub(super) fn unserved() -> (u16, Arc<str>) {
 }
 
 impl BackendState {
-    pub(super) fn new(id: &BackendId) -> Self {
+    /// One of so many cores has it.
+    pub(super) fn new(id: &BackendId, cores: usize) -> Self {
         Self {
             id: id.clone(),
             name: id.traefik_name().into(),
@@ -120,6 +131,9 @@ impl BackendState {
             speech: Cell::default(),
             handshakes: RefCell::default(),
             terms: RefCell::default(),
+            lineup: RefCell::default(),
+            budget: RetryBudget::of_one_in(cores),
+            line: RefCell::default(),
             is_gone: Cell::new(false),
         }
     }
@@ -144,6 +158,8 @@ impl BackendState {
         self.shares.retain(is_known);
         self.portions.borrow_mut().retain(|key, _| is_known(key));
         self.follow(&form);
+        *self.lineup.borrow_mut() = None;
+        *self.line.borrow_mut() = self.care().most.map(|_| scene.shared.standings.line(&self.id));
         *self.form.borrow_mut() = Rc::new(form);
     }
 
@@ -180,16 +196,57 @@ impl BackendState {
         self.handshakes.borrow().is_some()
     }
 
-    /// What all cores share of one of its endpoints. That takes a lock.
-    pub(crate) fn standing(
+    /// How its endpoints are looked after.
+    pub(crate) fn care(&self) -> Arc<Care> {
+        self.terms.borrow().as_ref().map_or_else(Care::usual, |(_, care)| care.clone())
+    }
+
+    /// Who waits for a place at one of its endpoints, where they have so many and no more.
+    pub(crate) fn line(&self) -> Option<Arc<Line>> {
+        self.line.borrow().clone()
+    }
+
+    /// Which of its endpoints may be asked. Where nothing has changed since the last time, that is
+    /// one atomic look.
+    pub(super) fn lineup(&self, standings: &EndpointStandings, roster: &Rc<Roster>) -> Rc<Lineup> {
+        let changes = standings.changes();
+        let mut known = self.lineup.borrow_mut();
+        let made = match &*known {
+            Some((of, lineup)) if Rc::ptr_eq(of, roster) => {
+                if lineup.is_present(changes, Instant::now) {
+                    return lineup.clone();
+                }
+                lineup.anew(changes, Instant::now())
+            }
+            _ => {
+                let all = self.stand(standings, &roster.targets);
+                Lineup::new(all, roster.open, changes, Instant::now())
+            }
+        };
+        let made = Rc::new(made);
+        *known = Some((roster.clone(), made.clone()));
+        made
+    }
+
+    /// Whether it is counted what each endpoint has under way: who chooses by that wants to know,
+    /// and who limits it.
+    pub(super) fn counts(&self) -> bool {
+        self.line.borrow().is_some() || self.picking.borrow().as_ref().is_some_and(Picking::counts)
+    }
+
+    /// What all cores share of its endpoints.
+    fn stand(
         &self,
         standings: &EndpointStandings,
-        target: &Target,
-    ) -> Option<Arc<EndpointStanding>> {
+        targets: &[Target],
+    ) -> Vec<Arc<EndpointStanding>> {
         let terms = self.terms.borrow();
-        let (transport, care) = terms.as_ref()?;
-        let (host, port) = target.place();
-        Some(standings.of(Spot { host, port, transport: transport.clone(), care: care.clone() }))
+        let Some((transport, care)) = terms.as_ref() else { return Vec::new() };
+        let spot = |target: &Target| {
+            let (host, port) = target.place();
+            Spot { host, port, transport: transport.clone(), care: care.clone() }
+        };
+        targets.iter().map(|target| standings.of(spot(target))).collect()
     }
 
     /// How bytes are carried to its endpoints; none where they speak something else.
@@ -226,9 +283,9 @@ impl BackendState {
     }
 
     /// Its endpoints in the order in which one request tries them.
-    pub(super) fn attempts(&self, roster: &Rc<Roster>, lot: Lot) -> Attempts {
+    pub(super) fn attempts(&self, roster: &Rc<Roster>, lineup: &Lineup, lot: Lot) -> Attempts {
         let mut picking = self.picking.borrow_mut();
-        picking.as_mut().map(|it| it.attempts(roster, lot)).unwrap_or_default()
+        picking.as_mut().map(|it| it.attempts(roster, lineup, lot)).unwrap_or_default()
     }
 
     /// The endpoint that a cookie speaks of, if it may be asked, and whether it would be told so
@@ -280,8 +337,13 @@ impl Tree for Wood<'_> {
 
     fn shape<'n>(&self, node: &'n Standing) -> Shape<'n> {
         match &*node.form {
-            Form::Leaf(_, id, set) if self.0.present(id, set).roster().open == 0 => Shape::Nothing,
-            Form::Leaf(node, ..) => Shape::of(&node.backend),
+            Form::Leaf(leaf, id, set) => {
+                let roster = self.0.present(id, set).roster();
+                // Who leads elsewhere where nobody is there leads elsewhere where nobody is well.
+                let lineup = || node.state.lineup(&self.0.shared.standings, &roster);
+                let is_there = roster.open > 0 && lineup().has_any();
+                if is_there { Shape::of(&leaf.backend) } else { Shape::Nothing }
+            }
             Form::Refused(..) => Shape::Leaf(None),
             Form::Inner(node, _) => Shape::Inner(&node.backend),
             Form::Nothing => Shape::Nothing,
@@ -370,9 +432,7 @@ fn is_straight(backend: &Backend) -> bool {
 }
 
 fn is_built(leaf: &Endpoints, scene: &Scene<'_>) -> bool {
-    *leaf.care == Care::default()
-        && leaf.host_header.is_none()
-        && speech_by(&leaf.transport, scene).is_some()
+    leaf.host_header.is_none() && speech_by(&leaf.transport, scene).is_some()
 }
 
 /// What is spoken, and how TLS is, where it is.

@@ -1,6 +1,7 @@
 //! Endpoints of one backend that take a request: in which order, and the cookies that lead back.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use steelyard_balance::pick::hash;
 use steelyard_balance::tree::{Asker, Copied, Pin, Rescue};
@@ -12,11 +13,14 @@ use super::Scene;
 use super::backend::{BackendState, Standing};
 use super::caller::Caller;
 use super::endpoints::{Roster, Target};
+use crate::shared::standing::{EndpointStanding, Lineup, Seat};
 
 /// Endpoints that take a request, and what else is to be done about it.
 pub(crate) struct Leaf {
     pub(crate) backend: Rc<BackendState>,
     roster: Rc<Roster>,
+    /// Which of them may be asked.
+    lineup: Rc<Lineup>,
     lot: Lot,
     /// Where a cookie leads.
     lead: Option<usize>,
@@ -71,7 +75,8 @@ impl Leaf {
             _ => None,
         };
         let lot = Lot { draw: scene.chance.draw(), key };
-        let mut it = Self { backend, roster, lot, lead: None, beside: None };
+        let lineup = backend.lineup(&scene.shared.standings, &roster);
+        let mut it = Self { backend, roster, lineup, lot, lead: None, beside: None };
         beside.own = endpoints.sticky.as_deref().map(|sticky| it.own(sticky, &beside.pins, caller));
         it.beside = (!beside.is_empty()).then(|| Box::new(beside));
         it
@@ -108,14 +113,31 @@ impl Leaf {
         Own { sticky: sticky.clone(), prefix, says }
     }
 
-    /// The endpoints in the order in which a request tries them, each once.
+    /// The endpoints in the order in which a request tries them, each once: those that are shunned
+    /// last, and never those whose check fails.
     pub(crate) fn attempts(&self) -> impl Iterator<Item = usize> + use<'_> {
-        let lead = self.lead;
+        let lead = self.lead.filter(|at| self.lineup.is_fit(*at));
         let mut rest = None;
         let others = std::iter::from_fn(move || {
-            rest.get_or_insert_with(|| self.backend.attempts(&self.roster, self.lot)).next()
+            let made = || self.backend.attempts(&self.roster, &self.lineup, self.lot);
+            rest.get_or_insert_with(made).next()
         });
-        lead.into_iter().chain(others.filter(move |at| Some(*at) != lead))
+        let fit = others.filter(|at| self.lineup.is_fit(*at));
+        let all = fit.chain(self.lineup.last.iter().copied());
+        lead.into_iter().chain(all.filter(move |at| Some(*at) != lead))
+    }
+
+    /// What all cores share of an endpoint.
+    pub(crate) fn standing(&self, at: usize) -> &Arc<EndpointStanding> {
+        &self.lineup.all[at]
+    }
+
+    /// A place at an endpoint, where that is counted; none where it has as much as it may.
+    pub(crate) fn seat(&self, at: usize) -> Option<Option<Seat>> {
+        if !self.backend.counts() {
+            return Some(None);
+        }
+        self.standing(at).enter(self.backend.line().as_ref()).map(Some)
     }
 
     pub(crate) fn target(&self, at: usize) -> &Target {

@@ -1,13 +1,16 @@
 //! How one backend chooses among its endpoints, and what it remembers of that.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Instant;
 
 use steelyard_balance::pick::Attempts;
 use steelyard_balance::{Field, Lot, Picker, sticky};
 use steelyard_model::routing::backend::{Algorithm, Endpoints, HashKey, Sticky, StickyValue};
 
 use super::endpoints::{Roster, Target};
+use crate::shared::standing::Lineup;
 
 /// What one backend remembers of its choices.
 pub(super) struct Picking {
@@ -29,7 +32,12 @@ struct Words {
 }
 
 /// Endpoints that may take new requests, as a choice among them sees them.
-struct Ground<'r>(&'r Roster);
+struct Ground<'r> {
+    roster: &'r Roster,
+    lineup: &'r Lineup,
+    /// The time, where it was asked for.
+    now: OnceCell<Instant>,
+}
 
 impl Picking {
     pub(super) fn new(endpoints: &Endpoints, scheme: &'static str) -> Self {
@@ -53,9 +61,15 @@ impl Picking {
         }
     }
 
-    pub(super) fn attempts(&mut self, roster: &Rc<Roster>, lot: Lot) -> Attempts {
+    pub(super) fn attempts(&mut self, roster: &Rc<Roster>, lineup: &Lineup, lot: Lot) -> Attempts {
         self.know(roster);
-        self.picker.attempts(&Ground(roster), lot)
+        self.picker.attempts(&Ground { roster, lineup, now: OnceCell::new() }, lot)
+    }
+
+    /// Whether it chooses by what endpoints have under way.
+    pub(super) fn counts(&self) -> bool {
+        use Algorithm::{Least, LeastTime, PeakEwma, TwoChoices};
+        matches!(self.picker.algorithm(), Least | LeastTime | PeakEwma | TwoChoices)
     }
 
     /// The endpoint that a cookie speaks of, and whether it would be told so now.
@@ -91,28 +105,36 @@ impl Words {
     }
 }
 
+impl Ground<'_> {
+    fn now(&self) -> Instant {
+        *self.now.get_or_init(Instant::now)
+    }
+}
+
 impl Field for Ground<'_> {
     fn count(&self) -> usize {
-        self.0.open
+        self.roster.open
     }
 
     fn weight(&self, at: usize) -> u32 {
-        self.0.members[at].weight
+        let weight = self.roster.members[at].weight;
+        let standing = &self.lineup.all[at];
+        // Of one backend, all count in thousandths or none does.
+        let counts = standing.spot.care.slow_start.is_some();
+        if counts { weight.saturating_mul(standing.share(self.now())) } else { weight }
     }
 
     fn load(&self, at: usize) -> u32 {
-        match &self.0.targets[at] {
-            Target::Address(upstream) => upstream.tally.in_flight(),
-            Target::Name(..) => 0,
-        }
+        self.lineup.all[at].in_flight()
     }
 
-    fn latency(&self, _: usize) -> u64 {
-        0
+    fn latency(&self, at: usize) -> u64 {
+        let latency = self.lineup.all[at].latency(self.now()).unwrap_or_default();
+        u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX)
     }
 
-    fn is_fit(&self, _: usize) -> bool {
-        true
+    fn is_fit(&self, at: usize) -> bool {
+        self.lineup.is_fit(at)
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Line {
 }
 
 /// One who waits.
-pub(crate) struct Waiter<'l>(&'l Line);
+pub(crate) struct Waiter(Arc<Line>);
 
 /// Whose place becomes free at another backend of the same endpoint is looked for so often.
 const LOOK: Duration = Duration::from_millis(20);
@@ -53,21 +53,21 @@ impl Drop for Seat {
 
 impl Line {
     /// One more who waits; none where as many do as may.
-    pub(crate) fn join(&self, most: Most) -> Option<Waiter<'_>> {
+    pub(crate) fn join(self: &Arc<Self>, most: Most) -> Option<Waiter> {
         let had = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let waiter = Waiter(self);
+        let waiter = Waiter(self.clone());
         (had < most.pending).then_some(waiter)
     }
 }
 
-impl Waiter<'_> {
+impl Waiter {
     /// Until there may be a place.
     pub(crate) async fn wait(&self) {
         let _ = tokio::time::timeout(LOOK, self.0.free.notified()).await;
     }
 }
 
-impl Drop for Waiter<'_> {
+impl Drop for Waiter {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
