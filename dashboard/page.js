@@ -9,7 +9,7 @@ import {
 const MOST_ROWS = 300;
 const EMPTY = {
   overview: {}, services: [], announcements: [], routes: [], members: [], diagnostics: [], events: [],
-  requests: [],
+  requests: [], endpoints: [],
 };
 const SEVERITIES = ["error", "warning", "info"];
 
@@ -28,7 +28,7 @@ const SECTIONS = {
     empty: "No routes. An Ingress with a host or a path makes one.",
   },
   endpoints: {
-    columns: ["Service", "Endpoint", "State", "Node"],
+    columns: ["Service", "Endpoint", "State", "Busy", "Latency", "Node", "Last failure"],
     rows: (world) => endpointRows(world),
     empty: "No endpoints. They come of EndpointSlices, Pods, or the annotation steelyard.dev/endpoints.",
   },
@@ -227,5 +227,6 @@ setInterval(() => {
   if (document.hidden) return;
   draw("events");
   source.again("requests");
+  source.again("endpoints");
 }, 5000);
 drawAll(true);

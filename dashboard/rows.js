@@ -46,7 +46,8 @@ export function routeRows({ routes, services, overview }) {
 }
 
 /** One row per endpoint of each Service port. */
-export function endpointRows({ services, routes }) {
+export function endpointRows({ services, routes, endpoints }, now = Date.now() / 1000) {
+  const health = new Map(list(endpoints).map((one) => [`${one.service} ${one.address}`, one]));
   const rows = new Map();
   for (const service of list(services)) {
     for (const port of list(service.ports)) {
@@ -61,12 +62,22 @@ export function endpointRows({ services, routes }) {
       if (!rows.has(key)) rows.set(key, { label: backend.service, ...one });
     }
   }
-  return [...rows.values()].map(({ label, address, state, node }) => finish([
-    [{ text: label, kind: "strong" }],
-    [{ text: address, kind: "mono" }],
-    [{ text: spaced(state), kind: `pill ${stateKind(state)}` }],
-    [node ?? dash()],
-  ]));
+  return [...rows.values()].map(({ label, address, state, node }) => {
+    const known = health.get(`${label} ${address}`) ?? {};
+    const isWorse = known.state === "down" || (known.state === "shunned" && state === "ready");
+    const word = isWorse ? known.state : state;
+    const since = known.since ? `for ${age(now - known.since)}` : undefined;
+    const failure = known.lastFailure;
+    return finish([
+      [{ text: label, kind: "strong" }],
+      [{ text: address, kind: "mono" }],
+      [{ text: spaced(word), kind: `pill ${word === "down" ? "bad" : stateKind(word)}`, title: since }],
+      [Number.isFinite(known.inFlight) ? String(known.inFlight) : dash()],
+      [Number.isFinite(known.latencyMs) ? `${known.latencyMs.toFixed(1)} ms` : dash()],
+      [node ?? dash()],
+      [failure ? `${failure.why} (${age(now - failure.time)})` : dash()],
+    ]);
+  });
 }
 
 /** One row per node and interface, with what it owns there. */

@@ -2,7 +2,7 @@
 // It knows nothing of how things are shown.
 
 const RESOURCES = ["overview", "services", "announcements", "routes", "members", "diagnostics", "events",
-  "requests"];
+  "requests", "endpoints"];
 const RETRY_FIRST = 500;
 const RETRY_MOST = 8000;
 const BETWEEN_LOADS = 300;

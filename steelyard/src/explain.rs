@@ -67,6 +67,8 @@ struct Rows {
     announcements: Value,
     pools: Value,
     routes: Value,
+    /// What the gateway knows of endpoints.
+    endpoints: Value,
     diagnostics: Value,
 }
 
@@ -165,6 +167,7 @@ fn live(admin: &dyn Respondent) -> Result<Rows> {
         announcements: admin.ask("announcements")?,
         pools: json!([]),
         routes: admin.ask("routes")?,
+        endpoints: admin.ask("endpoints").unwrap_or_default(),
         diagnostics: admin.ask("diagnostics")?,
     })
 }
@@ -184,6 +187,7 @@ fn offline(args: &ExplainArgs) -> Result<Rows> {
         announcements: take("announcements"),
         pools: take("pools"),
         routes: take("routes"),
+        endpoints: json!([]),
         diagnostics: take("diagnostics"),
     })
 }
@@ -256,6 +260,7 @@ struct Found {
     announcements: Vec<Value>,
     pools: Vec<Value>,
     routes: Vec<Value>,
+    endpoints: Vec<Value>,
     diagnostics: Vec<Value>,
 }
 
@@ -317,11 +322,17 @@ impl Rows {
         let from_pool = |row: &Value| {
             wanted.kind == "ipaddresspool" && row["pool"] == *wanted.name || is_row(row)
         };
+        let routes = pick(&self.routes, &|row| wanted.is(&row["source"]) || uses(row));
+        let led_to = |row: &Value| {
+            let mut backends = routes.iter().filter_map(|it| it["backends"].as_array()).flatten();
+            backends.any(|backend| backend["service"] == row["service"])
+        };
         Found {
+            endpoints: pick(&self.endpoints, &led_to),
             services: pick(&self.services, &from_pool),
             announcements: pick(&self.announcements, &|row| is_service && row["service"] == *id),
             pools: pick(&self.pools, &is_pool),
-            routes: pick(&self.routes, &|row| wanted.is(&row["source"]) || uses(row)),
+            routes,
             diagnostics: pick(&self.diagnostics, &|row| wanted.is(&row["object"])),
         }
     }
@@ -339,6 +350,7 @@ impl Found {
             "announcements": self.announcements,
             "pools": self.pools,
             "routes": self.routes,
+            "endpoints": self.endpoints,
             "diagnostics": self.diagnostics,
         })
     }
@@ -367,6 +379,8 @@ impl Found {
                 let endpoints = list(&backend["endpoints"]);
                 let endpoints = if endpoints.is_empty() { "no ready endpoint" } else { &endpoints };
                 let _ = writeln!(out, "    to {}: {endpoints}", words(&backend["service"]));
+                let of_it = self.endpoints.iter().filter(|it| it["service"] == backend["service"]);
+                of_it.for_each(|it| endpoint(&mut out, it, color));
             }
         }
         for row in &self.diagnostics {
@@ -404,6 +418,40 @@ fn service(out: &mut String, row: &Value, color: bool) {
     for event in row["events"].as_array().into_iter().flatten() {
         let (kind, reason) = (words(&event["type"]), words(&event["reason"]));
         let _ = writeln!(out, "    {kind} {reason}: {}", words(&event["message"]));
+    }
+}
+
+/// What the gateway knows of an endpoint.
+fn endpoint(out: &mut String, row: &Value, color: bool) {
+    let state = words(&row["state"]);
+    let style = match state.as_str() {
+        "up" => Style::Good,
+        "down" => Style::Bad,
+        _ => Style::Careful,
+    };
+    let _ = write!(out, "      {} is {}", words(&row["address"]), style.paint(&state, color));
+    if let Some(since) = row["since"].as_f64() {
+        let _ = write!(out, " since {}", ago(since));
+    }
+    let _ = write!(out, ", {} requests under way", words(&row["inFlight"]));
+    if let Some(latency) = row["latencyMs"].as_f64() {
+        let _ = write!(out, ", answers in {latency:.1} ms");
+    }
+    let failure = &row["lastFailure"];
+    if let Some(time) = failure["time"].as_f64() {
+        let _ = write!(out, "; failed {}: {}", ago(time), words(&failure["why"]));
+    }
+    out.push('\n');
+}
+
+/// How long ago that is, of seconds since 1970.
+fn ago(time: f64) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let passed = (now.unwrap_or_default().as_secs_f64() - time).max(0.0);
+    if passed < 120.0 {
+        format!("{passed:.0} s ago")
+    } else {
+        format!("{:.0} min ago", passed / 60.0)
     }
 }
 

@@ -97,7 +97,11 @@ fn show(args: &GetArgs) -> Result<String, AskError> {
     let value = admin.ask(args.kind.resource())?;
     if args.output == OutputFormat::Json {
         let shown = match args.kind {
-            Kind::Endpoints => tables::endpoint_rows(&value, &admin.ask("routes")?),
+            Kind::Endpoints => tables::endpoint_rows(
+                &value,
+                &admin.ask("routes")?,
+                &admin.ask("endpoints").unwrap_or_default(),
+            ),
             _ => value,
         };
         return Ok(format!("{shown:#}\n"));
@@ -109,7 +113,10 @@ fn show(args: &GetArgs) -> Result<String, AskError> {
         Kind::Owners => tables::owned(&value, now()),
         Kind::Members => tables::members(&value),
         Kind::Routes => tables::routes(&value),
-        Kind::Endpoints => tables::endpoints(&value, &admin.ask("routes")?),
+        Kind::Endpoints => {
+            let health = admin.ask("endpoints").unwrap_or_default();
+            tables::endpoints(&value, &admin.ask("routes")?, &health, now())
+        }
         Kind::Diagnostics => tables::diagnostics(&value),
         Kind::Events => tables::events(&value, now()),
         Kind::Requests => tables::requests(&value, now()),

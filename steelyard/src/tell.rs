@@ -3,6 +3,7 @@
 mod account;
 pub(crate) mod board;
 pub(crate) mod current;
+pub(crate) mod endpoints;
 pub(crate) mod followed;
 mod lack;
 mod moment;

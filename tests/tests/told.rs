@@ -89,9 +89,16 @@ fn routes_that_answer_nobody_are_told_everywhere() -> Result<()> {
         ensure!(explained.contains(&format!("answers {answers}")), "{explained}");
         ensure!(up.process.printed().contains(log), "{log}: {}", up.process.printed());
     }
-    ensure!(shown(&up, &["get", "endpoints"])?.contains("silent"));
-    // What answers again is no longer told of, from the first request on.
+    let table = shown(&up, &["get", "endpoints"])?;
+    ensure!(table.contains("silent") && table.contains("refused"), "{table}");
+    let explained = shown(&up, &["explain", "ingress/silent"])?;
+    ensure!(explained.contains("; failed ") && explained.contains(" ago: "), "{explained}");
+    let all = up.read("endpoints")?;
     let at = format!("127.0.0.1:{port}");
+    let row = all.as_array().context("endpoints")?.iter().find(|it| it["address"] == *at);
+    let failure = &row.context("a row")?["lastFailure"];
+    ensure!(failure["time"].is_f64() && failure["why"].is_string(), "{all}");
+    // What answers again is no longer told of, from the first request on.
     let _server = Running::start(binary::command(["echo", "--name", "closed", "--tcp", &at]))?;
     up.wait_for("silent.test", 200)?;
     wait::until("the note to go", || readyz().is_ok_and(|it| !it.body.contains("answers 502")))

@@ -19,6 +19,9 @@ pub type Rebalance = Arc<dyn Fn() -> bool + Send + Sync>;
 /// Gives the last requests that were not answered with success when asked, the newest first.
 pub type FailedRequests = Arc<dyn Fn() -> Value + Send + Sync>;
 
+/// Gives what is known of each endpoint of each backend when asked.
+pub type EndpointRows = Arc<dyn Fn() -> Value + Send + Sync>;
+
 /// What is asked anew each time, whatever was published.
 #[derive(Clone)]
 pub struct LiveParts {
@@ -29,6 +32,9 @@ pub struct LiveParts {
     /// `{id, time, status, method, host, path, client, entryPoint, router, service, endpoint,
     /// retries, durationMs, why}`, its `why` a list of sentences.
     pub requests: FailedRequests,
+    /// `{service, backend, address, node, state, since, lastFailure: {time, why}, checked,
+    /// inFlight, latencyMs}`, times in seconds since 1970.
+    pub endpoints: EndpointRows,
 }
 
 /// Nothing, and nobody else.
@@ -38,6 +44,7 @@ impl Default for LiveParts {
             metrics: Arc::new(String::new),
             rebalance: Arc::new(|| false),
             requests: Arc::new(|| Value::Array(Vec::new())),
+            endpoints: Arc::new(|| Value::Array(Vec::new())),
         }
     }
 }
@@ -169,7 +176,7 @@ struct Texts {
 }
 
 /// Names of the resources under `/api/v1`.
-pub(crate) const RESOURCES: [&str; 10] = [
+pub(crate) const RESOURCES: [&str; 11] = [
     "overview",
     "services",
     "announcements",
@@ -180,10 +187,12 @@ pub(crate) const RESOURCES: [&str; 10] = [
     "events",
     "diagnostics",
     REQUESTS,
+    ENDPOINTS,
 ];
 
-/// The one that is never the same.
+/// Those that are never the same.
 const REQUESTS: &str = "requests";
+const ENDPOINTS: &str = "endpoints";
 
 /// Before anything is published: nothing, and not ready.
 impl Default for View {
@@ -258,8 +267,10 @@ impl Published {
     /// a long one, they keep nobody waiting.
     pub(crate) fn told(&self, name: &str) -> Option<Bytes> {
         let name = RESOURCES.into_iter().find(|known| *known == name)?;
-        if name == REQUESTS {
-            return Some((self.live.requests)().to_string().into());
+        match name {
+            REQUESTS => return Some((self.live.requests)().to_string().into()),
+            ENDPOINTS => return Some((self.live.endpoints)().to_string().into()),
+            _ => {}
         }
         let view = self.view();
         let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);

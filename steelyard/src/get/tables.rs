@@ -145,25 +145,56 @@ pub(super) fn routes(routes: &Value) -> Table {
 }
 
 /// Endpoints of all Services and routes.
-pub(super) fn endpoints(services: &Value, routes: &Value) -> Table {
-    let mut table = Table::new(&["SERVICE", "ENDPOINT", "STATE", "NODE"]);
-    for row in list(&endpoint_rows(services, routes)) {
+pub(super) fn endpoints(services: &Value, routes: &Value, health: &Value, now: u64) -> Table {
+    let header =
+        ["SERVICE", "ENDPOINT", "STATE", "SINCE", "BUSY", "LATENCY", "NODE", "LAST FAILURE"];
+    let mut table = Table::new(&header);
+    for row in list(&endpoint_rows(services, routes, health)) {
+        let health = &row["health"];
+        let since = |time: &Value| {
+            or_none(time.as_f64().map_or_else(String::new, |it| age((now as f64 - it).max(0.0))))
+        };
+        let latency = health["latencyMs"].as_f64().map(|it| format!("{it:.1} ms"));
+        let failure = &health["lastFailure"];
+        let why = match text(&failure["why"]) {
+            why if failure.is_object() => format!("{why} ({} ago)", since(&failure["time"])),
+            _ => String::new(),
+        };
         table.row([
             text(&row["service"]).into(),
             text(&row["address"]).into(),
-            state(&row["state"]),
+            fitness(row),
+            since(&health["since"]).into(),
+            text(&health["inFlight"]).into(),
+            or_none(latency.unwrap_or_default()).into(),
             text(&row["node"]).into(),
+            or_none(why).into(),
         ]);
     }
     table
 }
 
+/// Whether an endpoint gets traffic: what the gateway knows of it, where that is worse than what is
+/// written.
+fn fitness(row: &Value) -> Cell {
+    match row["health"]["state"].as_str() {
+        Some("down") => Cell::new("down", Style::Bad),
+        Some("shunned") if row["state"] == "ready" => Cell::new("shunned", Style::Careful),
+        _ => state(&row["state"]),
+    }
+}
+
 /// The endpoints in `services` and `routes`, each once, by Service and port. Where only usable
 /// ones are told, they are ready.
-pub(super) fn endpoint_rows(services: &Value, routes: &Value) -> Value {
+pub(super) fn endpoint_rows(services: &Value, routes: &Value, health: &Value) -> Value {
+    let known: BTreeMap<(String, String), &Value> =
+        list(health).iter().map(|it| ((text(&it["service"]), text(&it["address"])), it)).collect();
     let mut rows = BTreeMap::new();
     let mut add = |service: &str, address: &Value, state: &Value, node: &Value| {
-        let row = json!({ "service": service, "address": address, "state": state, "node": node });
+        let row = json!({
+            "service": service, "address": address, "state": state, "node": node,
+            "health": known.get(&(service.to_owned(), text(address))),
+        });
         rows.entry((service.to_owned(), text(address))).or_insert(row);
     };
     for service in list(services) {

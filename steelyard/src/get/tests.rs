@@ -66,14 +66,22 @@ fn endpoints_have_a_row_each() {
             { "address": "10.0.0.8:80", "state": "terminating", "node": null }] }] },
     ]);
     let want = "\
-SERVICE         ENDPOINT       STATE        NODE
-default/api:80  10.0.0.9:80    ready        -
-default/new:80  10.0.0.7:80    ready        node-b
-default/new:80  10.0.0.8:80    terminating  -
-default/web:80  10.0.0.1:8080  ready        node-a
-default/web:80  10.0.0.2:8080  notReady     -
+SERVICE         ENDPOINT       STATE        SINCE  BUSY  LATENCY  NODE    LAST FAILURE
+default/api:80  10.0.0.9:80    ready        -      -     -        -       -
+default/new:80  10.0.0.7:80    down         90s    2     1.5 ms   node-b  it answered 500 to the check (80s ago)
+default/new:80  10.0.0.8:80    terminating  -      0     -        -       -
+default/web:80  10.0.0.1:8080  ready        -      -     -        node-a  -
+default/web:80  10.0.0.2:8080  notReady     -      -     -        -       -
 ";
-    assert_eq!(tables::endpoints(&services(), &routes).render(0, false), want);
+    let health = json!([
+        { "service": "default/new:80", "address": "10.0.0.7:80", "state": "down", "since": 910.0,
+          "inFlight": 2, "latencyMs": 1.5,
+          "lastFailure": { "time": 920.0, "why": "it answered 500 to the check" } },
+        { "service": "default/new:80", "address": "10.0.0.8:80", "state": "draining", "since": null,
+          "inFlight": 0, "latencyMs": null, "lastFailure": null },
+        { "service": "default/other:80", "address": "10.0.0.9:80", "state": "down" },
+    ]);
+    assert_eq!(tables::endpoints(&services(), &routes, &health, 1_000).render(0, false), want);
 }
 
 #[test]

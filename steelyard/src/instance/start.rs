@@ -35,6 +35,7 @@ use crate::hands::routes::Routes;
 use crate::load;
 use crate::mind::{Company, Mind, OwnFacts};
 use crate::tell::board::{Board, BoardSources};
+use crate::tell::endpoints::endpoints;
 use crate::tell::requests::requests;
 
 impl Instance {
@@ -124,6 +125,8 @@ impl LateParts {
     ) -> Arc<Published> {
         let asked = gateway.clone();
         let requests = Arc::new(move || requests(asked.as_deref()));
+        let asked = gateway.clone();
+        let endpoints = Arc::new(move || endpoints(asked.as_deref()));
         let (rooms, late, standings) = (rooms.clone(), self.clone(), settings.standings.clone());
         let metrics = Arc::new(move || {
             let (speaker, meter) = (late.speaker(), late.meter.get());
@@ -135,7 +138,7 @@ impl LateParts {
             let speaker = spreads.speaker().filter(|_| is_shared);
             speaker.inspect(|speaker| speaker.rebalance()).is_some()
         });
-        Published::new(LiveParts { metrics, rebalance, requests })
+        Published::new(LiveParts { metrics, rebalance, requests, endpoints })
     }
 }
 
