@@ -7,6 +7,7 @@ mod balance;
 mod cpu;
 mod failover;
 mod gateway;
+mod health;
 mod heartbeat;
 mod interrupt;
 mod kubernetes;
@@ -114,6 +115,21 @@ enum Command {
     },
     /// Many certificates, in this process; prints one line of JSON
     Certificates,
+    /// What it takes to ask a thousand endpoints whether they are well, and retries in an outage
+    Health {
+        /// Not measured: the gateway runs in this process
+        #[arg(long)]
+        binary: Option<PathBuf>,
+        /// Rounds
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// Seconds of each measurement
+        #[arg(long, default_value_t = 5.0)]
+        seconds: f64,
+        /// Where to write the rows
+        #[arg(long)]
+        output: PathBuf,
+    },
     /// Connections and datagrams as they come, beside HAProxy and nginx
     Streams {
         /// The release binary to measure
@@ -233,6 +249,9 @@ fn main() -> ExitCode {
         Command::Streams { binary, rounds, seconds, output } => {
             streams::run(&streams::Options { binary, rounds, seconds, output })
                 .and_then(|()| page())
+        }
+        Command::Health { binary: _, rounds, seconds, output } => {
+            health::run(&health::Options { rounds, seconds, output }).and_then(|()| page())
         }
         Command::StreamsGateway { address } => streams::serve(address),
         Command::Balance { rounds, output, .. } => {

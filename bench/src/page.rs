@@ -121,6 +121,13 @@ const ABOUT: &[(&str, &str)] = &[
          of the process that serves (VmRSS), of 1,000 connections that have asked once and wait.",
     ),
     (
+        "health",
+        "*Asked once a second*: CPU time of the one thread that asks, over connections that stay, of \
+         1,000 addresses of one server. *All endpoints broken*: ten endpoints end each connection \
+         when they have read a request; what they are asked for each request of a client, GETs one \
+         after the other, past the attempts that are there in any case at first.",
+    ),
+    (
         "streams",
         "CPU time of the whole proxy for what is carried as it comes: the proxy with one worker on \
          core 0, generator and backend on core 1, all on loopback. Of UDP it is the time per \
