@@ -49,6 +49,9 @@ Examples:
 A cluster's objects, all that counts of them (without MetalLB: up to namespaces):
   kubectl get services,endpointslices,ingresses,ingressclasses,nodes,namespaces,networkpolicies,\
 ipaddresspools,l2advertisements,bgpadvertisements,bgppeers,bfdprofiles,communities -A -o yaml | steelyard check -
+Where Traefik's own kinds are in use, name these as well:
+  ingressroutes,ingressroutetcps,ingressrouteudps,traefikservices,\
+tlsoptions,tlsstores,serverstransports,serverstransporttcps
 
 Exit status: 0 no errors, 1 errors, 2 unreadable input, no object in it, or usage.";
 

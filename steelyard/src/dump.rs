@@ -16,6 +16,11 @@ pub const KUBECTL: &str = "kubectl get services,endpointslices,ingresses,ingress
                            namespaces,networkpolicies,ipaddresspools,l2advertisements,\
                            bgpadvertisements,bgppeers,bfdprofiles,communities -A -o yaml";
 
+/// What is to be named besides where a cluster has Traefik's own kinds; who names a kind that is
+/// not there gets nothing.
+pub const OF_TRAEFIK: &str = "ingressroutes,ingressroutetcps,ingressrouteudps,traefikservices,\
+                              tlsoptions,tlsstores,serverstransports,serverstransporttcps";
+
 /// A kind that is missed, by whom, and the findings that only say so.
 struct Want {
     name: &'static str,
@@ -108,7 +113,7 @@ fn incomplete(first: Location, kinds: &str) -> Diagnostic {
 mod tests {
     use std::path::Path;
 
-    use super::KUBECTL;
+    use super::{KUBECTL, OF_TRAEFIK};
 
     /// Kinds that are read where they are, but not needed where a cluster has EndpointSlices, and
     /// Secrets, which are to stay in it.
@@ -125,7 +130,8 @@ mod tests {
                 None if lower.ends_with('s') => format!("{lower}es"),
                 None => format!("{lower}s"),
             };
-            let is_listed = listed.split(',').any(|name| name == plural);
+            let mut all = listed.split(',').chain(OF_TRAEFIK.split(','));
+            let is_listed = all.any(|name| name == plural);
             assert_eq!(is_listed, !NOT_NEEDED.contains(&kind), "{kind}");
         }
     }
@@ -137,6 +143,7 @@ mod tests {
             let text = std::fs::read_to_string(root.join(place)).unwrap_or_default();
             let text = text.replace("\\\n", "");
             assert!(text.contains(KUBECTL), "{place}: {KUBECTL}");
+            assert!(text.contains(OF_TRAEFIK), "{place}: {OF_TRAEFIK}");
         }
     }
 }

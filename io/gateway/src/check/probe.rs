@@ -123,6 +123,7 @@ async fn http(core: &Core, goal: &Goal, probe: &HttpProbe) -> Result<(), String>
     let mut path = probe.path.to_string();
     for _ in 0..MOST_HOPS {
         let head = head(&probe.method, &path, host, &probe.headers);
+        let head = head.ok_or("the check is no request")?;
         let response = answer(core, goal, head.as_bytes(), &probe.method).await?;
         let status = response.status;
         if let Some(next) = redirected(&response, &goal.authority, host).filter(|_| probe.follows) {
@@ -136,13 +137,19 @@ async fn http(core: &Core, goal: &Goal, probe: &HttpProbe) -> Result<(), String>
     Err("it redirects the check again and again".into())
 }
 
-fn head(method: &str, path: &str, host: &str, headers: &[(Arc<str>, Arc<str>)]) -> String {
+/// The head of a question; none where something in it would be more than one line.
+fn head(method: &str, path: &str, host: &str, headers: &[(Arc<str>, Arc<str>)]) -> Option<String> {
+    let is_line = |text: &str| !text.bytes().any(|byte| byte.is_ascii_control());
+    let mut fields = headers.iter().flat_map(|(name, value)| [name, value]);
+    if !([method, path, host].into_iter().all(is_line) && fields.all(|it| is_line(it))) {
+        return None;
+    }
     let slash = if path.starts_with('/') { "" } else { "/" };
     let mut head = format!("{method} {slash}{path} HTTP/1.1\r\nHost: {host}\r\n");
     for (name, value) in headers {
         head.extend([&**name, ": ", value, "\r\n"]);
     }
-    head + "\r\n"
+    Some(head + "\r\n")
 }
 
 /// Where at the same endpoint a response leads.
@@ -269,7 +276,9 @@ mod tests {
     fn questions_are_requests() {
         let lines = [("X-A".into(), "1".into())];
         let expected = "HEAD /up HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n\r\n";
-        assert_eq!(head("HEAD", "/up", "a", &lines), expected);
-        assert_eq!(head("HEAD", "up", "a", &lines), expected);
+        assert_eq!(head("HEAD", "/up", "a", &lines).as_deref(), Some(expected));
+        assert_eq!(head("HEAD", "up", "a", &lines).as_deref(), Some(expected));
+        assert_eq!(head("GET", "/\r\nX: y", "a", &lines), None);
+        assert_eq!(head("GET", "/", "a", &[("x".into(), "y\n".into())]), None);
     }
 }

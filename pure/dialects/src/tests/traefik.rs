@@ -195,6 +195,16 @@ fn what_no_such_object_has_costs_it_whole() {
             "{routes: [{match: 'Host(`a`)', services: [{name: a, port: 1, weight: -1}]}]}",
             "error invalid-value spec.routes[0].services[0].weight",
         ),
+        (
+            "TraefikService",
+            "{weighted: {services: [{name: a, port: 1, healthCheck: {path: \"/\\r\\nX: y\"}}]}}",
+            "error invalid-value spec.weighted.services[0].healthCheck.path",
+        ),
+        (
+            "TraefikService",
+            "{weighted: {services: [{name: a, port: 1, healthCheck: {headers: {x: \"a\\nb\"}}}]}}",
+            "error invalid-value spec.weighted.services[0].healthCheck.headers.x",
+        ),
         ("TraefikService", "{}", "error missing-field spec.weighted"),
         (
             "TraefikService",

@@ -8,6 +8,7 @@ use steelyard_model::FieldPath;
 use steelyard_model::routing::care::{Care, CheckProbe, HealthCheck, HttpProbe, PassiveCheck};
 
 use super::Reader;
+use crate::codes;
 
 /// Traefik's default of `passiveHealthCheck.failureWindow`.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -35,6 +36,7 @@ impl Reader<'_, '_> {
         let modes = [("http", Mode::Http), ("grpc", Mode::Grpc)];
         let mode = written.mode.as_deref().filter(|mode| !mode.is_empty());
         let mode = self.findings.choice(&path.key("mode"), mode, &modes).unwrap_or_default();
+        self.words(written, path);
         let hostname = text(written.hostname.as_deref());
         let probe = match mode {
             Mode::Grpc => CheckProbe::Grpc { authority: hostname },
@@ -60,6 +62,29 @@ impl Reader<'_, '_> {
             unhealthy_interval: while_down.unwrap_or(interval),
             timeout: timeout.unwrap_or(usual.timeout),
             ..usual
+        }
+    }
+
+    /// Reports what would not be one line of a request.
+    fn words(&mut self, written: &raw::HealthCheck, path: &FieldPath) {
+        let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_line = |text: &str| !text.bytes().any(|byte| byte.is_ascii_control());
+        let texts = [
+            ("path", written.path.as_deref()),
+            ("method", written.method.as_deref()),
+            ("hostname", written.hostname.as_deref()),
+        ];
+        let texts = texts.into_iter().filter_map(|(name, text)| Some((path.key(name), text?)));
+        let mut bad: Vec<FieldPath> =
+            texts.filter(|(_, text)| !is_word(text)).map(|(path, _)| path).collect();
+        let headers = path.key("headers");
+        let lines = written.headers.iter().flatten();
+        let lines = lines.filter(|(name, value)| !is_word(name) || !is_line(value));
+        bad.extend(lines.map(|(name, _)| headers.key(name)));
+        for path in bad {
+            let message = format!("{path} has characters that no request has there");
+            let help = "write it without blanks, line ends and other control characters";
+            self.findings.invalid(codes::INVALID_VALUE, &path, message, help);
         }
     }
 
