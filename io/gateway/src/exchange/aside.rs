@@ -16,7 +16,7 @@ pub(crate) struct Aside {
     /// Who is asked if the one that is asked fails: the last first.
     pub(super) rescues: Vec<Rescue<Standing>>,
     /// Who is asked next.
-    pub(super) next: Option<Leaf>,
+    pub(super) next: Option<Box<Leaf>>,
 }
 
 impl Aside {

@@ -95,27 +95,35 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         let service = &leaf.backend;
         self.trace.service = Some(service.clone());
         service.budget.earn();
+        match self.at_any(leaf).await {
+            Err(failed) if failed.fault == Fault::Full => {
+                Box::pin(self.when_there_is_room(leaf, failed)).await
+            }
+            Err(failed) => Done::Answer(failed.fault, self.exchange.may_stay()),
+            Ok(done) => done,
+        }
+    }
+
+    /// Nobody has got anything, since all have as much as they may: there may be a place soon.
+    async fn when_there_is_room(&mut self, leaf: &Leaf, mut failed: Failed) -> Done {
+        let service = &leaf.backend;
         let began = Instant::now();
         let mut waiting = None;
         loop {
-            let failed = match self.at_any(leaf).await {
+            let most = service.care().most.filter(|most| since(began) < most.patience);
+            if let (Some(most), Some(line), None) = (most, service.line(), &waiting) {
+                waiting = line.join(most);
+            }
+            let Some(waiter) = waiting.as_ref().filter(|_| most.is_some()) else {
+                self.place.core.warn(&failed, &service.name, "");
+                return Done::Answer(failed.fault, self.exchange.may_stay());
+            };
+            waiter.wait().await;
+            failed = match self.at_any(leaf).await {
                 Err(failed) if failed.fault == Fault::Full => failed,
                 Err(failed) => return Done::Answer(failed.fault, self.exchange.may_stay()),
                 Ok(done) => return done,
             };
-            // Nobody has got anything: there may be a place soon.
-            let most = service.care().most.filter(|most| since(began) < most.patience);
-            if let (Some(most), Some(line)) = (most, service.line()) {
-                if waiting.is_none() {
-                    waiting = line.join(most);
-                }
-                if let Some(waiter) = &waiting {
-                    waiter.wait().await;
-                    continue;
-                }
-            }
-            core.warn(&failed, &service.name, "");
-            return Done::Answer(failed.fault, self.exchange.may_stay());
         }
     }
 

@@ -110,7 +110,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     /// Who is asked after that, if anybody is.
     fn next_after(&mut self, done: &Done) -> Option<Leaf> {
         if let Some(next) = self.aside.next.take() {
-            return Some(next);
+            return Some(*next);
         }
         match done {
             Done::Answer(fault, _) if fault.is_ours() => self.rescuer(fault.status()),
@@ -123,7 +123,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         if self.aside.rescues.is_empty() {
             return false;
         }
-        self.aside.next = self.rescuer(self.exchange.status());
+        self.aside.next = self.rescuer(self.exchange.status()).map(Box::new);
         self.aside.next.is_some()
     }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use steelyard_balance::pick::hash;
+use steelyard_balance::pick::{Attempts, hash};
 use steelyard_balance::tree::{Asker, Copied, Pin, Rescue};
 use steelyard_balance::{Lot, sticky};
 use steelyard_http::ResponseChanges;
@@ -25,6 +25,18 @@ pub(crate) struct Leaf {
     /// Where a cookie leads.
     lead: Option<usize>,
     beside: Option<Box<Beside>>,
+}
+
+/// Endpoints in the order in which a request tries them. It waits as long as the request does, so
+/// it is small.
+pub(crate) struct Tries<'l> {
+    leaf: &'l Leaf,
+    /// The one that a cookie leads to has been told.
+    is_led: bool,
+    /// Those that are fit; chosen when somebody asks for one.
+    others: Option<Attempts>,
+    /// So many of the shunned have been told.
+    shunned: usize,
 }
 
 /// What else is to be done about a request.
@@ -115,16 +127,13 @@ impl Leaf {
 
     /// The endpoints in the order in which a request tries them, each once: those that are shunned
     /// last, and never those whose check fails.
-    pub(crate) fn attempts(&self) -> impl Iterator<Item = usize> + use<'_> {
-        let lead = self.lead.filter(|at| self.lineup.is_fit(*at));
-        let mut rest = None;
-        let others = std::iter::from_fn(move || {
-            let made = || self.backend.attempts(&self.roster, &self.lineup, self.lot);
-            rest.get_or_insert_with(made).next()
-        });
-        let fit = others.filter(|at| self.lineup.is_fit(*at));
-        let all = fit.chain(self.lineup.last.iter().copied());
-        lead.into_iter().chain(all.filter(move |at| Some(*at) != lead))
+    pub(crate) fn attempts(&self) -> Tries<'_> {
+        Tries { leaf: self, is_led: false, others: None, shunned: 0 }
+    }
+
+    /// Where a cookie leads, if it leads to somebody who may be asked.
+    fn led(&self) -> Option<usize> {
+        self.lead.filter(|at| self.lineup.is_fit(*at))
     }
 
     /// What all cores share of an endpoint.
@@ -193,6 +202,27 @@ impl Leaf {
     /// Whether it is asked over TLS, as far as anything hangs on it.
     pub(crate) fn is_tls(&self) -> bool {
         self.beside.as_deref().is_some_and(|beside| beside.is_tls)
+    }
+}
+
+impl Iterator for Tries<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let Leaf { backend, roster, lineup, lot, .. } = self.leaf;
+        let led = self.leaf.led();
+        if !std::mem::replace(&mut self.is_led, true) && led.is_some() {
+            return led;
+        }
+        let is_due = |at: &usize| Some(*at) != led;
+        let others = self.others.get_or_insert_with(|| backend.attempts(roster, lineup, *lot));
+        if let Some(at) = others.filter(|at| lineup.is_fit(*at)).find(is_due) {
+            return Some(at);
+        }
+        let mut shunned = lineup.last[self.shunned..].iter().copied();
+        let found = shunned.find(is_due);
+        self.shunned = lineup.last.len() - shunned.len();
+        found
     }
 }
 
