@@ -35,8 +35,9 @@ spec:
     http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: echo, port: {number: 80}}}}]}
 "#;
 /// What a gateway reads: it may do nothing else.
-const READ: [&str; 3] = [
-    "{apiGroups: [''], resources: [services, namespaces], verbs: [get, list, watch]}",
+const READ: [&str; 4] = [
+    "{apiGroups: [''], resources: [services, nodes, namespaces], verbs: [get, list, watch]}",
+    "{apiGroups: [traefik.io], resources: ['*'], verbs: [get, list, watch]}",
     "{apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [get, list, watch]}",
     "{apiGroups: [networking.k8s.io], resources: [ingresses, ingressclasses], \
      verbs: [get, list, watch]}",

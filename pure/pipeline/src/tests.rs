@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use steelyard_model::routing::route::Route;
-use steelyard_model::{Endpoint, ServedBy, Severity, Snapshot};
+use steelyard_model::{Endpoint, ServedBy, Snapshot};
 use steelyard_testbed::manifests::items;
 
 use steelyard_model::routing::entry_point::EntryPoint;
@@ -138,6 +138,7 @@ fn the_examples() {
         (
             "k3s-traefik",
             vec![
+                "tls-secret-missing IngressRoute/monitoring/grafana spec.tls.secretName",
                 "service-without-endpoints Service/data/postgres-external spec.selector",
                 "service-without-endpoints Service/default/example-service spec.selector",
             ],
@@ -174,7 +175,12 @@ fn the_examples() {
         let found: Vec<&str> =
             found.iter().filter_map(|line| line.strip_prefix("warning ")).collect();
         assert_eq!(found, expected, "{name}");
-        assert!(snapshot.diagnostics.iter().all(|d| d.severity != Severity::Error), "{name}");
+        let errors = snapshot.diagnostics.iter().filter(|it| it.is_error());
+        let errors: Vec<String> = errors.map(|it| it.code.to_string()).collect();
+        // Its middlewares are another namespace's, and its Service is not in the folder.
+        let wrong = ["cross-namespace", "backend-service-missing"];
+        let is_known = |code: &String| name == "k3s-traefik" && wrong.contains(&code.as_str());
+        assert!(errors.iter().all(is_known), "{name}: {errors:?}");
         assert_eq!(gateways(&snapshot), gateway, "{name}");
     }
 }

@@ -35,9 +35,10 @@ spec:
 ";
 
 /// What their judge may read.
-const MAY: [&str; 3] = [
+const MAY: [&str; 4] = [
     "{apiGroups: [networking.k8s.io], resources: [ingresses, ingressclasses], verbs: [list, watch]}",
     "{apiGroups: [metallb.io], resources: ['*'], verbs: [list, watch]}",
+    "{apiGroups: [traefik.io], resources: ['*'], verbs: [list, watch]}",
     "{apiGroups: [''], resources: [services, nodes, namespaces, pods], verbs: [list, watch]}",
 ];
 /// A pool, and Services that have an address of it, or are to get one.

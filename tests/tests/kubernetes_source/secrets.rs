@@ -18,8 +18,9 @@ const EACH: usize = 4 << 10;
 const MOST: f64 = (MANY * EACH / 8) as f64;
 
 /// What a gateway may: of Secrets it may read one, and list none.
-const MAY: [&str; 4] = [
-    "{apiGroups: [''], resources: [services, namespaces], verbs: [list, watch]}",
+const MAY: [&str; 5] = [
+    "{apiGroups: [''], resources: [services, nodes, namespaces], verbs: [list, watch]}",
+    "{apiGroups: [traefik.io], resources: ['*'], verbs: [list, watch]}",
     "{apiGroups: [''], resources: [secrets], resourceNames: [cert], verbs: [list, watch]}",
     "{apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list, watch]}",
     "{apiGroups: [networking.k8s.io], resources: [ingresses, ingressclasses], verbs: [list, watch]}",
