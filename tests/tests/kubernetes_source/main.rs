@@ -21,9 +21,10 @@ use steelyard_tests::needs_cluster;
 use self::ear::Ear;
 use self::relay::Relay;
 
-/// The kinds of MetalLB, without a schema.
+/// The kinds of MetalLB and of Traefik, without a schema.
 fn definitions() -> String {
-    let ours = watched(Role::Everything).iter().filter(|kind| kind.group == "metallb.io");
+    let is_defined = |kind: &&Watched| ["metallb.io", "traefik.io"].contains(&kind.group);
+    let ours = watched(Role::Everything).iter().filter(is_defined);
     ours.map(definition).collect::<Vec<_>>().join("---\n")
 }
 
