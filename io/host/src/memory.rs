@@ -4,6 +4,7 @@
 use crate::usage::Usage;
 
 /// Pieces of so many bytes or more are the system's again as soon as they are free.
+#[cfg(target_env = "gnu")]
 const LARGE: i32 = 256 << 10;
 
 /// Keeps nothing large back, from now on and in all threads. By itself the allocator learns from
