@@ -93,6 +93,12 @@ fn what_is_wrong_costs_its_route_alone() {
     for (kind, spec, expected, routes) in [
         (
             "IngressRoute",
+            "{parentRefs: [{}], routes: [{match: 'Host(`a`)'}]}",
+            "error invalid-value spec.parentRefs[0]",
+            0,
+        ),
+        (
+            "IngressRoute",
             "{routes: [{match: 'Host('}, {match: 'Host(`a`)'}]}",
             "error rule-invalid spec.routes[0].match",
             1,

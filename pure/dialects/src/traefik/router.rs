@@ -124,14 +124,15 @@ impl Reader<'_, '_> {
         let parents = self.links(written.parents.as_ref(), &parents);
         let tls = written.tls.as_ref().map(|tls| self.tls(tls, &path.key("tls")));
         let about = (written.kind, tls.is_some());
-        let (mut tls, refused) = tls.map_or((None, None), |(tls, why)| (Some(tls), why));
-        let unserved = refused.or_else(|| parents.as_ref().err().cloned());
+        let (mut tls, unserved) = tls.map_or((None, None), |(tls, why)| (Some(tls), why));
         let routes = path.key("routes");
         if written.routers.is_empty() {
             self.findings.missing(&routes, "add a route");
         }
         let mut routers: Vec<RouterDraft> = Vec::new();
-        for (index, one) in written.routers.iter().enumerate() {
+        // Whose parent is nobody is asked by nobody: on its own it would take what is others'.
+        let written_routers = written.routers.iter().enumerate().filter(|_| parents.is_ok());
+        for (index, one) in written_routers {
             let path = routes.index(index);
             let Some(mut draft) = self.router(one, index, about, &path) else { continue };
             draft.refusal = draft.refusal.or_else(|| unserved.clone());
