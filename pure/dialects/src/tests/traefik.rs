@@ -93,6 +93,18 @@ fn what_is_wrong_costs_its_route_alone() {
     for (kind, spec, expected, routes) in [
         (
             "IngressRoute",
+            "{routes: [{match: 'Host(`a`)', observability: {metrics: false}}]}",
+            "warning field-not-honoured spec.routes[0].observability.metrics",
+            1,
+        ),
+        (
+            "IngressRoute",
+            "{routes: [{match: 'Host(`a`)', services: [{name: a, port: 1, passHostHeader: false}]}]}",
+            "warning field-not-honoured spec.routes[0].services[0].passHostHeader",
+            1,
+        ),
+        (
+            "IngressRoute",
             "{parentRefs: [{}], routes: [{match: 'Host(`a`)'}]}",
             "error invalid-value spec.parentRefs[0]",
             0,
@@ -282,7 +294,7 @@ fn what_no_such_object_has_costs_it_whole() {
 #[test]
 fn endpoints_are_asked_as_a_service_says() {
     let set = routers(only(lowered(&to(
-        "{name: s, port: '8080', scheme: h2c, strategy: hrw, passHostHeader: false, nodePortLB: \
+        "{name: s, port: '8080', scheme: h2c, strategy: hrw, nodePortLB: \
          true, serversTransport: t, sticky: {cookie: {name: c, sameSite: lax, maxAge: 5, secure: \
          true, httpOnly: true, path: /p, domain: d}}, healthCheck: {path: /h, interval: 5, status: \
          204}, passiveHealthCheck: {maxFailedAttempts: 3}}",
@@ -291,7 +303,7 @@ fn endpoints_are_asked_as_a_service_says() {
     assert_eq!(found.backend.port, PortRef::Number(8080));
     assert_eq!(found.scheme, Some(OriginScheme::H2c));
     assert_eq!(found.algorithm, Algorithm::Rendezvous(HashKey::Client));
-    assert_eq!((found.keeps_host, found.asked), (false, AskedServers::Nodes));
+    assert_eq!(found.asked, AskedServers::Nodes);
     assert!(found.transport.is_some());
     let cookie = found.sticky.as_ref().unwrap();
     assert_eq!((cookie.same_site, cookie.max_age), (Some(SameSite::Lax), 5));

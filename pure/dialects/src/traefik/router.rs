@@ -35,6 +35,7 @@ struct WrittenRouter {
     syntax: Option<String>,
     middlewares: Option<Vec<raw::Reference>>,
     services: Option<Vec<raw::LoadBalancer>>,
+    observability: Option<raw::Observability>,
 }
 
 /// An object of one of the three kinds.
@@ -58,6 +59,7 @@ pub(crate) fn http(findings: &mut Findings<'_>) -> Option<Item> {
         syntax: it.syntax,
         middlewares: it.middlewares,
         services: it.services,
+        observability: it.observability,
     };
     let written = WrittenSet {
         kind: RouteKind::Http,
@@ -81,6 +83,7 @@ pub(crate) fn tcp(findings: &mut Findings<'_>) -> Option<Item> {
         syntax: it.syntax,
         middlewares: it.middlewares,
         services: it.services,
+        observability: None,
     };
     let written = WrittenSet {
         kind: RouteKind::Tcp,
@@ -200,6 +203,7 @@ impl Reader<'_, '_> {
             refusal.get_or_insert(why);
             Vec::new()
         });
+        self.observability(written.observability.as_ref(), &path.key("observability"));
         let ways = self.ways(written.services.as_ref(), &path.key("services"));
         let rank = self.rank(&read, written.priority, index, &path.key("priority"));
         Some(RouterDraft {
@@ -247,6 +251,20 @@ impl Reader<'_, '_> {
             return None;
         }
         Some(read)
+    }
+
+    /// Says what is told of requests all the same.
+    fn observability(&mut self, written: Option<&raw::Observability>, path: &FieldPath) {
+        let Some(written) = written else { return };
+        for (name, asked) in [
+            ("accessLogs", written.access_logs),
+            ("metrics", written.metrics),
+            ("tracing", written.tracing),
+        ] {
+            if asked == Some(false) {
+                self.idle(&path.key(name), "requests are told of as all others");
+            }
+        }
     }
 
     fn mistake(&mut self, text: &str, mistake: &RuleMistake, so: &str, path: &FieldPath) {

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use steelyard_manifest::kinds::{IntOrString, traefik as raw};
-use steelyard_model::router_draft::{AskedServers, CookieDraft, ServersDraft, WayDraft, WayTarget};
+use steelyard_model::router_draft::{
+    AskedServers, CookieDraft, LinkTarget, ObjectLink, ServersDraft, WayDraft, WayTarget,
+};
 use steelyard_model::routing::backend::{Algorithm, HashKey, RefusalReason, SameSite};
 use steelyard_model::routing::transport::{OriginScheme, ProxyVersion};
-use steelyard_model::{BackendRef, FieldPath, NamespacedName, PortRef};
+use steelyard_model::{BackendRef, FieldPath, NamespacedName, PortRef, Severity};
 
 use super::Reader;
 use super::link::Linked;
-use steelyard_model::router_draft::{LinkTarget, ObjectLink};
+use crate::codes;
 
 const SCHEMES: [(&str, OriginScheme); 3] =
     [("http", OriginScheme::Http), ("https", OriginScheme::Https), ("h2c", OriginScheme::H2c)];
@@ -119,6 +121,10 @@ impl Reader<'_, '_> {
         let findings = &mut *self.findings;
         let scheme = findings.choice(&scheme_path, scheme.as_deref(), &SCHEMES);
         let algorithm = findings.choice(&strategy_path, strategy.as_deref(), &STRATEGIES);
+        if written.pass_host_header == Some(false) {
+            let so = "endpoints are asked with the Host that clients ask for";
+            self.idle(&path.key("passHostHeader"), so);
+        }
         let is_secure = written.tls == Some(true);
         let sticky = written.sticky.as_ref().and_then(|sticky| sticky.cookie.as_ref());
         let place = self.findings.place(path);
@@ -161,6 +167,13 @@ impl Reader<'_, '_> {
             },
             _ => Err(self.leads_nowhere(path, "no port is named", "name a port of the Service")),
         }
+    }
+
+    /// Says that a field makes no difference yet, and what is so instead.
+    pub(super) fn idle(&mut self, path: &FieldPath, so: &str) {
+        let message = format!("{path} is not honoured yet: {so}");
+        let help = "remove it if that is fine";
+        self.findings.say(Severity::Warning, codes::FIELD_NOT_HONOURED, path, message, help);
     }
 
     /// A cookie that leads back.

@@ -35,6 +35,13 @@ pub(crate) fn http(findings: &mut Findings<'_>) -> Option<Item> {
             reader.findings.say(Severity::Warning, codes::FIELD_NOT_HONOURED, &path, message, help);
         }
     }
+    let ignored = [
+        ("cipherSuites", spec.cipher_suites.is_some_and(|it| !it.is_empty())),
+        ("maxIdleConnsPerHost", spec.max_idle_conns_per_host.is_some_and(|it| it != 0)),
+    ];
+    for (name, _) in ignored.iter().filter(|(_, is)| *is) {
+        reader.idle(&path.key(name), "the program's own are used");
+    }
     let tls = Some(TransportTls {
         server_name: name(spec.server_name),
         is_verified: !spec.insecure_skip_verify.unwrap_or_default(),
