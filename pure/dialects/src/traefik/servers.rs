@@ -55,13 +55,8 @@ impl Reader<'_, '_> {
             self.findings.within(&path.key("weight"), written.weight, 0..=i64::from(u32::MAX));
         let filters = self.links(written.middlewares.as_ref(), &path.key("middlewares"));
         let place = self.findings.place(path);
-        match filters {
-            Ok(filters) => WayDraft { to, weight: weight.unwrap_or(1), filters, place },
-            Err(_) => {
-                let to = WayTarget::Nowhere;
-                WayDraft { to, weight: weight.unwrap_or(1), filters: Vec::new(), place }
-            }
-        }
+        let (to, filters) = filters.map_or((WayTarget::Nowhere, Vec::new()), |it| (to, it));
+        WayDraft { to, weight: weight.unwrap_or(1), filters, place }
     }
 
     /// All that a list names, or why one of them cannot be.

@@ -9,7 +9,7 @@ use steelyard_model::routing::tls::{Certificate, TlsPolicy};
 use steelyard_model::routing::transport::Transport;
 use steelyard_model::{
     Bgp, ClassReading, Endpoint, Family, Item, L2Advertisement, Labels, NamespacedName, Node, Pool,
-    Protocol, ResolvedService, RouteDraft, RouteSet, Workload,
+    Protocol, ResolvedService, RouteDraft, RouteSet, Secret, Workload,
 };
 
 use steelyard_tls::Unfit;
@@ -119,6 +119,14 @@ impl Row {
         match self {
             Self::Object(items, _) | Self::Set(items, _) => items,
             other => panic!("{other:?} is no object"),
+        }
+    }
+
+    /// The Secret that it is, if it is one.
+    pub(crate) fn secret(&self) -> Option<&Secret> {
+        match self.items().first() {
+            Some(Item::Secret(secret)) => Some(secret),
+            _ => None,
         }
     }
 

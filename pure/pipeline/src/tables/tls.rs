@@ -99,10 +99,7 @@ fn authority(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<String> {
     let row = reads.row(&Cell::Object(Tag::Secret, link.secret.clone()));
-    let secret = row.as_ref().and_then(|row| match row.items().first() {
-        Some(Item::Secret(secret)) => Some(secret),
-        _ => None,
-    });
+    let secret = row.as_ref().and_then(Row::secret);
     let NamespacedName { namespace, name } = &link.secret;
     let Some(secret) = secret else {
         let message =
@@ -142,10 +139,7 @@ pub(super) fn material(
         _ => false,
     };
     let row = reads.row(&Cell::Object(Tag::Secret, id.clone()));
-    let secret = row.as_ref().and_then(|row| match row.items().first() {
-        Some(Item::Secret(secret)) => Some(secret),
-        _ => None,
-    });
+    let secret = row.as_ref().and_then(Row::secret);
     let made = secret.map(|it| certificate(it).map(|it| Certificate { is_default, ..it }));
     if is_default {
         diagnostics.extend(no_default(id, made.as_ref()));

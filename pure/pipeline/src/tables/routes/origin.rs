@@ -9,7 +9,7 @@ use steelyard_model::routing::transport::{
     OriginProtocol, OriginScheme, OriginTls, Roots, Transport,
 };
 use steelyard_model::{
-    Diagnostic, FieldPath, Item, Missing, NamespacedName, OriginTlsDraft, Provenance, Service,
+    Diagnostic, FieldPath, Missing, NamespacedName, OriginTlsDraft, Provenance, Service,
     ServicePort, Severity,
 };
 use steelyard_tls::{AUTHORITIES_KEY, Unfit, authorities, identity};
@@ -17,7 +17,7 @@ use steelyard_tls::{AUTHORITIES_KEY, Unfit, authorities, identity};
 use crate::codes;
 use crate::tables::Reads;
 use crate::tables::cell::{Cell, Spoken, Tag};
-use crate::tables::row::{Class, ReadSet, Routed};
+use crate::tables::row::{Class, ReadSet, Routed, Row};
 
 /// How TLS is spoken to the backends of one Ingress, where it says so itself; or why it must not
 /// be.
@@ -131,9 +131,7 @@ fn by_port(port: &ServicePort, class: Class) -> Option<OriginScheme> {
 /// What a Secret says; or what is wrong with it, and none where it is not there.
 fn terms(draft: &OriginTlsDraft, reads: &mut Reads<'_>) -> Result<OriginTls, Option<Unfit>> {
     let row = reads.row(&Cell::Object(Tag::Secret, draft.secret.clone()));
-    let Some([Item::Secret(secret), ..]) = row.as_ref().map(|row| row.items()) else {
-        return Err(None);
-    };
+    let secret = row.as_ref().and_then(Row::secret).ok_or(None)?;
     let (roots, client) = (authorities(secret)?, identity(secret)?);
     if roots.is_none() && client.is_none() {
         return Err(Some(Unfit::Absent(AUTHORITIES_KEY)));

@@ -108,15 +108,12 @@ fn looked_up<T>(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<T> {
     let row = reads.row(&Cell::Object(Tag::Secret, link.secret.clone()));
-    let secret = row.as_ref().and_then(|row| match row.items().first() {
-        Some(Item::Secret(secret)) => Some(secret),
-        _ => None,
-    });
+    let secret = row.as_ref().and_then(Row::secret);
     let NamespacedName { namespace, name } = &link.secret;
     let say = |message: String, help: String| {
         Diagnostic::at(Severity::Error, codes::BACKEND_TLS_SECRET, &link.place, message, help)
     };
-    let found = match secret.map(|secret| of(secret)) {
+    let found = match secret.map(of) {
         Some(Ok(found)) => return Some(found),
         Some(Err(why)) => say(
             format!("Secret {} says nothing by which endpoints are spoken to: {why}", link.secret),
