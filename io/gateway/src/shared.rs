@@ -20,10 +20,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use steelyard_filters::Memory;
+use steelyard_model::routing::id::EntryPointId;
 use steelyard_model::routing::world::{RoutingDelta, RoutingMap};
 use steelyard_route::RoutingTable;
 
 use crate::options::GatewayOptions;
+use crate::wire::secured::Secured;
 use crowd::Crowd;
 use flights::Flights;
 use labour::Labour;
@@ -38,6 +40,18 @@ pub(crate) struct Config {
     pub(crate) routing: RoutingMap,
     pub(crate) table: RoutingTable,
     pub(crate) terms: Arc<Terms>,
+}
+
+impl Config {
+    /// Whether handshakes for the name of a connection ask for something else than the one that it
+    /// was made by, or are held no more.
+    pub(crate) fn outdates(&self, point: &EntryPointId, tls: &Secured) -> bool {
+        self.table.entry_point(point).is_some_and(|table| {
+            let policy = table.policy(&tls.server_name);
+            let held = policy.ok().and_then(|policy| self.terms.of(policy));
+            !held.is_some_and(|held| held.policy.demands_what(&tls.policy))
+        })
+    }
 }
 
 /// What all cores share.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "tls/changed.rs"]
+mod changed;
 mod support;
 
 use std::io::{Read, Write};

@@ -21,6 +21,7 @@ use steelyard_model::routing::subject::Subject;
 use crate::candidate::{Candidate, Indexed};
 use crate::choice::Choice;
 use crate::host_map::HostMap;
+use crate::named::Named;
 use crate::policies::{PolicyVotes, Verdict};
 use crate::table::RuleTable;
 
@@ -111,9 +112,13 @@ pub enum TlsPath<'t, T> {
 pub enum Misdirection {
     /// Its host is another listener's than the handshake's server name.
     Listener,
-    /// Its host asks for another TLS policy than the handshake was held by.
+    /// Handshakes for its host are held by another TLS policy, or not here.
     Policy,
 }
+
+/// No handshake for requests is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotHeld;
 
 impl<T: Candidate> EntryTable<T> {
     /// An entry point without listeners and routes.
@@ -301,17 +306,26 @@ impl<T: Candidate> EntryTable<T> {
         self.serving(is_tls, host).into_iter().map(|at| self.routes(at))
     }
 
+    /// By which policy handshakes for requests are held that name `server_name`; an error where
+    /// there are none, since they are passed on or refused.
+    pub fn policy(&self, server_name: &str) -> Result<Option<&TlsPolicyId>, NotHeld> {
+        if !self.ahead.is_empty() && self.ahead.choose(&Named(server_name)).is_some() {
+            return Err(NotHeld);
+        }
+        let votes = self.policies.matching(server_name).next();
+        match votes.map_or(Verdict::Agreed(None), PolicyVotes::verdict) {
+            Verdict::Agreed(policy) => Ok(policy),
+            Verdict::Disagreed => Err(NotHeld),
+        }
+    }
+
     /// Whether a request for `host` came over a handshake for `server_name` that it does not
     /// belong to.
     pub fn misdirection(&self, server_name: &str, host: &str) -> Option<Misdirection> {
         if server_name == host {
             return None;
         }
-        let policy = |name: &str| {
-            let votes = self.policies.matching(name).next();
-            votes.map_or(Verdict::Agreed(None), PolicyVotes::verdict)
-        };
-        if policy(server_name) != policy(host) {
+        if self.policy(server_name) != self.policy(host) {
             return Some(Misdirection::Policy);
         }
         // Who named nobody has come by the terms for every name, and to no listener in particular.

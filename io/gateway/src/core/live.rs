@@ -28,6 +28,7 @@ use crate::core::chance::Chance;
 use crate::shared::{Config, Shared};
 use crate::tell::metrics::RouteSeries;
 use crate::up::upstream::Upstreams;
+use crate::wire::secured::Secured;
 
 pub(crate) use backend::{BackendState, Carriage, Standing};
 pub(crate) use caller::Caller;
@@ -113,6 +114,11 @@ impl Drop for States {
 impl Live {
     pub(crate) fn new(version: u64, config: Arc<Config>) -> Rc<Self> {
         Rc::new(Self { version, config })
+    }
+
+    /// Whether a connection was made by terms that hold no more for its name.
+    pub(crate) fn outdates(&self, point: &EntryPointId, tls: &Secured) -> bool {
+        tls.is_outdated_in(self.version, |tls| self.config.outdates(point, tls))
     }
 }
 

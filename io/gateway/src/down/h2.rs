@@ -271,6 +271,10 @@ impl Session {
     }
 
     fn begin_request(&mut self, request: http::Request<RecvStream>, respond: SendResponse<Bytes>) {
+        // It shall come again by another handshake, and know that when it hears why.
+        if self.client.is_outdated() {
+            self.retire();
+        }
         let Client { listener, peer, .. } = &self.client;
         let vouching = Vouching::new(listener.forwarded.clone(), peer.ip());
         let (strand, read) = Strand::new(request, respond, &vouching);

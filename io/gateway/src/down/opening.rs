@@ -13,14 +13,11 @@ mod shaken;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use steelyard_http::release;
 use steelyard_model::routing::entry_point::Trust;
-use steelyard_model::routing::id::TlsPolicyId;
 use steelyard_model::routing::listener::Security;
 use steelyard_model::routing::pattern::PathForm;
 use steelyard_model::routing::route::Route;
@@ -39,6 +36,7 @@ use crate::core::openings::Doorway;
 use crate::tell::fault::Fault;
 use crate::tell::turned_away::{NoHandshake, TurnedAway};
 use crate::wire::Wire;
+use shaken::Shaking;
 
 /// A connection of which something comes before its first request.
 struct Newcomer<'a> {
@@ -54,9 +52,9 @@ struct Newcomer<'a> {
 enum Goal {
     Http,
     /// To HTTP by TLS, which ends here and is held so.
-    Https(Arc<ServerConfig>, ClientHello),
+    Https(Box<Shaking>),
     /// To a TCP route: as it comes, or by TLS, which ends here and is held so.
-    Tcp(Rc<RouteState>, Option<(Arc<ServerConfig>, ClientHello)>),
+    Tcp(Rc<RouteState>, Option<Box<Shaking>>),
 }
 
 /// What its first bytes come to.
@@ -89,11 +87,11 @@ pub(super) async fn open(mut arrival: Arrival) {
         let mut newcomer = Newcomer::new(&mut arrival);
         let opened = match newcomer.run().await {
             // It is over by the time that requests come.
-            Ok(Goal::Https(terms, hello)) => {
-                Box::pin(newcomer.shake(terms, &hello)).await.map(|()| Goal::Http)
+            Ok(Goal::Https(shaking)) => {
+                Box::pin(newcomer.shake(*shaking)).await.map(|()| Goal::Http)
             }
-            Ok(Goal::Tcp(route, Some((terms, hello)))) => {
-                Box::pin(newcomer.shake(terms, &hello)).await.map(|()| Goal::Tcp(route, None))
+            Ok(Goal::Tcp(route, Some(shaking))) => {
+                Box::pin(newcomer.shake(*shaking)).await.map(|()| Goal::Tcp(route, None))
             }
             opened => opened,
         };
@@ -101,7 +99,7 @@ pub(super) async fn open(mut arrival: Arrival) {
     };
     arrival.waiting.go_on();
     match opened {
-        Ok(Goal::Http | Goal::Https(..)) => match &arrival.tls {
+        Ok(Goal::Http | Goal::Https(_)) => match &arrival.tls {
             Some(tls) if tls.is_http2 => h2::serve(arrival).await,
             _ => super::serve_http(arrival),
         },
@@ -261,7 +259,8 @@ impl<'a> Newcomer<'a> {
                     Some(Security::Passthrough) => None,
                     Some(Security::Terminate { policy, .. }) => {
                         let policy = choice.candidate.tls_policy.as_ref().or(policy.as_ref());
-                        Some((shaken::for_bytes(terms(live, policy)?, &caller.hello), caller.hello))
+                        let shaking = Shaking::new(live, policy, caller.hello)?;
+                        Some(Box::new(shaking.for_bytes()))
                     }
                     Some(Security::Plain) | None => return Err(Fault::Refused.into()),
                 };
@@ -274,7 +273,8 @@ impl<'a> Newcomer<'a> {
             TlsPath::Refuse => Err(TurnedAway::Policies),
             TlsPath::Challenge => Err(TurnedAway::Tls(NoHandshake::Refused)),
             TlsPath::Https(policy) => {
-                Ok(Look::Goes(Goal::Https(terms(live, policy)?, caller.hello)))
+                let shaking = Shaking::new(live, policy, caller.hello)?;
+                Ok(Look::Goes(Goal::Https(Box::new(shaking))))
             }
         }
     }
@@ -321,12 +321,6 @@ impl<'a> Newcomer<'a> {
             _ => Ok(()),
         }
     }
-}
-
-/// How a handshake is held that ends here.
-fn terms(live: &Live, policy: Option<&TlsPolicyId>) -> Result<Arc<ServerConfig>, TurnedAway> {
-    let terms = live.config.terms.of(policy).cloned();
-    terms.ok_or(TurnedAway::Tls(NoHandshake::Refused))
 }
 
 impl Subject for Caller {

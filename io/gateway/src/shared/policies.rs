@@ -16,17 +16,7 @@ use steelyard_model::routing::tls::{ClientAuthentication, TlsPolicy, TlsVersion}
 use super::clients;
 use super::provider::provider;
 
-/// Application protocols, best first, where nobody says otherwise.
-const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
-
-/// How handshakes are held where no policy is asked for: TLS 1.2 and 1.3, whatever rustls has,
-/// the post-quantum key exchange first. None where there is no randomness for keys.
-pub(super) fn plain() -> Option<ServerConfig> {
-    let protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-    config(provider(), &[&TLS13, &TLS12], None, protocols, true)
-}
-
-/// The same by a policy.
+/// How handshakes are held by a policy. None where they cannot be, also for want of randomness.
 pub(super) fn of(policy: &TlsPolicy) -> Option<ServerConfig> {
     let mut provider = provider();
     if !policy.ciphers.is_empty() {
@@ -53,7 +43,9 @@ pub(super) fn of(policy: &TlsPolicy) -> Option<ServerConfig> {
         ClientAuthentication::RequireAndVerify(by) => Some(clients::signed(by, &provider, true)?),
     };
     let protocols = policy.alpn.iter().map(|it| it.as_bytes().to_vec()).collect();
-    config(provider, &versions, verifier, protocols, policy.resumes)
+    // Who was verified once would come again by a ticket, with a certificate that is over since.
+    let resumes = policy.resumes && !policy.clients.verifies();
+    config(provider, &versions, verifier, protocols, resumes)
 }
 
 /// A name of a cipher suite as IANA has it.

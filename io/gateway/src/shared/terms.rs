@@ -3,8 +3,8 @@
 //! looked at by all cores.
 //!
 //! Keys of tickets are made here and are the same for all cores; they rotate, and each policy has
-//! its own: what was agreed on by one is resumed by no other. What does not change stays as it is,
-//! so that sessions are resumed over a reload.
+//! its own, as long as it asks for the same: what was agreed on by one is resumed by no other. What
+//! does not change stays as it is, so that sessions are resumed over a reload.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -36,6 +36,12 @@ pub(crate) struct Terms {
     made: Option<Arc<CertifiedKey>>,
 }
 
+/// How a handshake is held.
+pub(crate) struct Held<'t> {
+    pub(crate) policy: &'t Arc<TlsPolicy>,
+    pub(crate) config: &'t Arc<ServerConfig>,
+}
+
 /// What is shown, by server name.
 #[derive(Debug)]
 struct Showing {
@@ -56,6 +62,9 @@ struct Resolver {
 /// The policy that is meant where none is named, if there is one.
 static DEFAULT: LazyLock<TlsPolicyId> = LazyLock::new(|| "default".into());
 
+/// What that asks for where there is none.
+static PLAIN: LazyLock<Arc<TlsPolicy>> = LazyLock::new(|| Arc::new(TlsPolicy::plain()));
+
 /// The common name of the certificate that is shown where there is no other.
 const FALLBACK: &str = "STEELYARD DEFAULT CERT";
 
@@ -75,7 +84,7 @@ impl Terms {
         let showing = Arc::new(Showing { table, for_all, made: made.clone() });
         let default = match &self.default {
             Some(default) => Some(shown(default, &showing, false)),
-            None => policies::plain().map(|config| shown(&config, &showing, false)),
+            None => policies::of(&PLAIN).map(|config| shown(&config, &showing, false)),
         };
         let policies = routing.tls_policies.iter().map(|(id, policy)| {
             let known = self.policies.get(id).filter(|known| known.0 == *policy);
@@ -92,14 +101,13 @@ impl Terms {
     }
 
     /// How handshakes are held by a policy; none where they cannot be, and are refused.
-    pub(crate) fn of(&self, policy: Option<&TlsPolicyId>) -> Option<&Arc<ServerConfig>> {
-        match policy {
-            None => match self.policies.get(&*DEFAULT) {
-                Some((_, config)) => config.as_ref(),
-                None => self.default.as_ref(),
-            },
-            Some(policy) => self.policies.get(policy)?.1.as_ref(),
-        }
+    pub(crate) fn of(&self, policy: Option<&TlsPolicyId>) -> Option<Held<'_>> {
+        let (policy, config) = match (policy, self.policies.get(policy.unwrap_or(&DEFAULT))) {
+            (_, Some((policy, config))) => (policy, config.as_ref()),
+            (None, None) => (&*PLAIN, self.default.as_ref()),
+            (Some(_), None) => return None,
+        };
+        Some(Held { policy, config: config? })
     }
 
     /// All certificates that are shown.

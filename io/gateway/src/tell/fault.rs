@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     NoRoute,
     /// Its host is served by other terms than those of the handshake.
     Misdirected,
+    /// Handshakes for the name of its connection are held by other terms since.
+    Outdated,
     /// The route restricts access in a way that is not honoured.
     Refused,
     /// The request has been here before, often enough.
@@ -83,7 +85,7 @@ impl Fault {
             Self::RequestTimeout | Self::MadeRoom => 408,
             Self::ClientGone => 499,
             Self::NoRoute => 404,
-            Self::Misdirected => 421,
+            Self::Misdirected | Self::Outdated => 421,
             Self::GivenUp => 500,
             Self::Filtered(_) => 403,
             Self::Loop => 508,
@@ -108,6 +110,7 @@ impl Fault {
             Self::ClientGone => "the client went away",
             Self::NoRoute => "no route matches",
             Self::Misdirected => "the connection was made for another host",
+            Self::Outdated => "the connection was made by terms that have changed since",
             Self::Refused => "the route restricts access in a way that is not honoured",
             Self::Loop => "the route leads back to this gateway",
             Self::NoEndpoints => "no endpoint is ready",
@@ -136,6 +139,7 @@ impl Fault {
             Self::ClientGone => "client-gone",
             Self::NoRoute => "no-route",
             Self::Misdirected => "misdirected",
+            Self::Outdated => "outdated",
             Self::Refused => "refused",
             Self::Loop => "loop",
             Self::NoEndpoints => "no-endpoints",
@@ -166,6 +170,7 @@ impl Fault {
                 | Self::ClientGone
                 | Self::NoRoute
                 | Self::Misdirected
+                | Self::Outdated
                 | Self::Filtered(_)
         )
     }

@@ -111,7 +111,7 @@ pub(crate) fn get(stream: u32, ends: bool) -> Vec<u8> {
 }
 
 /// A client that writes frames as it likes.
-pub(crate) struct Raw(pub(crate) TcpStream);
+pub(crate) struct Raw<S = TcpStream>(pub(crate) S);
 
 impl Raw {
     /// Has sent its preface, with these settings.
@@ -119,6 +119,13 @@ impl Raw {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        Self::over(stream, settings)
+    }
+}
+
+impl<S: Read + Write> Raw<S> {
+    /// The same on a connection that is there.
+    pub(crate) fn over(stream: S, settings: &[(u16, u32)]) -> Self {
         let mut payload = Vec::new();
         for (id, value) in settings {
             payload.extend_from_slice(&id.to_be_bytes());

@@ -32,6 +32,38 @@ pub struct TlsPolicy {
     pub resumes: bool,
 }
 
+impl TlsPolicy {
+    /// What holds where nobody asks for anything.
+    pub fn plain() -> Self {
+        Self {
+            id: "".into(),
+            place: None,
+            versions: (TlsVersion::V1_2, TlsVersion::V1_3),
+            ciphers: Vec::new(),
+            groups: Vec::new(),
+            alpn: vec!["h2".into(), "http/1.1".into()],
+            clients: ClientAuthentication::Nothing,
+            is_strict: false,
+            resumes: true,
+        }
+    }
+
+    /// Whether both ask for the same of who takes part, and against who listens in. What is spoken
+    /// then, and whether it is resumed, is none of that.
+    pub fn demands_what(&self, other: &Self) -> bool {
+        let Self { versions, ciphers, groups, clients, .. } = self;
+        (versions, ciphers, groups, clients)
+            == (&other.versions, &other.ciphers, &other.groups, &other.clients)
+    }
+}
+
+impl ClientAuthentication {
+    /// Whether certificates count by who has signed them.
+    pub fn verifies(&self) -> bool {
+        matches!(self, Self::VerifyIfGiven(_) | Self::RequireAndVerify(_))
+    }
+}
+
 /// Version of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TlsVersion {

@@ -11,6 +11,7 @@ use steelyard_model::routing::listener::{Listener, Security};
 use steelyard_model::routing::rank::PathSpecificity;
 use steelyard_model::routing::route::{Manner, Route};
 use steelyard_model::routing::rule::Rule;
+use steelyard_route::Misdirection;
 
 use crate::build::*;
 use crate::leaf::Client;
@@ -78,6 +79,10 @@ fn names_that_are_passed_on_are_looked_at_first() {
     assert_eq!(world.hello("websecure", &challenge), "tcp to through");
     assert_eq!(world.starttls("websecure", &hello("a.lan")).as_deref(), Some("through"));
     assert_eq!(world.hello("websecure", &hello("b.lan")), "https");
+    // Nobody comes to it by a handshake for somebody else.
+    let misdirected = |host| world.misdirection("websecure", "b.lan", host);
+    assert_eq!(misdirected("a.lan"), Some(Misdirection::Policy));
+    assert_eq!(misdirected("b.lan"), None);
     // A handshake without a name ends here, and so its requests are served.
     assert_eq!(world.hello("websecure", &hello("")), "https");
     world.check("websecure", &get("a.lan", "/").over_tls(), "site");

@@ -124,6 +124,12 @@ impl Client {
         Self { core, listener, client_lines, peer, tls }
     }
 
+    /// Whether its connection was made by terms that hold no more.
+    pub(in crate::down) fn is_outdated(&self) -> bool {
+        let tls = self.tls.as_deref();
+        tls.is_some_and(|tls| self.core.live().outdates(&self.listener.point, tls))
+    }
+
     /// What it may say of others.
     fn vouching(&self) -> Vouching {
         let scheme = if self.tls.is_some() { Scheme::Https } else { Scheme::Http };
@@ -499,6 +505,7 @@ impl<C: Wire> Connection<C> {
     }
 
     fn is_closing(&self) -> bool {
-        self.core.is_closing(&self.listener)
+        let is_outdated = self.tls.as_deref().is_some_and(Secured::is_outdated);
+        is_outdated || self.core.is_closing(&self.listener)
     }
 }

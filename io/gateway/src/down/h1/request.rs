@@ -16,7 +16,6 @@ use crate::core::live::{Caller, Chosen, Live, Picked, RouteState, Scene};
 use crate::core::{Core, HEAD_BUFFER};
 use crate::down::h1::answer::Answer;
 use crate::exchange::way::{DEEPEST, Found, child, first};
-use crate::shared::Config;
 use crate::tell::access_log::{LogBuffer, Note};
 use crate::tell::fault::Fault;
 use crate::tell::metrics::method_label;
@@ -221,8 +220,8 @@ impl Context<'_> {
         if head.is_asterisk() {
             return own(Answer::empty());
         }
-        if self.is_misdirected(config, head) {
-            return own(Answer::fault(Fault::Misdirected, wants_html(head.accept)));
+        if let Some(fault) = self.misdirection(scene.live, head) {
+            return own(Answer::fault(fault, wants_html(head.accept)));
         }
         let mut state = match first(config, (point, is_tls), subject) {
             Found::Route(route) => scene.route(route),
@@ -252,14 +251,16 @@ impl Context<'_> {
 }
 
 impl Context<'_> {
-    /// Whether a request does not belong on its connection: its host is served by other terms than
-    /// those of the handshake (RFC 9110 §15.5.20).
-    fn is_misdirected(&self, config: &Config, head: &RequestHead<'_, '_>) -> bool {
-        self.tls.is_some_and(|tls| {
-            let table = config.table.entry_point(&self.listener.point);
-            let host = head.authority.host.as_ref();
-            table.is_some_and(|it| it.misdirection(&tls.server_name, host).is_some())
-        })
+    /// Why a request does not belong on its connection, if so: its host is served by other terms
+    /// than those of the handshake (RFC 9110 §15.5.20).
+    fn misdirection(&self, live: &Live, head: &RequestHead<'_, '_>) -> Option<Fault> {
+        let tls = self.tls?;
+        if live.outdates(&self.listener.point, tls) {
+            return Some(Fault::Outdated);
+        }
+        let table = live.config.table.entry_point(&self.listener.point)?;
+        let host = head.authority.host.as_ref();
+        table.misdirection(&tls.server_name, host).map(|_| Fault::Misdirected)
     }
 
     /// The answer where no route matches, which tells the nearest ones if clients may know.

@@ -1,27 +1,38 @@
 //! A handshake that ends here, from its first message on.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
 use rustls::{CipherSuite, Connection, ProtocolVersion, ServerConfig, ServerConnection};
+use steelyard_model::routing::id::TlsPolicyId;
+use steelyard_model::routing::tls::TlsPolicy;
 use steelyard_preface::ClientHello;
 
 use super::Newcomer;
 use crate::core::arrival::Arrival;
+use crate::core::live::Live;
+use crate::shared::terms::Held;
 use crate::tell::turned_away::{NoHandshake, TurnedAway};
-use crate::wire::secured::Secured;
+use crate::wire::secured::{Secured, TermsStanding};
+
+/// A handshake that is to be held.
+pub(super) struct Shaking {
+    policy: Arc<TlsPolicy>,
+    config: Arc<ServerConfig>,
+    hello: ClientHello,
+    /// The version of the configuration by which that was decided.
+    version: u64,
+}
 
 impl Newcomer<'_> {
     /// Holds the handshake by these terms.
-    pub(super) async fn shake(
-        &mut self,
-        terms: Arc<ServerConfig>,
-        hello: &ClientHello,
-    ) -> Result<(), TurnedAway> {
+    pub(super) async fn shake(&mut self, shaking: Shaking) -> Result<(), TurnedAway> {
+        let config = shaking.config.clone();
         let mut connection =
-            ServerConnection::new(terms).map_err(|error| TurnedAway::from(&error))?;
+            ServerConnection::new(config).map_err(|error| TurnedAway::from(&error))?;
         let held = self.arrival.held.take();
         let mut came: &[u8] = held.as_deref().unwrap_or_default();
         while !came.is_empty() {
@@ -38,7 +49,7 @@ impl Newcomer<'_> {
         drop(held);
         self.arrival.stream.secure(connection);
         self.go_on().await?;
-        let tls = self.arrival.stream.agreed(|connection| secured(hello, connection));
+        let tls = self.arrival.stream.agreed(|connection| shaking.secured(connection));
         self.arrival.tls = tls.map(Rc::new);
         self.arrival.core.counters.count_handshake(&self.arrival.listener.entry_point, None);
         Ok(())
@@ -57,29 +68,47 @@ impl Newcomer<'_> {
     }
 }
 
-/// The same terms where TCP routes go on: what the client speaks is its endpoint's business, so
-/// that protocols which are known to nobody here refuse no handshake.
-pub(super) fn for_bytes(terms: Arc<ServerConfig>, hello: &ClientHello) -> Arc<ServerConfig> {
-    let is_known = |offered: &[u8]| terms.alpn_protocols.iter().any(|it| **it == *offered);
-    if hello.protocols.is_empty() || hello.protocols.iter().any(|it| is_known(it)) {
-        return terms;
+impl Shaking {
+    /// By a policy.
+    pub(super) fn new(
+        live: &Live,
+        policy: Option<&TlsPolicyId>,
+        hello: ClientHello,
+    ) -> Result<Self, TurnedAway> {
+        let held = live.config.terms.of(policy);
+        let Held { policy, config } = held.ok_or(TurnedAway::Tls(NoHandshake::Refused))?;
+        let (policy, config) = (policy.clone(), config.clone());
+        Ok(Self { policy, config, hello, version: live.version })
     }
-    let mut terms = (*terms).clone();
-    terms.alpn_protocols.clear();
-    Arc::new(terms)
-}
 
-fn secured(hello: &ClientHello, connection: &Connection) -> Secured {
-    let version = match connection.protocol_version() {
-        Some(ProtocolVersion::TLSv1_2) => "1.2",
-        _ => "1.3",
-    };
-    let suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());
-    Secured {
-        server_name: hello.server_name.clone().unwrap_or_default(),
-        version,
-        cipher: suite.map_or("", cipher),
-        is_http2: connection.alpn_protocol() == Some(b"h2"),
+    /// The same where TCP routes go on: what the client speaks is its endpoint's business, so that
+    /// protocols which are known to nobody here refuse no handshake.
+    pub(super) fn for_bytes(self) -> Self {
+        let Self { config, hello, .. } = &self;
+        let is_known = |offered: &[u8]| config.alpn_protocols.iter().any(|it| **it == *offered);
+        if hello.protocols.is_empty() || hello.protocols.iter().any(|it| is_known(it)) {
+            return self;
+        }
+        let mut config = (**config).clone();
+        config.alpn_protocols.clear();
+        Self { config: Arc::new(config), ..self }
+    }
+
+    fn secured(self, connection: &Connection) -> Secured {
+        let version = match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "1.2",
+            _ => "1.3",
+        };
+        let suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());
+        let standing = TermsStanding { version: self.version, is_outdated: false };
+        Secured {
+            server_name: self.hello.server_name.unwrap_or_default(),
+            version,
+            cipher: suite.map_or("", cipher),
+            is_http2: connection.alpn_protocol() == Some(b"h2"),
+            policy: self.policy,
+            standing: Cell::new(standing),
+        }
     }
 }
 
