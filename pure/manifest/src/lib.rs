@@ -53,7 +53,7 @@ pub use cluster::{
 pub use exercise::{exercise, exercise_cluster};
 pub use front::{Awaited, Front, ObjectChanges, Teller};
 pub use key::Key;
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_unnamed};
 pub use object::Object;
 pub use origin::ClusterOrigin;
 pub use place::{merge, place};

@@ -42,6 +42,8 @@ struct Loading<'a> {
     cut: Cut,
     /// How many objects there are after it, so far.
     index: u32,
+    /// Whether objects without a name are taken as they are.
+    takes_unnamed: bool,
 }
 
 /// Reads the objects of one file. Total: whatever the bytes, within `limits`.
@@ -67,6 +69,18 @@ pub(crate) fn load_with(words: &mut Words, source: &Source, limits: &ReadLimits)
     loading.loaded
 }
 
+/// Reads the objects of one file as another program would: also those without a name, whose
+/// namespace is then as it is written. They are for looking at, not for being kept by name.
+pub fn load_unnamed(source: &Source, limits: &ReadLimits) -> Vec<Object> {
+    let text = Arc::new(Text { source: source.clone(), limits: *limits });
+    let mut words = Words::default();
+    let mut loading = Loading { takes_unnamed: true, ..Loading::new(&text, &mut words) };
+    if let Ok(text) = source.decode(limits) {
+        loading.whole(text);
+    }
+    loading.loaded.objects
+}
+
 /// The object at `spot`, as if the text began where it was cut.
 pub(crate) fn again(spot: &Spot) -> Option<Object> {
     let text = spot.text.source.decode(&spot.text.limits).ok()?;
@@ -80,7 +94,8 @@ pub(crate) fn again(spot: &Spot) -> Option<Object> {
 
 impl<'a> Loading<'a> {
     fn new(text: &'a Arc<Text>, words: &'a mut Words) -> Self {
-        Self { text, words, loaded: Loaded::default(), cut: Cut::default(), index: 0 }
+        let (loaded, cut) = (Loaded::default(), Cut::default());
+        Self { text, words, loaded, cut, index: 0, takes_unnamed: false }
     }
 
     fn file(&self) -> &'a str {
@@ -127,19 +142,27 @@ impl<'a> Loading<'a> {
         }
         match identify(&node, inherited, self.file()) {
             Ok(Identity { reference, api_version, remarks }) => {
-                let (file, tree) = (self.text.source.name.clone(), Arc::new(node));
-                let (reference, api_version) =
-                    (self.words.named(reference), self.words.word(api_version));
                 for remark in remarks {
                     self.nameless(remark, Some(&reference));
                 }
-                let group = api_version.split_once('/').map_or("", |(group, _)| group);
-                let (group, site) = (self.words.word(group.into()), Site::Text(self.spot()));
-                let object = Object { reference, api_version, file, tree, group, site };
-                self.loaded.objects.push(object);
+                self.push(node, reference, api_version);
+            }
+            Err(_) if self.takes_unnamed && node.get("kind").is_some() => {
+                let text = |key| node.get(key).and_then(|it| it.node.text()).unwrap_or_default();
+                let (kind, api_version) = (text("kind").into(), text("apiVersion").into());
+                let reference = ObjectRef { kind, namespace: "".into(), name: "".into() };
+                self.push(node, Arc::new(reference), api_version);
             }
             Err(nameless) => self.nameless(nameless, None),
         }
+    }
+
+    fn push(&mut self, node: Node, reference: Arc<ObjectRef>, api_version: Arc<str>) {
+        let (file, tree) = (self.text.source.name.clone(), Arc::new(node));
+        let (reference, api_version) = (self.words.named(reference), self.words.word(api_version));
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        let (group, site) = (self.words.word(group.into()), Site::Text(self.spot()));
+        self.loaded.objects.push(Object { reference, api_version, file, tree, group, site });
     }
 
     /// Of the next object.
