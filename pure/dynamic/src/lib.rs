@@ -1,0 +1,45 @@
+//! Objects → Traefik's dynamic configuration: what its own providers make of them (Traefik v3.7:
+//! routers, services, middlewares, transports, TLS), as JSON, for people who migrate and for
+//! comparison.
+//!
+//! It serves nothing and judges nothing: what of it is served is what `steelyard-pipeline` derives
+//! from the same objects. A field is passed on as it is written; what Traefik's providers drop (a
+//! route whose Service is not there, a name that must not be named) is not there.
+//!
+//! [`dynamic`] gives
+//! `{"http": {"routers", "services", "middlewares", "serversTransports"}, "tcp": {the same},
+//! "udp": {"routers", "services"}, "tls": {"certificates", "options", "stores"}}`. Keys carry their
+//! provider (`default-web@kubernetescrd`), and references are as the provider writes them. What is
+//! as if it were not written (zero, empty) is left out.
+
+mod cluster;
+mod crd;
+mod crypt;
+mod duration;
+mod ingress;
+mod names;
+mod options;
+mod reference;
+mod servers;
+mod shape;
+mod sticky;
+mod tree;
+
+use serde_json::Value;
+use steelyard_manifest::Object;
+
+use cluster::Cluster;
+pub use options::{DynamicOptions, ProviderOptions};
+use shape::Sections;
+
+/// What Traefik's providers of a cluster make of all its objects. An object may be without name and
+/// namespace, as far as they are concerned ([`steelyard_manifest::load_unnamed`]).
+pub fn dynamic(objects: &[Object], options: &DynamicOptions) -> Value {
+    let cluster = Cluster::of(objects);
+    let mut sections = Sections::default();
+    let crd = Cluster::seen(&cluster, &options.crd.namespaces);
+    sections.add(crd::configuration(&crd, &options.crd), crd::PROVIDER);
+    let ingress = Cluster::seen(&cluster, &options.ingress.namespaces);
+    sections.add(ingress::configuration(&ingress, options), ingress::PROVIDER);
+    sections.into_value()
+}
