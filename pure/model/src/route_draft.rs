@@ -127,6 +127,8 @@ pub struct RouteDraft {
     pub rule: Arc<Rule>,
     /// Its place in the order.
     pub rank: Rank,
+    /// The path as it is written, where what must hold does not say it: with a slash at its end.
+    pub path: Option<Arc<str>>,
     /// Where requests go; none where something else than a Service is named.
     pub backend: Option<BackendRef>,
 }

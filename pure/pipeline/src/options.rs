@@ -19,6 +19,9 @@ pub struct ResolveOptions {
     /// Whether objects of Traefik's kinds may name some of other namespaces
     /// (`providers.kubernetesCRD.allowCrossNamespace`).
     pub allow_cross_namespace: bool,
+    /// Whether Ingresses stand among Traefik's own routes, by number, and their prefixes are
+    /// compared byte by byte, as there.
+    pub as_traefik: bool,
     /// EndpointSlices and Pods are among the objects. Where they are not, nothing is known, and so
     /// nothing said, of who answers for a Service.
     pub reads_endpoints: bool,
@@ -49,6 +52,7 @@ impl Default for ResolveOptions {
             entry_points: BUILT_IN.iter().map(|it| it.entry_point()).collect(),
             default_certificate: None,
             allow_cross_namespace: false,
+            as_traefik: false,
             reads_endpoints: true,
             reads_routes: true,
         }

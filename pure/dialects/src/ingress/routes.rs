@@ -81,9 +81,11 @@ impl Routes<'_> {
         let backend = self::backend(backend, &path.key("backend"), findings);
         if let (Some(host), Some(matched)) = (host, matched) {
             let rank = self.ranking.of_path(host, &matched, written.path.as_deref(), number);
+            let written = written.path.as_deref();
+            let path_text = written.filter(|it| it.len() > 1 && it.ends_with('/')).map(Arc::from);
             let rule = Arc::new(rank::rule(host, matched));
             let (id, place) = (route_id(number, findings), findings.place(path));
-            self.made.push(RouteDraft { id, place, rule, rank, backend });
+            self.made.push(RouteDraft { id, place, rule, rank, path: path_text, backend });
         }
     }
 
@@ -95,7 +97,7 @@ impl Routes<'_> {
         let rank = self.ranking.of_default(number);
         let rule = Arc::new(rank::rule(&HostPattern::Any, everything));
         let (id, place) = (route_id(number, findings), findings.place(&path));
-        self.made.push(RouteDraft { id, place, rule, rank, backend });
+        self.made.push(RouteDraft { id, place, rule, rank, path: None, backend });
     }
 }
 

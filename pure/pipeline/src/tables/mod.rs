@@ -121,8 +121,8 @@ impl Tables for Join {
                 let secrets = set.set.tls_secrets.iter();
                 secrets.for_each(|it| links.cell(Cell::Material(it.secret.clone())));
                 routes::named(&set).for_each(|id| links.entry(Cell::LeadsTo(id.clone())));
-                for (_, listener, draft) in routes::slots(&set, &self.options) {
-                    links.entry(Cell::Slot(Arc::new((listener, draft.rule.clone()))));
+                for (_, listener, rule) in routes::slots(&set, &self.options) {
+                    links.entry(Cell::Slot(Arc::new((listener, rule))));
                 }
             }
             (Cell::Routed(_) | Cell::Routers(..) | Cell::Described(_), Row::Routed(routed)) => {

@@ -3,6 +3,7 @@
 mod backend;
 mod class;
 mod entry_points;
+mod manner;
 mod origin;
 mod parts;
 mod routers;
@@ -41,14 +42,17 @@ pub(super) fn named<'s>(read: &ReadSet<'s>) -> impl Iterator<Item = &'s Namespac
     read.routes().iter().filter_map(|route| route.backend.as_ref()).map(|backend| &backend.service)
 }
 
-/// What the routes of a set want to take, each with the index of its draft.
+/// What the routes of a set want to take, each with the index of its draft and what must hold.
 pub(super) fn slots<'s>(
     read: &ReadSet<'s>,
     options: &ResolveOptions,
-) -> impl Iterator<Item = (usize, ListenerId, &'s RouteDraft)> + use<'s> {
+) -> impl Iterator<Item = (usize, ListenerId, Arc<Rule>)> + use<'s> {
     let listeners = EntryPoints::new(&options.entry_points).listeners(read);
+    let (read, as_traefik) = (*read, options.as_traefik);
     read.routes().iter().enumerate().flat_map(move |(index, draft)| {
-        listeners.clone().into_iter().map(move |listener| (index, listener, draft))
+        let rule = manner::rule(draft, &read, as_traefik);
+        let each = listeners.clone().into_iter();
+        each.map(move |listener| (index, listener, rule.clone()))
     })
 }
 
@@ -82,7 +86,7 @@ pub(super) fn routed(
         }
         let mut join = Join { protocol: Protocol::Tcp, reads, origin: &origin, diagnostics };
         let backend = join.backend(draft, &read, &mut routed);
-        let http = route(draft, &read, free, backend);
+        let http = route(draft, &read, free, backend, options);
         if let Some(names) = draft.passed_on().filter(|_| !passing_on.is_empty()) {
             let id = passed_on_id(&draft.id);
             let to = join.passed_on(draft, &read, &id, &mut routed);
@@ -101,11 +105,11 @@ fn older_claim(
     reads: &mut Reads<'_>,
     options: &ResolveOptions,
 ) -> Option<Provenance> {
-    let rule = &read.routes()[index].rule;
+    let rule = manner::rule(&read.routes()[index], read, options.as_traefik);
     let first_in = |read: &ReadSet<'_>| {
         let mut wanted = slots(read, options);
-        let first = wanted.find(|(_, at, draft)| at == listener && draft.rule == *rule);
-        first.map(|(index, _, draft)| (index, draft.place.clone()))
+        let first = wanted.find(|(_, at, wanted)| at == listener && *wanted == rule);
+        first.map(|(index, ..)| (index, read.routes()[index].place.clone()))
     };
     let own = first_in(read).filter(|(first, _)| *first < index).map(|(_, place)| place);
     let slot = Cell::Slot(Arc::new((listener.clone(), rule.clone())));
@@ -129,14 +133,15 @@ fn route(
     read: &ReadSet<'_>,
     listeners: Vec<ListenerId>,
     backend: BackendId,
+    options: &ResolveOptions,
 ) -> Route {
     Route {
         id: draft.id.clone(),
         place: draft.place.clone(),
         kind: RouteKind::Http,
         listeners,
-        rank: draft.rank.clone(),
-        rule: draft.rule.clone(),
+        rank: manner::rank(draft, options.as_traefik),
+        rule: manner::rule(draft, read, options.as_traefik),
         uses: entry_points::uses(read, draft),
         to: Destination::Backend(backend),
         timeouts: None,

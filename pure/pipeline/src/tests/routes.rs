@@ -615,3 +615,27 @@ fn the_class_picks_the_reading() {
         assert_eq!(!of_routes(&snapshot).is_empty(), is_told, "{controller} {annotation}");
     }
 }
+
+/// As Traefik: an exact path loses to a prefix whose rule is longer, and prefixes go by bytes.
+#[test]
+fn ingresses_in_the_manner_of_traefik() {
+    let text = service("a", A)
+        + &ingress("exact", "", "", "a.b", "/x", "a:80").replace("Prefix", "Exact")
+        + &ingress("prefix", "", "", "a.b", "/x/", "a:80");
+    let named = |as_traefik| {
+        let options = ResolveOptions { as_traefik, ..ResolveOptions::default() };
+        let snapshot = resolve(&items(&text), &options);
+        let rules = routes(&snapshot).into_iter().map(|it| it.rule.to_string());
+        let matches = |path: &str| {
+            let shapes = routes(&snapshot).into_iter().filter_map(|it| it.rule.path().cloned());
+            shapes.filter(|it| it.shape.matches(path)).count()
+        };
+        (rules.collect::<Vec<_>>(), matches("/x"), matches("/x/y"))
+    };
+    let exact = "Host(`a.b`) && Path(`/x`)".to_owned();
+    let (order, at, below) = named(false);
+    assert_eq!((&order[0], at, below), (&exact, 2, 1));
+    let (order, at, below) = named(true);
+    assert_eq!((&order[1], at, below), (&exact, 1, 1));
+    assert_eq!(order[0], "Host(`a.b`) && PathPrefix(`/x/`)");
+}
