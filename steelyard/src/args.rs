@@ -21,6 +21,9 @@ pub(crate) struct WorldArgs {
     /// Secret with the certificate for server names that no other one is for
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = namespaced)]
     pub(crate) default_ssl_certificate: Option<NamespacedName>,
+    /// Order and match routes as another program does, also where Kubernetes means something else
+    #[arg(long, value_enum, value_name = "PROGRAM")]
+    pub(crate) compat: Option<Compat>,
     /// Name of this node [default: the host's name]
     #[arg(long, value_name = "NAME",
           value_parser = clap::builder::NonEmptyStringValueParser::new())]
@@ -28,6 +31,13 @@ pub(crate) struct WorldArgs {
     /// Traefik's static options; taken from the command line before the rest is read.
     #[arg(skip)]
     pub(crate) fixed: StaticOptions,
+}
+
+/// Whose ways are taken on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compat {
+    /// Ingresses stand among Traefik's own routes, by number; prefixes are compared byte by byte
+    Traefik,
 }
 
 /// Where the running instance is.

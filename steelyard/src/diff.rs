@@ -12,10 +12,10 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 use steelyard_model::{Holdings, Severity};
 use steelyard_plan::{AnnouncementRow, Plan, RouteRow};
-use steelyard_terminal::{Cell, OutputFormat, Style, Table, complain, put, wants_color};
+use steelyard_terminal::{Cell, Style, Table, complain, put, wants_color};
 
 use crate::entry_points::StaticOptions;
-use crate::plan::{PlanArgs, facts_of};
+use crate::plan::{PlanArgs, PlanFormat, facts_of};
 use crate::{load, planning};
 
 /// NEW has errors.
@@ -71,13 +71,16 @@ pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
             ),
         }
     };
+    if args.output == PlanFormat::Traefik {
+        bail!("--diff prints text or json");
+    }
     let held = planning::held(args.lock.as_deref())?;
     let old = planned(&args, old, &held)?;
     let new = planned(&args, new, &old.held)?;
     let changes = changes(&old, &new);
     match args.output {
-        OutputFormat::Json => put(&format!("{:#}\n", serde_json::json!({ "changes": changes })))?,
-        OutputFormat::Text => put(&page(&changes))?,
+        PlanFormat::Json => put(&format!("{:#}\n", serde_json::json!({ "changes": changes })))?,
+        PlanFormat::Text | PlanFormat::Traefik => put(&page(&changes))?,
     }
     let errors = errors(&new);
     if errors > 0 {

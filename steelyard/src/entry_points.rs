@@ -5,6 +5,7 @@
 
 mod access_log;
 mod duration;
+mod providers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use steelyard_dynamic::DynamicOptions;
 use steelyard_gateway::{AccessLog, MetricViews};
 use steelyard_http::ForwardedPolicy;
 use steelyard_metrics::BucketBounds;
@@ -77,16 +79,12 @@ const KNOWN: &[&str] = &[
     "metrics.prometheus.addrouterslabels",
     "metrics.prometheus.addserviceslabels",
     "metrics.prometheus.buckets",
-    CROSS_NAMESPACE,
     "tracing.otlp.http.endpoint",
     "tracing.otlp.http.headers.*",
     "tracing.resourceattributes.*",
     "tracing.samplerate",
     "tracing.servicename",
 ];
-
-/// Whether objects of Traefik's kinds may name some of other namespaces.
-const CROSS_NAMESPACE: &str = "providers.kubernetescrd.allowcrossnamespace";
 
 const BUCKETS: &str = "metrics.prometheus.buckets";
 
@@ -233,7 +231,12 @@ impl StaticOptions {
 
     /// Whether objects of Traefik's kinds may name some of other namespaces.
     pub fn allows_cross_namespace(&self) -> bool {
-        self.0.get(CROSS_NAMESPACE).is_some_and(|value| value == "true")
+        self.providers().crd.allow_cross_namespace
+    }
+
+    /// What changes what Traefik's providers make of objects.
+    pub fn providers(&self) -> DynamicOptions {
+        providers::chosen(&self.0)
     }
 
     /// Who may say by a PROXY header where a connection comes from, by entry point.
@@ -355,9 +358,10 @@ fn is_switch(option: &str) -> bool {
         "metrics.prometheus.addentrypointslabels",
         "metrics.prometheus.addrouterslabels",
         "metrics.prometheus.addserviceslabels",
-        CROSS_NAMESPACE,
     ];
-    named.contains(&option) || of.iter().any(|of| entry_point_name(option, of).is_some())
+    named.contains(&option)
+        || providers::is_switch(option)
+        || of.iter().any(|of| entry_point_name(option, of).is_some())
 }
 
 /// The entry point that `option` sets something of.
@@ -390,6 +394,9 @@ fn check(name: &str, value: &str) -> Result<(), String> {
     match (name, value) {
         (_, "true" | "false") if is_switch(name) => Ok(()),
         _ if is_switch(name) => Err(format!("--{name} wants true or false, not {value:?}")),
+        _ if providers::check(name, value).is_some() => {
+            providers::check(name, value).unwrap_or(Ok(()))
+        }
         _ if name.starts_with("accesslog.") => {
             access_log::check(name, value).unwrap_or_else(|| Err(unknown(name)))
         }
@@ -411,7 +418,10 @@ fn check(name: &str, value: &str) -> Result<(), String> {
 }
 
 fn unknown(name: &str) -> String {
-    format!("--{name} is not an option; known are --{}", KNOWN.join(", --"))
+    let mut known: Vec<String> = KNOWN.iter().map(|it| (*it).to_owned()).collect();
+    known.extend(providers::names());
+    known.sort();
+    format!("--{name} is not an option; known are --{}", known.join(", --"))
 }
 
 fn parse_address(text: &str) -> Result<ListenAddress, String> {

@@ -11,7 +11,7 @@ use steelyard_model::routing::entry_point::{PLAIN, SECURE};
 use steelyard_model::{Diagnostic, Diagnostics};
 use steelyard_pipeline::{ResolveOptions, World, codes};
 
-use crate::args::WorldArgs;
+use crate::args::{Compat, WorldArgs};
 use crate::dump::Lacking;
 use crate::pipeline::Pipeline;
 pub(crate) use cluster::ClusterInput;
@@ -27,6 +27,7 @@ pub(crate) fn resolve_options(args: &WorldArgs, ports: (u16, u16)) -> ResolveOpt
         entry_points: args.fixed.entry_points(ports),
         default_certificate: args.default_ssl_certificate.clone(),
         allow_cross_namespace: args.fixed.allows_cross_namespace(),
+        as_traefik: args.compat == Some(Compat::Traefik),
         ..ResolveOptions::default()
     }
 }

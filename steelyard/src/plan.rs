@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
-use clap::Args;
-use steelyard_manifest::Source;
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use steelyard_manifest::{ReadLimits, Source, load_unnamed};
 use steelyard_model::{Diagnostic, Severity, Snapshot};
 use steelyard_plan::{Facts, Plan};
-use steelyard_terminal::OutputFormat;
 
 use crate::args::WorldArgs;
 use crate::entry_points::StaticOptions;
@@ -27,7 +26,7 @@ pub struct PlanArgs {
     pub(crate) input: ClusterInput,
     /// How to print
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub output: OutputFormat,
+    pub output: PlanFormat,
     /// Which Service has which address already; a missing file says nothing
     #[arg(long, value_name = "FILE")]
     pub lock: Option<PathBuf>,
@@ -47,12 +46,25 @@ pub struct PlanArgs {
     pub(crate) world: WorldArgs,
 }
 
+/// How a plan is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people: aligned, coloured on a terminal
+    #[default]
+    Text,
+    /// For programs: stable shapes
+    Json,
+    /// What Traefik's providers make of the same objects: its dynamic configuration, as JSON
+    Traefik,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   steelyard plan manifests/
   steelyard plan manifests/ --lock steelyard.lock --write-lock
   steelyard plan --cluster                what would come of the objects of a cluster
   steelyard plan manifests/ -o json | jq '.services[] | {name, addresses}'
+  steelyard plan manifests/ -o traefik    the same objects as Traefik's dynamic configuration
   steelyard plan --diff old/ new/         what an edit would move: for a check in CI
   git archive main manifests | tar x -C /tmp && steelyard plan --diff /tmp/manifests manifests
 
@@ -73,17 +85,31 @@ pub fn run(mut args: PlanArgs, fixed: StaticOptions) -> Result<ExitCode> {
     let (snapshot, mut plan) = planning::of(world, &held, &facts_of(&args));
     lacks.tell(&mut plan.diagnostics);
     known.advise(&mut plan.diagnostics);
-    if let Some(lock) = args.lock.filter(|_| args.write_lock && !is_empty) {
-        lock_file::write(&lock, &plan.held)?;
+    if let Some(lock) = args.lock.as_deref().filter(|_| args.write_lock && !is_empty) {
+        lock_file::write(lock, &plan.held)?;
     }
     match args.output {
-        OutputFormat::Json => {
+        PlanFormat::Traefik => {
+            steelyard_terminal::put(&dynamic(&sources, &args)?)?;
+        }
+        PlanFormat::Json => {
             steelyard_terminal::put(&(serde_json::to_string_pretty(&plan)? + "\n"))?
         }
-        OutputFormat::Text if is_empty && plan.diagnostics.is_empty() && !sources.is_empty() => {}
-        OutputFormat::Text => steelyard_terminal::put(&page(&snapshot, &plan, &sources))?,
+        PlanFormat::Text if is_empty && plan.diagnostics.is_empty() && !sources.is_empty() => {}
+        PlanFormat::Text => steelyard_terminal::put(&page(&snapshot, &plan, &sources))?,
     }
     Ok(load::status(&plan.diagnostics, is_empty))
+}
+
+/// The objects as Traefik's dynamic configuration.
+fn dynamic(sources: &[Source], args: &PlanArgs) -> Result<String> {
+    if args.input.cluster {
+        bail!("-o traefik reads files: kubectl get … -o yaml | steelyard plan - -o traefik");
+    }
+    let limits = ReadLimits::default();
+    let objects: Vec<_> = sources.iter().flat_map(|it| load_unnamed(it, &limits)).collect();
+    let made = steelyard_dynamic::dynamic(&objects, &args.world.fixed.providers());
+    Ok(serde_json::to_string_pretty(&made)? + "\n")
 }
 
 /// What is known of this node, as the options of `plan` change it.

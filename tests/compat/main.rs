@@ -8,6 +8,7 @@ mod allocation;
 mod config;
 mod conversion;
 mod differences;
+mod dynamic;
 mod election;
 mod normal;
 mod routers;
@@ -225,4 +226,10 @@ fn rules_of_traefik() {
     run_of("traefik", &["rules"], &["http-rule"], rules::of_requests);
     run_of("traefik", &["rules"], &["tcp-rule"], rules::of_connections);
     run_of("traefik", &["rules"], &["rule-priority"], rules::number);
+}
+
+#[test]
+fn configuration_of_traefik() {
+    run_of("traefik", &["crd"], &["provider"], dynamic::of_kinds);
+    run_of("traefik", &["ingress"], &["provider"], dynamic::of_ingresses);
 }

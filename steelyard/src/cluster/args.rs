@@ -64,6 +64,7 @@ impl ClusterArgs {
             lb_class: self.lb_class.clone(),
             node: self.node_name.clone(),
             default_ssl_certificate: None,
+            compat: None,
             fixed,
         }
     }
