@@ -96,6 +96,10 @@ fn v2(bytes: &[u8]) -> Result<Option<(ProxyHeader, usize)>, ProxyFault> {
         _ => return Err(ProxyFault::Malformed),
     };
     let Some(header) = bytes.get(..HEAD + length) else { return Ok(None) };
+    if is_local {
+        // Whatever family it names, and whatever it has behind that, is to be passed over (§2.2).
+        return Ok(Some((ProxyHeader { addresses: None }, header.len())));
+    }
     let mut fields = Fields(&header[HEAD..]);
     let addresses = match family {
         0x11 | 0x12 => Some(addresses::<4>(&mut fields)?),
@@ -110,7 +114,6 @@ fn v2(bytes: &[u8]) -> Result<Option<(ProxyHeader, usize)>, ProxyFault> {
         _ => return Err(ProxyFault::Malformed),
     };
     check(header, fields)?;
-    let addresses = addresses.filter(|_| !is_local);
     Ok(Some((ProxyHeader { addresses }, header.len())))
 }
 

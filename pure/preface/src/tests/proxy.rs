@@ -66,6 +66,8 @@ fn headers_say_where_a_connection_comes_from() {
         ("with a checksum", summed(), V4),
         ("local", v2(0x20, 0x00, b""), None),
         ("local with addresses", v2(0x20, 0x11, V4_BYTES), None),
+        ("local without those of its family", v2(0x20, 0x11, b""), None),
+        ("local of no family", v2(0x20, 0x7f, b"anything"), None),
         ("nobody told", v2(0x21, 0x00, b"anything"), None),
         ("a Unix socket", v2(0x21, 0x31, &[b'/'; 216]), None),
     ];
