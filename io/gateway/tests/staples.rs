@@ -5,9 +5,12 @@
 
 mod support;
 
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, IsCa, KeyPair};
 use steelyard_gateway::{Gateway, GatewayOptions, Lacking};
@@ -188,6 +191,42 @@ fn certificates_are_shown_with_what_their_signer_says() {
     gateway.apply(&secure(&routes, &certificates[..1]), 2);
     eventually("none lacks", || counted(&gateway, "lacking 0"));
     assert!(office.look(address, "good.test").contains("Cert Status: good"));
+}
+
+/// Whoever writes a certificate chooses who is asked: none of these takes memory, leads elsewhere,
+/// or keeps the next one from being asked.
+#[test]
+fn whatever_a_responder_says_has_a_bound() {
+    let office = Office::new("bound");
+    let elsewhere = Server::answering(|_| ok("here"));
+    let moved = format!(
+        "HTTP/1.1 302 Found\r\nLocation: http://{}/\r\nContent-Length: 0\r\n\r\n",
+        elsewhere.address
+    );
+    let taken = Arc::<AtomicUsize>::default();
+    let count = taken.clone();
+    let endless = Server::start(move |mut stream, _| {
+        let mut head = b"HTTP/1.1 200 OK\r\n".as_slice();
+        while stream.write_all(head).is_ok() {
+            count.fetch_add(head.len(), Ordering::SeqCst);
+            head = b"x: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n";
+        }
+    });
+    let moved = Server::start(move |mut stream, _| drop(stream.write_all(moved.as_bytes())));
+    let long = "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n";
+    let long = Server::start(move |mut stream, _| drop(stream.write_all(long.as_bytes())));
+    let servers = [("endless", endless), ("moved", moved), ("long", long)];
+    let certificates =
+        Vec::from_iter(servers.iter().map(|(name, it)| office.certificate(name, it.address).0));
+    let options = GatewayOptions { workers: 1, ..Default::default() };
+    let (gateway, _) = secure_gateway(&secure(&[], &certificates), options);
+    let asked = "answers_total{outcome=\"none\"} 3";
+    eventually("all were asked", || counted(&gateway, asked) && counted(&gateway, "lacking 3"));
+    let unreached = Lacking::Answer(Unstapled::Unreached);
+    assert!(gateway.lacking().into_values().all(|why| why == unreached), "{:?}", gateway.lacking());
+    assert_eq!(elsewhere.accepted.load(Ordering::SeqCst), 0, "nobody is led elsewhere");
+    let sent = taken.load(Ordering::SeqCst);
+    assert!(sent < 32 << 20, "{sent}: sockets hold more than is heard, and not much more");
 }
 
 /// What is signed by nobody who may is shown to nobody: not by who has another key, though names

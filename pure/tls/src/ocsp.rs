@@ -41,7 +41,10 @@ const REVOKED: u8 = 0xa1;
 /// Clocks of others are believed to differ by so many seconds.
 const SKEW: i64 = 300;
 
-/// How long an answer that says nothing of its end is taken for the present one, in seconds.
+/// How old an answer may be that says nothing of its end, in seconds: there is a newer one always
+/// (RFC 6960 §4.2.2.1), and whoever has kept an old one could show it for ever. And how long it is
+/// taken for the present one.
+const OLDEST: i64 = 24 * 3600;
 const UNSAID: i64 = 3600;
 
 /// What is asked of a certificate, and whom.
@@ -206,7 +209,8 @@ impl StatusQuestion {
         }
         let standing = self.standing(data).ok_or(Unstapled::Malformed)?;
         let Standing { since, until, is_revoked } = standing?;
-        let until = until.unwrap_or_else(|| now.saturating_add(UNSAID));
+        let unsaid = || now.saturating_add(UNSAID).min(since.saturating_add(OLDEST));
+        let until = until.unwrap_or_else(unsaid);
         if since > now.saturating_add(SKEW) || until <= now {
             return Err(Unstapled::Stale);
         }
@@ -286,3 +290,6 @@ impl fmt::Display for Unstapled {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,14 +128,13 @@ impl Wish {
                 let said = post::post(&question.url, &question.request);
                 question.answered(&said.ok_or(Unstapled::Unreached)?, now())
             });
-            let why = outcome.as_ref().err().copied();
+            let why = self.staple.learn(outcome, now()).err();
             let count = if why.is_none() { &told.answers } else { &told.failures };
             count.fetch_add(1, Ordering::Relaxed);
             if let Some(why) = why.filter(|why| self.why != Some(*why)) {
                 tracing::warn!(certificate = %id, %why, "a certificate gets no OCSP response");
             }
             self.why = why;
-            self.staple.learn(outcome, now());
         }
         let shown = self.staple.shown(now());
         let lacking = match shown {

@@ -16,8 +16,19 @@ pub struct Staple {
 }
 
 impl Staple {
-    /// What came of asking at `now`. The last answer stays until its time is over.
-    pub fn learn(&mut self, outcome: Result<StatusAnswer, Unstapled>, now: i64) {
+    /// What came of asking at `now`, as it is to be told. The last answer stays until its time is
+    /// over, also where an earlier one comes behind it, which somebody may have kept.
+    pub fn learn(
+        &mut self,
+        outcome: Result<StatusAnswer, Unstapled>,
+        now: i64,
+    ) -> Result<(), Unstapled> {
+        let known = self.shown(now).map_or(i64::MIN, |it| it.validity.0);
+        let outcome = outcome.and_then(|answer| match answer.validity.0 < known {
+            true => Err(Unstapled::Stale),
+            false => Ok(answer),
+        });
+        let told = outcome.as_ref().map(|_| ()).map_err(|why| *why);
         match outcome {
             Ok(answer) => {
                 let left = answer.validity.1.saturating_sub(now);
@@ -31,6 +42,7 @@ impl Staple {
                 self.due = now.saturating_add(wait);
             }
         }
+        told
     }
 
     /// What is shown at `now`.
@@ -72,7 +84,7 @@ mod tests {
             (3_000, until(3_010)),
             (3_010, Err(Unstapled::Unreached)),
         ] {
-            staple.learn(outcome, now);
+            let _ = staple.learn(outcome, now);
             seen.push((staple.shown(now).is_some(), staple.due(now) - now));
         }
         let expected = [
@@ -93,10 +105,29 @@ mod tests {
     fn a_responder_that_fails_for_ever_is_asked_once_an_hour() {
         let mut staple = Staple::default();
         for _ in 0..100 {
-            staple.learn(Err(Unstapled::Unreached), i64::MAX - LATEST);
+            let _ = staple.learn(Err(Unstapled::Unreached), i64::MAX - LATEST);
         }
         assert_eq!(staple.due(0), i64::MAX);
-        staple.learn(until(i64::MAX), i64::MAX);
+        let _ = staple.learn(until(i64::MAX), i64::MAX);
         assert_eq!(staple.due(0), i64::MAX);
+    }
+
+    /// A revocation is not taken back by what was said before it.
+    #[test]
+    fn what_was_said_earlier_takes_nothing_back() {
+        let said = |since, is_revoked| {
+            Ok(StatusAnswer { der: Vec::new(), validity: (since, 1_000), is_revoked })
+        };
+        let mut staple = Staple::default();
+        for (now, outcome, expected, is_revoked) in [
+            (10, said(5, false), Ok(()), false),
+            (20, said(15, true), Ok(()), true),
+            (30, said(5, false), Err(Unstapled::Stale), true),
+            (40, said(15, true), Ok(()), true),
+            (50, said(35, false), Ok(()), false),
+        ] {
+            assert_eq!(staple.learn(outcome, now), expected, "{now}");
+            assert_eq!(staple.shown(now).unwrap().is_revoked, is_revoked, "{now}");
+        }
     }
 }

@@ -68,7 +68,8 @@ struct Parts<'s> {
 }
 
 fn parts(said: &[u8]) -> Option<Parts<'_>> {
-    let end = said.windows(4).position(|it| it == b"\r\n\r\n")?;
+    // By a quick search: who answers byte by byte has it done as often.
+    let end = memchr::memmem::find(said, b"\r\n\r\n")?;
     let head = std::str::from_utf8(&said[..end]).ok()?;
     let mut lines = head.split("\r\n");
     let mut first = lines.next()?.split(' ');
