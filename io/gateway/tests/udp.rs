@@ -373,6 +373,10 @@ fn a_new_session_has_a_place_and_the_oldest_gives_it() {
         assert_eq!(ask(&client(address), b"x"), b"ax");
     }
     assert_eq!((open(&gateway), places.taken()), (3, 3));
+    // Nor does it end the session of who was heard again after an answer, as nobody is who sends
+    // from an address that is not its own.
+    let begun = server.heard();
+    assert_eq!((ask(&clients[0], b"z"), server.heard()), (b"az".to_vec(), begun));
 }
 
 /// Each core has a part of the clients, and knows them again.

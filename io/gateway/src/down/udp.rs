@@ -40,7 +40,7 @@ use crate::tell::turned_away::TurnedAway;
 use session::Session;
 use sessions::Sessions;
 
-/// Sessions of one port on one core; one more makes the one leave that was silent longest.
+/// Sessions of one port on one core; one more makes one leave (`Sessions::end_oldest`).
 const MOST: usize = 4096;
 
 /// All sessions take one in so many of the places that there are: whoever sends datagrams, from
@@ -128,7 +128,9 @@ impl Port {
 
     fn pass(self: &Rc<Self>, train: &Train<'_>, now: Instant) {
         let peer = Peer { client: train.from, reached: train.to };
-        let sent = self.sessions.borrow_mut().hear(&peer, now).map(|it| it.send(train));
+        let mut sessions = self.sessions.borrow_mut();
+        let sent = sessions.hear(&peer, now, Session::is_answered).map(|it| it.send(train));
+        drop(sessions);
         match sent {
             Some(Ok(())) => return,
             // That is what became of an earlier one, and another endpoint may take this one.
@@ -192,7 +194,7 @@ impl Port {
         table.datagrams(&caller).map(|choice| choice.candidate)
     }
 
-    /// A place; where there is none, who was silent longest at this port makes room.
+    /// A place; where there is none, somebody at this port makes room.
     fn place(&self) -> Option<TakenPlace> {
         let most = self.most();
         while self.sessions.borrow().len() >= most && self.ends_oldest() {}

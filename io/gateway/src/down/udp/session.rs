@@ -33,7 +33,8 @@ pub(super) struct Session {
     service: BackendId,
     endpoint: (Host, u16),
     carried: Rc<CarriedDatagrams>,
-    /// When its endpoint was heard last.
+    begun: Instant,
+    /// When its endpoint was heard last; at first, when it began.
     answered: Rc<Cell<Instant>>,
     answering: JoinHandle<()>,
     _counted: Counted,
@@ -56,7 +57,8 @@ impl Session {
         })?;
         let socket = Rc::new(socket);
         let carried = core.counters.count_session(&listener.entry_point, &goal.service.name);
-        let answered = Rc::new(Cell::new(Instant::now()));
+        let begun = Instant::now();
+        let answered = Rc::new(Cell::new(begun));
         let answers = Answers {
             port: port.clone(),
             socket: socket.clone(),
@@ -74,11 +76,17 @@ impl Session {
             service: goal.service.id().clone(),
             endpoint,
             carried,
+            begun,
             answered,
             answering: spawn_local(answers.run()),
             _counted: Counted::new(core, listener),
             _place: place,
         })
+    }
+
+    /// Whether its endpoint was heard.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered.get() > self.begun
     }
 
     /// When its endpoint was heard last.

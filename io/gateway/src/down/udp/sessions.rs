@@ -1,6 +1,11 @@
 //! Who has a session at a port, in the order in which they were last heard: bounded in number and
 //! in time, whoever sends.
 //!
+//! Who was heard again after an answer is at the address that it sends from, most likely: who makes
+//! room is somebody else, as long as there is one. So whoever sends from addresses that are not its
+//! own keeps out others like it, and ends few who are there. (Linux' conntrack has it the same way,
+//! by the status `ASSURED`.)
+//!
 //! Each step costs the same however many there are; who is heard of is the newest.
 
 use std::collections::HashMap;
@@ -16,33 +21,45 @@ pub(crate) struct Sessions<K, V> {
     most: usize,
 }
 
-/// A session among its neighbours in time; the first slot is nobody's, and stands between the
-/// newest and the oldest.
+/// A session among its neighbours in time, of those who are proven or those who are not. The first
+/// two slots are nobody's, and each stands between the newest and the oldest of its own.
 struct Slot<K, V> {
     held: Option<(K, V)>,
+    /// The slot of those it is among.
+    among: usize,
     heard: Instant,
     older: usize,
     newer: usize,
 }
 
-/// The slot that is nobody's.
-const END: usize = 0;
+/// The slots that are nobody's: of those who may be anybody, and of those who are proven.
+const ANYBODY: usize = 0;
+const PROVEN: usize = 1;
 
 impl<K: Hash + Eq + Clone, V> Sessions<K, V> {
     /// None yet, and `most` at a time.
     pub(crate) fn new(most: usize, now: Instant) -> Self {
-        let end = Slot { held: None, heard: now, older: END, newer: END };
-        Self { places: HashMap::new(), slots: vec![end], free: Vec::new(), most }
+        let end = |at| Slot { held: None, among: at, heard: now, older: at, newer: at };
+        let slots = [ANYBODY, PROVEN].map(end).into();
+        Self { places: HashMap::new(), slots, free: Vec::new(), most }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// The session of `key`, who is heard now.
-    pub(crate) fn hear(&mut self, key: &K, now: Instant) -> Option<&V> {
+    /// The session of `key`, who is heard now: again after an answer, if `is_answered` says so.
+    pub(crate) fn hear(
+        &mut self,
+        key: &K,
+        now: Instant,
+        is_answered: impl FnOnce(&V) -> bool,
+    ) -> Option<&V> {
         let at = *self.places.get(key)?;
         self.unlink(at);
+        if self.slots[at].held.as_ref().is_some_and(|(_, value)| is_answered(value)) {
+            self.slots[at].among = PROVEN;
+        }
         self.link(at, now);
         self.slots[at].held.as_ref().map(|(_, value)| value)
     }
@@ -51,7 +68,8 @@ impl<K: Hash + Eq + Clone, V> Sessions<K, V> {
     pub(crate) fn begin(&mut self, key: K, value: V, now: Instant) -> Option<V> {
         let former = self.end(&key);
         let silent = (self.len() >= self.most).then(|| self.end_oldest()).flatten();
-        let slot = Slot { held: Some((key.clone(), value)), heard: now, older: END, newer: END };
+        let held = Some((key.clone(), value));
+        let slot = Slot { held, among: ANYBODY, heard: now, older: ANYBODY, newer: ANYBODY };
         let at = match self.free.pop() {
             Some(at) => {
                 self.slots[at] = slot;
@@ -75,9 +93,10 @@ impl<K: Hash + Eq + Clone, V> Sessions<K, V> {
         self.slots[at].held.take().map(|(_, value)| value)
     }
 
-    /// Ends the session that was silent longest.
+    /// Ends the session that was silent longest, of those who are not proven if there are any.
     pub(crate) fn end_oldest(&mut self) -> Option<V> {
-        let (key, _) = self.slots[self.slots[END].newer].held.as_ref()?;
+        let oldest = |end: usize| self.slots[self.slots[end].newer].held.as_ref();
+        let (key, _) = oldest(ANYBODY).or_else(|| oldest(PROVEN))?;
         let key = key.clone();
         self.end(&key)
     }
@@ -85,18 +104,20 @@ impl<K: Hash + Eq + Clone, V> Sessions<K, V> {
     /// Ends those who were not heard since `since`, unless `heard` of them tells of a later time.
     pub(crate) fn end_silent(&mut self, since: Instant, heard: impl Fn(&V) -> Instant) -> usize {
         let before = self.len();
-        loop {
-            let at = self.slots[END].newer;
-            let Some((key, value)) = &self.slots[at].held else { break };
-            if self.slots[at].heard > since {
-                break;
-            }
-            let (key, last) = (key.clone(), heard(value));
-            if last > since {
-                self.unlink(at);
-                self.link(at, last);
-            } else {
-                self.end(&key);
+        for end in [ANYBODY, PROVEN] {
+            loop {
+                let at = self.slots[end].newer;
+                let Some((key, value)) = &self.slots[at].held else { break };
+                if self.slots[at].heard > since {
+                    break;
+                }
+                let (key, last) = (key.clone(), heard(value));
+                if last > since {
+                    self.unlink(at);
+                    self.link(at, last);
+                } else {
+                    self.end(&key);
+                }
             }
         }
         before - self.len()
@@ -112,11 +133,12 @@ impl<K: Hash + Eq + Clone, V> Sessions<K, V> {
     }
 
     fn link(&mut self, at: usize, heard: Instant) {
-        let newest = self.slots[END].older;
+        let end = self.slots[at].among;
+        let newest = self.slots[end].older;
         let slot = &mut self.slots[at];
-        (slot.heard, slot.older, slot.newer) = (heard, newest, END);
+        (slot.heard, slot.older, slot.newer) = (heard, newest, end);
         self.slots[newest].newer = at;
-        self.slots[END].older = at;
+        self.slots[end].older = at;
     }
 
     fn unlink(&mut self, at: usize) {
@@ -143,23 +165,26 @@ mod tests {
         const MOST: usize = 5;
         let begin = Instant::now();
         let mut sessions: Sessions<u64, u64> = Sessions::new(MOST, begin);
-        let mut plain: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+        // The value, when it was heard, and whether it is proven: those of odd values are.
+        let mut plain: BTreeMap<u64, (u64, u64, bool)> = BTreeMap::new();
         let mut seed = 1_u64;
         for second in 1..1_000 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let (step, key) = ((seed >> 33) % 4, (seed >> 40) % 9);
             match step {
                 0 | 1 => {
-                    let heard = sessions.hear(&key, at(begin, second)).copied();
+                    let is_odd = |value: &u64| value % 2 == 1;
+                    let heard = sessions.hear(&key, at(begin, second), is_odd).copied();
                     assert_eq!(heard, plain.get(&key).map(|it| it.0));
                     if let Some(known) = plain.get_mut(&key) {
-                        known.1 = second;
+                        (known.1, known.2) = (second, is_odd(&known.0));
                     } else {
-                        let silent = plain.iter().min_by_key(|(_, it)| it.1).map(|it| *it.0);
+                        let silent = plain.iter().min_by_key(|(_, it)| (it.2, it.1));
+                        let silent = silent.map(|it| *it.0);
                         let silent = silent.filter(|_| plain.len() >= MOST);
                         let silent = silent.and_then(|it| plain.remove(&it)).map(|it| it.0);
                         assert_eq!(sessions.begin(key, second, at(begin, second)), silent);
-                        plain.insert(key, (second, second));
+                        plain.insert(key, (second, second, false));
                     }
                 }
                 2 => {
@@ -173,7 +198,7 @@ mod tests {
                 }
             }
             assert_eq!(sessions.len(), plain.len());
-            assert!(sessions.slots.len() <= MOST + 2, "slots are used again");
+            assert!(sessions.slots.len() <= MOST + 3, "slots are used again");
         }
     }
 
@@ -185,7 +210,7 @@ mod tests {
         sessions.begin("silent", 0, at(begin, 2));
         let answered = |second: &u64| at(begin, *second);
         assert_eq!(sessions.end_silent(at(begin, 5), answered), 1);
-        assert!(sessions.hear(&"answered", at(begin, 6)).is_some());
+        assert!(sessions.hear(&"answered", at(begin, 6), |_| false).is_some());
         sessions.retain(|key, _| *key != "answered");
         assert_eq!(sessions.len(), 0);
     }
