@@ -268,6 +268,10 @@ fn a_postgres_without_tls_gets_nothing_of_its_client() {
     client.write_all(&[SSL_REQUEST, &b"\0\0\0\x09\0\x03\0\0\0"[..]].concat()).unwrap();
     assert_eq!(to_end(&client), [b'S', 21, 3, 3, 0, 2, 2, 10]);
     assert_eq!(turned_away(&gateway, "client-hello"), 1);
+    // Who asks over and over is answered once: it is nobody's client.
+    let mut client = connect(address);
+    client.write_all(&GSS_REQUEST.repeat(1000)).unwrap();
+    assert!(to_end(&client).starts_with(b"NHTTP/1.1 400 Bad Request\r\n"));
 }
 
 /// Where no TLS is served to it, a client of Postgres asks its server.

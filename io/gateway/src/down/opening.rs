@@ -44,6 +44,8 @@ struct Newcomer<'a> {
     doorway: Doorway,
     hello: HelloReader,
     preamble: Preamble,
+    /// It has asked for GSSAPI, which nobody does twice.
+    is_declined: bool,
     /// The client has closed its side.
     is_at_end: bool,
 }
@@ -151,8 +153,8 @@ fn turn_away(arrival: &Arrival, why: TurnedAway, is_told: bool) {
 impl<'a> Newcomer<'a> {
     fn new(arrival: &'a mut Arrival) -> Self {
         let doorway = Doorway::enter(&arrival.core);
-        let (hello, preamble, is_at_end) = (HelloReader::default(), Preamble::Nothing, false);
-        Self { arrival, doorway, hello, preamble, is_at_end }
+        let (hello, preamble) = (HelloReader::default(), Preamble::Nothing);
+        Self { arrival, doorway, hello, preamble, is_declined: false, is_at_end: false }
     }
 
     async fn run(&mut self) -> Result<Goal, TurnedAway> {
@@ -227,7 +229,10 @@ impl<'a> Newcomer<'a> {
                 self.preamble = Preamble::SslRequest;
                 Ok(Look::Asks(ACCEPTED))
             }
-            Some(FirstBytes::GssRequest) if table.has_tcp_over_tls() => Ok(Look::Asks(DECLINED)),
+            Some(FirstBytes::GssRequest) if table.has_tcp_over_tls() && !self.is_declined => {
+                self.is_declined = true;
+                Ok(Look::Asks(DECLINED))
+            }
             None if came.is_empty() || !self.is_at_end => Ok(Look::Partial),
             _ => Ok(Look::Goes(match table.plain(&self.caller(ClientHello::default())) {
                 PlainPath::Tcp(choice) => Goal::Tcp(self.route(&live, &choice), None),
