@@ -234,6 +234,11 @@ impl StaticOptions {
         self.providers().crd.allow_cross_namespace
     }
 
+    /// Options that count for `plan -o traefik` alone: nothing is served by them.
+    pub fn idle(&self) -> Vec<String> {
+        providers::idle(&self.0)
+    }
+
     /// What changes what Traefik's providers make of objects.
     pub fn providers(&self) -> DynamicOptions {
         providers::chosen(&self.0)

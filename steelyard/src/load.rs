@@ -10,6 +10,7 @@ use steelyard_manifest::Source;
 use steelyard_model::routing::entry_point::{PLAIN, SECURE};
 use steelyard_model::{Diagnostic, Diagnostics};
 use steelyard_pipeline::{ResolveOptions, World, codes};
+use steelyard_terminal::complain;
 
 use crate::args::{Compat, WorldArgs};
 use crate::dump::Lacking;
@@ -21,12 +22,18 @@ pub(crate) const PORTS: (u16, u16) = (PLAIN.port, SECURE.port);
 
 /// How the world is joined, by the command line.
 pub(crate) fn resolve_options(args: &WorldArgs, ports: (u16, u16)) -> ResolveOptions {
+    for name in args.fixed.idle() {
+        complain(&format!("note: --{name} counts for `plan -o traefik` alone"));
+    }
+    let providers = args.fixed.providers();
     ResolveOptions {
         config_namespace: args.config_namespace.clone(),
         load_balancer_class: args.lb_class.clone(),
         entry_points: args.fixed.entry_points(ports),
         default_certificate: args.default_ssl_certificate.clone(),
         allow_cross_namespace: args.fixed.allows_cross_namespace(),
+        crd: providers.crd,
+        ingress: providers.ingress,
         as_traefik: args.compat == Some(Compat::Traefik),
         ..ResolveOptions::default()
     }

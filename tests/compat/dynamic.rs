@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
-use steelyard_dynamic::{DynamicOptions, ProviderOptions, dynamic};
+use steelyard_dynamic::{DynamicOptions, dynamic};
 use steelyard_manifest::{ReadLimits, Source, load_unnamed};
+use steelyard_model::ProviderOptions;
 
 use super::Case;
 
@@ -32,7 +33,7 @@ fn options(case: &Case) -> ProviderOptions {
         namespaces: texts("namespaces").unwrap_or_default(),
         ingress_class: all["ingressClass"].as_str().unwrap_or_default().to_owned(),
         allow_cross_namespace: is("allowCrossNamespace"),
-        allow_external_name_services: is("allowExternalNameServices"),
+        allow_external_name_services: Some(is("allowExternalNameServices")),
         allow_empty_services: is("allowEmptyServices"),
         native_lb_by_default: is("nativeLBByDefault"),
         disable_cluster_scope_resources: is("disableClusterScopeResources"),

@@ -29,7 +29,7 @@ use serde_json::Value;
 use steelyard_manifest::Object;
 
 use cluster::Cluster;
-pub use options::{DynamicOptions, ProviderOptions};
+pub use options::DynamicOptions;
 use shape::Sections;
 
 /// What Traefik's providers of a cluster make of all its objects. An object may be without name and
@@ -38,8 +38,8 @@ pub fn dynamic(objects: &[Object], options: &DynamicOptions) -> Value {
     let cluster = Cluster::of(objects);
     let mut sections = Sections::default();
     let crd = Cluster::seen(&cluster, &options.crd.namespaces);
-    sections.add(crd::configuration(&crd, &options.crd), crd::PROVIDER);
+    sections.add(crd::configuration(&crd, &options.crd), names::OF_KINDS);
     let ingress = Cluster::seen(&cluster, &options.ingress.namespaces);
-    sections.add(ingress::configuration(&ingress, options), ingress::PROVIDER);
+    sections.add(ingress::configuration(&ingress, options), names::OF_INGRESSES);
     sections.into_value()
 }

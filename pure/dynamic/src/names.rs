@@ -4,6 +4,11 @@ use std::fmt::Write;
 
 use aws_lc_rs::digest;
 
+/// The provider of Traefik's own kinds.
+pub(crate) const OF_KINDS: &str = "kubernetescrd";
+/// The provider of Ingresses.
+pub(crate) const OF_INGRESSES: &str = "kubernetes";
+
 /// Words of letters and digits, joined by dashes.
 pub(crate) fn words(text: &str) -> String {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());

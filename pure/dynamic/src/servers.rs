@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use steelyard_model::ProviderOptions;
 
 use crate::cluster::{Cluster, Written};
 use crate::names::address;
-use crate::options::ProviderOptions;
 use crate::tree::Tree;
 
 /// A port of a Service.
@@ -100,7 +100,7 @@ pub(crate) fn servers(
     let plain = |address| Server { address, is_fenced: false };
     if is_external(service) {
         let name = service.spec().text("externalName");
-        let allowed = options.allow_external_name_services;
+        let allowed = options.allow_external_name_services == Some(true);
         return allowed.then(|| vec![plain(address(name, port.number))]);
     }
     if asked.nodes && service.spec().text("type") == "NodePort" {

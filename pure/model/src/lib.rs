@@ -23,6 +23,7 @@ pub mod node;
 pub mod object;
 pub mod pool;
 pub mod protocol;
+pub mod provider_options;
 pub mod route_draft;
 pub mod router_draft;
 pub mod routing;
@@ -51,6 +52,7 @@ pub use node::Node;
 pub use object::{FieldPath, NamespacedName, ObjectRef, Provenance};
 pub use pool::{AddressRange, Pool, ServiceAllocation};
 pub use protocol::Protocol;
+pub use provider_options::ProviderOptions;
 pub use route_draft::{
     BackendRef, ClassName, ClassReading, ClassReadings, IngressClass, OriginTlsDraft, PortRef,
     RouteDraft, RouteSet, TlsSecret,

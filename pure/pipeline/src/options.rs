@@ -1,7 +1,7 @@
 //! How objects are joined.
 
-use steelyard_model::NamespacedName;
 use steelyard_model::routing::entry_point::{BUILT_IN, EntryPoint};
+use steelyard_model::{NamespacedName, ProviderOptions};
 
 /// How to join.
 #[derive(Clone, Debug)]
@@ -22,6 +22,10 @@ pub struct ResolveOptions {
     /// Whether Ingresses stand among Traefik's own routes, by number, and their prefixes are
     /// compared byte by byte, as there.
     pub as_traefik: bool,
+    /// Options of Traefik's provider of its own kinds.
+    pub crd: ProviderOptions,
+    /// And of that of Ingresses: those that name no class, or one of Traefik's.
+    pub ingress: ProviderOptions,
     /// EndpointSlices and Pods are among the objects. Where they are not, nothing is known, and so
     /// nothing said, of who answers for a Service.
     pub reads_endpoints: bool,
@@ -53,6 +57,8 @@ impl Default for ResolveOptions {
             default_certificate: None,
             allow_cross_namespace: false,
             as_traefik: false,
+            crd: ProviderOptions::default(),
+            ingress: ProviderOptions::default(),
             reads_endpoints: true,
             reads_routes: true,
         }

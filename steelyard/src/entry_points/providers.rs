@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use steelyard_dynamic::{DynamicOptions, ProviderOptions};
+use steelyard_dynamic::DynamicOptions;
+use steelyard_model::ProviderOptions;
 
 /// Options of either.
 const PREFIXES: [&str; 2] = ["providers.kubernetescrd", "providers.kubernetesingress"];
@@ -78,6 +79,14 @@ pub(super) fn names() -> Vec<String> {
     PREFIXES.iter().flat_map(|prefix| each(prefix)).chain([RULE_SYNTAX.to_owned()]).collect()
 }
 
+/// Options that are set and count for `plan -o traefik` alone.
+pub(super) fn idle(options: &BTreeMap<String, String>) -> Vec<String> {
+    let native = PREFIXES.map(|prefix| (format!("{prefix}.nativelbbydefault"), "true"));
+    let all = native.into_iter().chain([(RULE_SYNTAX.to_owned(), "v2")]);
+    let is_set = |(name, value): &(String, &str)| options.get(name).is_some_and(|it| it == value);
+    all.filter(is_set).map(|(name, _)| name).collect()
+}
+
 /// What the options say.
 pub(super) fn chosen(options: &BTreeMap<String, String>) -> DynamicOptions {
     let [crd, ingress] = PREFIXES.map(|prefix| provider(options, prefix));
@@ -96,7 +105,7 @@ fn provider(options: &BTreeMap<String, String>, prefix: &str) -> ProviderOptions
         namespaces: list("namespaces").unwrap_or_default(),
         ingress_class: value("ingressclass").unwrap_or_default().to_owned(),
         allow_cross_namespace: is("allowcrossnamespace"),
-        allow_external_name_services: is("allowexternalnameservices"),
+        allow_external_name_services: value("allowexternalnameservices").map(|it| it == "true"),
         allow_empty_services: is("allowemptyservices"),
         native_lb_by_default: is("nativelbbydefault"),
         disable_cluster_scope_resources: is("disableclusterscoperesources"),
@@ -135,6 +144,8 @@ mod tests {
         ] {
             assert_eq!(check(option, value).map(|it| it.is_ok()), holds, "{option}");
         }
+        let options = BTreeMap::from([(RULE_SYNTAX.to_owned(), "v2".to_owned())]);
+        assert_eq!(idle(&options), [RULE_SYNTAX]);
         assert!(is_switch("providers.kubernetescrd"));
         assert!(!is_switch("providers.kubernetescrd.namespaces"));
     }

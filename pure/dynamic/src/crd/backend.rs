@@ -4,12 +4,13 @@ use serde_json::Value;
 
 use super::{View, check};
 use crate::cluster::Written;
-use crate::names::{id, provided, words};
+use crate::duration::duration;
+use crate::names::{OF_KINDS, id, provided, words};
+use crate::reference;
 use crate::servers::{Asked, Counted, port, servers};
 use crate::shape::{Named, Shape, is_zero, only};
 use crate::sticky::sticky;
 use crate::tree::Tree;
-use crate::{crd::PROVIDER, duration::duration};
 
 /// Services that objects describe, and those that only they lead to.
 pub(super) fn described(view: View<'_>, services: &mut Named) {
@@ -111,7 +112,7 @@ impl View<'_> {
         let written = way.text("namespace");
         let namespace = if written.is_empty() { own } else { written };
         match provided(name) {
-            Some(_) => drop(self.options.elsewhere(own, name)?),
+            Some(_) => drop(reference::elsewhere(self.options, own, name)?),
             None if !self.options.lets(own, namespace) => return None,
             None => {}
         }
@@ -122,7 +123,7 @@ impl View<'_> {
                 Some((words(&format!("{namespace}-{name}-{port}")), Some(service)))
             }
             ("TraefikService", None) => Some((words(&id(namespace, name)), None)),
-            ("TraefikService", Some((name, PROVIDER))) => Some((words(&id(written, name)), None)),
+            ("TraefikService", Some((name, OF_KINDS))) => Some((words(&id(written, name)), None)),
             ("TraefikService", Some((name, provider))) => {
                 Some((format!("{}@{provider}", words(name)), None))
             }
@@ -152,7 +153,7 @@ impl View<'_> {
             .with("responseForwarding", only("flushInterval", flush.into()))
             .with(
                 "serversTransport",
-                self.options.transport(namespace, way.text("serversTransport"))?,
+                reference::transport(self.options, namespace, way.text("serversTransport"))?,
             );
         let middlewares = self.middlewares(namespace, way)?;
         let shape =

@@ -10,17 +10,15 @@ mod tls;
 mod transport;
 
 use serde_json::Value;
+use steelyard_model::ProviderOptions;
 
 use crate::cluster::{Cluster, Written};
 use crate::names::{hash, id, words};
-use crate::options::ProviderOptions;
+use crate::reference;
 use crate::shape::{Configuration, Shape};
 use crate::tree::Tree;
 
 pub(crate) use tls::files;
-
-/// Its name.
-pub(crate) const PROVIDER: &str = "kubernetescrd";
 
 /// What a provider looks at.
 #[derive(Clone, Copy)]
@@ -53,7 +51,8 @@ impl<'v> View<'v> {
 
     /// What requests and connections pass; none where one of them must not be named.
     fn middlewares(self, own: &str, route: Tree<'_>) -> Option<Vec<String>> {
-        let named = self.options.all_named(own, route.items("middlewares"))?;
+        let named = route.items("middlewares").map(|it| reference::named(self.options, own, it));
+        let named = named.collect::<Option<Vec<_>>>()?;
         let known = |name: String| if name.contains('@') { name } else { words(&name) };
         Some(named.into_iter().map(known).collect())
     }
@@ -65,7 +64,7 @@ impl<'v> View<'v> {
         let options = tls.at("options");
         let options = match options.text("name") {
             "" => String::new(),
-            _ => self.options.named(&object.namespace, options)?,
+            _ => reference::named(self.options, &object.namespace, options)?,
         };
         let shape = Shape::default()
             .with("passthrough", tls.is("passthrough"))

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::backend::weight;
 use super::{View, key, tls};
 use crate::cluster::Written;
+use crate::reference;
 use crate::servers::{Asked, Counted, port, servers};
 use crate::shape::{Configuration, Named, Shape, only};
 use crate::tree::Tree;
@@ -65,7 +66,7 @@ impl View<'_> {
             .with("servers", servers)
             .kept("proxyProtocol", proxied.unwrap_or_default())
             .kept("terminationDelay", delay)
-            .with("serversTransport", self.options.transport(own, transport)?);
+            .with("serversTransport", reference::transport(self.options, own, transport)?);
         Some(only("loadBalancer", shape.done()))
     }
 

@@ -7,18 +7,16 @@ mod service;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use steelyard_model::ProviderOptions;
 
 use crate::cluster::{Cluster, Written};
 use crate::crd::files;
 use crate::names::{hash, words};
-use crate::options::{DynamicOptions, ProviderOptions};
+use crate::options::DynamicOptions;
 use crate::shape::{Configuration, Shape};
 use crate::tree::Tree;
 
 use annotation::RouterWish;
-
-/// Its name.
-pub(crate) const PROVIDER: &str = "kubernetes";
 
 /// Who serves IngressClasses that are Traefik's.
 const CONTROLLER: &str = "traefik.io/ingress-controller";

@@ -181,6 +181,23 @@ pub(crate) enum Tag {
     ServersTransportTcp,
 }
 
+impl Tag {
+    /// Whether it is one of Traefik's own kinds.
+    pub(crate) fn is_of_traefik(self) -> bool {
+        matches!(
+            self,
+            Self::IngressRoute
+                | Self::IngressRouteTcp
+                | Self::IngressRouteUdp
+                | Self::TraefikService
+                | Self::TlsOption
+                | Self::TlsStore
+                | Self::ServersTransport
+                | Self::ServersTransportTcp
+        )
+    }
+}
+
 /// What is found by label, or by namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Sort {

@@ -26,7 +26,7 @@ mod world;
 use std::sync::Arc;
 
 use steelyard_model::router_draft::WayDraft;
-use steelyard_model::{Diagnostic, Item, NamespacedName};
+use steelyard_model::{Diagnostic, Item, NamespacedName, ProviderOptions};
 
 use crate::engine::{self, Links, Tables};
 use crate::options::{GatewayServices, ResolveOptions};
@@ -87,7 +87,7 @@ impl Tables for Join {
                 self.announced(reads, said);
                 None
             }
-            Cell::Set(id) => set(id, reads, said),
+            Cell::Set(id) => set(id, reads, &self.options.ingress, said),
             Cell::Fallback => Some(tls::fallback(reads, &self.options)),
             Cell::Policy(id) => tls::policy(id, reads, said),
             Cell::Transport(tag, id) => routes::transport(*tag, id, reads, said),
@@ -292,6 +292,7 @@ fn default_class(reads: &mut Reads<'_>) -> Option<Row> {
 fn set(
     id: &NamespacedName,
     reads: &mut Reads<'_>,
+    options: &ProviderOptions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Row> {
     let Row::Object(items, _) = reads.row(&Cell::Object(Tag::Routes, id.clone()))? else {
@@ -307,7 +308,7 @@ fn set(
         [Item::IngressClass(class), ..] => Some((**class).clone()),
         _ => None,
     };
-    let class = routes::judge(set, default, object, diagnostics)?;
+    let class = routes::judge(set, default, object, options, diagnostics)?;
     diagnostics.extend(ReadSet::new(set, class).reading.said.iter().cloned());
     Some(Row::Set(items, class))
 }

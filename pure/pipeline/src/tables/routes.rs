@@ -48,9 +48,9 @@ pub(super) fn slots<'s>(
     options: &ResolveOptions,
 ) -> impl Iterator<Item = (usize, ListenerId, Arc<Rule>)> + use<'s> {
     let listeners = EntryPoints::new(&options.entry_points).listeners(read);
-    let (read, as_traefik) = (*read, options.as_traefik);
+    let (read, by_bytes) = (*read, manner::by_bytes(options));
     read.routes().iter().enumerate().flat_map(move |(index, draft)| {
-        let rule = manner::rule(draft, &read, as_traefik);
+        let rule = manner::rule(draft, &read, by_bytes);
         let each = listeners.clone().into_iter();
         each.map(move |listener| (index, listener, rule.clone()))
     })
@@ -84,7 +84,10 @@ pub(super) fn routed(
         if free.is_empty() {
             continue;
         }
-        let mut join = Join { protocol: Protocol::Tcp, reads, origin: &origin, diagnostics };
+        let lets_names =
+            read.class == Class::Nginx || options.ingress.lets_external_names(options.as_traefik);
+        let protocol = Protocol::Tcp;
+        let mut join = Join { protocol, reads, origin: &origin, lets_names, diagnostics };
         let backend = join.backend(draft, &read, &mut routed);
         let http = route(draft, &read, free, backend, options);
         if let Some(names) = draft.passed_on().filter(|_| !passing_on.is_empty()) {
@@ -105,7 +108,7 @@ fn older_claim(
     reads: &mut Reads<'_>,
     options: &ResolveOptions,
 ) -> Option<Provenance> {
-    let rule = manner::rule(&read.routes()[index], read, options.as_traefik);
+    let rule = manner::rule(&read.routes()[index], read, manner::by_bytes(options));
     let first_in = |read: &ReadSet<'_>| {
         let mut wanted = slots(read, options);
         let first = wanted.find(|(_, at, wanted)| at == listener && *wanted == rule);
@@ -141,7 +144,7 @@ fn route(
         kind: RouteKind::Http,
         listeners,
         rank: manner::rank(draft, options.as_traefik),
-        rule: manner::rule(draft, read, options.as_traefik),
+        rule: manner::rule(draft, read, manner::by_bytes(options)),
         uses: entry_points::uses(read, draft),
         to: Destination::Backend(backend),
         timeouts: None,

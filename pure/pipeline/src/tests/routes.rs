@@ -1,5 +1,5 @@
 use steelyard_model::routing::backend::Backend;
-use steelyard_model::routing::route::RouteKind;
+use steelyard_model::routing::route::{Destination, RouteKind};
 
 use super::*;
 
@@ -638,4 +638,53 @@ fn ingresses_in_the_manner_of_traefik() {
     let (order, at, below) = named(true);
     assert_eq!((&order[1], at, below), (&exact, 1, 1));
     assert_eq!(order[0], "Host(`a.b`) && PathPrefix(`/x/`)");
+}
+
+/// What Traefik's providers are told not to look at is not there, and what must not be named is
+/// not led to.
+#[test]
+fn options_of_the_providers() {
+    let route = |namespace: &str, class: &str, to: &str| {
+        format!(
+            "---\napiVersion: traefik.io/v1alpha1\nkind: IngressRoute\n\
+             metadata: {{name: r, namespace: {namespace}}}\nspec: {{ingressClassName: {class}, \
+             routes: [{{match: Host(`{namespace}.b`), services: [{to}]}}]}}\n"
+        )
+    };
+    let text = service("a", A)
+        + &service("name", "{type: ExternalName, externalName: nas.lan}")
+        + &route("default", "traefik", "{name: a, port: 80}")
+        + &route("other", "lb", "{name: api@internal, kind: TraefikService}")
+        + &route("names", "traefik", "{name: name, namespace: default, port: 80}")
+        + &ingress("i", "", "ingressClassName: traefik, ", "i.b", "/", "name:80");
+    let served = |change: &dyn Fn(&mut ResolveOptions)| {
+        let mut options = ResolveOptions { allow_cross_namespace: true, ..Default::default() };
+        change(&mut options);
+        let snapshot = resolve(&items(&text), &options);
+        let served = routes(&snapshot).into_iter();
+        let is_refused = |it: &&Route| match &it.to {
+            Destination::Backend(id) => {
+                matches!(snapshot.routing.backends[id].backend, Backend::Refused { .. })
+            }
+            Destination::Routes(_) => false,
+        };
+        let served = served.filter(|it| !is_refused(it));
+        let hosts = served.map(|it| it.rule.host().to_string());
+        let mut hosts: Vec<String> = hosts.collect();
+        hosts.sort();
+        hosts.join(" ")
+    };
+    assert_eq!(served(&|_| {}), "default.b i.b names.b");
+    assert_eq!(served(&|it| it.crd.namespaces = ["other".into()].into()), "i.b");
+    assert_eq!(served(&|it| it.crd.ingress_class = "lb".into()), "i.b other.b");
+    assert_eq!(served(&|it| it.ingress.ingress_class = "lb".into()), "default.b names.b");
+    assert_eq!(served(&|it| it.ingress.namespaces = ["x".into()].into()), "default.b names.b");
+    let unnamed = |it: &mut ResolveOptions| it.crd.allow_external_name_services = Some(false);
+    assert_eq!(served(&unnamed), "default.b i.b");
+    assert_eq!(served(&|it| it.as_traefik = true), "default.b");
+    let closed = |it: &mut ResolveOptions| {
+        it.crd.ingress_class = "lb".into();
+        it.crd.cross_provider_namespaces = Some(["x".into()].into());
+    };
+    assert_eq!(served(&closed), "i.b");
 }

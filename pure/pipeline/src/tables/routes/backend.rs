@@ -26,6 +26,8 @@ pub(super) struct Join<'r, 'a> {
     pub(super) protocol: Protocol,
     pub(super) reads: &'r mut Reads<'a>,
     pub(super) origin: &'r OriginTerms,
+    /// Whether Services may stand for names elsewhere.
+    pub(super) lets_names: bool,
     pub(super) diagnostics: &'r mut Vec<Diagnostic>,
 }
 
@@ -81,8 +83,8 @@ impl Join<'_, '_> {
         let place = draft.backend.as_ref().map_or(&draft.place, |written| &written.place);
         // What is missing was said of the route for requests.
         let (origin, diagnostics) = (self.origin, &mut Vec::new());
-        let protocol = self.protocol;
-        let mut quiet = Join { protocol, reads: self.reads, origin, diagnostics };
+        let (protocol, lets_names) = (self.protocol, self.lets_names);
+        let mut quiet = Join { protocol, reads: self.reads, origin, lets_names, diagnostics };
         let found = draft.backend.as_ref().and_then(|written| {
             let service = quiet.service(written)?;
             let target = quiet.target(written, &service, read.class, routed)?;
@@ -134,6 +136,10 @@ impl Join<'_, '_> {
             let set = at_port(&service.id, (port.port, port.protocol), routed);
             return Some(Target { port, asked: None, set });
         };
+        if !self.lets_names {
+            self.diagnostics.push(unwanted(written));
+            return None;
+        }
         let port = self.external_port(written, service)?;
         // Traefik asks at the port of the Service, ingress-nginx at its targetPort.
         let number = match port.target {
@@ -278,6 +284,17 @@ impl Join<'_, '_> {
             help,
         ));
     }
+}
+
+/// Says of a Service that stands for a name elsewhere that it must not.
+fn unwanted(written: &BackendRef) -> Diagnostic {
+    let message = format!(
+        "Service {} is an ExternalName, and routes may not lead to such: the route answers 503",
+        written.service
+    );
+    let help = "start with allowexternalnameservices=true of the provider";
+    let place = field(&written.place, "name");
+    Diagnostic::at(Severity::Error, codes::BACKEND_EXTERNAL_NAME, &place, message, help)
 }
 
 /// Why nobody may be led to a Service. Only Traefik's annotations on it close the way there.

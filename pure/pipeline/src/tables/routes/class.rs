@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use steelyard_model::suggest::closeness;
 use steelyard_model::{
-    ClassName, Diagnostic, IngressClass, Provenance, RouteSet, RouterSet, Severity,
+    ClassName, Diagnostic, IngressClass, Provenance, ProviderOptions, RouteSet, RouterSet, Severity,
 };
 
 use crate::codes;
@@ -22,6 +22,7 @@ pub(in crate::tables) fn judge(
     set: &RouteSet,
     default: Option<Arc<str>>,
     object: impl FnOnce(&str) -> Option<IngressClass>,
+    options: &ProviderOptions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Class> {
     // The API server writes the default class into an Ingress without one.
@@ -29,19 +30,35 @@ pub(in crate::tables) fn judge(
         let place = Provenance::new(&set.object, "spec");
         default.map(|name| ClassName { name: name.to_string(), place })
     };
-    let Some(class) = set.class.clone().or_else(by_default) else { return Some(Class::Unnamed) };
+    let Some(class) = set.class.clone().or_else(by_default) else {
+        return is_seen(set, "", options).then_some(Class::Unnamed);
+    };
     let object = object(&class.name);
     let found = class_of(object.as_ref(), &class);
     if found.is_none() {
         diagnostics.push(not_ours(object.as_ref(), &class));
     }
-    found
+    found.filter(|it| *it != Class::Traefik || is_seen(set, &class.name, options))
+}
+
+/// Whether Traefik's provider of Ingresses is told to look at one of this class, where it is.
+fn is_seen(set: &RouteSet, class: &str, options: &ProviderOptions) -> bool {
+    let is_own = options.ingress_class.is_empty() || options.ingress_class == class;
+    is_own && options.sees(&set.object.namespace)
 }
 
 /// Whether an object of Traefik's own kinds is ours: IngressClasses are nothing to those.
-pub(super) fn judge_routers(set: &RouterSet, diagnostics: &mut Vec<Diagnostic>) -> Option<()> {
-    let Some(class) = &set.class else { return Some(()) };
-    let found = class_of(None, class).filter(|found| *found != Class::Nginx);
+pub(super) fn judge_routers(
+    set: &RouterSet,
+    options: &ProviderOptions,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<()> {
+    let asked = &options.ingress_class;
+    let Some(class) = &set.class else { return asked.is_empty().then_some(()) };
+    let found = match asked.is_empty() {
+        true => class_of(None, class).filter(|found| *found != Class::Nginx).map(drop),
+        false => (class.name == *asked).then_some(()),
+    };
     if found.is_none() {
         let message = format!("class `{}` is not ours, so these routes are not served", class.name);
         let help = "to have them served use class traefik, or name none";
@@ -49,7 +66,7 @@ pub(super) fn judge_routers(set: &RouterSet, diagnostics: &mut Vec<Diagnostic>) 
             Diagnostic::at(Severity::Info, codes::CLASS_NOT_OURS, &class.place, message, help);
         diagnostics.push(said);
     }
-    found.map(|_| ())
+    found
 }
 
 /// By the controller of the IngressClass of this name, else by the name.

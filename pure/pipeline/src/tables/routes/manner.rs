@@ -9,6 +9,7 @@ use steelyard_model::routing::pattern::{PathForm, PathPattern, PathShape};
 use steelyard_model::routing::rank::{Ladder, Rank};
 use steelyard_model::routing::rule::Rule;
 
+use crate::options::ResolveOptions;
 use crate::tables::row::{Class, ReadSet};
 
 /// The place of a route in the order.
@@ -17,21 +18,26 @@ pub(super) fn rank(draft: &RouteDraft, as_traefik: bool) -> Rank {
     Rank { ladder, ..draft.rank.clone() }
 }
 
+/// Whether prefixes are compared byte by byte.
+pub(super) fn by_bytes(options: &ResolveOptions) -> bool {
+    options.as_traefik && !options.ingress.strict_prefix_matching
+}
+
 /// What must hold for a route.
-pub(super) fn rule(draft: &RouteDraft, read: &ReadSet<'_>, as_traefik: bool) -> Arc<Rule> {
-    if !as_traefik || read.class == Class::Nginx {
+pub(super) fn rule(draft: &RouteDraft, read: &ReadSet<'_>, by_bytes: bool) -> Arc<Rule> {
+    if !by_bytes || read.class == Class::Nginx {
         return draft.rule.clone();
     }
     let Rule::All(conditions) = &*draft.rule else { return draft.rule.clone() };
     let conditions = conditions.iter().map(|one| match one {
-        Rule::One(Matcher::Path(pattern)) => Rule::One(Matcher::Path(by_bytes(pattern, draft))),
+        Rule::One(Matcher::Path(pattern)) => Rule::One(Matcher::Path(in_bytes(pattern, draft))),
         other => other.clone(),
     });
     Arc::new(Rule::All(conditions.collect()))
 }
 
 /// As Traefik compares paths.
-fn by_bytes(pattern: &PathPattern, draft: &RouteDraft) -> PathPattern {
+fn in_bytes(pattern: &PathPattern, draft: &RouteDraft) -> PathPattern {
     let shape = match &pattern.shape {
         PathShape::Elements(text) if text.is_empty() => PathShape::Bytes("/".into()),
         PathShape::Elements(text) => {

@@ -54,7 +54,7 @@ pub(in crate::tables) fn routers(
 ) -> Option<Row> {
     let row = reads.row(&Cell::Object(tag, id.clone()))?;
     let [Item::Routers(set), ..] = row.items() else { return None };
-    class::judge_routers(set, diagnostics)?;
+    class::judge_routers(set, &options.crd, diagnostics)?;
     let listeners = EntryPoints::of(set.kind, &options.entry_points).of_routers(set, diagnostics);
     certificate(set, reads, diagnostics);
     let children = children(set, reads, options);
@@ -218,6 +218,9 @@ impl Maker<'_, '_> {
         match &options.to {
             LinkTarget::Provided(name) if **name == *DEFAULT => None,
             LinkTarget::Provided(name) => {
+                if self.may_name_provided(name, &options.place).is_err() {
+                    return Some(NOBODY.into());
+                }
                 let own = name.strip_suffix("@kubernetescrd").unwrap_or(name);
                 Some(own.into())
             }

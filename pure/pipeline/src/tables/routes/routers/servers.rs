@@ -43,7 +43,8 @@ impl Maker<'_, '_> {
         let protocol = if self.kind == RouteKind::Udp { Protocol::Udp } else { Protocol::Tcp };
         let (origin, routed) = (&OriginTerms::Unsaid, &mut self.routed);
         let (reads, diagnostics) = (&mut *self.reads, &mut *self.diagnostics);
-        let mut join = Join { protocol, reads, origin, diagnostics };
+        let lets_names = self.options.crd.lets_external_names(self.options.as_traefik);
+        let mut join = Join { protocol, reads, origin, lets_names, diagnostics };
         let service = join.service(written).ok_or_else(nothing)?;
         let target = join.target(written, &service, Class::Traefik, routed).ok_or_else(nothing)?;
         if let Some(why) = service.backend_refusal.as_deref() {
@@ -131,6 +132,7 @@ impl Maker<'_, '_> {
                 return self.named_transport(id, draft, (service, target), link);
             }
             Some((link, LinkTarget::Provided(name))) if **name != *USUAL => {
+                self.may_name_provided(name, &link.place)?;
                 let help = "name a ServersTransport";
                 return Err(self.unprovided(name, &link.place, UNSERVED, help));
             }

@@ -97,6 +97,7 @@ impl Maker<'_, '_> {
         name: &str,
         place: &Provenance,
     ) -> Result<BackendId, RefusalReason> {
+        self.may_name_provided(name, place)?;
         let internal = match name {
             "api@internal" => Internal::Api,
             "dashboard@internal" => Internal::Dashboard,
@@ -149,8 +150,9 @@ impl Maker<'_, '_> {
     /// Filters are not carried out yet, and what has one is closed.
     pub(super) fn filters(&mut self, links: &[ObjectLink]) -> Result<(), RefusalReason> {
         let Some(link) = links.first() else { return Ok(()) };
-        if let LinkTarget::Object(id) = &link.to {
-            self.may_name(id, &link.place)?;
+        match &link.to {
+            LinkTarget::Object(id) => self.may_name(id, &link.place)?,
+            LinkTarget::Provided(name) => self.may_name_provided(name, &link.place)?,
         }
         let name = match &link.to {
             LinkTarget::Object(id) => id.to_string(),
@@ -164,6 +166,28 @@ impl Maker<'_, '_> {
             "take it off to open the route to everybody, or keep it: a later version carries it out",
         ));
         Err(RefusalReason::Filter(link.place.clone()))
+    }
+
+    /// Whether an object may name what another provider has.
+    pub(super) fn may_name_provided(
+        &mut self,
+        name: &str,
+        place: &Provenance,
+    ) -> Result<(), RefusalReason> {
+        let own = &place.object.namespace;
+        if self.options.crd.lets_provided(own) {
+            return Ok(());
+        }
+        let message = format!(
+            "`{name}` is another provider's, and objects of namespace {own} may not name such: the \
+             route answers 503"
+        );
+        let help = format!(
+            "add {own} to --providers.kubernetescrd.crossprovidernamespaces, or name an object"
+        );
+        let code = codes::CROSS_NAMESPACE;
+        self.diagnostics.push(Diagnostic::at(Severity::Error, code, place, message, help));
+        Err(RefusalReason::Restriction(place.clone()))
     }
 
     /// Whether an object may name one of this name: one of another namespace only where that is
