@@ -91,6 +91,11 @@ impl RoutingTable {
         self.children.get(parent).map(|table| &**table)
     }
 
+    /// All routes.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.routes.values()
+    }
+
     /// How many routes there are.
     pub fn len(&self) -> usize {
         self.routes.len()

@@ -104,7 +104,7 @@ impl RoutingTable {
         found
     }
 
-    fn entry_points_of(&self, route: &Route) -> Vec<EntryPointId> {
+    pub(crate) fn entry_points_of(&self, route: &Route) -> Vec<EntryPointId> {
         let mut names: Vec<EntryPointId> = Vec::new();
         for listener in route.listeners.iter().filter_map(|id| self.listeners.get(id)) {
             if !names.contains(&listener.entry_point) {
