@@ -16,6 +16,7 @@ mod gateway;
 mod golden;
 mod order;
 mod pools;
+mod ranks;
 mod routes;
 
 fn joined(yaml: &str) -> Snapshot {
