@@ -61,6 +61,8 @@ pub enum Command {
     Check(crate::check::CheckArgs),
     /// Say what would come of manifests: addresses, announcements, routes
     Plan(crate::plan::PlanArgs),
+    /// Say which route a request takes, and why no other one does
+    Route(crate::route::RouteArgs),
     /// Say why an object is treated as it is
     Explain(crate::explain::ExplainArgs),
     /// Print /etc/hosts lines for every host name in the routes

@@ -30,6 +30,7 @@ mod privileges;
 pub mod rebalance;
 mod remote;
 mod report;
+pub mod route;
 pub mod speaker;
 mod tell;
 pub mod text;

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Check(args) => steelyard::check::run(args, fixed),
         Command::Plan(args) if args.diff => steelyard::diff::run(args, fixed),
         Command::Plan(args) => steelyard::plan::run(args, fixed),
+        Command::Route(args) => steelyard::route::run(args, fixed),
         Command::Explain(args) => steelyard::explain::run(args, fixed),
         Command::Hosts(args) => steelyard::hosts::run(args, fixed),
         Command::Get(args) => steelyard::get::run(args),

@@ -1,0 +1,1 @@
+route tests/golden/commands/routes -r http://web.lan/api -H x-canary:always -o json

@@ -1,0 +1,1 @@
+route tests/golden/commands/routes -r web.lan
