@@ -338,6 +338,12 @@ impl StaticOptions {
     }
 }
 
+/// Names of the options of Traefik's providers of a cluster that are understood.
+#[cfg(test)]
+pub(crate) fn provider_options() -> Vec<String> {
+    providers::names()
+}
+
 /// The name (lower case) and value of a static option, if `argument` is one.
 fn static_option(argument: &OsString) -> Option<(String, Option<String>)> {
     let text = argument.to_str()?.strip_prefix("--")?;

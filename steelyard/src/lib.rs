@@ -32,6 +32,8 @@ mod remote;
 mod report;
 pub mod route;
 pub mod speaker;
+#[cfg(test)]
+mod support;
 mod tell;
 pub mod text;
 pub mod up;
