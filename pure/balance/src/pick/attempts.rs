@@ -1,24 +1,47 @@
 //! The order in which one request tries endpoints.
 
-/// Each endpoint once, by its number.
+/// Each endpoint once, by its number. Most requests try one and no other: what the others depend on
+/// is found out when they are asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Attempts {
     at: usize,
-    step: usize,
     left: usize,
     count: usize,
+    order: Order,
+}
+
+/// How the next one is found.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    Step(usize),
+    Chance(u64),
 }
 
 impl Attempts {
     /// From `first` on, one after the other.
     pub(super) fn in_order(first: usize, count: usize) -> Self {
-        Self { at: first, step: 1, left: count, count }
+        Self { at: first, left: count, count, order: Order::Step(1) }
     }
 
     /// From `first` on, in an order that `chance` decides: what one that is gone had is spread
     /// among all others.
     pub(super) fn scattered(first: usize, count: usize, chance: u64) -> Self {
-        Self { step: stride(count, chance), ..Self::in_order(first, count) }
+        Self { order: Order::Chance(chance), ..Self::in_order(first, count) }
+    }
+
+    fn go_on(&mut self) {
+        let step = match self.order {
+            Order::Step(step) => step,
+            Order::Chance(chance) => stride(self.count, chance),
+        };
+        self.order = Order::Step(step);
+        self.at = (self.at + step) % self.count;
+    }
+}
+
+impl Default for Order {
+    fn default() -> Self {
+        Self::Step(1)
     }
 }
 
@@ -46,10 +69,12 @@ impl Iterator for Attempts {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
-        self.left = self.left.checked_sub(1)?;
-        let at = self.at;
-        self.at = (at + self.step) % self.count;
-        Some(at)
+        let left = self.left.checked_sub(1)?;
+        if self.left < self.count {
+            self.go_on();
+        }
+        self.left = left;
+        Some(self.at)
     }
 }
 

@@ -47,16 +47,16 @@ impl Tournament {
         parts(self.nodes[self.nodes.len() / 2 + at]).0
     }
 
+    /// All the way up, without asking on the way whether anything changes: a branch that nobody
+    /// foresees takes longer.
     pub(super) fn set(&mut self, at: usize, rank: Rank) {
         let mut place = self.nodes.len() / 2 + at;
-        self.nodes[place] = node(rank, parts(self.nodes[place]).1);
+        let mut winner = node(rank, parts(self.nodes[place]).1);
+        self.nodes[place] = winner;
         while place > 1 {
+            winner = winner.min(self.nodes[place ^ 1]);
             place /= 2;
-            let winner = self.nodes[2 * place].min(self.nodes[2 * place + 1]);
-            // Who is above goes by this one alone.
-            if std::mem::replace(&mut self.nodes[place], winner) == winner {
-                return;
-            }
+            self.nodes[place] = winner;
         }
     }
 }
