@@ -49,8 +49,8 @@ impl Least {
             let Some((at, (said, waits))) = known.best() else { break };
             let costs = cost(field, at, 1);
             if costs <= said && costs < NEVER {
-                self.choices.set(self.choices.get().wrapping_add(1));
-                known.set(at, (cost(field, at, 2), self.choices.get()));
+                let number = self.number(&mut known, field.count());
+                known.set(at, (cost(field, at, 2), number));
                 return Some(at);
             }
             known.set(at, (costs, waits));
@@ -67,6 +67,17 @@ impl Least {
             self.typical.set(cost::typical(typical, field, at));
         }
         picked
+    }
+
+    /// The number of a choice: who has the least of two waited longer. When they are used up, all
+    /// wait anew.
+    fn number(&self, known: &mut Tournament, count: usize) -> u32 {
+        let number = self.choices.get().checked_add(1).unwrap_or_else(|| {
+            *known = Tournament::new((0..count).map(|at| (known.rank(at).0, 0)));
+            1
+        });
+        self.choices.set(number);
+        number
     }
 
     fn look_around<F: Field>(
@@ -87,5 +98,26 @@ impl Least {
             }
         }
         self.next.set(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pick::tests::Scene;
+
+    /// Nobody has more than it had for being the first after all numbers are used up.
+    #[test]
+    fn all_take_turns_when_numbers_begin_anew() {
+        for count in [3, 40] {
+            let scene = Scene::weighted(&vec![1; count]);
+            let least = Least::default();
+            least.follow(count);
+            least.choices.set(u32::MAX - 7);
+            let mut counts = vec![0_u32; count];
+            let picks = (0..10 * count).filter_map(|_| least.pick(&scene, cost::by_load));
+            picks.for_each(|at| counts[at] += 1);
+            assert!(counts.iter().all(|it| (9..=11).contains(it)), "{counts:?}");
+        }
     }
 }
