@@ -124,11 +124,19 @@ impl Picker {
     ///
     /// `field` has the endpoints of the last [`Picker::follow`].
     pub fn attempts(&self, field: &impl Field, lot: Lot) -> Attempts {
+        match field.count() {
+            0 => Attempts::default(),
+            // Whatever is remembered, nobody else is there.
+            1 if is_open(field, 0) => Attempts::in_order(0, 1),
+            1 => Attempts::default(),
+            _ => self.choose(field, lot),
+        }
+    }
+
+    /// The same, by what the algorithm says.
+    fn choose(&self, field: &impl Field, lot: Lot) -> Attempts {
         let members = &*self.members.borrow();
         debug_assert_eq!(members.len(), field.count(), "who chooses knows who is there");
-        if members.is_empty() {
-            return Attempts::default();
-        }
         let key = lot.key.unwrap_or(lot.draw);
         let first = match &self.memory {
             Memory::Turns(turns) => turns.pick(field),

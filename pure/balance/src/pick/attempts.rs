@@ -1,32 +1,34 @@
 //! The order in which one request tries endpoints.
 
 /// Each endpoint once, by its number. Most requests try one and no other: what the others depend on
-/// is found out when they are asked for.
+/// is found out when they are asked for. It waits as long as a request does, so it is small.
 #[derive(Clone, Debug, Default)]
 pub struct Attempts {
-    at: usize,
-    left: usize,
-    count: usize,
+    at: u32,
+    left: u32,
+    count: u32,
     order: Order,
 }
 
 /// How the next one is found.
 #[derive(Clone, Copy, Debug)]
 enum Order {
-    Step(usize),
-    Chance(u64),
+    Step(u32),
+    Chance(u32),
 }
 
 impl Attempts {
     /// From `first` on, one after the other.
     pub(super) fn in_order(first: usize, count: usize) -> Self {
-        Self { at: first, left: count, count, order: Order::Step(1) }
+        let [at, count] = [first, count].map(|it| u32::try_from(it).unwrap_or(u32::MAX));
+        Self { at, left: count, count, order: Order::Step(1) }
     }
 
     /// From `first` on, in an order that `chance` decides: what one that is gone had is spread
     /// among all others.
+    #[allow(clippy::cast_possible_truncation, reason = "half of it is chance enough")]
     pub(super) fn scattered(first: usize, count: usize, chance: u64) -> Self {
-        Self { order: Order::Chance(chance), ..Self::in_order(first, count) }
+        Self { order: Order::Chance(chance as u32), ..Self::in_order(first, count) }
     }
 
     fn go_on(&mut self) {
@@ -35,7 +37,9 @@ impl Attempts {
             Order::Chance(chance) => stride(self.count, chance),
         };
         self.order = Order::Step(step);
-        self.at = (self.at + step) % self.count;
+        // Neither is more than the count, and both together may be more than a number holds.
+        let rest = self.count - self.at;
+        self.at = if step < rest { self.at + step } else { step - rest };
     }
 }
 
@@ -46,19 +50,18 @@ impl Default for Order {
 }
 
 /// A step by which every one of `count` numbers is come to.
-#[allow(clippy::cast_possible_truncation, reason = "it is less than the count")]
-fn stride(count: usize, chance: u64) -> usize {
+fn stride(count: u32, chance: u32) -> u32 {
     if count < 3 {
         return 1;
     }
-    let mut step = 1 + (chance % (count as u64 - 1)) as usize;
+    let mut step = 1 + chance % (count - 1);
     while common_divisor(step, count) > 1 {
         step = if step + 1 < count { step + 1 } else { 1 };
     }
     step
 }
 
-fn common_divisor(mut a: usize, mut b: usize) -> usize {
+fn common_divisor(mut a: u32, mut b: u32) -> u32 {
     while b > 0 {
         (a, b) = (b, a % b);
     }
@@ -74,7 +77,7 @@ impl Iterator for Attempts {
             self.go_on();
         }
         self.left = left;
-        Some(self.at)
+        usize::try_from(self.at).ok()
     }
 }
 

@@ -338,4 +338,25 @@ proptest! {
             }
         }
     }
+
+    /// Where one is there alone, nobody needs to be asked.
+    #[test]
+    fn who_is_alone_is_chosen_by_any_algorithm(
+        weight in 0_u32..3,
+        unfit in any::<bool>(),
+        load in any::<u32>(),
+        latency in any::<u64>(),
+        draw in any::<u64>(),
+        key in any::<Option<u64>>(),
+    ) {
+        let mut scene = Scene::weighted(&[weight]);
+        *scene.loads.borrow_mut() = vec![load];
+        (scene.latencies, scene.unfit) = (vec![latency], if unfit { vec![0] } else { vec![] });
+        for algorithm in algorithms() {
+            let lot = Lot { draw, key };
+            let shortcut = scene.picker(&algorithm).attempts(&scene, lot);
+            let whole = scene.picker(&algorithm).choose(&scene, lot);
+            prop_assert!(shortcut.eq(whole), "{:?}", algorithm);
+        }
+    }
 }
