@@ -19,6 +19,7 @@ mod tap;
 mod upload;
 mod witness;
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use self::download::{Download, Reading, Stage};
@@ -141,7 +142,7 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
     /// followed; `held` is what the client sent beyond that. `scratch` is memory.
     pub fn new(
         terms: Terms,
-        limits: Limits,
+        limits: impl Into<Rc<Limits>>,
         opening: O,
         body: Body,
         held: Option<B>,
@@ -152,7 +153,7 @@ impl<O: AsRef<[u8]>, B: Loan> Exchange<O, B> {
             upload: Upload::new(opening, body, held),
             download: Download::new(scratch),
             reuse: Reuse::new(terms.expects),
-            waits: Waits::new(limits),
+            waits: Waits::new(limits.into()),
             half_closed: false,
             closing: false,
             broken: None,

@@ -1,5 +1,6 @@
 //! How long what may take within an exchange. Nothing limits a whole one: slow is not stuck.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::Break;
@@ -28,9 +29,16 @@ pub(super) enum Wait {
     Silence,
 }
 
-/// Since when each of them is waited for.
+/// Since when each of them is waited for. Most exchanges wait for nothing that is limited, and have
+/// no room for it.
 pub(super) struct Waits {
-    limits: Limits,
+    limits: Rc<Limits>,
+    began: Option<Box<Began>>,
+}
+
+/// When waits began.
+#[derive(Default)]
+struct Began {
     since: [Option<Instant>; Wait::ALL.len()],
     /// Since when nothing moved between us and the client, who alone is waited for.
     stalled: Option<Instant>,
@@ -58,8 +66,8 @@ impl Wait {
 }
 
 impl Waits {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, since: [None; Wait::ALL.len()], stalled: None }
+    pub(super) fn new(limits: Rc<Limits>) -> Self {
+        Self { limits, began: None }
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -68,27 +76,33 @@ impl Waits {
 
     /// Something moved, or it is not waited for.
     pub(super) fn forget(&mut self, wait: Wait) {
-        self.since[wait as usize] = None;
+        if let Some(began) = &mut self.began {
+            began.since[wait as usize] = None;
+        }
     }
 
     pub(super) fn forget_all(&mut self) {
-        self.since = [None; Wait::ALL.len()];
-        self.stalled = None;
+        self.began = None;
     }
 
     /// The client sent or took something.
     pub(super) fn client_moved(&mut self, wait: Wait) {
-        self.forget(wait);
-        self.stalled = None;
+        if let Some(began) = &mut self.began {
+            (began.since[wait as usize], began.stalled) = (None, None);
+        }
     }
 
     /// Nothing moves at `now`, and the client alone could change that, or not alone.
     pub(super) fn stall(&mut self, client_alone: bool, now: Instant) {
-        self.stalled = client_alone.then(|| *self.stalled.get_or_insert(now));
+        if client_alone {
+            self.began.get_or_insert_default().stalled.get_or_insert(now);
+        } else if let Some(began) = &mut self.began {
+            began.stalled = None;
+        }
     }
 
     pub(super) fn stalled(&self) -> Option<Instant> {
-        self.stalled
+        self.began.as_ref()?.stalled
     }
 
     /// Until when it may take, if it is limited: counted from when it was first waited for.
@@ -99,6 +113,7 @@ impl Waits {
             Wait::EndpointSpeaks => self.limits.response_head?,
             Wait::Silence => self.limits.half_closed,
         };
-        Some(*self.since[wait as usize].get_or_insert(now) + limit)
+        let began = self.began.get_or_insert_default();
+        Some(*began.since[wait as usize].get_or_insert(now) + limit)
     }
 }
