@@ -76,7 +76,8 @@ impl Checker {
 }
 
 async fn run(core: Rc<Core>, mut heard: watch::Receiver<()>) {
-    let mut rounds = Rounds::default();
+    let (began, tasks, asked) = (Instant::now(), JoinSet::new(), BTreeMap::new());
+    let mut rounds = Rounds { began, tasks, asked };
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut swept = None;
@@ -114,8 +115,8 @@ fn sweep(core: &Core) {
 }
 
 /// Who is asked.
-#[derive(Default)]
 struct Rounds {
+    began: Instant,
     tasks: JoinSet<()>,
     asked: BTreeMap<Spot, AbortHandle>,
 }
@@ -135,7 +136,7 @@ impl Rounds {
         while self.tasks.try_join_next().is_some() {}
         for spot in wanted {
             if !self.asked.contains_key(&spot) {
-                let task = self.tasks.spawn_local(ask(core.clone(), spot.clone()));
+                let task = self.tasks.spawn_local(ask(core.clone(), spot.clone(), self.began));
                 self.asked.insert(spot, task);
             }
         }
@@ -157,8 +158,8 @@ fn wanted(routing: &RoutingMap) -> BTreeSet<Spot> {
     wanted
 }
 
-/// Asks one endpoint again and again.
-async fn ask(core: Rc<Core>, spot: Spot) {
+/// Asks one endpoint again and again. All count time from when they `began`.
+async fn ask(core: Rc<Core>, spot: Spot, began: Instant) {
     let care = spot.care.clone();
     let Some(check) = &care.check else { return };
     let standing = core.shared.standings.of(spot);
@@ -168,7 +169,9 @@ async fn ask(core: Rc<Core>, spot: Spot) {
         let now = Instant::now();
         standing.checked(now, outcome);
         let is_up = standing.fitness(now) != Fitness::Down;
-        tokio::time::sleep(next(check, is_up, is_first)).await;
+        let wait = next(check, is_up, is_first);
+        let due = pace::due(now.saturating_duration_since(began), wait);
+        tokio::time::sleep_until((began + due).into()).await;
         is_first = false;
     }
 }
