@@ -19,6 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use steelyard_http::Limits;
 use steelyard_route::NearMiss;
 
 use crate::options::GatewayOptions;
@@ -55,6 +56,8 @@ pub(crate) struct Core {
     pub(crate) heads: Rc<BufferPool>,
     pub(crate) bulk: Rc<BufferPool>,
     pub(crate) sheets: Sheets,
+    /// How long exchanges wait for what.
+    pub(crate) limits: Rc<Limits>,
     /// Rewritten heads are put together here; empty between uses.
     pub(crate) scratch: Cell<Vec<u8>>,
     pub(crate) upstreams: Upstreams,
@@ -105,12 +108,14 @@ impl Core {
         let upstreams = Upstreams::new(shared.options.workers, kept);
         let recent = Recent::new(index, shared.options.workers, shared.seed);
         let chance = shared.seed.wrapping_add(index as u64);
+        let limits = Rc::new(Limits::from(&shared.options.timeouts));
         Rc::new(Self {
             index,
             shared,
             heads: BufferPool::new(HEAD_BUFFER, 64),
             bulk: BufferPool::new(BULK_BUFFER, 16),
             sheets: Sheets::default(),
+            limits,
             scratch: Cell::default(),
             upstreams,
             states: States::default(),

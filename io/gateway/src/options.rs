@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use steelyard_host::places::Places;
-use steelyard_http::{ForwardedPolicy, SpanSink};
+use steelyard_http::{ForwardedPolicy, Limits, SpanSink};
 use steelyard_metrics::BucketBounds;
 use steelyard_model::Protocol;
 use steelyard_model::routing::entry_point::Trust;
@@ -198,6 +198,17 @@ impl Default for Timeouts {
             tcp_half_closed: Duration::from_hours(1),
             udp_silent: Duration::from_secs(3),
             closed_listener: Duration::from_mins(10),
+        }
+    }
+}
+
+impl From<&Timeouts> for Limits {
+    fn from(timeouts: &Timeouts) -> Self {
+        Self {
+            request_body: timeouts.request_body,
+            write: timeouts.write,
+            response_head: timeouts.response_head,
+            half_closed: timeouts.half_closed,
         }
     }
 }

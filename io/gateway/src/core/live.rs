@@ -242,7 +242,7 @@ impl Scene<'_> {
         caller: &Caller<'_>,
     ) -> Option<Leaf> {
         let mut recipes = Vec::new();
-        let picked = from.pick(path, self, caller, &mut recipes).for_requests();
+        let picked = from.clone().pick(path, self, caller, &mut recipes).for_requests();
         match picked {
             Picked::Leaf(leaf) if recipes.is_empty() => Some(leaf),
             Picked::Leaf(_) | Picked::Refused(..) | Picked::Nothing => None,

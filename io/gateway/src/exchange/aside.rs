@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use steelyard_balance::tree::Rescue;
 
-use crate::core::live::{Leaf, Standing};
+use crate::core::live::{Chosen, Leaf, Picked, Standing};
 
 /// What is done beside one request.
 pub(crate) struct Aside {
@@ -20,7 +20,15 @@ pub(crate) struct Aside {
 }
 
 impl Aside {
-    pub(crate) fn of(client: IpAddr, begun: u64) -> Self {
-        Self { client, begun, is_tls: false, rescues: Vec::new(), next: None }
+    /// What is done beside a request of `client`, of whose body so much came with the head; none
+    /// where nobody else has a part in it.
+    pub(crate) fn of(chosen: &Chosen, client: IpAddr, begun: u64) -> Option<Box<Self>> {
+        match &chosen.picked {
+            Picked::Leaf(leaf) if !leaf.is_alone() => {
+                let (is_tls, rescues) = (leaf.is_tls(), leaf.rescues().to_vec());
+                Some(Box::new(Self { client, begun, is_tls, rescues, next: None }))
+            }
+            _ => None,
+        }
     }
 }

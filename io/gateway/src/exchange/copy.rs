@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use steelyard_http::{Asked, Body, Framing, Limits, Terms, Upgrades};
+use steelyard_http::{Asked, Body, Framing, Terms, Upgrades};
 use tokio::io::{Interest, Ready};
 use tokio::task::spawn_local;
 
@@ -14,7 +14,6 @@ use crate::core::listener::Listener;
 use crate::core::live::{Chosen, Leaf, Picked, RouteState};
 use crate::core::stock::Stocked;
 use crate::core::waiting::Waiting;
-use crate::exchange::aside::Aside;
 use crate::exchange::dispatch::{Dispatch, Done, Trace};
 use crate::exchange::drive::{Exchange, Place};
 use crate::wire::Wire;
@@ -58,7 +57,7 @@ async fn sent(core: &Rc<Core>, request: CopiedRequest) -> bool {
     let asked = Asked { head: bytes.starts_with(b"HEAD "), http10: false, upgrade: Upgrades::NONE };
     let terms =
         Terms { asked, keep_alive: true, idempotent: false, expects: false, has_body: false };
-    let limits = Limits::from(&core.options().timeouts);
+    let limits = core.limits.clone();
     let started = Instant::now();
     let (mut timer, waiting) = (Timer::new(started + PATIENCE), Rc::<Waiting>::default());
     let place = Place { core, listener: &listener, timer: &mut timer, waiting: &waiting };
@@ -70,7 +69,7 @@ async fn sent(core: &Rc<Core>, request: CopiedRequest) -> bool {
         started,
         trace: Trace::default(),
         tap: (),
-        aside: Aside::of([0, 0, 0, 0].into(), 0),
+        aside: None,
     };
     let done = dispatch.run(&Chosen { route, picked: Picked::Leaf(leaf) }).await;
     matches!(done, Done::Passed(_)) && dispatch.exchange.status() < 500

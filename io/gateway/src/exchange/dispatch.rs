@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use steelyard_http::{After, Break, Limits, Verdict};
+use steelyard_http::{After, Break, Clean, Verdict};
 
 use crate::core::Core;
 use crate::core::listener::Listener;
@@ -15,7 +15,6 @@ use crate::core::live::{BackendState, Chosen, Leaf, Picked, Target};
 use crate::exchange::aside::Aside;
 use crate::exchange::drive::{Exchange, Place, Tap};
 use crate::exchange::tunnel::tunnel;
-use crate::options::Timeouts;
 use crate::shared::standing::EndpointStanding;
 use crate::tell::fault::{Detail, Failed, Fault};
 use crate::up::Origin;
@@ -33,12 +32,20 @@ pub(crate) struct Dispatch<'c, 'r, T, C> {
     pub(crate) trace: Trace,
     /// Who has a hand in it.
     pub(crate) tap: T,
-    /// What is done beside it.
-    pub(crate) aside: Aside,
+    /// What is done beside it, if anything is.
+    pub(crate) aside: Option<Box<Aside>>,
 }
 
 /// How often one endpoint may say that it has not looked at a request.
 const MOST_DECLINED: usize = 8;
+
+/// The endpoint that is tried.
+#[derive(Clone, Copy)]
+struct Tried<'t> {
+    service: &'t BackendState,
+    /// What all cores share of it.
+    standing: &'t EndpointStanding,
+}
 
 /// Where a request went, for the log.
 #[derive(Default)]
@@ -46,8 +53,6 @@ pub(crate) struct Trace {
     /// The backend whose endpoints were tried.
     pub(crate) service: Option<Rc<BackendState>>,
     pub(crate) endpoint: Option<Rc<Upstream>>,
-    /// What all cores share of the endpoint that was tried last.
-    pub(crate) standing: Option<Arc<EndpointStanding>>,
     pub(crate) retries: u32,
     /// What became of attempts that failed: the first few of them.
     pub(crate) failed: Vec<FailedAttempt>,
@@ -129,42 +134,28 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
 
     /// Tries those of the endpoints that may be asked, each once at most.
     async fn at_any(&mut self, leaf: &Leaf) -> Attempt {
-        let core = self.place.core;
-        let service = &leaf.backend;
-        let limit = core.options().timeouts.connect_all;
         let (mut last, mut attempts) = (None, 0_u32);
         for index in leaf.attempts() {
             let Some(seat) = leaf.seat(index) else {
                 last = last.or_else(|| Some(Failed::new(Fault::Full)));
                 continue;
             };
-            if attempts > 0 {
-                let now = Instant::now();
-                if now.saturating_duration_since(self.started) > limit {
-                    break;
-                }
-                if !service.budget.spend(now) {
-                    core.counters.count_unspent(&service.name);
-                    break;
-                }
-                self.trace.retries += 1;
-                if service.is_known() {
-                    core.counters.count_retry(&service.name);
-                }
+            if attempts > 0 && !self.may_go_on(&leaf.backend) {
+                break;
             }
             attempts += 1;
-            let standing = leaf.standing(index);
-            self.trace.standing = Some(standing.clone());
             self.exchange.change_response(leaf.changes(index));
-            let attempt = {
-                let began = seat.is_some().then(Instant::now);
-                let attempt = self.at_target(service, leaf.target(index)).await;
-                if let (Some(began), Ok(Done::Passed(_))) = (began, &attempt) {
-                    let now = Instant::now();
-                    standing.answered_in(now.saturating_duration_since(began), now);
-                }
-                attempt
+            let began = seat.is_some().then(Instant::now);
+            let tried = Tried { service: &leaf.backend, standing: leaf.standing(index) };
+            let attempt = match leaf.target(index) {
+                Target::Address(upstream) => self.at(tried, upstream, None).await,
+                Target::Name(name, port) => Box::pin(self.at_name(tried, name, *port)).await,
             };
+            if let (Some(began), Ok(Done::Passed(_))) = (began, &attempt) {
+                let now = Instant::now();
+                let took = now.saturating_duration_since(began);
+                leaf.standing(index).answered_in(took, now);
+            }
             drop(seat);
             match attempt {
                 Err(failed) => last = Some(failed),
@@ -173,33 +164,44 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         }
         Err(last.unwrap_or_else(|| {
             let failed = Failed::new(Fault::NoneFit);
-            core.warn(&failed, &service.name, "");
+            self.place.core.warn(&failed, &leaf.backend.name, "");
             failed
         }))
     }
 
-    async fn at_target(&mut self, service: &BackendState, target: &Target) -> Attempt {
-        match target {
-            Target::Address(upstream) => self.at(service, upstream, None).await,
-            Target::Name(name, port) => Box::pin(self.at_name(service, name, *port)).await,
+    /// Whether one more endpoint may be tried.
+    fn may_go_on(&mut self, service: &BackendState) -> bool {
+        let (core, now) = (self.place.core, Instant::now());
+        let limit = core.options().timeouts.connect_all;
+        if now.saturating_duration_since(self.started) > limit {
+            return false;
         }
+        if !service.budget.spend(now) {
+            core.counters.count_unspent(&service.name);
+            return false;
+        }
+        self.trace.retries += 1;
+        if service.is_known() {
+            core.counters.count_retry(&service.name);
+        }
+        true
     }
 
-    async fn at_name(&mut self, service: &BackendState, name: &Arc<str>, port: u16) -> Attempt {
+    async fn at_name(&mut self, tried: Tried<'_>, name: &Arc<str>, port: u16) -> Attempt {
         let core = self.place.core;
         let limit = core.options().timeouts.connect;
         let addresses = match core.upstreams.resolve(name, port, Instant::now(), limit).await {
             Ok(addresses) => addresses,
             Err(error) => {
                 let failed = Failed { fault: Fault::Unresolved, detail: Some(error.into()) };
-                core.warn(&failed, &service.name, name);
+                core.warn(&failed, &tried.service.name, name);
                 self.trace.note(name, &failed);
                 return Err(failed);
             }
         };
         let mut last = Failed::new(Fault::Unresolved);
         for address in addresses.iter() {
-            match self.at(service, &core.upstreams.at(*address), Some(name)).await {
+            match self.at(tried, &core.upstreams.at(*address), Some(name)).await {
                 Err(failed) => last = failed,
                 done => return done,
             }
@@ -208,44 +210,62 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     }
 
     /// `host` is what the endpoint is known as, where that is no address.
-    async fn at(
+    #[allow(clippy::manual_async_fn, reason = "a future has what an async fn takes twice")]
+    fn at(
         &mut self,
-        service: &BackendState,
+        tried: Tried<'_>,
         upstream: &Rc<Upstream>,
         host: Option<&str>,
-    ) -> Attempt {
-        let core = self.place.core;
-        let upstream = &service.origin(upstream, host);
-        self.trace.endpoint = Some(upstream.clone());
-        // What switches protocols needs a connection of its own.
-        let may_share = service.may_share() && self.exchange.upgrade().is_empty();
-        if may_share && !upstream.is_alone() {
-            return Box::pin(self.at_sessions(service, upstream)).await;
-        }
-        let doubt = Doubt { is_repeatable: self.exchange.is_repeatable(), now: core.tick.get() };
-        if let Some(connection) = upstream.checkout(doubt) {
-            // It may have been closed in the moment it was taken: a fresh one tells.
-            if let Ok(done) = self.over(connection.into_inner(), service, upstream).await {
-                return Ok(done);
+    ) -> impl Future<Output = Attempt> {
+        async move {
+            let upstream = tried.service.origin(upstream, host);
+            self.trace.endpoint = Some(upstream.clone());
+            // What switches protocols needs a connection of its own.
+            let may_share = tried.service.may_share() && self.exchange.upgrade().is_empty();
+            if may_share && !upstream.is_alone() {
+                return Box::pin(self.at_sessions(tried, &upstream)).await;
+            }
+            let core = self.place.core;
+            let doubt =
+                Doubt { is_repeatable: self.exchange.is_repeatable(), now: core.tick.get() };
+            let mut kept = upstream.checkout(doubt).map(Clean::into_inner);
+            loop {
+                let (stream, is_fresh) = match kept.take() {
+                    Some(kept) => (kept, false),
+                    None => {
+                        let limit = core.options().timeouts.connect;
+                        let connected = Box::pin(upstream.connect(limit)).await;
+                        match self.met(connected, tried) {
+                            Ok(stream) => (stream, true),
+                            Err(failed) => return self.told(Err(failed), tried, &upstream),
+                        }
+                    }
+                };
+                let attempt = self.over(stream, tried, &upstream).await;
+                if is_fresh {
+                    return self.told(attempt, tried, &upstream);
+                }
+                // It may have been closed in the moment it was taken: a fresh one tells.
+                if attempt.is_ok() {
+                    return attempt;
+                }
             }
         }
-        let connected = Box::pin(upstream.connect(core.options().timeouts.connect)).await;
-        self.fresh(connected, service, upstream).await
     }
 
     /// The same over connections that requests share. What was not looked at may be sent again, and
     /// again: an endpoint that goes away says so to all that came too late.
-    async fn at_sessions(&mut self, service: &BackendState, upstream: &Upstream) -> Attempt {
+    async fn at_sessions(&mut self, tried: Tried<'_>, upstream: &Upstream) -> Attempt {
         let limit = self.place.core.options().timeouts.connect;
         for _ in 0..MOST_DECLINED {
             let errand = match upstream.sessions.kept() {
                 Some(errand) => errand,
                 None => match upstream.reach(limit).await {
                     Ok(Reached::Shared(errand)) => errand,
-                    reached => return self.reached(reached, service, upstream).await,
+                    reached => return self.reached(reached, tried, upstream).await,
                 },
             };
-            match self.over(errand, service, upstream).await {
+            match self.over(errand, tried, upstream).await {
                 Err(_) if self.exchange.is_declined() => {}
                 // It may have been closed in the moment it was taken: a fresh one tells.
                 Err(_) => break,
@@ -253,20 +273,20 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
             }
         }
         let reached = upstream.reach(limit).await;
-        self.reached(reached, service, upstream).await
+        self.reached(reached, tried, upstream).await
     }
 
     /// Sends the request over what was made for it, whatever that came to be.
     async fn reached(
         &mut self,
         reached: io::Result<Reached>,
-        service: &BackendState,
+        tried: Tried<'_>,
         upstream: &Upstream,
     ) -> Attempt {
         match reached {
-            Ok(Reached::Shared(errand)) => self.fresh(Ok(errand), service, upstream).await,
-            Ok(Reached::Alone(stream)) => self.fresh(Ok(stream), service, upstream).await,
-            Err(error) => self.fresh::<Errand>(Err(error), service, upstream).await,
+            Ok(Reached::Shared(errand)) => self.fresh(Ok(errand), tried, upstream).await,
+            Ok(Reached::Alone(stream)) => self.fresh(Ok(stream), tried, upstream).await,
+            Err(error) => self.fresh::<Errand>(Err(error), tried, upstream).await,
         }
     }
 
@@ -274,105 +294,106 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     async fn fresh<E: Origin>(
         &mut self,
         connected: io::Result<E>,
-        service: &BackendState,
+        tried: Tried<'_>,
         upstream: &Upstream,
     ) -> Attempt {
-        let core = self.place.core;
-        if let Some(standing) = &self.trace.standing {
-            standing.connected(Instant::now(), &connected);
-        }
-        let attempt = match connected {
-            Ok(origin) => self.over(origin, service, upstream).await,
-            Err(error) => Err(Failed::connect(error)),
+        let attempt = match self.met(connected, tried) {
+            Ok(origin) => self.over(origin, tried, upstream).await,
+            Err(failed) => Err(failed),
         };
-        if let Err(failed) = &attempt {
-            core.warn(failed, &service.name, &upstream.label);
+        self.told(attempt, tried, upstream)
+    }
+
+    /// What was made for the request, if it was.
+    fn met<E>(&self, connected: io::Result<E>, tried: Tried<'_>) -> Result<E, Failed> {
+        tried.standing.connected(Instant::now(), &connected);
+        connected.map_err(Failed::connect)
+    }
+
+    /// Says why an attempt failed.
+    fn told(&mut self, attempt: Attempt, tried: Tried<'_>, upstream: &Upstream) -> Attempt {
+        attempt.inspect_err(|failed| {
+            self.place.core.warn(failed, &tried.service.name, &upstream.label);
             self.trace.note(&upstream.label, failed);
-        }
-        attempt
+        })
     }
 
     /// Sends the request over `stream` and passes the response on.
-    async fn over<E: Origin>(
+    #[allow(clippy::manual_async_fn, reason = "a future has what an async fn takes twice")]
+    fn over<E: Origin>(
         &mut self,
         stream: E,
-        service: &BackendState,
+        tried: Tried<'_>,
         upstream: &Upstream,
-    ) -> Attempt {
-        let core = self.place.core;
-        let _has_it = upstream.tally.begin();
-        let is_told = core.log.is_some() || core.tracer.is_some();
-        self.trace.sent = is_told.then(Instant::now);
-        self.exchange.begin();
-        let said = loop {
-            let (exchange, client, tap) = (&mut self.exchange, self.client, &mut self.tap);
-            let said = self.place.drive(exchange, client, &stream, tap).await;
-            if !exchange.is_held() {
-                break said;
-            }
-            let goes_on = if self.is_rescued() {
-                self.exchange.discard();
-                false
-            } else {
-                self.tap.look(&mut self.exchange, client).await
+    ) -> impl Future<Output = Attempt> {
+        async move {
+            let core = self.place.core;
+            let _has_it = upstream.tally.begin();
+            let is_told = core.log.is_some() || core.tracer.is_some();
+            self.trace.sent = is_told.then(Instant::now);
+            self.exchange.begin();
+            let said = loop {
+                let (exchange, client, tap) = (&mut self.exchange, self.client, &mut self.tap);
+                let said = self.place.drive(exchange, client, &stream, tap).await;
+                if !exchange.is_held() {
+                    break said;
+                }
+                let goes_on = if self.is_rescued() {
+                    self.exchange.discard();
+                    false
+                } else {
+                    self.tap.look(&mut self.exchange, client).await
+                };
+                if !goes_on {
+                    let exchange = &mut self.exchange;
+                    if let Some(clean) = exchange.settle(stream) {
+                        E::give_back(clean, upstream, core.tick.get());
+                    }
+                    return Ok(Done::Withheld);
+                }
             };
-            if !goes_on {
-                let exchange = &mut self.exchange;
-                if let Some(clean) = exchange.settle(stream) {
-                    E::give_back(clean, upstream, core.tick.get());
+            let line = self.exchange.to_blame().map(Box::new).map(Detail::Line);
+            let detail = line.or_else(|| said.map(Detail::from));
+            let verdict = self.exchange.verdict();
+            if verdict == Verdict::Switched {
+                let ahead = self.exchange.take_ahead();
+                let listener = self.place.listener;
+                let at: (&Core, &Listener) = (core, listener);
+                let tunnel = Box::pin(tunnel(at, self.client, stream, ahead));
+                return Ok(match tunnel.await {
+                    (bytes, true) => Done::TunnelCut(bytes),
+                    (bytes, false) => Done::Tunnelled(bytes),
+                });
+            }
+            if let Some(clean) = self.exchange.settle(stream) {
+                E::give_back(clean, upstream, core.tick.get());
+            }
+            let done = match verdict {
+                Verdict::Passed(after) => {
+                    tried.standing.answered(core.tick.get(), self.exchange.status());
+                    return Ok(Done::Passed(after));
                 }
-                return Ok(Done::Withheld);
-            }
-        };
-        let line = self.exchange.to_blame().map(Detail::Line);
-        let detail = line.or_else(|| said.map(Detail::from));
-        let verdict = self.exchange.verdict();
-        if verdict == Verdict::Switched {
-            let ahead = self.exchange.take_ahead();
-            let listener = self.place.listener;
-            let at: (&Core, &Listener) = (core, listener);
-            let tunnel = Box::pin(tunnel(at, self.client, stream, ahead));
-            return Ok(match tunnel.await {
-                (bytes, true) => Done::TunnelCut(bytes),
-                (bytes, false) => Done::Tunnelled(bytes),
-            });
-        }
-        if let Some(clean) = self.exchange.settle(stream) {
-            E::give_back(clean, upstream, core.tick.get());
-        }
-        let done = match verdict {
-            Verdict::Passed(after) => {
-                if let Some(standing) = &self.trace.standing {
-                    standing.answered(core.tick.get(), self.exchange.status());
+                Verdict::Switched => return Ok(Done::Passed(After::Close)),
+                Verdict::Retry(why) => return Err(Failed::over(why.into(), detail)),
+                Verdict::Answer { why, stays } => {
+                    let failed = Failed::over(why.into(), detail);
+                    let done = Done::Answer(failed.fault, stays);
+                    self.warn(&done, failed.detail, tried, upstream);
+                    return Ok(done);
                 }
-                return Ok(Done::Passed(after));
-            }
-            Verdict::Switched => return Ok(Done::Passed(After::Close)),
-            Verdict::Retry(why) => return Err(Failed::over(why.into(), detail)),
-            Verdict::Answer { why, stays } => {
-                let failed = Failed::over(why.into(), detail);
-                let done = Done::Answer(failed.fault, stays);
-                self.warn(&done, failed.detail, service, upstream);
-                return Ok(done);
-            }
-            Verdict::Cut(why, after) => Done::Cut(why.into(), after),
-        };
-        self.warn(&done, detail, service, upstream);
-        Ok(done)
+                Verdict::Cut(why, after) => Done::Cut(why.into(), after),
+            };
+            self.warn(&done, detail, tried, upstream);
+            Ok(done)
+        }
     }
 
-    fn warn(
-        &mut self,
-        done: &Done,
-        detail: Option<Detail>,
-        service: &BackendState,
-        upstream: &Upstream,
-    ) {
+    fn warn(&mut self, done: &Done, detail: Option<Detail>, tried: Tried<'_>, upstream: &Upstream) {
         if let Done::Answer(fault, _) | Done::Cut(fault, _) = done
             && fault.is_ours()
         {
             let failed = Failed { fault: *fault, detail };
-            self.place.core.warn(&failed, &service.name, &upstream.label);
+            self.place.core.warn(&failed, &tried.service.name, &upstream.label);
             self.trace.note(&upstream.label, &failed);
         }
     }
@@ -398,17 +419,6 @@ impl fmt::Display for FailedAttempt {
         match detail {
             Some(detail) => write!(f, ": {detail}"),
             None => Ok(()),
-        }
-    }
-}
-
-impl From<&Timeouts> for Limits {
-    fn from(timeouts: &Timeouts) -> Self {
-        Self {
-            request_body: timeouts.request_body,
-            write: timeouts.write,
-            response_head: timeouts.response_head,
-            half_closed: timeouts.half_closed,
         }
     }
 }

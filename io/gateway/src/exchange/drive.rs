@@ -77,50 +77,54 @@ impl Loan for Buffer {
 impl Place<'_> {
     /// Goes on until the exchange is over, or a response is held. What a socket said on the way
     /// comes along.
-    pub(crate) async fn drive(
+    #[allow(clippy::manual_async_fn, reason = "a future has what an async fn takes twice")]
+    pub(crate) fn drive(
         &mut self,
         exchange: &mut Exchange<'_>,
         client: &impl Wire,
         endpoint: &impl Wire,
         tap: &mut impl Tap,
-    ) -> Option<io::Error> {
-        let mut sockets = Sockets { client, endpoint, said: None };
-        let mut watching = None;
-        let mut watched = Watch::Bytes;
-        std::future::poll_fn(|cx| {
-            self.waiting.go_on();
-            if self.core.is_cut(self.listener) {
-                exchange.cut_off();
-                return Poll::Ready(());
-            }
-            loop {
-                sockets.go_on(self, exchange, tap, cx);
-                if exchange.is_over() || exchange.is_held() {
+    ) -> impl Future<Output = Option<io::Error>> {
+        async move {
+            let mut sockets = Sockets { client, endpoint, said: None };
+            let mut watching = None;
+            let mut watched = Watch::Bytes;
+            std::future::poll_fn(|cx| {
+                self.waiting.go_on();
+                if self.core.is_cut(self.listener) {
+                    exchange.cut_off();
                     return Poll::Ready(());
                 }
-                let watch = exchange.watch();
-                if watch != watched {
-                    watched = watch;
-                    watching = interest(watch).map(|interest| Box::pin(client.ready(interest)));
-                }
-                if let Some(readiness) = &mut watching
-                    && let Poll::Ready(readiness) = readiness.as_mut().poll(cx)
-                {
-                    watching = None;
-                    // Closed and broken both ways is no half-closed connection.
-                    let ended = readiness.is_ok_and(|it| !it.is_error() && !it.is_write_closed());
-                    if ended {
-                        exchange.client_ended()
-                    } else {
-                        exchange.client_broke()
+                loop {
+                    sockets.go_on(self, exchange, tap, cx);
+                    if exchange.is_over() || exchange.is_held() {
+                        return Poll::Ready(());
                     }
-                    continue;
+                    let watch = exchange.watch();
+                    if watch != watched {
+                        watched = watch;
+                        watching = interest(watch).map(|interest| Box::pin(client.ready(interest)));
+                    }
+                    if let Some(readiness) = &mut watching
+                        && let Poll::Ready(readiness) = readiness.as_mut().poll(cx)
+                    {
+                        watching = None;
+                        // Closed and broken both ways is no half-closed connection.
+                        let ended =
+                            readiness.is_ok_and(|it| !it.is_error() && !it.is_write_closed());
+                        if ended {
+                            exchange.client_ended()
+                        } else {
+                            exchange.client_broke()
+                        }
+                        continue;
+                    }
+                    ready!(self.poll_late(exchange, tap.until(), cx));
                 }
-                ready!(self.poll_late(exchange, tap.until(), cx));
-            }
-        })
-        .await;
-        sockets.said
+            })
+            .await;
+            sockets.said
+        }
     }
 
     /// Nothing moves: ready when something took too long, or what was paused until `pause` may go

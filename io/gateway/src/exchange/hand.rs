@@ -227,7 +227,7 @@ pub(crate) async fn outward_with(
 #[cfg(test)]
 mod tests {
     use steelyard_filters::Journey;
-    use steelyard_http::{Asked, Body, Framing, Limits, Terms, Upgrades, Vouching};
+    use steelyard_http::{Asked, Body, Framing, Terms, Upgrades, Vouching};
 
     use super::*;
     use crate::core::worker::Servants;
@@ -249,7 +249,7 @@ mod tests {
             expects: false,
             has_body: false,
         };
-        let limits = Limits::from(&core.options().timeouts);
+        let limits = core.limits.clone();
         let body = Body::new(Framing::None);
         let mut exchange = Exchange::new(terms, limits, &b""[..], body, None, Vec::new());
         let now = Instant::now();

@@ -5,7 +5,7 @@
 //! in number and in bytes, and where there is too much the request goes on alone; another backend
 //! is asked as long as nothing of an answer has gone on.
 
-use steelyard_balance::tree::{Copied, EdgePath};
+use steelyard_balance::tree::{Copied, EdgePath, Rescue};
 use steelyard_http::{Framing, RequestHead, Slots};
 
 use crate::core::live::{Caller, Chosen, Leaf, Picked, Standing};
@@ -22,7 +22,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     /// Has the request answered by who was picked for it, and does what else is to be done.
     pub(crate) async fn serve(&mut self, chosen: &Chosen) -> Done {
         match &chosen.picked {
-            Picked::Leaf(leaf) if !leaf.is_alone() => {
+            Picked::Leaf(leaf) if self.aside.is_some() => {
                 Box::pin(self.serve_aside(chosen, leaf)).await
             }
             _ => self.run(chosen).await,
@@ -30,20 +30,20 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
     }
 
     async fn serve_aside(&mut self, chosen: &Chosen, leaf: &Leaf) -> Done {
-        self.aside.is_tls = leaf.is_tls();
-        self.aside.rescues = leaf.rescues().to_vec();
         // What switches protocols is no request that could be made twice.
         let is_request = self.exchange.upgrade().is_empty();
         let (now, later) = if is_request { self.copies(leaf) } else { Default::default() };
         now.into_iter().for_each(|copied| self.send(chosen, &copied));
         let _kept = self.keep(&later);
-        if !self.aside.rescues.is_empty() {
+        if !self.rescues().is_empty() {
             self.exchange.hold();
         }
         let mut done = self.run(chosen).await;
         while let Some(next) = self.next_after(&done) {
             self.exchange.begin_anew();
-            self.aside.rescues.extend_from_slice(next.rescues());
+            if let Some(aside) = &mut self.aside {
+                aside.rescues.extend_from_slice(next.rescues());
+            }
             let chosen = Chosen { route: chosen.route.clone(), picked: Picked::Leaf(next) };
             done = self.run(&chosen).await;
         }
@@ -64,7 +64,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
             return None;
         }
         let for_copies = copies.iter().filter_map(|copied| copied.max());
-        let for_others = self.aside.rescues.iter().map(|rescue| rescue.replay);
+        let for_others = self.rescues().iter().map(|rescue| rescue.replay);
         let most = for_copies.chain(for_others).map(|max| max.unwrap_or(MOST_KEPT)).max()?;
         let most = match self.head(|head, _| head.framing)? {
             Framing::Length(length) => most.min(length),
@@ -109,7 +109,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
 
     /// Who is asked after that, if anybody is.
     fn next_after(&mut self, done: &Done) -> Option<Leaf> {
-        if let Some(next) = self.aside.next.take() {
+        if let Some(next) = self.aside.as_mut().and_then(|aside| aside.next.take()) {
             return Some(*next);
         }
         match done {
@@ -120,11 +120,13 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
 
     /// Whether somebody else is asked now that an endpoint has answered with this status.
     pub(super) fn is_rescued(&mut self) -> bool {
-        if self.aside.rescues.is_empty() {
+        if self.rescues().is_empty() {
             return false;
         }
-        self.aside.next = self.rescuer(self.exchange.status()).map(Box::new);
-        self.aside.next.is_some()
+        let next = self.rescuer(self.exchange.status()).map(Box::new);
+        let Some(aside) = &mut self.aside else { return false };
+        aside.next = next;
+        aside.next.is_some()
     }
 
     /// The next to be asked after this status.
@@ -133,7 +135,7 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
             return None;
         }
         let size = self.size();
-        while let Some(rescue) = self.aside.rescues.pop() {
+        while let Some(rescue) = self.aside.as_mut().and_then(|aside| aside.rescues.pop()) {
             if rescue.takes(status, size) {
                 let pick = |head: &RequestHead<'_, '_>, _: &[u8]| {
                     self.pick_aside(&rescue.node, rescue.path, head)
@@ -152,14 +154,20 @@ impl<T: Tap, C: Wire> Dispatch<'_, '_, T, C> {
         path: EdgePath,
         head: &RequestHead<'_, '_>,
     ) -> Option<Leaf> {
-        let core = self.place.core;
-        let caller = Caller::of(head, self.aside.client).secured(self.aside.is_tls);
+        let (core, aside) = (self.place.core, self.aside.as_ref()?);
+        let caller = Caller::of(head, aside.client).secured(aside.is_tls);
         core.scene(&core.live()).pick_aside(from, path, &caller)
+    }
+
+    /// Who is asked if the one that is asked fails: the last first.
+    fn rescues(&self) -> &[Rescue<Standing>] {
+        self.aside.as_deref().map(|aside| &aside.rescues[..]).unwrap_or_default()
     }
 
     /// Bytes of the request's body, as far as it came and is kept.
     fn size(&self) -> u64 {
-        self.aside.begun + self.exchange.kept() as u64
+        let begun = self.aside.as_ref().map_or(0, |aside| aside.begun);
+        begun + self.exchange.kept() as u64
     }
 
     /// The request's head as it goes on, and what it is the beginning of.

@@ -75,7 +75,7 @@ pub(crate) enum Detail {
     System(#[from] io::Error),
     /// What is wrong with a response, as it came.
     #[error("the line {0}")]
-    Line(Excerpt),
+    Line(Box<Excerpt>),
 }
 
 impl Fault {

@@ -301,13 +301,13 @@ impl BackendState {
 }
 
 impl Scene<'_> {
-    /// A set of endpoints as it is now.
-    pub(super) fn present(&self, id: &EndpointSetId, set: &RefCell<Rc<SetState>>) -> Rc<SetState> {
+    /// The endpoints of a set, as they are now.
+    pub(super) fn present(&self, id: &EndpointSetId, set: &RefCell<Rc<SetState>>) -> Rc<Roster> {
         let mut set = set.borrow_mut();
         if set.is_gone() {
             *set = self.set(id);
         }
-        set.clone()
+        set.roster()
     }
 }
 
@@ -338,7 +338,7 @@ impl Tree for Wood<'_> {
     fn shape<'n>(&self, node: &'n Standing) -> Shape<'n> {
         match &*node.form {
             Form::Leaf(leaf, id, set) => {
-                let roster = self.0.present(id, set).roster();
+                let roster = self.0.present(id, set);
                 // Who leads elsewhere where nobody is there leads elsewhere where nobody is well.
                 let lineup = || node.state.lineup(&self.0.shared.standings, &roster);
                 let is_there = roster.open > 0 && lineup().has_any();

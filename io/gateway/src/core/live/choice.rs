@@ -24,36 +24,40 @@ pub(crate) enum Picked {
 impl Standing {
     /// Who takes a request from here on, where `path` leads.
     pub(super) fn pick(
-        &self,
+        self,
         path: EdgePath,
         scene: &Scene<'_>,
         caller: &Caller<'_>,
         recipes: &mut Vec<Recipe>,
     ) -> Picked {
-        let mut standing = self.clone();
-        let mut beside = (Vec::new(), Vec::new(), Vec::new());
-        if let Form::Inner(..) = &*standing.form {
-            let wood = Wood(scene);
-            let choice = choose_from(&wood, standing.clone(), path, caller);
-            let LeafChoice { path: way, leaf, pins, copies, rescues } = choice;
-            let Some(leaf) = leaf else { return Picked::Nothing };
-            for edge in way.edges().skip(path.len()) {
-                standing.extend(edge, scene, recipes);
-                standing = wood.follow(&standing, edge);
-            }
-            (standing, beside) = (leaf, (pins, copies, rescues));
+        let Form::Inner(..) = &*self.form else { return self.pick_here(scene, caller, None) };
+        let wood = Wood(scene);
+        let choice = choose_from(&wood, self.clone(), path, caller);
+        let LeafChoice { path: way, leaf, pins, copies, rescues } = choice;
+        let Some(leaf) = leaf else { return Picked::Nothing };
+        let mut standing = self;
+        for edge in way.edges().skip(path.len()) {
+            standing.extend(edge, scene, recipes);
+            standing = wood.follow(&standing, edge);
         }
-        match &*standing.form {
+        leaf.pick_here(scene, caller, Beside::of(pins, copies, rescues))
+    }
+
+    /// The same at a leaf.
+    fn pick_here(
+        self,
+        scene: &Scene<'_>,
+        caller: &Caller<'_>,
+        beside: Option<Box<Beside>>,
+    ) -> Picked {
+        match &*self.form {
             Form::Leaf(node, id, set) => {
-                let roster = scene.present(id, set).roster();
+                let roster = scene.present(id, set);
                 let Backend::Endpoints(endpoints) = &node.backend else { return Picked::Nothing };
                 if roster.open == 0 {
                     return Picked::Nothing;
                 }
-                let (pins, copies, rescues) = beside;
-                let beside = Beside::new(caller.is_tls(), pins, copies, rescues);
-                let backend = standing.state.clone();
-                Picked::Leaf(Leaf::new(backend, endpoints, roster, scene, caller, beside))
+                Picked::Leaf(Leaf::new(self.state, endpoints, roster, scene, caller, beside))
             }
             Form::Refused(status, why) => Picked::Refused(*status, why.clone()),
             Form::Inner(..) | Form::Nothing => Picked::Nothing,

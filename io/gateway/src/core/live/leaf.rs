@@ -22,8 +22,6 @@ pub(crate) struct Leaf {
     /// Which of them may be asked.
     lineup: Rc<Lineup>,
     lot: Lot,
-    /// Where a cookie leads.
-    lead: Option<usize>,
     beside: Option<Box<Beside>>,
 }
 
@@ -40,14 +38,18 @@ pub(crate) struct Tries<'l> {
 }
 
 /// What else is to be done about a request.
+#[derive(Default)]
 pub(super) struct Beside {
-    pub(super) is_tls: bool,
+    /// Whether it came over TLS.
+    is_tls: bool,
     /// Cookies of inner backends, to be set.
-    pub(super) pins: Vec<Pin>,
+    pins: Vec<Pin>,
     /// That of the endpoints.
     own: Option<Own>,
-    pub(super) copies: Vec<Copied<Standing>>,
-    pub(super) rescues: Vec<Rescue<Standing>>,
+    /// Where it leads.
+    lead: Option<usize>,
+    copies: Vec<Copied<Standing>>,
+    rescues: Vec<Rescue<Standing>>,
 }
 
 /// The cookie of endpoints.
@@ -80,7 +82,7 @@ impl Leaf {
         roster: Rc<Roster>,
         scene: &Scene<'_>,
         caller: &Caller<'_>,
-        mut beside: Beside,
+        beside: Option<Box<Beside>>,
     ) -> Self {
         let key = match &endpoints.algorithm {
             Algorithm::Maglev(key) | Algorithm::Rendezvous(key) => caller.key(key),
@@ -88,21 +90,27 @@ impl Leaf {
         };
         let lot = Lot { draw: scene.chance.draw(), key };
         let lineup = backend.lineup(&scene.shared.standings, &roster);
-        let mut it = Self { backend, roster, lineup, lot, lead: None, beside: None };
-        beside.own = endpoints.sticky.as_deref().map(|sticky| it.own(sticky, &beside.pins, caller));
-        it.beside = (!beside.is_empty()).then(|| Box::new(beside));
+        let mut it = Self { backend, roster, lineup, lot, beside };
+        if let Some(sticky) = endpoints.sticky.as_deref() {
+            let mut beside = it.beside.take().unwrap_or_default();
+            beside.own = Some(it.own(sticky, &mut beside, caller));
+            it.beside = Some(beside);
+        }
+        if let Some(beside) = &mut it.beside {
+            beside.is_tls = caller.is_tls();
+        }
         it
     }
 
     /// Reads the cookie of the endpoints, and goes by it.
-    fn own(&mut self, sticky: &Sticky, pins: &[Pin], caller: &Caller<'_>) -> Own {
+    fn own(&mut self, sticky: &Sticky, beside: &mut Beside, caller: &Caller<'_>) -> Own {
         let came = caller.cookie(&sticky.cookie);
         let (was, word) = match came.and_then(|came| came.split_once('|')) {
             Some((backend, word)) => (Some(backend), Some(word)),
             None => (None, came),
         };
         let is_led = |pin: &&Pin| pin.sticky.cookie == sticky.cookie;
-        let is = pins.iter().find(is_led).map(|pin| &*pin.value);
+        let is = beside.pins.iter().find(is_led).map(|pin| &*pin.value);
         let prefix: Option<Box<str>> = is.or(was).map(Into::into);
         let says = match sticky.says {
             StickyValue::Key => {
@@ -117,7 +125,7 @@ impl Leaf {
             }
             StickyValue::Server | StickyValue::Endpoint => {
                 let found = word.and_then(|word| self.backend.endpoint_of(&self.roster, word));
-                self.lead = found.map(|(at, _)| at);
+                beside.lead = found.map(|(at, _)| at);
                 let kept = found.filter(|(_, is_current)| *is_current && is.is_none());
                 Says::Endpoint(kept.map(|(at, _)| at))
             }
@@ -133,7 +141,7 @@ impl Leaf {
 
     /// Where a cookie leads, if it leads to somebody who may be asked.
     fn led(&self) -> Option<usize> {
-        self.lead.filter(|at| self.lineup.is_fit(*at))
+        self.beside.as_deref()?.lead.filter(|at| self.lineup.is_fit(*at))
     }
 
     /// What all cores share of an endpoint.
@@ -227,20 +235,14 @@ impl Iterator for Tries<'_> {
 }
 
 impl Beside {
-    pub(super) fn new(
-        is_tls: bool,
+    /// What a choice among backends says beside; none where that is nothing.
+    pub(super) fn of(
         pins: Vec<Pin>,
         copies: Vec<Copied<Standing>>,
         rescues: Vec<Rescue<Standing>>,
-    ) -> Self {
-        Self { is_tls, pins, own: None, copies, rescues }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.own.is_none()
-            && self.pins.is_empty()
-            && self.copies.is_empty()
-            && self.rescues.is_empty()
+    ) -> Option<Box<Self>> {
+        let is_alone = pins.is_empty() && copies.is_empty() && rescues.is_empty();
+        (!is_alone).then(|| Box::new(Self { pins, copies, rescues, ..Self::default() }))
     }
 }
 

@@ -118,10 +118,12 @@ impl Field for Ground<'_> {
 
     fn weight(&self, at: usize) -> u32 {
         let weight = self.roster.members[at].weight;
-        let standing = &self.lineup.all[at];
-        // Of one backend, all count in thousandths or none does.
-        let counts = standing.spot.care.slow_start.is_some();
-        if counts { weight.saturating_mul(standing.share(self.now())) } else { weight }
+        // All count in thousandths, or none does.
+        if self.lineup.starts_slowly {
+            weight.saturating_mul(self.lineup.all[at].share(self.now()))
+        } else {
+            weight
+        }
     }
 
     fn load(&self, at: usize) -> u32 {

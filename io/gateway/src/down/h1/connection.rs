@@ -11,8 +11,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use steelyard_http::{
-    After, Limits, Reject, Scheme, Terms, Vouching, client_lines, empty_lines, may_be_complete,
-    release,
+    After, Reject, Scheme, Terms, Vouching, client_lines, empty_lines, may_be_complete, release,
 };
 use tokio::task::spawn_local;
 
@@ -345,7 +344,7 @@ impl<C: Wire> Connection<C> {
         let core = self.core.clone();
         let terms = Terms::from(&*request);
         let (body, held) = (request.body.clone(), self.held.take());
-        let limits = Limits::from(&core.options().timeouts);
+        let limits = core.limits.clone();
         let place = Place {
             core: &core,
             listener: &self.listener,
@@ -360,7 +359,7 @@ impl<C: Wire> Connection<C> {
             started: request.started,
             trace: Trace::default(),
             tap: (),
-            aside: Aside::of(request.client, request.bytes_in),
+            aside: Aside::of(chosen, request.client, request.bytes_in),
         };
         Self::prepare(&core, &mut self.note, &mut dispatch.exchange);
         let done = dispatch.serve(chosen).await;

@@ -18,6 +18,8 @@ pub(crate) struct Lineup {
     fit: Vec<bool>,
     /// Those that are asked when all others have failed.
     pub(crate) last: Vec<usize>,
+    /// Whether one that is well again gets less than its share at first.
+    pub(crate) starts_slowly: bool,
     /// What it was made at.
     changes: u64,
     /// Somebody is shunned until then.
@@ -44,7 +46,8 @@ impl Lineup {
         if !is_heeded {
             last.clear();
         }
-        Self { all, open, fit, last, changes, until }
+        let starts_slowly = all.iter().any(|it| it.spot.care.slow_start.is_some());
+        Self { all, open, fit, last, starts_slowly, changes, until }
     }
 
     /// Whether any may have a new request.

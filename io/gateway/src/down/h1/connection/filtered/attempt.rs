@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use steelyard_filters::{Ending, Flow, Piece, Response};
-use steelyard_http::{After, Framing, Limits, RequestChanges, ResponseChanges, Terms, Wrapping};
+use steelyard_http::{After, Framing, RequestChanges, ResponseChanges, Terms, Wrapping};
 use steelyard_model::routing::route::Manner;
 
 use super::body::have_body;
@@ -37,7 +37,7 @@ impl<C: Wire> Connection<C> {
         let mut terms = Terms::from(&*request);
         terms.idempotent &= opening.is_as_asked;
         let (body, held) = (request.body.clone(), self.held.take());
-        let limits = Limits::from(&core.options().timeouts);
+        let limits = core.limits.clone();
         let scratch = core.scratch.take();
         let mut exchange = Exchange::new(terms, limits, &self.out, body, held, scratch);
         Self::prepare(&core, &mut self.note, &mut exchange);
@@ -57,7 +57,7 @@ impl<C: Wire> Connection<C> {
         let so_far = std::mem::take(trace);
         let started = request.started;
         let client = &self.stream;
-        let aside = Aside::of(request.client, request.bytes_in);
+        let aside = Aside::of(chosen, request.client, request.bytes_in);
         let mut dispatch = Dispatch { place, client, exchange, started, trace: so_far, tap, aside };
         let done = dispatch.serve(chosen).await;
         let Dispatch { mut exchange, trace: traced, tap, .. } = dispatch;
