@@ -43,10 +43,10 @@ struct Standing {
 struct Shared(Vec<Standing>);
 
 impl Shared {
-    fn new() -> Self {
+    fn new(count: usize) -> Self {
         let latency = |at: usize| 1_000_000 + mixed(at as u64) % 1_000_000;
         let standing = |at| Standing { load: AtomicU32::new(0), latency: latency(at) };
-        Self((0..ENDPOINTS).map(standing).collect())
+        Self((0..count).map(standing).collect())
     }
 }
 
@@ -87,15 +87,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     ];
     let mut rows = Vec::new();
     for (name, algorithm, keys) in &algorithms {
-        let runs = || nanoseconds(algorithm, *keys, 1);
+        let runs = || nanoseconds(algorithm, *keys, 1, ENDPOINTS);
         let ours = median((0..options.rounds).map(|_| runs()).collect());
         rows.push(Row::alone(&format!("choice, {name}"), "ns", ours, GOAL, options.rounds));
     }
+    // Most backends of a homelab have one endpoint.
+    let runs = || nanoseconds(&Algorithm::RoundRobin, u64::MAX, 1, 1);
+    let ours = median((0..options.rounds).map(|_| runs()).collect());
+    rows.push(Row::alone("choice, of one endpoint", "ns", ours, GOAL, options.rounds));
     for (name, algorithm, keys) in &algorithms[1..3] {
         let mut runs = [Vec::new(), Vec::new()];
         for _ in 0..options.rounds {
             for (cores, all) in (1..).zip(&mut runs) {
-                all.push(nanoseconds(algorithm, *keys, cores));
+                all.push(nanoseconds(algorithm, *keys, cores, ENDPOINTS));
             }
         }
         let [one, two] = runs.map(median);
@@ -110,9 +114,10 @@ fn median(mut all: Vec<f64>) -> f64 {
     all[all.len() / 2]
 }
 
-/// How long one choice takes, and counting it, on each of so many cores that share all counts.
-fn nanoseconds(algorithm: &Algorithm, keys: u64, cores: usize) -> f64 {
-    let (shared, barrier) = (Shared::new(), Barrier::new(cores));
+/// How long one choice of so many endpoints takes, and counting it, on each of so many cores that
+/// share all counts.
+fn nanoseconds(algorithm: &Algorithm, keys: u64, cores: usize, endpoints: usize) -> f64 {
+    let (shared, barrier) = (Shared::new(endpoints), Barrier::new(cores));
     let times = std::thread::scope(|scope| {
         let (shared, barrier) = (&shared, &barrier);
         let begin = |core| scope.spawn(move || choices(algorithm, keys, core, shared, barrier));
@@ -125,7 +130,7 @@ fn nanoseconds(algorithm: &Algorithm, keys: u64, cores: usize) -> f64 {
 fn choices(algorithm: &Algorithm, keys: u64, core: u64, shared: &Shared, barrier: &Barrier) -> f64 {
     let picker = Picker::new(algorithm);
     let member = |at: usize| Member { name: hash(at.to_le_bytes()), weight: shared.weight(at) };
-    picker.follow((0..ENDPOINTS).map(member).collect());
+    picker.follow((0..shared.count()).map(member).collect());
     let lot =
         |number: u64| Lot { draw: mixed(number ^ (core << 32)), key: Some(mixed(number % keys)) };
     // What is made when it is first needed is there, and what is remembered is.

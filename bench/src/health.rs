@@ -1,8 +1,10 @@
 //! `bench health`: what it takes to ask a thousand endpoints whether they are well, and how much
-//! worse retries make an outage.
+//! worse retries make an outage, and a backend that has become slow.
 //!
 //! The gateway runs in this process, with routes made by hand. What asking takes is the time of the
 //! one thread that does; all endpoints are one server, at an address of loopback each.
+
+mod slowed;
 
 use std::cmp::Reverse;
 use std::fs;
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use steelyard_gateway::{Bind, Binding, EndpointFitness, Gateway, GatewayOptions};
 use steelyard_model::routing::backend::{
-    Backend, BackendNode, EndpointOrigin, EndpointSet, Endpoints,
+    Algorithm, Backend, BackendNode, EndpointOrigin, EndpointSet, Endpoints,
 };
 use steelyard_model::routing::care::{Care, CheckProbe, HealthCheck, HttpProbe};
 use steelyard_model::routing::entry_point::EntryPoint;
@@ -54,6 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         eprintln!("{:?} % of a core, {:?} attempts for a request", asking, outage);
     }
     let rounds = options.rounds;
+    let (slowed, told) = slowed::row(rounds, length)?;
     let rows = vec![
         Row::alone(
             "1,000 endpoints, each asked once a second",
@@ -63,8 +66,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             rounds,
         ),
         Row::alone("all endpoints broken, attempts", "/request", median(outage), 1.2, rounds),
+        slowed,
     ];
-    results::write(&options.output, rows)
+    results::write_with_notes(&options.output, rows, vec![told])
 }
 
 /// How much of a core asking takes, in hundredths.
@@ -89,7 +93,7 @@ fn share_of_a_core(length: Duration) -> Result<f64> {
     };
     let care = Care { check: Some(check), ..Care::default() };
     let gateway = Gateway::start(GatewayOptions { workers: 1, ..GatewayOptions::default() })?;
-    gateway.apply(&routing(addresses, care), 1);
+    gateway.apply(&routing(addresses, care, Algorithm::RoundRobin), 1);
     // Past the first question of each, and the connections that it takes.
     std::thread::sleep(Duration::from_secs(2));
     let (began, before) = (Instant::now(), asking_time()?);
@@ -125,7 +129,7 @@ fn attempts(length: Duration) -> Result<f64> {
         SocketAddr::from(([127, 2, 0, u8::try_from(number).unwrap_or(u8::MAX)], port))
     });
     let gateway = Gateway::start(GatewayOptions { workers: 2, ..GatewayOptions::default() })?;
-    gateway.apply(&routing(addresses, Care::default()), 1);
+    gateway.apply(&routing(addresses, Care::default(), Algorithm::RoundRobin), 1);
     let bind = Bind {
         entry_point: "web".into(),
         protocol: Protocol::Tcp,
@@ -189,7 +193,11 @@ fn read_head(reader: &mut BufReader<TcpStream>) -> Option<()> {
     reader.read_exact(&mut body).ok()
 }
 
-fn routing(addresses: impl IntoIterator<Item = SocketAddr>, care: Care) -> RoutingMap {
+fn routing(
+    addresses: impl IntoIterator<Item = SocketAddr>,
+    care: Care,
+    algorithm: Algorithm,
+) -> RoutingMap {
     let mut map = RoutingMap::default();
     let web = EntryPoint::new("web", 80);
     for listener in web.listeners() {
@@ -206,6 +214,7 @@ fn routing(addresses: impl IntoIterator<Item = SocketAddr>, care: Care) -> Routi
     let transport = Transport::plain();
     let leaf = Endpoints {
         care: Arc::new(care),
+        algorithm,
         ..Endpoints::in_turn(set.id.clone(), transport.id.clone())
     };
     let backend = Backend::Endpoints(leaf);
