@@ -124,6 +124,8 @@ families! {
             "Connections of HTTP/2 ended because their client wore them out, by what with";
         HANDSHAKES: Kind::Counter, "steelyard_tls_handshakes_total"
             ["entrypoint"] "Handshakes of TLS that came to their end";
+        HANDSHAKES_RESUMED: Kind::Counter, "steelyard_tls_handshakes_resumed_total"
+            ["entrypoint"] "Those of them that went on with an earlier session, by a ticket";
         HANDSHAKE_FAILURES: Kind::Counter, "steelyard_tls_handshake_failures_total"
             ["cause", "entrypoint"] "Handshakes of TLS that came to nothing, by cause";
         CERTIFICATES: Kind::Gauge, "traefik_tls_certs_not_after"

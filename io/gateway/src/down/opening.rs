@@ -34,6 +34,7 @@ use crate::core::arrival::Arrival;
 use crate::core::live::{Live, RouteState};
 use crate::core::openings::Doorway;
 use crate::tell::fault::Fault;
+use crate::tell::metrics::HandshakeEnd;
 use crate::tell::turned_away::{NoHandshake, TurnedAway};
 use crate::wire::Wire;
 use shaken::Shaking;
@@ -141,7 +142,7 @@ fn turn_away(arrival: &Arrival, why: TurnedAway, is_told: bool) {
     match why {
         // It has been told why.
         TurnedAway::Tls(why) => {
-            core.counters.count_handshake(&listener.entry_point, Some(why.cause()));
+            core.counters.count_handshake(&listener.entry_point, HandshakeEnd::Failed(why.cause()));
         }
         _ if is_told => {}
         // What comes to no endpoint has no orderly end.

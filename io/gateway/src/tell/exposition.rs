@@ -11,7 +11,7 @@ use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::world::RoutingMap;
 
 use crate::options::MetricViews;
-use crate::tell::metrics::{Labels, Sample, TlsLabels, Totals, code_text};
+use crate::tell::metrics::{HandshakeEnd, Labels, Sample, TlsLabels, Totals, code_text};
 use crate::up::tally::EndpointTotals;
 
 /// What is known of configurations.
@@ -74,13 +74,18 @@ pub(crate) fn expose_log(lost: u64, out: &mut Exposition) {
 /// Handshakes, and requests over TLS.
 fn expose_tls(samples: &[Sample], views: MetricViews, out: &mut Exposition) {
     let handshakes = sums(samples, |sample| &sample.handshakes);
-    let mut held = out.family(&table::HANDSHAKES);
-    for ((entry_point, _), count) in handshakes.iter().filter(|((_, cause), _)| cause.is_none()) {
-        held.put([entry_point], *count);
+    for (family, shown) in [
+        (&table::HANDSHAKES, HandshakeEnd::Held),
+        (&table::HANDSHAKES_RESUMED, HandshakeEnd::Resumed),
+    ] {
+        let mut family = out.family(family);
+        for ((entry_point, _), count) in handshakes.iter().filter(|((_, end), _)| *end == shown) {
+            family.put([entry_point], *count);
+        }
     }
     let mut failures = out.family(&table::HANDSHAKE_FAILURES);
-    for ((entry_point, cause), count) in &handshakes {
-        if let Some(cause) = cause {
+    for ((entry_point, end), count) in &handshakes {
+        if let HandshakeEnd::Failed(cause) = end {
             failures.put([cause, entry_point], *count);
         }
     }
@@ -345,7 +350,11 @@ mod tests {
             turned_away: vec![(("web".into(), "timeout"), 1)],
             floods: vec![(("web".into(), "ping"), 2)],
             faults: vec![(("web".into(), "connect"), 2)],
-            handshakes: vec![(("web".into(), None), 3), (("web".into(), Some("timeout")), 1)],
+            handshakes: vec![
+                (("web".into(), HandshakeEnd::Held), 3),
+                (("web".into(), HandshakeEnd::Resumed), 2),
+                (("web".into(), HandshakeEnd::Failed("timeout")), 1),
+            ],
             secured: vec![(
                 TlsLabels {
                     entry_point: "web".into(),
@@ -390,6 +399,7 @@ mod tests {
             "traefik_router_requests_tls_total{router=\"r\",service=\"s\",tls_cipher=\"TLS_AES_128_GCM_SHA256\",tls_version=\"1.3\"} 4\n",
             "traefik_service_requests_tls_total{service=\"s\",tls_cipher=\"TLS_AES_128_GCM_SHA256\",tls_version=\"1.3\"} 4\n",
             "steelyard_tls_handshakes_total{entrypoint=\"web\"} 9\n",
+            "steelyard_tls_handshakes_resumed_total{entrypoint=\"web\"} 6\n",
             "steelyard_tls_handshake_failures_total{cause=\"timeout\",entrypoint=\"web\"} 3\n",
             "steelyard_request_faults_total{cause=\"connect\",entrypoint=\"web\"} 6\n",
             "steelyard_endpoint_requests_in_flight{endpoint=\"10.0.0.1:80\"} 3\n",

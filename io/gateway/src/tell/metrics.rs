@@ -119,8 +119,19 @@ pub(crate) struct DatagramCount {
     bytes: Cell<u64>,
 }
 
-/// Entry point, and why a handshake came to nothing.
-type Handshaken = (Arc<str>, Option<&'static str>);
+/// What is counted of handshakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum HandshakeEnd {
+    /// It came to its end.
+    Held,
+    /// So it did, and went on with an earlier session.
+    Resumed,
+    /// It came to nothing, for this cause.
+    Failed(&'static str),
+}
+
+/// Entry point, and what is counted.
+type Handshaken = (Arc<str>, HandshakeEnd);
 
 /// All counters of one core.
 #[derive(Default)]
@@ -271,8 +282,8 @@ impl Counters {
     }
 
     /// A handshake at `entry_point` is over, and came to nothing for a reason if there is one.
-    pub(crate) fn count_handshake(&self, entry_point: &Arc<str>, cause: Option<&'static str>) {
-        *self.handshakes.borrow_mut().entry((entry_point.clone(), cause)).or_default() += 1;
+    pub(crate) fn count_handshake(&self, entry_point: &Arc<str>, end: HandshakeEnd) {
+        *self.handshakes.borrow_mut().entry((entry_point.clone(), end)).or_default() += 1;
     }
 
     /// Counts a request over TLS.

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use rustls::{CipherSuite, Connection, ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{
+    CipherSuite, Connection, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection,
+};
 use steelyard_model::routing::id::TlsPolicyId;
 use steelyard_model::routing::tls::TlsPolicy;
 use steelyard_preface::ClientHello;
@@ -15,6 +17,7 @@ use super::Newcomer;
 use crate::core::arrival::Arrival;
 use crate::core::live::Live;
 use crate::shared::terms::Held;
+use crate::tell::metrics::HandshakeEnd;
 use crate::tell::turned_away::{NoHandshake, TurnedAway};
 use crate::wire::secured::{Secured, TermsStanding};
 
@@ -49,9 +52,12 @@ impl Newcomer<'_> {
         drop(held);
         self.arrival.stream.secure(connection);
         self.go_on().await?;
-        let tls = self.arrival.stream.agreed(|connection| shaking.secured(connection));
-        self.arrival.tls = tls.map(Rc::new);
-        self.arrival.core.counters.count_handshake(&self.arrival.listener.entry_point, None);
+        let Arrival { core, listener, stream, tls, .. } = &mut *self.arrival;
+        core.counters.count_handshake(&listener.entry_point, HandshakeEnd::Held);
+        if stream.agreed(|it| it.handshake_kind()).flatten() == Some(HandshakeKind::Resumed) {
+            core.counters.count_handshake(&listener.entry_point, HandshakeEnd::Resumed);
+        }
+        *tls = stream.agreed(|connection| shaking.secured(connection)).map(Rc::new);
         Ok(())
     }
 
