@@ -1,10 +1,11 @@
-//! `websecure` as it is by default: what a browser and a scanner find.
+//! `websecure` as it is by default: what a browser and a scanner find, and what becomes of an example.
 
 #[path = "browser/chromium.rs"]
 mod chromium;
 
-use std::path::Path;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use chromium::Page;
@@ -12,10 +13,13 @@ use serde_json::Value;
 use steelyard_tests::process::run;
 use steelyard_tests::scratch::Scratch;
 use steelyard_tests::up::{Backend, Up, ingress, service};
+use steelyard_tests::{http, wait};
 
 const HOST: &str = "shop.localhost";
+/// The same with a certificate on RSA.
+const RSA_HOST: &str = "rsa.localhost";
 
-/// `up` with one Ingress and its certificate, which the authority in `ca.pem` has signed.
+/// `up` with two Ingresses and their certificates, which the authority in `ca.pem` has signed.
 struct Secure {
     folder: Scratch,
     up: Up,
@@ -24,43 +28,123 @@ struct Secure {
 
 impl Secure {
     fn start() -> Result<Self> {
-        let (folder, keys) = (Scratch::new()?, Scratch::new()?);
+        let (folder, keys) = (Scratch::new()?, Authority::new()?);
         let backend = Backend::start("shop")?;
-        let secret = signed(keys.path())?;
-        std::fs::copy(keys.file("ca.pem"), folder.file("ca.pem"))?;
-        folder.write("secret.yaml", &secret)?;
+        keys.tell(&folder)?;
         folder.write("shop.yaml", &service("shop", backend.address))?;
-        let route = ingress("shop", HOST, "shop", "");
-        let tls = "spec:\n  tls: [{secretName: shop}]\n";
-        folder.write("route.yaml", &route.replacen("spec:\n", tls, 1))?;
+        for (name, host, key) in [("shop", HOST, P256), ("rsa", RSA_HOST, "-newkey rsa:2048")] {
+            folder.write(&format!("{name}-secret.yaml"), &keys.signed(name, host, key)?)?;
+            let route = ingress(name, host, "shop", "");
+            let tls = format!("spec:\n  tls: [{{secretName: {name}}}]\n");
+            folder.write(&format!("{name}-route.yaml"), &route.replacen("spec:\n", &tls, 1))?;
+        }
         let up = Up::start(folder.path())?;
         up.wait_for(HOST, 308).context("who asks in plain is led to TLS")?;
         Ok(Self { folder, up, _backend: backend })
     }
 }
 
-/// A Secret with a certificate for [`HOST`]; its authority is left in the folder.
-fn signed(folder: &Path) -> Result<String> {
-    let openssl = |words: &str| {
+const P256: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256";
+
+/// Signs certificates.
+struct Authority(Scratch);
+
+impl Authority {
+    fn new() -> Result<Self> {
+        let this = Self(Scratch::new()?);
+        this.openssl(&format!("{P256} -days 30 -subj /CN=authority -keyout ca.key -out ca.pem"))?;
+        Ok(this)
+    }
+
+    fn openssl(&self, words: &str) -> Result<String> {
         let mut command = Command::new("openssl");
-        command.args(words.split_whitespace()).current_dir(folder);
+        command.args(["req", "-x509", "-nodes"]).args(words.split_whitespace());
+        command.current_dir(self.0.path());
         run(command)
-    };
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-    openssl(&format!("req -x509 {key} -days 30 -subj /CN=authority -keyout ca.key -out ca.pem"))?;
-    openssl(&format!(
-        "req -x509 {key} -days 30 -subj /CN={HOST} -CA ca.pem -CAkey ca.key -keyout own.key \
-         -out own.pem -addext subjectAltName=DNS:{HOST} -addext basicConstraints=critical,CA:FALSE"
-    ))?;
-    let indented = |file: &str| -> Result<String> {
-        let text = std::fs::read_to_string(folder.join(file))?;
-        Ok(text.lines().map(|line| format!("    {line}\n")).collect())
-    };
-    let (chain, key) = (indented("own.pem")?, indented("own.key")?);
-    Ok(format!(
-        "apiVersion: v1\nkind: Secret\nmetadata: {{name: shop}}\ntype: kubernetes.io/tls\n\
-         stringData:\n  tls.crt: |\n{chain}  tls.key: |\n{key}"
-    ))
+    }
+
+    /// Puts its certificate into a folder.
+    fn tell(&self, folder: &Scratch) -> Result<()> {
+        std::fs::copy(self.0.file("ca.pem"), folder.file("ca.pem"))?;
+        Ok(())
+    }
+
+    /// A Secret with a certificate for a host, and its key.
+    fn signed(&self, name: &str, host: &str, key: &str) -> Result<String> {
+        self.openssl(&format!(
+            "{key} -days 30 -subj /CN={host} -CA ca.pem -CAkey ca.key -keyout own.key \
+             -out own.pem -addext subjectAltName=DNS:{host} \
+             -addext basicConstraints=critical,CA:FALSE"
+        ))?;
+        let indented = |file: &str| -> Result<String> {
+            let text = std::fs::read_to_string(self.0.file(file))?;
+            Ok(text.lines().map(|line| format!("    {line}\n")).collect())
+        };
+        let (chain, key) = (indented("own.pem")?, indented("own.key")?);
+        Ok(format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\ntype: kubernetes.io/tls\n\
+             stringData:\n  tls.crt: |\n{chain}  tls.key: |\n{key}"
+        ))
+    }
+}
+
+/// Passes connections on, and breaks them off when it is told to.
+struct Passage {
+    address: SocketAddr,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Passage {
+    fn to(target: SocketAddr) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let (address, open) = (listener.local_addr()?, Arc::<Mutex<Vec<TcpStream>>>::default());
+        let known = open.clone();
+        std::thread::spawn(move || -> std::io::Result<()> {
+            loop {
+                let (near, far) = (listener.accept()?.0, TcpStream::connect(target)?);
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let (mut from, mut to) = (from.try_clone()?, to.try_clone()?);
+                    std::thread::spawn(move || {
+                        let _ = std::io::copy(&mut from, &mut to);
+                        let _ = to.shutdown(Shutdown::Write);
+                    });
+                }
+                known.lock().unwrap_or_else(PoisonError::into_inner).push(near);
+            }
+        });
+        Ok(Self { address, open })
+    }
+
+    fn cut(&self) {
+        for stream in self.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// With a certificate for all names, and not one word about TLS in its manifests.
+#[test]
+fn an_example_is_served_over_tls() -> Result<()> {
+    let (folder, keys) = (Scratch::new()?, Authority::new()?);
+    keys.tell(&folder)?;
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/homelab");
+    std::fs::copy(format!("{example}/multi-host-ingress.yaml"), folder.file("route.yaml"))?;
+    let backend = Backend::start("grafana")?;
+    let grafana = service("grafana", backend.address).replace("port: 80", "port: 3000");
+    folder.write("grafana.yaml", &grafana)?;
+    folder.write("secret.yaml", &keys.signed("home", "*.homelab.local", P256)?)?;
+    let state = folder.file(".state");
+    let options = ["--default-ssl-certificate", "default/home", "--state-dir"].map(AsRef::as_ref);
+    let mut up = Up::launch(&[], folder.path(), &[&options[..], &[state.as_os_str()]].concat())?;
+    up.wait_until_ready()?;
+    let (host, port) = ("grafana.homelab.local", up.websecure.port());
+    let mut curl = Command::new("curl");
+    curl.args(["-sS", "--max-time", "20", "--cacert"]).arg(folder.file("ca.pem"));
+    curl.args(["--resolve", &format!("{host}:{port}:127.0.0.1")]);
+    curl.arg(format!("https://{host}:{port}/"));
+    let said = run(curl)?;
+    ensure!(said.contains("name:    grafana\n"), "{said}");
+    Ok(())
 }
 
 #[test]
@@ -83,7 +167,26 @@ fn a_browser_opens_a_route() -> Result<()> {
     ensure!(security["securityState"] == "secure", "{security:#}");
     let mut stranger = Page::open(&address)?;
     stranger.wait_for("body", "ERR_CERT_AUTHORITY_INVALID")?;
-    Ok(())
+    it_goes_on_with_its_session(&secure)
+}
+
+/// Whose connection breaks comes again by its ticket.
+fn it_goes_on_with_its_session(secure: &Secure) -> Result<()> {
+    let up = &secure.up;
+    let passage = Passage::to(up.websecure)?;
+    let address = format!("https://{HOST}:{}/", passage.address.port());
+    let mut page = Page::open_believing(&secure.folder.file("ca.pem"), &address)?;
+    page.wait_for("body", "shop")?;
+    let resumed = || -> Result<String> {
+        let metrics = http::get(up.admin, &up.admin.to_string(), "/metrics")?.body;
+        let mut lines = metrics.lines();
+        let found = lines.find(|it| it.starts_with("steelyard_tls_handshakes_resumed_total{"));
+        Ok(found.unwrap_or_default().to_owned())
+    };
+    ensure!(resumed()?.is_empty(), "{}", resumed()?);
+    passage.cut();
+    page.evaluate("void fetch('/again')")?;
+    wait::until("it to be resumed", || resumed().is_ok_and(|it| it.ends_with(" 1")))
 }
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/security.md");
@@ -105,7 +208,8 @@ fn a_scanner_finds_what_is_promised() -> Result<()> {
         return Ok(());
     }
     let secure = Secure::start()?;
-    let found = findings(&scan(&secure)?)?;
+    let [own, rsa] = scan(&secure)?;
+    let found = side_by_side(&findings(&own)?, &findings(&rsa)?);
     let page = std::fs::read_to_string(PAGE)?;
     let (before, rest) = page.split_once(BEGIN).context(BEGIN)?;
     let (said, after) = rest.split_once(END).context(END)?;
@@ -117,19 +221,37 @@ fn a_scanner_finds_what_is_promised() -> Result<()> {
     Ok(())
 }
 
-fn scan(secure: &Secure) -> Result<Value> {
+/// What is found for either host.
+fn scan(secure: &Secure) -> Result<[Value; 2]> {
     let packages = run(Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/sslyze/build")))?;
     let mut sslyze = Command::new("python3");
     sslyze.env("PYTHONPATH", packages.trim()).args(["-m", "sslyze", "--json_out=-"]);
     sslyze.args(SCANS.split_whitespace());
-    sslyze.args(["--sni", HOST, &secure.up.websecure.to_string()]);
+    let port = secure.up.websecure.port();
+    sslyze.args([HOST, RSA_HOST].map(|host| format!("{host}:{port}{{127.0.0.1}}")));
     let said = run(sslyze)?;
-    let mut whole: Value = serde_json::from_str(&said).with_context(|| said.clone())?;
-    Ok(whole["server_scan_results"][0]["scan_result"].take())
+    let whole: Value = serde_json::from_str(&said).with_context(|| said.clone())?;
+    let of = |host: &str| {
+        let all = whole["server_scan_results"].as_array()?;
+        let found = all.iter().find(|it| it["server_location"]["hostname"] == host)?;
+        Some(found["scan_result"].clone())
+    };
+    Ok([of(HOST).context("the first host")?, of(RSA_HOST).context("the other one")?])
 }
 
-/// A table of what each scan has found.
-fn findings(found: &Value) -> Result<String> {
+/// One table of two whose first cells are the same.
+fn side_by_side(own: &[(&str, String)], rsa: &[(&str, String)]) -> String {
+    let head = "| looked for | with a certificate on P-256 | on RSA |\n|---|---|---|\n";
+    let rows = own.iter().zip(rsa);
+    let row = |((what, own), (_, rsa)): (&(&str, String), &(&str, String))| {
+        let rsa = if own == rsa { "the same" } else { rsa };
+        format!("| {what} | {own} | {rsa} |\n")
+    };
+    rows.map(row).fold(head.to_owned(), |all, row| all + &row)
+}
+
+/// What each scan has found.
+fn findings(found: &Value) -> Result<Vec<(&'static str, String)>> {
     let of = |scan: &str| {
         let scanned = &found[scan];
         let is_complete = scanned["status"] == "COMPLETED";
@@ -142,7 +264,7 @@ fn findings(found: &Value) -> Result<String> {
         Ok::<_, anyhow::Error>(named(accepted.iter().map(|it| &it["cipher_suite"])))
     };
     let curves = of("elliptic_curves")?["supported_curves"].as_array().context("a list")?;
-    let rows = [
+    Ok(vec![
         ("SSL 2.0", suites("ssl_2_0")?),
         ("SSL 3.0", suites("ssl_3_0")?),
         ("TLS 1.0", suites("tls_1_0")?),
@@ -167,9 +289,7 @@ fn findings(found: &Value) -> Result<String> {
             said("tls_extended_master_secret", "supports_ems_extension")?,
         ),
         ("early data, which could be replayed", said("tls_1_3_early_data", "supports_early_data")?),
-    ];
-    let lines = rows.iter().map(|(what, found)| format!("| {what} | {found} |\n"));
-    Ok(["| looked for | found |\n|---|---|\n".to_owned()].into_iter().chain(lines).collect())
+    ])
 }
 
 fn worded(value: &Value) -> String {
