@@ -35,6 +35,7 @@ pub fn certificate(secret: &Secret) -> Result<Certificate, Unfit> {
     let leaf = &read[own];
     let (names, addresses) = leaf.names();
     let chain = in_order(&read, own).into_iter().map(|at| Arc::from(&*written[at])).collect();
+    let issuer = signer(&read, own, &[own]).map(|at| Arc::from(&*written[at]));
     Ok(Certificate {
         id: CertificateId::from(secret.object.id().to_string()),
         place: Some(Provenance::new(&secret.object, FieldPath::default())),
@@ -46,6 +47,7 @@ pub fn certificate(secret: &Secret) -> Result<Certificate, Unfit> {
         subject: leaf.common_name().unwrap_or_default().into(),
         serial: leaf.serial_digits().into(),
         chain,
+        issuer,
         key: (form, SecretValue(key.into())),
     })
 }
@@ -143,15 +145,20 @@ fn private_key(pem: &[u8]) -> Result<(KeyForm, Vec<u8>), Unfit> {
 /// themselves are known to clients, or are not believed.
 fn in_order(read: &[X509<'_>], own: usize) -> Vec<usize> {
     let mut chain = vec![own];
-    let mut last = &read[own];
-    while last.issuer != last.subject {
-        let signer = |at: &usize| !chain.contains(at) && read[*at].subject == last.issuer;
-        let Some(next) = (0..read.len()).find(signer) else { break };
-        last = &read[next];
-        if last.issuer == last.subject {
+    let mut last = own;
+    while let Some(next) = signer(read, last, &chain) {
+        if read[next].issuer == read[next].subject {
             break;
         }
         chain.push(next);
+        last = next;
     }
     chain
+}
+
+/// Who signed the certificate `at`, if it is another one that is there and not among `known`.
+fn signer(read: &[X509<'_>], at: usize, known: &[usize]) -> Option<usize> {
+    let signed = &read[at];
+    let is_signer = |at: &usize| !known.contains(at) && read[*at].subject == signed.issuer;
+    if signed.issuer == signed.subject { None } else { (0..read.len()).find(is_signer) }
 }

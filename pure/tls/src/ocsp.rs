@@ -120,10 +120,10 @@ pub fn must_staple(certificate: &Certificate) -> bool {
 /// # Errors
 /// Where it cannot be asked for.
 pub fn question(certificate: &Certificate) -> Result<StatusQuestion, Unstapled> {
-    let mut chain = certificate.chain.iter();
-    let leaf = chain.next().and_then(|der| X509::read(der)).ok_or(Unstapled::NoIssuer)?;
+    let leaf = certificate.chain.first().and_then(|der| X509::read(der));
+    let leaf = leaf.ok_or(Unstapled::NoIssuer)?;
     let url = responder(&leaf).ok_or(Unstapled::NoResponder)?;
-    let signer = chain.next().ok_or(Unstapled::NoIssuer)?;
+    let signer = certificate.issuer.as_ref().ok_or(Unstapled::NoIssuer)?;
     let issuer = X509::read(signer).ok_or(Unstapled::NoIssuer)?;
     let hash = |bytes| digest(&SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref().to_vec();
     let id = CertificateName {

@@ -122,6 +122,9 @@ pub struct Certificate {
     pub serial: Arc<str>,
     /// Certificates as DER: its own, then in order those of who signed it.
     pub chain: Arc<[Arc<[u8]>]>,
+    /// That of who signed it, as DER, where it is known: also one that is not shown, since who
+    /// signed itself is known to clients or is not believed.
+    pub issuer: Option<Arc<[u8]>>,
     /// Its key as DER, in the form that says.
     pub key: (KeyForm, SecretValue),
 }

@@ -36,6 +36,7 @@ fn a_secret_as_people_write_it() {
     assert_eq!((read.algorithm, read.key.0), (KeyAlgorithm::Ecdsa, KeyForm::Pkcs8));
     let chain: Vec<&[u8]> = read.chain.iter().map(|der| &**der).collect();
     assert_eq!(chain, [&leaf.der()[..], middle.der()], "its own, then who signed it, and no root");
+    assert_eq!(read.issuer.as_deref(), Some(&middle.der()[..]));
     assert!(read.covers("a.test") && read.covers("x.b.test") && !read.covers("b.test"));
     assert!(!format!("{read:?}").contains("PRIVATE"));
 }
@@ -48,6 +49,7 @@ fn a_common_name_is_a_name() {
     let read = certificate(&secret("a", &lone.pem(), &key.serialize_pem())).unwrap();
     assert_eq!(read.names, [HostPattern::Exact("lone.test".into())]);
     assert_eq!(read.chain.len(), 1, "who signed itself is all of its chain");
+    assert_eq!(read.issuer, None, "there is nobody to ask");
 }
 
 #[test]
