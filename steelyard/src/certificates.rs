@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use steelyard_gateway::Lacking;
 use steelyard_model::routing::id::CertificateId;
-use steelyard_model::{Diagnostic, Snapshot};
+use steelyard_model::{Diagnostic, Diagnostics, Snapshot};
+use steelyard_pipeline::WrittenPlaces;
 use steelyard_tls::Unstapled;
 
 /// A row of each.
@@ -42,11 +43,20 @@ pub(crate) fn findings(snapshot: &Snapshot) -> impl Iterator<Item = Diagnostic> 
     lapsing.chain(of_origins).chain(steelyard_tls::coverage(routing)).chain(unasked)
 }
 
-/// What came of asking their signers, where somebody has to be told.
-pub(crate) fn lacking(
+/// What there is to say of them today, in its place; `asked` is what came of asking their signers.
+pub(crate) fn today(
     snapshot: &Snapshot,
-    lacking: &BTreeMap<CertificateId, Lacking>,
-) -> Vec<Diagnostic> {
+    places: &WrittenPlaces,
+    asked: &BTreeMap<CertificateId, Lacking>,
+) -> Diagnostics {
+    let mut today: Diagnostics = findings(snapshot).collect();
+    today.extend(lacking(snapshot, asked));
+    places.place(&mut today);
+    today
+}
+
+/// What came of asking their signers, where somebody has to be told.
+fn lacking(snapshot: &Snapshot, asked: &BTreeMap<CertificateId, Lacking>) -> Vec<Diagnostic> {
     let said = |(id, lacking): (&CertificateId, &Lacking)| {
         let certificate = snapshot.routing.certificates.get(id)?;
         match lacking {
@@ -56,5 +66,5 @@ pub(crate) fn lacking(
             Lacking::Answer(why) => steelyard_tls::unstapled(certificate, *why),
         }
     };
-    lacking.iter().filter_map(said).collect()
+    asked.iter().filter_map(said).collect()
 }

@@ -327,13 +327,23 @@ impl Rows {
             let mut backends = routes.iter().filter_map(|it| it["backends"].as_array()).flatten();
             backends.any(|backend| backend["service"] == row["service"])
         };
+        // What is said of the certificate that its clients are shown is said of it, too.
+        let own = routes.iter().filter(|row| wanted.is(&row["source"]));
+        let shown: BTreeSet<&str> = own.filter_map(|row| row["certificate"].as_str()).collect();
+        let of_certificate = |object: &Value| {
+            let secret = object.as_str().and_then(|it| it.strip_prefix("Secret/"));
+            secret.is_some_and(|secret| shown.contains(secret))
+        };
+        let diagnostics = pick(&self.diagnostics, &|row| {
+            wanted.is(&row["object"]) || of_certificate(&row["object"])
+        });
         Found {
             endpoints: pick(&self.endpoints, &led_to),
             services: pick(&self.services, &from_pool),
             announcements: pick(&self.announcements, &|row| is_service && row["service"] == *id),
             pools: pick(&self.pools, &is_pool),
+            diagnostics,
             routes,
-            diagnostics: pick(&self.diagnostics, &|row| wanted.is(&row["object"])),
         }
     }
 }

@@ -111,7 +111,7 @@ impl Mind {
         let (world, awaited) = self.pipeline.follow(&self.sight, now);
         self.due = awaited.due;
         self.secrets.clone_from(&world.secrets);
-        let (generation, known) = (world.generation, world.known.clone());
+        let (generation, known, places) = (world.generation, world.known.clone(), world.places());
         let facts = own.facts(&world.snapshot);
         let (snapshot, plan) = planning::again(&mut self.planner, world, &self.held, &facts);
         Decided {
@@ -122,6 +122,7 @@ impl Mind {
             snapshot,
             plan,
             known,
+            places,
             doubted: awaited.files,
         }
     }

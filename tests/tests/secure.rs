@@ -1,4 +1,4 @@
-//! `websecure` as it is by default: what a browser and a scanner find, and what becomes of an example.
+//! `websecure` as it is by default: what a browser and a scanner find, and how an example fares.
 
 #[path = "browser/chromium.rs"]
 mod chromium;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use steelyard_tests::process::run;
 use steelyard_tests::scratch::Scratch;
 use steelyard_tests::up::{Backend, Up, ingress, service};
-use steelyard_tests::{http, wait};
+use steelyard_tests::{binary, http, wait};
 
 const HOST: &str = "shop.localhost";
 /// The same with a certificate on RSA.
@@ -34,14 +34,18 @@ impl Secure {
         folder.write("shop.yaml", &service("shop", backend.address))?;
         for (name, host, key) in [("shop", HOST, P256), ("rsa", RSA_HOST, "-newkey rsa:2048")] {
             folder.write(&format!("{name}-secret.yaml"), &keys.signed(name, host, key)?)?;
-            let route = ingress(name, host, "shop", "");
-            let tls = format!("spec:\n  tls: [{{secretName: {name}}}]\n");
-            folder.write(&format!("{name}-route.yaml"), &route.replacen("spec:\n", &tls, 1))?;
+            folder.write(&format!("{name}-route.yaml"), &secure_ingress(name, host))?;
         }
         let up = Up::start(folder.path())?;
         up.wait_for(HOST, 308).context("who asks in plain is led to TLS")?;
         Ok(Self { folder, up, _backend: backend })
     }
+}
+
+/// An Ingress of that name, to `shop`, which asks for the certificate of that name.
+fn secure_ingress(name: &str, host: &str) -> String {
+    let tls = format!("spec:\n  tls: [{{secretName: {name}}}]\n");
+    ingress(name, host, "shop", "").replacen("spec:\n", &tls, 1)
 }
 
 const P256: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256";
@@ -52,14 +56,14 @@ struct Authority(Scratch);
 impl Authority {
     fn new() -> Result<Self> {
         let this = Self(Scratch::new()?);
-        this.openssl(&format!("{P256} -days 30 -subj /CN=authority -keyout ca.key -out ca.pem"))?;
+        let files = "-keyout ca.key -out ca.pem";
+        this.openssl(&format!("req -x509 -nodes {P256} -days 30 -subj /CN=authority {files}"))?;
         Ok(this)
     }
 
     fn openssl(&self, words: &str) -> Result<String> {
         let mut command = Command::new("openssl");
-        command.args(["req", "-x509", "-nodes"]).args(words.split_whitespace());
-        command.current_dir(self.0.path());
+        command.args(words.split_whitespace()).current_dir(self.0.path());
         run(command)
     }
 
@@ -71,18 +75,31 @@ impl Authority {
 
     /// A Secret with a certificate for a host, and its key.
     fn signed(&self, name: &str, host: &str, key: &str) -> Result<String> {
+        self.signed_with(name, host, key, (30, ""))
+    }
+
+    /// The same for so many days from now, and with these lines of openssl's about it. Behind it
+    /// stands who signed it.
+    fn signed_with(
+        &self,
+        name: &str,
+        host: &str,
+        key: &str,
+        (days, lines): (i32, &str),
+    ) -> Result<String> {
+        self.openssl(&format!("req -nodes {key} -subj /CN={host} -keyout own.key -out own.csr"))?;
+        let lines = format!("subjectAltName=DNS:{host}\n{lines}\n");
+        std::fs::write(self.0.file("own.ext"), lines)?;
         self.openssl(&format!(
-            "{key} -days 30 -subj /CN={host} -CA ca.pem -CAkey ca.key -keyout own.key \
-             -out own.pem -addext subjectAltName=DNS:{host} \
-             -addext basicConstraints=critical,CA:FALSE"
+            "x509 -req -in own.csr -CA ca.pem -CAkey ca.key -days {days} -extfile own.ext -out own.pem"
         ))?;
         let indented = |file: &str| -> Result<String> {
             let text = std::fs::read_to_string(self.0.file(file))?;
             Ok(text.lines().map(|line| format!("    {line}\n")).collect())
         };
-        let (chain, key) = (indented("own.pem")?, indented("own.key")?);
+        let (chain, key) = (indented("own.pem")? + &indented("ca.pem")?, indented("own.key")?);
         Ok(format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\ntype: kubernetes.io/tls\n\
+            "---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\ntype: kubernetes.io/tls\n\
              stringData:\n  tls.crt: |\n{chain}  tls.key: |\n{key}"
         ))
     }
@@ -187,6 +204,72 @@ fn it_goes_on_with_its_session(secure: &Secure) -> Result<()> {
     passage.cut();
     page.evaluate("void fetch('/again')")?;
     wait::until("it to be resumed", || resumed().is_ok_and(|it| it.ends_with(" 1")))
+}
+
+/// Wherever one asks: the log, `get`, `explain`, `check`, the API (which the page shows), metrics.
+#[test]
+fn faults_of_certificates_are_told_alike_everywhere() -> Result<()> {
+    let (folder, keys) = (Scratch::new()?, Authority::new()?);
+    let asks = "tlsfeature=status_request\nauthorityInfoAccess=OCSP;URI:http://127.0.0.1:1/";
+    let (own, lapsed) = (keys.signed("mismatch", "a.test", P256)?, (-1, ""));
+    let other = keys.signed("mismatch", "a.test", P256)?;
+    let key = |secret: &str| secret.split_once("tls.key").map(|it| it.1.to_owned());
+    let [own_key, other_key] = [&own, &other].map(|it| key(it).unwrap_or_default());
+    let all = [
+        keys.signed_with("expired", "expired.test", P256, lapsed)?,
+        keys.signed_with("unstapled", "unstapled.test", P256, (30, asks))?,
+        own.replace(&own_key, &other_key),
+        service("shop", "127.0.0.1:1".parse()?),
+    ];
+    let faults = [
+        ("expired", "Secret", "certificate-lapses", "not valid any more, since "),
+        ("unstapled", "Secret", "certificate-unstapled", "its responder is not to be reached"),
+        ("mismatch", "Ingress", "tls-secret-unfit", "is that of another certificate"),
+        ("missing", "Ingress", "tls-secret-missing", "there is no Secret `missing`"),
+    ];
+    let routes = faults.map(|(name, ..)| secure_ingress(name, &format!("{name}.test")));
+    folder.write("all.yaml", &(all.concat() + &routes.concat()))?;
+    let up = Up::start(folder.path())?;
+    let metrics = || http::get(up.admin, &up.admin.to_string(), "/metrics");
+    wait::until("the responder to be asked", || {
+        metrics().is_ok_and(|it| it.body.contains("\nsteelyard_ocsp_lacking 1\n"))
+            && up.process.printed().contains("certificate-unstapled")
+    })?;
+    let ask = |words: &[&str]| -> Result<String> {
+        let mut command = binary::command([]);
+        command.args(words);
+        Ok(String::from_utf8(command.output()?.stdout)?)
+    };
+    let admin = up.admin.to_string();
+    let table = ask(&["get", "diagnostics", "--admin", &admin])?;
+    let checked = ask(&["check", &folder.path().display().to_string()])?;
+    let (rows, overview) = (up.read("diagnostics")?, up.read("overview")?);
+    let rows = rows.as_array().context("rows")?;
+    for (name, kind, code, words) in faults {
+        let object = format!("{kind}/default/{name}");
+        let row = rows.iter().find(|it| it["object"] == *object && it["code"] == code);
+        let row = row.with_context(|| format!("{object} in {rows:#?}"))?;
+        let message = row["message"].as_str().context("a message")?;
+        ensure!(message.contains(words), "{row:#}");
+        let place = format!("all.yaml:{}:", row["line"]);
+        ensure!(!place.contains("null"), "{row:#}");
+        let explained = ask(&["explain", &format!("ingress/{name}"), "--admin", &admin])?;
+        let printed = up.process.printed();
+        let asked = [("get", &table), ("explain", &explained), ("log", &printed)];
+        // Who asks nobody cannot know what a responder says.
+        let unasked = ("check", &checked);
+        let asked = asked.into_iter().chain((name != "unstapled").then_some(unasked));
+        for (who, said) in asked {
+            ensure!(said.contains(message), "{who} on {name}: {said}");
+            ensure!(said.contains(code) && said.contains(&place), "{who} on {name}: {said}");
+        }
+    }
+    let counts = &overview["diagnostics"];
+    let count: u64 =
+        ["error", "warning", "info"].iter().filter_map(|it| counts[*it].as_u64()).sum();
+    ensure!(count == rows.len() as u64, "{overview:#} of {rows:#?}");
+    ensure!(up.is_ready(), "a certificate makes nobody unready");
+    Ok(())
 }
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/security.md");

@@ -24,4 +24,4 @@ pub use joined::resolve;
 pub use known::Known;
 pub use objects::LoweredObject;
 pub use options::{GatewayServices, ResolveOptions};
-pub use pipeline::{Pipeline, World};
+pub use pipeline::{Pipeline, World, WrittenPlaces};

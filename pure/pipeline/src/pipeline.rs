@@ -189,12 +189,28 @@ impl World {
         self.objects.place_in_cluster()
     }
 
+    /// Where its objects are written.
+    pub fn places(&self) -> WrittenPlaces {
+        WrittenPlaces(self.objects.clone())
+    }
+
+    /// Adds places to diagnostics that have none.
+    pub fn place(&self, diagnostics: &mut Diagnostics) {
+        self.places().place(diagnostics);
+    }
+}
+
+/// Where objects are written, for what is found later. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct WrittenPlaces(Objects);
+
+impl WrittenPlaces {
     /// Adds places to diagnostics that have none.
     pub fn place(&self, diagnostics: &mut Diagnostics) {
         let unplaced: Vec<Diagnostic> = diagnostics.nowhere().cloned().collect();
         let placed: Vec<Diagnostic> = unplaced
             .iter()
-            .map(|found| Diagnostic { location: self.objects.place(found), ..found.clone() })
+            .map(|found| Diagnostic { location: self.0.place(found), ..found.clone() })
             .collect();
         diagnostics.change(unplaced, placed);
     }

@@ -2,7 +2,9 @@
 //! and hosts that are served over TLS alone without a certificate for them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use steelyard_model::routing::id::CertificateId;
 use steelyard_model::routing::listener::Security;
 use steelyard_model::routing::pattern::HostPattern;
 use steelyard_model::routing::route::{Route, RouteKind};
@@ -11,6 +13,7 @@ use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Diagnostic, ObjectRef, Provenance, Severity};
 
 use crate::codes::{CERTIFICATE_NAME_UNUSED, TLS_HOST_BARE};
+use crate::table::{CertificateTable, Offer};
 
 /// So many names stand in one finding.
 const SHOWN: usize = 5;
@@ -44,6 +47,43 @@ pub fn coverage(routing: &RoutingMap) -> Vec<Diagnostic> {
     }
     let unused = routing.certificates.values().filter_map(|it| unused(it, &served));
     unused.chain(bare.into_values().map(|(place, hosts)| without(place, &hosts))).collect()
+}
+
+/// Which certificates clients of routes are shown.
+pub struct RouteCertificates<'r> {
+    routing: &'r RoutingMap,
+    table: CertificateTable<Offered>,
+    for_all: Option<&'r CertificateId>,
+}
+
+/// One of them.
+struct Offered(Arc<Certificate>);
+
+impl Offer for Offered {
+    fn certificate(&self) -> &Certificate {
+        &self.0
+    }
+}
+
+impl<'r> RouteCertificates<'r> {
+    /// Of all routes.
+    pub fn new(routing: &'r RoutingMap) -> Self {
+        let all = || routing.certificates.values();
+        let table = CertificateTable::new(all().map(|it| Arc::new(Offered(it.clone()))));
+        let for_all = all().find(|it| it.is_default).map(|it| &it.id);
+        Self { routing, table, for_all }
+    }
+
+    /// That of one, as the clients see it who verify the best kind of key that there is for its
+    /// host; none where it is made here, or TLS ends elsewhere.
+    pub fn of(&self, route: &Route) -> Option<&CertificateId> {
+        let named = match host(self.routing, route)?.0 {
+            HostPattern::Exact(name) => self.table.named(name, |_| true),
+            HostPattern::Label(suffix) => self.table.named(&format!("*.{suffix}"), |_| true),
+            HostPattern::Labels(_) | HostPattern::Any => None,
+        };
+        named.map(|it| &it.0.id).or(self.for_all)
+    }
 }
 
 /// The names of all certificates; none where one is for all others.

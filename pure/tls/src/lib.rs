@@ -22,7 +22,7 @@ mod x509;
 #[cfg(test)]
 mod tests;
 
-pub use coverage::coverage;
+pub use coverage::{RouteCertificates, coverage};
 pub use exercise::exercise;
 pub use lapse::{CertificateStanding, lapse, lapse_of_origin};
 pub use material::{authorities, certificate, identity};

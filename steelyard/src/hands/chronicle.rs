@@ -1,29 +1,40 @@
 //! Tells people what a decision changes for Services, and logs what is wrong, once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use steelyard_model::{Diagnostic, Severity};
+use steelyard_gateway::Lacking;
+use steelyard_model::routing::id::CertificateId;
+use steelyard_model::{Diagnostic, Diagnostics, Severity};
 use steelyard_plan::{Plan, ServiceEventKind};
 
 use super::history::History;
 use super::{Applied, Doing, Hand};
+use crate::certificates;
 use crate::mind::Decided;
 
 /// Most files that one line of the log names.
 const MOST_NAMED: usize = 5;
+
+/// How often it is looked at what is to be said of certificates: once something was decided, and
+/// for what time alone brings.
+const SOON: Duration = Duration::from_secs(30);
+const LATE: Duration = Duration::from_hours(1);
 
 /// The teller, and what was told last.
 #[derive(Default)]
 pub(crate) struct Chronicle {
     history: History,
     told: Option<Arc<Decided>>,
+    /// What was said of certificates, of which decision and when.
+    certificates: Option<(Diagnostics, Arc<Decided>, Instant)>,
 }
 
 impl Chronicle {
     pub(crate) fn new(history: History) -> Self {
-        Self { history, told: None }
+        Self { history, told: None, certificates: None }
     }
 
     /// Says that an edit was taken in; not so of files that stand as they were before it.
@@ -48,13 +59,37 @@ impl Chronicle {
         );
     }
 
+    /// Says what there is to say of certificates, where that is new and it is time to look;
+    /// `asked` is what came of asking their signers, and `is_news` that it is another than before.
+    pub(crate) fn tell_of_certificates(
+        &mut self,
+        asked: &BTreeMap<CertificateId, Lacking>,
+        is_news: bool,
+    ) {
+        let (Some(decided), now) = (&self.told, Instant::now()) else { return };
+        let nothing = Diagnostics::default();
+        let before = match &self.certificates {
+            None => &nothing,
+            Some((before, of, at)) => {
+                let pace = if Arc::ptr_eq(of, decided) { LATE } else { SOON };
+                if !is_news && now.duration_since(*at) < pace {
+                    return;
+                }
+                before
+            }
+        };
+        let today = certificates::today(&decided.snapshot, &decided.places, asked);
+        log_found(before, &today);
+        self.certificates = Some((today, decided.clone(), now));
+    }
+
     fn tell(&mut self, decided: &Arc<Decided>) {
         let before = self.told.replace(Arc::clone(decided));
         let nothing = Plan::default();
         let (before, plan) = (before.as_ref().map_or(&nothing, |it| &it.plan), &decided.plan);
         self.tell_services(before, plan);
         if before.diagnostics != plan.diagnostics {
-            log_found(before, plan);
+            log_found(&before.diagnostics, &plan.diagnostics);
         }
     }
 
@@ -84,10 +119,10 @@ impl Hand for Chronicle {
     }
 }
 
-fn log_found(before: &Plan, plan: &Plan) {
+fn log_found(before: &Diagnostics, now: &Diagnostics) {
     let identity = |it: &Diagnostic| (it.code, it.object.clone(), it.message.clone());
-    let known: BTreeSet<_> = before.diagnostics.iter().map(identity).collect();
-    for found in plan.diagnostics.iter().filter(|it| !known.contains(&identity(it))) {
+    let known: BTreeSet<_> = before.iter().map(identity).collect();
+    for found in now.iter().filter(|it| !known.contains(&identity(it))) {
         let at = place(found);
         match found.severity {
             Severity::Error => tracing::error!(code = %found.code, %at, "{}", found.message),

@@ -35,6 +35,11 @@ impl Routes {
         Some(Arc::clone(&self.silent))
     }
 
+    /// Certificates that are not shown as they ask to be, as was last seen.
+    pub(crate) fn lacking(&self) -> &BTreeMap<CertificateId, Lacking> {
+        &self.lacking
+    }
+
     /// Certificates that are not shown as they ask to be, where they are others than last time.
     pub(crate) fn fell_short(&mut self) -> Option<Arc<BTreeMap<CertificateId, Lacking>>> {
         let lacking = self.gateway.lacking();

@@ -28,16 +28,23 @@ impl Instance {
             self.hands.board.set_silent(silent);
             self.hands.board.show();
         }
-        if let Some(lacking) = self.hands.routes.as_mut().and_then(Routes::fell_short) {
-            self.hands.board.set_lacking(lacking);
-            self.hands.board.show();
-        }
+        self.follow_certificates();
         if self.follow_lock() || self.mind.is_due(Instant::now()) {
             // Only the start fails for want of the lock.
             let _ = self.take_again().await;
         }
         if self.next_repair <= Instant::now() {
             self.repair().await;
+        }
+    }
+
+    fn follow_certificates(&mut self) {
+        let Some(routes) = &mut self.hands.routes else { return };
+        let news = routes.fell_short();
+        self.hands.chronicle.tell_of_certificates(routes.lacking(), news.is_some());
+        if let Some(lacking) = news {
+            self.hands.board.set_lacking(lacking);
+            self.hands.board.show();
         }
     }
 

@@ -33,7 +33,7 @@ use steelyard_kube::Gap;
 use steelyard_manifest::{ClusterEvent, Selection, Sight};
 use steelyard_model::routing::entry_point::BuiltIn;
 use steelyard_model::{Item, NamespacedName, Snapshot};
-use steelyard_pipeline::Known;
+use steelyard_pipeline::{Known, WrittenPlaces};
 use steelyard_plan::{NodePlan, Plan};
 use steelyard_speaker::{Keyring, Speaker, VipState};
 
@@ -165,6 +165,7 @@ impl Instance {
             snapshot: Snapshot::default(),
             plan: Plan::of_node(node),
             known: Known::default(),
+            places: WrittenPlaces::default(),
             doubted: Vec::new(),
         };
         self.hands.board.set_plight(Some(Unready::Remembered));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use steelyard_model::{ResolvedService, ServedBy, Snapshot};
-use steelyard_pipeline::Known;
+use steelyard_pipeline::{Known, WrittenPlaces};
 use steelyard_plan::Plan;
 
 /// A decision, and what it was made by. Nobody changes it.
@@ -25,6 +25,8 @@ pub(crate) struct Decided {
     pub(crate) plan: Plan,
     /// What is there, for advice about what is not.
     pub(crate) known: Known,
+    /// Where objects are written, for what is found later.
+    pub(crate) places: WrittenPlaces,
     /// Files with less in them than before: each stands as it was until that has lasted.
     pub(crate) doubted: Vec<Arc<str>>,
 }

@@ -12,6 +12,7 @@ use steelyard_model::routing::route::Route;
 use steelyard_model::routing::world::RoutingMap;
 use steelyard_model::{Endpoint, Host};
 use steelyard_plan::Plan;
+use steelyard_tls::RouteCertificates;
 
 /// What a route lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,15 +76,20 @@ pub(crate) fn is_silent(endpoint: &Endpoint, silent: &BTreeSet<SocketAddr>) -> b
     }
 }
 
-/// Adds to each row of the routes what requests are answered with, where nobody is served.
+/// Adds to each row of the routes what requests are answered with, where nobody is served, and the
+/// certificate that its clients are shown.
 pub(crate) fn explain_routes(
     rows: &mut Value,
     plan: &Plan,
     routing: &RoutingMap,
     silent: &BTreeSet<SocketAddr>,
 ) {
+    let certificates = RouteCertificates::new(routing);
     let rows = rows.as_array_mut().into_iter().flatten();
     for (row, route) in rows.zip(plan.routes.in_order()) {
         row["answers"] = json!(Lack::of(routing, route, silent).map(|lack| lack.to_string()));
+        if let Some(certificate) = certificates.of(route) {
+            row["certificate"] = json!(certificate.to_string());
+        }
     }
 }

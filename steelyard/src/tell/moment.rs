@@ -102,12 +102,15 @@ impl Moment {
     fn diagnostics(&self) -> Value {
         let mut diagnostics = self.decided().plan.diagnostics.clone();
         self.decided().known.advise(&mut diagnostics);
-        let Value::Array(mut told) = rows(diagnostics) else { return json!([]) };
-        told.extend(certificates::findings(&self.decided().snapshot).map(|found| rows(&found)));
-        let lacking = certificates::lacking(&self.decided().snapshot, &self.lacking);
-        told.extend(lacking.iter().map(rows));
-        told.extend(self.unreached().iter().map(rows));
-        told.into()
+        diagnostics.extend(self.today());
+        rows(diagnostics)
+    }
+
+    /// What was found since it was decided.
+    fn today(&self) -> Vec<Diagnostic> {
+        let Decided { snapshot, places, .. } = self.decided();
+        let certificates = certificates::today(snapshot, places, &self.lacking);
+        certificates.iter().cloned().chain(self.unreached()).collect()
     }
 
     /// What keeps clients from what is served here, as findings.
@@ -120,8 +123,8 @@ impl Moment {
     fn overview(&self) -> Overview {
         let Decided { plan, snapshot, node, .. } = self.decided();
         let applied = self.applied();
-        let unreached = self.unreached();
-        let found = || plan.diagnostics.iter().chain(&unreached);
+        let today = self.today();
+        let found = || plan.diagnostics.iter().chain(&today);
         let severity = |wanted| found().filter(|found| found.severity == wanted).count();
         let mut entry_points: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (bind, outcome) in applied.listeners() {

@@ -132,7 +132,8 @@ impl Wish {
             let count = if why.is_none() { &told.answers } else { &told.failures };
             count.fetch_add(1, Ordering::Relaxed);
             if let Some(why) = why.filter(|why| self.why != Some(*why)) {
-                tracing::warn!(certificate = %id, %why, "a certificate gets no OCSP response");
+                // Who holds the gateway says so to people.
+                tracing::debug!(certificate = %id, %why, "a certificate gets no OCSP response");
             }
             self.why = why;
         }
