@@ -41,4 +41,4 @@ pub use event::{Cause, Event, Input, Loss, MacBytes, Output};
 pub use id::NodeId;
 pub use mark::{ClaimMark, MARK};
 pub use seal::{Key, Keyring, MAX_DATAGRAM, Refused};
-pub use segment::{ClaimStatus, MemberStatus, NAME_TAKEN, Segment};
+pub use segment::{ClaimStatus, MemberStatus, NAME_TAKEN, Segment, SegmentLegacy};

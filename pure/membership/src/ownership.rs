@@ -60,6 +60,8 @@ pub(crate) struct Ownership {
     formers: BTreeMap<IpAddr, Origin>,
     /// How long flows stay at a node whose process is gone.
     flows_stay: Duration,
+    /// What another process of this node answered for, and this one goes on with.
+    inherited: Vec<(IpAddr, u64)>,
     /// When all that is ours is announced once more.
     announce: Option<Instant>,
     /// Whether this node may answer for anything.
@@ -170,6 +172,7 @@ impl Ownership {
             offered: BTreeSet::new(),
             formers: BTreeMap::new(),
             flows_stay: config.flows_stay,
+            inherited: Vec::new(),
             announce: None,
             awake: false,
             hears: true,
@@ -241,6 +244,37 @@ impl Ownership {
                 it.candidates.clone_from(candidates);
                 self.stale.insert(*vip);
             }
+        }
+        self.inherit();
+    }
+
+    /// Knows what another process of this node knew, and answers for what that one did, as soon as
+    /// it is told which vips there are.
+    pub(crate) fn resume(
+        &mut self,
+        claims: impl Iterator<Item = (IpAddr, Claim)>,
+        owned: &[(IpAddr, u64)],
+        formers: &[(IpAddr, u64, u64)],
+    ) {
+        for (vip, claim) in claims {
+            let epoch = claim.epoch;
+            self.table.merge(vip, claim, true);
+            self.table.remember(vip, epoch);
+        }
+        self.inherited = owned.to_vec();
+        self.remember_origins(formers);
+        self.wake();
+    }
+
+    fn inherit(&mut self) {
+        for (vip, epoch) in std::mem::take(&mut self.inherited) {
+            if !self.vips.contains_key(&vip) {
+                self.disown(vip);
+                continue;
+            }
+            self.set_role(vip, Role::Owner(Tenure { epoch, insisted: None, unrest: None }));
+            self.stale.insert(vip);
+            self.after.push_back(Output::Own(vip));
         }
     }
 

@@ -46,6 +46,21 @@ pub(crate) struct Roster {
     check: Option<Instant>,
 }
 
+/// What another process of ours knew of a node that it heard.
+#[derive(Debug)]
+pub(crate) struct Acquaintance {
+    pub(crate) name: Arc<str>,
+    pub(crate) address: SocketAddr,
+    pub(crate) epoch: u64,
+    pub(crate) tag: u32,
+    pub(crate) state: State,
+    pub(crate) newest_key: bool,
+    /// When it was heard last, and heard us.
+    pub(crate) heard: Instant,
+    /// What it said last, and when that came.
+    pub(crate) last: Option<(u32, Instant)>,
+}
+
 /// What became of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Passage {
@@ -135,6 +150,23 @@ impl Roster {
             self.peers.remove(&oldest);
         }
         Some(self.peers.entry(id).or_insert_with(|| Peer::new(now)))
+    }
+
+    /// Takes over what another process of ours knew.
+    pub(crate) fn remember(&mut self, now: Instant, id: NodeId, known: &Acquaintance) {
+        let (dead, heard) = (self.dead, Some(known.heard));
+        let Some(peer) = self.entry(now, id) else { return };
+        peer.name = Some(Arc::clone(&known.name));
+        peer.address = Some(known.address);
+        (peer.epoch, peer.tag, peer.state) = (known.epoch, known.tag, known.state);
+        (peer.newest_key, peer.established) = (known.newest_key, true);
+        peer.present = now < known.heard + dead;
+        (peer.seen, peer.direct, peer.evidence, peer.mutual) = (known.heard, heard, heard, heard);
+        peer.open = heard.map(|at| at + dead * 2);
+        peer.last = known.last;
+        // Until its next heartbeat tells.
+        peer.wants = Some(now + dead * 2);
+        self.check_at(now);
     }
 
     /// Who answers for what it owns and may be given more.
@@ -425,6 +457,11 @@ impl Peer {
                 self.pending.remove(&vip);
             }
         }
+    }
+
+    /// What it said last, and when that came.
+    pub(crate) fn last(&self) -> Option<(u32, Instant)> {
+        self.last
     }
 
     /// What shows it that we heard it.

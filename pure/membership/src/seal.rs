@@ -239,8 +239,22 @@ impl Sealer {
         Self { session, ring, newest, older, counter: 0 }
     }
 
+    /// Goes on with a session that counted so far.
+    pub(crate) fn resumed(ring: Keyring, session: Session, counter: u64) -> Self {
+        Self { counter, ..Self::new(ring, session) }
+    }
+
     pub(crate) fn session(&self) -> Session {
         self.session
+    }
+
+    pub(crate) fn counter(&self) -> u64 {
+        self.counter
+    }
+
+    /// So many counts are left out.
+    pub(crate) fn skip(&mut self, counts: u64) {
+        self.counter += counts;
     }
 
     /// From now on seals with these keys; whether the newest is another than before.
@@ -346,6 +360,18 @@ impl Opener {
             self.sessions.insert((opened.key, opened.session), key);
         }
         Ok(())
+    }
+
+    /// By which start a node sends, and its highest count.
+    pub(crate) fn heard_of(&self, sender: NodeId) -> Option<(Session, u64)> {
+        self.senders.get(&sender).map(|it| (it.session, it.window.highest()))
+    }
+
+    /// Takes for granted that a node sends by this start, and has come to this count.
+    pub(crate) fn remember(&mut self, sender: NodeId, session: Session, counter: u64) {
+        self.admitted += 1;
+        let (window, heard) = (Window::full(counter), self.admitted);
+        self.senders.insert(sender, Sender { session, window, heard });
     }
 
     /// Forgets who was silent for the longest time. Should a recording of it be played afterwards,

@@ -18,6 +18,7 @@
 //! better: first the time ([`Segment::poll`]), then datagrams, then frames. The time it is told
 //! must go on while the machine sleeps (`CLOCK_BOOTTIME`).
 
+mod legacy;
 mod receive;
 mod send;
 mod status;
@@ -29,6 +30,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use self::legacy::SegmentLegacy;
 pub use self::status::{ClaimStatus, MemberStatus, NAME_TAKEN};
 use crate::config::{Config, HeartbeatTiming};
 use crate::event::{Event, Input, MacBytes, Output};

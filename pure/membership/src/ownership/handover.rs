@@ -33,6 +33,19 @@ pub(super) struct Origin {
 }
 
 impl Ownership {
+    /// Who handed us which vip: the vip, the number of the node, and which start of its.
+    pub(crate) fn origins(&self) -> Vec<(IpAddr, u64, u64)> {
+        self.formers.iter().map(|(vip, it)| (*vip, it.node.bits(), it.start)).collect()
+    }
+
+    /// Takes over what another process of this node knew of that.
+    pub(super) fn remember_origins(&mut self, all: &[(IpAddr, u64, u64)]) {
+        let origin = |(vip, node, start): &(IpAddr, u64, u64)| {
+            (*vip, Origin { node: NodeId::from_bits(*node), start: *start, gone: None })
+        };
+        self.formers.extend(all.iter().map(origin));
+    }
+
     /// Offers a vip of ours to the next who may have it; without any, gives it up.
     pub(super) fn hand_over(&mut self, now: Instant, vip: IpAddr, roster: &Roster) {
         let dead = self.timing.dead();

@@ -10,6 +10,15 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    /// Nothing up to `highest` is taken any more.
+    pub(crate) fn full(highest: u64) -> Self {
+        Self { highest, seen: u128::MAX }
+    }
+
+    pub(crate) fn highest(&self) -> u64 {
+        self.highest
+    }
+
     /// Takes note of a counter; false if it was there before, or is too old to know.
     pub(crate) fn take(&mut self, counter: u64) -> bool {
         if counter > self.highest {

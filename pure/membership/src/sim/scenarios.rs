@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::Broken;
 use super::checks::{clients_follow, one_owner};
 use super::world::{World, vip};
-use crate::{HeartbeatTiming, Input};
+use crate::segment::Segment;
+use crate::{ClaimStatus, HeartbeatTiming, Input, Key};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -83,6 +84,43 @@ fn a_leave_leaves_no_gap() {
     world.run_for(SECOND);
     assert_eq!(world.owners().len(), 4);
     one_owner(&world).unwrap();
+}
+
+/// Claims as a node knows them.
+fn claims(world: &World, n: usize) -> Vec<ClaimStatus> {
+    world.hosts[n].machine.iter().flat_map(Segment::vips).collect()
+}
+
+/// A process that goes on for another one of its node: nobody notices, whoever it is and however
+/// often, and whoever dies later is missed as ever.
+#[test]
+fn another_process_of_a_node_goes_on_unnoticed() {
+    for timing in [HeartbeatTiming::default(), HeartbeatTiming::fast()] {
+        let mut world = World::new(1, 3);
+        world.timing = timing;
+        world.seal_with(Key::new([7; 32]));
+        world.with_vips(6);
+        boot(&mut world);
+        let (owners, before) = (world.owners(), claims(&world, 2));
+        assert_eq!(owners.len(), 6);
+        for round in 0..10 {
+            let n = round % 3;
+            world.replace(n, round % 4 == 3);
+            for _ in 0..20 {
+                assert_eq!(world.owners(), owners, "round {round}");
+                world.run_for(Duration::from_millis(10 + u64::from(round as u8)));
+            }
+        }
+        assert!(world.taken.iter().all(|(_, n, vip)| owners[vip].contains(n)));
+        for n in 0..3 {
+            let told = claims(&world, n);
+            let told: Vec<_> = told.iter().map(|it| (it.vip, &it.owner, it.epoch)).collect();
+            let known: Vec<_> = before.iter().map(|it| (it.vip, &it.owner, it.epoch)).collect();
+            assert_eq!(told, known, "nothing was claimed anew");
+        }
+        world.crash(owner(&world, vip(0)).unwrap());
+        assert!(outage(&mut world) <= Duration::from_millis(560));
+    }
 }
 
 /// Where kernels carry flows, they are at most at two nodes, in whichever order processes are

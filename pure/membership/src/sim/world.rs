@@ -242,10 +242,32 @@ impl World {
         host.epoch += 1;
         host.lag = Duration::ZERO;
         host.paused = None;
+        let config = self.config(n);
+        self.install(n, Segment::new(self.now, &config));
+    }
+
+    /// Another process of a node goes on in the place of the one there is. With `fails` it is the
+    /// old one after all, the new one having said a word.
+    pub(super) fn replace(&mut self, n: usize, fails: bool) {
+        let config = self.config(n);
+        let old = self.hosts[n].machine.take().expect("it runs");
+        let legacy = old.legacy(self.now).expect("it is up");
+        self.install(n, Segment::resume(self.now, &config, &legacy));
+        if fails {
+            let mut old = old;
+            old.go_on();
+            self.hosts[n].machine = Some(old);
+            self.settle(n);
+        }
+    }
+
+    /// Of a start of its own.
+    fn config(&mut self, n: usize) -> Config {
         let forgotten = self.broken == Some(Broken::ForgottenEpochs);
         let mut salt = [0; 16];
         salt[..8].copy_from_slice(&self.chance.next().to_be_bytes());
-        let config = Config {
+        let host = &self.hosts[n];
+        Config {
             epoch: host.epoch,
             salt,
             seed: self.chance.next(),
@@ -257,15 +279,17 @@ impl World {
             balance: self.balance,
             flows_stay: self.flows_stay,
             ..Config::new(&host.name, host.keys.clone())
-        };
-        let mut machine = Segment::new(self.now, &config);
+        }
+    }
+
+    fn install(&mut self, n: usize, mut machine: Segment) {
         machine.break_rule(self.broken);
         machine.handle(self.now, Input::Vips(&shared(&self.vips)));
         if !self.flows_stay.is_zero() {
             let last = u8::try_from(n + 1).expect("few hosts");
             machine.handle(self.now, Input::Addresses(&[[10, 0, 0, last].into()]));
         }
-        host.machine = Some(machine);
+        self.hosts[n].machine = Some(machine);
         self.settle(n);
     }
 
